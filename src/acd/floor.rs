@@ -1,0 +1,213 @@
+//! All operators and the indexes over them. Every change of a fact goes through `change`, which keeps the indexes and
+//! tells of states that change.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::operator::{Operator, Work};
+use super::{Change, State};
+use crate::clock::{Deadlines, Instant, Timestamp};
+use crate::ids::{CallId, OperatorId};
+
+/// What the indexes hold of one operator.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Keys {
+    eligible: Option<Instant>,
+    callable: Option<(bool, Instant)>,
+    deadline: Option<Instant>,
+    shift_change: Option<Timestamp>,
+    staffed: bool,
+    state: Option<State>,
+}
+
+impl Keys {
+    fn of(operator: &Operator) -> Self {
+        Self {
+            eligible: operator.is_eligible().then_some(operator.idle_since),
+            callable: operator.is_callable().then_some((!operator.reachable, operator.idle_since)),
+            deadline: operator.deadline(),
+            shift_change: operator.shift_change,
+            staffed: operator.is_staffed(),
+            state: Some(operator.state()),
+        }
+    }
+}
+
+/// The operators.
+#[derive(Debug, Default)]
+pub(super) struct Floor {
+    operators: BTreeMap<OperatorId, Operator>,
+    /// Who can be offered a call, the longest idle first.
+    eligible: BTreeSet<(Instant, OperatorId)>,
+    /// Whom the fallback can ring: those whose phones answer keep-alives first, then the longest idle.
+    callable: BTreeSet<(bool, Instant, OperatorId)>,
+    deadlines: Deadlines<OperatorId>,
+    shift_changes: BTreeSet<(Timestamp, OperatorId)>,
+    staffed: usize,
+    by_state: [usize; 6],
+    changes: Vec<Change>,
+}
+
+impl Floor {
+    pub(super) fn add(&mut self, operator: &OperatorId, facts: Operator) {
+        let keys = Keys::of(&facts);
+        if self.operators.insert(operator.clone(), facts).is_none() {
+            self.index(operator, Keys::default(), keys);
+        }
+    }
+
+    /// Applies `apply` to an operator's facts; it returns a call whose wrap-up has ended. Someone who is removed and free
+    /// afterwards leaves. False when he is not known.
+    pub(super) fn change(
+        &mut self,
+        operator: &OperatorId,
+        apply: impl FnOnce(&mut Operator) -> Option<CallId>,
+    ) -> bool {
+        let Some(facts) = self.operators.get_mut(operator) else { return false };
+        let (before, paused) = (Keys::of(facts), facts.paused.clone());
+        let wrapped_up = apply(facts);
+        let (after, state) = (Keys::of(facts), facts.state());
+        let new_reason = state == State::Break && paused != facts.paused;
+        if before.state != after.state || wrapped_up.is_some() || new_reason {
+            let reason = facts.reason().map(str::to_owned);
+            self.changes.push(Change { operator: operator.clone(), state, reason, wrapped_up });
+        }
+        let leaves = !facts.exists && facts.work == Work::Free;
+        self.index(operator, before, if leaves { Keys::default() } else { after });
+        if leaves {
+            self.operators.remove(operator);
+        }
+        true
+    }
+
+    /// Takes out the changes since the last time.
+    pub(super) fn take_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// Runs every deadline up to `now`.
+    pub(super) fn expire(&mut self, now: Instant) {
+        while let Some((at, operator)) = self.deadlines.pop_due(now) {
+            self.change(&operator, |facts| facts.expire(at));
+        }
+    }
+
+    pub(super) fn get(&self, operator: &OperatorId) -> Option<&Operator> {
+        self.operators.get(operator)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&OperatorId, &Operator)> {
+        self.operators.iter()
+    }
+
+    pub(super) fn names(&self) -> Vec<OperatorId> {
+        self.operators.keys().cloned().collect()
+    }
+
+    /// Who gets the next call, and since when he is idle.
+    pub(super) fn longest_idle(&self) -> Option<(Instant, OperatorId)> {
+        self.eligible.first().cloned()
+    }
+
+    /// At most `most` operators whom the fallback can ring.
+    pub(super) fn callable(&self, most: usize) -> Vec<OperatorId> {
+        self.callable.iter().take(most).map(|(_, _, operator)| operator.clone()).collect()
+    }
+
+    /// The next operator whose shift is to be looked at, up to `wall`.
+    pub(super) fn shift_due(&self, wall: Timestamp) -> Option<OperatorId> {
+        self.shift_changes.first().filter(|(at, _)| *at <= wall).map(|(_, operator)| operator.clone())
+    }
+
+    pub(super) fn next_shift_change(&self) -> Option<Timestamp> {
+        self.shift_changes.first().map(|(at, _)| *at)
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.deadlines.next()
+    }
+
+    /// How many can be offered a call.
+    pub(super) fn eligible_count(&self) -> usize {
+        self.eligible.len()
+    }
+
+    /// How many are at work, whatever they do.
+    pub(super) fn staffed_count(&self) -> usize {
+        self.staffed
+    }
+
+    pub(super) fn by_state(&self) -> [usize; 6] {
+        self.by_state
+    }
+
+    /// Compares every index with the facts.
+    pub(super) fn verify(&self) -> Result<(), String> {
+        let mut right = Self::default();
+        for (operator, facts) in &self.operators {
+            right.index(operator, Keys::default(), Keys::of(facts));
+            if !facts.exists && !matches!(facts.work, Work::Offered { .. } | Work::Talking { .. }) {
+                return Err(format!("{operator} is removed and has no call, yet he stays"));
+            }
+            if facts.state() == State::WrapUp && facts.deadline().is_none() {
+                return Err(format!("the wrap-up of {operator} never ends"));
+            }
+        }
+        let same = right.eligible == self.eligible
+            && right.callable == self.callable
+            && right.shift_changes == self.shift_changes
+            && right.deadlines.len() == self.deadlines.len()
+            && right.deadlines.next() == self.deadlines.next()
+            && right.staffed == self.staffed
+            && right.by_state == self.by_state;
+        if same { Ok(()) } else { Err("an index of operators differs from their facts".to_owned()) }
+    }
+
+    fn index(&mut self, operator: &OperatorId, before: Keys, after: Keys) {
+        if before.eligible != after.eligible {
+            let key = |at| (at, operator.clone());
+            replace(&mut self.eligible, before.eligible.map(key), after.eligible.map(key));
+        }
+        if before.callable != after.callable {
+            let key = |(far, at)| (far, at, operator.clone());
+            replace(&mut self.callable, before.callable.map(key), after.callable.map(key));
+        }
+        if before.shift_change != after.shift_change {
+            let key = |at| (at, operator.clone());
+            replace(&mut self.shift_changes, before.shift_change.map(key), after.shift_change.map(key));
+        }
+        // A deadline that has just fired is gone from the index, so it is put back even when it is unchanged.
+        if let Some(at) = before.deadline {
+            self.deadlines.remove(at, operator.clone());
+        }
+        if let Some(at) = after.deadline {
+            self.deadlines.insert(at, operator.clone());
+        }
+        self.staffed = self.staffed + usize::from(after.staffed) - usize::from(before.staffed);
+        for (state, up) in [(before.state, false), (after.state, true)] {
+            if let Some(count) = state.and_then(|state| self.by_state.get_mut(state.slot())) {
+                *count = if up { *count + 1 } else { count.saturating_sub(1) };
+            }
+        }
+    }
+}
+
+fn replace<K: Ord>(index: &mut BTreeSet<K>, before: Option<K>, after: Option<K>) {
+    if let Some(key) = before {
+        index.remove(&key);
+    }
+    index.extend(after);
+}
+
+impl State {
+    /// The state's place in the order of `State`.
+    const fn slot(self) -> usize {
+        match self {
+            Self::Offline => 0,
+            Self::Ready => 1,
+            Self::Offered => 2,
+            Self::Talking => 3,
+            Self::WrapUp => 4,
+            Self::Break => 5,
+        }
+    }
+}

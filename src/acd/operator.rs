@@ -1,0 +1,182 @@
+//! One operator: the facts about him, and the state that follows from them (it is never stored).
+
+use std::time::Duration;
+
+use super::{State, View};
+use crate::clock::{Instant, Timestamp};
+use crate::ids::{CallId, OperatorId};
+
+/// From this many blameless failures in a row on, an offer's failure counts as the operator's: no loop can spin.
+const BLAMELESS_MAX: u8 = 3;
+
+/// What an operator has to do with a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Work {
+    Free,
+    /// Reserved for `call`; `withdrawn` when the offer is to be cancelled.
+    Offered {
+        call: CallId,
+        withdrawn: bool,
+    },
+    Talking {
+        call: CallId,
+    },
+    WrapUp {
+        call: CallId,
+        until: Instant,
+    },
+}
+
+/// The facts.
+#[derive(Clone, Debug)]
+pub(super) struct Operator {
+    /// False: gone from the list; he leaves when his call is over.
+    pub(super) exists: bool,
+    pub(super) on_shift: bool,
+    /// When `on_shift` is to be looked at again.
+    pub(super) shift_change: Option<Timestamp>,
+    pub(super) logged_in: bool,
+    pub(super) registered: bool,
+    pub(super) reachable: bool,
+    pub(super) paused: Option<String>,
+    pub(super) work: Work,
+    pub(super) rest_until: Option<Instant>,
+    /// End of his last call's wrap-up, or his last failed offer: he who has the oldest gets the next call.
+    pub(super) idle_since: Instant,
+    blameless: u8,
+}
+
+impl Operator {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            exists: true,
+            on_shift: false,
+            shift_change: None,
+            logged_in: false,
+            registered: false,
+            reachable: true,
+            paused: None,
+            work: Work::Free,
+            rest_until: None,
+            idle_since: now,
+            blameless: 0,
+        }
+    }
+
+    /// Ends an offer that was not answered.
+    pub(super) fn fail_offer(&mut self, now: Instant, blameless: bool, rest: Duration) {
+        self.work = Work::Free;
+        self.idle_since = now;
+        self.blameless = if blameless { self.blameless.saturating_add(1) } else { BLAMELESS_MAX };
+        if self.blameless >= BLAMELESS_MAX {
+            self.blameless = 0;
+            self.rest_until = Some(now + rest);
+        }
+    }
+
+    /// Takes the call that he was offered.
+    pub(super) fn answer(&mut self, call: CallId) {
+        self.work = Work::Talking { call };
+        self.blameless = 0;
+        self.rest_until = None;
+    }
+
+    /// Ends his talk. Returns the call when its wrap-up is over already.
+    pub(super) fn hang_up(&mut self, call: CallId, now: Instant, wrap_up: Duration) -> Option<CallId> {
+        self.work = Work::WrapUp { call, until: now + wrap_up };
+        if wrap_up.is_zero() || !self.exists { self.end_wrap_up(now) } else { None }
+    }
+
+    /// Ends a wrap-up, if there is one, and returns its call.
+    pub(super) fn end_wrap_up(&mut self, at: Instant) -> Option<CallId> {
+        match self.work {
+            Work::WrapUp { call, .. } => {
+                self.work = Work::Free;
+                self.idle_since = at;
+                Some(call)
+            }
+            Work::Free | Work::Offered { .. } | Work::Talking { .. } => None,
+        }
+    }
+
+    /// Runs what time brings; returns the call whose wrap-up ends.
+    pub(super) fn expire(&mut self, now: Instant) -> Option<CallId> {
+        if self.rest_until.is_some_and(|until| until <= now) {
+            self.rest_until = None;
+        }
+        match self.work {
+            Work::WrapUp { until, .. } if until <= now => self.end_wrap_up(until),
+            Work::WrapUp { .. } | Work::Free | Work::Offered { .. } | Work::Talking { .. } => None,
+        }
+    }
+
+    /// The state that follows from the facts. A call and its wrap-up come before all else.
+    pub(super) fn state(&self) -> State {
+        match self.work {
+            Work::Offered { .. } => State::Offered,
+            Work::Talking { .. } => State::Talking,
+            Work::WrapUp { .. } => State::WrapUp,
+            Work::Free if !self.is_staffed() => State::Offline,
+            Work::Free if self.paused.is_some() => State::Break,
+            Work::Free => State::Ready,
+        }
+    }
+
+    /// True when he is at work: all but Offline, as far as he himself is concerned.
+    pub(super) fn is_staffed(&self) -> bool {
+        self.exists && self.on_shift && self.logged_in && self.registered && self.reachable
+    }
+
+    /// True when he can be offered a call now.
+    pub(super) fn is_eligible(&self) -> bool {
+        self.state() == State::Ready && self.rest_until.is_none()
+    }
+
+    /// True when the fallback may ring him: he has a phone and no call.
+    pub(super) fn is_callable(&self) -> bool {
+        self.exists && self.registered && self.work == Work::Free
+    }
+
+    /// The next point at which `expire` changes something.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let wrap_up = match self.work {
+            Work::WrapUp { until, .. } => Some(until),
+            Work::Free | Work::Offered { .. } | Work::Talking { .. } => None,
+        };
+        crate::clock::earliest(wrap_up, self.rest_until)
+    }
+
+    /// Why he is in the state in which he is.
+    pub(super) fn reason(&self) -> Option<&str> {
+        match self.state() {
+            State::Break => self.paused.as_deref(),
+            State::Offline if !self.exists => Some("removed"),
+            State::Offline if !self.registered => Some("not-registered"),
+            State::Offline if !self.logged_in => Some("logged-out"),
+            State::Offline if !self.on_shift => Some("off-shift"),
+            State::Offline => Some("unreachable"),
+            State::Ready | State::Offered | State::Talking | State::WrapUp => None,
+        }
+    }
+
+    pub(super) fn call(&self) -> Option<CallId> {
+        match self.work {
+            Work::Free => None,
+            Work::Offered { call, .. } | Work::Talking { call } | Work::WrapUp { call, .. } => Some(call),
+        }
+    }
+
+    pub(super) fn view(&self, operator: &OperatorId) -> View {
+        View {
+            operator: operator.clone(),
+            state: self.state(),
+            on_shift: self.on_shift,
+            logged_in: self.logged_in,
+            registered: self.registered,
+            reachable: self.reachable,
+            resting: self.rest_until.is_some(),
+            paused: self.paused.clone(),
+            call: self.call(),
+        }
+    }
+}

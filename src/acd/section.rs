@@ -1,0 +1,178 @@
+//! The config sections of the queue, its shifts and its operators, as they stand in TOML. Values are checked together
+//! with `faults`, so that every fault is told at once.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// When the trunk's INVITE gets its 200.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// With the operator's; waiting callers hear early media (183).
+    #[default]
+    Operator,
+    /// At once.
+    Queue,
+}
+
+/// When an operator counts as logged in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Login {
+    /// A registered operator is logged in.
+    #[default]
+    OnRegister,
+    /// He logs in by feature code or console.
+    Explicit,
+}
+
+/// A value that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SectionFault {
+    /// The key within its section.
+    pub key: &'static str,
+    /// What stands there.
+    pub found: String,
+    /// What would be right.
+    pub expected: &'static str,
+}
+
+/// `[queue]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct QueueSection {
+    /// `"operator"`: the trunk's 200 follows the operator's, waiting callers hear early media. `"queue"`: 200 at once.
+    pub answer: Answer,
+    /// How long one offer rings before the next operator gets it, in seconds (1 to 300).
+    pub ring_seconds: u64,
+    /// Time after a call in which its operator gets no other, in seconds (0 to 3600).
+    pub wrap_up_seconds: u64,
+    /// Rest of an operator after an offer that he did not take, in seconds (1 to 600).
+    pub rest_seconds: u64,
+    /// True: when the operator's leg is lost, the caller goes back to his old place in the queue. False: the call ends.
+    pub requeue_on_operator_lost: bool,
+    /// A connected call ends when its caller sends no sound for so long, in seconds; 0: never.
+    pub silence_seconds: u64,
+    /// Dialled on the first trunk that takes calls when nobody is staffed and no phone was answered. Absent: none.
+    pub fallback_number: Option<String>,
+    /// How long the fallback rings all phones, and then the number, in seconds each (1 to 300).
+    pub fallback_ring_seconds: u64,
+    /// After all of the fallback failed, a call waits so long before it is tried again, in seconds (1 to 600).
+    pub fallback_retry_seconds: u64,
+}
+
+impl Default for QueueSection {
+    fn default() -> Self {
+        Self {
+            answer: Answer::Operator,
+            ring_seconds: 15,
+            wrap_up_seconds: 30,
+            rest_seconds: 10,
+            requeue_on_operator_lost: true,
+            silence_seconds: 60,
+            fallback_number: None,
+            fallback_ring_seconds: 30,
+            fallback_retry_seconds: 10,
+        }
+    }
+}
+
+impl QueueSection {
+    /// Everything in the section that cannot be used.
+    pub fn faults(&self) -> Vec<SectionFault> {
+        let mut faults = Vec::new();
+        let mut within = |key, value: u64, low: u64, high: u64, expected| {
+            if !(low..=high).contains(&value) {
+                faults.push(SectionFault { key, found: value.to_string(), expected });
+            }
+        };
+        within("ring_seconds", self.ring_seconds, 1, 300, "1 to 300 seconds");
+        within("wrap_up_seconds", self.wrap_up_seconds, 0, 3600, "0 to 3600 seconds");
+        within("rest_seconds", self.rest_seconds, 1, 600, "1 to 600 seconds");
+        within("silence_seconds", self.silence_seconds, 0, 86_400, "0 (never) to 86400 seconds");
+        within("fallback_ring_seconds", self.fallback_ring_seconds, 1, 300, "1 to 300 seconds");
+        within("fallback_retry_seconds", self.fallback_retry_seconds, 1, 600, "1 to 600 seconds");
+        if let Some(number) = &self.fallback_number
+            && !is_dialable(number)
+        {
+            faults.push(SectionFault {
+                key: "fallback_number",
+                found: number.clone(),
+                expected: "3 to 20 digits, with or without a leading +",
+            });
+        }
+        faults
+    }
+
+    /// `wrap_up_seconds` as a span.
+    pub const fn wrap_up(&self) -> Duration {
+        Duration::from_secs(self.wrap_up_seconds)
+    }
+
+    /// `rest_seconds` as a span.
+    pub const fn rest(&self) -> Duration {
+        Duration::from_secs(self.rest_seconds)
+    }
+
+    /// `fallback_retry_seconds` as a span.
+    pub const fn fallback_retry(&self) -> Duration {
+        Duration::from_secs(self.fallback_retry_seconds)
+    }
+}
+
+/// One `[[shift]]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShiftSection {
+    /// The roster names shifts by it.
+    pub name: String,
+    /// Local time at which it starts, `HH:MM`.
+    pub start: String,
+    /// Local time at which it ends, `HH:MM`; at or before `start`: on the next day. `24:00` is midnight.
+    pub end: String,
+}
+
+/// `[operators]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OperatorsSection {
+    /// `"on-register"`: a registered operator is logged in. `"explicit"`: he logs in by feature code or console.
+    pub login: Login,
+    /// Path of the roster (CSV with the header `operator,date,shift`). Absent: everybody is on every shift.
+    pub roster: Option<String>,
+}
+
+fn is_dialable(number: &str) -> bool {
+    let digits = number.strip_prefix('+').unwrap_or(number);
+    (3..=20).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_section_is_the_default_and_has_no_faults() {
+        let queue: QueueSection = toml::from_str("").unwrap();
+        assert_eq!(queue, QueueSection::default());
+        assert_eq!(queue.faults(), []);
+        let operators: OperatorsSection = toml::from_str("login = 'explicit'\nroster = 'roster.csv'").unwrap();
+        assert_eq!(operators.login, Login::Explicit);
+    }
+
+    #[test]
+    fn all_faults_of_a_section_are_told_at_once() {
+        let queue: QueueSection =
+            toml::from_str("ring_seconds = 0\nrest_seconds = 9999\nfallback_number = '1 2'").unwrap();
+        let keys: Vec<_> = queue.faults().iter().map(|fault| fault.key).collect();
+        assert_eq!(keys, ["ring_seconds", "rest_seconds", "fallback_number"]);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused() {
+        assert!(toml::from_str::<QueueSection>("ring_second = 3").is_err());
+        assert!(toml::from_str::<ShiftSection>("name='day'\nstart='07:00'\nend='19:00'\ncolour='red'").is_err());
+        assert!(toml::from_str::<OperatorsSection>("log_in = 'explicit'").is_err());
+    }
+}

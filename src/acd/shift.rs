@@ -1,0 +1,183 @@
+//! Shifts by time of day: who is on shift when. The time zone comes in as data, looked up outside.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::civil::{Date, Time};
+use jiff::tz::TimeZone;
+
+use super::roster::{Roster, RosterFault};
+use super::section::{SectionFault, ShiftSection};
+use crate::clock::Timestamp;
+use crate::ids::OperatorId;
+
+/// Looks back and ahead from the day of today: a shift lasts a day at most, and one begins on each day.
+const DAYS_AROUND: [i32; 4] = [-1, 0, 1, 2];
+
+/// A shift of every day, in local time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShiftTimes {
+    /// The roster names shifts by it.
+    pub name: String,
+    pub start: Time,
+    /// At or before `start`: on the next day.
+    pub end: Time,
+}
+
+impl ShiftTimes {
+    /// Reads a section; all of its faults at once.
+    pub fn parse(section: &ShiftSection) -> Result<Self, Vec<SectionFault>> {
+        let mut faults = Vec::new();
+        let mut fault = |key, found: &str, expected| {
+            faults.push(SectionFault { key, found: found.to_owned(), expected });
+        };
+        let name = section.name.trim();
+        if name.is_empty() {
+            fault("name", &section.name, "a name");
+        }
+        let start = clock_time(&section.start);
+        if start.is_none() {
+            fault("start", &section.start, "a local time from 00:00 to 23:59");
+        }
+        let end = if section.end.trim() == "24:00" { Some(Time::midnight()) } else { clock_time(&section.end) };
+        if end.is_none() {
+            fault("end", &section.end, "a local time from 00:00 to 24:00");
+        }
+        match (start, end, faults.is_empty()) {
+            (Some(start), Some(end), true) => Ok(Self { name: name.to_owned(), start, end }),
+            (_, _, _) => Err(faults),
+        }
+    }
+
+    /// The span of the shift that starts on `date`. A time that a clock change skips counts as so much later, one that
+    /// comes twice as the first. None when nothing is left of the shift.
+    fn span(&self, date: Date, zone: &TimeZone) -> Option<(Timestamp, Timestamp)> {
+        let last = if self.end <= self.start { date.tomorrow().ok()? } else { date };
+        let start = zone.to_timestamp(date.to_datetime(self.start)).ok()?.as_millisecond();
+        let end = zone.to_timestamp(last.to_datetime(self.end)).ok()?.as_millisecond();
+        (start < end).then_some((Timestamp::from_millis(start), Timestamp::from_millis(end)))
+    }
+}
+
+/// Shifts without a roster: everybody is on every one of them, for ever.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Daily {
+    shifts: Vec<ShiftTimes>,
+    zone: TimeZone,
+}
+
+/// Where an operator stands at some point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub on_shift: bool,
+    /// When to look again; None: never.
+    pub until: Option<Timestamp>,
+}
+
+/// Who is on shift when, as spans of calendar time. Empty: everybody, always.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// False: no shifts are configured, everybody is always on shift.
+    pub rostered: bool,
+    /// Spans per operator, sorted, not overlapping: on shift from the first (inclusive) to the second (exclusive).
+    pub spans: BTreeMap<OperatorId, BTreeSet<(Timestamp, Timestamp)>>,
+    /// Instead of spans, when there are shifts but no roster.
+    pub everybody: Option<Daily>,
+}
+
+impl Plan {
+    /// Makes the plan. No shifts: everybody is always on shift. Shifts but no roster: everybody is on every shift. With a
+    /// roster: only those are on shift whom it names. Faults are roster entries whose shift does not exist.
+    pub fn build(shifts: &[ShiftTimes], roster: Option<&Roster>, zone: &TimeZone) -> Result<Self, Vec<RosterFault>> {
+        match roster {
+            Some(roster) => Self::rostered(shifts, roster, zone),
+            None if shifts.is_empty() => Ok(Self::default()),
+            None => {
+                let daily = Daily { shifts: shifts.to_vec(), zone: zone.clone() };
+                Ok(Self { rostered: true, spans: BTreeMap::new(), everybody: Some(daily) })
+            }
+        }
+    }
+
+    /// Where `operator` stands at `at`. O(log n).
+    pub fn standing(&self, operator: &OperatorId, at: Timestamp) -> Standing {
+        if !self.rostered {
+            return Standing { on_shift: true, until: None };
+        }
+        match &self.everybody {
+            Some(daily) => daily.standing(at),
+            None => {
+                self.spans.get(operator).map_or(Standing { on_shift: false, until: None }, |spans| standing(spans, at))
+            }
+        }
+    }
+
+    fn rostered(shifts: &[ShiftTimes], roster: &Roster, zone: &TimeZone) -> Result<Self, Vec<RosterFault>> {
+        let mut faults = Vec::new();
+        let mut known: BTreeMap<(Date, &str), Option<(Timestamp, Timestamp)>> = BTreeMap::new();
+        let mut spans: BTreeMap<OperatorId, BTreeSet<(Timestamp, Timestamp)>> = BTreeMap::new();
+        for entry in roster.entries() {
+            let Some(shift) = shifts.iter().find(|shift| shift.name == entry.shift) else {
+                let names: Vec<&str> = shifts.iter().map(|shift| shift.name.as_str()).collect();
+                faults.push(RosterFault::unknown_shift(entry, &names));
+                continue;
+            };
+            let span = known.entry((entry.date, shift.name.as_str())).or_insert_with(|| shift.span(entry.date, zone));
+            spans.entry(entry.operator.clone()).or_default().extend(*span);
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        for own in spans.values_mut() {
+            *own = merged(own);
+        }
+        Ok(Self { rostered: true, spans, everybody: None })
+    }
+}
+
+impl Daily {
+    fn standing(&self, at: Timestamp) -> Standing {
+        let day = jiff::Timestamp::from_millisecond(at.as_millis()).map(|at| self.zone.to_datetime(at).date());
+        let day = day.unwrap_or_default();
+        let dates = DAYS_AROUND.iter().filter_map(|days| day.checked_add(jiff::Span::new().days(*days)).ok());
+        let spans = dates.flat_map(|date| self.shifts.iter().filter_map(move |shift| shift.span(date, &self.zone)));
+        standing(&merged(&spans.collect()), at)
+    }
+}
+
+/// Joins spans that overlap or touch.
+fn merged(spans: &BTreeSet<(Timestamp, Timestamp)>) -> BTreeSet<(Timestamp, Timestamp)> {
+    let mut joined = BTreeSet::new();
+    let mut open: Option<(Timestamp, Timestamp)> = None;
+    for &(start, end) in spans {
+        open = match open {
+            Some((first, last)) if start <= last => Some((first, last.max(end))),
+            Some(done) => {
+                joined.insert(done);
+                Some((start, end))
+            }
+            None => Some((start, end)),
+        };
+    }
+    joined.extend(open);
+    joined
+}
+
+fn standing(spans: &BTreeSet<(Timestamp, Timestamp)>, at: Timestamp) -> Standing {
+    let here = (at, Timestamp::from_millis(i64::MAX));
+    let current = spans.range(..=here).next_back().filter(|(_, end)| at < *end);
+    match current {
+        Some((_, end)) => Standing { on_shift: true, until: Some(*end) },
+        None => Standing { on_shift: false, until: spans.range(here..).next().map(|(start, _)| *start) },
+    }
+}
+
+/// Reads `HH:MM`.
+fn clock_time(text: &str) -> Option<Time> {
+    let (hour, minute) = text.trim().split_once(':')?;
+    let digits =
+        |text: &str| (text.len() <= 2 && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?;
+    if minute.len() != 2 {
+        return None;
+    }
+    Time::new(digits(hour)?, digits(minute)?, 0, 0).ok()
+}

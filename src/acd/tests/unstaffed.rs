@@ -1,0 +1,145 @@
+//! The fallback, while nobody is staffed.
+
+use super::*;
+
+/// `names` are registered and logged out.
+fn unstaffed(names: &[&str]) -> Stage {
+    Stage::with(Settings { login_on_register: false, ..settings() }, names)
+}
+
+fn fallback(call: CallId, names: &[&str]) -> Decision {
+    Decision::Fallback { call, operators: names.iter().map(|name| op(name)).collect() }
+}
+
+#[test]
+fn nobody_staffed_rings_every_registered_phone_of_one_call_and_sends_the_others_to_the_number() {
+    let mut stage = unstaffed(&["a", "b", "gone"]);
+    stage.acd.set_registered(stage.now, &op("gone"), false);
+    stage.acd.pause(stage.now, &op("b"), "meal").unwrap();
+    let (first, second) = (stage.caller(), stage.caller());
+    assert_eq!(stage.decisions(), [fallback(first, &["a", "b"]), fallback(second, &[])]);
+    assert_eq!((stage.state("a"), stage.acd.counts().0), (State::Offered, 0));
+}
+
+#[test]
+fn nobody_there_at_all_still_decides_something_for_every_caller() {
+    let mut stage = unstaffed(&[]);
+    let call = stage.caller();
+    assert_eq!(stage.decisions(), [fallback(call, &[])]);
+}
+
+#[test]
+fn one_answer_of_a_fallback_frees_all_others_at_once() {
+    let mut stage = unstaffed(&["a", "b", "c"]);
+    let call = stage.caller();
+    stage.decisions();
+    stage.acd.answered(stage.now, call, &op("b"));
+    assert_eq!(
+        [stage.state("a"), stage.state("b"), stage.state("c")],
+        [State::Offline, State::Talking, State::Offline]
+    );
+    stage.acd.finished(stage.now, call, &op("b"));
+    stage.pass(WRAP_UP);
+    assert_eq!((stage.state("b"), stage.decisions()), (State::Offline, vec![]));
+}
+
+#[test]
+fn one_failed_leg_of_a_fallback_redials_nobody() {
+    let mut stage = unstaffed(&["a", "b"]);
+    let call = stage.caller();
+    stage.decisions();
+    stage.fail(call, "a");
+    assert_eq!((stage.decisions(), stage.state("b")), (vec![], State::Offered));
+    stage.fail(call, "b");
+    assert_eq!(stage.decisions(), [], "the number is tried now");
+    let later = stage.caller();
+    assert_eq!(stage.decisions(), [fallback(later, &["a", "b"])], "the phones are free again, rest or not");
+}
+
+#[test]
+fn a_failed_fallback_is_tried_again_after_the_retry_time() {
+    let mut stage = unstaffed(&["a"]);
+    let call = stage.caller();
+    stage.decisions();
+    stage.acd.fallback_failed(stage.now, call);
+    assert_eq!((stage.decisions(), stage.acd.counts().0), (vec![], 1));
+    assert_eq!(stage.acd.poll_timeout(), Some(stage.now.mono + RETRY));
+    stage.pass(RETRY);
+    assert_eq!(stage.decisions(), [fallback(call, &["a"])]);
+}
+
+#[test]
+fn somebody_who_comes_gets_the_waiting_call_before_its_retry_and_a_running_fallback_goes_on() {
+    let mut stage = unstaffed(&["a", "b"]);
+    stage.acd.set_registered(stage.now, &op("b"), false);
+    let (failed, running) = (stage.caller(), stage.caller());
+    stage.decisions();
+    stage.acd.fallback_failed(stage.now, failed);
+    stage.acd.set_registered(stage.now, &op("b"), true);
+    stage.acd.log_in(stage.now, &op("b")).unwrap();
+    stage.acd.log_in(stage.now, &op("a")).unwrap();
+    assert_eq!(stage.offers(), [(failed, op("a"))], "the other is in its fallback");
+    stage.acd.fallback_failed(stage.now, running);
+    assert_eq!(stage.offers(), [(running, op("b"))]);
+}
+
+#[test]
+fn staffed_but_paused_or_busy_operators_mean_waiting_not_fallback() {
+    let mut stage = Stage::new(&["a", "b"]);
+    stage.acd.pause(stage.now, &op("b"), "meal").unwrap();
+    stage.talk();
+    let call = stage.caller();
+    assert_eq!((stage.decisions(), stage.acd.waiting().collect::<Vec<_>>()), (vec![], vec![call]));
+}
+
+#[test]
+fn phones_that_answer_no_keep_alive_are_no_staff_but_are_rung_last() {
+    let mut stage = Stage::new(&["a", "b"]);
+    stage.acd.log_out(stage.now, &op("b")).unwrap();
+    stage.acd.set_reachable(stage.now, &op("a"), false);
+    let call = stage.caller();
+    assert_eq!(stage.decisions(), [fallback(call, &["b", "a"])]);
+}
+
+#[test]
+fn a_log_out_does_not_withdraw_from_a_fallback() {
+    let mut stage = unstaffed(&["a"]);
+    stage.caller();
+    stage.decisions();
+    stage.acd.log_out(stage.now, &op("a")).unwrap();
+    assert_eq!((stage.decisions(), stage.state("a")), (vec![], State::Offered));
+}
+
+#[test]
+fn a_fallback_keeps_within_the_legs_of_one_call() {
+    let names: Vec<String> = (0..100).map(|i| format!("op{i:03}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut stage = unstaffed(&names);
+    let call = stage.caller();
+    let rung = names.get(..limits::LIVE_LEGS_PER_CALL_MAX - 1).unwrap();
+    assert_eq!(stage.decisions(), [fallback(call, rung)]);
+}
+
+#[test]
+fn a_call_that_had_all_its_offers_goes_to_the_number() {
+    let mut stage = Stage::new(&["a"]);
+    let call = stage.caller();
+    let mut made = 0;
+    while let Some(decision) = stage.acd.decide(stage.now) {
+        match &decision {
+            Decision::Offer { operator, .. } => stage.acd.offer_failed(stage.now, call, operator, false),
+            Decision::Fallback { .. } | Decision::Withdraw { .. } => {
+                assert_eq!(decision, fallback(call, &[]));
+                break;
+            }
+        }
+        made += 1;
+        stage.pass(REST);
+    }
+    assert_eq!(made, limits::LEGS_PER_CALL_MAX - 2);
+    stage.acd.fallback_failed(stage.now, call);
+    assert_eq!(stage.acd.waiting().collect::<Vec<_>>(), [call]);
+    assert_eq!(stage.decisions(), []);
+    stage.pass(RETRY);
+    assert_eq!(stage.decisions(), [fallback(call, &[])]);
+}

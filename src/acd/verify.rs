@@ -1,0 +1,101 @@
+//! The invariants of DESIGN that concern distribution, checked by scanning everything.
+
+use super::{Acd, Status, Work};
+use crate::clock::Instant;
+use crate::ids::{CallId, OperatorId};
+
+impl Acd {
+    /// Checks every invariant (DESIGN: one call per operator, no free operator beside a waiting call, order …). `settled` is
+    /// true after `decide` has returned None.
+    pub fn verify(&self, settled: bool) -> Result<(), String> {
+        self.floor.verify()?;
+        self.queue.verify()?;
+        self.verify_operators()?;
+        self.verify_calls()?;
+        if settled { self.verify_settled() } else { Ok(()) }
+    }
+
+    /// An operator has at most one call, and it has him.
+    fn verify_operators(&self) -> Result<(), String> {
+        for (operator, facts) in self.floor.iter() {
+            let status = facts.call().and_then(|call| self.queue.status(call));
+            let right = match (&facts.work, status) {
+                (Work::Free, _) => true,
+                (Work::Offered { .. }, Some(Status::Offered(reserved))) => reserved == operator,
+                (Work::Offered { .. }, Some(Status::Fallback(reserved))) => reserved.contains(operator),
+                (Work::Talking { .. }, Some(Status::Talking(talking))) => talking == operator,
+                // A call whose operator was lost goes on while he wraps up.
+                (Work::WrapUp { .. }, Some(Status::Talking(talking))) => talking != operator,
+                (Work::WrapUp { .. }, Some(Status::Offered(reserved))) => reserved != operator,
+                (Work::WrapUp { .. }, Some(Status::Fallback(reserved))) => !reserved.contains(operator),
+                (Work::WrapUp { .. }, Some(Status::Waiting | Status::Held { .. }) | None) => true,
+                (
+                    Work::Offered { .. } | Work::Talking { .. },
+                    Some(
+                        Status::Waiting
+                        | Status::Held { .. }
+                        | Status::Offered(_)
+                        | Status::Fallback(_)
+                        | Status::Talking(_),
+                    )
+                    | None,
+                ) => false,
+            };
+            if !right {
+                return Err(format!("{operator} is {:?}, his call is {status:?}", facts.work));
+            }
+        }
+        for operator in &self.withdrawals {
+            let asked = self.floor.get(operator).is_some_and(|facts| match facts.work {
+                Work::Offered { withdrawn, .. } => withdrawn,
+                Work::Free | Work::Talking { .. } | Work::WrapUp { .. } => false,
+            });
+            if !asked {
+                return Err(format!("{operator} is to be withdrawn from no offer"));
+            }
+        }
+        Ok(())
+    }
+
+    /// A reservation belongs to a live call, and both know of it.
+    fn verify_calls(&self) -> Result<(), String> {
+        for (call, status) in self.queue.iter() {
+            let right = match status {
+                Status::Waiting | Status::Held { .. } => true,
+                Status::Offered(operator) => self.is_offered(operator, call),
+                Status::Fallback(operators) => operators.iter().all(|operator| self.is_offered(operator, call)),
+                Status::Talking(operator) => {
+                    self.floor.get(operator).is_some_and(|facts| facts.work == Work::Talking { call })
+                }
+            };
+            if !right {
+                return Err(format!("call {call} is {status:?}, but not for him"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Nobody free stands beside a call that waits; nobody waits in silence; everything has been told.
+    fn verify_settled(&self) -> Result<(), String> {
+        let idle: Option<(Instant, OperatorId)> = self.floor.longest_idle();
+        let next: Option<CallId> = self.queue.first_offerable();
+        if let (Some((_, operator)), Some(call)) = (idle, next) {
+            return Err(format!("{operator} is free while call {call} waits"));
+        }
+        let silent = self.queue.first_untried().filter(|_| self.floor.staffed_count() == 0);
+        if let Some(call) = silent.or(self.queue.first_spent()) {
+            return Err(format!("call {call} waits though nobody will come"));
+        }
+        if let Some(operator) = self.withdrawals.first() {
+            return Err(format!("the withdrawal of {operator} is not told"));
+        }
+        Ok(())
+    }
+
+    fn is_offered(&self, operator: &OperatorId, call: CallId) -> bool {
+        self.floor.get(operator).is_some_and(|facts| match facts.work {
+            Work::Offered { call: offered, .. } => offered == call,
+            Work::Free | Work::Talking { .. } | Work::WrapUp { .. } => false,
+        })
+    }
+}

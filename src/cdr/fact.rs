@@ -1,0 +1,168 @@
+//! Facts: every change of a call's fate and of an operator's state, append-only. Their JSON form is the journal's and
+//! the database's: fields are added, never renamed.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::ids::{CallId, LegNo, OperatorId};
+use crate::sip::location::Location;
+
+/// Identifies a fact for ever: applying one twice changes nothing. `stream` is the call, or the run of the service for
+/// facts of no call; `seq` counts within it. Facts that come after a call's end out of order (a disposition hours later)
+/// take a random `seq` with the top bit set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct FactId {
+    pub stream: CallId,
+    pub seq: u32,
+}
+
+/// One fact.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fact {
+    #[serde(flatten)]
+    pub id: FactId,
+    /// None for facts of the service and its operators.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub call: Option<CallId>,
+    /// Milliseconds since the Unix epoch.
+    pub at: Timestamp,
+    #[serde(flatten)]
+    pub kind: FactKind,
+}
+
+/// Why an offer ended without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OfferOutcome {
+    /// It was answered.
+    Answered,
+    /// It rang for `ring_seconds`.
+    NoAnswer,
+    /// The phone said busy (486, 600).
+    Busy,
+    /// The phone refused (any other 4xx, 5xx, 6xx).
+    Rejected,
+    /// No response, or the network said that nobody is there.
+    Unreachable,
+    /// The caller left while it rang.
+    CallerLeft,
+    /// Another operator was first.
+    LostRace,
+    /// The operator logged out, was removed or unregistered while it rang.
+    Withdrawn,
+}
+
+/// Who ended a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Side {
+    Caller,
+    Operator,
+    Service,
+}
+
+/// Why a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EndCause {
+    /// A BYE after an answer.
+    Normal,
+    /// The caller gave up while waiting (CANCEL, or BYE where the queue had answered).
+    Abandoned,
+    /// The caller's sound stopped for the silence time-out.
+    CallerSilent,
+    /// The caller's side could not be reached, or never acknowledged.
+    CallerLost,
+    /// The operator's side was lost and the caller was not put back.
+    OperatorLost,
+    /// The caps of `limits` were reached.
+    NoCapacity,
+    /// The offer of the caller could not be used (no common codec).
+    NoCodec,
+    /// The service ended it: an invariant was broken, or a drain ran out of time.
+    ServiceFault,
+    /// The service was killed; found open at the next start.
+    Interrupted,
+}
+
+/// Who carries an answered call.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Callee {
+    Operator(OperatorId),
+    /// The fallback number on a trunk.
+    Number(String),
+}
+
+/// How a caller was classed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    Normal,
+    Ghost,
+    Prank,
+    Information,
+    Test,
+    Drill,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum FactKind {
+    /// An INVITE for the emergency number was accepted for handling. Opens the call.
+    Received {
+        trunk: String,
+        /// From P-Asserted-Identity of a trusted trunk.
+        asserted: Option<String>,
+        /// From From.
+        presented: Option<String>,
+        /// What was dialled: `112`, `urn:service:sos.fire` …
+        called: String,
+        sip_call_id: String,
+        /// Raw header fields kept for the record (History-Info, Diversion, P-Access-Network-Info …), `Name: value`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        headers: Vec<String>,
+    },
+    /// A location came with it.
+    Located { location: Location },
+    /// It entered the queue. Again after an operator was lost: `returned`.
+    Queued { priority: u8, returned: bool },
+    /// The caller hears the queue's announcement: `early` media or answered.
+    Announced { early: bool },
+    /// It was offered to one operator, or in the fallback to a number.
+    Offered { leg: LegNo, to: Callee, why: String },
+    /// The phone rings.
+    Ringing { leg: LegNo },
+    /// An offer ended.
+    OfferEnded { leg: LegNo, to: Callee, outcome: OfferOutcome, sip_status: Option<u16> },
+    /// The two are connected.
+    Answered { leg: LegNo, by: Callee },
+    /// The operator's leg ended while the caller stays: he goes back to the head of the queue.
+    OperatorLost { leg: LegNo, operator: OperatorId, sip_status: Option<u16>, q850: Option<u8> },
+    /// The call is over. Closes it: the CDR is written.
+    Ended { by: Side, cause: EndCause, sip_status: Option<u16>, q850: Option<u8> },
+    /// The operator's wrap-up is over.
+    WrappedUp { operator: OperatorId },
+    /// The operator classed it.
+    Disposed { class: Class, category: Option<String>, note: Option<String>, by: String },
+    /// A recording was closed.
+    Recorded { leg: LegNo, file: String, sha256: String, duration_ms: u64, frames_dropped: u64 },
+    /// A recording failed.
+    RecordingFailed { leg: LegNo, why: String },
+    /// Sound as one leg's anchor saw it.
+    Sound { leg: LegNo, packets_in: u64, packets_out: u64, packets_lost: u64, packets_foreign: u64, jitter_us: u32 },
+    /// Nobody was on shift when it waited: the fallback began.
+    NobodyOnShift,
+    /// A digit came from a leg (RFC 4733).
+    Digit { leg: LegNo, digit: char },
+    /// An invariant was broken and this call was ended for it.
+    Breach { what: String },
+
+    /// The service started. `call` is None from here on.
+    Started { version: String },
+    /// The service stops in good order.
+    Stopped,
+    /// An operator's state as the ACD sees it changed.
+    OperatorState { operator: OperatorId, state: String, reason: Option<String> },
+}

@@ -1,0 +1,210 @@
+//! The fold: facts in any order, any number of times, to one record.
+
+use std::collections::BTreeMap;
+
+use crate::clock::Timestamp;
+use crate::ids::LegNo;
+
+use super::fact::{Callee, EndCause, Fact, FactId, FactKind};
+use super::{Cdr, Disposition, Offer, Outcome, Recording, Sound, Talk};
+
+impl Cdr {
+    /// Folds the facts of one call, however often and in whatever order they are given. None without a `Received`.
+    /// Facts of other calls than the first one's are left out.
+    pub fn fold(facts: &[Fact]) -> Option<Self> {
+        let call = facts.iter().find_map(|fact| fact.call)?;
+        let mut once: BTreeMap<FactId, &Fact> = BTreeMap::new();
+        for fact in facts.iter().filter(|fact| fact.call == Some(call)) {
+            once.entry(fact.id).or_insert(fact);
+        }
+        // The call's own numbers order its facts, whatever the wall clock did; late facts come after, by time.
+        let mut ordered: Vec<&Fact> = once.into_values().collect();
+        ordered.sort_by_key(|fact| {
+            let late = fact.id.seq & LATE != 0;
+            (late, if late { fact.at } else { Timestamp::default() }, fact.id)
+        });
+        let mut cdr = ordered.iter().find_map(|fact| open(fact))?;
+        let mut talking: Option<(LegNo, Callee, Timestamp)> = None;
+        for fact in ordered {
+            cdr.take(fact, &mut talking);
+        }
+        cdr.close(talking);
+        Some(cdr)
+    }
+
+    fn take(&mut self, fact: &Fact, talking: &mut Option<(LegNo, Callee, Timestamp)>) {
+        let at = fact.at;
+        match &fact.kind {
+            FactKind::Located { location } => self.locations.push(location.clone()),
+            FactKind::Queued { returned, .. } => {
+                self.queued.get_or_insert(at);
+                self.returned += u32::from(*returned);
+            }
+            FactKind::Announced { .. } => {
+                self.announced.get_or_insert(at);
+            }
+            FactKind::Offered { leg, to, why } => {
+                self.first_offered.get_or_insert(at);
+                self.offers.push(Offer {
+                    leg: *leg,
+                    to: to.clone(),
+                    why: why.clone(),
+                    offered: at,
+                    rang: None,
+                    ended: None,
+                    outcome: None,
+                    sip_status: None,
+                });
+            }
+            FactKind::Ringing { leg } => {
+                if let Some(offer) = self.offer_mut(*leg) {
+                    offer.rang.get_or_insert(at);
+                }
+            }
+            FactKind::OfferEnded { leg, outcome, sip_status, .. } => {
+                if let Some(offer) = self.offer_mut(*leg) {
+                    (offer.ended, offer.outcome, offer.sip_status) = (Some(at), Some(*outcome), *sip_status);
+                }
+            }
+            FactKind::Answered { leg, by } => {
+                self.answered.get_or_insert(at);
+                self.end_talk(talking.replace((*leg, by.clone(), at)), at, false);
+                self.operator = match by {
+                    Callee::Operator(operator) => Some(operator.clone()),
+                    Callee::Number(_) => None,
+                };
+            }
+            FactKind::OperatorLost { .. } => self.end_talk(talking.take(), at, true),
+            FactKind::Ended { by, cause, sip_status, q850 } => {
+                // A second end can only be that of a recovery that met a call which had ended.
+                if self.ended.is_none() {
+                    self.end_talk(talking.take(), at, false);
+                    self.ended = Some(at);
+                    (self.ended_by, self.cause) = (Some(*by), Some(*cause));
+                    (self.sip_status, self.q850) = (*sip_status, *q850);
+                }
+            }
+            FactKind::WrappedUp { .. } => {
+                self.wrapped_up.get_or_insert(at);
+            }
+            FactKind::Disposed { class, category, note, by } => {
+                let (class, category, note, by) = (*class, category.clone(), note.clone(), by.clone());
+                self.disposition = Some(Disposition { class, category, note, by, at });
+            }
+            FactKind::Recorded { .. } | FactKind::RecordingFailed { .. } | FactKind::Sound { .. } => {
+                self.take_sound(&fact.kind);
+            }
+            FactKind::Digit { leg, digit } => self.digits.push((*leg, *digit)),
+            FactKind::NobodyOnShift => self.nobody_on_shift = true,
+            FactKind::Breach { what } => {
+                self.breach.get_or_insert_with(|| what.clone());
+            }
+            FactKind::Received { .. }
+            | FactKind::Started { .. }
+            | FactKind::Stopped
+            | FactKind::OperatorState { .. } => {}
+        }
+    }
+
+    fn take_sound(&mut self, kind: &FactKind) {
+        if let FactKind::Recorded { leg, file, sha256, duration_ms, frames_dropped } = kind {
+            self.recordings.push(Recording {
+                leg: *leg,
+                file: file.clone(),
+                sha256: sha256.clone(),
+                duration_ms: *duration_ms,
+                frames_dropped: *frames_dropped,
+            });
+        } else if let FactKind::RecordingFailed { why, .. } = kind {
+            self.recording_faults.push(why.clone());
+        } else if let FactKind::Sound { leg, packets_in, packets_out, packets_lost, packets_foreign, jitter_us } = kind {
+            self.sound.push(Sound {
+                leg: *leg,
+                packets_in: *packets_in,
+                packets_out: *packets_out,
+                packets_lost: *packets_lost,
+                packets_foreign: *packets_foreign,
+                jitter_us: *jitter_us,
+            });
+        }
+    }
+
+    fn offer_mut(&mut self, leg: LegNo) -> Option<&mut Offer> {
+        self.offers.iter_mut().find(|offer| offer.leg == leg)
+    }
+
+    fn end_talk(&mut self, talking: Option<(LegNo, Callee, Timestamp)>, to: Timestamp, lost: bool) {
+        if let Some((leg, with, from)) = talking {
+            self.talks.push(Talk { leg, with, from, to, lost });
+        }
+    }
+
+    /// What follows from the rest.
+    fn close(&mut self, talking: Option<(LegNo, Callee, Timestamp)>) {
+        if let Some((_, _, from)) = &talking {
+            // Still open: it has talked for no time that is written down.
+            let from = *from;
+            self.end_talk(talking, from, false);
+        }
+        self.talk_ms = self.talks.iter().map(Talk::millis).sum();
+        let waited_until = self.answered.or(self.ended);
+        self.waited_ms = waited_until.map_or(0, |until| until.millis_since(self.received));
+        self.wrap_ms = self.ended.zip(self.wrapped_up).map(|(ended, wrapped_up)| wrapped_up.millis_since(ended));
+        self.outcome = self.cause.map(|cause| match (self.answered, cause) {
+            (Some(_), _) => Outcome::Answered,
+            (None, EndCause::Interrupted) => Outcome::Interrupted,
+            (None, EndCause::Abandoned) => Outcome::Abandoned,
+            // He was answered by the queue, not by a person, and went away or fell silent.
+            (None, EndCause::Normal | EndCause::CallerSilent | EndCause::CallerLost) => Outcome::Abandoned,
+            (None, EndCause::OperatorLost | EndCause::NoCapacity | EndCause::NoCodec | EndCause::ServiceFault) => {
+                Outcome::Failed
+            }
+        });
+    }
+}
+
+/// The bit of `FactId::seq` that tells late facts.
+const LATE: u32 = 0x8000_0000;
+
+/// The record that a `Received` opens.
+fn open(fact: &Fact) -> Option<Cdr> {
+    let FactKind::Received { trunk, asserted, presented, called, sip_call_id, headers } = &fact.kind else {
+        return None;
+    };
+    Some(Cdr {
+        call: fact.call?,
+        trunk: trunk.clone(),
+        asserted: asserted.clone(),
+        presented: presented.clone(),
+        called: called.clone(),
+        sip_call_id: sip_call_id.clone(),
+        headers: headers.clone(),
+        locations: Vec::new(),
+        received: fact.at,
+        queued: None,
+        announced: None,
+        first_offered: None,
+        answered: None,
+        ended: None,
+        wrapped_up: None,
+        waited_ms: 0,
+        talk_ms: 0,
+        wrap_ms: None,
+        operator: None,
+        talks: Vec::new(),
+        offers: Vec::new(),
+        returned: 0,
+        nobody_on_shift: false,
+        ended_by: None,
+        cause: None,
+        sip_status: None,
+        q850: None,
+        outcome: None,
+        disposition: None,
+        recordings: Vec::new(),
+        recording_faults: Vec::new(),
+        sound: Vec::new(),
+        digits: Vec::new(),
+        breach: None,
+    })
+}

@@ -1,0 +1,181 @@
+//! Call detail records: facts, and their fold. Knows nothing of how facts come about or are stored.
+
+pub mod fact;
+mod fold;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::ids::{CallId, LegNo, OperatorId};
+use crate::sip::location::Location;
+
+use fact::{Callee, Class, EndCause, OfferOutcome, Side};
+
+/// What became of a call, as reports count it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Somebody spoke with the caller.
+    Answered,
+    /// The caller left before an answer.
+    Abandoned,
+    /// The service or the trunk's side ended it before an answer.
+    Failed,
+    /// The service was killed while it was open, before an answer.
+    Interrupted,
+}
+
+impl Outcome {
+    /// The word in records and reports.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Abandoned => "abandoned",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// One offer to an operator's phone or the fallback number.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Offer {
+    pub leg: LegNo,
+    pub to: Callee,
+    /// Why he of all: the ACD's reason.
+    pub why: String,
+    pub offered: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rang: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Timestamp>,
+    /// None while it is open, or where its end was not written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<OfferOutcome>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sip_status: Option<u16>,
+}
+
+/// One stretch of talk with one callee. The sum of all stretches is the call's talk time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Talk {
+    pub leg: LegNo,
+    pub with: Callee,
+    pub from: Timestamp,
+    pub to: Timestamp,
+    /// True when the callee was lost and the caller went back to the queue.
+    #[serde(default)]
+    pub lost: bool,
+}
+
+impl Talk {
+    /// Its length in milliseconds.
+    pub const fn millis(&self) -> u64 {
+        self.to.millis_since(self.from)
+    }
+}
+
+/// A recording of one stretch of talk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recording {
+    pub leg: LegNo,
+    /// Relative to `[recording] dir`.
+    pub file: String,
+    /// Of the file's bytes, hexadecimal.
+    pub sha256: String,
+    pub duration_ms: u64,
+    pub frames_dropped: u64,
+}
+
+/// Sound as one leg's port saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sound {
+    pub leg: LegNo,
+    pub packets_in: u64,
+    pub packets_out: u64,
+    pub packets_lost: u64,
+    pub packets_foreign: u64,
+    pub jitter_us: u32,
+}
+
+/// How the operator classed a call; the last word counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disposition {
+    pub class: Class,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    pub by: String,
+    pub at: Timestamp,
+}
+
+/// One call, as its facts tell it. Times are milliseconds since the Unix epoch, spans milliseconds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cdr {
+    pub call: CallId,
+    pub trunk: String,
+    /// From P-Asserted-Identity of a trusted trunk (RFC 3325).
+    pub asserted: Option<String>,
+    /// From From.
+    pub presented: Option<String>,
+    pub called: String,
+    /// The Call-ID of the caller's leg.
+    pub sip_call_id: String,
+    pub headers: Vec<String>,
+    /// Best first.
+    pub locations: Vec<Location>,
+
+    pub received: Timestamp,
+    pub queued: Option<Timestamp>,
+    pub announced: Option<Timestamp>,
+    pub first_offered: Option<Timestamp>,
+    /// The first answer.
+    pub answered: Option<Timestamp>,
+    /// None while the call is open.
+    pub ended: Option<Timestamp>,
+    pub wrapped_up: Option<Timestamp>,
+
+    /// From arrival to the first answer, or to the end where there was none.
+    pub waited_ms: u64,
+    /// All stretches of talk together.
+    pub talk_ms: u64,
+    /// From the end to the end of the operator's wrap-up.
+    pub wrap_ms: Option<u64>,
+
+    /// Who talked last.
+    pub operator: Option<OperatorId>,
+    pub talks: Vec<Talk>,
+    pub offers: Vec<Offer>,
+    /// Somebody was lost and the caller waited again, so often.
+    pub returned: u32,
+    pub nobody_on_shift: bool,
+
+    pub ended_by: Option<Side>,
+    pub cause: Option<EndCause>,
+    /// The final response to the caller's INVITE when it was not 200.
+    pub sip_status: Option<u16>,
+    /// From a Reason header (RFC 3326).
+    pub q850: Option<u8>,
+    pub outcome: Option<Outcome>,
+
+    pub disposition: Option<Disposition>,
+    pub recordings: Vec<Recording>,
+    pub recording_faults: Vec<String>,
+    pub sound: Vec<Sound>,
+    /// `leg:digit`, in order.
+    pub digits: Vec<(LegNo, char)>,
+    pub breach: Option<String>,
+}
+
+impl Cdr {
+    /// The number that the operator saw: asserted before presented.
+    pub fn number(&self) -> Option<&str> {
+        self.asserted.as_deref().or(self.presented.as_deref())
+    }
+
+    /// True when nothing but late facts can follow.
+    pub const fn is_closed(&self) -> bool {
+        self.ended.is_some()
+    }
+}

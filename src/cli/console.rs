@@ -1,0 +1,67 @@
+//! Asks a running service over its console address, with the token that it has made.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use crate::config::Config;
+use crate::ids::OperatorId;
+use crate::server::token::Token;
+
+use super::Named;
+
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Bytes of an answer that are read.
+const ANSWER_MAX: u64 = 16 << 20;
+
+/// Changes one operator's state.
+pub(super) fn change(named: &Named, change: &str, reason: Option<&str>) -> anyhow::Result<()> {
+    let operator = OperatorId::parse(&named.operator)?;
+    let config = Config::load(&named.file.config)?;
+    let body = reason.map(|reason| serde_json::json!({ "reason": reason }).to_string()).unwrap_or_default();
+    let path = format!("/v1/operators/{operator}/{change}");
+    match post(&config, &path, &body)? {
+        (200, _) => {
+            println!("{operator}: {change} done");
+            Ok(())
+        }
+        (404, _) => anyhow::bail!("no operator is named {operator}"),
+        (status, answer) => anyhow::bail!("the service answers {status}: {}", answer.trim()),
+    }
+}
+
+fn post(config: &Config, path: &str, body: &str) -> anyhow::Result<(u16, String)> {
+    let token = Token::read(&config.console.token_file)?;
+    let address = reachable(config.console.listen);
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)
+        .with_context(|| format!("no service answers on {address}: is it running?"))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    write!(
+        stream,
+        "POST {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: {}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        token.bearer(),
+        body.len()
+    )?;
+    let mut answer = Vec::new();
+    stream.take(ANSWER_MAX).read_to_end(&mut answer).context("the service does not answer")?;
+    let answer = String::from_utf8_lossy(&answer);
+    let (head, body) = answer.split_once("\r\n\r\n").context("the answer is not HTTP")?;
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).context("the answer is not HTTP")?;
+    Ok((status, body.to_owned()))
+}
+
+/// Where a client reaches a listener that may stand for every address of the machine.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let mut address = listen;
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}

@@ -1,0 +1,130 @@
+//! The command line. Exit codes: 0 good, 1 a fault, 2 wrong usage.
+
+mod console;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, Faults};
+
+/// Call handling of a 112 emergency centre.
+#[derive(Debug, Parser)]
+#[command(name = "siaga", version, about, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the service in the foreground. SIGTERM ends it once the running calls are over, SIGHUP reads the
+    /// configuration again.
+    Serve(ConfigFile),
+    /// Reads the configuration and tells every fault at once. Exit code 1 when there is one.
+    Check(ConfigFile),
+    /// Operators: who may register a phone, and who gets calls.
+    #[command(subcommand)]
+    Operator(OperatorCommand),
+}
+
+/// Where the configuration is.
+#[derive(Clone, Debug, Args)]
+struct ConfigFile {
+    /// The configuration.
+    #[arg(long, value_name = "FILE", default_value = "config/siaga.toml")]
+    config: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum OperatorCommand {
+    /// Logs an operator in.
+    LogIn(Named),
+    /// Logs an operator out; a running call goes on.
+    LogOut(Named),
+    /// Starts a break: no calls until resume.
+    Pause {
+        #[command(flatten)]
+        named: Named,
+        /// Why, as reports show it.
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Ends a break, or the work after a call.
+    Resume(Named),
+}
+
+#[derive(Debug, Args)]
+struct Named {
+    /// The operator's name.
+    operator: String,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+/// Runs what the command line asks for.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    match carry_out(arguments.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}", told(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn carry_out(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve(file) => crate::server::serve(Config::load(&file.config)?),
+        Command::Check(file) => {
+            check(&Config::load(&file.config)?);
+            Ok(())
+        }
+        Command::Operator(command) => operator(command),
+    }
+}
+
+fn operator(command: OperatorCommand) -> anyhow::Result<()> {
+    match command {
+        OperatorCommand::LogIn(named) => console::change(&named, "log-in", None),
+        OperatorCommand::LogOut(named) => console::change(&named, "log-out", None),
+        OperatorCommand::Pause { named, reason } => console::change(&named, "pause", Some(&reason)),
+        OperatorCommand::Resume(named) => console::change(&named, "resume", None),
+    }
+}
+
+/// Faults of the configuration stand for themselves; other errors say what they are.
+fn told(error: &anyhow::Error) -> String {
+    match error.downcast_ref::<Faults>() {
+        Some(faults) => {
+            let count = faults.0.len();
+            format!("{faults}\n{count} fault{}", if count == 1 { "" } else { "s" })
+        }
+        None => format!("siaga: {error:#}"),
+    }
+}
+
+fn check(config: &Config) {
+    for warning in &config.warnings {
+        println!("remark: {warning}");
+    }
+    let listeners: Vec<String> =
+        config.sip.listeners.iter().map(|l| format!("{} {}", l.transport.via(), l.local)).collect();
+    let trunks: Vec<&str> = config.trunks.iter().map(|trunk| trunk.name.as_str()).collect();
+    println!("{} is good", config.file.display());
+    println!("  site       {}, {}, {}", config.site.name, config.site.number, config.site.timezone);
+    println!("  sip        {} as {}", listeners.join(", "), config.sip.domain);
+    println!("  trunks     {}", trunks.join(", "));
+    println!("  media      {} ports {}-{}", config.media.listen, config.media.ports.0, config.media.ports.1);
+    println!(
+        "  shifts     {}",
+        if config.shifts.is_empty() {
+            "none: everybody is always on shift".to_owned()
+        } else {
+            config.shifts.len().to_string()
+        }
+    );
+    println!("  console    http://{}", config.console.listen);
+}

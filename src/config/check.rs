@@ -1,0 +1,226 @@
+//! Checks values and their agreement, and turns sections into what the service works with.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::acd::section::SectionFault;
+use crate::media::command::Prompt;
+use crate::switchboard::FeatureCodes;
+
+use super::section::File;
+use super::source::Source;
+use super::{Config, Console, Fault, Recording, Report, Sip, network, roster};
+
+/// Checks everything. None when something that has no default cannot be used; then `source` has a fault.
+pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
+    let zone = zone(source, &file);
+    let sip = sip(source, &file);
+    let trunks = network::trunks(source, &file.trunk, &sip.listeners);
+    let media = network::media(source, &file.media);
+    section_faults(source, "queue", &file.queue.faults());
+    shift_names(source, &file);
+    let plan = roster::load(source, &file, zone.as_ref());
+    let features = features(source, &file);
+    let console_listen = network::listen(source, "console.listen", &file.console.listen);
+    let report_listen = network::listen(source, "report.listen", &file.report.listen);
+    places(source, &file);
+    let warnings = warnings(source, &file);
+    Some(Config {
+        file: PathBuf::from(source.file()),
+        zone: zone?,
+        sip,
+        trunks,
+        media: media?,
+        plan,
+        store_url: file.store.url,
+        journal_dir: PathBuf::from(file.journal.dir),
+        recording: Recording { enabled: file.recording.enabled, dir: PathBuf::from(file.recording.dir) },
+        console: Console { listen: console_listen?, token_file: PathBuf::from(file.console.token_file) },
+        report: Report {
+            listen: report_listen?,
+            service_level: Duration::from_secs(file.report.service_level_seconds),
+            short_abandon: Duration::from_secs(file.report.short_abandon_seconds),
+        },
+        features,
+        prompts_dir: Path::new(&file.prompts.dir).join(&file.site.language),
+        drain: Duration::from_secs(file.shutdown.drain_seconds),
+        site: file.site,
+        queue: file.queue,
+        shifts: file.shift,
+        operators: file.operators,
+        log: file.log,
+        warnings,
+    })
+}
+
+pub(super) fn section_faults(source: &mut Source, section: &str, faults: &[SectionFault]) {
+    for fault in faults {
+        source.fault(&format!("{section}.{}", fault.key), format!("{:?}", fault.found), fault.expected);
+    }
+}
+
+fn zone(source: &mut Source, file: &File) -> Option<jiff::tz::TimeZone> {
+    let number = file.site.number.as_str();
+    if !(2..=15).contains(&number.len()) || !number.bytes().all(|b| b.is_ascii_digit()) {
+        source.fault("site.number", format!("{number:?} is not an emergency number"), "\"112\": 2 to 15 digits");
+    }
+    let language = file.site.language.as_str();
+    if language.is_empty() || !language.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+        source.fault(
+            "site.language",
+            format!("{language:?} is not a language"),
+            "\"id\" or \"en\": a folder within prompts.dir",
+        );
+    }
+    let zone = jiff::tz::TimeZone::get(&file.site.timezone).ok();
+    if zone.is_none() {
+        let wrong = format!("{:?} is not a known time zone", file.site.timezone);
+        source.fault("site.timezone", wrong, "an IANA name: \"Asia/Jakarta\", \"Asia/Makassar\", \"Asia/Jayapura\"");
+    }
+    zone
+}
+
+fn sip(source: &mut Source, file: &File) -> Sip {
+    let section = &file.sip;
+    let domain = section.domain.as_str();
+    let host = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']');
+    if domain.is_empty() || !domain.bytes().all(host) {
+        source.fault("sip.domain", format!("{domain:?} is not a host"), "\"112.metrokota.example\" or an address");
+    }
+    let mut within = |key: &str, value: u64, low: u64, high: u64| {
+        if !(low..=high).contains(&value) {
+            source.fault(&format!("sip.{key}"), format!("{value}"), format!("{low} to {high} seconds"));
+        }
+    };
+    within("expires_min_seconds", section.expires_min_seconds, 10, 86_400);
+    within("expires_default_seconds", section.expires_default_seconds, 10, 86_400);
+    within("expires_max_seconds", section.expires_max_seconds, 10, 86_400);
+    within("keep_alive_seconds", section.keep_alive_seconds, 0, 3_600);
+    within("nonce_seconds", section.nonce_seconds, 10, 86_400);
+    let (low, middle, high) =
+        (section.expires_min_seconds, section.expires_default_seconds, section.expires_max_seconds);
+    if !(low <= middle && middle <= high) {
+        let wrong = format!("min {low}, default {middle}, max {high} are not in order");
+        source.fault(
+            "sip.expires_default_seconds",
+            wrong,
+            "expires_min_seconds <= expires_default_seconds <= expires_max_seconds",
+        );
+    }
+    Sip {
+        domain: section.domain.clone(),
+        listeners: network::listeners(source, section),
+        expires_min: Duration::from_secs(low),
+        expires_default: Duration::from_secs(middle),
+        expires_max: Duration::from_secs(high),
+        keep_alive: network::interval(section.keep_alive_seconds),
+        nonce_life: Duration::from_secs(section.nonce_seconds),
+    }
+}
+
+fn shift_names(source: &mut Source, file: &File) {
+    let mut names = BTreeSet::new();
+    for (i, shift) in file.shift.iter().enumerate() {
+        if !names.insert(shift.name.as_str()) {
+            source.fault(
+                &format!("shift[{i}].name"),
+                format!("{:?} is the name of two shifts", shift.name),
+                "a name of its own",
+            );
+        }
+    }
+}
+
+fn features(source: &mut Source, file: &File) -> FeatureCodes {
+    let section = &file.features;
+    let mut seen = BTreeSet::new();
+    let pairs = [
+        ("log_in", &section.log_in),
+        ("log_out", &section.log_out),
+        ("pause", &section.pause),
+        ("resume", &section.resume),
+    ];
+    for (key, code) in pairs {
+        let dialable = code.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'*' | b'#'));
+        let key = format!("features.{key}");
+        if !dialable || !code.starts_with(['*', '#']) || !(2..=8).contains(&code.len()) {
+            source.fault(
+                &key,
+                format!("{code:?} is not a feature code"),
+                "\"*11\": * or #, then 1 to 7 digits, * or #",
+            );
+        } else if !seen.insert(code.as_str()) {
+            source.fault(&key, format!("{code:?} is the code of two features"), "a code of its own");
+        }
+    }
+    FeatureCodes {
+        log_in: section.log_in.clone(),
+        log_out: section.log_out.clone(),
+        pause: section.pause.clone(),
+        resume: section.resume.clone(),
+    }
+}
+
+fn places(source: &mut Source, file: &File) {
+    let url = file.store.url.as_str();
+    let known = ["sqlite:", "postgres://", "postgresql://"]
+        .iter()
+        .any(|scheme| url.starts_with(scheme) && url.len() > scheme.len());
+    if !known {
+        let wrong = "is neither SQLite nor PostgreSQL";
+        source.fault("store.url", wrong, "\"sqlite:data/siaga.db\" or \"postgres://USER:PASSWORD@HOST/DATABASE\"");
+    }
+    let paths = [
+        ("journal.dir", &file.journal.dir),
+        ("recording.dir", &file.recording.dir),
+        ("console.token_file", &file.console.token_file),
+        ("prompts.dir", &file.prompts.dir),
+    ];
+    for (key, path) in paths {
+        if path.is_empty() {
+            source.fault(key, "empty", "a path");
+        }
+    }
+    if file.journal.dir == file.recording.dir {
+        source.fault("recording.dir", "is the folder of the journal too", "a folder of its own");
+    }
+    if file.console.listen == file.report.listen && !file.console.listen.ends_with(":0") {
+        source.fault("report.listen", "is the console's address too", "an address or port of its own");
+    }
+    if file.shutdown.drain_seconds > 86_400 {
+        source.fault("shutdown.drain_seconds", file.shutdown.drain_seconds.to_string(), "0 to 86400 seconds");
+    }
+    if tracing_subscriber::EnvFilter::try_new(&file.log.level).is_err() {
+        source.fault(
+            "log.level",
+            format!("{:?} is not a level", file.log.level),
+            "\"error\", \"warn\", \"info\", \"debug\" or \"trace\"",
+        );
+    }
+    for (key, seconds) in [
+        ("report.service_level_seconds", file.report.service_level_seconds),
+        ("report.short_abandon_seconds", file.report.short_abandon_seconds),
+    ] {
+        if seconds > 3_600 {
+            source.fault(key, seconds.to_string(), "0 to 3600 seconds");
+        }
+    }
+}
+
+fn warnings(source: &Source, file: &File) -> Vec<Fault> {
+    let mut warnings = Vec::new();
+    let folder = Path::new(&file.prompts.dir).join(&file.site.language);
+    for prompt in Prompt::ALL {
+        let path = folder.join(prompt.file());
+        if !path.is_file() {
+            let wrong = format!("{} is missing: callers hear silence in its place", path.display());
+            warnings.push(source.warning("prompts.dir", wrong, "a WAV file of 8 kHz, mono, 16 bit"));
+        }
+    }
+    if file.queue.fallback_number.is_some() && file.trunk.iter().all(|trunk| trunk.uri.is_none()) {
+        let wrong = "no trunk has a uri: the number cannot be dialled";
+        warnings.push(source.warning("queue.fallback_number", wrong, "uri = \"sip:ADDRESS\" in a [[trunk]]"));
+    }
+    warnings
+}

@@ -1,0 +1,51 @@
+//! Faults of the configuration, told all at once: where, what is wrong, what would be right.
+
+use std::fmt;
+
+/// One fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The file as it was named.
+    pub file: String,
+    /// Line from 1, when it is known.
+    pub line: Option<usize>,
+    /// The key in full: `queue.ring_seconds`, `trunk[0].peers`. Empty when the fault is of no key.
+    pub key: String,
+    /// What stands there, or is missing.
+    pub wrong: String,
+    /// What would be right. Empty when `wrong` says it.
+    pub right: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        if !self.key.is_empty() {
+            write!(f, ": {}", self.key)?;
+        }
+        write!(f, ": {}", self.wrong)?;
+        if !self.right.is_empty() {
+            write!(f, "; right would be: {}", self.right)?;
+        }
+        Ok(())
+    }
+}
+
+/// At least one fault, in the order of the file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct Faults(pub Vec<Fault>);
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, fault) in self.0.iter().enumerate() {
+            if i > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{fault}")?;
+        }
+        Ok(())
+    }
+}

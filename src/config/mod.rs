@@ -1,0 +1,172 @@
+//! The configuration: one TOML file and the roster that it names, read and cross-checked, every fault told at once.
+//! Paths in the file are relative to the folder that the service is started in.
+
+mod check;
+mod fault;
+mod network;
+mod roster;
+mod section;
+mod source;
+mod switchboard;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::acd::section::{OperatorsSection, QueueSection, ShiftSection};
+use crate::switchboard::{FeatureCodes, Listener, Trunk};
+
+pub use fault::{Fault, Faults};
+pub use section::{EngineName, Log, LogFormat, Site};
+
+/// Everything that the file says, parsed and checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file as it was named.
+    pub file: PathBuf,
+    pub site: Site,
+    /// The zone of `site.timezone`.
+    pub zone: jiff::tz::TimeZone,
+    pub sip: Sip,
+    pub trunks: Vec<Trunk>,
+    pub media: Media,
+    pub queue: QueueSection,
+    pub shifts: Vec<ShiftSection>,
+    pub operators: OperatorsSection,
+    /// Who is on shift when.
+    pub plan: crate::acd::shift::Plan,
+    /// `sqlite:PATH` or `postgres://…`.
+    pub store_url: String,
+    pub journal_dir: PathBuf,
+    pub recording: Recording,
+    pub console: Console,
+    pub report: Report,
+    pub features: FeatureCodes,
+    /// Folder of the announcements in the site's language.
+    pub prompts_dir: PathBuf,
+    pub log: Log,
+    /// How long a drain may take before calls are ended.
+    pub drain: Duration,
+    /// What works, but not as it was probably meant.
+    pub warnings: Vec<Fault>,
+}
+
+/// `[sip]`, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sip {
+    /// SIP domain of the operators, and realm of their passwords.
+    pub domain: String,
+    pub listeners: Vec<Listener>,
+    pub expires_min: Duration,
+    pub expires_default: Duration,
+    pub expires_max: Duration,
+    /// OPTIONS interval to operators' phones; None: none are sent.
+    pub keep_alive: Option<Duration>,
+    pub nonce_life: Duration,
+}
+
+/// `[media]`, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Media {
+    pub listen: IpAddr,
+    /// What SDP tells peers to send sound to.
+    pub advertised: IpAddr,
+    /// First and last port; the first is even, the last odd.
+    pub ports: (u16, u16),
+    /// 0: as many as the machine has cores to spare.
+    pub threads: usize,
+    pub engine: EngineName,
+}
+
+/// `[recording]`, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recording {
+    pub enabled: bool,
+    pub dir: PathBuf,
+}
+
+/// `[console]`, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Console {
+    pub listen: SocketAddr,
+    /// The bearer token, made at the first start.
+    pub token_file: PathBuf,
+}
+
+/// `[report]`, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    pub listen: SocketAddr,
+    /// T of the service level.
+    pub service_level: Duration,
+    /// Callers who give up sooner count as short abandons.
+    pub short_abandon: Duration,
+}
+
+impl Config {
+    /// Reads and checks a file.
+    pub fn load(path: &Path) -> Result<Self, Faults> {
+        let file = path.display().to_string();
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::parse(&file, &text),
+            Err(error) => Err(Faults(vec![Fault {
+                file,
+                line: None,
+                key: String::new(),
+                wrong: format!("cannot be read: {error}"),
+                right: "the path of a readable TOML file".to_owned(),
+            }])),
+        }
+    }
+
+    /// Reads and checks the text of a file; the roster is read from the disk.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Faults> {
+        let (mut source, sections) = source::Source::read(file, text);
+        let config = check::checked(&mut source, sections);
+        match config {
+            Some(config) if source.is_clean() => Ok(config),
+            Some(_) | None => Err(source.into_faults()),
+        }
+    }
+
+    /// This configuration as far as a service can take it up that runs with `running`.
+    #[must_use]
+    pub fn beside(self, running: &Self) -> Self {
+        let running = running.clone();
+        Self {
+            sip: Sip {
+                domain: running.sip.domain,
+                listeners: running.sip.listeners,
+                nonce_life: running.sip.nonce_life,
+                ..self.sip
+            },
+            media: running.media,
+            prompts_dir: running.prompts_dir,
+            store_url: running.store_url,
+            journal_dir: running.journal_dir,
+            recording: Recording { enabled: self.recording.enabled && running.recording.enabled, ..running.recording },
+            console: running.console,
+            log: running.log,
+            ..self
+        }
+    }
+
+    /// The keys that differ from `running` but cannot change while the service runs.
+    pub fn needs_restart(&self, running: &Self) -> Vec<&'static str> {
+        let pairs = [
+            ("sip.domain", self.sip.domain == running.sip.domain),
+            ("sip.listen", self.sip.listeners == running.sip.listeners),
+            ("sip.nonce_seconds", self.sip.nonce_life == running.sip.nonce_life),
+            ("media", self.media == running.media),
+            ("site.language", self.site.language == running.site.language),
+            ("prompts.dir", self.prompts_dir == running.prompts_dir),
+            ("queue.silence_seconds", self.queue.silence_seconds == running.queue.silence_seconds),
+            ("store.url", self.store_url == running.store_url),
+            ("journal.dir", self.journal_dir == running.journal_dir),
+            ("recording.dir", self.recording.dir == running.recording.dir),
+            ("console", self.console == running.console),
+            ("log", self.log == running.log),
+        ];
+        pairs.into_iter().filter(|(_, same)| !same).map(|(key, _)| key).collect()
+    }
+}

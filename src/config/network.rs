@@ -1,0 +1,248 @@
+//! Addresses in the file: listeners, trunks, ports.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::limits::RTP_PORTS_MAX;
+use crate::sip::flow::Transport;
+use crate::sip::uri::Uri;
+use crate::switchboard::{Listener, Network, Trunk};
+
+use super::section::{self, TransportName};
+use super::source::Source;
+
+/// `0`: None.
+pub(super) fn interval(seconds: u64) -> Option<Duration> {
+    (seconds > 0).then(|| Duration::from_secs(seconds))
+}
+
+/// Checks `[sip] listen` and `advertised`.
+pub(super) fn listeners(source: &mut Source, section: &section::Sip) -> Vec<Listener> {
+    if section.listen.is_empty() {
+        source.fault("sip.listen", "no address", "[\"udp:ADDRESS:5060\"]");
+    }
+    let mut listeners: Vec<Listener> = Vec::new();
+    for (i, text) in section.listen.iter().enumerate() {
+        let key = format!("sip.listen[{i}]");
+        let Some((transport, local)) = listen_address(source, &key, text) else { continue };
+        if listeners.iter().any(|other| (other.transport, other.local) == (transport, local)) {
+            source.fault(&key, format!("{text:?} stands there twice"), "each address once");
+            continue;
+        }
+        let advertised = match &section.advertised {
+            Some(advertised) => advertised_as(source, advertised, local.port(), section.listen.len() > 1),
+            None if local.ip().is_unspecified() => {
+                source.fault(
+                    "sip.advertised",
+                    format!("missing, while {text:?} listens on every address of the machine"),
+                    "the address at which trunk and phones reach this machine",
+                );
+                None
+            }
+            None => Some(local.to_string()),
+        };
+        if let Some(advertised) = advertised {
+            listeners.push(Listener { transport, local, advertised });
+        }
+    }
+    listeners
+}
+
+fn listen_address(source: &mut Source, key: &str, text: &str) -> Option<(Transport, SocketAddr)> {
+    let right = "\"udp:ADDRESS:PORT\" or \"tcp:ADDRESS:PORT\", as in \"udp:127.0.0.1:5060\" or \"udp:[::1]:5060\"";
+    let Some((scheme, address)) = text.split_once(':') else {
+        source.fault(key, format!("{text:?} has no transport"), right);
+        return None;
+    };
+    let transport = match scheme {
+        "udp" => Transport::Udp,
+        "tcp" => Transport::Tcp,
+        "tls" => {
+            source.fault(key, "tls: is not in this version", "\"udp:…\" or \"tcp:…\"");
+            return None;
+        }
+        _ => {
+            source.fault(key, format!("{scheme:?} is not a transport"), right);
+            return None;
+        }
+    };
+    match address.parse::<SocketAddr>() {
+        Ok(local) => Some((transport, local)),
+        Err(_) => {
+            source.fault(key, format!("{address:?} is not an address with a port"), right);
+            None
+        }
+    }
+}
+
+fn advertised_as(source: &mut Source, text: &str, port: u16, several: bool) -> Option<String> {
+    if let Ok(IpAddr::V6(address)) = text.parse() {
+        return Some(format!("[{address}]:{port}"));
+    }
+    let (host, own_port) = match text.rsplit_once(':') {
+        Some((host, own)) if !host.is_empty() => (host, Some(own.parse::<u16>())),
+        Some(_) | None => (text, None),
+    };
+    let named = |host: &str| {
+        !host.is_empty()
+            && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'[' | b']' | b':'))
+    };
+    match own_port {
+        _ if !named(host) => {
+            source.fault("sip.advertised", format!("{text:?} is not a host"), "\"ADDRESS\" or \"ADDRESS:PORT\"")
+        }
+        Some(_) if several => {
+            source.fault("sip.advertised", "has a port, while several addresses listen", "the address without a port");
+        }
+        Some(Ok(own)) => return Some(format!("{host}:{own}")),
+        Some(Err(_)) => {
+            source.fault("sip.advertised", format!("{text:?} has a bad port"), "\"ADDRESS\" or \"ADDRESS:PORT\"")
+        }
+        None => return Some(format!("{host}:{port}")),
+    }
+    None
+}
+
+/// Checks `[[trunk]]`.
+pub(super) fn trunks(source: &mut Source, sections: &[section::Trunk], listeners: &[Listener]) -> Vec<Trunk> {
+    if sections.is_empty() {
+        source.fault(
+            "trunk",
+            "no [[trunk]]: no caller could reach the queue",
+            "at least one [[trunk]] with name and peers",
+        );
+    }
+    let mut names = std::collections::BTreeSet::new();
+    let mut trunks = Vec::new();
+    for (i, section) in sections.iter().enumerate() {
+        let key = |field: &str| format!("trunk[{i}].{field}");
+        let name = section.name.as_str();
+        if name.is_empty() || name.len() > 64 || name.chars().any(char::is_control) {
+            source.fault(&key("name"), format!("{name:?} is not a name"), "1 to 64 characters");
+        } else if !names.insert(name) {
+            source.fault(&key("name"), format!("{name:?} is the name of two trunks"), "a name of its own");
+        }
+        if section.peers.is_empty() {
+            source.fault(
+                &key("peers"),
+                "no address: nobody could call",
+                "[\"10.1.2.3/32\"], the addresses that the telco calls from",
+            );
+        }
+        let peers = networks(source, &key("peers"), &section.peers);
+        let transport = trunk_transport(source, &key("transport"), section.transport, listeners);
+        let target = section.uri.as_ref().and_then(|uri| trunk_target(source, &key("uri"), uri));
+        if section.keep_alive_seconds > 3600 {
+            source.fault(
+                &key("keep_alive_seconds"),
+                section.keep_alive_seconds.to_string(),
+                "0 (none) to 3600 seconds",
+            );
+        }
+        let keep_alive = target.and(interval(section.keep_alive_seconds));
+        trunks.push(Trunk { name: section.name.clone(), peers, target, transport, keep_alive });
+    }
+    trunks
+}
+
+fn networks(source: &mut Source, key: &str, texts: &[String]) -> Vec<Network> {
+    let mut networks = Vec::new();
+    for (i, text) in texts.iter().enumerate() {
+        match Network::parse(text) {
+            Some(network) => networks.push(network),
+            None => source.fault(
+                &format!("{key}[{i}]"),
+                format!("{text:?} is not an address"),
+                "\"10.1.2.3\" or \"10.1.2.0/24\"",
+            ),
+        }
+    }
+    networks
+}
+
+fn trunk_transport(source: &mut Source, key: &str, name: TransportName, listeners: &[Listener]) -> Transport {
+    match name {
+        TransportName::Udp => {
+            if !listeners.is_empty() && !listeners.iter().any(|listener| listener.transport == Transport::Udp) {
+                source.fault(key, "udp, while no udp: address listens", "a udp: address in sip.listen");
+            }
+            Transport::Udp
+        }
+        TransportName::Tcp => {
+            source.fault(key, "calls to a trunk over tcp are not in this version", "\"udp\"");
+            Transport::Tcp
+        }
+        TransportName::Tls => {
+            source.fault(key, "tls is not in this version", "\"udp\"");
+            Transport::Tls
+        }
+    }
+}
+
+fn trunk_target(source: &mut Source, key: &str, text: &str) -> Option<SocketAddr> {
+    let target = Uri::parse(text.as_bytes()).ok().and_then(|uri| uri.socket_address());
+    if target.is_none() {
+        source.fault(
+            key,
+            format!("{text:?} is not a SIP URI with an address"),
+            "\"sip:10.1.2.3:5060\" (an address, not a name)",
+        );
+    }
+    target
+}
+
+/// Checks `[media]`.
+pub(super) fn media(source: &mut Source, section: &section::Media) -> Option<super::Media> {
+    let listen = address(source, "media.listen", &section.listen);
+    let advertised = match &section.advertised {
+        Some(text) => address(source, "media.advertised", text),
+        None if listen.is_some_and(|listen| listen.is_unspecified()) => {
+            source.fault(
+                "media.advertised",
+                "missing, while media.listen is every address of the machine",
+                "the address to which trunk and phones send sound",
+            );
+            None
+        }
+        None => listen,
+    };
+    let ports = match section.ports.as_slice() {
+        [first, last] if *first >= 1024 && first % 2 == 0 && last % 2 == 1 && last > first => {
+            let count = usize::from(last - first) + 1;
+            if count > RTP_PORTS_MAX {
+                source.fault("media.ports", format!("{count} ports"), format!("at most {RTP_PORTS_MAX}"));
+            }
+            Some((*first, *last))
+        }
+        other => {
+            source.fault(
+                "media.ports",
+                format!("{other:?} is not a range of port pairs"),
+                "[FIRST, LAST] with FIRST even and from 1024, LAST odd and greater, as in [20000, 29999]",
+            );
+            None
+        }
+    };
+    if section.threads > 64 {
+        source.fault("media.threads", section.threads.to_string(), "0 (the service chooses) to 64");
+    }
+    let (threads, engine) = (section.threads, section.engine);
+    Some(super::Media { listen: listen?, advertised: advertised?, ports: ports?, threads, engine })
+}
+
+fn address(source: &mut Source, key: &str, text: &str) -> Option<IpAddr> {
+    let address = text.parse().ok();
+    if address.is_none() {
+        source.fault(key, format!("{text:?} is not an address"), "an IP address, as in \"192.0.2.10\"");
+    }
+    address
+}
+
+/// Checks an `ADDRESS:PORT` to listen on.
+pub(super) fn listen(source: &mut Source, key: &str, text: &str) -> Option<SocketAddr> {
+    let address = text.parse().ok();
+    if address.is_none() {
+        source.fault(key, format!("{text:?} is not an address with a port"), "\"127.0.0.1:8112\"");
+    }
+    address
+}

@@ -1,0 +1,286 @@
+//! The sections of the file as they stand in TOML. Those of the queue live in `acd::section`.
+
+use serde::Deserialize;
+
+use crate::acd::section::{OperatorsSection, QueueSection, ShiftSection};
+
+/// The whole file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct File {
+    pub(super) site: Site,
+    pub(super) sip: Sip,
+    pub(super) trunk: Vec<Trunk>,
+    pub(super) media: Media,
+    pub(super) queue: QueueSection,
+    pub(super) shift: Vec<ShiftSection>,
+    pub(super) operators: OperatorsSection,
+    pub(super) store: Store,
+    pub(super) journal: Journal,
+    pub(super) recording: Recording,
+    pub(super) console: Console,
+    pub(super) report: Report,
+    pub(super) features: Features,
+    pub(super) prompts: Prompts,
+    pub(super) log: Log,
+    pub(super) shutdown: Shutdown,
+}
+
+/// `[site]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Site {
+    /// Name of the centre, shown in reports.
+    pub name: String,
+    /// The emergency number.
+    pub number: String,
+    /// IANA name of the time zone, for shifts and reports.
+    pub timezone: String,
+    /// Folder of the announcements within `[prompts] dir`.
+    pub language: String,
+}
+
+impl Default for Site {
+    fn default() -> Self {
+        Self {
+            name: "Call Center 112".to_owned(),
+            number: "112".to_owned(),
+            timezone: "Asia/Jakarta".to_owned(),
+            language: "id".to_owned(),
+        }
+    }
+}
+
+/// `[sip]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Sip {
+    pub(super) domain: String,
+    pub(super) listen: Vec<String>,
+    pub(super) advertised: Option<String>,
+    pub(super) expires_min_seconds: u64,
+    pub(super) expires_default_seconds: u64,
+    pub(super) expires_max_seconds: u64,
+    pub(super) keep_alive_seconds: u64,
+    pub(super) nonce_seconds: u64,
+}
+
+impl Default for Sip {
+    fn default() -> Self {
+        Self {
+            domain: "127.0.0.1".to_owned(),
+            listen: vec!["udp:127.0.0.1:5060".to_owned()],
+            advertised: None,
+            expires_min_seconds: 60,
+            expires_default_seconds: 600,
+            expires_max_seconds: 3600,
+            keep_alive_seconds: 30,
+            nonce_seconds: 300,
+        }
+    }
+}
+
+/// One `[[trunk]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Trunk {
+    pub(super) name: String,
+    pub(super) peers: Vec<String>,
+    pub(super) uri: Option<String>,
+    pub(super) transport: TransportName,
+    pub(super) keep_alive_seconds: u64,
+}
+
+impl Default for Trunk {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            peers: Vec::new(),
+            uri: None,
+            transport: TransportName::Udp,
+            keep_alive_seconds: 30,
+        }
+    }
+}
+
+/// A transport in config's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum TransportName {
+    Udp,
+    Tcp,
+    Tls,
+}
+
+/// `[media]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Media {
+    pub(super) listen: String,
+    pub(super) advertised: Option<String>,
+    pub(super) ports: Vec<u16>,
+    pub(super) threads: usize,
+    pub(super) engine: EngineName,
+}
+
+impl Default for Media {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1".to_owned(),
+            advertised: None,
+            ports: vec![20_000, 29_999],
+            threads: 0,
+            engine: EngineName::Auto,
+        }
+    }
+}
+
+/// How media reads and writes its sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EngineName {
+    /// io_uring where the kernel has it, else epoll.
+    Auto,
+    /// io_uring.
+    IoUring,
+    /// epoll with batched calls.
+    Epoll,
+}
+
+/// `[store]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Store {
+    pub(super) url: String,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { url: "sqlite:data/siaga.db".to_owned() }
+    }
+}
+
+/// `[journal]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Journal {
+    pub(super) dir: String,
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self { dir: "data/journal".to_owned() }
+    }
+}
+
+/// `[recording]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Recording {
+    pub(super) enabled: bool,
+    pub(super) dir: String,
+}
+
+impl Default for Recording {
+    fn default() -> Self {
+        Self { enabled: true, dir: "data/recordings".to_owned() }
+    }
+}
+
+/// `[console]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Console {
+    pub(super) listen: String,
+    pub(super) token_file: String,
+}
+
+impl Default for Console {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:8112".to_owned(), token_file: "data/console.token".to_owned() }
+    }
+}
+
+/// `[report]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Report {
+    pub(super) listen: String,
+    pub(super) service_level_seconds: u64,
+    pub(super) short_abandon_seconds: u64,
+}
+
+impl Default for Report {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:8113".to_owned(), service_level_seconds: 10, short_abandon_seconds: 5 }
+    }
+}
+
+/// `[features]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Features {
+    pub(super) log_in: String,
+    pub(super) log_out: String,
+    pub(super) pause: String,
+    pub(super) resume: String,
+}
+
+impl Default for Features {
+    fn default() -> Self {
+        let code = |text: &str| text.to_owned();
+        Self { log_in: code("*11"), log_out: code("*12"), pause: code("*13"), resume: code("*14") }
+    }
+}
+
+/// `[prompts]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Prompts {
+    pub(super) dir: String,
+}
+
+impl Default for Prompts {
+    fn default() -> Self {
+        Self { dir: "config/prompts".to_owned() }
+    }
+}
+
+/// `[log]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// How a line looks.
+    pub format: LogFormat,
+    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,siaga::server=debug`.
+    pub level: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Human, level: "info".to_owned() }
+    }
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// For eyes.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `[shutdown]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Shutdown {
+    pub(super) drain_seconds: u64,
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self { drain_seconds: 300 }
+    }
+}

@@ -1,0 +1,189 @@
+//! Reads TOML with recovery: a part that cannot be used is told and taken out, then the rest is read on, so that every
+//! fault comes out in one go. Knows the line of each key.
+
+use std::ops::Range;
+
+use serde::de::DeserializeOwned;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, Deserializer, Error};
+
+use super::fault::{Fault, Faults};
+
+/// More faults than this are not told.
+const FAULTS_MAX: usize = 200;
+
+/// One file while it is checked: its keys' places, and the faults found so far.
+#[derive(Debug)]
+pub(super) struct Source {
+    file: String,
+    places: Vec<Place>,
+    lines: Vec<usize>,
+    faults: Vec<Fault>,
+}
+
+#[derive(Debug)]
+struct Place {
+    path: String,
+    key: Option<Range<usize>>,
+    value: Range<usize>,
+}
+
+impl Source {
+    /// Reads `text`. The result has defaults where the text has faults, so that the checks can go on.
+    pub(super) fn read<T: DeserializeOwned + Default>(file: &str, text: &str) -> (Self, T) {
+        let lines = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| at).collect();
+        let mut source = Self { file: file.to_owned(), places: Vec::new(), lines, faults: Vec::new() };
+        let (mut root, syntax) = DeTable::parse_recoverable(text);
+        gather(root.get_ref(), "", &mut source.places);
+        for error in &syntax {
+            source.tell(error);
+        }
+        if !syntax.is_empty() {
+            return (source, T::default());
+        }
+        while source.faults.len() < FAULTS_MAX {
+            match T::deserialize(Deserializer::from(root.clone())) {
+                Ok(value) => return (source, value),
+                Err(error) => {
+                    source.tell(&error);
+                    let taken = error.span().is_some_and(|span| {
+                        let narrowest = source.place_of(&span).map(|place| (place.key.clone(), place.value.clone()));
+                        narrowest.is_some_and(|(key, value)| take_out(root.get_mut(), key.as_ref(), &value))
+                    });
+                    if !taken {
+                        break;
+                    }
+                }
+            }
+        }
+        (source, T::default())
+    }
+
+    /// Adds a fault of a key; the line is that of the key, or of the nearest table around it.
+    pub(super) fn fault(&mut self, key: &str, wrong: impl Into<String>, right: impl Into<String>) {
+        let line = self.line_of_key(key);
+        let fault =
+            Fault { file: self.file.clone(), line, key: key.to_owned(), wrong: wrong.into(), right: right.into() };
+        self.faults.push(fault);
+    }
+
+    /// True when no fault was found.
+    pub(super) fn is_clean(&self) -> bool {
+        self.faults.is_empty()
+    }
+
+    /// All faults, by line.
+    pub(super) fn into_faults(mut self) -> Faults {
+        self.faults.sort_by_key(|fault| fault.line.unwrap_or(usize::MAX));
+        self.faults.dedup();
+        Faults(self.faults)
+    }
+
+    fn tell(&mut self, error: &Error) {
+        let span = error.span();
+        let place = span.as_ref().and_then(|span| self.place_of(span));
+        let key = place.map(|place| place.path.clone()).unwrap_or_default();
+        let line = span.map(|span| self.line_at(span.start));
+        let (wrong, right) = in_plain_words(error.message());
+        self.faults.push(Fault { file: self.file.clone(), line, key, wrong, right });
+    }
+
+    /// The file as it was named.
+    pub(super) fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// A remark on a key that is no fault.
+    pub(super) fn warning(&self, key: &str, wrong: impl Into<String>, right: impl Into<String>) -> Fault {
+        Fault {
+            file: self.file.clone(),
+            line: self.line_of_key(key),
+            key: key.to_owned(),
+            wrong: wrong.into(),
+            right: right.into(),
+        }
+    }
+
+    fn place_of(&self, span: &Range<usize>) -> Option<&Place> {
+        let exact = self.places.iter().find(|place| place.key.as_ref() == Some(span) || place.value == *span);
+        let around = || {
+            let holds = |place: &&Place| place.value.start <= span.start && span.end <= place.value.end;
+            self.places.iter().filter(holds).min_by_key(|place| place.value.len())
+        };
+        exact.or_else(around)
+    }
+
+    fn line_of_key(&self, key: &str) -> Option<usize> {
+        let mut path = key;
+        loop {
+            if let Some(place) = self.places.iter().find(|place| place.path == path) {
+                return Some(self.line_at(place.key.as_ref().unwrap_or(&place.value).start));
+            }
+            path = path.get(..path.rfind(['.', '['])?)?;
+        }
+    }
+
+    fn line_at(&self, offset: usize) -> usize {
+        self.lines.partition_point(|end| *end < offset) + 1
+    }
+}
+
+fn gather(table: &DeTable<'_>, above: &str, places: &mut Vec<Place>) {
+    for (key, value) in table {
+        let name = key.get_ref();
+        let path = if above.is_empty() { name.to_string() } else { format!("{above}.{name}") };
+        places.push(Place { path: path.clone(), key: Some(key.span()), value: value.span() });
+        gather_below(value, &path, places);
+    }
+}
+
+fn gather_below(value: &Spanned<DeValue<'_>>, path: &str, places: &mut Vec<Place>) {
+    if let Some(table) = value.get_ref().as_table() {
+        gather(table, path, places);
+    } else if let Some(array) = value.get_ref().as_array() {
+        for (i, element) in array.iter().enumerate() {
+            let path = format!("{path}[{i}]");
+            places.push(Place { path: path.clone(), key: None, value: element.span() });
+            gather_below(element, &path, places);
+        }
+    }
+}
+
+/// Removes the node with just these spans, or the list whose element it is; true when it was there.
+fn take_out(table: &mut DeTable<'_>, key: Option<&Range<usize>>, value: &Range<usize>) -> bool {
+    let holds = |node: &Spanned<DeValue<'_>>| {
+        let elements = node.get_ref().as_array();
+        key.is_none() && elements.is_some_and(|elements| elements.iter().any(|element| element.span() == *value))
+    };
+    let is_it = |k: &Range<usize>, v: &Spanned<DeValue<'_>>| (key == Some(k) && v.span() == *value) || holds(v);
+    let found = table.iter().find(|(k, v)| is_it(&k.span(), v)).map(|(k, _)| k.clone());
+    if let Some(found) = found {
+        return table.remove(&found).is_some();
+    }
+    table.iter_mut().any(|(_, below)| take_out_below(below, key, value))
+}
+
+fn take_out_below(node: &mut Spanned<DeValue<'_>>, key: Option<&Range<usize>>, value: &Range<usize>) -> bool {
+    match node.get_mut() {
+        DeValue::Table(table) => take_out(table, key, value),
+        DeValue::Array(array) => array.iter_mut().any(|element| take_out_below(element, key, value)),
+        DeValue::String(_) | DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => {
+            false
+        }
+    }
+}
+
+/// Turns the reader's words into (what is wrong, what would be right).
+fn in_plain_words(message: &str) -> (String, String) {
+    let (wrong, right) = message.split_once(", expected ").unwrap_or((message, ""));
+    let wrong = wrong.replace("unknown field", "unknown key").replace("unknown variant", "unknown value");
+    let wrong = wrong.replace("missing field", "missing key");
+    let right = match right {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, without quotes",
+        "a sequence" => "a list: [\"…\", \"…\"]",
+        "a string" => "a text in quotes",
+        "a boolean" => "true or false",
+        other => other,
+    };
+    (wrong, right.to_owned())
+}

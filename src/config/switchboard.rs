@@ -1,0 +1,55 @@
+//! The file in the switchboard's words.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::acd;
+use crate::acd::section::{Answer, Login};
+use crate::switchboard::{AnswerMode, Settings};
+
+use super::Config;
+
+/// No call lasts longer: the last resort against one whose end was never told.
+const LONGEST_CALL: Duration = Duration::from_secs(6 * 3600);
+
+impl Config {
+    /// What the switchboard is told.
+    pub fn switchboard(&self) -> Settings {
+        let queue = &self.queue;
+        Settings {
+            number: self.site.number.clone(),
+            domain: self.sip.domain.clone(),
+            listeners: self.sip.listeners.clone(),
+            trunks: self.trunks.clone(),
+            media_address: self.media.advertised,
+            answer: match queue.answer {
+                Answer::Operator => AnswerMode::Operator,
+                Answer::Queue => AnswerMode::Queue,
+            },
+            ring: Duration::from_secs(queue.ring_seconds),
+            requeue_on_operator_lost: queue.requeue_on_operator_lost,
+            silence_ends_call: queue.silence_seconds > 0,
+            longest_call: LONGEST_CALL,
+            fallback_number: queue.fallback_number.clone(),
+            fallback_ring: Duration::from_secs(queue.fallback_ring_seconds),
+            record: self.recording.enabled,
+            feature_codes: self.features.clone(),
+            expires_min: self.sip.expires_min,
+            expires_default: self.sip.expires_default,
+            expires_max: self.sip.expires_max,
+            binding_keep_alive: self.sip.keep_alive,
+            nonce_life: self.sip.nonce_life,
+            names: BTreeMap::new(),
+            acd: acd::Settings {
+                wrap_up: queue.wrap_up(),
+                rest: queue.rest(),
+                fallback_retry: queue.fallback_retry(),
+                login_on_register: match self.operators.login {
+                    Login::OnRegister => true,
+                    Login::Explicit => false,
+                },
+                plan: self.plan.clone(),
+            },
+        }
+    }
+}

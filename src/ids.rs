@@ -1,0 +1,234 @@
+//! Identities that every room shares, and the generator that makes them. Parsed once at the edge, valid ever after.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use rand_chacha::ChaCha12Rng;
+use rand_core::{Rng as _, SeedableRng as _};
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+
+/// The one source of randomness of a core: tags, branches, nonces, identities. Seeded by the server from the
+/// operating system, by a test from its seed.
+#[derive(Clone, Debug)]
+pub struct Rng(ChaCha12Rng);
+
+impl Rng {
+    /// Starts a generator from 32 bytes of seed.
+    pub fn from_seed(seed: [u8; 32]) -> Self {
+        Self(ChaCha12Rng::from_seed(seed))
+    }
+
+    /// Starts a generator from a number, for tests and simulations.
+    pub fn from_number(seed: u64) -> Self {
+        Self(ChaCha12Rng::seed_from_u64(seed))
+    }
+
+    /// The next 64 bits.
+    pub fn next_u64(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+
+    /// A uniform number below `bound` (0 when `bound` is 0).
+    pub fn below(&mut self, bound: u64) -> u64 {
+        let wide = u128::from(self.next_u64()) * u128::from(bound);
+        u64::try_from(wide >> 64).unwrap_or(0)
+    }
+
+    /// 16 lower-case hexadecimal digits (64 random bits), fit for tags and branches.
+    pub fn token(&mut self) -> Token {
+        let mut text = [0; 16];
+        let bits = self.next_u64();
+        for (i, digit) in text.iter_mut().enumerate() {
+            let nibble = u8::try_from(bits >> (4 * i) & 15).unwrap_or(0);
+            *digit = if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+        }
+        Token(text)
+    }
+
+    /// Fills a buffer.
+    pub fn fill(&mut self, buffer: &mut [u8]) {
+        self.0.fill_bytes(buffer);
+    }
+}
+
+/// 64 random bits as text.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Token([u8; 16]);
+
+impl Token {
+    /// The digits.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The text is not a UUID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a UUID: 32 hexadecimal digits, with or without hyphens, are expected")]
+pub struct UuidError;
+
+/// Identifies one emergency call (not SIP's Call-ID): a UUID version 7 (RFC 9562 §5.7), so that ids sort by arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct CallId(u128);
+
+impl CallId {
+    /// Makes a new identity at `at`.
+    pub fn new(at: Timestamp, rng: &mut Rng) -> Self {
+        let millis = u128::from(at.as_millis().unsigned_abs() & 0xffff_ffff_ffff);
+        let random = (u128::from(rng.next_u64()) << 64) | u128::from(rng.next_u64());
+        let low = random & 0x0fff_3fff_ffff_ffff_ffff;
+        Self((millis << 80) | 0x7000_8000_0000_0000_0000 | low)
+    }
+
+    /// The 128 bits.
+    pub const fn as_u128(self) -> u128 {
+        self.0
+    }
+}
+
+impl fmt::Display for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let n = self.0;
+        let part = |shift: u32, mask: u128| n >> shift & mask;
+        write!(
+            f,
+            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+            part(96, 0xffff_ffff),
+            part(80, 0xffff),
+            part(64, 0xffff),
+            part(48, 0xffff),
+            part(0, 0xffff_ffff_ffff)
+        )
+    }
+}
+
+impl FromStr for CallId {
+    type Err = UuidError;
+
+    fn from_str(text: &str) -> Result<Self, UuidError> {
+        let digits: String = text.chars().filter(|c| *c != '-').collect();
+        if digits.len() != 32 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(UuidError);
+        }
+        u128::from_str_radix(&digits, 16).map(Self).map_err(|_| UuidError)
+    }
+}
+
+impl From<CallId> for String {
+    fn from(id: CallId) -> Self {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for CallId {
+    type Error = UuidError;
+
+    fn try_from(text: String) -> Result<Self, UuidError> {
+        text.parse()
+    }
+}
+
+/// Numbers the legs of one call: 0 is the caller, each offer gets the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LegNo(pub u16);
+
+impl LegNo {
+    /// The caller's leg.
+    pub const CALLER: Self = Self(0);
+}
+
+/// The text cannot name an operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an operator's name: 1 to 64 letters, digits, '.', '_' or '-' are expected")]
+pub struct OperatorIdError;
+
+/// Names an operator; also his SIP user.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct OperatorId(Arc<str>);
+
+impl OperatorId {
+    /// Reads a name: 1 to 64 ASCII letters, digits, `.`, `_`, `-`.
+    pub fn parse(text: &str) -> Result<Self, OperatorIdError> {
+        let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+        if text.is_empty() || text.len() > 64 || !text.bytes().all(good) {
+            return Err(OperatorIdError);
+        }
+        Ok(Self(Arc::from(text)))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for OperatorId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<OperatorId> for String {
+    fn from(id: OperatorId) -> Self {
+        id.0.as_ref().to_owned()
+    }
+}
+
+impl TryFrom<String> for OperatorId {
+    type Error = OperatorIdError;
+
+    fn try_from(text: String) -> Result<Self, OperatorIdError> {
+        Self::parse(&text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn call_ids_are_version_7_uuids_that_sort_by_time_and_round_trip() {
+        let mut rng = Rng::from_number(1);
+        let early = CallId::new(Timestamp::from_millis(1_700_000_000_000), &mut rng);
+        let late = CallId::new(Timestamp::from_millis(1_700_000_000_001), &mut rng);
+        assert!(early < late);
+        let text = early.to_string();
+        assert_eq!(text.as_bytes()[14], b'7');
+        assert!(matches!(text.as_bytes()[19], b'8' | b'9' | b'a' | b'b'));
+        assert_eq!(text.parse(), Ok(early));
+        assert_eq!("zz".parse::<CallId>(), Err(UuidError));
+    }
+
+    #[test]
+    fn operator_names_are_checked_at_the_edge() {
+        assert!(OperatorId::parse("op0001").is_ok());
+        for bad in ["", "a b", "a\r\nb", "a@b", &"x".repeat(65)] {
+            assert_eq!(OperatorId::parse(bad), Err(OperatorIdError), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn below_stays_below() {
+        let mut rng = Rng::from_number(7);
+        assert_eq!(rng.below(0), 0);
+        assert!((0..1000).all(|_| rng.below(6) < 6));
+    }
+}

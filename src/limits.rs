@@ -1,0 +1,69 @@
+//! Every cap of the service, and what happens when it is reached. Checked against each other at compile time.
+
+/// Emergency calls at once. Full: 503 with Retry-After, before any work (the only refusal of an emergency call).
+pub const CALLS_MAX: usize = 20_000;
+/// Legs that one call may ever have. Full: no more offers are made for it; it waits for the fallback.
+pub const LEGS_PER_CALL_MAX: usize = 10_000;
+/// Legs alive at once in one call (ring-all fallback). Full: the remaining operators are not rung.
+pub const LIVE_LEGS_PER_CALL_MAX: usize = 64;
+/// Operators known. Full: `operator add` and `operator import` refuse.
+pub const OPERATORS_MAX: usize = 10_000;
+/// Lines of a roster (10,000 operators for three months, 50 for fifty years). More: the roster is refused.
+pub const ROSTER_ENTRIES_MAX: usize = 1_000_000;
+/// Bindings of one address of record. Full: REGISTER gets 403 (RFC 3261 §10.3 leaves the policy to us).
+pub const BINDINGS_PER_AOR_MAX: usize = 8;
+/// Bytes of one Contact value that a REGISTER binds. Longer: 400.
+pub const CONTACT_BYTES_MAX: usize = 1_024;
+/// Transactions alive, client and server together. Full: new requests get 503 statelessly.
+pub const TRANSACTIONS_MAX: usize = 400_000;
+/// Nonces whose use counts are remembered. Full: the oldest is forgotten and answers as stale.
+pub const NONCES_MAX: usize = 65_536;
+/// Bytes of one SIP message. Longer: 413 on datagrams that parse, the connection closes on streams.
+pub const MESSAGE_BYTES_MAX: usize = 65_535;
+/// Header fields of one SIP message. More: 400.
+pub const HEADERS_MAX: usize = 256;
+/// Bytes of one header field value. Longer: 400.
+pub const HEADER_BYTES_MAX: usize = 8_192;
+/// Via header field values of one message. More: 400.
+pub const VIAS_MAX: usize = 70;
+/// Body parts looked at in one multipart body, nested ones included. More are ignored.
+pub const BODY_PARTS_MAX: usize = 16;
+/// m-lines of one session description. More are ignored.
+pub const MEDIA_LINES_MAX: usize = 32;
+/// Bytes of a location document that are parsed and kept. Longer: kept cut, not parsed.
+pub const LOCATION_BYTES_MAX: usize = 16_384;
+/// Locations kept of one request. More are ignored.
+pub const LOCATIONS_MAX: usize = 8;
+/// Elements kept of one civic address, and parameters of one access network. More are ignored.
+pub const CIVIC_ELEMENTS_MAX: usize = 48;
+/// Route set entries of one dialog. More: 400 to the request that brings them.
+pub const ROUTES_MAX: usize = 32;
+/// RTP ports of the service (RTP and RTCP each count). Full: the call waits without sound and is alarmed.
+pub const RTP_PORTS_MAX: usize = 45_000;
+/// Media commands under way to one media thread. Full: the newest is dropped and counted.
+pub const MEDIA_COMMANDS_MAX: usize = 65_536;
+/// Media events under way to the loop. Full: the newest is dropped and counted.
+pub const MEDIA_EVENTS_MAX: usize = 65_536;
+/// Recorded frames under way to the recorder. Full: the frame is dropped, the recording has silence, a metric counts.
+pub const RECORDING_FRAMES_MAX: usize = 8_192;
+/// Samples of one prompt at 8 kHz: ten minutes. Longer: the file is not played, and the log says so.
+pub const PROMPT_SAMPLES_MAX: usize = 4_800_000;
+/// Recordings that wait for their checksum. Full: the file stays, and the call's record says that it is not sealed.
+pub const RECORDINGS_SEALING_MAX: usize = 1_024;
+/// Facts under way to the journal. Full: the loop keeps them back and alarms; none is dropped.
+pub const FACTS_MAX: usize = 262_144;
+/// Datagrams handled in one turn of the loop before timers are looked at.
+pub const DATAGRAMS_PER_TURN_MAX: usize = 64;
+/// Bytes that wait to be written to one TCP connection. Full: the connection is closed.
+pub const CONNECTION_BYTES_MAX: usize = 262_144;
+/// TCP connections. Full: new ones are closed at once.
+pub const CONNECTIONS_MAX: usize = 4_096;
+/// Console requests under way to the loop. Full: 503.
+pub const CONSOLE_REQUESTS_MAX: usize = 256;
+
+const _: () = assert!(CALLS_MAX * 2 <= RTP_PORTS_MAX);
+const _: () = assert!(CALLS_MAX * 8 <= TRANSACTIONS_MAX);
+const _: () = assert!(OPERATORS_MAX <= CALLS_MAX);
+const _: () = assert!(HEADER_BYTES_MAX < MESSAGE_BYTES_MAX);
+const _: () = assert!(LOCATION_BYTES_MAX < MESSAGE_BYTES_MAX);
+const _: () = assert!(LIVE_LEGS_PER_CALL_MAX < LEGS_PER_CALL_MAX);

@@ -1,0 +1,286 @@
+//! One leg's end of the sound: who its peer is, what it hears from us, what we know of its stream.
+
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::time::Duration;
+
+use crate::clock::Instant;
+
+use super::command::{AnchorId, Codec, Quality, Remote};
+use super::dtmf::Detector;
+use super::g711;
+use super::latch::{Latch, Verdict};
+use super::prompt::{Playing, Sounds};
+use super::quality::Reception;
+use super::recording::{Side, TapeId};
+use super::rtcp;
+use super::rtp::{self, FRAME_BYTES, FRAME_SAMPLES, Header};
+use super::stream::{Numbers, Stream};
+
+/// The state of one open port pair.
+#[derive(Debug)]
+pub struct Anchor {
+    id: AnchorId,
+    peer: Option<Peer>,
+    stream: Stream,
+    reception: Reception,
+    detector: Detector,
+    quality: Quality,
+    heard: bool,
+    last_packet: Instant,
+    silence_told: bool,
+    pub(super) playing: Option<Playing>,
+    /// Slot of the anchor on the other side of the bridge.
+    pub(super) partner: Option<u32>,
+    pub(super) tape: Option<(TapeId, Side)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Peer {
+    remote: Remote,
+    latch: Latch,
+    /// Where its RTCP really comes from.
+    rtcp_from: Option<SocketAddr>,
+}
+
+/// What a packet carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    Sound(Codec),
+    /// A telephone event.
+    Event,
+}
+
+/// What became of a packet that came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// The peer's. `first`: it was not heard before. `digit` has just ended.
+    Taken { header: Header, content: Content, first: bool, digit: Option<char> },
+    /// From another address: dropped.
+    Foreign,
+    /// Not what was agreed: dropped. With the header of a packet whose place in the stream has to close.
+    Ignored(Option<Header>),
+}
+
+impl Anchor {
+    /// Opens; `stream` is what the peer will hear.
+    pub fn new(id: AnchorId, now: Instant, stream: Stream) -> Self {
+        Self {
+            id,
+            peer: None,
+            stream,
+            reception: Reception::default(),
+            detector: Detector::default(),
+            quality: Quality::default(),
+            heard: false,
+            last_packet: now,
+            silence_told: false,
+            playing: None,
+            partner: None,
+            tape: None,
+        }
+    }
+
+    /// Sets where and how to send. Another RTP address starts the latch anew; the same keeps it.
+    pub fn aim(&mut self, now: Instant, remote: Remote) {
+        self.last_packet = now;
+        self.silence_told = false;
+        match &mut self.peer {
+            Some(peer) if peer.latch.told() == remote.rtp => {
+                // The same peer, who may have moved its RTCP.
+                peer.rtcp_from = peer.rtcp_from.filter(|_| peer.remote.rtcp == remote.rtcp);
+                peer.remote = remote;
+            }
+            Some(_) | None => self.peer = Some(Peer { remote, latch: Latch::new(remote.rtp), rtcp_from: None }),
+        }
+    }
+
+    /// Takes an RTP packet.
+    pub fn receive(&mut self, now: Instant, from: SocketAddr, packet: &[u8]) -> Arrival {
+        let Some(peer) = &mut self.peer else { return Arrival::Ignored(None) };
+        let Some(header) = rtp::read(packet) else { return Arrival::Ignored(None) };
+        let content = content(&peer.remote, header.payload_type);
+        // Only what was agreed may latch; anything else is looked at only from the peer.
+        let verdict = match content {
+            Some(_) => peer.latch.judge(from, header.ssrc, header.sequence),
+            None if peer.latch.target() == from => Verdict::Peer,
+            None => Verdict::Foreign,
+        };
+        if verdict == Verdict::Foreign {
+            self.quality.packets_foreign += 1;
+            return Arrival::Foreign;
+        }
+        self.last_packet = now;
+        self.silence_told = false;
+        self.quality.packets_in += 1;
+        let Some(content) = content else { return Arrival::Ignored(Some(header)) };
+        let first = !std::mem::replace(&mut self.heard, true);
+        let is_sound = matches!(content, Content::Sound(_));
+        self.reception.packet(now, header.ssrc, header.sequence, is_sound.then_some(header.timestamp));
+        let digit = match content {
+            Content::Sound(_) => self.detector.sound(header.timestamp),
+            Content::Event => {
+                let payload = packet.get(header.payload.clone()).unwrap_or_default();
+                self.detector.event(header.timestamp, payload)
+            }
+        };
+        Arrival::Taken { header, content, first, digit }
+    }
+
+    /// Rewrites a packet of the other side for this peer; where it goes and which part of `packet` it is. None when it
+    /// cannot be sent: no address, on hold, or an event that this peer did not agree to.
+    pub fn forward(
+        &mut self,
+        now: Instant,
+        header: &Header,
+        content: Content,
+        packet: &mut [u8],
+    ) -> Option<(SocketAddr, Range<usize>)> {
+        let payload_type = self.outgoing_type(content);
+        let (Some(peer), Some(payload_type)) = (&self.peer, payload_type) else {
+            self.stream.skipped(header.ssrc, header.sequence);
+            return None;
+        };
+        if let Content::Sound(codec) = content {
+            g711::transcode(codec, peer.remote.codec, packet.get_mut(header.payload.clone())?);
+        }
+        let Header { sequence, timestamp, marker, .. } = *header;
+        let numbers = self.stream.relayed(now, header.ssrc, Numbers { sequence, timestamp, marker });
+        let target = peer.latch.target();
+        let place = rtp::rewrite(packet, &numbered(self.stream.ssrc(), payload_type, numbers, header.payload.clone()))?;
+        self.quality.packets_out += 1;
+        Some((target, place))
+    }
+
+    /// A packet of the other side is not passed on.
+    pub fn skip(&mut self, header: &Header) {
+        self.stream.skipped(header.ssrc, header.sequence);
+    }
+
+    /// What feeds the stream changes: nothing plays any more, the next packet starts a talk spurt.
+    pub fn switch(&mut self) {
+        self.playing = None;
+        self.stream.switch();
+    }
+
+    /// Builds the next frame of what plays. None: nothing to send now; `Err`: it is over.
+    pub fn play(
+        &mut self,
+        now: Instant,
+        sounds: &Sounds,
+        buffer: &mut [u8; FRAME_BYTES],
+    ) -> Result<Option<SocketAddr>, Over> {
+        let (Some(playing), Some(peer)) = (&mut self.playing, &self.peer) else { return Ok(None) };
+        let mut sound = [0; FRAME_SAMPLES];
+        if !playing.frame(sounds, peer.remote.codec, &mut sound) {
+            self.switch();
+            return Err(Over);
+        }
+        if !peer.remote.send {
+            return Ok(None);
+        }
+        let (target, payload_type) = (peer.latch.target(), peer.remote.payload_type);
+        let header = numbered(self.stream.ssrc(), payload_type, self.stream.own(now), 0..0);
+        let built = rtp::build(&header, &sound, buffer);
+        self.quality.packets_out += u64::from(built.is_some());
+        Ok(built.map(|_| target))
+    }
+
+    /// Takes an RTCP packet; None: it is no report.
+    pub fn receive_report(&mut self, now: Instant, from: SocketAddr, packet: &[u8]) -> Option<Verdict> {
+        let peer = self.peer.as_mut().filter(|_| rtcp::is_report(packet))?;
+        let known = match peer.rtcp_from {
+            Some(known) => known == from,
+            None => from == peer.remote.rtcp || from.ip() == peer.latch.target().ip(),
+        };
+        if !known {
+            self.quality.packets_foreign += 1;
+            return Some(Verdict::Foreign);
+        }
+        peer.rtcp_from = Some(from);
+        self.last_packet = now;
+        self.silence_told = false;
+        Some(Verdict::Peer)
+    }
+
+    /// Where this peer's RTCP goes, when it may be sent to at all.
+    pub fn report_target(&self) -> Option<SocketAddr> {
+        let peer = self.peer.as_ref()?;
+        Some(peer.rtcp_from.unwrap_or_else(|| {
+            let behind_nat = peer.latch.target().ip() != peer.remote.rtp.ip();
+            // The told address is useless behind a NAT; the port after the one that is known is the best guess.
+            if behind_nat { next_port(peer.latch.target()) } else { peer.remote.rtcp }
+        }))
+    }
+
+    /// How reports of `other`, the partner, become reports for this peer.
+    pub fn mapping_from(&self, other: &Self) -> Option<rtcp::Mapping> {
+        let (_, timestamp_shift) = self.stream.shifts()?;
+        let (sequence_shift, _) = other.stream.shifts().unwrap_or_default();
+        Some(rtcp::Mapping {
+            sender: self.stream.ssrc(),
+            timestamp_shift,
+            about: other.stream.ssrc(),
+            about_becomes: self.reception.ssrc()?,
+            sequence_shift,
+        })
+    }
+
+    /// Writes our own receiver report for this peer.
+    pub fn report(&mut self, last_sender_report: u32, buffer: &mut [u8]) -> Option<usize> {
+        rtcp::receiver_report(self.stream.ssrc(), self.reception.report(), last_sender_report, buffer)
+    }
+
+    /// True once for each silence longer than `limit`, measured since `aim` or the last packet.
+    pub fn falls_silent(&mut self, now: Instant, limit: Duration) -> bool {
+        let silent = self.peer.is_some() && !self.silence_told && now.since(self.last_packet) >= limit;
+        self.silence_told |= silent;
+        silent
+    }
+
+    /// Its name.
+    pub fn id(&self) -> AnchorId {
+        self.id
+    }
+
+    /// What it has seen so far.
+    pub fn quality(&self) -> Quality {
+        Quality { packets_lost: self.reception.lost(), jitter_us: self.reception.jitter_us(), ..self.quality }
+    }
+
+    fn outgoing_type(&self, content: Content) -> Option<u8> {
+        let remote = self.peer.as_ref().map(|peer| peer.remote).filter(|remote| remote.send)?;
+        match content {
+            Content::Sound(_) => Some(remote.payload_type),
+            Content::Event => remote.dtmf,
+        }
+    }
+}
+
+/// What plays is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Over;
+
+/// The agreed types, and the static numbers of G.711 (RFC 3551 §6): a peer that was offered both may send either.
+fn content(remote: &Remote, payload_type: u8) -> Option<Content> {
+    if payload_type == remote.payload_type {
+        return Some(Content::Sound(remote.codec));
+    }
+    if Some(payload_type) == remote.dtmf {
+        return Some(Content::Event);
+    }
+    match payload_type {
+        0 => Some(Content::Sound(Codec::Pcmu)),
+        8 => Some(Content::Sound(Codec::Pcma)),
+        _ => None,
+    }
+}
+
+fn numbered(ssrc: u32, payload_type: u8, numbers: Numbers, payload: Range<usize>) -> Header {
+    let Numbers { sequence, timestamp, marker } = numbers;
+    Header { payload_type, marker, sequence, timestamp, ssrc, payload }
+}
+
+fn next_port(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip(), address.port().wrapping_add(1))
+}

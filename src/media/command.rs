@@ -1,0 +1,121 @@
+//! The words between the switchboard and the media threads: commands down, events up, nobody waits.
+
+use std::net::SocketAddr;
+
+use crate::ids::{CallId, LegNo};
+
+/// The G.711 codecs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Codec {
+    /// A-law.
+    Pcma,
+    /// mu-law.
+    Pcmu,
+}
+
+/// One RTP port pair in use by one leg. `slot` indexes the pre-bound ports; `generation` tells its users apart, so
+/// that a late event of the last one is not taken for the present one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AnchorId {
+    pub slot: u32,
+    pub generation: u32,
+}
+
+/// Where and how an anchor sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Remote {
+    /// From the peer's SDP; symmetric latching may move it once to where its packets really come from.
+    pub rtp: SocketAddr,
+    pub rtcp: SocketAddr,
+    pub codec: Codec,
+    /// RTP payload type of `codec` in what we send and take.
+    pub payload_type: u8,
+    /// RTP payload type of telephone-event (RFC 4733), when agreed.
+    pub dtmf: Option<u8>,
+    /// False while the peer has asked not to be sent to (hold).
+    pub send: bool,
+}
+
+/// The sounds that the service plays, one WAV each (8 kHz, mono, 16 bit) in `config/prompts/<language>/`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Prompt {
+    /// `queue.wav`: all operators are busy, please stay on the line.
+    Queue,
+    /// `hold-tone.wav`: ringback or a hold tone, looped.
+    HoldTone,
+    /// `confirm.wav`: a feature code was carried out.
+    Confirm,
+    /// `refused.wav`: a feature code was not carried out.
+    Refused,
+}
+
+impl Prompt {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Queue, Self::HoldTone, Self::Confirm, Self::Refused];
+
+    /// The file's name without folder.
+    pub const fn file(self) -> &'static str {
+        match self {
+            Self::Queue => "queue.wav",
+            Self::HoldTone => "hold-tone.wav",
+            Self::Confirm => "confirm.wav",
+            Self::Refused => "refused.wav",
+        }
+    }
+}
+
+/// Down: from the switchboard to the media thread that owns the anchor. Each is idempotent; a command for a
+/// generation that is not the slot's present one is ignored (only `Open` starts a generation).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Takes the slot's ports into use.
+    Open { anchor: AnchorId },
+    /// Sets where and how it sends (after offer and answer, and after each re-negotiation).
+    Aim { anchor: AnchorId, remote: Remote },
+    /// Relays between two anchors, both ways, until `Unbridge` or `Close` of either. Ends `Play` on both.
+    Bridge { a: AnchorId, b: AnchorId },
+    /// Ends the relay of this anchor (and its partner's).
+    Unbridge { anchor: AnchorId },
+    /// Plays `first` once, then `then` in a loop; without `then`, `Event::Played` follows when `first` is over.
+    Play { anchor: AnchorId, first: Option<Prompt>, then: Option<Prompt> },
+    /// Ends what plays.
+    Stop { anchor: AnchorId },
+    /// Records a bridge in stereo: caller left, operator right. The file's name is made of the call, the leg and the time by the recorder.
+    Record { call: CallId, leg: LegNo, caller: AnchorId, operator: AnchorId },
+    /// Closes that recording. `Close` of either anchor does so too.
+    StopRecord { call: CallId, leg: LegNo },
+    /// Gives the ports back; `Event::Closed` follows.
+    Close { anchor: AnchorId },
+}
+
+/// What an anchor saw in its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quality {
+    pub packets_in: u64,
+    pub packets_out: u64,
+    /// By sequence numbers (RFC 3550 §A.3).
+    pub packets_lost: u64,
+    /// Packets from addresses that are not the peer's: dropped.
+    pub packets_foreign: u64,
+    /// Interarrival jitter at the end, in microseconds (RFC 3550 §A.8).
+    pub jitter_us: u32,
+}
+
+/// Up: from the media threads and the recorder to the switchboard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The first RTP packet of the peer arrived.
+    Heard { anchor: AnchorId },
+    /// Nothing (RTP or RTCP) arrived for the configured silence time-out, since `Aim` or since the last packet. Told once per silence.
+    Silent { anchor: AnchorId },
+    /// `Play` without `then` is over.
+    Played { anchor: AnchorId },
+    /// A DTMF digit ended (RFC 4733): `0`-`9`, `*`, `#`, `A`-`D`.
+    Digit { anchor: AnchorId, digit: char },
+    /// The ports are free again.
+    Closed { anchor: AnchorId, quality: Quality },
+    /// A recording is on disk.
+    RecordingClosed { call: CallId, leg: LegNo, file: String, sha256: [u8; 32], duration_ms: u64, frames_dropped: u64 },
+    /// A recording could not be made or finished.
+    RecordingFailed { call: CallId, leg: LegNo, why: String },
+}

@@ -1,0 +1,14 @@
+//! Sound: what the media threads are told and tell, and the pure machines that they run. Knows no SIP.
+
+pub mod anchor;
+pub mod command;
+pub mod dtmf;
+pub mod g711;
+pub mod latch;
+pub mod prompt;
+pub mod quality;
+pub mod recording;
+pub mod relay;
+pub mod rtcp;
+pub mod rtp;
+pub mod stream;

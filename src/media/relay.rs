@@ -1,0 +1,451 @@
+//! The anchors of one media thread: carries out commands, passes packets between bridged anchors, plays, and tells
+//! what it saw. Allocates on commands, never on a packet.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Instant;
+use crate::ids::{CallId, LegNo, Rng};
+
+use super::anchor::{Anchor, Arrival, Content};
+use super::command::{AnchorId, Command, Event, Quality};
+use super::latch::Verdict;
+use super::prompt::{Playing, Sounds};
+use super::recording::{Frame, Side, TapeId};
+use super::rtcp::{self, REPORT_BYTES_MAX};
+use super::rtp::{FRAME_BYTES, FRAME_SAMPLES, Header};
+use super::stream::Stream;
+
+/// The two ports of an anchor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Channel {
+    Rtp,
+    Rtcp,
+}
+
+/// What the thread has to do besides sending.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Receive on both ports of this slot; what waits there belongs to nobody.
+    Listen(u32),
+    /// No longer.
+    Deaf(u32),
+    Tell(Event),
+    StartTape {
+        tape: TapeId,
+        call: CallId,
+        leg: LegNo,
+    },
+    StopTape(TapeId),
+}
+
+/// What a step leads to. Kept by the caller from step to step, so that it does not allocate.
+#[derive(Debug, Default)]
+pub struct Out {
+    pub effects: Vec<Effect>,
+    /// For the recorder.
+    pub frames: Vec<Frame>,
+}
+
+/// A packet to be sent: `place` is the part of the buffer that holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Departure {
+    pub slot: u32,
+    pub channel: Channel,
+    pub to: SocketAddr,
+    pub place: Range<usize>,
+}
+
+/// What a packet was, for the counters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// To be sent on.
+    Passed(Departure),
+    /// Taken, but there is nobody to send it to.
+    Taken,
+    /// From an address that is not the peer's.
+    Foreign,
+    /// Not what was agreed.
+    Ignored,
+}
+
+#[derive(Debug)]
+struct Tape {
+    call: CallId,
+    leg: LegNo,
+    anchors: [AnchorId; 2],
+}
+
+/// All anchors of one thread.
+#[derive(Debug)]
+pub struct Relay {
+    anchors: Vec<Option<Box<Anchor>>>,
+    /// Slots that are open, and those that play, for the timers.
+    open: Vec<u32>,
+    playing: Vec<u32>,
+    tapes: BTreeMap<TapeId, Tape>,
+    next_tape: u64,
+    sounds: Arc<Sounds>,
+    silence: Option<Duration>,
+    rng: Rng,
+}
+
+impl Relay {
+    /// Starts with `slots` closed anchors. Tape numbers start at `first_tape`, so that threads do not share any.
+    pub fn new(slots: usize, sounds: Arc<Sounds>, silence: Option<Duration>, first_tape: u64, rng: Rng) -> Self {
+        let mut anchors = Vec::new();
+        anchors.resize_with(slots, || None);
+        Self {
+            anchors,
+            open: Vec::new(),
+            playing: Vec::new(),
+            tapes: BTreeMap::new(),
+            next_tape: first_tape,
+            sounds,
+            silence,
+            rng,
+        }
+    }
+
+    /// Carries out a command.
+    pub fn command(&mut self, now: Instant, command: Command, out: &mut Out) {
+        match command {
+            Command::Open { anchor } => self.open(now, anchor, out),
+            Command::Aim { anchor, remote } => {
+                if let Some(anchor) = self.current(anchor) {
+                    anchor.aim(now, remote);
+                }
+            }
+            Command::Bridge { a, b } => self.bridge(a, b),
+            Command::Unbridge { anchor } => {
+                if self.current(anchor).is_some() {
+                    self.unbridge(anchor.slot);
+                }
+            }
+            Command::Play { anchor, first, then } => {
+                if let Some(found) = self.current(anchor) {
+                    found.playing = Some(Playing::new(first, then));
+                    if !self.playing.contains(&anchor.slot) {
+                        self.playing.push(anchor.slot);
+                    }
+                }
+            }
+            Command::Stop { anchor } => self.stop(anchor),
+            Command::Record { call, leg, caller, operator } => self.record(call, leg, [caller, operator], out),
+            Command::StopRecord { call, leg } => {
+                let found = self.tapes.iter().find(|(_, tape)| (tape.call, tape.leg) == (call, leg));
+                if let Some(tape) = found.map(|(id, _)| *id) {
+                    self.stop_tape(tape, out);
+                }
+            }
+            Command::Close { anchor } => self.close(anchor, out),
+        }
+    }
+
+    /// Takes a packet; what is to be sent on stands rewritten in `packet`.
+    pub fn receive(
+        &mut self,
+        now: Instant,
+        slot: u32,
+        channel: Channel,
+        from: SocketAddr,
+        packet: &mut [u8],
+        out: &mut Out,
+    ) -> Fate {
+        match channel {
+            Channel::Rtp => self.receive_sound(now, slot, from, packet, out),
+            Channel::Rtcp => self.receive_report(now, slot, from, packet),
+        }
+    }
+
+    /// Sends the next frame of everything that plays; due every 20 ms. Gives the number of packets.
+    pub fn play(&mut self, now: Instant, send: &mut impl FnMut(u32, SocketAddr, &[u8]), out: &mut Out) -> u64 {
+        let Self { anchors, playing, sounds, .. } = self;
+        let mut buffer = [0; FRAME_BYTES];
+        let mut sent = 0;
+        playing.retain(|slot| {
+            let Some(anchor) = at(anchors, *slot) else { return false };
+            match anchor.play(now, sounds, &mut buffer) {
+                Ok(Some(to)) => {
+                    send(*slot, to, &buffer);
+                    sent += 1;
+                }
+                Ok(None) => {}
+                Err(_over) => out.effects.push(Effect::Tell(Event::Played { anchor: anchor.id() })),
+            }
+            anchor.playing.is_some()
+        });
+        sent
+    }
+
+    /// Tells of anchors that hear nothing any more; due about every second.
+    pub fn look_for_silence(&mut self, now: Instant, out: &mut Out) {
+        let Some(limit) = self.silence else { return };
+        for slot in &self.open {
+            if let Some(anchor) = at(&mut self.anchors, *slot)
+                && anchor.falls_silent(now, limit)
+            {
+                out.effects.push(Effect::Tell(Event::Silent { anchor: anchor.id() }));
+            }
+        }
+    }
+
+    /// Writes our own receiver report in answer to a sender report in `packet`, while nobody is on the other side.
+    pub fn answer_report(
+        &mut self,
+        slot: u32,
+        packet: &[u8],
+        buffer: &mut [u8; REPORT_BYTES_MAX],
+    ) -> Option<(SocketAddr, usize)> {
+        let time = rtcp::sender_report_time(packet)?;
+        let anchor = at(&mut self.anchors, slot).filter(|anchor| anchor.partner.is_none())?;
+        Some((anchor.report_target()?, anchor.report(time, buffer)?))
+    }
+
+    /// Hands an anchor over to another thread.
+    pub fn give(&mut self, slot: u32, out: &mut Out) -> Option<Box<Anchor>> {
+        let mut anchor = self.anchors.get_mut(usize::try_from(slot).ok()?)?.take()?;
+        self.anchors_gone(slot, &mut anchor, out);
+        Some(anchor)
+    }
+
+    /// Takes an anchor over from another thread.
+    pub fn adopt(&mut self, slot: u32, anchor: Box<Anchor>, out: &mut Out) {
+        let Some(place) = usize::try_from(slot).ok().and_then(|slot| self.anchors.get_mut(slot)) else { return };
+        if anchor.playing.is_some() {
+            self.playing.push(slot);
+        }
+        *place = Some(anchor);
+        self.open.push(slot);
+        out.effects.push(Effect::Listen(slot));
+    }
+
+    /// Closes all recordings, at the end of the thread.
+    pub fn stop_tapes(&mut self, out: &mut Out) {
+        while let Some((tape, _)) = self.tapes.first_key_value() {
+            let tape = *tape;
+            self.stop_tape(tape, out);
+        }
+    }
+
+    /// Anchors that are open.
+    pub fn open_count(&self) -> usize {
+        self.open.len()
+    }
+
+    /// True while something plays.
+    pub fn is_playing(&self) -> bool {
+        !self.playing.is_empty()
+    }
+
+    fn receive_sound(&mut self, now: Instant, slot: u32, from: SocketAddr, packet: &mut [u8], out: &mut Out) -> Fate {
+        let Some(anchor) = at(&mut self.anchors, slot) else { return Fate::Ignored };
+        let partner = anchor.partner;
+        match anchor.receive(now, from, packet) {
+            Arrival::Foreign => Fate::Foreign,
+            Arrival::Ignored(header) => {
+                if let (Some(header), Some(other)) = (header, partner.and_then(|slot| at(&mut self.anchors, slot))) {
+                    other.skip(&header);
+                }
+                Fate::Ignored
+            }
+            Arrival::Taken { header, content, first, digit } => {
+                let id = anchor.id();
+                if first {
+                    out.effects.push(Effect::Tell(Event::Heard { anchor: id }));
+                }
+                if let Some(digit) = digit {
+                    out.effects.push(Effect::Tell(Event::Digit { anchor: id, digit }));
+                }
+                if let Some((tape, side)) = anchor.tape {
+                    tape_packet(now, tape, side, &header, content, packet, out);
+                }
+                let Some((slot, other)) = partner.and_then(|slot| Some((slot, at(&mut self.anchors, slot)?))) else {
+                    return Fate::Taken;
+                };
+                match other.forward(now, &header, content, packet) {
+                    Some((to, place)) => Fate::Passed(Departure { slot, channel: Channel::Rtp, to, place }),
+                    None => Fate::Taken,
+                }
+            }
+        }
+    }
+
+    fn receive_report(&mut self, now: Instant, slot: u32, from: SocketAddr, packet: &mut [u8]) -> Fate {
+        let Some(anchor) = at(&mut self.anchors, slot) else { return Fate::Ignored };
+        match anchor.receive_report(now, from, packet) {
+            Some(Verdict::Peer) => {}
+            Some(Verdict::Foreign) => return Fate::Foreign,
+            None => return Fate::Ignored,
+        }
+        self.forward_report(slot, packet).map_or(Fate::Taken, Fate::Passed)
+    }
+
+    fn forward_report(&self, slot: u32, packet: &mut [u8]) -> Option<Departure> {
+        let find = |slot: u32| self.anchors.get(usize::try_from(slot).ok()?)?.as_deref();
+        let anchor = find(slot)?;
+        let slot = anchor.partner?;
+        let other = find(slot)?;
+        let mapping = other.mapping_from(anchor)?;
+        let to = other.report_target()?;
+        let length = rtcp::rewrite(packet, &mapping);
+        (length > 0).then_some(Departure { slot, channel: Channel::Rtcp, to, place: 0..length })
+    }
+
+    fn open(&mut self, now: Instant, id: AnchorId, out: &mut Out) {
+        match self.slot(id.slot).map(|anchor| anchor.id()) {
+            Some(present) if present == id => return,
+            Some(present) => self.close(present, out),
+            None => {}
+        }
+        let bits = self.rng.next_u64().to_be_bytes();
+        let [a, b, c, d, e, f, g, h] = bits;
+        let stream =
+            Stream::new(u32::from_be_bytes([a, b, c, d]), u16::from_be_bytes([e, f]), u32::from_be_bytes([g, h, a, e]));
+        let Some(place) = usize::try_from(id.slot).ok().and_then(|slot| self.anchors.get_mut(slot)) else { return };
+        *place = Some(Box::new(Anchor::new(id, now, stream)));
+        self.open.push(id.slot);
+        out.effects.push(Effect::Listen(id.slot));
+    }
+
+    fn close(&mut self, id: AnchorId, out: &mut Out) {
+        let Some(present) = self.slot(id.slot).map(|anchor| anchor.id()) else {
+            // It never opened, or is closed already: who waits for the ports shall not wait for ever.
+            out.effects.push(Effect::Tell(Event::Closed { anchor: id, quality: Quality::default() }));
+            return;
+        };
+        if present != id {
+            return;
+        }
+        let taken = usize::try_from(id.slot).ok().and_then(|slot| self.anchors.get_mut(slot)).and_then(Option::take);
+        if let Some(mut anchor) = taken {
+            self.anchors_gone(id.slot, &mut anchor, out);
+            out.effects.push(Effect::Tell(Event::Closed { anchor: id, quality: anchor.quality() }));
+        }
+    }
+
+    /// Takes a slot out of all lists after its anchor was taken out of its place.
+    fn anchors_gone(&mut self, slot: u32, anchor: &mut Anchor, out: &mut Out) {
+        if let Some(other) = anchor.partner.take().and_then(|slot| self.slot(slot)) {
+            other.partner = None;
+            other.switch();
+        }
+        if let Some((tape, _)) = anchor.tape.take() {
+            self.stop_tape(tape, out);
+        }
+        self.open.retain(|open| *open != slot);
+        self.playing.retain(|playing| *playing != slot);
+        out.effects.push(Effect::Deaf(slot));
+    }
+
+    fn bridge(&mut self, a: AnchorId, b: AnchorId) {
+        if a.slot == b.slot || self.current(a).is_none() || self.current(b).is_none() {
+            return;
+        }
+        if self.slot(a.slot).is_some_and(|anchor| anchor.partner == Some(b.slot)) {
+            self.stop(a);
+            self.stop(b);
+            return;
+        }
+        for (this, other) in [(a, b), (b, a)] {
+            self.unbridge(this.slot);
+            if let Some(anchor) = self.slot(this.slot) {
+                anchor.switch();
+                anchor.partner = Some(other.slot);
+            }
+        }
+        self.playing.retain(|slot| *slot != a.slot && *slot != b.slot);
+    }
+
+    fn unbridge(&mut self, slot: u32) {
+        let partner = self.slot(slot).and_then(|anchor| {
+            let partner = anchor.partner.take();
+            if partner.is_some() {
+                anchor.switch();
+            }
+            partner
+        });
+        if let Some(other) = partner.and_then(|slot| self.slot(slot)) {
+            other.partner = None;
+            other.switch();
+        }
+    }
+
+    fn stop(&mut self, id: AnchorId) {
+        if let Some(anchor) = self.current(id)
+            && anchor.playing.is_some()
+        {
+            anchor.switch();
+            self.playing.retain(|slot| *slot != id.slot);
+        }
+    }
+
+    fn record(&mut self, call: CallId, leg: LegNo, anchors: [AnchorId; 2], out: &mut Out) {
+        if self.tapes.values().any(|tape| (tape.call, tape.leg) == (call, leg)) {
+            return;
+        }
+        if anchors.iter().any(|id| self.current(*id).is_none()) {
+            let why = "a leg was closed before its recording began".to_owned();
+            out.effects.push(Effect::Tell(Event::RecordingFailed { call, leg, why }));
+            return;
+        }
+        let tape = TapeId(self.next_tape);
+        self.next_tape += 1;
+        for (id, side) in anchors.into_iter().zip([Side::Caller, Side::Operator]) {
+            // One voice is on one tape: a new recording ends the old one.
+            if let Some((old, _)) = self.current(id).and_then(|anchor| anchor.tape) {
+                self.stop_tape(old, out);
+            }
+            if let Some(anchor) = self.current(id) {
+                anchor.tape = Some((tape, side));
+            }
+        }
+        self.tapes.insert(tape, Tape { call, leg, anchors });
+        out.effects.push(Effect::StartTape { tape, call, leg });
+    }
+
+    fn stop_tape(&mut self, id: TapeId, out: &mut Out) {
+        let Some(tape) = self.tapes.remove(&id) else { return };
+        for anchor in tape.anchors {
+            if let Some(anchor) = self.current(anchor) {
+                anchor.tape = anchor.tape.filter(|(tape, _)| *tape != id);
+            }
+        }
+        out.effects.push(Effect::StopTape(id));
+    }
+
+    fn slot(&mut self, slot: u32) -> Option<&mut Anchor> {
+        at(&mut self.anchors, slot)
+    }
+
+    /// The anchor, when it is of this generation.
+    fn current(&mut self, id: AnchorId) -> Option<&mut Anchor> {
+        self.slot(id.slot).filter(|anchor| anchor.id() == id)
+    }
+}
+
+fn at(anchors: &mut [Option<Box<Anchor>>], slot: u32) -> Option<&mut Anchor> {
+    anchors.get_mut(usize::try_from(slot).ok()?)?.as_deref_mut()
+}
+
+/// Cuts a sound packet into frames for the recorder.
+fn tape_packet(at: Instant, tape: TapeId, side: Side, header: &Header, content: Content, packet: &[u8], out: &mut Out) {
+    let Content::Sound(codec) = content else { return };
+    let sound = packet.get(header.payload.clone()).unwrap_or_default();
+    let mut timestamp = header.timestamp;
+    for piece in sound.chunks(FRAME_SAMPLES) {
+        let mut payload = [0; FRAME_SAMPLES];
+        for (to, from) in payload.iter_mut().zip(piece) {
+            *to = *from;
+        }
+        let length = u8::try_from(piece.len()).unwrap_or(0);
+        out.frames.push(Frame { tape, side, codec, at, ssrc: header.ssrc, timestamp, length, payload });
+        timestamp = timestamp.wrapping_add(u32::from(length));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,51 @@
+//! Carries out what the signalling loop decides: media, journal, metrics, log. Nothing here waits.
+
+use std::sync::Arc;
+
+use crate::cdr::fact::Fact;
+use crate::media::command::Command;
+
+use super::media::Media;
+use super::metrics::Metrics;
+use super::observe::Observer;
+use super::records::Ledger;
+use super::signalling::Hands;
+
+/// The hands of the running service.
+#[derive(Debug)]
+pub(super) struct ServiceHands {
+    pub(super) media: Arc<Media>,
+    pub(super) ledger: Ledger,
+    pub(super) observer: Observer,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl Hands for ServiceHands {
+    fn media(&mut self, command: Command) {
+        // A full queue is counted by media.
+        self.media.command(command);
+    }
+
+    fn fact(&mut self, fact: Fact) {
+        self.observer.see(&fact);
+        self.ledger.append(fact);
+    }
+
+    fn trunk_health(&mut self, trunk: &str, up: bool) {
+        self.metrics.trunk_up.with_label_values(&[trunk]).set(i64::from(up));
+        if up {
+            tracing::info!(trunk, "the trunk answers");
+        } else {
+            tracing::warn!(trunk, "the trunk does not answer");
+        }
+    }
+
+    fn unstaffed(&mut self, unstaffed: bool) {
+        self.metrics.unstaffed.set(i64::from(unstaffed));
+        if unstaffed {
+            tracing::warn!("calls wait and nobody is on shift");
+        } else {
+            tracing::info!("no call waits for want of a shift any more");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Receiving and sending on many sockets: with io_uring, or with epoll where the kernel offers no more.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::ops::Range;
+use std::os::fd::AsRawFd as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::kernel::{Poll, Ring, Wake};
+use super::ports::Ports;
+
+/// A packet to be sent on: socket, address and its part of the buffer.
+pub(super) type Post = (u32, SocketAddr, Range<usize>);
+
+/// What a media thread needs of the kernel. Sockets go by their number in `Ports`.
+pub(super) trait Engine {
+    fn listen(&mut self, socket: u32);
+    fn deaf(&mut self, socket: u32);
+    /// Sends at the latest with the next `turn`.
+    fn send(&mut self, socket: u32, to: SocketAddr, packet: &[u8]);
+    /// Waits for packets and gives each to `take`. True when the thread was woken.
+    fn turn(&mut self, timeout: Duration, take: &mut impl FnMut(u32, SocketAddr, &mut [u8]) -> Option<Post>) -> bool;
+    /// Packets that could not be sent, since the last time asked.
+    fn take_send_errors(&mut self) -> u64;
+}
+
+/// epoll, recvfrom and sendto. With a socket per leg, recvmmsg would find one packet at a time.
+pub(super) struct EpollEngine {
+    poll: Poll,
+    ports: Arc<Ports>,
+    wake: Wake,
+    ready: Vec<u64>,
+    send_errors: u64,
+}
+
+const WAKE_KEY: u64 = u64::MAX;
+
+impl EpollEngine {
+    pub(super) fn new(ports: Arc<Ports>, wake: Wake) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        poll.add(wake.fd(), WAKE_KEY)?;
+        Ok(Self { poll, ports, wake, ready: Vec::with_capacity(256), send_errors: 0 })
+    }
+}
+
+impl Engine for EpollEngine {
+    fn listen(&mut self, socket: u32) {
+        if let Some(found) = self.ports.socket(socket)
+            && self.poll.add(found.as_raw_fd(), u64::from(socket)).is_err()
+        {
+            self.send_errors += 1;
+        }
+    }
+
+    fn deaf(&mut self, socket: u32) {
+        // Not watched: then it is deaf already.
+        drop(self.ports.socket(socket).map(|found| self.poll.remove(found.as_raw_fd())));
+    }
+
+    fn send(&mut self, socket: u32, to: SocketAddr, packet: &[u8]) {
+        let sent = self.ports.socket(socket).is_some_and(|found| found.send_to(packet, to).is_ok());
+        self.send_errors += u64::from(!sent);
+    }
+
+    fn turn(&mut self, timeout: Duration, take: &mut impl FnMut(u32, SocketAddr, &mut [u8]) -> Option<Post>) -> bool {
+        let Self { poll, ports, wake, ready, send_errors } = self;
+        ready.clear();
+        ready.extend(poll.wait(timeout));
+        let mut woken = false;
+        let mut buffer = [0; 2_048];
+        for key in ready.iter().copied() {
+            let Ok(number) = u32::try_from(key) else {
+                wake.clear();
+                woken = true;
+                continue;
+            };
+            // An error belongs to an earlier packet's way out (ICMP); the socket goes on.
+            let Some(Ok((length, from))) = ports.socket(number).map(|socket| socket.recv_from(&mut buffer)) else {
+                continue;
+            };
+            let Some(packet) = buffer.get_mut(..length) else { continue };
+            if let Some((out, to, place)) = take(number, from, packet)
+                && let (Some(socket), Some(bytes)) = (ports.socket(out), packet.get(place))
+                && socket.send_to(bytes, to).is_err()
+            {
+                *send_errors += 1;
+            }
+        }
+        woken
+    }
+
+    fn take_send_errors(&mut self) -> u64 {
+        std::mem::take(&mut self.send_errors)
+    }
+}
+
+/// io_uring: one standing receive per socket, one system call per turn.
+pub(super) struct RingEngine {
+    ring: Ring,
+    wake: Wake,
+}
+
+impl RingEngine {
+    /// Must be called on the thread that will use it.
+    pub(super) fn new(ports: &Ports, wake: Wake) -> io::Result<Self> {
+        Ok(Self { ring: Ring::new(&ports.descriptors(), wake.fd())?, wake })
+    }
+
+    /// Tries all that is used on the running kernel: a packet in, and on from the same buffer.
+    pub(super) fn probe() -> io::Result<()> {
+        let bind = || UdpSocket::bind((Ipv4Addr::LOCALHOST, 0));
+        let (outer, inner) = (bind()?, bind()?);
+        outer.set_read_timeout(Some(Duration::from_millis(500)))?;
+        let (to_outer, to_inner) = (outer.local_addr()?, inner.local_addr()?);
+        let wake = Wake::new()?;
+        let mut ring = Ring::new(&[inner.as_raw_fd()], wake.fd())?;
+        ring.listen(0);
+        ring.turn(Duration::from_millis(1), &mut |_, _, _| None);
+        outer.send_to(b"probe", to_inner)?;
+        let mut returned = false;
+        for _ in 0..20 {
+            ring.turn(Duration::from_millis(10), &mut |socket, from, packet| {
+                returned = from == to_outer && packet == b"probe";
+                returned.then_some((socket, from, 0..3))
+            });
+            if returned {
+                ring.turn(Duration::from_millis(1), &mut |_, _, _| None);
+                let mut answer = [0; 8];
+                let (length, _) = outer.recv_from(&mut answer)?;
+                let right = answer.get(..length) == Some(b"pro".as_slice());
+                return if right { Ok(()) } else { Err(io::ErrorKind::Unsupported.into()) };
+            }
+        }
+        Err(io::ErrorKind::TimedOut.into())
+    }
+}
+
+impl Engine for RingEngine {
+    fn listen(&mut self, socket: u32) {
+        self.ring.listen(socket);
+    }
+
+    fn deaf(&mut self, socket: u32) {
+        self.ring.deaf(socket);
+    }
+
+    fn send(&mut self, socket: u32, to: SocketAddr, packet: &[u8]) {
+        self.ring.send(socket, to, packet);
+    }
+
+    fn turn(&mut self, timeout: Duration, take: &mut impl FnMut(u32, SocketAddr, &mut [u8]) -> Option<Post>) -> bool {
+        let woken = self.ring.turn(timeout, take);
+        if woken {
+            self.wake.clear();
+        }
+        woken
+    }
+
+    fn take_send_errors(&mut self) -> u64 {
+        std::mem::take(&mut self.ring.send_errors)
+    }
+}

@@ -1,0 +1,291 @@
+//! The media threads and the recorder: sockets, clocks and files around the pure machines of `crate::media`.
+
+mod engine;
+mod kernel;
+mod ports;
+mod recorder;
+mod worker;
+
+use std::fs;
+use std::io;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tracing::{info, warn};
+
+use crate::ids::Rng;
+use crate::limits::MEDIA_COMMANDS_MAX;
+use crate::media::command::{AnchorId, Command, Event, Prompt};
+use crate::media::prompt::{Sound, Sounds};
+use crate::media::relay::Relay;
+
+use engine::{EpollEngine, RingEngine};
+use kernel::Wake;
+use ports::Ports;
+use recorder::Recorder;
+use worker::{Clock, Figures, Order, Setup, Worker};
+
+/// How packets are received and sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Engine {
+    /// `IoUring` where the kernel offers all that is needed, otherwise `Epoll`.
+    #[default]
+    Auto,
+    IoUring,
+    Epoll,
+}
+
+/// What media is told by config.
+#[derive(Clone, Debug)]
+pub struct MediaSettings {
+    /// The address whose ports are bound.
+    pub listen: IpAddr,
+    /// RTP on the even ports, RTCP on the odd ones after them.
+    pub ports: RangeInclusive<u16>,
+    /// `Event::Silent` after so long without a packet; None: never.
+    pub silence: Option<Duration>,
+    /// Folder with the WAVs of one language.
+    pub prompts: PathBuf,
+    /// Folder of the recordings; None: `Command::Record` fails.
+    pub recordings: Option<PathBuf>,
+    /// Media threads; 0 counts as 1.
+    pub threads: usize,
+    pub engine: Engine,
+}
+
+/// Figures for the metrics, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MediaCounters {
+    pub packets_in: u64,
+    pub packets_out: u64,
+    /// From addresses that are not the peer's.
+    pub packets_foreign: u64,
+    /// Not RTP or RTCP that was agreed, or nowhere to send it to.
+    pub packets_ignored: u64,
+    pub send_errors: u64,
+    /// Commands that found the queue full.
+    pub commands_dropped: u64,
+    pub recording_frames_dropped: u64,
+    /// Now open, not since the start.
+    pub anchors_open: u64,
+    /// Port pairs that could not be bound.
+    pub port_pairs_failed: u64,
+}
+
+/// The running media threads. Dropping it stops them.
+#[derive(Debug)]
+pub struct Media {
+    ports: Arc<Ports>,
+    threads: Vec<Thread>,
+    recorder: Option<Recorder>,
+    figures: Arc<Figures>,
+    /// The thread that owns each slot: bridged anchors have to live on one.
+    homes: Vec<AtomicU16>,
+    engine: Engine,
+}
+
+#[derive(Debug)]
+struct Thread {
+    orders: SyncSender<Order>,
+    wake: Wake,
+    waking: Arc<AtomicBool>,
+    join: Option<JoinHandle<()>>,
+}
+
+impl Media {
+    /// Binds the ports and starts the threads. `events` must not block.
+    pub fn start(settings: MediaSettings, events: impl FnMut(Event) + Send + Clone + 'static) -> anyhow::Result<Self> {
+        let MediaSettings { listen, ports, silence, prompts, recordings, threads, engine } = settings;
+        let engine = choose(engine)?;
+        let ports = Arc::new(Ports::bind(listen, &ports));
+        anyhow::ensure!(ports.len() > 0, "no RTP port of the range could be bound on {listen}");
+        let sounds = Arc::new(load(&prompts));
+        let (clock, figures) = (Clock::start(), Arc::new(Figures::default()));
+        let recorder = recordings.map(|folder| Recorder::start(folder, clock, events.clone())).transpose()?;
+        let count = u16::try_from(threads.clamp(1, 64)).unwrap_or(1);
+        let homes = (0..count).cycle().take(ports.len()).map(AtomicU16::new).collect();
+        let mut media = Self { ports, threads: Vec::new(), recorder, figures, homes, engine };
+        for index in 0..count {
+            let mut seed = [0; 32];
+            getrandom::fill(&mut seed).context("no randomness for RTP")?;
+            let (rng, first_tape) = (Rng::from_seed(seed), u64::from(index) << 48);
+            let relay = Relay::new(media.ports.len(), Arc::clone(&sounds), silence, first_tape, rng);
+            media.start_thread(clock, relay, events.clone())?;
+        }
+        info!(?engine, threads = count, port_pairs = media.ports.len(), failed = media.ports.failed, "media is ready");
+        Ok(media)
+    }
+
+    /// The even ports that are bound; slot i of an `AnchorId` is the i-th.
+    pub fn rtp_ports(&self) -> Vec<u16> {
+        self.ports.rtp_ports()
+    }
+
+    /// Which engine runs: never `Auto`.
+    pub fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// Gives a command to the thread that owns the anchor; false when its queue is full (counted).
+    pub fn command(&self, command: Command) -> bool {
+        let taken = match &command {
+            Command::Open { anchor }
+            | Command::Aim { anchor, .. }
+            | Command::Unbridge { anchor }
+            | Command::Play { anchor, .. }
+            | Command::Stop { anchor }
+            | Command::Close { anchor } => self.order(self.home(*anchor), Order::Command(command)),
+            Command::Bridge { a, b } => {
+                self.bring_together(*a, *b) && self.order(self.home(*a), Order::Command(command))
+            }
+            Command::Record { caller, operator, .. } => {
+                self.bring_together(*caller, *operator) && self.order(self.home(*caller), Order::Command(command))
+            }
+            // Whoever has that recording stops it.
+            Command::StopRecord { .. } => {
+                let refused =
+                    self.threads.iter().filter(|thread| !self.order(Some(thread), Order::Command(command.clone())));
+                refused.count() == 0
+            }
+        };
+        if !taken {
+            self.figures.commands_dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        taken
+    }
+
+    /// Figures for the metrics.
+    pub fn counters(&self) -> MediaCounters {
+        let failed = u64::try_from(self.ports.failed).unwrap_or(0);
+        MediaCounters { port_pairs_failed: failed, ..self.figures.read() }
+    }
+
+    /// Closes the recordings and ends the threads.
+    pub fn stop(self) {
+        drop(self);
+    }
+
+    fn start_thread<F>(&mut self, clock: Clock, relay: Relay, events: F) -> anyhow::Result<()>
+    where
+        F: FnMut(Event) + Send + 'static,
+    {
+        let (orders, inbox) = sync_channel(MEDIA_COMMANDS_MAX);
+        let (wake, waking) = (Wake::new()?, Arc::new(AtomicBool::new(false)));
+        let setup = Setup {
+            clock,
+            relay,
+            ports: Arc::clone(&self.ports),
+            orders: inbox,
+            waking: Arc::clone(&waking),
+            recorder: self.recorder.as_ref().map(|recorder| recorder.orders.clone()),
+            events,
+            figures: Arc::clone(&self.figures),
+        };
+        let (ready, started) = sync_channel(1);
+        let (engine, thread_wake) = (self.engine, wake.clone());
+        let join = thread::Builder::new().name("media".into()).spawn(move || {
+            let ports = Arc::clone(&setup.ports);
+            let worker = Worker::new(setup);
+            // A ring belongs to the thread that makes it.
+            let made = match engine {
+                Engine::IoUring => RingEngine::new(&ports, thread_wake).map(|mut engine| {
+                    drop(ready.send(Ok(())));
+                    worker.run(&mut engine);
+                }),
+                Engine::Epoll | Engine::Auto => EpollEngine::new(ports, thread_wake).map(|mut engine| {
+                    drop(ready.send(Ok(())));
+                    worker.run(&mut engine);
+                }),
+            };
+            if let Err(error) = made {
+                drop(ready.send(Err(error)));
+            }
+        })?;
+        self.threads.push(Thread { orders, wake, waking, join: Some(join) });
+        started.recv().context("a media thread ended at its start")?.context("a media thread cannot start")
+    }
+
+    fn home(&self, anchor: AnchorId) -> Option<&Thread> {
+        let home = self.homes.get(usize::try_from(anchor.slot).ok()?)?.load(Ordering::Relaxed);
+        self.threads.get(usize::from(home))
+    }
+
+    /// Moves the second anchor to the thread of the first.
+    fn bring_together(&self, first: AnchorId, second: AnchorId) -> bool {
+        let home = |anchor: AnchorId| self.homes.get(usize::try_from(anchor.slot).ok()?);
+        let (Some(to), Some(from)) = (home(first), home(second)) else { return false };
+        let target = to.load(Ordering::Relaxed);
+        if target == from.load(Ordering::Relaxed) {
+            return true;
+        }
+        let (hand, taker) = sync_channel(1);
+        let moved = self.order(self.home(second), Order::Give(second.slot, hand))
+            && self.order(self.home(first), Order::Adopt(second.slot, taker));
+        if moved {
+            from.store(target, Ordering::Relaxed);
+        }
+        moved
+    }
+
+    fn order(&self, thread: Option<&Thread>, order: Order) -> bool {
+        let Some(thread) = thread else { return false };
+        let taken = thread.orders.try_send(order).is_ok();
+        if taken && !thread.waking.swap(true, Ordering::SeqCst) {
+            thread.wake.wake();
+        }
+        taken
+    }
+}
+
+impl Drop for Media {
+    fn drop(&mut self) {
+        for thread in &mut self.threads {
+            drop(thread.orders.send(Order::End));
+            thread.wake.wake();
+            if thread.join.take().is_some_and(|join| join.join().is_err()) {
+                warn!("a media thread has panicked");
+            }
+        }
+        if let Some(mut recorder) = self.recorder.take() {
+            recorder.stop();
+        }
+    }
+}
+
+/// Settles which engine runs.
+fn choose(wanted: Engine) -> anyhow::Result<Engine> {
+    // On a thread of its own: what a ring leaves behind interrupts system calls of the thread that made it.
+    let probe = || thread::spawn(RingEngine::probe).join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()));
+    match wanted {
+        Engine::Epoll => Ok(Engine::Epoll),
+        Engine::IoUring => probe().map(|()| Engine::IoUring).context("io_uring is asked for and cannot be used here"),
+        Engine::Auto => match probe() {
+            Ok(()) => Ok(Engine::IoUring),
+            Err(error) => {
+                info!(%error, "io_uring cannot be used here");
+                Ok(Engine::Epoll)
+            }
+        },
+    }
+}
+
+/// Reads the sounds of a folder; one that is missing or wrong costs only itself.
+fn load(folder: &Path) -> Sounds {
+    let mut sounds = Sounds::default();
+    for prompt in Prompt::ALL {
+        let path = folder.join(prompt.file());
+        match fs::read(&path).map_err(anyhow::Error::from).and_then(|bytes| Ok(Sound::from_wav(&bytes)?)) {
+            Ok(sound) => sounds.set(prompt, sound),
+            Err(error) => warn!(path = %path.display(), %error, "a sound cannot be played"),
+        }
+    }
+    sounds
+}

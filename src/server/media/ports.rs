@@ -1,0 +1,96 @@
+//! The sockets: bound once at the start, so that no call waits for a port.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::ops::RangeInclusive;
+use std::os::fd::{AsRawFd as _, RawFd};
+
+use tracing::warn;
+
+use super::kernel;
+
+/// Files that the rest of the service may open.
+const FILES_FOR_OTHERS: u64 = 1_024;
+/// Datagrams that one socket buffer can hold at most, for draining.
+const STALE_MAX: usize = 4_096;
+
+/// One leg's sockets.
+#[derive(Debug)]
+struct Pair {
+    port: u16,
+    rtp: UdpSocket,
+    rtcp: UdpSocket,
+}
+
+/// All sockets. A socket's number is twice its slot, plus one for RTCP.
+#[derive(Debug)]
+pub(super) struct Ports {
+    pairs: Vec<Pair>,
+    /// Pairs of the range that could not be bound.
+    pub(super) failed: usize,
+}
+
+impl Ports {
+    /// Binds every even and odd pair of the range, as far as the limit of open files allows.
+    pub(super) fn bind(address: IpAddr, range: &RangeInclusive<u16>) -> Self {
+        let limit = kernel::raise_file_limit();
+        let files = usize::try_from(limit.saturating_sub(FILES_FOR_OTHERS.min(limit / 4))).unwrap_or(usize::MAX);
+        let wanted: Vec<u16> = range.clone().filter(|port| port.is_multiple_of(2) && *port < *range.end()).collect();
+        let mut pairs = Vec::new();
+        let mut reason = None;
+        for port in wanted.iter().copied() {
+            if (pairs.len() + 1) * 2 > files {
+                warn!(limit, bound = pairs.len(), wanted = wanted.len(), "the limit of open files cuts the RTP ports");
+                break;
+            }
+            match pair(address, port) {
+                Ok(pair) => pairs.push(pair),
+                Err(error) => reason = Some((port, error)),
+            }
+        }
+        let failed = wanted.len() - pairs.len();
+        if let Some((port, error)) = reason {
+            warn!(failed, last_port = port, %error, "RTP ports could not be bound");
+        }
+        Self { pairs, failed }
+    }
+
+    /// Pairs.
+    pub(super) fn len(&self) -> usize {
+        self.pairs.len()
+    }
+
+    /// The RTP ports by slot.
+    pub(super) fn rtp_ports(&self) -> Vec<u16> {
+        self.pairs.iter().map(|pair| pair.port).collect()
+    }
+
+    /// A socket by its number.
+    pub(super) fn socket(&self, number: u32) -> Option<&UdpSocket> {
+        let pair = self.pairs.get(usize::try_from(number / 2).ok()?)?;
+        Some(if number.is_multiple_of(2) { &pair.rtp } else { &pair.rtcp })
+    }
+
+    /// All descriptors by number.
+    pub(super) fn descriptors(&self) -> Vec<RawFd> {
+        self.pairs.iter().flat_map(|pair| [pair.rtp.as_raw_fd(), pair.rtcp.as_raw_fd()]).collect()
+    }
+
+    /// Throws away what came while nobody listened.
+    pub(super) fn drain(&self, number: u32) {
+        let Some(socket) = self.socket(number) else { return };
+        let mut rest = STALE_MAX;
+        while rest > 0 && socket.recv(&mut [0; 16]).is_ok() {
+            rest -= 1;
+        }
+    }
+}
+
+fn pair(address: IpAddr, port: u16) -> io::Result<Pair> {
+    let bind = |port| {
+        let socket = UdpSocket::bind(SocketAddr::new(address, port))?;
+        socket.set_nonblocking(true)?;
+        Ok::<_, io::Error>(socket)
+    };
+    Ok(Pair { port, rtp: bind(port)?, rtcp: bind(port + 1)? })
+}

@@ -1,0 +1,193 @@
+//! Figures for Prometheus: counted from the switchboard's outputs, the loop's own tally, media, journal and writer.
+
+use prometheus::{
+    Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
+
+use crate::switchboard::Gauges;
+
+use super::media::MediaCounters;
+use super::records::RecordsFigures;
+use super::signalling::Tally;
+
+/// Upper bounds of the waiting-time buckets, in seconds: 10, 15 and 20 s are the standards' targets.
+const WAIT_BUCKETS: [f64; 11] = [0.1, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0];
+/// Operators' states in the order of `Gauges::operators`.
+const STATES: [&str; 6] = ["offline", "ready", "offered", "talking", "wrap-up", "break"];
+
+/// All metrics of the service.
+#[derive(Debug)]
+pub(super) struct Metrics {
+    registry: Registry,
+    pub(super) calls_received: IntCounter,
+    pub(super) calls_ended: IntCounterVec,
+    pub(super) calls_answered: IntCounter,
+    pub(super) offers_ended: IntCounterVec,
+    pub(super) operators_lost: IntCounter,
+    pub(super) nobody_on_shift: IntCounter,
+    pub(super) recordings_failed: IntCounter,
+    pub(super) breaches: IntCounter,
+    pub(super) waited: Histogram,
+    pub(super) unstaffed: IntGauge,
+    pub(super) trunk_up: IntGaugeVec,
+    pub(super) log_lines_lost: IntCounter,
+    calls: IntGauge,
+    waiting: IntGauge,
+    operators: IntGaugeVec,
+    transactions: IntGauge,
+    anchors: IntGauge,
+    datagrams: IntCounterVec,
+    connections: IntGauge,
+    media: IntCounterVec,
+    media_anchors_open: IntGauge,
+    media_ports_failed: IntGauge,
+    journal: IntCounterVec,
+    journal_backlog: IntGauge,
+    journal_alarm: IntGauge,
+    writer: IntCounterVec,
+    writer_backlog: IntGauge,
+}
+
+impl Metrics {
+    /// Registers everything.
+    pub(super) fn new() -> Result<Self, prometheus::Error> {
+        let made = Maker(Registry::new());
+        let build = made.gauges("build_info", "Always 1; the label tells the version.", &["version"])?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let wait = HistogramOpts::new("siaga_wait_seconds", "Time from a call's arrival to its answer.");
+        let waited = Histogram::with_opts(wait.buckets(WAIT_BUCKETS.to_vec()))?;
+        made.0.register(Box::new(waited.clone()))?;
+        Ok(Self {
+            calls_received: made.counter("calls_received_total", "Emergency calls taken on.")?,
+            calls_ended: made.counters("calls_ended_total", "Calls that are over, by cause.", &["cause"])?,
+            calls_answered: made.counter("calls_answered_total", "Calls that an operator or the fallback answered.")?,
+            offers_ended: made.counters("offers_ended_total", "Offers to operators, by outcome.", &["outcome"])?,
+            operators_lost: made.counter("operators_lost_total", "Answered calls whose operator's leg was lost.")?,
+            nobody_on_shift: made.counter("nobody_on_shift_total", "Calls that found nobody on shift.")?,
+            recordings_failed: made.counter("recordings_failed_total", "Recordings that could not be made.")?,
+            breaches: made.counter("invariant_breaches_total", "Calls ended for a broken invariant.")?,
+            waited,
+            unstaffed: made.gauge("unstaffed", "1 while calls wait and nobody is on shift.")?,
+            trunk_up: made.gauges("trunk_up", "1 while the trunk answers keep-alives.", &["trunk"])?,
+            log_lines_lost: made.counter("log_lines_lost_total", "Log lines dropped as nobody took them.")?,
+            calls: made.gauge("calls", "Live calls.")?,
+            waiting: made.gauge("calls_waiting", "Calls in the queue.")?,
+            operators: made.gauges("operators", "Operators by state.", &["state"])?,
+            transactions: made.gauge("sip_transactions", "SIP transactions alive.")?,
+            anchors: made.gauge("media_ports_lent", "RTP port pairs that calls hold.")?,
+            datagrams: made.counters("sip_messages_total", "SIP messages by what became of them.", &["way"])?,
+            connections: made.gauge("sip_connections", "TCP connections of phones and trunks.")?,
+            media: made.counters("media_total", "Media packets and troubles, by kind.", &["kind"])?,
+            media_anchors_open: made.gauge("media_anchors_open", "Port pairs that media serves.")?,
+            media_ports_failed: made.gauge("media_port_pairs_failed", "Port pairs that could not be bound.")?,
+            journal: made.counters("journal_total", "What the journal has done, by kind.", &["kind"])?,
+            journal_backlog: made.gauge("journal_backlog", "Facts that wait for the disk.")?,
+            journal_alarm: made.gauge("journal_alarm", "1 while the disk does not take facts.")?,
+            writer: made.counters("writer_total", "What the database writer has done, by kind.", &["kind"])?,
+            writer_backlog: made.gauge("writer_backlog", "Facts that wait for the database.")?,
+            registry: made.0,
+        })
+    }
+
+    /// Takes over the loop's figures.
+    pub(super) fn set_loop(&self, gauges: Gauges, tally: Tally) {
+        let set = |gauge: &IntGauge, value: usize| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        set(&self.calls, gauges.calls);
+        set(&self.waiting, gauges.waiting);
+        set(&self.transactions, gauges.transactions);
+        set(&self.anchors, gauges.anchors);
+        set(&self.connections, tally.connections);
+        for (state, count) in STATES.iter().zip(gauges.operators) {
+            set(&self.operators.with_label_values(&[state]), count);
+        }
+        raise(&self.datagrams, "in", tally.datagrams_in);
+        raise(&self.datagrams, "out", tally.datagrams_out);
+        raise(&self.datagrams, "unsent", tally.datagrams_unsent);
+        raise(&self.datagrams, "unreachable", tally.unreachable);
+    }
+
+    /// Takes over media's figures.
+    pub(super) fn set_media(&self, counters: &MediaCounters, events_dropped: u64) {
+        raise(&self.media, "packets-in", counters.packets_in);
+        raise(&self.media, "packets-out", counters.packets_out);
+        raise(&self.media, "packets-foreign", counters.packets_foreign);
+        raise(&self.media, "packets-ignored", counters.packets_ignored);
+        raise(&self.media, "send-errors", counters.send_errors);
+        raise(&self.media, "commands-dropped", counters.commands_dropped);
+        raise(&self.media, "events-dropped", events_dropped);
+        raise(&self.media, "recording-frames-dropped", counters.recording_frames_dropped);
+        self.media_anchors_open.set(i64::try_from(counters.anchors_open).unwrap_or(i64::MAX));
+        self.media_ports_failed.set(i64::try_from(counters.port_pairs_failed).unwrap_or(i64::MAX));
+    }
+
+    /// Takes over the figures of journal and writer.
+    pub(super) fn set_records(&self, figures: &RecordsFigures) {
+        for (kind, total) in &figures.journal {
+            raise(&self.journal, kind, *total);
+        }
+        for (kind, total) in &figures.writer {
+            raise(&self.writer, kind, *total);
+        }
+        self.journal_backlog.set(i64::try_from(figures.journal_backlog).unwrap_or(i64::MAX));
+        self.journal_alarm.set(i64::from(figures.journal_alarm));
+        self.writer_backlog.set(i64::try_from(figures.writer_backlog).unwrap_or(i64::MAX));
+    }
+
+    /// The text that Prometheus reads.
+    pub(super) fn text(&self) -> Result<String, prometheus::Error> {
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+}
+
+/// Brings a counter to a total that is counted elsewhere.
+fn raise(counters: &IntCounterVec, label: &str, total: u64) {
+    let counter = counters.with_label_values(&[label]);
+    counter.inc_by(total.saturating_sub(counter.get()));
+}
+
+struct Maker(Registry);
+
+impl Maker {
+    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+        let counter = IntCounter::new(format!("siaga_{name}"), help)?;
+        self.0.register(Box::new(counter.clone()))?;
+        Ok(counter)
+    }
+
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+        let counters = IntCounterVec::new(Opts::new(format!("siaga_{name}"), help), labels)?;
+        self.0.register(Box::new(counters.clone()))?;
+        Ok(counters)
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+        let gauge = IntGauge::new(format!("siaga_{name}"), help)?;
+        self.0.register(Box::new(gauge.clone()))?;
+        Ok(gauge)
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
+        let gauges = IntGaugeVec::new(Opts::new(format!("siaga_{name}"), help), labels)?;
+        self.0.register(Box::new(gauges.clone()))?;
+        Ok(gauges)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn totals_counted_elsewhere_never_go_back() {
+        let metrics = Metrics::new().unwrap();
+        let tally = |datagrams_in| Tally { datagrams_in, ..Tally::default() };
+        metrics.set_loop(Gauges { waiting: 3, ..Gauges::default() }, tally(7));
+        metrics.set_loop(Gauges { waiting: 2, ..Gauges::default() }, tally(5));
+        let text = metrics.text().unwrap();
+        assert!(text.contains("siaga_sip_messages_total{way=\"in\"} 7"), "{text}");
+        assert!(text.contains("siaga_calls_waiting 2"), "{text}");
+    }
+}

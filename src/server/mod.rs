@@ -1,0 +1,17 @@
+//! The only room with clocks, sockets and threads: gives the pure rooms their inputs and carries out their outputs.
+
+pub mod clock;
+mod console_api;
+mod desk;
+mod hands;
+mod icmp;
+pub mod media;
+mod metrics;
+mod observe;
+mod records;
+mod serve;
+pub mod signalling;
+pub mod token;
+pub mod trace;
+
+pub use serve::serve;

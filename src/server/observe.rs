@@ -1,0 +1,226 @@
+//! Sees every fact on its way to the journal: counts it, and logs what changes a call's fate. Numbers only masked.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tracing::{debug, error, info, warn};
+
+use crate::cdr::fact::{Callee, EndCause, Fact, FactKind, OfferOutcome, Side};
+use crate::clock::Timestamp;
+use crate::ids::CallId;
+
+use super::metrics::Metrics;
+
+/// What is remembered of a live call, to tell its times.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    received: Timestamp,
+    answered: Option<Timestamp>,
+}
+
+/// The observer of one signalling loop.
+#[derive(Debug)]
+pub(super) struct Observer {
+    metrics: Arc<Metrics>,
+    /// Calls that are received and not ended: bounded by `limits::CALLS_MAX`.
+    open: HashMap<CallId, Open>,
+}
+
+impl Observer {
+    pub(super) fn new(metrics: Arc<Metrics>) -> Self {
+        Self { metrics, open: HashMap::new() }
+    }
+
+    /// Counts and logs one fact.
+    pub(super) fn see(&mut self, fact: &Fact) {
+        match fact.call {
+            Some(call) => self.see_call(call, fact),
+            None => see_service(&fact.kind),
+        }
+    }
+
+    fn see_call(&mut self, call: CallId, fact: &Fact) {
+        let metrics = &self.metrics;
+        match &fact.kind {
+            FactKind::Received { trunk, asserted, presented, called, .. } => {
+                metrics.calls_received.inc();
+                self.open.insert(call, Open { received: fact.at, answered: None });
+                let number = masked(asserted.as_deref().or(presented.as_deref()).unwrap_or(""));
+                info!(%call, trunk, number, called, "received");
+            }
+            FactKind::Answered { leg, by } => {
+                metrics.calls_answered.inc();
+                let waited_ms = self.open.get_mut(&call).map(|open| {
+                    open.answered.get_or_insert(fact.at);
+                    fact.at.millis_since(open.received)
+                });
+                if let Some(waited_ms) = waited_ms {
+                    metrics.waited.observe(seconds(waited_ms));
+                }
+                info!(%call, leg = leg.0, by = callee(by), waited_ms, "answered");
+            }
+            FactKind::Ended { by, cause, sip_status, q850 } => {
+                metrics.calls_ended.with_label_values(&[cause_word(*cause)]).inc();
+                let open = self.open.remove(&call);
+                let lasted_ms = open.map(|open| fact.at.millis_since(open.received));
+                let talk_ms = open.and_then(|open| open.answered).map(|answered| fact.at.millis_since(answered));
+                let (by, cause) = (side_word(*by), cause_word(*cause));
+                info!(%call, by, cause, sip_status, q850, lasted_ms, talk_ms, "ended");
+            }
+            FactKind::OfferEnded { leg, to, outcome, sip_status } => {
+                let word = outcome_word(*outcome);
+                metrics.offers_ended.with_label_values(&[word]).inc();
+                match outcome {
+                    OfferOutcome::Answered => debug!(%call, leg = leg.0, to = callee(to), "offer answered"),
+                    OfferOutcome::NoAnswer
+                    | OfferOutcome::Busy
+                    | OfferOutcome::Rejected
+                    | OfferOutcome::Unreachable
+                    | OfferOutcome::CallerLeft
+                    | OfferOutcome::LostRace
+                    | OfferOutcome::Withdrawn => {
+                        info!(%call, leg = leg.0, to = callee(to), outcome = word, sip_status, "offer failed");
+                    }
+                }
+            }
+            FactKind::OperatorLost { leg, operator, sip_status, q850 } => {
+                metrics.operators_lost.inc();
+                warn!(%call, leg = leg.0, %operator, sip_status, q850, "operator lost, the caller goes back to the queue");
+            }
+            FactKind::NobodyOnShift => {
+                metrics.nobody_on_shift.inc();
+                warn!(%call, "nobody is on shift: the fallback begins");
+            }
+            FactKind::RecordingFailed { leg, why } => {
+                metrics.recordings_failed.inc();
+                warn!(%call, leg = leg.0, why, "recording failed");
+            }
+            FactKind::Breach { what } => {
+                metrics.breaches.inc();
+                error!(%call, what, "an invariant is broken: the call was ended");
+            }
+            FactKind::Located { .. }
+            | FactKind::Queued { .. }
+            | FactKind::Announced { .. }
+            | FactKind::Offered { .. }
+            | FactKind::Ringing { .. }
+            | FactKind::WrappedUp { .. }
+            | FactKind::Disposed { .. }
+            | FactKind::Recorded { .. }
+            | FactKind::Sound { .. }
+            | FactKind::Digit { .. }
+            | FactKind::Started { .. }
+            | FactKind::Stopped
+            | FactKind::OperatorState { .. } => see_detail(call, &fact.kind),
+        }
+    }
+}
+
+/// What is of interest only while one looks for a fault.
+fn see_detail(call: CallId, kind: &FactKind) {
+    match kind {
+        FactKind::Located { location } => debug!(%call, source = ?location.source, fault = location.fault, "located"),
+        FactKind::Queued { priority, returned } => debug!(%call, priority, returned, "queued"),
+        FactKind::Announced { early } => debug!(%call, early, "announced"),
+        FactKind::Offered { leg, to, why } => debug!(%call, leg = leg.0, to = callee(to), why, "offered"),
+        FactKind::Ringing { leg } => debug!(%call, leg = leg.0, "ringing"),
+        FactKind::WrappedUp { operator } => debug!(%call, %operator, "wrapped up"),
+        FactKind::Disposed { class, by, .. } => debug!(%call, ?class, by, "disposed"),
+        FactKind::Recorded { leg, file, duration_ms, frames_dropped, .. } => {
+            debug!(%call, leg = leg.0, file, duration_ms, frames_dropped, "recorded");
+        }
+        FactKind::Sound { leg, packets_in, packets_out, packets_lost, .. } => {
+            debug!(%call, leg = leg.0, packets_in, packets_out, packets_lost, "sound");
+        }
+        FactKind::Digit { leg, .. } => debug!(%call, leg = leg.0, "digit"),
+        FactKind::Received { .. }
+        | FactKind::OfferEnded { .. }
+        | FactKind::Answered { .. }
+        | FactKind::OperatorLost { .. }
+        | FactKind::Ended { .. }
+        | FactKind::RecordingFailed { .. }
+        | FactKind::NobodyOnShift
+        | FactKind::Breach { .. }
+        | FactKind::Started { .. }
+        | FactKind::Stopped
+        | FactKind::OperatorState { .. } => {}
+    }
+}
+
+fn see_service(kind: &FactKind) {
+    if let FactKind::OperatorState { operator, state, reason } = kind {
+        if matches!(state.as_str(), "offline" | "break") {
+            info!(%operator, state, reason, "operator");
+        } else {
+            debug!(%operator, state, reason, "operator");
+        }
+    }
+}
+
+/// The last three digits of a number; the rest is nobody's business in a log.
+pub(super) fn masked(number: &str) -> String {
+    let digits: Vec<char> = number.chars().filter(char::is_ascii_digit).collect();
+    match digits.len().checked_sub(3).and_then(|hidden| digits.get(hidden..)) {
+        Some(last) if digits.len() > 3 => format!("***{}", last.iter().collect::<String>()),
+        Some(_) | None => "***".to_owned(),
+    }
+}
+
+fn callee(callee: &Callee) -> String {
+    match callee {
+        Callee::Operator(operator) => operator.to_string(),
+        Callee::Number(_) => "fallback number".to_owned(),
+    }
+}
+
+/// Milliseconds as Prometheus wants them.
+fn seconds(millis: u64) -> f64 {
+    std::time::Duration::from_millis(millis).as_secs_f64()
+}
+
+const fn side_word(side: Side) -> &'static str {
+    match side {
+        Side::Caller => "caller",
+        Side::Operator => "operator",
+        Side::Service => "service",
+    }
+}
+
+const fn cause_word(cause: EndCause) -> &'static str {
+    match cause {
+        EndCause::Normal => "normal",
+        EndCause::Abandoned => "abandoned",
+        EndCause::CallerSilent => "caller-silent",
+        EndCause::CallerLost => "caller-lost",
+        EndCause::OperatorLost => "operator-lost",
+        EndCause::NoCapacity => "no-capacity",
+        EndCause::NoCodec => "no-codec",
+        EndCause::ServiceFault => "service-fault",
+        EndCause::Interrupted => "interrupted",
+    }
+}
+
+const fn outcome_word(outcome: OfferOutcome) -> &'static str {
+    match outcome {
+        OfferOutcome::Answered => "answered",
+        OfferOutcome::NoAnswer => "no-answer",
+        OfferOutcome::Busy => "busy",
+        OfferOutcome::Rejected => "rejected",
+        OfferOutcome::Unreachable => "unreachable",
+        OfferOutcome::CallerLeft => "caller-left",
+        OfferOutcome::LostRace => "lost-race",
+        OfferOutcome::Withdrawn => "withdrawn",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_shows_its_last_three_digits_and_no_more() {
+        assert_eq!(masked("+62 812-3456-7890"), "***890");
+        assert_eq!(masked("112"), "***");
+        assert_eq!(masked(""), "***");
+    }
+}

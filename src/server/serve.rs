@@ -1,0 +1,267 @@
+//! Starts the service in order, watches over it, and ends it in order.
+
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+
+use crate::config::{Config, EngineName};
+use crate::ids::Rng;
+use crate::sip::flow::Transport;
+use crate::switchboard::Switchboard;
+
+use super::clock::Clock;
+use super::console_api::{self, Console};
+use super::desk::{Desk, desk};
+use super::hands::ServiceHands;
+use super::media::{Engine, Media, MediaSettings};
+use super::metrics::Metrics;
+use super::observe::Observer;
+use super::records::{Ledger, Records};
+use super::signalling::{self, Inbound, Signalling};
+use super::token::Token;
+use super::trace::{self, LogGuard};
+
+/// How long calls that were hung up by the service may take to end.
+const HANG_UP: Duration = Duration::from_secs(5);
+
+/// Runs the service until it is told to end. Prints to the log.
+pub fn serve(config: Config) -> anyhow::Result<()> {
+    let clock = Clock::start();
+    let log = trace::start(&config.log)?;
+    let office = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let result = office.block_on(run(config, clock, &log));
+    if let Err(fault) = &result {
+        error!(fault = format!("{fault:#}"), "siaga ends");
+    }
+    result
+}
+
+async fn run(config: Config, clock: Clock, log: &LogGuard) -> anyhow::Result<()> {
+    for warning in &config.warnings {
+        warn!("{warning}");
+    }
+    // First of all the sockets: what arrives meanwhile waits in the kernel.
+    let sockets = bind_all(&config)?;
+    let console_listener = console_api::bind(config.console.listen).await?;
+    let token = Token::read_or_make(&config.console.token_file)?;
+    let metrics = Arc::new(Metrics::new()?);
+    let (desk, inbox) = desk();
+    let media = start_media(&config, &desk);
+    let records = Records::open(&config, clock).await?;
+    let media = Arc::new(media.await.context("media")??);
+
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed)?;
+    let switchboard = Switchboard::new(clock.now(), config.switchboard(), media.rtp_ports(), Rng::from_seed(seed));
+    let hands = ServiceHands {
+        media: Arc::clone(&media),
+        ledger: records.ledger(),
+        observer: Observer::new(Arc::clone(&metrics)),
+        metrics: Arc::clone(&metrics),
+    };
+    let over = start_loop(switchboard, clock, sockets, inbox, hands)?;
+    let look_again = Arc::new(Notify::new());
+    let operators = tokio::spawn(records.operators().tell_changes(desk.clone(), Arc::clone(&look_again)));
+
+    let draining = Arc::new(AtomicBool::new(false));
+    let console = Console {
+        desk: desk.clone(),
+        metrics,
+        media: Arc::clone(&media),
+        records: records.watch(),
+        token,
+        draining: Arc::clone(&draining),
+        log_lost: log.lost(),
+    };
+    let http = tokio::spawn(console_api::serve(console_listener, Arc::new(console)));
+    let listening: Vec<String> =
+        config.sip.listeners.iter().map(|l| format!("{}:{}", l.transport.via(), l.local)).collect();
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        sip = listening.join(" "),
+        console = %config.console.listen,
+        "siaga is on standby"
+    );
+
+    let watch = Watch { file: config.file.clone(), running: config, desk, look_again, draining };
+    let ledger = watch.until_over(over).await?;
+    http.abort();
+    operators.abort();
+    finish(media, records, ledger).await;
+    info!("siaga has ended in good order");
+    Ok(())
+}
+
+/// Binds every SIP address.
+fn bind_all(config: &Config) -> anyhow::Result<Vec<std::net::UdpSocket>> {
+    let udp = config.sip.listeners.iter().filter(|listener| listener.transport == Transport::Udp);
+    udp.map(|listener| signalling::bind_plain(listener.local)).collect()
+}
+
+/// Binds the RTP ports and starts the media threads, beside everything else.
+fn start_media(config: &Config, desk: &Desk) -> tokio::task::JoinHandle<anyhow::Result<Media>> {
+    let settings = MediaSettings {
+        listen: config.media.listen,
+        ports: config.media.ports.0..=config.media.ports.1,
+        silence: (config.queue.silence_seconds > 0).then(|| Duration::from_secs(config.queue.silence_seconds)),
+        prompts: config.prompts_dir.clone(),
+        recordings: config.recording.enabled.then(|| config.recording.dir.clone()),
+        threads: config.media.threads,
+        engine: match config.media.engine {
+            EngineName::Auto => Engine::Auto,
+            EngineName::IoUring => Engine::IoUring,
+            EngineName::Epoll => Engine::Epoll,
+        },
+    };
+    let desk = desk.clone();
+    tokio::task::spawn_blocking(move || Media::start(settings, move |event| desk.media(event)))
+}
+
+/// Starts the signalling thread. What comes out is told when it has ended: the ledger with what is still to be written.
+fn start_loop(
+    switchboard: Switchboard,
+    clock: Clock,
+    sockets: Vec<std::net::UdpSocket>,
+    inbox: tokio::sync::mpsc::Receiver<Inbound>,
+    hands: ServiceHands,
+) -> anyhow::Result<oneshot::Receiver<Ledger>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let entered = runtime.enter();
+    let sockets = sockets.into_iter().map(tokio::net::UdpSocket::from_std).collect::<Result<Vec<_>, _>>()?;
+    let signalling = Signalling::new(switchboard, clock, sockets, inbox, hands)?;
+    drop(entered);
+    let (tell, over) = oneshot::channel();
+    std::thread::Builder::new().name("signalling".to_owned()).spawn(move || {
+        let (_, hands) = runtime.block_on(signalling.run_out());
+        if tell.send(hands.ledger).is_err() {
+            error!("nobody waited for the end of the signalling loop");
+        }
+    })?;
+    Ok(over)
+}
+
+/// Watches over the running service.
+#[derive(Debug)]
+struct Watch {
+    file: PathBuf,
+    running: Config,
+    desk: Desk,
+    look_again: Arc<Notify>,
+    draining: Arc<AtomicBool>,
+}
+
+impl Watch {
+    /// Serves signals and looks for changed operators until the loop is over.
+    async fn until_over(mut self, over: oneshot::Receiver<Ledger>) -> anyhow::Result<Ledger> {
+        let mut over = pin!(over);
+        let (mut end, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let mut reload = signal(SignalKind::hangup())?;
+        let mut drain = Drain::default();
+        loop {
+            tokio::select! {
+                ledger = &mut over => return ledger.context("the signalling loop has died"),
+                () = told(&mut end, &mut interrupt) => self.hasten(&mut drain).await,
+                Some(()) = reload.recv() => self.reload().await,
+                () = until(drain.next()) => self.hasten(&mut drain).await,
+            }
+        }
+    }
+
+    /// The next stage of the end: drain, then hang up, then stop.
+    async fn hasten(&mut self, drain: &mut Drain) {
+        let now = Instant::now();
+        match drain {
+            Drain::No => {
+                self.draining.store(true, Ordering::Relaxed);
+                info!(seconds = self.running.drain.as_secs(), "draining: no new calls, the running ones go on");
+                *drain = Drain::Draining { until: now + self.running.drain };
+                self.desk.tell(Inbound::Drain).await;
+            }
+            Drain::Draining { .. } => {
+                warn!("the drain is cut short: calls are ended");
+                *drain = Drain::HangingUp { until: now + HANG_UP };
+                self.desk.tell(Inbound::HangUpAll).await;
+            }
+            Drain::HangingUp { .. } => {
+                *drain = Drain::Stopping;
+                self.desk.tell(Inbound::Stop).await;
+            }
+            Drain::Stopping => {}
+        }
+    }
+
+    async fn reload(&mut self) {
+        let new = match Config::load(&self.file) {
+            Ok(new) => new,
+            Err(faults) => {
+                for fault in &faults.0 {
+                    error!("{fault}");
+                }
+                error!("the configuration has faults: the old one stays");
+                return;
+            }
+        };
+        for key in new.needs_restart(&self.running) {
+            warn!(key, "has changed, but only a restart takes it up");
+        }
+        self.running = new.beside(&self.running);
+        self.desk.tell(Inbound::Configure(Box::new(self.running.switchboard()))).await;
+        self.look_again.notify_one();
+        info!("the configuration was read again");
+    }
+}
+
+/// How far the end has come.
+#[derive(Clone, Copy, Debug, Default)]
+enum Drain {
+    #[default]
+    No,
+    Draining {
+        until: Instant,
+    },
+    HangingUp {
+        until: Instant,
+    },
+    Stopping,
+}
+
+impl Drain {
+    /// When the next stage begins by itself.
+    const fn next(self) -> Option<Instant> {
+        match self {
+            Self::No | Self::Stopping => None,
+            Self::Draining { until } | Self::HangingUp { until } => Some(until),
+        }
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn told(end: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = end.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// Closes the recordings, then what was written of them, then the records.
+async fn finish(media: Arc<Media>, records: Records, ledger: Ledger) {
+    let stopped = tokio::task::spawn_blocking(move || Arc::try_unwrap(media).map(Media::stop).is_ok()).await;
+    if !matches!(stopped, Ok(true)) {
+        warn!("media was still in use at the end");
+    }
+    records.close(ledger).await;
+}

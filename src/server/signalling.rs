@@ -1,0 +1,279 @@
+//! The signalling loop: owns the switchboard and the SIP sockets, reads the clock, carries outputs out. Never waits for
+//! anything but its inputs: what can block lives behind `Hands`.
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsFd as _;
+use std::pin::pin;
+use std::task::Poll;
+
+use anyhow::Context as _;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::cdr::fact::Fact;
+use crate::limits::{DATAGRAMS_PER_TURN_MAX, MESSAGE_BYTES_MAX};
+use crate::media::command::{Command, Event};
+use crate::sip::flow::{Flow, Transmit};
+use crate::switchboard::{Account, ConsoleCommand, ConsoleReply, Gauges, Input, Output, Settings, Switchboard};
+
+use super::clock::Clock;
+use super::icmp;
+
+/// Bytes that the kernel keeps for us on each SIP socket: a burst of some thousand messages.
+const SOCKET_BYTES: usize = 4 << 20;
+
+/// What reaches the loop from the rest of the service.
+#[derive(Debug)]
+pub enum Inbound {
+    Media(Event),
+    /// The reply is dropped when nobody waits for it any more.
+    Console(ConsoleCommand, oneshot::Sender<ConsoleReply>),
+    /// The figures of this moment; an answer also shows that the loop turns.
+    Figures(oneshot::Sender<Figures>),
+    Accounts(Vec<Account>),
+    Configure(Box<Settings>),
+    Drain,
+    HangUpAll,
+    /// Ends the loop at once.
+    Stop,
+}
+
+/// Who carries out what is neither a datagram nor a reply. None of it may block.
+pub trait Hands {
+    /// Tells media.
+    fn media(&mut self, command: Command);
+    /// Writes down.
+    fn fact(&mut self, fact: Fact);
+    /// A trunk answers keep-alives, or no longer does.
+    fn trunk_health(&mut self, trunk: &str, up: bool);
+    /// Calls wait and nobody is on shift; or no longer.
+    fn unstaffed(&mut self, unstaffed: bool);
+}
+
+/// Figures of the loop since its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub datagrams_in: u64,
+    pub datagrams_out: u64,
+    /// The kernel took no more: SIP sends again by itself.
+    pub datagrams_unsent: u64,
+    /// The network said that nobody is there.
+    pub unreachable: u64,
+    /// Streams that are open now.
+    pub connections: usize,
+}
+
+/// What the metrics want to know of the loop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    pub gauges: Gauges,
+    pub tally: Tally,
+}
+
+/// The loop and all that it owns.
+pub struct Signalling<H: Hands> {
+    switchboard: Switchboard,
+    clock: Clock,
+    sockets: Vec<(SocketAddr, UdpSocket)>,
+    inbox: mpsc::Receiver<Inbound>,
+    hands: H,
+    replies: BTreeMap<u64, oneshot::Sender<ConsoleReply>>,
+    next_request: u64,
+    out: Vec<Output>,
+    tally: Tally,
+    drained: bool,
+}
+
+/// Binds one SIP socket with room for bursts. Must be called within the loop's runtime.
+pub fn bind(local: SocketAddr) -> anyhow::Result<UdpSocket> {
+    Ok(UdpSocket::from_std(bind_plain(local)?)?)
+}
+
+/// Binds one SIP socket, for a runtime to come.
+pub(super) fn bind_plain(local: SocketAddr) -> anyhow::Result<std::net::UdpSocket> {
+    let socket = Socket::new(Domain::for_address(local), Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_nonblocking(true)?;
+    // The kernel may grant less: then bursts are shorter.
+    socket.set_recv_buffer_size(SOCKET_BYTES)?;
+    socket.set_send_buffer_size(SOCKET_BYTES)?;
+    icmp::keep_errors(socket.as_fd(), local.is_ipv6())?;
+    socket.bind(&local.into()).with_context(|| format!("udp:{local} cannot be listened on"))?;
+    Ok(socket.into())
+}
+
+impl<H: Hands> Signalling<H> {
+    /// Puts the loop together; `run` starts it.
+    pub fn new(
+        switchboard: Switchboard,
+        clock: Clock,
+        sockets: Vec<UdpSocket>,
+        inbox: mpsc::Receiver<Inbound>,
+        hands: H,
+    ) -> anyhow::Result<Self> {
+        let sockets = sockets.into_iter().map(|socket| Ok((socket.local_addr()?, socket)));
+        Ok(Self {
+            switchboard,
+            clock,
+            sockets: sockets.collect::<io::Result<_>>()?,
+            inbox,
+            hands,
+            replies: BTreeMap::new(),
+            next_request: 0,
+            out: Vec::new(),
+            tally: Tally::default(),
+            drained: false,
+        })
+    }
+
+    /// Runs until it is told to stop, is drained, or nobody can tell it anything any more.
+    pub async fn run(self) -> Tally {
+        self.run_out().await.0
+    }
+
+    /// Runs likewise, and gives the hands back too.
+    pub(super) async fn run_out(mut self) -> (Tally, H) {
+        let mut buffer = vec![0; MESSAGE_BYTES_MAX];
+        while !self.drained {
+            let due = self.switchboard.poll_timeout().map(|at| self.clock.runtime_instant(at));
+            tokio::select! {
+                biased;
+                inbound = self.inbox.recv() => match inbound {
+                    None | Some(Inbound::Stop) => break,
+                    Some(inbound) => self.take(inbound),
+                },
+                ready = readable(&self.sockets) => self.receive(ready, &mut buffer),
+                () = until(due) => self.step(Input::Tick),
+            }
+        }
+        (self.tally, self.hands)
+    }
+
+    fn take(&mut self, inbound: Inbound) {
+        match inbound {
+            Inbound::Media(event) => self.step(Input::Media(event)),
+            Inbound::Console(command, reply) => {
+                self.next_request += 1;
+                self.replies.insert(self.next_request, reply);
+                self.step(Input::Console { request: self.next_request, command });
+            }
+            Inbound::Figures(reply) => {
+                let figures = Figures { gauges: self.switchboard.gauges(), tally: self.tally };
+                if reply.send(figures).is_err() {
+                    tracing::debug!("whoever asked for the figures has left");
+                }
+            }
+            Inbound::Accounts(accounts) => self.step(Input::Accounts(accounts)),
+            Inbound::Configure(settings) => self.step(Input::Configure(settings)),
+            Inbound::Drain => self.step(Input::Drain),
+            Inbound::HangUpAll => self.step(Input::HangUpAll),
+            Inbound::Stop => self.drained = true,
+        }
+    }
+
+    /// Takes what has come to one socket, a limited number of datagrams, so that timers have their turn.
+    fn receive(&mut self, index: usize, buffer: &mut [u8]) {
+        self.take_errors(index);
+        for _ in 0..DATAGRAMS_PER_TURN_MAX {
+            let Some((local, socket)) = self.sockets.get(index) else { return };
+            match socket.try_recv_from(buffer) {
+                Ok((length, remote)) => {
+                    let (flow, bytes) = (Flow::udp(*local, remote), buffer.get(..length).unwrap_or_default());
+                    self.tally.datagrams_in += 1;
+                    self.step(Input::Received { flow, bytes });
+                }
+                // Nothing more; or an ICMP error, which the error queue tells better.
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Takes what the network says of datagrams that found nobody.
+    fn take_errors(&mut self, index: usize) {
+        for _ in 0..DATAGRAMS_PER_TURN_MAX {
+            let Some((local, socket)) = self.sockets.get(index) else { return };
+            let none_left = || io::Error::from(io::ErrorKind::WouldBlock);
+            match socket.try_io(Interest::ERROR, || icmp::next_error(socket.as_fd()).ok_or_else(none_left)) {
+                Ok(Some(remote)) => {
+                    let flow = Flow::udp(*local, remote);
+                    self.tally.unreachable += 1;
+                    self.step(Input::Unreachable { flow });
+                }
+                Ok(None) => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// One input, and everything that it leads to.
+    fn step(&mut self, input: Input<'_>) {
+        let now = self.clock.now();
+        let mut out = std::mem::take(&mut self.out);
+        self.switchboard.handle(now, input, &mut out);
+        for output in out.drain(..) {
+            self.carry_out(output);
+        }
+        self.out = out;
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Send(transmit) => self.send(&transmit),
+            Output::Media(command) => self.hands.media(command),
+            Output::Fact(fact) => self.hands.fact(fact),
+            Output::Reply { request, reply } => {
+                // Whoever asked may have left: then there is nobody to tell.
+                if let Some(Err(_unheard)) = self.replies.remove(&request).map(|asker| asker.send(reply)) {
+                    tracing::debug!(request, "the console's asker has left");
+                }
+            }
+            Output::TrunkHealth { trunk, up } => self.hands.trunk_health(&trunk, up),
+            Output::Unstaffed(unstaffed) => self.hands.unstaffed(unstaffed),
+            Output::Drained => self.drained = true,
+        }
+    }
+
+    fn send(&mut self, transmit: &Transmit) {
+        let flow = transmit.flow;
+        let mine = self.sockets.iter().find(|(local, _)| *local == flow.local).or_else(|| self.sockets.first());
+        // A send may fail for the ICMP error of an earlier datagram, without having sent this one: it is tried again.
+        let sent = mine.is_some_and(|(_, socket)| {
+            let again = |error: io::Error| match error.kind() {
+                io::ErrorKind::WouldBlock => Err(error),
+                _ => socket.try_send_to(&transmit.bytes, flow.remote),
+            };
+            socket.try_send_to(&transmit.bytes, flow.remote).or_else(again).is_ok()
+        });
+        if sent {
+            self.tally.datagrams_out += 1;
+        } else {
+            self.tally.datagrams_unsent += 1;
+        }
+    }
+}
+
+/// Waits until one of the sockets has something, datagrams or errors; gives its index.
+async fn readable(sockets: &[(SocketAddr, UdpSocket)]) -> usize {
+    let wanted = Interest::READABLE | Interest::ERROR;
+    if let [(_, socket)] = sockets {
+        // Fails only when the runtime ends.
+        return if socket.ready(wanted).await.is_ok() { 0 } else { std::future::pending().await };
+    }
+    let mut waits: Vec<_> = sockets.iter().map(|(_, socket)| Box::pin(socket.ready(wanted))).collect();
+    let first = poll_fn(|cx| {
+        let ready = waits.iter_mut().position(|wait| matches!(wait.as_mut().poll(cx), Poll::Ready(Ok(_))));
+        ready.map_or(Poll::Pending, Poll::Ready)
+    });
+    pin!(first).await
+}
+
+async fn until(due: Option<tokio::time::Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,133 @@
+//! The log: lines for eyes or JSON to standard output, written by a thread of its own, so that a slow terminal or pipe
+//! never delays a call. Full: lines are dropped and counted.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::config::{Log, LogFormat};
+
+/// Bytes that wait for the output at most.
+const WAITING_BYTES_MAX: usize = 4 << 20;
+/// Lines are gathered so long before they are written together.
+const GATHER: Duration = Duration::from_millis(20);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    bytes: Vec<u8>,
+    lost: u64,
+    closed: bool,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    waiting: Mutex<Waiting>,
+    news: Condvar,
+}
+
+/// Writes what is left when it is dropped.
+#[derive(Debug)]
+pub struct LogGuard {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Starts the log of the process.
+pub fn start(log: &Log) -> anyhow::Result<LogGuard> {
+    let shared = Arc::new(Shared::default());
+    let mine = Arc::clone(&shared);
+    let thread = std::thread::Builder::new().name("log".to_owned()).spawn(move || write_out(&mine))?;
+    let filter = EnvFilter::try_new(&log.level).context("log.level")?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Lines(Arc::clone(&shared)));
+    match log.format {
+        LogFormat::Human => lines.with_ansi(false).with_target(false).try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).with_target(false).try_init(),
+    }
+    .map_err(|error| anyhow::anyhow!("the log cannot be started: {error}"))?;
+    Ok(LogGuard { shared, thread: Some(thread) })
+}
+
+impl LogGuard {
+    /// Lines dropped since the start.
+    pub(super) fn lost(&self) -> Lost {
+        Lost(Arc::clone(&self.shared))
+    }
+}
+
+/// Tells how many lines were dropped.
+#[derive(Clone, Debug)]
+pub(super) struct Lost(Arc<Shared>);
+
+impl Lost {
+    pub(super) fn count(&self) -> u64 {
+        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner).lost
+    }
+}
+
+impl Drop for LogGuard {
+    fn drop(&mut self) {
+        self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
+        self.shared.news.notify_all();
+        if let Some(Err(_)) = self.thread.take().map(JoinHandle::join) {
+            eprintln!("the log's thread has failed");
+        }
+    }
+}
+
+fn write_out(shared: &Shared) {
+    let mut lines = Vec::new();
+    loop {
+        let closed = {
+            let waiting = shared.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            let idle = |waiting: &mut Waiting| waiting.bytes.is_empty() && !waiting.closed;
+            shared.news.wait_while(waiting, idle).unwrap_or_else(PoisonError::into_inner).closed
+        };
+        if !closed {
+            std::thread::sleep(GATHER);
+        }
+        std::mem::swap(&mut lines, &mut shared.waiting.lock().unwrap_or_else(PoisonError::into_inner).bytes);
+        // Nobody reads the output: there is no place left to say so.
+        drop(io::stdout().lock().write_all(&lines));
+        lines.clear();
+        if closed {
+            return;
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Lines(Arc<Shared>);
+
+impl Write for Lines {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.bytes.len() + line.len() > WAITING_BYTES_MAX {
+            waiting.lost += 1;
+            return Ok(line.len());
+        }
+        let first = waiting.bytes.is_empty();
+        waiting.bytes.extend_from_slice(line);
+        drop(waiting);
+        if first {
+            self.0.news.notify_one();
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}

@@ -1,0 +1,263 @@
+//! Dialogs (RFC 3261 §12): identity, sequence numbers, route set, remote target. Sends nothing itself.
+
+use bytes::Bytes;
+
+use super::header::NameAddr;
+use super::message::{self, Builder};
+use super::uri::Uri;
+use super::wire::{Fault, Message, Method, Name};
+use crate::limits::ROUTES_MAX;
+
+/// SIP's Call-ID, owned (the emergency call's identity is `ids::CallId`).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallIdHeader(pub Bytes);
+
+/// What identifies a dialog to us (RFC 3261 §12): all three are compared.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DialogKey {
+    pub call_id: CallIdHeader,
+    pub local_tag: Bytes,
+    /// Empty when the peer sent none (RFC 2543).
+    pub remote_tag: Bytes,
+}
+
+impl DialogKey {
+    /// The key that an incoming request names: our tag is in To. None when To has no tag.
+    pub fn of_request(request: &Message<'_>) -> Option<Self> {
+        let local_tag = tag(&request.to().ok()?);
+        let remote_tag = tag(&request.from().ok()?);
+        (!local_tag.is_empty()).then_some(Self { call_id: call_id(request).ok()?, local_tag, remote_tag })
+    }
+
+    /// The key that a response to our request names: our tag is in From.
+    pub fn of_response(response: &Message<'_>) -> Option<Self> {
+        let local_tag = tag(&response.from().ok()?);
+        let remote_tag = tag(&response.to().ok()?);
+        (!local_tag.is_empty()).then_some(Self { call_id: call_id(response).ok()?, local_tag, remote_tag })
+    }
+}
+
+/// One dialog, early or confirmed.
+#[derive(Clone, Debug)]
+pub struct Dialog {
+    key: DialogKey,
+    /// From of our requests, as it stands.
+    local: Bytes,
+    /// To of our requests, as it stands.
+    remote: Bytes,
+    local_cseq: u32,
+    /// None until the peer has sent a request.
+    remote_cseq: Option<u32>,
+    /// The remote target.
+    target: Bytes,
+    /// The route set: name-addrs as they stand, the next hop first.
+    routes: Vec<Bytes>,
+}
+
+impl Dialog {
+    /// The dialog that our 1xx or 2xx to this INVITE makes (RFC 3261 §12.1.1).
+    ///
+    /// Without a usable Contact the From URI is the remote target, as in RFC 2543, which did not ask for one: a caller
+    /// is not turned away for it.
+    pub fn as_callee(invite: &Message<'_>, local_tag: &str) -> Result<Self, Fault> {
+        let (from, to) = (invite.from()?, invite.to()?);
+        if to.tag().is_some() {
+            return Err(Fault { status: 481, why: "To has the tag of another dialog" });
+        }
+        let mut local = value(invite, Name::To).to_vec();
+        local.extend_from_slice(b";tag=");
+        local.extend_from_slice(local_tag.as_bytes());
+        let local_tag = Bytes::copy_from_slice(local_tag.as_bytes());
+        Ok(Self {
+            key: DialogKey { call_id: call_id(invite)?, local_tag, remote_tag: tag(&from) },
+            local: Bytes::from(local),
+            remote: Bytes::copy_from_slice(value(invite, Name::From)),
+            local_cseq: 0,
+            remote_cseq: Some(invite.cseq()?.number),
+            target: target(invite).unwrap_or_else(|| Bytes::copy_from_slice(from.uri)),
+            routes: routes(invite)?,
+        })
+    }
+
+    /// The dialog that this 1xx or 2xx with a To tag makes of our INVITE (RFC 3261 §12.1.2).
+    /// `local` is the From value that we sent, tag included; `cseq` the INVITE's number.
+    pub fn as_caller(local: &[u8], cseq: u32, response: &Message<'_>) -> Result<Self, Fault> {
+        let to = response.to()?;
+        let mut routes = routes(response)?;
+        routes.reverse();
+        Ok(Self {
+            key: DialogKey {
+                call_id: call_id(response)?,
+                local_tag: tag(&NameAddr::parse(local)?),
+                remote_tag: tag(&to),
+            },
+            local: Bytes::copy_from_slice(local),
+            remote: Bytes::copy_from_slice(value(response, Name::To)),
+            local_cseq: cseq,
+            remote_cseq: None,
+            target: target(response).unwrap_or_else(|| Bytes::copy_from_slice(to.uri)),
+            routes,
+        })
+    }
+
+    /// Takes a request of the peer in the dialog: checks and keeps its CSeq (RFC 3261 §12.2.2: lower is 500), and
+    /// follows a new Contact of target refresh requests. ACK and CANCEL leave the CSeq alone.
+    pub fn accept(&mut self, request: &Message<'_>) -> Result<(), Fault> {
+        let cseq = request.cseq()?;
+        if matches!(cseq.method, Method::Ack | Method::Cancel) {
+            return Ok(());
+        }
+        if self.remote_cseq.is_some_and(|last| cseq.number < last) {
+            return Err(Fault { status: 500, why: "CSeq out of order" });
+        }
+        self.remote_cseq = Some(cseq.number);
+        if refreshes_target(cseq.method) {
+            self.follow(request);
+        }
+        Ok(())
+    }
+
+    /// Follows the Contact of a 2xx to a target refresh request.
+    pub fn refresh(&mut self, response: &Message<'_>) {
+        let success = response.status().is_some_and(|status| (200..300).contains(&status));
+        if success && response.cseq().is_ok_and(|cseq| refreshes_target(cseq.method)) {
+            self.follow(response);
+        }
+    }
+
+    /// Starts a request in the dialog: Request-URI and Route by RFC 3261 §12.2.1.1 (strict routers too), then
+    /// Max-Forwards, From, To, Call-ID, CSeq (the next number). The Via is put in front with `Builder::via`.
+    /// Gives the number used.
+    pub fn request(&mut self, method: Method) -> (Builder, u32) {
+        self.local_cseq = self.local_cseq.saturating_add(1);
+        (self.start(method, self.local_cseq), self.local_cseq)
+    }
+
+    /// Starts the ACK of a 2xx to the INVITE numbered `cseq` (RFC 3261 §13.2.2.4).
+    pub fn ack(&self, cseq: u32) -> Builder {
+        self.start(Method::Ack, cseq)
+    }
+
+    /// Its identity.
+    pub fn key(&self) -> &DialogKey {
+        &self.key
+    }
+
+    /// The URI whose host the next request is sent to: first route, else remote target.
+    pub fn next_hop(&self) -> &[u8] {
+        match self.routes.first().map(|route| NameAddr::parse(route)) {
+            Some(Ok(route)) => route.uri,
+            Some(Err(_)) | None => &self.target,
+        }
+    }
+
+    fn start(&self, method: Method, cseq: u32) -> Builder {
+        let builder = match self.routes.split_first() {
+            Some((first, rest)) if !is_loose(first) => {
+                let mut builder = message::request(method, &for_request_line(self.next_hop()));
+                for route in rest {
+                    builder = builder.header(Name::Route, route);
+                }
+                builder.header(Name::Route, &[b"<", self.target.as_ref(), b">"].concat())
+            }
+            Some(_) | None => {
+                self.routes.iter().fold(message::request(method, &for_request_line(&self.target)), |builder, route| {
+                    builder.header(Name::Route, route)
+                })
+            }
+        };
+        builder
+            .header(Name::MaxForwards, b"70")
+            .header(Name::From, &self.local)
+            .header(Name::To, &self.remote)
+            .header(Name::CallId, &self.key.call_id.0)
+            .header(Name::CSeq, format!("{cseq} {}", method.as_str()).as_bytes())
+    }
+
+    fn follow(&mut self, message: &Message<'_>) {
+        if let Some(target) = target(message) {
+            self.target = target;
+        }
+    }
+}
+
+/// RFC 3261 §12.2, RFC 3311 §5.1, RFC 6665 §4.4.1, RFC 3515 §2.2.
+fn refreshes_target(method: Method) -> bool {
+    match method {
+        Method::Invite | Method::Update | Method::Subscribe | Method::Notify | Method::Refer => true,
+        Method::Ack
+        | Method::Bye
+        | Method::Cancel
+        | Method::Register
+        | Method::Options
+        | Method::Info
+        | Method::Prack
+        | Method::Message
+        | Method::Publish
+        | Method::Other => false,
+    }
+}
+
+fn tag(address: &NameAddr<'_>) -> Bytes {
+    address.tag().map(|tag| Bytes::copy_from_slice(&tag)).unwrap_or_default()
+}
+
+fn call_id(message: &Message<'_>) -> Result<CallIdHeader, Fault> {
+    message.call_id().map(|id| CallIdHeader(Bytes::copy_from_slice(id)))
+}
+
+fn value<'m>(message: &'m Message<'_>, name: Name) -> &'m [u8] {
+    message.first(name).unwrap_or_default()
+}
+
+/// The Contact's URI when one could send to it.
+fn target(message: &Message<'_>) -> Option<Bytes> {
+    let contact = message.contact().ok()?;
+    let usable = matches!(Uri::parse(contact.uri), Ok(Uri::Sip(_) | Uri::Tel { .. }));
+    usable.then(|| Bytes::copy_from_slice(contact.uri))
+}
+
+/// The Record-Route values in their order.
+fn routes(message: &Message<'_>) -> Result<Vec<Bytes>, Fault> {
+    let mut routes = Vec::new();
+    for route in message.list(Name::RecordRoute) {
+        if routes.len() == ROUTES_MAX || NameAddr::parse(route).is_err() {
+            return Err(Fault { status: 400, why: "Record-Route" });
+        }
+        routes.push(Bytes::copy_from_slice(route));
+    }
+    Ok(routes)
+}
+
+/// True when the router of this route leaves the Request-URI alone (`lr`, RFC 3261 §16.12).
+fn is_loose(route: &[u8]) -> bool {
+    NameAddr::parse(route).is_ok_and(|route| match Uri::parse(route.uri) {
+        Ok(Uri::Sip(uri)) => uri.params.has("lr"),
+        Ok(Uri::Tel { .. } | Uri::Service(_) | Uri::Other { .. }) | Err(_) => false,
+    })
+}
+
+/// The URI without what a Request-URI must not have: headers and the `method` parameter (RFC 3261 §19.1.1, table 1).
+fn for_request_line(uri: &[u8]) -> Vec<u8> {
+    if !matches!(Uri::parse(uri), Ok(Uri::Sip(_))) {
+        return uri.to_vec();
+    }
+    let host_at = uri.iter().position(|b| *b == b'@').unwrap_or(0);
+    let (user, rest) = uri.split_at_checked(host_at).unwrap_or((b"", uri));
+    let rest = rest.split(|b| *b == b'?').next().unwrap_or_default();
+    let mut line = user.to_vec();
+    for (i, part) in rest.split(|b| *b == b';').enumerate() {
+        let name = part.split(|b| *b == b'=').next().unwrap_or_default();
+        if i > 0 && name.eq_ignore_ascii_case(b"method") {
+            continue;
+        }
+        if i > 0 {
+            line.push(b';');
+        }
+        line.extend_from_slice(part);
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+//! Digest authentication as the server (RFC 7616, RFC 8760): SHA-256 and MD5, qop=auth. Nonces carry their own proof.
+
+mod credentials;
+mod nonce;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::time::Duration;
+
+use md5::{Digest as _, Md5};
+use sha2::Sha256;
+use subtle::ConstantTimeEq as _;
+
+use self::credentials::{Credentials, Found};
+use self::nonce::Nonces;
+use super::wire::{Message, Name};
+use crate::clock::Now;
+use crate::ids::Rng;
+
+/// H(user:realm:password) of both algorithms: what is stored instead of a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Ha1 {
+    pub md5: [u8; 16],
+    pub sha256: [u8; 32],
+}
+
+impl fmt::Debug for Ha1 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ha1(…)")
+    }
+}
+
+impl Ha1 {
+    /// Hashes a password.
+    pub fn new(user: &str, realm: &str, password: &str) -> Self {
+        let text = format!("{user}:{realm}:{password}");
+        Self { md5: Md5::digest(&text).into(), sha256: Sha256::digest(&text).into() }
+    }
+}
+
+/// Which header fields carry the exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// 401, WWW-Authenticate, Authorization.
+    Server,
+    /// 407, Proxy-Authenticate, Proxy-Authorization.
+    Proxy,
+}
+
+/// The result of looking at a request's credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// They are right; the user's name.
+    Accepted(String),
+    /// None, or with a nonce that is old, unknown or used up: challenge, with `stale=true` when the response was right.
+    Challenge { stale: bool },
+    /// Wrong user or password: challenge again or 403, in the same words for both.
+    Refused,
+    /// The header field cannot be read: 400.
+    Malformed,
+}
+
+/// A hash algorithm; the `-sess` variants are not offered, and credentials made with them are challenged again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Algorithm {
+    Md5,
+    Sha256,
+}
+
+impl Algorithm {
+    /// The hash of the parts with colons between them, in lower-case hexadecimal digits.
+    fn hash(self, parts: &[&[u8]]) -> String {
+        let text = parts.join(&b':');
+        match self {
+            Self::Md5 => hex::encode(Md5::digest(text)),
+            Self::Sha256 => hex::encode(Sha256::digest(text)),
+        }
+    }
+
+    fn ha1(self, ha1: &Ha1) -> String {
+        match self {
+            Self::Md5 => hex::encode(ha1.md5),
+            Self::Sha256 => hex::encode(ha1.sha256),
+        }
+    }
+}
+
+/// Checks credentials and makes challenges. Keeps use counts of at most `limits::NONCES_MAX` nonces.
+#[derive(Debug)]
+pub struct Authenticator {
+    realm: String,
+    nonces: Nonces,
+    /// Stands in for users that do not exist, so that they cost the same.
+    nobody: Ha1,
+}
+
+impl Authenticator {
+    /// `realm` is shown to users; nonces live for `nonce_life`.
+    pub fn new(realm: &str, nonce_life: Duration, rng: &mut Rng) -> Self {
+        let mut nobody = Ha1 { md5: [0; 16], sha256: [0; 32] };
+        rng.fill(&mut nobody.md5);
+        rng.fill(&mut nobody.sha256);
+        Self { realm: realm.to_owned(), nonces: Nonces::new(nonce_life, rng), nobody }
+    }
+
+    /// The values of one challenge, SHA-256 first, then MD5 (RFC 8760 §2.3): one header field each.
+    pub fn challenge(&self, now: Now, stale: bool, rng: &mut Rng) -> Vec<String> {
+        let nonce = self.nonces.issue(now.mono, rng);
+        let realm = self.realm.replace('\\', "\\\\").replace('"', "\\\"");
+        let stale = if stale { ", stale=true" } else { "" };
+        ["SHA-256", "MD5"]
+            .map(|name| format!("Digest realm=\"{realm}\", nonce=\"{nonce}\", algorithm={name}, qop=\"auth\"{stale}"))
+            .to_vec()
+    }
+
+    /// Checks a request's credentials in constant time. `find` gives the stored hashes of a user.
+    ///
+    /// The `uri` that was hashed need not equal the Request-URI: RFC 3261 §22.4 item 6 lifts that rule of RFC 7616
+    /// §3.4.6 for SIP, phones write the server's address there instead of the domain, and since no response is
+    /// accepted twice nobody gains by carrying it to another URI.
+    pub fn verify<'d>(
+        &mut self,
+        now: Now,
+        role: Role,
+        request: &Message<'_>,
+        find: impl FnOnce(&str) -> Option<&'d Ha1>,
+    ) -> Verdict {
+        let name = match role {
+            Role::Server => Name::Authorization,
+            Role::Proxy => Name::ProxyAuthorization,
+        };
+        let credentials = match credentials::find(request.lines(name), &self.realm) {
+            Found::Ours(credentials) => credentials,
+            Found::None => return Verdict::Challenge { stale: false },
+            Found::Malformed => return Verdict::Malformed,
+        };
+        let Some(method) = request.method_text() else { return Verdict::Malformed };
+        let known = find(&credentials.user);
+        let expected = response(&credentials, method, known.unwrap_or(&self.nobody));
+        let right = expected.as_bytes().ct_eq(credentials.response.as_bytes());
+        let right = bool::from(right) && known.is_some();
+        match self.nonces.proves(now.mono, &credentials.nonce) {
+            Some(id) if right && self.nonces.count(now.mono, id, credentials.nc) => Verdict::Accepted(credentials.user),
+            Some(_) if !right => Verdict::Refused,
+            Some(_) | None => Verdict::Challenge { stale: right },
+        }
+    }
+}
+
+/// The `response` that the user's phone must have sent (RFC 7616 §3.4.1).
+fn response(credentials: &Credentials, method: &[u8], ha1: &Ha1) -> String {
+    let algorithm = credentials.algorithm;
+    let ha2 = algorithm.hash(&[method, &credentials.uri]);
+    algorithm.hash(&[
+        algorithm.ha1(ha1).as_bytes(),
+        &credentials.nonce,
+        &credentials.nc_text,
+        &credentials.cnonce,
+        &credentials.qop,
+        ha2.as_bytes(),
+    ])
+}

@@ -1,0 +1,177 @@
+//! Nonces that prove themselves (RFC 7616 §3.3): the time of issue, random bits, and an HMAC over both with a secret
+//! that lives as long as the process. Only those that were used are remembered, for their counts.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+use crate::clock::Instant;
+use crate::ids::Rng;
+use crate::limits::NONCES_MAX;
+
+/// Issue time first, so that the oldest stand in front.
+pub(super) type NonceId = (Instant, u64);
+
+const PROOF_BYTES: usize = 16;
+
+/// The counts of one nonce that have been used.
+///
+/// A count that was seen is a replay (RFC 7616 §3.4.5). Requests on datagrams may overtake each other, so a lower count
+/// is good once while it is within 64 of the highest; below that it counts as seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Counts {
+    highest: u32,
+    /// Bit i stands for `highest - i`.
+    seen: u64,
+}
+
+impl Counts {
+    /// True when `nc` is new; then it is kept.
+    fn take(&mut self, nc: u32) -> bool {
+        if nc > self.highest {
+            self.seen = self.seen.checked_shl(nc - self.highest).unwrap_or(0) | 1;
+            self.highest = nc;
+            return true;
+        }
+        let bit = 1_u64.checked_shl(self.highest - nc).unwrap_or(0);
+        let new = bit != 0 && self.seen & bit == 0;
+        self.seen |= bit;
+        new
+    }
+}
+
+/// Issues and checks nonces.
+pub(super) struct Nonces {
+    life: Duration,
+    secret: [u8; 32],
+    used: BTreeMap<NonceId, Counts>,
+    /// The youngest nonce whose counts were forgotten for want of room: up to it, unknown means used up.
+    forgotten: Option<NonceId>,
+    max: usize,
+}
+
+impl fmt::Debug for Nonces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Nonces").field("life", &self.life).field("used", &self.used.len()).finish_non_exhaustive()
+    }
+}
+
+impl Nonces {
+    pub(super) fn new(life: Duration, rng: &mut Rng) -> Self {
+        Self::with_cap(life, rng, NONCES_MAX)
+    }
+
+    pub(super) fn with_cap(life: Duration, rng: &mut Rng, max: usize) -> Self {
+        let mut secret = [0; 32];
+        rng.fill(&mut secret);
+        Self { life, secret, used: BTreeMap::new(), forgotten: None, max }
+    }
+
+    /// Notes one use of a proven nonce. False when it is a replay or can no longer be told from one.
+    pub(super) fn count(&mut self, now: Instant, id: NonceId, nc: u32) -> bool {
+        while self.used.first_key_value().is_some_and(|(&(issued, _), _)| issued + self.life <= now) {
+            self.used.pop_first();
+        }
+        if let Some(counts) = self.used.get_mut(&id) {
+            return counts.take(nc);
+        }
+        if self.forgotten.is_some_and(|forgotten| id <= forgotten) {
+            return false;
+        }
+        self.used.insert(id, Counts { highest: nc, seen: 1 });
+        if self.used.len() > self.max {
+            self.forgotten = self.used.pop_first().map(|(id, _)| id).max(self.forgotten);
+        }
+        true
+    }
+
+    /// A new nonce: 64 hexadecimal digits.
+    pub(super) fn issue(&self, now: Instant, rng: &mut Rng) -> String {
+        let (issued, random) = (now.as_nanos().to_be_bytes(), rng.next_u64().to_be_bytes());
+        let proof: [u8; 32] = self.mac(&issued, &random).map_or([0; 32], |mac| mac.finalize().into_bytes().into());
+        let proof = proof.first_chunk::<PROOF_BYTES>().copied().unwrap_or_default();
+        hex::encode([&issued[..], &random[..], &proof[..]].concat())
+    }
+
+    /// The identity of a nonce that we have issued and that still lives; compared in constant time.
+    pub(super) fn proves(&self, now: Instant, nonce: &[u8]) -> Option<NonceId> {
+        let bytes = hex::decode(nonce).ok()?;
+        let (issued, rest) = bytes.split_first_chunk::<8>()?;
+        let (random, proof) = rest.split_first_chunk::<8>()?;
+        let proof: &[u8; PROOF_BYTES] = proof.try_into().ok()?;
+        self.mac(issued, random)?.verify_truncated_left(proof).ok()?;
+        let at = Instant::from_nanos(u64::from_be_bytes(*issued));
+        (now < at + self.life).then_some((at, u64::from_be_bytes(*random)))
+    }
+
+    fn mac(&self, issued: &[u8; 8], random: &[u8; 8]) -> Option<Hmac<Sha256>> {
+        Some(Hmac::<Sha256>::new_from_slice(&self.secret).ok()?.chain_update(issued).chain_update(random))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Instant {
+        Instant::default() + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_nonce_proves_itself_until_its_life_ends() {
+        let mut rng = Rng::from_number(1);
+        let nonces = Nonces::new(Duration::from_secs(60), &mut rng);
+        let nonce = nonces.issue(at(5), &mut rng);
+        assert!(nonces.proves(at(64), nonce.as_bytes()).is_some());
+        assert_eq!(nonces.proves(at(65), nonce.as_bytes()), None);
+        let other = Nonces::new(Duration::from_secs(60), &mut rng);
+        assert_eq!(other.proves(at(6), nonce.as_bytes()), None, "another process's secret");
+    }
+
+    #[test]
+    fn a_nonce_with_any_digit_changed_is_unknown() {
+        let mut rng = Rng::from_number(2);
+        let nonces = Nonces::new(Duration::from_secs(60), &mut rng);
+        let nonce = nonces.issue(at(5), &mut rng);
+        for i in 0..nonce.len() {
+            let mut forged = nonce.clone().into_bytes();
+            forged[i] = if forged[i] == b'0' { b'1' } else { b'0' };
+            assert_eq!(nonces.proves(at(6), &forged), None, "digit {i}");
+        }
+        assert_eq!(nonces.proves(at(6), &nonce.as_bytes()[..62]), None, "cut");
+        assert_eq!(nonces.proves(at(6), b"dcd98b7102dd2f0e8b11d0f600bfb0c093"), None, "not of our making");
+    }
+
+    #[test]
+    fn each_count_is_good_once_and_may_come_late_by_less_than_64() {
+        let mut counts = Counts { highest: 100, seen: 1 };
+        assert!(!counts.take(100));
+        assert!(counts.take(99));
+        assert!(!counts.take(99));
+        assert!(counts.take(37));
+        assert!(!counts.take(36), "too far behind to be told from a replay");
+        assert!(counts.take(101));
+        assert!(!counts.take(37));
+        assert!(counts.take(u32::MAX));
+        assert!(!counts.take(101));
+    }
+
+    #[test]
+    fn a_full_table_forgets_the_oldest_nonce_which_is_then_used_up() {
+        let mut rng = Rng::from_number(3);
+        let mut nonces = Nonces::with_cap(Duration::from_secs(60), &mut rng, 2);
+        let (a, b, c) = ((at(1), 1), (at(2), 2), (at(3), 3));
+        for id in [a, b, c] {
+            assert!(nonces.count(at(4), id, 1));
+        }
+        assert_eq!(nonces.used.len(), 2);
+        assert!(!nonces.count(at(4), a, 1), "a replay that is no longer remembered");
+        assert!(!nonces.count(at(4), a, 2));
+        assert!(nonces.count(at(4), b, 2));
+        assert!(nonces.count(at(62), (at(50), 4), 1));
+        assert_eq!(nonces.used.len(), 2, "those whose life is over make room");
+    }
+}

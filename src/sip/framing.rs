@@ -1,0 +1,130 @@
+//! Cuts a byte stream into messages (RFC 3261 §18.3): CRLFCRLF, then Content-Length octets.
+
+use super::wire::{Name, lex};
+use crate::limits::MESSAGE_BYTES_MAX;
+
+/// What stands at the front of a stream's buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Frame {
+    /// Not a whole message yet.
+    Partial,
+    /// So many bytes are a double CRLF ping (RFC 5626 §3.5.1): drop them, answer one CRLF.
+    Ping(usize),
+    /// So many bytes of stray CRLF: drop them.
+    Blank(usize),
+    /// So many bytes are one message.
+    Message(usize),
+    /// The stream cannot be followed any more (no or bad Content-Length, over the limits): close it.
+    Broken(&'static str),
+}
+
+/// Looks at the bytes received so far.
+pub fn next_frame(buffer: &[u8]) -> Frame {
+    match buffer {
+        [b'\r', b'\n', b'\r', b'\n', ..] => return Frame::Ping(4),
+        // These may become a ping.
+        [] | [b'\r'] | [b'\r', b'\n'] | [b'\r', b'\n', b'\r'] => return Frame::Partial,
+        [b'\r', b'\n', ..] => return Frame::Blank(2),
+        [b'\n', ..] => return Frame::Blank(1),
+        [first, ..] if !lex::TOKEN.has(*first) => return Frame::Broken("not a SIP message"),
+        _ => {}
+    }
+    let Some(header) = header_length(buffer) else {
+        return match buffer.len() < MESSAGE_BYTES_MAX {
+            true => Frame::Partial,
+            false => Frame::Broken("header over the limit"),
+        };
+    };
+    let body = match content_length(lex::split(buffer, header).0) {
+        Ok(length) => usize::try_from(length).unwrap_or(usize::MAX),
+        Err(why) => return Frame::Broken(why),
+    };
+    match header.saturating_add(body) {
+        whole if whole > MESSAGE_BYTES_MAX => Frame::Broken("message over the limit"),
+        whole if whole > buffer.len() => Frame::Partial,
+        whole => Frame::Message(whole),
+    }
+}
+
+/// Bytes up to and with the empty line.
+fn header_length(buffer: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(b'\n', buffer).find_map(|at| match lex::split(buffer, at + 1).1 {
+        [b'\r', b'\n', ..] => Some(at + 3),
+        [b'\n', ..] => Some(at + 2),
+        _ => None,
+    })
+}
+
+/// The one Content-Length of a header; streams cannot do without (RFC 3261 §18.3).
+fn content_length(header: &[u8]) -> Result<u32, &'static str> {
+    let (_, mut text, _) = lex::line(header);
+    let mut found = None;
+    while let lex::Next::Field(field, rest) = lex::field(text) {
+        text = rest;
+        if Name::of(field.name) == Name::ContentLength {
+            let length = lex::decimal(&field.value).ok_or("Content-Length is not a number")?;
+            if found.is_some_and(|before| before != length) {
+                return Err("Content-Length twice");
+            }
+            found = Some(length);
+        }
+    }
+    found.ok_or("no Content-Length")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP b;branch=z9hG4bK1\r\n";
+
+    fn frame(text: &str) -> Frame {
+        next_frame(format!("{HEAD}{text}").as_bytes())
+    }
+
+    fn message(text: &str) -> Frame {
+        Frame::Message(HEAD.len() + text.len())
+    }
+
+    #[test]
+    fn a_message_ends_where_content_length_says() {
+        assert_eq!(frame("l: 0\r\n\r\n"), message("l: 0\r\n\r\n"));
+        assert_eq!(frame("Content-Length:\r\n 3\r\n\r\nabcNEXT"), message("Content-Length:\r\n 3\r\n\r\nabc"));
+        assert_eq!(frame("Content-Length : 3\n\nabc"), message("Content-Length : 3\n\nabc"));
+        assert_eq!(frame("l: 3\r\nl: 3\r\n\r\nabc"), message("l: 3\r\nl: 3\r\n\r\nabc"));
+    }
+
+    #[test]
+    fn every_shorter_piece_is_partial() {
+        let whole = format!("{HEAD}Content-Length: 5\r\n\r\nhello");
+        for length in 0..whole.len() {
+            assert_eq!(next_frame(&whole.as_bytes()[..length]), Frame::Partial, "{length}");
+        }
+        assert_eq!(next_frame(whole.as_bytes()), Frame::Message(whole.len()));
+    }
+
+    #[test]
+    fn pings_and_stray_line_ends_are_told_apart() {
+        assert_eq!(next_frame(b"\r\n\r\n"), Frame::Ping(4));
+        assert_eq!(next_frame(b"\r\n\r\nOPTIONS"), Frame::Ping(4));
+        assert_eq!(next_frame(b"\r\nOPTIONS"), Frame::Blank(2));
+        assert_eq!(next_frame(b"\nOPTIONS"), Frame::Blank(1));
+        assert_eq!(next_frame(b"\r\n"), Frame::Partial);
+    }
+
+    #[test]
+    fn a_stream_that_cannot_be_followed_is_broken() {
+        for text in [
+            "\r\n",
+            "l: -1\r\n\r\n",
+            "l: 1\r\nl: 2\r\n\r\n",
+            "l: x\r\n\r\n",
+            "l: 65536\r\n\r\n",
+            "l: 4294967296\r\n\r\n",
+        ] {
+            assert!(matches!(frame(text), Frame::Broken(_)), "{text:?} {:?}", frame(text));
+        }
+        assert!(matches!(next_frame(b"\x16\x03\x01\x02\x00"), Frame::Broken(_)));
+        assert!(matches!(next_frame(&vec![b'a'; MESSAGE_BYTES_MAX]), Frame::Broken(_)));
+    }
+}

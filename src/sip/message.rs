@@ -1,0 +1,272 @@
+//! Builds the messages that siaga sends. The only file that names rsip: methods, versions, transports, status codes and
+//! what we allow are its types; bodies, reason phrases and values from peers are written here, sanitised (no CR, LF or
+//! NUL can pass).
+
+mod stencil;
+
+use std::borrow::Cow;
+use std::io::Write as _;
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+
+pub use self::stencil::{Stencil, response_flow};
+use super::flow::Transport;
+use super::wire::{Method, Name};
+
+/// Room for a usual message, so that it is written into one allocation.
+const USUAL_BYTES: usize = 1_024;
+
+/// Starts a request outside or inside a dialog; the caller adds Via, From, To, Call-ID, CSeq (in that order).
+/// `Method::Other` has no word to be sent with and becomes OPTIONS.
+pub fn request(method: Method, uri: &[u8]) -> Builder {
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
+    put(&mut bytes, &model(method));
+    bytes.push(b' ');
+    put_clean(&mut bytes, uri);
+    bytes.push(b' ');
+    put(&mut bytes, &rsip::Version::V2);
+    bytes.extend_from_slice(b"\r\n");
+    let fields_at = bytes.len();
+    Builder { bytes, reason_at: fields_at, fields_at, body: Vec::new() }
+}
+
+/// Starts a response without the header fields that `Stencil::response` repeats.
+fn response(status: u16) -> Builder {
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
+    put(&mut bytes, &rsip::Version::V2);
+    put(&mut bytes, &format_args!(" {status} "));
+    let reason_at = bytes.len();
+    bytes.extend_from_slice(reason_phrase(status).as_bytes());
+    bytes.extend_from_slice(b"\r\n");
+    let fields_at = bytes.len();
+    Builder { bytes, reason_at, fields_at, body: Vec::new() }
+}
+
+/// The methods that siaga takes, as the value of Allow.
+pub fn allow() -> &'static [u8] {
+    static ALLOW: LazyLock<String> = LazyLock::new(|| {
+        use rsip::Method::{Ack, Bye, Cancel, Info, Invite, Notify, Options, Register, Update};
+        rsip::typed::Allow::from(vec![Invite, Ack, Cancel, Bye, Options, Info, Update, Register, Notify]).to_string()
+    });
+    ALLOW.as_bytes()
+}
+
+/// A message under construction. Every value is cleaned of CR, LF and NUL before it is written.
+#[derive(Clone, Debug)]
+pub struct Builder {
+    /// Start line and header fields so far.
+    bytes: Vec<u8>,
+    /// Where the reason phrase starts in a response.
+    reason_at: usize,
+    /// Where the first header field starts.
+    fields_at: usize,
+    body: Vec<u8>,
+}
+
+impl Builder {
+    /// Replaces the reason phrase of a response.
+    #[must_use]
+    pub fn reason(mut self, phrase: &str) -> Self {
+        if self.reason_at < self.fields_at {
+            let mut line = clean(phrase.as_bytes()).into_owned();
+            line.extend_from_slice(b"\r\n");
+            let fields_at = self.reason_at + line.len();
+            self.bytes.splice(self.reason_at..self.fields_at, line);
+            self.fields_at = fields_at;
+        }
+        self
+    }
+
+    /// Adds a header field. `Name::Other` has no text, and Content-Length is ours to write: both are left out.
+    #[must_use]
+    pub fn header(mut self, name: Name, value: &[u8]) -> Self {
+        if name != Name::Other && name != Name::ContentLength {
+            put_field(&mut self.bytes, name.as_str(), value);
+        }
+        self
+    }
+
+    /// Adds a header field that `Name` does not know.
+    #[must_use]
+    pub fn extension(mut self, name: &'static str, value: &[u8]) -> Self {
+        put_field(&mut self.bytes, name, value);
+        self
+    }
+
+    /// Adds our Via in front of the other header fields: `SIP/2.0/UDP sent_by;branch=…;rport`.
+    #[must_use]
+    pub fn via(mut self, transport: Transport, sent_by: &str, branch: &str) -> Self {
+        let word = match transport {
+            Transport::Udp => rsip::Transport::Udp,
+            Transport::Tcp => rsip::Transport::Tcp,
+            Transport::Tls => rsip::Transport::Tls,
+        };
+        let mut value = Vec::with_capacity(64 + sent_by.len() + branch.len());
+        put(&mut value, &format_args!("{}/{word} {sent_by};branch={branch};rport", rsip::Version::V2));
+        let mut line = Vec::with_capacity(value.len() + 8);
+        put_field(&mut line, Name::Via.as_str(), &value);
+        self.bytes.splice(self.fields_at..self.fields_at, line);
+        self
+    }
+
+    /// Sets the body with its Content-Type.
+    #[must_use]
+    pub fn body(mut self, content_type: &str, body: &[u8]) -> Self {
+        self = self.header(Name::ContentType, content_type.as_bytes());
+        self.body.clear();
+        self.body.extend_from_slice(body);
+        self
+    }
+
+    /// The bytes, Content-Length last.
+    pub fn encode(self) -> Bytes {
+        let Self { mut bytes, body, .. } = self;
+        put(&mut bytes, &format_args!("{}: {}\r\n\r\n", Name::ContentLength.as_str(), body.len()));
+        bytes.extend_from_slice(&body);
+        Bytes::from(bytes)
+    }
+
+    /// Adds whole header field lines that were cleaned before.
+    fn raw(mut self, lines: &[u8]) -> Self {
+        self.bytes.extend_from_slice(lines);
+        self
+    }
+}
+
+/// Writes one header field line, its value cleaned.
+fn put_field(bytes: &mut Vec<u8>, name: &str, value: &[u8]) {
+    bytes.extend_from_slice(name.as_bytes());
+    bytes.extend_from_slice(b": ");
+    put_clean(bytes, value);
+    bytes.extend_from_slice(b"\r\n");
+}
+
+/// Writes a value without CR, LF and NUL.
+fn put_clean(bytes: &mut Vec<u8>, value: &[u8]) {
+    bytes.extend_from_slice(&clean(value));
+}
+
+/// Puts a space for each CR, LF and NUL: no value can start a line of its own.
+fn clean(value: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memchr3(b'\r', b'\n', 0, value).is_none() {
+        return Cow::Borrowed(value);
+    }
+    let space = |b: &u8| if matches!(b, b'\r' | b'\n' | 0) { b' ' } else { *b };
+    Cow::Owned(value.iter().map(space).collect())
+}
+
+/// Writes what cannot fail to be written: memory has no errors.
+fn put(bytes: &mut Vec<u8>, what: &impl std::fmt::Display) {
+    write!(bytes, "{what}").unwrap_or_default();
+}
+
+fn model(method: Method) -> rsip::Method {
+    match method {
+        Method::Invite => rsip::Method::Invite,
+        Method::Ack => rsip::Method::Ack,
+        Method::Bye => rsip::Method::Bye,
+        Method::Cancel => rsip::Method::Cancel,
+        Method::Register => rsip::Method::Register,
+        Method::Options | Method::Other => rsip::Method::Options,
+        Method::Info => rsip::Method::Info,
+        Method::Update => rsip::Method::Update,
+        Method::Prack => rsip::Method::PRack,
+        Method::Subscribe => rsip::Method::Subscribe,
+        Method::Notify => rsip::Method::Notify,
+        Method::Refer => rsip::Method::Refer,
+        Method::Message => rsip::Method::Message,
+        Method::Publish => rsip::Method::Publish,
+    }
+}
+
+/// The reason phrase of a status code; of an unregistered code the word of its class.
+#[expect(clippy::too_many_lines, reason = "one line per status code")]
+pub fn reason_phrase(status: u16) -> &'static str {
+    match rsip::StatusCode::from(status) {
+        rsip::StatusCode::Trying => "Trying",
+        rsip::StatusCode::Ringing => "Ringing",
+        rsip::StatusCode::CallIsBeingForwarded => "Call Is Being Forwarded",
+        rsip::StatusCode::Queued => "Queued",
+        rsip::StatusCode::SessionProgress => "Session Progress",
+        rsip::StatusCode::EarlyDialogTerminated => "Early Dialog Terminated",
+        rsip::StatusCode::OK => "OK",
+        rsip::StatusCode::Accepted => "Accepted",
+        rsip::StatusCode::NoNotification => "No Notification",
+        rsip::StatusCode::MultipleChoices => "Multiple Choices",
+        rsip::StatusCode::MovedPermanently => "Moved Permanently",
+        rsip::StatusCode::MovedTemporarily => "Moved Temporarily",
+        rsip::StatusCode::UseProxy => "Use Proxy",
+        rsip::StatusCode::AlternativeService => "Alternative Service",
+        rsip::StatusCode::BadRequest => "Bad Request",
+        rsip::StatusCode::Unauthorized => "Unauthorized",
+        rsip::StatusCode::PaymentRequired => "Payment Required",
+        rsip::StatusCode::Forbidden => "Forbidden",
+        rsip::StatusCode::NotFound => "Not Found",
+        rsip::StatusCode::MethodNotAllowed => "Method Not Allowed",
+        rsip::StatusCode::NotAcceptable => "Not Acceptable",
+        rsip::StatusCode::ProxyAuthenticationRequired => "Proxy Authentication Required",
+        rsip::StatusCode::RequestTimeout => "Request Timeout",
+        rsip::StatusCode::Conflict => "Conflict",
+        rsip::StatusCode::Gone => "Gone",
+        rsip::StatusCode::LengthRequired => "Length Required",
+        rsip::StatusCode::ConditionalRequestFailed => "Conditional Request Failed",
+        rsip::StatusCode::RequestEntityTooLarge => "Request Entity Too Large",
+        rsip::StatusCode::RequestUriTooLong => "Request-URI Too Long",
+        rsip::StatusCode::UnsupportedMediaType => "Unsupported Media Type",
+        rsip::StatusCode::UnsupportedUriScheme => "Unsupported URI Scheme",
+        rsip::StatusCode::UnknownResourcePriority => "Unknown Resource-Priority",
+        rsip::StatusCode::BadExtension => "Bad Extension",
+        rsip::StatusCode::ExtensionRequired => "Extension Required",
+        rsip::StatusCode::SessionIntervalTooSmall => "Session Interval Too Small",
+        rsip::StatusCode::IntervalTooBrief => "Interval Too Brief",
+        rsip::StatusCode::BadLocationInformation => "Bad Location Information",
+        rsip::StatusCode::UseIdentityHeader => "Use Identity Header",
+        rsip::StatusCode::ProvideReferrerIdentity => "Provide Referrer Identity",
+        rsip::StatusCode::AnonymityDisallowed => "Anonymity Disallowed",
+        rsip::StatusCode::BadIdentityInfo => "Bad Identity Info",
+        rsip::StatusCode::UnsupportedCertificate => "Unsupported Credential",
+        rsip::StatusCode::InvalidIdentityHeader => "Invalid Identity Header",
+        rsip::StatusCode::FirstHopLacksOutboundSupport => "First Hop Lacks Outbound Support",
+        rsip::StatusCode::MaxBreadthExceeded => "Max-Breadth Exceeded",
+        rsip::StatusCode::BadInfoPackage => "Bad Info Package",
+        rsip::StatusCode::ConsentNeeded => "Consent Needed",
+        rsip::StatusCode::TemporarilyUnavailable => "Temporarily Unavailable",
+        rsip::StatusCode::CallTransactionDoesNotExist => "Call/Transaction Does Not Exist",
+        rsip::StatusCode::LoopDetected => "Loop Detected",
+        rsip::StatusCode::TooManyHops => "Too Many Hops",
+        rsip::StatusCode::AddressIncomplete => "Address Incomplete",
+        rsip::StatusCode::Ambiguous => "Ambiguous",
+        rsip::StatusCode::BusyHere => "Busy Here",
+        rsip::StatusCode::RequestTerminated => "Request Terminated",
+        rsip::StatusCode::NotAcceptableHere => "Not Acceptable Here",
+        rsip::StatusCode::BadEvent => "Bad Event",
+        rsip::StatusCode::RequestPending => "Request Pending",
+        rsip::StatusCode::Undecipherable => "Undecipherable",
+        rsip::StatusCode::SecurityAgreementRequired => "Security Agreement Required",
+        rsip::StatusCode::ServerInternalError => "Server Internal Error",
+        rsip::StatusCode::NotImplemented => "Not Implemented",
+        rsip::StatusCode::BadGateway => "Bad Gateway",
+        rsip::StatusCode::ServiceUnavailable => "Service Unavailable",
+        rsip::StatusCode::ServerTimeOut => "Server Time-out",
+        rsip::StatusCode::VersionNotSupported => "Version Not Supported",
+        rsip::StatusCode::MessageTooLarge => "Message Too Large",
+        rsip::StatusCode::PreconditionFailure => "Precondition Failure",
+        rsip::StatusCode::BusyEverywhere => "Busy Everywhere",
+        rsip::StatusCode::Decline => "Decline",
+        rsip::StatusCode::DoesNotExistAnywhere => "Does Not Exist Anywhere",
+        rsip::StatusCode::NotAcceptableGlobal => "Not Acceptable",
+        rsip::StatusCode::Unwanted => "Unwanted",
+        rsip::StatusCode::Other(code, _) => match code / 100 {
+            1 => "Progress",
+            2 => "Success",
+            3 => "Redirection",
+            4 => "Request Failure",
+            5 => "Server Failure",
+            _ => "Failure",
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,15 @@
+//! SIP as data (RFC 3261 and friends): reads, builds and times messages. Pure: no sockets, no clocks, no queue.
+
+pub mod dialog;
+pub mod digest;
+pub mod flow;
+pub mod framing;
+pub mod header;
+pub mod location;
+pub mod message;
+pub mod offer_answer;
+pub mod registrar;
+pub mod sdp;
+pub mod transaction;
+pub mod uri;
+pub mod wire;

@@ -1,0 +1,65 @@
+//! Offer and answer (RFC 3264): what two descriptions agree on.
+
+use std::net::SocketAddr;
+
+use super::sdp::{self, AudioCodec, AudioDescription, Direction, Local, SdpError, Stream};
+
+#[cfg(test)]
+mod tests;
+
+/// What a leg's stream is after offer and answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Agreed {
+    /// Where we send RTP and RTCP.
+    pub rtp: SocketAddr,
+    pub rtcp: SocketAddr,
+    pub codec: AudioCodec,
+    /// Payload type of the codec in what we send.
+    pub payload_type: u8,
+    /// Payload type of telephone events in what we send, when agreed.
+    pub dtmf: Option<u8>,
+    /// Seen from us: what we may do.
+    pub direction: Direction,
+}
+
+/// Answers an offer: its first G.711 codec (or `prefer` when it is offered), its payload types, telephone-event when
+/// offered, direction mirrored (RFC 3264 §6.1), all other m-lines refused with port 0 in their place.
+pub fn answer(
+    offer: &AudioDescription,
+    local: Local,
+    prefer: Option<AudioCodec>,
+) -> Result<(Vec<u8>, Agreed), SdpError> {
+    let preferred = offer.codecs.iter().find(|(codec, _)| Some(*codec) == prefer);
+    let chosen = *preferred.or(offer.codecs.first()).ok_or(SdpError::NoCodec)?;
+    let agreed = agree(offer, chosen);
+    let mut text = sdp::session_part(local, &offer.time);
+    for (index, line) in offer.lines.iter().enumerate() {
+        if index == offer.audio_index {
+            let Agreed { dtmf, direction, .. } = agreed;
+            let stream = Stream { port: local.port, proto: &line.proto, codecs: &[chosen], dtmf, direction };
+            sdp::write_audio(&mut text, &stream);
+        } else {
+            // A refused line needs at least one format, which means nothing (RFC 3264 §6).
+            let formats = if line.formats.is_empty() { "0" } else { line.formats.as_str() };
+            sdp::push(&mut text, format_args!("m={} 0 {} {formats}\r\n", line.media, line.proto));
+        }
+    }
+    Ok((text.into_bytes(), agreed))
+}
+
+/// Takes the answer to the offer that `sdp::write_offer` wrote: its first codec counts (RFC 3264 §7).
+pub fn accept(answer: &AudioDescription) -> Result<Agreed, SdpError> {
+    let chosen = *answer.codecs.first().ok_or(SdpError::NoCodec)?;
+    Ok(agree(answer, chosen))
+}
+
+fn agree(peer: &AudioDescription, (codec, payload_type): (AudioCodec, u8)) -> Agreed {
+    Agreed {
+        rtp: peer.rtp,
+        rtcp: peer.rtcp,
+        codec,
+        payload_type,
+        dtmf: peer.dtmf,
+        direction: peer.direction.mirrored(),
+    }
+}

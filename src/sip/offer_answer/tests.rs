@@ -1,0 +1,116 @@
+use proptest::prelude::*;
+
+use super::sdp::{AudioCodec, Direction, Local, SdpError, read, tests::phones, write_offer};
+use super::*;
+
+const LOCAL: Local = Local {
+    address: std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 50)),
+    port: 20_000,
+    session: 1,
+    version: 1,
+};
+
+fn answered(offer: &str, prefer: Option<AudioCodec>) -> (String, Agreed) {
+    let (text, agreed) = answer(&read(offer.as_bytes()).unwrap(), LOCAL, prefer).unwrap();
+    (String::from_utf8(text).unwrap(), agreed)
+}
+
+fn m_lines(text: &str) -> Vec<&str> {
+    text.lines().filter(|line| line.starts_with("m=")).collect()
+}
+
+#[test]
+fn refused_streams_keep_their_place_with_port_0() {
+    // The offer of RFC 3264 §10.1: one audio, two video streams.
+    let offer = "v=0\r\no=alice 2890844526 2890844526 IN IP4 192.0.2.1\r\ns=\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
+        m=audio 49170 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\nm=video 51372 RTP/AVP 31\r\na=rtpmap:31 H261/90000\r\n\
+        m=video 53000 RTP/AVP 32\r\na=rtpmap:32 MPV/90000\r\n";
+    let (text, agreed) = answered(offer, None);
+    assert_eq!(m_lines(&text), ["m=audio 20000 RTP/AVP 0", "m=video 0 RTP/AVP 31", "m=video 0 RTP/AVP 32"]);
+    assert_eq!(agreed.rtp, "192.0.2.1:49170".parse().unwrap());
+    assert_eq!((agreed.codec, agreed.payload_type, agreed.dtmf), (AudioCodec::Pcmu, 0, None));
+    assert_eq!(agreed.direction, Direction::SendRecv);
+}
+
+#[test]
+fn one_of_several_codecs_is_chosen_and_events_keep_their_payload_type() {
+    // As RFC 3264 §10.2: several codecs on one line, and telephone events on a second audio stream.
+    let offer = "v=0\r\no=alice 2890844526 2890844526 IN IP4 192.0.2.1\r\ns=\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
+        m=audio 62986 RTP/AVP 0 4 18\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:4 G723/8000\r\na=rtpmap:18 G729/8000\r\n\
+        a=inactive\r\nm=audio 62988 RTP/AVP 98\r\na=rtpmap:98 telephone-event/8000\r\na=sendonly\r\n";
+    let (text, agreed) = answered(offer, None);
+    assert_eq!(m_lines(&text), ["m=audio 20000 RTP/AVP 0", "m=audio 0 RTP/AVP 98"]);
+    assert!(text.contains("a=inactive\r\n"));
+    assert_eq!(agreed.direction, Direction::Inactive);
+
+    let (text, agreed) = answered(phones::IMS, None);
+    assert_eq!(m_lines(&text), ["m=audio 20000 RTP/AVP 8 100"]);
+    assert!(text.contains("a=rtpmap:100 telephone-event/8000\r\na=fmtp:100 0-15\r\n"));
+    assert_eq!(agreed.dtmf, Some(100));
+}
+
+#[test]
+fn the_preferred_codec_is_taken_only_where_it_was_offered() {
+    let (text, agreed) = answered(phones::BARESIP, Some(AudioCodec::Pcma));
+    assert_eq!((m_lines(&text), agreed.payload_type), (vec!["m=audio 20000 RTP/AVP 8 101"], 8));
+    assert_eq!(answered(phones::BARESIP, None).1.codec, AudioCodec::Pcmu);
+    assert_eq!(answered(phones::SIPP, Some(AudioCodec::Pcma)).1.codec, AudioCodec::Pcmu);
+}
+
+#[test]
+fn the_answer_mirrors_the_direction() {
+    // RFC 3264 §6.1.
+    for (offered, answered_with, ours) in [
+        ("sendrecv", "sendrecv", Direction::SendRecv),
+        ("sendonly", "recvonly", Direction::RecvOnly),
+        ("recvonly", "sendonly", Direction::SendOnly),
+        ("inactive", "inactive", Direction::Inactive),
+    ] {
+        let (text, agreed) = answered(&format!("{}a={offered}\n", phones::SIPP), None);
+        assert!(text.ends_with(&format!("a={answered_with}\r\n")), "{offered}: {text}");
+        assert_eq!(agreed.direction, ours);
+    }
+}
+
+#[test]
+fn the_profile_and_the_time_of_the_offer_are_repeated() {
+    let (text, _) = answered(&phones::LINPHONE.replace("t=0 0", "t=2873397496 2873404696"), None);
+    assert_eq!(m_lines(&text), ["m=audio 20000 RTP/AVPF 0 99", "m=video 0 RTP/AVPF 96"]);
+    assert!(text.contains("\r\nt=2873397496 2873404696\r\n"));
+    assert!(!text.contains("rtcp-mux"));
+}
+
+#[test]
+fn an_answer_to_our_offer_is_accepted() {
+    for phone in phones::ALL {
+        let offer = read(&write_offer(LOCAL, AudioCodec::Pcma, Direction::SendRecv)).unwrap();
+        let theirs = Local { port: 9_000, ..LOCAL };
+        let (text, at_peer) = answer(&offer, theirs, None).unwrap();
+        let at_us = accept(&read(&text).unwrap()).unwrap();
+        assert_eq!((at_us.rtp.port(), at_us.codec, at_us.dtmf), (9_000, at_peer.codec, Some(101)));
+        // A phone that answers with all that it can do: the first codec in its list counts.
+        let all = read(phone.as_bytes()).unwrap();
+        assert_eq!(accept(&all).unwrap().codec, all.codecs[0].0);
+    }
+    let held = accept(&read(format!("{}a=sendonly\n", phones::SIPP).as_bytes()).unwrap()).unwrap();
+    assert_eq!(held.direction, Direction::RecvOnly);
+    let refused = "v=0\r\nc=IN IP4 192.0.2.1\r\nm=audio 0 RTP/AVP 8\r\n";
+    assert_eq!(read(refused.as_bytes()), Err(SdpError::NoAudio));
+}
+
+proptest! {
+    #[test]
+    fn every_answer_has_as_many_m_lines_as_its_offer_and_reads_back(
+        before in proptest::collection::vec("m=(video|image|audio|x) [0-9]{1,6} [A-Z/]{0,9}( [0-9]{1,3}){0,3}", 0..5),
+        after in proptest::collection::vec("m=[ -~]{0,20}", 0..5),
+    ) {
+        let usable = "m=audio 4000 RTP/AVP 8".to_owned();
+        let lines = before.iter().chain([&usable]).chain(&after);
+        let offer = ["v=0", "c=IN IP4 192.0.2.1"].into_iter().chain(lines.map(String::as_str)).collect::<Vec<_>>().join("\r\n");
+        let (text, _) = answered(&offer, None);
+        prop_assert_eq!(m_lines(&text).len(), before.len() + after.len() + 1);
+        prop_assert_eq!(read(text.as_bytes()).unwrap().rtp.port(), LOCAL.port);
+        let strict = sdp_types::Session::parse(text.as_bytes()).unwrap();
+        prop_assert_eq!(strict.medias.iter().filter(|media| media.port != 0).count(), 1);
+    }
+}

@@ -1,0 +1,243 @@
+//! The registrar (RFC 3261 §10): addresses of record and their bindings. Checks no credentials.
+
+mod contact;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use self::contact::{Contact, Contacts};
+use super::flow::Flow;
+use super::wire::{Fault, Message, Name};
+use crate::clock::{Deadlines, Instant, Now};
+use crate::limits::BINDINGS_PER_AOR_MAX;
+
+/// One contact of an address of record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// The Contact URI as it stands, without angle brackets.
+    pub uri: Bytes,
+    /// `+sip.instance` (RFC 5626 §4.1), as it stands.
+    pub instance: Option<Bytes>,
+    /// `reg-id`.
+    pub reg_id: Option<u32>,
+    /// The flow that the REGISTER came over: requests to the phone go back over it.
+    pub flow: Flow,
+    /// q value in thousandths; 1000 when absent.
+    pub q: u16,
+    pub expires_at: Instant,
+    pub call_id: Bytes,
+    pub cseq: u32,
+    pub user_agent: Option<Bytes>,
+}
+
+/// What a REGISTER led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Registered {
+    /// 200 with these Contact values (`<uri>;expires=N`); `was` and `is` tell whether the user had and has a binding.
+    Done { contacts: Vec<Vec<u8>>, was: bool, is: bool },
+    /// 423 with Min-Expires (seconds).
+    TooBrief { min_expires: u32 },
+    /// Another final status (400, 403, 500 for a CSeq out of order).
+    Refused(Fault),
+}
+
+/// The bindings of one user, best first, and the deadline that stands for the first to expire.
+#[derive(Debug, Default)]
+struct Record {
+    bindings: Vec<Binding>,
+    armed: Option<Instant>,
+}
+
+/// All bindings. The key is the operator's user name, lower level than an AoR because siaga serves one domain.
+#[derive(Debug)]
+pub struct Registrar {
+    min: Duration,
+    default: Duration,
+    max: Duration,
+    records: BTreeMap<Arc<str>, Record>,
+    deadlines: Deadlines<Arc<str>>,
+    /// Users by stream, for streams that close.
+    streams: BTreeSet<(Flow, Arc<str>)>,
+}
+
+impl Registrar {
+    /// Expiry is kept between `min` and `max`; `default` when the phone asks for none.
+    pub fn new(min: Duration, default: Duration, max: Duration) -> Self {
+        Self { min, default, max, records: BTreeMap::new(), deadlines: Deadlines::default(), streams: BTreeSet::new() }
+    }
+
+    /// Carries out one authenticated REGISTER, all or nothing (RFC 3261 §10.3 steps 6-8).
+    pub fn register(&mut self, now: Now, user: &str, request: &Message<'_>, flow: Flow) -> Registered {
+        let now = now.mono;
+        let old = self.bindings(user);
+        let was = !old.is_empty();
+        let live: Vec<Binding> = old.iter().filter(|binding| binding.expires_at > now).cloned().collect();
+        let new = match self.carry_out(now, live, request, flow) {
+            Ok(new) => new,
+            Err(refusal) => return refusal,
+        };
+        let contacts = new.iter().map(|binding| contact_value(now, binding)).collect();
+        let is = !new.is_empty();
+        self.replace(user, new);
+        Registered::Done { contacts, was, is }
+    }
+
+    /// Drops every binding of a user (operator removed).
+    pub fn remove(&mut self, user: &str) {
+        self.replace(user, Vec::new());
+    }
+
+    /// Drops the bindings of a flow that has closed (streams). Gives the users that have none left.
+    pub fn flow_closed(&mut self, flow: Flow) -> Vec<String> {
+        let on_flow = (flow, Arc::from(""))..;
+        let users: Vec<Arc<str>> = self
+            .streams
+            .range(on_flow)
+            .take_while(|(other, _)| *other == flow)
+            .map(|(_, user)| Arc::clone(user))
+            .collect();
+        users.into_iter().filter_map(|user| self.keep(&user, |binding| binding.flow != flow)).collect()
+    }
+
+    /// Drops expired bindings. Gives the users that have none left.
+    pub fn expire(&mut self, now: Instant) -> Vec<String> {
+        let mut gone = Vec::new();
+        while let Some((_, user)) = self.deadlines.pop_due(now) {
+            gone.extend(self.keep(&user, |binding| binding.expires_at > now));
+        }
+        gone
+    }
+
+    /// When the next binding expires.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.deadlines.next()
+    }
+
+    /// Live bindings of a user, best q first, then latest.
+    pub fn bindings(&self, user: &str) -> &[Binding] {
+        self.records.get(user).map(|record| record.bindings.as_slice()).unwrap_or_default()
+    }
+
+    /// Every user with a binding, in order.
+    pub fn users(&self) -> impl Iterator<Item = &str> {
+        self.records.keys().map(AsRef::as_ref)
+    }
+
+    /// True when there is no binding.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The bindings as the request wants them.
+    fn carry_out(
+        &self,
+        now: Instant,
+        live: Vec<Binding>,
+        request: &Message<'_>,
+        flow: Flow,
+    ) -> Result<Vec<Binding>, Registered> {
+        let (call_id, cseq) = match (request.call_id(), request.cseq()) {
+            (Ok(call_id), Ok(cseq)) => (call_id, cseq.number),
+            (Err(fault), _) | (_, Err(fault)) => return Err(Registered::Refused(fault)),
+        };
+        let late = |binding: &Binding| binding.call_id == call_id && cseq <= binding.cseq;
+        let contacts = match contact::read(request).map_err(Registered::Refused)? {
+            Contacts::None => return Ok(live),
+            Contacts::All if live.iter().any(late) => return Err(out_of_order()),
+            Contacts::All => return Ok(Vec::new()),
+            Contacts::Some(contacts) => contacts,
+        };
+        if contacts.iter().any(|contact| live.iter().any(|binding| contact.is_of(binding) && late(binding))) {
+            return Err(out_of_order());
+        }
+        let user_agent = request.first(Name::UserAgent).map(contact::brief);
+        let mut bindings = live;
+        for contact in contacts {
+            let span = self.span(&contact)?;
+            bindings.retain(|binding| !contact.is_of(binding));
+            if span.is_zero() {
+                continue;
+            }
+            let Contact { uri, instance, reg_id, q, .. } = contact;
+            let (call_id, user_agent) = (Bytes::copy_from_slice(call_id), user_agent.clone());
+            let expires_at = now + span;
+            let binding = Binding { uri, instance, reg_id, flow, q, expires_at, call_id, cseq, user_agent };
+            bindings.insert(0, binding);
+        }
+        if bindings.len() > BINDINGS_PER_AOR_MAX {
+            return Err(Registered::Refused(Fault { status: 403, why: "too many contacts" }));
+        }
+        bindings.sort_by_key(|binding| std::cmp::Reverse(binding.q));
+        Ok(bindings)
+    }
+
+    /// How long the contact is bound: zero takes it away.
+    fn span(&self, contact: &Contact) -> Result<Duration, Registered> {
+        let asked = contact.expires.map_or(self.default, |seconds| Duration::from_secs(seconds.into()));
+        if asked.is_zero() || asked >= self.min {
+            return Ok(asked.min(self.max));
+        }
+        Err(Registered::TooBrief { min_expires: whole_seconds(self.min) })
+    }
+
+    /// Keeps some of a user's bindings. Gives the user when that took the last.
+    fn keep(&mut self, user: &Arc<str>, wanted: impl Fn(&Binding) -> bool) -> Option<String> {
+        let kept: Vec<Binding> = self.bindings(user).iter().filter(|binding| wanted(binding)).cloned().collect();
+        let last = kept.is_empty() && self.records.contains_key(user);
+        self.replace(user, kept);
+        last.then(|| user.as_ref().to_owned())
+    }
+
+    /// Puts a user's bindings in place of the old ones, with their deadline and streams.
+    fn replace(&mut self, user: &str, bindings: Vec<Binding>) {
+        let user = match self.records.remove_entry(user) {
+            Some((user, old)) => {
+                if let Some(at) = old.armed {
+                    self.deadlines.remove(at, Arc::clone(&user));
+                }
+                for binding in &old.bindings {
+                    self.streams.remove(&(binding.flow, Arc::clone(&user)));
+                }
+                user
+            }
+            None => Arc::from(user),
+        };
+        let Some(first) = bindings.iter().map(|binding| binding.expires_at).min() else { return };
+        self.deadlines.insert(first, Arc::clone(&user));
+        for binding in bindings.iter().filter(|binding| binding.flow.transport.is_reliable()) {
+            self.streams.insert((binding.flow, Arc::clone(&user)));
+        }
+        self.records.insert(user, Record { bindings, armed: Some(first) });
+    }
+}
+
+fn out_of_order() -> Registered {
+    Registered::Refused(Fault { status: 500, why: "CSeq out of order" })
+}
+
+/// `<uri>;expires=N`, with what tells the phone which of its flows it is.
+fn contact_value(now: Instant, binding: &Binding) -> Vec<u8> {
+    let mut value = [b"<", binding.uri.as_ref(), b">"].concat();
+    if let Some(instance) = &binding.instance {
+        value.extend_from_slice(b";+sip.instance=");
+        value.extend_from_slice(instance);
+    }
+    if let Some(reg_id) = binding.reg_id {
+        value.extend_from_slice(format!(";reg-id={reg_id}").as_bytes());
+    }
+    if binding.q < 1000 {
+        value.extend_from_slice(format!(";q=0.{:03}", binding.q).as_bytes());
+    }
+    value.extend_from_slice(format!(";expires={}", whole_seconds(binding.expires_at.since(now))).as_bytes());
+    value
+}
+
+/// Seconds, begun ones counted.
+fn whole_seconds(span: Duration) -> u32 {
+    u32::try_from(span.as_nanos().div_ceil(1_000_000_000)).unwrap_or(u32::MAX)
+}

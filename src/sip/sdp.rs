@@ -1,0 +1,383 @@
+//! Session descriptions (RFC 8866, RFC 3264) as far as one audio stream needs them. Lenient: a line that cannot be read
+//! is stepped over, since a phone's odd `o=` or a Latin-1 session name must not lose an emergency call.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
+
+use crate::limits::MEDIA_LINES_MAX;
+
+#[cfg(test)]
+pub(in crate::sip) mod tests;
+
+/// The description cannot be used: 488 (or 400 when it is not SDP at all).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SdpError {
+    #[error("not a session description (RFC 8866)")]
+    Malformed,
+    #[error("no audio stream over RTP/AVP")]
+    NoAudio,
+    #[error("no connection address for the audio stream")]
+    NoAddress,
+    #[error("no codec in common: PCMA (8) or PCMU (0) is needed")]
+    NoCodec,
+}
+
+/// The G.711 codecs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AudioCodec {
+    /// Payload type 8.
+    Pcma,
+    /// Payload type 0.
+    Pcmu,
+}
+
+impl AudioCodec {
+    /// Both, A-law first: it is what the trunks of this country speak.
+    pub const ALL: [Self; 2] = [Self::Pcma, Self::Pcmu];
+
+    /// The encoding's name in `a=rtpmap` (RFC 3551 §6).
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pcma => "PCMA",
+            Self::Pcmu => "PCMU",
+        }
+    }
+
+    /// The static payload type (RFC 3551 §6).
+    pub const fn payload_type(self) -> u8 {
+        match self {
+            Self::Pcma => 8,
+            Self::Pcmu => 0,
+        }
+    }
+}
+
+/// Who sends (RFC 8866 §6.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    SendRecv,
+    SendOnly,
+    RecvOnly,
+    Inactive,
+}
+
+impl Direction {
+    /// The same stream seen from its other end (RFC 3264 §6.1).
+    #[must_use]
+    pub const fn mirrored(self) -> Self {
+        match self {
+            Self::SendRecv => Self::SendRecv,
+            Self::SendOnly => Self::RecvOnly,
+            Self::RecvOnly => Self::SendOnly,
+            Self::Inactive => Self::Inactive,
+        }
+    }
+
+    /// The attribute's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SendRecv => "sendrecv",
+            Self::SendOnly => "sendonly",
+            Self::RecvOnly => "recvonly",
+            Self::Inactive => "inactive",
+        }
+    }
+
+    fn read(name: &str) -> Option<Self> {
+        let all = [Self::SendRecv, Self::SendOnly, Self::RecvOnly, Self::Inactive];
+        all.into_iter().find(|direction| name.eq_ignore_ascii_case(direction.name()))
+    }
+}
+
+/// What a peer said of its audio stream, and all that an answer must repeat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AudioDescription {
+    /// Where it wants RTP.
+    pub rtp: SocketAddr,
+    /// Where it wants RTCP: `a=rtcp` (RFC 3605) or the next port.
+    pub rtcp: SocketAddr,
+    /// Its G.711 codecs with their payload types, in its order.
+    pub codecs: Vec<(AudioCodec, u8)>,
+    /// Payload type of telephone-event/8000 (RFC 4733).
+    pub dtmf: Option<u8>,
+    /// An old-style hold address (0.0.0.0) reads as `SendOnly`.
+    pub direction: Direction,
+    /// `a=ptime`, milliseconds.
+    pub ptime_ms: Option<u16>,
+    /// `a=rtcp-mux` was offered.
+    pub rtcp_mux: bool,
+    /// Every m-line in order: (media, port, proto, formats); the index of the audio line that is used.
+    pub lines: Vec<MediaLine>,
+    pub audio_index: usize,
+    /// The value of `t=`, which an answer repeats (RFC 3264 §6).
+    pub time: String,
+}
+
+/// One m-line as it stands, to be repeated with port 0 when it is refused (RFC 3264 §6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediaLine {
+    pub media: String,
+    pub port: u16,
+    pub proto: String,
+    pub formats: String,
+}
+
+/// Reads the first usable audio stream of a description: RTP/AVP or RTP/AVPF with a port, an address and a G.711 codec.
+pub fn read(body: &[u8]) -> Result<AudioDescription, SdpError> {
+    let mut reading = Reading::default();
+    let mut recognised = false;
+    for line in body.split(|byte| matches!(byte, b'\r' | b'\n')) {
+        let Some((&kind, rest)) = line.split_first() else { continue };
+        let Some(value) = rest.strip_prefix(b"=") else { continue };
+        recognised |= matches!(kind, b'v' | b'm');
+        reading.take(kind, String::from_utf8_lossy(value).trim());
+    }
+    if recognised { reading.finish() } else { Err(SdpError::Malformed) }
+}
+
+/// Our side of one stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Local {
+    /// What peers are told to send to.
+    pub address: IpAddr,
+    pub port: u16,
+    /// o= session id; constant for a leg.
+    pub session: u64,
+    /// o= version; grows by one when the description changes.
+    pub version: u64,
+}
+
+/// Writes an offer: both G.711 codecs, `first` in front, telephone-event with payload type 101, ptime 20.
+pub fn write_offer(local: Local, first: AudioCodec, direction: Direction) -> Vec<u8> {
+    let mut codecs = AudioCodec::ALL.map(|codec| (codec, codec.payload_type()));
+    codecs.sort_by_key(|(codec, _)| *codec != first);
+    let mut text = session_part(local, "0 0");
+    write_audio(&mut text, &Stream { port: local.port, proto: "RTP/AVP", codecs: &codecs, dtmf: Some(101), direction });
+    text.into_bytes()
+}
+
+/// What one m-line of ours says.
+pub(super) struct Stream<'a> {
+    pub(super) port: u16,
+    pub(super) proto: &'a str,
+    pub(super) codecs: &'a [(AudioCodec, u8)],
+    pub(super) dtmf: Option<u8>,
+    pub(super) direction: Direction,
+}
+
+/// Everything before the first m-line.
+pub(super) fn session_part(local: Local, time: &str) -> String {
+    let Local { address, port: _, session, version } = local;
+    let family = if address.is_ipv4() { "IP4" } else { "IP6" };
+    format!("v=0\r\no=- {session} {version} IN {family} {address}\r\ns=-\r\nc=IN {family} {address}\r\nt={time}\r\n")
+}
+
+/// The m-line of our audio with its attributes.
+pub(super) fn write_audio(text: &mut String, stream: &Stream<'_>) {
+    let mut formats = String::new();
+    let mut maps = String::new();
+    for (codec, payload_type) in stream.codecs {
+        push(&mut formats, format_args!(" {payload_type}"));
+        push(&mut maps, format_args!("a=rtpmap:{payload_type} {}/8000\r\n", codec.name()));
+    }
+    if let Some(dtmf) = stream.dtmf {
+        push(&mut formats, format_args!(" {dtmf}"));
+        push(&mut maps, format_args!("a=rtpmap:{dtmf} telephone-event/8000\r\na=fmtp:{dtmf} 0-15\r\n"));
+    }
+    let direction = stream.direction.name();
+    push(
+        text,
+        format_args!("m=audio {} {}{formats}\r\n{maps}a=ptime:20\r\na={direction}\r\n", stream.port, stream.proto),
+    );
+}
+
+/// Appends to a string, which cannot fail.
+pub(super) fn push(text: &mut String, piece: std::fmt::Arguments<'_>) {
+    text.write_fmt(piece).unwrap_or_default();
+}
+
+/// What the lines so far have said.
+#[derive(Default)]
+struct Reading {
+    time: Option<String>,
+    session: Level,
+    media: Vec<(MediaLine, Level)>,
+    /// m-lines beyond the cap: their attributes belong to nobody.
+    over: bool,
+}
+
+/// What can stand at session level and again at media level.
+#[derive(Default)]
+struct Level {
+    address: Option<IpAddr>,
+    direction: Option<Direction>,
+    rtcp: Option<(u16, Option<IpAddr>)>,
+    rtcp_mux: bool,
+    ptime_ms: Option<u16>,
+    /// `a=rtpmap`, by payload type.
+    maps: Vec<(u8, Encoding)>,
+}
+
+/// An encoding as far as it matters here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Encoding {
+    Audio(AudioCodec),
+    Dtmf,
+    Foreign,
+}
+
+impl Reading {
+    fn take(&mut self, kind: u8, value: &str) {
+        match kind {
+            b'm' if self.media.len() < MEDIA_LINES_MAX => self.media.push((media_line(value), Level::default())),
+            b'm' => self.over = true,
+            b't' if self.time.is_none() => self.time = Some(value.to_owned()),
+            b'c' | b'a' if !self.over => {
+                let level = self.media.last_mut().map_or(&mut self.session, |(_, level)| level);
+                if kind == b'c' { level.take_connection(value) } else { level.take_attribute(value) }
+            }
+            _ => {}
+        }
+    }
+
+    fn finish(self) -> Result<AudioDescription, SdpError> {
+        let mut fault = SdpError::NoAudio;
+        let mut found = None;
+        for (index, (line, level)) in self.media.iter().enumerate() {
+            match audio(&self.session, line, level) {
+                Ok(audio) => {
+                    found = Some((index, audio));
+                    break;
+                }
+                Err(why) if fault == SdpError::NoAudio => fault = why,
+                Err(_) => {}
+            }
+        }
+        let (audio_index, audio) = found.ok_or(fault)?;
+        let time = self.time.filter(|time| time.bytes().all(|byte| byte == b' ' || byte.is_ascii_digit()));
+        let lines = self.media.into_iter().map(|(line, _)| line).collect();
+        let time = time.filter(|time| !time.is_empty()).unwrap_or_else(|| "0 0".to_owned());
+        Ok(AudioDescription { lines, audio_index, time, ..audio })
+    }
+}
+
+impl Level {
+    fn take_connection(&mut self, value: &str) {
+        if self.address.is_none() {
+            self.address = connection(value);
+        }
+    }
+
+    fn take_attribute(&mut self, attribute: &str) {
+        let (name, value) = attribute.split_once(':').unwrap_or((attribute, ""));
+        let (name, value) = (name.trim(), value.trim());
+        if let Some(direction) = Direction::read(name) {
+            self.direction = Some(direction);
+        } else if name.eq_ignore_ascii_case("rtpmap") {
+            // At most 128 payload types exist; the first mapping of each stands.
+            if let Some((payload_type, encoding)) = rtpmap(value)
+                && !self.maps.iter().any(|(known, _)| *known == payload_type)
+            {
+                self.maps.push((payload_type, encoding));
+            }
+        } else if name.eq_ignore_ascii_case("ptime") {
+            let digits = value.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+            self.ptime_ms = digits.parse().ok().filter(|ms| *ms > 0);
+        } else if name.eq_ignore_ascii_case("rtcp") {
+            // RFC 3605 §2.1: a port, and perhaps an address as in c=.
+            let (port, address) = value.split_once(' ').unwrap_or((value, ""));
+            self.rtcp = port.parse().ok().filter(|port| *port != 0).map(|port| (port, connection(address)));
+        } else if name.eq_ignore_ascii_case("rtcp-mux") {
+            self.rtcp_mux = true;
+        }
+    }
+
+    fn encoding(&self, payload_type: u8) -> Encoding {
+        let mapped = self.maps.iter().find(|(known, _)| *known == payload_type).map(|(_, encoding)| *encoding);
+        let fixed = AudioCodec::ALL.into_iter().find(|codec| codec.payload_type() == payload_type);
+        mapped.or(fixed.map(Encoding::Audio)).unwrap_or(Encoding::Foreign)
+    }
+}
+
+/// One m-line as an audio stream that we can use.
+fn audio(session: &Level, line: &MediaLine, level: &Level) -> Result<AudioDescription, SdpError> {
+    let usable = ["RTP/AVP", "RTP/AVPF"].iter().any(|proto| line.proto.eq_ignore_ascii_case(proto));
+    if !line.media.eq_ignore_ascii_case("audio") || line.port == 0 || !usable {
+        return Err(SdpError::NoAudio);
+    }
+    let mut codecs: Vec<(AudioCodec, u8)> = Vec::new();
+    let mut dtmf = None;
+    for payload_type in line.formats.split_whitespace().filter_map(payload_type) {
+        match level.encoding(payload_type) {
+            Encoding::Audio(codec) if !codecs.iter().any(|(known, _)| *known == codec) => {
+                codecs.push((codec, payload_type))
+            }
+            Encoding::Dtmf if dtmf.is_none() => dtmf = Some(payload_type),
+            Encoding::Audio(_) | Encoding::Dtmf | Encoding::Foreign => {}
+        }
+    }
+    if codecs.is_empty() {
+        return Err(SdpError::NoCodec);
+    }
+    let address = level.address.or(session.address).ok_or(SdpError::NoAddress)?;
+    let direction = level.direction.or(session.direction).unwrap_or(Direction::SendRecv);
+    let (rtcp_port, rtcp_address) = level.rtcp.unwrap_or((line.port.saturating_add(1), None));
+    Ok(AudioDescription {
+        rtp: SocketAddr::new(address, line.port),
+        rtcp: SocketAddr::new(rtcp_address.unwrap_or(address), rtcp_port),
+        codecs,
+        dtmf,
+        direction: if address.is_unspecified() { held(direction) } else { direction },
+        ptime_ms: level.ptime_ms.or(session.ptime_ms),
+        rtcp_mux: level.rtcp_mux || session.rtcp_mux,
+        lines: Vec::new(),
+        audio_index: 0,
+        time: String::new(),
+    })
+}
+
+/// What is left of a direction when there is no address to send to: RFC 2543's hold.
+fn held(direction: Direction) -> Direction {
+    match direction {
+        Direction::SendRecv | Direction::SendOnly => Direction::SendOnly,
+        Direction::RecvOnly | Direction::Inactive => Direction::Inactive,
+    }
+}
+
+/// The value of `m=`. What is missing is `-`, so that an answer can repeat it; a port that is no number is 0.
+fn media_line(value: &str) -> MediaLine {
+    let mut words = value.split_whitespace();
+    let mut word = || words.next().unwrap_or("-").replace(char::is_control, "");
+    let (media, port, proto) = (word(), word(), word());
+    let port = port.split('/').next().and_then(|port| port.parse().ok()).unwrap_or(0);
+    let formats = words.collect::<Vec<_>>().join(" ").replace(char::is_control, "");
+    MediaLine { media, port, proto, formats }
+}
+
+/// The address of `IN IP4 192.0.2.1/127`; None for host names and for addresses that are not one receiver's.
+fn connection(value: &str) -> Option<IpAddr> {
+    let address = value.split_whitespace().nth(2)?.split('/').next()?;
+    let address: IpAddr = address.parse().ok()?;
+    let broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
+    (!address.is_multicast() && !broadcast).then_some(address)
+}
+
+/// The value of `a=rtpmap`: `8 PCMA/8000` or `8 PCMA/8000/1`.
+fn rtpmap(value: &str) -> Option<(u8, Encoding)> {
+    let (number, encoding) = value.split_once(char::is_whitespace)?;
+    let mut parts = encoding.trim().split('/');
+    let name = parts.next()?;
+    let narrow = parts.next() == Some("8000") && matches!(parts.next(), None | Some("1"));
+    let codec = AudioCodec::ALL.into_iter().find(|codec| name.eq_ignore_ascii_case(codec.name()));
+    let encoding = match codec {
+        Some(codec) if narrow => Encoding::Audio(codec),
+        None if narrow && name.eq_ignore_ascii_case("telephone-event") => Encoding::Dtmf,
+        Some(_) | None => Encoding::Foreign,
+    };
+    Some((payload_type(number)?, encoding))
+}
+
+/// A payload type: 0 to 127.
+fn payload_type(text: &str) -> Option<u8> {
+    text.parse().ok().filter(|number| *number < 128)
+}

@@ -1,0 +1,385 @@
+//! Zero-copy lexer of SIP messages (RFC 3261 §7, §25): bytes in, spans out, partial when the input is bad.
+//!
+//! It knows nothing of what headers mean beyond their names; `header` and `uri` read values.
+
+pub(super) mod lex;
+mod method;
+mod name;
+
+use std::borrow::Cow;
+
+use smallvec::SmallVec;
+
+pub use self::method::Method;
+pub use self::name::Name;
+use super::header::{CSeq, NameAddr, Via};
+use super::uri::Uri;
+use crate::limits::{HEADER_BYTES_MAX, HEADERS_MAX, MESSAGE_BYTES_MAX, VIAS_MAX};
+
+/// One header field line: a list of several values may stand in `value` (use `Message::list`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field<'a> {
+    pub name: Name,
+    /// As it stood on the wire.
+    pub raw_name: &'a [u8],
+    /// Trimmed; folded lines joined by one space (then owned).
+    pub value: Cow<'a, [u8]>,
+}
+
+/// The first line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartLine<'a> {
+    Request { method: Method, method_text: &'a [u8], uri: &'a [u8] },
+    Response { status: u16, reason: &'a [u8] },
+}
+
+/// Why a message cannot be taken as it is, with the status that answers it when it is a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// 400, 413, 416, 420, 501, 505 …
+    pub status: u16,
+    /// Goes into the reason phrase and the log: names the header field at fault.
+    pub why: &'static str,
+}
+
+/// What a datagram or a framed piece of a stream holds.
+#[derive(Clone, Debug)]
+pub enum Parsed<'a> {
+    /// A message in which all that every message needs (Via, From, To, Call-ID, CSeq, and what a request line says) is sound.
+    Good(Message<'a>),
+    /// Recognisably SIP, but at fault. A request is answered with `Fault::status` when it has a Via to answer to.
+    Bad(Message<'a>, Fault),
+    /// CRLF keep-alive (RFC 5626 §3.5.1) or nothing but white space.
+    KeepAlive,
+    /// Not SIP: dropped in silence.
+    Garbage(&'static str),
+}
+
+/// One SIP message, borrowed from its bytes.
+#[derive(Clone, Debug)]
+pub struct Message<'a> {
+    pub start: StartLine<'a>,
+    pub fields: SmallVec<[Field<'a>; 24]>,
+    /// Cut to Content-Length; a datagram without one runs to its end (RFC 3261 §18.3).
+    pub body: &'a [u8],
+}
+
+/// Reads one message from a datagram, or from the whole frame that `framing` cut out of a stream.
+pub fn parse(bytes: &[u8]) -> Parsed<'_> {
+    let Some(start) = bytes.iter().position(|b| !matches!(b, b'\r' | b'\n' | b' ' | b'\t' | 0)) else {
+        return Parsed::KeepAlive;
+    };
+    let (_, text) = lex::split(bytes, start);
+    let (first, rest, line_fault) = lex::line(text);
+    if line_fault.is_some() {
+        return Parsed::Garbage("no start line");
+    }
+    let Some((start, start_fault)) = start_line(first) else {
+        return Parsed::Garbage("not a SIP start line");
+    };
+    let mut message = Message { start, fields: SmallVec::new(), body: &[] };
+    let mut faults = Faults(start_fault);
+    if bytes.len() > MESSAGE_BYTES_MAX {
+        faults.note(413, "message too long");
+    }
+    read_fields(&mut message, rest, &mut faults);
+    check(&mut message, &mut faults);
+    match faults.0 {
+        None => Parsed::Good(message),
+        Some(fault) => Parsed::Bad(message, fault),
+    }
+}
+
+/// The first fault found is the one that is answered.
+struct Faults(Option<Fault>);
+
+impl Faults {
+    fn note(&mut self, status: u16, why: &'static str) {
+        self.0.get_or_insert(Fault { status, why });
+    }
+
+    fn take<T>(&mut self, result: Result<T, Fault>) -> Option<T> {
+        result.map_err(|fault| self.0.get_or_insert(fault)).ok()
+    }
+}
+
+/// Reads a request or status line. None when it is neither.
+fn start_line(line: &[u8]) -> Option<(StartLine<'_>, Option<Fault>)> {
+    match line {
+        [b'S' | b's', b'I' | b'i', b'P' | b'p', b'/', ..] => status_line(line),
+        _ => request_line(line),
+    }
+}
+
+fn status_line(line: &[u8]) -> Option<(StartLine<'_>, Option<Fault>)> {
+    let (version, rest) = cut(line, b' ')?;
+    let (code, reason) = cut(rest, b' ').unwrap_or((rest, &[]));
+    let status = lex::decimal(code).and_then(|status| u16::try_from(status).ok());
+    let fault = match status {
+        _ if !version.eq_ignore_ascii_case(b"SIP/2.0") => Some(Fault { status: 505, why: "SIP version" }),
+        Some(100..=699) if code.len() == 3 => None,
+        _ => Some(Fault { status: 400, why: "status code" }),
+    };
+    Some((StartLine::Response { status: status.unwrap_or(0), reason }, fault))
+}
+
+fn request_line(line: &[u8]) -> Option<(StartLine<'_>, Option<Fault>)> {
+    let (method_text, rest) = cut(line, b' ')?;
+    if !lex::TOKEN.holds_word(method_text) {
+        return None;
+    }
+    let trimmed = lex::trim(rest);
+    let at = trimmed.iter().rposition(|b| lex::is_blank(*b))?;
+    let (uri, version) = lex::split(trimmed, at);
+    let version = lex::trim_start(version);
+    let [b'S' | b's', b'I' | b'i', b'P' | b'p', b'/', ..] = version else { return None };
+    let why = if !version.eq_ignore_ascii_case(b"SIP/2.0") {
+        Some(Fault { status: 505, why: "SIP version" })
+    } else if uri.len() + 1 + version.len() != rest.len() || uri.iter().any(|b| matches!(b, 0..=32 | 127)) {
+        Some(Fault { status: 400, why: "white space in the request line" })
+    } else {
+        request_uri_fault(uri)
+    };
+    Some((StartLine::Request { method: Method::of(method_text), method_text, uri: lex::trim(uri) }, why))
+}
+
+/// A Request-URI must be one, and must hold no header fields (RFC 3261 §19.1.1, table 1).
+fn request_uri_fault(uri: &[u8]) -> Option<Fault> {
+    match Uri::parse(uri) {
+        Ok(Uri::Sip(sip)) if sip.headers.is_some() => {
+            Some(Fault { status: 400, why: "header fields in the Request-URI" })
+        }
+        Ok(_) => None,
+        Err(_) => Some(Fault { status: 400, why: "Request-URI" }),
+    }
+}
+
+/// Splits at the first `at`, which is left out.
+fn cut(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
+    let (head, tail) = lex::split(text, memchr::memchr(at, text)?);
+    Some((head, tail.get(1..).unwrap_or_default()))
+}
+
+/// Collects the header fields and the body, as far as the limits reach.
+fn read_fields<'a>(message: &mut Message<'a>, mut text: &'a [u8], faults: &mut Faults) {
+    loop {
+        match lex::field(text) {
+            lex::Next::Field(raw, rest) => {
+                text = rest;
+                if let Some(why) = raw.fault {
+                    faults.note(400, why);
+                    continue;
+                }
+                if raw.value.len() > HEADER_BYTES_MAX {
+                    faults.note(400, "header field too long");
+                    continue;
+                }
+                if message.fields.len() == HEADERS_MAX {
+                    faults.note(400, "too many header fields");
+                    return;
+                }
+                message.fields.push(Field { name: Name::of(raw.name), raw_name: raw.name, value: raw.value });
+            }
+            lex::Next::Empty(body) => {
+                message.body = body;
+                return;
+            }
+            lex::Next::End => {
+                faults.note(400, "header without its end");
+                return;
+            }
+        }
+    }
+}
+
+/// What the walk over the header fields finds out.
+#[derive(Default)]
+struct Census {
+    from: usize,
+    to: usize,
+    call_id: usize,
+    cseq: usize,
+    max_forwards: usize,
+    vias: usize,
+    content_length: Option<u32>,
+}
+
+/// Checks what every message needs and cuts the body.
+fn check(message: &mut Message<'_>, faults: &mut Faults) {
+    let mut census = Census::default();
+    for field in &message.fields {
+        check_field(field, &message.start, &mut census, faults);
+    }
+    if message.via().is_err() {
+        faults.note(400, "Via");
+    }
+    let counts = [
+        (census.from, "From", true),
+        (census.to, "To", true),
+        (census.call_id, "Call-ID", true),
+        (census.cseq, "CSeq", true),
+        (census.max_forwards, "Max-Forwards", false),
+    ];
+    for (count, why, required) in counts {
+        if count > 1 || (required && count == 0) {
+            faults.note(400, why);
+        }
+    }
+    if census.vias > VIAS_MAX {
+        faults.note(400, "too many Via");
+    }
+    let Some(length) = census.content_length else { return };
+    match usize::try_from(length).ok().and_then(|length| message.body.get(..length)) {
+        Some(body) => message.body = body,
+        None => faults.note(400, "Content-Length beyond the end"),
+    }
+}
+
+fn check_field(field: &Field<'_>, start: &StartLine<'_>, census: &mut Census, faults: &mut Faults) {
+    let value = field.value.as_ref();
+    if field.name == Name::Via {
+        for via in lex::List::new(value) {
+            census.vias += 1;
+            if census.vias <= VIAS_MAX {
+                faults.take(Via::parse(via));
+            }
+        }
+    } else if field.name == Name::From {
+        census.from += 1;
+        faults.take(NameAddr::parse_of(value, "From"));
+    } else if field.name == Name::To {
+        census.to += 1;
+        faults.take(NameAddr::parse_of(value, "To"));
+    } else if field.name == Name::CallId {
+        census.call_id += 1;
+        if !is_call_id(value) {
+            faults.note(400, "Call-ID");
+        }
+    } else if field.name == Name::CSeq {
+        census.cseq += 1;
+        let cseq = faults.take(CSeq::parse(value));
+        if let (StartLine::Request { method_text, .. }, Some(cseq)) = (start, cseq)
+            && cseq.method_text != *method_text
+        {
+            faults.note(400, "CSeq names another method");
+        }
+    } else if field.name == Name::MaxForwards {
+        census.max_forwards += 1;
+        if lex::decimal(value).is_none() {
+            faults.note(400, "Max-Forwards");
+        }
+    } else if field.name == Name::ContentLength {
+        match lex::decimal(value) {
+            Some(length) if census.content_length.is_none_or(|before| before == length) => {
+                census.content_length = Some(length);
+            }
+            _ => faults.note(400, "Content-Length"),
+        }
+    }
+}
+
+/// RFC 3261 §25.1 `callid` holds visible characters; more than it lists are in use.
+fn is_call_id(value: &[u8]) -> bool {
+    !value.is_empty() && value.iter().all(u8::is_ascii_graphic)
+}
+
+impl<'a> Message<'a> {
+    /// The request's method; None for a response.
+    pub fn method(&self) -> Option<Method> {
+        match self.start {
+            StartLine::Request { method, .. } => Some(method),
+            StartLine::Response { .. } => None,
+        }
+    }
+
+    /// The request's method as it stands; None for a response.
+    pub fn method_text(&self) -> Option<&'a [u8]> {
+        match self.start {
+            StartLine::Request { method_text, .. } => Some(method_text),
+            StartLine::Response { .. } => None,
+        }
+    }
+
+    /// The response's status; None for a request.
+    pub fn status(&self) -> Option<u16> {
+        match self.start {
+            StartLine::Request { .. } => None,
+            StartLine::Response { status, .. } => Some(status),
+        }
+    }
+
+    /// The Request-URI as it stands; None for a response.
+    pub fn request_uri(&self) -> Option<&'a [u8]> {
+        match self.start {
+            StartLine::Request { uri, .. } => Some(uri),
+            StartLine::Response { .. } => None,
+        }
+    }
+
+    /// The value of the first field of that name.
+    pub fn first(&self, name: Name) -> Option<&[u8]> {
+        self.lines(name).next()
+    }
+
+    /// The values of all fields of that name, line by line, not split at commas.
+    pub fn lines(&self, name: Name) -> impl Iterator<Item = &[u8]> {
+        self.fields.iter().filter(move |field| field.name == name).map(|field| field.value.as_ref())
+    }
+
+    /// The values of all fields that `Name` does not know, by case-insensitive name.
+    pub fn extension(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        let known = move |field: &&Field<'_>| field.raw_name.eq_ignore_ascii_case(name.as_bytes());
+        self.fields.iter().filter(known).map(|field| field.value.as_ref())
+    }
+
+    /// All values of that name in order, comma lists split outside quotes and angle brackets; empty elements left out.
+    pub fn list(&self, name: Name) -> impl Iterator<Item = &[u8]> {
+        self.lines(name).flat_map(lex::List::new).filter(|element| !element.is_empty())
+    }
+
+    /// The topmost Via.
+    pub fn via(&self) -> Result<Via<'_>, Fault> {
+        let first = self.first(Name::Via).and_then(|value| lex::List::new(value).next());
+        Via::parse(first.ok_or(Fault { status: 400, why: "Via" })?)
+    }
+
+    /// From.
+    pub fn from(&self) -> Result<NameAddr<'_>, Fault> {
+        NameAddr::parse_of(self.required(Name::From, "From")?, "From")
+    }
+
+    /// To.
+    pub fn to(&self) -> Result<NameAddr<'_>, Fault> {
+        NameAddr::parse_of(self.required(Name::To, "To")?, "To")
+    }
+
+    /// SIP's Call-ID.
+    pub fn call_id(&self) -> Result<&[u8], Fault> {
+        self.required(Name::CallId, "Call-ID")
+    }
+
+    /// `CSeq`.
+    pub fn cseq(&self) -> Result<CSeq<'_>, Fault> {
+        CSeq::parse(self.required(Name::CSeq, "CSeq")?)
+    }
+
+    /// The first Contact (`*` is an error here).
+    pub fn contact(&self) -> Result<NameAddr<'_>, Fault> {
+        let first = self.first(Name::Contact).and_then(|value| lex::List::new(value).next());
+        NameAddr::parse_of(first.ok_or(Fault { status: 400, why: "Contact" })?, "Contact")
+    }
+
+    /// A header field that holds one decimal number (Max-Forwards, Expires, Min-Expires, Content-Length).
+    /// `Ok(None)` when absent; a fault of 400 when it is not a number of at most 32 bits.
+    pub fn number(&self, name: Name) -> Result<Option<u32>, Fault> {
+        let Some(value) = self.first(name) else { return Ok(None) };
+        lex::decimal(value).map(Some).ok_or(Fault { status: 400, why: name.as_str() })
+    }
+
+    fn required(&self, name: Name, why: &'static str) -> Result<&[u8], Fault> {
+        self.first(name).filter(|value| !value.is_empty()).ok_or(Fault { status: 400, why })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,197 @@
+//! One emergency call: the caller, the legs that were offered, and where it stands.
+
+use std::collections::BTreeMap;
+
+use crate::cdr::fact::{Callee, FactKind};
+use crate::clock::{Instant, Now, Timestamp};
+use crate::ids::{CallId, LegNo, OperatorId};
+use crate::media::command::{Command, Prompt};
+use crate::sip::wire::Name;
+
+use super::Switchboard;
+use super::leg::{CallerLeg, OfferLeg, Unacked, Who};
+use super::timers::Alarm;
+use super::{MergeKey, Output};
+
+/// Where a call stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Waits in the queue.
+    Queued,
+    /// One operator's phone is rung.
+    Offered { operator: OperatorId },
+    /// Nobody is on shift: every phone is rung until then, next the fallback number.
+    AllPhones { until: Instant },
+    /// The fallback number is rung.
+    Number,
+    /// Connected with that leg.
+    Talking { leg: LegNo },
+    /// Over; lives on only while legs finish their transactions.
+    Ended,
+}
+
+/// What operators are shown of a caller.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Caller {
+    /// The number in the operator's From: asserted before presented.
+    pub(super) number: Option<String>,
+    /// A short location for the display.
+    pub(super) location: Option<String>,
+    /// Header fields passed on as they came.
+    pub(super) headers: Vec<(Name, Vec<u8>)>,
+    /// `Geolocation` for the operator's phone, a `geo:` URI (RFC 5870).
+    pub(super) geo: Option<String>,
+}
+
+/// One emergency call.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) seq: u32,
+    pub(super) received: Timestamp,
+    pub(super) shown: Caller,
+    pub(super) caller: CallerLeg,
+    pub(super) legs: BTreeMap<LegNo, OfferLeg>,
+    pub(super) next_leg: u16,
+    pub(super) stage: Stage,
+    /// The caller hears the announcement or the hold tone.
+    pub(super) announced: bool,
+    /// Somebody has answered, now or before he was lost.
+    pub(super) talked: bool,
+    pub(super) digits: u16,
+    pub(super) merge_key: MergeKey,
+}
+
+impl Call {
+    pub(super) fn is_falling_back(&self) -> bool {
+        match self.stage {
+            Stage::AllPhones { .. } | Stage::Number => true,
+            Stage::Queued | Stage::Offered { .. } | Stage::Talking { .. } | Stage::Ended => false,
+        }
+    }
+
+    /// Was, or is, connected with somebody.
+    pub(super) fn has_talked(&self) -> bool {
+        self.talked
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.stage == Stage::Ended
+    }
+
+    /// The leg that rings this operator.
+    pub(super) fn leg_of(&self, operator: &OperatorId) -> Option<LegNo> {
+        let his = |to: &Callee| matches!(to, Callee::Operator(name) if name == operator);
+        self.legs.iter().find(|(_, leg)| his(&leg.to) && leg.is_ringing()).map(|(no, _)| *no)
+    }
+
+    /// Counts a new leg.
+    pub(super) fn take_leg_no(&mut self) -> LegNo {
+        self.next_leg = self.next_leg.saturating_add(1);
+        LegNo(self.next_leg)
+    }
+}
+
+impl Switchboard {
+    /// The caller waits and does not hear why: announces the queue, as early media (183) or in the answered call.
+    pub(super) fn announce(&mut self, now: Now, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if call.announced || call.stage != Stage::Queued && !call.is_falling_back() {
+            return;
+        }
+        call.announced = true;
+        let early = !call.caller.answered;
+        if let Some(sound) = &call.caller.line.sound {
+            let (anchor, remote) = (sound.anchor, sound.remote());
+            self.media.extend(remote.map(|remote| Command::Aim { anchor, remote }));
+            let (first, then) = (Some(Prompt::Queue), Some(Prompt::HoldTone));
+            self.media.push(Command::Play { anchor, first, then });
+        }
+        if early {
+            self.tell_caller(now, id, 183);
+        }
+        self.fact(now, id, FactKind::Announced { early });
+    }
+
+    /// Sends the caller a provisional response. None is repeated, and none takes back an earlier, higher one.
+    pub(super) fn tell_caller(&mut self, now: Now, id: CallId, status: u16) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let Some(server) = call.caller.invite.filter(|_| call.caller.told < status) else { return };
+        let contact = self.contact(call.caller.line.flow);
+        let mut response = call.caller.stencil.response(status, Some(call.caller.tag.as_str()));
+        response = response.header(Name::Contact, contact.as_bytes());
+        // An early description must be an answer: a caller without an offer gets ours in the 200 (RFC 3261 §13.2.1).
+        if status == 183 && !call.caller.delayed_offer {
+            response = response.body("application/sdp", &call.caller.sdp);
+        }
+        self.transactions.respond(now.mono, server, status, response.encode(), &mut self.transmits);
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.caller.told = status;
+        }
+    }
+
+    /// Sends the caller's 200 and repeats it until the ACK comes.
+    pub(super) fn answer_caller(&mut self, now: Now, id: CallId) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let Some(server) = call.caller.invite else { return };
+        let contact = self.contact(call.caller.line.flow);
+        let response = call.caller.stencil.response(200, Some(call.caller.tag.as_str()));
+        let bytes = response
+            .header(Name::Contact, contact.as_bytes())
+            .header(Name::Allow, super::door::ALLOW)
+            .body("application/sdp", &call.caller.sdp)
+            .encode();
+        self.transactions.respond(now.mono, server, 200, bytes.clone(), &mut self.transmits);
+        self.invites.remove(&server);
+        self.await_ack(now, Who::Caller(id), server, bytes);
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.caller.invite = None;
+        call.caller.answered = true;
+        // Aimed again, so that silence is counted from the answer: many trunks send no sound before it.
+        if let Some(sound) = &call.caller.line.sound {
+            let anchor = sound.anchor;
+            self.media.extend(sound.remote().map(|remote| Command::Aim { anchor, remote }));
+        }
+    }
+
+    /// Starts to wait for the ACK of a 2xx of ours.
+    pub(super) fn await_ack(
+        &mut self,
+        now: Now,
+        who: Who,
+        server: crate::sip::transaction::ServerId,
+        bytes: bytes::Bytes,
+    ) {
+        let interval = super::timers::T1;
+        let unacked = Unacked {
+            server,
+            bytes,
+            repeat_at: now.mono + interval,
+            interval,
+            give_up_at: now.mono + super::timers::T1 * 64,
+        };
+        self.stop_waiting_for_ack(who);
+        let due = unacked.due();
+        if let Some(line) = self.line_mut(who) {
+            line.unacked = Some(unacked);
+            self.alarms.insert(due, Alarm::Unacked(who));
+        }
+    }
+
+    /// The ACK is there, or no longer matters.
+    pub(super) fn stop_waiting_for_ack(&mut self, who: Who) -> bool {
+        let unacked = self.line_mut(who).and_then(|line| line.unacked.take());
+        unacked.is_some_and(|unacked| self.alarms.remove(unacked.due(), Alarm::Unacked(who)))
+    }
+
+    /// Something that must not be possible has happened to a call: it is ended, counted and written down.
+    pub(super) fn breach(&mut self, now: Now, id: CallId, what: &str) {
+        debug_assert!(false, "breach in {id}: {what}");
+        self.fact(now, id, FactKind::Breach { what: what.to_owned() });
+        self.end_for_fault(now, id);
+    }
+
+    /// Pushes an output that is neither fact, sound nor message.
+    pub(super) fn say(&mut self, output: Output) {
+        self.others.push(output);
+    }
+}

@@ -1,0 +1,246 @@
+//! The caller comes in: an INVITE of the trunk becomes a call.
+
+use bytes::Bytes;
+
+use crate::cdr::fact::{EndCause, FactKind, Side};
+use crate::clock::Now;
+use crate::ids::{CallId, Token};
+use crate::limits::CALLS_MAX;
+use crate::sip::dialog::Dialog;
+use crate::sip::header::NameAddr;
+use crate::sip::location::{self, Location, Shape};
+use crate::sip::message::Stencil;
+use crate::sip::offer_answer::{self, Agreed};
+use crate::sip::sdp::{self, AudioCodec, Direction, Local, SdpError};
+use crate::sip::uri::Uri;
+use crate::sip::wire::{Message, Name};
+
+use super::call::{Call, Caller, Stage};
+use super::door::Taken;
+use super::end::Ending;
+use super::leg::{CallerLeg, Line, Who};
+use super::settings::AnswerMode;
+use super::{MergeKey, Switchboard};
+
+/// Header fields that are kept raw in the record, and those of them that operators' phones get.
+const KEPT: [(Name, &str, bool); 6] = [
+    (Name::HistoryInfo, "History-Info", false),
+    (Name::Diversion, "Diversion", false),
+    (Name::Privacy, "Privacy", false),
+    (Name::CallInfo, "Call-Info", false),
+    (Name::Geolocation, "Geolocation", false),
+    (Name::PAccessNetworkInfo, "P-Access-Network-Info", true),
+];
+
+/// Raw header fields kept of one call, and characters kept of each.
+const KEPT_MAX: usize = 32;
+const KEPT_CHARS_MAX: usize = 512;
+
+/// What a Request-URI asks for.
+enum Called {
+    /// The emergency number, as dialled.
+    Emergency(String),
+    /// `urn:service:test.sos` (RFC 6881 §15): answered by the service itself.
+    Test,
+    Nobody,
+}
+
+impl Switchboard {
+    /// An INVITE of a trunk outside any dialog.
+    pub(super) fn invited(&mut self, now: Now, taken: &Taken<'_, '_>, trunk: usize) {
+        let called = match self.called(taken.message) {
+            Called::Emergency(called) => called,
+            Called::Test => return self.test_call(now, taken),
+            Called::Nobody => return self.reply(now, taken, 404, &[]),
+        };
+        let key = merge_key(taken.message);
+        if self.merged.contains_key(&key) {
+            return self.reply(now, taken, 482, &[]);
+        }
+        if self.draining || self.calls.len() >= CALLS_MAX {
+            return self.reply(now, taken, 503, &[(Name::RetryAfter, b"5")]);
+        }
+        let tag = self.rng.token();
+        let dialog = match Dialog::as_callee(taken.message, tag.as_str()) {
+            Ok(dialog) => dialog,
+            Err(fault) => return self.reply(now, taken, fault.status, &[]),
+        };
+        let id = CallId::new(now.wall, &mut self.rng);
+        let stencil = Stencil::of(taken.message, taken.flow);
+        self.transactions.respond(
+            now.mono,
+            taken.server,
+            100,
+            stencil.response(100, None).encode(),
+            &mut self.transmits,
+        );
+        let locations = location::read(taken.message);
+        let shown = shown(taken.message, &locations);
+        let call = self.new_call(now, taken, tag, stencil, dialog, shown, key.clone());
+        let received = self.received(taken.message, trunk, called);
+        self.calls.insert(id, call);
+        self.merged.insert(key, id);
+        self.invites.insert(taken.server, Who::Caller(id));
+        self.fact(now, id, received);
+        for location in locations {
+            self.fact(now, id, FactKind::Located { location });
+        }
+        self.admit(now, id, taken.message);
+    }
+
+    fn called(&self, message: &Message<'_>) -> Called {
+        let uri = message.request_uri().unwrap_or_default();
+        match Uri::parse(uri) {
+            Ok(Uri::Service(service)) if service == "sos" || service.starts_with("sos.") => {
+                Called::Emergency(format!("urn:service:{service}"))
+            }
+            Ok(Uri::Service(service)) if service == "test.sos" || service.starts_with("test.sos.") => Called::Test,
+            Ok(uri) if uri.user().is_some_and(|user| user.as_ref() == self.settings.number.as_bytes()) => {
+                Called::Emergency(self.settings.number.clone())
+            }
+            Ok(_) | Err(_) => Called::Nobody,
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of a call, each made by another step")]
+    fn new_call(
+        &mut self,
+        now: Now,
+        taken: &Taken<'_, '_>,
+        tag: Token,
+        stencil: Stencil,
+        dialog: Dialog,
+        shown: Caller,
+        merge_key: MergeKey,
+    ) -> Call {
+        let mut line = Line::new(taken.flow, true);
+        line.dialog = Some(dialog);
+        let caller = CallerLeg {
+            line,
+            invite: Some(taken.server),
+            stencil,
+            tag,
+            sdp: Bytes::new(),
+            delayed_offer: false,
+            told: 100,
+            answered: false,
+        };
+        Call {
+            seq: 0,
+            received: now.wall,
+            shown,
+            caller,
+            legs: std::collections::BTreeMap::new(),
+            next_leg: 0,
+            stage: Stage::Queued,
+            announced: false,
+            talked: false,
+            digits: 0,
+            merge_key,
+        }
+    }
+
+    fn received(&self, message: &Message<'_>, trunk: usize, called: String) -> FactKind {
+        let mut headers = Vec::new();
+        for (name, text, _) in KEPT {
+            for value in message.lines(name).take(KEPT_MAX) {
+                headers.push(format!("{text}: {}", clean(value, KEPT_CHARS_MAX)));
+            }
+        }
+        headers.truncate(KEPT_MAX);
+        FactKind::Received {
+            trunk: self.settings.trunks.get(trunk).map(|trunk| trunk.name.clone()).unwrap_or_default(),
+            asserted: asserted(message),
+            presented: message.from().ok().and_then(|from| number(&from)),
+            called,
+            sip_call_id: clean(message.call_id().unwrap_or_default(), KEPT_CHARS_MAX),
+            headers,
+        }
+    }
+
+    /// Gives the new call its port and description, and puts it into the queue.
+    fn admit(&mut self, now: Now, id: CallId, message: &Message<'_>) {
+        let who = Who::Caller(id);
+        let Some(mut sound) = self.lend_sound(who) else {
+            return self.end_call(now, id, Ending::by(Side::Service, EndCause::NoCapacity));
+        };
+        let described = describe(message, sound.local);
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if let Some(dialog) = &call.caller.line.dialog {
+            self.dialogs.insert(dialog.key().clone(), who);
+        }
+        match described {
+            Ok((body, agreed)) => {
+                call.caller.sdp = Bytes::from(body);
+                call.caller.delayed_offer = agreed.is_none();
+                sound.agreed = agreed;
+                call.caller.line.sound = Some(sound);
+            }
+            Err(_) => {
+                call.caller.line.sound = Some(sound);
+                return self.end_call(now, id, Ending::by(Side::Service, EndCause::NoCodec));
+            }
+        }
+        self.acd.enqueue(now, id, 0);
+        self.fact(now, id, FactKind::Queued { priority: 0, returned: false });
+        if self.settings.answer == AnswerMode::Queue {
+            self.answer_caller(now, id);
+        }
+        self.touched.push(id);
+    }
+}
+
+/// Our description: the answer to the offer, or an offer where there was none.
+fn describe(message: &Message<'_>, local: Local) -> Result<(Vec<u8>, Option<Agreed>), SdpError> {
+    match location::session_description(message) {
+        Some(body) => {
+            let (body, agreed) = offer_answer::answer(&sdp::read(body)?, local, None)?;
+            Ok((body, Some(agreed)))
+        }
+        None => Ok((sdp::write_offer(local, AudioCodec::Pcma, Direction::SendRecv), None)),
+    }
+}
+
+fn merge_key(message: &Message<'_>) -> MergeKey {
+    let tag = message.from().ok().and_then(|from| from.tag().map(|tag| Bytes::copy_from_slice(&tag)));
+    let call_id = Bytes::copy_from_slice(message.call_id().unwrap_or_default());
+    (tag.unwrap_or_default(), call_id, message.cseq().map_or(0, |cseq| cseq.number))
+}
+
+/// The number of the first usable P-Asserted-Identity value (RFC 3325 §9.1); only asked of trusted trunks.
+fn asserted(message: &Message<'_>) -> Option<String> {
+    message.list(Name::PAssertedIdentity).find_map(|value| NameAddr::parse(value).ok().and_then(|addr| number(&addr)))
+}
+
+fn number(addr: &NameAddr<'_>) -> Option<String> {
+    let uri = Uri::parse(addr.uri).ok()?;
+    let user = clean(&uri.user()?, 64);
+    (!user.is_empty() && !user.eq_ignore_ascii_case("anonymous")).then_some(user)
+}
+
+/// Text of a peer for records: no control characters, a limited length.
+fn clean(bytes: &[u8], chars_max: usize) -> String {
+    String::from_utf8_lossy(bytes).chars().filter(|c| !c.is_control()).take(chars_max).collect()
+}
+
+/// What operators' phones are shown.
+fn shown(message: &Message<'_>, locations: &[Location]) -> Caller {
+    let number = asserted(message).or_else(|| message.from().ok().and_then(|from| number(&from)));
+    let headers = KEPT
+        .iter()
+        .filter(|(_, _, passed)| *passed)
+        .flat_map(|(name, _, _)| message.lines(*name).take(4).map(|value| (*name, value.to_vec())))
+        .collect();
+    let best = locations.first();
+    let location = best.map(Location::brief).filter(|text| !text.is_empty());
+    let geo = locations.iter().find_map(|location| location.shape.as_ref()).map(geo_uri);
+    Caller { number, location, headers, geo }
+}
+
+/// A `geo:` URI (RFC 5870 §3.3).
+fn geo_uri(shape: &Shape) -> String {
+    match shape {
+        Shape::Point { latitude, longitude } => format!("<geo:{latitude},{longitude}>"),
+        Shape::Circle { latitude, longitude, radius_m } => format!("<geo:{latitude},{longitude};u={radius_m}>"),
+    }
+}

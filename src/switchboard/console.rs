@@ -1,0 +1,50 @@
+//! What the console asks: states, live calls, changes of operators' states, dispositions.
+
+use std::collections::BTreeMap;
+
+use crate::acd::UnknownOperator;
+use crate::cdr::fact::FactKind;
+use crate::clock::Now;
+use crate::ids::CallId;
+
+use super::call::{Call, Stage};
+use super::{CallView, ConsoleCommand, ConsoleReply, Output, Switchboard};
+
+impl Switchboard {
+    pub(super) fn console(&mut self, now: Now, request: u64, command: ConsoleCommand) {
+        let changed = |result: Result<(), UnknownOperator>| match result {
+            Ok(()) => ConsoleReply::Done,
+            Err(UnknownOperator) => ConsoleReply::UnknownOperator,
+        };
+        let reply = match command {
+            ConsoleCommand::LogIn { operator } => changed(self.acd.log_in(now, &operator)),
+            ConsoleCommand::LogOut { operator } => changed(self.acd.log_out(now, &operator)),
+            ConsoleCommand::Pause { operator, reason } => changed(self.acd.pause(now, &operator, &reason)),
+            ConsoleCommand::Resume { operator } => changed(self.acd.resume(now, &operator)),
+            ConsoleCommand::SetDisposition { call, class, category, note, by } => {
+                self.late_fact(now, call, FactKind::Disposed { class, category, note, by });
+                ConsoleReply::Done
+            }
+            ConsoleCommand::Operators => ConsoleReply::Operators { operators: self.acd.views() },
+            ConsoleCommand::Calls => ConsoleReply::Calls { calls: self.call_views() },
+        };
+        self.say(Output::Reply { request, reply });
+    }
+
+    fn call_views(&self) -> Vec<CallView> {
+        let positions: BTreeMap<CallId, usize> = self.acd.waiting().zip(1..).collect();
+        let live = self.calls.iter().filter(|(_, call)| !call.is_over());
+        live.map(|(id, call)| view(*id, call, positions.get(id).copied())).collect()
+    }
+}
+
+fn view(id: CallId, call: &Call, position: Option<usize>) -> CallView {
+    let (state, operator) = match &call.stage {
+        Stage::Queued => ("queued", None),
+        Stage::Offered { operator } => ("offered", Some(operator.clone())),
+        Stage::AllPhones { .. } | Stage::Number => ("fallback", None),
+        Stage::Talking { leg } => ("talking", call.legs.get(leg).and_then(|leg| leg.operator()).cloned()),
+        Stage::Ended => ("ended", None),
+    };
+    CallView { call: id, received: call.received, number: call.shown.number.clone(), state, operator, position }
+}

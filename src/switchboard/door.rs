@@ -1,0 +1,218 @@
+//! The door: what comes from the network is read, told apart and sent to its room. Strangers get no work done.
+
+use crate::clock::Now;
+use crate::sip::flow::{Flow, Transmit};
+use crate::sip::message::{Stencil, response_flow};
+use crate::sip::transaction::{Answered, Received, ServerId};
+use crate::sip::uri::Uri;
+use crate::sip::wire::{self, Fault, Message, Method, Name, Parsed, StartLine};
+
+use super::{Purpose, Switchboard};
+
+/// The methods that we take.
+pub(super) const ALLOW: &[u8] = b"INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER";
+
+/// A request taken in, with its transaction.
+pub(super) struct Taken<'a, 'b> {
+    pub(super) flow: Flow,
+    pub(super) message: &'a Message<'b>,
+    pub(super) server: ServerId,
+}
+
+impl Switchboard {
+    /// Reads one message and hands it on.
+    pub(super) fn receive(&mut self, now: Now, flow: Flow, bytes: &[u8]) {
+        match wire::parse(bytes) {
+            Parsed::KeepAlive | Parsed::Garbage(_) => {}
+            Parsed::Bad(message, fault) => match message.method() {
+                // An ACK is never answered (RFC 3261 §17), nor is a response.
+                None | Some(Method::Ack) => {}
+                Some(_) => self.refuse_fault(flow, &message, fault),
+            },
+            Parsed::Good(message) => match message.start {
+                StartLine::Request { method, .. } => self.request(now, flow, &message, method),
+                StartLine::Response { status, .. } => self.response(now, &message, status),
+            },
+        }
+    }
+
+    fn request(&mut self, now: Now, flow: Flow, message: &Message<'_>, method: Method) {
+        if method != Method::Ack && method != Method::Cancel {
+            if message.to().is_ok_and(|to| to.tag().is_none()) {
+                return self.out_of_dialog(now, flow, message, method);
+            }
+            if let Some(server) = self.take_in(now, flow, message) {
+                self.in_dialog(now, &Taken { flow, message, server }, method);
+            }
+            return;
+        }
+        if method == Method::Cancel {
+            return self.cancelled(now, flow, message);
+        }
+        if self.transactions.receive_request(now.mono, flow, message, &mut self.transmits) == Received::Ack {
+            self.acknowledged(now, message);
+        }
+    }
+
+    /// Opens the server transaction. None for repeats, and when the table is full (then 503 has been sent).
+    fn take_in(&mut self, now: Now, flow: Flow, message: &Message<'_>) -> Option<ServerId> {
+        match self.transactions.receive_request(now.mono, flow, message, &mut self.transmits) {
+            Received::New(server) => Some(server),
+            Received::Full => {
+                self.refuse(flow, message, 503, &[(Name::RetryAfter, b"5")]);
+                None
+            }
+            Received::Cancel { .. } | Received::Ack | Received::Absorbed => None,
+        }
+    }
+
+    fn out_of_dialog(&mut self, now: Now, flow: Flow, message: &Message<'_>, method: Method) {
+        let trunk = self.trunk_of(flow.remote.ip());
+        if let Some(fault) = general_fault(message, method) {
+            return self.refuse_fault(flow, message, fault);
+        }
+        match method {
+            Method::Options => {
+                let accept = (Name::Accept, b"application/sdp".as_slice());
+                self.refuse(flow, message, 200, &[(Name::Allow, ALLOW), accept]);
+            }
+            Method::Register | Method::Invite if trunk.is_none() && message.first(Name::Authorization).is_none() => {
+                self.challenge(now, flow, message, false);
+            }
+            Method::Register => {
+                if let Some(server) = self.take_in(now, flow, message) {
+                    self.register(now, &Taken { flow, message, server });
+                }
+            }
+            Method::Invite => {
+                if let Some(server) = self.take_in(now, flow, message) {
+                    let taken = Taken { flow, message, server };
+                    match trunk {
+                        Some(trunk) => self.invited(now, &taken, trunk),
+                        None => self.phone_invited(now, &taken),
+                    }
+                }
+            }
+            Method::Bye => self.refuse(flow, message, 481, &[]),
+            Method::Ack
+            | Method::Cancel
+            | Method::Info
+            | Method::Update
+            | Method::Prack
+            | Method::Subscribe
+            | Method::Notify
+            | Method::Refer
+            | Method::Message
+            | Method::Publish => self.refuse(flow, message, 405, &[(Name::Allow, ALLOW)]),
+            Method::Other => self.refuse(flow, message, 501, &[(Name::Allow, ALLOW)]),
+        }
+    }
+
+    /// CANCEL (RFC 3261 §9.2): 200 and the end of a caller who waits, 481 when there is nothing to cancel.
+    fn cancelled(&mut self, now: Now, flow: Flow, message: &Message<'_>) {
+        match self.transactions.receive_request(now.mono, flow, message, &mut self.transmits) {
+            Received::Cancel { cancel, invite } => {
+                let status = if invite.is_some() { 200 } else { 481 };
+                self.reply(now, &Taken { flow, message, server: cancel }, status, &[]);
+                if let Some(who) = invite.and_then(|invite| self.invites.get(&invite).copied()) {
+                    self.caller_gave_up(now, who);
+                }
+            }
+            Received::New(_) | Received::Ack | Received::Absorbed | Received::Full => {}
+        }
+    }
+
+    /// Answers a request through its transaction.
+    pub(super) fn reply(&mut self, now: Now, taken: &Taken<'_, '_>, status: u16, headers: &[(Name, &[u8])]) {
+        let tag = self.rng.token();
+        let mut response = Stencil::of(taken.message, taken.flow).response(status, Some(tag.as_str()));
+        for (name, value) in headers {
+            response = response.header(*name, value);
+        }
+        self.transactions.respond(now.mono, taken.server, status, response.encode(), &mut self.transmits);
+    }
+
+    /// Answers a request without any state.
+    pub(super) fn refuse(&mut self, flow: Flow, message: &Message<'_>, status: u16, headers: &[(Name, &[u8])]) {
+        let tag = self.rng.token();
+        let mut response = Stencil::of(message, flow).response(status, Some(tag.as_str()));
+        for (name, value) in headers {
+            response = response.header(*name, value);
+        }
+        let Ok(via) = message.via() else { return };
+        self.transmits.push(Transmit { flow: response_flow(flow, &via), bytes: response.encode() });
+    }
+
+    fn refuse_fault(&mut self, flow: Flow, message: &Message<'_>, fault: Fault) {
+        let Ok(via) = message.via() else { return };
+        let tag = self.rng.token();
+        let mut response = Stencil::of(message, flow).response(fault.status, Some(tag.as_str())).reason(fault.why);
+        if fault.status == 420 {
+            for option in message.list(Name::Require) {
+                response = response.header(Name::Unsupported, option);
+            }
+        }
+        if fault.status == 415 {
+            response = response.header(Name::Accept, b"application/sdp");
+        }
+        self.transmits.push(Transmit { flow: response_flow(flow, &via), bytes: response.encode() });
+    }
+
+    fn response(&mut self, now: Now, message: &Message<'_>, status: u16) {
+        let answered = self.transactions.receive_response(now.mono, message, &mut self.transmits);
+        let Answered::ToUser(client, _) = answered else { return };
+        let Some(purpose) = self.clients.get(&client).cloned() else { return };
+        match purpose {
+            Purpose::Offer(super::leg::Who::Offer(call, leg)) => self.offer_response(now, call, leg, message, status),
+            Purpose::Offer(_) => {}
+            // Any final response shows that somebody is there.
+            Purpose::TrunkPing(index) if status >= 200 => {
+                self.clients.remove(&client);
+                self.trunk_pinged(index, true);
+            }
+            Purpose::PhonePing(operator) if status >= 200 => {
+                self.clients.remove(&client);
+                self.phone_pinged(now, &operator, true);
+            }
+            Purpose::TrunkPing(_) | Purpose::PhonePing(_) => {}
+        }
+    }
+
+    /// The peer of a flow is out of reach.
+    pub(super) fn unreachable(&mut self, now: Now, flow: Flow) {
+        let mut events = std::mem::take(&mut self.events);
+        self.transactions.transport_failed(now.mono, flow, &mut events);
+        for event in events.drain(..) {
+            self.transaction_event(now, event);
+        }
+        self.events = events;
+        if flow.transport.is_reliable() {
+            for user in self.registrar.flow_closed(flow) {
+                self.unregistered(now, &user);
+            }
+        }
+    }
+}
+
+/// What is wrong with any request outside a dialog, before its method matters (RFC 3261 §8.2.2, §8.2.3).
+fn general_fault(message: &Message<'_>, method: Method) -> Option<Fault> {
+    let uri = message.request_uri().unwrap_or_default();
+    match Uri::parse(uri) {
+        Ok(Uri::Other { .. }) => return Some(Fault { status: 416, why: "Unsupported URI Scheme" }),
+        Err(_) => return Some(Fault { status: 400, why: "Malformed Request-URI" }),
+        Ok(Uri::Sip(_) | Uri::Tel { .. } | Uri::Service(_)) => {}
+    }
+    if message.list(Name::Require).next().is_some() {
+        return Some(Fault { status: 420, why: "Bad Extension" });
+    }
+    let encoded = message.first(Name::ContentEncoding).is_some_and(|coding| !coding.eq_ignore_ascii_case(b"identity"));
+    let unread = method == Method::Invite && !message.body.is_empty() && (encoded || !is_readable(message));
+    unread.then_some(Fault { status: 415, why: "Unsupported Media Type" })
+}
+
+/// A body that may hold a session description; one without a type is taken for one.
+fn is_readable(message: &Message<'_>) -> bool {
+    let Some(kind) = message.first(Name::ContentType) else { return true };
+    let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
+    kind == b"application/sdp" || kind.starts_with(b"multipart/")
+}

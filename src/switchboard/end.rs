@@ -1,0 +1,220 @@
+//! How calls end: every way out passes through here, once.
+
+use crate::cdr::fact::{EndCause, FactKind, OfferOutcome, Side};
+use crate::clock::Now;
+use crate::ids::{CallId, LegNo};
+use crate::media::command::Command;
+use crate::sip::transaction::ClientId;
+use crate::sip::wire::{Method, Name};
+
+use super::Switchboard;
+use super::call::Stage;
+use super::leg::{OfferLeg, OfferState, Who};
+
+/// How a call ends, for its last fact.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ending {
+    by: Side,
+    cause: EndCause,
+    /// The final response that a caller without one gets.
+    refusal: u16,
+    q850: Option<u8>,
+    /// The BYE has come from that leg: it gets none.
+    bye_from: Option<Who>,
+}
+
+impl Ending {
+    pub(super) fn by(by: Side, cause: EndCause) -> Self {
+        let refusal = match cause {
+            EndCause::Abandoned => 487,
+            EndCause::NoCapacity | EndCause::ServiceFault | EndCause::Interrupted => 503,
+            EndCause::NoCodec => 488,
+            EndCause::Normal | EndCause::CallerSilent | EndCause::CallerLost | EndCause::OperatorLost => 480,
+        };
+        Self { by, cause, refusal, q850: None, bye_from: None }
+    }
+
+    pub(super) fn with_bye(self, from: Who, q850: Option<u8>) -> Self {
+        Self { bye_from: Some(from), q850, ..self }
+    }
+}
+
+impl Switchboard {
+    /// Ends a call: every leg is told, every port given back, the operator freed, the fact written.
+    pub(super) fn end_call(&mut self, now: Now, id: CallId, ending: Ending) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if call.is_over() {
+            return;
+        }
+        let stage = std::mem::replace(&mut call.stage, Stage::Ended);
+        let answered = call.caller.answered;
+        let legs: Vec<LegNo> = call.legs.keys().copied().collect();
+        let talking = match stage {
+            Stage::Talking { leg } => call.legs.get(&leg).and_then(OfferLeg::operator).cloned(),
+            Stage::Queued | Stage::Offered { .. } | Stage::AllPhones { .. } | Stage::Number | Stage::Ended => None,
+        };
+        for leg in legs {
+            self.end_leg(now, id, leg, OfferOutcome::CallerLeft, ending.bye_from);
+        }
+        let sip_status = if answered { None } else { Some(ending.refusal) };
+        self.end_caller(now, id, &ending);
+        match talking {
+            Some(operator) => self.acd.finished(now, id, &operator),
+            None => self.acd.leave(now, id),
+        }
+        let (by, cause, q850) = (ending.by, ending.cause, ending.q850);
+        self.fact(now, id, FactKind::Ended { by, cause, sip_status, q850 });
+        self.reap(id);
+    }
+
+    /// Ends a call for a fault of ours.
+    pub(super) fn end_for_fault(&mut self, now: Now, id: CallId) {
+        self.end_call(now, id, Ending::by(Side::Service, EndCause::ServiceFault));
+    }
+
+    /// Ends all (a drain ran out of time).
+    pub(super) fn hang_up_all(&mut self, now: Now) {
+        self.draining = true;
+        let calls: Vec<CallId> = self.calls.keys().copied().collect();
+        for call in calls {
+            self.end_for_fault(now, call);
+        }
+        let phones: Vec<u64> = self.phones.keys().copied().collect();
+        for phone in phones {
+            self.end_phone(now, phone, true);
+        }
+    }
+
+    fn end_caller(&mut self, now: Now, id: CallId, ending: &Ending) {
+        let who = Who::Caller(id);
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if let Some(server) = call.caller.invite.take() {
+            let response = call.caller.stencil.response(ending.refusal, Some(call.caller.tag.as_str()));
+            let bytes = match ending.refusal {
+                503 => response.header(Name::RetryAfter, b"5").encode(),
+                _ => response.encode(),
+            };
+            self.transactions.respond(now.mono, server, ending.refusal, bytes, &mut self.transmits);
+            self.invites.remove(&server);
+        } else if ending.bye_from == Some(who) || ending.cause == EndCause::CallerLost {
+            self.stop_waiting_for_ack(who);
+            if ending.bye_from.is_none() {
+                self.bye(now, who);
+            }
+        } else if self.line_mut(who).is_some_and(|line| line.unacked.is_some()) {
+            // The callee's BYE waits for the ACK (RFC 3261 §15).
+            if let Some(line) = self.line_mut(who) {
+                line.bye_due = true;
+            }
+        } else {
+            self.bye(now, who);
+        }
+        self.close_sound(who);
+    }
+
+    /// Ends one outgoing leg: cancels what rings, hangs up what talks.
+    pub(super) fn end_leg(&mut self, now: Now, id: CallId, leg: LegNo, outcome: OfferOutcome, bye_from: Option<Who>) {
+        let who = Who::Offer(id, leg);
+        let state = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).map(|leg| leg.state);
+        match state {
+            Some(OfferState::Ringing { .. }) => self.cancel_leg(now, id, leg, outcome),
+            Some(OfferState::Talking { .. }) => {
+                if bye_from != Some(who) {
+                    self.bye(now, who);
+                }
+                self.drop_leg(id, leg);
+            }
+            Some(OfferState::Cancelling) | None => {}
+        }
+    }
+
+    /// Sends the BYE of a leg's dialog, with a transaction that nobody waits for.
+    pub(super) fn bye(&mut self, now: Now, who: Who) {
+        let Some(flow) = self.line_mut(who).map(|line| line.next_flow()) else { return };
+        let branch = format!("z9hG4bK{}", self.rng.token());
+        let sent_by = self.advertised(flow).to_owned();
+        let Some(dialog) = self.line_mut(who).and_then(|line| line.dialog.as_mut()) else { return };
+        let (builder, _) = dialog.request(Method::Bye);
+        let bytes = builder.via(flow.transport, &sent_by, &branch).encode();
+        let sent = self.transactions.send(now.mono, flow, Method::Bye, &branch, bytes, &mut self.transmits);
+        if let Some(client) = sent {
+            self.transactions.forget(client);
+        }
+    }
+
+    /// Gives a leg's port back.
+    pub(super) fn close_sound(&mut self, who: Who) {
+        let Some(sound) = self.line_mut(who).and_then(|line| line.sound.take()) else { return };
+        self.anchors.remove(&sound.anchor);
+        self.ports.give_back(sound.anchor);
+        self.media.push(Command::Close { anchor: sound.anchor });
+        self.closing.insert(sound.anchor.slot, (sound.anchor, who));
+    }
+
+    /// Forgets an outgoing leg and all that it held.
+    pub(super) fn drop_leg(&mut self, id: CallId, leg: LegNo) {
+        let who = Who::Offer(id, leg);
+        self.close_sound(who);
+        self.stop_waiting_for_ack(who);
+        let Some(gone) = self.calls.get_mut(&id).and_then(|call| call.legs.remove(&leg)) else { return };
+        self.drop_offer_alarm(who, gone.state);
+        self.forget_client(gone.client);
+        if let Some(dialog) = &gone.line.dialog {
+            self.dialogs.remove(dialog.key());
+        }
+        self.reap(id);
+    }
+
+    fn forget_client(&mut self, client: ClientId) {
+        if self.clients.remove(&client).is_some() {
+            self.transactions.forget(client);
+        }
+    }
+
+    /// Forgets a call that is over and has no leg left that must be heard out.
+    pub(super) fn reap(&mut self, id: CallId) {
+        let done = self.calls.get(&id).is_some_and(|call| {
+            let caller = &call.caller;
+            let told = caller.invite.is_none() && caller.line.sound.is_none() && caller.line.unacked.is_none();
+            call.is_over() && call.legs.is_empty() && told
+        });
+        if !done {
+            return;
+        }
+        if let Some(call) = self.calls.remove(&id) {
+            self.merged.remove(&call.merge_key);
+            if let Some(dialog) = &call.caller.line.dialog {
+                self.dialogs.remove(dialog.key());
+            }
+        }
+    }
+
+    /// The caller cancelled.
+    pub(super) fn caller_gave_up(&mut self, now: Now, who: Who) {
+        match who {
+            Who::Caller(id) => self.end_call(now, id, Ending::by(Side::Caller, EndCause::Abandoned)),
+            Who::Phone(phone) => self.end_phone(now, phone, false),
+            Who::Offer(..) => {}
+        }
+    }
+
+    /// No ACK came for a 2xx of ours, all of 64 T1 (RFC 3261 §13.3.1.4). A caller whose voice is there keeps his call:
+    /// a lost ACK is no reason to cut an emergency.
+    pub(super) fn never_acked(&mut self, now: Now, who: Who) {
+        match who {
+            Who::Caller(id) => {
+                let Some(call) = self.calls.get(&id) else { return };
+                let heard = call.caller.line.sound.as_ref().is_some_and(|sound| sound.heard);
+                if call.is_over() {
+                    self.bye(now, who);
+                    self.reap(id);
+                } else if !heard {
+                    self.end_call(now, id, Ending::by(Side::Service, EndCause::CallerLost));
+                }
+            }
+            Who::Phone(phone) => self.end_phone(now, phone, true),
+            // A re-INVITE's answer was not acknowledged: the talk goes on as it was agreed last.
+            Who::Offer(..) => {}
+        }
+    }
+}

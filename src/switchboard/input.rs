@@ -1,0 +1,70 @@
+//! What goes into the switchboard.
+
+use crate::cdr::fact::Class;
+use crate::ids::{CallId, OperatorId};
+use crate::media::command::Event;
+use crate::sip::digest::Ha1;
+use crate::sip::flow::Flow;
+
+use super::settings::Settings;
+
+/// An operator who may register.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    pub operator: OperatorId,
+    /// Shown to nobody but colleagues.
+    pub name: String,
+    pub ha1: Ha1,
+}
+
+/// One input. The caller reads the clocks once and gives both along.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// One datagram, or one framed message of a stream.
+    Received { flow: Flow, bytes: &'a [u8] },
+    /// The peer of a flow cannot be reached (ICMP), or its connection has closed.
+    Unreachable { flow: Flow },
+    /// From media.
+    Media(Event),
+    /// From the console; exactly one `Output::Reply` with the same `request` follows.
+    Console { request: u64, command: ConsoleCommand },
+    /// The operators that exist from now on.
+    Accounts(Vec<Account>),
+    /// New settings; what cannot change at run time has been checked before.
+    Configure(Box<Settings>),
+    /// No new calls (503 with Retry-After to INVITE); `Output::Drained` follows when the last is over.
+    Drain,
+    /// End every call now (a drain ran out of time).
+    HangUpAll,
+    /// Time has come: `poll_timeout` is due.
+    Tick,
+}
+
+/// What an operator's phone, the command line or HTTP may ask.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case")]
+pub enum ConsoleCommand {
+    LogIn {
+        operator: OperatorId,
+    },
+    LogOut {
+        operator: OperatorId,
+    },
+    Pause {
+        operator: OperatorId,
+        reason: String,
+    },
+    Resume {
+        operator: OperatorId,
+    },
+    /// Classes a call of this run or an earlier one.
+    SetDisposition {
+        call: CallId,
+        class: Class,
+        category: Option<String>,
+        note: Option<String>,
+        by: String,
+    },
+    Operators,
+    Calls,
+}

@@ -1,0 +1,79 @@
+//! What must hold after every step (ARCHITECTURE.md, "Invariant:"). Tests and the simulator ask; a busy service does not.
+
+use std::collections::BTreeSet;
+
+use crate::cdr::fact::Callee;
+use crate::ids::OperatorId;
+
+use super::Switchboard;
+use super::call::{Call, Stage};
+use super::leg::{OfferState, Who};
+
+impl Switchboard {
+    /// Checks every invariant; the text names the first that is broken.
+    pub fn verify(&self) -> Result<(), String> {
+        self.acd.verify(true)?;
+        let mut busy: BTreeSet<&OperatorId> = BTreeSet::new();
+        for (id, call) in &self.calls {
+            self.verify_call(call).map_err(|what| format!("call {id}: {what}"))?;
+            for leg in call.legs.values().filter(|leg| leg.state != OfferState::Cancelling) {
+                if let Callee::Operator(operator) = &leg.to
+                    && !busy.insert(operator)
+                {
+                    return Err(format!("operator {operator} has two live legs"));
+                }
+            }
+        }
+        self.verify_owners()
+    }
+
+    fn verify_call(&self, call: &Call) -> Result<(), &'static str> {
+        let ringing = call.legs.values().filter(|leg| leg.is_ringing()).count();
+        let talking = call.legs.values().filter(|leg| matches!(leg.state, OfferState::Talking { .. })).count();
+        let good = match &call.stage {
+            Stage::Queued | Stage::Ended => ringing == 0 && talking == 0,
+            Stage::Offered { .. } | Stage::Number => ringing == 1 && talking == 0,
+            Stage::AllPhones { .. } => ringing >= 1 && talking == 0,
+            Stage::Talking { leg } => ringing == 0 && talking == 1 && call.legs.contains_key(leg),
+        };
+        if !good {
+            return Err("its legs do not fit its stage");
+        }
+        if call.is_over() && call.caller.line.sound.is_some() {
+            return Err("it is over but holds a port");
+        }
+        if !call.is_over() && call.caller.invite.is_none() && !call.caller.answered {
+            return Err("it is alive but its caller has been refused");
+        }
+        if call.is_over() && call.legs.is_empty() && call.caller.line.unacked.is_none() {
+            return Err("it is over but was not forgotten");
+        }
+        Ok(())
+    }
+
+    /// Ports, dialogs, transactions and INVITEs in use belong to somebody alive.
+    fn verify_owners(&self) -> Result<(), String> {
+        let alive = |who: &Who| match who {
+            Who::Caller(call) => self.calls.contains_key(call),
+            Who::Offer(call, leg) => self.calls.get(call).is_some_and(|call| call.legs.contains_key(leg)),
+            Who::Phone(phone) => self.phones.contains_key(phone),
+        };
+        if let Some((anchor, who)) = self.anchors.iter().find(|(_, who)| !alive(who)) {
+            return Err(format!("port {anchor:?} belongs to {who:?}, who is gone"));
+        }
+        if self.anchors.len() != self.ports.lent() {
+            return Err(format!("{} ports are lent, {} are known", self.ports.lent(), self.anchors.len()));
+        }
+        if let Some((_, who)) = self.dialogs.iter().find(|(_, who)| !alive(who)) {
+            return Err(format!("a dialog belongs to {who:?}, who is gone"));
+        }
+        if let Some((_, who)) = self.invites.iter().find(|(_, who)| !alive(who)) {
+            return Err(format!("an INVITE belongs to {who:?}, who is gone"));
+        }
+        let dead = |id: &crate::ids::CallId| !self.calls.contains_key(id);
+        if self.merged.values().any(dead) {
+            return Err("a merge key belongs to a call that is gone".to_owned());
+        }
+        Ok(())
+    }
+}

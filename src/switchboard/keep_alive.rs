@@ -1,0 +1,107 @@
+//! OPTIONS as keep-alive (RFC 3261 §11): to trunks, and to operators' phones over the flow that they registered on.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use crate::clock::{Instant, Now};
+use crate::ids::OperatorId;
+use crate::sip::flow::{Flow, Transport};
+use crate::sip::message;
+use crate::sip::wire::{Method, Name};
+
+use super::timers::Alarm;
+use super::{Output, Purpose, Switchboard};
+
+/// When who is asked next.
+#[derive(Debug, Default)]
+pub(super) struct Pings {
+    trunks: BTreeMap<usize, Instant>,
+    trunks_up: BTreeMap<usize, bool>,
+    phones: BTreeMap<OperatorId, Instant>,
+}
+
+impl Switchboard {
+    /// Starts asking the trunks, at once.
+    pub(super) fn ping_trunks_from(&mut self, now: Instant) {
+        for (index, at) in std::mem::take(&mut self.pings.trunks) {
+            self.alarms.remove(at, Alarm::PingTrunk(index));
+        }
+        for (index, trunk) in self.settings.trunks.iter().enumerate() {
+            if trunk.keep_alive.is_some() && trunk.target.is_some() {
+                self.alarms.insert(now, Alarm::PingTrunk(index));
+                self.pings.trunks.insert(index, now);
+            }
+        }
+    }
+
+    pub(super) fn ping_trunk(&mut self, now: Now, index: usize) {
+        let Some((target, every)) =
+            self.settings.trunks.get(index).and_then(|trunk| Some((trunk.target?, trunk.keep_alive?)))
+        else {
+            return;
+        };
+        let next = now.mono + every;
+        self.alarms.insert(next, Alarm::PingTrunk(index));
+        self.pings.trunks.insert(index, next);
+        let listener = self.settings.listeners.iter().find(|listener| listener.transport == Transport::Udp);
+        if let Some(flow) = listener.map(|listener| Flow::udp(listener.local, target)) {
+            let uri = Bytes::from(format!("sip:{target}"));
+            self.ping(now, flow, &uri, Purpose::TrunkPing(index));
+        }
+    }
+
+    /// A trunk answered, or did not: the change is told.
+    pub(super) fn trunk_pinged(&mut self, index: usize, up: bool) {
+        let Some(trunk) = self.settings.trunks.get(index).map(|trunk| trunk.name.clone()) else { return };
+        if self.pings.trunks_up.insert(index, up) != Some(up) {
+            self.say(Output::TrunkHealth { trunk, up });
+        }
+    }
+
+    /// Starts asking an operator's phone; a new REGISTER starts the interval anew.
+    pub(super) fn ping_phone_from(&mut self, now: Instant, operator: &OperatorId) {
+        self.stop_phone_pings(operator);
+        let Some(every) = self.settings.binding_keep_alive else { return };
+        self.alarms.insert(now + every, Alarm::PingPhone(operator.clone()));
+        self.pings.phones.insert(operator.clone(), now + every);
+    }
+
+    pub(super) fn stop_phone_pings(&mut self, operator: &OperatorId) {
+        if let Some(at) = self.pings.phones.remove(operator) {
+            self.alarms.remove(at, Alarm::PingPhone(operator.clone()));
+        }
+    }
+
+    pub(super) fn ping_phone(&mut self, now: Now, operator: OperatorId) {
+        self.pings.phones.remove(&operator);
+        let Some(binding) = self.registrar.bindings(operator.as_str()).first() else { return };
+        let (uri, flow) = (binding.uri.clone(), binding.flow);
+        self.ping_phone_from(now.mono, &operator);
+        self.ping(now, flow, &uri, Purpose::PhonePing(operator));
+    }
+
+    pub(super) fn phone_pinged(&mut self, now: Now, operator: &OperatorId, answers: bool) {
+        self.acd.set_reachable(now, operator, answers);
+    }
+
+    fn ping(&mut self, now: Now, flow: Flow, uri: &[u8], purpose: Purpose) {
+        let branch = format!("z9hG4bK{}", self.rng.token());
+        let (tag, sip_call_id) = (self.rng.token(), self.rng.token());
+        let from = format!("<sip:siaga@{}>;tag={tag}", self.settings.domain);
+        let contact = self.contact(flow);
+        let bytes = message::request(Method::Options, uri)
+            .via(flow.transport, self.advertised(flow), &branch)
+            .header(Name::MaxForwards, b"70")
+            .header(Name::From, from.as_bytes())
+            .header(Name::To, &[b"<", uri, b">"].concat())
+            .header(Name::CallId, sip_call_id.as_str().as_bytes())
+            .header(Name::CSeq, b"1 OPTIONS")
+            .header(Name::Contact, contact.as_bytes())
+            .encode();
+        let sent = self.transactions.send(now.mono, flow, Method::Options, &branch, bytes, &mut self.transmits);
+        if let Some(client) = sent {
+            self.clients.insert(client, purpose);
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Legs: one SIP dialog and one stream of sound each, towards the caller, an operator's phone or a number on the trunk.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::cdr::fact::{Callee, OfferOutcome};
+use crate::clock::Instant;
+use crate::ids::{CallId, LegNo, Token};
+use crate::media::command::{AnchorId, Codec, Remote};
+use crate::sip::dialog::Dialog;
+use crate::sip::flow::Flow;
+use crate::sip::message::Stencil;
+use crate::sip::offer_answer::Agreed;
+use crate::sip::sdp::{AudioCodec, Direction, Local};
+use crate::sip::transaction::{ClientId, ServerId};
+
+use super::Switchboard;
+
+/// Whose leg something belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Who {
+    Caller(CallId),
+    Offer(CallId, LegNo),
+    Phone(u64),
+}
+
+/// A 2xx to an INVITE that waits for its ACK: its user repeats it (RFC 3261 §13.3.1.4).
+#[derive(Clone, Debug)]
+pub(super) struct Unacked {
+    pub(super) server: ServerId,
+    pub(super) bytes: Bytes,
+    pub(super) repeat_at: Instant,
+    pub(super) interval: Duration,
+    pub(super) give_up_at: Instant,
+}
+
+impl Unacked {
+    /// When something is to be done next.
+    pub(super) fn due(&self) -> Instant {
+        self.repeat_at.min(self.give_up_at)
+    }
+}
+
+/// The stream of sound of one leg.
+#[derive(Clone, Debug)]
+pub(super) struct Sound {
+    pub(super) anchor: AnchorId,
+    pub(super) local: Local,
+    pub(super) agreed: Option<Agreed>,
+    /// The peer's RTP has arrived.
+    pub(super) heard: bool,
+}
+
+impl Sound {
+    /// What media is told of the peer's end.
+    pub(super) fn remote(&self) -> Option<Remote> {
+        self.agreed.map(|agreed| Remote {
+            rtp: agreed.rtp,
+            rtcp: agreed.rtcp,
+            codec: media_codec(agreed.codec),
+            payload_type: agreed.payload_type,
+            dtmf: agreed.dtmf,
+            send: matches!(agreed.direction, Direction::SendRecv | Direction::SendOnly),
+        })
+    }
+
+    /// False while the peer is on hold or inactive, so that its silence means nothing.
+    pub(super) fn peer_sends(&self) -> bool {
+        self.agreed.is_some_and(|agreed| matches!(agreed.direction, Direction::SendRecv | Direction::RecvOnly))
+    }
+}
+
+fn media_codec(codec: AudioCodec) -> Codec {
+    match codec {
+        AudioCodec::Pcma => Codec::Pcma,
+        AudioCodec::Pcmu => Codec::Pcmu,
+    }
+}
+
+/// What every leg has.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    /// How the peer is reached.
+    pub(super) flow: Flow,
+    /// Trunks are sent to where their route set or Contact says; phones, who stand behind NAT, over their flow.
+    pub(super) follow_target: bool,
+    pub(super) dialog: Option<Dialog>,
+    pub(super) sound: Option<Sound>,
+    pub(super) unacked: Option<Unacked>,
+    /// The session is over, but the BYE must wait for the ACK (RFC 3261 §15).
+    pub(super) bye_due: bool,
+}
+
+impl Line {
+    pub(super) fn new(flow: Flow, follow_target: bool) -> Self {
+        Self { flow, follow_target, dialog: None, sound: None, unacked: None, bye_due: false }
+    }
+
+    /// Where the next request in the dialog goes.
+    pub(super) fn next_flow(&self) -> Flow {
+        let target = self.dialog.as_ref().filter(|_| self.follow_target).and_then(|dialog| {
+            crate::sip::uri::Uri::parse(dialog.next_hop()).ok().and_then(|uri| uri.socket_address())
+        });
+        match target {
+            Some(address) if !address.ip().is_unspecified() => self.flow.towards(address),
+            Some(_) | None => self.flow,
+        }
+    }
+}
+
+/// The caller's leg.
+#[derive(Clone, Debug)]
+pub(super) struct CallerLeg {
+    pub(super) line: Line,
+    /// The INVITE's transaction until it has its final response.
+    pub(super) invite: Option<ServerId>,
+    pub(super) stencil: Stencil,
+    pub(super) tag: Token,
+    /// Our description: the answer, or the offer when the INVITE had none.
+    pub(super) sdp: Bytes,
+    /// The INVITE had no offer: its answer comes in the ACK (RFC 3261 §13.2.1).
+    pub(super) delayed_offer: bool,
+    /// What the caller has been told: the highest provisional status.
+    pub(super) told: u16,
+    pub(super) answered: bool,
+}
+
+/// Where an outgoing leg stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OfferState {
+    /// INVITE sent; ends by itself at `ring_until`.
+    Ringing { ring_until: Instant, rang: bool },
+    /// Cancelled; waits for the final response.
+    Cancelling,
+    /// Connected.
+    Talking { until: Instant },
+}
+
+/// A leg to an operator's phone, or to the fallback number.
+#[derive(Clone, Debug)]
+pub(super) struct OfferLeg {
+    pub(super) line: Line,
+    pub(super) to: Callee,
+    pub(super) client: ClientId,
+    /// The From that we sent, tag included.
+    pub(super) from: Bytes,
+    pub(super) cseq: u32,
+    pub(super) state: OfferState,
+}
+
+/// How a final response of a phone is recorded.
+pub(super) fn outcome_of(status: u16) -> OfferOutcome {
+    match status {
+        486 | 600 => OfferOutcome::Busy,
+        408 | 480 => OfferOutcome::NoAnswer,
+        404 | 410 | 503 => OfferOutcome::Unreachable,
+        300..=699 => OfferOutcome::Rejected,
+        _ => OfferOutcome::Unreachable,
+    }
+}
+
+impl Switchboard {
+    /// The line of a leg that is alive.
+    pub(super) fn line_mut(&mut self, who: Who) -> Option<&mut Line> {
+        match who {
+            Who::Caller(call) => self.calls.get_mut(&call).map(|call| &mut call.caller.line),
+            Who::Offer(call, leg) => {
+                self.calls.get_mut(&call).and_then(|call| call.legs.get_mut(&leg)).map(|leg| &mut leg.line)
+            }
+            Who::Phone(phone) => self.phones.get_mut(&phone).map(|phone| &mut phone.line),
+        }
+    }
+}

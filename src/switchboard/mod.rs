@@ -1,0 +1,287 @@
+//! The switchboard: a back-to-back user agent with a queue in the middle. Pure: time and input in, outputs out.
+//!
+//! It owns every call and is the only one that decides; it must not know sockets, clocks, disks or threads.
+
+mod call;
+mod caller;
+mod console;
+mod dialogs;
+mod door;
+mod end;
+mod input;
+mod invariants;
+mod keep_alive;
+mod leg;
+mod offer;
+mod output;
+mod phone;
+mod ports;
+mod register;
+mod settings;
+mod sound;
+mod timers;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use crate::acd::{Acd, Decision};
+use crate::cdr::fact::{Fact, FactId, FactKind};
+use crate::clock::{Deadlines, Instant, Now, earliest};
+use crate::ids::{CallId, OperatorId, Rng};
+use crate::media::command::{AnchorId, Command};
+use crate::sip::dialog::DialogKey;
+use crate::sip::digest::Authenticator;
+use crate::sip::flow::{Flow, Transmit};
+use crate::sip::registrar::Registrar;
+use crate::sip::transaction::{ClientId, Event, ServerId, Transactions};
+
+use call::Call;
+use leg::Who;
+use phone::PhoneCall;
+use ports::Ports;
+use timers::Alarm;
+
+pub use input::{Account, ConsoleCommand, Input};
+pub use output::{CallView, ConsoleReply, Gauges, Output};
+pub use settings::{AnswerMode, FeatureCodes, Listener, Network, Settings, Trunk};
+
+/// What a client transaction of ours is for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Purpose {
+    Offer(Who),
+    TrunkPing(usize),
+    PhonePing(OperatorId),
+}
+
+/// The From tag, Call-ID and `CSeq` that tell a forked copy of an INVITE (RFC 3261 §8.2.2.2).
+type MergeKey = (Bytes, Bytes, u32);
+
+/// The one state machine of the service.
+#[derive(Debug)]
+pub struct Switchboard {
+    settings: Settings,
+    rng: Rng,
+    transactions: Transactions,
+    registrar: Registrar,
+    authenticator: Authenticator,
+    accounts: BTreeMap<OperatorId, Account>,
+    acd: Acd,
+    calls: BTreeMap<CallId, Call>,
+    /// Feature codes and test calls: sessions that end with the service itself.
+    phones: BTreeMap<u64, PhoneCall>,
+    next_phone: u64,
+    ports: Ports,
+    dialogs: BTreeMap<DialogKey, Who>,
+    /// INVITEs that have no final response yet.
+    invites: BTreeMap<ServerId, Who>,
+    merged: BTreeMap<MergeKey, CallId>,
+    clients: BTreeMap<ClientId, Purpose>,
+    anchors: BTreeMap<AnchorId, Who>,
+    /// Anchors that are closed but have not told what they saw; at most one for each port.
+    closing: BTreeMap<u32, (AnchorId, Who)>,
+    alarms: Deadlines<Alarm>,
+    pings: keep_alive::Pings,
+    /// The stream of facts that belong to no call.
+    run: CallId,
+    run_seq: u32,
+    draining: bool,
+    drained: bool,
+    unstaffed: bool,
+    /// Calls whose waiting callers may need an announcement at the end of the step.
+    touched: Vec<CallId>,
+    // What one step says, in the order in which it leaves: facts, media, messages, the rest.
+    facts: Vec<Fact>,
+    media: Vec<Command>,
+    transmits: Vec<Transmit>,
+    others: Vec<Output>,
+    events: Vec<Event>,
+}
+
+impl Switchboard {
+    /// Starts empty. `rtp_ports` are the even ports that media has bound (RTCP stands on the next); slot i is the i-th.
+    pub fn new(now: Now, settings: Settings, rtp_ports: Vec<u16>, mut rng: Rng) -> Self {
+        let authenticator = Authenticator::new(&settings.domain, settings.nonce_life, &mut rng);
+        let registrar = Registrar::new(settings.expires_min, settings.expires_default, settings.expires_max);
+        let acd = Acd::new(now, settings.acd.clone());
+        let run = CallId::new(now.wall, &mut rng);
+        let mut switchboard = Self {
+            transactions: Transactions::default(),
+            registrar,
+            authenticator,
+            accounts: BTreeMap::new(),
+            acd,
+            calls: BTreeMap::new(),
+            phones: BTreeMap::new(),
+            next_phone: 0,
+            ports: Ports::new(rtp_ports),
+            dialogs: BTreeMap::new(),
+            invites: BTreeMap::new(),
+            merged: BTreeMap::new(),
+            clients: BTreeMap::new(),
+            anchors: BTreeMap::new(),
+            closing: BTreeMap::new(),
+            alarms: Deadlines::default(),
+            pings: keep_alive::Pings::default(),
+            run,
+            run_seq: 0,
+            draining: false,
+            drained: false,
+            unstaffed: false,
+            touched: Vec::new(),
+            facts: Vec::new(),
+            media: Vec::new(),
+            transmits: Vec::new(),
+            others: Vec::new(),
+            events: Vec::new(),
+            settings,
+            rng,
+        };
+        switchboard.service_fact(now, FactKind::Started { version: env!("CARGO_PKG_VERSION").to_owned() });
+        switchboard.ping_trunks_from(now.mono);
+        switchboard
+    }
+
+    /// Takes one input and pushes what it leads to.
+    pub fn handle(&mut self, now: Now, input: Input<'_>, out: &mut Vec<Output>) {
+        match input {
+            Input::Received { flow, bytes } => self.receive(now, flow, bytes),
+            Input::Unreachable { flow } => self.unreachable(now, flow),
+            Input::Media(event) => self.media_event(now, event),
+            Input::Console { request, command } => self.console(now, request, command),
+            Input::Accounts(accounts) => self.set_accounts(now, accounts),
+            Input::Configure(settings) => self.configure(now, *settings),
+            Input::Drain => self.draining = true,
+            Input::HangUpAll => self.hang_up_all(now),
+            Input::Tick => {}
+        }
+        self.expire(now);
+        self.settle(now);
+        out.extend(self.facts.drain(..).map(Output::Fact));
+        out.extend(self.media.drain(..).map(Output::Media));
+        out.extend(self.transmits.drain(..).map(Output::Send));
+        out.append(&mut self.others);
+    }
+
+    /// When `Input::Tick` is wanted.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let machines = earliest(self.transactions.poll_timeout(), self.registrar.poll_timeout());
+        earliest(earliest(machines, self.acd.poll_timeout()), self.alarms.next())
+    }
+
+    /// Figures for the metrics.
+    pub fn gauges(&self) -> Gauges {
+        let (waiting, operators) = self.acd.counts();
+        Gauges {
+            calls: self.calls.len(),
+            waiting,
+            operators,
+            transactions: self.transactions.len(),
+            anchors: self.ports.lent(),
+        }
+    }
+
+    /// True when no call, transaction or binding is left.
+    pub fn is_idle(&self) -> bool {
+        self.calls.is_empty() && self.phones.is_empty() && self.transactions.is_empty() && self.registrar.is_empty()
+    }
+
+    /// Takes new settings. What is under way goes on under the terms that it began with.
+    fn configure(&mut self, now: Now, settings: Settings) {
+        self.acd.configure(now, settings.acd.clone());
+        self.settings = settings;
+        self.ping_trunks_from(now.mono);
+    }
+
+    /// Brings the step to its end: who is free gets who waits; who waits hears it; states that changed are written down.
+    fn settle(&mut self, now: Now) {
+        while let Some(decision) = self.acd.decide(now) {
+            match decision {
+                Decision::Offer { call, operator, why } => self.offer(now, call, operator, why),
+                Decision::Fallback { call, operators } => self.fall_back(now, call, operators),
+                Decision::Withdraw { call, operator } => self.withdraw(now, call, &operator),
+            }
+        }
+        while let Some(call) = self.touched.pop() {
+            self.announce(now, call);
+        }
+        for change in self.acd.take_changes() {
+            if let Some(call) = change.wrapped_up {
+                self.late_fact(now, call, FactKind::WrappedUp { operator: change.operator.clone() });
+            }
+            let (operator, state) = (change.operator, state_word(change.state).to_owned());
+            self.service_fact(now, FactKind::OperatorState { operator, state, reason: change.reason });
+        }
+        let unstaffed = self.calls.values().any(Call::is_falling_back);
+        if unstaffed != self.unstaffed {
+            self.unstaffed = unstaffed;
+            self.others.push(Output::Unstaffed(unstaffed));
+        }
+        if self.draining && !self.drained && self.calls.is_empty() && self.phones.is_empty() {
+            self.drained = true;
+            self.service_fact(now, FactKind::Stopped);
+            self.others.push(Output::Drained);
+        }
+    }
+
+    /// Writes down a fact of a live call.
+    fn fact(&mut self, now: Now, call: CallId, kind: FactKind) {
+        let Some(live) = self.calls.get_mut(&call) else { return self.late_fact(now, call, kind) };
+        live.seq += 1;
+        let id = FactId { stream: call, seq: live.seq };
+        self.facts.push(Fact { id, call: Some(call), at: now.wall, kind });
+    }
+
+    /// Writes down a fact of a call that may be over: its number is random, with the top bit set.
+    fn late_fact(&mut self, now: Now, call: CallId, kind: FactKind) {
+        let random = u32::try_from(self.rng.next_u64() >> 33).unwrap_or(0);
+        let id = FactId { stream: call, seq: 0x8000_0000 | random };
+        self.facts.push(Fact { id, call: Some(call), at: now.wall, kind });
+    }
+
+    /// Writes down a fact of the service or an operator.
+    fn service_fact(&mut self, now: Now, kind: FactKind) {
+        self.run_seq += 1;
+        let id = FactId { stream: self.run, seq: self.run_seq };
+        self.facts.push(Fact { id, call: None, at: now.wall, kind });
+    }
+
+    /// `host:port` that peers on this flow are told.
+    fn advertised(&self, flow: Flow) -> &str {
+        let listeners = &self.settings.listeners;
+        let mine = listeners.iter().find(|listener| {
+            listener.transport == flow.transport
+                && (listener.local == flow.local || listener.local.port() == flow.local.port())
+        });
+        mine.or_else(|| listeners.first()).map_or("127.0.0.1:5060", |listener| listener.advertised.as_str())
+    }
+
+    /// Our Contact on a flow.
+    fn contact(&self, flow: Flow) -> String {
+        use crate::sip::flow::Transport;
+        let suffix = match flow.transport {
+            Transport::Udp => "",
+            Transport::Tcp => ";transport=tcp",
+            Transport::Tls => ";transport=tls",
+        };
+        format!("<sip:siaga@{}{suffix}>", self.advertised(flow))
+    }
+
+    /// The trunk that an address belongs to, as an index into the settings.
+    fn trunk_of(&self, address: std::net::IpAddr) -> Option<usize> {
+        self.settings.trunks.iter().position(|trunk| trunk.peers.iter().any(|peer| peer.contains(address)))
+    }
+}
+
+/// An operator's state as facts name it.
+const fn state_word(state: crate::acd::State) -> &'static str {
+    use crate::acd::State;
+    match state {
+        State::Offline => "offline",
+        State::Ready => "ready",
+        State::Offered => "offered",
+        State::Talking => "talking",
+        State::WrapUp => "wrap-up",
+        State::Break => "break",
+    }
+}

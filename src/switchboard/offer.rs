@@ -1,0 +1,470 @@
+//! Offers: legs towards operators' phones and the fallback number, from INVITE to answer or outcome.
+
+use bytes::Bytes;
+
+use crate::cdr::fact::{Callee, FactKind, OfferOutcome};
+use crate::clock::Now;
+use crate::ids::{CallId, LegNo, OperatorId};
+use crate::limits::LEGS_PER_CALL_MAX;
+use crate::media::command::{AnchorId, Command};
+use crate::sip::dialog::Dialog;
+use crate::sip::flow::{Flow, Transport};
+use crate::sip::message;
+use crate::sip::offer_answer;
+use crate::sip::sdp::{self, AudioCodec, Direction, Local};
+use crate::sip::wire::{Message, Method, Name};
+
+use super::call::Stage;
+use super::leg::{Line, OfferLeg, OfferState, Sound, Who, outcome_of};
+use super::timers::Alarm;
+use super::{Purpose, Switchboard};
+
+impl OfferLeg {
+    pub(super) fn operator(&self) -> Option<&OperatorId> {
+        match &self.to {
+            Callee::Operator(operator) => Some(operator),
+            Callee::Number(_) => None,
+        }
+    }
+
+    pub(super) fn is_ringing(&self) -> bool {
+        matches!(self.state, OfferState::Ringing { .. })
+    }
+}
+
+impl Switchboard {
+    /// Rings one operator for a waiting call.
+    pub(super) fn offer(&mut self, now: Now, id: CallId, operator: OperatorId, why: String) {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return self.acd.leave(now, id);
+        };
+        call.stage = Stage::Offered { operator: operator.clone() };
+        let ring_until = now.mono + self.settings.ring;
+        if !self.ring(now, id, Callee::Operator(operator.clone()), why, ring_until) {
+            self.acd.offer_failed(now, id, &operator, false);
+            self.back_to_queue(id);
+        }
+    }
+
+    /// Nobody is staffed: rings every phone there is, or goes on to the number.
+    pub(super) fn fall_back(&mut self, now: Now, id: CallId, operators: Vec<OperatorId>) {
+        if !self.calls.contains_key(&id) {
+            return self.acd.leave(now, id);
+        }
+        self.fact(now, id, FactKind::NobodyOnShift);
+        let until = now.mono + self.settings.fallback_ring;
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.stage = Stage::AllPhones { until };
+        }
+        self.alarms.insert(until, Alarm::PhonesOver(id));
+        self.touched.push(id);
+        for operator in operators {
+            let why = "nobody on shift: all phones".to_owned();
+            if !self.ring(now, id, Callee::Operator(operator.clone()), why, until) {
+                self.acd.offer_failed(now, id, &operator, true);
+            }
+        }
+        self.next_fallback(now, id);
+    }
+
+    /// All phones have rung long enough.
+    pub(super) fn all_phones_over(&mut self, now: Now, id: CallId) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let Stage::AllPhones { until } = call.stage else { return };
+        if until > now.mono {
+            return;
+        }
+        let ringing: Vec<LegNo> = call.legs.iter().filter(|(_, leg)| leg.is_ringing()).map(|(no, _)| *no).collect();
+        for leg in ringing {
+            self.cancel_offer(now, id, leg, OfferOutcome::NoAnswer);
+        }
+        self.next_fallback(now, id);
+    }
+
+    /// When no leg of the fallback rings any more, its next step begins: the number, or waiting again.
+    fn next_fallback(&mut self, now: Now, id: CallId) {
+        let Some(call) = self.calls.get(&id) else { return };
+        if call.legs.values().any(OfferLeg::is_ringing) {
+            return;
+        }
+        let was_phones = match call.stage {
+            Stage::AllPhones { until } => {
+                self.alarms.remove(until, Alarm::PhonesOver(id));
+                true
+            }
+            Stage::Number => false,
+            Stage::Queued | Stage::Offered { .. } | Stage::Talking { .. } | Stage::Ended => return,
+        };
+        if let Some(number) = self.settings.fallback_number.clone().filter(|_| was_phones) {
+            if let Some(call) = self.calls.get_mut(&id) {
+                call.stage = Stage::Number;
+            }
+            let until = now.mono + self.settings.fallback_ring;
+            if self.ring(now, id, Callee::Number(number), "nobody on shift: fallback number".to_owned(), until) {
+                return;
+            }
+        }
+        self.acd.fallback_failed(now, id);
+        self.back_to_queue(id);
+    }
+
+    fn back_to_queue(&mut self, id: CallId) {
+        if let Some(call) = self.calls.get_mut(&id).filter(|call| !call.is_over()) {
+            call.stage = Stage::Queued;
+            self.touched.push(id);
+        }
+    }
+
+    /// Where a callee is reached: Request-URI, flow, and whether the leg follows its target.
+    fn destination(&self, to: &Callee) -> Option<(Bytes, Flow, bool)> {
+        match to {
+            Callee::Operator(operator) => {
+                let binding = self.registrar.bindings(operator.as_str()).first()?;
+                Some((binding.uri.clone(), binding.flow, false))
+            }
+            Callee::Number(number) => {
+                let target = self.settings.trunks.iter().find_map(|trunk| trunk.target)?;
+                let listener = self.settings.listeners.iter().find(|listener| listener.transport == Transport::Udp)?;
+                let uri = Bytes::from(format!("sip:{number}@{target}"));
+                Some((uri, Flow::udp(listener.local, target), true))
+            }
+        }
+    }
+
+    /// Sends the INVITE of a new leg. False when it cannot be: no binding, no port, no room.
+    fn ring(&mut self, now: Now, id: CallId, to: Callee, why: String, ring_until: crate::clock::Instant) -> bool {
+        let Some((uri, flow, follow_target)) = self.destination(&to) else { return false };
+        let Some(call) = self.calls.get_mut(&id) else { return false };
+        if usize::from(call.next_leg) >= LEGS_PER_CALL_MAX {
+            return false;
+        }
+        let first = call.caller.line.sound.as_ref().and_then(|sound| sound.agreed).map(|agreed| agreed.codec);
+        let leg = call.take_leg_no();
+        let who = Who::Offer(id, leg);
+        let Some(sound) = self.lend_sound(who) else { return false };
+        let offer = sdp::write_offer(sound.local, first.unwrap_or(AudioCodec::Pcma), Direction::SendRecv);
+        let (tag, branch) = (self.rng.token(), format!("z9hG4bK{}", self.rng.token()));
+        let sip_call_id = self.rng.token();
+        let from = self.shown_from(id, tag.as_str());
+        let invite = self.leg_invite(id, &uri, flow, &branch, &from, sip_call_id.as_str());
+        let bytes = invite.body("application/sdp", &offer).encode();
+        let (anchor, mut line) = (sound.anchor, Line::new(flow, follow_target));
+        line.sound = Some(sound);
+        let sent = self.transactions.send(now.mono, flow, Method::Invite, &branch, bytes, &mut self.transmits);
+        let Some(client) = sent else {
+            self.return_anchor(anchor);
+            return false;
+        };
+        let state = OfferState::Ringing { ring_until, rang: false };
+        let offer_leg = OfferLeg { line, to: to.clone(), client, from: Bytes::from(from), cseq: 1, state };
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.legs.insert(leg, offer_leg);
+        }
+        self.clients.insert(client, Purpose::Offer(who));
+        self.alarms.insert(ring_until, Alarm::RingOver(who));
+        self.fact(now, id, FactKind::Offered { leg, to, why });
+        true
+    }
+
+    /// Lends a port and opens it.
+    pub(super) fn lend_sound(&mut self, who: Who) -> Option<Sound> {
+        let (anchor, port) = self.ports.lend()?;
+        self.anchors.insert(anchor, who);
+        self.media.push(Command::Open { anchor });
+        let session = self.rng.next_u64() >> 2;
+        let local = Local { address: self.settings.media_address, port, session, version: 1 };
+        Some(Sound { anchor, local, agreed: None, heard: false })
+    }
+
+    /// Gives a port back that no leg has taken over.
+    pub(super) fn return_anchor(&mut self, anchor: AnchorId) {
+        self.anchors.remove(&anchor);
+        self.ports.give_back(anchor);
+        self.media.push(Command::Close { anchor });
+    }
+
+    /// The From of an outgoing leg: the caller's number and, for the display, his location.
+    fn shown_from(&self, id: CallId, tag: &str) -> String {
+        let shown = self.calls.get(&id).map(|call| &call.shown);
+        let number = shown.and_then(|shown| shown.number.as_deref()).unwrap_or("anonymous");
+        let display = match shown.and_then(|shown| shown.location.as_deref()) {
+            Some(location) => format!("{number} {location}"),
+            None => number.to_owned(),
+        };
+        let display: String = display.chars().filter(|c| !matches!(c, '"' | '\\') && !c.is_control()).collect();
+        format!("\"{display}\" <sip:{}@{}>;tag={tag}", user_part(number), self.settings.domain)
+    }
+
+    fn leg_invite(
+        &self,
+        id: CallId,
+        uri: &[u8],
+        flow: Flow,
+        branch: &str,
+        from: &str,
+        sip_call_id: &str,
+    ) -> message::Builder {
+        let (domain, contact) = (&self.settings.domain, self.contact(flow));
+        let mut invite = message::request(Method::Invite, uri)
+            .via(flow.transport, self.advertised(flow), branch)
+            .header(Name::MaxForwards, b"70")
+            .header(Name::From, from.as_bytes())
+            .header(Name::To, &[b"<", uri, b">"].concat())
+            .header(Name::CallId, sip_call_id.as_bytes())
+            .header(Name::CSeq, b"1 INVITE")
+            .header(Name::Contact, contact.as_bytes())
+            .header(Name::Allow, super::door::ALLOW);
+        let incident = format!("<urn:emergency:uid:callid:{:032x}:{domain}>;purpose=emergency-CallId", id.as_u128());
+        invite = invite.header(Name::CallInfo, incident.as_bytes());
+        if let Some(call) = self.calls.get(&id) {
+            if let Some(number) = &call.shown.number {
+                let identity = format!("<sip:{}@{domain}>", user_part(number));
+                invite = invite.header(Name::PAssertedIdentity, identity.as_bytes());
+            }
+            if let Some(geo) = &call.shown.geo {
+                invite = invite.header(Name::Geolocation, geo.as_bytes());
+            }
+            for (name, value) in &call.shown.headers {
+                invite = invite.header(*name, value);
+            }
+        }
+        invite
+    }
+
+    /// A phone has answered our INVITE with something.
+    pub(super) fn offer_response(&mut self, now: Now, id: CallId, leg: LegNo, message: &Message<'_>, status: u16) {
+        let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return };
+        match (status, offer.state) {
+            (100, _) | (101..200, OfferState::Cancelling | OfferState::Talking { .. }) => {}
+            (101..200, OfferState::Ringing { ring_until, rang }) => {
+                offer.state = OfferState::Ringing { ring_until, rang: true };
+                if !rang {
+                    self.fact(now, id, FactKind::Ringing { leg });
+                    self.tell_caller(now, id, 180);
+                }
+            }
+            (200..300, OfferState::Ringing { .. }) => self.offer_answered(now, id, leg, message),
+            (200..300, OfferState::Cancelling) => {
+                self.refuse_late_answer(now, id, leg, message);
+                self.drop_leg(id, leg);
+            }
+            (200..300, OfferState::Talking { .. }) => self.repeated_answer(now, id, leg, message),
+            _ => self.offer_refused(now, id, leg, status),
+        }
+    }
+
+    /// No response came, or the network refused to carry the INVITE.
+    pub(super) fn offer_unanswered(&mut self, now: Now, id: CallId, leg: LegNo, status: u16) {
+        let state = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).map(|leg| leg.state);
+        match state {
+            Some(OfferState::Ringing { rang, .. }) => {
+                let outcome = if rang { OfferOutcome::NoAnswer } else { OfferOutcome::Unreachable };
+                self.offer_over(now, id, leg, outcome, Some(status));
+            }
+            Some(OfferState::Cancelling) => self.drop_leg(id, leg),
+            Some(OfferState::Talking { .. }) | None => {}
+        }
+    }
+
+    fn offer_refused(&mut self, now: Now, id: CallId, leg: LegNo, status: u16) {
+        let state = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).map(|leg| leg.state);
+        match state {
+            Some(OfferState::Ringing { .. }) => self.offer_over(now, id, leg, outcome_of(status), Some(status)),
+            Some(OfferState::Cancelling) => self.drop_leg(id, leg),
+            Some(OfferState::Talking { .. }) | None => {}
+        }
+    }
+
+    /// An offer has ended by itself: the leg is gone, the caller waits on in his old place.
+    fn offer_over(&mut self, now: Now, id: CallId, leg: LegNo, outcome: OfferOutcome, sip_status: Option<u16>) {
+        let Some(to) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).map(|leg| leg.to.clone()) else {
+            return;
+        };
+        self.drop_leg(id, leg);
+        self.offer_ended(now, id, leg, to, outcome, sip_status);
+    }
+
+    /// Writes the outcome down, tells the ACD, and finds the call's next stage.
+    fn offer_ended(
+        &mut self,
+        now: Now,
+        id: CallId,
+        leg: LegNo,
+        to: Callee,
+        outcome: OfferOutcome,
+        sip_status: Option<u16>,
+    ) {
+        self.fact(now, id, FactKind::OfferEnded { leg, to: to.clone(), outcome, sip_status });
+        let Some(stage) = self.calls.get(&id).map(|call| call.stage.clone()) else { return };
+        let falling_back = matches!(stage, Stage::AllPhones { .. } | Stage::Number);
+        if let (Callee::Operator(operator), false) = (&to, stage == Stage::Ended) {
+            let blameless = falling_back || outcome == OfferOutcome::Withdrawn;
+            self.acd.offer_failed(now, id, operator, blameless);
+        }
+        match stage {
+            Stage::Offered { .. } => self.back_to_queue(id),
+            Stage::AllPhones { .. } | Stage::Number => self.next_fallback(now, id),
+            Stage::Queued | Stage::Talking { .. } | Stage::Ended => {}
+        }
+    }
+
+    /// We end an offer that rings, and the call goes on without it.
+    pub(super) fn cancel_offer(&mut self, now: Now, id: CallId, leg: LegNo, outcome: OfferOutcome) {
+        let Some(offer) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)) else { return };
+        if !offer.is_ringing() {
+            return;
+        }
+        let to = offer.to.clone();
+        self.silence_leg(now, id, leg);
+        self.offer_ended(now, id, leg, to, outcome, None);
+    }
+
+    /// We end an offer whose call no longer needs it (it is over, or somebody else was first).
+    pub(super) fn cancel_leg(&mut self, now: Now, id: CallId, leg: LegNo, outcome: OfferOutcome) {
+        let Some(to) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).map(|leg| leg.to.clone()) else {
+            return;
+        };
+        self.silence_leg(now, id, leg);
+        self.fact(now, id, FactKind::OfferEnded { leg, to, outcome, sip_status: None });
+    }
+
+    /// Sends the CANCEL; the leg lives on, without sound, until its final response.
+    fn silence_leg(&mut self, now: Now, id: CallId, leg: LegNo) {
+        let who = Who::Offer(id, leg);
+        self.close_sound(who);
+        let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return };
+        let state = std::mem::replace(&mut offer.state, OfferState::Cancelling);
+        let client = offer.client;
+        self.drop_offer_alarm(who, state);
+        self.transactions.cancel(now.mono, client, &mut self.transmits);
+    }
+
+    /// The operator logged out or was removed while his phone rings.
+    pub(super) fn withdraw(&mut self, now: Now, id: CallId, operator: &OperatorId) {
+        match self.calls.get(&id).and_then(|call| call.leg_of(operator)) {
+            Some(leg) => self.cancel_offer(now, id, leg, OfferOutcome::Withdrawn),
+            None => self.acd.offer_failed(now, id, operator, true),
+        }
+    }
+
+    /// The first 200: connects the two.
+    fn offer_answered(&mut self, now: Now, id: CallId, leg: LegNo, message: &Message<'_>) {
+        let who = Who::Offer(id, leg);
+        let Some(offer) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)) else { return };
+        let (to, from, cseq) = (offer.to.clone(), offer.from.clone(), offer.cseq);
+        let agreed = crate::sip::location::session_description(message)
+            .and_then(|body| sdp::read(body).ok())
+            .and_then(|answer| offer_answer::accept(&answer).ok());
+        let (Some(agreed), Ok(dialog)) = (agreed, Dialog::as_caller(&from, cseq, message)) else {
+            // A phone that answers with what nobody can use has not answered.
+            self.refuse_late_answer(now, id, leg, message);
+            return self.offer_over(now, id, leg, OfferOutcome::Rejected, Some(200));
+        };
+        self.dialogs.insert(dialog.key().clone(), who);
+        let until = now.mono + self.settings.longest_call;
+        let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return };
+        let state = std::mem::replace(&mut offer.state, OfferState::Talking { until });
+        offer.line.dialog = Some(dialog);
+        if let Some(sound) = &mut offer.line.sound {
+            sound.agreed = Some(agreed);
+        }
+        self.drop_offer_alarm(who, state);
+        self.alarms.insert(until, Alarm::TooLong(who));
+        self.ack(who, cseq);
+        self.fact(
+            now,
+            id,
+            FactKind::OfferEnded { leg, to: to.clone(), outcome: OfferOutcome::Answered, sip_status: Some(200) },
+        );
+        self.connect(now, id, leg, &to);
+        self.fact(now, id, FactKind::Answered { leg, by: to });
+    }
+
+    /// Joins the sound of caller and answerer, frees everybody else, answers the caller.
+    fn connect(&mut self, now: Now, id: CallId, leg: LegNo, to: &Callee) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let stage = std::mem::replace(&mut call.stage, Stage::Talking { leg });
+        call.announced = false;
+        call.talked = true;
+        let others: Vec<LegNo> = call.legs.keys().copied().filter(|other| *other != leg).collect();
+        if let Stage::AllPhones { until } = stage {
+            self.alarms.remove(until, Alarm::PhonesOver(id));
+        }
+        for other in others {
+            self.end_leg(now, id, other, OfferOutcome::LostRace, None);
+        }
+        match to {
+            Callee::Operator(operator) => self.acd.answered(now, id, operator),
+            Callee::Number(_) => self.acd.leave(now, id),
+        }
+        self.answer_caller(now, id);
+        let Some(call) = self.calls.get(&id) else { return };
+        let operator = call.legs.get(&leg).and_then(|leg| leg.line.sound.as_ref());
+        let (Some(caller), Some(operator)) = (call.caller.line.sound.as_ref(), operator) else {
+            return self.breach(now, id, "a leg without a port was connected");
+        };
+        let (a, b, remotes) = (caller.anchor, operator.anchor, [caller, operator]);
+        for sound in remotes {
+            let anchor = sound.anchor;
+            self.media.extend(sound.remote().map(|remote| Command::Aim { anchor, remote }));
+        }
+        self.media.push(Command::Bridge { a, b });
+        if self.settings.record {
+            self.media.push(Command::Record { call: id, leg, caller: a, operator: b });
+        }
+    }
+
+    /// Acknowledges a 2xx of a leg's phone (RFC 3261 §13.2.2.4).
+    pub(super) fn ack(&mut self, who: Who, cseq: u32) {
+        let Some(flow) = self.line_mut(who).map(|line| line.next_flow()) else { return };
+        let branch = format!("z9hG4bK{}", self.rng.token());
+        let sent_by = self.advertised(flow).to_owned();
+        let Some(dialog) = self.line_mut(who).and_then(|line| line.dialog.as_ref()) else { return };
+        let bytes = dialog.ack(cseq).via(flow.transport, &sent_by, &branch).encode();
+        self.transmits.push(crate::sip::flow::Transmit { flow, bytes });
+    }
+
+    /// The same 200 again: our ACK was lost. Another dialog's 200 (a fork): not wanted.
+    fn repeated_answer(&mut self, now: Now, id: CallId, leg: LegNo, message: &Message<'_>) {
+        let Some(offer) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)) else { return };
+        let theirs = crate::sip::dialog::DialogKey::of_response(message);
+        let same = offer.line.dialog.as_ref().is_some_and(|dialog| Some(dialog.key()) == theirs.as_ref());
+        let cseq = offer.cseq;
+        if same {
+            self.ack(Who::Offer(id, leg), cseq);
+        } else {
+            self.refuse_late_answer(now, id, leg, message);
+        }
+    }
+
+    /// A 200 that nobody wants any more: ACK, then BYE (RFC 3261 §13.2.2.4, §15.1.1).
+    fn refuse_late_answer(&mut self, now: Now, id: CallId, leg: LegNo, message: &Message<'_>) {
+        let Some(offer) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)) else { return };
+        let (flow, cseq) = (offer.line.flow, offer.cseq);
+        let Ok(mut dialog) = Dialog::as_caller(&offer.from, cseq, message) else { return };
+        let sent_by = self.advertised(flow).to_owned();
+        let branch = format!("z9hG4bK{}", self.rng.token());
+        let bytes = dialog.ack(cseq).via(flow.transport, &sent_by, &branch).encode();
+        self.transmits.push(crate::sip::flow::Transmit { flow, bytes });
+        let branch = format!("z9hG4bK{}", self.rng.token());
+        let bytes = dialog.request(Method::Bye).0.via(flow.transport, &sent_by, &branch).encode();
+        let sent = self.transactions.send(now.mono, flow, Method::Bye, &branch, bytes, &mut self.transmits);
+        if let Some(client) = sent {
+            self.transactions.forget(client);
+        }
+    }
+}
+
+/// A number as the user part of a SIP URI: what may not stand there is escaped (RFC 3261 §25.1).
+fn user_part(number: &str) -> String {
+    use std::fmt::Write as _;
+    let mut user = String::with_capacity(number.len());
+    for byte in number.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&byte) {
+            user.push(char::from(byte));
+        } else if write!(user, "%{byte:02X}").is_err() {
+            break;
+        }
+    }
+    user
+}

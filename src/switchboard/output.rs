@@ -1,0 +1,61 @@
+//! What comes out of the switchboard.
+
+use crate::acd;
+use crate::cdr::fact::Fact;
+use crate::clock::Timestamp;
+use crate::ids::{CallId, OperatorId};
+use crate::media::command::Command;
+use crate::sip::flow::Transmit;
+
+/// One output. Facts come before the messages that they cause within one step.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Send these bytes.
+    Send(Transmit),
+    /// Tell media.
+    Media(Command),
+    /// Write down.
+    Fact(Fact),
+    /// Answer of a console command.
+    Reply { request: u64, reply: ConsoleReply },
+    /// A trunk answers, or no longer answers, keep-alives.
+    TrunkHealth { trunk: String, up: bool },
+    /// The alarm of an unstaffed floor: true while calls wait and nobody is on shift.
+    Unstaffed(bool),
+    /// The drain is over.
+    Drained,
+}
+
+/// Answers of the console.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[serde(tag = "reply", rename_all = "kebab-case")]
+pub enum ConsoleReply {
+    Done,
+    UnknownOperator,
+    Operators { operators: Vec<acd::View> },
+    Calls { calls: Vec<CallView> },
+}
+
+/// One live call.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct CallView {
+    pub call: CallId,
+    pub received: Timestamp,
+    pub number: Option<String>,
+    /// `queued`, `offered`, `talking`, `fallback`, `wrap-up`.
+    pub state: &'static str,
+    pub operator: Option<OperatorId>,
+    /// From 1; None when it does not wait.
+    pub position: Option<usize>,
+}
+
+/// Figures for the metrics, taken between steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gauges {
+    pub calls: usize,
+    pub waiting: usize,
+    /// Operators: offline, ready, offered, talking, wrap-up, break.
+    pub operators: [usize; 6],
+    pub transactions: usize,
+    pub anchors: usize,
+}

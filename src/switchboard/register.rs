@@ -1,0 +1,103 @@
+//! Operators at the door: credentials, registration, who exists.
+
+use std::collections::BTreeSet;
+
+use crate::clock::Now;
+use crate::ids::OperatorId;
+use crate::sip::digest::{Role, Verdict};
+use crate::sip::flow::Flow;
+use crate::sip::message::Stencil;
+use crate::sip::registrar::Registered;
+use crate::sip::wire::{Message, Name};
+
+use super::door::Taken;
+use super::{Account, Switchboard};
+
+impl Switchboard {
+    /// Asks a stranger for credentials, without any state.
+    pub(super) fn challenge(&mut self, now: Now, flow: Flow, message: &Message<'_>, stale: bool) {
+        let challenges = self.authenticator.challenge(now, stale, &mut self.rng);
+        let headers: Vec<(Name, &[u8])> =
+            challenges.iter().map(|challenge| (Name::WwwAuthenticate, challenge.as_bytes())).collect();
+        self.refuse(flow, message, 401, &headers);
+    }
+
+    /// Checks a request's credentials; answers it and gives None when they do not do.
+    pub(super) fn authenticate(&mut self, now: Now, taken: &Taken<'_, '_>) -> Option<OperatorId> {
+        let accounts = &self.accounts;
+        let verdict = self.authenticator.verify(now, Role::Server, taken.message, |user| {
+            OperatorId::parse(user).ok().and_then(|operator| accounts.get(&operator)).map(|account| &account.ha1)
+        });
+        match verdict {
+            Verdict::Accepted(user) => return OperatorId::parse(&user).ok(),
+            Verdict::Challenge { stale } => {
+                let challenges = self.authenticator.challenge(now, stale, &mut self.rng);
+                let headers: Vec<(Name, &[u8])> =
+                    challenges.iter().map(|challenge| (Name::WwwAuthenticate, challenge.as_bytes())).collect();
+                self.reply(now, taken, 401, &headers);
+            }
+            Verdict::Refused => self.reply(now, taken, 403, &[]),
+            Verdict::Malformed => self.reply(now, taken, 400, &[]),
+        }
+        None
+    }
+
+    /// REGISTER (RFC 3261 §10.3): an operator may bind phones to his own name only.
+    pub(super) fn register(&mut self, now: Now, taken: &Taken<'_, '_>) {
+        let Some(operator) = self.authenticate(now, taken) else { return };
+        if !names(taken.message, &operator) {
+            return self.reply(now, taken, 403, &[]);
+        }
+        match self.registrar.register(now, operator.as_str(), taken.message, taken.flow) {
+            Registered::Done { contacts, was, is } => {
+                let headers: Vec<(Name, &[u8])> =
+                    contacts.iter().map(|contact| (Name::Contact, contact.as_slice())).collect();
+                self.reply(now, taken, 200, &headers);
+                if is {
+                    self.acd.set_registered(now, &operator, true);
+                    self.acd.set_reachable(now, &operator, true);
+                    self.ping_phone_from(now.mono, &operator);
+                } else if was {
+                    self.unregistered(now, operator.as_str());
+                }
+            }
+            Registered::TooBrief { min_expires } => {
+                self.reply(now, taken, 423, &[(Name::MinExpires, min_expires.to_string().as_bytes())]);
+            }
+            Registered::Refused(fault) => {
+                let tag = self.rng.token();
+                let response = Stencil::of(taken.message, taken.flow).response(fault.status, Some(tag.as_str()));
+                let bytes = response.reason(fault.why).encode();
+                self.transactions.respond(now.mono, taken.server, fault.status, bytes, &mut self.transmits);
+            }
+        }
+    }
+
+    /// The last binding of a user is gone.
+    pub(super) fn unregistered(&mut self, now: Now, user: &str) {
+        if let Ok(operator) = OperatorId::parse(user) {
+            self.acd.set_registered(now, &operator, false);
+            self.stop_phone_pings(&operator);
+        }
+    }
+
+    /// Sets who exists. Who is gone can no longer register and gets no more offers.
+    pub(super) fn set_accounts(&mut self, now: Now, accounts: Vec<Account>) {
+        let names: BTreeSet<&OperatorId> = accounts.iter().map(|account| &account.operator).collect();
+        let gone: Vec<OperatorId> = self.accounts.keys().filter(|name| !names.contains(name)).cloned().collect();
+        for operator in gone {
+            self.registrar.remove(operator.as_str());
+            self.unregistered(now, operator.as_str());
+        }
+        self.accounts = accounts.into_iter().map(|account| (account.operator.clone(), account)).collect();
+        let operators: Vec<OperatorId> = self.accounts.keys().cloned().collect();
+        self.acd.set_operators(now, &operators);
+    }
+}
+
+/// The address of record in To is the operator's own.
+fn names(message: &Message<'_>, operator: &OperatorId) -> bool {
+    let Ok(to) = message.to() else { return false };
+    let Ok(uri) = crate::sip::uri::Uri::parse(to.uri) else { return false };
+    uri.user().is_some_and(|user| user.as_ref() == operator.as_str().as_bytes())
+}

@@ -1,0 +1,120 @@
+//! What the switchboard is told by config.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::acd;
+use crate::ids::OperatorId;
+use crate::sip::flow::Transport;
+
+/// An address block in CIDR form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Network {
+    address: IpAddr,
+    prefix: u8,
+}
+
+impl Network {
+    /// Reads `127.0.0.2`, `10.1.0.0/16`, `2001:db8::/32`. None when it is neither, or the prefix is too long.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix.parse::<u8>().ok()?)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().ok()?;
+        let longest = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = prefix.unwrap_or(longest);
+        (prefix <= longest).then_some(Self { address, prefix })
+    }
+
+    /// True when `address` lies in the block. An IPv4-mapped IPv6 address counts as IPv4.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let bits = |address: IpAddr| match address.to_canonical() {
+            IpAddr::V4(v4) => (false, u128::from(v4.to_bits()) << 96),
+            IpAddr::V6(v6) => (true, v6.to_bits()),
+        };
+        let (mine, theirs) = (bits(self.address), bits(address));
+        let mask = if self.prefix == 0 { 0 } else { u128::MAX << (128 - u32::from(self.prefix)) };
+        mine.0 == theirs.0 && (mine.1 ^ theirs.1) & mask == 0
+    }
+}
+
+/// One socket that the service listens on, and how peers are told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    pub transport: Transport,
+    pub local: SocketAddr,
+    /// `host:port` for Via and Contact; brackets around IPv6.
+    pub advertised: String,
+}
+
+/// One way to the telephone network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trunk {
+    pub name: String,
+    /// Who may send calls without authentication.
+    pub peers: Vec<Network>,
+    /// Where outgoing calls and keep-alives go; None: only incoming.
+    pub target: Option<SocketAddr>,
+    pub transport: Transport,
+    /// OPTIONS interval; None: none are sent.
+    pub keep_alive: Option<Duration>,
+}
+
+/// When the trunk's INVITE gets its 200.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerMode {
+    /// With the operator's; waiting callers hear early media (183).
+    Operator,
+    /// At once.
+    Queue,
+}
+
+/// What operators dial to change their state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeatureCodes {
+    pub log_in: String,
+    pub log_out: String,
+    pub pause: String,
+    pub resume: String,
+}
+
+/// Everything that the switchboard is told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The emergency number: `112`.
+    pub number: String,
+    /// SIP domain of the operators, and realm of their passwords.
+    pub domain: String,
+    pub listeners: Vec<Listener>,
+    pub trunks: Vec<Trunk>,
+    /// What SDP tells peers to send sound to.
+    pub media_address: IpAddr,
+    pub answer: AnswerMode,
+    /// How long one offer rings.
+    pub ring: Duration,
+    /// A lost operator's caller goes back to the head of the queue; false: the call ends.
+    pub requeue_on_operator_lost: bool,
+    /// An answered leg whose sound has stopped is taken for dead (media times it); false: silence changes nothing.
+    pub silence_ends_call: bool,
+    /// No call lasts longer: the last resort against one whose end was never told.
+    pub longest_call: Duration,
+    /// Dialled on the first trunk with a target when nobody is on shift and no phone was answered.
+    pub fallback_number: Option<String>,
+    /// How long the fallback rings all phones, then the number.
+    pub fallback_ring: Duration,
+    /// Record answered calls.
+    pub record: bool,
+    pub feature_codes: FeatureCodes,
+    /// Bindings: shortest, default and longest expiry.
+    pub expires_min: Duration,
+    pub expires_default: Duration,
+    pub expires_max: Duration,
+    /// OPTIONS interval to operators' phones; None: none are sent.
+    pub binding_keep_alive: Option<Duration>,
+    pub nonce_life: Duration,
+    /// Display names of operators.
+    pub names: BTreeMap<OperatorId, String>,
+    pub acd: acd::Settings,
+}

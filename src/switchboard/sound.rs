@@ -1,0 +1,124 @@
+//! What media tells: voices heard and lost, digits, recordings, and what each port saw.
+
+use crate::cdr::fact::{EndCause, FactKind, Side};
+use crate::clock::Now;
+use crate::ids::{CallId, LegNo};
+use crate::media::command::{AnchorId, Command, Event, Quality};
+
+use super::Switchboard;
+use super::call::Stage;
+use super::end::Ending;
+use super::leg::Who;
+
+/// Digits of one call that are written down.
+const DIGITS_MAX: u16 = 64;
+
+impl Switchboard {
+    /// Takes one event. Events of ports that have changed hands since are dropped.
+    pub(super) fn media_event(&mut self, now: Now, event: Event) {
+        match event {
+            Event::Heard { anchor } => {
+                let who = self.anchors.get(&anchor).copied();
+                let sound = who.and_then(|who| self.line_mut(who)).and_then(|line| line.sound.as_mut());
+                if let Some(sound) = sound {
+                    sound.heard = true;
+                }
+            }
+            Event::Silent { anchor } => {
+                if let Some(who) = self.anchors.get(&anchor).copied().filter(|_| self.settings.silence_ends_call) {
+                    self.fell_silent(now, who);
+                }
+            }
+            Event::Played { anchor } => {
+                if let Some(Who::Phone(phone)) = self.anchors.get(&anchor).copied() {
+                    self.end_phone(now, phone, true);
+                }
+            }
+            Event::Digit { anchor, digit } => self.digit(now, anchor, digit),
+            Event::Closed { anchor, quality } => self.closed(now, anchor, quality),
+            Event::RecordingClosed { call, leg, file, sha256, duration_ms, frames_dropped } => {
+                let sha256 = hex::encode(sha256);
+                self.late_fact(now, call, FactKind::Recorded { leg, file, sha256, duration_ms, frames_dropped });
+            }
+            Event::RecordingFailed { call, leg, why } => {
+                self.late_fact(now, call, FactKind::RecordingFailed { leg, why });
+            }
+        }
+    }
+
+    /// A leg that should be heard is not: before the answer, and on hold, silence means nothing.
+    fn fell_silent(&mut self, now: Now, who: Who) {
+        let sends = self.line_mut(who).and_then(|line| line.sound.as_ref()).is_some_and(super::leg::Sound::peer_sends);
+        if !sends {
+            return;
+        }
+        match who {
+            Who::Caller(id) => {
+                if self.calls.get(&id).is_some_and(|call| call.caller.answered) {
+                    self.end_call(now, id, Ending::by(Side::Service, EndCause::CallerSilent));
+                }
+            }
+            Who::Offer(id, leg) => self.leg_lost(now, id, leg),
+            Who::Phone(phone) => self.end_phone(now, phone, true),
+        }
+    }
+
+    /// The operator's side is lost while the caller is there: back to the head of the queue with him.
+    fn leg_lost(&mut self, now: Now, id: CallId, leg: LegNo) {
+        let Some(call) = self.calls.get(&id) else { return };
+        if call.stage != (Stage::Talking { leg }) {
+            return;
+        }
+        let operator = call.legs.get(&leg).and_then(|leg| leg.operator()).cloned();
+        let Some(operator) = operator.filter(|_| self.settings.requeue_on_operator_lost) else {
+            return self.end_call(now, id, Ending::by(Side::Service, EndCause::OperatorLost));
+        };
+        self.fact(now, id, FactKind::OperatorLost { leg, operator: operator.clone(), sip_status: None, q850: None });
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.stage = Stage::Queued;
+            if let Some(sound) = &call.caller.line.sound {
+                let anchor = sound.anchor;
+                self.media.push(Command::Unbridge { anchor });
+                self.media.push(Command::StopRecord { call: id, leg });
+            }
+        }
+        self.bye(now, Who::Offer(id, leg));
+        self.drop_leg(id, leg);
+        self.acd.operator_lost(now, id, &operator);
+        self.fact(now, id, FactKind::Queued { priority: 0, returned: true });
+        self.touched.push(id);
+    }
+
+    fn digit(&mut self, now: Now, anchor: AnchorId, digit: char) {
+        let (id, leg) = match self.anchors.get(&anchor) {
+            Some(Who::Caller(id)) => (*id, LegNo::CALLER),
+            Some(Who::Offer(id, leg)) => (*id, *leg),
+            Some(Who::Phone(_)) | None => return,
+        };
+        let Some(call) = self.calls.get_mut(&id).filter(|call| call.digits < DIGITS_MAX) else { return };
+        call.digits += 1;
+        self.fact(now, id, FactKind::Digit { leg, digit });
+    }
+
+    fn closed(&mut self, now: Now, anchor: AnchorId, quality: Quality) {
+        let Some((closed, who)) = self.closing.get(&anchor.slot).copied() else { return };
+        if closed != anchor {
+            return;
+        }
+        self.closing.remove(&anchor.slot);
+        let (id, leg) = match who {
+            Who::Caller(id) => (id, LegNo::CALLER),
+            Who::Offer(id, leg) => (id, leg),
+            Who::Phone(_) => return,
+        };
+        if quality.packets_in == 0 && quality.packets_out == 0 {
+            return;
+        }
+        let Quality { packets_in, packets_out, packets_lost, packets_foreign, jitter_us } = quality;
+        self.late_fact(
+            now,
+            id,
+            FactKind::Sound { leg, packets_in, packets_out, packets_lost, packets_foreign, jitter_us },
+        );
+    }
+}

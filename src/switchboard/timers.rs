@@ -1,0 +1,117 @@
+//! The switchboard's own deadlines, and what is done when one is due.
+
+use std::time::Duration;
+
+use crate::cdr::fact::{EndCause, OfferOutcome, Side};
+use crate::clock::Now;
+use crate::ids::OperatorId;
+use crate::sip::transaction::Event;
+
+use super::leg::{OfferState, Who};
+use super::{Purpose, Switchboard};
+
+/// Round-trip estimate, and longest interval of repeats (RFC 3261 §17.1.1.1, §17.1.2.1).
+pub(super) const T1: Duration = Duration::from_millis(500);
+pub(super) const T2: Duration = Duration::from_secs(4);
+
+/// What a deadline is about. Its owner keeps the time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Alarm {
+    /// A 2xx is to be repeated, or given up.
+    Unacked(Who),
+    /// An offer has rung long enough.
+    RingOver(Who),
+    /// The fallback has rung all phones long enough.
+    PhonesOver(crate::ids::CallId),
+    /// A talk has reached the longest time.
+    TooLong(Who),
+    /// A service call has reached its end.
+    PhoneOver(u64),
+    PingTrunk(usize),
+    PingPhone(OperatorId),
+}
+
+impl Switchboard {
+    /// Runs all that is due.
+    pub(super) fn expire(&mut self, now: Now) {
+        let mut events = std::mem::take(&mut self.events);
+        self.transactions.expire(now.mono, &mut self.transmits, &mut events);
+        for event in events.drain(..) {
+            self.transaction_event(now, event);
+        }
+        self.events = events;
+        for user in self.registrar.expire(now.mono) {
+            self.unregistered(now, &user);
+        }
+        self.acd.expire(now);
+        while let Some((_, alarm)) = self.alarms.pop_due(now.mono) {
+            self.ring_alarm(now, alarm);
+        }
+    }
+
+    fn ring_alarm(&mut self, now: Now, alarm: Alarm) {
+        match alarm {
+            Alarm::Unacked(who) => self.repeat_or_give_up(now, who),
+            Alarm::RingOver(who) => self.ring_over(now, who),
+            Alarm::PhonesOver(call) => self.all_phones_over(now, call),
+            Alarm::TooLong(Who::Offer(call, _) | Who::Caller(call)) => {
+                self.end_call(now, call, super::end::Ending::by(Side::Service, EndCause::ServiceFault));
+            }
+            Alarm::TooLong(Who::Phone(phone)) | Alarm::PhoneOver(phone) => self.end_phone(now, phone, true),
+            Alarm::PingTrunk(index) => self.ping_trunk(now, index),
+            Alarm::PingPhone(operator) => self.ping_phone(now, operator),
+        }
+    }
+
+    fn repeat_or_give_up(&mut self, now: Now, who: Who) {
+        let Some(mut unacked) = self.line_mut(who).and_then(|line| line.unacked.take()) else { return };
+        if now.mono >= unacked.give_up_at {
+            return self.never_acked(now, who);
+        }
+        self.transactions.respond(now.mono, unacked.server, 200, unacked.bytes.clone(), &mut self.transmits);
+        unacked.interval = (unacked.interval * 2).min(T2);
+        unacked.repeat_at = now.mono + unacked.interval;
+        self.alarms.insert(unacked.due(), Alarm::Unacked(who));
+        if let Some(line) = self.line_mut(who) {
+            line.unacked = Some(unacked);
+        }
+    }
+
+    fn ring_over(&mut self, now: Now, who: Who) {
+        let Who::Offer(call, leg) = who else { return };
+        self.cancel_offer(now, call, leg, OfferOutcome::NoAnswer);
+    }
+
+    /// What a transaction tells when time or the transport ends it.
+    pub(super) fn transaction_event(&mut self, now: Now, event: Event) {
+        match event {
+            Event::Timeout(client) => self.client_failed(now, client, 408),
+            Event::TransportFailed(client) => self.client_failed(now, client, 503),
+            // A lost ACK to a refusal changes nothing: the refusal stands (RFC 3261 §17.2.1).
+            Event::AckTimeout(_) => {}
+        }
+    }
+
+    fn client_failed(&mut self, now: Now, client: crate::sip::transaction::ClientId, status: u16) {
+        let Some(purpose) = self.clients.remove(&client) else { return };
+        match purpose {
+            Purpose::Offer(Who::Offer(call, leg)) => self.offer_unanswered(now, call, leg, status),
+            Purpose::Offer(Who::Caller(_) | Who::Phone(_)) => {}
+            Purpose::TrunkPing(index) => self.trunk_pinged(index, false),
+            Purpose::PhonePing(operator) => self.phone_pinged(now, &operator, false),
+        }
+    }
+
+    /// Takes back the deadline of an outgoing leg's state.
+    pub(super) fn drop_offer_alarm(&mut self, who: Who, state: OfferState) {
+        match state {
+            OfferState::Ringing { ring_until, .. } => {
+                self.alarms.remove(ring_until, Alarm::RingOver(who));
+            }
+            OfferState::Talking { until } => {
+                self.alarms.remove(until, Alarm::TooLong(who));
+            }
+            OfferState::Cancelling => {}
+        }
+    }
+}

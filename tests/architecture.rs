@@ -1,0 +1,266 @@
+//! Holds the source to the plan of ARCHITECTURE.md: which room may name which, where I/O, SQL, clocks and the parser crates
+//! may be spoken of, and how long a file may get.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each room and the rooms that it may name beside itself; only rooms above it in this list can stand there, so no circle can.
+const ROOMS: &[(&str, &str)] = &[
+    ("limits", ""),
+    ("clock", "limits"),
+    ("ids", "limits clock"),
+    ("sip", "limits clock ids"),
+    ("acd", "limits clock ids"),
+    ("media", "limits clock ids"),
+    ("cdr", "limits clock ids sip acd media"),
+    ("switchboard", "limits clock ids sip acd media cdr"),
+    ("config", "limits clock ids sip acd media cdr switchboard"),
+    ("store", "limits clock ids cdr config"),
+    ("cluster", "limits clock ids sip acd media cdr switchboard config store"),
+    ("reports", "limits clock ids cdr config store"),
+    ("server", "limits clock ids sip acd media cdr switchboard config store cluster reports"),
+    ("cli", "limits clock ids sip acd media cdr switchboard config store cluster reports server"),
+];
+const PURE: &[&str] = &["limits", "clock", "ids", "sip", "acd", "media", "cdr", "switchboard"];
+const SOCKETS: &[&str] = &["UdpSocket", "TcpStream", "TcpListener", "UnixStream", "UnixListener", "UnixDatagram"];
+const SQL: &[&str] = &["SELECT ", "INSERT INTO ", "DELETE FROM ", "CREATE TABLE ", "ALTER TABLE ", " SET "];
+const LINES_MAX: usize = 500;
+
+/// Every breach of the plan in one file; `path` is relative to the package.
+fn breaches(path: &str, text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut breach = |what: String| found.push(format!("{path}: {what}"));
+    if text.lines().count() > LINES_MAX {
+        breach(format!("is longer than {LINES_MAX} lines: split it by noun"));
+    }
+    let Some(inside) = path.strip_prefix("src/") else { return found };
+    let room = inside.split(['/', '.']).next().unwrap_or_default();
+    let (code, strings) = split_code(text);
+    let words: BTreeSet<&str> = code.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+
+    if let Some((_, allowed)) = ROOMS.iter().find(|(name, _)| *name == room) {
+        for path in ["crate", "siaga"].iter().flat_map(|root| paths(&code, root)).chain(climbs(&code)) {
+            let other = path.split("::").next().unwrap_or_default();
+            if other != room
+                && !allowed.split(' ').any(|name| name == other)
+                && (path.contains('*') || ROOMS.iter().any(|(name, _)| *name == other))
+            {
+                breach(format!("`{room}` must not name `{other}`"));
+            }
+        }
+    } else if !["lib", "main"].contains(&room) {
+        breach(format!("`{room}` is not on the plan"));
+    }
+    if PURE.contains(&room) {
+        let std_paths = paths(&code, "std")
+            .into_iter()
+            .filter(|p| ["fs", "thread", "process", "env"].iter().any(|m| p == m || p.starts_with(&format!("{m}::"))));
+        std_paths.for_each(|p| breach(format!("a pure room names std::{p}")));
+        ["tokio", "sqlx"]
+            .iter()
+            .chain(SOCKETS)
+            .filter(|w| words.contains(**w))
+            .for_each(|w| breach(format!("a pure room names {w}")));
+        if named(&code, "::now") {
+            breach("a pure room reads a clock".into());
+        }
+    }
+    for clock in ["Instant::now", "SystemTime::now", "Zoned::now", "Timestamp::now"] {
+        if room != "server" && named(&code, clock) {
+            breach(format!("{clock} outside server/"));
+        }
+    }
+    for (parser, home) in [("rsip", "src/sip/message.rs"), ("rtp_rs", "src/media/rtp.rs")] {
+        if words.contains(parser) && path != home {
+            breach(format!("{parser} outside {home}"));
+        }
+    }
+    if room != "store" {
+        if words.contains("sqlx") {
+            breach("sqlx outside store/".into());
+        }
+        SQL.iter()
+            .filter(|sql| strings.contains(**sql))
+            .for_each(|sql| breach(format!("SQL ({}) outside store/", sql.trim())));
+    }
+    found
+}
+
+/// Parts a source text into its code and its string literals; comments are in neither.
+fn split_code(text: &str) -> (String, String) {
+    let (mut code, mut strings) = (String::new(), String::new());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let hashes = rest.strip_prefix('r').map(|raw| raw.len() - raw.trim_start_matches('#').len());
+        let (end, kept) = if rest.starts_with("//") {
+            (rest.find('\n').unwrap_or(rest.len()), None)
+        } else if rest.starts_with("/*") {
+            (rest.find("*/").map_or(rest.len(), |at| at + 2), None)
+        } else if let Some(hashes) = hashes
+            .filter(|n| rest[1 + n..].starts_with('"') && !code.ends_with(|c: char| c.is_alphanumeric() && c != 'b'))
+        {
+            let close = format!("\"{}", "#".repeat(hashes));
+            (rest[2 + hashes..].find(&close).map_or(rest.len(), |at| at + 2 + hashes + close.len()), Some(&mut strings))
+        } else if first == '"' {
+            (quoted(rest, '"'), Some(&mut strings))
+        } else if rest.starts_with("'\\") || (first == '\'' && rest.chars().nth(2) == Some('\'')) {
+            (quoted(rest, '\''), None)
+        } else {
+            (first.len_utf8(), Some(&mut code))
+        };
+        let (token, after) = rest.split_at(end);
+        if let Some(kept) = kept {
+            kept.push_str(token);
+        }
+        rest = after;
+    }
+    (code, strings)
+}
+
+/// Length of the literal that `text` starts with, both quotes counted.
+fn quoted(text: &str, quote: char) -> usize {
+    let mut escaped = false;
+    for (at, c) in text.char_indices().skip(1) {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            _ if c == quote => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// What stands after each `root::`, nested braces spread out: `use crate::{a, b::{c, d}}` gives `a`, `b::c`, `b::d`.
+fn paths(code: &str, root: &str) -> Vec<String> {
+    let tight: String = code.split_whitespace().collect::<Vec<_>>().join(" ").replace(" ::", "::").replace(":: ", "::");
+    let root = format!("{root}::");
+    let starts =
+        tight.match_indices(&root).filter(|(at, _)| !tight[..*at].ends_with(|c: char| c.is_alphanumeric() || c == '_'));
+    starts.flat_map(|(at, _)| tree(&tight[at + root.len()..]).0).collect()
+}
+
+/// One use tree: its paths, and what comes after it.
+fn tree(text: &str) -> (Vec<String>, &str) {
+    let text = text.trim_start();
+    if let Some(mut rest) = text.strip_prefix('{') {
+        let mut all = Vec::new();
+        while !rest.trim_start().starts_with('}') && !rest.is_empty() {
+            let (some, after) = tree(rest);
+            all.extend(some);
+            rest = after.find([',', '}']).map_or("", |at| after[at..].trim_start_matches(','));
+        }
+        return (all, rest.trim_start().get(1..).unwrap_or_default());
+    }
+    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_' && c != '*').unwrap_or(text.len());
+    let (name, rest) = text.split_at(end);
+    let Some(below) = rest.strip_prefix("::").filter(|below| !below.starts_with('<')) else {
+        return (vec![name.into()], rest);
+    };
+    let (below, rest) = tree(below);
+    (below.into_iter().map(|path| format!("{name}::{path}")).collect(), rest)
+}
+
+/// Rooms that are reached by climbing: `super::super::acd`.
+fn climbs(code: &str) -> Vec<String> {
+    paths(code, "super")
+        .into_iter()
+        .map(|path| path.trim_start_matches("super::").to_owned())
+        .filter(|path| !path.contains('*'))
+        .collect()
+}
+
+/// True when `word` stands in the code as a whole: `::now` is not in `::nowhere`.
+fn named(code: &str, word: &str) -> bool {
+    code.match_indices(word)
+        .any(|(at, _)| !code[at + word.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+}
+
+fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        match entry.path() {
+            path if path.is_dir() && path.file_name().is_none_or(|name| name != "target") => rust_files(&path, found),
+            path if path.extension().is_some_and(|kind| kind == "rs") => found.push(path),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn every_source_file_keeps_to_the_plan() {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    ["src", "tests", "benches", "fuzz"].iter().for_each(|folder| rust_files(&package.join(folder), &mut files));
+    assert!(files.len() > 10, "found only {} files: is the walk broken?", files.len());
+    let relative = |path: &Path| path.strip_prefix(package).unwrap().to_string_lossy().into_owned();
+    let mut all: Vec<_> =
+        files.iter().flat_map(|path| breaches(&relative(path), &fs::read_to_string(path).unwrap())).collect();
+    all.sort();
+    assert!(all.is_empty(), "{} breaches of the plan:\n{}", all.len(), all.join("\n"));
+}
+
+#[test]
+fn the_plan_has_no_circle() {
+    for (at, (room, allowed)) in ROOMS.iter().enumerate() {
+        for other in allowed.split_whitespace() {
+            assert!(
+                ROOMS[..at].iter().any(|(name, _)| *name == other),
+                "`{room}` may name `{other}`, which does not stand above it"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_checker_sees_each_kind_of_breach() {
+    let bad = [
+        ("src/sip/wire.rs", "use crate::acd::Acd;", "`sip` must not name `acd`"),
+        (
+            "src/media/mod.rs",
+            "use crate::{\n ids::{CallId, LegNo},\n sip::flow::Flow };",
+            "`media` must not name `sip`",
+        ),
+        ("src/cdr/mod.rs", "fn f() { crate::switchboard::new() }", "`cdr` must not name `switchboard`"),
+        ("src/acd/queue.rs", "use super::super::{ids, cdr::fact};", "`acd` must not name `cdr`"),
+        ("src/store/mod.rs", "pub use crate :: sip :: Uri;", "`store` must not name `sip`"),
+        ("src/reports/mod.rs", "let q = '\"'; use crate::server::X; // \"", "`reports` must not name `server`"),
+        ("src/sip/mod.rs", "use crate::*;", "`sip` must not name `*`"),
+        ("src/util.rs", "", "`util` is not on the plan"),
+        ("src/sip/flow.rs", "use std::{net::{IpAddr, UdpSocket}, fmt};", "a pure room names UdpSocket"),
+        ("src/acd/mod.rs", "use std::{collections::BTreeMap, thread};", "a pure room names std::thread"),
+        ("src/cdr/mod.rs", "std::fs::read(x)", "a pure room names std::fs::read"),
+        ("src/sip/mod.rs", "tokio::spawn(x)", "a pure room names tokio"),
+        ("src/clock.rs", "let x = y.map(Zoned::now);", "a pure room reads a clock"),
+        ("src/store/journal.rs", "Instant::now()", "Instant::now outside server/"),
+        ("src/sip/uri.rs", "use rsip::Uri;", "rsip outside src/sip/message.rs"),
+        ("src/media/relay.rs", "rtp_rs::RtpReader::new(b)", "rtp_rs outside src/media/rtp.rs"),
+        ("src/reports/kpi.rs", r##"const Q: &str = r#"SELECT "a" FROM b"#;"##, "SQL (SELECT) outside store/"),
+        ("src/server/mod.rs", "sqlx::query(x)", "sqlx outside store/"),
+        ("tests/long.rs", &"\n".repeat(LINES_MAX + 1), "is longer than 500 lines"),
+    ];
+    for (path, text, want) in bad {
+        let found = breaches(path, text);
+        assert!(found.iter().any(|breach| breach.contains(want)), "{path} {text:?}: wanted {want:?}, found {found:?}");
+    }
+}
+
+#[test]
+fn the_checker_leaves_good_code_alone() {
+    let good = [
+        (
+            "src/sip/message.rs",
+            "use rsip::Uri; // tokio, crate::acd, SELECT x\n/* std::fs */ use crate::{ids::CallId, limits};",
+        ),
+        (
+            "src/acd/mod.rs",
+            "use super::Settings; use std::net::IpAddr; fn f<'a>(x: &'a str) { \"crate::sip std::fs\"; now(); x::nowhere() }",
+        ),
+        ("src/store/facts.rs", "const Q: &str = \"SELECT 1\"; use crate::cdr::fact::Fact; use sqlx::Pool;"),
+        ("src/server/signalling.rs", "use crate::switchboard::{Input, Output}; Instant::now();"),
+        ("src/switchboard/mod.rs", "let c = b'\"'; let d = '\\''; use crate::sip; // \"\nlet s = \"tokio\";"),
+    ];
+    for (path, text) in good {
+        assert_eq!(breaches(path, text), Vec::<String>::new(), "{path} {text:?}");
+    }
+}

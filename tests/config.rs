@@ -1,0 +1,51 @@
+//! The configuration: the file that we ship works, and every fault is told at once, with its place.
+
+use siaga::config::Config;
+
+const SHIPPED: &str = include_str!("../config/siaga.toml");
+
+fn faults(text: &str) -> Vec<String> {
+    match Config::parse("test.toml", text) {
+        Ok(_) => Vec::new(),
+        Err(faults) => faults.0.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[test]
+fn the_shipped_file_works_as_it_stands_and_says_the_defaults() {
+    let shipped = Config::parse("config/siaga.toml", SHIPPED).unwrap();
+    assert_eq!(shipped.warnings, []);
+    assert_eq!(shipped.site.number, "112");
+    assert_eq!(shipped.sip.listeners.len(), 1);
+    assert_eq!(shipped.trunks[0].name, "telco");
+    let bare = Config::parse("bare.toml", "[[trunk]]\nname = \"telco\"\npeers = [\"127.0.0.2\"]\n").unwrap();
+    assert_eq!(bare.queue.ring_seconds, shipped.queue.ring_seconds);
+    assert_eq!(bare.queue.wrap_up_seconds, shipped.queue.wrap_up_seconds);
+    assert_eq!(bare.queue.rest_seconds, shipped.queue.rest_seconds);
+    assert_eq!(bare.queue.silence_seconds, shipped.queue.silence_seconds);
+    assert_eq!(bare.queue.fallback_ring_seconds, shipped.queue.fallback_ring_seconds);
+    assert_eq!(bare.queue.fallback_retry_seconds, shipped.queue.fallback_retry_seconds);
+    assert_eq!((bare.sip, bare.media, bare.features), (shipped.sip, shipped.media, shipped.features));
+}
+
+#[test]
+fn every_fault_is_told_at_once_with_line_and_key() {
+    let text = "[site]\nnumber = \"1a\"\ntimezone = \"Mars\"\n[sip]\nlisten = [\"tls:127.0.0.1:5061\"]\nlisen = 1\n\
+                [queue]\nring_seconds = 0\n[media]\nports = [20001, 20000]\n";
+    let told = faults(text).join("\n");
+    for key in ["site.number", "site.timezone", "sip.listen[0]", "lisen", "queue.ring_seconds", "media.ports", "trunk"]
+    {
+        assert!(told.contains(key), "{key} is not told in:\n{told}");
+    }
+    assert!(told.contains("test.toml:2: site.number"), "{told}");
+    assert!(told.contains("test.toml:8: queue.ring_seconds"), "{told}");
+}
+
+#[test]
+fn a_trunk_without_peers_or_with_a_bad_one_is_a_fault() {
+    let told =
+        faults("[[trunk]]\nname = \"a\"\npeers = []\n[[trunk]]\nname = \"a\"\npeers = [\"10.0.0.0/40\"]\n").join("\n");
+    for key in ["trunk[0].peers", "trunk[1].name", "trunk[1].peers[0]"] {
+        assert!(told.contains(key), "{key} is not told in:\n{told}");
+    }
+}

@@ -1,0 +1,62 @@
+//! Reads tests/data/rfc4475 (its README.md says how the messages are written down).
+
+use std::path::Path;
+
+/// One message of RFC 4475 and what is expected of it.
+pub(crate) struct Torture {
+    pub(crate) name: String,
+    pub(crate) section: String,
+    /// `good`, a status, or `contact`.
+    pub(crate) parse: String,
+    /// Statuses, `understood`, `drop`; alternatives behind `|`.
+    pub(crate) answer: String,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// All messages, in the order of the RFC.
+pub(crate) fn messages() -> Vec<Torture> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/rfc4475");
+    let mut index = csv::Reader::from_path(folder.join("index.csv")).unwrap();
+    index
+        .deserialize()
+        .map(|row| {
+            let (file, section, parse, answer, _what): (String, String, String, String, String) = row.unwrap();
+            let bytes = decode(&std::fs::read_to_string(folder.join(&file)).unwrap());
+            Torture { name: file.trim_end_matches(".txt").to_owned(), section, parse, answer, bytes }
+        })
+        .collect()
+}
+
+fn decode(text: &str) -> Vec<u8> {
+    let (_citation, message) = text.split_once('\n').unwrap();
+    let mut bytes = Vec::new();
+    for line in message.lines() {
+        decode_line(line, &mut bytes);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes
+}
+
+fn decode_line(mut line: &str, bytes: &mut Vec<u8>) {
+    while let Some((plain, escape)) = line.split_once('\\') {
+        bytes.extend_from_slice(plain.as_bytes());
+        line = match escape.as_bytes()[0] {
+            b'\\' => {
+                bytes.push(b'\\');
+                &escape[1..]
+            }
+            b'x' => {
+                bytes.push(u8::from_str_radix(&escape[1..3], 16).unwrap());
+                &escape[3..]
+            }
+            b'{' => {
+                let (repetition, rest) = escape[1..].split_once('}').unwrap();
+                let (count, word) = repetition.split_once('*').unwrap();
+                bytes.extend(word.repeat(count.parse().unwrap()).bytes());
+                rest
+            }
+            other => panic!("escape {}", char::from(other)),
+        };
+    }
+    bytes.extend_from_slice(line.as_bytes());
+}

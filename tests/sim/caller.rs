@@ -1,0 +1,85 @@
+//! A caller on the trunk.
+
+use super::world::{TRUNK, World, header, sdp};
+
+/// One caller's dialog as the trunk sees it.
+pub(crate) struct Caller {
+    n: u32,
+    to: String,
+}
+
+impl Caller {
+    /// Sends the INVITE and expects 100.
+    pub(crate) fn dials(world: &mut World) -> Self {
+        let n = world.next_serial();
+        let caller = Self { n, to: "<sip:112@127.0.0.1>".to_owned() };
+        let body = sdp(TRUNK, 30_000);
+        let invite = caller.request("INVITE", "sip:112@127.0.0.1:5060", "inv", 1, &body);
+        world.receive(TRUNK, &invite);
+        world.take(TRUNK, "SIP/2.0 100");
+        caller
+    }
+
+    /// Sends an INVITE that must be refused with 503; gives the refusal.
+    pub(crate) fn dials_in_vain(world: &mut World) -> String {
+        let n = world.next_serial();
+        let caller = Self { n, to: "<sip:112@127.0.0.1>".to_owned() };
+        caller.invite_again(world, "inv");
+        world.take(TRUNK, "SIP/2.0 503")
+    }
+
+    pub(crate) fn invite_again(&self, world: &mut World, branch: &str) {
+        let body = sdp(TRUNK, 30_000);
+        let invite = self.request("INVITE", "sip:112@127.0.0.1:5060", branch, 1, &body);
+        world.receive(TRUNK, &invite);
+    }
+
+    fn request(&self, method: &str, uri: &str, branch: &str, cseq: u32, body: &str) -> String {
+        let (n, to) = (self.n, &self.to);
+        let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        format!(
+            "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {TRUNK};branch=z9hG4bK{branch}{n}\r\n\
+             From: <sip:0812{n:04}@127.0.0.2>;tag=c{n}\r\nTo: {to}\r\nCall-ID: call-{n}\r\nCSeq: {cseq} {method}\r\n\
+             Contact: <sip:0812{n:04}@{TRUNK}>\r\nP-Asserted-Identity: <sip:0812{n:04}@127.0.0.2>\r\n\
+             Max-Forwards: 70\r\n{kind}Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    }
+
+    /// Takes the 200 and acknowledges it.
+    pub(crate) fn is_answered(&mut self, world: &mut World) {
+        self.hears_200(world);
+        self.acknowledges(world);
+    }
+
+    pub(crate) fn hears_200(&mut self, world: &mut World) {
+        let answer = world.take(TRUNK, "SIP/2.0 200");
+        assert_eq!(header(&answer, "CSeq"), "1 INVITE");
+        assert_eq!(header(&answer, "Call-ID"), format!("call-{}", self.n));
+        assert!(answer.contains("m=audio 20"), "{answer}");
+        self.to = header(&answer, "To").to_owned();
+    }
+
+    pub(crate) fn acknowledges(&self, world: &mut World) {
+        world.receive(TRUNK, &self.request("ACK", "sip:siaga@127.0.0.1:5060", "ack", 1, ""));
+    }
+
+    pub(crate) fn hangs_up(&self, world: &mut World) {
+        world.receive(TRUNK, &self.request("BYE", "sip:siaga@127.0.0.1:5060", "bye", 2, ""));
+        world.take(TRUNK, "SIP/2.0 200");
+    }
+
+    pub(crate) fn cancels(&self, world: &mut World) {
+        world.receive(TRUNK, &self.request("CANCEL", "sip:112@127.0.0.1:5060", "inv", 1, ""));
+        world.take(TRUNK, "SIP/2.0 200");
+        world.take(TRUNK, "SIP/2.0 487");
+        world.receive(TRUNK, &self.request("ACK", "sip:112@127.0.0.1:5060", "inv", 1, ""));
+    }
+
+    /// Takes our BYE and answers it.
+    pub(crate) fn is_hung_up(&self, world: &mut World) {
+        let bye = world.take(TRUNK, "BYE");
+        assert_eq!(header(&bye, "Call-ID"), format!("call-{}", self.n));
+        world.receive(TRUNK, &super::world::response(&bye, TRUNK, "200 OK", ""));
+    }
+}

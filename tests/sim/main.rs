@@ -1,0 +1,14 @@
+//! The switchboard in a world of its own: no sockets, no clock but the test's. Every invariant holds after every step.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test fails by panicking"
+)]
+
+mod caller;
+mod stories;
+mod text;
+mod world;

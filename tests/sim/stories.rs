@@ -1,0 +1,311 @@
+//! One story each: what a caller, a queue and operators live through, told in SIP.
+
+use std::time::Duration;
+
+use siaga::cdr::fact::{EndCause, FactKind, OfferOutcome, Side};
+use siaga::media::command::{Command, Event};
+use siaga::switchboard::Input;
+
+use super::caller::Caller;
+use super::world::{TRUNK, World, credentials, header, response, sdp, settings};
+
+const BUDI: &str = "127.0.0.3:5091";
+const SARI: &str = "127.0.0.3:5092";
+
+fn staffed() -> World {
+    let mut world = World::new(settings(), &["budi", "sari"]);
+    world.register("budi", BUDI);
+    world
+}
+
+/// The phone at `at` rings and answers; gives the INVITE.
+fn answers(world: &mut World, at: &str) -> String {
+    let invite = world.take(at, "INVITE");
+    world.receive(at, &response(&invite, at, "180 Ringing", ""));
+    world.receive(at, &response(&invite, at, "200 OK", &sdp(at, 31_000)));
+    world.take(at, "ACK");
+    invite
+}
+
+/// The phone that got `invite` sends BYE.
+fn operator_hangs_up(world: &mut World, at: &str, invite: &str) {
+    let bye = format!(
+        "BYE sip:siaga@127.0.0.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bKbye{}\r\nFrom: {};tag=phone\r\n\
+         To: {}\r\nCall-ID: {}\r\nCSeq: 1 BYE\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
+        world.next_serial(),
+        header(invite, "To"),
+        header(invite, "From"),
+        header(invite, "Call-ID")
+    );
+    world.receive(at, &bye);
+    world.take(at, "SIP/2.0 200");
+}
+
+fn endings(world: &World) -> Vec<(Side, EndCause)> {
+    let ending = |kind: &FactKind| match kind {
+        FactKind::Ended { by, cause, .. } => Some((*by, *cause)),
+        _ => None,
+    };
+    world.facts.iter().filter_map(|fact| ending(&fact.kind)).collect()
+}
+
+#[test]
+fn a_call_rings_is_answered_bridged_and_hung_up_by_the_operator() {
+    let mut world = staffed();
+    let mut caller = Caller::dials(&mut world);
+    let invite = answers(&mut world, BUDI);
+    assert!(header(&invite, "From").contains("sip:0812"), "the operator sees the caller's number: {invite}");
+    world.take(TRUNK, "SIP/2.0 180");
+    caller.is_answered(&mut world);
+    assert!(world.media.iter().any(|command| matches!(command, Command::Bridge { .. })));
+    operator_hangs_up(&mut world, BUDI, &invite);
+    caller.is_hung_up(&mut world);
+    assert_eq!(endings(&world), [(Side::Operator, EndCause::Normal)]);
+    world.assert_empty_in_the_end();
+    assert_eq!(world.count(|kind| matches!(kind, FactKind::WrappedUp { .. })), 1);
+}
+
+#[test]
+fn the_callers_bye_ends_the_operators_leg() {
+    let mut world = staffed();
+    let mut caller = Caller::dials(&mut world);
+    answers(&mut world, BUDI);
+    caller.is_answered(&mut world);
+    caller.hangs_up(&mut world);
+    let bye = world.take(BUDI, "BYE");
+    world.receive(BUDI, &response(&bye, BUDI, "200 OK", ""));
+    assert_eq!(endings(&world), [(Side::Caller, EndCause::Normal)]);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_cancel_stops_the_ringing_phone_in_the_same_step() {
+    let mut world = staffed();
+    let caller = Caller::dials(&mut world);
+    let invite = world.take(BUDI, "INVITE");
+    world.receive(BUDI, &response(&invite, BUDI, "180 Ringing", ""));
+    caller.cancels(&mut world);
+    let cancel = world.take(BUDI, "CANCEL");
+    world.receive(BUDI, &response(&cancel, BUDI, "200 OK", ""));
+    world.receive(BUDI, &response(&invite, BUDI, "487 Request Terminated", ""));
+    world.take(BUDI, "ACK");
+    assert_eq!(endings(&world), [(Side::Caller, EndCause::Abandoned)]);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_200_that_crosses_the_cancel_gets_ack_and_bye() {
+    let mut world = staffed();
+    let caller = Caller::dials(&mut world);
+    let invite = world.take(BUDI, "INVITE");
+    world.receive(BUDI, &response(&invite, BUDI, "180 Ringing", ""));
+    caller.cancels(&mut world);
+    world.take(BUDI, "CANCEL");
+    world.receive(BUDI, &response(&invite, BUDI, "200 OK", &sdp(BUDI, 31_000)));
+    world.take(BUDI, "ACK");
+    let bye = world.take(BUDI, "BYE");
+    world.receive(BUDI, &response(&bye, BUDI, "200 OK", ""));
+    assert_eq!(endings(&world), [(Side::Caller, EndCause::Abandoned)]);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_phone_that_does_not_answer_makes_way_for_the_next() {
+    let mut world = staffed();
+    world.register("sari", SARI);
+    let mut caller = Caller::dials(&mut world);
+    let invite = world.take(BUDI, "INVITE");
+    world.receive(BUDI, &response(&invite, BUDI, "180 Ringing", ""));
+    world.pass(Duration::from_secs(16));
+    world.take(BUDI, "CANCEL");
+    world.receive(BUDI, &response(&invite, BUDI, "487 Request Terminated", ""));
+    answers(&mut world, SARI);
+    caller.is_answered(&mut world);
+    caller.hangs_up(&mut world);
+    let no_answer = |kind: &FactKind| matches!(kind, FactKind::OfferEnded { outcome: OfferOutcome::NoAnswer, .. });
+    assert_eq!(world.count(no_answer), 1);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_busy_phone_makes_way_at_once_and_the_caller_keeps_his_place() {
+    let mut world = staffed();
+    world.register("sari", SARI);
+    let mut first = Caller::dials(&mut world);
+    let busy = world.take(BUDI, "INVITE");
+    world.receive(BUDI, &response(&busy, BUDI, "486 Busy Here", ""));
+    world.take(BUDI, "ACK");
+    answers(&mut world, SARI);
+    first.is_answered(&mut world);
+    first.hangs_up(&mut world);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn the_second_caller_hears_the_queue_and_is_served_after_wrap_up() {
+    let mut world = staffed();
+    let mut first = Caller::dials(&mut world);
+    let invite = answers(&mut world, BUDI);
+    first.is_answered(&mut world);
+    let mut second = Caller::dials(&mut world);
+    let early = world.take(TRUNK, "SIP/2.0 183");
+    assert!(early.contains("m=audio"), "early media needs a description: {early}");
+    assert!(world.media.iter().any(|command| matches!(command, Command::Play { .. })));
+    operator_hangs_up(&mut world, BUDI, &invite);
+    first.is_hung_up(&mut world);
+    world.pass(Duration::from_secs(9));
+    assert!(!world.has(BUDI, "INVITE"), "wrap-up is not over");
+    world.pass(Duration::from_secs(2));
+    answers(&mut world, BUDI);
+    second.is_answered(&mut world);
+    second.hangs_up(&mut world);
+    assert_eq!(endings(&world).len(), 2);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_caller_waits_until_somebody_registers() {
+    let mut world = World::new(settings(), &["budi"]);
+    let mut caller = Caller::dials(&mut world);
+    world.take(TRUNK, "SIP/2.0 183");
+    assert_eq!(world.count(|kind| matches!(kind, FactKind::NobodyOnShift)), 1);
+    world.register("budi", BUDI);
+    world.pass(Duration::from_secs(11));
+    answers(&mut world, BUDI);
+    caller.is_answered(&mut world);
+    caller.hangs_up(&mut world);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_lost_operator_sends_the_caller_back_to_the_head_of_the_queue() {
+    let mut world = staffed();
+    world.register("sari", SARI);
+    let mut caller = Caller::dials(&mut world);
+    answers(&mut world, BUDI);
+    caller.is_answered(&mut world);
+    let bridge = world.media.iter().find_map(|command| match command {
+        Command::Bridge { b, .. } => Some(*b),
+        _ => None,
+    });
+    world.step(Input::Media(Event::Silent { anchor: bridge.unwrap() }));
+    world.take(BUDI, "BYE");
+    answers(&mut world, SARI);
+    caller.hangs_up(&mut world);
+    assert_eq!(world.count(|kind| matches!(kind, FactKind::OperatorLost { .. })), 1);
+    assert_eq!(world.count(|kind| matches!(kind, FactKind::Answered { .. })), 2);
+    assert_eq!(endings(&world), [(Side::Caller, EndCause::Normal)]);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_200_is_repeated_until_the_ack_and_a_silent_caller_without_ack_is_given_up() {
+    let mut world = staffed();
+    let mut caller = Caller::dials(&mut world);
+    answers(&mut world, BUDI);
+    caller.hears_200(&mut world);
+    world.pass(Duration::from_millis(600));
+    world.take(TRUNK, "SIP/2.0 200");
+    world.pass(Duration::from_secs(40));
+    assert_eq!(endings(&world), [(Side::Service, EndCause::CallerLost)]);
+    world.take(TRUNK, "BYE");
+    world.take(BUDI, "BYE");
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_caller_who_is_heard_keeps_his_call_though_no_ack_ever_comes() {
+    let mut world = staffed();
+    let mut caller = Caller::dials(&mut world);
+    answers(&mut world, BUDI);
+    caller.hears_200(&mut world);
+    let bridge = world.media.iter().find_map(|command| match command {
+        Command::Bridge { a, .. } => Some(*a),
+        _ => None,
+    });
+    world.step(Input::Media(Event::Heard { anchor: bridge.unwrap() }));
+    world.pass(Duration::from_secs(60));
+    assert_eq!(endings(&world), []);
+    world.sent.clear();
+    caller.hangs_up(&mut world);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn an_operator_who_hangs_up_before_the_callers_ack_waits_with_the_bye() {
+    let mut world = staffed();
+    let mut caller = Caller::dials(&mut world);
+    let invite = answers(&mut world, BUDI);
+    caller.hears_200(&mut world);
+    operator_hangs_up(&mut world, BUDI, &invite);
+    assert!(!world.has(TRUNK, "BYE"));
+    caller.acknowledges(&mut world);
+    caller.is_hung_up(&mut world);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_stranger_is_challenged_and_leaves_no_state() {
+    let mut world = staffed();
+    let before = world.switchboard.gauges();
+    let stranger = "127.0.0.9:5060";
+    world.receive(
+        stranger,
+        "INVITE sip:112@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.9:5060;branch=z9hG4bKx\r\nFrom: <sip:x@x>;tag=x\r\n\
+         To: <sip:112@127.0.0.1>\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\nContact: <sip:x@127.0.0.9>\r\nMax-Forwards: 70\r\n\
+         Content-Length: 0\r\n\r\n",
+    );
+    world.take(stranger, "SIP/2.0 401");
+    assert_eq!(world.switchboard.gauges(), before);
+}
+
+#[test]
+fn a_fork_of_the_same_call_is_refused_as_merged() {
+    let mut world = staffed();
+    let caller = Caller::dials(&mut world);
+    caller.invite_again(&mut world, "fork");
+    world.take(TRUNK, "SIP/2.0 482");
+    caller.cancels(&mut world);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_feature_code_pauses_and_resumes_an_operator() {
+    let mut world = staffed();
+    for (code, cseq) in [("*13", 1), ("*14", 3)] {
+        let uri = format!("sip:{code}@127.0.0.1");
+        let invite = |branch: u32, cseq: u32, authorization: &str| {
+            let body = sdp(BUDI, 31_000);
+            format!(
+                "INVITE {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {BUDI};branch=z9hG4bKf{branch}\r\nFrom: <sip:budi@127.0.0.1>;tag=f\r\n\
+                 To: <{uri}>\r\nCall-ID: feature{code}\r\nCSeq: {cseq} INVITE\r\nContact: <sip:budi@{BUDI}>\r\nMax-Forwards: 70\r\n\
+                 {authorization}Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            )
+        };
+        let serial = world.next_serial();
+        world.receive(BUDI, &invite(serial, cseq, ""));
+        let challenge = world.take(BUDI, "SIP/2.0 401");
+        let serial = world.next_serial();
+        world.receive(BUDI, &invite(serial, cseq + 1, &credentials(&challenge, "budi", "INVITE", &uri)));
+        world.take(BUDI, "SIP/2.0 200");
+        let paused = world.switchboard.gauges().operators[5];
+        assert_eq!(paused, usize::from(code == "*13"));
+    }
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_drain_refuses_new_calls_and_ends_when_the_last_is_over() {
+    let mut world = staffed();
+    let mut caller = Caller::dials(&mut world);
+    answers(&mut world, BUDI);
+    caller.is_answered(&mut world);
+    world.step(Input::Drain);
+    assert!(!world.drained);
+    let late = Caller::dials_in_vain(&mut world);
+    assert!(late.contains("Retry-After"), "{late}");
+    caller.hangs_up(&mut world);
+    assert!(world.drained);
+}

@@ -1,0 +1,202 @@
+//! A small world around the switchboard: a virtual clock, a trunk and phones that speak SIP in text, media that obeys.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use siaga::acd;
+use siaga::cdr::fact::{Fact, FactKind};
+use siaga::clock::{Instant, Now, Timestamp};
+use siaga::ids::{OperatorId, Rng};
+use siaga::media::command::{AnchorId, Command, Event, Quality};
+use siaga::sip::digest::Ha1;
+use siaga::sip::flow::{Flow, Transport};
+use siaga::switchboard::{
+    Account, AnswerMode, FeatureCodes, Input, Listener, Network, Output, Settings, Switchboard, Trunk,
+};
+
+pub(crate) use super::text::{credentials, header, response, sdp};
+
+pub(crate) const SERVER: &str = "127.0.0.1:5060";
+pub(crate) const TRUNK: &str = "127.0.0.2:5080";
+
+/// Everything that one test sees.
+pub(crate) struct World {
+    pub(crate) now: Now,
+    pub(crate) switchboard: Switchboard,
+    pub(crate) facts: Vec<Fact>,
+    pub(crate) media: Vec<Command>,
+    /// What was sent and not yet taken, in order: receiver and text.
+    pub(crate) sent: Vec<(SocketAddr, String)>,
+    pub(crate) drained: bool,
+    serial: u32,
+}
+
+pub(crate) fn settings() -> Settings {
+    let seconds = Duration::from_secs;
+    Settings {
+        number: "112".to_owned(),
+        domain: "127.0.0.1".to_owned(),
+        listeners: vec![Listener {
+            transport: Transport::Udp,
+            local: SERVER.parse().unwrap(),
+            advertised: SERVER.to_owned(),
+        }],
+        trunks: vec![Trunk {
+            name: "telco".to_owned(),
+            peers: vec![Network::parse("127.0.0.2/32").unwrap()],
+            target: None,
+            transport: Transport::Udp,
+            keep_alive: None,
+        }],
+        media_address: "127.0.0.1".parse().unwrap(),
+        answer: AnswerMode::Operator,
+        ring: seconds(15),
+        requeue_on_operator_lost: true,
+        silence_ends_call: true,
+        longest_call: seconds(6 * 3600),
+        fallback_number: None,
+        fallback_ring: seconds(20),
+        record: true,
+        feature_codes: FeatureCodes {
+            log_in: "*11".to_owned(),
+            log_out: "*12".to_owned(),
+            pause: "*13".to_owned(),
+            resume: "*14".to_owned(),
+        },
+        expires_min: seconds(60),
+        expires_default: seconds(600),
+        expires_max: seconds(3600),
+        binding_keep_alive: None,
+        nonce_life: seconds(300),
+        names: BTreeMap::new(),
+        acd: acd::Settings {
+            wrap_up: seconds(10),
+            rest: seconds(5),
+            fallback_retry: seconds(10),
+            login_on_register: true,
+            plan: acd::shift::Plan::default(),
+        },
+    }
+}
+
+impl World {
+    pub(crate) fn new(settings: Settings, operators: &[&str]) -> Self {
+        let now = Now { mono: Instant::from_nanos(0), wall: Timestamp::from_millis(1_764_000_000_000) };
+        let ports = (0..200).map(|i| 20_000 + 2 * i).collect();
+        let switchboard = Switchboard::new(now, settings, ports, Rng::from_number(112));
+        let (facts, media, sent) = (Vec::new(), Vec::new(), Vec::new());
+        let mut world = Self { now, switchboard, facts, media, sent, drained: false, serial: 0 };
+        let accounts = operators
+            .iter()
+            .map(|name| Account {
+                operator: OperatorId::parse(name).unwrap(),
+                name: (*name).to_owned(),
+                ha1: Ha1::new(name, "127.0.0.1", &format!("pw-{name}")),
+            })
+            .collect();
+        world.step(Input::Accounts(accounts));
+        world
+    }
+
+    /// One input; every invariant is asked afterwards. Media gives ports back at once.
+    pub(crate) fn step(&mut self, input: Input<'_>) {
+        let mut out = Vec::new();
+        self.switchboard.handle(self.now, input, &mut out);
+        if let Err(broken) = self.switchboard.verify() {
+            panic!("invariant broken: {broken}");
+        }
+        let mut closed: Vec<AnchorId> = Vec::new();
+        for output in out {
+            match output {
+                Output::Send(transmit) => {
+                    self.sent.push((transmit.flow.remote, String::from_utf8(transmit.bytes.to_vec()).unwrap()));
+                }
+                Output::Media(command) => {
+                    if let Command::Close { anchor } = &command {
+                        closed.push(*anchor);
+                    }
+                    self.media.push(command);
+                }
+                Output::Fact(fact) => self.facts.push(fact),
+                Output::Drained => self.drained = true,
+                Output::Reply { .. } | Output::TrunkHealth { .. } | Output::Unstaffed(_) => {}
+            }
+        }
+        for anchor in closed {
+            self.step(Input::Media(Event::Closed { anchor, quality: Quality::default() }));
+        }
+    }
+
+    pub(crate) fn receive(&mut self, from: &str, text: &str) {
+        let flow = Flow::udp(SERVER.parse().unwrap(), from.parse().unwrap());
+        self.step(Input::Received { flow, bytes: text.as_bytes() });
+    }
+
+    /// Lets time pass, stopping at every deadline.
+    pub(crate) fn pass(&mut self, span: Duration) {
+        let end = self.now.mono + span;
+        while let Some(at) = self.switchboard.poll_timeout().filter(|at| *at <= end) {
+            let wait = at.since(self.now.mono);
+            self.now = self.now.after(wait);
+            self.step(Input::Tick);
+        }
+        self.now = self.now.after(end.since(self.now.mono));
+    }
+
+    /// Takes the first message to `to` that starts with `start`.
+    pub(crate) fn take(&mut self, to: &str, start: &str) -> String {
+        let to: SocketAddr = to.parse().unwrap();
+        let found = self.sent.iter().position(|(remote, text)| *remote == to && text.starts_with(start));
+        match found {
+            Some(i) => self.sent.remove(i).1,
+            None => panic!("no {start:?} to {to}; sent: {:#?}", self.sent),
+        }
+    }
+
+    pub(crate) fn has(&self, to: &str, start: &str) -> bool {
+        let to: SocketAddr = to.parse().unwrap();
+        self.sent.iter().any(|(remote, text)| *remote == to && text.starts_with(start))
+    }
+
+    /// Registers a phone, through the challenge.
+    pub(crate) fn register(&mut self, operator: &str, at: &str) {
+        self.register_for(operator, at, 600);
+    }
+
+    pub(crate) fn register_for(&mut self, operator: &str, at: &str, expires: u32) {
+        let request = |branch: u32, cseq: u32, authorization: &str| {
+            format!(
+                "REGISTER sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bKr{branch};rport\r\n\
+                 From: <sip:{operator}@127.0.0.1>;tag=r\r\nTo: <sip:{operator}@127.0.0.1>\r\n\
+                 Call-ID: reg-{operator}\r\nCSeq: {cseq} REGISTER\r\nContact: <sip:{operator}@{at}>\r\n\
+                 Max-Forwards: 70\r\nExpires: {expires}\r\n{authorization}Content-Length: 0\r\n\r\n"
+            )
+        };
+        let serial = self.next_serial();
+        self.receive(at, &request(serial, serial, ""));
+        let challenge = self.take(at, "SIP/2.0 401");
+        let authorization = credentials(&challenge, operator, "REGISTER", "sip:127.0.0.1");
+        let serial = self.next_serial();
+        self.receive(at, &request(serial, serial, &authorization));
+        self.take(at, "SIP/2.0 200");
+    }
+
+    pub(crate) fn next_serial(&mut self) -> u32 {
+        self.serial += 1;
+        self.serial
+    }
+
+    /// How many facts satisfy `wanted`.
+    pub(crate) fn count(&self, wanted: impl Fn(&FactKind) -> bool) -> usize {
+        self.facts.iter().filter(|fact| wanted(&fact.kind)).count()
+    }
+
+    /// All bindings expire and all transactions end: nothing may be left.
+    pub(crate) fn assert_empty_in_the_end(&mut self) {
+        self.pass(Duration::from_secs(4000));
+        let gauges = self.switchboard.gauges();
+        assert!(self.switchboard.is_idle(), "{gauges:?}");
+        assert_eq!((gauges.calls, gauges.transactions, gauges.anchors), (0, 0, 0));
+    }
+}
