@@ -117,7 +117,8 @@ impl Cdr {
             });
         } else if let FactKind::RecordingFailed { why, .. } = kind {
             self.recording_faults.push(why.clone());
-        } else if let FactKind::Sound { leg, packets_in, packets_out, packets_lost, packets_foreign, jitter_us } = kind {
+        } else if let FactKind::Sound { leg, packets_in, packets_out, packets_lost, packets_foreign, jitter_us } = kind
+        {
             self.sound.push(Sound {
                 leg: *leg,
                 packets_in: *packets_in,

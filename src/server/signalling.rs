@@ -242,11 +242,8 @@ impl<H: Hands> Signalling<H> {
         let mine = self.sockets.iter().find(|(local, _)| *local == flow.local).or_else(|| self.sockets.first());
         // A send may fail for the ICMP error of an earlier datagram, without having sent this one: it is tried again.
         let sent = mine.is_some_and(|(_, socket)| {
-            let again = |error: io::Error| match error.kind() {
-                io::ErrorKind::WouldBlock => Err(error),
-                _ => socket.try_send_to(&transmit.bytes, flow.remote),
-            };
-            socket.try_send_to(&transmit.bytes, flow.remote).or_else(again).is_ok()
+            socket.try_send_to(&transmit.bytes, flow.remote).is_ok()
+                || socket.try_send_to(&transmit.bytes, flow.remote).is_ok()
         });
         if sent {
             self.tally.datagrams_out += 1;
