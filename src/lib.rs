@@ -10,4 +10,5 @@ pub mod limits;
 pub mod media;
 pub mod server;
 pub mod sip;
+pub mod store;
 pub mod switchboard;

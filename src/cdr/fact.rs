@@ -52,6 +52,22 @@ pub enum OfferOutcome {
     Withdrawn,
 }
 
+impl OfferOutcome {
+    /// The word in records, metrics and logs.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::NoAnswer => "no-answer",
+            Self::Busy => "busy",
+            Self::Rejected => "rejected",
+            Self::Unreachable => "unreachable",
+            Self::CallerLeft => "caller-left",
+            Self::LostRace => "lost-race",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+}
+
 /// Who ended a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -59,6 +75,17 @@ pub enum Side {
     Caller,
     Operator,
     Service,
+}
+
+impl Side {
+    /// The word in records, metrics and logs.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Caller => "caller",
+            Self::Operator => "operator",
+            Self::Service => "service",
+        }
+    }
 }
 
 /// Why a call ended.
@@ -85,6 +112,23 @@ pub enum EndCause {
     Interrupted,
 }
 
+impl EndCause {
+    /// The word in records, metrics and logs.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Abandoned => "abandoned",
+            Self::CallerSilent => "caller-silent",
+            Self::CallerLost => "caller-lost",
+            Self::OperatorLost => "operator-lost",
+            Self::NoCapacity => "no-capacity",
+            Self::NoCodec => "no-codec",
+            Self::ServiceFault => "service-fault",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
 /// Who carries an answered call.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -104,6 +148,20 @@ pub enum Class {
     Information,
     Test,
     Drill,
+}
+
+impl Class {
+    /// The word in records and reports.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Ghost => "ghost",
+            Self::Prank => "prank",
+            Self::Information => "information",
+            Self::Test => "test",
+            Self::Drill => "drill",
+        }
+    }
 }
 
 /// What happened.
@@ -165,4 +223,33 @@ pub enum FactKind {
     Stopped,
     /// An operator's state as the ACD sees it changed.
     OperatorState { operator: OperatorId, state: String, reason: Option<String> },
+}
+
+impl FactKind {
+    /// The word in records: the `kind` of its JSON form.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Received { .. } => "received",
+            Self::Located { .. } => "located",
+            Self::Queued { .. } => "queued",
+            Self::Announced { .. } => "announced",
+            Self::Offered { .. } => "offered",
+            Self::Ringing { .. } => "ringing",
+            Self::OfferEnded { .. } => "offer-ended",
+            Self::Answered { .. } => "answered",
+            Self::OperatorLost { .. } => "operator-lost",
+            Self::Ended { .. } => "ended",
+            Self::WrappedUp { .. } => "wrapped-up",
+            Self::Disposed { .. } => "disposed",
+            Self::Recorded { .. } => "recorded",
+            Self::RecordingFailed { .. } => "recording-failed",
+            Self::Sound { .. } => "sound",
+            Self::NobodyOnShift => "nobody-on-shift",
+            Self::Digit { .. } => "digit",
+            Self::Breach { .. } => "breach",
+            Self::Started { .. } => "started",
+            Self::Stopped => "stopped",
+            Self::OperatorState { .. } => "operator-state",
+        }
+    }
 }

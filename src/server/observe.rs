@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tracing::{debug, error, info, warn};
 
-use crate::cdr::fact::{Callee, EndCause, Fact, FactKind, OfferOutcome, Side};
+use crate::cdr::fact::{Callee, Fact, FactKind, OfferOutcome};
 use crate::clock::Timestamp;
 use crate::ids::CallId;
 
@@ -60,15 +60,15 @@ impl Observer {
                 info!(%call, leg = leg.0, by = callee(by), waited_ms, "answered");
             }
             FactKind::Ended { by, cause, sip_status, q850 } => {
-                metrics.calls_ended.with_label_values(&[cause_word(*cause)]).inc();
+                metrics.calls_ended.with_label_values(&[cause.word()]).inc();
                 let open = self.open.remove(&call);
                 let lasted_ms = open.map(|open| fact.at.millis_since(open.received));
                 let talk_ms = open.and_then(|open| open.answered).map(|answered| fact.at.millis_since(answered));
-                let (by, cause) = (side_word(*by), cause_word(*cause));
+                let (by, cause) = (by.word(), cause.word());
                 info!(%call, by, cause, sip_status, q850, lasted_ms, talk_ms, "ended");
             }
             FactKind::OfferEnded { leg, to, outcome, sip_status } => {
-                let word = outcome_word(*outcome);
+                let word = outcome.word();
                 metrics.offers_ended.with_label_values(&[word]).inc();
                 match outcome {
                     OfferOutcome::Answered => debug!(%call, leg = leg.0, to = callee(to), "offer answered"),
@@ -176,41 +176,6 @@ fn callee(callee: &Callee) -> String {
 /// Milliseconds as Prometheus wants them.
 fn seconds(millis: u64) -> f64 {
     std::time::Duration::from_millis(millis).as_secs_f64()
-}
-
-const fn side_word(side: Side) -> &'static str {
-    match side {
-        Side::Caller => "caller",
-        Side::Operator => "operator",
-        Side::Service => "service",
-    }
-}
-
-const fn cause_word(cause: EndCause) -> &'static str {
-    match cause {
-        EndCause::Normal => "normal",
-        EndCause::Abandoned => "abandoned",
-        EndCause::CallerSilent => "caller-silent",
-        EndCause::CallerLost => "caller-lost",
-        EndCause::OperatorLost => "operator-lost",
-        EndCause::NoCapacity => "no-capacity",
-        EndCause::NoCodec => "no-codec",
-        EndCause::ServiceFault => "service-fault",
-        EndCause::Interrupted => "interrupted",
-    }
-}
-
-const fn outcome_word(outcome: OfferOutcome) -> &'static str {
-    match outcome {
-        OfferOutcome::Answered => "answered",
-        OfferOutcome::NoAnswer => "no-answer",
-        OfferOutcome::Busy => "busy",
-        OfferOutcome::Rejected => "rejected",
-        OfferOutcome::Unreachable => "unreachable",
-        OfferOutcome::CallerLeft => "caller-left",
-        OfferOutcome::LostRace => "lost-race",
-        OfferOutcome::Withdrawn => "withdrawn",
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,206 @@
+//! Facts and call detail records as rows. A batch of facts, the records that they close or change, and the journal's
+//! place behind them are stored in one transaction: all or nothing, and once.
+
+use serde::Serialize;
+
+use crate::cdr::Cdr;
+use crate::cdr::fact::{Callee, Fact};
+use crate::ids::CallId;
+
+use super::journal::Place;
+use super::{Store, StoreError, on_either};
+
+/// The statements that differ between the two databases: each takes one JSON array, so that a batch of any size is one
+/// round trip and one prepared statement.
+struct Dialect {
+    insert_facts: &'static str,
+    upsert_cdrs: &'static str,
+    open_calls: &'static str,
+    close_calls: &'static str,
+}
+
+const SQLITE: Dialect = Dialect {
+    insert_facts: "INSERT INTO fact (stream, seq, at, kind, body) \
+        SELECT value ->> '$.stream', value ->> '$.seq', value ->> '$.at', value ->> '$.kind', value \
+        FROM json_each($1) WHERE true ON CONFLICT (stream, seq) DO NOTHING",
+    upsert_cdrs: "INSERT INTO cdr (call, received, answered, ended, trunk, number, called, outcome, cause, ended_by, \
+        operator, waited_ms, talk_ms, wrap_ms, class, category, body) \
+        SELECT value ->> '$.call', value ->> '$.received', value ->> '$.answered', value ->> '$.ended', \
+        value ->> '$.trunk', value ->> '$.number', value ->> '$.called', value ->> '$.outcome', value ->> '$.cause', \
+        value ->> '$.ended_by', value ->> '$.operator', value ->> '$.waited_ms', value ->> '$.talk_ms', \
+        value ->> '$.wrap_ms', value ->> '$.class', value ->> '$.category', value -> '$.body' \
+        FROM json_each($1) WHERE true \
+        ON CONFLICT (call) DO UPDATE SET received = excluded.received, answered = excluded.answered, \
+        ended = excluded.ended, trunk = excluded.trunk, number = excluded.number, called = excluded.called, \
+        outcome = excluded.outcome, cause = excluded.cause, ended_by = excluded.ended_by, operator = excluded.operator, \
+        waited_ms = excluded.waited_ms, talk_ms = excluded.talk_ms, wrap_ms = excluded.wrap_ms, class = excluded.class, \
+        category = excluded.category, body = excluded.body",
+    open_calls: "INSERT INTO open_call (call, journal) SELECT value, $2 FROM json_each($1) WHERE true \
+        ON CONFLICT (call) DO NOTHING",
+    close_calls: "DELETE FROM open_call WHERE call IN (SELECT value FROM json_each($1))",
+};
+
+const POSTGRES: Dialect = Dialect {
+    insert_facts: "INSERT INTO fact (stream, seq, at, kind, body) \
+        SELECT value ->> 'stream', (value ->> 'seq')::bigint, (value ->> 'at')::bigint, value ->> 'kind', value::text \
+        FROM json_array_elements($1::json) AS value ON CONFLICT (stream, seq) DO NOTHING",
+    upsert_cdrs: "INSERT INTO cdr (call, received, answered, ended, trunk, number, called, outcome, cause, ended_by, \
+        operator, waited_ms, talk_ms, wrap_ms, class, category, body) \
+        SELECT value ->> 'call', (value ->> 'received')::bigint, (value ->> 'answered')::bigint, \
+        (value ->> 'ended')::bigint, value ->> 'trunk', value ->> 'number', value ->> 'called', value ->> 'outcome', \
+        value ->> 'cause', value ->> 'ended_by', value ->> 'operator', (value ->> 'waited_ms')::bigint, \
+        (value ->> 'talk_ms')::bigint, (value ->> 'wrap_ms')::bigint, value ->> 'class', value ->> 'category', \
+        (value -> 'body')::text \
+        FROM json_array_elements($1::json) AS value \
+        ON CONFLICT (call) DO UPDATE SET received = excluded.received, answered = excluded.answered, \
+        ended = excluded.ended, trunk = excluded.trunk, number = excluded.number, called = excluded.called, \
+        outcome = excluded.outcome, cause = excluded.cause, ended_by = excluded.ended_by, operator = excluded.operator, \
+        waited_ms = excluded.waited_ms, talk_ms = excluded.talk_ms, wrap_ms = excluded.wrap_ms, class = excluded.class, \
+        category = excluded.category, body = excluded.body",
+    open_calls: "INSERT INTO open_call (call, journal) SELECT value, $2 FROM json_array_elements_text($1::json) AS value \
+        ON CONFLICT (call) DO NOTHING",
+    close_calls: "DELETE FROM open_call WHERE call IN (SELECT value FROM json_array_elements_text($1::json) AS value)",
+};
+
+const FACTS_OF: &str = "SELECT body FROM fact WHERE stream = $1 ORDER BY seq";
+const OPEN_CALLS_OF: &str = "SELECT call FROM open_call WHERE journal = $1 ORDER BY call";
+const CURSOR_OF: &str = "SELECT segment, position FROM journal_cursor WHERE journal = $1";
+const SET_CURSOR: &str = "INSERT INTO journal_cursor (journal, segment, position) VALUES ($1, $2, $3) \
+    ON CONFLICT (journal) DO UPDATE SET segment = excluded.segment, position = excluded.position";
+
+/// What one transaction stores.
+#[derive(Debug, Default)]
+pub struct Batch<'a> {
+    pub facts: Vec<&'a Fact>,
+    /// Calls of which a fact is stored but whose facts the caller does not hold: folded from what is stored.
+    pub refold: Vec<CallId>,
+    /// Records of calls that are over.
+    pub cdrs: Vec<Cdr>,
+    pub opened: Vec<CallId>,
+    pub closed: Vec<CallId>,
+    /// The journal's place behind these facts.
+    pub cursor: Option<Place>,
+}
+
+/// A record's columns.
+#[derive(Debug, Serialize)]
+struct Row<'a> {
+    call: CallId,
+    received: i64,
+    answered: Option<i64>,
+    ended: i64,
+    trunk: &'a str,
+    number: Option<&'a str>,
+    called: &'a str,
+    outcome: &'static str,
+    cause: &'static str,
+    ended_by: &'static str,
+    operator: Option<&'a str>,
+    waited_ms: u64,
+    talk_ms: u64,
+    wrap_ms: Option<u64>,
+    class: Option<&'static str>,
+    category: Option<&'a str>,
+    body: &'a Cdr,
+}
+
+impl<'a> Row<'a> {
+    /// None while the call is open.
+    fn of(cdr: &'a Cdr) -> Option<Self> {
+        let last = cdr.talks.last().map(|talk| &talk.with);
+        let operator = match last {
+            Some(Callee::Operator(operator)) => Some(operator.as_str()),
+            Some(Callee::Number(_)) | None => None,
+        };
+        Some(Self {
+            call: cdr.call,
+            received: cdr.received.as_millis(),
+            answered: cdr.answered.map(crate::clock::Timestamp::as_millis),
+            ended: cdr.ended?.as_millis(),
+            trunk: &cdr.trunk,
+            number: cdr.number(),
+            called: &cdr.called,
+            outcome: cdr.outcome?.word(),
+            cause: cdr.cause?.word(),
+            ended_by: cdr.ended_by?.word(),
+            operator,
+            waited_ms: cdr.waited_ms,
+            talk_ms: cdr.talk_ms,
+            wrap_ms: cdr.wrap_ms,
+            class: cdr.disposition.as_ref().map(|disposition| disposition.class.word()),
+            category: cdr.disposition.as_ref().and_then(|disposition| disposition.category.as_deref()),
+            body: cdr,
+        })
+    }
+}
+
+impl Store {
+    const fn dialect(&self) -> &'static Dialect {
+        match self {
+            Self::Sqlite(_) => &SQLITE,
+            Self::Postgres(_) => &POSTGRES,
+        }
+    }
+
+    /// Stores a batch of the journal `journal`, all of it or nothing.
+    pub async fn take(&self, journal: &str, mut batch: Batch<'_>) -> Result<(), StoreError> {
+        let sql = self.dialect();
+        let facts = serde_json::to_string(&batch.facts)?;
+        on_either!(self, pool => {
+            let mut tx = pool.begin().await?;
+            if !batch.facts.is_empty() {
+                sqlx::query(sql.insert_facts).bind(facts).execute(&mut *tx).await?;
+            }
+            for call in std::mem::take(&mut batch.refold) {
+                let stored = sqlx::query_as(FACTS_OF).bind(call.to_string()).fetch_all(&mut *tx).await?;
+                let cdr = Cdr::fold(&facts_of(stored)?);
+                batch.closed.extend(cdr.as_ref().filter(|cdr| cdr.is_closed()).map(|cdr| cdr.call));
+                batch.cdrs.extend(cdr);
+            }
+            let rows: Vec<Row<'_>> = batch.cdrs.iter().filter_map(Row::of).collect();
+            if !rows.is_empty() {
+                sqlx::query(sql.upsert_cdrs).bind(serde_json::to_string(&rows)?).execute(&mut *tx).await?;
+            }
+            if !batch.opened.is_empty() {
+                let opened = serde_json::to_string(&batch.opened)?;
+                sqlx::query(sql.open_calls).bind(opened).bind(journal).execute(&mut *tx).await?;
+            }
+            if !batch.closed.is_empty() {
+                sqlx::query(sql.close_calls).bind(serde_json::to_string(&batch.closed)?).execute(&mut *tx).await?;
+            }
+            if let Some(place) = batch.cursor {
+                let set = sqlx::query(SET_CURSOR).bind(journal).bind(place.segment).bind(place.position);
+                set.execute(&mut *tx).await?;
+            }
+            tx.commit().await?;
+        });
+        Ok(())
+    }
+
+    /// How far a journal has been stored.
+    pub async fn cursor(&self, journal: &str) -> Result<Place, StoreError> {
+        let found: Option<(i64, i64)> = on_either!(self, pool => {
+            sqlx::query_as(CURSOR_OF).bind(journal).fetch_optional(pool).await?
+        });
+        Ok(found.map_or(Place::default(), |(segment, position)| Place { segment, position }))
+    }
+
+    /// The calls of a journal that have begun and not ended.
+    pub async fn open_calls(&self, journal: &str) -> Result<Vec<CallId>, StoreError> {
+        let found: Vec<(String,)> = on_either!(self, pool => {
+            sqlx::query_as(OPEN_CALLS_OF).bind(journal).fetch_all(pool).await?
+        });
+        Ok(found.into_iter().filter_map(|(call,)| call.parse().ok()).collect())
+    }
+
+    /// Everything that is stored of one call, or of one run of the service.
+    pub async fn facts(&self, stream: CallId) -> Result<Vec<Fact>, StoreError> {
+        facts_of(on_either!(self, pool => {
+            sqlx::query_as(FACTS_OF).bind(stream.to_string()).fetch_all(pool).await?
+        }))
+    }
+}
+
+fn facts_of(rows: Vec<(String,)>) -> Result<Vec<Fact>, StoreError> {
+    Ok(rows.iter().map(|(body,)| serde_json::from_str(body)).collect::<Result<_, _>>()?)
+}

@@ -1,0 +1,145 @@
+//! The only room that speaks SQL: facts, call detail records and operators, in SQLite or PostgreSQL; and the journal
+//! in front of them. Knows nothing of SIP or of the running service.
+
+pub mod facts;
+pub mod journal;
+pub mod operators;
+pub mod writer;
+
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+
+/// How long a statement may wait for another process's lock (SQLite), or for a connection.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Connections of one process to PostgreSQL.
+const CONNECTIONS_MAX: u32 = 4;
+
+/// What went wrong between us and the database.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error(
+        "[store] url {0:?} is not understood: \"sqlite:PATH\" or \"postgres://USER:PASSWORD@HOST/DATABASE\" is expected"
+    )]
+    Url(String),
+    #[error("the folder of the database cannot be made")]
+    Folder(#[source] std::io::Error),
+    #[error("the database does not take it")]
+    Sql(#[from] sqlx::Error),
+    #[error("the database's tables cannot be brought up to date")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    #[error("a stored record cannot be read")]
+    Record(#[from] serde_json::Error),
+}
+
+/// An open database. Clones share its connections.
+#[derive(Clone, Debug)]
+pub enum Store {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+/// Runs the same expression on either database.
+macro_rules! on_either {
+    ($store:expr, $pool:ident => $run:expr) => {
+        match $store {
+            $crate::store::Store::Sqlite($pool) => $run,
+            $crate::store::Store::Postgres($pool) => $run,
+        }
+    };
+}
+pub(in crate::store) use on_either;
+
+impl Store {
+    /// Opens for reading and writing; makes what is missing and brings the tables up to date.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        match Kind::of(url)? {
+            Kind::Sqlite(options) => {
+                let path = options.get_filename().to_owned();
+                if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+                    std::fs::create_dir_all(folder).map_err(StoreError::Folder)?;
+                }
+                let options = options
+                    .create_if_missing(true)
+                    .journal_mode(SqliteJournalMode::Wal)
+                    .synchronous(SqliteSynchronous::Full)
+                    .busy_timeout(PATIENCE);
+                let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
+                let pool = pool.connect_with(options).await?;
+                sqlx::migrate!("src/store/migrations/sqlite").run(&pool).await?;
+                Ok(Self::Sqlite(pool))
+            }
+            Kind::Postgres(options) => {
+                let pool = PgPoolOptions::new().max_connections(CONNECTIONS_MAX).acquire_timeout(PATIENCE);
+                let pool = pool.connect_with(options).await?;
+                sqlx::migrate!("src/store/migrations/postgres").run(&pool).await?;
+                Ok(Self::Postgres(pool))
+            }
+        }
+    }
+
+    /// Opens for reading only; nothing is made or changed.
+    pub async fn open_read_only(url: &str) -> Result<Self, StoreError> {
+        match Kind::of(url)? {
+            Kind::Sqlite(options) => {
+                let options = options.read_only(true).busy_timeout(PATIENCE);
+                let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
+                Ok(Self::Sqlite(pool.connect_with(options).await?))
+            }
+            Kind::Postgres(options) => {
+                let options = options.options([("default_transaction_read_only", "on")]);
+                let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
+                Ok(Self::Postgres(pool.connect_with(options).await?))
+            }
+        }
+    }
+
+    /// Closes every connection in good order.
+    pub async fn close(self) {
+        on_either!(self, pool => pool.close().await);
+    }
+}
+
+/// Which database a URL names.
+enum Kind {
+    Sqlite(SqliteConnectOptions),
+    Postgres(PgConnectOptions),
+}
+
+impl Kind {
+    fn of(url: &str) -> Result<Self, StoreError> {
+        let wrong = || StoreError::Url(without_password(url));
+        if url.starts_with("sqlite:") {
+            SqliteConnectOptions::from_str(url).map(Self::Sqlite).map_err(|_| wrong())
+        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            PgConnectOptions::from_str(url).map(Self::Postgres).map_err(|_| wrong())
+        } else {
+            Err(wrong())
+        }
+    }
+}
+
+/// A URL as it may be shown.
+fn without_password(url: &str) -> String {
+    match (url.find("://"), url.rfind('@')) {
+        (Some(scheme), Some(at)) if scheme + 3 <= at => {
+            let (head, tail) = (url.get(..scheme + 3).unwrap_or_default(), url.get(at..).unwrap_or_default());
+            format!("{head}…{tail}")
+        }
+        (Some(_), Some(_)) | (None, _) | (_, None) => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_url_is_told_without_its_password() {
+        assert_eq!(without_password("mysql://u:secret@h/d"), "mysql://…@h/d");
+        assert_eq!(without_password("sqlite:data/x.db"), "sqlite:data/x.db");
+        assert!(matches!(Kind::of("mysql://u:secret@h/d"), Err(StoreError::Url(shown)) if !shown.contains("secret")));
+    }
+}
