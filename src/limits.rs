@@ -50,8 +50,11 @@ pub const RECORDING_FRAMES_MAX: usize = 8_192;
 pub const PROMPT_SAMPLES_MAX: usize = 4_800_000;
 /// Recordings that wait for their checksum. Full: the file stays, and the call's record says that it is not sealed.
 pub const RECORDINGS_SEALING_MAX: usize = 1_024;
-/// Facts under way to the journal. Full: the loop keeps them back and alarms; none is dropped.
+/// Facts under way to the journal. Full, which takes a dead disk and tens of thousands of calls: the newest is dropped and
+/// counted, and the call goes on.
 pub const FACTS_MAX: usize = 262_144;
+/// Facts that go to the disk with one fsync. More: the next fsync.
+pub const FACTS_GROUP_MAX: usize = 8_192;
 /// Datagrams handled in one turn of the loop before timers are looked at.
 pub const DATAGRAMS_PER_TURN_MAX: usize = 64;
 /// Bytes that wait to be written to one TCP connection. Full: the connection is closed.

@@ -1,6 +1,7 @@
 //! The command line. Exit codes: 0 good, 1 a fault, 2 wrong usage.
 
 mod console;
+mod operator;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,6 +40,28 @@ struct ConfigFile {
 
 #[derive(Debug, Subcommand)]
 enum OperatorCommand {
+    /// Makes an account and prints its password, this once.
+    Add {
+        #[command(flatten)]
+        named: Named,
+        /// His name, as colleagues and reports see it.
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Lists the accounts.
+    List(ConfigFile),
+    /// Gives an account a new password and prints it, this once.
+    Passwd(Named),
+    /// Removes an account; a running call goes on.
+    Remove(Named),
+    /// Makes or changes accounts by a CSV file with the header operator,name,password: all of them or none. An empty
+    /// password is generated and printed.
+    Import {
+        /// The CSV file.
+        accounts: PathBuf,
+        #[command(flatten)]
+        file: ConfigFile,
+    },
     /// Logs an operator in.
     LogIn(Named),
     /// Logs an operator out; a running call goes on.
@@ -82,12 +105,19 @@ fn carry_out(command: Command) -> anyhow::Result<()> {
             check(&Config::load(&file.config)?);
             Ok(())
         }
-        Command::Operator(command) => operator(command),
+        Command::Operator(command) => on_operator(command),
     }
 }
 
-fn operator(command: OperatorCommand) -> anyhow::Result<()> {
+fn on_operator(command: OperatorCommand) -> anyhow::Result<()> {
     match command {
+        OperatorCommand::Add { named, name } => {
+            operator::add(&Config::load(&named.file.config)?, &named.operator, name.as_deref())
+        }
+        OperatorCommand::List(file) => operator::list(&Config::load(&file.config)?),
+        OperatorCommand::Passwd(named) => operator::passwd(&Config::load(&named.file.config)?, &named.operator),
+        OperatorCommand::Remove(named) => operator::remove(&Config::load(&named.file.config)?, &named.operator),
+        OperatorCommand::Import { accounts, file } => operator::import(&Config::load(&file.config)?, &accounts),
         OperatorCommand::LogIn(named) => console::change(&named, "log-in", None),
         OperatorCommand::LogOut(named) => console::change(&named, "log-out", None),
         OperatorCommand::Pause { named, reason } => console::change(&named, "pause", Some(&reason)),

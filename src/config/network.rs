@@ -49,16 +49,15 @@ pub(super) fn listeners(source: &mut Source, section: &section::Sip) -> Vec<List
 }
 
 fn listen_address(source: &mut Source, key: &str, text: &str) -> Option<(Transport, SocketAddr)> {
-    let right = "\"udp:ADDRESS:PORT\" or \"tcp:ADDRESS:PORT\", as in \"udp:127.0.0.1:5060\" or \"udp:[::1]:5060\"";
+    let right = "\"udp:ADDRESS:PORT\", as in \"udp:127.0.0.1:5060\" or \"udp:[::1]:5060\"";
     let Some((scheme, address)) = text.split_once(':') else {
         source.fault(key, format!("{text:?} has no transport"), right);
         return None;
     };
     let transport = match scheme {
         "udp" => Transport::Udp,
-        "tcp" => Transport::Tcp,
-        "tls" => {
-            source.fault(key, "tls: is not in this version", "\"udp:…\" or \"tcp:…\"");
+        "tcp" | "tls" => {
+            source.fault(key, format!("{scheme}: is not in this version"), right);
             return None;
         }
         _ => {

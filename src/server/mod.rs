@@ -1,5 +1,6 @@
 //! The only room with clocks, sockets and threads: gives the pure rooms their inputs and carries out their outputs.
 
+mod accounts;
 pub mod clock;
 mod console_api;
 mod desk;

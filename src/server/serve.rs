@@ -24,7 +24,7 @@ use super::hands::ServiceHands;
 use super::media::{Engine, Media, MediaSettings};
 use super::metrics::Metrics;
 use super::observe::Observer;
-use super::records::{Ledger, Records};
+use super::records::{self, Ledger, Records};
 use super::signalling::{self, Inbound, Signalling};
 use super::token::Token;
 use super::trace::{self, LogGuard};
@@ -69,7 +69,8 @@ async fn run(config: Config, clock: Clock, log: &LogGuard) -> anyhow::Result<()>
     };
     let over = start_loop(switchboard, clock, sockets, inbox, hands)?;
     let look_again = Arc::new(Notify::new());
-    let operators = tokio::spawn(records.operators().tell_changes(desk.clone(), Arc::clone(&look_again)));
+    let operators =
+        tokio::spawn(records::tell_changes(records.accounts().clone(), desk.clone(), Arc::clone(&look_again)));
 
     let draining = Arc::new(AtomicBool::new(false));
     let console = Console {

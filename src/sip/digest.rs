@@ -37,6 +37,14 @@ impl Ha1 {
         let text = format!("{user}:{realm}:{password}");
         Self { md5: Md5::digest(&text).into(), sha256: Sha256::digest(&text).into() }
     }
+
+    /// Reads hashes that were stored as hexadecimal digits. None when they are not.
+    pub fn from_hex(md5: &str, sha256: &str) -> Option<Self> {
+        let (mut hashes, text) = (Self { md5: [0; 16], sha256: [0; 32] }, (md5, sha256));
+        hex::decode_to_slice(text.0, &mut hashes.md5).ok()?;
+        hex::decode_to_slice(text.1, &mut hashes.sha256).ok()?;
+        Some(hashes)
+    }
 }
 
 /// Which header fields carry the exchange.

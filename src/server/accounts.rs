@@ -1,0 +1,91 @@
+//! The operators that exist, as the database has them: polled, because they are changed by another process.
+
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use crate::ids::OperatorId;
+use crate::sip::digest::Ha1;
+use crate::store::operators::OperatorRow;
+use crate::store::{Store, StoreError};
+use crate::switchboard::Account;
+
+/// How often changes are looked for.
+pub(super) const POLL: Duration = Duration::from_secs(2);
+/// How long one look may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Reads the accounts when they have changed.
+#[derive(Clone, Debug)]
+pub(super) struct Accounts {
+    url: String,
+    domain: String,
+    store: Option<Store>,
+    mark: Option<i64>,
+    /// The last look failed: told once.
+    away: bool,
+}
+
+impl Accounts {
+    /// `domain` is the realm that passwords must have been given for.
+    pub(super) const fn new(url: String, domain: String) -> Self {
+        Self { url, domain, store: None, mark: None, away: false }
+    }
+
+    /// Every account, when something has changed since the last look. None also while the database is away: the service
+    /// goes on with those that it knows.
+    pub(super) async fn changed(&mut self) -> Option<Vec<Account>> {
+        match tokio::time::timeout(PATIENCE, self.look()).await {
+            Ok(Ok(rows)) => {
+                self.away = false;
+                let rows = rows?;
+                let accounts: Vec<Account> = rows.iter().filter_map(|row| self.account(row)).collect();
+                info!(operators = accounts.len(), "operators were read");
+                return Some(accounts);
+            }
+            Ok(Err(fault)) => self.lost(&format!("{:#}", anyhow::Error::from(fault))),
+            Err(_) => self.lost("it does not answer"),
+        }
+        None
+    }
+
+    async fn look(&mut self) -> Result<Option<Vec<OperatorRow>>, StoreError> {
+        let store = match &self.store {
+            Some(store) => store,
+            None => self.store.insert(Store::open(&self.url).await?),
+        };
+        let mark = store.operators_mark().await?;
+        if self.mark == Some(mark) {
+            return Ok(None);
+        }
+        let rows = store.operators().await?;
+        self.mark = Some(mark);
+        Ok(Some(rows))
+    }
+
+    fn lost(&mut self, fault: &str) {
+        self.store = None;
+        if !std::mem::replace(&mut self.away, true) {
+            warn!(fault, "operators cannot be read: those that are known stay");
+        }
+    }
+
+    fn account(&self, row: &OperatorRow) -> Option<Account> {
+        if row.realm != self.domain {
+            warn!(
+                operator = row.operator,
+                realm = row.realm,
+                domain = self.domain,
+                "his password is for another domain: siaga operator passwd"
+            );
+            return None;
+        }
+        let operator = OperatorId::parse(&row.operator).ok();
+        let ha1 = Ha1::from_hex(&row.ha1_md5, &row.ha1_sha256);
+        let account = operator.zip(ha1).map(|(operator, ha1)| Account { operator, name: row.name.clone(), ha1 });
+        if account.is_none() {
+            warn!(operator = row.operator, "the account cannot be read: siaga operator passwd makes it anew");
+        }
+        account
+    }
+}
