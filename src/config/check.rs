@@ -98,6 +98,9 @@ fn sip(source: &mut Source, file: &File) -> Sip {
     within("expires_max_seconds", section.expires_max_seconds, 10, 86_400);
     within("keep_alive_seconds", section.keep_alive_seconds, 0, 3_600);
     within("nonce_seconds", section.nonce_seconds, 10, 86_400);
+    if section.digest.is_empty() {
+        source.fault("sip.digest", "no algorithm".to_owned(), "[\"MD5\", \"SHA-256\"], or one of them");
+    }
     let (low, middle, high) =
         (section.expires_min_seconds, section.expires_default_seconds, section.expires_max_seconds);
     if !(low <= middle && middle <= high) {
@@ -115,6 +118,7 @@ fn sip(source: &mut Source, file: &File) -> Sip {
         expires_default: Duration::from_secs(middle),
         expires_max: Duration::from_secs(high),
         keep_alive: network::interval(section.keep_alive_seconds),
+        digest: section.digest.clone(),
         nonce_life: Duration::from_secs(section.nonce_seconds),
     }
 }

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::acd::section::{OperatorsSection, QueueSection, ShiftSection};
+use crate::sip::digest::Algorithm;
 use crate::switchboard::{FeatureCodes, Listener, Trunk};
 
 pub use fault::{Fault, Faults};
@@ -62,6 +63,8 @@ pub struct Sip {
     pub expires_max: Duration,
     /// OPTIONS interval to operators' phones; None: none are sent.
     pub keep_alive: Option<Duration>,
+    /// Digest algorithms offered to phones, most wanted first.
+    pub digest: Vec<Algorithm>,
     pub nonce_life: Duration,
 }
 
@@ -137,6 +140,7 @@ impl Config {
             sip: Sip {
                 domain: running.sip.domain,
                 listeners: running.sip.listeners,
+                digest: running.sip.digest,
                 nonce_life: running.sip.nonce_life,
                 ..self.sip
             },
@@ -156,6 +160,7 @@ impl Config {
         let pairs = [
             ("sip.domain", self.sip.domain == running.sip.domain),
             ("sip.listen", self.sip.listeners == running.sip.listeners),
+            ("sip.digest", self.sip.digest == running.sip.digest),
             ("sip.nonce_seconds", self.sip.nonce_life == running.sip.nonce_life),
             ("media", self.media == running.media),
             ("site.language", self.site.language == running.site.language),

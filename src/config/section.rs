@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use crate::acd::section::{OperatorsSection, QueueSection, ShiftSection};
+use crate::sip::digest::Algorithm;
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize)]
@@ -62,6 +63,7 @@ pub(super) struct Sip {
     pub(super) expires_default_seconds: u64,
     pub(super) expires_max_seconds: u64,
     pub(super) keep_alive_seconds: u64,
+    pub(super) digest: Vec<Algorithm>,
     pub(super) nonce_seconds: u64,
 }
 
@@ -75,6 +77,7 @@ impl Default for Sip {
             expires_default_seconds: 600,
             expires_max_seconds: 3600,
             keep_alive_seconds: 30,
+            digest: vec![Algorithm::Md5, Algorithm::Sha256],
             nonce_seconds: 300,
         }
     }

@@ -38,6 +38,7 @@ impl Config {
             expires_default: self.sip.expires_default,
             expires_max: self.sip.expires_max,
             binding_keep_alive: self.sip.keep_alive,
+            digest: self.sip.digest.clone(),
             nonce_life: self.sip.nonce_life,
             names: BTreeMap::new(),
             acd: acd::Settings {

@@ -1,8 +1,8 @@
 //! HTTP on the console's address: metrics, health, and the operators' console as JSON. Every command needs the token.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
@@ -37,7 +37,8 @@ const NOTE_MAX: usize = 4_000;
 pub(super) struct Console {
     pub(super) desk: Desk,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) media: Arc<Media>,
+    /// Ends before the last of its askers may.
+    pub(super) media: Weak<Media>,
     pub(super) records: Watch,
     pub(super) token: Token,
     pub(super) draining: Arc<AtomicBool>,
@@ -93,7 +94,9 @@ async fn metrics(State(console): Shared) -> Response {
     if let Ok(figures) = console.desk.figures().await {
         console.metrics.set_loop(figures.gauges, figures.tally);
     }
-    console.metrics.set_media(&console.media.counters(), console.desk.events_dropped());
+    if let Some(media) = console.media.upgrade() {
+        console.metrics.set_media(&media.counters(), console.desk.events_dropped());
+    }
     console.metrics.set_records(&console.records.figures());
     let lost = &console.metrics.log_lines_lost;
     lost.inc_by(console.log_lost.count().saturating_sub(lost.get()));

@@ -76,13 +76,17 @@ async fn run(config: Config, clock: Clock, log: &LogGuard) -> anyhow::Result<()>
     let console = Console {
         desk: desk.clone(),
         metrics,
-        media: Arc::clone(&media),
+        media: Arc::downgrade(&media),
         records: records.watch(),
         token,
         draining: Arc::clone(&draining),
         log_lost: log.lost(),
     };
-    let http = tokio::spawn(console_api::serve(console_listener, Arc::new(console)));
+    let http = tokio::spawn(async move {
+        if let Err(fault) = console_api::serve(console_listener, Arc::new(console)).await {
+            error!(%fault, "the console's address is no longer served");
+        }
+    });
     let listening: Vec<String> =
         config.sip.listeners.iter().map(|l| format!("{}:{}", l.transport.via(), l.local)).collect();
     info!(
@@ -94,8 +98,14 @@ async fn run(config: Config, clock: Clock, log: &LogGuard) -> anyhow::Result<()>
 
     let watch = Watch { file: config.file.clone(), running: config, desk, look_again, draining };
     let ledger = watch.until_over(over).await?;
-    http.abort();
-    operators.abort();
+    for task in [http, operators] {
+        task.abort();
+        if let Err(fault) = task.await
+            && !fault.is_cancelled()
+        {
+            error!(%fault, "a task has failed");
+        }
+    }
     finish(media, records, ledger).await;
     info!("siaga has ended in good order");
     Ok(())
@@ -142,7 +152,9 @@ fn start_loop(
     let (tell, over) = oneshot::channel();
     std::thread::Builder::new().name("signalling".to_owned()).spawn(move || {
         let (_, hands) = runtime.block_on(signalling.run_out());
-        if tell.send(hands.ledger).is_err() {
+        let ServiceHands { ledger, media, .. } = hands;
+        drop(media);
+        if tell.send(ledger).is_err() {
             error!("nobody waited for the end of the signalling loop");
         }
     })?;

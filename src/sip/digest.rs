@@ -70,13 +70,23 @@ pub enum Verdict {
 }
 
 /// A hash algorithm; the `-sess` variants are not offered, and credentials made with them are challenged again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Algorithm {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+pub enum Algorithm {
+    #[serde(rename = "MD5")]
     Md5,
+    #[serde(rename = "SHA-256")]
     Sha256,
 }
 
 impl Algorithm {
+    /// The name in challenges and credentials.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Md5 => "MD5",
+            Self::Sha256 => "SHA-256",
+        }
+    }
+
     /// The hash of the parts with colons between them, in lower-case hexadecimal digits.
     fn hash(self, parts: &[&[u8]]) -> String {
         let text = parts.join(&b':');
@@ -98,28 +108,33 @@ impl Algorithm {
 #[derive(Debug)]
 pub struct Authenticator {
     realm: String,
+    /// What is offered and taken, most wanted first.
+    algorithms: Vec<Algorithm>,
     nonces: Nonces,
     /// Stands in for users that do not exist, so that they cost the same.
     nobody: Ha1,
 }
 
 impl Authenticator {
-    /// `realm` is shown to users; nonces live for `nonce_life`.
-    pub fn new(realm: &str, nonce_life: Duration, rng: &mut Rng) -> Self {
+    /// `realm` is shown to users; `algorithms` are offered in that order; nonces live for `nonce_life`.
+    pub fn new(realm: &str, algorithms: Vec<Algorithm>, nonce_life: Duration, rng: &mut Rng) -> Self {
         let mut nobody = Ha1 { md5: [0; 16], sha256: [0; 32] };
         rng.fill(&mut nobody.md5);
         rng.fill(&mut nobody.sha256);
-        Self { realm: realm.to_owned(), nonces: Nonces::new(nonce_life, rng), nobody }
+        Self { realm: realm.to_owned(), algorithms, nonces: Nonces::new(nonce_life, rng), nobody }
     }
 
-    /// The values of one challenge, SHA-256 first, then MD5 (RFC 8760 §2.3): one header field each.
+    /// The values of one challenge, one header field for each algorithm: a phone takes the topmost that it knows
+    /// (RFC 8760 §2.4).
     pub fn challenge(&self, now: Now, stale: bool, rng: &mut Rng) -> Vec<String> {
         let nonce = self.nonces.issue(now.mono, rng);
         let realm = self.realm.replace('\\', "\\\\").replace('"', "\\\"");
         let stale = if stale { ", stale=true" } else { "" };
-        ["SHA-256", "MD5"]
-            .map(|name| format!("Digest realm=\"{realm}\", nonce=\"{nonce}\", algorithm={name}, qop=\"auth\"{stale}"))
-            .to_vec()
+        let value = |algorithm: &Algorithm| {
+            let name = algorithm.name();
+            format!("Digest realm=\"{realm}\", nonce=\"{nonce}\", algorithm={name}, qop=\"auth\"{stale}")
+        };
+        self.algorithms.iter().map(value).collect()
     }
 
     /// Checks a request's credentials in constant time. `find` gives the stored hashes of a user.
@@ -139,8 +154,8 @@ impl Authenticator {
             Role::Proxy => Name::ProxyAuthorization,
         };
         let credentials = match credentials::find(request.lines(name), &self.realm) {
-            Found::Ours(credentials) => credentials,
-            Found::None => return Verdict::Challenge { stale: false },
+            Found::Ours(credentials) if self.algorithms.contains(&credentials.algorithm) => credentials,
+            Found::Ours(_) | Found::None => return Verdict::Challenge { stale: false },
             Found::Malformed => return Verdict::Malformed,
         };
         let Some(method) = request.method_text() else { return Verdict::Malformed };

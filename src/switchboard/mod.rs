@@ -101,7 +101,8 @@ pub struct Switchboard {
 impl Switchboard {
     /// Starts empty. `rtp_ports` are the even ports that media has bound (RTCP stands on the next); slot i is the i-th.
     pub fn new(now: Now, settings: Settings, rtp_ports: Vec<u16>, mut rng: Rng) -> Self {
-        let authenticator = Authenticator::new(&settings.domain, settings.nonce_life, &mut rng);
+        let authenticator =
+            Authenticator::new(&settings.domain, settings.digest.clone(), settings.nonce_life, &mut rng);
         let registrar = Registrar::new(settings.expires_min, settings.expires_default, settings.expires_max);
         let acd = Acd::new(now, settings.acd.clone());
         let run = CallId::new(now.wall, &mut rng);

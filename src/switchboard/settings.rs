@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::acd;
 use crate::ids::OperatorId;
+use crate::sip::digest::Algorithm;
 use crate::sip::flow::Transport;
 
 /// An address block in CIDR form.
@@ -113,6 +114,8 @@ pub struct Settings {
     pub expires_max: Duration,
     /// OPTIONS interval to operators' phones; None: none are sent.
     pub binding_keep_alive: Option<Duration>,
+    /// Digest algorithms offered to phones, most wanted first.
+    pub digest: Vec<Algorithm>,
     pub nonce_life: Duration,
     /// Display names of operators.
     pub names: BTreeMap<OperatorId, String>,

@@ -68,6 +68,7 @@ pub(crate) fn settings() -> Settings {
         expires_default: seconds(600),
         expires_max: seconds(3600),
         binding_keep_alive: None,
+        digest: vec![siaga::sip::digest::Algorithm::Md5, siaga::sip::digest::Algorithm::Sha256],
         nonce_life: seconds(300),
         names: BTreeMap::new(),
         acd: acd::Settings {

@@ -78,7 +78,8 @@ struct Phone {
 impl Exchange {
     fn new() -> Self {
         let mut rng = Rng::from_number(11);
-        let authenticator = Authenticator::new("siaga.example", LIFE, &mut rng);
+        let authenticator =
+            Authenticator::new("siaga.example", vec![Algorithm::Sha256, Algorithm::Md5], LIFE, &mut rng);
         let ha1 = Ha1::new("op1", "siaga.example", "rahasia");
         Self { authenticator, rng, ha1, now: Now::default().after(Duration::from_secs(100)) }
     }
@@ -153,7 +154,7 @@ fn right_credentials_are_accepted_with_both_algorithms() {
 }
 
 #[test]
-fn challenges_offer_sha_256_before_md5_with_one_nonce() {
+fn challenges_offer_algorithms_in_their_order_with_one_nonce() {
     let mut exchange = Exchange::new();
     let values = exchange.authenticator.challenge(exchange.now, true, &mut exchange.rng);
     let [sha256, md5] = values.as_slice() else { panic!("{values:?}") };
@@ -166,7 +167,7 @@ fn challenges_offer_sha_256_before_md5_with_one_nonce() {
 #[test]
 fn a_realm_cannot_break_out_of_its_quotes() {
     let mut rng = Rng::from_number(1);
-    let authenticator = Authenticator::new("a\", nonce=\"\\", LIFE, &mut rng);
+    let authenticator = Authenticator::new("a\", nonce=\"\\", vec![Algorithm::Md5], LIFE, &mut rng);
     let value = authenticator.challenge(Now::default(), false, &mut rng).remove(0);
     assert!(value.starts_with("Digest realm=\"a\\\", nonce=\\\"\\\\\", nonce=\""), "{value}");
 }
