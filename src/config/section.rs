@@ -77,7 +77,7 @@ impl Default for Sip {
             expires_default_seconds: 600,
             expires_max_seconds: 3600,
             keep_alive_seconds: 30,
-            digest: vec![Algorithm::Md5, Algorithm::Sha256],
+            digest: vec![Algorithm::Md5],
             nonce_seconds: 300,
         }
     }

@@ -257,9 +257,16 @@ impl Switchboard {
     pub(super) fn offer_unanswered(&mut self, now: Now, id: CallId, leg: LegNo, status: u16) {
         let state = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).map(|leg| leg.state);
         match state {
-            Some(OfferState::Ringing { rang, .. }) => {
-                let outcome = if rang { OfferOutcome::NoAnswer } else { OfferOutcome::Unreachable };
-                self.offer_over(now, id, leg, outcome, Some(status));
+            Some(OfferState::Ringing { rang: true, .. }) => {
+                self.offer_over(now, id, leg, OfferOutcome::NoAnswer, Some(status));
+            }
+            Some(OfferState::Ringing { rang: false, .. }) => {
+                // Nobody is there: no more offers until the phone registers or answers a keep-alive.
+                let operator = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).and_then(OfferLeg::operator);
+                if let Some(operator) = operator.cloned() {
+                    self.acd.set_reachable(now, &operator, false);
+                }
+                self.offer_over(now, id, leg, OfferOutcome::Unreachable, Some(status));
             }
             Some(OfferState::Cancelling) => self.drop_leg(id, leg),
             Some(OfferState::Talking { .. }) | None => {}

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use siaga::cdr::fact::{EndCause, FactKind, OfferOutcome, Side};
 use siaga::media::command::{Command, Event};
+use siaga::sip::flow::Flow;
 use siaga::switchboard::Input;
 
 use super::caller::Caller;
@@ -124,6 +125,29 @@ fn a_phone_that_does_not_answer_makes_way_for_the_next() {
     caller.hangs_up(&mut world);
     let no_answer = |kind: &FactKind| matches!(kind, FactKind::OfferEnded { outcome: OfferOutcome::NoAnswer, .. });
     assert_eq!(world.count(no_answer), 1);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_phone_that_is_not_there_gets_no_more_offers_until_it_registers() {
+    let mut world = staffed();
+    world.register("sari", SARI);
+    let mut caller = Caller::dials(&mut world);
+    world.take(BUDI, "INVITE");
+    let flow = Flow::udp("127.0.0.1:5060".parse().unwrap(), BUDI.parse().unwrap());
+    world.step(Input::Unreachable { flow });
+    answers(&mut world, SARI);
+    caller.is_answered(&mut world);
+    let mut second = Caller::dials(&mut world);
+    world.pass(Duration::from_secs(20));
+    assert!(!world.has(BUDI, "INVITE"), "{:#?}", world.sent);
+    world.register("budi", BUDI);
+    answers(&mut world, BUDI);
+    second.is_answered(&mut world);
+    caller.hangs_up(&mut world);
+    second.hangs_up(&mut world);
+    let unreachable = |kind: &FactKind| matches!(kind, FactKind::OfferEnded { outcome: OfferOutcome::Unreachable, .. });
+    assert_eq!(world.count(unreachable), 1);
     world.assert_empty_in_the_end();
 }
 
