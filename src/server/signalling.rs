@@ -11,7 +11,7 @@ use std::task::Poll;
 
 use anyhow::Context as _;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::io::Interest;
+use tokio::io::{Interest, Ready};
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
 
@@ -146,7 +146,12 @@ impl<H: Hands> Signalling<H> {
                     None | Some(Inbound::Stop) => break,
                     Some(inbound) => self.take(inbound),
                 },
-                ready = readable(&self.sockets) => self.receive(ready, &mut buffer),
+                (index, ready) = readable(&self.sockets) => {
+                    if ready.is_error() {
+                        self.take_errors(index);
+                    }
+                    self.receive(index, &mut buffer);
+                }
                 () = until(due) => self.step(Input::Tick),
             }
         }
@@ -177,7 +182,6 @@ impl<H: Hands> Signalling<H> {
 
     /// Takes what has come to one socket, a limited number of datagrams, so that timers have their turn.
     fn receive(&mut self, index: usize, buffer: &mut [u8]) {
-        self.take_errors(index);
         for _ in 0..DATAGRAMS_PER_TURN_MAX {
             let Some((local, socket)) = self.sockets.get(index) else { return };
             match socket.try_recv_from(buffer) {
@@ -253,16 +257,22 @@ impl<H: Hands> Signalling<H> {
     }
 }
 
-/// Waits until one of the sockets has something, datagrams or errors; gives its index.
-async fn readable(sockets: &[(SocketAddr, UdpSocket)]) -> usize {
+/// Waits until one of the sockets has something, datagrams or errors; gives its index and which.
+async fn readable(sockets: &[(SocketAddr, UdpSocket)]) -> (usize, Ready) {
     let wanted = Interest::READABLE | Interest::ERROR;
     if let [(_, socket)] = sockets {
         // Fails only when the runtime ends.
-        return if socket.ready(wanted).await.is_ok() { 0 } else { std::future::pending().await };
+        return match socket.ready(wanted).await {
+            Ok(ready) => (0, ready),
+            Err(_) => std::future::pending().await,
+        };
     }
     let mut waits: Vec<_> = sockets.iter().map(|(_, socket)| Box::pin(socket.ready(wanted))).collect();
     let first = poll_fn(|cx| {
-        let ready = waits.iter_mut().position(|wait| matches!(wait.as_mut().poll(cx), Poll::Ready(Ok(_))));
+        let ready = waits.iter_mut().enumerate().find_map(|(index, wait)| match wait.as_mut().poll(cx) {
+            Poll::Ready(Ok(ready)) => Some((index, ready)),
+            Poll::Ready(Err(_)) | Poll::Pending => None,
+        });
         ready.map_or(Poll::Pending, Poll::Ready)
     });
     pin!(first).await

@@ -75,7 +75,7 @@ impl Recorder {
                 tell(seal(recording));
             }
         })?;
-        let desk = Desk { folder, clock, events, sealer, tapes: BTreeMap::new() };
+        let desk = Desk { folder, clock, events, sealer, silent: BTreeMap::new(), tapes: BTreeMap::new() };
         let writing = thread::Builder::new().name("recorder".into()).spawn(move || desk.run(&inbox))?;
         Ok(Self { orders, threads: [Some(writing), Some(sealing)] })
     }
@@ -96,6 +96,8 @@ struct Desk<F> {
     clock: Clock,
     events: F,
     sealer: SyncSender<Written>,
+    /// Recordings to be, until the first sound: a call without any leaves no file.
+    silent: BTreeMap<TapeId, (CallId, LegNo, Instant)>,
     tapes: BTreeMap<TapeId, Tape>,
 }
 
@@ -151,11 +153,11 @@ impl<F: FnMut(Event)> Desk<F> {
 
     fn order(&mut self, order: TapeOrder) -> bool {
         match order {
-            TapeOrder::Start { tape, call, leg, at } => match Tape::start(&self.folder, call, leg, at) {
-                Ok(started) => drop(self.tapes.insert(tape, started)),
-                Err(error) => self.failed(call, leg, &error.to_string()),
-            },
+            TapeOrder::Start { tape, call, leg, at } => drop(self.silent.insert(tape, (call, leg, at))),
             TapeOrder::Frame(frame) => {
+                if let Some((call, leg, at)) = self.silent.remove(&frame.tape) {
+                    self.start(frame.tape, call, leg, at);
+                }
                 if let Some(tape) = self.tapes.get_mut(&frame.tape) {
                     tape.frame(&frame);
                 }
@@ -166,7 +168,15 @@ impl<F: FnMut(Event)> Desk<F> {
         true
     }
 
+    fn start(&mut self, tape: TapeId, call: CallId, leg: LegNo, at: Instant) {
+        match Tape::start(&self.folder, call, leg, at) {
+            Ok(started) => drop(self.tapes.insert(tape, started)),
+            Err(error) => self.failed(call, leg, &error.to_string()),
+        }
+    }
+
     fn stop(&mut self, tape: TapeId, dropped: u64) {
+        self.silent.remove(&tape);
         let Some(tape) = self.tapes.remove(&tape) else { return };
         let (call, leg) = (tape.call, tape.leg);
         match tape.finish(dropped) {
