@@ -8,6 +8,7 @@ pub mod config;
 pub mod ids;
 pub mod limits;
 pub mod media;
+pub mod reports;
 pub mod server;
 pub mod sip;
 pub mod store;

@@ -174,6 +174,11 @@ impl Cdr {
         self.asserted.as_deref().or(self.presented.as_deref())
     }
 
+    /// The best location in a few words. None where none came, or nothing of it could be read.
+    pub fn location_brief(&self) -> Option<String> {
+        self.locations.iter().map(Location::brief).find(|words| !words.is_empty())
+    }
+
     /// True when nothing but late facts can follow.
     pub const fn is_closed(&self) -> bool {
         self.ended.is_some()

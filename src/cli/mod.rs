@@ -2,6 +2,7 @@
 
 mod console;
 mod operator;
+mod report;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,6 +29,9 @@ enum Command {
     /// Operators: who may register a phone, and who gets calls.
     #[command(subcommand)]
     Operator(OperatorCommand),
+    /// Figures and calls of a period, from the database.
+    #[command(subcommand)]
+    Report(report::ReportCommand),
 }
 
 /// Where the configuration is.
@@ -106,6 +110,7 @@ fn carry_out(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Operator(command) => on_operator(command),
+        Command::Report(command) => report::report(command),
     }
 }
 

@@ -2,6 +2,11 @@
 
 use crate::clock::{Instant, Now, Timestamp};
 
+/// The calendar clock, for a command that does its work once.
+pub fn wall_now() -> Timestamp {
+    Clock::start().now().wall
+}
+
 /// Both clocks of the machine, the monotonic one counted from the start of the process.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {

@@ -15,6 +15,8 @@ use super::{Store, StoreError, on_either};
 struct Dialect {
     insert_facts: &'static str,
     upsert_cdrs: &'static str,
+    forget_talks: &'static str,
+    insert_talks: &'static str,
     open_calls: &'static str,
     close_calls: &'static str,
 }
@@ -35,6 +37,10 @@ const SQLITE: Dialect = Dialect {
         outcome = excluded.outcome, cause = excluded.cause, ended_by = excluded.ended_by, operator = excluded.operator, \
         waited_ms = excluded.waited_ms, talk_ms = excluded.talk_ms, wrap_ms = excluded.wrap_ms, class = excluded.class, \
         category = excluded.category, body = excluded.body",
+    forget_talks: "DELETE FROM talk WHERE call IN (SELECT value FROM json_each($1))",
+    insert_talks: "INSERT INTO talk (call, no, operator, received, talk_ms, wrap_ms) \
+        SELECT value ->> '$.call', value ->> '$.no', value ->> '$.operator', value ->> '$.received', \
+        value ->> '$.talk_ms', value ->> '$.wrap_ms' FROM json_each($1)",
     open_calls: "INSERT INTO open_call (call, journal) SELECT value, $2 FROM json_each($1) WHERE true \
         ON CONFLICT (call) DO NOTHING",
     close_calls: "DELETE FROM open_call WHERE call IN (SELECT value FROM json_each($1))",
@@ -57,6 +63,10 @@ const POSTGRES: Dialect = Dialect {
         outcome = excluded.outcome, cause = excluded.cause, ended_by = excluded.ended_by, operator = excluded.operator, \
         waited_ms = excluded.waited_ms, talk_ms = excluded.talk_ms, wrap_ms = excluded.wrap_ms, class = excluded.class, \
         category = excluded.category, body = excluded.body",
+    forget_talks: "DELETE FROM talk WHERE call IN (SELECT value FROM json_array_elements_text($1::json) AS value)",
+    insert_talks: "INSERT INTO talk (call, no, operator, received, talk_ms, wrap_ms) \
+        SELECT value ->> 'call', (value ->> 'no')::bigint, value ->> 'operator', (value ->> 'received')::bigint, \
+        (value ->> 'talk_ms')::bigint, (value ->> 'wrap_ms')::bigint FROM json_array_elements($1::json) AS value",
     open_calls: "INSERT INTO open_call (call, journal) SELECT value, $2 FROM json_array_elements_text($1::json) AS value \
         ON CONFLICT (call) DO NOTHING",
     close_calls: "DELETE FROM open_call WHERE call IN (SELECT value FROM json_array_elements_text($1::json) AS value)",
@@ -134,6 +144,32 @@ impl<'a> Row<'a> {
     }
 }
 
+/// One stretch of talk.
+#[derive(Debug, Serialize)]
+struct TalkRow<'a> {
+    call: CallId,
+    no: usize,
+    operator: Option<&'a str>,
+    received: i64,
+    talk_ms: u64,
+    wrap_ms: Option<u64>,
+}
+
+impl<'a> TalkRow<'a> {
+    fn of(cdr: &'a Cdr) -> impl Iterator<Item = Self> {
+        let last = cdr.talks.len().saturating_sub(1);
+        cdr.talks.iter().enumerate().map(move |(no, talk)| {
+            let operator = match &talk.with {
+                Callee::Operator(operator) => Some(operator.as_str()),
+                Callee::Number(_) => None,
+            };
+            // Who talked last worked on the call after its end.
+            let wrap_ms = cdr.wrap_ms.filter(|_| no == last && operator.is_some());
+            Self { call: cdr.call, no, operator, received: cdr.received.as_millis(), talk_ms: talk.millis(), wrap_ms }
+        })
+    }
+}
+
 impl Store {
     const fn dialect(&self) -> &'static Dialect {
         match self {
@@ -159,7 +195,11 @@ impl Store {
             }
             let rows: Vec<Row<'_>> = batch.cdrs.iter().filter_map(Row::of).collect();
             if !rows.is_empty() {
+                let calls: Vec<CallId> = rows.iter().map(|row| row.call).collect();
+                let talks: Vec<TalkRow<'_>> = rows.iter().flat_map(|row| TalkRow::of(row.body)).collect();
                 sqlx::query(sql.upsert_cdrs).bind(serde_json::to_string(&rows)?).execute(&mut *tx).await?;
+                sqlx::query(sql.forget_talks).bind(serde_json::to_string(&calls)?).execute(&mut *tx).await?;
+                sqlx::query(sql.insert_talks).bind(serde_json::to_string(&talks)?).execute(&mut *tx).await?;
             }
             if !batch.opened.is_empty() {
                 let opened = serde_json::to_string(&batch.opened)?;

@@ -4,8 +4,10 @@
 pub mod facts;
 pub mod journal;
 pub mod operators;
+pub mod report_queries;
 pub mod writer;
 
+use std::path::PathBuf;
 use std::str::FromStr as _;
 use std::time::Duration;
 
@@ -26,6 +28,10 @@ pub enum StoreError {
     Url(String),
     #[error("the folder of the database cannot be made")]
     Folder(#[source] std::io::Error),
+    #[error("there is no database at {}: siaga serve or siaga operator add makes it", .0.display())]
+    NotThere(PathBuf),
+    #[error("the database has no records of this version yet: siaga serve brings its tables up to date")]
+    NoTables,
     #[error("the database does not take it")]
     Sql(#[from] sqlx::Error),
     #[error("the database's tables cannot be brought up to date")]
@@ -80,20 +86,25 @@ impl Store {
         }
     }
 
-    /// Opens for reading only; nothing is made or changed.
+    /// Opens for reading only; nothing is made or changed. An error while there is no database, or an older one.
     pub async fn open_read_only(url: &str) -> Result<Self, StoreError> {
-        match Kind::of(url)? {
+        let store = match Kind::of(url)? {
             Kind::Sqlite(options) => {
+                let path = options.get_filename();
+                if !path.exists() {
+                    return Err(StoreError::NotThere(path.to_owned()));
+                }
                 let options = options.read_only(true).busy_timeout(PATIENCE);
                 let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
-                Ok(Self::Sqlite(pool.connect_with(options).await?))
+                Self::Sqlite(pool.connect_with(options).await?)
             }
             Kind::Postgres(options) => {
                 let options = options.options([("default_transaction_read_only", "on")]);
                 let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
-                Ok(Self::Postgres(pool.connect_with(options).await?))
+                Self::Postgres(pool.connect_with(options).await?)
             }
-        }
+        };
+        if store.has_records().await? { Ok(store) } else { Err(StoreError::NoTables) }
     }
 
     /// Closes every connection in good order.

@@ -28,7 +28,25 @@ CREATE TABLE cdr (
     category TEXT,
     body TEXT NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX cdr_received ON cdr (received);
+CREATE INDEX cdr_received ON cdr (received, call);
+-- A year's summary is read from these two alone.
+CREATE INDEX cdr_outcome ON cdr (outcome, received, waited_ms, talk_ms, wrap_ms);
+CREATE INDEX cdr_class ON cdr (class, received);
+
+-- Every stretch of talk of the calls in cdr: who was lost and who went on with the caller each have their own.
+CREATE TABLE talk (
+    call TEXT NOT NULL,
+    no INTEGER NOT NULL,
+    -- Null: the fallback number.
+    operator TEXT,
+    -- Of the call.
+    received INTEGER NOT NULL,
+    talk_ms INTEGER NOT NULL,
+    -- Null: the wrap-up was not his, or is not over.
+    wrap_ms INTEGER,
+    PRIMARY KEY (call, no)
+) WITHOUT ROWID;
+CREATE INDEX talk_operator ON talk (operator, received, talk_ms, wrap_ms);
 
 -- Calls that have begun and not ended, as far as they are stored.
 CREATE TABLE open_call (

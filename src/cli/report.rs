@@ -1,0 +1,82 @@
+//! Reports on the command line: a process of its own that reads the database and nothing else.
+
+use std::io::{self, BufWriter, Write as _};
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+
+use crate::config::Config;
+use crate::reports::period::Period;
+use crate::reports::{self, Format};
+use crate::store::Store;
+use crate::store::report_queries::Limits;
+
+use super::ConfigFile;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ReportCommand {
+    /// The figures of a period: service levels, waits, abandonment, handling time, and what each operator did.
+    Summary(Asked),
+    /// The calls of a period, one by one.
+    Calls(Asked),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Asked {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// First day (2026-11-24) or time (2026-11-24T07:00, or with an offset 2026-11-24T07:00:00+07:00). Default: today.
+    #[arg(long, value_name = "DAY|TIME")]
+    from: Option<String>,
+    /// Last day, which is inside, or time, which is not. Default: the end of today.
+    #[arg(long, value_name = "DAY|TIME")]
+    to: Option<String>,
+    /// How it is written.
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+}
+
+/// Writes a report to the standard output.
+pub(super) fn report(command: ReportCommand) -> anyhow::Result<()> {
+    let (asked, is_summary) = match command {
+        ReportCommand::Summary(asked) => (asked, true),
+        ReportCommand::Calls(asked) => (asked, false),
+    };
+    let config = Config::load(&asked.file.config)?;
+    let now = crate::server::clock::wall_now();
+    let period = Period::parse(asked.from.as_deref(), asked.to.as_deref(), &config.zone, now)?;
+    let limits = Limits {
+        service_level_ms: u64::try_from(config.report.service_level.as_millis())?,
+        short_abandon_ms: u64::try_from(config.report.short_abandon.as_millis())?,
+    };
+    let mut out = BufWriter::new(io::stdout().lock());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let written = runtime.block_on(async {
+        let store = Store::open_read_only(&config.store_url).await.context("[store] url")?;
+        let written = if is_summary {
+            reports::summary(&store, &period, limits, asked.format, &mut out).await
+        } else {
+            reports::calls(&store, &period, asked.format, &mut out).await
+        };
+        store.close().await;
+        written
+    });
+    match written.and_then(|()| Ok(out.flush()?)) {
+        Err(fault) if is_broken_pipe(&fault) => {
+            // Who reads has seen enough (`| head`); what is still buffered has nowhere to go.
+            drop(out.into_parts());
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+fn is_broken_pipe(fault: &anyhow::Error) -> bool {
+    fault.chain().any(|cause| {
+        let error = match cause.downcast_ref::<csv::Error>().map(csv::Error::kind) {
+            Some(csv::ErrorKind::Io(error)) => Some(error),
+            Some(_) | None => cause.downcast_ref::<io::Error>(),
+        };
+        error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    })
+}

@@ -1,0 +1,162 @@
+//! CSV for spreadsheets: RFC 4180 with a byte order mark, times in ISO 8601 with the site's offset, spans in milliseconds.
+//!
+//! A spreadsheet takes a cell that begins with `=`, `+`, `-` or `@` for a formula, and some of the cells come from callers. Such
+//! a cell gets an apostrophe in front, which spreadsheets take for "this is text". One kind is left as it is: `+` and
+//! digits alone, a telephone number. As a formula it is only that number, and programs that read the file find
+//! `+628…`, not `'+628…`. (A spreadsheet that guesses shows it without the plus: import the column as text.)
+
+use std::io::Write;
+
+use crate::cdr::Cdr;
+use crate::cdr::fact::{Callee, Class, EndCause, Side};
+use crate::clock::Timestamp;
+use crate::store::Store;
+
+use super::kpi::Figures;
+use super::period::Period;
+use super::{Value, lines, offers_text};
+
+/// The byte order mark, without which Excel does not take a file for UTF-8.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+/// What spreadsheets begin a formula with: also after a tab or line end, and the wide forms of East Asian keyboards.
+const FORMULA: &[char] = &['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
+
+const CALL_COLUMNS: [&str; 27] = [
+    "call",
+    "received",
+    "answered",
+    "ended",
+    "waited_ms",
+    "talk_ms",
+    "wrap_ms",
+    "trunk",
+    "asserted",
+    "presented",
+    "called",
+    "location",
+    "operator",
+    "fallback_number",
+    "returned",
+    "offers",
+    "offers_detail",
+    "ended_by",
+    "cause",
+    "sip_status",
+    "q850",
+    "outcome",
+    "class",
+    "category",
+    "recording",
+    "recording_sha256",
+    "sip_call_id",
+];
+
+pub(super) fn summary(period: &Period, figures: &Figures, out: &mut impl Write) -> anyhow::Result<()> {
+    let mut writer = writer(out)?;
+    writer.write_record(["figure", "of", "value", "unit", "formula"])?;
+    let (from, to) = (period.iso(period.span.start), period.iso(period.span.end));
+    writer.write_record(["from", "", &from, "time", "the first moment inside"])?;
+    writer.write_record(["to", "", &to, "time", "the first moment behind"])?;
+    for line in lines(figures) {
+        let (value, unit) = match line.value {
+            Value::Calls(calls) => (calls.to_string(), "calls"),
+            Value::Millis(millis) => (number(millis), "ms"),
+            Value::PerMille(tenths) => (tenths.map(|t| format!("{}.{}", t / 10, t % 10)).unwrap_or_default(), "%"),
+        };
+        writer.write_record([line.name, &text(&line.of), &value, unit, &text(&line.formula)])?;
+    }
+    writer.flush()?;
+    Ok(())
+}
+
+pub(super) async fn calls(store: &Store, period: &Period, out: &mut impl Write) -> anyhow::Result<()> {
+    let mut writer = writer(out)?;
+    writer.write_record(CALL_COLUMNS)?;
+    let mut page = store.calls(&period.span, None).await?;
+    while let Some(last) = page.last() {
+        for call in &page {
+            writer.write_record(cells(&call.cdr()?, period))?;
+        }
+        page = store.calls(&period.span, Some(last)).await?;
+    }
+    writer.flush()?;
+    Ok(())
+}
+
+fn writer<W: Write>(mut out: W) -> anyhow::Result<csv::Writer<W>> {
+    out.write_all(BOM)?;
+    Ok(csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out))
+}
+
+fn cells(cdr: &Cdr, period: &Period) -> [String; CALL_COLUMNS.len()] {
+    let time = |at: Option<Timestamp>| at.map(|at| period.iso(at)).unwrap_or_default();
+    let word = |text: Option<&str>| text.map(self::text).unwrap_or_default();
+    let (operator, fallback) = match cdr.talks.last().map(|talk| &talk.with) {
+        Some(Callee::Operator(operator)) => (Some(operator.as_str()), None),
+        Some(Callee::Number(number)) => (None, Some(number.as_str())),
+        None => (None, None),
+    };
+    let joined = |texts: Vec<&str>| text(&texts.join("; "));
+    let disposition = cdr.disposition.as_ref();
+    [
+        cdr.call.to_string(),
+        time(Some(cdr.received)),
+        time(cdr.answered),
+        time(cdr.ended),
+        cdr.waited_ms.to_string(),
+        cdr.talk_ms.to_string(),
+        number(cdr.wrap_ms),
+        text(&cdr.trunk),
+        word(cdr.asserted.as_deref()),
+        word(cdr.presented.as_deref()),
+        text(&cdr.called),
+        word(cdr.location_brief().as_deref()),
+        word(operator),
+        word(fallback),
+        cdr.returned.to_string(),
+        cdr.offers.len().to_string(),
+        text(&offers_text(cdr)),
+        word(cdr.ended_by.map(Side::word)),
+        word(cdr.cause.map(EndCause::word)),
+        number(cdr.sip_status.map(u64::from)),
+        number(cdr.q850.map(u64::from)),
+        word(cdr.outcome.map(crate::cdr::Outcome::word)),
+        word(disposition.map(|disposition| Class::word(disposition.class))),
+        word(disposition.and_then(|disposition| disposition.category.as_deref())),
+        joined(cdr.recordings.iter().map(|recording| recording.file.as_str()).collect()),
+        joined(cdr.recordings.iter().map(|recording| recording.sha256.as_str()).collect()),
+        text(&cdr.sip_call_id),
+    ]
+}
+
+fn number(number: Option<u64>) -> String {
+    number.map(|number| number.to_string()).unwrap_or_default()
+}
+
+/// A cell that no spreadsheet takes for a formula.
+fn text(text: &str) -> String {
+    let is_number =
+        text.strip_prefix('+').is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()));
+    if text.starts_with(FORMULA) && !is_number { format!("'{text}") } else { text.to_owned() }
+}
+
+#[cfg(test)]
+mod cell_tests {
+    use super::text;
+
+    #[test]
+    fn no_cell_begins_a_formula() {
+        for bad in
+            ["=1+1", "+cmd|' /C calc'!A0", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "+62 811", "+", "＝1", "＠a"]
+        {
+            assert_eq!(text(bad), format!("'{bad}"));
+        }
+    }
+
+    #[test]
+    fn numbers_and_plain_words_stay_as_they_are() {
+        for good in ["+6281122334455", "0811223344", "112", "", "Jl. A-1", "urn:service:sos", "a=b"] {
+            assert_eq!(text(good), good);
+        }
+    }
+}

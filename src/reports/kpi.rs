@@ -1,0 +1,252 @@
+//! The figures: pure arithmetic on sums. Milliseconds and counts stay integers; whoever shows a figure divides last.
+
+use serde::{Serialize, Serializer};
+
+use crate::cdr::Outcome;
+use crate::store::report_queries::{Limits, OutcomeTotals, TalkTotals, Totals};
+
+/// A part of a whole, shown in per cent with one decimal. Of nothing there is no share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Share {
+    pub part: u64,
+    pub whole: u64,
+}
+
+impl Share {
+    /// Tenths of a per cent, half up.
+    pub fn per_mille(self) -> Option<u64> {
+        rounded(u128::from(self.part) * 1_000, self.whole)
+    }
+}
+
+impl Serialize for Share {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Shown {
+            part: u64,
+            whole: u64,
+            percent: Option<f64>,
+        }
+        let tenths = self.per_mille().and_then(|tenths| u32::try_from(tenths).ok());
+        Shown { part: self.part, whole: self.whole, percent: tenths.map(|t| f64::from(t) / 10.0) }.serialize(serializer)
+    }
+}
+
+/// A sum of times over a count, shown as their mean in milliseconds. Of nothing there is no mean.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mean {
+    pub sum_ms: u64,
+    pub count: u64,
+}
+
+impl Mean {
+    /// Milliseconds, half up.
+    pub fn millis(self) -> Option<u64> {
+        rounded(u128::from(self.sum_ms), self.count)
+    }
+}
+
+impl Serialize for Mean {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Shown {
+            sum_ms: u64,
+            count: u64,
+            mean_ms: Option<u64>,
+        }
+        Shown { sum_ms: self.sum_ms, count: self.count, mean_ms: self.millis() }.serialize(serializer)
+    }
+}
+
+fn rounded(sum: u128, count: u64) -> Option<u64> {
+    let count = u128::from(count);
+    let doubled = sum.checked_mul(2)?.checked_add(count)?;
+    u64::try_from(doubled.checked_div(count.checked_mul(2)?)?).ok()
+}
+
+/// A count with its word.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Count {
+    pub word: String,
+    pub calls: u64,
+}
+
+/// One operator's figures.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OperatorFigures {
+    pub operator: String,
+    /// None when the account is gone.
+    pub name: Option<String>,
+    /// Callers that he answered.
+    pub answered: u64,
+    pub talk_ms: u64,
+    pub wrap_ms: u64,
+    /// (talk + wrap-up) / answered.
+    pub aht: Mean,
+}
+
+/// A period's figures, each with the formula beside it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Figures {
+    /// T of the service levels.
+    pub service_level_ms: u64,
+    /// An abandoned call that waited less is a short abandon.
+    pub short_abandon_ms: u64,
+    /// Every call of the period that is over.
+    pub calls: u64,
+    /// One for each outcome, zeros too.
+    pub outcomes: Vec<Count>,
+    /// What operators classed, by class.
+    pub classes: Vec<Count>,
+    pub unclassed: u64,
+    /// Answered within T / answered.
+    pub sl1: Share,
+    /// (Answered within T + abandoned within T) / (answered + abandoned).
+    pub sl2: Share,
+    /// Answered within T / (answered + abandoned - short abandons): the headline.
+    pub sl3: Share,
+    /// Mean wait of the answered.
+    pub asa: Mean,
+    /// The longest wait of an answered call.
+    pub answered_longest_ms: u64,
+    /// The longest wait of a call that nobody answered.
+    pub unanswered_longest_ms: u64,
+    /// Abandoned / (answered + abandoned).
+    pub abandonment: Share,
+    /// (Abandoned - short) / (answered + abandoned - short).
+    pub abandonment_without_short: Share,
+    pub short_abandons: u64,
+    /// (Talk + wrap-up) / answered.
+    pub aht: Mean,
+    pub operators: Vec<OperatorFigures>,
+    /// Calls that the fallback number took.
+    pub fallback_answered: u64,
+    pub fallback_talk_ms: u64,
+}
+
+impl Figures {
+    /// Makes a period's figures of its sums.
+    pub fn of(totals: &Totals, limits: Limits) -> Self {
+        let of = |outcome: Outcome| {
+            let found = totals.outcomes.iter().find(|(word, _)| word == outcome.word());
+            found.map(|(_, totals)| *totals).unwrap_or_default()
+        };
+        let (answered, abandoned) = (of(Outcome::Answered), of(Outcome::Abandoned));
+        let (failed, interrupted) = (of(Outcome::Failed), of(Outcome::Interrupted));
+        let calls = totals.outcomes.iter().map(|(_, totals)| totals.calls).sum();
+        let classed: u64 = totals.classes.iter().map(|(_, calls)| calls).sum();
+        let both = answered.calls + abandoned.calls;
+        let patient = abandoned.calls.saturating_sub(abandoned.short);
+        let longest = |outcomes: &[OutcomeTotals]| outcomes.iter().map(|of| of.waited_longest_ms).max().unwrap_or(0);
+        Self {
+            service_level_ms: limits.service_level_ms,
+            short_abandon_ms: limits.short_abandon_ms,
+            calls,
+            outcomes: OUTCOMES
+                .map(|outcome| Count { word: outcome.word().to_owned(), calls: of(outcome).calls })
+                .into(),
+            classes: totals.classes.iter().map(|(word, calls)| Count { word: word.clone(), calls: *calls }).collect(),
+            unclassed: calls.saturating_sub(classed),
+            sl1: Share { part: answered.within, whole: answered.calls },
+            sl2: Share { part: answered.within + abandoned.within, whole: both },
+            sl3: Share { part: answered.within, whole: answered.calls + patient },
+            asa: Mean { sum_ms: answered.waited_ms, count: answered.calls },
+            answered_longest_ms: answered.waited_longest_ms,
+            unanswered_longest_ms: longest(&[abandoned, failed, interrupted]),
+            abandonment: Share { part: abandoned.calls, whole: both },
+            abandonment_without_short: Share { part: patient, whole: answered.calls + patient },
+            short_abandons: abandoned.short,
+            aht: Mean { sum_ms: answered.talk_ms + answered.wrap_ms, count: answered.calls },
+            operators: totals
+                .operators
+                .iter()
+                .map(|of| OperatorFigures {
+                    operator: of.operator.clone(),
+                    name: of.name.clone(),
+                    answered: of.totals.answered,
+                    talk_ms: of.totals.talk_ms,
+                    wrap_ms: of.totals.wrap_ms,
+                    aht: handling(of.totals),
+                })
+                .collect(),
+            fallback_answered: totals.fallback.answered,
+            fallback_talk_ms: totals.fallback.talk_ms,
+        }
+    }
+}
+
+const OUTCOMES: [Outcome; 4] = [Outcome::Answered, Outcome::Abandoned, Outcome::Failed, Outcome::Interrupted];
+
+fn handling(totals: TalkTotals) -> Mean {
+    Mean { sum_ms: totals.talk_ms + totals.wrap_ms, count: totals.answered }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { service_level_ms: 10_000, short_abandon_ms: 5_000 };
+
+    fn totals(answered: OutcomeTotals, abandoned: OutcomeTotals) -> Totals {
+        Totals {
+            outcomes: vec![("abandoned".to_owned(), abandoned), ("answered".to_owned(), answered)],
+            ..Totals::default()
+        }
+    }
+
+    #[test]
+    fn the_three_service_levels_differ_by_what_they_divide() {
+        let answered = OutcomeTotals { calls: 80, within: 60, waited_ms: 800_004, ..OutcomeTotals::default() };
+        let abandoned = OutcomeTotals { calls: 20, within: 12, short: 8, ..OutcomeTotals::default() };
+        let figures = Figures::of(&totals(answered, abandoned), LIMITS);
+        assert_eq!((figures.sl1, figures.sl1.per_mille()), (Share { part: 60, whole: 80 }, Some(750)));
+        assert_eq!((figures.sl2, figures.sl2.per_mille()), (Share { part: 72, whole: 100 }, Some(720)));
+        assert_eq!((figures.sl3, figures.sl3.per_mille()), (Share { part: 60, whole: 92 }, Some(652)));
+        assert_eq!(figures.abandonment.per_mille(), Some(200));
+        assert_eq!(figures.abandonment_without_short, Share { part: 12, whole: 92 });
+        assert_eq!(figures.asa.millis(), Some(10_000));
+        assert_eq!((figures.calls, figures.unclassed, figures.short_abandons), (100, 100, 8));
+    }
+
+    #[test]
+    fn failed_and_interrupted_calls_are_counted_but_in_no_service_level() {
+        let answered = OutcomeTotals { calls: 1, within: 1, ..OutcomeTotals::default() };
+        let mut totals = totals(answered, OutcomeTotals::default());
+        let lost = OutcomeTotals { calls: 3, within: 3, short: 3, waited_longest_ms: 77, ..OutcomeTotals::default() };
+        totals.outcomes.push(("failed".to_owned(), lost));
+        totals.outcomes.push(("interrupted".to_owned(), lost));
+        let figures = Figures::of(&totals, LIMITS);
+        assert_eq!((figures.sl3, figures.sl2), (Share { part: 1, whole: 1 }, Share { part: 1, whole: 1 }));
+        assert_eq!((figures.calls, figures.short_abandons, figures.unanswered_longest_ms), (7, 0, 77));
+    }
+
+    #[test]
+    fn a_period_without_calls_has_no_shares_and_no_means() {
+        let figures = Figures::of(&Totals::default(), LIMITS);
+        assert_eq!((figures.sl1.per_mille(), figures.asa.millis(), figures.aht.millis()), (None, None, None));
+        assert_eq!(figures.outcomes.len(), 4);
+        assert_eq!(serde_json::to_value(figures.sl3).unwrap()["percent"], serde_json::Value::Null);
+    }
+
+    #[test]
+    fn division_is_last_and_half_goes_up() {
+        assert_eq!(Mean { sum_ms: 5, count: 2 }.millis(), Some(3));
+        assert_eq!(Mean { sum_ms: 7, count: 3 }.millis(), Some(2));
+        assert_eq!(Share { part: 1, whole: 3 }.per_mille(), Some(333));
+        assert_eq!(Share { part: 2, whole: 3 }.per_mille(), Some(667));
+        assert_eq!(Share { part: u64::MAX, whole: u64::MAX }.per_mille(), Some(1_000));
+        assert_eq!(
+            serde_json::to_string(&Share { part: 652, whole: 1_000 }).unwrap(),
+            "{\"part\":652,\"whole\":1000,\"percent\":65.2}"
+        );
+    }
+
+    #[test]
+    fn handling_is_talk_and_wrap_up_of_each_operator() {
+        let own = TalkTotals { answered: 4, talk_ms: 100_000, wrap_ms: 20_002 };
+        let of = crate::store::report_queries::OperatorTotals { operator: "op1".to_owned(), name: None, totals: own };
+        let totals = Totals { operators: vec![of], ..Totals::default() };
+        let figures = Figures::of(&totals, LIMITS);
+        assert_eq!(figures.operators[0].aht.millis(), Some(30_001));
+    }
+}

@@ -1,0 +1,152 @@
+//! Reports for those who run the centre: figures and calls of a period, as a table, CSV or JSON. Reads the database only;
+//! knows nothing of the running service.
+
+mod csv;
+mod json;
+pub mod kpi;
+pub mod period;
+mod table;
+
+use std::io::Write;
+
+use crate::cdr::Cdr;
+use crate::cdr::fact::Callee;
+use crate::store::Store;
+use crate::store::report_queries::Limits;
+
+use kpi::Figures;
+use period::Period;
+
+/// How a report is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For eyes.
+    Table,
+    /// UTF-8 with a byte order mark, as spreadsheets want it; times in ISO 8601 with their offset.
+    Csv,
+    /// Everything, for programs.
+    Json,
+}
+
+/// Writes a period's figures.
+pub async fn summary(
+    store: &Store,
+    period: &Period,
+    limits: Limits,
+    format: Format,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let figures = Figures::of(&store.totals(&period.span, limits).await?, limits);
+    match format {
+        Format::Table => table::summary(period, &figures, out),
+        Format::Csv => csv::summary(period, &figures, out),
+        Format::Json => json::summary(period, &figures, out),
+    }
+}
+
+/// Writes a period's calls in the order of their arrival; never holds more than a page of them.
+pub async fn calls(store: &Store, period: &Period, format: Format, out: &mut impl Write) -> anyhow::Result<()> {
+    match format {
+        Format::Table => table::calls(store, period, out).await,
+        Format::Csv => csv::calls(store, period, out).await,
+        Format::Json => json::calls(store, period, out).await,
+    }
+}
+
+/// One figure as the table and the CSV show it.
+struct Line {
+    /// Its stable name in the CSV.
+    name: &'static str,
+    /// Of which operator, outcome or class; empty: of the whole period.
+    of: String,
+    value: Value,
+    /// What it is, with its formula.
+    formula: String,
+}
+
+/// A figure's value and unit.
+enum Value {
+    Calls(u64),
+    Millis(Option<u64>),
+    /// In tenths of a per cent.
+    PerMille(Option<u64>),
+}
+
+/// All figures of a summary, in their order.
+fn lines(figures: &Figures) -> Vec<Line> {
+    let line = |name, value, formula: &str| Line { name, of: String::new(), value, formula: formula.to_owned() };
+    let t = figures.service_level_ms / 1_000;
+    let short = figures.short_abandon_ms / 1_000;
+    let counted = |name, of: &str, calls, formula: &str| Line {
+        name,
+        of: of.to_owned(),
+        value: Value::Calls(calls),
+        formula: formula.to_owned(),
+    };
+    let mut all = vec![line("calls", Value::Calls(figures.calls), "all calls that are over")];
+    all.extend(figures.outcomes.iter().map(|of| counted("outcome", &of.word, of.calls, "")));
+    all.extend([
+        line("short-abandons", Value::Calls(figures.short_abandons), &format!("abandoned before {short} s")),
+        line(
+            "service-level",
+            Value::PerMille(figures.sl3.per_mille()),
+            &format!("SL3: answered within {t} s / (answered + abandoned - short abandons)"),
+        ),
+        line(
+            "service-level-1",
+            Value::PerMille(figures.sl1.per_mille()),
+            &format!("SL1: answered within {t} s / answered"),
+        ),
+        line(
+            "service-level-2",
+            Value::PerMille(figures.sl2.per_mille()),
+            &format!("SL2: (answered + abandoned within {t} s) / (answered + abandoned)"),
+        ),
+        line("asa", Value::Millis(figures.asa.millis()), "ASA: wait of the answered / answered"),
+        line("longest-wait-answered", Value::Millis(Some(figures.answered_longest_ms)), "of the answered"),
+        line("longest-wait-unanswered", Value::Millis(Some(figures.unanswered_longest_ms)), "of all others"),
+        line("abandonment", Value::PerMille(figures.abandonment.per_mille()), "abandoned / (answered + abandoned)"),
+        line(
+            "abandonment-without-short",
+            Value::PerMille(figures.abandonment_without_short.per_mille()),
+            "the same without short abandons, above and below",
+        ),
+        line("aht", Value::Millis(figures.aht.millis()), "AHT: (talk + wrap-up) / answered"),
+    ]);
+    all.extend(figures.classes.iter().map(|of| counted("class", &of.word, of.calls, "")));
+    all.push(line("unclassed", Value::Calls(figures.unclassed), "no operator has classed them"));
+    all.push(line("fallback-answered", Value::Calls(figures.fallback_answered), "taken by the fallback number"));
+    for of in &figures.operators {
+        let own =
+            |name, value, formula: &str| Line { name, of: of.operator.clone(), value, formula: formula.to_owned() };
+        all.extend([
+            own("operator-answered", Value::Calls(of.answered), of.name.as_deref().unwrap_or_default()),
+            own("operator-talk", Value::Millis(Some(of.talk_ms)), "all his talk"),
+            own("operator-wrap-up", Value::Millis(Some(of.wrap_ms)), "all his wrap-up"),
+            own("operator-aht", Value::Millis(of.aht.millis()), "(talk + wrap-up) / answered"),
+        ]);
+    }
+    all
+}
+
+/// Every offer in a few words: `op0001 no-answer 480; op0002 answered`.
+fn offers_text(cdr: &Cdr) -> String {
+    let words = cdr.offers.iter().map(|offer| {
+        let outcome = offer.outcome.map_or("open", crate::cdr::fact::OfferOutcome::word);
+        let status = offer.sip_status.map(|status| format!(" {status}")).unwrap_or_default();
+        format!("{} {outcome}{status}", callee(&offer.to))
+    });
+    words.collect::<Vec<_>>().join("; ")
+}
+
+fn callee(callee: &Callee) -> &str {
+    match callee {
+        Callee::Operator(operator) => operator.as_str(),
+        Callee::Number(number) => number,
+    }
+}
+
+/// Who talked last.
+fn last_callee(cdr: &Cdr) -> &str {
+    cdr.talks.last().map_or("", |talk| callee(&talk.with))
+}

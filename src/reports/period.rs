@@ -1,0 +1,154 @@
+//! Periods: dates of the site's time zone, or points in time, to a half-open span.
+
+use std::ops::Range;
+
+use anyhow::{Context as _, bail};
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+
+use crate::clock::Timestamp;
+
+/// From its start to just before its end, and the zone that its times are shown in.
+#[derive(Clone, Debug)]
+pub struct Period {
+    pub span: Range<Timestamp>,
+    pub zone: TimeZone,
+}
+
+/// One end of a period as it was written.
+enum Mark {
+    Day(Date),
+    Point(jiff::Timestamp),
+}
+
+impl Period {
+    /// Reads the two ends. Each is a day (`2026-11-24`), a local time (`2026-11-24T07:00`) or an RFC 3339 time with an offset
+    /// (`2026-11-24T07:00:00+07:00`). A day as end is inside, a time is not. Without a start: the day of the end.
+    /// Without an end: up to the end of today. Without both: today.
+    pub fn parse(from: Option<&str>, to: Option<&str>, zone: &TimeZone, now: Timestamp) -> anyhow::Result<Self> {
+        let from = from.map(|text| mark(text, zone).context("--from")).transpose()?;
+        let to = to.map(|text| mark(text, zone).context("--to")).transpose()?;
+        let today = zone.to_datetime(jiff::Timestamp::from_millisecond(now.as_millis())?).date();
+        let start = match (&from, &to) {
+            (Some(Mark::Point(point)), _) => *point,
+            (Some(Mark::Day(day)), _) | (None, Some(Mark::Day(day))) => midnight(*day, zone)?,
+            (None, Some(Mark::Point(point))) => midnight(zone.to_datetime(*point).date(), zone)?,
+            (None, None) => midnight(today, zone)?,
+        };
+        let end = match to {
+            Some(Mark::Point(point)) => point,
+            Some(Mark::Day(day)) => midnight(day.tomorrow()?, zone)?,
+            None => midnight(today.tomorrow()?, zone)?,
+        };
+        if start >= end {
+            bail!("the period ends before it begins: {start} to {end}");
+        }
+        let span = millis(start)..millis(end);
+        Ok(Self { span, zone: zone.clone() })
+    }
+
+    /// A time in ISO 8601 with the zone's offset and milliseconds: `2026-11-24T07:00:00.000+07:00`.
+    pub fn iso(&self, at: Timestamp) -> String {
+        self.shown(at, "%Y-%m-%dT%H:%M:%S%.3f%:z")
+    }
+
+    /// A time for eyes, in the zone: `2026-11-24 07:00:00`.
+    pub fn local(&self, at: Timestamp) -> String {
+        self.shown(at, "%Y-%m-%d %H:%M:%S")
+    }
+
+    fn shown(&self, at: Timestamp, format: &str) -> String {
+        match jiff::Timestamp::from_millisecond(at.as_millis()) {
+            Ok(point) => point.to_zoned_datetime(self.zone.clone()).strftime(format).to_string(),
+            Err(_) => at.to_string(),
+        }
+    }
+}
+
+fn mark(text: &str, zone: &TimeZone) -> anyhow::Result<Mark> {
+    // A bare day is also the beginning of a time: only the shortest form is one.
+    if text.len() <= "2026-11-24".len() {
+        return text.parse().map(Mark::Day).with_context(|| wanted(text));
+    }
+    if let Ok(point) = text.parse::<jiff::Timestamp>() {
+        return Ok(Mark::Point(point));
+    }
+    let local: DateTime = text.parse().with_context(|| wanted(text))?;
+    Ok(Mark::Point(local.to_zoned_datetime(zone.clone())?.timestamp()))
+}
+
+fn wanted(text: &str) -> String {
+    format!("{text:?} is neither a day (2026-11-24) nor a time (2026-11-24T07:00, 2026-11-24T07:00:00+07:00)")
+}
+
+/// The first moment of a day; where summer time begins at midnight that is not 00:00.
+fn midnight(day: Date, zone: &TimeZone) -> anyhow::Result<jiff::Timestamp> {
+    Ok(day.to_zoned_datetime(zone.clone())?.start_of_day()?.timestamp())
+}
+
+fn millis(point: jiff::Timestamp) -> Timestamp {
+    Timestamp::from_millis(point.as_millisecond())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2026-11-24 01:30 in Jakarta, still the 23rd in UTC.
+    const NOW: &str = "2026-11-23T18:30:00Z";
+
+    fn at(text: &str) -> Timestamp {
+        millis(text.parse().unwrap())
+    }
+
+    fn period(from: Option<&str>, to: Option<&str>) -> Range<Timestamp> {
+        let zone = TimeZone::get("Asia/Jakarta").unwrap();
+        Period::parse(from, to, &zone, at(NOW)).unwrap().span
+    }
+
+    #[test]
+    fn days_are_days_of_the_sites_zone_and_the_last_is_inside() {
+        let day = at("2026-11-23T17:00:00Z")..at("2026-11-24T17:00:00Z");
+        assert_eq!(period(None, None), day, "today is the day in Jakarta");
+        assert_eq!(period(Some("2026-11-24"), None), day);
+        assert_eq!(period(Some("2026-11-24"), Some("2026-11-24")), day);
+        assert_eq!(period(None, Some("2026-11-24")), day);
+        let month = at("2026-10-31T17:00:00Z")..at("2026-11-30T17:00:00Z");
+        assert_eq!(period(Some("2026-11-01"), Some("2026-11-30")), month);
+    }
+
+    #[test]
+    fn times_are_points_and_the_last_is_outside() {
+        let night = at("2026-11-24T00:00:00Z")..at("2026-11-24T12:00:00Z");
+        assert_eq!(period(Some("2026-11-24T07:00"), Some("2026-11-24T19:00:00")), night);
+        assert_eq!(period(Some("2026-11-24T07:00:00+07:00"), Some("2026-11-24T12:00:00Z")), night);
+        assert_eq!(period(None, Some("2026-11-24T19:00")), at("2026-11-23T17:00:00Z")..night.end);
+    }
+
+    #[test]
+    fn nonsense_is_told_with_what_is_wanted() {
+        let zone = TimeZone::get("Asia/Jakarta").unwrap();
+        for bad in ["", "24-11-2026", "2026-02-30", "yesterday", "2026-11-24T25:00", "2026-11-24 7 o'clock"] {
+            let fault = Period::parse(Some(bad), None, &zone, at(NOW)).unwrap_err();
+            assert!(format!("{fault:#}").contains("--from: "), "{bad}: {fault:#}");
+        }
+        assert!(Period::parse(Some("2026-11-25"), Some("2026-11-24"), &zone, at(NOW)).is_err());
+        assert!(Period::parse(Some("2026-11-24T07:00"), Some("2026-11-24T07:00"), &zone, at(NOW)).is_err());
+    }
+
+    #[test]
+    fn a_day_without_midnight_begins_with_its_first_moment() {
+        let zone = TimeZone::get("America/Sao_Paulo").unwrap();
+        let day = Period::parse(Some("2018-11-04"), Some("2018-11-04"), &zone, at(NOW)).unwrap();
+        assert_eq!(day.span, at("2018-11-04T03:00:00Z")..at("2018-11-05T02:00:00Z"));
+        assert_eq!(day.iso(day.span.start), "2018-11-04T01:00:00.000-02:00");
+    }
+
+    #[test]
+    fn times_are_shown_with_the_zones_offset() {
+        let zone = TimeZone::get("Asia/Jayapura").unwrap();
+        let period = Period::parse(None, None, &zone, at(NOW)).unwrap();
+        assert_eq!(period.iso(at("2026-11-23T18:30:00.007Z")), "2026-11-24T03:30:00.007+09:00");
+        assert_eq!(period.local(at("2026-11-23T18:30:00.007Z")), "2026-11-24 03:30:00");
+    }
+}

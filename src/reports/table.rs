@@ -1,0 +1,95 @@
+//! Tables for eyes on a terminal.
+
+use std::io::Write;
+
+use crate::cdr::Cdr;
+use crate::store::Store;
+
+use super::kpi::Figures;
+use super::period::Period;
+use super::{Line, Value, last_callee, lines};
+
+pub(super) fn summary(period: &Period, figures: &Figures, out: &mut impl Write) -> anyhow::Result<()> {
+    writeln!(out, "{} to {}", period.local(period.span.start), period.local(period.span.end))?;
+    for Line { name, of, value, formula } in lines(figures) {
+        let name = if of.is_empty() { name.to_owned() } else { format!("{name} {of}") };
+        let value = match value {
+            Value::Calls(calls) => calls.to_string(),
+            Value::Millis(millis) => millis.map_or_else(|| "-".to_owned(), span),
+            Value::PerMille(tenths) => tenths.map_or_else(|| "-".to_owned(), |t| format!("{}.{} %", t / 10, t % 10)),
+        };
+        let line = format!("{:<36} {value:>12}  {}", plain(&name), plain(&formula));
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+pub(super) async fn calls(store: &Store, period: &Period, out: &mut impl Write) -> anyhow::Result<()> {
+    let names = ["received", "number", "called", "waited", "talk", "by", "outcome", "class", "call"];
+    writeln!(out, "{}", row(names.map(str::to_owned)))?;
+    let mut page = store.calls(&period.span, None).await?;
+    while let Some(last) = page.last() {
+        for call in &page {
+            writeln!(out, "{}", row(cells(&call.cdr()?, period)))?;
+        }
+        page = store.calls(&period.span, Some(last)).await?;
+    }
+    Ok(())
+}
+
+fn cells(cdr: &Cdr, period: &Period) -> [String; 9] {
+    [
+        period.local(cdr.received),
+        plain(cdr.number().unwrap_or("-")),
+        plain(&cdr.called),
+        span(cdr.waited_ms),
+        span(cdr.talk_ms),
+        plain(last_callee(cdr)),
+        cdr.outcome.map_or("", crate::cdr::Outcome::word).to_owned(),
+        cdr.disposition.as_ref().map_or("", |disposition| disposition.class.word()).to_owned(),
+        cdr.call.to_string(),
+    ]
+}
+
+fn row(cells: [String; 9]) -> String {
+    let [received, number, called, waited, talk, by, outcome, class, call] = cells;
+    format!(
+        "{received:<19}  {number:<16} {called:<16} {waited:>9} {talk:>11}  {by:<12} {outcome:<11} {class:<11} {call}"
+    )
+}
+
+/// Minutes, seconds and tenths; hours from the first on. Half a tenth goes up.
+fn span(millis: u64) -> String {
+    let tenths = millis.saturating_add(50) / 100;
+    let (seconds, tenth) = (tenths / 10, tenths % 10);
+    let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}.{tenth}")
+    } else {
+        format!("{minutes}:{seconds:02}.{tenth}")
+    }
+}
+
+/// Text of a peer that can do nothing to a terminal: no control characters, and none that turn the direction.
+fn plain(text: &str) -> String {
+    let harmful = |c: char| {
+        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().filter(|c| !harmful(*c)).collect()
+}
+
+#[cfg(test)]
+mod span_tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_read_at_a_glance() {
+        let shown = [0, 49, 50, 9_950, 59_949, 59_950, 3_599_950, 45_296_700].map(span);
+        assert_eq!(shown, ["0:00.0", "0:00.0", "0:00.1", "0:10.0", "0:59.9", "1:00.0", "1:00:00.0", "12:34:56.7"]);
+    }
+
+    #[test]
+    fn a_callers_text_does_not_steer_the_terminal() {
+        assert_eq!(plain("\x1b[2J+62\u{202e}811\r\n"), "[2J+62811");
+    }
+}

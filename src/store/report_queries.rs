@@ -1,0 +1,201 @@
+//! What reports read: calls in pages and sums over a period, by the time that a call was received. Changes nothing.
+
+use std::ops::Range;
+
+use crate::cdr::Cdr;
+use crate::clock::Timestamp;
+
+use super::{Store, StoreError, on_either};
+
+/// Calls of one page: a year is never in memory at once.
+const PAGE_CALLS: i64 = 200;
+
+const PROBE: &str = "SELECT COUNT(*) FROM talk WHERE call = ''";
+const CALLS: &str = "SELECT received, call, body FROM cdr WHERE received < $2 AND received >= $1 \
+    AND (received, call) > ($1, $3) ORDER BY received, call LIMIT $4";
+
+/// The words that a column holds, by one look into its index for each.
+const OUTCOMES: &str = "WITH RECURSIVE word (w) AS (SELECT MIN(outcome) FROM cdr UNION ALL \
+    SELECT (SELECT MIN(outcome) FROM cdr WHERE outcome > w) FROM word WHERE w IS NOT NULL) \
+    SELECT w FROM word WHERE w IS NOT NULL";
+const CLASSES: &str = "WITH RECURSIVE word (w) AS (SELECT MIN(class) FROM cdr UNION ALL \
+    SELECT (SELECT MIN(class) FROM cdr WHERE class > w) FROM word WHERE w IS NOT NULL) \
+    SELECT w FROM word WHERE w IS NOT NULL";
+const OPERATORS: &str = "WITH RECURSIVE word (w) AS (SELECT MIN(operator) FROM talk UNION ALL \
+    SELECT (SELECT MIN(operator) FROM talk WHERE operator > w) FROM word WHERE w IS NOT NULL) \
+    SELECT w, name FROM word LEFT JOIN operator ON operator.operator = w WHERE w IS NOT NULL";
+
+/// Each walks one range of one index, which holds all that is asked for: no sorting, no look at the rows.
+const OF_OUTCOME: &str = "SELECT COUNT(*), CAST(COALESCE(SUM(waited_ms), 0) AS BIGINT), COALESCE(MAX(waited_ms), 0), \
+    CAST(COALESCE(SUM(talk_ms), 0) AS BIGINT), CAST(COALESCE(SUM(wrap_ms), 0) AS BIGINT), \
+    COUNT(*) FILTER (WHERE waited_ms <= $4), COUNT(*) FILTER (WHERE waited_ms < $5) \
+    FROM cdr WHERE outcome = $1 AND received >= $2 AND received < $3";
+const OF_CLASS: &str = "SELECT COUNT(*) FROM cdr WHERE class = $1 AND received >= $2 AND received < $3";
+const OF_OPERATOR: &str = "SELECT COUNT(*), CAST(COALESCE(SUM(talk_ms), 0) AS BIGINT), \
+    CAST(COALESCE(SUM(wrap_ms), 0) AS BIGINT) FROM talk WHERE operator = $1 AND received >= $2 AND received < $3";
+const OF_FALLBACK: &str = "SELECT COUNT(*), CAST(COALESCE(SUM(talk_ms), 0) AS BIGINT), \
+    CAST(COALESCE(SUM(wrap_ms), 0) AS BIGINT) FROM talk WHERE operator IS NULL AND received >= $1 AND received < $2";
+
+/// All statements of one summary see the same state of the database.
+const BEGIN_SQLITE: &str = "BEGIN";
+const BEGIN_POSTGRES: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// One stored call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredCall {
+    pub received: Timestamp,
+    /// The call's id as it is stored.
+    pub call: String,
+    /// The JSON of its `Cdr`.
+    pub body: String,
+}
+
+impl StoredCall {
+    /// The whole record.
+    pub fn cdr(&self) -> Result<Cdr, StoreError> {
+        Ok(serde_json::from_str(&self.body)?)
+    }
+}
+
+/// Calls of one outcome. Times in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OutcomeTotals {
+    pub calls: u64,
+    pub waited_ms: u64,
+    pub waited_longest_ms: u64,
+    pub talk_ms: u64,
+    pub wrap_ms: u64,
+    /// Those that waited no longer than the service level's T.
+    pub within: u64,
+    /// Those that waited less than the limit of a short abandon.
+    pub short: u64,
+}
+
+/// What one operator, or the fallback number, did. Times in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TalkTotals {
+    /// Callers that were answered; one who was lost and came again counts again.
+    pub answered: u64,
+    pub talk_ms: u64,
+    pub wrap_ms: u64,
+}
+
+/// One operator's totals.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperatorTotals {
+    pub operator: String,
+    /// None when the account is gone.
+    pub name: Option<String>,
+    pub totals: TalkTotals,
+}
+
+/// A period's sums. Words are those of `cdr::Outcome` and `cdr::fact::Class`, sorted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    pub outcomes: Vec<(String, OutcomeTotals)>,
+    /// Only what was classed.
+    pub classes: Vec<(String, u64)>,
+    /// Only those who talked with a caller of the period.
+    pub operators: Vec<OperatorTotals>,
+    pub fallback: TalkTotals,
+}
+
+/// What the waits of a summary are measured by, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// T of the service level: a wait of exactly T is within.
+    pub service_level_ms: u64,
+    /// A caller who gave up sooner is a short abandon.
+    pub short_abandon_ms: u64,
+}
+
+impl Store {
+    /// True when every table that reports read is there.
+    pub(super) async fn has_records(&self) -> Result<bool, StoreError> {
+        let probed: Result<(i64,), sqlx::Error> = on_either!(self, pool => sqlx::query_as(PROBE).fetch_one(pool).await);
+        match probed {
+            Ok(_) => Ok(true),
+            Err(sqlx::Error::Database(_)) => Ok(false),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    /// The next page of the calls received in `period`, oldest first, behind `after`. Empty: there are no more.
+    pub async fn calls(
+        &self,
+        period: &Range<Timestamp>,
+        after: Option<&StoredCall>,
+    ) -> Result<Vec<StoredCall>, StoreError> {
+        let (from, call) = after.map_or((period.start, ""), |last| (last.received, last.call.as_str()));
+        let (from, until) = (from.as_millis(), period.end.as_millis());
+        let rows: Vec<(i64, String, String)> = on_either!(self, pool => {
+            sqlx::query_as(CALLS).bind(from).bind(until).bind(call).bind(PAGE_CALLS).fetch_all(pool).await?
+        });
+        let stored = |(received, call, body)| StoredCall { received: Timestamp::from_millis(received), call, body };
+        Ok(rows.into_iter().map(stored).collect())
+    }
+
+    /// The sums of the calls received in `period`.
+    pub async fn totals(&self, period: &Range<Timestamp>, limits: Limits) -> Result<Totals, StoreError> {
+        let (from, until) = (period.start.as_millis(), period.end.as_millis());
+        let (within, short) = (signed(limits.service_level_ms), signed(limits.short_abandon_ms));
+        let begin = match self {
+            Self::Sqlite(_) => BEGIN_SQLITE,
+            Self::Postgres(_) => BEGIN_POSTGRES,
+        };
+        let mut totals = Totals::default();
+        on_either!(self, pool => {
+            let mut tx = pool.begin_with(begin).await?;
+            let outcomes: Vec<(String,)> = sqlx::query_as(OUTCOMES).fetch_all(&mut *tx).await?;
+            for (word,) in outcomes {
+                let of = sqlx::query_as(OF_OUTCOME).bind(&word).bind(from).bind(until).bind(within).bind(short);
+                let row = of.fetch_one(&mut *tx).await?;
+                totals.outcomes.push((word, outcome_totals(row)));
+            }
+            let classes: Vec<(String,)> = sqlx::query_as(CLASSES).fetch_all(&mut *tx).await?;
+            for (word,) in classes {
+                let of = sqlx::query_as(OF_CLASS).bind(&word).bind(from).bind(until);
+                let (calls,): (i64,) = of.fetch_one(&mut *tx).await?;
+                totals.classes.push((word, calls.unsigned_abs()));
+            }
+            let operators: Vec<(String, Option<String>)> = sqlx::query_as(OPERATORS).fetch_all(&mut *tx).await?;
+            for (operator, name) in operators {
+                let of = sqlx::query_as(OF_OPERATOR).bind(&operator).bind(from).bind(until);
+                let own = talk_totals(of.fetch_one(&mut *tx).await?);
+                totals.operators.push(OperatorTotals { operator, name, totals: own });
+            }
+            let fallback = sqlx::query_as(OF_FALLBACK).bind(from).bind(until).fetch_one(&mut *tx).await?;
+            totals.fallback = talk_totals(fallback);
+            tx.rollback().await?;
+        });
+        totals.outcomes.retain(|(_, of)| of.calls > 0);
+        totals.classes.retain(|(_, calls)| *calls > 0);
+        totals.operators.retain(|of| of.totals.answered > 0);
+        // The databases have their own ideas of what comes first.
+        totals.outcomes.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        totals.classes.sort_unstable();
+        totals.operators.sort_unstable_by(|one, other| one.operator.cmp(&other.operator));
+        Ok(totals)
+    }
+}
+
+fn outcome_totals(row: (i64, i64, i64, i64, i64, i64, i64)) -> OutcomeTotals {
+    let (calls, waited, longest, talk, wrap, within, short) = row;
+    OutcomeTotals {
+        calls: calls.unsigned_abs(),
+        waited_ms: waited.unsigned_abs(),
+        waited_longest_ms: longest.unsigned_abs(),
+        talk_ms: talk.unsigned_abs(),
+        wrap_ms: wrap.unsigned_abs(),
+        within: within.unsigned_abs(),
+        short: short.unsigned_abs(),
+    }
+}
+
+fn talk_totals((answered, talk, wrap): (i64, i64, i64)) -> TalkTotals {
+    TalkTotals { answered: answered.unsigned_abs(), talk_ms: talk.unsigned_abs(), wrap_ms: wrap.unsigned_abs() }
+}
+
+fn signed(millis: u64) -> i64 {
+    i64::try_from(millis).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,202 @@
+//! Reports as they are read: figures and calls of a fixed set of calls, in each format, and the command itself.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test fails by panicking"
+)]
+
+mod stories;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use siaga::clock::Timestamp;
+use siaga::reports::period::Period;
+use siaga::reports::{self, Format};
+use siaga::store::Store;
+use siaga::store::facts::Batch;
+use siaga::store::operators::OperatorRow;
+use siaga::store::report_queries::Limits;
+use stories::MORNING;
+
+const LIMITS: Limits = Limits { service_level_ms: 10_000, short_abandon_ms: 5_000 };
+const DAY: i64 = 86_400_000;
+
+/// The stories of a morning, one call just before the day and one just after it.
+async fn filled(url: &str) -> Store {
+    let store = Store::open(url).await.unwrap();
+    let midnight = MORNING - 7 * 3_600_000;
+    let mut cdrs: Vec<_> = stories::all(MORNING).iter().map(|(_, story)| story.cdr()).collect();
+    cdrs.push(stories::answered(50, midnight - 1).cdr());
+    cdrs.push(stories::answered(51, midnight + DAY).cdr());
+    cdrs.push(stories::abandoned(52, midnight, 4_999).cdr());
+    cdrs.push(stories::abandoned(53, midnight + DAY - 1, 5_000).cdr());
+    store.take("journal", Batch { cdrs, ..Batch::default() }).await.unwrap();
+    let row = OperatorRow {
+        operator: "op0001".to_owned(),
+        name: "Sri Wahyuni".to_owned(),
+        realm: "127.0.0.1".to_owned(),
+        ha1_md5: String::new(),
+        ha1_sha256: String::new(),
+    };
+    store.add_operator(&row).await.unwrap();
+    store
+}
+
+fn day() -> Period {
+    let zone = jiff::tz::TimeZone::get("Asia/Jakarta").unwrap();
+    Period::parse(Some("2026-11-24"), Some("2026-11-24"), &zone, Timestamp::from_millis(MORNING)).unwrap()
+}
+
+fn on_runtime<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
+
+fn written(is_summary: bool, format: Format) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    on_runtime(async {
+        let store = filled(&url(folder.path())).await;
+        let mut out = Vec::new();
+        if is_summary {
+            reports::summary(&store, &day(), LIMITS, format, &mut out).await.unwrap();
+        } else {
+            reports::calls(&store, &day(), format, &mut out).await.unwrap();
+        }
+        String::from_utf8(out).unwrap()
+    })
+}
+
+fn url(folder: &Path) -> String {
+    format!("sqlite:{}", folder.join("data/siaga.db").display())
+}
+
+#[test]
+fn summary_for_eyes() {
+    insta::assert_snapshot!(written(true, Format::Table));
+}
+
+#[test]
+fn summary_for_spreadsheets() {
+    insta::assert_snapshot!(shown(&written(true, Format::Csv)));
+}
+
+#[test]
+fn summary_for_programs() {
+    insta::assert_snapshot!(written(true, Format::Json));
+}
+
+#[test]
+fn calls_for_eyes() {
+    insta::assert_snapshot!(written(false, Format::Table));
+}
+
+#[test]
+fn calls_for_spreadsheets() {
+    insta::assert_snapshot!(shown(&written(false, Format::Csv)));
+}
+
+/// A byte order mark and line ends of RFC 4180, without which the text would look the same.
+fn shown(csv: &str) -> String {
+    assert!(csv.starts_with('\u{feff}'), "no byte order mark");
+    assert_eq!(csv.matches('\n').count(), csv.matches("\r\n").count());
+    csv.trim_start_matches('\u{feff}').replace("\r\n", "\n")
+}
+
+#[test]
+fn calls_for_programs_are_the_whole_records() {
+    let calls: Vec<siaga::cdr::Cdr> = serde_json::from_str(&written(false, Format::Json)).unwrap();
+    let mut told: Vec<_> = stories::all(MORNING).iter().map(|(_, story)| story.cdr()).collect();
+    let midnight = MORNING - 7 * 3_600_000;
+    told.insert(0, stories::abandoned(52, midnight, 4_999).cdr());
+    told.push(stories::abandoned(53, midnight + DAY - 1, 5_000).cdr());
+    assert_eq!(calls, told);
+}
+
+#[test]
+fn pages_neither_lose_nor_repeat_calls_that_arrive_together() {
+    let folder = tempfile::tempdir().unwrap();
+    on_runtime(async {
+        let store = Store::open(&url(folder.path())).await.unwrap();
+        // More than two pages within three milliseconds.
+        let cdrs: Vec<_> = (0..450).map(|no| stories::abandoned(no, MORNING + (no % 3) as i64, 1).cdr()).collect();
+        store.take("journal", Batch { cdrs: cdrs.clone(), ..Batch::default() }).await.unwrap();
+        let mut out = Vec::new();
+        reports::calls(&store, &day(), Format::Json, &mut out).await.unwrap();
+        let read: Vec<siaga::cdr::Cdr> = serde_json::from_slice(&out).unwrap();
+        let mut told = cdrs;
+        told.sort_by_key(|cdr| (cdr.received, cdr.call));
+        assert_eq!(read, told);
+    });
+}
+
+#[test]
+fn a_period_without_calls_is_an_empty_report() {
+    let folder = tempfile::tempdir().unwrap();
+    on_runtime(async {
+        let store = Store::open(&url(folder.path())).await.unwrap();
+        let mut out = Vec::new();
+        reports::calls(&store, &day(), Format::Json, &mut out).await.unwrap();
+        assert_eq!(String::from_utf8(out).unwrap().trim(), "[]");
+        let mut out = Vec::new();
+        reports::summary(&store, &day(), LIMITS, Format::Json, &mut out).await.unwrap();
+        let summary: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!((&summary["calls"], &summary["sl3"]["percent"]), (&0.into(), &serde_json::Value::Null));
+    });
+}
+
+/// Runs the command in a folder, with the default configuration.
+fn siaga(folder: &Path, arguments: &[&str]) -> Output {
+    let config = folder.join("siaga.toml");
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/siaga.toml")).unwrap();
+    let prompts = format!("{}/config/prompts", env!("CARGO_MANIFEST_DIR"));
+    std::fs::write(&config, text.replace("config/prompts", &prompts)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_siaga"));
+    command.current_dir(folder).args(arguments).args(["--config", "siaga.toml"]).output().unwrap()
+}
+
+#[test]
+fn the_command_reports_from_a_database_that_another_process_has_open() {
+    let folder = tempfile::tempdir().unwrap();
+    // Its connection stays open to the end.
+    let _store = on_runtime(filled(&url(folder.path())));
+    for (what, is_summary) in [("summary", true), ("calls", false)] {
+        for (name, format) in [("table", Format::Table), ("csv", Format::Csv), ("json", Format::Json)] {
+            let dates = ["--from", "2026-11-24", "--to", "2026-11-24"];
+            let output = siaga(folder.path(), &[&["report", what, "--format", name][..], &dates].concat());
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), written(is_summary, format), "{what} {name}");
+        }
+    }
+}
+
+#[test]
+fn without_a_database_the_command_says_so_and_makes_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = siaga(folder.path(), &["report", "summary"]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(told.contains("there is no database at data/siaga.db"), "{told}");
+    assert!(!folder.path().join("data").exists());
+}
+
+#[test]
+fn a_database_without_tables_is_told_apart_from_an_empty_period() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    std::fs::write(folder.path().join("data/siaga.db"), "").unwrap();
+    let output = siaga(folder.path(), &["report", "calls"]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(told.contains("no records of this version yet"), "{told}");
+}
+
+#[test]
+fn wrong_dates_are_a_fault_that_says_what_is_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = siaga(folder.path(), &["report", "calls", "--from", "24/11/2026"]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(told.contains("--from") && told.contains("2026-11-24"), "{told}");
+}
