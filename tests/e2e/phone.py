@@ -4,9 +4,12 @@ phone.py NAME PASSWORD DOMAIN OWN_ADDRESS HERTZ FOLDER; orders on standard input
 Prints one word a line: registered, "incoming URI", established, closed.
 """
 
+import math
+import queue
+import struct
 import sys
 import threading
-import queue
+import wave
 
 import pjsua2 as pj
 
@@ -16,6 +19,18 @@ orders = queue.Queue()
 
 def say(text):
     print("EVENT " + text, flush=True)
+
+
+def tone_file():
+    """A second of the tone as WAV, to be played over and over."""
+    path = f"{folder}/tone.wave"
+    with wave.open(path, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        step = 2 * math.pi * int(hertz) / 8000
+        file.writeframes(b"".join(struct.pack("<h", int(8000 * math.sin(step * n))) for n in range(8000)))
+    return path
 
 
 class Call(pj.Call):
@@ -39,13 +54,8 @@ class Call(pj.Call):
                 continue
             sound = self.getAudioMedia(index)
             if self.tone is None:
-                self.tone = pj.ToneGenerator()
-                self.tone.createToneGenerator(8000, 1)
-                desc = pj.ToneDesc()
-                desc.freq1, desc.freq2, desc.on_msec, desc.off_msec = int(hertz), 0, 1000, 0
-                tones = pj.ToneDescVector()
-                tones.append(desc)
-                self.tone.play(tones, True)
+                self.tone = pj.AudioMediaPlayer()
+                self.tone.createPlayer(tone_file())
                 self.recorder = pj.AudioMediaRecorder()
                 self.recorder.createRecorder(f"{folder}/call-{self.number:02}.wav")
             self.tone.startTransmit(sound)
@@ -93,6 +103,10 @@ def main():
     endpoint.libStart()
     for codec in endpoint.codecEnum2():
         endpoint.codecSetPriority(codec.codecId, 255 if codec.codecId.startswith("PCMA") else 0)
+    # A steady tone would be taken for background noise.
+    plain = endpoint.codecGetParam("PCMA/8000/1")
+    plain.setting.vad = False
+    endpoint.codecSetParam("PCMA/8000/1", plain)
     settings = pj.AccountConfig()
     settings.idUri = f"sip:{name}@{domain}"
     settings.regConfig.registrarUri = f"sip:{domain}"
