@@ -22,14 +22,14 @@ def say(text):
 
 
 def tone_file():
-    """A second of the tone as WAV, to be played over and over."""
+    """A minute of the tone as WAV: the player leaves a gap where it begins again."""
     path = f"{folder}/tone.wave"
     with wave.open(path, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(8000)
         step = 2 * math.pi * int(hertz) / 8000
-        file.writeframes(b"".join(struct.pack("<h", int(8000 * math.sin(step * n))) for n in range(8000)))
+        file.writeframes(b"".join(struct.pack("<h", int(8000 * math.sin(step * n))) for n in range(60 * 8000)))
     return path
 
 
@@ -37,7 +37,7 @@ class Call(pj.Call):
     def __init__(self, account, call_id, number):
         super().__init__(account, call_id)
         self.number = number
-        self.tone = self.recorder = None
+        self.tone = self.recorder = self.sound = None
         self.over = False
 
     def onCallState(self, _):
@@ -49,7 +49,9 @@ class Call(pj.Call):
             say("closed")
 
     def onCallMediaState(self, _):
-        for index, media in enumerate(self.getInfo().media):
+        # The list lives no longer than what it is a part of.
+        info = self.getInfo()
+        for index, media in enumerate(info.media):
             if media.type != pj.PJMEDIA_TYPE_AUDIO or media.status != pj.PJSUA_CALL_MEDIA_ACTIVE:
                 continue
             sound = self.getAudioMedia(index)
@@ -60,6 +62,7 @@ class Call(pj.Call):
                 self.recorder.createRecorder(f"{folder}/call-{self.number:02}.wav")
             self.tone.startTransmit(sound)
             sound.startTransmit(self.recorder)
+            self.sound = sound
 
 
 class Account(pj.Account):
@@ -95,6 +98,7 @@ def main():
     config.uaConfig.mainThreadOnly = True
     config.medConfig.clockRate = config.medConfig.sndClockRate = 8000
     config.medConfig.noVad = True
+    config.medConfig.sndAutoCloseTime = -1
     endpoint.libInit(config)
     endpoint.audDevManager().setNullDev()
     transport = pj.TransportConfig()

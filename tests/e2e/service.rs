@@ -139,3 +139,12 @@ impl Service {
         })
     }
 }
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.folder.disable_cleanup(true);
+            eprintln!("what the test left: {}", self.folder.path().display());
+        }
+    }
+}
