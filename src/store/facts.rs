@@ -181,7 +181,7 @@ impl Store {
     /// Stores a batch of the journal `journal`, all of it or nothing.
     pub async fn take(&self, journal: &str, mut batch: Batch<'_>) -> Result<(), StoreError> {
         let sql = self.dialect();
-        let facts = serde_json::to_string(&batch.facts)?;
+        let facts = json(&batch.facts)?;
         on_either!(self, pool => {
             let mut tx = pool.begin().await?;
             if !batch.facts.is_empty() {
@@ -197,16 +197,16 @@ impl Store {
             if !rows.is_empty() {
                 let calls: Vec<CallId> = rows.iter().map(|row| row.call).collect();
                 let talks: Vec<TalkRow<'_>> = rows.iter().flat_map(|row| TalkRow::of(row.body)).collect();
-                sqlx::query(sql.upsert_cdrs).bind(serde_json::to_string(&rows)?).execute(&mut *tx).await?;
-                sqlx::query(sql.forget_talks).bind(serde_json::to_string(&calls)?).execute(&mut *tx).await?;
-                sqlx::query(sql.insert_talks).bind(serde_json::to_string(&talks)?).execute(&mut *tx).await?;
+                sqlx::query(sql.upsert_cdrs).bind(json(&rows)?).execute(&mut *tx).await?;
+                sqlx::query(sql.forget_talks).bind(json(&calls)?).execute(&mut *tx).await?;
+                sqlx::query(sql.insert_talks).bind(json(&talks)?).execute(&mut *tx).await?;
             }
             if !batch.opened.is_empty() {
-                let opened = serde_json::to_string(&batch.opened)?;
+                let opened = json(&batch.opened)?;
                 sqlx::query(sql.open_calls).bind(opened).bind(journal).execute(&mut *tx).await?;
             }
             if !batch.closed.is_empty() {
-                sqlx::query(sql.close_calls).bind(serde_json::to_string(&batch.closed)?).execute(&mut *tx).await?;
+                sqlx::query(sql.close_calls).bind(json(&batch.closed)?).execute(&mut *tx).await?;
             }
             if let Some(place) = batch.cursor {
                 let set = sqlx::query(SET_CURSOR).bind(journal).bind(place.segment).bind(place.position);
@@ -244,3 +244,23 @@ impl Store {
 fn facts_of(rows: Vec<(String,)>) -> Result<Vec<Fact>, StoreError> {
     Ok(rows.iter().map(|(body,)| serde_json::from_str(body)).collect::<Result<_, _>>()?)
 }
+
+/// JSON that both databases take. PostgreSQL has no NUL in its texts, and one refused record would hold up all others for
+/// ever: U+FFFD stands for it.
+fn json(value: &impl Serialize) -> Result<String, StoreError> {
+    let mut text = serde_json::to_string(value)?;
+    let mut from = 0;
+    while let Some(at) = text.get(from..).and_then(|rest| rest.find(NUL)).map(|at| from + at) {
+        let before = text.get(..at).unwrap_or_default();
+        let backslashes = before.len() - before.trim_end_matches('\\').len();
+        // Behind an odd number of backslashes stands the text `\u0000`, not the character.
+        if backslashes % 2 == 0 {
+            text.replace_range(at..at + NUL.len(), "\\ufffd");
+        }
+        from = at + NUL.len();
+    }
+    Ok(text)
+}
+
+/// How JSON writes the character.
+const NUL: &str = "\\u0000";

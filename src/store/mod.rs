@@ -16,6 +16,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 
 /// How long a statement may wait for another process's lock (SQLite), or for a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// A file of SQLite is tried so often again, and after so long.
+const OPEN_TRIES: u32 = 8;
+const OPEN_RETRY: Duration = Duration::from_millis(50);
 /// Connections of one process to PostgreSQL.
 const CONNECTIONS_MAX: u32 = 4;
 
@@ -72,10 +75,7 @@ impl Store {
                     .journal_mode(SqliteJournalMode::Wal)
                     .synchronous(SqliteSynchronous::Full)
                     .busy_timeout(PATIENCE);
-                let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
-                let pool = pool.connect_with(options).await?;
-                sqlx::migrate!("src/store/migrations/sqlite").run(&pool).await?;
-                Ok(Self::Sqlite(pool))
+                Ok(Self::Sqlite(open_sqlite(options).await?))
             }
             Kind::Postgres(options) => {
                 let pool = PgPoolOptions::new().max_connections(CONNECTIONS_MAX).acquire_timeout(PATIENCE);
@@ -110,6 +110,30 @@ impl Store {
     /// Closes every connection in good order.
     pub async fn close(self) {
         on_either!(self, pool => pool.close().await);
+    }
+}
+
+/// Opens a file of SQLite and brings its tables up to date. Another process may be at the same: SQLite lets neither wait
+/// for the other while the file is new, so that it is tried again.
+async fn open_sqlite(options: SqliteConnectOptions) -> Result<SqlitePool, StoreError> {
+    let mut tries_left = OPEN_TRIES;
+    loop {
+        let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
+        let fault = match pool.connect_with(options.clone()).await {
+            Ok(pool) => match sqlx::migrate!("src/store/migrations/sqlite").run(&pool).await {
+                Ok(()) => return Ok(pool),
+                Err(fault) => {
+                    pool.close().await;
+                    StoreError::from(fault)
+                }
+            },
+            Err(fault) => fault.into(),
+        };
+        if tries_left == 0 {
+            return Err(fault);
+        }
+        tries_left -= 1;
+        tokio::time::sleep(OPEN_RETRY).await;
     }
 }
 

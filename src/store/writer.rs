@@ -104,6 +104,11 @@ impl Writer {
     async fn carry(&mut self, durable: &mut watch::Receiver<Place>) -> Result<(), WriterError> {
         let store = Store::open(&self.url).await?;
         let mut cursor = store.cursor(&self.journal).await?;
+        if cursor > *durable.borrow() {
+            // The folder lost its segments, and the clock was set back: what is there now was never stored.
+            warn!("the journal begins before the place up to which it is stored: it is read from its beginning");
+            cursor = Place::default();
+        }
         let run = Place { segment: self.first, position: 0 };
         if cursor < run {
             cursor = self.copy(&store, cursor, run).await?;

@@ -1,0 +1,173 @@
+//! The fold of facts to a record: what each story comes to, in whatever order and however often its facts are told.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test fails by panicking"
+)]
+
+mod stories;
+
+use proptest::prelude::*;
+use proptest::sample::{Index, subsequence};
+use siaga::cdr::fact::{Class, EndCause, Fact, FactKind, OfferOutcome, Side};
+use siaga::cdr::{Cdr, Outcome};
+use siaga::ids::LegNo;
+use stories::{LATE, MORNING, Story};
+
+#[test]
+fn every_story_has_its_outcome_and_exact_sums() {
+    let by_word = |cdr: &Cdr| {
+        let operator = cdr.operator.as_ref().map(ToString::to_string).unwrap_or_default();
+        (cdr.outcome.unwrap(), cdr.waited_ms, cdr.talk_ms, cdr.wrap_ms, operator, cdr.returned)
+    };
+    let found: Vec<_> = stories::all(MORNING).iter().map(|(name, story)| (*name, by_word(&story.cdr()))).collect();
+    let (none, op1) = (String::new, || "op0001".to_owned());
+    let wanted = vec![
+        ("answered", (Outcome::Answered, 8_000, 60_000, Some(20_000), op1(), 0)),
+        ("taken over by another operator", (Outcome::Answered, 15_000, 70_000, Some(5_500), op1(), 1)),
+        ("abandoned at once", (Outcome::Abandoned, 3_000, 0, None, none(), 0)),
+        ("abandoned while ringing", (Outcome::Abandoned, 10_000, 0, None, none(), 0)),
+        ("abandoned in a queue that answers", (Outcome::Abandoned, 7_000, 0, None, none(), 0)),
+        ("fallback number", (Outcome::Answered, 20_000, 30_000, None, none(), 0)),
+        ("refused", (Outcome::Failed, 1, 0, None, none(), 0)),
+        ("interrupted", (Outcome::Interrupted, 4_000, 0, None, none(), 0)),
+    ];
+    assert_eq!(found, wanted);
+}
+
+#[test]
+fn records_in_full() {
+    for (name, story) in stories::all(MORNING) {
+        insta::assert_snapshot!(name.replace(' ', "_"), serde_json::to_string_pretty(&story.cdr()).unwrap());
+    }
+}
+
+#[test]
+fn talk_is_credited_to_whom_it_belongs() {
+    let cdr = stories::taken_over(1, MORNING).cdr();
+    let talks: Vec<_> = cdr.talks.iter().map(|talk| (talk.with.clone(), talk.millis(), talk.lost)).collect();
+    assert_eq!(talks, [(stories::by("op0002"), 30_000, true), (stories::by("op0001"), 40_000, false)]);
+    let offers: Vec<_> = cdr.offers.iter().map(|offer| (offer.to.clone(), offer.outcome.unwrap())).collect();
+    let wanted = [
+        (stories::by("op0001"), OfferOutcome::NoAnswer),
+        (stories::by("op0002"), OfferOutcome::Answered),
+        (stories::by("op0001"), OfferOutcome::Answered),
+    ];
+    assert_eq!(offers, wanted);
+}
+
+#[test]
+fn a_record_survives_its_json() {
+    for (name, story) in stories::all(MORNING) {
+        let cdr = story.cdr();
+        assert_eq!(serde_json::from_str::<Cdr>(&serde_json::to_string(&cdr).unwrap()).unwrap(), cdr, "{name}");
+        for fact in &story.facts {
+            assert_eq!(&serde_json::from_str::<Fact>(&serde_json::to_string(fact).unwrap()).unwrap(), fact, "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_last_disposition_by_time_counts_whatever_its_number() {
+    let mut story = stories::answered(1, MORNING);
+    let disposed = |class| FactKind::Disposed { class, category: None, note: None, by: "admin".to_owned() };
+    // Numbers of late facts are random: the higher one is the earlier.
+    story.facts.push(story.fact(LATE | 5, 200_000_000, disposed(Class::Drill)));
+    story.facts.push(story.fact(LATE | 900, 100_000_000, disposed(Class::Ghost)));
+    assert_eq!(story.cdr().disposition.unwrap().class, Class::Drill);
+}
+
+#[test]
+fn a_second_end_changes_nothing() {
+    let story = stories::answered(1, MORNING);
+    let again = story.clone().ended(999_000, Side::Service, EndCause::Interrupted);
+    assert_eq!(again.cdr(), story.cdr());
+}
+
+#[test]
+fn a_clock_that_is_set_back_gives_no_negative_times() {
+    let back = Story::new(1, MORNING, None)
+        .queued(-1_000)
+        .offered(-2_000, 1, "op0001")
+        .answered(-3_000, 1, "op0001")
+        .ended(-10_000, Side::Caller, EndCause::Normal)
+        .wrapped_up(-20_000, "op0001");
+    let cdr = back.cdr();
+    assert_eq!((cdr.waited_ms, cdr.talk_ms, cdr.wrap_ms), (0, 0, Some(0)));
+    assert_eq!(cdr.outcome, Some(Outcome::Answered));
+}
+
+#[test]
+fn an_open_call_has_no_outcome_and_no_invented_talk() {
+    let open = Story::new(1, MORNING, None).queued(1).offered(2, 1, "op0001").answered(5_000, 1, "op0001");
+    let cdr = open.cdr();
+    assert!(!cdr.is_closed());
+    assert_eq!((cdr.outcome, cdr.talk_ms, cdr.waited_ms), (None, 0, 5_000));
+    assert_eq!(open.ended(7_500, Side::Service, EndCause::Interrupted).cdr().talk_ms, 2_500);
+}
+
+#[test]
+fn without_its_beginning_there_is_no_record() {
+    let story = stories::answered(1, MORNING);
+    assert_eq!(Cdr::fold(&story.facts[1..]), None);
+    assert_eq!(Cdr::fold(&[]), None);
+}
+
+#[test]
+fn facts_of_another_call_are_left_out() {
+    let (one, other) = (stories::answered(1, MORNING), stories::taken_over(2, MORNING));
+    let mixed: Vec<Fact> = one.facts.iter().chain(&other.facts).cloned().collect();
+    assert_eq!(Cdr::fold(&mixed), Some(one.cdr()));
+}
+
+/// Two late facts at the same moment, a recording that failed, a digit, a breach: everything that a fold gathers.
+fn eventful() -> Story {
+    let mut story = stories::taken_over(9, MORNING)
+        .then(96_500, FactKind::RecordingFailed { leg: LegNo(3), why: "the disk is full".to_owned() })
+        .then(96_501, FactKind::Breach { what: "two owners".to_owned() });
+    for (seq, class) in [(LATE | 3, Class::Ghost), (LATE | 2, Class::Normal)] {
+        let kind = FactKind::Disposed { class, category: None, note: None, by: "op0001".to_owned() };
+        story.facts.push(story.fact(seq, 96_000, kind));
+    }
+    story
+}
+
+fn any_story() -> impl Strategy<Value = Story> {
+    let mut all: Vec<Story> = stories::all(MORNING).into_iter().map(|(_, story)| story).collect();
+    all.push(eventful());
+    prop::sample::select(all)
+}
+
+proptest! {
+    #[test]
+    fn any_order_and_any_repetition_give_the_same_record(
+        (story, order) in any_story().prop_flat_map(|story| {
+            let facts = story.facts.clone();
+            (Just(story), Just(facts).prop_shuffle())
+        }),
+        again in prop::collection::vec((any::<Index>(), any::<Index>()), 0..12),
+    ) {
+        let mut told = order;
+        for (which, place) in again {
+            let fact = told[which.index(told.len())].clone();
+            told.insert(place.index(told.len() + 1), fact);
+        }
+        prop_assert_eq!(Cdr::fold(&told), Some(story.cdr()));
+    }
+
+    #[test]
+    fn whatever_is_missing_the_sums_agree_with_their_parts(
+        facts in any_story().prop_flat_map(|story| {
+            let count = story.facts.len();
+            subsequence(story.facts, 0..=count)
+        })
+    ) {
+        if let Some(cdr) = Cdr::fold(&facts) {
+            prop_assert_eq!(cdr.talk_ms, cdr.talks.iter().map(siaga::cdr::Talk::millis).sum::<u64>());
+            prop_assert_eq!(cdr.outcome.is_some(), cdr.is_closed());
+            prop_assert_eq!(cdr.outcome == Some(Outcome::Answered), cdr.answered.is_some() && cdr.is_closed());
+        }
+    }
+}

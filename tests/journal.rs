@@ -1,0 +1,224 @@
+//! The journal: what was appended is read back, and what a crash or a bad disk leaves costs no more than it must.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test fails by panicking"
+)]
+
+mod stories;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use siaga::cdr::fact::{Fact, FactKind};
+use siaga::clock::Timestamp;
+use siaga::store::journal::{self, Journal, JournalError, Place};
+use stories::MORNING;
+
+const ALL: Place = Place { segment: i64::MAX, position: 0 };
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(MORNING + millis)
+}
+
+fn facts() -> Vec<Fact> {
+    stories::all(MORNING).into_iter().flat_map(|(_, story)| story.facts).collect()
+}
+
+fn segments(dir: &Path) -> Vec<PathBuf> {
+    let files = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let mut found: Vec<_> = files.filter(|path| path.extension().is_some_and(|kind| kind == "facts")).collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn what_was_appended_is_read_back_in_order_and_places_rise() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(dir.path(), at(0)).unwrap();
+    let facts = facts();
+    let mut places = vec![journal.end()];
+    for group in facts.chunks(7) {
+        let place = journal.append(group.iter(), at(1)).unwrap();
+        assert_eq!(place, journal.end());
+        places.push(place);
+    }
+    assert!(places.is_sorted_by(|one, next| one < next), "{places:?}");
+    let whole = journal::read(dir.path(), Place::default(), journal.end(), usize::MAX).unwrap();
+    assert_eq!((whole.facts, whole.next), (facts.clone(), journal.end()));
+    assert_eq!((whole.lost_bytes, whole.unknown), (0, 0));
+    // Between two places lies the group that was appended between them.
+    for (pair, group) in places.windows(2).zip(facts.chunks(7)) {
+        assert_eq!(journal::read(dir.path(), pair[0], pair[1], usize::MAX).unwrap().facts, group);
+    }
+}
+
+#[test]
+fn reading_in_small_chunks_loses_and_repeats_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    for run in 0..3 {
+        Journal::open(dir.path(), at(run)).unwrap().append(facts().iter(), at(run)).unwrap();
+    }
+    let (mut read, mut place) = (Vec::new(), Place::default());
+    loop {
+        let chunk = journal::read(dir.path(), place, ALL, 4).unwrap();
+        assert!(chunk.facts.len() <= 4);
+        if chunk.facts.is_empty() {
+            break;
+        }
+        assert!(chunk.next > place);
+        place = chunk.next;
+        read.extend(chunk.facts);
+    }
+    assert_eq!(read, [facts(), facts(), facts()].concat());
+}
+
+#[test]
+fn a_torn_end_costs_only_what_was_torn() {
+    let dir = tempfile::tempdir().unwrap();
+    let facts = &facts()[..4];
+    let mut ends = vec![0];
+    let mut journal = Journal::open(dir.path(), at(0)).unwrap();
+    for fact in facts {
+        ends.push(journal.append([fact].into_iter(), at(0)).unwrap().position.unsigned_abs());
+    }
+    drop(journal);
+    let torn = segments(dir.path()).remove(0);
+    let bytes = fs::read(&torn).unwrap();
+    for length in (0..=bytes.len()).rev() {
+        fs::write(&torn, &bytes[..length]).unwrap();
+        let whole = ends.iter().rposition(|end| *end <= length as u64).unwrap();
+        let chunk = journal::read(dir.path(), Place::default(), ALL, usize::MAX).unwrap();
+        assert_eq!(chunk.facts, facts[..whole], "{length} bytes");
+        assert_eq!(chunk.lost_bytes, length as u64 - ends[whole], "{length} bytes");
+    }
+    // The next run writes behind it and both are read.
+    fs::write(&torn, &bytes[..bytes.len() - 1]).unwrap();
+    Journal::open(dir.path(), at(1)).unwrap().append([&facts[3]].into_iter(), at(1)).unwrap();
+    let chunk = journal::read(dir.path(), Place::default(), ALL, usize::MAX).unwrap();
+    assert_eq!(chunk.facts, facts);
+}
+
+#[test]
+fn a_flipped_bit_never_makes_another_fact_and_spares_the_facts_before_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let facts = &facts()[..3];
+    let mut ends = Vec::new();
+    let mut journal = Journal::open(dir.path(), at(0)).unwrap();
+    for fact in facts {
+        ends.push(journal.append([fact].into_iter(), at(0)).unwrap().position.unsigned_abs());
+    }
+    drop(journal);
+    Journal::open(dir.path(), at(1)).unwrap().append([&facts[0]].into_iter(), at(1)).unwrap();
+    let damaged = segments(dir.path()).remove(0);
+    let bytes = fs::read(&damaged).unwrap();
+    for place in 0..bytes.len() {
+        for bit in [0, 7] {
+            let mut flipped = bytes.clone();
+            flipped[place] ^= 1 << bit;
+            fs::write(&damaged, flipped).unwrap();
+            let before = ends.iter().filter(|end| **end <= place as u64).count();
+            let chunk = journal::read(dir.path(), Place::default(), ALL, usize::MAX).unwrap();
+            let wanted: Vec<Fact> = facts[..before].iter().chain([&facts[0]]).cloned().collect();
+            assert_eq!(chunk.facts, wanted, "bit {bit} of byte {place}");
+            assert!(chunk.lost_bytes > 0);
+        }
+    }
+}
+
+#[test]
+fn a_fact_of_another_version_is_counted_and_stepped_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let facts = facts();
+    let mut journal = Journal::open(dir.path(), at(0)).unwrap();
+    journal.append([&facts[0]].into_iter(), at(0)).unwrap();
+    let body = br#"{"stream":"01a20ada-2c00-7861-b0f4-d125cc0d694a","seq":1,"at":1,"kind":"teleported"}"#;
+    let file = segments(dir.path()).remove(0);
+    let mut bytes = fs::read(&file).unwrap();
+    bytes.extend(u32::try_from(body.len()).unwrap().to_le_bytes());
+    bytes.extend(crc32fast::hash(body).to_le_bytes());
+    bytes.extend(body);
+    fs::write(&file, bytes).unwrap();
+    drop(journal);
+    Journal::open(dir.path(), at(1)).unwrap().append([&facts[1]].into_iter(), at(1)).unwrap();
+    let chunk = journal::read(dir.path(), Place::default(), ALL, usize::MAX).unwrap();
+    assert_eq!((chunk.unknown, chunk.lost_bytes), (1, 0));
+    assert_eq!(chunk.facts, facts[..2]);
+}
+
+/// A fact of 3 MiB.
+fn heavy(no: u32) -> Fact {
+    stories::answered(1, MORNING).fact(no, 0, FactKind::Breach { what: "x".repeat(3 << 20) })
+}
+
+#[test]
+fn a_full_segment_is_followed_by_the_next_and_old_ones_can_be_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(dir.path(), at(0)).unwrap();
+    let facts: Vec<Fact> = (0..8).map(heavy).collect();
+    for fact in &facts {
+        // The clock stands still: numbers rise all the same.
+        journal.append([fact].into_iter(), at(0)).unwrap();
+    }
+    assert_eq!(segments(dir.path()).len(), 2);
+    let middle = journal::read(dir.path(), Place::default(), journal.end(), 5).unwrap();
+    assert_eq!(middle.facts, facts[..5]);
+    assert_eq!(journal::remove_before(dir.path(), middle.next).unwrap(), 0, "its segment is still needed");
+    let rest = journal::read(dir.path(), middle.next, journal.end(), usize::MAX).unwrap();
+    assert_eq!(rest.facts, facts[5..]);
+    assert_eq!(journal::remove_before(dir.path(), rest.next).unwrap(), 1);
+    assert_eq!(segments(dir.path()).len(), 1);
+}
+
+#[test]
+fn after_an_error_the_group_goes_to_a_new_segment() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, aside) = (dir.path().join("journal"), dir.path().join("aside"));
+    let mut journal = Journal::open(&folder, at(0)).unwrap();
+    let full: Vec<Fact> = (0..6).map(heavy).collect();
+    journal.append(full.iter(), at(0)).unwrap();
+    let before = journal.end();
+    fs::rename(&folder, &aside).unwrap();
+    let facts = facts();
+    assert!(journal.append(facts.iter(), at(1)).is_err(), "the next segment has no folder");
+    assert_eq!(journal.end(), before, "nothing counts as written");
+    fs::rename(&aside, &folder).unwrap();
+    let after = journal.append(facts.iter(), at(2)).unwrap();
+    assert!(after.segment > before.segment);
+    assert_eq!(journal::read(&folder, before, after, usize::MAX).unwrap().facts, facts);
+}
+
+#[test]
+fn a_second_service_is_refused_while_the_first_lives() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = Journal::open(dir.path(), at(0)).unwrap();
+    assert!(matches!(Journal::open(dir.path(), at(1)), Err(JournalError::InUse)));
+    let id = first.id().to_owned();
+    drop(first);
+    assert_eq!(Journal::open(dir.path(), at(2)).unwrap().id(), id, "the journal keeps its id over runs");
+}
+
+#[test]
+fn numbers_rise_over_an_emptied_folder_and_over_a_clock_that_is_set_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = Journal::open(dir.path(), at(0)).unwrap().end();
+    let second = Journal::open(dir.path(), at(-5_000)).unwrap().end();
+    assert!(second > first, "the clock was set back");
+    for file in segments(dir.path()) {
+        fs::remove_file(file).unwrap();
+    }
+    assert!(Journal::open(dir.path(), at(10)).unwrap().end() > second, "the folder was emptied");
+}
+
+#[test]
+fn the_last_sign_of_life_is_the_last_beat_of_the_run_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = Journal::open(dir.path(), at(0)).unwrap();
+    assert_eq!(journal::last_sign_of_life(dir.path(), first.first_segment()).unwrap(), None);
+    first.beat(at(65_432)).unwrap();
+    drop(first);
+    let second = Journal::open(dir.path(), at(90_000)).unwrap();
+    assert_eq!(journal::last_sign_of_life(dir.path(), second.first_segment()).unwrap(), Some(at(65_432)));
+}

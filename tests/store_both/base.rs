@@ -1,0 +1,160 @@
+//! A fresh database for each test: a file of SQLite, or a database of its own in PostgreSQL. PostgreSQL is the one of
+//! `DATABASE_URL`, else the one on this machine, else a cluster that the test starts for itself. Never skipped.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use siaga::ids::Rng;
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+
+const LOCAL: &str = "postgres://postgres@127.0.0.1:5432/postgres";
+/// nobody: PostgreSQL refuses to run as root.
+const NOBODY: u32 = 65_534;
+
+/// A database that is gone when this is dropped.
+pub(crate) struct Base {
+    pub(crate) url: String,
+    pub(crate) dir: tempfile::TempDir,
+    postgres: Option<Postgres>,
+}
+
+struct Postgres {
+    server: String,
+    name: String,
+    _cluster: Option<Cluster>,
+}
+
+impl Base {
+    pub(crate) fn sqlite() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Self { url: format!("sqlite:{}", dir.path().join("data/siaga.db").display()), dir, postgres: None }
+    }
+
+    /// The database is named but not made yet.
+    pub(crate) fn postgres() -> Self {
+        let (server, cluster) = server();
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).unwrap();
+        let name = format!("siaga_test_{}", Rng::from_seed(seed).token());
+        let (address, options) = server.split_once('?').map_or((server.as_str(), ""), |(a, o)| (a, o));
+        let slash = address.rfind('/').unwrap();
+        let options = if options.is_empty() { String::new() } else { format!("?{options}") };
+        let url = format!("{}/{name}{options}", &address[..slash]);
+        let postgres = Some(Postgres { server, name, _cluster: cluster });
+        Self { url, dir: tempfile::tempdir().unwrap(), postgres }
+    }
+
+    /// Makes the database, where that is not done by opening it.
+    pub(crate) async fn make(&self) {
+        if let Some(postgres) = &self.postgres {
+            command(&postgres.server, format!("CREATE DATABASE {}", postgres.name)).await.unwrap();
+        }
+    }
+
+    /// Runs statements behind the store's back; both databases understand them, or each its own.
+    pub(crate) async fn behind(&self, sqlite: &str, postgres: &str) {
+        if self.postgres.is_some() {
+            command(&self.url, postgres.to_owned()).await.unwrap();
+        } else {
+            let mut connection = sqlx::SqliteConnection::connect(&self.url).await.unwrap();
+            connection.execute(AssertSqlSafe(sqlite.to_owned())).await.unwrap();
+            connection.close().await.unwrap();
+        }
+    }
+
+    pub(crate) fn is_postgres(&self) -> bool {
+        self.postgres.is_some()
+    }
+
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.dir.path().join("journal")
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // Every connection to it is cut: a test that failed may have left some.
+        let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
+        let server = self.server.clone();
+        let done = std::thread::spawn(move || super::on_runtime(command(&server, drop))).join();
+        if !matches!(done, Ok(Ok(()))) {
+            eprintln!("the test's database {} is left behind", self.name);
+        }
+    }
+}
+
+async fn command(url: &str, sql: String) -> Result<(), sqlx::Error> {
+    let mut connection = PgConnection::connect(url).await?;
+    connection.execute(AssertSqlSafe(sql)).await?;
+    connection.close().await
+}
+
+fn server() -> (String, Option<Cluster>) {
+    if let Ok(url) = std::env::var("DATABASE_URL") {
+        return (url, None);
+    }
+    if super::on_runtime(command(LOCAL, "SELECT 1".to_owned())).is_ok() {
+        return (LOCAL.to_owned(), None);
+    }
+    let cluster = Cluster::start();
+    (cluster.url(), Some(cluster))
+}
+
+/// A PostgreSQL of the test's own, on a socket in a temporary folder.
+struct Cluster {
+    dir: tempfile::TempDir,
+    programs: PathBuf,
+}
+
+impl Cluster {
+    fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        if is_root() {
+            std::os::unix::fs::chown(dir.path(), Some(NOBODY), None).unwrap();
+        }
+        let cluster = Self { dir, programs: programs() };
+        cluster.run("initdb", &["-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync"]);
+        let options = format!("-c listen_addresses= -c fsync=off -k {}", cluster.dir.path().display());
+        let log = cluster.dir.path().join("log");
+        cluster.run("pg_ctl", &["start", "-w", "-l", &log.display().to_string(), "-o", &options]);
+        cluster
+    }
+
+    fn url(&self) -> String {
+        format!("postgres://postgres@localhost/postgres?host={}", self.dir.path().display())
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) {
+        let program = self.programs.join(program);
+        let mut command = if is_root() {
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program);
+            command
+        } else {
+            Command::new(&program)
+        };
+        let data = self.dir.path().join("data");
+        // Not captured: the server inherits the pipe, and would keep us reading.
+        let status = command.current_dir(self.dir.path()).arg("-D").arg(data).args(arguments).status().unwrap();
+        assert!(status.success(), "{} {arguments:?}: {status}", program.display());
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.run("pg_ctl", &["stop", "-m", "immediate"]);
+    }
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").unwrap().uid() == 0
+}
+
+/// Where Debian keeps them, or what PATH finds.
+fn programs() -> PathBuf {
+    let installed = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = installed.map(|entry| entry.path().join("bin")).collect();
+    found.sort();
+    found.pop().filter(|path| path.join("initdb").exists()).unwrap_or_else(|| Path::new("").to_owned())
+}

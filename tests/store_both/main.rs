@@ -1,0 +1,117 @@
+//! The store on SQLite and on PostgreSQL: everything is stored once, whatever fails when, and every statement says the
+//! same on both.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test fails by panicking"
+)]
+
+mod base;
+mod queries;
+mod recovery;
+#[path = "../stories/mod.rs"]
+mod stories;
+mod writing;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use base::Base;
+use siaga::cdr::fact::{Fact, FactId, FactKind};
+use siaga::clock::Timestamp;
+use siaga::ids::{CallId, Rng};
+use siaga::store::journal::{Journal, Place};
+use siaga::store::writer::{Writer, WriterFigures};
+use stories::MORNING;
+use tokio::sync::watch;
+
+/// Each test as two: one for each database.
+macro_rules! on_both {
+    ($($room:ident :: $test:ident,)*) => {
+        mod sqlite {
+            $(#[test] fn $test() { super::run(super::Base::sqlite(), crate::$room::$test) })*
+        }
+        mod postgres {
+            $(#[test] fn $test() { super::run(super::Base::postgres(), crate::$room::$test) })*
+        }
+    };
+}
+
+on_both! {
+    writing::the_journal_is_copied_whole,
+    writing::a_refused_transaction_leaves_nothing_and_is_repeated,
+    writing::a_writer_that_dies_anywhere_stores_everything_once,
+    writing::facts_wait_while_the_database_is_away,
+    writing::late_facts_change_the_record,
+    writing::facts_of_an_unknown_call_are_kept,
+    writing::text_that_the_database_cannot_hold_stops_nothing,
+    writing::a_journal_behind_the_stored_place_is_stored_all_the_same,
+    recovery::calls_left_open_are_interrupted_once_at_the_last_sign_of_life,
+    recovery::a_call_whose_end_waits_in_the_journal_is_not_interrupted,
+    recovery::a_recovery_that_dies_is_done_again,
+    recovery::two_journals_share_a_database,
+    queries::operators_are_added_changed_and_removed,
+    queries::totals_are_those_of_the_records,
+    queries::calls_come_in_pages_in_order,
+    queries::a_reader_cannot_write,
+    queries::opening_at_once_from_two_sides,
+}
+
+fn run<T>(base: Base, test: T)
+where
+    T: AsyncFnOnce(&Base),
+{
+    on_runtime(test(&base));
+}
+
+fn on_runtime<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(MORNING + millis)
+}
+
+/// Every story's facts, as they come: all calls at once.
+fn woven() -> Vec<Fact> {
+    let mut facts: Vec<Fact> = stories::all(MORNING).into_iter().flat_map(|(_, story)| story.facts).collect();
+    facts.sort_by_key(|fact| (fact.at, fact.id));
+    facts
+}
+
+/// A fact of the service itself.
+fn started(no: u64) -> Fact {
+    let stream = CallId::new(at(0), &mut Rng::from_number(no));
+    let kind = FactKind::Started { version: "0.1.0".to_owned() };
+    Fact { id: FactId { stream, seq: 0 }, call: None, at: at(0), kind }
+}
+
+/// One run of the service's records: a journal, and the figures of its writer.
+struct Run {
+    journal: Journal,
+    figures: Arc<WriterFigures>,
+}
+
+impl Run {
+    fn start(base: &Base, at: Timestamp) -> Self {
+        Self { journal: Journal::open(&base.journal(), at).unwrap(), figures: Arc::default() }
+    }
+
+    fn writer(&self, base: &Base) -> Writer {
+        let (id, first) = (self.journal.id().to_owned(), self.journal.first_segment());
+        Writer::new(base.url.clone(), base.journal(), id, first, Arc::clone(&self.figures))
+    }
+
+    fn durable(&self) -> watch::Receiver<Place> {
+        watch::channel(self.journal.end()).1
+    }
+
+    /// Writes everything that the journal has to the database, as at the end of the service.
+    async fn finish(self, base: &Base) -> Arc<WriterFigures> {
+        self.writer(base).run(self.durable()).await;
+        assert!(self.figures.caught_up.load(Ordering::Relaxed));
+        self.figures
+    }
+}

@@ -1,0 +1,179 @@
+//! Operators' accounts, and what reports read.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use siaga::cdr::Cdr;
+use siaga::cdr::fact::Callee;
+use siaga::clock::Timestamp;
+use siaga::ids::Rng;
+use siaga::store::facts::Batch;
+use siaga::store::operators::OperatorRow;
+use siaga::store::report_queries::{Limits, OperatorTotals, OutcomeTotals, Totals};
+use siaga::store::{Store, StoreError};
+
+use crate::at;
+use crate::base::Base;
+use crate::stories::{self, MORNING};
+use crate::writing::records;
+
+const LIMITS: Limits = Limits { service_level_ms: 10_000, short_abandon_ms: 5_000 };
+
+fn account(operator: &str, name: &str) -> OperatorRow {
+    OperatorRow {
+        operator: operator.to_owned(),
+        name: name.to_owned(),
+        realm: "siaga.example".to_owned(),
+        ha1_md5: "0f".repeat(16),
+        ha1_sha256: "f0".repeat(32),
+    }
+}
+
+pub(crate) async fn operators_are_added_changed_and_removed(base: &Base) {
+    base.make().await;
+    let store = Store::open(&base.url).await.unwrap();
+    assert_eq!(store.operators().await.unwrap(), []);
+    let mut mark = store.operators_mark().await.unwrap();
+    let mut rose = async || {
+        let next = store.operators_mark().await.unwrap();
+        std::mem::replace(&mut mark, next) < next
+    };
+    assert!(store.add_operator(&account("op2", "Budi")).await.unwrap());
+    assert!(rose().await);
+    assert!(!store.add_operator(&account("op2", "Somebody else")).await.unwrap(), "the name is taken");
+    assert_eq!(store.operators().await.unwrap(), [account("op2", "Budi")]);
+    rose().await;
+    store.put_operators(&[account("op1", "Sri"), account("op2", "Budi Santoso")]).await.unwrap();
+    assert!(rose().await);
+    assert_eq!(store.operators().await.unwrap(), [account("op1", "Sri"), account("op2", "Budi Santoso")]);
+    assert!(store.remove_operator("op1").await.unwrap());
+    assert!(rose().await);
+    assert!(!store.remove_operator("op1").await.unwrap());
+    assert_eq!(store.operators().await.unwrap(), [account("op2", "Budi Santoso")]);
+    store.close().await;
+}
+
+/// The same sums, made of the records one by one.
+fn counted(cdrs: &[Cdr], period: &Range<Timestamp>) -> Totals {
+    let mut totals = Totals::default();
+    let mut outcomes: BTreeMap<String, OutcomeTotals> = BTreeMap::new();
+    let (mut classes, mut operators) = (BTreeMap::new(), BTreeMap::new());
+    for cdr in cdrs.iter().filter(|cdr| period.contains(&cdr.received)) {
+        let of = outcomes.entry(cdr.outcome.unwrap().word().to_owned()).or_default();
+        of.calls += 1;
+        of.waited_ms += cdr.waited_ms;
+        of.waited_longest_ms = of.waited_longest_ms.max(cdr.waited_ms);
+        of.talk_ms += cdr.talk_ms;
+        of.wrap_ms += cdr.wrap_ms.unwrap_or(0);
+        of.within += u64::from(cdr.waited_ms <= 10_000);
+        of.short += u64::from(cdr.waited_ms < 5_000);
+        if let Some(disposition) = &cdr.disposition {
+            *classes.entry(disposition.class.word().to_owned()).or_default() += 1;
+        }
+        for (no, talk) in cdr.talks.iter().enumerate() {
+            let own = match &talk.with {
+                Callee::Number(_) => &mut totals.fallback,
+                Callee::Operator(operator) => operators.entry(operator.to_string()).or_default(),
+            };
+            own.answered += 1;
+            own.talk_ms += talk.millis();
+            if no + 1 == cdr.talks.len() {
+                own.wrap_ms += cdr.wrap_ms.unwrap_or(0);
+            }
+        }
+    }
+    totals.outcomes = outcomes.into_iter().collect();
+    totals.classes = classes.into_iter().collect();
+    let named = |operator: &str| (operator == "op0001").then(|| "Sri Wahyuni".to_owned());
+    let one = |(operator, totals): (String, _)| OperatorTotals { name: named(&operator), operator, totals };
+    totals.operators = operators.into_iter().map(one).collect();
+    totals
+}
+
+fn some_calls() -> Vec<Cdr> {
+    let mut rng = Rng::from_number(112);
+    let mut cdrs = Vec::new();
+    for no in 0..400 {
+        let mut next = |bound| i64::try_from(rng.below(bound)).unwrap();
+        let received = MORNING + next(1_000_000);
+        let all = stories::all(received);
+        let kind = usize::try_from(next(all.len() as u64 + 2)).unwrap();
+        let waited = 4_998 + next(4) + 5_000 * next(2);
+        let story = match kind {
+            0 => stories::answered(no, received),
+            1 => stories::taken_over(no, received),
+            2 => stories::fallback(no, received),
+            3 => stories::interrupted(no, received),
+            4 => stories::refused(no, received),
+            _ => stories::abandoned(no, received, waited),
+        };
+        cdrs.push(story.cdr());
+    }
+    cdrs.sort_by_key(|cdr| (cdr.received, cdr.call));
+    cdrs
+}
+
+pub(crate) async fn totals_are_those_of_the_records(base: &Base) {
+    base.make().await;
+    let store = Store::open(&base.url).await.unwrap();
+    store.add_operator(&account("op0001", "Sri Wahyuni")).await.unwrap();
+    assert_eq!(store.totals(&(at(0)..at(1)), LIMITS).await.unwrap(), Totals::default());
+    let cdrs = some_calls();
+    store.take("journal", Batch { cdrs: cdrs.clone(), ..Batch::default() }).await.unwrap();
+    let (first, last) = (cdrs[0].received, cdrs[399].received);
+    let half = cdrs[200].received;
+    for period in [first..last, first..half, half..last, half..half, at(-9)..at(2_000_000)] {
+        let wanted = counted(&cdrs, &period);
+        assert_eq!(store.totals(&period, LIMITS).await.unwrap(), wanted, "{period:?}");
+    }
+    let whole = counted(&cdrs, &(at(-9)..at(2_000_000)));
+    assert_eq!(whole.outcomes.len(), 4, "each outcome is there");
+    assert!(whole.fallback.answered > 0 && whole.operators.len() == 2);
+    // A reader sees the same.
+    let reader = Store::open_read_only(&base.url).await.unwrap();
+    assert_eq!(reader.totals(&(at(-9)..at(2_000_000)), LIMITS).await.unwrap(), whole);
+    reader.close().await;
+    store.close().await;
+}
+
+pub(crate) async fn calls_come_in_pages_in_order(base: &Base) {
+    base.make().await;
+    let store = Store::open(&base.url).await.unwrap();
+    let mut cdrs = some_calls();
+    // Many at the same moment, over the end of a page.
+    cdrs.extend((1_000..1_300).map(|no| stories::abandoned(no, MORNING + 2_000_000, 1).cdr()));
+    cdrs.sort_by_key(|cdr| (cdr.received, cdr.call));
+    store.take("journal", Batch { cdrs: cdrs.clone(), ..Batch::default() }).await.unwrap();
+    assert_eq!(records(&store).await, cdrs);
+    let one = cdrs[100].received..Timestamp::from_millis(cdrs[100].received.as_millis() + 1);
+    let found = store.calls(&one, None).await.unwrap();
+    assert_eq!(found.len(), cdrs.iter().filter(|cdr| one.contains(&cdr.received)).count());
+    store.close().await;
+}
+
+pub(crate) async fn a_reader_cannot_write(base: &Base) {
+    base.make().await;
+    let early = Store::open_read_only(&base.url).await;
+    let said = matches!(early, Err(StoreError::NoTables | StoreError::NotThere(_)));
+    assert!(said, "without tables: {early:?}");
+    let store = Store::open(&base.url).await.unwrap();
+    let reader = Store::open_read_only(&base.url).await.unwrap();
+    assert!(reader.add_operator(&account("op1", "Sri")).await.is_err());
+    let cdrs = vec![stories::answered(1, MORNING).cdr()];
+    assert!(reader.take("journal", Batch { cdrs, ..Batch::default() }).await.is_err());
+    assert_eq!(store.operators().await.unwrap(), []);
+    assert_eq!(records(&reader).await, []);
+    reader.close().await;
+    store.close().await;
+}
+
+/// The service and a command start together on a database that neither has made.
+pub(crate) async fn opening_at_once_from_two_sides(base: &Base) {
+    base.make().await;
+    let opened = tokio::join!(Store::open(&base.url), Store::open(&base.url), Store::open(&base.url));
+    for (store, operator) in [(opened.0, "op1"), (opened.1, "op2"), (opened.2, "op3")] {
+        let store = store.unwrap();
+        assert!(store.add_operator(&account(operator, "")).await.unwrap());
+        store.close().await;
+    }
+}

@@ -1,0 +1,147 @@
+//! What the next run does about calls that a killed one left open.
+
+use std::sync::atomic::Ordering;
+
+use siaga::cdr::Outcome;
+use siaga::cdr::fact::{EndCause, Fact, FactKind, Side};
+use siaga::store::Store;
+use siaga::store::journal::Journal;
+
+use crate::base::Base;
+use crate::stories::{self, MORNING, Story};
+use crate::writing::records;
+use crate::{Run, at};
+
+/// A caller who talks, and one who waits.
+fn open() -> [Story; 2] {
+    let talking = Story::new(1, MORNING, Some("+62811")).queued(1).offered(2, 1, "op0001").answered(5_000, 1, "op0001");
+    [talking, Story::new(2, MORNING + 10, None).queued(1)]
+}
+
+fn facts(stories: &[Story]) -> Vec<Fact> {
+    stories.iter().flat_map(|story| story.facts.clone()).collect()
+}
+
+/// What the record of an interrupted call must be.
+fn interrupted_at(story: &Story, millis: i64) -> siaga::cdr::Cdr {
+    story.clone().ended(millis, Side::Service, EndCause::Interrupted).cdr()
+}
+
+pub(crate) async fn calls_left_open_are_interrupted_once_at_the_last_sign_of_life(base: &Base) {
+    base.make().await;
+    let [talking, waiting] = open();
+    let closed = stories::answered(3, MORNING + 20);
+    // The first run stores some of it, and is killed 20 s after its last beat.
+    let mut run = Run::start(base, at(0));
+    run.journal.append(talking.facts[..2].iter().chain(&closed.facts), at(0)).unwrap();
+    run.writer(base).run(run.durable()).await;
+    run.journal.append(talking.facts[2..].iter().chain(&waiting.facts), at(5_000)).unwrap();
+    run.journal.beat(at(30_000)).unwrap();
+    drop(run);
+
+    let mut run = Run::start(base, at(50_000));
+    let next = stories::fallback(4, MORNING + 60_000);
+    run.journal.append(next.facts.iter(), at(60_000)).unwrap();
+    let figures = run.finish(base).await;
+    assert_eq!(figures.interrupted_calls.load(Ordering::Relaxed), 2);
+    let store = Store::open(&base.url).await.unwrap();
+    let wanted = [interrupted_at(&talking, 30_000), interrupted_at(&waiting, 30_000 - 10), closed.cdr(), next.cdr()];
+    assert_eq!(records(&store).await, wanted);
+    assert_eq!((wanted[0].outcome, wanted[0].talk_ms), (Some(Outcome::Answered), 25_000));
+    assert_eq!((wanted[1].outcome, wanted[1].waited_ms), (Some(Outcome::Interrupted), 29_990));
+
+    // Two more starts find nothing to do.
+    for later in [70_000, 80_000] {
+        let run = Run::start(base, at(later));
+        let id = run.journal.id().to_owned();
+        let figures = run.finish(base).await;
+        assert_eq!(figures.interrupted_calls.load(Ordering::Relaxed), 0);
+        assert_eq!(store.open_calls(&id).await.unwrap(), []);
+    }
+    assert_eq!(records(&store).await, wanted);
+    assert_eq!(store.facts(talking.call).await.unwrap().len(), talking.facts.len() + 1);
+    store.close().await;
+}
+
+pub(crate) async fn a_call_whose_end_waits_in_the_journal_is_not_interrupted(base: &Base) {
+    base.make().await;
+    let story = stories::answered(1, MORNING);
+    let mut run = Run::start(base, at(0));
+    run.journal.append(story.facts[..6].iter(), at(0)).unwrap();
+    run.writer(base).run(run.durable()).await;
+    // Stored as open; the end came to the journal, and no further before the kill.
+    run.journal.append(story.facts[6..].iter(), at(1)).unwrap();
+    drop(run);
+    let figures = Run::start(base, at(2)).finish(base).await;
+    assert_eq!(figures.interrupted_calls.load(Ordering::Relaxed), 0);
+    let store = Store::open(&base.url).await.unwrap();
+    assert_eq!(records(&store).await, [story.cdr()]);
+    store.close().await;
+}
+
+/// The second run is killed while it closes the first one's calls; the third one does it.
+pub(crate) async fn a_recovery_that_dies_is_done_again(base: &Base) {
+    base.make().await;
+    let store = Store::open(&base.url).await.unwrap();
+    let both = open();
+    let mut run = Run::start(base, at(0));
+    run.journal.append(facts(&both).iter(), at(0)).unwrap();
+    run.journal.beat(at(9_000)).unwrap();
+    drop(run);
+    base.behind(
+        "CREATE TRIGGER refuse BEFORE INSERT ON cdr BEGIN SELECT RAISE(ABORT, 'refused'); END",
+        "ALTER TABLE cdr ADD CONSTRAINT refuse CHECK (false) NOT VALID",
+    )
+    .await;
+    let run = Run::start(base, at(20_000));
+    let dies = async {
+        while run.figures.failures.load(Ordering::Relaxed) == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        () = run.writer(base).run(run.durable()) => panic!("the database took what it refuses"),
+        () = dies => {}
+    }
+    let id = run.journal.id().to_owned();
+    drop(run);
+    assert_eq!(store.open_calls(&id).await.unwrap().len(), 2, "they are still open");
+    base.behind("DROP TRIGGER refuse", "ALTER TABLE cdr DROP CONSTRAINT refuse").await;
+    Run::start(base, at(40_000)).finish(base).await;
+    assert_eq!(store.open_calls(&id).await.unwrap(), []);
+    let found = records(&store).await;
+    assert_eq!(found.len(), 2);
+    for (cdr, story) in found.iter().zip(&both) {
+        assert_eq!(cdr.cause, Some(EndCause::Interrupted));
+        let ends = store.facts(story.call).await.unwrap();
+        assert_eq!(ends.iter().filter(|fact| matches!(fact.kind, FactKind::Ended { .. })).count(), 1);
+    }
+    store.close().await;
+}
+
+/// Each service closes its own calls, never those of the other, which may be alive.
+pub(crate) async fn two_journals_share_a_database(base: &Base) {
+    base.make().await;
+    let [mine, theirs] = open();
+    let mut here = Run::start(base, at(0));
+    here.journal.append(mine.facts.iter(), at(0)).unwrap();
+    here.writer(base).run(here.durable()).await;
+    let other = base.dir.path().join("other");
+    let mut there = Journal::open(&other, at(0)).unwrap();
+    there.append(theirs.facts.iter(), at(0)).unwrap();
+    let (id, first) = (there.id().to_owned(), there.first_segment());
+    let durable = tokio::sync::watch::channel(there.end()).1;
+    siaga::store::writer::Writer::new(base.url.clone(), other, id.clone(), first, Default::default())
+        .run(durable)
+        .await;
+
+    here.journal.beat(at(8_000)).unwrap();
+    drop(here);
+    let figures = Run::start(base, at(10_000)).finish(base).await;
+    assert_eq!(figures.interrupted_calls.load(Ordering::Relaxed), 1);
+    let store = Store::open(&base.url).await.unwrap();
+    assert_eq!(records(&store).await, [interrupted_at(&mine, 8_000)]);
+    assert_eq!(store.open_calls(&id).await.unwrap(), [theirs.call], "the other service's caller still waits");
+    assert_eq!(store.cursor(&id).await.unwrap(), there.end());
+    store.close().await;
+}
