@@ -106,7 +106,7 @@ pub enum EndCause {
     NoCapacity,
     /// The offer of the caller could not be used (no common codec).
     NoCodec,
-    /// The service ended it: an invariant was broken, or a drain ran out of time.
+    /// The service ended it: an invariant was broken, a drain ran out of time, or it reached the longest time.
     ServiceFault,
     /// The service was killed; found open at the next start.
     Interrupted,
@@ -210,7 +210,7 @@ pub enum FactKind {
     RecordingFailed { leg: LegNo, why: String },
     /// Sound as one leg's anchor saw it.
     Sound { leg: LegNo, packets_in: u64, packets_out: u64, packets_lost: u64, packets_foreign: u64, jitter_us: u32 },
-    /// Nobody was on shift when it waited: the fallback began.
+    /// Nobody was on shift when it waited: the fallback began. Told once of a call, however often it is tried again.
     NobodyOnShift,
     /// A digit came from a leg (RFC 4733).
     Digit { leg: LegNo, digit: char },

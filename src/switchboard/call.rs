@@ -10,7 +10,7 @@ use crate::sip::wire::Name;
 
 use super::Switchboard;
 use super::leg::{CallerLeg, OfferLeg, Unacked, Who};
-use super::timers::Alarm;
+use super::timers::{Alarm, TELL_AGAIN};
 use super::{MergeKey, Output};
 
 /// Where a call stands.
@@ -57,6 +57,10 @@ pub(super) struct Call {
     pub(super) announced: bool,
     /// Somebody has answered, now or before he was lost.
     pub(super) talked: bool,
+    /// Nobody was on shift at some time while it waited.
+    pub(super) unstaffed: bool,
+    /// No call lasts longer.
+    pub(super) over_at: Instant,
     pub(super) digits: u16,
     pub(super) merge_key: MergeKey,
 }
@@ -112,10 +116,24 @@ impl Switchboard {
         self.fact(now, id, FactKind::Announced { early });
     }
 
-    /// Sends the caller a provisional response. None is repeated, and none takes back an earlier, higher one.
+    /// Sends the caller a provisional response unless he has been told so, or more, before.
     pub(super) fn tell_caller(&mut self, now: Now, id: CallId, status: u16) {
+        if self.calls.get(&id).is_some_and(|call| call.caller.told < status) {
+            self.tell(now, id, status);
+        }
+    }
+
+    /// Tells the caller again that he waits.
+    pub(super) fn tell_again(&mut self, now: Now, id: CallId) {
+        if let Some(told) = self.calls.get(&id).map(|call| call.caller.told) {
+            self.tell(now, id, told);
+        }
+    }
+
+    fn tell(&mut self, now: Now, id: CallId, status: u16) {
+        self.stop_telling(id);
         let Some(call) = self.calls.get(&id) else { return };
-        let Some(server) = call.caller.invite.filter(|_| call.caller.told < status) else { return };
+        let Some(server) = call.caller.invite else { return };
         let contact = self.contact(call.caller.line.flow);
         let mut response = call.caller.stencil.response(status, Some(call.caller.tag.as_str()));
         response = response.header(Name::Contact, contact.as_bytes());
@@ -125,12 +143,22 @@ impl Switchboard {
         }
         self.transactions.respond(now.mono, server, status, response.encode(), &mut self.transmits);
         if let Some(call) = self.calls.get_mut(&id) {
-            call.caller.told = status;
+            let again = now.mono + TELL_AGAIN;
+            (call.caller.told, call.caller.tell_again_at) = (status, Some(again));
+            self.alarms.insert(again, Alarm::TellAgain(id));
+        }
+    }
+
+    /// The caller gets no more provisional responses.
+    pub(super) fn stop_telling(&mut self, id: CallId) {
+        if let Some(at) = self.calls.get_mut(&id).and_then(|call| call.caller.tell_again_at.take()) {
+            self.alarms.remove(at, Alarm::TellAgain(id));
         }
     }
 
     /// Sends the caller's 200 and repeats it until the ACK comes.
     pub(super) fn answer_caller(&mut self, now: Now, id: CallId) {
+        self.stop_telling(id);
         let Some(call) = self.calls.get(&id) else { return };
         let Some(server) = call.caller.invite else { return };
         let contact = self.contact(call.caller.line.flow);

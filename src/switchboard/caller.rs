@@ -20,6 +20,7 @@ use super::door::Taken;
 use super::end::Ending;
 use super::leg::{CallerLeg, Line, Who};
 use super::settings::AnswerMode;
+use super::timers::Alarm;
 use super::{MergeKey, Switchboard};
 
 /// Header fields that are kept raw in the record, and those of them that operators' phones get.
@@ -78,6 +79,7 @@ impl Switchboard {
         let shown = shown(taken.message, &locations);
         let call = self.new_call(now, taken, tag, stencil, dialog, shown, key.clone());
         let received = self.received(taken.message, trunk, called);
+        self.alarms.insert(call.over_at, Alarm::TooLong(id));
         self.calls.insert(id, call);
         self.merged.insert(key, id);
         self.invites.insert(taken.server, Who::Caller(id));
@@ -123,6 +125,7 @@ impl Switchboard {
             sdp: Bytes::new(),
             delayed_offer: false,
             told: 100,
+            tell_again_at: None,
             answered: false,
         };
         Call {
@@ -135,6 +138,8 @@ impl Switchboard {
             stage: Stage::Queued,
             announced: false,
             talked: false,
+            unstaffed: false,
+            over_at: now.mono + self.settings.longest_call,
             digits: 0,
             merge_key,
         }

@@ -10,6 +10,7 @@ use crate::sip::wire::{Method, Name};
 use super::Switchboard;
 use super::call::Stage;
 use super::leg::{OfferLeg, OfferState, Who};
+use super::timers::Alarm;
 
 /// How a call ends, for its last fact.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +49,7 @@ impl Switchboard {
         }
         let stage = std::mem::replace(&mut call.stage, Stage::Ended);
         let answered = call.caller.answered;
+        self.alarms.remove(call.over_at, Alarm::TooLong(id));
         let legs: Vec<LegNo> = call.legs.keys().copied().collect();
         let talking = match stage {
             Stage::Talking { leg } => call.legs.get(&leg).and_then(OfferLeg::operator).cloned(),
@@ -87,6 +89,7 @@ impl Switchboard {
 
     fn end_caller(&mut self, now: Now, id: CallId, ending: &Ending) {
         let who = Who::Caller(id);
+        self.stop_telling(id);
         let Some(call) = self.calls.get_mut(&id) else { return };
         if let Some(server) = call.caller.invite.take() {
             let response = call.caller.stencil.response(ending.refusal, Some(call.caller.tag.as_str()));
@@ -118,7 +121,7 @@ impl Switchboard {
         let state = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).map(|leg| leg.state);
         match state {
             Some(OfferState::Ringing { .. }) => self.cancel_leg(now, id, leg, outcome),
-            Some(OfferState::Talking { .. }) => {
+            Some(OfferState::Talking) => {
                 if bye_from != Some(who) {
                     self.bye(now, who);
                 }

@@ -29,7 +29,7 @@ impl Switchboard {
 
     fn verify_call(&self, call: &Call) -> Result<(), &'static str> {
         let ringing = call.legs.values().filter(|leg| leg.is_ringing()).count();
-        let talking = call.legs.values().filter(|leg| matches!(leg.state, OfferState::Talking { .. })).count();
+        let talking = call.legs.values().filter(|leg| matches!(leg.state, OfferState::Talking)).count();
         let good = match &call.stage {
             Stage::Queued | Stage::Ended => ringing == 0 && talking == 0,
             Stage::Offered { .. } | Stage::Number => ringing == 1 && talking == 0,

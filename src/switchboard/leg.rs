@@ -123,6 +123,8 @@ pub(super) struct CallerLeg {
     pub(super) delayed_offer: bool,
     /// What the caller has been told: the highest provisional status.
     pub(super) told: u16,
+    /// When he is told again.
+    pub(super) tell_again_at: Option<Instant>,
     pub(super) answered: bool,
 }
 
@@ -134,7 +136,7 @@ pub(super) enum OfferState {
     /// Cancelled; waits for the final response.
     Cancelling,
     /// Connected.
-    Talking { until: Instant },
+    Talking,
 }
 
 /// A leg to an operator's phone, or to the fallback number.

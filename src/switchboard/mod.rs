@@ -218,11 +218,20 @@ impl Switchboard {
             self.unstaffed = unstaffed;
             self.others.push(Output::Unstaffed(unstaffed));
         }
-        if self.draining && !self.drained && self.calls.is_empty() && self.phones.is_empty() {
+        if self.draining && !self.drained && self.calls.is_empty() && self.phones.is_empty() && self.has_said_goodbye()
+        {
             self.drained = true;
             self.service_fact(now, FactKind::Stopped);
             self.others.push(Output::Drained);
         }
+    }
+
+    /// Nobody waits for a BYE or a refusal that may have been lost; keep-alives do not count.
+    fn has_said_goodbye(&self) -> bool {
+        self.transactions.is_settled(|client| match self.clients.get(&client) {
+            Some(Purpose::TrunkPing(_) | Purpose::PhonePing(_)) => true,
+            Some(Purpose::Offer(_)) | None => false,
+        })
     }
 
     /// Writes down a fact of a live call.

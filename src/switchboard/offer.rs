@@ -48,11 +48,11 @@ impl Switchboard {
 
     /// Nobody is staffed: rings every phone there is, or goes on to the number.
     pub(super) fn fall_back(&mut self, now: Now, id: CallId, operators: Vec<OperatorId>) {
-        if !self.calls.contains_key(&id) {
-            return self.acd.leave(now, id);
-        }
-        self.fact(now, id, FactKind::NobodyOnShift);
+        let Some(call) = self.calls.get_mut(&id) else { return self.acd.leave(now, id) };
         let until = now.mono + self.settings.fallback_ring;
+        if !std::mem::replace(&mut call.unstaffed, true) {
+            self.fact(now, id, FactKind::NobodyOnShift);
+        }
         if let Some(call) = self.calls.get_mut(&id) {
             call.stage = Stage::AllPhones { until };
         }
@@ -235,7 +235,7 @@ impl Switchboard {
     pub(super) fn offer_response(&mut self, now: Now, id: CallId, leg: LegNo, message: &Message<'_>, status: u16) {
         let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return };
         match (status, offer.state) {
-            (100, _) | (101..200, OfferState::Cancelling | OfferState::Talking { .. }) => {}
+            (100, _) | (101..200, OfferState::Cancelling | OfferState::Talking) => {}
             (101..200, OfferState::Ringing { ring_until, rang }) => {
                 offer.state = OfferState::Ringing { ring_until, rang: true };
                 if !rang {
@@ -248,7 +248,7 @@ impl Switchboard {
                 self.refuse_late_answer(now, id, leg, message);
                 self.drop_leg(id, leg);
             }
-            (200..300, OfferState::Talking { .. }) => self.repeated_answer(now, id, leg, message),
+            (200..300, OfferState::Talking) => self.repeated_answer(now, id, leg, message),
             _ => self.offer_refused(now, id, leg, status),
         }
     }
@@ -269,7 +269,7 @@ impl Switchboard {
                 self.offer_over(now, id, leg, OfferOutcome::Unreachable, Some(status));
             }
             Some(OfferState::Cancelling) => self.drop_leg(id, leg),
-            Some(OfferState::Talking { .. }) | None => {}
+            Some(OfferState::Talking) | None => {}
         }
     }
 
@@ -278,7 +278,7 @@ impl Switchboard {
         match state {
             Some(OfferState::Ringing { .. }) => self.offer_over(now, id, leg, outcome_of(status), Some(status)),
             Some(OfferState::Cancelling) => self.drop_leg(id, leg),
-            Some(OfferState::Talking { .. }) | None => {}
+            Some(OfferState::Talking) | None => {}
         }
     }
 
@@ -368,15 +368,13 @@ impl Switchboard {
             return self.offer_over(now, id, leg, OfferOutcome::Rejected, Some(200));
         };
         self.dialogs.insert(dialog.key().clone(), who);
-        let until = now.mono + self.settings.longest_call;
         let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return };
-        let state = std::mem::replace(&mut offer.state, OfferState::Talking { until });
+        let state = std::mem::replace(&mut offer.state, OfferState::Talking);
         offer.line.dialog = Some(dialog);
         if let Some(sound) = &mut offer.line.sound {
             sound.agreed = Some(agreed);
         }
         self.drop_offer_alarm(who, state);
-        self.alarms.insert(until, Alarm::TooLong(who));
         self.ack(who, cseq);
         self.fact(
             now,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::cdr::fact::{EndCause, OfferOutcome, Side};
 use crate::clock::Now;
-use crate::ids::OperatorId;
+use crate::ids::{CallId, OperatorId};
 use crate::sip::transaction::Event;
 
 use super::leg::{OfferState, Who};
@@ -13,6 +13,8 @@ use super::{Purpose, Switchboard};
 /// Round-trip estimate, and longest interval of repeats (RFC 3261 §17.1.1.1, §17.1.2.1).
 pub(super) const T1: Duration = Duration::from_millis(500);
 pub(super) const T2: Duration = Duration::from_secs(4);
+/// A caller who waits is told so once a minute, or proxies on his way end the call (RFC 3261 §13.3.1.1).
+pub(super) const TELL_AGAIN: Duration = Duration::from_secs(60);
 
 /// What a deadline is about. Its owner keeps the time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,9 +24,11 @@ pub(super) enum Alarm {
     /// An offer has rung long enough.
     RingOver(Who),
     /// The fallback has rung all phones long enough.
-    PhonesOver(crate::ids::CallId),
-    /// A talk has reached the longest time.
-    TooLong(Who),
+    PhonesOver(CallId),
+    /// A call has reached the longest time.
+    TooLong(CallId),
+    /// A caller who waits is told so again.
+    TellAgain(CallId),
     /// A service call has reached its end.
     PhoneOver(u64),
     PingTrunk(usize),
@@ -54,10 +58,11 @@ impl Switchboard {
             Alarm::Unacked(who) => self.repeat_or_give_up(now, who),
             Alarm::RingOver(who) => self.ring_over(now, who),
             Alarm::PhonesOver(call) => self.all_phones_over(now, call),
-            Alarm::TooLong(Who::Offer(call, _) | Who::Caller(call)) => {
+            Alarm::TooLong(call) => {
                 self.end_call(now, call, super::end::Ending::by(Side::Service, EndCause::ServiceFault));
             }
-            Alarm::TooLong(Who::Phone(phone)) | Alarm::PhoneOver(phone) => self.end_phone(now, phone, true),
+            Alarm::TellAgain(call) => self.tell_again(now, call),
+            Alarm::PhoneOver(phone) => self.end_phone(now, phone, true),
             Alarm::PingTrunk(index) => self.ping_trunk(now, index),
             Alarm::PingPhone(operator) => self.ping_phone(now, operator),
         }
@@ -108,10 +113,7 @@ impl Switchboard {
             OfferState::Ringing { ring_until, .. } => {
                 self.alarms.remove(ring_until, Alarm::RingOver(who));
             }
-            OfferState::Talking { until } => {
-                self.alarms.remove(until, Alarm::TooLong(who));
-            }
-            OfferState::Cancelling => {}
+            OfferState::Talking | OfferState::Cancelling => {}
         }
     }
 }

@@ -9,6 +9,13 @@
 )]
 
 mod caller;
+mod city;
+mod endpoint;
+mod judge;
+mod phone;
+mod random;
+mod sound;
 mod stories;
+mod telco;
 mod text;
 mod world;

@@ -262,4 +262,18 @@ impl Client {
             self.state = State::InviteCompleted { ack, end_at: now + D };
         }
     }
+
+    /// No final response has come.
+    pub(super) const fn is_waiting(&self) -> bool {
+        match self.state {
+            State::Calling { .. }
+            | State::InviteProceeding { .. }
+            | State::Trying { .. }
+            | State::Proceeding { .. } => true,
+            State::InviteCompleted { .. }
+            | State::InviteAccepted { .. }
+            | State::Completed { .. }
+            | State::Terminated => false,
+        }
+    }
 }

@@ -262,6 +262,13 @@ impl Transactions {
         self.deadlines.next()
     }
 
+    /// True when nothing is under way that would be sent again: no request of ours without its final response (but for those
+    /// that `ignored` names), no refusal of an INVITE without its ACK.
+    pub fn is_settled(&self, ignored: impl Fn(ClientId) -> bool) -> bool {
+        let clients = self.clients.iter().all(|(id, client)| !client.is_waiting() || ignored(*id));
+        clients && self.servers.values().all(|server| !server.is_waiting())
+    }
+
     /// Transactions alive.
     pub fn len(&self) -> usize {
         self.servers.len() + self.clients.len()

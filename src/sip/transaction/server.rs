@@ -197,4 +197,18 @@ impl Server {
     fn send(&self, bytes: &Bytes, out: &mut Vec<Transmit>) {
         out.push(Transmit { flow: self.flow, bytes: bytes.clone() });
     }
+
+    /// A refused INVITE has not been acknowledged.
+    pub(super) const fn is_waiting(&self) -> bool {
+        match self.state {
+            State::InviteCompleted { .. } => true,
+            State::InviteProceeding { .. }
+            | State::InviteConfirmed { .. }
+            | State::InviteAccepted { .. }
+            | State::Trying { .. }
+            | State::Proceeding { .. }
+            | State::Completed { .. }
+            | State::Terminated => false,
+        }
+    }
 }

@@ -1,0 +1,467 @@
+//! A city: one switchboard, a telephone network full of callers, operators' phones, and weather on the lines between
+//! them. One seed is one story.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use siaga::acd::shift::Plan;
+use siaga::cdr::fact::{Fact, FactKind};
+use siaga::clock::{Instant, Now, Timestamp};
+use siaga::ids::{CallId, OperatorId, Rng};
+use siaga::sip::digest::Ha1;
+use siaga::sip::flow::Flow;
+use siaga::switchboard::{Account, AnswerMode, ConsoleCommand, Input, Output, Settings, Switchboard};
+
+use super::endpoint::{Heard, Io};
+use super::phone::{self, Phone};
+use super::sound::{Later, Sound};
+use super::telco::{self, Caller};
+use super::world::{SERVER, TRUNK, settings};
+
+/// What one story is like.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Story {
+    pub(crate) seed: u64,
+    pub(crate) calls: u32,
+    pub(crate) loss_percent: u64,
+    /// The service is drained in the middle, and hangs up on whoever is left then.
+    pub(crate) drained: bool,
+}
+
+/// What happens at some point in time.
+#[derive(Debug)]
+enum Event {
+    ToService(SocketAddr, String),
+    ToPeer(SocketAddr, bytes::Bytes),
+    Unreachable(SocketAddr),
+    Caller(u32, telco::Alarm),
+    Phone(usize, phone::Alarm),
+    Sound(Later),
+    /// The next caller dials.
+    Dial,
+    /// Somebody does something at the console, or the configuration changes.
+    Meddle,
+    Drain,
+    HangUpAll,
+}
+
+#[derive(Debug)]
+struct Entry {
+    at: Instant,
+    serial: u64,
+    event: Event,
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Entry {}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at, self.serial).cmp(&(other.at, other.serial))
+    }
+}
+
+const OPERATORS: u16 = 6;
+
+/// The whole of it.
+pub(crate) struct City {
+    pub(crate) story: Story,
+    pub(crate) now: Now,
+    pub(crate) settings: Settings,
+    pub(crate) switchboard: Switchboard,
+    pub(crate) facts: BTreeMap<CallId, Vec<Fact>>,
+    pub(crate) callers: Vec<Caller>,
+    pub(crate) phones: Vec<Phone>,
+    pub(crate) sound: Sound,
+    pub(crate) steps: u64,
+    pub(crate) drained_at: Option<Instant>,
+    closed_at: Option<Instant>,
+    agenda: BinaryHeap<Reverse<Entry>>,
+    serial: u64,
+    rng: Rng,
+    voices: BTreeSet<SocketAddr>,
+    out: Vec<Output>,
+    later: Vec<(Duration, Later)>,
+    told: bool,
+    trace: bool,
+}
+
+/// Settings differ from story to story.
+fn settings_of(rng: &mut Rng) -> Settings {
+    let mut settings = settings();
+    settings.longest_call = Duration::from_secs(3600);
+    settings.trunks[0].target = Some(TRUNK.parse().unwrap());
+    if rng.below(4) == 0 {
+        settings.answer = AnswerMode::Queue;
+    }
+    if rng.below(3) == 0 {
+        settings.fallback_number = Some("0113".to_owned());
+    }
+    if rng.below(2) == 0 {
+        settings.binding_keep_alive = Some(Duration::from_secs(30));
+    }
+    if rng.below(2) == 0 {
+        settings.trunks[0].keep_alive = Some(Duration::from_secs(60));
+    }
+    settings.requeue_on_operator_lost = rng.below(4) > 0;
+    settings.acd.login_on_register = rng.below(3) > 0;
+    settings
+}
+
+/// Shifts that come and go for each operator.
+fn plan(rng: &mut Rng, from: Timestamp) -> Plan {
+    let mut plan = Plan { rostered: true, ..Plan::default() };
+    for index in 0..OPERATORS {
+        let spans = plan.spans.entry(OperatorId::parse(&format!("op{index}")).unwrap()).or_default();
+        let mut at = from.as_millis();
+        for _ in 0..20 {
+            let start = at + i64::try_from(rng.below(300_000)).unwrap();
+            let end = start + i64::try_from(60_000 + rng.below(1_800_000)).unwrap();
+            spans.insert((Timestamp::from_millis(start), Timestamp::from_millis(end)));
+            at = end + 1;
+        }
+    }
+    plan
+}
+
+impl City {
+    pub(crate) fn new(story: Story) -> Self {
+        let mut rng = Rng::from_number(story.seed);
+        let now = Now { mono: Instant::from_nanos(0), wall: Timestamp::from_millis(1_764_000_000_000) };
+        let mut settings = settings_of(&mut rng);
+        if rng.below(3) == 0 {
+            settings.acd.plan = plan(&mut rng, now.wall);
+        }
+        let ports = (0..400).map(|i| 20_000 + 2 * i).collect();
+        let switchboard = Switchboard::new(now, settings.clone(), ports, Rng::from_number(story.seed));
+        let mut city = Self {
+            story,
+            now,
+            settings,
+            switchboard,
+            facts: BTreeMap::new(),
+            callers: Vec::new(),
+            phones: Vec::new(),
+            sound: Sound::default(),
+            steps: 0,
+            drained_at: None,
+            closed_at: None,
+            agenda: BinaryHeap::new(),
+            serial: 0,
+            rng,
+            voices: BTreeSet::new(),
+            out: Vec::new(),
+            later: Vec::new(),
+            told: false,
+            trace: std::env::var_os("SIM_TRACE").is_some(),
+        };
+        city.step(Input::Accounts(accounts(OPERATORS)));
+        for index in 0..OPERATORS {
+            city.with_phones(usize::from(index), |phones, io| phones.push(Phone::new(index, io)));
+        }
+        city.schedule(Duration::from_secs(30), Event::Dial);
+        city.schedule(Duration::from_secs(60), Event::Meddle);
+        if story.drained {
+            city.schedule(Duration::from_secs(60 + 4 * u64::from(story.calls)), Event::Drain);
+        }
+        city
+    }
+
+    /// Runs the story until nothing happens any more.
+    pub(crate) fn run(&mut self) {
+        loop {
+            let due = self.switchboard.poll_timeout().filter(|_| self.drained_at.is_none());
+            let next = self.agenda.peek().map(|Reverse(entry)| entry.at);
+            // Keep-alives to the trunk go on for ever: what is not over by now hangs.
+            if self.closed_at.is_some_and(|at| at + PATIENCE <= self.now.mono) {
+                break;
+            }
+            if due.is_none() && next.is_none() || self.drained_at.is_some_and(|at| at + LINGER <= self.now.mono) {
+                break;
+            }
+            if due.is_some_and(|due| next.is_none_or(|next| due <= next)) {
+                let due = due.unwrap();
+                if self.is_closed() && self.switchboard.is_idle() && next.is_none() {
+                    break;
+                }
+                self.advance(due);
+                self.step(Input::Tick);
+                let then = self.switchboard.poll_timeout();
+                assert!(then.is_none_or(|then| then > self.now.mono), "time does not get on at {:?}", self.now.mono);
+            } else if let Some(Reverse(entry)) = self.agenda.pop() {
+                self.advance(entry.at);
+                self.happens(entry.event);
+            }
+        }
+    }
+
+    /// The last caller has dialled.
+    fn is_closed(&self) -> bool {
+        self.callers.len() >= usize::try_from(self.story.calls).unwrap()
+    }
+
+    fn advance(&mut self, to: Instant) {
+        self.now = self.now.after(to.since(self.now.mono));
+    }
+
+    fn schedule(&mut self, after: Duration, event: Event) {
+        self.serial += 1;
+        self.agenda.push(Reverse(Entry { at: self.now.mono + after, serial: self.serial, event }));
+    }
+
+    fn happens(&mut self, event: Event) {
+        match event {
+            Event::ToService(from, text) => {
+                self.trace(|| format!("{from} -> {text}"));
+                let flow = Flow::udp(SERVER.parse().unwrap(), from);
+                self.step(Input::Received { flow, bytes: text.as_bytes() });
+            }
+            Event::ToPeer(to, bytes) => self.arrives(to, &bytes),
+            Event::Unreachable(from) => {
+                self.step(Input::Unreachable { flow: Flow::udp(SERVER.parse().unwrap(), from) });
+            }
+            Event::Caller(n, alarm) => self.with_caller(n, |caller, io| caller.wakes(alarm, io)),
+            Event::Phone(index, alarm) => self.with_phones(index, |phones, io| phones[index].wakes(alarm, io)),
+            Event::Sound(later) => self.sounds(later),
+            Event::Dial => self.dials(),
+            Event::Meddle => self.meddles(),
+            Event::Drain => {
+                self.step(Input::Drain);
+                self.schedule(Duration::from_secs(20), Event::HangUpAll);
+            }
+            Event::HangUpAll => self.step(Input::HangUpAll),
+        }
+    }
+
+    fn dials(&mut self) {
+        if self.is_closed() || self.drained_at.is_some() {
+            self.closed_at = Some(self.now.mono);
+            return self.phones.iter_mut().for_each(|phone| phone.closing = true);
+        }
+        let n = u32::try_from(self.callers.len()).unwrap();
+        self.with_io(
+            TRUNK.parse().unwrap(),
+            |alarm| Event::Caller(n, alarm),
+            |city, io| city.callers.push(Caller::dials(n, io)),
+        );
+        // Rushes and quiet hours.
+        let longest = if n / 50 % 3 == 0 { 8_000 } else { 30_000 };
+        let pause = Duration::from_millis(self.rng.below(longest));
+        self.schedule(pause, Event::Dial);
+    }
+
+    fn arrives(&mut self, to: SocketAddr, bytes: &[u8]) {
+        let text = std::str::from_utf8(bytes).unwrap();
+        self.trace(|| format!("{to} <- {text}"));
+        let heard = Heard::read(text);
+        if to.port() == 5080 {
+            if let Some(n) = heard.call_id.strip_prefix("call-") {
+                self.with_caller(n.parse().unwrap(), |caller, io| caller.hears(&heard, io));
+            } else {
+                self.trunk_hears(&heard);
+            }
+            return;
+        }
+        let index = usize::from(to.port() - 5_100);
+        if !self.phones[index].power && self.rng.below(2) == 0 {
+            let after = Duration::from_millis(self.rng.below(50));
+            self.schedule(after, Event::Unreachable(to));
+        }
+        self.with_phones(index, |phones, io| phones[index].hears(&heard, io));
+    }
+
+    /// The telephone network itself: answers keep-alives, and has nobody at the fallback number.
+    fn trunk_hears(&mut self, heard: &Heard<'_>) {
+        let status = match heard.start.split(' ').next().unwrap() {
+            "OPTIONS" => "200 OK",
+            "INVITE" | "CANCEL" | "BYE" => "404 Not Found",
+            "ACK" | "SIP/2.0" => return,
+            other => panic!("the service does not send {other}"),
+        };
+        let text = heard.answer(status, &format!("{};tag=net", heard.to), "sip:net@127.0.0.2", "");
+        self.carry(TRUNK.parse().unwrap(), text);
+    }
+
+    fn sounds(&mut self, later: Later) {
+        let mut more = std::mem::take(&mut self.later);
+        let event = match later {
+            Later::Event(event) => Some(event),
+            Later::Listen(anchor, aim) => self.sound.listen(anchor, aim, &self.voices, &mut more),
+            Later::Played(anchor, play) => self.sound.played(anchor, play),
+        };
+        for (after, later) in more.drain(..) {
+            self.schedule(after, Event::Sound(later));
+        }
+        self.later = more;
+        if let Some(event) = event {
+            self.trace(|| format!("media: {event:?}"));
+            self.step(Input::Media(event));
+        }
+    }
+
+    /// Supervisors, cron jobs and the like.
+    fn meddles(&mut self) {
+        if !self.is_closed() {
+            let after = Duration::from_millis(1_000 + self.rng.below(60_000));
+            self.schedule(after, Event::Meddle);
+        }
+        let operator = OperatorId::parse(&format!("op{}", self.rng.below(u64::from(OPERATORS)))).unwrap();
+        let command = match self.rng.below(12) {
+            0 => ConsoleCommand::LogOut { operator },
+            1..=3 => ConsoleCommand::LogIn { operator },
+            4 => ConsoleCommand::Pause { operator, reason: "tea".to_owned() },
+            5..=7 => ConsoleCommand::Resume { operator },
+            8 => ConsoleCommand::Calls,
+            9 => {
+                if let Some(anchor) = self.sound.any(&mut self.rng) {
+                    let digit = siaga::media::command::Event::Digit { anchor, digit: '5' };
+                    self.step(Input::Media(digit));
+                }
+                ConsoleCommand::Operators
+            }
+            10 => {
+                let fewer = OPERATORS - u16::from(self.rng.below(2) == 0);
+                return self.step(Input::Accounts(accounts(fewer)));
+            }
+            _ => {
+                self.settings.ring = Duration::from_secs(10 + self.rng.below(6));
+                return self.step(Input::Configure(Box::new(self.settings.clone())));
+            }
+        };
+        self.told = false;
+        self.step(Input::Console { request: 7, command });
+        assert!(self.told || self.drained_at.is_some(), "the console gets no answer");
+    }
+
+    /// One input; every invariant is asked afterwards. After a drain there is no service any more.
+    fn step(&mut self, input: Input<'_>) {
+        if self.drained_at.is_some() {
+            return;
+        }
+        let mut out = std::mem::take(&mut self.out);
+        self.switchboard.handle(self.now, input, &mut out);
+        self.steps += 1;
+        if let Err(broken) = self.switchboard.verify() {
+            panic!("invariant broken: {broken}");
+        }
+        let mut sent = false;
+        for output in out.drain(..) {
+            match output {
+                Output::Send(transmit) => {
+                    sent = true;
+                    self.send(transmit.flow.remote, &transmit.bytes);
+                }
+                Output::Media(command) => {
+                    self.trace(|| format!("media <- {command:?}"));
+                    self.sound.obeys(command, &mut self.rng, &mut self.later);
+                }
+                Output::Fact(fact) => {
+                    assert!(!sent, "facts leave a step before the messages");
+                    self.trace(|| format!("fact {fact:?}"));
+                    if let Some(call) = fact.call {
+                        self.facts.entry(call).or_default().push(fact);
+                    } else if fact.kind == FactKind::Stopped {
+                        assert_eq!(self.drained_at, None);
+                    }
+                }
+                Output::Drained => self.drained_at = Some(self.now.mono),
+                Output::Reply { request, .. } => self.told = request == 7,
+                Output::TrunkHealth { .. } | Output::Unstaffed(_) => {}
+            }
+        }
+        self.out = out;
+        for (after, later) in std::mem::take(&mut self.later) {
+            self.schedule(after, Event::Sound(later));
+        }
+    }
+
+    fn send(&mut self, to: SocketAddr, bytes: &bytes::Bytes) {
+        for after in self.weather() {
+            self.schedule(after, Event::ToPeer(to, bytes.clone()));
+        }
+    }
+
+    fn carry(&mut self, from: SocketAddr, text: String) {
+        for after in self.weather() {
+            self.schedule(after, Event::ToService(from, text.clone()));
+        }
+    }
+
+    /// When the copies of one datagram arrive: mostly one, soon; sometimes none, two, or late.
+    fn weather(&mut self) -> impl Iterator<Item = Duration> + use<> {
+        let mut dice = || self.rng.below(100);
+        let copies = if dice() < self.story.loss_percent { 0 } else { 1 + usize::from(dice() < 2) };
+        let slow = dice() < 3;
+        let mut delays = [Duration::ZERO; 2];
+        for delay in &mut delays {
+            let span = if slow { self.rng.below(2_000) } else { self.rng.below(40) };
+            *delay = Duration::from_millis(1 + span);
+        }
+        delays.into_iter().take(copies)
+    }
+
+    fn with_caller(&mut self, n: u32, act: impl FnOnce(&mut Caller, &mut Io<'_, telco::Alarm>)) {
+        let index = usize::try_from(n).unwrap();
+        self.with_io(
+            TRUNK.parse().unwrap(),
+            |alarm| Event::Caller(n, alarm),
+            |city, io| act(&mut city.callers[index], io),
+        );
+    }
+
+    fn with_phones(&mut self, index: usize, act: impl FnOnce(&mut Vec<Phone>, &mut Io<'_, phone::Alarm>)) {
+        let at = SocketAddr::new("127.0.0.3".parse().unwrap(), 5_100 + u16::try_from(index).unwrap());
+        self.with_io(at, |alarm| Event::Phone(index, alarm), |city, io| act(&mut city.phones, io));
+    }
+
+    fn with_io<A>(&mut self, at: SocketAddr, event: impl Fn(A) -> Event, act: impl FnOnce(&mut Self, &mut Io<'_, A>)) {
+        let (mut rng, mut voices) = (self.rng.clone(), std::mem::take(&mut self.voices));
+        let mut io =
+            Io { now: self.now.mono, rng: &mut rng, sent: Vec::new(), alarms: Vec::new(), voices: &mut voices };
+        act(self, &mut io);
+        let (sent, alarms) = (io.sent, io.alarms);
+        (self.rng, self.voices) = (rng, voices);
+        for text in sent {
+            self.carry(at, text);
+        }
+        for (after, alarm) in alarms {
+            self.schedule(after, event(alarm));
+        }
+    }
+
+    fn trace(&self, what: impl FnOnce() -> String) {
+        if self.trace {
+            println!("{:>12.3} {}", self.now.mono.as_nanos() as f64 / 1e9, what());
+        }
+    }
+}
+
+/// Longer than any call, binding or transaction may last after the last caller has dialled.
+const PATIENCE: Duration = Duration::from_secs(6 * 3600);
+
+/// So long the world goes on after a drain, to see what was left behind.
+const LINGER: Duration = Duration::from_secs(120);
+
+fn accounts(count: u16) -> Vec<Account> {
+    let names = (0..count).map(|index| format!("op{index}"));
+    names
+        .map(|name| Account {
+            operator: OperatorId::parse(&name).unwrap(),
+            ha1: Ha1::new(&name, "127.0.0.1", &format!("pw-{name}")),
+            name,
+        })
+        .collect()
+}

@@ -1,0 +1,161 @@
+//! What must be true when a story is over: of the switchboard, of the records, and of those who took part.
+
+use std::collections::BTreeMap;
+
+use siaga::cdr::fact::{Callee, EndCause, Fact, FactKind, Side};
+use siaga::cdr::{Cdr, Outcome};
+use siaga::clock::Timestamp;
+use siaga::ids::OperatorId;
+use siaga::switchboard::Gauges;
+
+use super::city::City;
+use super::telco::Caller;
+
+/// What a story was made of, to see that it is a good one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) steps: u64,
+    pub(crate) calls: u64,
+    pub(crate) answered: u64,
+    pub(crate) abandoned: u64,
+    pub(crate) returned: u64,
+    pub(crate) offers: u64,
+    pub(crate) fallbacks: u64,
+    /// A number that differs as soon as anything in the records differs.
+    pub(crate) digest: u64,
+}
+
+/// Judges a story that is over.
+pub(crate) fn judge(city: &City) -> Tally {
+    nothing_is_left(city);
+    let mut tally = Tally { steps: city.steps, ..Tally::default() };
+    let mut talks: BTreeMap<&OperatorId, Vec<(Timestamp, Timestamp)>> = BTreeMap::new();
+    let mut records: BTreeMap<String, Cdr> = BTreeMap::new();
+    for facts in city.facts.values() {
+        let ends = facts.iter().filter(|fact| matches!(fact.kind, FactKind::Ended { .. })).count();
+        assert_eq!(ends, 1, "a call ends once: {facts:#?}");
+        let cdr = Cdr::fold(facts).unwrap_or_else(|| panic!("no record: {facts:#?}"));
+        is_consistent(&cdr, facts);
+        tally.count(&cdr);
+        let sip_call_id = cdr.sip_call_id.clone();
+        assert!(records.insert(sip_call_id, cdr).is_none(), "one INVITE became two calls: {facts:#?}");
+    }
+    for talk in records.values().flat_map(|cdr| &cdr.talks) {
+        if let Callee::Operator(operator) = &talk.with {
+            talks.entry(operator).or_default().push((talk.from, talk.to));
+        }
+    }
+    for (operator, mut talks) in talks {
+        talks.sort();
+        for pair in talks.windows(2) {
+            assert!(pair[0].1 <= pair[1].0, "{operator} talks with two callers: {pair:?}");
+        }
+    }
+    for caller in &city.callers {
+        agrees(city, caller, records.get(&caller.call_id()));
+    }
+    tally
+}
+
+fn nothing_is_left(city: &City) {
+    for caller in &city.callers {
+        assert!(!caller.is_open(), "a caller hangs on: {caller:#?}");
+    }
+    for phone in &city.phones {
+        assert!(!phone.is_open(), "a phone hangs on: {phone:#?}");
+    }
+    assert!(city.sound.is_silent(), "media is left with {:#?}", city.sound);
+    if city.story.drained {
+        assert!(city.drained_at.is_some(), "the drain never ends");
+        return;
+    }
+    assert!(city.switchboard.is_idle(), "{:?}", city.switchboard.gauges());
+    let gauges = city.switchboard.gauges();
+    let [offline, ..] = gauges.operators;
+    let idle = Gauges { operators: [offline, 0, 0, 0, 0, 0], ..Gauges::default() };
+    assert_eq!(gauges, idle);
+}
+
+/// The record fits together, and the facts.
+fn is_consistent(cdr: &Cdr, facts: &[Fact]) {
+    let good = |good: bool, what: &str| assert!(good, "{what}: {cdr:#?}\n{facts:#?}");
+    good(cdr.is_closed(), "it is closed");
+    good(cdr.breach.is_none(), "no invariant was broken");
+    let ended = cdr.ended.unwrap();
+    let until = cdr.answered.unwrap_or(ended);
+    good(cdr.waited_ms == until.millis_since(cdr.received), "he waited from arrival to answer or end");
+    good(cdr.talk_ms == cdr.talks.iter().map(|talk| talk.to.millis_since(talk.from)).sum::<u64>(), "talk adds up");
+    good(cdr.answered.is_some() != cdr.talks.is_empty(), "an answer is a talk");
+    good((cdr.outcome == Some(Outcome::Answered)) == cdr.answered.is_some(), "the outcome fits");
+    good(
+        cdr.talks.iter().all(|talk| cdr.received <= talk.from && talk.from <= talk.to && talk.to <= ended),
+        "in order",
+    );
+    good(cdr.talks.windows(2).all(|pair| pair[0].to <= pair[1].from), "one talk at a time");
+    good(cdr.talks.iter().rev().skip(1).all(|talk| talk.lost), "all talks but the last were lost");
+    good(
+        usize::try_from(cdr.returned).unwrap() == cdr.talks.iter().filter(|talk| talk.lost).count(),
+        "lost is returned",
+    );
+    for offer in &cdr.offers {
+        good(offer.ended.is_some_and(|at| at <= ended), "every offer ends before its call");
+        let answered = offer.outcome == Some(siaga::cdr::fact::OfferOutcome::Answered);
+        let talk = cdr.talks.iter().find(|talk| talk.leg == offer.leg);
+        good(answered == talk.is_some(), "an answered offer is a talk");
+        good(talk.is_none_or(|talk| talk.with == offer.to && Some(talk.from) == offer.ended), "and with the same one");
+    }
+    let calm = !matches!(cdr.cause, Some(EndCause::ServiceFault | EndCause::NoCapacity | EndCause::Interrupted));
+    good(calm || cdr.ended_by == Some(Side::Service), "faults are the service's own");
+    let mut seqs: Vec<u32> = facts.iter().map(|fact| fact.id.seq).collect();
+    seqs.sort_unstable();
+    seqs.dedup();
+    good(seqs.len() == facts.len(), "every fact has a number of its own");
+}
+
+/// The record tells what the caller himself would tell.
+fn agrees(city: &City, caller: &Caller, cdr: Option<&Cdr>) {
+    let Some(cdr) = cdr else {
+        let refused = caller.refused == Some(503) && city.story.drained;
+        assert!(refused || caller.unwell, "nothing is known of {caller:#?}");
+        return;
+    };
+    let good = |good: bool, what: &str| assert!(good, "{what}: {caller:#?}\n{cdr:#?}");
+    let queue_answers = city.settings.answer == siaga::switchboard::AnswerMode::Queue;
+    good(!caller.saw_200 || cdr.answered.is_some() || queue_answers, "he was connected");
+    good(cdr.sip_status != Some(487) || caller.cancelled, "487 follows a CANCEL");
+    good(cdr.cause != Some(EndCause::Abandoned) || caller.cancelled || caller.hung_up, "he gave up");
+    good(cdr.ended_by != Some(Side::Caller) || caller.cancelled || caller.hung_up, "he ended it");
+    let cut = matches!(cdr.cause, Some(EndCause::CallerSilent | EndCause::CallerLost | EndCause::NoCodec));
+    good(!cut || caller.unwell, "nobody well is cut off");
+    let fault = matches!(cdr.cause, Some(EndCause::ServiceFault | EndCause::NoCapacity | EndCause::Interrupted));
+    good(!fault || caller.vanished || city.story.drained, "no faults");
+    good(cdr.cause != Some(EndCause::OperatorLost) || !city.settings.requeue_on_operator_lost, "he is put back");
+    if let Some(status) = caller.refused {
+        good(cdr.sip_status == Some(status), "he got the response that is written down");
+    }
+}
+
+impl Tally {
+    fn count(&mut self, cdr: &Cdr) {
+        self.calls += 1;
+        self.answered += u64::from(cdr.answered.is_some());
+        self.abandoned += u64::from(cdr.outcome == Some(Outcome::Abandoned));
+        self.returned += u64::from(cdr.returned);
+        self.offers += cdr.offers.len() as u64;
+        self.fallbacks += u64::from(cdr.nobody_on_shift);
+        for number in [cdr.waited_ms, cdr.talk_ms, cdr.offers.len() as u64, cdr.call.as_u128() as u64] {
+            self.digest = self.digest.wrapping_mul(0x100_0000_01b3) ^ number;
+        }
+    }
+
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.steps += other.steps;
+        self.calls += other.calls;
+        self.answered += other.answered;
+        self.abandoned += other.abandoned;
+        self.returned += other.returned;
+        self.offers += other.offers;
+        self.fallbacks += other.fallbacks;
+        self.digest ^= other.digest;
+    }
+}

@@ -1,0 +1,469 @@
+//! Operators' phones: they register, ring, are answered or not, hang up, lose power and come back.
+
+mod errands;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::endpoint::{Heard, Io, PATIENCE, Pace, RepeatId, Repeats, Said};
+use super::world::sdp;
+
+/// What a phone wakes up for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Alarm {
+    Again(RepeatId),
+    /// Its registration of this life is to be begun, refreshed or ended.
+    Register(u32),
+    PowerCut,
+    PowerBack,
+    /// The operator at leg so-and-so does the next thing.
+    Leg(u32, Deed),
+    /// The operator dials a feature code.
+    Dial,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deed {
+    PickUp,
+    PickUpUnusably,
+    Refuse(&'static str),
+    HangUp,
+    Hold,
+    Forget,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Has seen the INVITE and says nothing at all.
+    Deaf,
+    Ringing,
+    /// 200 sent, not yet acknowledged.
+    PickedUp,
+    Talking,
+    /// A final response other than 200 sent.
+    Refused,
+    /// BYE sent.
+    Leaving,
+    Over,
+}
+
+/// One call at a phone.
+#[derive(Debug)]
+struct Leg {
+    id: u32,
+    call_id: String,
+    branch: String,
+    /// From and To of our requests: the other way round than in the INVITE.
+    local: String,
+    remote: String,
+    state: State,
+    /// What a repeated INVITE gets again.
+    last: String,
+    final_response: Option<RepeatId>,
+    bye: Option<RepeatId>,
+    reinvite: Option<RepeatId>,
+    on_hold: bool,
+    cseq: u32,
+}
+
+/// What a phone has under way with the registrar.
+#[derive(Debug, Default)]
+struct Registration {
+    life: u32,
+    cseq: u32,
+    asked: Option<RepeatId>,
+    leaving: bool,
+}
+
+/// One operator's phone.
+#[derive(Debug)]
+pub(crate) struct Phone {
+    pub(crate) name: String,
+    pub(crate) at: SocketAddr,
+    host_port: String,
+    port_base: u16,
+    pub(crate) power: bool,
+    /// The working day is over: it registers no more.
+    pub(crate) closing: bool,
+    registration: Registration,
+    legs: Vec<Leg>,
+    next_leg: u32,
+    said: Repeats,
+    /// The feature code that is dialled: Call-ID number, credentials sent, what is asked.
+    dialled: Option<(u32, RepeatId, &'static str)>,
+    serial: u32,
+    pub(crate) hung_up: u32,
+}
+
+impl Phone {
+    pub(crate) fn new(index: u16, io: &mut Io<'_, Alarm>) -> Self {
+        let host_port = format!("127.0.0.3:{}", 5_100 + index);
+        let when = io.between(0, 20_000);
+        io.wake(when, Alarm::Register(0));
+        let cut = io.between(60_000, 1_200_000);
+        io.wake(cut, Alarm::PowerCut);
+        let dial = io.between(60_000, 2_000_000);
+        io.wake(dial, Alarm::Dial);
+        Self {
+            name: format!("op{index}"),
+            at: host_port.parse().unwrap(),
+            host_port,
+            port_base: 10_000 + index * 1_000,
+            power: true,
+            closing: false,
+            registration: Registration::default(),
+            legs: Vec::new(),
+            next_leg: 0,
+            said: Repeats::default(),
+            dialled: None,
+            serial: 0,
+            hung_up: 0,
+        }
+    }
+
+    /// It thinks that a call is open.
+    pub(crate) fn is_open(&self) -> bool {
+        let open = |leg: &Leg| match leg.state {
+            State::Ringing | State::PickedUp | State::Talking | State::Leaving => true,
+            State::Deaf | State::Refused | State::Over => false,
+        };
+        self.power && self.legs.iter().any(open)
+    }
+
+    pub(crate) fn wakes(&mut self, alarm: Alarm, io: &mut Io<'_, Alarm>) {
+        match alarm {
+            Alarm::PowerCut | Alarm::PowerBack | Alarm::Dial if self.closing => {}
+            Alarm::PowerBack => {
+                self.power = true;
+                self.registration = Registration { life: self.registration.life + 1, ..Registration::default() };
+                self.registers(io);
+            }
+            Alarm::PowerCut => {
+                self.power = false;
+                self.said.forget_all();
+                for leg in std::mem::take(&mut self.legs) {
+                    io.voices.remove(&self.rtp(leg.id));
+                }
+                self.dialled = None;
+                if io.chance(95) {
+                    let back = io.between(1_000, 60_000);
+                    io.wake(back, Alarm::PowerBack);
+                }
+                let next = io.between(100_000, 1_500_000);
+                io.wake(next, Alarm::PowerCut);
+            }
+            Alarm::Again(_) | Alarm::Register(_) | Alarm::Leg(..) | Alarm::Dial if !self.power => {}
+            Alarm::Again(id) => {
+                if self.said.again(io, id, Alarm::Again) {
+                    self.unheard(id, io);
+                }
+            }
+            Alarm::Register(life) if life == self.registration.life => self.registers(io),
+            Alarm::Register(_) => {}
+            Alarm::Dial => self.dials(io),
+            Alarm::Leg(id, deed) => {
+                if let Some(at) = self.legs.iter().position(|leg| leg.id == id) {
+                    self.does(at, deed, io);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn hears(&mut self, heard: &Heard<'_>, io: &mut Io<'_, Alarm>) {
+        if !self.power {
+            return;
+        }
+        match (heard.status(), heard.method) {
+            (Some(status), "REGISTER") => self.registered(heard, status, io),
+            (Some(status), _) if heard.call_id.starts_with("code-") => self.code_answered(heard, status, io),
+            (Some(status), "BYE") if status >= 200 => {
+                if let Some(leg) = self.leg_mut(heard) {
+                    let bye = leg.bye.take();
+                    self.said.stop(bye);
+                    self.is_over(heard.call_id, io);
+                }
+            }
+            (Some(status), "INVITE") => self.reanswered(heard, status, io),
+            (Some(_), _) => {}
+            (None, "INVITE") => self.invited(heard, io),
+            (None, "ACK") => self.acknowledged(heard, io),
+            (None, "CANCEL") => self.cancelled(heard, io),
+            (None, "BYE") => self.bye(heard, io),
+            (None, "OPTIONS") => io.say(heard.answer("200 OK", &self.tagged(heard), &self.contact(), "")),
+            (None, method) => panic!("the service does not send {method}: {}", heard.text),
+        }
+    }
+
+    // Registration.
+
+    fn invited(&mut self, heard: &Heard<'_>, io: &mut Io<'_, Alarm>) {
+        if let Some(leg) = self.legs.iter().find(|leg| leg.branch == heard.branch()) {
+            if !matches!(leg.state, State::Deaf | State::Over | State::Talking) && !leg.last.is_empty() {
+                io.say(leg.last.clone());
+            }
+            return;
+        }
+        self.next_leg += 1;
+        let id = self.next_leg;
+        let mut leg = Leg {
+            id,
+            call_id: heard.call_id.to_owned(),
+            branch: heard.branch().to_owned(),
+            local: self.tagged(heard),
+            remote: heard.from.to_owned(),
+            state: State::Ringing,
+            last: String::new(),
+            final_response: None,
+            bye: None,
+            reinvite: None,
+            on_hold: false,
+            cseq: 0,
+        };
+        io.wake(Duration::from_secs(400), Alarm::Leg(id, Deed::Forget));
+        if self.is_open() {
+            self.refuses(&mut leg, "486 Busy Here", heard, io);
+        } else {
+            self.plans(&mut leg, heard, io);
+        }
+        self.legs.push(leg);
+    }
+
+    /// What the operator will do about a call.
+    fn plans(&mut self, leg: &mut Leg, heard: &Heard<'_>, io: &mut Io<'_, Alarm>) {
+        let dice = io.rng.below(100);
+        // Who never says anything cannot be cancelled either (RFC 3261 §9.1): the caller's side gives up by timer B.
+        if dice < 6 {
+            leg.state = State::Deaf;
+            return;
+        }
+        let early = if dice < 16 { "100 Trying" } else { "180 Ringing" };
+        leg.last = heard.answer(early, &leg.local, &self.contact(), "");
+        io.say(leg.last.clone());
+        let (when, deed) = match dice {
+            0..=11 => return,
+            12..=14 => (io.between(0, 3_000), Deed::Refuse("486 Busy Here")),
+            15..=17 => (io.between(0, 3_000), Deed::Refuse("603 Decline")),
+            18..=20 => (io.between(0, 20_000), Deed::Refuse("480 Temporarily Unavailable")),
+            21..=22 => (io.between(0, 3_000), Deed::Refuse("503 Service Unavailable")),
+            23..=24 => (io.between(0, 3_000), Deed::PickUpUnusably),
+            25..=33 => (io.between(14_600, 15_600), Deed::PickUp),
+            _ => (io.between(0, 9_000), Deed::PickUp),
+        };
+        io.wake(when, Alarm::Leg(leg.id, deed));
+    }
+
+    fn does(&mut self, at: usize, deed: Deed, io: &mut Io<'_, Alarm>) {
+        let mut leg = self.legs.remove(at);
+        match (deed, leg.state) {
+            (Deed::PickUp, State::Ringing) => self.picks_up(&mut leg, true, io),
+            (Deed::PickUpUnusably, State::Ringing) => self.picks_up(&mut leg, false, io),
+            (Deed::Refuse(status), State::Ringing) => {
+                let text = again_as(&leg.last, status, "");
+                self.ends_with(&mut leg, text, io);
+            }
+            (Deed::HangUp, State::Talking) => self.hangs_up(&mut leg, io),
+            (Deed::Hold, State::Talking) if leg.reinvite.is_none() => self.holds(&mut leg, io),
+            (Deed::Forget, State::Deaf | State::Refused | State::Over) => return,
+            (Deed::Forget, _) => io.wake(Duration::from_secs(60), Alarm::Leg(leg.id, Deed::Forget)),
+            (_, _) => {}
+        }
+        self.legs.insert(at, leg);
+    }
+
+    fn picks_up(&mut self, leg: &mut Leg, usable: bool, io: &mut Io<'_, Alarm>) {
+        let body = self.sdp(leg.id, "sendrecv");
+        let body = if usable { body } else { body.replace("m=audio", "m=video") };
+        leg.last = again_as(&leg.last, "200 OK", &body);
+        leg.state = State::PickedUp;
+        leg.final_response = Some(self.said.start(io, Pace::Other, leg.last.clone(), Alarm::Again));
+        io.voices.insert(self.rtp(leg.id));
+    }
+
+    fn refuses(&mut self, leg: &mut Leg, status: &str, heard: &Heard<'_>, io: &mut Io<'_, Alarm>) {
+        let text = heard.answer(status, &leg.local, &self.contact(), "");
+        self.ends_with(leg, text, io);
+    }
+
+    /// A final response that is not 200: repeated until its ACK.
+    fn ends_with(&mut self, leg: &mut Leg, text: String, io: &mut Io<'_, Alarm>) {
+        leg.last.clone_from(&text);
+        leg.state = State::Refused;
+        leg.final_response = Some(self.said.start(io, Pace::Other, text, Alarm::Again));
+    }
+
+    fn acknowledged(&mut self, heard: &Heard<'_>, io: &mut Io<'_, Alarm>) {
+        let Some(leg) = self.leg_mut(heard) else { return };
+        let (id, response) = (leg.id, leg.final_response.take());
+        let picked_up = leg.state == State::PickedUp;
+        if picked_up {
+            leg.state = State::Talking;
+            let talk = if io.chance(50) { io.between(500, 60_000) } else { io.between(240_000, 260_000) };
+            io.wake(talk, Alarm::Leg(id, Deed::HangUp));
+            if io.chance(10) {
+                let hold = io.between(500, 20_000);
+                io.wake(hold, Alarm::Leg(id, Deed::Hold));
+            }
+        } else if leg.state == State::Refused {
+            leg.state = State::Over;
+        }
+        self.said.stop(response);
+    }
+
+    fn cancelled(&mut self, heard: &Heard<'_>, io: &mut Io<'_, Alarm>) {
+        let at = self.legs.iter().position(|leg| leg.branch == heard.branch());
+        let status = if at.is_some() { "200 OK" } else { "481 Call/Transaction Does Not Exist" };
+        io.say(heard.answer(status, &self.tagged(heard), &self.contact(), ""));
+        let Some(at) = at.filter(|at| matches!(self.legs[*at].state, State::Ringing | State::Deaf)) else { return };
+        let mut leg = self.legs.remove(at);
+        let text = heard.answer("487 Request Terminated", &leg.local, &self.contact(), "");
+        let text = text.replace(&format!("CSeq: {} CANCEL", heard.cseq), &format!("CSeq: {} INVITE", heard.cseq));
+        self.ends_with(&mut leg, text, io);
+        self.legs.insert(at, leg);
+    }
+
+    fn bye(&mut self, heard: &Heard<'_>, io: &mut Io<'_, Alarm>) {
+        let code = self.dialled.is_some_and(|(n, _, _)| heard.call_id == format!("code-{}-{n}", self.name));
+        let known = self.leg_mut(heard).is_some() || code;
+        let status = if known { "200 OK" } else { "481 Call/Transaction Does Not Exist" };
+        io.say(heard.answer(status, heard.to, &self.contact(), ""));
+        if code {
+            self.dialled = None;
+        } else if known {
+            self.is_over(heard.call_id, io);
+        }
+    }
+
+    fn is_over(&mut self, call_id: &str, io: &mut Io<'_, Alarm>) {
+        let Some(leg) = self.legs.iter_mut().find(|leg| leg.call_id == call_id) else { return };
+        leg.state = State::Over;
+        let (id, said) = (leg.id, [leg.final_response.take(), leg.bye.take(), leg.reinvite.take()]);
+        said.into_iter().for_each(|said| self.said.stop(said));
+        io.voices.remove(&self.rtp(id));
+    }
+
+    // The operator's own wishes in a call.
+
+    fn hangs_up(&mut self, leg: &mut Leg, io: &mut Io<'_, Alarm>) {
+        leg.state = State::Leaving;
+        self.hung_up += 1;
+        self.said.stop(leg.reinvite.take());
+        io.voices.remove(&self.rtp(leg.id));
+        let text = self.in_dialog(leg, "BYE", "");
+        leg.bye = Some(self.said.start(io, Pace::Other, text, Alarm::Again));
+    }
+
+    fn holds(&mut self, leg: &mut Leg, io: &mut Io<'_, Alarm>) {
+        let body = self.sdp(leg.id, if leg.on_hold { "sendrecv" } else { "inactive" });
+        let text = self.in_dialog(leg, "INVITE", &body);
+        leg.reinvite = Some(self.said.start(io, Pace::Invite, text, Alarm::Again));
+    }
+
+    fn reanswered(&mut self, heard: &Heard<'_>, status: u16, io: &mut Io<'_, Alarm>) {
+        let Some(at) = self.legs.iter().position(|leg| leg.call_id == heard.call_id) else { return };
+        let mut leg = self.legs.remove(at);
+        if status < 200 {
+            self.said.stop(leg.reinvite);
+        } else {
+            let text = self.acks(&leg, heard, status);
+            io.say(text);
+            let current = leg.reinvite.is_some() && heard.cseq == leg.cseq;
+            if current {
+                self.said.stop(leg.reinvite.take());
+            }
+            if current && status < 300 && leg.state == State::Talking {
+                leg.on_hold = !leg.on_hold;
+                let rtp = self.rtp(leg.id);
+                let changed = if leg.on_hold { io.voices.remove(&rtp) } else { io.voices.insert(rtp) };
+                assert!(changed, "a talking phone is heard unless it is on hold");
+            }
+            if current && (leg.on_hold || status == 491) {
+                let again = io.between(2_000, 40_000);
+                io.wake(again, Alarm::Leg(leg.id, Deed::Hold));
+            }
+        }
+        self.legs.insert(at, leg);
+    }
+
+    fn acks(&self, leg: &Leg, heard: &Heard<'_>, status: u16) -> String {
+        let branch =
+            if status < 300 { format!("z9hG4bKk{}x{}", leg.id, heard.cseq) } else { heard.branch().to_owned() };
+        self.request(leg, "ACK", heard.cseq, &branch, heard.to, "")
+    }
+
+    fn in_dialog(&self, leg: &mut Leg, method: &str, body: &str) -> String {
+        leg.cseq += 1;
+        let branch = format!("z9hG4bKd{}x{}", leg.id, leg.cseq);
+        self.request(leg, method, leg.cseq, &branch, &leg.remote, body)
+    }
+
+    fn request(&self, leg: &Leg, method: &str, cseq: u32, branch: &str, to: &str, body: &str) -> String {
+        let (at, from, call_id) = (self.host_port.as_str(), leg.local.as_str(), leg.call_id.as_str());
+        Said { method, uri: "sip:siaga@127.0.0.1:5060", at, branch, from, to, call_id, cseq, more: "", body }.text()
+    }
+
+    // Feature codes.
+
+    /// Nobody has heard one of its messages for 64 T1.
+    fn unheard(&mut self, id: RepeatId, io: &mut Io<'_, Alarm>) {
+        let id = Some(id);
+        if id == self.registration.asked {
+            self.registration.asked = None;
+            io.wake(Duration::from_secs(5), Alarm::Register(self.registration.life));
+        }
+        if id == self.dialled.map(|(_, asked, _)| asked) {
+            self.dialled = None;
+        }
+        let Some(at) = self.legs.iter().position(|leg| [leg.final_response, leg.bye, leg.reinvite].contains(&id))
+        else {
+            return;
+        };
+        let mut leg = self.legs.remove(at);
+        if id == leg.final_response && leg.state == State::PickedUp {
+            // No ACK came: the session is ended with BYE (RFC 3261 §13.3.1.4).
+            self.hangs_up(&mut leg, io);
+        } else if id == leg.reinvite {
+            leg.reinvite = None;
+        } else {
+            leg.state = State::Over;
+        }
+        self.legs.insert(at, leg);
+    }
+
+    fn leg_mut(&mut self, heard: &Heard<'_>) -> Option<&mut Leg> {
+        self.legs.iter_mut().find(|leg| leg.call_id == heard.call_id)
+    }
+
+    /// To with this phone's tag.
+    fn tagged(&self, heard: &Heard<'_>) -> String {
+        if heard.to.contains("tag=") {
+            return heard.to.to_owned();
+        }
+        format!("{};tag={}-{}", heard.to, self.name, self.registration.life)
+    }
+
+    fn contact(&self) -> String {
+        format!("sip:{}@{}", self.name, self.host_port)
+    }
+
+    fn rtp_port(&self, leg: u32) -> u16 {
+        self.port_base + u16::try_from(leg % 400).unwrap() * 2
+    }
+
+    fn rtp(&self, leg: u32) -> SocketAddr {
+        SocketAddr::new(self.at.ip(), self.rtp_port(leg))
+    }
+
+    fn sdp(&self, leg: u32, direction: &str) -> String {
+        sdp(&self.host_port, self.rtp_port(leg)).replace("sendrecv", direction)
+    }
+}
+
+/// The same response with another status and body.
+fn again_as(response: &str, status: &str, body: &str) -> String {
+    let (_, fields) = response.split_once("\r\n").unwrap();
+    let (fields, _) = fields.split_once("Content-Length").unwrap();
+    let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+    format!("SIP/2.0 {status}\r\n{fields}{kind}Content-Length: {}\r\n\r\n{body}", body.len())
+}
+
+const _: () = assert!(PATIENCE.as_secs() < 60, "a leg is forgotten only when nothing of it is said any more");

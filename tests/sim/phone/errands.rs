@@ -1,0 +1,127 @@
+//! What a phone does beside calls: it registers, and its operator dials feature codes.
+
+use super::super::endpoint::{Heard, Io, Pace, Said};
+use super::super::text::credentials;
+use super::{Alarm, Phone};
+
+impl Phone {
+    pub(super) fn registers(&mut self, io: &mut Io<'_, Alarm>) {
+        if self.closing {
+            return;
+        }
+        self.registration.leaving = io.chance(8);
+        self.sends_register("", io);
+    }
+
+    pub(super) fn sends_register(&mut self, authorization: &str, io: &mut Io<'_, Alarm>) {
+        self.said.stop(self.registration.asked.take());
+        self.registration.cseq += 1;
+        self.serial += 1;
+        let (name, life, cseq) = (&self.name, self.registration.life, self.registration.cseq);
+        let aor = format!("<sip:{name}@127.0.0.1>");
+        let expires = if self.registration.leaving { 0 } else { 300 };
+        let text = Said {
+            method: "REGISTER",
+            uri: "sip:127.0.0.1",
+            at: &self.host_port,
+            branch: &format!("z9hG4bKr{name}{}", self.serial),
+            from: &format!("{aor};tag=r{life}"),
+            to: &aor,
+            call_id: &format!("reg-{name}-{life}"),
+            cseq,
+            more: &format!("Expires: {expires}\r\n{authorization}"),
+            body: "",
+        }
+        .text();
+        self.registration.asked = Some(self.said.start(io, Pace::Other, text, Alarm::Again));
+    }
+
+    pub(super) fn registered(&mut self, heard: &Heard<'_>, status: u16, io: &mut Io<'_, Alarm>) {
+        if status < 200 || heard.cseq != self.registration.cseq || self.registration.asked.is_none() {
+            return;
+        }
+        self.said.stop(self.registration.asked.take());
+        match status {
+            401 => {
+                let authorization = credentials(heard.text, &self.name, "REGISTER", "sip:127.0.0.1");
+                self.sends_register(&authorization, io);
+            }
+            200 => {
+                let away = self.registration.leaving;
+                let next = if away { io.between(500, 120_000) } else { io.between(100_000, 200_000) };
+                io.wake(next, Alarm::Register(self.registration.life));
+            }
+            // Removed from the list of operators, or out of order: tries again.
+            403 | 500 => {
+                let next = io.between(5_000, 60_000);
+                io.wake(next, Alarm::Register(self.registration.life));
+            }
+            _ => panic!("unexpected: {}", heard.text),
+        }
+    }
+
+    // Calls from the service.
+
+    pub(super) fn dials(&mut self, io: &mut Io<'_, Alarm>) {
+        let next = io.between(20_000, 900_000);
+        io.wake(next, Alarm::Dial);
+        if !self.is_open() && self.dialled.is_none() && !self.closing {
+            let codes = ["*11", "*12", "*13", "*14", "*11", "*14", "*99"];
+            let code = codes[usize::try_from(io.rng.below(7)).unwrap()];
+            self.dials_code(code, "", io);
+        }
+    }
+
+    pub(super) fn dials_code(&mut self, code: &'static str, authorization: &str, io: &mut Io<'_, Alarm>) {
+        self.serial += 1;
+        let n = self.serial;
+        let text = self.code_request("INVITE", code, n, authorization, &self.sdp(0, "sendrecv"));
+        self.dialled = Some((n, self.said.start(io, Pace::Invite, text, Alarm::Again), code));
+    }
+
+    pub(super) fn code_answered(&mut self, heard: &Heard<'_>, status: u16, io: &mut Io<'_, Alarm>) {
+        let Some((n, asked, code)) = self.dialled else { return };
+        if heard.call_id != format!("code-{}-{n}", self.name) {
+            return;
+        }
+        self.said.stop(Some(asked));
+        if status < 200 || heard.method != "INVITE" {
+            return;
+        }
+        let mut ack = self.code_request("ACK", code, n, "", "");
+        if status >= 300 {
+            ack = ack.replace("branch=z9hG4bKack", "branch=z9hG4bKcode");
+        }
+        io.say(ack.replace(&format!("To: <sip:{code}@127.0.0.1>"), &format!("To: {}", heard.to)));
+        match status {
+            401 => {
+                let uri = format!("sip:{code}@127.0.0.1");
+                let authorization = credentials(heard.text, &self.name, "INVITE", &uri);
+                self.dials_code(code, &authorization, io);
+            }
+            300.. => self.dialled = None,
+            _ => {}
+        }
+    }
+
+    pub(super) fn code_request(&self, method: &str, code: &str, n: u32, authorization: &str, body: &str) -> String {
+        let name = &self.name;
+        let kind = if method == "ACK" { "ack" } else { "code" };
+        let uri = format!("sip:{code}@127.0.0.1");
+        Said {
+            method,
+            uri: &uri,
+            at: &self.host_port,
+            branch: &format!("z9hG4bK{kind}{name}{n}"),
+            from: &format!("<sip:{name}@127.0.0.1>;tag=f{n}"),
+            to: &format!("<{uri}>"),
+            call_id: &format!("code-{name}-{n}"),
+            cseq: 1,
+            more: authorization,
+            body,
+        }
+        .text()
+    }
+
+    // The rest.
+}

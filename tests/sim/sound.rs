@@ -1,0 +1,157 @@
+//! The media threads, played: ports in use, who is heard on them, what is recorded. Checks that every command makes sense.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use siaga::ids::{CallId, LegNo, Rng};
+use siaga::media::command::{AnchorId, Command, Event, Quality};
+
+/// What happens in media after a while.
+#[derive(Clone, Debug)]
+pub(crate) enum Later {
+    Event(Event),
+    /// It is looked whether the peer is heard; the second number tells which aim set this off.
+    Listen(AnchorId, u32),
+    Played(AnchorId, u32),
+}
+
+#[derive(Debug, Default)]
+struct Anchor {
+    generation: u32,
+    remote: Option<SocketAddr>,
+    aims: u32,
+    heard: bool,
+    /// Listened in vain so often.
+    in_vain: u32,
+    plays: u32,
+    bridged: Option<AnchorId>,
+    recording: Option<(CallId, LegNo)>,
+}
+
+/// All ports that are open.
+#[derive(Debug, Default)]
+pub(crate) struct Sound {
+    open: BTreeMap<u32, Anchor>,
+    pub(crate) recordings_open: BTreeSet<(CallId, LegNo)>,
+    pub(crate) bridges: u64,
+}
+
+impl Sound {
+    pub(crate) fn is_silent(&self) -> bool {
+        self.open.is_empty() && self.recordings_open.is_empty()
+    }
+
+    /// Carries out one command; `later` gets what follows from it.
+    pub(crate) fn obeys(&mut self, command: Command, rng: &mut Rng, later: &mut Vec<(Duration, Later)>) {
+        let soon = Duration::from_millis(1 + rng.below(40));
+        match command {
+            Command::Open { anchor } => {
+                let fresh = Anchor { generation: anchor.generation, ..Anchor::default() };
+                assert!(self.open.insert(anchor.slot, fresh).is_none(), "{anchor:?} is opened twice");
+            }
+            Command::Aim { anchor, remote } => {
+                let open = self.anchor(anchor);
+                open.remote = Some(remote.rtp);
+                open.aims += 1;
+                open.in_vain = 0;
+                later.push((soon * 4, Later::Listen(anchor, open.aims)));
+            }
+            Command::Bridge { a, b } => {
+                for (one, other) in [(a, b), (b, a)] {
+                    let open = self.anchor(one);
+                    assert_eq!(open.bridged.replace(other), None, "{one:?} is bridged twice");
+                    open.plays += 1;
+                    assert!(open.remote.is_some() || other == b, "the operator's side of a bridge is aimed");
+                }
+                self.bridges += 1;
+            }
+            Command::Unbridge { anchor } => self.unbridge(anchor),
+            Command::Play { anchor, then, .. } => {
+                let open = self.anchor(anchor);
+                assert_eq!(open.bridged, None, "a prompt would break into a talk");
+                open.plays += 1;
+                if then.is_none() {
+                    later.push((Duration::from_millis(1_500), Later::Played(anchor, open.plays)));
+                }
+            }
+            Command::Stop { anchor } => self.anchor(anchor).plays += 1,
+            Command::Record { call, leg, caller, operator } => {
+                assert_eq!(self.anchor(caller).bridged, Some(operator), "what is recorded is bridged");
+                self.anchor(caller).recording = Some((call, leg));
+                self.anchor(operator).recording = Some((call, leg));
+                assert!(self.recordings_open.insert((call, leg)), "recorded twice");
+            }
+            Command::StopRecord { call, leg } => self.stop_recording(call, leg, soon, later),
+            Command::Close { anchor } => {
+                self.anchor(anchor);
+                self.unbridge(anchor);
+                let closed = self.open.remove(&anchor.slot).unwrap();
+                if let Some((call, leg)) = closed.recording {
+                    self.stop_recording(call, leg, soon * 2, later);
+                }
+                let quality = Quality { packets_in: 1, packets_out: 1, ..Quality::default() };
+                later.push((soon, Later::Event(Event::Closed { anchor, quality })));
+            }
+        }
+    }
+
+    /// It is looked whether the peer sends. Gives what media then tells.
+    pub(crate) fn listen(
+        &mut self,
+        anchor: AnchorId,
+        aim: u32,
+        voices: &BTreeSet<SocketAddr>,
+        later: &mut Vec<(Duration, Later)>,
+    ) -> Option<Event> {
+        let open = self.open.get_mut(&anchor.slot).filter(|open| open.generation == anchor.generation)?;
+        if open.aims != aim {
+            return None;
+        }
+        later.push((Duration::from_secs(if open.heard { 10 } else { 4 }), Later::Listen(anchor, aim)));
+        if open.remote.is_some_and(|remote| voices.contains(&remote)) {
+            open.in_vain = 0;
+            return (!std::mem::replace(&mut open.heard, true)).then_some(Event::Heard { anchor });
+        }
+        open.in_vain += 1;
+        (open.in_vain == 5).then_some(Event::Silent { anchor })
+    }
+
+    /// A prompt may be over.
+    pub(crate) fn played(&self, anchor: AnchorId, play: u32) -> Option<Event> {
+        let open = self.open.get(&anchor.slot).filter(|open| open.generation == anchor.generation)?;
+        (open.plays == play).then_some(Event::Played { anchor })
+    }
+
+    /// Some port that is open.
+    pub(crate) fn any(&self, rng: &mut Rng) -> Option<AnchorId> {
+        let nth = usize::try_from(rng.below(self.open.len() as u64)).ok()?;
+        let (slot, open) = self.open.iter().nth(nth)?;
+        Some(AnchorId { slot: *slot, generation: open.generation })
+    }
+
+    fn anchor(&mut self, anchor: AnchorId) -> &mut Anchor {
+        let open = self.open.get_mut(&anchor.slot).unwrap_or_else(|| panic!("{anchor:?} is not open"));
+        assert_eq!(open.generation, anchor.generation, "a command for a port's former user");
+        open
+    }
+
+    fn unbridge(&mut self, anchor: AnchorId) {
+        let other = self.anchor(anchor).bridged.take();
+        if let Some(other) = other {
+            self.anchor(other).bridged = None;
+        }
+    }
+
+    fn stop_recording(&mut self, call: CallId, leg: LegNo, soon: Duration, later: &mut Vec<(Duration, Later)>) {
+        if !self.recordings_open.remove(&(call, leg)) {
+            return;
+        }
+        for open in self.open.values_mut().filter(|open| open.recording == Some((call, leg))) {
+            open.recording = None;
+        }
+        let file = format!("{call}-{}.wav", leg.0);
+        let done = Event::RecordingClosed { call, leg, file, sha256: [0; 32], duration_ms: 1, frames_dropped: 0 };
+        later.push((soon, Later::Event(done)));
+    }
+}
