@@ -23,12 +23,16 @@ pub(super) struct ServiceHands {
 impl Hands for ServiceHands {
     fn media(&mut self, command: Command) {
         // A full queue is counted by media.
-        self.media.command(command);
+        self.media.queue(command);
     }
 
     fn fact(&mut self, fact: Fact) {
         self.observer.see(&fact);
         self.ledger.append(fact);
+    }
+
+    fn step_over(&mut self) {
+        self.media.flush();
     }
 
     fn trunk_health(&mut self, trunk: &str, up: bool) {

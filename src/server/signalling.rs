@@ -53,6 +53,8 @@ pub trait Hands {
     fn trunk_health(&mut self, trunk: &str, up: bool);
     /// Calls wait and nobody is on shift; or no longer.
     fn unstaffed(&mut self, unstaffed: bool);
+    /// Everything that one input led to has been said.
+    fn step_over(&mut self);
 }
 
 /// Figures of the loop since its start.
@@ -221,6 +223,7 @@ impl<H: Hands> Signalling<H> {
         for output in out.drain(..) {
             self.carry_out(output);
         }
+        self.hands.step_over();
         self.out = out;
     }
 

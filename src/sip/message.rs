@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 
-pub use self::stencil::{Stencil, response_flow};
+pub use self::stencil::{Stencil, refusal_flow, response_flow};
 use super::flow::Transport;
 use super::wire::{Method, Name};
 

@@ -2,7 +2,7 @@
 
 use crate::clock::Now;
 use crate::sip::flow::{Flow, Transmit};
-use crate::sip::message::{Stencil, response_flow};
+use crate::sip::message::{Stencil, refusal_flow};
 use crate::sip::transaction::{Answered, Received, ServerId};
 use crate::sip::uri::Uri;
 use crate::sip::wire::{self, Fault, Message, Method, Name, Parsed, StartLine};
@@ -139,12 +139,12 @@ impl Switchboard {
         for (name, value) in headers {
             response = response.header(*name, value);
         }
-        let Ok(via) = message.via() else { return };
-        self.transmits.push(Transmit { flow: response_flow(flow, &via), bytes: response.encode() });
+        if let Some(flow) = refusal_flow(flow, message) {
+            self.transmits.push(Transmit { flow, bytes: response.encode() });
+        }
     }
 
     fn refuse_fault(&mut self, flow: Flow, message: &Message<'_>, fault: Fault) {
-        let Ok(via) = message.via() else { return };
         let tag = self.rng.token();
         let mut response = Stencil::of(message, flow).response(fault.status, Some(tag.as_str())).reason(fault.why);
         if fault.status == 420 {
@@ -155,7 +155,9 @@ impl Switchboard {
         if fault.status == 415 {
             response = response.header(Name::Accept, b"application/sdp");
         }
-        self.transmits.push(Transmit { flow: response_flow(flow, &via), bytes: response.encode() });
+        if let Some(flow) = refusal_flow(flow, message) {
+            self.transmits.push(Transmit { flow, bytes: response.encode() });
+        }
     }
 
     fn response(&mut self, now: Now, message: &Message<'_>, status: u16) {

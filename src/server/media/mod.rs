@@ -97,6 +97,8 @@ struct Thread {
     orders: SyncSender<Order>,
     wake: Wake,
     waking: Arc<AtomicBool>,
+    /// It has orders that it was not woken for.
+    due: AtomicBool,
     join: Option<JoinHandle<()>>,
 }
 
@@ -136,6 +138,22 @@ impl Media {
 
     /// Gives a command to the thread that owns the anchor; false when its queue is full (counted).
     pub fn command(&self, command: Command) -> bool {
+        let taken = self.queue(command);
+        self.flush();
+        taken
+    }
+
+    /// Wakes the threads that have got commands by `queue`.
+    pub fn flush(&self) {
+        for thread in &self.threads {
+            if thread.due.swap(false, Ordering::Relaxed) && !thread.waking.swap(true, Ordering::SeqCst) {
+                thread.wake.wake();
+            }
+        }
+    }
+
+    /// As `command`, but the thread may sleep on until `flush`.
+    pub fn queue(&self, command: Command) -> bool {
         let taken = match &command {
             Command::Open { anchor }
             | Command::Aim { anchor, .. }
@@ -209,7 +227,7 @@ impl Media {
                 drop(ready.send(Err(error)));
             }
         })?;
-        self.threads.push(Thread { orders, wake, waking, join: Some(join) });
+        self.threads.push(Thread { orders, wake, waking, due: AtomicBool::new(false), join: Some(join) });
         started.recv().context("a media thread ended at its start")?.context("a media thread cannot start")
     }
 
@@ -238,8 +256,8 @@ impl Media {
     fn order(&self, thread: Option<&Thread>, order: Order) -> bool {
         let Some(thread) = thread else { return false };
         let taken = thread.orders.try_send(order).is_ok();
-        if taken && !thread.waking.swap(true, Ordering::SeqCst) {
-            thread.wake.wake();
+        if taken {
+            thread.due.store(true, Ordering::Relaxed);
         }
         taken
     }

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::os::fd::{AsRawFd as _, RawFd};
+use std::time::Duration;
 
 use tracing::warn;
 
@@ -13,6 +14,10 @@ use super::kernel;
 const FILES_FOR_OTHERS: u64 = 1_024;
 /// Datagrams that one socket buffer can hold at most, for draining.
 const STALE_MAX: usize = 4_096;
+
+/// How long, and how often, a start waits for ports that are in use.
+const RETRY: Duration = Duration::from_millis(20);
+const RETRIES_MAX: u32 = 500;
 
 /// One leg's sockets.
 #[derive(Debug)]
@@ -36,23 +41,26 @@ impl Ports {
         let limit = kernel::raise_file_limit();
         let files = usize::try_from(limit.saturating_sub(FILES_FOR_OTHERS.min(limit / 4))).unwrap_or(usize::MAX);
         let wanted: Vec<u16> = range.clone().filter(|port| port.is_multiple_of(2) && *port < *range.end()).collect();
+        let mut open: Vec<u16> = wanted.iter().copied().take(files / 2).collect();
+        if open.len() < wanted.len() {
+            warn!(limit, ports = open.len(), wanted = wanted.len(), "the limit of open files cuts the RTP ports");
+        }
         let mut pairs = Vec::new();
-        let mut reason = None;
-        for port in wanted.iter().copied() {
-            if (pairs.len() + 1) * 2 > files {
-                warn!(limit, bound = pairs.len(), wanted = wanted.len(), "the limit of open files cuts the RTP ports");
+        let mut fault = bind_all(address, &mut open, &mut pairs);
+        // Most of a range is in use only while the kernel still clears up after a service that was killed.
+        for _ in 0..RETRIES_MAX {
+            if open.len() * 8 < wanted.len() || fault.as_ref().is_none_or(|(_, e)| e.kind() != io::ErrorKind::AddrInUse)
+            {
                 break;
             }
-            match pair(address, port) {
-                Ok(pair) => pairs.push(pair),
-                Err(error) => reason = Some((port, error)),
-            }
+            std::thread::sleep(RETRY);
+            fault = bind_all(address, &mut open, &mut pairs);
         }
-        let failed = wanted.len() - pairs.len();
-        if let Some((port, error)) = reason {
-            warn!(failed, last_port = port, %error, "RTP ports could not be bound");
+        pairs.sort_by_key(|pair: &Pair| pair.port);
+        if let Some((port, error)) = fault {
+            warn!(failed = open.len(), last_port = port, %error, "RTP ports could not be bound");
         }
-        Self { pairs, failed }
+        Self { failed: wanted.len() - pairs.len(), pairs }
     }
 
     /// Pairs.
@@ -84,6 +92,22 @@ impl Ports {
             rest -= 1;
         }
     }
+}
+
+/// Binds the ports that are open; those that fail stay. Gives the last failure.
+fn bind_all(address: IpAddr, open: &mut Vec<u16>, pairs: &mut Vec<Pair>) -> Option<(u16, io::Error)> {
+    let mut fault = None;
+    open.retain(|port| match pair(address, *port) {
+        Ok(bound) => {
+            pairs.push(bound);
+            false
+        }
+        Err(error) => {
+            fault = Some((*port, error));
+            true
+        }
+    });
+    fault
 }
 
 fn pair(address: IpAddr, port: u16) -> io::Result<Pair> {

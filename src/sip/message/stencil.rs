@@ -132,6 +132,15 @@ fn sent_by_address(host: &[u8]) -> Option<IpAddr> {
     text.trim_matches(['[', ']']).parse::<IpAddr>().ok().map(|address| address.to_canonical())
 }
 
+/// Where the refusal of a request goes whose Via may be malformed: by what can be read of it (RFC 4475 §3.1.2.1). None
+/// without any Via.
+pub fn refusal_flow(flow: Flow, request: &Message<'_>) -> Option<Flow> {
+    let line = request.first(Name::Via)?;
+    let sent_by = line.split(|byte| matches!(byte, b';' | b',')).next().unwrap_or_default();
+    let via = request.via().or_else(|_| Via::parse(sent_by));
+    Some(via.map_or(flow, |via| response_flow(flow, &via)))
+}
+
 /// Where a response goes (RFC 3261 §18.2.2, RFC 3581 §4): the same flow, on datagrams with the port that the Via asks for.
 /// Always to the address that the request came from; `maddr` would let a peer point us at a third party.
 pub fn response_flow(flow: Flow, via: &Via<'_>) -> Flow {

@@ -1,0 +1,148 @@
+//! baresip as an operator's phone: a tone for a microphone, what is heard goes to WAV files, driven over its control port.
+
+use std::collections::VecDeque;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+
+use super::process::{Running, until};
+use super::service::Service;
+use super::three_callers::Phone;
+use super::tone;
+
+pub(crate) struct Baresip {
+    name: String,
+    hertz: u32,
+    folder: PathBuf,
+    control: TcpStream,
+    /// What it has told and nobody has asked for yet.
+    told: Arc<Mutex<VecDeque<Value>>>,
+    running: Running,
+}
+
+impl Baresip {
+    /// Starts a phone that registers as `op<n>`.
+    pub(crate) fn start(service: &Service, n: u8, hertz: u32) -> Self {
+        let (name, host, domain) = (format!("op{n}"), service.host(2 + n), service.host(1));
+        let folder = service.path().join(&name);
+        std::fs::create_dir(&folder).unwrap();
+        let modules = until("baresip's modules are there", modules);
+        let account = format!("<sip:{name}@{domain}>;auth_pass=pw-{name};regint=60;audio_codecs=PCMA\n");
+        std::fs::write(folder.join("accounts"), account).unwrap();
+        std::fs::write(folder.join("contacts"), "").unwrap();
+        let shown = folder.display();
+        let config = format!(
+            "poll_method epoll\nsip_listen {host}:5060\nmodule_path {modules}\nmodule g711.so\nmodule ausine.so\n\
+             module aubridge.so\nmodule sndfile.so\nmodule_tmp account.so\nmodule_app ctrl_tcp.so\nmodule_app menu.so\n\
+             audio_source ausine,{hertz}\nausrc_srate 48000\nausrc_channels 2\naudio_player aubridge,{name}\n\
+             audio_alert aubridge,{name}-bell\nsnd_path {shown}\nctrl_tcp_listen {host}:4444\nrtp_timeout 60\n\
+             call_local_timeout 120\n"
+        );
+        std::fs::write(folder.join("config"), config).unwrap();
+        let mut command = Command::new("baresip");
+        command.arg("-f").arg(&folder).current_dir(&folder);
+        let running = Running::start(&name, service.path(), &mut command);
+        let control = until("baresip's control port", || TcpStream::connect(format!("{host}:4444")).ok());
+        let told = Arc::new(Mutex::new(VecDeque::new()));
+        let (stream, events) = (control.try_clone().unwrap(), Arc::clone(&told));
+        std::thread::spawn(move || listen(stream, &events));
+        service.wait_for_state(&name, "ready");
+        Self { name, hertz, folder, control, told, running }
+    }
+
+    fn order(&mut self, command: &str, parameters: &str) {
+        let json = serde_json::json!({ "command": command, "params": parameters, "token": "t" }).to_string();
+        self.control.write_all(format!("{}:{json},", json.len()).as_bytes()).unwrap();
+    }
+
+    /// Waits for an event of a type, drops what came before it.
+    fn event(&self, kind: &str) -> Value {
+        until(&format!("{} tells {kind}", self.name), || {
+            let mut told = self.told.lock().unwrap();
+            while let Some(event) = told.pop_front() {
+                if event["type"] == kind {
+                    return Some(event);
+                }
+            }
+            None
+        })
+    }
+
+    /// Dials, as an operator does for a feature code.
+    pub(crate) fn dial(&mut self, what: &str) {
+        self.order("dial", what);
+    }
+
+    /// Ends without unregistering, as if its power had gone.
+    pub(crate) fn dies(&mut self) {
+        self.running.signal(9);
+        self.running.wait();
+    }
+
+    /// Its call is over.
+    pub(crate) fn is_hung_up(&mut self) {
+        self.event("CALL_CLOSED");
+    }
+}
+
+impl Phone for Baresip {
+    fn start(service: &Service, n: u8, hertz: u32) -> Self {
+        Self::start(service, n, hertz)
+    }
+
+    fn hertz(&self) -> u32 {
+        self.hertz
+    }
+
+    fn rings_for(&mut self, number: &str) {
+        let event = self.event("CALL_INCOMING");
+        let peer = event["peeruri"].as_str().unwrap_or_default();
+        assert!(peer.contains(number), "{} rings for {peer}, not for {number}", self.name);
+    }
+
+    fn answers(&mut self) {
+        self.order("accept", "");
+        self.event("CALL_ESTABLISHED");
+    }
+
+    fn hangs_up(&mut self) {
+        self.order("hangup", "");
+        self.is_hung_up();
+    }
+
+    /// What the phone has heard in its calls, one after the other.
+    fn heard(&mut self) -> Vec<Vec<i16>> {
+        let files = std::fs::read_dir(&self.folder).unwrap().map(|entry| entry.unwrap().path());
+        let decoded = |path: &PathBuf| path.to_string_lossy().ends_with("-dec.wav");
+        let mut files: Vec<PathBuf> = files.filter(decoded).collect();
+        files.sort();
+        files.iter().map(|file| tone::channel(file, 0)).filter(|samples| !samples.is_empty()).collect()
+    }
+}
+
+fn modules() -> Option<String> {
+    let places = ["/usr/lib/baresip/modules", "/usr/lib/x86_64-linux-gnu/baresip/modules"];
+    places.iter().find(|place| std::path::Path::new(place).join("g711.so").exists()).map(|place| (*place).to_owned())
+}
+
+/// Reads netstrings until the phone is gone.
+fn listen(mut stream: TcpStream, events: &Mutex<VecDeque<Value>>) {
+    let (mut text, mut buffer) = (Vec::new(), [0; 4_096]);
+    while let Ok(length @ 1..) = stream.read(&mut buffer) {
+        text.extend(&buffer[..length]);
+        while let Some(colon) = text.iter().position(|byte| *byte == b':') {
+            let size: usize = std::str::from_utf8(&text[..colon]).unwrap().parse().unwrap();
+            if text.len() < colon + size + 2 {
+                break;
+            }
+            if let Ok(event) = serde_json::from_slice(&text[colon + 1..=colon + size]) {
+                events.lock().unwrap().push_back(event);
+            }
+            text.drain(..colon + size + 2);
+        }
+    }
+}

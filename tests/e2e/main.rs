@@ -1,0 +1,22 @@
+//! The service as it is installed, with real peers: SIPp as the trunk, baresip and pjsua2 as operators' phones. Each test has
+//! loopback addresses of its own, so that ports are never in another's way. Waits are on conditions, with a deadline.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and waits on the real clock"
+)]
+
+mod baresip;
+mod endings;
+mod http;
+mod kill;
+mod pjsua;
+mod process;
+mod service;
+mod three_callers;
+mod tone;
+mod torture;
+mod trunk;
+mod voice;

@@ -1,0 +1,140 @@
+"""An operator's phone made of pjsua2: registers, sends a tone, records what it hears.
+
+phone.py NAME PASSWORD DOMAIN OWN_ADDRESS HERTZ FOLDER; orders on standard input: accept, hangup, quit.
+Prints one word a line: registered, "incoming URI", established, closed.
+"""
+
+import math
+import queue
+import struct
+import sys
+import threading
+import wave
+
+import pjsua2 as pj
+
+name, password, domain, own, hertz, folder = sys.argv[1:7]
+orders = queue.Queue()
+
+
+def say(text):
+    print("EVENT " + text, flush=True)
+
+
+def tone_file():
+    """A minute of the tone as WAV: the player leaves a gap where it begins again."""
+    path = f"{folder}/tone.wave"
+    with wave.open(path, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        step = 2 * math.pi * int(hertz) / 8000
+        file.writeframes(b"".join(struct.pack("<h", int(8000 * math.sin(step * n))) for n in range(60 * 8000)))
+    return path
+
+
+class Call(pj.Call):
+    def __init__(self, account, call_id, number):
+        super().__init__(account, call_id)
+        self.number = number
+        self.tone = self.recorder = self.sound = None
+        self.over = False
+
+    def onCallState(self, _):
+        state = self.getInfo().state
+        if state == pj.PJSIP_INV_STATE_CONFIRMED:
+            say("established")
+        elif state == pj.PJSIP_INV_STATE_DISCONNECTED:
+            self.over = True
+            say("closed")
+
+    def onCallMediaState(self, _):
+        # The list lives no longer than what it is a part of.
+        info = self.getInfo()
+        for index, media in enumerate(info.media):
+            if media.type != pj.PJMEDIA_TYPE_AUDIO or media.status != pj.PJSUA_CALL_MEDIA_ACTIVE:
+                continue
+            sound = self.getAudioMedia(index)
+            if self.tone is None:
+                self.tone = pj.AudioMediaPlayer()
+                self.tone.createPlayer(tone_file())
+                self.recorder = pj.AudioMediaRecorder()
+                self.recorder.createRecorder(f"{folder}/call-{self.number:02}.wav")
+            self.tone.startTransmit(sound)
+            sound.startTransmit(self.recorder)
+            self.sound = sound
+
+
+class Account(pj.Account):
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def onRegState(self, state):
+        if state.code == 200:
+            say("registered")
+
+    def onIncomingCall(self, incoming):
+        call = Call(self, incoming.callId, len(self.calls))
+        self.calls.append(call)
+        ringing = pj.CallOpParam()
+        ringing.statusCode = 180
+        call.answer(ringing)
+        say("incoming " + call.getInfo().remoteUri)
+
+
+def read():
+    for line in sys.stdin:
+        orders.put(line.strip())
+    orders.put("quit")
+
+
+def main():
+    endpoint = pj.Endpoint()
+    endpoint.libCreate()
+    config = pj.EpConfig()
+    config.logConfig.level = config.logConfig.consoleLevel = 3
+    config.uaConfig.threadCnt = 0
+    config.uaConfig.mainThreadOnly = True
+    config.medConfig.clockRate = config.medConfig.sndClockRate = 8000
+    config.medConfig.noVad = True
+    config.medConfig.sndAutoCloseTime = -1
+    endpoint.libInit(config)
+    endpoint.audDevManager().setNullDev()
+    transport = pj.TransportConfig()
+    transport.boundAddress, transport.port = own, 5060
+    endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP, transport)
+    endpoint.libStart()
+    for codec in endpoint.codecEnum2():
+        endpoint.codecSetPriority(codec.codecId, 255 if codec.codecId.startswith("PCMA") else 0)
+    # A steady tone would be taken for background noise.
+    plain = endpoint.codecGetParam("PCMA/8000/1")
+    plain.setting.vad = False
+    endpoint.codecSetParam("PCMA/8000/1", plain)
+    settings = pj.AccountConfig()
+    settings.idUri = f"sip:{name}@{domain}"
+    settings.regConfig.registrarUri = f"sip:{domain}"
+    settings.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", name, 0, password))
+    settings.mediaConfig.transportConfig.boundAddress = own
+    account = Account()
+    account.create(settings)
+    threading.Thread(target=read, daemon=True).start()
+    order = ""
+    while order != "quit":
+        endpoint.libHandleEvents(20)
+        try:
+            order = orders.get_nowait()
+        except queue.Empty:
+            continue
+        call = next((call for call in reversed(account.calls) if not call.over), None)
+        parameters = pj.CallOpParam()
+        parameters.statusCode = 200 if order == "accept" else 603
+        if call and order == "accept":
+            call.answer(parameters)
+        elif call and order == "hangup":
+            call.hangup(parameters)
+    account.calls.clear()
+    endpoint.libDestroy()
+
+
+main()

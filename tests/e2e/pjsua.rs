@@ -1,0 +1,83 @@
+//! pjsua2 as an operator's phone, by a small Python program.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use super::process::{Running, until};
+use super::service::Service;
+use super::three_callers::Phone;
+use super::tone;
+
+pub(crate) struct Pjsua {
+    name: String,
+    hertz: u32,
+    folder: PathBuf,
+    running: Running,
+    /// Events that were waited for so far.
+    seen: usize,
+}
+
+impl Pjsua {
+    fn order(&mut self, order: &str) {
+        writeln!(self.running.child.stdin.as_mut().unwrap(), "{order}").unwrap();
+    }
+
+    /// Waits for the next event that begins so.
+    fn event(&mut self, start: &str) -> String {
+        let (seen, running) = (self.seen, &self.running);
+        let (count, found) = until(&format!("{} tells {start}", self.name), || {
+            let output = running.output();
+            let events = output.lines().filter_map(|line| line.strip_prefix("EVENT "));
+            let mut news = events.enumerate().skip(seen);
+            news.find(|(_, event)| event.starts_with(start)).map(|(at, event)| (at + 1, event.to_owned()))
+        });
+        self.seen = count;
+        found
+    }
+}
+
+impl Phone for Pjsua {
+    fn start(service: &Service, n: u8, hertz: u32) -> Self {
+        let (name, folder) = (format!("op{n}"), service.path().join(format!("op{n}")));
+        std::fs::create_dir(&folder).unwrap();
+        let python = concat!(env!("CARGO_MANIFEST_DIR"), "/target/pjsua2/bin/python");
+        assert!(std::path::Path::new(python).exists(), "pjsua2 is missing: scripts/setup test installs it");
+        let mut command = Command::new(python);
+        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/phone.py"));
+        command.args([&name, &format!("pw-{name}"), &service.host(1), &service.host(2 + n), &hertz.to_string()]);
+        command.arg(&folder).stdin(Stdio::piped());
+        let running = Running::start("pjsua", &folder, &mut command);
+        service.wait_for_state(&name, "ready");
+        Self { name, hertz, folder, running, seen: 0 }
+    }
+
+    fn hertz(&self) -> u32 {
+        self.hertz
+    }
+
+    fn rings_for(&mut self, number: &str) {
+        let event = self.event("incoming");
+        assert!(event.contains(number), "{} rings for {event}, not for {number}", self.name);
+    }
+
+    fn answers(&mut self) {
+        self.order("accept");
+        self.event("established");
+    }
+
+    fn hangs_up(&mut self) {
+        self.order("hangup");
+        self.event("closed");
+    }
+
+    fn heard(&mut self) -> Vec<Vec<i16>> {
+        // The recorder's files are whole when the program has ended.
+        self.order("quit");
+        self.running.wait();
+        let files = std::fs::read_dir(&self.folder).unwrap().map(|entry| entry.unwrap().path());
+        let mut files: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|kind| kind == "wav")).collect();
+        files.sort();
+        files.iter().map(|file| tone::channel(file, 0)).collect()
+    }
+}

@@ -1,0 +1,150 @@
+//! The service under test: the built program in a folder of its own.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::http;
+use super::process::{Running, until};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_siaga");
+
+/// A service, its folder and its addresses: `127.7.N.1` is the service, `.2` the trunk, `.3` and on are phones.
+pub(crate) struct Service {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) net: u8,
+    running: Option<Running>,
+    starts: u32,
+}
+
+impl Service {
+    /// Starts with operators `op1` … and more lines for `[queue]`.
+    pub(crate) fn start(net: u8, operators: usize, queue: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut service = Self { folder, net, running: None, starts: 0 };
+        let (host, trunk) = (service.host(1), service.host(2));
+        let prompts = concat!(env!("CARGO_MANIFEST_DIR"), "/config/prompts");
+        let config = format!(
+            "[sip]\ndomain = \"{host}\"\nlisten = [\"udp:{host}:5060\"]\n[[trunk]]\nname = \"telco\"\n\
+             peers = [\"{trunk}/32\"]\n[media]\nlisten = \"{host}\"\nports = [20000, 20399]\n[queue]\n{queue}\n\
+             [console]\nlisten = \"{host}:8112\"\n[prompts]\ndir = \"{prompts}\"\n[log]\nlevel = \"debug\"\n"
+        );
+        std::fs::write(service.path().join("siaga.toml"), config).unwrap();
+        let mut accounts = "operator,name,password\n".to_owned();
+        for n in 1..=operators {
+            accounts += &format!("op{n},Operator {n},pw-op{n}\n");
+        }
+        std::fs::write(service.path().join("operators.csv"), accounts).unwrap();
+        service.siaga(&["operator", "import", "--config", "siaga.toml", "operators.csv"]);
+        service.go();
+        service
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn host(&self, n: u8) -> String {
+        format!("127.7.{}.{n}", self.net)
+    }
+
+    pub(crate) fn address(&self) -> String {
+        format!("{}:5060", self.host(1))
+    }
+
+    /// Runs one command of the program; its output. Panics when it fails.
+    pub(crate) fn siaga(&self, arguments: &[&str]) -> String {
+        let done = Command::new(PROGRAM).args(arguments).current_dir(self.path()).output().unwrap();
+        let errors = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "siaga {arguments:?}: {errors}");
+        String::from_utf8(done.stdout).unwrap()
+    }
+
+    /// Starts it, again after `kill` or `end`, and waits until it is ready and knows its operators.
+    pub(crate) fn go(&mut self) {
+        self.starts += 1;
+        let mut command = Command::new(PROGRAM);
+        command.args(["serve", "--config", "siaga.toml"]).current_dir(self.path());
+        self.running = Some(Running::start(&format!("siaga-{}", self.starts), self.path(), &mut command));
+        until("the service is ready", || {
+            http::ask(self.console(), "GET", "/health/ready", "", "").filter(|(status, _)| *status == 200)
+        });
+        until("the operators are read", || self.get("/v1/operators")["operators"].get(0).map(|_| ()));
+    }
+
+    pub(crate) fn running(&mut self) -> &mut Running {
+        self.running.as_mut().unwrap()
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        self.running().signal(9);
+        self.running().wait();
+    }
+
+    /// SIGTERM, and a good end.
+    pub(crate) fn end(&mut self) {
+        self.running().signal(15);
+        assert!(self.running().wait().success());
+    }
+
+    fn console(&self) -> SocketAddr {
+        format!("{}:8112", self.host(1)).parse().unwrap()
+    }
+
+    fn token(&self) -> String {
+        std::fs::read_to_string(self.path().join("data/console.token")).unwrap_or_default().trim().to_owned()
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Value {
+        let answer = http::ask(self.console(), "GET", path, &self.token(), "");
+        answer.and_then(|(_, body)| serde_json::from_str(&body).ok()).unwrap_or_default()
+    }
+
+    /// The state of an operator as the console shows it.
+    pub(crate) fn state(&self, operator: &str) -> String {
+        let all = self.get("/v1/operators");
+        let his = all["operators"].as_array().and_then(|all| all.iter().find(|one| one["operator"] == operator));
+        his.and_then(|one| one["state"].as_str()).unwrap_or_default().to_owned()
+    }
+
+    pub(crate) fn wait_for_state(&self, operator: &str, state: &str) {
+        until(&format!("{operator} is {state}"), || (self.state(operator) == state).then_some(()));
+    }
+
+    /// The live call of a number.
+    pub(crate) fn call(&self, number: &str) -> Option<Value> {
+        self.get("/v1/calls")["calls"].as_array()?.iter().find(|call| call["number"] == number).cloned()
+    }
+
+    pub(crate) fn wait_for_call(&self, number: &str, state: &str) -> Value {
+        until(&format!("{number} is {state}"), || self.call(number).filter(|call| call["state"] == state))
+    }
+
+    /// A counter or gauge of the metrics.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let (_, text) = http::ask(self.console(), "GET", "/metrics", "", "").unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned));
+        line.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no metric {name}"))
+    }
+
+    /// Today's records, once there are `count` of them that satisfy `good`.
+    pub(crate) fn records(&self, count: usize, good: impl Fn(&Value) -> bool) -> Vec<Value> {
+        until(&format!("{count} records"), || {
+            let text = self.siaga(&["report", "calls", "--config", "siaga.toml", "--format", "json"]);
+            let records: Vec<Value> = serde_json::from_str(&text).unwrap();
+            (records.len() >= count && records.iter().all(&good)).then_some(records)
+        })
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.folder.disable_cleanup(true);
+            eprintln!("what the test left: {}", self.folder.path().display());
+        }
+    }
+}

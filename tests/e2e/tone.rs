@@ -1,0 +1,75 @@
+//! Tones: G.711 A-law by the book (ITU-T G.711), and how much of a sound one tone is (Goertzel).
+
+/// Samples a second.
+pub(crate) const RATE: f64 = 8_000.0;
+
+/// One A-law byte as a linear sample.
+pub(crate) fn from_alaw(byte: u8) -> i16 {
+    let bits = byte ^ 0x55;
+    let (segment, step) = ((bits >> 4) & 7, i16::from(bits & 15));
+    let magnitude = match segment {
+        0 => (step << 4) + 8,
+        _ => ((step << 4) + 0x108) << (segment - 1),
+    };
+    if bits & 0x80 == 0 { -magnitude } else { magnitude }
+}
+
+/// The A-law byte that is nearest to a sample: found by trying all.
+pub(crate) fn to_alaw(sample: i16) -> u8 {
+    let off = |byte: &u8| (i32::from(from_alaw(*byte)) - i32::from(sample)).abs();
+    (0..=255).min_by_key(off).unwrap()
+}
+
+/// A-law of a tone, one second; whole periods, so that it can be repeated.
+pub(crate) fn second_of(hertz: u32) -> Vec<u8> {
+    let step = std::f64::consts::TAU * f64::from(hertz) / RATE;
+    #[expect(clippy::cast_possible_truncation, reason = "8000 times a sine fits")]
+    let sample = |n: u32| (f64::from(n) * step).sin().mul_add(8_000.0, 0.0) as i16;
+    (0..8_000).map(|n| to_alaw(sample(n))).collect()
+}
+
+/// The share of a sound's power that lies at one frequency, 0 to 1.
+pub(crate) fn share(samples: &[i16], hertz: u32) -> f64 {
+    let total: f64 = samples.iter().map(|sample| f64::from(*sample).powi(2)).sum();
+    if total == 0.0 {
+        return 0.0;
+    }
+    let turn = 2.0 * (std::f64::consts::TAU * f64::from(hertz) / RATE).cos();
+    let (mut last, mut before) = (0.0, 0.0);
+    for sample in samples {
+        let next = turn.mul_add(last, f64::from(*sample)) - before;
+        (last, before) = (next, last);
+    }
+    let power = last.mul_add(last, before.mul_add(before, -(turn * last * before)));
+    let count = f64::from(u32::try_from(samples.len()).unwrap());
+    2.0 * power / (count * total)
+}
+
+/// Asserts that a second from the middle of a sound is one tone, and none of the others.
+pub(crate) fn assert_heard(who: &str, samples: &[i16], tone: u32, others: &[u32]) {
+    assert!(samples.len() > 10_000, "{who} has heard only {} samples", samples.len());
+    let middle = samples.len() / 2;
+    let second = &samples[middle - 4_000..middle + 4_000];
+    let heard = share(second, tone);
+    assert!(heard > 0.7, "{who} should hear {tone} Hz, but its share is {heard:.3}");
+    for other in others {
+        let heard = share(second, *other);
+        assert!(heard < 0.05, "{who} should not hear {other} Hz, but its share is {heard:.3}");
+    }
+}
+
+/// The samples of one channel of a WAV file.
+pub(crate) fn channel(path: &std::path::Path, channel: usize) -> Vec<i16> {
+    let mut wav = hound::WavReader::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let (spec, samples) = (wav.spec(), wav.samples::<i16>().map(Result::unwrap).collect::<Vec<_>>());
+    assert_eq!(spec.sample_rate, 8_000, "{}", path.display());
+    samples.iter().skip(channel).step_by(usize::from(spec.channels)).copied().collect()
+}
+
+#[test]
+fn alaw_is_the_one_of_the_standard() {
+    assert_eq!((from_alaw(0xD5), from_alaw(0x55)), (8, -8));
+    assert_eq!((from_alaw(0xAA), from_alaw(0x2A)), (32_256, -32_256));
+    let tone: Vec<i16> = second_of(800).into_iter().map(from_alaw).collect();
+    assert!(share(&tone, 800) > 0.99 && share(&tone, 900) < 0.001);
+}

@@ -1,0 +1,55 @@
+//! The telco's trunk: SIPp plays one caller's signalling, `Voice` his sound.
+
+use std::process::Command;
+
+use super::process::Running;
+use super::service::Service;
+use super::voice::{Heard, Voice};
+
+/// How a caller behaves after the answer.
+#[derive(Clone, Copy)]
+pub(crate) enum Manner {
+    /// Hangs up after so many milliseconds.
+    HangsUpAfter(u32),
+    /// Stays until he is hung up on.
+    Stays,
+    /// Cancels so many milliseconds after the first provisional response of 180 or 183.
+    CancelsAfter(u32),
+}
+
+/// One caller.
+pub(crate) struct Caller {
+    pub(crate) number: String,
+    pub(crate) hertz: u32,
+    sipp: Running,
+    voice: Voice,
+}
+
+impl Caller {
+    /// Calls 112. `n` tells callers of one test apart.
+    pub(crate) fn calls(service: &Service, n: u16, hertz: u32, manner: Manner) -> Self {
+        let (number, host) = (format!("08120000{n:04}"), service.host(2));
+        let (port, voice_port) = (15_000 + n, 25_000 + 2 * n);
+        let (scenario, millis) = match manner {
+            Manner::HangsUpAfter(millis) => ("caller_hangs_up.xml", millis),
+            Manner::Stays => ("caller_stays.xml", 0),
+            Manner::CancelsAfter(millis) => ("caller_cancels.xml", millis),
+        };
+        let voice = Voice::start(&format!("{host}:{voice_port}"), hertz);
+        let mut command = Command::new("sipp");
+        command.arg(service.address()).args(["-s", "112", "-m", "1", "-nostdin", "-timeout", "60", "-timeout_error"]);
+        command.arg("-sf").arg(format!("{}/tests/sipp/{scenario}", env!("CARGO_MANIFEST_DIR")));
+        command.args(["-i", &host, "-p", &port.to_string(), "-d", &millis.to_string()]);
+        command.args(["-key", "number", &number, "-key", "voice_port", &voice_port.to_string()]);
+        command.current_dir(service.path());
+        let sipp = Running::start(&format!("sipp-{n}"), service.path(), &mut command);
+        Self { number, hertz, sipp, voice }
+    }
+
+    /// The call is over, as its scenario wanted; what was heard.
+    pub(crate) fn ends(mut self) -> Heard {
+        let status = self.sipp.wait();
+        assert!(status.success(), "{}'s call did not go as it should: {status}", self.number);
+        self.voice.stop()
+    }
+}
