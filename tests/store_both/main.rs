@@ -49,6 +49,7 @@ on_both! {
     writing::text_that_the_database_cannot_hold_stops_nothing,
     writing::a_journal_behind_the_stored_place_is_stored_all_the_same,
     recovery::calls_left_open_are_interrupted_once_at_the_last_sign_of_life,
+    recovery::each_killed_run_ends_its_own_calls,
     recovery::a_call_whose_end_waits_in_the_journal_is_not_interrupted,
     recovery::a_recovery_that_dies_is_done_again,
     recovery::two_journals_share_a_database,
