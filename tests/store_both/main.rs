@@ -46,6 +46,7 @@ on_both! {
     writing::facts_wait_while_the_database_is_away,
     writing::late_facts_change_the_record,
     writing::facts_of_an_unknown_call_are_kept,
+    writing::a_torn_end_is_counted_and_the_rest_is_stored,
     writing::text_that_the_database_cannot_hold_stops_nothing,
     writing::a_journal_behind_the_stored_place_is_stored_all_the_same,
     recovery::calls_left_open_are_interrupted_once_at_the_last_sign_of_life,
