@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use siaga::cdr::fact::{Fact, FactKind};
 use siaga::clock::Timestamp;
-use siaga::store::journal::{self, Journal, JournalError, Place};
+use siaga::store::journal::{self, Journal, JournalError, Life, Place};
 use stories::MORNING;
 
 const ALL: Place = Place { segment: i64::MAX, position: 0 };
@@ -213,12 +213,31 @@ fn numbers_rise_over_an_emptied_folder_and_over_a_clock_that_is_set_back() {
 }
 
 #[test]
-fn the_last_sign_of_life_is_the_last_beat_of_the_run_before() {
+fn each_run_has_its_own_last_sign_of_life() {
     let dir = tempfile::tempdir().unwrap();
-    let first = Journal::open(dir.path(), at(0)).unwrap();
-    assert_eq!(journal::last_sign_of_life(dir.path(), first.first_segment()).unwrap(), None);
+    let life = |began, last_sign| Life { began: at(began), last_sign: at(last_sign) };
+    let begin = |began: u32| {
+        let mut journal = Journal::open(dir.path(), at(began.into())).unwrap();
+        let started = FactKind::Started { version: String::new() };
+        let started = Fact { call: None, ..stories::answered(1, MORNING).fact(began, 0, started) };
+        journal.append([&started].into_iter(), at(began.into())).unwrap();
+        journal
+    };
+    let first = begin(0);
+    assert_eq!(journal::lives_before(dir.path(), first.first_segment()).unwrap(), []);
     first.beat(at(65_432)).unwrap();
     drop(first);
-    let second = Journal::open(dir.path(), at(90_000)).unwrap();
-    assert_eq!(journal::last_sign_of_life(dir.path(), second.first_segment()).unwrap(), Some(at(65_432)));
+    // Killed before it had written anything: no life.
+    drop(Journal::open(dir.path(), at(70_000)).unwrap());
+    let mut second = begin(90_000);
+    // Its segment is full, and it lives on in the next.
+    let full: Vec<Fact> = (0..6).map(heavy).collect();
+    second.append(full.iter(), at(90_001)).unwrap();
+    second.beat(at(95_000)).unwrap();
+    second.append([heavy(7)].iter(), at(96_000)).unwrap();
+    second.beat(at(99_000)).unwrap();
+    drop(second);
+    let third = Journal::open(dir.path(), at(100_000)).unwrap();
+    let lives = journal::lives_before(dir.path(), third.first_segment()).unwrap();
+    assert_eq!(lives, [life(0, 65_432), life(90_000, 99_000)]);
 }

@@ -9,8 +9,9 @@
 
 mod stories;
 
+use std::io::Read as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use siaga::clock::Timestamp;
 use siaga::reports::period::Period;
@@ -148,12 +149,40 @@ fn a_period_without_calls_is_an_empty_report() {
 
 /// Runs the command in a folder, with the default configuration.
 fn siaga(folder: &Path, arguments: &[&str]) -> Output {
+    command(folder, arguments).output().unwrap()
+}
+
+fn command(folder: &Path, arguments: &[&str]) -> Command {
     let config = folder.join("siaga.toml");
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/siaga.toml")).unwrap();
     let prompts = format!("{}/config/prompts", env!("CARGO_MANIFEST_DIR"));
     std::fs::write(&config, text.replace("config/prompts", &prompts)).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_siaga"));
-    command.current_dir(folder).args(arguments).args(["--config", "siaga.toml"]).output().unwrap()
+    command.current_dir(folder).args(arguments).args(["--config", "siaga.toml"]);
+    command
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_is_no_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    on_runtime(async {
+        let store = Store::open(&url(folder.path())).await.unwrap();
+        // More than a pipe holds.
+        let cdrs: Vec<_> = (0..2_000).map(|no| stories::abandoned(no, MORNING, 1).cdr()).collect();
+        store.take("journal", Batch { cdrs, ..Batch::default() }).await.unwrap();
+        store.close().await;
+    });
+    for format in ["table", "csv", "json"] {
+        let mut command = command(
+            folder.path(),
+            &["report", "calls", "--from", "2026-11-24", "--to", "2026-11-24", "--format", format],
+        );
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut begin = [0; 100];
+        child.stdout.take().unwrap().read_exact(&mut begin).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()), "{format}");
+    }
 }
 
 #[test]

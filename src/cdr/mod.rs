@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::ids::{CallId, LegNo, OperatorId};
-use crate::sip::location::Location;
+use crate::sip::location::{Location, Shape};
 
 use fact::{Callee, Class, EndCause, OfferOutcome, Side};
 
@@ -177,6 +177,15 @@ impl Cdr {
     /// The best location in a few words. None where none came, or nothing of it could be read.
     pub fn location_brief(&self) -> Option<String> {
         self.locations.iter().map(Location::brief).find(|words| !words.is_empty())
+    }
+
+    /// Latitude and longitude (WGS 84) of the best location that has a shape; of a circle, its centre.
+    pub fn position(&self) -> Option<(f64, f64)> {
+        self.locations.iter().find_map(|location| match location.shape.as_ref()? {
+            Shape::Point { latitude, longitude } | Shape::Circle { latitude, longitude, .. } => {
+                Some((*latitude, *longitude))
+            }
+        })
     }
 
     /// True when nothing but late facts can follow.

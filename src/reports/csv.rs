@@ -3,7 +3,8 @@
 //! A spreadsheet takes a cell that begins with `=`, `+`, `-` or `@` for a formula, and some of the cells come from callers. Such
 //! a cell gets an apostrophe in front, which spreadsheets take for "this is text". One kind is left as it is: `+` and
 //! digits alone, a telephone number. As a formula it is only that number, and programs that read the file find
-//! `+628…`, not `'+628…`. (A spreadsheet that guesses shows it without the plus: import the column as text.)
+//! `+628…`, not `'+628…`. (A spreadsheet that guesses shows it without the plus: import the column as text.) Columns that hold only numbers, such
+//! as `latitude`, are written as numbers.
 
 use std::io::Write;
 
@@ -21,7 +22,7 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 /// What spreadsheets begin a formula with: also after a tab or line end, and the wide forms of East Asian keyboards.
 const FORMULA: &[char] = &['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
 
-const CALL_COLUMNS: [&str; 27] = [
+const CALL_COLUMNS: [&str; 29] = [
     "call",
     "received",
     "answered",
@@ -34,6 +35,8 @@ const CALL_COLUMNS: [&str; 27] = [
     "presented",
     "called",
     "location",
+    "latitude",
+    "longitude",
     "operator",
     "fallback_number",
     "returned",
@@ -97,7 +100,7 @@ fn cells(cdr: &Cdr, period: &Period) -> [String; CALL_COLUMNS.len()] {
         None => (None, None),
     };
     let joined = |texts: Vec<&str>| text(&texts.join("; "));
-    let disposition = cdr.disposition.as_ref();
+    let (disposition, position) = (cdr.disposition.as_ref(), cdr.position());
     [
         cdr.call.to_string(),
         time(Some(cdr.received)),
@@ -111,6 +114,8 @@ fn cells(cdr: &Cdr, period: &Period) -> [String; CALL_COLUMNS.len()] {
         word(cdr.presented.as_deref()),
         text(&cdr.called),
         word(cdr.location_brief().as_deref()),
+        position.map(|(latitude, _)| latitude.to_string()).unwrap_or_default(),
+        position.map(|(_, longitude)| longitude.to_string()).unwrap_or_default(),
         word(operator),
         word(fallback),
         cdr.returned.to_string(),

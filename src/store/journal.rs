@@ -5,7 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::cdr::fact::Fact;
+use crate::cdr::fact::{Fact, FactKind};
 use crate::clock::Timestamp;
 
 /// Bytes after which a new segment is begun.
@@ -226,12 +226,29 @@ fn read_segment(dir: &Path, from: Place, end: Option<i64>, facts_max: usize, chu
     Ok(())
 }
 
-/// When a segment was last written to or beaten: the last sign of life before that.
-pub fn last_sign_of_life(dir: &Path, before: i64) -> io::Result<Option<Timestamp>> {
-    let Some(segment) = segments(dir)?.into_iter().rfind(|segment| *segment < before) else { return Ok(None) };
-    let modified = fs::metadata(path(dir, segment))?.modified()?;
-    let since = modified.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Ok(Some(Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))))
+/// One run of the service as its segments show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Life {
+    pub began: Timestamp,
+    /// When its last segment was written to or beaten for the last time.
+    pub last_sign: Timestamp,
+}
+
+/// The runs that wrote the segments before one, oldest first: each begins with `Started`.
+pub fn lives_before(dir: &Path, before: i64) -> io::Result<Vec<Life>> {
+    let mut lives: Vec<Life> = Vec::new();
+    for segment in segments(dir)?.into_iter().filter(|segment| *segment < before) {
+        let (from, until) = (Place { segment, position: 0 }, Place { segment, position: i64::MAX });
+        let Some(first) = read(dir, from, until, 1)?.facts.into_iter().next() else { continue };
+        let modified = fs::metadata(path(dir, segment))?.modified()?;
+        let since = modified.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let last_sign = Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
+        match lives.last_mut() {
+            Some(life) if !matches!(first.kind, FactKind::Started { .. }) => life.last_sign = last_sign,
+            Some(_) | None => lives.push(Life { began: Timestamp::from_millis(segment), last_sign }),
+        }
+    }
+    Ok(lives)
 }
 
 /// Removes the segments that lie wholly before a place. Gives how many.

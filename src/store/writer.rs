@@ -12,11 +12,10 @@ use tracing::{error, info, warn};
 
 use crate::cdr::Cdr;
 use crate::cdr::fact::{EndCause, Fact, FactId, FactKind, Side};
-use crate::clock::Timestamp;
 use crate::ids::CallId;
 
 use super::facts::Batch;
-use super::journal::{self, Place};
+use super::journal::{self, Life, Place};
 use super::{Store, StoreError};
 
 /// Facts of one transaction.
@@ -189,15 +188,15 @@ impl Writer {
         Ok(())
     }
 
-    /// Ends the calls that an earlier run left open when it was killed: at its last sign of life.
+    /// Ends the calls that earlier runs left open when they were killed: each at the last sign of life of its run.
     async fn interrupt(&mut self, store: &Store) -> Result<(), WriterError> {
         let open = store.open_calls(&self.journal).await?;
         self.live.clear();
         self.closed.clear();
-        let life = journal::last_sign_of_life(&self.dir, self.first)?.unwrap_or_default();
+        let lives = journal::lives_before(&self.dir, self.first)?;
         let mut ends = Vec::new();
         for call in &open {
-            ends.extend(end_of(*call, &store.facts(*call).await?, life));
+            ends.extend(end_of(*call, &store.facts(*call).await?, &lives));
         }
         if !open.is_empty() {
             self.figures.interrupted_calls.fetch_add(open.len() as u64, Ordering::Relaxed);
@@ -216,11 +215,14 @@ impl Writer {
 }
 
 /// The last fact of a call that nobody ended. None when it is over, or was never begun.
-fn end_of(call: CallId, facts: &[Fact], life: Timestamp) -> Option<Fact> {
+fn end_of(call: CallId, facts: &[Fact], lives: &[Life]) -> Option<Fact> {
     let cdr = Cdr::fold(facts).filter(|cdr| !cdr.is_closed())?;
     let own = facts.iter().filter(|fact| fact.id.seq < 0x8000_0000);
     let seq = own.clone().map(|fact| fact.id.seq).max()?.saturating_add(1);
     let last = own.map(|fact| fact.at).max().unwrap_or(cdr.received);
+    // It may have been killed several times while the database was away.
+    let life = lives.iter().rfind(|life| life.began <= last).or(lives.first());
+    let last_sign = life.map_or(last, |life| life.last_sign);
     let kind = FactKind::Ended { by: Side::Service, cause: EndCause::Interrupted, sip_status: None, q850: None };
-    Some(Fact { id: FactId { stream: call, seq }, call: Some(call), at: last.max(life), kind })
+    Some(Fact { id: FactId { stream: call, seq }, call: Some(call), at: last.max(last_sign), kind })
 }

@@ -10,7 +10,7 @@ use siaga::store::journal::Journal;
 use crate::base::Base;
 use crate::stories::{self, MORNING, Story};
 use crate::writing::records;
-use crate::{Run, at};
+use crate::{Run, at, started};
 
 /// A caller who talks, and one who waits.
 fn open() -> [Story; 2] {
@@ -60,6 +60,24 @@ pub(crate) async fn calls_left_open_are_interrupted_once_at_the_last_sign_of_lif
     }
     assert_eq!(records(&store).await, wanted);
     assert_eq!(store.facts(talking.call).await.unwrap().len(), talking.facts.len() + 1);
+    store.close().await;
+}
+
+/// The database was away all the time: each run's calls end with that run, not with the last one.
+pub(crate) async fn each_killed_run_ends_its_own_calls(base: &Base) {
+    base.make().await;
+    let [talking, _] = open();
+    let waiting = Story::new(2, MORNING + 100_000, None).queued(1);
+    for (no, began, story, last_sign) in [(81, 0, &talking, 30_000), (82, 90_000, &waiting, 130_000)] {
+        let mut run = Run::start(base, at(began));
+        run.journal.append([started(no)].iter().chain(&story.facts), at(began)).unwrap();
+        run.journal.beat(at(last_sign)).unwrap();
+    }
+    let figures = Run::start(base, at(900_000)).finish(base).await;
+    assert_eq!(figures.interrupted_calls.load(Ordering::Relaxed), 2);
+    let store = Store::open(&base.url).await.unwrap();
+    let wanted = [interrupted_at(&talking, 30_000), interrupted_at(&waiting, 30_000)];
+    assert_eq!(records(&store).await, wanted);
     store.close().await;
 }
 

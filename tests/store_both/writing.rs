@@ -194,6 +194,35 @@ pub(crate) async fn facts_of_an_unknown_call_are_kept(base: &Base) {
     store.close().await;
 }
 
+/// A crash tore the last fact: the others are stored, the loss is counted, and what is stored leaves the disk.
+pub(crate) async fn a_torn_end_is_counted_and_the_rest_is_stored(base: &Base) {
+    base.make().await;
+    let (first, second) = (stories::answered(1, MORNING), stories::fallback(2, MORNING + 1));
+    let mut run = Run::start(base, at(0));
+    run.journal.append(first.facts.iter(), at(0)).unwrap();
+    let whole = run.journal.end().position.unsigned_abs();
+    run.journal.append([started(92)].iter(), at(0)).unwrap();
+    drop(run);
+    let torn = segments(base).remove(0);
+    std::fs::OpenOptions::new().write(true).open(&torn).unwrap().set_len(whole + 11).unwrap();
+
+    let mut run = Run::start(base, at(1));
+    run.journal.append(second.facts.iter(), at(1)).unwrap();
+    let figures = run.finish(base).await;
+    assert_eq!(figures.lost_bytes.load(Ordering::Relaxed), 11);
+    let store = Store::open(&base.url).await.unwrap();
+    assert_eq!(records(&store).await, [first.cdr(), second.cdr()]);
+    assert_eq!(store.facts(started(92).id.stream).await.unwrap(), []);
+    assert_eq!(segments(base).len(), 1);
+    assert!(!torn.exists());
+    store.close().await;
+}
+
+fn segments(base: &Base) -> Vec<std::path::PathBuf> {
+    let files = std::fs::read_dir(base.journal()).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|path| path.extension().is_some_and(|kind| kind == "facts")).collect()
+}
+
 /// PostgreSQL has no NUL in its texts: U+FFFD stands for it. The rest of a caller's oddities come back as they went in.
 pub(crate) async fn text_that_the_database_cannot_hold_stops_nothing(base: &Base) {
     base.make().await;
@@ -229,12 +258,7 @@ pub(crate) async fn a_journal_behind_the_stored_place_is_stored_all_the_same(bas
     run.journal.append(stories::fallback(1, MORNING).facts.iter(), at(0)).unwrap();
     let journal = base.journal();
     run.finish(base).await;
-    for entry in std::fs::read_dir(&journal).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|kind| kind == "facts") {
-            std::fs::remove_file(path).unwrap();
-        }
-    }
+    segments(base).iter().for_each(|segment| std::fs::remove_file(segment).unwrap());
     let mut run = Run { journal: Journal::open(&journal, at(-3_600_000)).unwrap(), figures: Default::default() };
     run.journal.append(stories::abandoned(2, MORNING + 1, 9).facts.iter(), at(0)).unwrap();
     let (id, end) = (run.journal.id().to_owned(), run.journal.end());
