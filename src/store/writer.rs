@@ -22,8 +22,8 @@ use super::{Store, StoreError};
 const BATCH_FACTS_MAX: usize = 4_096;
 /// Closed calls whose facts are remembered for the late ones.
 const CLOSED_MAX: usize = 4_096;
-/// Facts are gathered so long before a transaction: an fsync each.
-const GATHER: Duration = Duration::from_millis(250);
+/// Facts are gathered so long before a transaction: an fsync each, and what follows a call's end joins its first record.
+const GATHER: Duration = Duration::from_secs(1);
 /// Between two attempts while the database is away: doubled up to the second.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 

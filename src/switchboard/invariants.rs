@@ -71,6 +71,14 @@ impl Switchboard {
             return Err(format!("an INVITE belongs to {who:?}, who is gone"));
         }
         let dead = |id: &crate::ids::CallId| !self.calls.contains_key(id);
+        if self.falling_back.iter().any(dead) {
+            return Err("a fallback belongs to a call that is gone".to_owned());
+        }
+        let unseen =
+            |(id, call): (&crate::ids::CallId, &Call)| call.is_falling_back() && !self.falling_back.contains(id);
+        if self.calls.iter().any(unseen) {
+            return Err("a call falls back and is not counted as such".to_owned());
+        }
         if self.merged.values().any(dead) {
             return Err("a merge key belongs to a call that is gone".to_owned());
         }

@@ -21,7 +21,7 @@ mod settings;
 mod sound;
 mod timers;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
@@ -88,6 +88,8 @@ pub struct Switchboard {
     draining: bool,
     drained: bool,
     unstaffed: bool,
+    /// Calls whose fallback has begun; those where it is over leave at the end of the step.
+    falling_back: BTreeSet<CallId>,
     /// Calls whose waiting callers may need an announcement at the end of the step.
     touched: Vec<CallId>,
     // What one step says, in the order in which it leaves: facts, media, messages, the rest.
@@ -129,6 +131,7 @@ impl Switchboard {
             draining: false,
             drained: false,
             unstaffed: false,
+            falling_back: BTreeSet::new(),
             touched: Vec::new(),
             facts: Vec::new(),
             media: Vec::new(),
@@ -213,7 +216,9 @@ impl Switchboard {
             let (operator, state) = (change.operator, state_word(change.state).to_owned());
             self.service_fact(now, FactKind::OperatorState { operator, state, reason: change.reason });
         }
-        let unstaffed = self.calls.values().any(Call::is_falling_back);
+        let calls = &self.calls;
+        self.falling_back.retain(|call| calls.get(call).is_some_and(Call::is_falling_back));
+        let unstaffed = !self.falling_back.is_empty();
         if unstaffed != self.unstaffed {
             self.unstaffed = unstaffed;
             self.others.push(Output::Unstaffed(unstaffed));

@@ -56,6 +56,7 @@ impl Switchboard {
         if let Some(call) = self.calls.get_mut(&id) {
             call.stage = Stage::AllPhones { until };
         }
+        self.falling_back.insert(id);
         self.alarms.insert(until, Alarm::PhonesOver(id));
         self.touched.push(id);
         for operator in operators {
