@@ -18,4 +18,5 @@ mod sound;
 mod stories;
 mod telco;
 mod text;
+mod told;
 mod world;
