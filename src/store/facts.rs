@@ -23,15 +23,15 @@ struct Dialect {
 
 const SQLITE: Dialect = Dialect {
     insert_facts: "INSERT INTO fact (stream, seq, at, kind, body) \
-        SELECT value ->> '$.stream', value ->> '$.seq', value ->> '$.at', value ->> '$.kind', value \
-        FROM json_each($1) WHERE true ON CONFLICT (stream, seq) DO NOTHING",
+        SELECT value ->> '$.stream', value ->> '$.seq', value ->> '$.at', value ->> '$.kind', json(value) \
+        FROM jsonb_each($1) WHERE true ON CONFLICT (stream, seq) DO NOTHING",
     upsert_cdrs: "INSERT INTO cdr (call, received, answered, ended, trunk, number, called, outcome, cause, ended_by, \
         operator, waited_ms, talk_ms, wrap_ms, class, category, body) \
         SELECT value ->> '$.call', value ->> '$.received', value ->> '$.answered', value ->> '$.ended', \
         value ->> '$.trunk', value ->> '$.number', value ->> '$.called', value ->> '$.outcome', value ->> '$.cause', \
         value ->> '$.ended_by', value ->> '$.operator', value ->> '$.waited_ms', value ->> '$.talk_ms', \
         value ->> '$.wrap_ms', value ->> '$.class', value ->> '$.category', value -> '$.body' \
-        FROM json_each($1) WHERE true \
+        FROM jsonb_each($1) WHERE true \
         ON CONFLICT (call) DO UPDATE SET received = excluded.received, answered = excluded.answered, \
         ended = excluded.ended, trunk = excluded.trunk, number = excluded.number, called = excluded.called, \
         outcome = excluded.outcome, cause = excluded.cause, ended_by = excluded.ended_by, operator = excluded.operator, \
@@ -40,7 +40,7 @@ const SQLITE: Dialect = Dialect {
     forget_talks: "DELETE FROM talk WHERE call IN (SELECT value FROM json_each($1))",
     insert_talks: "INSERT INTO talk (call, no, operator, received, talk_ms, wrap_ms) \
         SELECT value ->> '$.call', value ->> '$.no', value ->> '$.operator', value ->> '$.received', \
-        value ->> '$.talk_ms', value ->> '$.wrap_ms' FROM json_each($1)",
+        value ->> '$.talk_ms', value ->> '$.wrap_ms' FROM jsonb_each($1)",
     open_calls: "INSERT INTO open_call (call, journal) SELECT value, $2 FROM json_each($1) WHERE true \
         ON CONFLICT (call) DO NOTHING",
     close_calls: "DELETE FROM open_call WHERE call IN (SELECT value FROM json_each($1))",
