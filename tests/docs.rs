@@ -1,0 +1,58 @@
+//! What the documents name must be there: files of the tree, and for each section of an RFC a file and its test, or why not.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::Path;
+
+fn package() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// What stands between backticks and looks like a file of the tree.
+fn files(text: &str) -> Vec<String> {
+    let quoted = text.split('`').skip(1).step_by(2);
+    let ours = |path: &&str| {
+        ["src/", "tests/", "config/", "docs/", "scripts/", "benches/", "fuzz/"]
+            .iter()
+            .any(|room| path.starts_with(room))
+    };
+    let plain = |path: &&str| path.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
+    quoted.filter(ours).filter(plain).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_file_that_a_document_names_is_there() {
+    let mut missing = Vec::new();
+    let mut seen = 0;
+    for document in
+        ["docs/rfc.md", "docs/records.md", "docs/console.md", "docs/benchmarks.md", "README.md", "ARCHITECTURE.md"]
+    {
+        let text = fs::read_to_string(package().join(document)).unwrap();
+        for file in files(&text) {
+            seen += 1;
+            if !package().join(&file).exists() {
+                missing.push(format!("{document} names {file}"));
+            }
+        }
+    }
+    assert!(seen > 30, "found only {seen} names: is the reading broken?");
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+#[test]
+fn every_row_of_the_rfc_table_names_a_file_and_a_test_or_says_why_not() {
+    let text = fs::read_to_string(package().join("docs/rfc.md")).unwrap();
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| RFC ")).collect();
+    assert!(rows.len() > 15, "{} rows", rows.len());
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [_, what, file, test] = cells[..] else { panic!("four cells: {row}") };
+        assert!(!what.is_empty(), "{row}");
+        let applies = !file.is_empty() && file != "-";
+        assert!(
+            if applies { file.contains('`') && test.contains('`') } else { test.len() > 10 },
+            "neither test nor reason: {row}"
+        );
+    }
+}
