@@ -18,6 +18,13 @@ pub const CONTACT_BYTES_MAX: usize = 1_024;
 pub const TRANSACTIONS_MAX: usize = 400_000;
 /// Nonces whose use counts are remembered. Full: the oldest is forgotten and answers as stale.
 pub const NONCES_MAX: usize = 65_536;
+/// Transactions from which on what can be asked again is refused with 503 and Retry-After: REGISTER, OPTIONS and the like.
+/// The room above is for the trunks' INVITEs.
+pub const TRANSACTIONS_SOFT_MAX: usize = 300_000;
+/// Sources whose requests are counted. Full: the one that is clean first is forgotten.
+pub const GUARD_SOURCES_MAX: usize = 65_536;
+/// Bans, with those that are over and remembered. Full: the one that changes next is forgotten.
+pub const GUARD_BANS_MAX: usize = 16_384;
 /// Bytes of one SIP message. Longer: 413 on datagrams that parse, the connection closes on streams.
 pub const MESSAGE_BYTES_MAX: usize = 65_535;
 /// Header fields of one SIP message. More: 400.
@@ -66,6 +73,7 @@ pub const CONSOLE_REQUESTS_MAX: usize = 256;
 
 const _: () = assert!(CALLS_MAX * 2 <= RTP_PORTS_MAX);
 const _: () = assert!(CALLS_MAX * 8 <= TRANSACTIONS_MAX);
+const _: () = assert!(TRANSACTIONS_SOFT_MAX + CALLS_MAX * 4 <= TRANSACTIONS_MAX);
 const _: () = assert!(OPERATORS_MAX <= CALLS_MAX);
 const _: () = assert!(HEADER_BYTES_MAX < MESSAGE_BYTES_MAX);
 const _: () = assert!(LOCATION_BYTES_MAX < MESSAGE_BYTES_MAX);

@@ -22,7 +22,7 @@ pub(super) fn change(named: &Named, change: &str, reason: Option<&str>) -> anyho
     let config = Config::load(&named.file.config)?;
     let body = reason.map(|reason| serde_json::json!({ "reason": reason }).to_string()).unwrap_or_default();
     let path = format!("/v1/operators/{operator}/{change}");
-    match post(&config, &path, &body)? {
+    match ask(&config, "POST", &path, &body)? {
         (200, _) => {
             println!("{operator}: {change} done");
             Ok(())
@@ -32,7 +32,8 @@ pub(super) fn change(named: &Named, change: &str, reason: Option<&str>) -> anyho
     }
 }
 
-fn post(config: &Config, path: &str, body: &str) -> anyhow::Result<(u16, String)> {
+/// One request; status and body of its answer.
+pub(super) fn ask(config: &Config, method: &str, path: &str, body: &str) -> anyhow::Result<(u16, String)> {
     let token = Token::read(&config.console.token_file)?;
     let address = reachable(config.console.listen);
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)
@@ -41,7 +42,7 @@ fn post(config: &Config, path: &str, body: &str) -> anyhow::Result<(u16, String)
     stream.set_write_timeout(Some(PATIENCE))?;
     write!(
         stream,
-        "POST {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: {}\r\nContent-Type: application/json\r\n\
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: {}\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
         token.bearer(),
         body.len()

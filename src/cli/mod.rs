@@ -1,6 +1,7 @@
 //! The command line. Exit codes: 0 good, 1 a fault, 2 wrong usage.
 
 mod console;
+mod guard;
 mod operator;
 mod report;
 
@@ -29,6 +30,9 @@ enum Command {
     /// Operators: who may register a phone, and who gets calls.
     #[command(subcommand)]
     Operator(OperatorCommand),
+    /// Addresses that get no answers for a while.
+    #[command(subcommand)]
+    Guard(guard::GuardCommand),
     /// Figures and calls of a period, from the database.
     #[command(subcommand)]
     Report(report::ReportCommand),
@@ -110,6 +114,7 @@ fn carry_out(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Operator(command) => on_operator(command),
+        Command::Guard(command) => guard::guard(command),
         Command::Report(command) => report::report(command),
     }
 }

@@ -10,13 +10,14 @@ use crate::switchboard::FeatureCodes;
 
 use super::section::File;
 use super::source::Source;
-use super::{Config, Console, Fault, Recording, Report, Sip, network, roster};
+use super::{Config, Console, Fault, Recording, Report, Sip, guard, network, roster};
 
 /// Checks everything. None when something that has no default cannot be used; then `source` has a fault.
 pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
     let zone = zone(source, &file);
     let sip = sip(source, &file);
     let trunks = network::trunks(source, &file.trunk, &sip.listeners);
+    let guard = guard::checked(source, &file.guard);
     let media = network::media(source, &file.media);
     section_faults(source, "queue", &file.queue.faults());
     shift_names(source, &file);
@@ -31,6 +32,7 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
         zone: zone?,
         sip,
         trunks,
+        guard,
         media: media?,
         plan,
         store_url: file.store.url,

@@ -3,6 +3,7 @@
 
 mod check;
 mod fault;
+mod guard;
 mod network;
 mod roster;
 mod section;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use crate::acd::section::{OperatorsSection, QueueSection, ShiftSection};
 use crate::sip::digest::Algorithm;
-use crate::switchboard::{FeatureCodes, Listener, Trunk};
+use crate::switchboard::{FeatureCodes, GuardSettings, Listener, Trunk};
 
 pub use fault::{Fault, Faults};
 pub use section::{EngineName, Log, LogFormat, Site};
@@ -30,6 +31,7 @@ pub struct Config {
     pub zone: jiff::tz::TimeZone,
     pub sip: Sip,
     pub trunks: Vec<Trunk>,
+    pub guard: GuardSettings,
     pub media: Media,
     pub queue: QueueSection,
     pub shifts: Vec<ShiftSection>,

@@ -144,7 +144,7 @@ pub(super) fn trunks(source: &mut Source, sections: &[section::Trunk], listeners
     trunks
 }
 
-fn networks(source: &mut Source, key: &str, texts: &[String]) -> Vec<Network> {
+pub(super) fn networks(source: &mut Source, key: &str, texts: &[String]) -> Vec<Network> {
     let mut networks = Vec::new();
     for (i, text) in texts.iter().enumerate() {
         match Network::parse(text) {

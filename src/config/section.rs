@@ -12,6 +12,7 @@ pub(super) struct File {
     pub(super) site: Site,
     pub(super) sip: Sip,
     pub(super) trunk: Vec<Trunk>,
+    pub(super) guard: Guard,
     pub(super) media: Media,
     pub(super) queue: QueueSection,
     pub(super) shift: Vec<ShiftSection>,
@@ -102,6 +103,33 @@ impl Default for Trunk {
             uri: None,
             transport: TransportName::Udp,
             keep_alive_seconds: 30,
+        }
+    }
+}
+
+/// `[guard]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Guard {
+    pub(super) scanners: Vec<String>,
+    pub(super) allow: Vec<String>,
+    pub(super) requests_per_second: u32,
+    pub(super) burst: u32,
+    pub(super) failures: u32,
+    pub(super) ban_first_seconds: u64,
+    pub(super) ban_longest_seconds: u64,
+}
+
+impl Default for Guard {
+    fn default() -> Self {
+        Self {
+            scanners: Vec::new(),
+            allow: Vec::new(),
+            requests_per_second: 20,
+            burst: 200,
+            failures: 10,
+            ban_first_seconds: 60,
+            ban_longest_seconds: 3_600,
         }
     }
 }

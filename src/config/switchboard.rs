@@ -41,6 +41,7 @@ impl Config {
             digest: self.sip.digest.clone(),
             nonce_life: self.sip.nonce_life,
             names: BTreeMap::new(),
+            guard: self.guard.clone(),
             acd: acd::Settings {
                 wrap_up: queue.wrap_up(),
                 rest: queue.rest(),

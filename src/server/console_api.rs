@@ -62,6 +62,8 @@ fn router(console: Arc<Console>) -> Router {
     let commands = Router::new()
         .route("/v1/operators", get(operators))
         .route("/v1/operators/{operator}/{change}", post(change))
+        .route("/v1/guard", get(bans))
+        .route("/v1/guard/{address}/lift", post(lift))
         .route("/v1/calls", get(calls))
         .route("/v1/calls/{call}/disposition", post(dispose))
         .layer(from_fn_with_state(Arc::clone(&console), only_with_token));
@@ -93,6 +95,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 async fn metrics(State(console): Shared) -> Response {
     if let Ok(figures) = console.desk.figures().await {
         console.metrics.set_loop(figures.gauges, figures.tally);
+        console.metrics.set_guard(figures.guard);
     }
     if let Some(media) = console.media.upgrade() {
         console.metrics.set_media(&media.counters(), console.desk.events_dropped());
@@ -126,6 +129,17 @@ async fn operators(State(console): Shared) -> Response {
 
 async fn calls(State(console): Shared) -> Response {
     asked(&console, ConsoleCommand::Calls).await
+}
+
+async fn bans(State(console): Shared) -> Response {
+    asked(&console, ConsoleCommand::Guard).await
+}
+
+async fn lift(State(console): Shared, Path(address): Path<String>) -> Response {
+    match address.parse() {
+        Ok(address) => asked(&console, ConsoleCommand::LiftBan { address }).await,
+        Err(_) => fault(StatusCode::BAD_REQUEST, "an IP address is expected"),
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -187,9 +201,13 @@ async fn dispose(State(console): Shared, Path(call): Path<String>, body: Bytes) 
 async fn asked(console: &Console, command: ConsoleCommand) -> Response {
     match console.desk.console(command).await {
         Ok(ConsoleReply::UnknownOperator) => fault(StatusCode::NOT_FOUND, "no such operator"),
-        Ok(reply @ (ConsoleReply::Done | ConsoleReply::Operators { .. } | ConsoleReply::Calls { .. })) => {
-            Json(reply).into_response()
-        }
+        Ok(ConsoleReply::NotBanned) => fault(StatusCode::NOT_FOUND, "no ban of that address runs"),
+        Ok(
+            reply @ (ConsoleReply::Done
+            | ConsoleReply::Operators { .. }
+            | ConsoleReply::Calls { .. }
+            | ConsoleReply::Guard { .. }),
+        ) => Json(reply).into_response(),
         Err(error) => refused(error),
     }
 }

@@ -5,7 +5,8 @@ use prometheus::{
     TextEncoder,
 };
 
-use crate::switchboard::Gauges;
+use crate::sip::guard::Reason;
+use crate::switchboard::{Gauges, GuardFigures};
 
 use super::media::MediaCounters;
 use super::records::RecordsFigures;
@@ -47,6 +48,8 @@ pub(super) struct Metrics {
     journal_alarm: IntGauge,
     writer: IntCounterVec,
     writer_backlog: IntGauge,
+    guard: IntCounterVec,
+    guard_banned: IntGauge,
 }
 
 impl Metrics {
@@ -86,6 +89,8 @@ impl Metrics {
             journal_alarm: made.gauge("journal_alarm", "1 while the disk does not take facts.")?,
             writer: made.counters("writer_total", "What the database writer has done, by kind.", &["kind"])?,
             writer_backlog: made.gauge("writer_backlog", "Facts that wait for the database.")?,
+            guard: made.counters("guard_total", "Requests that the guard dropped or refused.", &["reason"])?,
+            guard_banned: made.gauge("guard_banned", "Sources that are banned now.")?,
             registry: made.0,
         })
     }
@@ -105,6 +110,14 @@ impl Metrics {
         raise(&self.datagrams, "out", tally.datagrams_out);
         raise(&self.datagrams, "unsent", tally.datagrams_unsent);
         raise(&self.datagrams, "unreachable", tally.unreachable);
+    }
+
+    /// Takes over the guard's figures.
+    pub(super) fn set_guard(&self, figures: GuardFigures) {
+        for (reason, total) in Reason::ALL.iter().zip(figures.counts) {
+            raise(&self.guard, reason.word(), total);
+        }
+        self.guard_banned.set(i64::try_from(figures.banned).unwrap_or(i64::MAX));
     }
 
     /// Takes over media's figures.

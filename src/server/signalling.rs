@@ -19,7 +19,9 @@ use crate::cdr::fact::Fact;
 use crate::limits::{DATAGRAMS_PER_TURN_MAX, MESSAGE_BYTES_MAX};
 use crate::media::command::{Command, Event};
 use crate::sip::flow::{Flow, Transmit};
-use crate::switchboard::{Account, ConsoleCommand, ConsoleReply, Gauges, Input, Output, Settings, Switchboard};
+use crate::switchboard::{
+    Account, ConsoleCommand, ConsoleReply, Gauges, GuardFigures, Input, Output, Settings, Switchboard,
+};
 
 use super::clock::Clock;
 use super::icmp;
@@ -75,6 +77,7 @@ pub struct Tally {
 pub struct Figures {
     pub gauges: Gauges,
     pub tally: Tally,
+    pub guard: GuardFigures,
 }
 
 /// The loop and all that it owns.
@@ -169,7 +172,11 @@ impl<H: Hands> Signalling<H> {
                 self.step(Input::Console { request: self.next_request, command });
             }
             Inbound::Figures(reply) => {
-                let figures = Figures { gauges: self.switchboard.gauges(), tally: self.tally };
+                let figures = Figures {
+                    gauges: self.switchboard.gauges(),
+                    tally: self.tally,
+                    guard: self.switchboard.guard_figures(),
+                };
                 if reply.send(figures).is_err() {
                     tracing::debug!("whoever asked for the figures has left");
                 }
@@ -240,6 +247,10 @@ impl<H: Hands> Signalling<H> {
             }
             Output::TrunkHealth { trunk, up } => self.hands.trunk_health(&trunk, up),
             Output::Unstaffed(unstaffed) => self.hands.unstaffed(unstaffed),
+            Output::Banned(ban) => {
+                let (reason, seconds, nth) = (ban.reason.word(), ban.seconds, ban.nth);
+                tracing::info!(address = %ban.address, reason, seconds, nth, "banned");
+            }
             Output::Drained => self.drained = true,
         }
     }

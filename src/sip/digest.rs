@@ -137,6 +137,15 @@ impl Authenticator {
         self.algorithms.iter().map(value).collect()
     }
 
+    /// True when a request carries a nonce of ours that still lives: its sender, or somebody who heard him, has had our
+    /// challenge. Says nothing of the password, and uses nothing up.
+    pub fn has_challenged(&self, now: Now, request: &Message<'_>) -> bool {
+        match credentials::find(request.lines(Name::Authorization), &self.realm) {
+            Found::Ours(credentials) => self.nonces.proves(now.mono, &credentials.nonce).is_some(),
+            Found::None | Found::Malformed => false,
+        }
+    }
+
     /// Checks a request's credentials in constant time. `find` gives the stored hashes of a user.
     ///
     /// The `uri` that was hashed need not equal the Request-URI: RFC 3261 §22.4 item 6 lifts that rule of RFC 7616

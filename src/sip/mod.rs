@@ -4,6 +4,7 @@ pub mod dialog;
 pub mod digest;
 pub mod flow;
 pub mod framing;
+pub mod guard;
 pub mod header;
 pub mod location;
 pub mod message;

@@ -123,6 +123,12 @@ impl Registrar {
         self.records.get(user).map(|record| record.bindings.as_slice()).unwrap_or_default()
     }
 
+    /// True when a phone at this address is registered. Looks at all bindings: for rare questions.
+    pub fn has_binding_at(&self, address: std::net::IpAddr) -> bool {
+        let here = |binding: &Binding| binding.flow.remote.ip() == address;
+        self.records.values().any(|record| record.bindings.iter().any(here))
+    }
+
     /// Every user with a binding, in order.
     pub fn users(&self) -> impl Iterator<Item = &str> {
         self.records.keys().map(AsRef::as_ref)

@@ -26,6 +26,9 @@ impl Switchboard {
                 ConsoleReply::Done
             }
             ConsoleCommand::Operators => ConsoleReply::Operators { operators: self.acd.views() },
+            ConsoleCommand::Guard => ConsoleReply::Guard { bans: self.guard.bans(now.mono) },
+            ConsoleCommand::LiftBan { address } if self.lift_ban(address) => ConsoleReply::Done,
+            ConsoleCommand::LiftBan { .. } => ConsoleReply::NotBanned,
             ConsoleCommand::Calls => ConsoleReply::Calls { calls: self.call_views() },
         };
         self.say(Output::Reply { request, reply });

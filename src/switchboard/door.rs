@@ -27,10 +27,14 @@ impl Switchboard {
             Parsed::Bad(message, fault) => match message.method() {
                 // An ACK is never answered (RFC 3261 §17), nor is a response.
                 None | Some(Method::Ack) => {}
-                Some(_) => self.refuse_fault(flow, &message, fault),
+                Some(_) if self.lets_in(now, flow, &message) => self.refuse_fault(flow, &message, fault),
+                Some(_) => {}
             },
             Parsed::Good(message) => match message.start {
-                StartLine::Request { method, .. } => self.request(now, flow, &message, method),
+                StartLine::Request { method, .. } if self.lets_in(now, flow, &message) => {
+                    self.request(now, flow, &message, method);
+                }
+                StartLine::Request { .. } => {}
                 StartLine::Response { status, .. } => self.response(now, &message, status),
             },
         }
@@ -70,6 +74,12 @@ impl Switchboard {
         let trunk = self.trunk_of(flow.remote.ip());
         if let Some(fault) = general_fault(message, method) {
             return self.refuse_fault(flow, message, fault);
+        }
+        if let Some(status) = self.astray(message, trunk.is_some()) {
+            return self.refuse(flow, message, status, &[]);
+        }
+        if self.sheds(method, trunk.is_some()) {
+            return self.refuse(flow, message, 503, &[(Name::RetryAfter, b"30")]);
         }
         match method {
             Method::Options => {

@@ -67,4 +67,10 @@ pub enum ConsoleCommand {
     },
     Operators,
     Calls,
+    /// The bans that run.
+    Guard,
+    /// Ends one of them.
+    LiftBan {
+        address: std::net::IpAddr,
+    },
 }

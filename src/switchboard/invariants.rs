@@ -13,6 +13,7 @@ impl Switchboard {
     /// Checks every invariant; the text names the first that is broken.
     pub fn verify(&self) -> Result<(), String> {
         self.acd.verify(true)?;
+        self.guard.verify()?;
         let mut busy: BTreeSet<&OperatorId> = BTreeSet::new();
         for (id, call) in &self.calls {
             self.verify_call(call).map_err(|what| format!("call {id}: {what}"))?;

@@ -8,6 +8,7 @@ mod console;
 mod dialogs;
 mod door;
 mod end;
+mod guard;
 mod input;
 mod invariants;
 mod keep_alive;
@@ -33,6 +34,7 @@ use crate::media::command::{AnchorId, Command};
 use crate::sip::dialog::DialogKey;
 use crate::sip::digest::Authenticator;
 use crate::sip::flow::{Flow, Transmit};
+use crate::sip::guard::Guard;
 use crate::sip::registrar::Registrar;
 use crate::sip::transaction::{ClientId, Event, ServerId, Transactions};
 
@@ -42,6 +44,7 @@ use phone::PhoneCall;
 use ports::Ports;
 use timers::Alarm;
 
+pub use guard::{GuardFigures, GuardSettings};
 pub use input::{Account, ConsoleCommand, Input};
 pub use output::{CallView, ConsoleReply, Gauges, Output};
 pub use settings::{AnswerMode, FeatureCodes, Listener, Network, Settings, Trunk};
@@ -65,6 +68,7 @@ pub struct Switchboard {
     transactions: Transactions,
     registrar: Registrar,
     authenticator: Authenticator,
+    guard: Guard,
     accounts: BTreeMap<OperatorId, Account>,
     acd: Acd,
     calls: BTreeMap<CallId, Call>,
@@ -112,6 +116,7 @@ impl Switchboard {
             transactions: Transactions::default(),
             registrar,
             authenticator,
+            guard: Guard::new(settings.guard.terms.clone()),
             accounts: BTreeMap::new(),
             acd,
             calls: BTreeMap::new(),
@@ -170,7 +175,7 @@ impl Switchboard {
     /// When `Input::Tick` is wanted.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let machines = earliest(self.transactions.poll_timeout(), self.registrar.poll_timeout());
-        earliest(earliest(machines, self.acd.poll_timeout()), self.alarms.next())
+        earliest(earliest(machines, self.guard.poll_timeout()), earliest(self.acd.poll_timeout(), self.alarms.next()))
     }
 
     /// Figures for the metrics.
@@ -193,6 +198,7 @@ impl Switchboard {
     /// Takes new settings. What is under way goes on under the terms that it began with.
     fn configure(&mut self, now: Now, settings: Settings) {
         self.acd.configure(now, settings.acd.clone());
+        self.guard.configure(settings.guard.terms.clone());
         self.settings = settings;
         self.ping_trunks_from(now.mono);
     }

@@ -6,6 +6,7 @@ use crate::clock::Timestamp;
 use crate::ids::{CallId, OperatorId};
 use crate::media::command::Command;
 use crate::sip::flow::Transmit;
+use crate::sip::guard::Ban;
 
 /// One output. Facts come before the messages that they cause within one step.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +23,8 @@ pub enum Output {
     TrunkHealth { trunk: String, up: bool },
     /// The alarm of an unstaffed floor: true while calls wait and nobody is on shift.
     Unstaffed(bool),
+    /// A source gets no answers for a while.
+    Banned(Ban),
     /// The drain is over.
     Drained,
 }
@@ -32,8 +35,17 @@ pub enum Output {
 pub enum ConsoleReply {
     Done,
     UnknownOperator,
-    Operators { operators: Vec<acd::View> },
-    Calls { calls: Vec<CallView> },
+    /// No ban of that address runs.
+    NotBanned,
+    Operators {
+        operators: Vec<acd::View>,
+    },
+    Calls {
+        calls: Vec<CallView>,
+    },
+    Guard {
+        bans: Vec<Ban>,
+    },
 }
 
 /// One live call.

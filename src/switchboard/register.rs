@@ -31,12 +31,19 @@ impl Switchboard {
         match verdict {
             Verdict::Accepted(user) => return OperatorId::parse(&user).ok(),
             Verdict::Challenge { stale } => {
+                // Guesses with a nonce of the guesser's own making count too: `stale` would tell him that he is right.
+                if !stale {
+                    self.wrong_credentials(now, taken.flow.remote.ip());
+                }
                 let challenges = self.authenticator.challenge(now, stale, &mut self.rng);
                 let headers: Vec<(Name, &[u8])> =
                     challenges.iter().map(|challenge| (Name::WwwAuthenticate, challenge.as_bytes())).collect();
                 self.reply(now, taken, 401, &headers);
             }
-            Verdict::Refused => self.reply(now, taken, 403, &[]),
+            Verdict::Refused => {
+                self.wrong_credentials(now, taken.flow.remote.ip());
+                self.reply(now, taken, 403, &[]);
+            }
             Verdict::Malformed => self.reply(now, taken, 400, &[]),
         }
         None

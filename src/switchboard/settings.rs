@@ -9,6 +9,8 @@ use crate::ids::OperatorId;
 use crate::sip::digest::Algorithm;
 use crate::sip::flow::Transport;
 
+use super::guard::GuardSettings;
+
 /// An address block in CIDR form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Network {
@@ -120,4 +122,5 @@ pub struct Settings {
     /// Display names of operators.
     pub names: BTreeMap<OperatorId, String>,
     pub acd: acd::Settings,
+    pub guard: GuardSettings,
 }

@@ -47,6 +47,7 @@ impl Switchboard {
         for user in self.registrar.expire(now.mono) {
             self.unregistered(now, &user);
         }
+        self.guard.expire(now.mono);
         self.acd.expire(now);
         while let Some((_, alarm)) = self.alarms.pop_due(now.mono) {
             self.ring_alarm(now, alarm);

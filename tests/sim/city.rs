@@ -17,6 +17,7 @@ use siaga::switchboard::{Account, AnswerMode, ConsoleCommand, Input, Output, Set
 use super::endpoint::{Heard, Io};
 use super::phone::{self, Phone};
 use super::sound::{Later, Sound};
+use super::strangers;
 use super::telco::{self, Caller};
 use super::world::{SERVER, TRUNK, settings};
 
@@ -43,6 +44,8 @@ enum Event {
     Dial,
     /// Somebody does something at the console, or the configuration changes.
     Meddle,
+    /// Strangers try passwords, or just flood.
+    Strangers,
     Drain,
     HangUpAll,
 }
@@ -174,6 +177,7 @@ impl City {
         }
         city.schedule(Duration::from_secs(30), Event::Dial);
         city.schedule(Duration::from_secs(60), Event::Meddle);
+        city.schedule(Duration::from_secs(90), Event::Strangers);
         if story.drained {
             city.schedule(Duration::from_secs(60 + 4 * u64::from(story.calls)), Event::Drain);
         }
@@ -238,6 +242,7 @@ impl City {
             Event::Sound(later) => self.sounds(later),
             Event::Dial => self.dials(),
             Event::Meddle => self.meddles(),
+            Event::Strangers => self.strangers_come(),
             Event::Drain => {
                 self.step(Input::Drain);
                 self.schedule(Duration::from_secs(20), Event::HangUpAll);
@@ -267,6 +272,9 @@ impl City {
         let text = std::str::from_utf8(bytes).unwrap();
         self.trace(|| format!("{to} <- {text}"));
         let heard = Heard::read(text);
+        if to.port() == strangers::PORT {
+            return;
+        }
         if to.port() == 5080 {
             if let Some(n) = heard.call_id.strip_prefix("call-") {
                 self.with_caller(n.parse().unwrap(), |caller, io| caller.hears(&heard, io));
@@ -293,6 +301,16 @@ impl City {
         };
         let text = heard.answer(status, &format!("{};tag=net", heard.to), "sip:net@127.0.0.2", "");
         self.carry(TRUNK.parse().unwrap(), text);
+    }
+
+    fn strangers_come(&mut self) {
+        if !self.is_closed() {
+            let after = Duration::from_millis(30_000 + self.rng.below(600_000));
+            self.schedule(after, Event::Strangers);
+        }
+        let (from, texts) = strangers::come(&mut self.rng, self.serial);
+        let flow = Flow::udp(SERVER.parse().unwrap(), from);
+        texts.iter().for_each(|text| self.step(Input::Received { flow, bytes: text.as_bytes() }));
     }
 
     fn sounds(&mut self, later: Later) {
@@ -379,7 +397,7 @@ impl City {
                 }
                 Output::Drained => self.drained_at = Some(self.now.mono),
                 Output::Reply { request, .. } => self.told = request == 7,
-                Output::TrunkHealth { .. } | Output::Unstaffed(_) => {}
+                Output::TrunkHealth { .. } | Output::Banned(_) | Output::Unstaffed(_) => {}
             }
         }
         self.out = out;

@@ -11,11 +11,13 @@
 mod caller;
 mod city;
 mod endpoint;
+mod guard;
 mod judge;
 mod phone;
 mod random;
 mod sound;
 mod stories;
+mod strangers;
 mod telco;
 mod text;
 mod told;

@@ -71,6 +71,7 @@ pub(crate) fn settings() -> Settings {
         digest: vec![siaga::sip::digest::Algorithm::Md5, siaga::sip::digest::Algorithm::Sha256],
         nonce_life: seconds(300),
         names: BTreeMap::new(),
+        guard: siaga::switchboard::GuardSettings::default(),
         acd: acd::Settings {
             wrap_up: seconds(10),
             rest: seconds(5),
@@ -121,7 +122,7 @@ impl World {
                 }
                 Output::Fact(fact) => self.facts.push(fact),
                 Output::Drained => self.drained = true,
-                Output::Reply { .. } | Output::TrunkHealth { .. } | Output::Unstaffed(_) => {}
+                Output::Reply { .. } | Output::TrunkHealth { .. } | Output::Banned(_) | Output::Unstaffed(_) => {}
             }
         }
         for anchor in closed {

@@ -239,6 +239,11 @@ impl Transactions {
         }
     }
 
+    /// True when a request of ours with this branch is under way.
+    pub fn is_under_way(&mut self, method: Method, branch: &[u8]) -> bool {
+        self.client_keys.contains_key(self.buffer.client(branch, method))
+    }
+
     /// Drops a client transaction's interest: its further events are not reported (it still absorbs and acknowledges).
     /// Only a 2xx to an INVITE is reported even so, because nobody else can acknowledge it.
     pub fn forget(&mut self, id: ClientId) {

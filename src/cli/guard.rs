@@ -1,0 +1,72 @@
+//! Bans of a running service: who is banned, and mercy.
+
+use std::net::IpAddr;
+
+use clap::Subcommand;
+use serde::Deserialize;
+
+use crate::config::Config;
+
+use super::{ConfigFile, console};
+
+/// What may be asked of the guard.
+#[derive(Debug, Subcommand)]
+pub(super) enum GuardCommand {
+    /// Lists the bans that run.
+    List(ConfigFile),
+    /// Ends a ban.
+    Lift {
+        /// The banned address.
+        address: IpAddr,
+        #[command(flatten)]
+        file: ConfigFile,
+    },
+}
+
+#[derive(Debug, Deserialize)]
+struct Bans {
+    bans: Vec<Ban>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Ban {
+    address: IpAddr,
+    reason: String,
+    seconds: u64,
+    nth: u32,
+}
+
+/// Carries it out.
+pub(super) fn guard(command: GuardCommand) -> anyhow::Result<()> {
+    match command {
+        GuardCommand::List(file) => list(&Config::load(&file.config)?),
+        GuardCommand::Lift { address, file } => lift(&Config::load(&file.config)?, address),
+    }
+}
+
+fn list(config: &Config) -> anyhow::Result<()> {
+    match console::ask(config, "GET", "/v1/guard", "")? {
+        (200, answer) => {
+            let Bans { bans } = serde_json::from_str(&answer)?;
+            if bans.is_empty() {
+                println!("nobody is banned");
+            }
+            for Ban { address, reason, seconds, nth } in bans {
+                println!("{address:<39} {reason:<12} {seconds:>6} s left, ban no. {nth}");
+            }
+            Ok(())
+        }
+        (status, answer) => anyhow::bail!("the service answers {status}: {}", answer.trim()),
+    }
+}
+
+fn lift(config: &Config, address: IpAddr) -> anyhow::Result<()> {
+    match console::ask(config, "POST", &format!("/v1/guard/{address}/lift"), "")? {
+        (200, _) => {
+            println!("{address} is no longer banned");
+            Ok(())
+        }
+        (404, _) => anyhow::bail!("{address} is not banned"),
+        (status, answer) => anyhow::bail!("the service answers {status}: {}", answer.trim()),
+    }
+}

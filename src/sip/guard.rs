@@ -1,0 +1,358 @@
+//! The guard at the door: who asks for how much, and who is kept out for how long. Judges by source address alone and
+//! knows neither trunks nor operators: its user says who is beyond suspicion.
+//!
+//! The source of a datagram can be forged. So nobody is kept out for good, addresses that its user vouches for are never
+//! asked about here, and an address with a live registration is only slowed for what anybody could send in its name.
+
+mod scanners;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
+
+use crate::clock::{Deadlines, Instant, earliest};
+use crate::limits::{GUARD_BANS_MAX, GUARD_SOURCES_MAX};
+
+pub use self::scanners::Scanners;
+
+/// A source may ask for so many times its rate before it is banned for it.
+const FAR_OVER: u32 = 10;
+/// And so many times its burst.
+const FAR_BURST: u32 = 5;
+/// Wrong credentials are forgiven one by one, each after so long.
+const FORGIVEN_AFTER: Duration = Duration::from_secs(60);
+/// Where a phone is registered, so many times more wrong credentials are borne: a whole floor may share the address.
+const RESIDENT_PATIENCE: u32 = 4;
+
+/// How strict the guard is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// Requests a second from one source; 0: no limit.
+    pub requests_per_second: u32,
+    /// Requests of one source at once.
+    pub burst: u32,
+    /// Wrong credentials before a ban.
+    pub failures: u32,
+    /// The first ban of a source; each further one takes twice as long, up to `ban_longest`.
+    pub ban_first: Duration,
+    pub ban_longest: Duration,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            requests_per_second: 20,
+            burst: 200,
+            failures: 10,
+            ban_first: Duration::from_secs(60),
+            ban_longest: Duration::from_secs(3_600),
+        }
+    }
+}
+
+/// Why something was dropped, or somebody banned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// Names itself as a scanner.
+    Scanner,
+    /// More requests than its rate.
+    Rate,
+    /// Banned.
+    Banned,
+    /// Wrong credentials.
+    Credentials,
+    /// The service has no room for what can be asked again.
+    Overload,
+}
+
+impl Reason {
+    pub const ALL: [Self; 5] = [Self::Scanner, Self::Rate, Self::Banned, Self::Credentials, Self::Overload];
+
+    /// The word in metrics and logs.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Scanner => "scanner",
+            Self::Rate => "rate",
+            Self::Banned => "banned",
+            Self::Credentials => "credentials",
+            Self::Overload => "overload",
+        }
+    }
+}
+
+/// What a source that asks for work is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    Yes,
+    /// Silence, unless the request proves that it comes from somebody whom we have challenged.
+    OnlyProven(Reason),
+    /// Silence.
+    No(Reason),
+}
+
+/// A ban that runs.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Ban {
+    /// An IPv4 address, or the first of a /64.
+    pub address: IpAddr,
+    pub reason: Reason,
+    /// Whole seconds until it ends, begun ones counted.
+    pub seconds: u64,
+    /// Which ban of this source it is, from 1.
+    pub nth: u32,
+}
+
+/// A leaky bucket: full when its point lies a whole depth ahead of now, empty when the point is reached.
+#[derive(Clone, Copy, Debug, Default)]
+struct Bucket(Instant);
+
+impl Bucket {
+    /// One more drop, which leaks after `interval`. False when it does not fit.
+    fn take(&mut self, now: Instant, interval: Duration, depth: u32) -> bool {
+        let next = self.0.max(now) + interval;
+        let fits = next.since(now) <= interval * depth.max(1);
+        if fits {
+            self.0 = next;
+        }
+        fits
+    }
+}
+
+/// What is remembered of one source.
+#[derive(Clone, Copy, Debug, Default)]
+struct Source {
+    requests: Bucket,
+    far_over: Bucket,
+    failures: Bucket,
+    /// Nothing is held against it from then on.
+    clean_at: Instant,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Banned {
+    reason: Reason,
+    nth: u32,
+    /// While it is banned, those who prove that they hold a nonce of ours still get in.
+    resident: bool,
+    /// None once the ban is over and only its number is remembered.
+    until: Option<Instant>,
+    /// When this entry changes next.
+    due: Instant,
+}
+
+/// All sources that asked lately.
+#[derive(Debug)]
+pub struct Guard {
+    terms: Terms,
+    sources: BTreeMap<IpAddr, Source>,
+    /// The sources by the time at which they are clean; who is clean first makes room first.
+    clean: BTreeSet<(Instant, IpAddr)>,
+    bans: BTreeMap<IpAddr, Banned>,
+    deadlines: Deadlines<IpAddr>,
+    banned: usize,
+    counts: [u64; Reason::ALL.len()],
+}
+
+impl Guard {
+    pub fn new(terms: Terms) -> Self {
+        Self {
+            terms,
+            sources: BTreeMap::new(),
+            clean: BTreeSet::new(),
+            bans: BTreeMap::new(),
+            deadlines: Deadlines::default(),
+            banned: 0,
+            counts: [0; Reason::ALL.len()],
+        }
+    }
+
+    /// New terms; what is held against whom stays.
+    pub fn configure(&mut self, terms: Terms) {
+        self.terms = terms;
+    }
+
+    /// A source asks for work. `is_resident` tells whether a phone is registered there; it is asked only when it matters.
+    /// `Err` brings a ban that has just begun.
+    pub fn ask(&mut self, now: Instant, source: IpAddr, is_resident: impl FnOnce() -> bool) -> Result<Pass, Ban> {
+        let key = key(source);
+        if let Some(ban) = self.bans.get(&key).filter(|ban| ban.until.is_some()) {
+            return Ok(if ban.resident { Pass::OnlyProven(Reason::Banned) } else { Pass::No(Reason::Banned) });
+        }
+        let Terms { requests_per_second: rate, burst, .. } = self.terms;
+        if rate == 0 {
+            return Ok(Pass::Yes);
+        }
+        let interval = Duration::from_secs(1) / rate;
+        let mut state = self.sources.get(&key).copied().unwrap_or_default();
+        let fits = state.requests.take(now, interval, burst);
+        let bearable = fits || state.far_over.take(now, interval / FAR_OVER, burst.saturating_mul(FAR_BURST));
+        if !bearable {
+            state.far_over = Bucket::default();
+        }
+        self.remember(key, state);
+        if fits {
+            return Ok(Pass::Yes);
+        }
+        if bearable || is_resident() {
+            return Ok(Pass::OnlyProven(Reason::Rate));
+        }
+        self.count(Reason::Rate);
+        Err(self.ban(now, key, Reason::Rate, false))
+    }
+
+    /// A source has shown wrong credentials. Gives the ban that follows.
+    ///
+    /// Credentials are only wrong after a challenge that was sent to somebody, but nonces are not bound to addresses, so this
+    /// too could be done in another's name; hence the patience with addresses where phones are registered.
+    pub fn failed(&mut self, now: Instant, source: IpAddr, is_resident: impl FnOnce() -> bool) -> Option<Ban> {
+        self.count(Reason::Credentials);
+        let key = key(source);
+        if self.bans.get(&key).is_some_and(|ban| ban.until.is_some()) {
+            return None;
+        }
+        let mut state = self.sources.get(&key).copied().unwrap_or_default();
+        let bearable = state.failures.take(now, FORGIVEN_AFTER, self.terms.failures);
+        if bearable {
+            self.remember(key, state);
+            return None;
+        }
+        let resident = is_resident();
+        if resident && state.failures.take(now, FORGIVEN_AFTER, self.terms.failures.saturating_mul(RESIDENT_PATIENCE)) {
+            self.remember(key, state);
+            return None;
+        }
+        state.failures = Bucket::default();
+        self.remember(key, state);
+        Some(self.ban(now, key, Reason::Credentials, resident))
+    }
+
+    /// Counts what was dropped or refused.
+    pub fn count(&mut self, reason: Reason) {
+        if let Some(count) = self.counts.get_mut(reason as usize) {
+            *count += 1;
+        }
+    }
+
+    /// Ends a ban and forgets what led to it. False when the address has none.
+    pub fn lift(&mut self, address: IpAddr) -> bool {
+        let key = key(address);
+        let was = self.forget_ban(key).is_some_and(|ban| ban.until.is_some());
+        if let Some(state) = self.sources.remove(&key) {
+            self.clean.remove(&(state.clean_at, key));
+        }
+        was
+    }
+
+    /// Ends bans and forgets sources whose time has come.
+    pub fn expire(&mut self, now: Instant) {
+        while let Some((_, key)) = self.deadlines.pop_due(now) {
+            let Some(ban) = self.bans.get_mut(&key) else { continue };
+            if ban.until.take().is_some() {
+                self.banned = self.banned.saturating_sub(1);
+                ban.due = ban.due + self.terms.ban_longest;
+                self.deadlines.insert(ban.due, key);
+            } else {
+                self.bans.remove(&key);
+            }
+        }
+        while let Some(&(at, key)) = self.clean.first().filter(|(at, _)| *at <= now) {
+            self.clean.remove(&(at, key));
+            self.sources.remove(&key);
+        }
+    }
+
+    /// When `expire` is wanted.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        earliest(self.deadlines.next(), self.clean.first().map(|(at, _)| *at))
+    }
+
+    /// The bans that run, in order of addresses.
+    pub fn bans(&self, now: Instant) -> Vec<Ban> {
+        let running = |(address, ban): (&IpAddr, &Banned)| {
+            let seconds = whole_seconds(ban.until?.since(now));
+            Some(Ban { address: *address, reason: ban.reason, seconds, nth: ban.nth })
+        };
+        self.bans.iter().filter_map(running).collect()
+    }
+
+    /// How many bans run.
+    pub fn banned(&self) -> usize {
+        self.banned
+    }
+
+    /// What was dropped or refused since the start, by reason.
+    pub fn counts(&self) -> [(Reason, u64); Reason::ALL.len()] {
+        let mut counts = Reason::ALL.map(|reason| (reason, 0));
+        for ((_, count), total) in counts.iter_mut().zip(self.counts) {
+            *count = total;
+        }
+        counts
+    }
+
+    /// Its tables agree.
+    pub fn verify(&self) -> Result<(), String> {
+        let running = self.bans.values().filter(|ban| ban.until.is_some()).count();
+        if running != self.banned || self.deadlines.len() != self.bans.len() {
+            return Err(format!("{} bans run, {} are counted, {} timed", running, self.banned, self.deadlines.len()));
+        }
+        if self.clean.len() != self.sources.len() || self.sources.len() > GUARD_SOURCES_MAX {
+            return Err("a source is not on its way to be forgotten".to_owned());
+        }
+        Ok(())
+    }
+
+    fn remember(&mut self, key: IpAddr, mut state: Source) {
+        if let Some(old) = self.sources.get(&key) {
+            self.clean.remove(&(old.clean_at, key));
+        } else if self.sources.len() >= GUARD_SOURCES_MAX
+            && let Some((_, other)) = self.clean.pop_first()
+        {
+            self.sources.remove(&other);
+        }
+        state.clean_at = state.requests.0.max(state.far_over.0).max(state.failures.0);
+        self.clean.insert((state.clean_at, key));
+        self.sources.insert(key, state);
+    }
+
+    fn ban(&mut self, now: Instant, key: IpAddr, reason: Reason, resident: bool) -> Ban {
+        let before = self.forget_ban(key).map_or(0, |ban| ban.nth);
+        if self.bans.len() >= GUARD_BANS_MAX
+            && let Some((_, other)) = self.deadlines.pop_due(Instant::from_nanos(u64::MAX))
+            && self.bans.remove(&other).is_some_and(|ban| ban.until.is_some())
+        {
+            self.banned = self.banned.saturating_sub(1);
+        }
+        let doubled = self.terms.ban_first.saturating_mul(1_u32.checked_shl(before).unwrap_or(u32::MAX));
+        let span = doubled.min(self.terms.ban_longest);
+        let (until, nth) = (now + span, before.saturating_add(1));
+        self.bans.insert(key, Banned { reason, nth, resident, until: Some(until), due: until });
+        self.deadlines.insert(until, key);
+        self.banned += 1;
+        Ban { address: key, reason, seconds: whole_seconds(span), nth }
+    }
+
+    fn forget_ban(&mut self, key: IpAddr) -> Option<Banned> {
+        let ban = self.bans.remove(&key)?;
+        self.deadlines.remove(ban.due, key);
+        if ban.until.is_some() {
+            self.banned = self.banned.saturating_sub(1);
+        }
+        Some(ban)
+    }
+}
+
+/// What counts as one source: an IPv4 address, or the /64 of an IPv6 address, which one customer has whole.
+fn key(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+fn whole_seconds(span: Duration) -> u64 {
+    span.as_secs() + u64::from(span.subsec_nanos() > 0)
+}
+
+#[cfg(test)]
+mod tests;

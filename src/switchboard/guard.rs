@@ -1,0 +1,154 @@
+//! Who gets no answer at the door: scanners, floods, guessers of passwords. And what goes round in circles.
+
+use std::net::IpAddr;
+
+use crate::clock::Now;
+use crate::limits::TRANSACTIONS_SOFT_MAX;
+use crate::sip::dialog::DialogKey;
+use crate::sip::flow::Flow;
+use crate::sip::guard::{Ban, Pass, Reason, Scanners, Terms};
+use crate::sip::header::{NameAddr, Via};
+use crate::sip::uri::{Host, Uri};
+use crate::sip::wire::{Message, Method, Name};
+
+use super::settings::Network;
+use super::{Output, Switchboard};
+
+/// What the guard is told by config.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuardSettings {
+    pub terms: Terms,
+    pub scanners: Scanners,
+    /// Never limited, never banned: the operators' own network.
+    pub allow: Vec<Network>,
+    /// Transactions from which on what can be asked again is refused.
+    pub crowded_at: usize,
+}
+
+impl Default for GuardSettings {
+    fn default() -> Self {
+        Self {
+            terms: Terms::default(),
+            scanners: Scanners::default(),
+            allow: Vec::new(),
+            crowded_at: TRANSACTIONS_SOFT_MAX,
+        }
+    }
+}
+
+/// Figures of the guard for the metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GuardFigures {
+    pub banned: usize,
+    /// In the order of `Reason::ALL`.
+    pub counts: [u64; Reason::ALL.len()],
+}
+
+impl Switchboard {
+    /// True when work may be done for a request. False: it is dropped in silence, so that scanners learn nothing and
+    /// nobody is hit by answers that he has not asked for.
+    ///
+    /// Trunks are never asked about, whatever comes in their name: the source of a datagram can be forged, and whoever could
+    /// have a trunk banned could silence 112. A request in a dialog of ours passes too, since only the two ends know its
+    /// three names; so a ban never cuts a call. And an established registration goes on from its address: what is proven by
+    /// a nonce of ours passes even while the rest from there is dropped.
+    pub(super) fn lets_in(&mut self, now: Now, flow: Flow, message: &Message<'_>) -> bool {
+        let source = flow.remote.ip();
+        if self.is_vouched(source) || message.method() == Some(Method::Ack) {
+            return true;
+        }
+        if DialogKey::of_request(message).is_some_and(|key| self.dialogs.contains_key(&key)) {
+            return true;
+        }
+        if self.settings.guard.scanners.sent(message) {
+            self.guard.count(Reason::Scanner);
+            return false;
+        }
+        let registrar = &self.registrar;
+        let reason = match self.guard.ask(now.mono, source, || registrar.has_binding_at(source)) {
+            Ok(Pass::Yes) => return true,
+            Ok(Pass::OnlyProven(_)) if self.authenticator.has_challenged(now, message) => return true,
+            Ok(Pass::OnlyProven(reason) | Pass::No(reason)) => reason,
+            Err(ban) => return self.tell_ban(ban),
+        };
+        self.guard.count(reason);
+        false
+    }
+
+    /// Somebody has shown wrong credentials.
+    pub(super) fn wrong_credentials(&mut self, now: Now, source: IpAddr) {
+        if self.is_vouched(source) {
+            return self.guard.count(Reason::Credentials);
+        }
+        let registrar = &self.registrar;
+        if let Some(ban) = self.guard.failed(now.mono, source, || registrar.has_binding_at(source)) {
+            self.tell_ban(ban);
+        }
+    }
+
+    /// Figures for the metrics.
+    pub fn guard_figures(&self) -> GuardFigures {
+        GuardFigures { banned: self.guard.banned(), counts: self.guard.counts().map(|(_, count)| count) }
+    }
+
+    /// True when transactions are so many that what can be asked again must wait, so that trunks' INVITEs find room.
+    /// REGISTER, OPTIONS, SUBSCRIBE and phones' INVITEs then get 503 with Retry-After (RFC 3261 §21.5.4), without state.
+    pub(super) fn sheds(&mut self, method: Method, of_trunk: bool) -> bool {
+        let crowded = self.transactions.len() >= self.settings.guard.crowded_at;
+        let shed = crowded && !(method == Method::Invite && of_trunk);
+        if shed {
+            self.guard.count(Reason::Overload);
+        }
+        shed
+    }
+
+    /// The status that a request gets which has lost its way.
+    ///
+    /// 482: one of its Via carries the branch of a request of ours that is under way, so it has come back (RFC 3261 §16.3
+    /// item 4); the branch alone tells, since another machine may bear our private address.
+    /// 403: its Route wants it carried on to somebody else (RFC 3261 §16.4), and we relay for nobody. The first Route has led
+    /// here, whatever name it uses, and is taken off; so are those that name us. A trunk's Routes are stepped over: a leftover
+    /// of the telco's own routing is no reason to refuse an emergency call.
+    /// Never 483: Max-Forwards counts hops, and none follow after us (RFC 3261 §16.3 item 3 speaks of proxies). What we send
+    /// on behalf of a caller takes his count along (RFC 7332 §4).
+    pub(super) fn astray(&mut self, message: &Message<'_>, of_trunk: bool) -> Option<u16> {
+        let method = message.method()?;
+        let mut vias = message.list(Name::Via).filter_map(|via| Via::parse(via).ok());
+        let returned =
+            vias.any(|via| via.branch().is_some_and(|branch| self.transactions.is_under_way(method, &branch)));
+        if returned {
+            return Some(482);
+        }
+        let elsewhere = !of_trunk && message.list(Name::Route).skip(1).any(|route| !self.names_us(route));
+        elsewhere.then_some(403)
+    }
+
+    pub(super) fn lift_ban(&mut self, address: IpAddr) -> bool {
+        self.guard.lift(address)
+    }
+
+    /// Trunk peers, and whom config vouches for.
+    fn is_vouched(&self, source: IpAddr) -> bool {
+        self.trunk_of(source).is_some() || self.settings.guard.allow.iter().any(|block| block.contains(source))
+    }
+
+    fn tell_ban(&mut self, ban: Ban) -> bool {
+        self.say(Output::Banned(ban));
+        false
+    }
+
+    /// A Route that stands for this service: an address of ours, or the domain.
+    fn names_us(&self, route: &[u8]) -> bool {
+        let Ok(route) = NameAddr::parse(route) else { return false };
+        let Ok(Uri::Sip(uri)) = Uri::parse(route.uri) else { return false };
+        let host = match uri.host {
+            Host::Name(name) => name.to_ascii_lowercase(),
+            Host::Ip(IpAddr::V4(v4)) => v4.to_string(),
+            Host::Ip(IpAddr::V6(v6)) => format!("[{v6}]"),
+        };
+        let with_port = format!("{host}:{}", uri.port.unwrap_or(5060));
+        let ours = |text: &str| text.eq_ignore_ascii_case(&with_port);
+        host.eq_ignore_ascii_case(&self.settings.domain)
+            || self.settings.listeners.iter().any(|one| ours(&one.advertised) || ours(&one.local.to_string()))
+    }
+}
