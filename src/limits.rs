@@ -66,8 +66,14 @@ pub const FACTS_GROUP_MAX: usize = 8_192;
 pub const DATAGRAMS_PER_TURN_MAX: usize = 64;
 /// Bytes that wait to be written to one TCP connection. Full: the connection is closed.
 pub const CONNECTION_BYTES_MAX: usize = 262_144;
+/// Messages that wait to be written to one TCP connection. Full: the connection is closed.
+pub const CONNECTION_MESSAGES_MAX: usize = 1_024;
 /// TCP connections. Full: new ones are closed at once.
-pub const CONNECTIONS_MAX: usize = 4_096;
+pub const CONNECTIONS_MAX: usize = 16_384;
+/// TCP connections from one address (a floor of phones may stand behind one). Full: new ones are closed at once.
+pub const CONNECTIONS_PER_SOURCE_MAX: usize = 1_024;
+/// What connections have brought and the loop has not taken yet. Full: reading waits, and so does the peer.
+pub const CONNECTION_EVENTS_MAX: usize = 1_024;
 /// Console requests under way to the loop. Full: 503.
 pub const CONSOLE_REQUESTS_MAX: usize = 256;
 
@@ -75,6 +81,9 @@ const _: () = assert!(CALLS_MAX * 2 <= RTP_PORTS_MAX);
 const _: () = assert!(CALLS_MAX * 8 <= TRANSACTIONS_MAX);
 const _: () = assert!(TRANSACTIONS_SOFT_MAX + CALLS_MAX * 4 <= TRANSACTIONS_MAX);
 const _: () = assert!(OPERATORS_MAX <= CALLS_MAX);
+const _: () = assert!(OPERATORS_MAX < CONNECTIONS_MAX);
+const _: () = assert!(CONNECTIONS_PER_SOURCE_MAX < CONNECTIONS_MAX);
+const _: () = assert!(MESSAGE_BYTES_MAX < CONNECTION_BYTES_MAX);
 const _: () = assert!(HEADER_BYTES_MAX < MESSAGE_BYTES_MAX);
 const _: () = assert!(LOCATION_BYTES_MAX < MESSAGE_BYTES_MAX);
 const _: () = assert!(LIVE_LEGS_PER_CALL_MAX < LEGS_PER_CALL_MAX);

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use crate::acd::section::SectionFault;
 use crate::media::command::Prompt;
+use crate::sip::flow::Transport;
 use crate::switchboard::FeatureCodes;
 
 use super::section::File;
 use super::source::Source;
-use super::{Config, Console, Fault, Recording, Report, Sip, guard, network, roster};
+use super::{Config, Console, Fault, Recording, Report, Sip, guard, network, roster, tls};
 
 /// Checks everything. None when something that has no default cannot be used; then `source` has a fault.
 pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
@@ -100,6 +101,7 @@ fn sip(source: &mut Source, file: &File) -> Sip {
     within("expires_max_seconds", section.expires_max_seconds, 10, 86_400);
     within("keep_alive_seconds", section.keep_alive_seconds, 0, 3_600);
     within("nonce_seconds", section.nonce_seconds, 10, 86_400);
+    within("connection_idle_seconds", section.connection_idle_seconds, 1, 86_400);
     if section.digest.is_empty() {
         source.fault("sip.digest", "no algorithm".to_owned(), "[\"MD5\", \"SHA-256\"], or one of them");
     }
@@ -113,9 +115,13 @@ fn sip(source: &mut Source, file: &File) -> Sip {
             "expires_min_seconds <= expires_default_seconds <= expires_max_seconds",
         );
     }
+    let listeners = network::listeners(source, section);
+    let over_tls = listeners.iter().any(|listener| listener.transport == Transport::Tls);
     Sip {
         domain: section.domain.clone(),
-        listeners: network::listeners(source, section),
+        listeners,
+        tls: tls::checked(source, section.tls.as_ref(), over_tls),
+        idle: Duration::from_secs(section.connection_idle_seconds),
         expires_min: Duration::from_secs(low),
         expires_default: Duration::from_secs(middle),
         expires_max: Duration::from_secs(high),

@@ -9,6 +9,7 @@ mod roster;
 mod section;
 mod source;
 mod switchboard;
+mod tls;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use crate::switchboard::{FeatureCodes, GuardSettings, Listener, Trunk};
 
 pub use fault::{Fault, Faults};
 pub use section::{EngineName, Log, LogFormat, Site};
+pub use tls::{Certificates, TlsFault, TlsFiles};
 
 /// Everything that the file says, parsed and checked.
 #[derive(Clone, Debug)]
@@ -68,6 +70,10 @@ pub struct Sip {
     /// Digest algorithms offered to phones, most wanted first.
     pub digest: Vec<Algorithm>,
     pub nonce_life: Duration,
+    /// None: no connection goes over TLS.
+    pub tls: Option<TlsFiles>,
+    /// Connections without a byte from the peer for so long are closed.
+    pub idle: Duration,
 }
 
 /// `[media]`, checked.
@@ -144,6 +150,7 @@ impl Config {
                 listeners: running.sip.listeners,
                 digest: running.sip.digest,
                 nonce_life: running.sip.nonce_life,
+                idle: running.sip.idle,
                 ..self.sip
             },
             media: running.media,
@@ -164,6 +171,7 @@ impl Config {
             ("sip.listen", self.sip.listeners == running.sip.listeners),
             ("sip.digest", self.sip.digest == running.sip.digest),
             ("sip.nonce_seconds", self.sip.nonce_life == running.sip.nonce_life),
+            ("sip.connection_idle_seconds", self.sip.idle == running.sip.idle),
             ("media", self.media == running.media),
             ("site.language", self.site.language == running.site.language),
             ("prompts.dir", self.prompts_dir == running.prompts_dir),

@@ -49,17 +49,15 @@ pub(super) fn listeners(source: &mut Source, section: &section::Sip) -> Vec<List
 }
 
 fn listen_address(source: &mut Source, key: &str, text: &str) -> Option<(Transport, SocketAddr)> {
-    let right = "\"udp:ADDRESS:PORT\", as in \"udp:127.0.0.1:5060\" or \"udp:[::1]:5060\"";
+    let right = "\"udp:ADDRESS:PORT\", \"tcp:…\" or \"tls:…\", as in \"udp:127.0.0.1:5060\" or \"tls:[::1]:5061\"";
     let Some((scheme, address)) = text.split_once(':') else {
         source.fault(key, format!("{text:?} has no transport"), right);
         return None;
     };
     let transport = match scheme {
         "udp" => Transport::Udp,
-        "tcp" | "tls" => {
-            source.fault(key, format!("{scheme}: is not in this version"), right);
-            return None;
-        }
+        "tcp" => Transport::Tcp,
+        "tls" => Transport::Tls,
         _ => {
             source.fault(key, format!("{scheme:?} is not a transport"), right);
             return None;
@@ -139,7 +137,16 @@ pub(super) fn trunks(source: &mut Source, sections: &[section::Trunk], listeners
             );
         }
         let keep_alive = target.and(interval(section.keep_alive_seconds));
-        trunks.push(Trunk { name: section.name.clone(), peers, target, transport, keep_alive });
+        let tls_name = tls_name(source, &key("tls_name"), section);
+        trunks.push(Trunk {
+            name: section.name.clone(),
+            peers,
+            target,
+            transport,
+            tls_name,
+            tcp_when_large: large_over_tcp(source, &key("tcp_when_large"), section, listeners),
+            keep_alive,
+        });
     }
     trunks
 }
@@ -160,22 +167,46 @@ pub(super) fn networks(source: &mut Source, key: &str, texts: &[String]) -> Vec<
 }
 
 fn trunk_transport(source: &mut Source, key: &str, name: TransportName, listeners: &[Listener]) -> Transport {
-    match name {
-        TransportName::Udp => {
-            if !listeners.is_empty() && !listeners.iter().any(|listener| listener.transport == Transport::Udp) {
-                source.fault(key, "udp, while no udp: address listens", "a udp: address in sip.listen");
-            }
-            Transport::Udp
-        }
-        TransportName::Tcp => {
-            source.fault(key, "calls to a trunk over tcp are not in this version", "\"udp\"");
-            Transport::Tcp
-        }
-        TransportName::Tls => {
-            source.fault(key, "tls is not in this version", "\"udp\"");
-            Transport::Tls
-        }
+    let (transport, word) = match name {
+        TransportName::Udp => (Transport::Udp, "udp"),
+        TransportName::Tcp => (Transport::Tcp, "tcp"),
+        TransportName::Tls => (Transport::Tls, "tls"),
+    };
+    if !listeners.is_empty() && !listens_on(listeners, transport) {
+        let wrong = format!("{word}, while no {word}: address listens");
+        source.fault(key, wrong, format!("a {word}: address in sip.listen"));
     }
+    transport
+}
+
+fn listens_on(listeners: &[Listener], transport: Transport) -> bool {
+    listeners.iter().any(|listener| listener.transport == transport)
+}
+
+fn tls_name(source: &mut Source, key: &str, section: &section::Trunk) -> Option<String> {
+    let name = section.tls_name.as_ref()?;
+    if section.transport != TransportName::Tls {
+        source.fault(
+            key,
+            "stands there, while the trunk's transport is not tls",
+            "transport = \"tls\", or no tls_name",
+        );
+    }
+    if rustls::pki_types::ServerName::try_from(name.as_str()).is_err() {
+        source.fault(
+            key,
+            format!("{name:?} is not a name"),
+            "the name in the trunk's certificate: \"sbc.telco.example\"",
+        );
+    }
+    Some(name.clone())
+}
+
+fn large_over_tcp(source: &mut Source, key: &str, section: &section::Trunk, listeners: &[Listener]) -> bool {
+    if section.tcp_when_large && !listens_on(listeners, Transport::Tcp) {
+        source.fault(key, "true, while no tcp: address listens", "a tcp: address in sip.listen, or false");
+    }
+    section.tcp_when_large
 }
 
 fn trunk_target(source: &mut Source, key: &str, text: &str) -> Option<SocketAddr> {

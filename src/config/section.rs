@@ -66,6 +66,8 @@ pub(super) struct Sip {
     pub(super) keep_alive_seconds: u64,
     pub(super) digest: Vec<Algorithm>,
     pub(super) nonce_seconds: u64,
+    pub(super) connection_idle_seconds: u64,
+    pub(super) tls: Option<super::tls::Section>,
 }
 
 impl Default for Sip {
@@ -80,6 +82,8 @@ impl Default for Sip {
             keep_alive_seconds: 30,
             digest: vec![Algorithm::Md5],
             nonce_seconds: 300,
+            connection_idle_seconds: 3_900,
+            tls: None,
         }
     }
 }
@@ -92,6 +96,8 @@ pub(super) struct Trunk {
     pub(super) peers: Vec<String>,
     pub(super) uri: Option<String>,
     pub(super) transport: TransportName,
+    pub(super) tls_name: Option<String>,
+    pub(super) tcp_when_large: bool,
     pub(super) keep_alive_seconds: u64,
 }
 
@@ -102,6 +108,8 @@ impl Default for Trunk {
             peers: Vec::new(),
             uri: None,
             transport: TransportName::Udp,
+            tls_name: None,
+            tcp_when_large: false,
             keep_alive_seconds: 30,
         }
     }

@@ -1,7 +1,9 @@
 //! The only room with clocks, sockets and threads: gives the pure rooms their inputs and carries out their outputs.
 
 mod accounts;
+mod certificates;
 pub mod clock;
+pub mod connections;
 mod console_api;
 mod desk;
 mod hands;
@@ -12,6 +14,8 @@ mod observe;
 mod records;
 mod serve;
 pub mod signalling;
+pub mod stream;
+mod tls;
 pub mod token;
 pub mod trace;
 

@@ -12,12 +12,14 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use crate::config::{Config, EngineName};
+use crate::config::{Certificates, Config, EngineName, TlsFiles};
 use crate::ids::Rng;
 use crate::sip::flow::Transport;
-use crate::switchboard::Switchboard;
+use crate::switchboard::{Switchboard, Trunk};
 
+use super::certificates;
 use super::clock::Clock;
+use super::connections::StreamListener;
 use super::console_api::{self, Console};
 use super::desk::{Desk, desk};
 use super::hands::ServiceHands;
@@ -26,6 +28,7 @@ use super::metrics::Metrics;
 use super::observe::Observer;
 use super::records::{self, Ledger, Records};
 use super::signalling::{self, Inbound, Signalling};
+use super::stream::Patience;
 use super::token::Token;
 use super::trace::{self, LogGuard};
 
@@ -49,7 +52,8 @@ async fn run(config: Config, clock: Clock, log: &LogGuard) -> anyhow::Result<()>
         warn!("{warning}");
     }
     // First of all the sockets: what arrives meanwhile waits in the kernel.
-    let sockets = bind_all(&config)?;
+    let (sockets, streams) = (bind_all(&config)?, bind_streams(&config)?);
+    let certificates = config.sip.tls.as_ref().map(TlsFiles::read).transpose()?;
     let console_listener = console_api::bind(config.console.listen).await?;
     let token = Token::read_or_make(&config.console.token_file)?;
     let metrics = Arc::new(Metrics::new()?);
@@ -67,7 +71,8 @@ async fn run(config: Config, clock: Clock, log: &LogGuard) -> anyhow::Result<()>
         observer: Observer::new(Arc::clone(&metrics)),
         metrics: Arc::clone(&metrics),
     };
-    let over = start_loop(switchboard, clock, sockets, inbox, hands)?;
+    let streams = Streams { listeners: streams, idle: config.sip.idle, certificates, trunks: config.trunks.clone() };
+    let over = start_loop(switchboard, clock, sockets, streams, inbox, hands)?;
     let look_again = Arc::new(Notify::new());
     let operators =
         tokio::spawn(records::tell_changes(records.accounts().clone(), desk.clone(), Arc::clone(&look_again)));
@@ -136,18 +141,39 @@ fn start_media(config: &Config, desk: &Desk) -> tokio::task::JoinHandle<anyhow::
     tokio::task::spawn_blocking(move || Media::start(settings, move |event| desk.media(event)))
 }
 
+/// Binds every SIP address that takes streams.
+fn bind_streams(config: &Config) -> anyhow::Result<Vec<StreamListener>> {
+    let reliable = config.sip.listeners.iter().filter(|listener| listener.transport.is_reliable());
+    reliable.map(|listener| StreamListener::bind(listener.transport, listener.local)).collect()
+}
+
+/// What the loop's streams begin with.
+struct Streams {
+    listeners: Vec<StreamListener>,
+    idle: Duration,
+    certificates: Option<Certificates>,
+    trunks: Vec<Trunk>,
+}
+
 /// Starts the signalling thread. What comes out is told when it has ended: the ledger with what is still to be written.
 fn start_loop(
     switchboard: Switchboard,
     clock: Clock,
     sockets: Vec<std::net::UdpSocket>,
+    streams: Streams,
     inbox: tokio::sync::mpsc::Receiver<Inbound>,
     hands: ServiceHands,
 ) -> anyhow::Result<oneshot::Receiver<Ledger>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let entered = runtime.enter();
     let sockets = sockets.into_iter().map(tokio::net::UdpSocket::from_std).collect::<Result<Vec<_>, _>>()?;
-    let signalling = Signalling::new(switchboard, clock, sockets, inbox, hands)?;
+    let patience = Patience { idle: streams.idle, ..Patience::default() };
+    let signalling = Signalling::new(switchboard, clock, sockets, inbox, hands)?.with_streams(
+        streams.listeners,
+        patience,
+        streams.certificates,
+        &streams.trunks,
+    )?;
     drop(entered);
     let (tell, over) = oneshot::channel();
     std::thread::Builder::new().name("signalling".to_owned()).spawn(move || {
@@ -178,11 +204,19 @@ impl Watch {
         let (mut end, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let mut reload = signal(SignalKind::hangup())?;
         let mut drain = Drain::default();
+        let mut stamps = certificates::stamps(self.running.sip.tls.as_ref());
+        let mut look = tokio::time::interval(certificates::LOOK_EVERY);
         loop {
             tokio::select! {
                 ledger = &mut over => return ledger.context("the signalling loop has died"),
                 () = told(&mut end, &mut interrupt) => self.hasten(&mut drain).await,
                 Some(()) = reload.recv() => self.reload().await,
+                _ = look.tick() => {
+                    let new = certificates::stamps(self.running.sip.tls.as_ref());
+                    if std::mem::replace(&mut stamps, new.clone()) != new {
+                        self.renew_certificates().await;
+                    }
+                }
                 () = until(drain.next()) => self.hasten(&mut drain).await,
             }
         }
@@ -211,6 +245,18 @@ impl Watch {
         }
     }
 
+    /// Reads the certificates again for connections to come. One that cannot be used leaves the old one.
+    async fn renew_certificates(&mut self) {
+        let Some(files) = &self.running.sip.tls else { return };
+        match files.read() {
+            Ok(certificates) => {
+                self.desk.tell(Inbound::Certificates(Box::new(certificates))).await;
+                info!("the certificates were read again");
+            }
+            Err(fault) => error!(%fault, "the old certificates stay"),
+        }
+    }
+
     async fn reload(&mut self) {
         let new = match Config::load(&self.file) {
             Ok(new) => new,
@@ -226,6 +272,7 @@ impl Watch {
             warn!(key, "has changed, but only a restart takes it up");
         }
         self.running = new.beside(&self.running);
+        self.renew_certificates().await;
         self.desk.tell(Inbound::Configure(Box::new(self.running.switchboard()))).await;
         self.look_again.notify_one();
         info!("the configuration was read again");

@@ -16,15 +16,19 @@ use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::cdr::fact::Fact;
+use crate::config::Certificates;
 use crate::limits::{DATAGRAMS_PER_TURN_MAX, MESSAGE_BYTES_MAX};
 use crate::media::command::{Command, Event};
 use crate::sip::flow::{Flow, Transmit};
 use crate::switchboard::{
-    Account, ConsoleCommand, ConsoleReply, Gauges, GuardFigures, Input, Output, Settings, Switchboard,
+    Account, ConsoleCommand, ConsoleReply, Gauges, GuardFigures, Input, Output, Settings, Switchboard, Trunk,
 };
 
 use super::clock::Clock;
+use super::connections::{Came, Caps, Connections, StreamListener};
 use super::icmp;
+use super::stream::Patience;
+use super::tls::Tls;
 
 /// Bytes that the kernel keeps for us on each SIP socket: a burst of some thousand messages.
 const SOCKET_BYTES: usize = 4 << 20;
@@ -39,6 +43,8 @@ pub enum Inbound {
     Figures(oneshot::Sender<Figures>),
     Accounts(Vec<Account>),
     Configure(Box<Settings>),
+    /// For connections from now on.
+    Certificates(Box<Certificates>),
     Drain,
     HangUpAll,
     /// Ends the loop at once.
@@ -85,6 +91,7 @@ pub struct Signalling<H: Hands> {
     switchboard: Switchboard,
     clock: Clock,
     sockets: Vec<(SocketAddr, UdpSocket)>,
+    connections: Connections,
     inbox: mpsc::Receiver<Inbound>,
     hands: H,
     replies: BTreeMap<u64, oneshot::Sender<ConsoleReply>>,
@@ -106,6 +113,9 @@ pub(super) fn bind_plain(local: SocketAddr) -> anyhow::Result<std::net::UdpSocke
     // The kernel may grant less: then bursts are shorter.
     socket.set_recv_buffer_size(SOCKET_BYTES)?;
     socket.set_send_buffer_size(SOCKET_BYTES)?;
+    if local.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
     icmp::keep_errors(socket.as_fd(), local.is_ipv6())?;
     socket.bind(&local.into()).with_context(|| format!("udp:{local} cannot be listened on"))?;
     Ok(socket.into())
@@ -125,6 +135,7 @@ impl<H: Hands> Signalling<H> {
             switchboard,
             clock,
             sockets: sockets.collect::<io::Result<_>>()?,
+            connections: Connections::new(Caps::default(), Patience::default(), Tls::default()),
             inbox,
             hands,
             replies: BTreeMap::new(),
@@ -133,6 +144,23 @@ impl<H: Hands> Signalling<H> {
             tally: Tally::default(),
             drained: false,
         })
+    }
+
+    /// Takes streams too. Must be called within the loop's runtime.
+    pub fn with_streams(
+        mut self,
+        listeners: Vec<StreamListener>,
+        patience: Patience,
+        certificates: Option<Certificates>,
+        trunks: &[Trunk],
+    ) -> io::Result<Self> {
+        let tls = certificates.map(Tls::new).unwrap_or_default();
+        self.connections = Connections::new(Caps::default(), patience, tls);
+        self.connections.set_trunks(trunks);
+        for listener in listeners {
+            self.connections.listen(listener)?;
+        }
+        Ok(self)
     }
 
     /// Runs until it is told to stop, is drained, or nobody can tell it anything any more.
@@ -156,10 +184,16 @@ impl<H: Hands> Signalling<H> {
                         self.take_errors(index);
                     }
                     self.receive(index, &mut buffer);
+                    self.take_streams();
+                }
+                came = self.connections.next() => {
+                    self.take_stream(came);
+                    self.take_streams();
                 }
                 () = until(due) => self.step(Input::Tick),
             }
         }
+        self.connections.close().await;
         (self.tally, self.hands)
     }
 
@@ -174,7 +208,7 @@ impl<H: Hands> Signalling<H> {
             Inbound::Figures(reply) => {
                 let figures = Figures {
                     gauges: self.switchboard.gauges(),
-                    tally: self.tally,
+                    tally: Tally { connections: self.connections.len(), ..self.tally },
                     guard: self.switchboard.guard_figures(),
                 };
                 if reply.send(figures).is_err() {
@@ -182,7 +216,11 @@ impl<H: Hands> Signalling<H> {
                 }
             }
             Inbound::Accounts(accounts) => self.step(Input::Accounts(accounts)),
-            Inbound::Configure(settings) => self.step(Input::Configure(settings)),
+            Inbound::Configure(settings) => {
+                self.connections.set_trunks(&settings.trunks);
+                self.step(Input::Configure(settings));
+            }
+            Inbound::Certificates(certificates) => self.connections.set_tls(Tls::new(*certificates)),
             Inbound::Drain => self.step(Input::Drain),
             Inbound::HangUpAll => self.step(Input::HangUpAll),
             Inbound::Stop => self.drained = true,
@@ -202,6 +240,29 @@ impl<H: Hands> Signalling<H> {
                 // Nothing more; or an ICMP error, which the error queue tells better.
                 Err(_) => return,
             }
+        }
+    }
+
+    /// Takes what has come over the streams, a limited number, so that timers and datagrams have their turn.
+    fn take_streams(&mut self) {
+        for _ in 0..DATAGRAMS_PER_TURN_MAX {
+            let Some(came) = self.connections.try_next() else { return };
+            self.take_stream(came);
+        }
+    }
+
+    fn take_stream(&mut self, came: Came) {
+        match came {
+            Came::Message { flow, bytes } => {
+                self.tally.datagrams_in += 1;
+                self.step(Input::Received { flow, bytes: &bytes });
+            }
+            Came::Proven { flow, names } => self.step(Input::Proven { flow, names }),
+            Came::Lost(flow) => {
+                self.tally.unreachable += 1;
+                self.step(Input::Unreachable { flow });
+            }
+            Came::Nothing => {}
         }
     }
 
@@ -257,6 +318,13 @@ impl<H: Hands> Signalling<H> {
 
     fn send(&mut self, transmit: &Transmit) {
         let flow = transmit.flow;
+        if flow.transport.is_reliable() {
+            match self.connections.send(transmit) {
+                true => self.tally.datagrams_out += 1,
+                false => self.tally.datagrams_unsent += 1,
+            }
+            return;
+        }
         let mine = self.sockets.iter().find(|(local, _)| *local == flow.local).or_else(|| self.sockets.first());
         // A send may fail for the ICMP error of an earlier datagram, without having sent this one: it is tried again.
         let sent = mine.is_some_and(|(_, socket)| {

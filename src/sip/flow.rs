@@ -35,7 +35,7 @@ impl Transport {
     }
 }
 
-/// Identifies one stream connection for the life of the process; 0 means a datagram socket.
+/// Identifies one stream connection for the life of the process; 0 means a datagram socket, or any connection to the peer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub u64);
 
@@ -58,13 +58,24 @@ impl Flow {
         Self { transport: Transport::Udp, local, remote, connection: ConnectionId(0) }
     }
 
-    /// The same listening socket towards another peer (datagrams only: a stream has one peer).
+    /// Whatever leads from a listener to a peer: on streams the connection that is open, or a new one.
+    pub const fn any(transport: Transport, local: SocketAddr, remote: SocketAddr) -> Self {
+        Self { transport, local, remote, connection: ConnectionId(0) }
+    }
+
+    /// The same listening socket towards another peer. What goes over one certain connection stays there: a connection has
+    /// one peer.
     #[must_use]
     pub const fn towards(self, remote: SocketAddr) -> Self {
-        match self.transport {
-            Transport::Udp => Self { remote, ..self },
-            Transport::Tcp | Transport::Tls => self,
+        match self.connection {
+            ConnectionId(0) => Self { remote, ..self },
+            ConnectionId(_) => self,
         }
+    }
+
+    /// True when it is one certain connection, which can be lost.
+    pub const fn is_connection(self) -> bool {
+        self.connection.0 != 0
     }
 }
 

@@ -81,6 +81,7 @@ impl Switchboard {
         let received = self.received(taken.message, trunk, called);
         self.alarms.insert(call.over_at, Alarm::TooLong(id));
         self.calls.insert(id, call);
+        self.hold_stream(id, taken.flow);
         self.merged.insert(key, id);
         self.invites.insert(taken.server, Who::Caller(id));
         self.fact(now, id, received);

@@ -71,7 +71,7 @@ impl Switchboard {
     }
 
     fn out_of_dialog(&mut self, now: Now, flow: Flow, message: &Message<'_>, method: Method) {
-        let trunk = self.trunk_of(flow.remote.ip());
+        let trunk = self.trunk_of(flow);
         if let Some(fault) = general_fault(message, method) {
             return self.refuse_fault(flow, message, fault);
         }
@@ -198,7 +198,8 @@ impl Switchboard {
             self.transaction_event(now, event);
         }
         self.events = events;
-        if flow.transport.is_reliable() {
+        if flow.is_connection() {
+            self.connection_lost(flow);
             for user in self.registrar.flow_closed(flow) {
                 self.unregistered(now, &user);
             }

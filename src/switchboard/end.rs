@@ -186,6 +186,7 @@ impl Switchboard {
         }
         if let Some(call) = self.calls.remove(&id) {
             self.merged.remove(&call.merge_key);
+            self.release_stream(id, call.caller.line.flow);
             if let Some(dialog) = &call.caller.line.dialog {
                 self.dialogs.remove(dialog.key());
             }

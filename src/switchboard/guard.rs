@@ -127,9 +127,10 @@ impl Switchboard {
         self.guard.lift(address)
     }
 
-    /// Trunk peers, and whom config vouches for.
+    /// Trunk peers, whatever they have proven, and whom config vouches for.
     fn is_vouched(&self, source: IpAddr) -> bool {
-        self.trunk_of(source).is_some() || self.settings.guard.allow.iter().any(|block| block.contains(source))
+        let peers = self.settings.trunks.iter().flat_map(|trunk| &trunk.peers);
+        peers.chain(&self.settings.guard.allow).any(|block| block.contains(source))
     }
 
     fn tell_ban(&mut self, ban: Ban) -> bool {

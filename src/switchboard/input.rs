@@ -24,6 +24,8 @@ pub enum Input<'a> {
     Received { flow: Flow, bytes: &'a [u8] },
     /// The peer of a flow cannot be reached (ICMP), or its connection has closed.
     Unreachable { flow: Flow },
+    /// The peer of a TLS connection has proven these of the names that trunks have (`Trunk::tls_name`).
+    Proven { flow: Flow, names: Vec<String> },
     /// From media.
     Media(Event),
     /// From the console; exactly one `Output::Reply` with the same `request` follows.

@@ -72,6 +72,13 @@ impl Switchboard {
             return Err(format!("an INVITE belongs to {who:?}, who is gone"));
         }
         let dead = |id: &crate::ids::CallId| !self.calls.contains_key(id);
+        for (connection, calls) in &self.streams {
+            let over_it =
+                |id| self.calls.get(id).is_some_and(|call: &Call| call.caller.line.flow.connection == *connection);
+            if calls.is_empty() || !calls.iter().all(over_it) {
+                return Err(format!("calls are held to go over {connection:?}, and do not"));
+            }
+        }
         if self.falling_back.iter().any(dead) {
             return Err("a fallback belongs to a call that is gone".to_owned());
         }

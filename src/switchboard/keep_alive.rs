@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-
 use crate::clock::{Instant, Now};
 use crate::ids::OperatorId;
-use crate::sip::flow::{Flow, Transport};
+use crate::sip::flow::Flow;
 use crate::sip::message;
 use crate::sip::wire::{Method, Name};
 
+use super::route::uri_over;
 use super::timers::Alarm;
 use super::{Output, Purpose, Switchboard};
 
@@ -36,19 +35,12 @@ impl Switchboard {
     }
 
     pub(super) fn ping_trunk(&mut self, now: Now, index: usize) {
-        let Some((target, every)) =
-            self.settings.trunks.get(index).and_then(|trunk| Some((trunk.target?, trunk.keep_alive?)))
-        else {
-            return;
-        };
+        let Some(trunk) = self.settings.trunks.get(index) else { return };
+        let (Some(flow), Some(every)) = (self.trunk_flow(trunk), trunk.keep_alive) else { return };
         let next = now.mono + every;
         self.alarms.insert(next, Alarm::PingTrunk(index));
         self.pings.trunks.insert(index, next);
-        let listener = self.settings.listeners.iter().find(|listener| listener.transport == Transport::Udp);
-        if let Some(flow) = listener.map(|listener| Flow::udp(listener.local, target)) {
-            let uri = Bytes::from(format!("sip:{target}"));
-            self.ping(now, flow, &uri, Purpose::TrunkPing(index));
-        }
+        self.ping(now, flow, &uri_over(flow, None), Purpose::TrunkPing(index));
     }
 
     /// A trunk answered, or did not: the change is told.

@@ -18,6 +18,7 @@ mod output;
 mod phone;
 mod ports;
 mod register;
+mod route;
 mod settings;
 mod sound;
 mod timers;
@@ -33,7 +34,7 @@ use crate::ids::{CallId, OperatorId, Rng};
 use crate::media::command::{AnchorId, Command};
 use crate::sip::dialog::DialogKey;
 use crate::sip::digest::Authenticator;
-use crate::sip::flow::{Flow, Transmit};
+use crate::sip::flow::{ConnectionId, Flow, Transmit};
 use crate::sip::guard::Guard;
 use crate::sip::registrar::Registrar;
 use crate::sip::transaction::{ClientId, Event, ServerId, Transactions};
@@ -81,6 +82,10 @@ pub struct Switchboard {
     invites: BTreeMap<ServerId, Who>,
     merged: BTreeMap<MergeKey, CallId>,
     clients: BTreeMap<ClientId, Purpose>,
+    /// Callers' legs by the connection that they go over.
+    streams: BTreeMap<ConnectionId, BTreeSet<CallId>>,
+    /// The names of trunks that the peers of connections have proven.
+    proven: BTreeMap<ConnectionId, Vec<String>>,
     anchors: BTreeMap<AnchorId, Who>,
     /// Anchors that are closed but have not told what they saw; at most one for each port.
     closing: BTreeMap<u32, (AnchorId, Who)>,
@@ -127,6 +132,8 @@ impl Switchboard {
             invites: BTreeMap::new(),
             merged: BTreeMap::new(),
             clients: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            proven: BTreeMap::new(),
             anchors: BTreeMap::new(),
             closing: BTreeMap::new(),
             alarms: Deadlines::default(),
@@ -156,6 +163,7 @@ impl Switchboard {
         match input {
             Input::Received { flow, bytes } => self.receive(now, flow, bytes),
             Input::Unreachable { flow } => self.unreachable(now, flow),
+            Input::Proven { flow, names } => self.proven(flow, names),
             Input::Media(event) => self.media_event(now, event),
             Input::Console { request, command } => self.console(now, request, command),
             Input::Accounts(accounts) => self.set_accounts(now, accounts),
@@ -192,7 +200,11 @@ impl Switchboard {
 
     /// True when no call, transaction or binding is left.
     pub fn is_idle(&self) -> bool {
-        self.calls.is_empty() && self.phones.is_empty() && self.transactions.is_empty() && self.registrar.is_empty()
+        self.calls.is_empty()
+            && self.phones.is_empty()
+            && self.transactions.is_empty()
+            && self.registrar.is_empty()
+            && self.streams.is_empty()
     }
 
     /// Takes new settings. What is under way goes on under the terms that it began with.
@@ -286,11 +298,6 @@ impl Switchboard {
             Transport::Tls => ";transport=tls",
         };
         format!("<sip:siaga@{}{suffix}>", self.advertised(flow))
-    }
-
-    /// The trunk that an address belongs to, as an index into the settings.
-    fn trunk_of(&self, address: std::net::IpAddr) -> Option<usize> {
-        self.settings.trunks.iter().position(|trunk| trunk.peers.iter().any(|peer| peer.contains(address)))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::ids::{CallId, LegNo, OperatorId};
 use crate::limits::LEGS_PER_CALL_MAX;
 use crate::media::command::{AnchorId, Command};
 use crate::sip::dialog::Dialog;
-use crate::sip::flow::{Flow, Transport};
+use crate::sip::flow::Flow;
 use crate::sip::message;
 use crate::sip::offer_answer;
 use crate::sip::sdp::{self, AudioCodec, Direction, Local};
@@ -16,6 +16,7 @@ use crate::sip::wire::{Message, Method, Name};
 
 use super::call::Stage;
 use super::leg::{Line, OfferLeg, OfferState, Sound, Who, outcome_of};
+use super::route::uri_over;
 use super::timers::Alarm;
 use super::{Purpose, Switchboard};
 
@@ -124,17 +125,15 @@ impl Switchboard {
                 Some((binding.uri.clone(), binding.flow, false))
             }
             Callee::Number(number) => {
-                let target = self.settings.trunks.iter().find_map(|trunk| trunk.target)?;
-                let listener = self.settings.listeners.iter().find(|listener| listener.transport == Transport::Udp)?;
-                let uri = Bytes::from(format!("sip:{number}@{target}"));
-                Some((uri, Flow::udp(listener.local, target), true))
+                let flow = self.outgoing_flow()?;
+                Some((uri_over(flow, Some(number)), flow, true))
             }
         }
     }
 
     /// Sends the INVITE of a new leg. False when it cannot be: no binding, no port, no room.
     fn ring(&mut self, now: Now, id: CallId, to: Callee, why: String, ring_until: crate::clock::Instant) -> bool {
-        let Some((uri, flow, follow_target)) = self.destination(&to) else { return false };
+        let Some((uri, mut flow, follow_target)) = self.destination(&to) else { return false };
         let Some(call) = self.calls.get_mut(&id) else { return false };
         if usize::from(call.next_leg) >= LEGS_PER_CALL_MAX {
             return false;
@@ -147,8 +146,14 @@ impl Switchboard {
         let (tag, branch) = (self.rng.token(), format!("z9hG4bK{}", self.rng.token()));
         let sip_call_id = self.rng.token();
         let from = self.shown_from(id, tag.as_str());
-        let invite = self.leg_invite(id, &uri, flow, &branch, &from, sip_call_id.as_str());
-        let bytes = invite.body("application/sdp", &offer).encode();
+        let build = |flow: Flow| {
+            let invite = self.leg_invite(id, &uri, flow, &branch, &from, sip_call_id.as_str());
+            invite.body("application/sdp", &offer).encode()
+        };
+        let mut bytes = build(flow);
+        if let Some(large) = self.large_flow(flow, bytes.len()) {
+            (flow, bytes) = (large, build(large));
+        }
         let (anchor, mut line) = (sound.anchor, Line::new(flow, follow_target));
         line.sound = Some(sound);
         let sent = self.transactions.send(now.mono, flow, Method::Invite, &branch, bytes, &mut self.transmits);

@@ -64,6 +64,7 @@ impl Switchboard {
                     self.acd.set_registered(now, &operator, true);
                     self.acd.set_reachable(now, &operator, true);
                     self.ping_phone_from(now.mono, &operator);
+                    self.phone_moved(&operator, taken.flow);
                 } else if was {
                     self.unregistered(now, operator.as_str());
                 }

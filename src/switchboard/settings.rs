@@ -61,6 +61,10 @@ pub struct Trunk {
     /// Where outgoing calls and keep-alives go; None: only incoming.
     pub target: Option<SocketAddr>,
     pub transport: Transport,
+    /// The name that its certificate must prove; None: its address is enough.
+    pub tls_name: Option<String>,
+    /// Requests that are too long for a datagram go over TCP.
+    pub tcp_when_large: bool,
     /// OPTIONS interval; None: none are sent.
     pub keep_alive: Option<Duration>,
 }

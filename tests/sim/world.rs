@@ -47,6 +47,8 @@ pub(crate) fn settings() -> Settings {
             peers: vec![Network::parse("127.0.0.2/32").unwrap()],
             target: None,
             transport: Transport::Udp,
+            tls_name: None,
+            tcp_when_large: false,
             keep_alive: None,
         }],
         media_address: "127.0.0.1".parse().unwrap(),

@@ -1,0 +1,169 @@
+//! `[sip.tls]`: certificates and keys, read from their files and made ready for connections (RFC 3261 §26.3, RFC 5922).
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use serde::Deserialize;
+
+use super::source::Source;
+
+/// The section as it stands in TOML.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Section {
+    certificate: String,
+    key: String,
+    client_ca: Option<String>,
+    ca: Option<String>,
+}
+
+/// The files of `[sip.tls]`, PEM all of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Our certificate, then those that lead to its issuer.
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+    /// Issuers of the certificates that trunks show when they connect; None: none is asked for.
+    pub client_ca: Option<PathBuf>,
+    /// Issuers of the certificates of trunks that we connect to; None: those that the system trusts.
+    pub ca: Option<PathBuf>,
+}
+
+/// What the files are made into.
+#[derive(Clone, Debug)]
+pub struct Certificates {
+    /// For connections that peers open.
+    pub server: Arc<ServerConfig>,
+    /// For connections that we open.
+    pub client: Arc<ClientConfig>,
+}
+
+/// Why a file cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("sip.tls.{key}: {wrong}")]
+pub struct TlsFault {
+    /// The key within `[sip.tls]`.
+    pub key: &'static str,
+    pub wrong: String,
+    pub right: &'static str,
+}
+
+impl TlsFiles {
+    /// Reads and checks them all.
+    pub fn read(&self) -> Result<Certificates, TlsFault> {
+        let provider = Arc::new(ring::default_provider());
+        let chain = certificates("certificate", &self.certificate)?;
+        let key = PrivateKeyDer::from_pem_file(&self.key)
+            .map_err(|error| fault("key", &self.key, &error, "a private key in PEM that the service may read"))?;
+        let fits = |error: rustls::Error| {
+            let right = "a certificate, and the key that belongs to it";
+            TlsFault {
+                key: "certificate",
+                wrong: format!("{} does not do: {error}", self.certificate.display()),
+                right,
+            }
+        };
+        let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(fits)?;
+        let server = match &self.client_ca {
+            None => server.with_no_client_auth(),
+            Some(path) => server.with_client_cert_verifier(self.client_verifier(path, &provider)?),
+        };
+        let server = server.with_single_cert(chain.clone(), key.clone_key()).map_err(fits)?;
+        let client = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(fits)?
+            .with_root_certificates(self.issuers()?)
+            .with_client_auth_cert(chain, key)
+            .map_err(fits)?;
+        Ok(Certificates { server: Arc::new(server), client: Arc::new(client) })
+    }
+
+    /// Every path that is read.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        [Some(&self.certificate), Some(&self.key), self.client_ca.as_ref(), self.ca.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(PathBuf::as_path)
+    }
+
+    /// Asks for certificates and checks those that are shown; phones have none and are let in without.
+    fn client_verifier(
+        &self,
+        path: &Path,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, TlsFault> {
+        let roots = Arc::new(store("client_ca", path)?);
+        WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider))
+            .allow_unauthenticated()
+            .build()
+            .map_err(|error| fault("client_ca", path, &error, "certificates of issuers in PEM"))
+    }
+
+    fn issuers(&self) -> Result<RootCertStore, TlsFault> {
+        if let Some(path) = &self.ca {
+            return store("ca", path);
+        }
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        Ok(roots)
+    }
+}
+
+fn certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsFault> {
+    let right = "a file of certificates in PEM that the service may read";
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    match read {
+        Ok(all) if all.is_empty() => {
+            Err(TlsFault { key, wrong: format!("{} has no certificate in it", path.display()), right })
+        }
+        Ok(all) => Ok(all),
+        Err(error) => Err(fault(key, path, &error, right)),
+    }
+}
+
+fn store(key: &'static str, path: &Path) -> Result<RootCertStore, TlsFault> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(key, path)? {
+        roots.add(certificate).map_err(|error| fault(key, path, &error, "certificates of issuers in PEM"))?;
+    }
+    Ok(roots)
+}
+
+fn fault(key: &'static str, path: &Path, error: &dyn std::error::Error, right: &'static str) -> TlsFault {
+    TlsFault { key, wrong: format!("{} cannot be used: {error}", path.display()), right }
+}
+
+/// Checks the section: the files are read as a start would read them.
+pub(super) fn checked(source: &mut Source, section: Option<&Section>, needed: bool) -> Option<TlsFiles> {
+    let Some(section) = section else {
+        if needed {
+            source.fault("sip.tls", "missing, while a tls: address listens", "[sip.tls] with certificate and key");
+        }
+        return None;
+    };
+    let mut missing = false;
+    for (key, value) in [("certificate", &section.certificate), ("key", &section.key)] {
+        if value.is_empty() {
+            source.fault(&format!("sip.tls.{key}"), "missing", "the path of a PEM file");
+            missing = true;
+        }
+    }
+    let path = |text: &Option<String>| text.as_ref().map(PathBuf::from);
+    let files = TlsFiles {
+        certificate: PathBuf::from(&section.certificate),
+        key: PathBuf::from(&section.key),
+        client_ca: path(&section.client_ca),
+        ca: path(&section.ca),
+    };
+    if !missing && let Err(fault) = files.read() {
+        source.fault(&format!("sip.tls.{}", fault.key), fault.wrong, fault.right);
+    }
+    Some(files)
+}

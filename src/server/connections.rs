@@ -1,0 +1,362 @@
+//! The table of stream connections (RFC 3261 §18): who has one, what goes over which, when there are too many. Owned by the
+//! signalling loop and never waits: each connection is a task of its own behind bounded queues.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use crate::limits::{
+    CONNECTION_BYTES_MAX, CONNECTION_EVENTS_MAX, CONNECTION_MESSAGES_MAX, CONNECTIONS_MAX, CONNECTIONS_PER_SOURCE_MAX,
+};
+use crate::sip::flow::{ConnectionId, Flow, Transmit, Transport};
+use crate::sip::wire::{self, Parsed};
+use crate::switchboard::Trunk;
+
+use super::stream::{Event, Origin, Patience, Security, Stream};
+use super::tls::Tls;
+
+/// Connections that the kernel completes before they are accepted.
+const BACKLOG: i32 = 1_024;
+/// Wait after a failed accept: the process is out of descriptors.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
+/// For writing what waits when the service ends.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// One address that takes streams, for a runtime to come.
+#[derive(Debug)]
+pub struct StreamListener {
+    transport: Transport,
+    local: SocketAddr,
+    socket: std::net::TcpListener,
+}
+
+impl StreamListener {
+    /// Binds it.
+    pub fn bind(transport: Transport, local: SocketAddr) -> anyhow::Result<Self> {
+        let bound = || -> std::io::Result<std::net::TcpListener> {
+            let socket = Socket::new(Domain::for_address(local), Type::STREAM, Some(Protocol::TCP))?;
+            socket.set_nonblocking(true)?;
+            socket.set_reuse_address(true)?;
+            if local.is_ipv6() {
+                socket.set_only_v6(true)?;
+            }
+            socket.bind(&local.into())?;
+            socket.listen(BACKLOG)?;
+            Ok(socket.into())
+        };
+        let word = if transport == Transport::Tls { "tls" } else { "tcp" };
+        let socket = bound().with_context(|| format!("{word}:{local} cannot be listened on"))?;
+        let local = socket.local_addr()?;
+        Ok(Self { transport, local, socket })
+    }
+
+    /// Where it listens.
+    pub const fn local(&self) -> SocketAddr {
+        self.local
+    }
+}
+
+/// The caps of the table.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Caps {
+    pub(super) open: usize,
+    pub(super) per_source: usize,
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        Self { open: CONNECTIONS_MAX, per_source: CONNECTIONS_PER_SOURCE_MAX }
+    }
+}
+
+/// What has come over the streams.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Came {
+    Message {
+        flow: Flow,
+        bytes: Bytes,
+    },
+    /// The peer of this connection has proven these names.
+    Proven {
+        flow: Flow,
+        names: Vec<String>,
+    },
+    /// Nothing goes over this flow any more.
+    Lost(Flow),
+    /// A matter of the table's own.
+    Nothing,
+}
+
+/// One connection as the table knows it.
+#[derive(Debug)]
+struct Connection {
+    flow: Flow,
+    queue: mpsc::Sender<Bytes>,
+    waiting: Arc<AtomicUsize>,
+    task: AbortHandle,
+    /// The flow without a connection that messages were sent by, and that is lost with it.
+    shared: Option<Flow>,
+}
+
+/// The table.
+#[derive(Debug)]
+pub(super) struct Connections {
+    open: BTreeMap<ConnectionId, Connection>,
+    /// The newest connection with a peer.
+    peers: BTreeMap<(Transport, SocketAddr), ConnectionId>,
+    sources: BTreeMap<IpAddr, usize>,
+    /// Flows whose loss is still to be told.
+    lost: VecDeque<Flow>,
+    events: mpsc::Receiver<Event>,
+    events_in: mpsc::Sender<Event>,
+    listeners: Vec<AbortHandle>,
+    last_id: u64,
+    caps: Caps,
+    patience: Patience,
+    tls: Tls,
+}
+
+impl Connections {
+    /// Starts empty.
+    pub(super) fn new(caps: Caps, patience: Patience, tls: Tls) -> Self {
+        let (events_in, events) = mpsc::channel(CONNECTION_EVENTS_MAX);
+        Self {
+            open: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            sources: BTreeMap::new(),
+            lost: VecDeque::new(),
+            events,
+            events_in,
+            listeners: Vec::new(),
+            last_id: 0,
+            caps,
+            patience,
+            tls,
+        }
+    }
+
+    /// Takes connections there from now on. Must be called within the loop's runtime.
+    pub(super) fn listen(&mut self, listener: StreamListener) -> std::io::Result<()> {
+        let (transport, local) = (listener.transport, listener.local);
+        let socket = TcpListener::from_std(listener.socket)?;
+        let task = tokio::spawn(accept(transport, local, socket, self.events_in.clone()));
+        self.listeners.push(task.abort_handle());
+        Ok(())
+    }
+
+    /// Certificates for connections to come.
+    pub(super) fn set_tls(&mut self, tls: Tls) {
+        self.tls = tls.knowing(&self.tls);
+    }
+
+    /// Who the trunks are, for certificates.
+    pub(super) fn set_trunks(&mut self, trunks: &[Trunk]) {
+        self.tls.set_trunks(trunks);
+    }
+
+    /// Waits for what comes next.
+    pub(super) async fn next(&mut self) -> Came {
+        if let Some(flow) = self.lost.pop_front() {
+            return Came::Lost(flow);
+        }
+        match self.events.recv().await {
+            Some(event) => self.take(event),
+            // Cannot be: the table holds a sender itself.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// What has come already. None: nothing.
+    pub(super) fn try_next(&mut self) -> Option<Came> {
+        if let Some(flow) = self.lost.pop_front() {
+            return Some(Came::Lost(flow));
+        }
+        self.events.try_recv().ok().map(|event| self.take(event))
+    }
+
+    /// Sends over the flow's connection; without one over any to the peer, opened if need be. A response whose connection is
+    /// gone goes to the address in its Via (RFC 3261 §18.2.2). False: it went nowhere, and the loss will be told.
+    pub(super) fn send(&mut self, transmit: &Transmit) -> bool {
+        let flow = transmit.flow;
+        if self.open.contains_key(&flow.connection) {
+            return self.enqueue(flow.connection, &transmit.bytes);
+        }
+        let flow = match flow.is_connection() {
+            false => flow,
+            true => match way_back(flow, &transmit.bytes) {
+                Some(other) => other,
+                None => {
+                    self.lost.push_back(flow);
+                    return false;
+                }
+            },
+        };
+        let open = self.peers.get(&(flow.transport, flow.remote)).copied();
+        let Some(id) = open.or_else(|| self.dial(flow)) else {
+            self.lost.push_back(flow);
+            return false;
+        };
+        if let Some(connection) = self.open.get_mut(&id) {
+            connection.shared = Some(flow);
+        }
+        self.enqueue(id, &transmit.bytes)
+    }
+
+    /// Connections that are open or being opened.
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Lets every connection write what waits, for a short time, and closes it.
+    pub(super) async fn close(mut self) {
+        for listener in &self.listeners {
+            listener.abort();
+        }
+        self.open.clear();
+        let Self { events_in, mut events, .. } = self;
+        drop(events_in);
+        let all_closed = async { while events.recv().await.is_some() {} };
+        if tokio::time::timeout(FAREWELL, all_closed).await.is_err() {
+            tracing::debug!("a connection had more to write than the time allowed");
+        }
+    }
+
+    fn take(&mut self, event: Event) -> Came {
+        match event {
+            Event::Accepted { transport, local, remote, stream } => {
+                let remote = SocketAddr::new(remote.ip().to_canonical(), remote.port());
+                let from_there = self.sources.get(&remote.ip()).copied().unwrap_or(0);
+                if self.open.len() >= self.caps.open || from_there >= self.caps.per_source {
+                    tracing::warn!(%remote, from_there, open = self.open.len(), "too many connections: a new one is closed");
+                    return Came::Nothing;
+                }
+                let security = match (transport, self.tls.acceptor()) {
+                    (Transport::Tls, Some(acceptor)) => Security::Accept(acceptor),
+                    (Transport::Tls, None) => return Came::Nothing,
+                    (Transport::Tcp | Transport::Udp, _) => Security::None,
+                };
+                self.open(Flow::any(transport, local, remote), Origin::Accepted(stream), security);
+                Came::Nothing
+            }
+            Event::Proven { id, names } => {
+                self.open.get(&id).map_or(Came::Nothing, |connection| Came::Proven { flow: connection.flow, names })
+            }
+            Event::Message { id, bytes } => {
+                self.open.get(&id).map_or(Came::Nothing, |connection| Came::Message { flow: connection.flow, bytes })
+            }
+            Event::Closed { id, why } => match self.forget(id) {
+                Some(flow) => {
+                    tracing::debug!(%flow, why, "a connection is over");
+                    Came::Lost(flow)
+                }
+                None => Came::Nothing,
+            },
+        }
+    }
+
+    /// Opens a connection to the flow's peer. What is sent meanwhile waits in its queue. None: there are too many.
+    fn dial(&mut self, flow: Flow) -> Option<ConnectionId> {
+        if self.open.len() >= self.caps.open {
+            tracing::warn!(%flow, "too many connections: none is opened");
+            return None;
+        }
+        let security = match flow.transport {
+            Transport::Tls => Security::Connect(self.tls.connector(flow.remote)?),
+            Transport::Tcp | Transport::Udp => Security::None,
+        };
+        Some(self.open(flow, Origin::Dialled { from: flow.local, to: flow.remote }, security))
+    }
+
+    fn open(&mut self, flow: Flow, origin: Origin, security: Security) -> ConnectionId {
+        self.last_id += 1;
+        let id = ConnectionId(self.last_id);
+        let (queue, to_write) = mpsc::channel(CONNECTION_MESSAGES_MAX);
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let stream = Stream {
+            id,
+            queue: to_write,
+            own: queue.downgrade(),
+            waiting: Arc::clone(&waiting),
+            events: self.events_in.clone(),
+            patience: self.patience,
+        };
+        let task = tokio::spawn(stream.run(origin, security)).abort_handle();
+        let flow = Flow { connection: id, ..flow };
+        self.open.insert(id, Connection { flow, queue, waiting, task, shared: None });
+        self.peers.insert((flow.transport, flow.remote), id);
+        *self.sources.entry(flow.remote.ip()).or_default() += 1;
+        id
+    }
+
+    /// Puts a message into a connection's queue. One that does not keep up is closed.
+    fn enqueue(&mut self, id: ConnectionId, bytes: &Bytes) -> bool {
+        let Some(connection) = self.open.get(&id) else { return false };
+        let waits = connection.waiting.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len();
+        if waits <= CONNECTION_BYTES_MAX && connection.queue.try_send(bytes.clone()).is_ok() {
+            return true;
+        }
+        tracing::warn!(flow = %connection.flow, bytes = waits, "a peer does not take what it is sent: its connection is closed");
+        connection.task.abort();
+        if let Some(flow) = self.forget(id) {
+            self.lost.push_back(flow);
+        }
+        false
+    }
+
+    /// Forgets a connection; gives its flow, and keeps the one that was lost with it for the next turn.
+    fn forget(&mut self, id: ConnectionId) -> Option<Flow> {
+        let gone = self.open.remove(&id)?;
+        let peer = (gone.flow.transport, gone.flow.remote);
+        if self.peers.get(&peer) == Some(&id) {
+            self.peers.remove(&peer);
+            self.lost.extend(gone.shared);
+        }
+        let source = gone.flow.remote.ip();
+        if let Some(count) = self.sources.get_mut(&source) {
+            *count -= 1;
+            if *count == 0 {
+                self.sources.remove(&source);
+            }
+        }
+        Some(gone.flow)
+    }
+}
+
+/// Hands in one connection after the other; when the table does not keep up, peers wait in the kernel.
+async fn accept(transport: Transport, local: SocketAddr, listener: TcpListener, events: mpsc::Sender<Event>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, remote)) => {
+                if events.send(Event::Accepted { transport, local, remote, stream }).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%local, %error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_AGAIN).await;
+            }
+        }
+    }
+}
+
+/// Where a response goes whose connection is gone: to where its request came from, at the port of the Via's sent-by.
+fn way_back(flow: Flow, bytes: &[u8]) -> Option<Flow> {
+    let Parsed::Good(message) = wire::parse(bytes) else { return None };
+    message.status()?;
+    let usual = if flow.transport == Transport::Tls { 5061 } else { 5060 };
+    let port = message.via().ok()?.port.unwrap_or(usual);
+    Some(Flow::any(flow.transport, flow.local, SocketAddr::new(flow.remote.ip(), port)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,255 @@
+//! One stream connection: a task that moves bytes. It frames what it reads (RFC 3261 §18.3), writes what waits, answers pings
+//! (RFC 5626 §3.5.1), keeps the time limits, and tells its table everything. It decides nothing.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::sip::flow::{ConnectionId, Transport};
+use crate::sip::framing::{Frame, next_frame};
+
+use super::tls::{Acceptor, Connector};
+
+/// Room for one read.
+const READ_BYTES: usize = 8 << 10;
+
+/// The time limits of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// From the first packet to the last of the handshakes of TCP and TLS.
+    pub connect: Duration,
+    /// From the start of a message, and of the connection, to the message's end.
+    pub message: Duration,
+    /// Without a byte from the peer.
+    pub idle: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self { connect: seconds(5), message: seconds(30), idle: seconds(3_900) }
+    }
+}
+
+/// What a connection, or a listener, tells the table.
+#[derive(Debug)]
+pub(super) enum Event {
+    Accepted {
+        transport: Transport,
+        local: SocketAddr,
+        remote: SocketAddr,
+        stream: TcpStream,
+    },
+    /// The peer's certificate proves these of the names that were asked about.
+    Proven {
+        id: ConnectionId,
+        names: Vec<String>,
+    },
+    /// One whole message.
+    Message {
+        id: ConnectionId,
+        bytes: Bytes,
+    },
+    Closed {
+        id: ConnectionId,
+        why: String,
+    },
+}
+
+/// How the stream comes about.
+#[derive(Debug)]
+pub(super) enum Origin {
+    /// The peer opened it.
+    Accepted(TcpStream),
+    /// We open it, from an address of ours.
+    Dialled { from: SocketAddr, to: SocketAddr },
+}
+
+/// What goes under the messages.
+#[derive(Debug)]
+pub(super) enum Security {
+    None,
+    Accept(Acceptor),
+    Connect(Connector),
+}
+
+/// The connection's own side of what it shares with the table.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) id: ConnectionId,
+    /// What is to be written.
+    pub(super) queue: mpsc::Receiver<Bytes>,
+    /// The way into that queue, for pongs.
+    pub(super) own: mpsc::WeakSender<Bytes>,
+    /// Bytes in the queue.
+    pub(super) waiting: Arc<AtomicUsize>,
+    pub(super) events: mpsc::Sender<Event>,
+    pub(super) patience: Patience,
+}
+
+impl Stream {
+    /// Runs until the connection is over, and says so.
+    pub(super) async fn run(mut self, origin: Origin, security: Security) {
+        let why = match self.live(origin, security).await {
+            Ok(why) => why.to_owned(),
+            Err(error) => error.to_string(),
+        };
+        // Without a table there is nobody to tell.
+        drop(self.events.send(Event::Closed { id: self.id, why }).await);
+    }
+
+    async fn live(&mut self, origin: Origin, security: Security) -> io::Result<&'static str> {
+        let deadline = Instant::now() + self.patience.connect;
+        let (tcp, begun) = match origin {
+            Origin::Accepted(stream) => (stream, true),
+            Origin::Dialled { from, to } => (within(deadline, dial(from, to)).await?, false),
+        };
+        // Without it answers may wait for the peer's acknowledgements; they still arrive.
+        if let Err(error) = tcp.set_nodelay(true) {
+            tracing::debug!(%error, "a connection without TCP_NODELAY");
+        }
+        match security {
+            Security::None => self.carry(tcp, begun).await,
+            Security::Accept(acceptor) => {
+                let (tls, names) = within(deadline, acceptor.accept(tcp)).await?;
+                self.prove(names).await;
+                self.carry(tls, begun).await
+            }
+            Security::Connect(connector) => {
+                let (tls, names) = within(deadline, connector.connect(tcp)).await?;
+                self.prove(names).await;
+                self.carry(tls, begun).await
+            }
+        }
+    }
+
+    async fn prove(&self, names: Vec<String>) {
+        if !names.is_empty() {
+            drop(self.events.send(Event::Proven { id: self.id, names }).await);
+        }
+    }
+
+    /// Reads and writes side by side, until one of them is over. `begun`: the peer, who opened it, owes a first message.
+    async fn carry(&mut self, stream: impl AsyncRead + AsyncWrite, begun: bool) -> io::Result<&'static str> {
+        let (reader, writer) = tokio::io::split(stream);
+        let reading = Reading {
+            id: self.id,
+            own: &self.own,
+            waiting: &self.waiting,
+            events: &self.events,
+            patience: self.patience,
+        };
+        tokio::select! {
+            read = reading.run(reader, begun) => read,
+            written = write(writer, &mut self.queue, &self.waiting) => written,
+        }
+    }
+}
+
+async fn dial(from: SocketAddr, to: SocketAddr) -> io::Result<TcpStream> {
+    let socket = if to.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
+    if !from.ip().is_unspecified() {
+        // Peers know us by our address.
+        socket.bind(SocketAddr::new(from.ip(), 0))?;
+    }
+    socket.connect(to).await
+}
+
+async fn within<T>(deadline: Instant, what: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout_at(deadline, what).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// Writes what comes into the queue, until the table drops its end.
+async fn write(
+    mut writer: impl AsyncWrite + Unpin,
+    queue: &mut mpsc::Receiver<Bytes>,
+    waiting: &AtomicUsize,
+) -> io::Result<&'static str> {
+    while let Some(bytes) = queue.recv().await {
+        writer.write_all(&bytes).await?;
+        writer.flush().await?;
+        waiting.fetch_sub(bytes.len(), Ordering::Relaxed);
+    }
+    writer.shutdown().await?;
+    Ok("no longer wanted")
+}
+
+/// The reading half.
+struct Reading<'a> {
+    id: ConnectionId,
+    own: &'a mpsc::WeakSender<Bytes>,
+    waiting: &'a AtomicUsize,
+    events: &'a mpsc::Sender<Event>,
+    patience: Patience,
+}
+
+impl Reading<'_> {
+    async fn run(&self, mut reader: impl AsyncRead + Unpin, begun: bool) -> io::Result<&'static str> {
+        let mut buffer = BytesMut::new();
+        // When what is begun must be whole.
+        let mut whole_by = begun.then(|| Instant::now() + self.patience.message);
+        loop {
+            buffer.reserve(READ_BYTES);
+            let read = match whole_by {
+                Some(at) => timeout_at(at, reader.read_buf(&mut buffer)).await,
+                None => timeout(self.patience.idle, reader.read_buf(&mut buffer)).await,
+            };
+            match read {
+                Ok(Ok(0)) => return Ok("closed by the peer"),
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => return Err(error),
+                Err(_) if whole_by.is_some() => return Ok("no whole message in time"),
+                Err(_) => return Ok("idle"),
+            }
+            let before = buffer.len();
+            if let Some(why) = self.take(&mut buffer).await {
+                return Ok(why);
+            }
+            if buffer.is_empty() {
+                // What an idle connection has no use for.
+                buffer = BytesMut::new();
+                whole_by = None;
+            } else if buffer.len() < before || whole_by.is_none() {
+                whole_by = Some(Instant::now() + self.patience.message);
+            }
+        }
+    }
+
+    /// Takes all that is whole from the front of the buffer. Gives why the stream can no longer be followed.
+    async fn take(&self, buffer: &mut BytesMut) -> Option<&'static str> {
+        loop {
+            match next_frame(buffer) {
+                Frame::Partial => return None,
+                Frame::Ping(length) => {
+                    buffer.advance(length);
+                    self.pong();
+                }
+                Frame::Blank(length) => buffer.advance(length),
+                Frame::Message(length) => {
+                    let bytes = buffer.split_to(length).freeze();
+                    if self.events.send(Event::Message { id: self.id, bytes }).await.is_err() {
+                        return Some("the service ends");
+                    }
+                }
+                Frame::Broken(why) => return Some(why),
+            }
+        }
+    }
+
+    fn pong(&self) {
+        let Some(queue) = self.own.upgrade() else { return };
+        self.waiting.fetch_add(2, Ordering::Relaxed);
+        // A full queue has better signs of life in it.
+        if queue.try_send(Bytes::from_static(b"\r\n")).is_err() {
+            self.waiting.fetch_sub(2, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! TLS under the streams (RFC 3261 §26.2): which certificate is shown, whose is believed, and what it proves (RFC 5922 §7).
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rustls::client::verify_server_name;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::server::ParsedCertificate;
+use rustls::{ClientConfig, ServerConfig};
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
+
+use crate::config::Certificates;
+use crate::sip::flow::Transport;
+use crate::switchboard::Trunk;
+
+/// The certificates of this moment, and who the trunks are. Without certificates there is no TLS.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tls {
+    server: Option<Arc<ServerConfig>>,
+    client: Option<Arc<ClientConfig>>,
+    /// The names that trunks have to prove.
+    asked: Arc<[String]>,
+    /// The names of the peers that we connect to.
+    peers: BTreeMap<SocketAddr, String>,
+}
+
+impl Tls {
+    /// Starts with certificates and without trunks.
+    pub(super) fn new(certificates: Certificates) -> Self {
+        Self { server: Some(certificates.server), client: Some(certificates.client), ..Self::default() }
+    }
+
+    /// The same certificates with the trunks of an older one.
+    pub(super) fn knowing(self, older: &Self) -> Self {
+        Self { asked: Arc::clone(&older.asked), peers: older.peers.clone(), ..self }
+    }
+
+    pub(super) fn set_trunks(&mut self, trunks: &[Trunk]) {
+        self.asked = trunks.iter().filter_map(|trunk| trunk.tls_name.clone()).collect();
+        let over_tls = trunks.iter().filter(|trunk| trunk.transport == Transport::Tls);
+        self.peers = over_tls.filter_map(|trunk| Some((trunk.target?, trunk.tls_name.clone()?))).collect();
+    }
+
+    /// For a connection that a peer has opened.
+    pub(super) fn acceptor(&self) -> Option<Acceptor> {
+        let config = Arc::clone(self.server.as_ref()?);
+        Some(Acceptor { tls: TlsAcceptor::from(config), asked: Arc::clone(&self.asked) })
+    }
+
+    /// For a connection to a peer, who must prove his name; one without a name proves his address.
+    pub(super) fn connector(&self, remote: SocketAddr) -> Option<Connector> {
+        let config = Arc::clone(self.client.as_ref()?);
+        let known = self.peers.get(&remote).cloned();
+        let name = match &known {
+            Some(name) => ServerName::try_from(name.clone()).ok()?,
+            None => ServerName::IpAddress(remote.ip().into()),
+        };
+        Some(Connector { tls: TlsConnector::from(config), name, proves: known.into_iter().collect() })
+    }
+}
+
+/// The handshake of a connection that a peer has opened.
+pub(super) struct Acceptor {
+    tls: TlsAcceptor,
+    asked: Arc<[String]>,
+}
+
+impl Acceptor {
+    /// Does it; gives which of the names the peer's certificate proves.
+    pub(super) async fn accept(self, tcp: TcpStream) -> io::Result<(server::TlsStream<TcpStream>, Vec<String>)> {
+        let stream = self.tls.accept(tcp).await?;
+        let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+        let names = shown.map(|certificate| proven(certificate, &self.asked)).unwrap_or_default();
+        Ok((stream, names))
+    }
+}
+
+/// The handshake of a connection that we open.
+pub(super) struct Connector {
+    tls: TlsConnector,
+    name: ServerName<'static>,
+    proves: Vec<String>,
+}
+
+impl Connector {
+    /// Does it; gives the name that the peer has proven.
+    pub(super) async fn connect(self, tcp: TcpStream) -> io::Result<(client::TlsStream<TcpStream>, Vec<String>)> {
+        Ok((self.tls.connect(self.name, tcp).await?, self.proves))
+    }
+}
+
+impl std::fmt::Debug for Acceptor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Acceptor").field("asked", &self.asked).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Connector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connector").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// The names that stand in a certificate whose issuer has been checked.
+fn proven(certificate: &CertificateDer<'_>, asked: &[String]) -> Vec<String> {
+    let Ok(parsed) = ParsedCertificate::try_from(certificate) else { return Vec::new() };
+    let stands = |name: &&String| {
+        ServerName::try_from(name.as_str()).is_ok_and(|name| verify_server_name(&parsed, &name).is_ok())
+    };
+    asked.iter().filter(stands).cloned().collect()
+}
