@@ -9,6 +9,7 @@ mod roster;
 mod section;
 mod source;
 mod switchboard;
+mod trunk;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};

@@ -139,7 +139,8 @@ pub(super) fn trunks(source: &mut Source, sections: &[section::Trunk], listeners
             );
         }
         let keep_alive = target.and(interval(section.keep_alive_seconds));
-        trunks.push(Trunk { name: section.name.clone(), peers, target, transport, keep_alive });
+        let terms = super::trunk::terms(source, i, section);
+        trunks.push(Trunk { name: section.name.clone(), peers, target, transport, keep_alive, terms });
     }
     trunks
 }

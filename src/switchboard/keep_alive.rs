@@ -11,13 +11,12 @@ use crate::sip::message;
 use crate::sip::wire::{Method, Name};
 
 use super::timers::Alarm;
-use super::{Output, Purpose, Switchboard};
+use super::{Purpose, Switchboard};
 
 /// When who is asked next.
 #[derive(Debug, Default)]
 pub(super) struct Pings {
     trunks: BTreeMap<usize, Instant>,
-    trunks_up: BTreeMap<usize, bool>,
     phones: BTreeMap<OperatorId, Instant>,
 }
 
@@ -48,14 +47,6 @@ impl Switchboard {
         if let Some(flow) = listener.map(|listener| Flow::udp(listener.local, target)) {
             let uri = Bytes::from(format!("sip:{target}"));
             self.ping(now, flow, &uri, Purpose::TrunkPing(index));
-        }
-    }
-
-    /// A trunk answered, or did not: the change is told.
-    pub(super) fn trunk_pinged(&mut self, index: usize, up: bool) {
-        let Some(trunk) = self.settings.trunks.get(index).map(|trunk| trunk.name.clone()) else { return };
-        if self.pings.trunks_up.insert(index, up) != Some(up) {
-            self.say(Output::TrunkHealth { trunk, up });
         }
     }
 
@@ -99,8 +90,11 @@ impl Switchboard {
             .header(Name::CSeq, b"1 OPTIONS")
             .header(Name::Contact, contact.as_bytes())
             .encode();
-        let sent = self.transactions.send(now.mono, flow, Method::Options, &branch, bytes, &mut self.transmits);
+        let sent = self.transactions.send(now.mono, flow, Method::Options, &branch, bytes.clone(), &mut self.transmits);
         if let Some(client) = sent {
+            if let Purpose::TrunkPing(index) = purpose {
+                self.may_be_asked(client, index, flow, bytes, 1);
+            }
             self.clients.insert(client, purpose);
         }
     }

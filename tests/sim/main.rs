@@ -20,4 +20,5 @@ mod stories;
 mod strangers;
 mod telco;
 mod text;
+mod trunks;
 mod world;
