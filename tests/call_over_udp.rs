@@ -39,6 +39,8 @@ impl Hands for Notes {
 
     fn trunk_health(&mut self, _: &str, _: bool) {}
 
+    fn trunk_registered(&mut self, _: &str, _: bool) {}
+
     fn unstaffed(&mut self, _: bool) {}
 
     fn step_over(&mut self) {}

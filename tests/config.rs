@@ -49,3 +49,38 @@ fn a_trunk_without_peers_or_with_a_bad_one_is_a_fault() {
         assert!(told.contains(key), "{key} is not told in:\n{told}");
     }
 }
+
+#[test]
+fn the_guard_says_what_it_does_not_understand() {
+    let text = "[[trunk]]\nname = \"a\"\npeers = [\"10.0.0.1\"]\n[guard]\nallow = [\"10.0.0.0/99\"]\nscanners = [\"x\"]\n\
+                failures = 1\nban_first_seconds = 100\nban_longest_seconds = 10\n";
+    let told = faults(text).join("\n");
+    for key in ["guard.allow[0]", "guard.scanners[0]", "guard.failures", "guard.ban_longest_seconds"] {
+        assert!(told.contains(key), "{key} is not told in:\n{told}");
+    }
+}
+
+#[test]
+fn a_trunks_terms_are_checked_and_its_password_is_shown_nowhere() {
+    let text = "[[trunk]]\nname = \"a\"\npeers = [\"10.0.0.1\"]\nusername = \"u\"\nregister = true\ncountry = \"062\"\n\
+                number_format = \"+1\"\ncodecs = [\"G729\"]\ndown_after = 0\n[[trunk]]\nname = \"b\"\npeers = [\"10.0.0.2\"]\n\
+                username = \"u\"\npassword_file = \"/nowhere\"\n";
+    let told = faults(text).join("\n");
+    for key in ["username", "register", "country", "number_format", "codecs", "down_after"] {
+        assert!(told.contains(&format!("trunk[0].{key}")), "{key} is not told in:\n{told}");
+    }
+    assert!(told.contains("trunk[1].password_file"), "{told}");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    std::fs::write(&file, "rahasia\n").unwrap();
+    let text = format!(
+        "[[trunk]]\nname = \"a\"\npeers = [\"10.0.0.1\"]\nuri = \"sip:10.0.0.1\"\nusername = \"u\"\nregister = true\n\
+         password_file = \"{}\"\ncountry = \"62\"\nnumber_format = \"+62\"\n",
+        file.display()
+    );
+    let config = Config::parse("test.toml", &text).unwrap();
+    let terms = &config.trunks[0].terms;
+    assert_eq!(terms.identity.as_ref().unwrap().password, "rahasia");
+    assert_eq!(terms.register.as_ref().unwrap().aor, "sip:u@10.0.0.1");
+    assert!(!format!("{config:?}").contains("rahasia"));
+}

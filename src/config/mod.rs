@@ -10,6 +10,7 @@ mod section;
 mod source;
 mod switchboard;
 mod tls;
+mod trunk;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};

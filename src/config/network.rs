@@ -138,6 +138,7 @@ pub(super) fn trunks(source: &mut Source, sections: &[section::Trunk], listeners
         }
         let keep_alive = target.and(interval(section.keep_alive_seconds));
         let tls_name = tls_name(source, &key("tls_name"), section);
+        let terms = super::trunk::terms(source, i, section);
         trunks.push(Trunk {
             name: section.name.clone(),
             peers,
@@ -146,6 +147,7 @@ pub(super) fn trunks(source: &mut Source, sections: &[section::Trunk], listeners
             tls_name,
             tcp_when_large: large_over_tcp(source, &key("tcp_when_large"), section, listeners),
             keep_alive,
+            terms,
         });
     }
     trunks

@@ -99,6 +99,18 @@ pub(super) struct Trunk {
     pub(super) tls_name: Option<String>,
     pub(super) tcp_when_large: bool,
     pub(super) keep_alive_seconds: u64,
+    pub(super) priority: u16,
+    pub(super) max_calls: usize,
+    pub(super) username: Option<String>,
+    pub(super) password_file: Option<String>,
+    pub(super) register: bool,
+    pub(super) registrar: Option<String>,
+    pub(super) register_expires_seconds: u64,
+    pub(super) number_format: String,
+    pub(super) country: String,
+    pub(super) down_after: u32,
+    pub(super) up_after: u32,
+    pub(super) codecs: Vec<String>,
 }
 
 impl Default for Trunk {
@@ -111,6 +123,18 @@ impl Default for Trunk {
             tls_name: None,
             tcp_when_large: false,
             keep_alive_seconds: 30,
+            priority: 10,
+            max_calls: 0,
+            username: None,
+            password_file: None,
+            register: false,
+            registrar: None,
+            register_expires_seconds: 600,
+            number_format: "as-dialled".to_owned(),
+            country: String::new(),
+            down_after: 3,
+            up_after: 2,
+            codecs: Vec::new(),
         }
     }
 }

@@ -44,6 +44,15 @@ impl Hands for ServiceHands {
         }
     }
 
+    fn trunk_registered(&mut self, trunk: &str, registered: bool) {
+        self.metrics.trunk_registered.with_label_values(&[trunk]).set(i64::from(registered));
+        if registered {
+            tracing::info!(trunk, "registered with the trunk");
+        } else {
+            tracing::warn!(trunk, "not registered with the trunk");
+        }
+    }
+
     fn unstaffed(&mut self, unstaffed: bool) {
         self.metrics.unstaffed.set(i64::from(unstaffed));
         if unstaffed {

@@ -59,6 +59,8 @@ pub trait Hands {
     fn fact(&mut self, fact: Fact);
     /// A trunk answers keep-alives, or no longer does.
     fn trunk_health(&mut self, trunk: &str, up: bool);
+    /// A telco has taken our registration, or no longer does.
+    fn trunk_registered(&mut self, trunk: &str, registered: bool);
     /// Calls wait and nobody is on shift; or no longer.
     fn unstaffed(&mut self, unstaffed: bool);
     /// Everything that one input led to has been said.
@@ -307,6 +309,7 @@ impl<H: Hands> Signalling<H> {
                 }
             }
             Output::TrunkHealth { trunk, up } => self.hands.trunk_health(&trunk, up),
+            Output::TrunkRegistered { trunk, registered } => self.hands.trunk_registered(&trunk, registered),
             Output::Unstaffed(unstaffed) => self.hands.unstaffed(unstaffed),
             Output::Banned(ban) => {
                 let (reason, seconds, nth) = (ban.reason.word(), ban.seconds, ban.nth);

@@ -1,5 +1,6 @@
 //! Digest authentication as the server (RFC 7616, RFC 8760): SHA-256 and MD5, qop=auth. Nonces carry their own proof.
 
+pub mod client;
 mod credentials;
 mod nonce;
 #[cfg(test)]

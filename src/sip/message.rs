@@ -2,6 +2,7 @@
 //! what we allow are its types; bodies, reason phrases and values from peers are written here, sanitised (no CR, LF or
 //! NUL can pass).
 
+mod again;
 mod stencil;
 
 use std::borrow::Cow;
@@ -10,6 +11,7 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 
+pub use self::again::again;
 pub use self::stencil::{Stencil, refusal_flow, response_flow};
 use super::flow::Transport;
 use super::wire::{Method, Name};

@@ -8,6 +8,7 @@ pub mod guard;
 pub mod header;
 pub mod location;
 pub mod message;
+pub mod number;
 pub mod offer_answer;
 pub mod registrar;
 pub mod sdp;

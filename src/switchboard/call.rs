@@ -1,6 +1,6 @@
 //! One emergency call: the caller, the legs that were offered, and where it stands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cdr::fact::{Callee, FactKind};
 use crate::clock::{Instant, Now, Timestamp};
@@ -62,6 +62,13 @@ pub(super) struct Call {
     /// No call lasts longer.
     pub(super) over_at: Instant,
     pub(super) digits: u16,
+    /// What is left of the caller's Max-Forwards.
+    pub(super) hops: u32,
+    /// The trunks over which the fallback number was tried, and the last of them.
+    pub(super) tried: BTreeSet<usize>,
+    pub(super) dialling: Option<usize>,
+    /// The last trunk could not carry the call: the next is tried.
+    pub(super) hunts: bool,
     pub(super) merge_key: MergeKey,
 }
 

@@ -49,7 +49,7 @@ enum Called {
 impl Switchboard {
     /// An INVITE of a trunk outside any dialog.
     pub(super) fn invited(&mut self, now: Now, taken: &Taken<'_, '_>, trunk: usize) {
-        let called = match self.called(taken.message) {
+        let called = match self.called(taken.message, trunk) {
             Called::Emergency(called) => called,
             Called::Test => return self.test_call(now, taken),
             Called::Nobody => return self.reply(now, taken, 404, &[]),
@@ -58,7 +58,7 @@ impl Switchboard {
         if self.merged.contains_key(&key) {
             return self.reply(now, taken, 482, &[]);
         }
-        if self.draining || self.calls.len() >= CALLS_MAX {
+        if self.draining || self.calls.len() >= CALLS_MAX || !self.has_room(trunk) {
             return self.reply(now, taken, 503, &[(Name::RetryAfter, b"5")]);
         }
         let tag = self.rng.token();
@@ -76,12 +76,13 @@ impl Switchboard {
             &mut self.transmits,
         );
         let locations = location::read(taken.message);
-        let shown = shown(taken.message, &locations);
+        let shown = shown(taken.message, &locations, self.country_of(trunk));
         let call = self.new_call(now, taken, tag, stencil, dialog, shown, key.clone());
         let received = self.received(taken.message, trunk, called);
         self.alarms.insert(call.over_at, Alarm::TooLong(id));
         self.calls.insert(id, call);
         self.hold_stream(id, taken.flow);
+        self.take_seat(trunk, Who::Caller(id));
         self.merged.insert(key, id);
         self.invites.insert(taken.server, Who::Caller(id));
         self.fact(now, id, received);
@@ -91,7 +92,18 @@ impl Switchboard {
         self.admit(now, id, taken.message);
     }
 
-    fn called(&self, message: &Message<'_>) -> Called {
+    fn is_account(&self, trunk: usize, user: &[u8]) -> bool {
+        let terms = self.settings.trunks.get(trunk).map(|trunk| &trunk.terms);
+        let identity = terms.filter(|terms| terms.register.is_some()).and_then(|terms| terms.identity.as_ref());
+        identity.is_some_and(|identity| identity.user.as_bytes() == user)
+    }
+
+    /// The country code by which a trunk's numbers are read.
+    fn country_of(&self, trunk: usize) -> &str {
+        self.settings.trunks.get(trunk).map(|trunk| trunk.terms.country.as_str()).unwrap_or_default()
+    }
+
+    fn called(&self, message: &Message<'_>, trunk: usize) -> Called {
         let uri = message.request_uri().unwrap_or_default();
         match Uri::parse(uri) {
             Ok(Uri::Service(service)) if service == "sos" || service.starts_with("sos.") => {
@@ -99,6 +111,10 @@ impl Switchboard {
             }
             Ok(Uri::Service(service)) if service == "test.sos" || service.starts_with("test.sos.") => Called::Test,
             Ok(uri) if uri.user().is_some_and(|user| user.as_ref() == self.settings.number.as_bytes()) => {
+                Called::Emergency(self.settings.number.clone())
+            }
+            // A telco with which we are registered may call us by the user name that it knows.
+            Ok(uri) if uri.user().is_some_and(|user| self.is_account(trunk, &user)) => {
                 Called::Emergency(self.settings.number.clone())
             }
             Ok(_) | Err(_) => Called::Nobody,
@@ -142,6 +158,10 @@ impl Switchboard {
             unstaffed: false,
             over_at: now.mono + self.settings.longest_call,
             digits: 0,
+            hops: taken.message.number(Name::MaxForwards).ok().flatten().unwrap_or(70).min(70),
+            tried: std::collections::BTreeSet::new(),
+            dialling: None,
+            hunts: false,
             merge_key,
         }
     }
@@ -153,15 +173,35 @@ impl Switchboard {
                 headers.push(format!("{text}: {}", clean(value, KEPT_CHARS_MAX)));
             }
         }
+        let country = self.country_of(trunk);
+        let raw = [
+            ("P-Asserted-Identity", Name::PAssertedIdentity, asserted(message)),
+            ("From", Name::From, message.from().ok().and_then(|from| number(&from))),
+        ];
+        let [asserted, presented] = raw.map(|(text, name, raw)| {
+            let raw = raw?;
+            let known = known_as(raw.clone(), country);
+            if known != raw {
+                let whole = clean(message.first(name).unwrap_or_default(), KEPT_CHARS_MAX);
+                headers.insert(0, format!("{text}: {whole}"));
+            }
+            Some(known)
+        });
         headers.truncate(KEPT_MAX);
         FactKind::Received {
             trunk: self.settings.trunks.get(trunk).map(|trunk| trunk.name.clone()).unwrap_or_default(),
-            asserted: asserted(message),
-            presented: message.from().ok().and_then(|from| number(&from)),
+            asserted,
+            presented,
             called,
             sip_call_id: clean(message.call_id().unwrap_or_default(), KEPT_CHARS_MAX),
             headers,
         }
+    }
+
+    /// What the caller's trunk wants most.
+    fn preferred_codec(&self, id: CallId) -> Option<AudioCodec> {
+        let trunk = self.trunk_with(Who::Caller(id))?;
+        self.settings.trunks.get(trunk)?.terms.codecs.first().copied()
     }
 
     /// Gives the new call its port and description, and puts it into the queue.
@@ -170,7 +210,7 @@ impl Switchboard {
         let Some(mut sound) = self.lend_sound(who) else {
             return self.end_call(now, id, Ending::by(Side::Service, EndCause::NoCapacity));
         };
-        let described = describe(message, sound.local);
+        let described = describe(message, sound.local, self.preferred_codec(id));
         let Some(call) = self.calls.get_mut(&id) else { return };
         if let Some(dialog) = &call.caller.line.dialog {
             self.dialogs.insert(dialog.key().clone(), who);
@@ -197,13 +237,17 @@ impl Switchboard {
 }
 
 /// Our description: the answer to the offer, or an offer where there was none.
-fn describe(message: &Message<'_>, local: Local) -> Result<(Vec<u8>, Option<Agreed>), SdpError> {
+fn describe(
+    message: &Message<'_>,
+    local: Local,
+    prefer: Option<AudioCodec>,
+) -> Result<(Vec<u8>, Option<Agreed>), SdpError> {
     match location::session_description(message) {
         Some(body) => {
-            let (body, agreed) = offer_answer::answer(&sdp::read(body)?, local, None)?;
+            let (body, agreed) = offer_answer::answer(&sdp::read(body)?, local, prefer)?;
             Ok((body, Some(agreed)))
         }
-        None => Ok((sdp::write_offer(local, AudioCodec::Pcma, Direction::SendRecv), None)),
+        None => Ok((sdp::write_offer(local, prefer.unwrap_or(AudioCodec::Pcma), Direction::SendRecv), None)),
     }
 }
 
@@ -218,6 +262,14 @@ fn asserted(message: &Message<'_>) -> Option<String> {
     message.list(Name::PAssertedIdentity).find_map(|value| NameAddr::parse(value).ok().and_then(|addr| number(&addr)))
 }
 
+/// The number in E.164 where a country is set and there is no doubt; else as it came.
+fn known_as(raw: String, country: &str) -> String {
+    if country.is_empty() {
+        return raw;
+    }
+    crate::sip::number::e164(&raw, country).unwrap_or(raw)
+}
+
 fn number(addr: &NameAddr<'_>) -> Option<String> {
     let uri = Uri::parse(addr.uri).ok()?;
     let user = clean(&uri.user()?, 64);
@@ -230,8 +282,9 @@ fn clean(bytes: &[u8], chars_max: usize) -> String {
 }
 
 /// What operators' phones are shown.
-fn shown(message: &Message<'_>, locations: &[Location]) -> Caller {
+fn shown(message: &Message<'_>, locations: &[Location], country: &str) -> Caller {
     let number = asserted(message).or_else(|| message.from().ok().and_then(|from| number(&from)));
+    let number = number.map(|raw| known_as(raw, country));
     let headers = KEPT
         .iter()
         .filter(|(_, _, passed)| *passed)

@@ -174,6 +174,9 @@ impl Switchboard {
         let answered = self.transactions.receive_response(now.mono, message, &mut self.transmits);
         let Answered::ToUser(client, _) = answered else { return };
         let Some(purpose) = self.clients.get(&client).cloned() else { return };
+        if self.authorize(now, client, &purpose, message) {
+            return;
+        }
         match purpose {
             Purpose::Offer(super::leg::Who::Offer(call, leg)) => self.offer_response(now, call, leg, message, status),
             Purpose::Offer(_) => {}
@@ -186,7 +189,14 @@ impl Switchboard {
                 self.clients.remove(&client);
                 self.phone_pinged(now, &operator, true);
             }
-            Purpose::TrunkPing(_) | Purpose::PhonePing(_) => {}
+            Purpose::TrunkRegister(index) if status >= 200 => {
+                self.clients.remove(&client);
+                self.trunk_registered(now, index, message, status);
+            }
+            Purpose::Farewell if status >= 200 => {
+                self.clients.remove(&client);
+            }
+            Purpose::TrunkPing(_) | Purpose::TrunkRegister(_) | Purpose::PhonePing(_) | Purpose::Farewell => {}
         }
     }
 

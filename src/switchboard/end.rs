@@ -7,10 +7,10 @@ use crate::media::command::Command;
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::{Method, Name};
 
-use super::Switchboard;
 use super::call::Stage;
 use super::leg::{OfferLeg, OfferState, Who};
 use super::timers::Alarm;
+use super::{Purpose, Switchboard};
 
 /// How a call ends, for its last fact.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +60,7 @@ impl Switchboard {
         }
         let sip_status = if answered { None } else { Some(ending.refusal) };
         self.end_caller(now, id, &ending);
+        self.leave_seat(Who::Caller(id));
         match talking {
             Some(operator) => self.acd.finished(now, id, &operator),
             None => self.acd.leave(now, id),
@@ -137,11 +138,16 @@ impl Switchboard {
         let branch = format!("z9hG4bK{}", self.rng.token());
         let sent_by = self.advertised(flow).to_owned();
         let Some(dialog) = self.line_mut(who).and_then(|line| line.dialog.as_mut()) else { return };
-        let (builder, _) = dialog.request(Method::Bye);
+        let (builder, cseq) = dialog.request(Method::Bye);
         let bytes = builder.via(flow.transport, &sent_by, &branch).encode();
-        let sent = self.transactions.send(now.mono, flow, Method::Bye, &branch, bytes, &mut self.transmits);
-        if let Some(client) = sent {
-            self.transactions.forget(client);
+        let sent = self.transactions.send(now.mono, flow, Method::Bye, &branch, bytes.clone(), &mut self.transmits);
+        let Some(client) = sent else { return };
+        match self.trunk_with(who) {
+            Some(trunk) if self.asks(trunk) => {
+                self.clients.insert(client, Purpose::Farewell);
+                self.may_be_asked(client, trunk, flow, bytes, cseq);
+            }
+            Some(_) | None => self.transactions.forget(client),
         }
     }
 
@@ -158,6 +164,7 @@ impl Switchboard {
     pub(super) fn drop_leg(&mut self, id: CallId, leg: LegNo) {
         let who = Who::Offer(id, leg);
         self.close_sound(who);
+        self.leave_seat(who);
         self.stop_waiting_for_ack(who);
         let Some(gone) = self.calls.get_mut(&id).and_then(|call| call.legs.remove(&leg)) else { return };
         self.drop_offer_alarm(who, gone.state);
@@ -169,6 +176,7 @@ impl Switchboard {
     }
 
     fn forget_client(&mut self, client: ClientId) {
+        self.asked.remove(&client);
         if self.clients.remove(&client).is_some() {
             self.transactions.forget(client);
         }

@@ -71,6 +71,7 @@ impl Switchboard {
         if let Some((_, who)) = self.invites.iter().find(|(_, who)| !alive(who)) {
             return Err(format!("an INVITE belongs to {who:?}, who is gone"));
         }
+        self.verify_trunks(alive)?;
         let dead = |id: &crate::ids::CallId| !self.calls.contains_key(id);
         for (connection, calls) in &self.streams {
             let over_it =

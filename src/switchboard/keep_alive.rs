@@ -10,13 +10,12 @@ use crate::sip::wire::{Method, Name};
 
 use super::route::uri_over;
 use super::timers::Alarm;
-use super::{Output, Purpose, Switchboard};
+use super::{Purpose, Switchboard};
 
 /// When who is asked next.
 #[derive(Debug, Default)]
 pub(super) struct Pings {
     trunks: BTreeMap<usize, Instant>,
-    trunks_up: BTreeMap<usize, bool>,
     phones: BTreeMap<OperatorId, Instant>,
 }
 
@@ -41,14 +40,6 @@ impl Switchboard {
         self.alarms.insert(next, Alarm::PingTrunk(index));
         self.pings.trunks.insert(index, next);
         self.ping(now, flow, &uri_over(flow, None), Purpose::TrunkPing(index));
-    }
-
-    /// A trunk answered, or did not: the change is told.
-    pub(super) fn trunk_pinged(&mut self, index: usize, up: bool) {
-        let Some(trunk) = self.settings.trunks.get(index).map(|trunk| trunk.name.clone()) else { return };
-        if self.pings.trunks_up.insert(index, up) != Some(up) {
-            self.say(Output::TrunkHealth { trunk, up });
-        }
     }
 
     /// Starts asking an operator's phone; a new REGISTER starts the interval anew.
@@ -91,8 +82,11 @@ impl Switchboard {
             .header(Name::CSeq, b"1 OPTIONS")
             .header(Name::Contact, contact.as_bytes())
             .encode();
-        let sent = self.transactions.send(now.mono, flow, Method::Options, &branch, bytes, &mut self.transmits);
+        let sent = self.transactions.send(now.mono, flow, Method::Options, &branch, bytes.clone(), &mut self.transmits);
         if let Some(client) = sent {
+            if let Purpose::TrunkPing(index) = purpose {
+                self.may_be_asked(client, index, flow, bytes, 1);
+            }
             self.clients.insert(client, purpose);
         }
     }

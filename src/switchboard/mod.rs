@@ -22,6 +22,7 @@ mod route;
 mod settings;
 mod sound;
 mod timers;
+mod trunk;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,12 +50,16 @@ pub use guard::{GuardFigures, GuardSettings};
 pub use input::{Account, ConsoleCommand, Input};
 pub use output::{CallView, ConsoleReply, Gauges, Output};
 pub use settings::{AnswerMode, FeatureCodes, Listener, Network, Settings, Trunk};
+pub use trunk::{Registration, TrunkTerms};
 
 /// What a client transaction of ours is for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Purpose {
     Offer(Who),
     TrunkPing(usize),
+    TrunkRegister(usize),
+    /// A BYE to a trunk that may want our password for it.
+    Farewell,
     PhonePing(OperatorId),
 }
 
@@ -91,6 +96,10 @@ pub struct Switchboard {
     closing: BTreeMap<u32, (AnchorId, Who)>,
     alarms: Deadlines<Alarm>,
     pings: keep_alive::Pings,
+    /// Beside `settings.trunks`, in the same order.
+    trunks: Vec<trunk::TrunkState>,
+    /// Requests to trunks that may be answered with a challenge.
+    asked: BTreeMap<ClientId, trunk::Asked>,
     /// The stream of facts that belong to no call.
     run: CallId,
     run_seq: u32,
@@ -138,6 +147,8 @@ impl Switchboard {
             closing: BTreeMap::new(),
             alarms: Deadlines::default(),
             pings: keep_alive::Pings::default(),
+            trunks: Vec::new(),
+            asked: BTreeMap::new(),
             run,
             run_seq: 0,
             draining: false,
@@ -154,6 +165,7 @@ impl Switchboard {
             rng,
         };
         switchboard.service_fact(now, FactKind::Started { version: env!("CARGO_PKG_VERSION").to_owned() });
+        switchboard.align_trunks(now.mono);
         switchboard.ping_trunks_from(now.mono);
         switchboard
     }
@@ -168,7 +180,11 @@ impl Switchboard {
             Input::Console { request, command } => self.console(now, request, command),
             Input::Accounts(accounts) => self.set_accounts(now, accounts),
             Input::Configure(settings) => self.configure(now, *settings),
-            Input::Drain => self.draining = true,
+            Input::Drain => {
+                if !std::mem::replace(&mut self.draining, true) {
+                    self.leave_trunks(now);
+                }
+            }
             Input::HangUpAll => self.hang_up_all(now),
             Input::Tick => {}
         }
@@ -212,6 +228,7 @@ impl Switchboard {
         self.acd.configure(now, settings.acd.clone());
         self.guard.configure(settings.guard.terms.clone());
         self.settings = settings;
+        self.align_trunks(now.mono);
         self.ping_trunks_from(now.mono);
     }
 
@@ -253,7 +270,7 @@ impl Switchboard {
     fn has_said_goodbye(&self) -> bool {
         self.transactions.is_settled(|client| match self.clients.get(&client) {
             Some(Purpose::TrunkPing(_) | Purpose::PhonePing(_)) => true,
-            Some(Purpose::Offer(_)) | None => false,
+            Some(Purpose::Offer(_) | Purpose::TrunkRegister(_) | Purpose::Farewell) | None => false,
         })
     }
 

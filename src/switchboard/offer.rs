@@ -16,7 +16,6 @@ use crate::sip::wire::{Message, Method, Name};
 
 use super::call::Stage;
 use super::leg::{Line, OfferLeg, OfferState, Sound, Who, outcome_of};
-use super::route::uri_over;
 use super::timers::Alarm;
 use super::{Purpose, Switchboard};
 
@@ -97,12 +96,16 @@ impl Switchboard {
             Stage::Number => false,
             Stage::Queued | Stage::Offered { .. } | Stage::Talking { .. } | Stage::Ended => return,
         };
-        if let Some(number) = self.settings.fallback_number.clone().filter(|_| was_phones) {
+        let hunts = self.calls.get_mut(&id).is_some_and(|call| std::mem::take(&mut call.hunts));
+        if let Some(number) = self.settings.fallback_number.clone().filter(|_| was_phones || hunts) {
             if let Some(call) = self.calls.get_mut(&id) {
                 call.stage = Stage::Number;
+                if was_phones {
+                    call.tried.clear();
+                }
             }
             let until = now.mono + self.settings.fallback_ring;
-            if self.ring(now, id, Callee::Number(number), "nobody on shift: fallback number".to_owned(), until) {
+            if self.dial(now, id, &number, until) {
                 return;
             }
         }
@@ -118,26 +121,34 @@ impl Switchboard {
     }
 
     /// Where a callee is reached: Request-URI, flow, and whether the leg follows its target.
-    fn destination(&self, to: &Callee) -> Option<(Bytes, Flow, bool)> {
+    fn destination(&self, id: CallId, to: &Callee) -> Option<(Bytes, Flow, bool)> {
         match to {
             Callee::Operator(operator) => {
                 let binding = self.registrar.bindings(operator.as_str()).first()?;
                 Some((binding.uri.clone(), binding.flow, false))
             }
             Callee::Number(number) => {
-                let flow = self.outgoing_flow()?;
-                Some((uri_over(flow, Some(number)), flow, true))
+                let (uri, flow) = self.way_out(self.calls.get(&id)?.dialling?, number)?;
+                Some((uri, flow, true))
             }
         }
     }
 
     /// Sends the INVITE of a new leg. False when it cannot be: no binding, no port, no room.
-    fn ring(&mut self, now: Now, id: CallId, to: Callee, why: String, ring_until: crate::clock::Instant) -> bool {
-        let Some((uri, mut flow, follow_target)) = self.destination(&to) else { return false };
+    pub(super) fn ring(
+        &mut self,
+        now: Now,
+        id: CallId,
+        to: Callee,
+        why: String,
+        ring_until: crate::clock::Instant,
+    ) -> bool {
+        let Some((uri, mut flow, follow_target)) = self.destination(id, &to) else { return false };
         let Some(call) = self.calls.get_mut(&id) else { return false };
         if usize::from(call.next_leg) >= LEGS_PER_CALL_MAX {
             return false;
         }
+        let trunk = call.dialling.filter(|_| matches!(to, Callee::Number(_)));
         let first = call.caller.line.sound.as_ref().and_then(|sound| sound.agreed).map(|agreed| agreed.codec);
         let leg = call.take_leg_no();
         let who = Who::Offer(id, leg);
@@ -156,7 +167,7 @@ impl Switchboard {
         }
         let (anchor, mut line) = (sound.anchor, Line::new(flow, follow_target));
         line.sound = Some(sound);
-        let sent = self.transactions.send(now.mono, flow, Method::Invite, &branch, bytes, &mut self.transmits);
+        let sent = self.transactions.send(now.mono, flow, Method::Invite, &branch, bytes.clone(), &mut self.transmits);
         let Some(client) = sent else {
             self.return_anchor(anchor);
             return false;
@@ -167,6 +178,10 @@ impl Switchboard {
             call.legs.insert(leg, offer_leg);
         }
         self.clients.insert(client, Purpose::Offer(who));
+        if let Some(trunk) = trunk {
+            self.take_seat(trunk, who);
+            self.may_be_asked(client, trunk, flow, bytes, 1);
+        }
         self.alarms.insert(ring_until, Alarm::RingOver(who));
         self.fact(now, id, FactKind::Offered { leg, to, why });
         true
@@ -211,9 +226,11 @@ impl Switchboard {
         sip_call_id: &str,
     ) -> message::Builder {
         let (domain, contact) = (&self.settings.domain, self.contact(flow));
+        let outwards = self.calls.get(&id).filter(|call| call.stage == Stage::Number);
+        let hops = outwards.map_or(70, |call| call.hops.saturating_sub(1));
         let mut invite = message::request(Method::Invite, uri)
             .via(flow.transport, self.advertised(flow), branch)
-            .header(Name::MaxForwards, b"70")
+            .header(Name::MaxForwards, hops.to_string().as_bytes())
             .header(Name::From, from.as_bytes())
             .header(Name::To, &[b"<", uri, b">"].concat())
             .header(Name::CallId, sip_call_id.as_bytes())
@@ -293,6 +310,11 @@ impl Switchboard {
         let Some(to) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).map(|leg| leg.to.clone()) else {
             return;
         };
+        // A trunk that is out of reach, or fails itself, makes way for the next; what the callee says is said.
+        let fails = outcome == OfferOutcome::Unreachable && sip_status == Some(408);
+        if let Some(call) = self.calls.get_mut(&id).filter(|_| matches!(to, Callee::Number(_))) {
+            call.hunts = fails || sip_status.is_some_and(|status| (500..600).contains(&status));
+        }
         self.drop_leg(id, leg);
         self.offer_ended(now, id, leg, to, outcome, sip_status);
     }

@@ -21,6 +21,8 @@ pub enum Output {
     Reply { request: u64, reply: ConsoleReply },
     /// A trunk answers, or no longer answers, keep-alives.
     TrunkHealth { trunk: String, up: bool },
+    /// A telco has taken our registration, or no longer does.
+    TrunkRegistered { trunk: String, registered: bool },
     /// The alarm of an unstaffed floor: true while calls wait and nobody is on shift.
     Unstaffed(bool),
     /// A source gets no answers for a while.

@@ -35,11 +35,6 @@ impl Switchboard {
         Some(Flow::any(trunk.transport, local, target))
     }
 
-    /// The first trunk that can be called.
-    pub(super) fn outgoing_flow(&self) -> Option<Flow> {
-        self.settings.trunks.iter().find_map(|trunk| self.trunk_flow(trunk))
-    }
-
     /// The way over TCP for a request that is too long for a datagram, where its trunk takes TCP (RFC 3261 §18.1.1).
     pub(super) fn large_flow(&self, flow: Flow, length: usize) -> Option<Flow> {
         if flow.transport != Transport::Udp || length <= DATAGRAM_BYTES_MAX {

@@ -10,6 +10,7 @@ use crate::sip::digest::Algorithm;
 use crate::sip::flow::Transport;
 
 use super::guard::GuardSettings;
+use super::trunk::TrunkTerms;
 
 /// An address block in CIDR form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,6 +68,7 @@ pub struct Trunk {
     pub tcp_when_large: bool,
     /// OPTIONS interval; None: none are sent.
     pub keep_alive: Option<Duration>,
+    pub terms: TrunkTerms,
 }
 
 /// When the trunk's INVITE gets its 200.
@@ -107,7 +109,7 @@ pub struct Settings {
     pub silence_ends_call: bool,
     /// No call lasts longer: the last resort against one whose end was never told.
     pub longest_call: Duration,
-    /// Dialled on the first trunk with a target when nobody is on shift and no phone was answered.
+    /// Dialled over the trunks with a target, one after the other, when nobody is on shift and no phone was answered.
     pub fallback_number: Option<String>,
     /// How long the fallback rings all phones, then the number.
     pub fallback_ring: Duration,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cdr::fact::{EndCause, OfferOutcome, Side};
+use crate::cdr::fact::{Callee, EndCause, OfferOutcome, Side};
 use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};
 use crate::sip::transaction::Event;
@@ -32,6 +32,8 @@ pub(super) enum Alarm {
     /// A service call has reached its end.
     PhoneOver(u64),
     PingTrunk(usize),
+    /// A registration with a telco is due.
+    RegisterTrunk(usize),
     PingPhone(OperatorId),
 }
 
@@ -65,6 +67,7 @@ impl Switchboard {
             Alarm::TellAgain(call) => self.tell_again(now, call),
             Alarm::PhoneOver(phone) => self.end_phone(now, phone, true),
             Alarm::PingTrunk(index) => self.ping_trunk(now, index),
+            Alarm::RegisterTrunk(index) => self.register_at_trunk(now, index, false),
             Alarm::PingPhone(operator) => self.ping_phone(now, operator),
         }
     }
@@ -85,6 +88,13 @@ impl Switchboard {
 
     fn ring_over(&mut self, now: Now, who: Who) {
         let Who::Offer(call, leg) = who else { return };
+        if let Some(live) = self.calls.get_mut(&call)
+            && let Some(offer) = live.legs.get(&leg)
+        {
+            // A trunk over which nothing rings makes way for the next.
+            let silent = matches!(offer.state, OfferState::Ringing { rang: false, .. });
+            live.hunts = silent && matches!(offer.to, Callee::Number(_));
+        }
         self.cancel_offer(now, call, leg, OfferOutcome::NoAnswer);
     }
 
@@ -100,10 +110,12 @@ impl Switchboard {
 
     fn client_failed(&mut self, now: Now, client: crate::sip::transaction::ClientId, status: u16) {
         let Some(purpose) = self.clients.remove(&client) else { return };
+        self.asked.remove(&client);
         match purpose {
             Purpose::Offer(Who::Offer(call, leg)) => self.offer_unanswered(now, call, leg, status),
-            Purpose::Offer(Who::Caller(_) | Who::Phone(_)) => {}
+            Purpose::Offer(Who::Caller(_) | Who::Phone(_)) | Purpose::Farewell => {}
             Purpose::TrunkPing(index) => self.trunk_pinged(index, false),
+            Purpose::TrunkRegister(index) => self.not_registered(now, index, None),
             Purpose::PhonePing(operator) => self.phone_pinged(now, &operator, false),
         }
     }

@@ -19,6 +19,7 @@ use super::phone::{self, Phone};
 use super::sound::{Later, Sound};
 use super::strangers;
 use super::telco::{self, Caller};
+use super::trunks;
 use super::world::{SERVER, TRUNK, settings};
 
 /// What one story is like.
@@ -118,6 +119,9 @@ fn settings_of(rng: &mut Rng) -> Settings {
     }
     if rng.below(2) == 0 {
         settings.trunks[0].keep_alive = Some(Duration::from_secs(60));
+    }
+    if rng.below(2) == 0 {
+        trunks::add_second(&mut settings, rng);
     }
     settings.requeue_on_operator_lost = rng.below(4) > 0;
     settings.acd.login_on_register = rng.below(3) > 0;
@@ -276,10 +280,11 @@ impl City {
             return;
         }
         if to.port() == 5080 {
-            if let Some(n) = heard.call_id.strip_prefix("call-") {
+            let first = to == TRUNK.parse().unwrap();
+            if let Some(n) = heard.call_id.strip_prefix("call-").filter(|_| first) {
                 self.with_caller(n.parse().unwrap(), |caller, io| caller.hears(&heard, io));
             } else {
-                self.trunk_hears(&heard);
+                self.trunk_hears(to, &heard);
             }
             return;
         }
@@ -291,16 +296,11 @@ impl City {
         self.with_phones(index, |phones, io| phones[index].hears(&heard, io));
     }
 
-    /// The telephone network itself: answers keep-alives, and has nobody at the fallback number.
-    fn trunk_hears(&mut self, heard: &Heard<'_>) {
-        let status = match heard.start.split(' ').next().unwrap() {
-            "OPTIONS" => "200 OK",
-            "INVITE" | "CANCEL" | "BYE" => "404 Not Found",
-            "ACK" | "SIP/2.0" => return,
-            other => panic!("the service does not send {other}"),
-        };
-        let text = heard.answer(status, &format!("{};tag=net", heard.to), "sip:net@127.0.0.2", "");
-        self.carry(TRUNK.parse().unwrap(), text);
+    /// The telephone network itself: answers keep-alives, wants our password, and has nobody at the fallback number.
+    fn trunk_hears(&mut self, at: SocketAddr, heard: &Heard<'_>) {
+        if let Some(text) = trunks::hears(self.now.mono, at, heard) {
+            self.carry(at, text);
+        }
     }
 
     fn strangers_come(&mut self) {
@@ -397,7 +397,10 @@ impl City {
                 }
                 Output::Drained => self.drained_at = Some(self.now.mono),
                 Output::Reply { request, .. } => self.told = request == 7,
-                Output::TrunkHealth { .. } | Output::Banned(_) | Output::Unstaffed(_) => {}
+                Output::TrunkHealth { .. }
+                | Output::Banned(_)
+                | Output::TrunkRegistered { .. }
+                | Output::Unstaffed(_) => {}
             }
         }
         self.out = out;

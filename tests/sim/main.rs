@@ -21,4 +21,5 @@ mod strangers;
 mod telco;
 mod text;
 mod told;
+mod trunks;
 mod world;

@@ -29,6 +29,8 @@ pub(crate) struct World {
     /// What was sent and not yet taken, in order: receiver and text.
     pub(crate) sent: Vec<(SocketAddr, String)>,
     pub(crate) drained: bool,
+    /// What was told of trunks' health.
+    pub(crate) trunks_up: Vec<bool>,
     serial: u32,
 }
 
@@ -50,6 +52,7 @@ pub(crate) fn settings() -> Settings {
             tls_name: None,
             tcp_when_large: false,
             keep_alive: None,
+            terms: siaga::switchboard::TrunkTerms::default(),
         }],
         media_address: "127.0.0.1".parse().unwrap(),
         answer: AnswerMode::Operator,
@@ -90,7 +93,7 @@ impl World {
         let ports = (0..200).map(|i| 20_000 + 2 * i).collect();
         let switchboard = Switchboard::new(now, settings, ports, Rng::from_number(112));
         let (facts, media, sent) = (Vec::new(), Vec::new(), Vec::new());
-        let mut world = Self { now, switchboard, facts, media, sent, drained: false, serial: 0 };
+        let mut world = Self { now, switchboard, facts, media, sent, drained: false, trunks_up: Vec::new(), serial: 0 };
         let accounts = operators
             .iter()
             .map(|name| Account {
@@ -124,7 +127,8 @@ impl World {
                 }
                 Output::Fact(fact) => self.facts.push(fact),
                 Output::Drained => self.drained = true,
-                Output::Reply { .. } | Output::TrunkHealth { .. } | Output::Banned(_) | Output::Unstaffed(_) => {}
+                Output::TrunkHealth { up, .. } => self.trunks_up.push(up),
+                Output::Reply { .. } | Output::Banned(_) | Output::TrunkRegistered { .. } | Output::Unstaffed(_) => {}
             }
         }
         for anchor in closed {

@@ -284,6 +284,7 @@ fn trunk(target: SocketAddr, name: &str) -> Trunk {
         tls_name: Some(name.to_owned()),
         tcp_when_large: false,
         keep_alive: None,
+        terms: crate::switchboard::TrunkTerms::default(),
     }
 }
 

@@ -58,14 +58,14 @@ fn read(value: &[u8], realm: &str) -> Found {
 }
 
 /// `name=value` and `name="value"`, names in lower case.
-struct Parameters(Vec<(String, Vec<u8>)>);
+pub(super) struct Parameters(Vec<(String, Vec<u8>)>);
 
 /// More parameters than any client has use for; bounds the work on one header field.
 const PARAMETERS_MAX: usize = 32;
 
 impl Parameters {
     /// None when the text is no comma list of parameters, or one stands there twice.
-    fn read(mut text: &[u8]) -> Option<Self> {
+    pub(super) fn read(mut text: &[u8]) -> Option<Self> {
         let mut found: Vec<(String, Vec<u8>)> = Vec::new();
         loop {
             text = text.trim_ascii_start();
@@ -90,7 +90,7 @@ impl Parameters {
         }
     }
 
-    fn get(&self, name: &str) -> Option<&[u8]> {
+    pub(super) fn get(&self, name: &str) -> Option<&[u8]> {
         self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_slice())
     }
 

@@ -1,0 +1,123 @@
+//! `[[trunk]]`: how a trunk is used. Its addresses are `network`'s.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::sip::digest::client::Identity;
+use crate::sip::number::NumberFormat;
+use crate::sip::sdp::AudioCodec;
+use crate::sip::uri::Uri;
+use crate::switchboard::{Registration, TrunkTerms};
+
+use super::section;
+use super::source::Source;
+
+/// Checks the terms of one trunk.
+pub(super) fn terms(source: &mut Source, i: usize, section: &section::Trunk) -> TrunkTerms {
+    let key = |field: &str| format!("trunk[{i}].{field}");
+    for (field, value) in [("down_after", section.down_after), ("up_after", section.up_after)] {
+        if !(1..=100).contains(&value) {
+            source.fault(&key(field), value.to_string(), "1 to 100 keep-alives");
+        }
+    }
+    let country = section.country.as_str();
+    if country.len() > 3 || !country.bytes().all(|b| b.is_ascii_digit()) || country.starts_with('0') {
+        source.fault(&key("country"), format!("{country:?} is not a country code"), "\"62\": 1 to 3 digits without +");
+    }
+    let identity = identity(source, i, section);
+    TrunkTerms {
+        priority: section.priority,
+        max_calls: section.max_calls,
+        register: registration(source, i, section, identity.as_ref()),
+        identity,
+        number_format: number_format(source, &key("number_format"), section),
+        country: section.country.clone(),
+        down_after: section.down_after,
+        up_after: section.up_after,
+        codecs: codecs(source, &key("codecs"), &section.codecs),
+    }
+}
+
+fn identity(source: &mut Source, i: usize, section: &section::Trunk) -> Option<Identity> {
+    let (user, path) = match (&section.username, &section.password_file) {
+        (None, None) => return None,
+        (Some(user), Some(path)) => (user, path),
+        (Some(_), None) | (None, Some(_)) => {
+            let right = "both, or neither";
+            source.fault(&format!("trunk[{i}].username"), "username and password_file go together", right);
+            return None;
+        }
+    };
+    let key = format!("trunk[{i}].password_file");
+    match std::fs::read_to_string(Path::new(path)) {
+        Ok(text) if text.trim().is_empty() => {
+            source.fault(&key, format!("{path} is empty"), "a file with the password in its first line");
+            None
+        }
+        Ok(text) => {
+            let password = text.lines().next().unwrap_or_default().trim().to_owned();
+            Some(Identity { user: user.clone(), password })
+        }
+        Err(error) => {
+            source.fault(&key, format!("{path} cannot be read: {error}"), "a file that only the service may read");
+            None
+        }
+    }
+}
+
+fn registration(
+    source: &mut Source,
+    i: usize,
+    section: &section::Trunk,
+    identity: Option<&Identity>,
+) -> Option<Registration> {
+    if !section.register {
+        return None;
+    }
+    let key = format!("trunk[{i}].register");
+    if section.uri.is_none() || section.username.is_none() {
+        source.fault(&key, "true, without uri or username", "uri = \"sip:ADDRESS\" and username, or register = false");
+    }
+    if !(60..=86_400).contains(&section.register_expires_seconds) {
+        let value = section.register_expires_seconds.to_string();
+        source.fault(&format!("trunk[{i}].register_expires_seconds"), value, "60 to 86400 seconds");
+    }
+    let registrar = section.registrar.clone().or_else(|| section.uri.clone())?;
+    let host = match Uri::parse(registrar.as_bytes()) {
+        Ok(Uri::Sip(uri)) if uri.user.is_none() => registrar.strip_prefix("sip:")?.to_owned(),
+        Ok(_) | Err(_) => {
+            let wrong = format!("{registrar:?} is not the URI of a registrar");
+            source.fault(&format!("trunk[{i}].registrar"), wrong, "\"sip:telco.example\", without a user");
+            return None;
+        }
+    };
+    let aor = format!("sip:{}@{host}", identity?.user);
+    Some(Registration { registrar, aor, expires: Duration::from_secs(section.register_expires_seconds) })
+}
+
+fn number_format(source: &mut Source, key: &str, section: &section::Trunk) -> NumberFormat {
+    let format = section.number_format.as_str();
+    let country = section.country.as_str();
+    match format {
+        "as-dialled" => return NumberFormat::AsDialled,
+        "0" if !country.is_empty() => return NumberFormat::National,
+        _ if !country.is_empty() && format == country => return NumberFormat::Country,
+        _ if !country.is_empty() && format.strip_prefix('+') == Some(country) => return NumberFormat::Plus,
+        _ => {}
+    }
+    let right = "\"as-dialled\", or with country = \"62\" also \"+62\", \"62\" or \"0\"";
+    source.fault(key, format!("{format:?} is not a format of this trunk"), right);
+    NumberFormat::AsDialled
+}
+
+fn codecs(source: &mut Source, key: &str, names: &[String]) -> Vec<AudioCodec> {
+    let mut codecs = Vec::new();
+    for name in names {
+        match name.as_str() {
+            "PCMA" => codecs.push(AudioCodec::Pcma),
+            "PCMU" => codecs.push(AudioCodec::Pcmu),
+            _ => source.fault(key, format!("{name:?} is not a codec of ours"), "[\"PCMA\", \"PCMU\"]"),
+        }
+    }
+    codecs
+}

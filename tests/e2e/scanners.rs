@@ -1,0 +1,74 @@
+//! SIPVicious against the running service: as it is, and disguised. It finds no user and guesses no password.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::service::Service;
+use super::trunk::{Caller, Manner};
+
+const INSTALLED: &str = "/usr/share/sipvicious/sipvicious";
+
+/// A copy that does not say who it is.
+fn disguised(folder: &Path) {
+    let copied = Command::new("cp").args(["-r", INSTALLED]).arg(folder).status().unwrap();
+    assert!(copied.success(), "sipvicious is not installed: scripts/setup test");
+    for file in ["libs/svhelper.py", "svmap.py", "svwar.py", "svcrack.py"] {
+        let path = folder.join("sipvicious").join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let text = text.replace("friendly-scanner", "Phone 1.0").replace("\"sipvicious\"", "\"phone\"");
+        std::fs::write(path, text).unwrap();
+    }
+}
+
+/// Runs one tool from an address of the service's net; what it said.
+fn run(service: &Service, library: &Path, host: u8, tool: &str, arguments: &[&str]) -> String {
+    let call = format!("import sys; sys.argv[0] = '{tool}'; from sipvicious.{tool} import main; main()");
+    let mut command = Command::new("timeout");
+    command.args(["60", "python3", "-c", &call, "-b", &service.host(host), "-P", "5062"]).args(arguments);
+    let done = command.env("PYTHONPATH", library).env("HOME", service.path()).current_dir(service.path());
+    let done = done.output().unwrap();
+    let (out, errors) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    format!("{out}\n{errors}")
+}
+
+fn counted(service: &Service, reason: &str) -> f64 {
+    service.metric(&format!("siaga_guard_total{{reason=\"{reason}\"}}"))
+}
+
+#[test]
+fn sipvicious_finds_no_user_and_guesses_no_password() {
+    let service = Service::start(71, 2, "");
+    let library = service.path().join("disguised");
+    std::fs::create_dir(&library).unwrap();
+    disguised(&library);
+    let (address, words) = (service.host(1), service.path().join("words.txt"));
+    let names: Vec<String> = (0..30).map(|n| format!("op{n}")).collect();
+    std::fs::write(service.path().join("names.txt"), names.join("\n")).unwrap();
+    // The right one is the last.
+    let guesses: Vec<String> = (0..60).map(|n| format!("guess{n}")).chain(["pw-op1".to_owned()]).collect();
+    std::fs::write(&words, guesses.join("\n")).unwrap();
+
+    let open = Path::new("/usr/share/sipvicious");
+    let seen = run(&service, open, 20, "svmap", &[&address]);
+    assert!(!seen.contains("5060"), "it is seen: {seen}");
+    let seen = run(&service, open, 21, "svwar", &["--force", "--maximumtime", "3", "-d", "names.txt", &address]);
+    assert!(!seen.contains("op1"), "a user is found: {seen}");
+    assert!(counted(&service, "scanner") > 0.0);
+
+    for (host, method) in [(22, "REGISTER"), (23, "INVITE"), (24, "OPTIONS")] {
+        let seen = run(&service, &library, host, "svwar", &["--force", "-m", method, "-d", "names.txt", &address]);
+        let told = |name: &str| seen.lines().find(|line| line.contains(name)).map(|line| line.replace(name, "NAME"));
+        assert_eq!(told(" op1 ").is_some(), told(" op29 ").is_some(), "{method} tells users apart: {seen}");
+    }
+    let seen = run(&service, &library, 25, "svcrack", &["-u", "op1", "-d", "words.txt", &address]);
+    assert!(!seen.contains("pw-op1"), "the password is found: {seen}");
+    assert!(counted(&service, "credentials") > 0.0, "{seen}");
+
+    // Callers notice nothing, and a ban is seen and lifted.
+    Caller::calls(&service, 1, 700, Manner::CancelsAfter(200)).ends();
+    let banned = service.siaga(&["guard", "list", "--config", "siaga.toml"]);
+    assert!(banned.contains(&service.host(25)) && banned.contains("credentials"), "{banned}");
+    service.siaga(&["guard", "lift", "--config", "siaga.toml", &service.host(25)]);
+    let banned = service.siaga(&["guard", "list", "--config", "siaga.toml"]);
+    assert!(!banned.contains(&service.host(25)), "{banned}");
+}
