@@ -42,12 +42,26 @@ impl Default for Patience {
 /// What a connection, or a listener, tells the table.
 #[derive(Debug)]
 pub(super) enum Event {
-    Accepted { transport: Transport, local: SocketAddr, remote: SocketAddr, stream: TcpStream },
+    Accepted {
+        transport: Transport,
+        local: SocketAddr,
+        remote: SocketAddr,
+        stream: TcpStream,
+    },
     /// The peer's certificate proves these of the names that were asked about.
-    Proven { id: ConnectionId, names: Vec<String> },
+    Proven {
+        id: ConnectionId,
+        names: Vec<String>,
+    },
     /// One whole message.
-    Message { id: ConnectionId, bytes: Bytes },
-    Closed { id: ConnectionId, why: String },
+    Message {
+        id: ConnectionId,
+        bytes: Bytes,
+    },
+    Closed {
+        id: ConnectionId,
+        why: String,
+    },
 }
 
 /// How the stream comes about.
@@ -126,8 +140,13 @@ impl Stream {
     /// Reads and writes side by side, until one of them is over. `begun`: the peer, who opened it, owes a first message.
     async fn carry(&mut self, stream: impl AsyncRead + AsyncWrite, begun: bool) -> io::Result<&'static str> {
         let (reader, writer) = tokio::io::split(stream);
-        let reading =
-            Reading { id: self.id, own: &self.own, waiting: &self.waiting, events: &self.events, patience: self.patience };
+        let reading = Reading {
+            id: self.id,
+            own: &self.own,
+            waiting: &self.waiting,
+            events: &self.events,
+            patience: self.patience,
+        };
         tokio::select! {
             read = reading.run(reader, begun) => read,
             written = write(writer, &mut self.queue, &self.waiting) => written,

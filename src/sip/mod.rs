@@ -5,6 +5,7 @@ pub mod digest;
 pub mod flow;
 pub mod framing;
 pub mod header;
+pub mod locate;
 pub mod location;
 pub mod message;
 pub mod offer_answer;

@@ -72,9 +72,8 @@ impl Switchboard {
         }
         let dead = |id: &crate::ids::CallId| !self.calls.contains_key(id);
         for (connection, calls) in &self.streams {
-            let over_it = |id| {
-                self.calls.get(id).is_some_and(|call: &Call| call.caller.line.flow.connection == *connection)
-            };
+            let over_it =
+                |id| self.calls.get(id).is_some_and(|call: &Call| call.caller.line.flow.connection == *connection);
             if calls.is_empty() || !calls.iter().all(over_it) {
                 return Err(format!("calls are held to go over {connection:?}, and do not"));
             }

@@ -15,7 +15,7 @@ use super::{Output, Purpose, Switchboard};
 /// When who is asked next.
 #[derive(Debug, Default)]
 pub(super) struct Pings {
-    trunks: BTreeMap<usize, Instant>,
+    pub(super) trunks: BTreeMap<usize, Instant>,
     trunks_up: BTreeMap<usize, bool>,
     phones: BTreeMap<OperatorId, Instant>,
 }
@@ -27,7 +27,7 @@ impl Switchboard {
             self.alarms.remove(at, Alarm::PingTrunk(index));
         }
         for (index, trunk) in self.settings.trunks.iter().enumerate() {
-            if trunk.keep_alive.is_some() && trunk.target.is_some() {
+            if trunk.keep_alive.is_some() && (trunk.target.is_some() || trunk.host.is_some()) {
                 self.alarms.insert(now, Alarm::PingTrunk(index));
                 self.pings.trunks.insert(index, now);
             }
@@ -36,11 +36,13 @@ impl Switchboard {
 
     pub(super) fn ping_trunk(&mut self, now: Now, index: usize) {
         let Some(trunk) = self.settings.trunks.get(index) else { return };
-        let (Some(flow), Some(every)) = (self.trunk_flow(trunk), trunk.keep_alive) else { return };
+        let (flow, Some(every)) = (self.trunk_flow(trunk), trunk.keep_alive) else { return };
         let next = now.mono + every;
         self.alarms.insert(next, Alarm::PingTrunk(index));
         self.pings.trunks.insert(index, next);
-        self.ping(now, flow, &uri_over(flow, None), Purpose::TrunkPing(index));
+        if let Some(flow) = flow {
+            self.ping(now, flow, &uri_over(flow, None), Purpose::TrunkPing(index));
+        }
     }
 
     /// A trunk answered, or did not: the change is told.

@@ -20,6 +20,7 @@ mod register;
 mod route;
 mod settings;
 mod sound;
+mod targets;
 mod timers;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,7 +46,7 @@ use timers::Alarm;
 
 pub use input::{Account, ConsoleCommand, Input};
 pub use output::{CallView, ConsoleReply, Gauges, Output};
-pub use settings::{AnswerMode, FeatureCodes, Listener, Network, Settings, Trunk};
+pub use settings::{AnswerMode, FeatureCodes, Listener, Network, Settings, Trunk, TrunkHost};
 
 /// What a client transaction of ours is for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,6 +83,8 @@ pub struct Switchboard {
     streams: BTreeMap<ConnectionId, BTreeSet<CallId>>,
     /// The names of trunks that the peers of connections have proven.
     proven: BTreeMap<ConnectionId, Vec<String>>,
+    /// By the trunk's name.
+    targets: BTreeMap<String, targets::Targets>,
     anchors: BTreeMap<AnchorId, Who>,
     /// Anchors that are closed but have not told what they saw; at most one for each port.
     closing: BTreeMap<u32, (AnchorId, Who)>,
@@ -129,6 +132,7 @@ impl Switchboard {
             clients: BTreeMap::new(),
             streams: BTreeMap::new(),
             proven: BTreeMap::new(),
+            targets: BTreeMap::new(),
             anchors: BTreeMap::new(),
             closing: BTreeMap::new(),
             alarms: Deadlines::default(),
@@ -159,6 +163,7 @@ impl Switchboard {
             Input::Received { flow, bytes } => self.receive(now, flow, bytes),
             Input::Unreachable { flow } => self.unreachable(now, flow),
             Input::Proven { flow, names } => self.proven(flow, names),
+            Input::Targets { trunk, targets } => self.set_targets(now, trunk, targets),
             Input::Media(event) => self.media_event(now, event),
             Input::Console { request, command } => self.console(now, request, command),
             Input::Accounts(accounts) => self.set_accounts(now, accounts),
@@ -195,13 +200,18 @@ impl Switchboard {
 
     /// True when no call, transaction or binding is left.
     pub fn is_idle(&self) -> bool {
-        self.calls.is_empty() && self.phones.is_empty() && self.transactions.is_empty() && self.registrar.is_empty() && self.streams.is_empty()
+        self.calls.is_empty()
+            && self.phones.is_empty()
+            && self.transactions.is_empty()
+            && self.registrar.is_empty()
+            && self.streams.is_empty()
     }
 
     /// Takes new settings. What is under way goes on under the terms that it began with.
     fn configure(&mut self, now: Now, settings: Settings) {
         self.acd.configure(now, settings.acd.clone());
         self.settings = settings;
+        self.prune_targets();
         self.ping_trunks_from(now.mono);
     }
 

@@ -110,6 +110,14 @@ impl Switchboard {
         self.back_to_queue(id);
     }
 
+    /// The number cannot be had over the trunk's server in use: it is called over the next one, if there is one.
+    fn next_number(&mut self, now: Now, id: CallId, to: &Callee) -> bool {
+        let Some((trunk, _)) = self.outgoing() else { return false };
+        let until = now.mono + self.settings.fallback_ring;
+        let why = "fallback number over the trunk's next server".to_owned();
+        self.target_fails(trunk) && self.ring(now, id, to.clone(), why, until)
+    }
+
     fn back_to_queue(&mut self, id: CallId) {
         if let Some(call) = self.calls.get_mut(&id).filter(|call| !call.is_over()) {
             call.stage = Stage::Queued;
@@ -125,7 +133,7 @@ impl Switchboard {
                 Some((binding.uri.clone(), binding.flow, false))
             }
             Callee::Number(number) => {
-                let flow = self.outgoing_flow()?;
+                let (_, flow) = self.outgoing()?;
                 Some((uri_over(flow, Some(number)), flow, true))
             }
         }
@@ -316,6 +324,7 @@ impl Switchboard {
         }
         match stage {
             Stage::Offered { .. } => self.back_to_queue(id),
+            Stage::Number if outcome == OfferOutcome::Unreachable && self.next_number(now, id, &to) => {}
             Stage::AllPhones { .. } | Stage::Number => self.next_fallback(now, id),
             Stage::Queued | Stage::Talking { .. } | Stage::Ended => {}
         }

@@ -102,7 +102,7 @@ impl Switchboard {
         match purpose {
             Purpose::Offer(Who::Offer(call, leg)) => self.offer_unanswered(now, call, leg, status),
             Purpose::Offer(Who::Caller(_) | Who::Phone(_)) => {}
-            Purpose::TrunkPing(index) => self.trunk_pinged(index, false),
+            Purpose::TrunkPing(index) => self.trunk_silent(now, index),
             Purpose::PhonePing(operator) => self.phone_pinged(now, &operator, false),
         }
     }

@@ -16,6 +16,7 @@ mod phone;
 mod random;
 mod sound;
 mod stories;
+mod streams;
 mod telco;
 mod text;
 mod world;

@@ -232,8 +232,10 @@ async fn a_response_whose_connection_is_gone_goes_to_the_port_in_its_via() {
     drop(peer);
     assert_eq!(bench.came().await, Came::Lost(flow));
     let sent_by = listener.local_addr().unwrap();
-    let response = format!("SIP/2.0 200 OK\r\nVia: SIP/2.0/TCP {sent_by};branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: \
-         <sip:a@b>;tag=2\r\nCall-ID: c\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n");
+    let response = format!(
+        "SIP/2.0 200 OK\r\nVia: SIP/2.0/TCP {sent_by};branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: \
+         <sip:a@b>;tag=2\r\nCall-ID: c\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
+    );
     assert!(bench.table.send(&transmit(flow, &response)));
     let (mut peer, _) = listener.accept().await.unwrap();
     let mut heard = vec![0; response.len()];
@@ -278,6 +280,7 @@ fn trunk(target: SocketAddr, name: &str) -> Trunk {
         name: name.to_owned(),
         peers: Vec::new(),
         target: Some(target),
+        host: None,
         transport: Transport::Tls,
         tls_name: Some(name.to_owned()),
         tcp_when_large: false,
