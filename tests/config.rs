@@ -56,7 +56,7 @@ fn what_goes_over_tls_needs_files_that_can_be_read() {
     assert!(told.contains("test.toml:1: sip.tls: missing") || told.contains("sip.tls: missing"), "{told}");
     // The files themselves are read by `siaga check` and `siaga serve`: reports go on without them.
     let text = "[sip]\nlisten = [\"tls:[::1]:5061\"]\n[sip.tls]\ncertificate = \"/nowhere/server.pem\"\n\
-                key = \"/nowhere/server.key\"\n[[trunk]]\nname = \"a\"\npeers = [\"::2\"]\n";
+                key = \"/nowhere/server.key\"\n[[trunk]]\nname = \"a\"\npeers = [\"::2\"]\ntransport = \"tls\"\n";
     let files = Config::parse("test.toml", text).unwrap().sip.tls.unwrap();
     assert!(
         files.read().unwrap_err().to_string().starts_with("sip.tls.certificate: /nowhere/server.pem cannot be used")

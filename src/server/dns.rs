@@ -72,14 +72,10 @@ impl Finder {
             };
             // Without such records, or without an answer, the name itself may have addresses.
             if let Ok(found) = self.resolver.srv_lookup(format!("{service}.{name}.")).await {
-                let services = found.answers().iter().filter_map(|record| match &record.data {
-                    RData::SRV(srv) => Some(Service {
-                        priority: srv.priority,
-                        weight: srv.weight,
-                        port: srv.port,
-                        host: srv.target.to_utf8(),
-                    }),
-                    _ => None,
+                let services = found.answers().iter().filter_map(|record| {
+                    let RData::SRV(srv) = &record.data else { return None };
+                    let host = srv.target.to_utf8();
+                    Some(Service { priority: srv.priority, weight: srv.weight, port: srv.port, host })
                 });
                 let services = in_order(services.filter(|service| service.host != ".").collect(), rng);
                 let targets = self.addresses(&services).await;
