@@ -74,6 +74,8 @@ pub const CONNECTIONS_MAX: usize = 16_384;
 pub const CONNECTIONS_PER_SOURCE_MAX: usize = 1_024;
 /// What connections have brought and the loop has not taken yet. Full: reading waits, and so does the peer.
 pub const CONNECTION_EVENTS_MAX: usize = 1_024;
+/// Servers of one trunk's name that are kept. More are left out.
+pub const TARGETS_MAX: usize = 16;
 /// Console requests under way to the loop. Full: 503.
 pub const CONSOLE_REQUESTS_MAX: usize = 256;
 

@@ -22,7 +22,7 @@ use siaga::media::command::Command;
 use siaga::server::clock::Clock;
 use siaga::server::signalling::{Hands, Inbound, Signalling, Tally, bind};
 use siaga::sip::digest::Ha1;
-use siaga::switchboard::{Account, ConsoleCommand, ConsoleReply, Listener, Switchboard};
+use siaga::switchboard::{Account, ConsoleCommand, ConsoleReply, Listener, Network, Switchboard};
 use text::{credentials, header, response, sdp};
 
 /// Hands that note what they are given.
@@ -51,33 +51,35 @@ struct Service {
     inbox: tokio::sync::mpsc::Sender<Inbound>,
     facts: mpsc::Receiver<Fact>,
     media: mpsc::Receiver<Command>,
-    thread: std::thread::JoinHandle<Tally>,
+    tally: mpsc::Receiver<Tally>,
 }
 
-fn start() -> Service {
+fn start(at: &'static str) -> Service {
     let (inbox, inbound) = tokio::sync::mpsc::channel(64);
     let (facts_in, facts) = mpsc::sync_channel(1_000);
     let (media_in, media) = mpsc::sync_channel(1_000);
     let (address_in, address) = mpsc::sync_channel(1);
-    let thread = std::thread::spawn(move || {
+    let (tally_in, tally) = mpsc::sync_channel(1);
+    std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async move {
-            let socket = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+            let socket = bind(at.parse().unwrap()).unwrap();
             let local = socket.local_addr().unwrap();
             let config = Config::parse("config/siaga.toml", include_str!("../config/siaga.toml")).unwrap();
             let mut settings = config.switchboard();
             let transport = siaga::sip::flow::Transport::Udp;
             settings.listeners = vec![Listener { transport, local, advertised: local.to_string() }];
+            settings.trunks[0].peers.extend(Network::parse("::1"));
             let clock = Clock::start();
             let switchboard = Switchboard::new(clock.now(), settings, vec![20_000, 20_002], Rng::from_number(1));
             let hands = Notes(facts_in, media_in);
             let signalling = Signalling::new(switchboard, clock, vec![socket], inbound, hands).unwrap();
             address_in.send(local).unwrap();
-            signalling.run().await
-        })
+            tally_in.send(signalling.run().await).unwrap();
+        });
     });
     let address = address.recv().unwrap();
-    Service { address, inbox, facts, media, thread }
+    Service { address, inbox, facts, media, tally }
 }
 
 /// A peer with a socket of its own.
@@ -132,15 +134,23 @@ fn register(phone: &Peer, operator: &str) {
 
 #[test]
 fn a_call_goes_from_the_trunk_to_a_registered_phone_and_back() {
-    let service = start();
+    call(&start("127.0.0.1:0"), "127.0.0.2", "127.0.0.3");
+}
+
+#[test]
+fn a_call_goes_over_ipv6() {
+    call(&start("[::1]:0"), "::1", "::1");
+}
+
+fn call(service: &Service, trunk_host: &str, phone_host: &str) {
     let operator = OperatorId::parse("budi").unwrap();
     let ha1 = Ha1::new("budi", "127.0.0.1", "pw-budi");
     let account = Account { operator, name: "Budi".to_owned(), ha1 };
     service.inbox.blocking_send(Inbound::Accounts(vec![account])).unwrap();
-    let (trunk, phone) = (Peer::new("127.0.0.2", service.address), Peer::new("127.0.0.3", service.address));
+    let (trunk, phone) = (Peer::new(trunk_host, service.address), Peer::new(phone_host, service.address));
     register(&phone, "budi");
 
-    let (at, server, body) = (&trunk.at, service.address, sdp(&trunk.at, 30_000));
+    let (at, server, body) = (&trunk.at, service.address, sdp("127.0.0.2", 30_000));
     let request = |method: &str, cseq: u32, to: &str, body: &str| {
         let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
         format!(
@@ -155,7 +165,7 @@ fn a_call_goes_from_the_trunk_to_a_registered_phone_and_back() {
     let invite = phone.hear("INVITE");
     phone.send(&response(&invite, &phone.at, "180 Ringing", ""));
     trunk.hear("SIP/2.0 180");
-    phone.send(&response(&invite, &phone.at, "200 OK", &sdp(&phone.at, 31_000)));
+    phone.send(&response(&invite, &phone.at, "200 OK", &sdp("127.0.0.3", 31_000)));
     phone.hear("ACK");
     let answer = trunk.hear("SIP/2.0 200");
     trunk.send(&request("ACK", 1, header(&answer, "To"), ""));
@@ -177,7 +187,7 @@ fn a_call_goes_from_the_trunk_to_a_registered_phone_and_back() {
     let bye = trunk.hear("BYE");
     trunk.send(&response(&bye, at, "200 OK", ""));
     service.inbox.blocking_send(Inbound::Stop).unwrap();
-    let tally = service.thread.join().unwrap();
+    let tally = service.tally.recv().unwrap();
     assert_eq!(tally.datagrams_unsent, 0);
 
     let facts: Vec<Fact> = service.facts.try_iter().collect();

@@ -30,7 +30,7 @@ fn the_shipped_file_works_as_it_stands_and_says_the_defaults() {
 
 #[test]
 fn every_fault_is_told_at_once_with_line_and_key() {
-    let text = "[site]\nnumber = \"1a\"\ntimezone = \"Mars\"\n[sip]\nlisten = [\"tls:127.0.0.1:5061\"]\nlisen = 1\n\
+    let text = "[site]\nnumber = \"1a\"\ntimezone = \"Mars\"\n[sip]\nlisten = [\"sctp:127.0.0.1:5061\"]\nlisen = 1\n\
                 [queue]\nring_seconds = 0\n[media]\nports = [20001, 20000]\n";
     let told = faults(text).join("\n");
     for key in ["site.number", "site.timezone", "sip.listen[0]", "lisen", "queue.ring_seconds", "media.ports", "trunk"]
@@ -83,4 +83,31 @@ fn a_trunks_terms_are_checked_and_its_password_is_shown_nowhere() {
     assert_eq!(terms.identity.as_ref().unwrap().password, "rahasia");
     assert_eq!(terms.register.as_ref().unwrap().aor, "sip:u@10.0.0.1");
     assert!(!format!("{config:?}").contains("rahasia"));
+}
+
+#[test]
+fn what_goes_over_tls_needs_files_that_can_be_read() {
+    let told = faults("[sip]\nlisten = [\"tls:127.0.0.1:5061\"]\n").join("\n");
+    assert!(told.contains("test.toml:1: sip.tls: missing") || told.contains("sip.tls: missing"), "{told}");
+    // The files themselves are read by `siaga check` and `siaga serve`: reports go on without them.
+    let text = "[sip]\nlisten = [\"tls:[::1]:5061\"]\n[sip.tls]\ncertificate = \"/nowhere/server.pem\"\n\
+                key = \"/nowhere/server.key\"\n[[trunk]]\nname = \"a\"\npeers = [\"::2\"]\ntransport = \"tls\"\n";
+    let files = Config::parse("test.toml", text).unwrap().sip.tls.unwrap();
+    assert!(
+        files.read().unwrap_err().to_string().starts_with("sip.tls.certificate: /nowhere/server.pem cannot be used")
+    );
+}
+
+#[test]
+fn a_trunk_needs_a_listener_of_its_transport() {
+    let told = faults(
+        "[[trunk]]\nname = \"a\"\npeers = [\"127.0.0.2\"]\ntransport = \"tcp\"\n\
+         [[trunk]]\nname = \"b\"\npeers = [\"127.0.0.3\"]\ntls_name = \"sbc.example\"\ntcp_when_large = true\n",
+    )
+    .join("\n");
+    for key in
+        ["trunk[0].transport: tcp, while no tcp: address listens", "trunk[1].tls_name", "trunk[1].tcp_when_large"]
+    {
+        assert!(told.contains(key), "{key} is not told in:\n{told}");
+    }
 }

@@ -110,7 +110,11 @@ fn carry_out(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve(file) => crate::server::serve(Config::load(&file.config)?),
         Command::Check(file) => {
-            check(&Config::load(&file.config)?);
+            let config = Config::load(&file.config)?;
+            if let Some(files) = &config.sip.tls {
+                files.read()?;
+            }
+            check(&config);
             Ok(())
         }
         Command::Operator(command) => on_operator(command),

@@ -122,6 +122,7 @@ fn sip(source: &mut Source, file: &File) -> Sip {
         listeners,
         tls: tls::checked(source, section.tls.as_ref(), over_tls),
         idle: Duration::from_secs(section.connection_idle_seconds),
+        name_servers: network::name_servers(source, &section.name_servers),
         expires_min: Duration::from_secs(low),
         expires_default: Duration::from_secs(middle),
         expires_max: Duration::from_secs(high),
@@ -233,6 +234,15 @@ fn warnings(source: &Source, file: &File) -> Vec<Fault> {
     if file.queue.fallback_number.is_some() && file.trunk.iter().all(|trunk| trunk.uri.is_none()) {
         let wrong = "no trunk has a uri: the number cannot be dialled";
         warnings.push(source.warning("queue.fallback_number", wrong, "uri = \"sip:ADDRESS\" in a [[trunk]]"));
+    }
+    let unproven = file.sip.tls.as_ref().is_some_and(tls::Section::asks_for_no_certificate);
+    if unproven && let Some(i) = file.trunk.iter().position(|trunk| trunk.tls_name.is_some()) {
+        let wrong = "no client_ca in [sip.tls]: nobody is asked for a certificate, and the trunk cannot call";
+        warnings.push(source.warning(
+            &format!("trunk[{i}].tls_name"),
+            wrong,
+            "client_ca, the issuers of its certificate",
+        ));
     }
     warnings
 }

@@ -75,6 +75,8 @@ pub struct Sip {
     pub tls: Option<TlsFiles>,
     /// Connections without a byte from the peer for so long are closed.
     pub idle: Duration,
+    /// Who is asked for the trunks' names; empty: those of the system.
+    pub name_servers: Vec<SocketAddr>,
 }
 
 /// `[media]`, checked.

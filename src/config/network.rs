@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::limits::RTP_PORTS_MAX;
 use crate::sip::flow::Transport;
-use crate::sip::uri::Uri;
-use crate::switchboard::{Listener, Network, Trunk};
+use crate::sip::uri::{Host, Uri};
+use crate::switchboard::{Listener, Network, Trunk, TrunkHost};
 
 use super::section::{self, TransportName};
 use super::source::Source;
@@ -128,7 +128,8 @@ pub(super) fn trunks(source: &mut Source, sections: &[section::Trunk], listeners
         }
         let peers = networks(source, &key("peers"), &section.peers);
         let transport = trunk_transport(source, &key("transport"), section.transport, listeners);
-        let target = section.uri.as_ref().and_then(|uri| trunk_target(source, &key("uri"), uri));
+        let place = section.uri.as_ref().and_then(|uri| trunk_place(source, &key("uri"), uri, transport));
+        let (target, host) = place.unwrap_or_default();
         if section.keep_alive_seconds > 3600 {
             source.fault(
                 &key("keep_alive_seconds"),
@@ -136,13 +137,14 @@ pub(super) fn trunks(source: &mut Source, sections: &[section::Trunk], listeners
                 "0 (none) to 3600 seconds",
             );
         }
-        let keep_alive = target.and(interval(section.keep_alive_seconds));
+        let keep_alive = interval(section.keep_alive_seconds).filter(|_| target.is_some() || host.is_some());
         let tls_name = tls_name(source, &key("tls_name"), section);
         let terms = super::trunk::terms(source, i, section);
         trunks.push(Trunk {
             name: section.name.clone(),
             peers,
             target,
+            host,
             transport,
             tls_name,
             tcp_when_large: large_over_tcp(source, &key("tcp_when_large"), section, listeners),
@@ -211,16 +213,44 @@ fn large_over_tcp(source: &mut Source, key: &str, section: &section::Trunk, list
     section.tcp_when_large
 }
 
-fn trunk_target(source: &mut Source, key: &str, text: &str) -> Option<SocketAddr> {
-    let target = Uri::parse(text.as_bytes()).ok().and_then(|uri| uri.socket_address());
-    if target.is_none() {
-        source.fault(
-            key,
-            format!("{text:?} is not a SIP URI with an address"),
-            "\"sip:10.1.2.3:5060\" (an address, not a name)",
-        );
+/// An address, or the name that stands for some.
+type Place = (Option<SocketAddr>, Option<TrunkHost>);
+
+fn trunk_place(source: &mut Source, key: &str, text: &str, transport: Transport) -> Option<Place> {
+    let uri = Uri::parse(text.as_bytes()).ok();
+    let place = match &uri {
+        Some(Uri::Sip(sip)) => match sip.host {
+            Host::Ip(address) => {
+                let usual = if transport == Transport::Tls || sip.secure { 5061 } else { 5060 };
+                Some((Some(SocketAddr::new(address, sip.port.unwrap_or(usual))), None))
+            }
+            Host::Name(name) => {
+                let name = name.to_owned();
+                Some((None, Some(TrunkHost { name, port: sip.port })))
+            }
+        },
+        Some(Uri::Tel { .. } | Uri::Service(_) | Uri::Other { .. }) | None => None,
+    };
+    if place.is_none() {
+        source.fault(key, format!("{text:?} is not a SIP URI"), "\"sip:10.1.2.3:5060\" or \"sip:sbc.telco.example\"");
     }
-    target
+    place
+}
+
+/// Checks `[sip] name_servers`.
+pub(super) fn name_servers(source: &mut Source, texts: &[String]) -> Vec<SocketAddr> {
+    let mut servers = Vec::new();
+    for (i, text) in texts.iter().enumerate() {
+        let address = text.parse().or_else(|_| text.parse().map(|ip: IpAddr| SocketAddr::new(ip, 53)));
+        match address {
+            Ok(address) => servers.push(address),
+            Err(_) => {
+                let key = format!("sip.name_servers[{i}]");
+                source.fault(&key, format!("{text:?} is not an address"), "\"10.0.0.53\" or \"10.0.0.53:5353\"");
+            }
+        }
+    }
+    servers
 }
 
 /// Checks `[media]`.

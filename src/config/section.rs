@@ -67,6 +67,7 @@ pub(super) struct Sip {
     pub(super) digest: Vec<Algorithm>,
     pub(super) nonce_seconds: u64,
     pub(super) connection_idle_seconds: u64,
+    pub(super) name_servers: Vec<String>,
     pub(super) tls: Option<super::tls::Section>,
 }
 
@@ -83,6 +84,7 @@ impl Default for Sip {
             digest: vec![Algorithm::Md5],
             nonce_seconds: 300,
             connection_idle_seconds: 3_900,
+            name_servers: Vec::new(),
             tls: None,
         }
     }

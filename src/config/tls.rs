@@ -22,6 +22,12 @@ pub(super) struct Section {
     ca: Option<String>,
 }
 
+impl Section {
+    pub(super) fn asks_for_no_certificate(&self) -> bool {
+        self.client_ca.is_none()
+    }
+}
+
 /// The files of `[sip.tls]`, PEM all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
@@ -45,7 +51,7 @@ pub struct Certificates {
 
 /// Why a file cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("sip.tls.{key}: {wrong}")]
+#[error("sip.tls.{key}: {wrong}; right would be: {right}")]
 pub struct TlsFault {
     /// The key within `[sip.tls]`.
     pub key: &'static str,
@@ -140,7 +146,7 @@ fn fault(key: &'static str, path: &Path, error: &dyn std::error::Error, right: &
     TlsFault { key, wrong: format!("{} cannot be used: {error}", path.display()), right }
 }
 
-/// Checks the section: the files are read as a start would read them.
+/// Checks the section. The files are not read: commands that need no TLS do not need them either.
 pub(super) fn checked(source: &mut Source, section: Option<&Section>, needed: bool) -> Option<TlsFiles> {
     let Some(section) = section else {
         if needed {
@@ -162,8 +168,5 @@ pub(super) fn checked(source: &mut Source, section: Option<&Section>, needed: bo
         client_ca: path(&section.client_ca),
         ca: path(&section.ca),
     };
-    if !missing && let Err(fault) = files.read() {
-        source.fault(&format!("sip.tls.{}", fault.key), fault.wrong, fault.right);
-    }
-    Some(files)
+    (!missing).then_some(files)
 }

@@ -121,6 +121,8 @@ pub(super) struct Connections {
     events_in: mpsc::Sender<Event>,
     listeners: Vec<AbortHandle>,
     last_id: u64,
+    /// New connections that were closed because there were too many.
+    refused: u64,
     caps: Caps,
     patience: Patience,
     tls: Tls,
@@ -139,6 +141,7 @@ impl Connections {
             events_in,
             listeners: Vec::new(),
             last_id: 0,
+            refused: 0,
             caps,
             patience,
             tls,
@@ -162,6 +165,11 @@ impl Connections {
     /// Who the trunks are, for certificates.
     pub(super) fn set_trunks(&mut self, trunks: &[Trunk]) {
         self.tls.set_trunks(trunks);
+    }
+
+    /// Where a trunk is, for certificates.
+    pub(super) fn set_targets(&mut self, trunk: &str, targets: &[SocketAddr]) {
+        self.tls.set_targets(trunk, targets);
     }
 
     /// Waits for what comes next.
@@ -237,7 +245,12 @@ impl Connections {
                 let remote = SocketAddr::new(remote.ip().to_canonical(), remote.port());
                 let from_there = self.sources.get(&remote.ip()).copied().unwrap_or(0);
                 if self.open.len() >= self.caps.open || from_there >= self.caps.per_source {
-                    tracing::warn!(%remote, from_there, open = self.open.len(), "too many connections: a new one is closed");
+                    self.refused += 1;
+                    // A flood of them is not a flood of the log.
+                    if self.refused.is_power_of_two() {
+                        let (open, refused) = (self.open.len(), self.refused);
+                        tracing::warn!(%remote, from_there, open, refused, "too many connections: new ones are closed");
+                    }
                     return Came::Nothing;
                 }
                 let security = match (transport, self.tls.acceptor()) {

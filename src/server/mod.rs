@@ -6,6 +6,7 @@ pub mod clock;
 pub mod connections;
 mod console_api;
 mod desk;
+mod dns;
 mod hands;
 mod icmp;
 pub mod media;

@@ -22,6 +22,7 @@ use super::clock::Clock;
 use super::connections::StreamListener;
 use super::console_api::{self, Console};
 use super::desk::{Desk, desk};
+use super::dns::Followers;
 use super::hands::ServiceHands;
 use super::media::{Engine, Media, MediaSettings};
 use super::metrics::Metrics;
@@ -53,7 +54,11 @@ async fn run(config: Config, clock: Clock, log: &LogGuard) -> anyhow::Result<()>
     }
     // First of all the sockets: what arrives meanwhile waits in the kernel.
     let (sockets, streams) = (bind_all(&config)?, bind_streams(&config)?);
-    let certificates = config.sip.tls.as_ref().map(TlsFiles::read).transpose()?;
+    // Without certificates there are calls all the same, over what needs none.
+    let certificates = config.sip.tls.as_ref().map(TlsFiles::read).transpose().unwrap_or_else(|fault| {
+        error!(%fault, "no connection goes over TLS until this is mended");
+        None
+    });
     let console_listener = console_api::bind(config.console.listen).await?;
     let token = Token::read_or_make(&config.console.token_file)?;
     let metrics = Arc::new(Metrics::new()?);
@@ -101,7 +106,9 @@ async fn run(config: Config, clock: Clock, log: &LogGuard) -> anyhow::Result<()>
         "siaga is on standby"
     );
 
-    let watch = Watch { file: config.file.clone(), running: config, desk, look_again, draining };
+    let mut names = Followers::default();
+    names.follow(&config.trunks, &config.sip.name_servers, &desk);
+    let watch = Watch { names, file: config.file.clone(), running: config, desk, look_again, draining };
     let ledger = watch.until_over(over).await?;
     for task in [http, operators] {
         task.abort();
@@ -190,6 +197,7 @@ fn start_loop(
 /// Watches over the running service.
 #[derive(Debug)]
 struct Watch {
+    names: Followers,
     file: PathBuf,
     running: Config,
     desk: Desk,
@@ -274,6 +282,7 @@ impl Watch {
         self.running = new.beside(&self.running);
         self.renew_certificates().await;
         self.desk.tell(Inbound::Configure(Box::new(self.running.switchboard()))).await;
+        self.names.follow(&self.running.trunks, &self.running.sip.name_servers, &self.desk);
         self.look_again.notify_one();
         info!("the configuration was read again");
     }

@@ -43,6 +43,11 @@ pub enum Inbound {
     Figures(oneshot::Sender<Figures>),
     Accounts(Vec<Account>),
     Configure(Box<Settings>),
+    /// What a trunk's name stands for.
+    Targets {
+        trunk: String,
+        targets: Vec<SocketAddr>,
+    },
     /// For connections from now on.
     Certificates(Box<Certificates>),
     Drain,
@@ -221,6 +226,10 @@ impl<H: Hands> Signalling<H> {
             Inbound::Configure(settings) => {
                 self.connections.set_trunks(&settings.trunks);
                 self.step(Input::Configure(settings));
+            }
+            Inbound::Targets { trunk, targets } => {
+                self.connections.set_targets(&trunk, &targets);
+                self.step(Input::Targets { trunk, targets });
             }
             Inbound::Certificates(certificates) => self.connections.set_tls(Tls::new(*certificates)),
             Inbound::Drain => self.step(Input::Drain),

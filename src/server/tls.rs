@@ -23,8 +23,10 @@ pub(super) struct Tls {
     client: Option<Arc<ClientConfig>>,
     /// The names that trunks have to prove.
     asked: Arc<[String]>,
-    /// The names of the peers that we connect to.
-    peers: BTreeMap<SocketAddr, String>,
+    /// Trunks over TLS: their name in the configuration, their address, and what their certificate must prove.
+    peers: Vec<(String, Option<SocketAddr>, String)>,
+    /// What the names of trunks have been found to stand for.
+    found: BTreeMap<String, Vec<SocketAddr>>,
 }
 
 impl Tls {
@@ -35,13 +37,30 @@ impl Tls {
 
     /// The same certificates with the trunks of an older one.
     pub(super) fn knowing(self, older: &Self) -> Self {
-        Self { asked: Arc::clone(&older.asked), peers: older.peers.clone(), ..self }
+        Self { asked: Arc::clone(&older.asked), peers: older.peers.clone(), found: older.found.clone(), ..self }
     }
 
     pub(super) fn set_trunks(&mut self, trunks: &[Trunk]) {
         self.asked = trunks.iter().filter_map(|trunk| trunk.tls_name.clone()).collect();
         let over_tls = trunks.iter().filter(|trunk| trunk.transport == Transport::Tls);
-        self.peers = over_tls.filter_map(|trunk| Some((trunk.target?, trunk.tls_name.clone()?))).collect();
+        let name = |trunk: &Trunk| trunk.tls_name.clone().or_else(|| Some(trunk.host.as_ref()?.name.clone()));
+        self.peers = over_tls.filter_map(|trunk| Some((trunk.name.clone(), trunk.target, name(trunk)?))).collect();
+        let peers = &self.peers;
+        self.found.retain(|trunk, _| peers.iter().any(|(name, ..)| name == trunk));
+    }
+
+    /// A trunk's name stands for these addresses.
+    pub(super) fn set_targets(&mut self, trunk: &str, targets: &[SocketAddr]) {
+        if self.peers.iter().any(|(name, ..)| name == trunk) {
+            self.found.insert(trunk.to_owned(), targets.to_vec());
+        }
+    }
+
+    /// What the peer at an address must prove.
+    fn name_of(&self, remote: SocketAddr) -> Option<&String> {
+        let is_there = |trunk: &String| self.found.get(trunk).is_some_and(|found| found.contains(&remote));
+        let peer = self.peers.iter().find(|(trunk, target, _)| *target == Some(remote) || is_there(trunk));
+        peer.map(|(_, _, name)| name)
     }
 
     /// For a connection that a peer has opened.
@@ -53,7 +72,7 @@ impl Tls {
     /// For a connection to a peer, who must prove his name; one without a name proves his address.
     pub(super) fn connector(&self, remote: SocketAddr) -> Option<Connector> {
         let config = Arc::clone(self.client.as_ref()?);
-        let known = self.peers.get(&remote).cloned();
+        let known = self.name_of(remote).cloned();
         let name = match &known {
             Some(name) => ServerName::try_from(name.clone()).ok()?,
             None => ServerName::IpAddress(remote.ip().into()),

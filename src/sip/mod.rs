@@ -6,6 +6,7 @@ pub mod flow;
 pub mod framing;
 pub mod guard;
 pub mod header;
+pub mod locate;
 pub mod location;
 pub mod message;
 pub mod number;

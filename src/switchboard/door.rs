@@ -180,10 +180,13 @@ impl Switchboard {
         match purpose {
             Purpose::Offer(super::leg::Who::Offer(call, leg)) => self.offer_response(now, call, leg, message, status),
             Purpose::Offer(_) => {}
-            // Any final response shows that somebody is there.
+            // Any final response shows that somebody is there; 503 says that it is not to be used (RFC 3263 §4.3).
             Purpose::TrunkPing(index) if status >= 200 => {
                 self.clients.remove(&client);
-                self.trunk_pinged(index, true);
+                match status {
+                    503 => self.trunk_silent(now, index),
+                    _ => self.trunk_answers(index),
+                }
             }
             Purpose::PhonePing(operator) if status >= 200 => {
                 self.clients.remove(&client);

@@ -1,5 +1,7 @@
 //! What goes into the switchboard.
 
+use std::net::SocketAddr;
+
 use crate::cdr::fact::Class;
 use crate::ids::{CallId, OperatorId};
 use crate::media::command::Event;
@@ -26,6 +28,8 @@ pub enum Input<'a> {
     Unreachable { flow: Flow },
     /// The peer of a TLS connection has proven these of the names that trunks have (`Trunk::tls_name`).
     Proven { flow: Flow, names: Vec<String> },
+    /// What a trunk's name stands for, best first (RFC 3263).
+    Targets { trunk: String, targets: Vec<SocketAddr> },
     /// From media.
     Media(Event),
     /// From the console; exactly one `Output::Reply` with the same `request` follows.

@@ -15,7 +15,7 @@ use super::{Purpose, Switchboard};
 /// When who is asked next.
 #[derive(Debug, Default)]
 pub(super) struct Pings {
-    trunks: BTreeMap<usize, Instant>,
+    pub(super) trunks: BTreeMap<usize, Instant>,
     phones: BTreeMap<OperatorId, Instant>,
 }
 
@@ -26,7 +26,7 @@ impl Switchboard {
             self.alarms.remove(at, Alarm::PingTrunk(index));
         }
         for (index, trunk) in self.settings.trunks.iter().enumerate() {
-            if trunk.keep_alive.is_some() && trunk.target.is_some() {
+            if trunk.keep_alive.is_some() && (trunk.target.is_some() || trunk.host.is_some()) {
                 self.alarms.insert(now, Alarm::PingTrunk(index));
                 self.pings.trunks.insert(index, now);
             }
@@ -35,11 +35,13 @@ impl Switchboard {
 
     pub(super) fn ping_trunk(&mut self, now: Now, index: usize) {
         let Some(trunk) = self.settings.trunks.get(index) else { return };
-        let (Some(flow), Some(every)) = (self.trunk_flow(trunk), trunk.keep_alive) else { return };
+        let (flow, Some(every)) = (self.trunk_flow(trunk), trunk.keep_alive) else { return };
         let next = now.mono + every;
         self.alarms.insert(next, Alarm::PingTrunk(index));
         self.pings.trunks.insert(index, next);
-        self.ping(now, flow, &uri_over(flow, None), Purpose::TrunkPing(index));
+        if let Some(flow) = flow {
+            self.ping(now, flow, &uri_over(flow, None), Purpose::TrunkPing(index));
+        }
     }
 
     /// Starts asking an operator's phone; a new REGISTER starts the interval anew.

@@ -21,6 +21,7 @@ mod register;
 mod route;
 mod settings;
 mod sound;
+mod targets;
 mod timers;
 mod trunk;
 
@@ -49,7 +50,7 @@ use timers::Alarm;
 pub use guard::{GuardFigures, GuardSettings};
 pub use input::{Account, ConsoleCommand, Input};
 pub use output::{CallView, ConsoleReply, Gauges, Output};
-pub use settings::{AnswerMode, FeatureCodes, Listener, Network, Settings, Trunk};
+pub use settings::{AnswerMode, FeatureCodes, Listener, Network, Settings, Trunk, TrunkHost};
 pub use trunk::{Registration, TrunkTerms};
 
 /// What a client transaction of ours is for.
@@ -91,6 +92,8 @@ pub struct Switchboard {
     streams: BTreeMap<ConnectionId, BTreeSet<CallId>>,
     /// The names of trunks that the peers of connections have proven.
     proven: BTreeMap<ConnectionId, Vec<String>>,
+    /// By the trunk's name.
+    targets: BTreeMap<String, targets::Targets>,
     anchors: BTreeMap<AnchorId, Who>,
     /// Anchors that are closed but have not told what they saw; at most one for each port.
     closing: BTreeMap<u32, (AnchorId, Who)>,
@@ -143,6 +146,7 @@ impl Switchboard {
             clients: BTreeMap::new(),
             streams: BTreeMap::new(),
             proven: BTreeMap::new(),
+            targets: BTreeMap::new(),
             anchors: BTreeMap::new(),
             closing: BTreeMap::new(),
             alarms: Deadlines::default(),
@@ -176,6 +180,7 @@ impl Switchboard {
             Input::Received { flow, bytes } => self.receive(now, flow, bytes),
             Input::Unreachable { flow } => self.unreachable(now, flow),
             Input::Proven { flow, names } => self.proven(flow, names),
+            Input::Targets { trunk, targets } => self.set_targets(now, trunk, targets),
             Input::Media(event) => self.media_event(now, event),
             Input::Console { request, command } => self.console(now, request, command),
             Input::Accounts(accounts) => self.set_accounts(now, accounts),
@@ -229,6 +234,7 @@ impl Switchboard {
         self.guard.configure(settings.guard.terms.clone());
         self.settings = settings;
         self.align_trunks(now.mono);
+        self.prune_targets();
         self.ping_trunks_from(now.mono);
     }
 

@@ -113,6 +113,14 @@ impl Switchboard {
         self.back_to_queue(id);
     }
 
+    /// The number cannot be had over the trunk's server in use: it is called over the next one, if there is one.
+    fn next_number(&mut self, now: Now, id: CallId, to: &Callee) -> bool {
+        let Some(trunk) = self.calls.get(&id).and_then(|call| call.dialling) else { return false };
+        let until = now.mono + self.settings.fallback_ring;
+        let why = "fallback number over the trunk's next server".to_owned();
+        self.target_fails(trunk) && self.ring(now, id, to.clone(), why, until)
+    }
+
     fn back_to_queue(&mut self, id: CallId) {
         if let Some(call) = self.calls.get_mut(&id).filter(|call| !call.is_over()) {
             call.stage = Stage::Queued;
@@ -338,6 +346,7 @@ impl Switchboard {
         }
         match stage {
             Stage::Offered { .. } => self.back_to_queue(id),
+            Stage::Number if outcome == OfferOutcome::Unreachable && self.next_number(now, id, &to) => {}
             Stage::AllPhones { .. } | Stage::Number => self.next_fallback(now, id),
             Stage::Queued | Stage::Talking { .. } | Stage::Ended => {}
         }

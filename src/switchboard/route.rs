@@ -30,7 +30,7 @@ impl Switchboard {
 
     /// The way to a trunk, if it has a target: over its transport, from our listener of that transport.
     pub(super) fn trunk_flow(&self, trunk: &Trunk) -> Option<Flow> {
-        let target = trunk.target?;
+        let target = self.trunk_target(trunk)?;
         let local = self.listener_towards(trunk.transport, target)?;
         Some(Flow::any(trunk.transport, local, target))
     }
@@ -40,7 +40,7 @@ impl Switchboard {
         if flow.transport != Transport::Udp || length <= DATAGRAM_BYTES_MAX {
             return None;
         }
-        let takes_tcp = |trunk: &&Trunk| trunk.tcp_when_large && trunk.target == Some(flow.remote);
+        let takes_tcp = |trunk: &&Trunk| trunk.tcp_when_large && self.trunk_target(trunk) == Some(flow.remote);
         self.settings.trunks.iter().find(takes_tcp)?;
         let local = self.listener_towards(Transport::Tcp, flow.remote)?;
         Some(Flow::any(Transport::Tcp, local, flow.remote))
@@ -74,7 +74,9 @@ impl Switchboard {
         for id in self.streams.remove(&flow.connection).unwrap_or_default() {
             if let Some(line) = self.calls.get_mut(&id).map(|call| &mut call.caller.line) {
                 let hop = line.dialog.as_ref().and_then(|dialog| Uri::parse(dialog.next_hop()).ok()?.socket_address());
-                line.flow = Flow { connection: ConnectionId(0), remote: hop.unwrap_or(flow.remote), ..flow };
+                let usual = if flow.transport == Transport::Tls { 5061 } else { 5060 };
+                let remote = hop.unwrap_or_else(|| SocketAddr::new(flow.remote.ip(), usual));
+                line.flow = Flow { connection: ConnectionId(0), remote, ..flow };
             }
         }
     }

@@ -53,6 +53,14 @@ pub struct Listener {
     pub advertised: String,
 }
 
+/// A name in a trunk's URI.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrunkHost {
+    pub name: String,
+    /// Without one, SRV records tell it (RFC 3263 §4.2).
+    pub port: Option<u16>,
+}
+
 /// One way to the telephone network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trunk {
@@ -61,6 +69,8 @@ pub struct Trunk {
     pub peers: Vec<Network>,
     /// Where outgoing calls and keep-alives go; None: only incoming.
     pub target: Option<SocketAddr>,
+    /// The name that stands for its targets, which `Input::Targets` tells; None: `target` is all.
+    pub host: Option<TrunkHost>,
     pub transport: Transport,
     /// The name that its certificate must prove; None: its address is enough.
     pub tls_name: Option<String>,

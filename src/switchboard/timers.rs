@@ -114,7 +114,7 @@ impl Switchboard {
         match purpose {
             Purpose::Offer(Who::Offer(call, leg)) => self.offer_unanswered(now, call, leg, status),
             Purpose::Offer(Who::Caller(_) | Who::Phone(_)) | Purpose::Farewell => {}
-            Purpose::TrunkPing(index) => self.trunk_pinged(index, false),
+            Purpose::TrunkPing(index) => self.trunk_silent(now, index),
             Purpose::TrunkRegister(index) => self.not_registered(now, index, None),
             Purpose::PhonePing(operator) => self.phone_pinged(now, &operator, false),
         }

@@ -235,8 +235,9 @@ impl Switchboard {
             return None;
         }
         let trunks = self.settings.trunks.iter().enumerate();
-        let open = trunks
-            .filter(|(index, trunk)| trunk.target.is_some() && !call.tried.contains(index) && self.has_room(*index));
+        let open = trunks.filter(|(index, trunk)| {
+            self.trunk_target(trunk).is_some() && !call.tried.contains(index) && self.has_room(*index)
+        });
         let down = |index: usize| self.trunks.get(index).is_some_and(|state| state.up == Some(false));
         open.min_by_key(|(index, trunk)| (down(*index), trunk.terms.priority, *index)).map(|(index, _)| index)
     }

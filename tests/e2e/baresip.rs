@@ -27,11 +27,19 @@ pub(crate) struct Baresip {
 impl Baresip {
     /// Starts a phone that registers as `op<n>`.
     pub(crate) fn start(service: &Service, n: u8, hertz: u32) -> Self {
+        Self::start_over(service, n, hertz, "")
+    }
+
+    /// Starts a phone that registers over a transport (`;transport=tcp`).
+    pub(crate) fn start_over(service: &Service, n: u8, hertz: u32, transport: &str) -> Self {
         let (name, host, domain) = (format!("op{n}"), service.host(2 + n), service.host(1));
         let folder = service.path().join(&name);
         std::fs::create_dir(&folder).unwrap();
         let modules = until("baresip's modules are there", modules);
-        let account = format!("<sip:{name}@{domain}>;auth_pass=pw-{name};regint=60;audio_codecs=PCMA\n");
+        // A phone that takes no TLS connections registers at the service's port for them.
+        let port = if transport.ends_with("tls") { ":5061" } else { "" };
+        let account =
+            format!("<sip:{name}@{domain}{port}{transport}>;auth_pass=pw-{name};regint=60;audio_codecs=PCMA\n");
         std::fs::write(folder.join("accounts"), account).unwrap();
         std::fs::write(folder.join("contacts"), "").unwrap();
         let shown = folder.display();

@@ -1,6 +1,6 @@
 """An operator's phone made of pjsua2: registers, sends a tone, records what it hears.
 
-phone.py NAME PASSWORD DOMAIN OWN_ADDRESS HERTZ FOLDER; orders on standard input: accept, hangup, quit.
+phone.py NAME PASSWORD DOMAIN OWN_ADDRESS HERTZ FOLDER TRANSPORT; orders on standard input: accept, hangup, quit.
 Prints one word a line: registered, "incoming URI", established, closed.
 """
 
@@ -13,7 +13,7 @@ import wave
 
 import pjsua2 as pj
 
-name, password, domain, own, hertz, folder = sys.argv[1:7]
+name, password, domain, own, hertz, folder, transport = sys.argv[1:8]
 orders = queue.Queue()
 
 
@@ -101,9 +101,10 @@ def main():
     config.medConfig.sndAutoCloseTime = -1
     endpoint.libInit(config)
     endpoint.audDevManager().setNullDev()
-    transport = pj.TransportConfig()
-    transport.boundAddress, transport.port = own, 5060
-    endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP, transport)
+    listener = pj.TransportConfig()
+    listener.boundAddress, listener.port = own, 5060
+    kinds = {"udp": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP, "tls": pj.PJSIP_TRANSPORT_TLS}
+    endpoint.transportCreate(kinds[transport], listener)
     endpoint.libStart()
     for codec in endpoint.codecEnum2():
         endpoint.codecSetPriority(codec.codecId, 255 if codec.codecId.startswith("PCMA") else 0)
@@ -113,7 +114,8 @@ def main():
     endpoint.codecSetParam("PCMA/8000/1", plain)
     settings = pj.AccountConfig()
     settings.idUri = f"sip:{name}@{domain}"
-    settings.regConfig.registrarUri = f"sip:{domain}"
+    place = {"udp": "", "tcp": ";transport=tcp", "tls": ":5061;transport=tls"}[transport]
+    settings.regConfig.registrarUri = f"sip:{domain}{place}"
     settings.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", name, 0, password))
     settings.mediaConfig.transportConfig.boundAddress = own
     account = Account()

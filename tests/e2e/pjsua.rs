@@ -37,8 +37,9 @@ impl Pjsua {
     }
 }
 
-impl Phone for Pjsua {
-    fn start(service: &Service, n: u8, hertz: u32) -> Self {
+impl Pjsua {
+    /// Starts a phone that registers over a transport.
+    pub(crate) fn start_over(service: &Service, n: u8, hertz: u32, transport: &str) -> Self {
         let (name, folder) = (format!("op{n}"), service.path().join(format!("op{n}")));
         std::fs::create_dir(&folder).unwrap();
         let python = concat!(env!("CARGO_MANIFEST_DIR"), "/target/pjsua2/bin/python");
@@ -46,10 +47,16 @@ impl Phone for Pjsua {
         let mut command = Command::new(python);
         command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/phone.py"));
         command.args([&name, &format!("pw-{name}"), &service.host(1), &service.host(2 + n), &hertz.to_string()]);
-        command.arg(&folder).stdin(Stdio::piped());
+        command.arg(&folder).arg(transport).stdin(Stdio::piped());
         let running = Running::start("pjsua", &folder, &mut command);
         service.wait_for_state(&name, "ready");
         Self { name, hertz, folder, running, seen: 0 }
+    }
+}
+
+impl Phone for Pjsua {
+    fn start(service: &Service, n: u8, hertz: u32) -> Self {
+        Self::start_over(service, n, hertz, "udp")
     }
 
     fn hertz(&self) -> u32 {

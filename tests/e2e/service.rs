@@ -22,13 +22,34 @@ pub(crate) struct Service {
 impl Service {
     /// Starts with operators `op1` … and more lines for `[queue]`.
     pub(crate) fn start(net: u8, operators: usize, queue: &str) -> Self {
+        Self::start_over(net, operators, queue, &["udp"], "", "")
+    }
+
+    /// Starts with several transports (TLS on port 5061, with certificates made for it), more lines for `[sip]` and for the trunk.
+    pub(crate) fn start_over(
+        net: u8,
+        operators: usize,
+        queue: &str,
+        transports: &[&str],
+        sip: &str,
+        trunk_lines: &str,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut service = Self { folder, net, running: None, starts: 0 };
         let (host, trunk) = (service.host(1), service.host(2));
+        let port = |transport: &str| if transport == "tls" { 5061 } else { 5060 };
+        let listen: Vec<_> =
+            transports.iter().map(|transport| format!("\"{transport}:{host}:{}\"", port(transport))).collect();
+        let listen = listen.join(", ");
+        let mut sip = sip.to_owned();
+        if transports.contains(&"tls") {
+            service.make_certificates(&host);
+            sip += "\n[sip.tls]\ncertificate = \"tls/server.pem\"\nkey = \"tls/server.key\"\nca = \"tls/ca.pem\"";
+        }
         let prompts = concat!(env!("CARGO_MANIFEST_DIR"), "/config/prompts");
         let config = format!(
-            "[sip]\ndomain = \"{host}\"\nlisten = [\"udp:{host}:5060\"]\n[[trunk]]\nname = \"telco\"\n\
-             peers = [\"{trunk}/32\"]\n[media]\nlisten = \"{host}\"\nports = [20000, 20399]\n[queue]\n{queue}\n\
+            "[sip]\ndomain = \"{host}\"\nlisten = [{listen}]\n{sip}\n[[trunk]]\nname = \"telco\"\n\
+             peers = [\"{trunk}/32\"]\n{trunk_lines}\n[media]\nlisten = \"{host}\"\nports = [20000, 20399]\n[queue]\n{queue}\n\
              [console]\nlisten = \"{host}:8112\"\n[prompts]\ndir = \"{prompts}\"\n[log]\nlevel = \"debug\"\n"
         );
         std::fs::write(service.path().join("siaga.toml"), config).unwrap();
@@ -40,6 +61,13 @@ impl Service {
         service.siaga(&["operator", "import", "--config", "siaga.toml", "operators.csv"]);
         service.go();
         service
+    }
+
+    /// Makes a certificate for a name, in place of the one that is there.
+    pub(crate) fn make_certificates(&self, name: &str) {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/make-certificates");
+        let done = Command::new(script).arg(self.path().join("tls")).arg(name).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -76,6 +104,11 @@ impl Service {
 
     pub(crate) fn running(&mut self) -> &mut Running {
         self.running.as_mut().unwrap()
+    }
+
+    /// What it has logged.
+    pub(crate) fn log(&self) -> String {
+        self.running.as_ref().unwrap().output()
     }
 
     /// SIGKILL.

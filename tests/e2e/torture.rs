@@ -1,11 +1,14 @@
 //! The messages of RFC 4475 against the running service: each gets the answer that is required, and calls go on.
 
 use std::collections::BTreeSet;
-use std::net::UdpSocket;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpStream, UdpSocket};
 use std::time::Duration;
 
+use super::baresip::Baresip;
 use super::process::until;
 use super::service::Service;
+use super::three_callers::Phone as _;
 use super::trunk::{Caller, Manner};
 
 #[path = "../rfc4475/mod.rs"]
@@ -111,4 +114,61 @@ fn torture_messages_get_their_answer_and_calls_go_on() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A connection from an address that is no trunk's.
+fn connect(service: &Service) -> TcpStream {
+    use socket2::{Domain, Socket, Type};
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let at = |address: String| address.parse::<std::net::SocketAddr>().unwrap().into();
+    socket.bind(&at(format!("{}:0", service.host(9)))).unwrap();
+    socket.connect(&at(service.address())).unwrap();
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(super::process::PATIENCE)).unwrap();
+    stream
+}
+
+#[test]
+fn torture_messages_over_tcp_hold_up_nobody_else() {
+    let service = Service::start_over(45, 1, "wrap_up_seconds = 0", &["udp", "tcp"], "", "");
+    let mut phone = Baresip::start_over(&service, 1, 440, ";transport=tcp");
+    let mut standing = connect(&service);
+    for (n, message) in rfc4475::messages().iter().enumerate() {
+        let mut stream = connect(&service);
+        stream.write_all(&message.bytes).unwrap();
+        // In pieces too, and with what can follow it.
+        let mut second = connect(&service);
+        second.set_nodelay(true).unwrap();
+        for piece in message.bytes.chunks(97) {
+            // Who is cut off in the middle has been told enough.
+            if second.write_all(piece).is_err() {
+                break;
+            }
+        }
+        let options = format!(
+            "OPTIONS sip:{0} SIP/2.0\r\nVia: SIP/2.0/TCP {1};branch=z9hG4bKtcp{n}\r\nFrom: <sip:t@{1}>;tag=o\r\n\
+             To: <sip:{0}>\r\nCall-ID: tcp-{n}\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
+            service.host(1),
+            service.host(9)
+        );
+        standing.write_all(options.as_bytes()).unwrap();
+        let (mut answer, mut byte) = (Vec::new(), [0]);
+        while !answer.ends_with(b"\r\n\r\n") {
+            standing.read_exact(&mut byte).unwrap();
+            answer.push(byte[0]);
+        }
+        assert_eq!(status(&answer), Some(200), "after {}", message.name);
+        if n % 10 == 0 {
+            let caller = Caller::calls_over(&service, u16::try_from(n).unwrap(), 700, Manner::HangsUpAfter(300), "t1");
+            phone.rings_for(&caller.number);
+            phone.answers();
+            phone.is_hung_up();
+            caller.ends();
+            service.wait_for_state("op1", "ready");
+        }
+    }
+    drop(standing);
+    until("the strangers' connections are forgotten", || {
+        (service.metric("siaga_sip_connections") <= 2.0).then_some(())
+    });
 }

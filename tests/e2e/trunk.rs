@@ -28,6 +28,11 @@ pub(crate) struct Caller {
 impl Caller {
     /// Calls 112. `n` tells callers of one test apart.
     pub(crate) fn calls(service: &Service, n: u16, hertz: u32, manner: Manner) -> Self {
+        Self::calls_over(service, n, hertz, manner, "u1")
+    }
+
+    /// Calls 112 over a transport in SIPp's words: `u1` UDP, `t1` TCP.
+    pub(crate) fn calls_over(service: &Service, n: u16, hertz: u32, manner: Manner, transport: &str) -> Self {
         let (number, host) = (format!("08120000{n:04}"), service.host(2));
         let (port, voice_port) = (15_000 + n, 25_000 + 2 * n);
         let (scenario, millis) = match manner {
@@ -38,6 +43,7 @@ impl Caller {
         let voice = Voice::start(&format!("{host}:{voice_port}"), hertz);
         let mut command = Command::new("sipp");
         command.arg(service.address()).args(["-s", "112", "-m", "1", "-nostdin", "-timeout", "60", "-timeout_error"]);
+        command.args(["-t", transport]);
         command.arg("-sf").arg(format!("{}/tests/sipp/{scenario}", env!("CARGO_MANIFEST_DIR")));
         command.args(["-i", &host, "-p", &port.to_string(), "-d", &millis.to_string()]);
         command.args(["-key", "number", &number, "-key", "voice_port", &voice_port.to_string()]);

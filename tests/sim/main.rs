@@ -18,6 +18,7 @@ mod random;
 mod sound;
 mod stories;
 mod strangers;
+mod streams;
 mod telco;
 mod text;
 mod told;

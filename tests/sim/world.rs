@@ -31,6 +31,10 @@ pub(crate) struct World {
     pub(crate) drained: bool,
     /// What was told of trunks' health.
     pub(crate) trunks_up: Vec<bool>,
+    /// Who speaks over a connection, and which.
+    pub(crate) streams: BTreeMap<SocketAddr, Flow>,
+    /// The flow and first line of all that was ever sent.
+    pub(crate) ways: Vec<(Flow, String)>,
     serial: u32,
 }
 
@@ -48,6 +52,7 @@ pub(crate) fn settings() -> Settings {
             name: "telco".to_owned(),
             peers: vec![Network::parse("127.0.0.2/32").unwrap()],
             target: None,
+            host: None,
             transport: Transport::Udp,
             tls_name: None,
             tcp_when_large: false,
@@ -93,7 +98,9 @@ impl World {
         let ports = (0..200).map(|i| 20_000 + 2 * i).collect();
         let switchboard = Switchboard::new(now, settings, ports, Rng::from_number(112));
         let (facts, media, sent) = (Vec::new(), Vec::new(), Vec::new());
-        let mut world = Self { now, switchboard, facts, media, sent, drained: false, trunks_up: Vec::new(), serial: 0 };
+        let (streams, ways, trunks_up) = (BTreeMap::new(), Vec::new(), Vec::new());
+        let mut world =
+            Self { now, switchboard, facts, media, sent, drained: false, trunks_up, streams, ways, serial: 0 };
         let accounts = operators
             .iter()
             .map(|name| Account {
@@ -117,7 +124,9 @@ impl World {
         for output in out {
             match output {
                 Output::Send(transmit) => {
-                    self.sent.push((transmit.flow.remote, String::from_utf8(transmit.bytes.to_vec()).unwrap()));
+                    let text = String::from_utf8(transmit.bytes.to_vec()).unwrap();
+                    self.ways.push((transmit.flow, text.lines().next().unwrap().to_owned()));
+                    self.sent.push((transmit.flow.remote, text));
                 }
                 Output::Media(command) => {
                     if let Command::Close { anchor } = &command {
@@ -137,7 +146,8 @@ impl World {
     }
 
     pub(crate) fn receive(&mut self, from: &str, text: &str) {
-        let flow = Flow::udp(SERVER.parse().unwrap(), from.parse().unwrap());
+        let from = from.parse().unwrap();
+        let flow = self.streams.get(&from).copied().unwrap_or_else(|| Flow::udp(SERVER.parse().unwrap(), from));
         self.step(Input::Received { flow, bytes: text.as_bytes() });
     }
 

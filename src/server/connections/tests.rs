@@ -45,7 +45,7 @@ impl Bench {
     async fn message(&mut self) -> (Flow, Bytes) {
         match self.came().await {
             Came::Message { flow, bytes } => (flow, bytes),
-            other => panic!("{other:?} is no message"),
+            other @ (Came::Proven { .. } | Came::Lost(_) | Came::Nothing) => panic!("{other:?} is no message"),
         }
     }
 
@@ -72,7 +72,7 @@ impl Bench {
         loop {
             match self.table.next().await {
                 Came::Nothing | Came::Lost(_) => {}
-                other => return other,
+                other @ (Came::Message { .. } | Came::Proven { .. }) => return other,
             }
         }
     }
@@ -185,7 +185,7 @@ async fn who_says_nothing_or_does_not_come_to_the_end_is_closed() {
     let mut silent = bench.peer().await;
     assert!(bench.until_closed(&mut silent).await.is_empty());
     let mut slow = bench.peer().await;
-    slow.write_all(OPTIONS[..40].as_bytes()).await.unwrap();
+    slow.write_all(&OPTIONS.as_bytes()[..40]).await.unwrap();
     assert!(bench.until_closed(&mut slow).await.is_empty());
     let mut bench = Bench::new(Caps::default(), short(60_000, 50));
     let (_idle, flow) = bench.known_peer().await;
@@ -280,6 +280,7 @@ fn trunk(target: SocketAddr, name: &str) -> Trunk {
         name: name.to_owned(),
         peers: Vec::new(),
         target: Some(target),
+        host: None,
         transport: Transport::Tls,
         tls_name: Some(name.to_owned()),
         tcp_when_large: false,

@@ -1,0 +1,132 @@
+//! The servers that a trunk's name stands for (RFC 3263): which one is used now, and the next when it fails.
+
+use std::net::SocketAddr;
+
+use crate::clock::Now;
+
+use super::Switchboard;
+use super::settings::Trunk;
+use super::timers::Alarm;
+
+/// What the name of one trunk has been found to stand for, best first.
+#[derive(Debug, Default)]
+pub(super) struct Targets {
+    all: Vec<SocketAddr>,
+    /// The one in use, as an index.
+    current: usize,
+    /// How many have failed one after the other.
+    failures: usize,
+}
+
+impl Targets {
+    fn current(&self) -> Option<SocketAddr> {
+        self.all.get(self.current).copied()
+    }
+
+    /// Takes a new list. The one in use stays in use when it is still there.
+    fn renew(&mut self, all: Vec<SocketAddr>) {
+        let kept = self.current().and_then(|used| all.iter().position(|target| *target == used));
+        *self = Self { current: kept.unwrap_or(0), failures: if kept.is_some() { self.failures } else { 0 }, all };
+    }
+
+    /// Goes on to the next. False when all have failed since the last that answered.
+    fn fail(&mut self) -> bool {
+        self.failures += 1;
+        self.current = (self.current + 1) % self.all.len().max(1);
+        let more = self.failures < self.all.len();
+        if !more {
+            self.failures = 0;
+        }
+        more
+    }
+}
+
+impl Switchboard {
+    /// Where a trunk is reached now.
+    pub(super) fn trunk_target(&self, trunk: &Trunk) -> Option<SocketAddr> {
+        trunk.target.or_else(|| self.targets.get(&trunk.name).and_then(Targets::current))
+    }
+
+    /// A trunk's name stands for these servers; it is asked for a sign of life when that brings another one.
+    pub(super) fn set_targets(&mut self, now: Now, name: String, all: Vec<SocketAddr>) {
+        let Some(index) = self.settings.trunks.iter().position(|trunk| trunk.name == name) else { return };
+        let targets = self.targets.entry(name).or_default();
+        let before = targets.current();
+        targets.renew(all);
+        if targets.current() != before {
+            self.ping_trunk_at_once(now.mono, index);
+        }
+    }
+
+    /// Forgets the servers of trunks that are gone or have no name any more.
+    pub(super) fn prune_targets(&mut self) {
+        let trunks = &self.settings.trunks;
+        let named = |name: &String| trunks.iter().any(|trunk| trunk.name == *name && trunk.host.is_some());
+        self.targets.retain(|name, _| named(name));
+    }
+
+    /// The server in use answers.
+    pub(super) fn trunk_answers(&mut self, index: usize) {
+        self.trunk_pinged(index, true);
+        if let Some(targets) = self.settings.trunks.get(index).and_then(|trunk| self.targets.get_mut(&trunk.name)) {
+            targets.failures = 0;
+        }
+    }
+
+    /// The server in use does not answer, or refuses with 503 (RFC 3263 §4.3). True when there is another to try.
+    pub(super) fn target_fails(&mut self, index: usize) -> bool {
+        let targets = self.settings.trunks.get(index).and_then(|trunk| self.targets.get_mut(&trunk.name));
+        targets.is_some_and(Targets::fail)
+    }
+
+    fn ping_trunk_at_once(&mut self, now: crate::clock::Instant, index: usize) {
+        if let Some(at) = self.pings.trunks.remove(&index) {
+            self.alarms.remove(at, Alarm::PingTrunk(index));
+            self.alarms.insert(now, Alarm::PingTrunk(index));
+            self.pings.trunks.insert(index, now);
+        }
+    }
+
+    /// A keep-alive was not answered: the next server is asked at once; when none is left, the trunk is down.
+    pub(super) fn trunk_silent(&mut self, now: Now, index: usize) {
+        if self.target_fails(index) {
+            self.ping_trunk_at_once(now.mono, index);
+        } else {
+            self.trunk_pinged(index, false);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses(hosts: &[u8]) -> Vec<SocketAddr> {
+        hosts.iter().map(|host| SocketAddr::from(([10, 0, 0, *host], 5060))).collect()
+    }
+
+    #[test]
+    fn each_server_is_tried_once_before_all_have_failed() {
+        let mut targets = Targets::default();
+        assert_eq!(targets.current(), None);
+        assert!(!targets.fail());
+        targets.renew(addresses(&[1, 2, 3]));
+        assert_eq!((targets.fail(), targets.current()), (true, Some(addresses(&[2])[0])));
+        assert_eq!((targets.fail(), targets.current()), (true, Some(addresses(&[3])[0])));
+        assert_eq!((targets.fail(), targets.current()), (false, Some(addresses(&[1])[0])));
+        assert!(targets.fail(), "another round");
+    }
+
+    #[test]
+    fn the_server_in_use_stays_when_the_list_changes_around_it() {
+        let mut targets = Targets::default();
+        targets.renew(addresses(&[1, 2]));
+        targets.fail();
+        targets.renew(addresses(&[3, 1, 2]));
+        assert_eq!(targets.current(), Some(addresses(&[2])[0]));
+        targets.renew(addresses(&[4, 5]));
+        assert_eq!(targets.current(), Some(addresses(&[4])[0]));
+        targets.renew(Vec::new());
+        assert_eq!(targets.current(), None);
+    }
+}

@@ -1,0 +1,205 @@
+//! Stories of connections: what goes over which, and what becomes of calls when one is gone.
+
+use std::time::Duration;
+
+use siaga::cdr::fact::{FactKind, OfferOutcome};
+use siaga::sip::flow::{ConnectionId, Flow, Transport};
+use siaga::switchboard::{Input, Listener, Settings, TrunkHost};
+
+use super::caller::Caller;
+use super::world::{SERVER, TRUNK, World, header, response, sdp, settings};
+
+const BUDI: &str = "127.0.0.3:40001";
+const BUDI_AGAIN: &str = "127.0.0.3:40002";
+const SARI: &str = "127.0.0.3:40003";
+
+fn with_streams() -> Settings {
+    let mut settings = settings();
+    for transport in [Transport::Tcp, Transport::Tls] {
+        let listener = Listener { transport, local: SERVER.parse().unwrap(), advertised: SERVER.to_owned() };
+        settings.listeners.push(listener);
+    }
+    settings
+}
+
+fn stream(peer: &str, transport: Transport, connection: u64) -> Flow {
+    let connection = ConnectionId(connection);
+    Flow { transport, local: SERVER.parse().unwrap(), remote: peer.parse().unwrap(), connection }
+}
+
+/// From now on `peer` speaks over a connection.
+fn connect(world: &mut World, peer: &str, transport: Transport, connection: u64) -> Flow {
+    let flow = stream(peer, transport, connection);
+    world.streams.insert(flow.remote, flow);
+    flow
+}
+
+fn lose(world: &mut World, flow: Flow) {
+    world.streams.remove(&flow.remote);
+    world.step(Input::Unreachable { flow });
+}
+
+/// The flow of the last message that starts so.
+fn way(world: &World, start: &str) -> Flow {
+    world.ways.iter().rfind(|(_, line)| line.starts_with(start)).map(|(flow, _)| *flow).unwrap()
+}
+
+fn answers(world: &mut World, at: &str) -> String {
+    let invite = world.take(at, "INVITE");
+    world.receive(at, &response(&invite, at, "200 OK", &sdp(at, 31_000)));
+    world.take(at, "ACK");
+    invite
+}
+
+#[test]
+fn all_of_a_call_goes_over_the_connections_that_it_came_by() {
+    let mut world = World::new(with_streams(), &["budi"]);
+    let phone = connect(&mut world, BUDI, Transport::Tls, 3);
+    let trunk = connect(&mut world, TRUNK, Transport::Tcp, 4);
+    world.register("budi", BUDI);
+    let mut caller = Caller::dials(&mut world);
+    let invite = answers(&mut world, BUDI);
+    caller.is_answered(&mut world);
+    assert!(header(&invite, "Via").starts_with("SIP/2.0/TLS "), "{invite}");
+    assert_eq!(header(&invite, "Contact"), format!("<sip:siaga@{SERVER};transport=tls>"));
+    caller.hangs_up(&mut world);
+    let bye = world.take(BUDI, "BYE");
+    world.receive(BUDI, &response(&bye, BUDI, "200 OK", ""));
+    assert!(world.ways.iter().all(|(flow, _)| [phone, trunk].contains(flow)), "{:#?}", world.ways);
+    lose(&mut world, phone);
+    lose(&mut world, trunk);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_call_outlives_its_trunks_connection_and_ends_over_another() {
+    let mut world = World::new(with_streams(), &["budi"]);
+    world.register("budi", BUDI);
+    let trunk = connect(&mut world, TRUNK, Transport::Tcp, 4);
+    let mut caller = Caller::dials(&mut world);
+    let invite = answers(&mut world, BUDI);
+    caller.is_answered(&mut world);
+    lose(&mut world, trunk);
+    assert_eq!(world.count(|kind| matches!(kind, FactKind::Ended { .. })), 0, "the sound goes on");
+    let bye = format!(
+        "BYE sip:siaga@{SERVER} SIP/2.0\r\nVia: SIP/2.0/UDP {BUDI};branch=z9hG4bKbye\r\nFrom: {};tag=phone\r\nTo: {}\r\n\
+         Call-ID: {}\r\nCSeq: 1 BYE\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
+        header(&invite, "To"),
+        header(&invite, "From"),
+        header(&invite, "Call-ID")
+    );
+    world.receive(BUDI, &bye);
+    assert_eq!(way(&world, "BYE"), stream(TRUNK, Transport::Tcp, 0), "to where his Contact says");
+    connect(&mut world, TRUNK, Transport::Tcp, 5);
+    caller.is_hung_up(&mut world);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_phone_that_comes_back_over_another_connection_keeps_its_talk() {
+    let mut world = World::new(with_streams(), &["budi"]);
+    let first = connect(&mut world, BUDI, Transport::Tcp, 3);
+    world.register("budi", BUDI);
+    let mut caller = Caller::dials(&mut world);
+    answers(&mut world, BUDI);
+    caller.is_answered(&mut world);
+    lose(&mut world, first);
+    let second = connect(&mut world, BUDI_AGAIN, Transport::Tcp, 8);
+    world.register("budi", BUDI_AGAIN);
+    caller.hangs_up(&mut world);
+    assert_eq!(way(&world, "BYE"), second);
+    let bye = world.take(BUDI_AGAIN, "BYE");
+    world.receive(BUDI_AGAIN, &response(&bye, BUDI_AGAIN, "200 OK", ""));
+    lose(&mut world, second);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_connection_that_goes_while_its_phone_rings_gives_the_caller_to_the_next() {
+    let mut world = World::new(with_streams(), &["budi", "sari"]);
+    let phone = connect(&mut world, BUDI, Transport::Tcp, 3);
+    world.register("budi", BUDI);
+    world.pass(Duration::from_secs(1));
+    world.register("sari", SARI);
+    let mut caller = Caller::dials(&mut world);
+    world.take(BUDI, "INVITE");
+    lose(&mut world, phone);
+    answers(&mut world, SARI);
+    caller.is_answered(&mut world);
+    let unreachable = |kind: &FactKind| matches!(kind, FactKind::OfferEnded { outcome: OfferOutcome::Unreachable, .. });
+    assert_eq!(world.count(unreachable), 1);
+    caller.hangs_up(&mut world);
+    let bye = world.take(SARI, "BYE");
+    world.receive(SARI, &response(&bye, SARI, "200 OK", ""));
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_trunk_with_a_name_calls_only_over_a_connection_that_has_proven_it() {
+    let mut settings = with_streams();
+    settings.trunks[0].tls_name = Some("sbc.example".to_owned());
+    let mut world = World::new(settings, &["budi"]);
+    let stranger = |world: &mut World| {
+        let flow = world.streams.get(&TRUNK.parse().unwrap()).copied();
+        let invite = format!(
+            "INVITE sip:112@{SERVER} SIP/2.0\r\nVia: SIP/2.0/UDP {TRUNK};branch=z9hG4bK{}\r\nFrom: <sip:a@b>;tag=1\r\n\
+             To: <sip:112@{SERVER}>\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
+            world.next_serial()
+        );
+        world.receive(TRUNK, &invite);
+        world.take(TRUNK, "SIP/2.0 401");
+        flow
+    };
+    assert_eq!(stranger(&mut world), None, "over UDP");
+    let connection = connect(&mut world, TRUNK, Transport::Tls, 4);
+    stranger(&mut world);
+    world.step(Input::Proven { flow: connection, names: vec!["other.example".to_owned()] });
+    stranger(&mut world);
+    world.step(Input::Proven { flow: connection, names: vec!["sbc.example".to_owned()] });
+    let caller = Caller::dials(&mut world);
+    caller.cancels(&mut world);
+    // A proof ends with its connection.
+    lose(&mut world, connection);
+    connect(&mut world, TRUNK, Transport::Tls, 5);
+    stranger(&mut world);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_trunks_next_server_is_used_when_the_first_does_not_answer() {
+    let (first, second) = ("127.0.0.8:5060", "127.0.0.9:5060");
+    let mut settings = with_streams();
+    settings.trunks[0].host = Some(TrunkHost { name: "sbc.example".to_owned(), port: None });
+    settings.trunks[0].keep_alive = Some(Duration::from_secs(60));
+    let mut world = World::new(settings, &[]);
+    world.pass(Duration::from_secs(1));
+    assert!(world.ways.is_empty(), "nobody is known yet");
+    let targets = vec![first.parse().unwrap(), second.parse().unwrap()];
+    world.step(Input::Targets { trunk: "telco".to_owned(), targets });
+    world.take(first, "OPTIONS sip:127.0.0.8:5060 ");
+    world.step(Input::Unreachable { flow: Flow::udp(SERVER.parse().unwrap(), first.parse().unwrap()) });
+    let options = world.take(second, "OPTIONS");
+    world.receive(second, &response(&options, second, "200 OK", ""));
+    world.sent.clear();
+    world.pass(Duration::from_secs(61));
+    assert!(world.has(second, "OPTIONS") && !world.has(first, "OPTIONS"), "who answers is asked again");
+    let options = world.take(second, "OPTIONS");
+    world.receive(second, &response(&options, second, "503 Service Unavailable", ""));
+    assert!(world.has(first, "OPTIONS"), "503 sends us on (RFC 3263 §4.3)");
+}
+
+#[test]
+fn a_request_too_long_for_a_datagram_goes_over_tcp_where_the_trunk_takes_it() {
+    let mut settings = with_streams();
+    settings.trunks[0].target = Some("127.0.0.2:5090".parse().unwrap());
+    settings.fallback_number = Some(format!("0725{}", "0".repeat(1_000)));
+    for (allowed, transport) in [(false, Transport::Udp), (true, Transport::Tcp)] {
+        settings.trunks[0].tcp_when_large = allowed;
+        let mut world = World::new(settings.clone(), &[]);
+        let caller = Caller::dials(&mut world);
+        assert_eq!(way(&world, "INVITE").transport, transport);
+        let invite = world.take("127.0.0.2:5090", "INVITE");
+        assert!(header(&invite, "Via").starts_with(&format!("SIP/2.0/{} ", transport.via())), "{invite}");
+        caller.cancels(&mut world);
+    }
+}
