@@ -163,6 +163,12 @@ impl Service {
         line.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no metric {name}"))
     }
 
+    /// True when the metrics have that line.
+    pub(crate) fn shows(&self, line: &str) -> bool {
+        let text = http::ask(self.console(), "GET", "/metrics", "", "").map(|(_, text)| text).unwrap_or_default();
+        text.lines().any(|one| one == line)
+    }
+
     /// Today's records, once there are `count` of them that satisfy `good`.
     pub(crate) fn records(&self, count: usize, good: impl Fn(&Value) -> bool) -> Vec<Value> {
         until(&format!("{count} records"), || {

@@ -29,7 +29,7 @@ fn a_telco_that_asks_for_a_password_gets_the_registration_and_the_fallback_call(
     );
     let service = Service::start(70, 1, &more);
     until("the telco has our registration", || {
-        (service.metric("siaga_trunk_registered{trunk=\"outwards\"}") > 0.0).then_some(())
+        service.shows("siaga_trunk_registered{trunk=\"outwards\"} 1").then_some(())
     });
     let caller = Caller::calls(&service, 1, 700, Manner::HangsUpAfter(1_500));
     service.wait_for_call(&caller.number, "talking");
