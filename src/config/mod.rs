@@ -18,7 +18,7 @@ use crate::sip::digest::Algorithm;
 use crate::switchboard::{FeatureCodes, Listener, Trunk};
 
 pub use fault::{Fault, Faults};
-pub use section::{EngineName, Log, LogFormat, Site};
+pub use section::{EngineName, Log, LogFormat, Site, SrtpName};
 
 /// Everything that the file says, parsed and checked.
 #[derive(Clone, Debug)]
@@ -79,6 +79,7 @@ pub struct Media {
     /// 0: as many as the machine has cores to spare.
     pub threads: usize,
     pub engine: EngineName,
+    pub srtp: SrtpName,
 }
 
 /// `[recording]`, checked.

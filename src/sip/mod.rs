@@ -9,6 +9,7 @@ pub mod location;
 pub mod message;
 pub mod offer_answer;
 pub mod registrar;
+pub mod sdes;
 pub mod sdp;
 pub mod transaction;
 pub mod uri;

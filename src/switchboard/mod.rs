@@ -44,7 +44,7 @@ use timers::Alarm;
 
 pub use input::{Account, ConsoleCommand, Input};
 pub use output::{CallView, ConsoleReply, Gauges, Output};
-pub use settings::{AnswerMode, FeatureCodes, Listener, Network, Settings, Trunk};
+pub use settings::{AnswerMode, FeatureCodes, Listener, Network, Settings, SrtpOffer, Trunk};
 
 /// What a client transaction of ours is for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
