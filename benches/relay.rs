@@ -11,6 +11,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use siaga::clock::Instant;
 use siaga::ids::Rng;
 use siaga::media::command::{AnchorId, Codec, Command, Remote};
+use siaga::media::datagram::Datagram;
 use siaga::media::prompt::Sounds;
 use siaga::media::relay::{Channel, Fate, Out, Relay};
 
@@ -28,7 +29,7 @@ fn bridge(codecs: [Codec; 2]) -> (Relay, Out, [u8; 172]) {
     for (anchor, codec) in [CALLER, OPERATOR].into_iter().zip(codecs) {
         let payload_type = if codec == Codec::Pcma { 8 } else { 0 };
         let rtcp = SocketAddr::new(address(anchor).ip(), address(anchor).port() + 1);
-        let remote = Remote { rtp: address(anchor), rtcp, codec, payload_type, dtmf: None, send: true };
+        let remote = Remote { rtp: address(anchor), rtcp, codec, payload_type, dtmf: None, send: true, srtp: None };
         relay.command(Instant::default(), Command::Open { anchor }, &mut out);
         relay.command(Instant::default(), Command::Aim { anchor, remote }, &mut out);
     }
@@ -52,7 +53,7 @@ fn packets(bench: &mut Criterion) {
                 now = now + Duration::from_millis(20);
                 packet[2..4].copy_from_slice(&sequence.to_be_bytes());
                 packet[4..8].copy_from_slice(&(u32::from(sequence) * 160).to_be_bytes());
-                let fate = relay.receive(now, 0, Channel::Rtp, address(CALLER), &mut packet, &mut out);
+                let fate = relay.receive(now, 0, Channel::Rtp, Datagram::whole(address(CALLER), &mut packet), &mut out);
                 assert!(matches!(fate, Fate::Passed(_)));
                 out.effects.clear();
                 black_box(packet)

@@ -47,6 +47,10 @@ pub const CIVIC_ELEMENTS_MAX: usize = 48;
 pub const ROUTES_MAX: usize = 32;
 /// RTP ports of the service (RTP and RTCP each count). Full: the call waits without sound and is alarmed.
 pub const RTP_PORTS_MAX: usize = 45_000;
+/// Synchronisation sources of one SRTP peer whose replays are told. More: the one heard longest ago is forgotten.
+pub const SRTP_SOURCES_MAX: usize = 4;
+/// `a=crypto` lines looked at in one audio stream. More are ignored.
+pub const CRYPTO_LINES_MAX: usize = 16;
 /// Media commands under way to one media thread. Full: the newest is dropped and counted.
 pub const MEDIA_COMMANDS_MAX: usize = 65_536;
 /// Media events under way to the loop. Full: the newest is dropped and counted.

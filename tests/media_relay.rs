@@ -53,6 +53,7 @@ impl Phone {
             payload_type: self.payload_type(),
             dtmf: Some(101),
             send: true,
+            srtp: None,
         }
     }
 

@@ -3,15 +3,16 @@
 
 use libfuzzer_sys::fuzz_target;
 use siaga::sip::wire::{Parsed, parse};
-use siaga::sip::{location, offer_answer, sdp};
+use siaga::sip::{location, offer_answer, sdes, sdp};
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(description) = sdp::read(bytes) {
-        let local = sdp::Local { address: [192, 0, 2, 1].into(), port: 20_000, session: 1, version: 1 };
+        let terms = sdes::Terms::new(sdes::MasterKey([7; 30]));
+        let local = sdp::Local { address: [192, 0, 2, 1].into(), port: 20_000, session: 1, version: 1, terms };
         if let Ok((answer, _)) = offer_answer::answer(&description, local, None) {
             assert!(sdp::read(&answer).is_ok());
         }
-        let _ = offer_answer::accept(&description);
+        let _ = offer_answer::accept(&description, local);
     }
     for content_type in ["multipart/mixed;boundary=b", "application/pidf+xml"] {
         let mut request = format!(

@@ -21,7 +21,7 @@ use crate::sip::digest::Algorithm;
 use crate::switchboard::{FeatureCodes, GuardSettings, Listener, Trunk};
 
 pub use fault::{Fault, Faults};
-pub use section::{EngineName, Log, LogFormat, Site};
+pub use section::{EngineName, Log, LogFormat, Site, SrtpName};
 pub use tls::{Certificates, TlsFault, TlsFiles};
 
 /// Everything that the file says, parsed and checked.
@@ -90,6 +90,7 @@ pub struct Media {
     /// 0: as many as the machine has cores to spare.
     pub threads: usize,
     pub engine: EngineName,
+    pub srtp: SrtpName,
 }
 
 /// `[recording]`, checked.

@@ -288,8 +288,8 @@ pub(super) fn media(source: &mut Source, section: &section::Media) -> Option<sup
     if section.threads > 64 {
         source.fault("media.threads", section.threads.to_string(), "0 (the service chooses) to 64");
     }
-    let (threads, engine) = (section.threads, section.engine);
-    Some(super::Media { listen: listen?, advertised: advertised?, ports: ports?, threads, engine })
+    let (threads, engine, srtp) = (section.threads, section.engine, section.srtp);
+    Some(super::Media { listen: listen?, advertised: advertised?, ports: ports?, threads, engine, srtp })
 }
 
 fn address(source: &mut Source, key: &str, text: &str) -> Option<IpAddr> {

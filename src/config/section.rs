@@ -186,6 +186,7 @@ pub(super) struct Media {
     pub(super) ports: Vec<u16>,
     pub(super) threads: usize,
     pub(super) engine: EngineName,
+    pub(super) srtp: SrtpName,
 }
 
 impl Default for Media {
@@ -196,8 +197,21 @@ impl Default for Media {
             ports: vec![20_000, 29_999],
             threads: 0,
             engine: EngineName::Auto,
+            srtp: SrtpName::Off,
         }
     }
+}
+
+/// Which phones are offered SRTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SrtpName {
+    /// None.
+    Off,
+    /// Those under TLS.
+    Offer,
+    /// All.
+    Require,
 }
 
 /// How media reads and writes its sockets.

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::acd;
 use crate::acd::section::{Answer, Login};
-use crate::switchboard::{AnswerMode, Settings};
+use crate::switchboard::{AnswerMode, Settings, SrtpOffer};
 
-use super::Config;
+use super::{Config, SrtpName};
 
 /// No call lasts longer: the last resort against one whose end was never told.
 const LONGEST_CALL: Duration = Duration::from_secs(6 * 3600);
@@ -22,6 +22,11 @@ impl Config {
             listeners: self.sip.listeners.clone(),
             trunks: self.trunks.clone(),
             media_address: self.media.advertised,
+            srtp: match self.media.srtp {
+                SrtpName::Off => SrtpOffer::Never,
+                SrtpName::Offer => SrtpOffer::UnderTls,
+                SrtpName::Require => SrtpOffer::Always,
+            },
             answer: match queue.answer {
                 Answer::Operator => AnswerMode::Operator,
                 Answer::Queue => AnswerMode::Queue,

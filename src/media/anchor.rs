@@ -15,13 +15,19 @@ use super::quality::Reception;
 use super::recording::{Side, TapeId};
 use super::rtcp;
 use super::rtp::{self, FRAME_BYTES, FRAME_SAMPLES, Header};
+use super::srtp::{RTP_OVERHEAD_MAX, Refusal, Session};
 use super::stream::{Numbers, Stream};
+
+/// Bytes of the longest packet that plays.
+pub(super) const PLAYED_BYTES_MAX: usize = FRAME_BYTES + RTP_OVERHEAD_MAX;
 
 /// The state of one open port pair.
 #[derive(Debug)]
 pub struct Anchor {
     id: AnchorId,
     peer: Option<Peer>,
+    /// While SRTP is agreed with the peer.
+    secure: Option<Box<Session>>,
     stream: Stream,
     reception: Reception,
     detector: Detector,
@@ -56,7 +62,7 @@ pub enum Content {
 pub enum Arrival {
     /// The peer's. `first`: it was not heard before. `digit` has just ended.
     Taken { header: Header, content: Content, first: bool, digit: Option<char> },
-    /// From another address: dropped.
+    /// From another address, or not signed with the peer's key: dropped.
     Foreign,
     /// Not what was agreed: dropped. With the header of a packet whose place in the stream has to close.
     Ignored(Option<Header>),
@@ -68,6 +74,7 @@ impl Anchor {
         Self {
             id,
             peer: None,
+            secure: None,
             stream,
             reception: Reception::default(),
             detector: Detector::default(),
@@ -81,10 +88,16 @@ impl Anchor {
         }
     }
 
-    /// Sets where and how to send. Another RTP address starts the latch anew; the same keeps it.
+    /// Sets where and how to send. Another RTP address starts the latch anew; the same keeps it. So do SRTP's keys with
+    /// its counters.
     pub fn aim(&mut self, now: Instant, remote: Remote) {
         self.last_packet = now;
         self.silence_told = false;
+        match (&mut self.secure, remote.srtp) {
+            (Some(session), Some(keys)) => session.rekey(keys),
+            (None, Some(keys)) => self.secure = Some(Box::new(Session::new(keys))),
+            (_, None) => self.secure = None,
+        }
         match &mut self.peer {
             Some(peer) if peer.latch.told() == remote.rtp => {
                 // The same peer, who may have moved its RTCP.
@@ -95,9 +108,18 @@ impl Anchor {
         }
     }
 
-    /// Takes an RTP packet.
-    pub fn receive(&mut self, now: Instant, from: SocketAddr, packet: &[u8]) -> Arrival {
+    /// Takes an RTP packet; SRTP is decrypted in its place.
+    pub fn receive(&mut self, now: Instant, from: SocketAddr, packet: &mut [u8]) -> Arrival {
         let Some(peer) = &mut self.peer else { return Arrival::Ignored(None) };
+        let length = match self.secure.as_mut().map_or(Ok(packet.len()), |session| session.open(packet)) {
+            Ok(length) => length,
+            Err(Refusal::Forged) => {
+                self.quality.packets_foreign += 1;
+                return Arrival::Foreign;
+            }
+            Err(Refusal::Replayed | Refusal::Malformed) => return Arrival::Ignored(None),
+        };
+        let packet = packet.get(..length).unwrap_or_default();
         let Some(header) = rtp::read(packet) else { return Arrival::Ignored(None) };
         let content = content(&peer.remote, header.payload_type);
         // Only what was agreed may latch; anything else is looked at only from the peer.
@@ -127,14 +149,14 @@ impl Anchor {
         Arrival::Taken { header, content, first, digit }
     }
 
-    /// Rewrites a packet of the other side for this peer; where it goes and which part of `packet` it is. None when it
-    /// cannot be sent: no address, on hold, or an event that this peer did not agree to.
+    /// Rewrites a packet of the other side for this peer; where it goes and which part of `room` it is. None when it
+    /// cannot be sent: no address, on hold, an event that this peer did not agree to, or no room for SRTP's tag.
     pub fn forward(
         &mut self,
         now: Instant,
         header: &Header,
         content: Content,
-        packet: &mut [u8],
+        room: &mut [u8],
     ) -> Option<(SocketAddr, Range<usize>)> {
         let payload_type = self.outgoing_type(content);
         let (Some(peer), Some(payload_type)) = (&self.peer, payload_type) else {
@@ -142,12 +164,14 @@ impl Anchor {
             return None;
         };
         if let Content::Sound(codec) = content {
-            g711::transcode(codec, peer.remote.codec, packet.get_mut(header.payload.clone())?);
+            g711::transcode(codec, peer.remote.codec, room.get_mut(header.payload.clone())?);
         }
         let Header { sequence, timestamp, marker, .. } = *header;
         let numbers = self.stream.relayed(now, header.ssrc, Numbers { sequence, timestamp, marker });
         let target = peer.latch.target();
-        let place = rtp::rewrite(packet, &numbered(self.stream.ssrc(), payload_type, numbers, header.payload.clone()))?;
+        let place = rtp::rewrite(room, &numbered(self.stream.ssrc(), payload_type, numbers, header.payload.clone()))?;
+        let length = seal(&mut self.secure, room.get_mut(place.start..)?, place.len())?;
+        let place = place.start..place.start + length;
         self.quality.packets_out += 1;
         Some((target, place))
     }
@@ -163,13 +187,13 @@ impl Anchor {
         self.stream.switch();
     }
 
-    /// Builds the next frame of what plays. None: nothing to send now; `Err`: it is over.
+    /// Builds the next frame of what plays; where it goes, and its length. None: nothing to send now; `Err`: it is over.
     pub fn play(
         &mut self,
         now: Instant,
         sounds: &Sounds,
-        buffer: &mut [u8; FRAME_BYTES],
-    ) -> Result<Option<SocketAddr>, Over> {
+        buffer: &mut [u8; PLAYED_BYTES_MAX],
+    ) -> Result<Option<(SocketAddr, usize)>, Over> {
         let (Some(playing), Some(peer)) = (&mut self.playing, &self.peer) else { return Ok(None) };
         let mut sound = [0; FRAME_SAMPLES];
         if !playing.frame(sounds, peer.remote.codec, &mut sound) {
@@ -181,26 +205,42 @@ impl Anchor {
         }
         let (target, payload_type) = (peer.latch.target(), peer.remote.payload_type);
         let header = numbered(self.stream.ssrc(), payload_type, self.stream.own(now), 0..0);
-        let built = rtp::build(&header, &sound, buffer);
+        let built = rtp::build(&header, &sound, buffer).and_then(|length| seal(&mut self.secure, buffer, length));
         self.quality.packets_out += u64::from(built.is_some());
-        Ok(built.map(|_| target))
+        Ok(built.map(|length| (target, length)))
     }
 
-    /// Takes an RTCP packet; None: it is no report.
-    pub fn receive_report(&mut self, now: Instant, from: SocketAddr, packet: &[u8]) -> Option<Verdict> {
-        let peer = self.peer.as_mut().filter(|_| rtcp::is_report(packet))?;
+    /// Takes an RTCP packet, decrypted in its place; whose it is, and its length. None: it is no report.
+    pub fn receive_report(&mut self, now: Instant, from: SocketAddr, packet: &mut [u8]) -> Option<(Verdict, usize)> {
+        let peer = self.peer.as_mut()?;
+        let length = match self.secure.as_mut().map_or(Ok(packet.len()), |session| session.open_report(packet)) {
+            Ok(length) => length,
+            Err(Refusal::Forged) => {
+                self.quality.packets_foreign += 1;
+                return Some((Verdict::Foreign, 0));
+            }
+            Err(Refusal::Replayed | Refusal::Malformed) => return None,
+        };
+        if !packet.get(..length).is_some_and(rtcp::is_report) {
+            return None;
+        }
         let known = match peer.rtcp_from {
             Some(known) => known == from,
             None => from == peer.remote.rtcp || from.ip() == peer.latch.target().ip(),
         };
         if !known {
             self.quality.packets_foreign += 1;
-            return Some(Verdict::Foreign);
+            return Some((Verdict::Foreign, length));
         }
         peer.rtcp_from = Some(from);
         self.last_packet = now;
         self.silence_told = false;
-        Some(Verdict::Peer)
+        Some((Verdict::Peer, length))
+    }
+
+    /// Makes the RTCP packet in the first `length` bytes of `room` ready for this peer; its length then.
+    pub fn seal_report(&mut self, room: &mut [u8], length: usize) -> Option<usize> {
+        self.secure.as_mut().map_or(Some(length), |session| session.seal_report(room, length))
     }
 
     /// Where this peer's RTCP goes, when it may be sent to at all.
@@ -228,7 +268,9 @@ impl Anchor {
 
     /// Writes our own receiver report for this peer.
     pub fn report(&mut self, last_sender_report: u32, buffer: &mut [u8]) -> Option<usize> {
-        rtcp::receiver_report(self.stream.ssrc(), self.reception.report(), last_sender_report, buffer)
+        let report = self.reception.report();
+        let length = rtcp::receiver_report(self.stream.ssrc(), report, last_sender_report, buffer)?;
+        self.seal_report(buffer, length)
     }
 
     /// True once for each silence longer than `limit`, measured since `aim` or the last packet.
@@ -260,6 +302,11 @@ impl Anchor {
 /// What plays is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Over;
+
+/// Makes the RTP packet in the first `length` bytes of `room` ready for the peer; its length then.
+fn seal(secure: &mut Option<Box<Session>>, room: &mut [u8], length: usize) -> Option<usize> {
+    secure.as_mut().map_or(Some(length), |session| session.seal(room, length))
+}
 
 /// The agreed types, and the static numbers of G.711 (RFC 3551 §6): a peer that was offered both may send either.
 fn content(remote: &Remote, payload_type: u8) -> Option<Content> {

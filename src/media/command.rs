@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 
 use crate::ids::{CallId, LegNo};
 
+use super::srtp::Keys;
+
 /// The G.711 codecs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Codec {
@@ -34,6 +36,8 @@ pub struct Remote {
     pub dtmf: Option<u8>,
     /// False while the peer has asked not to be sent to (hold).
     pub send: bool,
+    /// Keys of SRTP; None: plain RTP.
+    pub srtp: Option<Keys>,
 }
 
 /// The sounds that the service plays, one WAV each (8 kHz, mono, 16 bit) in `config/prompts/<language>/`.
@@ -95,7 +99,7 @@ pub struct Quality {
     pub packets_out: u64,
     /// By sequence numbers (RFC 3550 §A.3).
     pub packets_lost: u64,
-    /// Packets from addresses that are not the peer's: dropped.
+    /// Packets that are not the peer's, by their address or their SRTP tag: dropped.
     pub packets_foreign: u64,
     /// Interarrival jitter at the end, in microseconds (RFC 3550 §A.8).
     pub jitter_us: u32,

@@ -2,6 +2,7 @@
 
 pub mod anchor;
 pub mod command;
+pub mod datagram;
 pub mod dtmf;
 pub mod g711;
 pub mod latch;
@@ -11,4 +12,5 @@ pub mod recording;
 pub mod relay;
 pub mod rtcp;
 pub mod rtp;
+pub mod srtp;
 pub mod stream;

@@ -10,13 +10,14 @@ use std::time::Duration;
 use crate::clock::Instant;
 use crate::ids::{CallId, LegNo, Rng};
 
-use super::anchor::{Anchor, Arrival, Content};
+use super::anchor::{Anchor, Arrival, Content, PLAYED_BYTES_MAX};
 use super::command::{AnchorId, Command, Event, Quality};
+use super::datagram::Datagram;
 use super::latch::Verdict;
 use super::prompt::{Playing, Sounds};
 use super::recording::{Frame, Side, TapeId};
 use super::rtcp::{self, REPORT_BYTES_MAX};
-use super::rtp::{FRAME_BYTES, FRAME_SAMPLES, Header};
+use super::rtp::{FRAME_SAMPLES, Header};
 use super::stream::Stream;
 
 /// The two ports of an anchor.
@@ -66,7 +67,7 @@ pub enum Fate {
     Passed(Departure),
     /// Taken, but there is nobody to send it to.
     Taken,
-    /// From an address that is not the peer's.
+    /// Not the peer's, by its address or its SRTP tag.
     Foreign,
     /// Not what was agreed.
     Ignored,
@@ -145,32 +146,31 @@ impl Relay {
         }
     }
 
-    /// Takes a packet; what is to be sent on stands rewritten in `packet`.
+    /// Takes a packet; what is to be sent on stands rewritten in its room.
     pub fn receive(
         &mut self,
         now: Instant,
         slot: u32,
         channel: Channel,
-        from: SocketAddr,
-        packet: &mut [u8],
+        datagram: Datagram<'_>,
         out: &mut Out,
     ) -> Fate {
         match channel {
-            Channel::Rtp => self.receive_sound(now, slot, from, packet, out),
-            Channel::Rtcp => self.receive_report(now, slot, from, packet),
+            Channel::Rtp => self.receive_sound(now, slot, datagram, out),
+            Channel::Rtcp => self.receive_report(now, slot, datagram),
         }
     }
 
     /// Sends the next frame of everything that plays; due every 20 ms. Gives the number of packets.
     pub fn play(&mut self, now: Instant, send: &mut impl FnMut(u32, SocketAddr, &[u8]), out: &mut Out) -> u64 {
         let Self { anchors, playing, sounds, .. } = self;
-        let mut buffer = [0; FRAME_BYTES];
+        let mut buffer = [0; PLAYED_BYTES_MAX];
         let mut sent = 0;
         playing.retain(|slot| {
             let Some(anchor) = at(anchors, *slot) else { return false };
             match anchor.play(now, sounds, &mut buffer) {
-                Ok(Some(to)) => {
-                    send(*slot, to, &buffer);
+                Ok(Some((to, length))) => {
+                    send(*slot, to, buffer.get(..length).unwrap_or_default());
                     sent += 1;
                 }
                 Ok(None) => {}
@@ -241,8 +241,11 @@ impl Relay {
         !self.playing.is_empty()
     }
 
-    fn receive_sound(&mut self, now: Instant, slot: u32, from: SocketAddr, packet: &mut [u8], out: &mut Out) -> Fate {
-        let Some(anchor) = at(&mut self.anchors, slot) else { return Fate::Ignored };
+    fn receive_sound(&mut self, now: Instant, slot: u32, datagram: Datagram<'_>, out: &mut Out) -> Fate {
+        let Datagram { from, room, length } = datagram;
+        let (Some(anchor), Some(packet)) = (at(&mut self.anchors, slot), room.get_mut(..length)) else {
+            return Fate::Ignored;
+        };
         let partner = anchor.partner;
         match anchor.receive(now, from, packet) {
             Arrival::Foreign => Fate::Foreign,
@@ -266,7 +269,7 @@ impl Relay {
                 let Some((slot, other)) = partner.and_then(|slot| Some((slot, at(&mut self.anchors, slot)?))) else {
                     return Fate::Taken;
                 };
-                match other.forward(now, &header, content, packet) {
+                match other.forward(now, &header, content, room) {
                     Some((to, place)) => Fate::Passed(Departure { slot, channel: Channel::Rtp, to, place }),
                     None => Fate::Taken,
                 }
@@ -274,25 +277,28 @@ impl Relay {
         }
     }
 
-    fn receive_report(&mut self, now: Instant, slot: u32, from: SocketAddr, packet: &mut [u8]) -> Fate {
-        let Some(anchor) = at(&mut self.anchors, slot) else { return Fate::Ignored };
+    fn receive_report(&mut self, now: Instant, slot: u32, datagram: Datagram<'_>) -> Fate {
+        let Datagram { from, room, length } = datagram;
+        let (Some(anchor), Some(packet)) = (at(&mut self.anchors, slot), room.get_mut(..length)) else {
+            return Fate::Ignored;
+        };
         match anchor.receive_report(now, from, packet) {
-            Some(Verdict::Peer) => {}
-            Some(Verdict::Foreign) => return Fate::Foreign,
-            None => return Fate::Ignored,
+            Some((Verdict::Peer, length)) => self.forward_report(slot, room, length).map_or(Fate::Taken, Fate::Passed),
+            Some((Verdict::Foreign, _)) => Fate::Foreign,
+            None => Fate::Ignored,
         }
-        self.forward_report(slot, packet).map_or(Fate::Taken, Fate::Passed)
     }
 
-    fn forward_report(&self, slot: u32, packet: &mut [u8]) -> Option<Departure> {
+    fn forward_report(&mut self, slot: u32, room: &mut [u8], length: usize) -> Option<Departure> {
         let find = |slot: u32| self.anchors.get(usize::try_from(slot).ok()?)?.as_deref();
         let anchor = find(slot)?;
         let slot = anchor.partner?;
         let other = find(slot)?;
         let mapping = other.mapping_from(anchor)?;
         let to = other.report_target()?;
-        let length = rtcp::rewrite(packet, &mapping);
-        (length > 0).then_some(Departure { slot, channel: Channel::Rtcp, to, place: 0..length })
+        let length = rtcp::rewrite(room.get_mut(..length)?, &mapping);
+        let length = self.slot(slot)?.seal_report(room, length).filter(|_| length > 0)?;
+        Some(Departure { slot, channel: Channel::Rtcp, to, place: 0..length })
     }
 
     fn open(&mut self, now: Instant, id: AnchorId, out: &mut Out) {
@@ -303,8 +309,9 @@ impl Relay {
         }
         let bits = self.rng.next_u64().to_be_bytes();
         let [a, b, c, d, e, f, g, h] = bits;
-        let stream =
-            Stream::new(u32::from_be_bytes([a, b, c, d]), u16::from_be_bytes([e, f]), u32::from_be_bytes([g, h, a, e]));
+        // In the lower half, so that the loss of the first packets cannot be taken for a rollover (RFC 4568 §6.4).
+        let sequence = u16::from_be_bytes([e, f]) >> 1;
+        let stream = Stream::new(u32::from_be_bytes([a, b, c, d]), sequence, u32::from_be_bytes([g, h, a, e]));
         let Some(place) = usize::try_from(id.slot).ok().and_then(|slot| self.anchors.get_mut(slot)) else { return };
         *place = Some(Box::new(Anchor::new(id, now, stream)));
         self.open.push(id.slot);

@@ -12,6 +12,7 @@ pub mod message;
 pub mod number;
 pub mod offer_answer;
 pub mod registrar;
+pub mod sdes;
 pub mod sdp;
 pub mod transaction;
 pub mod uri;

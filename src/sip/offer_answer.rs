@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::sdes::{Crypto, CryptoLine, Secrecy, Terms};
 use super::sdp::{self, AudioCodec, AudioDescription, Direction, Local, SdpError, Stream};
 
 #[cfg(test)]
@@ -20,10 +21,13 @@ pub struct Agreed {
     pub dtmf: Option<u8>,
     /// Seen from us: what we may do.
     pub direction: Direction,
+    /// Keys of SRTP; None: plain RTP.
+    pub crypto: Option<Crypto>,
 }
 
 /// Answers an offer: its first G.711 codec (or `prefer` when it is offered), its payload types, telephone-event when
-/// offered, direction mirrored (RFC 3264 §6.1), all other m-lines refused with port 0 in their place.
+/// offered, direction mirrored (RFC 3264 §6.1), all other m-lines refused with port 0 in their place. RTP/SAVP gets its first
+/// usable suite with our key (RFC 4568 §5.1.2).
 pub fn answer(
     offer: &AudioDescription,
     local: Local,
@@ -31,12 +35,14 @@ pub fn answer(
 ) -> Result<(Vec<u8>, Agreed), SdpError> {
     let preferred = offer.codecs.iter().find(|(codec, _)| Some(*codec) == prefer);
     let chosen = *preferred.or(offer.codecs.first()).ok_or(SdpError::NoCodec)?;
-    let agreed = agree(offer, chosen);
+    let theirs = answered_line(offer, local.terms)?;
+    let crypto = theirs.map(|line| CryptoLine { key: local.terms.key, mki_bytes: 0, ..line });
+    let agreed = agree(offer, chosen, local.terms, theirs);
     let mut text = sdp::session_part(local, &offer.time);
     for (index, line) in offer.lines.iter().enumerate() {
         if index == offer.audio_index {
             let Agreed { dtmf, direction, .. } = agreed;
-            let stream = Stream { port: local.port, proto: &line.proto, codecs: &[chosen], dtmf, direction };
+            let stream = Stream { port: local.port, proto: &line.proto, codecs: &[chosen], dtmf, direction, crypto };
             sdp::write_audio(&mut text, &stream);
         } else {
             // A refused line needs at least one format, which means nothing (RFC 3264 §6).
@@ -47,13 +53,38 @@ pub fn answer(
     Ok((text.into_bytes(), agreed))
 }
 
-/// Takes the answer to the offer that `sdp::write_offer` wrote: its first codec counts (RFC 3264 §7).
-pub fn accept(answer: &AudioDescription) -> Result<Agreed, SdpError> {
+/// Takes the answer to the offer that `sdp::write_offer` wrote: its first codec counts (RFC 3264 §7). One that is not secret
+/// as the offer was is none (RFC 4568 §5.1.3).
+pub fn accept(answer: &AudioDescription, local: Local) -> Result<Agreed, SdpError> {
     let chosen = *answer.codecs.first().ok_or(SdpError::NoCodec)?;
-    Ok(agree(answer, chosen))
+    let theirs = match local.terms.secrecy {
+        Secrecy::AsOffered if answer.secure => return Err(SdpError::NoCrypto),
+        Secrecy::AsOffered => None,
+        Secrecy::Wanted | Secrecy::Required => {
+            let same = answer.crypto.iter().find(|line| line.suite == local.terms.suite);
+            Some(*same.ok_or(SdpError::NoCrypto)?)
+        }
+    };
+    Ok(agree(answer, chosen, local.terms, theirs))
 }
 
-fn agree(peer: &AudioDescription, (codec, payload_type): (AudioCodec, u8)) -> Agreed {
+/// The line of an offer that we answer. None: plain sound.
+fn answered_line(offer: &AudioDescription, terms: Terms) -> Result<Option<CryptoLine>, SdpError> {
+    let first = offer.crypto.first().copied();
+    match terms.secrecy {
+        // Keys in a plain profile may be left over from another leg of a gateway: plain sound is always meant.
+        Secrecy::AsOffered if !offer.secure => Ok(None),
+        Secrecy::Wanted if !offer.secure => Ok(first),
+        Secrecy::AsOffered | Secrecy::Wanted | Secrecy::Required => first.map(Some).ok_or(SdpError::NoCrypto),
+    }
+}
+
+fn agree(
+    peer: &AudioDescription,
+    (codec, payload_type): (AudioCodec, u8),
+    terms: Terms,
+    theirs: Option<CryptoLine>,
+) -> Agreed {
     Agreed {
         rtp: peer.rtp,
         rtcp: peer.rtcp,
@@ -61,5 +92,6 @@ fn agree(peer: &AudioDescription, (codec, payload_type): (AudioCodec, u8)) -> Ag
         payload_type,
         dtmf: peer.dtmf,
         direction: peer.direction.mirrored(),
+        crypto: theirs.map(|theirs| Crypto { ours: terms.key, theirs }),
     }
 }

@@ -4,7 +4,9 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::limits::MEDIA_LINES_MAX;
+use crate::limits::{CRYPTO_LINES_MAX, MEDIA_LINES_MAX};
+
+use super::sdes::{CryptoLine, Secrecy, Terms};
 
 #[cfg(test)]
 pub(in crate::sip) mod tests;
@@ -14,8 +16,10 @@ pub(in crate::sip) mod tests;
 pub enum SdpError {
     #[error("not a session description (RFC 8866)")]
     Malformed,
-    #[error("no audio stream over RTP/AVP")]
+    #[error("no audio stream over RTP/AVP or RTP/SAVP")]
     NoAudio,
+    #[error("no key in common for SRTP: a=crypto with AES_CM_128_HMAC_SHA1_80 or _32 is needed")]
+    NoCrypto,
     #[error("no connection address for the audio stream")]
     NoAddress,
     #[error("no codec in common: PCMA (8) or PCMU (0) is needed")]
@@ -51,6 +55,9 @@ impl AudioCodec {
         }
     }
 }
+
+/// The tag of the key that we offer.
+const OFFERED_TAG: u32 = 1;
 
 /// Who sends (RFC 8866 §6.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +113,10 @@ pub struct AudioDescription {
     pub ptime_ms: Option<u16>,
     /// `a=rtcp-mux` was offered.
     pub rtcp_mux: bool,
+    /// The profile is RTP/SAVP or RTP/SAVPF.
+    pub secure: bool,
+    /// The `a=crypto` lines that can be used, in its order (RFC 4568). Not empty when `secure`.
+    pub crypto: Vec<CryptoLine>,
     /// Every m-line in order: (media, port, proto, formats); the index of the audio line that is used.
     pub lines: Vec<MediaLine>,
     pub audio_index: usize,
@@ -122,7 +133,7 @@ pub struct MediaLine {
     pub formats: String,
 }
 
-/// Reads the first usable audio stream of a description: RTP/AVP or RTP/AVPF with a port, an address and a G.711 codec.
+/// Reads the first usable audio stream of a description: RTP with a port, an address, a G.711 codec and, for RTP/SAVP, a key.
 pub fn read(body: &[u8]) -> Result<AudioDescription, SdpError> {
     let mut reading = Reading::default();
     let mut recognised = false;
@@ -145,14 +156,22 @@ pub struct Local {
     pub session: u64,
     /// o= version; grows by one when the description changes.
     pub version: u64,
+    pub terms: Terms,
 }
 
-/// Writes an offer: both G.711 codecs, `first` in front, telephone-event with payload type 101, ptime 20.
+/// Writes an offer: both G.711 codecs, `first` in front, telephone-event with payload type 101, ptime 20; RTP/SAVP with our
+/// key where the leg's terms want it.
 pub fn write_offer(local: Local, first: AudioCodec, direction: Direction) -> Vec<u8> {
     let mut codecs = AudioCodec::ALL.map(|codec| (codec, codec.payload_type()));
     codecs.sort_by_key(|(codec, _)| *codec != first);
     let mut text = session_part(local, "0 0");
-    write_audio(&mut text, &Stream { port: local.port, proto: "RTP/AVP", codecs: &codecs, dtmf: Some(101), direction });
+    let crypto = match local.terms.secrecy {
+        Secrecy::AsOffered => None,
+        Secrecy::Wanted | Secrecy::Required => Some(local.terms.line(OFFERED_TAG)),
+    };
+    let proto = if crypto.is_some() { "RTP/SAVP" } else { "RTP/AVP" };
+    let stream = Stream { port: local.port, proto, codecs: &codecs, dtmf: Some(101), direction, crypto };
+    write_audio(&mut text, &stream);
     text.into_bytes()
 }
 
@@ -163,11 +182,12 @@ pub(super) struct Stream<'a> {
     pub(super) codecs: &'a [(AudioCodec, u8)],
     pub(super) dtmf: Option<u8>,
     pub(super) direction: Direction,
+    pub(super) crypto: Option<CryptoLine>,
 }
 
 /// Everything before the first m-line.
 pub(super) fn session_part(local: Local, time: &str) -> String {
-    let Local { address, port: _, session, version } = local;
+    let Local { address, port: _, session, version, terms: _ } = local;
     let family = if address.is_ipv4() { "IP4" } else { "IP6" };
     format!("v=0\r\no=- {session} {version} IN {family} {address}\r\ns=-\r\nc=IN {family} {address}\r\nt={time}\r\n")
 }
@@ -189,6 +209,9 @@ pub(super) fn write_audio(text: &mut String, stream: &Stream<'_>) {
         text,
         format_args!("m=audio {} {}{formats}\r\n{maps}a=ptime:20\r\na={direction}\r\n", stream.port, stream.proto),
     );
+    if let Some(line) = &stream.crypto {
+        text.push_str(&line.text());
+    }
 }
 
 /// Appends to a string, which cannot fail.
@@ -213,6 +236,7 @@ struct Level {
     direction: Option<Direction>,
     rtcp: Option<(u16, Option<IpAddr>)>,
     rtcp_mux: bool,
+    crypto: Vec<CryptoLine>,
     ptime_ms: Option<u16>,
     /// `a=rtpmap`, by payload type.
     maps: Vec<(u8, Encoding)>,
@@ -289,6 +313,8 @@ impl Level {
             self.rtcp = port.parse().ok().filter(|port| *port != 0).map(|port| (port, connection(address)));
         } else if name.eq_ignore_ascii_case("rtcp-mux") {
             self.rtcp_mux = true;
+        } else if name.eq_ignore_ascii_case("crypto") && self.crypto.len() < CRYPTO_LINES_MAX {
+            self.crypto.extend(CryptoLine::parse(value));
         }
     }
 
@@ -301,7 +327,9 @@ impl Level {
 
 /// One m-line as an audio stream that we can use.
 fn audio(session: &Level, line: &MediaLine, level: &Level) -> Result<AudioDescription, SdpError> {
-    let usable = ["RTP/AVP", "RTP/AVPF"].iter().any(|proto| line.proto.eq_ignore_ascii_case(proto));
+    let is = |proto: &str| line.proto.eq_ignore_ascii_case(proto);
+    let secure = is("RTP/SAVP") || is("RTP/SAVPF");
+    let usable = secure || is("RTP/AVP") || is("RTP/AVPF");
     if !line.media.eq_ignore_ascii_case("audio") || line.port == 0 || !usable {
         return Err(SdpError::NoAudio);
     }
@@ -319,6 +347,9 @@ fn audio(session: &Level, line: &MediaLine, level: &Level) -> Result<AudioDescri
     if codecs.is_empty() {
         return Err(SdpError::NoCodec);
     }
+    if secure && level.crypto.is_empty() {
+        return Err(SdpError::NoCrypto);
+    }
     let address = level.address.or(session.address).ok_or(SdpError::NoAddress)?;
     let direction = level.direction.or(session.direction).unwrap_or(Direction::SendRecv);
     let (rtcp_port, rtcp_address) = level.rtcp.unwrap_or((line.port.saturating_add(1), None));
@@ -330,6 +361,8 @@ fn audio(session: &Level, line: &MediaLine, level: &Level) -> Result<AudioDescri
         direction: if address.is_unspecified() { held(direction) } else { direction },
         ptime_ms: level.ptime_ms.or(session.ptime_ms),
         rtcp_mux: level.rtcp_mux || session.rtcp_mux,
+        secure,
+        crypto: level.crypto.clone(),
         lines: Vec::new(),
         audio_index: 0,
         time: String::new(),

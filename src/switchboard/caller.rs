@@ -219,7 +219,7 @@ impl Switchboard {
             Ok((body, agreed)) => {
                 call.caller.sdp = Bytes::from(body);
                 call.caller.delayed_offer = agreed.is_none();
-                sound.agreed = agreed;
+                agreed.into_iter().for_each(|agreed| sound.agree(agreed));
                 call.caller.line.sound = Some(sound);
             }
             Err(_) => {

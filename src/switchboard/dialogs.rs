@@ -36,8 +36,8 @@ impl Switchboard {
         let Some(line) = self.line_mut(who) else { return };
         let Some(sound) = line.sound.as_mut().filter(|sound| sound.agreed.is_none()) else { return };
         let answer = session_description(message).and_then(|body| sdp::read(body).ok());
-        let Some(agreed) = answer.and_then(|answer| offer_answer::accept(&answer).ok()) else { return };
-        sound.agreed = Some(agreed);
+        let Some(agreed) = answer.and_then(|answer| offer_answer::accept(&answer, sound.local).ok()) else { return };
+        sound.agree(agreed);
         let (anchor, remote) = (sound.anchor, sound.remote());
         self.media.extend(remote.map(|remote| Command::Aim { anchor, remote }));
     }
@@ -98,18 +98,22 @@ impl Switchboard {
         if waiting || unanswered {
             return self.reply(now, taken, 491, &[]);
         }
+        let fresh = self.master_key();
         let Some(sound) = self.line_mut(who).and_then(|line| line.sound.as_mut()) else {
             return self.reply(now, taken, 481, &[]);
         };
         sound.local.version += 1;
         let described = match session_description(taken.message) {
-            Some(body) => sdp::read(body)
-                .and_then(|offer| offer_answer::answer(&offer, sound.local, None))
-                .map(|(body, agreed)| (body, Some(agreed))),
+            Some(body) => sdp::read(body).and_then(|offer| {
+                sound.renew_key(&offer, fresh);
+                let (body, agreed) = offer_answer::answer(&offer, sound.local, None)?;
+                Ok((body, Some(agreed)))
+            }),
             None => Ok((sdp::write_offer(sound.local, AudioCodec::Pcma, Direction::SendRecv), None)),
         };
         let Ok((body, agreed)) = described else { return self.reply(now, taken, 488, &[]) };
-        sound.agreed = agreed;
+        sound.agreed = None;
+        agreed.into_iter().for_each(|agreed| sound.agree(agreed));
         let (anchor, remote) = (sound.anchor, sound.remote());
         self.media.extend(remote.map(|remote| Command::Aim { anchor, remote }));
         let contact = self.contact(taken.flow);

@@ -8,11 +8,13 @@ use crate::cdr::fact::{Callee, OfferOutcome};
 use crate::clock::Instant;
 use crate::ids::{CallId, LegNo, Token};
 use crate::media::command::{AnchorId, Codec, Remote};
+use crate::media::srtp;
 use crate::sip::dialog::Dialog;
 use crate::sip::flow::Flow;
 use crate::sip::message::Stencil;
 use crate::sip::offer_answer::Agreed;
-use crate::sip::sdp::{AudioCodec, Direction, Local};
+use crate::sip::sdes::{self, Crypto, Secrecy};
+use crate::sip::sdp::{AudioCodec, AudioDescription, Direction, Local};
 use crate::sip::transaction::{ClientId, ServerId};
 
 use super::Switchboard;
@@ -62,7 +64,32 @@ impl Sound {
             payload_type: agreed.payload_type,
             dtmf: agreed.dtmf,
             send: matches!(agreed.direction, Direction::SendRecv | Direction::SendOnly),
+            srtp: agreed.crypto.map(srtp_keys),
         })
+    }
+
+    /// Takes what was agreed. A leg that is secret once stays so in our own offers.
+    pub(super) fn agree(&mut self, agreed: Agreed) {
+        if let Some(crypto) = agreed.crypto {
+            let terms = &mut self.local.terms;
+            terms.suite = crypto.theirs.suite;
+            terms.secrecy = match terms.secrecy {
+                Secrecy::AsOffered | Secrecy::Wanted => Secrecy::Wanted,
+                Secrecy::Required => Secrecy::Required,
+            };
+        }
+        self.agreed = Some(agreed);
+    }
+
+    /// A peer that comes with a new key gets a new one of ours, so that the counters of both ends start anew; with the
+    /// same key, both go on.
+    pub(super) fn renew_key(&mut self, offer: &AudioDescription, fresh: sdes::MasterKey) {
+        let known = self.agreed.and_then(|agreed| agreed.crypto);
+        if let (Some(known), Some(line)) = (known, offer.crypto.first())
+            && (known.theirs.key, known.theirs.suite) != (line.key, line.suite)
+        {
+            self.local.terms.key = fresh;
+        }
     }
 
     /// False while the peer is on hold or inactive, so that its silence means nothing.
@@ -75,6 +102,20 @@ fn media_codec(codec: AudioCodec) -> Codec {
     match codec {
         AudioCodec::Pcma => Codec::Pcma,
         AudioCodec::Pcmu => Codec::Pcmu,
+    }
+}
+
+/// The keys in media's words.
+fn srtp_keys(crypto: Crypto) -> srtp::Keys {
+    let master = |key: sdes::MasterKey| srtp::MasterKey { key: key.key(), salt: key.salt() };
+    srtp::Keys {
+        suite: match crypto.theirs.suite {
+            sdes::Suite::Sha1_80 => srtp::Suite::Sha1_80,
+            sdes::Suite::Sha1_32 => srtp::Suite::Sha1_32,
+        },
+        ours: master(crypto.ours),
+        theirs: master(crypto.theirs.key),
+        mki_bytes: crypto.theirs.mki_bytes,
     }
 }
 

@@ -50,7 +50,7 @@ use timers::Alarm;
 pub use guard::{GuardFigures, GuardSettings};
 pub use input::{Account, ConsoleCommand, Input};
 pub use output::{CallView, ConsoleReply, Gauges, Output};
-pub use settings::{AnswerMode, FeatureCodes, Listener, Network, Settings, Trunk, TrunkHost};
+pub use settings::{AnswerMode, FeatureCodes, Listener, Network, Settings, SrtpOffer, Trunk, TrunkHost};
 pub use trunk::{Registration, TrunkTerms};
 
 /// What a client transaction of ours is for.

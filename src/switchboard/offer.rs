@@ -11,11 +11,13 @@ use crate::sip::dialog::Dialog;
 use crate::sip::flow::Flow;
 use crate::sip::message;
 use crate::sip::offer_answer;
+use crate::sip::sdes::{MasterKey, Secrecy, Terms};
 use crate::sip::sdp::{self, AudioCodec, Direction, Local};
 use crate::sip::wire::{Message, Method, Name};
 
 use super::call::Stage;
 use super::leg::{Line, OfferLeg, OfferState, Sound, Who, outcome_of};
+use super::settings::SrtpOffer;
 use super::timers::Alarm;
 use super::{Purpose, Switchboard};
 
@@ -160,7 +162,8 @@ impl Switchboard {
         let first = call.caller.line.sound.as_ref().and_then(|sound| sound.agreed).map(|agreed| agreed.codec);
         let leg = call.take_leg_no();
         let who = Who::Offer(id, leg);
-        let Some(sound) = self.lend_sound(who) else { return false };
+        let Some(mut sound) = self.lend_sound(who) else { return false };
+        sound.local.terms.secrecy = self.secrecy(&to, flow);
         let offer = sdp::write_offer(sound.local, first.unwrap_or(AudioCodec::Pcma), Direction::SendRecv);
         let (tag, branch) = (self.rng.token(), format!("z9hG4bK{}", self.rng.token()));
         let sip_call_id = self.rng.token();
@@ -201,8 +204,26 @@ impl Switchboard {
         self.anchors.insert(anchor, who);
         self.media.push(Command::Open { anchor });
         let session = self.rng.next_u64() >> 2;
-        let local = Local { address: self.settings.media_address, port, session, version: 1 };
+        let terms = Terms::new(self.master_key());
+        let local = Local { address: self.settings.media_address, port, session, version: 1, terms };
         Some(Sound { anchor, local, agreed: None, heard: false })
+    }
+
+    /// A key of ours for SRTP.
+    pub(super) fn master_key(&mut self) -> MasterKey {
+        let mut key = MasterKey([0; 30]);
+        self.rng.fill(&mut key.0);
+        key
+    }
+
+    /// What a leg of ours wants of SRTP.
+    fn secrecy(&self, to: &Callee, flow: Flow) -> Secrecy {
+        match (to, self.settings.srtp) {
+            (Callee::Number(_), _) | (Callee::Operator(_), SrtpOffer::Never) => Secrecy::AsOffered,
+            (Callee::Operator(_), SrtpOffer::UnderTls) if flow.transport == Transport::Tls => Secrecy::Wanted,
+            (Callee::Operator(_), SrtpOffer::UnderTls) => Secrecy::AsOffered,
+            (Callee::Operator(_), SrtpOffer::Always) => Secrecy::Required,
+        }
     }
 
     /// Gives a port back that no leg has taken over.
@@ -396,9 +417,10 @@ impl Switchboard {
         let who = Who::Offer(id, leg);
         let Some(offer) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)) else { return };
         let (to, from, cseq) = (offer.to.clone(), offer.from.clone(), offer.cseq);
-        let agreed = crate::sip::location::session_description(message)
-            .and_then(|body| sdp::read(body).ok())
-            .and_then(|answer| offer_answer::accept(&answer).ok());
+        let answer = crate::sip::location::session_description(message).and_then(|body| sdp::read(body).ok());
+        let agreed = answer
+            .zip(offer.line.sound.as_ref())
+            .and_then(|(answer, sound)| offer_answer::accept(&answer, sound.local).ok());
         let (Some(agreed), Ok(dialog)) = (agreed, Dialog::as_caller(&from, cseq, message)) else {
             // A phone that answers with what nobody can use has not answered.
             self.refuse_late_answer(now, id, leg, message);
@@ -409,7 +431,7 @@ impl Switchboard {
         let state = std::mem::replace(&mut offer.state, OfferState::Talking);
         offer.line.dialog = Some(dialog);
         if let Some(sound) = &mut offer.line.sound {
-            sound.agreed = Some(agreed);
+            sound.agree(agreed);
         }
         self.drop_offer_alarm(who, state);
         self.ack(who, cseq);

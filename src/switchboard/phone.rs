@@ -80,7 +80,7 @@ impl Switchboard {
             self.return_anchor(sound.anchor);
             return self.reply(now, taken, 488, &[]);
         };
-        sound.agreed = Some(agreed);
+        sound.agree(agreed);
         let (anchor, remote) = (sound.anchor, sound.remote());
         self.media.extend(remote.map(|remote| Command::Aim { anchor, remote }));
         self.media.push(Command::Play { anchor, first: Some(prompt), then: None });

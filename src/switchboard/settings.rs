@@ -90,6 +90,17 @@ pub enum AnswerMode {
     Queue,
 }
 
+/// Which operators' phones are offered SRTP (RFC 4568). The trunk gets what it offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SrtpOffer {
+    /// None.
+    Never,
+    /// Those whose signalling is under TLS.
+    UnderTls,
+    /// All, and plain sound is refused.
+    Always,
+}
+
 /// What operators dial to change their state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeatureCodes {
@@ -110,6 +121,7 @@ pub struct Settings {
     pub trunks: Vec<Trunk>,
     /// What SDP tells peers to send sound to.
     pub media_address: IpAddr,
+    pub srtp: SrtpOffer,
     pub answer: AnswerMode,
     /// How long one offer rings.
     pub ring: Duration,

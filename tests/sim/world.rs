@@ -12,7 +12,7 @@ use siaga::media::command::{AnchorId, Command, Event, Quality};
 use siaga::sip::digest::Ha1;
 use siaga::sip::flow::{Flow, Transport};
 use siaga::switchboard::{
-    Account, AnswerMode, FeatureCodes, Input, Listener, Network, Output, Settings, Switchboard, Trunk,
+    Account, AnswerMode, FeatureCodes, Input, Listener, Network, Output, Settings, SrtpOffer, Switchboard, Trunk,
 };
 
 pub(crate) use super::text::{credentials, header, response, sdp};
@@ -60,6 +60,7 @@ pub(crate) fn settings() -> Settings {
             terms: siaga::switchboard::TrunkTerms::default(),
         }],
         media_address: "127.0.0.1".parse().unwrap(),
+        srtp: SrtpOffer::Never,
         answer: AnswerMode::Operator,
         ring: seconds(15),
         requeue_on_operator_lost: true,

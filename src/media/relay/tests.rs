@@ -1,5 +1,7 @@
 //! The relay, told by packets.
 
+mod secret;
+
 use super::*;
 use crate::clock::Timestamp;
 use crate::media::command::{Codec, Prompt, Remote};
@@ -36,7 +38,7 @@ impl Phone {
     fn remote(&self) -> Remote {
         let payload_type = if self.codec == Codec::Pcma { 8 } else { 0 };
         let rtcp = SocketAddr::new(self.address.ip(), self.address.port() + 1);
-        Remote { rtp: self.address, rtcp, codec: self.codec, payload_type, dtmf: Some(DTMF), send: true }
+        Remote { rtp: self.address, rtcp, codec: self.codec, payload_type, dtmf: Some(DTMF), send: true, srtp: None }
     }
 
     fn packet(&mut self, payload_type: u8, payload: &[u8]) -> Vec<u8> {
@@ -98,12 +100,25 @@ impl Bench {
     fn from(&mut self, address: SocketAddr, anchor: AnchorId, packet: &[u8]) -> (Fate, Option<(Header, Vec<u8>)>) {
         self.advance(20);
         let mut packet = packet.to_vec();
-        let fate = self.relay.receive(self.now, anchor.slot, Channel::Rtp, address, &mut packet, &mut self.out);
+        let fate = self.relay.receive(
+            self.now,
+            anchor.slot,
+            Channel::Rtp,
+            Datagram::whole(address, &mut packet),
+            &mut self.out,
+        );
         let Fate::Passed(departure) = &fate else { return (fate, None) };
         let bytes = packet[departure.place.clone()].to_vec();
         let header = rtp::read(&bytes).unwrap();
         let payload = bytes[header.payload.clone()].to_vec();
         (fate, Some((header, payload)))
+    }
+
+    /// A report of the caller's from an address.
+    fn reports(&mut self, address: SocketAddr, packet: &[u8]) -> Fate {
+        let mut packet = packet.to_vec();
+        let datagram = Datagram::whole(address, &mut packet);
+        self.relay.receive(self.now, CALLER.slot, Channel::Rtcp, datagram, &mut self.out)
     }
 
     fn passed(&mut self, phone: &Phone, packet: &[u8]) -> (Departure, Header, Vec<u8>) {
@@ -327,17 +342,17 @@ fn reports_are_passed_over_a_bridge_and_answered_without() {
     report.resize(28, 0);
     let from = caller.remote().rtcp;
     let mut answer = [0; REPORT_BYTES_MAX];
-    let fate = bench.relay.receive(bench.now, 0, Channel::Rtcp, from, &mut report.clone(), &mut bench.out);
+    let fate = bench.reports(from, &report);
     assert_eq!(fate, Fate::Taken);
     let (to, length) = bench.relay.answer_report(0, &report, &mut answer).unwrap();
     assert!(to == from && rtcp::is_report(&answer[..length]));
     bench.command(Command::Bridge { a: CALLER, b: OPERATOR });
     bench.from(caller.address, CALLER, &caller.sound(1));
     bench.from(operator.address, OPERATOR, &operator.sound(1));
-    let fate = bench.relay.receive(bench.now, 0, Channel::Rtcp, from, &mut report.clone(), &mut bench.out);
+    let fate = bench.reports(from, &report);
     let to = operator.remote().rtcp;
     assert_eq!(fate, Fate::Passed(Departure { slot: 1, channel: Channel::Rtcp, to, place: 0..28 }));
     let thief = "198.51.100.66:4001".parse().unwrap();
-    let fate = bench.relay.receive(bench.now, 0, Channel::Rtcp, thief, &mut report, &mut bench.out);
+    let fate = bench.reports(thief, &report);
     assert_eq!(fate, Fate::Foreign);
 }

@@ -7,6 +7,8 @@ use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::media::datagram::Datagram;
+
 use super::kernel::{Poll, Ring, Wake};
 use super::ports::Ports;
 
@@ -19,8 +21,8 @@ pub(super) trait Engine {
     fn deaf(&mut self, socket: u32);
     /// Sends at the latest with the next `turn`.
     fn send(&mut self, socket: u32, to: SocketAddr, packet: &[u8]);
-    /// Waits for packets and gives each to `take`. True when the thread was woken.
-    fn turn(&mut self, timeout: Duration, take: &mut impl FnMut(u32, SocketAddr, &mut [u8]) -> Option<Post>) -> bool;
+    /// Waits for packets and gives each to `take` with the number of its socket. True when the thread was woken.
+    fn turn(&mut self, timeout: Duration, take: &mut impl FnMut(u32, Datagram<'_>) -> Option<Post>) -> bool;
     /// Packets that could not be sent, since the last time asked.
     fn take_send_errors(&mut self) -> u64;
 }
@@ -63,7 +65,7 @@ impl Engine for EpollEngine {
         self.send_errors += u64::from(!sent);
     }
 
-    fn turn(&mut self, timeout: Duration, take: &mut impl FnMut(u32, SocketAddr, &mut [u8]) -> Option<Post>) -> bool {
+    fn turn(&mut self, timeout: Duration, take: &mut impl FnMut(u32, Datagram<'_>) -> Option<Post>) -> bool {
         let Self { poll, ports, wake, ready, send_errors } = self;
         ready.clear();
         ready.extend(poll.wait(timeout));
@@ -79,9 +81,8 @@ impl Engine for EpollEngine {
             let Some(Ok((length, from))) = ports.socket(number).map(|socket| socket.recv_from(&mut buffer)) else {
                 continue;
             };
-            let Some(packet) = buffer.get_mut(..length) else { continue };
-            if let Some((out, to, place)) = take(number, from, packet)
-                && let (Some(socket), Some(bytes)) = (ports.socket(out), packet.get(place))
+            if let Some((out, to, place)) = take(number, Datagram { from, room: &mut buffer, length })
+                && let (Some(socket), Some(bytes)) = (ports.socket(out), buffer.get(place))
                 && socket.send_to(bytes, to).is_err()
             {
                 *send_errors += 1;
@@ -116,16 +117,17 @@ impl RingEngine {
         let wake = Wake::new()?;
         let mut ring = Ring::new(&[inner.as_raw_fd()], wake.fd())?;
         ring.listen(0);
-        ring.turn(Duration::from_millis(1), &mut |_, _, _| None);
+        ring.turn(Duration::from_millis(1), &mut |_, _| None);
         outer.send_to(b"probe", to_inner)?;
         let mut returned = false;
         for _ in 0..20 {
-            ring.turn(Duration::from_millis(10), &mut |socket, from, packet| {
+            ring.turn(Duration::from_millis(10), &mut |socket, Datagram { from, room, length }| {
+                let packet = room.get(..length).unwrap_or_default();
                 returned = from == to_outer && packet == b"probe";
                 returned.then_some((socket, from, 0..3))
             });
             if returned {
-                ring.turn(Duration::from_millis(1), &mut |_, _, _| None);
+                ring.turn(Duration::from_millis(1), &mut |_, _| None);
                 let mut answer = [0; 8];
                 let (length, _) = outer.recv_from(&mut answer)?;
                 let right = answer.get(..length) == Some(b"pro".as_slice());
@@ -149,7 +151,7 @@ impl Engine for RingEngine {
         self.ring.send(socket, to, packet);
     }
 
-    fn turn(&mut self, timeout: Duration, take: &mut impl FnMut(u32, SocketAddr, &mut [u8]) -> Option<Post>) -> bool {
+    fn turn(&mut self, timeout: Duration, take: &mut impl FnMut(u32, Datagram<'_>) -> Option<Post>) -> bool {
         let woken = self.ring.turn(timeout, take);
         if woken {
             self.wake.clear();

@@ -13,6 +13,8 @@ use std::time::Duration;
 use io_uring::types::{BufRingEntry, Fd, Fixed, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode, squeue};
 
+use crate::media::datagram::Datagram;
+
 /// Lets the process open as many files as its hard limit allows; that number.
 pub(super) fn raise_file_limit() -> u64 {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
@@ -231,7 +233,7 @@ impl Ring {
     pub(super) fn turn(
         &mut self,
         timeout: Duration,
-        take: &mut impl FnMut(u32, SocketAddr, &mut [u8]) -> Option<(u32, SocketAddr, Range<usize>)>,
+        take: &mut impl FnMut(u32, Datagram<'_>) -> Option<(u32, SocketAddr, Range<usize>)>,
     ) -> bool {
         self.arm();
         self.enter(1, timeout);
@@ -258,7 +260,7 @@ impl Ring {
     fn received(
         &mut self,
         completion: &cqueue::Entry,
-        take: &mut impl FnMut(u32, SocketAddr, &mut [u8]) -> Option<(u32, SocketAddr, Range<usize>)>,
+        take: &mut impl FnMut(u32, Datagram<'_>) -> Option<(u32, SocketAddr, Range<usize>)>,
     ) {
         let data = completion.user_data();
         let socket = u32::try_from(data & 0xffff_ffff).unwrap_or(u32::MAX);
@@ -267,11 +269,11 @@ impl Ring {
             self.ended.push(socket);
         }
         let Some(buffer) = cqueue::buffer_select(completion.flags()) else { return };
-        let length = usize::try_from(completion.result()).unwrap_or(0);
-        let bytes = self.buffer(buffer).and_then(|bytes| bytes.get_mut(..length)).filter(|_| present);
-        if let Some((from, payload)) = bytes.and_then(message)
-            && let Some((out, to, place)) = take(socket, from, payload)
-            && let Some(packet) = payload.get(place)
+        let received = usize::try_from(completion.result()).unwrap_or(0);
+        let bytes = self.buffer(buffer).filter(|_| present);
+        if let Some(Datagram { from, room, length }) = bytes.and_then(|bytes| message(bytes, received))
+            && let Some((out, to, place)) = take(socket, Datagram { from, room: &mut *room, length })
+            && let Some(packet) = room.get(place)
             && let Some(index) = self.next_outgoing(to)
         {
             self.push_send(out, index, to, packet.as_ptr(), packet.len());
@@ -401,16 +403,17 @@ fn receive_data(socket: u32, mark: u32) -> u64 {
     (RECEIVED << 56) | (u64::from(mark) << 32) | u64::from(socket)
 }
 
-/// Takes a received buffer apart: address and packet. None for what is cut or has no address.
-fn message(bytes: &mut [u8]) -> Option<(SocketAddr, &mut [u8])> {
+/// Takes a buffer apart of which `received` bytes were filled. None for what is cut or has no address.
+fn message(bytes: &mut [u8], received: usize) -> Option<Datagram<'_>> {
     let (head, rest) = bytes.split_at_mut_checked(HEAD_BYTES)?;
     let word = |at: usize| head.get(at..).and_then(|rest| rest.first_chunk()).copied().map(u32::from_ne_bytes);
     let (length, flags) = (usize::try_from(word(8)?).ok()?, word(12)?);
     if flags & libc::MSG_TRUNC.unsigned_abs() != 0 {
         return None;
     }
-    let (address, payload) = rest.split_at_mut_checked(ADDRESS_BYTES)?;
-    Some((read_address(address)?, payload.get_mut(..length)?))
+    let (address, room) = rest.split_at_mut_checked(ADDRESS_BYTES)?;
+    let whole = HEAD_BYTES + ADDRESS_BYTES + length <= received;
+    Some(Datagram { from: read_address(address)?, room, length }).filter(|_| whole)
 }
 
 /// Reads a `sockaddr_in` or `sockaddr_in6`.

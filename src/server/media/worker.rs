@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::clock::Instant;
 use crate::media::anchor::Anchor;
 use crate::media::command::{Command, Event};
+use crate::media::datagram::Datagram;
 use crate::media::recording::TapeId;
 use crate::media::relay::{Channel, Departure, Effect, Fate, Out, Relay};
 use crate::media::rtcp::REPORT_BYTES_MAX;
@@ -140,7 +141,7 @@ impl<F: FnMut(Event)> Worker<F> {
         let mut running = true;
         while running {
             let timeout = self.timeout();
-            let woken = engine.turn(timeout, &mut |socket, from, packet| self.packet(socket, from, packet));
+            let woken = engine.turn(timeout, &mut |socket, datagram| self.packet(socket, datagram));
             if woken {
                 running = self.orders(engine);
             }
@@ -162,11 +163,13 @@ impl<F: FnMut(Event)> Worker<F> {
         next.since(self.setup.clock.now())
     }
 
-    fn packet(&mut self, socket: u32, from: SocketAddr, packet: &mut [u8]) -> Option<Post> {
+    fn packet(&mut self, socket: u32, datagram: Datagram<'_>) -> Option<Post> {
         let now = self.setup.clock.now();
         let (slot, channel) = (socket / 2, if socket.is_multiple_of(2) { Channel::Rtp } else { Channel::Rtcp });
         self.tally.received += 1;
-        match self.setup.relay.receive(now, slot, channel, from, packet, &mut self.out) {
+        let Datagram { from, room, length } = datagram;
+        let datagram = Datagram { from, room: &mut *room, length };
+        match self.setup.relay.receive(now, slot, channel, datagram, &mut self.out) {
             Fate::Passed(Departure { slot, channel, to, place }) => {
                 self.tally.sent += 1;
                 Some((number(slot, channel), to, place))
@@ -174,7 +177,7 @@ impl<F: FnMut(Event)> Worker<F> {
             Fate::Taken => {
                 if channel == Channel::Rtcp && self.answers.len() < ANSWERS_PER_TURN_MAX {
                     let mut report = [0; REPORT_BYTES_MAX];
-                    if let Some((to, length)) = self.setup.relay.answer_report(slot, packet, &mut report) {
+                    if let Some((to, length)) = self.setup.relay.answer_report(slot, room, &mut report) {
                         self.answers.push((socket, to, report, length));
                     }
                 }

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::super::sdes::MasterKey;
 use super::sdp::{AudioCodec, Direction, Local, SdpError, read, tests::phones, write_offer};
 use super::*;
 
@@ -8,6 +9,7 @@ const LOCAL: Local = Local {
     port: 20_000,
     session: 1,
     version: 1,
+    terms: Terms::new(MasterKey([3; 30])),
 };
 
 fn answered(offer: &str, prefer: Option<AudioCodec>) -> (String, Agreed) {
@@ -86,13 +88,13 @@ fn an_answer_to_our_offer_is_accepted() {
         let offer = read(&write_offer(LOCAL, AudioCodec::Pcma, Direction::SendRecv)).unwrap();
         let theirs = Local { port: 9_000, ..LOCAL };
         let (text, at_peer) = answer(&offer, theirs, None).unwrap();
-        let at_us = accept(&read(&text).unwrap()).unwrap();
+        let at_us = accept(&read(&text).unwrap(), LOCAL).unwrap();
         assert_eq!((at_us.rtp.port(), at_us.codec, at_us.dtmf), (9_000, at_peer.codec, Some(101)));
         // A phone that answers with all that it can do: the first codec in its list counts.
         let all = read(phone.as_bytes()).unwrap();
-        assert_eq!(accept(&all).unwrap().codec, all.codecs[0].0);
+        assert_eq!(accept(&all, LOCAL).unwrap().codec, all.codecs[0].0);
     }
-    let held = accept(&read(format!("{}a=sendonly\n", phones::SIPP).as_bytes()).unwrap()).unwrap();
+    let held = accept(&read(format!("{}a=sendonly\n", phones::SIPP).as_bytes()).unwrap(), LOCAL).unwrap();
     assert_eq!(held.direction, Direction::RecvOnly);
     let refused = "v=0\r\nc=IN IP4 192.0.2.1\r\nm=audio 0 RTP/AVP 8\r\n";
     assert_eq!(read(refused.as_bytes()), Err(SdpError::NoAudio));
@@ -113,4 +115,80 @@ proptest! {
         let strict = sdp_types::Session::parse(text.as_bytes()).unwrap();
         prop_assert_eq!(strict.medias.iter().filter(|media| media.port != 0).count(), 1);
     }
+}
+
+/// A phone that must have SRTP, as baresip and pjsua2 offer it.
+fn secret(profile: &str, crypto: &str) -> String {
+    let text = phones::SIPP.replace("RTP/AVP", profile);
+    format!("{text}a=crypto:3 AEAD_AES_256_GCM inline:unknown\n{crypto}")
+}
+
+const THEIRS: &str = "a=crypto:4 AES_CM_128_HMAC_SHA1_32 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj|2^31\n";
+
+fn with(secrecy: Secrecy) -> Local {
+    Local { terms: Terms { secrecy, ..LOCAL.terms }, ..LOCAL }
+}
+
+#[test]
+fn a_secret_offer_gets_its_first_usable_suite_with_our_key() {
+    for profile in ["RTP/SAVP", "RTP/SAVPF"] {
+        for secrecy in [Secrecy::AsOffered, Secrecy::Wanted, Secrecy::Required] {
+            let offer = read(secret(profile, THEIRS).as_bytes()).unwrap();
+            let (text, agreed) = answer(&offer, with(secrecy), None).unwrap();
+            let text = String::from_utf8(text).unwrap();
+            assert_eq!(m_lines(&text), [format!("m=audio 20000 {profile} 0")]);
+            let ours = "a=crypto:4 AES_CM_128_HMAC_SHA1_32 inline:AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMD\r\n";
+            assert!(text.contains(ours) && text.matches("a=crypto").count() == 1, "{text}");
+            let crypto = agreed.crypto.unwrap();
+            assert_eq!((crypto.ours, crypto.theirs), (LOCAL.terms.key, offer.crypto[0]));
+            assert_eq!(&crypto.theirs.key.key()[..3], b"wDf");
+        }
+    }
+    let none = secret("RTP/SAVP", "");
+    assert_eq!(read(none.as_bytes()), Err(SdpError::NoCrypto), "no suite in common");
+}
+
+#[test]
+fn keys_in_a_plain_profile_are_taken_up_only_where_they_are_wanted() {
+    let offer = read(secret("RTP/AVP", THEIRS).as_bytes()).unwrap();
+    for (secrecy, keyed) in [(Secrecy::AsOffered, false), (Secrecy::Wanted, true), (Secrecy::Required, true)] {
+        let (text, agreed) = answer(&offer, with(secrecy), None).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        assert_eq!(m_lines(&text), ["m=audio 20000 RTP/AVP 0"]);
+        assert_eq!((agreed.crypto.is_some(), text.contains("a=crypto:4 ")), (keyed, keyed), "{secrecy:?}");
+    }
+    let plain = read(phones::SIPP.as_bytes()).unwrap();
+    for (secrecy, result) in
+        [(Secrecy::AsOffered, Ok(None)), (Secrecy::Wanted, Ok(None)), (Secrecy::Required, Err(SdpError::NoCrypto))]
+    {
+        assert_eq!(answer(&plain, with(secrecy), None).map(|(_, agreed)| agreed.crypto), result);
+    }
+}
+
+#[test]
+fn our_secret_offer_takes_a_secret_answer_and_no_other() {
+    let ours = with(Secrecy::Required);
+    let offer = write_offer(ours, AudioCodec::Pcma, Direction::SendRecv);
+    let offer = read(&offer).unwrap();
+    assert!(offer.secure);
+    let theirs = Terms::new(MasterKey([9; 30]));
+    let (text, at_peer) = answer(&offer, Local { port: 9_000, terms: theirs, ..LOCAL }, None).unwrap();
+    let at_us = accept(&read(&text).unwrap(), ours).unwrap().crypto.unwrap();
+    let at_peer = at_peer.crypto.unwrap();
+    assert_eq!((at_us.ours, at_us.theirs.key), (at_peer.theirs.key, at_peer.ours));
+    let plain = read(phones::SIPP.as_bytes()).unwrap();
+    let other_suite = read(secret("RTP/SAVP", THEIRS).as_bytes()).unwrap();
+    for unusable in [plain, other_suite] {
+        assert_eq!(accept(&unusable, ours), Err(SdpError::NoCrypto));
+    }
+    let secret = read(&text).unwrap();
+    assert_eq!(accept(&secret, LOCAL), Err(SdpError::NoCrypto), "a plain offer has no key to answer with");
+}
+
+#[test]
+fn keys_of_a_description_are_not_shown() {
+    let offer = read(secret("RTP/SAVP", THEIRS).as_bytes()).unwrap();
+    let (_, agreed) = answer(&offer, LOCAL, None).unwrap();
+    let shown = format!("{offer:?} {agreed:?} {LOCAL:?}");
+    assert!(!shown.contains("119, 68") && !shown.contains("3, 3") && !shown.contains("inline"), "{shown}");
 }

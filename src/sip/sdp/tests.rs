@@ -3,6 +3,7 @@ use std::net::IpAddr;
 use proptest::prelude::*;
 
 use super::*;
+use crate::sip::sdes::MasterKey;
 
 /// What a phone of that kind sends; written here from what each is known to say.
 pub(in crate::sip) mod phones {
@@ -88,7 +89,7 @@ fn a_strict_parser_sees_the_same_streams() {
 fn what_we_offer_is_read_back_by_us_and_by_a_strict_parser() {
     for (address, direction) in [("192.0.2.9", Direction::SendRecv), ("2001:db8::9", Direction::Inactive)] {
         let address: IpAddr = address.parse().unwrap();
-        let local = Local { address, port: 20_000, session: 7, version: 2 };
+        let local = Local { address, port: 20_000, session: 7, version: 2, terms: Terms::new(MasterKey([3; 30])) };
         let offer = write_offer(local, AudioCodec::Pcmu, direction);
         let back = read(&offer).unwrap();
         assert_eq!(back.rtp, SocketAddr::new(address, 20_000));
@@ -178,7 +179,7 @@ fn the_first_usable_audio_line_is_taken() {
 fn each_way_of_being_unusable_has_its_name() {
     for (text, why) in [
         ("c=IN IP4 192.0.2.1|m=video 5000 RTP/AVP 31", SdpError::NoAudio),
-        ("c=IN IP4 192.0.2.1|m=audio 5000 RTP/SAVP 8", SdpError::NoAudio),
+        ("c=IN IP4 192.0.2.1|m=audio 5000 RTP/SAVP 8", SdpError::NoCrypto),
         ("c=IN IP4 192.0.2.1|m=audio", SdpError::NoAudio),
         ("c=IN IP4 192.0.2.1", SdpError::NoAudio),
         ("c=IN IP4 192.0.2.1|m=audio 5000 RTP/AVP 18", SdpError::NoCodec),
