@@ -66,6 +66,10 @@ pub struct Sip {
     /// Digest algorithms offered to phones, most wanted first.
     pub digest: Vec<Algorithm>,
     pub nonce_life: Duration,
+    /// Provisional responses are reliable whenever the caller supports it (RFC 3262).
+    pub reliable_when_supported: bool,
+    /// The session interval that we ask for (RFC 4028); None: none.
+    pub session_seconds: Option<u32>,
 }
 
 /// `[media]`, checked.

@@ -65,6 +65,8 @@ pub(super) struct Sip {
     pub(super) keep_alive_seconds: u64,
     pub(super) digest: Vec<Algorithm>,
     pub(super) nonce_seconds: u64,
+    pub(super) reliable_provisionals: Reliability,
+    pub(super) session_expires_seconds: u32,
 }
 
 impl Default for Sip {
@@ -79,8 +81,20 @@ impl Default for Sip {
             keep_alive_seconds: 30,
             digest: vec![Algorithm::Md5],
             nonce_seconds: 300,
+            reliable_provisionals: Reliability::Required,
+            session_expires_seconds: 1800,
         }
     }
+}
+
+/// When provisional responses to callers are reliable (RFC 3262).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Reliability {
+    /// When the caller requires it.
+    Required,
+    /// When he supports it.
+    Supported,
 }
 
 /// One `[[trunk]]`.

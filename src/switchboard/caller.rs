@@ -117,6 +117,7 @@ impl Switchboard {
     ) -> Call {
         let mut line = Line::new(taken.flow, true);
         line.dialog = Some(dialog);
+        line.learn(taken.message);
         let caller = CallerLeg {
             line,
             invite: Some(taken.server),
@@ -127,6 +128,8 @@ impl Switchboard {
             told: 100,
             tell_again_at: None,
             answered: false,
+            reliable: self.reliable_for(taken.message),
+            session: self.session_of_invite(taken.message),
         };
         Call {
             seq: 0,
@@ -142,6 +145,7 @@ impl Switchboard {
             over_at: now.mono + self.settings.longest_call,
             digits: 0,
             merge_key,
+            holding: (false, false),
         }
     }
 
@@ -178,6 +182,7 @@ impl Switchboard {
             Ok((body, agreed)) => {
                 call.caller.sdp = Bytes::from(body);
                 call.caller.delayed_offer = agreed.is_none();
+                sound.offered = agreed.is_none();
                 sound.agreed = agreed;
                 call.caller.line.sound = Some(sound);
             }

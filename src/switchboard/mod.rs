@@ -8,6 +8,7 @@ mod console;
 mod dialogs;
 mod door;
 mod end;
+mod info;
 mod input;
 mod invariants;
 mod keep_alive;
@@ -16,7 +17,10 @@ mod offer;
 mod output;
 mod phone;
 mod ports;
+mod refresh;
 mod register;
+mod reinvite;
+mod reliable;
 mod settings;
 mod sound;
 mod timers;
@@ -50,6 +54,8 @@ pub use settings::{AnswerMode, FeatureCodes, Listener, Network, Settings, Trunk}
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Purpose {
     Offer(Who),
+    /// A refresh of a session.
+    Refresh(Who),
     TrunkPing(usize),
     PhonePing(OperatorId),
 }
@@ -235,7 +241,7 @@ impl Switchboard {
     fn has_said_goodbye(&self) -> bool {
         self.transactions.is_settled(|client| match self.clients.get(&client) {
             Some(Purpose::TrunkPing(_) | Purpose::PhonePing(_)) => true,
-            Some(Purpose::Offer(_)) | None => false,
+            Some(Purpose::Offer(_) | Purpose::Refresh(_)) | None => false,
         })
     }
 
