@@ -15,6 +15,7 @@ mod kill;
 mod pjsua;
 mod process;
 mod service;
+mod sessions;
 mod three_callers;
 mod tone;
 mod torture;

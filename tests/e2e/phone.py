@@ -1,6 +1,7 @@
 """An operator's phone made of pjsua2: registers, sends a tone, records what it hears.
 
-phone.py NAME PASSWORD DOMAIN OWN_ADDRESS HERTZ FOLDER; orders on standard input: accept, hangup, quit.
+phone.py NAME PASSWORD DOMAIN OWN_ADDRESS HERTZ FOLDER plain|strict; orders on standard input: accept, hangup, quit.
+A strict one takes no call without 100rel and session timers.
 Prints one word a line: registered, "incoming URI", established, closed.
 """
 
@@ -13,7 +14,7 @@ import wave
 
 import pjsua2 as pj
 
-name, password, domain, own, hertz, folder = sys.argv[1:7]
+name, password, domain, own, hertz, folder, manner = sys.argv[1:8]
 orders = queue.Queue()
 
 
@@ -116,6 +117,9 @@ def main():
     settings.regConfig.registrarUri = f"sip:{domain}"
     settings.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", name, 0, password))
     settings.mediaConfig.transportConfig.boundAddress = own
+    if manner == "strict":
+        settings.callConfig.prackUse = pj.PJSUA_100REL_MANDATORY
+        settings.callConfig.timerUse = pj.PJSUA_SIP_TIMER_REQUIRED
     account = Account()
     account.create(settings)
     threading.Thread(target=read, daemon=True).start()

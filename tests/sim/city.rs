@@ -116,6 +116,8 @@ fn settings_of(rng: &mut Rng) -> Settings {
     if rng.below(2) == 0 {
         settings.trunks[0].keep_alive = Some(Duration::from_secs(60));
     }
+    settings.reliable_when_supported = rng.below(2) == 0;
+    settings.session_seconds = [None, Some(90), Some(120), Some(1_800)][usize::try_from(rng.below(4)).unwrap()];
     settings.requeue_on_operator_lost = rng.below(4) > 0;
     settings.acd.login_on_register = rng.below(3) > 0;
     settings
