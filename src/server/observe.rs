@@ -39,6 +39,7 @@ impl Observer {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind of fact")]
     fn see_call(&mut self, call: CallId, fact: &Fact) {
         let metrics = &self.metrics;
         match &fact.kind {

@@ -53,7 +53,7 @@ mod tests {
         );
         match parse(text.as_bytes()) {
             Parsed::Good(message) => look(&message),
-            other => panic!("{other:?}"),
+            other @ (Parsed::Bad(..) | Parsed::KeepAlive | Parsed::Garbage(_)) => panic!("{other:?}"),
         }
     }
 

@@ -80,7 +80,7 @@ mod tests {
         );
         match parse(text.as_bytes()) {
             Parsed::Good(message) => RAck::read(&message),
-            other => panic!("{other:?}"),
+            other @ (Parsed::Bad(..) | Parsed::KeepAlive | Parsed::Garbage(_)) => panic!("{other:?}"),
         }
     }
 

@@ -119,11 +119,11 @@ fn an_operator_who_is_lost_on_hold_takes_the_tone_with_him() {
 
 /// The ports by the recording, which outlives the bridge.
 fn ports_of_record(world: &World, a: AnchorId) -> (AnchorId, AnchorId) {
-    let stopped = world.media.iter().filter_map(|command| match command {
+    let mut stopped = world.media.iter().filter_map(|command| match command {
         Command::Play { anchor, .. } | Command::Stop { anchor } if *anchor != a => Some(*anchor),
         _ => None,
     });
-    (a, stopped.last().unwrap())
+    (a, stopped.next_back().unwrap())
 }
 
 #[test]
