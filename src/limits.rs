@@ -45,6 +45,8 @@ pub const LOCATIONS_MAX: usize = 8;
 pub const CIVIC_ELEMENTS_MAX: usize = 48;
 /// Route set entries of one dialog. More: 400 to the request that brings them.
 pub const ROUTES_MAX: usize = 32;
+/// Early dialogs of one outgoing leg (a proxy that forks). More are not acknowledged reliably, and ring unheard.
+pub const EARLY_DIALOGS_MAX: usize = 8;
 /// RTP ports of the service (RTP and RTCP each count). Full: the call waits without sound and is alarmed.
 pub const RTP_PORTS_MAX: usize = 45_000;
 /// Synchronisation sources of one SRTP peer whose replays are told. More: the one heard longest ago is forgotten.

@@ -42,6 +42,8 @@ pub enum OfferOutcome {
     Busy,
     /// The phone refused (any other 4xx, 5xx, 6xx).
     Rejected,
+    /// The phone wanted the call to go elsewhere (3xx), which an emergency call does not.
+    Redirected,
     /// No response, or the network said that nobody is there.
     Unreachable,
     /// The caller left while it rang.
@@ -60,6 +62,7 @@ impl OfferOutcome {
             Self::NoAnswer => "no-answer",
             Self::Busy => "busy",
             Self::Rejected => "rejected",
+            Self::Redirected => "redirected",
             Self::Unreachable => "unreachable",
             Self::CallerLeft => "caller-left",
             Self::LostRace => "lost-race",
@@ -212,7 +215,13 @@ pub enum FactKind {
     Sound { leg: LegNo, packets_in: u64, packets_out: u64, packets_lost: u64, packets_foreign: u64, jitter_us: u32 },
     /// Nobody was on shift when it waited: the fallback began. Told once of a call, however often it is tried again.
     NobodyOnShift,
-    /// A digit came from a leg (RFC 4733).
+    /// A leg's peer has put the other side on hold.
+    Held { leg: LegNo },
+    /// And has taken it back.
+    Resumed { leg: LegNo },
+    /// A leg's session was not refreshed in time (RFC 4028 §10): `kept` because its voice is heard, else ended. Told once of a leg.
+    SessionExpired { leg: LegNo, kept: bool },
+    /// A digit came from a leg (RFC 4733, or INFO).
     Digit { leg: LegNo, digit: char },
     /// An invariant was broken and this call was ended for it.
     Breach { what: String },
@@ -245,6 +254,9 @@ impl FactKind {
             Self::RecordingFailed { .. } => "recording-failed",
             Self::Sound { .. } => "sound",
             Self::NobodyOnShift => "nobody-on-shift",
+            Self::Held { .. } => "held",
+            Self::Resumed { .. } => "resumed",
+            Self::SessionExpired { .. } => "session-expired",
             Self::Digit { .. } => "digit",
             Self::Breach { .. } => "breach",
             Self::Started { .. } => "started",

@@ -1,6 +1,6 @@
 //! The fold: facts in any order, any number of times, to one record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Timestamp;
 use crate::ids::LegNo;
@@ -25,9 +25,12 @@ impl Cdr {
         });
         let mut cdr = ordered.iter().find_map(|fact| open(fact))?;
         let mut talking: Option<(LegNo, Callee, Timestamp)> = None;
+        let mut holds = Holds::default();
         for fact in ordered {
             cdr.take(fact, &mut talking);
+            holds.take(fact);
         }
+        cdr.hold_ms = holds.millis;
         cdr.close(talking);
         Some(cdr)
     }
@@ -100,6 +103,9 @@ impl Cdr {
                 self.breach.get_or_insert_with(|| what.clone());
             }
             FactKind::Received { .. }
+            | FactKind::Held { .. }
+            | FactKind::Resumed { .. }
+            | FactKind::SessionExpired { .. }
             | FactKind::Started { .. }
             | FactKind::Stopped
             | FactKind::OperatorState { .. } => {}
@@ -164,6 +170,58 @@ impl Cdr {
     }
 }
 
+/// Which legs have put the other side on hold, since when, and how long it has been so altogether.
+#[derive(Default)]
+struct Holds {
+    by: BTreeSet<LegNo>,
+    since: Timestamp,
+    millis: u64,
+}
+
+impl Holds {
+    fn take(&mut self, fact: &Fact) {
+        match &fact.kind {
+            FactKind::Held { leg } => {
+                if self.by.is_empty() {
+                    self.since = fact.at;
+                }
+                self.by.insert(*leg);
+            }
+            FactKind::Resumed { leg } => {
+                if self.by.remove(leg) && self.by.is_empty() {
+                    self.millis += fact.at.millis_since(self.since);
+                }
+            }
+            // Where the talk ends, its hold does.
+            FactKind::OperatorLost { .. } | FactKind::Ended { .. } => {
+                if !std::mem::take(&mut self.by).is_empty() {
+                    self.millis += fact.at.millis_since(self.since);
+                }
+            }
+            FactKind::Received { .. }
+            | FactKind::Located { .. }
+            | FactKind::Queued { .. }
+            | FactKind::Announced { .. }
+            | FactKind::Offered { .. }
+            | FactKind::Ringing { .. }
+            | FactKind::OfferEnded { .. }
+            | FactKind::Answered { .. }
+            | FactKind::WrappedUp { .. }
+            | FactKind::Disposed { .. }
+            | FactKind::Recorded { .. }
+            | FactKind::RecordingFailed { .. }
+            | FactKind::Sound { .. }
+            | FactKind::NobodyOnShift
+            | FactKind::SessionExpired { .. }
+            | FactKind::Digit { .. }
+            | FactKind::Breach { .. }
+            | FactKind::Started { .. }
+            | FactKind::Stopped
+            | FactKind::OperatorState { .. } => {}
+        }
+    }
+}
+
 /// The bit of `FactId::seq` that tells late facts.
 const LATE: u32 = 0x8000_0000;
 
@@ -190,6 +248,7 @@ fn open(fact: &Fact) -> Option<Cdr> {
         wrapped_up: None,
         waited_ms: 0,
         talk_ms: 0,
+        hold_ms: 0,
         wrap_ms: None,
         operator: None,
         talks: Vec::new(),

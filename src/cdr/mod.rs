@@ -140,6 +140,9 @@ pub struct Cdr {
     pub waited_ms: u64,
     /// All stretches of talk together.
     pub talk_ms: u64,
+    /// How much of it one side had put the other on hold.
+    #[serde(default)]
+    pub hold_ms: u64,
     /// From the end to the end of the operator's wrap-up.
     pub wrap_ms: Option<u64>,
 

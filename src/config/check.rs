@@ -7,9 +7,10 @@ use std::time::Duration;
 use crate::acd::section::SectionFault;
 use crate::media::command::Prompt;
 use crate::sip::flow::Transport;
+use crate::sip::session_timer::SECONDS_MIN;
 use crate::switchboard::FeatureCodes;
 
-use super::section::File;
+use super::section::{File, Reliability};
 use super::source::Source;
 use super::{Config, Console, Fault, Recording, Report, Sip, guard, network, roster, tls};
 
@@ -102,6 +103,10 @@ fn sip(source: &mut Source, file: &File) -> Sip {
     within("keep_alive_seconds", section.keep_alive_seconds, 0, 3_600);
     within("nonce_seconds", section.nonce_seconds, 10, 86_400);
     within("connection_idle_seconds", section.connection_idle_seconds, 1, 86_400);
+    let session = u64::from(section.session_expires_seconds);
+    if session > 0 {
+        within("session_expires_seconds", session, u64::from(SECONDS_MIN), 86_400);
+    }
     if section.digest.is_empty() {
         source.fault("sip.digest", "no algorithm".to_owned(), "[\"MD5\", \"SHA-256\"], or one of them");
     }
@@ -129,6 +134,8 @@ fn sip(source: &mut Source, file: &File) -> Sip {
         keep_alive: network::interval(section.keep_alive_seconds),
         digest: section.digest.clone(),
         nonce_life: Duration::from_secs(section.nonce_seconds),
+        reliable_when_supported: section.reliable_provisionals == Reliability::Supported,
+        session_seconds: Some(section.session_expires_seconds).filter(|seconds| *seconds > 0),
     }
 }
 

@@ -77,6 +77,10 @@ pub struct Sip {
     pub idle: Duration,
     /// Who is asked for the trunks' names; empty: those of the system.
     pub name_servers: Vec<SocketAddr>,
+    /// Provisional responses are reliable whenever the caller supports it (RFC 3262).
+    pub reliable_when_supported: bool,
+    /// The session interval that we ask for (RFC 4028); None: none.
+    pub session_seconds: Option<u32>,
 }
 
 /// `[media]`, checked.

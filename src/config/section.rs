@@ -69,6 +69,8 @@ pub(super) struct Sip {
     pub(super) connection_idle_seconds: u64,
     pub(super) name_servers: Vec<String>,
     pub(super) tls: Option<super::tls::Section>,
+    pub(super) reliable_provisionals: Reliability,
+    pub(super) session_expires_seconds: u32,
 }
 
 impl Default for Sip {
@@ -86,8 +88,20 @@ impl Default for Sip {
             connection_idle_seconds: 3_900,
             name_servers: Vec::new(),
             tls: None,
+            reliable_provisionals: Reliability::Required,
+            session_expires_seconds: 1800,
         }
     }
+}
+
+/// When provisional responses to callers are reliable (RFC 3262).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Reliability {
+    /// When the caller requires it.
+    Required,
+    /// When he supports it.
+    Supported,
 }
 
 /// One `[[trunk]]`.

@@ -45,6 +45,8 @@ impl Config {
             binding_keep_alive: self.sip.keep_alive,
             digest: self.sip.digest.clone(),
             nonce_life: self.sip.nonce_life,
+            reliable_when_supported: self.sip.reliable_when_supported,
+            session_seconds: self.sip.session_seconds,
             names: BTreeMap::new(),
             guard: self.guard.clone(),
             acd: acd::Settings {

@@ -26,6 +26,7 @@ pub(super) struct Metrics {
     pub(super) calls_answered: IntCounter,
     pub(super) offers_ended: IntCounterVec,
     pub(super) operators_lost: IntCounter,
+    pub(super) sessions_expired: IntCounter,
     pub(super) nobody_on_shift: IntCounter,
     pub(super) recordings_failed: IntCounter,
     pub(super) breaches: IntCounter,
@@ -68,6 +69,10 @@ impl Metrics {
             calls_answered: made.counter("calls_answered_total", "Calls that an operator or the fallback answered.")?,
             offers_ended: made.counters("offers_ended_total", "Offers to operators, by outcome.", &["outcome"])?,
             operators_lost: made.counter("operators_lost_total", "Answered calls whose operator's leg was lost.")?,
+            sessions_expired: made.counter(
+                "sessions_expired_total",
+                "Sessions that were not refreshed in time (RFC 4028), kept or ended.",
+            )?,
             nobody_on_shift: made.counter("nobody_on_shift_total", "Calls that found nobody on shift.")?,
             recordings_failed: made.counter("recordings_failed_total", "Recordings that could not be made.")?,
             breaches: made.counter("invariant_breaches_total", "Calls ended for a broken invariant.")?,

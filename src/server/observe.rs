@@ -39,6 +39,7 @@ impl Observer {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind of fact")]
     fn see_call(&mut self, call: CallId, fact: &Fact) {
         let metrics = &self.metrics;
         match &fact.kind {
@@ -75,6 +76,7 @@ impl Observer {
                     OfferOutcome::NoAnswer
                     | OfferOutcome::Busy
                     | OfferOutcome::Rejected
+                    | OfferOutcome::Redirected
                     | OfferOutcome::Unreachable
                     | OfferOutcome::CallerLeft
                     | OfferOutcome::LostRace
@@ -99,7 +101,13 @@ impl Observer {
                 metrics.breaches.inc();
                 error!(%call, what, "an invariant is broken: the call was ended");
             }
+            FactKind::SessionExpired { leg, kept } => {
+                metrics.sessions_expired.inc();
+                warn!(%call, leg = leg.0, kept, "a session was not refreshed");
+            }
             FactKind::Located { .. }
+            | FactKind::Held { .. }
+            | FactKind::Resumed { .. }
             | FactKind::Queued { .. }
             | FactKind::Announced { .. }
             | FactKind::Offered { .. }
@@ -132,8 +140,11 @@ fn see_detail(call: CallId, kind: &FactKind) {
         FactKind::Sound { leg, packets_in, packets_out, packets_lost, .. } => {
             debug!(%call, leg = leg.0, packets_in, packets_out, packets_lost, "sound");
         }
+        FactKind::Held { leg } => debug!(%call, leg = leg.0, "held"),
+        FactKind::Resumed { leg } => debug!(%call, leg = leg.0, "resumed"),
         FactKind::Digit { leg, .. } => debug!(%call, leg = leg.0, "digit"),
         FactKind::Received { .. }
+        | FactKind::SessionExpired { .. }
         | FactKind::OfferEnded { .. }
         | FactKind::Answered { .. }
         | FactKind::OperatorLost { .. }

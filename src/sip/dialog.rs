@@ -138,6 +138,14 @@ impl Dialog {
         self.start(Method::Ack, cseq)
     }
 
+    /// Goes on where the early dialog of the same peer was: its requests are counted (RFC 3261 §12.1, §13.2.2.4).
+    #[must_use]
+    pub fn after(mut self, early: &Self) -> Self {
+        self.local_cseq = self.local_cseq.max(early.local_cseq);
+        self.remote_cseq = early.remote_cseq;
+        self
+    }
+
     /// Its identity.
     pub fn key(&self) -> &DialogKey {
         &self.key

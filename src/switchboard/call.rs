@@ -70,6 +70,8 @@ pub(super) struct Call {
     /// The last trunk could not carry the call: the next is tried.
     pub(super) hunts: bool,
     pub(super) merge_key: MergeKey,
+    /// The caller, and the operator, has put the other on hold.
+    pub(super) holding: (bool, bool),
 }
 
 impl Call {
@@ -139,16 +141,16 @@ impl Switchboard {
 
     fn tell(&mut self, now: Now, id: CallId, status: u16) {
         self.stop_telling(id);
+        if self.must_wait_to_tell(id, status) {
+            return;
+        }
         let Some(call) = self.calls.get(&id) else { return };
         let Some(server) = call.caller.invite else { return };
         let contact = self.contact(call.caller.line.flow);
         let mut response = call.caller.stencil.response(status, Some(call.caller.tag.as_str()));
-        response = response.header(Name::Contact, contact.as_bytes());
-        // An early description must be an answer: a caller without an offer gets ours in the 200 (RFC 3261 §13.2.1).
-        if status == 183 && !call.caller.delayed_offer {
-            response = response.body("application/sdp", &call.caller.sdp);
-        }
-        self.transactions.respond(now.mono, server, status, response.encode(), &mut self.transmits);
+        response = response.header(Name::Contact, contact.as_bytes()).header(Name::Allow, super::door::ALLOW);
+        let bytes = self.encode_provisional(now, id, status, response);
+        self.transactions.respond(now.mono, server, status, bytes, &mut self.transmits);
         if let Some(call) = self.calls.get_mut(&id) {
             let again = now.mono + TELL_AGAIN;
             (call.caller.told, call.caller.tell_again_at) = (status, Some(again));
@@ -166,18 +168,31 @@ impl Switchboard {
     /// Sends the caller's 200 and repeats it until the ACK comes.
     pub(super) fn answer_caller(&mut self, now: Now, id: CallId) {
         self.stop_telling(id);
+        if self.must_wait_to_answer(id) {
+            return;
+        }
+        self.stop_provisional(id);
         let Some(call) = self.calls.get(&id) else { return };
         let Some(server) = call.caller.invite else { return };
         let contact = self.contact(call.caller.line.flow);
+        let (agreement, described) = (call.caller.session, call.caller.describes_answer());
+        let session = agreement.headers();
         let response = call.caller.stencil.response(200, Some(call.caller.tag.as_str()));
-        let bytes = response
+        let mut response = response
             .header(Name::Contact, contact.as_bytes())
             .header(Name::Allow, super::door::ALLOW)
-            .body("application/sdp", &call.caller.sdp)
-            .encode();
+            .header(Name::Supported, super::door::SUPPORTED);
+        for (name, value) in session.as_headers() {
+            response = response.header(name, value);
+        }
+        if described {
+            response = response.body("application/sdp", &call.caller.sdp);
+        }
+        let bytes = response.encode();
         self.transactions.respond(now.mono, server, 200, bytes.clone(), &mut self.transmits);
         self.invites.remove(&server);
         self.await_ack(now, Who::Caller(id), server, bytes);
+        self.begin_session(now, Who::Caller(id), agreement);
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.caller.invite = None;
         call.caller.answered = true;

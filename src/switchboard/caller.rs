@@ -134,6 +134,7 @@ impl Switchboard {
     ) -> Call {
         let mut line = Line::new(taken.flow, true);
         line.dialog = Some(dialog);
+        line.learn(taken.message);
         let caller = CallerLeg {
             line,
             invite: Some(taken.server),
@@ -144,6 +145,8 @@ impl Switchboard {
             told: 100,
             tell_again_at: None,
             answered: false,
+            reliable: self.reliable_for(taken.message),
+            session: self.session_of_invite(taken.message),
         };
         Call {
             seq: 0,
@@ -163,6 +166,7 @@ impl Switchboard {
             dialling: None,
             hunts: false,
             merge_key,
+            holding: (false, false),
         }
     }
 
@@ -219,6 +223,7 @@ impl Switchboard {
             Ok((body, agreed)) => {
                 call.caller.sdp = Bytes::from(body);
                 call.caller.delayed_offer = agreed.is_none();
+                sound.offered = agreed.is_none();
                 agreed.into_iter().for_each(|agreed| sound.agree(agreed));
                 call.caller.line.sound = Some(sound);
             }

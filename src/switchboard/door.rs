@@ -3,6 +3,7 @@
 use crate::clock::Now;
 use crate::sip::flow::{Flow, Transmit};
 use crate::sip::message::{Stencil, refusal_flow};
+use crate::sip::option_tag;
 use crate::sip::transaction::{Answered, Received, ServerId};
 use crate::sip::uri::Uri;
 use crate::sip::wire::{self, Fault, Message, Method, Name, Parsed, StartLine};
@@ -10,7 +11,10 @@ use crate::sip::wire::{self, Fault, Message, Method, Name, Parsed, StartLine};
 use super::{Purpose, Switchboard};
 
 /// The methods that we take.
-pub(super) const ALLOW: &[u8] = b"INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER";
+pub(super) const ALLOW: &[u8] = b"INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, PRACK, UPDATE, INFO";
+
+/// The extensions that we use with who knows them.
+pub(super) const SUPPORTED: &[u8] = b"100rel, timer";
 
 /// A request taken in, with its transaction.
 pub(super) struct Taken<'a, 'b> {
@@ -84,7 +88,7 @@ impl Switchboard {
         match method {
             Method::Options => {
                 let accept = (Name::Accept, b"application/sdp".as_slice());
-                self.refuse(flow, message, 200, &[(Name::Allow, ALLOW), accept]);
+                self.refuse(flow, message, 200, &[(Name::Allow, ALLOW), (Name::Supported, SUPPORTED), accept]);
             }
             Method::Register | Method::Invite if trunk.is_none() && message.first(Name::Authorization).is_none() => {
                 self.challenge(now, flow, message, false);
@@ -103,12 +107,10 @@ impl Switchboard {
                     }
                 }
             }
-            Method::Bye => self.refuse(flow, message, 481, &[]),
+            Method::Bye | Method::Prack | Method::Update => self.refuse(flow, message, 481, &[]),
             Method::Ack
             | Method::Cancel
             | Method::Info
-            | Method::Update
-            | Method::Prack
             | Method::Subscribe
             | Method::Notify
             | Method::Refer
@@ -158,7 +160,7 @@ impl Switchboard {
         let tag = self.rng.token();
         let mut response = Stencil::of(message, flow).response(fault.status, Some(tag.as_str())).reason(fault.why);
         if fault.status == 420 {
-            for option in message.list(Name::Require) {
+            for option in option_tag::not_understood(message) {
                 response = response.header(Name::Unsupported, option);
             }
         }
@@ -180,6 +182,7 @@ impl Switchboard {
         match purpose {
             Purpose::Offer(super::leg::Who::Offer(call, leg)) => self.offer_response(now, call, leg, message, status),
             Purpose::Offer(_) => {}
+            Purpose::Refresh(who) => self.refresh_response(now, who, client, message, status),
             // Any final response shows that somebody is there; 503 says that it is not to be used (RFC 3263 §4.3).
             Purpose::TrunkPing(index) if status >= 200 => {
                 self.clients.remove(&client);
@@ -228,7 +231,7 @@ fn general_fault(message: &Message<'_>, method: Method) -> Option<Fault> {
         Err(_) => return Some(Fault { status: 400, why: "Malformed Request-URI" }),
         Ok(Uri::Sip(_) | Uri::Tel { .. } | Uri::Service(_)) => {}
     }
-    if message.list(Name::Require).next().is_some() {
+    if option_tag::not_understood(message).next().is_some() {
         return Some(Fault { status: 420, why: "Bad Extension" });
     }
     let encoded = message.first(Name::ContentEncoding).is_some_and(|coding| !coding.eq_ignore_ascii_case(b"identity"));

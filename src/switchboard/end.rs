@@ -91,6 +91,7 @@ impl Switchboard {
     fn end_caller(&mut self, now: Now, id: CallId, ending: &Ending) {
         let who = Who::Caller(id);
         self.stop_telling(id);
+        self.stop_provisional(id);
         let Some(call) = self.calls.get_mut(&id) else { return };
         if let Some(server) = call.caller.invite.take() {
             let response = call.caller.stencil.response(ending.refusal, Some(call.caller.tag.as_str()));
@@ -151,8 +152,10 @@ impl Switchboard {
         }
     }
 
-    /// Gives a leg's port back.
+    /// Gives a leg's port back; nothing of its session is timed or asked any more.
     pub(super) fn close_sound(&mut self, who: Who) {
+        self.stop_session(who);
+        self.stop_asking(who);
         let Some(sound) = self.line_mut(who).and_then(|line| line.sound.take()) else { return };
         self.anchors.remove(&sound.anchor);
         self.ports.give_back(sound.anchor);
@@ -165,6 +168,7 @@ impl Switchboard {
         let who = Who::Offer(id, leg);
         self.close_sound(who);
         self.leave_seat(who);
+        self.drop_early(who);
         self.stop_waiting_for_ack(who);
         let Some(gone) = self.calls.get_mut(&id).and_then(|call| call.legs.remove(&leg)) else { return };
         self.drop_offer_alarm(who, gone.state);

@@ -40,6 +40,19 @@ impl Switchboard {
         if !good {
             return Err("its legs do not fit its stage");
         }
+        if call.is_over() && (call.caller.line.session.is_some() || call.caller.line.asked.is_some()) {
+            return Err("it is over but its session is timed");
+        }
+        if call.legs.values().any(|leg| leg.state == OfferState::Cancelling && !leg.early.is_empty()) {
+            return Err("a cancelled leg has early dialogs");
+        }
+        let holds = |sound: Option<&super::leg::Sound>| sound.is_some_and(super::leg::Sound::peer_holds);
+        if let Stage::Talking { leg } = call.stage {
+            let operator = call.legs.get(&leg).and_then(|leg| leg.line.sound.as_ref());
+            if call.holding != (holds(call.caller.line.sound.as_ref()), holds(operator)) {
+                return Err("who is on hold is not what was agreed");
+            }
+        }
         if call.is_over() && call.caller.line.sound.is_some() {
             return Err("it is over but holds a port");
         }
@@ -72,6 +85,17 @@ impl Switchboard {
             return Err(format!("an INVITE belongs to {who:?}, who is gone"));
         }
         self.verify_trunks(alive)?;
+        let refreshes = self.clients.values().filter_map(|purpose| match purpose {
+            super::Purpose::Refresh(who) => Some(who),
+            super::Purpose::Offer(_)
+            | super::Purpose::TrunkPing(_)
+            | super::Purpose::TrunkRegister(_)
+            | super::Purpose::Farewell
+            | super::Purpose::PhonePing(_) => None,
+        });
+        if let Some(who) = refreshes.into_iter().find(|who| !alive(who)) {
+            return Err(format!("a refresh belongs to {who:?}, who is gone"));
+        }
         let dead = |id: &crate::ids::CallId| !self.calls.contains_key(id);
         for (connection, calls) in &self.streams {
             let over_it =

@@ -1,5 +1,6 @@
 //! Legs: one SIP dialog and one stream of sound each, towards the caller, an operator's phone or a number on the trunk.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,15 +10,18 @@ use crate::clock::Instant;
 use crate::ids::{CallId, LegNo, Token};
 use crate::media::command::{AnchorId, Codec, Remote};
 use crate::media::srtp;
-use crate::sip::dialog::Dialog;
+use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::flow::Flow;
 use crate::sip::message::Stencil;
 use crate::sip::offer_answer::Agreed;
 use crate::sip::sdes::{self, Crypto, Secrecy};
 use crate::sip::sdp::{AudioCodec, AudioDescription, Direction, Local};
 use crate::sip::transaction::{ClientId, ServerId};
+use crate::sip::wire::{Message, Name};
 
 use super::Switchboard;
+use super::refresh::{Agreement, Asked, Session};
+use super::reliable::{Early, Reliable};
 
 /// Whose leg something belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,6 +56,10 @@ pub(super) struct Sound {
     pub(super) agreed: Option<Agreed>,
     /// The peer's RTP has arrived.
     pub(super) heard: bool,
+    /// It has stopped since it was aimed.
+    pub(super) silent: bool,
+    /// An offer of ours has no answer yet.
+    pub(super) offered: bool,
 }
 
 impl Sound {
@@ -81,20 +89,32 @@ impl Sound {
         self.agreed = Some(agreed);
     }
 
-    /// A peer that comes with a new key gets a new one of ours, so that the counters of both ends start anew; with the
-    /// same key, both go on.
-    pub(super) fn renew_key(&mut self, offer: &AudioDescription, fresh: sdes::MasterKey) {
+    /// Our side for the answer to a new offer. A peer that comes with a new key gets a new one of ours, so that the counters
+    /// of both ends start anew; with the same key, both go on.
+    pub(super) fn renewed(&self, offer: &AudioDescription, fresh: sdes::MasterKey) -> Local {
+        let mut local = Local { version: self.local.version + 1, ..self.local };
         let known = self.agreed.and_then(|agreed| agreed.crypto);
         if let (Some(known), Some(line)) = (known, offer.crypto.first())
             && (known.theirs.key, known.theirs.suite) != (line.key, line.suite)
         {
-            self.local.terms.key = fresh;
+            local.terms.key = fresh;
         }
+        local
     }
 
-    /// False while the peer is on hold or inactive, so that its silence means nothing.
+    /// False while the peer need not send: it listens only, or has put us on hold. Its silence means nothing then.
     pub(super) fn peer_sends(&self) -> bool {
-        self.agreed.is_some_and(|agreed| matches!(agreed.direction, Direction::SendRecv | Direction::RecvOnly))
+        self.agreed.is_some_and(|agreed| agreed.direction == Direction::SendRecv)
+    }
+
+    /// True while the peer has put us on hold: it does not want to hear (`sendonly`, `inactive`, an address of zeros).
+    pub(super) fn peer_holds(&self) -> bool {
+        self.agreed.is_some_and(|agreed| matches!(agreed.direction, Direction::RecvOnly | Direction::Inactive))
+    }
+
+    /// The peer's voice is there, as far as media has told.
+    pub(super) fn is_heard(&self) -> bool {
+        self.heard && !self.silent
     }
 }
 
@@ -131,11 +151,36 @@ pub(super) struct Line {
     pub(super) unacked: Option<Unacked>,
     /// The session is over, but the BYE must wait for the ACK (RFC 3261 §15).
     pub(super) bye_due: bool,
+    /// The peer's Allow names UPDATE.
+    pub(super) allows_update: bool,
+    pub(super) session: Option<Session>,
+    /// A request of ours in the dialog that waits for its final response.
+    pub(super) asked: Option<Asked>,
+    /// Our last re-INVITE that was answered, and its CSeq: its 2xx may come again.
+    pub(super) reinvited: Option<(ClientId, u32)>,
 }
 
 impl Line {
     pub(super) fn new(flow: Flow, follow_target: bool) -> Self {
-        Self { flow, follow_target, dialog: None, sound: None, unacked: None, bye_due: false }
+        Self {
+            flow,
+            follow_target,
+            dialog: None,
+            sound: None,
+            unacked: None,
+            bye_due: false,
+            allows_update: false,
+            session: None,
+            asked: None,
+            reinvited: None,
+        }
+    }
+
+    /// Learns from the Allow of a peer's message, where there is one.
+    pub(super) fn learn(&mut self, message: &Message<'_>) {
+        if message.first(Name::Allow).is_some() {
+            self.allows_update = message.list(Name::Allow).any(|method| method == b"UPDATE");
+        }
     }
 
     /// Where the next request in the dialog goes.
@@ -167,6 +212,10 @@ pub(super) struct CallerLeg {
     /// When he is told again.
     pub(super) tell_again_at: Option<Instant>,
     pub(super) answered: bool,
+    /// Provisional responses are reliable.
+    pub(super) reliable: Option<Reliable>,
+    /// What the 200 will say of the session's timer.
+    pub(super) session: Agreement,
 }
 
 /// Where an outgoing leg stands.
@@ -190,6 +239,7 @@ pub(super) struct OfferLeg {
     pub(super) from: Bytes,
     pub(super) cseq: u32,
     pub(super) state: OfferState,
+    pub(super) early: BTreeMap<DialogKey, Early>,
 }
 
 /// How a final response of a phone is recorded.
@@ -198,7 +248,8 @@ pub(super) fn outcome_of(status: u16) -> OfferOutcome {
         486 | 600 => OfferOutcome::Busy,
         408 | 480 => OfferOutcome::NoAnswer,
         404 | 410 | 503 => OfferOutcome::Unreachable,
-        300..=699 => OfferOutcome::Rejected,
+        300..=399 => OfferOutcome::Redirected,
+        400..=699 => OfferOutcome::Rejected,
         _ => OfferOutcome::Unreachable,
     }
 }

@@ -9,6 +9,7 @@ mod dialogs;
 mod door;
 mod end;
 mod guard;
+mod info;
 mod input;
 mod invariants;
 mod keep_alive;
@@ -17,7 +18,10 @@ mod offer;
 mod output;
 mod phone;
 mod ports;
+mod refresh;
 mod register;
+mod reinvite;
+mod reliable;
 mod route;
 mod settings;
 mod sound;
@@ -57,6 +61,8 @@ pub use trunk::{Registration, TrunkTerms};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Purpose {
     Offer(Who),
+    /// A refresh of a session.
+    Refresh(Who),
     TrunkPing(usize),
     TrunkRegister(usize),
     /// A BYE to a trunk that may want our password for it.
@@ -276,7 +282,9 @@ impl Switchboard {
     fn has_said_goodbye(&self) -> bool {
         self.transactions.is_settled(|client| match self.clients.get(&client) {
             Some(Purpose::TrunkPing(_) | Purpose::PhonePing(_)) => true,
-            Some(Purpose::Offer(_) | Purpose::TrunkRegister(_) | Purpose::Farewell) | None => false,
+            Some(Purpose::Offer(_) | Purpose::Refresh(_) | Purpose::TrunkRegister(_) | Purpose::Farewell) | None => {
+                false
+            }
         })
     }
 

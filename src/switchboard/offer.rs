@@ -1,5 +1,7 @@
 //! Offers: legs towards operators' phones and the fallback number, from INVITE to answer or outcome.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 
 use crate::cdr::fact::{Callee, FactKind, OfferOutcome};
@@ -7,12 +9,12 @@ use crate::clock::Now;
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::limits::LEGS_PER_CALL_MAX;
 use crate::media::command::{AnchorId, Command};
-use crate::sip::dialog::Dialog;
-use crate::sip::flow::Flow;
+use crate::sip::flow::{Flow, Transport};
 use crate::sip::message;
 use crate::sip::offer_answer;
 use crate::sip::sdes::{MasterKey, Secrecy, Terms};
 use crate::sip::sdp::{self, AudioCodec, Direction, Local};
+use crate::sip::session_timer;
 use crate::sip::wire::{Message, Method, Name};
 
 use super::call::Stage;
@@ -168,8 +170,13 @@ impl Switchboard {
         let (tag, branch) = (self.rng.token(), format!("z9hG4bK{}", self.rng.token()));
         let sip_call_id = self.rng.token();
         let from = self.shown_from(id, tag.as_str());
+        let session = self.settings.session_seconds.map(|seconds| session_timer::Terms::wanted(seconds).header(true));
         let build = |flow: Flow| {
             let invite = self.leg_invite(id, &uri, flow, &branch, &from, sip_call_id.as_str());
+            let invite = match &session {
+                Some(session) => invite.header(Name::SessionExpires, session.as_bytes()),
+                None => invite,
+            };
             invite.body("application/sdp", &offer).encode()
         };
         let mut bytes = build(flow);
@@ -184,7 +191,8 @@ impl Switchboard {
             return false;
         };
         let state = OfferState::Ringing { ring_until, rang: false };
-        let offer_leg = OfferLeg { line, to: to.clone(), client, from: Bytes::from(from), cseq: 1, state };
+        let (from, early) = (Bytes::from(from), BTreeMap::new());
+        let offer_leg = OfferLeg { line, to: to.clone(), client, from, cseq: 1, state, early };
         if let Some(call) = self.calls.get_mut(&id) {
             call.legs.insert(leg, offer_leg);
         }
@@ -206,7 +214,7 @@ impl Switchboard {
         let session = self.rng.next_u64() >> 2;
         let terms = Terms::new(self.master_key());
         let local = Local { address: self.settings.media_address, port, session, version: 1, terms };
-        Some(Sound { anchor, local, agreed: None, heard: false })
+        Some(Sound { anchor, local, agreed: None, heard: false, silent: false, offered: false })
     }
 
     /// A key of ours for SRTP.
@@ -265,7 +273,8 @@ impl Switchboard {
             .header(Name::CallId, sip_call_id.as_bytes())
             .header(Name::CSeq, b"1 INVITE")
             .header(Name::Contact, contact.as_bytes())
-            .header(Name::Allow, super::door::ALLOW);
+            .header(Name::Allow, super::door::ALLOW)
+            .header(Name::Supported, super::door::SUPPORTED);
         let incident = format!("<urn:emergency:uid:callid:{:032x}:{domain}>;purpose=emergency-CallId", id.as_u128());
         invite = invite.header(Name::CallInfo, incident.as_bytes());
         if let Some(call) = self.calls.get(&id) {
@@ -289,6 +298,10 @@ impl Switchboard {
         match (status, offer.state) {
             (100, _) | (101..200, OfferState::Cancelling | OfferState::Talking) => {}
             (101..200, OfferState::Ringing { ring_until, rang }) => {
+                if !self.early_response(now, id, leg, message) {
+                    return;
+                }
+                let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return };
                 offer.state = OfferState::Ringing { ring_until, rang: true };
                 if !rang {
                     self.fact(now, id, FactKind::Ringing { leg });
@@ -397,6 +410,7 @@ impl Switchboard {
     fn silence_leg(&mut self, now: Now, id: CallId, leg: LegNo) {
         let who = Who::Offer(id, leg);
         self.close_sound(who);
+        self.drop_early(who);
         let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return };
         let state = std::mem::replace(&mut offer.state, OfferState::Cancelling);
         let client = offer.client;
@@ -416,12 +430,14 @@ impl Switchboard {
     fn offer_answered(&mut self, now: Now, id: CallId, leg: LegNo, message: &Message<'_>) {
         let who = Who::Offer(id, leg);
         let Some(offer) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)) else { return };
-        let (to, from, cseq) = (offer.to.clone(), offer.from.clone(), offer.cseq);
+        let (to, cseq, dialog) = (offer.to.clone(), offer.cseq, offer.dialog_of(message));
+        // After a reliable answer a description in the 2xx means nothing (RFC 6337 §2.2).
+        let early = dialog.as_ref().ok().and_then(|dialog| offer.early.get(dialog.key())?.agreed);
         let answer = crate::sip::location::session_description(message).and_then(|body| sdp::read(body).ok());
-        let agreed = answer
+        let answer = answer
             .zip(offer.line.sound.as_ref())
             .and_then(|(answer, sound)| offer_answer::accept(&answer, sound.local).ok());
-        let (Some(agreed), Ok(dialog)) = (agreed, Dialog::as_caller(&from, cseq, message)) else {
+        let (Some(agreed), Ok(dialog)) = (early.or(answer), dialog) else {
             // A phone that answers with what nobody can use has not answered.
             self.refuse_late_answer(now, id, leg, message);
             return self.offer_over(now, id, leg, OfferOutcome::Rejected, Some(200));
@@ -430,11 +446,13 @@ impl Switchboard {
         let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return };
         let state = std::mem::replace(&mut offer.state, OfferState::Talking);
         offer.line.dialog = Some(dialog);
+        offer.line.learn(message);
         if let Some(sound) = &mut offer.line.sound {
             sound.agree(agreed);
         }
         self.drop_offer_alarm(who, state);
         self.ack(who, cseq);
+        self.begin_session(now, who, Self::session_of_answer(message));
         self.fact(
             now,
             id,
@@ -450,6 +468,7 @@ impl Switchboard {
         let stage = std::mem::replace(&mut call.stage, Stage::Talking { leg });
         call.announced = false;
         call.talked = true;
+        call.holding = (false, false);
         let others: Vec<LegNo> = call.legs.keys().copied().filter(|other| *other != leg).collect();
         if let Stage::AllPhones { until } = stage {
             self.alarms.remove(until, Alarm::PhonesOver(id));
@@ -476,6 +495,7 @@ impl Switchboard {
         if self.settings.record {
             self.media.push(Command::Record { call: id, leg, caller: a, operator: b });
         }
+        self.rejoin(now, id);
     }
 
     /// Acknowledges a 2xx of a leg's phone (RFC 3261 §13.2.2.4).
@@ -505,7 +525,7 @@ impl Switchboard {
     fn refuse_late_answer(&mut self, now: Now, id: CallId, leg: LegNo, message: &Message<'_>) {
         let Some(offer) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)) else { return };
         let (flow, cseq) = (offer.line.flow, offer.cseq);
-        let Ok(mut dialog) = Dialog::as_caller(&offer.from, cseq, message) else { return };
+        let Ok(mut dialog) = offer.dialog_of(message) else { return };
         let sent_by = self.advertised(flow).to_owned();
         let branch = format!("z9hG4bK{}", self.rng.token());
         let bytes = dialog.ack(cseq).via(flow.transport, &sent_by, &branch).encode();

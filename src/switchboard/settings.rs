@@ -147,6 +147,10 @@ pub struct Settings {
     /// Digest algorithms offered to phones, most wanted first.
     pub digest: Vec<Algorithm>,
     pub nonce_life: Duration,
+    /// Provisional responses to callers are reliable (RFC 3262) when they support it; false: only when they require it.
+    pub reliable_when_supported: bool,
+    /// The session interval that we ask for, in seconds (RFC 4028); None: only what peers ask for.
+    pub session_seconds: Option<u32>,
     /// Display names of operators.
     pub names: BTreeMap<OperatorId, String>,
     pub acd: acd::Settings,

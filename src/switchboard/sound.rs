@@ -21,11 +21,15 @@ impl Switchboard {
                 let who = self.anchors.get(&anchor).copied();
                 let sound = who.and_then(|who| self.line_mut(who)).and_then(|line| line.sound.as_mut());
                 if let Some(sound) = sound {
-                    sound.heard = true;
+                    (sound.heard, sound.silent) = (true, false);
                 }
             }
             Event::Silent { anchor } => {
-                if let Some(who) = self.anchors.get(&anchor).copied().filter(|_| self.settings.silence_ends_call) {
+                let Some(who) = self.anchors.get(&anchor).copied() else { return };
+                if let Some(sound) = self.line_mut(who).and_then(|line| line.sound.as_mut()) {
+                    sound.silent = true;
+                }
+                if self.settings.silence_ends_call {
                     self.fell_silent(now, who);
                 }
             }
@@ -64,7 +68,7 @@ impl Switchboard {
     }
 
     /// The operator's side is lost while the caller is there: back to the head of the queue with him.
-    fn leg_lost(&mut self, now: Now, id: CallId, leg: LegNo) {
+    pub(super) fn leg_lost(&mut self, now: Now, id: CallId, leg: LegNo) {
         let Some(call) = self.calls.get(&id) else { return };
         if call.stage != (Stage::Talking { leg }) {
             return;
@@ -78,7 +82,10 @@ impl Switchboard {
             call.stage = Stage::Queued;
             if let Some(sound) = &call.caller.line.sound {
                 let anchor = sound.anchor;
-                self.media.push(Command::Unbridge { anchor });
+                self.media.push(match std::mem::take(&mut call.holding) {
+                    (false, false) => Command::Unbridge { anchor },
+                    (true, _) | (_, true) => Command::Stop { anchor },
+                });
                 self.media.push(Command::StopRecord { call: id, leg });
             }
         }
@@ -90,10 +97,17 @@ impl Switchboard {
     }
 
     fn digit(&mut self, now: Now, anchor: AnchorId, digit: char) {
-        let (id, leg) = match self.anchors.get(&anchor) {
-            Some(Who::Caller(id)) => (*id, LegNo::CALLER),
-            Some(Who::Offer(id, leg)) => (*id, *leg),
-            Some(Who::Phone(_)) | None => return,
+        if let Some(who) = self.anchors.get(&anchor).copied() {
+            self.digit_of(now, who, digit);
+        }
+    }
+
+    /// Writes down a digit, by whatever way it came.
+    pub(super) fn digit_of(&mut self, now: Now, who: Who, digit: char) {
+        let (id, leg) = match who {
+            Who::Caller(id) => (id, LegNo::CALLER),
+            Who::Offer(id, leg) => (id, leg),
+            Who::Phone(_) => return,
         };
         let Some(call) = self.calls.get_mut(&id).filter(|call| call.digits < DIGITS_MAX) else { return };
         call.digits += 1;

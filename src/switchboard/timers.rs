@@ -21,6 +21,10 @@ pub(super) const TELL_AGAIN: Duration = Duration::from_secs(60);
 pub(super) enum Alarm {
     /// A 2xx is to be repeated, or given up.
     Unacked(Who),
+    /// A reliable provisional response is to be repeated, or given up.
+    Unpracked(CallId),
+    /// A session is to be refreshed, or has not been.
+    Session(Who),
     /// An offer has rung long enough.
     RingOver(Who),
     /// The fallback has rung all phones long enough.
@@ -59,6 +63,8 @@ impl Switchboard {
     fn ring_alarm(&mut self, now: Now, alarm: Alarm) {
         match alarm {
             Alarm::Unacked(who) => self.repeat_or_give_up(now, who),
+            Alarm::Unpracked(call) => self.repeat_provisional(now, call),
+            Alarm::Session(who) => self.session_due(now, who),
             Alarm::RingOver(who) => self.ring_over(now, who),
             Alarm::PhonesOver(call) => self.all_phones_over(now, call),
             Alarm::TooLong(call) => {
@@ -114,6 +120,7 @@ impl Switchboard {
         match purpose {
             Purpose::Offer(Who::Offer(call, leg)) => self.offer_unanswered(now, call, leg, status),
             Purpose::Offer(Who::Caller(_) | Who::Phone(_)) | Purpose::Farewell => {}
+            Purpose::Refresh(who) => self.refresh_unanswered(who, client),
             Purpose::TrunkPing(index) => self.trunk_silent(now, index),
             Purpose::TrunkRegister(index) => self.not_registered(now, index, None),
             Purpose::PhonePing(operator) => self.phone_pinged(now, &operator, false),

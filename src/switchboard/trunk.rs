@@ -307,6 +307,7 @@ impl Switchboard {
                 }
             }
             Purpose::Offer(Who::Caller(_) | Who::Phone(_))
+            | Purpose::Refresh(_)
             | Purpose::TrunkPing(_)
             | Purpose::PhonePing(_)
             | Purpose::Farewell => {}
@@ -322,7 +323,11 @@ impl Switchboard {
                 !leg.is_some_and(super::leg::OfferLeg::is_ringing)
             }
             Purpose::Offer(Who::Caller(_) | Who::Phone(_)) => true,
-            Purpose::TrunkPing(_) | Purpose::TrunkRegister(_) | Purpose::PhonePing(_) | Purpose::Farewell => false,
+            Purpose::Refresh(_)
+            | Purpose::TrunkPing(_)
+            | Purpose::TrunkRegister(_)
+            | Purpose::PhonePing(_)
+            | Purpose::Farewell => false,
         }
     }
 

@@ -85,6 +85,15 @@ impl Baresip {
         self.order("dial", what);
     }
 
+    /// Puts its call on hold.
+    pub(crate) fn holds(&mut self) {
+        self.order("hold", "");
+    }
+
+    pub(crate) fn resumes(&mut self) {
+        self.order("resume", "");
+    }
+
     /// Ends without unregistering, as if its power had gone.
     pub(crate) fn dies(&mut self) {
         self.running.signal(9);

@@ -17,6 +17,7 @@ mod pjsua;
 mod process;
 mod scanners;
 mod service;
+mod sessions;
 mod streams;
 mod telco;
 mod three_callers;

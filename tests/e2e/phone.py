@@ -1,6 +1,7 @@
 """An operator's phone made of pjsua2: registers, sends a tone, records what it hears.
 
-phone.py NAME PASSWORD DOMAIN OWN_ADDRESS HERTZ FOLDER TRANSPORT; orders on standard input: accept, hangup, quit.
+phone.py NAME PASSWORD DOMAIN OWN_ADDRESS HERTZ FOLDER TRANSPORT plain|strict; orders on standard input: accept, hangup, quit.
+A strict one takes no call without 100rel and session timers.
 Prints one word a line: registered, "incoming URI", established, closed.
 """
 
@@ -13,7 +14,7 @@ import wave
 
 import pjsua2 as pj
 
-name, password, domain, own, hertz, folder, transport = sys.argv[1:8]
+name, password, domain, own, hertz, folder, transport, manner = sys.argv[1:9]
 orders = queue.Queue()
 
 
@@ -118,6 +119,9 @@ def main():
     settings.regConfig.registrarUri = f"sip:{domain}{place}"
     settings.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", name, 0, password))
     settings.mediaConfig.transportConfig.boundAddress = own
+    if manner == "strict":
+        settings.callConfig.prackUse = pj.PJSUA_100REL_MANDATORY
+        settings.callConfig.timerUse = pj.PJSUA_SIP_TIMER_REQUIRED
     account = Account()
     account.create(settings)
     threading.Thread(target=read, daemon=True).start()

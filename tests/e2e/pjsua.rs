@@ -19,6 +19,25 @@ pub(crate) struct Pjsua {
 }
 
 impl Pjsua {
+    /// Starts a phone that takes no call without reliable provisional responses (RFC 3262) and session timers (RFC 4028).
+    pub(crate) fn strict(service: &Service, n: u8, hertz: u32) -> Self {
+        Self::start_as(service, n, hertz, "udp", "strict")
+    }
+
+    fn start_as(service: &Service, n: u8, hertz: u32, transport: &str, manner: &str) -> Self {
+        let (name, folder) = (format!("op{n}"), service.path().join(format!("op{n}")));
+        std::fs::create_dir(&folder).unwrap();
+        let python = concat!(env!("CARGO_MANIFEST_DIR"), "/target/pjsua2/bin/python");
+        assert!(std::path::Path::new(python).exists(), "pjsua2 is missing: scripts/setup test installs it");
+        let mut command = Command::new(python);
+        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/phone.py"));
+        command.args([&name, &format!("pw-{name}"), &service.host(1), &service.host(2 + n), &hertz.to_string()]);
+        command.arg(&folder).args([transport, manner]).stdin(Stdio::piped());
+        let running = Running::start("pjsua", &folder, &mut command);
+        service.wait_for_state(&name, "ready");
+        Self { name, hertz, folder, running, seen: 0 }
+    }
+
     fn order(&mut self, order: &str) {
         writeln!(self.running.child.stdin.as_mut().unwrap(), "{order}").unwrap();
     }
@@ -40,17 +59,7 @@ impl Pjsua {
 impl Pjsua {
     /// Starts a phone that registers over a transport.
     pub(crate) fn start_over(service: &Service, n: u8, hertz: u32, transport: &str) -> Self {
-        let (name, folder) = (format!("op{n}"), service.path().join(format!("op{n}")));
-        std::fs::create_dir(&folder).unwrap();
-        let python = concat!(env!("CARGO_MANIFEST_DIR"), "/target/pjsua2/bin/python");
-        assert!(std::path::Path::new(python).exists(), "pjsua2 is missing: scripts/setup test installs it");
-        let mut command = Command::new(python);
-        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/phone.py"));
-        command.args([&name, &format!("pw-{name}"), &service.host(1), &service.host(2 + n), &hertz.to_string()]);
-        command.arg(&folder).arg(transport).stdin(Stdio::piped());
-        let running = Running::start("pjsua", &folder, &mut command);
-        service.wait_for_state(&name, "ready");
-        Self { name, hertz, folder, running, seen: 0 }
+        Self::start_as(service, n, hertz, transport, "plain")
     }
 }
 

@@ -13,6 +13,8 @@ pub(crate) enum Manner {
     HangsUpAfter(u32),
     /// Stays until he is hung up on.
     Stays,
+    /// Wants reliable responses; in the call: UPDATE, hold for so many milliseconds, resume, four more seconds.
+    HoldsFor(u32),
     /// Cancels so many milliseconds after the first provisional response of 180 or 183.
     CancelsAfter(u32),
 }
@@ -38,6 +40,7 @@ impl Caller {
         let (scenario, millis) = match manner {
             Manner::HangsUpAfter(millis) => ("caller_hangs_up.xml", millis),
             Manner::Stays => ("caller_stays.xml", 0),
+            Manner::HoldsFor(millis) => ("caller_holds.xml", millis),
             Manner::CancelsAfter(millis) => ("caller_cancels.xml", millis),
         };
         let voice = Voice::start(&format!("{host}:{voice_port}"), hertz);

@@ -20,6 +20,51 @@ impl Caller {
         caller
     }
 
+    /// As `dials`, with header fields of his own (each with its line's end), and with or without an offer.
+    pub(crate) fn dials_with(world: &mut World, more: &str, offers: bool) -> Self {
+        let n = world.next_serial();
+        let caller = Self { n, to: "<sip:112@127.0.0.1>".to_owned() };
+        let body = if offers { sdp(TRUNK, 30_000) } else { String::new() };
+        let invite = caller.request("INVITE", "sip:112@127.0.0.1:5060", "inv", 1, &body);
+        world.receive(TRUNK, &with(&invite, more));
+        caller
+    }
+
+    /// Takes a provisional response, whose To tag makes the early dialog.
+    pub(crate) fn hears(&mut self, world: &mut World, start: &str) -> String {
+        let response = world.take(TRUNK, start);
+        self.to = header(&response, "To").to_owned();
+        response
+    }
+
+    /// Asks for something in the dialog.
+    pub(crate) fn asks(&self, world: &mut World, method: &str, cseq: u32, more: &str, body: &str) {
+        let branch = format!("q{cseq}{method}");
+        let text = self.request(method, "sip:siaga@127.0.0.1:5060", &branch, cseq, body);
+        world.receive(TRUNK, &with(&text, more));
+    }
+
+    /// As `asks`, with a body of another kind (a whole Content-Type line).
+    pub(crate) fn asks_of(&self, world: &mut World, method: &str, cseq: u32, kind: &str, body: &str) {
+        let text = self.request(method, "sip:siaga@127.0.0.1:5060", &format!("q{cseq}"), cseq, body);
+        world.receive(TRUNK, &text.replace("Content-Type: application/sdp\r\n", kind));
+    }
+
+    /// Sends an UPDATE from another place.
+    pub(crate) fn moves_to(&self, world: &mut World, cseq: u32, uri: &str) {
+        let text = self.request("UPDATE", "sip:siaga@127.0.0.1:5060", "moves", cseq, "");
+        let old = header(&text, "Contact").to_owned();
+        world.receive(TRUNK, &text.replace(&format!("Contact: {old}"), &format!("Contact: <{uri}>")));
+    }
+
+    /// Acknowledges a provisional response that he has heard.
+    pub(crate) fn pracks(&self, world: &mut World, response: &str, cseq: u32, body: &str) {
+        let rack = format!("RAck: {} 1 INVITE\r\n", header(response, "RSeq"));
+        self.asks(world, "PRACK", cseq, &rack, body);
+        let answer = world.take(TRUNK, "SIP/2.0 200");
+        assert_eq!(header(&answer, "CSeq"), format!("{cseq} PRACK"));
+    }
+
     /// Sends an INVITE that must be refused with 503; gives the refusal.
     pub(crate) fn dials_in_vain(world: &mut World) -> String {
         let n = world.next_serial();
@@ -64,6 +109,11 @@ impl Caller {
         world.receive(TRUNK, &self.request("ACK", "sip:siaga@127.0.0.1:5060", "ack", 1, ""));
     }
 
+    pub(crate) fn hangs_up_as(&self, world: &mut World, cseq: u32) {
+        self.asks(world, "BYE", cseq, "", "");
+        world.take(TRUNK, "SIP/2.0 200");
+    }
+
     pub(crate) fn hangs_up(&self, world: &mut World) {
         world.receive(TRUNK, &self.request("BYE", "sip:siaga@127.0.0.1:5060", "bye", 2, ""));
         world.take(TRUNK, "SIP/2.0 200");
@@ -82,4 +132,9 @@ impl Caller {
         assert_eq!(header(&bye, "Call-ID"), format!("call-{}", self.n));
         world.receive(TRUNK, &super::world::response(&bye, TRUNK, "200 OK", ""));
     }
+}
+
+/// A message with more header fields.
+fn with(text: &str, more: &str) -> String {
+    text.replacen("Max-Forwards", &format!("{more}Max-Forwards"), 1)
 }

@@ -123,6 +123,8 @@ fn settings_of(rng: &mut Rng) -> Settings {
     if rng.below(2) == 0 {
         trunks::add_second(&mut settings, rng);
     }
+    settings.reliable_when_supported = rng.below(2) == 0;
+    settings.session_seconds = [None, Some(90), Some(120), Some(1_800)][usize::try_from(rng.below(4)).unwrap()];
     settings.requeue_on_operator_lost = rng.below(4) > 0;
     settings.acd.login_on_register = rng.below(3) > 0;
     settings

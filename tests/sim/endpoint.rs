@@ -56,6 +56,12 @@ impl<'a> Heard<'a> {
         Some(self.start.strip_prefix("SIP/2.0 ")?.split(' ').next()?.parse().unwrap())
     }
 
+    /// A header field that not every message has.
+    pub(crate) fn field(&self, name: &str) -> Option<&'a str> {
+        let mut lines = self.text.split("\r\n").take_while(|line| !line.is_empty());
+        lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+
     pub(crate) fn branch(&self) -> &'a str {
         self.via.split("branch=").nth(1).unwrap().split(';').next().unwrap()
     }

@@ -1,6 +1,7 @@
 //! Operators' phones: they register, ring, are answered or not, hang up, lose power and come back.
 
 mod errands;
+mod session;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -29,6 +30,7 @@ pub(crate) enum Deed {
     Refuse(&'static str),
     HangUp,
     Hold,
+    Refresh,
     Forget,
 }
 
@@ -57,6 +59,8 @@ struct Leg {
     local: String,
     remote: String,
     state: State,
+    /// The first response, without what is not for all of them.
+    plain: String,
     /// What a repeated INVITE gets again.
     last: String,
     final_response: Option<RepeatId>,
@@ -64,6 +68,19 @@ struct Leg {
     reinvite: Option<RepeatId>,
     on_hold: bool,
     cseq: u32,
+    /// CSeq of the last hold or resume, and of the last refresh.
+    hold_cseq: u32,
+    update_cseq: u32,
+    rseq: u32,
+    reliable: Option<RepeatId>,
+    /// Its answer was in a reliable response.
+    described: bool,
+    update: Option<RepeatId>,
+    refreshes: bool,
+    /// It owes refreshes that it does not send.
+    lazy: bool,
+    /// What it has answered to the service's last request in the dialog.
+    answering: Option<(u32, String, Option<RepeatId>)>,
 }
 
 /// What a phone has under way with the registrar.
@@ -183,8 +200,13 @@ impl Phone {
                     self.is_over(heard.call_id, io);
                 }
             }
+            (Some(status), "UPDATE") => self.update_answered(heard, status, io),
             (Some(status), "INVITE") => self.reanswered(heard, status, io),
             (Some(_), _) => {}
+            (None, "INVITE") if heard.to.contains("tag=") => self.is_refreshed(heard, io),
+            (None, "UPDATE") => self.is_refreshed(heard, io),
+            (None, "PRACK") => self.is_pracked(heard, io),
+            (None, "ACK") if self.refresh_acknowledged(heard) => {}
             (None, "INVITE") => self.invited(heard, io),
             (None, "ACK") => self.acknowledged(heard, io),
             (None, "CANCEL") => self.cancelled(heard, io),
@@ -218,6 +240,16 @@ impl Phone {
             reinvite: None,
             on_hold: false,
             cseq: 0,
+            plain: String::new(),
+            hold_cseq: 0,
+            update_cseq: 0,
+            rseq: 0,
+            reliable: None,
+            described: false,
+            update: None,
+            refreshes: false,
+            lazy: false,
+            answering: None,
         };
         io.wake(Duration::from_secs(400), Alarm::Leg(id, Deed::Forget));
         if self.is_open() {
@@ -237,8 +269,13 @@ impl Phone {
             return;
         }
         let early = if dice < 16 { "100 Trying" } else { "180 Ringing" };
-        leg.last = heard.answer(early, &leg.local, &self.contact(), "");
-        io.say(leg.last.clone());
+        leg.plain = heard.answer(early, &leg.local, &self.contact(), "");
+        leg.last.clone_from(&leg.plain);
+        if early == "180 Ringing" && io.chance(15) {
+            self.rings_reliably(leg, io);
+        } else {
+            io.say(leg.last.clone());
+        }
         let (when, deed) = match dice {
             0..=11 => return,
             12..=14 => (io.between(0, 3_000), Deed::Refuse("486 Busy Here")),
@@ -255,13 +292,18 @@ impl Phone {
     fn does(&mut self, at: usize, deed: Deed, io: &mut Io<'_, Alarm>) {
         let mut leg = self.legs.remove(at);
         match (deed, leg.state) {
+            // Not before the PRACK (RFC 3262 §3).
+            (Deed::PickUp | Deed::PickUpUnusably, State::Ringing) if leg.described && leg.reliable.is_some() => {
+                io.wake(Duration::from_millis(200), Alarm::Leg(leg.id, deed));
+            }
             (Deed::PickUp, State::Ringing) => self.picks_up(&mut leg, true, io),
             (Deed::PickUpUnusably, State::Ringing) => self.picks_up(&mut leg, false, io),
             (Deed::Refuse(status), State::Ringing) => {
-                let text = again_as(&leg.last, status, "");
+                let text = again_as(&leg.plain, status, "");
                 self.ends_with(&mut leg, text, io);
             }
             (Deed::HangUp, State::Talking) => self.hangs_up(&mut leg, io),
+            (Deed::Refresh, State::Talking) => self.refreshes(&mut leg, io),
             (Deed::Hold, State::Talking) if leg.reinvite.is_none() => self.holds(&mut leg, io),
             (Deed::Forget, State::Deaf | State::Refused | State::Over) => return,
             (Deed::Forget, _) => io.wake(Duration::from_secs(60), Alarm::Leg(leg.id, Deed::Forget)),
@@ -273,7 +315,8 @@ impl Phone {
     fn picks_up(&mut self, leg: &mut Leg, usable: bool, io: &mut Io<'_, Alarm>) {
         let body = self.sdp(leg.id, "sendrecv");
         let body = if usable { body } else { body.replace("m=audio", "m=video") };
-        leg.last = again_as(&leg.last, "200 OK", &body);
+        leg.last = self.answer_of(leg, &body, io);
+        self.said.stop(leg.reliable.take());
         leg.state = State::PickedUp;
         leg.final_response = Some(self.said.start(io, Pace::Other, leg.last.clone(), Alarm::Again));
         io.voices.insert(self.rtp(leg.id));
@@ -299,6 +342,7 @@ impl Phone {
             leg.state = State::Talking;
             let talk = if io.chance(50) { io.between(500, 60_000) } else { io.between(240_000, 260_000) };
             io.wake(talk, Alarm::Leg(id, Deed::HangUp));
+            io.wake(Duration::from_secs(40), Alarm::Leg(id, Deed::Refresh));
             if io.chance(10) {
                 let hold = io.between(500, 20_000);
                 io.wake(hold, Alarm::Leg(id, Deed::Hold));
@@ -336,8 +380,11 @@ impl Phone {
     fn is_over(&mut self, call_id: &str, io: &mut Io<'_, Alarm>) {
         let Some(leg) = self.legs.iter_mut().find(|leg| leg.call_id == call_id) else { return };
         leg.state = State::Over;
-        let (id, said) = (leg.id, [leg.final_response.take(), leg.bye.take(), leg.reinvite.take()]);
-        said.into_iter().for_each(|said| self.said.stop(said));
+        let answering = leg.answering.take().and_then(|(_, _, id)| id);
+        let said =
+            [leg.final_response.take(), leg.bye.take(), leg.reinvite.take(), leg.reliable.take(), leg.update.take()];
+        let (id, said) = (leg.id, said.into_iter().chain([answering]));
+        said.for_each(|said| self.said.stop(said));
         io.voices.remove(&self.rtp(id));
     }
 
@@ -347,41 +394,10 @@ impl Phone {
         leg.state = State::Leaving;
         self.hung_up += 1;
         self.said.stop(leg.reinvite.take());
+        self.said.stop(leg.update.take());
         io.voices.remove(&self.rtp(leg.id));
         let text = self.in_dialog(leg, "BYE", "");
         leg.bye = Some(self.said.start(io, Pace::Other, text, Alarm::Again));
-    }
-
-    fn holds(&mut self, leg: &mut Leg, io: &mut Io<'_, Alarm>) {
-        let body = self.sdp(leg.id, if leg.on_hold { "sendrecv" } else { "inactive" });
-        let text = self.in_dialog(leg, "INVITE", &body);
-        leg.reinvite = Some(self.said.start(io, Pace::Invite, text, Alarm::Again));
-    }
-
-    fn reanswered(&mut self, heard: &Heard<'_>, status: u16, io: &mut Io<'_, Alarm>) {
-        let Some(at) = self.legs.iter().position(|leg| leg.call_id == heard.call_id) else { return };
-        let mut leg = self.legs.remove(at);
-        if status < 200 {
-            self.said.stop(leg.reinvite);
-        } else {
-            let text = self.acks(&leg, heard, status);
-            io.say(text);
-            let current = leg.reinvite.is_some() && heard.cseq == leg.cseq;
-            if current {
-                self.said.stop(leg.reinvite.take());
-            }
-            if current && status < 300 && leg.state == State::Talking {
-                leg.on_hold = !leg.on_hold;
-                let rtp = self.rtp(leg.id);
-                let changed = if leg.on_hold { io.voices.remove(&rtp) } else { io.voices.insert(rtp) };
-                assert!(changed, "a talking phone is heard unless it is on hold");
-            }
-            if current && (leg.on_hold || status == 491) {
-                let again = io.between(2_000, 40_000);
-                io.wake(again, Alarm::Leg(leg.id, Deed::Hold));
-            }
-        }
-        self.legs.insert(at, leg);
     }
 
     fn acks(&self, leg: &Leg, heard: &Heard<'_>, status: u16) -> String {
@@ -413,7 +429,8 @@ impl Phone {
         if id == self.dialled.map(|(_, asked, _)| asked) {
             self.dialled = None;
         }
-        let Some(at) = self.legs.iter().position(|leg| [leg.final_response, leg.bye, leg.reinvite].contains(&id))
+        let Some(at) =
+            self.legs.iter().position(|leg| [leg.final_response, leg.bye, leg.reinvite, leg.reliable].contains(&id))
         else {
             return;
         };
@@ -423,6 +440,8 @@ impl Phone {
             self.hangs_up(&mut leg, io);
         } else if id == leg.reinvite {
             leg.reinvite = None;
+        } else if id == leg.reliable {
+            leg.reliable = None;
         } else {
             leg.state = State::Over;
         }

@@ -1,9 +1,14 @@
 //! One story each: what a caller, a queue and operators live through, told in SIP.
 
+mod hold;
+mod refresh;
+mod reliable;
+mod update;
+
 use std::time::Duration;
 
 use siaga::cdr::fact::{EndCause, FactKind, OfferOutcome, Side};
-use siaga::media::command::{Command, Event};
+use siaga::media::command::{AnchorId, Command, Event};
 use siaga::sip::flow::Flow;
 use siaga::switchboard::Input;
 
@@ -40,6 +45,31 @@ fn operator_hangs_up(world: &mut World, at: &str, invite: &str) {
     );
     world.receive(at, &bye);
     world.take(at, "SIP/2.0 200");
+}
+
+/// A request of the phone that got `invite`, in the dialog of its 200.
+fn asks(world: &mut World, at: &str, invite: &str, method: &str, cseq: u32, more: &str, body: &str) {
+    let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+    let text = format!(
+        "{method} sip:siaga@127.0.0.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bKp{}\r\nFrom: {};tag=phone\r\n\
+         To: {}\r\nCall-ID: {}\r\nCSeq: {cseq} {method}\r\nContact: <sip:phone@{at}>\r\nMax-Forwards: 70\r\n{more}{kind}\
+         Content-Length: {}\r\n\r\n{body}",
+        world.next_serial(),
+        header(invite, "To"),
+        header(invite, "From"),
+        header(invite, "Call-ID"),
+        body.len()
+    );
+    world.receive(at, &text);
+}
+
+/// The two ports of the talk: the caller's, the operator's.
+fn ports(world: &World) -> (AnchorId, AnchorId) {
+    let bridge = world.media.iter().rev().find_map(|command| match command {
+        Command::Bridge { a, b } => Some((*a, *b)),
+        _ => None,
+    });
+    bridge.unwrap()
 }
 
 fn endings(world: &World) -> Vec<(Side, EndCause)> {

@@ -1,10 +1,13 @@
 //! Callers behind the trunk, each with a plan of his own: how long he waits, how he ends, what goes wrong with him.
 
+mod session;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::endpoint::{Heard, Io, Pace, RepeatId, Repeats, Said};
 use super::world::{TRUNK, sdp};
+use session::Knows;
 
 const PROXY_PATIENCE: Duration = Duration::from_secs(180);
 
@@ -22,6 +25,8 @@ pub(crate) enum Alarm {
     TimerC,
     /// He puts us on hold, or takes us back.
     Hold,
+    /// He refreshes the session.
+    Refresh,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +65,16 @@ pub(crate) struct Caller {
     deaf_to: u32,
     /// His INVITE had no offer: he answers ours in the ACK (RFC 3261 §13.2.1).
     delayed: bool,
+    knows: Knows,
+    last_rseq: Option<u32>,
+    prack: Option<RepeatId>,
+    update: Option<(u32, RepeatId)>,
+    /// He has had the service's description.
+    described: bool,
+    /// CSeq of his last hold or resume.
+    hold_cseq: u32,
+    /// What he has answered to the service's last request, and while that is said again.
+    answering: Option<(u32, String, Option<RepeatId>)>,
     // What the judge asks afterwards.
     pub(crate) saw_200: bool,
     pub(crate) refused: Option<u16>,
@@ -89,6 +104,13 @@ impl Caller {
             on_hold: false,
             deaf_to: 0,
             delayed: io.chance(5),
+            knows: Knows::some(io),
+            last_rseq: None,
+            prack: None,
+            update: None,
+            described: false,
+            hold_cseq: 0,
+            answering: None,
             saw_200: false,
             refused: None,
             cancelled: false,
@@ -116,6 +138,7 @@ impl Caller {
         let uri = if io.chance(20) { "urn:service:sos" } else { "sip:112@127.0.0.1:5060" };
         let body = if caller.delayed { String::new() } else { caller.sdp("sendrecv") };
         let text = caller.request("INVITE", uri, "i", 1, &body);
+        let text = text.replacen("Max-Forwards", &format!("{}Max-Forwards", caller.knows.more), 1);
         caller.invite = Some(caller.said.start(io, Pace::Invite, text, Alarm::Again));
         caller
     }
@@ -160,6 +183,7 @@ impl Caller {
             }
             Alarm::Hold if self.state == State::Talking && self.reinvite.is_none() => self.holds(io),
             Alarm::Hold => {}
+            Alarm::Refresh => self.refreshes(io),
         }
     }
 
@@ -177,6 +201,8 @@ impl Caller {
             self.is_over(io);
         } else if id == self.reinvite {
             self.reinvite = None;
+        } else if id == self.prack {
+            self.prack = None;
         }
     }
 
@@ -211,10 +237,14 @@ impl Caller {
 
     fn holds(&mut self, io: &mut Io<'_, Alarm>) {
         self.cseq += 1;
+        self.hold_cseq = self.cseq;
+        // Who owes a refresh, does not send it and is not heard has no claim to his call.
+        self.unwell |= self.knows.lazy;
         let body = self.sdp(if self.on_hold { "sendrecv" } else { "inactive" });
         let branch = format!("h{}x", self.cseq);
-        let text = self.request("INVITE", "sip:siaga@127.0.0.1:5060", &branch, self.cseq, &body);
-        self.reinvite = Some(self.said.start(io, Pace::Invite, text, Alarm::Again));
+        let (method, pace) = if io.chance(30) { ("UPDATE", Pace::Other) } else { ("INVITE", Pace::Invite) };
+        let text = self.request(method, "sip:siaga@127.0.0.1:5060", &branch, self.cseq, &body);
+        self.reinvite = Some(self.said.start(io, pace, text, Alarm::Again));
     }
 
     pub(crate) fn hears(&mut self, heard: &Heard<'_>, io: &mut Io<'_, Alarm>) {
@@ -226,6 +256,15 @@ impl Caller {
             Some(status) => match heard.method {
                 "INVITE" if heard.cseq == 1 => self.answered(heard, status, io),
                 "INVITE" => self.reanswered(heard, status, io),
+                "PRACK" if status >= 200 => {
+                    let prack = self.prack.take();
+                    self.said.stop(prack);
+                }
+                "UPDATE" if status >= 200 && heard.cseq == self.hold_cseq => self.reanswered(heard, status, io),
+                "UPDATE" if status >= 200 => {
+                    let update = self.update.take_if(|(cseq, _)| *cseq == heard.cseq);
+                    self.said.stop(update.map(|(_, id)| id));
+                }
                 "CANCEL" if status >= 200 => self.said.stop(self.cancel),
                 "BYE" if status >= 200 => {
                     self.said.stop(self.bye);
@@ -236,23 +275,14 @@ impl Caller {
         }
     }
 
-    fn asked(&mut self, heard: &Heard<'_>, io: &mut Io<'_, Alarm>) {
-        assert_eq!(heard.method, "BYE", "the service asks a caller for nothing else: {}", heard.text);
-        io.say(heard.answer("200 OK", heard.to, &format!("sip:me@{TRUNK}"), ""));
-        match self.state {
-            State::Talking | State::Calling | State::Waiting | State::Cancelling => {
-                self.was_hung_up = true;
-                self.is_over(io);
-            }
-            State::Leaving | State::Over | State::Dead => {}
-        }
-    }
-
     fn answered(&mut self, heard: &Heard<'_>, status: u16, io: &mut Io<'_, Alarm>) {
         match status {
             100..=199 => {
                 self.said.stop(self.invite);
                 self.provisional |= status > 100;
+                if matches!(self.state, State::Calling | State::Waiting) {
+                    self.pracks(heard, io);
+                }
                 if self.state == State::Calling {
                     self.state = State::Waiting;
                     if std::mem::take(&mut self.wants_to_cancel) {
@@ -279,13 +309,19 @@ impl Caller {
             self.deaf_to -= 1;
             return;
         }
-        let answer = if self.delayed { self.sdp("sendrecv") } else { String::new() };
+        let describes = heard.text.contains("m=audio");
+        assert!(describes || self.described, "he never learns where to send sound: {}", heard.text);
+        let answer = if self.delayed && describes { self.sdp("sendrecv") } else { String::new() };
         let ack = self.request("ACK", "sip:siaga@127.0.0.1:5060", "a", 1, &answer);
         io.say(ack);
         match self.state {
             State::Calling | State::Waiting => {
                 self.saw_200 = true;
                 self.state = State::Talking;
+                self.said.stop(self.prack.take());
+                if self.knows.refreshes {
+                    io.wake(Duration::from_secs(40), Alarm::Refresh);
+                }
                 io.voices.insert(self.rtp());
                 let talk = io.between(1_000, 60_000);
                 io.wake(talk, Alarm::HangUp);
@@ -316,9 +352,18 @@ impl Caller {
         if status < 200 {
             return self.said.stop(self.reinvite);
         }
+        if heard.method == "UPDATE" {
+            return self.hold_answered(status, io);
+        }
         let branch = if status < 300 { format!("k{}", heard.cseq) } else { format!("h{}x", heard.cseq) };
         let ack = self.request("ACK", "sip:siaga@127.0.0.1:5060", &branch, heard.cseq, "");
         io.say(ack);
+        if heard.cseq == self.hold_cseq {
+            self.hold_answered(status, io);
+        }
+    }
+
+    fn hold_answered(&mut self, status: u16, io: &mut Io<'_, Alarm>) {
         let Some(asked) = self.reinvite.take() else { return };
         self.said.stop(Some(asked));
         if status < 300 && self.state == State::Talking {
@@ -329,7 +374,7 @@ impl Caller {
                 io.voices.insert(self.rtp());
             }
         }
-        if self.on_hold || status == 491 {
+        if self.on_hold || matches!(status, 491 | 500) {
             let again = io.between(2_000, 40_000);
             io.wake(again, Alarm::Hold);
         }

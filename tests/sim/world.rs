@@ -81,6 +81,8 @@ pub(crate) fn settings() -> Settings {
         binding_keep_alive: None,
         digest: vec![siaga::sip::digest::Algorithm::Md5, siaga::sip::digest::Algorithm::Sha256],
         nonce_life: seconds(300),
+        reliable_when_supported: false,
+        session_seconds: None,
         names: BTreeMap::new(),
         guard: siaga::switchboard::GuardSettings::default(),
         acd: acd::Settings {

@@ -1,0 +1,75 @@
+//! Option tags (RFC 3261 §19.2): what peers support and require, and what we understand.
+
+use super::wire::{Message, Name};
+
+/// Reliable provisional responses (RFC 3262).
+pub const RELIABLE: &[u8] = b"100rel";
+/// Session timers (RFC 4028).
+pub const TIMER: &[u8] = b"timer";
+
+/// Tags that a request may require of us. Some of them ask for nothing that a user agent server would have to do; they
+/// stand here because a caller is not turned away for a tag that costs nothing.
+const UNDERSTOOD: [&[u8]; 9] = [
+    RELIABLE,
+    TIMER,
+    // RFC 3891: a Replaces that names none of our dialogs is a new call.
+    b"replaces",
+    // RFC 4488 and RFC 4916.
+    b"norefersub",
+    b"from-change",
+    // RFC 7044.
+    b"histinfo",
+    // RFC 6442 §4.2, §4.3.
+    b"geolocation-sip",
+    b"geolocation-http",
+    // RFC 3323: what is asked to be kept private goes to operators and the record only.
+    b"privacy",
+];
+
+/// True when Require names the tag.
+pub fn is_required(message: &Message<'_>, tag: &[u8]) -> bool {
+    message.list(Name::Require).any(|named| named.eq_ignore_ascii_case(tag))
+}
+
+/// True when Supported or Require names the tag.
+pub fn is_supported(message: &Message<'_>, tag: &[u8]) -> bool {
+    message.list(Name::Supported).any(|named| named.eq_ignore_ascii_case(tag)) || is_required(message, tag)
+}
+
+/// The required tags that we do not understand: 420, and the value of Unsupported (RFC 3261 §8.2.2.3).
+pub fn not_understood<'m>(message: &'m Message<'_>) -> impl Iterator<Item = &'m [u8]> {
+    message.list(Name::Require).filter(|tag| !UNDERSTOOD.iter().any(|known| known.eq_ignore_ascii_case(tag)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::wire::{Parsed, parse};
+    use super::*;
+
+    fn read<T>(fields: &str, look: impl FnOnce(&Message<'_>) -> T) -> T {
+        let text = format!(
+            "INVITE sip:112@h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\nFrom: <sip:a@h>;tag=a\r\nTo: <sip:112@h>\r\n\
+             Call-ID: x\r\nCSeq: 1 INVITE\r\nMax-Forwards: 70\r\n{fields}Content-Length: 0\r\n\r\n"
+        );
+        match parse(text.as_bytes()) {
+            Parsed::Good(message) => look(&message),
+            other @ (Parsed::Bad(..) | Parsed::KeepAlive | Parsed::Garbage(_)) => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_tag_is_known_in_any_case_and_on_any_line() {
+        let fields = "Require: timer, 100REL\r\nSupported: replaces\r\nk: gruu\r\n";
+        read(fields, |message| {
+            assert!(is_required(message, RELIABLE) && is_supported(message, TIMER));
+            assert!(is_supported(message, b"gruu") && !is_required(message, b"gruu"));
+        });
+    }
+
+    #[test]
+    fn only_what_is_required_and_unknown_is_not_understood() {
+        let fields = "Require: 100rel, precondition\r\nSupported: sec-agree\r\nRequire: x-new\r\n";
+        let tags: Vec<Vec<u8>> = read(fields, |message| not_understood(message).map(<[u8]>::to_vec).collect());
+        assert_eq!(tags, [b"precondition".to_vec(), b"x-new".to_vec()]);
+    }
+}

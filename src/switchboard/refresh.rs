@@ -1,0 +1,305 @@
+//! Session timers (RFC 4028) on both legs: refreshes of ours, and what happens when the peer's do not come.
+
+use crate::cdr::fact::{EndCause, FactKind, Side};
+use crate::clock::{Instant, Now};
+use crate::ids::LegNo;
+use crate::sip::dialog::Dialog;
+use crate::sip::location::session_description;
+use crate::sip::offer_answer;
+use crate::sip::option_tag;
+use crate::sip::sdp::{self, AudioCodec, Direction};
+use crate::sip::session_timer::{SECONDS_MIN, Terms, min_se};
+use crate::sip::transaction::ClientId;
+use crate::sip::wire::{Message, Method, Name};
+
+use super::door::{ALLOW, SUPPORTED, Taken};
+use super::end::Ending;
+use super::leg::Who;
+use super::timers::Alarm;
+use super::{Purpose, Switchboard};
+
+use std::time::Duration;
+
+/// A refresh that could not be sent, or was refused, is tried again so much later.
+const TRY_AGAIN: Duration = Duration::from_secs(10);
+
+/// A session with a timer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Session {
+    terms: Terms,
+    /// The next deadline: a refresh of ours, or the end.
+    at: Instant,
+    ends_at: Instant,
+    /// The session has outlived its timer once, because the peer is heard.
+    overdue: bool,
+}
+
+/// A request of ours in a dialog that waits for its final response.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    client: ClientId,
+    method: Method,
+    cseq: u32,
+}
+
+impl Asked {
+    /// It holds an offer: only our re-INVITEs do.
+    pub(super) fn offers(&self) -> bool {
+        self.method == Method::Invite
+    }
+}
+
+/// What a 2xx of ours says of the timer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Agreement(Option<Terms>);
+
+/// The header fields of an agreement.
+pub(super) struct SessionHeaders {
+    expires: String,
+    require: bool,
+}
+
+impl Agreement {
+    pub(super) const NONE: Self = Self(None);
+
+    /// A peer who refreshes must know that he has to: Require (RFC 4028 §9).
+    pub(super) fn headers(self) -> SessionHeaders {
+        let expires = self.0.map(|terms| terms.header(false)).unwrap_or_default();
+        SessionHeaders { expires, require: self.0.is_some_and(|terms| !terms.we_refresh) }
+    }
+}
+
+impl SessionHeaders {
+    pub(super) fn as_headers(&self) -> Vec<(Name, &[u8])> {
+        let mut headers = Vec::new();
+        if !self.expires.is_empty() {
+            headers.push((Name::SessionExpires, self.expires.as_bytes()));
+        }
+        if self.require {
+            headers.push((Name::Require, option_tag::TIMER));
+        }
+        headers
+    }
+}
+
+impl Switchboard {
+    /// The timer that a request of the peer leads to. None when it was refused with 422, which an emergency caller never is.
+    pub(super) fn agree_session(&mut self, now: Now, taken: &Taken<'_, '_>, who: Who) -> Option<Agreement> {
+        let (ours, lenient) = match who {
+            Who::Caller(_) => (self.settings.session_seconds, true),
+            Who::Offer(..) => (self.settings.session_seconds, false),
+            // A service call is over before any timer.
+            Who::Phone(_) => return Some(Agreement::NONE),
+        };
+        match Terms::as_uas(taken.message, ours, lenient) {
+            Ok(terms) => Some(Agreement(terms)),
+            Err(_too_small) => {
+                let least = SECONDS_MIN.to_string();
+                self.reply(now, taken, 422, &[(Name::MinSe, least.as_bytes())]);
+                None
+            }
+        }
+    }
+
+    /// The timer of a caller's INVITE; it begins with the 200.
+    pub(super) fn session_of_invite(&self, invite: &Message<'_>) -> Agreement {
+        Agreement(Terms::as_uas(invite, self.settings.session_seconds, true).unwrap_or(None))
+    }
+
+    /// The timer that a phone's 2xx has agreed to.
+    pub(super) fn session_of_answer(response: &Message<'_>) -> Agreement {
+        Agreement(Terms::as_uac(response))
+    }
+
+    /// Starts the timer, or starts it again. A refresh of the peer that says nothing of it ends one that he had to keep.
+    pub(super) fn begin_session(&mut self, now: Now, who: Who, agreement: Agreement) {
+        let running = self.stop_session(who);
+        let kept = running.map(|session| session.terms).filter(|terms| terms.we_refresh);
+        let Some(terms) = agreement.0.or(kept) else { return };
+        let ends_at = now.mono + terms.expires_after();
+        let at = if terms.we_refresh { (now.mono + terms.refresh_after()).min(ends_at) } else { ends_at };
+        let overdue = running.is_some_and(|session| session.overdue);
+        self.set_session(who, Session { terms, at, ends_at, overdue });
+    }
+
+    fn set_session(&mut self, who: Who, session: Session) {
+        let Some(line) = self.line_mut(who) else { return };
+        line.session = Some(session);
+        self.alarms.insert(session.at, Alarm::Session(who));
+    }
+
+    /// No timer any more.
+    pub(super) fn stop_session(&mut self, who: Who) -> Option<Session> {
+        let session = self.line_mut(who)?.session.take()?;
+        self.alarms.remove(session.at, Alarm::Session(who));
+        Some(session)
+    }
+
+    /// Nobody waits any more for what we have asked in the dialog.
+    pub(super) fn stop_asking(&mut self, who: Who) {
+        let Some(line) = self.line_mut(who) else { return };
+        let (asked, confirmed) = (line.asked.take().map(|asked| asked.client), line.reinvited.take());
+        for client in [asked, confirmed.map(|(client, _)| client)].into_iter().flatten() {
+            self.clients.remove(&client);
+            self.transactions.forget(client);
+        }
+    }
+
+    /// A deadline of the timer.
+    pub(super) fn session_due(&mut self, now: Now, who: Who) {
+        let Some(session) = self.line_mut(who).and_then(|line| line.session) else { return };
+        if now.mono >= session.ends_at {
+            return self.session_over(now, who, session);
+        }
+        // A re-INVITE waits for whatever INVITE is under way (RFC 3261 §14.1).
+        let busy = self.line_mut(who).is_some_and(|line| line.asked.is_some() || line.unacked.is_some());
+        let sent = !busy && self.refresh(now, who, session.terms);
+        let at = if sent { session.ends_at } else { (now.mono + TRY_AGAIN).min(session.ends_at) };
+        self.set_session(who, Session { at, ..session });
+    }
+
+    /// Sends UPDATE where the peer takes it, else a re-INVITE that changes nothing (RFC 4028 §7.4).
+    fn refresh(&mut self, now: Now, who: Who, terms: Terms) -> bool {
+        let Some(line) = self.line_mut(who) else { return false };
+        let flow = line.next_flow();
+        let method = if line.allows_update { Method::Update } else { Method::Invite };
+        let Some((builder, cseq)) = line.dialog.as_mut().map(|dialog| dialog.request(method)) else { return false };
+        let body = match (&mut line.sound, method) {
+            (Some(sound), Method::Invite) => {
+                sound.local.version += 1;
+                let agreed = sound.agreed.map(|agreed| (agreed.codec, agreed.direction));
+                let (codec, direction) = agreed.unwrap_or((AudioCodec::Pcma, Direction::SendRecv));
+                Some(sdp::write_offer(sound.local, codec, direction))
+            }
+            (Some(_) | None, _) => None,
+        };
+        let branch = format!("z9hG4bK{}", self.rng.token());
+        let (contact, expires) = (self.contact(flow), terms.header(true));
+        let mut request = builder
+            .header(Name::Contact, contact.as_bytes())
+            .header(Name::Allow, ALLOW)
+            .header(Name::Supported, SUPPORTED)
+            .header(Name::SessionExpires, expires.as_bytes())
+            .via(flow.transport, self.advertised(flow), &branch);
+        if let Some(body) = body {
+            request = request.body("application/sdp", &body);
+        }
+        let sent = self.transactions.send(now.mono, flow, method, &branch, request.encode(), &mut self.transmits);
+        let Some(client) = sent else { return false };
+        self.clients.insert(client, Purpose::Refresh(who));
+        if let Some(line) = self.line_mut(who) {
+            line.asked = Some(Asked { client, method, cseq });
+        }
+        true
+    }
+
+    /// The peer has answered a refresh of ours.
+    pub(super) fn refresh_response(
+        &mut self,
+        now: Now,
+        who: Who,
+        client: ClientId,
+        message: &Message<'_>,
+        status: u16,
+    ) {
+        if status < 200 {
+            return;
+        }
+        let Some(line) = self.line_mut(who) else { return };
+        if let Some((_, cseq)) = line.reinvited.filter(|(reinvited, _)| *reinvited == client) {
+            // Our ACK was lost.
+            if status < 300 {
+                self.ack(who, cseq);
+            }
+            return;
+        }
+        let Some(asked) = line.asked.take_if(|asked| asked.client == client) else { return };
+        if status >= 300 {
+            self.clients.remove(&client);
+            return self.refresh_refused(now, who, asked, message, status);
+        }
+        if let Some(dialog) = line.dialog.as_mut() {
+            Dialog::refresh(dialog, message);
+        }
+        if asked.method == Method::Invite {
+            let last = line.reinvited.replace((client, asked.cseq));
+            let local = line.sound.as_ref().map(|sound| sound.local);
+            self.ack(who, asked.cseq);
+            if let Some((last, _)) = last {
+                self.clients.remove(&last);
+                self.transactions.forget(last);
+            }
+            let answer = session_description(message).and_then(|body| sdp::read(body).ok());
+            let agreed = answer.zip(local).and_then(|(answer, local)| offer_answer::accept(&answer, local).ok());
+            if let Some(agreed) = agreed {
+                self.agree(now, who, agreed);
+            }
+        } else {
+            self.clients.remove(&client);
+        }
+        self.begin_session(now, who, Agreement(Terms::as_uac(message)));
+    }
+
+    fn refresh_refused(&mut self, now: Now, who: Who, asked: Asked, message: &Message<'_>, status: u16) {
+        let Some(mut session) = self.stop_session(who) else { return };
+        let mut again = TRY_AGAIN;
+        match status {
+            // The peer knows no such session: it is over (RFC 4028 §10).
+            481 => return self.session_over(now, who, session),
+            408 => {}
+            422 => {
+                session.terms = session.terms.at_least(min_se(message));
+                again = Duration::ZERO;
+            }
+            // Glare: who made the Call-ID waits longer (RFC 3261 §14.1).
+            491 => {
+                let ours = matches!(who, Who::Offer(..));
+                let units = if ours { 210 + self.rng.below(191) } else { self.rng.below(201) };
+                again = Duration::from_millis(10 * units);
+            }
+            405 | 501 if asked.method == Method::Update => {
+                if let Some(line) = self.line_mut(who) {
+                    line.allows_update = false;
+                }
+                again = Duration::ZERO;
+            }
+            _ => {}
+        }
+        // A moment later at least, so that a step never asks twice.
+        let at = now.mono + again.max(Duration::from_millis(10));
+        self.set_session(who, Session { at: at.min(session.ends_at.max(now.mono)), ..session });
+    }
+
+    /// No response to a refresh of ours came, or it could not be sent.
+    pub(super) fn refresh_unanswered(&mut self, who: Who, client: ClientId) {
+        let Some(line) = self.line_mut(who) else { return };
+        // The session has its end, and no further try of ours: who does not hear for 32 s has half an interval to be heard.
+        line.asked.take_if(|asked| asked.client == client);
+        line.reinvited.take_if(|(reinvited, _)| *reinvited == client);
+    }
+
+    /// The session was not refreshed in time. RFC 4028 §10 wants a BYE; a side whose voice is there keeps its call, and the
+    /// record says so.
+    fn session_over(&mut self, now: Now, who: Who, session: Session) {
+        self.stop_session(who);
+        let heard = self.line_mut(who).and_then(|line| line.sound.as_ref()).is_some_and(|sound| sound.is_heard());
+        let (id, leg) = match who {
+            Who::Caller(id) => (id, LegNo::CALLER),
+            Who::Offer(id, leg) => (id, leg),
+            Who::Phone(_) => return,
+        };
+        if !session.overdue {
+            self.fact(now, id, FactKind::SessionExpired { leg, kept: heard });
+        }
+        if heard {
+            let ends_at = now.mono + session.terms.expires_after();
+            let at = if session.terms.we_refresh { now.mono + session.terms.refresh_after() } else { ends_at };
+            return self.set_session(who, Session { at: at.min(ends_at), ends_at, overdue: true, ..session });
+        }
+        match who {
+            Who::Caller(id) => self.end_call(now, id, Ending::by(Side::Service, EndCause::CallerLost)),
+            Who::Offer(id, leg) => self.leg_lost(now, id, leg),
+            Who::Phone(_) => {}
+        }
+    }
+}

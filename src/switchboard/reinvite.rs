@@ -1,0 +1,251 @@
+//! Offers inside a dialog: re-INVITE and UPDATE of a peer (RFC 3261 §14, RFC 3311, RFC 6141), and late answers.
+
+use crate::cdr::fact::FactKind;
+use crate::clock::Now;
+use crate::ids::{CallId, LegNo};
+use crate::media::command::{Command, Prompt};
+use crate::sip::dialog::{Dialog, DialogKey};
+use crate::sip::location::session_description;
+use crate::sip::message::Stencil;
+use crate::sip::offer_answer::{self, Agreed};
+use crate::sip::sdp::{self, AudioCodec, Direction, SdpError};
+use crate::sip::wire::{Message, Name};
+
+use super::Switchboard;
+use super::call::Stage;
+use super::door::{ALLOW, SUPPORTED, Taken};
+use super::leg::Who;
+
+/// Why an offer cannot be taken now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Glare {
+    /// An offer of ours has no answer yet: 491.
+    Ours,
+    /// His own has no answer yet: 500 with Retry-After.
+    His,
+}
+
+impl Switchboard {
+    /// The dialog of a leg that a request names: its one confirmed dialog, or one of its early ones.
+    pub(super) fn dialog_mut(&mut self, who: Who, key: &DialogKey) -> Option<&mut Dialog> {
+        if let Who::Offer(call, leg) = who {
+            let offer = self.calls.get_mut(&call)?.legs.get_mut(&leg)?;
+            let confirmed = offer.line.dialog.as_ref().is_some_and(|dialog| dialog.key() == key);
+            return match confirmed {
+                true => offer.line.dialog.as_mut(),
+                false => offer.early.get_mut(key).map(|early| &mut early.dialog),
+            };
+        }
+        self.line_mut(who).and_then(|line| line.dialog.as_mut())
+    }
+
+    /// True when the dialog is confirmed, or the caller's own.
+    pub(super) fn is_confirmed(&mut self, who: Who, key: &DialogKey) -> bool {
+        self.line_mut(who).and_then(|line| line.dialog.as_ref()).is_some_and(|dialog| dialog.key() == key)
+    }
+
+    /// The answer to an offer of ours that stood in a 2xx or a reliable response (RFC 3261 §13.2.1, RFC 3262 §5).
+    pub(super) fn take_late_answer(&mut self, now: Now, who: Who, message: &Message<'_>) {
+        let Some(line) = self.line_mut(who) else { return };
+        let Some(sound) = line.sound.as_mut().filter(|sound| sound.offered) else { return };
+        let answer = session_description(message).and_then(|body| sdp::read(body).ok());
+        let Some(agreed) = answer.and_then(|answer| offer_answer::accept(&answer, sound.local).ok()) else { return };
+        sound.offered = false;
+        self.agree(now, who, agreed);
+    }
+
+    /// What offer and answer have led to: media is aimed, hold begins or ends.
+    pub(super) fn agree(&mut self, now: Now, who: Who, agreed: Agreed) {
+        let Some(sound) = self.line_mut(who).and_then(|line| line.sound.as_mut()) else { return };
+        sound.agree(agreed);
+        sound.silent = false;
+        let (anchor, remote) = (sound.anchor, sound.remote());
+        self.media.extend(remote.map(|remote| Command::Aim { anchor, remote }));
+        if let Who::Caller(call) | Who::Offer(call, _) = who {
+            self.rejoin(now, call);
+        }
+    }
+
+    /// Answers an offer from the leg's own port (RFC 3264 §8).
+    pub(super) fn take_offer(&mut self, now: Now, who: Who, offer: &[u8]) -> Result<Vec<u8>, SdpError> {
+        let fresh = self.master_key();
+        let Some(sound) = self.line_mut(who).and_then(|line| line.sound.as_mut()) else {
+            return Err(SdpError::NoAudio);
+        };
+        let offer = sdp::read(offer)?;
+        let local = sound.renewed(&offer, fresh);
+        let (body, agreed) = offer_answer::answer(&offer, local, None)?;
+        sound.local = local;
+        self.agree(now, who, agreed);
+        Ok(body)
+    }
+
+    /// A re-INVITE: hold, resume, a new address or codec, or a refreshed session (RFC 3261 §14.2).
+    pub(super) fn renegotiate(&mut self, now: Now, taken: &Taken<'_, '_>, who: Who) {
+        let first_pending =
+            matches!(who, Who::Caller(call) if self.calls.get(&call).is_some_and(|c| c.caller.invite.is_some()));
+        if first_pending {
+            return self.reply_later(now, taken);
+        }
+        let busy = self.line_mut(who).is_some_and(|line| line.unacked.is_some() || line.asked.is_some());
+        if busy {
+            return self.reply(now, taken, 491, &[]);
+        }
+        let Some(terms) = self.agree_session(now, taken, who) else { return };
+        let body = match session_description(taken.message) {
+            Some(offer) => match self.take_offer(now, who, offer) {
+                Ok(body) => body,
+                Err(_) => return self.reply(now, taken, 488, &[]),
+            },
+            None => {
+                let Some(sound) = self.line_mut(who).and_then(|line| line.sound.as_mut()) else {
+                    return self.reply(now, taken, 481, &[]);
+                };
+                sound.offered = true;
+                sound.local.version += 1;
+                let codec = sound.agreed.map_or(AudioCodec::Pcma, |agreed| agreed.codec);
+                sdp::write_offer(sound.local, codec, Direction::SendRecv)
+            }
+        };
+        let session = terms.headers();
+        let bytes = self.describe_response(taken, Some(&body), &session.as_headers());
+        self.transactions.respond(now.mono, taken.server, 200, bytes.clone(), &mut self.transmits);
+        self.await_ack(now, who, taken.server, bytes);
+        self.begin_session(now, who, terms);
+    }
+
+    /// UPDATE (RFC 3311 §5.2): a new offer, a new target, or a refreshed session, before or after the answer.
+    pub(super) fn updated(&mut self, now: Now, taken: &Taken<'_, '_>, who: Who, key: &DialogKey) {
+        let offer = session_description(taken.message);
+        match offer.and_then(|_| self.glare(who, key)) {
+            Some(Glare::Ours) => return self.reply(now, taken, 491, &[]),
+            Some(Glare::His) => return self.reply_later(now, taken),
+            None => {}
+        }
+        if !self.is_confirmed(who, key) {
+            return self.updated_early(now, taken, who, key);
+        }
+        let Some(terms) = self.agree_session(now, taken, who) else { return };
+        let body = match offer.map(|offer| self.take_offer(now, who, offer)) {
+            Some(Err(_)) => return self.reply(now, taken, 488, &[]),
+            Some(Ok(body)) => Some(body),
+            None => None,
+        };
+        let session = terms.headers();
+        self.reply_described(now, taken, body.as_deref(), &session.as_headers());
+        let early = matches!(who, Who::Caller(call) if self.calls.get(&call).is_some_and(|c| !c.caller.answered));
+        if !early {
+            self.begin_session(now, who, terms);
+        }
+    }
+
+    /// In an early dialog of a phone: what is agreed counts when it is this dialog that answers.
+    fn updated_early(&mut self, now: Now, taken: &Taken<'_, '_>, who: Who, key: &DialogKey) {
+        let fresh = self.master_key();
+        let Who::Offer(call, leg) = who else { return self.reply(now, taken, 481, &[]) };
+        let Some(offer) = self.calls.get_mut(&call).and_then(|call| call.legs.get_mut(&leg)) else {
+            return self.reply(now, taken, 481, &[]);
+        };
+        let Some(body) = session_description(taken.message) else {
+            return self.reply_described(now, taken, None, &[]);
+        };
+        let (Some(sound), Some(early)) = (offer.line.sound.as_mut(), offer.early.get_mut(key)) else {
+            return self.reply(now, taken, 481, &[]);
+        };
+        let answered = sdp::read(body).and_then(|offer| {
+            let local = sound.renewed(&offer, fresh);
+            offer_answer::answer(&offer, local, None).map(|(body, agreed)| (body, agreed, local))
+        });
+        let Ok((body, agreed, local)) = answered else { return self.reply(now, taken, 488, &[]) };
+        (sound.local, early.agreed) = (local, Some(agreed));
+        self.reply_described(now, taken, Some(&body), &[]);
+    }
+
+    fn glare(&mut self, who: Who, key: &DialogKey) -> Option<Glare> {
+        if let Who::Caller(call) = who {
+            let caller = self.calls.get(&call).map(|call| &call.caller)?;
+            if caller.invite.is_some() && !caller.is_described() {
+                return Some(Glare::His);
+            }
+        }
+        if let Who::Offer(call, leg) = who
+            && !self.is_confirmed(who, key)
+        {
+            let early = self.calls.get(&call)?.legs.get(&leg)?.early.get(key)?;
+            return early.agreed.is_none().then_some(Glare::Ours);
+        }
+        let line = self.line_mut(who)?;
+        let offered = line.sound.as_ref().is_some_and(|sound| sound.offered);
+        (offered || line.asked.as_ref().is_some_and(|asked| asked.offers())).then_some(Glare::Ours)
+    }
+
+    /// 500 with a Retry-After between 0 and 10 s (RFC 3261 §14.2, RFC 3311 §5.2).
+    pub(super) fn reply_later(&mut self, now: Now, taken: &Taken<'_, '_>) {
+        let seconds = self.rng.below(11).to_string();
+        self.reply(now, taken, 500, &[(Name::RetryAfter, seconds.as_bytes())]);
+    }
+
+    /// 200 with our Contact, and a description where there is one.
+    pub(super) fn reply_described(
+        &mut self,
+        now: Now,
+        taken: &Taken<'_, '_>,
+        body: Option<&[u8]>,
+        headers: &[(Name, &[u8])],
+    ) {
+        let bytes = self.describe_response(taken, body, headers);
+        self.transactions.respond(now.mono, taken.server, 200, bytes, &mut self.transmits);
+    }
+
+    fn describe_response(&self, taken: &Taken<'_, '_>, body: Option<&[u8]>, headers: &[(Name, &[u8])]) -> bytes::Bytes {
+        let contact = self.contact(taken.flow);
+        let mut response = Stencil::of(taken.message, taken.flow)
+            .response(200, None)
+            .header(Name::Contact, contact.as_bytes())
+            .header(Name::Allow, ALLOW)
+            .header(Name::Supported, SUPPORTED);
+        for (name, value) in headers {
+            response = response.header(*name, value);
+        }
+        match body {
+            Some(body) => response.body("application/sdp", body).encode(),
+            None => response.encode(),
+        }
+    }
+
+    /// Joins the two sides of a call that talks, or keeps them apart while one has put the other on hold: that one hears the
+    /// hold tone then. The recording goes on: what the one who waits says may matter.
+    pub(super) fn rejoin(&mut self, now: Now, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Stage::Talking { leg } = call.stage else { return };
+        let operator = call.legs.get(&leg).and_then(|leg| leg.line.sound.as_ref());
+        let (Some(caller), Some(operator)) = (call.caller.line.sound.as_ref(), operator) else { return };
+        let (a, b) = (caller.anchor, operator.anchor);
+        let (was, is) = (call.holding, (caller.peer_holds(), operator.peer_holds()));
+        if was == is {
+            return;
+        }
+        call.holding = is;
+        let held = |holding: (bool, bool)| holding.0 || holding.1;
+        if held(was) {
+            self.media.push(Command::Stop { anchor: a });
+            self.media.push(Command::Stop { anchor: b });
+        } else {
+            self.media.push(Command::Unbridge { anchor: a });
+        }
+        let tone = |anchor| Command::Play { anchor, first: None, then: Some(Prompt::HoldTone) };
+        match is {
+            (false, false) => self.media.push(Command::Bridge { a, b }),
+            (true, false) => self.media.push(tone(b)),
+            (false, true) => self.media.push(tone(a)),
+            (true, true) => {}
+        }
+        for (leg, was, is) in [(LegNo::CALLER, was.0, is.0), (leg, was.1, is.1)] {
+            match (was, is) {
+                (false, true) => self.fact(now, id, FactKind::Held { leg }),
+                (true, false) => self.fact(now, id, FactKind::Resumed { leg }),
+                (true, true) | (false, false) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! Reliable provisional responses (RFC 3262): ours to callers, and those of phones to us.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::clock::{Instant, Now};
+use crate::ids::{CallId, LegNo};
+use crate::limits::EARLY_DIALOGS_MAX;
+use crate::sip::dialog::Dialog;
+use crate::sip::location::session_description;
+use crate::sip::message::Builder;
+use crate::sip::offer_answer::{self, Agreed};
+use crate::sip::option_tag;
+use crate::sip::reliable::{self, Heard, Order, RAck};
+use crate::sip::sdp;
+use crate::sip::wire::{Message, Method, Name};
+
+use super::Switchboard;
+use super::door::Taken;
+use super::leg::{CallerLeg, OfferLeg, Who};
+use super::timers::{Alarm, T1};
+
+/// A provisional response that waits for its PRACK.
+#[derive(Clone, Debug)]
+struct Unpracked {
+    rseq: u32,
+    status: u16,
+    bytes: Bytes,
+    /// It holds a session description: no 2xx before its PRACK (RFC 3262 §3).
+    described: bool,
+    repeat_at: Instant,
+    interval: Duration,
+    give_up_at: Instant,
+}
+
+impl Unpracked {
+    fn due(&self) -> Instant {
+        self.repeat_at.min(self.give_up_at)
+    }
+}
+
+/// The reliable provisional responses of one caller's INVITE. One at a time: the next waits for the PRACK of the last.
+#[derive(Clone, Debug)]
+pub(super) struct Reliable {
+    /// The number of the next one.
+    next: u32,
+    /// CSeq of the INVITE.
+    cseq: u32,
+    unpracked: Option<Unpracked>,
+    /// The last one, no longer repeated because the final response has been sent: its PRACK may still come (RFC 3262 §3).
+    late: Option<u32>,
+    /// A session description has been sent reliably: the 2xx holds none.
+    described: bool,
+    /// What is to be told after the PRACK.
+    waiting: Option<u16>,
+    /// The 2xx is to be sent after the PRACK.
+    answer_due: bool,
+}
+
+/// One early dialog of a leg to a phone: forks make several.
+#[derive(Clone, Debug)]
+pub(super) struct Early {
+    pub(super) dialog: Dialog,
+    order: Order,
+    /// A reliable response held the answer to our offer (RFC 3262 §5).
+    pub(super) agreed: Option<Agreed>,
+}
+
+impl CallerLeg {
+    /// True when the answer to his offer has been sent reliably, or ours is the offer.
+    pub(super) fn is_described(&self) -> bool {
+        self.delayed_offer || self.reliable.as_ref().is_some_and(|reliable| reliable.described)
+    }
+
+    /// Whether the next provisional response of this status holds our description. An early description must be an answer,
+    /// unless it is sent reliably: then the first response holds our offer (RFC 3261 §13.2.1, RFC 3262 §5).
+    pub(super) fn describes(&self, status: u16) -> bool {
+        match &self.reliable {
+            Some(reliable) => !reliable.described && (status == 183 || self.delayed_offer),
+            None => status == 183 && !self.delayed_offer,
+        }
+    }
+
+    /// The 2xx holds a description unless a reliable response did and all is agreed (RFC 3262 §5, RFC 6337 §2.2).
+    pub(super) fn describes_answer(&self) -> bool {
+        let described = self.reliable.as_ref().is_some_and(|reliable| reliable.described);
+        !described || self.line.sound.as_ref().is_some_and(|sound| sound.offered)
+    }
+}
+
+impl OfferLeg {
+    /// The dialog that this response belongs to or makes.
+    pub(super) fn dialog_of(&self, message: &Message<'_>) -> Result<Dialog, crate::sip::wire::Fault> {
+        let dialog = Dialog::as_caller(&self.from, self.cseq, message)?;
+        Ok(match self.early.get(dialog.key()) {
+            Some(early) => dialog.after(&early.dialog),
+            None => dialog,
+        })
+    }
+}
+
+impl Switchboard {
+    /// The state of reliable responses to this INVITE; None where they are not reliable.
+    pub(super) fn reliable_for(&mut self, invite: &Message<'_>) -> Option<Reliable> {
+        let required = option_tag::is_required(invite, option_tag::RELIABLE);
+        let wanted = self.settings.reliable_when_supported && option_tag::is_supported(invite, option_tag::RELIABLE);
+        (required || wanted).then(|| Reliable {
+            next: reliable::first_number(self.rng.next_u64()),
+            cseq: invite.cseq().map_or(0, |cseq| cseq.number),
+            unpracked: None,
+            late: None,
+            described: false,
+            waiting: None,
+            answer_due: false,
+        })
+    }
+
+    /// True when the caller cannot be told now; he is told after his PRACK.
+    pub(super) fn must_wait_to_tell(&mut self, id: CallId, status: u16) -> bool {
+        let Some(reliable) = self.calls.get_mut(&id).and_then(|call| call.caller.reliable.as_mut()) else {
+            return false;
+        };
+        if reliable.unpracked.is_none() {
+            return false;
+        }
+        reliable.waiting = Some(reliable.waiting.map_or(status, |waiting| waiting.max(status)));
+        true
+    }
+
+    /// True when the caller's 2xx must wait for his PRACK; it is sent then.
+    pub(super) fn must_wait_to_answer(&mut self, id: CallId) -> bool {
+        let Some(reliable) = self.calls.get_mut(&id).and_then(|call| call.caller.reliable.as_mut()) else {
+            return false;
+        };
+        reliable.answer_due = reliable.unpracked.as_ref().is_some_and(|unpracked| unpracked.described);
+        reliable.answer_due
+    }
+
+    /// Encodes a provisional response; a reliable one gets its number, and is repeated until its PRACK (RFC 3262 §3).
+    pub(super) fn encode_provisional(&mut self, now: Now, id: CallId, status: u16, response: Builder) -> Bytes {
+        let Some(caller) = self.calls.get_mut(&id).map(|call| &mut call.caller) else { return response.encode() };
+        let described = caller.describes(status);
+        let response = if described { response.body("application/sdp", &caller.sdp) } else { response };
+        let Some(reliable) = &mut caller.reliable else { return response.encode() };
+        let rseq = reliable.next;
+        reliable.next += 1;
+        reliable.described |= described;
+        let bytes = response
+            .header(Name::Require, option_tag::RELIABLE)
+            .header(Name::RSeq, rseq.to_string().as_bytes())
+            .encode();
+        let (repeat_at, give_up_at) = (now.mono + T1, now.mono + T1 * 64);
+        let unpracked =
+            Unpracked { rseq, status, bytes: bytes.clone(), described, repeat_at, interval: T1, give_up_at };
+        self.alarms.insert(unpracked.due(), Alarm::Unpracked(id));
+        reliable.unpracked = Some(unpracked);
+        bytes
+    }
+
+    /// Repeats a reliable response at doubled intervals, or gives up after 64 T1.
+    ///
+    /// RFC 3262 §3 wants the INVITE refused then. Doubt favours the caller: a lost PRACK is no reason to refuse an emergency.
+    /// He is told, and answered, without asking for PRACK again; who has really gone is found by the missing ACK.
+    pub(super) fn repeat_provisional(&mut self, now: Now, id: CallId) {
+        let Some(caller) = self.calls.get_mut(&id).map(|call| &mut call.caller) else { return };
+        let Some(server) = caller.invite else { return };
+        let Some(unpracked) = caller.reliable.as_mut().and_then(|reliable| reliable.unpracked.as_mut()) else { return };
+        if now.mono >= unpracked.give_up_at {
+            let Some(given_up) = caller.reliable.take() else { return };
+            self.after_prack(now, id, given_up.answer_due, given_up.waiting);
+            return;
+        }
+        unpracked.interval *= 2;
+        unpracked.repeat_at = now.mono + unpracked.interval;
+        let (status, bytes, due) = (unpracked.status, unpracked.bytes.clone(), unpracked.due());
+        self.alarms.insert(due, Alarm::Unpracked(id));
+        self.transactions.respond(now.mono, server, status, bytes, &mut self.transmits);
+    }
+
+    /// The final response is sent: nothing is repeated any more.
+    pub(super) fn stop_provisional(&mut self, id: CallId) {
+        let reliable = self.calls.get_mut(&id).and_then(|call| call.caller.reliable.as_mut());
+        let Some(reliable) = reliable else { return };
+        (reliable.waiting, reliable.answer_due) = (None, false);
+        if let Some(unpracked) = reliable.unpracked.take() {
+            reliable.late = Some(unpracked.rseq);
+            self.alarms.remove(unpracked.due(), Alarm::Unpracked(id));
+        }
+    }
+
+    /// PRACK (RFC 3262 §3): 200 when it names what waits for it, else 481. It may hold an answer, or a new offer (§5).
+    pub(super) fn pracked(&mut self, now: Now, taken: &Taken<'_, '_>, who: Who) {
+        let Some(rack) = RAck::read(taken.message) else { return self.reply(now, taken, 400, &[]) };
+        let Who::Caller(id) = who else { return self.reply(now, taken, 481, &[]) };
+        let reliable = self.calls.get_mut(&id).and_then(|call| call.caller.reliable.as_mut());
+        let Some(reliable) = reliable.filter(|reliable| (reliable.cseq, Method::Invite) == (rack.cseq, rack.method))
+        else {
+            return self.reply(now, taken, 481, &[]);
+        };
+        let current = reliable.unpracked.take_if(|unpracked| unpracked.rseq == rack.rseq);
+        let late = reliable.late.take_if(|late| *late == rack.rseq);
+        let (answer_due, waiting) = (reliable.answer_due, reliable.waiting.take_if(|_| current.is_some()));
+        match &current {
+            Some(unpracked) => {
+                self.alarms.remove(unpracked.due(), Alarm::Unpracked(id));
+            }
+            None if late.is_none() => return self.reply(now, taken, 481, &[]),
+            None => {}
+        }
+        self.answer_prack(now, taken, who);
+        if current.is_some() {
+            self.after_prack(now, id, answer_due, waiting);
+        }
+    }
+
+    fn answer_prack(&mut self, now: Now, taken: &Taken<'_, '_>, who: Who) {
+        let offered = self.line_mut(who).and_then(|line| line.sound.as_ref()).is_some_and(|sound| sound.offered);
+        if offered {
+            self.take_late_answer(now, who, taken.message);
+            return self.reply(now, taken, 200, &[]);
+        }
+        match session_description(taken.message).map(|body| self.take_offer(now, who, body)) {
+            None => self.reply(now, taken, 200, &[]),
+            Some(Ok(body)) => self.reply_described(now, taken, Some(&body), &[]),
+            Some(Err(_)) => self.reply(now, taken, 488, &[]),
+        }
+    }
+
+    fn after_prack(&mut self, now: Now, id: CallId, answer_due: bool, waiting: Option<u16>) {
+        if answer_due {
+            self.answer_caller(now, id);
+        } else if let Some(status) = waiting {
+            self.tell_caller(now, id, status);
+        }
+    }
+
+    /// A provisional response of a phone: keeps its early dialog, and acknowledges it when it is reliable (RFC 3262 §4).
+    /// False when it is to be ignored: a repetition, or one that came too early.
+    pub(super) fn early_response(&mut self, now: Now, id: CallId, leg: LegNo, message: &Message<'_>) -> bool {
+        let who = Who::Offer(id, leg);
+        let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return false };
+        let rseq = reliable::rseq(message);
+        let Ok(dialog) = Dialog::as_caller(&offer.from, offer.cseq, message) else { return rseq.is_none() };
+        let key = dialog.key().clone();
+        if key.remote_tag.is_empty() {
+            return rseq.is_none();
+        }
+        if !offer.early.contains_key(&key) {
+            if offer.early.len() >= EARLY_DIALOGS_MAX {
+                return rseq.is_none();
+            }
+            offer.early.insert(key.clone(), Early { dialog, order: Order::default(), agreed: None });
+            self.dialogs.insert(key.clone(), who);
+        }
+        let Some(rseq) = rseq else { return true };
+        let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return false };
+        let local = offer.line.sound.as_ref().map(|sound| sound.local);
+        let Some(early) = offer.early.get_mut(&key) else { return false };
+        match early.order.take(rseq) {
+            Heard::New => {}
+            Heard::Again | Heard::TooEarly => return false,
+        }
+        if early.agreed.is_none() {
+            let answer = session_description(message).and_then(|body| sdp::read(body).ok());
+            early.agreed = answer.zip(local).and_then(|(answer, local)| offer_answer::accept(&answer, local).ok());
+        }
+        let (builder, _) = early.dialog.request(Method::Prack);
+        self.send_prack(now, who, builder, rseq, message);
+        true
+    }
+
+    fn send_prack(&mut self, now: Now, who: Who, builder: Builder, rseq: u32, message: &Message<'_>) {
+        let Some(flow) = self.line_mut(who).map(|line| line.flow) else { return };
+        let cseq = message.cseq().map_or(0, |cseq| cseq.number);
+        let branch = format!("z9hG4bK{}", self.rng.token());
+        let rack = format!("{rseq} {cseq} INVITE");
+        let bytes =
+            builder.header(Name::RAck, rack.as_bytes()).via(flow.transport, self.advertised(flow), &branch).encode();
+        let sent = self.transactions.send(now.mono, flow, Method::Prack, &branch, bytes, &mut self.transmits);
+        if let Some(client) = sent {
+            self.transactions.forget(client);
+        }
+    }
+
+    /// Forgets the early dialogs of a leg, but for the one that is its dialog now.
+    pub(super) fn drop_early(&mut self, who: Who) {
+        let Who::Offer(id, leg) = who else { return };
+        let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return };
+        let early = std::mem::take(&mut offer.early);
+        let confirmed = offer.line.dialog.as_ref().map(|dialog| dialog.key());
+        for key in early.keys().filter(|key| Some(*key) != confirmed) {
+            self.dialogs.remove(key);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What happens inside a session, with real peers: hold and resume of both sides, reliable responses, session timers.
+
+use std::time::Duration;
+
+use super::baresip::Baresip;
+use super::pjsua::Pjsua;
+use super::service::Service;
+use super::three_callers::{Phone, of};
+use super::tone::assert_heard;
+use super::trunk::{Caller, Manner};
+
+/// The last seconds of what somebody heard, in samples.
+const LAST: usize = 2 * 8_000;
+
+#[test]
+fn an_operator_holds_and_resumes_and_both_hear_each_other_again() {
+    let service = Service::start(60, 1, "");
+    let mut phone = Baresip::start(&service, 1, 440);
+    let caller = Caller::calls(&service, 1, 700, Manner::Stays);
+    phone.rings_for(&caller.number);
+    phone.answers();
+    service.wait_for_call(&caller.number, "talking");
+    std::thread::sleep(Duration::from_secs(1));
+    phone.holds();
+    std::thread::sleep(Duration::from_secs(3));
+    phone.resumes();
+    std::thread::sleep(Duration::from_secs(4));
+    phone.hangs_up();
+    let number = caller.number.clone();
+    let heard = caller.ends().samples;
+    assert_heard("the caller in the end", &heard[heard.len() - LAST..], 440, &[700]);
+    // baresip stops its own recording at the hold: what it was sent afterwards is counted instead.
+    let records = service.records(1, |record| record["sound"].as_array().is_some_and(|legs| legs.len() == 2));
+    let record = of(&records, &number);
+    assert!(record["hold_ms"].as_u64().unwrap() > 2_000, "{record:#}");
+    let legs = record["sound"].as_array().unwrap();
+    let sent = legs.iter().find(|leg| leg["leg"] == 1).unwrap()["packets_out"].as_u64().unwrap();
+    // One second before the hold, four seconds after it, and nothing meanwhile.
+    assert!((200..320).contains(&sent), "{record:#}");
+}
+
+#[test]
+fn a_caller_with_reliable_responses_updates_holds_and_resumes() {
+    let service = Service::start(61, 1, "");
+    let mut phone = Baresip::start(&service, 1, 440);
+    let caller = Caller::calls(&service, 1, 700, Manner::HoldsFor(3_000));
+    phone.rings_for(&caller.number);
+    phone.answers();
+    phone.is_hung_up();
+    let number = caller.number.clone();
+    let heard = caller.ends().samples;
+    assert_heard("the caller in the end", &heard[heard.len() - LAST..], 440, &[700]);
+    let heard = phone.heard();
+    let heard = heard.last().unwrap();
+    assert_heard("the operator in the end", &heard[heard.len() - LAST..], 700, &[440]);
+    let records = service.records(1, |_| true);
+    let record = of(&records, &number);
+    assert_eq!((&record["outcome"], &record["ended_by"]), (&"answered".into(), &"caller".into()));
+    assert!(record["hold_ms"].as_u64().unwrap() > 2_000, "{record:#}");
+}
+
+#[test]
+fn a_phone_that_requires_reliable_responses_and_timers_takes_a_call() {
+    let service = Service::start(62, 1, "");
+    let mut phone = Pjsua::strict(&service, 1, 440);
+    let caller = Caller::calls(&service, 1, 700, Manner::HangsUpAfter(4_000));
+    phone.rings_for(&caller.number);
+    phone.answers();
+    service.wait_for_call(&caller.number, "talking");
+    let number = caller.number.clone();
+    let heard = caller.ends().samples;
+    assert_heard("the caller", &heard[heard.len() - LAST..], 440, &[700]);
+    let [ref heard] = phone.heard()[..] else { panic!("it had one call") };
+    assert_heard("the operator", &heard[heard.len() - LAST..], 700, &[440]);
+    let records = service.records(1, |_| true);
+    assert_eq!(of(&records, &number)["outcome"], "answered");
+}

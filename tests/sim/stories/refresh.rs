@@ -1,0 +1,219 @@
+//! Session timers (RFC 4028) on both legs.
+
+use siaga::switchboard::Settings;
+
+use super::*;
+
+fn timed() -> World {
+    let mut world = World::new(Settings { session_seconds: Some(1_800), ..settings() }, &["budi", "sari"]);
+    world.register("budi", BUDI);
+    world
+}
+
+/// The phone answers with more header fields in its 200.
+fn answers_with(world: &mut World, more: &str) -> String {
+    let invite = world.take(BUDI, "INVITE");
+    let answer = response(&invite, BUDI, "200 OK", &sdp(BUDI, 31_000));
+    world.receive(BUDI, &answer.replacen("Contact", &format!("{more}Contact"), 1));
+    world.take(BUDI, "ACK");
+    invite
+}
+
+fn expired(world: &World) -> Vec<bool> {
+    let kept = |kind: &FactKind| match kind {
+        FactKind::SessionExpired { kept, .. } => Some(*kept),
+        _ => None,
+    };
+    world.facts.iter().filter_map(|fact| kept(&fact.kind)).collect()
+}
+
+#[test]
+fn a_phone_that_knows_update_is_refreshed_with_it_at_half_time_again_and_again() {
+    let mut world = timed();
+    let mut caller = Caller::dials(&mut world);
+    let invite = answers_with(&mut world, "Allow: INVITE, UPDATE\r\nSession-Expires: 200;refresher=uac\r\n");
+    assert_eq!(header(&invite, "Session-Expires"), "1800;refresher=uac");
+    caller.is_answered(&mut world);
+    for _ in 0..3 {
+        world.pass(Duration::from_secs(99));
+        assert!(!world.has(BUDI, "UPDATE"));
+        world.pass(Duration::from_secs(1));
+        let update = world.take(BUDI, "UPDATE");
+        assert_eq!(header(&update, "Session-Expires"), "200;refresher=uac");
+        let answer = response(&update, BUDI, "200 OK", "");
+        world.receive(BUDI, &answer.replacen("Contact", "Session-Expires: 200;refresher=uac\r\nContact", 1));
+    }
+    caller.hangs_up(&mut world);
+    assert_eq!(expired(&world), [] as [bool; 0]);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_phone_without_update_is_refreshed_by_an_invite_that_changes_nothing() {
+    let mut world = timed();
+    let mut caller = Caller::dials(&mut world);
+    answers_with(&mut world, "Session-Expires: 200\r\n");
+    caller.is_answered(&mut world);
+    world.pass(Duration::from_secs(100));
+    let invite = world.take(BUDI, "INVITE");
+    assert!(invite.contains("m=audio") && invite.contains("a=sendrecv"), "{invite}");
+    assert_eq!(header(&invite, "CSeq"), "2 INVITE");
+    let answer = response(&invite, BUDI, "200 OK", &sdp(BUDI, 31_000));
+    for _ in 0..2 {
+        world.receive(BUDI, &answer);
+        assert_eq!(header(&world.take(BUDI, "ACK"), "CSeq"), "2 ACK", "a repeated 200 gets its ACK again");
+    }
+    assert_eq!(world.count(|kind| matches!(kind, FactKind::Held { .. })), 0);
+    caller.hangs_up(&mut world);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn glare_is_waited_out_longer_by_who_made_the_call_id() {
+    let mut world = timed();
+    let mut caller = Caller::dials_with(&mut world, "Supported: timer\r\n", true);
+    answers_with(&mut world, "Session-Expires: 1800\r\n");
+    let answer = caller.hears(&mut world, "SIP/2.0 200");
+    assert_eq!(header(&answer, "Session-Expires"), "1800;refresher=uas");
+    caller.acknowledges(&mut world);
+    world.pass(Duration::from_secs(900));
+    for (at, least, most) in [(BUDI, 2_100, 4_000), (TRUNK, 0, 2_000)] {
+        let invite = world.take(at, "INVITE");
+        world.sent.retain(|(to, _)| *to != at.parse().unwrap());
+        let busy = world.now.mono;
+        world.receive(at, &response(&invite, at, "491 Request Pending", ""));
+        while !world.has(at, "INVITE") {
+            world.pass(Duration::from_millis(10));
+        }
+        let waited = u64::try_from(world.now.mono.since(busy).as_millis()).unwrap();
+        assert!((least..=most + 20).contains(&waited), "{at} after {waited} ms");
+        let again = world.take(at, "INVITE");
+        world.receive(at, &response(&again, at, "200 OK", &sdp(at, 30_000)));
+    }
+    world.sent.clear();
+    caller.hangs_up(&mut world);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_peer_that_does_not_take_update_is_asked_by_invite() {
+    let mut world = timed();
+    let mut caller = Caller::dials(&mut world);
+    answers_with(&mut world, "Allow: UPDATE\r\nSession-Expires: 200\r\n");
+    caller.is_answered(&mut world);
+    world.pass(Duration::from_secs(100));
+    let update = world.take(BUDI, "UPDATE");
+    world.receive(BUDI, &response(&update, BUDI, "405 Method Not Allowed", ""));
+    world.pass(Duration::from_secs(1));
+    let invite = world.take(BUDI, "INVITE");
+    world.receive(
+        BUDI,
+        &response(&invite, BUDI, "422 Session Interval Too Small", "").replacen("Contact", "Min-SE: 500\r\nContact", 1),
+    );
+    world.sent.clear();
+    world.pass(Duration::from_secs(1));
+    assert_eq!(header(&world.take(BUDI, "INVITE"), "Session-Expires"), "500;refresher=uac");
+    caller.hangs_up(&mut world);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_caller_who_should_refresh_and_does_not_is_given_up_unless_he_is_heard() {
+    for heard in [false, true] {
+        let mut world = timed();
+        let more = "Supported: timer\r\nSession-Expires: 300;refresher=uac\r\n";
+        let mut caller = Caller::dials_with(&mut world, more, true);
+        answers(&mut world, BUDI);
+        let answer = caller.hears(&mut world, "SIP/2.0 200");
+        assert_eq!(header(&answer, "Session-Expires"), "300;refresher=uac");
+        assert!(answer.contains("Require: timer"), "{answer}");
+        caller.acknowledges(&mut world);
+        let (a, _) = ports(&world);
+        if heard {
+            world.step(Input::Media(Event::Heard { anchor: a }));
+        }
+        world.pass(Duration::from_secs(267));
+        assert_eq!(expired(&world), [] as [bool; 0]);
+        world.pass(Duration::from_secs(2));
+        assert_eq!(expired(&world), [heard]);
+        if heard {
+            world.pass(Duration::from_secs(900));
+            assert_eq!((endings(&world), expired(&world)), (vec![], vec![true]), "told once");
+            caller.hangs_up(&mut world);
+        } else {
+            assert_eq!(endings(&world), [(Side::Service, EndCause::CallerLost)]);
+            world.take(TRUNK, "BYE");
+        }
+        world.sent.clear();
+        world.assert_empty_in_the_end();
+    }
+}
+
+#[test]
+fn a_refresh_of_the_peer_starts_the_timer_again() {
+    let mut world = timed();
+    let more = "Supported: timer\r\nSession-Expires: 300;refresher=uac\r\n";
+    let mut caller = Caller::dials_with(&mut world, more, true);
+    answers(&mut world, BUDI);
+    caller.is_answered(&mut world);
+    for cseq in 2..6 {
+        world.pass(Duration::from_secs(150));
+        caller.asks(&mut world, "UPDATE", cseq, more, "");
+        let answer = world.take(TRUNK, "SIP/2.0 200");
+        assert_eq!(header(&answer, "Session-Expires"), "300;refresher=uac");
+    }
+    assert_eq!(expired(&world), [] as [bool; 0]);
+    caller.hangs_up_as(&mut world, 9);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_phone_that_does_not_know_the_session_any_more_gives_its_caller_back() {
+    let mut world = timed();
+    let mut caller = Caller::dials(&mut world);
+    answers_with(&mut world, "Allow: UPDATE\r\nSession-Expires: 200\r\n");
+    caller.is_answered(&mut world);
+    world.pass(Duration::from_secs(100));
+    let update = world.take(BUDI, "UPDATE");
+    world.receive(BUDI, &response(&update, BUDI, "481 Call/Transaction Does Not Exist", ""));
+    assert_eq!(world.count(|kind| matches!(kind, FactKind::OperatorLost { .. })), 1);
+    assert_eq!(endings(&world), []);
+    caller.hangs_up(&mut world);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_phone_that_answers_no_refresh_is_lost_at_the_end_of_its_session() {
+    let mut world = timed();
+    let mut caller = Caller::dials(&mut world);
+    answers_with(&mut world, "Session-Expires: 200\r\n");
+    caller.is_answered(&mut world);
+    world.pass(Duration::from_secs(199));
+    assert_eq!(expired(&world), [] as [bool; 0]);
+    world.pass(Duration::from_secs(2));
+    assert_eq!(expired(&world), [false]);
+    assert_eq!(world.count(|kind| matches!(kind, FactKind::OperatorLost { .. })), 1);
+    caller.hangs_up(&mut world);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn too_short_an_interval_is_refused_to_an_operator_and_never_to_a_caller() {
+    let mut world = timed();
+    let short = "Supported: timer\r\nSession-Expires: 30\r\n";
+    let mut caller = Caller::dials_with(&mut world, short, true);
+    let invite = answers(&mut world, BUDI);
+    let answer = caller.hears(&mut world, "SIP/2.0 200");
+    assert_eq!(header(&answer, "Session-Expires"), "30;refresher=uac");
+    caller.acknowledges(&mut world);
+    asks(&mut world, BUDI, &invite, "INVITE", 1, short, &sdp(BUDI, 31_000));
+    assert_eq!(header(&world.take(BUDI, "SIP/2.0 422"), "Min-SE"), "90");
+    world.pass(Duration::from_secs(59));
+    assert_eq!(endings(&world), [], "ours is no shorter than that of the shortest session");
+    caller.hangs_up(&mut world);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
