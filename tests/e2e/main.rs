@@ -14,6 +14,7 @@ mod http;
 mod kill;
 mod pjsua;
 mod process;
+mod secret_sound;
 mod service;
 mod three_callers;
 mod tone;

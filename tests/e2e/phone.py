@@ -1,6 +1,6 @@
 """An operator's phone made of pjsua2: registers, sends a tone, records what it hears.
 
-phone.py NAME PASSWORD DOMAIN OWN_ADDRESS HERTZ FOLDER; orders on standard input: accept, hangup, quit.
+phone.py NAME PASSWORD DOMAIN OWN_ADDRESS HERTZ FOLDER [srtp]; orders on standard input: accept, hangup, quit.
 Prints one word a line: registered, "incoming URI", established, closed.
 """
 
@@ -116,6 +116,9 @@ def main():
     settings.regConfig.registrarUri = f"sip:{domain}"
     settings.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", name, 0, password))
     settings.mediaConfig.transportConfig.boundAddress = own
+    if "srtp" in sys.argv[7:]:
+        settings.mediaConfig.srtpUse = pj.PJMEDIA_SRTP_MANDATORY
+        settings.mediaConfig.srtpSecureSignaling = 0
     account = Account()
     account.create(settings)
     threading.Thread(target=read, daemon=True).start()

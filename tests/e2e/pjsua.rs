@@ -19,6 +19,21 @@ pub(crate) struct Pjsua {
 }
 
 impl Pjsua {
+    /// Registers as `op<n>`; `srtp`: it takes and offers no plain sound.
+    pub(crate) fn with(service: &Service, n: u8, hertz: u32, srtp: bool) -> Self {
+        let (name, folder) = (format!("op{n}"), service.path().join(format!("op{n}")));
+        std::fs::create_dir(&folder).unwrap();
+        let python = concat!(env!("CARGO_MANIFEST_DIR"), "/target/pjsua2/bin/python");
+        assert!(std::path::Path::new(python).exists(), "pjsua2 is missing: scripts/setup test installs it");
+        let mut command = Command::new(python);
+        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/phone.py"));
+        command.args([&name, &format!("pw-{name}"), &service.host(1), &service.host(2 + n), &hertz.to_string()]);
+        command.arg(&folder).args(srtp.then_some("srtp")).stdin(Stdio::piped());
+        let running = Running::start("pjsua", &folder, &mut command);
+        service.wait_for_state(&name, "ready");
+        Self { name, hertz, folder, running, seen: 0 }
+    }
+
     fn order(&mut self, order: &str) {
         writeln!(self.running.child.stdin.as_mut().unwrap(), "{order}").unwrap();
     }
@@ -39,17 +54,7 @@ impl Pjsua {
 
 impl Phone for Pjsua {
     fn start(service: &Service, n: u8, hertz: u32) -> Self {
-        let (name, folder) = (format!("op{n}"), service.path().join(format!("op{n}")));
-        std::fs::create_dir(&folder).unwrap();
-        let python = concat!(env!("CARGO_MANIFEST_DIR"), "/target/pjsua2/bin/python");
-        assert!(std::path::Path::new(python).exists(), "pjsua2 is missing: scripts/setup test installs it");
-        let mut command = Command::new(python);
-        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/phone.py"));
-        command.args([&name, &format!("pw-{name}"), &service.host(1), &service.host(2 + n), &hertz.to_string()]);
-        command.arg(&folder).stdin(Stdio::piped());
-        let running = Running::start("pjsua", &folder, &mut command);
-        service.wait_for_state(&name, "ready");
-        Self { name, hertz, folder, running, seen: 0 }
+        Self::with(service, n, hertz, false)
     }
 
     fn hertz(&self) -> u32 {

@@ -22,13 +22,18 @@ pub(crate) struct Service {
 impl Service {
     /// Starts with operators `op1` … and more lines for `[queue]`.
     pub(crate) fn start(net: u8, operators: usize, queue: &str) -> Self {
+        Self::with_media(net, operators, queue, "")
+    }
+
+    /// The same with more lines for `[media]`.
+    pub(crate) fn with_media(net: u8, operators: usize, queue: &str, media: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut service = Self { folder, net, running: None, starts: 0 };
         let (host, trunk) = (service.host(1), service.host(2));
         let prompts = concat!(env!("CARGO_MANIFEST_DIR"), "/config/prompts");
         let config = format!(
             "[sip]\ndomain = \"{host}\"\nlisten = [\"udp:{host}:5060\"]\n[[trunk]]\nname = \"telco\"\n\
-             peers = [\"{trunk}/32\"]\n[media]\nlisten = \"{host}\"\nports = [20000, 20399]\n[queue]\n{queue}\n\
+             peers = [\"{trunk}/32\"]\n[media]\nlisten = \"{host}\"\nports = [20000, 20399]\n{media}\n[queue]\n{queue}\n\
              [console]\nlisten = \"{host}:8112\"\n[prompts]\ndir = \"{prompts}\"\n[log]\nlevel = \"debug\"\n"
         );
         std::fs::write(service.path().join("siaga.toml"), config).unwrap();

@@ -12,7 +12,7 @@ use siaga::clock::{Instant, Now, Timestamp};
 use siaga::ids::{CallId, OperatorId, Rng};
 use siaga::sip::digest::Ha1;
 use siaga::sip::flow::Flow;
-use siaga::switchboard::{Account, AnswerMode, ConsoleCommand, Input, Output, Settings, Switchboard};
+use siaga::switchboard::{Account, AnswerMode, ConsoleCommand, Input, Output, Settings, SrtpOffer, Switchboard};
 
 use super::endpoint::{Heard, Io};
 use super::phone::{self, Phone};
@@ -115,6 +115,9 @@ fn settings_of(rng: &mut Rng) -> Settings {
     }
     if rng.below(2) == 0 {
         settings.trunks[0].keep_alive = Some(Duration::from_secs(60));
+    }
+    if rng.below(3) == 0 {
+        settings.srtp = SrtpOffer::Always;
     }
     settings.requeue_on_operator_lost = rng.below(4) > 0;
     settings.acd.login_on_register = rng.below(3) > 0;

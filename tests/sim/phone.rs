@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::endpoint::{Heard, Io, PATIENCE, Pace, RepeatId, Repeats, Said};
-use super::world::sdp;
+use super::world::{sdp, secret};
 
 /// What a phone wakes up for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +63,8 @@ struct Leg {
     bye: Option<RepeatId>,
     reinvite: Option<RepeatId>,
     on_hold: bool,
+    /// Offered under SRTP.
+    secret: bool,
     cseq: u32,
 }
 
@@ -217,6 +219,7 @@ impl Phone {
             bye: None,
             reinvite: None,
             on_hold: false,
+            secret: heard.text.contains("RTP/SAVP"),
             cseq: 0,
         };
         io.wake(Duration::from_secs(400), Alarm::Leg(id, Deed::Forget));
@@ -271,7 +274,7 @@ impl Phone {
     }
 
     fn picks_up(&mut self, leg: &mut Leg, usable: bool, io: &mut Io<'_, Alarm>) {
-        let body = self.sdp(leg.id, "sendrecv");
+        let body = self.described(leg, "sendrecv");
         let body = if usable { body } else { body.replace("m=audio", "m=video") };
         leg.last = again_as(&leg.last, "200 OK", &body);
         leg.state = State::PickedUp;
@@ -353,7 +356,7 @@ impl Phone {
     }
 
     fn holds(&mut self, leg: &mut Leg, io: &mut Io<'_, Alarm>) {
-        let body = self.sdp(leg.id, if leg.on_hold { "sendrecv" } else { "inactive" });
+        let body = self.described(leg, if leg.on_hold { "sendrecv" } else { "inactive" });
         let text = self.in_dialog(leg, "INVITE", &body);
         leg.reinvite = Some(self.said.start(io, Pace::Invite, text, Alarm::Again));
     }
@@ -451,6 +454,11 @@ impl Phone {
 
     fn rtp(&self, leg: u32) -> SocketAddr {
         SocketAddr::new(self.at.ip(), self.rtp_port(leg))
+    }
+
+    fn described(&self, leg: &Leg, direction: &str) -> String {
+        let plain = self.sdp(leg.id, direction);
+        if leg.secret { secret(&plain) } else { plain }
     }
 
     fn sdp(&self, leg: u32, direction: &str) -> String {

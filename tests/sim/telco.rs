@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::endpoint::{Heard, Io, Pace, RepeatId, Repeats, Said};
-use super::world::{TRUNK, sdp};
+use super::world::{TRUNK, sdp, secret};
 
 const PROXY_PATIENCE: Duration = Duration::from_secs(180);
 
@@ -60,6 +60,8 @@ pub(crate) struct Caller {
     deaf_to: u32,
     /// His INVITE had no offer: he answers ours in the ACK (RFC 3261 §13.2.1).
     delayed: bool,
+    /// His trunk offers SRTP.
+    secret: bool,
     // What the judge asks afterwards.
     pub(crate) saw_200: bool,
     pub(crate) refused: Option<u16>,
@@ -89,6 +91,7 @@ impl Caller {
             on_hold: false,
             deaf_to: 0,
             delayed: io.chance(5),
+            secret: io.chance(10),
             saw_200: false,
             refused: None,
             cancelled: false,
@@ -344,7 +347,8 @@ impl Caller {
     }
 
     fn sdp(&self, direction: &str) -> String {
-        sdp(TRUNK, self.rtp_port()).replace("sendrecv", direction)
+        let plain = sdp(TRUNK, self.rtp_port()).replace("sendrecv", direction);
+        if self.secret && !self.delayed { secret(&plain) } else { plain }
     }
 
     fn request(&self, method: &str, uri: &str, branch: &str, cseq: u32, body: &str) -> String {
