@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use crate::cdr::fact::Callee;
 use crate::ids::OperatorId;
+use crate::sip::sdes::Secrecy;
 
 use super::Switchboard;
 use super::call::{Call, Stage};
-use super::leg::{OfferState, Who};
+use super::leg::{OfferState, Sound, Who};
 
 impl Switchboard {
     /// Checks every invariant; the text names the first that is broken.
@@ -52,6 +53,13 @@ impl Switchboard {
             if call.holding != (holds(call.caller.line.sound.as_ref()), holds(operator)) {
                 return Err("who is on hold is not what was agreed");
             }
+        }
+        let sounds = call.legs.values().filter_map(|leg| leg.line.sound.as_ref());
+        let open = |sound: &Sound| {
+            sound.local.terms.secrecy == Secrecy::Required && sound.agreed.is_some_and(|agreed| agreed.crypto.is_none())
+        };
+        if sounds.chain(&call.caller.line.sound).any(open) {
+            return Err("a leg that must be secret is not");
         }
         if call.is_over() && call.caller.line.sound.is_some() {
             return Err("it is over but holds a port");

@@ -27,19 +27,25 @@ pub(crate) struct Baresip {
 impl Baresip {
     /// Starts a phone that registers as `op<n>`.
     pub(crate) fn start(service: &Service, n: u8, hertz: u32) -> Self {
-        Self::start_over(service, n, hertz, "")
+        Self::with(service, n, hertz, "", "", "")
     }
 
     /// Starts a phone that registers over a transport (`;transport=tcp`).
     pub(crate) fn start_over(service: &Service, n: u8, hertz: u32, transport: &str) -> Self {
+        Self::with(service, n, hertz, transport, "", "")
+    }
+
+    /// Starts a phone with a transport, more parameters for the account and more lines for the configuration.
+    pub(crate) fn with(service: &Service, n: u8, hertz: u32, transport: &str, parameters: &str, lines: &str) -> Self {
         let (name, host, domain) = (format!("op{n}"), service.host(2 + n), service.host(1));
         let folder = service.path().join(&name);
         std::fs::create_dir(&folder).unwrap();
         let modules = until("baresip's modules are there", modules);
         // A phone that takes no TLS connections registers at the service's port for them.
         let port = if transport.ends_with("tls") { ":5061" } else { "" };
-        let account =
-            format!("<sip:{name}@{domain}{port}{transport}>;auth_pass=pw-{name};regint=60;audio_codecs=PCMA\n");
+        let account = format!(
+            "<sip:{name}@{domain}{port}{transport}>;auth_pass=pw-{name};regint=60;audio_codecs=PCMA{parameters}\n"
+        );
         std::fs::write(folder.join("accounts"), account).unwrap();
         std::fs::write(folder.join("contacts"), "").unwrap();
         let shown = folder.display();
@@ -48,7 +54,7 @@ impl Baresip {
              module aubridge.so\nmodule sndfile.so\nmodule_tmp account.so\nmodule_app ctrl_tcp.so\nmodule_app menu.so\n\
              audio_source ausine,{hertz}\nausrc_srate 48000\nausrc_channels 2\naudio_player aubridge,{name}\n\
              audio_alert aubridge,{name}-bell\nsnd_path {shown}\nctrl_tcp_listen {host}:4444\nrtp_timeout 60\n\
-             call_local_timeout 120\n"
+             call_local_timeout 120\n{lines}"
         );
         std::fs::write(folder.join("config"), config).unwrap();
         let mut command = Command::new("baresip");

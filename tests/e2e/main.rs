@@ -16,6 +16,7 @@ mod names;
 mod pjsua;
 mod process;
 mod scanners;
+mod secret_sound;
 mod service;
 mod sessions;
 mod streams;

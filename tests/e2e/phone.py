@@ -1,7 +1,7 @@
 """An operator's phone made of pjsua2: registers, sends a tone, records what it hears.
 
-phone.py NAME PASSWORD DOMAIN OWN_ADDRESS HERTZ FOLDER TRANSPORT plain|strict; orders on standard input: accept, hangup, quit.
-A strict one takes no call without 100rel and session timers.
+phone.py NAME PASSWORD DOMAIN OWN_ADDRESS HERTZ FOLDER TRANSPORT MANNER; orders on standard input: accept, hangup, quit.
+MANNER is plain, strict or srtp. A strict one takes no call without 100rel and session timers, one with srtp no plain sound.
 Prints one word a line: registered, "incoming URI", established, closed.
 """
 
@@ -122,6 +122,9 @@ def main():
     if manner == "strict":
         settings.callConfig.prackUse = pj.PJSUA_100REL_MANDATORY
         settings.callConfig.timerUse = pj.PJSUA_SIP_TIMER_REQUIRED
+    if manner == "srtp":
+        settings.mediaConfig.srtpUse = pj.PJMEDIA_SRTP_MANDATORY
+        settings.mediaConfig.srtpSecureSignaling = 0
     account = Account()
     account.create(settings)
     threading.Thread(target=read, daemon=True).start()

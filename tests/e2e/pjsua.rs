@@ -24,6 +24,11 @@ impl Pjsua {
         Self::start_as(service, n, hertz, "udp", "strict")
     }
 
+    /// Starts a phone that takes and offers no plain sound.
+    pub(crate) fn secret(service: &Service, n: u8, hertz: u32) -> Self {
+        Self::start_as(service, n, hertz, "udp", "srtp")
+    }
+
     fn start_as(service: &Service, n: u8, hertz: u32, transport: &str, manner: &str) -> Self {
         let (name, folder) = (format!("op{n}"), service.path().join(format!("op{n}")));
         std::fs::create_dir(&folder).unwrap();

@@ -22,7 +22,12 @@ pub(crate) struct Service {
 impl Service {
     /// Starts with operators `op1` … and more lines for `[queue]`.
     pub(crate) fn start(net: u8, operators: usize, queue: &str) -> Self {
-        Self::start_over(net, operators, queue, &["udp"], "", "")
+        Self::with(net, operators, queue, &["udp"], "", "", "")
+    }
+
+    /// The same with more lines for `[media]`.
+    pub(crate) fn with_media(net: u8, operators: usize, queue: &str, media: &str) -> Self {
+        Self::with(net, operators, queue, &["udp"], "", "", media)
     }
 
     /// Starts with several transports (TLS on port 5061, with certificates made for it), more lines for `[sip]` and for the trunk.
@@ -33,6 +38,18 @@ impl Service {
         transports: &[&str],
         sip: &str,
         trunk_lines: &str,
+    ) -> Self {
+        Self::with(net, operators, queue, transports, sip, trunk_lines, "")
+    }
+
+    fn with(
+        net: u8,
+        operators: usize,
+        queue: &str,
+        transports: &[&str],
+        sip: &str,
+        trunk_lines: &str,
+        media: &str,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut service = Self { folder, net, running: None, starts: 0 };
@@ -49,7 +66,7 @@ impl Service {
         let prompts = concat!(env!("CARGO_MANIFEST_DIR"), "/config/prompts");
         let config = format!(
             "[sip]\ndomain = \"{host}\"\nlisten = [{listen}]\n{sip}\n[[trunk]]\nname = \"telco\"\n\
-             peers = [\"{trunk}/32\"]\n{trunk_lines}\n[media]\nlisten = \"{host}\"\nports = [20000, 20399]\n[queue]\n{queue}\n\
+             peers = [\"{trunk}/32\"]\n{trunk_lines}\n[media]\nlisten = \"{host}\"\nports = [20000, 20399]\n{media}\n[queue]\n{queue}\n\
              [console]\nlisten = \"{host}:8112\"\n[prompts]\ndir = \"{prompts}\"\n[log]\nlevel = \"debug\"\n"
         );
         std::fs::write(service.path().join("siaga.toml"), config).unwrap();

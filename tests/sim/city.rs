@@ -12,7 +12,7 @@ use siaga::clock::{Instant, Now, Timestamp};
 use siaga::ids::{CallId, OperatorId, Rng};
 use siaga::sip::digest::Ha1;
 use siaga::sip::flow::Flow;
-use siaga::switchboard::{Account, AnswerMode, ConsoleCommand, Input, Output, Settings, Switchboard};
+use siaga::switchboard::{Account, AnswerMode, ConsoleCommand, Input, Output, Settings, SrtpOffer, Switchboard};
 
 use super::endpoint::{Heard, Io};
 use super::phone::{self, Phone};
@@ -125,6 +125,9 @@ fn settings_of(rng: &mut Rng) -> Settings {
     }
     settings.reliable_when_supported = rng.below(2) == 0;
     settings.session_seconds = [None, Some(90), Some(120), Some(1_800)][usize::try_from(rng.below(4)).unwrap()];
+    if rng.below(3) == 0 {
+        settings.srtp = SrtpOffer::Always;
+    }
     settings.requeue_on_operator_lost = rng.below(4) > 0;
     settings.acd.login_on_register = rng.below(3) > 0;
     settings

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::endpoint::{Heard, Io, PATIENCE, Pace, RepeatId, Repeats, Said};
-use super::world::sdp;
+use super::world::{sdp, secret};
 
 /// What a phone wakes up for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +67,8 @@ struct Leg {
     bye: Option<RepeatId>,
     reinvite: Option<RepeatId>,
     on_hold: bool,
+    /// Offered under SRTP.
+    secret: bool,
     cseq: u32,
     /// CSeq of the last hold or resume, and of the last refresh.
     hold_cseq: u32,
@@ -239,6 +241,7 @@ impl Phone {
             bye: None,
             reinvite: None,
             on_hold: false,
+            secret: heard.text.contains("RTP/SAVP"),
             cseq: 0,
             plain: String::new(),
             hold_cseq: 0,
@@ -313,7 +316,7 @@ impl Phone {
     }
 
     fn picks_up(&mut self, leg: &mut Leg, usable: bool, io: &mut Io<'_, Alarm>) {
-        let body = self.sdp(leg.id, "sendrecv");
+        let body = self.described(leg, "sendrecv");
         let body = if usable { body } else { body.replace("m=audio", "m=video") };
         leg.last = self.answer_of(leg, &body, io);
         self.said.stop(leg.reliable.take());
@@ -470,6 +473,11 @@ impl Phone {
 
     fn rtp(&self, leg: u32) -> SocketAddr {
         SocketAddr::new(self.at.ip(), self.rtp_port(leg))
+    }
+
+    fn described(&self, leg: &Leg, direction: &str) -> String {
+        let plain = self.sdp(leg.id, direction);
+        if leg.secret { secret(&plain) } else { plain }
     }
 
     fn sdp(&self, leg: u32, direction: &str) -> String {

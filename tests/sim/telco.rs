@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::endpoint::{Heard, Io, Pace, RepeatId, Repeats, Said};
-use super::world::{TRUNK, sdp};
+use super::world::{TRUNK, sdp, secret};
 use session::Knows;
 
 const PROXY_PATIENCE: Duration = Duration::from_secs(180);
@@ -65,6 +65,8 @@ pub(crate) struct Caller {
     deaf_to: u32,
     /// His INVITE had no offer: he answers ours in the ACK (RFC 3261 §13.2.1).
     delayed: bool,
+    /// His trunk offers SRTP.
+    secret: bool,
     knows: Knows,
     last_rseq: Option<u32>,
     prack: Option<RepeatId>,
@@ -104,6 +106,7 @@ impl Caller {
             on_hold: false,
             deaf_to: 0,
             delayed: io.chance(5),
+            secret: io.chance(10),
             knows: Knows::some(io),
             last_rseq: None,
             prack: None,
@@ -389,7 +392,8 @@ impl Caller {
     }
 
     fn sdp(&self, direction: &str) -> String {
-        sdp(TRUNK, self.rtp_port()).replace("sendrecv", direction)
+        let plain = sdp(TRUNK, self.rtp_port()).replace("sendrecv", direction);
+        if self.secret && !self.delayed { secret(&plain) } else { plain }
     }
 
     fn request(&self, method: &str, uri: &str, branch: &str, cseq: u32, body: &str) -> String {

@@ -34,12 +34,6 @@ pub(crate) fn sdp(at: &str, port: u16) -> String {
     )
 }
 
-/// The same under SRTP, with the peer's tag.
-pub(crate) fn secret(sdp: &str) -> String {
-    let key = "d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj";
-    format!("{}a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{key}\r\n", sdp.replace("RTP/AVP", "RTP/SAVP"))
-}
-
 /// A response of a phone to a request of ours.
 pub(crate) fn response(request: &str, at: &str, status: &str, body: &str) -> String {
     let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };

@@ -221,3 +221,9 @@ impl World {
         assert_eq!((gauges.calls, gauges.transactions, gauges.anchors), (0, 0, 0));
     }
 }
+
+/// A description under SRTP, with the peer's tag.
+pub(crate) fn secret(sdp: &str) -> String {
+    let key = "d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj";
+    format!("{}a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{key}\r\n", sdp.replace("RTP/AVP", "RTP/SAVP"))
+}

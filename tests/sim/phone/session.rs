@@ -19,7 +19,7 @@ impl Phone {
     pub(super) fn rings_reliably(&mut self, leg: &mut Leg, io: &mut Io<'_, Alarm>) {
         leg.rseq = 1 + u32::try_from(io.rng.below(1_000)).unwrap();
         leg.described = io.chance(50);
-        let body = if leg.described { self.sdp(leg.id, "sendrecv") } else { String::new() };
+        let body = if leg.described { self.described(leg, "sendrecv") } else { String::new() };
         let text = again_as(&leg.plain, "180 Ringing", &body);
         leg.last = text.replacen("Contact", &format!("Require: 100rel\r\nRSeq: {}\r\nContact", leg.rseq), 1);
         leg.reliable = Some(self.said.start(io, Pace::Other, leg.last.clone(), Alarm::Again));
@@ -84,7 +84,7 @@ impl Phone {
                 let (status, body) = match leg.state {
                     State::Talking if offers && leg.reinvite.is_some() => ("491 Request Pending", String::new()),
                     State::Talking if offers => {
-                        ("200 OK", self.sdp(leg.id, if leg.on_hold { "inactive" } else { "sendrecv" }))
+                        ("200 OK", self.described(leg, if leg.on_hold { "inactive" } else { "sendrecv" }))
                     }
                     // The service has seen the 200, and we its ACK not yet.
                     State::Talking | State::PickedUp if !offers => ("200 OK", String::new()),
@@ -114,7 +114,7 @@ impl Phone {
     }
 
     pub(super) fn holds(&mut self, leg: &mut Leg, io: &mut Io<'_, Alarm>) {
-        let body = self.sdp(leg.id, if leg.on_hold { "sendrecv" } else { "inactive" });
+        let body = self.described(leg, if leg.on_hold { "sendrecv" } else { "inactive" });
         let (method, pace) = if io.chance(30) { ("UPDATE", Pace::Other) } else { ("INVITE", Pace::Invite) };
         let text = self.in_dialog(leg, method, &body);
         leg.hold_cseq = leg.cseq;
