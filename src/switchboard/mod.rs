@@ -2,6 +2,7 @@
 //!
 //! It owns every call and is the only one that decides; it must not know sockets, clocks, disks or threads.
 
+mod answer;
 mod call;
 mod caller;
 mod console;

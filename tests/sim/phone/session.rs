@@ -84,7 +84,7 @@ impl Phone {
                 let (status, body) = match leg.state {
                     State::Talking if offers && leg.reinvite.is_some() => ("491 Request Pending", String::new()),
                     State::Talking if offers => {
-                        ("200 OK", self.described(leg, if leg.on_hold { "inactive" } else { "sendrecv" }))
+                        ("200 OK", self.described(&leg, if leg.on_hold { "inactive" } else { "sendrecv" }))
                     }
                     // The service has seen the 200, and we its ACK not yet.
                     State::Talking | State::PickedUp if !offers => ("200 OK", String::new()),

@@ -1,0 +1,128 @@
+//! Answers of phones: the first connects, its repeats are acknowledged, all others are hung up (RFC 3261 §13.2.2.4).
+
+use crate::cdr::fact::{Callee, FactKind, OfferOutcome};
+use crate::clock::Now;
+use crate::ids::{CallId, LegNo};
+use crate::media::command::Command;
+use crate::sip::offer_answer;
+use crate::sip::sdp;
+use crate::sip::wire::{Message, Method};
+
+use super::Switchboard;
+use super::call::Stage;
+use super::leg::{OfferState, Who};
+use super::timers::Alarm;
+
+impl Switchboard {
+    /// The first 200: connects the two.
+    pub(super) fn offer_answered(&mut self, now: Now, id: CallId, leg: LegNo, message: &Message<'_>) {
+        let who = Who::Offer(id, leg);
+        let Some(offer) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)) else { return };
+        let (to, cseq, dialog) = (offer.to.clone(), offer.cseq, offer.dialog_of(message));
+        // After a reliable answer a description in the 2xx means nothing (RFC 6337 §2.2).
+        let early = dialog.as_ref().ok().and_then(|dialog| offer.early.get(dialog.key())?.agreed);
+        let answer = crate::sip::location::session_description(message).and_then(|body| sdp::read(body).ok());
+        let answer = answer
+            .zip(offer.line.sound.as_ref())
+            .and_then(|(answer, sound)| offer_answer::accept(&answer, sound.local).ok());
+        let (Some(agreed), Ok(dialog)) = (early.or(answer), dialog) else {
+            // A phone that answers with what nobody can use has not answered.
+            self.refuse_late_answer(now, id, leg, message);
+            return self.offer_over(now, id, leg, OfferOutcome::Rejected, Some(200));
+        };
+        self.dialogs.insert(dialog.key().clone(), who);
+        let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return };
+        let state = std::mem::replace(&mut offer.state, OfferState::Talking);
+        offer.line.dialog = Some(dialog);
+        offer.line.learn(message);
+        if let Some(sound) = &mut offer.line.sound {
+            sound.agree(agreed);
+        }
+        self.drop_offer_alarm(who, state);
+        self.ack(who, cseq);
+        self.begin_session(now, who, Self::session_of_answer(message));
+        self.fact(
+            now,
+            id,
+            FactKind::OfferEnded { leg, to: to.clone(), outcome: OfferOutcome::Answered, sip_status: Some(200) },
+        );
+        self.connect(now, id, leg, &to);
+        self.fact(now, id, FactKind::Answered { leg, by: to });
+    }
+
+    /// Joins the sound of caller and answerer, frees everybody else, answers the caller.
+    fn connect(&mut self, now: Now, id: CallId, leg: LegNo, to: &Callee) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let stage = std::mem::replace(&mut call.stage, Stage::Talking { leg });
+        call.announced = false;
+        call.talked = true;
+        call.holding = (false, false);
+        let others: Vec<LegNo> = call.legs.keys().copied().filter(|other| *other != leg).collect();
+        if let Stage::AllPhones { until } = stage {
+            self.alarms.remove(until, Alarm::PhonesOver(id));
+        }
+        for other in others {
+            self.end_leg(now, id, other, OfferOutcome::LostRace, None);
+        }
+        match to {
+            Callee::Operator(operator) => self.acd.answered(now, id, operator),
+            Callee::Number(_) => self.acd.leave(now, id),
+        }
+        self.answer_caller(now, id);
+        let Some(call) = self.calls.get(&id) else { return };
+        let operator = call.legs.get(&leg).and_then(|leg| leg.line.sound.as_ref());
+        let (Some(caller), Some(operator)) = (call.caller.line.sound.as_ref(), operator) else {
+            return self.breach(now, id, "a leg without a port was connected");
+        };
+        let (a, b, remotes) = (caller.anchor, operator.anchor, [caller, operator]);
+        for sound in remotes {
+            let anchor = sound.anchor;
+            self.media.extend(sound.remote().map(|remote| Command::Aim { anchor, remote }));
+        }
+        self.media.push(Command::Bridge { a, b });
+        if self.settings.record {
+            self.media.push(Command::Record { call: id, leg, caller: a, operator: b });
+        }
+        self.rejoin(now, id);
+    }
+
+    /// Acknowledges a 2xx of a leg's phone (RFC 3261 §13.2.2.4).
+    pub(super) fn ack(&mut self, who: Who, cseq: u32) {
+        let Some(flow) = self.line_mut(who).map(|line| line.next_flow()) else { return };
+        let branch = format!("z9hG4bK{}", self.rng.token());
+        let sent_by = self.advertised(flow).to_owned();
+        let Some(dialog) = self.line_mut(who).and_then(|line| line.dialog.as_ref()) else { return };
+        let bytes = dialog.ack(cseq).via(flow.transport, &sent_by, &branch).encode();
+        self.transmits.push(crate::sip::flow::Transmit { flow, bytes });
+    }
+
+    /// The same 200 again: our ACK was lost. Another dialog's 200 (a fork): not wanted.
+    pub(super) fn repeated_answer(&mut self, now: Now, id: CallId, leg: LegNo, message: &Message<'_>) {
+        let Some(offer) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)) else { return };
+        let theirs = crate::sip::dialog::DialogKey::of_response(message);
+        let same = offer.line.dialog.as_ref().is_some_and(|dialog| Some(dialog.key()) == theirs.as_ref());
+        let cseq = offer.cseq;
+        if same {
+            self.ack(Who::Offer(id, leg), cseq);
+        } else {
+            self.refuse_late_answer(now, id, leg, message);
+        }
+    }
+
+    /// A 200 that nobody wants any more: ACK, then BYE (RFC 3261 §13.2.2.4, §15.1.1).
+    pub(super) fn refuse_late_answer(&mut self, now: Now, id: CallId, leg: LegNo, message: &Message<'_>) {
+        let Some(offer) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)) else { return };
+        let (flow, cseq) = (offer.line.flow, offer.cseq);
+        let Ok(mut dialog) = offer.dialog_of(message) else { return };
+        let sent_by = self.advertised(flow).to_owned();
+        let branch = format!("z9hG4bK{}", self.rng.token());
+        let bytes = dialog.ack(cseq).via(flow.transport, &sent_by, &branch).encode();
+        self.transmits.push(crate::sip::flow::Transmit { flow, bytes });
+        let branch = format!("z9hG4bK{}", self.rng.token());
+        let bytes = dialog.request(Method::Bye).0.via(flow.transport, &sent_by, &branch).encode();
+        let sent = self.transactions.send(now.mono, flow, Method::Bye, &branch, bytes, &mut self.transmits);
+        if let Some(client) = sent {
+            self.transactions.forget(client);
+        }
+    }
+}
