@@ -8,6 +8,8 @@ pub const LEGS_PER_CALL_MAX: usize = 10_000;
 pub const LIVE_LEGS_PER_CALL_MAX: usize = 64;
 /// Operators known. Full: `operator add` and `operator import` refuse.
 pub const OPERATORS_MAX: usize = 10_000;
+/// Desks of the queue. More: the configuration is refused.
+pub const DESKS_MAX: usize = 16;
 /// Lines of a roster (10,000 operators for three months, 50 for fifty years). More: the roster is refused.
 pub const ROSTER_ENTRIES_MAX: usize = 1_000_000;
 /// Bindings of one address of record. Full: REGISTER gets 403 (RFC 3261 §10.3 leaves the policy to us).

@@ -1,5 +1,8 @@
 //! The configuration: the file that we ship works, and every fault is told at once, with its place.
 
+use std::collections::BTreeMap;
+
+use siaga::acd::desk::{DeskNo, Strategy};
 use siaga::config::Config;
 
 const SHIPPED: &str = include_str!("../config/siaga.toml");
@@ -110,4 +113,44 @@ fn a_trunk_needs_a_listener_of_its_transport() {
     {
         assert!(told.contains(key), "{key} is not told in:\n{told}");
     }
+}
+
+#[test]
+fn the_desks_of_the_file_know_their_calls_operators_and_overflow() {
+    let config = Config::parse(
+        "siaga.toml",
+        "[[trunk]]\nname = 'telco'\npeers = ['127.0.0.2']\n[queue]\nstrategy = 'round-robin'\n[[desk]]\nname = 'damkar'\nservices = ['fire']\nnumbers = ['113']\n\
+         operators = { budi = 2 }\noverflow_seconds = 20\noverflow = ['polisi']\n[[desk]]\nname = 'polisi'\n\
+         services = ['police']\nstrategy = 'random'\npriority = 3\n",
+    )
+    .unwrap();
+    let settings = config.switchboard();
+    let [queue, fire, police] = settings.acd.desks.as_slice() else { panic!("{:?}", settings.acd.desks) };
+    assert_eq!((queue.strategy, police.strategy), (Strategy::RoundRobin, Strategy::Random));
+    assert_eq!((queue.members.is_none(), fire.members.as_ref().map(BTreeMap::len)), (true, Some(1)));
+    assert_eq!(fire.overflow.to, [DeskNo(2)], "[queue] is the first");
+    assert_eq!(settings.desks[1].numbers, ["113"]);
+    assert_eq!(settings.desks.iter().map(|desk| desk.priority).collect::<Vec<_>>(), [0, 0, 3]);
+}
+
+#[test]
+fn desks_that_claim_the_same_or_overflow_to_nobody_are_told() {
+    let found = faults(
+        "[[trunk]]\nname = 'telco'\npeers = ['127.0.0.2']\n[[desk]]\nname = 'a'\nnumbers = ['112', '113']\noverflow_seconds = 5\noverflow = ['a', 'x']\n\
+         [[desk]]\nname = 'a'\nnumbers = ['113']\nservices = ['fire']\n\
+         [[desk]]\nname = 'b'\nservices = ['fire']\noperators = { 'no body' = 1 }\n",
+    );
+    let all = found.join("\n");
+    for part in [
+        "\"112\" is another's",
+        "\"113\" is another's",
+        "\"fire\" is another's",
+        "\"a\" is another desk's",
+        "\"a\" is no other desk",
+        "\"x\" is no other desk",
+        "\"no body\" is no operator's name",
+    ] {
+        assert!(all.contains(part), "{part}:\n{all}");
+    }
+    assert_eq!(found.len(), 7, "{all}");
 }

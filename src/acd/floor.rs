@@ -2,31 +2,35 @@
 //! tells of states that change.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use super::desk::{Desk, DeskNo, Merits, Rank, Strategy};
 use super::operator::{Operator, Work};
 use super::{Change, State};
 use crate::clock::{Deadlines, Instant, Timestamp};
-use crate::ids::{CallId, OperatorId};
+use crate::ids::{CallId, OperatorId, Rng};
 
 /// What the indexes hold of one operator.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Keys {
-    eligible: Option<Instant>,
+    eligible: Option<Merits>,
     callable: Option<(bool, Instant)>,
     deadline: Option<Instant>,
     shift_change: Option<Timestamp>,
     staffed: bool,
+    at_work: bool,
     state: Option<State>,
 }
 
 impl Keys {
     fn of(operator: &Operator) -> Self {
         Self {
-            eligible: operator.is_eligible().then_some(operator.idle_since),
-            callable: operator.is_callable().then_some((!operator.reachable, operator.idle_since)),
+            eligible: operator.is_eligible().then_some(operator.merits),
+            callable: operator.is_callable().then_some((!operator.reachable, operator.merits.idle_since)),
             deadline: operator.deadline(),
             shift_change: operator.shift_change,
             staffed: operator.is_staffed(),
+            at_work: operator.is_at_work(),
             state: Some(operator.state()),
         }
     }
@@ -36,18 +40,36 @@ impl Keys {
 #[derive(Debug, Default)]
 pub(super) struct Floor {
     operators: BTreeMap<OperatorId, Operator>,
-    /// Who can be offered a call, the longest idle first.
-    eligible: BTreeSet<(Instant, OperatorId)>,
+    desks: Vec<Desk>,
+    /// Who can be offered a call, by desk, in the order of its strategy.
+    eligible: Vec<BTreeSet<(Rank, OperatorId)>>,
+    /// How many are at each desk, whatever they do.
+    staffed_at: Vec<usize>,
     /// Whom the fallback can ring: those whose phones answer keep-alives first, then the longest idle.
     callable: BTreeSet<(bool, Instant, OperatorId)>,
     deadlines: Deadlines<OperatorId>,
     shift_changes: BTreeSet<(Timestamp, OperatorId)>,
     staffed: usize,
+    at_work: usize,
     by_state: [usize; 6],
     changes: Vec<Change>,
 }
 
 impl Floor {
+    /// Sets the desks; operators and their states stay.
+    pub(super) fn set_desks(&mut self, desks: Vec<Desk>) {
+        let old = std::mem::replace(self, Self::with_desks(desks));
+        self.changes = old.changes;
+        for (operator, facts) in old.operators {
+            self.add(&operator, facts);
+        }
+    }
+
+    fn with_desks(desks: Vec<Desk>) -> Self {
+        let (eligible, staffed_at) = (vec![BTreeSet::new(); desks.len()], vec![0; desks.len()]);
+        Self { desks, eligible, staffed_at, ..Self::default() }
+    }
+
     pub(super) fn add(&mut self, operator: &OperatorId, facts: Operator) {
         let keys = Keys::of(&facts);
         if self.operators.insert(operator.clone(), facts).is_none() {
@@ -103,9 +125,35 @@ impl Floor {
         self.operators.keys().cloned().collect()
     }
 
-    /// Who gets the next call, and since when he is idle.
-    pub(super) fn longest_idle(&self) -> Option<(Instant, OperatorId)> {
-        self.eligible.first().cloned()
+    /// Who gets the next call of a desk.
+    pub(super) fn first_ready(&self, desk: DeskNo, rng: &mut Rng) -> Option<OperatorId> {
+        let ready = self.eligible.get(usize::from(desk.0))?;
+        let ((level, _, _), first) = ready.first()?;
+        if self.strategy(desk) != Strategy::Random {
+            return Some(first.clone());
+        }
+        let alike = || ready.iter().take_while(|(rank, _)| rank.0 == *level);
+        let drawn = rng.below(u64::try_from(alike().count()).unwrap_or(1));
+        alike().nth(usize::try_from(drawn).unwrap_or(0)).map(|(_, operator)| operator.clone())
+    }
+
+    pub(super) fn strategy(&self, desk: DeskNo) -> Strategy {
+        self.desks.get(usize::from(desk.0)).map(|desk| desk.strategy).unwrap_or_default()
+    }
+
+    pub(super) fn desk(&self, desk: DeskNo) -> Option<&Desk> {
+        self.desks.get(usize::from(desk.0))
+    }
+
+    /// The least calls and the least talk of those who are at work: with what a newcomer begins, so that he is neither
+    /// flooded nor spared. Looked for only where a strategy counts work.
+    pub(super) fn least_work(&self) -> (u64, Duration) {
+        if !self.desks.iter().any(|desk| desk.strategy.counts_work()) {
+            return (0, Duration::ZERO);
+        }
+        let staffed = || self.operators.values().filter(|facts| facts.is_staffed()).map(|facts| &facts.merits);
+        let (calls, talk) = (staffed().map(|merits| merits.calls).min(), staffed().map(|merits| merits.talk).min());
+        (calls.unwrap_or(0), talk.unwrap_or_default())
     }
 
     /// At most `most` operators whom the fallback can ring.
@@ -126,9 +174,19 @@ impl Floor {
         self.deadlines.next()
     }
 
-    /// How many can be offered a call.
-    pub(super) fn eligible_count(&self) -> usize {
-        self.eligible.len()
+    /// How many can be offered a call of this desk.
+    pub(super) fn ready_count(&self, desk: DeskNo) -> usize {
+        self.eligible.get(usize::from(desk.0)).map_or(0, BTreeSet::len)
+    }
+
+    /// How many are at this desk, whatever they do.
+    pub(super) fn staffed_at(&self, desk: DeskNo) -> usize {
+        self.staffed_at.get(usize::from(desk.0)).copied().unwrap_or(0)
+    }
+
+    /// How many are at work and not on a break.
+    pub(super) fn at_work_count(&self) -> usize {
+        self.at_work
     }
 
     /// How many are at work, whatever they do.
@@ -142,7 +200,7 @@ impl Floor {
 
     /// Compares every index with the facts.
     pub(super) fn verify(&self) -> Result<(), String> {
-        let mut right = Self::default();
+        let mut right = Self::with_desks(self.desks.clone());
         for (operator, facts) in &self.operators {
             right.index(operator, Keys::default(), Keys::of(facts));
             if !facts.exists && !matches!(facts.work, Work::Offered { .. } | Work::Talking { .. }) {
@@ -158,14 +216,20 @@ impl Floor {
             && right.deadlines.len() == self.deadlines.len()
             && right.deadlines.next() == self.deadlines.next()
             && right.staffed == self.staffed
+            && right.at_work == self.at_work
+            && right.staffed_at == self.staffed_at
             && right.by_state == self.by_state;
         if same { Ok(()) } else { Err("an index of operators differs from their facts".to_owned()) }
     }
 
     fn index(&mut self, operator: &OperatorId, before: Keys, after: Keys) {
-        if before.eligible != after.eligible {
-            let key = |at| (at, operator.clone());
-            replace(&mut self.eligible, before.eligible.map(key), after.eligible.map(key));
+        if before.eligible != after.eligible || before.staffed != after.staffed {
+            for ((desk, ready), staffed) in self.desks.iter().zip(&mut self.eligible).zip(&mut self.staffed_at) {
+                let Some(level) = desk.level(operator) else { continue };
+                let key = |merits: Merits| (merits.rank(desk.strategy, level), operator.clone());
+                replace(ready, before.eligible.map(key), after.eligible.map(key));
+                *staffed = *staffed + usize::from(after.staffed) - usize::from(before.staffed);
+            }
         }
         if before.callable != after.callable {
             let key = |(far, at)| (far, at, operator.clone());
@@ -183,6 +247,7 @@ impl Floor {
             self.deadlines.insert(at, operator.clone());
         }
         self.staffed = self.staffed + usize::from(after.staffed) - usize::from(before.staffed);
+        self.at_work = self.at_work + usize::from(after.at_work) - usize::from(before.at_work);
         for (state, up) in [(before.state, false), (after.state, true)] {
             if let Some(count) = state.and_then(|state| self.by_state.get_mut(state.slot())) {
                 *count = if up { *count + 1 } else { count.saturating_sub(1) };

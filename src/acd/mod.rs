@@ -1,16 +1,18 @@
 //! Automatic call distribution: who waits, who is free, who gets whom. Pure; knows no SIP.
 //!
-//! Calls stand in one order, (priority, arrival), and keep their place until they are over. The operator who is longest
-//! without a call is first; a failed offer puts him behind the others. Every decision costs O(log n): the calls (`queue`)
-//! and the operators (`floor`) keep their indexes themselves.
+//! Calls stand in one order, (priority, arrival), whatever desk they are for, and keep their place until they are over.
+//! The desk's strategy says which of its operators is first: by default the one who is longest without a call, and a failed
+//! offer puts him behind the others. Every decision costs O(log n) for each desk: the calls (`queue`) and the operators
+//! (`floor`) keep their indexes themselves.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::clock::{Instant, Now, Timestamp, earliest};
-use crate::ids::{CallId, OperatorId};
+use crate::ids::{CallId, OperatorId, Rng};
 use crate::limits;
 
+pub mod desk;
 mod floor;
 mod operator;
 mod queue;
@@ -22,6 +24,7 @@ pub mod shift;
 mod tests;
 mod verify;
 
+use desk::{Desk, DeskNo, DeskSet};
 use floor::Floor;
 use operator::{Operator, Work};
 use queue::{Queue, Status};
@@ -30,6 +33,10 @@ use queue::{Queue, Status};
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// With a roster the calendar is looked at so often, should nothing else happen: its clock may jump.
 const CALENDAR_POLL: Duration = Duration::from_secs(60);
+/// Longest wrap-up from the moment at which it is prolonged.
+const WRAP_UP_MAX: Duration = Duration::from_secs(3600);
+/// Why somebody is on a break who did not answer.
+const UNANSWERED: &str = "unanswered";
 
 /// What the ACD is told by config.
 #[derive(Clone, Debug)]
@@ -38,12 +45,17 @@ pub struct Settings {
     pub wrap_up: Duration,
     /// Rest of an operator after an offer that he did not take.
     pub rest: Duration,
+    /// So many offers in a row unanswered or refused send an operator on a break, unless nobody else would be left at work;
+    /// 0: never.
+    pub unanswered_max: u32,
     /// After all of the fallback failed, a call waits so long before it is tried again.
     pub fallback_retry: Duration,
     /// True: a registered operator is logged in. False: he logs in by himself.
     pub login_on_register: bool,
     /// Who is on shift when.
     pub plan: shift::Plan,
+    /// The first is the queue of calls that no other is meant for. None: that one, with everybody.
+    pub desks: Vec<Desk>,
 }
 
 /// An operator's state.
@@ -118,22 +130,30 @@ pub struct Acd {
     floor: Floor,
     /// Operators whose withdrawal is still to be told.
     withdrawals: BTreeSet<OperatorId>,
+    /// The desk at which everybody is.
+    everybody: DeskNo,
+    offers: u64,
+    rng: Rng,
     /// The calendar as last seen.
     wall: Timestamp,
     calendar_at: Option<Instant>,
 }
 
 impl Acd {
-    /// Starts with no operators and no calls.
-    pub fn new(now: Now, settings: Settings) -> Self {
+    /// Starts with no operators and no calls. `rng` serves desks that choose at random.
+    pub fn new(now: Now, settings: Settings, rng: Rng) -> Self {
         let mut acd = Self {
             settings,
             queue: Queue::default(),
             floor: Floor::default(),
             withdrawals: BTreeSet::new(),
+            everybody: DeskNo(0),
+            offers: 0,
+            rng,
             wall: now.wall,
             calendar_at: None,
         };
+        acd.set_desks(&[]);
         acd.run_calendar(now);
         acd
     }
@@ -141,12 +161,14 @@ impl Acd {
     /// Takes new settings; calls and states stay, and wrap-ups and rests that run end as they would have.
     pub fn configure(&mut self, now: Now, settings: Settings) {
         let logs_in = settings.login_on_register && !self.settings.login_on_register;
-        self.settings = settings;
+        let former = std::mem::replace(&mut self.settings, settings).desks;
+        if former != self.settings.desks {
+            self.set_desks(&former);
+        }
         for operator in self.floor.names() {
-            self.floor.change(&operator, |facts| {
-                facts.logged_in = facts.logged_in || (logs_in && facts.registered);
-                None
-            });
+            if logs_in && self.floor.get(&operator).is_some_and(|facts| facts.registered) {
+                self.set_logged_in(&operator);
+            }
         }
         self.look_at_all_shifts(now);
         self.run_calendar(now);
@@ -179,14 +201,16 @@ impl Acd {
 
     /// The operator has, or has no more, a SIP binding.
     pub fn set_registered(&mut self, _now: Now, operator: &OperatorId, registered: bool) {
-        let logs_in = self.settings.login_on_register;
+        let changes = self.floor.get(operator).is_some_and(|facts| facts.registered != registered);
+        let logs_in = self.settings.login_on_register && changes;
         self.floor.change(operator, |facts| {
-            if logs_in && facts.registered != registered {
-                facts.logged_in = registered;
-            }
+            facts.logged_in = facts.logged_in && !logs_in;
             facts.registered = registered;
             None
         });
+        if logs_in && registered {
+            self.set_logged_in(operator);
+        }
     }
 
     /// The operator's phone answers, or no longer answers, keep-alives.
@@ -200,10 +224,7 @@ impl Acd {
     /// Logs an operator in. Idempotent.
     pub fn log_in(&mut self, _now: Now, operator: &OperatorId) -> Result<(), UnknownOperator> {
         self.known(operator)?;
-        self.floor.change(operator, |facts| {
-            facts.logged_in = true;
-            None
-        });
+        self.set_logged_in(operator);
         Ok(())
     }
 
@@ -238,15 +259,35 @@ impl Acd {
         self.floor.change(operator, |facts| {
             facts.paused = None;
             facts.rest_until = None;
+            facts.forgive();
             facts.end_wrap_up(now.mono)
         });
         Ok(())
     }
 
+    /// Prolongs an operator's wrap-up, to at most `WRAP_UP_MAX` from now. False: he has none.
+    pub fn extend_wrap_up(&mut self, now: Now, operator: &OperatorId, by: Duration) -> Result<bool, UnknownOperator> {
+        self.known(operator)?;
+        let mut has_one = false;
+        self.floor.change(operator, |facts| {
+            has_one = facts.extend_wrap_up(by, now.mono + WRAP_UP_MAX);
+            None
+        });
+        Ok(has_one)
+    }
+
     /// A caller comes in (the switchboard lets at most `limits::CALLS_MAX` in). Lower `priority` numbers go first, then
-    /// arrival. Idempotent.
-    pub fn enqueue(&mut self, _now: Now, call: CallId, priority: u8) {
-        self.queue.add(call, priority);
+    /// arrival, whatever the desks. A desk that is not known is the first. Idempotent.
+    pub fn enqueue(&mut self, now: Now, call: CallId, priority: u8, desk: DeskNo) {
+        let home = if self.settings.desks.len() > usize::from(desk.0) { desk } else { DeskNo(0) };
+        let overflow = self.floor.desk(home).map(|desk| desk.overflow.clone()).unwrap_or_default();
+        let many = overflow.length.is_some_and(|length| self.queue.waiting_at(home) >= length);
+        let after = if many { Some(Duration::ZERO) } else { overflow.after };
+        let to = match overflow.to.as_slice() {
+            [] => DeskSet::of(self.everybody),
+            desks => desks.iter().fold(DeskSet::default(), |all, desk| all.and(DeskSet::of(*desk))),
+        };
+        self.queue.add(call, priority, home, after.map(|after| (now.mono + after, to)));
     }
 
     /// The caller is gone, or is handled elsewhere: frees his place and every reservation for him. Someone who still
@@ -275,14 +316,18 @@ impl Acd {
         }
         self.withdrawals.remove(operator);
         let rest = self.settings.rest.max(PAUSE_MIN);
+        let (most, others) = (self.settings.unanswered_max, self.floor.at_work_count() > 1);
         self.floor.change(operator, |facts| {
-            facts.fail_offer(now.mono, blameless, rest);
+            let unanswered = facts.fail_offer(now.mono, blameless, rest);
+            if most > 0 && unanswered >= most && others && facts.is_at_work() {
+                facts.paused = Some(UNANSWERED.to_owned());
+            }
             None
         });
     }
 
     /// An operator answered: every other reservation for this call is freed. Ignored unless he is reserved for it.
-    pub fn answered(&mut self, _now: Now, call: CallId, operator: &OperatorId) {
+    pub fn answered(&mut self, now: Now, call: CallId, operator: &OperatorId) {
         let others = match self.queue.status(call) {
             Some(Status::Offered(reserved)) if reserved == operator => BTreeSet::new(),
             Some(Status::Fallback(reserved)) if reserved.contains(operator) => reserved.clone(),
@@ -297,7 +342,7 @@ impl Acd {
         self.withdrawals.remove(operator);
         self.queue.set(call, Status::Talking(operator.clone()));
         self.floor.change(operator, |facts| {
-            facts.answer(call);
+            facts.answer(now.mono, call);
             None
         });
     }
@@ -396,6 +441,38 @@ impl Acd {
         if asks {
             self.withdrawals.insert(operator.clone());
         }
+    }
+
+    fn set_logged_in(&mut self, operator: &OperatorId) {
+        if self.floor.get(operator).is_none_or(|facts| facts.logged_in) {
+            return;
+        }
+        let (calls, talk) = self.floor.least_work();
+        self.floor.change(operator, |facts| {
+            facts.logged_in = true;
+            facts.begin_work(calls, talk);
+            None
+        });
+    }
+
+    /// Takes the desks of the settings; `former` ones are found again by name.
+    fn set_desks(&mut self, former: &[Desk]) {
+        if self.settings.desks.is_empty() {
+            self.settings.desks.push(Desk::default());
+        }
+        self.settings.desks.truncate(limits::DESKS_MAX);
+        let mut desks = self.settings.desks.clone();
+        self.everybody = DeskNo(0);
+        if let Some(first) = desks.first().filter(|first| first.members.is_some()).cloned() {
+            self.everybody = DeskNo(u8::try_from(desks.len()).unwrap_or(u8::MAX));
+            desks.push(Desk { name: "everybody".to_owned(), strategy: first.strategy, ..Desk::default() });
+        }
+        let named = |name: &str| desks.iter().position(|desk| desk.name == name).and_then(|at| u8::try_from(at).ok());
+        let now_called = |desk: DeskNo| {
+            DeskNo(former.get(usize::from(desk.0)).and_then(|desk| named(&desk.name)).unwrap_or_default())
+        };
+        self.queue.set_desks(desks.len(), self.everybody, now_called);
+        self.floor.set_desks(desks);
     }
 
     /// Frees an operator who was reserved and had no chance to answer: he stays as long idle as he was.

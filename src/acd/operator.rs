@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::desk::Merits;
 use super::{State, View};
 use crate::clock::{Instant, Timestamp};
 use crate::ids::{CallId, OperatorId};
@@ -41,9 +42,12 @@ pub(super) struct Operator {
     pub(super) paused: Option<String>,
     pub(super) work: Work,
     pub(super) rest_until: Option<Instant>,
-    /// End of his last call's wrap-up, or his last failed offer: he who has the oldest gets the next call.
-    pub(super) idle_since: Instant,
+    /// What the desks' strategies look at. `idle_since` is the end of his last call's wrap-up, or his last failed offer.
+    pub(super) merits: Merits,
+    talking_since: Instant,
     blameless: u8,
+    /// Offers in a row that he let ring or refused.
+    unanswered: u32,
 }
 
 impl Operator {
@@ -58,31 +62,68 @@ impl Operator {
             paused: None,
             work: Work::Free,
             rest_until: None,
-            idle_since: now,
+            merits: Merits { idle_since: now, last_offer: 0, calls: 0, talk: Duration::ZERO },
+            talking_since: now,
             blameless: 0,
+            unanswered: 0,
         }
     }
 
-    /// Ends an offer that was not answered.
-    pub(super) fn fail_offer(&mut self, now: Instant, blameless: bool, rest: Duration) {
+    /// Ends an offer that was not answered. Gives how many in a row that were his fault.
+    pub(super) fn fail_offer(&mut self, now: Instant, blameless: bool, rest: Duration) -> u32 {
         self.work = Work::Free;
-        self.idle_since = now;
+        self.merits.idle_since = now;
+        self.unanswered = self.unanswered.saturating_add(u32::from(!blameless));
         self.blameless = if blameless { self.blameless.saturating_add(1) } else { BLAMELESS_MAX };
         if self.blameless >= BLAMELESS_MAX {
             self.blameless = 0;
             self.rest_until = Some(now + rest);
         }
+        self.unanswered
+    }
+
+    /// Reserves him for a call; `nth` is the number of the offer.
+    pub(super) fn reserve(&mut self, call: CallId, nth: u64) {
+        self.work = Work::Offered { call, withdrawn: false };
+        self.merits.last_offer = nth;
     }
 
     /// Takes the call that he was offered.
-    pub(super) fn answer(&mut self, call: CallId) {
+    pub(super) fn answer(&mut self, now: Instant, call: CallId) {
         self.work = Work::Talking { call };
+        self.talking_since = now;
+        self.merits.calls += 1;
+        self.forgive();
         self.blameless = 0;
         self.rest_until = None;
     }
 
+    /// What he left unanswered so far counts no more.
+    pub(super) const fn forgive(&mut self) {
+        self.unanswered = 0;
+    }
+
+    /// Begins to count his work, level with the one who has had least.
+    pub(super) const fn begin_work(&mut self, calls: u64, talk: Duration) {
+        self.merits.calls = calls;
+        self.merits.talk = talk;
+        self.unanswered = 0;
+    }
+
+    /// Prolongs a wrap-up; false when there is none.
+    pub(super) fn extend_wrap_up(&mut self, by: Duration, latest: Instant) -> bool {
+        match &mut self.work {
+            Work::WrapUp { until, .. } => {
+                *until = (*until).max((*until + by).min(latest));
+                true
+            }
+            Work::Free | Work::Offered { .. } | Work::Talking { .. } => false,
+        }
+    }
+
     /// Ends his talk. Returns the call when its wrap-up is over already.
     pub(super) fn hang_up(&mut self, call: CallId, now: Instant, wrap_up: Duration) -> Option<CallId> {
+        self.merits.talk += now.since(self.talking_since);
         self.work = Work::WrapUp { call, until: now + wrap_up };
         if wrap_up.is_zero() || !self.exists { self.end_wrap_up(now) } else { None }
     }
@@ -92,7 +133,7 @@ impl Operator {
         match self.work {
             Work::WrapUp { call, .. } => {
                 self.work = Work::Free;
-                self.idle_since = at;
+                self.merits.idle_since = at;
                 Some(call)
             }
             Work::Free | Work::Offered { .. } | Work::Talking { .. } => None,
@@ -125,6 +166,11 @@ impl Operator {
     /// True when he is at work: all but Offline, as far as he himself is concerned.
     pub(super) fn is_staffed(&self) -> bool {
         self.exists && self.on_shift && self.logged_in && self.registered && self.reachable
+    }
+
+    /// True when he is at work and not on a break.
+    pub(super) fn is_at_work(&self) -> bool {
+        self.is_staffed() && self.paused.is_none()
     }
 
     /// True when he can be offered a call now.

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::clock::{Deadlines, Instant};
+use super::desk::{DeskNo, DeskSet};
+use crate::clock::{Deadlines, Instant, earliest};
 use crate::ids::{CallId, OperatorId};
 use crate::limits;
 
@@ -10,7 +11,7 @@ use crate::limits;
 const OFFERS_MAX: usize = limits::LEGS_PER_CALL_MAX - 2;
 
 /// A place in the order: lower numbers are served first.
-type Place = (u8, u64);
+pub(super) type Place = (u8, u64);
 
 /// What becomes of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +32,12 @@ pub(super) enum Status {
 #[derive(Clone, Debug)]
 struct Call {
     place: Place,
+    /// Whose call it is.
+    home: DeskNo,
+    /// Where it can be offered, in this order of preference: at home, then by number.
+    desks: DeskSet,
+    /// When it goes to more desks.
+    widens: Option<(Instant, DeskSet)>,
     /// Offers made so far.
     offers: usize,
     status: Status,
@@ -39,8 +46,9 @@ struct Call {
 /// What the indexes hold of one call.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct Keys {
-    waits: bool,
-    offerable: bool,
+    /// Waits, and is this desk's.
+    waits: Option<DeskNo>,
+    offerable: DeskSet,
     untried: bool,
     spent: bool,
     retry: Option<Instant>,
@@ -49,10 +57,11 @@ struct Keys {
 impl Keys {
     fn of(call: &Call) -> Self {
         let spent = call.offers >= OFFERS_MAX;
+        let offerable = if spent { DeskSet::default() } else { call.desks };
         match &call.status {
-            Status::Waiting => Self { waits: true, offerable: !spent, untried: true, spent, retry: None },
+            Status::Waiting => Self { waits: Some(call.home), offerable, untried: true, spent, retry: None },
             Status::Held { until } => {
-                Self { waits: true, offerable: !spent, untried: false, spent: false, retry: Some(*until) }
+                Self { waits: Some(call.home), offerable, untried: false, spent: false, retry: Some(*until) }
             }
             Status::Offered(_) | Status::Fallback(_) | Status::Talking(_) => Self::default(),
         }
@@ -65,27 +74,57 @@ pub(super) struct Queue {
     calls: BTreeMap<CallId, Call>,
     /// Every call that waits.
     waiting: BTreeMap<Place, CallId>,
-    /// Of these, the ones that can be offered to an operator.
-    offerable: BTreeMap<Place, CallId>,
+    /// How many of these are each desk's.
+    waiting_at: Vec<usize>,
+    /// Of those that wait, the ones that can be offered to an operator, by desk.
+    offerable: Vec<BTreeMap<Place, CallId>>,
     /// Of those that wait, the ones that the fallback may take now.
     untried: BTreeMap<Place, CallId>,
     /// Of those that wait, the ones that have had all their offers: only the fallback is left.
     spent: BTreeMap<Place, CallId>,
     retries: Deadlines<CallId>,
+    /// When calls go to more desks than their own.
+    widenings: Deadlines<CallId>,
     /// The one call whose fallback rings operators.
     ringing: Option<CallId>,
     arrivals: u64,
 }
 
 impl Queue {
-    /// Gives a call its place. One that is here already keeps its own.
-    pub(super) fn add(&mut self, call: CallId, priority: u8) {
+    /// Sets how many desks there are, and which number each of the former ones has now. Calls keep their places; those that
+    /// had gone to more desks go to `everybody`.
+    pub(super) fn set_desks(&mut self, count: usize, everybody: DeskNo, now_called: impl Fn(DeskNo) -> DeskNo) {
+        let old = std::mem::take(self);
+        self.waiting_at = vec![0; count];
+        self.offerable = vec![BTreeMap::new(); count];
+        (self.ringing, self.arrivals) = (old.ringing, old.arrivals);
+        for (call, mut entry) in old.calls {
+            let (home, had_widened) = (now_called(entry.home), entry.desks != DeskSet::of(entry.home));
+            entry.home = home;
+            entry.desks = DeskSet::of(home);
+            if had_widened {
+                entry.desks = entry.desks.and(DeskSet::of(everybody));
+            }
+            entry.widens = entry.widens.map(|(at, _)| (at, DeskSet::of(everybody)));
+            self.put(call, entry);
+        }
+    }
+
+    /// Gives a call its place. One that is here already keeps its own. `widens`: when it goes to which desks besides.
+    pub(super) fn add(&mut self, call: CallId, priority: u8, home: DeskNo, widens: Option<(Instant, DeskSet)>) {
         if self.calls.contains_key(&call) {
             return;
         }
-        let entry = Call { place: (priority, self.arrivals), offers: 0, status: Status::Waiting };
+        let (place, desks) = ((priority, self.arrivals), DeskSet::of(home));
         self.arrivals += 1;
+        self.put(call, Call { place, home, desks, widens, offers: 0, status: Status::Waiting });
+    }
+
+    fn put(&mut self, call: CallId, entry: Call) {
         self.index(call, entry.place, Keys::default(), Keys::of(&entry));
+        if let Some((at, _)) = entry.widens {
+            self.widenings.insert(at, call);
+        }
         self.calls.insert(call, entry);
     }
 
@@ -119,12 +158,24 @@ impl Queue {
     pub(super) fn remove(&mut self, call: CallId) -> Option<Status> {
         let entry = self.calls.remove(&call)?;
         self.index(call, entry.place, Keys::of(&entry), Keys::default());
+        if let Some((at, _)) = entry.widens {
+            self.widenings.remove(at, call);
+        }
         self.set_ringing(call, false);
         Some(entry.status)
     }
 
-    /// Lets calls whose retry is due into the fallback again.
+    /// Lets calls whose retry is due into the fallback again, and those that have waited long enough to more desks.
     pub(super) fn expire(&mut self, now: Instant) {
+        while let Some((_, call)) = self.widenings.pop_due(now) {
+            let Some(entry) = self.calls.get_mut(&call) else { continue };
+            let (before, place) = (Keys::of(entry), entry.place);
+            if let Some((_, more)) = entry.widens.take() {
+                entry.desks = entry.desks.and(more);
+            }
+            let after = Keys::of(entry);
+            self.index(call, place, before, after);
+        }
         while let Some((_, call)) = self.retries.pop_due(now) {
             self.set(call, Status::Waiting);
         }
@@ -134,9 +185,22 @@ impl Queue {
         self.calls.get(&call).map(|entry| &entry.status)
     }
 
-    /// The next call for an operator.
-    pub(super) fn first_offerable(&self) -> Option<CallId> {
-        self.offerable.first_key_value().map(|(_, call)| *call)
+    /// The next call for an operator of this desk.
+    pub(super) fn first_offerable(&self, desk: DeskNo) -> Option<(Place, CallId)> {
+        self.offerable.get(usize::from(desk.0))?.first_key_value().map(|(place, call)| (*place, *call))
+    }
+
+    /// Where a call may be offered, its own desk first.
+    pub(super) fn desks_of(&self, call: CallId) -> impl Iterator<Item = DeskNo> {
+        let entry = self.calls.get(&call);
+        let more = entry.map(|entry| entry.desks).unwrap_or_default();
+        let home = entry.map(|entry| entry.home);
+        home.into_iter().chain(more.iter().filter(move |desk| Some(*desk) != home))
+    }
+
+    /// How many of a desk's calls wait.
+    pub(super) fn waiting_at(&self, desk: DeskNo) -> usize {
+        self.waiting_at.get(usize::from(desk.0)).copied().unwrap_or(0)
     }
 
     /// The next call for the fallback.
@@ -163,7 +227,7 @@ impl Queue {
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.retries.next()
+        earliest(self.retries.next(), self.widenings.next())
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (CallId, &Status)> {
@@ -173,10 +237,15 @@ impl Queue {
     /// Compares every index with the calls.
     pub(super) fn verify(&self) -> Result<(), String> {
         let mut right = Self::default();
+        right.waiting_at = vec![0; self.waiting_at.len()];
+        right.offerable = vec![BTreeMap::new(); self.offerable.len()];
         let mut places = BTreeSet::new();
         let mut ringing = Vec::new();
         for (call, entry) in &self.calls {
             right.index(*call, entry.place, Keys::default(), Keys::of(entry));
+            if let Some((at, _)) = entry.widens {
+                right.widenings.insert(at, *call);
+            }
             if !places.insert(entry.place) || entry.place.1 >= self.arrivals {
                 return Err(format!("the place of call {call} is not its own"));
             }
@@ -192,7 +261,10 @@ impl Queue {
             && right.untried == self.untried
             && right.spent == self.spent
             && right.retries.len() == self.retries.len()
-            && right.retries.next() == self.retries.next();
+            && right.retries.next() == self.retries.next()
+            && right.waiting_at == self.waiting_at
+            && right.widenings.len() == self.widenings.len()
+            && right.widenings.next() == self.widenings.next();
         if same { Ok(()) } else { Err("an index of calls differs from the calls".to_owned()) }
     }
 
@@ -205,18 +277,23 @@ impl Queue {
     }
 
     fn index(&mut self, call: CallId, place: Place, before: Keys, after: Keys) {
+        for (desk, up) in [(before.waits, false), (after.waits, true)] {
+            if let Some(count) = desk.and_then(|desk| self.waiting_at.get_mut(usize::from(desk.0))) {
+                *count = if up { *count + 1 } else { count.saturating_sub(1) };
+            }
+        }
+        if before.offerable != after.offerable {
+            for (desk, index) in (0..).map(DeskNo).zip(&mut self.offerable) {
+                file(index, place, call, before.offerable.has(desk), after.offerable.has(desk));
+            }
+        }
         let indexes = [
-            (&mut self.waiting, before.waits, after.waits),
-            (&mut self.offerable, before.offerable, after.offerable),
+            (&mut self.waiting, before.waits.is_some(), after.waits.is_some()),
             (&mut self.untried, before.untried, after.untried),
             (&mut self.spent, before.spent, after.spent),
         ];
         for (index, was, is) in indexes {
-            if was && !is {
-                index.remove(&place);
-            } else if is && !was {
-                index.insert(place, call);
-            }
+            file(index, place, call, was, is);
         }
         // A retry that has just fired is gone from the index already.
         if let Some(at) = before.retry {
@@ -225,5 +302,14 @@ impl Queue {
         if let Some(at) = after.retry {
             self.retries.insert(at, call);
         }
+    }
+}
+
+/// Puts a call into an index, or takes it out.
+fn file(index: &mut BTreeMap<Place, CallId>, place: Place, call: CallId, was: bool, is: bool) {
+    if was && !is {
+        index.remove(&place);
+    } else if is && !was {
+        index.insert(place, call);
     }
 }

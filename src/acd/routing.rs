@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{Acd, Decision, Status, Work};
+use super::desk::{DeskNo, Strategy};
+use super::operator::Operator;
+use super::{Acd, Decision, Status};
 use crate::clock::Now;
-use crate::ids::CallId;
+use crate::ids::{CallId, OperatorId};
 use crate::limits;
 
 /// Operators that one fallback rings: the caller's leg is alive as well.
@@ -30,17 +32,66 @@ impl Acd {
         None
     }
 
+    /// The first call in the order of all that somebody is ready for: at its own desk before the others it may go to.
     fn next_offer(&mut self, now: Now) -> Option<Decision> {
-        let call = self.queue.first_offerable()?;
-        let (idle_since, operator) = self.floor.longest_idle()?;
-        let idle_ms = now.mono.since(idle_since).as_millis();
-        let why = format!("longest idle: {idle_ms} ms, first of {} ready", self.floor.eligible_count());
+        let has_ready = |desk: &DeskNo| self.floor.ready_count(self.stand_in(*desk)) > 0;
+        let waits = |desk: DeskNo| self.queue.first_offerable(desk);
+        let (_, call) = self.desks().filter(has_ready).filter_map(waits).min()?;
+        let home = self.queue.desks_of(call).next()?;
+        let desk = self.stand_in(self.queue.desks_of(call).find(has_ready)?);
+        let operator = self.floor.first_ready(desk, &mut self.rng)?;
+        let why = self.floor.get(&operator).map(|facts| self.why(now, home, desk, facts)).unwrap_or_default();
         self.queue.set(call, Status::Offered(operator.clone()));
-        self.floor.change(&operator, |facts| {
-            facts.work = Work::Offered { call, withdrawn: false };
+        self.reserve(call, &operator);
+        Some(Decision::Offer { call, operator, why })
+    }
+
+    pub(super) fn desks(&self) -> impl Iterator<Item = DeskNo> + use<> {
+        let count = self.settings.desks.len().max(usize::from(self.everybody.0) + 1);
+        (0..u8::try_from(count).unwrap_or(u8::MAX)).map(DeskNo)
+    }
+
+    /// Who answers for a desk: its own operators, or everybody while none of them is there.
+    pub(super) fn stand_in(&self, desk: DeskNo) -> DeskNo {
+        if self.floor.staffed_at(desk) > 0 { desk } else { self.everybody }
+    }
+
+    fn why(&self, now: Now, home: DeskNo, desk: DeskNo, facts: &Operator) -> String {
+        let (strategy, ready, merits) = (self.floor.strategy(desk), self.floor.ready_count(desk), &facts.merits);
+        let mut why = match strategy {
+            Strategy::LongestIdle => {
+                let idle_ms = now.mono.since(merits.idle_since).as_millis();
+                format!("longest idle: {idle_ms} ms, first of {ready} ready")
+            }
+            Strategy::FewestCalls => format!("fewest calls: {}, first of {ready} ready", merits.calls),
+            Strategy::LeastTalkTime => {
+                format!("least talk time: {} ms, first of {ready} ready", merits.talk.as_millis())
+            }
+            Strategy::Random => format!("random: one of {ready} ready"),
+            Strategy::RoundRobin | Strategy::Linear => format!("{}: first of {ready} ready", strategy.word()),
+        };
+        if home != DeskNo(0)
+            && let Some(at) = self.floor.desk(home)
+        {
+            why.push_str(" for ");
+            why.push_str(&at.name);
+        }
+        if desk != home
+            && let Some(at) = self.floor.desk(desk)
+        {
+            why.push_str(", by ");
+            why.push_str(if at.name.is_empty() { "everybody" } else { &at.name });
+        }
+        why
+    }
+
+    fn reserve(&mut self, call: CallId, operator: &OperatorId) {
+        self.offers += 1;
+        let nth = self.offers;
+        self.floor.change(operator, |facts| {
+            facts.reserve(call, nth);
             None
         });
-        Some(Decision::Offer { call, operator, why })
     }
 
     fn next_fallback(&mut self) -> Option<Decision> {
@@ -60,10 +111,7 @@ impl Acd {
         let operators = self.floor.callable(most);
         self.queue.set(call, Status::Fallback(operators.iter().cloned().collect()));
         for operator in &operators {
-            self.floor.change(operator, |facts| {
-                facts.work = Work::Offered { call, withdrawn: false };
-                None
-            });
+            self.reserve(call, operator);
         }
         Decision::Fallback { call, operators }
     }

@@ -1,9 +1,12 @@
 //! The config sections of the queue, its shifts and its operators, as they stand in TOML. Values are checked together
 //! with `faults`, so that every fault is told at once.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
+
+use super::desk::Strategy;
 
 /// When the trunk's INVITE gets its 200.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -50,6 +53,14 @@ pub struct QueueSection {
     pub wrap_up_seconds: u64,
     /// Rest of an operator after an offer that he did not take, in seconds (1 to 600).
     pub rest_seconds: u64,
+    /// So many offers in a row unanswered send him on a break, unless nobody else would be left at work; 0: never.
+    pub unanswered_max: u32,
+    /// Whom it rings first.
+    pub strategy: Strategy,
+    /// Place among the desks' calls: lower ones are served first, then earlier ones.
+    pub priority: u8,
+    /// Who takes its calls, and at which level: lower ones first. Absent: everybody.
+    pub operators: Option<BTreeMap<String, u8>>,
     /// True: when the operator's leg is lost, the caller goes back to his old place in the queue. False: the call ends.
     pub requeue_on_operator_lost: bool,
     /// A connected call ends when its caller sends no sound for so long, in seconds; 0: never.
@@ -69,6 +80,10 @@ impl Default for QueueSection {
             ring_seconds: 15,
             wrap_up_seconds: 30,
             rest_seconds: 10,
+            unanswered_max: 0,
+            strategy: Strategy::LongestIdle,
+            priority: 0,
+            operators: None,
             requeue_on_operator_lost: true,
             silence_seconds: 60,
             fallback_number: None,
@@ -121,6 +136,62 @@ impl QueueSection {
     }
 }
 
+/// One `[[desk]]`: calls of some kind, with the operators who take them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DeskSection {
+    pub name: String,
+    /// Services whose calls are its own: `fire` stands for `urn:service:sos.fire` and all below (RFC 5031).
+    pub services: Vec<String>,
+    /// Dialled numbers whose calls are its own, besides the site's: `113`.
+    pub numbers: Vec<String>,
+    /// Place among all calls: lower ones are served first, then earlier ones.
+    pub priority: u8,
+    /// Whom it rings first.
+    pub strategy: Strategy,
+    /// Who takes its calls, and at which level: lower ones first. Absent: everybody.
+    pub operators: Option<BTreeMap<String, u8>>,
+    /// After so long its calls go to `overflow` as well, in seconds (1 to 3600). Absent: never.
+    pub overflow_seconds: Option<u64>,
+    /// A call that finds so many waiting goes there at once (1 to 10000). Absent: never.
+    pub overflow_length: Option<usize>,
+    /// Desks by name. Empty: to everybody.
+    pub overflow: Vec<String>,
+}
+
+impl DeskSection {
+    /// What in it cannot be used, whatever else there is.
+    pub fn faults(&self) -> Vec<SectionFault> {
+        let mut faults = Vec::new();
+        let mut fault = |key, found: String, expected| faults.push(SectionFault { key, found, expected });
+        let word = |text: &str| {
+            !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        };
+        if !word(&self.name) {
+            fault("name", self.name.clone(), "a word: letters, digits, '-', '_', '.'");
+        }
+        for service in self.services.iter().filter(|service| !word(service)) {
+            fault("services", service.clone(), "what follows urn:service:sos. : \"fire\", \"police\", \"ambulance\"");
+        }
+        for number in self.numbers.iter().filter(|number| !is_dialable(number)) {
+            fault("numbers", number.clone(), "3 to 20 digits, with or without a leading +");
+        }
+        if self.services.is_empty() && self.numbers.is_empty() {
+            fault("services", "nothing".to_owned(), "services or numbers whose calls are the desk's");
+        }
+        if let Some(seconds) = self.overflow_seconds.filter(|seconds| !(1..=3600).contains(seconds)) {
+            fault("overflow_seconds", seconds.to_string(), "1 to 3600 seconds");
+        }
+        if let Some(length) = self.overflow_length.filter(|length| !(1..=10_000).contains(length)) {
+            fault("overflow_length", length.to_string(), "1 to 10000 calls");
+        }
+        if !self.overflow.is_empty() && self.overflow_seconds.is_none() && self.overflow_length.is_none() {
+            fault("overflow", self.overflow.join(", "), "overflow_seconds or overflow_length beside it");
+        }
+        faults
+    }
+}
+
 /// One `[[shift]]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -167,6 +238,19 @@ mod tests {
             toml::from_str("ring_seconds = 0\nrest_seconds = 9999\nfallback_number = '1 2'").unwrap();
         let keys: Vec<_> = queue.faults().iter().map(|fault| fault.key).collect();
         assert_eq!(keys, ["ring_seconds", "rest_seconds", "fallback_number"]);
+    }
+
+    #[test]
+    fn all_faults_of_a_desk_are_told_at_once() {
+        let desk: DeskSection = toml::from_str(
+            "name = 'fire desk'\nservices = ['sos fire']\nnumbers = ['1-3']\noverflow_seconds = 0\noverflow_length = 0",
+        )
+        .unwrap();
+        let keys: Vec<_> = desk.faults().iter().map(|fault| fault.key).collect();
+        assert_eq!(keys, ["name", "services", "numbers", "overflow_seconds", "overflow_length"]);
+        let empty: DeskSection = toml::from_str("name = 'fire'\noverflow = ['police']").unwrap();
+        let keys: Vec<_> = empty.faults().iter().map(|fault| fault.key).collect();
+        assert_eq!(keys, ["services", "overflow"], "it would get no call, and none would leave it");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::*;
 use crate::ids::Rng;
 
 mod calendar;
+mod desks;
 mod offers;
 mod pitfalls;
 mod unstaffed;
@@ -25,7 +26,9 @@ pub(super) fn settings() -> Settings {
         rest: REST,
         fallback_retry: RETRY,
         login_on_register: true,
+        unanswered_max: 0,
         plan: shift::Plan::default(),
+        desks: Vec::new(),
     }
 }
 
@@ -36,7 +39,7 @@ pub(super) fn op(name: &str) -> OperatorId {
 impl Stage {
     pub(super) fn with(settings: Settings, names: &[&str]) -> Self {
         let now = Now { mono: Instant::from_nanos(0), wall: Timestamp::from_millis(1_790_000_000_000) };
-        let mut acd = Acd::new(now, settings);
+        let mut acd = Acd::new(now, settings, Rng::from_number(3));
         let operators: Vec<_> = names.iter().map(|name| op(name)).collect();
         acd.set_operators(now, &operators);
         operators.iter().for_each(|operator| acd.set_registered(now, operator, true));
@@ -59,9 +62,13 @@ impl Stage {
     }
 
     pub(super) fn caller_with(&mut self, priority: u8) -> CallId {
+        self.caller_for(priority, DeskNo(0))
+    }
+
+    pub(super) fn caller_for(&mut self, priority: u8, desk: DeskNo) -> CallId {
         self.pass(Duration::from_secs(1));
         let call = CallId::new(self.now.wall, &mut self.rng);
-        self.acd.enqueue(self.now, call, priority);
+        self.acd.enqueue(self.now, call, priority, desk);
         call
     }
 

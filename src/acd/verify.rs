@@ -1,7 +1,6 @@
 //! The invariants of DESIGN that concern distribution, checked by scanning everything.
 
 use super::{Acd, Status, Work};
-use crate::clock::Instant;
 use crate::ids::{CallId, OperatorId};
 
 impl Acd {
@@ -77,10 +76,11 @@ impl Acd {
 
     /// Nobody free stands beside a call that waits; nobody waits in silence; everything has been told.
     fn verify_settled(&self) -> Result<(), String> {
-        let idle: Option<(Instant, OperatorId)> = self.floor.longest_idle();
-        let next: Option<CallId> = self.queue.first_offerable();
-        if let (Some((_, operator)), Some(call)) = (idle, next) {
-            return Err(format!("{operator} is free while call {call} waits"));
+        for desk in self.desks() {
+            let ready = self.floor.ready_count(self.stand_in(desk));
+            if let Some((_, call)) = self.queue.first_offerable(desk).filter(|_| ready > 0) {
+                return Err(format!("{ready} are free at desk {} while call {call} waits", desk.0));
+            }
         }
         let silent = self.queue.first_untried().filter(|_| self.floor.staffed_count() == 0);
         if let Some(call) = silent.or(self.queue.first_spent()) {

@@ -187,8 +187,13 @@ pub enum FactKind {
     },
     /// A location came with it.
     Located { location: Location },
-    /// It entered the queue. Again after an operator was lost: `returned`.
-    Queued { priority: u8, returned: bool },
+    /// It entered the queue of a desk; the first has no name. Again after an operator was lost: `returned`.
+    Queued {
+        priority: u8,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        desk: String,
+        returned: bool,
+    },
     /// The caller hears the queue's announcement: `early` media or answered.
     Announced { early: bool },
     /// It was offered to one operator, or in the fallback to a number.

@@ -12,7 +12,7 @@ use crate::switchboard::FeatureCodes;
 
 use super::section::{File, Reliability};
 use super::source::Source;
-use super::{Config, Console, Fault, Recording, Report, Sip, guard, network, roster, tls};
+use super::{Config, Console, Fault, Recording, Report, Sip, desks, guard, network, roster, tls};
 
 /// Checks everything. None when something that has no default cannot be used; then `source` has a fault.
 pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
@@ -22,6 +22,7 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
     let guard = guard::checked(source, &file.guard);
     let media = network::media(source, &file.media);
     section_faults(source, "queue", &file.queue.faults());
+    let desks = desks::checked(source, &file);
     shift_names(source, &file);
     let plan = roster::load(source, &file, zone.as_ref());
     let features = features(source, &file);
@@ -51,6 +52,7 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
         drain: Duration::from_secs(file.shutdown.drain_seconds),
         site: file.site,
         queue: file.queue,
+        desks,
         shifts: file.shift,
         operators: file.operators,
         log: file.log,

@@ -2,6 +2,7 @@
 //! Paths in the file are relative to the folder that the service is started in.
 
 mod check;
+mod desks;
 mod fault;
 mod guard;
 mod network;
@@ -16,9 +17,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::acd::desk::Desk;
 use crate::acd::section::{OperatorsSection, QueueSection, ShiftSection};
 use crate::sip::digest::Algorithm;
-use crate::switchboard::{FeatureCodes, GuardSettings, Listener, Trunk};
+use crate::switchboard::{DeskCalls, FeatureCodes, GuardSettings, Listener, Trunk};
 
 pub use fault::{Fault, Faults};
 pub use section::{EngineName, Log, LogFormat, Site, SrtpName};
@@ -37,6 +39,8 @@ pub struct Config {
     pub guard: GuardSettings,
     pub media: Media,
     pub queue: QueueSection,
+    /// `[queue]` and each `[[desk]]`, and whose which calls are.
+    pub desks: (Vec<Desk>, Vec<DeskCalls>),
     pub shifts: Vec<ShiftSection>,
     pub operators: OperatorsSection,
     /// Who is on shift when.

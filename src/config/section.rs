@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::acd::section::{OperatorsSection, QueueSection, ShiftSection};
+use crate::acd::section::{DeskSection, OperatorsSection, QueueSection, ShiftSection};
 use crate::sip::digest::Algorithm;
 
 /// The whole file.
@@ -15,6 +15,7 @@ pub(super) struct File {
     pub(super) guard: Guard,
     pub(super) media: Media,
     pub(super) queue: QueueSection,
+    pub(super) desk: Vec<DeskSection>,
     pub(super) shift: Vec<ShiftSection>,
     pub(super) operators: OperatorsSection,
     pub(super) store: Store,

@@ -48,16 +48,19 @@ impl Config {
             reliable_when_supported: self.sip.reliable_when_supported,
             session_seconds: self.sip.session_seconds,
             names: BTreeMap::new(),
+            desks: self.desks.1.clone(),
             guard: self.guard.clone(),
             acd: acd::Settings {
                 wrap_up: queue.wrap_up(),
                 rest: queue.rest(),
+                unanswered_max: queue.unanswered_max,
                 fallback_retry: queue.fallback_retry(),
                 login_on_register: match self.operators.login {
                     Login::OnRegister => true,
                     Login::Explicit => false,
                 },
                 plan: self.plan.clone(),
+                desks: self.desks.0.clone(),
             },
         }
     }

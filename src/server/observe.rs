@@ -128,7 +128,7 @@ impl Observer {
 fn see_detail(call: CallId, kind: &FactKind) {
     match kind {
         FactKind::Located { location } => debug!(%call, source = ?location.source, fault = location.fault, "located"),
-        FactKind::Queued { priority, returned } => debug!(%call, priority, returned, "queued"),
+        FactKind::Queued { priority, desk, returned } => debug!(%call, priority, desk, returned, "queued"),
         FactKind::Announced { early } => debug!(%call, early, "announced"),
         FactKind::Offered { leg, to, why } => debug!(%call, leg = leg.0, to = callee(to), why, "offered"),
         FactKind::Ringing { leg } => debug!(%call, leg = leg.0, "ringing"),

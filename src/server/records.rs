@@ -20,7 +20,7 @@ use super::accounts::Accounts;
 use super::clock::Clock;
 
 /// Facts are gathered so long before they go to the disk together: an fsync each.
-const GATHER: Duration = Duration::from_millis(20);
+const GATHER: Duration = Duration::from_millis(50);
 /// Between two attempts while the disk does not take facts.
 const RETRY: Duration = Duration::from_secs(1);
 /// The journal shows so often that the service is alive, for a recovery to know when it was killed.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::acd::desk::DeskNo;
 use crate::cdr::fact::{Callee, FactKind};
 use crate::clock::{Instant, Now, Timestamp};
 use crate::ids::{CallId, LegNo, OperatorId};
@@ -48,6 +49,8 @@ pub(super) struct Caller {
 pub(super) struct Call {
     pub(super) seq: u32,
     pub(super) received: Timestamp,
+    /// Whose call it is.
+    pub(super) desk: DeskNo,
     pub(super) shown: Caller,
     pub(super) caller: CallerLeg,
     pub(super) legs: BTreeMap<LegNo, OfferLeg>,

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::acd::desk::DeskNo;
 use crate::cdr::fact::{EndCause, FactKind, Side};
 use crate::clock::Now;
 use crate::ids::{CallId, Token};
@@ -16,6 +17,7 @@ use crate::sip::uri::Uri;
 use crate::sip::wire::{Message, Name};
 
 use super::call::{Call, Caller, Stage};
+use super::desks::desk_of;
 use super::door::Taken;
 use super::end::Ending;
 use super::leg::{CallerLeg, Line, Who};
@@ -77,7 +79,8 @@ impl Switchboard {
         );
         let locations = location::read(taken.message);
         let shown = shown(taken.message, &locations, self.country_of(trunk));
-        let call = self.new_call(now, taken, tag, stencil, dialog, shown, key.clone());
+        let mut call = self.new_call(now, taken, tag, stencil, dialog, shown, key.clone());
+        call.desk = desk_of(&self.settings.desks, &called);
         let received = self.received(taken.message, trunk, called);
         self.alarms.insert(call.over_at, Alarm::TooLong(id));
         self.calls.insert(id, call);
@@ -112,6 +115,9 @@ impl Switchboard {
             Ok(Uri::Service(service)) if service == "test.sos" || service.starts_with("test.sos.") => Called::Test,
             Ok(uri) if uri.user().is_some_and(|user| user.as_ref() == self.settings.number.as_bytes()) => {
                 Called::Emergency(self.settings.number.clone())
+            }
+            Ok(uri) if uri.user().is_some_and(|user| self.is_desk_number(&user)) => {
+                Called::Emergency(uri.user().map(|user| clean(&user, KEPT_CHARS_MAX)).unwrap_or_default())
             }
             // A telco with which we are registered may call us by the user name that it knows.
             Ok(uri) if uri.user().is_some_and(|user| self.is_account(trunk, &user)) => {
@@ -151,6 +157,7 @@ impl Switchboard {
         Call {
             seq: 0,
             received: now.wall,
+            desk: DeskNo::default(),
             shown,
             caller,
             legs: std::collections::BTreeMap::new(),
@@ -232,8 +239,7 @@ impl Switchboard {
                 return self.end_call(now, id, Ending::by(Side::Service, EndCause::NoCodec));
             }
         }
-        self.acd.enqueue(now, id, 0);
-        self.fact(now, id, FactKind::Queued { priority: 0, returned: false });
+        self.enter_queue(now, id);
         if self.settings.answer == AnswerMode::Queue {
             self.answer_caller(now, id);
         }

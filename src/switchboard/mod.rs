@@ -6,6 +6,7 @@ mod answer;
 mod call;
 mod caller;
 mod console;
+mod desks;
 mod dialogs;
 mod door;
 mod end;
@@ -55,7 +56,7 @@ use timers::Alarm;
 pub use guard::{GuardFigures, GuardSettings};
 pub use input::{Account, ConsoleCommand, Input};
 pub use output::{CallView, ConsoleReply, Gauges, Output};
-pub use settings::{AnswerMode, FeatureCodes, Listener, Network, Settings, SrtpOffer, Trunk, TrunkHost};
+pub use settings::{AnswerMode, DeskCalls, FeatureCodes, Listener, Network, Settings, SrtpOffer, Trunk, TrunkHost};
 pub use trunk::{Registration, TrunkTerms};
 
 /// What a client transaction of ours is for.
@@ -134,7 +135,8 @@ impl Switchboard {
         let authenticator =
             Authenticator::new(&settings.domain, settings.digest.clone(), settings.nonce_life, &mut rng);
         let registrar = Registrar::new(settings.expires_min, settings.expires_default, settings.expires_max);
-        let acd = Acd::new(now, settings.acd.clone());
+        let acd_rng = Rng::from_number(rng.next_u64());
+        let acd = Acd::new(now, settings.acd.clone(), acd_rng);
         let run = CallId::new(now.wall, &mut rng);
         let mut switchboard = Self {
             transactions: Transactions::default(),

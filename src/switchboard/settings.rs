@@ -110,6 +110,16 @@ pub struct FeatureCodes {
     pub resume: String,
 }
 
+/// Which calls a desk of the ACD takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeskCalls {
+    /// What follows `urn:service:sos.`; services below count too.
+    pub services: Vec<String>,
+    pub numbers: Vec<String>,
+    /// Lower ones are served first.
+    pub priority: u8,
+}
+
 /// Everything that the switchboard is told.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -154,5 +164,7 @@ pub struct Settings {
     /// Display names of operators.
     pub names: BTreeMap<OperatorId, String>,
     pub acd: acd::Settings,
+    /// In the order of `acd.desks`.
+    pub desks: Vec<DeskCalls>,
     pub guard: GuardSettings,
 }

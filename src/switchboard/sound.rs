@@ -92,7 +92,7 @@ impl Switchboard {
         self.bye(now, Who::Offer(id, leg));
         self.drop_leg(id, leg);
         self.acd.operator_lost(now, id, &operator);
-        self.fact(now, id, FactKind::Queued { priority: 0, returned: true });
+        self.queued(now, id, true);
         self.touched.push(id);
     }
 

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use proptest::prelude::*;
+use siaga::acd::desk::DeskNo;
 use siaga::acd::shift::Plan;
 use siaga::acd::{Acd, Decision, Settings};
 use siaga::clock::{Now, Timestamp};
@@ -79,9 +80,11 @@ impl Pair {
             rest: Duration::from_secs(REST),
             fallback_retry: Duration::from_secs(RETRY),
             login_on_register: by_registration,
+            unanswered_max: 0,
             plan,
+            desks: Vec::new(),
         };
-        let mut acd = Acd::new(start, settings);
+        let mut acd = Acd::new(start, settings, Rng::from_number(2));
         acd.set_operators(start, &names);
         let told = BTreeMap::new();
         Self { slow: Slow::new(by_registration), acd, start, names, ids: vec![], rng: Rng::from_number(1), told }
@@ -105,7 +108,7 @@ impl Pair {
                 let id = CallId::new(now.wall, &mut self.rng);
                 self.ids.push(id);
                 self.slow.calls.push((priority, Fate::Waits { fallback_from: 0 }));
-                self.acd.enqueue(now, id, priority);
+                self.acd.enqueue(now, id, priority, DeskNo::default());
             }
             Event::Leave(pick) | Event::NumberFailed(pick) | Event::Fail(pick, ..) | Event::Answer(pick, _) => {
                 if let Some(call) = self.call(pick) {

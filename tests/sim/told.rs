@@ -9,6 +9,7 @@ use super::text::{header, response, sdp};
 use super::world::{TRUNK, World, settings};
 
 const BUDI: &str = "127.0.0.3:5091";
+const SITI: &str = "127.0.0.3:5092";
 
 fn staffed() -> World {
     let mut world = World::new(settings(), &["budi"]);
@@ -77,6 +78,33 @@ fn every_way_to_dial_the_emergency_number_reaches_the_queue() {
         world.take(TRUNK, "SIP/2.0 100");
         assert!(world.has(BUDI, "INVITE"), "{uri}");
         assert_eq!(received(&world).2, called, "{uri}");
+    }
+}
+
+#[test]
+fn a_call_goes_to_the_desk_of_its_service_or_number() {
+    let config = "[[trunk]]\nname = 'telco'\npeers = ['127.0.0.2']\n[queue]\npriority = 1\n\
+                  [[desk]]\nname = 'damkar'\nservices = ['fire']\nnumbers = ['113']\noperators = { siti = 1 }\n";
+    let desks = siaga::config::Config::parse("test.toml", config).unwrap().switchboard();
+    for (uri, phone, desk, priority) in [
+        ("sip:112@127.0.0.1:5060", BUDI, "", 1),
+        ("urn:service:sos.fire.forest", SITI, "damkar", 0),
+        ("sip:113@127.0.0.1:5060", SITI, "damkar", 0),
+        ("tel:113", SITI, "damkar", 0),
+    ] {
+        let mut settings = settings();
+        settings.desks.clone_from(&desks.desks);
+        settings.acd.desks.clone_from(&desks.acd.desks);
+        let mut world = World::new(settings, &["budi", "siti"]);
+        world.register("budi", BUDI);
+        world.register("siti", SITI);
+        plain(&mut world, uri, "<sip:0812@127.0.0.2>", "");
+        assert!(world.has(phone, "INVITE"), "{uri}");
+        let queued = world.facts.iter().find_map(|fact| match &fact.kind {
+            FactKind::Queued { priority, desk, returned: false } => Some((desk.as_str(), *priority)),
+            _ => None,
+        });
+        assert_eq!(queued, Some((desk, priority)), "{uri}");
     }
 }
 

@@ -84,13 +84,16 @@ pub(crate) fn settings() -> Settings {
         reliable_when_supported: false,
         session_seconds: None,
         names: BTreeMap::new(),
+        desks: Vec::new(),
         guard: siaga::switchboard::GuardSettings::default(),
         acd: acd::Settings {
             wrap_up: seconds(10),
             rest: seconds(5),
             fallback_retry: seconds(10),
             login_on_register: true,
+            unanswered_max: 0,
             plan: acd::shift::Plan::default(),
+            desks: Vec::new(),
         },
     }
 }

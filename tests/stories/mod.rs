@@ -52,7 +52,7 @@ impl Story {
 
     #[must_use]
     pub(crate) fn queued(self, after: i64) -> Self {
-        self.then(after, FactKind::Queued { priority: 0, returned: false })
+        self.then(after, FactKind::Queued { priority: 0, desk: String::new(), returned: false })
     }
 
     #[must_use]
@@ -167,7 +167,7 @@ pub(crate) fn taken_over(no: u64, received: i64) -> Story {
         .offered(12_001, 2, "op0002")
         .answered(15_000, 2, "op0002")
         .then(45_000, FactKind::OperatorLost { leg, operator, sip_status: None, q850: Some(38) })
-        .then(45_000, FactKind::Queued { priority: 0, returned: true })
+        .then(45_000, FactKind::Queued { priority: 0, desk: String::new(), returned: true })
         .offered(45_001, 3, "op0001")
         .answered(50_000, 3, "op0001")
         .ended(90_000, Side::Operator, EndCause::Normal)

@@ -161,6 +161,6 @@ fn a_report_about_a_call_that_is_over_changes_nothing() {
 fn a_call_enqueued_twice_keeps_its_place_and_its_operator() {
     let mut stage = Stage::new(&["a"]);
     let (call, _) = stage.talk();
-    stage.acd.enqueue(stage.now, call, 0);
+    stage.acd.enqueue(stage.now, call, 0, DeskNo(0));
     assert_eq!((stage.decisions(), stage.acd.counts().0), (vec![], 0));
 }

@@ -1,0 +1,95 @@
+//! The desks of the queue: `[queue]` itself, and each `[[desk]]`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::acd::desk::{Desk, DeskNo, Overflow};
+use crate::acd::section::DeskSection;
+use crate::ids::OperatorId;
+use crate::limits::DESKS_MAX;
+use crate::switchboard::DeskCalls;
+
+use super::check::section_faults;
+use super::section::File;
+use super::source::Source;
+
+/// Builds the desks, and which calls are whose. The first is `[queue]`.
+pub(super) fn checked(source: &mut Source, file: &File) -> (Vec<Desk>, Vec<DeskCalls>) {
+    let queue = &file.queue;
+    let first = Desk {
+        name: String::new(),
+        strategy: queue.strategy,
+        members: queue.operators.as_ref().map(|operators| members(source, "queue", operators)),
+        overflow: Overflow::default(),
+    };
+    let first_calls = DeskCalls { priority: queue.priority, ..DeskCalls::default() };
+    let (mut desks, mut calls) = (vec![first], vec![first_calls]);
+    if file.desk.len() >= DESKS_MAX {
+        source.fault(
+            "desk",
+            format!("{} desks", file.desk.len()),
+            format!("at most {} besides [queue]", DESKS_MAX - 1),
+        );
+    }
+    let (mut names, mut taken) = (BTreeSet::new(), BTreeSet::new());
+    for (i, section) in file.desk.iter().enumerate() {
+        let at = format!("desk[{i}]");
+        section_faults(source, &at, &section.faults());
+        if !names.insert(section.name.as_str()) {
+            source.fault(&format!("{at}.name"), format!("{:?} is another desk's", section.name), "a name of its own");
+        }
+        for number in &section.numbers {
+            if *number == file.site.number || !taken.insert(number.as_str()) {
+                source.fault(&format!("{at}.numbers"), format!("{number:?} is another's"), "a number of its own");
+            }
+        }
+        for service in &section.services {
+            if !taken.insert(service.as_str()) {
+                source.fault(&format!("{at}.services"), format!("{service:?} is another's"), "a service of its own");
+            }
+        }
+        desks.push(Desk {
+            name: section.name.clone(),
+            strategy: section.strategy,
+            members: section.operators.as_ref().map(|operators| members(source, &at, operators)),
+            overflow: overflow(source, &at, section, &file.desk),
+        });
+        calls.push(DeskCalls {
+            services: section.services.clone(),
+            numbers: section.numbers.clone(),
+            priority: section.priority,
+        });
+    }
+    (desks, calls)
+}
+
+fn members(source: &mut Source, at: &str, operators: &BTreeMap<String, u8>) -> BTreeMap<OperatorId, u8> {
+    let mut all = BTreeMap::new();
+    for (name, level) in operators {
+        match OperatorId::parse(name) {
+            Ok(operator) => {
+                all.insert(operator, *level);
+            }
+            Err(_) => {
+                source.fault(&format!("{at}.operators"), format!("{name:?} is no operator's name"), "a user name");
+            }
+        }
+    }
+    all
+}
+
+fn overflow(source: &mut Source, at: &str, section: &DeskSection, desks: &[DeskSection]) -> Overflow {
+    let mut to = Vec::new();
+    for name in &section.overflow {
+        let found = desks.iter().position(|desk| desk.name == *name).filter(|_| *name != section.name);
+        match found.and_then(|at| u8::try_from(at + 1).ok()) {
+            Some(desk) => to.push(DeskNo(desk)),
+            None => source.fault(
+                &format!("{at}.overflow"),
+                format!("{name:?} is no other desk"),
+                "names of other desks; empty: everybody",
+            ),
+        }
+    }
+    Overflow { after: section.overflow_seconds.map(Duration::from_secs), length: section.overflow_length, to }
+}

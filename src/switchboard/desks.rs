@@ -1,0 +1,89 @@
+//! Which desk's call it is: by the service or the number that was called (RFC 5031).
+
+use crate::acd::desk::DeskNo;
+use crate::cdr::fact::FactKind;
+use crate::clock::Now;
+use crate::ids::CallId;
+
+use super::Switchboard;
+use super::settings::DeskCalls;
+
+/// What all emergency services begin with.
+const SERVICES: &str = "urn:service:sos.";
+
+impl Switchboard {
+    /// True for a number that some desk answers.
+    pub(super) fn is_desk_number(&self, user: &[u8]) -> bool {
+        self.settings.desks.iter().any(|desk| desk.numbers.iter().any(|number| number.as_bytes() == user))
+    }
+
+    /// Puts a call into the queue of its desk.
+    pub(super) fn enter_queue(&mut self, now: Now, id: CallId) {
+        let Some(desk) = self.calls.get(&id).map(|call| call.desk) else { return };
+        let priority = self.priority_at(desk);
+        self.acd.enqueue(now, id, priority, desk);
+        self.queued(now, id, false);
+    }
+
+    /// Writes down that a call waits; `returned`: again.
+    pub(super) fn queued(&mut self, now: Now, id: CallId, returned: bool) {
+        let Some(desk) = self.calls.get(&id).map(|call| call.desk) else { return };
+        let name = self.settings.acd.desks.get(usize::from(desk.0)).map(|desk| desk.name.clone());
+        let (priority, desk) = (self.priority_at(desk), name.unwrap_or_default());
+        self.fact(now, id, FactKind::Queued { priority, desk, returned });
+    }
+
+    fn priority_at(&self, desk: DeskNo) -> u8 {
+        self.settings.desks.get(usize::from(desk.0)).map_or(0, |desk| desk.priority)
+    }
+}
+
+/// Whose a call is that was made to `called`: the desk of the longest service that fits, or of the number; else the first.
+pub(super) fn desk_of(desks: &[DeskCalls], called: &str) -> DeskNo {
+    let service = called.strip_prefix(SERVICES);
+    let fits = |desk: &DeskCalls| match service {
+        Some(service) => desk.services.iter().filter(|own| covers(own, service)).map(String::len).max(),
+        None => desk.numbers.iter().any(|number| number == called).then_some(0),
+    };
+    let best = (0..).map(DeskNo).zip(desks).filter_map(|(no, desk)| Some((fits(desk)?, no))).max();
+    best.map(|(_, no)| no).unwrap_or_default()
+}
+
+/// True for the service itself and all below it: `fire` covers `fire` and `fire.forest`.
+fn covers(own: &str, service: &str) -> bool {
+    let head = service.get(..own.len()).unwrap_or_default();
+    let tail = service.get(own.len()..).unwrap_or_default();
+    head.eq_ignore_ascii_case(own) && (tail.is_empty() || tail.starts_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_service_that_fits_and_the_number_tell_the_desk() {
+        let desk = |services: &[&str], numbers: &[&str]| DeskCalls {
+            services: services.iter().map(|text| (*text).to_owned()).collect(),
+            numbers: numbers.iter().map(|text| (*text).to_owned()).collect(),
+            priority: 0,
+        };
+        let desks = [desk(&[], &[]), desk(&["fire"], &["113"]), desk(&["fire.forest", "police"], &["110"])];
+        for (called, expected) in [
+            ("112", 0),
+            ("113", 1),
+            ("110", 2),
+            ("1130", 0),
+            ("urn:service:sos", 0),
+            ("urn:service:sos.fire", 1),
+            ("urn:service:sos.FIRE", 1),
+            ("urn:service:sos.fire.house", 1),
+            ("urn:service:sos.fire.forest", 2),
+            ("urn:service:sos.firearms", 0),
+            ("urn:service:sos.police", 2),
+            ("urn:service:sos.ambulance", 0),
+        ] {
+            assert_eq!(desk_of(&desks, called), DeskNo(expected), "{called}");
+        }
+        assert_eq!(desk_of(&[], "112"), DeskNo(0));
+    }
+}

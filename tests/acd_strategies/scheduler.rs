@@ -1,0 +1,370 @@
+//! The second scheduler: the rules of distribution, told as plainly as can be. No index, no state but facts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use siaga::acd::Settings;
+use siaga::acd::desk::{Desk, Strategy};
+use siaga::clock::Instant;
+use siaga::ids::{CallId, OperatorId};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Busy {
+    Free,
+    Rung(CallId),
+    Talks(CallId, Instant),
+    WrapsUp(CallId, Instant),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Person {
+    pub(super) registered: bool,
+    pub(super) reachable: bool,
+    pub(super) logged_in: bool,
+    pub(super) paused: bool,
+    pub(super) busy: Busy,
+    pub(super) withdrawn: bool,
+    rests: Option<Instant>,
+    idle_since: Instant,
+    last_offer: u64,
+    calls: u64,
+    talk: Duration,
+    blameless: u8,
+    unanswered: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Waits,
+    Held(Instant),
+    Rings(OperatorId),
+    FallsBack(BTreeSet<OperatorId>),
+    Talks(OperatorId),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    place: (u8, u64),
+    home: usize,
+    /// When, and where to, it goes besides.
+    overflow: Option<(Instant, Vec<usize>)>,
+    pub(super) fate: Fate,
+}
+
+/// What is to be done, or may be.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Withdraw(CallId, OperatorId),
+    /// Any of these would be right.
+    Offer(CallId, Vec<OperatorId>),
+    Fallback(CallId, Vec<OperatorId>),
+}
+
+#[derive(Debug)]
+pub(super) struct Scheduler {
+    settings: Settings,
+    desks: Vec<Desk>,
+    pub(super) people: BTreeMap<OperatorId, Person>,
+    pub(super) callers: BTreeMap<CallId, Caller>,
+    arrivals: u64,
+    offers: u64,
+    to_withdraw: BTreeSet<OperatorId>,
+    pub(super) breaks: u64,
+}
+
+impl Scheduler {
+    pub(super) fn new(settings: &Settings, people: &[OperatorId]) -> Self {
+        let mut desks = settings.desks.clone();
+        desks.push(Desk { members: None, ..desks[0].clone() });
+        let person = Person {
+            registered: false,
+            reachable: true,
+            logged_in: false,
+            paused: false,
+            busy: Busy::Free,
+            withdrawn: false,
+            rests: None,
+            idle_since: Instant::from_nanos(0),
+            last_offer: 0,
+            calls: 0,
+            talk: Duration::ZERO,
+            blameless: 0,
+            unanswered: 0,
+        };
+        Self {
+            settings: settings.clone(),
+            desks,
+            people: people.iter().map(|name| (name.clone(), person.clone())).collect(),
+            callers: BTreeMap::new(),
+            arrivals: 0,
+            offers: 0,
+            to_withdraw: BTreeSet::new(),
+            breaks: 0,
+        }
+    }
+
+    fn staffed(person: &Person) -> bool {
+        person.registered && person.reachable && person.logged_in
+    }
+
+    fn ready(person: &Person) -> bool {
+        Self::staffed(person) && !person.paused && person.busy == Busy::Free && person.rests.is_none()
+    }
+
+    fn level(&self, desk: usize, name: &OperatorId) -> Option<u8> {
+        self.desks[desk].members.as_ref().map_or(Some(0), |members| members.get(name).copied())
+    }
+
+    pub(super) fn pass(&mut self, now: Instant) {
+        for person in self.people.values_mut() {
+            if let Busy::WrapsUp(_, until) = person.busy
+                && until <= now
+            {
+                (person.busy, person.idle_since) = (Busy::Free, until);
+            }
+            person.rests = person.rests.filter(|until| *until > now);
+        }
+        for caller in self.callers.values_mut() {
+            if let Fate::Held(until) = caller.fate
+                && until <= now
+            {
+                caller.fate = Fate::Waits;
+            }
+        }
+    }
+
+    pub(super) fn log_in(&mut self, name: &OperatorId) {
+        let at_work = || self.people.values().filter(|person| Self::staffed(person));
+        let counts = self
+            .desks
+            .iter()
+            .any(|desk| desk.strategy == Strategy::FewestCalls || desk.strategy == Strategy::LeastTalkTime);
+        let calls = at_work().map(|person| person.calls).min().filter(|_| counts).unwrap_or(0);
+        let talk = at_work().map(|person| person.talk).min().filter(|_| counts).unwrap_or_default();
+        let person = self.people.get_mut(name).unwrap();
+        if !person.logged_in {
+            (person.logged_in, person.calls, person.talk, person.unanswered) = (true, calls, talk, 0);
+        }
+    }
+
+    pub(super) fn register(&mut self, name: &OperatorId, registered: bool) {
+        let person = self.people.get_mut(name).unwrap();
+        if person.registered == registered {
+            return;
+        }
+        person.registered = registered;
+        person.logged_in = false;
+        if registered {
+            self.people.get_mut(name).unwrap().registered = false;
+            self.log_in(name);
+            self.people.get_mut(name).unwrap().registered = true;
+        }
+    }
+
+    pub(super) fn log_out(&mut self, name: &OperatorId, now: Instant) {
+        let person = self.people.get_mut(name).unwrap();
+        person.logged_in = false;
+        match person.busy {
+            Busy::WrapsUp(..) => (person.busy, person.idle_since) = (Busy::Free, now),
+            Busy::Rung(call) if !person.withdrawn && matches!(self.callers[&call].fate, Fate::Rings(_)) => {
+                person.withdrawn = true;
+                self.to_withdraw.insert(name.clone());
+            }
+            Busy::Rung(_) | Busy::Free | Busy::Talks(..) => {}
+        }
+    }
+
+    pub(super) fn resume(&mut self, name: &OperatorId, now: Instant) {
+        let person = self.people.get_mut(name).unwrap();
+        (person.paused, person.rests, person.unanswered) = (false, None, 0);
+        if let Busy::WrapsUp(..) = person.busy {
+            (person.busy, person.idle_since) = (Busy::Free, now);
+        }
+    }
+
+    pub(super) fn arrive(&mut self, call: CallId, priority: u8, home: usize, now: Instant) {
+        let overflow = &self.desks[home].overflow;
+        let waiting = self
+            .callers
+            .values()
+            .filter(|caller| caller.home == home && matches!(caller.fate, Fate::Waits | Fate::Held(_)));
+        let full = overflow.length.is_some_and(|length| waiting.count() >= length);
+        let after = if full { Some(Duration::ZERO) } else { overflow.after };
+        let mut to: Vec<_> = overflow.to.iter().map(|desk| usize::from(desk.0)).collect();
+        to.sort_unstable();
+        if to.is_empty() {
+            to.push(self.desks.len() - 1);
+        }
+        let overflow = after.map(|after| (now + after, to));
+        self.callers.insert(call, Caller { place: (priority, self.arrivals), home, overflow, fate: Fate::Waits });
+        self.arrivals += 1;
+    }
+
+    fn free(&mut self, name: &OperatorId) {
+        let person = self.people.get_mut(name).unwrap();
+        (person.busy, person.withdrawn) = (Busy::Free, false);
+        self.to_withdraw.remove(name);
+    }
+
+    pub(super) fn leave(&mut self, call: CallId, now: Instant) {
+        match self.callers.remove(&call).map(|caller| caller.fate) {
+            Some(Fate::Rings(name)) => self.free(&name),
+            Some(Fate::FallsBack(names)) => names.iter().for_each(|name| self.free(name)),
+            Some(Fate::Talks(name)) => self.wrap_up(&name, call, now),
+            Some(Fate::Waits | Fate::Held(_)) | None => {}
+        }
+    }
+
+    pub(super) fn fail(&mut self, call: CallId, name: &OperatorId, blameless: bool, now: Instant) {
+        match &mut self.callers.get_mut(&call).unwrap().fate {
+            Fate::FallsBack(names) => {
+                names.remove(name);
+            }
+            fate => *fate = Fate::Waits,
+        }
+        self.free(name);
+        let others = self.people.values().filter(|person| Self::staffed(person) && !person.paused).count() > 1;
+        let person = self.people.get_mut(name).unwrap();
+        person.idle_since = now;
+        person.unanswered += u32::from(!blameless);
+        person.blameless = if blameless { person.blameless + 1 } else { 3 };
+        if person.blameless >= 3 {
+            (person.blameless, person.rests) = (0, Some(now + self.settings.rest));
+        }
+        let most = self.settings.unanswered_max;
+        if most > 0 && person.unanswered >= most && others && Self::staffed(person) && !person.paused {
+            person.paused = true;
+            self.breaks += 1;
+        }
+    }
+
+    pub(super) fn answer(&mut self, call: CallId, name: &OperatorId, now: Instant) {
+        let before = std::mem::replace(&mut self.callers.get_mut(&call).unwrap().fate, Fate::Talks(name.clone()));
+        if let Fate::FallsBack(names) = before {
+            names.iter().for_each(|name| self.free(name));
+        }
+        self.free(name);
+        let person = self.people.get_mut(name).unwrap();
+        (person.busy, person.rests, person.blameless, person.unanswered) = (Busy::Talks(call, now), None, 0, 0);
+        person.calls += 1;
+    }
+
+    pub(super) fn fallback_fails(&mut self, call: CallId, now: Instant) {
+        let retry = Fate::Held(now + self.settings.fallback_retry);
+        let before = std::mem::replace(&mut self.callers.get_mut(&call).unwrap().fate, retry);
+        if let Fate::FallsBack(names) = before {
+            names.iter().for_each(|name| self.free(name));
+        }
+    }
+
+    fn wrap_up(&mut self, name: &OperatorId, call: CallId, now: Instant) {
+        let wrap_up = self.settings.wrap_up;
+        let person = self.people.get_mut(name).unwrap();
+        if let Busy::Talks(_, since) = person.busy {
+            person.talk += now.since(since);
+        }
+        person.busy = Busy::WrapsUp(call, now + wrap_up);
+        if wrap_up.is_zero() {
+            (person.busy, person.idle_since) = (Busy::Free, now);
+        }
+    }
+
+    pub(super) fn finish(&mut self, call: CallId, name: &OperatorId, now: Instant) {
+        self.callers.remove(&call);
+        self.wrap_up(name, call, now);
+    }
+
+    pub(super) fn lose(&mut self, call: CallId, name: &OperatorId, now: Instant) {
+        self.callers.get_mut(&call).unwrap().fate = Fate::Waits;
+        self.people.get_mut(name).unwrap().rests = Some(now + self.settings.rest);
+        self.wrap_up(name, call, now);
+    }
+
+    /// What is to be done next; `carry_out` does it.
+    pub(super) fn next(&self, now: Instant) -> Option<Step> {
+        for name in &self.to_withdraw {
+            if let Busy::Rung(call) = self.people[name].busy {
+                return Some(Step::Withdraw(call, name.clone()));
+            }
+        }
+        let mut order: Vec<_> = self.callers.iter().collect();
+        order.sort_by_key(|(_, caller)| caller.place);
+        for (call, caller) in &order {
+            if matches!(caller.fate, Fate::Waits | Fate::Held(_)) {
+                let who = self.who_for(caller, now);
+                if !who.is_empty() {
+                    return Some(Step::Offer(**call, who));
+                }
+            }
+        }
+        if self.people.values().any(Self::staffed) {
+            return None;
+        }
+        let (call, _) = order.iter().find(|(_, caller)| caller.fate == Fate::Waits)?;
+        let rings = |caller: &Caller| matches!(&caller.fate, Fate::FallsBack(names) if !names.is_empty());
+        let mut who: Vec<_> = self.people.iter().filter(|(_, one)| one.registered && one.busy == Busy::Free).collect();
+        who.sort_by_key(|(name, one)| (!one.reachable, one.idle_since, (*name).clone()));
+        let none_rings = !self.callers.values().any(rings);
+        Some(Step::Fallback(**call, who.into_iter().filter(|_| none_rings).map(|(name, _)| name.clone()).collect()))
+    }
+
+    fn who_for(&self, caller: &Caller, now: Instant) -> Vec<OperatorId> {
+        let mut desks = vec![caller.home];
+        if let Some((at, more)) = &caller.overflow
+            && *at <= now
+        {
+            desks.extend(more);
+        }
+        for desk in desks {
+            let there = |desk: usize| {
+                self.people.iter().filter(move |(name, one)| self.level(desk, name).is_some() && Self::staffed(one))
+            };
+            let desk = if there(desk).count() == 0 { self.desks.len() - 1 } else { desk };
+            let ready: Vec<_> = there(desk).filter(|(_, person)| Self::ready(person)).collect();
+            let Some(level) = ready.iter().filter_map(|(name, _)| self.level(desk, name)).min() else { continue };
+            let alike = ready.into_iter().filter(|(name, _)| self.level(desk, name) == Some(level));
+            return self.choose(self.desks[desk].strategy, alike.collect());
+        }
+        Vec::new()
+    }
+
+    fn choose(&self, strategy: Strategy, alike: Vec<(&OperatorId, &Person)>) -> Vec<OperatorId> {
+        let first = match strategy {
+            Strategy::LongestIdle => alike.iter().min_by_key(|(name, one)| (one.idle_since, (*name).clone())),
+            Strategy::RoundRobin => alike.iter().min_by_key(|(name, one)| (one.last_offer, (*name).clone())),
+            Strategy::FewestCalls => {
+                alike.iter().min_by_key(|(name, one)| (one.calls, one.idle_since, (*name).clone()))
+            }
+            Strategy::LeastTalkTime => {
+                alike.iter().min_by_key(|(name, one)| (one.talk, one.idle_since, (*name).clone()))
+            }
+            Strategy::Linear => alike.iter().min_by_key(|(name, _)| (*name).clone()),
+            Strategy::Random => return alike.iter().map(|(name, _)| (*name).clone()).collect(),
+        };
+        first.map(|(name, _)| (*name).clone()).into_iter().collect()
+    }
+
+    /// Does a step; `chosen` is the one of those who may be offered the call.
+    pub(super) fn carry_out(&mut self, step: &Step, chosen: Option<&OperatorId>) {
+        match (step, chosen) {
+            (Step::Withdraw(_, name), _) => {
+                self.to_withdraw.remove(name);
+            }
+            (Step::Offer(call, _), Some(name)) => {
+                self.callers.get_mut(call).unwrap().fate = Fate::Rings(name.clone());
+                self.reserve(*call, name);
+            }
+            (Step::Offer(..), None) => panic!("nobody was chosen"),
+            (Step::Fallback(call, names), _) => {
+                self.callers.get_mut(call).unwrap().fate = Fate::FallsBack(names.iter().cloned().collect());
+                names.iter().for_each(|name| self.reserve(*call, name));
+            }
+        }
+    }
+
+    fn reserve(&mut self, call: CallId, name: &OperatorId) {
+        self.offers += 1;
+        let person = self.people.get_mut(name).unwrap();
+        (person.busy, person.last_offer) = (Busy::Rung(call), self.offers);
+    }
+}
