@@ -12,6 +12,7 @@ use crate::clock::{Instant, Now, Timestamp, earliest};
 use crate::ids::{CallId, OperatorId, Rng};
 use crate::limits;
 
+mod calendar;
 pub mod desk;
 mod floor;
 mod operator;
@@ -31,8 +32,6 @@ use queue::{Queue, Status};
 
 /// Shortest rest and retry, whatever is configured: a phone that refuses at once must not spin the loop.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
-/// With a roster the calendar is looked at so often, should nothing else happen: its clock may jump.
-const CALENDAR_POLL: Duration = Duration::from_secs(60);
 /// Longest wrap-up from the moment at which it is prolonged.
 const WRAP_UP_MAX: Duration = Duration::from_secs(3600);
 /// Why somebody is on a break who did not answer.
@@ -487,37 +486,5 @@ impl Acd {
     fn hang_up(&mut self, now: Now, call: CallId, operator: &OperatorId) {
         let wrap_up = self.settings.wrap_up;
         self.floor.change(operator, |facts| facts.hang_up(call, now.mono, wrap_up));
-    }
-
-    /// Brings everybody's shift up to the calendar, also when its clock jumped, and sets the next look at it.
-    fn run_calendar(&mut self, now: Now) {
-        if !self.settings.plan.rostered {
-            self.calendar_at = None;
-            return;
-        }
-        if now.wall < self.wall {
-            self.look_at_all_shifts(now);
-        }
-        self.wall = now.wall;
-        while let Some(operator) = self.floor.shift_due(now.wall) {
-            self.look_at_shift(&operator, now.wall);
-        }
-        let next = self.floor.next_shift_change().map(|at| Duration::from_millis(at.millis_since(now.wall)));
-        self.calendar_at = Some(now.mono + next.map_or(CALENDAR_POLL, |span| span.min(CALENDAR_POLL)));
-    }
-
-    fn look_at_all_shifts(&mut self, now: Now) {
-        for operator in self.floor.names() {
-            self.look_at_shift(&operator, now.wall);
-        }
-    }
-
-    fn look_at_shift(&mut self, operator: &OperatorId, wall: Timestamp) {
-        let standing = self.settings.plan.standing(operator, wall);
-        self.floor.change(operator, |facts| {
-            facts.on_shift = standing.on_shift;
-            facts.shift_change = standing.until;
-            None
-        });
     }
 }

@@ -94,9 +94,7 @@ impl Queue {
     /// Sets how many desks there are, and which number each of the former ones has now. Calls keep their places; those that
     /// had gone to more desks go to `everybody`.
     pub(super) fn set_desks(&mut self, count: usize, everybody: DeskNo, now_called: impl Fn(DeskNo) -> DeskNo) {
-        let old = std::mem::take(self);
-        self.waiting_at = vec![0; count];
-        self.offerable = vec![BTreeMap::new(); count];
+        let old = std::mem::replace(self, Self::with_desks(count));
         (self.ringing, self.arrivals) = (old.ringing, old.arrivals);
         for (call, mut entry) in old.calls {
             let (home, had_widened) = (now_called(entry.home), entry.desks != DeskSet::of(entry.home));
@@ -108,6 +106,10 @@ impl Queue {
             entry.widens = entry.widens.map(|(at, _)| (at, DeskSet::of(everybody)));
             self.put(call, entry);
         }
+    }
+
+    fn with_desks(count: usize) -> Self {
+        Self { waiting_at: vec![0; count], offerable: vec![BTreeMap::new(); count], ..Self::default() }
     }
 
     /// Gives a call its place. One that is here already keeps its own. `widens`: when it goes to which desks besides.
@@ -236,9 +238,7 @@ impl Queue {
 
     /// Compares every index with the calls.
     pub(super) fn verify(&self) -> Result<(), String> {
-        let mut right = Self::default();
-        right.waiting_at = vec![0; self.waiting_at.len()];
-        right.offerable = vec![BTreeMap::new(); self.offerable.len()];
+        let mut right = Self::with_desks(self.offerable.len());
         let mut places = BTreeSet::new();
         let mut ringing = Vec::new();
         for (call, entry) in &self.calls {

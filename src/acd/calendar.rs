@@ -1,0 +1,44 @@
+//! Who is on shift as the calendar goes on.
+
+use std::time::Duration;
+
+use super::Acd;
+use crate::clock::{Now, Timestamp};
+use crate::ids::OperatorId;
+
+/// With a roster the calendar is looked at so often, should nothing else happen: its clock may jump.
+const CALENDAR_POLL: Duration = Duration::from_secs(60);
+
+impl Acd {
+    /// Brings everybody's shift up to the calendar, also when its clock jumped, and sets the next look at it.
+    pub(super) fn run_calendar(&mut self, now: Now) {
+        if !self.settings.plan.rostered {
+            self.calendar_at = None;
+            return;
+        }
+        if now.wall < self.wall {
+            self.look_at_all_shifts(now);
+        }
+        self.wall = now.wall;
+        while let Some(operator) = self.floor.shift_due(now.wall) {
+            self.look_at_shift(&operator, now.wall);
+        }
+        let next = self.floor.next_shift_change().map(|at| Duration::from_millis(at.millis_since(now.wall)));
+        self.calendar_at = Some(now.mono + next.map_or(CALENDAR_POLL, |span| span.min(CALENDAR_POLL)));
+    }
+
+    pub(super) fn look_at_all_shifts(&mut self, now: Now) {
+        for operator in self.floor.names() {
+            self.look_at_shift(&operator, now.wall);
+        }
+    }
+
+    pub(super) fn look_at_shift(&mut self, operator: &OperatorId, wall: Timestamp) {
+        let standing = self.settings.plan.standing(operator, wall);
+        self.floor.change(operator, |facts| {
+            facts.on_shift = standing.on_shift;
+            facts.shift_change = standing.until;
+            None
+        });
+    }
+}
