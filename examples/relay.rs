@@ -40,8 +40,17 @@ fn main() -> anyhow::Result<()> {
             let port = 10_000 + u16::try_from(2 * call)?;
             let address = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, host)), port);
             let (rtp, rtcp) = (address(port), address(port + 1));
-            let remote =
-                Remote { rtp, rtcp, codec: Codec::Pcma, payload_type: 8, dtmf: Some(101), send: true, srtp: None };
+            let dtmf = Some(101);
+            let remote = Remote {
+                rtp,
+                rtcp,
+                codec: Codec::Pcma,
+                payload_type: 8,
+                dtmf,
+                dtmf_heard: dtmf,
+                send: true,
+                srtp: None,
+            };
             media.command(Command::Open { anchor });
             media.command(Command::Aim { anchor, remote });
         }

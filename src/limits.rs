@@ -2,6 +2,8 @@
 
 /// Emergency calls at once. Full: 503 with Retry-After, before any work (the only refusal of an emergency call).
 pub const CALLS_MAX: usize = 20_000;
+/// Emergency calls from which on trunks that ask for it (RFC 7339) are told to hold requests back.
+pub const CALLS_SOFT_MAX: usize = 18_000;
 /// Legs that one call may ever have. Full: no more offers are made for it; it waits for the fallback.
 pub const LEGS_PER_CALL_MAX: usize = 10_000;
 /// Legs alive at once in one call (ring-all fallback). Full: the remaining operators are not rung.
@@ -78,6 +80,8 @@ pub const CONNECTION_BYTES_MAX: usize = 262_144;
 pub const CONNECTION_MESSAGES_MAX: usize = 1_024;
 /// TCP connections. Full: new ones are closed at once.
 pub const CONNECTIONS_MAX: usize = 16_384;
+/// Of them for the peers of trunks alone. Everybody else's new ones are closed at once when only these are left.
+pub const CONNECTIONS_RESERVED: usize = 512;
 /// TCP connections from one address (a floor of phones may stand behind one). Full: new ones are closed at once.
 pub const CONNECTIONS_PER_SOURCE_MAX: usize = 1_024;
 /// What connections have brought and the loop has not taken yet. Full: reading waits, and so does the peer.
@@ -91,7 +95,8 @@ const _: () = assert!(CALLS_MAX * 2 <= RTP_PORTS_MAX);
 const _: () = assert!(CALLS_MAX * 8 <= TRANSACTIONS_MAX);
 const _: () = assert!(TRANSACTIONS_SOFT_MAX + CALLS_MAX * 4 <= TRANSACTIONS_MAX);
 const _: () = assert!(OPERATORS_MAX <= CALLS_MAX);
-const _: () = assert!(OPERATORS_MAX < CONNECTIONS_MAX);
+const _: () = assert!(CALLS_SOFT_MAX < CALLS_MAX);
+const _: () = assert!(OPERATORS_MAX + CONNECTIONS_RESERVED < CONNECTIONS_MAX);
 const _: () = assert!(CONNECTIONS_PER_SOURCE_MAX < CONNECTIONS_MAX);
 const _: () = assert!(MESSAGE_BYTES_MAX < CONNECTION_BYTES_MAX);
 const _: () = assert!(HEADER_BYTES_MAX < MESSAGE_BYTES_MAX);

@@ -40,6 +40,7 @@ impl Hands for Notes {
     fn trunk_health(&mut self, _: &str, _: bool) {}
 
     fn trunk_registered(&mut self, _: &str, _: bool) {}
+    fn trunk_gone(&mut self, _: &str) {}
 
     fn unstaffed(&mut self, _: bool) {}
 

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use siaga::acd::desk::{DeskNo, Strategy};
 use siaga::config::Config;
+use siaga::sip::flow::Transport;
+use siaga::sip::sdp::{AudioCodec, Formats};
 
 const SHIPPED: &str = include_str!("../config/siaga.toml");
 
@@ -153,4 +155,51 @@ fn desks_that_claim_the_same_or_overflow_to_nobody_are_told() {
         assert!(all.contains(part), "{part}:\n{all}");
     }
     assert_eq!(found.len(), 7, "{all}");
+}
+
+#[test]
+fn how_a_trunk_is_called_is_named_found_out_or_a_fault() {
+    let listen = "[sip]\nlisten = [\"udp:127.0.0.1:5060\", \"tls:127.0.0.1:5061\"]\n[sip.tls]\ncertificate = \"a\"\nkey = \"b\"\n";
+    let config = |lines: &str| {
+        let text = format!("{listen}[[trunk]]\nname = \"a\"\npeers = [\"10.0.0.1\"]\n{lines}\n");
+        Config::parse("test.toml", &text).map(|config| config.trunks[0].clone()).map_err(|faults| faults.to_string())
+    };
+    // By name alone, whatever is listened on may be used; a port, a parameter or the setting leaves one way.
+    for (lines, transports, named) in [
+        ("uri = \"sip:telco.example\"", &[Transport::Udp, Transport::Tls][..], false),
+        ("uri = \"sip:telco.example:5070\"", &[Transport::Udp], false),
+        ("uri = \"sip:telco.example;transport=TLS\"", &[Transport::Tls], true),
+        ("uri = \"sip:telco.example\"\ntransport = \"udp\"", &[Transport::Udp], true),
+        ("uri = \"sips:telco.example\"\ntls_name = \"sbc.telco.example\"", &[Transport::Tls], false),
+    ] {
+        let host = config(lines).unwrap().host.unwrap();
+        assert_eq!((host.transports.as_slice(), host.transport_named), (transports, named), "{lines}");
+        assert_eq!(host.secure, lines.contains("sips:"));
+    }
+    let fixed = config("uri = \"sips:10.0.0.2\"").unwrap();
+    assert_eq!((fixed.target, fixed.transport), (Some("10.0.0.2:5061".parse().unwrap()), Transport::Tls));
+    for (lines, wrong) in [
+        ("uri = \"sip:telco.example;transport=tcp\"", "tcp, while no tcp: address listens"),
+        ("uri = \"sip:telco.example;transport=sctp\"", "\"sctp\" in the uri is not a transport of ours"),
+        ("uri = \"sip:telco.example;transport=udp\"\ntransport = \"tls\"", "tls, while the uri says udp"),
+        ("uri = \"sips:telco.example\"\ntransport = \"udp\"", "is not tls, while the uri is of the sips scheme"),
+        ("uri = \"sip:10.0.0.2\"\ntls_name = \"sbc.example\"", "tls_name"),
+    ] {
+        let told = config(lines).unwrap_err();
+        assert!(told.contains(wrong), "{lines}: {told}");
+    }
+}
+
+#[test]
+fn a_trunks_sound_and_our_name_are_checked() {
+    let text = "[sip]\nserver_header = \"a\\nb\"\n[[trunk]]\nname = \"a\"\npeers = [\"10.0.0.1\"]\ndtmf_payload_type = 8\n";
+    let told = faults(text).join("\n");
+    assert!(told.contains("sip.server_header") && told.contains("trunk[0].dtmf_payload_type: 8"), "{told}");
+    let text = "[sip]\nserver_header = \"siaga/1\"\n[[trunk]]\nname = \"a\"\npeers = [\"10.0.0.1\"]\ncodecs = [\"PCMU\", \"PCMA\"]\n\
+                dtmf_payload_type = 96\n[[trunk]]\nname = \"b\"\npeers = [\"10.0.0.2\"]\ndtmf = \"info\"\n";
+    let config = Config::parse("test.toml", text).unwrap();
+    assert_eq!(config.switchboard().server_header.as_deref(), Some("siaga/1"));
+    let both = [AudioCodec::Pcmu, AudioCodec::Pcma];
+    assert_eq!(config.trunks[0].terms.formats, Formats::new(&both, Some(96)));
+    assert_eq!(config.trunks[1].terms.formats, Formats::new(&[], None));
 }

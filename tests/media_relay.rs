@@ -52,6 +52,7 @@ impl Phone {
             codec: self.codec,
             payload_type: self.payload_type(),
             dtmf: Some(101),
+            dtmf_heard: Some(101),
             send: true,
             srtp: None,
         }

@@ -138,7 +138,17 @@ fn sip(source: &mut Source, file: &File) -> Sip {
         nonce_life: Duration::from_secs(section.nonce_seconds),
         reliable_when_supported: section.reliable_provisionals == Reliability::Supported,
         session_seconds: Some(section.session_expires_seconds).filter(|seconds| *seconds > 0),
+        server_header: server_header(source, section.server_header.as_ref()),
     }
+}
+
+fn server_header(source: &mut Source, text: Option<&String>) -> Option<String> {
+    let text = text?;
+    if text.trim().is_empty() || text.len() > 128 || !text.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
+        let right = "1 to 128 visible ASCII characters, as in \"siaga/1.0\"; absent: no such header field";
+        source.fault("sip.server_header", format!("{text:?} cannot stand in a header field"), right);
+    }
+    Some(text.clone())
 }
 
 fn shift_names(source: &mut Source, file: &File) {

@@ -5,7 +5,9 @@ mod check;
 mod desks;
 mod fault;
 mod guard;
+mod identity;
 mod network;
+mod place;
 mod roster;
 mod section;
 mod source;
@@ -23,6 +25,7 @@ use crate::sip::digest::Algorithm;
 use crate::switchboard::{DeskCalls, FeatureCodes, GuardSettings, Listener, Trunk};
 
 pub use fault::{Fault, Faults};
+pub use identity::proves;
 pub use section::{EngineName, Log, LogFormat, Site, SrtpName};
 pub use tls::{Certificates, TlsFault, TlsFiles};
 
@@ -85,6 +88,8 @@ pub struct Sip {
     pub reliable_when_supported: bool,
     /// The session interval that we ask for (RFC 4028); None: none.
     pub session_seconds: Option<u32>,
+    /// How we name ourselves in messages; None: not at all.
+    pub server_header: Option<String>,
 }
 
 /// `[media]`, checked.

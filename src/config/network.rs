@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use crate::limits::RTP_PORTS_MAX;
 use crate::sip::flow::Transport;
-use crate::sip::uri::{Host, Uri};
-use crate::switchboard::{Listener, Network, Trunk, TrunkHost};
+use crate::switchboard::{Listener, Network, Trunk};
 
-use super::section::{self, TransportName};
+use super::place::Place;
+use super::section;
 use super::source::Source;
 
 /// `0`: None.
@@ -127,9 +127,7 @@ pub(super) fn trunks(source: &mut Source, sections: &[section::Trunk], listeners
             );
         }
         let peers = networks(source, &key("peers"), &section.peers);
-        let transport = trunk_transport(source, &key("transport"), section.transport, listeners);
-        let place = section.uri.as_ref().and_then(|uri| trunk_place(source, &key("uri"), uri, transport));
-        let (target, host) = place.unwrap_or_default();
+        let Place { target, host, transport } = super::place::place(source, i, section, listeners);
         if section.keep_alive_seconds > 3600 {
             source.fault(
                 &key("keep_alive_seconds"),
@@ -138,7 +136,8 @@ pub(super) fn trunks(source: &mut Source, sections: &[section::Trunk], listeners
             );
         }
         let keep_alive = interval(section.keep_alive_seconds).filter(|_| target.is_some() || host.is_some());
-        let tls_name = tls_name(source, &key("tls_name"), section);
+        let over_tls = transport == Transport::Tls || host.iter().any(|host| host.transports.contains(&Transport::Tls));
+        let tls_name = tls_name(source, &key("tls_name"), section, over_tls);
         let terms = super::trunk::terms(source, i, section);
         trunks.push(Trunk {
             name: section.name.clone(),
@@ -170,26 +169,13 @@ pub(super) fn networks(source: &mut Source, key: &str, texts: &[String]) -> Vec<
     networks
 }
 
-fn trunk_transport(source: &mut Source, key: &str, name: TransportName, listeners: &[Listener]) -> Transport {
-    let (transport, word) = match name {
-        TransportName::Udp => (Transport::Udp, "udp"),
-        TransportName::Tcp => (Transport::Tcp, "tcp"),
-        TransportName::Tls => (Transport::Tls, "tls"),
-    };
-    if !listeners.is_empty() && !listens_on(listeners, transport) {
-        let wrong = format!("{word}, while no {word}: address listens");
-        source.fault(key, wrong, format!("a {word}: address in sip.listen"));
-    }
-    transport
-}
-
-fn listens_on(listeners: &[Listener], transport: Transport) -> bool {
+pub(super) fn listens_on(listeners: &[Listener], transport: Transport) -> bool {
     listeners.iter().any(|listener| listener.transport == transport)
 }
 
-fn tls_name(source: &mut Source, key: &str, section: &section::Trunk) -> Option<String> {
+fn tls_name(source: &mut Source, key: &str, section: &section::Trunk, over_tls: bool) -> Option<String> {
     let name = section.tls_name.as_ref()?;
-    if section.transport != TransportName::Tls {
+    if !over_tls {
         source.fault(
             key,
             "stands there, while the trunk's transport is not tls",
@@ -211,30 +197,6 @@ fn large_over_tcp(source: &mut Source, key: &str, section: &section::Trunk, list
         source.fault(key, "true, while no tcp: address listens", "a tcp: address in sip.listen, or false");
     }
     section.tcp_when_large
-}
-
-/// An address, or the name that stands for some.
-type Place = (Option<SocketAddr>, Option<TrunkHost>);
-
-fn trunk_place(source: &mut Source, key: &str, text: &str, transport: Transport) -> Option<Place> {
-    let uri = Uri::parse(text.as_bytes()).ok();
-    let place = match &uri {
-        Some(Uri::Sip(sip)) => match sip.host {
-            Host::Ip(address) => {
-                let usual = if transport == Transport::Tls || sip.secure { 5061 } else { 5060 };
-                Some((Some(SocketAddr::new(address, sip.port.unwrap_or(usual))), None))
-            }
-            Host::Name(name) => {
-                let name = name.to_owned();
-                Some((None, Some(TrunkHost { name, port: sip.port })))
-            }
-        },
-        Some(Uri::Tel { .. } | Uri::Service(_) | Uri::Other { .. }) | None => None,
-    };
-    if place.is_none() {
-        source.fault(key, format!("{text:?} is not a SIP URI"), "\"sip:10.1.2.3:5060\" or \"sip:sbc.telco.example\"");
-    }
-    place
 }
 
 /// Checks `[sip] name_servers`.

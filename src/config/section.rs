@@ -72,6 +72,7 @@ pub(super) struct Sip {
     pub(super) tls: Option<super::tls::Section>,
     pub(super) reliable_provisionals: Reliability,
     pub(super) session_expires_seconds: u32,
+    pub(super) server_header: Option<String>,
 }
 
 impl Default for Sip {
@@ -91,6 +92,7 @@ impl Default for Sip {
             tls: None,
             reliable_provisionals: Reliability::Required,
             session_expires_seconds: 1800,
+            server_header: None,
         }
     }
 }
@@ -112,7 +114,7 @@ pub(super) struct Trunk {
     pub(super) name: String,
     pub(super) peers: Vec<String>,
     pub(super) uri: Option<String>,
-    pub(super) transport: TransportName,
+    pub(super) transport: Option<TransportName>,
     pub(super) tls_name: Option<String>,
     pub(super) tcp_when_large: bool,
     pub(super) keep_alive_seconds: u64,
@@ -128,6 +130,8 @@ pub(super) struct Trunk {
     pub(super) down_after: u32,
     pub(super) up_after: u32,
     pub(super) codecs: Vec<String>,
+    pub(super) dtmf: DtmfName,
+    pub(super) dtmf_payload_type: u8,
 }
 
 impl Default for Trunk {
@@ -136,7 +140,7 @@ impl Default for Trunk {
             name: String::new(),
             peers: Vec::new(),
             uri: None,
-            transport: TransportName::Udp,
+            transport: None,
             tls_name: None,
             tcp_when_large: false,
             keep_alive_seconds: 30,
@@ -152,8 +156,20 @@ impl Default for Trunk {
             down_after: 3,
             up_after: 2,
             codecs: Vec::new(),
+            dtmf: DtmfName::Rtp,
+            dtmf_payload_type: 101,
         }
     }
+}
+
+/// How digits come over a trunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum DtmfName {
+    /// As telephone events in RTP (RFC 4733).
+    Rtp,
+    /// By INFO; telephone events are neither offered nor taken.
+    Info,
 }
 
 /// `[guard]`.

@@ -47,6 +47,7 @@ impl Config {
             nonce_life: self.sip.nonce_life,
             reliable_when_supported: self.sip.reliable_when_supported,
             session_seconds: self.sip.session_seconds,
+            server_header: self.sip.server_header.clone(),
             names: BTreeMap::new(),
             desks: self.desks.1.clone(),
             guard: self.guard.clone(),

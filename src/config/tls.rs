@@ -10,6 +10,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use serde::Deserialize;
 
+use super::identity::TrunkVerifier;
 use super::source::Source;
 
 /// The section as it stands in TOML.
@@ -82,10 +83,11 @@ impl TlsFiles {
             Some(path) => server.with_client_cert_verifier(self.client_verifier(path, &provider)?),
         };
         let server = server.with_single_cert(chain.clone(), key.clone_key()).map_err(fits)?;
-        let client = ClientConfig::builder_with_provider(provider)
+        let client = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(fits)?
-            .with_root_certificates(self.issuers()?)
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(TrunkVerifier::new(self.issuers()?, &provider)))
             .with_client_auth_cert(chain, key)
             .map_err(fits)?;
         Ok(Certificates { server: Arc::new(server), client: Arc::new(client) })

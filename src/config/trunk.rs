@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::sip::digest::client::Identity;
 use crate::sip::number::NumberFormat;
-use crate::sip::sdp::AudioCodec;
+use crate::sip::sdp::{AudioCodec, Formats};
 use crate::sip::uri::Uri;
 use crate::switchboard::{Registration, TrunkTerms};
 
@@ -34,7 +34,7 @@ pub(super) fn terms(source: &mut Source, i: usize, section: &section::Trunk) -> 
         country: section.country.clone(),
         down_after: section.down_after,
         up_after: section.up_after,
-        codecs: codecs(source, &key("codecs"), &section.codecs),
+        formats: Formats::new(&codecs(source, &key("codecs"), &section.codecs), dtmf(source, i, section)),
     }
 }
 
@@ -108,6 +108,18 @@ fn number_format(source: &mut Source, key: &str, section: &section::Trunk) -> Nu
     let right = "\"as-dialled\", or with country = \"62\" also \"+62\", \"62\" or \"0\"";
     source.fault(key, format!("{format:?} is not a format of this trunk"), right);
     NumberFormat::AsDialled
+}
+
+fn dtmf(source: &mut Source, i: usize, section: &section::Trunk) -> Option<u8> {
+    let number = section.dtmf_payload_type;
+    if !(96..=127).contains(&number) {
+        let key = format!("trunk[{i}].dtmf_payload_type");
+        source.fault(&key, number.to_string(), "96 to 127, the numbers that are not given to a codec (RFC 3551 §6)");
+    }
+    match section.dtmf {
+        section::DtmfName::Rtp => Some(number),
+        section::DtmfName::Info => None,
+    }
 }
 
 fn codecs(source: &mut Source, key: &str, names: &[String]) -> Vec<AudioCodec> {

@@ -313,7 +313,7 @@ fn content(remote: &Remote, payload_type: u8) -> Option<Content> {
     if payload_type == remote.payload_type {
         return Some(Content::Sound(remote.codec));
     }
-    if Some(payload_type) == remote.dtmf {
+    if [remote.dtmf, remote.dtmf_heard].contains(&Some(payload_type)) {
         return Some(Content::Event);
     }
     match payload_type {

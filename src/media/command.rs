@@ -32,8 +32,10 @@ pub struct Remote {
     pub codec: Codec,
     /// RTP payload type of `codec` in what we send and take.
     pub payload_type: u8,
-    /// RTP payload type of telephone-event (RFC 4733), when agreed.
+    /// RTP payload type of telephone-event (RFC 4733) in what we send, when agreed.
     pub dtmf: Option<u8>,
+    /// The same in what the peer sends, which may be another (RFC 3264 §6.1). Some peers send what we send: both are taken.
+    pub dtmf_heard: Option<u8>,
     /// False while the peer has asked not to be sent to (hold).
     pub send: bool,
     /// Keys of SRTP; None: plain RTP.

@@ -16,10 +16,12 @@ use tokio::task::AbortHandle;
 
 use crate::limits::{
     CONNECTION_BYTES_MAX, CONNECTION_EVENTS_MAX, CONNECTION_MESSAGES_MAX, CONNECTIONS_MAX, CONNECTIONS_PER_SOURCE_MAX,
+    CONNECTIONS_RESERVED,
 };
 use crate::sip::flow::{ConnectionId, Flow, Transmit, Transport};
+use crate::sip::locate::Target;
 use crate::sip::wire::{self, Parsed};
-use crate::switchboard::Trunk;
+use crate::switchboard::{Network, Trunk};
 
 use super::stream::{Event, Origin, Patience, Security, Stream};
 use super::tls::Tls;
@@ -70,12 +72,14 @@ impl StreamListener {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Caps {
     pub(super) open: usize,
+    /// Of them for trunks alone.
+    pub(super) reserved: usize,
     pub(super) per_source: usize,
 }
 
 impl Default for Caps {
     fn default() -> Self {
-        Self { open: CONNECTIONS_MAX, per_source: CONNECTIONS_PER_SOURCE_MAX }
+        Self { open: CONNECTIONS_MAX, reserved: CONNECTIONS_RESERVED, per_source: CONNECTIONS_PER_SOURCE_MAX }
     }
 }
 
@@ -104,6 +108,8 @@ struct Connection {
     queue: mpsc::Sender<Bytes>,
     waiting: Arc<AtomicUsize>,
     task: AbortHandle,
+    /// Its peer is a trunk's, and takes none of the places that are for everybody.
+    of_trunk: bool,
     /// The flow without a connection that messages were sent by, and that is lost with it.
     shared: Option<Flow>,
 }
@@ -115,6 +121,11 @@ pub(super) struct Connections {
     /// The newest connection with a peer.
     peers: BTreeMap<(Transport, SocketAddr), ConnectionId>,
     sources: BTreeMap<IpAddr, usize>,
+    /// Connections that are not of trunks.
+    strangers: usize,
+    /// Where trunks call from, and where they are called.
+    trunks: Vec<Network>,
+    trunk_targets: BTreeMap<String, Vec<IpAddr>>,
     /// Flows whose loss is still to be told.
     lost: VecDeque<Flow>,
     events: mpsc::Receiver<Event>,
@@ -136,6 +147,9 @@ impl Connections {
             open: BTreeMap::new(),
             peers: BTreeMap::new(),
             sources: BTreeMap::new(),
+            strangers: 0,
+            trunks: Vec::new(),
+            trunk_targets: BTreeMap::new(),
             lost: VecDeque::new(),
             events,
             events_in,
@@ -162,14 +176,22 @@ impl Connections {
         self.tls = tls.knowing(&self.tls);
     }
 
-    /// Who the trunks are, for certificates.
+    /// Who the trunks are, for certificates and for the places that are theirs.
     pub(super) fn set_trunks(&mut self, trunks: &[Trunk]) {
         self.tls.set_trunks(trunks);
+        self.trunks = trunks.iter().flat_map(|trunk| trunk.peers.iter().copied()).collect();
+        let known = std::mem::take(&mut self.trunk_targets);
+        for trunk in trunks {
+            let found = trunk.host.as_ref().and_then(|_| known.get(&trunk.name).cloned());
+            let fixed = trunk.target.map(|target| vec![target.ip()]);
+            self.trunk_targets.extend(fixed.or(found).map(|targets| (trunk.name.clone(), targets)));
+        }
     }
 
-    /// Where a trunk is, for certificates.
-    pub(super) fn set_targets(&mut self, trunk: &str, targets: &[SocketAddr]) {
+    /// Where a trunk is, for the same.
+    pub(super) fn set_targets(&mut self, trunk: &str, targets: &[Target]) {
         self.tls.set_targets(trunk, targets);
+        self.trunk_targets.insert(trunk.to_owned(), targets.iter().map(|target| target.address.ip()).collect());
     }
 
     /// Waits for what comes next.
@@ -244,7 +266,7 @@ impl Connections {
             Event::Accepted { transport, local, remote, stream } => {
                 let remote = SocketAddr::new(remote.ip().to_canonical(), remote.port());
                 let from_there = self.sources.get(&remote.ip()).copied().unwrap_or(0);
-                if self.open.len() >= self.caps.open || from_there >= self.caps.per_source {
+                if !self.has_place_for(remote.ip()) || from_there >= self.caps.per_source {
                     self.refused += 1;
                     // A flood of them is not a flood of the log.
                     if self.refused.is_power_of_two() {
@@ -279,7 +301,7 @@ impl Connections {
 
     /// Opens a connection to the flow's peer. What is sent meanwhile waits in its queue. None: there are too many.
     fn dial(&mut self, flow: Flow) -> Option<ConnectionId> {
-        if self.open.len() >= self.caps.open {
+        if !self.has_place_for(flow.remote.ip()) {
             tracing::warn!(%flow, "too many connections: none is opened");
             return None;
         }
@@ -288,6 +310,17 @@ impl Connections {
             Transport::Tcp | Transport::Udp => Security::None,
         };
         Some(self.open(flow, Origin::Dialled { from: flow.local, to: flow.remote }, security))
+    }
+
+    /// Strangers, and phones for all we know here, can never fill the table so that a trunk is refused.
+    fn has_place_for(&self, peer: IpAddr) -> bool {
+        let for_strangers = self.caps.open.saturating_sub(self.caps.reserved);
+        self.open.len() < self.caps.open && (self.strangers < for_strangers || self.is_trunk(peer))
+    }
+
+    fn is_trunk(&self, peer: IpAddr) -> bool {
+        self.trunks.iter().any(|block| block.contains(peer))
+            || self.trunk_targets.values().any(|targets| targets.contains(&peer))
     }
 
     fn open(&mut self, flow: Flow, origin: Origin, security: Security) -> ConnectionId {
@@ -305,7 +338,9 @@ impl Connections {
         };
         let task = tokio::spawn(stream.run(origin, security)).abort_handle();
         let flow = Flow { connection: id, ..flow };
-        self.open.insert(id, Connection { flow, queue, waiting, task, shared: None });
+        let of_trunk = self.is_trunk(flow.remote.ip());
+        self.strangers += usize::from(!of_trunk);
+        self.open.insert(id, Connection { flow, queue, waiting, task, of_trunk, shared: None });
         self.peers.insert((flow.transport, flow.remote), id);
         *self.sources.entry(flow.remote.ip()).or_default() += 1;
         id
@@ -329,6 +364,7 @@ impl Connections {
     /// Forgets a connection; gives its flow, and keeps the one that was lost with it for the next turn.
     fn forget(&mut self, id: ConnectionId) -> Option<Flow> {
         let gone = self.open.remove(&id)?;
+        self.strangers -= usize::from(!gone.of_trunk);
         let peer = (gone.flow.transport, gone.flow.remote);
         if self.peers.get(&peer) == Some(&id) {
             self.peers.remove(&peer);

@@ -1,22 +1,20 @@
-//! Finds what a trunk's name stands for (RFC 3263 §4.2), and looks again when that is out of date. Lives off the signalling loop,
+//! Finds what a trunk's name stands for (RFC 3263 §4), and looks again when that is out of date. Lives off the signalling loop,
 //! which goes on with what was found last.
-//!
-//! The configuration names the transport, as a `transport` parameter would: NAPTR is not asked for (RFC 3263 §4.1).
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolverConfig};
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::proto::rr::RData;
+use hickory_resolver::proto::rr::{RData, Record, RecordType};
 use tokio::task::AbortHandle;
 
 use crate::ids::Rng;
 use crate::limits::TARGETS_MAX;
 use crate::sip::flow::Transport;
-use crate::sip::locate::{Service, in_order};
+use crate::sip::locate::{Pointer, Service, Target, in_order, offered, service_name};
 use crate::switchboard::{Trunk, TrunkHost};
 
 use super::desk::Desk;
@@ -55,55 +53,99 @@ impl Finder {
         Ok(Self { resolver: builder.build()? })
     }
 
-    /// The servers of a name, best first, and how long that holds. With a port in the URI, or without SRV records, they are the
-    /// addresses of the name itself.
-    pub(super) async fn find(
-        &self,
-        host: &TrunkHost,
-        transport: Transport,
-        rng: &mut Rng,
-    ) -> Result<(Vec<SocketAddr>, Duration), NetError> {
+    /// The servers of a name, best first, and how long that holds. NAPTR tells the transports where the configuration names none
+    /// (RFC 3263 §4.1), then SRV the servers. With a port in the URI, or without SRV records, they are the addresses of the name
+    /// itself.
+    pub(super) async fn find(&self, host: &TrunkHost, rng: &mut Rng) -> Result<(Vec<Target>, Duration), NetError> {
         let name = host.name.trim_end_matches('.');
+        let mut found = Found::default();
         if host.port.is_none() {
-            let service = match transport {
-                Transport::Udp => "_sip._udp",
-                Transport::Tcp => "_sip._tcp",
-                Transport::Tls => "_sips._tcp",
-            };
-            // Without such records, or without an answer, the name itself may have addresses.
-            if let Ok(found) = self.resolver.srv_lookup(format!("{service}.{name}.")).await {
-                let services = found.answers().iter().filter_map(|record| {
-                    let RData::SRV(srv) = &record.data else { return None };
-                    let host = srv.target.to_utf8();
-                    Some(Service { priority: srv.priority, weight: srv.weight, port: srv.port, host })
-                });
-                let services = in_order(services.filter(|service| service.host != ".").collect(), rng);
-                let targets = self.addresses(&services).await;
-                if !targets.is_empty() {
-                    let seconds = found.answers().iter().map(|record| record.ttl).min().unwrap_or(0);
-                    return Ok((targets, Duration::from_secs(seconds.into())));
+            for (transport, services) in self.ways(host, name, &mut found).await {
+                self.add_services(transport, &services, rng, &mut found).await;
+            }
+            if !found.targets.is_empty() {
+                return Ok(found.best());
+            }
+        }
+        let transport = host.usual_transport();
+        let port = host.port.unwrap_or(if transport == Transport::Tls { 5061 } else { 5060 });
+        let addresses = self.resolver.lookup_ip(format!("{name}.")).await?;
+        found.hold(addresses.as_lookup().answers());
+        found.add(transport, addresses.iter(), port);
+        Ok(found.best())
+    }
+
+    /// The transports to try, each with the name whose SRV records tell its servers.
+    async fn ways(&self, host: &TrunkHost, name: &str, found: &mut Found) -> Vec<(Transport, String)> {
+        if !host.transport_named {
+            // Without such records, or without an answer, each transport that we speak is asked for.
+            if let Ok(records) = self.resolver.lookup(format!("{name}."), RecordType::NAPTR).await {
+                found.hold(records.answers());
+                let pointers = records.answers().iter().filter_map(pointer).collect();
+                let ways = offered(pointers, &host.transports, host.secure);
+                if !ways.is_empty() {
+                    return ways;
                 }
             }
         }
-        let usual = if transport == Transport::Tls { 5061 } else { 5060 };
-        let port = host.port.unwrap_or(usual);
-        let found = self.resolver.lookup_ip(format!("{name}.")).await?;
-        let seconds = found.as_lookup().answers().iter().map(|record| record.ttl).min().unwrap_or(0);
-        let targets = found.iter().map(|address| SocketAddr::new(address, port)).take(TARGETS_MAX).collect();
-        Ok((targets, Duration::from_secs(seconds.into())))
+        host.transports.iter().map(|transport| (*transport, service_name(*transport, name))).collect()
     }
 
-    async fn addresses(&self, services: &[Service]) -> Vec<SocketAddr> {
-        let mut targets = Vec::new();
+    async fn add_services(&self, transport: Transport, name: &str, rng: &mut Rng, found: &mut Found) {
+        let Ok(records) = self.resolver.srv_lookup(name).await else { return };
+        found.hold(records.answers());
+        let services = records.answers().iter().filter_map(|record| {
+            let RData::SRV(srv) = &record.data else { return None };
+            let host = srv.target.to_utf8();
+            Some(Service { priority: srv.priority, weight: srv.weight, port: srv.port, host })
+        });
+        let services = in_order(services.filter(|service| service.host != ".").collect(), rng);
         for service in services.iter().take(TARGETS_MAX) {
             match self.resolver.lookup_ip(service.host.as_str()).await {
-                Ok(found) => targets.extend(found.iter().map(|address| SocketAddr::new(address, service.port))),
+                Ok(addresses) => found.add(transport, addresses.iter(), service.port),
                 Err(error) => tracing::warn!(host = service.host, %error, "a server of a trunk has no address"),
             }
         }
-        targets.truncate(TARGETS_MAX);
-        targets
     }
+}
+
+/// What the answers have told so far.
+#[derive(Debug, Default)]
+struct Found {
+    targets: Vec<Target>,
+    /// The shortest of their lives, in seconds.
+    holds: Option<u32>,
+}
+
+impl Found {
+    fn hold(&mut self, records: &[Record]) {
+        self.holds = records.iter().map(|record| record.ttl).chain(self.holds).min();
+    }
+
+    fn add(&mut self, transport: Transport, addresses: impl Iterator<Item = IpAddr>, port: u16) {
+        for address in addresses {
+            let target = Target { transport, address: SocketAddr::new(address, port) };
+            if self.targets.len() < TARGETS_MAX && !self.targets.contains(&target) {
+                self.targets.push(target);
+            }
+        }
+    }
+
+    fn best(self) -> (Vec<Target>, Duration) {
+        (self.targets, Duration::from_secs(self.holds.unwrap_or(0).into()))
+    }
+}
+
+fn pointer(record: &Record) -> Option<Pointer> {
+    let RData::NAPTR(naptr) = &record.data else { return None };
+    Some(Pointer {
+        order: naptr.order,
+        preference: naptr.preference,
+        flags: naptr.flags.to_vec(),
+        service: naptr.services.to_vec(),
+        regexp: naptr.regexp.to_vec(),
+        replacement: naptr.replacement.to_utf8(),
+    })
 }
 
 /// The tasks that keep the loop told of trunks' servers.
@@ -138,7 +180,7 @@ impl Followers {
 async fn follow(finder: Finder, trunk: Trunk, desk: Desk, mut rng: Rng) {
     let Some(host) = &trunk.host else { return };
     loop {
-        let wait = match finder.find(host, trunk.transport, &mut rng).await {
+        let wait = match finder.find(host, &mut rng).await {
             Ok((targets, valid)) => {
                 tracing::debug!(trunk = trunk.name, host = host.name, ?targets, "the trunk's servers");
                 if !desk.tell(Inbound::Targets { trunk: trunk.name.clone(), targets }).await {

@@ -53,6 +53,14 @@ impl Hands for ServiceHands {
         }
     }
 
+    fn trunk_gone(&mut self, trunk: &str) {
+        // Figures that were never shown need not be taken away.
+        for gauge in [&self.metrics.trunk_up, &self.metrics.trunk_registered] {
+            drop(gauge.remove_label_values(&[trunk]));
+        }
+        tracing::info!(trunk, "the trunk is no longer in the configuration");
+    }
+
     fn unstaffed(&mut self, unstaffed: bool) {
         self.metrics.unstaffed.set(i64::from(unstaffed));
         if unstaffed {

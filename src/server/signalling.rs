@@ -20,6 +20,7 @@ use crate::config::Certificates;
 use crate::limits::{DATAGRAMS_PER_TURN_MAX, MESSAGE_BYTES_MAX};
 use crate::media::command::{Command, Event};
 use crate::sip::flow::{Flow, Transmit};
+use crate::sip::locate::Target;
 use crate::switchboard::{
     Account, ConsoleCommand, ConsoleReply, Gauges, GuardFigures, Input, Output, Settings, Switchboard, Trunk,
 };
@@ -46,7 +47,7 @@ pub enum Inbound {
     /// What a trunk's name stands for.
     Targets {
         trunk: String,
-        targets: Vec<SocketAddr>,
+        targets: Vec<Target>,
     },
     /// For connections from now on.
     Certificates(Box<Certificates>),
@@ -66,6 +67,8 @@ pub trait Hands {
     fn trunk_health(&mut self, trunk: &str, up: bool);
     /// A telco has taken our registration, or no longer does.
     fn trunk_registered(&mut self, trunk: &str, registered: bool);
+    /// A trunk is no longer in the configuration.
+    fn trunk_gone(&mut self, trunk: &str);
     /// Calls wait and nobody is on shift; or no longer.
     fn unstaffed(&mut self, unstaffed: bool);
     /// Everything that one input led to has been said.
@@ -319,6 +322,7 @@ impl<H: Hands> Signalling<H> {
             }
             Output::TrunkHealth { trunk, up } => self.hands.trunk_health(&trunk, up),
             Output::TrunkRegistered { trunk, registered } => self.hands.trunk_registered(&trunk, registered),
+            Output::TrunkGone { trunk } => self.hands.trunk_gone(&trunk),
             Output::Unstaffed(unstaffed) => self.hands.unstaffed(unstaffed),
             Output::Banned(ban) => {
                 let (reason, seconds, nth) = (ban.reason.word(), ban.seconds, ban.nth);

@@ -5,15 +5,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rustls::client::verify_server_name;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::server::ParsedCertificate;
+use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ServerConfig};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
-use crate::config::Certificates;
+use crate::config::{Certificates, proves};
 use crate::sip::flow::Transport;
+use crate::sip::locate::Target;
 use crate::switchboard::Trunk;
 
 /// The certificates of this moment, and who the trunks are. Without certificates there is no TLS.
@@ -42,7 +41,11 @@ impl Tls {
 
     pub(super) fn set_trunks(&mut self, trunks: &[Trunk]) {
         self.asked = trunks.iter().filter_map(|trunk| trunk.tls_name.clone()).collect();
-        let over_tls = trunks.iter().filter(|trunk| trunk.transport == Transport::Tls);
+        let may_be = |trunk: &Trunk| match &trunk.host {
+            Some(host) => host.transports.contains(&Transport::Tls),
+            None => trunk.transport == Transport::Tls,
+        };
+        let over_tls = trunks.iter().filter(|trunk| may_be(trunk));
         let name = |trunk: &Trunk| trunk.tls_name.clone().or_else(|| Some(trunk.host.as_ref()?.name.clone()));
         self.peers = over_tls.filter_map(|trunk| Some((trunk.name.clone(), trunk.target, name(trunk)?))).collect();
         let peers = &self.peers;
@@ -50,9 +53,10 @@ impl Tls {
     }
 
     /// A trunk's name stands for these addresses.
-    pub(super) fn set_targets(&mut self, trunk: &str, targets: &[SocketAddr]) {
+    pub(super) fn set_targets(&mut self, trunk: &str, targets: &[Target]) {
         if self.peers.iter().any(|(name, ..)| name == trunk) {
-            self.found.insert(trunk.to_owned(), targets.to_vec());
+            let over_tls = targets.iter().filter(|target| target.transport == Transport::Tls);
+            self.found.insert(trunk.to_owned(), over_tls.map(|target| target.address).collect());
         }
     }
 
@@ -92,7 +96,8 @@ impl Acceptor {
     pub(super) async fn accept(self, tcp: TcpStream) -> io::Result<(server::TlsStream<TcpStream>, Vec<String>)> {
         let stream = self.tls.accept(tcp).await?;
         let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-        let names = shown.map(|certificate| proven(certificate, &self.asked)).unwrap_or_default();
+        let stands = |name: &&String| shown.is_some_and(|certificate| proves(certificate, name));
+        let names = self.asked.iter().filter(stands).cloned().collect();
         Ok((stream, names))
     }
 }
@@ -121,13 +126,4 @@ impl std::fmt::Debug for Connector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Connector").field("name", &self.name).finish_non_exhaustive()
     }
-}
-
-/// The names that stand in a certificate whose issuer has been checked.
-fn proven(certificate: &CertificateDer<'_>, asked: &[String]) -> Vec<String> {
-    let Ok(parsed) = ParsedCertificate::try_from(certificate) else { return Vec::new() };
-    let stands = |name: &&String| {
-        ServerName::try_from(name.as_str()).is_ok_and(|name| verify_server_name(&parsed, &name).is_ok())
-    };
-    asked.iter().filter(stands).cloned().collect()
 }

@@ -1,6 +1,68 @@
 //! The order in which a domain's servers are tried (RFC 3263 §4, RFC 2782). Asks nobody: the records are given.
 
+use std::fmt;
+use std::net::SocketAddr;
+
 use crate::ids::Rng;
+
+use super::flow::Transport;
+
+/// One server of a domain, and how it is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Target {
+    pub transport: Transport,
+    pub address: SocketAddr,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.transport.via(), self.address)
+    }
+}
+
+/// One NAPTR record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pointer {
+    /// Lower first.
+    pub order: u16,
+    /// Lower first, among those of one order.
+    pub preference: u16,
+    pub flags: Vec<u8>,
+    /// `SIP+D2U`, `SIP+D2T` or `SIPS+D2T`.
+    pub service: Vec<u8>,
+    pub regexp: Vec<u8>,
+    /// The name whose SRV records tell the servers.
+    pub replacement: String,
+}
+
+/// The transports that a domain's NAPTR records offer and that we speak, most wanted first, each with the name whose SRV records
+/// tell the servers (RFC 3263 §4.1). With `secure` only those of SIPS.
+///
+/// RFC 3403 §4.1 stops at the first order in which something can be used. Here the others follow behind it: an emergency call is
+/// rather made over a telco's second transport than not at all.
+pub fn offered(mut pointers: Vec<Pointer>, spoken: &[Transport], secure: bool) -> Vec<(Transport, String)> {
+    pointers.sort_by_key(|pointer| (pointer.order, pointer.preference));
+    let usable = pointers.into_iter().filter(|one| one.flags.eq_ignore_ascii_case(b"s") && one.regexp.is_empty());
+    let known = usable.filter_map(|one| Some((transport_of(&one.service, secure)?, one.replacement)));
+    known.filter(|(transport, _)| spoken.contains(transport)).collect()
+}
+
+fn transport_of(service: &[u8], secure: bool) -> Option<Transport> {
+    let services: [(&[u8], Transport); 3] =
+        [(b"SIPS+D2T", Transport::Tls), (b"SIP+D2T", Transport::Tcp), (b"SIP+D2U", Transport::Udp)];
+    let known = services.into_iter().find(|(name, _)| service.eq_ignore_ascii_case(name));
+    known.map(|(_, transport)| transport).filter(|transport| !secure || *transport == Transport::Tls)
+}
+
+/// The name whose SRV records tell a domain's servers of one transport (RFC 3263 §4.2).
+pub fn service_name(transport: Transport, domain: &str) -> String {
+    let service = match transport {
+        Transport::Udp => "_sip._udp",
+        Transport::Tcp => "_sip._tcp",
+        Transport::Tls => "_sips._tcp",
+    };
+    format!("{service}.{domain}.")
+}
 
 /// One SRV record.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,6 +135,34 @@ mod tests {
         let (a, b, c) = (count("a"), count("b"), count("c"));
         assert!((2_700..3_200).contains(&a) && (800..1_200).contains(&b), "{a} {b} {c}");
         assert!(c > 0, "who has no weight has a small chance");
+    }
+
+    fn pointer(order: u16, preference: u16, flags: &str, service: &str) -> Pointer {
+        let [flags, service] = [flags, service].map(|text| text.as_bytes().to_vec());
+        let replacement = format!("{order}.{preference}");
+        Pointer { order, preference, flags, service, regexp: Vec::new(), replacement }
+    }
+
+    #[test]
+    fn pointers_come_by_order_then_preference_and_only_those_that_we_can_follow() {
+        let all = vec![
+            pointer(20, 5, "S", "sip+d2u"),
+            pointer(10, 50, "s", "SIP+D2T"),
+            pointer(10, 10, "s", "SIPS+D2T"),
+            pointer(1, 1, "s", "SIP+D2S"),
+            pointer(1, 2, "u", "SIP+D2U"),
+            pointer(1, 3, "", "SIP+D2U"),
+            Pointer { regexp: b"!^.*$!sip:a@b!".to_vec(), ..pointer(1, 4, "s", "SIP+D2U") },
+        ];
+        let named = |spoken: &[Transport], secure| {
+            let offered = offered(all.clone(), spoken, secure);
+            offered.iter().map(|(transport, name)| format!("{} {name}", transport.via())).collect::<Vec<_>>().join(", ")
+        };
+        let spoken = [Transport::Udp, Transport::Tcp, Transport::Tls];
+        assert_eq!(named(&spoken, false), "TLS 10.10, TCP 10.50, UDP 20.5");
+        assert_eq!(named(&[Transport::Udp, Transport::Tcp], false), "TCP 10.50, UDP 20.5");
+        assert_eq!(named(&spoken, true), "TLS 10.10", "sips: nothing but TLS");
+        assert_eq!(named(&[], false), "");
     }
 
     #[test]

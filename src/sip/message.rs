@@ -3,6 +3,7 @@
 //! NUL can pass).
 
 mod again;
+mod banner;
 mod stencil;
 
 use std::borrow::Cow;
@@ -12,6 +13,7 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 
 pub use self::again::again;
+pub use self::banner::{banner_length, with_banner};
 pub use self::stencil::{Stencil, refusal_flow, response_flow};
 use super::flow::Transport;
 use super::wire::{Method, Name};

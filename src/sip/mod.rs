@@ -1,5 +1,6 @@
 //! SIP as data (RFC 3261 and friends): reads, builds and times messages. Pure: no sockets, no clocks, no queue.
 
+pub mod certificate;
 pub mod dialog;
 pub mod digest;
 pub mod flow;
@@ -12,6 +13,7 @@ pub mod message;
 pub mod number;
 pub mod offer_answer;
 pub mod option_tag;
+pub mod overload;
 pub mod registrar;
 pub mod reliable;
 pub mod sdes;

@@ -19,25 +19,30 @@ pub struct Agreed {
     pub payload_type: u8,
     /// Payload type of telephone events in what we send, when agreed.
     pub dtmf: Option<u8>,
+    /// The same in what the peer sends: the number in our description (RFC 3264 §5.1, §6.1).
+    pub dtmf_heard: Option<u8>,
     /// Seen from us: what we may do.
     pub direction: Direction,
     /// Keys of SRTP; None: plain RTP.
     pub crypto: Option<Crypto>,
 }
 
-/// Answers an offer: its first G.711 codec (or `prefer` when it is offered), its payload types, telephone-event when
-/// offered, direction mirrored (RFC 3264 §6.1), all other m-lines refused with port 0 in their place. RTP/SAVP gets its first
+/// Answers an offer: its first G.711 codec (or `prefer`, else what the leg wants most, when it is offered), its payload types,
+/// telephone-event when offered and not unwanted, direction mirrored (RFC 3264 §6.1), all other m-lines refused with port 0 in their place. RTP/SAVP gets its first
 /// usable suite with our key (RFC 4568 §5.1.2).
 pub fn answer(
     offer: &AudioDescription,
     local: Local,
     prefer: Option<AudioCodec>,
 ) -> Result<(Vec<u8>, Agreed), SdpError> {
-    let preferred = offer.codecs.iter().find(|(codec, _)| Some(*codec) == prefer);
+    let mut wanted = prefer.into_iter().chain(local.formats.wanted());
+    let preferred = wanted.find_map(|wanted| offer.codecs.iter().find(|(codec, _)| *codec == wanted));
     let chosen = *preferred.or(offer.codecs.first()).ok_or(SdpError::NoCodec)?;
     let theirs = answered_line(offer, local.terms)?;
     let crypto = theirs.map(|line| CryptoLine { key: local.terms.key, mki_bytes: 0, ..line });
-    let agreed = agree(offer, chosen, local.terms, theirs);
+    // An answer repeats the number of the offer (RFC 3264 §6.1).
+    let dtmf = offer.dtmf.filter(|_| local.formats.dtmf().is_some());
+    let agreed = Agreed { dtmf, dtmf_heard: dtmf, ..agree(offer, chosen, local.terms, theirs) };
     let mut text = sdp::session_part(local, &offer.time);
     for (index, line) in offer.lines.iter().enumerate() {
         if index == offer.audio_index {
@@ -65,7 +70,10 @@ pub fn accept(answer: &AudioDescription, local: Local) -> Result<Agreed, SdpErro
             Some(*same.ok_or(SdpError::NoCrypto)?)
         }
     };
-    Ok(agree(answer, chosen, local.terms, theirs))
+    // A peer that names another number is sent that one, and sends ours (RFC 3264 §6.1).
+    let dtmf_heard = local.formats.dtmf();
+    let dtmf = answer.dtmf.filter(|_| dtmf_heard.is_some());
+    Ok(Agreed { dtmf, dtmf_heard: dtmf.and(dtmf_heard), ..agree(answer, chosen, local.terms, theirs) })
 }
 
 /// The line of an offer that we answer. None: plain sound.
@@ -90,7 +98,8 @@ fn agree(
         rtcp: peer.rtcp,
         codec,
         payload_type,
-        dtmf: peer.dtmf,
+        dtmf: None,
+        dtmf_heard: None,
         direction: peer.direction.mirrored(),
         crypto: theirs.map(|theirs| Crypto { ours: terms.key, theirs }),
     }

@@ -1,11 +1,14 @@
 //! Session descriptions (RFC 8866, RFC 3264) as far as one audio stream needs them. Lenient: a line that cannot be read
 //! is stepped over, since a phone's odd `o=` or a Latin-1 session name must not lose an emergency call.
 
+mod formats;
+
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::limits::{CRYPTO_LINES_MAX, MEDIA_LINES_MAX};
 
+pub use self::formats::Formats;
 use super::sdes::{CryptoLine, Secrecy, Terms};
 
 #[cfg(test)]
@@ -157,20 +160,21 @@ pub struct Local {
     /// o= version; grows by one when the description changes.
     pub version: u64,
     pub terms: Terms,
+    pub formats: Formats,
 }
 
-/// Writes an offer: both G.711 codecs, `first` in front, telephone-event with payload type 101, ptime 20; RTP/SAVP with our
-/// key where the leg's terms want it.
+/// Writes an offer: the codecs that the leg wants, or both with `first` in front, telephone-event where it comes by RTP, ptime 20;
+/// RTP/SAVP with our key where the leg's terms want it.
 pub fn write_offer(local: Local, first: AudioCodec, direction: Direction) -> Vec<u8> {
-    let mut codecs = AudioCodec::ALL.map(|codec| (codec, codec.payload_type()));
-    codecs.sort_by_key(|(codec, _)| *codec != first);
+    let codecs = local.formats.offered(first);
+    let dtmf = local.formats.dtmf();
     let mut text = session_part(local, "0 0");
     let crypto = match local.terms.secrecy {
         Secrecy::AsOffered => None,
         Secrecy::Wanted | Secrecy::Required => Some(local.terms.line(OFFERED_TAG)),
     };
     let proto = if crypto.is_some() { "RTP/SAVP" } else { "RTP/AVP" };
-    let stream = Stream { port: local.port, proto, codecs: &codecs, dtmf: Some(101), direction, crypto };
+    let stream = Stream { port: local.port, proto, codecs: &codecs, dtmf, direction, crypto };
     write_audio(&mut text, &stream);
     text.into_bytes()
 }
@@ -187,7 +191,7 @@ pub(super) struct Stream<'a> {
 
 /// Everything before the first m-line.
 pub(super) fn session_part(local: Local, time: &str) -> String {
-    let Local { address, port: _, session, version, terms: _ } = local;
+    let Local { address, session, version, .. } = local;
     let family = if address.is_ipv4() { "IP4" } else { "IP6" };
     format!("v=0\r\no=- {session} {version} IN {family} {address}\r\ns=-\r\nc=IN {family} {address}\r\nt={time}\r\n")
 }

@@ -7,6 +7,7 @@ use crate::cdr::fact::{Callee, FactKind};
 use crate::clock::{Instant, Now, Timestamp};
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::media::command::{Command, Prompt};
+use crate::sip::locate::Target;
 use crate::sip::wire::Name;
 
 use super::Switchboard;
@@ -67,9 +68,9 @@ pub(super) struct Call {
     pub(super) digits: u16,
     /// What is left of the caller's Max-Forwards.
     pub(super) hops: u32,
-    /// The trunks over which the fallback number was tried, and the last of them.
+    /// The trunks over which the fallback number was tried; the last of them, and which of its servers.
     pub(super) tried: BTreeSet<usize>,
-    pub(super) dialling: Option<usize>,
+    pub(super) dialling: Option<(usize, Option<Target>)>,
     /// The last trunk could not carry the call: the next is tried.
     pub(super) hunts: bool,
     pub(super) merge_key: MergeKey,

@@ -209,19 +209,14 @@ impl Switchboard {
         }
     }
 
-    /// What the caller's trunk wants most.
-    fn preferred_codec(&self, id: CallId) -> Option<AudioCodec> {
-        let trunk = self.trunk_with(Who::Caller(id))?;
-        self.settings.trunks.get(trunk)?.terms.codecs.first().copied()
-    }
-
     /// Gives the new call its port and description, and puts it into the queue.
     fn admit(&mut self, now: Now, id: CallId, message: &Message<'_>) {
         let who = Who::Caller(id);
         let Some(mut sound) = self.lend_sound(who) else {
             return self.end_call(now, id, Ending::by(Side::Service, EndCause::NoCapacity));
         };
-        let described = describe(message, sound.local, self.preferred_codec(id));
+        sound.local.formats = self.formats_of(self.trunk_with(who));
+        let described = describe(message, sound.local);
         let Some(call) = self.calls.get_mut(&id) else { return };
         if let Some(dialog) = &call.caller.line.dialog {
             self.dialogs.insert(dialog.key().clone(), who);
@@ -248,17 +243,16 @@ impl Switchboard {
 }
 
 /// Our description: the answer to the offer, or an offer where there was none.
-fn describe(
-    message: &Message<'_>,
-    local: Local,
-    prefer: Option<AudioCodec>,
-) -> Result<(Vec<u8>, Option<Agreed>), SdpError> {
+fn describe(message: &Message<'_>, local: Local) -> Result<(Vec<u8>, Option<Agreed>), SdpError> {
     match location::session_description(message) {
         Some(body) => {
-            let (body, agreed) = offer_answer::answer(&sdp::read(body)?, local, prefer)?;
+            let (body, agreed) = offer_answer::answer(&sdp::read(body)?, local, None)?;
             Ok((body, Some(agreed)))
         }
-        None => Ok((sdp::write_offer(local, prefer.unwrap_or(AudioCodec::Pcma), Direction::SendRecv), None)),
+        None => {
+            let first = local.formats.first().unwrap_or(AudioCodec::Pcma);
+            Ok((sdp::write_offer(local, first, Direction::SendRecv), None))
+        }
     }
 }
 

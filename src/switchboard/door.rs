@@ -184,10 +184,10 @@ impl Switchboard {
             Purpose::Offer(_) => {}
             Purpose::Refresh(who) => self.refresh_response(now, who, client, message, status),
             // Any final response shows that somebody is there; 503 says that it is not to be used (RFC 3263 §4.3).
-            Purpose::TrunkPing(index) if status >= 200 => {
+            Purpose::TrunkPing(index, target) if status >= 200 => {
                 self.clients.remove(&client);
                 match status {
-                    503 => self.trunk_silent(now, index),
+                    503 => self.trunk_silent(now, index, target),
                     _ => self.trunk_answers(index),
                 }
             }
@@ -195,14 +195,18 @@ impl Switchboard {
                 self.clients.remove(&client);
                 self.phone_pinged(now, &operator, true);
             }
-            Purpose::TrunkRegister(index) if status >= 200 => {
+            Purpose::TrunkRegister(index, target) if status >= 200 => {
                 self.clients.remove(&client);
-                self.trunk_registered(now, index, message, status);
+                self.trunk_registered(now, index, target, message, status);
             }
-            Purpose::Farewell if status >= 200 => {
+            Purpose::Farewell | Purpose::Leaving { .. } if status >= 200 => {
                 self.clients.remove(&client);
             }
-            Purpose::TrunkPing(_) | Purpose::TrunkRegister(_) | Purpose::PhonePing(_) | Purpose::Farewell => {}
+            Purpose::TrunkPing(..)
+            | Purpose::TrunkRegister(..)
+            | Purpose::PhonePing(_)
+            | Purpose::Farewell
+            | Purpose::Leaving { .. } => {}
         }
     }
 

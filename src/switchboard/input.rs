@@ -1,12 +1,11 @@
 //! What goes into the switchboard.
 
-use std::net::SocketAddr;
-
 use crate::cdr::fact::Class;
 use crate::ids::{CallId, OperatorId};
 use crate::media::command::Event;
 use crate::sip::digest::Ha1;
 use crate::sip::flow::Flow;
+use crate::sip::locate::Target;
 
 use super::settings::Settings;
 
@@ -29,7 +28,7 @@ pub enum Input<'a> {
     /// The peer of a TLS connection has proven these of the names that trunks have (`Trunk::tls_name`).
     Proven { flow: Flow, names: Vec<String> },
     /// What a trunk's name stands for, best first (RFC 3263).
-    Targets { trunk: String, targets: Vec<SocketAddr> },
+    Targets { trunk: String, targets: Vec<Target> },
     /// From media.
     Media(Event),
     /// From the console; exactly one `Output::Reply` with the same `request` follows.

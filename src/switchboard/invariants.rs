@@ -96,8 +96,9 @@ impl Switchboard {
         let refreshes = self.clients.values().filter_map(|purpose| match purpose {
             super::Purpose::Refresh(who) => Some(who),
             super::Purpose::Offer(_)
-            | super::Purpose::TrunkPing(_)
-            | super::Purpose::TrunkRegister(_)
+            | super::Purpose::TrunkPing(..)
+            | super::Purpose::TrunkRegister(..)
+            | super::Purpose::Leaving { .. }
             | super::Purpose::Farewell
             | super::Purpose::PhonePing(_) => None,
         });

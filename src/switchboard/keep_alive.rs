@@ -35,12 +35,13 @@ impl Switchboard {
 
     pub(super) fn ping_trunk(&mut self, now: Now, index: usize) {
         let Some(trunk) = self.settings.trunks.get(index) else { return };
-        let (flow, Some(every)) = (self.trunk_flow(trunk), trunk.keep_alive) else { return };
+        let way = self.trunk_target(trunk).zip(self.trunk_flow(trunk));
+        let Some(every) = trunk.keep_alive else { return };
         let next = now.mono + every;
         self.alarms.insert(next, Alarm::PingTrunk(index));
         self.pings.trunks.insert(index, next);
-        if let Some(flow) = flow {
-            self.ping(now, flow, &uri_over(flow, None), Purpose::TrunkPing(index));
+        if let Some((target, flow)) = way {
+            self.ping(now, flow, &uri_over(flow, None), Purpose::TrunkPing(index, target));
         }
     }
 
@@ -86,7 +87,7 @@ impl Switchboard {
             .encode();
         let sent = self.transactions.send(now.mono, flow, Method::Options, &branch, bytes.clone(), &mut self.transmits);
         if let Some(client) = sent {
-            if let Purpose::TrunkPing(index) = purpose {
+            if let Purpose::TrunkPing(index, _) = purpose {
                 self.may_be_asked(client, index, flow, bytes, 1);
             }
             self.clients.insert(client, purpose);

@@ -71,6 +71,7 @@ impl Sound {
             codec: media_codec(agreed.codec),
             payload_type: agreed.payload_type,
             dtmf: agreed.dtmf,
+            dtmf_heard: agreed.dtmf_heard,
             send: matches!(agreed.direction, Direction::SendRecv | Direction::SendOnly),
             srtp: agreed.crypto.map(srtp_keys),
         })

@@ -5,6 +5,7 @@
 mod answer;
 mod call;
 mod caller;
+mod challenge;
 mod console;
 mod desks;
 mod dialogs;
@@ -17,14 +18,17 @@ mod invariants;
 mod keep_alive;
 mod leg;
 mod offer;
+mod outgoing;
 mod output;
 mod phone;
 mod ports;
 mod refresh;
 mod register;
+mod registration;
 mod reinvite;
 mod reliable;
 mod route;
+mod seats;
 mod settings;
 mod sound;
 mod targets;
@@ -44,6 +48,7 @@ use crate::sip::dialog::DialogKey;
 use crate::sip::digest::Authenticator;
 use crate::sip::flow::{ConnectionId, Flow, Transmit};
 use crate::sip::guard::Guard;
+use crate::sip::locate::Target;
 use crate::sip::registrar::Registrar;
 use crate::sip::transaction::{ClientId, Event, ServerId, Transactions};
 
@@ -56,8 +61,9 @@ use timers::Alarm;
 pub use guard::{GuardFigures, GuardSettings};
 pub use input::{Account, ConsoleCommand, Input};
 pub use output::{CallView, ConsoleReply, Gauges, Output};
+pub use registration::Registration;
 pub use settings::{AnswerMode, DeskCalls, FeatureCodes, Listener, Network, Settings, SrtpOffer, Trunk, TrunkHost};
-pub use trunk::{Registration, TrunkTerms};
+pub use trunk::TrunkTerms;
 
 /// What a client transaction of ours is for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,8 +71,13 @@ enum Purpose {
     Offer(Who),
     /// A refresh of a session.
     Refresh(Who),
-    TrunkPing(usize),
-    TrunkRegister(usize),
+    /// A keep-alive to a trunk's server.
+    TrunkPing(usize, Target),
+    TrunkRegister(usize, Target),
+    /// A REGISTER that takes a binding back. A drain waits for its answer while it is `awaited`.
+    Leaving {
+        awaited: bool,
+    },
     /// A BYE to a trunk that may want our password for it.
     Farewell,
     PhonePing(OperatorId),
@@ -109,8 +120,9 @@ pub struct Switchboard {
     pings: keep_alive::Pings,
     /// Beside `settings.trunks`, in the same order.
     trunks: Vec<trunk::TrunkState>,
+    seats: seats::Seats,
     /// Requests to trunks that may be answered with a challenge.
-    asked: BTreeMap<ClientId, trunk::Asked>,
+    asked: BTreeMap<ClientId, challenge::Asked>,
     /// The stream of facts that belong to no call.
     run: CallId,
     run_seq: u32,
@@ -161,6 +173,7 @@ impl Switchboard {
             alarms: Deadlines::default(),
             pings: keep_alive::Pings::default(),
             trunks: Vec::new(),
+            seats: seats::Seats::default(),
             asked: BTreeMap::new(),
             run,
             run_seq: 0,
@@ -178,7 +191,7 @@ impl Switchboard {
             rng,
         };
         switchboard.service_fact(now, FactKind::Started { version: env!("CARGO_PKG_VERSION").to_owned() });
-        switchboard.align_trunks(now.mono);
+        switchboard.align_trunks(now.mono, &[]);
         switchboard.ping_trunks_from(now.mono);
         switchboard
     }
@@ -206,6 +219,7 @@ impl Switchboard {
         self.settle(now);
         out.extend(self.facts.drain(..).map(Output::Fact));
         out.extend(self.media.drain(..).map(Output::Media));
+        self.finish_transmits(now);
         out.extend(self.transmits.drain(..).map(Output::Send));
         out.append(&mut self.others);
     }
@@ -241,9 +255,10 @@ impl Switchboard {
     fn configure(&mut self, now: Now, settings: Settings) {
         self.acd.configure(now, settings.acd.clone());
         self.guard.configure(settings.guard.terms.clone());
-        self.settings = settings;
-        self.align_trunks(now.mono);
-        self.prune_targets();
+        self.leave_old_trunks(now, &settings.trunks);
+        let old = std::mem::replace(&mut self.settings, settings).trunks;
+        self.align_trunks(now.mono, &old);
+        self.prune_targets(&old);
         self.ping_trunks_from(now.mono);
     }
 
@@ -281,13 +296,13 @@ impl Switchboard {
         }
     }
 
-    /// Nobody waits for a BYE or a refusal that may have been lost; keep-alives do not count.
+    /// Nobody waits for a BYE or a refusal that may have been lost. What serves no call does not count; of telcos that are told that
+    /// we leave an answer is awaited for a short time.
     fn has_said_goodbye(&self) -> bool {
         self.transactions.is_settled(|client| match self.clients.get(&client) {
-            Some(Purpose::TrunkPing(_) | Purpose::PhonePing(_)) => true,
-            Some(Purpose::Offer(_) | Purpose::Refresh(_) | Purpose::TrunkRegister(_) | Purpose::Farewell) | None => {
-                false
-            }
+            Some(Purpose::TrunkPing(..) | Purpose::PhonePing(_) | Purpose::TrunkRegister(..)) => true,
+            Some(Purpose::Leaving { awaited }) => !awaited,
+            Some(Purpose::Offer(_) | Purpose::Refresh(_) | Purpose::Farewell) | None => false,
         })
     }
 

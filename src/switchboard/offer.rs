@@ -10,9 +10,10 @@ use crate::ids::{CallId, LegNo, OperatorId};
 use crate::limits::LEGS_PER_CALL_MAX;
 use crate::media::command::{AnchorId, Command};
 use crate::sip::flow::{Flow, Transport};
+use crate::sip::locate::Target;
 use crate::sip::message;
 use crate::sip::sdes::{MasterKey, Secrecy, Terms};
-use crate::sip::sdp::{self, AudioCodec, Direction, Local};
+use crate::sip::sdp::{self, AudioCodec, Direction, Formats, Local};
 use crate::sip::session_timer;
 use crate::sip::wire::{Message, Method, Name};
 
@@ -116,12 +117,13 @@ impl Switchboard {
         self.back_to_queue(id);
     }
 
-    /// The number cannot be had over the trunk's server in use: it is called over the next one, if there is one.
+    /// The number cannot be had over this server of the trunk: it is called over the next one, if there is one.
     fn next_number(&mut self, now: Now, id: CallId, to: &Callee) -> bool {
-        let Some(trunk) = self.calls.get(&id).and_then(|call| call.dialling) else { return false };
+        let dialling = self.calls.get(&id).and_then(|call| call.dialling);
+        let Some((trunk, Some(failed))) = dialling else { return false };
         let until = now.mono + self.settings.fallback_ring;
         let why = "fallback number over the trunk's next server".to_owned();
-        self.target_fails(trunk) && self.ring(now, id, to.clone(), why, until)
+        self.target_fails(trunk, failed) && self.ring(now, id, to.clone(), why, until)
     }
 
     fn back_to_queue(&mut self, id: CallId) {
@@ -139,7 +141,7 @@ impl Switchboard {
                 Some((binding.uri.clone(), binding.flow, false))
             }
             Callee::Number(number) => {
-                let (uri, flow) = self.way_out(self.calls.get(&id)?.dialling?, number)?;
+                let (uri, flow) = self.way_out(self.calls.get(&id)?.dialling?.0, number)?;
                 Some((uri, flow, true))
             }
         }
@@ -159,13 +161,18 @@ impl Switchboard {
         if usize::from(call.next_leg) >= LEGS_PER_CALL_MAX {
             return false;
         }
-        let trunk = call.dialling.filter(|_| matches!(to, Callee::Number(_)));
+        let trunk = call.dialling.map(|(trunk, _)| trunk).filter(|_| matches!(to, Callee::Number(_)));
+        if let Some(trunk) = trunk {
+            call.dialling = Some((trunk, Some(Target { transport: flow.transport, address: flow.remote })));
+        }
         let first = call.caller.line.sound.as_ref().and_then(|sound| sound.agreed).map(|agreed| agreed.codec);
         let leg = call.take_leg_no();
         let who = Who::Offer(id, leg);
         let Some(mut sound) = self.lend_sound(who) else { return false };
         sound.local.terms.secrecy = self.secrecy(&to, flow);
-        let offer = sdp::write_offer(sound.local, first.unwrap_or(AudioCodec::Pcma), Direction::SendRecv);
+        sound.local.formats = self.formats_of(trunk);
+        let first = sound.local.formats.first().or(first).unwrap_or(AudioCodec::Pcma);
+        let offer = sdp::write_offer(sound.local, first, Direction::SendRecv);
         let (tag, branch) = (self.rng.token(), format!("z9hG4bK{}", self.rng.token()));
         let sip_call_id = self.rng.token();
         let from = self.shown_from(id, tag.as_str());
@@ -212,8 +219,15 @@ impl Switchboard {
         self.media.push(Command::Open { anchor });
         let session = self.rng.next_u64() >> 2;
         let terms = Terms::new(self.master_key());
-        let local = Local { address: self.settings.media_address, port, session, version: 1, terms };
+        let (address, formats) = (self.settings.media_address, Formats::ANY);
+        let local = Local { address, port, session, version: 1, terms, formats };
         Some(Sound { anchor, local, agreed: None, heard: false, silent: false, offered: false })
+    }
+
+    /// What a trunk wants of its legs' sound; phones have no wishes of ours.
+    pub(super) fn formats_of(&self, trunk: Option<usize>) -> Formats {
+        let trunk = trunk.and_then(|trunk| self.settings.trunks.get(trunk));
+        trunk.map_or(Formats::ANY, |trunk| trunk.terms.formats)
     }
 
     /// A key of ours for SRTP.

@@ -23,6 +23,8 @@ pub enum Output {
     TrunkHealth { trunk: String, up: bool },
     /// A telco has taken our registration, or no longer does.
     TrunkRegistered { trunk: String, registered: bool },
+    /// A trunk is no longer in the settings.
+    TrunkGone { trunk: String },
     /// The alarm of an unstaffed floor: true while calls wait and nobody is on shift.
     Unstaffed(bool),
     /// A source gets no answers for a while.

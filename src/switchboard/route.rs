@@ -7,6 +7,8 @@ use bytes::Bytes;
 
 use crate::ids::{CallId, OperatorId};
 use crate::sip::flow::{ConnectionId, Flow, Transport};
+use crate::sip::locate::Target;
+use crate::sip::message::banner_length;
 use crate::sip::uri::Uri;
 
 use super::Switchboard;
@@ -31,16 +33,18 @@ impl Switchboard {
     /// The way to a trunk, if it has a target: over its transport, from our listener of that transport.
     pub(super) fn trunk_flow(&self, trunk: &Trunk) -> Option<Flow> {
         let target = self.trunk_target(trunk)?;
-        let local = self.listener_towards(trunk.transport, target)?;
-        Some(Flow::any(trunk.transport, local, target))
+        let local = self.listener_towards(target.transport, target.address)?;
+        Some(Flow::any(target.transport, local, target.address))
     }
 
     /// The way over TCP for a request that is too long for a datagram, where its trunk takes TCP (RFC 3261 §18.1.1).
     pub(super) fn large_flow(&self, flow: Flow, length: usize) -> Option<Flow> {
-        if flow.transport != Transport::Udp || length <= DATAGRAM_BYTES_MAX {
+        let banner = self.settings.server_header.as_deref().map_or(0, banner_length);
+        if flow.transport != Transport::Udp || length + banner <= DATAGRAM_BYTES_MAX {
             return None;
         }
-        let takes_tcp = |trunk: &&Trunk| trunk.tcp_when_large && self.trunk_target(trunk) == Some(flow.remote);
+        let target = Target { transport: flow.transport, address: flow.remote };
+        let takes_tcp = |trunk: &&Trunk| trunk.tcp_when_large && self.trunk_target(trunk) == Some(target);
         self.settings.trunks.iter().find(takes_tcp)?;
         let local = self.listener_towards(Transport::Tcp, flow.remote)?;
         Some(Flow::any(Transport::Tcp, local, flow.remote))

@@ -59,6 +59,20 @@ pub struct TrunkHost {
     pub name: String,
     /// Without one, SRV records tell it (RFC 3263 §4.2).
     pub port: Option<u16>,
+    /// What it may be called over, most wanted first.
+    pub transports: Vec<Transport>,
+    /// They are named by the configuration; false: NAPTR records tell them (RFC 3263 §4.1).
+    pub transport_named: bool,
+    /// The URI is of the sips scheme: nothing but TLS.
+    pub secure: bool,
+}
+
+impl TrunkHost {
+    /// The transport when no record tells one (RFC 3263 §4.1).
+    pub fn usual_transport(&self) -> Transport {
+        let udp = self.transports.iter().find(|transport| **transport == Transport::Udp);
+        udp.or(self.transports.first()).copied().unwrap_or(Transport::Udp)
+    }
 }
 
 /// One way to the telephone network.
@@ -71,6 +85,7 @@ pub struct Trunk {
     pub target: Option<SocketAddr>,
     /// The name that stands for its targets, which `Input::Targets` tells; None: `target` is all.
     pub host: Option<TrunkHost>,
+    /// How `target` is called.
     pub transport: Transport,
     /// The name that its certificate must prove; None: its address is enough.
     pub tls_name: Option<String>,
@@ -161,6 +176,8 @@ pub struct Settings {
     pub reliable_when_supported: bool,
     /// The session interval that we ask for, in seconds (RFC 4028); None: only what peers ask for.
     pub session_seconds: Option<u32>,
+    /// `Server` of our answers and `User-Agent` of our requests; None: neither stands there.
+    pub server_header: Option<String>,
     /// Display names of operators.
     pub names: BTreeMap<OperatorId, String>,
     pub acd: acd::Settings,

@@ -1,8 +1,7 @@
 //! The servers that a trunk's name stands for (RFC 3263): which one is used now, and the next when it fails.
 
-use std::net::SocketAddr;
-
 use crate::clock::Now;
+use crate::sip::locate::Target;
 
 use super::Switchboard;
 use super::settings::Trunk;
@@ -11,7 +10,7 @@ use super::timers::Alarm;
 /// What the name of one trunk has been found to stand for, best first.
 #[derive(Debug, Default)]
 pub(super) struct Targets {
-    all: Vec<SocketAddr>,
+    all: Vec<Target>,
     /// The one in use, as an index.
     current: usize,
     /// How many have failed one after the other.
@@ -19,12 +18,12 @@ pub(super) struct Targets {
 }
 
 impl Targets {
-    fn current(&self) -> Option<SocketAddr> {
+    fn current(&self) -> Option<Target> {
         self.all.get(self.current).copied()
     }
 
     /// Takes a new list. The one in use stays in use when it is still there.
-    fn renew(&mut self, all: Vec<SocketAddr>) {
+    fn renew(&mut self, all: Vec<Target>) {
         let kept = self.current().and_then(|used| all.iter().position(|target| *target == used));
         *self = Self { current: kept.unwrap_or(0), failures: if kept.is_some() { self.failures } else { 0 }, all };
     }
@@ -43,26 +42,31 @@ impl Targets {
 
 impl Switchboard {
     /// Where a trunk is reached now.
-    pub(super) fn trunk_target(&self, trunk: &Trunk) -> Option<SocketAddr> {
-        trunk.target.or_else(|| self.targets.get(&trunk.name).and_then(Targets::current))
+    pub(super) fn trunk_target(&self, trunk: &Trunk) -> Option<Target> {
+        let fixed = trunk.target.map(|address| Target { transport: trunk.transport, address });
+        fixed.or_else(|| self.targets.get(&trunk.name).and_then(Targets::current))
     }
 
-    /// A trunk's name stands for these servers; it is asked for a sign of life when that brings another one.
-    pub(super) fn set_targets(&mut self, now: Now, name: String, all: Vec<SocketAddr>) {
+    /// A trunk's name stands for these servers; when that brings another one, it is asked for a sign of life and registered with.
+    pub(super) fn set_targets(&mut self, now: Now, name: String, all: Vec<Target>) {
         let Some(index) = self.settings.trunks.iter().position(|trunk| trunk.name == name) else { return };
         let targets = self.targets.entry(name).or_default();
         let before = targets.current();
         targets.renew(all);
         if targets.current() != before {
             self.ping_trunk_at_once(now.mono, index);
+            self.register_at_once(now.mono, index);
         }
     }
 
-    /// Forgets the servers of trunks that are gone or have no name any more.
-    pub(super) fn prune_targets(&mut self) {
+    /// Forgets the servers of trunks that are gone, have no name any more or another one.
+    pub(super) fn prune_targets(&mut self, old: &[Trunk]) {
         let trunks = &self.settings.trunks;
-        let named = |name: &String| trunks.iter().any(|trunk| trunk.name == *name && trunk.host.is_some());
-        self.targets.retain(|name, _| named(name));
+        self.targets.retain(|name, _| {
+            let of =
+                |trunks: &[Trunk]| trunks.iter().find(|trunk| trunk.name == *name).and_then(|one| one.host.clone());
+            of(trunks).is_some_and(|host| of(old) == Some(host))
+        });
     }
 
     /// The server in use answers.
@@ -73,10 +77,11 @@ impl Switchboard {
         }
     }
 
-    /// The server in use does not answer, or refuses with 503 (RFC 3263 §4.3). True when there is another to try.
-    pub(super) fn target_fails(&mut self, index: usize) -> bool {
+    /// A server does not answer, or refuses with 503 (RFC 3263 §4.3). True when there is another to try: the next, or the one that
+    /// is in use already since somebody else has found the same.
+    pub(super) fn target_fails(&mut self, index: usize, failed: Target) -> bool {
         let targets = self.settings.trunks.get(index).and_then(|trunk| self.targets.get_mut(&trunk.name));
-        targets.is_some_and(Targets::fail)
+        targets.is_some_and(|targets| targets.current().is_some_and(|used| used != failed) || targets.fail())
     }
 
     fn ping_trunk_at_once(&mut self, now: crate::clock::Instant, index: usize) {
@@ -87,9 +92,14 @@ impl Switchboard {
         }
     }
 
-    /// A keep-alive was not answered: the next server is asked at once; when none is left, the trunk is down.
-    pub(super) fn trunk_silent(&mut self, now: Now, index: usize) {
-        if self.target_fails(index) {
+    /// A keep-alive was not answered: the next server is asked at once; when none is left, the trunk is down. Of a server that is
+    /// no longer in use it says nothing.
+    pub(super) fn trunk_silent(&mut self, now: Now, index: usize, asked: Target) {
+        let used = self.settings.trunks.get(index).and_then(|trunk| self.trunk_target(trunk));
+        if used != Some(asked) {
+            return;
+        }
+        if self.target_fails(index, asked) {
             self.ping_trunk_at_once(now.mono, index);
         } else {
             self.trunk_pinged(index, false);
@@ -100,9 +110,11 @@ impl Switchboard {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sip::flow::Transport;
 
-    fn addresses(hosts: &[u8]) -> Vec<SocketAddr> {
-        hosts.iter().map(|host| SocketAddr::from(([10, 0, 0, *host], 5060))).collect()
+    fn addresses(hosts: &[u8]) -> Vec<Target> {
+        let target = |host: &u8| Target { transport: Transport::Udp, address: ([10, 0, 0, *host], 5060).into() };
+        hosts.iter().map(target).collect()
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub(super) enum Alarm {
     PingTrunk(usize),
     /// A registration with a telco is due.
     RegisterTrunk(usize),
+    /// Telcos have had time to hear that we leave.
+    GoodbyesOver,
     PingPhone(OperatorId),
 }
 
@@ -73,7 +75,8 @@ impl Switchboard {
             Alarm::TellAgain(call) => self.tell_again(now, call),
             Alarm::PhoneOver(phone) => self.end_phone(now, phone, true),
             Alarm::PingTrunk(index) => self.ping_trunk(now, index),
-            Alarm::RegisterTrunk(index) => self.register_at_trunk(now, index, false),
+            Alarm::RegisterTrunk(index) => self.register_at_trunk(now, index),
+            Alarm::GoodbyesOver => self.goodbyes_over(),
             Alarm::PingPhone(operator) => self.ping_phone(now, operator),
         }
     }
@@ -119,10 +122,10 @@ impl Switchboard {
         self.asked.remove(&client);
         match purpose {
             Purpose::Offer(Who::Offer(call, leg)) => self.offer_unanswered(now, call, leg, status),
-            Purpose::Offer(Who::Caller(_) | Who::Phone(_)) | Purpose::Farewell => {}
+            Purpose::Offer(Who::Caller(_) | Who::Phone(_)) | Purpose::Farewell | Purpose::Leaving { .. } => {}
             Purpose::Refresh(who) => self.refresh_unanswered(who, client),
-            Purpose::TrunkPing(index) => self.trunk_silent(now, index),
-            Purpose::TrunkRegister(index) => self.not_registered(now, index, None),
+            Purpose::TrunkPing(index, target) => self.trunk_silent(now, index, target),
+            Purpose::TrunkRegister(index, target) => self.registrar_silent(now, index, target),
             Purpose::PhonePing(operator) => self.phone_pinged(now, &operator, false),
         }
     }

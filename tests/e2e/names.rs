@@ -1,4 +1,4 @@
-//! A name server that knows what it was told, over UDP on loopback (RFC 1035 §4, RFC 2782).
+//! A name server that knows what it was told, over UDP on loopback (RFC 1035 §4, RFC 2782, RFC 3403 §4).
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
@@ -6,7 +6,21 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 #[derive(Clone)]
 pub(crate) enum Record {
     A(&'static str, Ipv4Addr),
-    Srv { name: &'static str, priority: u16, weight: u16, port: u16, host: &'static str },
+    Srv {
+        name: &'static str,
+        priority: u16,
+        weight: u16,
+        port: u16,
+        host: &'static str,
+    },
+    /// With the flag `s`.
+    Naptr {
+        name: &'static str,
+        order: u16,
+        preference: u16,
+        service: &'static str,
+        replacement: &'static str,
+    },
 }
 
 /// Answers for ever, in a thread of its own.
@@ -52,13 +66,26 @@ fn data(record: &Record, asked: &str, kind: u16) -> Option<Vec<u8>> {
         Record::Srv { name, priority, weight, port, host } if *name == asked && kind == 33 => {
             let mut data: Vec<u8> =
                 [priority, weight, port].into_iter().flat_map(|number| number.to_be_bytes()).collect();
-            for label in host.split('.') {
-                data.push(u8::try_from(label.len()).unwrap());
-                data.extend(label.as_bytes());
-            }
-            data.push(0);
+            put_name(&mut data, host);
             Some(data)
         }
-        Record::A(..) | Record::Srv { .. } => None,
+        Record::Naptr { name, order, preference, service, replacement } if *name == asked && kind == 35 => {
+            let mut data: Vec<u8> = [order, preference].into_iter().flat_map(|number| number.to_be_bytes()).collect();
+            for text in ["s", service, ""] {
+                data.push(u8::try_from(text.len()).unwrap());
+                data.extend(text.as_bytes());
+            }
+            put_name(&mut data, replacement);
+            Some(data)
+        }
+        Record::A(..) | Record::Srv { .. } | Record::Naptr { .. } => None,
     }
+}
+
+fn put_name(data: &mut Vec<u8>, name: &str) {
+    for label in name.split('.') {
+        data.push(u8::try_from(label.len()).unwrap());
+        data.extend(label.as_bytes());
+    }
+    data.push(0);
 }

@@ -361,6 +361,9 @@ impl City {
             }
             _ => {
                 self.settings.ring = Duration::from_secs(10 + self.rng.below(6));
+                if self.rng.below(3) == 0 {
+                    trunks::reload(&mut self.settings, &mut self.rng);
+                }
                 return self.step(Input::Configure(Box::new(self.settings.clone())));
             }
         };
@@ -405,6 +408,7 @@ impl City {
                 Output::TrunkHealth { .. }
                 | Output::Banned(_)
                 | Output::TrunkRegistered { .. }
+                | Output::TrunkGone { .. }
                 | Output::Unstaffed(_) => {}
             }
         }

@@ -293,6 +293,66 @@ fn when_crowded_what_can_be_asked_again_waits_and_the_trunks_calls_find_room() {
     assert_eq!(world.count(|kind| matches!(kind, FactKind::Received { .. })), 2);
 }
 
+/// What the topmost Via of an answer says of overload.
+fn overload_of(answer: &str) -> Vec<String> {
+    header(answer, "Via").split(';').filter(|param| param.starts_with("oc")).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_trunk_that_asks_for_it_is_told_to_hold_back_when_we_are_crowded() {
+    let offers = |at: &str, branch: &str, params: &str| {
+        format!(
+            "OPTIONS sip:{SERVER} SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bK{branch}{params}\r\n\
+             From: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: {branch}\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\n\
+             Content-Length: 0\r\n\r\n"
+        )
+    };
+    let oc = ";oc;oc-algo=\"loss\"";
+    let mut terms = settings();
+    terms.guard.crowded_at = 1;
+    let mut world = staffed(terms);
+    world.pass(Duration::from_secs(60));
+    world.receive(TRUNK, &offers(TRUNK, "calm", oc));
+    let calm = overload_of(&world.take(TRUNK, "SIP/2.0 200"));
+    assert_eq!(calm[..3], ["oc=0", "oc-algo=\"loss\"", "oc-validity=0"]);
+    let caller = Caller::dials(&mut world);
+    world.receive(TRUNK, &offers(TRUNK, "crowded", oc));
+    let crowded = overload_of(&world.take(TRUNK, "SIP/2.0 503"));
+    assert_eq!(crowded[..3], ["oc=1", "oc-algo=\"loss\"", "oc-validity=500"]);
+    assert!(crowded[3].starts_with("oc-seq=1764000060."), "{crowded:?}");
+    // Who has not offered it, or is no trunk, is told nothing.
+    world.receive(TRUNK, &offers(TRUNK, "other", ";oc;oc-algo=\"rate\""));
+    assert_eq!(overload_of(&world.take(TRUNK, "SIP/2.0 503")), ["oc", "oc-algo=\"rate\""]);
+    world.receive(STRANGER, &offers(STRANGER, "stranger", oc));
+    assert_eq!(overload_of(&world.take(STRANGER, "SIP/2.0 503")), ["oc", "oc-algo=\"loss\""]);
+    // Emergency calls are taken all the same.
+    Caller::dials(&mut world);
+    caller.cancels(&mut world);
+}
+
+#[test]
+fn our_name_stands_in_every_message_when_it_is_wanted() {
+    let mut terms = settings();
+    terms.server_header = Some("siaga/1.0 (112)".to_owned());
+    let mut world = staffed(terms);
+    let mut caller = Caller::dials(&mut world);
+    let invite = world.take(BUDI, "INVITE");
+    assert_eq!(header(&invite, "User-Agent"), "siaga/1.0 (112)");
+    world.receive(BUDI, &response(&invite, BUDI, "200 OK", &sdp(BUDI, 31_000)));
+    assert_eq!(header(&world.take(BUDI, "ACK"), "User-Agent"), "siaga/1.0 (112)");
+    let answer = world.sent.iter().find(|(_, text)| text.starts_with("SIP/2.0 200")).unwrap();
+    assert_eq!(header(&answer.1, "Server"), "siaga/1.0 (112)");
+    caller.is_answered(&mut world);
+    // Repeats have it once.
+    caller.hangs_up(&mut world);
+    world.sent.clear();
+    world.pass(Duration::from_secs(1));
+    let bye = world.take(BUDI, "BYE");
+    assert_eq!(bye.matches("User-Agent").count(), 1, "{bye}");
+    asks(&mut world, STRANGER, "SUBSCRIBE", "100", "");
+    assert_eq!(header(&world.take(STRANGER, "SIP/2.0 405"), "Server"), "siaga/1.0 (112)");
+}
+
 #[test]
 fn neither_side_learns_of_the_other_where_it_is_or_what_it_runs() {
     let mut world = staffed(settings());

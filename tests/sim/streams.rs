@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use siaga::cdr::fact::{FactKind, OfferOutcome};
 use siaga::sip::flow::{ConnectionId, Flow, Transport};
-use siaga::switchboard::{Input, Listener, Settings, TrunkHost};
+use siaga::sip::locate::Target;
+use siaga::switchboard::{Input, Listener, Registration, Settings, TrunkHost};
 
 use super::caller::Caller;
 use super::world::{SERVER, TRUNK, World, header, response, sdp, settings};
@@ -165,17 +166,75 @@ fn a_trunk_with_a_name_calls_only_over_a_connection_that_has_proven_it() {
     world.assert_empty_in_the_end();
 }
 
+fn host() -> TrunkHost {
+    let transports = vec![Transport::Udp, Transport::Tcp, Transport::Tls];
+    TrunkHost { name: "sbc.example".to_owned(), port: None, transports, transport_named: false, secure: false }
+}
+
+/// The trunk's name has been looked up.
+fn stands_for(world: &mut World, servers: &[(Transport, &str)]) {
+    let target =
+        |(transport, address): &(Transport, &str)| Target { transport: *transport, address: address.parse().unwrap() };
+    world.step(Input::Targets { trunk: "telco".to_owned(), targets: servers.iter().map(target).collect() });
+}
+
+#[test]
+fn a_trunks_next_transport_is_used_when_the_first_cannot_be_had() {
+    let (first, second) = ("127.0.0.8:5061", "127.0.0.9:5060");
+    let mut settings = with_streams();
+    settings.trunks[0].host = Some(host());
+    settings.trunks[0].keep_alive = Some(Duration::from_secs(60));
+    settings.fallback_number = Some("0725112233".to_owned());
+    let mut world = World::new(settings, &[]);
+    stands_for(&mut world, &[(Transport::Tls, first), (Transport::Udp, second)]);
+    let options = world.take(first, "OPTIONS sip:127.0.0.8:5061;transport=tls ");
+    assert!(header(&options, "Via").starts_with("SIP/2.0/TLS "), "{options}");
+    world.receive(first, &response(&options, first, "200 OK", ""));
+    // Two calls at once find that nobody is there: one step on, not two.
+    let (one, other) = (Caller::dials(&mut world), Caller::dials(&mut world));
+    world.take(first, "INVITE");
+    world.take(first, "INVITE");
+    world.step(Input::Unreachable { flow: stream(first, Transport::Tls, 0) });
+    for _ in 0..2 {
+        let invite = world.take(second, "INVITE sip:0725112233@127.0.0.9:5060 ");
+        assert!(header(&invite, "Via").starts_with("SIP/2.0/UDP "), "{invite}");
+    }
+    assert!(!world.has(first, "INVITE"));
+    one.cancels(&mut world);
+    other.cancels(&mut world);
+}
+
+#[test]
+fn a_trunk_with_a_name_is_registered_with_once_it_is_found_and_at_its_next_server_when_that_fails() {
+    let (first, second) = ("127.0.0.8:5060", "127.0.0.9:5060");
+    let mut settings = with_streams();
+    settings.trunks[0].host = Some(host());
+    let (registrar, aor) = ("sip:sbc.example".to_owned(), "sip:siaga@sbc.example".to_owned());
+    settings.trunks[0].terms.register = Some(Registration { registrar, aor, expires: Duration::from_secs(600) });
+    let mut world = World::new(settings, &[]);
+    world.pass(Duration::from_secs(100));
+    assert!(world.sent.is_empty(), "{:#?}", world.sent);
+    stands_for(&mut world, &[(Transport::Udp, first), (Transport::Udp, second)]);
+    let register = world.take(first, "REGISTER");
+    world.receive(first, &response(&register, first, "503 Service Unavailable", ""));
+    let register = world.take(second, "REGISTER");
+    world.receive(second, &response(&register, second, "200 OK", ""));
+    assert_eq!(world.registered, [("telco".to_owned(), true)]);
+    // The name stands for others now: they are told where we are.
+    stands_for(&mut world, &[(Transport::Udp, "127.0.0.7:5060")]);
+    world.take("127.0.0.7:5060", "REGISTER");
+}
+
 #[test]
 fn a_trunks_next_server_is_used_when_the_first_does_not_answer() {
     let (first, second) = ("127.0.0.8:5060", "127.0.0.9:5060");
     let mut settings = with_streams();
-    settings.trunks[0].host = Some(TrunkHost { name: "sbc.example".to_owned(), port: None });
+    settings.trunks[0].host = Some(host());
     settings.trunks[0].keep_alive = Some(Duration::from_secs(60));
     let mut world = World::new(settings, &[]);
     world.pass(Duration::from_secs(1));
     assert!(world.ways.is_empty(), "nobody is known yet");
-    let targets = vec![first.parse().unwrap(), second.parse().unwrap()];
-    world.step(Input::Targets { trunk: "telco".to_owned(), targets });
+    stands_for(&mut world, &[(Transport::Udp, first), (Transport::Udp, second)]);
     world.take(first, "OPTIONS sip:127.0.0.8:5060 ");
     world.step(Input::Unreachable { flow: Flow::udp(SERVER.parse().unwrap(), first.parse().unwrap()) });
     let options = world.take(second, "OPTIONS");

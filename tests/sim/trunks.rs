@@ -1,5 +1,7 @@
 //! Several trunks: passwords, registrations, health, capacity, and who is tried when.
 
+mod reload;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -32,6 +34,26 @@ pub(crate) fn add_second(settings: &mut Settings, rng: &mut Rng) {
     settings.trunks[0].terms = TrunkTerms { identity: identity(), register: registration(), ..TrunkTerms::default() };
     let priority = u16::try_from(rng.below(20)).unwrap();
     settings.trunks.push(second(TrunkTerms { priority, max_calls: 2, identity: identity(), ..TrunkTerms::default() }));
+}
+
+/// Trunks change places, the second one comes and goes, the first is registered with or no longer.
+pub(crate) fn reload(settings: &mut Settings, rng: &mut Rng) {
+    settings.trunks.reverse();
+    let Some(first) = settings.trunks.iter_mut().find(|trunk| trunk.terms.identity.is_some() && trunk.name == "telco")
+    else {
+        return;
+    };
+    if rng.below(2) == 0 {
+        first.terms.register = if first.terms.register.is_some() { None } else { registration() };
+    }
+    if rng.below(2) == 0 {
+        let before = settings.trunks.len();
+        settings.trunks.retain(|trunk| trunk.name != "second");
+        if settings.trunks.len() == before {
+            let terms = TrunkTerms { max_calls: 2, identity: identity(), ..TrunkTerms::default() };
+            settings.trunks.insert(0, second(terms));
+        }
+    }
 }
 
 fn second(terms: TrunkTerms) -> Trunk {
@@ -70,6 +92,12 @@ pub(crate) fn hears(now: Instant, at: SocketAddr, heard: &Heard<'_>) -> Option<S
 
 /// Nobody is on shift: every call goes to the fallback number, over two trunks.
 fn unstaffed(change: impl FnOnce(&mut Settings)) -> World {
+    let mut settings = unstaffed_settings();
+    change(&mut settings);
+    World::new(settings, &["budi"])
+}
+
+fn unstaffed_settings() -> Settings {
     let mut settings = settings();
     settings.acd.plan = Plan { rostered: true, ..Plan::default() };
     settings.fallback_number = Some("0725-112233".to_owned());
@@ -77,8 +105,7 @@ fn unstaffed(change: impl FnOnce(&mut Settings)) -> World {
     let mut other = second(TrunkTerms { priority: 20, ..TrunkTerms::default() });
     other.keep_alive = None;
     settings.trunks.push(other);
-    change(&mut settings);
-    World::new(settings, &["budi"])
+    settings
 }
 
 fn refuses(world: &mut World, at: &str, invite: &str, status: &str, more: &str) {
@@ -237,12 +264,21 @@ fn a_registration_is_kept_up_and_taken_back_when_the_service_drains() {
     assert!(world.drained);
 }
 
-/// Registered with the telco, through its challenge.
-fn registered_world() -> World {
+/// A trunk that is registered with.
+fn registering() -> Settings {
     let mut settings = settings();
     settings.trunks[0].target = Some(TRUNK.parse().unwrap());
     settings.trunks[0].terms.identity = identity();
     settings.trunks[0].terms.register = registration();
+    settings
+}
+
+/// Registered with the telco, through its challenge.
+fn registered_world() -> World {
+    registered(registering())
+}
+
+fn registered(settings: Settings) -> World {
     let mut world = World::new(settings, &["budi"]);
     world.step(Input::Tick);
     let first = world.take(TRUNK, "REGISTER sip:telco.example SIP/2.0");

@@ -31,6 +31,8 @@ pub(crate) struct World {
     pub(crate) drained: bool,
     /// What was told of trunks' health.
     pub(crate) trunks_up: Vec<bool>,
+    /// What was told of registrations with telcos.
+    pub(crate) registered: Vec<(String, bool)>,
     /// Who speaks over a connection, and which.
     pub(crate) streams: BTreeMap<SocketAddr, Flow>,
     /// The flow and first line of all that was ever sent.
@@ -83,6 +85,7 @@ pub(crate) fn settings() -> Settings {
         nonce_life: seconds(300),
         reliable_when_supported: false,
         session_seconds: None,
+        server_header: None,
         names: BTreeMap::new(),
         desks: Vec::new(),
         guard: siaga::switchboard::GuardSettings::default(),
@@ -104,9 +107,10 @@ impl World {
         let ports = (0..200).map(|i| 20_000 + 2 * i).collect();
         let switchboard = Switchboard::new(now, settings, ports, Rng::from_number(112));
         let (facts, media, sent) = (Vec::new(), Vec::new(), Vec::new());
-        let (streams, ways, trunks_up) = (BTreeMap::new(), Vec::new(), Vec::new());
+        let (streams, ways, trunks_up, registered) = (BTreeMap::new(), Vec::new(), Vec::new(), Vec::new());
+        let (drained, serial) = (false, 0);
         let mut world =
-            Self { now, switchboard, facts, media, sent, drained: false, trunks_up, streams, ways, serial: 0 };
+            Self { now, switchboard, facts, media, sent, drained, trunks_up, registered, streams, ways, serial };
         let accounts = operators
             .iter()
             .map(|name| Account {
@@ -143,7 +147,8 @@ impl World {
                 Output::Fact(fact) => self.facts.push(fact),
                 Output::Drained => self.drained = true,
                 Output::TrunkHealth { up, .. } => self.trunks_up.push(up),
-                Output::Reply { .. } | Output::Banned(_) | Output::TrunkRegistered { .. } | Output::Unstaffed(_) => {}
+                Output::TrunkRegistered { trunk, registered } => self.registered.push((trunk, registered)),
+                Output::Reply { .. } | Output::Banned(_) | Output::TrunkGone { .. } | Output::Unstaffed(_) => {}
             }
         }
         for anchor in closed {

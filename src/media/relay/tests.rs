@@ -38,7 +38,16 @@ impl Phone {
     fn remote(&self) -> Remote {
         let payload_type = if self.codec == Codec::Pcma { 8 } else { 0 };
         let rtcp = SocketAddr::new(self.address.ip(), self.address.port() + 1);
-        Remote { rtp: self.address, rtcp, codec: self.codec, payload_type, dtmf: Some(DTMF), send: true, srtp: None }
+        Remote {
+            rtp: self.address,
+            rtcp,
+            codec: self.codec,
+            payload_type,
+            dtmf: Some(DTMF),
+            dtmf_heard: Some(DTMF),
+            send: true,
+            srtp: None,
+        }
     }
 
     fn packet(&mut self, payload_type: u8, payload: &[u8]) -> Vec<u8> {

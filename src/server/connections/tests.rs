@@ -1,3 +1,5 @@
+mod identity;
+
 use std::path::Path;
 use std::process::Command;
 
@@ -155,7 +157,7 @@ async fn a_peer_that_does_not_read_is_closed_at_the_cap() {
 
 #[tokio::test]
 async fn too_many_connections_from_one_address_are_closed_and_the_others_stay() {
-    let mut bench = Bench::new(Caps { open: 10, per_source: 2 }, patient());
+    let mut bench = Bench::new(Caps { open: 10, reserved: 0, per_source: 2 }, patient());
     let ((mut first, flow), (_second, _)) = (bench.known_peer().await, bench.known_peer().await);
     let mut third = bench.peer().await;
     assert!(bench.until_closed(&mut third).await.is_empty());
@@ -169,7 +171,7 @@ async fn too_many_connections_from_one_address_are_closed_and_the_others_stay() 
 
 #[tokio::test]
 async fn a_full_table_takes_and_opens_no_more() {
-    let mut bench = Bench::new(Caps { open: 1, per_source: 10 }, patient());
+    let mut bench = Bench::new(Caps { open: 1, reserved: 0, per_source: 10 }, patient());
     let (_peer, flow) = bench.known_peer().await;
     let mut second = bench.peer().await;
     assert!(bench.until_closed(&mut second).await.is_empty());
@@ -177,6 +179,40 @@ async fn a_full_table_takes_and_opens_no_more() {
     assert!(!bench.table.send(&transmit(elsewhere, OPTIONS)));
     assert_eq!(bench.came().await, Came::Lost(elsewhere));
     assert!(bench.table.send(&transmit(flow, OPTIONS)));
+}
+
+#[tokio::test]
+async fn strangers_leave_places_for_trunks() {
+    let mut bench = Bench::new(Caps { open: 4, reserved: 2, per_source: 2 }, patient());
+    let mut of_trunk = trunk("127.0.0.9:5060".parse().unwrap(), "sbc.example");
+    of_trunk.peers = vec![Network::parse("127.0.0.2/32").unwrap()];
+    bench.table.set_trunks(&[of_trunk]);
+    let ((first, flow), _second) = (bench.known_peer().await, bench.known_peer().await);
+    let stranger = Flow::any(Transport::Tcp, bench.at, "127.0.0.3:9".parse().unwrap());
+    assert!(!bench.table.send(&transmit(stranger, OPTIONS)), "nor is one opened to somebody else");
+    assert_eq!(bench.came().await, Came::Lost(stranger));
+    let at = bench.at;
+    let from = |address: &str| {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::new(address.parse().unwrap(), 0)).unwrap();
+        socket.connect(at)
+    };
+    let mut third = from("127.0.0.3").await.unwrap();
+    let mut sbc = from("127.0.0.2").await.unwrap();
+    assert!(bench.until_closed(&mut third).await.is_empty());
+    sbc.write_all(OPTIONS.as_bytes()).await.unwrap();
+    assert_eq!(bench.message().await.0.remote, sbc.local_addr().unwrap());
+    // To where the trunk is called there is a place too; then all are taken.
+    let listener = TcpListener::bind("127.0.0.9:0").await.unwrap();
+    let called = Flow::any(Transport::Tcp, bench.at, listener.local_addr().unwrap());
+    assert!(bench.table.send(&transmit(called, OPTIONS)));
+    assert_eq!((bench.table.len(), bench.table.strangers), (4, 2));
+    let mut sbc_again = from("127.0.0.2").await.unwrap();
+    assert!(bench.until_closed(&mut sbc_again).await.is_empty());
+    // A stranger's place that is given back is a stranger's.
+    drop(first);
+    assert_eq!(bench.came().await, Came::Lost(flow));
+    bench.known_peer().await;
 }
 
 #[tokio::test]
@@ -268,8 +304,12 @@ async fn ipv6_listens_beside_ipv4() {
 
 /// Certificates of a CA of its own in a folder; another call with the same folder gives others of the same CA.
 fn certificates(folder: &Path, name: &str) -> TlsFiles {
+    certificates_for(folder, &[name, "127.0.0.1"])
+}
+
+fn certificates_for(folder: &Path, names: &[&str]) -> TlsFiles {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/make-certificates");
-    let done = Command::new(script).arg(folder).args([name, "127.0.0.1"]).output().unwrap();
+    let done = Command::new(script).arg(folder).args(names).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let ca = Some(folder.join("ca.pem"));
     TlsFiles { certificate: folder.join("server.pem"), key: folder.join("server.key"), client_ca: ca.clone(), ca }

@@ -5,18 +5,31 @@ mod names;
 
 use names::Record;
 
-fn host(name: &str, port: Option<u16>) -> TrunkHost {
-    TrunkHost { name: name.to_owned(), port }
+const ALL: [Transport; 3] = [Transport::Udp, Transport::Tcp, Transport::Tls];
+
+/// A name whose transport the configuration has named.
+fn named(name: &str, port: Option<u16>, transport: Transport) -> TrunkHost {
+    let transports = vec![transport];
+    TrunkHost { name: name.to_owned(), port, transports, transport_named: true, secure: false }
 }
 
-async fn found(finder: &Finder, host: &TrunkHost, transport: Transport) -> Vec<String> {
-    let (targets, _) = finder.find(host, transport, &mut Rng::from_number(1)).await.unwrap();
+/// A name whose transport is to be found out.
+fn free(name: &str, transports: &[Transport]) -> TrunkHost {
+    let (name, transports) = (name.to_owned(), transports.to_vec());
+    TrunkHost { name, port: None, transports, transport_named: false, secure: false }
+}
+
+async fn found(finder: &Finder, host: &TrunkHost) -> Vec<String> {
+    let (targets, _) = finder.find(host, &mut Rng::from_number(1)).await.unwrap();
     targets.iter().map(ToString::to_string).collect()
+}
+
+fn srv(name: &'static str, priority: u16, port: u16, host: &'static str) -> Record {
+    Record::Srv { name, priority, weight: 1, port, host }
 }
 
 #[tokio::test]
 async fn srv_records_tell_order_and_ports_of_each_transport() {
-    let srv = |name, priority, port, host| Record::Srv { name, priority, weight: 1, port, host };
     let address = names::serve(
         "127.0.0.1:0",
         vec![
@@ -30,12 +43,56 @@ async fn srv_records_tell_order_and_ports_of_each_transport() {
         ],
     );
     let finder = Finder::new(&[address]).unwrap();
-    let name = host("telco.example", None);
-    assert_eq!(found(&finder, &name, Transport::Udp).await, ["10.0.0.1:5060", "10.0.0.2:5070"]);
-    assert_eq!(found(&finder, &name, Transport::Tls).await, ["10.0.0.2:5061"]);
+    let name = "telco.example";
+    let both = ["UDP 10.0.0.1:5060", "UDP 10.0.0.2:5070"];
+    assert_eq!(found(&finder, &named(name, None, Transport::Udp)).await, both);
+    assert_eq!(found(&finder, &named(name, None, Transport::Tls)).await, ["TLS 10.0.0.2:5061"]);
     // Without records of the transport the name itself is asked for; with a port nothing else is (RFC 3263 §4.2).
-    assert_eq!(found(&finder, &name, Transport::Tcp).await, ["10.0.0.9:5060"]);
-    assert_eq!(found(&finder, &host("telco.example", Some(5080)), Transport::Udp).await, ["10.0.0.9:5080"]);
-    let unknown = finder.find(&host("unknown.example", None), Transport::Udp, &mut Rng::from_number(1)).await;
+    assert_eq!(found(&finder, &named(name, None, Transport::Tcp)).await, ["TCP 10.0.0.9:5060"]);
+    assert_eq!(found(&finder, &named(name, Some(5080), Transport::Udp)).await, ["UDP 10.0.0.9:5080"]);
+    // No NAPTR records: each transport that we speak is asked for (RFC 3263 §4.1).
+    let all = ["UDP 10.0.0.1:5060", "UDP 10.0.0.2:5070", "TLS 10.0.0.2:5061"];
+    assert_eq!(found(&finder, &free(name, &ALL)).await, all);
+    let unknown = finder.find(&free("unknown.example", &ALL), &mut Rng::from_number(1)).await;
     assert!(unknown.is_err() || unknown.is_ok_and(|(targets, _)| targets.is_empty()));
+}
+
+#[tokio::test]
+async fn naptr_records_tell_the_transports_and_where_their_servers_are() {
+    let naptr = |order, preference, service, replacement| Record::Naptr {
+        name: "telco.example",
+        order,
+        preference,
+        service,
+        replacement,
+    };
+    let address = names::serve(
+        "127.0.0.1:0",
+        vec![
+            naptr(100, 50, "SIP+D2U", "_sip._udp.telco.example"),
+            naptr(50, 50, "SIPS+D2T", "_sips._tcp.hosted.example"),
+            naptr(90, 20, "SIP+D2T", "_sip._tcp.gone.example"),
+            naptr(90, 50, "SIP+D2T", "_sip._tcp.telco.example"),
+            naptr(10, 10, "E2U+sip", "_sip._udp.other.example"),
+            srv("_sips._tcp.hosted.example", 1, 5061, "one.hosted.example"),
+            srv("_sip._tcp.telco.example", 1, 5062, "two.telco.example"),
+            srv("_sip._udp.telco.example", 1, 5063, "two.telco.example"),
+            srv("_sip._udp.other.example", 1, 5064, "two.telco.example"),
+            Record::A("one.hosted.example", [10, 0, 0, 1].into()),
+            Record::A("two.telco.example", [10, 0, 0, 2].into()),
+            Record::A("telco.example", [10, 0, 0, 9].into()),
+        ],
+    );
+    let finder = Finder::new(&[address]).unwrap();
+    let all = ["TLS 10.0.0.1:5061", "TCP 10.0.0.2:5062", "UDP 10.0.0.2:5063"];
+    assert_eq!(found(&finder, &free("telco.example", &ALL)).await, all);
+    let plain = ["TCP 10.0.0.2:5062", "UDP 10.0.0.2:5063"];
+    assert_eq!(found(&finder, &free("telco.example", &[Transport::Udp, Transport::Tcp])).await, plain);
+    let secure = TrunkHost { secure: true, ..free("telco.example", &[Transport::Tls]) };
+    assert_eq!(found(&finder, &secure).await, ["TLS 10.0.0.1:5061"]);
+    // A transport that is named is not asked for, and its usual name is taken (RFC 3263 §4.1).
+    let udp = named("telco.example", None, Transport::Udp);
+    assert_eq!(found(&finder, &udp).await, ["UDP 10.0.0.2:5063"]);
+    let tls = named("telco.example", None, Transport::Tls);
+    assert_eq!(found(&finder, &tls).await, ["TLS 10.0.0.9:5061"]);
 }

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::super::sdes::MasterKey;
-use super::sdp::{AudioCodec, Direction, Local, SdpError, read, tests::phones, write_offer};
+use super::sdp::{AudioCodec, Direction, Formats, Local, SdpError, read, tests::phones, write_offer};
 use super::*;
 
 const LOCAL: Local = Local {
@@ -10,6 +10,7 @@ const LOCAL: Local = Local {
     session: 1,
     version: 1,
     terms: Terms::new(MasterKey([3; 30])),
+    formats: Formats::ANY,
 };
 
 fn answered(offer: &str, prefer: Option<AudioCodec>) -> (String, Agreed) {
@@ -57,6 +58,71 @@ fn the_preferred_codec_is_taken_only_where_it_was_offered() {
     assert_eq!((m_lines(&text), agreed.payload_type), (vec!["m=audio 20000 RTP/AVP 8 101"], 8));
     assert_eq!(answered(phones::BARESIP, None).1.codec, AudioCodec::Pcmu);
     assert_eq!(answered(phones::SIPP, Some(AudioCodec::Pcma)).1.codec, AudioCodec::Pcmu);
+}
+
+fn wanting(codecs: &[AudioCodec], dtmf: Option<u8>) -> Local {
+    Local { formats: Formats::new(codecs, dtmf), ..LOCAL }
+}
+
+#[test]
+fn a_leg_with_wishes_gets_what_it_wants_most_of_what_is_offered() {
+    // RFC 3264 §6.1 leaves the choice among the offered to us; none of the wanted is no reason to refuse.
+    let (pcma, pcmu) = (AudioCodec::Pcma, AudioCodec::Pcmu);
+    for (wanted, offer, chosen) in [
+        (&[pcma, pcmu][..], phones::BARESIP, pcma),
+        (&[pcmu, pcma], phones::BARESIP, pcmu),
+        (&[pcmu], phones::IMS, pcma),
+        (&[pcma], phones::SIPP, pcmu),
+    ] {
+        let offer = read(offer.as_bytes()).unwrap();
+        assert_eq!(answer(&offer, wanting(wanted, None), None).unwrap().1.codec, chosen, "{wanted:?}");
+    }
+}
+
+#[test]
+fn our_offer_lists_what_the_leg_wants_in_its_order() {
+    let (pcma, pcmu) = (AudioCodec::Pcma, AudioCodec::Pcmu);
+    for (local, first, line) in [
+        (wanting(&[], Some(101)), pcmu, "0 8 101"),
+        (wanting(&[pcmu, pcma], Some(96)), pcma, "0 8 96"),
+        (wanting(&[pcma, pcma], Some(127)), pcma, "8 127"),
+        (wanting(&[pcma], None), pcma, "8"),
+        // What is in use already stays in.
+        (wanting(&[pcma], None), pcmu, "0 8"),
+    ] {
+        let text = String::from_utf8(write_offer(local, first, Direction::SendRecv)).unwrap();
+        assert_eq!(m_lines(&text), [format!("m=audio 20000 RTP/AVP {line}")]);
+        let events = local.formats.dtmf().map(|number| format!("a=fmtp:{number} 0-15\r\n"));
+        assert_eq!(text.contains("telephone-event"), events.is_some());
+        assert!(text.contains(&events.unwrap_or_default()), "{text}");
+    }
+}
+
+#[test]
+fn events_go_under_the_number_that_each_side_has_named() {
+    // In answers the offer's number is repeated (RFC 3264 §6.1), whatever ours is.
+    let offer = read(phones::IMS.as_bytes()).unwrap();
+    let (text, agreed) = answer(&offer, wanting(&[], Some(101)), None).unwrap();
+    assert!(String::from_utf8(text).unwrap().contains("a=fmtp:100 0-15"));
+    assert_eq!((agreed.dtmf, agreed.dtmf_heard), (Some(100), Some(100)));
+    // A peer that answers with another number is sent that one, and sends the one of our offer.
+    let theirs = read(phones::IMS.as_bytes()).unwrap();
+    let agreed = accept(&theirs, wanting(&[], Some(96))).unwrap();
+    assert_eq!((agreed.dtmf, agreed.dtmf_heard), (Some(100), Some(96)));
+    // RFC 4733 §2.4.1: who does not list events gets none, and none are taken.
+    let agreed = accept(&read(phones::SIPP.as_bytes()).unwrap(), LOCAL).unwrap();
+    assert_eq!((agreed.dtmf, agreed.dtmf_heard), (None, None));
+}
+
+#[test]
+fn a_leg_whose_digits_come_by_info_neither_offers_nor_takes_events() {
+    let offer = read(phones::IMS.as_bytes()).unwrap();
+    let local = wanting(&[], None);
+    let (text, agreed) = answer(&offer, local, None).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    assert!(!text.contains("telephone-event") && m_lines(&text) == ["m=audio 20000 RTP/AVP 8"], "{text}");
+    assert_eq!((agreed.dtmf, agreed.dtmf_heard), (None, None));
+    assert_eq!(accept(&offer, local).unwrap().dtmf, None, "nor from an answer that names them unasked");
 }
 
 #[test]

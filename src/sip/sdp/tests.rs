@@ -89,7 +89,8 @@ fn a_strict_parser_sees_the_same_streams() {
 fn what_we_offer_is_read_back_by_us_and_by_a_strict_parser() {
     for (address, direction) in [("192.0.2.9", Direction::SendRecv), ("2001:db8::9", Direction::Inactive)] {
         let address: IpAddr = address.parse().unwrap();
-        let local = Local { address, port: 20_000, session: 7, version: 2, terms: Terms::new(MasterKey([3; 30])) };
+        let (terms, formats) = (Terms::new(MasterKey([3; 30])), Formats::ANY);
+        let local = Local { address, port: 20_000, session: 7, version: 2, terms, formats };
         let offer = write_offer(local, AudioCodec::Pcmu, direction);
         let back = read(&offer).unwrap();
         assert_eq!(back.rtp, SocketAddr::new(address, 20_000));

@@ -252,6 +252,15 @@ impl Transactions {
         }
     }
 
+    /// Ends a client transaction at once: nobody needs its answer, which is stray when it comes. An INVITE stays, since its final
+    /// response must be acknowledged.
+    pub fn abandon(&mut self, id: ClientId) {
+        if let Some(client) = self.clients.get_mut(&id).filter(|client| client.method != Method::Invite) {
+            client.state = client::State::Terminated;
+            self.settle_client(id);
+        }
+    }
+
     /// Runs all timers that are due.
     pub fn expire(&mut self, now: Instant, out: &mut Vec<Transmit>, events: &mut Vec<Event>) {
         while let Some((_, owner)) = self.deadlines.pop_due(now) {

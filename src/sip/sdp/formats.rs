@@ -1,0 +1,64 @@
+//! What one leg wants of its sound: which codecs in which order, and telephone events under which number.
+
+use super::AudioCodec;
+
+/// The wishes of one leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Formats {
+    /// Most wanted first. None at all: as the other side prefers.
+    codecs: [Option<AudioCodec>; AudioCodec::ALL.len()],
+    /// The payload type of telephone-event in our offers (RFC 4733 §2.4.1); None: digits do not come by RTP.
+    dtmf: Option<u8>,
+}
+
+impl Formats {
+    /// No wishes: any codec, telephone-event as 101.
+    pub const ANY: Self = Self { codecs: [None; AudioCodec::ALL.len()], dtmf: Some(101) };
+
+    /// Wishes: what stands twice counts once.
+    pub fn new(wanted: &[AudioCodec], dtmf: Option<u8>) -> Self {
+        let mut codecs = Self::ANY.codecs;
+        let mut places = codecs.iter_mut();
+        for (at, codec) in wanted.iter().enumerate() {
+            if !wanted.iter().take(at).any(|before| before == codec)
+                && let Some(place) = places.next()
+            {
+                *place = Some(*codec);
+            }
+        }
+        Self { codecs, dtmf }
+    }
+
+    /// The codec that is wanted most.
+    pub fn first(&self) -> Option<AudioCodec> {
+        self.wanted().next()
+    }
+
+    /// The codecs that are wanted, in their order.
+    pub(in crate::sip) fn wanted(&self) -> impl Iterator<Item = AudioCodec> + use<> {
+        self.codecs.into_iter().flatten()
+    }
+
+    /// The payload type of telephone-event.
+    pub(in crate::sip) const fn dtmf(&self) -> Option<u8> {
+        self.dtmf
+    }
+
+    /// The codecs of an offer: those that are wanted. One that is in use already stays in, or a refresh would change the sound.
+    pub(super) fn offered(&self, in_use: AudioCodec) -> Vec<(AudioCodec, u8)> {
+        let mut codecs: Vec<AudioCodec> = self.wanted().collect();
+        if codecs.is_empty() {
+            codecs = AudioCodec::ALL.to_vec();
+            codecs.sort_by_key(|codec| *codec != in_use);
+        } else if !codecs.contains(&in_use) {
+            codecs.insert(0, in_use);
+        }
+        codecs.into_iter().map(|codec| (codec, codec.payload_type())).collect()
+    }
+}
+
+impl Default for Formats {
+    fn default() -> Self {
+        Self::ANY
+    }
+}

@@ -1,0 +1,54 @@
+//! The last touch to what leaves: our name where it is wanted, and to trunks that ask for it how crowded we are (RFC 7339).
+
+use crate::clock::Now;
+use crate::limits::{CALLS_MAX, CALLS_SOFT_MAX, TRANSACTIONS_MAX};
+use crate::sip::message;
+use crate::sip::overload;
+
+use super::Switchboard;
+
+impl Switchboard {
+    /// Here, and not where messages are built, so that none can miss it: acknowledgements and repeats of transactions neither.
+    pub(super) fn finish_transmits(&mut self, now: Now) {
+        let mut transmits = std::mem::take(&mut self.transmits);
+        for transmit in &mut transmits {
+            if let Some(told) = overload::told(&transmit.bytes, self.loss_percent(), now.wall)
+                && self.trunk_of(transmit.flow).is_some()
+            {
+                transmit.bytes = told;
+            }
+            if let Some(banner) = &self.settings.server_header {
+                transmit.bytes = message::with_banner(&transmit.bytes, banner);
+            }
+        }
+        self.transmits = transmits;
+    }
+
+    /// What a trunk is asked to hold back. It is for the trunk to let emergency calls suffer last (RFC 7339 §5.10.1), and whatever
+    /// comes all the same is taken until there is no room at all.
+    fn loss_percent(&self) -> u8 {
+        let transactions = crowded(self.transactions.len(), self.settings.guard.crowded_at, TRANSACTIONS_MAX);
+        transactions.max(crowded(self.calls.len(), CALLS_SOFT_MAX, CALLS_MAX))
+    }
+}
+
+/// How much of the room between a soft and a hard cap is taken, in percent: 0 below the soft one, at least 1 from there on.
+fn crowded(taken: usize, soft: usize, hard: usize) -> u8 {
+    if taken < soft {
+        return 0;
+    }
+    let percent = (taken - soft) * 100 / hard.saturating_sub(soft).max(1);
+    u8::try_from(percent.clamp(1, 100)).unwrap_or(100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::crowded;
+
+    #[test]
+    fn the_room_above_the_soft_cap_is_what_counts() {
+        let percents = [0, 299, 300, 301, 350, 399, 400, 1_000].map(|taken| crowded(taken, 300, 400));
+        assert_eq!(percents, [0, 0, 1, 1, 50, 99, 100, 100]);
+        assert_eq!(crowded(7, 7, 7), 1, "no room between them");
+    }
+}

@@ -1,0 +1,296 @@
+//! Our registrations with telcos (RFC 3261 §10.2): kept up, tried again, and taken back when they are no longer wanted.
+
+use std::time::Duration;
+
+use crate::clock::{Instant, Now};
+use crate::sip::flow::Flow;
+use crate::sip::header::NameAddr;
+use crate::sip::locate::Target;
+use crate::sip::message;
+use crate::sip::wire::{Message, Method, Name};
+
+use super::settings::Trunk;
+use super::timers::Alarm;
+use super::trunk::same_place;
+use super::{Output, Purpose, Switchboard};
+
+/// A registration that fails is tried again after so long, then after twice as long, up to the longest (RFC 5626 §4.5).
+const RETRY_FIRST: Duration = Duration::from_secs(30);
+const RETRY_LONGEST: Duration = Duration::from_secs(1_800);
+/// A drain waits so long for telcos to hear that we leave: time for two repeats and for a challenge.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// Where and how we register with a telco.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registration {
+    /// Request-URI: `sip:telco.example`.
+    pub registrar: String,
+    /// Address of record: `sip:user@telco.example`.
+    pub aor: String,
+    pub expires: Duration,
+}
+
+/// Our registration with a telco.
+#[derive(Debug)]
+pub(super) struct Binding {
+    sip_call_id: String,
+    tag: String,
+    cseq: u32,
+    /// What is asked for; the telco may want more (423).
+    expires: Duration,
+    registered: bool,
+    failures: u32,
+    /// The next REGISTER. None while one is under way.
+    pub(super) next: Option<Instant>,
+}
+
+impl Binding {
+    /// The telco has it, or may have it soon.
+    fn may_stand(&self) -> bool {
+        self.registered || self.next.is_none()
+    }
+}
+
+/// True when a binding made under one setting is the other's too.
+fn same_binding(one: &Trunk, other: &Trunk) -> bool {
+    let names = |trunk: &Trunk| trunk.terms.register.as_ref().map(|to| (to.registrar.clone(), to.aor.clone()));
+    same_place(one, other) && names(one) == names(other)
+}
+
+impl Switchboard {
+    /// Takes leave of the trunks that the new settings do not have, or have elsewhere: their bindings are taken back, what is
+    /// under way to them is given up. Calls go on as they began. The old settings still stand.
+    pub(super) fn leave_old_trunks(&mut self, now: Now, new: &[Trunk]) {
+        for index in 0..self.trunks.len() {
+            let Some(old) = self.settings.trunks.get(index) else { continue };
+            let stays = new.iter().find(|trunk| trunk.name == old.name);
+            let (here, bound) = stays.map_or((false, false), |new| (same_place(old, new), same_binding(old, new)));
+            let gone = stays.is_none().then(|| old.name.clone());
+            if !here {
+                self.abandon_trunk_requests(|purpose| matches!(purpose, Purpose::TrunkPing(one, _) if *one == index));
+            }
+            if !bound {
+                self.take_back(now, index);
+            }
+            if let Some(trunk) = gone {
+                self.say(Output::TrunkGone { trunk });
+            }
+        }
+        // Their places may change.
+        for (index, state) in self.trunks.iter().enumerate() {
+            if let Some(at) = state.binding.as_ref().and_then(|binding| binding.next) {
+                self.alarms.remove(at, Alarm::RegisterTrunk(index));
+            }
+        }
+    }
+
+    /// Registers where that is wanted and is not done yet.
+    pub(super) fn align_registrations(&mut self, now: Instant) {
+        for index in 0..self.trunks.len() {
+            let trunk = self.settings.trunks.get(index).filter(|trunk| trunk.target.is_some() || trunk.host.is_some());
+            let wanted = trunk.and_then(|trunk| trunk.terms.register.as_ref()).map(|register| register.expires);
+            let (sip_call_id, tag) = (self.rng.token().as_str().to_owned(), self.rng.token().as_str().to_owned());
+            let draining = self.draining;
+            let Some(state) = self.trunks.get_mut(index) else { return };
+            match (wanted, &mut state.binding) {
+                (Some(expires), None) if !draining => {
+                    let (next, registered, cseq, failures) = (Some(now), false, 0, 0);
+                    state.binding = Some(Binding { sip_call_id, tag, cseq, expires, registered, failures, next });
+                    self.alarms.insert(now, Alarm::RegisterTrunk(index));
+                }
+                (Some(expires), Some(binding)) => {
+                    binding.expires = expires;
+                    // One that failed may have been mended by the new settings.
+                    if !binding.registered {
+                        binding.next = binding.next.map(|_| now);
+                    }
+                    if let Some(at) = binding.next {
+                        self.alarms.insert(at, Alarm::RegisterTrunk(index));
+                    }
+                }
+                (None, _) | (Some(_), None) => {}
+            }
+        }
+    }
+
+    /// Registers with the server that a trunk's name stands for now.
+    pub(super) fn register_at_once(&mut self, now: Instant, index: usize) {
+        if self.trunks.get(index).is_some_and(|state| state.binding.is_some()) {
+            self.abandon_registering(index);
+            self.register_again_at(now, index);
+        }
+    }
+
+    /// Sends the REGISTER that is due (RFC 3261 §10.2).
+    pub(super) fn register_at_trunk(&mut self, now: Now, index: usize) {
+        let way = self
+            .settings
+            .trunks
+            .get(index)
+            .and_then(|trunk| Some((self.trunk_target(trunk)?, self.trunk_flow(trunk)?)));
+        let Some((target, flow)) = way else {
+            // Its name is still being looked up; it is registered with as soon as that is done.
+            return self.register_again_at(now.mono + RETRY_FIRST, index);
+        };
+        if self.send_register(now, index, flow, Purpose::TrunkRegister(index, target), false) {
+            if let Some(binding) = self.trunks.get_mut(index).and_then(|state| state.binding.as_mut()) {
+                binding.next = None;
+            }
+        } else {
+            self.not_registered(now, index, None);
+        }
+    }
+
+    fn send_register(&mut self, now: Now, index: usize, flow: Flow, purpose: Purpose, leaving: bool) -> bool {
+        let (number, sent_by) = (self.settings.number.clone(), self.advertised(flow).to_owned());
+        let branch = format!("z9hG4bK{}", self.rng.token());
+        let Some(trunk) = self.settings.trunks.get(index) else { return false };
+        let Some(Registration { registrar, aor, .. }) = &trunk.terms.register else { return false };
+        let Some(binding) = self.trunks.get_mut(index).and_then(|state| state.binding.as_mut()) else { return false };
+        binding.cseq += 1;
+        let expires = if leaving { 0 } else { binding.expires.as_secs() };
+        let bytes = message::request(Method::Register, registrar.as_bytes())
+            .via(flow.transport, &sent_by, &branch)
+            .header(Name::MaxForwards, b"70")
+            .header(Name::From, format!("<{aor}>;tag={}", binding.tag).as_bytes())
+            .header(Name::To, format!("<{aor}>").as_bytes())
+            .header(Name::CallId, binding.sip_call_id.as_bytes())
+            .header(Name::CSeq, format!("{} REGISTER", binding.cseq).as_bytes())
+            .header(Name::Contact, format!("<sip:{number}@{sent_by}>").as_bytes())
+            .header(Name::Expires, expires.to_string().as_bytes())
+            .encode();
+        let cseq = binding.cseq;
+        let sent =
+            self.transactions.send(now.mono, flow, Method::Register, &branch, bytes.clone(), &mut self.transmits);
+        let Some(client) = sent else { return false };
+        self.clients.insert(client, purpose);
+        self.may_be_asked(client, index, flow, bytes, cseq);
+        true
+    }
+
+    /// A REGISTER has been sent again for a challenge.
+    pub(super) fn registering_with(&mut self, index: usize, cseq: u32) {
+        if let Some(binding) = self.trunks.get_mut(index).and_then(|state| state.binding.as_mut()) {
+            binding.cseq = cseq;
+        }
+    }
+
+    /// The telco's answer to a REGISTER.
+    pub(super) fn trunk_registered(
+        &mut self,
+        now: Now,
+        index: usize,
+        asked: Target,
+        message: &Message<'_>,
+        status: u16,
+    ) {
+        let Some(binding) = self.trunks.get_mut(index).and_then(|state| state.binding.as_mut()) else { return };
+        match status {
+            200..300 => {
+                binding.failures = 0;
+                let granted = granted(message).unwrap_or(binding.expires).min(binding.expires);
+                // Early enough for a few repeats, whatever was granted.
+                let again = granted.mul_f32(0.8).max(Duration::from_secs(5));
+                self.register_again_at(now.mono + again, index);
+                self.set_registered(index, true);
+            }
+            423 => {
+                let least = message.number(Name::MinExpires).ok().flatten().unwrap_or(3_600).min(86_400);
+                binding.expires = binding.expires.max(Duration::from_secs(least.into()));
+                self.not_registered(now, index, Some(Duration::from_secs(1)));
+            }
+            503 => self.registrar_silent(now, index, asked),
+            _ => {
+                let wanted = message.number(Name::RetryAfter).ok().flatten();
+                self.not_registered(now, index, wanted.map(|seconds| Duration::from_secs(seconds.into())));
+            }
+        }
+    }
+
+    /// A server does not take the REGISTER: the next one is asked at once, as long as there is one (RFC 3263 §4.3).
+    pub(super) fn registrar_silent(&mut self, now: Now, index: usize, asked: Target) {
+        if self.target_fails(index, asked) {
+            self.register_again_at(now.mono, index);
+        } else {
+            self.not_registered(now, index, None);
+        }
+    }
+
+    /// A REGISTER has failed: the next follows after a while that grows.
+    fn not_registered(&mut self, now: Now, index: usize, after: Option<Duration>) {
+        let Some(binding) = self.trunks.get_mut(index).and_then(|state| state.binding.as_mut()) else { return };
+        let doubled = RETRY_FIRST.saturating_mul(1_u32.checked_shl(binding.failures).unwrap_or(u32::MAX));
+        binding.failures = binding.failures.saturating_add(1);
+        let after = after.filter(|_| binding.failures < 5).unwrap_or(doubled).min(RETRY_LONGEST);
+        self.register_again_at(now.mono + after, index);
+        self.set_registered(index, false);
+    }
+
+    /// The drain begins: telcos are told to send no more calls (RFC 3261 §10.2.2), and get a short time to hear it.
+    pub(super) fn leave_trunks(&mut self, now: Now) {
+        for index in 0..self.trunks.len() {
+            self.take_back(now, index);
+        }
+        self.alarms.insert(now.mono + GOODBYE, Alarm::GoodbyesOver);
+    }
+
+    /// Telcos that have not heard by now that we leave are not waited for.
+    pub(super) fn goodbyes_over(&mut self) {
+        for purpose in self.clients.values_mut() {
+            if let Purpose::Leaving { awaited } = purpose {
+                *awaited = false;
+            }
+        }
+    }
+
+    /// Takes a binding back, if there is one: REGISTER with Expires 0. One that is under way may still be granted, so it is taken
+    /// back too. A trunk that does not answer anyway is told, but not waited for.
+    fn take_back(&mut self, now: Now, index: usize) {
+        self.abandon_registering(index);
+        let Some(state) = self.trunks.get(index) else { return };
+        let Some(binding) = &state.binding else { return };
+        let (may_stand, awaited) = (binding.may_stand(), !state.is_down());
+        if let Some(at) = binding.next {
+            self.alarms.remove(at, Alarm::RegisterTrunk(index));
+        }
+        let flow = self.settings.trunks.get(index).and_then(|trunk| self.trunk_flow(trunk));
+        if let Some(flow) = flow.filter(|_| may_stand) {
+            self.send_register(now, index, flow, Purpose::Leaving { awaited }, true);
+        }
+        self.set_registered(index, false);
+        if let Some(state) = self.trunks.get_mut(index) {
+            state.binding = None;
+        }
+    }
+
+    fn abandon_registering(&mut self, index: usize) {
+        self.abandon_trunk_requests(|purpose| matches!(purpose, Purpose::TrunkRegister(one, _) if *one == index));
+    }
+
+    fn register_again_at(&mut self, next: Instant, index: usize) {
+        let Some(binding) = self.trunks.get_mut(index).and_then(|state| state.binding.as_mut()) else { return };
+        if let Some(old) = binding.next.replace(next) {
+            self.alarms.remove(old, Alarm::RegisterTrunk(index));
+        }
+        self.alarms.insert(next, Alarm::RegisterTrunk(index));
+    }
+
+    fn set_registered(&mut self, index: usize, registered: bool) {
+        let Some(state) = self.trunks.get_mut(index) else { return };
+        let Some(binding) = &mut state.binding else { return };
+        if std::mem::replace(&mut binding.registered, registered) != registered || binding.failures == 1 {
+            let trunk = state.name.clone();
+            self.say(Output::TrunkRegistered { trunk, registered });
+        }
+    }
+}
+
+/// For how long the telco keeps our binding: the Contact's `expires`, else Expires.
+fn granted(message: &Message<'_>) -> Option<Duration> {
+    let contact = message.list(Name::Contact).find_map(|value| {
+        let expires = NameAddr::parse(value).ok()?.params.value("expires")?;
+        std::str::from_utf8(&expires).ok()?.parse::<u64>().ok()
+    });
+    let seconds = contact.or_else(|| message.number(Name::Expires).ok().flatten().map(u64::from))?;
+    (seconds > 0).then(|| Duration::from_secs(seconds))
+}

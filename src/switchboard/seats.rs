@@ -1,0 +1,109 @@
+//! Whose call takes room on which trunk.
+
+use std::collections::BTreeMap;
+
+use super::Switchboard;
+use super::leg::Who;
+
+/// The seats that are taken.
+#[derive(Debug, Default)]
+pub(super) struct Seats {
+    /// The trunk of each leg, by its place in the settings.
+    of: BTreeMap<Who, usize>,
+    taken: BTreeMap<usize, usize>,
+}
+
+impl Seats {
+    fn take(&mut self, trunk: usize, who: Who) {
+        self.leave(who);
+        self.of.insert(who, trunk);
+        *self.taken.entry(trunk).or_default() += 1;
+    }
+
+    fn leave(&mut self, who: Who) {
+        let Some(trunk) = self.of.remove(&who) else { return };
+        if let Some(taken) = self.taken.get_mut(&trunk) {
+            *taken -= 1;
+            if *taken == 0 {
+                self.taken.remove(&trunk);
+            }
+        }
+    }
+
+    /// The trunks have moved; seats of one that is gone go with it.
+    pub(super) fn follow(&mut self, places: &[Option<usize>]) {
+        for (who, trunk) in std::mem::take(self).of {
+            if let Some(place) = places.get(trunk).copied().flatten() {
+                self.take(place, who);
+            }
+        }
+    }
+
+    pub(super) fn verify(&self, alive: impl Fn(&Who) -> bool) -> Result<(), String> {
+        if let Some(who) = self.of.keys().find(|who| !alive(who)) {
+            return Err(format!("a trunk's room is taken by {who:?}, who is gone"));
+        }
+        let mut counted: BTreeMap<usize, usize> = BTreeMap::new();
+        self.of.values().for_each(|trunk| *counted.entry(*trunk).or_default() += 1);
+        if counted != self.taken {
+            return Err(format!("{counted:?} seats are taken on trunks, {:?} are counted", self.taken));
+        }
+        Ok(())
+    }
+}
+
+impl Switchboard {
+    /// True while another call fits on a trunk.
+    pub(super) fn has_room(&self, index: usize) -> bool {
+        let cap = self.settings.trunks.get(index).map_or(0, |trunk| trunk.terms.max_calls);
+        cap == 0 || self.seats.taken.get(&index).is_none_or(|taken| *taken < cap)
+    }
+
+    pub(super) fn take_seat(&mut self, index: usize, who: Who) {
+        self.seats.take(index, who);
+    }
+
+    pub(super) fn leave_seat(&mut self, who: Who) {
+        self.seats.leave(who);
+    }
+
+    /// The trunk whose room somebody takes.
+    pub(super) fn trunk_with(&self, who: Who) -> Option<usize> {
+        self.seats.of.get(&who).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seats() -> Seats {
+        let mut seats = Seats::default();
+        for (trunk, phone) in [(0, 1), (1, 2), (1, 3), (2, 4)] {
+            seats.take(trunk, Who::Phone(phone));
+        }
+        seats
+    }
+
+    #[test]
+    fn a_seat_is_given_back_once() {
+        let mut seats = seats();
+        for _ in 0..2 {
+            seats.leave(Who::Phone(2));
+            assert_eq!(seats.taken, BTreeMap::from([(0, 1), (1, 1), (2, 1)]));
+        }
+        seats.take(2, Who::Phone(3));
+        assert_eq!(seats.taken, BTreeMap::from([(0, 1), (2, 2)]));
+        assert_eq!(seats.verify(|_| true), Ok(()));
+        assert!(seats.verify(|who| *who != Who::Phone(4)).is_err());
+    }
+
+    #[test]
+    fn seats_follow_their_trunks() {
+        let mut seats = seats();
+        seats.follow(&[Some(1), Some(0), None]);
+        assert_eq!(seats.taken, BTreeMap::from([(0, 2), (1, 1)]));
+        assert_eq!((seats.of.get(&Who::Phone(1)), seats.of.get(&Who::Phone(4))), (Some(&1), None));
+        assert_eq!(seats.verify(|_| true), Ok(()));
+    }
+}
