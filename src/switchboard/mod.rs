@@ -2,6 +2,7 @@
 //!
 //! It owns every call and is the only one that decides; it must not know sockets, clocks, disks or threads.
 
+mod again;
 mod answer;
 mod call;
 mod caller;
@@ -66,7 +67,8 @@ enum Purpose {
     Refresh(Who),
     TrunkPing(usize),
     TrunkRegister(usize),
-    /// A BYE to a trunk that may want our password for it.
+    /// A PRACK in that dialog of a leg, or a BYE, to a trunk that may want our password for it.
+    Prack(Who, DialogKey),
     Farewell,
     PhonePing(OperatorId),
 }
@@ -108,8 +110,8 @@ pub struct Switchboard {
     pings: keep_alive::Pings,
     /// Beside `settings.trunks`, in the same order.
     trunks: Vec<trunk::TrunkState>,
-    /// Requests to trunks that may be answered with a challenge.
-    asked: BTreeMap<ClientId, trunk::Asked>,
+    /// Requests whose final response may ask for another try.
+    asked: BTreeMap<ClientId, again::Asked>,
     /// The stream of facts that belong to no call.
     run: CallId,
     run_seq: u32,
@@ -283,9 +285,14 @@ impl Switchboard {
     fn has_said_goodbye(&self) -> bool {
         self.transactions.is_settled(|client| match self.clients.get(&client) {
             Some(Purpose::TrunkPing(_) | Purpose::PhonePing(_)) => true,
-            Some(Purpose::Offer(_) | Purpose::Refresh(_) | Purpose::TrunkRegister(_) | Purpose::Farewell) | None => {
-                false
-            }
+            Some(
+                Purpose::Offer(_)
+                | Purpose::Refresh(_)
+                | Purpose::TrunkRegister(_)
+                | Purpose::Prack(..)
+                | Purpose::Farewell,
+            )
+            | None => false,
         })
     }
 

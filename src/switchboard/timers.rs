@@ -119,7 +119,7 @@ impl Switchboard {
         self.asked.remove(&client);
         match purpose {
             Purpose::Offer(Who::Offer(call, leg)) => self.offer_unanswered(now, call, leg, status),
-            Purpose::Offer(Who::Caller(_) | Who::Phone(_)) | Purpose::Farewell => {}
+            Purpose::Offer(Who::Caller(_) | Who::Phone(_)) | Purpose::Prack(..) | Purpose::Farewell => {}
             Purpose::Refresh(who) => self.refresh_unanswered(who, client),
             Purpose::TrunkPing(index) => self.trunk_silent(now, index),
             Purpose::TrunkRegister(index) => self.not_registered(now, index, None),

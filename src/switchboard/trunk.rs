@@ -24,8 +24,6 @@ use super::{Output, Purpose, Switchboard};
 /// A registration that fails is tried again after so long, then after twice as long, up to the longest (RFC 5626 §4.5).
 const RETRY_FIRST: Duration = Duration::from_secs(30);
 const RETRY_LONGEST: Duration = Duration::from_secs(1_800);
-/// A request is sent again for a challenge so often: once, and once more when its nonce was too old.
-const TRIES_MAX: u8 = 2;
 
 /// How one trunk is used, beyond where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,16 +95,6 @@ struct Binding {
     failures: u32,
     /// The next REGISTER. None while one is under way, and once we leave.
     next: Option<Instant>,
-}
-
-/// A request to a trunk that may be answered with a challenge.
-#[derive(Clone, Debug)]
-pub(super) struct Asked {
-    trunk: usize,
-    flow: Flow,
-    bytes: Bytes,
-    cseq: u32,
-    tries: u8,
 }
 
 impl Switchboard {
@@ -242,6 +230,13 @@ impl Switchboard {
         open.min_by_key(|(index, trunk)| (down(*index), trunk.terms.priority, *index)).map(|(index, _)| index)
     }
 
+    /// The number of the last REGISTER, which was sent again.
+    pub(super) fn renumber_registration(&mut self, index: usize, cseq: u32) {
+        if let Some(binding) = self.trunks.get_mut(index).and_then(|state| state.binding.as_mut()) {
+            binding.cseq = cseq;
+        }
+    }
+
     /// Where a number is reached over a trunk: Request-URI and flow.
     pub(super) fn way_out(&self, index: usize, number: &str) -> Option<(Bytes, Flow)> {
         let trunk = self.settings.trunks.get(index)?;
@@ -250,85 +245,9 @@ impl Switchboard {
         Some((uri_over(flow, Some(&number)), flow))
     }
 
-    /// Remembers what was sent to a trunk that may ask for our password.
-    pub(super) fn may_be_asked(&mut self, client: ClientId, trunk: usize, flow: Flow, bytes: Bytes, cseq: u32) {
-        if self.asks(trunk) {
-            self.asked.insert(client, Asked { trunk, flow, bytes, cseq, tries: 0 });
-        }
-    }
-
     /// A telco that may ask for a password which we have.
     pub(super) fn asks(&self, trunk: usize) -> bool {
         self.settings.trunks.get(trunk).is_some_and(|trunk| trunk.terms.identity.is_some())
-    }
-
-    /// A telco asks for credentials (401, 407): the request goes out again with them (RFC 3261 §22.2). False when it cannot,
-    /// or they were wrong; then the challenge is a refusal.
-    pub(super) fn authorize(&mut self, now: Now, client: ClientId, purpose: &Purpose, response: &Message<'_>) -> bool {
-        if response.status().is_none_or(|status| status < 200) {
-            return false;
-        }
-        let Some(asked) = self.asked.remove(&client) else { return false };
-        if !matches!(response.status(), Some(401 | 407)) || self.is_unwanted(purpose) {
-            return false;
-        }
-        let cnonce = self.rng.token();
-        let branch = format!("z9hG4bK{}", self.rng.token());
-        let head = asked.bytes.split(|b| *b == b'\r').next().unwrap_or_default();
-        let mut words = head.split(|b| *b == b' ').map(|word| std::str::from_utf8(word).unwrap_or_default());
-        let (Some(word), Some(uri)) = (words.next(), words.next()) else { return false };
-        let identity = self.settings.trunks.get(asked.trunk).and_then(|trunk| trunk.terms.identity.as_ref());
-        let Some(answer) = identity.and_then(|me| me.answer(response, word, uri, cnonce.as_str())) else {
-            return false;
-        };
-        if asked.tries > 0 && !(answer.stale && asked.tries < TRIES_MAX) {
-            return false;
-        }
-        let (flow, cseq) = (asked.flow, asked.cseq + 1);
-        let via = (flow.transport, self.advertised(flow), branch.as_str());
-        let again = message::again(&asked.bytes, via, cseq, (answer.name, answer.value.as_bytes()));
-        let Some(bytes) = again else { return false };
-        let method = Method::of(word.as_bytes());
-        let sent = self.transactions.send(now.mono, flow, method, &branch, bytes.clone(), &mut self.transmits);
-        let Some(new) = sent else { return false };
-        self.clients.remove(&client);
-        self.transactions.forget(client);
-        self.clients.insert(new, purpose.clone());
-        self.asked.insert(new, Asked { bytes, cseq, tries: asked.tries + 1, ..asked });
-        match purpose {
-            Purpose::Offer(Who::Offer(call, leg)) => {
-                if let Some(leg) = self.calls.get_mut(call).and_then(|call| call.legs.get_mut(leg)) {
-                    (leg.client, leg.cseq) = (new, cseq);
-                }
-            }
-            Purpose::TrunkRegister(index) => {
-                if let Some(binding) = self.trunks.get_mut(*index).and_then(|state| state.binding.as_mut()) {
-                    binding.cseq = cseq;
-                }
-            }
-            Purpose::Offer(Who::Caller(_) | Who::Phone(_))
-            | Purpose::Refresh(_)
-            | Purpose::TrunkPing(_)
-            | Purpose::PhonePing(_)
-            | Purpose::Farewell => {}
-        }
-        true
-    }
-
-    /// An offer that was cancelled meanwhile is not made again.
-    fn is_unwanted(&self, purpose: &Purpose) -> bool {
-        match purpose {
-            Purpose::Offer(Who::Offer(call, leg)) => {
-                let leg = self.calls.get(call).and_then(|call| call.legs.get(leg));
-                !leg.is_some_and(super::leg::OfferLeg::is_ringing)
-            }
-            Purpose::Offer(Who::Caller(_) | Who::Phone(_)) => true,
-            Purpose::Refresh(_)
-            | Purpose::TrunkPing(_)
-            | Purpose::TrunkRegister(_)
-            | Purpose::PhonePing(_)
-            | Purpose::Farewell => false,
-        }
     }
 
     /// Sends the REGISTER that is due (RFC 3261 §10.2); `leaving` takes our binding away.
@@ -358,7 +277,7 @@ impl Switchboard {
         match sent {
             Some(client) => {
                 self.clients.insert(client, Purpose::TrunkRegister(index));
-                self.may_be_asked(client, index, flow, bytes, cseq);
+                self.may_be_asked(client, Some(index), flow, bytes, cseq);
             }
             None => self.not_registered(now, index, None),
         }
