@@ -51,6 +51,9 @@ impl Switchboard {
         }
         let stage = std::mem::replace(&mut call.stage, Stage::Ended);
         let answered = call.caller.answered;
+        if let Stage::AllPhones { until } = stage {
+            self.alarms.remove(until, Alarm::PhonesOver(id));
+        }
         self.alarms.remove(call.over_at, Alarm::TooLong(id));
         let legs: Vec<LegNo> = call.legs.keys().copied().collect();
         let talking = match stage {
@@ -65,7 +68,6 @@ impl Switchboard {
         self.give_reason(Who::Caller(id), reason);
         let sip_status = if answered { None } else { Some(ending.refusal) };
         self.end_caller(now, id, &ending);
-        self.leave_seat(Who::Caller(id));
         match talking {
             Some(operator) => self.acd.finished(now, id, &operator),
             None => self.acd.leave(now, id),
@@ -203,6 +205,8 @@ impl Switchboard {
         if !done {
             return;
         }
+        // Not before: a BYE that has waited for the ACK may still need the telco's password.
+        self.leave_seat(Who::Caller(id));
         if let Some(call) = self.calls.remove(&id) {
             self.merged.remove(&call.merge_key);
             self.release_stream(id, call.caller.line.flow);

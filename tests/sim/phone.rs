@@ -70,6 +70,8 @@ struct Leg {
     /// Offered under SRTP.
     secret: bool,
     cseq: u32,
+    /// CSeq of the INVITE.
+    invited: u32,
     /// CSeq of the last hold or resume, and of the last refresh.
     hold_cseq: u32,
     update_cseq: u32,
@@ -81,6 +83,8 @@ struct Leg {
     refreshes: bool,
     /// It owes refreshes that it does not send.
     lazy: bool,
+    /// Its operator holds in the moment in which the service refreshes.
+    collides: bool,
     /// What it has answered to the service's last request in the dialog.
     answering: Option<(u32, String, Option<RepeatId>)>,
 }
@@ -227,6 +231,16 @@ impl Phone {
             }
             return;
         }
+        // The same call again, with a longer session.
+        if let Some(at) = self.legs.iter().position(|leg| leg.call_id == heard.call_id) {
+            // A copy of the first that was long on its way.
+            if heard.cseq < self.legs[at].invited {
+                return;
+            }
+            let old = self.legs.remove(at);
+            assert!(matches!(old.state, State::Refused | State::Over), "rung twice: {old:#?}");
+            self.said.stop(old.final_response);
+        }
         self.next_leg += 1;
         let id = self.next_leg;
         let mut leg = Leg {
@@ -243,6 +257,7 @@ impl Phone {
             on_hold: false,
             secret: heard.text.contains("RTP/SAVP"),
             cseq: 0,
+            invited: heard.cseq,
             plain: String::new(),
             hold_cseq: 0,
             update_cseq: 0,
@@ -252,6 +267,7 @@ impl Phone {
             update: None,
             refreshes: false,
             lazy: false,
+            collides: false,
             answering: None,
         };
         io.wake(Duration::from_secs(400), Alarm::Leg(id, Deed::Forget));
@@ -266,6 +282,11 @@ impl Phone {
     /// What the operator will do about a call.
     fn plans(&mut self, leg: &mut Leg, heard: &Heard<'_>, io: &mut Io<'_, Alarm>) {
         let dice = io.rng.below(100);
+        let expires = heard.field("Session-Expires").and_then(|expires| expires.split(';').next()?.parse().ok());
+        if expires.is_some_and(|seconds: u32| seconds < 200) && io.chance(8) {
+            let small = heard.answer("422 Session Interval Too Small", &leg.local, &self.contact(), "");
+            return self.ends_with(leg, small.replacen("Contact", "Min-SE: 200\r\nContact", 1), io);
+        }
         // Who never says anything cannot be cancelled either (RFC 3261 §9.1): the caller's side gives up by timer B.
         if dice < 6 {
             leg.state = State::Deaf;
@@ -338,7 +359,7 @@ impl Phone {
     }
 
     fn acknowledged(&mut self, heard: &Heard<'_>, io: &mut Io<'_, Alarm>) {
-        let Some(leg) = self.leg_mut(heard) else { return };
+        let Some(leg) = self.leg_mut(heard).filter(|leg| leg.invited == heard.cseq) else { return };
         let (id, response) = (leg.id, leg.final_response.take());
         let picked_up = leg.state == State::PickedUp;
         if picked_up {
@@ -346,7 +367,10 @@ impl Phone {
             let talk = if io.chance(50) { io.between(500, 60_000) } else { io.between(240_000, 260_000) };
             io.wake(talk, Alarm::Leg(id, Deed::HangUp));
             io.wake(Duration::from_secs(40), Alarm::Leg(id, Deed::Refresh));
-            if io.chance(10) {
+            if leg.collides {
+                let at = io.between(44_900, 45_060);
+                io.wake(at, Alarm::Leg(id, Deed::Hold));
+            } else if io.chance(10) {
                 let hold = io.between(500, 20_000);
                 io.wake(hold, Alarm::Leg(id, Deed::Hold));
             }

@@ -70,6 +70,25 @@ fn every_request_of_a_dialog_is_made_again_with_the_password_that_the_telco_asks
 }
 
 #[test]
+fn a_bye_that_has_waited_for_the_ack_is_made_with_the_password_too() {
+    let mut settings = settings();
+    settings.trunks[0].terms.identity = identity();
+    let mut world = World::new(settings, &["budi"]);
+    world.register("budi", BUDI);
+    let mut caller = Caller::dials(&mut world);
+    let invite = world.take(BUDI, "INVITE");
+    world.receive(BUDI, &response(&invite, BUDI, "200 OK", &sdp(BUDI, 31_000)));
+    caller.hears_200(&mut world);
+    world.asks(BUDI, &invite, "BYE", 1, "", "");
+    assert!(!world.has(TRUNK, "BYE"));
+    caller.acknowledges(&mut world);
+    let bye = world.take(TRUNK, "BYE");
+    let bye = challenged(&mut world, TRUNK, &bye);
+    good(&mut world, TRUNK, &bye, "");
+    world.assert_empty_in_the_end();
+}
+
+#[test]
 fn a_telco_that_takes_no_password_for_a_refresh_is_asked_again_later_and_the_call_goes_on() {
     let mut settings = settings();
     settings.trunks[0].terms.identity = identity();
@@ -155,7 +174,6 @@ fn of_a_trunks_forks_the_first_answer_stays_and_every_other_is_acknowledged_and_
     for (tag, status) in [("one", "180 Ringing"), ("two", "183 Session Progress"), ("one", "183 Session Progress")] {
         world.receive(TRUNK, &from(tag, status, &sdp(TRUNK, 31_000)));
     }
-    caller.hears(&mut world, "SIP/2.0 180");
     world.receive(TRUNK, &from("two", "200 OK", &sdp(TRUNK, 31_002)));
     assert!(header(&world.take(TRUNK, "ACK"), "To").ends_with("tag=two"));
     caller.is_answered(&mut world);
