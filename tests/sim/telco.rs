@@ -340,10 +340,11 @@ impl Caller {
                     io.wake(Duration::from_secs(40), Alarm::Refresh);
                 }
                 io.voices.insert(self.rtp());
-                let talk = if io.chance(15) { io.between(60_000, 400_000) } else { io.between(1_000, 60_000) };
+                let lazy = if self.knows.lazy { 60 } else { 0 };
+                let talk = if io.chance(15 + lazy) { io.between(60_000, 400_000) } else { io.between(1_000, 60_000) };
                 io.wake(talk, Alarm::HangUp);
                 self.collides(heard, io);
-                if io.chance(10) {
+                if io.chance(10 + lazy) {
                     let hold = io.between(500, 20_000);
                     io.wake(hold, Alarm::Hold);
                 }
@@ -398,7 +399,8 @@ impl Caller {
             }
         }
         if self.on_hold || matches!(status, 491 | 500) {
-            let again = io.between(2_000, 40_000);
+            // Who owes refreshes, does not send them and is not heard is given up at last.
+            let again = if self.knows.lazy { io.between(80_000, 300_000) } else { io.between(2_000, 40_000) };
             io.wake(again, Alarm::Hold);
         }
     }

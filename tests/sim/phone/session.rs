@@ -34,7 +34,12 @@ impl Phone {
         let Some(leg) = self.leg_mut(heard) else {
             return io.say(heard.answer("481 Call/Transaction Does Not Exist", heard.to, &contact, ""));
         };
-        assert_eq!(heard.field("RAck"), Some(format!("{} {} INVITE", leg.rseq, leg.invited).as_str()), "{}", heard.text);
+        assert_eq!(
+            heard.field("RAck"),
+            Some(format!("{} {} INVITE", leg.rseq, leg.invited).as_str()),
+            "{}",
+            heard.text
+        );
         let reliable = leg.reliable.take();
         io.say(heard.answer("200 OK", heard.to, &contact, ""));
         self.said.stop(reliable);

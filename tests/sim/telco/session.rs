@@ -140,14 +140,20 @@ impl Caller {
         assert!(heard.text.contains("Session-Expires: "), "only refreshes are sent: {}", heard.text);
         let offers = heard.method == "INVITE";
         let (status, body) = match self.state {
-            State::Talking if self.strict && !heard.text.contains("Proxy-Authorization: ") => (CHALLENGES, String::new()),
+            State::Talking if self.strict && !heard.text.contains("Proxy-Authorization: ") => {
+                (CHALLENGES, String::new())
+            }
             State::Talking if io.chance(4) => (BUSY, String::new()),
             State::Talking if offers && self.reinvite.is_some() => ("491 Request Pending", String::new()),
             State::Talking if offers => ("200 OK", self.sdp(if self.on_hold { "inactive" } else { "sendrecv" })),
             State::Talking => ("200 OK", String::new()),
             _ => ("481 Call/Transaction Does Not Exist", String::new()),
         };
-        let text = if status == CHALLENGES { challenge(heard, contact) } else { heard.answer(status, heard.to, contact, &body) };
+        let text = if status == CHALLENGES {
+            challenge(heard, contact)
+        } else {
+            heard.answer(status, heard.to, contact, &body)
+        };
         let text = if status == "200 OK" { agrees(heard, &text) } else { text };
         let repeated = offers.then(|| self.said.start(io, Pace::Other, text.clone(), Alarm::Again));
         if !offers {
