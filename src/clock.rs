@@ -119,6 +119,16 @@ impl<K: Ord + Clone> Deadlines<K> {
         if self.set.first().is_some_and(|(at, _)| *at <= now) { self.set.pop_first() } else { None }
     }
 
+    /// All of them, the earliest first.
+    pub fn iter(&self) -> impl Iterator<Item = &(Instant, K)> {
+        self.set.iter()
+    }
+
+    /// True when that deadline is set.
+    pub fn contains(&self, at: Instant, key: K) -> bool {
+        self.set.contains(&(at, key))
+    }
+
     /// How many deadlines are set.
     pub fn len(&self) -> usize {
         self.set.len()

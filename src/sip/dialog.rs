@@ -100,8 +100,8 @@ impl Dialog {
         })
     }
 
-    /// Takes a request of the peer in the dialog: checks and keeps its CSeq (RFC 3261 §12.2.2: lower is 500), and
-    /// follows a new Contact of target refresh requests. ACK and CANCEL leave the CSeq alone.
+    /// Takes a request of the peer in the dialog: checks and keeps its CSeq (RFC 3261 §12.2.2: lower is 500). ACK and CANCEL
+    /// leave the CSeq alone. The target stays until the request has been accepted: `refresh`.
     pub fn accept(&mut self, request: &Message<'_>) -> Result<(), Fault> {
         let cseq = request.cseq()?;
         if matches!(cseq.method, Method::Ack | Method::Cancel) {
@@ -111,17 +111,18 @@ impl Dialog {
             return Err(Fault { status: 500, why: "CSeq out of order" });
         }
         self.remote_cseq = Some(cseq.number);
-        if refreshes_target(cseq.method) {
-            self.follow(request);
-        }
         Ok(())
     }
 
-    /// Follows the Contact of a 2xx to a target refresh request.
-    pub fn refresh(&mut self, response: &Message<'_>) {
-        let success = response.status().is_some_and(|status| (200..300).contains(&status));
-        if success && response.cseq().is_ok_and(|cseq| refreshes_target(cseq.method)) {
-            self.follow(response);
+    /// Follows the Contact of a target refresh request that we accept with a 2xx, and of the 2xx to one of ours; one that is
+    /// refused moves nothing (RFC 3261 §12.2.1.2, §12.2.2, RFC 6141 §4.6).
+    pub fn refresh(&mut self, message: &Message<'_>) {
+        let refused = message.status().is_some_and(|status| !(200..300).contains(&status));
+        if !refused
+            && message.cseq().is_ok_and(|cseq| refreshes_target(cseq.method))
+            && let Some(target) = target(message)
+        {
+            self.target = target;
         }
     }
 
@@ -129,8 +130,14 @@ impl Dialog {
     /// Max-Forwards, From, To, Call-ID, CSeq (the next number). The Via is put in front with `Builder::via`.
     /// Gives the number used.
     pub fn request(&mut self, method: Method) -> (Builder, u32) {
+        let cseq = self.next_number();
+        (self.start(method, cseq), cseq)
+    }
+
+    /// Takes the next number, for a request of ours that is sent again (RFC 3261 §22.2).
+    pub fn next_number(&mut self) -> u32 {
         self.local_cseq = self.local_cseq.saturating_add(1);
-        (self.start(method, self.local_cseq), self.local_cseq)
+        self.local_cseq
     }
 
     /// Starts the ACK of a 2xx to the INVITE numbered `cseq` (RFC 3261 §13.2.2.4).
@@ -180,12 +187,6 @@ impl Dialog {
             .header(Name::To, &self.remote)
             .header(Name::CallId, &self.key.call_id.0)
             .header(Name::CSeq, format!("{cseq} {}", method.as_str()).as_bytes())
-    }
-
-    fn follow(&mut self, message: &Message<'_>) {
-        if let Some(target) = target(message) {
-            self.target = target;
-        }
     }
 }
 

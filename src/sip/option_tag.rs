@@ -43,24 +43,13 @@ pub fn not_understood<'m>(message: &'m Message<'_>) -> impl Iterator<Item = &'m 
 
 #[cfg(test)]
 mod tests {
-    use super::super::wire::{Parsed, parse};
+    use super::super::wire::sample::invite_with;
     use super::*;
-
-    fn read<T>(fields: &str, look: impl FnOnce(&Message<'_>) -> T) -> T {
-        let text = format!(
-            "INVITE sip:112@h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\nFrom: <sip:a@h>;tag=a\r\nTo: <sip:112@h>\r\n\
-             Call-ID: x\r\nCSeq: 1 INVITE\r\nMax-Forwards: 70\r\n{fields}Content-Length: 0\r\n\r\n"
-        );
-        match parse(text.as_bytes()) {
-            Parsed::Good(message) => look(&message),
-            other @ (Parsed::Bad(..) | Parsed::KeepAlive | Parsed::Garbage(_)) => panic!("{other:?}"),
-        }
-    }
 
     #[test]
     fn a_tag_is_known_in_any_case_and_on_any_line() {
         let fields = "Require: timer, 100REL\r\nSupported: replaces\r\nk: gruu\r\n";
-        read(fields, |message| {
+        invite_with(fields, |message| {
             assert!(is_required(message, RELIABLE) && is_supported(message, TIMER));
             assert!(is_supported(message, b"gruu") && !is_required(message, b"gruu"));
         });
@@ -69,7 +58,7 @@ mod tests {
     #[test]
     fn only_what_is_required_and_unknown_is_not_understood() {
         let fields = "Require: 100rel, precondition\r\nSupported: sec-agree\r\nRequire: x-new\r\n";
-        let tags: Vec<Vec<u8>> = read(fields, |message| not_understood(message).map(<[u8]>::to_vec).collect());
+        let tags: Vec<Vec<u8>> = invite_with(fields, |message| not_understood(message).map(<[u8]>::to_vec).collect());
         assert_eq!(tags, [b"precondition".to_vec(), b"x-new".to_vec()]);
     }
 }

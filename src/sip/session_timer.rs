@@ -115,22 +115,11 @@ fn seconds(value: &[u8]) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::wire::{Parsed, parse};
+    use super::super::wire::sample::invite_with;
     use super::*;
 
-    fn read<T>(fields: &str, look: impl FnOnce(&Message<'_>) -> T) -> T {
-        let text = format!(
-            "INVITE sip:112@h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\nFrom: <sip:a@h>;tag=a\r\nTo: <sip:112@h>\r\n\
-             Call-ID: x\r\nCSeq: 1 INVITE\r\nMax-Forwards: 70\r\n{fields}Content-Length: 0\r\n\r\n"
-        );
-        match parse(text.as_bytes()) {
-            Parsed::Good(message) => look(&message),
-            other @ (Parsed::Bad(..) | Parsed::KeepAlive | Parsed::Garbage(_)) => panic!("{other:?}"),
-        }
-    }
-
     fn as_uas(fields: &str, ours: Option<u32>, lenient: bool) -> Result<Option<Terms>, TooSmall> {
-        read(fields, |message| Terms::as_uas(message, ours, lenient))
+        invite_with(fields, |message| Terms::as_uas(message, ours, lenient))
     }
 
     fn terms(seconds: u32, we_refresh: bool) -> Terms {

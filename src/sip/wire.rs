@@ -5,6 +5,8 @@
 pub(super) mod lex;
 mod method;
 mod name;
+#[cfg(test)]
+pub(super) mod sample;
 
 use std::borrow::Cow;
 

@@ -4,14 +4,15 @@ use crate::cdr::fact::{Callee, FactKind, OfferOutcome};
 use crate::clock::Now;
 use crate::ids::{CallId, LegNo};
 use crate::media::command::Command;
+use crate::sip::flow::Transmit;
 use crate::sip::offer_answer;
 use crate::sip::sdp;
 use crate::sip::wire::{Message, Method};
 
-use super::Switchboard;
 use super::call::Stage;
 use super::leg::{OfferState, Who};
 use super::timers::Alarm;
+use super::{Purpose, Switchboard};
 
 impl Switchboard {
     /// The first 200: connects the two.
@@ -88,12 +89,18 @@ impl Switchboard {
 
     /// Acknowledges a 2xx of a leg's phone (RFC 3261 §13.2.2.4).
     pub(super) fn ack(&mut self, who: Who, cseq: u32) {
-        let Some(flow) = self.line_mut(who).map(|line| line.next_flow()) else { return };
+        let ack = self.ack_of(who, cseq);
+        self.transmits.extend(ack);
+    }
+
+    /// The ACK of a 2xx to the INVITE of this number in a leg's dialog.
+    pub(super) fn ack_of(&mut self, who: Who, cseq: u32) -> Option<Transmit> {
+        let flow = self.line_mut(who)?.next_flow();
         let branch = format!("z9hG4bK{}", self.rng.token());
         let sent_by = self.advertised(flow).to_owned();
-        let Some(dialog) = self.line_mut(who).and_then(|line| line.dialog.as_ref()) else { return };
-        let bytes = dialog.ack(cseq).via(flow.transport, &sent_by, &branch).encode();
-        self.transmits.push(crate::sip::flow::Transmit { flow, bytes });
+        let line = self.line_mut(who)?;
+        let ack = line.ack(line.dialog.as_ref()?, cseq);
+        Some(Transmit { flow, bytes: ack.via(flow.transport, &sent_by, &branch).encode() })
     }
 
     /// The same 200 again: our ACK was lost. Another dialog's 200 (a fork): not wanted.
@@ -116,13 +123,12 @@ impl Switchboard {
         let Ok(mut dialog) = offer.dialog_of(message) else { return };
         let sent_by = self.advertised(flow).to_owned();
         let branch = format!("z9hG4bK{}", self.rng.token());
-        let bytes = dialog.ack(cseq).via(flow.transport, &sent_by, &branch).encode();
-        self.transmits.push(crate::sip::flow::Transmit { flow, bytes });
+        let bytes = offer.line.ack(&dialog, cseq).via(flow.transport, &sent_by, &branch).encode();
+        self.transmits.push(Transmit { flow, bytes });
         let branch = format!("z9hG4bK{}", self.rng.token());
-        let bytes = dialog.request(Method::Bye).0.via(flow.transport, &sent_by, &branch).encode();
-        let sent = self.transactions.send(now.mono, flow, Method::Bye, &branch, bytes, &mut self.transmits);
-        if let Some(client) = sent {
-            self.transactions.forget(client);
-        }
+        let (builder, cseq) = dialog.request(Method::Bye);
+        let bytes = builder.via(flow.transport, &sent_by, &branch).encode();
+        let who = Who::Offer(id, leg);
+        self.send_unattended(now, who, Purpose::Farewell, Method::Bye, flow, &branch, (bytes, cseq));
     }
 }

@@ -41,6 +41,8 @@ pub(super) struct Caller {
     pub(super) location: Option<String>,
     /// Header fields passed on as they came.
     pub(super) headers: Vec<(Name, Vec<u8>)>,
+    /// Those that only trunks get on which the call goes on.
+    pub(super) onward: Vec<(Name, Vec<u8>)>,
     /// `Geolocation` for the operator's phone, a `geo:` URI (RFC 5870).
     pub(super) geo: Option<String>,
 }
@@ -192,10 +194,10 @@ impl Switchboard {
         if described {
             response = response.body("application/sdp", &call.caller.sdp);
         }
-        let bytes = response.encode();
+        let (bytes, cseq) = (response.encode(), call.merge_key.2);
         self.transactions.respond(now.mono, server, 200, bytes.clone(), &mut self.transmits);
         self.invites.remove(&server);
-        self.await_ack(now, Who::Caller(id), server, bytes);
+        self.await_ack(now, Who::Caller(id), (server, cseq), bytes);
         self.begin_session(now, Who::Caller(id), agreement);
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.caller.invite = None;
@@ -212,12 +214,13 @@ impl Switchboard {
         &mut self,
         now: Now,
         who: Who,
-        server: crate::sip::transaction::ServerId,
+        (server, cseq): (crate::sip::transaction::ServerId, u32),
         bytes: bytes::Bytes,
     ) {
         let interval = super::timers::T1;
         let unacked = Unacked {
             server,
+            cseq,
             bytes,
             repeat_at: now.mono + interval,
             interval,

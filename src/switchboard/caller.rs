@@ -25,14 +25,28 @@ use super::settings::AnswerMode;
 use super::timers::Alarm;
 use super::{MergeKey, Switchboard};
 
-/// Header fields that are kept raw in the record, and those of them that operators' phones get.
-const KEPT: [(Name, &str, bool); 6] = [
-    (Name::HistoryInfo, "History-Info", false),
-    (Name::Diversion, "Diversion", false),
-    (Name::Privacy, "Privacy", false),
-    (Name::CallInfo, "Call-Info", false),
-    (Name::Geolocation, "Geolocation", false),
-    (Name::PAccessNetworkInfo, "P-Access-Network-Info", true),
+/// Who gets a header field of the caller beside the record, which keeps it raw.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Passed {
+    /// Nobody: it tells of the telco's inside, or means nothing to phones.
+    Nobody,
+    /// Trunks on which the call goes on: who answers there wants to know whence it comes.
+    Onward,
+    /// They and operators' phones.
+    All,
+}
+
+const KEPT: [(Name, Passed); 10] = [
+    (Name::HistoryInfo, Passed::Onward),
+    (Name::Diversion, Passed::Onward),
+    (Name::Privacy, Passed::Onward),
+    (Name::CallInfo, Passed::Nobody),
+    (Name::Geolocation, Passed::Nobody),
+    (Name::PAccessNetworkInfo, Passed::All),
+    (Name::PCalledPartyId, Passed::Nobody),
+    (Name::PChargingVector, Passed::Nobody),
+    (Name::PPreferredIdentity, Passed::Nobody),
+    (Name::PVisitedNetworkId, Passed::Nobody),
 ];
 
 /// Raw header fields kept of one call, and characters kept of each.
@@ -179,9 +193,9 @@ impl Switchboard {
 
     fn received(&self, message: &Message<'_>, trunk: usize, called: String) -> FactKind {
         let mut headers = Vec::new();
-        for (name, text, _) in KEPT {
+        for (name, _) in KEPT {
             for value in message.lines(name).take(KEPT_MAX) {
-                headers.push(format!("{text}: {}", clean(value, KEPT_CHARS_MAX)));
+                headers.push(format!("{}: {}", name.as_str(), clean(value, KEPT_CHARS_MAX)));
             }
         }
         let country = self.country_of(trunk);
@@ -290,15 +304,15 @@ fn clean(bytes: &[u8], chars_max: usize) -> String {
 fn shown(message: &Message<'_>, locations: &[Location], country: &str) -> Caller {
     let number = asserted(message).or_else(|| message.from().ok().and_then(|from| number(&from)));
     let number = number.map(|raw| known_as(raw, country));
-    let headers = KEPT
-        .iter()
-        .filter(|(_, _, passed)| *passed)
-        .flat_map(|(name, _, _)| message.lines(*name).take(4).map(|value| (*name, value.to_vec())))
-        .collect();
+    let fields = |to: Passed| {
+        let names = KEPT.into_iter().filter(move |(_, passed)| *passed == to).map(|(name, _)| name);
+        names.flat_map(|name| message.lines(name).take(4).map(move |value| (name, value.to_vec()))).collect()
+    };
+    let (headers, onward) = (fields(Passed::All), fields(Passed::Onward));
     let best = locations.first();
     let location = best.map(Location::brief).filter(|text| !text.is_empty());
     let geo = locations.iter().find_map(|location| location.shape.as_ref()).map(geo_uri);
-    Caller { number, location, headers, geo }
+    Caller { number, location, headers, onward, geo }
 }
 
 /// A `geo:` URI (RFC 5870 §3.3).

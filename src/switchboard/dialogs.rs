@@ -12,11 +12,16 @@ use super::end::Ending;
 use super::leg::Who;
 
 impl Switchboard {
-    /// The ACK of a 2xx of ours.
+    /// The ACK of a 2xx of ours. One that is late or comes twice is of another INVITE than the one that waits.
     pub(super) fn acknowledged(&mut self, now: Now, message: &Message<'_>) {
         let Some(who) = DialogKey::of_request(message).and_then(|key| self.dialogs.get(&key).copied()) else { return };
+        let waits = self.line_mut(who).and_then(|line| line.unacked.as_ref()).map(|unacked| unacked.cseq);
+        if waits.is_none() || waits != message.cseq().ok().map(|cseq| cseq.number) {
+            return;
+        }
         self.stop_waiting_for_ack(who);
         self.take_late_answer(now, who, message);
+        self.give_up_offer(who);
         let bye_due = self.line_mut(who).is_some_and(|line| std::mem::take(&mut line.bye_due));
         if bye_due {
             self.bye(now, who);
@@ -52,7 +57,7 @@ impl Switchboard {
                 self.reply(now, taken, 200, &[]);
                 self.hung_up(now, who, q850(taken.message));
             }
-            Method::Invite => self.renegotiate(now, taken, who),
+            Method::Invite => self.renegotiate(now, taken, who, &key),
             Method::Prack => self.pracked(now, taken, who),
             Method::Update => self.updated(now, taken, who, &key),
             Method::Info => self.informed(now, taken, who),
@@ -87,7 +92,7 @@ impl Switchboard {
 }
 
 /// The Q.850 cause of a Reason header field (RFC 3326 §2).
-fn q850(message: &Message<'_>) -> Option<u8> {
+pub(super) fn q850(message: &Message<'_>) -> Option<u8> {
     message.list(Name::Reason).find_map(|value| {
         let text = std::str::from_utf8(value).ok()?;
         let (protocol, params) = text.split_once(';')?;

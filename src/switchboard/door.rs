@@ -23,6 +23,13 @@ pub(super) struct Taken<'a, 'b> {
     pub(super) server: ServerId,
 }
 
+impl Taken<'_, '_> {
+    /// The transaction of an INVITE, and the number that its ACK has.
+    pub(super) fn invite(&self) -> (ServerId, u32) {
+        (self.server, self.message.cseq().map_or(0, |cseq| cseq.number))
+    }
+}
+
 impl Switchboard {
     /// Reads one message and hands it on.
     pub(super) fn receive(&mut self, now: Now, flow: Flow, bytes: &[u8]) {
@@ -127,7 +134,7 @@ impl Switchboard {
                 let status = if invite.is_some() { 200 } else { 481 };
                 self.reply(now, &Taken { flow, message, server: cancel }, status, &[]);
                 if let Some(who) = invite.and_then(|invite| self.invites.get(&invite).copied()) {
-                    self.caller_gave_up(now, who);
+                    self.caller_gave_up(now, who, super::dialogs::q850(message));
                 }
             }
             Received::New(_) | Received::Ack | Received::Absorbed | Received::Full => {}
@@ -174,9 +181,13 @@ impl Switchboard {
 
     fn response(&mut self, now: Now, message: &Message<'_>, status: u16) {
         let answered = self.transactions.receive_response(now.mono, message, &mut self.transmits);
-        let Answered::ToUser(client, _) = answered else { return };
+        let client = match answered {
+            Answered::ToUser(client, _) => client,
+            Answered::Stray => return self.late_answer(now, message, status),
+            Answered::Absorbed => return,
+        };
         let Some(purpose) = self.clients.get(&client).cloned() else { return };
-        if self.authorize(now, client, &purpose, message) {
+        if self.sends_again(now, client, &purpose, message) {
             return;
         }
         match purpose {
@@ -199,12 +210,13 @@ impl Switchboard {
                 self.clients.remove(&client);
                 self.trunk_registered(now, index, target, message, status);
             }
-            Purpose::Farewell | Purpose::Leaving { .. } if status >= 200 => {
+            Purpose::Prack(..) | Purpose::Farewell | Purpose::Leaving { .. } if status >= 200 => {
                 self.clients.remove(&client);
             }
             Purpose::TrunkPing(..)
             | Purpose::TrunkRegister(..)
             | Purpose::PhonePing(_)
+            | Purpose::Prack(..)
             | Purpose::Farewell
             | Purpose::Leaving { .. } => {}
         }

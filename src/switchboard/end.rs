@@ -1,5 +1,7 @@
 //! How calls end: every way out passes through here, once.
 
+use bytes::Bytes;
+
 use crate::cdr::fact::{EndCause, FactKind, OfferOutcome, Side};
 use crate::clock::Now;
 use crate::ids::{CallId, LegNo};
@@ -49,18 +51,23 @@ impl Switchboard {
         }
         let stage = std::mem::replace(&mut call.stage, Stage::Ended);
         let answered = call.caller.answered;
+        if let Stage::AllPhones { until } = stage {
+            self.alarms.remove(until, Alarm::PhonesOver(id));
+        }
         self.alarms.remove(call.over_at, Alarm::TooLong(id));
         let legs: Vec<LegNo> = call.legs.keys().copied().collect();
         let talking = match stage {
             Stage::Talking { leg } => call.legs.get(&leg).and_then(OfferLeg::operator).cloned(),
             Stage::Queued | Stage::Offered { .. } | Stage::AllPhones { .. } | Stage::Number | Stage::Ended => None,
         };
+        let reason = ending.q850.map(|cause| Bytes::from(format!("Q.850;cause={cause}")));
         for leg in legs {
+            self.give_reason(Who::Offer(id, leg), reason.clone());
             self.end_leg(now, id, leg, OfferOutcome::CallerLeft, ending.bye_from);
         }
+        self.give_reason(Who::Caller(id), reason);
         let sip_status = if answered { None } else { Some(ending.refusal) };
         self.end_caller(now, id, &ending);
-        self.leave_seat(Who::Caller(id));
         match talking {
             Some(operator) => self.acd.finished(now, id, &operator),
             None => self.acd.leave(now, id),
@@ -85,6 +92,13 @@ impl Switchboard {
         let phones: Vec<u64> = self.phones.keys().copied().collect();
         for phone in phones {
             self.end_phone(now, phone, true);
+        }
+    }
+
+    /// What the leg's BYE or CANCEL will say of why (RFC 3326 §2).
+    pub(super) fn give_reason(&mut self, who: Who, reason: Option<Bytes>) {
+        if let Some(line) = self.line_mut(who) {
+            line.reason = reason;
         }
     }
 
@@ -138,18 +152,13 @@ impl Switchboard {
         let Some(flow) = self.line_mut(who).map(|line| line.next_flow()) else { return };
         let branch = format!("z9hG4bK{}", self.rng.token());
         let sent_by = self.advertised(flow).to_owned();
-        let Some(dialog) = self.line_mut(who).and_then(|line| line.dialog.as_mut()) else { return };
+        let Some(line) = self.line_mut(who) else { return };
+        let reason = line.reason.clone();
+        let Some(dialog) = line.dialog.as_mut() else { return };
         let (builder, cseq) = dialog.request(Method::Bye);
+        let builder = reason.iter().fold(builder, |builder, reason| builder.header(Name::Reason, reason));
         let bytes = builder.via(flow.transport, &sent_by, &branch).encode();
-        let sent = self.transactions.send(now.mono, flow, Method::Bye, &branch, bytes.clone(), &mut self.transmits);
-        let Some(client) = sent else { return };
-        match self.trunk_with(who) {
-            Some(trunk) if self.asks(trunk) => {
-                self.clients.insert(client, Purpose::Farewell);
-                self.may_be_asked(client, trunk, flow, bytes, cseq);
-            }
-            Some(_) | None => self.transactions.forget(client),
-        }
+        self.send_unattended(now, who, Purpose::Farewell, Method::Bye, flow, &branch, (bytes, cseq));
     }
 
     /// Gives a leg's port back; nothing of its session is timed or asked any more.
@@ -196,6 +205,8 @@ impl Switchboard {
         if !done {
             return;
         }
+        // Not before: a BYE that has waited for the ACK may still need the telco's password.
+        self.leave_seat(Who::Caller(id));
         if let Some(call) = self.calls.remove(&id) {
             self.merged.remove(&call.merge_key);
             self.release_stream(id, call.caller.line.flow);
@@ -205,10 +216,13 @@ impl Switchboard {
         }
     }
 
-    /// The caller cancelled.
-    pub(super) fn caller_gave_up(&mut self, now: Now, who: Who) {
+    /// The caller cancelled, with that cause or none.
+    pub(super) fn caller_gave_up(&mut self, now: Now, who: Who, q850: Option<u8>) {
         match who {
-            Who::Caller(id) => self.end_call(now, id, Ending::by(Side::Caller, EndCause::Abandoned)),
+            Who::Caller(id) => {
+                let ending = Ending::by(Side::Caller, EndCause::Abandoned);
+                self.end_call(now, id, Ending { q850, ..ending });
+            }
             Who::Phone(phone) => self.end_phone(now, phone, false),
             Who::Offer(..) => {}
         }

@@ -3,12 +3,16 @@
 use std::collections::BTreeSet;
 
 use crate::cdr::fact::Callee;
+use crate::clock::Instant;
 use crate::ids::OperatorId;
 use crate::sip::sdes::Secrecy;
 
-use super::Switchboard;
 use super::call::{Call, Stage};
-use super::leg::{OfferState, Sound, Who};
+use super::leg::{Line, OfferState, Sound, Unacked, Who};
+use super::refresh::Session;
+use super::reliable::Reliable;
+use super::timers::Alarm;
+use super::{Purpose, Switchboard};
 
 impl Switchboard {
     /// Checks every invariant; the text names the first that is broken.
@@ -26,7 +30,9 @@ impl Switchboard {
                 }
             }
         }
-        self.verify_owners()
+        self.verify_owners()?;
+        self.verify_clients()?;
+        self.verify_alarms()
     }
 
     fn verify_call(&self, call: &Call) -> Result<(), &'static str> {
@@ -93,18 +99,6 @@ impl Switchboard {
             return Err(format!("an INVITE belongs to {who:?}, who is gone"));
         }
         self.verify_trunks(alive)?;
-        let refreshes = self.clients.values().filter_map(|purpose| match purpose {
-            super::Purpose::Refresh(who) => Some(who),
-            super::Purpose::Offer(_)
-            | super::Purpose::TrunkPing(..)
-            | super::Purpose::TrunkRegister(..)
-            | super::Purpose::Leaving { .. }
-            | super::Purpose::Farewell
-            | super::Purpose::PhonePing(_) => None,
-        });
-        if let Some(who) = refreshes.into_iter().find(|who| !alive(who)) {
-            return Err(format!("a refresh belongs to {who:?}, who is gone"));
-        }
         let dead = |id: &crate::ids::CallId| !self.calls.contains_key(id);
         for (connection, calls) in &self.streams {
             let over_it =
@@ -125,5 +119,99 @@ impl Switchboard {
             return Err("a merge key belongs to a call that is gone".to_owned());
         }
         Ok(())
+    }
+
+    /// The lines of all that are alive.
+    fn lines(&self) -> impl Iterator<Item = (Who, &Line)> {
+        let calls = self.calls.iter().flat_map(|(id, call)| {
+            let legs = call.legs.iter().map(|(leg, offer)| (Who::Offer(*id, *leg), &offer.line));
+            legs.chain([(Who::Caller(*id), &call.caller.line)])
+        });
+        calls.chain(self.phones.iter().map(|(phone, call)| (Who::Phone(*phone), &call.line)))
+    }
+
+    fn line(&self, who: Who) -> Option<&Line> {
+        match who {
+            Who::Caller(call) => self.calls.get(&call).map(|call| &call.caller.line),
+            Who::Offer(call, leg) => self.calls.get(&call)?.legs.get(&leg).map(|leg| &leg.line),
+            Who::Phone(phone) => self.phones.get(&phone).map(|phone| &phone.line),
+        }
+    }
+
+    /// What we have asked belongs to somebody who waits for the answer.
+    fn verify_clients(&self) -> Result<(), String> {
+        for (client, purpose) in &self.clients {
+            let good = match purpose {
+                Purpose::Offer(Who::Offer(call, leg)) => {
+                    self.calls.get(call).and_then(|call| call.legs.get(leg)).is_some_and(|leg| leg.client == *client)
+                }
+                Purpose::Offer(Who::Caller(_) | Who::Phone(_)) => false,
+                Purpose::Refresh(who) => self.line(*who).is_some_and(|line| {
+                    let asked = line.asked.as_ref().is_some_and(|asked| asked.is(*client));
+                    asked || line.reinvited.is_some_and(|(last, _)| last == *client)
+                }),
+                Purpose::TrunkPing(..)
+                | Purpose::TrunkRegister(..)
+                | Purpose::PhonePing(_)
+                | Purpose::Prack(..)
+                | Purpose::Leaving { .. }
+                | Purpose::Farewell => true,
+            };
+            if !good {
+                return Err(format!("nobody waits for the answer to {purpose:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every deadline belongs to a state that waits for it, and every state that waits has its deadline.
+    fn verify_alarms(&self) -> Result<(), String> {
+        for (at, alarm) in self.alarms.iter() {
+            let at = Some(*at);
+            let good = match alarm {
+                Alarm::Unacked(who) => self.line(*who).and_then(|line| line.unacked.as_ref()).map(Unacked::due) == at,
+                Alarm::Session(who) => self.line(*who).and_then(|line| line.session.as_ref()).map(Session::due) == at,
+                Alarm::Unpracked(call) => {
+                    self.calls.get(call).and_then(|call| call.caller.reliable.as_ref()).and_then(Reliable::due) == at
+                }
+                Alarm::RingOver(who) => self.rings_until(*who) == at,
+                Alarm::PhonesOver(call) => match self.calls.get(call).map(|call| &call.stage) {
+                    Some(Stage::AllPhones { until }) => Some(*until) == at,
+                    Some(Stage::Queued | Stage::Offered { .. } | Stage::Number | Stage::Talking { .. })
+                    | Some(Stage::Ended)
+                    | None => false,
+                },
+                Alarm::TooLong(call) => {
+                    self.calls.get(call).filter(|call| !call.is_over()).map(|call| call.over_at) == at
+                }
+                Alarm::TellAgain(call) => self.calls.get(call).and_then(|call| call.caller.tell_again_at) == at,
+                Alarm::PhoneOver(phone) => self.phones.get(phone).map(|phone| phone.over_at) == at,
+                Alarm::GoodbyesOver => self.draining,
+                Alarm::PingTrunk(_) | Alarm::RegisterTrunk(_) | Alarm::PingPhone(_) => true,
+            };
+            if !good {
+                return Err(format!("nobody waits for {alarm:?}"));
+            }
+        }
+        for (who, line) in self.lines() {
+            let session = line.session.as_ref().map(|session| (session.due(), Alarm::Session(who)));
+            let unacked = line.unacked.as_ref().map(|unacked| (unacked.due(), Alarm::Unacked(who)));
+            let ringing = self.rings_until(who).map(|at| (at, Alarm::RingOver(who)));
+            let wanted = [session, unacked, ringing];
+            if let Some((_, alarm)) =
+                wanted.into_iter().flatten().find(|(at, alarm)| !self.alarms.contains(*at, alarm.clone()))
+            {
+                return Err(format!("{alarm:?} is waited for in vain"));
+            }
+        }
+        Ok(())
+    }
+
+    fn rings_until(&self, who: Who) -> Option<Instant> {
+        let Who::Offer(call, leg) = who else { return None };
+        match self.calls.get(&call)?.legs.get(&leg)?.state {
+            OfferState::Ringing { ring_until, .. } => Some(ring_until),
+            OfferState::Cancelling | OfferState::Talking => None,
+        }
     }
 }

@@ -88,7 +88,7 @@ impl Switchboard {
         let sent = self.transactions.send(now.mono, flow, Method::Options, &branch, bytes.clone(), &mut self.transmits);
         if let Some(client) = sent {
             if let Purpose::TrunkPing(index, _) = purpose {
-                self.may_be_asked(client, index, flow, bytes, 1);
+                self.may_be_asked(client, Some(index), flow, bytes, 1);
             }
             self.clients.insert(client, purpose);
         }

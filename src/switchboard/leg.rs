@@ -12,7 +12,7 @@ use crate::media::command::{AnchorId, Codec, Remote};
 use crate::media::srtp;
 use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::flow::Flow;
-use crate::sip::message::Stencil;
+use crate::sip::message::{Builder, Stencil};
 use crate::sip::offer_answer::Agreed;
 use crate::sip::sdes::{self, Crypto, Secrecy};
 use crate::sip::sdp::{AudioCodec, AudioDescription, Direction, Local};
@@ -20,7 +20,7 @@ use crate::sip::transaction::{ClientId, ServerId};
 use crate::sip::wire::{Message, Name};
 
 use super::Switchboard;
-use super::refresh::{Agreement, Asked, Session};
+use super::refresh::{Agreement, Asked, Session, Unanswered};
 use super::reliable::{Early, Reliable};
 
 /// Whose leg something belongs to.
@@ -35,6 +35,8 @@ pub(super) enum Who {
 #[derive(Clone, Debug)]
 pub(super) struct Unacked {
     pub(super) server: ServerId,
+    /// Of the INVITE, and of the ACK.
+    pub(super) cseq: u32,
     pub(super) bytes: Bytes,
     pub(super) repeat_at: Instant,
     pub(super) interval: Duration,
@@ -45,6 +47,26 @@ impl Unacked {
     /// When something is to be done next.
     pub(super) fn due(&self) -> Instant {
         self.repeat_at.min(self.give_up_at)
+    }
+}
+
+/// Credentials that an INVITE of ours had: its ACK has the same (RFC 3261 §13.2.2.4). They show in no log.
+#[derive(Clone)]
+pub(super) struct Credentials {
+    cseq: u32,
+    name: Name,
+    value: Bytes,
+}
+
+impl Credentials {
+    pub(super) fn of(cseq: u32, name: Name, value: &[u8]) -> Self {
+        Self { cseq, name, value: Bytes::copy_from_slice(value) }
+    }
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials").field("cseq", &self.cseq).finish_non_exhaustive()
     }
 }
 
@@ -159,6 +181,11 @@ pub(super) struct Line {
     pub(super) asked: Option<Asked>,
     /// Our last re-INVITE that was answered, and its CSeq: its 2xx may come again.
     pub(super) reinvited: Option<(ClientId, u32)>,
+    /// A re-INVITE of ours that nobody has answered in time.
+    pub(super) unanswered: Option<Unanswered>,
+    pub(super) credentials: Option<Credentials>,
+    /// What our BYE or CANCEL says of why (RFC 3326).
+    pub(super) reason: Option<Bytes>,
 }
 
 impl Line {
@@ -174,6 +201,9 @@ impl Line {
             session: None,
             asked: None,
             reinvited: None,
+            unanswered: None,
+            credentials: None,
+            reason: None,
         }
     }
 
@@ -181,6 +211,15 @@ impl Line {
     pub(super) fn learn(&mut self, message: &Message<'_>) {
         if message.first(Name::Allow).is_some() {
             self.allows_update = message.list(Name::Allow).any(|method| method == b"UPDATE");
+        }
+    }
+
+    /// The ACK of a 2xx to the INVITE numbered `cseq`, in its dialog.
+    pub(super) fn ack(&self, dialog: &Dialog, cseq: u32) -> Builder {
+        let ack = dialog.ack(cseq);
+        match self.credentials.as_ref().filter(|credentials| credentials.cseq == cseq) {
+            Some(Credentials { name, value, .. }) => ack.header(*name, value),
+            None => ack,
         }
     }
 

@@ -2,10 +2,10 @@
 //!
 //! It owns every call and is the only one that decides; it must not know sockets, clocks, disks or threads.
 
+mod again;
 mod answer;
 mod call;
 mod caller;
-mod challenge;
 mod console;
 mod desks;
 mod dialogs;
@@ -78,7 +78,8 @@ enum Purpose {
     Leaving {
         awaited: bool,
     },
-    /// A BYE to a trunk that may want our password for it.
+    /// A PRACK in that dialog of a leg, or a BYE, to a trunk that may want our password for it.
+    Prack(Who, DialogKey),
     Farewell,
     PhonePing(OperatorId),
 }
@@ -121,8 +122,8 @@ pub struct Switchboard {
     /// Beside `settings.trunks`, in the same order.
     trunks: Vec<trunk::TrunkState>,
     seats: seats::Seats,
-    /// Requests to trunks that may be answered with a challenge.
-    asked: BTreeMap<ClientId, challenge::Asked>,
+    /// Requests whose final response may ask for another try.
+    asked: BTreeMap<ClientId, again::Asked>,
     /// The stream of facts that belong to no call.
     run: CallId,
     run_seq: u32,
@@ -302,7 +303,7 @@ impl Switchboard {
         self.transactions.is_settled(|client| match self.clients.get(&client) {
             Some(Purpose::TrunkPing(..) | Purpose::PhonePing(_) | Purpose::TrunkRegister(..)) => true,
             Some(Purpose::Leaving { awaited }) => !awaited,
-            Some(Purpose::Offer(_) | Purpose::Refresh(_) | Purpose::Farewell) | None => false,
+            Some(Purpose::Offer(_) | Purpose::Refresh(_) | Purpose::Prack(..) | Purpose::Farewell) | None => false,
         })
     }
 

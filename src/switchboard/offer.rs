@@ -23,6 +23,9 @@ use super::settings::SrtpOffer;
 use super::timers::Alarm;
 use super::{Purpose, Switchboard};
 
+/// A phone whose call somebody else has taken shows no call that was missed (RFC 3326 §3.1).
+const ELSEWHERE: &[u8] = b"SIP;cause=200;text=\"Call completed elsewhere\"";
+
 impl OfferLeg {
     pub(super) fn operator(&self) -> Option<&OperatorId> {
         match &self.to {
@@ -205,8 +208,8 @@ impl Switchboard {
         self.clients.insert(client, Purpose::Offer(who));
         if let Some(trunk) = trunk {
             self.take_seat(trunk, who);
-            self.may_be_asked(client, trunk, flow, bytes, 1);
         }
+        self.may_be_asked(client, trunk, flow, bytes, 1);
         self.alarms.insert(ring_until, Alarm::RingOver(who));
         self.fact(now, id, FactKind::Offered { leg, to, why });
         true
@@ -298,7 +301,8 @@ impl Switchboard {
             if let Some(geo) = &call.shown.geo {
                 invite = invite.header(Name::Geolocation, geo.as_bytes());
             }
-            for (name, value) in &call.shown.headers {
+            let onward = call.shown.onward.iter().filter(|_| outwards.is_some());
+            for (name, value) in call.shown.headers.iter().chain(onward) {
                 invite = invite.header(*name, value);
             }
         }
@@ -422,6 +426,9 @@ impl Switchboard {
         let Some(to) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).map(|leg| leg.to.clone()) else {
             return;
         };
+        if outcome == OfferOutcome::LostRace {
+            self.give_reason(Who::Offer(id, leg), Some(Bytes::from_static(ELSEWHERE)));
+        }
         self.silence_leg(now, id, leg);
         self.fact(now, id, FactKind::OfferEnded { leg, to, outcome, sip_status: None });
     }
@@ -433,9 +440,9 @@ impl Switchboard {
         self.drop_early(who);
         let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return };
         let state = std::mem::replace(&mut offer.state, OfferState::Cancelling);
-        let client = offer.client;
+        let (client, reason) = (offer.client, offer.line.reason.clone());
         self.drop_offer_alarm(who, state);
-        self.transactions.cancel(now.mono, client, &mut self.transmits);
+        self.transactions.cancel(now.mono, client, reason, &mut self.transmits);
     }
 
     /// The operator logged out or was removed while his phone rings.

@@ -28,7 +28,7 @@ const PHONE_CALLS_MAX: usize = 1_000;
 #[derive(Debug)]
 pub(super) struct PhoneCall {
     pub(super) line: Line,
-    over_at: Instant,
+    pub(super) over_at: Instant,
 }
 
 impl Switchboard {
@@ -99,7 +99,7 @@ impl Switchboard {
         let over_at = now.mono + PHONE_CALL_MAX;
         self.phones.insert(self.next_phone, PhoneCall { line, over_at });
         self.alarms.insert(over_at, Alarm::PhoneOver(self.next_phone));
-        self.await_ack(now, who, taken.server, bytes);
+        self.await_ack(now, who, taken.invite(), bytes);
     }
 
     /// Ends a service call; `bye` unless the peer has sent one.

@@ -3,7 +3,7 @@
 use crate::cdr::fact::{EndCause, FactKind, Side};
 use crate::clock::{Instant, Now};
 use crate::ids::LegNo;
-use crate::sip::dialog::Dialog;
+use crate::sip::dialog::DialogKey;
 use crate::sip::location::session_description;
 use crate::sip::offer_answer;
 use crate::sip::option_tag;
@@ -34,6 +34,12 @@ pub(super) struct Session {
     overdue: bool,
 }
 
+impl Session {
+    pub(super) fn due(&self) -> Instant {
+        self.at
+    }
+}
+
 /// A request of ours in a dialog that waits for its final response.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
@@ -47,6 +53,18 @@ impl Asked {
     pub(super) fn offers(&self) -> bool {
         self.method == Method::Invite
     }
+
+    pub(super) fn is(&self, client: ClientId) -> bool {
+        self.client == client
+    }
+}
+
+/// A re-INVITE of ours whose transaction is over without a final response. Its 2xx may still come.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unanswered {
+    cseq: u32,
+    /// What it asked for counts no more: another request came after it.
+    outdated: bool,
 }
 
 /// What a 2xx of ours says of the timer.
@@ -135,13 +153,19 @@ impl Switchboard {
         Some(session)
     }
 
-    /// Nobody waits any more for what we have asked in the dialog.
+    /// Nobody waits any more for what we have asked in the dialog. A 2xx to a re-INVITE gets its ACK all the same.
     pub(super) fn stop_asking(&mut self, who: Who) {
         let Some(line) = self.line_mut(who) else { return };
-        let (asked, confirmed) = (line.asked.take().map(|asked| asked.client), line.reinvited.take());
-        for client in [asked, confirmed.map(|(client, _)| client)].into_iter().flatten() {
+        line.unanswered = None;
+        let asked = line.asked.take().map(|asked| (asked.client, asked.cseq, asked.method));
+        let confirmed = line.reinvited.take().map(|(client, cseq)| (client, cseq, Method::Invite));
+        for (client, cseq, method) in [asked, confirmed].into_iter().flatten() {
             self.clients.remove(&client);
-            self.transactions.forget(client);
+            self.asked.remove(&client);
+            match self.ack_of(who, cseq).filter(|_| method == Method::Invite) {
+                Some(ack) => self.transactions.forget_with(client, ack),
+                None => self.transactions.forget(client),
+            }
         }
     }
 
@@ -184,13 +208,31 @@ impl Switchboard {
         if let Some(body) = body {
             request = request.body("application/sdp", &body);
         }
-        let sent = self.transactions.send(now.mono, flow, method, &branch, request.encode(), &mut self.transmits);
+        let bytes = request.encode();
+        let sent = self.transactions.send(now.mono, flow, method, &branch, bytes.clone(), &mut self.transmits);
         let Some(client) = sent else { return false };
         self.clients.insert(client, Purpose::Refresh(who));
+        self.may_be_asked(client, self.trunk_with(who), flow, bytes, cseq);
         if let Some(line) = self.line_mut(who) {
             line.asked = Some(Asked { client, method, cseq });
         }
+        self.outdate(who);
         true
+    }
+
+    /// The request that waits for its response has been sent again, in a new transaction with a new number.
+    pub(super) fn ask_again(&mut self, who: Who, old: ClientId, (client, cseq): (ClientId, u32)) {
+        let asked = self.line_mut(who).and_then(|line| line.asked.as_mut());
+        if let Some(asked) = asked.filter(|asked| asked.client == old) {
+            *asked = Asked { client, cseq, ..*asked };
+        }
+    }
+
+    /// Something is asked after the re-INVITE that nobody has answered.
+    pub(super) fn outdate(&mut self, who: Who) {
+        if let Some(unanswered) = self.line_mut(who).and_then(|line| line.unanswered.as_mut()) {
+            unanswered.outdated = true;
+        }
     }
 
     /// The peer has answered a refresh of ours.
@@ -218,26 +260,55 @@ impl Switchboard {
             self.clients.remove(&client);
             return self.refresh_refused(now, who, asked, message, status);
         }
-        if let Some(dialog) = line.dialog.as_mut() {
-            Dialog::refresh(dialog, message);
-        }
         if asked.method == Method::Invite {
-            let last = line.reinvited.replace((client, asked.cseq));
-            let local = line.sound.as_ref().map(|sound| sound.local);
-            self.ack(who, asked.cseq);
-            if let Some((last, _)) = last {
+            if let Some((last, cseq)) = line.reinvited.replace((client, asked.cseq)) {
                 self.clients.remove(&last);
-                self.transactions.forget(last);
+                match self.ack_of(who, cseq) {
+                    Some(ack) => self.transactions.forget_with(last, ack),
+                    None => self.transactions.forget(last),
+                }
             }
+        } else {
+            self.clients.remove(&client);
+        }
+        self.refreshed(now, who, (asked.method, asked.cseq), message);
+    }
+
+    /// The 2xx to a refresh of ours, in time or late.
+    fn refreshed(&mut self, now: Now, who: Who, (method, cseq): (Method, u32), message: &Message<'_>) {
+        let Some(line) = self.line_mut(who) else { return };
+        if let Some(dialog) = line.dialog.as_mut() {
+            dialog.refresh(message);
+        }
+        let local = line.sound.as_ref().map(|sound| sound.local);
+        if method == Method::Invite {
+            self.ack(who, cseq);
             let answer = session_description(message).and_then(|body| sdp::read(body).ok());
             let agreed = answer.zip(local).and_then(|(answer, local)| offer_answer::accept(&answer, local).ok());
             if let Some(agreed) = agreed {
                 self.agree(now, who, agreed);
             }
-        } else {
-            self.clients.remove(&client);
         }
         self.begin_session(now, who, Agreement(Terms::as_uac(message)));
+    }
+
+    /// A response that belongs to no transaction. The 2xx to a re-INVITE of ours that came too late gets its ACK, each time that
+    /// it comes, and the session goes on by it unless something else was asked meanwhile (RFC 3261 §13.2.2.4, §17.1.1.2).
+    pub(super) fn late_answer(&mut self, now: Now, message: &Message<'_>, status: u16) {
+        let Ok(cseq) = message.cseq() else { return };
+        if !(200..300).contains(&status) || cseq.method != Method::Invite {
+            return;
+        }
+        let Some(key) = DialogKey::of_response(message) else { return };
+        let Some(who) = self.dialogs.get(&key).copied().filter(|who| self.is_confirmed(*who, &key)) else { return };
+        let Some(unanswered) = self.line_mut(who).and_then(|line| line.unanswered.as_mut()) else { return };
+        if unanswered.cseq != cseq.number {
+            return;
+        }
+        match std::mem::replace(&mut unanswered.outdated, true) {
+            true => self.ack(who, cseq.number),
+            false => self.refreshed(now, who, (Method::Invite, cseq.number), message),
+        }
     }
 
     fn refresh_refused(&mut self, now: Now, who: Who, asked: Asked, message: &Message<'_>, status: u16) {
@@ -263,7 +334,11 @@ impl Switchboard {
                 }
                 again = Duration::ZERO;
             }
-            _ => {}
+            _ => {
+                // RFC 3261 §14.1 leaves it to us; who names a time knows better (§20.33).
+                let named = message.number(Name::RetryAfter).ok().flatten();
+                again = named.map_or(again, |seconds| Duration::from_secs(seconds.into()));
+            }
         }
         // A moment later at least, so that a step never asks twice.
         let at = now.mono + again.max(Duration::from_millis(10));
@@ -274,7 +349,10 @@ impl Switchboard {
     pub(super) fn refresh_unanswered(&mut self, who: Who, client: ClientId) {
         let Some(line) = self.line_mut(who) else { return };
         // The session has its end, and no further try of ours: who does not hear for 32 s has half an interval to be heard.
-        line.asked.take_if(|asked| asked.client == client);
+        let asked = line.asked.take_if(|asked| asked.client == client);
+        if let Some(asked) = asked.filter(Asked::offers) {
+            line.unanswered = Some(Unanswered { cseq: asked.cseq, outdated: false });
+        }
         line.reinvited.take_if(|(reinvited, _)| *reinvited == client);
     }
 

@@ -164,7 +164,7 @@ impl Switchboard {
             self.transactions.send(now.mono, flow, Method::Register, &branch, bytes.clone(), &mut self.transmits);
         let Some(client) = sent else { return false };
         self.clients.insert(client, purpose);
-        self.may_be_asked(client, index, flow, bytes, cseq);
+        self.may_be_asked(client, Some(index), flow, bytes, cseq);
         true
     }
 

@@ -14,7 +14,8 @@ use crate::sip::wire::{Message, Name};
 use super::Switchboard;
 use super::call::Stage;
 use super::door::{ALLOW, SUPPORTED, Taken};
-use super::leg::Who;
+use super::leg::{Line, Who};
+use super::refresh::Asked;
 
 /// Why an offer cannot be taken now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +55,13 @@ impl Switchboard {
         self.agree(now, who, agreed);
     }
 
+    /// The ACK is there: an offer of ours that it did not answer has no answer any more, and is in nobody's way.
+    pub(super) fn give_up_offer(&mut self, who: Who) {
+        if let Some(sound) = self.line_mut(who).and_then(|line| line.sound.as_mut()) {
+            sound.offered = false;
+        }
+    }
+
     /// What offer and answer have led to: media is aimed, hold begins or ends.
     pub(super) fn agree(&mut self, now: Now, who: Who, agreed: Agreed) {
         let Some(sound) = self.line_mut(who).and_then(|line| line.sound.as_mut()) else { return };
@@ -76,18 +84,20 @@ impl Switchboard {
         let local = sound.renewed(&offer, fresh);
         let (body, agreed) = offer_answer::answer(&offer, local, None)?;
         sound.local = local;
+        self.outdate(who);
         self.agree(now, who, agreed);
         Ok(body)
     }
 
     /// A re-INVITE: hold, resume, a new address or codec, or a refreshed session (RFC 3261 §14.2).
-    pub(super) fn renegotiate(&mut self, now: Now, taken: &Taken<'_, '_>, who: Who) {
+    pub(super) fn renegotiate(&mut self, now: Now, taken: &Taken<'_, '_>, who: Who, key: &DialogKey) {
         let first_pending =
             matches!(who, Who::Caller(call) if self.calls.get(&call).is_some_and(|c| c.caller.invite.is_some()));
         if first_pending {
             return self.reply_later(now, taken);
         }
-        let busy = self.line_mut(who).is_some_and(|line| line.unacked.is_some() || line.asked.is_some());
+        let offered = |line: &mut Line| line.asked.as_ref().is_some_and(Asked::offers);
+        let busy = self.line_mut(who).is_some_and(|line| line.unacked.is_some() || offered(line));
         if busy {
             return self.reply(now, taken, 491, &[]);
         }
@@ -107,10 +117,11 @@ impl Switchboard {
                 sdp::write_offer(sound.local, codec, Direction::SendRecv)
             }
         };
+        self.follow(taken, who, key);
         let session = terms.headers();
         let bytes = self.describe_response(taken, Some(&body), &session.as_headers());
         self.transactions.respond(now.mono, taken.server, 200, bytes.clone(), &mut self.transmits);
-        self.await_ack(now, who, taken.server, bytes);
+        self.await_ack(now, who, taken.invite(), bytes);
         self.begin_session(now, who, terms);
     }
 
@@ -131,6 +142,7 @@ impl Switchboard {
             Some(Ok(body)) => Some(body),
             None => None,
         };
+        self.follow(taken, who, key);
         let session = terms.headers();
         self.reply_described(now, taken, body.as_deref(), &session.as_headers());
         let early = matches!(who, Who::Caller(call) if self.calls.get(&call).is_some_and(|c| !c.caller.answered));
@@ -147,6 +159,7 @@ impl Switchboard {
             return self.reply(now, taken, 481, &[]);
         };
         let Some(body) = session_description(taken.message) else {
+            self.follow(taken, who, key);
             return self.reply_described(now, taken, None, &[]);
         };
         let (Some(sound), Some(early)) = (offer.line.sound.as_mut(), offer.early.get_mut(key)) else {
@@ -158,7 +171,15 @@ impl Switchboard {
         });
         let Ok((body, agreed, local)) = answered else { return self.reply(now, taken, 488, &[]) };
         (sound.local, early.agreed) = (local, Some(agreed));
+        self.follow(taken, who, key);
         self.reply_described(now, taken, Some(&body), &[]);
+    }
+
+    /// The request is accepted: from now on the dialog's target is where it came from (RFC 3261 §12.2.2, RFC 6141 §4.6).
+    fn follow(&mut self, taken: &Taken<'_, '_>, who: Who, key: &DialogKey) {
+        if let Some(dialog) = self.dialog_mut(who, key) {
+            dialog.refresh(taken.message);
+        }
     }
 
     fn glare(&mut self, who: Who, key: &DialogKey) -> Option<Glare> {

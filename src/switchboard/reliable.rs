@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::clock::{Instant, Now};
 use crate::ids::{CallId, LegNo};
 use crate::limits::EARLY_DIALOGS_MAX;
-use crate::sip::dialog::Dialog;
+use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::location::session_description;
 use crate::sip::message::Builder;
 use crate::sip::offer_answer::{self, Agreed};
@@ -16,10 +16,10 @@ use crate::sip::reliable::{self, Heard, Order, RAck};
 use crate::sip::sdp;
 use crate::sip::wire::{Message, Method, Name};
 
-use super::Switchboard;
 use super::door::Taken;
 use super::leg::{CallerLeg, OfferLeg, Who};
 use super::timers::{Alarm, T1};
+use super::{Purpose, Switchboard};
 
 /// A provisional response that waits for its PRACK.
 #[derive(Clone, Debug)]
@@ -65,6 +65,13 @@ pub(super) struct Early {
     order: Order,
     /// A reliable response held the answer to our offer (RFC 3262 §5).
     pub(super) agreed: Option<Agreed>,
+}
+
+impl Reliable {
+    /// When the response that waits for its PRACK is to be repeated, or given up.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.unpracked.as_ref().map(Unpracked::due)
+    }
 }
 
 impl CallerLeg {
@@ -265,22 +272,26 @@ impl Switchboard {
             let answer = session_description(message).and_then(|body| sdp::read(body).ok());
             early.agreed = answer.zip(local).and_then(|(answer, local)| offer_answer::accept(&answer, local).ok());
         }
-        let (builder, _) = early.dialog.request(Method::Prack);
-        self.send_prack(now, who, builder, rseq, message);
+        let (builder, number) = early.dialog.request(Method::Prack);
+        self.send_prack(now, (who, key), (builder, number), rseq, message);
         true
     }
 
-    fn send_prack(&mut self, now: Now, who: Who, builder: Builder, rseq: u32, message: &Message<'_>) {
+    fn send_prack(
+        &mut self,
+        now: Now,
+        (who, key): (Who, DialogKey),
+        (builder, number): (Builder, u32),
+        rseq: u32,
+        message: &Message<'_>,
+    ) {
         let Some(flow) = self.line_mut(who).map(|line| line.flow) else { return };
         let cseq = message.cseq().map_or(0, |cseq| cseq.number);
         let branch = format!("z9hG4bK{}", self.rng.token());
         let rack = format!("{rseq} {cseq} INVITE");
         let bytes =
             builder.header(Name::RAck, rack.as_bytes()).via(flow.transport, self.advertised(flow), &branch).encode();
-        let sent = self.transactions.send(now.mono, flow, Method::Prack, &branch, bytes, &mut self.transmits);
-        if let Some(client) = sent {
-            self.transactions.forget(client);
-        }
+        self.send_unattended(now, who, Purpose::Prack(who, key), Method::Prack, flow, &branch, (bytes, number));
     }
 
     /// Forgets the early dialogs of a leg, but for the one that is its dialog now.

@@ -122,7 +122,10 @@ impl Switchboard {
         self.asked.remove(&client);
         match purpose {
             Purpose::Offer(Who::Offer(call, leg)) => self.offer_unanswered(now, call, leg, status),
-            Purpose::Offer(Who::Caller(_) | Who::Phone(_)) | Purpose::Farewell | Purpose::Leaving { .. } => {}
+            Purpose::Offer(Who::Caller(_) | Who::Phone(_))
+            | Purpose::Prack(..)
+            | Purpose::Farewell
+            | Purpose::Leaving { .. } => {}
             Purpose::Refresh(who) => self.refresh_unanswered(who, client),
             Purpose::TrunkPing(index, target) => self.trunk_silent(now, index, target),
             Purpose::TrunkRegister(index, target) => self.registrar_silent(now, index, target),

@@ -178,6 +178,11 @@ impl Switchboard {
         Some((uri_over(flow, Some(&number)), flow))
     }
 
+    /// A telco that may ask for a password which we have.
+    pub(super) fn asks(&self, trunk: usize) -> bool {
+        self.settings.trunks.get(trunk).is_some_and(|trunk| trunk.terms.identity.is_some())
+    }
+
     /// Seats, challenges and requests belong to somebody alive.
     pub(super) fn verify_trunks(&self, alive: impl Fn(&Who) -> bool) -> Result<(), String> {
         let names = self.settings.trunks.iter().map(|trunk| trunk.name.as_str());

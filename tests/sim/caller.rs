@@ -1,5 +1,6 @@
 //! A caller on the trunk.
 
+use super::endpoint::Said;
 use super::world::{TRUNK, World, header, sdp};
 
 /// One caller's dialog as the trunk sees it.
@@ -50,9 +51,9 @@ impl Caller {
         world.receive(TRUNK, &text.replace("Content-Type: application/sdp\r\n", kind));
     }
 
-    /// Sends an UPDATE from another place.
-    pub(crate) fn moves_to(&self, world: &mut World, cseq: u32, uri: &str) {
-        let text = self.request("UPDATE", "sip:siaga@127.0.0.1:5060", "moves", cseq, "");
+    /// As `asks`, from another place.
+    pub(crate) fn asks_from(&self, world: &mut World, uri: &str, (method, cseq): (&str, u32), body: &str) {
+        let text = self.request(method, "sip:siaga@127.0.0.1:5060", &format!("moves{cseq}"), cseq, body);
         let old = header(&text, "Contact").to_owned();
         world.receive(TRUNK, &text.replace(&format!("Contact: {old}"), &format!("Contact: <{uri}>")));
     }
@@ -80,15 +81,12 @@ impl Caller {
     }
 
     fn request(&self, method: &str, uri: &str, branch: &str, cseq: u32, body: &str) -> String {
-        let (n, to) = (self.n, &self.to);
-        let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
-        format!(
-            "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {TRUNK};branch=z9hG4bK{branch}{n}\r\n\
-             From: <sip:0812{n:04}@127.0.0.2>;tag=c{n}\r\nTo: {to}\r\nCall-ID: call-{n}\r\nCSeq: {cseq} {method}\r\n\
-             Contact: <sip:0812{n:04}@{TRUNK}>\r\nP-Asserted-Identity: <sip:0812{n:04}@127.0.0.2>\r\n\
-             Max-Forwards: 70\r\n{kind}Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
+        let n = self.n;
+        let (branch, from) = (format!("z9hG4bK{branch}{n}"), format!("<sip:0812{n:04}@127.0.0.2>;tag=c{n}"));
+        let more = format!("P-Asserted-Identity: <sip:0812{n:04}@127.0.0.2>\r\n");
+        let (to, call_id) = (self.to.as_str(), format!("call-{n}"));
+        Said { method, uri, at: TRUNK, branch: &branch, from: &from, to, call_id: &call_id, cseq, more: &more, body }
+            .text()
     }
 
     /// Takes the 200 and acknowledges it.
@@ -120,7 +118,12 @@ impl Caller {
     }
 
     pub(crate) fn cancels(&self, world: &mut World) {
-        world.receive(TRUNK, &self.request("CANCEL", "sip:112@127.0.0.1:5060", "inv", 1, ""));
+        self.cancels_for(world, "");
+    }
+
+    /// Cancels, and says why (a whole Reason line).
+    pub(crate) fn cancels_for(&self, world: &mut World, reason: &str) {
+        world.receive(TRUNK, &with(&self.request("CANCEL", "sip:112@127.0.0.1:5060", "inv", 1, ""), reason));
         world.take(TRUNK, "SIP/2.0 200");
         world.take(TRUNK, "SIP/2.0 487");
         world.receive(TRUNK, &self.request("ACK", "sip:112@127.0.0.1:5060", "inv", 1, ""));

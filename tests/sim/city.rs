@@ -15,6 +15,7 @@ use siaga::sip::flow::Flow;
 use siaga::switchboard::{Account, AnswerMode, ConsoleCommand, Input, Output, Settings, SrtpOffer, Switchboard};
 
 use super::endpoint::{Heard, Io};
+use super::outcomes::Outcomes;
 use super::phone::{self, Phone};
 use super::sound::{Later, Sound};
 use super::strangers;
@@ -91,6 +92,7 @@ pub(crate) struct City {
     pub(crate) phones: Vec<Phone>,
     pub(crate) sound: Sound,
     pub(crate) steps: u64,
+    pub(crate) outcomes: Outcomes,
     pub(crate) drained_at: Option<Instant>,
     closed_at: Option<Instant>,
     agenda: BinaryHeap<Reverse<Entry>>,
@@ -169,6 +171,7 @@ impl City {
             phones: Vec::new(),
             sound: Sound::default(),
             steps: 0,
+            outcomes: Outcomes::default(),
             drained_at: None,
             closed_at: None,
             agenda: BinaryHeap::new(),
@@ -266,10 +269,11 @@ impl City {
             return self.phones.iter_mut().for_each(|phone| phone.closing = true);
         }
         let n = u32::try_from(self.callers.len()).unwrap();
+        let known = self.settings.trunks[0].terms.identity.is_some();
         self.with_io(
             TRUNK.parse().unwrap(),
             |alarm| Event::Caller(n, alarm),
-            |city, io| city.callers.push(Caller::dials(n, io)),
+            |city, io| city.callers.push(Caller::dials(n, known, io)),
         );
         // Rushes and quiet hours.
         let longest = if n / 50 % 3 == 0 { 8_000 } else { 30_000 };
@@ -397,6 +401,7 @@ impl City {
                 Output::Fact(fact) => {
                     assert!(!sent, "facts leave a step before the messages");
                     self.trace(|| format!("fact {fact:?}"));
+                    self.outcomes.fact(&fact.kind);
                     if let Some(call) = fact.call {
                         self.facts.entry(call).or_default().push(fact);
                     } else if fact.kind == FactKind::Stopped {
@@ -419,12 +424,14 @@ impl City {
     }
 
     fn send(&mut self, to: SocketAddr, bytes: &bytes::Bytes) {
+        self.outcomes.said(true, std::str::from_utf8(bytes).unwrap());
         for after in self.weather() {
             self.schedule(after, Event::ToPeer(to, bytes.clone()));
         }
     }
 
     fn carry(&mut self, from: SocketAddr, text: String) {
+        self.outcomes.said(false, &text);
         for after in self.weather() {
             self.schedule(after, Event::ToService(from, text.clone()));
         }

@@ -9,10 +9,11 @@ use siaga::ids::OperatorId;
 use siaga::switchboard::Gauges;
 
 use super::city::City;
+use super::outcomes::Outcomes;
 use super::telco::Caller;
 
 /// What a story was made of, to see that it is a good one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) steps: u64,
     pub(crate) calls: u64,
@@ -21,6 +22,7 @@ pub(crate) struct Tally {
     pub(crate) returned: u64,
     pub(crate) offers: u64,
     pub(crate) fallbacks: u64,
+    pub(crate) outcomes: Outcomes,
     /// A number that differs as soon as anything in the records differs.
     pub(crate) digest: u64,
 }
@@ -28,7 +30,7 @@ pub(crate) struct Tally {
 /// Judges a story that is over.
 pub(crate) fn judge(city: &City) -> Tally {
     nothing_is_left(city);
-    let mut tally = Tally { steps: city.steps, ..Tally::default() };
+    let mut tally = Tally { steps: city.steps, outcomes: city.outcomes.clone(), ..Tally::default() };
     let mut talks: BTreeMap<&OperatorId, Vec<(Timestamp, Timestamp)>> = BTreeMap::new();
     let mut records: BTreeMap<String, Cdr> = BTreeMap::new();
     for facts in city.facts.values() {
@@ -156,6 +158,7 @@ impl Tally {
         self.returned += other.returned;
         self.offers += other.offers;
         self.fallbacks += other.fallbacks;
+        self.outcomes.add(&other.outcomes);
         self.digest ^= other.digest;
     }
 }

@@ -13,6 +13,7 @@ mod city;
 mod endpoint;
 mod guard;
 mod judge;
+mod outcomes;
 mod phone;
 mod random;
 mod sound;

@@ -1,6 +1,7 @@
 //! Operators' phones: they register, ring, are answered or not, hang up, lose power and come back.
 
 mod errands;
+mod operator;
 mod session;
 
 use std::net::SocketAddr;
@@ -70,6 +71,8 @@ struct Leg {
     /// Offered under SRTP.
     secret: bool,
     cseq: u32,
+    /// CSeq of the INVITE.
+    invited: u32,
     /// CSeq of the last hold or resume, and of the last refresh.
     hold_cseq: u32,
     update_cseq: u32,
@@ -81,6 +84,8 @@ struct Leg {
     refreshes: bool,
     /// It owes refreshes that it does not send.
     lazy: bool,
+    /// Its operator holds in the moment in which the service refreshes.
+    collides: bool,
     /// What it has answered to the service's last request in the dialog.
     answering: Option<(u32, String, Option<RepeatId>)>,
 }
@@ -227,6 +232,16 @@ impl Phone {
             }
             return;
         }
+        // The same call again, with a longer session.
+        if let Some(at) = self.legs.iter().position(|leg| leg.call_id == heard.call_id) {
+            // A copy of the first that was long on its way.
+            if heard.cseq < self.legs[at].invited {
+                return;
+            }
+            let old = self.legs.remove(at);
+            assert!(matches!(old.state, State::Refused | State::Over), "rung twice: {old:#?}");
+            self.said.stop(old.final_response);
+        }
         self.next_leg += 1;
         let id = self.next_leg;
         let mut leg = Leg {
@@ -243,6 +258,7 @@ impl Phone {
             on_hold: false,
             secret: heard.text.contains("RTP/SAVP"),
             cseq: 0,
+            invited: heard.cseq,
             plain: String::new(),
             hold_cseq: 0,
             update_cseq: 0,
@@ -252,6 +268,7 @@ impl Phone {
             update: None,
             refreshes: false,
             lazy: false,
+            collides: false,
             answering: None,
         };
         io.wake(Duration::from_secs(400), Alarm::Leg(id, Deed::Forget));
@@ -261,68 +278,6 @@ impl Phone {
             self.plans(&mut leg, heard, io);
         }
         self.legs.push(leg);
-    }
-
-    /// What the operator will do about a call.
-    fn plans(&mut self, leg: &mut Leg, heard: &Heard<'_>, io: &mut Io<'_, Alarm>) {
-        let dice = io.rng.below(100);
-        // Who never says anything cannot be cancelled either (RFC 3261 §9.1): the caller's side gives up by timer B.
-        if dice < 6 {
-            leg.state = State::Deaf;
-            return;
-        }
-        let early = if dice < 16 { "100 Trying" } else { "180 Ringing" };
-        leg.plain = heard.answer(early, &leg.local, &self.contact(), "");
-        leg.last.clone_from(&leg.plain);
-        if early == "180 Ringing" && io.chance(15) {
-            self.rings_reliably(leg, io);
-        } else {
-            io.say(leg.last.clone());
-        }
-        let (when, deed) = match dice {
-            0..=11 => return,
-            12..=14 => (io.between(0, 3_000), Deed::Refuse("486 Busy Here")),
-            15..=17 => (io.between(0, 3_000), Deed::Refuse("603 Decline")),
-            18..=20 => (io.between(0, 20_000), Deed::Refuse("480 Temporarily Unavailable")),
-            21..=22 => (io.between(0, 3_000), Deed::Refuse("503 Service Unavailable")),
-            23..=24 => (io.between(0, 3_000), Deed::PickUpUnusably),
-            25..=33 => (io.between(14_600, 15_600), Deed::PickUp),
-            _ => (io.between(0, 9_000), Deed::PickUp),
-        };
-        io.wake(when, Alarm::Leg(leg.id, deed));
-    }
-
-    fn does(&mut self, at: usize, deed: Deed, io: &mut Io<'_, Alarm>) {
-        let mut leg = self.legs.remove(at);
-        match (deed, leg.state) {
-            // Not before the PRACK (RFC 3262 §3).
-            (Deed::PickUp | Deed::PickUpUnusably, State::Ringing) if leg.described && leg.reliable.is_some() => {
-                io.wake(Duration::from_millis(200), Alarm::Leg(leg.id, deed));
-            }
-            (Deed::PickUp, State::Ringing) => self.picks_up(&mut leg, true, io),
-            (Deed::PickUpUnusably, State::Ringing) => self.picks_up(&mut leg, false, io),
-            (Deed::Refuse(status), State::Ringing) => {
-                let text = again_as(&leg.plain, status, "");
-                self.ends_with(&mut leg, text, io);
-            }
-            (Deed::HangUp, State::Talking) => self.hangs_up(&mut leg, io),
-            (Deed::Refresh, State::Talking) => self.refreshes(&mut leg, io),
-            (Deed::Hold, State::Talking) if leg.reinvite.is_none() => self.holds(&mut leg, io),
-            (Deed::Forget, State::Deaf | State::Refused | State::Over) => return,
-            (Deed::Forget, _) => io.wake(Duration::from_secs(60), Alarm::Leg(leg.id, Deed::Forget)),
-            (_, _) => {}
-        }
-        self.legs.insert(at, leg);
-    }
-
-    fn picks_up(&mut self, leg: &mut Leg, usable: bool, io: &mut Io<'_, Alarm>) {
-        let body = self.described(leg, "sendrecv");
-        let body = if usable { body } else { body.replace("m=audio", "m=video") };
-        leg.last = self.answer_of(leg, &body, io);
-        self.said.stop(leg.reliable.take());
-        leg.state = State::PickedUp;
-        leg.final_response = Some(self.said.start(io, Pace::Other, leg.last.clone(), Alarm::Again));
-        io.voices.insert(self.rtp(leg.id));
     }
 
     fn refuses(&mut self, leg: &mut Leg, status: &str, heard: &Heard<'_>, io: &mut Io<'_, Alarm>) {
@@ -338,7 +293,7 @@ impl Phone {
     }
 
     fn acknowledged(&mut self, heard: &Heard<'_>, io: &mut Io<'_, Alarm>) {
-        let Some(leg) = self.leg_mut(heard) else { return };
+        let Some(leg) = self.leg_mut(heard).filter(|leg| leg.invited == heard.cseq) else { return };
         let (id, response) = (leg.id, leg.final_response.take());
         let picked_up = leg.state == State::PickedUp;
         if picked_up {
@@ -346,7 +301,10 @@ impl Phone {
             let talk = if io.chance(50) { io.between(500, 60_000) } else { io.between(240_000, 260_000) };
             io.wake(talk, Alarm::Leg(id, Deed::HangUp));
             io.wake(Duration::from_secs(40), Alarm::Leg(id, Deed::Refresh));
-            if io.chance(10) {
+            if leg.collides {
+                let at = io.between(44_900, 45_060);
+                io.wake(at, Alarm::Leg(id, Deed::Hold));
+            } else if io.chance(10) {
                 let hold = io.between(500, 20_000);
                 io.wake(hold, Alarm::Leg(id, Deed::Hold));
             }

@@ -1,5 +1,8 @@
-//! Random stories: a hundred thousand calls on bad lines. A story that fails prints its seed;
-//! `SIM_SEED=<seed> cargo nextest run --test sim random` tells that one again, `SIM_TRACE=1` with every message.
+//! Random stories: a hundred thousand calls on bad lines, a million at night. A story that fails prints its seed;
+//! `SIM_SEED=<seed> cargo nextest run --test sim random` tells that one again, `SIM_TRACE=1` with every message, and
+//! `SIM_STORIES=<from>..<to>` tells others than usual. docs/races.md has those that have found something.
+
+use std::ops::Range;
 
 use super::city::{City, Story};
 use super::judge::{Tally, judge};
@@ -37,23 +40,32 @@ fn tell(story: Story) -> Tally {
     judge(&city)
 }
 
-/// Tells the stories of some seeds, or the one of the environment.
-fn tell_all(seeds: impl Iterator<Item = u64>) {
-    if let Some(seed) = std::env::var("SIM_SEED").ok().and_then(|seed| seed.parse().ok()) {
-        println!("{:#?}", tell(story(seed)));
-        return;
-    }
+/// Numbers of the environment.
+fn told_by_hand(name: &str) -> Option<Range<u64>> {
+    let text = std::env::var(name).ok()?;
+    let (from, to) = text.split_once("..").unwrap_or((&text, ""));
+    let from = from.parse().ok()?;
+    Some(from..to.parse().unwrap_or(from + 1))
+}
+
+/// Tells the stories of some seeds, or those of the environment. A story in which nobody is helped, or nothing goes wrong,
+/// shows nothing: all of them together must have seen everything.
+fn tell_all(usual: Range<u64>) {
+    let by_hand = told_by_hand("SIM_SEED").or_else(|| told_by_hand("SIM_STORIES"));
     let mut sum = Tally::default();
-    for seed in seeds {
+    for seed in by_hand.clone().unwrap_or(usual) {
         sum.add(&tell(story(seed)));
     }
     println!("{sum:#?}");
-    // A story in which nobody is helped, or nothing goes wrong, shows nothing.
+    if by_hand.is_some() {
+        return;
+    }
     assert!(sum.answered * 3 > sum.calls, "too few are answered: {sum:?}");
     assert!(
         sum.abandoned > 1_000 && sum.returned > 10 && sum.fallbacks > 100 && sum.offers * 10 > sum.calls * 9,
         "too calm: {sum:?}"
     );
+    assert_eq!(sum.outcomes.missing(), [] as [&str; 0], "never seen");
 }
 
 #[test]
@@ -74,6 +86,27 @@ fn random_stories_of_the_third_quarter_end_well() {
 #[test]
 fn random_stories_of_the_last_quarter_end_well() {
     tell_all(84..112);
+}
+
+/// A million calls in two halves, each a process of its own: only under nextest's profile `nightly`.
+#[expect(clippy::disallowed_methods, reason = "how long it took is printed, not judged")]
+fn tell_at_night(seeds: Range<u64>) {
+    if std::env::var("NEXTEST_PROFILE").is_ok_and(|profile| profile == "nightly") {
+        let began = std::time::Instant::now();
+        let calls = seeds.clone().count() as u64 * u64::from(CALLS);
+        tell_all(seeds);
+        println!("{calls} calls in {} s", began.elapsed().as_secs());
+    }
+}
+
+#[test]
+fn random_stories_of_the_first_half_million_end_well() {
+    tell_at_night(1_000..1_500);
+}
+
+#[test]
+fn random_stories_of_the_second_half_million_end_well() {
+    tell_at_night(1_500..2_000);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 mod hold;
 mod refresh;
 mod reliable;
+mod renegotiate;
+mod secret;
 mod update;
 
 use std::time::Duration;
@@ -35,32 +37,13 @@ fn answers(world: &mut World, at: &str) -> String {
 
 /// The phone that got `invite` sends BYE.
 fn operator_hangs_up(world: &mut World, at: &str, invite: &str) {
-    let bye = format!(
-        "BYE sip:siaga@127.0.0.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bKbye{}\r\nFrom: {};tag=phone\r\n\
-         To: {}\r\nCall-ID: {}\r\nCSeq: 1 BYE\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
-        world.next_serial(),
-        header(invite, "To"),
-        header(invite, "From"),
-        header(invite, "Call-ID")
-    );
-    world.receive(at, &bye);
+    world.asks(at, invite, "BYE", 1, "", "");
     world.take(at, "SIP/2.0 200");
 }
 
 /// A request of the phone that got `invite`, in the dialog of its 200.
 fn asks(world: &mut World, at: &str, invite: &str, method: &str, cseq: u32, more: &str, body: &str) {
-    let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
-    let text = format!(
-        "{method} sip:siaga@127.0.0.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bKp{}\r\nFrom: {};tag=phone\r\n\
-         To: {}\r\nCall-ID: {}\r\nCSeq: {cseq} {method}\r\nContact: <sip:phone@{at}>\r\nMax-Forwards: 70\r\n{more}{kind}\
-         Content-Length: {}\r\n\r\n{body}",
-        world.next_serial(),
-        header(invite, "To"),
-        header(invite, "From"),
-        header(invite, "Call-ID"),
-        body.len()
-    );
-    world.receive(at, &text);
+    world.asks(at, invite, method, cseq, more, body);
 }
 
 /// The two ports of the talk: the caller's, the operator's.

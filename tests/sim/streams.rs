@@ -82,14 +82,7 @@ fn a_call_outlives_its_trunks_connection_and_ends_over_another() {
     caller.is_answered(&mut world);
     lose(&mut world, trunk);
     assert_eq!(world.count(|kind| matches!(kind, FactKind::Ended { .. })), 0, "the sound goes on");
-    let bye = format!(
-        "BYE sip:siaga@{SERVER} SIP/2.0\r\nVia: SIP/2.0/UDP {BUDI};branch=z9hG4bKbye\r\nFrom: {};tag=phone\r\nTo: {}\r\n\
-         Call-ID: {}\r\nCSeq: 1 BYE\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
-        header(&invite, "To"),
-        header(&invite, "From"),
-        header(&invite, "Call-ID")
-    );
-    world.receive(BUDI, &bye);
+    world.asks(BUDI, &invite, "BYE", 1, "", "");
     assert_eq!(way(&world, "BYE"), stream(TRUNK, Transport::Tcp, 0), "to where his Contact says");
     connect(&mut world, TRUNK, Transport::Tcp, 5);
     caller.is_hung_up(&mut world);

@@ -1,6 +1,6 @@
 //! Callers behind the trunk, each with a plan of his own: how long he waits, how he ends, what goes wrong with him.
 
-mod session;
+pub(crate) mod session;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -27,6 +27,8 @@ pub(crate) enum Alarm {
     Hold,
     /// He refreshes the session.
     Refresh,
+    /// He changes his mind about his sound before anybody has answered.
+    Early,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +70,9 @@ pub(crate) struct Caller {
     /// His trunk offers SRTP.
     secret: bool,
     knows: Knows,
+    /// His trunk wants our password for every request.
+    strict: bool,
+    early: Option<RepeatId>,
     last_rseq: Option<u32>,
     prack: Option<RepeatId>,
     update: Option<(u32, RepeatId)>,
@@ -90,7 +95,7 @@ pub(crate) struct Caller {
 
 impl Caller {
     /// Plans a call and sends its INVITE.
-    pub(crate) fn dials(n: u32, io: &mut Io<'_, Alarm>) -> Self {
+    pub(crate) fn dials(n: u32, known: bool, io: &mut Io<'_, Alarm>) -> Self {
         let mut caller = Self {
             n,
             state: State::Calling,
@@ -108,6 +113,8 @@ impl Caller {
             delayed: io.chance(5),
             secret: io.chance(10),
             knows: Knows::some(io),
+            strict: known && io.chance(40),
+            early: None,
             last_rseq: None,
             prack: None,
             update: None,
@@ -187,6 +194,7 @@ impl Caller {
             Alarm::Hold if self.state == State::Talking && self.reinvite.is_none() => self.holds(io),
             Alarm::Hold => {}
             Alarm::Refresh => self.refreshes(io),
+            Alarm::Early => self.is_early(io),
         }
     }
 
@@ -206,6 +214,8 @@ impl Caller {
             self.reinvite = None;
         } else if id == self.prack {
             self.prack = None;
+        } else if id == self.early {
+            self.early = None;
         }
     }
 
@@ -286,6 +296,10 @@ impl Caller {
                 if matches!(self.state, State::Calling | State::Waiting) {
                     self.pracks(heard, io);
                 }
+                if status > 100 && io.chance(3) {
+                    heard.to.clone_into(&mut self.to);
+                    io.wake(Duration::from_millis(300), Alarm::Early);
+                }
                 if self.state == State::Calling {
                     self.state = State::Waiting;
                     if std::mem::take(&mut self.wants_to_cancel) {
@@ -326,9 +340,11 @@ impl Caller {
                     io.wake(Duration::from_secs(40), Alarm::Refresh);
                 }
                 io.voices.insert(self.rtp());
-                let talk = io.between(1_000, 60_000);
+                let lazy = if self.knows.lazy { 60 } else { 0 };
+                let talk = if io.chance(15 + lazy) { io.between(60_000, 400_000) } else { io.between(1_000, 60_000) };
                 io.wake(talk, Alarm::HangUp);
-                if io.chance(10) {
+                self.collides(heard, io);
+                if io.chance(10 + lazy) {
                     let hold = io.between(500, 20_000);
                     io.wake(hold, Alarm::Hold);
                 }
@@ -352,8 +368,13 @@ impl Caller {
 
     /// The answer to a re-INVITE.
     fn reanswered(&mut self, heard: &Heard<'_>, status: u16, io: &mut Io<'_, Alarm>) {
-        if status < 200 {
+        if heard.cseq != self.hold_cseq {
+            self.said.stop(self.early.take());
+        } else if status < 200 {
             return self.said.stop(self.reinvite);
+        }
+        if status < 200 {
+            return;
         }
         if heard.method == "UPDATE" {
             return self.hold_answered(status, io);
@@ -378,7 +399,8 @@ impl Caller {
             }
         }
         if self.on_hold || matches!(status, 491 | 500) {
-            let again = io.between(2_000, 40_000);
+            // Who owes refreshes, does not send them and is not heard is given up at last.
+            let again = if self.knows.lazy { io.between(80_000, 300_000) } else { io.between(2_000, 40_000) };
             io.wake(again, Alarm::Hold);
         }
     }

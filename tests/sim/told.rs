@@ -124,14 +124,7 @@ fn a_test_call_is_confirmed_and_hung_up_and_is_no_call() {
     plain(&mut world, "urn:service:test.sos", "<sip:0812@127.0.0.2>", "");
     let answer = world.take(TRUNK, "SIP/2.0 200");
     assert!(!world.has(BUDI, "INVITE"));
-    let ack = format!(
-        "ACK sip:siaga@127.0.0.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP {TRUNK};branch=z9hG4bKtoldack\r\nFrom: {}\r\nTo: {}\r\n\
-         Call-ID: {}\r\nCSeq: 1 ACK\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
-        header(&answer, "From"),
-        header(&answer, "To"),
-        header(&answer, "Call-ID")
-    );
-    world.receive(TRUNK, &ack);
+    world.asks(TRUNK, &answer, "ACK", 1, "", "");
     let played = world.media.iter().find_map(|command| match command {
         Command::Play { anchor, .. } => Some(*anchor),
         _ => None,
@@ -227,17 +220,8 @@ fn the_q850_cause_of_a_bye_is_written_down() {
         let offer = world.take(BUDI, "INVITE");
         world.receive(BUDI, &response(&offer, BUDI, "200 OK", &sdp(BUDI, 31_000)));
         let answer = world.take(TRUNK, "SIP/2.0 200");
-        let request = |method: &str, cseq: u8, more: &str| {
-            format!(
-                "{method} sip:siaga@127.0.0.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP {TRUNK};branch=z9hG4bKq{method}\r\nFrom: {}\r\n\
-                 To: {}\r\nCall-ID: {}\r\nCSeq: {cseq} {method}\r\nMax-Forwards: 70\r\n{more}Content-Length: 0\r\n\r\n",
-                header(&answer, "From"),
-                header(&answer, "To"),
-                header(&answer, "Call-ID")
-            )
-        };
-        world.receive(TRUNK, &request("ACK", 1, ""));
-        world.receive(TRUNK, &request("BYE", 2, reason));
+        world.asks(TRUNK, &answer, "ACK", 1, "", "");
+        world.asks(TRUNK, &answer, "BYE", 2, reason, "");
         let ended = world.facts.iter().find_map(|fact| match fact.kind {
             FactKind::Ended { q850, .. } => Some(q850),
             _ => None,

@@ -1,5 +1,6 @@
 //! Several trunks: passwords, registrations, health, capacity, and who is tried when.
 
+mod outgoing;
 mod reload;
 
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ use super::caller::Caller;
 use super::endpoint::Heard;
 use super::world::{TRUNK, World, header, response, sdp, settings};
 
+const BUDI: &str = "127.0.0.3:5091";
 const SECOND: &str = "127.0.0.4:5080";
 const CHALLENGE: &str = "WWW-Authenticate: Digest realm=\"telco\", nonce=\"n1\", algorithm=MD5, qop=\"auth\"\r\n";
 

@@ -15,6 +15,7 @@ use siaga::switchboard::{
     Account, AnswerMode, FeatureCodes, Input, Listener, Network, Output, Settings, SrtpOffer, Switchboard, Trunk,
 };
 
+use super::endpoint::Said;
 pub(crate) use super::text::{credentials, header, response, sdp};
 
 pub(crate) const SERVER: &str = "127.0.0.1:5060";
@@ -209,6 +210,18 @@ impl World {
         let serial = self.next_serial();
         self.receive(at, &request(serial, serial, &authorization));
         self.take(at, "SIP/2.0 200");
+    }
+
+    /// A request of a peer in the dialog of a message that it has got from us: an INVITE, which it has answered (see `response`),
+    /// or a response to an INVITE of its own. `more`: header fields, each with its line's end.
+    pub(crate) fn asks(&mut self, at: &str, got: &str, method: &str, cseq: u32, more: &str, body: &str) {
+        let (to, from) = (header(got, "To"), header(got, "From"));
+        let answered = format!("{to};tag=phone");
+        let (from, to) = if got.starts_with("SIP/2.0") { (from, to) } else { (answered.as_str(), from) };
+        let (uri, call_id) = ("sip:siaga@127.0.0.1:5060", header(got, "Call-ID"));
+        let branch = format!("z9hG4bKa{}", self.next_serial());
+        let said = Said { method, uri, at, branch: &branch, from, to, call_id, cseq, more, body };
+        self.receive(at, &said.text());
     }
 
     pub(crate) fn next_serial(&mut self) -> u32 {

@@ -2,16 +2,9 @@
 //! those documents.
 
 use super::*;
-use crate::sip::wire::{self, Parsed};
+use crate::sip::wire::sample::good;
 
 const LIFE: Duration = Duration::from_secs(60);
-
-fn good(bytes: &[u8]) -> Message<'_> {
-    match wire::parse(bytes) {
-        Parsed::Good(message) => message,
-        other @ (Parsed::Bad(..) | Parsed::KeepAlive | Parsed::Garbage(_)) => panic!("{other:?}"),
-    }
-}
 
 fn ours(fields: &str, realm: &str) -> Credentials {
     match credentials::find([fields.as_bytes()].into_iter(), realm) {

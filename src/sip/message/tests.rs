@@ -2,13 +2,9 @@ use proptest::prelude::*;
 
 use super::super::flow::Flow;
 use super::super::header::Via;
-use super::super::wire::{Message, Parsed, parse};
+use super::super::wire::sample::good;
+use super::super::wire::{Parsed, parse};
 use super::*;
-
-fn good(bytes: &[u8]) -> Message<'_> {
-    let Parsed::Good(message) = parse(bytes) else { panic!("{}", bytes.escape_ascii()) };
-    message
-}
 
 fn flow() -> Flow {
     Flow::udp("192.0.2.1:5060".parse().unwrap(), "198.51.100.7:40000".parse().unwrap())

@@ -2,14 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::sip::flow::{ConnectionId, Transport};
+use crate::sip::wire::sample::good;
 use crate::sip::wire::{self, Parsed};
-
-fn good(bytes: &[u8]) -> Message<'_> {
-    match wire::parse(bytes) {
-        Parsed::Good(message) => message,
-        other @ (Parsed::Bad(..) | Parsed::KeepAlive | Parsed::Garbage(_)) => panic!("{other:?}"),
-    }
-}
 
 struct Bench {
     registrar: Registrar,

@@ -91,6 +91,10 @@ pub(super) struct Client {
     pub(super) state: State,
     /// The user wants to hear of it.
     pub(super) reported: bool,
+    /// What its CANCEL says of why.
+    pub(super) reason: Option<Bytes>,
+    /// The ACK of a 2xx that the user no longer waits for.
+    pub(super) last_ack: Option<Transmit>,
     /// The deadline that stands in the table for it.
     pub(super) armed: Option<Instant>,
 }
@@ -105,7 +109,7 @@ impl Client {
         } else {
             State::Trying { resend, give_up_at }
         };
-        Self { key, flow, method, request, state, reported: true, armed: None }
+        Self { key, flow, method, request, state, reported: true, reason: None, last_ack: None, armed: None }
     }
 
     /// A response has come.

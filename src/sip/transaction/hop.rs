@@ -13,10 +13,11 @@ pub(super) fn ack(invite: &[u8], response: &Message<'_>) -> Option<Bytes> {
     Some(same_hop(&invite, Method::Ack, "ACK", to)?.encode())
 }
 
-/// The CANCEL of an INVITE.
-pub(super) fn cancel(invite: &[u8]) -> Option<Bytes> {
+/// The CANCEL of an INVITE, with the value of a Reason (RFC 3326 §2).
+pub(super) fn cancel(invite: &[u8], reason: Option<&[u8]>) -> Option<Bytes> {
     let invite = read(invite)?;
-    Some(same_hop(&invite, Method::Cancel, "CANCEL", invite.first(Name::To)?)?.encode())
+    let cancel = same_hop(&invite, Method::Cancel, "CANCEL", invite.first(Name::To)?)?;
+    Some(reason.iter().fold(cancel, |cancel, reason| cancel.header(Name::Reason, reason)).encode())
 }
 
 fn read(bytes: &[u8]) -> Option<Message<'_>> {

@@ -187,11 +187,13 @@ impl Transactions {
     }
 
     /// Builds and sends the CANCEL of an INVITE that has a provisional but no final response (RFC 3261 §9.1).
-    /// Before the first provisional it is kept back and goes out when that arrives. False when it is too late.
+    /// Before the first provisional it is kept back and goes out when that arrives. False when it is too late. `reason` is the
+    /// value of its Reason (RFC 3326 §2).
     ///
     /// Without a final response within 64*T1 after the CANCEL the INVITE ends with `Event::Timeout`.
-    pub fn cancel(&mut self, now: Instant, invite: ClientId, out: &mut Vec<Transmit>) -> bool {
+    pub fn cancel(&mut self, now: Instant, invite: ClientId, reason: Option<Bytes>, out: &mut Vec<Transmit>) -> bool {
         let Some(client) = self.clients.get_mut(&invite) else { return false };
+        client.reason = reason;
         match client.cancel(now) {
             Cancelling::Send => self.send_cancel(now, invite, out),
             Cancelling::Noted => {}
@@ -215,7 +217,9 @@ impl Transactions {
         let step = client.receive(now, status, response, out);
         // An answered INVITE needs an ACK and a BYE even when nobody waits for it any more.
         let answered = client.method == Method::Invite && matches!(status, 200..=299);
-        let (reported, method) = (client.reported || answered, client.method);
+        let last_ack = client.last_ack.clone().filter(|_| answered);
+        let (reported, method) = (client.reported || answered && last_ack.is_none(), client.method);
+        out.extend(last_ack);
         if step == Step::ToUserThenCancel {
             self.send_cancel(now, id, out);
         }
@@ -258,6 +262,14 @@ impl Transactions {
         if let Some(client) = self.clients.get_mut(&id).filter(|client| client.method != Method::Invite) {
             client.state = client::State::Terminated;
             self.settle_client(id);
+        }
+    }
+
+    /// As `forget`, for a re-INVITE whose dialog ends before its final response: a 2xx that still comes gets this ACK, however
+    /// often it comes (RFC 3261 §13.2.2.4).
+    pub fn forget_with(&mut self, id: ClientId, ack: Transmit) {
+        if let Some(client) = self.clients.get_mut(&id) {
+            (client.reported, client.last_ack) = (false, Some(ack));
         }
     }
 
@@ -351,7 +363,7 @@ impl Transactions {
     /// it goes out once, without one.
     fn send_cancel(&mut self, now: Instant, invite: ClientId, out: &mut Vec<Transmit>) {
         let Some(client) = self.clients.get(&invite) else { return };
-        let (flow, Some(bytes)) = (client.flow, hop::cancel(&client.request)) else { return };
+        let (flow, Some(bytes)) = (client.flow, hop::cancel(&client.request, client.reason.as_deref())) else { return };
         let key = KeyBuffer::cancel_of(&client.key);
         match self.start_client(now, key, flow, Method::Cancel, bytes.clone(), out) {
             Some(id) => self.forget(id),

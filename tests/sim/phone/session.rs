@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::super::endpoint::{Heard, Io, Pace};
+use super::super::telco::session::{BUSY, agrees};
 use super::{Alarm, Deed, Leg, Phone, State, again_as};
 
 /// How a phone's 200 goes on about the session, and what it does then.
@@ -13,6 +14,9 @@ const SESSIONS: [(&str, Option<bool>); 5] = [
     ("Require: timer\r\nSession-Expires: 90;refresher=uac\r\n", None),
     ("Session-Expires: 90;refresher=uas\r\n", Some(true)),
 ];
+
+/// With the header field that follows.
+const SMALL: &str = "422 Session Interval Too Small\r\nMin-SE: 120";
 
 impl Phone {
     /// Rings reliably (RFC 3262): the response is repeated until its PRACK.
@@ -30,7 +34,12 @@ impl Phone {
         let Some(leg) = self.leg_mut(heard) else {
             return io.say(heard.answer("481 Call/Transaction Does Not Exist", heard.to, &contact, ""));
         };
-        assert_eq!(heard.field("RAck"), Some(format!("{} 1 INVITE", leg.rseq).as_str()), "{}", heard.text);
+        assert_eq!(
+            heard.field("RAck"),
+            Some(format!("{} {} INVITE", leg.rseq, leg.invited).as_str()),
+            "{}",
+            heard.text
+        );
         let reliable = leg.reliable.take();
         io.say(heard.answer("200 OK", heard.to, &contact, ""));
         self.said.stop(reliable);
@@ -41,6 +50,7 @@ impl Phone {
         let (more, refreshes) = SESSIONS[usize::try_from(io.rng.below(5)).unwrap()];
         leg.refreshes = refreshes.unwrap_or(false) && io.chance(70);
         leg.lazy = refreshes.is_some() && !leg.refreshes;
+        leg.collides = more.contains("refresher=uac") && io.chance(50);
         let body = if leg.described { "" } else { body };
         again_as(&leg.plain, "200 OK", body).replacen("Contact", &format!("{more}Contact"), 1)
     }
@@ -51,8 +61,10 @@ impl Phone {
         }
         io.wake(Duration::from_secs(40), Alarm::Leg(leg.id, Deed::Refresh));
         let text = self.in_dialog(leg, "UPDATE", "");
-        let more = "Supported: timer\r\nSession-Expires: 90;refresher=uac\r\nMax-Forwards";
-        leg.update = Some(self.said.start(io, Pace::Other, text.replacen("Max-Forwards", more, 1), Alarm::Again));
+        let seconds = if io.chance(10) { 60 } else { 90 };
+        let more = format!("Supported: timer\r\nSession-Expires: {seconds};refresher=uac\r\nMax-Forwards");
+        self.said.stop(leg.update.take());
+        leg.update = Some(self.said.start(io, Pace::Other, text.replacen("Max-Forwards", &more, 1), Alarm::Again));
         leg.update_cseq = leg.cseq;
     }
 
@@ -63,6 +75,9 @@ impl Phone {
         }
         let leg = &mut self.legs[at];
         if status >= 200 && leg.update_cseq == heard.cseq {
+            if status == 422 && leg.update.is_some() {
+                io.wake(Duration::from_millis(10), Alarm::Leg(leg.id, Deed::Refresh));
+            }
             let update = leg.update.take();
             self.said.stop(update);
         }
@@ -81,7 +96,10 @@ impl Phone {
             Some((_, text, _)) => io.say(text.clone()),
             None => {
                 assert!(heard.text.contains("Session-Expires: "), "only refreshes are sent: {}", heard.text);
+                let too_small = heard.text.contains("\r\nSession-Expires: 90;");
                 let (status, body) = match leg.state {
+                    State::Talking if io.chance(4) => (BUSY, String::new()),
+                    State::Talking if too_small && io.chance(10) => (SMALL, String::new()),
                     State::Talking if offers && leg.reinvite.is_some() => ("491 Request Pending", String::new()),
                     State::Talking if offers => {
                         ("200 OK", self.described(&leg, if leg.on_hold { "inactive" } else { "sendrecv" }))
@@ -92,6 +110,7 @@ impl Phone {
                     _ => ("481 Call/Transaction Does Not Exist", String::new()),
                 };
                 let text = heard.answer(status, heard.to, &contact, &body);
+                let text = if status == "200 OK" { agrees(heard, &text) } else { text };
                 let repeated = offers.then(|| self.said.start(io, Pace::Other, text.clone(), Alarm::Again));
                 if !offers {
                     io.say(text.clone());
@@ -104,7 +123,7 @@ impl Phone {
 
     /// An ACK to the answer of a refresh. False when it belongs to the call's own INVITE.
     pub(super) fn refresh_acknowledged(&mut self, heard: &Heard<'_>) -> bool {
-        if heard.cseq == 1 {
+        if self.leg_mut(heard).is_none_or(|leg| leg.invited == heard.cseq) {
             return false;
         }
         let answering = self.leg_mut(heard).and_then(|leg| leg.answering.as_ref());

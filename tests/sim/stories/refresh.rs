@@ -217,3 +217,158 @@ fn too_short_an_interval_is_refused_to_an_operator_and_never_to_a_caller() {
     world.sent.clear();
     world.assert_empty_in_the_end();
 }
+
+/// A world in which the phone at `BUDI` has left a refresh of ours without any answer; gives our INVITEs.
+fn unanswered() -> (World, Caller, [String; 2]) {
+    let mut world = timed();
+    let mut caller = Caller::dials(&mut world);
+    let first = answers_with(&mut world, "Session-Expires: 200\r\n");
+    caller.is_answered(&mut world);
+    world.pass(Duration::from_secs(100));
+    let refresh = world.take(BUDI, "INVITE");
+    world.pass(Duration::from_secs(40));
+    world.sent.clear();
+    (world, caller, [first, refresh])
+}
+
+#[test]
+fn an_answer_that_comes_after_its_transaction_is_acknowledged_each_time_and_keeps_the_session() {
+    let (mut world, caller, [_, refresh]) = unanswered();
+    let answer = response(&refresh, BUDI, "200 OK", &sdp(BUDI, 31_700));
+    world.receive(BUDI, &answer.replacen("Contact", "Session-Expires: 200\r\nContact", 1));
+    for _ in 0..2 {
+        assert_eq!(header(&world.take(BUDI, "ACK"), "CSeq"), "2 ACK");
+        world.receive(BUDI, &answer);
+    }
+    let aimed = |command: &Command| matches!(command, Command::Aim { remote, .. } if remote.rtp.port() == 31_700);
+    assert!(world.media.iter().any(aimed), "what it says counts: {:#?}", world.media);
+    world.pass(Duration::from_secs(99));
+    assert_eq!((expired(&world), world.has(BUDI, "INVITE")), (vec![], false));
+    world.pass(Duration::from_secs(1));
+    assert_eq!(header(&world.take(BUDI, "INVITE"), "CSeq"), "3 INVITE", "and the session is refreshed again");
+    caller.hangs_up(&mut world);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_late_answer_is_only_acknowledged_when_something_newer_was_agreed() {
+    let (mut world, caller, [first, refresh]) = unanswered();
+    asks(&mut world, BUDI, &first, "INVITE", 1, "", &sdp(BUDI, 31_800));
+    world.take(BUDI, "SIP/2.0 200");
+    asks(&mut world, BUDI, &first, "ACK", 1, "", "");
+    world.media.clear();
+    world.receive(BUDI, &response(&refresh, BUDI, "200 OK", &sdp(BUDI, 31_700)));
+    assert_eq!(header(&world.take(BUDI, "ACK"), "CSeq"), "2 ACK");
+    assert_eq!(world.media, []);
+    caller.hangs_up(&mut world);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_response_that_belongs_to_nothing_of_ours_gets_no_ack() {
+    let (mut world, caller, [_, refresh]) = unanswered();
+    let answer = response(&refresh, BUDI, "200 OK", &sdp(BUDI, 31_700));
+    for stray in [
+        answer.replace("CSeq: 2 INVITE", "CSeq: 7 INVITE"),
+        answer.replace("CSeq: 2 INVITE", "CSeq: 2 UPDATE"),
+        answer.replace("200 OK", "486 Busy Here"),
+        answer.replace("tag=phone", "tag=other"),
+    ] {
+        world.receive(BUDI, &stray);
+        assert!(!world.has(BUDI, "ACK"), "{stray}");
+    }
+    caller.hangs_up(&mut world);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn an_answer_that_crosses_the_end_of_the_call_is_acknowledged_each_time() {
+    let mut world = timed();
+    let mut caller = Caller::dials(&mut world);
+    answers_with(&mut world, "Session-Expires: 200\r\n");
+    caller.is_answered(&mut world);
+    world.pass(Duration::from_secs(100));
+    let invite = world.take(BUDI, "INVITE");
+    caller.hangs_up(&mut world);
+    let bye = world.take(BUDI, "BYE");
+    for _ in 0..3 {
+        world.receive(BUDI, &response(&invite, BUDI, "200 OK", &sdp(BUDI, 31_000)));
+        assert_eq!(header(&world.take(BUDI, "ACK"), "CSeq"), "2 ACK");
+    }
+    world.receive(BUDI, &response(&bye, BUDI, "200 OK", ""));
+    assert!(!world.has(BUDI, "BYE"));
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn who_is_busy_names_the_time_at_which_he_is_asked_again() {
+    let mut world = timed();
+    let mut caller = Caller::dials(&mut world);
+    answers_with(&mut world, "Allow: UPDATE\r\nSession-Expires: 200\r\n");
+    caller.is_answered(&mut world);
+    world.pass(Duration::from_secs(100));
+    let update = world.take(BUDI, "UPDATE");
+    let busy = response(&update, BUDI, "500 Server Internal Error", "");
+    world.receive(BUDI, &busy.replacen("Contact", "Retry-After: 4\r\nContact", 1));
+    world.pass(Duration::from_millis(3_900));
+    assert!(!world.has(BUDI, "UPDATE"));
+    world.pass(Duration::from_millis(200));
+    world.take(BUDI, "UPDATE");
+    caller.hangs_up(&mut world);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_phone_that_wants_a_longer_session_is_rung_again_with_it() {
+    let mut world = timed();
+    let mut caller = Caller::dials(&mut world);
+    let first = world.take(BUDI, "INVITE");
+    let small = response(&first, BUDI, "422 Session Interval Too Small", "");
+    world.receive(BUDI, &small.replacen("Contact", "Min-SE: 2400\r\nContact", 1));
+    world.take(BUDI, "ACK");
+    let second = world.take(BUDI, "INVITE");
+    assert_eq!((header(&second, "Session-Expires"), header(&second, "Min-SE")), ("2400;refresher=uac", "2400"));
+    assert_eq!(header(&second, "CSeq"), "2 INVITE");
+    for same in ["Call-ID", "From", "To"] {
+        assert_eq!(header(&first, same), header(&second, same));
+    }
+    assert_ne!(header(&first, "Via"), header(&second, "Via"));
+    let answer = response(&second, BUDI, "200 OK", &sdp(BUDI, 31_000));
+    world.receive(BUDI, &answer.replacen("Contact", "Session-Expires: 2400\r\nContact", 1));
+    assert_eq!(header(&world.take(BUDI, "ACK"), "CSeq"), "2 ACK");
+    caller.is_answered(&mut world);
+    assert_eq!(world.count(|kind| matches!(kind, FactKind::Offered { .. })), 1, "it is one offer");
+    world.pass(Duration::from_secs(1_200));
+    assert_eq!(header(&world.take(BUDI, "INVITE"), "CSeq"), "3 INVITE");
+    caller.hangs_up(&mut world);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_phone_that_never_has_enough_has_refused_the_call() {
+    let mut world = timed();
+    let caller = Caller::dials(&mut world);
+    for tries in 1..=4 {
+        let invite = world.take(BUDI, "INVITE");
+        assert_eq!(header(&invite, "CSeq"), format!("{tries} INVITE"));
+        world.receive(BUDI, &response(&invite, BUDI, "422 Session Interval Too Small", ""));
+        world.take(BUDI, "ACK");
+    }
+    assert!(!world.has(BUDI, "INVITE"));
+    let refused = |kind: &FactKind| matches!(kind, FactKind::OfferEnded { sip_status: Some(422), .. });
+    assert_eq!(world.count(refused), 1);
+    caller.cancels(&mut world);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_phone_whose_call_is_over_is_not_rung_again() {
+    let mut world = timed();
+    let caller = Caller::dials(&mut world);
+    let invite = world.take(BUDI, "INVITE");
+    caller.cancels(&mut world);
+    world.receive(BUDI, &response(&invite, BUDI, "422 Session Interval Too Small", ""));
+    world.take(BUDI, "ACK");
+    assert!(!world.has(BUDI, "INVITE"));
+    world.assert_empty_in_the_end();
+}

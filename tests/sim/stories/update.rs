@@ -59,7 +59,7 @@ fn an_update_moves_the_target_of_our_requests() {
     let mut caller = Caller::dials(&mut world);
     let invite = answers(&mut world, BUDI);
     caller.is_answered(&mut world);
-    caller.moves_to(&mut world, 2, "sip:moved@127.0.0.2:5999");
+    caller.asks_from(&mut world, "sip:moved@127.0.0.2:5999", ("UPDATE", 2), "");
     world.take(TRUNK, "SIP/2.0 200");
     operator_hangs_up(&mut world, BUDI, &invite);
     let bye = world.take("127.0.0.2:5999", "BYE");

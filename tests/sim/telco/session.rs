@@ -35,6 +35,22 @@ impl Knows {
     }
 }
 
+const CHALLENGES: &str = "407 Proxy Authentication Required";
+/// With the header field that follows.
+pub(in super::super) const BUSY: &str = "500 Server Internal Error\r\nRetry-After: 3";
+
+/// Wants the service's password for this request.
+fn challenge(heard: &Heard<'_>, contact: &str) -> String {
+    let more = "Proxy-Authenticate: Digest realm=\"telco\", nonce=\"n2\", algorithm=MD5, qop=\"auth\"\r\nContact";
+    heard.answer(CHALLENGES, heard.to, contact, "").replacen("Contact", more, 1)
+}
+
+/// The 2xx to a refresh of the service, which goes on refreshing.
+pub(in super::super) fn agrees(heard: &Heard<'_>, answer: &str) -> String {
+    let expires = heard.field("Session-Expires").unwrap();
+    answer.replacen("Contact", &format!("Require: timer\r\nSession-Expires: {expires}\r\nContact"), 1)
+}
+
 impl Caller {
     /// A provisional response that wants a PRACK.
     pub(super) fn pracks(&mut self, heard: &Heard<'_>, io: &mut Io<'_, Alarm>) {
@@ -69,9 +85,33 @@ impl Caller {
         self.update = Some((self.cseq, self.said.start(io, Pace::Other, text, Alarm::Again)));
     }
 
+    /// A re-INVITE before the answer, which must be put off (RFC 3261 §14.2).
+    pub(super) fn is_early(&mut self, io: &mut Io<'_, Alarm>) {
+        if self.state != State::Waiting || self.early.is_some() {
+            return;
+        }
+        self.cseq += 1;
+        let (branch, body) = (format!("h{}x", self.cseq), self.sdp("sendrecv"));
+        let text = self.request("INVITE", "sip:siaga@127.0.0.1:5060", &branch, self.cseq, &body);
+        self.early = Some(self.said.start(io, Pace::Invite, text, Alarm::Again));
+    }
+
+    /// Where the service refreshes, his hold falls into the same moment as often as not.
+    pub(super) fn collides(&mut self, answer: &Heard<'_>, io: &mut Io<'_, Alarm>) {
+        let agreed = answer.field("Session-Expires").filter(|agreed| agreed.ends_with("refresher=uas"));
+        let seconds = agreed.and_then(|agreed| agreed.split(';').next()?.parse::<u64>().ok());
+        if let Some(seconds) = seconds.filter(|_| io.chance(50)) {
+            let at = io.between(seconds * 500 - 100, seconds * 500 + 60);
+            io.wake(at, Alarm::Hold);
+        }
+    }
+
     /// The service asks for something in the dialog: the end, or a refresh.
     pub(super) fn asked(&mut self, heard: &Heard<'_>, io: &mut Io<'_, Alarm>) {
         let contact = format!("sip:me@{TRUNK}");
+        if self.strict && heard.method == "BYE" && !heard.text.contains("Proxy-Authorization: ") {
+            return io.say(challenge(heard, &contact));
+        }
         match heard.method {
             "BYE" => {
                 io.say(heard.answer("200 OK", heard.to, &contact, ""));
@@ -100,12 +140,21 @@ impl Caller {
         assert!(heard.text.contains("Session-Expires: "), "only refreshes are sent: {}", heard.text);
         let offers = heard.method == "INVITE";
         let (status, body) = match self.state {
+            State::Talking if self.strict && !heard.text.contains("Proxy-Authorization: ") => {
+                (CHALLENGES, String::new())
+            }
+            State::Talking if io.chance(4) => (BUSY, String::new()),
             State::Talking if offers && self.reinvite.is_some() => ("491 Request Pending", String::new()),
             State::Talking if offers => ("200 OK", self.sdp(if self.on_hold { "inactive" } else { "sendrecv" })),
             State::Talking => ("200 OK", String::new()),
             _ => ("481 Call/Transaction Does Not Exist", String::new()),
         };
-        let text = heard.answer(status, heard.to, contact, &body);
+        let text = if status == CHALLENGES {
+            challenge(heard, contact)
+        } else {
+            heard.answer(status, heard.to, contact, &body)
+        };
+        let text = if status == "200 OK" { agrees(heard, &text) } else { text };
         let repeated = offers.then(|| self.said.start(io, Pace::Other, text.clone(), Alarm::Again));
         if !offers {
             io.say(text.clone());

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use super::timers::Resend;
 use super::*;
 use crate::sip::flow::{ConnectionId, Transport};
+use crate::sip::wire::sample::good;
 
 /// Milliseconds since the bench was set up.
 type Millis = u64;
@@ -74,7 +75,7 @@ impl Bench {
     }
 
     fn cancel(&mut self, id: ClientId) -> bool {
-        self.transactions.cancel(self.now, id, &mut self.sent)
+        self.transactions.cancel(self.now, id, None, &mut self.sent)
     }
 
     fn fail_transport(&mut self) {
@@ -128,13 +129,6 @@ fn at(millis: Millis) -> Instant {
 
 fn millis(at: Instant) -> Millis {
     at.as_nanos() / 1_000_000
-}
-
-fn good(bytes: &[u8]) -> Message<'_> {
-    match wire::parse(bytes) {
-        Parsed::Good(message) => message,
-        other @ (Parsed::Bad(..) | Parsed::KeepAlive | Parsed::Garbage(_)) => panic!("{other:?}"),
-    }
 }
 
 /// Request method, or status of a response.

@@ -1,0 +1,208 @@
+//! Requests of ours that are sent again because the peer asks for more: credentials (RFC 3261 §22.2), or a session
+//! interval that it can take (RFC 4028 §7.4).
+
+use bytes::Bytes;
+
+use crate::clock::Now;
+use crate::sip::digest::client::Identity;
+use crate::sip::flow::Flow;
+use crate::sip::message;
+use crate::sip::session_timer::{Terms, min_se};
+use crate::sip::transaction::ClientId;
+use crate::sip::wire::{Message, Method, Name};
+
+use super::leg::{Credentials, OfferLeg, Who};
+use super::{Purpose, Switchboard};
+
+/// A request is sent again for a challenge so often: once, and once more when its nonce was too old.
+const TRIES_MAX: u8 = 2;
+/// An INVITE is sent again with a longer interval so often: proxies on the way may want more, each in turn.
+const INTERVALS_MAX: u8 = 3;
+
+/// A request whose final response may ask for another try.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    /// Ours with a trunk that may want our password. It outlives the trunk's settings.
+    identity: Option<Identity>,
+    flow: Flow,
+    bytes: Bytes,
+    cseq: u32,
+    tries: u8,
+    intervals: u8,
+    /// The longest of the intervals that were wanted (RFC 4028 §7.3).
+    min_se: u32,
+}
+
+impl Switchboard {
+    /// Remembers an INVITE to somebody who may want a longer interval, and whatever goes to a trunk that may want our password.
+    pub(super) fn may_be_asked(&mut self, client: ClientId, trunk: Option<usize>, flow: Flow, bytes: Bytes, cseq: u32) {
+        let trunk = trunk.and_then(|trunk| self.settings.trunks.get(trunk));
+        let identity = trunk.and_then(|trunk| trunk.terms.identity.clone());
+        if identity.is_some() || matches!(self.clients.get(&client), Some(Purpose::Offer(_))) {
+            self.asked.insert(client, Asked { identity, flow, bytes, cseq, tries: 0, intervals: 0, min_se: 0 });
+        }
+    }
+
+    /// Sends a request that nobody waits for. A telco may want our password for it all the same.
+    #[expect(clippy::too_many_arguments, reason = "the parts of a request, each made by another step")]
+    pub(super) fn send_unattended(
+        &mut self,
+        now: Now,
+        who: Who,
+        purpose: Purpose,
+        method: Method,
+        flow: Flow,
+        branch: &str,
+        (bytes, cseq): (Bytes, u32),
+    ) {
+        let sent = self.transactions.send(now.mono, flow, method, branch, bytes.clone(), &mut self.transmits);
+        let Some(client) = sent else { return };
+        match self.trunk_with(who).filter(|trunk| self.asks(*trunk)) {
+            Some(trunk) => {
+                self.clients.insert(client, purpose);
+                self.may_be_asked(client, Some(trunk), flow, bytes, cseq);
+            }
+            None => self.transactions.forget(client),
+        }
+    }
+
+    /// True when a final response asks for another try that is under way now. False: the response stands.
+    pub(super) fn sends_again(
+        &mut self,
+        now: Now,
+        client: ClientId,
+        purpose: &Purpose,
+        response: &Message<'_>,
+    ) -> bool {
+        let Some(status) = response.status().filter(|status| *status >= 200) else { return false };
+        let Some(asked) = self.asked.remove(&client) else { return false };
+        if self.is_unwanted(purpose) {
+            return false;
+        }
+        match status {
+            401 | 407 => self.authorize(now, client, purpose, asked, response),
+            422 if matches!(purpose, Purpose::Offer(_)) => self.lengthen(now, client, purpose, asked, response),
+            _ => false,
+        }
+    }
+
+    /// A telco asks for credentials. False when we have none for it, or they were wrong.
+    fn authorize(
+        &mut self,
+        now: Now,
+        client: ClientId,
+        purpose: &Purpose,
+        asked: Asked,
+        response: &Message<'_>,
+    ) -> bool {
+        let cnonce = self.rng.token();
+        let head = asked.bytes.split(|b| *b == b'\r').next().unwrap_or_default();
+        let mut words = head.split(|b| *b == b' ').map(|word| std::str::from_utf8(word).unwrap_or_default());
+        let (Some(word), Some(uri)) = (words.next(), words.next()) else { return false };
+        let identity = asked.identity.as_ref();
+        let Some(answer) = identity.and_then(|me| me.answer(response, word, uri, cnonce.as_str())) else {
+            return false;
+        };
+        if asked.tries > 0 && !(answer.stale && asked.tries < TRIES_MAX) {
+            return false;
+        }
+        let asked = Asked { tries: asked.tries + 1, ..asked };
+        self.send_again(now, client, purpose, asked, &[(answer.name, answer.value.as_bytes())])
+    }
+
+    /// A phone or a trunk asks for a longer session. The telco's challenge is answered anew: credentials are good once.
+    fn lengthen(
+        &mut self,
+        now: Now,
+        client: ClientId,
+        purpose: &Purpose,
+        asked: Asked,
+        response: &Message<'_>,
+    ) -> bool {
+        if asked.intervals >= INTERVALS_MAX {
+            return false;
+        }
+        let min_se = asked.min_se.max(min_se(response));
+        let asked = Asked { intervals: asked.intervals + 1, tries: 0, min_se, ..asked };
+        let terms = Terms::wanted(self.settings.session_seconds.unwrap_or(0)).at_least(min_se);
+        let (expires, least) = (terms.header(true), min_se.to_string());
+        let fields = [(Name::SessionExpires, expires.as_bytes()), (Name::MinSe, least.as_bytes())];
+        self.send_again(now, client, purpose, asked, &fields)
+    }
+
+    fn send_again(
+        &mut self,
+        now: Now,
+        client: ClientId,
+        purpose: &Purpose,
+        asked: Asked,
+        fields: &[(Name, &[u8])],
+    ) -> bool {
+        let Some(cseq) = self.number_again(purpose, asked.cseq) else { return false };
+        let branch = format!("z9hG4bK{}", self.rng.token());
+        let via = (asked.flow.transport, self.advertised(asked.flow), branch.as_str());
+        let Some(bytes) = message::again(&asked.bytes, via, cseq, fields) else { return false };
+        let method = Method::of(bytes.split(|b| *b == b' ').next().unwrap_or_default());
+        let sent = self.transactions.send(now.mono, asked.flow, method, &branch, bytes.clone(), &mut self.transmits);
+        let Some(new) = sent else { return false };
+        self.clients.remove(&client);
+        self.transactions.forget(client);
+        self.clients.insert(new, purpose.clone());
+        self.asked.insert(new, Asked { bytes, cseq, ..asked });
+        match purpose {
+            Purpose::Offer(Who::Offer(call, leg)) => {
+                if let Some(leg) = self.calls.get_mut(call).and_then(|call| call.legs.get_mut(leg)) {
+                    (leg.client, leg.cseq) = (new, cseq);
+                }
+            }
+            Purpose::TrunkRegister(index, _) => self.registering_with(*index, cseq),
+            Purpose::Refresh(who) => self.ask_again(*who, client, (new, cseq)),
+            Purpose::Offer(Who::Caller(_) | Who::Phone(_))
+            | Purpose::TrunkPing(..)
+            | Purpose::PhonePing(_)
+            | Purpose::Prack(..)
+            | Purpose::Farewell
+            | Purpose::Leaving { .. } => {}
+        }
+        if let (Purpose::Offer(who) | Purpose::Refresh(who), Method::Invite) = (purpose, method) {
+            let given = fields.iter().find(|(name, _)| matches!(name, Name::Authorization | Name::ProxyAuthorization));
+            let credentials = given.map(|(name, value)| Credentials::of(cseq, *name, value));
+            if let Some(line) = self.line_mut(*who) {
+                line.credentials = credentials;
+            }
+        }
+        true
+    }
+
+    /// The number of a request that is sent again: in a dialog the dialog's next, else one more.
+    fn number_again(&mut self, purpose: &Purpose, last: u32) -> Option<u32> {
+        match purpose {
+            Purpose::Refresh(who) => Some(self.line_mut(*who)?.dialog.as_mut()?.next_number()),
+            Purpose::Prack(who, key) => Some(self.dialog_mut(*who, key)?.next_number()),
+            Purpose::Offer(_)
+            | Purpose::TrunkPing(..)
+            | Purpose::TrunkRegister(..)
+            | Purpose::PhonePing(_)
+            | Purpose::Farewell
+            | Purpose::Leaving { .. } => last.checked_add(1),
+        }
+    }
+
+    /// An offer that was cancelled meanwhile is not made again.
+    fn is_unwanted(&self, purpose: &Purpose) -> bool {
+        match purpose {
+            Purpose::Offer(Who::Offer(call, leg)) => {
+                let leg = self.calls.get(call).and_then(|call| call.legs.get(leg));
+                !leg.is_some_and(OfferLeg::is_ringing)
+            }
+            Purpose::Offer(Who::Caller(_) | Who::Phone(_)) => true,
+            Purpose::Refresh(_)
+            | Purpose::TrunkPing(..)
+            | Purpose::TrunkRegister(..)
+            | Purpose::PhonePing(_)
+            | Purpose::Prack(..)
+            | Purpose::Farewell
+            | Purpose::Leaving { .. } => false,
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What a story was made of, counted as the network saw it: a story in which a race never happens shows nothing of it.
+
+use std::collections::BTreeMap;
+
+use siaga::cdr::fact::FactKind;
+
+/// Everything of which a long run must have seen something, and by whom it was said.
+pub(crate) const WANTED: [&str; 24] = [
+    "401 or 407 of theirs in a dialog",
+    "422 of ours",
+    "422 of theirs",
+    "422 of theirs to a first INVITE",
+    "481 of ours",
+    "481 of theirs",
+    "491 of ours",
+    "491 of theirs",
+    "500 of ours",
+    "500 of theirs",
+    "PRACK of ours",
+    "PRACK of theirs",
+    "UPDATE of ours",
+    "UPDATE of theirs",
+    "hold begun",
+    "hold over",
+    "re-INVITE of ours",
+    "re-INVITE of theirs",
+    "refresh of ours taken",
+    "refresh of theirs taken",
+    "request of ours with credentials in a dialog",
+    "session expired, and the call with it",
+    "session expired, and the call kept",
+    "INVITE of ours with Min-SE",
+];
+
+/// So often each was seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Outcomes(BTreeMap<&'static str, u64>);
+
+impl Outcomes {
+    /// A message goes onto the line: of the service, or to it.
+    pub(crate) fn said(&mut self, ours: bool, text: &str) {
+        let (start, fields) = text.split_once("\r\n").unwrap();
+        let pick = |of_ours, of_theirs| if ours { of_ours } else { of_theirs };
+        let in_dialog = || field(fields, "To").is_some_and(|to| to.contains("tag="));
+        let kind = match start.strip_prefix("SIP/2.0 ").map(|rest| &rest[..3]) {
+            Some("422") if !ours && field(fields, "CSeq") == Some("1 INVITE") => "422 of theirs to a first INVITE",
+            Some("422") => pick("422 of ours", "422 of theirs"),
+            Some("481") => pick("481 of ours", "481 of theirs"),
+            Some("491") => pick("491 of ours", "491 of theirs"),
+            Some("500") => pick("500 of ours", "500 of theirs"),
+            Some("401" | "407") if !ours && fields.contains("CSeq: ") && !fields.contains("REGISTER") => {
+                "401 or 407 of theirs in a dialog"
+            }
+            Some("200") if field(fields, "Session-Expires").is_some() => {
+                if field(fields, "CSeq") == Some("1 INVITE") {
+                    return;
+                }
+                pick("refresh of theirs taken", "refresh of ours taken")
+            }
+            Some(_) => return,
+            None => match start.split(' ').next().unwrap() {
+                "PRACK" => pick("PRACK of ours", "PRACK of theirs"),
+                _ if ours && fields.contains("Authorization: ") && in_dialog() => {
+                    "request of ours with credentials in a dialog"
+                }
+                "UPDATE" => pick("UPDATE of ours", "UPDATE of theirs"),
+                "INVITE" if in_dialog() => pick("re-INVITE of ours", "re-INVITE of theirs"),
+                "INVITE" if ours && field(fields, "Min-SE").is_some() => "INVITE of ours with Min-SE",
+                _ => return,
+            },
+        };
+        self.count(kind);
+    }
+
+    pub(crate) fn fact(&mut self, kind: &FactKind) {
+        match kind {
+            FactKind::Held { .. } => self.count("hold begun"),
+            FactKind::Resumed { .. } => self.count("hold over"),
+            FactKind::SessionExpired { kept: true, .. } => self.count("session expired, and the call kept"),
+            FactKind::SessionExpired { kept: false, .. } => self.count("session expired, and the call with it"),
+            _ => {}
+        }
+    }
+
+    pub(crate) fn add(&mut self, other: &Self) {
+        for (kind, times) in &other.0 {
+            *self.0.entry(kind).or_default() += times;
+        }
+    }
+
+    /// What was never seen.
+    pub(crate) fn missing(&self) -> Vec<&'static str> {
+        WANTED.into_iter().filter(|kind| !self.0.contains_key(kind)).collect()
+    }
+
+    fn count(&mut self, kind: &'static str) {
+        *self.0.entry(kind).or_default() += 1;
+    }
+}
+
+/// A header field as both sides of the simulator write it.
+fn field<'a>(fields: &'a str, name: &str) -> Option<&'a str> {
+    let head = fields.split("\r\n\r\n").next()?;
+    head.split("\r\n").find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+}

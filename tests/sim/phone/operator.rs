@@ -1,0 +1,75 @@
+//! What an operator does about a call that rings at his phone, and later in it.
+
+use std::time::Duration;
+
+use super::super::endpoint::{Heard, Io, Pace};
+use super::{Alarm, Deed, Leg, Phone, State, again_as};
+
+impl Phone {
+    /// What the operator will do about a call.
+    pub(super) fn plans(&mut self, leg: &mut Leg, heard: &Heard<'_>, io: &mut Io<'_, Alarm>) {
+        let dice = io.rng.below(100);
+        let expires = heard.field("Session-Expires").and_then(|expires| expires.split(';').next()?.parse().ok());
+        if expires.is_some_and(|seconds: u32| seconds < 200) && io.chance(8) {
+            let small = heard.answer("422 Session Interval Too Small", &leg.local, &self.contact(), "");
+            return self.ends_with(leg, small.replacen("Contact", "Min-SE: 200\r\nContact", 1), io);
+        }
+        // Who never says anything cannot be cancelled either (RFC 3261 §9.1): the caller's side gives up by timer B.
+        if dice < 6 {
+            leg.state = State::Deaf;
+            return;
+        }
+        let early = if dice < 16 { "100 Trying" } else { "180 Ringing" };
+        leg.plain = heard.answer(early, &leg.local, &self.contact(), "");
+        leg.last.clone_from(&leg.plain);
+        if early == "180 Ringing" && io.chance(15) {
+            self.rings_reliably(leg, io);
+        } else {
+            io.say(leg.last.clone());
+        }
+        let (when, deed) = match dice {
+            0..=11 => return,
+            12..=14 => (io.between(0, 3_000), Deed::Refuse("486 Busy Here")),
+            15..=17 => (io.between(0, 3_000), Deed::Refuse("603 Decline")),
+            18..=20 => (io.between(0, 20_000), Deed::Refuse("480 Temporarily Unavailable")),
+            21..=22 => (io.between(0, 3_000), Deed::Refuse("503 Service Unavailable")),
+            23..=24 => (io.between(0, 3_000), Deed::PickUpUnusably),
+            25..=33 => (io.between(14_600, 15_600), Deed::PickUp),
+            _ => (io.between(0, 9_000), Deed::PickUp),
+        };
+        io.wake(when, Alarm::Leg(leg.id, deed));
+    }
+
+    pub(super) fn does(&mut self, at: usize, deed: Deed, io: &mut Io<'_, Alarm>) {
+        let mut leg = self.legs.remove(at);
+        match (deed, leg.state) {
+            // Not before the PRACK (RFC 3262 §3).
+            (Deed::PickUp | Deed::PickUpUnusably, State::Ringing) if leg.described && leg.reliable.is_some() => {
+                io.wake(Duration::from_millis(200), Alarm::Leg(leg.id, deed));
+            }
+            (Deed::PickUp, State::Ringing) => self.picks_up(&mut leg, true, io),
+            (Deed::PickUpUnusably, State::Ringing) => self.picks_up(&mut leg, false, io),
+            (Deed::Refuse(status), State::Ringing) => {
+                let text = again_as(&leg.plain, status, "");
+                self.ends_with(&mut leg, text, io);
+            }
+            (Deed::HangUp, State::Talking) => self.hangs_up(&mut leg, io),
+            (Deed::Refresh, State::Talking) => self.refreshes(&mut leg, io),
+            (Deed::Hold, State::Talking) if leg.reinvite.is_none() => self.holds(&mut leg, io),
+            (Deed::Forget, State::Deaf | State::Refused | State::Over) => return,
+            (Deed::Forget, _) => io.wake(Duration::from_secs(60), Alarm::Leg(leg.id, Deed::Forget)),
+            (_, _) => {}
+        }
+        self.legs.insert(at, leg);
+    }
+
+    fn picks_up(&mut self, leg: &mut Leg, usable: bool, io: &mut Io<'_, Alarm>) {
+        let body = self.described(leg, "sendrecv");
+        let body = if usable { body } else { body.replace("m=audio", "m=video") };
+        leg.last = self.answer_of(leg, &body, io);
+        self.said.stop(leg.reliable.take());
+        leg.state = State::PickedUp;
+        leg.final_response = Some(self.said.start(io, Pace::Other, leg.last.clone(), Alarm::Again));
+        io.voices.insert(self.rtp(leg.id));
+    }
+}
