@@ -216,6 +216,7 @@ struct Reading<'a> {
 impl Reading<'_> {
     async fn run(&self, mut reader: impl AsyncRead + Unpin, begun: bool) -> io::Result<&'static str> {
         let mut buffer = BytesMut::new();
+        let mut heard = false;
         // When what is begun must be whole.
         let mut whole_by = begun.then(|| Instant::now() + self.patience.message);
         loop {
@@ -232,7 +233,7 @@ impl Reading<'_> {
                 Err(_) => return Ok("idle"),
             }
             let before = buffer.len();
-            match self.take(&mut buffer).await {
+            match self.take(&mut buffer, &mut heard).await {
                 Some(End::Silent(why)) => return Ok(why),
                 Some(End::Answered(why)) => {
                     // How the peer takes it changes nothing.
@@ -251,8 +252,8 @@ impl Reading<'_> {
         }
     }
 
-    /// Takes all that is whole from the front of the buffer. Gives why the stream can no longer be followed.
-    async fn take(&self, buffer: &mut BytesMut) -> Option<End> {
+    /// Takes all that is whole from the front of the buffer; messages have been heard before or are now. Gives why the stream can no longer be followed.
+    async fn take(&self, buffer: &mut BytesMut, heard: &mut bool) -> Option<End> {
         loop {
             match next_frame(buffer) {
                 Frame::Partial => return None,
@@ -265,10 +266,12 @@ impl Reading<'_> {
                     if let Some(end) = self.hand_on(buffer, length).await {
                         return Some(end);
                     }
+                    *heard = true;
                 }
                 Frame::Endless(length, why) => {
                     return self.hand_on(buffer, length).await.or(Some(End::Answered(why)));
                 }
+                Frame::Broken(why) if *heard => return Some(End::Answered(why)),
                 Frame::Broken(why) => return Some(End::Silent(why)),
             }
         }

@@ -128,8 +128,14 @@ impl Phone for Linphone {
         // Its files are whole when it has ended.
         self.order("quit");
         self.running.wait();
-        (1..=self.calls).map(|call| tone::channel(&self.heard_in(call), 0)).collect()
+        (1..=self.calls).map(|call| samples(&self.heard_in(call))).collect()
     }
+}
+
+/// The samples of a file whose header tells more than there is: 44 bytes, then mono at 8,000 a second.
+fn samples(path: &Path) -> Vec<i16> {
+    let bytes = std::fs::read(path).unwrap();
+    bytes[44..].chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect()
 }
 
 /// A minute of a tone.

@@ -11,18 +11,18 @@ use super::service::{Service, make_certificates};
 
 const NAME: &str = "sbc.telco.example";
 
-/// What kamailio says of certificates: which it shows, if any, and whose it asks to see.
+/// What kamailio says of certificates: which it shows to siaga, and whose it believes. As a server it must have one.
 fn tls(service: &Service, shown: Option<&Path>) -> String {
-    let shown = shown.map_or_else(String::new, |folder| {
+    let ca = service.path().join("tls/ca.pem");
+    let common =
+        format!("method = TLSv1.2+\nverify_certificate = yes\nrequire_certificate = yes\nca_list = {}\n", ca.display());
+    let pair = |folder: &Path| {
         let folder = folder.display();
         format!("certificate = {folder}/server.pem\nprivate_key = {folder}/server.key\n")
-    });
-    let ca = service.path().join("tls/ca.pem");
-    let common = format!(
-        "method = TLSv1.2+\nverify_certificate = yes\nrequire_certificate = yes\nca_list = {}\n{shown}",
-        ca.display()
-    );
-    format!("[server:default]\n{common}[client:default]\n{common}")
+    };
+    let as_server = pair(shown.unwrap_or(&service.path().join("tls")));
+    let as_client = shown.map(pair).unwrap_or_default();
+    format!("[server:default]\n{common}{as_server}[client:default]\n{common}{as_client}")
 }
 
 /// The final status of an INVITE that comes through kamailio.
@@ -33,7 +33,7 @@ fn answered_through(service: &Service, kamailio: &Kamailio, port: u16) -> u16 {
 
 #[test]
 fn a_trunk_with_the_right_certificate_calls_phones_under_tls_and_srtp() {
-    let trunk = format!("tls_name = \"{NAME}\"");
+    let trunk = format!("transport = \"tls\"\ntls_name = \"{NAME}\"");
     let service = Service::with(95, 1, "wrap_up_seconds = 0", &["udp", "tls"], "", &trunk, "srtp = \"offer\"");
     let kamailio = Kamailio::over_tls(&service, &tls(&service, Some(&service.make_certificates_for(NAME))));
     // The phone has no certificate, and listens nowhere that siaga could connect to.
@@ -43,7 +43,7 @@ fn a_trunk_with_the_right_certificate_calls_phones_under_tls_and_srtp() {
 
 #[test]
 fn a_trunk_without_the_right_certificate_is_a_stranger() {
-    let trunk = format!("tls_name = \"{NAME}\"");
+    let trunk = format!("transport = \"tls\"\ntls_name = \"{NAME}\"");
     let service = Service::start_over(97, 1, "answer = \"queue\"", &["udp", "tls"], "", &trunk);
     let right = service.make_certificates_for(NAME);
     let another = service.make_certificates_for("sbc.other.example");
@@ -79,7 +79,7 @@ fn a_trunk_over_tls_is_called_when_its_certificate_is_right_and_not_when_it_is_w
     drop(kamailio);
     is_up(0);
     let wrong = Kamailio::over_tls(&service, &tls(&service, Some(&service.make_certificates_for("sbc.other.example"))));
-    until("the wrong certificate is refused", || service.log().contains("NotValidForName").then_some(()));
+    until("the wrong certificate is refused", || service.log().contains("not valid for name").then_some(()));
     assert!(service.shows("siaga_trunk_up{trunk=\"telco\"} 0"), "{}", wrong.log());
     drop(wrong);
     let _kamailio = Kamailio::over_tls(&service, &right);
