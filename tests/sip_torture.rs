@@ -1,15 +1,20 @@
-//! The torture messages of RFC 4475: the valid ones are understood, the invalid ones get their status.
+//! The torture messages of RFC 4475 and RFC 5118: the valid ones are understood, the invalid ones get their status.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test stops at the first surprise")]
 
-mod rfc4475;
+#[expect(dead_code, reason = "what becomes of a connection is another test's matter")]
+mod torture;
 
-use rfc4475::{Torture, messages};
 use siaga::sip::flow::Flow;
 use siaga::sip::header::NameAddr;
 use siaga::sip::message::Stencil;
 use siaga::sip::uri::Uri;
 use siaga::sip::wire::{Message, Method, Name, Parsed, parse};
+use torture::Torture;
+
+fn messages() -> Vec<Torture> {
+    torture::messages("rfc4475")
+}
 
 fn find(name: &str) -> Vec<u8> {
     messages().into_iter().find(|torture| torture.name == name).unwrap().bytes
@@ -35,9 +40,9 @@ fn verdict(torture: &Torture) -> String {
 
 #[test]
 fn every_message_gets_its_verdict() {
-    let all = messages();
-    assert_eq!(all.len(), 49);
-    for torture in &all {
+    let all = [messages(), torture::messages("rfc5118")];
+    assert_eq!([all[0].len(), all[1].len()], [49, 15]);
+    for torture in all.iter().flatten() {
         assert_eq!(verdict(torture), torture.parse, "{} §{}", torture.name, torture.section);
     }
 }

@@ -35,7 +35,7 @@ fn exercise(message: &Message<'_>) {
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    if let Frame::Message(length) | Frame::Ping(length) | Frame::Blank(length) = next_frame(bytes) {
+    if let Frame::Message(length) | Frame::Endless(length, _) | Frame::Ping(length) | Frame::Blank(length) = next_frame(bytes) {
         assert!(0 < length && length <= bytes.len());
     }
     match parse(bytes) {

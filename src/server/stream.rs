@@ -21,6 +21,10 @@ use super::tls::{Acceptor, Connector};
 /// Room for one read.
 const READ_BYTES: usize = 8 << 10;
 
+/// For the answer to a message that ends its stream: closed at once, what the peer still sends would be met with a reset, and that
+/// can overtake the answer.
+const LINGER: Duration = Duration::from_secs(1);
+
 /// The time limits of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
@@ -182,6 +186,24 @@ async fn write(
     Ok("no longer wanted")
 }
 
+/// Why nothing more can be read.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    /// There is nobody to be told.
+    Silent(&'static str),
+    /// The last message was handed on for its answer.
+    Answered(&'static str),
+}
+
+/// Reads and throws away until the peer closes.
+async fn drain(reader: &mut (impl AsyncRead + Unpin), buffer: &mut BytesMut) -> io::Result<()> {
+    buffer.clear();
+    while reader.read_buf(buffer).await? > 0 {
+        buffer.clear();
+    }
+    Ok(())
+}
+
 /// The reading half.
 struct Reading<'a> {
     id: ConnectionId,
@@ -194,6 +216,7 @@ struct Reading<'a> {
 impl Reading<'_> {
     async fn run(&self, mut reader: impl AsyncRead + Unpin, begun: bool) -> io::Result<&'static str> {
         let mut buffer = BytesMut::new();
+        let mut heard = false;
         // When what is begun must be whole.
         let mut whole_by = begun.then(|| Instant::now() + self.patience.message);
         loop {
@@ -210,8 +233,14 @@ impl Reading<'_> {
                 Err(_) => return Ok("idle"),
             }
             let before = buffer.len();
-            if let Some(why) = self.take(&mut buffer).await {
-                return Ok(why);
+            match self.take(&mut buffer, &mut heard).await {
+                Some(End::Silent(why)) => return Ok(why),
+                Some(End::Answered(why)) => {
+                    // How the peer takes it changes nothing.
+                    drop(timeout(LINGER, drain(&mut reader, &mut buffer)).await);
+                    return Ok(why);
+                }
+                None => {}
             }
             if buffer.is_empty() {
                 // What an idle connection has no use for.
@@ -223,8 +252,8 @@ impl Reading<'_> {
         }
     }
 
-    /// Takes all that is whole from the front of the buffer. Gives why the stream can no longer be followed.
-    async fn take(&self, buffer: &mut BytesMut) -> Option<&'static str> {
+    /// Takes all that is whole from the front of the buffer; messages have been heard before or are now. Gives why the stream can no longer be followed.
+    async fn take(&self, buffer: &mut BytesMut, heard: &mut bool) -> Option<End> {
         loop {
             match next_frame(buffer) {
                 Frame::Partial => return None,
@@ -234,14 +263,24 @@ impl Reading<'_> {
                 }
                 Frame::Blank(length) => buffer.advance(length),
                 Frame::Message(length) => {
-                    let bytes = buffer.split_to(length).freeze();
-                    if self.events.send(Event::Message { id: self.id, bytes }).await.is_err() {
-                        return Some("the service ends");
+                    if let Some(end) = self.hand_on(buffer, length).await {
+                        return Some(end);
                     }
+                    *heard = true;
                 }
-                Frame::Broken(why) => return Some(why),
+                Frame::Endless(length, why) => {
+                    return self.hand_on(buffer, length).await.or(Some(End::Answered(why)));
+                }
+                Frame::Broken(why) if *heard => return Some(End::Answered(why)),
+                Frame::Broken(why) => return Some(End::Silent(why)),
             }
         }
+    }
+
+    async fn hand_on(&self, buffer: &mut BytesMut, length: usize) -> Option<End> {
+        let bytes = buffer.split_to(length).freeze();
+        let sent = self.events.send(Event::Message { id: self.id, bytes }).await;
+        sent.err().map(|_| End::Silent("the service ends"))
     }
 
     fn pong(&self) {

@@ -1,7 +1,7 @@
 //! Values of header fields (RFC 3261 §20, §25.1), read where they stand.
 
 use std::borrow::Cow;
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::wire::lex::{self, Set, TOKEN, is_blank, quoted_length, split, trim, trim_end, trim_start, unquote};
 use super::wire::{Fault, Method};
@@ -202,9 +202,20 @@ fn port_number(digits: &[u8]) -> Option<u16> {
 
 fn is_host(host: &[u8]) -> bool {
     match host {
-        [b'[', literal @ .., b']'] => std::str::from_utf8(literal).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok()),
+        [b'[', literal @ .., b']'] => std::str::from_utf8(literal).is_ok_and(|text| ipv6(text).is_some()),
         _ => HOST.holds_word(host) && !matches!(host, [b'.', ..]),
     }
+}
+
+/// An IPv6 address without its brackets. The grammar of RFC 3261 §25.1 makes a third colon before an IPv4 address at the end
+/// (`2001:db8:::192.0.2.1`), which is read as if it were not there (RFC 5118 §4.10).
+pub(super) fn ipv6(text: &str) -> Option<Ipv6Addr> {
+    if let Ok(address) = text.parse() {
+        return Some(address);
+    }
+    let (head, tail) = text.split_once(":::")?;
+    let tail: Ipv4Addr = tail.parse().ok()?;
+    format!("{head}::{tail}").parse().ok()
 }
 
 /// `"Display" <uri>;params`, or `uri;params` (RFC 3261 §20.10, §20.20, §20.39): From, To, Contact, Route, P-Asserted-Identity …

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 pub use self::equality::equivalent;
-use super::header::{Params, host_and_port};
+use super::header::{Params, host_and_port, ipv6};
 use super::wire::lex::{Set, split};
 
 /// RFC 3986 §3.1 `scheme`.
@@ -167,7 +167,7 @@ fn read_host(text: &[u8]) -> Result<(Host<'_>, Option<u16>), UriError> {
     let name = std::str::from_utf8(host).map_err(|_| UriError::Host)?;
     if let [b'[', ..] = host {
         let literal = name.trim_matches(['[', ']']);
-        return literal.parse().map(|address| (Host::Ip(IpAddr::V6(address)), port)).map_err(|_| UriError::Host);
+        return ipv6(literal).map(|address| (Host::Ip(IpAddr::V6(address)), port)).ok_or(UriError::Host);
     }
     if host.iter().all(|b| b.is_ascii_digit() || *b == b'.') {
         return name.parse::<Ipv4Addr>().map(|a| (Host::Ip(IpAddr::V4(a)), port)).map_err(|_| UriError::Host);

@@ -1,7 +1,7 @@
 //! The door: what comes from the network is read, told apart and sent to its room. Strangers get no work done.
 
 use crate::clock::Now;
-use crate::sip::flow::{Flow, Transmit};
+use crate::sip::flow::{Flow, Transmit, Transport};
 use crate::sip::message::{Stencil, refusal_flow};
 use crate::sip::option_tag;
 use crate::sip::transaction::{Answered, Received, ServerId};
@@ -33,7 +33,7 @@ impl Taken<'_, '_> {
 impl Switchboard {
     /// Reads one message and hands it on.
     pub(super) fn receive(&mut self, now: Now, flow: Flow, bytes: &[u8]) {
-        match wire::parse(bytes) {
+        match read(flow, bytes) {
             Parsed::KeepAlive | Parsed::Garbage(_) => {}
             Parsed::Bad(message, fault) => match message.method() {
                 // An ACK is never answered (RFC 3261 §17), nor is a response.
@@ -236,6 +236,16 @@ impl Switchboard {
                 self.unregistered(now, &user);
             }
         }
+    }
+}
+
+/// Reads one message. Over a stream it must tell its length (RFC 3261 §18.3, §20.14).
+fn read(flow: Flow, bytes: &[u8]) -> Parsed<'_> {
+    match wire::parse(bytes) {
+        Parsed::Good(message) if flow.transport != Transport::Udp && message.first(Name::ContentLength).is_none() => {
+            Parsed::Bad(message, Fault { status: 400, why: "no Content-Length" })
+        }
+        read => read,
     }
 }
 

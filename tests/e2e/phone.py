@@ -1,8 +1,9 @@
 """An operator's phone made of pjsua2: registers, sends a tone, records what it hears.
 
-phone.py NAME PASSWORD DOMAIN OWN_ADDRESS HERTZ FOLDER TRANSPORT MANNER; orders on standard input: accept, hangup, quit.
+phone.py NAME PASSWORD DOMAIN OWN_ADDRESS HERTZ FOLDER TRANSPORT MANNER; orders on standard input: accept, hold, resume, update, hangup,
+quit.
 MANNER is plain, strict or srtp. A strict one takes no call without 100rel and session timers, one with srtp no plain sound.
-Prints one word a line: registered, "incoming URI", established, closed.
+Prints one word a line: registered, "incoming URI", established, "media active", "media hold", updated, closed.
 """
 
 import math
@@ -49,12 +50,21 @@ class Call(pj.Call):
             self.over = True
             say("closed")
 
+    def onCallTsxState(self, change):
+        transaction = change.e.body.tsxState.tsx
+        if transaction.method == "UPDATE" and transaction.statusCode == 200:
+            say("updated")
+
     def onCallMediaState(self, _):
         # The list lives no longer than what it is a part of.
         info = self.getInfo()
         for index, media in enumerate(info.media):
-            if media.type != pj.PJMEDIA_TYPE_AUDIO or media.status != pj.PJSUA_CALL_MEDIA_ACTIVE:
+            if media.type != pj.PJMEDIA_TYPE_AUDIO:
                 continue
+            if media.status != pj.PJSUA_CALL_MEDIA_ACTIVE:
+                say("media hold")
+                continue
+            say("media active")
             sound = self.getAudioMedia(index)
             if self.tone is None:
                 self.tone = pj.AudioMediaPlayer()
@@ -124,7 +134,7 @@ def main():
         settings.callConfig.timerUse = pj.PJSUA_SIP_TIMER_REQUIRED
     if manner == "srtp":
         settings.mediaConfig.srtpUse = pj.PJMEDIA_SRTP_MANDATORY
-        settings.mediaConfig.srtpSecureSignaling = 0
+        settings.mediaConfig.srtpSecureSignaling = 1 if transport == "tls" else 0
     account = Account()
     account.create(settings)
     threading.Thread(target=read, daemon=True).start()
@@ -142,6 +152,15 @@ def main():
             call.answer(parameters)
         elif call and order == "hangup":
             call.hangup(parameters)
+        elif call and order == "hold":
+            call.setHold(pj.CallOpParam(True))
+        elif call and order in ("resume", "update"):
+            parameters = pj.CallOpParam(True)
+            if order == "resume":
+                parameters.opt.flag |= pj.PJSUA_CALL_UNHOLD
+                call.reinvite(parameters)
+            else:
+                call.update(parameters)
     account.calls.clear()
     endpoint.libDestroy()
 

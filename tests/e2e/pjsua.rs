@@ -29,6 +29,11 @@ impl Pjsua {
         Self::start_as(service, n, hertz, "udp", "srtp")
     }
 
+    /// The same, registered over TLS.
+    pub(crate) fn secret_over_tls(service: &Service, n: u8, hertz: u32) -> Self {
+        Self::start_as(service, n, hertz, "tls", "srtp")
+    }
+
     fn start_as(service: &Service, n: u8, hertz: u32, transport: &str, manner: &str) -> Self {
         let (name, folder) = (format!("op{n}"), service.path().join(format!("op{n}")));
         std::fs::create_dir(&folder).unwrap();
@@ -65,6 +70,24 @@ impl Pjsua {
     /// Starts a phone that registers over a transport.
     pub(crate) fn start_over(service: &Service, n: u8, hertz: u32, transport: &str) -> Self {
         Self::start_as(service, n, hertz, transport, "plain")
+    }
+
+    /// Puts its call on hold (re-INVITE).
+    pub(crate) fn holds(&mut self) {
+        self.order("hold");
+        self.event("media hold");
+    }
+
+    /// Takes it from hold (re-INVITE).
+    pub(crate) fn resumes(&mut self) {
+        self.order("resume");
+        self.event("media active");
+    }
+
+    /// Negotiates the same once more (UPDATE).
+    pub(crate) fn updates(&mut self) {
+        self.order("update");
+        self.event("updated");
     }
 }
 

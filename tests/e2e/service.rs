@@ -30,7 +30,7 @@ impl Service {
         Self::with(net, operators, queue, &["udp"], "", "", media)
     }
 
-    /// Starts with several transports (TLS on port 5061, with certificates made for it), more lines for `[sip]` and for the trunk.
+    /// Starts with several transports (`udp6` and `tcp6` at the IPv6 loopback address; TLS on port 5061, with certificates made for it), more lines for `[sip]` and for the trunk.
     pub(crate) fn start_over(
         net: u8,
         operators: usize,
@@ -42,7 +42,8 @@ impl Service {
         Self::with(net, operators, queue, transports, sip, trunk_lines, "")
     }
 
-    fn with(
+    /// The same with more lines for `[media]`.
+    pub(crate) fn with(
         net: u8,
         operators: usize,
         queue: &str,
@@ -55,13 +56,19 @@ impl Service {
         let mut service = Self { folder, net, running: None, starts: 0 };
         let (host, trunk) = (service.host(1), service.host(2));
         let port = |transport: &str| if transport == "tls" { 5061 } else { 5060 };
-        let listen: Vec<_> =
-            transports.iter().map(|transport| format!("\"{transport}:{host}:{}\"", port(transport))).collect();
+        let place = |transport: &&str| match transport.strip_suffix('6') {
+            Some(transport) => format!("\"{transport}:{}\"", service.address_v6()),
+            None => format!("\"{transport}:{host}:{}\"", port(transport)),
+        };
+        let listen: Vec<_> = transports.iter().map(place).collect();
         let listen = listen.join(", ");
         let mut sip = sip.to_owned();
         if transports.contains(&"tls") {
             service.make_certificates(&host);
             sip += "\n[sip.tls]\ncertificate = \"tls/server.pem\"\nkey = \"tls/server.key\"\nca = \"tls/ca.pem\"";
+            if trunk_lines.contains("tls_name") {
+                sip += "\nclient_ca = \"tls/ca.pem\"";
+            }
         }
         let prompts = concat!(env!("CARGO_MANIFEST_DIR"), "/config/prompts");
         let config = format!(
@@ -82,9 +89,18 @@ impl Service {
 
     /// Makes a certificate for a name, in place of the one that is there.
     pub(crate) fn make_certificates(&self, name: &str) {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/make-certificates");
-        let done = Command::new(script).arg(self.path().join("tls")).arg(name).output().unwrap();
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        make_certificates(&self.path().join("tls"), name);
+    }
+
+    /// Makes a certificate of the same CA for somebody else; its folder.
+    pub(crate) fn make_certificates_for(&self, name: &str) -> std::path::PathBuf {
+        let folder = self.path().join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        for file in ["ca.pem", "ca.key"] {
+            std::fs::copy(self.path().join("tls").join(file), folder.join(file)).unwrap();
+        }
+        make_certificates(&folder, name);
+        folder
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -97,6 +113,11 @@ impl Service {
 
     pub(crate) fn address(&self) -> String {
         format!("{}:5060", self.host(1))
+    }
+
+    /// Where `udp6` and `tcp6` listen.
+    pub(crate) fn address_v6(&self) -> String {
+        format!("[::1]:{}", 5_000 + u16::from(self.net))
     }
 
     /// Runs one command of the program; its output. Panics when it fails.
@@ -194,6 +215,12 @@ impl Service {
             (records.len() >= count && records.iter().all(&good)).then_some(records)
         })
     }
+}
+
+pub(crate) fn make_certificates(folder: &Path, name: &str) {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/make-certificates");
+    let done = Command::new(script).arg(folder).arg(name).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
 impl Drop for Service {

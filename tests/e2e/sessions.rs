@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::baresip::Baresip;
+use super::linphone::Linphone;
 use super::pjsua::Pjsua;
 use super::service::Service;
 use super::three_callers::{Phone, of};
-use super::tone::assert_heard;
+use super::tone::{assert_heard, share};
 use super::trunk::{Caller, Manner};
 
 /// The last seconds of what somebody heard, in samples.
@@ -74,4 +75,61 @@ fn a_phone_that_requires_reliable_responses_and_timers_takes_a_call() {
     assert_heard("the operator", &heard[heard.len() - LAST..], 700, &[440]);
     let records = service.records(1, |_| true);
     assert_eq!(of(&records, &number)["outcome"], "answered");
+}
+
+/// A part of a call between two negotiations, in milliseconds and in samples.
+const PART: (u64, usize) = (3_000, 24_000);
+
+/// One call whose operator negotiates anew by each of the orders; the first puts it on hold, the second takes it back. After each
+/// that is looked at what either side hears.
+fn negotiates<P: Phone>(service: &Service, mut phone: P, orders: &[fn(&mut P)]) {
+    let caller = Caller::calls(service, 1, 700, Manner::Stays);
+    phone.rings_for(&caller.number);
+    phone.answers();
+    service.wait_for_call(&caller.number, "talking");
+    std::thread::sleep(Duration::from_millis(PART.0));
+    for order in orders {
+        order(&mut phone);
+        std::thread::sleep(Duration::from_millis(PART.0));
+    }
+    phone.hangs_up();
+    let number = caller.number.clone();
+    let heard = caller.ends().samples;
+    let part = |samples: &[i16], from_end: usize| {
+        let end = samples.len() - from_end * PART.1;
+        samples[end - PART.1..end].to_vec()
+    };
+    // A second of it, then four of silence.
+    let is_tone = |half: &[i16]| share(half, 425) > 0.7;
+    assert!(heard.chunks(4_000).any(is_tone), "on hold he hears the tone");
+    for from_end in 0..=orders.len() {
+        let heard = part(&heard, from_end);
+        if from_end == orders.len() - 1 {
+            assert!(share(&heard[8_000..16_000], 440) < 0.05, "on hold he does not hear the operator");
+        } else {
+            assert_heard(&format!("the caller, {from_end} from the end"), &heard, 440, &[700]);
+        }
+    }
+    let [ref heard] = phone.heard()[..] else { panic!("it had one call") };
+    for from_end in 0..orders.len() - 1 {
+        assert_heard(&format!("the operator, {from_end} from the end"), &part(heard, from_end), 700, &[440]);
+    }
+    let records = service.records(1, |_| true);
+    let record = of(&records, &number);
+    assert_eq!((&record["outcome"], &record["ended_by"]), (&"answered".into(), &"operator".into()));
+    assert!(record["hold_ms"].as_u64().unwrap() > 2_000, "{record:#}");
+}
+
+#[test]
+fn pjsua2_holds_resumes_and_updates_and_both_are_heard_after_each() {
+    let service = Service::start(93, 1, "");
+    let phone = <Pjsua as Phone>::start(&service, 1, 440);
+    negotiates(&service, phone, &[Pjsua::holds, Pjsua::resumes, Pjsua::updates]);
+}
+
+#[test]
+fn linphone_holds_and_resumes_and_both_are_heard_after_each() {
+    let service = Service::start(99, 1, "");
+    let phone = <Linphone as Phone>::start(&service, 1, 440);
+    negotiates(&service, phone, &[Linphone::holds, Linphone::resumes]);
 }

@@ -1,19 +1,24 @@
-//! The messages of RFC 4475 against the running service: each gets the answer that is required, and calls go on.
+//! The messages of RFC 4475 and RFC 5118 against the running service, over UDP and TCP, IPv4 and IPv6: each gets the answer that is
+//! required, and after each a call is answered.
 
 use std::collections::BTreeSet;
-use std::io::{Read as _, Write as _};
-use std::net::{TcpStream, UdpSocket};
+use std::net::UdpSocket;
 use std::time::Duration;
 
 use super::baresip::Baresip;
 use super::process::until;
+use super::raw::{Raw, field, status};
 use super::service::Service;
 use super::three_callers::Phone as _;
 use super::trunk::{Caller, Manner};
 
-#[path = "../rfc4475/mod.rs"]
+#[path = "../torture/mod.rs"]
 #[expect(dead_code, reason = "what the reader makes of a message is another test's matter")]
-mod rfc4475;
+mod torture;
+
+use torture::Torture;
+
+const QUEUE: &str = "answer = \"queue\"\nwrap_up_seconds = 0";
 
 /// Everything that arrives at the trunk's ports.
 struct Trunk {
@@ -35,6 +40,13 @@ impl Trunk {
         }
         news
     }
+
+    /// A message is sent that may be taken for one sent before: what it gets is news again.
+    fn forget(&mut self, message: &[u8]) {
+        let key = |message: &[u8]| (field(message, "Call-ID", "i"), field(message, "CSeq", "CSeq"));
+        let its = key(message);
+        self.seen.retain(|seen| key(seen) != its);
+    }
 }
 
 /// The ports of sent-by in the topmost Via: that is where answers go (RFC 3261 §18.2.2).
@@ -44,53 +56,53 @@ fn ports(message: &[u8]) -> BTreeSet<u16> {
     text.split([':', ' ']).filter_map(digits).filter(|port| *port > 1_024).collect()
 }
 
-fn status(message: &[u8]) -> Option<u16> {
-    let text = std::str::from_utf8(message.get(..12)?).ok()?;
-    text.strip_prefix("SIP/2.0 ")?.get(..3)?.parse().ok()
-}
-
 /// Whether a final answer is the one that is wanted. Who is called is looked at before the body (RFC 3261 §8.2.2.1, §8.2.3): for
 /// users that we do not have, 404 stands before what the body would lead to.
-fn fits(wanted: &str, status: u16, message: &[u8]) -> bool {
-    let for_us = message.windows(4).any(|four| four == b":112");
+fn fits(wanted: &str, status: u16) -> bool {
     match wanted {
         "understood" => status != 400,
-        "406" | "415" | "488" => wanted == status.to_string() || (status == 404 && !for_us),
+        "406" | "415" | "488" => wanted == status.to_string() || status == 404,
         _ => wanted == status.to_string(),
     }
 }
 
-#[test]
-fn torture_messages_get_their_answer_and_calls_go_on() {
-    let service = Service::start(10, 1, "");
-    let host = service.host(2);
-    let messages = rfc4475::messages();
-    assert!(messages.len() > 40, "{} messages", messages.len());
+/// What is wrong with the answers to a message, if anything.
+fn complaint(message: &Torture, wanted: &str, answers: &[u16]) -> Option<String> {
+    let last = answers.iter().copied().rfind(|status| *status >= 200);
+    let good = match wanted {
+        "drop" => last.is_none(),
+        _ => wanted.split('|').any(|one| last.is_some_and(|status| fits(one, status))),
+    };
+    (!good).then(|| format!("{} (§{}): {wanted} wanted, {answers:?}", message.name, message.section))
+}
+
+/// All messages of an RFC from a trunk's address, one datagram each.
+fn over_udp(rfc: &str, host: &str, service: &str) {
+    let messages = torture::messages(rfc);
     let mut wanted: BTreeSet<u16> = messages.iter().flat_map(|message| ports(&message.bytes)).collect();
     wanted.insert(5060);
     let open = |port: u16| {
-        let socket = UdpSocket::bind((host.as_str(), port)).ok()?;
+        let socket = UdpSocket::bind(format!("{host}:{port}")).ok()?;
         socket.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
         Some(socket)
     };
     let mut trunk = Trunk { sockets: wanted.into_iter().filter_map(open).collect(), seen: BTreeSet::new() };
-    let sender = UdpSocket::bind((host.as_str(), 5099)).unwrap();
-    sender.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+    let sender = open(5099).unwrap();
     trunk.sockets.push(sender.try_clone().unwrap());
+    let mut caller = Raw::udp(&format!("{host}:5098"), service);
     let mut wrong = Vec::new();
-    for (n, message) in messages.iter().enumerate() {
-        sender.send_to(&message.bytes, service.address()).unwrap();
-        let options = format!(
-            "OPTIONS sip:{0} SIP/2.0\r\nVia: SIP/2.0/UDP {host}:5099;branch=z9hG4bKopt{n}\r\nFrom: <sip:t@{host}>;tag=o\r\n\
-             To: <sip:{0}>\r\nCall-ID: opt-{n}\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
-            service.host(1)
-        );
-        sender.send_to(options.as_bytes(), service.address()).unwrap();
+    for message in &messages {
+        trunk.forget(&message.bytes);
+        sender.send_to(&message.bytes, service).unwrap();
+        let call = format!("opt-{}", message.name);
+        // What it gets comes before the answer to what is asked next.
+        let options = caller.options(&call).replace(":5098", ":5099");
+        sender.send_to(options.as_bytes(), service).unwrap();
         let mut answers: Vec<u16> = Vec::new();
         until(&format!("OPTIONS is answered after {}", message.name), || {
             let mut alive = None;
             for news in trunk.news() {
-                if String::from_utf8_lossy(&news).contains(&format!("opt-{n}\r\n")) {
+                if field(&news, "Call-ID", "i").as_ref() == Some(&call) {
                     assert_eq!(status(&news), Some(200));
                     alive = Some(());
                 } else {
@@ -99,66 +111,129 @@ fn torture_messages_get_their_answer_and_calls_go_on() {
             }
             alive
         });
-        let last = answers.iter().copied().rfind(|status| *status >= 200);
-        let good = match (message.answer.as_str(), last) {
-            ("drop", answer) => answer.is_none(),
-            (wanted, answer) => {
-                wanted.split('|').any(|one| answer.is_some_and(|status| fits(one, status, &message.bytes)))
-            }
-        };
-        if !good {
-            wrong.push(format!("{} (§{}): {} wanted, {answers:?}", message.name, message.section, message.answer));
-        }
-        if n % 10 == 0 {
-            Caller::calls(&service, u16::try_from(n).unwrap(), 700, Manner::CancelsAfter(50)).ends();
-        }
+        wrong.extend(complaint(message, &message.answer, &answers));
+        caller.calls();
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A connection from an address that is no trunk's.
-fn connect(service: &Service) -> TcpStream {
-    use socket2::{Domain, Socket, Type};
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    let at = |address: String| address.parse::<std::net::SocketAddr>().unwrap().into();
-    socket.bind(&at(format!("{}:0", service.host(9)))).unwrap();
-    socket.connect(&at(service.address())).unwrap();
-    let stream = TcpStream::from(socket);
-    stream.set_read_timeout(Some(super::process::PATIENCE)).unwrap();
-    stream
+/// One message over a connection of its own, whole or in pieces, and OPTIONS behind it; the answers, and what became of the
+/// connection.
+fn over_one_connection(message: &Torture, host: &str, service: &str, piece: usize) -> (Vec<u16>, &'static str) {
+    let mut peer = Raw::tcp(&format!("{host}:0"), service);
+    message.bytes.chunks(piece).for_each(|piece| peer.send(piece));
+    let call = format!("opt-{}-{piece}", message.name);
+    let mut answers = Vec::new();
+    // One that waits cannot be told from a slow one but by its end.
+    let waits = message.stream.ends_with("waits");
+    if message.stream == "waits" {
+        // More would be taken for the rest of it.
+        peer.finish();
+    } else {
+        let options = peer.options(&call);
+        peer.send(options.as_bytes());
+    }
+    while let Some(answer) = peer.next() {
+        if field(&answer, "Call-ID", "i").as_ref() == Some(&call) {
+            assert_eq!(status(&answer), Some(200), "after {}", message.name);
+            return (answers, "goes on");
+        }
+        answers.extend(status(&answer));
+        // Over a stream a refused INVITE is done with when its ACK has come.
+        if status(&answer).is_some_and(|status| status >= 300) {
+            peer.send(ack(&message.bytes, &answer).as_bytes());
+        }
+        if waits {
+            peer.finish();
+        }
+    }
+    (answers, if waits { "waits" } else { "closes" })
+}
+
+/// The ACK for a refused INVITE (RFC 3261 §17.1.1.3); nothing for other requests.
+fn ack(message: &[u8], answer: &[u8]) -> String {
+    let Some((uri, _)) =
+        std::str::from_utf8(message).ok().and_then(|text| text.strip_prefix("INVITE ")?.split_once(' '))
+    else {
+        return String::new();
+    };
+    let line = |name, short| field(answer, name, short).unwrap_or_default();
+    let number = line("CSeq", "CSeq").split(' ').next().unwrap_or_default().to_owned();
+    format!(
+        "ACK {uri} SIP/2.0\r\nVia: {}\r\nFrom: {}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {number} ACK\r\nContent-Length: 0\r\n\r\n",
+        // As it was sent: without what the service has added.
+        line("Via", "v").split(";received=").next().unwrap_or_default(),
+        line("From", "f"),
+        line("To", "t"),
+        line("Call-ID", "i")
+    )
+}
+
+/// All messages of an RFC from a trunk's address, each over a connection of its own and once more in pieces.
+fn over_tcp(rfc: &str, host: &str, service: &str) {
+    let mut standing = Raw::tcp(&format!("{host}:0"), service);
+    let mut wrong = Vec::new();
+    for message in &torture::messages(rfc) {
+        let (wanted, fate) = ["closes", "waits"]
+            .into_iter()
+            .find_map(|fate| Some((message.stream.strip_suffix(fate)?.trim_end(), fate)))
+            .unwrap_or((&message.stream, "goes on"));
+        let wanted = if wanted.is_empty() { "drop" } else { wanted };
+        for piece in [usize::MAX, 97] {
+            let (answers, found) = over_one_connection(message, host, service, piece);
+            wrong.extend(complaint(message, wanted, &answers));
+            if found != fate {
+                wrong.push(format!("{} (§{}): the connection {found}, not {fate}", message.name, message.section));
+            }
+        }
+        standing.calls();
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A trunk at the IPv6 loopback address.
+const SIX: &str = "[[trunk]]\nname = \"six\"\npeers = [\"::1/128\"]";
+
+fn connections_are_forgotten(service: &Service) {
+    until("the connections are forgotten", || (service.metric("siaga_sip_connections") == 0.0).then_some(()));
+}
+
+// The branches are the same every time: a service that has seen a message takes it for a retransmission.
+
+#[test]
+fn rfc4475_over_udp() {
+    let service = Service::start(10, 1, QUEUE);
+    over_udp("rfc4475", &service.host(2), &service.address());
 }
 
 #[test]
-fn torture_messages_over_tcp_hold_up_nobody_else() {
+fn rfc4475_over_tcp() {
+    let service = Service::start_over(90, 1, QUEUE, &["udp", "tcp"], "", "");
+    over_tcp("rfc4475", &service.host(2), &service.address());
+    connections_are_forgotten(&service);
+}
+
+#[test]
+fn rfc5118_over_udp_and_ipv6() {
+    let service = Service::start_over(91, 1, QUEUE, &["udp", "udp6"], "", SIX);
+    over_udp("rfc5118", "[::1]", &service.address_v6());
+}
+
+#[test]
+fn rfc5118_over_tcp_and_ipv6() {
+    let service = Service::start_over(92, 1, QUEUE, &["udp", "tcp6"], "", SIX);
+    over_tcp("rfc5118", "[::1]", &service.address_v6());
+    connections_are_forgotten(&service);
+}
+
+#[test]
+fn torture_messages_of_strangers_over_tcp_hold_up_no_operator() {
     let service = Service::start_over(45, 1, "wrap_up_seconds = 0", &["udp", "tcp"], "", "");
     let mut phone = Baresip::start_over(&service, 1, 440, ";transport=tcp");
-    let mut standing = connect(&service);
-    for (n, message) in rfc4475::messages().iter().enumerate() {
-        let mut stream = connect(&service);
-        stream.write_all(&message.bytes).unwrap();
-        // In pieces too, and with what can follow it.
-        let mut second = connect(&service);
-        second.set_nodelay(true).unwrap();
-        for piece in message.bytes.chunks(97) {
-            // Who is cut off in the middle has been told enough.
-            if second.write_all(piece).is_err() {
-                break;
-            }
-        }
-        let options = format!(
-            "OPTIONS sip:{0} SIP/2.0\r\nVia: SIP/2.0/TCP {1};branch=z9hG4bKtcp{n}\r\nFrom: <sip:t@{1}>;tag=o\r\n\
-             To: <sip:{0}>\r\nCall-ID: tcp-{n}\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
-            service.host(1),
-            service.host(9)
-        );
-        standing.write_all(options.as_bytes()).unwrap();
-        let (mut answer, mut byte) = (Vec::new(), [0]);
-        while !answer.ends_with(b"\r\n\r\n") {
-            standing.read_exact(&mut byte).unwrap();
-            answer.push(byte[0]);
-        }
-        assert_eq!(status(&answer), Some(200), "after {}", message.name);
-        if n % 10 == 0 {
+    for (n, message) in torture::messages("rfc4475").iter().enumerate() {
+        // Nobody waits for what a stranger is answered.
+        Raw::tcp(&format!("{}:0", service.host(9)), &service.address()).send(&message.bytes);
+        if n % 12 == 0 {
             let caller = Caller::calls_over(&service, u16::try_from(n).unwrap(), 700, Manner::HangsUpAfter(300), "t1");
             phone.rings_for(&caller.number);
             phone.answers();
@@ -167,7 +242,6 @@ fn torture_messages_over_tcp_hold_up_nobody_else() {
             service.wait_for_state("op1", "ready");
         }
     }
-    drop(standing);
     until("the strangers' connections are forgotten", || {
         (service.metric("siaga_sip_connections") <= 2.0).then_some(())
     });

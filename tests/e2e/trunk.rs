@@ -35,7 +35,24 @@ impl Caller {
 
     /// Calls 112 over a transport in SIPp's words: `u1` UDP, `t1` TCP.
     pub(crate) fn calls_over(service: &Service, n: u16, hertz: u32, manner: Manner, transport: &str) -> Self {
-        let (number, host) = (format!("08120000{n:04}"), service.host(2));
+        Self::calls_from(service, &service.host(2), &service.address(), n, hertz, manner, transport)
+    }
+
+    /// Calls 112 through a proxy, over UDP, from an address that the service does not know.
+    pub(crate) fn calls_through(service: &Service, proxy: &str, n: u16, hertz: u32, manner: Manner) -> Self {
+        Self::calls_from(service, &service.host(8), proxy, n, hertz, manner, "u1")
+    }
+
+    fn calls_from(
+        service: &Service,
+        host: &str,
+        towards: &str,
+        n: u16,
+        hertz: u32,
+        manner: Manner,
+        transport: &str,
+    ) -> Self {
+        let number = format!("08120000{n:04}");
         let (port, voice_port) = (15_000 + n, 25_000 + 2 * n);
         let (scenario, millis) = match manner {
             Manner::HangsUpAfter(millis) => ("caller_hangs_up.xml", millis),
@@ -45,10 +62,10 @@ impl Caller {
         };
         let voice = Voice::start(&format!("{host}:{voice_port}"), hertz);
         let mut command = Command::new("sipp");
-        command.arg(service.address()).args(["-s", "112", "-m", "1", "-nostdin", "-timeout", "60", "-timeout_error"]);
+        command.arg(towards).args(["-s", "112", "-m", "1", "-nostdin", "-timeout", "60", "-timeout_error"]);
         command.args(["-t", transport]);
         command.arg("-sf").arg(format!("{}/tests/sipp/{scenario}", env!("CARGO_MANIFEST_DIR")));
-        command.args(["-i", &host, "-p", &port.to_string(), "-d", &millis.to_string()]);
+        command.args(["-i", host, "-p", &port.to_string(), "-d", &millis.to_string()]);
         command.args(["-key", "number", &number, "-key", "voice_port", &voice_port.to_string()]);
         command.current_dir(service.path());
         let sipp = Running::start(&format!("sipp-{n}"), service.path(), &mut command);

@@ -255,3 +255,19 @@ fn a_request_too_long_for_a_datagram_goes_over_tcp_where_the_trunk_takes_it() {
         caller.cancels(&mut world);
     }
 }
+
+#[test]
+fn a_message_over_a_stream_that_does_not_tell_its_length_is_refused() {
+    let mut world = World::new(with_streams(), &[]);
+    let flow = connect(&mut world, TRUNK, Transport::Tcp, 7);
+    let invite = format!(
+        "INVITE sip:112@{SERVER} SIP/2.0\r\nVia: SIP/2.0/TCP {TRUNK};branch=z9hG4bKold\r\nFrom: <sip:0812@{TRUNK}>;tag=c\r\n\
+         To: <sip:112@{SERVER}>\r\nCall-ID: old\r\nCSeq: 1 INVITE\r\nContact: <sip:0812@{TRUNK}>\r\n\r\n"
+    );
+    world.receive(TRUNK, &invite);
+    assert_eq!(way(&world, "SIP/2.0 400 no Content-Length"), flow);
+    assert_eq!(world.count(|kind| matches!(kind, FactKind::Received { .. })), 0);
+    // A response without it says nothing either.
+    world.receive(TRUNK, &invite.replace(&format!("INVITE sip:112@{SERVER} SIP/2.0"), "SIP/2.0 200 OK"));
+    world.assert_empty_in_the_end();
+}

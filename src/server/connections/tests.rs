@@ -126,14 +126,38 @@ async fn a_ping_is_answered_with_a_pong() {
 
 #[tokio::test]
 async fn a_stream_that_cannot_be_followed_is_closed() {
-    let oversize = format!("OPTIONS sip:a@b SIP/2.0\r\nContent-Length: {}\r\n\r\n", 1 << 20);
-    for text in ["\x16\x03\x01\x02", "OPTIONS sip:a@b SIP/2.0\r\nTo: x\r\n\r\n", oversize.as_str()] {
+    let mut bench = Bench::new(Caps::default(), patient());
+    let mut peer = bench.peer().await;
+    peer.write_all(b"\x16\x03\x01\x02").await.unwrap();
+    assert!(bench.until_closed(&mut peer).await.is_empty());
+    assert!(matches!(bench.came().await, Came::Lost(_)));
+    assert_eq!(bench.table.len(), 0);
+    assert!(bench.table.peers.is_empty() && bench.table.sources.is_empty());
+}
+
+#[tokio::test]
+async fn a_message_before_what_cannot_be_followed_gets_its_answer() {
+    let mut bench = Bench::new(Caps::default(), patient());
+    let mut peer = bench.peer().await;
+    peer.write_all(format!("{OPTIONS}/90000\r\n").as_bytes()).await.unwrap();
+    let (flow, _) = bench.message().await;
+    assert!(bench.table.send(&transmit(flow, "SIP/2.0 200 OK\r\n\r\n")));
+    assert_eq!(bench.until_closed(&mut peer).await, b"SIP/2.0 200 OK\r\n\r\n");
+}
+
+#[tokio::test]
+async fn a_message_without_an_end_is_answered_before_its_stream_is_closed() {
+    let endless = ["To: x", "Content-Length: -1", "Content-Length: 1048576", "Content-Length: 1\r\nContent-Length: 2"];
+    for lines in endless {
         let mut bench = Bench::new(Caps::default(), patient());
         let (mut peer, flow) = bench.known_peer().await;
-        peer.write_all(text.as_bytes()).await.unwrap();
-        assert_eq!(bench.came().await, Came::Lost(flow), "{text:?}");
-        assert_eq!((bench.until_closed(&mut peer).await.len(), bench.table.len()), (0, 0));
-        assert!(bench.table.peers.is_empty() && bench.table.sources.is_empty());
+        let header = format!("OPTIONS sip:a@b SIP/2.0\r\n{lines}\r\n\r\n");
+        // What follows can be anything.
+        peer.write_all(format!("{header}{OPTIONS}").as_bytes()).await.unwrap();
+        let (came_by, bytes) = bench.message().await;
+        assert_eq!((came_by, bytes.as_ref()), (flow, header.as_bytes()), "{lines}");
+        assert!(bench.table.send(&transmit(flow, "SIP/2.0 400 Bad\r\n\r\n")));
+        assert_eq!(bench.until_closed(&mut peer).await, b"SIP/2.0 400 Bad\r\n\r\n", "{lines}");
     }
 }
 

@@ -69,6 +69,31 @@ fn ip_literals_are_addresses_and_maddr_goes_first() {
     assert_eq!(address("sip:a@example.com"), None);
 }
 
+/// RFC 5118 §4.10.
+#[test]
+fn a_third_colon_is_stepped_over_before_an_ipv4_address_and_nowhere_else() {
+    let host = |text: &'static str| match Uri::parse(text.as_bytes()) {
+        Ok(Uri::Sip(uri)) => Ok(uri.host),
+        Ok(other) => panic!("{other:?}"),
+        Err(error) => Err(error),
+    };
+    let is = |text: &str| Ok(Host::Ip(text.parse().unwrap()));
+    assert_eq!(host("sip:a@[2001:db8:::192.0.2.1]:5070"), is("2001:db8::192.0.2.1"));
+    assert_eq!(host("sip:[:::192.0.2.1]"), is("::192.0.2.1"));
+    for text in [
+        "2001:db8:::1",
+        "2001:db8::::192.0.2.1",
+        "1::2:::192.0.2.1",
+        "2001:db8:::192.0.2",
+        ":::",
+        "1:2:3:4:5:6:7:::192.0.2.1",
+    ] {
+        let uri = format!("sip:[{text}]");
+        assert_eq!(Uri::parse(uri.as_bytes()), Err(UriError::Host), "{text}");
+    }
+    assert!(equivalent(b"sip:a@[2001:db8:::192.0.2.1]", b"sip:a@[2001:db8::c000:201]"));
+}
+
 /// RFC 3261 §19.1.4, its own examples.
 #[test]
 fn equality_follows_the_examples_of_the_rfc() {

@@ -1,8 +1,8 @@
-//! Reads tests/data/rfc4475 (its README.md says how the messages are written down).
+//! Reads tests/data/rfc4475 and tests/data/rfc5118 (the README.md of the first says how the messages are written down).
 
 use std::path::Path;
 
-/// One message of RFC 4475 and what is expected of it.
+/// One message and what is expected of it.
 pub(crate) struct Torture {
     pub(crate) name: String,
     pub(crate) section: String,
@@ -10,19 +10,23 @@ pub(crate) struct Torture {
     pub(crate) parse: String,
     /// Statuses, `understood`, `drop`; alternatives behind `|`.
     pub(crate) answer: String,
+    /// The same over TCP, and what becomes of the connection.
+    pub(crate) stream: String,
     pub(crate) bytes: Vec<u8>,
 }
 
-/// All messages, in the order of the RFC.
-pub(crate) fn messages() -> Vec<Torture> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/rfc4475");
+/// All messages of an RFC (`rfc4475`), in its order.
+pub(crate) fn messages(rfc: &str) -> Vec<Torture> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(rfc);
     let mut index = csv::Reader::from_path(folder.join("index.csv")).unwrap();
     index
         .deserialize()
         .map(|row| {
-            let (file, section, parse, answer, _what): (String, String, String, String, String) = row.unwrap();
+            let (file, section, parse, answer, stream, _what): (String, String, String, String, String, String) =
+                row.unwrap();
+            let stream = if stream.is_empty() { answer.clone() } else { stream };
             let bytes = decode(&std::fs::read_to_string(folder.join(&file)).unwrap());
-            Torture { name: file.trim_end_matches(".txt").to_owned(), section, parse, answer, bytes }
+            Torture { name: file.trim_end_matches(".txt").to_owned(), section, parse, answer, stream, bytes }
         })
         .collect()
 }
