@@ -2,6 +2,7 @@
 
 pub mod dialog;
 pub mod digest;
+pub mod event;
 pub mod flow;
 pub mod framing;
 pub mod guard;

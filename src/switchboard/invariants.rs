@@ -93,13 +93,17 @@ impl Switchboard {
             return Err(format!("an INVITE belongs to {who:?}, who is gone"));
         }
         self.verify_trunks(alive)?;
+        self.verify_watches()?;
+        self.verify_texts()?;
         let refreshes = self.clients.values().filter_map(|purpose| match purpose {
             super::Purpose::Refresh(who) => Some(who),
             super::Purpose::Offer(_)
             | super::Purpose::TrunkPing(_)
             | super::Purpose::TrunkRegister(_)
             | super::Purpose::Farewell
-            | super::Purpose::PhonePing(_) => None,
+            | super::Purpose::PhonePing(_)
+            | super::Purpose::Notify(_)
+            | super::Purpose::Text(_) => None,
         });
         if let Some(who) = refreshes.into_iter().find(|who| !alive(who)) {
             return Err(format!("a refresh belongs to {who:?}, who is gone"));

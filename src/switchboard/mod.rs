@@ -15,6 +15,7 @@ mod input;
 mod invariants;
 mod keep_alive;
 mod leg;
+mod notify;
 mod offer;
 mod output;
 mod phone;
@@ -26,9 +27,12 @@ mod reliable;
 mod route;
 mod settings;
 mod sound;
+mod subscription;
 mod targets;
+mod texts;
 mod timers;
 mod trunk;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -69,6 +73,10 @@ enum Purpose {
     /// A BYE to a trunk that may want our password for it.
     Farewell,
     PhonePing(OperatorId),
+    /// A NOTIFY of a subscription.
+    Notify(subscription::WatchId),
+    /// A MESSAGE that is passed on.
+    Text(texts::TextId),
 }
 
 /// The From tag, Call-ID and `CSeq` that tell a forked copy of an INVITE (RFC 3261 §8.2.2.2).
@@ -106,6 +114,8 @@ pub struct Switchboard {
     closing: BTreeMap<u32, (AnchorId, Who)>,
     alarms: Deadlines<Alarm>,
     pings: keep_alive::Pings,
+    subscriptions: subscription::Subscriptions,
+    texts: texts::Texts,
     /// Beside `settings.trunks`, in the same order.
     trunks: Vec<trunk::TrunkState>,
     /// Requests to trunks that may be answered with a challenge.
@@ -158,6 +168,8 @@ impl Switchboard {
             closing: BTreeMap::new(),
             alarms: Deadlines::default(),
             pings: keep_alive::Pings::default(),
+            subscriptions: subscription::Subscriptions::default(),
+            texts: texts::Texts::default(),
             trunks: Vec::new(),
             asked: BTreeMap::new(),
             run,
@@ -222,17 +234,20 @@ impl Switchboard {
             waiting,
             operators,
             transactions: self.transactions.len(),
+            subscriptions: self.subscriptions.len(),
             anchors: self.ports.lent(),
         }
     }
 
-    /// True when no call, transaction or binding is left.
+    /// True when no call, transaction, binding or subscription is left.
     pub fn is_idle(&self) -> bool {
         self.calls.is_empty()
             && self.phones.is_empty()
             && self.transactions.is_empty()
             && self.registrar.is_empty()
             && self.streams.is_empty()
+            && self.subscriptions.is_empty()
+            && self.texts.is_empty()
     }
 
     /// Takes new settings. What is under way goes on under the terms that it began with.
@@ -258,6 +273,7 @@ impl Switchboard {
             self.announce(now, call);
         }
         for change in self.acd.take_changes() {
+            self.tell_watchers(now, &change.operator);
             if let Some(call) = change.wrapped_up {
                 self.late_fact(now, call, FactKind::WrappedUp { operator: change.operator.clone() });
             }
@@ -274,15 +290,16 @@ impl Switchboard {
         if self.draining && !self.drained && self.calls.is_empty() && self.phones.is_empty() && self.has_said_goodbye()
         {
             self.drained = true;
+            self.leave_watches(now);
             self.service_fact(now, FactKind::Stopped);
             self.others.push(Output::Drained);
         }
     }
 
-    /// Nobody waits for a BYE or a refusal that may have been lost; keep-alives do not count.
+    /// Nobody waits for a BYE or a refusal that may have been lost; keep-alives, NOTIFYs and texts do not count.
     fn has_said_goodbye(&self) -> bool {
         self.transactions.is_settled(|client| match self.clients.get(&client) {
-            Some(Purpose::TrunkPing(_) | Purpose::PhonePing(_)) => true,
+            Some(Purpose::TrunkPing(_) | Purpose::PhonePing(_) | Purpose::Notify(_) | Purpose::Text(_)) => true,
             Some(Purpose::Offer(_) | Purpose::Refresh(_) | Purpose::TrunkRegister(_) | Purpose::Farewell) | None => {
                 false
             }

@@ -8,6 +8,7 @@ use crate::ids::{CallId, OperatorId};
 use crate::sip::transaction::Event;
 
 use super::leg::{OfferState, Who};
+use super::subscription::WatchId;
 use super::{Purpose, Switchboard};
 
 /// Round-trip estimate, and longest interval of repeats (RFC 3261 §17.1.1.1, §17.1.2.1).
@@ -39,6 +40,8 @@ pub(super) enum Alarm {
     /// A registration with a telco is due.
     RegisterTrunk(usize),
     PingPhone(OperatorId),
+    /// A subscription may tell again, or expires.
+    Watch(WatchId),
 }
 
 impl Switchboard {
@@ -75,6 +78,7 @@ impl Switchboard {
             Alarm::PingTrunk(index) => self.ping_trunk(now, index),
             Alarm::RegisterTrunk(index) => self.register_at_trunk(now, index, false),
             Alarm::PingPhone(operator) => self.ping_phone(now, operator),
+            Alarm::Watch(id) => self.watch_due(now, id),
         }
     }
 
@@ -124,6 +128,8 @@ impl Switchboard {
             Purpose::TrunkPing(index) => self.trunk_silent(now, index),
             Purpose::TrunkRegister(index) => self.not_registered(now, index, None),
             Purpose::PhonePing(operator) => self.phone_pinged(now, &operator, false),
+            Purpose::Notify(watch) => self.notify_failed(watch),
+            Purpose::Text(text) => self.text_answered(now, text, client, None),
         }
     }
 

@@ -310,6 +310,8 @@ impl Switchboard {
             | Purpose::Refresh(_)
             | Purpose::TrunkPing(_)
             | Purpose::PhonePing(_)
+            | Purpose::Notify(_)
+            | Purpose::Text(_)
             | Purpose::Farewell => {}
         }
         true
@@ -327,6 +329,8 @@ impl Switchboard {
             | Purpose::TrunkPing(_)
             | Purpose::TrunkRegister(_)
             | Purpose::PhonePing(_)
+            | Purpose::Notify(_)
+            | Purpose::Text(_)
             | Purpose::Farewell => false,
         }
     }

@@ -23,4 +23,5 @@ mod telco;
 mod text;
 mod told;
 mod trunks;
+mod watch;
 mod world;

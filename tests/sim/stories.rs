@@ -1,9 +1,12 @@
 //! One story each: what a caller, a queue and operators live through, told in SIP.
 
+mod events;
 mod hold;
 mod refresh;
 mod reliable;
+mod texts;
 mod update;
+mod watchers;
 
 use std::time::Duration;
 
