@@ -127,8 +127,8 @@ impl Switchboard {
                     }
                 }
             }
-            Method::Bye | Method::Prack | Method::Update => self.refuse(flow, message, 481, &[]),
-            Method::Ack | Method::Cancel | Method::Info | Method::Notify | Method::Refer | Method::Publish => {
+            Method::Bye | Method::Prack | Method::Update | Method::Info => self.refuse(flow, message, 481, &[]),
+            Method::Ack | Method::Cancel | Method::Notify | Method::Refer | Method::Publish => {
                 self.refuse(flow, message, 405, &[(Name::Allow, ALLOW)])
             }
             Method::Other => self.refuse(flow, message, 501, &[(Name::Allow, ALLOW)]),

@@ -250,6 +250,12 @@ impl Switchboard {
             && self.texts.is_empty()
     }
 
+    /// Nobody waits any more for the answer to a request of ours.
+    fn forget(&mut self, client: ClientId) {
+        self.clients.remove(&client);
+        self.transactions.forget(client);
+    }
+
     /// Takes new settings. What is under way goes on under the terms that it began with.
     fn configure(&mut self, now: Now, settings: Settings) {
         self.acd.configure(now, settings.acd.clone());

@@ -203,8 +203,7 @@ impl Switchboard {
         }
         let Some(text) = self.texts.all.remove(&id) else { return };
         for client in text.asked {
-            self.clients.remove(&client);
-            self.transactions.forget(client);
+            self.forget(client);
         }
         let Some(asker) = text.asker else { return };
         let answer = text.best.unwrap_or(Answer { status: 480, headers: Vec::new() });
@@ -319,7 +318,7 @@ impl Switchboard {
 impl Answer {
     /// What goes back of a phone's response. A redirection or a challenge is nothing that the sender could follow.
     fn of(message: &Message<'_>, status: u16) -> Self {
-        let status = if matches!(status, 300..400 | 401 | 407) { 480 } else { status };
+        let status = if matches!(status, 300..=399 | 401 | 407) { 480 } else { status };
         let told = [Name::Accept, Name::RetryAfter, Name::Unsupported];
         let header = |name| Some((name, Bytes::copy_from_slice(message.first(name)?)));
         let headers = if status < 300 { Vec::new() } else { told.into_iter().filter_map(header).collect() };

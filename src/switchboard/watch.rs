@@ -155,8 +155,7 @@ impl Switchboard {
         for id in self.subscriptions.ids() {
             let asked = self.subscriptions.get_mut(id).and_then(|subscription| subscription.asked.take());
             if let Some(client) = asked {
-                self.clients.remove(&client);
-                self.transactions.forget(client);
+                self.forget(client);
             }
             self.end_watch(now, id, Ended::Probation { retry_after: BACK_AFTER_RESTART_SECONDS });
         }
@@ -169,8 +168,7 @@ impl Switchboard {
             self.alarms.remove(at, Alarm::Watch(id));
         }
         if let Some(client) = gone.asked {
-            self.clients.remove(&client);
-            self.transactions.forget(client);
+            self.forget(client);
         }
     }
 

@@ -168,7 +168,7 @@ impl Phone {
                     io.voices.remove(&self.rtp(leg.id));
                 }
                 self.dialled = None;
-                self.colleagues = Colleagues { read: self.colleagues.read, ..Colleagues::default() };
+                self.colleagues.forget_all();
                 if io.chance(95) {
                     let back = io.between(1_000, 60_000);
                     io.wake(back, Alarm::PowerBack);

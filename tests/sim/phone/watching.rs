@@ -38,7 +38,12 @@ pub(super) struct Colleagues {
 }
 
 impl Colleagues {
-    /// Somebody has heard nothing of one of these.
+    /// Its power is gone.
+    pub(super) fn forget_all(&mut self) {
+        *self = Self { read: self.read, ..Self::default() };
+    }
+
+    /// Nobody has heard one of these.
     pub(super) fn give_up(&mut self, id: RepeatId) {
         self.watches.retain(|watch| watch.asked != Some(id));
         self.letter.take_if(|letter| letter.asked == id);

@@ -57,10 +57,6 @@ pub(super) fn presence(notify: &str) -> (String, String) {
     (text("basic").to_owned(), text("note").to_owned())
 }
 
-fn states(notify: &str) -> Vec<String> {
-    dialogs(notify).2.into_iter().map(|(_, state, _)| state).collect()
-}
-
 #[test]
 fn a_lamp_follows_a_call_and_names_no_caller_to_a_colleague() {
     let mut world = floor();
@@ -285,6 +281,7 @@ fn options_tells_what_is_taken_and_all_else_is_refused() {
         "BYE",
         "PRACK",
         "UPDATE",
+        "INFO",
         "NOTIFY",
         "REFER",
         "PUBLISH",
