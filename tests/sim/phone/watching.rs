@@ -161,7 +161,7 @@ impl Phone {
         watch.heard = heard.cseq;
         assert_eq!(heard.field("Event"), Some(watch.event), "{}", heard.text);
         if watch.event == "dialog" {
-            let version = between(heard.text, "version=\"", "\"").parse().unwrap();
+            let version = between(heard.text, ":dialog-info\" version=\"", "\"").parse().unwrap();
             let follows = watch.version.is_some_and(|last| version == last + 1);
             let full = between(heard.text, "state=\"", "\"") == "full";
             assert!(full || follows, "{} after {:?}: {}", version, watch.version, heard.text);

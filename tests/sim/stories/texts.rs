@@ -235,7 +235,7 @@ fn in_a_call_each_side_may_write_to_the_other() {
     assert_eq!(body(&message), text);
     world.receive(TRUNK, &response(&message, TRUNK, "405 Method Not Allowed", ""));
     world.take(BUDI, "SIP/2.0 405");
-    caller.hangs_up(&mut world);
+    caller.hangs_up_as(&mut world, 4);
     world.sent.clear();
     world.assert_empty_in_the_end();
 }
