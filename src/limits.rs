@@ -18,6 +18,14 @@ pub const ROSTER_ENTRIES_MAX: usize = 1_000_000;
 pub const BINDINGS_PER_AOR_MAX: usize = 8;
 /// Bytes of one Contact value that a REGISTER binds. Longer: 400.
 pub const CONTACT_BYTES_MAX: usize = 1_024;
+/// Subscriptions of all operators' phones. Full: SUBSCRIBE gets 503 with Retry-After.
+pub const SUBSCRIPTIONS_MAX: usize = 65_536;
+/// Subscriptions of one operator's phones: some hundred lamps each. Full: SUBSCRIBE gets 503 with Retry-After.
+pub const SUBSCRIPTIONS_PER_OPERATOR_MAX: usize = 1_024;
+/// Texts (MESSAGE) on their way. Full: 503 with Retry-After; the console is told who has got none.
+pub const TEXTS_MAX: usize = 10_000;
+/// Bytes of one text. Longer: 413.
+pub const TEXT_BYTES_MAX: usize = 8_192;
 /// Transactions alive, client and server together. Full: new requests get 503 statelessly.
 pub const TRANSACTIONS_MAX: usize = 400_000;
 /// Nonces whose use counts are remembered. Full: the oldest is forgotten and answers as stale.
@@ -94,6 +102,10 @@ pub const CONSOLE_REQUESTS_MAX: usize = 256;
 const _: () = assert!(CALLS_MAX * 2 <= RTP_PORTS_MAX);
 const _: () = assert!(CALLS_MAX * 8 <= TRANSACTIONS_MAX);
 const _: () = assert!(TRANSACTIONS_SOFT_MAX + CALLS_MAX * 4 <= TRANSACTIONS_MAX);
+const _: () = assert!(SUBSCRIPTIONS_MAX + TEXTS_MAX * BINDINGS_PER_AOR_MAX < TRANSACTIONS_SOFT_MAX);
+const _: () = assert!(SUBSCRIPTIONS_PER_OPERATOR_MAX < SUBSCRIPTIONS_MAX);
+const _: () = assert!(TEXT_BYTES_MAX < MESSAGE_BYTES_MAX);
+const _: () = assert!(OPERATORS_MAX <= TEXTS_MAX);
 const _: () = assert!(OPERATORS_MAX <= CALLS_MAX);
 const _: () = assert!(CALLS_SOFT_MAX < CALLS_MAX);
 const _: () = assert!(OPERATORS_MAX + CONNECTIONS_RESERVED < CONNECTIONS_MAX);

@@ -29,6 +29,7 @@ fn every_file_that_a_document_names_is_there() {
         "docs/rfc.md",
         "docs/records.md",
         "docs/console.md",
+        "docs/events.md",
         "docs/benchmarks.md",
         "docs/guard.md",
         "docs/interop.md",

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use serde::Deserialize;
 
 use crate::config::Config;
 use crate::ids::OperatorId;
@@ -15,6 +16,12 @@ use super::Named;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes of an answer that are read.
 const ANSWER_MAX: u64 = 16 << 20;
+
+#[derive(Debug, Deserialize)]
+struct Messages {
+    sent: Vec<OperatorId>,
+    unsent: Vec<OperatorId>,
+}
 
 /// Changes one operator's state.
 pub(super) fn change(named: &Named, change: &str, reason: Option<&str>) -> anyhow::Result<()> {
@@ -30,6 +37,25 @@ pub(super) fn change(named: &Named, change: &str, reason: Option<&str>) -> anyho
         (404, _) => anyhow::bail!("no operator is named {operator}"),
         (status, answer) => anyhow::bail!("the service answers {status}: {}", answer.trim()),
     }
+}
+
+/// Sends a text to one operator, or to all.
+pub(super) fn message(config: &Config, operator: Option<&str>, text: &str) -> anyhow::Result<()> {
+    let operator = operator.map(OperatorId::parse).transpose()?;
+    let body = serde_json::json!({ "to": operator, "text": text }).to_string();
+    let Messages { sent, unsent } = match ask(config, "POST", "/v1/messages", &body)? {
+        (200, answer) => serde_json::from_str(&answer)?,
+        (404, _) => anyhow::bail!("no operator has that name"),
+        (status, answer) => anyhow::bail!("the service answers {status}: {}", answer.trim()),
+    };
+    for operator in &sent {
+        println!("{operator}: sent");
+    }
+    for operator in &unsent {
+        println!("{operator}: not sent, no phone can take it now");
+    }
+    anyhow::ensure!(!sent.is_empty(), "nobody has got the message");
+    Ok(())
 }
 
 /// One request; status and body of its answer.

@@ -84,6 +84,20 @@ enum OperatorCommand {
     },
     /// Ends a break, or the work after a call.
     Resume(Named),
+    /// Sends a text to an operator's phones, or to everybody's. Who has no phone registered now never gets it.
+    #[command(allow_missing_positional = true)]
+    Message {
+        /// The operator's name.
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        operator: Option<String>,
+        /// At most 700 bytes.
+        text: String,
+        /// To all operators whose phones are registered.
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        file: ConfigFile,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -136,6 +150,9 @@ fn on_operator(command: OperatorCommand) -> anyhow::Result<()> {
         OperatorCommand::LogOut(named) => console::change(&named, "log-out", None),
         OperatorCommand::Pause { named, reason } => console::change(&named, "pause", Some(&reason)),
         OperatorCommand::Resume(named) => console::change(&named, "resume", None),
+        OperatorCommand::Message { operator, text, all: _, file } => {
+            console::message(&Config::load(&file.config)?, operator.as_deref(), &text)
+        }
     }
 }
 

@@ -29,6 +29,8 @@ use super::trace::Lost;
 const BODY_BYTES_MAX: usize = 16_384;
 /// Characters of a reason, a category, a name.
 const WORDS_MAX: usize = 200;
+/// Bytes of a text to operators: with its header it fits a datagram (RFC 3428 §8).
+const TEXT_MAX: usize = 700;
 /// Characters of a note.
 const NOTE_MAX: usize = 4_000;
 
@@ -62,6 +64,7 @@ fn router(console: Arc<Console>) -> Router {
     let commands = Router::new()
         .route("/v1/operators", get(operators))
         .route("/v1/operators/{operator}/{change}", post(change))
+        .route("/v1/messages", post(send_message))
         .route("/v1/guard", get(bans))
         .route("/v1/guard/{address}/lift", post(lift))
         .route("/v1/calls", get(calls))
@@ -170,6 +173,14 @@ async fn change(State(console): Shared, Path((operator, change)): Path<(String, 
     asked(&console, command).await
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MessageBody {
+    /// Nobody in particular: everybody.
+    to: Option<OperatorId>,
+    text: String,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Disposition {
@@ -177,6 +188,17 @@ struct Disposition {
     category: Option<String>,
     note: Option<String>,
     by: String,
+}
+
+async fn send_message(State(console): Shared, body: Bytes) -> Response {
+    let MessageBody { to, text } = match serde_json::from_slice(&body) {
+        Ok(message) => message,
+        Err(error) => return fault(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    if text.is_empty() || text.len() > TEXT_MAX {
+        return fault(StatusCode::BAD_REQUEST, "a text of 1 to 700 bytes is expected");
+    }
+    asked(&console, ConsoleCommand::Message { operator: to, text }).await
 }
 
 async fn dispose(State(console): Shared, Path(call): Path<String>, body: Bytes) -> Response {
@@ -206,7 +228,8 @@ async fn asked(console: &Console, command: ConsoleCommand) -> Response {
             reply @ (ConsoleReply::Done
             | ConsoleReply::Operators { .. }
             | ConsoleReply::Calls { .. }
-            | ConsoleReply::Guard { .. }),
+            | ConsoleReply::Guard { .. }
+            | ConsoleReply::Messages { .. }),
         ) => Json(reply).into_response(),
         Err(error) => refused(error),
     }

@@ -39,6 +39,7 @@ pub(super) struct Metrics {
     waiting: IntGauge,
     operators: IntGaugeVec,
     transactions: IntGauge,
+    subscriptions: IntGauge,
     anchors: IntGauge,
     datagrams: IntCounterVec,
     connections: IntGauge,
@@ -85,6 +86,7 @@ impl Metrics {
             waiting: made.gauge("calls_waiting", "Calls in the queue.")?,
             operators: made.gauges("operators", "Operators by state.", &["state"])?,
             transactions: made.gauge("sip_transactions", "SIP transactions alive.")?,
+            subscriptions: made.gauge("sip_subscriptions", "Subscriptions of operators' phones.")?,
             anchors: made.gauge("media_ports_lent", "RTP port pairs that calls hold.")?,
             datagrams: made.counters("sip_messages_total", "SIP messages by what became of them.", &["way"])?,
             connections: made.gauge("sip_connections", "TCP connections of phones and trunks.")?,
@@ -108,6 +110,7 @@ impl Metrics {
         set(&self.calls, gauges.calls);
         set(&self.waiting, gauges.waiting);
         set(&self.transactions, gauges.transactions);
+        set(&self.subscriptions, gauges.subscriptions);
         set(&self.anchors, gauges.anchors);
         set(&self.connections, tally.connections);
         for (state, count) in STATES.iter().zip(gauges.operators) {

@@ -153,6 +153,11 @@ impl Dialog {
         self
     }
 
+    /// The number of the peer's last request; None until it has sent one.
+    pub fn remote_cseq(&self) -> Option<u32> {
+        self.remote_cseq
+    }
+
     /// Its identity.
     pub fn key(&self) -> &DialogKey {
         &self.key

@@ -1,6 +1,6 @@
-//! Builds the messages that siaga sends. The only file that names rsip: methods, versions, transports, status codes and
-//! what we allow are its types; bodies, reason phrases and values from peers are written here, sanitised (no CR, LF or
-//! NUL can pass).
+//! Builds the messages that siaga sends. The only file that names rsip: methods, versions, transports and
+//! status codes are its types; bodies, reason phrases and values from peers are written here, sanitised (no CR, LF or NUL
+//! can pass).
 
 mod again;
 mod banner;
@@ -8,7 +8,6 @@ mod stencil;
 
 use std::borrow::Cow;
 use std::io::Write as _;
-use std::sync::LazyLock;
 
 use bytes::Bytes;
 
@@ -48,13 +47,7 @@ fn response(status: u16) -> Builder {
 }
 
 /// The methods that siaga takes, as the value of Allow.
-pub fn allow() -> &'static [u8] {
-    static ALLOW: LazyLock<String> = LazyLock::new(|| {
-        use rsip::Method::{Ack, Bye, Cancel, Info, Invite, Notify, Options, Register, Update};
-        rsip::typed::Allow::from(vec![Invite, Ack, Cancel, Bye, Options, Info, Update, Register, Notify]).to_string()
-    });
-    ALLOW.as_bytes()
-}
+pub const ALLOW: &[u8] = b"INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, PRACK, UPDATE, INFO, SUBSCRIBE, MESSAGE";
 
 /// A message under construction. Every value is cleaned of CR, LF and NUL before it is written.
 #[derive(Clone, Debug)]

@@ -3,6 +3,7 @@
 pub mod certificate;
 pub mod dialog;
 pub mod digest;
+pub mod event;
 pub mod flow;
 pub mod framing;
 pub mod guard;

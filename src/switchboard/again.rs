@@ -162,7 +162,9 @@ impl Switchboard {
             | Purpose::PhonePing(_)
             | Purpose::Prack(..)
             | Purpose::Farewell
-            | Purpose::Leaving { .. } => {}
+            | Purpose::Leaving { .. }
+            | Purpose::Notify(_)
+            | Purpose::Text(_) => {}
         }
         if let (Purpose::Offer(who) | Purpose::Refresh(who), Method::Invite) = (purpose, method) {
             let given = fields.iter().find(|(name, _)| matches!(name, Name::Authorization | Name::ProxyAuthorization));
@@ -184,7 +186,9 @@ impl Switchboard {
             | Purpose::TrunkRegister(..)
             | Purpose::PhonePing(_)
             | Purpose::Farewell
-            | Purpose::Leaving { .. } => last.checked_add(1),
+            | Purpose::Leaving { .. }
+            | Purpose::Notify(_)
+            | Purpose::Text(_) => last.checked_add(1),
         }
     }
 
@@ -202,7 +206,9 @@ impl Switchboard {
             | Purpose::PhonePing(_)
             | Purpose::Prack(..)
             | Purpose::Farewell
-            | Purpose::Leaving { .. } => false,
+            | Purpose::Leaving { .. }
+            | Purpose::Notify(_)
+            | Purpose::Text(_) => false,
         }
     }
 }

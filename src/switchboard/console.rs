@@ -25,6 +25,7 @@ impl Switchboard {
                 self.late_fact(now, call, FactKind::Disposed { class, category, note, by });
                 ConsoleReply::Done
             }
+            ConsoleCommand::Message { operator, text } => self.announce_text(now, operator, &text),
             ConsoleCommand::Operators => ConsoleReply::Operators { operators: self.acd.views() },
             ConsoleCommand::Guard => ConsoleReply::Guard { bans: self.guard.bans(now.mono) },
             ConsoleCommand::LiftBan { address } if self.lift_ban(address) => ConsoleReply::Done,

@@ -7,7 +7,7 @@ use crate::sip::option_tag;
 use crate::sip::wire::{Message, Method, Name};
 
 use super::Switchboard;
-use super::door::{ALLOW, SUPPORTED, Taken};
+use super::door::{ABILITIES, ALLOW, Taken};
 use super::end::Ending;
 use super::leg::Who;
 
@@ -34,6 +34,9 @@ impl Switchboard {
 
     /// A request with a To tag.
     pub(super) fn in_dialog(&mut self, now: Now, taken: &Taken<'_, '_>, method: Method) {
+        if method == Method::Subscribe {
+            return self.resubscribed(now, taken);
+        }
         let key = DialogKey::of_request(taken.message);
         let found = key.and_then(|key| self.dialogs.get(&key).map(|who| (*who, key.clone())));
         let Some((who, key)) = found else { return self.reply(now, taken, 481, &[]) };
@@ -61,7 +64,8 @@ impl Switchboard {
             Method::Prack => self.pracked(now, taken, who),
             Method::Update => self.updated(now, taken, who, &key),
             Method::Info => self.informed(now, taken, who),
-            Method::Options => self.reply(now, taken, 200, &[(Name::Allow, ALLOW), (Name::Supported, SUPPORTED)]),
+            Method::Options => self.reply(now, taken, 200, &ABILITIES),
+            Method::Message => self.messaged_in_call(now, taken, who),
             Method::Other => self.reply(now, taken, 501, &[(Name::Allow, ALLOW)]),
             Method::Ack
             | Method::Cancel
@@ -69,7 +73,6 @@ impl Switchboard {
             | Method::Subscribe
             | Method::Notify
             | Method::Refer
-            | Method::Message
             | Method::Publish => self.reply(now, taken, 405, &[(Name::Allow, ALLOW)]),
         }
     }

@@ -1,6 +1,7 @@
 //! The door: what comes from the network is read, told apart and sent to its room. Strangers get no work done.
 
 use crate::clock::Now;
+use crate::sip::event::ALLOW_EVENTS;
 use crate::sip::flow::{Flow, Transmit, Transport};
 use crate::sip::message::{Stencil, refusal_flow};
 use crate::sip::option_tag;
@@ -10,11 +11,17 @@ use crate::sip::wire::{self, Fault, Message, Method, Name, Parsed, StartLine};
 
 use super::{Purpose, Switchboard};
 
-/// The methods that we take.
-pub(super) const ALLOW: &[u8] = b"INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, PRACK, UPDATE, INFO";
+pub(super) use crate::sip::message::ALLOW;
+
+/// The types of bodies that we take: descriptions, digits, texts (which may be of any type).
+pub(super) const ACCEPT: &[u8] = b"application/sdp, application/dtmf-relay, application/dtmf, text/plain, */*;q=0.1";
 
 /// The extensions that we use with who knows them.
 pub(super) const SUPPORTED: &[u8] = b"100rel, timer";
+
+/// What OPTIONS is told (RFC 3261 §11.2).
+pub(super) const ABILITIES: [(Name, &[u8]); 4] =
+    [(Name::Allow, ALLOW), (Name::AllowEvents, ALLOW_EVENTS), (Name::Supported, SUPPORTED), (Name::Accept, ACCEPT)];
 
 /// A request taken in, with its transaction.
 pub(super) struct Taken<'a, 'b> {
@@ -94,10 +101,13 @@ impl Switchboard {
         }
         match method {
             Method::Options => {
-                let accept = (Name::Accept, b"application/sdp".as_slice());
-                self.refuse(flow, message, 200, &[(Name::Allow, ALLOW), (Name::Supported, SUPPORTED), accept]);
+                self.refuse(flow, message, 200, &ABILITIES);
             }
-            Method::Register | Method::Invite if trunk.is_none() && message.first(Name::Authorization).is_none() => {
+            // A trunk watches nobody, and nobody here reads what it writes (a text that is dropped would be a lie).
+            Method::Subscribe | Method::Message if trunk.is_some() => self.refuse(flow, message, 403, &[]),
+            Method::Register | Method::Invite | Method::Subscribe | Method::Message
+                if trunk.is_none() && message.first(Name::Authorization).is_none() =>
+            {
                 self.challenge(now, flow, message, false);
             }
             Method::Register => {
@@ -114,15 +124,20 @@ impl Switchboard {
                     }
                 }
             }
-            Method::Bye | Method::Prack | Method::Update => self.refuse(flow, message, 481, &[]),
-            Method::Ack
-            | Method::Cancel
-            | Method::Info
-            | Method::Subscribe
-            | Method::Notify
-            | Method::Refer
-            | Method::Message
-            | Method::Publish => self.refuse(flow, message, 405, &[(Name::Allow, ALLOW)]),
+            Method::Subscribe | Method::Message => {
+                if let Some(server) = self.take_in(now, flow, message) {
+                    let taken = Taken { flow, message, server };
+                    if method == Method::Subscribe {
+                        self.subscribed(now, &taken);
+                    } else {
+                        self.messaged(now, &taken);
+                    }
+                }
+            }
+            Method::Bye | Method::Prack | Method::Update | Method::Info => self.refuse(flow, message, 481, &[]),
+            Method::Ack | Method::Cancel | Method::Notify | Method::Refer | Method::Publish => {
+                self.refuse(flow, message, 405, &[(Name::Allow, ALLOW)])
+            }
             Method::Other => self.refuse(flow, message, 501, &[(Name::Allow, ALLOW)]),
         }
     }
@@ -213,12 +228,19 @@ impl Switchboard {
             Purpose::Prack(..) | Purpose::Farewell | Purpose::Leaving { .. } if status >= 200 => {
                 self.clients.remove(&client);
             }
+            Purpose::Notify(watch) if status >= 200 => {
+                self.clients.remove(&client);
+                self.notify_answered(now, watch, message, status);
+            }
+            Purpose::Text(text) if status >= 200 => self.text_answered(now, text, client, Some((message, status))),
             Purpose::TrunkPing(..)
             | Purpose::TrunkRegister(..)
             | Purpose::PhonePing(_)
             | Purpose::Prack(..)
             | Purpose::Farewell
-            | Purpose::Leaving { .. } => {}
+            | Purpose::Leaving { .. }
+            | Purpose::Notify(_)
+            | Purpose::Text(_) => {}
         }
     }
 
@@ -232,6 +254,7 @@ impl Switchboard {
         self.events = events;
         if flow.is_connection() {
             self.connection_lost(flow);
+            self.lose_watches(flow);
             for user in self.registrar.flow_closed(flow) {
                 self.unregistered(now, &user);
             }

@@ -57,7 +57,8 @@ impl Switchboard {
         if self.is_vouched(source) || message.method() == Some(Method::Ack) {
             return true;
         }
-        if DialogKey::of_request(message).is_some_and(|key| self.dialogs.contains_key(&key)) {
+        let ours = |key| self.dialogs.contains_key(&key) || self.subscriptions.at(&key).is_some();
+        if DialogKey::of_request(message).is_some_and(ours) {
             return true;
         }
         if self.settings.guard.scanners.sent(message) {

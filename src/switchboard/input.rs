@@ -70,6 +70,11 @@ pub enum ConsoleCommand {
         note: Option<String>,
         by: String,
     },
+    /// Sends a text to one operator's phones, or to everybody's.
+    Message {
+        operator: Option<OperatorId>,
+        text: String,
+    },
     Operators,
     Calls,
     /// The bans that run.

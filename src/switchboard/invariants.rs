@@ -99,6 +99,8 @@ impl Switchboard {
             return Err(format!("an INVITE belongs to {who:?}, who is gone"));
         }
         self.verify_trunks(alive)?;
+        self.verify_watches()?;
+        self.verify_texts()?;
         let dead = |id: &crate::ids::CallId| !self.calls.contains_key(id);
         for (connection, calls) in &self.streams {
             let over_it =
@@ -155,6 +157,8 @@ impl Switchboard {
                 | Purpose::PhonePing(_)
                 | Purpose::Prack(..)
                 | Purpose::Leaving { .. }
+                | Purpose::Notify(_)
+                | Purpose::Text(_)
                 | Purpose::Farewell => true,
             };
             if !good {
@@ -186,6 +190,7 @@ impl Switchboard {
                 }
                 Alarm::TellAgain(call) => self.calls.get(call).and_then(|call| call.caller.tell_again_at) == at,
                 Alarm::PhoneOver(phone) => self.phones.get(phone).map(|phone| phone.over_at) == at,
+                Alarm::Watch(watch) => self.subscriptions.get(*watch).and_then(|one| one.armed) == at,
                 Alarm::GoodbyesOver => self.draining,
                 Alarm::PingTrunk(_) | Alarm::RegisterTrunk(_) | Alarm::PingPhone(_) => true,
             };

@@ -17,6 +17,7 @@ mod input;
 mod invariants;
 mod keep_alive;
 mod leg;
+mod notify;
 mod offer;
 mod outgoing;
 mod output;
@@ -31,9 +32,12 @@ mod route;
 mod seats;
 mod settings;
 mod sound;
+mod subscription;
 mod targets;
+mod texts;
 mod timers;
 mod trunk;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -82,6 +86,10 @@ enum Purpose {
     Prack(Who, DialogKey),
     Farewell,
     PhonePing(OperatorId),
+    /// A NOTIFY of a subscription.
+    Notify(subscription::WatchId),
+    /// A MESSAGE that is passed on.
+    Text(texts::TextId),
 }
 
 /// The From tag, Call-ID and `CSeq` that tell a forked copy of an INVITE (RFC 3261 §8.2.2.2).
@@ -119,6 +127,8 @@ pub struct Switchboard {
     closing: BTreeMap<u32, (AnchorId, Who)>,
     alarms: Deadlines<Alarm>,
     pings: keep_alive::Pings,
+    subscriptions: subscription::Subscriptions,
+    texts: texts::Texts,
     /// Beside `settings.trunks`, in the same order.
     trunks: Vec<trunk::TrunkState>,
     seats: seats::Seats,
@@ -173,6 +183,8 @@ impl Switchboard {
             closing: BTreeMap::new(),
             alarms: Deadlines::default(),
             pings: keep_alive::Pings::default(),
+            subscriptions: subscription::Subscriptions::default(),
+            texts: texts::Texts::default(),
             trunks: Vec::new(),
             seats: seats::Seats::default(),
             asked: BTreeMap::new(),
@@ -239,17 +251,26 @@ impl Switchboard {
             waiting,
             operators,
             transactions: self.transactions.len(),
+            subscriptions: self.subscriptions.len(),
             anchors: self.ports.lent(),
         }
     }
 
-    /// True when no call, transaction or binding is left.
+    /// True when no call, transaction, binding or subscription is left.
     pub fn is_idle(&self) -> bool {
         self.calls.is_empty()
             && self.phones.is_empty()
             && self.transactions.is_empty()
             && self.registrar.is_empty()
             && self.streams.is_empty()
+            && self.subscriptions.is_empty()
+            && self.texts.is_empty()
+    }
+
+    /// Nobody waits any more for the answer to a request of ours.
+    fn forget(&mut self, client: ClientId) {
+        self.clients.remove(&client);
+        self.transactions.forget(client);
     }
 
     /// Takes new settings. What is under way goes on under the terms that it began with.
@@ -276,6 +297,7 @@ impl Switchboard {
             self.announce(now, call);
         }
         for change in self.acd.take_changes() {
+            self.tell_watchers(now, &change.operator);
             if let Some(call) = change.wrapped_up {
                 self.late_fact(now, call, FactKind::WrappedUp { operator: change.operator.clone() });
             }
@@ -292,6 +314,7 @@ impl Switchboard {
         if self.draining && !self.drained && self.calls.is_empty() && self.phones.is_empty() && self.has_said_goodbye()
         {
             self.drained = true;
+            self.leave_watches(now);
             self.service_fact(now, FactKind::Stopped);
             self.others.push(Output::Drained);
         }
@@ -301,7 +324,13 @@ impl Switchboard {
     /// we leave an answer is awaited for a short time.
     fn has_said_goodbye(&self) -> bool {
         self.transactions.is_settled(|client| match self.clients.get(&client) {
-            Some(Purpose::TrunkPing(..) | Purpose::PhonePing(_) | Purpose::TrunkRegister(..)) => true,
+            Some(
+                Purpose::TrunkPing(..)
+                | Purpose::PhonePing(_)
+                | Purpose::TrunkRegister(..)
+                | Purpose::Notify(_)
+                | Purpose::Text(_),
+            ) => true,
             Some(Purpose::Leaving { awaited }) => !awaited,
             Some(Purpose::Offer(_) | Purpose::Refresh(_) | Purpose::Prack(..) | Purpose::Farewell) | None => false,
         })

@@ -455,7 +455,7 @@ impl Switchboard {
 }
 
 /// A number as the user part of a SIP URI: what may not stand there is escaped (RFC 3261 §25.1).
-fn user_part(number: &str) -> String {
+pub(super) fn user_part(number: &str) -> String {
     use std::fmt::Write as _;
     let mut user = String::with_capacity(number.len());
     for byte in number.bytes() {

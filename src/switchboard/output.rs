@@ -50,6 +50,11 @@ pub enum ConsoleReply {
     Guard {
         bans: Vec<Ban>,
     },
+    /// To whose phones a text went, and who has none that can take it now.
+    Messages {
+        sent: Vec<OperatorId>,
+        unsent: Vec<OperatorId>,
+    },
 }
 
 /// One live call.
@@ -73,5 +78,6 @@ pub struct Gauges {
     /// Operators: offline, ready, offered, talking, wrap-up, break.
     pub operators: [usize; 6],
     pub transactions: usize,
+    pub subscriptions: usize,
     pub anchors: usize,
 }

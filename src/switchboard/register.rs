@@ -81,11 +81,20 @@ impl Switchboard {
         }
     }
 
+    /// The operator whom a Request-URI names.
+    pub(super) fn operator_at(&self, uri: &[u8]) -> Option<OperatorId> {
+        let uri = crate::sip::uri::Uri::parse(uri).ok()?;
+        let user = uri.user()?;
+        let operator = OperatorId::parse(std::str::from_utf8(&user).ok()?).ok()?;
+        self.accounts.contains_key(&operator).then_some(operator)
+    }
+
     /// The last binding of a user is gone.
     pub(super) fn unregistered(&mut self, now: Now, user: &str) {
         if let Ok(operator) = OperatorId::parse(user) {
             self.acd.set_registered(now, &operator, false);
             self.stop_phone_pings(&operator);
+            self.stop_watching(now, &operator);
         }
     }
 
@@ -95,6 +104,7 @@ impl Switchboard {
         let gone: Vec<OperatorId> = self.accounts.keys().filter(|name| !names.contains(name)).cloned().collect();
         for operator in gone {
             self.registrar.remove(operator.as_str());
+            self.forget_watches(now, &operator);
             self.unregistered(now, operator.as_str());
         }
         self.accounts = accounts.into_iter().map(|account| (account.operator.clone(), account)).collect();

@@ -16,7 +16,7 @@ use super::leg::{OfferLeg, OfferState};
 use super::settings::Trunk;
 
 /// Longer requests do not go over UDP where TCP can be had (RFC 3261 §18.1.1).
-const DATAGRAM_BYTES_MAX: usize = 1_300;
+pub(super) const DATAGRAM_BYTES_MAX: usize = 1_300;
 
 impl Switchboard {
     /// The trunk that a peer belongs to, as an index into the settings. One with a name for its certificate must have proven it

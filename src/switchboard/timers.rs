@@ -8,6 +8,7 @@ use crate::ids::{CallId, OperatorId};
 use crate::sip::transaction::Event;
 
 use super::leg::{OfferState, Who};
+use super::subscription::WatchId;
 use super::{Purpose, Switchboard};
 
 /// Round-trip estimate, and longest interval of repeats (RFC 3261 §17.1.1.1, §17.1.2.1).
@@ -41,6 +42,8 @@ pub(super) enum Alarm {
     /// Telcos have had time to hear that we leave.
     GoodbyesOver,
     PingPhone(OperatorId),
+    /// A subscription may tell again, or expires.
+    Watch(WatchId),
 }
 
 impl Switchboard {
@@ -78,6 +81,7 @@ impl Switchboard {
             Alarm::RegisterTrunk(index) => self.register_at_trunk(now, index),
             Alarm::GoodbyesOver => self.goodbyes_over(),
             Alarm::PingPhone(operator) => self.ping_phone(now, operator),
+            Alarm::Watch(id) => self.watch_due(now, id),
         }
     }
 
@@ -130,6 +134,8 @@ impl Switchboard {
             Purpose::TrunkPing(index, target) => self.trunk_silent(now, index, target),
             Purpose::TrunkRegister(index, target) => self.registrar_silent(now, index, target),
             Purpose::PhonePing(operator) => self.phone_pinged(now, &operator, false),
+            Purpose::Notify(watch) => self.notify_failed(watch),
+            Purpose::Text(text) => self.text_answered(now, text, client, None),
         }
     }
 

@@ -37,6 +37,26 @@ impl Baresip {
 
     /// Starts a phone with a transport, more parameters for the account and more lines for the configuration.
     pub(crate) fn with(service: &Service, n: u8, hertz: u32, transport: &str, parameters: &str, lines: &str) -> Self {
+        Self::launch(service, n, hertz, transport, parameters, lines, "")
+    }
+
+    /// Starts a phone that watches colleagues and can write to them.
+    pub(crate) fn with_contacts(service: &Service, n: u8, hertz: u32, contacts: &str) -> Self {
+        let mut phone =
+            Self::launch(service, n, hertz, "", "", "module_app contact.so\nmodule_app presence.so\n", contacts);
+        phone.order("contact_next", "");
+        phone
+    }
+
+    fn launch(
+        service: &Service,
+        n: u8,
+        hertz: u32,
+        transport: &str,
+        parameters: &str,
+        lines: &str,
+        contacts: &str,
+    ) -> Self {
         let (name, host, domain) = (format!("op{n}"), service.host(2 + n), service.host(1));
         let folder = service.path().join(&name);
         std::fs::create_dir(&folder).unwrap();
@@ -47,7 +67,7 @@ impl Baresip {
             "<sip:{name}@{domain}{port}{transport}>;auth_pass=pw-{name};regint=60;audio_codecs=PCMA{parameters}\n"
         );
         std::fs::write(folder.join("accounts"), account).unwrap();
-        std::fs::write(folder.join("contacts"), "").unwrap();
+        std::fs::write(folder.join("contacts"), contacts).unwrap();
         let shown = folder.display();
         let config = format!(
             "poll_method epoll\nsip_listen {host}:5060\nmodule_path {modules}\nmodule g711.so\nmodule ausine.so\n\
@@ -89,6 +109,21 @@ impl Baresip {
     /// Dials, as an operator does for a feature code.
     pub(crate) fn dial(&mut self, what: &str) {
         self.order("dial", what);
+    }
+
+    /// Writes a text to its contact.
+    pub(crate) fn writes(&mut self, text: &str) {
+        self.order("message", text);
+    }
+
+    /// Waits until its screen has shown a text, whatever its colour.
+    pub(crate) fn shows(&self, text: &str) {
+        let plain = || {
+            ["\u{1b}[31m", "\u{1b}[32m", "\u{1b}[;m"]
+                .iter()
+                .fold(self.running.output(), |all, colour| all.replace(colour, ""))
+        };
+        until(&format!("{} shows {text:?}", self.name), || plain().contains(text).then_some(()));
     }
 
     /// Puts its call on hold.

@@ -10,6 +10,7 @@
 
 mod baresip;
 mod endings;
+mod events;
 mod http;
 mod kamailio;
 mod kill;

@@ -1,9 +1,10 @@
 """An operator's phone made of pjsua2: registers, sends a tone, records what it hears.
 
 phone.py NAME PASSWORD DOMAIN OWN_ADDRESS HERTZ FOLDER TRANSPORT MANNER; orders on standard input: accept, hold, resume, update, hangup,
-quit.
+quit, "watch NAME" (a colleague's presence), "write NAME TEXT".
 MANNER is plain, strict or srtp. A strict one takes no call without 100rel and session timers, one with srtp no plain sound.
-Prints one word a line: registered, "incoming URI", established, "media active", "media hold", updated, closed.
+Prints one event a line: registered, "incoming URI", established, "media active", "media hold", updated, closed,
+"buddy NAME STATUS NOTE", "text URI TYPE TEXT", "written CODE".
 """
 
 import math
@@ -76,10 +77,39 @@ class Call(pj.Call):
             self.sound = sound
 
 
+class Colleague(pj.Buddy):
+    def onBuddyState(self):
+        state = self.getInfo().presStatus
+        words = {pj.PJSUA_BUDDY_STATUS_ONLINE: "online", pj.PJSUA_BUDDY_STATUS_OFFLINE: "offline"}
+        user = self.getInfo().uri.split("@")[0].removeprefix("sip:")
+        say(f"buddy {user} {words.get(state.status, 'unknown')} {state.statusText}")
+
+
 class Account(pj.Account):
     def __init__(self):
         super().__init__()
         self.calls = []
+        self.colleagues = {}
+
+    def colleague(self, user, watched):
+        if user not in self.colleagues:
+            settings = pj.BuddyConfig()
+            settings.uri = f"sip:{user}@{domain}"
+            settings.subscribe = watched
+            self.colleagues[user] = Colleague()
+            self.colleagues[user].create(self, settings)
+        return self.colleagues[user]
+
+    def writes(self, user, text):
+        message = pj.SendInstantMessageParam()
+        message.contentType, message.content = "text/plain", text
+        self.colleague(user, False).sendInstantMessage(message)
+
+    def onInstantMessage(self, message):
+        say(f"text {message.fromUri} {message.contentType} {message.msgBody}")
+
+    def onInstantMessageStatus(self, status):
+        say(f"written {status.code}")
 
     def onRegState(self, state):
         if state.code == 200:
@@ -145,6 +175,11 @@ def main():
             order = orders.get_nowait()
         except queue.Empty:
             continue
+        word, _, rest = order.partition(" ")
+        if word == "watch":
+            account.colleague(rest, True)
+        elif word == "write":
+            account.writes(*rest.split(" ", 1))
         call = next((call for call in reversed(account.calls) if not call.over), None)
         parameters = pj.CallOpParam()
         parameters.statusCode = 200 if order == "accept" else 603
@@ -162,6 +197,7 @@ def main():
             else:
                 call.update(parameters)
     account.calls.clear()
+    account.colleagues.clear()
     endpoint.libDestroy()
 
 

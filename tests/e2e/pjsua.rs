@@ -53,7 +53,7 @@ impl Pjsua {
     }
 
     /// Waits for the next event that begins so.
-    fn event(&mut self, start: &str) -> String {
+    pub(crate) fn event(&mut self, start: &str) -> String {
         let (seen, running) = (self.seen, &self.running);
         let (count, found) = until(&format!("{} tells {start}", self.name), || {
             let output = running.output();
@@ -67,6 +67,17 @@ impl Pjsua {
 }
 
 impl Pjsua {
+    /// Watches a colleague's presence.
+    pub(crate) fn watches(&mut self, name: &str) {
+        self.order(&format!("watch {name}"));
+    }
+
+    /// Writes a text to a colleague; the status that came back.
+    pub(crate) fn writes(&mut self, name: &str, text: &str) -> String {
+        self.order(&format!("write {name} {text}"));
+        self.event("written ").split_off("written ".len())
+    }
+
     /// Starts a phone that registers over a transport.
     pub(crate) fn start_over(service: &Service, n: u8, hertz: u32, transport: &str) -> Self {
         Self::start_as(service, n, hertz, transport, "plain")

@@ -10,7 +10,6 @@ use siaga::acd::shift::Plan;
 use siaga::cdr::fact::{Fact, FactKind};
 use siaga::clock::{Instant, Now, Timestamp};
 use siaga::ids::{CallId, OperatorId, Rng};
-use siaga::sip::digest::Ha1;
 use siaga::sip::flow::Flow;
 use siaga::switchboard::{Account, AnswerMode, ConsoleCommand, Input, Output, Settings, SrtpOffer, Switchboard};
 
@@ -21,7 +20,7 @@ use super::sound::{Later, Sound};
 use super::strangers;
 use super::telco::{self, Caller};
 use super::trunks;
-use super::world::{SERVER, TRUNK, settings};
+use super::world::{SERVER, TRUNK, account, settings};
 
 /// What one story is like.
 #[derive(Clone, Copy, Debug)]
@@ -346,12 +345,16 @@ impl City {
             self.schedule(after, Event::Meddle);
         }
         let operator = OperatorId::parse(&format!("op{}", self.rng.below(u64::from(OPERATORS)))).unwrap();
-        let command = match self.rng.below(12) {
+        let command = match self.rng.below(13) {
             0 => ConsoleCommand::LogOut { operator },
             1..=3 => ConsoleCommand::LogIn { operator },
             4 => ConsoleCommand::Pause { operator, reason: "tea".to_owned() },
             5..=7 => ConsoleCommand::Resume { operator },
             8 => ConsoleCommand::Calls,
+            12 => {
+                let operator = (self.rng.below(3) > 0).then_some(operator);
+                ConsoleCommand::Message { operator, text: "rapat".to_owned() }
+            }
             9 => {
                 if let Some(anchor) = self.sound.any(&mut self.rng) {
                     let digit = siaga::media::command::Event::Digit { anchor, digit: '5' };
@@ -493,12 +496,5 @@ const PATIENCE: Duration = Duration::from_secs(6 * 3600);
 const LINGER: Duration = Duration::from_secs(120);
 
 fn accounts(count: u16) -> Vec<Account> {
-    let names = (0..count).map(|index| format!("op{index}"));
-    names
-        .map(|name| Account {
-            operator: OperatorId::parse(&name).unwrap(),
-            ha1: Ha1::new(&name, "127.0.0.1", &format!("pw-{name}")),
-            name,
-        })
-        .collect()
+    (0..count).map(|index| account(&format!("op{index}"))).collect()
 }

@@ -23,6 +23,8 @@ pub(crate) struct Tally {
     pub(crate) offers: u64,
     pub(crate) fallbacks: u64,
     pub(crate) outcomes: Outcomes,
+    /// What phones were told of colleagues and by them.
+    pub(crate) news: u64,
     /// A number that differs as soon as anything in the records differs.
     pub(crate) digest: u64,
 }
@@ -30,7 +32,12 @@ pub(crate) struct Tally {
 /// Judges a story that is over.
 pub(crate) fn judge(city: &City) -> Tally {
     nothing_is_left(city);
-    let mut tally = Tally { steps: city.steps, outcomes: city.outcomes.clone(), ..Tally::default() };
+    let mut tally = Tally {
+        steps: city.steps,
+        outcomes: city.outcomes.clone(),
+        news: city.phones.iter().map(|phone| u64::from(phone.news())).sum(),
+        ..Tally::default()
+    };
     let mut talks: BTreeMap<&OperatorId, Vec<(Timestamp, Timestamp)>> = BTreeMap::new();
     let mut records: BTreeMap<String, Cdr> = BTreeMap::new();
     for facts in city.facts.values() {
@@ -152,6 +159,7 @@ impl Tally {
 
     pub(crate) fn add(&mut self, other: &Self) {
         self.steps += other.steps;
+        self.news += other.news;
         self.calls += other.calls;
         self.answered += other.answered;
         self.abandoned += other.abandoned;

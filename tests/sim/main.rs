@@ -24,4 +24,5 @@ mod telco;
 mod text;
 mod told;
 mod trunks;
+mod watch;
 mod world;

@@ -3,12 +3,15 @@
 mod errands;
 mod operator;
 mod session;
+mod watching;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::endpoint::{Heard, Io, PATIENCE, Pace, RepeatId, Repeats, Said};
 use super::world::{sdp, secret};
+use errands::{Registration, again_as};
+use watching::Colleagues;
 
 /// What a phone wakes up for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +25,8 @@ pub(crate) enum Alarm {
     Leg(u32, Deed),
     /// The operator dials a feature code.
     Dial,
+    /// The phone looks after whom it watches, or its operator writes to somebody.
+    Colleagues,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,15 +95,6 @@ struct Leg {
     answering: Option<(u32, String, Option<RepeatId>)>,
 }
 
-/// What a phone has under way with the registrar.
-#[derive(Debug, Default)]
-struct Registration {
-    life: u32,
-    cseq: u32,
-    asked: Option<RepeatId>,
-    leaving: bool,
-}
-
 /// One operator's phone.
 #[derive(Debug)]
 pub(crate) struct Phone {
@@ -115,6 +111,7 @@ pub(crate) struct Phone {
     said: Repeats,
     /// The feature code that is dialled: Call-ID number, credentials sent, what is asked.
     dialled: Option<(u32, RepeatId, &'static str)>,
+    colleagues: Colleagues,
     serial: u32,
     pub(crate) hung_up: u32,
 }
@@ -128,6 +125,7 @@ impl Phone {
         io.wake(cut, Alarm::PowerCut);
         let dial = io.between(60_000, 2_000_000);
         io.wake(dial, Alarm::Dial);
+        io.wake(dial / 4, Alarm::Colleagues);
         Self {
             name: format!("op{index}"),
             at: host_port.parse().unwrap(),
@@ -140,9 +138,15 @@ impl Phone {
             next_leg: 0,
             said: Repeats::default(),
             dialled: None,
+            colleagues: Colleagues::default(),
             serial: 0,
             hung_up: 0,
         }
+    }
+
+    /// How much it was told of colleagues, and by them.
+    pub(crate) fn news(&self) -> u32 {
+        self.colleagues.read
     }
 
     /// It thinks that a call is open.
@@ -169,6 +173,7 @@ impl Phone {
                     io.voices.remove(&self.rtp(leg.id));
                 }
                 self.dialled = None;
+                self.colleagues.forget_all();
                 if io.chance(95) {
                     let back = io.between(1_000, 60_000);
                     io.wake(back, Alarm::PowerBack);
@@ -177,6 +182,9 @@ impl Phone {
                 io.wake(next, Alarm::PowerCut);
             }
             Alarm::Again(_) | Alarm::Register(_) | Alarm::Leg(..) | Alarm::Dial if !self.power => {}
+            Alarm::Colleagues if self.closing => {}
+            Alarm::Colleagues if !self.power => io.wake(Duration::from_secs(60), Alarm::Colleagues),
+            Alarm::Colleagues => self.looks_around(io),
             Alarm::Again(id) => {
                 if self.said.again(io, id, Alarm::Again) {
                     self.unheard(id, io);
@@ -207,6 +215,8 @@ impl Phone {
                     self.is_over(heard.call_id, io);
                 }
             }
+            (Some(status), "SUBSCRIBE") => self.subscribed(heard, status, io),
+            (Some(status), "MESSAGE") => self.replied(heard, status, io),
             (Some(status), "UPDATE") => self.update_answered(heard, status, io),
             (Some(status), "INVITE") => self.reanswered(heard, status, io),
             (Some(_), _) => {}
@@ -216,14 +226,14 @@ impl Phone {
             (None, "ACK") if self.refresh_acknowledged(heard) => {}
             (None, "INVITE") => self.invited(heard, io),
             (None, "ACK") => self.acknowledged(heard, io),
+            (None, "NOTIFY") => self.notified(heard, io),
+            (None, "MESSAGE") => self.is_written_to(heard, io),
             (None, "CANCEL") => self.cancelled(heard, io),
             (None, "BYE") => self.bye(heard, io),
             (None, "OPTIONS") => io.say(heard.answer("200 OK", &self.tagged(heard), &self.contact(), "")),
             (None, method) => panic!("the service does not send {method}: {}", heard.text),
         }
     }
-
-    // Registration.
 
     fn invited(&mut self, heard: &Heard<'_>, io: &mut Io<'_, Alarm>) {
         if let Some(leg) = self.legs.iter().find(|leg| leg.branch == heard.branch()) {
@@ -378,10 +388,9 @@ impl Phone {
         Said { method, uri: "sip:siaga@127.0.0.1:5060", at, branch, from, to, call_id, cseq, more: "", body }.text()
     }
 
-    // Feature codes.
-
     /// Nobody has heard one of its messages for 64 T1.
     fn unheard(&mut self, id: RepeatId, io: &mut Io<'_, Alarm>) {
+        self.colleagues.give_up(id);
         let id = Some(id);
         if id == self.registration.asked {
             self.registration.asked = None;
@@ -441,14 +450,6 @@ impl Phone {
     fn sdp(&self, leg: u32, direction: &str) -> String {
         sdp(&self.host_port, self.rtp_port(leg)).replace("sendrecv", direction)
     }
-}
-
-/// The same response with another status and body.
-fn again_as(response: &str, status: &str, body: &str) -> String {
-    let (_, fields) = response.split_once("\r\n").unwrap();
-    let (fields, _) = fields.split_once("Content-Length").unwrap();
-    let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
-    format!("SIP/2.0 {status}\r\n{fields}{kind}Content-Length: {}\r\n\r\n{body}", body.len())
 }
 
 const _: () = assert!(PATIENCE.as_secs() < 60, "a leg is forgotten only when nothing of it is said any more");

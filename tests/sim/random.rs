@@ -61,6 +61,7 @@ fn tell_all(usual: Range<u64>) {
         return;
     }
     assert!(sum.answered * 3 > sum.calls, "too few are answered: {sum:?}");
+    assert!(sum.news > sum.calls, "too few phones look at each other: {sum:?}");
     assert!(
         sum.abandoned > 1_000 && sum.returned > 10 && sum.fallbacks > 100 && sum.offers * 10 > sum.calls * 9,
         "too calm: {sum:?}"

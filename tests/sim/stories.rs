@@ -1,11 +1,14 @@
 //! One story each: what a caller, a queue and operators live through, told in SIP.
 
+mod events;
 mod hold;
 mod refresh;
 mod reliable;
 mod renegotiate;
 mod secret;
+mod texts;
 mod update;
+mod watchers;
 
 use std::time::Duration;
 

@@ -112,14 +112,7 @@ impl World {
         let (drained, serial) = (false, 0);
         let mut world =
             Self { now, switchboard, facts, media, sent, drained, trunks_up, registered, streams, ways, serial };
-        let accounts = operators
-            .iter()
-            .map(|name| Account {
-                operator: OperatorId::parse(name).unwrap(),
-                name: (*name).to_owned(),
-                ha1: Ha1::new(name, "127.0.0.1", &format!("pw-{name}")),
-            })
-            .collect();
+        let accounts = operators.iter().map(|name| account(name)).collect();
         world.step(Input::Accounts(accounts));
         world
     }
@@ -240,6 +233,15 @@ impl World {
         let gauges = self.switchboard.gauges();
         assert!(self.switchboard.is_idle(), "{gauges:?}");
         assert_eq!((gauges.calls, gauges.transactions, gauges.anchors), (0, 0, 0));
+    }
+}
+
+/// The account of an operator.
+pub(crate) fn account(name: &str) -> Account {
+    Account {
+        operator: OperatorId::parse(name).unwrap(),
+        name: name.to_owned(),
+        ha1: Ha1::new(name, "127.0.0.1", &format!("pw-{name}")),
     }
 }
 

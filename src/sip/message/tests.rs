@@ -119,7 +119,10 @@ fn via_goes_in_front_and_content_length_behind() {
 
 #[test]
 fn methods_are_written_in_their_own_words() {
-    assert_eq!(allow(), b"INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REGISTER, NOTIFY");
+    let allowed = ALLOW.split(|byte| *byte == b',').map(|word| Method::of(word.trim_ascii()));
+    assert!(
+        allowed.clone().all(|method| method != Method::Other && allowed.clone().filter(|m| *m == method).count() == 1)
+    );
     for method in [Method::Prack, Method::Invite, Method::Publish, Method::Refer] {
         assert!(request(method, b"sip:a").encode().starts_with(method.as_str().as_bytes()));
     }

@@ -1,8 +1,17 @@
 //! What a phone does beside calls: it registers, and its operator dials feature codes.
 
-use super::super::endpoint::{Heard, Io, Pace, Said};
+use super::super::endpoint::{Heard, Io, Pace, RepeatId, Said};
 use super::super::text::credentials;
 use super::{Alarm, Phone};
+
+/// What a phone has under way with the registrar.
+#[derive(Debug, Default)]
+pub(super) struct Registration {
+    pub(super) life: u32,
+    pub(super) cseq: u32,
+    pub(super) asked: Option<RepeatId>,
+    pub(super) leaving: bool,
+}
 
 impl Phone {
     pub(super) fn registers(&mut self, io: &mut Io<'_, Alarm>) {
@@ -59,8 +68,6 @@ impl Phone {
             _ => panic!("unexpected: {}", heard.text),
         }
     }
-
-    // Calls from the service.
 
     pub(super) fn dials(&mut self, io: &mut Io<'_, Alarm>) {
         let next = io.between(20_000, 900_000);
@@ -122,6 +129,12 @@ impl Phone {
         }
         .text()
     }
+}
 
-    // The rest.
+/// The same response with another status and body.
+pub(super) fn again_as(response: &str, status: &str, body: &str) -> String {
+    let (_, fields) = response.split_once("\r\n").unwrap();
+    let (fields, _) = fields.split_once("Content-Length").unwrap();
+    let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+    format!("SIP/2.0 {status}\r\n{fields}{kind}Content-Length: {}\r\n\r\n{body}", body.len())
 }

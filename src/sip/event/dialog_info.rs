@@ -1,0 +1,93 @@
+//! Dialogs as a document (RFC 4235 §4), as the lamps of softphones read it.
+
+use super::escaped;
+
+/// Where a dialog stands (RFC 4235 §3.7.1); others than these are not told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Early,
+    Confirmed,
+    Terminated,
+}
+
+impl State {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Early => "early",
+            Self::Confirmed => "confirmed",
+            Self::Terminated => "terminated",
+        }
+    }
+}
+
+/// One dialog of the watched one, who was called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dialog {
+    /// Names the dialog to the watcher.
+    pub id: String,
+    pub state: State,
+    /// Who calls; left out for those whom it does not concern.
+    pub remote: Option<String>,
+}
+
+/// Writes the document: all dialogs (`full`), or those that have changed (RFC 4235 §3.9, §4.3).
+pub fn write(entity: &str, version: u32, full: bool, dialogs: &[Dialog]) -> String {
+    let entity = escaped(entity);
+    let state = if full { "full" } else { "partial" };
+    let mut text = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n<dialog-info xmlns=\"urn:ietf:params:xml:ns:dialog-info\" \
+         version=\"{version}\" state=\"{state}\" entity=\"{entity}\">"
+    );
+    for Dialog { id, state, remote } in dialogs {
+        text += &format!("<dialog id=\"{}\" direction=\"recipient\"><state>{}</state>", escaped(id), state.as_str());
+        text += &format!("<local><identity>{entity}</identity></local>");
+        if let Some(remote) = remote {
+            text += &format!("<remote><identity>{}</identity></remote>", escaped(remote));
+        }
+        text += "</dialog>";
+    }
+    text + "</dialog-info>\r\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_tells_version_extent_and_each_dialog() {
+        let dialogs = [
+            Dialog { id: "7-1".to_owned(), state: State::Terminated, remote: None },
+            Dialog { id: "8-1".to_owned(), state: State::Early, remote: Some("sip:<&>@b".to_owned()) },
+        ];
+        let text = write("sip:budi@metro.example", 3, false, &dialogs);
+        let document = roxmltree::Document::parse(&text).unwrap();
+        let root = document.root_element();
+        assert_eq!(root.tag_name().namespace(), Some("urn:ietf:params:xml:ns:dialog-info"));
+        let attributes = ["version", "state", "entity"].map(|name| root.attribute(name).unwrap());
+        assert_eq!(attributes, ["3", "partial", "sip:budi@metro.example"]);
+        let read: Vec<_> = root
+            .children()
+            .map(|dialog| {
+                let text =
+                    |name: &str| dialog.descendants().find(|node| node.has_tag_name(name)).and_then(|n| n.text());
+                let find = |name: &str| {
+                    let ns = "urn:ietf:params:xml:ns:dialog-info";
+                    dialog.descendants().find(|node| node.has_tag_name((ns, name)))
+                };
+                assert!(text("state").is_none(), "every element is in the namespace");
+                let remote =
+                    find("remote").and_then(|remote| remote.first_element_child()).and_then(|node| node.text());
+                (dialog.attribute("id").unwrap(), find("state").unwrap().text().unwrap(), remote)
+            })
+            .collect();
+        assert_eq!(read, [("7-1", "terminated", None), ("8-1", "early", Some("sip:<&>@b"))]);
+    }
+
+    #[test]
+    fn nobody_calling_is_a_full_document_without_dialogs() {
+        let text = write("sip:a@b", 0, true, &[]);
+        let document = roxmltree::Document::parse(&text).unwrap();
+        assert_eq!(document.root_element().attribute("state"), Some("full"));
+        assert!(!document.root_element().has_children());
+    }
+}

@@ -1,0 +1,254 @@
+//! NOTIFY (RFC 6665 §4.2.2): what watchers are told of operators, when, and what becomes of it. One NOTIFY of a subscription is
+//! under way at a time; what changes meanwhile is told by the next, as it is then.
+
+use std::time::Duration;
+
+use crate::acd;
+use crate::clock::{Instant, Now};
+use crate::ids::{CallId, LegNo, OperatorId};
+use crate::sip::event::dialog_info::{self, State};
+use crate::sip::event::pidf::{self, Presence};
+use crate::sip::event::{Package, summary};
+use crate::sip::wire::{Message, Method, Name};
+
+use super::leg::OfferState;
+use super::subscription::{Due, Subscription, WatchId};
+use super::{Purpose, Switchboard};
+
+/// A NOTIFY that finds no room for its transaction is tried again so much later.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
+/// The longest that a watcher may put us off (Retry-After).
+const PUT_OFF_MAX: Duration = Duration::from_secs(600);
+
+/// One operator as his watchers see him.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Picture {
+    Presence(Presence),
+    Dialog(Option<Talk>),
+    /// No message ever waits.
+    Summary,
+}
+
+/// The call that an operator is offered or has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Talk {
+    call: CallId,
+    leg: LegNo,
+    confirmed: bool,
+}
+
+impl Talk {
+    /// Names the dialog to watchers, and tells nothing of the caller.
+    fn id(self) -> String {
+        format!("{:032x}-{}", self.call.as_u128(), self.leg.0)
+    }
+}
+
+impl Switchboard {
+    /// An operator's state has changed. Costs a look-up where nobody watches him.
+    pub(super) fn tell_watchers(&mut self, now: Now, operator: &OperatorId) {
+        if self.subscriptions.is_unwatched(operator) {
+            return;
+        }
+        for id in self.subscriptions.of(operator) {
+            if let Some(subscription) = self.subscriptions.get_mut(id) {
+                subscription.due.get_or_insert(Due::Change);
+                self.look_after_watch(now, id);
+            }
+        }
+    }
+
+    /// Tells what is due and may be told now, and sets the next deadline.
+    pub(super) fn look_after_watch(&mut self, now: Now, id: WatchId) {
+        let Some(subscription) = self.subscriptions.get(id) else { return };
+        let wakes = |at: Instant| Some(at.min(subscription.expires_at));
+        if subscription.asked.is_some() {
+            // Whatever the answer is, it leads here again.
+            let at = subscription.ending.is_none().then_some(subscription.expires_at);
+            return self.arm_watch(id, at.filter(|at| *at > now.mono));
+        }
+        let picture = self.picture(subscription.event.package, &subscription.watched);
+        match (subscription.ending, subscription.due) {
+            (Some(_), _) | (None, Some(Due::All)) => self.notify(now, id, picture),
+            (None, Some(Due::Change)) if subscription.told == Some(picture) => {
+                let at = Some(subscription.expires_at);
+                if let Some(subscription) = self.subscriptions.get_mut(id) {
+                    subscription.due = None;
+                }
+                self.arm_watch(id, at);
+            }
+            (None, Some(Due::Change)) if subscription.quiet_until <= now.mono => self.notify(now, id, picture),
+            (None, Some(Due::Change)) => self.arm_watch(id, wakes(subscription.quiet_until)),
+            (None, None) => self.arm_watch(id, Some(subscription.expires_at)),
+        }
+    }
+
+    /// Sends a NOTIFY; after the last one the subscription is gone.
+    fn notify(&mut self, now: Now, id: WatchId, picture: Picture) {
+        let Some(subscription) = self.subscriptions.get(id) else { return };
+        let (flow, ending, package) = (subscription.flow, subscription.ending, subscription.event.package);
+        let (event, contact) = (subscription.event.value(), self.contact(flow));
+        let left = subscription.expires_at.since(now.mono).as_secs();
+        let state = ending.map_or_else(|| format!("active;expires={left}"), |why| why.value());
+        let body = self.document(subscription, picture);
+        let branch = format!("z9hG4bK{}", self.rng.token());
+        let Some(subscription) = self.subscriptions.get_mut(id) else { return };
+        let builder = subscription.dialog.request(Method::Notify).0;
+        subscription.version = subscription.version.saturating_add(1);
+        let bytes = builder
+            .header(Name::Contact, contact.as_bytes())
+            .header(Name::Event, &event)
+            .header(Name::SubscriptionState, state.as_bytes())
+            .via(flow.transport, self.advertised(flow), &branch)
+            .body(package.media_type(), body.as_bytes())
+            .encode();
+        let sent = self.transactions.send(now.mono, flow, Method::Notify, &branch, bytes, &mut self.transmits);
+        if ending.is_some() {
+            if let Some(client) = sent {
+                self.transactions.forget(client);
+            }
+            return self.drop_watch(id);
+        }
+        let Some(subscription) = self.subscriptions.get_mut(id) else { return };
+        subscription.quiet_until = now.mono + if sent.is_some() { package.gap() } else { TRY_AGAIN };
+        subscription.asked = sent;
+        match sent {
+            Some(client) => {
+                (subscription.due, subscription.told) = (None, Some(picture));
+                self.clients.insert(client, Purpose::Notify(id));
+            }
+            None => (subscription.due, subscription.told) = (Some(Due::Change), None),
+        }
+        self.look_after_watch(now, id);
+    }
+
+    /// The watcher's final response to a NOTIFY. One that says when to come back puts us off; any other refusal ends the
+    /// subscription (RFC 6665 §4.2.2).
+    pub(super) fn notify_answered(&mut self, now: Now, id: WatchId, message: &Message<'_>, status: u16) {
+        let Some(subscription) = self.subscriptions.get_mut(id) else { return };
+        subscription.asked = None;
+        let put_off = message.number(Name::RetryAfter).ok().flatten().filter(|_| status != 481);
+        match (status, put_off) {
+            (200..300, _) => subscription.dialog.refresh(message),
+            (_, Some(seconds)) => {
+                let after = Duration::from_secs(seconds.max(1).into()).min(PUT_OFF_MAX);
+                subscription.quiet_until = now.mono + after;
+                (subscription.due, subscription.told) = (Some(Due::Change), None);
+            }
+            (_, None) => return self.drop_watch(id),
+        }
+        self.look_after_watch(now, id);
+    }
+
+    /// No answer came to a NOTIFY, or it could not be carried: nobody is there.
+    pub(super) fn notify_failed(&mut self, id: WatchId) {
+        self.drop_watch(id);
+    }
+
+    /// What one package shows of an operator now.
+    fn picture(&self, package: Package, operator: &OperatorId) -> Picture {
+        let view = self.acd.view(operator);
+        match package {
+            Package::Presence => Picture::Presence(view.map_or(Presence::Offline, |view| presence_of(view.state))),
+            Package::Dialog => {
+                let call = view.and_then(|view| view.call);
+                Picture::Dialog(call.and_then(|call| self.talk_of(call, operator)))
+            }
+            Package::MessageSummary => Picture::Summary,
+        }
+    }
+
+    fn talk_of(&self, id: CallId, operator: &OperatorId) -> Option<Talk> {
+        let call = self.calls.get(&id)?;
+        call.legs.iter().filter(|(_, leg)| leg.operator() == Some(operator)).find_map(|(no, leg)| match leg.state {
+            OfferState::Ringing { .. } => Some(Talk { call: id, leg: *no, confirmed: false }),
+            OfferState::Talking => Some(Talk { call: id, leg: *no, confirmed: true }),
+            OfferState::Cancelling => None,
+        })
+    }
+
+    /// The body of the next NOTIFY: all there is, or what has changed since the last.
+    fn document(&self, subscription: &Subscription, picture: Picture) -> String {
+        let entity = format!("sip:{}@{}", subscription.watched, self.settings.domain);
+        let talk = match picture {
+            Picture::Presence(presence) => return pidf::write(&entity, presence),
+            Picture::Summary => return summary::write(&entity),
+            Picture::Dialog(talk) => talk,
+        };
+        let whole = subscription.due == Some(Due::All) || subscription.ending.is_some();
+        let told = match subscription.told {
+            Some(Picture::Dialog(told)) if !whole => Some(told),
+            Some(Picture::Dialog(_) | Picture::Presence(_) | Picture::Summary) | None => None,
+        };
+        let gone = told.flatten().filter(|old| talk.is_none_or(|new| new.id() != old.id()));
+        let mut dialogs = Vec::with_capacity(2);
+        dialogs.extend(gone.map(|old| dialog_info::Dialog { id: old.id(), state: State::Terminated, remote: None }));
+        dialogs.extend(talk.map(|new| {
+            let state = if new.confirmed { State::Confirmed } else { State::Early };
+            // Who calls is told to nobody but the one who is called.
+            let remote = (subscription.watcher == subscription.watched).then(|| self.caller_uri(new.call)).flatten();
+            dialog_info::Dialog { id: new.id(), state, remote }
+        }));
+        dialog_info::write(&entity, subscription.version, told.is_none(), &dialogs)
+    }
+
+    /// The URI that stands for a caller on operators' phones; None when his number is not known.
+    fn caller_uri(&self, call: CallId) -> Option<String> {
+        let number = self.calls.get(&call)?.shown.number.as_deref()?;
+        Some(format!("sip:{}@{}", super::offer::user_part(number), self.settings.domain))
+    }
+
+    /// Every subscription belongs to people who exist, waits for something, and has told what there is to tell.
+    pub(super) fn verify_watches(&self) -> Result<(), String> {
+        self.subscriptions.verify()?;
+        for (id, one) in self.subscriptions.iter() {
+            let fault = |what: &str| Err(format!("subscription {id:?} {what}"));
+            if let Some(client) = one.asked
+                && self.clients.get(&client) != Some(&Purpose::Notify(id))
+            {
+                return fault("waits for a NOTIFY that nobody has sent");
+            }
+            if one.asked.is_none() && (one.ending.is_some() || one.armed.is_none()) {
+                return fault("waits for nothing");
+            }
+            if one.ending.is_some() {
+                continue;
+            }
+            if !self.accounts.contains_key(&one.watcher) || !self.accounts.contains_key(&one.watched) {
+                return fault("belongs to somebody who is gone");
+            }
+            if one.due.is_none() && one.told != Some(self.picture(one.event.package, &one.watched)) {
+                return fault("has told something else than there is");
+            }
+        }
+        let notifies = self.clients.iter().filter_map(|(client, purpose)| match purpose {
+            Purpose::Notify(id) => Some((client, *id)),
+            Purpose::Offer(_)
+            | Purpose::Refresh(_)
+            | Purpose::TrunkPing(..)
+            | Purpose::TrunkRegister(..)
+            | Purpose::Prack(..)
+            | Purpose::Leaving { .. }
+            | Purpose::Farewell
+            | Purpose::PhonePing(_)
+            | Purpose::Text(_) => None,
+        });
+        for (client, id) in notifies {
+            if self.subscriptions.get(id).is_none_or(|one| one.asked != Some(*client)) {
+                return Err(format!("a NOTIFY is under way for {id:?}, who does not wait for it"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An operator's state as presence.
+const fn presence_of(state: acd::State) -> Presence {
+    match state {
+        acd::State::Offline => Presence::Offline,
+        acd::State::Ready => Presence::Available,
+        acd::State::Offered | acd::State::Talking => Presence::OnThePhone,
+        acd::State::WrapUp => Presence::Busy,
+        acd::State::Break => Presence::Away,
+    }
+}

@@ -1,0 +1,346 @@
+//! MESSAGE (RFC 3428): text between operators, from the centre to them, and between the two sides of a call. It is carried, never
+//! kept: what nobody takes now is refused, and its words stand in no log and no fact.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+
+use crate::clock::Now;
+use crate::ids::OperatorId;
+use crate::limits::{TEXT_BYTES_MAX, TEXTS_MAX};
+use crate::sip::flow::{Flow, Transport};
+use crate::sip::message::{self, Builder, Stencil};
+use crate::sip::transaction::{ClientId, ServerId};
+use crate::sip::wire::{Message, Method, Name};
+
+use super::call::Stage;
+use super::door::Taken;
+use super::leg::Who;
+use super::route::DATAGRAM_BYTES_MAX;
+use super::{ConsoleReply, Purpose, Switchboard};
+
+/// What goes along with a text, as it came (RFC 3428 §4, §5).
+const CARRIED: [Name; 8] = [
+    Name::ContentType,
+    Name::ContentDisposition,
+    Name::ContentEncoding,
+    Name::ContentId,
+    Name::Date,
+    Name::Expires,
+    Name::Priority,
+    Name::Subject,
+];
+
+/// Names one text on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct TextId(u64);
+
+/// Who waits for an answer.
+#[derive(Debug)]
+struct Asker {
+    server: ServerId,
+    stencil: Stencil,
+}
+
+/// An answer as it goes back.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    /// What the sender has to know of a refusal.
+    headers: Vec<(Name, Bytes)>,
+}
+
+/// A text on its way to the phones of one person.
+#[derive(Debug)]
+struct Text {
+    /// None: the centre itself.
+    asker: Option<Asker>,
+    /// The phones that have not answered.
+    asked: BTreeSet<ClientId>,
+    best: Option<Answer>,
+}
+
+/// All that are on their way.
+#[derive(Debug, Default)]
+pub(super) struct Texts {
+    all: BTreeMap<TextId, Text>,
+    last_id: u64,
+}
+
+impl Texts {
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    fn add(&mut self, asker: Option<Asker>, asked: BTreeSet<ClientId>) -> TextId {
+        self.last_id += 1;
+        let id = TextId(self.last_id);
+        self.all.insert(id, Text { asker, asked, best: None });
+        id
+    }
+}
+
+/// What a text says, and of whom.
+struct Letter<'m> {
+    from: &'m str,
+    hops: u32,
+    headers: Vec<(Name, &'m [u8])>,
+    body: &'m [u8],
+}
+
+impl<'m> Letter<'m> {
+    /// What a request carries, on behalf of `from`.
+    fn of(message: &'m Message<'_>, from: &'m str, hops: u32) -> Self {
+        let headers = CARRIED.into_iter().filter_map(|name| Some((name, message.first(name)?))).collect();
+        Self { from, hops, headers, body: message.body }
+    }
+
+    /// Puts the text into a request.
+    fn write(&self, mut request: Builder) -> Builder {
+        let mut kind = "text/plain";
+        for (name, value) in &self.headers {
+            match (*name, std::str::from_utf8(value)) {
+                (Name::ContentType, Ok(value)) => kind = value,
+                (name, _) => request = request.header(name, value),
+            }
+        }
+        if self.body.is_empty() { request } else { request.body(kind, self.body) }
+    }
+}
+
+impl Switchboard {
+    /// A MESSAGE outside any dialog, of somebody who is no trunk: from operator to operator.
+    pub(super) fn messaged(&mut self, now: Now, taken: &Taken<'_, '_>) {
+        let Some(sender) = self.authenticate(now, taken) else { return };
+        let Some(to) = self.operator_at(taken.message.request_uri().unwrap_or_default()) else {
+            return self.reply(now, taken, 404, &[]);
+        };
+        // It goes on, so the hops count (RFC 3261 §16.3).
+        let hops = taken.message.number(Name::MaxForwards).ok().flatten().unwrap_or(70).min(70);
+        let Some(hops) = hops.checked_sub(1) else { return self.reply(now, taken, 483, &[]) };
+        if !self.is_fit(now, taken) {
+            return;
+        }
+        // Who has proven who he is speaks in no other name.
+        let tag = self.rng.token();
+        let shown = self.accounts.get(&sender).map_or(sender.as_str(), |account| account.name.as_str());
+        let from = format!("{}<sip:{sender}@{}>;tag={tag}", display(shown), self.settings.domain);
+        let letter = Letter::of(taken.message, &from, hops);
+        match self.send_text(now, &to, &letter) {
+            Ok(asked) => self.await_answers(taken, asked),
+            Err(status) => self.refuse_text(now, taken, status),
+        }
+    }
+
+    /// A MESSAGE in the dialog of a leg goes to the other side while the two talk.
+    pub(super) fn messaged_in_call(&mut self, now: Now, taken: &Taken<'_, '_>, who: Who) {
+        let Some(other) = self.other_side(who) else { return self.reply(now, taken, 480, &[]) };
+        if !self.is_fit(now, taken) {
+            return;
+        }
+        let Some(flow) = self.line_mut(other).map(|line| line.next_flow()) else {
+            return self.reply(now, taken, 480, &[]);
+        };
+        let branch = format!("z9hG4bK{}", self.rng.token());
+        let sent_by = self.advertised(flow).to_owned();
+        let Some(dialog) = self.line_mut(other).and_then(|line| line.dialog.as_mut()) else {
+            return self.reply(now, taken, 480, &[]);
+        };
+        let letter = Letter::of(taken.message, "", 0);
+        let request = letter.write(dialog.request(Method::Message).0);
+        let bytes = request.via(flow.transport, &sent_by, &branch).encode();
+        if !fits(flow, &bytes) {
+            return self.refuse_text(now, taken, 413);
+        }
+        match self.transactions.send(now.mono, flow, Method::Message, &branch, bytes, &mut self.transmits) {
+            Some(client) => self.await_answers(taken, BTreeSet::from([client])),
+            None => self.refuse_text(now, taken, 503),
+        }
+    }
+
+    /// The centre's own text, to one operator or to all. It tells whose phones were sent to; nobody waits for their answers.
+    pub(super) fn announce_text(&mut self, now: Now, to: Option<OperatorId>, text: &str) -> ConsoleReply {
+        let all = match to {
+            Some(operator) if !self.accounts.contains_key(&operator) => return ConsoleReply::UnknownOperator,
+            Some(operator) => vec![operator],
+            None => self.accounts.keys().cloned().collect(),
+        };
+        let tag = self.rng.token();
+        let from = format!("{}<sip:siaga@{}>;tag={tag}", display(&self.settings.number), self.settings.domain);
+        let headers = vec![(Name::ContentType, b"text/plain;charset=UTF-8".as_slice())];
+        let letter = Letter { from: &from, hops: 70, headers, body: text.as_bytes() };
+        let (mut sent, mut unsent) = (Vec::new(), Vec::new());
+        for operator in all {
+            match self.send_text(now, &operator, &letter) {
+                Ok(asked) => {
+                    self.expect_answers(None, asked);
+                    sent.push(operator);
+                }
+                Err(_) => unsent.push(operator),
+            }
+        }
+        ConsoleReply::Messages { sent, unsent }
+    }
+
+    /// A phone's final response to a text. The first success counts, else the best of all (RFC 3261 §16.7 item 6).
+    pub(super) fn text_answered(
+        &mut self,
+        now: Now,
+        id: TextId,
+        client: ClientId,
+        answer: Option<(&Message<'_>, u16)>,
+    ) {
+        self.clients.remove(&client);
+        let Some(text) = self.texts.all.get_mut(&id) else { return };
+        text.asked.remove(&client);
+        if let Some(answer) = answer.map(|(message, status)| Answer::of(message, status)) {
+            let better = text.best.as_ref().is_none_or(|best| answer.rank() < best.rank());
+            text.best = if better { Some(answer) } else { text.best.take() };
+        }
+        let taken = text.best.as_ref().is_some_and(|best| best.status < 300);
+        if !taken && !text.asked.is_empty() {
+            return;
+        }
+        let Some(text) = self.texts.all.remove(&id) else { return };
+        for client in text.asked {
+            self.forget(client);
+        }
+        let Some(asker) = text.asker else { return };
+        let answer = text.best.unwrap_or(Answer { status: 480, headers: Vec::new() });
+        let tag = self.rng.token();
+        let mut response = asker.stencil.response(answer.status, Some(tag.as_str()));
+        for (name, value) in &answer.headers {
+            response = response.header(*name, value);
+        }
+        self.transactions.respond(now.mono, asker.server, answer.status, response.encode(), &mut self.transmits);
+    }
+
+    /// Every text waits for somebody, and nobody is waited for in vain.
+    pub(super) fn verify_texts(&self) -> Result<(), String> {
+        let waits =
+            |id: &TextId, client: &ClientId| self.texts.all.get(id).is_some_and(|text| text.asked.contains(client));
+        let mut under_way = 0;
+        for (client, purpose) in &self.clients {
+            if let Purpose::Text(id) = purpose {
+                under_way += 1;
+                if !waits(id, client) {
+                    return Err(format!("a MESSAGE is under way for {id:?}, which does not wait for it"));
+                }
+            }
+        }
+        let asked: usize = self.texts.all.values().map(|text| text.asked.len()).sum();
+        if asked != under_way || self.texts.all.len() > TEXTS_MAX || self.texts.all.values().any(|t| t.asked.is_empty())
+        {
+            return Err(format!("{} texts wait for {asked} answers, {under_way} are under way", self.texts.all.len()));
+        }
+        Ok(())
+    }
+
+    /// Sends a text to all phones of an operator. The status that refuses it: 480 none is registered, 413 it is too long for
+    /// each of them, 503 there is no room.
+    fn send_text(&mut self, now: Now, to: &OperatorId, letter: &Letter<'_>) -> Result<BTreeSet<ClientId>, u16> {
+        let crowded = self.transactions.len() >= self.settings.guard.crowded_at;
+        if crowded || self.texts.all.len() >= TEXTS_MAX {
+            return Err(503);
+        }
+        let bindings = self.registrar.bindings(to.as_str());
+        let phones: Vec<(Bytes, Flow)> = bindings.iter().map(|one| (one.uri.clone(), one.flow)).collect();
+        if phones.is_empty() {
+            return Err(480);
+        }
+        let (mut asked, mut refusal) = (BTreeSet::new(), 413);
+        let address = format!("<sip:{to}@{}>", self.settings.domain);
+        for (uri, flow) in phones {
+            let (branch, call_id) = (format!("z9hG4bK{}", self.rng.token()), self.rng.token());
+            let request = message::request(Method::Message, &uri)
+                .via(flow.transport, self.advertised(flow), &branch)
+                .header(Name::MaxForwards, letter.hops.to_string().as_bytes())
+                .header(Name::From, letter.from.as_bytes())
+                .header(Name::To, address.as_bytes())
+                .header(Name::CallId, call_id.as_str().as_bytes())
+                .header(Name::CSeq, b"1 MESSAGE");
+            let bytes = letter.write(request).encode();
+            if !fits(flow, &bytes) {
+                continue;
+            }
+            match self.transactions.send(now.mono, flow, Method::Message, &branch, bytes, &mut self.transmits) {
+                Some(client) => asked.extend([client]),
+                None => refusal = 503,
+            }
+        }
+        if asked.is_empty() { Err(refusal) } else { Ok(asked) }
+    }
+
+    fn await_answers(&mut self, taken: &Taken<'_, '_>, asked: BTreeSet<ClientId>) {
+        let stencil = Stencil::of(taken.message, taken.flow);
+        self.expect_answers(Some(Asker { server: taken.server, stencil }), asked);
+    }
+
+    fn expect_answers(&mut self, asker: Option<Asker>, asked: BTreeSet<ClientId>) {
+        let id = self.texts.add(asker, asked.clone());
+        self.clients.extend(asked.into_iter().map(|client| (client, Purpose::Text(id))));
+    }
+
+    fn refuse_text(&mut self, now: Now, taken: &Taken<'_, '_>, status: u16) {
+        match status {
+            503 => self.reply(now, taken, 503, &[(Name::RetryAfter, b"5")]),
+            _ => self.reply(now, taken, status, &[]),
+        }
+    }
+
+    /// Refuses what is too long (413), or has a body of no type (415).
+    fn is_fit(&mut self, now: Now, taken: &Taken<'_, '_>) -> bool {
+        let message = taken.message;
+        let kind = message.first(Name::ContentType).unwrap_or_default();
+        let has_kind = kind.iter().position(|byte| *byte == b'/').is_some_and(|at| at > 0);
+        if message.body.len() > TEXT_BYTES_MAX {
+            self.reply(now, taken, 413, &[]);
+        } else if !message.body.is_empty() && !has_kind {
+            self.reply(now, taken, 415, &[(Name::Accept, b"text/plain, */*;q=0.1")]);
+        } else {
+            return true;
+        }
+        false
+    }
+
+    /// With whom a leg talks.
+    fn other_side(&self, who: Who) -> Option<Who> {
+        let (Who::Caller(id) | Who::Offer(id, _)) = who else { return None };
+        let Stage::Talking { leg } = self.calls.get(&id)?.stage else { return None };
+        match who {
+            Who::Caller(_) => Some(Who::Offer(id, leg)),
+            Who::Offer(_, his) => (his == leg).then_some(Who::Caller(id)),
+            Who::Phone(_) => None,
+        }
+    }
+}
+
+impl Answer {
+    /// What goes back of a phone's response. A redirection or a challenge is nothing that the sender could follow.
+    fn of(message: &Message<'_>, status: u16) -> Self {
+        let status = if matches!(status, 300..=399 | 401 | 407) { 480 } else { status };
+        let told = [Name::Accept, Name::RetryAfter, Name::Unsupported];
+        let header = |name| Some((name, Bytes::copy_from_slice(message.first(name)?)));
+        let headers = if status < 300 { Vec::new() } else { told.into_iter().filter_map(header).collect() };
+        Self { status, headers }
+    }
+
+    /// Lower is better: success, then what no other phone would change (6xx), then the lowest.
+    const fn rank(&self) -> u16 {
+        match self.status {
+            600.. => 300,
+            status => status,
+        }
+    }
+}
+
+/// A MESSAGE towards a datagram socket is never longer than what fits one packet (RFC 3428 §8).
+fn fits(flow: Flow, bytes: &Bytes) -> bool {
+    flow.transport != Transport::Udp || bytes.len() <= DATAGRAM_BYTES_MAX
+}
+
+/// A display name, quoted.
+fn display(name: &str) -> String {
+    let name: String = name.chars().filter(|c| !matches!(c, '"' | '\\') && !c.is_control()).collect();
+    format!("\"{name}\" ")
+}

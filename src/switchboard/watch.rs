@@ -1,0 +1,278 @@
+//! SUBSCRIBE (RFC 6665 §4.2.1): operators watch operators, and nobody else watches anybody. How subscriptions begin, go on and
+//! end; `notify` tells what is seen.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::clock::{Instant, Now};
+use crate::ids::OperatorId;
+use crate::sip::dialog::{Dialog, DialogKey};
+use crate::sip::event::{ALLOW_EVENTS, Ended, Event, Package};
+use crate::sip::flow::Flow;
+use crate::sip::message::Stencil;
+use crate::sip::option_tag;
+use crate::sip::wire::{Message, Name};
+
+use super::Switchboard;
+use super::door::Taken;
+use super::subscription::{Due, Subscription, WatchId};
+use super::timers::Alarm;
+
+/// Seconds that a subscription lasts: at least (423 below), unless the phone says otherwise, at most (RFC 6665 §4.2.1.1).
+const SECONDS_MIN: u32 = 60;
+const SECONDS_DEFAULT: u32 = 3_600;
+const SECONDS_MAX: u32 = 3_600;
+/// A phone whose registration has ended may come back so many seconds later, one of a service that ends after its restart.
+const BACK_AFTER_SECONDS: u32 = 10;
+const BACK_AFTER_RESTART_SECONDS: u32 = 30;
+
+/// The interval asked for is too short.
+struct TooBrief;
+
+impl Switchboard {
+    /// A SUBSCRIBE outside any dialog, of somebody who is no trunk.
+    pub(super) fn subscribed(&mut self, now: Now, taken: &Taken<'_, '_>) {
+        let Some(watcher) = self.authenticate(now, taken) else { return };
+        let Some(event) = Event::of(taken.message) else { return self.refuse_event(now, taken) };
+        let Some(watched) = self.operator_at(taken.message.request_uri().unwrap_or_default()) else {
+            return self.reply(now, taken, 404, &[]);
+        };
+        // Whose messages wait is nobody else's business.
+        if event.package == Package::MessageSummary && watched != watcher {
+            return self.reply(now, taken, 403, &[]);
+        }
+        if !event.package.is_accepted(taken.message) {
+            return self.reply(now, taken, 406, &[]);
+        }
+        let Some(seconds) = self.granted(now, taken) else { return };
+        let phone = taken.message.contact().map(|contact| Bytes::copy_from_slice(contact.uri)).unwrap_or_default();
+        let (known, merged) = self.earlier(&watcher, &watched, &event, &phone, taken.message);
+        if merged {
+            return self.reply(now, taken, 482, &[]);
+        }
+        if let Some(known) = known {
+            self.drop_watch(known);
+        }
+        if self.drained || !self.subscriptions.has_room(&watcher) {
+            return self.reply(now, taken, 503, &[(Name::RetryAfter, b"60")]);
+        }
+        let tag = self.rng.token();
+        let dialog = match Dialog::as_callee(taken.message, tag.as_str()) {
+            Ok(dialog) => dialog,
+            Err(fault) => return self.reply(now, taken, fault.status, &[]),
+        };
+        self.agree_to_watch(now, taken, seconds, Some(tag.as_str()));
+        let id = self.subscriptions.add(Subscription {
+            watcher,
+            watched,
+            event,
+            dialog,
+            phone,
+            flow: taken.flow,
+            expires_at: now.mono + Duration::from_secs(seconds.into()),
+            asked: None,
+            due: Some(Due::All),
+            quiet_until: now.mono,
+            told: None,
+            version: 0,
+            ending: (seconds == 0).then_some(Ended::Timeout),
+            armed: None,
+        });
+        self.look_after_watch(now, id);
+    }
+
+    /// A SUBSCRIBE in a dialog: refreshes the subscription, or ends it (RFC 6665 §4.2.1.4).
+    pub(super) fn resubscribed(&mut self, now: Now, taken: &Taken<'_, '_>) {
+        let Some(key) = DialogKey::of_request(taken.message) else { return self.reply(now, taken, 481, &[]) };
+        let found = self.subscriptions.at(&key);
+        let alive = found.filter(|id| self.subscriptions.get(*id).is_some_and(|one| one.ending.is_none()));
+        let Some(id) = alive else {
+            // A dialog holds one usage (RFC 6665 §4.5.2): a call's is not shared.
+            let status = if self.dialogs.contains_key(&key) { 403 } else { 481 };
+            return self.reply(now, taken, status, &[]);
+        };
+        let foreign: Vec<&[u8]> = option_tag::not_understood(taken.message).collect();
+        if !foreign.is_empty() {
+            return self.reply(now, taken, 420, &[(Name::Unsupported, &foreign.join(&b", "[..]))]);
+        }
+        let Some(event) = Event::of(taken.message) else { return self.refuse_event(now, taken) };
+        let Some(subscription) = self.subscriptions.get_mut(id) else { return };
+        if subscription.event != event {
+            return self.reply(now, taken, 403, &[]);
+        }
+        match subscription.dialog.accept(taken.message) {
+            Ok(()) => {}
+            Err(fault) if fault.status == 500 => return self.reply_later(now, taken),
+            Err(fault) => return self.reply(now, taken, fault.status, &[]),
+        }
+        let Some(seconds) = self.granted(now, taken) else { return };
+        self.agree_to_watch(now, taken, seconds, None);
+        self.subscriptions.reroute(id, taken.flow);
+        let Some(subscription) = self.subscriptions.get_mut(id) else { return };
+        subscription.expires_at = now.mono + Duration::from_secs(seconds.into());
+        subscription.due = Some(Due::All);
+        subscription.ending = (seconds == 0).then_some(Ended::Timeout);
+        self.look_after_watch(now, id);
+    }
+
+    /// A subscription's time has come: it may tell again, or it has expired.
+    pub(super) fn watch_due(&mut self, now: Now, id: WatchId) {
+        let Some(subscription) = self.subscriptions.get_mut(id) else { return };
+        subscription.armed = None;
+        if subscription.expires_at <= now.mono {
+            subscription.ending.get_or_insert(Ended::Timeout);
+        }
+        self.look_after_watch(now, id);
+    }
+
+    /// The last binding of an operator is gone: his phones are told that they watch no more.
+    pub(super) fn stop_watching(&mut self, now: Now, watcher: &OperatorId) {
+        for id in self.subscriptions.by(watcher) {
+            self.end_watch(now, id, Ended::Probation { retry_after: BACK_AFTER_SECONDS });
+        }
+    }
+
+    /// An operator is removed: he watches nobody, and nobody watches him.
+    pub(super) fn forget_watches(&mut self, now: Now, operator: &OperatorId) {
+        for id in self.subscriptions.by(operator) {
+            self.end_watch(now, id, Ended::Rejected);
+        }
+        for id in self.subscriptions.of(operator) {
+            self.end_watch(now, id, Ended::NoResource);
+        }
+    }
+
+    /// A connection is gone, and with it whoever could be told.
+    pub(super) fn lose_watches(&mut self, flow: Flow) {
+        for id in self.subscriptions.over(flow.connection) {
+            self.drop_watch(id);
+        }
+    }
+
+    /// The service ends, and waits for no answer any more.
+    pub(super) fn leave_watches(&mut self, now: Now) {
+        for id in self.subscriptions.ids() {
+            let asked = self.subscriptions.get_mut(id).and_then(|subscription| subscription.asked.take());
+            if let Some(client) = asked {
+                self.forget(client);
+            }
+            self.end_watch(now, id, Ended::Probation { retry_after: BACK_AFTER_RESTART_SECONDS });
+        }
+    }
+
+    /// Takes a subscription out, whatever stands there for it.
+    pub(super) fn drop_watch(&mut self, id: WatchId) {
+        let Some(gone) = self.subscriptions.remove(id) else { return };
+        if let Some(at) = gone.armed {
+            self.alarms.remove(at, Alarm::Watch(id));
+        }
+        if let Some(client) = gone.asked {
+            self.forget(client);
+        }
+    }
+
+    /// Puts a subscription's deadline right.
+    pub(super) fn arm_watch(&mut self, id: WatchId, at: Option<Instant>) {
+        let Some(subscription) = self.subscriptions.get_mut(id) else { return };
+        let old = std::mem::replace(&mut subscription.armed, at);
+        if old == at {
+            return;
+        }
+        if let Some(old) = old {
+            self.alarms.remove(old, Alarm::Watch(id));
+        }
+        if let Some(at) = at {
+            self.alarms.insert(at, Alarm::Watch(id));
+        }
+    }
+
+    fn end_watch(&mut self, now: Now, id: WatchId, why: Ended) {
+        if let Some(subscription) = self.subscriptions.get_mut(id) {
+            subscription.ending.get_or_insert(why);
+            self.look_after_watch(now, id);
+        }
+    }
+
+    /// What of the same phone stands for the same already: the phone has begun anew, and the old one is of no use. And whether
+    /// this is a copy of the same request that came another way (RFC 3261 §8.2.2.2).
+    fn earlier(
+        &self,
+        watcher: &OperatorId,
+        watched: &OperatorId,
+        event: &Event,
+        phone: &[u8],
+        message: &Message<'_>,
+    ) -> (Option<WatchId>, bool) {
+        let (call_id, tag) = (message.call_id().unwrap_or_default(), message.from().ok());
+        let cseq = message.cseq().ok().map(|cseq| cseq.number);
+        let tag = tag.as_ref().and_then(|from| from.tag()).unwrap_or_default();
+        let mut known = None;
+        for id in self.subscriptions.by(watcher) {
+            let Some(one) = self.subscriptions.get(id) else { continue };
+            let key = one.dialog.key();
+            let same_dialog = key.call_id.0 == call_id && key.remote_tag == tag.as_ref();
+            if same_dialog && one.dialog.remote_cseq() >= cseq {
+                return (None, true);
+            }
+            if same_dialog || one.watched == *watched && one.event == *event && one.phone == phone {
+                known = Some(id);
+            }
+        }
+        (known, false)
+    }
+
+    /// 489 with what we know (RFC 6665 §4.2.1.1, §7.2).
+    fn refuse_event(&mut self, now: Now, taken: &Taken<'_, '_>) {
+        self.reply(now, taken, 489, &[(Name::AllowEvents, ALLOW_EVENTS)]);
+    }
+
+    /// The interval that a SUBSCRIBE gets, zero for the end. None when it was refused (423, 400).
+    fn granted(&mut self, now: Now, taken: &Taken<'_, '_>) -> Option<u32> {
+        match taken.message.number(Name::Expires).map(seconds) {
+            Ok(Ok(seconds)) => return Some(seconds),
+            Ok(Err(TooBrief)) => {
+                let least = SECONDS_MIN.to_string();
+                self.reply(now, taken, 423, &[(Name::MinExpires, least.as_bytes())]);
+            }
+            Err(fault) => self.reply(now, taken, fault.status, &[]),
+        }
+        None
+    }
+
+    /// The 200 of a SUBSCRIBE.
+    fn agree_to_watch(&mut self, now: Now, taken: &Taken<'_, '_>, seconds: u32, tag: Option<&str>) {
+        let contact = self.contact(taken.flow);
+        let bytes = Stencil::of(taken.message, taken.flow)
+            .response(200, tag)
+            .header(Name::Contact, contact.as_bytes())
+            .header(Name::Expires, seconds.to_string().as_bytes())
+            .header(Name::AllowEvents, ALLOW_EVENTS)
+            .encode();
+        self.transactions.respond(now.mono, taken.server, 200, bytes, &mut self.transmits);
+    }
+}
+
+fn seconds(asked: Option<u32>) -> Result<u32, TooBrief> {
+    match asked {
+        None => Ok(SECONDS_DEFAULT),
+        Some(0) => Ok(0),
+        Some(seconds) if seconds < SECONDS_MIN => Err(TooBrief),
+        Some(seconds) => Ok(seconds.min(SECONDS_MAX)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_is_granted_shortened_or_too_brief() {
+        let granted = |asked| seconds(asked).ok();
+        assert_eq!(granted(None), Some(SECONDS_DEFAULT));
+        assert_eq!(granted(Some(0)), Some(0));
+        assert_eq!([granted(Some(1)), granted(Some(59))], [None, None]);
+        assert_eq!(granted(Some(60)), Some(60));
+        assert_eq!(granted(Some(u32::MAX)), Some(SECONDS_MAX));
+    }
+}
