@@ -31,6 +31,7 @@ fn every_file_that_a_document_names_is_there() {
         "docs/console.md",
         "docs/benchmarks.md",
         "docs/guard.md",
+        "docs/races.md",
         "README.md",
         "ARCHITECTURE.md",
     ] {

@@ -42,7 +42,8 @@ impl Service {
         Self::with(net, operators, queue, transports, sip, trunk_lines, "")
     }
 
-    fn with(
+    /// All of these.
+    pub(crate) fn with(
         net: u8,
         operators: usize,
         queue: &str,
