@@ -33,6 +33,7 @@ fn every_file_that_a_document_names_is_there() {
         "docs/benchmarks.md",
         "docs/guard.md",
         "docs/interop.md",
+        "docs/races.md",
         "README.md",
         "ARCHITECTURE.md",
     ] {

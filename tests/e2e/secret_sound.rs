@@ -67,3 +67,27 @@ fn a_phone_with_srtp_of_its_own_accord_is_answered_by_a_service_that_offers_none
     let heard = phone.heard();
     assert!(heard[0].iter().any(|sample| sample.abs() > 500), "the confirmation is heard");
 }
+
+#[test]
+fn a_phone_under_tls_is_offered_srtp_and_keeps_it_over_hold_and_resume() {
+    let transports = ["udp", "tcp", "tls"];
+    let service = Service::with(73, 1, "", &transports, "", "", "srtp = \"offer\"");
+    // It takes nothing else.
+    let mut phone = Baresip::with(&service, 1, 440, ";transport=tls", ";mediaenc=srtp-mand", "module srtp.so\n");
+    let caller = Caller::calls(&service, 1, 700, Manner::Stays);
+    phone.rings_for(&caller.number);
+    phone.answers();
+    service.wait_for_call(&caller.number, "talking");
+    std::thread::sleep(Duration::from_secs(1));
+    phone.holds();
+    std::thread::sleep(Duration::from_secs(2));
+    phone.resumes();
+    std::thread::sleep(Duration::from_secs(4));
+    phone.hangs_up();
+    let number = caller.number.clone();
+    let heard = caller.ends().samples;
+    assert_heard("the caller in the end", &heard[heard.len() - 16_000..], 440, &[700]);
+    let records = service.records(1, |record| !record["recordings"][0].is_null());
+    let record = of(&records, &number);
+    assert!(record["hold_ms"].as_u64().unwrap() > 1_000, "{record:#}");
+}
