@@ -11,6 +11,7 @@ use crate::clock::{Instant, Now, Timestamp, earliest};
 use crate::ids::{CallId, OperatorId};
 use crate::limits;
 
+mod engage;
 mod floor;
 mod operator;
 mod queue;
@@ -22,6 +23,7 @@ pub mod shift;
 mod tests;
 mod verify;
 
+pub use engage::Standing;
 use floor::Floor;
 use operator::{Operator, Work};
 use queue::{Queue, Status};
@@ -256,6 +258,10 @@ impl Acd {
             Some(Status::Offered(operator)) => self.release(&operator),
             Some(Status::Fallback(operators)) => operators.iter().for_each(|operator| self.release(operator)),
             Some(Status::Talking(operator)) => self.hang_up(now, call, &operator),
+            Some(Status::Moving(engaged)) => engaged.iter().for_each(|operator| self.dismiss(now, call, operator, true)),
+            Some(Status::Direct { by, engaged }) => {
+                engaged.iter().for_each(|operator| self.dismiss(now, call, operator, *operator == by));
+            }
             Some(Status::Waiting | Status::Held { .. }) | None => {}
         }
     }
@@ -268,8 +274,21 @@ impl Acd {
             Some(Status::Fallback(reserved)) if reserved.contains(operator) => {
                 self.queue.leave_fallback(call, operator)
             }
+            Some(Status::Direct { engaged, .. }) if engaged.contains(operator) => {
+                self.queue.disengage(call, operator);
+                return self.release(operator);
+            }
+            Some(Status::Moving(engaged)) if engaged.contains(operator) => {
+                self.queue.disengage(call, operator);
+            }
             Some(
-                Status::Offered(_) | Status::Fallback(_) | Status::Waiting | Status::Held { .. } | Status::Talking(_),
+                Status::Offered(_)
+                | Status::Fallback(_)
+                | Status::Waiting
+                | Status::Held { .. }
+                | Status::Talking(_)
+                | Status::Moving(_)
+                | Status::Direct { .. },
             )
             | None => return,
         }
@@ -282,12 +301,21 @@ impl Acd {
     }
 
     /// An operator answered: every other reservation for this call is freed. Ignored unless he is reserved for it.
-    pub fn answered(&mut self, _now: Now, call: CallId, operator: &OperatorId) {
+    pub fn answered(&mut self, now: Now, call: CallId, operator: &OperatorId) {
         let others = match self.queue.status(call) {
             Some(Status::Offered(reserved)) if reserved == operator => BTreeSet::new(),
             Some(Status::Fallback(reserved)) if reserved.contains(operator) => reserved.clone(),
+            Some(Status::Moving(engaged) | Status::Direct { engaged, .. }) if engaged.contains(operator) => {
+                return self.engaged_answers(now, call, operator);
+            }
             Some(
-                Status::Offered(_) | Status::Fallback(_) | Status::Waiting | Status::Held { .. } | Status::Talking(_),
+                Status::Offered(_)
+                | Status::Fallback(_)
+                | Status::Waiting
+                | Status::Held { .. }
+                | Status::Talking(_)
+                | Status::Moving(_)
+                | Status::Direct { .. },
             )
             | None => return,
         };

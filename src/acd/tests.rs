@@ -6,6 +6,7 @@ use crate::ids::Rng;
 mod calendar;
 mod offers;
 mod pitfalls;
+mod transfers;
 mod unstaffed;
 
 pub(super) const WRAP_UP: Duration = Duration::from_secs(30);

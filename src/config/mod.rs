@@ -1,6 +1,7 @@
 //! The configuration: one TOML file and the roster that it names, read and cross-checked, every fault told at once.
 //! Paths in the file are relative to the folder that the service is started in.
 
+mod agency;
 mod check;
 mod fault;
 mod guard;
@@ -18,7 +19,7 @@ use std::time::Duration;
 
 use crate::acd::section::{OperatorsSection, QueueSection, ShiftSection};
 use crate::sip::digest::Algorithm;
-use crate::switchboard::{FeatureCodes, GuardSettings, Listener, Trunk};
+use crate::switchboard::{Agency, FeatureCodes, GuardSettings, Listener, Trunk};
 
 pub use fault::{Fault, Faults};
 pub use section::{EngineName, Log, LogFormat, Site, SrtpName};
@@ -38,6 +39,8 @@ pub struct Config {
     pub media: Media,
     pub queue: QueueSection,
     pub shifts: Vec<ShiftSection>,
+    /// Whom operators may call and pass callers on to.
+    pub agencies: Vec<Agency>,
     pub operators: OperatorsSection,
     /// Who is on shift when.
     pub plan: crate::acd::shift::Plan,

@@ -16,6 +16,7 @@ pub(super) struct File {
     pub(super) media: Media,
     pub(super) queue: QueueSection,
     pub(super) shift: Vec<ShiftSection>,
+    pub(super) agency: Vec<super::agency::Section>,
     pub(super) operators: OperatorsSection,
     pub(super) store: Store,
     pub(super) journal: Journal,

@@ -122,7 +122,7 @@ impl Switchboard {
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of a call, each made by another step")]
-    fn new_call(
+    pub(super) fn new_call(
         &mut self,
         now: Now,
         taken: &Taken<'_, '_>,
@@ -167,6 +167,8 @@ impl Switchboard {
             hunts: false,
             merge_key,
             holding: (false, false),
+            transfer: None,
+            placed_by: None,
         }
     }
 
@@ -210,12 +212,26 @@ impl Switchboard {
 
     /// Gives the new call its port and description, and puts it into the queue.
     fn admit(&mut self, now: Now, id: CallId, message: &Message<'_>) {
+        if !self.describe_caller(now, id, message) {
+            return;
+        }
+        self.acd.enqueue(now, id, 0);
+        self.fact(now, id, FactKind::Queued { priority: 0, returned: false });
+        if self.settings.answer == AnswerMode::Queue {
+            self.answer_caller(now, id);
+        }
+        self.touched.push(id);
+    }
+
+    /// Lends the new call its port and writes its description. False when it cannot be, and then the call is over.
+    pub(super) fn describe_caller(&mut self, now: Now, id: CallId, message: &Message<'_>) -> bool {
         let who = Who::Caller(id);
         let Some(mut sound) = self.lend_sound(who) else {
-            return self.end_call(now, id, Ending::by(Side::Service, EndCause::NoCapacity));
+            self.end_call(now, id, Ending::by(Side::Service, EndCause::NoCapacity));
+            return false;
         };
         let described = describe(message, sound.local, self.preferred_codec(id));
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(&id) else { return false };
         if let Some(dialog) = &call.caller.line.dialog {
             self.dialogs.insert(dialog.key().clone(), who);
         }
@@ -229,15 +245,11 @@ impl Switchboard {
             }
             Err(_) => {
                 call.caller.line.sound = Some(sound);
-                return self.end_call(now, id, Ending::by(Side::Service, EndCause::NoCodec));
+                self.end_call(now, id, Ending::by(Side::Service, EndCause::NoCodec));
+                return false;
             }
         }
-        self.acd.enqueue(now, id, 0);
-        self.fact(now, id, FactKind::Queued { priority: 0, returned: false });
-        if self.settings.answer == AnswerMode::Queue {
-            self.answer_caller(now, id);
-        }
-        self.touched.push(id);
+        true
     }
 }
 
@@ -256,7 +268,7 @@ fn describe(
     }
 }
 
-fn merge_key(message: &Message<'_>) -> MergeKey {
+pub(super) fn merge_key(message: &Message<'_>) -> MergeKey {
     let tag = message.from().ok().and_then(|from| from.tag().map(|tag| Bytes::copy_from_slice(&tag)));
     let call_id = Bytes::copy_from_slice(message.call_id().unwrap_or_default());
     (tag.unwrap_or_default(), call_id, message.cseq().map_or(0, |cseq| cseq.number))
@@ -282,7 +294,7 @@ fn number(addr: &NameAddr<'_>) -> Option<String> {
 }
 
 /// Text of a peer for records: no control characters, a limited length.
-fn clean(bytes: &[u8], chars_max: usize) -> String {
+pub(super) fn clean(bytes: &[u8], chars_max: usize) -> String {
     String::from_utf8_lossy(bytes).chars().filter(|c| !c.is_control()).take(chars_max).collect()
 }
 

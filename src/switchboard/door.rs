@@ -11,10 +11,10 @@ use crate::sip::wire::{self, Fault, Message, Method, Name, Parsed, StartLine};
 use super::{Purpose, Switchboard};
 
 /// The methods that we take.
-pub(super) const ALLOW: &[u8] = b"INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, PRACK, UPDATE, INFO";
+pub(super) const ALLOW: &[u8] = b"INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, PRACK, UPDATE, INFO, REFER";
 
 /// The extensions that we use with who knows them.
-pub(super) const SUPPORTED: &[u8] = b"100rel, timer";
+pub(super) const SUPPORTED: &[u8] = b"100rel, timer, replaces, norefersub";
 
 /// A request taken in, with its transaction.
 pub(super) struct Taken<'a, 'b> {
@@ -108,12 +108,13 @@ impl Switchboard {
                 }
             }
             Method::Bye | Method::Prack | Method::Update => self.refuse(flow, message, 481, &[]),
+            // Only who has a caller can pass him on (RFC 3515 §2.4.4 leaves the policy to us).
+            Method::Refer => self.refuse(flow, message, 403, &[]),
             Method::Ack
             | Method::Cancel
             | Method::Info
             | Method::Subscribe
             | Method::Notify
-            | Method::Refer
             | Method::Message
             | Method::Publish => self.refuse(flow, message, 405, &[(Name::Allow, ALLOW)]),
             Method::Other => self.refuse(flow, message, 501, &[(Name::Allow, ALLOW)]),
@@ -202,7 +203,15 @@ impl Switchboard {
             Purpose::Farewell if status >= 200 => {
                 self.clients.remove(&client);
             }
-            Purpose::TrunkPing(_) | Purpose::TrunkRegister(_) | Purpose::PhonePing(_) | Purpose::Farewell => {}
+            Purpose::Notify(who) if status >= 200 => {
+                self.clients.remove(&client);
+                self.notified(who, client, status);
+            }
+            Purpose::TrunkPing(_)
+            | Purpose::TrunkRegister(_)
+            | Purpose::PhonePing(_)
+            | Purpose::Notify(_)
+            | Purpose::Farewell => {}
         }
     }
 

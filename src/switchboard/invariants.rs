@@ -37,9 +37,19 @@ impl Switchboard {
             Stage::Offered { .. } | Stage::Number => ringing == 1 && talking == 0,
             Stage::AllPhones { .. } => ringing >= 1 && talking == 0,
             Stage::Talking { leg } => ringing == 0 && talking == 1 && call.legs.contains_key(leg),
+            Stage::Transfer { from, to } => {
+                let talks = from.is_none_or(|leg| call.legs.get(&leg).is_some_and(|leg| leg.state == OfferState::Talking));
+                let rings = call.legs.get(to).is_some_and(super::leg::OfferLeg::is_ringing);
+                ringing == 1 && talking == usize::from(from.is_some()) && talks && rings
+            }
+            Stage::Placed => ringing == 1 && talking == 0 && call.placed_by.is_some(),
         };
         if !good {
             return Err("its legs do not fit its stage");
+        }
+        let passes_on = matches!(call.stage, Stage::Transfer { .. });
+        if call.transfer.is_some() != passes_on || passes_on && call.placed_by.is_some() {
+            return Err("its transfer does not fit its stage");
         }
         if call.is_over() && (call.caller.line.session.is_some() || call.caller.line.asked.is_some()) {
             return Err("it is over but its session is timed");
@@ -94,7 +104,7 @@ impl Switchboard {
         }
         self.verify_trunks(alive)?;
         let refreshes = self.clients.values().filter_map(|purpose| match purpose {
-            super::Purpose::Refresh(who) => Some(who),
+            super::Purpose::Refresh(who) | super::Purpose::Notify(who) => Some(who),
             super::Purpose::Offer(_)
             | super::Purpose::TrunkPing(_)
             | super::Purpose::TrunkRegister(_)
@@ -102,7 +112,7 @@ impl Switchboard {
             | super::Purpose::PhonePing(_) => None,
         });
         if let Some(who) = refreshes.into_iter().find(|who| !alive(who)) {
-            return Err(format!("a refresh belongs to {who:?}, who is gone"));
+            return Err(format!("a request in a dialog belongs to {who:?}, who is gone"));
         }
         let dead = |id: &crate::ids::CallId| !self.calls.contains_key(id);
         for (connection, calls) in &self.streams {
@@ -111,6 +121,12 @@ impl Switchboard {
             if calls.is_empty() || !calls.iter().all(over_it) {
                 return Err(format!("calls are held to go over {connection:?}, and do not"));
             }
+        }
+        let placed = |(id, call): (&crate::ids::CallId, &Call)| {
+            (call.placed_by.is_some() && !call.is_over()) == self.placed.contains(id)
+        };
+        if !self.calls.iter().all(placed) || self.placed.iter().any(dead) {
+            return Err("calls that operators have placed are not counted as such".to_owned());
         }
         if self.falling_back.iter().any(dead) {
             return Err("a fallback belongs to a call that is gone".to_owned());

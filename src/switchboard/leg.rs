@@ -20,6 +20,7 @@ use crate::sip::transaction::{ClientId, ServerId};
 use crate::sip::wire::{Message, Name};
 
 use super::Switchboard;
+use super::notify::Refers;
 use super::refresh::{Agreement, Asked, Session};
 use super::reliable::{Early, Reliable};
 
@@ -158,6 +159,8 @@ pub(super) struct Line {
     pub(super) asked: Option<Asked>,
     /// Our last re-INVITE that was answered, and its CSeq: its 2xx may come again.
     pub(super) reinvited: Option<(ClientId, u32)>,
+    /// The peer has asked to pass somebody on, and is told what becomes of it.
+    pub(super) refers: Refers,
 }
 
 impl Line {
@@ -173,6 +176,7 @@ impl Line {
             session: None,
             asked: None,
             reinvited: None,
+            refers: Refers::default(),
         }
     }
 
@@ -234,7 +238,8 @@ pub(super) enum OfferState {
 pub(super) struct OfferLeg {
     pub(super) line: Line,
     pub(super) to: Callee,
-    pub(super) client: ClientId,
+    /// The INVITE that we sent. None: the phone has called us to take the place of another.
+    pub(super) client: Option<ClientId>,
     /// The From that we sent, tag included.
     pub(super) from: Bytes,
     pub(super) cseq: u32,

@@ -7,18 +7,23 @@ mod call;
 mod caller;
 mod console;
 mod dialogs;
+mod direct;
 mod door;
 mod end;
 mod guard;
 mod info;
 mod input;
 mod invariants;
+mod join;
 mod keep_alive;
 mod leg;
 mod offer;
+mod notify;
 mod output;
 mod phone;
+mod pick_up;
 mod ports;
+mod refer;
 mod refresh;
 mod register;
 mod reinvite;
@@ -28,6 +33,7 @@ mod settings;
 mod sound;
 mod targets;
 mod timers;
+mod transfer;
 mod trunk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,7 +61,7 @@ use timers::Alarm;
 pub use guard::{GuardFigures, GuardSettings};
 pub use input::{Account, ConsoleCommand, Input};
 pub use output::{CallView, ConsoleReply, Gauges, Output};
-pub use settings::{AnswerMode, FeatureCodes, Listener, Network, Settings, SrtpOffer, Trunk, TrunkHost};
+pub use settings::{Agency, AnswerMode, FeatureCodes, Listener, Network, Settings, SrtpOffer, Trunk, TrunkHost};
 pub use trunk::{Registration, TrunkTerms};
 
 /// What a client transaction of ours is for.
@@ -69,6 +75,8 @@ enum Purpose {
     /// A BYE to a trunk that may want our password for it.
     Farewell,
     PhonePing(OperatorId),
+    /// What became of a transfer.
+    Notify(Who),
 }
 
 /// The From tag, Call-ID and `CSeq` that tell a forked copy of an INVITE (RFC 3261 §8.2.2.2).
@@ -91,6 +99,10 @@ pub struct Switchboard {
     next_phone: u64,
     ports: Ports,
     dialogs: BTreeMap<DialogKey, Who>,
+    /// Dialogs that are over, for those who would replace them.
+    past: pick_up::Past,
+    /// Calls that operators have placed.
+    placed: BTreeSet<CallId>,
     /// INVITEs that have no final response yet.
     invites: BTreeMap<ServerId, Who>,
     merged: BTreeMap<MergeKey, CallId>,
@@ -148,6 +160,8 @@ impl Switchboard {
             next_phone: 0,
             ports: Ports::new(rtp_ports),
             dialogs: BTreeMap::new(),
+            past: pick_up::Past::default(),
+            placed: BTreeSet::new(),
             invites: BTreeMap::new(),
             merged: BTreeMap::new(),
             clients: BTreeMap::new(),
@@ -247,6 +261,10 @@ impl Switchboard {
 
     /// Brings the step to its end: who is free gets who waits; who waits hears it; states that changed are written down.
     fn settle(&mut self, now: Now) {
+        // Whose caller has left may still have a call that he placed: he is not offered another one.
+        for call in &self.placed {
+            self.acd.occupy(*call);
+        }
         while let Some(decision) = self.acd.decide(now) {
             match decision {
                 Decision::Offer { call, operator, why } => self.offer(now, call, operator, why),
@@ -283,9 +301,14 @@ impl Switchboard {
     fn has_said_goodbye(&self) -> bool {
         self.transactions.is_settled(|client| match self.clients.get(&client) {
             Some(Purpose::TrunkPing(_) | Purpose::PhonePing(_)) => true,
-            Some(Purpose::Offer(_) | Purpose::Refresh(_) | Purpose::TrunkRegister(_) | Purpose::Farewell) | None => {
-                false
-            }
+            Some(
+                Purpose::Offer(_)
+                | Purpose::Refresh(_)
+                | Purpose::TrunkRegister(_)
+                | Purpose::Farewell
+                | Purpose::Notify(_),
+            )
+            | None => false,
         })
     }
 

@@ -128,6 +128,20 @@ impl Switchboard {
         self.alarms.insert(session.at, Alarm::Session(who));
     }
 
+    /// A leg has moved to another call: its timer goes along.
+    pub(super) fn move_session(&mut self, was: Who, is: Who) {
+        if let Some(session) = self.line_mut(is).and_then(|line| line.session)
+            && self.alarms.remove(session.at, Alarm::Session(was))
+        {
+            self.alarms.insert(session.at, Alarm::Session(is));
+        }
+        let Some(line) = self.line_mut(is) else { return };
+        let (asked, reinvited) = (line.asked.map(|asked| asked.client), line.reinvited.map(|(client, _)| client));
+        for client in [asked, reinvited].into_iter().flatten() {
+            self.clients.insert(client, Purpose::Refresh(is));
+        }
+    }
+
     /// No timer any more.
     pub(super) fn stop_session(&mut self, who: Who) -> Option<Session> {
         let session = self.line_mut(who)?.session.take()?;
@@ -139,7 +153,8 @@ impl Switchboard {
     pub(super) fn stop_asking(&mut self, who: Who) {
         let Some(line) = self.line_mut(who) else { return };
         let (asked, confirmed) = (line.asked.take().map(|asked| asked.client), line.reinvited.take());
-        for client in [asked, confirmed.map(|(client, _)| client)].into_iter().flatten() {
+        let told = line.refers.forget();
+        for client in [asked, confirmed.map(|(client, _)| client), told].into_iter().flatten() {
             self.clients.remove(&client);
             self.transactions.forget(client);
         }

@@ -120,6 +120,7 @@ impl Switchboard {
         match purpose {
             Purpose::Offer(Who::Offer(call, leg)) => self.offer_unanswered(now, call, leg, status),
             Purpose::Offer(Who::Caller(_) | Who::Phone(_)) | Purpose::Farewell => {}
+            Purpose::Notify(who) => self.notified(who, client, status),
             Purpose::Refresh(who) => self.refresh_unanswered(who, client),
             Purpose::TrunkPing(index) => self.trunk_silent(now, index),
             Purpose::TrunkRegister(index) => self.not_registered(now, index, None),

@@ -213,13 +213,13 @@ impl Switchboard {
 
     /// Dials a number over one trunk after the other until one takes the INVITE: those that answer first, by priority.
     /// One that counts as down is tried last, not never: it may only be its keep-alives that fail.
-    pub(super) fn dial(&mut self, now: Now, id: CallId, number: &str, ring_until: Instant) -> bool {
+    pub(super) fn dial(&mut self, now: Now, id: CallId, number: &str, why: &str, ring_until: Instant) -> bool {
         while let Some(index) = self.next_trunk(id) {
             let Some(call) = self.calls.get_mut(&id) else { return false };
             call.tried.insert(index);
             call.dialling = Some(index);
             let name = self.settings.trunks.get(index).map(|trunk| trunk.name.as_str()).unwrap_or_default();
-            let why = format!("nobody on shift: fallback number over {name}");
+            let why = format!("{why} over {name}");
             let to = crate::cdr::fact::Callee::Number(number.to_owned());
             if self.ring(now, id, to, why, ring_until) {
                 return true;
@@ -298,7 +298,7 @@ impl Switchboard {
         match purpose {
             Purpose::Offer(Who::Offer(call, leg)) => {
                 if let Some(leg) = self.calls.get_mut(call).and_then(|call| call.legs.get_mut(leg)) {
-                    (leg.client, leg.cseq) = (new, cseq);
+                    (leg.client, leg.cseq) = (Some(new), cseq);
                 }
             }
             Purpose::TrunkRegister(index) => {
@@ -310,6 +310,7 @@ impl Switchboard {
             | Purpose::Refresh(_)
             | Purpose::TrunkPing(_)
             | Purpose::PhonePing(_)
+            | Purpose::Notify(_)
             | Purpose::Farewell => {}
         }
         true
@@ -327,6 +328,7 @@ impl Switchboard {
             | Purpose::TrunkPing(_)
             | Purpose::TrunkRegister(_)
             | Purpose::PhonePing(_)
+            | Purpose::Notify(_)
             | Purpose::Farewell => false,
         }
     }

@@ -24,5 +24,6 @@ mod telco;
 mod three_callers;
 mod tone;
 mod torture;
+mod transfer;
 mod trunk;
 mod voice;

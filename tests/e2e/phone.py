@@ -1,6 +1,7 @@
 """An operator's phone made of pjsua2: registers, sends a tone, records what it hears.
 
-phone.py NAME PASSWORD DOMAIN OWN_ADDRESS HERTZ FOLDER TRANSPORT MANNER; orders on standard input: accept, hangup, quit.
+phone.py NAME PASSWORD DOMAIN OWN_ADDRESS HERTZ FOLDER TRANSPORT MANNER; orders on standard input: accept, hangup,
+dial URI, transfer URI (the call of last), join (the first call and the last, by an attended transfer), quit.
 MANNER is plain, strict or srtp. A strict one takes no call without 100rel and session timers, one with srtp no plain sound.
 Prints one word a line: registered, "incoming URI", established, closed.
 """
@@ -35,7 +36,7 @@ def tone_file():
 
 
 class Call(pj.Call):
-    def __init__(self, account, call_id, number):
+    def __init__(self, account, number, call_id=pj.PJSUA_INVALID_ID):
         super().__init__(account, call_id)
         self.number = number
         self.tone = self.recorder = self.sound = None
@@ -76,7 +77,7 @@ class Account(pj.Account):
             say("registered")
 
     def onIncomingCall(self, incoming):
-        call = Call(self, incoming.callId, len(self.calls))
+        call = Call(self, len(self.calls), incoming.callId)
         self.calls.append(call)
         ringing = pj.CallOpParam()
         ringing.statusCode = 180
@@ -135,13 +136,22 @@ def main():
             order = orders.get_nowait()
         except queue.Empty:
             continue
-        call = next((call for call in reversed(account.calls) if not call.over), None)
+        order, _, target = order.partition(" ")
+        live = [call for call in account.calls if not call.over]
+        call = live[-1] if live else None
         parameters = pj.CallOpParam()
         parameters.statusCode = 200 if order == "accept" else 603
         if call and order == "accept":
             call.answer(parameters)
         elif call and order == "hangup":
             call.hangup(parameters)
+        elif order == "dial":
+            account.calls.append(Call(account, len(account.calls)))
+            account.calls[-1].makeCall(target, pj.CallOpParam(True))
+        elif call and order == "transfer":
+            call.xfer(target, pj.CallOpParam(True))
+        elif call and order == "join":
+            live[0].xferReplaces(call, pj.CallOpParam(True))
     account.calls.clear()
     endpoint.libDestroy()
 

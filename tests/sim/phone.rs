@@ -2,6 +2,7 @@
 
 mod errands;
 mod session;
+mod transfer;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -31,6 +32,7 @@ pub(crate) enum Deed {
     HangUp,
     Hold,
     Refresh,
+    PassOn,
     Forget,
 }
 
@@ -83,6 +85,7 @@ struct Leg {
     lazy: bool,
     /// What it has answered to the service's last request in the dialog.
     answering: Option<(u32, String, Option<RepeatId>)>,
+    passing: transfer::Passing,
 }
 
 /// What a phone has under way with the registrar.
@@ -204,6 +207,8 @@ impl Phone {
             }
             (Some(status), "UPDATE") => self.update_answered(heard, status, io),
             (Some(status), "INVITE") => self.reanswered(heard, status, io),
+            (Some(status), "REFER") => self.refer_answered(heard, status, io),
+            (None, "NOTIFY") => self.is_notified(heard, io),
             (Some(_), _) => {}
             (None, "INVITE") if heard.to.contains("tag=") => self.is_refreshed(heard, io),
             (None, "UPDATE") => self.is_refreshed(heard, io),
@@ -253,6 +258,7 @@ impl Phone {
             refreshes: false,
             lazy: false,
             answering: None,
+            passing: transfer::Passing::default(),
         };
         io.wake(Duration::from_secs(400), Alarm::Leg(id, Deed::Forget));
         if self.is_open() {
@@ -307,6 +313,7 @@ impl Phone {
             }
             (Deed::HangUp, State::Talking) => self.hangs_up(&mut leg, io),
             (Deed::Refresh, State::Talking) => self.refreshes(&mut leg, io),
+            (Deed::PassOn, State::Talking) => self.passes_on(&mut leg, io),
             (Deed::Hold, State::Talking) if leg.reinvite.is_none() => self.holds(&mut leg, io),
             (Deed::Forget, State::Deaf | State::Refused | State::Over) => return,
             (Deed::Forget, _) => io.wake(Duration::from_secs(60), Alarm::Leg(leg.id, Deed::Forget)),
@@ -343,13 +350,7 @@ impl Phone {
         let picked_up = leg.state == State::PickedUp;
         if picked_up {
             leg.state = State::Talking;
-            let talk = if io.chance(50) { io.between(500, 60_000) } else { io.between(240_000, 260_000) };
-            io.wake(talk, Alarm::Leg(id, Deed::HangUp));
-            io.wake(Duration::from_secs(40), Alarm::Leg(id, Deed::Refresh));
-            if io.chance(10) {
-                let hold = io.between(500, 20_000);
-                io.wake(hold, Alarm::Leg(id, Deed::Hold));
-            }
+            self.talks(id, io);
         } else if leg.state == State::Refused {
             leg.state = State::Over;
         }
@@ -386,7 +387,7 @@ impl Phone {
         let answering = leg.answering.take().and_then(|(_, _, id)| id);
         let said =
             [leg.final_response.take(), leg.bye.take(), leg.reinvite.take(), leg.reliable.take(), leg.update.take()];
-        let (id, said) = (leg.id, said.into_iter().chain([answering]));
+        let (id, said) = (leg.id, said.into_iter().chain([answering, leg.passing.take()]));
         said.for_each(|said| self.said.stop(said));
         io.voices.remove(&self.rtp(id));
     }

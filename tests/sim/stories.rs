@@ -1,8 +1,10 @@
 //! One story each: what a caller, a queue and operators live through, told in SIP.
 
+mod attended;
 mod hold;
 mod refresh;
 mod reliable;
+mod transfer;
 mod update;
 
 use std::time::Duration;

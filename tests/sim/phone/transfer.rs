@@ -1,0 +1,83 @@
+//! What an operator does about a call that he has: he talks so long, holds, hangs up, or passes his caller on.
+
+use std::time::Duration;
+
+use super::super::endpoint::{Heard, Io, Pace};
+use super::{Alarm, Deed, Leg, Phone, State};
+
+/// Whom callers are passed on to: colleagues, the queue, the fire brigade, nobody.
+const TARGETS: [&str; 10] =
+    ["sip:op0@", "sip:op1@", "sip:op2@", "sip:op3@", "sip:op4@", "sip:op5@", "sip:112@", "sip:damkar@", "sip:0113@", "sip:no@"];
+
+/// A REFER of this phone.
+#[derive(Debug, Default)]
+pub(super) struct Passing {
+    asked: Option<super::super::endpoint::RepeatId>,
+    cseq: u32,
+}
+
+impl Passing {
+    /// Nothing of it is said any more.
+    pub(super) fn take(&mut self) -> Option<super::super::endpoint::RepeatId> {
+        self.asked.take()
+    }
+}
+
+impl Phone {
+    /// The call is connected.
+    pub(super) fn talks(&mut self, id: u32, io: &mut Io<'_, Alarm>) {
+        let talk = if io.chance(50) { io.between(500, 60_000) } else { io.between(240_000, 260_000) };
+        io.wake(talk, Alarm::Leg(id, Deed::HangUp));
+        io.wake(Duration::from_secs(40), Alarm::Leg(id, Deed::Refresh));
+        if io.chance(10) {
+            let hold = io.between(500, 20_000);
+            io.wake(hold, Alarm::Leg(id, Deed::Hold));
+        }
+        if io.chance(20) {
+            let pass = io.between(500, 20_000);
+            io.wake(pass, Alarm::Leg(id, Deed::PassOn));
+        }
+    }
+
+    pub(super) fn passes_on(&mut self, leg: &mut Leg, io: &mut Io<'_, Alarm>) {
+        let target = TARGETS[usize::try_from(io.rng.below(10)).unwrap()];
+        let unwanted = if io.chance(20) { "Refer-Sub: false\r\n" } else { "" };
+        let text = self.in_dialog(leg, "REFER", "");
+        let more = format!("Refer-To: <{target}127.0.0.1>\r\n{unwanted}Max-Forwards");
+        let text = text.replacen("Max-Forwards", &more, 1);
+        let asked = Some(self.said.start(io, Pace::Other, text, Alarm::Again));
+        leg.passing = Passing { asked, cseq: leg.cseq };
+    }
+
+    pub(super) fn refer_answered(&mut self, heard: &Heard<'_>, status: u16, io: &mut Io<'_, Alarm>) {
+        let Some(leg) = self.legs.iter_mut().find(|leg| leg.call_id == heard.call_id) else { return };
+        if status < 200 || leg.passing.cseq != heard.cseq || leg.passing.asked.is_none() {
+            return;
+        }
+        let (id, asked) = (leg.id, leg.passing.asked.take());
+        self.said.stop(asked);
+        let good = matches!(status, 202 | 403 | 404 | 481 | 491 | 500);
+        assert!(good, "no answer to a REFER: {}", heard.text);
+        // Some leave as soon as the caller is on his way.
+        if status == 202 && io.chance(30) {
+            let leave = io.between(0, 2_000);
+            io.wake(leave, Alarm::Leg(id, Deed::HangUp));
+        }
+    }
+
+    pub(super) fn is_notified(&mut self, heard: &Heard<'_>, io: &mut Io<'_, Alarm>) {
+        let contact = self.contact();
+        let Some(leg) = self.legs.iter_mut().find(|leg| leg.call_id == heard.call_id) else {
+            return io.say(heard.answer("481 Call/Transaction Does Not Exist", heard.to, &contact, ""));
+        };
+        assert!(leg.passing.cseq > 0, "nobody has asked for it: {}", heard.text);
+        let (id, done) = (leg.id, heard.text.contains("\r\n\r\nSIP/2.0 200 "));
+        let over = matches!(leg.state, State::Over | State::Leaving);
+        let status = if over && io.chance(50) { "481 Subscription Does Not Exist" } else { "200 OK" };
+        io.say(heard.answer(status, heard.to, &contact, ""));
+        if done && !over && io.chance(50) {
+            io.wake(Duration::from_millis(1), Alarm::Leg(id, Deed::HangUp));
+        }
+    }
+
+}
