@@ -73,7 +73,8 @@ impl Acd {
     /// A caller whom nobody took goes to the one who passed him on, if he is still there; both are reserved for each other.
     pub fn recall(&mut self, call: CallId, operator: &OperatorId) -> bool {
         let free = self.floor.get(operator).is_some_and(|facts| {
-            let had_him = facts.work == Work::Free || matches!(facts.work, Work::WrapUp { call: his, .. } if his == call);
+            let had_him =
+                facts.work == Work::Free || matches!(facts.work, Work::WrapUp { call: his, .. } if his == call);
             had_him && facts.is_staffed() && facts.paused.is_none()
         });
         if !free || !matches!(self.queue.status(call), Some(Status::Moving(engaged)) if engaged.is_empty()) {

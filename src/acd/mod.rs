@@ -258,7 +258,9 @@ impl Acd {
             Some(Status::Offered(operator)) => self.release(&operator),
             Some(Status::Fallback(operators)) => operators.iter().for_each(|operator| self.release(operator)),
             Some(Status::Talking(operator)) => self.hang_up(now, call, &operator),
-            Some(Status::Moving(engaged)) => engaged.iter().for_each(|operator| self.dismiss(now, call, operator, true)),
+            Some(Status::Moving(engaged)) => {
+                engaged.iter().for_each(|operator| self.dismiss(now, call, operator, true))
+            }
             Some(Status::Direct { by, engaged }) => {
                 engaged.iter().for_each(|operator| self.dismiss(now, call, operator, *operator == by));
             }

@@ -29,7 +29,10 @@ pub(super) enum Status {
     /// Its operator passes it on: he talks, and whom it goes to rings; either may have gone.
     Moving(BTreeSet<OperatorId>),
     /// No emergency call: an operator has placed it. Those who ring or talk for it and for nothing else.
-    Direct { by: OperatorId, engaged: BTreeSet<OperatorId> },
+    Direct {
+        by: OperatorId,
+        engaged: BTreeSet<OperatorId>,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -104,11 +107,7 @@ impl Queue {
         entry.offers += match &status {
             Status::Offered(_) => 1,
             Status::Fallback(operators) => operators.len(),
-            Status::Waiting
-            | Status::Held { .. }
-            | Status::Talking(_)
-            | Status::Moving(_)
-            | Status::Direct { .. } => 0,
+            Status::Waiting | Status::Held { .. } | Status::Talking(_) | Status::Moving(_) | Status::Direct { .. } => 0,
         };
         entry.status = status;
         let after = Keys::of(entry);

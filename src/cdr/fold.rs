@@ -37,6 +37,7 @@ impl Cdr {
         Some(cdr)
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind of fact")]
     fn take(&mut self, fact: &Fact, talking: &mut Talking) {
         let at = fact.at;
         match &fact.kind {

@@ -133,7 +133,8 @@ mod tests {
         assert_eq!(status("Refer-To: <http://h/>\r\n"), 416);
         assert_eq!(status("Refer-To: <sip:a@h;method=BYE>\r\n"), 403);
         assert_eq!(status("Refer-To: <sip:a@h?Replaces=x>\r\n"), 400);
-        let two = "Refer-To: <sip:a@h?Replaces=x%3Bto-tag%3D1%3Bfrom-tag%3D2&replaces=y%3Bto-tag%3D1%3Bfrom-tag%3D2>\r\n";
+        let two =
+            "Refer-To: <sip:a@h?Replaces=x%3Bto-tag%3D1%3Bfrom-tag%3D2&replaces=y%3Bto-tag%3D1%3Bfrom-tag%3D2>\r\n";
         assert_eq!(status(two), 400);
         assert_eq!(status("Refer-To: <sip:a@h>\r\nReferred-By: <sip:b@h>\r\nb: <sip:c@h>\r\n"), 400);
     }

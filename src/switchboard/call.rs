@@ -10,8 +10,8 @@ use crate::sip::wire::Name;
 
 use super::Switchboard;
 use super::leg::{CallerLeg, OfferLeg, Unacked, Who};
-use super::transfer::Transfer;
 use super::timers::{Alarm, TELL_AGAIN};
+use super::transfer::Transfer;
 use super::{MergeKey, Output};
 
 /// Where a call stands.

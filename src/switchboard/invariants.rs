@@ -38,7 +38,8 @@ impl Switchboard {
             Stage::AllPhones { .. } => ringing >= 1 && talking == 0,
             Stage::Talking { leg } => ringing == 0 && talking == 1 && call.legs.contains_key(leg),
             Stage::Transfer { from, to } => {
-                let talks = from.is_none_or(|leg| call.legs.get(&leg).is_some_and(|leg| leg.state == OfferState::Talking));
+                let talks =
+                    from.is_none_or(|leg| call.legs.get(&leg).is_some_and(|leg| leg.state == OfferState::Talking));
                 let rings = call.legs.get(to).is_some_and(super::leg::OfferLeg::is_ringing);
                 ringing == 1 && talking == usize::from(from.is_some()) && talks && rings
             }

@@ -75,12 +75,10 @@ impl Switchboard {
         };
         let consulted = match self.acd.standing(&operator) {
             Standing::Free => None,
-            Standing::Busy | Standing::Away | Standing::Unknown => {
-                match self.consulted_with(id, leg, &operator) {
-                    Some(placed) => Some(placed),
-                    None => return self.reply(now, taken, 486, &[]),
-                }
-            }
+            Standing::Busy | Standing::Away | Standing::Unknown => match self.consulted_with(id, leg, &operator) {
+                Some(placed) => Some(placed),
+                None => return self.reply(now, taken, 486, &[]),
+            },
         };
         let who = {
             let Some(call) = self.calls.get_mut(&id) else { return self.reply(now, taken, 481, &[]) };

@@ -88,8 +88,7 @@ impl Switchboard {
         }
         self.acd.pass_on(id);
         let by = referred_by.as_ref().map(|by| clean(by, REFERRED_BY_CHARS_MAX));
-        let asked =
-            FactKind::TransferAsked { leg, by: operator.clone(), to: to.clone(), consulted, referred_by: by };
+        let asked = FactKind::TransferAsked { leg, by: operator.clone(), to: to.clone(), consulted, referred_by: by };
         self.fact(now, id, asked);
         if let Some(call) = self.calls.get_mut(&id) {
             call.transfer = Some(Transfer { by: operator, to: to.clone(), referred_by, told });
@@ -140,14 +139,7 @@ impl Switchboard {
     }
 
     /// A number that cannot be had over one way is called over another.
-    pub(super) fn tries_again(
-        &mut self,
-        now: Now,
-        id: CallId,
-        to: &Callee,
-        why: &str,
-        outcome: OfferOutcome,
-    ) -> bool {
+    pub(super) fn tries_again(&mut self, now: Now, id: CallId, to: &Callee, why: &str, outcome: OfferOutcome) -> bool {
         let Callee::Number(number) = to else { return false };
         let hunts = self.calls.get_mut(&id).is_some_and(|call| std::mem::take(&mut call.hunts));
         let until = now.mono + self.settings.fallback_ring;

@@ -12,7 +12,9 @@ use siaga::clock::{Instant, Now, Timestamp};
 use siaga::ids::{CallId, OperatorId, Rng};
 use siaga::sip::digest::Ha1;
 use siaga::sip::flow::Flow;
-use siaga::switchboard::{Account, Agency, AnswerMode, ConsoleCommand, Input, Output, Settings, SrtpOffer, Switchboard};
+use siaga::switchboard::{
+    Account, Agency, AnswerMode, ConsoleCommand, Input, Output, Settings, SrtpOffer, Switchboard,
+};
 
 use super::endpoint::{Heard, Io};
 use super::phone::{self, Phone};

@@ -23,6 +23,7 @@ pub(crate) struct Tally {
     pub(crate) transfers: u64,
     pub(crate) passed_on: u64,
     pub(crate) placed: u64,
+    pub(crate) joined: u64,
     pub(crate) fallbacks: u64,
     /// A number that differs as soon as anything in the records differs.
     pub(crate) digest: u64,
@@ -100,7 +101,10 @@ fn is_consistent(cdr: &Cdr, facts: &[Fact]) {
         "in order",
     );
     good(cdr.talks.windows(2).all(|pair| pair[0].to <= pair[1].from), "one talk at a time");
-    good(cdr.talks.iter().rev().skip(1).all(|talk| talk.lost || talk.transferred), "a talk before the last goes on elsewhere");
+    good(
+        cdr.talks.iter().rev().skip(1).all(|talk| talk.lost || talk.transferred),
+        "a talk before the last goes on elsewhere",
+    );
     let returned = usize::try_from(cdr.returned).unwrap();
     let lost = cdr.talks.iter().filter(|talk| talk.lost).count();
     good(lost <= returned && returned <= lost + cdr.transfers.len(), "who is lost is returned, or was passed on");
@@ -155,6 +159,7 @@ impl Tally {
         self.fallbacks += u64::from(cdr.nobody_on_shift);
         self.transfers += cdr.transfers.len() as u64;
         let done = |one: &&siaga::cdr::Transfer| one.outcome == Some(siaga::cdr::fact::OfferOutcome::Answered);
+        self.joined += cdr.transfers.iter().filter(|one| one.consulted.is_some()).count() as u64;
         self.passed_on += cdr.transfers.iter().filter(done).count() as u64;
         for number in [cdr.waited_ms, cdr.talk_ms, cdr.offers.len() as u64, cdr.call.as_u128() as u64] {
             self.digest = self.digest.wrapping_mul(0x100_0000_01b3) ^ number;
@@ -172,6 +177,7 @@ impl Tally {
         self.transfers += other.transfers;
         self.passed_on += other.passed_on;
         self.placed += other.placed;
+        self.joined += other.joined;
         self.digest ^= other.digest;
     }
 }

@@ -33,6 +33,7 @@ pub(crate) enum Deed {
     Hold,
     Refresh,
     PassOn,
+    Consult,
     Forget,
 }
 
@@ -113,6 +114,8 @@ pub(crate) struct Phone {
     said: Repeats,
     /// The feature code that is dialled: Call-ID number, credentials sent, what is asked.
     dialled: Option<(u32, RepeatId, &'static str)>,
+    /// The call to a colleague that was answered: its number, and To.
+    consulted: Option<(u32, String)>,
     serial: u32,
     pub(crate) hung_up: u32,
 }
@@ -138,6 +141,7 @@ impl Phone {
             next_leg: 0,
             said: Repeats::default(),
             dialled: None,
+            consulted: None,
             serial: 0,
             hung_up: 0,
         }
@@ -314,6 +318,7 @@ impl Phone {
             (Deed::HangUp, State::Talking) => self.hangs_up(&mut leg, io),
             (Deed::Refresh, State::Talking) => self.refreshes(&mut leg, io),
             (Deed::PassOn, State::Talking) => self.passes_on(&mut leg, io),
+            (Deed::Consult, State::Talking) => self.consults(io),
             (Deed::Hold, State::Talking) if leg.reinvite.is_none() => self.holds(&mut leg, io),
             (Deed::Forget, State::Deaf | State::Refused | State::Over) => return,
             (Deed::Forget, _) => io.wake(Duration::from_secs(60), Alarm::Leg(leg.id, Deed::Forget)),
@@ -422,35 +427,6 @@ impl Phone {
     }
 
     // Feature codes.
-
-    /// Nobody has heard one of its messages for 64 T1.
-    fn unheard(&mut self, id: RepeatId, io: &mut Io<'_, Alarm>) {
-        let id = Some(id);
-        if id == self.registration.asked {
-            self.registration.asked = None;
-            io.wake(Duration::from_secs(5), Alarm::Register(self.registration.life));
-        }
-        if id == self.dialled.map(|(_, asked, _)| asked) {
-            self.dialled = None;
-        }
-        let Some(at) =
-            self.legs.iter().position(|leg| [leg.final_response, leg.bye, leg.reinvite, leg.reliable].contains(&id))
-        else {
-            return;
-        };
-        let mut leg = self.legs.remove(at);
-        if id == leg.final_response && leg.state == State::PickedUp {
-            // No ACK came: the session is ended with BYE (RFC 3261 §13.3.1.4).
-            self.hangs_up(&mut leg, io);
-        } else if id == leg.reinvite {
-            leg.reinvite = None;
-        } else if id == leg.reliable {
-            leg.reliable = None;
-        } else {
-            leg.state = State::Over;
-        }
-        self.legs.insert(at, leg);
-    }
 
     fn leg_mut(&mut self, heard: &Heard<'_>) -> Option<&mut Leg> {
         self.legs.iter_mut().find(|leg| leg.call_id == heard.call_id)

@@ -3,7 +3,6 @@
 use super::*;
 use crate::acd::engage::Standing;
 
-
 /// Budi talks with a caller; Sari is free.
 fn talking() -> (Stage, CallId) {
     let mut stage = Stage::new(&["budi", "sari"]);

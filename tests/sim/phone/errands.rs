@@ -1,8 +1,9 @@
 //! What a phone does beside calls: it registers, and its operator dials feature codes.
 
-use super::super::endpoint::{Heard, Io, Pace, Said};
+use super::super::endpoint::{Heard, Io, Pace, RepeatId, Said};
 use super::super::text::credentials;
-use super::{Alarm, Phone};
+use super::{Alarm, Phone, State};
+use std::time::Duration;
 
 impl Phone {
     pub(super) fn registers(&mut self, io: &mut Io<'_, Alarm>) {
@@ -100,7 +101,7 @@ impl Phone {
                 self.dials_code(code, &authorization, io);
             }
             300.. => self.dialled = None,
-            _ => {}
+            _ => self.has_consulted(n, heard.to, io),
         }
     }
 
@@ -124,4 +125,33 @@ impl Phone {
     }
 
     // The rest.
+
+    /// Nobody has heard one of its messages for 64 T1.
+    pub(super) fn unheard(&mut self, id: RepeatId, io: &mut Io<'_, Alarm>) {
+        let id = Some(id);
+        if id == self.registration.asked {
+            self.registration.asked = None;
+            io.wake(Duration::from_secs(5), Alarm::Register(self.registration.life));
+        }
+        if id == self.dialled.map(|(_, asked, _)| asked) {
+            self.dialled = None;
+        }
+        let Some(at) =
+            self.legs.iter().position(|leg| [leg.final_response, leg.bye, leg.reinvite, leg.reliable].contains(&id))
+        else {
+            return;
+        };
+        let mut leg = self.legs.remove(at);
+        if id == leg.final_response && leg.state == State::PickedUp {
+            // No ACK came: the session is ended with BYE (RFC 3261 §13.3.1.4).
+            self.hangs_up(&mut leg, io);
+        } else if id == leg.reinvite {
+            leg.reinvite = None;
+        } else if id == leg.reliable {
+            leg.reliable = None;
+        } else {
+            leg.state = State::Over;
+        }
+        self.legs.insert(at, leg);
+    }
 }

@@ -6,8 +6,18 @@ use super::super::endpoint::{Heard, Io, Pace};
 use super::{Alarm, Deed, Leg, Phone, State};
 
 /// Whom callers are passed on to: colleagues, the queue, the fire brigade, nobody.
-const TARGETS: [&str; 10] =
-    ["sip:op0@", "sip:op1@", "sip:op2@", "sip:op3@", "sip:op4@", "sip:op5@", "sip:112@", "sip:damkar@", "sip:0113@", "sip:no@"];
+const TARGETS: [&str; 10] = [
+    "sip:op0@",
+    "sip:op1@",
+    "sip:op2@",
+    "sip:op3@",
+    "sip:op4@",
+    "sip:op5@",
+    "sip:112@",
+    "sip:damkar@",
+    "sip:0113@",
+    "sip:no@",
+];
 
 /// A REFER of this phone.
 #[derive(Debug, Default)]
@@ -33,17 +43,50 @@ impl Phone {
             let hold = io.between(500, 20_000);
             io.wake(hold, Alarm::Leg(id, Deed::Hold));
         }
+        if io.chance(15) {
+            let consult = io.between(500, 20_000);
+            io.wake(consult, Alarm::Leg(id, Deed::Consult));
+        }
         if io.chance(20) {
             let pass = io.between(500, 20_000);
             io.wake(pass, Alarm::Leg(id, Deed::PassOn));
         }
     }
 
+    /// He asks a colleague or the fire brigade, while the caller waits.
+    pub(super) fn consults(&mut self, io: &mut Io<'_, Alarm>) {
+        if self.dialled.is_none() {
+            let whom = ["op0", "op1", "op2", "op3", "op4", "op5", "damkar"];
+            self.dials_code(whom[usize::try_from(io.rng.below(7)).unwrap()], "", io);
+        }
+    }
+
+    /// The colleague has answered: most callers are passed on then, if they are there.
+    pub(super) fn has_consulted(&mut self, n: u32, to: &str, io: &mut Io<'_, Alarm>) {
+        let new = self.consulted.as_ref().is_none_or(|(known, _)| *known != n);
+        let talks = self.legs.iter().find(|leg| leg.state == State::Talking).map(|leg| leg.id);
+        self.consulted = Some((n, to.to_owned()));
+        if let Some(id) = talks.filter(|_| new && io.chance(80)) {
+            let join = io.between(0, 8_000);
+            io.wake(join, Alarm::Leg(id, Deed::PassOn));
+        }
+    }
+
+    /// The URI that names the colleague's dialog as its far end sees it.
+    fn colleague(&self) -> Option<String> {
+        let (n, _, whom) = self.dialled?;
+        let (_, to) = self.consulted.as_ref().filter(|(known, _)| *known == n)?;
+        let tag = to.split(";tag=").nth(1)?;
+        let name = &self.name;
+        Some(format!("sip:{whom}@127.0.0.1?Replaces=code-{name}-{n}%3Bto-tag%3D{tag}%3Bfrom-tag%3Df{n}"))
+    }
+
     pub(super) fn passes_on(&mut self, leg: &mut Leg, io: &mut Io<'_, Alarm>) {
-        let target = TARGETS[usize::try_from(io.rng.below(10)).unwrap()];
+        let target = format!("{}127.0.0.1", TARGETS[usize::try_from(io.rng.below(10)).unwrap()]);
+        let target = self.colleague().unwrap_or(target);
         let unwanted = if io.chance(20) { "Refer-Sub: false\r\n" } else { "" };
         let text = self.in_dialog(leg, "REFER", "");
-        let more = format!("Refer-To: <{target}127.0.0.1>\r\n{unwanted}Max-Forwards");
+        let more = format!("Refer-To: <{target}>\r\n{unwanted}Max-Forwards");
         let text = text.replacen("Max-Forwards", &more, 1);
         let asked = Some(self.said.start(io, Pace::Other, text, Alarm::Again));
         leg.passing = Passing { asked, cseq: leg.cseq };
@@ -79,5 +122,4 @@ impl Phone {
             io.wake(Duration::from_millis(1), Alarm::Leg(id, Deed::HangUp));
         }
     }
-
 }
