@@ -59,6 +59,12 @@ pub const CIVIC_ELEMENTS_MAX: usize = 48;
 pub const ROUTES_MAX: usize = 32;
 /// Early dialogs of one outgoing leg (a proxy that forks). More are not acknowledged reliably, and ring unheard.
 pub const EARLY_DIALOGS_MAX: usize = 8;
+/// Calls at once that operators have placed. Full: 503; the room is for emergency calls.
+pub const PLACED_CALLS_MAX: usize = 2_000;
+/// Dialogs remembered when they are over, to refuse their replacement (RFC 3891) with 603. Full: the oldest is forgotten: 481.
+pub const PAST_DIALOGS_MAX: usize = 4_096;
+/// Agencies in the configuration. More: a fault of the file.
+pub const AGENCIES_MAX: usize = 256;
 /// RTP ports of the service (RTP and RTCP each count). Full: the call waits without sound and is alarmed.
 pub const RTP_PORTS_MAX: usize = 45_000;
 /// Synchronisation sources of one SRTP peer whose replays are told. More: the one heard longest ago is forgotten.
@@ -100,6 +106,7 @@ pub const TARGETS_MAX: usize = 16;
 pub const CONSOLE_REQUESTS_MAX: usize = 256;
 
 const _: () = assert!(CALLS_MAX * 2 <= RTP_PORTS_MAX);
+const _: () = assert!(PLACED_CALLS_MAX < CALLS_MAX / 2);
 const _: () = assert!(CALLS_MAX * 8 <= TRANSACTIONS_MAX);
 const _: () = assert!(TRANSACTIONS_SOFT_MAX + CALLS_MAX * 4 <= TRANSACTIONS_MAX);
 const _: () = assert!(SUBSCRIPTIONS_MAX + TEXTS_MAX * BINDINGS_PER_AOR_MAX < TRANSACTIONS_SOFT_MAX);

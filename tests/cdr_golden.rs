@@ -59,8 +59,22 @@ fn talk_is_credited_to_whom_it_belongs() {
 }
 
 #[test]
+fn who_passes_a_caller_on_is_credited_for_his_seconds_and_no_more() {
+    let cdr = stories::passed_on(1, MORNING).cdr();
+    let talks: Vec<_> = cdr.talks.iter().map(|talk| (talk.with.clone(), talk.millis(), talk.transferred)).collect();
+    let (first, second) = (stories::by("op0001"), stories::by("op0002"));
+    assert_eq!(talks, [(first.clone(), 20_000, true), (first, 10_000, true), (second, 25_000, false)]);
+    assert_eq!((cdr.talk_ms, cdr.hold_ms, cdr.returned), (55_000, 5_000, 0));
+    assert_eq!(cdr.wrap_ms, Some(5_000), "of the one who talked last");
+    let outcomes: Vec<_> = cdr.transfers.iter().map(|one| (one.outcome.unwrap(), one.consulted.is_some())).collect();
+    assert_eq!(outcomes, [(OfferOutcome::NoAnswer, false), (OfferOutcome::Answered, true)]);
+    assert_eq!(cdr.operator.unwrap().as_str(), "op0002");
+}
+
+#[test]
 fn a_record_survives_its_json() {
-    for (name, story) in stories::all(MORNING) {
+    let passed_on = ("passed on", stories::passed_on(9, MORNING));
+    for (name, story) in stories::all(MORNING).into_iter().chain([passed_on]) {
         let cdr = story.cdr();
         assert_eq!(serde_json::from_str::<Cdr>(&serde_json::to_string(&cdr).unwrap()).unwrap(), cdr, "{name}");
         for fact in &story.facts {
@@ -136,7 +150,7 @@ fn eventful() -> Story {
 
 fn any_story() -> impl Strategy<Value = Story> {
     let mut all: Vec<Story> = stories::all(MORNING).into_iter().map(|(_, story)| story).collect();
-    all.push(eventful());
+    all.extend([eventful(), stories::passed_on(10, MORNING)]);
     prop::sample::select(all)
 }
 

@@ -56,6 +56,19 @@ fn a_trunk_without_peers_or_with_a_bad_one_is_a_fault() {
 }
 
 #[test]
+fn an_agency_has_a_name_that_can_be_dialled_and_a_number_of_its_own() {
+    let trunk = "[[trunk]]\nname = \"a\"\npeers = [\"10.0.0.1\"]\n";
+    let agency = |name: &str, number: &str| format!("[[agency]]\nname = \"{name}\"\nnumber = \"{number}\"\n");
+    let good = Config::parse("test.toml", &format!("{trunk}{}", agency("damkar", "0725113"))).unwrap();
+    assert_eq!(good.switchboard().agencies[0].number, "0725113");
+    let bad = [agency("pos 1", "x"), agency("PLN", "123"), agency("pln", "112")].concat();
+    let told = faults(&format!("{trunk}{bad}")).join("\n");
+    for key in ["agency[0].name", "agency[0].number", "agency[2].name", "agency[2].number"] {
+        assert!(told.contains(key), "{key} is not told in:\n{told}");
+    }
+}
+
+#[test]
 fn the_guard_says_what_it_does_not_understand() {
     let text = "[[trunk]]\nname = \"a\"\npeers = [\"10.0.0.1\"]\n[guard]\nallow = [\"10.0.0.0/99\"]\nscanners = [\"x\"]\n\
                 failures = 1\nban_first_seconds = 100\nban_longest_seconds = 10\n";

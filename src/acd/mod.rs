@@ -14,6 +14,7 @@ use crate::limits;
 
 mod calendar;
 pub mod desk;
+mod engage;
 mod floor;
 mod operator;
 mod queue;
@@ -26,6 +27,7 @@ mod tests;
 mod verify;
 
 use desk::{Desk, DeskNo, DeskSet};
+pub use engage::Standing;
 use floor::Floor;
 use operator::{Operator, Work};
 use queue::{Queue, Status};
@@ -296,6 +298,12 @@ impl Acd {
             Some(Status::Offered(operator)) => self.release(&operator),
             Some(Status::Fallback(operators)) => operators.iter().for_each(|operator| self.release(operator)),
             Some(Status::Talking(operator)) => self.hang_up(now, call, &operator),
+            Some(Status::Moving(engaged)) => {
+                engaged.iter().for_each(|operator| self.dismiss(now, call, operator, true))
+            }
+            Some(Status::Direct { by, engaged }) => {
+                engaged.iter().for_each(|operator| self.dismiss(now, call, operator, *operator == by));
+            }
             Some(Status::Waiting | Status::Held { .. }) | None => {}
         }
     }
@@ -308,8 +316,21 @@ impl Acd {
             Some(Status::Fallback(reserved)) if reserved.contains(operator) => {
                 self.queue.leave_fallback(call, operator)
             }
+            Some(Status::Direct { engaged, .. }) if engaged.contains(operator) => {
+                self.queue.disengage(call, operator);
+                return self.release(operator);
+            }
+            Some(Status::Moving(engaged)) if engaged.contains(operator) => {
+                self.queue.disengage(call, operator);
+            }
             Some(
-                Status::Offered(_) | Status::Fallback(_) | Status::Waiting | Status::Held { .. } | Status::Talking(_),
+                Status::Offered(_)
+                | Status::Fallback(_)
+                | Status::Waiting
+                | Status::Held { .. }
+                | Status::Talking(_)
+                | Status::Moving(_)
+                | Status::Direct { .. },
             )
             | None => return,
         }
@@ -330,8 +351,17 @@ impl Acd {
         let others = match self.queue.status(call) {
             Some(Status::Offered(reserved)) if reserved == operator => BTreeSet::new(),
             Some(Status::Fallback(reserved)) if reserved.contains(operator) => reserved.clone(),
+            Some(Status::Moving(engaged) | Status::Direct { engaged, .. }) if engaged.contains(operator) => {
+                return self.engaged_answers(now, call, operator);
+            }
             Some(
-                Status::Offered(_) | Status::Fallback(_) | Status::Waiting | Status::Held { .. } | Status::Talking(_),
+                Status::Offered(_)
+                | Status::Fallback(_)
+                | Status::Waiting
+                | Status::Held { .. }
+                | Status::Talking(_)
+                | Status::Moving(_)
+                | Status::Direct { .. },
             )
             | None => return,
         };

@@ -90,12 +90,17 @@ impl Operator {
 
     /// Takes the call that he was offered.
     pub(super) fn answer(&mut self, now: Instant, call: CallId) {
-        self.work = Work::Talking { call };
-        self.talking_since = now;
+        self.talk_with(now, call);
         self.merits.calls += 1;
         self.forgive();
         self.blameless = 0;
         self.rest_until = None;
+    }
+
+    /// Begins to talk in a call that he was not offered.
+    pub(super) const fn talk_with(&mut self, now: Instant, call: CallId) {
+        self.work = Work::Talking { call };
+        self.talking_since = now;
     }
 
     /// What he left unanswered so far counts no more.

@@ -27,6 +27,13 @@ pub(super) enum Status {
     /// The fallback has it and rings at these.
     Fallback(BTreeSet<OperatorId>),
     Talking(OperatorId),
+    /// Its operator passes it on: he talks, and whom it goes to rings; either may have gone.
+    Moving(BTreeSet<OperatorId>),
+    /// No emergency call: an operator has placed it. Those who ring or talk for it and for nothing else.
+    Direct {
+        by: OperatorId,
+        engaged: BTreeSet<OperatorId>,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -63,7 +70,11 @@ impl Keys {
             Status::Held { until } => {
                 Self { waits: Some(call.home), offerable, untried: false, spent: false, retry: Some(*until) }
             }
-            Status::Offered(_) | Status::Fallback(_) | Status::Talking(_) => Self::default(),
+            Status::Offered(_)
+            | Status::Fallback(_)
+            | Status::Talking(_)
+            | Status::Moving(_)
+            | Status::Direct { .. } => Self::default(),
         }
     }
 }
@@ -137,7 +148,7 @@ impl Queue {
         entry.offers += match &status {
             Status::Offered(_) => 1,
             Status::Fallback(operators) => operators.len(),
-            Status::Waiting | Status::Held { .. } | Status::Talking(_) => 0,
+            Status::Waiting | Status::Held { .. } | Status::Talking(_) | Status::Moving(_) | Status::Direct { .. } => 0,
         };
         entry.status = status;
         let after = Keys::of(entry);
@@ -154,6 +165,27 @@ impl Queue {
             let rings = !operators.is_empty();
             self.set_ringing(call, rings);
         }
+    }
+
+    /// Gives a call that an operator places a place of its own; it never waits in it.
+    pub(super) fn add_direct(&mut self, call: CallId, by: OperatorId) {
+        self.add(call, u8::MAX, DeskNo(0), None);
+        self.set(call, Status::Direct { by, engaged: BTreeSet::new() });
+    }
+
+    /// Who is engaged with a call outside the queue's order.
+    pub(super) fn engaged_mut(&mut self, call: CallId) -> Option<&mut BTreeSet<OperatorId>> {
+        match &mut self.calls.get_mut(&call)?.status {
+            Status::Moving(engaged) | Status::Direct { engaged, .. } => Some(engaged),
+            Status::Waiting | Status::Held { .. } | Status::Offered(_) | Status::Fallback(_) | Status::Talking(_) => {
+                None
+            }
+        }
+    }
+
+    /// Takes one operator out of those who are engaged with a call. False when he was not.
+    pub(super) fn disengage(&mut self, call: CallId, operator: &OperatorId) -> bool {
+        self.engaged_mut(call).is_some_and(|engaged| engaged.remove(operator))
     }
 
     /// Forgets a call; returns what became of it.

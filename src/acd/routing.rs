@@ -42,7 +42,7 @@ impl Acd {
         let operator = self.floor.first_ready(desk, &mut self.rng)?;
         let why = self.floor.get(&operator).map(|facts| self.why(now, home, desk, facts)).unwrap_or_default();
         self.queue.set(call, Status::Offered(operator.clone()));
-        self.reserve(call, &operator);
+        self.assign(call, &operator);
         Some(Decision::Offer { call, operator, why })
     }
 
@@ -85,7 +85,7 @@ impl Acd {
         why
     }
 
-    fn reserve(&mut self, call: CallId, operator: &OperatorId) {
+    fn assign(&mut self, call: CallId, operator: &OperatorId) {
         self.offers += 1;
         let nth = self.offers;
         self.floor.change(operator, |facts| {
@@ -111,7 +111,7 @@ impl Acd {
         let operators = self.floor.callable(most);
         self.queue.set(call, Status::Fallback(operators.iter().cloned().collect()));
         for operator in &operators {
-            self.reserve(call, operator);
+            self.assign(call, operator);
         }
         Decision::Fallback { call, operators }
     }

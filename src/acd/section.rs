@@ -214,7 +214,8 @@ pub struct OperatorsSection {
     pub roster: Option<String>,
 }
 
-fn is_dialable(number: &str) -> bool {
+/// A number that a trunk can be asked for.
+pub fn is_dialable(number: &str) -> bool {
     let digits = number.strip_prefix('+').unwrap_or(number);
     (3..=20).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
 }

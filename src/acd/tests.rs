@@ -7,6 +7,7 @@ mod calendar;
 mod desks;
 mod offers;
 mod pitfalls;
+mod transfers;
 mod unstaffed;
 
 pub(super) const WRAP_UP: Duration = Duration::from_secs(30);

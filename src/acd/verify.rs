@@ -23,6 +23,13 @@ impl Acd {
                 (Work::Offered { .. }, Some(Status::Offered(reserved))) => reserved == operator,
                 (Work::Offered { .. }, Some(Status::Fallback(reserved))) => reserved.contains(operator),
                 (Work::Talking { .. }, Some(Status::Talking(talking))) => talking == operator,
+                (
+                    Work::Offered { .. } | Work::Talking { .. },
+                    Some(Status::Moving(engaged) | Status::Direct { engaged, .. }),
+                ) => engaged.contains(operator),
+                (Work::WrapUp { .. }, Some(Status::Moving(engaged) | Status::Direct { engaged, .. })) => {
+                    !engaged.contains(operator)
+                }
                 // A call whose operator was lost goes on while he wraps up.
                 (Work::WrapUp { .. }, Some(Status::Talking(talking))) => talking != operator,
                 (Work::WrapUp { .. }, Some(Status::Offered(reserved))) => reserved != operator,
@@ -66,6 +73,12 @@ impl Acd {
                 Status::Talking(operator) => {
                     self.floor.get(operator).is_some_and(|facts| facts.work == Work::Talking { call })
                 }
+                Status::Moving(engaged) | Status::Direct { engaged, .. } => engaged.iter().all(|operator| {
+                    self.floor.get(operator).is_some_and(|facts| match facts.work {
+                        Work::Offered { call: his, .. } | Work::Talking { call: his } => his == call,
+                        Work::Free | Work::WrapUp { .. } => false,
+                    })
+                }),
             };
             if !right {
                 return Err(format!("call {call} is {status:?}, but not for him"));

@@ -137,8 +137,28 @@ impl EndCause {
 #[serde(rename_all = "kebab-case")]
 pub enum Callee {
     Operator(OperatorId),
-    /// The fallback number on a trunk.
+    /// The fallback number, or an agency, on a trunk.
     Number(String),
+}
+
+/// Whom a caller is passed on to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Destination {
+    Operator(OperatorId),
+    /// An agency on a trunk.
+    Number(String),
+    /// Whoever is free next.
+    Queue,
+}
+
+impl From<Callee> for Destination {
+    fn from(callee: Callee) -> Self {
+        match callee {
+            Callee::Operator(operator) => Self::Operator(operator),
+            Callee::Number(number) => Self::Number(number),
+        }
+    }
 }
 
 /// How a caller was classed.
@@ -206,6 +226,31 @@ pub enum FactKind {
     Answered { leg: LegNo, by: Callee },
     /// The operator's leg ended while the caller stays: he goes back to the head of the queue.
     OperatorLost { leg: LegNo, operator: OperatorId, sip_status: Option<u16>, q850: Option<u8> },
+    /// An operator passes his caller on; their talk ends here. `consulted` is the call in which he has spoken with whom takes over.
+    TransferAsked {
+        leg: LegNo,
+        by: OperatorId,
+        to: Destination,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        consulted: Option<CallId>,
+        /// Referred-By as the phone sent it (RFC 3892).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        referred_by: Option<String>,
+    },
+    /// It was taken, over `leg`, or the caller is in the queue again.
+    TransferDone {
+        by: OperatorId,
+        to: Destination,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        leg: Option<LegNo>,
+    },
+    /// Nobody took it: the caller is with the operator again (`back`), or waits for him or another. `sip_status` is what the
+    /// operator's phone was told.
+    TransferFailed { by: OperatorId, to: Destination, why: OfferOutcome, sip_status: u16, back: bool },
+    /// The operator's leg ended while the transfer that he has asked for is under way.
+    TransferorLeft { leg: LegNo, operator: OperatorId },
+    /// Another operator's phone took the place of a leg, by Replaces (RFC 3891): their talk ends here, if it had begun.
+    TakenOver { leg: LegNo, by: OperatorId },
     /// The call is over. Closes it: the CDR is written.
     Ended { by: Side, cause: EndCause, sip_status: Option<u16>, q850: Option<u8> },
     /// The operator's wrap-up is over.
@@ -231,6 +276,9 @@ pub enum FactKind {
     /// An invariant was broken and this call was ended for it.
     Breach { what: String },
 
+    /// An operator called a colleague or an agency. Opens a call that is no emergency call: it has no record.
+    Placed { by: OperatorId, to: Callee, sip_call_id: String },
+
     /// The service started. `call` is None from here on.
     Started { version: String },
     /// The service stops in good order.
@@ -252,6 +300,11 @@ impl FactKind {
             Self::OfferEnded { .. } => "offer-ended",
             Self::Answered { .. } => "answered",
             Self::OperatorLost { .. } => "operator-lost",
+            Self::TransferAsked { .. } => "transfer-asked",
+            Self::TransferDone { .. } => "transfer-done",
+            Self::TransferFailed { .. } => "transfer-failed",
+            Self::TransferorLeft { .. } => "transferor-left",
+            Self::TakenOver { .. } => "taken-over",
             Self::Ended { .. } => "ended",
             Self::WrappedUp { .. } => "wrapped-up",
             Self::Disposed { .. } => "disposed",
@@ -264,6 +317,7 @@ impl FactKind {
             Self::SessionExpired { .. } => "session-expired",
             Self::Digit { .. } => "digit",
             Self::Breach { .. } => "breach",
+            Self::Placed { .. } => "placed",
             Self::Started { .. } => "started",
             Self::Stopped => "stopped",
             Self::OperatorState { .. } => "operator-state",

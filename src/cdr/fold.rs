@@ -6,6 +6,7 @@ use crate::clock::Timestamp;
 use crate::ids::LegNo;
 
 use super::fact::{Callee, EndCause, Fact, FactId, FactKind};
+use super::transfers::Transfers;
 use super::{Cdr, Disposition, Offer, Outcome, Recording, Sound, Talk};
 
 impl Cdr {
@@ -24,10 +25,11 @@ impl Cdr {
             (late, if late { fact.at } else { Timestamp::default() }, fact.id)
         });
         let mut cdr = ordered.iter().find_map(|fact| open(fact))?;
-        let mut talking: Option<(LegNo, Callee, Timestamp)> = None;
-        let mut holds = Holds::default();
+        let mut talking: Talking = None;
+        let (mut holds, mut transfers) = (Holds::default(), Transfers::default());
         for fact in ordered {
             cdr.take(fact, &mut talking);
+            transfers.take(fact, &mut cdr, &mut talking);
             holds.take(fact);
         }
         cdr.hold_ms = holds.millis;
@@ -35,7 +37,8 @@ impl Cdr {
         Some(cdr)
     }
 
-    fn take(&mut self, fact: &Fact, talking: &mut Option<(LegNo, Callee, Timestamp)>) {
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind of fact")]
+    fn take(&mut self, fact: &Fact, talking: &mut Talking) {
         let at = fact.at;
         match &fact.kind {
             FactKind::Located { location } => self.locations.push(location.clone()),
@@ -87,8 +90,11 @@ impl Cdr {
                     (self.sip_status, self.q850) = (*sip_status, *q850);
                 }
             }
-            FactKind::WrappedUp { .. } => {
-                self.wrapped_up.get_or_insert(at);
+            // Who passed the caller on, or was lost, may wrap up while others go on.
+            FactKind::WrappedUp { operator } => {
+                if self.wrapped_up.is_none() || self.operator.as_ref() == Some(operator) {
+                    self.wrapped_up = Some(at);
+                }
             }
             FactKind::Disposed { class, category, note, by } => {
                 let (class, category, note, by) = (*class, category.clone(), note.clone(), by.clone());
@@ -106,6 +112,12 @@ impl Cdr {
             | FactKind::Held { .. }
             | FactKind::Resumed { .. }
             | FactKind::SessionExpired { .. }
+            | FactKind::TransferAsked { .. }
+            | FactKind::TransferDone { .. }
+            | FactKind::TransferFailed { .. }
+            | FactKind::TransferorLeft { .. }
+            | FactKind::TakenOver { .. }
+            | FactKind::Placed { .. }
             | FactKind::Started { .. }
             | FactKind::Stopped
             | FactKind::OperatorState { .. } => {}
@@ -140,14 +152,14 @@ impl Cdr {
         self.offers.iter_mut().find(|offer| offer.leg == leg)
     }
 
-    fn end_talk(&mut self, talking: Option<(LegNo, Callee, Timestamp)>, to: Timestamp, lost: bool) {
+    fn end_talk(&mut self, talking: Talking, to: Timestamp, lost: bool) {
         if let Some((leg, with, from)) = talking {
-            self.talks.push(Talk { leg, with, from, to, lost });
+            self.talks.push(Talk { leg, with, from, to, lost, transferred: false });
         }
     }
 
     /// What follows from the rest.
-    fn close(&mut self, talking: Option<(LegNo, Callee, Timestamp)>) {
+    fn close(&mut self, talking: Talking) {
         if let Some((_, _, from)) = &talking {
             // Still open: it has talked for no time that is written down.
             let from = *from;
@@ -169,6 +181,9 @@ impl Cdr {
         });
     }
 }
+
+/// Who talks with the caller, over which leg, since when.
+pub(super) type Talking = Option<(LegNo, Callee, Timestamp)>;
 
 /// Which legs have put the other side on hold, since when, and how long it has been so altogether.
 #[derive(Default)]
@@ -193,7 +208,11 @@ impl Holds {
                 }
             }
             // Where the talk ends, its hold does.
-            FactKind::OperatorLost { .. } | FactKind::Ended { .. } => {
+            FactKind::OperatorLost { .. }
+            | FactKind::TransferAsked { .. }
+            | FactKind::TransferorLeft { .. }
+            | FactKind::TakenOver { .. }
+            | FactKind::Ended { .. } => {
                 if !std::mem::take(&mut self.by).is_empty() {
                     self.millis += fact.at.millis_since(self.since);
                 }
@@ -213,6 +232,9 @@ impl Holds {
             | FactKind::Sound { .. }
             | FactKind::NobodyOnShift
             | FactKind::SessionExpired { .. }
+            | FactKind::TransferDone { .. }
+            | FactKind::TransferFailed { .. }
+            | FactKind::Placed { .. }
             | FactKind::Digit { .. }
             | FactKind::Breach { .. }
             | FactKind::Started { .. }
@@ -253,6 +275,7 @@ fn open(fact: &Fact) -> Option<Cdr> {
         operator: None,
         talks: Vec::new(),
         offers: Vec::new(),
+        transfers: Vec::new(),
         returned: 0,
         nobody_on_shift: false,
         ended_by: None,

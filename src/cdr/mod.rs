@@ -2,6 +2,7 @@
 
 pub mod fact;
 mod fold;
+mod transfers;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::sip::location::{Location, Shape};
 
-use fact::{Callee, Class, EndCause, OfferOutcome, Side};
+use fact::{Callee, Class, Destination, EndCause, OfferOutcome, Side};
 
 /// What became of a call, as reports count it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -66,6 +67,33 @@ pub struct Talk {
     /// True when the callee was lost and the caller went back to the queue.
     #[serde(default)]
     pub lost: bool,
+    /// True when the callee passed the caller on, or another took his place.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub transferred: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_not(flag: &bool) -> bool {
+    !*flag
+}
+
+/// One transfer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transfer {
+    pub by: OperatorId,
+    pub to: Destination,
+    /// The call in which the two spoke before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consulted: Option<CallId>,
+    pub asked: Timestamp,
+    /// Done, or failed; None where that was not written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Timestamp>,
+    /// `Answered` when it was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<OfferOutcome>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sip_status: Option<u16>,
 }
 
 impl Talk {
@@ -150,7 +178,9 @@ pub struct Cdr {
     pub operator: Option<OperatorId>,
     pub talks: Vec<Talk>,
     pub offers: Vec<Offer>,
-    /// Somebody was lost and the caller waited again, so often.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transfers: Vec<Transfer>,
+    /// Somebody was lost, or sent him back, and the caller waited again, so often.
     pub returned: u32,
     pub nobody_on_shift: bool,
 

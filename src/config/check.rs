@@ -12,7 +12,7 @@ use crate::switchboard::FeatureCodes;
 
 use super::section::{File, Reliability};
 use super::source::Source;
-use super::{Config, Console, Fault, Recording, Report, Sip, desks, guard, network, roster, tls};
+use super::{Config, Console, Fault, Recording, Report, Sip, agency, desks, guard, network, roster, tls};
 
 /// Checks everything. None when something that has no default cannot be used; then `source` has a fault.
 pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
@@ -25,6 +25,7 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
     let desks = desks::checked(source, &file);
     shift_names(source, &file);
     let plan = roster::load(source, &file, zone.as_ref());
+    let agencies = agency::checked(source, &file);
     let features = features(source, &file);
     let console_listen = network::listen(source, "console.listen", &file.console.listen);
     let report_listen = network::listen(source, "report.listen", &file.report.listen);
@@ -54,6 +55,7 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
         queue: file.queue,
         desks,
         shifts: file.shift,
+        agencies,
         operators: file.operators,
         log: file.log,
         warnings,

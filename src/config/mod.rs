@@ -1,6 +1,7 @@
 //! The configuration: one TOML file and the roster that it names, read and cross-checked, every fault told at once.
 //! Paths in the file are relative to the folder that the service is started in.
 
+mod agency;
 mod check;
 mod desks;
 mod fault;
@@ -22,7 +23,7 @@ use std::time::Duration;
 use crate::acd::desk::Desk;
 use crate::acd::section::{OperatorsSection, QueueSection, ShiftSection};
 use crate::sip::digest::Algorithm;
-use crate::switchboard::{DeskCalls, FeatureCodes, GuardSettings, Listener, Trunk};
+use crate::switchboard::{Agency, DeskCalls, FeatureCodes, GuardSettings, Listener, Trunk};
 
 pub use fault::{Fault, Faults};
 pub use identity::proves;
@@ -45,6 +46,8 @@ pub struct Config {
     /// `[queue]` and each `[[desk]]`, and whose which calls are.
     pub desks: (Vec<Desk>, Vec<DeskCalls>),
     pub shifts: Vec<ShiftSection>,
+    /// Whom operators may call and pass callers on to.
+    pub agencies: Vec<Agency>,
     pub operators: OperatorsSection,
     /// Who is on shift when.
     pub plan: crate::acd::shift::Plan,

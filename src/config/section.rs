@@ -17,6 +17,7 @@ pub(super) struct File {
     pub(super) queue: QueueSection,
     pub(super) desk: Vec<DeskSection>,
     pub(super) shift: Vec<ShiftSection>,
+    pub(super) agency: Vec<super::agency::Section>,
     pub(super) operators: OperatorsSection,
     pub(super) store: Store,
     pub(super) journal: Journal,

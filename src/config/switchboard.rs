@@ -37,6 +37,7 @@ impl Config {
             longest_call: LONGEST_CALL,
             fallback_number: queue.fallback_number.clone(),
             fallback_ring: Duration::from_secs(queue.fallback_ring_seconds),
+            agencies: self.agencies.clone(),
             record: self.recording.enabled,
             feature_codes: self.features.clone(),
             expires_min: self.sip.expires_min,

@@ -27,6 +27,7 @@ pub(super) struct Metrics {
     pub(super) offers_ended: IntCounterVec,
     pub(super) operators_lost: IntCounter,
     pub(super) sessions_expired: IntCounter,
+    pub(super) transfers: IntCounterVec,
     pub(super) nobody_on_shift: IntCounter,
     pub(super) recordings_failed: IntCounter,
     pub(super) breaches: IntCounter,
@@ -70,6 +71,11 @@ impl Metrics {
             calls_answered: made.counter("calls_answered_total", "Calls that an operator or the fallback answered.")?,
             offers_ended: made.counters("offers_ended_total", "Offers to operators, by outcome.", &["outcome"])?,
             operators_lost: made.counter("operators_lost_total", "Answered calls whose operator's leg was lost.")?,
+            transfers: made.counters(
+                "transfers_total",
+                "Callers that were passed on, by outcome: done, failed.",
+                &["outcome"],
+            )?,
             sessions_expired: made.counter(
                 "sessions_expired_total",
                 "Sessions that were not refreshed in time (RFC 4028), kept or ended.",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tracing::{debug, error, info, warn};
 
-use crate::cdr::fact::{Callee, Fact, FactKind, OfferOutcome};
+use crate::cdr::fact::{Callee, Destination, Fact, FactKind, OfferOutcome};
 use crate::clock::Timestamp;
 use crate::ids::CallId;
 
@@ -50,19 +50,23 @@ impl Observer {
                 info!(%call, trunk, number, called, "received");
             }
             FactKind::Answered { leg, by } => {
-                metrics.calls_answered.inc();
-                let waited_ms = self.open.get_mut(&call).map(|open| {
-                    open.answered.get_or_insert(fact.at);
+                // Once for each caller, whoever takes him over later; calls that operators place are not among the open ones.
+                let first = self.open.get_mut(&call).filter(|open| open.answered.is_none());
+                let waited_ms = first.map(|open| {
+                    open.answered = Some(fact.at);
                     fact.at.millis_since(open.received)
                 });
                 if let Some(waited_ms) = waited_ms {
+                    metrics.calls_answered.inc();
                     metrics.waited.observe(seconds(waited_ms));
                 }
                 info!(%call, leg = leg.0, by = callee(by), waited_ms, "answered");
             }
             FactKind::Ended { by, cause, sip_status, q850 } => {
-                metrics.calls_ended.with_label_values(&[cause.word()]).inc();
                 let open = self.open.remove(&call);
+                if open.is_some() {
+                    metrics.calls_ended.with_label_values(&[cause.word()]).inc();
+                }
                 let lasted_ms = open.map(|open| fact.at.millis_since(open.received));
                 let talk_ms = open.and_then(|open| open.answered).map(|answered| fact.at.millis_since(answered));
                 let (by, cause) = (by.word(), cause.word());
@@ -89,6 +93,18 @@ impl Observer {
                 metrics.operators_lost.inc();
                 warn!(%call, leg = leg.0, %operator, sip_status, q850, "operator lost, the caller goes back to the queue");
             }
+            FactKind::TransferAsked { leg, by, to, consulted, .. } => {
+                let to = destination(to);
+                info!(%call, leg = leg.0, %by, to, consulted = consulted.is_some(), "transfer asked for");
+            }
+            FactKind::TransferDone { by, to, .. } => {
+                metrics.transfers.with_label_values(&["done"]).inc();
+                info!(%call, %by, to = destination(to), "transfer done");
+            }
+            FactKind::TransferFailed { by, to, why, sip_status, back } => {
+                metrics.transfers.with_label_values(&["failed"]).inc();
+                info!(%call, %by, to = destination(to), why = why.word(), sip_status, back, "transfer failed");
+            }
             FactKind::NobodyOnShift => {
                 metrics.nobody_on_shift.inc();
                 warn!(%call, "nobody is on shift: the fallback begins");
@@ -113,6 +129,9 @@ impl Observer {
             | FactKind::Offered { .. }
             | FactKind::Ringing { .. }
             | FactKind::WrappedUp { .. }
+            | FactKind::TransferorLeft { .. }
+            | FactKind::TakenOver { .. }
+            | FactKind::Placed { .. }
             | FactKind::Disposed { .. }
             | FactKind::Recorded { .. }
             | FactKind::Sound { .. }
@@ -143,11 +162,17 @@ fn see_detail(call: CallId, kind: &FactKind) {
         FactKind::Held { leg } => debug!(%call, leg = leg.0, "held"),
         FactKind::Resumed { leg } => debug!(%call, leg = leg.0, "resumed"),
         FactKind::Digit { leg, .. } => debug!(%call, leg = leg.0, "digit"),
+        FactKind::TransferorLeft { leg, operator } => debug!(%call, leg = leg.0, %operator, "left during his transfer"),
+        FactKind::TakenOver { leg, by } => info!(%call, leg = leg.0, %by, "taken over"),
+        FactKind::Placed { by, to, .. } => info!(%call, %by, to = callee(to), "placed"),
         FactKind::Received { .. }
         | FactKind::SessionExpired { .. }
         | FactKind::OfferEnded { .. }
         | FactKind::Answered { .. }
         | FactKind::OperatorLost { .. }
+        | FactKind::TransferAsked { .. }
+        | FactKind::TransferDone { .. }
+        | FactKind::TransferFailed { .. }
         | FactKind::Ended { .. }
         | FactKind::RecordingFailed { .. }
         | FactKind::NobodyOnShift
@@ -180,7 +205,15 @@ pub(super) fn masked(number: &str) -> String {
 fn callee(callee: &Callee) -> String {
     match callee {
         Callee::Operator(operator) => operator.to_string(),
-        Callee::Number(_) => "fallback number".to_owned(),
+        Callee::Number(_) => "a number".to_owned(),
+    }
+}
+
+fn destination(to: &Destination) -> String {
+    match to {
+        Destination::Operator(operator) => operator.to_string(),
+        Destination::Number(_) => "a number".to_owned(),
+        Destination::Queue => "the queue".to_owned(),
     }
 }
 

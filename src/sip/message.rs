@@ -47,7 +47,7 @@ fn response(status: u16) -> Builder {
 }
 
 /// The methods that siaga takes, as the value of Allow.
-pub const ALLOW: &[u8] = b"INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, PRACK, UPDATE, INFO, SUBSCRIBE, MESSAGE";
+pub const ALLOW: &[u8] = b"INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, PRACK, UPDATE, INFO, REFER, SUBSCRIBE, MESSAGE";
 
 /// A message under construction. Every value is cleaned of CR, LF and NUL before it is written.
 #[derive(Clone, Debug)]

@@ -152,7 +152,7 @@ impl Switchboard {
         match purpose {
             Purpose::Offer(Who::Offer(call, leg)) => {
                 if let Some(leg) = self.calls.get_mut(call).and_then(|call| call.legs.get_mut(leg)) {
-                    (leg.client, leg.cseq) = (new, cseq);
+                    (leg.client, leg.cseq) = (Some(new), cseq);
                 }
             }
             Purpose::TrunkRegister(index, _) => self.registering_with(*index, cseq),
@@ -164,6 +164,7 @@ impl Switchboard {
             | Purpose::Farewell
             | Purpose::Leaving { .. }
             | Purpose::Notify(_)
+            | Purpose::Referral(_)
             | Purpose::Text(_) => {}
         }
         if let (Purpose::Offer(who) | Purpose::Refresh(who), Method::Invite) = (purpose, method) {
@@ -188,6 +189,7 @@ impl Switchboard {
             | Purpose::Farewell
             | Purpose::Leaving { .. }
             | Purpose::Notify(_)
+            | Purpose::Referral(_)
             | Purpose::Text(_) => last.checked_add(1),
         }
     }
@@ -208,6 +210,7 @@ impl Switchboard {
             | Purpose::Farewell
             | Purpose::Leaving { .. }
             | Purpose::Notify(_)
+            | Purpose::Referral(_)
             | Purpose::Text(_) => false,
         }
     }

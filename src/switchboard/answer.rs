@@ -51,26 +51,42 @@ impl Switchboard {
         self.fact(now, id, FactKind::Answered { leg, by: to });
     }
 
-    /// Joins the sound of caller and answerer, frees everybody else, answers the caller.
-    fn connect(&mut self, now: Now, id: CallId, leg: LegNo, to: &Callee) {
+    /// The caller is with the one who answered: everybody else is freed, he is answered, their sound is joined.
+    pub(super) fn connect(&mut self, now: Now, id: CallId, leg: LegNo, to: &Callee) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let stage = std::mem::replace(&mut call.stage, Stage::Talking { leg });
         call.announced = false;
         call.talked = true;
-        call.holding = (false, false);
         let others: Vec<LegNo> = call.legs.keys().copied().filter(|other| *other != leg).collect();
-        if let Stage::AllPhones { until } = stage {
-            self.alarms.remove(until, Alarm::PhonesOver(id));
+        let placed = call.placed_by.is_some();
+        match stage {
+            Stage::AllPhones { until } => {
+                self.alarms.remove(until, Alarm::PhonesOver(id));
+            }
+            Stage::Transfer { from, .. } => self.transfer_done(now, id, from, Some(leg)),
+            Stage::Queued
+            | Stage::Offered { .. }
+            | Stage::Number
+            | Stage::Talking { .. }
+            | Stage::Placed
+            | Stage::Ended => {}
         }
         for other in others {
             self.end_leg(now, id, other, OfferOutcome::LostRace, None);
         }
         match to {
             Callee::Operator(operator) => self.acd.answered(now, id, operator),
+            Callee::Number(_) if placed => {}
             Callee::Number(_) => self.acd.leave(now, id),
         }
         self.answer_caller(now, id);
-        let Some(call) = self.calls.get(&id) else { return };
+        self.join_sound(now, id, leg, self.settings.record);
+    }
+
+    /// Joins the sound of caller and answerer, as their holds allow. A recording that runs goes on by itself.
+    pub(super) fn join_sound(&mut self, now: Now, id: CallId, leg: LegNo, record: bool) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.holding = (false, false);
         let operator = call.legs.get(&leg).and_then(|leg| leg.line.sound.as_ref());
         let (Some(caller), Some(operator)) = (call.caller.line.sound.as_ref(), operator) else {
             return self.breach(now, id, "a leg without a port was connected");
@@ -81,7 +97,7 @@ impl Switchboard {
             self.media.extend(sound.remote().map(|remote| Command::Aim { anchor, remote }));
         }
         self.media.push(Command::Bridge { a, b });
-        if self.settings.record {
+        if record {
             self.media.push(Command::Record { call: id, leg, caller: a, operator: b });
         }
         self.rejoin(now, id);

@@ -13,6 +13,7 @@ use crate::sip::wire::Name;
 use super::Switchboard;
 use super::leg::{CallerLeg, OfferLeg, Unacked, Who};
 use super::timers::{Alarm, TELL_AGAIN};
+use super::transfer::Transfer;
 use super::{MergeKey, Output};
 
 /// Where a call stands.
@@ -28,6 +29,10 @@ pub(super) enum Stage {
     Number,
     /// Connected with that leg.
     Talking { leg: LegNo },
+    /// The operator at `from`, unless he has left, passes the caller on: `to` is rung.
+    Transfer { from: Option<LegNo>, to: LegNo },
+    /// An operator has placed it, and who he wants is rung.
+    Placed,
     /// Over; lives on only while legs finish their transactions.
     Ended,
 }
@@ -78,13 +83,22 @@ pub(super) struct Call {
     pub(super) merge_key: MergeKey,
     /// The caller, and the operator, has put the other on hold.
     pub(super) holding: (bool, bool),
+    /// What an operator wants of the stage `Transfer`.
+    pub(super) transfer: Option<Transfer>,
+    /// The operator whose call it is; None: an emergency call.
+    pub(super) placed_by: Option<OperatorId>,
 }
 
 impl Call {
     pub(super) fn is_falling_back(&self) -> bool {
         match self.stage {
             Stage::AllPhones { .. } | Stage::Number => true,
-            Stage::Queued | Stage::Offered { .. } | Stage::Talking { .. } | Stage::Ended => false,
+            Stage::Queued
+            | Stage::Offered { .. }
+            | Stage::Talking { .. }
+            | Stage::Transfer { .. }
+            | Stage::Placed
+            | Stage::Ended => false,
         }
     }
 

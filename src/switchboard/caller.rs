@@ -142,7 +142,7 @@ impl Switchboard {
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of a call, each made by another step")]
-    fn new_call(
+    pub(super) fn new_call(
         &mut self,
         now: Now,
         taken: &Taken<'_, '_>,
@@ -188,6 +188,8 @@ impl Switchboard {
             hunts: false,
             merge_key,
             holding: (false, false),
+            transfer: None,
+            placed_by: None,
         }
     }
 
@@ -225,13 +227,26 @@ impl Switchboard {
 
     /// Gives the new call its port and description, and puts it into the queue.
     fn admit(&mut self, now: Now, id: CallId, message: &Message<'_>) {
+        if !self.describe_caller(now, id, message) {
+            return;
+        }
+        self.enter_queue(now, id);
+        if self.settings.answer == AnswerMode::Queue {
+            self.answer_caller(now, id);
+        }
+        self.touched.push(id);
+    }
+
+    /// Lends the new call its port and writes its description. False when it cannot be, and then the call is over.
+    pub(super) fn describe_caller(&mut self, now: Now, id: CallId, message: &Message<'_>) -> bool {
         let who = Who::Caller(id);
         let Some(mut sound) = self.lend_sound(who) else {
-            return self.end_call(now, id, Ending::by(Side::Service, EndCause::NoCapacity));
+            self.end_call(now, id, Ending::by(Side::Service, EndCause::NoCapacity));
+            return false;
         };
         sound.local.formats = self.formats_of(self.trunk_with(who));
         let described = describe(message, sound.local);
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(&id) else { return false };
         if let Some(dialog) = &call.caller.line.dialog {
             self.dialogs.insert(dialog.key().clone(), who);
         }
@@ -245,14 +260,11 @@ impl Switchboard {
             }
             Err(_) => {
                 call.caller.line.sound = Some(sound);
-                return self.end_call(now, id, Ending::by(Side::Service, EndCause::NoCodec));
+                self.end_call(now, id, Ending::by(Side::Service, EndCause::NoCodec));
+                return false;
             }
         }
-        self.enter_queue(now, id);
-        if self.settings.answer == AnswerMode::Queue {
-            self.answer_caller(now, id);
-        }
-        self.touched.push(id);
+        true
     }
 }
 
@@ -270,7 +282,7 @@ fn describe(message: &Message<'_>, local: Local) -> Result<(Vec<u8>, Option<Agre
     }
 }
 
-fn merge_key(message: &Message<'_>) -> MergeKey {
+pub(super) fn merge_key(message: &Message<'_>) -> MergeKey {
     let tag = message.from().ok().and_then(|from| from.tag().map(|tag| Bytes::copy_from_slice(&tag)));
     let call_id = Bytes::copy_from_slice(message.call_id().unwrap_or_default());
     (tag.unwrap_or_default(), call_id, message.cseq().map_or(0, |cseq| cseq.number))
@@ -296,7 +308,7 @@ fn number(addr: &NameAddr<'_>) -> Option<String> {
 }
 
 /// Text of a peer for records: no control characters, a limited length.
-fn clean(bytes: &[u8], chars_max: usize) -> String {
+pub(super) fn clean(bytes: &[u8], chars_max: usize) -> String {
     String::from_utf8_lossy(bytes).chars().filter(|c| !c.is_control()).take(chars_max).collect()
 }
 

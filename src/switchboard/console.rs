@@ -47,6 +47,10 @@ fn view(id: CallId, call: &Call, position: Option<usize>) -> CallView {
         Stage::Queued => ("queued", None),
         Stage::Offered { operator } => ("offered", Some(operator.clone())),
         Stage::AllPhones { .. } | Stage::Number => ("fallback", None),
+        Stage::Transfer { from, .. } => {
+            ("transfer", from.and_then(|leg| call.legs.get(&leg)).and_then(|leg| leg.operator()).cloned())
+        }
+        Stage::Placed => ("placed", call.placed_by.clone()),
         Stage::Talking { leg } => ("talking", call.legs.get(leg).and_then(|leg| leg.operator()).cloned()),
         Stage::Ended => ("ended", None),
     };

@@ -48,7 +48,7 @@ impl Switchboard {
             None => return self.reply(now, taken, 481, &[]),
         }
         // A phone that only rings has nothing to end or to change by INVITE (RFC 3261 §15, §14).
-        if !self.is_confirmed(who, &key) && matches!(method, Method::Bye | Method::Invite) {
+        if !self.is_confirmed(who, &key) && matches!(method, Method::Bye | Method::Invite | Method::Refer) {
             return self.reply(now, taken, 481, &[]);
         }
         let foreign: Vec<&[u8]> = option_tag::not_understood(taken.message).collect();
@@ -64,16 +64,13 @@ impl Switchboard {
             Method::Prack => self.pracked(now, taken, who),
             Method::Update => self.updated(now, taken, who, &key),
             Method::Info => self.informed(now, taken, who),
+            Method::Refer => self.referred(now, taken, who),
             Method::Options => self.reply(now, taken, 200, &ABILITIES),
             Method::Message => self.messaged_in_call(now, taken, who),
             Method::Other => self.reply(now, taken, 501, &[(Name::Allow, ALLOW)]),
-            Method::Ack
-            | Method::Cancel
-            | Method::Register
-            | Method::Subscribe
-            | Method::Notify
-            | Method::Refer
-            | Method::Publish => self.reply(now, taken, 405, &[(Name::Allow, ALLOW)]),
+            Method::Ack | Method::Cancel | Method::Register | Method::Subscribe | Method::Notify | Method::Publish => {
+                self.reply(now, taken, 405, &[(Name::Allow, ALLOW)])
+            }
         }
     }
 
@@ -86,6 +83,7 @@ impl Switchboard {
                 self.end_call(now, call, Ending::by(Side::Caller, cause).with_bye(who, q850));
                 self.reap(call);
             }
+            Who::Offer(call, leg) if self.is_passing_on(call, leg) => self.transferor_left(now, call, leg, false),
             Who::Offer(call, _) => {
                 self.end_call(now, call, Ending::by(Side::Operator, EndCause::Normal).with_bye(who, q850));
             }

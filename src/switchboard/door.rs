@@ -17,7 +17,7 @@ pub(super) use crate::sip::message::ALLOW;
 pub(super) const ACCEPT: &[u8] = b"application/sdp, application/dtmf-relay, application/dtmf, text/plain, */*;q=0.1";
 
 /// The extensions that we use with who knows them.
-pub(super) const SUPPORTED: &[u8] = b"100rel, timer";
+pub(super) const SUPPORTED: &[u8] = b"100rel, timer, replaces, norefersub";
 
 /// What OPTIONS is told (RFC 3261 §11.2).
 pub(super) const ABILITIES: [(Name, &[u8]); 4] =
@@ -135,7 +135,9 @@ impl Switchboard {
                 }
             }
             Method::Bye | Method::Prack | Method::Update | Method::Info => self.refuse(flow, message, 481, &[]),
-            Method::Ack | Method::Cancel | Method::Notify | Method::Refer | Method::Publish => {
+            // Only who has a caller can pass him on (RFC 3515 §2.4.4 leaves the policy to us).
+            Method::Refer => self.refuse(flow, message, 403, &[]),
+            Method::Ack | Method::Cancel | Method::Notify | Method::Publish => {
                 self.refuse(flow, message, 405, &[(Name::Allow, ALLOW)])
             }
             Method::Other => self.refuse(flow, message, 501, &[(Name::Allow, ALLOW)]),
@@ -232,6 +234,10 @@ impl Switchboard {
                 self.clients.remove(&client);
                 self.notify_answered(now, watch, message, status);
             }
+            Purpose::Referral(who) if status >= 200 => {
+                self.clients.remove(&client);
+                self.referral_heard(who, client, status);
+            }
             Purpose::Text(text) if status >= 200 => self.text_answered(now, text, client, Some((message, status))),
             Purpose::TrunkPing(..)
             | Purpose::TrunkRegister(..)
@@ -240,6 +246,7 @@ impl Switchboard {
             | Purpose::Farewell
             | Purpose::Leaving { .. }
             | Purpose::Notify(_)
+            | Purpose::Referral(_)
             | Purpose::Text(_) => {}
         }
     }

@@ -37,6 +37,11 @@ impl Ending {
         Self { by, cause, refusal, q850: None, bye_from: None }
     }
 
+    /// A caller without a final response gets this one.
+    pub(super) fn refusing(self, refusal: u16) -> Self {
+        Self { refusal, ..self }
+    }
+
     pub(super) fn with_bye(self, from: Who, q850: Option<u8>) -> Self {
         Self { bye_from: Some(from), q850, ..self }
     }
@@ -49,8 +54,10 @@ impl Switchboard {
         if call.is_over() {
             return;
         }
+        self.transfer_ends(now, id);
+        let Some(call) = self.calls.get_mut(&id) else { return };
         let stage = std::mem::replace(&mut call.stage, Stage::Ended);
-        let answered = call.caller.answered;
+        let (answered, placed) = (call.caller.answered, call.placed_by.is_some());
         if let Stage::AllPhones { until } = stage {
             self.alarms.remove(until, Alarm::PhonesOver(id));
         }
@@ -58,7 +65,13 @@ impl Switchboard {
         let legs: Vec<LegNo> = call.legs.keys().copied().collect();
         let talking = match stage {
             Stage::Talking { leg } => call.legs.get(&leg).and_then(OfferLeg::operator).cloned(),
-            Stage::Queued | Stage::Offered { .. } | Stage::AllPhones { .. } | Stage::Number | Stage::Ended => None,
+            Stage::Queued
+            | Stage::Offered { .. }
+            | Stage::AllPhones { .. }
+            | Stage::Number
+            | Stage::Transfer { .. }
+            | Stage::Placed
+            | Stage::Ended => None,
         };
         let reason = ending.q850.map(|cause| Bytes::from(format!("Q.850;cause={cause}")));
         for leg in legs {
@@ -69,9 +82,10 @@ impl Switchboard {
         let sip_status = if answered { None } else { Some(ending.refusal) };
         self.end_caller(now, id, &ending);
         match talking {
-            Some(operator) => self.acd.finished(now, id, &operator),
-            None => self.acd.leave(now, id),
+            Some(operator) if !placed => self.acd.finished(now, id, &operator),
+            Some(_) | None => self.acd.leave(now, id),
         }
+        self.placed.remove(&id);
         let (by, cause, q850) = (ending.by, ending.cause, ending.q850);
         self.fact(now, id, FactKind::Ended { by, cause, sip_status, q850 });
         self.reap(id);
@@ -181,10 +195,10 @@ impl Switchboard {
         self.stop_waiting_for_ack(who);
         let Some(gone) = self.calls.get_mut(&id).and_then(|call| call.legs.remove(&leg)) else { return };
         self.drop_offer_alarm(who, gone.state);
-        self.forget_client(gone.client);
-        if let Some(dialog) = &gone.line.dialog {
-            self.dialogs.remove(dialog.key());
+        if let Some(client) = gone.client {
+            self.forget_client(client);
         }
+        self.forget_dialog(gone.line.dialog.as_ref());
         self.reap(id);
     }
 
@@ -210,9 +224,7 @@ impl Switchboard {
         if let Some(call) = self.calls.remove(&id) {
             self.merged.remove(&call.merge_key);
             self.release_stream(id, call.caller.line.flow);
-            if let Some(dialog) = &call.caller.line.dialog {
-                self.dialogs.remove(dialog.key());
-            }
+            self.forget_dialog(call.caller.line.dialog.as_ref());
         }
     }
 

@@ -142,7 +142,16 @@ impl Switchboard {
     /// A Route that stands for this service: an address of ours, or the domain.
     fn names_us(&self, route: &[u8]) -> bool {
         let Ok(route) = NameAddr::parse(route) else { return false };
-        let Ok(Uri::Sip(uri)) = Uri::parse(route.uri) else { return false };
+        matches!(Uri::parse(route.uri), Ok(uri @ Uri::Sip(_)) if self.is_ours(&uri))
+    }
+
+    /// Its host is an address of ours, or the domain. A tel URI has none.
+    pub(super) fn is_ours(&self, uri: &Uri<'_>) -> bool {
+        let uri = match uri {
+            Uri::Sip(uri) => uri,
+            Uri::Tel { .. } => return true,
+            Uri::Service(_) | Uri::Other { .. } => return false,
+        };
         let host = match uri.host {
             Host::Name(name) => name.to_ascii_lowercase(),
             Host::Ip(IpAddr::V4(v4)) => v4.to_string(),

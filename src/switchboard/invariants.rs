@@ -43,9 +43,20 @@ impl Switchboard {
             Stage::Offered { .. } | Stage::Number => ringing == 1 && talking == 0,
             Stage::AllPhones { .. } => ringing >= 1 && talking == 0,
             Stage::Talking { leg } => ringing == 0 && talking == 1 && call.legs.contains_key(leg),
+            Stage::Transfer { from, to } => {
+                let talks =
+                    from.is_none_or(|leg| call.legs.get(&leg).is_some_and(|leg| leg.state == OfferState::Talking));
+                let rings = call.legs.get(to).is_some_and(super::leg::OfferLeg::is_ringing);
+                ringing == 1 && talking == usize::from(from.is_some()) && talks && rings
+            }
+            Stage::Placed => ringing == 1 && talking == 0 && call.placed_by.is_some(),
         };
         if !good {
             return Err("its legs do not fit its stage");
+        }
+        let passes_on = matches!(call.stage, Stage::Transfer { .. });
+        if call.transfer.is_some() != passes_on || passes_on && call.placed_by.is_some() {
+            return Err("its transfer does not fit its stage");
         }
         if call.is_over() && (call.caller.line.session.is_some() || call.caller.line.asked.is_some()) {
             return Err("it is over but its session is timed");
@@ -109,6 +120,12 @@ impl Switchboard {
                 return Err(format!("calls are held to go over {connection:?}, and do not"));
             }
         }
+        let placed = |(id, call): (&crate::ids::CallId, &Call)| {
+            (call.placed_by.is_some() && !call.is_over()) == self.placed.contains(id)
+        };
+        if !self.calls.iter().all(placed) || self.placed.iter().any(dead) {
+            return Err("calls that operators have placed are not counted as such".to_owned());
+        }
         if self.falling_back.iter().any(dead) {
             return Err("a fallback belongs to a call that is gone".to_owned());
         }
@@ -145,9 +162,10 @@ impl Switchboard {
         for (client, purpose) in &self.clients {
             let good = match purpose {
                 Purpose::Offer(Who::Offer(call, leg)) => {
-                    self.calls.get(call).and_then(|call| call.legs.get(leg)).is_some_and(|leg| leg.client == *client)
+                    self.calls.get(call).and_then(|call| call.legs.get(leg)).is_some_and(|leg| leg.client == Some(*client))
                 }
                 Purpose::Offer(Who::Caller(_) | Who::Phone(_)) => false,
+                Purpose::Referral(who) => self.line(*who).and_then(Line::notify_under_way) == Some(*client),
                 Purpose::Refresh(who) => self.line(*who).is_some_and(|line| {
                     let asked = line.asked.as_ref().is_some_and(|asked| asked.is(*client));
                     asked || line.reinvited.is_some_and(|(last, _)| last == *client)
@@ -181,8 +199,15 @@ impl Switchboard {
                 Alarm::RingOver(who) => self.rings_until(*who) == at,
                 Alarm::PhonesOver(call) => match self.calls.get(call).map(|call| &call.stage) {
                     Some(Stage::AllPhones { until }) => Some(*until) == at,
-                    Some(Stage::Queued | Stage::Offered { .. } | Stage::Number | Stage::Talking { .. })
-                    | Some(Stage::Ended)
+                    Some(
+                        Stage::Queued
+                        | Stage::Offered { .. }
+                        | Stage::Number
+                        | Stage::Talking { .. }
+                        | Stage::Transfer { .. }
+                        | Stage::Placed
+                        | Stage::Ended,
+                    )
                     | None => false,
                 },
                 Alarm::TooLong(call) => {

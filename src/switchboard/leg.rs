@@ -20,6 +20,7 @@ use crate::sip::transaction::{ClientId, ServerId};
 use crate::sip::wire::{Message, Name};
 
 use super::Switchboard;
+use super::referral::Refers;
 use super::refresh::{Agreement, Asked, Session, Unanswered};
 use super::reliable::{Early, Reliable};
 
@@ -186,6 +187,8 @@ pub(super) struct Line {
     pub(super) credentials: Option<Credentials>,
     /// What our BYE or CANCEL says of why (RFC 3326).
     pub(super) reason: Option<Bytes>,
+    /// The peer has asked to pass somebody on, and is told what becomes of it.
+    pub(super) refers: Refers,
 }
 
 impl Line {
@@ -204,6 +207,7 @@ impl Line {
             unanswered: None,
             credentials: None,
             reason: None,
+            refers: Refers::default(),
         }
     }
 
@@ -274,7 +278,8 @@ pub(super) enum OfferState {
 pub(super) struct OfferLeg {
     pub(super) line: Line,
     pub(super) to: Callee,
-    pub(super) client: ClientId,
+    /// The INVITE that we sent. None: the phone has called us to take the place of another.
+    pub(super) client: Option<ClientId>,
     /// The From that we sent, tag included.
     pub(super) from: Bytes,
     pub(super) cseq: u32,

@@ -9,12 +9,14 @@ mod caller;
 mod console;
 mod desks;
 mod dialogs;
+mod direct;
 mod door;
 mod end;
 mod guard;
 mod info;
 mod input;
 mod invariants;
+mod join;
 mod keep_alive;
 mod leg;
 mod notify;
@@ -22,7 +24,10 @@ mod offer;
 mod outgoing;
 mod output;
 mod phone;
+mod pick_up;
 mod ports;
+mod refer;
+mod referral;
 mod refresh;
 mod register;
 mod registration;
@@ -36,6 +41,7 @@ mod subscription;
 mod targets;
 mod texts;
 mod timers;
+mod transfer;
 mod trunk;
 mod watch;
 
@@ -66,7 +72,9 @@ pub use guard::{GuardFigures, GuardSettings};
 pub use input::{Account, ConsoleCommand, Input};
 pub use output::{CallView, ConsoleReply, Gauges, Output};
 pub use registration::Registration;
-pub use settings::{AnswerMode, DeskCalls, FeatureCodes, Listener, Network, Settings, SrtpOffer, Trunk, TrunkHost};
+pub use settings::{
+    Agency, AnswerMode, DeskCalls, FeatureCodes, Listener, Network, Settings, SrtpOffer, Trunk, TrunkHost,
+};
 pub use trunk::TrunkTerms;
 
 /// What a client transaction of ours is for.
@@ -88,6 +96,8 @@ enum Purpose {
     PhonePing(OperatorId),
     /// A NOTIFY of a subscription.
     Notify(subscription::WatchId),
+    /// What became of a transfer.
+    Referral(Who),
     /// A MESSAGE that is passed on.
     Text(texts::TextId),
 }
@@ -112,6 +122,10 @@ pub struct Switchboard {
     next_phone: u64,
     ports: Ports,
     dialogs: BTreeMap<DialogKey, Who>,
+    /// Dialogs that are over, for those who would replace them.
+    past: pick_up::Past,
+    /// Calls that operators have placed.
+    placed: BTreeSet<CallId>,
     /// INVITEs that have no final response yet.
     invites: BTreeMap<ServerId, Who>,
     merged: BTreeMap<MergeKey, CallId>,
@@ -173,6 +187,8 @@ impl Switchboard {
             next_phone: 0,
             ports: Ports::new(rtp_ports),
             dialogs: BTreeMap::new(),
+            past: pick_up::Past::default(),
+            placed: BTreeSet::new(),
             invites: BTreeMap::new(),
             merged: BTreeMap::new(),
             clients: BTreeMap::new(),
@@ -286,6 +302,10 @@ impl Switchboard {
 
     /// Brings the step to its end: who is free gets who waits; who waits hears it; states that changed are written down.
     fn settle(&mut self, now: Now) {
+        // Whose caller has left may still have a call that he placed: he is not offered another one.
+        for call in &self.placed {
+            self.acd.occupy(now, *call);
+        }
         while let Some(decision) = self.acd.decide(now) {
             match decision {
                 Decision::Offer { call, operator, why } => self.offer(now, call, operator, why),
@@ -332,7 +352,10 @@ impl Switchboard {
                 | Purpose::Text(_),
             ) => true,
             Some(Purpose::Leaving { awaited }) => !awaited,
-            Some(Purpose::Offer(_) | Purpose::Refresh(_) | Purpose::Prack(..) | Purpose::Farewell) | None => false,
+            Some(
+                Purpose::Offer(_) | Purpose::Refresh(_) | Purpose::Prack(..) | Purpose::Referral(_) | Purpose::Farewell,
+            )
+            | None => false,
         })
     }
 

@@ -231,6 +231,7 @@ impl Switchboard {
             | Purpose::Leaving { .. }
             | Purpose::Farewell
             | Purpose::PhonePing(_)
+            | Purpose::Referral(_)
             | Purpose::Text(_) => None,
         });
         for (client, id) in notifies {

@@ -101,7 +101,12 @@ impl Switchboard {
                 true
             }
             Stage::Number => false,
-            Stage::Queued | Stage::Offered { .. } | Stage::Talking { .. } | Stage::Ended => return,
+            Stage::Queued
+            | Stage::Offered { .. }
+            | Stage::Talking { .. }
+            | Stage::Transfer { .. }
+            | Stage::Placed
+            | Stage::Ended => return,
         };
         let hunts = self.calls.get_mut(&id).is_some_and(|call| std::mem::take(&mut call.hunts));
         if let Some(number) = self.settings.fallback_number.clone().filter(|_| was_phones || hunts) {
@@ -112,7 +117,7 @@ impl Switchboard {
                 }
             }
             let until = now.mono + self.settings.fallback_ring;
-            if self.dial(now, id, &number, until) {
+            if self.dial(now, id, &number, "nobody on shift: fallback number", until) {
                 return;
             }
         }
@@ -121,15 +126,15 @@ impl Switchboard {
     }
 
     /// The number cannot be had over this server of the trunk: it is called over the next one, if there is one.
-    fn next_number(&mut self, now: Now, id: CallId, to: &Callee) -> bool {
+    pub(super) fn next_number(&mut self, now: Now, id: CallId, to: &Callee) -> bool {
         let dialling = self.calls.get(&id).and_then(|call| call.dialling);
         let Some((trunk, Some(failed))) = dialling else { return false };
         let until = now.mono + self.settings.fallback_ring;
-        let why = "fallback number over the trunk's next server".to_owned();
+        let why = "over the trunk's next server".to_owned();
         self.target_fails(trunk, failed) && self.ring(now, id, to.clone(), why, until)
     }
 
-    fn back_to_queue(&mut self, id: CallId) {
+    pub(super) fn back_to_queue(&mut self, id: CallId) {
         if let Some(call) = self.calls.get_mut(&id).filter(|call| !call.is_over()) {
             call.stage = Stage::Queued;
             self.touched.push(id);
@@ -181,7 +186,7 @@ impl Switchboard {
         let from = self.shown_from(id, tag.as_str());
         let session = self.settings.session_seconds.map(|seconds| session_timer::Terms::wanted(seconds).header(true));
         let build = |flow: Flow| {
-            let invite = self.leg_invite(id, &uri, flow, &branch, &from, sip_call_id.as_str());
+            let invite = self.leg_invite(id, &uri, flow, &branch, &from, sip_call_id.as_str(), trunk.is_some());
             let invite = match &session {
                 Some(session) => invite.header(Name::SessionExpires, session.as_bytes()),
                 None => invite,
@@ -201,7 +206,8 @@ impl Switchboard {
         };
         let state = OfferState::Ringing { ring_until, rang: false };
         let (from, early) = (Bytes::from(from), BTreeMap::new());
-        let offer_leg = OfferLeg { line, to: to.clone(), client, from, cseq: 1, state, early };
+        let client_of_leg = Some(client);
+        let offer_leg = OfferLeg { line, to: to.clone(), client: client_of_leg, from, cseq: 1, state, early };
         if let Some(call) = self.calls.get_mut(&id) {
             call.legs.insert(leg, offer_leg);
         }
@@ -241,7 +247,7 @@ impl Switchboard {
     }
 
     /// What a leg of ours wants of SRTP.
-    fn secrecy(&self, to: &Callee, flow: Flow) -> Secrecy {
+    pub(super) fn secrecy(&self, to: &Callee, flow: Flow) -> Secrecy {
         match (to, self.settings.srtp) {
             (Callee::Number(_), _) | (Callee::Operator(_), SrtpOffer::Never) => Secrecy::AsOffered,
             (Callee::Operator(_), SrtpOffer::UnderTls) if flow.transport == Transport::Tls => Secrecy::Wanted,
@@ -269,6 +275,7 @@ impl Switchboard {
         format!("\"{display}\" <sip:{}@{}>;tag={tag}", user_part(number), self.settings.domain)
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the parts of a leg, each made by another step")]
     fn leg_invite(
         &self,
         id: CallId,
@@ -277,10 +284,11 @@ impl Switchboard {
         branch: &str,
         from: &str,
         sip_call_id: &str,
+        outwards: bool,
     ) -> message::Builder {
         let (domain, contact) = (&self.settings.domain, self.contact(flow));
-        let outwards = self.calls.get(&id).filter(|call| call.stage == Stage::Number);
-        let hops = outwards.map_or(70, |call| call.hops.saturating_sub(1));
+        let call = self.calls.get(&id);
+        let hops = call.filter(|_| outwards).map_or(70, |call| call.hops.saturating_sub(1));
         let mut invite = message::request(Method::Invite, uri)
             .via(flow.transport, self.advertised(flow), branch)
             .header(Name::MaxForwards, hops.to_string().as_bytes())
@@ -291,9 +299,15 @@ impl Switchboard {
             .header(Name::Contact, contact.as_bytes())
             .header(Name::Allow, super::door::ALLOW)
             .header(Name::Supported, super::door::SUPPORTED);
-        let incident = format!("<urn:emergency:uid:callid:{:032x}:{domain}>;purpose=emergency-CallId", id.as_u128());
-        invite = invite.header(Name::CallInfo, incident.as_bytes());
-        if let Some(call) = self.calls.get(&id) {
+        if let Some(call) = call {
+            if call.placed_by.is_none() {
+                let id = id.as_u128();
+                let incident = format!("<urn:emergency:uid:callid:{id:032x}:{domain}>;purpose=emergency-CallId");
+                invite = invite.header(Name::CallInfo, incident.as_bytes());
+            }
+            if let Some(by) = call.transfer.as_ref().and_then(|transfer| transfer.referred_by.as_ref()) {
+                invite = invite.header(Name::ReferredBy, by);
+            }
             if let Some(number) = &call.shown.number {
                 let identity = format!("<sip:{}@{domain}>", user_part(number));
                 invite = invite.header(Name::PAssertedIdentity, identity.as_bytes());
@@ -301,7 +315,7 @@ impl Switchboard {
             if let Some(geo) = &call.shown.geo {
                 invite = invite.header(Name::Geolocation, geo.as_bytes());
             }
-            let onward = call.shown.onward.iter().filter(|_| outwards.is_some());
+            let onward = call.shown.onward.iter().filter(|_| outwards);
             for (name, value) in call.shown.headers.iter().chain(onward) {
                 invite = invite.header(*name, value);
             }
@@ -406,6 +420,8 @@ impl Switchboard {
             Stage::Offered { .. } => self.back_to_queue(id),
             Stage::Number if outcome == OfferOutcome::Unreachable && self.next_number(now, id, &to) => {}
             Stage::AllPhones { .. } | Stage::Number => self.next_fallback(now, id),
+            Stage::Transfer { .. } => self.transfer_refused(now, id, &to, outcome, sip_status),
+            Stage::Placed => self.placed_refused(now, id, &to, outcome, sip_status),
             Stage::Queued | Stage::Talking { .. } | Stage::Ended => {}
         }
     }
@@ -442,7 +458,9 @@ impl Switchboard {
         let state = std::mem::replace(&mut offer.state, OfferState::Cancelling);
         let (client, reason) = (offer.client, offer.line.reason.clone());
         self.drop_offer_alarm(who, state);
-        self.transactions.cancel(now.mono, client, reason, &mut self.transmits);
+        if let Some(client) = client {
+            self.transactions.cancel(now.mono, client, reason, &mut self.transmits);
+        }
     }
 
     /// The operator logged out or was removed while his phone rings.

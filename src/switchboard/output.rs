@@ -63,7 +63,7 @@ pub struct CallView {
     pub call: CallId,
     pub received: Timestamp,
     pub number: Option<String>,
-    /// `queued`, `offered`, `talking`, `fallback`, `wrap-up`.
+    /// `queued`, `offered`, `talking`, `transfer`, `fallback`; `placed` while whom an operator calls is rung.
     pub state: &'static str,
     pub operator: Option<OperatorId>,
     /// From 1; None when it does not wait.

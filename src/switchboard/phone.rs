@@ -10,6 +10,7 @@ use crate::sip::dialog::Dialog;
 use crate::sip::location::session_description;
 use crate::sip::message::Stencil;
 use crate::sip::offer_answer;
+use crate::sip::replaces::Replaces;
 use crate::sip::sdp;
 use crate::sip::uri::Uri;
 use crate::sip::wire::Name;
@@ -32,9 +33,15 @@ pub(super) struct PhoneCall {
 }
 
 impl Switchboard {
-    /// An INVITE of somebody who is not a trunk: operators may dial feature codes.
+    /// An INVITE of somebody who is not a trunk: operators may dial feature codes, colleagues and agencies,
+    /// and take over the calls of others (RFC 3891).
     pub(super) fn phone_invited(&mut self, now: Now, taken: &Taken<'_, '_>) {
         let Some(operator) = self.authenticate(now, taken) else { return };
+        match Replaces::read(taken.message) {
+            Ok(None) => {}
+            Ok(Some(replaces)) => return self.picks_up(now, taken, operator, &replaces),
+            Err(fault) => return self.reply(now, taken, fault.status, &[]),
+        }
         let uri = taken.message.request_uri().unwrap_or_default();
         let dialled = Uri::parse(uri).ok().and_then(|uri| uri.user().map(|user| user.into_owned())).unwrap_or_default();
         let codes = &self.settings.feature_codes;
@@ -48,7 +55,7 @@ impl Switchboard {
         } else if is(&codes.resume) {
             self.acd.resume(now, &operator)
         } else {
-            return self.reply(now, taken, 404, &[]);
+            return self.place(now, taken, operator);
         };
         let prompt = if done.is_ok() { Prompt::Confirm } else { Prompt::Refused };
         self.serve(now, taken, prompt);
@@ -115,9 +122,7 @@ impl Switchboard {
         self.close_sound(who);
         if let Some(gone) = self.phones.remove(&phone) {
             self.alarms.remove(gone.over_at, Alarm::PhoneOver(phone));
-            if let Some(dialog) = &gone.line.dialog {
-                self.dialogs.remove(dialog.key());
-            }
+            self.forget_dialog(gone.line.dialog.as_ref());
         }
     }
 }

@@ -146,6 +146,20 @@ impl Switchboard {
         self.alarms.insert(session.at, Alarm::Session(who));
     }
 
+    /// A leg has moved to another call: its timer goes along.
+    pub(super) fn move_session(&mut self, was: Who, is: Who) {
+        if let Some(session) = self.line_mut(is).and_then(|line| line.session)
+            && self.alarms.remove(session.at, Alarm::Session(was))
+        {
+            self.alarms.insert(session.at, Alarm::Session(is));
+        }
+        let Some(line) = self.line_mut(is) else { return };
+        let (asked, reinvited) = (line.asked.map(|asked| asked.client), line.reinvited.map(|(client, _)| client));
+        for client in [asked, reinvited].into_iter().flatten() {
+            self.clients.insert(client, Purpose::Refresh(is));
+        }
+    }
+
     /// No timer any more.
     pub(super) fn stop_session(&mut self, who: Who) -> Option<Session> {
         let session = self.line_mut(who)?.session.take()?;
@@ -157,9 +171,10 @@ impl Switchboard {
     pub(super) fn stop_asking(&mut self, who: Who) {
         let Some(line) = self.line_mut(who) else { return };
         line.unanswered = None;
+        let told = line.refers.forget().map(|client| (client, 0, Method::Notify));
         let asked = line.asked.take().map(|asked| (asked.client, asked.cseq, asked.method));
         let confirmed = line.reinvited.take().map(|(client, cseq)| (client, cseq, Method::Invite));
-        for (client, cseq, method) in [asked, confirmed].into_iter().flatten() {
+        for (client, cseq, method) in [asked, confirmed, told].into_iter().flatten() {
             self.clients.remove(&client);
             self.asked.remove(&client);
             match self.ack_of(who, cseq).filter(|_| method == Method::Invite) {

@@ -135,6 +135,14 @@ pub struct DeskCalls {
     pub priority: u8,
 }
 
+/// An agency that operators may call and pass callers on to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agency {
+    /// May be dialled instead of the number.
+    pub name: String,
+    pub number: String,
+}
+
 /// Everything that the switchboard is told.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -160,6 +168,8 @@ pub struct Settings {
     pub fallback_number: Option<String>,
     /// How long the fallback rings all phones, then the number.
     pub fallback_ring: Duration,
+    /// The only numbers outside that operators may dial.
+    pub agencies: Vec<Agency>,
     /// Record answered calls.
     pub record: bool,
     pub feature_codes: FeatureCodes,

@@ -70,24 +70,22 @@ impl Switchboard {
     /// The operator's side is lost while the caller is there: back to the head of the queue with him.
     pub(super) fn leg_lost(&mut self, now: Now, id: CallId, leg: LegNo) {
         let Some(call) = self.calls.get(&id) else { return };
+        if matches!(call.stage, Stage::Transfer { from, .. } if from == Some(leg)) {
+            return self.transferor_left(now, id, leg, true);
+        }
         if call.stage != (Stage::Talking { leg }) {
             return;
         }
+        let placed = call.placed_by.is_some();
         let operator = call.legs.get(&leg).and_then(|leg| leg.operator()).cloned();
-        let Some(operator) = operator.filter(|_| self.settings.requeue_on_operator_lost) else {
+        let Some(operator) = operator.filter(|_| self.settings.requeue_on_operator_lost && !placed) else {
             return self.end_call(now, id, Ending::by(Side::Service, EndCause::OperatorLost));
         };
         self.fact(now, id, FactKind::OperatorLost { leg, operator: operator.clone(), sip_status: None, q850: None });
+        self.part(id);
+        self.media.push(Command::StopRecord { call: id, leg });
         if let Some(call) = self.calls.get_mut(&id) {
             call.stage = Stage::Queued;
-            if let Some(sound) = &call.caller.line.sound {
-                let anchor = sound.anchor;
-                self.media.push(match std::mem::take(&mut call.holding) {
-                    (false, false) => Command::Unbridge { anchor },
-                    (true, _) | (_, true) => Command::Stop { anchor },
-                });
-                self.media.push(Command::StopRecord { call: id, leg });
-            }
         }
         self.bye(now, Who::Offer(id, leg));
         self.drop_leg(id, leg);

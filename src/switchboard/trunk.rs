@@ -141,13 +141,13 @@ impl Switchboard {
 
     /// Dials a number over one trunk after the other until one takes the INVITE: those that answer first, by priority.
     /// One that counts as down is tried last, not never: it may only be its keep-alives that fail.
-    pub(super) fn dial(&mut self, now: Now, id: CallId, number: &str, ring_until: Instant) -> bool {
+    pub(super) fn dial(&mut self, now: Now, id: CallId, number: &str, why: &str, ring_until: Instant) -> bool {
         while let Some(index) = self.next_trunk(id) {
             let Some(call) = self.calls.get_mut(&id) else { return false };
             call.tried.insert(index);
             call.dialling = Some((index, None));
             let name = self.settings.trunks.get(index).map(|trunk| trunk.name.as_str()).unwrap_or_default();
-            let why = format!("nobody on shift: fallback number over {name}");
+            let why = format!("{why} over {name}");
             let to = crate::cdr::fact::Callee::Number(number.to_owned());
             if self.ring(now, id, to, why, ring_until) {
                 return true;

@@ -135,6 +135,11 @@ impl Baresip {
         self.order("resume", "");
     }
 
+    /// Passes its caller on.
+    pub(crate) fn passes_on(&mut self, whom: &str) {
+        self.order("transfer", whom);
+    }
+
     /// Ends without unregistering, as if its power had gone.
     pub(crate) fn dies(&mut self) {
         self.running.signal(9);

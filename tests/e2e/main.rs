@@ -30,5 +30,6 @@ mod three_callers;
 mod tls_trunk;
 mod tone;
 mod torture;
+mod transfer;
 mod trunk;
 mod voice;

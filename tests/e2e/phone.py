@@ -1,7 +1,8 @@
 """An operator's phone made of pjsua2: registers, sends a tone, records what it hears.
 
 phone.py NAME PASSWORD DOMAIN OWN_ADDRESS HERTZ FOLDER TRANSPORT MANNER; orders on standard input: accept, hold, resume, update, hangup,
-quit, "watch NAME" (a colleague's presence), "write NAME TEXT".
+dial URI, transfer URI (the call of last), join (the first call and the last, by an attended transfer), quit, "watch NAME" (a colleague's
+presence), "write NAME TEXT".
 MANNER is plain, strict or srtp. A strict one takes no call without 100rel and session timers, one with srtp no plain sound.
 Prints one event a line: registered, "incoming URI", established, "media active", "media hold", updated, closed,
 "buddy NAME STATUS NOTE", "text URI TYPE TEXT", "written CODE".
@@ -37,7 +38,7 @@ def tone_file():
 
 
 class Call(pj.Call):
-    def __init__(self, account, call_id, number):
+    def __init__(self, account, number, call_id=pj.PJSUA_INVALID_ID):
         super().__init__(account, call_id)
         self.number = number
         self.tone = self.recorder = self.sound = None
@@ -116,7 +117,7 @@ class Account(pj.Account):
             say("registered")
 
     def onIncomingCall(self, incoming):
-        call = Call(self, incoming.callId, len(self.calls))
+        call = Call(self, len(self.calls), incoming.callId)
         self.calls.append(call)
         ringing = pj.CallOpParam()
         ringing.statusCode = 180
@@ -175,12 +176,13 @@ def main():
             order = orders.get_nowait()
         except queue.Empty:
             continue
-        word, _, rest = order.partition(" ")
-        if word == "watch":
+        order, _, rest = order.partition(" ")
+        if order == "watch":
             account.colleague(rest, True)
-        elif word == "write":
+        elif order == "write":
             account.writes(*rest.split(" ", 1))
-        call = next((call for call in reversed(account.calls) if not call.over), None)
+        live = [call for call in account.calls if not call.over]
+        call = live[-1] if live else None
         parameters = pj.CallOpParam()
         parameters.statusCode = 200 if order == "accept" else 603
         if call and order == "accept":
@@ -196,6 +198,13 @@ def main():
                 call.reinvite(parameters)
             else:
                 call.update(parameters)
+        elif order == "dial":
+            account.calls.append(Call(account, len(account.calls)))
+            account.calls[-1].makeCall(rest, pj.CallOpParam(True))
+        elif call and order == "transfer":
+            call.xfer(rest, pj.CallOpParam(True))
+        elif call and order == "join":
+            live[0].xferReplaces(call, pj.CallOpParam(True))
     account.calls.clear()
     account.colleagues.clear()
     endpoint.libDestroy()

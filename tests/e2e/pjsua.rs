@@ -78,6 +78,31 @@ impl Pjsua {
         self.event("written ").split_off("written ".len())
     }
 
+    /// Calls somebody.
+    pub(crate) fn dial(&mut self, whom: &str) {
+        self.order(&format!("dial {whom}"));
+    }
+
+    /// Waits until whom it called has answered.
+    pub(crate) fn is_answered(&mut self) {
+        self.event("established");
+    }
+
+    /// Passes its caller on.
+    pub(crate) fn passes_on(&mut self, whom: &str) {
+        self.order(&format!("transfer {whom}"));
+    }
+
+    /// Joins its two calls.
+    pub(crate) fn joins(&mut self) {
+        self.order("join");
+    }
+
+    /// Its call is over.
+    pub(crate) fn is_hung_up(&mut self) {
+        self.event("closed");
+    }
+
     /// Starts a phone that registers over a transport.
     pub(crate) fn start_over(service: &Service, n: u8, hertz: u32, transport: &str) -> Self {
         Self::start_as(service, n, hertz, transport, "plain")

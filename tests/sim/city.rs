@@ -11,7 +11,9 @@ use siaga::cdr::fact::{Fact, FactKind};
 use siaga::clock::{Instant, Now, Timestamp};
 use siaga::ids::{CallId, OperatorId, Rng};
 use siaga::sip::flow::Flow;
-use siaga::switchboard::{Account, AnswerMode, ConsoleCommand, Input, Output, Settings, SrtpOffer, Switchboard};
+use siaga::switchboard::{
+    Account, Agency, AnswerMode, ConsoleCommand, Input, Output, Settings, SrtpOffer, Switchboard,
+};
 
 use super::endpoint::{Heard, Io};
 use super::outcomes::Outcomes;
@@ -115,6 +117,7 @@ fn settings_of(rng: &mut Rng) -> Settings {
     if rng.below(3) == 0 {
         settings.fallback_number = Some("0113".to_owned());
     }
+    settings.agencies = vec![Agency { name: "damkar".to_owned(), number: trunks::AGENCY.to_owned() }];
     if rng.below(2) == 0 {
         settings.binding_keep_alive = Some(Duration::from_secs(30));
     }
@@ -307,6 +310,7 @@ impl City {
     /// The telephone network itself: answers keep-alives, wants our password, and has nobody at the fallback number.
     fn trunk_hears(&mut self, at: SocketAddr, heard: &Heard<'_>) {
         if let Some(text) = trunks::hears(self.now.mono, at, heard) {
+            self.voices.insert(trunks::VOICE.parse().unwrap());
             self.carry(at, text);
         }
     }

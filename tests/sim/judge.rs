@@ -21,6 +21,10 @@ pub(crate) struct Tally {
     pub(crate) abandoned: u64,
     pub(crate) returned: u64,
     pub(crate) offers: u64,
+    pub(crate) transfers: u64,
+    pub(crate) passed_on: u64,
+    pub(crate) placed: u64,
+    pub(crate) joined: u64,
     pub(crate) fallbacks: u64,
     pub(crate) outcomes: Outcomes,
     /// What phones were told of colleagues and by them.
@@ -43,6 +47,11 @@ pub(crate) fn judge(city: &City) -> Tally {
     for facts in city.facts.values() {
         let ends = facts.iter().filter(|fact| matches!(fact.kind, FactKind::Ended { .. })).count();
         assert_eq!(ends, 1, "a call ends once: {facts:#?}");
+        if facts.iter().any(|fact| matches!(fact.kind, FactKind::Placed { .. })) {
+            assert!(Cdr::fold(facts).is_none(), "a call of an operator is no emergency call: {facts:#?}");
+            tally.placed += 1;
+            continue;
+        }
         let cdr = Cdr::fold(facts).unwrap_or_else(|| panic!("no record: {facts:#?}"));
         is_consistent(&cdr, facts);
         tally.count(&cdr);
@@ -101,11 +110,16 @@ fn is_consistent(cdr: &Cdr, facts: &[Fact]) {
         "in order",
     );
     good(cdr.talks.windows(2).all(|pair| pair[0].to <= pair[1].from), "one talk at a time");
-    good(cdr.talks.iter().rev().skip(1).all(|talk| talk.lost), "all talks but the last were lost");
     good(
-        usize::try_from(cdr.returned).unwrap() == cdr.talks.iter().filter(|talk| talk.lost).count(),
-        "lost is returned",
+        cdr.talks.iter().rev().skip(1).all(|talk| talk.lost || talk.transferred),
+        "a talk before the last goes on elsewhere",
     );
+    let returned = usize::try_from(cdr.returned).unwrap();
+    let lost = cdr.talks.iter().filter(|talk| talk.lost).count();
+    good(lost <= returned && returned <= lost + cdr.transfers.len(), "who is lost is returned, or was passed on");
+    good(cdr.transfers.iter().all(|one| one.ended.is_some_and(|at| one.asked <= at && at <= ended)), "transfers end");
+    let passed_on = cdr.talks.iter().filter(|talk| talk.transferred).count();
+    good(cdr.transfers.is_empty() == (passed_on == 0), "who is passed on has talked");
     for offer in &cdr.offers {
         good(offer.ended.is_some_and(|at| at <= ended), "every offer ends before its call");
         let answered = offer.outcome == Some(siaga::cdr::fact::OfferOutcome::Answered);
@@ -152,6 +166,10 @@ impl Tally {
         self.returned += u64::from(cdr.returned);
         self.offers += cdr.offers.len() as u64;
         self.fallbacks += u64::from(cdr.nobody_on_shift);
+        self.transfers += cdr.transfers.len() as u64;
+        let done = |one: &&siaga::cdr::Transfer| one.outcome == Some(siaga::cdr::fact::OfferOutcome::Answered);
+        self.joined += cdr.transfers.iter().filter(|one| one.consulted.is_some()).count() as u64;
+        self.passed_on += cdr.transfers.iter().filter(done).count() as u64;
         for number in [cdr.waited_ms, cdr.talk_ms, cdr.offers.len() as u64, cdr.call.as_u128() as u64] {
             self.digest = self.digest.wrapping_mul(0x100_0000_01b3) ^ number;
         }
@@ -167,6 +185,10 @@ impl Tally {
         self.offers += other.offers;
         self.fallbacks += other.fallbacks;
         self.outcomes.add(&other.outcomes);
+        self.transfers += other.transfers;
+        self.passed_on += other.passed_on;
+        self.placed += other.placed;
+        self.joined += other.joined;
         self.digest ^= other.digest;
     }
 }

@@ -3,6 +3,7 @@
 mod errands;
 mod operator;
 mod session;
+mod transfer;
 mod watching;
 
 use std::net::SocketAddr;
@@ -37,6 +38,8 @@ pub(crate) enum Deed {
     HangUp,
     Hold,
     Refresh,
+    PassOn,
+    Consult,
     Forget,
 }
 
@@ -93,6 +96,7 @@ struct Leg {
     collides: bool,
     /// What it has answered to the service's last request in the dialog.
     answering: Option<(u32, String, Option<RepeatId>)>,
+    passing: transfer::Passing,
 }
 
 /// One operator's phone.
@@ -112,6 +116,8 @@ pub(crate) struct Phone {
     /// The feature code that is dialled: Call-ID number, credentials sent, what is asked.
     dialled: Option<(u32, RepeatId, &'static str)>,
     colleagues: Colleagues,
+    /// The call to a colleague that was answered: its number, and To.
+    consulted: Option<(u32, String)>,
     serial: u32,
     pub(crate) hung_up: u32,
 }
@@ -139,6 +145,7 @@ impl Phone {
             said: Repeats::default(),
             dialled: None,
             colleagues: Colleagues::default(),
+            consulted: None,
             serial: 0,
             hung_up: 0,
         }
@@ -219,6 +226,8 @@ impl Phone {
             (Some(status), "MESSAGE") => self.replied(heard, status, io),
             (Some(status), "UPDATE") => self.update_answered(heard, status, io),
             (Some(status), "INVITE") => self.reanswered(heard, status, io),
+            (Some(status), "REFER") => self.refer_answered(heard, status, io),
+            (None, "NOTIFY") => self.is_notified(heard, io),
             (Some(_), _) => {}
             (None, "INVITE") if heard.to.contains("tag=") => self.is_refreshed(heard, io),
             (None, "UPDATE") => self.is_refreshed(heard, io),
@@ -280,6 +289,7 @@ impl Phone {
             lazy: false,
             collides: false,
             answering: None,
+            passing: transfer::Passing::default(),
         };
         io.wake(Duration::from_secs(400), Alarm::Leg(id, Deed::Forget));
         if self.is_open() {
@@ -308,16 +318,8 @@ impl Phone {
         let picked_up = leg.state == State::PickedUp;
         if picked_up {
             leg.state = State::Talking;
-            let talk = if io.chance(50) { io.between(500, 60_000) } else { io.between(240_000, 260_000) };
-            io.wake(talk, Alarm::Leg(id, Deed::HangUp));
-            io.wake(Duration::from_secs(40), Alarm::Leg(id, Deed::Refresh));
-            if leg.collides {
-                let at = io.between(44_900, 45_060);
-                io.wake(at, Alarm::Leg(id, Deed::Hold));
-            } else if io.chance(10) {
-                let hold = io.between(500, 20_000);
-                io.wake(hold, Alarm::Leg(id, Deed::Hold));
-            }
+            let collides = leg.collides;
+            self.talks(id, collides, io);
         } else if leg.state == State::Refused {
             leg.state = State::Over;
         }
@@ -354,7 +356,7 @@ impl Phone {
         let answering = leg.answering.take().and_then(|(_, _, id)| id);
         let said =
             [leg.final_response.take(), leg.bye.take(), leg.reinvite.take(), leg.reliable.take(), leg.update.take()];
-        let (id, said) = (leg.id, said.into_iter().chain([answering]));
+        let (id, said) = (leg.id, said.into_iter().chain([answering, leg.passing.take()]));
         said.for_each(|said| self.said.stop(said));
         io.voices.remove(&self.rtp(id));
     }
@@ -388,35 +390,7 @@ impl Phone {
         Said { method, uri: "sip:siaga@127.0.0.1:5060", at, branch, from, to, call_id, cseq, more: "", body }.text()
     }
 
-    /// Nobody has heard one of its messages for 64 T1.
-    fn unheard(&mut self, id: RepeatId, io: &mut Io<'_, Alarm>) {
-        self.colleagues.give_up(id);
-        let id = Some(id);
-        if id == self.registration.asked {
-            self.registration.asked = None;
-            io.wake(Duration::from_secs(5), Alarm::Register(self.registration.life));
-        }
-        if id == self.dialled.map(|(_, asked, _)| asked) {
-            self.dialled = None;
-        }
-        let Some(at) =
-            self.legs.iter().position(|leg| [leg.final_response, leg.bye, leg.reinvite, leg.reliable].contains(&id))
-        else {
-            return;
-        };
-        let mut leg = self.legs.remove(at);
-        if id == leg.final_response && leg.state == State::PickedUp {
-            // No ACK came: the session is ended with BYE (RFC 3261 §13.3.1.4).
-            self.hangs_up(&mut leg, io);
-        } else if id == leg.reinvite {
-            leg.reinvite = None;
-        } else if id == leg.reliable {
-            leg.reliable = None;
-        } else {
-            leg.state = State::Over;
-        }
-        self.legs.insert(at, leg);
-    }
+    // Feature codes.
 
     fn leg_mut(&mut self, heard: &Heard<'_>) -> Option<&mut Leg> {
         self.legs.iter_mut().find(|leg| leg.call_id == heard.call_id)

@@ -63,6 +63,10 @@ fn tell_all(usual: Range<u64>) {
     assert!(sum.answered * 3 > sum.calls, "too few are answered: {sum:?}");
     assert!(sum.news > sum.calls, "too few phones look at each other: {sum:?}");
     assert!(
+        sum.passed_on > 500 && sum.transfers > sum.passed_on && sum.placed > 50 && sum.joined > 100,
+        "too few transfers: {sum:?}"
+    );
+    assert!(
         sum.abandoned > 1_000 && sum.returned > 10 && sum.fallbacks > 100 && sum.offers * 10 > sum.calls * 9,
         "too calm: {sum:?}"
     );

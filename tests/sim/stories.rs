@@ -1,5 +1,6 @@
 //! One story each: what a caller, a queue and operators live through, told in SIP.
 
+mod attended;
 mod events;
 mod hold;
 mod refresh;
@@ -7,6 +8,7 @@ mod reliable;
 mod renegotiate;
 mod secret;
 mod texts;
+mod transfer;
 mod update;
 mod watchers;
 

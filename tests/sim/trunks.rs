@@ -20,6 +20,9 @@ use super::world::{TRUNK, World, header, response, sdp, settings};
 
 const BUDI: &str = "127.0.0.3:5091";
 const SECOND: &str = "127.0.0.4:5080";
+/// The simulator's agency, and where it speaks from.
+pub(crate) const AGENCY: &str = "0725113";
+pub(crate) const VOICE: &str = "127.0.0.2:9998";
 const CHALLENGE: &str = "WWW-Authenticate: Digest realm=\"telco\", nonce=\"n1\", algorithm=MD5, qop=\"auth\"\r\n";
 
 fn identity() -> Option<Identity> {
@@ -83,11 +86,15 @@ pub(crate) fn hears(now: Instant, at: SocketAddr, heard: &Heard<'_>) -> Option<S
         "REGISTER" => "200 OK",
         "INVITE" if !known && flapping => "401 Unauthorized",
         "INVITE" if flapping => "503 Service Unavailable",
+        "INVITE" if heard.start.contains(AGENCY) => "200 OK",
         "INVITE" | "CANCEL" | "BYE" => "404 Not Found",
         "ACK" | "SIP/2.0" => return None,
         other => panic!("the service does not send {other}"),
     };
-    let text = heard.answer(status, &format!("{};tag=net", heard.to), "sip:net@127.0.0.2", "");
+    let taken = status == "200 OK" && heard.method == "INVITE";
+    let body = if taken { sdp(TRUNK, 9_998) } else { String::new() };
+    let to = if heard.to.contains("tag=") { heard.to.to_owned() } else { format!("{};tag=net", heard.to) };
+    let text = heard.answer(status, &to, "sip:net@127.0.0.2:5080", &body);
     let more = if status.starts_with("401") { CHALLENGE } else { "" };
     Some(text.replacen("Contact:", &format!("{more}Contact:"), 1))
 }

@@ -71,6 +71,7 @@ pub(crate) fn settings() -> Settings {
         longest_call: seconds(6 * 3600),
         fallback_number: None,
         fallback_ring: seconds(20),
+        agencies: Vec::new(),
         record: true,
         feature_codes: FeatureCodes {
             log_in: "*11".to_owned(),

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test tells some of the stories")]
 
 use siaga::cdr::Cdr;
-use siaga::cdr::fact::{Callee, Class, EndCause, Fact, FactId, FactKind, OfferOutcome, Side};
+use siaga::cdr::fact::{Callee, Class, Destination, EndCause, Fact, FactId, FactKind, OfferOutcome, Side};
 use siaga::clock::Timestamp;
 use siaga::ids::{CallId, LegNo, OperatorId, Rng};
 use siaga::sip::location::{Location, Shape, Source};
@@ -215,6 +215,47 @@ pub(crate) fn refused(no: u64, received: i64) -> Story {
 /// The service died while it waited, and was started again.
 pub(crate) fn interrupted(no: u64, received: i64) -> Story {
     Story::new(no, received, Some("+6281200000007")).queued(1).ended(4_000, Side::Service, EndCause::Interrupted)
+}
+
+/// The first operator passes the caller on after 20 s, in vain; 5 s later he has him again, for 10 s, and then a colleague takes him
+/// over, who has been asked before, for 25 s. The first wraps up while they talk.
+pub(crate) fn passed_on(no: u64, received: i64) -> Story {
+    let by = OperatorId::parse("op0001").unwrap();
+    let to = Destination::Operator(OperatorId::parse("op0002").unwrap());
+    let asked = |consulted| FactKind::TransferAsked {
+        leg: LegNo(1),
+        by: by.clone(),
+        to: to.clone(),
+        consulted,
+        referred_by: Some("<sip:op0001@h>".to_owned()),
+    };
+    let failed = FactKind::TransferFailed {
+        by: by.clone(),
+        to: to.clone(),
+        why: OfferOutcome::NoAnswer,
+        sip_status: 480,
+        back: true,
+    };
+    let done = FactKind::TransferDone { by: by.clone(), to: to.clone(), leg: Some(LegNo(3)) };
+    let consulted = CallId::new(Timestamp::from_millis(received), &mut Rng::from_number(no + 1_000));
+    let story = Story::new(no, received, Some("+6281200000009"))
+        .queued(1)
+        .offered(2, 1, "op0001")
+        .answered(10_000, 1, "op0001")
+        .then(25_000, FactKind::Held { leg: LegNo(1) })
+        .then(30_000, asked(None))
+        .offered(30_000, 2, "op0002")
+        .refused(35_000, 2, "op0002", OfferOutcome::NoAnswer, None)
+        .then(35_000, failed)
+        .then(45_000, asked(Some(consulted)))
+        .then(45_000, done)
+        .then(45_000, FactKind::Answered { leg: LegNo(3), by: self::by("op0002") })
+        .ended(70_000, Side::Caller, EndCause::Normal);
+    let wrapped_up = |seq, after, operator: &str| {
+        story.fact(LATE | seq, after, FactKind::WrappedUp { operator: OperatorId::parse(operator).unwrap() })
+    };
+    let late = [wrapped_up(9, 60_000, "op0001"), wrapped_up(3, 75_000, "op0002")];
+    Story { facts: story.facts.iter().cloned().chain(late).collect(), ..story }
 }
 
 /// One of each.

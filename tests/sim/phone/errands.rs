@@ -2,7 +2,8 @@
 
 use super::super::endpoint::{Heard, Io, Pace, RepeatId, Said};
 use super::super::text::credentials;
-use super::{Alarm, Phone};
+use super::{Alarm, Phone, State};
+use std::time::Duration;
 
 /// What a phone has under way with the registrar.
 #[derive(Debug, Default)]
@@ -73,8 +74,8 @@ impl Phone {
         let next = io.between(20_000, 900_000);
         io.wake(next, Alarm::Dial);
         if !self.is_open() && self.dialled.is_none() && !self.closing {
-            let codes = ["*11", "*12", "*13", "*14", "*11", "*14", "*99"];
-            let code = codes[usize::try_from(io.rng.below(7)).unwrap()];
+            let codes = ["*11", "*12", "*13", "*14", "*11", "*14", "*99", "op0", "op3", "op5", "damkar"];
+            let code = codes[usize::try_from(io.rng.below(11)).unwrap()];
             self.dials_code(code, "", io);
         }
     }
@@ -107,7 +108,7 @@ impl Phone {
                 self.dials_code(code, &authorization, io);
             }
             300.. => self.dialled = None,
-            _ => {}
+            _ => self.has_consulted(n, heard.to, io),
         }
     }
 
@@ -128,6 +129,37 @@ impl Phone {
             body,
         }
         .text()
+    }
+    // The rest.
+
+    /// Nobody has heard one of its messages for 64 T1.
+    pub(super) fn unheard(&mut self, id: RepeatId, io: &mut Io<'_, Alarm>) {
+        self.colleagues.give_up(id);
+        let id = Some(id);
+        if id == self.registration.asked {
+            self.registration.asked = None;
+            io.wake(Duration::from_secs(5), Alarm::Register(self.registration.life));
+        }
+        if id == self.dialled.map(|(_, asked, _)| asked) {
+            self.dialled = None;
+        }
+        let Some(at) =
+            self.legs.iter().position(|leg| [leg.final_response, leg.bye, leg.reinvite, leg.reliable].contains(&id))
+        else {
+            return;
+        };
+        let mut leg = self.legs.remove(at);
+        if id == leg.final_response && leg.state == State::PickedUp {
+            // No ACK came: the session is ended with BYE (RFC 3261 §13.3.1.4).
+            self.hangs_up(&mut leg, io);
+        } else if id == leg.reinvite {
+            leg.reinvite = None;
+        } else if id == leg.reliable {
+            leg.reliable = None;
+        } else {
+            leg.state = State::Over;
+        }
+        self.legs.insert(at, leg);
     }
 }
 

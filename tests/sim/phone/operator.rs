@@ -55,6 +55,8 @@ impl Phone {
             }
             (Deed::HangUp, State::Talking) => self.hangs_up(&mut leg, io),
             (Deed::Refresh, State::Talking) => self.refreshes(&mut leg, io),
+            (Deed::PassOn, State::Talking) => self.passes_on(&mut leg, io),
+            (Deed::Consult, State::Talking) => self.consults(io),
             (Deed::Hold, State::Talking) if leg.reinvite.is_none() => self.holds(&mut leg, io),
             (Deed::Forget, State::Deaf | State::Refused | State::Over) => return,
             (Deed::Forget, _) => io.wake(Duration::from_secs(60), Alarm::Leg(leg.id, Deed::Forget)),

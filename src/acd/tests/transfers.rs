@@ -1,0 +1,129 @@
+//! Operators who pass callers on, and who call each other.
+
+use super::*;
+use crate::acd::engage::Standing;
+
+/// Budi talks with a caller; Sari is free.
+fn talking() -> (Stage, CallId) {
+    let mut stage = Stage::new(&["budi", "sari"]);
+    let (call, operator) = stage.talk();
+    assert_eq!(operator, op("budi"));
+    (stage, call)
+}
+
+fn settled(stage: &mut Stage) {
+    assert_eq!(stage.acd.decide(stage.now), None);
+    stage.acd.verify(true).unwrap();
+}
+
+#[test]
+fn whom_a_caller_is_passed_on_to_gets_no_other_and_has_him_when_he_answers() {
+    let (mut stage, call) = talking();
+    stage.acd.pass_on(call);
+    assert_eq!(stage.acd.standing(&op("sari")), Standing::Free);
+    stage.acd.reserve(call, &op("sari"));
+    stage.caller();
+    settled(&mut stage);
+    assert_eq!((stage.state("budi"), stage.state("sari")), (State::Talking, State::Offered));
+    stage.acd.answered(stage.now, call, &op("sari"));
+    assert_eq!((stage.state("budi"), stage.state("sari")), (State::WrapUp, State::Talking));
+    settled(&mut stage);
+    stage.acd.finished(stage.now, call, &op("sari"));
+    assert_eq!(stage.state("sari"), State::WrapUp);
+}
+
+#[test]
+fn who_does_not_take_a_caller_rests_and_the_other_keeps_him() {
+    let (mut stage, call) = talking();
+    stage.acd.pass_on(call);
+    stage.acd.reserve(call, &op("sari"));
+    stage.acd.offer_failed(stage.now, call, &op("sari"), false);
+    stage.acd.keep(call);
+    settled(&mut stage);
+    assert!(stage.acd.view(&op("sari")).unwrap().resting);
+    stage.acd.finished(stage.now, call, &op("budi"));
+    assert_eq!(stage.state("budi"), State::WrapUp);
+    settled(&mut stage);
+}
+
+#[test]
+fn a_caller_whom_nobody_took_goes_back_to_him_who_left_and_else_to_his_old_place() {
+    for paused in [false, true] {
+        let (mut stage, call) = talking();
+        let later = stage.caller();
+        stage.acd.pause(stage.now, &op("sari"), "tea").unwrap();
+        stage.acd.pass_on(call);
+        stage.acd.reserve(call, &op("sari"));
+        stage.acd.step_out(stage.now, call, &op("budi"));
+        assert_eq!(stage.state("budi"), State::WrapUp);
+        stage.acd.offer_failed(stage.now, call, &op("sari"), true);
+        if paused {
+            stage.acd.pause(stage.now, &op("budi"), "tea").unwrap();
+            assert!(!stage.acd.recall(call, &op("budi")));
+            stage.acd.requeue(stage.now, call);
+            settled(&mut stage);
+            assert_eq!(stage.acd.waiting().collect::<Vec<_>>(), [call, later]);
+        } else {
+            assert!(stage.acd.recall(call, &op("budi")));
+            settled(&mut stage);
+            assert_eq!(stage.state("budi"), State::Offered);
+            stage.acd.answered(stage.now, call, &op("budi"));
+            assert_eq!(stage.state("budi"), State::Talking);
+        }
+    }
+}
+
+#[test]
+fn a_call_between_operators_takes_both_and_is_no_callers_matter() {
+    let mut stage = Stage::new(&["budi", "sari"]);
+    let call = CallId::new(stage.now.wall, &mut Rng::from_number(1));
+    stage.acd.place(stage.now, call, &op("budi"));
+    stage.acd.reserve(call, &op("sari"));
+    stage.caller();
+    settled(&mut stage);
+    stage.acd.answered(stage.now, call, &op("sari"));
+    assert_eq!((stage.state("budi"), stage.state("sari")), (State::Talking, State::Talking));
+    assert_eq!(stage.acd.direct_call_of(&op("sari")), Some(call));
+    stage.acd.leave(stage.now, call);
+    assert_eq!((stage.state("budi"), stage.state("sari")), (State::WrapUp, State::Ready));
+    assert!(matches!(stage.acd.decide(stage.now), Some(Decision::Offer { operator, .. }) if operator == op("sari")));
+}
+
+#[test]
+fn an_operator_who_was_asked_comes_over_to_the_caller() {
+    let (mut stage, call) = talking();
+    let asked = CallId::new(stage.now.wall, &mut Rng::from_number(1));
+    stage.acd.place(stage.now, asked, &op("budi"));
+    stage.acd.reserve(asked, &op("sari"));
+    stage.acd.answered(stage.now, asked, &op("sari"));
+    settled(&mut stage);
+    stage.acd.pass_on(call);
+    stage.acd.join(stage.now, call, asked, &op("sari"));
+    stage.acd.leave(stage.now, asked);
+    settled(&mut stage);
+    assert_eq!((stage.state("budi"), stage.state("sari")), (State::WrapUp, State::Talking));
+    assert_eq!(stage.acd.view(&op("sari")).unwrap().call, Some(call));
+}
+
+#[test]
+fn who_takes_a_call_over_must_be_free_and_frees_all_others() {
+    let (mut stage, call) = talking();
+    assert!(!stage.acd.take(stage.now, call, &op("budi")), "he has it");
+    assert!(stage.acd.take(stage.now, call, &op("sari")));
+    settled(&mut stage);
+    assert_eq!((stage.state("budi"), stage.state("sari")), (State::WrapUp, State::Talking));
+}
+
+#[test]
+fn who_has_placed_a_call_is_not_free_when_his_caller_leaves() {
+    let (mut stage, call) = talking();
+    let placed = CallId::new(stage.now.wall, &mut Rng::from_number(1));
+    stage.acd.place(stage.now, placed, &op("budi"));
+    stage.acd.finished(stage.now, call, &op("budi"));
+    stage.acd.occupy(stage.now, placed);
+    settled(&mut stage);
+    assert_eq!(stage.state("budi"), State::Talking);
+    stage.acd.leave(stage.now, placed);
+    assert_eq!(stage.state("budi"), State::WrapUp);
+    settled(&mut stage);
+}

@@ -1,0 +1,85 @@
+//! Transfers in the fold: who passed the caller on to whom, and whose talk ends or goes on with it.
+
+use crate::ids::LegNo;
+
+use super::fact::{Callee, Fact, FactKind, OfferOutcome};
+use super::fold::Talking;
+use super::{Cdr, Talk, Transfer};
+
+/// The transfer that is under way.
+#[derive(Default)]
+pub(super) struct Transfers {
+    /// Who had the caller when it was asked for.
+    parted: Option<(LegNo, Callee)>,
+}
+
+impl Transfers {
+    /// Takes one fact; those of other matters change nothing.
+    pub(super) fn take(&mut self, fact: &Fact, cdr: &mut Cdr, talking: &mut Talking) {
+        match &fact.kind {
+            FactKind::TransferAsked { leg, by, to, consulted, .. } => {
+                self.parted = Some((*leg, Callee::Operator(by.clone())));
+                part(fact, cdr, talking);
+                cdr.transfers.push(Transfer {
+                    by: by.clone(),
+                    to: to.clone(),
+                    consulted: *consulted,
+                    asked: fact.at,
+                    ended: None,
+                    outcome: None,
+                    sip_status: None,
+                });
+            }
+            FactKind::TransferDone { .. } => {
+                self.parted = None;
+                end(fact, cdr, OfferOutcome::Answered, None);
+            }
+            FactKind::TransferFailed { why, sip_status, back, .. } => {
+                let parted = self.parted.take().filter(|_| *back && talking.is_none());
+                if let Some((leg, with)) = parted {
+                    *talking = Some((leg, with, fact.at));
+                }
+                end(fact, cdr, *why, Some(*sip_status));
+            }
+            FactKind::TakenOver { .. } | FactKind::TransferorLeft { .. } => part(fact, cdr, talking),
+            FactKind::Received { .. }
+            | FactKind::Located { .. }
+            | FactKind::Queued { .. }
+            | FactKind::Announced { .. }
+            | FactKind::Offered { .. }
+            | FactKind::Ringing { .. }
+            | FactKind::OfferEnded { .. }
+            | FactKind::Answered { .. }
+            | FactKind::OperatorLost { .. }
+            | FactKind::Ended { .. }
+            | FactKind::WrappedUp { .. }
+            | FactKind::Disposed { .. }
+            | FactKind::Recorded { .. }
+            | FactKind::RecordingFailed { .. }
+            | FactKind::Sound { .. }
+            | FactKind::NobodyOnShift
+            | FactKind::Held { .. }
+            | FactKind::Resumed { .. }
+            | FactKind::SessionExpired { .. }
+            | FactKind::Digit { .. }
+            | FactKind::Breach { .. }
+            | FactKind::Placed { .. }
+            | FactKind::Started { .. }
+            | FactKind::Stopped
+            | FactKind::OperatorState { .. } => {}
+        }
+    }
+}
+
+/// The talk ends because the caller is passed on: its seconds are credited to whom they belong.
+fn part(fact: &Fact, cdr: &mut Cdr, talking: &mut Talking) {
+    if let Some((leg, with, from)) = talking.take() {
+        cdr.talks.push(Talk { leg, with, from, to: fact.at, lost: false, transferred: true });
+    }
+}
+
+fn end(fact: &Fact, cdr: &mut Cdr, outcome: OfferOutcome, sip_status: Option<u16>) {
+    if let Some(transfer) = cdr.transfers.last_mut().filter(|transfer| transfer.ended.is_none()) {
+        (transfer.ended, transfer.outcome, transfer.sip_status) = (Some(fact.at), Some(outcome), sip_status);
+    }
+}

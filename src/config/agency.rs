@@ -1,0 +1,46 @@
+//! `[[agency]]`: whom operators may call and pass callers on to.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+
+use crate::acd::section::is_dialable;
+use crate::limits::AGENCIES_MAX;
+use crate::switchboard::Agency;
+
+use super::section::File;
+use super::source::Source;
+
+/// One `[[agency]]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Section {
+    name: String,
+    number: String,
+}
+
+/// The agencies that can be used; what is wrong with the others is told.
+pub(super) fn checked(source: &mut Source, file: &File) -> Vec<Agency> {
+    let mut names = BTreeSet::new();
+    let mut agencies = Vec::new();
+    if file.agency.len() > AGENCIES_MAX {
+        source.fault("agency", format!("{} agencies", file.agency.len()), format!("at most {AGENCIES_MAX}"));
+    }
+    for (index, Section { name, number }) in file.agency.iter().enumerate() {
+        let key = |name: &str| format!("agency[{index}].{name}");
+        let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        if name.is_empty() || !name.bytes().all(letter) || !name.bytes().any(|byte| byte.is_ascii_alphabetic()) {
+            source.fault(&key("name"), format!("{name:?} cannot be dialled"), "letters, digits, - and _: \"damkar\"");
+        } else if !names.insert(name.to_ascii_lowercase()) {
+            source.fault(&key("name"), format!("{name:?} stands there twice"), "a name of its own");
+        }
+        if !is_dialable(number) {
+            source.fault(&key("number"), format!("{number:?}"), "3 to 20 digits, with or without a leading +");
+        }
+        if *number == file.site.number {
+            source.fault(&key("number"), format!("{number:?} is site.number"), "the agency's own number");
+        }
+        agencies.push(Agency { name: name.clone(), number: number.clone() });
+    }
+    agencies
+}

@@ -1,0 +1,127 @@
+//! Calls that operators place: to a colleague, or to an agency of the configuration. Calls in their own right, with facts, but no
+//! emergency calls: they never wait in the queue and have no record.
+
+use crate::acd::Standing;
+use crate::cdr::fact::{Callee, Destination, EndCause, FactKind, OfferOutcome, Side};
+use crate::clock::Now;
+use crate::ids::{CallId, OperatorId};
+use crate::limits::{CALLS_MAX, PLACED_CALLS_MAX};
+use crate::sip::dialog::Dialog;
+use crate::sip::message::Stencil;
+use crate::sip::uri::Uri;
+use crate::sip::wire::Name;
+
+use super::Switchboard;
+use super::call::{Caller, Stage};
+use super::caller::{clean, merge_key};
+use super::door::Taken;
+use super::end::Ending;
+use super::leg::Who;
+use super::timers::Alarm;
+
+/// Calls that one operator may have placed at once: one on hold beside another.
+const OF_ONE_MAX: usize = 2;
+/// Characters of a Call-ID that are written down.
+const CALL_ID_CHARS_MAX: usize = 512;
+
+impl Switchboard {
+    /// An operator calls somebody.
+    pub(super) fn place(&mut self, now: Now, taken: &Taken<'_, '_>, by: OperatorId) {
+        let uri = taken.message.request_uri().unwrap_or_default();
+        let to = match Uri::parse(uri).map_err(|_| 404).and_then(|uri| self.whom(&uri)) {
+            Ok(Destination::Operator(operator)) if operator != by => Callee::Operator(operator),
+            Ok(Destination::Number(number)) => Callee::Number(number),
+            // Nobody waits in the queue with a caller of his own behind him, and nobody calls himself.
+            Ok(Destination::Operator(_) | Destination::Queue) => return self.reply(now, taken, 404, &[]),
+            Err(status) => return self.reply(now, taken, status, &[]),
+        };
+        let key = merge_key(taken.message);
+        if self.merged.contains_key(&key) {
+            return self.reply(now, taken, 482, &[]);
+        }
+        let his = |call: &&CallId| self.calls.get(call).is_some_and(|call| call.placed_by.as_ref() == Some(&by));
+        if self.placed.iter().filter(his).count() >= OF_ONE_MAX {
+            return self.reply(now, taken, 486, &[]);
+        }
+        // The room that is left is for emergencies.
+        if self.draining || self.placed.len() >= PLACED_CALLS_MAX || self.calls.len() >= CALLS_MAX / 2 {
+            return self.reply(now, taken, 503, &[(Name::RetryAfter, b"5")]);
+        }
+        let tag = self.rng.token();
+        let dialog = match Dialog::as_callee(taken.message, tag.as_str()) {
+            Ok(dialog) => dialog,
+            Err(fault) => return self.reply(now, taken, fault.status, &[]),
+        };
+        let id = CallId::new(now.wall, &mut self.rng);
+        let stencil = Stencil::of(taken.message, taken.flow);
+        let trying = stencil.response(100, None).encode();
+        self.transactions.respond(now.mono, taken.server, 100, trying, &mut self.transmits);
+        let number = match &to {
+            Callee::Operator(_) => by.to_string(),
+            Callee::Number(_) => self.settings.number.clone(),
+        };
+        let shown = Caller { number: Some(number), ..Caller::default() };
+        let mut call = self.new_call(now, taken, tag, stencil, dialog, shown, key.clone());
+        call.caller.line.follow_target = false;
+        call.placed_by = Some(by.clone());
+        call.stage = Stage::Placed;
+        self.alarms.insert(call.over_at, Alarm::TooLong(id));
+        self.calls.insert(id, call);
+        self.placed.insert(id);
+        self.hold_stream(id, taken.flow);
+        self.merged.insert(key, id);
+        self.invites.insert(taken.server, Who::Caller(id));
+        let sip_call_id = clean(taken.message.call_id().unwrap_or_default(), CALL_ID_CHARS_MAX);
+        self.fact(now, id, FactKind::Placed { by: by.clone(), to: to.clone(), sip_call_id });
+        self.acd.place(now, id, &by);
+        if self.describe_caller(now, id, taken.message) {
+            self.ring_placed(now, id, &by, &to);
+        }
+    }
+
+    fn ring_placed(&mut self, now: Now, id: CallId, by: &OperatorId, to: &Callee) {
+        let why = format!("called by {by}");
+        let refused = match to {
+            Callee::Operator(operator) => match self.acd.standing(operator) {
+                Standing::Free => {
+                    self.acd.reserve(id, operator);
+                    let until = now.mono + self.settings.ring;
+                    if self.ring(now, id, to.clone(), why, until) {
+                        return;
+                    }
+                    self.acd.offer_failed(now, id, operator, true);
+                    503
+                }
+                Standing::Busy => 486,
+                Standing::Away | Standing::Unknown => 480,
+            },
+            Callee::Number(number) => {
+                let until = now.mono + self.settings.fallback_ring;
+                if self.dial(now, id, number, &why, until) {
+                    return;
+                }
+                503
+            }
+        };
+        self.refuse_placed(now, id, refused);
+    }
+
+    /// Whom an operator has called does not answer.
+    pub(super) fn placed_refused(
+        &mut self,
+        now: Now,
+        id: CallId,
+        to: &Callee,
+        outcome: OfferOutcome,
+        sip_status: Option<u16>,
+    ) {
+        let by = self.calls.get(&id).and_then(|call| call.placed_by.as_ref()).map(ToString::to_string);
+        if !self.tries_again(now, id, to, &format!("called by {}", by.unwrap_or_default()), outcome) {
+            self.refuse_placed(now, id, super::transfer::told_as(outcome, sip_status));
+        }
+    }
+
+    fn refuse_placed(&mut self, now: Now, id: CallId, status: u16) {
+        self.end_call(now, id, Ending::by(Side::Service, EndCause::Normal).refusing(status));
+    }
+}

@@ -1,0 +1,115 @@
+//! Attended transfers: an operator has spoken with whom takes over, in a call that he placed; the two calls become one
+//! (RFC 5589 §7). Each leg keeps its own port, so only the bridge changes and nobody is asked for a new description.
+
+use bytes::Bytes;
+
+use crate::cdr::fact::{Callee, Destination, EndCause, FactKind, OfferOutcome, Side};
+use crate::clock::Now;
+use crate::ids::{CallId, LegNo};
+use crate::limits::LEGS_PER_CALL_MAX;
+use crate::media::command::Command;
+
+use super::end::Ending;
+use super::leg::{OfferLeg, OfferState, Who};
+use super::refer::Referor;
+use super::timers::Alarm;
+use super::{Purpose, Switchboard};
+
+impl Switchboard {
+    /// Joins the caller of an operator with whom he has called. One who rings still goes on ringing, for the caller.
+    /// `asked_in` is the dialog of the REFER.
+    pub(super) fn join(
+        &mut self,
+        now: Now,
+        referor: &Referor,
+        placed: CallId,
+        asked_in: Who,
+        referred_by: Option<Bytes>,
+    ) {
+        let id = referor.call;
+        let callee = self.calls.get(&placed).and_then(|call| {
+            let (no, leg) = call.legs.iter().find(|(_, leg)| leg.state != OfferState::Cancelling)?;
+            Some((*no, leg.to.clone(), leg.state))
+        });
+        let full = self.calls.get(&id).is_none_or(|call| usize::from(call.next_leg) >= LEGS_PER_CALL_MAX);
+        let Some((old, to, state)) = callee.filter(|_| !full) else {
+            return self.pass_on_in_vain(now, referor, Destination::Queue, 481);
+        };
+        self.begin_transfer(now, referor, &to.clone().into(), Some(placed), asked_in, referred_by);
+        self.part(placed);
+        self.media.push(Command::StopRecord { call: placed, leg: old });
+        let Some(leg) = self.move_leg((placed, old), id) else { return };
+        if let Callee::Operator(operator) = &to {
+            self.acd.join(now, id, placed, operator);
+        }
+        self.rings_for_transfer(id, Some(referor.leg));
+        match state {
+            OfferState::Talking => {
+                // Told while the dialog in which he has asked is there.
+                self.tell_referrer(now, asked_in, 200);
+                self.connect(now, id, leg, &to);
+                self.fact(now, id, FactKind::Answered { leg, by: to });
+            }
+            OfferState::Ringing { rang, .. } => {
+                let withdrawn = OfferOutcome::Withdrawn;
+                let ended = FactKind::OfferEnded { leg: old, to: to.clone(), outcome: withdrawn, sip_status: None };
+                self.fact(now, placed, ended);
+                let why = format!("passed on by {} while it rang", referor.operator);
+                self.fact(now, id, FactKind::Offered { leg, to, why });
+                if rang {
+                    self.fact(now, id, FactKind::Ringing { leg });
+                }
+            }
+            OfferState::Cancelling => {}
+        }
+        self.end_call(now, placed, Ending::by(Side::Operator, EndCause::Normal).refusing(487));
+    }
+
+    /// Moves a leg to another call, with all that belongs to it. Gives its number there.
+    fn move_leg(&mut self, (from, old): (CallId, LegNo), to: CallId) -> Option<LegNo> {
+        let leg: OfferLeg = self.calls.get_mut(&from)?.legs.remove(&old)?;
+        let Some(call) = self.calls.get_mut(&to) else {
+            self.calls.get_mut(&from)?.legs.insert(old, leg);
+            return None;
+        };
+        let new = call.take_leg_no();
+        let (was, is) = (Who::Offer(from, old), Who::Offer(to, new));
+        let confirmed = leg.line.dialog.iter().map(|dialog| dialog.key());
+        for key in confirmed.chain(leg.early.keys()) {
+            self.dialogs.insert(key.clone(), is);
+        }
+        if let Some(sound) = &leg.line.sound {
+            self.anchors.insert(sound.anchor, is);
+        }
+        if let Some(client) = leg.client.filter(|client| self.clients.contains_key(client)) {
+            self.clients.insert(client, Purpose::Offer(is));
+        }
+        if let Some(client) = leg.line.notify_under_way() {
+            self.clients.insert(client, Purpose::Referral(is));
+        }
+        for purpose in self.clients.values_mut() {
+            if let Purpose::Prack(who, _) = purpose
+                && *who == was
+            {
+                *who = is;
+            }
+        }
+        if let OfferState::Ringing { ring_until, .. } = leg.state
+            && self.alarms.remove(ring_until, Alarm::RingOver(was))
+        {
+            self.alarms.insert(ring_until, Alarm::RingOver(is));
+        }
+        if let Some(unacked) = &leg.line.unacked
+            && self.alarms.remove(unacked.due(), Alarm::Unacked(was))
+        {
+            self.alarms.insert(unacked.due(), Alarm::Unacked(is));
+        }
+        if let Some(trunk) = self.trunk_with(was) {
+            self.leave_seat(was);
+            self.take_seat(trunk, is);
+        }
+        self.calls.get_mut(&to)?.legs.insert(new, leg);
+        self.move_session(was, is);
+        Some(new)
+    }
+}

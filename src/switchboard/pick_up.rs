@@ -1,0 +1,213 @@
+//! INVITE with Replaces (RFC 3891) from an operator's phone: he picks up a call that rings or talks at another's phone.
+//!
+//! A trunk's Replaces is stepped over: an emergency call is served as a new call, whatever it wants to take the place of.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use crate::acd::Standing;
+use crate::cdr::fact::{Callee, EndCause, FactKind, Side};
+use crate::clock::Now;
+use crate::ids::{CallId, LegNo, OperatorId};
+use crate::limits::{LEGS_PER_CALL_MAX, PAST_DIALOGS_MAX};
+use crate::media::command::Command;
+use crate::sip::dialog::{Dialog, DialogKey};
+use crate::sip::location::session_description;
+use crate::sip::message::Stencil;
+use crate::sip::offer_answer;
+use crate::sip::replaces::Replaces;
+use crate::sip::sdp;
+use crate::sip::wire::Name;
+
+use super::Switchboard;
+use super::call::Stage;
+use super::door::{ALLOW, SUPPORTED, Taken};
+use super::end::Ending;
+use super::leg::{Line, OfferLeg, OfferState, Sound, Who};
+
+/// The dialogs that were there last. Full: the oldest is forgotten, and answers as one that never was.
+#[derive(Debug, Default)]
+pub(super) struct Past {
+    known: BTreeSet<DialogKey>,
+    order: VecDeque<DialogKey>,
+}
+
+impl Past {
+    fn add(&mut self, key: &DialogKey) {
+        if !self.known.insert(key.clone()) {
+            return;
+        }
+        self.order.push_back(key.clone());
+        if self.order.len() > PAST_DIALOGS_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+    }
+}
+
+/// A new leg that has called us, before it is one.
+struct Arriving {
+    dialog: Dialog,
+    sound: Sound,
+    body: Vec<u8>,
+}
+
+impl Switchboard {
+    /// A dialog is over.
+    pub(super) fn forget_dialog(&mut self, dialog: Option<&Dialog>) {
+        if let Some(dialog) = dialog {
+            self.dialogs.remove(dialog.key());
+            self.past.add(dialog.key());
+        }
+    }
+
+    /// An operator's phone wants the place of another dialog (RFC 3891 §3): 481 when there is none, 603 when it is over, 486
+    /// when it is confirmed and only an early one is wanted, 403 when it is nobody's whom an operator may relieve.
+    pub(super) fn picks_up(&mut self, now: Now, taken: &Taken<'_, '_>, operator: OperatorId, replaces: &Replaces) {
+        let found = replaces.keys().find_map(|key| self.dialogs.get(&key).copied());
+        let Some(who) = found else {
+            let past = replaces.keys().any(|key| self.past.known.contains(&key));
+            return self.reply(now, taken, if past { 603 } else { 481 }, &[]);
+        };
+        let (id, leg) = match self.relievable(who, replaces.early_only) {
+            Ok(found) => found,
+            Err(status) => return self.reply(now, taken, status, &[]),
+        };
+        let consulted = match self.acd.standing(&operator) {
+            Standing::Free => None,
+            Standing::Busy | Standing::Away | Standing::Unknown => match self.consulted_with(id, leg, &operator) {
+                Some(placed) => Some(placed),
+                None => return self.reply(now, taken, 486, &[]),
+            },
+        };
+        let who = {
+            let Some(call) = self.calls.get_mut(&id) else { return self.reply(now, taken, 481, &[]) };
+            if usize::from(call.next_leg) >= LEGS_PER_CALL_MAX {
+                return self.reply(now, taken, 503, &[]);
+            }
+            Who::Offer(id, call.take_leg_no())
+        };
+        let to = Callee::Operator(operator.clone());
+        let arriving = match self.arrives(taken, who, &to) {
+            Ok(arriving) => arriving,
+            Err(status) => return self.reply(now, taken, status, &[]),
+        };
+        if let Some(placed) = consulted {
+            self.end_call(now, placed, Ending::by(Side::Operator, EndCause::Normal).refusing(487));
+        }
+        self.relieve(now, taken, (id, leg), who, to, arriving);
+    }
+
+    /// The leg whose place an operator may take: one of an emergency call that rings or talks at a phone or an agency.
+    fn relievable(&self, who: Who, early_only: bool) -> Result<(CallId, LegNo), u16> {
+        let Who::Offer(id, no) = who else { return Err(403) };
+        let call = self.calls.get(&id).ok_or(481_u16)?;
+        let leg = call.legs.get(&no).ok_or(481_u16)?;
+        match leg.state {
+            _ if call.placed_by.is_some() => Err(403),
+            OfferState::Talking if early_only => Err(486),
+            OfferState::Talking | OfferState::Ringing { .. } => Ok((id, no)),
+            OfferState::Cancelling => Err(481),
+        }
+    }
+
+    /// The call in which the operator of a leg has asked this one to relieve him.
+    fn consulted_with(&self, id: CallId, leg: LegNo, operator: &OperatorId) -> Option<CallId> {
+        let placed = self.acd.direct_call_of(operator)?;
+        let relieved = self.calls.get(&id)?.legs.get(&leg)?.operator()?;
+        (self.calls.get(&placed)?.placed_by.as_ref() == Some(relieved)).then_some(placed)
+    }
+
+    /// Reads the INVITE and lends it a port; the status of its refusal when it cannot be used.
+    fn arrives(&mut self, taken: &Taken<'_, '_>, who: Who, to: &Callee) -> Result<Arriving, u16> {
+        let tag = self.rng.token();
+        let dialog = Dialog::as_callee(taken.message, tag.as_str()).map_err(|fault| fault.status)?;
+        let offer = session_description(taken.message).and_then(|body| sdp::read(body).ok()).ok_or(488_u16)?;
+        let mut sound = self.lend_sound(who).ok_or(503_u16)?;
+        sound.local.terms.secrecy = self.secrecy(to, taken.flow);
+        let Ok((body, agreed)) = offer_answer::answer(&offer, sound.local, None) else {
+            self.return_anchor(sound.anchor);
+            return Err(488);
+        };
+        sound.agree(agreed);
+        Ok(Arriving { dialog, sound, body })
+    }
+
+    fn relieve(
+        &mut self,
+        now: Now,
+        taken: &Taken<'_, '_>,
+        (id, old): (CallId, LegNo),
+        who: Who,
+        to: Callee,
+        arriving: Arriving,
+    ) {
+        let (Who::Offer(_, new), Callee::Operator(operator)) = (who, &to) else { return };
+        let Arriving { dialog, sound, body } = arriving;
+        self.acd.take(now, id, operator);
+        self.fact(now, id, FactKind::TakenOver { leg: old, by: operator.clone() });
+        if self.part(id).is_some() {
+            self.media.push(Command::StopRecord { call: id, leg: old });
+        }
+        let session = self.session_of_invite(taken.message);
+        let (contact, headers) = (self.contact(taken.flow), session.headers());
+        let tag = String::from_utf8_lossy(&dialog.key().local_tag).into_owned();
+        let mut response = Stencil::of(taken.message, taken.flow)
+            .response(200, Some(&tag))
+            .header(Name::Contact, contact.as_bytes())
+            .header(Name::Allow, ALLOW)
+            .header(Name::Supported, SUPPORTED);
+        for (name, value) in headers.as_headers() {
+            response = response.header(name, value);
+        }
+        let bytes = response.body("application/sdp", &body).encode();
+        self.dialogs.insert(dialog.key().clone(), who);
+        let mut line = Line::new(taken.flow, false);
+        line.dialog = Some(dialog);
+        line.sound = Some(sound);
+        line.learn(taken.message);
+        let leg = OfferLeg {
+            line,
+            to: to.clone(),
+            client: None,
+            from: bytes::Bytes::new(),
+            cseq: 0,
+            state: OfferState::Talking,
+            early: std::collections::BTreeMap::new(),
+        };
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.legs.insert(new, leg);
+            // Whose talk is parted is no longer the one who talks.
+            if matches!(call.stage, Stage::Talking { .. }) {
+                call.stage = Stage::Queued;
+            }
+        }
+        self.transactions.respond(now.mono, taken.server, 200, bytes.clone(), &mut self.transmits);
+        self.await_ack(now, who, taken.invite(), bytes);
+        self.begin_session(now, who, session);
+        self.connect(now, id, new, &to);
+        self.fact(now, id, FactKind::Answered { leg: new, by: to });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sip::dialog::CallIdHeader;
+
+    #[test]
+    fn so_many_dialogs_are_remembered_and_no_more() {
+        let key = |n: usize| DialogKey {
+            call_id: CallIdHeader(n.to_string().into()),
+            local_tag: "a".into(),
+            remote_tag: "b".into(),
+        };
+        let mut past = Past::default();
+        for n in 0..PAST_DIALOGS_MAX + 2 {
+            past.add(&key(n));
+            past.add(&key(n));
+        }
+        assert_eq!((past.known.len(), past.order.len()), (PAST_DIALOGS_MAX, PAST_DIALOGS_MAX));
+        assert!(!past.known.contains(&key(1)) && past.known.contains(&key(2)));
+    }
+}

@@ -1,0 +1,121 @@
+//! REFER in a dialog of ours (RFC 3515, RFC 5589): who may pass callers on, and to whom.
+
+use crate::cdr::fact::Destination;
+use crate::clock::Now;
+use crate::ids::{CallId, LegNo, OperatorId};
+use crate::sip::refer::Refer;
+use crate::sip::replaces::Replaces;
+use crate::sip::uri::Uri;
+
+use super::Switchboard;
+use super::call::Stage;
+use super::door::Taken;
+use super::leg::Who;
+
+/// The leg over which an operator has his caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Referor {
+    pub(super) call: CallId,
+    pub(super) leg: LegNo,
+    pub(super) operator: OperatorId,
+}
+
+impl Switchboard {
+    /// An operator passes his caller on. Nobody else may: the caller and the trunk's side get 403.
+    pub(super) fn referred(&mut self, now: Now, taken: &Taken<'_, '_>, who: Who) {
+        let refer = match Refer::read(taken.message) {
+            Ok(refer) => refer,
+            Err(fault) => return self.reply(now, taken, fault.status, &[]),
+        };
+        if let Some(replaces) = &refer.replaces {
+            return self.joins(now, taken, who, &refer, replaces);
+        }
+        let referor = match self.referor(who) {
+            Ok(referor) => referor,
+            Err(status) => return self.reply(now, taken, status, &[]),
+        };
+        let to = match self.whom(&refer.to) {
+            Ok(Destination::Operator(operator)) if operator == referor.operator => {
+                return self.reply(now, taken, 403, &[]);
+            }
+            Ok(to) => to,
+            Err(status) => return self.reply(now, taken, status, &[]),
+        };
+        self.accept_refer(now, taken, who, refer.wants_notify);
+        self.pass_on(now, &referor, to, refer.referred_by);
+    }
+
+    /// REFER with Replaces: the two dialogs of one operator become one call, whichever of them he asks in.
+    fn joins(&mut self, now: Now, taken: &Taken<'_, '_>, who: Who, refer: &Refer<'_>, replaces: &Replaces) {
+        let other = replaces.keys().find_map(|key| self.dialogs.get(&key).copied());
+        let (with_caller, with_colleague) = match (who, other) {
+            (Who::Offer(..), Some(Who::Caller(placed))) => (who, Some(placed)),
+            (Who::Caller(placed), Some(caller @ Who::Offer(..))) => (caller, Some(placed)),
+            (Who::Offer(..), None) => (who, None),
+            (_, _) => return self.reply(now, taken, 403, &[]),
+        };
+        let referor = match self.referor(with_caller) {
+            Ok(referor) => referor,
+            Err(status) => return self.reply(now, taken, status, &[]),
+        };
+        let Some(placed) = with_colleague else {
+            // The dialog is gone, or was never one of ours: whom we would invite would say so (RFC 3891 §3).
+            self.accept_refer(now, taken, who, refer.wants_notify);
+            let to = self.whom(&refer.to).unwrap_or(Destination::Queue);
+            return self.pass_on_in_vain(now, &referor, to, 481);
+        };
+        let his = self.calls.get(&placed).is_some_and(|call| {
+            let asks_early = who == Who::Caller(placed) && !matches!(call.stage, Stage::Talking { .. });
+            call.placed_by.as_ref() == Some(&referor.operator) && !asks_early
+        });
+        if !his {
+            return self.reply(now, taken, 403, &[]);
+        }
+        self.accept_refer(now, taken, who, refer.wants_notify);
+        self.join(now, &referor, placed, who, refer.referred_by.clone());
+    }
+
+    /// The operator whose leg this is, while he talks with his caller; else the status that the REFER gets.
+    fn referor(&self, who: Who) -> Result<Referor, u16> {
+        let Who::Offer(call, leg) = who else { return Err(403) };
+        let live = self.calls.get(&call).filter(|live| live.placed_by.is_none()).ok_or(403_u16)?;
+        let operator = live.legs.get(&leg).and_then(|leg| leg.operator()).cloned().ok_or(403_u16)?;
+        match live.stage {
+            Stage::Talking { leg: talks } if talks == leg => Ok(Referor { call, leg, operator }),
+            Stage::Transfer { .. } => Err(491),
+            Stage::Talking { .. }
+            | Stage::Queued
+            | Stage::Offered { .. }
+            | Stage::AllPhones { .. }
+            | Stage::Number
+            | Stage::Placed
+            | Stage::Ended => Err(403),
+        }
+    }
+
+    /// Whom a URI of ours names: a colleague, an agency, the queue. Who is nobody gets 404; numbers that are no agency's 403.
+    pub(super) fn whom(&self, uri: &Uri<'_>) -> Result<Destination, u16> {
+        if let Uri::Service(service) = uri {
+            return if service == "sos" || service.starts_with("sos.") { Ok(Destination::Queue) } else { Err(404) };
+        }
+        if !self.is_ours(uri) {
+            return Err(404);
+        }
+        let user = uri.user().ok_or(404_u16)?;
+        let user = std::str::from_utf8(&user).map_err(|_| 404_u16)?;
+        if user == self.settings.number {
+            return Ok(Destination::Queue);
+        }
+        if let Ok(operator) = OperatorId::parse(user)
+            && self.accounts.contains_key(&operator)
+        {
+            return Ok(Destination::Operator(operator));
+        }
+        let mut agencies = self.settings.agencies.iter();
+        match agencies.find(|agency| agency.number == user || agency.name.eq_ignore_ascii_case(user)) {
+            Some(agency) => Ok(Destination::Number(agency.number.clone())),
+            None if user.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'*' | b'#')) => Err(403),
+            None => Err(404),
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What an operator's phone hears of the transfer that it has asked for: the implicit subscription of REFER (RFC 3515 §2.4).
+
+use crate::clock::Now;
+use crate::sip::refer;
+use crate::sip::transaction::ClientId;
+use crate::sip::wire::{Method, Name};
+
+use super::door::Taken;
+use super::leg::{Line, Who};
+use super::{Purpose, Switchboard};
+
+/// Longer than any transfer rings.
+const EXPIRES_SECONDS: u32 = 600;
+
+/// The REFERs of one dialog.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Refers {
+    taken: u32,
+    open: Option<Subscription>,
+}
+
+/// Somebody who is told.
+#[derive(Clone, Debug)]
+struct Subscription {
+    /// The value of Event.
+    event: String,
+    /// The last NOTIFY, until its final response.
+    told: Option<ClientId>,
+    /// It was of a failure.
+    failed: bool,
+    /// It was the last.
+    over: bool,
+}
+
+impl Refers {
+    /// Nobody is told any more. Gives the request that nobody waits for.
+    pub(super) fn forget(&mut self) -> Option<ClientId> {
+        self.open.take().and_then(|open| open.told)
+    }
+}
+
+impl Line {
+    /// The peer may not have heard yet that his transfer has failed.
+    pub(super) fn has_unheard_failure(&self) -> bool {
+        self.refers.open.as_ref().is_some_and(|open| open.failed && open.told.is_some())
+    }
+
+    /// The last NOTIFY, if it has no final response yet.
+    pub(super) fn notify_under_way(&self) -> Option<ClientId> {
+        self.refers.open.as_ref().and_then(|open| open.told)
+    }
+}
+
+impl Switchboard {
+    /// Accepts a REFER: 202, then NOTIFY with 100, unless none is wanted (RFC 3515 §2.4.4, RFC 4488 §4).
+    pub(super) fn accept_refer(&mut self, now: Now, taken: &Taken<'_, '_>, who: Who, wants_notify: bool) {
+        let contact = self.contact(taken.flow);
+        let mut headers = vec![(Name::Contact, contact.as_bytes())];
+        if !wants_notify {
+            headers.push((Name::ReferSub, b"false"));
+        }
+        self.reply(now, taken, 202, &headers);
+        let cseq = taken.message.cseq().map_or(0, |cseq| cseq.number);
+        let Some(line) = self.line_mut(who) else { return };
+        // The first may go without an id, all others have theirs (RFC 3515 §2.4.6).
+        let event = if line.refers.taken == 0 { "refer".to_owned() } else { format!("refer;id={cseq}") };
+        line.refers.taken = line.refers.taken.saturating_add(1);
+        let last = line.refers.forget();
+        if wants_notify {
+            line.refers.open = Some(Subscription { event, told: None, failed: false, over: false });
+        }
+        self.forget_referral(last);
+        self.tell_referrer(now, who, 100);
+    }
+
+    /// Tells how the transfer stands: a status line in a NOTIFY. A final status is the last that is told.
+    pub(super) fn tell_referrer(&mut self, now: Now, who: Who, status: u16) {
+        let Some(flow) = self.line_mut(who).map(|line| line.next_flow()) else { return };
+        let (contact, sent_by) = (self.contact(flow), self.advertised(flow).to_owned());
+        let branch = format!("z9hG4bK{}", self.rng.token());
+        let Some(line) = self.line_mut(who) else { return };
+        let (Some(open), Some(dialog)) = (line.refers.open.as_mut().filter(|open| !open.over), line.dialog.as_mut())
+        else {
+            return;
+        };
+        open.over = status >= 200;
+        open.failed = status >= 300;
+        let state = match open.over {
+            true => "terminated;reason=noresource".to_owned(),
+            false => format!("active;expires={EXPIRES_SECONDS}"),
+        };
+        let (builder, _) = dialog.request(Method::Notify);
+        let bytes = builder
+            .header(Name::Contact, contact.as_bytes())
+            .header(Name::Event, open.event.as_bytes())
+            .header(Name::SubscriptionState, state.as_bytes())
+            .via(flow.transport, &sent_by, &branch)
+            .body("message/sipfrag;version=2.0", refer::fragment(status).as_bytes())
+            .encode();
+        let last = open.told.take();
+        self.forget_referral(last);
+        let sent = self.transactions.send(now.mono, flow, Method::Notify, &branch, bytes, &mut self.transmits);
+        let Some(client) = sent else { return };
+        self.clients.insert(client, Purpose::Referral(who));
+        if let Some(open) = self.line_mut(who).and_then(|line| line.refers.open.as_mut()) {
+            open.told = Some(client);
+        }
+    }
+
+    /// The final response to a NOTIFY, or that none came. 481, and silence, end the subscription (RFC 6665 §4.2.2).
+    pub(super) fn referral_heard(&mut self, who: Who, client: ClientId, status: u16) {
+        let Some(refers) = self.line_mut(who).map(|line| &mut line.refers) else { return };
+        let Some(open) = refers.open.as_mut().filter(|open| open.told == Some(client)) else { return };
+        open.told = None;
+        if open.over || matches!(status, 408 | 481 | 503) {
+            refers.open = None;
+        }
+    }
+
+    fn forget_referral(&mut self, client: Option<ClientId>) {
+        if let Some(client) = client {
+            self.clients.remove(&client);
+            self.transactions.forget(client);
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! Transfers: an operator passes his caller on (RFC 5589 §6, RFC 5359 §2.4). The caller is never left alone: while the target is
+//! rung he hears the tone, and when nobody takes him he is with the operator again, or in the queue.
+
+use bytes::Bytes;
+
+use crate::acd::Standing;
+use crate::cdr::fact::{Callee, Destination, FactKind, OfferOutcome};
+use crate::clock::Now;
+use crate::ids::{CallId, LegNo, OperatorId};
+use crate::media::command::{AnchorId, Command, Prompt};
+
+use super::Switchboard;
+use super::call::Stage;
+use super::caller::clean;
+use super::leg::Who;
+use super::refer::Referor;
+
+/// Characters of a Referred-By that are written down.
+const REFERRED_BY_CHARS_MAX: usize = 512;
+
+/// A transfer that is under way.
+#[derive(Clone, Debug)]
+pub(super) struct Transfer {
+    by: OperatorId,
+    to: Destination,
+    /// For the INVITE to whom takes over (RFC 3892 §2.2).
+    pub(super) referred_by: Option<Bytes>,
+    /// The dialog in which the operator has asked for it.
+    told: Who,
+}
+
+impl Switchboard {
+    /// A blind transfer: the target is rung, or the caller goes back to the queue.
+    pub(super) fn pass_on(&mut self, now: Now, referor: &Referor, to: Destination, referred_by: Option<Bytes>) {
+        let (id, leg) = (referor.call, referor.leg);
+        let told = Who::Offer(id, leg);
+        self.begin_transfer(now, referor, &to, None, told, referred_by);
+        let why = format!("passed on by {}", referor.operator);
+        let refused = match &to {
+            Destination::Queue => return self.pass_to_queue(now, id, leg),
+            Destination::Operator(operator) => match self.acd.standing(operator) {
+                Standing::Free => {
+                    self.acd.reserve(id, operator);
+                    let until = now.mono + self.settings.ring;
+                    if self.ring(now, id, Callee::Operator(operator.clone()), why, until) {
+                        return self.rings_for_transfer(id, Some(leg));
+                    }
+                    self.acd.offer_failed(now, id, operator, true);
+                    503
+                }
+                Standing::Busy => 486,
+                Standing::Away => 480,
+                Standing::Unknown => 404,
+            },
+            Destination::Number(number) => {
+                if let Some(call) = self.calls.get_mut(&id) {
+                    call.tried.clear();
+                }
+                let until = now.mono + self.settings.fallback_ring;
+                if self.dial(now, id, number, &why, until) {
+                    return self.rings_for_transfer(id, Some(leg));
+                }
+                503
+            }
+        };
+        self.transfer_failed(now, id, super::leg::outcome_of(refused), refused);
+    }
+
+    /// A transfer that cannot even begin.
+    pub(super) fn pass_on_in_vain(&mut self, now: Now, referor: &Referor, to: Destination, status: u16) {
+        self.begin_transfer(now, referor, &to, None, Who::Offer(referor.call, referor.leg), None);
+        self.transfer_failed(now, referor.call, super::leg::outcome_of(status), status);
+    }
+
+    /// The talk ends here, for the record; the caller hears the tone. The recording goes on until somebody takes over.
+    pub(super) fn begin_transfer(
+        &mut self,
+        now: Now,
+        referor: &Referor,
+        to: &Destination,
+        consulted: Option<CallId>,
+        told: Who,
+        referred_by: Option<Bytes>,
+    ) {
+        let Referor { call: id, leg, operator } = referor.clone();
+        if let Some(anchor) = self.part(id) {
+            self.media.push(Command::Play { anchor, first: None, then: Some(Prompt::HoldTone) });
+        }
+        self.acd.pass_on(id);
+        let by = referred_by.as_ref().map(|by| clean(by, REFERRED_BY_CHARS_MAX));
+        let asked = FactKind::TransferAsked { leg, by: operator.clone(), to: to.clone(), consulted, referred_by: by };
+        self.fact(now, id, asked);
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.transfer = Some(Transfer { by: operator, to: to.clone(), referred_by, told });
+        }
+    }
+
+    /// The newest leg rings for the transfer.
+    pub(super) fn rings_for_transfer(&mut self, id: CallId, from: Option<LegNo>) {
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.stage = Stage::Transfer { from, to: LegNo(call.next_leg) };
+        }
+    }
+
+    fn pass_to_queue(&mut self, now: Now, id: CallId, leg: LegNo) {
+        self.transfer_done(now, id, Some(leg), None);
+        self.end_leg(now, id, leg, OfferOutcome::LostRace, None);
+        self.acd.requeue(now, id);
+        self.queued(now, id, true);
+        self.back_to_queue(id);
+    }
+
+    /// Somebody has taken the caller over, or the queue has; the operator is told, and his leg is to end.
+    pub(super) fn transfer_done(&mut self, now: Now, id: CallId, from: Option<LegNo>, leg: Option<LegNo>) {
+        let Some(transfer) = self.calls.get_mut(&id).and_then(|call| call.transfer.take()) else { return };
+        if let Some(from) = from {
+            self.media.push(Command::StopRecord { call: id, leg: from });
+        }
+        self.tell_referrer(now, transfer.told, 200);
+        self.fact(now, id, FactKind::TransferDone { by: transfer.by, to: transfer.to, leg });
+    }
+
+    /// The target's leg has ended without an answer. A number is tried over the next server, and the next trunk, as ever.
+    pub(super) fn transfer_refused(
+        &mut self,
+        now: Now,
+        id: CallId,
+        to: &Callee,
+        outcome: OfferOutcome,
+        sip_status: Option<u16>,
+    ) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Stage::Transfer { from, .. } = call.stage else { return };
+        let by = call.transfer.as_ref().map(|transfer| transfer.by.to_string()).unwrap_or_default();
+        if self.tries_again(now, id, to, &format!("passed on by {by}"), outcome) {
+            return self.rings_for_transfer(id, from);
+        }
+        self.transfer_failed(now, id, outcome, told_as(outcome, sip_status));
+    }
+
+    /// A number that cannot be had over one way is called over another.
+    pub(super) fn tries_again(&mut self, now: Now, id: CallId, to: &Callee, why: &str, outcome: OfferOutcome) -> bool {
+        let Callee::Number(number) = to else { return false };
+        let hunts = self.calls.get_mut(&id).is_some_and(|call| std::mem::take(&mut call.hunts));
+        let until = now.mono + self.settings.fallback_ring;
+        (outcome == OfferOutcome::Unreachable && self.next_number(now, id, to))
+            || (hunts && self.dial(now, id, number, why, until))
+    }
+
+    /// Nobody takes the caller: he goes back to the operator, if that one is still there; else he is offered to him first, and
+    /// then to whoever is free.
+    fn transfer_failed(&mut self, now: Now, id: CallId, why: OfferOutcome, sip_status: u16) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(Transfer { by, to, told, .. }) = call.transfer.take() else { return };
+        let from = match call.stage {
+            Stage::Transfer { from, .. } => from,
+            Stage::Talking { leg } => Some(leg),
+            Stage::Queued
+            | Stage::Offered { .. }
+            | Stage::AllPhones { .. }
+            | Stage::Number
+            | Stage::Placed
+            | Stage::Ended => return,
+        };
+        let back = from.is_some();
+        self.fact(now, id, FactKind::TransferFailed { by: by.clone(), to, why, sip_status, back });
+        let Some(leg) = from else { return self.recall(now, id, by) };
+        self.tell_referrer(now, told, sip_status);
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.stage = Stage::Talking { leg };
+        }
+        self.acd.keep(id);
+        self.join_sound(now, id, leg, false);
+    }
+
+    /// The operator's leg has ended (by his BYE, unless it was `lost`) while his transfer is under way, or before he could know
+    /// that it has failed. The caller stays.
+    pub(super) fn transferor_left(&mut self, now: Now, id: CallId, leg: LegNo, lost: bool) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let Some(operator) = call.legs.get(&leg).and_then(|leg| leg.operator()).cloned() else { return };
+        let to = match call.stage {
+            Stage::Transfer { to, .. } => Some(to),
+            Stage::Talking { .. } => None,
+            Stage::Queued
+            | Stage::Offered { .. }
+            | Stage::AllPhones { .. }
+            | Stage::Number
+            | Stage::Placed
+            | Stage::Ended => return,
+        };
+        if to.is_none() {
+            if let Some(anchor) = self.part(id) {
+                self.media.push(Command::Play { anchor, first: None, then: Some(Prompt::HoldTone) });
+            }
+            self.acd.pass_on(id);
+        }
+        self.fact(now, id, FactKind::TransferorLeft { leg, operator: operator.clone() });
+        self.media.push(Command::StopRecord { call: id, leg });
+        if lost {
+            self.bye(now, Who::Offer(id, leg));
+        }
+        // Before the leg is forgotten: nobody may think that it talks still.
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.stage = to.map_or(Stage::Queued, |to| Stage::Transfer { from: None, to });
+        }
+        self.drop_leg(id, leg);
+        self.acd.step_out(now, id, &operator);
+        if to.is_none() {
+            self.recall(now, id, operator);
+        }
+    }
+
+    /// True when a BYE of this leg must not end the call.
+    pub(super) fn is_passing_on(&self, id: CallId, leg: LegNo) -> bool {
+        let Some(call) = self.calls.get(&id) else { return false };
+        match call.stage {
+            Stage::Transfer { from, .. } => from == Some(leg),
+            Stage::Talking { leg: talks } => {
+                talks == leg && call.legs.get(&leg).is_some_and(|leg| leg.line.has_unheard_failure())
+            }
+            Stage::Queued
+            | Stage::Offered { .. }
+            | Stage::AllPhones { .. }
+            | Stage::Number
+            | Stage::Placed
+            | Stage::Ended => false,
+        }
+    }
+
+    /// The call ends while it is passed on.
+    pub(super) fn transfer_ends(&mut self, now: Now, id: CallId) {
+        let Some(Transfer { by, to, told, .. }) = self.calls.get_mut(&id).and_then(|call| call.transfer.take()) else {
+            return;
+        };
+        self.tell_referrer(now, told, 487);
+        let why = OfferOutcome::CallerLeft;
+        self.fact(now, id, FactKind::TransferFailed { by, to, why, sip_status: 487, back: false });
+    }
+
+    /// Takes the sound of a call that talks apart: neither side hears the other, or a tone, any more. Gives the caller's port.
+    pub(super) fn part(&mut self, id: CallId) -> Option<AnchorId> {
+        let call = self.calls.get_mut(&id)?;
+        let Stage::Talking { leg } = call.stage else { return None };
+        let caller = call.caller.line.sound.as_ref()?.anchor;
+        let operator = call.legs.get(&leg)?.line.sound.as_ref()?.anchor;
+        match std::mem::take(&mut call.holding) {
+            (false, false) => self.media.push(Command::Unbridge { anchor: caller }),
+            (true, _) | (_, true) => self.media.extend([caller, operator].map(|anchor| Command::Stop { anchor })),
+        }
+        Some(caller)
+    }
+
+    fn recall(&mut self, now: Now, id: CallId, operator: OperatorId) {
+        self.queued(now, id, true);
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.stage = Stage::Queued;
+        }
+        if self.acd.recall(id, &operator) {
+            return self.offer(now, id, operator, "nobody took the caller whom he passed on".to_owned());
+        }
+        self.acd.requeue(now, id);
+        self.back_to_queue(id);
+    }
+}
+
+/// The status that the operator's phone is told.
+pub(super) fn told_as(outcome: OfferOutcome, sip_status: Option<u16>) -> u16 {
+    match (outcome, sip_status) {
+        // It was answered with what nobody can use.
+        (OfferOutcome::Rejected, Some(200)) => 488,
+        (_, Some(status @ 400..=699)) => status,
+        (OfferOutcome::Busy, _) => 486,
+        (OfferOutcome::Rejected, _) => 603,
+        (OfferOutcome::Unreachable, _) => 503,
+        (OfferOutcome::CallerLeft, _) => 487,
+        (
+            OfferOutcome::NoAnswer
+            | OfferOutcome::Redirected
+            | OfferOutcome::LostRace
+            | OfferOutcome::Withdrawn
+            | OfferOutcome::Answered,
+            _,
+        ) => 480,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_phone_is_told_is_always_a_failure() {
+        let all = [
+            OfferOutcome::Answered,
+            OfferOutcome::NoAnswer,
+            OfferOutcome::Busy,
+            OfferOutcome::Rejected,
+            OfferOutcome::Redirected,
+            OfferOutcome::Unreachable,
+            OfferOutcome::CallerLeft,
+            OfferOutcome::LostRace,
+            OfferOutcome::Withdrawn,
+        ];
+        for (outcome, status) in all.iter().flat_map(|one| [None, Some(200), Some(302)].map(|status| (*one, status))) {
+            assert!((400..700).contains(&told_as(outcome, status)), "{outcome:?} {status:?}");
+        }
+        assert_eq!(told_as(OfferOutcome::Busy, Some(600)), 600);
+        assert_eq!(told_as(OfferOutcome::Rejected, Some(200)), 488);
+    }
+}

@@ -1,0 +1,127 @@
+//! Callers who are passed on, by baresip and by pjsua2: who hears whom afterwards, and whose seconds are whose.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::baresip::Baresip;
+use super::pjsua::Pjsua;
+use super::service::Service;
+use super::three_callers::Phone;
+use super::tone::assert_heard;
+use super::trunk::{Caller, Manner};
+
+/// A phone that can pass its caller on.
+trait PassesOn: Phone {
+    fn passes_on(&mut self, whom: &str);
+    fn is_hung_up(&mut self);
+}
+
+impl PassesOn for Baresip {
+    fn passes_on(&mut self, whom: &str) {
+        Self::passes_on(self, whom);
+    }
+
+    fn is_hung_up(&mut self) {
+        Self::is_hung_up(self);
+    }
+}
+
+impl PassesOn for Pjsua {
+    fn passes_on(&mut self, whom: &str) {
+        Self::passes_on(self, whom);
+    }
+
+    fn is_hung_up(&mut self) {
+        Self::is_hung_up(self);
+    }
+}
+
+/// Who talked, and whether he passed the caller on.
+fn talks(record: &Value) -> Vec<(&str, bool)> {
+    let talks = record["talks"].as_array().unwrap().iter();
+    talks.map(|talk| (talk["with"]["operator"].as_str().unwrap(), talk["transferred"] == true)).collect()
+}
+
+fn last(samples: &[i16]) -> &[i16] {
+    &samples[samples.len() - 20_000..]
+}
+
+fn passed_on_blindly<P: PassesOn>(net: u8) {
+    let service = Service::start(net, 2, "wrap_up_seconds = 1");
+    let mut first = P::start(&service, 1, 440);
+    let caller = Caller::calls(&service, 1, 700, Manner::Stays);
+    first.rings_for(&caller.number);
+    first.answers();
+    service.wait_for_call(&caller.number, "talking");
+    let mut second = P::start(&service, 2, 550);
+    // The colleague does not want him: the two talk on.
+    let whom = format!("sip:op2@{}", service.host(1));
+    first.passes_on(&whom);
+    second.rings_for(&caller.number);
+    assert_eq!(service.call(&caller.number).unwrap()["state"], "transfer");
+    second.hangs_up();
+    service.wait_for_call(&caller.number, "talking");
+    std::thread::sleep(Duration::from_secs(3));
+    service.wait_for_state("op2", "ready");
+    // Now he takes him.
+    first.passes_on(&whom);
+    second.rings_for(&caller.number);
+    second.answers();
+    first.is_hung_up();
+    service.wait_for_state("op2", "talking");
+    std::thread::sleep(Duration::from_secs(4));
+    second.hangs_up();
+    let heard = caller.ends().samples;
+    assert_heard("the caller, at the end", last(&heard), 550, &[440, 700]);
+    let with_first = first.heard();
+    assert_heard("the first operator, after the failure", &with_first[0][with_first[0].len() / 2..], 700, &[440, 550]);
+    assert_heard("the second operator", second.heard().last().unwrap(), 700, &[440, 550]);
+    let records = service.records(1, |record| !record["recordings"][1].is_null());
+    assert_eq!(talks(&records[0]), [("op1", true), ("op1", true), ("op2", false)], "{:#}", records[0]);
+    assert_eq!((&records[0]["operator"], &records[0]["outcome"]), (&"op2".into(), &"answered".into()));
+    assert_eq!(records[0]["transfers"][1]["outcome"], "answered");
+    assert!(service.shows("siaga_transfers_total{outcome=\"done\"} 1"));
+    assert!(service.shows("siaga_transfers_total{outcome=\"failed\"} 1"));
+}
+
+#[test]
+fn baresip_passes_its_caller_on() {
+    passed_on_blindly::<Baresip>(80);
+}
+
+#[test]
+fn pjsua2_passes_its_caller_on() {
+    passed_on_blindly::<Pjsua>(81);
+}
+
+#[test]
+fn pjsua2_speaks_with_a_colleague_and_joins_the_caller_to_her() {
+    let service = Service::start(82, 2, "wrap_up_seconds = 1");
+    let mut first = Pjsua::start(&service, 1, 440);
+    let caller = Caller::calls(&service, 1, 700, Manner::Stays);
+    first.rings_for(&caller.number);
+    first.answers();
+    service.wait_for_call(&caller.number, "talking");
+    let mut second = Pjsua::start(&service, 2, 550);
+    first.dial(&format!("sip:op2@{}", service.host(1)));
+    second.rings_for("op1");
+    second.answers();
+    first.is_answered();
+    std::thread::sleep(Duration::from_secs(3));
+    first.joins();
+    first.is_hung_up();
+    first.is_hung_up();
+    std::thread::sleep(Duration::from_secs(4));
+    second.hangs_up();
+    assert_heard("the caller, at the end", last(&caller.ends().samples), 550, &[440, 700]);
+    // In one call of hers: first the colleague, then the caller.
+    let hers = second.heard();
+    assert_eq!(hers.len(), 1);
+    let early = &hers[0][..24_000.min(hers[0].len())];
+    assert_heard("the second operator, before", early, 440, &[550, 700]);
+    assert_heard("the second operator, at the end", last(&hers[0]), 700, &[440, 550]);
+    let records = service.records(1, |record| record["outcome"] == "answered");
+    assert_eq!(talks(&records[0]), [("op1", true), ("op2", false)], "{:#}", records[0]);
+    assert!(records[0]["transfers"][0]["consulted"].is_string());
+}

@@ -1,0 +1,361 @@
+//! Calls that operators place, attended transfers (RFC 5589 §7), and INVITE with Replaces (RFC 3891).
+
+use super::transfer::{floor, is_hung_up, is_notified, outcomes, record, refuses, talk, talking, talks};
+use super::*;
+
+/// A call that an operator's phone makes.
+struct Placed {
+    name: &'static str,
+    at: &'static str,
+    n: u32,
+    uri: String,
+    to: String,
+}
+
+impl Placed {
+    /// Sends the INVITE, through the challenge.
+    fn to(world: &mut World, name: &'static str, at: &'static str, whom: &str) -> Self {
+        Self::with(world, name, at, whom, "")
+    }
+
+    fn with(world: &mut World, name: &'static str, at: &'static str, whom: &str, more: &str) -> Self {
+        let uri = format!("sip:{whom}@127.0.0.1");
+        let n = world.next_serial();
+        let mut call = Self { name, at, n, to: format!("<{uri}>"), uri };
+        world.receive(at, &call.request("INVITE", 1, more, &sdp(at, 33_000)));
+        let challenge = world.take(at, "SIP/2.0 401");
+        let authorization = credentials(&challenge, name, "INVITE", &call.uri);
+        call.n = world.next_serial();
+        world.receive(at, &call.request("INVITE", 2, &format!("{authorization}{more}"), &sdp(at, 33_000)));
+        call
+    }
+
+    fn request(&self, method: &str, cseq: u32, more: &str, body: &str) -> String {
+        let Self { name, at, n, uri, to } = self;
+        let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        format!(
+            "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bKd{n}x{cseq}{method};rport\r\n\
+             From: <sip:{name}@127.0.0.1>;tag=d{n}\r\nTo: {to}\r\nCall-ID: direct-{n}\r\nCSeq: {cseq} {method}\r\n\
+             Contact: <sip:{name}@{at}>\r\nMax-Forwards: 70\r\n{more}{kind}Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    }
+
+    /// Takes the 200 and acknowledges it; gives the 200.
+    fn is_answered(&mut self, world: &mut World) -> String {
+        let answer = world.take(self.at, "SIP/2.0 200");
+        assert_eq!(header(&answer, "CSeq"), "2 INVITE");
+        self.to = header(&answer, "To").to_owned();
+        world.receive(self.at, &self.request("ACK", 2, "", ""));
+        answer
+    }
+
+    fn asks(&self, world: &mut World, method: &str, cseq: u32, more: &str) {
+        world.receive(self.at, &self.request(method, cseq, more, ""));
+    }
+
+    /// The Refer-To that names this dialog: it is seen from the far end (RFC 5589 §7).
+    fn replaced_by(&self, whom: &str) -> String {
+        let tag = self.to.split(";tag=").nth(1).unwrap();
+        let n = self.n;
+        format!(
+            "Refer-To: <sip:{whom}@127.0.0.1?Replaces=direct-{n}%3Bto-tag%3D{tag}%3Bfrom-tag%3Dd{n}&Require=replaces>\r\n"
+        )
+    }
+}
+
+/// Budi talks with a caller, and with Sari, whose INVITE is given.
+fn consulting(world: &mut World) -> (Caller, String, Placed, String) {
+    let (caller, invite) = talking(world);
+    let mut placed = Placed::to(world, "budi", BUDI, "sari");
+    let offered = answers(world, SARI);
+    world.take(BUDI, "SIP/2.0 180");
+    placed.is_answered(world);
+    (caller, invite, placed, offered)
+}
+
+fn replaces(invite: &str, to_tag_of: &str) -> String {
+    let tag = |value: &str| value.split(";tag=").nth(1).unwrap().to_owned();
+    let (call_id, ours) = (header(invite, "Call-ID"), tag(header(invite, "From")));
+    format!("Replaces: {call_id};to-tag={ours};from-tag={to_tag_of}\r\n")
+}
+
+#[test]
+fn an_operator_calls_a_colleague_and_it_is_no_emergency_call() {
+    let mut world = floor();
+    world.register("sari", SARI);
+    let mut placed = Placed::to(&mut world, "budi", BUDI, "sari");
+    world.take(BUDI, "SIP/2.0 100");
+    let offered = world.take(SARI, "INVITE");
+    assert!(header(&offered, "From").contains("<sip:budi@127.0.0.1>") && !offered.contains("emergency"), "{offered}");
+    world.receive(SARI, &response(&offered, SARI, "180 Ringing", ""));
+    world.take(BUDI, "SIP/2.0 180");
+    // Both are taken: a caller waits.
+    Caller::dials(&mut world);
+    assert!(!world.has(BUDI, "INVITE") && !world.has(SARI, "INVITE"));
+    world.receive(SARI, &response(&offered, SARI, "200 OK", &sdp(SARI, 31_000)));
+    world.take(SARI, "ACK");
+    placed.is_answered(&mut world);
+    assert!(world.media.iter().any(|command| matches!(command, Command::Bridge { .. })));
+    placed.asks(&mut world, "BYE", 3, "");
+    world.take(BUDI, "SIP/2.0 200");
+    is_hung_up(&mut world, SARI);
+    // She has nothing to write down; he has, perhaps.
+    world.take(SARI, "INVITE");
+    let facts: Vec<_> = world.facts.iter().filter(|fact| matches!(fact.kind, FactKind::Placed { .. })).collect();
+    let of_it: Vec<_> = world.facts.iter().filter(|fact| fact.call == facts[0].call).cloned().collect();
+    assert!(siaga::cdr::Cdr::fold(&of_it).is_none(), "it has no record");
+    assert!(of_it.iter().any(|fact| matches!(fact.kind, FactKind::Ended { .. })));
+}
+
+#[test]
+fn who_cannot_be_called_is_told_why() {
+    let mut world = floor();
+    for (whom, status) in [("sari", 480), ("nobody", 404), ("08119999", 403), ("112", 404), ("budi", 404)] {
+        Placed::to(&mut world, "budi", BUDI, whom);
+        world.take(BUDI, &format!("SIP/2.0 {status}"));
+    }
+    world.register("sari", SARI);
+    Placed::to(&mut world, "budi", BUDI, "sari");
+    let offered = world.take(SARI, "INVITE");
+    refuses(&mut world, SARI, &offered, "486 Busy Here");
+    world.take(BUDI, "SIP/2.0 486");
+    Placed::to(&mut world, "budi", BUDI, "damkar");
+    let out = world.take(TRUNK, "INVITE");
+    assert!(header(&out, "From").contains("<sip:112@"), "{out}");
+    refuses(&mut world, TRUNK, &out, "404 Not Found");
+    world.take(BUDI, "SIP/2.0 404");
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn an_operator_who_gives_up_cancels_his_call() {
+    let mut world = floor();
+    world.register("sari", SARI);
+    let placed = Placed::to(&mut world, "budi", BUDI, "sari");
+    let offered = world.take(SARI, "INVITE");
+    world.receive(SARI, &response(&offered, SARI, "180 Ringing", ""));
+    let cancel = placed.request("CANCEL", 2, "", "").replace("2CANCEL;rport", "2INVITE;rport");
+    world.receive(BUDI, &cancel);
+    world.take(BUDI, "SIP/2.0 200");
+    world.take(BUDI, "SIP/2.0 487");
+    world.take(SARI, "CANCEL");
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn caller_and_colleague_are_joined_when_the_operator_asks_in_either_dialog() {
+    for in_the_callers in [true, false] {
+        let mut world = floor();
+        let (caller, invite, placed, offered) = consulting(&mut world);
+        let sari = ports(&world).1;
+        world.pass(Duration::from_secs(6));
+        world.media.clear();
+        if in_the_callers {
+            asks(&mut world, BUDI, &invite, "REFER", 1, &placed.replaced_by("sari"), "");
+        } else {
+            let named = replaces(&invite, "phone").replace("Replaces: ", "").trim_end().to_owned();
+            let named = named.replace(';', "%3B").replace("=", "%3D");
+            placed.asks(&mut world, "REFER", 3, &format!("Refer-To: <sip:budi@127.0.0.1?Replaces={named}>\r\n"));
+        }
+        world.take(BUDI, "SIP/2.0 202");
+        assert_eq!(is_notified(&mut world, BUDI), "SIP/2.0 100 Trying");
+        assert_eq!(is_notified(&mut world, BUDI), "SIP/2.0 200 OK");
+        is_hung_up(&mut world, BUDI);
+        is_hung_up(&mut world, BUDI);
+        assert_eq!(ports(&world).1, sari, "she keeps her port");
+        world.pass(Duration::from_secs(8));
+        operator_hangs_up(&mut world, SARI, &offered);
+        caller.is_hung_up(&mut world);
+        assert_eq!(talks(&world), [talk("budi", 6, true), talk("sari", 8, false)]);
+        assert!(record(&world).transfers[0].consulted.is_some());
+        assert_eq!(record(&world).operator.unwrap().as_str(), "sari");
+        world.assert_empty_in_the_end();
+    }
+}
+
+#[test]
+fn an_agency_that_was_asked_before_takes_the_caller_over() {
+    let mut world = floor();
+    let (caller, invite) = talking(&mut world);
+    let mut placed = Placed::to(&mut world, "budi", BUDI, "damkar");
+    let out = world.take(TRUNK, "INVITE");
+    world.receive(TRUNK, &response(&out, TRUNK, "200 OK", &sdp(TRUNK, 32_000)));
+    world.take(TRUNK, "ACK");
+    placed.is_answered(&mut world);
+    asks(&mut world, BUDI, &invite, "REFER", 1, &placed.replaced_by("damkar"), "");
+    assert_eq!(is_notified(&mut world, BUDI), "SIP/2.0 100 Trying");
+    assert_eq!(is_notified(&mut world, BUDI), "SIP/2.0 200 OK");
+    is_hung_up(&mut world, BUDI);
+    is_hung_up(&mut world, BUDI);
+    caller.hangs_up(&mut world);
+    let bye = world.take(TRUNK, "BYE");
+    world.receive(TRUNK, &response(&bye, TRUNK, "200 OK", ""));
+    assert_eq!(talks(&world), [talk("budi", 0, true), talk("0725113", 0, false)]);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn one_who_still_rings_goes_on_ringing_for_the_caller() {
+    for answered in [true, false] {
+        let mut world = floor();
+        let (caller, invite) = talking(&mut world);
+        let mut placed = Placed::to(&mut world, "budi", BUDI, "sari");
+        let offered = world.take(SARI, "INVITE");
+        world.receive(SARI, &response(&offered, SARI, "180 Ringing", ""));
+        placed.to = header(&world.take(BUDI, "SIP/2.0 180"), "To").to_owned();
+        asks(&mut world, BUDI, &invite, "REFER", 1, &placed.replaced_by("sari"), "");
+        assert_eq!(is_notified(&mut world, BUDI), "SIP/2.0 100 Trying");
+        world.take(BUDI, "SIP/2.0 487");
+        if answered {
+            world.receive(SARI, &response(&offered, SARI, "200 OK", &sdp(SARI, 31_000)));
+            world.take(SARI, "ACK");
+            assert_eq!(is_notified(&mut world, BUDI), "SIP/2.0 200 OK");
+            is_hung_up(&mut world, BUDI);
+        } else {
+            world.pass(Duration::from_secs(16));
+            world.take(SARI, "CANCEL");
+            assert_eq!(is_notified(&mut world, BUDI), "SIP/2.0 480 Temporarily Unavailable");
+        }
+        caller.hangs_up(&mut world);
+        let outcome = if answered { OfferOutcome::Answered } else { OfferOutcome::NoAnswer };
+        assert_eq!(outcomes(&world)[0].0, outcome);
+        world.assert_empty_in_the_end();
+    }
+}
+
+#[test]
+fn a_dialog_that_is_none_of_ours_cannot_be_joined() {
+    let mut world = floor();
+    let (caller, invite, placed, _) = consulting(&mut world);
+    let unknown = placed.replaced_by("sari").replace("direct-", "elsewhere-");
+    asks(&mut world, BUDI, &invite, "REFER", 1, &unknown, "");
+    assert_eq!(is_notified(&mut world, BUDI), "SIP/2.0 100 Trying");
+    assert!(is_notified(&mut world, BUDI).starts_with("SIP/2.0 481 "));
+    // The caller's own dialog is nobody's to give away, nor is a colleague's call.
+    let own = replaces(&invite, "phone").replace("Replaces: ", "").trim_end().replace(';', "%3B").replace("=", "%3D");
+    asks(&mut world, BUDI, &invite, "REFER", 2, &format!("Refer-To: <sip:sari@127.0.0.1?Replaces={own}>\r\n"), "");
+    world.take(BUDI, "SIP/2.0 403");
+    placed.asks(&mut world, "REFER", 3, "Refer-To: <sip:damkar@127.0.0.1>\r\n");
+    world.take(BUDI, "SIP/2.0 403");
+    caller.hangs_up(&mut world);
+    // He is still with Sari: nobody is offered to him.
+    is_hung_up(&mut world, BUDI);
+    world.pass(Duration::from_secs(20));
+    Caller::dials(&mut world);
+    assert!(!world.has(BUDI, "INVITE"));
+    placed.asks(&mut world, "BYE", 4, "");
+    world.take(SARI, "INVITE");
+}
+
+#[test]
+fn a_caller_who_leaves_before_the_transfer_leaves_the_two_alone() {
+    let mut world = floor();
+    let (caller, invite, placed, _) = consulting(&mut world);
+    caller.hangs_up(&mut world);
+    is_hung_up(&mut world, BUDI);
+    asks(&mut world, BUDI, &invite, "REFER", 1, &placed.replaced_by("sari"), "");
+    world.take(BUDI, "SIP/2.0 481");
+    assert!(!world.has(SARI, "BYE"));
+    placed.asks(&mut world, "BYE", 3, "");
+    is_hung_up(&mut world, SARI);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_colleague_who_hangs_up_leaves_the_caller_with_the_operator() {
+    let mut world = floor();
+    let (caller, _, _, offered) = consulting(&mut world);
+    operator_hangs_up(&mut world, SARI, &offered);
+    is_hung_up(&mut world, BUDI);
+    assert!(endings(&world).len() == 1 && !world.has(TRUNK, "BYE"));
+    caller.hangs_up(&mut world);
+    is_hung_up(&mut world, BUDI);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_ringing_call_is_picked_up_at_another_phone() {
+    let mut world = floor();
+    let mut caller = Caller::dials(&mut world);
+    let offered = world.take(BUDI, "INVITE");
+    world.receive(BUDI, &response(&offered, BUDI, "180 Ringing", ""));
+    world.register("sari", SARI);
+    let more = replaces(&offered, "phone").replace("\r\n", ";early-only\r\n");
+    let mut taken = Placed::with(&mut world, "sari", SARI, "budi", &format!("{more}Require: replaces\r\n"));
+    taken.is_answered(&mut world);
+    world.take(BUDI, "CANCEL");
+    refuses(&mut world, BUDI, &offered, "487 Request Terminated");
+    caller.is_answered(&mut world);
+    world.pass(Duration::from_secs(5));
+    caller.hangs_up(&mut world);
+    is_hung_up(&mut world, SARI);
+    assert_eq!(talks(&world), [talk("sari", 5, false)]);
+    assert_eq!(record(&world).offers[0].outcome, Some(OfferOutcome::LostRace));
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_call_that_talks_is_taken_over_and_the_relieved_operator_is_hung_up() {
+    let mut world = floor();
+    let (caller, invite) = talking(&mut world);
+    world.pass(Duration::from_secs(4));
+    let mut taken = Placed::with(&mut world, "sari", SARI, "budi", &replaces(&invite, "phone"));
+    taken.is_answered(&mut world);
+    is_hung_up(&mut world, BUDI);
+    world.pass(Duration::from_secs(7));
+    // Her BYE ends the call, and he may pass callers on no more.
+    asks(&mut world, BUDI, &invite, "REFER", 1, "Refer-To: <sip:sari@127.0.0.1>\r\n", "");
+    world.take(BUDI, "SIP/2.0 481");
+    taken.asks(&mut world, "BYE", 3, "");
+    world.take(SARI, "SIP/2.0 200");
+    caller.is_hung_up(&mut world);
+    assert_eq!(talks(&world), [talk("budi", 4, true), talk("sari", 7, false)]);
+    assert_eq!(endings(&world), [(Side::Operator, EndCause::Normal)]);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_colleague_who_was_asked_takes_the_caller_by_herself() {
+    let mut world = floor();
+    let (caller, invite, _, _) = consulting(&mut world);
+    let mut taken = Placed::with(&mut world, "sari", SARI, "budi", &replaces(&invite, "phone"));
+    taken.is_answered(&mut world);
+    // All of the old legs end: his two, and hers.
+    is_hung_up(&mut world, BUDI);
+    is_hung_up(&mut world, BUDI);
+    is_hung_up(&mut world, SARI);
+    caller.hangs_up(&mut world);
+    assert_eq!(record(&world).operator.unwrap().as_str(), "sari");
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn what_cannot_be_replaced_is_refused_by_the_rules() {
+    let mut world = floor();
+    let (caller, invite) = talking(&mut world);
+    let refused = |world: &mut World, more: &str, status: u16| {
+        Placed::with(world, "sari", SARI, "budi", more);
+        world.take(SARI, &format!("SIP/2.0 {status}"));
+    };
+    let good = replaces(&invite, "phone");
+    refused(&mut world, &good.replace("from-tag=phone", "from-tag=other"), 481);
+    refused(&mut world, &good.replace("\r\n", ";early-only\r\n"), 486);
+    refused(&mut world, &format!("{good}{good}"), 400);
+    refused(&mut world, &good.replace("to-tag", "tag"), 400);
+    caller.hangs_up(&mut world);
+    refused(&mut world, &good, 603);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn an_emergency_call_is_served_as_a_new_one_whatever_it_wants_to_replace() {
+    let mut world = floor();
+    let more = "Replaces: x@y;to-tag=1;from-tag=2\r\nRequire: replaces\r\n";
+    Caller::dials_with(&mut world, more, true);
+    world.take(TRUNK, "SIP/2.0 100");
+    answers(&mut world, BUDI);
+    let two = "Replaces: x\r\nReplaces: y\r\n";
+    Caller::dials_with(&mut world, two, true);
+    world.take(TRUNK, "SIP/2.0 100");
+}
