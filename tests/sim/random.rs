@@ -10,7 +10,7 @@ use super::judge::{Tally, judge};
 const CALLS: u32 = 1_000;
 
 /// Stories that have found something once.
-const REGRESSIONS: &[u64] = &[];
+const REGRESSIONS: &[u64] = &[0, 2, 3];
 
 /// Prints the seed when a story fails.
 struct Seed(Story);
