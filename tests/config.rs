@@ -149,7 +149,8 @@ fn how_a_trunk_is_called_is_named_found_out_or_a_fault() {
 
 #[test]
 fn a_trunks_sound_and_our_name_are_checked() {
-    let text = "[sip]\nserver_header = \"a\\nb\"\n[[trunk]]\nname = \"a\"\npeers = [\"10.0.0.1\"]\ndtmf_payload_type = 8\n";
+    let text =
+        "[sip]\nserver_header = \"a\\nb\"\n[[trunk]]\nname = \"a\"\npeers = [\"10.0.0.1\"]\ndtmf_payload_type = 8\n";
     let told = faults(text).join("\n");
     assert!(told.contains("sip.server_header") && told.contains("trunk[0].dtmf_payload_type: 8"), "{told}");
     let text = "[sip]\nserver_header = \"siaga/1\"\n[[trunk]]\nname = \"a\"\npeers = [\"10.0.0.1\"]\ncodecs = [\"PCMU\", \"PCMA\"]\n\
