@@ -130,10 +130,18 @@ fn a_trunk_over_tcp_is_asked_for_signs_of_life_and_called_as_the_last_resort() {
 }
 
 #[test]
-fn a_trunk_with_a_name_is_reached_at_the_server_that_answers() {
+fn a_trunk_with_a_name_is_reached_over_the_transport_and_at_the_server_that_answers() {
     let host = "127.7.44.2";
     let srv = |priority, host| Record::Srv { name: "_sip._tcp.sbc.example", priority, weight: 1, port: 5060, host };
+    let naptr =
+        |order, service, replacement| Record::Naptr { name: "sbc.example", order, preference: 1, service, replacement };
+    // TLS first, where nobody listens; then TCP.
+    let tls =
+        Record::Srv { name: "_sips._tcp.sbc.example", priority: 1, weight: 1, port: 5061, host: "dead.sbc.example" };
     let records = vec![
+        naptr(20, "SIP+D2T", "_sip._tcp.sbc.example"),
+        naptr(10, "SIPS+D2T", "_sips._tcp.sbc.example"),
+        tls,
         srv(10, "dead.sbc.example"),
         srv(20, "alive.sbc.example"),
         Record::A("dead.sbc.example", [127, 7, 44, 7].into()),
@@ -142,7 +150,7 @@ fn a_trunk_with_a_name_is_reached_at_the_server_that_answers() {
     let names = names::serve("127.7.44.9:0", records);
     let listener = TcpListener::bind((host, 5060)).unwrap();
     let queue = "fallback_number = \"0725\"\nfallback_ring_seconds = 20";
-    let trunk = "uri = \"sip:sbc.example\"\ntransport = \"tcp\"\nkeep_alive_seconds = 3600";
+    let trunk = "uri = \"sip:sbc.example\"\nkeep_alive_seconds = 3600";
     let service = Service::start_over(44, 1, queue, ALL, &format!("name_servers = [\"{names}\"]"), trunk);
     let (mut sbc, _) = listener.accept().unwrap();
     let options = message(&mut sbc);

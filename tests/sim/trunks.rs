@@ -10,8 +10,10 @@ use siaga::acd::shift::Plan;
 use siaga::cdr::fact::FactKind;
 use siaga::clock::Instant;
 use siaga::ids::Rng;
+use siaga::media::command::Command;
 use siaga::sip::digest::client::Identity;
 use siaga::sip::number::NumberFormat;
+use siaga::sip::sdp::{AudioCodec, Formats};
 use siaga::switchboard::{Input, Network, Registration, Settings, Trunk, TrunkTerms};
 
 use super::caller::Caller;
@@ -233,6 +235,41 @@ fn a_trunk_is_down_after_three_silences_up_after_two_answers_and_tried_last_mean
     world.pass(Duration::from_secs(60));
     answers(&mut world);
     assert_eq!(world.trunks_up, [true, false, true]);
+}
+
+/// The formats and the body of a description's audio line.
+fn formats(message: &str) -> &str {
+    message.split("RTP/AVP ").nth(1).unwrap().lines().next().unwrap()
+}
+
+#[test]
+fn each_trunk_is_spoken_to_in_the_formats_that_it_wants() {
+    let (pcma, pcmu) = (AudioCodec::Pcma, AudioCodec::Pcmu);
+    let mut world = unstaffed(|settings| {
+        settings.trunks[0].terms.formats = Formats::new(&[pcmu, pcma], Some(96));
+        settings.trunks[1].terms.formats = Formats::new(&[pcma], None);
+    });
+    let mut caller = Caller::dials(&mut world);
+    let invite = world.take(TRUNK, "INVITE");
+    assert_eq!(formats(&invite), "0 8 96");
+    refuses(&mut world, TRUNK, &invite, "503 Service Unavailable", "");
+    let invite = world.take(SECOND, "INVITE");
+    assert_eq!(formats(&invite), "8");
+    world.receive(SECOND, &response(&invite, SECOND, "200 OK", &sdp(SECOND, 31_000)));
+    world.take(SECOND, "ACK");
+    caller.is_answered(&mut world);
+    let aimed = world.media.iter().rev().find_map(|command| match command {
+        Command::Aim { remote, .. } => Some(*remote),
+        _ => None,
+    });
+    assert_eq!(aimed.map(|remote| (remote.dtmf, remote.dtmf_heard)), Some((None, None)));
+    // A caller's trunk without an offer gets ours, in its formats too.
+    Caller::dials_with(&mut world, "", false);
+    world.take(TRUNK, "SIP/2.0 100");
+    let invite = world.take(TRUNK, "INVITE");
+    world.receive(TRUNK, &response(&invite, TRUNK, "200 OK", &sdp(TRUNK, 31_000)));
+    let answer = world.take(TRUNK, "SIP/2.0 200");
+    assert_eq!(formats(&answer), "0 8 96");
 }
 
 #[test]

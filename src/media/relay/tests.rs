@@ -244,6 +244,25 @@ fn digits_pass_with_the_other_sides_type_and_are_told_once() {
 }
 
 #[test]
+fn digits_are_heard_under_our_number_and_under_the_peers_own() {
+    // Our offer said 101, the peer's answer 96 (RFC 3264 §6.1): it sends one or the other, and is sent 96.
+    let (mut bench, mut caller, operator) = Bench::with_phones(Codec::Pcma, Codec::Pcma);
+    let remote = Remote { dtmf: Some(96), dtmf_heard: Some(101), ..caller.remote() };
+    bench.command(Command::Aim { anchor: CALLER, remote });
+    bench.command(Command::Bridge { a: CALLER, b: OPERATOR });
+    for (number, digit, timestamp) in [(101, 1, 1_000_u32), (96, 2, 2_000)] {
+        let mut packet = caller.packet(number, &[digit, 0x8a, 1, 64]);
+        packet[4..8].copy_from_slice(&timestamp.to_be_bytes());
+        assert_eq!(bench.passed(&caller, &packet).1.payload_type, DTMF);
+    }
+    let digit = |digit| Event::Digit { anchor: CALLER, digit };
+    assert_eq!(bench.events(), [Event::Heard { anchor: CALLER }, digit('1'), digit('2')]);
+    let mut operator = operator;
+    let packet = operator.packet(DTMF, &[3, 0x8a, 1, 64]);
+    assert_eq!(bench.passed(&operator, &packet).1.payload_type, 96);
+}
+
+#[test]
 fn unknown_types_and_comfort_noise_are_dropped_without_a_gap() {
     let (mut bench, mut caller, _) = Bench::bridged(Codec::Pcma, Codec::Pcma);
     let packet = caller.sound(1);
