@@ -69,7 +69,14 @@ class Call(pj.Call):
 
 
 class Colleague(pj.Buddy):
+    changed = False
+
     def onBuddyState(self):
+        # What there is to know can be asked only after this has returned.
+        self.changed = True
+
+    def tell(self):
+        self.changed = False
         state = self.getInfo().presStatus
         words = {pj.PJSUA_BUDDY_STATUS_ONLINE: "online", pj.PJSUA_BUDDY_STATUS_OFFLINE: "offline"}
         user = self.getInfo().uri.split("@")[0].removeprefix("sip:")
@@ -162,6 +169,9 @@ def main():
     order = ""
     while order != "quit":
         endpoint.libHandleEvents(20)
+        for colleague in account.colleagues.values():
+            if colleague.changed:
+                colleague.tell()
         try:
             order = orders.get_nowait()
         except queue.Empty:
