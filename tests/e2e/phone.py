@@ -77,10 +77,11 @@ class Colleague(pj.Buddy):
 
     def tell(self):
         self.changed = False
-        state = self.getInfo().presStatus
+        # The status lives no longer than what it is a part of.
+        info = self.getInfo()
         words = {pj.PJSUA_BUDDY_STATUS_ONLINE: "online", pj.PJSUA_BUDDY_STATUS_OFFLINE: "offline"}
-        user = self.getInfo().uri.split("@")[0].removeprefix("sip:")
-        say(f"buddy {user} {words.get(state.status, 'unknown')} {state.statusText}")
+        user = info.uri.split("@")[0].removeprefix("sip:")
+        say(f"buddy {user} {words.get(info.presStatus.status, 'unknown')} {info.presStatus.statusText}")
 
 
 class Account(pj.Account):
