@@ -40,12 +40,9 @@ impl Baresip {
         Self::launch(service, n, hertz, transport, parameters, lines, "")
     }
 
-    /// Starts a phone that watches colleagues and can write to them.
+    /// Starts a phone that watches colleagues.
     pub(crate) fn with_contacts(service: &Service, n: u8, hertz: u32, contacts: &str) -> Self {
-        let mut phone =
-            Self::launch(service, n, hertz, "", "", "module_app contact.so\nmodule_app presence.so\n", contacts);
-        phone.order("contact_next", "");
-        phone
+        Self::launch(service, n, hertz, "", "", "module_app contact.so\nmodule_app presence.so\n", contacts)
     }
 
     fn launch(
@@ -109,11 +106,6 @@ impl Baresip {
     /// Dials, as an operator does for a feature code.
     pub(crate) fn dial(&mut self, what: &str) {
         self.order("dial", what);
-    }
-
-    /// Writes a text to its contact.
-    pub(crate) fn writes(&mut self, text: &str) {
-        self.order("message", text);
     }
 
     /// Waits until its screen has shown a text, whatever its colour.

@@ -79,11 +79,19 @@ class Call(pj.Call):
 
 
 class Colleague(pj.Buddy):
+    changed = False
+
     def onBuddyState(self):
-        state = self.getInfo().presStatus
+        # What there is to know can be asked only after this has returned.
+        self.changed = True
+
+    def tell(self):
+        self.changed = False
+        # The status lives no longer than what it is a part of.
+        info = self.getInfo()
         words = {pj.PJSUA_BUDDY_STATUS_ONLINE: "online", pj.PJSUA_BUDDY_STATUS_OFFLINE: "offline"}
-        user = self.getInfo().uri.split("@")[0].removeprefix("sip:")
-        say(f"buddy {user} {words.get(state.status, 'unknown')} {state.statusText}")
+        user = info.uri.split("@")[0].removeprefix("sip:")
+        say(f"buddy {user} {words.get(info.presStatus.status, 'unknown')} {info.presStatus.statusText}")
 
 
 class Account(pj.Account):
@@ -172,6 +180,9 @@ def main():
     order = ""
     while order != "quit":
         endpoint.libHandleEvents(20)
+        for colleague in account.colleagues.values():
+            if colleague.changed:
+                colleague.tell()
         try:
             order = orders.get_nowait()
         except queue.Empty:
