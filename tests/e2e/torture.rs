@@ -141,13 +141,27 @@ fn over_one_connection(message: &Torture, host: &str, service: &str, piece: usiz
         answers.extend(status(&answer));
         // Over a stream a refused INVITE is done with when its ACK has come.
         if status(&answer).is_some_and(|status| status >= 300) {
-            peer.send(ack(&message.bytes, &answer).as_bytes());
+            let ack = ack(&message.bytes, &answer);
+            match message.stream.ends_with("closes") {
+                // Nothing more is read there.
+                true => acknowledge_elsewhere(host, service, &ack),
+                false => peer.send(ack.as_bytes()),
+            }
         }
         if waits {
             peer.finish();
         }
     }
     (answers, if waits { "waits" } else { "closes" })
+}
+
+/// Sends an ACK over a connection of its own, and waits until it has been read.
+fn acknowledge_elsewhere(host: &str, service: &str, ack: &str) {
+    let mut peer = Raw::tcp(&format!("{host}:0"), service);
+    let options = peer.options("after-ack");
+    peer.send(ack.as_bytes());
+    peer.send(options.as_bytes());
+    assert_eq!(peer.next().and_then(|answer| status(&answer)), Some(200));
 }
 
 /// The ACK for a refused INVITE (RFC 3261 §17.1.1.3); nothing for other requests.
