@@ -14,9 +14,9 @@ use super::trunk::{Caller, Manner};
 
 #[path = "../torture/mod.rs"]
 #[expect(dead_code, reason = "what the reader makes of a message is another test's matter")]
-mod torture;
+mod messages;
 
-use torture::Torture;
+use messages::Torture;
 
 const QUEUE: &str = "answer = \"queue\"\nwrap_up_seconds = 0";
 
@@ -78,7 +78,7 @@ fn complaint(message: &Torture, wanted: &str, answers: &[u16]) -> Option<String>
 
 /// All messages of an RFC from a trunk's address, one datagram each.
 fn over_udp(rfc: &str, host: &str, service: &str) {
-    let messages = torture::messages(rfc);
+    let messages = messages::messages(rfc);
     let mut wanted: BTreeSet<u16> = messages.iter().flat_map(|message| ports(&message.bytes)).collect();
     wanted.insert(5060);
     let open = |port: u16| {
@@ -187,7 +187,7 @@ fn ack(message: &[u8], answer: &[u8]) -> String {
 fn over_tcp(rfc: &str, host: &str, service: &str) {
     let mut standing = Raw::tcp(&format!("{host}:0"), service);
     let mut wrong = Vec::new();
-    for message in &torture::messages(rfc) {
+    for message in &messages::messages(rfc) {
         let (wanted, fate) = ["closes", "waits"]
             .into_iter()
             .find_map(|fate| Some((message.stream.strip_suffix(fate)?.trim_end(), fate)))
@@ -244,7 +244,7 @@ fn rfc5118_over_tcp_and_ipv6() {
 fn torture_messages_of_strangers_over_tcp_hold_up_no_operator() {
     let service = Service::start_over(45, 1, "wrap_up_seconds = 0", &["udp", "tcp"], "", "");
     let mut phone = Baresip::start_over(&service, 1, 440, ";transport=tcp");
-    for (n, message) in torture::messages("rfc4475").iter().enumerate() {
+    for (n, message) in messages::messages("rfc4475").iter().enumerate() {
         // Nobody waits for what a stranger is answered.
         Raw::tcp(&format!("{}:0", service.host(9)), &service.address()).send(&message.bytes);
         if n % 12 == 0 {
