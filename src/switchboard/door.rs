@@ -275,7 +275,7 @@ fn read(flow: Flow, bytes: &[u8]) -> Parsed<'_> {
         Parsed::Good(message) if flow.transport != Transport::Udp && message.first(Name::ContentLength).is_none() => {
             Parsed::Bad(message, Fault { status: 400, why: "no Content-Length" })
         }
-        read => read,
+        read @ (Parsed::Good(_) | Parsed::Bad(..) | Parsed::KeepAlive | Parsed::Garbage(_)) => read,
     }
 }
 

@@ -97,7 +97,7 @@ fn negotiates<P: Phone>(service: &Service, mut phone: P, orders: &[fn(&mut P)]) 
     let heard = caller.ends().samples;
     let part = |samples: &[i16], from_end: usize| {
         let end = samples.len() - from_end * PART.1;
-        samples[end - PART.1..end].to_vec()
+        samples[end.saturating_sub(PART.1)..end].to_vec()
     };
     // A second of it, then four of silence.
     let is_tone = |half: &[i16]| share(half, 425) > 0.7;

@@ -14,9 +14,9 @@ use super::trunk::{Caller, Manner};
 
 #[path = "../torture/mod.rs"]
 #[expect(dead_code, reason = "what the reader makes of a message is another test's matter")]
-mod torture;
+mod messages;
 
-use torture::Torture;
+use messages::Torture;
 
 const QUEUE: &str = "answer = \"queue\"\nwrap_up_seconds = 0";
 
@@ -78,7 +78,7 @@ fn complaint(message: &Torture, wanted: &str, answers: &[u16]) -> Option<String>
 
 /// All messages of an RFC from a trunk's address, one datagram each.
 fn over_udp(rfc: &str, host: &str, service: &str) {
-    let messages = torture::messages(rfc);
+    let messages = messages::messages(rfc);
     let mut wanted: BTreeSet<u16> = messages.iter().flat_map(|message| ports(&message.bytes)).collect();
     wanted.insert(5060);
     let open = |port: u16| {
@@ -141,13 +141,27 @@ fn over_one_connection(message: &Torture, host: &str, service: &str, piece: usiz
         answers.extend(status(&answer));
         // Over a stream a refused INVITE is done with when its ACK has come.
         if status(&answer).is_some_and(|status| status >= 300) {
-            peer.send(ack(&message.bytes, &answer).as_bytes());
+            let ack = ack(&message.bytes, &answer);
+            match message.stream.ends_with("closes") {
+                // Nothing more is read there.
+                true => acknowledge_elsewhere(host, service, &ack),
+                false => peer.send(ack.as_bytes()),
+            }
         }
         if waits {
             peer.finish();
         }
     }
     (answers, if waits { "waits" } else { "closes" })
+}
+
+/// Sends an ACK over a connection of its own, and waits until it has been read.
+fn acknowledge_elsewhere(host: &str, service: &str, ack: &str) {
+    let mut peer = Raw::tcp(&format!("{host}:0"), service);
+    let options = peer.options("after-ack");
+    peer.send(ack.as_bytes());
+    peer.send(options.as_bytes());
+    assert_eq!(peer.next().and_then(|answer| status(&answer)), Some(200));
 }
 
 /// The ACK for a refused INVITE (RFC 3261 §17.1.1.3); nothing for other requests.
@@ -173,7 +187,7 @@ fn ack(message: &[u8], answer: &[u8]) -> String {
 fn over_tcp(rfc: &str, host: &str, service: &str) {
     let mut standing = Raw::tcp(&format!("{host}:0"), service);
     let mut wrong = Vec::new();
-    for message in &torture::messages(rfc) {
+    for message in &messages::messages(rfc) {
         let (wanted, fate) = ["closes", "waits"]
             .into_iter()
             .find_map(|fate| Some((message.stream.strip_suffix(fate)?.trim_end(), fate)))
@@ -230,7 +244,7 @@ fn rfc5118_over_tcp_and_ipv6() {
 fn torture_messages_of_strangers_over_tcp_hold_up_no_operator() {
     let service = Service::start_over(45, 1, "wrap_up_seconds = 0", &["udp", "tcp"], "", "");
     let mut phone = Baresip::start_over(&service, 1, 440, ";transport=tcp");
-    for (n, message) in torture::messages("rfc4475").iter().enumerate() {
+    for (n, message) in messages::messages("rfc4475").iter().enumerate() {
         // Nobody waits for what a stranger is answered.
         Raw::tcp(&format!("{}:0", service.host(9)), &service.address()).send(&message.bytes);
         if n % 12 == 0 {
