@@ -1,6 +1,8 @@
 //! What an operator's phone hears of the transfer that it has asked for: the implicit subscription of REFER (RFC 3515 §2.4).
 
-use crate::clock::Now;
+use std::time::Duration;
+
+use crate::clock::{Instant, Now};
 use crate::sip::refer;
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::{Method, Name};
@@ -11,12 +13,16 @@ use super::{Purpose, Switchboard};
 
 /// Longer than any transfer rings.
 const EXPIRES_SECONDS: u32 = 600;
+/// A BYE that follows the news of a failure sooner is the phone's own, and no operator's: some hang up by themselves.
+const OF_ITSELF: Duration = Duration::from_secs(2);
 
 /// The REFERs of one dialog.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Refers {
     taken: u32,
     open: Option<Subscription>,
+    /// When the last transfer has failed.
+    failed_at: Option<Instant>,
 }
 
 /// Somebody who is told.
@@ -40,9 +46,15 @@ impl Refers {
 }
 
 impl Line {
-    /// The peer may not have heard yet that his transfer has failed.
-    pub(super) fn has_unheard_failure(&self) -> bool {
-        self.refers.open.as_ref().is_some_and(|open| open.failed && open.told.is_some())
+    /// His transfer has failed.
+    pub(super) fn note_failure(&mut self, now: Instant) {
+        self.refers.failed_at = Some(now);
+    }
+
+    /// The operator may not know yet that his transfer has failed.
+    pub(super) fn has_unheard_failure(&self, now: Instant) -> bool {
+        let unheard = self.refers.open.as_ref().is_some_and(|open| open.failed && open.told.is_some());
+        unheard || self.refers.failed_at.is_some_and(|at| now.since(at) < OF_ITSELF)
     }
 
     /// The last NOTIFY, if it has no final response yet.

@@ -169,6 +169,9 @@ impl Switchboard {
         if let Some(call) = self.calls.get_mut(&id) {
             call.stage = Stage::Talking { leg };
         }
+        if let Some(line) = self.line_mut(Who::Offer(id, leg)) {
+            line.note_failure(now.mono);
+        }
         self.acd.keep(id);
         self.join_sound(now, id, leg, false);
     }
@@ -211,12 +214,12 @@ impl Switchboard {
     }
 
     /// True when a BYE of this leg must not end the call.
-    pub(super) fn is_passing_on(&self, id: CallId, leg: LegNo) -> bool {
+    pub(super) fn is_passing_on(&self, now: Now, id: CallId, leg: LegNo) -> bool {
         let Some(call) = self.calls.get(&id) else { return false };
         match call.stage {
             Stage::Transfer { from, .. } => from == Some(leg),
             Stage::Talking { leg: talks } => {
-                talks == leg && call.legs.get(&leg).is_some_and(|leg| leg.line.has_unheard_failure())
+                talks == leg && call.legs.get(&leg).is_some_and(|leg| leg.line.has_unheard_failure(now.mono))
             }
             Stage::Queued
             | Stage::Offered { .. }

@@ -15,9 +15,17 @@ use super::trunk::{Caller, Manner};
 trait PassesOn: Phone {
     fn passes_on(&mut self, whom: &str);
     fn is_hung_up(&mut self);
+    /// Its transfer has failed: it has its caller again.
+    fn is_back(&mut self, number: &str);
 }
 
 impl PassesOn for Baresip {
+    /// This one hangs up by itself then, and the caller is offered to it again.
+    fn is_back(&mut self, number: &str) {
+        self.rings_for(number);
+        self.answers();
+    }
+
     fn passes_on(&mut self, whom: &str) {
         Self::passes_on(self, whom);
     }
@@ -28,6 +36,8 @@ impl PassesOn for Baresip {
 }
 
 impl PassesOn for Pjsua {
+    fn is_back(&mut self, _: &str) {}
+
     fn passes_on(&mut self, whom: &str) {
         Self::passes_on(self, whom);
     }
@@ -61,6 +71,7 @@ fn passed_on_blindly<P: PassesOn>(net: u8) {
     second.rings_for(&caller.number);
     assert_eq!(service.call(&caller.number).unwrap()["state"], "transfer");
     second.hangs_up();
+    first.is_back(&caller.number);
     service.wait_for_call(&caller.number, "talking");
     std::thread::sleep(Duration::from_secs(3));
     service.wait_for_state("op2", "ready");
@@ -75,10 +86,13 @@ fn passed_on_blindly<P: PassesOn>(net: u8) {
     let heard = caller.ends().samples;
     assert_heard("the caller, at the end", last(&heard), 550, &[440, 700]);
     let with_first = first.heard();
-    assert_heard("the first operator, after the failure", &with_first[0][with_first[0].len() / 2..], 700, &[440, 550]);
+    let later = with_first.last().unwrap();
+    assert_heard("the first operator, after the failure", &later[later.len() / 2..], 700, &[440, 550]);
     assert_heard("the second operator", second.heard().last().unwrap(), 700, &[440, 550]);
     let records = service.records(1, |record| !record["recordings"][1].is_null());
-    assert_eq!(talks(&records[0]), [("op1", true), ("op1", true), ("op2", false)], "{:#}", records[0]);
+    let talks = talks(&records[0]);
+    let (last, before) = talks.split_last().unwrap();
+    assert!(*last == ("op2", false) && before.iter().all(|talk| *talk == ("op1", true)), "{:#}", records[0]);
     assert_eq!((&records[0]["operator"], &records[0]["outcome"]), (&"op2".into(), &"answered".into()));
     assert_eq!(records[0]["transfers"][1]["outcome"], "answered");
     assert!(service.shows("siaga_transfers_total{outcome=\"done\"} 1"));
@@ -98,7 +112,8 @@ fn pjsua2_passes_its_caller_on() {
 #[test]
 fn pjsua2_speaks_with_a_colleague_and_joins_the_caller_to_her() {
     let service = Service::start(82, 2, "wrap_up_seconds = 1");
-    let mut first = Pjsua::start(&service, 1, 440);
+    // 20 ms hold whole periods of each tone: a frame that a jitter buffer skips leaves it as it is.
+    let mut first = Pjsua::start(&service, 1, 450);
     let caller = Caller::calls(&service, 1, 700, Manner::Stays);
     first.rings_for(&caller.number);
     first.answers();
@@ -114,13 +129,13 @@ fn pjsua2_speaks_with_a_colleague_and_joins_the_caller_to_her() {
     first.is_hung_up();
     std::thread::sleep(Duration::from_secs(4));
     second.hangs_up();
-    assert_heard("the caller, at the end", last(&caller.ends().samples), 550, &[440, 700]);
+    assert_heard("the caller, at the end", last(&caller.ends().samples), 550, &[450, 700]);
     // In one call of hers: first the colleague, then the caller.
     let hers = second.heard();
     assert_eq!(hers.len(), 1);
     let early = &hers[0][..24_000.min(hers[0].len())];
-    assert_heard("the second operator, before", early, 440, &[550, 700]);
-    assert_heard("the second operator, at the end", last(&hers[0]), 700, &[440, 550]);
+    assert_heard("the second operator, before", early, 450, &[550, 700]);
+    assert_heard("the second operator, at the end", last(&hers[0]), 700, &[450, 550]);
     let records = service.records(1, |record| record["outcome"] == "answered");
     assert_eq!(talks(&records[0]), [("op1", true), ("op2", false)], "{:#}", records[0]);
     assert!(records[0]["transfers"][0]["consulted"].is_string());

@@ -297,6 +297,23 @@ fn a_bye_that_crosses_the_news_of_the_failure_does_not_cut_the_caller_off() {
 }
 
 #[test]
+fn a_phone_that_hangs_up_by_itself_when_its_transfer_has_failed_does_not_cut_the_caller_off() {
+    let mut world = floor();
+    let (caller, invite) = talking(&mut world);
+    refers(&mut world, &invite, 1, TO_SARI);
+    let offered = world.take(SARI, "INVITE");
+    refuses(&mut world, SARI, &offered, "486 Busy Here");
+    is_notified(&mut world, BUDI);
+    world.pass(Duration::from_millis(10));
+    asks(&mut world, BUDI, &invite, "BYE", 2, "", "");
+    world.take(BUDI, "SIP/2.0 200");
+    assert!(endings(&world).is_empty());
+    answers(&mut world, BUDI);
+    caller.hangs_up(&mut world);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
 fn back_to_the_queue_means_the_one_who_is_free_next() {
     for to in ["<sip:112@127.0.0.1>", "<tel:112>", "<urn:service:sos>"] {
         let mut world = floor();
