@@ -484,26 +484,6 @@ impl Acd {
         });
     }
 
-    /// Takes the desks of the settings; `former` ones are found again by name.
-    fn set_desks(&mut self, former: &[Desk]) {
-        if self.settings.desks.is_empty() {
-            self.settings.desks.push(Desk::default());
-        }
-        self.settings.desks.truncate(limits::DESKS_MAX);
-        let mut desks = self.settings.desks.clone();
-        self.everybody = DeskNo(0);
-        if let Some(first) = desks.first().filter(|first| first.members.is_some()).cloned() {
-            self.everybody = DeskNo(u8::try_from(desks.len()).unwrap_or(u8::MAX));
-            desks.push(Desk { name: "everybody".to_owned(), strategy: first.strategy, ..Desk::default() });
-        }
-        let named = |name: &str| desks.iter().position(|desk| desk.name == name).and_then(|at| u8::try_from(at).ok());
-        let now_called = |desk: DeskNo| {
-            DeskNo(former.get(usize::from(desk.0)).and_then(|desk| named(&desk.name)).unwrap_or_default())
-        };
-        self.queue.set_desks(desks.len(), self.everybody, now_called);
-        self.floor.set_desks(desks);
-    }
-
     /// Frees an operator who was reserved and had no chance to answer: he stays as long idle as he was.
     fn release(&mut self, operator: &OperatorId) {
         self.withdrawals.remove(operator);

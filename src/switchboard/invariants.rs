@@ -161,9 +161,11 @@ impl Switchboard {
     fn verify_clients(&self) -> Result<(), String> {
         for (client, purpose) in &self.clients {
             let good = match purpose {
-                Purpose::Offer(Who::Offer(call, leg)) => {
-                    self.calls.get(call).and_then(|call| call.legs.get(leg)).is_some_and(|leg| leg.client == Some(*client))
-                }
+                Purpose::Offer(Who::Offer(call, leg)) => self
+                    .calls
+                    .get(call)
+                    .and_then(|call| call.legs.get(leg))
+                    .is_some_and(|leg| leg.client == Some(*client)),
                 Purpose::Offer(Who::Caller(_) | Who::Phone(_)) => false,
                 Purpose::Referral(who) => self.line(*who).and_then(Line::notify_under_way) == Some(*client),
                 Purpose::Refresh(who) => self.line(*who).is_some_and(|line| {

@@ -6,14 +6,11 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use siaga::acd::shift::Plan;
 use siaga::cdr::fact::{Fact, FactKind};
 use siaga::clock::{Instant, Now, Timestamp};
 use siaga::ids::{CallId, OperatorId, Rng};
 use siaga::sip::flow::Flow;
-use siaga::switchboard::{
-    Account, Agency, AnswerMode, ConsoleCommand, Input, Output, Settings, SrtpOffer, Switchboard,
-};
+use siaga::switchboard::{Account, ConsoleCommand, Input, Output, Settings, Switchboard};
 
 use super::endpoint::{Heard, Io};
 use super::outcomes::Outcomes;
@@ -21,8 +18,9 @@ use super::phone::{self, Phone};
 use super::sound::{Later, Sound};
 use super::strangers;
 use super::telco::{self, Caller};
+use super::terms::{plan, settings_of};
 use super::trunks;
-use super::world::{SERVER, TRUNK, account, settings};
+use super::world::{SERVER, TRUNK, account};
 
 /// What one story is like.
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +78,7 @@ impl Ord for Entry {
     }
 }
 
-const OPERATORS: u16 = 6;
+pub(crate) const OPERATORS: u16 = 6;
 
 /// The whole of it.
 pub(crate) struct City {
@@ -104,53 +102,6 @@ pub(crate) struct City {
     later: Vec<(Duration, Later)>,
     told: bool,
     trace: bool,
-}
-
-/// Settings differ from story to story.
-fn settings_of(rng: &mut Rng) -> Settings {
-    let mut settings = settings();
-    settings.longest_call = Duration::from_secs(3600);
-    settings.trunks[0].target = Some(TRUNK.parse().unwrap());
-    if rng.below(4) == 0 {
-        settings.answer = AnswerMode::Queue;
-    }
-    if rng.below(3) == 0 {
-        settings.fallback_number = Some("0113".to_owned());
-    }
-    settings.agencies = vec![Agency { name: "damkar".to_owned(), number: trunks::AGENCY.to_owned() }];
-    if rng.below(2) == 0 {
-        settings.binding_keep_alive = Some(Duration::from_secs(30));
-    }
-    if rng.below(2) == 0 {
-        settings.trunks[0].keep_alive = Some(Duration::from_secs(60));
-    }
-    if rng.below(2) == 0 {
-        trunks::add_second(&mut settings, rng);
-    }
-    settings.reliable_when_supported = rng.below(2) == 0;
-    settings.session_seconds = [None, Some(90), Some(120), Some(1_800)][usize::try_from(rng.below(4)).unwrap()];
-    if rng.below(3) == 0 {
-        settings.srtp = SrtpOffer::Always;
-    }
-    settings.requeue_on_operator_lost = rng.below(4) > 0;
-    settings.acd.login_on_register = rng.below(3) > 0;
-    settings
-}
-
-/// Shifts that come and go for each operator.
-fn plan(rng: &mut Rng, from: Timestamp) -> Plan {
-    let mut plan = Plan { rostered: true, ..Plan::default() };
-    for index in 0..OPERATORS {
-        let spans = plan.spans.entry(OperatorId::parse(&format!("op{index}")).unwrap()).or_default();
-        let mut at = from.as_millis();
-        for _ in 0..20 {
-            let start = at + i64::try_from(rng.below(300_000)).unwrap();
-            let end = start + i64::try_from(60_000 + rng.below(1_800_000)).unwrap();
-            spans.insert((Timestamp::from_millis(start), Timestamp::from_millis(end)));
-            at = end + 1;
-        }
-    }
-    plan
 }
 
 impl City {

@@ -21,6 +21,7 @@ mod stories;
 mod strangers;
 mod streams;
 mod telco;
+mod terms;
 mod text;
 mod told;
 mod trunks;

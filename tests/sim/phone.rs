@@ -227,7 +227,9 @@ impl Phone {
             (Some(status), "UPDATE") => self.update_answered(heard, status, io),
             (Some(status), "INVITE") => self.reanswered(heard, status, io),
             (Some(status), "REFER") => self.refer_answered(heard, status, io),
-            (None, "NOTIFY") => self.is_notified(heard, io),
+            (None, "NOTIFY") if heard.field("Event").is_some_and(|event| event.starts_with("refer")) => {
+                self.is_notified(heard, io);
+            }
             (Some(_), _) => {}
             (None, "INVITE") if heard.to.contains("tag=") => self.is_refreshed(heard, io),
             (None, "UPDATE") => self.is_refreshed(heard, io),

@@ -1,6 +1,6 @@
 //! Calls that operators place, attended transfers (RFC 5589 §7), and INVITE with Replaces (RFC 3891).
 
-use super::transfer::{floor, is_hung_up, is_notified, outcomes, record, refuses, talk, talking, talks};
+use super::transfer::{TO_SARI, floor, is_hung_up, is_notified, outcomes, record, refuses, talk, talking, talks};
 use super::*;
 
 /// A call that an operator's phone makes.
@@ -358,4 +358,26 @@ fn an_emergency_call_is_served_as_a_new_one_whatever_it_wants_to_replace() {
     let two = "Replaces: x\r\nReplaces: y\r\n";
     Caller::dials_with(&mut world, two, true);
     world.take(TRUNK, "SIP/2.0 100");
+}
+
+#[test]
+fn a_repeated_refer_is_one_transfer() {
+    let mut world = floor();
+    let (caller, invite) = talking(&mut world);
+    let refer = format!(
+        "REFER sip:siaga@127.0.0.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP {BUDI};branch=z9hG4bKrefer\r\nFrom: {};tag=phone\r\n\
+         To: {}\r\nCall-ID: {}\r\nCSeq: 1 REFER\r\nContact: <sip:phone@{BUDI}>\r\nMax-Forwards: 70\r\n{TO_SARI}\
+         Content-Length: 0\r\n\r\n",
+        header(&invite, "To"),
+        header(&invite, "From"),
+        header(&invite, "Call-ID")
+    );
+    world.receive(BUDI, &refer);
+    world.receive(BUDI, &refer);
+    let accepted = |(_, text): &&(std::net::SocketAddr, String)| text.starts_with("SIP/2.0 202");
+    assert_eq!(world.sent.iter().filter(accepted).count(), 2, "the second is a repetition");
+    assert_eq!(world.count(|kind| matches!(kind, FactKind::TransferAsked { .. })), 1);
+    answers(&mut world, SARI);
+    caller.hangs_up(&mut world);
+    world.assert_empty_in_the_end();
 }

@@ -32,8 +32,11 @@ pub(super) fn watchers(world: &World) -> usize {
     world.switchboard.gauges().subscriptions
 }
 
-/// Version, extent, and id, state and remote of each dialog of a document.
-pub(super) fn dialogs(notify: &str) -> (u32, String, Vec<(String, String, Option<String>)>) {
+/// Id, state and remote of a dialog.
+type Lamp = (String, String, Option<String>);
+
+/// Version, extent and dialogs of a document.
+pub(super) fn dialogs(notify: &str) -> (u32, String, Vec<Lamp>) {
     assert_eq!(header(notify, "Content-Type"), "application/dialog-info+xml");
     let (_, body) = notify.split_once("\r\n\r\n").unwrap();
     let document = roxmltree::Document::parse(body).unwrap();

@@ -1,0 +1,72 @@
+//! What differs from story to story: settings and shifts.
+
+use std::time::Duration;
+
+use siaga::acd::desk::{Desk, Strategy};
+use siaga::acd::shift::Plan;
+use siaga::clock::Timestamp;
+use siaga::ids::{OperatorId, Rng};
+use siaga::switchboard::{Agency, AnswerMode, Settings, SrtpOffer};
+
+use super::city::OPERATORS;
+use super::trunks;
+use super::world::{TRUNK, settings};
+
+const STRATEGIES: [Strategy; 6] = [
+    Strategy::LongestIdle,
+    Strategy::RoundRobin,
+    Strategy::FewestCalls,
+    Strategy::LeastTalkTime,
+    Strategy::Linear,
+    Strategy::Random,
+];
+
+/// Settings differ from story to story.
+pub(super) fn settings_of(rng: &mut Rng) -> Settings {
+    let mut settings = settings();
+    settings.longest_call = Duration::from_secs(3600);
+    settings.trunks[0].target = Some(TRUNK.parse().unwrap());
+    if rng.below(4) == 0 {
+        settings.answer = AnswerMode::Queue;
+    }
+    if rng.below(3) == 0 {
+        settings.fallback_number = Some("0113".to_owned());
+    }
+    settings.agencies = vec![Agency { name: "damkar".to_owned(), number: trunks::AGENCY.to_owned() }];
+    if rng.below(2) == 0 {
+        settings.binding_keep_alive = Some(Duration::from_secs(30));
+    }
+    if rng.below(2) == 0 {
+        settings.trunks[0].keep_alive = Some(Duration::from_secs(60));
+    }
+    if rng.below(2) == 0 {
+        trunks::add_second(&mut settings, rng);
+    }
+    settings.reliable_when_supported = rng.below(2) == 0;
+    settings.session_seconds = [None, Some(90), Some(120), Some(1_800)][usize::try_from(rng.below(4)).unwrap()];
+    if rng.below(3) == 0 {
+        settings.srtp = SrtpOffer::Always;
+    }
+    settings.requeue_on_operator_lost = rng.below(4) > 0;
+    settings.acd.login_on_register = rng.below(3) > 0;
+    settings.acd.unanswered_max = u32::try_from(rng.below(4)).unwrap();
+    let strategy = STRATEGIES[usize::try_from(rng.below(6)).unwrap()];
+    settings.acd.desks = vec![Desk { strategy, ..Desk::default() }];
+    settings
+}
+
+/// Shifts that come and go for each operator.
+pub(super) fn plan(rng: &mut Rng, from: Timestamp) -> Plan {
+    let mut plan = Plan { rostered: true, ..Plan::default() };
+    for index in 0..OPERATORS {
+        let spans = plan.spans.entry(OperatorId::parse(&format!("op{index}")).unwrap()).or_default();
+        let mut at = from.as_millis();
+        for _ in 0..20 {
+            let start = at + i64::try_from(rng.below(300_000)).unwrap();
+            let end = start + i64::try_from(60_000 + rng.below(1_800_000)).unwrap();
+            spans.insert((Timestamp::from_millis(start), Timestamp::from_millis(end)));
+            at = end + 1;
+        }
+    }
+    plan
+}
