@@ -194,6 +194,7 @@ impl Switchboard {
         self.drop_early(who);
         self.stop_waiting_for_ack(who);
         let Some(gone) = self.calls.get_mut(&id).and_then(|call| call.legs.remove(&leg)) else { return };
+        self.stir(&gone.to);
         self.drop_offer_alarm(who, gone.state);
         if let Some(client) = gone.client {
             self.forget_client(client);

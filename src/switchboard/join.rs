@@ -108,6 +108,7 @@ impl Switchboard {
             self.leave_seat(was);
             self.take_seat(trunk, is);
         }
+        self.stir(&leg.to);
         self.calls.get_mut(&to)?.legs.insert(new, leg);
         self.move_session(was, is);
         Some(new)

@@ -142,6 +142,8 @@ pub struct Switchboard {
     alarms: Deadlines<Alarm>,
     pings: keep_alive::Pings,
     subscriptions: subscription::Subscriptions,
+    /// Watched operators whose legs have changed in this step.
+    stirred: BTreeSet<OperatorId>,
     texts: texts::Texts,
     /// Beside `settings.trunks`, in the same order.
     trunks: Vec<trunk::TrunkState>,
@@ -200,6 +202,7 @@ impl Switchboard {
             alarms: Deadlines::default(),
             pings: keep_alive::Pings::default(),
             subscriptions: subscription::Subscriptions::default(),
+            stirred: BTreeSet::new(),
             texts: texts::Texts::default(),
             trunks: Vec::new(),
             seats: seats::Seats::default(),
@@ -323,6 +326,9 @@ impl Switchboard {
             }
             let (operator, state) = (change.operator, state_word(change.state).to_owned());
             self.service_fact(now, FactKind::OperatorState { operator, state, reason: change.reason });
+        }
+        while let Some(operator) = self.stirred.pop_first() {
+            self.tell_watchers(now, &operator);
         }
         let calls = &self.calls;
         self.falling_back.retain(|call| calls.get(call).is_some_and(Call::is_falling_back));

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::acd;
+use crate::cdr::fact::Callee;
 use crate::clock::{Instant, Now};
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::sip::event::dialog_info::{self, State};
@@ -55,6 +56,15 @@ impl Switchboard {
                 subscription.due.get_or_insert(Due::Change);
                 self.look_after_watch(now, id);
             }
+        }
+    }
+
+    /// A leg of somebody comes, goes or moves, while his state may stay: his watchers look at the end of the step.
+    pub(super) fn stir(&mut self, whose: &Callee) {
+        if let Callee::Operator(operator) = whose
+            && !self.subscriptions.is_unwatched(operator)
+        {
+            self.stirred.insert(operator.clone());
         }
     }
 

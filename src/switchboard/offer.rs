@@ -457,6 +457,8 @@ impl Switchboard {
         let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return };
         let state = std::mem::replace(&mut offer.state, OfferState::Cancelling);
         let (client, reason) = (offer.client, offer.line.reason.clone());
+        let to = offer.to.clone();
+        self.stir(&to);
         self.drop_offer_alarm(who, state);
         if let Some(client) = client {
             self.transactions.cancel(now.mono, client, reason, &mut self.transmits);

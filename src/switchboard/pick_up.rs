@@ -175,6 +175,7 @@ impl Switchboard {
             state: OfferState::Talking,
             early: std::collections::BTreeMap::new(),
         };
+        self.stir(&to);
         if let Some(call) = self.calls.get_mut(&id) {
             call.legs.insert(new, leg);
             // Whose talk is parted is no longer the one who talks.

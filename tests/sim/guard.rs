@@ -342,7 +342,7 @@ fn our_name_stands_in_every_message_when_it_is_wanted() {
     world.pass(Duration::from_secs(1));
     let bye = world.take(BUDI, "BYE");
     assert_eq!(bye.matches("User-Agent").count(), 1, "{bye}");
-    asks(&mut world, STRANGER, "SUBSCRIBE", "100", "");
+    asks(&mut world, STRANGER, "PUBLISH", "100", "");
     assert_eq!(header(&world.take(STRANGER, "SIP/2.0 405"), "Server"), "siaga/1.0 (112)");
 }
 

@@ -49,7 +49,7 @@ pub(super) fn settings_of(rng: &mut Rng) -> Settings {
     }
     settings.requeue_on_operator_lost = rng.below(4) > 0;
     settings.acd.login_on_register = rng.below(3) > 0;
-    settings.acd.unanswered_max = u32::try_from(rng.below(4)).unwrap();
+    settings.acd.unanswered_max = [0, 0, 0, 3][usize::try_from(rng.below(4)).unwrap()];
     let strategy = STRATEGIES[usize::try_from(rng.below(6)).unwrap()];
     settings.acd.desks = vec![Desk { strategy, ..Desk::default() }];
     settings

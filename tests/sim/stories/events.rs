@@ -275,7 +275,7 @@ fn options_tells_what_is_taken_and_all_else_is_refused() {
     };
     let abilities = ask(&mut world, "OPTIONS");
     assert_eq!(header(&abilities, "Allow-Events"), "presence, dialog, message-summary");
-    assert_eq!(header(&abilities, "Supported"), "100rel, timer");
+    assert_eq!(header(&abilities, "Supported"), "100rel, timer, replaces, norefersub");
     let allowed: Vec<&str> = header(&abilities, "Allow").split(", ").collect();
     let all = [
         "REGISTER",
