@@ -112,7 +112,13 @@ pub(super) struct Connector {
 impl Connector {
     /// Does it; gives the name that the peer has proven.
     pub(super) async fn connect(self, tcp: TcpStream) -> io::Result<(client::TlsStream<TcpStream>, Vec<String>)> {
-        Ok((self.tls.connect(self.name, tcp).await?, self.proves))
+        let stream = self.tls.connect(self.name, tcp).await.inspect_err(|error| {
+            let refused = error.get_ref().and_then(|fault| fault.downcast_ref::<rustls::Error>());
+            if let (Some(rustls::Error::InvalidCertificate(why)), Some(name)) = (refused, self.proves.first()) {
+                tracing::warn!(name, ?why, "a trunk does not prove its name: its certificate is refused");
+            }
+        })?;
+        Ok((stream, self.proves))
     }
 }
 

@@ -112,13 +112,13 @@ fn pjsua2_passes_its_caller_on() {
 #[test]
 fn pjsua2_speaks_with_a_colleague_and_joins_the_caller_to_her() {
     let service = Service::start(82, 2, "wrap_up_seconds = 1");
-    // 20 ms hold whole periods of each tone: a frame that a jitter buffer skips leaves it as it is.
-    let mut first = Pjsua::start(&service, 1, 450);
+    // 10 ms hold whole periods of each tone: a frame that pjsua2's jitter buffer skips leaves it as it is.
+    let mut first = Pjsua::start(&service, 1, 400);
     let caller = Caller::calls(&service, 1, 700, Manner::Stays);
     first.rings_for(&caller.number);
     first.answers();
     service.wait_for_call(&caller.number, "talking");
-    let mut second = Pjsua::start(&service, 2, 550);
+    let mut second = Pjsua::start(&service, 2, 600);
     first.dial(&format!("sip:op2@{}", service.host(1)));
     second.rings_for("op1");
     second.answers();
@@ -129,13 +129,13 @@ fn pjsua2_speaks_with_a_colleague_and_joins_the_caller_to_her() {
     first.is_hung_up();
     std::thread::sleep(Duration::from_secs(4));
     second.hangs_up();
-    assert_heard("the caller, at the end", last(&caller.ends().samples), 550, &[450, 700]);
+    assert_heard("the caller, at the end", last(&caller.ends().samples), 600, &[400, 700]);
     // In one call of hers: first the colleague, then the caller.
     let hers = second.heard();
     assert_eq!(hers.len(), 1);
     let early = &hers[0][..24_000.min(hers[0].len())];
-    assert_heard("the second operator, before", early, 450, &[550, 700]);
-    assert_heard("the second operator, at the end", last(&hers[0]), 700, &[450, 550]);
+    assert_heard("the second operator, before", early, 400, &[600, 700]);
+    assert_heard("the second operator, at the end", last(&hers[0]), 700, &[400, 600]);
     let records = service.records(1, |record| record["outcome"] == "answered");
     assert_eq!(talks(&records[0]), [("op1", true), ("op2", false)], "{:#}", records[0]);
     assert!(records[0]["transfers"][0]["consulted"].is_string());
