@@ -8,7 +8,8 @@ use siaga::sip::{location, offer_answer, sdes, sdp};
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(description) = sdp::read(bytes) {
         let terms = sdes::Terms::new(sdes::MasterKey([7; 30]));
-        let local = sdp::Local { address: [192, 0, 2, 1].into(), port: 20_000, session: 1, version: 1, terms };
+        let (address, formats) = ([192, 0, 2, 1].into(), sdp::Formats::default());
+        let local = sdp::Local { address, port: 20_000, session: 1, version: 1, terms, formats };
         if let Ok((answer, _)) = offer_answer::answer(&description, local, None) {
             assert!(sdp::read(&answer).is_ok());
         }
