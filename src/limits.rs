@@ -104,6 +104,10 @@ pub const CONNECTION_EVENTS_MAX: usize = 1_024;
 pub const TARGETS_MAX: usize = 16;
 /// Console requests under way to the loop. Full: 503.
 pub const CONSOLE_REQUESTS_MAX: usize = 256;
+/// Who listens to the console's events. Full: 503.
+pub const EVENT_LISTENERS_MAX: usize = 64;
+/// Events kept for listeners who are slow (a power of two). Full: the oldest are lost, and they are told how many.
+pub const EVENTS_KEPT_MAX: usize = 4_096;
 
 const _: () = assert!(CALLS_MAX * 2 <= RTP_PORTS_MAX);
 const _: () = assert!(PLACED_CALLS_MAX < CALLS_MAX / 2);

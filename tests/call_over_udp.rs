@@ -15,14 +15,14 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use siaga::cdr::fact::{Fact, FactKind};
+use siaga::cdr::fact::{Fact, FactKind, Role};
 use siaga::config::Config;
 use siaga::ids::{OperatorId, Rng};
 use siaga::media::command::Command;
 use siaga::server::clock::Clock;
 use siaga::server::signalling::{Hands, Inbound, Signalling, Tally, bind};
 use siaga::sip::digest::Ha1;
-use siaga::switchboard::{Account, ConsoleCommand, ConsoleReply, Listener, Network, Switchboard};
+use siaga::switchboard::{Account, Actor, ConsoleCommand, ConsoleReply, Listener, Network, Switchboard};
 use text::{credentials, header, response, sdp};
 
 /// Hands that note what they are given.
@@ -172,7 +172,8 @@ fn call(service: &Service, trunk_host: &str, phone_host: &str) {
     trunk.send(&request("ACK", 1, header(&answer, "To"), ""));
 
     let (reply, replied) = tokio::sync::oneshot::channel();
-    service.inbox.blocking_send(Inbound::Console(ConsoleCommand::Calls, reply)).unwrap();
+    let by = Actor { name: "ani".to_owned(), role: Role::Auditor };
+    service.inbox.blocking_send(Inbound::Console(by, ConsoleCommand::Calls, reply)).unwrap();
     let ConsoleReply::Calls { calls } = replied.blocking_recv().unwrap() else { panic!("not a list of calls") };
     assert_eq!(calls.iter().map(|call| call.state).collect::<Vec<_>>(), ["talking"]);
 

@@ -60,7 +60,7 @@ pub struct Settings {
 }
 
 /// An operator's state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     /// Not on shift, not logged in, not registered or not reachable.
@@ -78,8 +78,9 @@ pub enum State {
 }
 
 /// One operator as others may see him.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct View {
+    #[schema(value_type = String)]
     pub operator: OperatorId,
     pub state: State,
     pub on_shift: bool,
@@ -91,6 +92,7 @@ pub struct View {
     /// The reason while paused.
     pub paused: Option<String>,
     /// The call that he is offered, has, or wraps up.
+    #[schema(value_type = Option<String>)]
     pub call: Option<CallId>,
 }
 

@@ -91,6 +91,40 @@ impl Side {
     }
 }
 
+/// What somebody may do by the console.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Sees the floor; changes his own state, and classes calls in his own name.
+    Operator,
+    /// And commands all operators.
+    Supervisor,
+    /// Everything.
+    Admin,
+    /// Sees everything, changes nothing.
+    Auditor,
+}
+
+impl Role {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Operator, Self::Supervisor, Self::Admin, Self::Auditor];
+
+    /// The word in records and on the command line.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::Supervisor => "supervisor",
+            Self::Admin => "admin",
+            Self::Auditor => "auditor",
+        }
+    }
+
+    /// The role of that word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.word() == word)
+    }
+}
+
 /// Why a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -162,7 +196,7 @@ impl From<Callee> for Destination {
 }
 
 /// How a caller was classed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
     Normal,
@@ -285,6 +319,8 @@ pub enum FactKind {
     Stopped,
     /// An operator's state as the ACD sees it changed.
     OperatorState { operator: OperatorId, state: String, reason: Option<String> },
+    /// Somebody changed something by the console: who, in which role, what, of what, and whether it was done.
+    Commanded { by: String, role: Role, command: String, of: String, done: bool },
 }
 
 impl FactKind {
@@ -321,6 +357,7 @@ impl FactKind {
             Self::Started { .. } => "started",
             Self::Stopped => "stopped",
             Self::OperatorState { .. } => "operator-state",
+            Self::Commanded { .. } => "commanded",
         }
     }
 }

@@ -120,7 +120,8 @@ impl Cdr {
             | FactKind::Placed { .. }
             | FactKind::Started { .. }
             | FactKind::Stopped
-            | FactKind::OperatorState { .. } => {}
+            | FactKind::OperatorState { .. }
+            | FactKind::Commanded { .. } => {}
         }
     }
 
@@ -239,7 +240,8 @@ impl Holds {
             | FactKind::Breach { .. }
             | FactKind::Started { .. }
             | FactKind::Stopped
-            | FactKind::OperatorState { .. } => {}
+            | FactKind::OperatorState { .. }
+            | FactKind::Commanded { .. } => {}
         }
     }
 }

@@ -66,7 +66,8 @@ impl Transfers {
             | FactKind::Placed { .. }
             | FactKind::Started { .. }
             | FactKind::Stopped
-            | FactKind::OperatorState { .. } => {}
+            | FactKind::OperatorState { .. }
+            | FactKind::Commanded { .. } => {}
         }
     }
 }

@@ -4,6 +4,7 @@ mod console;
 mod guard;
 mod operator;
 mod report;
+mod user;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,6 +31,9 @@ enum Command {
     /// Operators: who may register a phone, and who gets calls.
     #[command(subcommand)]
     Operator(OperatorCommand),
+    /// Users of the console beside the service's own token, each in a role.
+    #[command(subcommand)]
+    User(user::UserCommand),
     /// Addresses that get no answers for a while.
     #[command(subcommand)]
     Guard(guard::GuardCommand),
@@ -132,6 +136,7 @@ fn carry_out(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Operator(command) => on_operator(command),
+        Command::User(command) => user::user(command),
         Command::Guard(command) => guard::guard(command),
         Command::Report(command) => report::report(command),
     }

@@ -149,7 +149,7 @@ fn tell(config: &Config, operator: &OperatorId, password: &str) {
     println!("The password is shown this once.");
 }
 
-fn with_store<T>(config: &Config, work: impl AsyncFnOnce(&Store) -> anyhow::Result<T>) -> anyhow::Result<T> {
+pub(super) fn with_store<T>(config: &Config, work: impl AsyncFnOnce(&Store) -> anyhow::Result<T>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let store = Store::open(&config.store_url).await.context("[store] url")?;

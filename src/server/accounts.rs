@@ -1,4 +1,4 @@
-//! The operators that exist, as the database has them: polled, because they are changed by another process.
+//! The operators that exist and the users of the console, as the database has them: polled, because they are changed by another process.
 
 use std::time::Duration;
 
@@ -6,9 +6,12 @@ use tracing::{info, warn};
 
 use crate::ids::OperatorId;
 use crate::sip::digest::Ha1;
+use crate::store::console_users::ConsoleUserRow;
 use crate::store::operators::OperatorRow;
 use crate::store::{Store, StoreError};
 use crate::switchboard::Account;
+
+use super::users::Users;
 
 /// How often changes are looked for.
 pub(super) const POLL: Duration = Duration::from_secs(2);
@@ -32,16 +35,16 @@ impl Accounts {
         Self { url, domain, store: None, mark: None, away: false }
     }
 
-    /// Every account, when something has changed since the last look. None also while the database is away: the service
+    /// Every account and every user of the console, when something has changed since the last look. None also while the database is away: the service
     /// goes on with those that it knows.
-    pub(super) async fn changed(&mut self) -> Option<Vec<Account>> {
+    pub(super) async fn changed(&mut self) -> Option<(Vec<Account>, Users)> {
         match tokio::time::timeout(PATIENCE, self.look()).await {
             Ok(Ok(rows)) => {
                 self.away = false;
-                let rows = rows?;
+                let (rows, users) = rows?;
                 let accounts: Vec<Account> = rows.iter().filter_map(|row| self.account(row)).collect();
                 info!(operators = accounts.len(), "operators were read");
-                return Some(accounts);
+                return Some((accounts, Users::of(&users)));
             }
             Ok(Err(fault)) => self.lost(&format!("{:#}", anyhow::Error::from(fault))),
             Err(_) => self.lost("it does not answer"),
@@ -49,7 +52,7 @@ impl Accounts {
         None
     }
 
-    async fn look(&mut self) -> Result<Option<Vec<OperatorRow>>, StoreError> {
+    async fn look(&mut self) -> Result<Option<(Vec<OperatorRow>, Vec<ConsoleUserRow>)>, StoreError> {
         let store = match &self.store {
             Some(store) => store,
             None => self.store.insert(Store::open(&self.url).await?),
@@ -58,7 +61,7 @@ impl Accounts {
         if self.mark == Some(mark) {
             return Ok(None);
         }
-        let rows = store.operators().await?;
+        let rows = (store.operators().await?, store.console_users().await?);
         self.mark = Some(mark);
         Ok(Some(rows))
     }

@@ -9,21 +9,26 @@ use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
-use serde::Deserialize;
-use serde_json::json;
+use axum::routing::get;
+use axum::{Extension, Json, Router};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use utoipa::OpenApi as _;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use crate::cdr::fact::Class;
+use crate::cdr::fact::{Class, Role};
 use crate::ids::{CallId, OperatorId};
-use crate::switchboard::{ConsoleCommand, ConsoleReply};
+use crate::switchboard::{Actor, ConsoleCommand, ConsoleReply};
 
 use super::desk::{Desk, DeskError};
+use super::events::Events;
 use super::media::Media;
 use super::metrics::Metrics;
 use super::records::Watch;
 use super::token::Token;
 use super::trace::Lost;
+use super::users::{OWNER, Users, may};
 
 /// Bytes of one request's body.
 const BODY_BYTES_MAX: usize = 16_384;
@@ -42,7 +47,10 @@ pub(super) struct Console {
     /// Ends before the last of its askers may.
     pub(super) media: Weak<Media>,
     pub(super) records: Watch,
+    /// Of the service itself: an admin.
     pub(super) token: Token,
+    pub(super) users: watch::Receiver<Users>,
+    pub(super) events: Events,
     pub(super) draining: Arc<AtomicBool>,
     pub(super) log_lost: Lost,
 }
@@ -61,32 +69,65 @@ pub(super) async fn serve(listener: tokio::net::TcpListener, console: Arc<Consol
 }
 
 fn router(console: Arc<Console>) -> Router {
-    let commands = Router::new()
-        .route("/v1/operators", get(operators))
-        .route("/v1/operators/{operator}/{change}", post(change))
-        .route("/v1/messages", post(send_message))
-        .route("/v1/guard", get(bans))
-        .route("/v1/guard/{address}/lift", post(lift))
-        .route("/v1/calls", get(calls))
-        .route("/v1/calls/{call}/disposition", post(dispose))
-        .layer(from_fn_with_state(Arc::clone(&console), only_with_token));
+    let (commands, openapi) = OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(operators))
+        .routes(routes!(change))
+        .routes(routes!(send_message))
+        .routes(routes!(bans))
+        .routes(routes!(lift))
+        .routes(routes!(calls))
+        .routes(routes!(dispose))
+        .routes(routes!(events))
+        .split_for_parts();
+    let commands = commands.layer(from_fn_with_state(Arc::clone(&console), only_known));
     Router::new()
         .route("/metrics", get(metrics))
         .route("/health/live", get(|| async { "live\n" }))
         .route("/health/ready", get(ready))
+        .route("/v1/openapi.json", get(|| async { Json(openapi) }))
         .merge(commands)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(console)
 }
 
-async fn only_with_token(State(console): Shared, request: Request, next: Next) -> Response {
-    let given = bearer(request.headers()).is_some_and(|given| console.token.is(given));
-    if given {
+/// What the description says beside the requests.
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(title = "Siaga's console", description = "The floor of an emergency centre: operators, live calls, events."),
+    modifiers(&BearerTokens)
+)]
+struct Description;
+
+struct BearerTokens;
+
+impl utoipa::Modify for BearerTokens {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+        let components = openapi.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    }
+}
+
+/// What stands instead of an answer.
+#[derive(Serialize, utoipa::ToSchema)]
+struct Fault {
+    fault: String,
+}
+
+/// Lets those in whose token is known.
+async fn only_known(State(console): Shared, mut request: Request, next: Next) -> Response {
+    let known = bearer(request.headers()).and_then(|token| {
+        if console.token.is(token) {
+            return Some(Actor { name: OWNER.to_owned(), role: Role::Admin });
+        }
+        console.users.borrow().find(token).cloned()
+    });
+    if let Some(actor) = known {
+        request.extensions_mut().insert(actor);
         return next.run(request).await;
     }
     let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
-    (StatusCode::UNAUTHORIZED, challenge, Json(json!({ "fault": "the bearer token is missing or wrong" })))
-        .into_response()
+    (StatusCode::UNAUTHORIZED, challenge, fault_body("the bearer token is missing or wrong")).into_response()
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -126,32 +167,104 @@ async fn ready(State(console): Shared) -> Response {
     }
 }
 
-async fn operators(State(console): Shared) -> Response {
-    asked(&console, ConsoleCommand::Operators).await
+#[utoipa::path(
+    get,
+    path = "/v1/operators",
+    summary = "Every operator: state, reason, shift",
+    security(("token" = [])),
+    responses(
+        (status = 200, body = ConsoleReply),
+        (status = 401, body = Fault, description = "the token is missing or wrong"),
+        (status = 503, body = Fault, description = "the service does not answer"),
+    ),
+)]
+async fn operators(State(console): Shared, Extension(actor): Extension<Actor>) -> Response {
+    asked(&console, actor, ConsoleCommand::Operators).await
 }
 
-async fn calls(State(console): Shared) -> Response {
-    asked(&console, ConsoleCommand::Calls).await
+#[utoipa::path(
+    get,
+    path = "/v1/calls",
+    summary = "Live calls: state, number, operator, place in the queue",
+    security(("token" = [])),
+    responses(
+        (status = 200, body = ConsoleReply),
+        (status = 401, body = Fault, description = "the token is missing or wrong"),
+        (status = 503, body = Fault, description = "the service does not answer"),
+    ),
+)]
+async fn calls(State(console): Shared, Extension(actor): Extension<Actor>) -> Response {
+    asked(&console, actor, ConsoleCommand::Calls).await
 }
 
-async fn bans(State(console): Shared) -> Response {
-    asked(&console, ConsoleCommand::Guard).await
+#[utoipa::path(
+    get,
+    path = "/v1/guard",
+    summary = "Addresses that get no answers for a while",
+    security(("token" = [])),
+    responses(
+        (status = 200, body = ConsoleReply),
+        (status = 401, body = Fault, description = "the token is missing or wrong"),
+        (status = 503, body = Fault, description = "the service does not answer"),
+    ),
+)]
+async fn bans(State(console): Shared, Extension(actor): Extension<Actor>) -> Response {
+    asked(&console, actor, ConsoleCommand::Guard).await
 }
 
-async fn lift(State(console): Shared, Path(address): Path<String>) -> Response {
+#[utoipa::path(
+    post,
+    path = "/v1/guard/{address}/lift",
+    summary = "Ends a ban (admin)",
+    security(("token" = [])),
+    params(("address" = String, Path, description = "an IP address")),
+    responses(
+        (status = 200, body = ConsoleReply),
+        (status = 404, body = Fault, description = "no ban of that address runs"),
+        (status = 401, body = Fault, description = "the token is missing or wrong"),
+        (status = 400, body = Fault, description = "what was wrong, and what is expected"),
+        (status = 403, body = Fault, description = "the user's role may not do that"),
+        (status = 503, body = Fault, description = "the service does not answer"),
+    ),
+)]
+async fn lift(State(console): Shared, Extension(actor): Extension<Actor>, Path(address): Path<String>) -> Response {
     match address.parse() {
-        Ok(address) => asked(&console, ConsoleCommand::LiftBan { address }).await,
+        Ok(address) => asked(&console, actor, ConsoleCommand::LiftBan { address }).await,
         Err(_) => fault(StatusCode::BAD_REQUEST, "an IP address is expected"),
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 struct PauseBody {
     reason: String,
 }
 
-async fn change(State(console): Shared, Path((operator, change)): Path<(String, String)>, body: Bytes) -> Response {
+#[utoipa::path(
+    post,
+    path = "/v1/operators/{operator}/{change}",
+    summary = "Changes an operator's state (himself, or a supervisor)",
+    security(("token" = [])),
+    params(
+        ("operator" = String, Path, description = "his name"),
+        ("change" = String, Path, description = "log-in, log-out, pause or resume"),
+    ),
+    request_body = Option<PauseBody>,
+    responses(
+        (status = 200, body = ConsoleReply),
+        (status = 404, body = Fault, description = "no such operator, or no such change"),
+        (status = 401, body = Fault, description = "the token is missing or wrong"),
+        (status = 400, body = Fault, description = "what was wrong, and what is expected"),
+        (status = 403, body = Fault, description = "the user's role may not do that"),
+        (status = 503, body = Fault, description = "the service does not answer"),
+    ),
+)]
+async fn change(
+    State(console): Shared,
+    Extension(actor): Extension<Actor>,
+    Path((operator, change)): Path<(String, String)>,
+    body: Bytes,
+) -> Response {
     let operator = match OperatorId::parse(&operator) {
         Ok(operator) => operator,
         Err(error) => return fault(StatusCode::BAD_REQUEST, &error.to_string()),
@@ -170,18 +283,19 @@ async fn change(State(console): Shared, Path((operator, change)): Path<(String, 
         },
         _ => return fault(StatusCode::NOT_FOUND, "log-in, log-out, pause or resume is expected"),
     };
-    asked(&console, command).await
+    asked(&console, actor, command).await
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 struct MessageBody {
     /// Nobody in particular: everybody.
+    #[schema(value_type = Option<String>)]
     to: Option<OperatorId>,
     text: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Disposition {
     class: Class,
@@ -190,7 +304,22 @@ struct Disposition {
     by: String,
 }
 
-async fn send_message(State(console): Shared, body: Bytes) -> Response {
+#[utoipa::path(
+    post,
+    path = "/v1/messages",
+    summary = "Sends a text to registered phones (supervisor)",
+    security(("token" = [])),
+    request_body = MessageBody,
+    responses(
+        (status = 200, body = ConsoleReply),
+        (status = 404, body = Fault, description = "no such operator"),
+        (status = 401, body = Fault, description = "the token is missing or wrong"),
+        (status = 400, body = Fault, description = "what was wrong, and what is expected"),
+        (status = 403, body = Fault, description = "the user's role may not do that"),
+        (status = 503, body = Fault, description = "the service does not answer"),
+    ),
+)]
+async fn send_message(State(console): Shared, Extension(actor): Extension<Actor>, body: Bytes) -> Response {
     let MessageBody { to, text } = match serde_json::from_slice(&body) {
         Ok(message) => message,
         Err(error) => return fault(StatusCode::BAD_REQUEST, &error.to_string()),
@@ -198,10 +327,30 @@ async fn send_message(State(console): Shared, body: Bytes) -> Response {
     if text.is_empty() || text.len() > TEXT_MAX {
         return fault(StatusCode::BAD_REQUEST, "a text of 1 to 700 bytes is expected");
     }
-    asked(&console, ConsoleCommand::Message { operator: to, text }).await
+    asked(&console, actor, ConsoleCommand::Message { operator: to, text }).await
 }
 
-async fn dispose(State(console): Shared, Path(call): Path<String>, body: Bytes) -> Response {
+#[utoipa::path(
+    post,
+    path = "/v1/calls/{call}/disposition",
+    summary = "Classes a call, of now or of before (the operator in his own name, or a supervisor)",
+    security(("token" = [])),
+    params(("call" = String, Path, description = "the id of a call")),
+    request_body = Disposition,
+    responses(
+        (status = 200, body = ConsoleReply),
+        (status = 401, body = Fault, description = "the token is missing or wrong"),
+        (status = 400, body = Fault, description = "what was wrong, and what is expected"),
+        (status = 403, body = Fault, description = "the user's role may not do that"),
+        (status = 503, body = Fault, description = "the service does not answer"),
+    ),
+)]
+async fn dispose(
+    State(console): Shared,
+    Extension(actor): Extension<Actor>,
+    Path(call): Path<String>,
+    body: Bytes,
+) -> Response {
     let call: CallId = match call.parse() {
         Ok(call) => call,
         Err(error) => return fault(StatusCode::BAD_REQUEST, &format!("the call's id is {error}")),
@@ -217,11 +366,33 @@ async fn dispose(State(console): Shared, Path(call): Path<String>, body: Bytes) 
             "category or by is longer than 200 characters, note than 4000, or by is empty",
         );
     }
-    asked(&console, ConsoleCommand::SetDisposition { call, class, category, note, by }).await
+    asked(&console, actor, ConsoleCommand::SetDisposition { call, class, category, note, by }).await
 }
 
-async fn asked(console: &Console, command: ConsoleCommand) -> Response {
-    match console.desk.console(command).await {
+#[utoipa::path(
+    get,
+    path = "/v1/events",
+    summary = "What happens, as it happens: server-sent events `fact` (its JSON) and `lost` (how many were, for who is too slow)",
+    security(("token" = [])),
+    responses(
+        (status = 200, content_type = "text/event-stream", body = String),
+        (status = 401, body = Fault, description = "the token is missing or wrong"),
+        (status = 503, body = Fault, description = "too many listen"),
+    ),
+)]
+async fn events(State(console): Shared) -> Response {
+    match console.events.listen() {
+        Some(events) => events.into_response(),
+        None => fault(StatusCode::SERVICE_UNAVAILABLE, "too many listen to the events"),
+    }
+}
+
+async fn asked(console: &Console, actor: Actor, command: ConsoleCommand) -> Response {
+    if !may(&actor, &command) {
+        let text = format!("{} is {} and may not do that", actor.name, actor.role.word());
+        return fault(StatusCode::FORBIDDEN, &text);
+    }
+    match console.desk.console(actor, command).await {
         Ok(ConsoleReply::UnknownOperator) => fault(StatusCode::NOT_FOUND, "no such operator"),
         Ok(ConsoleReply::NotBanned) => fault(StatusCode::NOT_FOUND, "no ban of that address runs"),
         Ok(
@@ -240,5 +411,9 @@ fn refused(error: DeskError) -> Response {
 }
 
 fn fault(status: StatusCode, text: &str) -> Response {
-    (status, Json(json!({ "fault": text }))).into_response()
+    (status, fault_body(text)).into_response()
+}
+
+fn fault_body(text: &str) -> Json<Fault> {
+    Json(Fault { fault: text.to_owned() })
 }

@@ -8,7 +8,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::limits::{CONSOLE_REQUESTS_MAX, MEDIA_EVENTS_MAX};
 use crate::media::command::Event;
-use crate::switchboard::{ConsoleCommand, ConsoleReply};
+use crate::switchboard::{Actor, ConsoleCommand, ConsoleReply};
 
 use super::signalling::{Figures, Inbound};
 
@@ -54,9 +54,9 @@ impl Desk {
     }
 
     /// Asks for a console command and waits for its reply.
-    pub(super) async fn console(&self, command: ConsoleCommand) -> Result<ConsoleReply, DeskError> {
+    pub(super) async fn console(&self, by: Actor, command: ConsoleCommand) -> Result<ConsoleReply, DeskError> {
         let (reply, answer) = oneshot::channel();
-        self.ask(Inbound::Console(command, reply), answer).await
+        self.ask(Inbound::Console(by, command, reply), answer).await
     }
 
     /// Asks for the loop's figures; an answer also shows that it turns.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::cdr::fact::Fact;
 use crate::media::command::Command;
 
+use super::events::Events;
 use super::media::Media;
 use super::metrics::Metrics;
 use super::observe::Observer;
@@ -18,6 +19,7 @@ pub(super) struct ServiceHands {
     pub(super) ledger: Ledger,
     pub(super) observer: Observer,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) events: Events,
 }
 
 impl Hands for ServiceHands {
@@ -28,6 +30,7 @@ impl Hands for ServiceHands {
 
     fn fact(&mut self, fact: Fact) {
         self.observer.see(&fact);
+        self.events.tell(&fact);
         self.ledger.append(fact);
     }
 

@@ -7,6 +7,7 @@ pub mod connections;
 mod console_api;
 mod desk;
 mod dns;
+mod events;
 mod hands;
 mod icmp;
 pub mod media;
@@ -19,5 +20,6 @@ pub mod stream;
 mod tls;
 pub mod token;
 pub mod trace;
+pub mod users;
 
 pub use serve::serve;

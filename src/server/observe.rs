@@ -138,7 +138,8 @@ impl Observer {
             | FactKind::Digit { .. }
             | FactKind::Started { .. }
             | FactKind::Stopped
-            | FactKind::OperatorState { .. } => see_detail(call, &fact.kind),
+            | FactKind::OperatorState { .. }
+            | FactKind::Commanded { .. } => see_detail(call, &fact.kind),
         }
     }
 }
@@ -179,7 +180,8 @@ fn see_detail(call: CallId, kind: &FactKind) {
         | FactKind::Breach { .. }
         | FactKind::Started { .. }
         | FactKind::Stopped
-        | FactKind::OperatorState { .. } => {}
+        | FactKind::OperatorState { .. }
+        | FactKind::Commanded { .. } => {}
     }
 }
 
@@ -190,6 +192,9 @@ fn see_service(kind: &FactKind) {
         } else {
             debug!(%operator, state, reason, "operator");
         }
+    }
+    if let FactKind::Commanded { by, role, command, of, done } = kind {
+        info!(by, role = role.word(), command, of, done, "commanded");
     }
 }
 

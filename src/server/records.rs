@@ -18,6 +18,7 @@ use crate::store::writer::{Writer, WriterFigures};
 
 use super::accounts::Accounts;
 use super::clock::Clock;
+use super::users::Users;
 
 /// Facts are gathered so long before they go to the disk together: an fsync each.
 const GATHER: Duration = Duration::from_millis(50);
@@ -241,10 +242,16 @@ impl Clerk {
     }
 }
 
-/// Looks for changed operators until it is dropped, and sooner when it is told to.
-pub(super) async fn tell_changes(mut accounts: Accounts, desk: super::desk::Desk, look: Arc<Notify>) {
+/// Looks for changed operators and users until it is dropped, and sooner when it is told to.
+pub(super) async fn tell_changes(
+    mut accounts: Accounts,
+    desk: super::desk::Desk,
+    users: watch::Sender<Users>,
+    look: Arc<Notify>,
+) {
     loop {
-        if let Some(changed) = accounts.changed().await {
+        if let Some((changed, who)) = accounts.changed().await {
+            users.send_replace(who);
             desk.tell(super::signalling::Inbound::Accounts(changed)).await;
         }
         // Both outcomes mean: look again.

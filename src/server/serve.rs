@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
@@ -23,6 +23,7 @@ use super::connections::StreamListener;
 use super::console_api::{self, Console};
 use super::desk::{Desk, desk};
 use super::dns::Followers;
+use super::events::Events;
 use super::hands::ServiceHands;
 use super::media::{Engine, Media, MediaSettings};
 use super::metrics::Metrics;
@@ -32,6 +33,7 @@ use super::signalling::{self, Inbound, Signalling};
 use super::stream::Patience;
 use super::token::Token;
 use super::trace::{self, LogGuard};
+use super::users::Users;
 
 /// How long calls that were hung up by the service may take to end.
 const HANG_UP: Duration = Duration::from_secs(5);
@@ -49,9 +51,7 @@ pub fn serve(config: Config) -> anyhow::Result<()> {
 }
 
 async fn run(config: Config, clock: Clock, log: &LogGuard) -> anyhow::Result<()> {
-    for warning in &config.warnings {
-        warn!("{warning}");
-    }
+    config.warnings.iter().for_each(|warning| warn!("{warning}"));
     // First of all the sockets: what arrives meanwhile waits in the kernel.
     let (sockets, streams) = (bind_all(&config)?, bind_streams(&config)?);
     // Without certificates there are calls all the same, over what needs none.
@@ -70,33 +70,40 @@ async fn run(config: Config, clock: Clock, log: &LogGuard) -> anyhow::Result<()>
     let mut seed = [0; 32];
     getrandom::fill(&mut seed)?;
     let switchboard = Switchboard::new(clock.now(), config.switchboard(), media.rtp_ports(), Rng::from_seed(seed));
+    let events = Events::default();
     let hands = ServiceHands {
         media: Arc::clone(&media),
         ledger: records.ledger(),
         observer: Observer::new(Arc::clone(&metrics)),
         metrics: Arc::clone(&metrics),
+        events: events.clone(),
     };
     let streams = Streams { listeners: streams, idle: config.sip.idle, certificates, trunks: config.trunks.clone() };
     let over = start_loop(switchboard, clock, sockets, streams, inbox, hands)?;
     let look_again = Arc::new(Notify::new());
-    let operators =
-        tokio::spawn(records::tell_changes(records.accounts().clone(), desk.clone(), Arc::clone(&look_again)));
+    let (tell_users, users) = watch::channel(Users::default());
+    let operators = tokio::spawn(records::tell_changes(
+        records.accounts().clone(),
+        desk.clone(),
+        tell_users,
+        Arc::clone(&look_again),
+    ));
 
     let draining = Arc::new(AtomicBool::new(false));
-    let console = Console {
-        desk: desk.clone(),
-        metrics,
-        media: Arc::downgrade(&media),
-        records: records.watch(),
-        token,
-        draining: Arc::clone(&draining),
-        log_lost: log.lost(),
-    };
-    let http = tokio::spawn(async move {
-        if let Err(fault) = console_api::serve(console_listener, Arc::new(console)).await {
-            error!(%fault, "the console's address is no longer served");
-        }
-    });
+    let http = serve_console(
+        console_listener,
+        Console {
+            desk: desk.clone(),
+            metrics,
+            media: Arc::downgrade(&media),
+            records: records.watch(),
+            token,
+            users,
+            events,
+            draining: Arc::clone(&draining),
+            log_lost: log.lost(),
+        },
+    );
     let listening: Vec<String> =
         config.sip.listeners.iter().map(|l| format!("{}:{}", l.transport.via(), l.local)).collect();
     info!(
@@ -121,6 +128,15 @@ async fn run(config: Config, clock: Clock, log: &LogGuard) -> anyhow::Result<()>
     finish(media, records, ledger).await;
     info!("siaga has ended in good order");
     Ok(())
+}
+
+/// Answers on the console's address from now on.
+fn serve_console(listener: tokio::net::TcpListener, console: Console) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(async move {
+        if let Err(fault) = console_api::serve(listener, Arc::new(console)).await {
+            error!(%fault, "the console's address is no longer served");
+        }
+    })
 }
 
 /// Binds every SIP address.

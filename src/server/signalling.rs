@@ -22,7 +22,7 @@ use crate::media::command::{Command, Event};
 use crate::sip::flow::{Flow, Transmit};
 use crate::sip::locate::Target;
 use crate::switchboard::{
-    Account, ConsoleCommand, ConsoleReply, Gauges, GuardFigures, Input, Output, Settings, Switchboard, Trunk,
+    Account, Actor, ConsoleCommand, ConsoleReply, Gauges, GuardFigures, Input, Output, Settings, Switchboard, Trunk,
 };
 
 use super::clock::Clock;
@@ -39,7 +39,7 @@ const SOCKET_BYTES: usize = 4 << 20;
 pub enum Inbound {
     Media(Event),
     /// The reply is dropped when nobody waits for it any more.
-    Console(ConsoleCommand, oneshot::Sender<ConsoleReply>),
+    Console(Actor, ConsoleCommand, oneshot::Sender<ConsoleReply>),
     /// The figures of this moment; an answer also shows that the loop turns.
     Figures(oneshot::Sender<Figures>),
     Accounts(Vec<Account>),
@@ -210,10 +210,10 @@ impl<H: Hands> Signalling<H> {
     fn take(&mut self, inbound: Inbound) {
         match inbound {
             Inbound::Media(event) => self.step(Input::Media(event)),
-            Inbound::Console(command, reply) => {
+            Inbound::Console(by, command, reply) => {
                 self.next_request += 1;
                 self.replies.insert(self.next_request, reply);
-                self.step(Input::Console { request: self.next_request, command });
+                self.step(Input::Console { request: self.next_request, by, command });
             }
             Inbound::Figures(reply) => {
                 let figures = Figures {

@@ -51,7 +51,7 @@ impl Default for Terms {
 }
 
 /// Why something was dropped, or somebody banned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
     /// Names itself as a scanner.
@@ -92,9 +92,10 @@ pub enum Pass {
 }
 
 /// A ban that runs.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct Ban {
     /// An IPv4 address, or the first of a /64.
+    #[schema(value_type = String)]
     pub address: IpAddr,
     pub reason: Reason,
     /// Whole seconds until it ends, begun ones counted.

@@ -1,6 +1,7 @@
 //! The only room that speaks SQL: facts, call detail records and operators, in SQLite or PostgreSQL; and the journal
 //! in front of them. Knows nothing of SIP or of the running service.
 
+pub mod console_users;
 pub mod facts;
 pub mod journal;
 pub mod operators;

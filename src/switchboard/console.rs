@@ -8,10 +8,11 @@ use crate::clock::Now;
 use crate::ids::CallId;
 
 use super::call::{Call, Stage};
-use super::{CallView, ConsoleCommand, ConsoleReply, Output, Switchboard};
+use super::{Actor, CallView, ConsoleCommand, ConsoleReply, Output, Switchboard};
 
 impl Switchboard {
-    pub(super) fn console(&mut self, now: Now, request: u64, command: ConsoleCommand) {
+    pub(super) fn console(&mut self, now: Now, request: u64, by: Actor, command: ConsoleCommand) {
+        let change = command.change();
         let changed = |result: Result<(), UnknownOperator>| match result {
             Ok(()) => ConsoleReply::Done,
             Err(UnknownOperator) => ConsoleReply::UnknownOperator,
@@ -32,6 +33,11 @@ impl Switchboard {
             ConsoleCommand::LiftBan { .. } => ConsoleReply::NotBanned,
             ConsoleCommand::Calls => ConsoleReply::Calls { calls: self.call_views() },
         };
+        if let Some((word, of)) = change {
+            let done = reply.is_done();
+            let (Actor { name: by, role }, command) = (by, word.to_owned());
+            self.service_fact(now, FactKind::Commanded { by, role, command, of, done });
+        }
         self.say(Output::Reply { request, reply });
     }
 

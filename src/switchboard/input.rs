@@ -1,6 +1,6 @@
 //! What goes into the switchboard.
 
-use crate::cdr::fact::Class;
+use crate::cdr::fact::{Class, Role};
 use crate::ids::{CallId, OperatorId};
 use crate::media::command::Event;
 use crate::sip::digest::Ha1;
@@ -18,6 +18,32 @@ pub struct Account {
     pub ha1: Ha1,
 }
 
+/// Who commands, for the trail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    pub name: String,
+    pub role: Role,
+}
+
+impl ConsoleCommand {
+    /// What it changes, and of what; None: it only asks.
+    pub(super) fn change(&self) -> Option<(&'static str, String)> {
+        match self {
+            Self::LogIn { operator } => Some(("log-in", operator.to_string())),
+            Self::LogOut { operator } => Some(("log-out", operator.to_string())),
+            Self::Pause { operator, reason } => Some(("pause", format!("{operator} {reason}").trim_end().to_owned())),
+            Self::Resume { operator } => Some(("resume", operator.to_string())),
+            Self::SetDisposition { call, class, .. } => Some(("disposition", format!("{call} {}", class.word()))),
+            // The words themselves are nobody's business in a trail.
+            Self::Message { operator, .. } => {
+                Some(("message", operator.as_ref().map_or_else(|| "everybody".to_owned(), ToString::to_string)))
+            }
+            Self::LiftBan { address } => Some(("lift-ban", address.to_string())),
+            Self::Operators | Self::Calls | Self::Guard => None,
+        }
+    }
+}
+
 /// One input. The caller reads the clocks once and gives both along.
 #[derive(Debug)]
 pub enum Input<'a> {
@@ -32,7 +58,7 @@ pub enum Input<'a> {
     /// From media.
     Media(Event),
     /// From the console; exactly one `Output::Reply` with the same `request` follows.
-    Console { request: u64, command: ConsoleCommand },
+    Console { request: u64, by: Actor, command: ConsoleCommand },
     /// The operators that exist from now on.
     Accounts(Vec<Account>),
     /// New settings; what cannot change at run time has been checked before.

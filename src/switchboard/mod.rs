@@ -69,7 +69,7 @@ use ports::Ports;
 use timers::Alarm;
 
 pub use guard::{GuardFigures, GuardSettings};
-pub use input::{Account, ConsoleCommand, Input};
+pub use input::{Account, Actor, ConsoleCommand, Input};
 pub use output::{CallView, ConsoleReply, Gauges, Output};
 pub use registration::Registration;
 pub use settings::{
@@ -236,7 +236,7 @@ impl Switchboard {
             Input::Proven { flow, names } => self.proven(flow, names),
             Input::Targets { trunk, targets } => self.set_targets(now, trunk, targets),
             Input::Media(event) => self.media_event(now, event),
-            Input::Console { request, command } => self.console(now, request, command),
+            Input::Console { request, by, command } => self.console(now, request, by, command),
             Input::Accounts(accounts) => self.set_accounts(now, accounts),
             Input::Configure(settings) => self.configure(now, *settings),
             Input::Drain => {

@@ -34,7 +34,7 @@ pub enum Output {
 }
 
 /// Answers of the console.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, utoipa::ToSchema)]
 #[serde(tag = "reply", rename_all = "kebab-case")]
 pub enum ConsoleReply {
     Done,
@@ -52,19 +52,36 @@ pub enum ConsoleReply {
     },
     /// To whose phones a text went, and who has none that can take it now.
     Messages {
+        #[schema(value_type = Vec<String>)]
         sent: Vec<OperatorId>,
+        #[schema(value_type = Vec<String>)]
         unsent: Vec<OperatorId>,
     },
 }
 
+impl ConsoleReply {
+    /// False when nothing was changed.
+    pub(super) fn is_done(&self) -> bool {
+        match self {
+            Self::Done | Self::Operators { .. } | Self::Calls { .. } | Self::Guard { .. } => true,
+            Self::Messages { sent, .. } => !sent.is_empty(),
+            Self::UnknownOperator | Self::NotBanned => false,
+        }
+    }
+}
+
 /// One live call.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, utoipa::ToSchema)]
 pub struct CallView {
+    #[schema(value_type = String)]
     pub call: CallId,
+    /// Milliseconds since the Unix epoch.
+    #[schema(value_type = i64)]
     pub received: Timestamp,
     pub number: Option<String>,
     /// `queued`, `offered`, `talking`, `transfer`, `fallback`; `placed` while whom an operator calls is rung.
     pub state: &'static str,
+    #[schema(value_type = Option<String>)]
     pub operator: Option<OperatorId>,
     /// From 1; None when it does not wait.
     pub position: Option<usize>,

@@ -20,7 +20,7 @@ use super::strangers;
 use super::telco::{self, Caller};
 use super::terms::{plan, settings_of};
 use super::trunks;
-use super::world::{SERVER, TRUNK, account};
+use super::world::{SERVER, TRUNK, account, admin};
 
 /// What one story is like.
 #[derive(Clone, Copy, Debug)]
@@ -330,7 +330,7 @@ impl City {
             }
         };
         self.told = false;
-        self.step(Input::Console { request: 7, command });
+        self.step(Input::Console { request: 7, by: admin(), command });
         assert!(self.told || self.drained_at.is_some(), "the console gets no answer");
     }
 

@@ -6,7 +6,7 @@ use siaga::cdr::fact::FactKind;
 use siaga::switchboard::{ConsoleCommand, Input, Network, Settings};
 
 use super::caller::Caller;
-use super::world::{SERVER, TRUNK, World, credentials, header, response, sdp, settings};
+use super::world::{SERVER, TRUNK, World, admin, credentials, header, response, sdp, settings};
 
 const BUDI: &str = "127.0.0.3:5091";
 const STRANGER: &str = "203.0.113.9:5060";
@@ -45,7 +45,11 @@ fn claims(challenge: &str, user: &str, of: &str) -> String {
 
 fn bans(world: &mut World) -> String {
     let mut out = Vec::new();
-    world.switchboard.handle(world.now, Input::Console { request: 1, command: ConsoleCommand::Guard }, &mut out);
+    world.switchboard.handle(
+        world.now,
+        Input::Console { request: 1, by: admin(), command: ConsoleCommand::Guard },
+        &mut out,
+    );
     format!("{out:?}")
 }
 
@@ -126,7 +130,7 @@ fn a_guesser_of_passwords_is_banned_and_the_ban_can_be_lifted() {
     asks(&mut world, STRANGER, "REGISTER", "budi", &claims(&challenge, "budi", "budi"));
     assert_eq!(answers(&mut world, STRANGER), [""; 0]);
     let address = "203.0.113.9".parse().unwrap();
-    world.step(Input::Console { request: 2, command: ConsoleCommand::LiftBan { address } });
+    world.step(Input::Console { request: 2, by: admin(), command: ConsoleCommand::LiftBan { address } });
     assert!(!bans(&mut world).contains("203.0.113.9"));
     challenged(&mut world, STRANGER);
 }

@@ -20,7 +20,7 @@ use siaga::sip::flow::Flow;
 use siaga::switchboard::Input;
 
 use super::caller::Caller;
-use super::world::{TRUNK, World, credentials, header, response, sdp, settings};
+use super::world::{TRUNK, World, admin, credentials, header, response, sdp, settings};
 
 const BUDI: &str = "127.0.0.3:5091";
 const SARI: &str = "127.0.0.3:5092";

@@ -5,14 +5,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use siaga::acd;
-use siaga::cdr::fact::{Fact, FactKind};
+use siaga::cdr::fact::{Fact, FactKind, Role};
 use siaga::clock::{Instant, Now, Timestamp};
 use siaga::ids::{OperatorId, Rng};
 use siaga::media::command::{AnchorId, Command, Event, Quality};
 use siaga::sip::digest::Ha1;
 use siaga::sip::flow::{Flow, Transport};
 use siaga::switchboard::{
-    Account, AnswerMode, FeatureCodes, Input, Listener, Network, Output, Settings, SrtpOffer, Switchboard, Trunk,
+    Account, Actor, AnswerMode, FeatureCodes, Input, Listener, Network, Output, Settings, SrtpOffer, Switchboard, Trunk,
 };
 
 use super::endpoint::Said;
@@ -238,6 +238,11 @@ impl World {
 }
 
 /// The account of an operator.
+/// Who commands in the stories.
+pub(crate) fn admin() -> Actor {
+    Actor { name: "ani".to_owned(), role: Role::Admin }
+}
+
 pub(crate) fn account(name: &str) -> Account {
     Account {
         operator: OperatorId::parse(name).unwrap(),

@@ -55,6 +55,7 @@ on_both! {
     recovery::a_recovery_that_dies_is_done_again,
     recovery::two_journals_share_a_database,
     queries::operators_are_added_changed_and_removed,
+    queries::users_of_the_console_are_added_changed_and_removed,
     queries::totals_are_those_of_the_records,
     queries::calls_come_in_pages_in_order,
     queries::a_reader_cannot_write,

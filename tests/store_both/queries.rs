@@ -7,6 +7,7 @@ use siaga::cdr::Cdr;
 use siaga::cdr::fact::Callee;
 use siaga::clock::Timestamp;
 use siaga::ids::Rng;
+use siaga::store::console_users::ConsoleUserRow;
 use siaga::store::facts::Batch;
 use siaga::store::operators::OperatorRow;
 use siaga::store::report_queries::{Limits, OperatorTotals, OutcomeTotals, Totals};
@@ -50,6 +51,28 @@ pub(crate) async fn operators_are_added_changed_and_removed(base: &Base) {
     assert!(rose().await);
     assert!(!store.remove_operator("op1").await.unwrap());
     assert_eq!(store.operators().await.unwrap(), [account("op2", "Budi Santoso")]);
+    store.close().await;
+}
+
+pub(crate) async fn users_of_the_console_are_added_changed_and_removed(base: &Base) {
+    base.make().await;
+    let store = Store::open(&base.url).await.unwrap();
+    let user = |name: &str, role: &str, token: &str| ConsoleUserRow {
+        name: name.to_owned(),
+        role: role.to_owned(),
+        token_sha256: token.repeat(32),
+    };
+    let before = store.operators_mark().await.unwrap();
+    store.put_console_user(&user("siti", "auditor", "0a")).await.unwrap();
+    store.put_console_user(&user("ani", "supervisor", "0b")).await.unwrap();
+    store.put_console_user(&user("siti", "admin", "0c")).await.unwrap();
+    let two = [user("ani", "supervisor", "0b"), user("siti", "admin", "0c")];
+    assert_eq!(store.console_users().await.unwrap(), two);
+    assert_eq!(store.operators_mark().await.unwrap(), before + 3, "a service that looks sees that something changed");
+    assert!(store.put_console_user(&user("adi", "admin", "0c")).await.is_err(), "a token is one user's");
+    assert!(store.remove_console_user("ani").await.unwrap());
+    assert!(!store.remove_console_user("ani").await.unwrap());
+    assert_eq!(store.console_users().await.unwrap(), [user("siti", "admin", "0c")]);
     store.close().await;
 }
 

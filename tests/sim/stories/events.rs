@@ -20,12 +20,16 @@ pub(super) fn floor() -> World {
 
 pub(super) fn pauses(world: &mut World, who: &str) {
     let operator = OperatorId::parse(who).unwrap();
-    world.step(Input::Console { request: 1, command: ConsoleCommand::Pause { operator, reason: "meal".to_owned() } });
+    world.step(Input::Console {
+        request: 1,
+        by: admin(),
+        command: ConsoleCommand::Pause { operator, reason: "meal".to_owned() },
+    });
 }
 
 pub(super) fn resumes(world: &mut World, who: &str) {
     let operator = OperatorId::parse(who).unwrap();
-    world.step(Input::Console { request: 1, command: ConsoleCommand::Resume { operator } });
+    world.step(Input::Console { request: 1, by: admin(), command: ConsoleCommand::Resume { operator } });
 }
 
 pub(super) fn watchers(world: &World) -> usize {

@@ -44,7 +44,7 @@ fn asked(world: &mut World, to: Option<&str>, text: &str) -> ConsoleReply {
     let operator = to.map(|name| OperatorId::parse(name).unwrap());
     let mut out = Vec::new();
     let command = ConsoleCommand::Message { operator, text: text.to_owned() };
-    world.switchboard.handle(world.now, Input::Console { request: 9, command }, &mut out);
+    world.switchboard.handle(world.now, Input::Console { request: 9, by: admin(), command }, &mut out);
     world.switchboard.verify().unwrap();
     let mut reply = None;
     for output in out {

@@ -1,0 +1,79 @@
+//! Users of the console: made, listed and removed in the database. A running service takes changes up within seconds.
+
+use anyhow::bail;
+use clap::{Args, Subcommand};
+
+use crate::cdr::fact::Role;
+use crate::config::Config;
+use crate::ids::OperatorId;
+use crate::server::users::token_hash;
+use crate::store::console_users::ConsoleUserRow;
+
+use super::ConfigFile;
+use super::operator::with_store;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum UserCommand {
+    /// Makes a user, or gives one another role, and prints his token, this once.
+    Add {
+        #[command(flatten)]
+        named: Named,
+        /// operator (his own state, his own calls), supervisor (all operators), admin (everything), auditor (sees
+        /// everything, changes nothing).
+        #[arg(long, value_parser = role)]
+        role: Role,
+    },
+    /// Lists the users and their roles.
+    List(ConfigFile),
+    /// Removes a user: his token opens nothing any more.
+    Remove(Named),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Named {
+    /// The user's name; of an operator, the name with which he registers.
+    user: String,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+fn role(word: &str) -> Result<Role, String> {
+    Role::parse(word).ok_or_else(|| format!("expected is one of {}", Role::ALL.map(Role::word).join(", ")))
+}
+
+/// Carries it out.
+pub(super) fn user(command: UserCommand) -> anyhow::Result<()> {
+    match command {
+        UserCommand::Add { named, role } => add(&Config::load(&named.file.config)?, &named.user, role),
+        UserCommand::List(file) => list(&Config::load(&file.config)?),
+        UserCommand::Remove(named) => remove(&Config::load(&named.file.config)?, &named.user),
+    }
+}
+
+fn add(config: &Config, name: &str, role: Role) -> anyhow::Result<()> {
+    // The rules of operators' names serve here too.
+    let name = OperatorId::parse(name)?.to_string();
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret)?;
+    let token = hex::encode(secret);
+    let row = ConsoleUserRow { name, role: role.word().to_owned(), token_sha256: token_hash(&token) };
+    with_store(config, async |store| Ok(store.put_console_user(&row).await?))?;
+    println!("user   {}\nrole   {}\ntoken  {token}", row.name, row.role);
+    println!("The token is shown this once.");
+    Ok(())
+}
+
+fn list(config: &Config) -> anyhow::Result<()> {
+    for row in with_store(config, async |store| Ok(store.console_users().await?))? {
+        println!("{}\t{}", row.name, row.role);
+    }
+    Ok(())
+}
+
+fn remove(config: &Config, name: &str) -> anyhow::Result<()> {
+    if !with_store(config, async |store| Ok(store.remove_console_user(name).await?))? {
+        bail!("no user is named {name}");
+    }
+    println!("{name} is removed");
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! Who asks over the console, and what he may: the owner of the service's own token, or a user of the database.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest as _, Sha256};
+use tracing::warn;
+
+use crate::cdr::fact::Role;
+use crate::store::console_users::ConsoleUserRow;
+use crate::switchboard::{Actor, ConsoleCommand};
+
+/// The name of who has the service's own token.
+pub(super) const OWNER: &str = "console";
+
+/// The users of the database, by the SHA-256 of their tokens: 256 random bits need no slower hash.
+#[derive(Clone, Debug, Default)]
+pub struct Users(BTreeMap<String, Actor>);
+
+impl Users {
+    /// Takes the rows that can be understood.
+    pub(super) fn of(rows: &[ConsoleUserRow]) -> Self {
+        let mut users = BTreeMap::new();
+        for row in rows {
+            match Role::parse(&row.role) {
+                Some(role) => {
+                    users.insert(row.token_sha256.clone(), Actor { name: row.name.clone(), role });
+                }
+                None => warn!(user = row.name, role = row.role, "a user of a role that is not known stays outside"),
+            }
+        }
+        Self(users)
+    }
+
+    /// Whose token it is.
+    pub(super) fn find(&self, token: &str) -> Option<&Actor> {
+        self.0.get(&token_hash(token))
+    }
+}
+
+/// True when somebody of that role, and of that name, may command it.
+pub(super) fn may(actor: &Actor, command: &ConsoleCommand) -> bool {
+    let commands_all = matches!(actor.role, Role::Supervisor | Role::Admin);
+    let is_his = |name: &str| actor.role == Role::Operator && actor.name == name;
+    match command {
+        ConsoleCommand::Operators | ConsoleCommand::Calls | ConsoleCommand::Guard => true,
+        ConsoleCommand::LogIn { operator }
+        | ConsoleCommand::LogOut { operator }
+        | ConsoleCommand::Pause { operator, .. }
+        | ConsoleCommand::Resume { operator } => commands_all || is_his(operator.as_str()),
+        ConsoleCommand::SetDisposition { by, .. } => commands_all || is_his(by),
+        ConsoleCommand::Message { .. } => commands_all,
+        ConsoleCommand::LiftBan { .. } => actor.role == Role::Admin,
+    }
+}
+
+/// A token as the database keeps it.
+pub fn token_hash(token: &str) -> String {
+    hex::encode(Sha256::digest(token.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cdr::fact::Class;
+    use crate::clock::Timestamp;
+    use crate::ids::{CallId, OperatorId, Rng};
+
+    #[test]
+    fn each_role_may_what_is_its_own() {
+        let budi = OperatorId::parse("budi").unwrap();
+        let call = CallId::new(Timestamp::from_millis(1), &mut Rng::from_number(1));
+        let class = |by: &str| ConsoleCommand::SetDisposition {
+            call,
+            class: Class::Normal,
+            category: None,
+            note: None,
+            by: by.to_owned(),
+        };
+        let address = std::net::Ipv4Addr::LOCALHOST.into();
+        let text = "rapat".to_owned();
+        // Who may: budi himself, another operator, a supervisor, an admin, an auditor.
+        for (command, allowed) in [
+            (ConsoleCommand::Operators, [true; 5]),
+            (ConsoleCommand::Calls, [true; 5]),
+            (ConsoleCommand::Guard, [true; 5]),
+            (ConsoleCommand::LogIn { operator: budi.clone() }, [true, false, true, true, false]),
+            (ConsoleCommand::LogOut { operator: budi.clone() }, [true, false, true, true, false]),
+            (ConsoleCommand::Resume { operator: budi.clone() }, [true, false, true, true, false]),
+            (ConsoleCommand::Pause { operator: budi.clone(), reason: String::new() }, [true, false, true, true, false]),
+            (class("budi"), [true, false, true, true, false]),
+            (class("siti"), [false, true, true, true, false]),
+            (ConsoleCommand::Message { operator: Some(budi), text }, [false, false, true, true, false]),
+            (ConsoleCommand::LiftBan { address }, [false, false, false, true, false]),
+        ] {
+            let who = [
+                ("budi", Role::Operator),
+                ("siti", Role::Operator),
+                ("ani", Role::Supervisor),
+                ("adi", Role::Admin),
+                ("eko", Role::Auditor),
+            ];
+            for ((name, role), allowed) in who.into_iter().zip(allowed) {
+                let actor = Actor { name: name.to_owned(), role };
+                assert_eq!(may(&actor, &command), allowed, "{name} {command:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_user_is_found_by_his_token_and_by_nothing_else() {
+        let row = |name: &str, role: &str, token: &str| ConsoleUserRow {
+            name: name.to_owned(),
+            role: role.to_owned(),
+            token_sha256: token_hash(token),
+        };
+        let users = Users::of(&[row("ani", "supervisor", "secret-a"), row("adi", "king", "secret-b")]);
+        let ani = Actor { name: "ani".to_owned(), role: Role::Supervisor };
+        assert_eq!(users.find("secret-a"), Some(&ani));
+        for token in ["secret-b", "", "secret-a ", &token_hash("secret-a")] {
+            assert_eq!(users.find(token), None, "{token:?}");
+        }
+    }
+}

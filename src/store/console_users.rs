@@ -1,0 +1,54 @@
+//! Who may use the console, in which role.
+
+use super::operators::RAISE_MARK;
+use super::{Store, StoreError, on_either};
+
+const ALL: &str = "SELECT name, role, token_sha256 FROM console_user ORDER BY name";
+const PUT: &str = "INSERT INTO console_user (name, role, token_sha256) VALUES ($1, $2, $3) \
+    ON CONFLICT (name) DO UPDATE SET role = excluded.role, token_sha256 = excluded.token_sha256";
+const REMOVE: &str = "DELETE FROM console_user WHERE name = $1";
+
+/// One user as he is stored.
+#[derive(Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct ConsoleUserRow {
+    pub name: String,
+    /// The word of a role.
+    pub role: String,
+    /// Of his token, hexadecimal.
+    pub token_sha256: String,
+}
+
+impl std::fmt::Debug for ConsoleUserRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ConsoleUserRow").field("name", &self.name).field("role", &self.role).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Every user, by name.
+    pub async fn console_users(&self) -> Result<Vec<ConsoleUserRow>, StoreError> {
+        Ok(on_either!(self, pool => sqlx::query_as(ALL).fetch_all(pool).await?))
+    }
+
+    /// Adds a user, or gives one another role and token. The mark of the operators rises, so that a service sees it.
+    pub async fn put_console_user(&self, row: &ConsoleUserRow) -> Result<(), StoreError> {
+        on_either!(self, pool => {
+            let mut tx = pool.begin().await?;
+            sqlx::query(PUT).bind(&row.name).bind(&row.role).bind(&row.token_sha256).execute(&mut *tx).await?;
+            sqlx::query(RAISE_MARK).execute(&mut *tx).await?;
+            tx.commit().await?;
+        });
+        Ok(())
+    }
+
+    /// Removes a user. False when there is none.
+    pub async fn remove_console_user(&self, name: &str) -> Result<bool, StoreError> {
+        Ok(on_either!(self, pool => {
+            let mut tx = pool.begin().await?;
+            let removed = sqlx::query(REMOVE).bind(name).execute(&mut *tx).await?.rows_affected();
+            sqlx::query(RAISE_MARK).execute(&mut *tx).await?;
+            tx.commit().await?;
+            removed > 0
+        }))
+    }
+}
