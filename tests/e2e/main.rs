@@ -9,6 +9,7 @@
 )]
 
 mod baresip;
+mod console;
 mod endings;
 mod events;
 mod http;

@@ -1,8 +1,5 @@
 //! Calls through an SBC that records its route and hides what is behind it: kamailio between SIPp and siaga.
 
-use std::process::Command;
-use std::time::Duration;
-
 use super::baresip::Baresip;
 use super::kamailio::Kamailio;
 use super::process::{Running, until};
@@ -10,6 +7,7 @@ use super::service::Service;
 use super::three_callers::{Phone, of};
 use super::tone::assert_heard;
 use super::trunk::{Caller, Manner};
+use std::process::Command;
 
 /// The last seconds of what somebody heard, in samples.
 const LAST: usize = 2 * 8_000;
@@ -27,7 +25,7 @@ pub(crate) fn calls_through(service: &Service, kamailio: &Kamailio, mut phone: i
         phone.answers();
         service.wait_for_call(&caller.number, "talking");
         if matches!(manner, Manner::Stays) {
-            std::thread::sleep(Duration::from_secs(3));
+            service.sound_flows(2, 3);
             phone.hangs_up();
         }
         numbers.push(caller.number.clone());

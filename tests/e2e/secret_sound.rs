@@ -1,7 +1,5 @@
 //! Operators' phones that take nothing but SRTP, and a plain trunk: who hears whom, and what is recorded.
 
-use std::time::Duration;
-
 use super::baresip::Baresip;
 use super::pjsua::Pjsua;
 use super::service::Service;
@@ -18,7 +16,7 @@ fn calls_over_srtp<P: Phone>(service: &Service, mut phone: P) {
         phone.rings_for(&caller.number);
         phone.answers();
         service.wait_for_call(&caller.number, "talking");
-        std::thread::sleep(Duration::from_secs(4));
+        service.sound_flows(2, 4);
         phone.hangs_up();
         let number = caller.number.clone();
         assert_heard("the caller", &caller.ends().samples, phone.hertz(), &tones);
@@ -78,11 +76,11 @@ fn a_phone_under_tls_is_offered_srtp_and_keeps_it_over_hold_and_resume() {
     phone.rings_for(&caller.number);
     phone.answers();
     service.wait_for_call(&caller.number, "talking");
-    std::thread::sleep(Duration::from_secs(1));
+    service.sound_flows(2, 1);
     phone.holds();
-    std::thread::sleep(Duration::from_secs(2));
+    service.sound_flows(1, 2);
     phone.resumes();
-    std::thread::sleep(Duration::from_secs(4));
+    service.sound_flows(2, 4);
     phone.hangs_up();
     let number = caller.number.clone();
     let heard = caller.ends().samples;

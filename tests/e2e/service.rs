@@ -161,7 +161,7 @@ impl Service {
         assert!(self.running().wait().success());
     }
 
-    fn console(&self) -> SocketAddr {
+    pub(crate) fn console(&self) -> SocketAddr {
         format!("{}:8112", self.host(1)).parse().unwrap()
     }
 
@@ -199,6 +199,13 @@ impl Service {
         let (_, text) = http::ask(self.console(), "GET", "/metrics", "", "").unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned));
         line.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no metric {name}"))
+    }
+
+    /// Waits until so many streams of sound (a call that talks has two) have passed the service for so long.
+    pub(crate) fn sound_flows(&self, streams: u32, seconds: u32) {
+        let passed = || self.metric("siaga_media_total{kind=\"packets-out\"}");
+        let wanted = passed() + f64::from(streams * seconds * 50);
+        until(&format!("{streams} streams flow for {seconds} s"), || (passed() >= wanted).then_some(()));
     }
 
     /// True when the metrics have that line.

@@ -1,7 +1,5 @@
 //! What happens inside a session, with real peers: hold and resume of both sides, reliable responses, session timers.
 
-use std::time::Duration;
-
 use super::baresip::Baresip;
 use super::linphone::Linphone;
 use super::pjsua::Pjsua;
@@ -21,11 +19,12 @@ fn an_operator_holds_and_resumes_and_both_hear_each_other_again() {
     phone.rings_for(&caller.number);
     phone.answers();
     service.wait_for_call(&caller.number, "talking");
-    std::thread::sleep(Duration::from_secs(1));
+    service.sound_flows(2, 1);
     phone.holds();
-    std::thread::sleep(Duration::from_secs(3));
+    // The caller hears the tone, the phone nothing.
+    service.sound_flows(1, 3);
     phone.resumes();
-    std::thread::sleep(Duration::from_secs(4));
+    service.sound_flows(2, 4);
     phone.hangs_up();
     let number = caller.number.clone();
     let heard = caller.ends().samples;
@@ -77,8 +76,8 @@ fn a_phone_that_requires_reliable_responses_and_timers_takes_a_call() {
     assert_eq!(of(&records, &number)["outcome"], "answered");
 }
 
-/// A part of a call between two negotiations, in milliseconds and in samples.
-const PART: (u64, usize) = (3_000, 24_000);
+/// A part of a call between two negotiations, in seconds and in samples.
+const PART: (u32, usize) = (3, 24_000);
 
 /// One call whose operator negotiates anew by each of the orders; the first puts it on hold, the second takes it back. After each
 /// that is looked at what either side hears.
@@ -87,10 +86,11 @@ fn negotiates<P: Phone>(service: &Service, mut phone: P, orders: &[fn(&mut P)]) 
     phone.rings_for(&caller.number);
     phone.answers();
     service.wait_for_call(&caller.number, "talking");
-    std::thread::sleep(Duration::from_millis(PART.0));
-    for order in orders {
+    service.sound_flows(2, PART.0);
+    for (nth, order) in orders.iter().enumerate() {
         order(&mut phone);
-        std::thread::sleep(Duration::from_millis(PART.0));
+        // On hold only the caller hears something.
+        service.sound_flows(if nth == 0 { 1 } else { 2 }, PART.0);
     }
     phone.hangs_up();
     let number = caller.number.clone();

@@ -20,7 +20,7 @@ fn one_call(service: &Service, phone: &mut impl Phone, n: u16, trunk: &str) {
     phone.rings_for(&caller.number);
     phone.answers();
     service.wait_for_call(&caller.number, "talking");
-    std::thread::sleep(std::time::Duration::from_secs(4));
+    service.sound_flows(2, 4);
     phone.hangs_up();
     let number = caller.number.clone();
     assert_heard("the caller", &caller.ends().samples, phone.hertz(), &[700]);

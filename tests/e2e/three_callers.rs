@@ -65,7 +65,7 @@ fn three_callers_and_two_operators<P: Phone>(net: u8) {
     first.rings_for(&c.number);
     first.answers();
     service.wait_for_call(&c.number, "talking");
-    std::thread::sleep(std::time::Duration::from_secs(4));
+    service.sound_flows(4, 4);
     second.hangs_up();
     first.hangs_up();
 

@@ -1,7 +1,5 @@
 //! Callers who are passed on, by baresip and by pjsua2: who hears whom afterwards, and whose seconds are whose.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use super::baresip::Baresip;
@@ -73,7 +71,7 @@ fn passed_on_blindly<P: PassesOn>(net: u8) {
     second.hangs_up();
     first.is_back(&caller.number);
     service.wait_for_call(&caller.number, "talking");
-    std::thread::sleep(Duration::from_secs(3));
+    service.sound_flows(2, 3);
     service.wait_for_state("op2", "ready");
     // Now he takes him.
     first.passes_on(&whom);
@@ -81,7 +79,7 @@ fn passed_on_blindly<P: PassesOn>(net: u8) {
     second.answers();
     first.is_hung_up();
     service.wait_for_state("op2", "talking");
-    std::thread::sleep(Duration::from_secs(4));
+    service.sound_flows(2, 4);
     second.hangs_up();
     let heard = caller.ends().samples;
     assert_heard("the caller, at the end", last(&heard), 550, &[440, 700]);
@@ -123,11 +121,12 @@ fn pjsua2_speaks_with_a_colleague_and_joins_the_caller_to_her() {
     second.rings_for("op1");
     second.answers();
     first.is_answered();
-    std::thread::sleep(Duration::from_secs(3));
+    // The colleague's call, and the tone for the caller.
+    service.sound_flows(3, 3);
     first.joins();
     first.is_hung_up();
     first.is_hung_up();
-    std::thread::sleep(Duration::from_secs(4));
+    service.sound_flows(2, 4);
     second.hangs_up();
     assert_heard("the caller, at the end", last(&caller.ends().samples), 600, &[400, 700]);
     // In one call of hers: first the colleague, then the caller.
