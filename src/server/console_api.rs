@@ -11,6 +11,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
+use serde::de::IntoDeserializer;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use utoipa::OpenApi as _;
@@ -234,9 +235,20 @@ async fn lift(State(console): Shared, Extension(actor): Extension<Actor>, Path(a
     }
 }
 
+/// What an operator's state is changed by.
+#[derive(Clone, Copy, Debug, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "kebab-case")]
+enum Change {
+    LogIn,
+    LogOut,
+    Pause,
+    Resume,
+}
+
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 struct PauseBody {
+    #[schema(max_length = 200)]
     reason: String,
 }
 
@@ -246,8 +258,8 @@ struct PauseBody {
     summary = "Changes an operator's state (himself, or a supervisor)",
     security(("token" = [])),
     params(
-        ("operator" = String, Path, description = "his name"),
-        ("change" = String, Path, description = "log-in, log-out, pause or resume"),
+        ("operator" = String, Path, description = "his name", pattern = "^[A-Za-z0-9._-]{1,64}$"),
+        ("change" = Change, Path),
     ),
     request_body = Option<PauseBody>,
     responses(
@@ -269,19 +281,23 @@ async fn change(
         Ok(operator) => operator,
         Err(error) => return fault(StatusCode::BAD_REQUEST, &error.to_string()),
     };
-    let command = match change.as_str() {
-        "log-in" => ConsoleCommand::LogIn { operator },
-        "log-out" => ConsoleCommand::LogOut { operator },
-        "resume" => ConsoleCommand::Resume { operator },
-        "pause" if body.is_empty() => ConsoleCommand::Pause { operator, reason: String::new() },
-        "pause" => match serde_json::from_slice::<PauseBody>(&body) {
+    let Ok(change) =
+        Change::deserialize(IntoDeserializer::<serde::de::value::Error>::into_deserializer(change.as_str()))
+    else {
+        return fault(StatusCode::NOT_FOUND, "log-in, log-out, pause or resume is expected");
+    };
+    let command = match change {
+        Change::LogIn => ConsoleCommand::LogIn { operator },
+        Change::LogOut => ConsoleCommand::LogOut { operator },
+        Change::Resume => ConsoleCommand::Resume { operator },
+        Change::Pause if body.is_empty() => ConsoleCommand::Pause { operator, reason: String::new() },
+        Change::Pause => match serde_json::from_slice::<PauseBody>(&body) {
             Ok(PauseBody { reason }) if reason.chars().count() <= WORDS_MAX => {
                 ConsoleCommand::Pause { operator, reason }
             }
             Ok(_) => return fault(StatusCode::BAD_REQUEST, "the reason is too long"),
             Err(error) => return fault(StatusCode::BAD_REQUEST, &error.to_string()),
         },
-        _ => return fault(StatusCode::NOT_FOUND, "log-in, log-out, pause or resume is expected"),
     };
     asked(&console, actor, command).await
 }
@@ -290,8 +306,10 @@ async fn change(
 #[serde(deny_unknown_fields)]
 struct MessageBody {
     /// Nobody in particular: everybody.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9._-]{1,64}$")]
     to: Option<OperatorId>,
+    /// At most 700 bytes.
+    #[schema(min_length = 1, max_length = 700)]
     text: String,
 }
 
@@ -299,8 +317,11 @@ struct MessageBody {
 #[serde(deny_unknown_fields)]
 struct Disposition {
     class: Class,
+    #[schema(max_length = 200)]
     category: Option<String>,
+    #[schema(max_length = 4000)]
     note: Option<String>,
+    #[schema(min_length = 1, max_length = 200)]
     by: String,
 }
 
@@ -335,7 +356,7 @@ async fn send_message(State(console): Shared, Extension(actor): Extension<Actor>
     path = "/v1/calls/{call}/disposition",
     summary = "Classes a call, of now or of before (the operator in his own name, or a supervisor)",
     security(("token" = [])),
-    params(("call" = String, Path, description = "the id of a call")),
+    params(("call" = String, Path, description = "the id of a call", format = "uuid")),
     request_body = Disposition,
     responses(
         (status = 200, body = ConsoleReply),
