@@ -95,6 +95,7 @@ fn router(console: Arc<Console>) -> Router {
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(title = "Siaga's console", description = "The floor of an emergency centre: operators, live calls, events."),
+    components(schemas(Change)),
     modifiers(&BearerTokens)
 )]
 struct Description;

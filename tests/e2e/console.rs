@@ -117,6 +117,9 @@ fn every_request_is_described() {
         let plain = plain.replace("/{change}", "/");
         assert!(manual.contains(&plain), "docs/console.md has {plain}");
     }
+    for reference in text.split("\"$ref\":\"#").skip(1).filter_map(|rest| rest.split('"').next()) {
+        assert!(described.pointer(reference).is_some(), "{reference} is described");
+    }
     // What the service says is what is described.
     let view = &service.get("/v1/operators")["operators"][0];
     let keys: Vec<&String> =
