@@ -85,6 +85,24 @@ fn the_next_response_waits_for_the_prack_of_the_last() {
 }
 
 #[test]
+fn early_media_waits_for_the_prack_of_the_ringing() {
+    let mut world = staffed();
+    let mut caller = Caller::dials_with(&mut world, REQUIRED, true);
+    let invite = world.take(BUDI, "INVITE");
+    world.receive(BUDI, &response(&invite, BUDI, "180 Ringing", ""));
+    let ringing = caller.hears(&mut world, "SIP/2.0 180");
+    world.receive(BUDI, &response(&invite, BUDI, "486 Busy Here", ""));
+    assert!(!world.has(TRUNK, "SIP/2.0 183"), "one at a time (RFC 3262 §3): {:#?}", world.sent);
+    caller.pracks(&mut world, &ringing, 2, "");
+    let early = caller.hears(&mut world, "SIP/2.0 183");
+    let number = |response: &str| header(response, "RSeq").parse::<u32>().unwrap();
+    assert_eq!(number(&early), number(&ringing) + 1);
+    caller.pracks(&mut world, &early, 3, "");
+    caller.cancels(&mut world);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
 fn a_caller_whose_prack_never_comes_is_told_eight_times_and_kept() {
     let mut world = alone();
     let mut caller = Caller::dials_with(&mut world, REQUIRED, true);
