@@ -149,23 +149,16 @@ impl Switchboard {
         self.transactions.forget(client);
         self.clients.insert(new, purpose.clone());
         self.asked.insert(new, Asked { bytes, cseq, ..asked });
-        match purpose {
-            Purpose::Offer(Who::Offer(call, leg)) => {
-                if let Some(leg) = self.calls.get_mut(call).and_then(|call| call.legs.get_mut(leg)) {
-                    (leg.client, leg.cseq) = (Some(new), cseq);
-                }
-            }
-            Purpose::TrunkRegister(index, _) => self.registering_with(*index, cseq),
-            Purpose::Refresh(who) => self.ask_again(*who, client, (new, cseq)),
-            Purpose::Offer(Who::Caller(_) | Who::Phone(_))
-            | Purpose::TrunkPing(..)
-            | Purpose::PhonePing(_)
-            | Purpose::Prack(..)
-            | Purpose::Farewell
-            | Purpose::Leaving { .. }
-            | Purpose::Notify(_)
-            | Purpose::Referral(_)
-            | Purpose::Text(_) => {}
+        if let Purpose::Offer(Who::Offer(call, leg)) = purpose
+            && let Some(leg) = self.calls.get_mut(call).and_then(|call| call.legs.get_mut(leg))
+        {
+            (leg.client, leg.cseq) = (Some(new), cseq);
+        }
+        if let Purpose::TrunkRegister(index, _) = purpose {
+            self.registering_with(*index, cseq);
+        }
+        if let Purpose::Refresh(who) = purpose {
+            self.ask_again(*who, client, (new, cseq));
         }
         if let (Purpose::Offer(who) | Purpose::Refresh(who), Method::Invite) = (purpose, method) {
             let given = fields.iter().find(|(name, _)| matches!(name, Name::Authorization | Name::ProxyAuthorization));
@@ -196,22 +189,11 @@ impl Switchboard {
 
     /// An offer that was cancelled meanwhile is not made again.
     fn is_unwanted(&self, purpose: &Purpose) -> bool {
-        match purpose {
-            Purpose::Offer(Who::Offer(call, leg)) => {
-                let leg = self.calls.get(call).and_then(|call| call.legs.get(leg));
-                !leg.is_some_and(OfferLeg::is_ringing)
-            }
-            Purpose::Offer(Who::Caller(_) | Who::Phone(_)) => true,
-            Purpose::Refresh(_)
-            | Purpose::TrunkPing(..)
-            | Purpose::TrunkRegister(..)
-            | Purpose::PhonePing(_)
-            | Purpose::Prack(..)
-            | Purpose::Farewell
-            | Purpose::Leaving { .. }
-            | Purpose::Notify(_)
-            | Purpose::Referral(_)
-            | Purpose::Text(_) => false,
-        }
+        let Purpose::Offer(who) = purpose else { return false };
+        let leg = match who {
+            Who::Offer(call, leg) => self.calls.get(call).and_then(|call| call.legs.get(leg)),
+            Who::Caller(_) | Who::Phone(_) => None,
+        };
+        !leg.is_some_and(OfferLeg::is_ringing)
     }
 }

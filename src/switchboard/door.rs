@@ -5,10 +5,11 @@ use crate::sip::event::ALLOW_EVENTS;
 use crate::sip::flow::{Flow, Transmit, Transport};
 use crate::sip::message::{Stencil, refusal_flow};
 use crate::sip::option_tag;
-use crate::sip::transaction::{Answered, Received, ServerId};
+use crate::sip::transaction::{Answered, ClientId, Received, ServerId};
 use crate::sip::uri::Uri;
 use crate::sip::wire::{self, Fault, Message, Method, Name, Parsed, StartLine};
 
+use super::leg::Who;
 use super::{Purpose, Switchboard};
 
 pub(super) use crate::sip::message::ALLOW;
@@ -207,47 +208,34 @@ impl Switchboard {
         if self.sends_again(now, client, &purpose, message) {
             return;
         }
+        if let Purpose::Offer(Who::Offer(call, leg)) = purpose {
+            self.offer_response(now, call, leg, message, status);
+        } else if let Purpose::Refresh(who) = purpose {
+            self.refresh_response(now, who, client, message, status);
+        } else if status >= 200 {
+            self.clients.remove(&client);
+            self.final_response(now, client, purpose, message, status);
+        }
+    }
+
+    /// The end of a request that has nothing to hear before it.
+    fn final_response(&mut self, now: Now, client: ClientId, purpose: Purpose, message: &Message<'_>, status: u16) {
         match purpose {
-            Purpose::Offer(super::leg::Who::Offer(call, leg)) => self.offer_response(now, call, leg, message, status),
-            Purpose::Offer(_) => {}
-            Purpose::Refresh(who) => self.refresh_response(now, who, client, message, status),
             // Any final response shows that somebody is there; 503 says that it is not to be used (RFC 3263 §4.3).
-            Purpose::TrunkPing(index, target) if status >= 200 => {
-                self.clients.remove(&client);
-                match status {
-                    503 => self.trunk_silent(now, index, target),
-                    _ => self.trunk_answers(index),
-                }
-            }
-            Purpose::PhonePing(operator) if status >= 200 => {
-                self.clients.remove(&client);
-                self.phone_pinged(now, &operator, true);
-            }
-            Purpose::TrunkRegister(index, target) if status >= 200 => {
-                self.clients.remove(&client);
-                self.trunk_registered(now, index, target, message, status);
-            }
-            Purpose::Prack(..) | Purpose::Farewell | Purpose::Leaving { .. } if status >= 200 => {
-                self.clients.remove(&client);
-            }
-            Purpose::Notify(watch) if status >= 200 => {
-                self.clients.remove(&client);
-                self.notify_answered(now, watch, message, status);
-            }
-            Purpose::Referral(who) if status >= 200 => {
-                self.clients.remove(&client);
-                self.referral_heard(who, client, status);
-            }
-            Purpose::Text(text) if status >= 200 => self.text_answered(now, text, client, Some((message, status))),
-            Purpose::TrunkPing(..)
-            | Purpose::TrunkRegister(..)
-            | Purpose::PhonePing(_)
+            Purpose::TrunkPing(index, target) => match status {
+                503 => self.trunk_silent(now, index, target),
+                _ => self.trunk_answers(index),
+            },
+            Purpose::PhonePing(operator) => self.phone_pinged(now, &operator, true),
+            Purpose::TrunkRegister(index, target) => self.trunk_registered(now, index, target, message, status),
+            Purpose::Notify(watch) => self.notify_answered(now, watch, message, status),
+            Purpose::Referral(who) => self.referral_heard(who, client, status),
+            Purpose::Text(text) => self.text_answered(now, text, client, Some((message, status))),
+            Purpose::Offer(_)
+            | Purpose::Refresh(_)
             | Purpose::Prack(..)
             | Purpose::Farewell
-            | Purpose::Leaving { .. }
-            | Purpose::Notify(_)
-            | Purpose::Referral(_)
-            | Purpose::Text(_) => {}
+            | Purpose::Leaving { .. } => {}
         }
     }
 

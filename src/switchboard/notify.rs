@@ -231,18 +231,9 @@ impl Switchboard {
                 return fault("has told something else than there is");
             }
         }
-        let notifies = self.clients.iter().filter_map(|(client, purpose)| match purpose {
-            Purpose::Notify(id) => Some((client, *id)),
-            Purpose::Offer(_)
-            | Purpose::Refresh(_)
-            | Purpose::TrunkPing(..)
-            | Purpose::TrunkRegister(..)
-            | Purpose::Prack(..)
-            | Purpose::Leaving { .. }
-            | Purpose::Farewell
-            | Purpose::PhonePing(_)
-            | Purpose::Referral(_)
-            | Purpose::Text(_) => None,
+        let notifies = self.clients.iter().filter_map(|(client, purpose)| {
+            let Purpose::Notify(id) = purpose else { return None };
+            Some((client, *id))
         });
         for (client, id) in notifies {
             if self.subscriptions.get(id).is_none_or(|one| one.asked != Some(*client)) {

@@ -53,6 +53,11 @@ fn asked(world: &mut World, to: Option<&str>, text: &str) -> ConsoleReply {
                 world.sent.push((transmit.flow.remote, String::from_utf8(transmit.bytes.to_vec()).unwrap()));
             }
             Output::Reply { request: 9, reply: given } => reply = Some(given),
+            Output::Fact(fact) => {
+                let FactKind::Commanded { by, command, .. } = &fact.kind else { panic!("unexpected: {fact:?}") };
+                assert_eq!((by.as_str(), command.as_str()), ("ani", "message"));
+                assert!(!format!("{fact:?}").contains(text), "the words stay between those who write and read");
+            }
             other => panic!("unexpected: {other:?}"),
         }
     }
