@@ -7,7 +7,7 @@ use crate::ids::LegNo;
 
 use super::fact::{Callee, EndCause, Fact, FactId, FactKind};
 use super::transfers::Transfers;
-use super::{Cdr, Disposition, Offer, Outcome, Recording, Sound, Talk};
+use super::{CallBack, Cdr, Disposition, Offer, Outcome, Recording, Sound, Talk};
 
 impl Cdr {
     /// Folds the facts of one call, however often and in whatever order they are given. None without a `Received`.
@@ -96,9 +96,14 @@ impl Cdr {
                     self.wrapped_up = Some(at);
                 }
             }
-            FactKind::Disposed { class, category, note, by } => {
+            FactKind::CallerKnown { calls, prank, .. } => (self.calls_of_late, self.known_prank) = (*calls, *prank),
+            FactKind::Disposed { class, category, note, by, agency } => {
                 let (class, category, note, by) = (*class, category.clone(), note.clone(), by.clone());
-                self.disposition = Some(Disposition { class, category, note, by, at });
+                let agency = agency.clone();
+                self.disposition = Some(Disposition { class, category, agency, note, by, at });
+            }
+            FactKind::CalledBack { by, over, outcome, .. } => {
+                self.call_backs.push(CallBack { by: by.clone(), over: *over, outcome: *outcome, at });
             }
             FactKind::Recorded { .. } | FactKind::RecordingFailed { .. } | FactKind::Sound { .. } => {
                 self.take_sound(&fact.kind);
@@ -120,6 +125,8 @@ impl Cdr {
             | FactKind::Placed { .. }
             | FactKind::Started { .. }
             | FactKind::Stopped
+            | FactKind::CallBackLost
+            | FactKind::CallerMarked { .. }
             | FactKind::OperatorState { .. } => {}
         }
     }
@@ -219,6 +226,7 @@ impl Holds {
             }
             FactKind::Received { .. }
             | FactKind::Located { .. }
+            | FactKind::CallerKnown { .. }
             | FactKind::Queued { .. }
             | FactKind::Announced { .. }
             | FactKind::Offered { .. }
@@ -227,6 +235,8 @@ impl Holds {
             | FactKind::Answered { .. }
             | FactKind::WrappedUp { .. }
             | FactKind::Disposed { .. }
+            | FactKind::CalledBack { .. }
+            | FactKind::CallBackLost
             | FactKind::Recorded { .. }
             | FactKind::RecordingFailed { .. }
             | FactKind::Sound { .. }
@@ -239,6 +249,7 @@ impl Holds {
             | FactKind::Breach { .. }
             | FactKind::Started { .. }
             | FactKind::Stopped
+            | FactKind::CallerMarked { .. }
             | FactKind::OperatorState { .. } => {}
         }
     }
@@ -260,6 +271,8 @@ fn open(fact: &Fact) -> Option<Cdr> {
         called: called.clone(),
         sip_call_id: sip_call_id.clone(),
         headers: headers.clone(),
+        calls_of_late: 0,
+        known_prank: false,
         locations: Vec::new(),
         received: fact.at,
         queued: None,
@@ -284,6 +297,7 @@ fn open(fact: &Fact) -> Option<Cdr> {
         q850: None,
         outcome: None,
         disposition: None,
+        call_backs: Vec::new(),
         recordings: Vec::new(),
         recording_faults: Vec::new(),
         sound: Vec::new(),

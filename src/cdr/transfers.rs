@@ -44,6 +44,7 @@ impl Transfers {
             FactKind::TakenOver { .. } | FactKind::TransferorLeft { .. } => part(fact, cdr, talking),
             FactKind::Received { .. }
             | FactKind::Located { .. }
+            | FactKind::CallerKnown { .. }
             | FactKind::Queued { .. }
             | FactKind::Announced { .. }
             | FactKind::Offered { .. }
@@ -54,6 +55,8 @@ impl Transfers {
             | FactKind::Ended { .. }
             | FactKind::WrappedUp { .. }
             | FactKind::Disposed { .. }
+            | FactKind::CalledBack { .. }
+            | FactKind::CallBackLost
             | FactKind::Recorded { .. }
             | FactKind::RecordingFailed { .. }
             | FactKind::Sound { .. }
@@ -66,6 +69,7 @@ impl Transfers {
             | FactKind::Placed { .. }
             | FactKind::Started { .. }
             | FactKind::Stopped
+            | FactKind::CallerMarked { .. }
             | FactKind::OperatorState { .. } => {}
         }
     }

@@ -31,6 +31,10 @@ const BODY_BYTES_MAX: usize = 16_384;
 const WORDS_MAX: usize = 200;
 /// Bytes of a text to operators: with its header it fits a datagram (RFC 3428 §8).
 const TEXT_MAX: usize = 700;
+/// Longest mark of a number, in hours.
+const MARK_HOURS_MAX: u32 = 168;
+/// Characters of a number.
+const NUMBER_MAX: usize = 64;
 /// Characters of a note.
 const NOTE_MAX: usize = 4_000;
 
@@ -67,6 +71,8 @@ fn router(console: Arc<Console>) -> Router {
         .route("/v1/messages", post(send_message))
         .route("/v1/guard", get(bans))
         .route("/v1/guard/{address}/lift", post(lift))
+        .route("/v1/call-backs", get(call_backs).post(mean_call_back))
+        .route("/v1/callers", get(marks).post(mark_caller))
         .route("/v1/calls", get(calls))
         .route("/v1/calls/{call}/disposition", post(dispose))
         .layer(from_fn_with_state(Arc::clone(&console), only_with_token));
@@ -132,6 +138,52 @@ async fn operators(State(console): Shared) -> Response {
 
 async fn calls(State(console): Shared) -> Response {
     asked(&console, ConsoleCommand::Calls).await
+}
+
+async fn call_backs(State(console): Shared) -> Response {
+    asked(&console, ConsoleCommand::CallBacks).await
+}
+
+async fn marks(State(console): Shared) -> Response {
+    asked(&console, ConsoleCommand::Marks).await
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MeantBody {
+    /// None: the next.
+    number: Option<String>,
+    operator: OperatorId,
+}
+
+async fn mean_call_back(State(console): Shared, body: Bytes) -> Response {
+    match serde_json::from_slice(&body) {
+        Ok(MeantBody { number, operator }) => asked(&console, ConsoleCommand::MeanCallBack { number, operator }).await,
+        Err(error) => fault(StatusCode::BAD_REQUEST, &error.to_string()),
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MarkBody {
+    number: String,
+    /// 0: no longer.
+    hours: u32,
+    by: String,
+}
+
+async fn mark_caller(State(console): Shared, body: Bytes) -> Response {
+    let MarkBody { number, hours, by } = match serde_json::from_slice(&body) {
+        Ok(mark) => mark,
+        Err(error) => return fault(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    if hours > MARK_HOURS_MAX || number.is_empty() || number.len() > NUMBER_MAX {
+        return fault(StatusCode::BAD_REQUEST, "a number and 1 to 168 hours are expected; 0 lifts the mark");
+    }
+    if by.is_empty() || by.chars().count() > WORDS_MAX {
+        return fault(StatusCode::BAD_REQUEST, "by is empty or longer than 200 characters");
+    }
+    asked(&console, ConsoleCommand::MarkCaller { number, hours, by }).await
 }
 
 async fn bans(State(console): Shared) -> Response {
@@ -224,11 +276,19 @@ async fn asked(console: &Console, command: ConsoleCommand) -> Response {
     match console.desk.console(command).await {
         Ok(ConsoleReply::UnknownOperator) => fault(StatusCode::NOT_FOUND, "no such operator"),
         Ok(ConsoleReply::NotBanned) => fault(StatusCode::NOT_FOUND, "no ban of that address runs"),
+        Ok(ConsoleReply::UnknownNumber) => fault(StatusCode::NOT_FOUND, "no such number is on the list"),
+        Ok(ConsoleReply::UnknownCategory { known }) => {
+            let text = format!("no such category; expected one of: {}", known.join(", "));
+            fault(StatusCode::UNPROCESSABLE_ENTITY, &text)
+        }
         Ok(
             reply @ (ConsoleReply::Done
             | ConsoleReply::Operators { .. }
             | ConsoleReply::Calls { .. }
             | ConsoleReply::Guard { .. }
+            | ConsoleReply::CallBacks { .. }
+            | ConsoleReply::Meant { .. }
+            | ConsoleReply::Marks { .. }
             | ConsoleReply::Messages { .. }),
         ) => Json(reply).into_response(),
         Err(error) => refused(error),

@@ -75,6 +75,21 @@ pub enum ConsoleCommand {
         operator: Option<OperatorId>,
         text: String,
     },
+    /// Those who wait to be called back.
+    CallBacks,
+    /// That number, or the next, is for this operator to call back.
+    MeanCallBack {
+        number: Option<String>,
+        operator: OperatorId,
+    },
+    /// The numbers whose calls wait behind others.
+    Marks,
+    /// Calls of a number wait behind others for so many hours; 0: no longer.
+    MarkCaller {
+        number: String,
+        hours: u32,
+        by: String,
+    },
     Operators,
     Calls,
     /// The bans that run.
