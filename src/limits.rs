@@ -65,6 +65,14 @@ pub const PLACED_CALLS_MAX: usize = 2_000;
 pub const PAST_DIALOGS_MAX: usize = 4_096;
 /// Agencies in the configuration. More: a fault of the file.
 pub const AGENCIES_MAX: usize = 256;
+/// Numbers of callers that are remembered. Full: the one not heard of for longest is forgotten.
+pub const CALLERS_MAX: usize = 65_536;
+/// Calls, and pranks, of one number that are remembered. More: the oldest call is forgotten, and enough pranks are enough.
+pub const CALLER_CALLS_MAX: usize = 100;
+/// Numbers that wait to be called back. Full: the one that has waited longest goes, with a fact.
+pub const CALL_BACKS_MAX: usize = 10_000;
+/// Categories in the configuration. More: a fault of the file.
+pub const CATEGORIES_MAX: usize = 256;
 /// RTP ports of the service (RTP and RTCP each count). Full: the call waits without sound and is alarmed.
 pub const RTP_PORTS_MAX: usize = 45_000;
 /// Synchronisation sources of one SRTP peer whose replays are told. More: the one heard longest ago is forgotten.

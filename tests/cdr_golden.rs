@@ -86,7 +86,8 @@ fn a_record_survives_its_json() {
 #[test]
 fn the_last_disposition_by_time_counts_whatever_its_number() {
     let mut story = stories::answered(1, MORNING);
-    let disposed = |class| FactKind::Disposed { class, category: None, note: None, by: "admin".to_owned() };
+    let disposed =
+        |class| FactKind::Disposed { class, category: None, note: None, by: "admin".to_owned(), agency: None };
     // Numbers of late facts are random: the higher one is the earlier.
     story.facts.push(story.fact(LATE | 5, 200_000_000, disposed(Class::Drill)));
     story.facts.push(story.fact(LATE | 900, 100_000_000, disposed(Class::Ghost)));
@@ -142,7 +143,7 @@ fn eventful() -> Story {
         .then(96_500, FactKind::RecordingFailed { leg: LegNo(3), why: "the disk is full".to_owned() })
         .then(96_501, FactKind::Breach { what: "two owners".to_owned() });
     for (seq, class) in [(LATE | 3, Class::Ghost), (LATE | 2, Class::Normal)] {
-        let kind = FactKind::Disposed { class, category: None, note: None, by: "op0001".to_owned() };
+        let kind = FactKind::Disposed { class, category: None, note: None, by: "op0001".to_owned(), agency: None };
         story.facts.push(story.fact(seq, 96_000, kind));
     }
     story

@@ -241,6 +241,8 @@ pub enum FactKind {
     },
     /// A location came with it.
     Located { location: Location },
+    /// His number is known: it is the call `calls` of it within `minutes`; `prank`: it waits behind others for pranks of before.
+    CallerKnown { calls: u32, minutes: u32, prank: bool },
     /// It entered the queue of a desk; the first has no name. Again after an operator was lost: `returned`.
     Queued {
         priority: u8,
@@ -289,8 +291,20 @@ pub enum FactKind {
     Ended { by: Side, cause: EndCause, sip_status: Option<u16>, q850: Option<u8> },
     /// The operator's wrap-up is over.
     WrappedUp { operator: OperatorId },
-    /// The operator classed it.
-    Disposed { class: Class, category: Option<String>, note: Option<String>, by: String },
+    /// The operator classed it. Again when he, or somebody else, changes his mind: the last word counts.
+    Disposed {
+        class: Class,
+        category: Option<String>,
+        note: Option<String>,
+        by: String,
+        /// Whose matter the category is, as it was configured then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agency: Option<String>,
+    },
+    /// Nobody had answered it, and an operator has called the number back, in the call `over`.
+    CalledBack { by: OperatorId, over: CallId, outcome: OfferOutcome, sip_status: Option<u16> },
+    /// Nobody had answered it, and nobody will call back: the list of those who wait for that was full.
+    CallBackLost,
     /// A recording was closed.
     Recorded { leg: LegNo, file: String, sha256: String, duration_ms: u64, frames_dropped: u64 },
     /// A recording failed.
@@ -311,12 +325,21 @@ pub enum FactKind {
     Breach { what: String },
 
     /// An operator called a colleague or an agency. Opens a call that is no emergency call: it has no record.
-    Placed { by: OperatorId, to: Callee, sip_call_id: String },
+    Placed {
+        by: OperatorId,
+        to: Callee,
+        sip_call_id: String,
+        /// The call that nobody had answered, when this one calls back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        of: Option<CallId>,
+    },
 
     /// The service started. `call` is None from here on.
     Started { version: String },
     /// The service stops in good order.
     Stopped,
+    /// Calls of a number wait behind others until then, or, without `until`, no longer do, because somebody has said so.
+    CallerMarked { number: String, until: Option<Timestamp>, by: String },
     /// An operator's state as the ACD sees it changed.
     OperatorState { operator: OperatorId, state: String, reason: Option<String> },
     /// Somebody changed something by the console: who, in which role, what, of what, and whether it was done.
@@ -329,6 +352,7 @@ impl FactKind {
         match self {
             Self::Received { .. } => "received",
             Self::Located { .. } => "located",
+            Self::CallerKnown { .. } => "caller-known",
             Self::Queued { .. } => "queued",
             Self::Announced { .. } => "announced",
             Self::Offered { .. } => "offered",
@@ -344,6 +368,8 @@ impl FactKind {
             Self::Ended { .. } => "ended",
             Self::WrappedUp { .. } => "wrapped-up",
             Self::Disposed { .. } => "disposed",
+            Self::CalledBack { .. } => "called-back",
+            Self::CallBackLost => "call-back-lost",
             Self::Recorded { .. } => "recorded",
             Self::RecordingFailed { .. } => "recording-failed",
             Self::Sound { .. } => "sound",
@@ -356,6 +382,7 @@ impl FactKind {
             Self::Placed { .. } => "placed",
             Self::Started { .. } => "started",
             Self::Stopped => "stopped",
+            Self::CallerMarked { .. } => "caller-marked",
             Self::OperatorState { .. } => "operator-state",
             Self::Commanded { .. } => "commanded",
         }

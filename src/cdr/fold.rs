@@ -7,7 +7,7 @@ use crate::ids::LegNo;
 
 use super::fact::{Callee, EndCause, Fact, FactId, FactKind};
 use super::transfers::Transfers;
-use super::{Cdr, Disposition, Offer, Outcome, Recording, Sound, Talk};
+use super::{CallBack, Cdr, Disposition, Offer, Outcome, Recording, Sound, Talk};
 
 impl Cdr {
     /// Folds the facts of one call, however often and in whatever order they are given. None without a `Received`.
@@ -96,9 +96,14 @@ impl Cdr {
                     self.wrapped_up = Some(at);
                 }
             }
-            FactKind::Disposed { class, category, note, by } => {
+            FactKind::CallerKnown { calls, prank, .. } => (self.calls_of_late, self.known_prank) = (*calls, *prank),
+            FactKind::Disposed { class, category, note, by, agency } => {
                 let (class, category, note, by) = (*class, category.clone(), note.clone(), by.clone());
-                self.disposition = Some(Disposition { class, category, note, by, at });
+                let agency = agency.clone();
+                self.disposition = Some(Disposition { class, category, agency, note, by, at });
+            }
+            FactKind::CalledBack { by, over, outcome, .. } => {
+                self.call_backs.push(CallBack { by: by.clone(), over: *over, outcome: *outcome, at });
             }
             FactKind::Recorded { .. } | FactKind::RecordingFailed { .. } | FactKind::Sound { .. } => {
                 self.take_sound(&fact.kind);
@@ -121,7 +126,9 @@ impl Cdr {
             | FactKind::Started { .. }
             | FactKind::Stopped
             | FactKind::OperatorState { .. }
-            | FactKind::Commanded { .. } => {}
+            | FactKind::Commanded { .. }
+            | FactKind::CallBackLost
+            | FactKind::CallerMarked { .. } => {}
         }
     }
 
@@ -220,6 +227,7 @@ impl Holds {
             }
             FactKind::Received { .. }
             | FactKind::Located { .. }
+            | FactKind::CallerKnown { .. }
             | FactKind::Queued { .. }
             | FactKind::Announced { .. }
             | FactKind::Offered { .. }
@@ -228,6 +236,8 @@ impl Holds {
             | FactKind::Answered { .. }
             | FactKind::WrappedUp { .. }
             | FactKind::Disposed { .. }
+            | FactKind::CalledBack { .. }
+            | FactKind::CallBackLost
             | FactKind::Recorded { .. }
             | FactKind::RecordingFailed { .. }
             | FactKind::Sound { .. }
@@ -241,7 +251,8 @@ impl Holds {
             | FactKind::Started { .. }
             | FactKind::Stopped
             | FactKind::OperatorState { .. }
-            | FactKind::Commanded { .. } => {}
+            | FactKind::Commanded { .. }
+            | FactKind::CallerMarked { .. } => {}
         }
     }
 }
@@ -262,6 +273,8 @@ fn open(fact: &Fact) -> Option<Cdr> {
         called: called.clone(),
         sip_call_id: sip_call_id.clone(),
         headers: headers.clone(),
+        calls_of_late: 0,
+        known_prank: false,
         locations: Vec::new(),
         received: fact.at,
         queued: None,
@@ -286,6 +299,7 @@ fn open(fact: &Fact) -> Option<Cdr> {
         q850: None,
         outcome: None,
         disposition: None,
+        call_backs: Vec::new(),
         recordings: Vec::new(),
         recording_faults: Vec::new(),
         sound: Vec::new(),

@@ -77,6 +77,11 @@ const fn is_not(flag: &bool) -> bool {
     !*flag
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
 /// One transfer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transfer {
@@ -132,9 +137,23 @@ pub struct Disposition {
     pub class: Class,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
+    /// Whose matter it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agency: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
     pub by: String,
+    pub at: Timestamp,
+}
+
+/// A call-back of an operator to somebody whom nobody had answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallBack {
+    pub by: OperatorId,
+    /// The call in which he called.
+    pub over: CallId,
+    /// `Answered` when he was reached.
+    pub outcome: OfferOutcome,
     pub at: Timestamp,
 }
 
@@ -151,6 +170,12 @@ pub struct Cdr {
     /// The Call-ID of the caller's leg.
     pub sip_call_id: String,
     pub headers: Vec<String>,
+    /// How many calls of the number there were within the configured time, this one included; 0: it was the first, or unknown.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub calls_of_late: u32,
+    /// It waited behind others, as the number's calls before were pranks.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub known_prank: bool,
     /// Best first.
     pub locations: Vec<Location>,
 
@@ -193,6 +218,8 @@ pub struct Cdr {
     pub outcome: Option<Outcome>,
 
     pub disposition: Option<Disposition>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub call_backs: Vec<CallBack>,
     pub recordings: Vec<Recording>,
     pub recording_faults: Vec<String>,
     pub sound: Vec<Sound>,

@@ -44,6 +44,7 @@ impl Transfers {
             FactKind::TakenOver { .. } | FactKind::TransferorLeft { .. } => part(fact, cdr, talking),
             FactKind::Received { .. }
             | FactKind::Located { .. }
+            | FactKind::CallerKnown { .. }
             | FactKind::Queued { .. }
             | FactKind::Announced { .. }
             | FactKind::Offered { .. }
@@ -54,6 +55,8 @@ impl Transfers {
             | FactKind::Ended { .. }
             | FactKind::WrappedUp { .. }
             | FactKind::Disposed { .. }
+            | FactKind::CalledBack { .. }
+            | FactKind::CallBackLost
             | FactKind::Recorded { .. }
             | FactKind::RecordingFailed { .. }
             | FactKind::Sound { .. }
@@ -67,7 +70,8 @@ impl Transfers {
             | FactKind::Started { .. }
             | FactKind::Stopped
             | FactKind::OperatorState { .. }
-            | FactKind::Commanded { .. } => {}
+            | FactKind::Commanded { .. }
+            | FactKind::CallerMarked { .. } => {}
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::acd::section::SectionFault;
+use crate::cdr::fact::Class;
 use crate::media::command::Prompt;
 use crate::sip::flow::Transport;
 use crate::sip::session_timer::SECONDS_MIN;
@@ -12,7 +13,7 @@ use crate::switchboard::FeatureCodes;
 
 use super::section::{File, Reliability};
 use super::source::Source;
-use super::{Config, Console, Fault, Recording, Report, Sip, agency, desks, guard, network, roster, tls};
+use super::{Config, Console, Fault, Recording, Report, Sip, agency, callers, desks, guard, network, roster, tls};
 
 /// Checks everything. None when something that has no default cannot be used; then `source` has a fault.
 pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
@@ -26,6 +27,8 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
     shift_names(source, &file);
     let plan = roster::load(source, &file, zone.as_ref());
     let agencies = agency::checked(source, &file);
+    let categories = callers::categories(source, &file);
+    let callers = callers::checked(source, &file);
     let features = features(source, &file);
     let console_listen = network::listen(source, "console.listen", &file.console.listen);
     let report_listen = network::listen(source, "report.listen", &file.report.listen);
@@ -56,6 +59,8 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
         desks,
         shifts: file.shift,
         agencies,
+        categories,
+        callers,
         operators: file.operators,
         log: file.log,
         warnings,
@@ -174,7 +179,18 @@ fn features(source: &mut Source, file: &File) -> FeatureCodes {
         ("log_out", &section.log_out),
         ("pause", &section.pause),
         ("resume", &section.resume),
+        ("class_normal", &section.class_normal),
+        ("class_ghost", &section.class_ghost),
+        ("class_prank", &section.class_prank),
+        ("class_information", &section.class_information),
+        ("class_test", &section.class_test),
+        ("class_drill", &section.class_drill),
+        ("call_back", &section.call_back),
     ];
+    let behind_class = |code: &str| {
+        let classes = pairs.iter().filter(|(key, _)| key.starts_with("class_"));
+        classes.map(|(_, class)| class.as_str()).find(|class| code.len() > class.len() && code.starts_with(*class))
+    };
     for (key, code) in pairs {
         let dialable = code.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'*' | b'#'));
         let key = format!("features.{key}");
@@ -186,6 +202,9 @@ fn features(source: &mut Source, file: &File) -> FeatureCodes {
             );
         } else if !seen.insert(code.as_str()) {
             source.fault(&key, format!("{code:?} is the code of two features"), "a code of its own");
+        } else if let Some(class) = behind_class(code) {
+            let wrong = format!("{code:?} begins with {class:?}, behind which a category's code may follow");
+            source.fault(&key, wrong, "a code that begins otherwise");
         }
     }
     FeatureCodes {
@@ -193,6 +212,17 @@ fn features(source: &mut Source, file: &File) -> FeatureCodes {
         log_out: section.log_out.clone(),
         pause: section.pause.clone(),
         resume: section.resume.clone(),
+        classes: [
+            (&section.class_normal, Class::Normal),
+            (&section.class_ghost, Class::Ghost),
+            (&section.class_prank, Class::Prank),
+            (&section.class_information, Class::Information),
+            (&section.class_test, Class::Test),
+            (&section.class_drill, Class::Drill),
+        ]
+        .map(|(code, class)| (code.clone(), class))
+        .to_vec(),
+        call_back: section.call_back.clone(),
     }
 }
 

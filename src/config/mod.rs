@@ -2,6 +2,7 @@
 //! Paths in the file are relative to the folder that the service is started in.
 
 mod agency;
+mod callers;
 mod check;
 mod desks;
 mod fault;
@@ -23,7 +24,7 @@ use std::time::Duration;
 use crate::acd::desk::Desk;
 use crate::acd::section::{OperatorsSection, QueueSection, ShiftSection};
 use crate::sip::digest::Algorithm;
-use crate::switchboard::{Agency, DeskCalls, FeatureCodes, GuardSettings, Listener, Trunk};
+use crate::switchboard::{Agency, CallerTerms, Category, DeskCalls, FeatureCodes, GuardSettings, Listener, Trunk};
 
 pub use fault::{Fault, Faults};
 pub use identity::proves;
@@ -48,6 +49,10 @@ pub struct Config {
     pub shifts: Vec<ShiftSection>,
     /// Whom operators may call and pass callers on to.
     pub agencies: Vec<Agency>,
+    /// What calls can be about.
+    pub categories: Vec<Category>,
+    /// What is remembered of callers, and for how long they are to be called back.
+    pub callers: CallerTerms,
     pub operators: OperatorsSection,
     /// Who is on shift when.
     pub plan: crate::acd::shift::Plan,

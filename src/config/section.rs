@@ -18,6 +18,8 @@ pub(super) struct File {
     pub(super) desk: Vec<DeskSection>,
     pub(super) shift: Vec<ShiftSection>,
     pub(super) agency: Vec<super::agency::Section>,
+    pub(super) category: Vec<super::callers::CategorySection>,
+    pub(super) callers: super::callers::Section,
     pub(super) operators: OperatorsSection,
     pub(super) store: Store,
     pub(super) journal: Journal,
@@ -335,12 +337,31 @@ pub(super) struct Features {
     pub(super) log_out: String,
     pub(super) pause: String,
     pub(super) resume: String,
+    pub(super) class_normal: String,
+    pub(super) class_ghost: String,
+    pub(super) class_prank: String,
+    pub(super) class_information: String,
+    pub(super) class_test: String,
+    pub(super) class_drill: String,
+    pub(super) call_back: String,
 }
 
 impl Default for Features {
     fn default() -> Self {
         let code = |text: &str| text.to_owned();
-        Self { log_in: code("*11"), log_out: code("*12"), pause: code("*13"), resume: code("*14") }
+        Self {
+            log_in: code("*11"),
+            log_out: code("*12"),
+            pause: code("*13"),
+            resume: code("*14"),
+            class_normal: code("*41"),
+            class_ghost: code("*42"),
+            class_prank: code("*43"),
+            class_information: code("*44"),
+            class_test: code("*45"),
+            class_drill: code("*46"),
+            call_back: code("*50"),
+        }
     }
 }
 

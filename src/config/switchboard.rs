@@ -38,6 +38,8 @@ impl Config {
             fallback_number: queue.fallback_number.clone(),
             fallback_ring: Duration::from_secs(queue.fallback_ring_seconds),
             agencies: self.agencies.clone(),
+            categories: self.categories.clone(),
+            callers: self.callers.clone(),
             record: self.recording.enabled,
             feature_codes: self.features.clone(),
             expires_min: self.sip.expires_min,

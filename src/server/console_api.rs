@@ -22,6 +22,7 @@ use crate::cdr::fact::{Class, Role};
 use crate::ids::{CallId, OperatorId};
 use crate::switchboard::{Actor, ConsoleCommand, ConsoleReply};
 
+use super::console_callers;
 use super::desk::{Desk, DeskError};
 use super::events::Events;
 use super::media::Media;
@@ -34,7 +35,7 @@ use super::users::{OWNER, Users, may};
 /// Bytes of one request's body.
 const BODY_BYTES_MAX: usize = 16_384;
 /// Characters of a reason, a category, a name.
-const WORDS_MAX: usize = 200;
+pub(super) const WORDS_MAX: usize = 200;
 /// Bytes of a text to operators: with its header it fits a datagram (RFC 3428 §8).
 const TEXT_MAX: usize = 700;
 /// Characters of a note.
@@ -56,7 +57,7 @@ pub(super) struct Console {
     pub(super) log_lost: Lost,
 }
 
-type Shared = State<Arc<Console>>;
+pub(super) type Shared = State<Arc<Console>>;
 
 /// Listens. Fails when the address is taken.
 pub(super) async fn bind(listen: SocketAddr) -> anyhow::Result<tokio::net::TcpListener> {
@@ -76,6 +77,7 @@ fn router(console: Arc<Console>) -> Router {
         .routes(routes!(send_message))
         .routes(routes!(bans))
         .routes(routes!(lift))
+        .merge(console_callers::routes())
         .routes(routes!(calls))
         .routes(routes!(dispose))
         .routes(routes!(events))
@@ -112,7 +114,7 @@ impl utoipa::Modify for BearerTokens {
 
 /// What stands instead of an answer.
 #[derive(Serialize, utoipa::ToSchema)]
-struct Fault {
+pub(super) struct Fault {
     fault: String,
 }
 
@@ -409,7 +411,7 @@ async fn events(State(console): Shared) -> Response {
     }
 }
 
-async fn asked(console: &Console, actor: Actor, command: ConsoleCommand) -> Response {
+pub(super) async fn asked(console: &Console, actor: Actor, command: ConsoleCommand) -> Response {
     if !may(&actor, &command) {
         let text = format!("{} is {} and may not do that", actor.name, actor.role.word());
         return fault(StatusCode::FORBIDDEN, &text);
@@ -417,11 +419,19 @@ async fn asked(console: &Console, actor: Actor, command: ConsoleCommand) -> Resp
     match console.desk.console(actor, command).await {
         Ok(ConsoleReply::UnknownOperator) => fault(StatusCode::NOT_FOUND, "no such operator"),
         Ok(ConsoleReply::NotBanned) => fault(StatusCode::NOT_FOUND, "no ban of that address runs"),
+        Ok(ConsoleReply::UnknownNumber) => fault(StatusCode::NOT_FOUND, "no such number is on the list"),
+        Ok(ConsoleReply::UnknownCategory { known }) => {
+            let text = format!("no such category; expected one of: {}", known.join(", "));
+            fault(StatusCode::UNPROCESSABLE_ENTITY, &text)
+        }
         Ok(
             reply @ (ConsoleReply::Done
             | ConsoleReply::Operators { .. }
             | ConsoleReply::Calls { .. }
             | ConsoleReply::Guard { .. }
+            | ConsoleReply::CallBacks { .. }
+            | ConsoleReply::Meant { .. }
+            | ConsoleReply::Marks { .. }
             | ConsoleReply::Messages { .. }),
         ) => Json(reply).into_response(),
         Err(error) => refused(error),
@@ -432,7 +442,7 @@ fn refused(error: DeskError) -> Response {
     fault(StatusCode::SERVICE_UNAVAILABLE, &error.to_string())
 }
 
-fn fault(status: StatusCode, text: &str) -> Response {
+pub(super) fn fault(status: StatusCode, text: &str) -> Response {
     (status, fault_body(text)).into_response()
 }
 

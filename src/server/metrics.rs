@@ -28,6 +28,7 @@ pub(super) struct Metrics {
     pub(super) operators_lost: IntCounter,
     pub(super) sessions_expired: IntCounter,
     pub(super) transfers: IntCounterVec,
+    pub(super) call_backs: IntCounterVec,
     pub(super) nobody_on_shift: IntCounter,
     pub(super) recordings_failed: IntCounter,
     pub(super) breaches: IntCounter,
@@ -74,6 +75,11 @@ impl Metrics {
             transfers: made.counters(
                 "transfers_total",
                 "Callers that were passed on, by outcome: done, failed.",
+                &["outcome"],
+            )?,
+            call_backs: made.counters(
+                "call_backs_total",
+                "Call-backs to callers whom nobody had answered, by outcome; lost: the list was full.",
                 &["outcome"],
             )?,
             sessions_expired: made.counter(

@@ -5,6 +5,7 @@ mod certificates;
 pub mod clock;
 pub mod connections;
 mod console_api;
+mod console_callers;
 mod desk;
 mod dns;
 mod events;

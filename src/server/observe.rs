@@ -105,6 +105,14 @@ impl Observer {
                 metrics.transfers.with_label_values(&["failed"]).inc();
                 info!(%call, %by, to = destination(to), why = why.word(), sip_status, back, "transfer failed");
             }
+            FactKind::CalledBack { by, over, outcome, sip_status } => {
+                metrics.call_backs.with_label_values(&[outcome.word()]).inc();
+                info!(%call, %by, %over, outcome = outcome.word(), sip_status, "called back");
+            }
+            FactKind::CallBackLost => {
+                metrics.call_backs.with_label_values(&["lost"]).inc();
+                warn!(%call, "nobody will call back: too many wait for that");
+            }
             FactKind::NobodyOnShift => {
                 metrics.nobody_on_shift.inc();
                 warn!(%call, "nobody is on shift: the fallback begins");
@@ -132,7 +140,9 @@ impl Observer {
             | FactKind::TransferorLeft { .. }
             | FactKind::TakenOver { .. }
             | FactKind::Placed { .. }
+            | FactKind::CallerKnown { .. }
             | FactKind::Disposed { .. }
+            | FactKind::CallerMarked { .. }
             | FactKind::Recorded { .. }
             | FactKind::Sound { .. }
             | FactKind::Digit { .. }
@@ -153,6 +163,7 @@ fn see_detail(call: CallId, kind: &FactKind) {
         FactKind::Offered { leg, to, why } => debug!(%call, leg = leg.0, to = callee(to), why, "offered"),
         FactKind::Ringing { leg } => debug!(%call, leg = leg.0, "ringing"),
         FactKind::WrappedUp { operator } => debug!(%call, %operator, "wrapped up"),
+        FactKind::CallerKnown { calls, minutes, prank } => info!(%call, calls, minutes, prank, "the caller is known"),
         FactKind::Disposed { class, by, .. } => debug!(%call, ?class, by, "disposed"),
         FactKind::Recorded { leg, file, duration_ms, frames_dropped, .. } => {
             debug!(%call, leg = leg.0, file, duration_ms, frames_dropped, "recorded");
@@ -177,6 +188,9 @@ fn see_detail(call: CallId, kind: &FactKind) {
         | FactKind::Ended { .. }
         | FactKind::RecordingFailed { .. }
         | FactKind::NobodyOnShift
+        | FactKind::CalledBack { .. }
+        | FactKind::CallBackLost
+        | FactKind::CallerMarked { .. }
         | FactKind::Breach { .. }
         | FactKind::Started { .. }
         | FactKind::Stopped

@@ -42,13 +42,18 @@ pub(super) fn may(actor: &Actor, command: &ConsoleCommand) -> bool {
     let commands_all = matches!(actor.role, Role::Supervisor | Role::Admin);
     let is_his = |name: &str| actor.role == Role::Operator && actor.name == name;
     match command {
-        ConsoleCommand::Operators | ConsoleCommand::Calls | ConsoleCommand::Guard => true,
+        ConsoleCommand::Operators
+        | ConsoleCommand::Calls
+        | ConsoleCommand::Guard
+        | ConsoleCommand::CallBacks
+        | ConsoleCommand::Marks => true,
         ConsoleCommand::LogIn { operator }
         | ConsoleCommand::LogOut { operator }
         | ConsoleCommand::Pause { operator, .. }
-        | ConsoleCommand::Resume { operator } => commands_all || is_his(operator.as_str()),
+        | ConsoleCommand::Resume { operator }
+        | ConsoleCommand::MeanCallBack { operator, .. } => commands_all || is_his(operator.as_str()),
         ConsoleCommand::SetDisposition { by, .. } => commands_all || is_his(by),
-        ConsoleCommand::Message { .. } => commands_all,
+        ConsoleCommand::Message { .. } | ConsoleCommand::MarkCaller { .. } => commands_all,
         ConsoleCommand::LiftBan { .. } => actor.role == Role::Admin,
     }
 }

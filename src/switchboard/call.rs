@@ -11,6 +11,7 @@ use crate::sip::locate::Target;
 use crate::sip::wire::Name;
 
 use super::Switchboard;
+use super::call_back::CallBack;
 use super::leg::{CallerLeg, OfferLeg, Unacked, Who};
 use super::timers::{Alarm, TELL_AGAIN};
 use super::transfer::Transfer;
@@ -42,6 +43,8 @@ pub(super) enum Stage {
 pub(super) struct Caller {
     /// The number in the operator's From: asserted before presented.
     pub(super) number: Option<String>,
+    /// What is known of him, for the display.
+    pub(super) notice: Option<String>,
     /// A short location for the display.
     pub(super) location: Option<String>,
     /// Header fields passed on as they came.
@@ -87,6 +90,12 @@ pub(super) struct Call {
     pub(super) transfer: Option<Transfer>,
     /// The operator whose call it is; None: an emergency call.
     pub(super) placed_by: Option<OperatorId>,
+    /// Whom he calls back with it.
+    pub(super) call_back: Option<CallBack>,
+    /// Operators who have talked with the caller.
+    pub(super) worked_by: BTreeSet<OperatorId>,
+    /// How far it waits behind other calls of its desk.
+    pub(super) penalty: u8,
 }
 
 impl Call {

@@ -92,9 +92,13 @@ impl Switchboard {
             &mut self.transmits,
         );
         let locations = location::read(taken.message);
-        let shown = shown(taken.message, &locations, self.country_of(trunk));
+        let mut shown = shown(taken.message, &locations, self.country_of(trunk));
+        let known = self.knows(now, shown.number.as_deref());
+        shown.notice = self.notice_of(known);
         let mut call = self.new_call(now, taken, tag, stencil, dialog, shown, key.clone());
         call.desk = desk_of(&self.settings.desks, &called);
+        // He waits longer, and that is all: no number is ever refused.
+        call.penalty = if known.prank { self.settings.callers.prank_penalty } else { 0 };
         let received = self.received(taken.message, trunk, called);
         self.alarms.insert(call.over_at, Alarm::TooLong(id));
         self.calls.insert(id, call);
@@ -103,6 +107,7 @@ impl Switchboard {
         self.merged.insert(key, id);
         self.invites.insert(taken.server, Who::Caller(id));
         self.fact(now, id, received);
+        self.tell_known(now, id, known);
         for location in locations {
             self.fact(now, id, FactKind::Located { location });
         }
@@ -190,6 +195,9 @@ impl Switchboard {
             holding: (false, false),
             transfer: None,
             placed_by: None,
+            call_back: None,
+            worked_by: std::collections::BTreeSet::new(),
+            penalty: 0,
         }
     }
 
@@ -324,7 +332,7 @@ fn shown(message: &Message<'_>, locations: &[Location], country: &str) -> Caller
     let best = locations.first();
     let location = best.map(Location::brief).filter(|text| !text.is_empty());
     let geo = locations.iter().find_map(|location| location.shape.as_ref()).map(geo_uri);
-    Caller { number, location, headers, onward, geo }
+    Caller { number, notice: None, location, headers, onward, geo }
 }
 
 /// A `geo:` URI (RFC 5870 §3.3).

@@ -23,9 +23,12 @@ impl Switchboard {
             ConsoleCommand::Pause { operator, reason } => changed(self.acd.pause(now, &operator, &reason)),
             ConsoleCommand::Resume { operator } => changed(self.acd.resume(now, &operator)),
             ConsoleCommand::SetDisposition { call, class, category, note, by } => {
-                self.late_fact(now, call, FactKind::Disposed { class, category, note, by });
-                ConsoleReply::Done
+                self.dispose(now, call, class, category, note, by)
             }
+            ConsoleCommand::CallBacks => self.call_backs(now),
+            ConsoleCommand::MeanCallBack { number, operator } => self.mean_call_back(now, number.as_deref(), operator),
+            ConsoleCommand::Marks => ConsoleReply::Marks { marks: self.marks(now) },
+            ConsoleCommand::MarkCaller { number, hours, by } => self.mark_caller(now, &number, hours, by),
             ConsoleCommand::Message { operator, text } => self.announce_text(now, operator, &text),
             ConsoleCommand::Operators => ConsoleReply::Operators { operators: self.acd.views() },
             ConsoleCommand::Guard => ConsoleReply::Guard { bans: self.guard.bans(now.mono) },

@@ -20,7 +20,7 @@ impl Switchboard {
     /// Puts a call into the queue of its desk.
     pub(super) fn enter_queue(&mut self, now: Now, id: CallId) {
         let Some(desk) = self.calls.get(&id).map(|call| call.desk) else { return };
-        let priority = self.priority_at(desk);
+        let priority = self.priority_of(id);
         self.acd.enqueue(now, id, priority, desk);
         self.queued(now, id, false);
     }
@@ -29,12 +29,15 @@ impl Switchboard {
     pub(super) fn queued(&mut self, now: Now, id: CallId, returned: bool) {
         let Some(desk) = self.calls.get(&id).map(|call| call.desk) else { return };
         let name = self.settings.acd.desks.get(usize::from(desk.0)).map(|desk| desk.name.clone());
-        let (priority, desk) = (self.priority_at(desk), name.unwrap_or_default());
+        let (priority, desk) = (self.priority_of(id), name.unwrap_or_default());
         self.fact(now, id, FactKind::Queued { priority, desk, returned });
     }
 
-    fn priority_at(&self, desk: DeskNo) -> u8 {
-        self.settings.desks.get(usize::from(desk.0)).map_or(0, |desk| desk.priority)
+    /// Its desk's place in the order; behind that where the caller's number is known for pranks.
+    fn priority_of(&self, id: CallId) -> u8 {
+        let Some(call) = self.calls.get(&id) else { return 0 };
+        let desk = self.settings.desks.get(usize::from(call.desk.0));
+        desk.map_or(0, |desk| desk.priority).saturating_add(call.penalty)
     }
 }
 

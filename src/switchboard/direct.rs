@@ -1,4 +1,4 @@
-//! Calls that operators place: to a colleague, or to an agency of the configuration. Calls in their own right, with facts, but no
+//! Calls that operators place: to a colleague, to an agency of the configuration, or to somebody who is called back. Calls in their own right, with facts, but no
 //! emergency calls: they never wait in the queue and have no record.
 
 use crate::acd::Standing;
@@ -13,6 +13,7 @@ use crate::sip::wire::Name;
 
 use super::Switchboard;
 use super::call::{Caller, Stage};
+use super::call_back::CallBack;
 use super::caller::{clean, merge_key};
 use super::door::Taken;
 use super::end::Ending;
@@ -35,6 +36,18 @@ impl Switchboard {
             Ok(Destination::Operator(_) | Destination::Queue) => return self.reply(now, taken, 404, &[]),
             Err(status) => return self.reply(now, taken, status, &[]),
         };
+        self.place_to(now, taken, by, to, None);
+    }
+
+    /// An operator's call to a colleague, an agency, or somebody who is called back.
+    pub(super) fn place_to(
+        &mut self,
+        now: Now,
+        taken: &Taken<'_, '_>,
+        by: OperatorId,
+        to: Callee,
+        call_back: Option<CallBack>,
+    ) {
         let key = merge_key(taken.message);
         if self.merged.contains_key(&key) {
             return self.reply(now, taken, 482, &[]);
@@ -65,6 +78,11 @@ impl Switchboard {
         call.caller.line.follow_target = false;
         call.placed_by = Some(by.clone());
         call.stage = Stage::Placed;
+        if let Some(back) = &call_back {
+            self.abandoned.begin(&back.number, id);
+        }
+        let of = call_back.as_ref().map(|back| back.of);
+        call.call_back = call_back;
         self.alarms.insert(call.over_at, Alarm::TooLong(id));
         self.calls.insert(id, call);
         self.placed.insert(id);
@@ -72,7 +90,7 @@ impl Switchboard {
         self.merged.insert(key, id);
         self.invites.insert(taken.server, Who::Caller(id));
         let sip_call_id = clean(taken.message.call_id().unwrap_or_default(), CALL_ID_CHARS_MAX);
-        self.fact(now, id, FactKind::Placed { by: by.clone(), to: to.clone(), sip_call_id });
+        self.fact(now, id, FactKind::Placed { by: by.clone(), to: to.clone(), sip_call_id, of });
         self.acd.place(now, id, &by);
         if self.describe_caller(now, id, taken.message) {
             self.ring_placed(now, id, &by, &to);

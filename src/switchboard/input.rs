@@ -39,7 +39,11 @@ impl ConsoleCommand {
                 Some(("message", operator.as_ref().map_or_else(|| "everybody".to_owned(), ToString::to_string)))
             }
             Self::LiftBan { address } => Some(("lift-ban", address.to_string())),
-            Self::Operators | Self::Calls | Self::Guard => None,
+            Self::MeanCallBack { number, operator } => {
+                Some(("call-back", format!("{} by {operator}", number.as_deref().unwrap_or("next"))))
+            }
+            Self::MarkCaller { number, hours, .. } => Some(("mark-caller", format!("{number} {hours} h"))),
+            Self::Operators | Self::Calls | Self::Guard | Self::CallBacks | Self::Marks => None,
         }
     }
 }
@@ -100,6 +104,21 @@ pub enum ConsoleCommand {
     Message {
         operator: Option<OperatorId>,
         text: String,
+    },
+    /// Those who wait to be called back.
+    CallBacks,
+    /// That number, or the next, is for this operator to call back.
+    MeanCallBack {
+        number: Option<String>,
+        operator: OperatorId,
+    },
+    /// The numbers whose calls wait behind others.
+    Marks,
+    /// Calls of a number wait behind others for so many hours; 0: no longer.
+    MarkCaller {
+        number: String,
+        hours: u32,
+        by: String,
     },
     Operators,
     Calls,

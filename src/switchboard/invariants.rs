@@ -30,6 +30,11 @@ impl Switchboard {
                 }
             }
         }
+        self.callers.verify()?;
+        self.abandoned.verify(|id| self.calls.get(id).is_some_and(|call| !call.is_over()))?;
+        if self.worked.keys().any(|operator| !self.accounts.contains_key(operator)) {
+            return Err("somebody who is gone has a last call".to_owned());
+        }
         self.verify_owners()?;
         self.verify_clients()?;
         self.verify_alarms()

@@ -2,10 +2,14 @@
 //!
 //! It owns every call and is the only one that decides; it must not know sockets, clocks, disks or threads.
 
+mod abandoned;
 mod again;
 mod answer;
 mod call;
+mod call_back;
 mod caller;
+mod callers;
+mod classes;
 mod console;
 mod desks;
 mod dialogs;
@@ -68,12 +72,13 @@ use phone::PhoneCall;
 use ports::Ports;
 use timers::Alarm;
 
+pub use callers::CallerTerms;
 pub use guard::{GuardFigures, GuardSettings};
 pub use input::{Account, Actor, ConsoleCommand, Input};
-pub use output::{CallView, ConsoleReply, Gauges, Output};
+pub use output::{CallBackView, CallView, ConsoleReply, Gauges, MarkView, Output};
 pub use registration::Registration;
 pub use settings::{
-    Agency, AnswerMode, DeskCalls, FeatureCodes, Listener, Network, Settings, SrtpOffer, Trunk, TrunkHost,
+    Agency, AnswerMode, Category, DeskCalls, FeatureCodes, Listener, Network, Settings, SrtpOffer, Trunk, TrunkHost,
 };
 pub use trunk::TrunkTerms;
 
@@ -145,6 +150,10 @@ pub struct Switchboard {
     /// Watched operators whose legs have changed in this step.
     stirred: BTreeSet<OperatorId>,
     texts: texts::Texts,
+    callers: callers::Callers,
+    abandoned: abandoned::Abandoned,
+    /// The last emergency call of each operator.
+    worked: BTreeMap<OperatorId, classes::Worked>,
     /// Beside `settings.trunks`, in the same order.
     trunks: Vec<trunk::TrunkState>,
     seats: seats::Seats,
@@ -204,6 +213,9 @@ impl Switchboard {
             subscriptions: subscription::Subscriptions::default(),
             stirred: BTreeSet::new(),
             texts: texts::Texts::default(),
+            callers: callers::Callers::default(),
+            abandoned: abandoned::Abandoned::default(),
+            worked: BTreeMap::new(),
             trunks: Vec::new(),
             seats: seats::Seats::default(),
             asked: BTreeMap::new(),
@@ -370,6 +382,7 @@ impl Switchboard {
         let Some(live) = self.calls.get_mut(&call) else { return self.late_fact(now, call, kind) };
         live.seq += 1;
         let id = FactId { stream: call, seq: live.seq };
+        self.learn(now, call, &kind);
         self.facts.push(Fact { id, call: Some(call), at: now.wall, kind });
     }
 

@@ -18,6 +18,7 @@ use crate::sip::session_timer;
 use crate::sip::wire::{Message, Method, Name};
 
 use super::call::Stage;
+use super::call_back::CallBack;
 use super::leg::{Line, OfferLeg, OfferState, Sound, Who, outcome_of};
 use super::settings::SrtpOffer;
 use super::timers::Alarm;
@@ -267,10 +268,9 @@ impl Switchboard {
     fn shown_from(&self, id: CallId, tag: &str) -> String {
         let shown = self.calls.get(&id).map(|call| &call.shown);
         let number = shown.and_then(|shown| shown.number.as_deref()).unwrap_or("anonymous");
-        let display = match shown.and_then(|shown| shown.location.as_deref()) {
-            Some(location) => format!("{number} {location}"),
-            None => number.to_owned(),
-        };
+        let (notice, location) =
+            shown.map(|shown| (shown.notice.as_deref(), shown.location.as_deref())).unwrap_or_default();
+        let display = [Some(number), notice, location].into_iter().flatten().collect::<Vec<_>>().join(" ");
         let display: String = display.chars().filter(|c| !matches!(c, '"' | '\\') && !c.is_control()).collect();
         format!("\"{display}\" <sip:{}@{}>;tag={tag}", user_part(number), self.settings.domain)
     }
@@ -304,6 +304,9 @@ impl Switchboard {
                 let id = id.as_u128();
                 let incident = format!("<urn:emergency:uid:callid:{id:032x}:{domain}>;purpose=emergency-CallId");
                 invite = invite.header(Name::CallInfo, incident.as_bytes());
+            }
+            if outwards && call.call_back.is_some() {
+                invite = CallBack::mark(invite);
             }
             if let Some(by) = call.transfer.as_ref().and_then(|transfer| transfer.referred_by.as_ref()) {
                 invite = invite.header(Name::ReferredBy, by);

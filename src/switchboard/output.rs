@@ -41,6 +41,23 @@ pub enum ConsoleReply {
     UnknownOperator,
     /// No ban of that address runs.
     NotBanned,
+    /// Categories are configured, and it is none of these (code and name).
+    UnknownCategory {
+        known: Vec<String>,
+    },
+    /// The number is not on the list.
+    UnknownNumber,
+    CallBacks {
+        call_backs: Vec<CallBackView>,
+    },
+    /// A number is for an operator to call back; whether his phone could be told.
+    Meant {
+        number: String,
+        told: bool,
+    },
+    Marks {
+        marks: Vec<MarkView>,
+    },
     Operators {
         operators: Vec<acd::View>,
     },
@@ -63,9 +80,15 @@ impl ConsoleReply {
     /// False when nothing was changed.
     pub(super) fn is_done(&self) -> bool {
         match self {
-            Self::Done | Self::Operators { .. } | Self::Calls { .. } | Self::Guard { .. } => true,
+            Self::Done
+            | Self::Meant { .. }
+            | Self::CallBacks { .. }
+            | Self::Marks { .. }
+            | Self::Operators { .. }
+            | Self::Calls { .. }
+            | Self::Guard { .. } => true,
             Self::Messages { sent, .. } => !sent.is_empty(),
-            Self::UnknownOperator | Self::NotBanned => false,
+            Self::UnknownOperator | Self::UnknownCategory { .. } | Self::UnknownNumber | Self::NotBanned => false,
         }
     }
 }
@@ -85,6 +108,41 @@ pub struct CallView {
     pub operator: Option<OperatorId>,
     /// From 1; None when it does not wait.
     pub position: Option<usize>,
+}
+
+/// One number that waits to be called back.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub struct CallBackView {
+    pub number: String,
+    /// Its calls that nobody answered, and how many of them were given up almost at once.
+    pub calls: u32,
+    pub short: u32,
+    /// Milliseconds since the Unix epoch, as all times here.
+    #[schema(value_type = i64)]
+    pub first: Timestamp,
+    #[schema(value_type = i64)]
+    pub last: Timestamp,
+    pub longest_wait_ms: u64,
+    /// Call-backs that reached nobody, and the last of them.
+    pub tries: u32,
+    #[schema(value_type = Option<i64>)]
+    pub tried: Option<Timestamp>,
+    /// Who shall call back.
+    #[schema(value_type = Option<String>)]
+    pub meant_for: Option<OperatorId>,
+    /// An operator calls just now.
+    pub called_now: bool,
+}
+
+/// One number whose calls wait behind others.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub struct MarkView {
+    pub number: String,
+    /// Its pranks of late.
+    pub pranks: usize,
+    /// Somebody has marked it until then.
+    #[schema(value_type = Option<i64>)]
+    pub marked_until: Option<Timestamp>,
 }
 
 /// Figures for the metrics, taken between steps.

@@ -44,7 +44,13 @@ impl Switchboard {
         }
         let uri = taken.message.request_uri().unwrap_or_default();
         let dialled = Uri::parse(uri).ok().and_then(|uri| uri.user().map(|user| user.into_owned())).unwrap_or_default();
+        if let Some(classed) = self.classed_by_code(now, &operator, &dialled) {
+            return self.serve(now, taken, if classed { Prompt::Confirm } else { Prompt::Refused });
+        }
         let codes = &self.settings.feature_codes;
+        if dialled == codes.call_back.as_bytes() {
+            return self.calls_back(now, taken, operator);
+        }
         let is = |code: &str| dialled == code.as_bytes();
         let done = if is(&codes.log_in) {
             self.acd.log_in(now, &operator)
@@ -66,7 +72,8 @@ impl Switchboard {
         self.serve(now, taken, Prompt::Confirm);
     }
 
-    fn serve(&mut self, now: Now, taken: &Taken<'_, '_>, prompt: Prompt) {
+    /// Answers with a prompt, and hangs up.
+    pub(super) fn serve(&mut self, now: Now, taken: &Taken<'_, '_>, prompt: Prompt) {
         if self.phones.len() >= PHONE_CALLS_MAX {
             return self.reply(now, taken, 503, &[(Name::RetryAfter, b"5")]);
         }

@@ -108,6 +108,7 @@ impl Switchboard {
             self.unregistered(now, operator.as_str());
         }
         self.accounts = accounts.into_iter().map(|account| (account.operator.clone(), account)).collect();
+        self.forget_worked();
         let operators: Vec<OperatorId> = self.accounts.keys().cloned().collect();
         self.acd.set_operators(now, &operators);
     }

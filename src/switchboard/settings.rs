@@ -5,10 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::acd;
+use crate::cdr::fact::Class;
 use crate::ids::OperatorId;
 use crate::sip::digest::Algorithm;
 use crate::sip::flow::Transport;
 
+use super::callers::CallerTerms;
 use super::guard::GuardSettings;
 use super::trunk::TrunkTerms;
 
@@ -116,13 +118,34 @@ pub enum SrtpOffer {
     Always,
 }
 
-/// What operators dial to change their state.
+/// What operators dial: to change their state, to class a call, to call back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeatureCodes {
     pub log_in: String,
     pub log_out: String,
     pub pause: String,
     pub resume: String,
+    /// The code of each class; that of a category may follow.
+    pub classes: Vec<(String, Class)>,
+    /// Calls back the next of those whom nobody has answered.
+    pub call_back: String,
+}
+
+/// What a call can be about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Category {
+    /// Digits, dialled behind the code of a class.
+    pub code: String,
+    pub name: String,
+    /// Whose matter it is.
+    pub agency: Option<String>,
+}
+
+impl Category {
+    /// True when `text` names it.
+    pub(super) fn is(&self, text: &str) -> bool {
+        self.code == text || self.name.eq_ignore_ascii_case(text)
+    }
 }
 
 /// Which calls a desk of the ACD takes.
@@ -170,6 +193,9 @@ pub struct Settings {
     pub fallback_ring: Duration,
     /// The only numbers outside that operators may dial.
     pub agencies: Vec<Agency>,
+    /// What calls can be about; none: anything.
+    pub categories: Vec<Category>,
+    pub callers: CallerTerms,
     /// Record answered calls.
     pub record: bool,
     pub feature_codes: FeatureCodes,

@@ -7,24 +7,39 @@ use super::world::{TRUNK, World, header, sdp};
 pub(crate) struct Caller {
     n: u32,
     to: String,
+    number: String,
 }
 
 impl Caller {
     /// Sends the INVITE and expects 100.
     pub(crate) fn dials(world: &mut World) -> Self {
+        let caller = Self::new(world);
+        caller.dials_now(world);
+        caller
+    }
+
+    /// As `dials`, with a number of his own.
+    pub(crate) fn dials_as(world: &mut World, number: &str) -> Self {
+        let caller = Self { number: number.to_owned(), ..Self::new(world) };
+        caller.dials_now(world);
+        caller
+    }
+
+    fn new(world: &mut World) -> Self {
         let n = world.next_serial();
-        let caller = Self { n, to: "<sip:112@127.0.0.1>".to_owned() };
+        Self { n, to: "<sip:112@127.0.0.1>".to_owned(), number: format!("0812{n:04}") }
+    }
+
+    fn dials_now(&self, world: &mut World) {
         let body = sdp(TRUNK, 30_000);
-        let invite = caller.request("INVITE", "sip:112@127.0.0.1:5060", "inv", 1, &body);
+        let invite = self.request("INVITE", "sip:112@127.0.0.1:5060", "inv", 1, &body);
         world.receive(TRUNK, &invite);
         world.take(TRUNK, "SIP/2.0 100");
-        caller
     }
 
     /// As `dials`, with header fields of his own (each with its line's end), and with or without an offer.
     pub(crate) fn dials_with(world: &mut World, more: &str, offers: bool) -> Self {
-        let n = world.next_serial();
-        let caller = Self { n, to: "<sip:112@127.0.0.1>".to_owned() };
+        let caller = Self::new(world);
         let body = if offers { sdp(TRUNK, 30_000) } else { String::new() };
         let invite = caller.request("INVITE", "sip:112@127.0.0.1:5060", "inv", 1, &body);
         world.receive(TRUNK, &with(&invite, more));
@@ -68,8 +83,7 @@ impl Caller {
 
     /// Sends an INVITE that must be refused with 503; gives the refusal.
     pub(crate) fn dials_in_vain(world: &mut World) -> String {
-        let n = world.next_serial();
-        let caller = Self { n, to: "<sip:112@127.0.0.1>".to_owned() };
+        let caller = Self::new(world);
         caller.invite_again(world, "inv");
         world.take(TRUNK, "SIP/2.0 503")
     }
@@ -81,9 +95,9 @@ impl Caller {
     }
 
     fn request(&self, method: &str, uri: &str, branch: &str, cseq: u32, body: &str) -> String {
-        let n = self.n;
-        let (branch, from) = (format!("z9hG4bK{branch}{n}"), format!("<sip:0812{n:04}@127.0.0.2>;tag=c{n}"));
-        let more = format!("P-Asserted-Identity: <sip:0812{n:04}@127.0.0.2>\r\n");
+        let (n, number) = (self.n, &self.number);
+        let (branch, from) = (format!("z9hG4bK{branch}{n}"), format!("<sip:{number}@127.0.0.2>;tag=c{n}"));
+        let more = format!("P-Asserted-Identity: <sip:{number}@127.0.0.2>\r\n");
         let (to, call_id) = (self.to.as_str(), format!("call-{n}"));
         Said { method, uri, at: TRUNK, branch: &branch, from: &from, to, call_id: &call_id, cseq, more: &more, body }
             .text()

@@ -1,6 +1,8 @@
 //! One story each: what a caller, a queue and operators live through, told in SIP.
 
 mod attended;
+mod call_back;
+mod classes;
 mod events;
 mod hold;
 mod refresh;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use siaga::acd;
-use siaga::cdr::fact::{Fact, FactKind, Role};
+use siaga::cdr::fact::{Class, Fact, FactKind, Role};
 use siaga::clock::{Instant, Now, Timestamp};
 use siaga::ids::{OperatorId, Rng};
 use siaga::media::command::{AnchorId, Command, Event, Quality};
@@ -72,12 +72,20 @@ pub(crate) fn settings() -> Settings {
         fallback_number: None,
         fallback_ring: seconds(20),
         agencies: Vec::new(),
+        categories: Vec::new(),
+        callers: siaga::switchboard::CallerTerms::default(),
         record: true,
         feature_codes: FeatureCodes {
             log_in: "*11".to_owned(),
             log_out: "*12".to_owned(),
             pause: "*13".to_owned(),
             resume: "*14".to_owned(),
+            classes: vec![
+                ("*41".to_owned(), Class::Normal),
+                ("*42".to_owned(), Class::Ghost),
+                ("*43".to_owned(), Class::Prank),
+            ],
+            call_back: "*50".to_owned(),
         },
         expires_min: seconds(60),
         expires_default: seconds(600),

@@ -174,7 +174,8 @@ pub(crate) async fn late_facts_change_the_record(base: &Base) {
     assert_eq!((totals.operators[0].totals.answered, totals.operators[0].totals.wrap_ms), (1, 20_000));
 
     // Classed again a month later.
-    let kind = FactKind::Disposed { class: Class::Prank, category: None, note: None, by: "admin".to_owned() };
+    let kind =
+        FactKind::Disposed { class: Class::Prank, category: None, note: None, by: "admin".to_owned(), agency: None };
     let mut run = Run::start(base, at(2));
     run.journal.append([whole.fact(LATE | 78, 2_592_000_000, kind)].iter(), at(2)).unwrap();
     run.finish(base).await;

@@ -107,8 +107,13 @@ impl Story {
 
     #[must_use]
     pub(crate) fn disposed(mut self, after: i64, class: Class, category: Option<&str>) -> Self {
-        let kind =
-            FactKind::Disposed { class, category: category.map(str::to_owned), note: None, by: "op0001".to_owned() };
+        let kind = FactKind::Disposed {
+            class,
+            category: category.map(str::to_owned),
+            note: None,
+            by: "op0001".to_owned(),
+            agency: None,
+        };
         self.facts.push(self.fact(LATE | 77, after, kind));
         self
     }

@@ -4,7 +4,7 @@ use super::transfer::{TO_SARI, floor, is_hung_up, is_notified, outcomes, record,
 use super::*;
 
 /// A call that an operator's phone makes.
-struct Placed {
+pub(super) struct Placed {
     name: &'static str,
     at: &'static str,
     n: u32,
@@ -14,7 +14,7 @@ struct Placed {
 
 impl Placed {
     /// Sends the INVITE, through the challenge.
-    fn to(world: &mut World, name: &'static str, at: &'static str, whom: &str) -> Self {
+    pub(super) fn to(world: &mut World, name: &'static str, at: &'static str, whom: &str) -> Self {
         Self::with(world, name, at, whom, "")
     }
 
@@ -30,7 +30,7 @@ impl Placed {
         call
     }
 
-    fn request(&self, method: &str, cseq: u32, more: &str, body: &str) -> String {
+    pub(super) fn request(&self, method: &str, cseq: u32, more: &str, body: &str) -> String {
         let Self { name, at, n, uri, to } = self;
         let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
         format!(
@@ -42,7 +42,7 @@ impl Placed {
     }
 
     /// Takes the 200 and acknowledges it; gives the 200.
-    fn is_answered(&mut self, world: &mut World) -> String {
+    pub(super) fn is_answered(&mut self, world: &mut World) -> String {
         let answer = world.take(self.at, "SIP/2.0 200");
         assert_eq!(header(&answer, "CSeq"), "2 INVITE");
         self.to = header(&answer, "To").to_owned();
@@ -50,7 +50,7 @@ impl Placed {
         answer
     }
 
-    fn asks(&self, world: &mut World, method: &str, cseq: u32, more: &str) {
+    pub(super) fn asks(&self, world: &mut World, method: &str, cseq: u32, more: &str) {
         world.receive(self.at, &self.request(method, cseq, more, ""));
     }
 

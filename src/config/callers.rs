@@ -1,0 +1,92 @@
+//! `[callers]` and `[[category]]`: what is remembered of callers, and what calls can be about.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::limits::CATEGORIES_MAX;
+use crate::switchboard::{CallerTerms, Category};
+
+use super::section::File;
+use super::source::Source;
+
+/// `[callers]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Section {
+    repeat_minutes: u64,
+    prank_calls: usize,
+    prank_hours: u64,
+    prank_priority_penalty: u8,
+    call_back_hours: u64,
+}
+
+impl Default for Section {
+    fn default() -> Self {
+        Self { repeat_minutes: 30, prank_calls: 2, prank_hours: 24, prank_priority_penalty: 10, call_back_hours: 4 }
+    }
+}
+
+/// One `[[category]]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct CategorySection {
+    code: String,
+    name: String,
+    agency: Option<String>,
+}
+
+/// How callers are remembered.
+pub(super) fn checked(source: &mut Source, file: &File) -> CallerTerms {
+    let section = &file.callers;
+    let mut within = |key: &str, value: u64, low: u64, high: u64, unit: &str| {
+        if !(low..=high).contains(&value) {
+            source.fault(&format!("callers.{key}"), value.to_string(), format!("{low} to {high}{unit}"));
+        }
+    };
+    within("repeat_minutes", section.repeat_minutes, 1, 1_440, " minutes");
+    within("prank_calls", section.prank_calls as u64, 0, 100, ", 0: never by itself");
+    within("prank_hours", section.prank_hours, 1, 168, " hours");
+    within("call_back_hours", section.call_back_hours, 1, 72, " hours");
+    CallerTerms {
+        repeat: Duration::from_secs(section.repeat_minutes.saturating_mul(60)),
+        prank_calls: section.prank_calls,
+        prank: hours(section.prank_hours),
+        prank_penalty: section.prank_priority_penalty,
+        call_back: hours(section.call_back_hours),
+        short_abandon: Duration::from_secs(file.report.short_abandon_seconds),
+    }
+}
+
+const fn hours(hours: u64) -> Duration {
+    Duration::from_secs(hours.saturating_mul(3_600))
+}
+
+/// The categories that can be used; what is wrong with the others is told.
+pub(super) fn categories(source: &mut Source, file: &File) -> Vec<Category> {
+    let (mut codes, mut names) = (BTreeSet::new(), BTreeSet::new());
+    let mut categories = Vec::new();
+    if file.category.len() > CATEGORIES_MAX {
+        source.fault("category", format!("{} categories", file.category.len()), format!("at most {CATEGORIES_MAX}"));
+    }
+    for (index, CategorySection { code, name, agency }) in file.category.iter().enumerate() {
+        let key = |name: &str| format!("category[{index}].{name}");
+        if !(1..=4).contains(&code.len()) || !code.bytes().all(|b| b.is_ascii_digit()) {
+            source.fault(&key("code"), format!("{code:?} cannot be dialled"), "1 to 4 digits");
+        } else if !codes.insert(code.as_str()) {
+            source.fault(&key("code"), format!("{code:?} stands there twice"), "a code of its own");
+        }
+        let words = |text: &str| !text.trim().is_empty() && text.len() <= 64 && !text.chars().any(char::is_control);
+        if !words(name) || name.bytes().all(|b| b.is_ascii_digit()) {
+            source.fault(&key("name"), format!("{name:?} is not a name"), "1 to 64 letters: \"kebakaran\"");
+        } else if !names.insert(name.to_ascii_lowercase()) {
+            source.fault(&key("name"), format!("{name:?} stands there twice"), "a name of its own");
+        }
+        if let Some(agency) = agency.as_deref().filter(|agency| !words(agency)) {
+            source.fault(&key("agency"), format!("{agency:?} is not a name"), "1 to 64 letters: \"Damkar\", or absent");
+        }
+        categories.push(Category { code: code.clone(), name: name.clone(), agency: agency.clone() });
+    }
+    categories
+}

@@ -1,0 +1,129 @@
+//! What the console has of callers: who waits to be called back, and whose calls wait behind others.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Deserialize;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::ids::OperatorId;
+use crate::switchboard::{Actor, ConsoleCommand, ConsoleReply};
+
+use super::console_api::{Console, Fault, Shared, WORDS_MAX, asked, fault};
+
+/// Hours that a mark may last.
+const MARK_HOURS_MAX: u32 = 168;
+/// Characters of a number.
+const NUMBER_MAX: usize = 64;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Console>> {
+    OpenApiRouter::new().routes(routes!(call_backs, mean_call_back)).routes(routes!(marks, mark_caller))
+}
+
+#[utoipa::path(
+    get,
+    path = "/v1/call-backs",
+    summary = "Callers whom nobody has answered, by number, the oldest first",
+    security(("token" = [])),
+    responses(
+        (status = 200, body = ConsoleReply),
+        (status = 401, body = Fault, description = "the token is missing or wrong"),
+        (status = 503, body = Fault, description = "the service does not answer"),
+    ),
+)]
+async fn call_backs(State(console): Shared, Extension(actor): Extension<Actor>) -> Response {
+    asked(&console, actor, ConsoleCommand::CallBacks).await
+}
+
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+struct MeantBody {
+    /// None: the next.
+    number: Option<String>,
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9._-]{1,64}$")]
+    operator: OperatorId,
+}
+
+#[utoipa::path(
+    post,
+    path = "/v1/call-backs",
+    summary = "An operator shall call a number back (himself, or a supervisor)",
+    security(("token" = [])),
+    request_body = MeantBody,
+    responses(
+        (status = 200, body = ConsoleReply),
+        (status = 400, body = Fault, description = "what was wrong, and what is expected"),
+        (status = 401, body = Fault, description = "the token is missing or wrong"),
+        (status = 403, body = Fault, description = "the user's role may not do that"),
+        (status = 404, body = Fault, description = "no such number is on the list, or no such operator"),
+        (status = 503, body = Fault, description = "the service does not answer"),
+    ),
+)]
+async fn mean_call_back(State(console): Shared, Extension(actor): Extension<Actor>, body: Bytes) -> Response {
+    match serde_json::from_slice(&body) {
+        Ok(MeantBody { number, operator }) => {
+            asked(&console, actor, ConsoleCommand::MeanCallBack { number, operator }).await
+        }
+        Err(error) => fault(StatusCode::BAD_REQUEST, &error.to_string()),
+    }
+}
+
+#[utoipa::path(
+    get,
+    path = "/v1/callers",
+    summary = "Numbers whose calls wait behind others",
+    security(("token" = [])),
+    responses(
+        (status = 200, body = ConsoleReply),
+        (status = 401, body = Fault, description = "the token is missing or wrong"),
+        (status = 503, body = Fault, description = "the service does not answer"),
+    ),
+)]
+async fn marks(State(console): Shared, Extension(actor): Extension<Actor>) -> Response {
+    asked(&console, actor, ConsoleCommand::Marks).await
+}
+
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+struct MarkBody {
+    #[schema(min_length = 1, max_length = 64)]
+    number: String,
+    /// 0: no longer.
+    #[schema(maximum = 168)]
+    hours: u32,
+    #[schema(min_length = 1, max_length = 200)]
+    by: String,
+}
+
+#[utoipa::path(
+    post,
+    path = "/v1/callers",
+    summary = "Calls of a number wait behind others for so many hours, and are answered all the same (supervisor)",
+    security(("token" = [])),
+    request_body = MarkBody,
+    responses(
+        (status = 200, body = ConsoleReply),
+        (status = 400, body = Fault, description = "what was wrong, and what is expected"),
+        (status = 401, body = Fault, description = "the token is missing or wrong"),
+        (status = 403, body = Fault, description = "the user's role may not do that"),
+        (status = 503, body = Fault, description = "the service does not answer"),
+    ),
+)]
+async fn mark_caller(State(console): Shared, Extension(actor): Extension<Actor>, body: Bytes) -> Response {
+    let MarkBody { number, hours, by } = match serde_json::from_slice(&body) {
+        Ok(mark) => mark,
+        Err(error) => return fault(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    if hours > MARK_HOURS_MAX || number.is_empty() || number.len() > NUMBER_MAX {
+        return fault(StatusCode::BAD_REQUEST, "a number and 1 to 168 hours are expected; 0 lifts the mark");
+    }
+    if by.is_empty() || by.chars().count() > WORDS_MAX {
+        return fault(StatusCode::BAD_REQUEST, "by is empty or longer than 200 characters");
+    }
+    asked(&console, actor, ConsoleCommand::MarkCaller { number, hours, by }).await
+}

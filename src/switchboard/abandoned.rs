@@ -1,0 +1,270 @@
+//! Who called and was not answered: the numbers that are to be called back, each once, in the order in which that is done.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::ids::{CallId, OperatorId};
+use crate::limits::CALL_BACKS_MAX;
+
+use super::CallBackView;
+
+/// One number that waits to be called back.
+#[derive(Clone, Debug)]
+struct Missed {
+    /// Its last call.
+    of: CallId,
+    calls: u32,
+    /// Those that were given up almost at once.
+    short: u32,
+    first: Timestamp,
+    last: Timestamp,
+    longest_ms: u64,
+    /// Call-backs that reached nobody, and the last of them.
+    tries: u32,
+    tried: Option<Timestamp>,
+    /// Who shall call back, as somebody has said.
+    meant_for: Option<OperatorId>,
+    /// The call in which he is called back just now.
+    over: Option<CallId>,
+}
+
+impl Missed {
+    /// Those who were never tried come first, by age; then who was tried longest ago.
+    fn turn(&self) -> (u32, Timestamp) {
+        (self.tries, self.tried.unwrap_or(self.first))
+    }
+}
+
+/// A call that ended without an answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unanswered {
+    pub(super) call: CallId,
+    pub(super) at: Timestamp,
+    pub(super) waited_ms: u64,
+    pub(super) short: bool,
+}
+
+/// The list, at most `limits::CALL_BACKS_MAX` numbers.
+#[derive(Debug, Default)]
+pub(super) struct Abandoned {
+    all: BTreeMap<String, Missed>,
+    turns: BTreeSet<((u32, Timestamp), String)>,
+    by_age: BTreeSet<(Timestamp, String)>,
+}
+
+impl Abandoned {
+    /// Adds a call. Full: the number that has waited longest goes, and its last call is told.
+    pub(super) fn add(&mut self, number: &str, missed: Unanswered) -> Option<CallId> {
+        let known = self.take_out(number);
+        let full = known.is_none() && self.all.len() >= CALL_BACKS_MAX;
+        let gone = if full { self.oldest() } else { None };
+        let lost = gone.and_then(|number| self.take_out(&number)).map(|gone| gone.of);
+        let mut entry = known.unwrap_or(Missed {
+            of: missed.call,
+            calls: 0,
+            short: 0,
+            first: missed.at,
+            last: missed.at,
+            longest_ms: 0,
+            tries: 0,
+            tried: None,
+            meant_for: None,
+            over: None,
+        });
+        entry.of = missed.call;
+        entry.calls = entry.calls.saturating_add(1);
+        entry.short = entry.short.saturating_add(u32::from(missed.short));
+        entry.last = entry.last.max(missed.at);
+        entry.longest_ms = entry.longest_ms.max(missed.waited_ms);
+        self.put(number, entry);
+        lost
+    }
+
+    /// Somebody has spoken with him.
+    pub(super) fn reached(&mut self, number: &str) {
+        self.take_out(number);
+    }
+
+    /// A call-back begins.
+    pub(super) fn begin(&mut self, number: &str, over: CallId) {
+        if let Some(missed) = self.all.get_mut(number) {
+            (missed.over, missed.meant_for) = (Some(over), None);
+        }
+    }
+
+    /// A call-back has reached nobody: others come first now.
+    pub(super) fn in_vain(&mut self, number: &str, over: CallId, now: Timestamp) {
+        if self.all.get(number).is_some_and(|missed| missed.over == Some(over))
+            && let Some(mut missed) = self.take_out(number)
+        {
+            (missed.over, missed.tried) = (None, Some(now));
+            missed.tries = missed.tries.saturating_add(1);
+            self.put(number, missed);
+        }
+    }
+
+    /// Whom `operator` is to call: who is meant for him, else whose turn it is and who is meant for nobody. Not those who are called
+    /// or `engaged` just now.
+    pub(super) fn next(&self, operator: &OperatorId, engaged: &BTreeSet<&str>) -> Option<(String, CallId)> {
+        let open = |number: &str| {
+            let missed = self.all.get(number).filter(|missed| missed.over.is_none() && !engaged.contains(number))?;
+            missed.meant_for.as_ref().is_none_or(|meant_for| meant_for == operator).then_some(missed)
+        };
+        let turns = self.turns.iter().filter_map(|(_, number)| Some((number, open(number)?)));
+        let (number, missed) = turns.min_by_key(|(_, missed)| missed.meant_for.is_none())?;
+        Some((number.clone(), missed.of))
+    }
+
+    /// Says who shall call a number back. False: it does not wait for that.
+    pub(super) fn mean(&mut self, number: &str, operator: &OperatorId) -> bool {
+        let found = self.all.get_mut(number);
+        found.is_some_and(|missed| {
+            missed.meant_for = Some(operator.clone());
+            true
+        })
+    }
+
+    /// Whoever has waited for longer than `span` no longer does.
+    pub(super) fn expire(&mut self, now: Timestamp, span: Duration) {
+        while let Some((last, number)) = self.by_age.first() {
+            if u128::from(now.millis_since(*last)) < span.as_millis() {
+                return;
+            }
+            let number = number.clone();
+            self.take_out(&number);
+        }
+    }
+
+    /// All, whose turn it is first.
+    pub(super) fn views(&self) -> Vec<CallBackView> {
+        let turns = self.turns.iter().filter_map(|(_, number)| Some((number, self.all.get(number)?)));
+        let view = |(number, missed): (&String, &Missed)| CallBackView {
+            number: number.clone(),
+            calls: missed.calls,
+            short: missed.short,
+            first: missed.first,
+            last: missed.last,
+            longest_wait_ms: missed.longest_ms,
+            tries: missed.tries,
+            tried: missed.tried,
+            meant_for: missed.meant_for.clone(),
+            called_now: missed.over.is_some(),
+        };
+        turns.map(view).collect()
+    }
+
+    fn oldest(&self) -> Option<String> {
+        self.by_age.first().map(|(_, number)| number.clone())
+    }
+
+    fn put(&mut self, number: &str, missed: Missed) {
+        self.turns.insert((missed.turn(), number.to_owned()));
+        self.by_age.insert((missed.last, number.to_owned()));
+        self.all.insert(number.to_owned(), missed);
+    }
+
+    fn take_out(&mut self, number: &str) -> Option<Missed> {
+        let (number, missed) = self.all.remove_entry(number)?;
+        self.turns.remove(&(missed.turn(), number.clone()));
+        self.by_age.remove(&(missed.last, number));
+        Some(missed)
+    }
+
+    /// Every number stands in all three tables; who is called back is called in a call that lives.
+    pub(super) fn verify(&self, lives: impl Fn(&CallId) -> bool) -> Result<(), String> {
+        let turns = self.turns.iter().all(|(turn, number)| self.all.get(number).is_some_and(|one| one.turn() == *turn));
+        let ages = self.by_age.iter().all(|(last, number)| self.all.get(number).is_some_and(|one| one.last == *last));
+        let lengths = [self.turns.len(), self.by_age.len()];
+        if !turns || !ages || lengths != [self.all.len(); 2] || self.all.len() > CALL_BACKS_MAX {
+            return Err("the list of call-backs is not in order".to_owned());
+        }
+        match self.all.values().filter_map(|missed| missed.over).find(|over| !lives(over)) {
+            Some(over) => Err(format!("somebody is called back in {over}, which is over")),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Rng;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1_000)
+    }
+
+    fn missed(rng: &mut Rng, seconds: i64, waited_ms: u64) -> Unanswered {
+        Unanswered { call: CallId::new(at(seconds), rng), at: at(seconds), waited_ms, short: waited_ms < 5_000 }
+    }
+
+    fn next(list: &Abandoned, operator: &str, engaged: &[&str]) -> Option<String> {
+        let operator = OperatorId::parse(operator).unwrap();
+        list.next(&operator, &engaged.iter().copied().collect()).map(|(number, _)| number)
+    }
+
+    #[test]
+    fn calls_of_one_number_are_one_entry() {
+        let (mut list, mut rng) = (Abandoned::default(), Rng::from_number(1));
+        for (seconds, waited_ms) in [(10, 20_000), (50, 3_000), (90, 40_000)] {
+            assert_eq!(list.add("081", missed(&mut rng, seconds, waited_ms)), None);
+        }
+        let views = list.views();
+        assert_eq!(views.len(), 1);
+        let one = &views[0];
+        assert_eq!((one.calls, one.short, one.first, one.last), (3, 1, at(10), at(90)));
+        assert_eq!(one.longest_wait_ms, 40_000);
+        list.verify(|_| true).unwrap();
+    }
+
+    #[test]
+    fn the_oldest_is_called_first_and_who_was_not_reached_last() {
+        let (mut list, mut rng) = (Abandoned::default(), Rng::from_number(1));
+        for (number, seconds) in [("081", 10), ("082", 20), ("083", 30)] {
+            list.add(number, missed(&mut rng, seconds, 9_000));
+        }
+        assert_eq!(next(&list, "budi", &[]).as_deref(), Some("081"));
+        assert_eq!(next(&list, "budi", &["081"]).as_deref(), Some("082"), "he calls again just now");
+        let over = CallId::new(at(40), &mut rng);
+        list.begin("081", over);
+        assert_eq!(next(&list, "sari", &[]).as_deref(), Some("082"), "nobody is called by two");
+        assert!(list.verify(|_| false).is_err(), "the call in which he is called must live");
+        list.in_vain("081", over, at(50));
+        list.verify(|_| false).unwrap();
+        list.reached("082");
+        assert_eq!(next(&list, "sari", &[]).as_deref(), Some("083"));
+        list.reached("083");
+        assert_eq!(next(&list, "sari", &[]).as_deref(), Some("081"), "he stays on the list");
+        assert_eq!(list.views()[0].tries, 1);
+    }
+
+    #[test]
+    fn who_is_meant_for_an_operator_is_called_by_nobody_else() {
+        let (mut list, mut rng) = (Abandoned::default(), Rng::from_number(1));
+        list.add("081", missed(&mut rng, 10, 9_000));
+        list.add("082", missed(&mut rng, 20, 9_000));
+        assert!(list.mean("082", &OperatorId::parse("sari").unwrap()));
+        assert!(!list.mean("089", &OperatorId::parse("sari").unwrap()));
+        assert_eq!(next(&list, "sari", &[]).as_deref(), Some("082"));
+        assert_eq!(next(&list, "budi", &[]).as_deref(), Some("081"));
+        list.reached("081");
+        assert_eq!(next(&list, "budi", &[]), None);
+    }
+
+    #[test]
+    fn the_list_is_full_at_its_cap_and_tells_who_was_lost_and_the_old_expire() {
+        let (mut list, mut rng) = (Abandoned::default(), Rng::from_number(1));
+        let first = missed(&mut rng, 0, 9_000);
+        list.add("first", first);
+        for n in 1..CALL_BACKS_MAX {
+            list.add(&n.to_string(), missed(&mut rng, i64::try_from(n).unwrap(), 9_000));
+        }
+        assert_eq!(list.add("one more", missed(&mut rng, 20_000, 9_000)), Some(first.call));
+        list.verify(|_| true).unwrap();
+        assert_eq!(list.all.len(), CALL_BACKS_MAX);
+        list.expire(at(20_100), Duration::from_secs(3_600));
+        assert_eq!(list.views().first().map(|one| one.number.as_str()), Some("one more"));
+        list.verify(|_| true).unwrap();
+    }
+}

@@ -1,0 +1,186 @@
+//! Call-backs (RFC 7090): operators work off the list of those whom nobody has answered. An operator dials the code, and the
+//! switchboard calls the number whose turn it is, in a call of the operator's own.
+
+use std::collections::BTreeSet;
+
+use crate::acd::section::is_dialable;
+use crate::cdr::fact::{Callee, FactKind, OfferOutcome};
+use crate::clock::Now;
+use crate::ids::{CallId, OperatorId};
+use crate::media::command::Prompt;
+use crate::sip::message::Builder;
+use crate::sip::wire::Name;
+
+use super::abandoned::Unanswered;
+use super::call::Call;
+use super::classes::Worked;
+use super::door::Taken;
+use super::{ConsoleReply, Switchboard};
+
+/// What a placed call calls back.
+#[derive(Clone, Debug)]
+pub(super) struct CallBack {
+    /// The call that nobody had answered.
+    pub(super) of: CallId,
+    pub(super) number: String,
+    /// How the last try at a trunk ended.
+    outcome: Option<(OfferOutcome, Option<u16>)>,
+}
+
+impl CallBack {
+    /// Marks the INVITE as the call-back of an answering point, which no service of the callee's may keep from him (RFC 7090 §4,
+    /// RFC 7135).
+    pub(super) fn mark(invite: Builder) -> Builder {
+        invite.header(Name::Priority, b"psap-callback").header(Name::ResourcePriority, b"esnet.0")
+    }
+}
+
+impl Switchboard {
+    /// An operator has dialled the code: the number whose turn it is is called. Nobody's turn: he hears that.
+    pub(super) fn calls_back(&mut self, now: Now, taken: &Taken<'_, '_>, by: OperatorId) {
+        self.abandoned.expire(now.wall, self.settings.callers.call_back);
+        let Some((number, of)) = self.next_call_back(&by) else { return self.serve(now, taken, Prompt::Refused) };
+        let back = CallBack { of, number: number.clone(), outcome: None };
+        self.place_to(now, taken, by, Callee::Number(number), Some(back));
+    }
+
+    fn next_call_back(&self, by: &OperatorId) -> Option<(String, CallId)> {
+        // Who is calling just now would be found busy.
+        let calling = self.calls.values().filter(|call| !call.is_over() && call.placed_by.is_none());
+        let engaged: BTreeSet<&str> = calling.filter_map(|call| call.shown.number.as_deref()).collect();
+        self.abandoned.next(by, &engaged)
+    }
+
+    /// The next number, or that one, is for this operator; his phone is told so.
+    pub(super) fn mean_call_back(&mut self, now: Now, number: Option<&str>, operator: OperatorId) -> ConsoleReply {
+        if !self.accounts.contains_key(&operator) {
+            return ConsoleReply::UnknownOperator;
+        }
+        self.abandoned.expire(now.wall, self.settings.callers.call_back);
+        let number = match number {
+            Some(number) => Some(self.number_as_known(number)),
+            None => self.next_call_back(&operator).map(|(number, _)| number),
+        };
+        match number {
+            Some(number) if self.abandoned.mean(&number, &operator) => {
+                let text = format!("{} -> {number}", self.settings.feature_codes.call_back);
+                // Whose phone takes no texts sees it on the console.
+                let told = self.announce_text(now, Some(operator), &text);
+                let told = matches!(told, ConsoleReply::Messages { sent, .. } if !sent.is_empty());
+                ConsoleReply::Meant { number, told }
+            }
+            Some(_) | None => ConsoleReply::UnknownNumber,
+        }
+    }
+
+    /// The list for the console.
+    pub(super) fn call_backs(&mut self, now: Now) -> ConsoleReply {
+        self.abandoned.expire(now.wall, self.settings.callers.call_back);
+        ConsoleReply::CallBacks { call_backs: self.abandoned.views() }
+    }
+
+    /// Learns from a fact of a live call whom nobody has answered, whom somebody has, and who had whom last.
+    pub(super) fn learn(&mut self, now: Now, id: CallId, kind: &FactKind) {
+        match kind {
+            FactKind::Answered { by, .. } => self.learn_answer(now, id, by),
+            FactKind::OfferEnded { outcome, sip_status, .. } => {
+                if let Some(back) = self.calls.get_mut(&id).and_then(|call| call.call_back.as_mut()) {
+                    back.outcome = Some((*outcome, *sip_status));
+                }
+            }
+            FactKind::Ended { .. } => self.learn_end(now, id),
+            FactKind::Received { .. }
+            | FactKind::Located { .. }
+            | FactKind::CallerKnown { .. }
+            | FactKind::Queued { .. }
+            | FactKind::Announced { .. }
+            | FactKind::Offered { .. }
+            | FactKind::Ringing { .. }
+            | FactKind::OperatorLost { .. }
+            | FactKind::TransferAsked { .. }
+            | FactKind::TransferDone { .. }
+            | FactKind::TransferFailed { .. }
+            | FactKind::TransferorLeft { .. }
+            | FactKind::TakenOver { .. }
+            | FactKind::WrappedUp { .. }
+            | FactKind::Disposed { .. }
+            | FactKind::CalledBack { .. }
+            | FactKind::CallBackLost
+            | FactKind::Recorded { .. }
+            | FactKind::RecordingFailed { .. }
+            | FactKind::Sound { .. }
+            | FactKind::NobodyOnShift
+            | FactKind::Held { .. }
+            | FactKind::Resumed { .. }
+            | FactKind::SessionExpired { .. }
+            | FactKind::Digit { .. }
+            | FactKind::Breach { .. }
+            | FactKind::Placed { .. }
+            | FactKind::Started { .. }
+            | FactKind::Stopped
+            | FactKind::CallerMarked { .. }
+            | FactKind::OperatorState { .. }
+            | FactKind::Commanded { .. } => {}
+        }
+    }
+
+    fn learn_answer(&mut self, now: Now, id: CallId, by: &Callee) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let number = call.shown.number.clone();
+        match (&call.placed_by, &call.call_back) {
+            (Some(operator), Some(back)) => {
+                let (operator, back) = (operator.clone(), back.clone());
+                self.abandoned.reached(&back.number);
+                let (outcome, sip_status) = (OfferOutcome::Answered, Some(200));
+                self.late_fact(now, back.of, FactKind::CalledBack { by: operator, over: id, outcome, sip_status });
+            }
+            (Some(_), None) => {}
+            (None, _) => {
+                if let Callee::Operator(operator) = by {
+                    call.worked_by.insert(operator.clone());
+                    self.worked.insert(operator.clone(), Worked { call: id, number: number.clone(), over_at: None });
+                }
+                if let Some(number) = number {
+                    self.abandoned.reached(&number);
+                }
+            }
+        }
+    }
+
+    fn learn_end(&mut self, now: Now, id: CallId) {
+        let Some(call) = self.calls.get(&id) else { return };
+        for operator in &call.worked_by {
+            if let Some(worked) = self.worked.get_mut(operator).filter(|worked| worked.call == id) {
+                worked.over_at = Some(now.mono);
+            }
+        }
+        match (&call.placed_by, &call.call_back) {
+            (Some(operator), Some(back)) if !call.has_talked() => {
+                let (by, back) = (operator.clone(), back.clone());
+                self.abandoned.in_vain(&back.number, id, now.wall);
+                // Without a try there was no trunk to be had.
+                let (outcome, sip_status) = back.outcome.unwrap_or((OfferOutcome::Unreachable, None));
+                self.late_fact(now, back.of, FactKind::CalledBack { by, over: id, outcome, sip_status });
+            }
+            (Some(_), _) => {}
+            (None, _) => self.learn_unanswered(now, id),
+        }
+    }
+
+    fn learn_unanswered(&mut self, now: Now, id: CallId) {
+        let unanswered = self.calls.get(&id).filter(|call| !call.has_talked());
+        // Who shows no number, or a name, cannot be called back: the report has him.
+        let Some((call, number)) = unanswered.and_then(|call| Some((call, dialable(call)?))) else { return };
+        let waited_ms = now.wall.millis_since(call.received);
+        let short = u128::from(waited_ms) < self.settings.callers.short_abandon.as_millis();
+        let missed = Unanswered { call: id, at: call.received, waited_ms, short };
+        self.abandoned.expire(now.wall, self.settings.callers.call_back);
+        if let Some(lost) = self.abandoned.add(&number, missed) {
+            self.late_fact(now, lost, FactKind::CallBackLost);
+        }
+    }
+}
+
+fn dialable(call: &Call) -> Option<String> {
+    call.shown.number.clone().filter(|number| is_dialable(number))
+}
