@@ -1,0 +1,81 @@
+//! What others may see of the distributor.
+
+use super::Acd;
+use crate::ids::{CallId, OperatorId};
+
+/// An operator's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Not on shift, not logged in, not registered or not reachable.
+    Offline,
+    /// Can be offered a call (unless he rests after an offer that failed).
+    Ready,
+    /// An offer rings.
+    Offered,
+    /// Has a caller.
+    Talking,
+    /// Finishes the last call's work.
+    WrapUp,
+    /// Paused.
+    Break,
+}
+
+/// One operator as others may see him.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct View {
+    pub operator: OperatorId,
+    pub state: State,
+    pub on_shift: bool,
+    pub logged_in: bool,
+    pub registered: bool,
+    pub reachable: bool,
+    /// Gets no offer for a while, as he did not take the last.
+    pub resting: bool,
+    /// The reason while paused.
+    pub paused: Option<String>,
+    /// The call that he is offered, has, or wraps up.
+    pub call: Option<CallId>,
+}
+
+/// A state that has changed, for facts and presence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    pub operator: OperatorId,
+    pub state: State,
+    pub reason: Option<String>,
+    /// Set when this ends the wrap-up of a call.
+    pub wrapped_up: Option<CallId>,
+}
+
+impl Acd {
+    /// Takes out the changes since the last time, in order.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        self.floor.take_changes()
+    }
+
+    /// One operator.
+    pub fn view(&self, operator: &OperatorId) -> Option<View> {
+        self.floor.get(operator).map(|facts| facts.view(operator))
+    }
+
+    /// All operators in order of name.
+    pub fn views(&self) -> Vec<View> {
+        self.floor.iter().map(|(operator, facts)| facts.view(operator)).collect()
+    }
+
+    /// Waiting calls in the order in which they will be served.
+    pub fn waiting(&self) -> impl Iterator<Item = CallId> {
+        self.queue.waiting()
+    }
+
+    /// (waiting calls, operators by state in the order of `State`).
+    pub fn counts(&self) -> (usize, [usize; 6]) {
+        (self.queue.waiting_count(), self.floor.by_state())
+    }
+
+    /// How many operators are staffed: on shift, logged in, registered and reachable, whatever they do.
+    pub fn staffed(&self) -> usize {
+        self.floor.staffed_count()
+    }
+}
