@@ -27,6 +27,7 @@ pub mod shift;
 mod tests;
 mod verify;
 mod view;
+mod why;
 
 use desk::{Desk, DeskNo, DeskSet};
 pub use engage::Standing;
@@ -65,7 +66,8 @@ pub struct Settings {
 /// What the ACD wants done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Ring this operator for this call; both are reserved for each other. `why` goes into the fact.
+    /// Ring this operator for this call, beside those who ring for it already; both are reserved for each other. `why` goes into
+    /// the fact.
     Offer { call: CallId, operator: OperatorId, why: String },
     /// Nobody is staffed (on shift, logged in, registered and reachable): alarm, ring all these (registered, free; may be none; all
     /// reserved for this call), then the fallback number. Ends with `answered`, `fallback_failed` or `leave`. Only one
@@ -192,7 +194,7 @@ impl Acd {
     /// logged out as well; a wrap-up ends.
     pub fn log_out(&mut self, now: Now, operator: &OperatorId) -> Result<(), UnknownOperator> {
         let call = self.known(operator)?.call();
-        if call.is_some_and(|call| matches!(self.queue.status(call), Some(Status::Offered(_)))) {
+        if call.is_some_and(|call| matches!(self.queue.status(call), Some(Status::Offered { .. }))) {
             self.withdraw(operator);
         }
         self.floor.change(operator, |facts| {
@@ -239,22 +241,23 @@ impl Acd {
     /// arrival, whatever the desks. A desk that is not known is the first. Idempotent.
     pub fn enqueue(&mut self, now: Now, call: CallId, priority: u8, desk: DeskNo) {
         let home = if self.settings.desks.len() > usize::from(desk.0) { desk } else { DeskNo(0) };
-        let overflow = self.floor.desk(home).map(|desk| desk.overflow.clone()).unwrap_or_default();
-        let many = overflow.length.is_some_and(|length| self.queue.waiting_at(home) >= length);
-        let after = if many { Some(Duration::ZERO) } else { overflow.after };
-        let to = match overflow.to.as_slice() {
-            [] => DeskSet::of(self.everybody),
-            desks => desks.iter().fold(DeskSet::default(), |all, desk| all.and(DeskSet::of(*desk))),
-        };
-        self.queue.add(call, priority, home, after.map(|after| (now.mono + after, to)));
+        let widens = self.floor.desk(home).map(|desk| {
+            let many = desk.overflow.length.is_some_and(|length| self.queue.waiting_at(home) >= length);
+            let after = if many { Some(Duration::ZERO) } else { desk.overflow.after };
+            let steps = desk.escalation.iter().map(|step| (step.after, step.to.as_slice()));
+            let steps = after.map(|after| (after, desk.overflow.to.as_slice())).into_iter().chain(steps);
+            steps.map(|(after, to)| (now.mono + after, self.set_of(to))).collect()
+        });
+        self.queue.add(call, priority, home, widens.unwrap_or_default());
     }
 
     /// The caller is gone, or is handled elsewhere: frees his place and every reservation for him. Someone who still
     /// talks with him begins his wrap-up.
     pub fn leave(&mut self, now: Now, call: CallId) {
         match self.queue.remove(call) {
-            Some(Status::Offered(operator)) => self.release(&operator),
-            Some(Status::Fallback(operators)) => operators.iter().for_each(|operator| self.release(operator)),
+            Some(Status::Offered { to: operators, .. } | Status::Fallback(operators)) => {
+                operators.iter().for_each(|operator| self.release(operator));
+            }
             Some(Status::Talking(operator)) => self.hang_up(now, call, &operator),
             Some(Status::Moving(engaged)) => {
                 engaged.iter().for_each(|operator| self.dismiss(now, call, operator, true))
@@ -276,6 +279,14 @@ impl Acd {
     /// When `expire` wants to run next.
     pub fn poll_timeout(&self) -> Option<Instant> {
         earliest(earliest(self.floor.next_deadline(), self.queue.next_deadline()), self.calendar_at)
+    }
+
+    /// The desks to which calls go besides; none named: to everybody.
+    fn set_of(&self, desks: &[DeskNo]) -> DeskSet {
+        match desks {
+            [] => DeskSet::of(self.everybody),
+            desks => desks.iter().fold(DeskSet::default(), |all, desk| all.and(DeskSet::of(*desk))),
+        }
     }
 
     fn known(&self, operator: &OperatorId) -> Result<&Operator, UnknownOperator> {

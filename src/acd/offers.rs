@@ -1,7 +1,5 @@
 //! What becomes of offers, and of the talks that they lead to.
 
-use std::collections::BTreeSet;
-
 use super::operator::Work;
 use super::queue::Status;
 use super::{Acd, PAUSE_MIN, UNANSWERED};
@@ -10,12 +8,11 @@ use crate::ids::{CallId, OperatorId};
 
 impl Acd {
     /// An offer (or one of a fallback's) ended without an answer: the operator rests (not when `blameless`; the third
-    /// blameless failure in a row counts), the caller keeps his place.
+    /// blameless failure in a row counts), the caller keeps his place. Others who ring for him go on ringing.
     pub fn offer_failed(&mut self, now: Now, call: CallId, operator: &OperatorId, blameless: bool) {
         match self.queue.status(call) {
-            Some(Status::Offered(reserved)) if reserved == operator => self.queue.set(call, Status::Waiting),
-            Some(Status::Fallback(reserved)) if reserved.contains(operator) => {
-                self.queue.leave_fallback(call, operator)
+            Some(Status::Offered { to: reserved, .. } | Status::Fallback(reserved)) if reserved.contains(operator) => {
+                self.queue.leave_ring(call, operator);
             }
             Some(Status::Direct { engaged, .. }) if engaged.contains(operator) => {
                 self.queue.disengage(call, operator);
@@ -25,7 +22,7 @@ impl Acd {
                 self.queue.disengage(call, operator);
             }
             Some(
-                Status::Offered(_)
+                Status::Offered { .. }
                 | Status::Fallback(_)
                 | Status::Waiting
                 | Status::Held { .. }
@@ -50,13 +47,14 @@ impl Acd {
     /// An operator answered: every other reservation for this call is freed. Ignored unless he is reserved for it.
     pub fn answered(&mut self, now: Now, call: CallId, operator: &OperatorId) {
         let others = match self.queue.status(call) {
-            Some(Status::Offered(reserved)) if reserved == operator => BTreeSet::new(),
-            Some(Status::Fallback(reserved)) if reserved.contains(operator) => reserved.clone(),
+            Some(Status::Offered { to: reserved, .. } | Status::Fallback(reserved)) if reserved.contains(operator) => {
+                reserved.clone()
+            }
             Some(Status::Moving(engaged) | Status::Direct { engaged, .. }) if engaged.contains(operator) => {
                 return self.engaged_answers(now, call, operator);
             }
             Some(
-                Status::Offered(_)
+                Status::Offered { .. }
                 | Status::Fallback(_)
                 | Status::Waiting
                 | Status::Held { .. }

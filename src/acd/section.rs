@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::desk::Strategy;
+use crate::limits::ESCALATION_STEPS_MAX;
 
 /// When the trunk's INVITE gets its 200.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -55,8 +56,12 @@ pub struct QueueSection {
     pub rest_seconds: u64,
     /// So many offers in a row unanswered send him on a break, unless nobody else would be left at work; 0: never.
     pub unanswered_max: u32,
-    /// Whom it rings first.
+    /// Whom it rings first, and how many at once.
     pub strategy: Strategy,
+    /// With `"ring-progressively"`: after so long one more operator rings, in seconds (1 to 300).
+    pub progress_seconds: u64,
+    /// Desks to which its calls go besides, over time.
+    pub escalation: Vec<EscalationStep>,
     /// Place among the desks' calls: lower ones are served first, then earlier ones.
     pub priority: u8,
     /// Who takes its calls, and at which level: lower ones first. Absent: everybody.
@@ -82,6 +87,8 @@ impl Default for QueueSection {
             rest_seconds: 10,
             unanswered_max: 0,
             strategy: Strategy::LongestIdle,
+            progress_seconds: PROGRESS_SECONDS,
+            escalation: Vec::new(),
             priority: 0,
             operators: None,
             requeue_on_operator_lost: true,
@@ -103,11 +110,13 @@ impl QueueSection {
             }
         };
         within("ring_seconds", self.ring_seconds, 1, 300, "1 to 300 seconds");
+        within("progress_seconds", self.progress_seconds, 1, 300, "1 to 300 seconds");
         within("wrap_up_seconds", self.wrap_up_seconds, 0, 3600, "0 to 3600 seconds");
         within("rest_seconds", self.rest_seconds, 1, 600, "1 to 600 seconds");
         within("silence_seconds", self.silence_seconds, 0, 86_400, "0 (never) to 86400 seconds");
         within("fallback_ring_seconds", self.fallback_ring_seconds, 1, 300, "1 to 300 seconds");
         within("fallback_retry_seconds", self.fallback_retry_seconds, 1, 600, "1 to 600 seconds");
+        faults.extend(escalation_faults(&self.escalation));
         if let Some(number) = &self.fallback_number
             && !is_dialable(number)
         {
@@ -136,8 +145,38 @@ impl QueueSection {
     }
 }
 
+/// One more operator rings after so long, unless the file says otherwise.
+const PROGRESS_SECONDS: u64 = 5;
+
+/// One step of an escalation.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EscalationStep {
+    /// So long after its arrival a call takes it, in seconds (1 to 3600).
+    pub after_seconds: u64,
+    /// Desks by name to which it goes besides. Empty: to everybody.
+    #[serde(default)]
+    pub to: Vec<String>,
+}
+
+/// What in an escalation cannot be used, whatever desks there are.
+fn escalation_faults(steps: &[EscalationStep]) -> Vec<SectionFault> {
+    let mut faults = Vec::new();
+    let mut fault = |found: String, expected| faults.push(SectionFault { key: "escalation", found, expected });
+    if steps.len() > ESCALATION_STEPS_MAX {
+        fault(format!("{} steps", steps.len()), "at most 8 steps");
+    }
+    for step in steps.iter().filter(|step| !(1..=3600).contains(&step.after_seconds)) {
+        fault(format!("after_seconds = {}", step.after_seconds), "1 to 3600 seconds");
+    }
+    if !steps.is_sorted_by(|a, b| a.after_seconds < b.after_seconds) {
+        fault("steps out of order".to_owned(), "each step later than the one before");
+    }
+    faults
+}
+
 /// One `[[desk]]`: calls of some kind, with the operators who take them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DeskSection {
     pub name: String,
@@ -147,8 +186,10 @@ pub struct DeskSection {
     pub numbers: Vec<String>,
     /// Place among all calls: lower ones are served first, then earlier ones.
     pub priority: u8,
-    /// Whom it rings first.
+    /// Whom it rings first, and how many at once.
     pub strategy: Strategy,
+    /// With `"ring-progressively"`: after so long one more operator rings, in seconds (1 to 300).
+    pub progress_seconds: u64,
     /// Who takes its calls, and at which level: lower ones first. Absent: everybody.
     pub operators: Option<BTreeMap<String, u8>>,
     /// After so long its calls go to `overflow` as well, in seconds (1 to 3600). Absent: never.
@@ -157,6 +198,26 @@ pub struct DeskSection {
     pub overflow_length: Option<usize>,
     /// Desks by name. Empty: to everybody.
     pub overflow: Vec<String>,
+    /// Desks to which its calls go besides, over time.
+    pub escalation: Vec<EscalationStep>,
+}
+
+impl Default for DeskSection {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            services: Vec::new(),
+            numbers: Vec::new(),
+            priority: 0,
+            strategy: Strategy::default(),
+            progress_seconds: PROGRESS_SECONDS,
+            operators: None,
+            overflow_seconds: None,
+            overflow_length: None,
+            overflow: Vec::new(),
+            escalation: Vec::new(),
+        }
+    }
 }
 
 impl DeskSection {
@@ -188,6 +249,10 @@ impl DeskSection {
         if !self.overflow.is_empty() && self.overflow_seconds.is_none() && self.overflow_length.is_none() {
             fault("overflow", self.overflow.join(", "), "overflow_seconds or overflow_length beside it");
         }
+        if !(1..=300).contains(&self.progress_seconds) {
+            fault("progress_seconds", self.progress_seconds.to_string(), "1 to 300 seconds");
+        }
+        faults.extend(escalation_faults(&self.escalation));
         faults
     }
 }
@@ -252,6 +317,26 @@ mod tests {
         let empty: DeskSection = toml::from_str("name = 'fire'\noverflow = ['police']").unwrap();
         let keys: Vec<_> = empty.faults().iter().map(|fault| fault.key).collect();
         assert_eq!(keys, ["services", "overflow"], "it would get no call, and none would leave it");
+    }
+
+    #[test]
+    fn the_steps_of_an_escalation_come_one_after_the_other() {
+        let faults = |steps: &str| {
+            let text = format!("name = 'fire'\nnumbers = ['113']\nprogress_seconds = 1\nescalation = [{steps}]");
+            toml::from_str::<DeskSection>(&text)
+                .unwrap()
+                .faults()
+                .into_iter()
+                .map(|fault| fault.found)
+                .collect::<Vec<_>>()
+        };
+        let none: [&str; 0] = [];
+        assert_eq!(faults("{ after_seconds = 20, to = ['police'] }, { after_seconds = 40 }"), none);
+        assert_eq!(faults("{ after_seconds = 40 }, { after_seconds = 40 }"), ["steps out of order"]);
+        assert_eq!(faults("{ after_seconds = 0 }"), ["after_seconds = 0"]);
+        let nine = (1..10).map(|after| format!("{{ after_seconds = {after} }}")).collect::<Vec<_>>().join(", ");
+        assert_eq!(faults(&nine), ["9 steps"]);
+        assert!(toml::from_str::<DeskSection>("escalation = [{ to = [] }]").is_err(), "a step has its time");
     }
 
     #[test]

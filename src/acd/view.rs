@@ -1,6 +1,7 @@
 //! What others may see of the distributor.
 
 use super::Acd;
+use super::queue::Status;
 use crate::ids::{CallId, OperatorId};
 
 /// An operator's state.
@@ -49,6 +50,18 @@ pub struct Change {
 }
 
 impl Acd {
+    /// Who is reserved for a call that rings: for its offers, or its fallback.
+    pub fn rung_for(&self, call: CallId) -> impl Iterator<Item = &OperatorId> {
+        let rung = match self.queue.status(call) {
+            Some(Status::Offered { to, .. } | Status::Fallback(to)) => Some(to),
+            Some(
+                Status::Waiting | Status::Held { .. } | Status::Talking(_) | Status::Moving(_) | Status::Direct { .. },
+            )
+            | None => None,
+        };
+        rung.into_iter().flatten()
+    }
+
     /// Takes out the changes since the last time, in order.
     pub fn take_changes(&mut self) -> Vec<Change> {
         self.floor.take_changes()

@@ -64,12 +64,7 @@ impl Switchboard {
                 self.alarms.remove(until, Alarm::PhonesOver(id));
             }
             Stage::Transfer { from, .. } => self.transfer_done(now, id, from, Some(leg)),
-            Stage::Queued
-            | Stage::Offered { .. }
-            | Stage::Number
-            | Stage::Talking { .. }
-            | Stage::Placed
-            | Stage::Ended => {}
+            Stage::Queued | Stage::Offered | Stage::Number | Stage::Talking { .. } | Stage::Placed | Stage::Ended => {}
         }
         for other in others {
             self.end_leg(now, id, other, OfferOutcome::LostRace, None);

@@ -21,8 +21,8 @@ use super::{MergeKey, Output};
 pub(super) enum Stage {
     /// Waits in the queue.
     Queued,
-    /// One operator's phone is rung.
-    Offered { operator: OperatorId },
+    /// The phones of one or more operators are rung.
+    Offered,
     /// Nobody is on shift: every phone is rung until then, next the fallback number.
     AllPhones { until: Instant },
     /// The fallback number is rung.
@@ -94,7 +94,7 @@ impl Call {
         match self.stage {
             Stage::AllPhones { .. } | Stage::Number => true,
             Stage::Queued
-            | Stage::Offered { .. }
+            | Stage::Offered
             | Stage::Talking { .. }
             | Stage::Transfer { .. }
             | Stage::Placed
@@ -115,6 +115,11 @@ impl Call {
     pub(super) fn leg_of(&self, operator: &OperatorId) -> Option<LegNo> {
         let his = |to: &Callee| matches!(to, Callee::Operator(name) if name == operator);
         self.legs.iter().find(|(_, leg)| his(&leg.to) && leg.is_ringing()).map(|(no, _)| *no)
+    }
+
+    /// Somebody is rung.
+    pub(super) fn rings(&self) -> bool {
+        self.legs.values().any(OfferLeg::is_ringing)
     }
 
     /// Counts a new leg.

@@ -45,7 +45,9 @@ impl Switchboard {
 fn view(id: CallId, call: &Call, position: Option<usize>) -> CallView {
     let (state, operator) = match &call.stage {
         Stage::Queued => ("queued", None),
-        Stage::Offered { operator } => ("offered", Some(operator.clone())),
+        Stage::Offered => {
+            ("offered", call.legs.values().find(|leg| leg.is_ringing()).and_then(|leg| leg.operator()).cloned())
+        }
         Stage::AllPhones { .. } | Stage::Number => ("fallback", None),
         Stage::Transfer { from, .. } => {
             ("transfer", from.and_then(|leg| call.legs.get(&leg)).and_then(|leg| leg.operator()).cloned())

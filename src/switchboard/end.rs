@@ -66,7 +66,7 @@ impl Switchboard {
         let talking = match stage {
             Stage::Talking { leg } => call.legs.get(&leg).and_then(OfferLeg::operator).cloned(),
             Stage::Queued
-            | Stage::Offered { .. }
+            | Stage::Offered
             | Stage::AllPhones { .. }
             | Stage::Number
             | Stage::Transfer { .. }

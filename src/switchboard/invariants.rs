@@ -22,6 +22,7 @@ impl Switchboard {
         let mut busy: BTreeSet<&OperatorId> = BTreeSet::new();
         for (id, call) in &self.calls {
             self.verify_call(call).map_err(|what| format!("call {id}: {what}"))?;
+            self.verify_ring(*id, call)?;
             for leg in call.legs.values().filter(|leg| leg.state != OfferState::Cancelling) {
                 if let Callee::Operator(operator) = &leg.to
                     && !busy.insert(operator)
@@ -40,8 +41,8 @@ impl Switchboard {
         let talking = call.legs.values().filter(|leg| matches!(leg.state, OfferState::Talking)).count();
         let good = match &call.stage {
             Stage::Queued | Stage::Ended => ringing == 0 && talking == 0,
-            Stage::Offered { .. } | Stage::Number => ringing == 1 && talking == 0,
-            Stage::AllPhones { .. } => ringing >= 1 && talking == 0,
+            Stage::Number => ringing == 1 && talking == 0,
+            Stage::Offered | Stage::AllPhones { .. } => ringing >= 1 && talking == 0,
             Stage::Talking { leg } => ringing == 0 && talking == 1 && call.legs.contains_key(leg),
             Stage::Transfer { from, to } => {
                 let talks =
@@ -88,6 +89,21 @@ impl Switchboard {
             return Err("it is over but was not forgotten");
         }
         Ok(())
+    }
+
+    /// Who is reserved for a call that rings has a leg that rings, and the other way round: nobody is reserved for ever.
+    fn verify_ring(&self, id: crate::ids::CallId, call: &Call) -> Result<(), String> {
+        if !matches!(call.stage, Stage::Offered | Stage::AllPhones { .. }) {
+            return Ok(());
+        }
+        let rung: BTreeSet<&OperatorId> =
+            call.legs.values().filter(|leg| leg.is_ringing()).filter_map(|leg| leg.operator()).collect();
+        let reserved: BTreeSet<&OperatorId> = self.acd.rung_for(id).collect();
+        if rung == reserved {
+            Ok(())
+        } else {
+            Err(format!("call {id} rings {rung:?}, {reserved:?} are reserved for it"))
+        }
     }
 
     /// Ports, dialogs, transactions and INVITEs in use belong to somebody alive.
@@ -203,7 +219,7 @@ impl Switchboard {
                     Some(Stage::AllPhones { until }) => Some(*until) == at,
                     Some(
                         Stage::Queued
-                        | Stage::Offered { .. }
+                        | Stage::Offered
                         | Stage::Number
                         | Stage::Talking { .. }
                         | Stage::Transfer { .. }
