@@ -52,6 +52,8 @@ pub struct QueueSection {
     pub ring_seconds: u64,
     /// Time after a call in which its operator gets no other, in seconds (0 to 3600).
     pub wrap_up_seconds: u64,
+    /// By so much the feature code prolongs it, in seconds (1 to 3600).
+    pub wrap_up_extension_seconds: u64,
     /// Rest of an operator after an offer that he did not take, in seconds (1 to 600).
     pub rest_seconds: u64,
     /// So many offers in a row unanswered send him on a break, unless nobody else would be left at work; 0: never.
@@ -84,6 +86,7 @@ impl Default for QueueSection {
             answer: Answer::Operator,
             ring_seconds: 15,
             wrap_up_seconds: 30,
+            wrap_up_extension_seconds: 60,
             rest_seconds: 10,
             unanswered_max: 0,
             strategy: Strategy::LongestIdle,
@@ -112,6 +115,7 @@ impl QueueSection {
         within("ring_seconds", self.ring_seconds, 1, 300, "1 to 300 seconds");
         within("progress_seconds", self.progress_seconds, 1, 300, "1 to 300 seconds");
         within("wrap_up_seconds", self.wrap_up_seconds, 0, 3600, "0 to 3600 seconds");
+        within("wrap_up_extension_seconds", self.wrap_up_extension_seconds, 1, 3600, "1 to 3600 seconds");
         within("rest_seconds", self.rest_seconds, 1, 600, "1 to 600 seconds");
         within("silence_seconds", self.silence_seconds, 0, 86_400, "0 (never) to 86400 seconds");
         within("fallback_ring_seconds", self.fallback_ring_seconds, 1, 300, "1 to 300 seconds");
@@ -277,6 +281,28 @@ pub struct OperatorsSection {
     pub login: Login,
     /// Path of the roster (CSV with the header `operator,date,shift`). Absent: everybody is on every shift.
     pub roster: Option<String>,
+    /// Why operators may pause, in the order of the feature codes. Empty: for any reason.
+    pub break_reasons: Vec<String>,
+}
+
+impl OperatorsSection {
+    /// What in it cannot be used.
+    pub fn faults(&self) -> Vec<SectionFault> {
+        let mut faults = Vec::new();
+        let mut fault = |found, expected| faults.push(SectionFault { key: "break_reasons", found, expected });
+        let word = |text: &str| (1..=32).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+        if self.break_reasons.len() > 99 {
+            fault(format!("{} reasons", self.break_reasons.len()), "at most 99 reasons");
+        }
+        for (i, reason) in self.break_reasons.iter().enumerate() {
+            if !word(reason) {
+                fault(reason.clone(), "1 to 32 characters");
+            } else if self.break_reasons.iter().take(i).any(|earlier| earlier == reason) {
+                fault(reason.clone(), "each reason once");
+            }
+        }
+        faults
+    }
 }
 
 /// A number that a trunk can be asked for.
@@ -296,6 +322,20 @@ mod tests {
         assert_eq!(queue.faults(), []);
         let operators: OperatorsSection = toml::from_str("login = 'explicit'\nroster = 'roster.csv'").unwrap();
         assert_eq!(operators.login, Login::Explicit);
+    }
+
+    #[test]
+    fn a_reason_of_a_break_stands_there_once_and_is_a_few_words() {
+        let faults = |reasons: &[&str]| {
+            let break_reasons = reasons.iter().map(|reason| (*reason).to_owned()).collect();
+            OperatorsSection { break_reasons, ..OperatorsSection::default() }.faults().len()
+        };
+        assert_eq!((faults(&[]), faults(&["makan", "salat zuhur"])), (0, 0));
+        assert_eq!(faults(&["makan", "", "makan", "a\nb", "x".repeat(33).as_str()]), 4);
+        assert_eq!(
+            faults(&(0..100).map(|n| n.to_string()).collect::<Vec<_>>().iter().map(String::as_str).collect::<Vec<_>>()),
+            1
+        );
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
     let guard = guard::checked(source, &file.guard);
     let media = network::media(source, &file.media);
     section_faults(source, "queue", &file.queue.faults());
+    section_faults(source, "operators", &file.operators.faults());
     let desks = desks::checked(source, &file);
     shift_names(source, &file);
     let plan = roster::load(source, &file, zone.as_ref());
@@ -174,6 +175,7 @@ fn features(source: &mut Source, file: &File) -> FeatureCodes {
         ("log_out", &section.log_out),
         ("pause", &section.pause),
         ("resume", &section.resume),
+        ("wrap_up", &section.wrap_up),
     ];
     for (key, code) in pairs {
         let dialable = code.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'*' | b'#'));
@@ -186,6 +188,11 @@ fn features(source: &mut Source, file: &File) -> FeatureCodes {
             );
         } else if !seen.insert(code.as_str()) {
             source.fault(&key, format!("{code:?} is the code of two features"), "a code of its own");
+        } else if code.len() > section.pause.len()
+            && code.strip_prefix(&section.pause).is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()))
+        {
+            let wrong = format!("{code:?} is the pause code and the number of a reason");
+            source.fault(&key, wrong, "a code that does not begin with the pause code");
         }
     }
     FeatureCodes {
@@ -193,6 +200,7 @@ fn features(source: &mut Source, file: &File) -> FeatureCodes {
         log_out: section.log_out.clone(),
         pause: section.pause.clone(),
         resume: section.resume.clone(),
+        wrap_up: section.wrap_up.clone(),
     }
 }
 

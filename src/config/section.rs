@@ -335,12 +335,19 @@ pub(super) struct Features {
     pub(super) log_out: String,
     pub(super) pause: String,
     pub(super) resume: String,
+    pub(super) wrap_up: String,
 }
 
 impl Default for Features {
     fn default() -> Self {
         let code = |text: &str| text.to_owned();
-        Self { log_in: code("*11"), log_out: code("*12"), pause: code("*13"), resume: code("*14") }
+        Self {
+            log_in: code("*11"),
+            log_out: code("*12"),
+            pause: code("*13"),
+            resume: code("*14"),
+            wrap_up: code("*15"),
+        }
     }
 }
 

@@ -40,6 +40,8 @@ impl Config {
             agencies: self.agencies.clone(),
             record: self.recording.enabled,
             feature_codes: self.features.clone(),
+            break_reasons: self.operators.break_reasons.clone(),
+            wrap_up_extension: Duration::from_secs(queue.wrap_up_extension_seconds),
             expires_min: self.sip.expires_min,
             expires_default: self.sip.expires_default,
             expires_max: self.sip.expires_max,

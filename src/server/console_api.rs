@@ -223,6 +223,10 @@ async fn dispose(State(console): Shared, Path(call): Path<String>, body: Bytes) 
 async fn asked(console: &Console, command: ConsoleCommand) -> Response {
     match console.desk.console(command).await {
         Ok(ConsoleReply::UnknownOperator) => fault(StatusCode::NOT_FOUND, "no such operator"),
+        Ok(ConsoleReply::UnknownReason { known }) => {
+            let text = format!("the reasons of a break are {}", known.join(", "));
+            fault(StatusCode::UNPROCESSABLE_ENTITY, &text)
+        }
         Ok(ConsoleReply::NotBanned) => fault(StatusCode::NOT_FOUND, "no ban of that address runs"),
         Ok(
             reply @ (ConsoleReply::Done

@@ -19,7 +19,10 @@ impl Switchboard {
         let reply = match command {
             ConsoleCommand::LogIn { operator } => changed(self.acd.log_in(now, &operator)),
             ConsoleCommand::LogOut { operator } => changed(self.acd.log_out(now, &operator)),
-            ConsoleCommand::Pause { operator, reason } => changed(self.acd.pause(now, &operator, &reason)),
+            ConsoleCommand::Pause { operator, reason } => match self.break_reason(&reason) {
+                Some(reason) => changed(self.acd.pause(now, &operator, &reason)),
+                None => ConsoleReply::UnknownReason { known: self.settings.break_reasons.clone() },
+            },
             ConsoleCommand::Resume { operator } => changed(self.acd.resume(now, &operator)),
             ConsoleCommand::SetDisposition { call, class, category, note, by } => {
                 self.late_fact(now, call, FactKind::Disposed { class, category, note, by });
@@ -33,6 +36,16 @@ impl Switchboard {
             ConsoleCommand::Calls => ConsoleReply::Calls { calls: self.call_views() },
         };
         self.say(Output::Reply { request, reply });
+    }
+
+    /// The reason of a break as it is kept: one of those of the settings, where they name any; none given: the first.
+    fn break_reason(&self, given: &str) -> Option<String> {
+        let known = &self.settings.break_reasons;
+        match known.first() {
+            None => Some(given.to_owned()),
+            Some(first) if given.is_empty() => Some(first.clone()),
+            Some(_) => known.iter().find(|reason| reason.as_str() == given).cloned(),
+        }
     }
 
     fn call_views(&self) -> Vec<CallView> {

@@ -39,6 +39,10 @@ pub enum Output {
 pub enum ConsoleReply {
     Done,
     UnknownOperator,
+    /// Not one of the reasons for which operators may pause.
+    UnknownReason {
+        known: Vec<String>,
+    },
     /// No ban of that address runs.
     NotBanned,
     Operators {

@@ -121,8 +121,11 @@ pub enum SrtpOffer {
 pub struct FeatureCodes {
     pub log_in: String,
     pub log_out: String,
+    /// Followed by the number of a reason, from 1: for that reason; alone: for the first.
     pub pause: String,
     pub resume: String,
+    /// Prolongs the wrap-up.
+    pub wrap_up: String,
 }
 
 /// Which calls a desk of the ACD takes.
@@ -173,6 +176,10 @@ pub struct Settings {
     /// Record answered calls.
     pub record: bool,
     pub feature_codes: FeatureCodes,
+    /// Why operators may pause, in the order of the codes; none: for any reason.
+    pub break_reasons: Vec<String>,
+    /// By so much a feature code prolongs a wrap-up.
+    pub wrap_up_extension: Duration,
     /// Bindings: shortest, default and longest expiry.
     pub expires_min: Duration,
     pub expires_default: Duration,
