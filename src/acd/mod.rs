@@ -34,12 +34,14 @@ pub use engage::Standing;
 use floor::Floor;
 use operator::{Operator, Work};
 use queue::{Queue, Status};
-pub use view::{Change, State, View};
+pub use view::{Change, Outlook, State, View};
 
 /// Shortest rest and retry, whatever is configured: a phone that refuses at once must not spin the loop.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// Longest wrap-up from the moment at which it is prolonged.
 const WRAP_UP_MAX: Duration = Duration::from_secs(3600);
+/// What a call takes of its operator's time, before any has been heard out.
+const HANDLING_FIRST: Duration = Duration::from_secs(180);
 /// Why somebody is on a break who did not answer.
 const UNANSWERED: &str = "unanswered";
 
@@ -94,6 +96,8 @@ pub struct Acd {
     /// The desk at which everybody is.
     everybody: DeskNo,
     offers: u64,
+    /// What a call takes of its operator's time: talk and wrap-up, the last ones counting most.
+    handling: Duration,
     rng: Rng,
     /// The calendar as last seen.
     wall: Timestamp,
@@ -110,6 +114,7 @@ impl Acd {
             withdrawals: BTreeSet::new(),
             everybody: DeskNo(0),
             offers: 0,
+            handling: HANDLING_FIRST,
             rng,
             wall: now.wall,
             calendar_at: None,

@@ -121,6 +121,15 @@ impl Acd {
 
     pub(super) fn hang_up(&mut self, now: Now, call: CallId, operator: &OperatorId) {
         let wrap_up = self.settings.wrap_up;
-        self.floor.change(operator, |facts| facts.hang_up(call, now.mono, wrap_up));
+        let mut talk = None;
+        self.floor.change(operator, |facts| {
+            let before = facts.merits.talk;
+            let wrapped_up = facts.hang_up(call, now.mono, wrap_up);
+            talk = Some(facts.merits.talk.saturating_sub(before));
+            wrapped_up
+        });
+        if let Some(talk) = talk {
+            self.handling = (self.handling * 7 + talk.saturating_add(wrap_up)) / 8;
+        }
     }
 }

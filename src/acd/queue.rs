@@ -317,6 +317,14 @@ impl Queue {
         self.joinable.get(usize::from(desk.0))?.first_key_value().map(|(place, call)| (*place, *call))
     }
 
+    /// The desk of a call that waits, and its place from 1 among those who wait for that desk's operators; `far` at most.
+    pub(super) fn position(&self, call: CallId, far: usize) -> Option<(DeskNo, usize)> {
+        let entry = self.calls.get(&call)?;
+        let waits = Keys::of(entry).waits?;
+        let ahead = self.offerable.get(usize::from(waits.0))?.range(..entry.place).take(far.saturating_sub(1)).count();
+        Some((waits, ahead + 1))
+    }
+
     /// Where a call may be offered, its own desk first.
     pub(super) fn desks_of(&self, call: CallId) -> impl Iterator<Item = DeskNo> {
         let entry = self.calls.get(&call);

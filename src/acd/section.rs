@@ -48,6 +48,8 @@ pub struct SectionFault {
 pub struct QueueSection {
     /// `"operator"`: the trunk's 200 follows the operator's, waiting callers hear early media. `"queue"`: 200 at once.
     pub answer: Answer,
+    /// A caller who waits hears his place and how long it may take so often, in seconds (10 to 600); 0: never.
+    pub announce_seconds: u64,
     /// How long one offer rings before the next operator gets it, in seconds (1 to 300).
     pub ring_seconds: u64,
     /// Time after a call in which its operator gets no other, in seconds (0 to 3600).
@@ -84,6 +86,7 @@ impl Default for QueueSection {
     fn default() -> Self {
         Self {
             answer: Answer::Operator,
+            announce_seconds: 0,
             ring_seconds: 15,
             wrap_up_seconds: 30,
             wrap_up_extension_seconds: 60,
@@ -112,6 +115,9 @@ impl QueueSection {
                 faults.push(SectionFault { key, found: value.to_string(), expected });
             }
         };
+        if self.announce_seconds > 0 {
+            within("announce_seconds", self.announce_seconds, 10, 600, "10 to 600 seconds, or 0: never");
+        }
         within("ring_seconds", self.ring_seconds, 1, 300, "1 to 300 seconds");
         within("progress_seconds", self.progress_seconds, 1, 300, "1 to 300 seconds");
         within("wrap_up_seconds", self.wrap_up_seconds, 0, 3600, "0 to 3600 seconds");

@@ -1,5 +1,7 @@
 //! What others may see of the distributor.
 
+use std::time::Duration;
+
 use super::Acd;
 use super::queue::Status;
 use crate::ids::{CallId, OperatorId};
@@ -39,6 +41,21 @@ pub struct View {
     pub call: Option<CallId>,
 }
 
+/// How a call that waits stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outlook {
+    /// From 1, among those who may be offered to the operators of its own desk; `Outlook::FAR` stands for all behind.
+    pub position: usize,
+    /// What it may still wait: its position times what a call takes of late, shared by those who are at work at its desk.
+    /// None: nobody is.
+    pub wait: Option<Duration>,
+}
+
+impl Outlook {
+    /// The last position that is looked for: a long queue costs no more than a short one.
+    pub const FAR: usize = 10;
+}
+
 /// A state that has changed, for facts and presence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
@@ -60,6 +77,15 @@ impl Acd {
             | None => None,
         };
         rung.into_iter().flatten()
+    }
+
+    /// How a call stands; None: it does not wait.
+    pub fn outlook(&self, call: CallId) -> Option<Outlook> {
+        let (desk, position) = self.queue.position(call, Outlook::FAR)?;
+        let staffed = u32::try_from(self.floor.staffed_at(self.stand_in(desk))).unwrap_or(u32::MAX);
+        let ahead = u32::try_from(position).unwrap_or(u32::MAX);
+        let wait = self.handling.saturating_mul(ahead).checked_div(staffed);
+        Some(Outlook { position, wait })
     }
 
     /// Takes out the changes since the last time, in order.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::acd::section::SectionFault;
-use crate::media::command::Prompt;
+use crate::media::command::{Place, Prompt};
 use crate::sip::flow::Transport;
 use crate::sip::session_timer::SECONDS_MIN;
 use crate::switchboard::FeatureCodes;
@@ -259,6 +259,16 @@ fn warnings(source: &Source, file: &File) -> Vec<Fault> {
             let wrong = format!("{} is missing: callers hear silence in its place", path.display());
             warnings.push(source.warning("prompts.dir", wrong, "a WAV file of 8 kHz, mono, 16 bit"));
         }
+    }
+    let places = Place::NUMBERS.iter().chain(&Place::MINUTES);
+    let missing = places.filter(|file| !folder.join(file).is_file()).count();
+    if file.queue.announce_seconds > 0 && missing > 0 {
+        let wrong = format!("{missing} announcements of place and wait are missing in {}", folder.display());
+        warnings.push(source.warning(
+            "queue.announce_seconds",
+            wrong,
+            "place-1.wav …, wait-0.wav …, as in config/prompts",
+        ));
     }
     if file.queue.fallback_number.is_some() && file.trunk.iter().all(|trunk| trunk.uri.is_none()) {
         let wrong = "no trunk has a uri: the number cannot be dialled";

@@ -32,6 +32,7 @@ impl Config {
                 Answer::Queue => AnswerMode::Queue,
             },
             ring: Duration::from_secs(queue.ring_seconds),
+            announce_each: Some(Duration::from_secs(queue.announce_seconds)).filter(|each| !each.is_zero()),
             requeue_on_operator_lost: queue.requeue_on_operator_lost,
             silence_ends_call: queue.silence_seconds > 0,
             longest_call: LONGEST_CALL,

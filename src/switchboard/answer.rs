@@ -56,9 +56,13 @@ impl Switchboard {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let stage = std::mem::replace(&mut call.stage, Stage::Talking { leg });
         call.announced = false;
+        let told_at = call.place_told_at.take();
         call.talked = true;
         let others: Vec<LegNo> = call.legs.keys().copied().filter(|other| *other != leg).collect();
         let placed = call.placed_by.is_some();
+        if let Some(at) = told_at {
+            self.alarms.remove(at, Alarm::TellPlace(id));
+        }
         match stage {
             Stage::AllPhones { until } => {
                 self.alarms.remove(until, Alarm::PhonesOver(id));

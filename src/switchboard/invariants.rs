@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::cdr::fact::Callee;
 use crate::clock::Instant;
-use crate::ids::OperatorId;
+use crate::ids::{CallId, OperatorId};
 use crate::sip::sdes::Secrecy;
 
 use super::call::{Call, Stage};
@@ -92,7 +92,7 @@ impl Switchboard {
     }
 
     /// Who is reserved for a call that rings has a leg that rings, and the other way round: nobody is reserved for ever.
-    fn verify_ring(&self, id: crate::ids::CallId, call: &Call) -> Result<(), String> {
+    fn verify_ring(&self, id: CallId, call: &Call) -> Result<(), String> {
         if !matches!(call.stage, Stage::Offered | Stage::AllPhones { .. }) {
             return Ok(());
         }
@@ -232,6 +232,7 @@ impl Switchboard {
                     self.calls.get(call).filter(|call| !call.is_over()).map(|call| call.over_at) == at
                 }
                 Alarm::TellAgain(call) => self.calls.get(call).and_then(|call| call.caller.tell_again_at) == at,
+                Alarm::TellPlace(call) => self.calls.get(call).and_then(|call| call.place_told_at) == at,
                 Alarm::PhoneOver(phone) => self.phones.get(phone).map(|phone| phone.over_at) == at,
                 Alarm::Watch(watch) => self.subscriptions.get(*watch).and_then(|one| one.armed) == at,
                 Alarm::GoodbyesOver => self.draining,
@@ -240,6 +241,13 @@ impl Switchboard {
             if !good {
                 return Err(format!("nobody waits for {alarm:?}"));
             }
+        }
+        let told = |(id, call): (&CallId, &Call)| {
+            let at = call.place_told_at?;
+            (!call.announced || !self.alarms.contains(at, Alarm::TellPlace(*id))).then_some(*id)
+        };
+        if let Some(id) = self.calls.iter().find_map(told) {
+            return Err(format!("call {id} is to be told its place, and will not be"));
         }
         for (who, line) in self.lines() {
             let session = line.session.as_ref().map(|session| (session.due(), Alarm::Session(who)));

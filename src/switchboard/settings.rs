@@ -161,6 +161,8 @@ pub struct Settings {
     pub answer: AnswerMode,
     /// How long one offer rings.
     pub ring: Duration,
+    /// A caller who waits is told his place so often; None: never.
+    pub announce_each: Option<Duration>,
     /// A lost operator's caller goes back to the head of the queue; false: the call ends.
     pub requeue_on_operator_lost: bool,
     /// An answered leg whose sound has stopped is taken for dead (media times it); false: silence changes nothing.

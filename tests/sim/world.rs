@@ -66,6 +66,7 @@ pub(crate) fn settings() -> Settings {
         srtp: SrtpOffer::Never,
         answer: AnswerMode::Operator,
         ring: seconds(15),
+        announce_each: None,
         requeue_on_operator_lost: true,
         silence_ends_call: true,
         longest_call: seconds(6 * 3600),
