@@ -12,6 +12,8 @@ pub const LIVE_LEGS_PER_CALL_MAX: usize = 64;
 pub const OPERATORS_MAX: usize = 10_000;
 /// Desks of the queue. More: the configuration is refused.
 pub const DESKS_MAX: usize = 16;
+/// Steps of a desk's escalation. More: the configuration is refused.
+pub const ESCALATION_STEPS_MAX: usize = 8;
 /// Lines of a roster (10,000 operators for three months, 50 for fifty years). More: the roster is refused.
 pub const ROSTER_ENTRIES_MAX: usize = 1_000_000;
 /// Bindings of one address of record. Full: REGISTER gets 403 (RFC 3261 §10.3 leaves the policy to us).

@@ -27,6 +27,11 @@ pub enum Strategy {
     Linear,
     /// Anybody, each with the same chance.
     Random,
+    /// Everybody who is ready at once, whatever his level; the first answer wins.
+    RingAll,
+    /// One, and each `Desk::progress` one more beside those who ring already: by level, then who has been without a call for
+    /// longest.
+    RingProgressively,
 }
 
 impl Strategy {
@@ -39,6 +44,8 @@ impl Strategy {
             Self::LeastTalkTime => "least-talk-time",
             Self::Linear => "linear",
             Self::Random => "random",
+            Self::RingAll => "ring-all",
+            Self::RingProgressively => "ring-progressively",
         }
     }
 
@@ -48,6 +55,16 @@ impl Strategy {
     }
 }
 
+/// How many operators a call rings at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Ring {
+    #[default]
+    One,
+    All,
+    /// One, and after each such span one more.
+    OneMoreEach(Duration),
+}
+
 /// When and where a desk's calls may go besides its own operators. They keep their place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overflow {
@@ -55,6 +72,14 @@ pub struct Overflow {
     pub after: Option<Duration>,
     /// At once, when so many wait at the desk already.
     pub length: Option<usize>,
+    /// Desks by their numbers. Empty: to everybody.
+    pub to: Vec<DeskNo>,
+}
+
+/// One step of a desk's escalation: so long after its arrival a call goes there as well.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Escalation {
+    pub after: Duration,
     /// Desks by their numbers. Empty: to everybody.
     pub to: Vec<DeskNo>,
 }
@@ -72,12 +97,30 @@ pub struct Desk {
     /// Who takes its calls, at which level: lower ones first. None: everybody, all alike.
     pub members: Option<BTreeMap<OperatorId, u8>>,
     pub overflow: Overflow,
+    /// More of the same kind, over time.
+    pub escalation: Vec<Escalation>,
+    /// With `Strategy::RingProgressively`: after so long one more operator rings.
+    pub progress: Duration,
 }
 
 impl Desk {
     /// The level at which somebody takes its calls.
     pub(super) fn level(&self, operator: &OperatorId) -> Option<u8> {
         self.members.as_ref().map_or(Some(0), |members| members.get(operator).copied())
+    }
+
+    /// How many operators one of its calls rings at once, wherever it goes.
+    pub(super) fn ring(&self) -> Ring {
+        match self.strategy {
+            Strategy::RingAll => Ring::All,
+            Strategy::RingProgressively => Ring::OneMoreEach(self.progress),
+            Strategy::LongestIdle
+            | Strategy::RoundRobin
+            | Strategy::FewestCalls
+            | Strategy::LeastTalkTime
+            | Strategy::Linear
+            | Strategy::Random => Ring::One,
+        }
     }
 }
 
@@ -126,7 +169,7 @@ impl Merits {
     pub(super) fn rank(&self, strategy: Strategy, level: u8) -> Rank {
         let idle = self.idle_since.as_nanos();
         match strategy {
-            Strategy::LongestIdle => (level, idle, 0),
+            Strategy::LongestIdle | Strategy::RingAll | Strategy::RingProgressively => (level, idle, 0),
             Strategy::RoundRobin => (level, self.last_offer, 0),
             Strategy::FewestCalls => (level, self.calls, idle),
             Strategy::LeastTalkTime => (level, u64::try_from(self.talk.as_nanos()).unwrap_or(u64::MAX), idle),
@@ -152,7 +195,8 @@ impl Acd {
         let now_called = |desk: DeskNo| {
             DeskNo(former.get(usize::from(desk.0)).and_then(|desk| named(&desk.name)).unwrap_or_default())
         };
-        self.queue.set_desks(desks.len(), self.everybody, now_called);
+        let rings = desks.iter().map(Desk::ring).collect();
+        self.queue.set_desks(rings, self.everybody, now_called);
         self.floor.set_desks(desks);
     }
 }
@@ -180,6 +224,8 @@ mod tests {
             Strategy::LeastTalkTime,
             Strategy::Linear,
             Strategy::Random,
+            Strategy::RingAll,
+            Strategy::RingProgressively,
         ] {
             assert!(fresh.rank(strategy, 1) < tired.rank(strategy, 2), "{}", strategy.word());
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::desk::DeskNo;
+use super::queue::More;
 use super::{Acd, Status, Work};
 use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};
@@ -81,7 +82,8 @@ impl Acd {
         if !free || !matches!(self.queue.status(call), Some(Status::Moving(engaged)) if engaged.is_empty()) {
             return false;
         }
-        self.queue.set(call, Status::Offered(operator.clone()));
+        let to = BTreeSet::from([operator.clone()]);
+        self.queue.set(call, Status::Offered { to, more: More::Never });
         self.floor.change(operator, |facts| {
             let wrapped_up = facts.end_wrap_up(facts.merits.idle_since);
             facts.work = Work::Offered { call, withdrawn: false };
@@ -157,13 +159,14 @@ impl Acd {
             return false;
         }
         match self.queue.status(call).cloned() {
-            Some(Status::Offered(other)) => self.release(&other),
-            Some(Status::Fallback(others)) => others.iter().for_each(|other| self.release(other)),
+            Some(Status::Offered { to: others, .. } | Status::Fallback(others)) => {
+                others.iter().for_each(|other| self.release(other));
+            }
             Some(Status::Talking(other)) => self.hang_up(now, call, &other),
             Some(Status::Moving(others)) => others.iter().for_each(|other| self.dismiss(now, call, other, true)),
             Some(Status::Waiting | Status::Held { .. }) => {}
             // An agency has it, or it is none of ours.
-            None => self.queue.add(call, 0, DeskNo(0), None),
+            None => self.queue.add(call, 0, DeskNo(0), Vec::new()),
             Some(Status::Direct { .. }) => return false,
         }
         self.queue.set(call, Status::Talking(operator.clone()));

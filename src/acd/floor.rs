@@ -121,6 +121,15 @@ impl Floor {
         self.operators.iter()
     }
 
+    /// Some of those who are at a desk, whatever they do: the first of all names that are looked at.
+    pub(super) fn some_at(&self, desk: DeskNo, most: usize) -> Vec<(&OperatorId, &Operator)> {
+        let at = self.desks.get(usize::from(desk.0));
+        match at.and_then(|desk| desk.members.as_ref()) {
+            Some(members) => members.keys().take(most).filter_map(|name| self.operators.get_key_value(name)).collect(),
+            None => self.operators.iter().take(most).collect(),
+        }
+    }
+
     pub(super) fn names(&self) -> Vec<OperatorId> {
         self.operators.keys().cloned().collect()
     }

@@ -16,6 +16,7 @@ mod calendar;
 pub mod desk;
 mod engage;
 mod floor;
+mod offers;
 mod operator;
 mod queue;
 pub mod roster;
@@ -25,17 +26,22 @@ pub mod shift;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod view;
+mod why;
 
 use desk::{Desk, DeskNo, DeskSet};
 pub use engage::Standing;
 use floor::Floor;
 use operator::{Operator, Work};
 use queue::{Queue, Status};
+pub use view::{Change, Outlook, State, View};
 
 /// Shortest rest and retry, whatever is configured: a phone that refuses at once must not spin the loop.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// Longest wrap-up from the moment at which it is prolonged.
 const WRAP_UP_MAX: Duration = Duration::from_secs(3600);
+/// What a call takes of its operator's time, before any has been heard out.
+const HANDLING_FIRST: Duration = Duration::from_secs(180);
 /// Why somebody is on a break who did not answer.
 const UNANSWERED: &str = "unanswered";
 
@@ -59,47 +65,11 @@ pub struct Settings {
     pub desks: Vec<Desk>,
 }
 
-/// An operator's state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum State {
-    /// Not on shift, not logged in, not registered or not reachable.
-    Offline,
-    /// Can be offered a call (unless he rests after an offer that failed).
-    Ready,
-    /// An offer rings.
-    Offered,
-    /// Has a caller.
-    Talking,
-    /// Finishes the last call's work.
-    WrapUp,
-    /// Paused.
-    Break,
-}
-
-/// One operator as others may see him.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
-pub struct View {
-    #[schema(value_type = String)]
-    pub operator: OperatorId,
-    pub state: State,
-    pub on_shift: bool,
-    pub logged_in: bool,
-    pub registered: bool,
-    pub reachable: bool,
-    /// Gets no offer for a while, as he did not take the last.
-    pub resting: bool,
-    /// The reason while paused.
-    pub paused: Option<String>,
-    /// The call that he is offered, has, or wraps up.
-    #[schema(value_type = Option<String>)]
-    pub call: Option<CallId>,
-}
-
 /// What the ACD wants done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Ring this operator for this call; both are reserved for each other. `why` goes into the fact.
+    /// Ring this operator for this call, beside those who ring for it already; both are reserved for each other. `why` goes into
+    /// the fact.
     Offer { call: CallId, operator: OperatorId, why: String },
     /// Nobody is staffed (on shift, logged in, registered and reachable): alarm, ring all these (registered, free; may be none; all
     /// reserved for this call), then the fallback number. Ends with `answered`, `fallback_failed` or `leave`. Only one
@@ -108,16 +78,6 @@ pub enum Decision {
     /// The operator logged out or was removed while an offer rings: cancel it and report `offer_failed`. Given once per
     /// reservation; the reservation stays until then, and an answer that crosses it still counts.
     Withdraw { call: CallId, operator: OperatorId },
-}
-
-/// A state that has changed, for facts and presence.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    pub operator: OperatorId,
-    pub state: State,
-    pub reason: Option<String>,
-    /// Set when this ends the wrap-up of a call.
-    pub wrapped_up: Option<CallId>,
 }
 
 /// An operator that is not known.
@@ -136,6 +96,8 @@ pub struct Acd {
     /// The desk at which everybody is.
     everybody: DeskNo,
     offers: u64,
+    /// What a call takes of its operator's time: talk and wrap-up, the last ones counting most.
+    handling: Duration,
     rng: Rng,
     /// The calendar as last seen.
     wall: Timestamp,
@@ -152,6 +114,7 @@ impl Acd {
             withdrawals: BTreeSet::new(),
             everybody: DeskNo(0),
             offers: 0,
+            handling: HANDLING_FIRST,
             rng,
             wall: now.wall,
             calendar_at: None,
@@ -236,7 +199,7 @@ impl Acd {
     /// logged out as well; a wrap-up ends.
     pub fn log_out(&mut self, now: Now, operator: &OperatorId) -> Result<(), UnknownOperator> {
         let call = self.known(operator)?.call();
-        if call.is_some_and(|call| matches!(self.queue.status(call), Some(Status::Offered(_)))) {
+        if call.is_some_and(|call| matches!(self.queue.status(call), Some(Status::Offered { .. }))) {
             self.withdraw(operator);
         }
         self.floor.change(operator, |facts| {
@@ -283,22 +246,23 @@ impl Acd {
     /// arrival, whatever the desks. A desk that is not known is the first. Idempotent.
     pub fn enqueue(&mut self, now: Now, call: CallId, priority: u8, desk: DeskNo) {
         let home = if self.settings.desks.len() > usize::from(desk.0) { desk } else { DeskNo(0) };
-        let overflow = self.floor.desk(home).map(|desk| desk.overflow.clone()).unwrap_or_default();
-        let many = overflow.length.is_some_and(|length| self.queue.waiting_at(home) >= length);
-        let after = if many { Some(Duration::ZERO) } else { overflow.after };
-        let to = match overflow.to.as_slice() {
-            [] => DeskSet::of(self.everybody),
-            desks => desks.iter().fold(DeskSet::default(), |all, desk| all.and(DeskSet::of(*desk))),
-        };
-        self.queue.add(call, priority, home, after.map(|after| (now.mono + after, to)));
+        let widens = self.floor.desk(home).map(|desk| {
+            let many = desk.overflow.length.is_some_and(|length| self.queue.waiting_at(home) >= length);
+            let after = if many { Some(Duration::ZERO) } else { desk.overflow.after };
+            let steps = desk.escalation.iter().map(|step| (step.after, step.to.as_slice()));
+            let steps = after.map(|after| (after, desk.overflow.to.as_slice())).into_iter().chain(steps);
+            steps.map(|(after, to)| (now.mono + after, self.set_of(to))).collect()
+        });
+        self.queue.add(call, priority, home, widens.unwrap_or_default());
     }
 
     /// The caller is gone, or is handled elsewhere: frees his place and every reservation for him. Someone who still
     /// talks with him begins his wrap-up.
     pub fn leave(&mut self, now: Now, call: CallId) {
         match self.queue.remove(call) {
-            Some(Status::Offered(operator)) => self.release(&operator),
-            Some(Status::Fallback(operators)) => operators.iter().for_each(|operator| self.release(operator)),
+            Some(Status::Offered { to: operators, .. } | Status::Fallback(operators)) => {
+                operators.iter().for_each(|operator| self.release(operator));
+            }
             Some(Status::Talking(operator)) => self.hang_up(now, call, &operator),
             Some(Status::Moving(engaged)) => {
                 engaged.iter().for_each(|operator| self.dismiss(now, call, operator, true))
@@ -310,105 +274,6 @@ impl Acd {
         }
     }
 
-    /// An offer (or one of a fallback's) ended without an answer: the operator rests (not when `blameless`; the third
-    /// blameless failure in a row counts), the caller keeps his place.
-    pub fn offer_failed(&mut self, now: Now, call: CallId, operator: &OperatorId, blameless: bool) {
-        match self.queue.status(call) {
-            Some(Status::Offered(reserved)) if reserved == operator => self.queue.set(call, Status::Waiting),
-            Some(Status::Fallback(reserved)) if reserved.contains(operator) => {
-                self.queue.leave_fallback(call, operator)
-            }
-            Some(Status::Direct { engaged, .. }) if engaged.contains(operator) => {
-                self.queue.disengage(call, operator);
-                return self.release(operator);
-            }
-            Some(Status::Moving(engaged)) if engaged.contains(operator) => {
-                self.queue.disengage(call, operator);
-            }
-            Some(
-                Status::Offered(_)
-                | Status::Fallback(_)
-                | Status::Waiting
-                | Status::Held { .. }
-                | Status::Talking(_)
-                | Status::Moving(_)
-                | Status::Direct { .. },
-            )
-            | None => return,
-        }
-        self.withdrawals.remove(operator);
-        let rest = self.settings.rest.max(PAUSE_MIN);
-        let (most, others) = (self.settings.unanswered_max, self.floor.at_work_count() > 1);
-        self.floor.change(operator, |facts| {
-            let unanswered = facts.fail_offer(now.mono, blameless, rest);
-            if most > 0 && unanswered >= most && others && facts.is_at_work() {
-                facts.paused = Some(UNANSWERED.to_owned());
-            }
-            None
-        });
-    }
-
-    /// An operator answered: every other reservation for this call is freed. Ignored unless he is reserved for it.
-    pub fn answered(&mut self, now: Now, call: CallId, operator: &OperatorId) {
-        let others = match self.queue.status(call) {
-            Some(Status::Offered(reserved)) if reserved == operator => BTreeSet::new(),
-            Some(Status::Fallback(reserved)) if reserved.contains(operator) => reserved.clone(),
-            Some(Status::Moving(engaged) | Status::Direct { engaged, .. }) if engaged.contains(operator) => {
-                return self.engaged_answers(now, call, operator);
-            }
-            Some(
-                Status::Offered(_)
-                | Status::Fallback(_)
-                | Status::Waiting
-                | Status::Held { .. }
-                | Status::Talking(_)
-                | Status::Moving(_)
-                | Status::Direct { .. },
-            )
-            | None => return,
-        };
-        for other in others.iter().filter(|other| *other != operator) {
-            self.release(other);
-        }
-        self.withdrawals.remove(operator);
-        self.queue.set(call, Status::Talking(operator.clone()));
-        self.floor.change(operator, |facts| {
-            facts.answer(now.mono, call);
-            None
-        });
-    }
-
-    /// The whole fallback failed: the call waits on, and is tried again after `fallback_retry`.
-    pub fn fallback_failed(&mut self, now: Now, call: CallId) {
-        let Some(Status::Fallback(operators)) = self.queue.status(call) else { return };
-        let operators = operators.clone();
-        operators.iter().for_each(|operator| self.release(operator));
-        let until = now.mono + self.settings.fallback_retry.max(PAUSE_MIN);
-        self.queue.set(call, Status::Held { until });
-    }
-
-    /// The talk is over and so is the call: wrap-up begins. Ignored unless the two talk.
-    pub fn finished(&mut self, now: Now, call: CallId, operator: &OperatorId) {
-        if self.talks(call, operator) {
-            self.queue.remove(call);
-            self.hang_up(now, call, operator);
-        }
-    }
-
-    /// The operator's leg was lost but the caller is there: back to his old place (before all who came later); the
-    /// operator gets wrap-up and rest. Ignored unless the two talk.
-    pub fn operator_lost(&mut self, now: Now, call: CallId, operator: &OperatorId) {
-        if self.talks(call, operator) {
-            self.queue.set(call, Status::Waiting);
-            let until = now.mono + self.settings.rest.max(PAUSE_MIN);
-            self.floor.change(operator, |facts| {
-                facts.rest_until = Some(until);
-                None
-            });
-            self.hang_up(now, call, operator);
-        }
-    }
-
     /// Runs what time brings: end of wrap-up and rest, shift changes, fallback retries.
     pub fn expire(&mut self, now: Now) {
         self.floor.expire(now.mono);
@@ -416,47 +281,21 @@ impl Acd {
         self.run_calendar(now);
     }
 
-    /// Takes out the changes since the last time, in order.
-    pub fn take_changes(&mut self) -> Vec<Change> {
-        self.floor.take_changes()
-    }
-
     /// When `expire` wants to run next.
     pub fn poll_timeout(&self) -> Option<Instant> {
         earliest(earliest(self.floor.next_deadline(), self.queue.next_deadline()), self.calendar_at)
     }
 
-    /// One operator.
-    pub fn view(&self, operator: &OperatorId) -> Option<View> {
-        self.floor.get(operator).map(|facts| facts.view(operator))
-    }
-
-    /// All operators in order of name.
-    pub fn views(&self) -> Vec<View> {
-        self.floor.iter().map(|(operator, facts)| facts.view(operator)).collect()
-    }
-
-    /// Waiting calls in the order in which they will be served.
-    pub fn waiting(&self) -> impl Iterator<Item = CallId> {
-        self.queue.waiting()
-    }
-
-    /// (waiting calls, operators by state in the order of `State`).
-    pub fn counts(&self) -> (usize, [usize; 6]) {
-        (self.queue.waiting_count(), self.floor.by_state())
-    }
-
-    /// How many operators are staffed: on shift, logged in, registered and reachable, whatever they do.
-    pub fn staffed(&self) -> usize {
-        self.floor.staffed_count()
+    /// The desks to which calls go besides; none named: to everybody.
+    fn set_of(&self, desks: &[DeskNo]) -> DeskSet {
+        match desks {
+            [] => DeskSet::of(self.everybody),
+            desks => desks.iter().fold(DeskSet::default(), |all, desk| all.and(DeskSet::of(*desk))),
+        }
     }
 
     fn known(&self, operator: &OperatorId) -> Result<&Operator, UnknownOperator> {
         self.floor.get(operator).filter(|facts| facts.exists).ok_or(UnknownOperator)
-    }
-
-    fn talks(&self, call: CallId, operator: &OperatorId) -> bool {
-        matches!(self.queue.status(call), Some(Status::Talking(talking)) if talking == operator)
     }
 
     /// Asks for an offer to be cancelled, once per reservation.
@@ -484,19 +323,5 @@ impl Acd {
             facts.begin_work(calls, talk);
             None
         });
-    }
-
-    /// Frees an operator who was reserved and had no chance to answer: he stays as long idle as he was.
-    fn release(&mut self, operator: &OperatorId) {
-        self.withdrawals.remove(operator);
-        self.floor.change(operator, |facts| {
-            facts.work = Work::Free;
-            None
-        });
-    }
-
-    fn hang_up(&mut self, now: Now, call: CallId, operator: &OperatorId) {
-        let wrap_up = self.settings.wrap_up;
-        self.floor.change(operator, |facts| facts.hang_up(call, now.mono, wrap_up));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::desk::{DeskNo, DeskSet};
+use super::desk::{DeskNo, DeskSet, Ring};
 use crate::clock::{Deadlines, Instant, earliest};
 use crate::ids::{CallId, OperatorId};
 use crate::limits;
@@ -10,8 +10,14 @@ use crate::limits;
 /// Offers that one call may get: the caller's leg and one for a number keep room.
 const OFFERS_MAX: usize = limits::LEGS_PER_CALL_MAX - 2;
 
+/// Operators whom one call rings at once: the caller's leg is alive as well.
+pub(super) const RING_MAX: usize = limits::LIVE_LEGS_PER_CALL_MAX - 1;
+
 /// A place in the order: lower numbers are served first.
 pub(super) type Place = (u8, u64);
+
+/// When a call goes to which desks besides.
+pub(super) type Widening = (Instant, DeskSet);
 
 /// What becomes of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +28,11 @@ pub(super) enum Status {
     Held {
         until: Instant,
     },
-    /// Rings at one operator.
-    Offered(OperatorId),
+    /// Rings at these, at least one.
+    Offered {
+        to: BTreeSet<OperatorId>,
+        more: More,
+    },
     /// The fallback has it and rings at these.
     Fallback(BTreeSet<OperatorId>),
     Talking(OperatorId),
@@ -36,6 +45,14 @@ pub(super) enum Status {
     },
 }
 
+/// Whether a call that rings may ring more operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum More {
+    Never,
+    From(Instant),
+    Now,
+}
+
 #[derive(Clone, Debug)]
 struct Call {
     place: Place,
@@ -43,8 +60,8 @@ struct Call {
     home: DeskNo,
     /// Where it can be offered, in this order of preference: at home, then by number.
     desks: DeskSet,
-    /// When it goes to more desks.
-    widens: Option<(Instant, DeskSet)>,
+    /// When it goes to which desks besides, the last step first.
+    widens: Vec<Widening>,
     /// Offers made so far.
     offers: usize,
     status: Status,
@@ -59,6 +76,10 @@ struct Keys {
     untried: bool,
     spent: bool,
     retry: Option<Instant>,
+    /// Rings, and may ring operators of these desks as well.
+    joinable: DeskSet,
+    /// Rings, and may ring more from then on.
+    grows: Option<Instant>,
 }
 
 impl Keys {
@@ -66,11 +87,15 @@ impl Keys {
         let spent = call.offers >= OFFERS_MAX;
         let offerable = if spent { DeskSet::default() } else { call.desks };
         match &call.status {
-            Status::Waiting => Self { waits: Some(call.home), offerable, untried: true, spent, retry: None },
+            Status::Waiting => Self { waits: Some(call.home), offerable, untried: true, spent, ..Self::default() },
             Status::Held { until } => {
-                Self { waits: Some(call.home), offerable, untried: false, spent: false, retry: Some(*until) }
+                Self { waits: Some(call.home), offerable, retry: Some(*until), ..Self::default() }
             }
-            Status::Offered(_)
+            Status::Offered { to, more: More::Now } if to.len() < RING_MAX => {
+                Self { joinable: offerable, ..Self::default() }
+            }
+            Status::Offered { more: More::From(at), .. } => Self { grows: Some(*at), ..Self::default() },
+            Status::Offered { more: More::Now | More::Never, .. }
             | Status::Fallback(_)
             | Status::Talking(_)
             | Status::Moving(_)
@@ -94,6 +119,12 @@ pub(super) struct Queue {
     /// Of those that wait, the ones that have had all their offers: only the fallback is left.
     spent: BTreeMap<Place, CallId>,
     retries: Deadlines<CallId>,
+    /// Of those that ring, the ones that may ring more operators now, by desk.
+    joinable: Vec<BTreeMap<Place, CallId>>,
+    /// When calls that ring may ring more operators.
+    growths: Deadlines<CallId>,
+    /// How many operators the calls of each desk ring.
+    rings: Vec<Ring>,
     /// When calls go to more desks than their own.
     widenings: Deadlines<CallId>,
     /// The one call whose fallback rings operators.
@@ -104,8 +135,8 @@ pub(super) struct Queue {
 impl Queue {
     /// Sets how many desks there are, and which number each of the former ones has now. Calls keep their places; those that
     /// had gone to more desks go to `everybody`.
-    pub(super) fn set_desks(&mut self, count: usize, everybody: DeskNo, now_called: impl Fn(DeskNo) -> DeskNo) {
-        let old = std::mem::replace(self, Self::with_desks(count));
+    pub(super) fn set_desks(&mut self, rings: Vec<Ring>, everybody: DeskNo, now_called: impl Fn(DeskNo) -> DeskNo) {
+        let old = std::mem::replace(self, Self::with_desks(rings));
         (self.ringing, self.arrivals) = (old.ringing, old.arrivals);
         for (call, mut entry) in old.calls {
             let (home, had_widened) = (now_called(entry.home), entry.desks != DeskSet::of(entry.home));
@@ -114,62 +145,106 @@ impl Queue {
             if had_widened {
                 entry.desks = entry.desks.and(DeskSet::of(everybody));
             }
-            entry.widens = entry.widens.map(|(at, _)| (at, DeskSet::of(everybody)));
+            entry.widens.iter_mut().for_each(|(_, to)| *to = DeskSet::of(everybody));
             self.put(call, entry);
         }
     }
 
-    fn with_desks(count: usize) -> Self {
-        Self { waiting_at: vec![0; count], offerable: vec![BTreeMap::new(); count], ..Self::default() }
+    fn with_desks(rings: Vec<Ring>) -> Self {
+        let count = rings.len();
+        let (offerable, joinable) = (vec![BTreeMap::new(); count], vec![BTreeMap::new(); count]);
+        Self { waiting_at: vec![0; count], offerable, joinable, rings, ..Self::default() }
     }
 
-    /// Gives a call its place. One that is here already keeps its own. `widens`: when it goes to which desks besides.
-    pub(super) fn add(&mut self, call: CallId, priority: u8, home: DeskNo, widens: Option<(Instant, DeskSet)>) {
+    /// Gives a call its place. One that is here already keeps its own. `widens`: when it goes to which desks besides, in any
+    /// order.
+    pub(super) fn add(&mut self, call: CallId, priority: u8, home: DeskNo, mut widens: Vec<Widening>) {
         if self.calls.contains_key(&call) {
             return;
         }
         let (place, desks) = ((priority, self.arrivals), DeskSet::of(home));
         self.arrivals += 1;
+        widens.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
         self.put(call, Call { place, home, desks, widens, offers: 0, status: Status::Waiting });
     }
 
     fn put(&mut self, call: CallId, entry: Call) {
         self.index(call, entry.place, Keys::default(), Keys::of(&entry));
-        if let Some((at, _)) = entry.widens {
-            self.widenings.insert(at, call);
+        if let Some((at, _)) = entry.widens.last() {
+            self.widenings.insert(*at, call);
         }
         self.calls.insert(call, entry);
     }
 
     /// Sets what becomes of a call.
     pub(super) fn set(&mut self, call: CallId, status: Status) {
+        self.change(call, |entry| {
+            entry.offers += match &status {
+                Status::Fallback(operators) => operators.len(),
+                Status::Offered { to, .. } => to.len(),
+                Status::Waiting
+                | Status::Held { .. }
+                | Status::Talking(_)
+                | Status::Moving(_)
+                | Status::Direct { .. } => 0,
+            };
+            entry.status = status;
+        });
+    }
+
+    /// Rings an operator, beside those who ring already. How many more may follow tells the call's own desk.
+    pub(super) fn ring(&mut self, now: Instant, call: CallId, operator: &OperatorId) {
+        let home = self.calls.get(&call).map(|entry| entry.home).unwrap_or_default();
+        let more = match self.rings.get(usize::from(home.0)).copied().unwrap_or_default() {
+            Ring::One => More::Never,
+            Ring::All => More::Now,
+            Ring::OneMoreEach(span) => More::From(now + span),
+        };
+        self.change(call, |entry| {
+            entry.offers += 1;
+            let mut to = match std::mem::replace(&mut entry.status, Status::Waiting) {
+                Status::Offered { to, .. } => to,
+                Status::Waiting
+                | Status::Held { .. }
+                | Status::Fallback(_)
+                | Status::Talking(_)
+                | Status::Moving(_)
+                | Status::Direct { .. } => BTreeSet::new(),
+            };
+            to.insert(operator.clone());
+            entry.status = Status::Offered { to, more };
+        });
+    }
+
+    /// Takes one operator out of those who ring, for an offer or a fallback; when the last offer is gone, the call waits.
+    pub(super) fn leave_ring(&mut self, call: CallId, operator: &OperatorId) {
+        self.change(call, |entry| match &mut entry.status {
+            Status::Offered { to, .. } => {
+                to.remove(operator);
+                if to.is_empty() {
+                    entry.status = Status::Waiting;
+                }
+            }
+            Status::Fallback(operators) => {
+                operators.remove(operator);
+            }
+            Status::Waiting | Status::Held { .. } | Status::Talking(_) | Status::Moving(_) | Status::Direct { .. } => {}
+        });
+    }
+
+    fn change(&mut self, call: CallId, apply: impl FnOnce(&mut Call)) {
         let Some(entry) = self.calls.get_mut(&call) else { return };
         let (before, place) = (Keys::of(entry), entry.place);
-        entry.offers += match &status {
-            Status::Offered(_) => 1,
-            Status::Fallback(operators) => operators.len(),
-            Status::Waiting | Status::Held { .. } | Status::Talking(_) | Status::Moving(_) | Status::Direct { .. } => 0,
-        };
-        entry.status = status;
+        apply(entry);
         let after = Keys::of(entry);
         let rings = matches!(&entry.status, Status::Fallback(operators) if !operators.is_empty());
         self.index(call, place, before, after);
         self.set_ringing(call, rings);
     }
 
-    /// Takes one operator out of a fallback that goes on.
-    pub(super) fn leave_fallback(&mut self, call: CallId, operator: &OperatorId) {
-        let Some(entry) = self.calls.get_mut(&call) else { return };
-        if let Status::Fallback(operators) = &mut entry.status {
-            operators.remove(operator);
-            let rings = !operators.is_empty();
-            self.set_ringing(call, rings);
-        }
-    }
-
     /// Gives a call that an operator places a place of its own; it never waits in it.
     pub(super) fn add_direct(&mut self, call: CallId, by: OperatorId) {
-        self.add(call, u8::MAX, DeskNo(0), None);
+        self.add(call, u8::MAX, DeskNo(0), Vec::new());
         self.set(call, Status::Direct { by, engaged: BTreeSet::new() });
     }
 
@@ -177,9 +252,11 @@ impl Queue {
     pub(super) fn engaged_mut(&mut self, call: CallId) -> Option<&mut BTreeSet<OperatorId>> {
         match &mut self.calls.get_mut(&call)?.status {
             Status::Moving(engaged) | Status::Direct { engaged, .. } => Some(engaged),
-            Status::Waiting | Status::Held { .. } | Status::Offered(_) | Status::Fallback(_) | Status::Talking(_) => {
-                None
-            }
+            Status::Waiting
+            | Status::Held { .. }
+            | Status::Offered { .. }
+            | Status::Fallback(_)
+            | Status::Talking(_) => None,
         }
     }
 
@@ -192,23 +269,34 @@ impl Queue {
     pub(super) fn remove(&mut self, call: CallId) -> Option<Status> {
         let entry = self.calls.remove(&call)?;
         self.index(call, entry.place, Keys::of(&entry), Keys::default());
-        if let Some((at, _)) = entry.widens {
-            self.widenings.remove(at, call);
+        if let Some((at, _)) = entry.widens.last() {
+            self.widenings.remove(*at, call);
         }
         self.set_ringing(call, false);
         Some(entry.status)
     }
 
-    /// Lets calls whose retry is due into the fallback again, and those that have waited long enough to more desks.
+    /// Lets calls whose retry is due into the fallback again, those that have waited long enough to more desks, and those that
+    /// ring to more operators.
     pub(super) fn expire(&mut self, now: Instant) {
         while let Some((_, call)) = self.widenings.pop_due(now) {
-            let Some(entry) = self.calls.get_mut(&call) else { continue };
-            let (before, place) = (Keys::of(entry), entry.place);
-            if let Some((_, more)) = entry.widens.take() {
-                entry.desks = entry.desks.and(more);
+            let mut next = None;
+            self.change(call, |entry| {
+                if let Some((_, more)) = entry.widens.pop() {
+                    entry.desks = entry.desks.and(more);
+                }
+                next = entry.widens.last().map(|(at, _)| *at);
+            });
+            if let Some(at) = next {
+                self.widenings.insert(at, call);
             }
-            let after = Keys::of(entry);
-            self.index(call, place, before, after);
+        }
+        while let Some((_, call)) = self.growths.pop_due(now) {
+            self.change(call, |entry| {
+                if let Status::Offered { more, .. } = &mut entry.status {
+                    *more = More::Now;
+                }
+            });
         }
         while let Some((_, call)) = self.retries.pop_due(now) {
             self.set(call, Status::Waiting);
@@ -222,6 +310,19 @@ impl Queue {
     /// The next call for an operator of this desk.
     pub(super) fn first_offerable(&self, desk: DeskNo) -> Option<(Place, CallId)> {
         self.offerable.get(usize::from(desk.0))?.first_key_value().map(|(place, call)| (*place, *call))
+    }
+
+    /// The next call that rings and may ring an operator of this desk as well.
+    pub(super) fn first_joinable(&self, desk: DeskNo) -> Option<(Place, CallId)> {
+        self.joinable.get(usize::from(desk.0))?.first_key_value().map(|(place, call)| (*place, *call))
+    }
+
+    /// The desk of a call that waits, and its place from 1 among those who wait for that desk's operators; `far` at most.
+    pub(super) fn position(&self, call: CallId, far: usize) -> Option<(DeskNo, usize)> {
+        let entry = self.calls.get(&call)?;
+        let waits = Keys::of(entry).waits?;
+        let ahead = self.offerable.get(usize::from(waits.0))?.range(..entry.place).take(far.saturating_sub(1)).count();
+        Some((waits, ahead + 1))
     }
 
     /// Where a call may be offered, its own desk first.
@@ -261,7 +362,7 @@ impl Queue {
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        earliest(self.retries.next(), self.widenings.next())
+        earliest(earliest(self.retries.next(), self.widenings.next()), self.growths.next())
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (CallId, &Status)> {
@@ -270,13 +371,16 @@ impl Queue {
 
     /// Compares every index with the calls.
     pub(super) fn verify(&self) -> Result<(), String> {
-        let mut right = Self::with_desks(self.offerable.len());
+        let mut right = Self::with_desks(self.rings.clone());
         let mut places = BTreeSet::new();
         let mut ringing = Vec::new();
         for (call, entry) in &self.calls {
             right.index(*call, entry.place, Keys::default(), Keys::of(entry));
-            if let Some((at, _)) = entry.widens {
-                right.widenings.insert(at, *call);
+            if let Some((at, _)) = entry.widens.last() {
+                right.widenings.insert(*at, *call);
+            }
+            if matches!(&entry.status, Status::Offered { to, .. } if to.is_empty() || to.len() > RING_MAX) {
+                return Err(format!("call {call} rings nobody, or too many"));
             }
             if !places.insert(entry.place) || entry.place.1 >= self.arrivals {
                 return Err(format!("the place of call {call} is not its own"));
@@ -294,6 +398,9 @@ impl Queue {
             && right.spent == self.spent
             && right.retries.len() == self.retries.len()
             && right.retries.next() == self.retries.next()
+            && right.joinable == self.joinable
+            && right.growths.len() == self.growths.len()
+            && right.growths.next() == self.growths.next()
             && right.waiting_at == self.waiting_at
             && right.widenings.len() == self.widenings.len()
             && right.widenings.next() == self.widenings.next();
@@ -319,6 +426,11 @@ impl Queue {
                 file(index, place, call, before.offerable.has(desk), after.offerable.has(desk));
             }
         }
+        if before.joinable != after.joinable {
+            for (desk, index) in (0..).map(DeskNo).zip(&mut self.joinable) {
+                file(index, place, call, before.joinable.has(desk), after.joinable.has(desk));
+            }
+        }
         let indexes = [
             (&mut self.waiting, before.waits.is_some(), after.waits.is_some()),
             (&mut self.untried, before.untried, after.untried),
@@ -327,12 +439,16 @@ impl Queue {
         for (index, was, is) in indexes {
             file(index, place, call, was, is);
         }
-        // A retry that has just fired is gone from the index already.
-        if let Some(at) = before.retry {
-            self.retries.remove(at, call);
-        }
-        if let Some(at) = after.retry {
-            self.retries.insert(at, call);
+        // One that has just fired is gone from the index already.
+        let deadlines =
+            [(&mut self.retries, before.retry, after.retry), (&mut self.growths, before.grows, after.grows)];
+        for (index, was, is) in deadlines {
+            if let Some(at) = was {
+                index.remove(at, call);
+            }
+            if let Some(at) = is {
+                index.insert(at, call);
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::desk::Strategy;
+use crate::limits::ESCALATION_STEPS_MAX;
 
 /// When the trunk's INVITE gets its 200.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -47,16 +48,24 @@ pub struct SectionFault {
 pub struct QueueSection {
     /// `"operator"`: the trunk's 200 follows the operator's, waiting callers hear early media. `"queue"`: 200 at once.
     pub answer: Answer,
+    /// A caller who waits hears his place and how long it may take so often, in seconds (10 to 600); 0: never.
+    pub announce_seconds: u64,
     /// How long one offer rings before the next operator gets it, in seconds (1 to 300).
     pub ring_seconds: u64,
     /// Time after a call in which its operator gets no other, in seconds (0 to 3600).
     pub wrap_up_seconds: u64,
+    /// By so much the feature code prolongs it, in seconds (1 to 3600).
+    pub wrap_up_extension_seconds: u64,
     /// Rest of an operator after an offer that he did not take, in seconds (1 to 600).
     pub rest_seconds: u64,
     /// So many offers in a row unanswered send him on a break, unless nobody else would be left at work; 0: never.
     pub unanswered_max: u32,
-    /// Whom it rings first.
+    /// Whom it rings first, and how many at once.
     pub strategy: Strategy,
+    /// With `"ring-progressively"`: after so long one more operator rings, in seconds (1 to 300).
+    pub progress_seconds: u64,
+    /// Desks to which its calls go besides, over time.
+    pub escalation: Vec<EscalationStep>,
     /// Place among the desks' calls: lower ones are served first, then earlier ones.
     pub priority: u8,
     /// Who takes its calls, and at which level: lower ones first. Absent: everybody.
@@ -77,11 +86,15 @@ impl Default for QueueSection {
     fn default() -> Self {
         Self {
             answer: Answer::Operator,
+            announce_seconds: 0,
             ring_seconds: 15,
             wrap_up_seconds: 30,
+            wrap_up_extension_seconds: 60,
             rest_seconds: 10,
             unanswered_max: 0,
             strategy: Strategy::LongestIdle,
+            progress_seconds: PROGRESS_SECONDS,
+            escalation: Vec::new(),
             priority: 0,
             operators: None,
             requeue_on_operator_lost: true,
@@ -102,12 +115,18 @@ impl QueueSection {
                 faults.push(SectionFault { key, found: value.to_string(), expected });
             }
         };
+        if self.announce_seconds > 0 {
+            within("announce_seconds", self.announce_seconds, 10, 600, "10 to 600 seconds, or 0: never");
+        }
         within("ring_seconds", self.ring_seconds, 1, 300, "1 to 300 seconds");
+        within("progress_seconds", self.progress_seconds, 1, 300, "1 to 300 seconds");
         within("wrap_up_seconds", self.wrap_up_seconds, 0, 3600, "0 to 3600 seconds");
+        within("wrap_up_extension_seconds", self.wrap_up_extension_seconds, 1, 3600, "1 to 3600 seconds");
         within("rest_seconds", self.rest_seconds, 1, 600, "1 to 600 seconds");
         within("silence_seconds", self.silence_seconds, 0, 86_400, "0 (never) to 86400 seconds");
         within("fallback_ring_seconds", self.fallback_ring_seconds, 1, 300, "1 to 300 seconds");
         within("fallback_retry_seconds", self.fallback_retry_seconds, 1, 600, "1 to 600 seconds");
+        faults.extend(escalation_faults(&self.escalation));
         if let Some(number) = &self.fallback_number
             && !is_dialable(number)
         {
@@ -136,8 +155,38 @@ impl QueueSection {
     }
 }
 
+/// One more operator rings after so long, unless the file says otherwise.
+const PROGRESS_SECONDS: u64 = 5;
+
+/// One step of an escalation.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EscalationStep {
+    /// So long after its arrival a call takes it, in seconds (1 to 3600).
+    pub after_seconds: u64,
+    /// Desks by name to which it goes besides. Empty: to everybody.
+    #[serde(default)]
+    pub to: Vec<String>,
+}
+
+/// What in an escalation cannot be used, whatever desks there are.
+fn escalation_faults(steps: &[EscalationStep]) -> Vec<SectionFault> {
+    let mut faults = Vec::new();
+    let mut fault = |found: String, expected| faults.push(SectionFault { key: "escalation", found, expected });
+    if steps.len() > ESCALATION_STEPS_MAX {
+        fault(format!("{} steps", steps.len()), "at most 8 steps");
+    }
+    for step in steps.iter().filter(|step| !(1..=3600).contains(&step.after_seconds)) {
+        fault(format!("after_seconds = {}", step.after_seconds), "1 to 3600 seconds");
+    }
+    if !steps.is_sorted_by(|a, b| a.after_seconds < b.after_seconds) {
+        fault("steps out of order".to_owned(), "each step later than the one before");
+    }
+    faults
+}
+
 /// One `[[desk]]`: calls of some kind, with the operators who take them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DeskSection {
     pub name: String,
@@ -147,8 +196,10 @@ pub struct DeskSection {
     pub numbers: Vec<String>,
     /// Place among all calls: lower ones are served first, then earlier ones.
     pub priority: u8,
-    /// Whom it rings first.
+    /// Whom it rings first, and how many at once.
     pub strategy: Strategy,
+    /// With `"ring-progressively"`: after so long one more operator rings, in seconds (1 to 300).
+    pub progress_seconds: u64,
     /// Who takes its calls, and at which level: lower ones first. Absent: everybody.
     pub operators: Option<BTreeMap<String, u8>>,
     /// After so long its calls go to `overflow` as well, in seconds (1 to 3600). Absent: never.
@@ -157,6 +208,26 @@ pub struct DeskSection {
     pub overflow_length: Option<usize>,
     /// Desks by name. Empty: to everybody.
     pub overflow: Vec<String>,
+    /// Desks to which its calls go besides, over time.
+    pub escalation: Vec<EscalationStep>,
+}
+
+impl Default for DeskSection {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            services: Vec::new(),
+            numbers: Vec::new(),
+            priority: 0,
+            strategy: Strategy::default(),
+            progress_seconds: PROGRESS_SECONDS,
+            operators: None,
+            overflow_seconds: None,
+            overflow_length: None,
+            overflow: Vec::new(),
+            escalation: Vec::new(),
+        }
+    }
 }
 
 impl DeskSection {
@@ -188,6 +259,10 @@ impl DeskSection {
         if !self.overflow.is_empty() && self.overflow_seconds.is_none() && self.overflow_length.is_none() {
             fault("overflow", self.overflow.join(", "), "overflow_seconds or overflow_length beside it");
         }
+        if !(1..=300).contains(&self.progress_seconds) {
+            fault("progress_seconds", self.progress_seconds.to_string(), "1 to 300 seconds");
+        }
+        faults.extend(escalation_faults(&self.escalation));
         faults
     }
 }
@@ -212,6 +287,28 @@ pub struct OperatorsSection {
     pub login: Login,
     /// Path of the roster (CSV with the header `operator,date,shift`). Absent: everybody is on every shift.
     pub roster: Option<String>,
+    /// Why operators may pause, in the order of the feature codes. Empty: for any reason.
+    pub break_reasons: Vec<String>,
+}
+
+impl OperatorsSection {
+    /// What in it cannot be used.
+    pub fn faults(&self) -> Vec<SectionFault> {
+        let mut faults = Vec::new();
+        let mut fault = |found, expected| faults.push(SectionFault { key: "break_reasons", found, expected });
+        let word = |text: &str| (1..=32).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+        if self.break_reasons.len() > 99 {
+            fault(format!("{} reasons", self.break_reasons.len()), "at most 99 reasons");
+        }
+        for (i, reason) in self.break_reasons.iter().enumerate() {
+            if !word(reason) {
+                fault(reason.clone(), "1 to 32 characters");
+            } else if self.break_reasons.iter().take(i).any(|earlier| earlier == reason) {
+                fault(reason.clone(), "each reason once");
+            }
+        }
+        faults
+    }
 }
 
 /// A number that a trunk can be asked for.
@@ -234,6 +331,20 @@ mod tests {
     }
 
     #[test]
+    fn a_reason_of_a_break_stands_there_once_and_is_a_few_words() {
+        let faults = |reasons: &[&str]| {
+            let break_reasons = reasons.iter().map(|reason| (*reason).to_owned()).collect();
+            OperatorsSection { break_reasons, ..OperatorsSection::default() }.faults().len()
+        };
+        assert_eq!((faults(&[]), faults(&["makan", "salat zuhur"])), (0, 0));
+        assert_eq!(faults(&["makan", "", "makan", "a\nb", "x".repeat(33).as_str()]), 4);
+        assert_eq!(
+            faults(&(0..100).map(|n| n.to_string()).collect::<Vec<_>>().iter().map(String::as_str).collect::<Vec<_>>()),
+            1
+        );
+    }
+
+    #[test]
     fn all_faults_of_a_section_are_told_at_once() {
         let queue: QueueSection =
             toml::from_str("ring_seconds = 0\nrest_seconds = 9999\nfallback_number = '1 2'").unwrap();
@@ -252,6 +363,26 @@ mod tests {
         let empty: DeskSection = toml::from_str("name = 'fire'\noverflow = ['police']").unwrap();
         let keys: Vec<_> = empty.faults().iter().map(|fault| fault.key).collect();
         assert_eq!(keys, ["services", "overflow"], "it would get no call, and none would leave it");
+    }
+
+    #[test]
+    fn the_steps_of_an_escalation_come_one_after_the_other() {
+        let faults = |steps: &str| {
+            let text = format!("name = 'fire'\nnumbers = ['113']\nprogress_seconds = 1\nescalation = [{steps}]");
+            toml::from_str::<DeskSection>(&text)
+                .unwrap()
+                .faults()
+                .into_iter()
+                .map(|fault| fault.found)
+                .collect::<Vec<_>>()
+        };
+        let none: [&str; 0] = [];
+        assert_eq!(faults("{ after_seconds = 20, to = ['police'] }, { after_seconds = 40 }"), none);
+        assert_eq!(faults("{ after_seconds = 40 }, { after_seconds = 40 }"), ["steps out of order"]);
+        assert_eq!(faults("{ after_seconds = 0 }"), ["after_seconds = 0"]);
+        let nine = (1..10).map(|after| format!("{{ after_seconds = {after} }}")).collect::<Vec<_>>().join(", ");
+        assert_eq!(faults(&nine), ["9 steps"]);
+        assert!(toml::from_str::<DeskSection>("escalation = [{ to = [] }]").is_err(), "a step has its time");
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod calendar;
 mod desks;
 mod offers;
 mod pitfalls;
+mod ring;
 mod transfers;
 mod unstaffed;
 

@@ -20,8 +20,9 @@ impl Acd {
             let status = facts.call().and_then(|call| self.queue.status(call));
             let right = match (&facts.work, status) {
                 (Work::Free, _) => true,
-                (Work::Offered { .. }, Some(Status::Offered(reserved))) => reserved == operator,
-                (Work::Offered { .. }, Some(Status::Fallback(reserved))) => reserved.contains(operator),
+                (Work::Offered { .. }, Some(Status::Offered { to: reserved, .. } | Status::Fallback(reserved))) => {
+                    reserved.contains(operator)
+                }
                 (Work::Talking { .. }, Some(Status::Talking(talking))) => talking == operator,
                 (
                     Work::Offered { .. } | Work::Talking { .. },
@@ -32,15 +33,16 @@ impl Acd {
                 }
                 // A call whose operator was lost goes on while he wraps up.
                 (Work::WrapUp { .. }, Some(Status::Talking(talking))) => talking != operator,
-                (Work::WrapUp { .. }, Some(Status::Offered(reserved))) => reserved != operator,
-                (Work::WrapUp { .. }, Some(Status::Fallback(reserved))) => !reserved.contains(operator),
+                (Work::WrapUp { .. }, Some(Status::Offered { to: reserved, .. } | Status::Fallback(reserved))) => {
+                    !reserved.contains(operator)
+                }
                 (Work::WrapUp { .. }, Some(Status::Waiting | Status::Held { .. }) | None) => true,
                 (
                     Work::Offered { .. } | Work::Talking { .. },
                     Some(
                         Status::Waiting
                         | Status::Held { .. }
-                        | Status::Offered(_)
+                        | Status::Offered { .. }
                         | Status::Fallback(_)
                         | Status::Talking(_),
                     )
@@ -68,8 +70,9 @@ impl Acd {
         for (call, status) in self.queue.iter() {
             let right = match status {
                 Status::Waiting | Status::Held { .. } => true,
-                Status::Offered(operator) => self.is_offered(operator, call),
-                Status::Fallback(operators) => operators.iter().all(|operator| self.is_offered(operator, call)),
+                Status::Offered { to: operators, .. } | Status::Fallback(operators) => {
+                    operators.iter().all(|operator| self.is_offered(operator, call))
+                }
                 Status::Talking(operator) => {
                     self.floor.get(operator).is_some_and(|facts| facts.work == Work::Talking { call })
                 }
@@ -93,6 +96,9 @@ impl Acd {
             let ready = self.floor.ready_count(self.stand_in(desk));
             if let Some((_, call)) = self.queue.first_offerable(desk).filter(|_| ready > 0) {
                 return Err(format!("{ready} are free at desk {} while call {call} waits", desk.0));
+            }
+            if let Some((_, call)) = self.queue.first_joinable(desk).filter(|_| ready > 0) {
+                return Err(format!("{ready} are free at desk {} and do not ring for call {call}", desk.0));
             }
         }
         let silent = self.queue.first_untried().filter(|_| self.floor.staffed_count() == 0);

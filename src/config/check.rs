@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::acd::section::SectionFault;
 use crate::cdr::fact::Class;
-use crate::media::command::Prompt;
+use crate::media::command::{Place, Prompt};
 use crate::sip::flow::Transport;
 use crate::sip::session_timer::SECONDS_MIN;
 use crate::switchboard::FeatureCodes;
@@ -23,6 +23,7 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
     let guard = guard::checked(source, &file.guard);
     let media = network::media(source, &file.media);
     section_faults(source, "queue", &file.queue.faults());
+    section_faults(source, "operators", &file.operators.faults());
     let desks = desks::checked(source, &file);
     shift_names(source, &file);
     let plan = roster::load(source, &file, zone.as_ref());
@@ -186,6 +187,7 @@ fn features(source: &mut Source, file: &File) -> FeatureCodes {
         ("class_test", &section.class_test),
         ("class_drill", &section.class_drill),
         ("call_back", &section.call_back),
+        ("wrap_up", &section.wrap_up),
     ];
     let behind_class = |code: &str| {
         let classes = pairs.iter().filter(|(key, _)| key.starts_with("class_"));
@@ -205,6 +207,11 @@ fn features(source: &mut Source, file: &File) -> FeatureCodes {
         } else if let Some(class) = behind_class(code) {
             let wrong = format!("{code:?} begins with {class:?}, behind which a category's code may follow");
             source.fault(&key, wrong, "a code that begins otherwise");
+        } else if code.len() > section.pause.len()
+            && code.strip_prefix(&section.pause).is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()))
+        {
+            let wrong = format!("{code:?} is the pause code and the number of a reason");
+            source.fault(&key, wrong, "a code that does not begin with the pause code");
         }
     }
     FeatureCodes {
@@ -223,6 +230,7 @@ fn features(source: &mut Source, file: &File) -> FeatureCodes {
         .map(|(code, class)| (code.clone(), class))
         .to_vec(),
         call_back: section.call_back.clone(),
+        wrap_up: section.wrap_up.clone(),
     }
 }
 
@@ -281,6 +289,16 @@ fn warnings(source: &Source, file: &File) -> Vec<Fault> {
             let wrong = format!("{} is missing: callers hear silence in its place", path.display());
             warnings.push(source.warning("prompts.dir", wrong, "a WAV file of 8 kHz, mono, 16 bit"));
         }
+    }
+    let places = Place::NUMBERS.iter().chain(&Place::MINUTES);
+    let missing = places.filter(|file| !folder.join(file).is_file()).count();
+    if file.queue.announce_seconds > 0 && missing > 0 {
+        let wrong = format!("{missing} announcements of place and wait are missing in {}", folder.display());
+        warnings.push(source.warning(
+            "queue.announce_seconds",
+            wrong,
+            "place-1.wav …, wait-0.wav …, as in config/prompts",
+        ));
     }
     if file.queue.fallback_number.is_some() && file.trunk.iter().all(|trunk| trunk.uri.is_none()) {
         let wrong = "no trunk has a uri: the number cannot be dialled";

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::acd::desk::{Desk, DeskNo, Overflow};
-use crate::acd::section::DeskSection;
+use crate::acd::desk::{Desk, DeskNo, Escalation, Overflow};
+use crate::acd::section::{DeskSection, EscalationStep};
 use crate::ids::OperatorId;
 use crate::limits::DESKS_MAX;
 use crate::switchboard::DeskCalls;
@@ -21,6 +21,8 @@ pub(super) fn checked(source: &mut Source, file: &File) -> (Vec<Desk>, Vec<DeskC
         strategy: queue.strategy,
         members: queue.operators.as_ref().map(|operators| members(source, "queue", operators)),
         overflow: Overflow::default(),
+        escalation: escalation(source, "queue", &queue.escalation, "", &file.desk),
+        progress: Duration::from_secs(queue.progress_seconds),
     };
     let first_calls = DeskCalls { priority: queue.priority, ..DeskCalls::default() };
     let (mut desks, mut calls) = (vec![first], vec![first_calls]);
@@ -53,6 +55,8 @@ pub(super) fn checked(source: &mut Source, file: &File) -> (Vec<Desk>, Vec<DeskC
             strategy: section.strategy,
             members: section.operators.as_ref().map(|operators| members(source, &at, operators)),
             overflow: overflow(source, &at, section, &file.desk),
+            escalation: escalation(source, &at, &section.escalation, &section.name, &file.desk),
+            progress: Duration::from_secs(section.progress_seconds),
         });
         calls.push(DeskCalls {
             services: section.services.clone(),
@@ -79,17 +83,35 @@ fn members(source: &mut Source, at: &str, operators: &BTreeMap<String, u8>) -> B
 }
 
 fn overflow(source: &mut Source, at: &str, section: &DeskSection, desks: &[DeskSection]) -> Overflow {
+    let to = numbers(source, &format!("{at}.overflow"), &section.overflow, &section.name, desks);
+    Overflow { after: section.overflow_seconds.map(Duration::from_secs), length: section.overflow_length, to }
+}
+
+fn escalation(
+    source: &mut Source,
+    at: &str,
+    steps: &[EscalationStep],
+    own: &str,
+    desks: &[DeskSection],
+) -> Vec<Escalation> {
+    let step = |step: &EscalationStep| Escalation {
+        after: Duration::from_secs(step.after_seconds),
+        to: numbers(source, &format!("{at}.escalation"), &step.to, own, desks),
+    };
+    steps.iter().map(step).collect()
+}
+
+/// The numbers of other desks than the one called `own`.
+fn numbers(source: &mut Source, key: &str, names: &[String], own: &str, desks: &[DeskSection]) -> Vec<DeskNo> {
     let mut to = Vec::new();
-    for name in &section.overflow {
-        let found = desks.iter().position(|desk| desk.name == *name).filter(|_| *name != section.name);
+    for name in names {
+        let found = desks.iter().position(|desk| desk.name == *name).filter(|_| name != own);
         match found.and_then(|at| u8::try_from(at + 1).ok()) {
             Some(desk) => to.push(DeskNo(desk)),
-            None => source.fault(
-                &format!("{at}.overflow"),
-                format!("{name:?} is no other desk"),
-                "names of other desks; empty: everybody",
-            ),
+            None => {
+                source.fault(key, format!("{name:?} is no other desk"), "names of other desks; empty: everybody");
+            }
         }
     }
-    Overflow { after: section.overflow_seconds.map(Duration::from_secs), length: section.overflow_length, to }
+    to
 }

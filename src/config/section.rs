@@ -344,6 +344,7 @@ pub(super) struct Features {
     pub(super) class_test: String,
     pub(super) class_drill: String,
     pub(super) call_back: String,
+    pub(super) wrap_up: String,
 }
 
 impl Default for Features {
@@ -361,6 +362,7 @@ impl Default for Features {
             class_test: code("*45"),
             class_drill: code("*46"),
             call_back: code("*50"),
+            wrap_up: code("*15"),
         }
     }
 }

@@ -53,19 +53,64 @@ pub enum Prompt {
     Confirm,
     /// `refused.wav`: a feature code was not carried out.
     Refused,
+    /// The caller's place in the queue, then how long he may wait: two files, one after the other.
+    Place(Place),
+}
+
+/// What a caller who waits is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// From 1. More than nine have one file.
+    pub number: u8,
+    /// Full minutes, 0: less than one. More than nine have one file. None: nothing is said of it.
+    pub minutes: Option<u8>,
+}
+
+impl Place {
+    /// `place-1.wav` to `place-9.wav`, and for all above `place-more.wav`.
+    pub const NUMBERS: [&str; 10] = [
+        "place-1.wav",
+        "place-2.wav",
+        "place-3.wav",
+        "place-4.wav",
+        "place-5.wav",
+        "place-6.wav",
+        "place-7.wav",
+        "place-8.wav",
+        "place-9.wav",
+        "place-more.wav",
+    ];
+    /// `wait-0.wav` (less than a minute) to `wait-9.wav`, and for all above `wait-more.wav`.
+    pub const MINUTES: [&str; 11] = [
+        "wait-0.wav",
+        "wait-1.wav",
+        "wait-2.wav",
+        "wait-3.wav",
+        "wait-4.wav",
+        "wait-5.wav",
+        "wait-6.wav",
+        "wait-7.wav",
+        "wait-8.wav",
+        "wait-9.wav",
+        "wait-more.wav",
+    ];
 }
 
 impl Prompt {
-    /// All of them.
+    /// Those that have one file each; `Place` names the others.
     pub const ALL: [Self; 4] = [Self::Queue, Self::HoldTone, Self::Confirm, Self::Refused];
 
-    /// The file's name without folder.
-    pub const fn file(self) -> &'static str {
+    /// The file's name without folder; of a place, that of its number.
+    pub fn file(self) -> &'static str {
         match self {
             Self::Queue => "queue.wav",
             Self::HoldTone => "hold-tone.wav",
             Self::Confirm => "confirm.wav",
             Self::Refused => "refused.wav",
+            Self::Place(place) => {
+                let nth = usize::from(place.number.clamp(1, 10)) - 1;
+                Place::NUMBERS.get(nth).copied().unwrap_or("place-more.wav")
+            }
         }
     }
 }

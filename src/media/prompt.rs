@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use crate::limits::PROMPT_SAMPLES_MAX;
 
-use super::command::{Codec, Prompt};
+use super::command::{Codec, Place, Prompt};
 use super::g711;
 use super::rtp::FRAME_SAMPLES;
 
@@ -63,6 +63,9 @@ pub struct Sounds {
     hold_tone: Sound,
     confirm: Sound,
     refused: Sound,
+    /// Beside `Place::NUMBERS` and `Place::MINUTES`.
+    numbers: [Sound; 10],
+    minutes: [Sound; 11],
 }
 
 impl Default for Sounds {
@@ -70,7 +73,14 @@ impl Default for Sounds {
         let mut ringing = tone(425.0, 8_000);
         ringing.resize(40_000, 0);
         let hold_tone = Sound::from_samples(&ringing);
-        Self { queue: Sound::default(), hold_tone, confirm: Sound::default(), refused: Sound::default() }
+        Self {
+            queue: Sound::default(),
+            hold_tone,
+            confirm: Sound::default(),
+            refused: Sound::default(),
+            numbers: Default::default(),
+            minutes: Default::default(),
+        }
     }
 }
 
@@ -82,17 +92,48 @@ impl Sounds {
             Prompt::HoldTone => self.hold_tone = sound,
             Prompt::Confirm => self.confirm = sound,
             Prompt::Refused => self.refused = sound,
+            Prompt::Place(place) => {
+                if let Some(number) = self.numbers.get_mut(number_slot(place)) {
+                    *number = sound;
+                }
+            }
         }
     }
 
-    fn get(&self, prompt: Prompt) -> &Sound {
-        match prompt {
-            Prompt::Queue => &self.queue,
-            Prompt::HoldTone => &self.hold_tone,
-            Prompt::Confirm => &self.confirm,
-            Prompt::Refused => &self.refused,
+    /// Puts the sound of a wait in its place: of so many minutes, 10 for all above nine.
+    pub fn set_minutes(&mut self, minutes: u8, sound: Sound) {
+        if let Some(slot) = self.minutes.get_mut(usize::from(minutes)) {
+            *slot = sound;
         }
     }
+
+    /// What a prompt is made of, one after the other.
+    fn get(&self, prompt: Prompt) -> [Option<&Sound>; 2] {
+        match prompt {
+            Prompt::Queue => [Some(&self.queue), None],
+            Prompt::HoldTone => [Some(&self.hold_tone), None],
+            Prompt::Confirm => [Some(&self.confirm), None],
+            Prompt::Refused => [Some(&self.refused), None],
+            Prompt::Place(place) => {
+                let minutes = place.minutes.map(|minutes| usize::from(minutes).min(Place::MINUTES.len() - 1));
+                [self.numbers.get(number_slot(place)), minutes.and_then(|minutes| self.minutes.get(minutes))]
+            }
+        }
+    }
+
+    /// What is left of a prompt from a position on, up to the end of a part of it, and its length.
+    fn rest(&self, prompt: Prompt, codec: Codec, position: usize) -> (&[u8], usize) {
+        let [first, second] = self.get(prompt).map(|sound| sound.map(|sound| sound.bytes(codec)).unwrap_or_default());
+        let rest = match position.checked_sub(first.len()) {
+            None => first.get(position..),
+            Some(position) => second.get(position..),
+        };
+        (rest.unwrap_or_default(), first.len() + second.len())
+    }
+}
+
+fn number_slot(place: Place) -> usize {
+    usize::from(place.number.max(1)).min(Place::NUMBERS.len()) - 1
 }
 
 /// What plays to one peer, and how far it is.
@@ -116,7 +157,7 @@ impl Playing {
         let mut idle = 0;
         while filled < FRAME_SAMPLES && idle < 3 {
             let Some(prompt) = self.first.or(self.then) else { break };
-            let left = sounds.get(prompt).bytes(codec).get(self.position..).unwrap_or_default();
+            let (left, length) = sounds.rest(prompt, codec, self.position);
             let room = frame.get_mut(filled..).unwrap_or_default();
             let count = left.len().min(room.len());
             for (to, from) in room.iter_mut().zip(left) {
@@ -124,7 +165,7 @@ impl Playing {
             }
             filled += count;
             self.position += count;
-            if count == left.len() {
+            if self.position >= length {
                 self.position = 0;
                 self.first = None;
             }
@@ -180,6 +221,34 @@ mod tests {
         for (i, byte) in all[400..].iter().enumerate() {
             assert_eq!(*byte, looped[i % 320], "sample {i} of the loop");
         }
+    }
+
+    #[test]
+    fn a_place_is_its_number_and_its_wait_and_what_is_missing_is_left_out() {
+        let mut sounds = sounds();
+        let place = |number, minutes| Prompt::Place(Place { number, minutes });
+        sounds.set(place(3, None), Sound::from_samples(&[2_000; 100]));
+        sounds.set(place(10, None), Sound::from_samples(&[3_000; 320]));
+        sounds.set_minutes(2, Sound::from_samples(&[4_000; 200]));
+        sounds.set_minutes(10, Sound::from_samples(&[5_000; 320]));
+        let law = |sample| g711::encode(Codec::Pcma, sample);
+        let told = |prompt: Prompt| {
+            let (mut playing, mut frame, mut all) = (Playing::new(Some(prompt), None), [0; FRAME_SAMPLES], Vec::new());
+            while playing.frame(&sounds, Codec::Pcma, &mut frame) {
+                all.extend(frame);
+                assert!(all.len() < 10_000, "it never ends");
+            }
+            all
+        };
+        let both = told(place(3, Some(2)));
+        assert_eq!(
+            (both.len(), both[99], both[100], both[299], both[300]),
+            (320, law(2_000), law(4_000), law(4_000), law(0))
+        );
+        assert_eq!(told(place(3, None)).len(), 160);
+        assert_eq!(told(place(200, Some(200))), [[law(3_000); 320], [law(5_000); 320]].concat());
+        assert_eq!(told(place(1, Some(2))).len(), 320, "no file of that number: the wait alone");
+        assert!(told(place(1, Some(1))).is_empty());
     }
 
     #[test]

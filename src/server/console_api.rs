@@ -418,6 +418,10 @@ pub(super) async fn asked(console: &Console, actor: Actor, command: ConsoleComma
     }
     match console.desk.console(actor, command).await {
         Ok(ConsoleReply::UnknownOperator) => fault(StatusCode::NOT_FOUND, "no such operator"),
+        Ok(ConsoleReply::UnknownReason { known }) => {
+            let text = format!("the reasons of a break are {}", known.join(", "));
+            fault(StatusCode::UNPROCESSABLE_ENTITY, &text)
+        }
         Ok(ConsoleReply::NotBanned) => fault(StatusCode::NOT_FOUND, "no ban of that address runs"),
         Ok(ConsoleReply::UnknownNumber) => fault(StatusCode::NOT_FOUND, "no such number is on the list"),
         Ok(ConsoleReply::UnknownCategory { known }) => {

@@ -56,20 +56,19 @@ impl Switchboard {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let stage = std::mem::replace(&mut call.stage, Stage::Talking { leg });
         call.announced = false;
+        let told_at = call.place_told_at.take();
         call.talked = true;
         let others: Vec<LegNo> = call.legs.keys().copied().filter(|other| *other != leg).collect();
         let placed = call.placed_by.is_some();
+        if let Some(at) = told_at {
+            self.alarms.remove(at, Alarm::TellPlace(id));
+        }
         match stage {
             Stage::AllPhones { until } => {
                 self.alarms.remove(until, Alarm::PhonesOver(id));
             }
             Stage::Transfer { from, .. } => self.transfer_done(now, id, from, Some(leg)),
-            Stage::Queued
-            | Stage::Offered { .. }
-            | Stage::Number
-            | Stage::Talking { .. }
-            | Stage::Placed
-            | Stage::Ended => {}
+            Stage::Queued | Stage::Offered | Stage::Number | Stage::Talking { .. } | Stage::Placed | Stage::Ended => {}
         }
         for other in others {
             self.end_leg(now, id, other, OfferOutcome::LostRace, None);

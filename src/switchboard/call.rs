@@ -6,7 +6,7 @@ use crate::acd::desk::DeskNo;
 use crate::cdr::fact::{Callee, FactKind};
 use crate::clock::{Instant, Now, Timestamp};
 use crate::ids::{CallId, LegNo, OperatorId};
-use crate::media::command::{Command, Prompt};
+use crate::media::command::{Command, Place, Prompt};
 use crate::sip::locate::Target;
 use crate::sip::wire::Name;
 
@@ -22,8 +22,8 @@ use super::{MergeKey, Output};
 pub(super) enum Stage {
     /// Waits in the queue.
     Queued,
-    /// One operator's phone is rung.
-    Offered { operator: OperatorId },
+    /// The phones of one or more operators are rung.
+    Offered,
     /// Nobody is on shift: every phone is rung until then, next the fallback number.
     AllPhones { until: Instant },
     /// The fallback number is rung.
@@ -69,6 +69,8 @@ pub(super) struct Call {
     pub(super) stage: Stage,
     /// The caller hears the announcement or the hold tone.
     pub(super) announced: bool,
+    /// When he is told his place in the queue.
+    pub(super) place_told_at: Option<Instant>,
     /// Somebody has answered, now or before he was lost.
     pub(super) talked: bool,
     /// Nobody was on shift at some time while it waited.
@@ -103,7 +105,7 @@ impl Call {
         match self.stage {
             Stage::AllPhones { .. } | Stage::Number => true,
             Stage::Queued
-            | Stage::Offered { .. }
+            | Stage::Offered
             | Stage::Talking { .. }
             | Stage::Transfer { .. }
             | Stage::Placed
@@ -124,6 +126,11 @@ impl Call {
     pub(super) fn leg_of(&self, operator: &OperatorId) -> Option<LegNo> {
         let his = |to: &Callee| matches!(to, Callee::Operator(name) if name == operator);
         self.legs.iter().find(|(_, leg)| his(&leg.to) && leg.is_ringing()).map(|(no, _)| *no)
+    }
+
+    /// Somebody is rung.
+    pub(super) fn rings(&self) -> bool {
+        self.legs.values().any(OfferLeg::is_ringing)
     }
 
     /// Counts a new leg.
@@ -152,6 +159,40 @@ impl Switchboard {
             self.tell_caller(now, id, 183);
         }
         self.fact(now, id, FactKind::Announced { early });
+        self.tell_place_later(now, id);
+    }
+
+    fn tell_place_later(&mut self, now: Now, id: CallId) {
+        self.stop_telling_place(id);
+        let Some(each) = self.settings.announce_each else { return };
+        if let Some(call) = self.calls.get_mut(&id) {
+            let at = now.mono + each;
+            call.place_told_at = Some(at);
+            self.alarms.insert(at, Alarm::TellPlace(id));
+        }
+    }
+
+    /// The caller waits no more.
+    pub(super) fn stop_telling_place(&mut self, id: CallId) {
+        if let Some(at) = self.calls.get_mut(&id).and_then(|call| call.place_told_at.take()) {
+            self.alarms.remove(at, Alarm::TellPlace(id));
+        }
+    }
+
+    /// A caller who has waited on hears his place and how long it may take; the hold tone follows. While somebody's phone rings
+    /// for him, and while nobody is at work, there is nothing to tell.
+    pub(super) fn tell_place(&mut self, now: Now, id: CallId) {
+        self.tell_place_later(now, id);
+        let Some(call) = self.calls.get(&id).filter(|call| call.stage == Stage::Queued && call.announced) else {
+            return;
+        };
+        let Some(outlook) = self.acd.outlook(id) else { return };
+        let number = u8::try_from(outlook.position).unwrap_or(u8::MAX);
+        let minutes = outlook.wait.map(|wait| u8::try_from(wait.as_secs() / 60).unwrap_or(u8::MAX));
+        if let Some(sound) = &call.caller.line.sound {
+            let (anchor, first) = (sound.anchor, Some(Prompt::Place(Place { number, minutes })));
+            self.media.push(Command::Play { anchor, first, then: Some(Prompt::HoldTone) });
+        }
     }
 
     /// Sends the caller a provisional response unless he has been told so, or more, before.

@@ -183,6 +183,7 @@ impl Switchboard {
             next_leg: 0,
             stage: Stage::Queued,
             announced: false,
+            place_told_at: None,
             talked: false,
             unstaffed: false,
             over_at: now.mono + self.settings.longest_call,

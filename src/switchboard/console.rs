@@ -20,7 +20,10 @@ impl Switchboard {
         let reply = match command {
             ConsoleCommand::LogIn { operator } => changed(self.acd.log_in(now, &operator)),
             ConsoleCommand::LogOut { operator } => changed(self.acd.log_out(now, &operator)),
-            ConsoleCommand::Pause { operator, reason } => changed(self.acd.pause(now, &operator, &reason)),
+            ConsoleCommand::Pause { operator, reason } => match self.break_reason(&reason) {
+                Some(reason) => changed(self.acd.pause(now, &operator, &reason)),
+                None => ConsoleReply::UnknownReason { known: self.settings.break_reasons.clone() },
+            },
             ConsoleCommand::Resume { operator } => changed(self.acd.resume(now, &operator)),
             ConsoleCommand::SetDisposition { call, class, category, note, by } => {
                 self.dispose(now, call, class, category, note, by)
@@ -44,6 +47,16 @@ impl Switchboard {
         self.say(Output::Reply { request, reply });
     }
 
+    /// The reason of a break as it is kept: one of those of the settings, where they name any; none given: the first.
+    fn break_reason(&self, given: &str) -> Option<String> {
+        let known = &self.settings.break_reasons;
+        match known.first() {
+            None => Some(given.to_owned()),
+            Some(first) if given.is_empty() => Some(first.clone()),
+            Some(_) => known.iter().find(|reason| reason.as_str() == given).cloned(),
+        }
+    }
+
     fn call_views(&self) -> Vec<CallView> {
         let positions: BTreeMap<CallId, usize> = self.acd.waiting().zip(1..).collect();
         let live = self.calls.iter().filter(|(_, call)| !call.is_over());
@@ -54,7 +67,9 @@ impl Switchboard {
 fn view(id: CallId, call: &Call, position: Option<usize>) -> CallView {
     let (state, operator) = match &call.stage {
         Stage::Queued => ("queued", None),
-        Stage::Offered { operator } => ("offered", Some(operator.clone())),
+        Stage::Offered => {
+            ("offered", call.legs.values().find(|leg| leg.is_ringing()).and_then(|leg| leg.operator()).cloned())
+        }
         Stage::AllPhones { .. } | Stage::Number => ("fallback", None),
         Stage::Transfer { from, .. } => {
             ("transfer", from.and_then(|leg| call.legs.get(&leg)).and_then(|leg| leg.operator()).cloned())

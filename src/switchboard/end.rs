@@ -55,6 +55,7 @@ impl Switchboard {
             return;
         }
         self.transfer_ends(now, id);
+        self.stop_telling_place(id);
         let Some(call) = self.calls.get_mut(&id) else { return };
         let stage = std::mem::replace(&mut call.stage, Stage::Ended);
         let (answered, placed) = (call.caller.answered, call.placed_by.is_some());
@@ -66,7 +67,7 @@ impl Switchboard {
         let talking = match stage {
             Stage::Talking { leg } => call.legs.get(&leg).and_then(OfferLeg::operator).cloned(),
             Stage::Queued
-            | Stage::Offered { .. }
+            | Stage::Offered
             | Stage::AllPhones { .. }
             | Stage::Number
             | Stage::Transfer { .. }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::cdr::fact::Callee;
 use crate::clock::Instant;
-use crate::ids::OperatorId;
+use crate::ids::{CallId, OperatorId};
 use crate::sip::sdes::Secrecy;
 
 use super::call::{Call, Stage};
@@ -22,6 +22,7 @@ impl Switchboard {
         let mut busy: BTreeSet<&OperatorId> = BTreeSet::new();
         for (id, call) in &self.calls {
             self.verify_call(call).map_err(|what| format!("call {id}: {what}"))?;
+            self.verify_ring(*id, call)?;
             for leg in call.legs.values().filter(|leg| leg.state != OfferState::Cancelling) {
                 if let Callee::Operator(operator) = &leg.to
                     && !busy.insert(operator)
@@ -45,8 +46,8 @@ impl Switchboard {
         let talking = call.legs.values().filter(|leg| matches!(leg.state, OfferState::Talking)).count();
         let good = match &call.stage {
             Stage::Queued | Stage::Ended => ringing == 0 && talking == 0,
-            Stage::Offered { .. } | Stage::Number => ringing == 1 && talking == 0,
-            Stage::AllPhones { .. } => ringing >= 1 && talking == 0,
+            Stage::Number => ringing == 1 && talking == 0,
+            Stage::Offered | Stage::AllPhones { .. } => ringing >= 1 && talking == 0,
             Stage::Talking { leg } => ringing == 0 && talking == 1 && call.legs.contains_key(leg),
             Stage::Transfer { from, to } => {
                 let talks =
@@ -93,6 +94,21 @@ impl Switchboard {
             return Err("it is over but was not forgotten");
         }
         Ok(())
+    }
+
+    /// Who is reserved for a call that rings has a leg that rings, and the other way round: nobody is reserved for ever.
+    fn verify_ring(&self, id: CallId, call: &Call) -> Result<(), String> {
+        if !matches!(call.stage, Stage::Offered | Stage::AllPhones { .. }) {
+            return Ok(());
+        }
+        let rung: BTreeSet<&OperatorId> =
+            call.legs.values().filter(|leg| leg.is_ringing()).filter_map(|leg| leg.operator()).collect();
+        let reserved: BTreeSet<&OperatorId> = self.acd.rung_for(id).collect();
+        if rung == reserved {
+            Ok(())
+        } else {
+            Err(format!("call {id} rings {rung:?}, {reserved:?} are reserved for it"))
+        }
     }
 
     /// Ports, dialogs, transactions and INVITEs in use belong to somebody alive.
@@ -208,7 +224,7 @@ impl Switchboard {
                     Some(Stage::AllPhones { until }) => Some(*until) == at,
                     Some(
                         Stage::Queued
-                        | Stage::Offered { .. }
+                        | Stage::Offered
                         | Stage::Number
                         | Stage::Talking { .. }
                         | Stage::Transfer { .. }
@@ -221,6 +237,7 @@ impl Switchboard {
                     self.calls.get(call).filter(|call| !call.is_over()).map(|call| call.over_at) == at
                 }
                 Alarm::TellAgain(call) => self.calls.get(call).and_then(|call| call.caller.tell_again_at) == at,
+                Alarm::TellPlace(call) => self.calls.get(call).and_then(|call| call.place_told_at) == at,
                 Alarm::PhoneOver(phone) => self.phones.get(phone).map(|phone| phone.over_at) == at,
                 Alarm::Watch(watch) => self.subscriptions.get(*watch).and_then(|one| one.armed) == at,
                 Alarm::GoodbyesOver => self.draining,
@@ -229,6 +246,13 @@ impl Switchboard {
             if !good {
                 return Err(format!("nobody waits for {alarm:?}"));
             }
+        }
+        let told = |(id, call): (&CallId, &Call)| {
+            let at = call.place_told_at?;
+            (!call.announced || !self.alarms.contains(at, Alarm::TellPlace(*id))).then_some(*id)
+        };
+        if let Some(id) = self.calls.iter().find_map(told) {
+            return Err(format!("call {id} is to be told its place, and will not be"));
         }
         for (who, line) in self.lines() {
             let session = line.session.as_ref().map(|session| (session.due(), Alarm::Session(who)));

@@ -41,15 +41,22 @@ impl OfferLeg {
 }
 
 impl Switchboard {
-    /// Rings one operator for a waiting call.
+    /// Rings one operator for a call that waits, or rings at others already: those go on ringing, whatever becomes of this leg.
     pub(super) fn offer(&mut self, now: Now, id: CallId, operator: OperatorId, why: String) {
         let Some(call) = self.calls.get_mut(&id) else {
             return self.acd.leave(now, id);
         };
-        call.stage = Stage::Offered { operator: operator.clone() };
+        call.stage = Stage::Offered;
         let ring_until = now.mono + self.settings.ring;
         if !self.ring(now, id, Callee::Operator(operator.clone()), why, ring_until) {
             self.acd.offer_failed(now, id, &operator, false);
+            self.unless_it_rings(id);
+        }
+    }
+
+    /// An offer is over: when nobody else rings for it, the call waits.
+    fn unless_it_rings(&mut self, id: CallId) {
+        if self.calls.get(&id).is_some_and(|call| !call.rings()) {
             self.back_to_queue(id);
         }
     }
@@ -93,7 +100,7 @@ impl Switchboard {
     /// When no leg of the fallback rings any more, its next step begins: the number, or waiting again.
     fn next_fallback(&mut self, now: Now, id: CallId) {
         let Some(call) = self.calls.get(&id) else { return };
-        if call.legs.values().any(OfferLeg::is_ringing) {
+        if call.rings() {
             return;
         }
         let was_phones = match call.stage {
@@ -103,7 +110,7 @@ impl Switchboard {
             }
             Stage::Number => false,
             Stage::Queued
-            | Stage::Offered { .. }
+            | Stage::Offered
             | Stage::Talking { .. }
             | Stage::Transfer { .. }
             | Stage::Placed
@@ -420,7 +427,7 @@ impl Switchboard {
             self.acd.offer_failed(now, id, operator, blameless);
         }
         match stage {
-            Stage::Offered { .. } => self.back_to_queue(id),
+            Stage::Offered => self.unless_it_rings(id),
             Stage::Number if outcome == OfferOutcome::Unreachable && self.next_number(now, id, &to) => {}
             Stage::AllPhones { .. } | Stage::Number => self.next_fallback(now, id),
             Stage::Transfer { .. } => self.transfer_refused(now, id, &to, outcome, sip_status),

@@ -39,6 +39,10 @@ pub enum Output {
 pub enum ConsoleReply {
     Done,
     UnknownOperator,
+    /// Not one of the reasons for which operators may pause.
+    UnknownReason {
+        known: Vec<String>,
+    },
     /// No ban of that address runs.
     NotBanned,
     /// Categories are configured, and it is none of these (code and name).
@@ -88,7 +92,11 @@ impl ConsoleReply {
             | Self::Calls { .. }
             | Self::Guard { .. } => true,
             Self::Messages { sent, .. } => !sent.is_empty(),
-            Self::UnknownOperator | Self::UnknownCategory { .. } | Self::UnknownNumber | Self::NotBanned => false,
+            Self::UnknownOperator
+            | Self::UnknownReason { .. }
+            | Self::UnknownCategory { .. }
+            | Self::UnknownNumber
+            | Self::NotBanned => false,
         }
     }
 }

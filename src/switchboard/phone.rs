@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::clock::{Instant, Now};
+use crate::ids::OperatorId;
 use crate::media::command::{Command, Prompt};
 use crate::sip::dialog::Dialog;
 use crate::sip::location::session_description;
@@ -18,12 +19,47 @@ use crate::sip::wire::Name;
 use super::Switchboard;
 use super::door::{ALLOW, Taken};
 use super::leg::{Line, Who};
+use super::settings::FeatureCodes;
 use super::timers::Alarm;
 
 /// A service call lasts no longer, whatever is played.
 const PHONE_CALL_MAX: Duration = Duration::from_secs(15);
 /// Service calls at once; more are told to try again.
 const PHONE_CALLS_MAX: usize = 1_000;
+
+/// What an operator asks for by a feature code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Feature {
+    LogIn,
+    LogOut,
+    /// For the reason of that number, from 1; None: the usual one.
+    Pause(Option<usize>),
+    Resume,
+    WrapUp,
+}
+
+impl Feature {
+    fn dialled(codes: &FeatureCodes, dialled: &[u8]) -> Option<Self> {
+        let is = |code: &str| dialled == code.as_bytes();
+        if is(&codes.log_in) {
+            Some(Self::LogIn)
+        } else if is(&codes.log_out) {
+            Some(Self::LogOut)
+        } else if is(&codes.resume) {
+            Some(Self::Resume)
+        } else if is(&codes.wrap_up) {
+            Some(Self::WrapUp)
+        } else {
+            match dialled.strip_prefix(codes.pause.as_bytes())? {
+                [] => Some(Self::Pause(None)),
+                digits @ ([_] | [_, _]) if digits.iter().all(u8::is_ascii_digit) => {
+                    Some(Self::Pause(std::str::from_utf8(digits).ok()?.parse().ok()))
+                }
+                _ => None,
+            }
+        }
+    }
+}
 
 /// One session with the service.
 #[derive(Debug)]
@@ -47,24 +83,35 @@ impl Switchboard {
         if let Some(classed) = self.classed_by_code(now, &operator, &dialled) {
             return self.serve(now, taken, if classed { Prompt::Confirm } else { Prompt::Refused });
         }
-        let codes = &self.settings.feature_codes;
-        if dialled == codes.call_back.as_bytes() {
+        if dialled == self.settings.feature_codes.call_back.as_bytes() {
             return self.calls_back(now, taken, operator);
         }
-        let is = |code: &str| dialled == code.as_bytes();
-        let done = if is(&codes.log_in) {
-            self.acd.log_in(now, &operator)
-        } else if is(&codes.log_out) {
-            self.acd.log_out(now, &operator)
-        } else if is(&codes.pause) {
-            self.acd.pause(now, &operator, "phone")
-        } else if is(&codes.resume) {
-            self.acd.resume(now, &operator)
-        } else {
+        let Some(feature) = Feature::dialled(&self.settings.feature_codes, &dialled) else {
             return self.place(now, taken, operator);
         };
-        let prompt = if done.is_ok() { Prompt::Confirm } else { Prompt::Refused };
-        self.serve(now, taken, prompt);
+        let done = self.carry_out(now, &operator, feature);
+        self.serve(now, taken, if done { Prompt::Confirm } else { Prompt::Refused });
+    }
+
+    /// False: nobody of that name, no such reason, or no wrap-up to prolong.
+    fn carry_out(&mut self, now: Now, operator: &OperatorId, feature: Feature) -> bool {
+        match feature {
+            Feature::LogIn => self.acd.log_in(now, operator).is_ok(),
+            Feature::LogOut => self.acd.log_out(now, operator).is_ok(),
+            Feature::Pause(nth) => {
+                let reasons = &self.settings.break_reasons;
+                let reason = match nth {
+                    None => reasons.first().map(String::as_str).or(Some("phone")),
+                    Some(nth) => nth.checked_sub(1).and_then(|nth| reasons.get(nth)).map(String::as_str),
+                };
+                reason.is_some_and(|reason| self.acd.pause(now, operator, reason).is_ok())
+            }
+            Feature::Resume => self.acd.resume(now, operator).is_ok(),
+            Feature::WrapUp => {
+                let by = self.settings.wrap_up_extension;
+                self.acd.extend_wrap_up(now, operator, by).unwrap_or(false)
+            }
+        }
     }
 
     /// `urn:service:test.sos`: answered, confirmed, hung up; never queued, never a call.
@@ -130,6 +177,33 @@ impl Switchboard {
         if let Some(gone) = self.phones.remove(&phone) {
             self.alarms.remove(gone.over_at, Alarm::PhoneOver(phone));
             self.forget_dialog(gone.line.dialog.as_ref());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_may_be_followed_by_the_number_of_its_reason() {
+        let [log_in, log_out, pause, resume, wrap_up] = ["*11", "*12", "*13", "*14", "*15"].map(str::to_owned);
+        let codes =
+            FeatureCodes { log_in, log_out, pause, resume, wrap_up, classes: Vec::new(), call_back: "*50".to_owned() };
+        for (dialled, feature) in [
+            ("*11", Some(Feature::LogIn)),
+            ("*12", Some(Feature::LogOut)),
+            ("*13", Some(Feature::Pause(None))),
+            ("*131", Some(Feature::Pause(Some(1)))),
+            ("*1312", Some(Feature::Pause(Some(12)))),
+            ("*13123", None),
+            ("*13*", None),
+            ("*14", Some(Feature::Resume)),
+            ("*15", Some(Feature::WrapUp)),
+            ("*151", None),
+            ("budi", None),
+        ] {
+            assert_eq!(Feature::dialled(&codes, dialled.as_bytes()), feature, "{dialled}");
         }
     }
 }

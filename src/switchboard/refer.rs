@@ -85,7 +85,7 @@ impl Switchboard {
             Stage::Transfer { .. } => Err(491),
             Stage::Talking { .. }
             | Stage::Queued
-            | Stage::Offered { .. }
+            | Stage::Offered
             | Stage::AllPhones { .. }
             | Stage::Number
             | Stage::Placed

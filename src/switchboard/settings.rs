@@ -123,8 +123,11 @@ pub enum SrtpOffer {
 pub struct FeatureCodes {
     pub log_in: String,
     pub log_out: String,
+    /// Followed by the number of a reason, from 1: for that reason; alone: for the first.
     pub pause: String,
     pub resume: String,
+    /// Prolongs the wrap-up.
+    pub wrap_up: String,
     /// The code of each class; that of a category may follow.
     pub classes: Vec<(String, Class)>,
     /// Calls back the next of those whom nobody has answered.
@@ -181,6 +184,8 @@ pub struct Settings {
     pub answer: AnswerMode,
     /// How long one offer rings.
     pub ring: Duration,
+    /// A caller who waits is told his place so often; None: never.
+    pub announce_each: Option<Duration>,
     /// A lost operator's caller goes back to the head of the queue; false: the call ends.
     pub requeue_on_operator_lost: bool,
     /// An answered leg whose sound has stopped is taken for dead (media times it); false: silence changes nothing.
@@ -199,6 +204,10 @@ pub struct Settings {
     /// Record answered calls.
     pub record: bool,
     pub feature_codes: FeatureCodes,
+    /// Why operators may pause, in the order of the codes; none: for any reason.
+    pub break_reasons: Vec<String>,
+    /// By so much a feature code prolongs a wrap-up.
+    pub wrap_up_extension: Duration,
     /// Bindings: shortest, default and longest expiry.
     pub expires_min: Duration,
     pub expires_default: Duration,

@@ -34,6 +34,8 @@ pub(super) enum Alarm {
     TooLong(CallId),
     /// A caller who waits is told so again.
     TellAgain(CallId),
+    /// A caller who waits is told his place.
+    TellPlace(CallId),
     /// A service call has reached its end.
     PhoneOver(u64),
     PingTrunk(usize),
@@ -76,6 +78,7 @@ impl Switchboard {
                 self.end_call(now, call, super::end::Ending::by(Side::Service, EndCause::ServiceFault));
             }
             Alarm::TellAgain(call) => self.tell_again(now, call),
+            Alarm::TellPlace(call) => self.tell_place(now, call),
             Alarm::PhoneOver(phone) => self.end_phone(now, phone, true),
             Alarm::PingTrunk(index) => self.ping_trunk(now, index),
             Alarm::RegisterTrunk(index) => self.register_at_trunk(now, index),

@@ -1,9 +1,9 @@
 //! One random history, lived through by the distributor and the second scheduler at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use siaga::acd::desk::{Desk, DeskNo, Overflow, Strategy};
+use siaga::acd::desk::{Desk, DeskNo, Escalation, Overflow, Strategy};
 use siaga::acd::{Acd, Decision, Settings, shift};
 use siaga::clock::{Instant, Now, Timestamp};
 use siaga::ids::{CallId, OperatorId, Rng};
@@ -23,6 +23,9 @@ pub(super) struct Outcome {
     /// Offers to somebody who is not of the call's desk.
     pub(super) strangers: u64,
     pub(super) breaks: u64,
+    /// Offers of a call that rings somebody already, and answers that free somebody else.
+    pub(super) joins: u64,
+    pub(super) races: u64,
     /// Time that passed.
     pub(super) waited: Duration,
 }
@@ -35,6 +38,8 @@ impl Outcome {
         self.withdrawals += other.withdrawals;
         self.strangers += other.strangers;
         self.breaks += other.breaks;
+        self.joins += other.joins;
+        self.races += other.races;
         self.waited += other.waited;
     }
 }
@@ -82,7 +87,12 @@ impl Both {
         let now = Now { mono: Instant::from_nanos(0), wall: Timestamp::from_millis(1_790_000_000_000) };
         let mut acd = Acd::new(now, settings.clone(), Rng::from_number(seed ^ 0x55));
         acd.set_operators(now, &names);
-        let right = Scheduler::new(&settings, &names);
+        let mut right = Scheduler::new(&settings, &names);
+        // Most begin with a full house, some with an empty one.
+        for name in names.iter().filter(|_| seed % 4 > 0) {
+            acd.set_registered(now, name, true);
+            right.register(name, true);
+        }
         let (homes, outcome) = (BTreeMap::new(), Outcome::default());
         Self { rng, now, acd, right, names, desks: desks.len(), homes, settings, outcome }
     }
@@ -179,6 +189,7 @@ impl Both {
         let Some((call, name)) = one else { return "nothing".to_owned() };
         match what {
             0 | 1 => {
+                self.outcome.races += u64::from(self.acd.rung_for(call).count() > 1);
                 self.acd.answered(now, call, &name);
                 self.right.answer(call, &name, at);
                 self.outcome.answers += 1;
@@ -217,6 +228,7 @@ impl Both {
             let (decision, step) = (self.acd.decide(self.now), self.right.next(self.now.mono));
             self.acd.verify(decision.is_none())?;
             let Some(decision) = decision else {
+                self.compare_rings()?;
                 return step.map_or(Ok(()), |step| Err(format!("{step:?} was not decided")));
             };
             let mut chosen = None;
@@ -227,6 +239,7 @@ impl Both {
                 }
                 (Decision::Offer { call, operator, .. }, Some(Step::Offer(right, names))) => {
                     self.outcome.offers += 1;
+                    self.outcome.joins += u64::from(matches!(self.right.callers[call].fate, Fate::Rings(..)));
                     let home = self.homes.get(call).copied().unwrap_or_default();
                     let members = &self.settings.desks[usize::from(home.0)].members;
                     let stranger = members.as_ref().is_some_and(|members| !members.contains_key(operator));
@@ -241,12 +254,41 @@ impl Both {
                 (_, _) => false,
             };
             match step {
-                Some(step) if agreed => self.right.carry_out(&step, chosen.as_ref()),
+                Some(step) if agreed => self.right.carry_out(&step, chosen.as_ref(), self.now.mono),
                 step => return Err(format!("{decision:?} was decided, right is {step:?}")),
             }
         }
     }
 }
+
+impl Both {
+    /// The same phones ring for the same calls.
+    fn compare_rings(&self) -> Result<(), String> {
+        for (call, caller) in &self.right.callers {
+            let right = match &caller.fate {
+                Fate::Rings(names, _) | Fate::FallsBack(names) => names.clone(),
+                Fate::Waits | Fate::Held(_) | Fate::Talks(_) => BTreeSet::new(),
+            };
+            let rung: BTreeSet<_> = self.acd.rung_for(*call).cloned().collect();
+            if rung != right {
+                return Err(format!("{rung:?} ring for {call}, right are {right:?}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Of all, so that desks of different kinds stand beside each other.
+const ANY: [Strategy; 8] = [
+    Strategy::LongestIdle,
+    Strategy::RoundRobin,
+    Strategy::FewestCalls,
+    Strategy::LeastTalkTime,
+    Strategy::Linear,
+    Strategy::Random,
+    Strategy::RingAll,
+    Strategy::RingProgressively,
+];
 
 fn desk(rng: &mut Rng, strategy: Strategy, nth: usize, names: &[OperatorId]) -> Desk {
     let mut members = BTreeMap::new();
@@ -256,7 +298,14 @@ fn desk(rng: &mut Rng, strategy: Strategy, nth: usize, names: &[OperatorId]) -> 
         }
     }
     let all = rng.below(3) == 0;
+    let strategy = if nth > 0 && rng.below(3) == 0 { ANY[draw(rng, ANY.len())] } else { strategy };
+    let step = |rng: &mut Rng| Escalation {
+        after: Duration::from_secs(1 + rng.below(15)),
+        to: if nth > 0 && rng.below(2) == 0 { vec![DeskNo(0)] } else { Vec::new() },
+    };
     Desk {
+        escalation: (0..rng.below(3)).map(|_| step(rng)).collect(),
+        progress: Duration::from_secs(1 + rng.below(5)),
         name: format!("desk-{nth}"),
         strategy,
         members: (!all).then_some(members),

@@ -36,6 +36,9 @@ fn agree(strategy: Strategy) {
     assert!(offers > histories() && answers > histories() / 2, "too little happened: {all:?}");
     assert!(all.fallbacks > 0 && all.withdrawals > 0 && all.strangers > 0 && all.breaks > 0, "{all:?}");
     assert!(all.waited > Duration::ZERO, "{all:?}");
+    assert!(all.joins > 0 && all.races > 0, "{all:?}");
+    let several = matches!(strategy, Strategy::RingAll | Strategy::RingProgressively);
+    assert!(!several || all.joins > histories() / 4 && all.races > histories() / 8, "too few ring at once: {all:?}");
 }
 
 #[test]
@@ -66,4 +69,14 @@ fn linear_agrees() {
 #[test]
 fn random_agrees() {
     agree(Strategy::Random);
+}
+
+#[test]
+fn ring_all_agrees() {
+    agree(Strategy::RingAll);
+}
+
+#[test]
+fn ring_progressively_agrees() {
+    agree(Strategy::RingProgressively);
 }

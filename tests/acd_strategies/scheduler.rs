@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use siaga::acd::Settings;
-use siaga::acd::desk::{Desk, Strategy};
+use siaga::acd::desk::{Desk, DeskNo, Strategy};
 use siaga::clock::Instant;
 use siaga::ids::{CallId, OperatorId};
+
+/// So many phones ring for one call at once.
+const RING_MAX: usize = siaga::limits::LIVE_LEGS_PER_CALL_MAX - 1;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Busy {
@@ -37,7 +40,8 @@ pub(super) struct Person {
 pub(super) enum Fate {
     Waits,
     Held(Instant),
-    Rings(OperatorId),
+    /// At these, and at one more from then on.
+    Rings(BTreeSet<OperatorId>, Option<Instant>),
     FallsBack(BTreeSet<OperatorId>),
     Talks(OperatorId),
 }
@@ -47,7 +51,7 @@ pub(super) struct Caller {
     place: (u8, u64),
     home: usize,
     /// When, and where to, it goes besides.
-    overflow: Option<(Instant, Vec<usize>)>,
+    steps: Vec<(Instant, Vec<usize>)>,
     pub(super) fate: Fate,
 }
 
@@ -64,6 +68,8 @@ pub(super) enum Step {
 pub(super) struct Scheduler {
     settings: Settings,
     desks: Vec<Desk>,
+    /// The desk at which everybody is: the first, or one of its own behind all others.
+    everybody: usize,
     pub(super) people: BTreeMap<OperatorId, Person>,
     pub(super) callers: BTreeMap<CallId, Caller>,
     arrivals: u64,
@@ -75,6 +81,7 @@ pub(super) struct Scheduler {
 impl Scheduler {
     pub(super) fn new(settings: &Settings, people: &[OperatorId]) -> Self {
         let mut desks = settings.desks.clone();
+        let everybody = if desks[0].members.is_none() { 0 } else { desks.len() };
         desks.push(Desk { members: None, ..desks[0].clone() });
         let person = Person {
             registered: false,
@@ -94,6 +101,7 @@ impl Scheduler {
         Self {
             settings: settings.clone(),
             desks,
+            everybody,
             people: people.iter().map(|name| (name.clone(), person.clone())).collect(),
             callers: BTreeMap::new(),
             arrivals: 0,
@@ -166,7 +174,7 @@ impl Scheduler {
         person.logged_in = false;
         match person.busy {
             Busy::WrapsUp(..) => (person.busy, person.idle_since) = (Busy::Free, now),
-            Busy::Rung(call) if !person.withdrawn && matches!(self.callers[&call].fate, Fate::Rings(_)) => {
+            Busy::Rung(call) if !person.withdrawn && matches!(self.callers[&call].fate, Fate::Rings(..)) => {
                 person.withdrawn = true;
                 self.to_withdraw.insert(name.clone());
             }
@@ -183,20 +191,20 @@ impl Scheduler {
     }
 
     pub(super) fn arrive(&mut self, call: CallId, priority: u8, home: usize, now: Instant) {
-        let overflow = &self.desks[home].overflow;
+        let Desk { overflow, escalation, .. } = &self.desks[home];
         let waiting = self
             .callers
             .values()
             .filter(|caller| caller.home == home && matches!(caller.fate, Fate::Waits | Fate::Held(_)));
         let full = overflow.length.is_some_and(|length| waiting.count() >= length);
         let after = if full { Some(Duration::ZERO) } else { overflow.after };
-        let mut to: Vec<_> = overflow.to.iter().map(|desk| usize::from(desk.0)).collect();
-        to.sort_unstable();
-        if to.is_empty() {
-            to.push(self.desks.len() - 1);
-        }
-        let overflow = after.map(|after| (now + after, to));
-        self.callers.insert(call, Caller { place: (priority, self.arrivals), home, overflow, fate: Fate::Waits });
+        let named = |desks: &[DeskNo]| match desks {
+            [] => vec![self.everybody],
+            desks => desks.iter().map(|desk| usize::from(desk.0)).collect(),
+        };
+        let mut steps: Vec<_> = escalation.iter().map(|step| (now + step.after, named(&step.to))).collect();
+        steps.extend(after.map(|after| (now + after, named(&overflow.to))));
+        self.callers.insert(call, Caller { place: (priority, self.arrivals), home, steps, fate: Fate::Waits });
         self.arrivals += 1;
     }
 
@@ -208,8 +216,7 @@ impl Scheduler {
 
     pub(super) fn leave(&mut self, call: CallId, now: Instant) {
         match self.callers.remove(&call).map(|caller| caller.fate) {
-            Some(Fate::Rings(name)) => self.free(&name),
-            Some(Fate::FallsBack(names)) => names.iter().for_each(|name| self.free(name)),
+            Some(Fate::Rings(names, _) | Fate::FallsBack(names)) => names.iter().for_each(|name| self.free(name)),
             Some(Fate::Talks(name)) => self.wrap_up(&name, call, now),
             Some(Fate::Waits | Fate::Held(_)) | None => {}
         }
@@ -218,6 +225,9 @@ impl Scheduler {
     pub(super) fn fail(&mut self, call: CallId, name: &OperatorId, blameless: bool, now: Instant) {
         match &mut self.callers.get_mut(&call).unwrap().fate {
             Fate::FallsBack(names) => {
+                names.remove(name);
+            }
+            Fate::Rings(names, _) if names.len() > 1 => {
                 names.remove(name);
             }
             fate => *fate = Fate::Waits,
@@ -240,7 +250,7 @@ impl Scheduler {
 
     pub(super) fn answer(&mut self, call: CallId, name: &OperatorId, now: Instant) {
         let before = std::mem::replace(&mut self.callers.get_mut(&call).unwrap().fate, Fate::Talks(name.clone()));
-        if let Fate::FallsBack(names) = before {
+        if let Fate::FallsBack(names) | Fate::Rings(names, _) = before {
             names.iter().for_each(|name| self.free(name));
         }
         self.free(name);
@@ -297,6 +307,18 @@ impl Scheduler {
                 }
             }
         }
+        // Nobody who waits can be helped: whoever is free joins those who ring, in the same order.
+        for (call, caller) in &order {
+            if let Fate::Rings(names, more_from) = &caller.fate
+                && more_from.is_some_and(|from| from <= now)
+                && names.len() < RING_MAX
+            {
+                let who = self.who_for(caller, now);
+                if !who.is_empty() {
+                    return Some(Step::Offer(**call, who));
+                }
+            }
+        }
         if self.people.values().any(Self::staffed) {
             return None;
         }
@@ -309,17 +331,13 @@ impl Scheduler {
     }
 
     fn who_for(&self, caller: &Caller, now: Instant) -> Vec<OperatorId> {
-        let mut desks = vec![caller.home];
-        if let Some((at, more)) = &caller.overflow
-            && *at <= now
-        {
-            desks.extend(more);
-        }
-        for desk in desks {
+        let due = caller.steps.iter().filter(|(at, _)| *at <= now);
+        let more: BTreeSet<usize> = due.flat_map(|(_, to)| to).copied().collect();
+        for desk in [caller.home].into_iter().chain(more) {
             let there = |desk: usize| {
                 self.people.iter().filter(move |(name, one)| self.level(desk, name).is_some() && Self::staffed(one))
             };
-            let desk = if there(desk).count() == 0 { self.desks.len() - 1 } else { desk };
+            let desk = if there(desk).count() == 0 { self.everybody } else { desk };
             let ready: Vec<_> = there(desk).filter(|(_, person)| Self::ready(person)).collect();
             let Some(level) = ready.iter().filter_map(|(name, _)| self.level(desk, name)).min() else { continue };
             let alike = ready.into_iter().filter(|(name, _)| self.level(desk, name) == Some(level));
@@ -330,7 +348,9 @@ impl Scheduler {
 
     fn choose(&self, strategy: Strategy, alike: Vec<(&OperatorId, &Person)>) -> Vec<OperatorId> {
         let first = match strategy {
-            Strategy::LongestIdle => alike.iter().min_by_key(|(name, one)| (one.idle_since, (*name).clone())),
+            Strategy::LongestIdle | Strategy::RingAll | Strategy::RingProgressively => {
+                alike.iter().min_by_key(|(name, one)| (one.idle_since, (*name).clone()))
+            }
             Strategy::RoundRobin => alike.iter().min_by_key(|(name, one)| (one.last_offer, (*name).clone())),
             Strategy::FewestCalls => {
                 alike.iter().min_by_key(|(name, one)| (one.calls, one.idle_since, (*name).clone()))
@@ -345,13 +365,25 @@ impl Scheduler {
     }
 
     /// Does a step; `chosen` is the one of those who may be offered the call.
-    pub(super) fn carry_out(&mut self, step: &Step, chosen: Option<&OperatorId>) {
+    pub(super) fn carry_out(&mut self, step: &Step, chosen: Option<&OperatorId>, now: Instant) {
         match (step, chosen) {
             (Step::Withdraw(_, name), _) => {
                 self.to_withdraw.remove(name);
             }
             (Step::Offer(call, _), Some(name)) => {
-                self.callers.get_mut(call).unwrap().fate = Fate::Rings(name.clone());
+                let home = &self.desks[self.callers[call].home];
+                let more_from = match home.strategy {
+                    Strategy::RingAll => Some(now),
+                    Strategy::RingProgressively => Some(now + home.progress),
+                    _ => None,
+                };
+                let caller = self.callers.get_mut(call).unwrap();
+                let mut names = match &caller.fate {
+                    Fate::Rings(names, _) => names.clone(),
+                    _ => BTreeSet::new(),
+                };
+                names.insert(name.clone());
+                caller.fate = Fate::Rings(names, more_from);
                 self.reserve(*call, name);
             }
             (Step::Offer(..), None) => panic!("nobody was chosen"),

@@ -8,6 +8,7 @@ mod hold;
 mod refresh;
 mod reliable;
 mod renegotiate;
+mod ring_all;
 mod secret;
 mod texts;
 mod transfer;

@@ -12,13 +12,15 @@ use super::city::OPERATORS;
 use super::trunks;
 use super::world::{TRUNK, settings};
 
-const STRATEGIES: [Strategy; 6] = [
+const STRATEGIES: [Strategy; 8] = [
     Strategy::LongestIdle,
     Strategy::RoundRobin,
     Strategy::FewestCalls,
     Strategy::LeastTalkTime,
     Strategy::Linear,
     Strategy::Random,
+    Strategy::RingAll,
+    Strategy::RingProgressively,
 ];
 
 /// Settings differ from story to story.
@@ -50,8 +52,9 @@ pub(super) fn settings_of(rng: &mut Rng) -> Settings {
     settings.requeue_on_operator_lost = rng.below(4) > 0;
     settings.acd.login_on_register = rng.below(3) > 0;
     settings.acd.unanswered_max = [0, 0, 0, 3][usize::try_from(rng.below(4)).unwrap()];
-    let strategy = STRATEGIES[usize::try_from(rng.below(6)).unwrap()];
-    settings.acd.desks = vec![Desk { strategy, ..Desk::default() }];
+    let strategy = STRATEGIES[usize::try_from(rng.below(8)).unwrap()];
+    let progress = Duration::from_secs(4);
+    settings.acd.desks = vec![Desk { strategy, progress, ..Desk::default() }];
     settings
 }
 

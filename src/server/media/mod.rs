@@ -22,7 +22,7 @@ use tracing::{info, warn};
 
 use crate::ids::Rng;
 use crate::limits::MEDIA_COMMANDS_MAX;
-use crate::media::command::{AnchorId, Command, Event, Prompt};
+use crate::media::command::{AnchorId, Command, Event, Place, Prompt};
 use crate::media::prompt::{Sound, Sounds};
 use crate::media::relay::Relay;
 
@@ -305,5 +305,28 @@ fn load(folder: &Path) -> Sounds {
             Err(error) => warn!(path = %path.display(), %error, "a sound cannot be played"),
         }
     }
+    load_places(folder, &mut sounds);
     sounds
+}
+
+/// Reads what callers are told of their place. A city's own folder may have none of it, or some: one line tells.
+fn load_places(folder: &Path, sounds: &mut Sounds) {
+    let read = |file: &str| -> anyhow::Result<Sound> { Ok(Sound::from_wav(&fs::read(folder.join(file))?)?) };
+    let mut missing = Vec::new();
+    for (number, file) in (1..).zip(Place::NUMBERS) {
+        match read(file) {
+            Ok(sound) => sounds.set(Prompt::Place(Place { number, minutes: None }), sound),
+            Err(_) => missing.push(file),
+        }
+    }
+    for (minutes, file) in (0..).zip(Place::MINUTES) {
+        match read(file) {
+            Ok(sound) => sounds.set_minutes(minutes, sound),
+            Err(_) => missing.push(file),
+        }
+    }
+    if !missing.is_empty() {
+        let files = missing.join(" ");
+        warn!(folder = %folder.display(), files, "these announcements of place and wait cannot be played");
+    }
 }

@@ -1,0 +1,135 @@
+//! What becomes of offers, and of the talks that they lead to.
+
+use super::operator::Work;
+use super::queue::Status;
+use super::{Acd, PAUSE_MIN, UNANSWERED};
+use crate::clock::Now;
+use crate::ids::{CallId, OperatorId};
+
+impl Acd {
+    /// An offer (or one of a fallback's) ended without an answer: the operator rests (not when `blameless`; the third
+    /// blameless failure in a row counts), the caller keeps his place. Others who ring for him go on ringing.
+    pub fn offer_failed(&mut self, now: Now, call: CallId, operator: &OperatorId, blameless: bool) {
+        match self.queue.status(call) {
+            Some(Status::Offered { to: reserved, .. } | Status::Fallback(reserved)) if reserved.contains(operator) => {
+                self.queue.leave_ring(call, operator);
+            }
+            Some(Status::Direct { engaged, .. }) if engaged.contains(operator) => {
+                self.queue.disengage(call, operator);
+                return self.release(operator);
+            }
+            Some(Status::Moving(engaged)) if engaged.contains(operator) => {
+                self.queue.disengage(call, operator);
+            }
+            Some(
+                Status::Offered { .. }
+                | Status::Fallback(_)
+                | Status::Waiting
+                | Status::Held { .. }
+                | Status::Talking(_)
+                | Status::Moving(_)
+                | Status::Direct { .. },
+            )
+            | None => return,
+        }
+        self.withdrawals.remove(operator);
+        let rest = self.settings.rest.max(PAUSE_MIN);
+        let (most, others) = (self.settings.unanswered_max, self.floor.at_work_count() > 1);
+        self.floor.change(operator, |facts| {
+            let unanswered = facts.fail_offer(now.mono, blameless, rest);
+            if most > 0 && unanswered >= most && others && facts.is_at_work() {
+                facts.paused = Some(UNANSWERED.to_owned());
+            }
+            None
+        });
+    }
+
+    /// An operator answered: every other reservation for this call is freed. Ignored unless he is reserved for it.
+    pub fn answered(&mut self, now: Now, call: CallId, operator: &OperatorId) {
+        let others = match self.queue.status(call) {
+            Some(Status::Offered { to: reserved, .. } | Status::Fallback(reserved)) if reserved.contains(operator) => {
+                reserved.clone()
+            }
+            Some(Status::Moving(engaged) | Status::Direct { engaged, .. }) if engaged.contains(operator) => {
+                return self.engaged_answers(now, call, operator);
+            }
+            Some(
+                Status::Offered { .. }
+                | Status::Fallback(_)
+                | Status::Waiting
+                | Status::Held { .. }
+                | Status::Talking(_)
+                | Status::Moving(_)
+                | Status::Direct { .. },
+            )
+            | None => return,
+        };
+        for other in others.iter().filter(|other| *other != operator) {
+            self.release(other);
+        }
+        self.withdrawals.remove(operator);
+        self.queue.set(call, Status::Talking(operator.clone()));
+        self.floor.change(operator, |facts| {
+            facts.answer(now.mono, call);
+            None
+        });
+    }
+
+    /// The whole fallback failed: the call waits on, and is tried again after `fallback_retry`.
+    pub fn fallback_failed(&mut self, now: Now, call: CallId) {
+        let Some(Status::Fallback(operators)) = self.queue.status(call) else { return };
+        let operators = operators.clone();
+        operators.iter().for_each(|operator| self.release(operator));
+        let until = now.mono + self.settings.fallback_retry.max(PAUSE_MIN);
+        self.queue.set(call, Status::Held { until });
+    }
+
+    /// The talk is over and so is the call: wrap-up begins. Ignored unless the two talk.
+    pub fn finished(&mut self, now: Now, call: CallId, operator: &OperatorId) {
+        if self.talks(call, operator) {
+            self.queue.remove(call);
+            self.hang_up(now, call, operator);
+        }
+    }
+
+    /// The operator's leg was lost but the caller is there: back to his old place (before all who came later); the
+    /// operator gets wrap-up and rest. Ignored unless the two talk.
+    pub fn operator_lost(&mut self, now: Now, call: CallId, operator: &OperatorId) {
+        if self.talks(call, operator) {
+            self.queue.set(call, Status::Waiting);
+            let until = now.mono + self.settings.rest.max(PAUSE_MIN);
+            self.floor.change(operator, |facts| {
+                facts.rest_until = Some(until);
+                None
+            });
+            self.hang_up(now, call, operator);
+        }
+    }
+
+    pub(super) fn talks(&self, call: CallId, operator: &OperatorId) -> bool {
+        matches!(self.queue.status(call), Some(Status::Talking(talking)) if talking == operator)
+    }
+
+    /// Frees an operator who was reserved and had no chance to answer: he stays as long idle as he was.
+    pub(super) fn release(&mut self, operator: &OperatorId) {
+        self.withdrawals.remove(operator);
+        self.floor.change(operator, |facts| {
+            facts.work = Work::Free;
+            None
+        });
+    }
+
+    pub(super) fn hang_up(&mut self, now: Now, call: CallId, operator: &OperatorId) {
+        let wrap_up = self.settings.wrap_up;
+        let mut talk = None;
+        self.floor.change(operator, |facts| {
+            let before = facts.merits.talk;
+            let wrapped_up = facts.hang_up(call, now.mono, wrap_up);
+            talk = Some(facts.merits.talk.saturating_sub(before));
+            wrapped_up
+        });
+        if let Some(talk) = talk {
+            self.handling = (self.handling * 7 + talk.saturating_add(wrap_up)) / 8;
+        }
+    }
+}

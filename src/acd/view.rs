@@ -1,0 +1,122 @@
+//! What others may see of the distributor.
+
+use std::time::Duration;
+
+use super::Acd;
+use super::queue::Status;
+use crate::ids::{CallId, OperatorId};
+
+/// An operator's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Not on shift, not logged in, not registered or not reachable.
+    Offline,
+    /// Can be offered a call (unless he rests after an offer that failed).
+    Ready,
+    /// An offer rings.
+    Offered,
+    /// Has a caller.
+    Talking,
+    /// Finishes the last call's work.
+    WrapUp,
+    /// Paused.
+    Break,
+}
+
+/// One operator as others may see him.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub struct View {
+    #[schema(value_type = String)]
+    pub operator: OperatorId,
+    pub state: State,
+    pub on_shift: bool,
+    pub logged_in: bool,
+    pub registered: bool,
+    pub reachable: bool,
+    /// Gets no offer for a while, as he did not take the last.
+    pub resting: bool,
+    /// The reason while paused.
+    pub paused: Option<String>,
+    /// The call that he is offered, has, or wraps up.
+    #[schema(value_type = Option<String>)]
+    pub call: Option<CallId>,
+}
+
+/// How a call that waits stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outlook {
+    /// From 1, among those who may be offered to the operators of its own desk; `Outlook::FAR` stands for all behind.
+    pub position: usize,
+    /// What it may still wait: its position times what a call takes of late, shared by those who are at work at its desk.
+    /// None: nobody is.
+    pub wait: Option<Duration>,
+}
+
+impl Outlook {
+    /// The last position that is looked for: a long queue costs no more than a short one.
+    pub const FAR: usize = 10;
+}
+
+/// A state that has changed, for facts and presence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    pub operator: OperatorId,
+    pub state: State,
+    pub reason: Option<String>,
+    /// Set when this ends the wrap-up of a call.
+    pub wrapped_up: Option<CallId>,
+}
+
+impl Acd {
+    /// Who is reserved for a call that rings: for its offers, or its fallback.
+    pub fn rung_for(&self, call: CallId) -> impl Iterator<Item = &OperatorId> {
+        let rung = match self.queue.status(call) {
+            Some(Status::Offered { to, .. } | Status::Fallback(to)) => Some(to),
+            Some(
+                Status::Waiting | Status::Held { .. } | Status::Talking(_) | Status::Moving(_) | Status::Direct { .. },
+            )
+            | None => None,
+        };
+        rung.into_iter().flatten()
+    }
+
+    /// How a call stands; None: it does not wait.
+    pub fn outlook(&self, call: CallId) -> Option<Outlook> {
+        let (desk, position) = self.queue.position(call, Outlook::FAR)?;
+        let staffed = u32::try_from(self.floor.staffed_at(self.stand_in(desk))).unwrap_or(u32::MAX);
+        let ahead = u32::try_from(position).unwrap_or(u32::MAX);
+        let wait = self.handling.saturating_mul(ahead).checked_div(staffed);
+        Some(Outlook { position, wait })
+    }
+
+    /// Takes out the changes since the last time, in order.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        self.floor.take_changes()
+    }
+
+    /// One operator.
+    pub fn view(&self, operator: &OperatorId) -> Option<View> {
+        self.floor.get(operator).map(|facts| facts.view(operator))
+    }
+
+    /// All operators in order of name.
+    pub fn views(&self) -> Vec<View> {
+        self.floor.iter().map(|(operator, facts)| facts.view(operator)).collect()
+    }
+
+    /// Waiting calls in the order in which they will be served.
+    pub fn waiting(&self) -> impl Iterator<Item = CallId> {
+        self.queue.waiting()
+    }
+
+    /// (waiting calls, operators by state in the order of `State`).
+    pub fn counts(&self) -> (usize, [usize; 6]) {
+        (self.queue.waiting_count(), self.floor.by_state())
+    }
+
+    /// How many operators are staffed: on shift, logged in, registered and reachable, whatever they do.
+    pub fn staffed(&self) -> usize {
+        self.floor.staffed_count()
+    }
+}
