@@ -212,6 +212,8 @@ pub struct OperatorsSection {
     pub login: Login,
     /// Path of the roster (CSV with the header `operator,date,shift`). Absent: everybody is on every shift.
     pub roster: Option<String>,
+    /// Who may listen to, whisper into, barge in on and take over the calls of others.
+    pub supervisors: Vec<String>,
 }
 
 /// A number that a trunk can be asked for.

@@ -51,6 +51,9 @@ impl Transfers {
             | FactKind::OfferEnded { .. }
             | FactKind::Answered { .. }
             | FactKind::OperatorLost { .. }
+            | FactKind::GuestJoined { .. }
+            | FactKind::GuestLeft { .. }
+            | FactKind::LeadLeft { .. }
             | FactKind::Ended { .. }
             | FactKind::WrappedUp { .. }
             | FactKind::Disposed { .. }
@@ -74,7 +77,7 @@ impl Transfers {
 /// The talk ends because the caller is passed on: its seconds are credited to whom they belong.
 fn part(fact: &Fact, cdr: &mut Cdr, talking: &mut Talking) {
     if let Some((leg, with, from)) = talking.take() {
-        cdr.talks.push(Talk { leg, with, from, to: fact.at, lost: false, transferred: true });
+        cdr.talks.push(Talk { leg, with, from, to: fact.at, lost: false, transferred: true, guest: false });
     }
 }
 

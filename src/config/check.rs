@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::acd::section::SectionFault;
+use crate::ids::OperatorId;
 use crate::media::command::Prompt;
 use crate::sip::flow::Transport;
 use crate::sip::session_timer::SECONDS_MIN;
@@ -27,6 +28,7 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
     let plan = roster::load(source, &file, zone.as_ref());
     let agencies = agency::checked(source, &file);
     let features = features(source, &file);
+    let supervisors = supervisors(source, &file);
     let console_listen = network::listen(source, "console.listen", &file.console.listen);
     let report_listen = network::listen(source, "report.listen", &file.report.listen);
     places(source, &file);
@@ -49,6 +51,7 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
             short_abandon: Duration::from_secs(file.report.short_abandon_seconds),
         },
         features,
+        supervisors,
         prompts_dir: Path::new(&file.prompts.dir).join(&file.site.language),
         drain: Duration::from_secs(file.shutdown.drain_seconds),
         site: file.site,
@@ -174,6 +177,11 @@ fn features(source: &mut Source, file: &File) -> FeatureCodes {
         ("log_out", &section.log_out),
         ("pause", &section.pause),
         ("resume", &section.resume),
+        ("conference", &section.conference),
+        ("listen", &section.listen),
+        ("whisper", &section.whisper),
+        ("barge", &section.barge),
+        ("take_over", &section.take_over),
     ];
     for (key, code) in pairs {
         let dialable = code.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'*' | b'#'));
@@ -193,7 +201,30 @@ fn features(source: &mut Source, file: &File) -> FeatureCodes {
         log_out: section.log_out.clone(),
         pause: section.pause.clone(),
         resume: section.resume.clone(),
+        conference: section.conference.clone(),
+        listen: section.listen.clone(),
+        whisper: section.whisper.clone(),
+        barge: section.barge.clone(),
+        take_over: section.take_over.clone(),
     }
+}
+
+/// The operators who are supervisors. Whether they exist is the database's to tell.
+fn supervisors(source: &mut Source, file: &File) -> BTreeSet<OperatorId> {
+    let mut known = BTreeSet::new();
+    for (i, name) in file.operators.supervisors.iter().enumerate() {
+        let key = format!("operators.supervisors[{i}]");
+        match OperatorId::parse(name) {
+            Ok(operator) if known.contains(&operator) => {
+                source.fault(&key, format!("{name:?} stands there twice"), "each operator once");
+            }
+            Ok(operator) => {
+                known.insert(operator);
+            }
+            Err(_) => source.fault(&key, format!("{name:?} is no operator's name"), "\"ani\""),
+        }
+    }
+    known
 }
 
 fn places(source: &mut Source, file: &File) {

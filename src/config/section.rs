@@ -335,12 +335,27 @@ pub(super) struct Features {
     pub(super) log_out: String,
     pub(super) pause: String,
     pub(super) resume: String,
+    pub(super) conference: String,
+    pub(super) listen: String,
+    pub(super) whisper: String,
+    pub(super) barge: String,
+    pub(super) take_over: String,
 }
 
 impl Default for Features {
     fn default() -> Self {
         let code = |text: &str| text.to_owned();
-        Self { log_in: code("*11"), log_out: code("*12"), pause: code("*13"), resume: code("*14") }
+        Self {
+            log_in: code("*11"),
+            log_out: code("*12"),
+            pause: code("*13"),
+            resume: code("*14"),
+            conference: code("*30"),
+            listen: code("*21"),
+            whisper: code("*22"),
+            barge: code("*23"),
+            take_over: code("*24"),
+        }
     }
 }
 

@@ -40,6 +40,7 @@ impl Config {
             agencies: self.agencies.clone(),
             record: self.recording.enabled,
             feature_codes: self.features.clone(),
+            supervisors: self.supervisors.clone(),
             expires_min: self.sip.expires_min,
             expires_default: self.sip.expires_default,
             expires_max: self.sip.expires_max,

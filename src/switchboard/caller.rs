@@ -188,6 +188,8 @@ impl Switchboard {
             hunts: false,
             merge_key,
             holding: (false, false),
+            guests: std::collections::BTreeMap::new(),
+            mixed: false,
             transfer: None,
             placed_by: None,
         }

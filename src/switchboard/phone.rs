@@ -54,6 +54,8 @@ impl Switchboard {
             self.acd.pause(now, &operator, "phone")
         } else if is(&codes.resume) {
             self.acd.resume(now, &operator)
+        } else if let Some((errand, whose)) = self.supervision(&dialled) {
+            return self.supervises(now, taken, operator, errand, &whose);
         } else {
             return self.place(now, taken, operator);
         };

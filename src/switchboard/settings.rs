@@ -1,6 +1,6 @@
 //! What the switchboard is told by config.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -116,13 +116,20 @@ pub enum SrtpOffer {
     Always,
 }
 
-/// What operators dial to change their state.
+/// What operators dial to change their state, and before the name of whom else they want in a call or whose call they want.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeatureCodes {
     pub log_in: String,
     pub log_out: String,
     pub pause: String,
     pub resume: String,
+    /// Before a colleague or an agency, as the target of a transfer: he joins the call.
+    pub conference: String,
+    /// Before an operator, by supervisors: nobody hears them, the operator alone does, all do, they take his place.
+    pub listen: String,
+    pub whisper: String,
+    pub barge: String,
+    pub take_over: String,
 }
 
 /// Which calls a desk of the ACD takes.
@@ -173,6 +180,8 @@ pub struct Settings {
     /// Record answered calls.
     pub record: bool,
     pub feature_codes: FeatureCodes,
+    /// The operators who may listen to, and take, the calls of others.
+    pub supervisors: BTreeSet<OperatorId>,
     /// Bindings: shortest, default and longest expiry.
     pub expires_min: Duration,
     pub expires_default: Duration,

@@ -1,12 +1,14 @@
 //! One story each: what a caller, a queue and operators live through, told in SIP.
 
 mod attended;
+mod conference;
 mod events;
 mod hold;
 mod refresh;
 mod reliable;
 mod renegotiate;
 mod secret;
+mod supervise;
 mod texts;
 mod transfer;
 mod update;

@@ -4,7 +4,7 @@ use super::transfer::{TO_SARI, floor, is_hung_up, is_notified, outcomes, record,
 use super::*;
 
 /// A call that an operator's phone makes.
-struct Placed {
+pub(super) struct Placed {
     name: &'static str,
     at: &'static str,
     n: u32,
@@ -14,11 +14,11 @@ struct Placed {
 
 impl Placed {
     /// Sends the INVITE, through the challenge.
-    fn to(world: &mut World, name: &'static str, at: &'static str, whom: &str) -> Self {
+    pub(super) fn to(world: &mut World, name: &'static str, at: &'static str, whom: &str) -> Self {
         Self::with(world, name, at, whom, "")
     }
 
-    fn with(world: &mut World, name: &'static str, at: &'static str, whom: &str, more: &str) -> Self {
+    pub(super) fn with(world: &mut World, name: &'static str, at: &'static str, whom: &str, more: &str) -> Self {
         let uri = format!("sip:{whom}@127.0.0.1");
         let n = world.next_serial();
         let mut call = Self { name, at, n, to: format!("<{uri}>"), uri };
@@ -42,7 +42,7 @@ impl Placed {
     }
 
     /// Takes the 200 and acknowledges it; gives the 200.
-    fn is_answered(&mut self, world: &mut World) -> String {
+    pub(super) fn is_answered(&mut self, world: &mut World) -> String {
         let answer = world.take(self.at, "SIP/2.0 200");
         assert_eq!(header(&answer, "CSeq"), "2 INVITE");
         self.to = header(&answer, "To").to_owned();
@@ -50,7 +50,7 @@ impl Placed {
         answer
     }
 
-    fn asks(&self, world: &mut World, method: &str, cseq: u32, more: &str) {
+    pub(super) fn asks(&self, world: &mut World, method: &str, cseq: u32, more: &str) {
         world.receive(self.at, &self.request(method, cseq, more, ""));
     }
 
@@ -74,7 +74,7 @@ fn consulting(world: &mut World) -> (Caller, String, Placed, String) {
     (caller, invite, placed, offered)
 }
 
-fn replaces(invite: &str, to_tag_of: &str) -> String {
+pub(super) fn replaces(invite: &str, to_tag_of: &str) -> String {
     let tag = |value: &str| value.split(";tag=").nth(1).unwrap().to_owned();
     let (call_id, ours) = (header(invite, "Call-ID"), tag(header(invite, "From")));
     format!("Replaces: {call_id};to-tag={ours};from-tag={to_tag_of}\r\n")
