@@ -84,7 +84,6 @@ impl Cdr {
                 };
             }
             FactKind::OperatorLost { .. } => self.end_talk(talking.take(), at, true),
-            FactKind::LeadLeft { lost, .. } => self.end_talk(talking.take(), at, *lost),
             FactKind::Ended { by, cause, sip_status, q850 } => {
                 // A second end can only be that of a recovery that met a call which had ended.
                 if self.ended.is_none() {
@@ -123,6 +122,7 @@ impl Cdr {
             | FactKind::TakenOver { .. }
             | FactKind::GuestJoined { .. }
             | FactKind::GuestLeft { .. }
+            | FactKind::LeadLeft { .. }
             | FactKind::Placed { .. }
             | FactKind::Started { .. }
             | FactKind::Stopped

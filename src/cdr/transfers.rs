@@ -41,7 +41,9 @@ impl Transfers {
                 }
                 end(fact, cdr, *why, Some(*sip_status));
             }
-            FactKind::TakenOver { .. } | FactKind::TransferorLeft { .. } => part(fact, cdr, talking),
+            FactKind::TakenOver { .. } | FactKind::TransferorLeft { .. } | FactKind::LeadLeft { .. } => {
+                part(fact, cdr, talking)
+            }
             FactKind::Received { .. }
             | FactKind::Located { .. }
             | FactKind::Queued { .. }
@@ -53,7 +55,6 @@ impl Transfers {
             | FactKind::OperatorLost { .. }
             | FactKind::GuestJoined { .. }
             | FactKind::GuestLeft { .. }
-            | FactKind::LeadLeft { .. }
             | FactKind::Ended { .. }
             | FactKind::WrappedUp { .. }
             | FactKind::Disposed { .. }

@@ -202,8 +202,9 @@ impl Switchboard {
         }
         self.lead_of_guests_gone(now, id, old);
         self.drop_leg(id, old);
-        self.arrange(id);
+        // While both are in the room still: what is recorded is together.
         self.record_anew(now, id, new);
+        self.arrange(id);
     }
 
     /// In the ACD, the call is the new one's.

@@ -146,7 +146,7 @@ fn the_guest_has_the_caller_when_the_operator_hangs_up_first() {
     seconds(&mut world, 30);
     caller.hangs_up(&mut world);
     is_hung_up(&mut world, SARI);
-    assert_eq!(talks(&world), [talk("budi", 30, false), talk("sari", 20, false), talk("sari", 30, false)]);
+    assert_eq!(talks(&world), [talk("budi", 30, true), talk("sari", 20, false), talk("sari", 30, false)]);
     let record = record(&world);
     assert_eq!(record.talk_ms, 60_000, "the caller has talked so long");
     assert_eq!(record.talks.iter().map(|talk| talk.guest).collect::<Vec<_>>(), [false, true, false]);
