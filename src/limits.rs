@@ -77,6 +77,8 @@ pub const CALL_BACKS_MAX: usize = 10_000;
 pub const CATEGORIES_MAX: usize = 256;
 /// RTP ports of the service (RTP and RTCP each count). Full: the call waits without sound and is alarmed.
 pub const RTP_PORTS_MAX: usize = 45_000;
+/// Parties of one room: the caller, his operator and their guests. Full: who would join gets 486.
+pub const ROOM_PARTIES_MAX: usize = 8;
 /// Synchronisation sources of one SRTP peer whose replays are told. More: the one heard longest ago is forgotten.
 pub const SRTP_SOURCES_MAX: usize = 4;
 /// `a=crypto` lines looked at in one audio stream. More are ignored.

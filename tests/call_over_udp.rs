@@ -15,7 +15,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use siaga::cdr::fact::{Fact, FactKind, Role};
+use siaga::cdr::fact::{ConsoleRole, Fact, FactKind};
 use siaga::config::Config;
 use siaga::ids::{OperatorId, Rng};
 use siaga::media::command::Command;
@@ -172,7 +172,7 @@ fn call(service: &Service, trunk_host: &str, phone_host: &str) {
     trunk.send(&request("ACK", 1, header(&answer, "To"), ""));
 
     let (reply, replied) = tokio::sync::oneshot::channel();
-    let by = Actor { name: "ani".to_owned(), role: Role::Auditor };
+    let by = Actor { name: "ani".to_owned(), role: ConsoleRole::Auditor };
     service.inbox.blocking_send(Inbound::Console(by, ConsoleCommand::Calls, reply)).unwrap();
     let ConsoleReply::Calls { calls } = replied.blocking_recv().unwrap() else { panic!("not a list of calls") };
     assert_eq!(calls.iter().map(|call| call.state).collect::<Vec<_>>(), ["talking"]);

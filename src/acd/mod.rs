@@ -1,9 +1,8 @@
 //! Automatic call distribution: who waits, who is free, who gets whom. Pure; knows no SIP.
 //!
 //! Calls stand in one order, (priority, arrival), whatever desk they are for, and keep their place until they are over.
-//! The desk's strategy says which of its operators is first: by default the one who is longest without a call, and a failed
-//! offer puts him behind the others. Every decision costs O(log n) for each desk: the calls (`queue`) and the operators
-//! (`floor`) keep their indexes themselves.
+//! The desk's strategy says which of its operators is first: by default the longest without a call, and a failed offer puts
+//! him behind the others. Every decision costs O(log n) for each desk: `queue` and `floor` keep their indexes themselves.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,6 +15,7 @@ mod calendar;
 pub mod desk;
 mod engage;
 mod floor;
+mod guest;
 mod offers;
 mod operator;
 mod queue;

@@ -41,6 +41,8 @@ pub(super) struct Operator {
     pub(super) reachable: bool,
     pub(super) paused: Option<String>,
     pub(super) work: Work,
+    /// He rings or talks beside another who has the call.
+    pub(super) guest: bool,
     pub(super) rest_until: Option<Instant>,
     /// What the desks' strategies look at. `idle_since` is the end of his last call's wrap-up, or his last failed offer.
     pub(super) merits: Merits,
@@ -61,6 +63,7 @@ impl Operator {
             reachable: true,
             paused: None,
             work: Work::Free,
+            guest: false,
             rest_until: None,
             merits: Merits { idle_since: now, last_offer: 0, calls: 0, talk: Duration::ZERO },
             talking_since: now,
@@ -101,6 +104,15 @@ impl Operator {
     pub(super) const fn talk_with(&mut self, now: Instant, call: CallId) {
         self.work = Work::Talking { call };
         self.talking_since = now;
+    }
+
+    /// Ends his part in a call whose guest he is.
+    pub(super) fn end_visit(&mut self, now: Instant) {
+        if matches!(self.work, Work::Talking { .. }) {
+            self.merits.talk += now.since(self.talking_since);
+            self.merits.idle_since = now;
+        }
+        (self.work, self.guest) = (Work::Free, false);
     }
 
     /// What he left unanswered so far counts no more.

@@ -289,6 +289,8 @@ pub struct OperatorsSection {
     pub roster: Option<String>,
     /// Why operators may pause, in the order of the feature codes. Empty: for any reason.
     pub break_reasons: Vec<String>,
+    /// Who may listen to, whisper into, barge in on and take over the calls of others.
+    pub supervisors: Vec<String>,
 }
 
 impl OperatorsSection {

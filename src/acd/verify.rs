@@ -19,6 +19,12 @@ impl Acd {
         for (operator, facts) in self.floor.iter() {
             let status = facts.call().and_then(|call| self.queue.status(call));
             let right = match (&facts.work, status) {
+                // Beside whoever has it, or an agency that does.
+                (Work::Offered { .. } | Work::Talking { .. }, Some(Status::Talking(other))) if facts.guest => {
+                    other != operator
+                }
+                (Work::Offered { .. } | Work::Talking { .. }, None) if facts.guest => true,
+                _ if facts.guest => false,
                 (Work::Free, _) => true,
                 (Work::Offered { .. }, Some(Status::Offered { to: reserved, .. } | Status::Fallback(reserved))) => {
                     reserved.contains(operator)

@@ -94,7 +94,7 @@ impl Side {
 /// What somebody may do by the console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Role {
+pub enum ConsoleRole {
     /// Sees the floor; changes his own state, and classes calls in his own name.
     Operator,
     /// And commands all operators.
@@ -105,7 +105,7 @@ pub enum Role {
     Auditor,
 }
 
-impl Role {
+impl ConsoleRole {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Operator, Self::Supervisor, Self::Admin, Self::Auditor];
 
@@ -173,6 +173,38 @@ pub enum Callee {
     Operator(OperatorId),
     /// The fallback number, or an agency, on a trunk.
     Number(String),
+}
+
+/// What a guest is to a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// The operator has asked him in: all hear all.
+    Guest,
+    /// A supervisor whom nobody hears.
+    Listener,
+    /// A supervisor whom the operator alone hears.
+    Whisperer,
+    /// A supervisor whom all hear.
+    Barger,
+}
+
+impl Role {
+    /// True for one who talks with the caller: his seconds are talk.
+    pub const fn talks(self) -> bool {
+        match self {
+            Self::Guest | Self::Barger => true,
+            Self::Listener | Self::Whisperer => false,
+        }
+    }
+
+    /// True for one who has come of his own accord.
+    pub const fn supervises(self) -> bool {
+        match self {
+            Self::Guest => false,
+            Self::Listener | Self::Whisperer | Self::Barger => true,
+        }
+    }
 }
 
 /// Whom a caller is passed on to.
@@ -287,6 +319,12 @@ pub enum FactKind {
     TransferorLeft { leg: LegNo, operator: OperatorId },
     /// Another operator's phone took the place of a leg, by Replaces (RFC 3891): their talk ends here, if it had begun.
     TakenOver { leg: LegNo, by: OperatorId },
+    /// Somebody is in the call beside whom the caller talks with. Again when his role changes.
+    GuestJoined { leg: LegNo, who: Callee, role: Role },
+    /// He has left it, or `Answered` follows: it is his now.
+    GuestLeft { leg: LegNo, who: Callee },
+    /// Who had the caller has left, or was `lost`, and a guest has him now: `Answered` follows.
+    LeadLeft { leg: LegNo, who: Callee, lost: bool },
     /// The call is over. Closes it: the CDR is written.
     Ended { by: Side, cause: EndCause, sip_status: Option<u16>, q850: Option<u8> },
     /// The operator's wrap-up is over.
@@ -343,7 +381,7 @@ pub enum FactKind {
     /// An operator's state as the ACD sees it changed.
     OperatorState { operator: OperatorId, state: String, reason: Option<String> },
     /// Somebody changed something by the console: who, in which role, what, of what, and whether it was done.
-    Commanded { by: String, role: Role, command: String, of: String, done: bool },
+    Commanded { by: String, role: ConsoleRole, command: String, of: String, done: bool },
 }
 
 impl FactKind {
@@ -365,6 +403,9 @@ impl FactKind {
             Self::TransferFailed { .. } => "transfer-failed",
             Self::TransferorLeft { .. } => "transferor-left",
             Self::TakenOver { .. } => "taken-over",
+            Self::GuestJoined { .. } => "guest-joined",
+            Self::GuestLeft { .. } => "guest-left",
+            Self::LeadLeft { .. } => "lead-left",
             Self::Ended { .. } => "ended",
             Self::WrappedUp { .. } => "wrapped-up",
             Self::Disposed { .. } => "disposed",

@@ -6,6 +6,7 @@ use crate::clock::Timestamp;
 use crate::ids::LegNo;
 
 use super::fact::{Callee, EndCause, Fact, FactId, FactKind};
+use super::guests::Guests;
 use super::transfers::Transfers;
 use super::{CallBack, Cdr, Disposition, Offer, Outcome, Recording, Sound, Talk};
 
@@ -26,13 +27,15 @@ impl Cdr {
         });
         let mut cdr = ordered.iter().find_map(|fact| open(fact))?;
         let mut talking: Talking = None;
-        let (mut holds, mut transfers) = (Holds::default(), Transfers::default());
+        let (mut holds, mut transfers, mut guests) = (Holds::default(), Transfers::default(), Guests::default());
         for fact in ordered {
+            guests.take(fact, &mut cdr);
             cdr.take(fact, &mut talking);
             transfers.take(fact, &mut cdr, &mut talking);
             holds.take(fact);
         }
         cdr.hold_ms = holds.millis;
+        guests.close(&mut cdr);
         cdr.close(talking);
         Some(cdr)
     }
@@ -122,6 +125,9 @@ impl Cdr {
             | FactKind::TransferFailed { .. }
             | FactKind::TransferorLeft { .. }
             | FactKind::TakenOver { .. }
+            | FactKind::GuestJoined { .. }
+            | FactKind::GuestLeft { .. }
+            | FactKind::LeadLeft { .. }
             | FactKind::Placed { .. }
             | FactKind::Started { .. }
             | FactKind::Stopped
@@ -162,7 +168,7 @@ impl Cdr {
 
     fn end_talk(&mut self, talking: Talking, to: Timestamp, lost: bool) {
         if let Some((leg, with, from)) = talking {
-            self.talks.push(Talk { leg, with, from, to, lost, transferred: false });
+            self.talks.push(Talk { leg, with, from, to, lost, transferred: false, guest: false });
         }
     }
 
@@ -173,7 +179,7 @@ impl Cdr {
             let from = *from;
             self.end_talk(talking, from, false);
         }
-        self.talk_ms = self.talks.iter().map(Talk::millis).sum();
+        self.talk_ms = self.talks.iter().filter(|talk| !talk.guest).map(Talk::millis).sum();
         let waited_until = self.answered.or(self.ended);
         self.waited_ms = waited_until.map_or(0, |until| until.millis_since(self.received));
         self.wrap_ms = self.ended.zip(self.wrapped_up).map(|(ended, wrapped_up)| wrapped_up.millis_since(ended));
@@ -220,6 +226,7 @@ impl Holds {
             | FactKind::TransferAsked { .. }
             | FactKind::TransferorLeft { .. }
             | FactKind::TakenOver { .. }
+            | FactKind::LeadLeft { .. }
             | FactKind::Ended { .. } => {
                 if !std::mem::take(&mut self.by).is_empty() {
                     self.millis += fact.at.millis_since(self.since);
@@ -234,6 +241,8 @@ impl Holds {
             | FactKind::Ringing { .. }
             | FactKind::OfferEnded { .. }
             | FactKind::Answered { .. }
+            | FactKind::GuestJoined { .. }
+            | FactKind::GuestLeft { .. }
             | FactKind::WrappedUp { .. }
             | FactKind::Disposed { .. }
             | FactKind::CalledBack { .. }
@@ -291,6 +300,7 @@ fn open(fact: &Fact) -> Option<Cdr> {
         talks: Vec::new(),
         offers: Vec::new(),
         transfers: Vec::new(),
+        guests: Vec::new(),
         returned: 0,
         nobody_on_shift: false,
         ended_by: None,

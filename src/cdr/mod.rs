@@ -2,6 +2,7 @@
 
 pub mod fact;
 mod fold;
+mod guests;
 mod transfers;
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::sip::location::{Location, Shape};
 
-use fact::{Callee, Class, Destination, EndCause, OfferOutcome, Side};
+use fact::{Callee, Class, Destination, EndCause, OfferOutcome, Role, Side};
 
 /// What became of a call, as reports count it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -57,7 +58,7 @@ pub struct Offer {
     pub sip_status: Option<u16>,
 }
 
-/// One stretch of talk with one callee. The sum of all stretches is the call's talk time.
+/// One stretch of talk with one callee. The sum of all stretches but the guests' is the call's talk time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Talk {
     pub leg: LegNo,
@@ -70,6 +71,19 @@ pub struct Talk {
     /// True when the callee passed the caller on, or another took his place.
     #[serde(default, skip_serializing_if = "is_not")]
     pub transferred: bool,
+    /// True when another had the caller meanwhile: these seconds are the guest's own, and no more of the call's.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub guest: bool,
+}
+
+/// One stretch in which somebody was in the call beside whom the caller had.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Visit {
+    pub leg: LegNo,
+    pub who: Callee,
+    pub role: Role,
+    pub from: Timestamp,
+    pub to: Timestamp,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
@@ -191,7 +205,7 @@ pub struct Cdr {
 
     /// From arrival to the first answer, or to the end where there was none.
     pub waited_ms: u64,
-    /// All stretches of talk together.
+    /// All stretches of talk together, but the guests'.
     pub talk_ms: u64,
     /// How much of it one side had put the other on hold.
     #[serde(default)]
@@ -205,6 +219,9 @@ pub struct Cdr {
     pub offers: Vec<Offer>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transfers: Vec<Transfer>,
+    /// Conferences and supervision, in the order in which they ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guests: Vec<Visit>,
     /// Somebody was lost, or sent him back, and the caller waited again, so often.
     pub returned: u32,
     pub nobody_on_shift: bool,

@@ -41,7 +41,9 @@ impl Transfers {
                 }
                 end(fact, cdr, *why, Some(*sip_status));
             }
-            FactKind::TakenOver { .. } | FactKind::TransferorLeft { .. } => part(fact, cdr, talking),
+            FactKind::TakenOver { .. } | FactKind::TransferorLeft { .. } | FactKind::LeadLeft { .. } => {
+                part(fact, cdr, talking)
+            }
             FactKind::Received { .. }
             | FactKind::Located { .. }
             | FactKind::CallerKnown { .. }
@@ -52,6 +54,8 @@ impl Transfers {
             | FactKind::OfferEnded { .. }
             | FactKind::Answered { .. }
             | FactKind::OperatorLost { .. }
+            | FactKind::GuestJoined { .. }
+            | FactKind::GuestLeft { .. }
             | FactKind::Ended { .. }
             | FactKind::WrappedUp { .. }
             | FactKind::Disposed { .. }
@@ -79,7 +83,7 @@ impl Transfers {
 /// The talk ends because the caller is passed on: its seconds are credited to whom they belong.
 fn part(fact: &Fact, cdr: &mut Cdr, talking: &mut Talking) {
     if let Some((leg, with, from)) = talking.take() {
-        cdr.talks.push(Talk { leg, with, from, to: fact.at, lost: false, transferred: true });
+        cdr.talks.push(Talk { leg, with, from, to: fact.at, lost: false, transferred: true, guest: false });
     }
 }
 

@@ -3,7 +3,7 @@
 use anyhow::bail;
 use clap::{Args, Subcommand};
 
-use crate::cdr::fact::Role;
+use crate::cdr::fact::ConsoleRole;
 use crate::config::Config;
 use crate::ids::OperatorId;
 use crate::server::users::token_hash;
@@ -21,7 +21,7 @@ pub(super) enum UserCommand {
         /// operator (his own state, his own calls), supervisor (all operators), admin (everything), auditor (sees
         /// everything, changes nothing).
         #[arg(long, value_parser = role)]
-        role: Role,
+        role: ConsoleRole,
     },
     /// Lists the users and their roles.
     List(ConfigFile),
@@ -37,8 +37,9 @@ pub(super) struct Named {
     file: ConfigFile,
 }
 
-fn role(word: &str) -> Result<Role, String> {
-    Role::parse(word).ok_or_else(|| format!("expected is one of {}", Role::ALL.map(Role::word).join(", ")))
+fn role(word: &str) -> Result<ConsoleRole, String> {
+    ConsoleRole::parse(word)
+        .ok_or_else(|| format!("expected is one of {}", ConsoleRole::ALL.map(ConsoleRole::word).join(", ")))
 }
 
 /// Carries it out.
@@ -50,7 +51,7 @@ pub(super) fn user(command: UserCommand) -> anyhow::Result<()> {
     }
 }
 
-fn add(config: &Config, name: &str, role: Role) -> anyhow::Result<()> {
+fn add(config: &Config, name: &str, role: ConsoleRole) -> anyhow::Result<()> {
     // The rules of operators' names serve here too.
     let name = OperatorId::parse(name)?.to_string();
     let mut secret = [0; 32];

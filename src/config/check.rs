@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::acd::section::SectionFault;
 use crate::cdr::fact::Class;
+use crate::ids::OperatorId;
 use crate::media::command::{Place, Prompt};
 use crate::sip::flow::Transport;
 use crate::sip::session_timer::SECONDS_MIN;
@@ -31,6 +32,7 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
     let categories = callers::categories(source, &file);
     let callers = callers::checked(source, &file);
     let features = features(source, &file);
+    let supervisors = supervisors(source, &file);
     let console_listen = network::listen(source, "console.listen", &file.console.listen);
     let report_listen = network::listen(source, "report.listen", &file.report.listen);
     places(source, &file);
@@ -53,6 +55,7 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
             short_abandon: Duration::from_secs(file.report.short_abandon_seconds),
         },
         features,
+        supervisors,
         prompts_dir: Path::new(&file.prompts.dir).join(&file.site.language),
         drain: Duration::from_secs(file.shutdown.drain_seconds),
         site: file.site,
@@ -188,6 +191,11 @@ fn features(source: &mut Source, file: &File) -> FeatureCodes {
         ("class_drill", &section.class_drill),
         ("call_back", &section.call_back),
         ("wrap_up", &section.wrap_up),
+        ("conference", &section.conference),
+        ("listen", &section.listen),
+        ("whisper", &section.whisper),
+        ("barge", &section.barge),
+        ("take_over", &section.take_over),
     ];
     let behind_class = |code: &str| {
         let classes = pairs.iter().filter(|(key, _)| key.starts_with("class_"));
@@ -231,7 +239,30 @@ fn features(source: &mut Source, file: &File) -> FeatureCodes {
         .to_vec(),
         call_back: section.call_back.clone(),
         wrap_up: section.wrap_up.clone(),
+        conference: section.conference.clone(),
+        listen: section.listen.clone(),
+        whisper: section.whisper.clone(),
+        barge: section.barge.clone(),
+        take_over: section.take_over.clone(),
     }
+}
+
+/// The operators who are supervisors. Whether they exist is the database's to tell.
+fn supervisors(source: &mut Source, file: &File) -> BTreeSet<OperatorId> {
+    let mut known = BTreeSet::new();
+    for (i, name) in file.operators.supervisors.iter().enumerate() {
+        let key = format!("operators.supervisors[{i}]");
+        match OperatorId::parse(name) {
+            Ok(operator) if known.contains(&operator) => {
+                source.fault(&key, format!("{name:?} stands there twice"), "each operator once");
+            }
+            Ok(operator) => {
+                known.insert(operator);
+            }
+            Err(_) => source.fault(&key, format!("{name:?} is no operator's name"), "\"ani\""),
+        }
+    }
+    known
 }
 
 fn places(source: &mut Source, file: &File) {

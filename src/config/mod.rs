@@ -17,12 +17,14 @@ mod switchboard;
 mod tls;
 mod trunk;
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::acd::desk::Desk;
 use crate::acd::section::{OperatorsSection, QueueSection, ShiftSection};
+use crate::ids::OperatorId;
 use crate::sip::digest::Algorithm;
 use crate::switchboard::{Agency, CallerTerms, Category, DeskCalls, FeatureCodes, GuardSettings, Listener, Trunk};
 
@@ -63,6 +65,7 @@ pub struct Config {
     pub console: Console,
     pub report: Report,
     pub features: FeatureCodes,
+    pub supervisors: BTreeSet<OperatorId>,
     /// Folder of the announcements in the site's language.
     pub prompts_dir: PathBuf,
     pub log: Log,

@@ -345,6 +345,11 @@ pub(super) struct Features {
     pub(super) class_drill: String,
     pub(super) call_back: String,
     pub(super) wrap_up: String,
+    pub(super) conference: String,
+    pub(super) listen: String,
+    pub(super) whisper: String,
+    pub(super) barge: String,
+    pub(super) take_over: String,
 }
 
 impl Default for Features {
@@ -363,6 +368,11 @@ impl Default for Features {
             class_drill: code("*46"),
             call_back: code("*50"),
             wrap_up: code("*15"),
+            conference: code("*30"),
+            listen: code("*21"),
+            whisper: code("*22"),
+            barge: code("*23"),
+            take_over: code("*24"),
         }
     }
 }

@@ -45,6 +45,7 @@ impl Config {
             feature_codes: self.features.clone(),
             break_reasons: self.operators.break_reasons.clone(),
             wrap_up_extension: Duration::from_secs(queue.wrap_up_extension_seconds),
+            supervisors: self.supervisors.clone(),
             expires_min: self.sip.expires_min,
             expires_default: self.sip.expires_default,
             expires_max: self.sip.expires_max,

@@ -5,11 +5,13 @@ use std::ops::Range;
 use std::time::Duration;
 
 use crate::clock::Instant;
+use crate::ids::CallId;
 
 use super::command::{AnchorId, Codec, Quality, Remote};
 use super::dtmf::Detector;
 use super::g711;
 use super::latch::{Latch, Verdict};
+use super::mixer;
 use super::prompt::{Playing, Sounds};
 use super::quality::Reception;
 use super::recording::{Side, TapeId};
@@ -38,6 +40,8 @@ pub struct Anchor {
     pub(super) playing: Option<Playing>,
     /// Slot of the anchor on the other side of the bridge.
     pub(super) partner: Option<u32>,
+    /// Its room, and its seat there.
+    pub(super) room: Option<(CallId, usize)>,
     pub(super) tape: Option<(TapeId, Side)>,
 }
 
@@ -84,6 +88,7 @@ impl Anchor {
             silence_told: false,
             playing: None,
             partner: None,
+            room: None,
             tape: None,
         }
     }
@@ -200,14 +205,32 @@ impl Anchor {
             self.switch();
             return Err(Over);
         }
-        if !peer.remote.send {
-            return Ok(None);
-        }
+        Ok(self.send_own(now, &sound, buffer))
+    }
+
+    /// Builds the packet with which this peer hears a frame of its room; where it goes, and its length.
+    pub fn hear(
+        &mut self,
+        now: Instant,
+        frame: &mixer::Frame,
+        buffer: &mut [u8; PLAYED_BYTES_MAX],
+    ) -> Option<(SocketAddr, usize)> {
+        let codec = self.peer.as_ref()?.remote.codec;
+        self.send_own(now, &mixer::encode(codec, frame), buffer)
+    }
+
+    fn send_own(
+        &mut self,
+        now: Instant,
+        sound: &[u8; FRAME_SAMPLES],
+        buffer: &mut [u8; PLAYED_BYTES_MAX],
+    ) -> Option<(SocketAddr, usize)> {
+        let peer = self.peer.as_ref().filter(|peer| peer.remote.send)?;
         let (target, payload_type) = (peer.latch.target(), peer.remote.payload_type);
         let header = numbered(self.stream.ssrc(), payload_type, self.stream.own(now), 0..0);
-        let built = rtp::build(&header, &sound, buffer).and_then(|length| seal(&mut self.secure, buffer, length));
+        let built = rtp::build(&header, sound, buffer).and_then(|length| seal(&mut self.secure, buffer, length));
         self.quality.packets_out += u64::from(built.is_some());
-        Ok(built.map(|length| (target, length)))
+        built.map(|length| (target, length))
     }
 
     /// Takes an RTCP packet, decrypted in its place; whose it is, and its length. None: it is no report.

@@ -115,6 +115,16 @@ impl Prompt {
     }
 }
 
+/// One of a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Party {
+    pub anchor: AnchorId,
+    /// Whom he hears: bit i is the i-th party of the list (`limits::ROOM_PARTIES_MAX`).
+    pub hears: u8,
+    /// His voice belongs on the call's recording.
+    pub taped: bool,
+}
+
 /// Down: from the switchboard to the media thread that owns the anchor. Each is idempotent; a command for a
 /// generation that is not the slot's present one is ignored (only `Open` starts a generation).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,11 +137,18 @@ pub enum Command {
     Bridge { a: AnchorId, b: AnchorId },
     /// Ends the relay of this anchor (and its partner's).
     Unbridge { anchor: AnchorId },
+    /// Makes these parties a room: each hears the sum of those whom he may hear. Ends their bridges, and `Play` of those who
+    /// come new; a party that a prompt is played to afterwards hears that instead. Said again it changes who is there and who hears
+    /// whom. Ends with `Unmix`; `Close` and `Bridge` take a party out.
+    Mix { room: CallId, parties: Vec<Party> },
+    /// Nobody hears anybody in this room any more.
+    Unmix { room: CallId },
     /// Plays `first` once, then `then` in a loop; without `then`, `Event::Played` follows when `first` is over.
     Play { anchor: AnchorId, first: Option<Prompt>, then: Option<Prompt> },
     /// Ends what plays.
     Stop { anchor: AnchorId },
-    /// Records a bridge in stereo: caller left, operator right. The file's name is made of the call, the leg and the time by the recorder.
+    /// Records a bridge in stereo: caller left, operator right; while the caller is in the room of that call, everybody right
+    /// whose voice belongs on the tape. The file's name is made of the call, the leg and the time by the recorder.
     Record { call: CallId, leg: LegNo, caller: AnchorId, operator: AnchorId },
     /// Closes that recording. `Close` of either anchor does so too.
     StopRecord { call: CallId, leg: LegNo },

@@ -6,6 +6,7 @@ pub mod datagram;
 pub mod dtmf;
 pub mod g711;
 pub mod latch;
+pub mod mixer;
 pub mod prompt;
 pub mod quality;
 pub mod recording;

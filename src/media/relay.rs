@@ -20,6 +20,10 @@ use super::rtcp::{self, REPORT_BYTES_MAX};
 use super::rtp::{FRAME_SAMPLES, Header};
 use super::stream::Stream;
 
+mod rooms;
+
+use rooms::Room;
+
 /// The two ports of an anchor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Channel {
@@ -89,6 +93,7 @@ pub struct Relay {
     playing: Vec<u32>,
     tapes: BTreeMap<TapeId, Tape>,
     next_tape: u64,
+    rooms: BTreeMap<CallId, Room>,
     sounds: Arc<Sounds>,
     silence: Option<Duration>,
     rng: Rng,
@@ -105,6 +110,7 @@ impl Relay {
             playing: Vec::new(),
             tapes: BTreeMap::new(),
             next_tape: first_tape,
+            rooms: BTreeMap::new(),
             sounds,
             silence,
             rng,
@@ -126,6 +132,8 @@ impl Relay {
                     self.unbridge(anchor.slot);
                 }
             }
+            Command::Mix { room, parties } => self.mix(room, &parties),
+            Command::Unmix { room } => self.unmix(room),
             Command::Play { anchor, first, then } => {
                 if let Some(found) = self.current(anchor) {
                     found.playing = Some(Playing::new(first, then));
@@ -161,8 +169,9 @@ impl Relay {
         }
     }
 
-    /// Sends the next frame of everything that plays; due every 20 ms. Gives the number of packets.
+    /// Sends the next frame of everything that plays, and of all rooms; due every 20 ms. Gives the number of packets.
     pub fn play(&mut self, now: Instant, send: &mut impl FnMut(u32, SocketAddr, &[u8]), out: &mut Out) -> u64 {
+        let mixed = self.play_rooms(now, send, out);
         let Self { anchors, playing, sounds, .. } = self;
         let mut buffer = [0; PLAYED_BYTES_MAX];
         let mut sent = 0;
@@ -178,7 +187,7 @@ impl Relay {
             }
             anchor.playing.is_some()
         });
-        sent
+        sent + mixed
     }
 
     /// Tells of anchors that hear nothing any more; due about every second.
@@ -236,9 +245,9 @@ impl Relay {
         self.open.len()
     }
 
-    /// True while something plays.
+    /// True while something plays, or a room is open.
     pub fn is_playing(&self) -> bool {
-        !self.playing.is_empty()
+        !self.playing.is_empty() || !self.rooms.is_empty()
     }
 
     fn receive_sound(&mut self, now: Instant, slot: u32, datagram: Datagram<'_>, out: &mut Out) -> Fate {
@@ -263,7 +272,10 @@ impl Relay {
                 if let Some(digit) = digit {
                     out.effects.push(Effect::Tell(Event::Digit { anchor: id, digit }));
                 }
-                if let Some((tape, side)) = anchor.tape {
+                if let Some((room, seat)) = anchor.room {
+                    let room = self.rooms.get_mut(&room);
+                    room.into_iter().for_each(|room| room.hear_from(seat, &header, content, packet));
+                } else if let Some((tape, side)) = anchor.tape {
                     tape_packet(now, tape, side, &header, content, packet, out);
                 }
                 let Some((slot, other)) = partner.and_then(|slot| Some((slot, at(&mut self.anchors, slot)?))) else {
@@ -340,6 +352,9 @@ impl Relay {
             other.partner = None;
             other.switch();
         }
+        if let Some((room, seat)) = anchor.room.take() {
+            self.seat_empties(room, seat);
+        }
         if let Some((tape, _)) = anchor.tape.take() {
             self.stop_tape(tape, out);
         }
@@ -359,6 +374,7 @@ impl Relay {
         }
         for (this, other) in [(a, b), (b, a)] {
             self.unbridge(this.slot);
+            self.leave_room(this.slot);
             if let Some(anchor) = self.slot(this.slot) {
                 anchor.switch();
                 anchor.partner = Some(other.slot);

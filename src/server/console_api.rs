@@ -18,7 +18,7 @@ use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::cdr::fact::{Class, Role};
+use crate::cdr::fact::{Class, ConsoleRole};
 use crate::ids::{CallId, OperatorId};
 use crate::switchboard::{Actor, ConsoleCommand, ConsoleReply};
 
@@ -122,7 +122,7 @@ pub(super) struct Fault {
 async fn only_known(State(console): Shared, mut request: Request, next: Next) -> Response {
     let known = bearer(request.headers()).and_then(|token| {
         if console.token.is(token) {
-            return Some(Actor { name: OWNER.to_owned(), role: Role::Admin });
+            return Some(Actor { name: OWNER.to_owned(), role: ConsoleRole::Admin });
         }
         console.users.borrow().find(token).cloned()
     });

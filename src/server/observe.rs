@@ -139,6 +139,9 @@ impl Observer {
             | FactKind::WrappedUp { .. }
             | FactKind::TransferorLeft { .. }
             | FactKind::TakenOver { .. }
+            | FactKind::GuestJoined { .. }
+            | FactKind::GuestLeft { .. }
+            | FactKind::LeadLeft { .. }
             | FactKind::Placed { .. }
             | FactKind::CallerKnown { .. }
             | FactKind::Disposed { .. }
@@ -175,6 +178,9 @@ fn see_detail(call: CallId, kind: &FactKind) {
         FactKind::Resumed { leg } => debug!(%call, leg = leg.0, "resumed"),
         FactKind::Digit { leg, .. } => debug!(%call, leg = leg.0, "digit"),
         FactKind::TransferorLeft { leg, operator } => debug!(%call, leg = leg.0, %operator, "left during his transfer"),
+        FactKind::GuestJoined { leg, who, role } => info!(%call, leg = leg.0, who = callee(who), ?role, "guest joined"),
+        FactKind::GuestLeft { leg, who } => info!(%call, leg = leg.0, who = callee(who), "guest left"),
+        FactKind::LeadLeft { leg, who, lost } => info!(%call, leg = leg.0, who = callee(who), lost, "left to a guest"),
         FactKind::TakenOver { leg, by } => info!(%call, leg = leg.0, %by, "taken over"),
         FactKind::Placed { by, to, .. } => info!(%call, %by, to = callee(to), "placed"),
         FactKind::Received { .. }

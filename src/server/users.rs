@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest as _, Sha256};
 use tracing::warn;
 
-use crate::cdr::fact::Role;
+use crate::cdr::fact::ConsoleRole;
 use crate::store::console_users::ConsoleUserRow;
 use crate::switchboard::{Actor, ConsoleCommand};
 
@@ -21,7 +21,7 @@ impl Users {
     pub(super) fn of(rows: &[ConsoleUserRow]) -> Self {
         let mut users = BTreeMap::new();
         for row in rows {
-            match Role::parse(&row.role) {
+            match ConsoleRole::parse(&row.role) {
                 Some(role) => {
                     users.insert(row.token_sha256.clone(), Actor { name: row.name.clone(), role });
                 }
@@ -39,8 +39,8 @@ impl Users {
 
 /// True when somebody of that role, and of that name, may command it.
 pub(super) fn may(actor: &Actor, command: &ConsoleCommand) -> bool {
-    let commands_all = matches!(actor.role, Role::Supervisor | Role::Admin);
-    let is_his = |name: &str| actor.role == Role::Operator && actor.name == name;
+    let commands_all = matches!(actor.role, ConsoleRole::Supervisor | ConsoleRole::Admin);
+    let is_his = |name: &str| actor.role == ConsoleRole::Operator && actor.name == name;
     match command {
         ConsoleCommand::Operators
         | ConsoleCommand::Calls
@@ -54,7 +54,7 @@ pub(super) fn may(actor: &Actor, command: &ConsoleCommand) -> bool {
         | ConsoleCommand::MeanCallBack { operator, .. } => commands_all || is_his(operator.as_str()),
         ConsoleCommand::SetDisposition { by, .. } => commands_all || is_his(by),
         ConsoleCommand::Message { .. } | ConsoleCommand::MarkCaller { .. } => commands_all,
-        ConsoleCommand::LiftBan { .. } => actor.role == Role::Admin,
+        ConsoleCommand::LiftBan { .. } => actor.role == ConsoleRole::Admin,
     }
 }
 
@@ -98,11 +98,11 @@ mod tests {
             (ConsoleCommand::LiftBan { address }, [false, false, false, true, false]),
         ] {
             let who = [
-                ("budi", Role::Operator),
-                ("siti", Role::Operator),
-                ("ani", Role::Supervisor),
-                ("adi", Role::Admin),
-                ("eko", Role::Auditor),
+                ("budi", ConsoleRole::Operator),
+                ("siti", ConsoleRole::Operator),
+                ("ani", ConsoleRole::Supervisor),
+                ("adi", ConsoleRole::Admin),
+                ("eko", ConsoleRole::Auditor),
             ];
             for ((name, role), allowed) in who.into_iter().zip(allowed) {
                 let actor = Actor { name: name.to_owned(), role };
@@ -119,7 +119,7 @@ mod tests {
             token_sha256: token_hash(token),
         };
         let users = Users::of(&[row("ani", "supervisor", "secret-a"), row("adi", "king", "secret-b")]);
-        let ani = Actor { name: "ani".to_owned(), role: Role::Supervisor };
+        let ani = Actor { name: "ani".to_owned(), role: ConsoleRole::Supervisor };
         assert_eq!(users.find("secret-a"), Some(&ani));
         for token in ["secret-b", "", "secret-a ", &token_hash("secret-a")] {
             assert_eq!(users.find(token), None, "{token:?}");

@@ -47,6 +47,9 @@ impl Switchboard {
             id,
             FactKind::OfferEnded { leg, to: to.clone(), outcome: OfferOutcome::Answered, sip_status: Some(200) },
         );
+        if self.is_guest(id, leg) {
+            return self.guest_answered(now, id, leg);
+        }
         self.connect(now, id, leg, &to);
         self.fact(now, id, FactKind::Answered { leg, by: to });
     }

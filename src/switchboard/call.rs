@@ -12,6 +12,7 @@ use crate::sip::wire::Name;
 
 use super::Switchboard;
 use super::call_back::CallBack;
+use super::guests::Guest;
 use super::leg::{CallerLeg, OfferLeg, Unacked, Who};
 use super::timers::{Alarm, TELL_AGAIN};
 use super::transfer::Transfer;
@@ -88,6 +89,10 @@ pub(super) struct Call {
     pub(super) merge_key: MergeKey,
     /// The caller, and the operator, has put the other on hold.
     pub(super) holding: (bool, bool),
+    /// Legs beside the one that has the caller: they ring or talk. Only while he talks with somebody.
+    pub(super) guests: BTreeMap<LegNo, Guest>,
+    /// The sound is a room, and no bridge: some guest talks.
+    pub(super) mixed: bool,
     /// What an operator wants of the stage `Transfer`.
     pub(super) transfer: Option<Transfer>,
     /// The operator whose call it is; None: an emergency call.

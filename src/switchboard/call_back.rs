@@ -102,6 +102,9 @@ impl Switchboard {
             | FactKind::TransferFailed { .. }
             | FactKind::TransferorLeft { .. }
             | FactKind::TakenOver { .. }
+            | FactKind::GuestJoined { .. }
+            | FactKind::GuestLeft { .. }
+            | FactKind::LeadLeft { .. }
             | FactKind::WrappedUp { .. }
             | FactKind::Disposed { .. }
             | FactKind::CalledBack { .. }

@@ -194,6 +194,8 @@ impl Switchboard {
             hunts: false,
             merge_key,
             holding: (false, false),
+            guests: std::collections::BTreeMap::new(),
+            mixed: false,
             transfer: None,
             placed_by: None,
             call_back: None,

@@ -83,6 +83,8 @@ impl Switchboard {
                 self.end_call(now, call, Ending::by(Side::Caller, cause).with_bye(who, q850));
                 self.reap(call);
             }
+            Who::Offer(call, leg) if self.is_guest(call, leg) => self.guest_leaves(now, call, leg, false),
+            Who::Offer(call, leg) if self.leaves_heir(now, call, leg, false) => {}
             Who::Offer(call, leg) if self.is_passing_on(now, call, leg) => self.transferor_left(now, call, leg, false),
             Who::Offer(call, _) => {
                 self.end_call(now, call, Ending::by(Side::Operator, EndCause::Normal).with_bye(who, q850));

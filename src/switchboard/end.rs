@@ -56,8 +56,12 @@ impl Switchboard {
         }
         self.transfer_ends(now, id);
         self.stop_telling_place(id);
+        self.guests_go(now, id);
         let Some(call) = self.calls.get_mut(&id) else { return };
         let stage = std::mem::replace(&mut call.stage, Stage::Ended);
+        if std::mem::take(&mut call.mixed) {
+            self.media.push(Command::Unmix { room: id });
+        }
         let (answered, placed) = (call.caller.answered, call.placed_by.is_some());
         if let Stage::AllPhones { until } = stage {
             self.alarms.remove(until, Alarm::PhonesOver(id));

@@ -1,6 +1,6 @@
 //! What goes into the switchboard.
 
-use crate::cdr::fact::{Class, Role};
+use crate::cdr::fact::{Class, ConsoleRole};
 use crate::ids::{CallId, OperatorId};
 use crate::media::command::Event;
 use crate::sip::digest::Ha1;
@@ -22,7 +22,7 @@ pub struct Account {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
     pub name: String,
-    pub role: Role,
+    pub role: ConsoleRole,
 }
 
 impl ConsoleCommand {

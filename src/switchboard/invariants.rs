@@ -21,7 +21,7 @@ impl Switchboard {
         self.guard.verify()?;
         let mut busy: BTreeSet<&OperatorId> = BTreeSet::new();
         for (id, call) in &self.calls {
-            self.verify_call(call).map_err(|what| format!("call {id}: {what}"))?;
+            self.verify_call(*id, call).map_err(|what| format!("call {id}: {what}"))?;
             self.verify_ring(*id, call)?;
             for leg in call.legs.values().filter(|leg| leg.state != OfferState::Cancelling) {
                 if let Callee::Operator(operator) = &leg.to
@@ -41,9 +41,11 @@ impl Switchboard {
         self.verify_alarms()
     }
 
-    fn verify_call(&self, call: &Call) -> Result<(), &'static str> {
-        let ringing = call.legs.values().filter(|leg| leg.is_ringing()).count();
-        let talking = call.legs.values().filter(|leg| matches!(leg.state, OfferState::Talking)).count();
+    fn verify_call(&self, id: CallId, call: &Call) -> Result<(), &'static str> {
+        self.verify_guests(id, call)?;
+        let own = || call.legs.iter().filter(|(no, _)| !call.guests.contains_key(no)).map(|(_, leg)| leg);
+        let ringing = own().filter(|leg| leg.is_ringing()).count();
+        let talking = own().filter(|leg| matches!(leg.state, OfferState::Talking)).count();
         let good = match &call.stage {
             Stage::Queued | Stage::Ended => ringing == 0 && talking == 0,
             Stage::Number => ringing == 1 && talking == 0,

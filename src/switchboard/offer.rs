@@ -420,6 +420,9 @@ impl Switchboard {
         sip_status: Option<u16>,
     ) {
         self.fact(now, id, FactKind::OfferEnded { leg, to: to.clone(), outcome, sip_status });
+        if self.is_guest(id, leg) {
+            return self.guest_refused(now, id, leg, &to, outcome, sip_status);
+        }
         let Some(stage) = self.calls.get(&id).map(|call| call.stage.clone()) else { return };
         let falling_back = matches!(stage, Stage::AllPhones { .. } | Stage::Number);
         if let (Callee::Operator(operator), false) = (&to, stage == Stage::Ended) {

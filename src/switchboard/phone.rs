@@ -86,6 +86,9 @@ impl Switchboard {
         if dialled == self.settings.feature_codes.call_back.as_bytes() {
             return self.calls_back(now, taken, operator);
         }
+        if let Some((errand, whose)) = self.supervision(&dialled) {
+            return self.supervises(now, taken, operator, errand, &whose);
+        }
         let Some(feature) = Feature::dialled(&self.settings.feature_codes, &dialled) else {
             return self.place(now, taken, operator);
         };
@@ -188,8 +191,7 @@ mod tests {
     #[test]
     fn a_pause_may_be_followed_by_the_number_of_its_reason() {
         let [log_in, log_out, pause, resume, wrap_up] = ["*11", "*12", "*13", "*14", "*15"].map(str::to_owned);
-        let codes =
-            FeatureCodes { log_in, log_out, pause, resume, wrap_up, classes: Vec::new(), call_back: "*50".to_owned() };
+        let codes = FeatureCodes { log_in, log_out, pause, resume, wrap_up, ..FeatureCodes::default() };
         for (dialled, feature) in [
             ("*11", Some(Feature::LogIn)),
             ("*12", Some(Feature::LogOut)),

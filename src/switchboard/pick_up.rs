@@ -46,7 +46,7 @@ impl Past {
 }
 
 /// A new leg that has called us, before it is one.
-struct Arriving {
+pub(super) struct Arriving {
     dialog: Dialog,
     sound: Sound,
     body: Vec<u8>,
@@ -105,6 +105,8 @@ impl Switchboard {
         let leg = call.legs.get(&no).ok_or(481_u16)?;
         match leg.state {
             _ if call.placed_by.is_some() => Err(403),
+            // His place is one among several: supervisors take it with their code.
+            _ if !call.guests.is_empty() => Err(491),
             OfferState::Talking if early_only => Err(486),
             OfferState::Talking | OfferState::Ringing { .. } => Ok((id, no)),
             OfferState::Cancelling => Err(481),
@@ -119,7 +121,7 @@ impl Switchboard {
     }
 
     /// Reads the INVITE and lends it a port; the status of its refusal when it cannot be used.
-    fn arrives(&mut self, taken: &Taken<'_, '_>, who: Who, to: &Callee) -> Result<Arriving, u16> {
+    pub(super) fn arrives(&mut self, taken: &Taken<'_, '_>, who: Who, to: &Callee) -> Result<Arriving, u16> {
         let tag = self.rng.token();
         let dialog = Dialog::as_callee(taken.message, tag.as_str()).map_err(|fault| fault.status)?;
         let offer = session_description(taken.message).and_then(|body| sdp::read(body).ok()).ok_or(488_u16)?;
@@ -143,12 +145,32 @@ impl Switchboard {
         arriving: Arriving,
     ) {
         let (Who::Offer(_, new), Callee::Operator(operator)) = (who, &to) else { return };
-        let Arriving { dialog, sound, body } = arriving;
         self.acd.take(now, id, operator);
         self.fact(now, id, FactKind::TakenOver { leg: old, by: operator.clone() });
         if self.part(id).is_some() {
             self.media.push(Command::StopRecord { call: id, leg: old });
         }
+        if let Some(call) = self.calls.get_mut(&id)
+            && matches!(call.stage, Stage::Talking { .. })
+        {
+            // Whose talk is parted is no longer the one who talks.
+            call.stage = Stage::Queued;
+        }
+        self.let_in(now, taken, (id, new), &to, arriving);
+        self.connect(now, id, new, &to);
+        self.fact(now, id, FactKind::Answered { leg: new, by: to });
+    }
+
+    /// Answers the INVITE: its leg is one of the call.
+    pub(super) fn let_in(
+        &mut self,
+        now: Now,
+        taken: &Taken<'_, '_>,
+        (id, new): (CallId, LegNo),
+        to: &Callee,
+        arriving: Arriving,
+    ) {
+        let (who, Arriving { dialog, sound, body }) = (Who::Offer(id, new), arriving);
         let session = self.session_of_invite(taken.message);
         let (contact, headers) = (self.contact(taken.flow), session.headers());
         let tag = String::from_utf8_lossy(&dialog.key().local_tag).into_owned();
@@ -175,19 +197,13 @@ impl Switchboard {
             state: OfferState::Talking,
             early: std::collections::BTreeMap::new(),
         };
-        self.stir(&to);
+        self.stir(to);
         if let Some(call) = self.calls.get_mut(&id) {
             call.legs.insert(new, leg);
-            // Whose talk is parted is no longer the one who talks.
-            if matches!(call.stage, Stage::Talking { .. }) {
-                call.stage = Stage::Queued;
-            }
         }
         self.transactions.respond(now.mono, taken.server, 200, bytes.clone(), &mut self.transmits);
         self.await_ack(now, who, taken.invite(), bytes);
         self.begin_session(now, who, session);
-        self.connect(now, id, new, &to);
-        self.fact(now, id, FactKind::Answered { leg: new, by: to });
     }
 }
 

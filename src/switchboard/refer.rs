@@ -34,6 +34,12 @@ impl Switchboard {
             Ok(referor) => referor,
             Err(status) => return self.reply(now, taken, status, &[]),
         };
+        if let Some(whom) = self.asked_in(&refer.to) {
+            return self.confers(now, taken, &referor, &refer, whom);
+        }
+        if self.has_guests(referor.call) {
+            return self.reply(now, taken, 491, &[]);
+        }
         let to = match self.whom(&refer.to) {
             Ok(Destination::Operator(operator)) if operator == referor.operator => {
                 return self.reply(now, taken, 403, &[]);
@@ -58,6 +64,9 @@ impl Switchboard {
             Ok(referor) => referor,
             Err(status) => return self.reply(now, taken, status, &[]),
         };
+        if self.has_guests(referor.call) {
+            return self.reply(now, taken, 491, &[]);
+        }
         let Some(placed) = with_colleague else {
             // The dialog is gone, or was never one of ours: whom we would invite would say so (RFC 3891 §3).
             self.accept_refer(now, taken, who, refer.wants_notify);
@@ -102,7 +111,11 @@ impl Switchboard {
             return Err(404);
         }
         let user = uri.user().ok_or(404_u16)?;
-        let user = std::str::from_utf8(&user).map_err(|_| 404_u16)?;
+        self.named(std::str::from_utf8(&user).map_err(|_| 404_u16)?)
+    }
+
+    /// Whom the user part of a URI of ours names.
+    pub(super) fn named(&self, user: &str) -> Result<Destination, u16> {
         if user == self.settings.number {
             return Ok(Destination::Queue);
         }

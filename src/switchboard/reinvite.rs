@@ -3,7 +3,7 @@
 use crate::cdr::fact::FactKind;
 use crate::clock::Now;
 use crate::ids::{CallId, LegNo};
-use crate::media::command::{Command, Prompt};
+use crate::media::command::{AnchorId, Command, Prompt};
 use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::location::session_description;
 use crate::sip::message::Stencil;
@@ -243,23 +243,11 @@ impl Switchboard {
         let (Some(caller), Some(operator)) = (call.caller.line.sound.as_ref(), operator) else { return };
         let (a, b) = (caller.anchor, operator.anchor);
         let (was, is) = (call.holding, (caller.peer_holds(), operator.peer_holds()));
-        if was == is {
-            return;
-        }
         call.holding = is;
-        let held = |holding: (bool, bool)| holding.0 || holding.1;
-        if held(was) {
-            self.media.push(Command::Stop { anchor: a });
-            self.media.push(Command::Stop { anchor: b });
-        } else {
-            self.media.push(Command::Unbridge { anchor: a });
-        }
-        let tone = |anchor| Command::Play { anchor, first: None, then: Some(Prompt::HoldTone) };
-        match is {
-            (false, false) => self.media.push(Command::Bridge { a, b }),
-            (true, false) => self.media.push(tone(b)),
-            (false, true) => self.media.push(tone(a)),
-            (true, true) => {}
+        if call.mixed {
+            self.arrange(id);
+        } else if was != is {
+            self.hold_apart((a, b), was, is);
         }
         for (leg, was, is) in [(LegNo::CALLER, was.0, is.0), (leg, was.1, is.1)] {
             match (was, is) {
@@ -267,6 +255,29 @@ impl Switchboard {
                 (true, false) => self.fact(now, id, FactKind::Resumed { leg }),
                 (true, true) | (false, false) => {}
             }
+        }
+    }
+
+    /// Takes a bridge apart, or makes it again, as the holds of its two sides have changed.
+    fn hold_apart(&mut self, (a, b): (AnchorId, AnchorId), was: (bool, bool), is: (bool, bool)) {
+        let held = |holding: (bool, bool)| holding.0 || holding.1;
+        if held(was) {
+            self.media.push(Command::Stop { anchor: a });
+            self.media.push(Command::Stop { anchor: b });
+        } else {
+            self.media.push(Command::Unbridge { anchor: a });
+        }
+        self.bridge((a, b), is);
+    }
+
+    /// Bridges two that are apart; one who is on hold hears the tone instead.
+    pub(super) fn bridge(&mut self, (a, b): (AnchorId, AnchorId), holding: (bool, bool)) {
+        let tone = |anchor| Command::Play { anchor, first: None, then: Some(Prompt::HoldTone) };
+        match holding {
+            (false, false) => self.media.push(Command::Bridge { a, b }),
+            (true, false) => self.media.push(tone(b)),
+            (false, true) => self.media.push(tone(a)),
+            (true, true) => {}
         }
     }
 }

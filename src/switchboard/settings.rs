@@ -1,6 +1,6 @@
 //! What the switchboard is told by config.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -118,14 +118,22 @@ pub enum SrtpOffer {
     Always,
 }
 
-/// What operators dial: to change their state, to class a call, to call back.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What operators dial: to change their state, to class a call, to call back; and before the name of whom else they want in
+/// a call, or whose call they want.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FeatureCodes {
     pub log_in: String,
     pub log_out: String,
     /// Followed by the number of a reason, from 1: for that reason; alone: for the first.
     pub pause: String,
     pub resume: String,
+    /// Before a colleague or an agency, as the target of a transfer: he joins the call.
+    pub conference: String,
+    /// Before an operator, by supervisors: nobody hears them, the operator alone does, all do, they take his place.
+    pub listen: String,
+    pub whisper: String,
+    pub barge: String,
+    pub take_over: String,
     /// Prolongs the wrap-up.
     pub wrap_up: String,
     /// The code of each class; that of a category may follow.
@@ -208,6 +216,8 @@ pub struct Settings {
     pub break_reasons: Vec<String>,
     /// By so much a feature code prolongs a wrap-up.
     pub wrap_up_extension: Duration,
+    /// The operators who may listen to, and take, the calls of others.
+    pub supervisors: BTreeSet<OperatorId>,
     /// Bindings: shortest, default and longest expiry.
     pub expires_min: Duration,
     pub expires_default: Duration,

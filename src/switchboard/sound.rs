@@ -69,18 +69,23 @@ impl Switchboard {
 
     /// The operator's side is lost while the caller is there: back to the head of the queue with him.
     pub(super) fn leg_lost(&mut self, now: Now, id: CallId, leg: LegNo) {
+        if self.is_guest(id, leg) {
+            return self.guest_leaves(now, id, leg, true);
+        }
         let Some(call) = self.calls.get(&id) else { return };
         if matches!(call.stage, Stage::Transfer { from, .. } if from == Some(leg)) {
             return self.transferor_left(now, id, leg, true);
         }
-        if call.stage != (Stage::Talking { leg }) {
+        if call.stage != (Stage::Talking { leg }) || self.leaves_heir(now, id, leg, true) {
             return;
         }
+        let Some(call) = self.calls.get(&id) else { return };
         let placed = call.placed_by.is_some();
         let operator = call.legs.get(&leg).and_then(|leg| leg.operator()).cloned();
         let Some(operator) = operator.filter(|_| self.settings.requeue_on_operator_lost && !placed) else {
             return self.end_call(now, id, Ending::by(Side::Service, EndCause::OperatorLost));
         };
+        self.send_guests_away(now, id);
         self.fact(now, id, FactKind::OperatorLost { leg, operator: operator.clone(), sip_status: None, q850: None });
         self.part(id);
         self.media.push(Command::StopRecord { call: id, leg });
@@ -107,6 +112,9 @@ impl Switchboard {
             Who::Offer(id, leg) => (id, leg),
             Who::Phone(_) => return,
         };
+        if self.changes_role(now, id, leg, digit) {
+            return;
+        }
         let Some(call) = self.calls.get_mut(&id).filter(|call| call.digits < DIGITS_MAX) else { return };
         call.digits += 1;
         self.fact(now, id, FactKind::Digit { leg, digit });

@@ -186,6 +186,7 @@ impl Switchboard {
             }
         };
         if to.is_none() {
+            self.send_guests_away(now, id);
             if let Some(anchor) = self.part(id) {
                 self.media.push(Command::Play { anchor, first: None, then: Some(Prompt::HoldTone) });
             }

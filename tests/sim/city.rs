@@ -312,7 +312,8 @@ impl City {
             }
             9 => {
                 if let Some(anchor) = self.sound.any(&mut self.rng) {
-                    let digit = siaga::media::command::Event::Digit { anchor, digit: '5' };
+                    let digit = ['5', '1', '2', '3', '4'][usize::try_from(self.rng.below(5)).unwrap()];
+                    let digit = siaga::media::command::Event::Digit { anchor, digit };
                     self.step(Input::Media(digit));
                 }
                 ConsoleCommand::Operators

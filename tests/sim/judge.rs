@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use siaga::cdr::fact::{Callee, EndCause, Fact, FactKind, Side};
-use siaga::cdr::{Cdr, Outcome};
+use siaga::cdr::fact::{Callee, EndCause, Fact, FactKind, Role, Side};
+use siaga::cdr::{Cdr, Outcome, Talk};
 use siaga::clock::Timestamp;
-use siaga::ids::OperatorId;
+use siaga::ids::{LegNo, OperatorId};
 use siaga::switchboard::Gauges;
 
 use super::city::City;
@@ -25,6 +25,9 @@ pub(crate) struct Tally {
     pub(crate) passed_on: u64,
     pub(crate) placed: u64,
     pub(crate) joined: u64,
+    pub(crate) guests: u64,
+    pub(crate) supervised: u64,
+    pub(crate) succeeded: u64,
     pub(crate) fallbacks: u64,
     pub(crate) outcomes: Outcomes,
     /// What phones were told of colleagues and by them.
@@ -55,6 +58,7 @@ pub(crate) fn judge(city: &City) -> Tally {
         let cdr = Cdr::fold(facts).unwrap_or_else(|| panic!("no record: {facts:#?}"));
         is_consistent(&cdr, facts);
         tally.count(&cdr);
+        tally.succeeded += facts.iter().filter(|fact| matches!(fact.kind, FactKind::LeadLeft { .. })).count() as u64;
         let sip_call_id = cdr.sip_call_id.clone();
         assert!(records.insert(sip_call_id, cdr).is_none(), "one INVITE became two calls: {facts:#?}");
     }
@@ -102,24 +106,38 @@ fn is_consistent(cdr: &Cdr, facts: &[Fact]) {
     let ended = cdr.ended.unwrap();
     let until = cdr.answered.unwrap_or(ended);
     good(cdr.waited_ms == until.millis_since(cdr.received), "he waited from arrival to answer or end");
-    good(cdr.talk_ms == cdr.talks.iter().map(|talk| talk.to.millis_since(talk.from)).sum::<u64>(), "talk adds up");
+    let own: Vec<_> = cdr.talks.iter().filter(|talk| !talk.guest).collect();
+    good(cdr.talk_ms == own.iter().map(|talk| talk.to.millis_since(talk.from)).sum::<u64>(), "talk adds up");
+    good(
+        guest_millis(facts) == cdr.talks.iter().filter(|talk| talk.guest).map(Talk::millis).sum::<u64>(),
+        "so does the guests'",
+    );
     good(cdr.answered.is_some() != cdr.talks.is_empty(), "an answer is a talk");
     good((cdr.outcome == Some(Outcome::Answered)) == cdr.answered.is_some(), "the outcome fits");
     good(
         cdr.talks.iter().all(|talk| cdr.received <= talk.from && talk.from <= talk.to && talk.to <= ended),
         "in order",
     );
-    good(cdr.talks.windows(2).all(|pair| pair[0].to <= pair[1].from), "one talk at a time");
+    good(own.windows(2).all(|pair| pair[0].to <= pair[1].from), "one talk at a time");
     good(
-        cdr.talks.iter().rev().skip(1).all(|talk| talk.lost || talk.transferred),
+        own.iter().rev().skip(1).all(|talk| talk.lost || talk.transferred),
         "a talk before the last goes on elsewhere",
     );
     let returned = usize::try_from(cdr.returned).unwrap();
     let lost = cdr.talks.iter().filter(|talk| talk.lost).count();
-    good(lost <= returned && returned <= lost + cdr.transfers.len(), "who is lost is returned, or was passed on");
+    // Whose guest does not come may leave before he knows it, as one whose transfer has failed.
+    let left = facts.iter().filter(|fact| matches!(fact.kind, FactKind::TransferorLeft { .. })).count();
+    let asked = cdr.transfers.len() + left;
+    good(lost <= returned && returned <= lost + asked, "who is lost is returned, or was passed on");
     good(cdr.transfers.iter().all(|one| one.ended.is_some_and(|at| one.asked <= at && at <= ended)), "transfers end");
     let passed_on = cdr.talks.iter().filter(|talk| talk.transferred).count();
-    good(cdr.transfers.is_empty() == (passed_on == 0), "who is passed on has talked");
+    let count = |wanted: fn(&FactKind) -> bool| facts.iter().filter(|fact| wanted(&fact.kind)).count();
+    let taken = count(|kind| matches!(kind, FactKind::LeadLeft { .. } | FactKind::TakenOver { .. }));
+    good(
+        if cdr.transfers.is_empty() { passed_on == taken + left } else { passed_on > taken },
+        "who is passed on has talked",
+    );
+    good(cdr.talks.last().is_none_or(|talk| !talk.guest), "who has him last is no guest");
     for offer in &cdr.offers {
         good(offer.ended.is_some_and(|at| at <= ended), "every offer ends before its call");
         let answered = offer.outcome == Some(siaga::cdr::fact::OfferOutcome::Answered);
@@ -133,6 +151,23 @@ fn is_consistent(cdr: &Cdr, facts: &[Fact]) {
     seqs.sort_unstable();
     seqs.dedup();
     good(seqs.len() == facts.len(), "every fact has a number of its own");
+}
+
+/// How long guests have talked with the caller, reckoned from the facts alone.
+fn guest_millis(facts: &[Fact]) -> u64 {
+    let mut since: BTreeMap<LegNo, Timestamp> = BTreeMap::new();
+    let mut millis = 0;
+    let mut ordered: Vec<&Fact> = facts.iter().collect();
+    ordered.sort_by_key(|fact| fact.id.seq);
+    for fact in ordered {
+        let (FactKind::GuestJoined { leg, .. } | FactKind::GuestLeft { leg, .. }) = &fact.kind else { continue };
+        millis += since.remove(leg).map_or(0, |from| fact.at.millis_since(from));
+        if matches!(fact.kind, FactKind::GuestJoined { role: Role::Guest | Role::Barger, .. }) {
+            since.insert(*leg, fact.at);
+        }
+    }
+    assert!(since.is_empty(), "every guest leaves before his call ends: {facts:#?}");
+    millis
 }
 
 /// The record tells what the caller himself would tell.
@@ -170,6 +205,9 @@ impl Tally {
         let done = |one: &&siaga::cdr::Transfer| one.outcome == Some(siaga::cdr::fact::OfferOutcome::Answered);
         self.joined += cdr.transfers.iter().filter(|one| one.consulted.is_some()).count() as u64;
         self.passed_on += cdr.transfers.iter().filter(done).count() as u64;
+        let supervised = cdr.guests.iter().filter(|one| one.role.supervises()).count() as u64;
+        self.supervised += supervised;
+        self.guests += cdr.guests.len() as u64 - supervised;
         for number in [cdr.waited_ms, cdr.talk_ms, cdr.offers.len() as u64, cdr.call.as_u128() as u64] {
             self.digest = self.digest.wrapping_mul(0x100_0000_01b3) ^ number;
         }
@@ -189,6 +227,9 @@ impl Tally {
         self.passed_on += other.passed_on;
         self.placed += other.placed;
         self.joined += other.joined;
+        self.guests += other.guests;
+        self.supervised += other.supervised;
+        self.succeeded += other.succeeded;
         self.digest ^= other.digest;
     }
 }

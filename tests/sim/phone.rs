@@ -26,6 +26,8 @@ pub(crate) enum Alarm {
     Leg(u32, Deed),
     /// The operator dials a feature code.
     Dial,
+    /// He leaves the call of another.
+    Leave(u32),
     /// The phone looks after whom it watches, or its operator writes to somebody.
     Colleagues,
 }
@@ -180,6 +182,7 @@ impl Phone {
                     io.voices.remove(&self.rtp(leg.id));
                 }
                 self.dialled = None;
+                io.voices.remove(&self.rtp(0));
                 self.colleagues.forget_all();
                 if io.chance(95) {
                     let back = io.between(1_000, 60_000);
@@ -188,7 +191,7 @@ impl Phone {
                 let next = io.between(100_000, 1_500_000);
                 io.wake(next, Alarm::PowerCut);
             }
-            Alarm::Again(_) | Alarm::Register(_) | Alarm::Leg(..) | Alarm::Dial if !self.power => {}
+            Alarm::Again(_) | Alarm::Register(_) | Alarm::Leg(..) | Alarm::Dial | Alarm::Leave(_) if !self.power => {}
             Alarm::Colleagues if self.closing => {}
             Alarm::Colleagues if !self.power => io.wake(Duration::from_secs(60), Alarm::Colleagues),
             Alarm::Colleagues => self.looks_around(io),
@@ -200,6 +203,7 @@ impl Phone {
             Alarm::Register(life) if life == self.registration.life => self.registers(io),
             Alarm::Register(_) => {}
             Alarm::Dial => self.dials(io),
+            Alarm::Leave(n) => self.leaves(n, io),
             Alarm::Leg(id, deed) => {
                 if let Some(at) = self.legs.iter().position(|leg| leg.id == id) {
                     self.does(at, deed, io);
@@ -346,7 +350,9 @@ impl Phone {
         let status = if known { "200 OK" } else { "481 Call/Transaction Does Not Exist" };
         io.say(heard.answer(status, heard.to, &self.contact(), ""));
         if code {
-            self.dialled = None;
+            let asked = self.dialled.take().map(|(_, asked, _)| asked);
+            self.said.stop(asked);
+            io.voices.remove(&self.rtp(0));
         } else if known {
             self.is_over(heard.call_id, io);
         }

@@ -66,6 +66,7 @@ fn tell_all(usual: Range<u64>) {
         sum.passed_on > 500 && sum.transfers > sum.passed_on && sum.placed > 50 && sum.joined > 100,
         "too few transfers: {sum:?}"
     );
+    assert!(sum.guests > 100 && sum.supervised > 40 && sum.succeeded > 20, "too few are together on the line: {sum:?}");
     assert!(
         sum.abandoned > 1_000 && sum.returned > 10 && sum.fallbacks > 100 && sum.offers * 3 > sum.calls * 2,
         "too calm: {sum:?}"

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use siaga::ids::{CallId, LegNo, Rng};
-use siaga::media::command::{AnchorId, Command, Event, Quality};
+use siaga::media::command::{AnchorId, Command, Event, Party, Quality};
 
 /// What happens in media after a while.
 #[derive(Clone, Debug)]
@@ -26,6 +26,7 @@ struct Anchor {
     in_vain: u32,
     plays: u32,
     bridged: Option<AnchorId>,
+    room: Option<CallId>,
     recording: Option<(CallId, LegNo)>,
 }
 
@@ -35,6 +36,7 @@ pub(crate) struct Sound {
     open: BTreeMap<u32, Anchor>,
     pub(crate) recordings_open: BTreeSet<(CallId, LegNo)>,
     pub(crate) bridges: u64,
+    pub(crate) rooms: u64,
 }
 
 impl Sound {
@@ -61,12 +63,15 @@ impl Sound {
                 for (one, other) in [(a, b), (b, a)] {
                     let open = self.anchor(one);
                     assert_eq!(open.bridged.replace(other), None, "{one:?} is bridged twice");
+                    assert_eq!(open.room, None, "{one:?} is bridged out of a room");
                     open.plays += 1;
                     assert!(open.remote.is_some() || other == b, "the operator's side of a bridge is aimed");
                 }
                 self.bridges += 1;
             }
             Command::Unbridge { anchor } => self.unbridge(anchor),
+            Command::Mix { room, parties } => self.mix(room, &parties),
+            Command::Unmix { room } => self.leave(room),
             Command::Play { anchor, then, .. } => {
                 let open = self.anchor(anchor);
                 assert_eq!(open.bridged, None, "a prompt would break into a talk");
@@ -77,7 +82,9 @@ impl Sound {
             }
             Command::Stop { anchor } => self.anchor(anchor).plays += 1,
             Command::Record { call, leg, caller, operator } => {
-                assert_eq!(self.anchor(caller).bridged, Some(operator), "what is recorded is bridged");
+                let rooms = [caller, operator].map(|anchor| self.anchor(anchor).room);
+                let together = rooms[0].is_some() && rooms[0] == rooms[1];
+                assert!(together || self.anchor(caller).bridged == Some(operator), "what is recorded is bridged");
                 self.anchor(caller).recording = Some((call, leg));
                 self.anchor(operator).recording = Some((call, leg));
                 assert!(self.recordings_open.insert((call, leg)), "recorded twice");
@@ -140,6 +147,28 @@ impl Sound {
         let other = self.anchor(anchor).bridged.take();
         if let Some(other) = other {
             self.anchor(other).bridged = None;
+        }
+    }
+
+    /// Everybody of the list, and nobody else, is in the room: three at least, or it would be a bridge.
+    fn mix(&mut self, room: CallId, parties: &[Party]) {
+        assert!((3..=8).contains(&parties.len()), "{} are no room", parties.len());
+        self.leave(room);
+        for (place, party) in parties.iter().enumerate() {
+            assert_eq!(party.hears & (1 << place), 0, "{party:?} hears himself");
+            assert_eq!(u32::from(party.hears) >> parties.len(), 0, "{party:?} hears nobody who is there");
+            self.unbridge(party.anchor);
+            let open = self.anchor(party.anchor);
+            assert!(open.remote.is_some(), "{party:?} is not aimed");
+            assert_eq!(open.room.replace(room), None, "{party:?} is in two rooms");
+            open.plays += 1;
+        }
+        self.rooms += 1;
+    }
+
+    fn leave(&mut self, room: CallId) {
+        for open in self.open.values_mut().filter(|open| open.room == Some(room)) {
+            open.room = None;
         }
     }
 

@@ -3,6 +3,7 @@
 mod attended;
 mod call_back;
 mod classes;
+mod conference;
 mod events;
 mod hold;
 mod refresh;
@@ -10,6 +11,7 @@ mod reliable;
 mod renegotiate;
 mod ring_all;
 mod secret;
+mod supervise;
 mod texts;
 mod transfer;
 mod update;

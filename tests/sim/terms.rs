@@ -35,6 +35,7 @@ pub(super) fn settings_of(rng: &mut Rng) -> Settings {
         settings.fallback_number = Some("0113".to_owned());
     }
     settings.agencies = vec![Agency { name: "damkar".to_owned(), number: trunks::AGENCY.to_owned() }];
+    settings.supervisors = (0..OPERATORS).map(|n| OperatorId::parse(&format!("op{n}")).unwrap()).collect();
     if rng.below(2) == 0 {
         settings.binding_keep_alive = Some(Duration::from_secs(30));
     }

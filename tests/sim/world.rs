@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use siaga::acd;
-use siaga::cdr::fact::{Class, Fact, FactKind, Role};
+use siaga::cdr::fact::{Class, ConsoleRole, Fact, FactKind};
 use siaga::clock::{Instant, Now, Timestamp};
 use siaga::ids::{OperatorId, Rng};
 use siaga::media::command::{AnchorId, Command, Event, Quality};
@@ -39,6 +39,28 @@ pub(crate) struct World {
     /// The flow and first line of all that was ever sent.
     pub(crate) ways: Vec<(Flow, String)>,
     serial: u32,
+}
+
+/// What operators dial.
+fn codes() -> FeatureCodes {
+    FeatureCodes {
+        log_in: "*11".to_owned(),
+        log_out: "*12".to_owned(),
+        pause: "*13".to_owned(),
+        resume: "*14".to_owned(),
+        classes: vec![
+            ("*41".to_owned(), Class::Normal),
+            ("*42".to_owned(), Class::Ghost),
+            ("*43".to_owned(), Class::Prank),
+        ],
+        call_back: "*50".to_owned(),
+        wrap_up: "*15".to_owned(),
+        conference: "*30".to_owned(),
+        listen: "*21".to_owned(),
+        whisper: "*22".to_owned(),
+        barge: "*23".to_owned(),
+        take_over: "*24".to_owned(),
+    }
 }
 
 pub(crate) fn settings() -> Settings {
@@ -76,21 +98,10 @@ pub(crate) fn settings() -> Settings {
         categories: Vec::new(),
         callers: siaga::switchboard::CallerTerms::default(),
         record: true,
-        feature_codes: FeatureCodes {
-            log_in: "*11".to_owned(),
-            log_out: "*12".to_owned(),
-            pause: "*13".to_owned(),
-            resume: "*14".to_owned(),
-            classes: vec![
-                ("*41".to_owned(), Class::Normal),
-                ("*42".to_owned(), Class::Ghost),
-                ("*43".to_owned(), Class::Prank),
-            ],
-            call_back: "*50".to_owned(),
-            wrap_up: "*15".to_owned(),
-        },
+        feature_codes: codes(),
         break_reasons: Vec::new(),
         wrap_up_extension: seconds(60),
+        supervisors: std::collections::BTreeSet::new(),
         expires_min: seconds(60),
         expires_default: seconds(600),
         expires_max: seconds(3600),
@@ -252,7 +263,7 @@ impl World {
 /// The account of an operator.
 /// Who commands in the stories.
 pub(crate) fn admin() -> Actor {
-    Actor { name: "ani".to_owned(), role: Role::Admin }
+    Actor { name: "ani".to_owned(), role: ConsoleRole::Admin }
 }
 
 pub(crate) fn account(name: &str) -> Account {

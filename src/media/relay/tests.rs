@@ -1,5 +1,6 @@
 //! The relay, told by packets.
 
+mod rooms;
 mod secret;
 
 use super::*;

@@ -22,7 +22,7 @@ use tracing::{info, warn};
 
 use crate::ids::Rng;
 use crate::limits::MEDIA_COMMANDS_MAX;
-use crate::media::command::{AnchorId, Command, Event, Place, Prompt};
+use crate::media::command::{AnchorId, Command, Event, Party, Place, Prompt};
 use crate::media::prompt::{Sound, Sounds};
 use crate::media::relay::Relay;
 
@@ -167,8 +167,14 @@ impl Media {
             Command::Record { caller, operator, .. } => {
                 self.bring_together(*caller, *operator) && self.order(self.home(*caller), Order::Command(command))
             }
-            // Whoever has that recording stops it.
-            Command::StopRecord { .. } => {
+            Command::Mix { parties, .. } => {
+                let first = parties.first().map(|party| party.anchor);
+                let together = |party: &Party| first.is_some_and(|first| self.bring_together(first, party.anchor));
+                parties.iter().all(together)
+                    && self.order(first.and_then(|first| self.home(first)), Order::Command(command))
+            }
+            // Whoever has that recording, or that room, ends it.
+            Command::StopRecord { .. } | Command::Unmix { .. } => {
                 let refused =
                     self.threads.iter().filter(|thread| !self.order(Some(thread), Order::Command(command.clone())));
                 refused.count() == 0

@@ -5,6 +5,12 @@ use super::super::text::credentials;
 use super::{Alarm, Phone, State};
 use std::time::Duration;
 
+/// Into whose call a supervisor wants, and how.
+const SUPERVISES: [&str; 12] = [
+    "*21op0", "*21op1", "*21op2", "*22op3", "*22op4", "*22op5", "*23op0", "*23op2", "*23op4", "*24op1", "*24op3",
+    "*21no",
+];
+
 /// What a phone has under way with the registrar.
 #[derive(Debug, Default)]
 pub(super) struct Registration {
@@ -71,12 +77,13 @@ impl Phone {
     }
 
     pub(super) fn dials(&mut self, io: &mut Io<'_, Alarm>) {
-        let next = io.between(20_000, 900_000);
+        let next = io.between(20_000, 400_000);
         io.wake(next, Alarm::Dial);
         if !self.is_open() && self.dialled.is_none() && !self.closing {
             let codes =
                 ["*11", "*12", "*13", "*14", "*11", "*14", "*99", "op0", "op3", "op5", "damkar", "*41", "*43", "*50"];
             let code = codes[usize::try_from(io.rng.below(14)).unwrap()];
+            let code = if io.chance(60) { SUPERVISES[usize::try_from(io.rng.below(12)).unwrap()] } else { code };
             self.dials_code(code, "", io);
         }
     }
@@ -93,8 +100,20 @@ impl Phone {
         if heard.call_id != format!("code-{}-{n}", self.name) {
             return;
         }
-        self.said.stop(Some(asked));
-        if status < 200 || heard.method != "INVITE" {
+        if heard.method == "BYE" && status >= 200 {
+            self.said.stop(Some(asked));
+            self.dialled = None;
+            return;
+        }
+        if heard.method != "INVITE" {
+            return;
+        }
+        // Of an answer that comes again while he leaves.
+        let leaving = self.consulted.as_ref().is_some_and(|(known, _)| *known == n);
+        if !leaving {
+            self.said.stop(Some(asked));
+        }
+        if status < 200 {
             return;
         }
         let mut ack = self.code_request("ACK", code, n, "", "");
@@ -109,6 +128,7 @@ impl Phone {
                 self.dials_code(code, &authorization, io);
             }
             300.. => self.dialled = None,
+            _ if code.starts_with("*2") => self.is_let_in(n, heard.to, io),
             _ => self.has_consulted(n, heard.to, io),
         }
     }

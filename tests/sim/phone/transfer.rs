@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::super::endpoint::{Heard, Io, Pace};
 use super::{Alarm, Deed, Leg, Phone, State};
 
-/// Whom callers are passed on to: colleagues, the queue, the fire brigade, nobody.
-const TARGETS: [&str; 10] = [
+/// Whom callers are passed on to: colleagues, the queue, the fire brigade, nobody; and who is asked in.
+const TARGETS: [&str; 16] = [
     "sip:op0@",
     "sip:op1@",
     "sip:op2@",
@@ -17,6 +17,12 @@ const TARGETS: [&str; 10] = [
     "sip:damkar@",
     "sip:0113@",
     "sip:no@",
+    "sip:*30op1@",
+    "sip:*30op2@",
+    "sip:*30op3@",
+    "sip:*30op4@",
+    "sip:*30damkar@",
+    "sip:*30no@",
 ];
 
 /// A REFER of this phone.
@@ -75,6 +81,30 @@ impl Phone {
         }
     }
 
+    /// He is let into another's call: he stays a while, if it does.
+    pub(super) fn is_let_in(&mut self, n: u32, to: &str, io: &mut Io<'_, Alarm>) {
+        if self.consulted.as_ref().is_some_and(|(known, _)| *known == n) {
+            return;
+        }
+        self.consulted = Some((n, to.to_owned()));
+        // Some phones send nothing while their operator only listens, and are taken for dead.
+        if io.chance(80) {
+            io.voices.insert(self.rtp(0));
+        }
+        let stay = io.between(0, 90_000);
+        io.wake(stay, Alarm::Leave(n));
+    }
+
+    /// He has heard enough.
+    pub(super) fn leaves(&mut self, n: u32, io: &mut Io<'_, Alarm>) {
+        let Some((_, _, code)) = self.dialled.filter(|(dialled, _, _)| *dialled == n) else { return };
+        let Some((_, to)) = self.consulted.clone().filter(|(known, _)| *known == n) else { return };
+        io.voices.remove(&self.rtp(0));
+        let text = self.code_request("BYE", code, n, "", "").replace("CSeq: 1 ", "CSeq: 2 ");
+        let text = text.replace(&format!("To: <sip:{code}@127.0.0.1>"), &format!("To: {to}"));
+        self.dialled = Some((n, self.said.start(io, Pace::Other, text, Alarm::Again), code));
+    }
+
     /// The URI that names the colleague's dialog as its far end sees it.
     fn colleague(&self) -> Option<String> {
         let (n, _, whom) = self.dialled?;
@@ -85,7 +115,7 @@ impl Phone {
     }
 
     pub(super) fn passes_on(&mut self, leg: &mut Leg, io: &mut Io<'_, Alarm>) {
-        let target = format!("{}127.0.0.1", TARGETS[usize::try_from(io.rng.below(10)).unwrap()]);
+        let target = format!("{}127.0.0.1", TARGETS[usize::try_from(io.rng.below(16)).unwrap()]);
         let target = self.colleague().unwrap_or(target);
         let unwanted = if io.chance(20) { "Refer-Sub: false\r\n" } else { "" };
         let text = self.in_dialog(leg, "REFER", "");
@@ -102,7 +132,7 @@ impl Phone {
         }
         let (id, asked) = (leg.id, leg.passing.asked.take());
         self.said.stop(asked);
-        let good = matches!(status, 202 | 403 | 404 | 481 | 491 | 500);
+        let good = matches!(status, 202 | 403 | 404 | 481 | 486 | 491 | 500);
         assert!(good, "no answer to a REFER: {}", heard.text);
         // Some leave as soon as the caller is on his way.
         if status == 202 && io.chance(30) {

@@ -18,7 +18,7 @@ impl Placed {
         Self::with(world, name, at, whom, "")
     }
 
-    fn with(world: &mut World, name: &'static str, at: &'static str, whom: &str, more: &str) -> Self {
+    pub(super) fn with(world: &mut World, name: &'static str, at: &'static str, whom: &str, more: &str) -> Self {
         let uri = format!("sip:{whom}@127.0.0.1");
         let n = world.next_serial();
         let mut call = Self { name, at, n, to: format!("<{uri}>"), uri };
@@ -74,7 +74,7 @@ fn consulting(world: &mut World) -> (Caller, String, Placed, String) {
     (caller, invite, placed, offered)
 }
 
-fn replaces(invite: &str, to_tag_of: &str) -> String {
+pub(super) fn replaces(invite: &str, to_tag_of: &str) -> String {
     let tag = |value: &str| value.split(";tag=").nth(1).unwrap().to_owned();
     let (call_id, ours) = (header(invite, "Call-ID"), tag(header(invite, "From")));
     format!("Replaces: {call_id};to-tag={ours};from-tag={to_tag_of}\r\n")

@@ -7,7 +7,7 @@ use siaga::switchboard::Agency;
 
 use super::*;
 
-const DAMKAR: &str = "0725113";
+pub(super) const DAMKAR: &str = "0725113";
 pub(super) const TO_SARI: &str = "Refer-To: <sip:sari@127.0.0.1>\r\n";
 
 /// Budi and Sari at their phones, a trunk that takes calls, and the fire brigade behind it.
@@ -30,7 +30,7 @@ pub(super) fn talking(world: &mut World) -> (Caller, String) {
 }
 
 /// Budi's REFER, accepted; the first NOTIFY is answered.
-fn refers(world: &mut World, invite: &str, cseq: u32, more: &str) {
+pub(super) fn refers(world: &mut World, invite: &str, cseq: u32, more: &str) {
     asks(world, BUDI, invite, "REFER", cseq, more, "");
     world.take(BUDI, "SIP/2.0 202");
     assert_eq!(is_notified(world, BUDI), "SIP/2.0 100 Trying");

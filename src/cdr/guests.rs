@@ -1,0 +1,84 @@
+//! Guests in the fold: who was in the call beside whom the caller had, as what, and whose seconds are talk.
+
+use std::collections::BTreeMap;
+
+use crate::clock::Timestamp;
+use crate::ids::LegNo;
+
+use super::fact::{Callee, Fact, FactKind, Role};
+use super::{Cdr, Talk, Visit};
+
+/// The guests who are there.
+#[derive(Default)]
+pub(super) struct Guests {
+    open: BTreeMap<LegNo, (Callee, Role, Timestamp)>,
+}
+
+impl Guests {
+    /// Takes one fact, before the talk itself does: what guests have said stands before it. Those of other matters change nothing.
+    pub(super) fn take(&mut self, fact: &Fact, cdr: &mut Cdr) {
+        match &fact.kind {
+            FactKind::GuestJoined { leg, who, role } => {
+                self.leave(*leg, fact.at, cdr);
+                self.open.insert(*leg, (who.clone(), *role, fact.at));
+            }
+            FactKind::GuestLeft { leg, .. } => self.leave(*leg, fact.at, cdr),
+            FactKind::Ended { .. } => {
+                while let Some(leg) = self.open.keys().next().copied() {
+                    self.leave(leg, fact.at, cdr);
+                }
+            }
+            FactKind::Received { .. }
+            | FactKind::Located { .. }
+            | FactKind::Queued { .. }
+            | FactKind::Announced { .. }
+            | FactKind::Offered { .. }
+            | FactKind::Ringing { .. }
+            | FactKind::OfferEnded { .. }
+            | FactKind::Answered { .. }
+            | FactKind::OperatorLost { .. }
+            | FactKind::TransferAsked { .. }
+            | FactKind::TransferDone { .. }
+            | FactKind::TransferFailed { .. }
+            | FactKind::TransferorLeft { .. }
+            | FactKind::TakenOver { .. }
+            | FactKind::LeadLeft { .. }
+            | FactKind::WrappedUp { .. }
+            | FactKind::Disposed { .. }
+            | FactKind::Recorded { .. }
+            | FactKind::RecordingFailed { .. }
+            | FactKind::Sound { .. }
+            | FactKind::NobodyOnShift
+            | FactKind::Held { .. }
+            | FactKind::Resumed { .. }
+            | FactKind::SessionExpired { .. }
+            | FactKind::Digit { .. }
+            | FactKind::Breach { .. }
+            | FactKind::Placed { .. }
+            | FactKind::Started { .. }
+            | FactKind::Stopped
+            | FactKind::CallerKnown { .. }
+            | FactKind::CalledBack { .. }
+            | FactKind::CallBackLost
+            | FactKind::CallerMarked { .. }
+            | FactKind::OperatorState { .. }
+            | FactKind::Commanded { .. } => {}
+        }
+    }
+
+    /// Of those who are there still, no time is written down.
+    pub(super) fn close(mut self, cdr: &mut Cdr) {
+        while let Some((leg, (_, _, from))) = self.open.first_key_value() {
+            let (leg, from) = (*leg, *from);
+            self.leave(leg, from, cdr);
+        }
+    }
+
+    fn leave(&mut self, leg: LegNo, to: Timestamp, cdr: &mut Cdr) {
+        let Some((who, role, from)) = self.open.remove(&leg) else { return };
+        if role.talks() {
+            cdr.talks.push(Talk { leg, with: who.clone(), from, to, lost: false, transferred: false, guest: true });
+        }
+        cdr.guests.push(Visit { leg, who, role, from, to });
+    }
+}

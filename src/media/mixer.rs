@@ -1,0 +1,171 @@
+//! The mixer: a room of a few parties, each of whom hears the sum of those whom he may hear, in frames of 20 ms. Knows no
+//! packets and no clock, and allocates nothing once it is built.
+
+use crate::limits::ROOM_PARTIES_MAX;
+
+use super::command::Codec;
+use super::g711;
+use super::rtp::FRAME_SAMPLES;
+
+/// Samples that a party's store holds: 160 ms. What is further ahead is a new start.
+const STORE_SAMPLES: usize = 8 * FRAME_SAMPLES;
+/// How long the first packet of a stream waits, so that later ones may be late by as much: 40 ms.
+const DELAY: u32 = 320;
+/// Packets in a row that are too late: the party's clock is another than was thought, and its stream starts anew.
+const LATE_MAX: u8 = 3;
+
+/// One frame, linear.
+pub type Frame = [i16; FRAME_SAMPLES];
+
+/// Parties as bits: bit i is seat i.
+pub type Seats = u8;
+
+const _: () = assert!(ROOM_PARTIES_MAX <= Seats::BITS as usize);
+
+/// The room.
+#[derive(Debug)]
+pub struct Mixer {
+    seats: [Seat; ROOM_PARTIES_MAX],
+}
+
+#[derive(Debug)]
+struct Seat {
+    hears: Seats,
+    store: Store,
+    /// What he says in the present frame.
+    says: Frame,
+}
+
+impl Default for Mixer {
+    fn default() -> Self {
+        let seat = |_| Seat { hears: 0, store: Store::default(), says: [0; FRAME_SAMPLES] };
+        Self { seats: std::array::from_fn(seat) }
+    }
+}
+
+impl Mixer {
+    /// Sets whom a seat hears; himself he never does.
+    pub fn set_hears(&mut self, seat: usize, hears: Seats) {
+        if let Some(found) = self.seats.get_mut(seat) {
+            found.hears = hears & !bit(seat);
+        }
+    }
+
+    /// Whoever sat there has left: nothing of him is heard any more.
+    pub fn clear(&mut self, seat: usize) {
+        if let Some(found) = self.seats.get_mut(seat) {
+            *found = Seat { hears: 0, store: Store::default(), says: [0; FRAME_SAMPLES] };
+        }
+    }
+
+    /// Takes a party's packet. What comes too late is dropped.
+    pub fn push(&mut self, seat: usize, ssrc: u32, timestamp: u32, codec: Codec, sound: &[u8]) {
+        if let Some(found) = self.seats.get_mut(seat) {
+            found.store.push(ssrc, timestamp, codec, sound);
+        }
+    }
+
+    /// Goes on by one frame: takes what each party says in it; what is missing is silence.
+    pub fn advance(&mut self) {
+        for seat in &mut self.seats {
+            seat.store.pop(&mut seat.says);
+        }
+    }
+
+    /// What a seat hears in the present frame.
+    pub fn heard_by(&self, seat: usize) -> Frame {
+        self.sum(self.seats.get(seat).map_or(0, |seat| seat.hears))
+    }
+
+    /// The present frame of these seats together, cut where it is too loud.
+    pub fn sum(&self, of: Seats) -> Frame {
+        let mut sums = [0_i32; FRAME_SAMPLES];
+        for (no, seat) in self.seats.iter().enumerate() {
+            if of & bit(no) != 0 {
+                for (sum, sample) in sums.iter_mut().zip(&seat.says) {
+                    *sum += i32::from(*sample);
+                }
+            }
+        }
+        sums.map(|sum| i16::try_from(sum).unwrap_or(if sum > 0 { i16::MAX } else { i16::MIN }))
+    }
+}
+
+/// The bit of a seat; none of one that is not in the room.
+pub const fn bit(seat: usize) -> Seats {
+    if seat < ROOM_PARTIES_MAX { 1 << seat } else { 0 }
+}
+
+/// Encodes a frame.
+pub fn encode(codec: Codec, frame: &Frame) -> [u8; FRAME_SAMPLES] {
+    frame.map(|sample| g711::encode(codec, sample))
+}
+
+/// What a party has said and nobody has heard yet, in the order of its timestamps whatever that of its packets.
+#[derive(Debug)]
+struct Store {
+    samples: [i16; STORE_SAMPLES],
+    /// Where `next` stands in the ring.
+    start: usize,
+    /// Source, and timestamp of the sample that is taken next; None before the first packet.
+    stream: Option<(u32, u32)>,
+    late: u8,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { samples: [0; STORE_SAMPLES], start: 0, stream: None, late: 0 }
+    }
+}
+
+impl Store {
+    fn push(&mut self, ssrc: u32, timestamp: u32, codec: Codec, sound: &[u8]) {
+        let length = u32::try_from(sound.len()).unwrap_or(u32::MAX);
+        let room = u32::try_from(STORE_SAMPLES).unwrap_or(0);
+        if length > room.saturating_sub(DELAY) {
+            return;
+        }
+        let mut next = match self.stream {
+            Some((known, next)) if known == ssrc => next,
+            Some(_) | None => self.restart(ssrc, timestamp),
+        };
+        let ahead = timestamp.wrapping_sub(next).cast_signed();
+        if ahead < 0 {
+            self.late += 1;
+            if self.late < LATE_MAX {
+                return;
+            }
+            next = self.restart(ssrc, timestamp);
+        } else if ahead.cast_unsigned().saturating_add(length) > room {
+            next = self.restart(ssrc, timestamp);
+        }
+        self.late = 0;
+        let from = self.start + usize::try_from(timestamp.wrapping_sub(next)).unwrap_or(0);
+        for (at, byte) in (from..).zip(sound) {
+            if let Some(sample) = self.samples.get_mut(at % STORE_SAMPLES) {
+                *sample = g711::decode(codec, *byte);
+            }
+        }
+    }
+
+    /// The stream starts with this packet. Gives the timestamp of the sample that is taken next.
+    fn restart(&mut self, ssrc: u32, timestamp: u32) -> u32 {
+        let next = timestamp.wrapping_sub(DELAY);
+        self.samples = [0; STORE_SAMPLES];
+        self.stream = Some((ssrc, next));
+        next
+    }
+
+    fn pop(&mut self, frame: &mut Frame) {
+        for (at, to) in (self.start..).zip(frame.iter_mut()) {
+            *to = self.samples.get_mut(at % STORE_SAMPLES).map(std::mem::take).unwrap_or_default();
+        }
+        self.start = (self.start + FRAME_SAMPLES) % STORE_SAMPLES;
+        if let Some((_, next)) = &mut self.stream {
+            *next = next.wrapping_add(u32::try_from(FRAME_SAMPLES).unwrap_or(0));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

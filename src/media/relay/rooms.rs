@@ -1,0 +1,182 @@
+//! Rooms of a media thread: who sits where, their mixer, and what of it goes to the recorder.
+
+use std::net::SocketAddr;
+
+use crate::clock::Instant;
+use crate::ids::CallId;
+use crate::limits::ROOM_PARTIES_MAX;
+use crate::media::anchor::{Content, PLAYED_BYTES_MAX};
+use crate::media::command::{AnchorId, Codec, Party};
+use crate::media::mixer::{self, Mixer, Seats};
+use crate::media::recording::{Frame, Side, TapeId};
+use crate::media::rtp::{FRAME_SAMPLES, Header};
+
+use super::{Out, Relay, at};
+
+/// The law in which a room is recorded.
+const TAPE_LAW: Codec = Codec::Pcma;
+
+/// One room.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    seats: [Option<AnchorId>; ROOM_PARTIES_MAX],
+    taped: Seats,
+    mixer: Mixer,
+    /// Samples since it was opened: what its frames on a tape are numbered with.
+    samples: u32,
+}
+
+impl Room {
+    /// Takes a party's packet; only sound is mixed.
+    pub(super) fn hear_from(&mut self, seat: usize, header: &Header, content: Content, packet: &[u8]) {
+        let Content::Sound(codec) = content else { return };
+        let sound = packet.get(header.payload.clone()).unwrap_or_default();
+        self.mixer.push(seat, header.ssrc, header.timestamp, codec, sound);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.seats.iter().all(Option::is_none)
+    }
+
+    fn seat_of(&self, anchor: AnchorId) -> Option<usize> {
+        self.seats.iter().position(|seated| *seated == Some(anchor))
+    }
+}
+
+impl Relay {
+    /// Opens a room, or changes who is there and who hears whom. Who stays keeps his seat, and with it what he has said.
+    pub(super) fn mix(&mut self, id: CallId, parties: &[Party]) {
+        let parties: Vec<Party> = parties.iter().copied().take(ROOM_PARTIES_MAX).collect();
+        let mut room = self.rooms.remove(&id).unwrap_or_default();
+        for (seat, seated) in room.seats.into_iter().enumerate() {
+            let stays = seated.is_some_and(|seated| parties.iter().any(|party| party.anchor == seated));
+            if let Some(gone) = seated.filter(|_| !stays) {
+                self.sit(gone, None);
+                room.vacate(seat);
+            }
+        }
+        for party in &parties {
+            if room.seat_of(party.anchor).is_some() || self.current(party.anchor).is_none() {
+                continue;
+            }
+            let Some(free) = room.seats.iter().position(Option::is_none) else { break };
+            self.unbridge(party.anchor.slot);
+            self.leave_room(party.anchor.slot);
+            self.stop(party.anchor);
+            self.sit(party.anchor, Some((id, free)));
+            if let Some(seat) = room.seats.get_mut(free) {
+                *seat = Some(party.anchor);
+            }
+        }
+        room.set_matrix(&parties);
+        if !room.is_empty() {
+            self.rooms.insert(id, room);
+        }
+    }
+
+    pub(super) fn unmix(&mut self, id: CallId) {
+        let Some(room) = self.rooms.remove(&id) else { return };
+        for anchor in room.seats.into_iter().flatten() {
+            self.sit(anchor, None);
+        }
+    }
+
+    /// Takes an anchor out of its room, if it is in one.
+    pub(super) fn leave_room(&mut self, slot: u32) {
+        let Some((room, seat)) = self.slot(slot).and_then(|anchor| anchor.room.take()) else { return };
+        if let Some(anchor) = self.slot(slot) {
+            anchor.switch();
+        }
+        self.seat_empties(room, seat);
+    }
+
+    /// Nobody sits there any more; a room without anybody is closed.
+    pub(super) fn seat_empties(&mut self, id: CallId, seat: usize) {
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        room.vacate(seat);
+        if room.is_empty() {
+            self.rooms.remove(&id);
+        }
+    }
+
+    /// Sends everybody in a room the next frame. Gives the number of packets.
+    pub(super) fn play_rooms(
+        &mut self,
+        now: Instant,
+        send: &mut impl FnMut(u32, SocketAddr, &[u8]),
+        out: &mut Out,
+    ) -> u64 {
+        let mut buffer = [0; PLAYED_BYTES_MAX];
+        let mut sent = 0;
+        for room in self.rooms.values_mut() {
+            room.mixer.advance();
+            room.samples = room.samples.wrapping_add(u32::try_from(FRAME_SAMPLES).unwrap_or(0));
+            for (seat, seated) in room.seats.iter().enumerate() {
+                let Some(anchor) = seated.and_then(|seated| at(&mut self.anchors, seated.slot)) else { continue };
+                if let Some((tape, Side::Caller)) = anchor.tape {
+                    room.tape(now, tape, seat, out);
+                }
+                if anchor.playing.is_some() {
+                    continue;
+                }
+                if let Some((to, length)) = anchor.hear(now, &room.mixer.heard_by(seat), &mut buffer) {
+                    send(anchor.id().slot, to, buffer.get(..length).unwrap_or_default());
+                    sent += 1;
+                }
+            }
+        }
+        sent
+    }
+
+    fn sit(&mut self, id: AnchorId, room: Option<(CallId, usize)>) {
+        if let Some(anchor) = self.current(id) {
+            anchor.room = room;
+            anchor.switch();
+        }
+    }
+}
+
+impl Room {
+    fn vacate(&mut self, seat: usize) {
+        self.mixer.clear(seat);
+        self.taped &= !mixer::bit(seat);
+        if let Some(seat) = self.seats.get_mut(seat) {
+            *seat = None;
+        }
+    }
+
+    /// Turns places in the list into seats.
+    fn set_matrix(&mut self, parties: &[Party]) {
+        let seats: Vec<Option<usize>> = parties.iter().map(|party| self.seat_of(party.anchor)).collect();
+        self.taped = 0;
+        for (party, seat) in parties.iter().zip(&seats) {
+            let Some(seat) = *seat else { continue };
+            let heard = seats.iter().enumerate().filter(|(place, _)| party.hears & mixer::bit(*place) != 0);
+            let hears = heard.filter_map(|(_, seat)| *seat).fold(0, |all, seat| all | mixer::bit(seat));
+            self.mixer.set_hears(seat, hears);
+            if party.taped {
+                self.taped |= mixer::bit(seat);
+            }
+        }
+    }
+
+    /// The present frame of the caller, and that of all others whose voices belong on the tape.
+    fn tape(&self, at: Instant, tape: TapeId, caller: usize, out: &mut Out) {
+        let caller = mixer::bit(caller);
+        for (side, of) in [(Side::Caller, caller), (Side::Operator, self.taped & !caller)] {
+            let payload = mixer::encode(TAPE_LAW, &self.mixer.sum(of));
+            let length = u8::try_from(FRAME_SAMPLES).unwrap_or(0);
+            // No source of the network's: a jump from one to the other is told by it.
+            out.frames.push(Frame {
+                tape,
+                side,
+                codec: TAPE_LAW,
+                at,
+                ssrc: 0,
+                timestamp: self.samples,
+                length,
+                payload,
+            });
+        }
+    }
+}

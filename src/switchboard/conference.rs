@@ -1,0 +1,165 @@
+//! Conferences: an operator asks a colleague or an agency in, by passing on to the feature code with that name behind it. He and
+//! the caller talk on while it rings; his phone hears what becomes of it as it does of a transfer (RFC 3515 §2.4).
+
+use crate::acd::Standing;
+use crate::cdr::fact::{Callee, Destination, OfferOutcome, Role};
+use crate::clock::Now;
+use crate::ids::{CallId, LegNo};
+use crate::limits::LEGS_PER_CALL_MAX;
+use crate::sip::refer::Refer;
+use crate::sip::uri::Uri;
+
+use super::Switchboard;
+use super::call::{Call, Stage};
+use super::door::Taken;
+use super::guests::{GUESTS_MAX, Guest};
+use super::leg::{OfferLeg, Who};
+use super::refer::Referor;
+use super::transfer::told_as;
+
+impl Switchboard {
+    /// Whom a Refer-To with the code of conferences names; None: it has none.
+    pub(super) fn asked_in(&self, uri: &Uri<'_>) -> Option<Result<Destination, u16>> {
+        let user = uri.user().filter(|_| self.is_ours(uri))?;
+        let name = std::str::from_utf8(&user).ok()?.strip_prefix(self.settings.feature_codes.conference.as_str())?;
+        Some(self.named(name))
+    }
+
+    /// The operator who has the caller asks somebody in. While one rings the next has to wait: 491; a full room is busy.
+    pub(super) fn confers(
+        &mut self,
+        now: Now,
+        taken: &Taken<'_, '_>,
+        referor: &Referor,
+        refer: &Refer<'_>,
+        whom: Result<Destination, u16>,
+    ) {
+        let to = match whom {
+            Ok(Destination::Operator(operator)) if operator != referor.operator => Callee::Operator(operator),
+            Ok(Destination::Number(number)) => Callee::Number(number),
+            Ok(Destination::Operator(_) | Destination::Queue) => return self.reply(now, taken, 403, &[]),
+            Err(status) => return self.reply(now, taken, status, &[]),
+        };
+        match self.calls.get(&referor.call).map(room_for_guest) {
+            Some(Ok(())) => {}
+            Some(Err(status)) => return self.reply(now, taken, status, &[]),
+            None => return self.reply(now, taken, 481, &[]),
+        }
+        let told = Who::Offer(referor.call, referor.leg);
+        self.accept_refer(now, taken, told, refer.wants_notify);
+        let why = format!("asked in by {}", referor.operator);
+        if let Err(status) = self.ring_guest(now, referor.call, to, why, told) {
+            self.tell_referrer(now, told, status);
+        }
+    }
+
+    fn ring_guest(&mut self, now: Now, id: CallId, to: Callee, why: String, told: Who) -> Result<(), u16> {
+        match &to {
+            Callee::Operator(operator) => match self.acd.standing(operator) {
+                Standing::Free => {
+                    let operator = operator.clone();
+                    let until = now.mono + self.settings.ring;
+                    if !self.acd.invite(id, &operator) || !self.ring(now, id, to, why, until) {
+                        self.acd.dismiss_guest(now, id, &operator);
+                        return Err(503);
+                    }
+                }
+                Standing::Busy => return Err(486),
+                Standing::Away => return Err(480),
+                Standing::Unknown => return Err(404),
+            },
+            Callee::Number(number) => {
+                if let Some(call) = self.calls.get_mut(&id) {
+                    call.tried.clear();
+                }
+                let until = now.mono + self.settings.fallback_ring;
+                if !self.dial(now, id, number, &why, until) {
+                    return Err(503);
+                }
+            }
+        }
+        self.rings_as_guest(id, Some(told));
+        Ok(())
+    }
+
+    /// The newest leg rings beside the talk.
+    fn rings_as_guest(&mut self, id: CallId, told: Option<Who>) {
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.guests.insert(LegNo(call.next_leg), Guest { role: Role::Guest, told });
+        }
+    }
+
+    /// Whom an operator has asked in has answered.
+    pub(super) fn guest_answered(&mut self, now: Now, id: CallId, leg: LegNo) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let told = call.guests.get_mut(&leg).and_then(|guest| guest.told.take());
+        let operator = call.legs.get(&leg).and_then(OfferLeg::operator).cloned();
+        if let Some(operator) = operator {
+            self.acd.attend(now, id, &operator);
+        }
+        self.guest_joins(now, id, leg, Role::Guest);
+        if let Some(told) = told {
+            self.tell_referrer(now, told, 200);
+        }
+    }
+
+    /// He does not come: his leg is over. A number is tried over the next server, and the next trunk, as ever.
+    pub(super) fn guest_refused(
+        &mut self,
+        now: Now,
+        id: CallId,
+        leg: LegNo,
+        to: &Callee,
+        outcome: OfferOutcome,
+        sip_status: Option<u16>,
+    ) {
+        let guest = self.calls.get_mut(&id).and_then(|call| call.guests.remove(&leg));
+        let told = guest.and_then(|guest| guest.told);
+        match to {
+            Callee::Operator(operator) => self.acd.dismiss_guest(now, id, operator),
+            Callee::Number(_) if self.tries_again(now, id, to, "asked in, again", outcome) => {
+                return self.rings_as_guest(id, told);
+            }
+            Callee::Number(_) => {}
+        }
+        if let Some(told) = told {
+            self.tell_referrer(now, told, told_as(outcome, sip_status));
+        }
+    }
+
+    /// The operator leaves while one whom he has asked in rings: that is a transfer then. False when nobody rings.
+    pub(super) fn passes_on_instead(&mut self, now: Now, id: CallId, leg: LegNo, lost: bool) -> bool {
+        let Some(call) = self.calls.get_mut(&id) else { return false };
+        let Some(ringing) = call.guests.keys().copied().find(|no| call.legs.get(no).is_some_and(OfferLeg::is_ringing))
+        else {
+            return false;
+        };
+        let offers = (call.legs.get(&leg), call.legs.get(&ringing));
+        let (Some(operator), Some(to)) = (offers.0.and_then(OfferLeg::operator), offers.1.map(|leg| leg.to.clone()))
+        else {
+            return false;
+        };
+        let (operator, told) = (operator.clone(), call.guests.get(&ringing).and_then(|guest| guest.told));
+        call.guests.remove(&ringing);
+        self.send_guests_away(now, id);
+        let referor = Referor { call: id, leg, operator };
+        self.begin_transfer(now, &referor, &to.clone().into(), None, told.unwrap_or(Who::Offer(id, leg)), None);
+        if let Callee::Operator(operator) = &to {
+            self.acd.guest_is_passed(id, operator);
+        }
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.stage = Stage::Transfer { from: Some(leg), to: ringing };
+        }
+        self.transferor_left(now, id, leg, lost);
+        true
+    }
+}
+
+/// Whether one more may be asked into a call.
+pub(super) fn room_for_guest(call: &Call) -> Result<(), u16> {
+    if call.legs.values().any(OfferLeg::is_ringing) {
+        return Err(491);
+    }
+    let full = call.guests.len() >= GUESTS_MAX || usize::from(call.next_leg) >= LEGS_PER_CALL_MAX;
+    if full { Err(486) } else { Ok(()) }
+}

@@ -1,0 +1,111 @@
+//! Supervisors: they listen to an operator's call, whisper to him, barge in, or take his caller over, by a feature code with his
+//! name behind it. Neither the caller's phone nor the operator's is asked for anything.
+
+use crate::acd::Standing;
+use crate::cdr::fact::{Callee, Role};
+use crate::clock::Now;
+use crate::ids::{CallId, LegNo, OperatorId};
+use crate::limits::LEGS_PER_CALL_MAX;
+
+use super::Switchboard;
+use super::call::Stage;
+use super::door::Taken;
+use super::guests::{GUESTS_MAX, Leaves};
+use super::leg::Who;
+
+/// What a supervisor wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Errand {
+    Join(Role),
+    TakeOver,
+}
+
+impl Switchboard {
+    /// The errand that a dialled number begins with, and the operator's name behind it. The longest code counts.
+    pub(super) fn supervision(&self, dialled: &[u8]) -> Option<(Errand, String)> {
+        let codes = &self.settings.feature_codes;
+        let errands = [
+            (&codes.listen, Errand::Join(Role::Listener)),
+            (&codes.whisper, Errand::Join(Role::Whisperer)),
+            (&codes.barge, Errand::Join(Role::Barger)),
+            (&codes.take_over, Errand::TakeOver),
+        ];
+        let dialled = std::str::from_utf8(dialled).ok()?;
+        let fits = |(code, errand): (&String, Errand)| {
+            let whose = dialled.strip_prefix(code.as_str())?;
+            (!code.is_empty()).then(|| (code.len(), errand, whose.to_owned()))
+        };
+        let found = errands.into_iter().filter_map(fits).max_by_key(|(length, _, _)| *length);
+        found.map(|(_, errand, whose)| (errand, whose))
+    }
+
+    /// An operator's phone wants into another's call: 403 unless he is a supervisor, 404 when nobody is called so, 480 while that one
+    /// has no caller, 486 while he himself is busy or the room is full.
+    pub(super) fn supervises(
+        &mut self,
+        now: Now,
+        taken: &Taken<'_, '_>,
+        supervisor: OperatorId,
+        errand: Errand,
+        whose: &str,
+    ) {
+        let (id, lead) = match self.supervised(&supervisor, whose) {
+            Ok(found) => found,
+            Err(status) => return self.reply(now, taken, status, &[]),
+        };
+        let Some(call) = self.calls.get_mut(&id) else { return self.reply(now, taken, 480, &[]) };
+        let (leg, to) = (call.take_leg_no(), Callee::Operator(supervisor.clone()));
+        let arriving = match self.arrives(taken, Who::Offer(id, leg), &to) {
+            Ok(arriving) => arriving,
+            Err(status) => return self.reply(now, taken, status, &[]),
+        };
+        self.acd.attend(now, id, &supervisor);
+        self.let_in(now, taken, (id, leg), &to, arriving);
+        match errand {
+            Errand::Join(role) => self.guest_joins(now, id, leg, role),
+            Errand::TakeOver => {
+                self.guest_joins(now, id, leg, Role::Barger);
+                self.succeed(now, id, (lead, leg), Leaves::Relieved);
+            }
+        }
+    }
+
+    /// The emergency call that an operator has, and his leg, for that supervisor.
+    fn supervised(&self, supervisor: &OperatorId, whose: &str) -> Result<(CallId, LegNo), u16> {
+        if !self.settings.supervisors.contains(supervisor) {
+            return Err(403);
+        }
+        let operator = OperatorId::parse(whose).map_err(|_| 404_u16)?;
+        if !self.accounts.contains_key(&operator) {
+            return Err(404);
+        }
+        let id = self.acd.view(&operator).and_then(|view| view.call).ok_or(480_u16)?;
+        let call = self.calls.get(&id).filter(|call| call.placed_by.is_none()).ok_or(480_u16)?;
+        let Stage::Talking { leg: lead } = call.stage else { return Err(480) };
+        if call.legs.get(&lead).and_then(|leg| leg.operator()) != Some(&operator) {
+            return Err(480);
+        }
+        if self.acd.standing(supervisor) != Standing::Free || call.guests.len() >= GUESTS_MAX {
+            return Err(486);
+        }
+        if usize::from(call.next_leg) >= LEGS_PER_CALL_MAX { Err(503) } else { Ok((id, lead)) }
+    }
+
+    /// A supervisor's key in a call: 1 listens, 2 whispers, 3 barges in, 4 takes over. False for all other keys and people.
+    pub(super) fn changes_role(&mut self, now: Now, id: CallId, leg: LegNo, digit: char) -> bool {
+        let Some(call) = self.calls.get(&id) else { return false };
+        let supervises = call.guests.get(&leg).is_some_and(|guest| guest.role.supervises());
+        let Stage::Talking { leg: lead } = call.stage else { return false };
+        if !supervises {
+            return false;
+        }
+        match digit {
+            '1' => self.guest_joins(now, id, leg, Role::Listener),
+            '2' => self.guest_joins(now, id, leg, Role::Whisperer),
+            '3' => self.guest_joins(now, id, leg, Role::Barger),
+            '4' => self.succeed(now, id, (lead, leg), Leaves::Relieved),
+            _ => return false,
+        }
+        true
+    }
+}
