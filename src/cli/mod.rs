@@ -1,5 +1,6 @@
 //! The command line. Exit codes: 0 good, 1 a fault, 2 wrong usage.
 
+mod callers;
 mod console;
 mod guard;
 mod operator;
@@ -33,6 +34,12 @@ enum Command {
     /// Addresses that get no answers for a while.
     #[command(subcommand)]
     Guard(guard::GuardCommand),
+    /// Callers whom nobody has answered, for operators to call back.
+    #[command(subcommand, name = "callback")]
+    CallBack(callers::CallBackCommand),
+    /// Numbers whose calls wait behind others.
+    #[command(subcommand)]
+    Caller(callers::CallerCommand),
     /// Figures and calls of a period, from the database.
     #[command(subcommand)]
     Report(report::ReportCommand),
@@ -133,6 +140,8 @@ fn carry_out(command: Command) -> anyhow::Result<()> {
         }
         Command::Operator(command) => on_operator(command),
         Command::Guard(command) => guard::guard(command),
+        Command::CallBack(command) => callers::call_back(command),
+        Command::Caller(command) => callers::caller(command),
         Command::Report(command) => report::report(command),
     }
 }

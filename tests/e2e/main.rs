@@ -9,6 +9,7 @@
 )]
 
 mod baresip;
+mod callback;
 mod endings;
 mod events;
 mod http;
