@@ -13,6 +13,8 @@ use crate::ids::{CallId, OperatorId, Rng};
 use crate::limits;
 
 mod calendar;
+mod changes;
+pub mod decree;
 pub mod desk;
 mod engage;
 mod floor;
