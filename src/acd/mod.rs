@@ -13,8 +13,6 @@ use crate::ids::{CallId, OperatorId, Rng};
 use crate::limits;
 
 mod calendar;
-mod changes;
-pub mod decree;
 pub mod desk;
 mod engage;
 mod floor;

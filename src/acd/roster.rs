@@ -1,5 +1,8 @@
 //! The roster: which operator has which shift on which day, as the centre writes it in CSV.
 
+mod changes;
+pub mod decree;
+
 use std::fmt;
 
 use jiff::civil::Date;

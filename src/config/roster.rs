@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::acd::decree::{self, Decree};
+use crate::acd::roster::decree::{self, Decree};
 use crate::acd::roster::{Roster, RosterFault};
 use crate::acd::shift::{Gap, Plan, ShiftTimes};
 use crate::clock::{Now, Timestamp};

@@ -208,8 +208,8 @@ fn a_crew_stays_until_the_next_has_taken_over() {
 #[test]
 fn who_is_not_appointed_is_not_on_shift() {
     let mut plan = plan("a,2026-11-24,day\na,2026-11-25,day\nb,2026-11-24,day");
-    let decrees = super::decree::parse("operator,decree,valid_from,valid_to\na,SK 1,,2026-11-24").unwrap();
-    plan.validity = super::decree::validity(&decrees, &zone("Asia/Jakarta"));
+    let decrees = super::roster::decree::parse("operator,decree,valid_from,valid_to\na,SK 1,,2026-11-24").unwrap();
+    plan.validity = super::roster::decree::validity(&decrees, &zone("Asia/Jakarta"));
     let stands = |who: &str, text| plan.standing(&op(who), at(text));
     assert!(stands("a", "2026-11-24T12:00:00+07:00").on_shift);
     assert_eq!(stands("a", "2026-11-24T12:00:00+07:00").until, Some(at("2026-11-24T19:00:00+07:00")));
@@ -226,9 +226,9 @@ fn who_is_not_appointed_is_not_on_shift() {
 
 #[test]
 fn an_operator_leaves_the_floor_when_his_decree_ends() {
-    let decrees = super::decree::parse("operator,decree,valid_from,valid_to\na,SK 1,,2026-11-24").unwrap();
+    let decrees = super::roster::decree::parse("operator,decree,valid_from,valid_to\na,SK 1,,2026-11-24").unwrap();
     let mut settings = settings();
-    settings.plan.validity = super::decree::validity(&decrees, &zone("Asia/Jakarta"));
+    settings.plan.validity = super::roster::decree::validity(&decrees, &zone("Asia/Jakarta"));
     let mut now = Now { mono: Instant::from_nanos(0), wall: at("2026-11-24T23:59:00+07:00") };
     let mut acd = Acd::new(now, settings, Rng::from_number(1));
     acd.set_operators(now, &[op("a")]);

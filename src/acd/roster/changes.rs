@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 
-use super::roster::{Entry, Roster, RosterFault};
+use super::{Entry, Roster, RosterFault};
 use crate::ids::OperatorId;
 
 /// What stands in the column `shift`.

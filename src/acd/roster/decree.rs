@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::roster::{Lines, RosterFault, calendar_day, delimiter};
-use super::shift::merged;
+use super::{Lines, RosterFault, calendar_day, delimiter};
+use crate::acd::shift::merged;
 use crate::clock::Timestamp;
 use crate::ids::OperatorId;
 
