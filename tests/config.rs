@@ -217,3 +217,52 @@ fn a_trunks_sound_and_our_name_are_checked() {
     assert_eq!(config.trunks[0].terms.formats, Formats::new(&both, Some(96)));
     assert_eq!(config.trunks[1].terms.formats, Formats::new(&[], None));
 }
+
+#[test]
+fn callers_categories_and_codes_are_checked() {
+    let text = "[[trunk]]\nname = \"a\"\npeers = [\"10.0.0.1\"]\n[callers]\nrepeat_minutes = 0\ncall_back_hours = 100\n\
+                [[category]]\ncode = \"a\"\nname = \"x\"\n[[category]]\ncode = \"1\"\nname = \"X\"\n\
+                [features]\ncall_back = \"*415\"\n[operators]\noverlap_minutes = 300\nchanges = \"nowhere.csv\"\n";
+    let told = faults(text).join("\n");
+    for part in [
+        "callers.repeat_minutes: 0",
+        "callers.call_back_hours: 100",
+        "category[0].code: \"a\" cannot be dialled",
+        "category[1].name: \"X\" stands there twice",
+        "features.call_back: \"*415\" begins with \"*41\"",
+        "operators.overlap_minutes: 300",
+        "operators.changes: nowhere.csv",
+        "operators.changes: there is no roster",
+    ] {
+        assert!(told.contains(part), "{part}:\n{told}");
+    }
+}
+
+#[test]
+fn leave_decrees_and_overlap_make_the_plan() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let roster = file("roster.csv", "operator,date,shift\na,2026-11-24,day\nb,2026-11-24,night\nb,2026-11-25,day\n");
+    let changes = file("changes.csv", "operator,date,shift\na,2026-11-24,swap:c\nb,2026-11-25,leave\n");
+    let decrees = file("decrees.csv", "operator,decree,valid_from,valid_to\nb,SK 1,2026-01-01,2026-11-24\n");
+    let text = format!(
+        "[[trunk]]\nname = \"a\"\npeers = [\"10.0.0.1\"]\n[[shift]]\nname = \"day\"\nstart = \"07:00\"\nend = \"19:00\"\n\
+         [[shift]]\nname = \"night\"\nstart = \"19:00\"\nend = \"07:00\"\n[operators]\nroster = \"{roster}\"\n\
+         changes = \"{changes}\"\ndecrees = \"{decrees}\"\noverlap_minutes = 10\n"
+    );
+    let config = Config::parse("test.toml", &text).unwrap();
+    let day = |text: &str| text.parse().unwrap();
+    let csv = config.rostered.roster.csv(day("2026-11-24")..=day("2026-11-30"));
+    assert_eq!(csv, "operator,date,shift\nb,2026-11-24,night\nc,2026-11-24,day\n");
+    let at =
+        |text: &str| siaga::clock::Timestamp::from_millis(text.parse::<jiff::Timestamp>().unwrap().as_millisecond());
+    let ahead = config.roster_ahead(at("2026-11-24T07:00:00+07:00"), 1);
+    // B is not appointed after midnight, and C's crew has gone ten minutes after seven.
+    let gaps: Vec<_> = ahead.gaps.iter().map(|gap| (gap.from, gap.to)).collect();
+    assert_eq!(gaps, [(at("2026-11-25T00:00:00+07:00"), at("2026-11-25T07:00:00+07:00"))]);
+    assert_eq!(ahead.ending.len(), 1, "{:?}", ahead.ending);
+}

@@ -12,7 +12,7 @@ const CALENDAR_POLL: Duration = Duration::from_secs(60);
 impl Acd {
     /// Brings everybody's shift up to the calendar, also when its clock jumped, and sets the next look at it.
     pub(super) fn run_calendar(&mut self, now: Now) {
-        if !self.settings.plan.rostered {
+        if !self.settings.plan.changes() {
             self.calendar_at = None;
             return;
         }

@@ -1,5 +1,8 @@
 //! The roster: which operator has which shift on which day, as the centre writes it in CSV.
 
+mod changes;
+pub mod decree;
+
 use std::fmt;
 
 use jiff::civil::Date;
@@ -53,7 +56,7 @@ impl RosterFault {
         Self::new(entry.line, "shift", &entry.shift, expected)
     }
 
-    fn new(line: u64, what: &'static str, found: &str, expected: impl Into<String>) -> Self {
+    pub(super) fn new(line: u64, what: &'static str, found: &str, expected: impl Into<String>) -> Self {
         Self { line, what, found: found.chars().take(FOUND_MAX).collect(), expected: expected.into() }
     }
 }
@@ -78,7 +81,7 @@ impl Roster {
         let columns = columns(&mut reader).map_err(|fault| vec![fault])?;
         let mut roster = Self::default();
         let mut faults = Vec::new();
-        let mut lines = Lines { text, byte: 0, line: 1 };
+        let mut lines = Lines::of_text(text);
         for record in reader.records() {
             if faults.len() >= FAULTS_MAX {
                 break;
@@ -103,6 +106,10 @@ impl Roster {
         if faults.is_empty() { Ok(roster) } else { Err(faults) }
     }
 
+    pub(super) const fn of(entries: Vec<Entry>) -> Self {
+        Self { entries }
+    }
+
     /// Its lines.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
@@ -110,15 +117,19 @@ impl Roster {
 }
 
 /// Counts lines: the reader's own count takes a record to begin before the line end that precedes it.
-struct Lines<'a> {
+pub(super) struct Lines<'a> {
     text: &'a str,
     byte: usize,
     line: u64,
 }
 
-impl Lines<'_> {
+impl<'a> Lines<'a> {
+    pub(super) const fn of_text(text: &'a str) -> Self {
+        Self { text, byte: 0, line: 1 }
+    }
+
     /// The line of a record; to be asked in order.
-    fn of(&mut self, position: Option<&csv::Position>) -> u64 {
+    pub(super) fn of(&mut self, position: Option<&csv::Position>) -> u64 {
         let start = position.and_then(|at| usize::try_from(at.byte()).ok()).unwrap_or(self.byte).max(self.byte);
         let is_end = |b: &&u8| matches!(b, b'\r' | b'\n');
         let ends = self.text.as_bytes().get(start..).unwrap_or_default().iter().take_while(is_end).count();
@@ -130,7 +141,7 @@ impl Lines<'_> {
 }
 
 /// The separator that the header uses.
-fn delimiter(text: &str) -> u8 {
+pub(super) fn delimiter(text: &str) -> u8 {
     let header = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     [b',', b';', b'\t']
         .into_iter()
@@ -177,7 +188,7 @@ fn entry(
 }
 
 /// Reads exactly `YYYY-MM-DD`: other forms of ISO 8601 would be read, but not by people.
-fn calendar_day(text: &str) -> Option<Date> {
+pub(super) fn calendar_day(text: &str) -> Option<Date> {
     let plain = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
     if plain { text.parse().ok() } else { None }
 }

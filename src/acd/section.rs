@@ -280,7 +280,7 @@ pub struct ShiftSection {
 }
 
 /// `[operators]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OperatorsSection {
     /// `"on-register"`: a registered operator is logged in. `"explicit"`: he logs in by feature code or console.
@@ -291,6 +291,29 @@ pub struct OperatorsSection {
     pub break_reasons: Vec<String>,
     /// Who may listen to, whisper into, barge in on and take over the calls of others.
     pub supervisors: Vec<String>,
+    /// Path of what changes the roster (the same columns): `leave`, `swap:NAME`, or one more shift.
+    pub changes: Option<String>,
+    /// Path of the decrees (CSV with the header `operator,decree,valid_from,valid_to`): who is appointed when.
+    pub decrees: Option<String>,
+    /// The crew of a shift stays on shift for so long after its end, in minutes (0 to 240).
+    pub overlap_minutes: u64,
+    /// `siaga check roster` tells times with fewer on shift.
+    pub minimum_on_shift: usize,
+}
+
+impl Default for OperatorsSection {
+    fn default() -> Self {
+        Self {
+            login: Login::default(),
+            roster: None,
+            break_reasons: Vec::new(),
+            supervisors: Vec::new(),
+            changes: None,
+            decrees: None,
+            overlap_minutes: 0,
+            minimum_on_shift: 1,
+        }
+    }
 }
 
 impl OperatorsSection {

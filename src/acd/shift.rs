@@ -1,6 +1,7 @@
 //! Shifts by time of day: who is on shift when. The time zone comes in as data, looked up outside.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
@@ -82,6 +83,17 @@ pub struct Plan {
     pub spans: BTreeMap<OperatorId, BTreeSet<(Timestamp, Timestamp)>>,
     /// Instead of spans, when there are shifts but no roster.
     pub everybody: Option<Daily>,
+    /// When operators are appointed, by their decrees; who is not named is not limited.
+    pub validity: BTreeMap<OperatorId, BTreeSet<(Timestamp, Timestamp)>>,
+}
+
+/// A time in which fewer operators are on shift than there should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    pub from: Timestamp,
+    pub to: Timestamp,
+    /// On shift when there are fewest.
+    pub fewest: usize,
 }
 
 impl Plan {
@@ -93,13 +105,92 @@ impl Plan {
             None if shifts.is_empty() => Ok(Self::default()),
             None => {
                 let daily = Daily { shifts: shifts.to_vec(), zone: zone.clone() };
-                Ok(Self { rostered: true, spans: BTreeMap::new(), everybody: Some(daily) })
+                Ok(Self { rostered: true, everybody: Some(daily), ..Self::default() })
             }
         }
     }
 
     /// Where `operator` stands at `at`. O(log n).
     pub fn standing(&self, operator: &OperatorId, at: Timestamp) -> Standing {
+        let by_shift = self.standing_by_shift(operator, at);
+        let Some(spans) = self.validity.get(operator) else { return by_shift };
+        let by_decree = standing(spans, at);
+        let until = match (by_shift.until, by_decree.until) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        Standing {
+            on_shift: by_shift.on_shift && by_decree.on_shift,
+            until: until.filter(|until| until.as_millis() < i64::MAX),
+        }
+    }
+
+    /// False when everybody is always on shift.
+    pub fn changes(&self) -> bool {
+        self.rostered || !self.validity.is_empty()
+    }
+
+    /// The crew of a shift of the roster stays on shift for so long after its end, until the next one has taken over.
+    #[must_use]
+    pub fn with_overlap(mut self, overlap: Duration) -> Self {
+        let millis = i64::try_from(overlap.as_millis()).unwrap_or(0);
+        let later = |at: Timestamp| Timestamp::from_millis(at.as_millis().saturating_add(millis));
+        for own in self.spans.values_mut() {
+            *own = merged(&own.iter().map(|(start, end)| (*start, later(*end))).collect());
+        }
+        self
+    }
+
+    /// Times from `from` to `to` in which fewer than `minimum` operators are on shift, in order. Without a roster everybody
+    /// counts as enough where there is a shift.
+    pub fn gaps(&self, from: Timestamp, to: Timestamp, minimum: usize) -> Vec<Gap> {
+        if !self.rostered || minimum == 0 {
+            return Vec::new();
+        }
+        // How many come and go, and when.
+        let mut edges: BTreeMap<Timestamp, (usize, usize)> = BTreeMap::new();
+        for (start, end, count) in self.manned(from, to, minimum) {
+            let (start, end) = (start.max(from), end.min(to));
+            if start < end {
+                edges.entry(start).or_default().0 += count;
+                edges.entry(end).or_default().1 += count;
+            }
+        }
+        edges.entry(to).or_default();
+        let (mut gaps, mut since, mut on_shift) = (Vec::<Gap>::new(), from, 0_usize);
+        for (at, (come, go)) in edges {
+            if since < at && on_shift < minimum {
+                match gaps.last_mut().filter(|gap| gap.to == since) {
+                    Some(gap) => (gap.to, gap.fewest) = (at, gap.fewest.min(on_shift)),
+                    None => gaps.push(Gap { from: since, to: at, fewest: on_shift }),
+                }
+            }
+            on_shift = (on_shift + come).saturating_sub(go);
+            since = at;
+        }
+        gaps
+    }
+
+    /// Spans that somebody is on shift, and how many.
+    fn manned(&self, from: Timestamp, to: Timestamp, minimum: usize) -> Vec<(Timestamp, Timestamp, usize)> {
+        if let Some(daily) = &self.everybody {
+            return daily.between(from, to).into_iter().map(|(start, end)| (start, end, minimum)).collect();
+        }
+        let mut spans = Vec::new();
+        for (operator, own) in &self.spans {
+            for &(start, end) in own.iter().filter(|(start, end)| *start < to && from < *end) {
+                match self.validity.get(operator) {
+                    None => spans.push((start, end, 1)),
+                    Some(valid) => {
+                        spans.extend(valid.iter().map(|(first, last)| (start.max(*first), end.min(*last), 1)));
+                    }
+                }
+            }
+        }
+        spans
+    }
+
+    fn standing_by_shift(&self, operator: &OperatorId, at: Timestamp) -> Standing {
         if !self.rostered {
             return Standing { on_shift: true, until: None };
         }
@@ -130,11 +221,29 @@ impl Plan {
         for own in spans.values_mut() {
             *own = merged(own);
         }
-        Ok(Self { rostered: true, spans, everybody: None })
+        Ok(Self { rostered: true, spans, ..Self::default() })
     }
 }
 
 impl Daily {
+    /// The shifts from the day before `from` to that of `to`, joined where they touch.
+    fn between(&self, from: Timestamp, to: Timestamp) -> BTreeSet<(Timestamp, Timestamp)> {
+        let day = |at: Timestamp| {
+            let at = jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or_default();
+            self.zone.to_datetime(at).date()
+        };
+        let (mut date, last) = (day(from).yesterday().unwrap_or(Date::MIN), day(to));
+        let mut spans = BTreeSet::new();
+        while date <= last {
+            spans.extend(self.shifts.iter().filter_map(|shift| shift.span(date, &self.zone)));
+            match date.tomorrow() {
+                Ok(next) => date = next,
+                Err(_) => break,
+            }
+        }
+        merged(&spans)
+    }
+
     fn standing(&self, at: Timestamp) -> Standing {
         let day = jiff::Timestamp::from_millisecond(at.as_millis()).map(|at| self.zone.to_datetime(at).date());
         let day = day.unwrap_or_default();
@@ -145,7 +254,7 @@ impl Daily {
 }
 
 /// Joins spans that overlap or touch.
-fn merged(spans: &BTreeSet<(Timestamp, Timestamp)>) -> BTreeSet<(Timestamp, Timestamp)> {
+pub(super) fn merged(spans: &BTreeSet<(Timestamp, Timestamp)>) -> BTreeSet<(Timestamp, Timestamp)> {
     let mut joined = BTreeSet::new();
     let mut open: Option<(Timestamp, Timestamp)> = None;
     for &(start, end) in spans {

@@ -1,9 +1,11 @@
 //! The command line. Exit codes: 0 good, 1 a fault, 2 wrong usage.
 
+mod callers;
 mod console;
 mod guard;
 mod operator;
 mod report;
+mod roster;
 mod user;
 
 use std::path::PathBuf;
@@ -27,7 +29,16 @@ enum Command {
     /// configuration again.
     Serve(ConfigFile),
     /// Reads the configuration and tells every fault at once. Exit code 1 when there is one.
-    Check(ConfigFile),
+    #[command(args_conflicts_with_subcommands = true)]
+    Check {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(subcommand)]
+        what: Option<CheckCommand>,
+    },
+    /// The roster of shifts.
+    #[command(subcommand)]
+    Roster(roster::RosterCommand),
     /// Operators: who may register a phone, and who gets calls.
     #[command(subcommand)]
     Operator(OperatorCommand),
@@ -37,9 +48,27 @@ enum Command {
     /// Addresses that get no answers for a while.
     #[command(subcommand)]
     Guard(guard::GuardCommand),
+    /// Callers whom nobody has answered, for operators to call back.
+    #[command(subcommand, name = "callback")]
+    CallBack(callers::CallBackCommand),
+    /// Numbers whose calls wait behind others.
+    #[command(subcommand)]
+    Caller(callers::CallerCommand),
     /// Figures and calls of a period, from the database.
     #[command(subcommand)]
     Report(report::ReportCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum CheckCommand {
+    /// Tells times ahead in which too few operators are on shift, and decrees that end. Exit code 1 when somebody is missing.
+    Roster {
+        /// So many days.
+        #[arg(long, default_value_t = 14, value_parser = clap::value_parser!(u32).range(1..=366))]
+        days: u32,
+        #[command(flatten)]
+        file: ConfigFile,
+    },
 }
 
 /// Where the configuration is.
@@ -127,7 +156,11 @@ pub fn run() -> ExitCode {
 fn carry_out(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve(file) => crate::server::serve(Config::load(&file.config)?),
-        Command::Check(file) => {
+        Command::Check { what: Some(CheckCommand::Roster { days, file }), .. } => {
+            roster::check(&Config::load(&file.config)?, days)
+        }
+        Command::Roster(command) => roster::roster(command),
+        Command::Check { file, what: None } => {
             let config = Config::load(&file.config)?;
             if let Some(files) = &config.sip.tls {
                 files.read()?;
@@ -138,6 +171,8 @@ fn carry_out(command: Command) -> anyhow::Result<()> {
         Command::Operator(command) => on_operator(command),
         Command::User(command) => user::user(command),
         Command::Guard(command) => guard::guard(command),
+        Command::CallBack(command) => callers::call_back(command),
+        Command::Caller(command) => callers::caller(command),
         Command::Report(command) => report::report(command),
     }
 }

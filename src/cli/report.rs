@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
 use crate::config::Config;
+use crate::ids::CallId;
 use crate::reports::period::Period;
 use crate::reports::{self, Format};
 use crate::store::Store;
@@ -19,6 +20,23 @@ pub(super) enum ReportCommand {
     Summary(Asked),
     /// The calls of a period, one by one.
     Calls(Asked),
+    /// The callers of a period whom nobody has answered, by number, and what came of calling back.
+    Abandoned(Asked),
+    /// One call: its facts, one a line, in their order.
+    Call {
+        /// The call, as `report calls` names it.
+        call: CallId,
+        #[command(flatten)]
+        file: ConfigFile,
+    },
+}
+
+/// Which report.
+#[derive(Clone, Copy, Debug)]
+enum What {
+    Summary,
+    Calls,
+    Abandoned,
 }
 
 #[derive(Debug, Args)]
@@ -38,9 +56,11 @@ pub(super) struct Asked {
 
 /// Writes a report to the standard output.
 pub(super) fn report(command: ReportCommand) -> anyhow::Result<()> {
-    let (asked, is_summary) = match command {
-        ReportCommand::Summary(asked) => (asked, true),
-        ReportCommand::Calls(asked) => (asked, false),
+    let (asked, what) = match command {
+        ReportCommand::Summary(asked) => (asked, What::Summary),
+        ReportCommand::Calls(asked) => (asked, What::Calls),
+        ReportCommand::Abandoned(asked) => (asked, What::Abandoned),
+        ReportCommand::Call { call, file } => return one_call(&Config::load(&file.config)?, call),
     };
     let config = Config::load(&asked.file.config)?;
     let now = crate::server::clock::wall_now();
@@ -53,14 +73,31 @@ pub(super) fn report(command: ReportCommand) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let written = runtime.block_on(async {
         let store = Store::open_read_only(&config.store_url).await.context("[store] url")?;
-        let written = if is_summary {
-            reports::summary(&store, &period, limits, asked.format, &mut out).await
-        } else {
-            reports::calls(&store, &period, asked.format, &mut out).await
+        let written = match what {
+            What::Summary => reports::summary(&store, &period, limits, asked.format, &mut out).await,
+            What::Calls => reports::calls(&store, &period, asked.format, &mut out).await,
+            What::Abandoned => reports::abandoned(&store, &period, limits, asked.format, &mut out).await,
         };
         store.close().await;
         written
     });
+    finish(written, out)
+}
+
+/// Every fact of one call: who classed it when and as what, whom it was offered to, and all else.
+fn one_call(config: &Config, call: CallId) -> anyhow::Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let written = runtime.block_on(async {
+        let store = Store::open_read_only(&config.store_url).await.context("[store] url")?;
+        let written = reports::call(&store, call, &config.zone, &mut out).await;
+        store.close().await;
+        written
+    });
+    finish(written, out)
+}
+
+fn finish<W: io::Write>(written: anyhow::Result<()>, mut out: BufWriter<W>) -> anyhow::Result<()> {
     match written.and_then(|()| Ok(out.flush()?)) {
         Err(fault) if is_broken_pipe(&fault) => {
             // Who reads has seen enough (`| head`); what is still buffered has nowhere to go.

@@ -27,7 +27,7 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
     section_faults(source, "operators", &file.operators.faults());
     let desks = desks::checked(source, &file);
     shift_names(source, &file);
-    let plan = roster::load(source, &file, zone.as_ref());
+    let rostered = roster::load(source, &file, zone.as_ref());
     let agencies = agency::checked(source, &file);
     let categories = callers::categories(source, &file);
     let callers = callers::checked(source, &file);
@@ -44,7 +44,7 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
         trunks,
         guard,
         media: media?,
-        plan,
+        rostered,
         store_url: file.store.url,
         journal_dir: PathBuf::from(file.journal.dir),
         recording: Recording { enabled: file.recording.enabled, dir: PathBuf::from(file.recording.dir) },

@@ -30,6 +30,7 @@ use crate::switchboard::{Agency, CallerTerms, Category, DeskCalls, FeatureCodes,
 
 pub use fault::{Fault, Faults};
 pub use identity::proves;
+pub use roster::{Ahead, Rostered};
 pub use section::{EngineName, Log, LogFormat, Site, SrtpName};
 pub use tls::{Certificates, TlsFault, TlsFiles};
 
@@ -56,8 +57,8 @@ pub struct Config {
     /// What is remembered of callers, and for how long they are to be called back.
     pub callers: CallerTerms,
     pub operators: OperatorsSection,
-    /// Who is on shift when.
-    pub plan: crate::acd::shift::Plan,
+    /// Who is on shift when, and what says so.
+    pub rostered: Rostered,
     /// `sqlite:PATH` or `postgres://…`.
     pub store_url: String,
     pub journal_dir: PathBuf,

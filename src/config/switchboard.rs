@@ -67,7 +67,7 @@ impl Config {
                     Login::OnRegister => true,
                     Login::Explicit => false,
                 },
-                plan: self.plan.clone(),
+                plan: self.rostered.plan.clone(),
                 desks: self.desks.0.clone(),
             },
         }

@@ -13,6 +13,7 @@ use crate::cdr::fact::{Callee, Class, EndCause, Side};
 use crate::clock::Timestamp;
 use crate::store::Store;
 
+use super::abandoned::AbandonedReport;
 use super::kpi::Figures;
 use super::period::Period;
 use super::{Value, lines, offers_text};
@@ -81,6 +82,38 @@ pub(super) async fn calls(store: &Store, period: &Period, out: &mut impl Write) 
             writer.write_record(cells(&call.cdr()?, period))?;
         }
         page = store.calls(&period.span, Some(last)).await?;
+    }
+    writer.flush()?;
+    Ok(())
+}
+
+pub(super) fn abandoned(period: &Period, report: &AbandonedReport, out: &mut impl Write) -> anyhow::Result<()> {
+    let mut writer = writer(out)?;
+    writer.write_record([
+        "number",
+        "calls",
+        "short",
+        "first",
+        "last",
+        "longest_wait_ms",
+        "call_backs",
+        "outcome",
+        "by",
+        "answered_later",
+    ])?;
+    for one in report.numbers.iter().chain(&report.anonymous) {
+        writer.write_record([
+            text(one.number.as_deref().unwrap_or_default()),
+            one.calls.to_string(),
+            one.short.to_string(),
+            period.iso(one.first),
+            period.iso(one.last),
+            one.longest_wait_ms.to_string(),
+            one.call_backs.to_string(),
+            one.outcome.map_or("", crate::cdr::fact::OfferOutcome::word).to_owned(),
+            text(one.by.as_deref().unwrap_or_default()),
+            one.answered_later.map(|at| period.iso(at)).unwrap_or_default(),
+        ])?;
     }
     writer.flush()?;
     Ok(())

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::store::Store;
 
+use super::abandoned::AbandonedReport;
 use super::kpi::Figures;
 use super::period::Period;
 
@@ -20,6 +21,21 @@ pub(super) fn summary(period: &Period, figures: &Figures, out: &mut impl Write) 
     }
     let (from, to) = (period.iso(period.span.start), period.iso(period.span.end));
     serde_json::to_writer_pretty(&mut *out, &Summary { from, to, figures }).map_err(std::io::Error::from)?;
+    writeln!(out)?;
+    Ok(())
+}
+
+pub(super) fn abandoned(period: &Period, report: &AbandonedReport, out: &mut impl Write) -> anyhow::Result<()> {
+    #[derive(Serialize)]
+    struct Abandoned<'a> {
+        from: String,
+        /// Not inside.
+        to: String,
+        #[serde(flatten)]
+        report: &'a AbandonedReport,
+    }
+    let (from, to) = (period.iso(period.span.start), period.iso(period.span.end));
+    serde_json::to_writer_pretty(&mut *out, &Abandoned { from, to, report }).map_err(std::io::Error::from)?;
     writeln!(out)?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Reports for those who run the centre: figures and calls of a period, as a table, CSV or JSON. Reads the database only;
 //! knows nothing of the running service.
 
+mod abandoned;
 mod csv;
 mod json;
 pub mod kpi;
@@ -11,9 +12,11 @@ use std::io::Write;
 
 use crate::cdr::Cdr;
 use crate::cdr::fact::Callee;
+use crate::ids::CallId;
 use crate::store::Store;
 use crate::store::report_queries::Limits;
 
+use abandoned::AbandonedReport;
 use kpi::Figures;
 use period::Period;
 
@@ -51,6 +54,40 @@ pub async fn calls(store: &Store, period: &Period, format: Format, out: &mut imp
         Format::Csv => csv::calls(store, period, out).await,
         Format::Json => json::calls(store, period, out).await,
     }
+}
+
+/// Writes the callers of a period whom nobody has answered.
+pub async fn abandoned(
+    store: &Store,
+    period: &Period,
+    limits: Limits,
+    format: Format,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let report = AbandonedReport::of(store, period, limits).await?;
+    match format {
+        Format::Table => table::abandoned(period, &report, out),
+        Format::Csv => csv::abandoned(period, &report, out),
+        Format::Json => json::abandoned(period, &report, out),
+    }
+}
+
+/// Writes the facts of one call, as local time, kind and the rest as JSON, in the order in which they came about.
+pub async fn call(store: &Store, call: CallId, zone: &jiff::tz::TimeZone, out: &mut impl Write) -> anyhow::Result<()> {
+    let mut facts = store.facts(call).await?;
+    anyhow::ensure!(!facts.is_empty(), "there is no call {call}");
+    // Late facts have numbers without an order.
+    facts.sort_by_key(|fact| (fact.at, fact.id));
+    for fact in &facts {
+        let serde_json::Value::Object(mut body) = serde_json::to_value(fact)? else { continue };
+        body.retain(|key, value| {
+            !matches!(key.as_str(), "stream" | "seq" | "call" | "at" | "kind") && !value.is_null()
+        });
+        let rest = if body.is_empty() { String::new() } else { serde_json::Value::Object(body).to_string() };
+        let line = format!("{}  {:<18} {rest}", period::local(zone, fact.at), fact.kind.word());
+        writeln!(out, "{}", table::plain(line.trim_end()))?;
+    }
+    Ok(())
 }
 
 /// One figure as the table and the CSV show it.

@@ -49,19 +49,24 @@ impl Period {
 
     /// A time in ISO 8601 with the zone's offset and milliseconds: `2026-11-24T07:00:00.000+07:00`.
     pub fn iso(&self, at: Timestamp) -> String {
-        self.shown(at, "%Y-%m-%dT%H:%M:%S%.3f%:z")
+        shown(&self.zone, at, "%Y-%m-%dT%H:%M:%S%.3f%:z")
     }
 
     /// A time for eyes, in the zone: `2026-11-24 07:00:00`.
     pub fn local(&self, at: Timestamp) -> String {
-        self.shown(at, "%Y-%m-%d %H:%M:%S")
+        local(&self.zone, at)
     }
+}
 
-    fn shown(&self, at: Timestamp, format: &str) -> String {
-        match jiff::Timestamp::from_millisecond(at.as_millis()) {
-            Ok(point) => point.to_zoned_datetime(self.zone.clone()).strftime(format).to_string(),
-            Err(_) => at.to_string(),
-        }
+/// A time for eyes: `2026-11-24 07:00:00`.
+pub(super) fn local(zone: &TimeZone, at: Timestamp) -> String {
+    shown(zone, at, "%Y-%m-%d %H:%M:%S")
+}
+
+fn shown(zone: &TimeZone, at: Timestamp, format: &str) -> String {
+    match jiff::Timestamp::from_millisecond(at.as_millis()) {
+        Ok(point) => point.to_zoned_datetime(zone.clone()).strftime(format).to_string(),
+        Err(_) => at.to_string(),
     }
 }
 

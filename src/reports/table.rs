@@ -5,6 +5,7 @@ use std::io::Write;
 use crate::cdr::Cdr;
 use crate::store::Store;
 
+use super::abandoned::AbandonedReport;
 use super::kpi::Figures;
 use super::period::Period;
 use super::{Line, Value, last_callee, lines};
@@ -34,6 +35,37 @@ pub(super) async fn calls(store: &Store, period: &Period, out: &mut impl Write) 
         }
         page = store.calls(&period.span, Some(last)).await?;
     }
+    Ok(())
+}
+
+pub(super) fn abandoned(period: &Period, report: &AbandonedReport, out: &mut impl Write) -> anyhow::Result<()> {
+    let columns = |cells: [&str; 8]| {
+        let [number, calls, short, first, last, wait, backs, outcome] = cells;
+        let line =
+            format!("{number:<16} {calls:>5} {short:>5}  {first:<19}  {last:<19} {wait:>9} {backs:>10}  {outcome}");
+        line.trim_end().to_owned()
+    };
+    let names = ["number", "calls", "short", "first", "last", "longest", "call-backs", "outcome"];
+    writeln!(out, "{}", columns(names))?;
+    for one in report.numbers.iter().chain(&report.anonymous) {
+        let outcome = match (one.outcome, one.answered_later) {
+            (_, Some(at)) => format!("called again, answered {}", period.local(at)),
+            (Some(outcome), None) => format!("{} by {}", outcome.word(), one.by.as_deref().unwrap_or_default()),
+            (None, None) => String::new(),
+        };
+        let (first, last) = (period.local(one.first), period.local(one.last));
+        let counts = [one.calls, one.short, one.call_backs].map(|count| count.to_string());
+        let [calls, short, backs] = &counts;
+        let number = plain(one.number.as_deref().unwrap_or("-"));
+        let wait = span(one.longest_wait_ms);
+        writeln!(out, "{}", columns([&number, calls, short, &first, &last, &wait, backs, &plain(&outcome)]))?;
+    }
+    let (numbers, anonymous) = (report.numbers.len(), report.anonymous.len());
+    let (called, reached) = (report.called_back, report.reached);
+    writeln!(
+        out,
+        "{numbers} numbers, {called} called back, {reached} spoken with since; {anonymous} calls without a number"
+    )?;
     Ok(())
 }
 
@@ -71,7 +103,7 @@ fn span(millis: u64) -> String {
 }
 
 /// Text of a peer that can do nothing to a terminal: no control characters, and none that turn the direction.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let harmful = |c: char| {
         c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };

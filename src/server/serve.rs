@@ -12,6 +12,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
+use crate::clock::Timestamp;
 use crate::config::{Certificates, Config, EngineName, TlsFiles};
 use crate::ids::Rng;
 use crate::sip::flow::Transport;
@@ -37,6 +38,11 @@ use super::users::Users;
 
 /// How long calls that were hung up by the service may take to end.
 const HANG_UP: Duration = Duration::from_secs(5);
+
+/// How often the roster is looked ahead into, how far, and how many times are told one by one.
+const ROSTER_EVERY: Duration = Duration::from_secs(86_400);
+const ROSTER_DAYS: u32 = 14;
+const ROSTER_TOLD: usize = 3;
 
 /// Runs the service until it is told to end. Prints to the log.
 pub fn serve(config: Config) -> anyhow::Result<()> {
@@ -230,6 +236,7 @@ impl Watch {
         let mut drain = Drain::default();
         let mut stamps = certificates::stamps(self.running.sip.tls.as_ref());
         let mut look = tokio::time::interval(certificates::LOOK_EVERY);
+        let mut roster = tokio::time::interval(ROSTER_EVERY);
         loop {
             tokio::select! {
                 ledger = &mut over => return ledger.context("the signalling loop has died"),
@@ -241,6 +248,7 @@ impl Watch {
                         self.renew_certificates().await;
                     }
                 }
+                _ = roster.tick() => warn_of_gaps(&self.running),
                 () = until(drain.next()) => self.hasten(&mut drain).await,
             }
         }
@@ -301,6 +309,26 @@ impl Watch {
         self.names.follow(&self.running.trunks, &self.running.sip.name_servers, &self.desk);
         self.look_again.notify_one();
         info!("the configuration was read again");
+    }
+}
+
+/// Warns of times ahead in which too few operators are on shift, and of decrees that end.
+fn warn_of_gaps(config: &Config) {
+    let ahead = config.roster_ahead(super::clock::wall_now(), ROSTER_DAYS);
+    let minimum = config.operators.minimum_on_shift;
+    let local = |at: Timestamp| {
+        let at = jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or_default();
+        config.zone.to_datetime(at).strftime("%Y-%m-%d %H:%M").to_string()
+    };
+    for gap in ahead.gaps.iter().take(ROSTER_TOLD) {
+        warn!(from = local(gap.from), to = local(gap.to), on_shift = gap.fewest, minimum, "too few will be on shift");
+    }
+    if let Some(more) = ahead.gaps.len().checked_sub(ROSTER_TOLD).filter(|more| *more > 0) {
+        warn!(more, days = ROSTER_DAYS, "more of that: siaga check roster");
+    }
+    for decree in &ahead.ending {
+        let to = decree.to.map(|to| to.to_string());
+        warn!(operator = %decree.operator, decree = decree.number, to, "his decree ends, and with it his shifts");
     }
 }
 

@@ -228,11 +228,13 @@ impl Switchboard {
         self.callers.marks(now.wall, &self.settings.callers)
     }
 
-    /// A number that somebody has typed, as trunks' numbers are kept.
+    /// A number that somebody has typed, as it is known: trunks with a country and without keep the same one in two ways.
     pub(super) fn number_as_known(&self, number: &str) -> String {
-        let country =
-            self.settings.trunks.iter().map(|trunk| trunk.terms.country.as_str()).find(|code| !code.is_empty());
-        country.and_then(|country| e164(number, country)).unwrap_or_else(|| number.to_owned())
+        let countries = self.settings.trunks.iter().map(|trunk| trunk.terms.country.as_str());
+        let whole = countries.filter(|country| !country.is_empty()).find_map(|country| e164(number, country));
+        let typed_is_known = self.callers.all.contains_key(number);
+        let better = whole.filter(|whole| !typed_is_known || self.callers.all.contains_key(whole));
+        better.unwrap_or_else(|| number.to_owned())
     }
 
     /// Who is gone has no last call.

@@ -9,6 +9,7 @@
 )]
 
 mod baresip;
+mod callback;
 mod console;
 mod endings;
 mod events;

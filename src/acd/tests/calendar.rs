@@ -196,3 +196,66 @@ fn a_new_plan_counts_at_once() {
     stage.acd.configure(stage.now, Settings { plan: plan("a,2026-11-23,night"), ..settings() });
     assert_eq!(stage.state("a"), State::Offline);
 }
+
+#[test]
+fn a_crew_stays_until_the_next_has_taken_over() {
+    let plan = plan("a,2026-11-24,day\nb,2026-11-24,night").with_overlap(Duration::from_secs(15 * 60));
+    let stands = |who: &str, text| plan.standing(&op(who), at(text)).on_shift;
+    assert!(stands("a", "2026-11-24T19:14:59+07:00") && stands("b", "2026-11-24T19:00:00+07:00"));
+    assert!(!stands("a", "2026-11-24T19:15:00+07:00"));
+}
+
+#[test]
+fn who_is_not_appointed_is_not_on_shift() {
+    let mut plan = plan("a,2026-11-24,day\na,2026-11-25,day\nb,2026-11-24,day");
+    let decrees = super::roster::decree::parse("operator,decree,valid_from,valid_to\na,SK 1,,2026-11-24").unwrap();
+    plan.validity = super::roster::decree::validity(&decrees, &zone("Asia/Jakarta"));
+    let stands = |who: &str, text| plan.standing(&op(who), at(text));
+    assert!(stands("a", "2026-11-24T12:00:00+07:00").on_shift);
+    assert_eq!(stands("a", "2026-11-24T12:00:00+07:00").until, Some(at("2026-11-24T19:00:00+07:00")));
+    assert!(!stands("a", "2026-11-25T12:00:00+07:00").on_shift, "his decree is over");
+    assert!(stands("b", "2026-11-24T12:00:00+07:00").on_shift, "who has no line is not limited");
+    // Without shifts too.
+    let always = Plan { validity: plan.validity.clone(), ..Plan::default() };
+    let (standing, later) =
+        (always.standing(&op("a"), at("2026-11-24T23:59:59+07:00")), at("2026-11-25T00:00:00+07:00"));
+    assert_eq!((standing.on_shift, standing.until), (true, Some(later)));
+    assert!(!always.standing(&op("a"), later).on_shift);
+    assert!(always.standing(&op("b"), later).on_shift);
+}
+
+#[test]
+fn an_operator_leaves_the_floor_when_his_decree_ends() {
+    let decrees = super::roster::decree::parse("operator,decree,valid_from,valid_to\na,SK 1,,2026-11-24").unwrap();
+    let mut settings = settings();
+    settings.plan.validity = super::roster::decree::validity(&decrees, &zone("Asia/Jakarta"));
+    let mut now = Now { mono: Instant::from_nanos(0), wall: at("2026-11-24T23:59:00+07:00") };
+    let mut acd = Acd::new(now, settings, Rng::from_number(1));
+    acd.set_operators(now, &[op("a")]);
+    acd.set_registered(now, &op("a"), true);
+    assert_eq!(acd.view(&op("a")).unwrap().state, State::Ready);
+    now = now.after(Duration::from_secs(60));
+    acd.expire(now);
+    assert_eq!(acd.view(&op("a")).unwrap().state, State::Offline);
+}
+
+#[test]
+fn gaps_are_the_times_with_too_few_on_shift() {
+    let plan = plan("a,2026-11-24,day\nb,2026-11-24,day\na,2026-11-24,night\nb,2026-11-25,day");
+    let (from, to) = (at("2026-11-24T06:00:00+07:00"), at("2026-11-25T20:00:00+07:00"));
+    let gaps = |minimum| {
+        let gaps = plan.gaps(from, to, minimum);
+        gaps.iter().map(|gap| (gap.from, gap.to, gap.fewest)).collect::<Vec<_>>()
+    };
+    let early = (from, at("2026-11-24T07:00:00+07:00"), 0);
+    assert_eq!(gaps(1), [early, (at("2026-11-25T19:00:00+07:00"), to, 0)]);
+    assert_eq!(gaps(2), [early, (at("2026-11-24T19:00:00+07:00"), to, 0)]);
+    assert_eq!(gaps(0), []);
+    // Everybody on every shift: what no shift covers is a gap.
+    let daily = Plan::build(&[shift("day", "07:00", "19:00")], None, &zone("Asia/Jakarta")).unwrap();
+    let night = (at("2026-11-24T19:00:00+07:00"), at("2026-11-25T07:00:00+07:00"));
+    let gaps: Vec<_> =
+        daily.gaps(early.1, at("2026-11-25T19:00:00+07:00"), 3).iter().map(|gap| (gap.from, gap.to)).collect();
+    assert_eq!(gaps, [night]);
+    assert_eq!(Plan::default().gaps(from, to, 3), [], "without shifts everybody is always there");
+}

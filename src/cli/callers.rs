@@ -1,0 +1,196 @@
+//! Callers of a running service: who waits to be called back, and whose calls wait behind others.
+
+use clap::Subcommand;
+use serde::Deserialize;
+
+use crate::clock::Timestamp;
+use crate::config::Config;
+use crate::ids::OperatorId;
+
+use super::{ConfigFile, console};
+
+/// What may be asked of the list of call-backs.
+#[derive(Debug, Subcommand)]
+pub(super) enum CallBackCommand {
+    /// Lists the numbers that nobody has answered, in the order in which they are called back.
+    List(ConfigFile),
+    /// Gives an operator the next number: his phone is told, and *50 calls it.
+    Next {
+        /// The operator's name.
+        operator: String,
+        #[command(flatten)]
+        file: ConfigFile,
+    },
+    /// Gives an operator that number: his phone is told, and *50 calls it.
+    Call {
+        /// A number of the list.
+        number: String,
+        /// The operator's name.
+        operator: String,
+        #[command(flatten)]
+        file: ConfigFile,
+    },
+}
+
+/// What may be asked of callers' numbers.
+#[derive(Debug, Subcommand)]
+pub(super) enum CallerCommand {
+    /// Lists the numbers whose calls wait behind others.
+    List(ConfigFile),
+    /// Lets a number's calls wait behind others for a while. They are never refused.
+    Mark {
+        /// The number.
+        number: String,
+        /// What its calls are.
+        #[arg(value_parser = ["prank"])]
+        class: String,
+        /// For so long.
+        #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=168))]
+        hours: u32,
+        #[command(flatten)]
+        file: ConfigFile,
+    },
+    /// Lets a number's calls wait behind others no longer.
+    Clear {
+        /// The number.
+        number: String,
+        #[command(flatten)]
+        file: ConfigFile,
+    },
+}
+
+#[derive(Debug, Deserialize)]
+struct CallBacks {
+    call_backs: Vec<CallBack>,
+}
+
+#[derive(Debug, Deserialize)]
+struct CallBack {
+    number: String,
+    calls: u32,
+    short: u32,
+    last: Timestamp,
+    longest_wait_ms: u64,
+    tries: u32,
+    meant_for: Option<OperatorId>,
+    called_now: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Meant {
+    number: String,
+    told: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Marks {
+    marks: Vec<Mark>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Mark {
+    number: String,
+    pranks: usize,
+    marked_until: Option<Timestamp>,
+}
+
+/// Carries it out.
+pub(super) fn call_back(command: CallBackCommand) -> anyhow::Result<()> {
+    match command {
+        CallBackCommand::List(file) => list(&Config::load(&file.config)?),
+        CallBackCommand::Next { operator, file } => give(&Config::load(&file.config)?, None, &operator),
+        CallBackCommand::Call { number, operator, file } => {
+            give(&Config::load(&file.config)?, Some(&number), &operator)
+        }
+    }
+}
+
+/// Carries it out.
+pub(super) fn caller(command: CallerCommand) -> anyhow::Result<()> {
+    match command {
+        CallerCommand::List(file) => marks(&Config::load(&file.config)?),
+        CallerCommand::Mark { number, class: _, hours, file } => mark(&Config::load(&file.config)?, &number, hours),
+        CallerCommand::Clear { number, file } => mark(&Config::load(&file.config)?, &number, 0),
+    }
+}
+
+fn list(config: &Config) -> anyhow::Result<()> {
+    let CallBacks { call_backs } = match console::ask(config, "GET", "/v1/call-backs", "")? {
+        (200, answer) => serde_json::from_str(&answer)?,
+        (status, answer) => anyhow::bail!("the service answers {status}: {}", answer.trim()),
+    };
+    if call_backs.is_empty() {
+        println!("nobody waits to be called back");
+    }
+    for one in call_backs {
+        let who = match one.meant_for {
+            Some(operator) => format!("for {operator}"),
+            None if one.called_now => "is called now".to_owned(),
+            None => String::new(),
+        };
+        let seconds = one.longest_wait_ms / 1_000;
+        let CallBack { number, calls, short, tries, .. } = one;
+        let line = format!(
+            "{number:<20} {}  {calls} calls, {short} of them short, waited up to {seconds} s, called back {tries} times  {who}",
+            local(config, one.last)
+        );
+        println!("{}", line.trim_end());
+    }
+    Ok(())
+}
+
+fn give(config: &Config, number: Option<&str>, operator: &str) -> anyhow::Result<()> {
+    let operator = OperatorId::parse(operator)?;
+    let body = serde_json::json!({ "number": number, "operator": operator }).to_string();
+    match console::ask(config, "POST", "/v1/call-backs", &body)? {
+        (200, answer) => {
+            let Meant { number, told } = serde_json::from_str(&answer)?;
+            let told = if told { "his phone tells him" } else { "no phone of his can be told now" };
+            println!("{number} is for {operator}, who dials {}: {told}", config.features.call_back);
+            Ok(())
+        }
+        (404, answer) => anyhow::bail!("{}", fault(&answer)),
+        (status, answer) => anyhow::bail!("the service answers {status}: {}", answer.trim()),
+    }
+}
+
+fn marks(config: &Config) -> anyhow::Result<()> {
+    let Marks { marks } = match console::ask(config, "GET", "/v1/callers", "")? {
+        (200, answer) => serde_json::from_str(&answer)?,
+        (status, answer) => anyhow::bail!("the service answers {status}: {}", answer.trim()),
+    };
+    if marks.is_empty() {
+        println!("nobody's calls wait behind others");
+    }
+    for Mark { number, pranks, marked_until } in marks {
+        let until = marked_until.map(|until| format!(", marked until {}", local(config, until))).unwrap_or_default();
+        println!("{number:<20} {pranks} pranks of late{until}");
+    }
+    Ok(())
+}
+
+fn mark(config: &Config, number: &str, hours: u32) -> anyhow::Result<()> {
+    let body = serde_json::json!({ "number": number, "hours": hours, "by": "command line" }).to_string();
+    match console::ask(config, "POST", "/v1/callers", &body)? {
+        (200, _) if hours > 0 => println!("{number}: its calls wait behind others for {hours} hours"),
+        (200, _) => println!("{number}: its calls no longer wait behind others"),
+        (404, _) => anyhow::bail!("the calls of {number} do not wait behind others"),
+        (status, answer) => anyhow::bail!("the service answers {status}: {}", answer.trim()),
+    }
+    Ok(())
+}
+
+/// Local time without a date's ambiguities: `2026-11-24 22:30`.
+fn local(config: &Config, at: Timestamp) -> String {
+    let at = jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or_default();
+    config.zone.to_datetime(at).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+/// What the service says is wrong.
+fn fault(answer: &str) -> String {
+    #[derive(Deserialize)]
+    struct Fault {
+        fault: String,
+    }
+    serde_json::from_str::<Fault>(answer).map_or_else(|_| answer.trim().to_owned(), |told| told.fault)
+}

@@ -1,0 +1,61 @@
+//! The roster: what is missing ahead, and what it comes to after its changes.
+
+use clap::Subcommand;
+use jiff::civil::Date;
+
+use crate::clock::Timestamp;
+use crate::config::Config;
+
+use super::ConfigFile;
+
+/// What may be asked of the roster.
+#[derive(Debug, Subcommand)]
+pub(super) enum RosterCommand {
+    /// Writes the roster as CSV, after leave, swaps and stand-ins.
+    Export {
+        /// First day. Default: today.
+        #[arg(long, value_name = "DAY")]
+        from: Option<Date>,
+        /// So many days.
+        #[arg(long, default_value_t = 31, value_parser = clap::value_parser!(u32).range(1..=3_660))]
+        days: u32,
+        #[command(flatten)]
+        file: ConfigFile,
+    },
+}
+
+/// Carries it out.
+pub(super) fn roster(command: RosterCommand) -> anyhow::Result<()> {
+    let RosterCommand::Export { from, days, file } = command;
+    let config = Config::load(&file.config)?;
+    let from = match from {
+        Some(from) => from,
+        None => local(&config, crate::server::clock::wall_now())?.date(),
+    };
+    let last = from.checked_add(jiff::Span::new().days(i64::from(days) - 1))?;
+    print!("{}", config.rostered.roster.csv(from..=last));
+    Ok(())
+}
+
+/// Tells what is missing within so many days. An error when something is.
+pub(super) fn check(config: &Config, days: u32) -> anyhow::Result<()> {
+    let ahead = config.roster_ahead(crate::server::clock::wall_now(), days);
+    for gap in &ahead.gaps {
+        let (from, to) = (local(config, gap.from)?, local(config, gap.to)?);
+        let (from, to) = (from.strftime("%Y-%m-%d %H:%M"), to.strftime("%Y-%m-%d %H:%M"));
+        println!("{from} to {to}: {} on shift", gap.fewest);
+    }
+    for decree in &ahead.ending {
+        let to = decree.to.map(|to| to.to_string()).unwrap_or_default();
+        println!("{}: decree {} is valid to {to}", decree.operator, decree.number);
+    }
+    let minimum = config.operators.minimum_on_shift;
+    let count = ahead.gaps.len();
+    anyhow::ensure!(count == 0, "{count} times within {days} days with fewer than {minimum} on shift");
+    println!("at least {minimum} on shift at all times within {days} days");
+    Ok(())
+}
+
+fn local(config: &Config, at: Timestamp) -> anyhow::Result<jiff::civil::DateTime> {
+    Ok(config.zone.to_datetime(jiff::Timestamp::from_millisecond(at.as_millis())?))
+}
