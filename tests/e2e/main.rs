@@ -9,6 +9,7 @@
 )]
 
 mod baresip;
+mod conference;
 mod endings;
 mod events;
 mod http;
