@@ -141,7 +141,7 @@ fn a_late_packet_is_dropped_and_what_is_missing_is_silence() {
 fn a_clock_that_jumps_or_lags_and_a_new_source_start_the_stream_anew() {
     let mut mixer = Mixer::default();
     mixer.set_hears(1, 1);
-    let mut loud = |mixer: &mut Mixer, ssrc, timestamp: u32| {
+    let loud = |mixer: &mut Mixer, ssrc, timestamp: u32| {
         say(mixer, 0, ssrc, timestamp, 5_000);
         mixer.advance();
         mixer.heard_by(1)[0] > 4_000
