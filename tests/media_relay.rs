@@ -214,9 +214,9 @@ fn three_in_a_room_hear_each_other_wherever_their_ports_live() {
             let parties = [(CALLER, 0b110), (OPERATOR, 0b101), (GUEST, 0b011)].map(party).to_vec();
             assert!(house.media.command(Command::Mix { room, parties }));
             let mut phones = [caller, operator, guest];
-            let said = [440.0, 1_000.0, 700.0].map(|hertz| tone(hertz, 3 * FRAMES * 160));
+            let said = [440.0, 1_000.0, 700.0].map(|hertz| tone(hertz, 2 * FRAMES * 160));
             let mut heard = [const { Vec::new() }; 3];
-            for frame in 0..3 * FRAMES {
+            for frame in 0..2 * FRAMES {
                 phones.iter_mut().zip(&said).for_each(|(phone, said)| phone.say(said, frame));
                 // The room's own clock paces all.
                 heard.iter_mut().zip(&phones).for_each(|(heard, phone)| heard.extend(phone.hear().1));

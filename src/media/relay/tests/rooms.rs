@@ -168,7 +168,7 @@ fn the_tape_has_the_caller_left_and_all_but_the_whisperer_right() {
     let of = |side| frames.iter().filter(move |frame| frame.side == side);
     assert_eq!((of(Side::Caller).count(), of(Side::Operator).count()), (6, 6));
     for (side, sum) in [(Side::Caller, 1_000_i16), (Side::Operator, 6_000)] {
-        let level = of(side).last().map(|frame| g711::decode(frame.codec, frame.sound()[80])).unwrap();
+        let level = of(side).next_back().map(|frame| g711::decode(frame.codec, frame.sound()[80])).unwrap();
         assert!(level.abs_diff(sum) < 250, "{side:?}: {level}");
         let stamps: Vec<u32> = of(side).map(|frame| frame.timestamp).collect();
         assert!(stamps.windows(2).all(|pair| pair[1] - pair[0] == 160), "{stamps:?}");
