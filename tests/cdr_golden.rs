@@ -11,7 +11,7 @@ mod stories;
 
 use proptest::prelude::*;
 use proptest::sample::{Index, subsequence};
-use siaga::cdr::fact::{Class, EndCause, Fact, FactKind, OfferOutcome, Side};
+use siaga::cdr::fact::{Callee, Class, EndCause, Fact, FactKind, OfferOutcome, Role, Side};
 use siaga::cdr::{Cdr, Outcome};
 use siaga::ids::LegNo;
 use stories::{LATE, MORNING, Story};
@@ -72,9 +72,46 @@ fn who_passes_a_caller_on_is_credited_for_his_seconds_and_no_more() {
 }
 
 #[test]
+fn guests_are_credited_for_their_seconds_and_who_only_listens_for_none() {
+    let cdr = stories::conferred(1, MORNING).cdr();
+    let talks: Vec<_> = cdr.talks.iter().map(|talk| (talk.with.clone(), talk.millis(), talk.guest)).collect();
+    let (first, colleague, supervisor) = (stories::by("op0001"), stories::by("op0002"), stories::by("op0003"));
+    let agency = Callee::Number("0725113".to_owned());
+    let wanted = [
+        (agency.clone(), 10_000, true),
+        (supervisor.clone(), 12_000, true),
+        (first, 40_000, false),
+        (colleague.clone(), 25_000, true),
+        (colleague.clone(), 20_000, false),
+    ];
+    assert_eq!(talks, wanted);
+    assert_eq!(cdr.talk_ms, 60_000, "so long has the caller talked");
+    assert!(cdr.talks[2].transferred && !cdr.talks[2].lost);
+    let visits: Vec<_> = cdr.guests.iter().map(|one| (&one.who, one.role, one.to.millis_since(one.from))).collect();
+    let wanted = [
+        (&supervisor, Role::Listener, 13_000),
+        (&agency, Role::Guest, 10_000),
+        (&supervisor, Role::Barger, 12_000),
+        (&colleague, Role::Guest, 25_000),
+    ];
+    assert_eq!(visits, wanted);
+    assert_eq!((cdr.operator.unwrap().as_str(), cdr.wrap_ms), ("op0002", Some(2_000)));
+}
+
+#[test]
+fn guests_of_a_call_that_was_interrupted_leave_with_it_and_of_an_open_one_have_no_time_yet() {
+    let joined = FactKind::GuestJoined { leg: LegNo(2), who: stories::by("op0002"), role: Role::Guest };
+    let open = Story::new(1, MORNING, None).offered(2, 1, "op0001").answered(5_000, 1, "op0001").then(6_000, joined);
+    assert_eq!(open.cdr().talks.iter().map(siaga::cdr::Talk::millis).sum::<u64>(), 0);
+    let cdr = open.ended(7_500, Side::Service, EndCause::Interrupted).cdr();
+    let talks: Vec<_> = cdr.talks.iter().map(|talk| (talk.leg.0, talk.millis(), talk.guest)).collect();
+    assert_eq!((talks, cdr.talk_ms), (vec![(2, 1_500, true), (1, 2_500, false)], 2_500));
+}
+
+#[test]
 fn a_record_survives_its_json() {
-    let passed_on = ("passed on", stories::passed_on(9, MORNING));
-    for (name, story) in stories::all(MORNING).into_iter().chain([passed_on]) {
+    let more = [("passed on", stories::passed_on(9, MORNING)), ("conferred", stories::conferred(11, MORNING))];
+    for (name, story) in stories::all(MORNING).into_iter().chain(more) {
         let cdr = story.cdr();
         assert_eq!(serde_json::from_str::<Cdr>(&serde_json::to_string(&cdr).unwrap()).unwrap(), cdr, "{name}");
         for fact in &story.facts {
@@ -151,7 +188,7 @@ fn eventful() -> Story {
 
 fn any_story() -> impl Strategy<Value = Story> {
     let mut all: Vec<Story> = stories::all(MORNING).into_iter().map(|(_, story)| story).collect();
-    all.extend([eventful(), stories::passed_on(10, MORNING)]);
+    all.extend([eventful(), stories::passed_on(10, MORNING), stories::conferred(12, MORNING)]);
     prop::sample::select(all)
 }
 
@@ -180,7 +217,8 @@ proptest! {
         })
     ) {
         if let Some(cdr) = Cdr::fold(&facts) {
-            prop_assert_eq!(cdr.talk_ms, cdr.talks.iter().map(siaga::cdr::Talk::millis).sum::<u64>());
+            let own = cdr.talks.iter().filter(|talk| !talk.guest);
+            prop_assert_eq!(cdr.talk_ms, own.map(siaga::cdr::Talk::millis).sum::<u64>());
             prop_assert_eq!(cdr.outcome.is_some(), cdr.is_closed());
             prop_assert_eq!(cdr.outcome == Some(Outcome::Answered), cdr.answered.is_some() && cdr.is_closed());
         }

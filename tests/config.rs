@@ -69,6 +69,23 @@ fn an_agency_has_a_name_that_can_be_dialled_and_a_number_of_its_own() {
 }
 
 #[test]
+fn supervisors_are_named_once_each_and_feature_codes_are_codes_of_their_own() {
+    let trunk = "[[trunk]]\nname = \"a\"\npeers = [\"10.0.0.1\"]\n";
+    let good = Config::parse("test.toml", &format!("{trunk}[operators]\nsupervisors = [\"ani\"]\n")).unwrap();
+    let settings = good.switchboard();
+    assert_eq!(settings.supervisors.iter().map(ToString::to_string).collect::<Vec<_>>(), ["ani"]);
+    let codes = &settings.feature_codes;
+    let told = [&codes.conference, &codes.listen, &codes.whisper, &codes.barge, &codes.take_over];
+    assert_eq!(told, ["*30", "*21", "*22", "*23", "*24"]);
+    let bad = "[operators]\nsupervisors = [\"ani\", \"ani\", \"a b\"]\n[features]\nlisten = \"*11\"\nbarge = \"23\"\n";
+    let told = faults(&format!("{trunk}{bad}")).join("\n");
+    for key in ["operators.supervisors[1]", "operators.supervisors[2]", "features.listen", "features.barge"] {
+        assert!(told.contains(key), "{key} is not told in:\n{told}");
+    }
+    assert!(!told.contains("supervisors[0]"), "{told}");
+}
+
+#[test]
 fn the_guard_says_what_it_does_not_understand() {
     let text = "[[trunk]]\nname = \"a\"\npeers = [\"10.0.0.1\"]\n[guard]\nallow = [\"10.0.0.0/99\"]\nscanners = [\"x\"]\n\
                 failures = 1\nban_first_seconds = 100\nban_longest_seconds = 10\n";

@@ -34,6 +34,7 @@ fn every_file_that_a_document_names_is_there() {
         "docs/guard.md",
         "docs/interop.md",
         "docs/races.md",
+        "docs/together.md",
         "README.md",
         "ARCHITECTURE.md",
     ] {

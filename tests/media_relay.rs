@@ -11,13 +11,14 @@ use std::time::{Duration, Instant};
 use sha2::{Digest as _, Sha256};
 use siaga::clock::Timestamp;
 use siaga::ids::{CallId, LegNo, Rng};
-use siaga::media::command::{AnchorId, Codec, Command, Event, Prompt, Remote};
+use siaga::media::command::{AnchorId, Codec, Command, Event, Party, Prompt, Remote};
 use siaga::media::g711;
 use siaga::media::prompt::tone;
 use siaga::server::media::{Engine, Media, MediaSettings};
 
 const CALLER: AnchorId = AnchorId { slot: 0, generation: 1 };
 const OPERATOR: AnchorId = AnchorId { slot: 1, generation: 1 };
+const GUEST: AnchorId = AnchorId { slot: 2, generation: 1 };
 /// Frames of 20 ms that each side says.
 const FRAMES: usize = 40;
 
@@ -150,6 +151,10 @@ impl House {
     }
 }
 
+fn a_call() -> CallId {
+    CallId::new(Timestamp::from_millis(1_795_478_400_000), &mut Rng::from_number(1))
+}
+
 fn channel_for_tests() -> (impl FnMut(Event) + Send + Clone + 'static, Receiver<Event>) {
     let (sender, receiver) = channel();
     (move |event| drop(sender.send(event)), receiver)
@@ -194,6 +199,47 @@ fn converse(house: &House, caller: &mut Phone, operator: &mut Phone, pace: Durat
         std::thread::sleep(pace);
     }
     heard
+}
+
+#[test]
+fn three_in_a_room_hear_each_other_wherever_their_ports_live() {
+    each_engine(|engine| {
+        for threads in [1, 3] {
+            let (house, caller, operator) = House::with_phones(engine, threads, [Codec::Pcma, Codec::Pcmu], None);
+            let (room, guest) = (a_call(), Phone::new(Codec::Pcma, house.ports[2]));
+            house.media.command(Command::Bridge { a: CALLER, b: OPERATOR });
+            house.media.command(Command::Open { anchor: GUEST });
+            house.media.command(Command::Aim { anchor: GUEST, remote: guest.remote() });
+            let party = |(anchor, hears)| Party { anchor, hears, taped: true };
+            let parties = [(CALLER, 0b110), (OPERATOR, 0b101), (GUEST, 0b011)].map(party).to_vec();
+            assert!(house.media.command(Command::Mix { room, parties }));
+            let mut phones = [caller, operator, guest];
+            let said = [440.0, 1_000.0, 700.0].map(|hertz| tone(hertz, 2 * FRAMES * 160));
+            let mut heard = [const { Vec::new() }; 3];
+            for frame in 0..2 * FRAMES {
+                phones.iter_mut().zip(&said).for_each(|(phone, said)| phone.say(said, frame));
+                // The room's own clock paces all.
+                heard.iter_mut().zip(&phones).for_each(|(heard, phone)| heard.extend(phone.hear().1));
+            }
+            for (who, heard) in heard.iter().enumerate() {
+                for (whom, said) in said.iter().enumerate() {
+                    // What was said two frames and the way there ago: found wherever it is.
+                    let shifts =
+                        (0..1_600).step_by(4).map(|shift| correlation(&heard[3_200..12_800], &said[3_200 - shift..]));
+                    let best = shifts.fold(0.0, f64::max);
+                    assert!(
+                        if who == whom { best < 0.2 } else { best > 0.5 },
+                        "{engine:?}: {who} of {whom}: {best:.2}"
+                    );
+                }
+            }
+            assert!(house.media.command(Command::Unmix { room }));
+            house.media.command(Command::Bridge { a: CALLER, b: OPERATOR });
+            house.settle();
+            house.closed(GUEST);
+            house.media.stop();
+        }
+    });
 }
 
 #[test]
@@ -300,7 +346,7 @@ fn a_recording_has_the_caller_left_and_the_operator_right_and_its_checksum() {
         let folder = tempfile::tempdir().unwrap();
         let (house, mut caller, mut operator) =
             House::with_phones(engine, 1, [Codec::Pcma, Codec::Pcmu], Some(folder.path()));
-        let call = CallId::new(Timestamp::from_millis(1_795_478_400_000), &mut Rng::from_number(1));
+        let call = a_call();
         house.media.command(Command::Record { call, leg: LegNo(1), caller: CALLER, operator: OPERATOR });
         // In real time, as the recording follows the clock.
         converse(&house, &mut caller, &mut operator, Duration::from_millis(19));

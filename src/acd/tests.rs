@@ -5,6 +5,7 @@ use crate::ids::Rng;
 
 mod calendar;
 mod desks;
+mod guests;
 mod offers;
 mod pitfalls;
 mod ring;

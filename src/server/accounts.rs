@@ -1,5 +1,6 @@
 //! The operators that exist and the users of the console, as the database has them: polled, because they are changed by another process.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tracing::{info, warn};
@@ -23,6 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct Accounts {
     url: String,
     domain: String,
+    /// Whom the configuration names.
+    supervisors: BTreeSet<OperatorId>,
     store: Option<Store>,
     mark: Option<i64>,
     /// The last look failed: told once.
@@ -31,8 +34,8 @@ pub(super) struct Accounts {
 
 impl Accounts {
     /// `domain` is the realm that passwords must have been given for.
-    pub(super) const fn new(url: String, domain: String) -> Self {
-        Self { url, domain, store: None, mark: None, away: false }
+    pub(super) const fn new(url: String, domain: String, supervisors: BTreeSet<OperatorId>) -> Self {
+        Self { url, domain, supervisors, store: None, mark: None, away: false }
     }
 
     /// Every account and every user of the console, when something has changed since the last look. None also while the database is away: the service
@@ -44,6 +47,10 @@ impl Accounts {
                 let (rows, users) = rows?;
                 let accounts: Vec<Account> = rows.iter().filter_map(|row| self.account(row)).collect();
                 info!(operators = accounts.len(), "operators were read");
+                let missing = |name: &&OperatorId| accounts.iter().all(|account| account.operator != **name);
+                for name in self.supervisors.iter().filter(missing) {
+                    warn!(supervisor = %name, "operators.supervisors names somebody who has no account");
+                }
                 return Some((accounts, Users::of(&users)));
             }
             Ok(Err(fault)) => self.lost(&format!("{:#}", anyhow::Error::from(fault))),

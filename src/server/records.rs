@@ -100,7 +100,7 @@ impl Records {
         let dir = config.journal_dir.clone();
         let journal =
             Journal::open(&dir, clock.now().wall).with_context(|| format!("[journal] dir {}", dir.display()))?;
-        let accounts = Accounts::new(config.store_url.clone(), config.sip.domain.clone());
+        let accounts = Accounts::new(config.store_url.clone(), config.sip.domain.clone(), config.supervisors.clone());
         match tokio::time::timeout(PATIENCE, Store::open(&config.store_url)).await {
             Ok(Ok(store)) => store.close().await,
             Ok(Err(fault)) => warn!(fault = format!("{:#}", anyhow::Error::from(fault)), "the database is away"),

@@ -64,7 +64,8 @@ impl Switchboard {
         match errand {
             Errand::Join(role) => self.guest_joins(now, id, leg, role),
             Errand::TakeOver => {
-                self.guest_joins(now, id, leg, Role::Barger);
+                // For no time at all: nothing of it is talk.
+                self.guest_joins(now, id, leg, Role::Listener);
                 self.succeed(now, id, (lead, leg), Leaves::Relieved);
             }
         }

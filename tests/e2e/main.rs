@@ -10,6 +10,7 @@
 
 mod baresip;
 mod callback;
+mod conference;
 mod console;
 mod endings;
 mod events;

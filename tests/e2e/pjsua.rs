@@ -93,6 +93,11 @@ impl Pjsua {
         self.order(&format!("transfer {whom}"));
     }
 
+    /// Presses keys in its call.
+    pub(crate) fn presses(&mut self, digits: &str) {
+        self.order(&format!("digits {digits}"));
+    }
+
     /// Joins its two calls.
     pub(crate) fn joins(&mut self) {
         self.order("join");

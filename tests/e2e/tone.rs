@@ -64,6 +64,19 @@ pub(crate) fn assert_heard(who: &str, samples: &[i16], tone: u32, others: &[u32]
     }
 }
 
+/// Asserts that the last two seconds of a sound are these tones, each about as loud as the others, and none of `others`.
+pub(crate) fn assert_mixed(who: &str, samples: &[i16], tones: &[u32], others: &[u32]) {
+    assert!(samples.len() > 20_000, "{who} has heard only {} samples", samples.len());
+    let end = samples.len() - 2_000;
+    let last = &samples[end - 16_000..end];
+    let shares: Vec<(u32, f64)> = tones.iter().chain(others).map(|tone| (*tone, share(last, *tone))).collect();
+    let even = 1.0 / f64::from(u32::try_from(tones.len()).unwrap());
+    for (tone, heard) in &shares {
+        let right = if tones.contains(tone) { *heard > 0.6 * even } else { *heard < 0.05 };
+        assert!(right, "{who} should hear {tones:?} Hz and none of {others:?}; the shares are {shares:?}");
+    }
+}
+
 /// The samples of one channel of a WAV file.
 pub(crate) fn channel(path: &std::path::Path, channel: usize) -> Vec<i16> {
     let mut wav = hound::WavReader::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));

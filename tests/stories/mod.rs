@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test tells some of the stories")]
 
 use siaga::cdr::Cdr;
-use siaga::cdr::fact::{Callee, Class, Destination, EndCause, Fact, FactId, FactKind, OfferOutcome, Side};
+use siaga::cdr::fact::{Callee, Class, Destination, EndCause, Fact, FactId, FactKind, OfferOutcome, Role, Side};
 use siaga::clock::Timestamp;
 use siaga::ids::{CallId, LegNo, OperatorId, Rng};
 use siaga::sip::location::{Location, Shape, Source};
@@ -261,6 +261,30 @@ pub(crate) fn passed_on(no: u64, received: i64) -> Story {
     };
     let late = [wrapped_up(9, 60_000, "op0001"), wrapped_up(3, 75_000, "op0002")];
     Story { facts: story.facts.iter().cloned().chain(late).collect(), ..story }
+}
+
+/// Together on the line: the first operator has the caller from 10 s to 50 s. An agency is his guest from 20 s to 30 s, a colleague from
+/// 25 s on, who has the caller from 50 s to the end at 70 s. A supervisor listens from 15 s, barges in from 28 s to 40 s.
+pub(crate) fn conferred(no: u64, received: i64) -> Story {
+    let agency = Callee::Number("0725113".to_owned());
+    let joined = |leg, who: &Callee, role| FactKind::GuestJoined { leg: LegNo(leg), who: who.clone(), role };
+    let left = |leg, who: &Callee| FactKind::GuestLeft { leg: LegNo(leg), who: who.clone() };
+    let (colleague, supervisor) = (by("op0002"), by("op0003"));
+    Story::new(no, received, Some("+6281200000010"))
+        .queued(1)
+        .offered(2, 1, "op0001")
+        .answered(10_000, 1, "op0001")
+        .then(15_000, joined(2, &supervisor, Role::Listener))
+        .then(20_000, joined(3, &agency, Role::Guest))
+        .then(25_000, joined(4, &colleague, Role::Guest))
+        .then(28_000, joined(2, &supervisor, Role::Barger))
+        .then(30_000, left(3, &agency))
+        .then(40_000, left(2, &supervisor))
+        .then(50_000, FactKind::LeadLeft { leg: LegNo(1), who: by("op0001"), lost: false })
+        .then(50_000, left(4, &colleague))
+        .then(50_000, FactKind::Answered { leg: LegNo(4), by: colleague })
+        .ended(70_000, Side::Caller, EndCause::Normal)
+        .wrapped_up(72_000, "op0002")
 }
 
 /// One of each.
