@@ -11,6 +11,7 @@ mod secret;
 mod texts;
 mod transfer;
 mod update;
+mod waiting;
 mod watchers;
 
 use std::time::Duration;

@@ -74,7 +74,7 @@ impl Phone {
         let next = io.between(20_000, 900_000);
         io.wake(next, Alarm::Dial);
         if !self.is_open() && self.dialled.is_none() && !self.closing {
-            let codes = ["*11", "*12", "*13", "*14", "*11", "*14", "*99", "op0", "op3", "op5", "damkar"];
+            let codes = ["*11", "*12", "*13", "*14", "*11", "*14", "*132", "*15", "*99", "op0", "op3", "op5", "damkar"];
             let code = codes[usize::try_from(io.rng.below(11)).unwrap()];
             self.dials_code(code, "", io);
         }
