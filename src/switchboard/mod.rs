@@ -12,6 +12,7 @@ mod dialogs;
 mod direct;
 mod door;
 mod end;
+mod fallback;
 mod guard;
 mod info;
 mod input;

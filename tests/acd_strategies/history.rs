@@ -89,7 +89,7 @@ impl Both {
         acd.set_operators(now, &names);
         let mut right = Scheduler::new(&settings, &names);
         // Most begin with a full house, some with an empty one.
-        for name in names.iter().filter(|_| seed % 4 > 0) {
+        for name in names.iter().filter(|_| !seed.is_multiple_of(4)) {
             acd.set_registered(now, name, true);
             right.register(name, true);
         }

@@ -10,6 +10,7 @@ mod ring_all;
 mod secret;
 mod texts;
 mod transfer;
+mod two_phones;
 mod update;
 mod waiting;
 mod watchers;
