@@ -166,6 +166,36 @@ fn the_desks_of_the_file_know_their_calls_operators_and_overflow() {
 }
 
 #[test]
+fn escalations_break_reasons_and_announcements_reach_the_switchboard() {
+    let base = "[[trunk]]\nname = 'telco'\npeers = ['127.0.0.2']\n[[desk]]\nname = 'damkar'\nnumbers = ['113']\nprogress_seconds = 7\n\
+                strategy = 'ring-progressively'\nescalation = [{ after_seconds = 20, to = ['polisi'] }, { after_seconds = 40 }]\n\
+                [[desk]]\nname = 'polisi'\nnumbers = ['110']\nstrategy = 'ring-all'\n";
+    let more = "[queue]\nannounce_seconds = 30\nescalation = [{ after_seconds = 9, to = ['damkar'] }]\n\
+                [operators]\nbreak_reasons = ['meal', 'prayer']\n";
+    let settings = Config::parse("siaga.toml", &format!("{base}{more}")).unwrap().switchboard();
+    let steps = |desk: usize| {
+        let steps = settings.acd.desks[desk].escalation.iter();
+        steps.map(|step| (step.after.as_secs(), step.to.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(steps(0), [(9, vec![DeskNo(1)])]);
+    assert_eq!(steps(1), [(20, vec![DeskNo(2)]), (40, vec![])]);
+    assert_eq!(settings.acd.desks[1].progress.as_secs(), 7);
+    assert_eq!(
+        (settings.acd.desks[1].strategy, settings.acd.desks[2].strategy),
+        (Strategy::RingProgressively, Strategy::RingAll)
+    );
+    assert_eq!((settings.announce_each.unwrap().as_secs(), settings.break_reasons.len()), (30, 2));
+    let told = faults(
+        "[[trunk]]\nname = 'telco'\npeers = ['127.0.0.2']\n[queue]\nannounce_seconds = 5\nescalation = [{ after_seconds = 9, to = ['nobody'] }]\n\
+         [operators]\nbreak_reasons = ['meal', 'meal']\n[features]\nwrap_up = '*139'\n",
+    )
+    .join("\n");
+    for key in ["queue.announce_seconds", "queue.escalation", "operators.break_reasons", "features.wrap_up"] {
+        assert!(told.contains(key), "{key} is not told in:\n{told}");
+    }
+}
+
+#[test]
 fn desks_that_claim_the_same_or_overflow_to_nobody_are_told() {
     let found = faults(
         "[[trunk]]\nname = 'telco'\npeers = ['127.0.0.2']\n[[desk]]\nname = 'a'\nnumbers = ['112', '113']\noverflow_seconds = 5\noverflow = ['a', 'x']\n\

@@ -111,7 +111,7 @@ enum OperatorCommand {
     Pause {
         #[command(flatten)]
         named: Named,
-        /// Why, as reports show it.
+        /// Why, as reports show it: one of `[operators] break_reasons`, where there are any.
         #[arg(long, default_value = "")]
         reason: String,
     },

@@ -66,6 +66,8 @@ pub(super) struct Call {
     pub(super) shown: Caller,
     pub(super) caller: CallerLeg,
     pub(super) legs: BTreeMap<LegNo, OfferLeg>,
+    /// Operators of whose phones one has said something since they were rung.
+    pub(super) heard_from: BTreeSet<OperatorId>,
     pub(super) next_leg: u16,
     pub(super) stage: Stage,
     /// The caller hears the announcement or the hold tone.
@@ -127,7 +129,7 @@ impl Call {
         self.stage == Stage::Ended
     }
 
-    /// The leg that rings this operator.
+    /// A leg that rings this operator.
     pub(super) fn leg_of(&self, operator: &OperatorId) -> Option<LegNo> {
         let his = |to: &Callee| matches!(to, Callee::Operator(name) if name == operator);
         self.legs.iter().find(|(_, leg)| his(&leg.to) && leg.is_ringing()).map(|(no, _)| *no)
@@ -136,6 +138,21 @@ impl Call {
     /// Somebody is rung.
     pub(super) fn rings(&self) -> bool {
         self.legs.values().any(OfferLeg::is_ringing)
+    }
+
+    /// How many legs ring.
+    pub(super) fn ringing(&self) -> usize {
+        self.legs.values().filter(|leg| leg.is_ringing()).count()
+    }
+
+    /// A leg that rings beside another one of the same operator.
+    pub(super) fn second_phone(&self) -> Option<LegNo> {
+        let mut seen = BTreeSet::new();
+        let ringing = self.legs.iter().filter(|(_, leg)| leg.is_ringing());
+        ringing
+            .filter_map(|(no, leg)| Some((no, leg.operator()?)))
+            .find(|(_, operator)| !seen.insert(*operator))
+            .map(|(no, _)| *no)
     }
 
     /// Counts a new leg.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::cdr::fact::Callee;
 use crate::clock::Instant;
 use crate::ids::{CallId, OperatorId};
+use crate::limits::LIVE_LEGS_PER_CALL_MAX;
 use crate::sip::sdes::Secrecy;
 
 use super::call::{Call, Stage};
@@ -23,11 +24,18 @@ impl Switchboard {
         for (id, call) in &self.calls {
             self.verify_call(*id, call).map_err(|what| format!("call {id}: {what}"))?;
             self.verify_ring(*id, call)?;
-            for leg in call.legs.values().filter(|leg| leg.state != OfferState::Cancelling) {
+            for leg in call.legs.values().filter(|leg| leg.state == OfferState::Talking) {
                 if let Callee::Operator(operator) = &leg.to
                     && !busy.insert(operator)
                 {
                     return Err(format!("operator {operator} has two live legs"));
+                }
+            }
+            // Several phones of one operator may ring, for one call.
+            let ringing = call.legs.values().filter(|leg| leg.is_ringing()).filter_map(|leg| leg.operator());
+            for operator in ringing.collect::<BTreeSet<_>>() {
+                if !busy.insert(operator) {
+                    return Err(format!("operator {operator} is rung for two calls"));
                 }
             }
         }
@@ -43,6 +51,9 @@ impl Switchboard {
 
     fn verify_call(&self, id: CallId, call: &Call) -> Result<(), &'static str> {
         self.verify_guests(id, call)?;
+        if call.ringing() >= LIVE_LEGS_PER_CALL_MAX {
+            return Err("it rings at too many phones");
+        }
         let own = || call.legs.iter().filter(|(no, _)| !call.guests.contains_key(no)).map(|(_, leg)| leg);
         let ringing = own().filter(|leg| leg.is_ringing()).count();
         let talking = own().filter(|leg| matches!(leg.state, OfferState::Talking)).count();

@@ -68,7 +68,10 @@ impl Switchboard {
     }
 
     pub(super) fn phone_pinged(&mut self, now: Now, operator: &OperatorId, answers: bool) {
-        self.acd.set_reachable(now, operator, answers);
+        // The one that is asked may be switched off while another rings: the next offer shows.
+        if answers || self.registrar.bindings(operator.as_str()).len() < 2 {
+            self.acd.set_reachable(now, operator, answers);
+        }
     }
 
     fn ping(&mut self, now: Now, flow: Flow, uri: &[u8], purpose: Purpose) {

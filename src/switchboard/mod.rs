@@ -17,6 +17,7 @@ mod dialogs;
 mod direct;
 mod door;
 mod end;
+mod fallback;
 mod guard;
 mod guests;
 mod info;

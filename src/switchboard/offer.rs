@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use crate::cdr::fact::{Callee, FactKind, OfferOutcome};
-use crate::clock::Now;
+use crate::clock::{Instant, Now};
 use crate::ids::{CallId, LegNo, OperatorId};
-use crate::limits::LEGS_PER_CALL_MAX;
+use crate::limits::{LEGS_PER_CALL_MAX, LIVE_LEGS_PER_CALL_MAX};
 use crate::media::command::{AnchorId, Command};
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::locate::Target;
@@ -17,12 +17,15 @@ use crate::sip::sdp::{self, AudioCodec, Direction, Formats, Local};
 use crate::sip::session_timer;
 use crate::sip::wire::{Message, Method, Name};
 
-use super::call::Stage;
+use super::call::{Call, Stage};
 use super::call_back::CallBack;
 use super::leg::{Line, OfferLeg, OfferState, Sound, Who, outcome_of};
 use super::settings::SrtpOffer;
 use super::timers::Alarm;
 use super::{Purpose, Switchboard};
+
+/// While fewer legs of a call ring, an operator's second and further phones ring too. They make way when others need the room.
+const SECOND_PHONES_UNTIL: usize = LIVE_LEGS_PER_CALL_MAX / 2;
 
 /// A phone whose call somebody else has taken shows no call that was missed (RFC 3326 §3.1).
 const ELSEWHERE: &[u8] = b"SIP;cause=200;text=\"Call completed elsewhere\"";
@@ -48,10 +51,43 @@ impl Switchboard {
         };
         call.stage = Stage::Offered;
         let ring_until = now.mono + self.settings.ring;
-        if !self.ring(now, id, Callee::Operator(operator.clone()), why, ring_until) {
+        if !self.ring_phones(now, id, &operator, &why, ring_until) {
             self.acd.offer_failed(now, id, &operator, false);
             self.unless_it_rings(id);
         }
+    }
+
+    /// Rings all phones of an operator, as far as there is room: the first that is answered has the call. False: none rings.
+    pub(super) fn ring_phones(
+        &mut self,
+        now: Now,
+        id: CallId,
+        operator: &OperatorId,
+        why: &str,
+        ring_until: Instant,
+    ) -> bool {
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.heard_from.remove(operator);
+        }
+        // So many operators as the ACD gives find room, each with one phone.
+        let full = self.calls.get(&id).filter(|call| call.ringing() + 1 >= LIVE_LEGS_PER_CALL_MAX);
+        if let Some(second) = full.and_then(Call::second_phone) {
+            self.cancel_leg(now, id, second, OfferOutcome::Withdrawn);
+        }
+        let to = Callee::Operator(operator.clone());
+        let mut rings = self.ring(now, id, to.clone(), why.to_owned(), ring_until);
+        for phone in 1..self.registrar.bindings(operator.as_str()).len() {
+            if self.calls.get(&id).is_some_and(|call| call.ringing() < SECOND_PHONES_UNTIL) {
+                let why = format!("another phone of his: {why}");
+                rings |= self.ring_phone(now, id, (to.clone(), phone), why, ring_until);
+            }
+        }
+        rings
+    }
+
+    /// True while another leg rings the same operator.
+    fn rings_elsewhere(&self, id: CallId, to: &Callee) -> bool {
+        self.calls.get(&id).is_some_and(|call| call.legs.values().any(|leg| leg.is_ringing() && leg.to == *to))
     }
 
     /// An offer is over: when nobody else rings for it, the call waits.
@@ -61,87 +97,6 @@ impl Switchboard {
         }
     }
 
-    /// Nobody is staffed: rings every phone there is, or goes on to the number.
-    pub(super) fn fall_back(&mut self, now: Now, id: CallId, operators: Vec<OperatorId>) {
-        let Some(call) = self.calls.get_mut(&id) else { return self.acd.leave(now, id) };
-        let until = now.mono + self.settings.fallback_ring;
-        if !std::mem::replace(&mut call.unstaffed, true) {
-            self.fact(now, id, FactKind::NobodyOnShift);
-        }
-        if let Some(call) = self.calls.get_mut(&id) {
-            call.stage = Stage::AllPhones { until };
-        }
-        self.falling_back.insert(id);
-        self.alarms.insert(until, Alarm::PhonesOver(id));
-        self.touched.push(id);
-        for operator in operators {
-            let why = "nobody on shift: all phones".to_owned();
-            if !self.ring(now, id, Callee::Operator(operator.clone()), why, until) {
-                self.acd.offer_failed(now, id, &operator, true);
-            }
-        }
-        self.next_fallback(now, id);
-    }
-
-    /// All phones have rung long enough.
-    pub(super) fn all_phones_over(&mut self, now: Now, id: CallId) {
-        let Some(call) = self.calls.get(&id) else { return };
-        let Stage::AllPhones { until } = call.stage else { return };
-        if until > now.mono {
-            return;
-        }
-        let ringing: Vec<LegNo> = call.legs.iter().filter(|(_, leg)| leg.is_ringing()).map(|(no, _)| *no).collect();
-        for leg in ringing {
-            self.cancel_offer(now, id, leg, OfferOutcome::NoAnswer);
-        }
-        self.next_fallback(now, id);
-    }
-
-    /// When no leg of the fallback rings any more, its next step begins: the number, or waiting again.
-    fn next_fallback(&mut self, now: Now, id: CallId) {
-        let Some(call) = self.calls.get(&id) else { return };
-        if call.rings() {
-            return;
-        }
-        let was_phones = match call.stage {
-            Stage::AllPhones { until } => {
-                self.alarms.remove(until, Alarm::PhonesOver(id));
-                true
-            }
-            Stage::Number => false,
-            Stage::Queued
-            | Stage::Offered
-            | Stage::Talking { .. }
-            | Stage::Transfer { .. }
-            | Stage::Placed
-            | Stage::Ended => return,
-        };
-        let hunts = self.calls.get_mut(&id).is_some_and(|call| std::mem::take(&mut call.hunts));
-        if let Some(number) = self.settings.fallback_number.clone().filter(|_| was_phones || hunts) {
-            if let Some(call) = self.calls.get_mut(&id) {
-                call.stage = Stage::Number;
-                if was_phones {
-                    call.tried.clear();
-                }
-            }
-            let until = now.mono + self.settings.fallback_ring;
-            if self.dial(now, id, &number, "nobody on shift: fallback number", until) {
-                return;
-            }
-        }
-        self.acd.fallback_failed(now, id);
-        self.back_to_queue(id);
-    }
-
-    /// The number cannot be had over this server of the trunk: it is called over the next one, if there is one.
-    pub(super) fn next_number(&mut self, now: Now, id: CallId, to: &Callee) -> bool {
-        let dialling = self.calls.get(&id).and_then(|call| call.dialling);
-        let Some((trunk, Some(failed))) = dialling else { return false };
-        let until = now.mono + self.settings.fallback_ring;
-        let why = "over the trunk's next server".to_owned();
-        self.target_fails(trunk, failed) && self.ring(now, id, to.clone(), why, until)
-    }
-
     pub(super) fn back_to_queue(&mut self, id: CallId) {
         if let Some(call) = self.calls.get_mut(&id).filter(|call| !call.is_over()) {
             call.stage = Stage::Queued;
@@ -149,11 +104,11 @@ impl Switchboard {
         }
     }
 
-    /// Where a callee is reached: Request-URI, flow, and whether the leg follows its target.
-    fn destination(&self, id: CallId, to: &Callee) -> Option<(Bytes, Flow, bool)> {
+    /// Where a callee, or one of an operator's phones, is reached: Request-URI, flow, and whether the leg follows its target.
+    fn destination(&self, id: CallId, to: &Callee, phone: usize) -> Option<(Bytes, Flow, bool)> {
         match to {
             Callee::Operator(operator) => {
-                let binding = self.registrar.bindings(operator.as_str()).first()?;
+                let binding = self.registrar.bindings(operator.as_str()).get(phone)?;
                 Some((binding.uri.clone(), binding.flow, false))
             }
             Callee::Number(number) => {
@@ -164,15 +119,19 @@ impl Switchboard {
     }
 
     /// Sends the INVITE of a new leg. False when it cannot be: no binding, no port, no room.
-    pub(super) fn ring(
+    pub(super) fn ring(&mut self, now: Now, id: CallId, to: Callee, why: String, ring_until: Instant) -> bool {
+        self.ring_phone(now, id, (to, 0), why, ring_until)
+    }
+
+    fn ring_phone(
         &mut self,
         now: Now,
         id: CallId,
-        to: Callee,
+        (to, phone): (Callee, usize),
         why: String,
-        ring_until: crate::clock::Instant,
+        ring_until: Instant,
     ) -> bool {
-        let Some((uri, mut flow, follow_target)) = self.destination(id, &to) else { return false };
+        let Some((uri, mut flow, follow_target)) = self.destination(id, &to, phone) else { return false };
         let Some(call) = self.calls.get_mut(&id) else { return false };
         if usize::from(call.next_leg) >= LEGS_PER_CALL_MAX {
             return false;
@@ -344,6 +303,10 @@ impl Switchboard {
                 }
                 let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return };
                 offer.state = OfferState::Ringing { ring_until, rang: true };
+                let operator = offer.operator().cloned();
+                if let Some(call) = self.calls.get_mut(&id) {
+                    call.heard_from.extend(operator);
+                }
                 if !rang {
                     self.fact(now, id, FactKind::Ringing { leg });
                     self.tell_caller(now, id, 180);
@@ -368,8 +331,7 @@ impl Switchboard {
             }
             Some(OfferState::Ringing { rang: false, .. }) => {
                 // Nobody is there: no more offers until the phone registers or answers a keep-alive.
-                let operator = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).and_then(OfferLeg::operator);
-                if let Some(operator) = operator.cloned() {
+                if let Some(operator) = self.silent_operator(id, leg) {
                     self.acd.set_reachable(now, &operator, false);
                 }
                 self.offer_over(now, id, leg, OfferOutcome::Unreachable, Some(status));
@@ -379,10 +341,29 @@ impl Switchboard {
         }
     }
 
+    /// The operator of a leg that nobody answers, unless another phone of his rings or has said something.
+    fn silent_operator(&self, id: CallId, no: LegNo) -> Option<OperatorId> {
+        let call = self.calls.get(&id)?;
+        let operator = call.legs.get(&no)?.operator()?;
+        let his =
+            |(other, leg): (&LegNo, &OfferLeg)| *other != no && leg.is_ringing() && leg.operator() == Some(operator);
+        (!call.heard_from.contains(operator) && !call.legs.iter().any(his)).then(|| operator.clone())
+    }
+
     fn offer_refused(&mut self, now: Now, id: CallId, leg: LegNo, status: u16) {
         let state = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).map(|leg| leg.state);
         match state {
-            Some(OfferState::Ringing { .. }) => self.offer_over(now, id, leg, outcome_of(status), Some(status)),
+            Some(OfferState::Ringing { .. }) => {
+                let to = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).map(|leg| leg.to.clone());
+                if let (Some(call), Some(Callee::Operator(operator))) = (self.calls.get_mut(&id), to.as_ref()) {
+                    call.heard_from.insert(operator.clone());
+                }
+                // What is refused for good (RFC 3261 §21.6) need not ring at another phone of the same person.
+                if let Some(Callee::Operator(operator)) = to.filter(|_| status >= 600) {
+                    self.cancel_other_phones(now, id, leg, &operator);
+                }
+                self.offer_over(now, id, leg, outcome_of(status), Some(status));
+            }
             Some(OfferState::Cancelling) => self.drop_leg(id, leg),
             Some(OfferState::Talking) | None => {}
         }
@@ -425,7 +406,7 @@ impl Switchboard {
         }
         let Some(stage) = self.calls.get(&id).map(|call| call.stage.clone()) else { return };
         let falling_back = matches!(stage, Stage::AllPhones { .. } | Stage::Number);
-        if let (Callee::Operator(operator), false) = (&to, stage == Stage::Ended) {
+        if let (Callee::Operator(operator), false) = (&to, stage == Stage::Ended || self.rings_elsewhere(id, &to)) {
             let blameless = falling_back || outcome == OfferOutcome::Withdrawn;
             self.acd.offer_failed(now, id, operator, blameless);
         }
@@ -478,12 +459,24 @@ impl Switchboard {
         }
     }
 
+    /// One leg speaks for its operator: his other phones ring no more.
+    fn cancel_other_phones(&mut self, now: Now, id: CallId, leg: LegNo, operator: &OperatorId) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let his =
+            |(no, other): &(&LegNo, &OfferLeg)| **no != leg && other.is_ringing() && other.operator() == Some(operator);
+        let others: Vec<LegNo> = call.legs.iter().filter(his).map(|(no, _)| *no).collect();
+        for other in others {
+            self.cancel_leg(now, id, other, OfferOutcome::Withdrawn);
+        }
+    }
+
     /// The operator logged out or was removed while his phone rings.
     pub(super) fn withdraw(&mut self, now: Now, id: CallId, operator: &OperatorId) {
-        match self.calls.get(&id).and_then(|call| call.leg_of(operator)) {
-            Some(leg) => self.cancel_offer(now, id, leg, OfferOutcome::Withdrawn),
-            None => self.acd.offer_failed(now, id, operator, true),
-        }
+        let Some(leg) = self.calls.get(&id).and_then(|call| call.leg_of(operator)) else {
+            return self.acd.offer_failed(now, id, operator, true);
+        };
+        self.cancel_other_phones(now, id, leg, operator);
+        self.cancel_offer(now, id, leg, OfferOutcome::Withdrawn);
     }
 }
 

@@ -14,7 +14,9 @@ mod secret;
 mod supervise;
 mod texts;
 mod transfer;
+mod two_phones;
 mod update;
+mod waiting;
 mod watchers;
 
 use std::time::Duration;

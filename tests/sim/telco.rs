@@ -145,7 +145,11 @@ impl Caller {
             caller.unwell = caller.deaf_to > 2;
         }
         io.wake(PROXY_PATIENCE, Alarm::TimerC);
-        let uri = if io.chance(20) { "urn:service:sos" } else { "sip:112@127.0.0.1:5060" };
+        let uri = match (io.chance(20), caller.n % 2) {
+            (true, 0) => "urn:service:sos.fire",
+            (true, _) => "urn:service:sos",
+            (false, _) => "sip:112@127.0.0.1:5060",
+        };
         let body = if caller.delayed { String::new() } else { caller.sdp("sendrecv") };
         let text = caller.request("INVITE", uri, "i", 1, &body);
         let text = text.replacen("Max-Forwards", &format!("{}Max-Forwards", caller.knows.more), 1);

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use siaga::acd::desk::{Desk, Strategy};
+use siaga::acd::desk::{Desk, Escalation, Strategy};
 use siaga::acd::shift::Plan;
 use siaga::clock::Timestamp;
 use siaga::ids::{OperatorId, Rng};
-use siaga::switchboard::{Agency, AnswerMode, Settings, SrtpOffer};
+use siaga::switchboard::{Agency, AnswerMode, DeskCalls, Settings, SrtpOffer};
 
 use super::city::OPERATORS;
 use super::trunks;
@@ -56,7 +56,24 @@ pub(super) fn settings_of(rng: &mut Rng) -> Settings {
     let strategy = STRATEGIES[usize::try_from(rng.below(8)).unwrap()];
     let progress = Duration::from_secs(4);
     settings.acd.desks = vec![Desk { strategy, progress, ..Desk::default() }];
+    if rng.below(2) == 0 {
+        add_fire_desk(&mut settings, rng);
+    }
+    settings.announce_each = (rng.below(2) == 0).then(|| Duration::from_secs(10 + rng.below(30)));
+    settings.break_reasons = vec!["tea".to_owned(), "meal".to_owned()];
     settings
+}
+
+/// A second desk, whose calls go to everybody after a while.
+fn add_fire_desk(settings: &mut Settings, rng: &mut Rng) {
+    let strategy = STRATEGIES[usize::try_from(rng.below(8)).unwrap()];
+    let member = |index: u8| (OperatorId::parse(&format!("op{index}")).unwrap(), index % 2);
+    let escalation = vec![Escalation { after: Duration::from_secs(5 + rng.below(20)), to: Vec::new() }];
+    let fire =
+        Desk { name: "fire".to_owned(), strategy, members: Some((0..3).map(member).collect()), ..Desk::default() };
+    settings.acd.desks.push(Desk { escalation, progress: Duration::from_secs(4), ..fire });
+    let calls = DeskCalls { services: vec!["fire".to_owned()], ..DeskCalls::default() };
+    settings.desks = vec![DeskCalls::default(), calls];
 }
 
 /// Shifts that come and go for each operator.

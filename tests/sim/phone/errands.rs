@@ -80,9 +80,11 @@ impl Phone {
         let next = io.between(20_000, 400_000);
         io.wake(next, Alarm::Dial);
         if !self.is_open() && self.dialled.is_none() && !self.closing {
-            let codes =
-                ["*11", "*12", "*13", "*14", "*11", "*14", "*99", "op0", "op3", "op5", "damkar", "*41", "*43", "*50"];
-            let code = codes[usize::try_from(io.rng.below(14)).unwrap()];
+            let codes = [
+                "*11", "*12", "*13", "*14", "*11", "*14", "*99", "op0", "op3", "op5", "damkar", "*41", "*43", "*50",
+                "*132", "*15",
+            ];
+            let code = codes[usize::try_from(io.rng.below(16)).unwrap()];
             let code = if io.chance(60) { SUPERVISES[usize::try_from(io.rng.below(12)).unwrap()] } else { code };
             self.dials_code(code, "", io);
         }

@@ -20,19 +20,19 @@ fn house(strategy: Strategy) -> World {
 }
 
 /// The phone at `at` is rung and says so.
-fn rings(world: &mut World, at: &str) -> String {
+pub(super) fn rings(world: &mut World, at: &str) -> String {
     let invite = world.take(at, "INVITE");
     world.receive(at, &response(&invite, at, "180 Ringing", ""));
     invite
 }
 
-fn picks_up(world: &mut World, at: &str, invite: &str) {
+pub(super) fn picks_up(world: &mut World, at: &str, invite: &str) {
     world.receive(at, &response(invite, at, "200 OK", &sdp(at, 31_000)));
     world.take(at, "ACK");
 }
 
 /// The phone at `at` gets a CANCEL and ends its leg.
-fn is_cancelled(world: &mut World, at: &str, invite: &str) -> String {
+pub(super) fn is_cancelled(world: &mut World, at: &str, invite: &str) -> String {
     let cancel = world.take(at, "CANCEL");
     world.receive(at, &response(&cancel, at, "200 OK", ""));
     world.receive(at, &response(invite, at, "487 Request Terminated", ""));
@@ -40,11 +40,11 @@ fn is_cancelled(world: &mut World, at: &str, invite: &str) -> String {
     cancel
 }
 
-fn outcomes(world: &World, wanted: OfferOutcome) -> usize {
+pub(super) fn outcomes(world: &World, wanted: OfferOutcome) -> usize {
     world.count(|kind| matches!(kind, FactKind::OfferEnded { outcome, .. } if *outcome == wanted))
 }
 
-fn states(world: &World) -> [usize; 6] {
+pub(super) fn states(world: &World) -> [usize; 6] {
     world.switchboard.gauges().operators
 }
 

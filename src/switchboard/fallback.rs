@@ -1,0 +1,92 @@
+//! What is done for callers while nobody is staffed: all phones, then a number outside, then the same again after a while.
+
+use crate::cdr::fact::{Callee, FactKind, OfferOutcome};
+use crate::clock::Now;
+use crate::ids::{CallId, LegNo, OperatorId};
+
+use super::Switchboard;
+use super::call::Stage;
+use super::timers::Alarm;
+
+impl Switchboard {
+    /// Nobody is staffed: rings every phone there is, or goes on to the number.
+    pub(super) fn fall_back(&mut self, now: Now, id: CallId, operators: Vec<OperatorId>) {
+        let Some(call) = self.calls.get_mut(&id) else { return self.acd.leave(now, id) };
+        let until = now.mono + self.settings.fallback_ring;
+        if !std::mem::replace(&mut call.unstaffed, true) {
+            self.fact(now, id, FactKind::NobodyOnShift);
+        }
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.stage = Stage::AllPhones { until };
+        }
+        self.falling_back.insert(id);
+        self.alarms.insert(until, Alarm::PhonesOver(id));
+        self.touched.push(id);
+        for operator in operators {
+            let why = "nobody on shift: all phones".to_owned();
+            if !self.ring_phones(now, id, &operator, &why, until) {
+                self.acd.offer_failed(now, id, &operator, true);
+            }
+        }
+        self.next_fallback(now, id);
+    }
+
+    /// All phones have rung long enough.
+    pub(super) fn all_phones_over(&mut self, now: Now, id: CallId) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let Stage::AllPhones { until } = call.stage else { return };
+        if until > now.mono {
+            return;
+        }
+        let ringing: Vec<LegNo> = call.legs.iter().filter(|(_, leg)| leg.is_ringing()).map(|(no, _)| *no).collect();
+        for leg in ringing {
+            self.cancel_offer(now, id, leg, OfferOutcome::NoAnswer);
+        }
+        self.next_fallback(now, id);
+    }
+
+    /// When no leg of the fallback rings any more, its next step begins: the number, or waiting again.
+    pub(super) fn next_fallback(&mut self, now: Now, id: CallId) {
+        let Some(call) = self.calls.get(&id) else { return };
+        if call.rings() {
+            return;
+        }
+        let was_phones = match call.stage {
+            Stage::AllPhones { until } => {
+                self.alarms.remove(until, Alarm::PhonesOver(id));
+                true
+            }
+            Stage::Number => false,
+            Stage::Queued
+            | Stage::Offered
+            | Stage::Talking { .. }
+            | Stage::Transfer { .. }
+            | Stage::Placed
+            | Stage::Ended => return,
+        };
+        let hunts = self.calls.get_mut(&id).is_some_and(|call| std::mem::take(&mut call.hunts));
+        if let Some(number) = self.settings.fallback_number.clone().filter(|_| was_phones || hunts) {
+            if let Some(call) = self.calls.get_mut(&id) {
+                call.stage = Stage::Number;
+                if was_phones {
+                    call.tried.clear();
+                }
+            }
+            let until = now.mono + self.settings.fallback_ring;
+            if self.dial(now, id, &number, "nobody on shift: fallback number", until) {
+                return;
+            }
+        }
+        self.acd.fallback_failed(now, id);
+        self.back_to_queue(id);
+    }
+
+    /// The number cannot be had over this server of the trunk: it is called over the next one, if there is one.
+    pub(super) fn next_number(&mut self, now: Now, id: CallId, to: &Callee) -> bool {
+        let dialling = self.calls.get(&id).and_then(|call| call.dialling);
+        let Some((trunk, Some(failed))) = dialling else { return false };
+        let until = now.mono + self.settings.fallback_ring;
+        let why = "over the trunk's next server".to_owned();
+        self.target_fails(trunk, failed) && self.ring(now, id, to.clone(), why, until)
+    }
+}
