@@ -91,6 +91,21 @@ impl Acd {
         }
     }
 
+    /// An operator comes over from a call that was placed to another as its guest, ringing or talking as he is.
+    pub fn guest_comes_over(&mut self, call: CallId, from: CallId, operator: &OperatorId) {
+        if !self.queue.disengage(from, operator) {
+            return;
+        }
+        self.floor.change(operator, |facts| {
+            facts.work = match facts.work {
+                Work::Offered { withdrawn, .. } => Work::Offered { call, withdrawn },
+                Work::Talking { .. } | Work::WrapUp { .. } | Work::Free => Work::Talking { call },
+            };
+            facts.guest = true;
+            None
+        });
+    }
+
     /// The call whose guest an operator is, ringing or talking.
     pub fn guest_of(&self, operator: &OperatorId) -> Option<CallId> {
         self.floor.get(operator).filter(|facts| facts.guest)?.call()

@@ -97,6 +97,8 @@ pub(super) struct Call {
     pub(super) mixed: bool,
     /// What an operator wants of the stage `Transfer`.
     pub(super) transfer: Option<Transfer>,
+    /// Whom he calls is to join his caller, when the two calls become one.
+    pub(super) confers: bool,
     /// The operator whose call it is; None: an emergency call.
     pub(super) placed_by: Option<OperatorId>,
     /// Whom he calls back with it.

@@ -197,6 +197,7 @@ impl Switchboard {
             holding: (false, false),
             guests: std::collections::BTreeMap::new(),
             mixed: false,
+            confers: false,
             transfer: None,
             placed_by: None,
             call_back: None,

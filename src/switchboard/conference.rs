@@ -2,18 +2,20 @@
 //! the caller talk on while it rings; his phone hears what becomes of it as it does of a transfer (RFC 3515 §2.4).
 
 use crate::acd::Standing;
-use crate::cdr::fact::{Callee, Destination, OfferOutcome, Role};
+use crate::cdr::fact::{Callee, Destination, EndCause, OfferOutcome, Role, Side};
 use crate::clock::Now;
 use crate::ids::{CallId, LegNo};
 use crate::limits::LEGS_PER_CALL_MAX;
+use crate::media::command::Command;
 use crate::sip::refer::Refer;
 use crate::sip::uri::Uri;
 
 use super::Switchboard;
-use super::call::{Call, Stage};
+use super::call::Stage;
 use super::door::Taken;
+use super::end::Ending;
 use super::guests::{GUESTS_MAX, Guest};
-use super::leg::{OfferLeg, Who};
+use super::leg::{OfferLeg, OfferState, Who};
 use super::refer::Referor;
 use super::transfer::told_as;
 
@@ -40,10 +42,8 @@ impl Switchboard {
             Ok(Destination::Operator(_) | Destination::Queue) => return self.reply(now, taken, 403, &[]),
             Err(status) => return self.reply(now, taken, status, &[]),
         };
-        match self.calls.get(&referor.call).map(room_for_guest) {
-            Some(Ok(())) => {}
-            Some(Err(status)) => return self.reply(now, taken, status, &[]),
-            None => return self.reply(now, taken, 481, &[]),
+        if let Err(status) = self.room_for_guest(referor.call) {
+            return self.reply(now, taken, status, &[]);
         }
         let told = Who::Offer(referor.call, referor.leg);
         self.accept_refer(now, taken, told, refer.wants_notify);
@@ -153,13 +153,45 @@ impl Switchboard {
         self.transferor_left(now, id, leg, lost);
         true
     }
-}
 
-/// Whether one more may be asked into a call.
-pub(super) fn room_for_guest(call: &Call) -> Result<(), u16> {
-    if call.legs.values().any(OfferLeg::is_ringing) {
-        return Err(491);
+    /// The operator has spoken with somebody, in a call that he placed with the code of conferences: the two calls become one, and he
+    /// stays in it. One who rings still goes on ringing.
+    pub(super) fn merges(&mut self, now: Now, referor: &Referor, placed: CallId, asked_in: Who) {
+        let id = referor.call;
+        let callee = self.calls.get(&placed).and_then(|call| {
+            let (no, leg) = call.legs.iter().find(|(_, leg)| leg.state != OfferState::Cancelling)?;
+            Some((*no, leg.to.clone(), leg.state))
+        });
+        let Some((old, to, state)) = callee else { return self.tell_referrer(now, asked_in, 481) };
+        self.part(placed);
+        self.media.push(Command::StopRecord { call: placed, leg: old });
+        let Some(leg) = self.move_leg((placed, old), id) else { return };
+        if let Callee::Operator(operator) = &to {
+            self.acd.guest_comes_over(id, placed, operator);
+        }
+        match state {
+            OfferState::Talking => {
+                self.guest_joins(now, id, leg, Role::Guest);
+                // Told while the dialog in which he has asked is there.
+                self.tell_referrer(now, asked_in, 200);
+            }
+            OfferState::Ringing { rang, .. } => {
+                self.rings_as_guest(id, Some(asked_in));
+                let why = format!("asked in by {} while it rang", referor.operator);
+                self.rings_elsewhere(now, (placed, old), (id, leg), (to, why), rang);
+            }
+            OfferState::Cancelling => {}
+        }
+        self.end_call(now, placed, Ending::by(Side::Operator, EndCause::Normal).refusing(487));
     }
-    let full = call.guests.len() >= GUESTS_MAX || usize::from(call.next_leg) >= LEGS_PER_CALL_MAX;
-    if full { Err(486) } else { Ok(()) }
+
+    /// Whether one more may be asked into a call.
+    pub(super) fn room_for_guest(&self, id: CallId) -> Result<(), u16> {
+        let call = self.calls.get(&id).ok_or(481_u16)?;
+        if call.legs.values().any(OfferLeg::is_ringing) {
+            return Err(491);
+        }
+        let full = call.guests.len() >= GUESTS_MAX || usize::from(call.next_leg) >= LEGS_PER_CALL_MAX;
+        if full { Err(486) } else { Ok(()) }
+    }
 }

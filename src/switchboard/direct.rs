@@ -29,7 +29,11 @@ impl Switchboard {
     /// An operator calls somebody.
     pub(super) fn place(&mut self, now: Now, taken: &Taken<'_, '_>, by: OperatorId) {
         let uri = taken.message.request_uri().unwrap_or_default();
-        let to = match Uri::parse(uri).map_err(|_| 404).and_then(|uri| self.whom(&uri)) {
+        let parsed = Uri::parse(uri);
+        let asked_in = parsed.as_ref().ok().and_then(|uri| self.asked_in(uri));
+        let confers = asked_in.is_some();
+        let whom = asked_in.unwrap_or_else(|| parsed.map_err(|_| 404).and_then(|uri| self.whom(&uri)));
+        let to = match whom {
             Ok(Destination::Operator(operator)) if operator != by => Callee::Operator(operator),
             Ok(Destination::Number(number)) => Callee::Number(number),
             // Nobody waits in the queue with a caller of his own behind him, and nobody calls himself.
@@ -77,6 +81,7 @@ impl Switchboard {
         let mut call = self.new_call(now, taken, tag, stencil, dialog, shown, key.clone());
         call.caller.line.follow_target = false;
         call.placed_by = Some(by.clone());
+        call.confers = confers;
         call.stage = Stage::Placed;
         if let Some(back) = &call_back {
             self.abandoned.begin(&back.number, id);

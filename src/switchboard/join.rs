@@ -51,22 +51,33 @@ impl Switchboard {
                 self.fact(now, id, FactKind::Answered { leg, by: to });
             }
             OfferState::Ringing { rang, .. } => {
-                let withdrawn = OfferOutcome::Withdrawn;
-                let ended = FactKind::OfferEnded { leg: old, to: to.clone(), outcome: withdrawn, sip_status: None };
-                self.fact(now, placed, ended);
                 let why = format!("passed on by {} while it rang", referor.operator);
-                self.fact(now, id, FactKind::Offered { leg, to, why });
-                if rang {
-                    self.fact(now, id, FactKind::Ringing { leg });
-                }
+                self.rings_elsewhere(now, (placed, old), (id, leg), (to, why), rang);
             }
             OfferState::Cancelling => {}
         }
         self.end_call(now, placed, Ending::by(Side::Operator, EndCause::Normal).refusing(487));
     }
 
+    /// Writes down that a leg which has moved rings on.
+    pub(super) fn rings_elsewhere(
+        &mut self,
+        now: Now,
+        (placed, old): (CallId, LegNo),
+        (id, leg): (CallId, LegNo),
+        (to, why): (Callee, String),
+        rang: bool,
+    ) {
+        let outcome = OfferOutcome::Withdrawn;
+        self.fact(now, placed, FactKind::OfferEnded { leg: old, to: to.clone(), outcome, sip_status: None });
+        self.fact(now, id, FactKind::Offered { leg, to, why });
+        if rang {
+            self.fact(now, id, FactKind::Ringing { leg });
+        }
+    }
+
     /// Moves a leg to another call, with all that belongs to it. Gives its number there.
-    fn move_leg(&mut self, (from, old): (CallId, LegNo), to: CallId) -> Option<LegNo> {
+    pub(super) fn move_leg(&mut self, (from, old): (CallId, LegNo), to: CallId) -> Option<LegNo> {
         let leg: OfferLeg = self.calls.get_mut(&from)?.legs.remove(&old)?;
         let Some(call) = self.calls.get_mut(&to) else {
             self.calls.get_mut(&from)?.legs.insert(old, leg);

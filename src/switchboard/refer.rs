@@ -64,7 +64,11 @@ impl Switchboard {
             Ok(referor) => referor,
             Err(status) => return self.reply(now, taken, status, &[]),
         };
-        if self.has_guests(referor.call) {
+        let confers = with_colleague.and_then(|placed| self.calls.get(&placed)).is_some_and(|call| call.confers);
+        if confers && let Err(status) = self.room_for_guest(referor.call) {
+            return self.reply(now, taken, status, &[]);
+        }
+        if !confers && self.has_guests(referor.call) {
             return self.reply(now, taken, 491, &[]);
         }
         let Some(placed) = with_colleague else {
@@ -81,6 +85,9 @@ impl Switchboard {
             return self.reply(now, taken, 403, &[]);
         }
         self.accept_refer(now, taken, who, refer.wants_notify);
+        if confers {
+            return self.merges(now, &referor, placed, who);
+        }
         self.join(now, &referor, placed, who, refer.referred_by.clone());
     }
 

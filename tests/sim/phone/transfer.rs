@@ -65,8 +65,8 @@ impl Phone {
     /// He asks a colleague or the fire brigade, while the caller waits.
     pub(super) fn consults(&mut self, io: &mut Io<'_, Alarm>) {
         if self.dialled.is_none() {
-            let whom = ["op0", "op1", "op2", "op3", "op4", "op5", "damkar"];
-            self.dials_code(whom[usize::try_from(io.rng.below(7)).unwrap()], "", io);
+            let whom = ["op0", "op1", "op2", "op3", "op4", "op5", "damkar", "*30op1", "*30op3", "*30op4", "*30damkar"];
+            self.dials_code(whom[usize::try_from(io.rng.below(11)).unwrap()], "", io);
         }
     }
 

@@ -55,8 +55,13 @@ impl Placed {
     }
 
     /// The Refer-To that names this dialog: it is seen from the far end (RFC 5589 §7).
-    fn replaced_by(&self, whom: &str) -> String {
-        let tag = self.to.split(";tag=").nth(1).unwrap();
+    pub(super) fn replaced_by(&self, whom: &str) -> String {
+        self.replaced_as(&self.to, whom)
+    }
+
+    /// The same, of a dialog whose To is this.
+    pub(super) fn replaced_as(&self, to: &str, whom: &str) -> String {
+        let tag = to.split(";tag=").nth(1).unwrap();
         let n = self.n;
         format!(
             "Refer-To: <sip:{whom}@127.0.0.1?Replaces=direct-{n}%3Bto-tag%3D{tag}%3Bfrom-tag%3Dd{n}&Require=replaces>\r\n"

@@ -390,3 +390,69 @@ fn an_operator_on_hold_leaves_the_others_talking_and_a_lone_caller_hears_the_ton
         world.assert_empty_in_the_end();
     }
 }
+
+#[test]
+fn whom_an_operator_has_called_to_ask_him_in_joins_when_the_two_calls_become_one() {
+    for (whom, at, in_placed) in [("*30sari", SARI, false), ("*30sari", SARI, true), ("*30damkar", TRUNK, false)] {
+        let (mut world, caller, invite) = staffed();
+        let mut placed = Placed::to(&mut world, "budi", BUDI, whom);
+        let offered = world.take(at, "INVITE");
+        world.receive(at, &response(&offered, at, "200 OK", &sdp(at, 31_700)));
+        world.take(at, "ACK");
+        placed.is_answered(&mut world);
+        seconds(&mut world, 10);
+        if in_placed {
+            let tag = |value: &str| value.split(";tag=").nth(1).unwrap().to_owned();
+            let (call_id, ours) = (header(&invite, "Call-ID"), tag(header(&invite, "From")));
+            let replaces = format!("Replaces={call_id}%3Bto-tag%3D{ours}%3Bfrom-tag%3Dphone");
+            placed.asks(&mut world, "REFER", 3, &format!("Refer-To: <sip:112@127.0.0.1?{replaces}>\r\n"));
+        } else {
+            asks(&mut world, BUDI, &invite, "REFER", 1, &placed.replaced_by(whom), "");
+        }
+        world.take(BUDI, "SIP/2.0 202");
+        assert_eq!(is_notified(&mut world, BUDI), "SIP/2.0 100 Trying");
+        assert_eq!(is_notified(&mut world, BUDI), "SIP/2.0 200 OK");
+        assert_eq!(matrix(&world), ALL_HEAR_ALL);
+        // Only the call between the two is over.
+        is_hung_up(&mut world, BUDI);
+        assert!(!world.has(BUDI, "BYE") && !world.has(at, "BYE") && !world.has(TRUNK, "BYE"));
+        seconds(&mut world, 20);
+        asks(&mut world, at, &offered, "BYE", 1, "", "");
+        world.take(at, "SIP/2.0 200");
+        assert!(is_bridged(&world));
+        caller.hangs_up(&mut world);
+        is_hung_up(&mut world, BUDI);
+        let name = if at == SARI { "sari" } else { DAMKAR };
+        assert_eq!(visits(&record(&world)), [visit(name, Role::Guest, 20)]);
+        assert_eq!(record(&world).transfers.len(), 0);
+        world.assert_empty_in_the_end();
+    }
+}
+
+#[test]
+fn one_who_rings_still_when_the_calls_become_one_goes_on_ringing_as_a_guest() {
+    for comes in [true, false] {
+        let (mut world, caller, invite) = staffed();
+        let placed = Placed::to(&mut world, "budi", BUDI, "*30sari");
+        let offered = world.take(SARI, "INVITE");
+        world.receive(SARI, &response(&offered, SARI, "180 Ringing", ""));
+        let tag = header(&world.take(BUDI, "SIP/2.0 180"), "To").to_owned();
+        let named = placed.replaced_as(&tag, "sari");
+        asks(&mut world, BUDI, &invite, "REFER", 1, &named, "");
+        world.take(BUDI, "SIP/2.0 202");
+        is_notified(&mut world, BUDI);
+        world.take(BUDI, "SIP/2.0 487");
+        if comes {
+            world.receive(SARI, &response(&offered, SARI, "200 OK", &sdp(SARI, 31_700)));
+            world.take(SARI, "ACK");
+            assert_eq!(is_notified(&mut world, BUDI), "SIP/2.0 200 OK");
+            assert_eq!(matrix(&world), ALL_HEAR_ALL);
+        } else {
+            refuses(&mut world, SARI, &offered, "486 Busy Here");
+            assert!(is_notified(&mut world, BUDI).starts_with("SIP/2.0 486"));
+        }
+        caller.hangs_up(&mut world);
+        world.sent.clear();
+        world.assert_empty_in_the_end();
+    }
+}
