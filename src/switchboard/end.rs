@@ -56,6 +56,7 @@ impl Switchboard {
         }
         self.transfer_ends(now, id);
         self.stop_telling_place(id);
+        self.forget_outside(id);
         let Some(call) = self.calls.get_mut(&id) else { return };
         let stage = std::mem::replace(&mut call.stage, Stage::Ended);
         let (answered, placed) = (call.caller.answered, call.placed_by.is_some());

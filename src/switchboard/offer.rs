@@ -405,6 +405,7 @@ impl Switchboard {
             self.acd.offer_failed(now, id, operator, blameless);
         }
         match stage {
+            Stage::Offered if self.outside_goes_on(now, id, &to) => {}
             Stage::Offered => self.unless_it_rings(id),
             Stage::Number if outcome == OfferOutcome::Unreachable && self.next_number(now, id, &to) => {}
             Stage::AllPhones { .. } | Stage::Number => self.next_fallback(now, id),

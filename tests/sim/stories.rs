@@ -3,6 +3,7 @@
 mod attended;
 mod events;
 mod hold;
+mod outside;
 mod refresh;
 mod reliable;
 mod renegotiate;
