@@ -168,7 +168,7 @@ fn the_desks_of_the_file_know_their_calls_operators_and_overflow() {
 #[test]
 fn escalations_break_reasons_and_announcements_reach_the_switchboard() {
     let base = "[[trunk]]\nname = 'telco'\npeers = ['127.0.0.2']\n[[desk]]\nname = 'damkar'\nnumbers = ['113']\nprogress_seconds = 7\n\
-                strategy = 'ring-progressively'\nescalation = [{ after_seconds = 20, to = ['polisi'] }, { after_seconds = 40 }]\n\
+                strategy = 'ring-progressively'\nescalation = [{ after_seconds = 20, to = ['polisi'] }, { after_seconds = 40 }, { after_seconds = 50, number = '0725113' }]\n\
                 [[desk]]\nname = 'polisi'\nnumbers = ['110']\nstrategy = 'ring-all'\n";
     let more = "[queue]\nannounce_seconds = 30\nescalation = [{ after_seconds = 9, to = ['damkar'] }]\n\
                 [operators]\nbreak_reasons = ['meal', 'prayer']\n";
@@ -179,6 +179,9 @@ fn escalations_break_reasons_and_announcements_reach_the_switchboard() {
     };
     assert_eq!(steps(0), [(9, vec![DeskNo(1)])]);
     assert_eq!(steps(1), [(20, vec![DeskNo(2)]), (40, vec![])]);
+    let outside: Vec<_> =
+        settings.desks[1].outside.iter().map(|(after, number)| (after.as_secs(), number.as_str())).collect();
+    assert_eq!(outside, [(50, "0725113")], "and no desk");
     assert_eq!(settings.acd.desks[1].progress.as_secs(), 7);
     assert_eq!(
         (settings.acd.desks[1].strategy, settings.acd.desks[2].strategy),

@@ -164,9 +164,10 @@ const PROGRESS_SECONDS: u64 = 5;
 pub struct EscalationStep {
     /// So long after its arrival a call takes it, in seconds (1 to 3600).
     pub after_seconds: u64,
-    /// Desks by name to which it goes besides. Empty: to everybody.
-    #[serde(default)]
-    pub to: Vec<String>,
+    /// Desks by name to which it goes besides. Empty, or absent where no number stands: to everybody.
+    pub to: Option<Vec<String>>,
+    /// A number outside that is rung as well, while the call keeps its place.
+    pub number: Option<String>,
 }
 
 /// What in an escalation cannot be used, whatever desks there are.
@@ -178,6 +179,9 @@ fn escalation_faults(steps: &[EscalationStep]) -> Vec<SectionFault> {
     }
     for step in steps.iter().filter(|step| !(1..=3600).contains(&step.after_seconds)) {
         fault(format!("after_seconds = {}", step.after_seconds), "1 to 3600 seconds");
+    }
+    for number in steps.iter().filter_map(|step| step.number.as_ref()).filter(|number| !is_dialable(number)) {
+        fault(format!("number = {number}"), "3 to 20 digits, with or without a leading +");
     }
     if !steps.is_sorted_by(|a, b| a.after_seconds < b.after_seconds) {
         fault("steps out of order".to_owned(), "each step later than the one before");
@@ -404,6 +408,8 @@ mod tests {
         let none: [&str; 0] = [];
         assert_eq!(faults("{ after_seconds = 20, to = ['police'] }, { after_seconds = 40 }"), none);
         assert_eq!(faults("{ after_seconds = 40 }, { after_seconds = 40 }"), ["steps out of order"]);
+        assert_eq!(faults("{ after_seconds = 9, number = '0725113' }"), none);
+        assert_eq!(faults("{ after_seconds = 9, number = 'pmk' }"), ["number = pmk"]);
         assert_eq!(faults("{ after_seconds = 0 }"), ["after_seconds = 0"]);
         let nine = (1..10).map(|after| format!("{{ after_seconds = {after} }}")).collect::<Vec<_>>().join(", ");
         assert_eq!(faults(&nine), ["9 steps"]);

@@ -335,6 +335,11 @@ fn warnings(source: &Source, file: &File) -> Vec<Fault> {
         let wrong = "no trunk has a uri: the number cannot be dialled";
         warnings.push(source.warning("queue.fallback_number", wrong, "uri = \"sip:ADDRESS\" in a [[trunk]]"));
     }
+    let mut steps = file.desk.iter().flat_map(|desk| &desk.escalation).chain(&file.queue.escalation);
+    if steps.any(|step| step.number.is_some()) && file.trunk.iter().all(|trunk| trunk.uri.is_none()) {
+        let wrong = "no trunk has a uri: the numbers of escalations cannot be dialled";
+        warnings.push(source.warning("desk.escalation", wrong, "uri = \"sip:ADDRESS\" in a [[trunk]]"));
+    }
     let unproven = file.sip.tls.as_ref().is_some_and(tls::Section::asks_for_no_certificate);
     if unproven && let Some(i) = file.trunk.iter().position(|trunk| trunk.tls_name.is_some()) {
         let wrong = "no client_ca in [sip.tls]: nobody is asked for a certificate, and the trunk cannot call";

@@ -24,7 +24,8 @@ pub(super) fn checked(source: &mut Source, file: &File) -> (Vec<Desk>, Vec<DeskC
         escalation: escalation(source, "queue", &queue.escalation, "", &file.desk),
         progress: Duration::from_secs(queue.progress_seconds),
     };
-    let first_calls = DeskCalls { priority: queue.priority, ..DeskCalls::default() };
+    let first_calls =
+        DeskCalls { priority: queue.priority, outside: outside(&queue.escalation), ..DeskCalls::default() };
     let (mut desks, mut calls) = (vec![first], vec![first_calls]);
     if file.desk.len() >= DESKS_MAX {
         source.fault(
@@ -62,6 +63,7 @@ pub(super) fn checked(source: &mut Source, file: &File) -> (Vec<Desk>, Vec<DeskC
             services: section.services.clone(),
             numbers: section.numbers.clone(),
             priority: section.priority,
+            outside: outside(&section.escalation),
         });
     }
     (desks, calls)
@@ -96,9 +98,17 @@ fn escalation(
 ) -> Vec<Escalation> {
     let step = |step: &EscalationStep| Escalation {
         after: Duration::from_secs(step.after_seconds),
-        to: numbers(source, &format!("{at}.escalation"), &step.to, own, desks),
+        to: numbers(source, &format!("{at}.escalation"), step.to.as_deref().unwrap_or_default(), own, desks),
     };
-    steps.iter().map(step).collect()
+    // A step that names a number and no desk is for the number alone.
+    let desks_too = steps.iter().filter(|step| step.number.is_none() || step.to.is_some());
+    desks_too.map(step).collect()
+}
+
+/// The numbers outside of an escalation.
+fn outside(steps: &[EscalationStep]) -> Vec<(Duration, String)> {
+    let numbers = steps.iter().filter_map(|step| Some((step.after_seconds, step.number.clone()?)));
+    numbers.map(|(after, number)| (Duration::from_secs(after), number)).collect()
 }
 
 /// The numbers of other desks than the one called `own`.

@@ -86,6 +86,8 @@ pub(super) struct Call {
     /// The trunks over which the fallback number was tried; the last of them, and which of its servers.
     pub(super) tried: BTreeSet<usize>,
     pub(super) dialling: Option<(usize, Option<Target>)>,
+    /// When which number outside is tried while the call waits, the last one first.
+    pub(super) outside: Vec<(Instant, String)>,
     /// The last trunk could not carry the call: the next is tried.
     pub(super) hunts: bool,
     pub(super) merge_key: MergeKey,

@@ -14,6 +14,7 @@ use crate::sip::wire::Name;
 use super::abandoned::Unanswered;
 use super::call::Call;
 use super::classes::Worked;
+use super::direct::PlacedFor;
 use super::door::Taken;
 use super::{ConsoleReply, Switchboard};
 
@@ -41,7 +42,7 @@ impl Switchboard {
         self.abandoned.expire(now.wall, self.settings.callers.call_back);
         let Some((number, of)) = self.next_call_back(&by) else { return self.serve(now, taken, Prompt::Refused) };
         let back = CallBack { of, number: number.clone(), outcome: None };
-        self.place_to(now, taken, by, Callee::Number(number), Some(back));
+        self.place_to(now, taken, by, Callee::Number(number), PlacedFor::CallBack(back));
     }
 
     fn next_call_back(&self, by: &OperatorId) -> Option<(String, CallId)> {

@@ -184,6 +184,7 @@ impl Switchboard {
             stage: Stage::Queued,
             announced: false,
             place_told_at: None,
+            outside: Vec::new(),
             heard_from: std::collections::BTreeSet::new(),
             talked: false,
             unstaffed: false,

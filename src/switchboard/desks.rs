@@ -22,6 +22,7 @@ impl Switchboard {
         let Some(desk) = self.calls.get(&id).map(|call| call.desk) else { return };
         let priority = self.priority_of(id);
         self.acd.enqueue(now, id, priority, desk);
+        self.plan_outside(now, id);
         self.queued(now, id, false);
     }
 
@@ -68,7 +69,7 @@ mod tests {
         let desk = |services: &[&str], numbers: &[&str]| DeskCalls {
             services: services.iter().map(|text| (*text).to_owned()).collect(),
             numbers: numbers.iter().map(|text| (*text).to_owned()).collect(),
-            priority: 0,
+            ..DeskCalls::default()
         };
         let desks = [desk(&[], &[]), desk(&["fire"], &["113"]), desk(&["fire.forest", "police"], &["110"])];
         for (called, expected) in [

@@ -25,13 +25,21 @@ const OF_ONE_MAX: usize = 2;
 /// Characters of a Call-ID that are written down.
 const CALL_ID_CHARS_MAX: usize = 512;
 
+/// What an operator places a call for.
+pub(super) enum PlacedFor {
+    Talk,
+    /// Who answers joins the operator's caller when the two calls become one.
+    Conference,
+    CallBack(CallBack),
+}
+
 impl Switchboard {
     /// An operator calls somebody.
     pub(super) fn place(&mut self, now: Now, taken: &Taken<'_, '_>, by: OperatorId) {
         let uri = taken.message.request_uri().unwrap_or_default();
         let parsed = Uri::parse(uri);
         let asked_in = parsed.as_ref().ok().and_then(|uri| self.asked_in(uri));
-        let confers = asked_in.is_some();
+        let why = if asked_in.is_some() { PlacedFor::Conference } else { PlacedFor::Talk };
         let whom = asked_in.unwrap_or_else(|| parsed.map_err(|_| 404).and_then(|uri| self.whom(&uri)));
         let to = match whom {
             Ok(Destination::Operator(operator)) if operator != by => Callee::Operator(operator),
@@ -40,18 +48,11 @@ impl Switchboard {
             Ok(Destination::Operator(_) | Destination::Queue) => return self.reply(now, taken, 404, &[]),
             Err(status) => return self.reply(now, taken, status, &[]),
         };
-        self.place_to(now, taken, by, to, None);
+        self.place_to(now, taken, by, to, why);
     }
 
     /// An operator's call to a colleague, an agency, or somebody who is called back.
-    pub(super) fn place_to(
-        &mut self,
-        now: Now,
-        taken: &Taken<'_, '_>,
-        by: OperatorId,
-        to: Callee,
-        call_back: Option<CallBack>,
-    ) {
+    pub(super) fn place_to(&mut self, now: Now, taken: &Taken<'_, '_>, by: OperatorId, to: Callee, why: PlacedFor) {
         let key = merge_key(taken.message);
         if self.merged.contains_key(&key) {
             return self.reply(now, taken, 482, &[]);
@@ -81,13 +82,20 @@ impl Switchboard {
         let mut call = self.new_call(now, taken, tag, stencil, dialog, shown, key.clone());
         call.caller.line.follow_target = false;
         call.placed_by = Some(by.clone());
-        call.confers = confers;
         call.stage = Stage::Placed;
-        if let Some(back) = &call_back {
-            self.abandoned.begin(&back.number, id);
-        }
-        let of = call_back.as_ref().map(|back| back.of);
-        call.call_back = call_back;
+        let of = match why {
+            PlacedFor::Talk => None,
+            PlacedFor::Conference => {
+                call.confers = true;
+                None
+            }
+            PlacedFor::CallBack(back) => {
+                self.abandoned.begin(&back.number, id);
+                let of = back.of;
+                call.call_back = Some(back);
+                Some(of)
+            }
+        };
         self.alarms.insert(call.over_at, Alarm::TooLong(id));
         self.calls.insert(id, call);
         self.placed.insert(id);

@@ -57,6 +57,7 @@ impl Switchboard {
         self.transfer_ends(now, id);
         self.stop_telling_place(id);
         self.guests_go(now, id);
+        self.forget_outside(id);
         let Some(call) = self.calls.get_mut(&id) else { return };
         let stage = std::mem::replace(&mut call.stage, Stage::Ended);
         if std::mem::take(&mut call.mixed) {

@@ -251,6 +251,9 @@ impl Switchboard {
                 }
                 Alarm::TellAgain(call) => self.calls.get(call).and_then(|call| call.caller.tell_again_at) == at,
                 Alarm::TellPlace(call) => self.calls.get(call).and_then(|call| call.place_told_at) == at,
+                Alarm::Outside(call) => {
+                    self.calls.get(call).and_then(|call| call.outside.last()).map(|(at, _)| *at) == at
+                }
                 Alarm::PhoneOver(phone) => self.phones.get(phone).map(|phone| phone.over_at) == at,
                 Alarm::Watch(watch) => self.subscriptions.get(*watch).and_then(|one| one.armed) == at,
                 Alarm::GoodbyesOver => self.draining,
@@ -266,6 +269,13 @@ impl Switchboard {
         };
         if let Some(id) = self.calls.iter().find_map(told) {
             return Err(format!("call {id} is to be told its place, and will not be"));
+        }
+        let planned = |(id, call): (&CallId, &Call)| {
+            let (at, _) = call.outside.last()?;
+            (call.is_over() || !self.alarms.contains(*at, Alarm::Outside(*id))).then_some(*id)
+        };
+        if let Some(id) = self.calls.iter().find_map(planned) {
+            return Err(format!("call {id} is to be tried outside, and will not be"));
         }
         for (who, line) in self.lines() {
             let session = line.session.as_ref().map(|session| (session.due(), Alarm::Session(who)));

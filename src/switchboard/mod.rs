@@ -30,6 +30,7 @@ mod notify;
 mod offer;
 mod outgoing;
 mod output;
+mod outside;
 mod phone;
 mod pick_up;
 mod ports;

@@ -86,7 +86,7 @@ impl Switchboard {
     }
 
     /// True while another leg rings the same operator.
-    fn rings_elsewhere(&self, id: CallId, to: &Callee) -> bool {
+    fn rings_another_phone(&self, id: CallId, to: &Callee) -> bool {
         self.calls.get(&id).is_some_and(|call| call.legs.values().any(|leg| leg.is_ringing() && leg.to == *to))
     }
 
@@ -406,11 +406,12 @@ impl Switchboard {
         }
         let Some(stage) = self.calls.get(&id).map(|call| call.stage.clone()) else { return };
         let falling_back = matches!(stage, Stage::AllPhones { .. } | Stage::Number);
-        if let (Callee::Operator(operator), false) = (&to, stage == Stage::Ended || self.rings_elsewhere(id, &to)) {
+        if let (Callee::Operator(operator), false) = (&to, stage == Stage::Ended || self.rings_another_phone(id, &to)) {
             let blameless = falling_back || outcome == OfferOutcome::Withdrawn;
             self.acd.offer_failed(now, id, operator, blameless);
         }
         match stage {
+            Stage::Offered if self.outside_goes_on(now, id, &to) => {}
             Stage::Offered => self.unless_it_rings(id),
             Stage::Number if outcome == OfferOutcome::Unreachable && self.next_number(now, id, &to) => {}
             Stage::AllPhones { .. } | Stage::Number => self.next_fallback(now, id),

@@ -167,6 +167,8 @@ pub struct DeskCalls {
     pub numbers: Vec<String>,
     /// Lower ones are served first.
     pub priority: u8,
+    /// After how long which number outside is tried as well, in the order of time.
+    pub outside: Vec<(Duration, String)>,
 }
 
 /// An agency that operators may call and pass callers on to.

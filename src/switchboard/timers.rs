@@ -36,6 +36,8 @@ pub(super) enum Alarm {
     TellAgain(CallId),
     /// A caller who waits is told his place.
     TellPlace(CallId),
+    /// A number outside is tried for a call that waits.
+    Outside(CallId),
     /// A service call has reached its end.
     PhoneOver(u64),
     PingTrunk(usize),
@@ -79,6 +81,7 @@ impl Switchboard {
             }
             Alarm::TellAgain(call) => self.tell_again(now, call),
             Alarm::TellPlace(call) => self.tell_place(now, call),
+            Alarm::Outside(call) => self.try_outside(now, call),
             Alarm::PhoneOver(phone) => self.end_phone(now, phone, true),
             Alarm::PingTrunk(index) => self.ping_trunk(now, index),
             Alarm::RegisterTrunk(index) => self.register_at_trunk(now, index),

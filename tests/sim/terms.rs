@@ -72,7 +72,8 @@ fn add_fire_desk(settings: &mut Settings, rng: &mut Rng) {
     let fire =
         Desk { name: "fire".to_owned(), strategy, members: Some((0..3).map(member).collect()), ..Desk::default() };
     settings.acd.desks.push(Desk { escalation, progress: Duration::from_secs(4), ..fire });
-    let calls = DeskCalls { services: vec!["fire".to_owned()], ..DeskCalls::default() };
+    let outside = vec![(Duration::from_secs(10 + rng.below(40)), "0113".to_owned())];
+    let calls = DeskCalls { services: vec!["fire".to_owned()], outside, ..DeskCalls::default() };
     settings.desks = vec![DeskCalls::default(), calls];
 }
 

@@ -1,0 +1,64 @@
+//! Numbers outside that are tried for a call while it keeps its place in the queue: an agency, a neighbouring city.
+
+use crate::cdr::fact::Callee;
+use crate::clock::Now;
+use crate::ids::CallId;
+
+use super::Switchboard;
+use super::call::Stage;
+use super::timers::Alarm;
+
+impl Switchboard {
+    /// A call comes into the queue: its desk tells when which number is tried.
+    pub(super) fn plan_outside(&mut self, now: Now, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id).filter(|call| call.outside.is_empty()) else { return };
+        let Some(desk) = self.settings.desks.get(usize::from(call.desk.0)) else { return };
+        let steps = desk.outside.iter().rev();
+        call.outside = steps.map(|(after, number)| (now.mono + *after, number.clone())).collect();
+        self.await_outside(id);
+    }
+
+    fn await_outside(&mut self, id: CallId) {
+        if let Some((at, _)) = self.calls.get(&id).and_then(|call| call.outside.last()) {
+            self.alarms.insert(*at, Alarm::Outside(id));
+        }
+    }
+
+    /// The call is over.
+    pub(super) fn forget_outside(&mut self, id: CallId) {
+        let Some(steps) = self.calls.get_mut(&id).map(|call| std::mem::take(&mut call.outside)) else { return };
+        if let Some((at, _)) = steps.last() {
+            self.alarms.remove(*at, Alarm::Outside(id));
+        }
+    }
+
+    /// A caller whom nobody has answered yet: the next number rings as well, beside the phones that do. One that rings already
+    /// is not rung twice, and the fallback has a number of its own.
+    pub(super) fn try_outside(&mut self, now: Now, id: CallId) {
+        let Some((_, number)) = self.calls.get_mut(&id).and_then(|call| call.outside.pop()) else { return };
+        self.await_outside(id);
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let rings = call.legs.values().any(|leg| leg.is_ringing() && matches!(leg.to, Callee::Number(_)));
+        if rings || !matches!(call.stage, Stage::Queued | Stage::Offered) {
+            return;
+        }
+        call.tried.clear();
+        self.dial_outside(now, id, &number);
+    }
+
+    fn dial_outside(&mut self, now: Now, id: CallId, number: &str) -> bool {
+        let until = now.mono + self.settings.fallback_ring;
+        let rings = self.dial(now, id, number, "nobody has answered for long: number of the escalation", until);
+        if let Some(call) = self.calls.get_mut(&id).filter(|_| rings) {
+            call.stage = Stage::Offered;
+        }
+        rings
+    }
+
+    /// A number of the escalation has not answered: the next trunk carries it, if the last one could not. False: that was all.
+    pub(super) fn outside_goes_on(&mut self, now: Now, id: CallId, to: &Callee) -> bool {
+        let Callee::Number(number) = to else { return false };
+        let hunts = self.calls.get_mut(&id).is_some_and(|call| std::mem::take(&mut call.hunts));
+        hunts && self.dial_outside(now, id, number)
+    }
+}

@@ -1,0 +1,122 @@
+//! Numbers outside that an escalation tries while the caller keeps his place in the queue.
+
+use super::ring_all::{is_cancelled, outcomes, picks_up, rings, states};
+use super::*;
+use siaga::ids::OperatorId;
+use siaga::switchboard::{ConsoleCommand, DeskCalls};
+
+fn pauses(world: &mut World, on: bool) {
+    let operator = OperatorId::parse("budi").unwrap();
+    let command = if on {
+        ConsoleCommand::Pause { operator, reason: "meal".to_owned() }
+    } else {
+        ConsoleCommand::Resume { operator }
+    };
+    world.step(Input::Console { request: 1, by: admin(), command });
+}
+
+/// Budi is on a break, and numbers are tried after 20 and 60 seconds.
+fn house() -> World {
+    let mut settings = settings();
+    settings.trunks[0].target = Some(TRUNK.parse().unwrap());
+    let outside =
+        [(20, "0725113"), (60, "0725110")].map(|(after, number)| (Duration::from_secs(after), number.to_owned()));
+    settings.desks = vec![DeskCalls { outside: outside.to_vec(), ..DeskCalls::default() }];
+    let mut world = World::new(settings, &["budi"]);
+    world.register("budi", BUDI);
+    pauses(&mut world, true);
+    world
+}
+
+#[test]
+fn a_number_rings_after_a_while_and_the_caller_is_with_it_when_it_answers() {
+    let mut world = house();
+    let mut caller = Caller::dials(&mut world);
+    world.pass(Duration::from_secs(19));
+    assert!(!world.has(TRUNK, "INVITE"));
+    world.pass(Duration::from_secs(1));
+    let invite = rings(&mut world, TRUNK);
+    assert!(invite.starts_with("INVITE sip:0725113@"), "{invite}");
+    picks_up(&mut world, TRUNK, &invite);
+    caller.is_answered(&mut world);
+    pauses(&mut world, false);
+    assert!(!world.has(BUDI, "INVITE"), "he waits no more");
+    caller.hangs_up(&mut world);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn an_operator_who_becomes_free_while_the_number_rings_gets_the_caller_all_the_same() {
+    let mut world = house();
+    let mut caller = Caller::dials(&mut world);
+    world.pass(Duration::from_secs(20));
+    let number = rings(&mut world, TRUNK);
+    pauses(&mut world, false);
+    let budi = rings(&mut world, BUDI);
+    picks_up(&mut world, BUDI, &budi);
+    is_cancelled(&mut world, TRUNK, &number);
+    caller.is_answered(&mut world);
+    assert_eq!((states(&world)[3], outcomes(&world, OfferOutcome::LostRace)), (1, 1));
+    caller.hangs_up(&mut world);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_number_that_answers_while_a_phone_rings_frees_its_operator() {
+    let mut world = house();
+    let mut caller = Caller::dials(&mut world);
+    world.pass(Duration::from_secs(20));
+    let number = rings(&mut world, TRUNK);
+    pauses(&mut world, false);
+    let budi = rings(&mut world, BUDI);
+    picks_up(&mut world, TRUNK, &number);
+    is_cancelled(&mut world, BUDI, &budi);
+    caller.is_answered(&mut world);
+    assert_eq!(states(&world), [0, 1, 0, 0, 0, 0]);
+    caller.hangs_up(&mut world);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_number_that_is_busy_leaves_the_caller_in_his_place_and_the_next_is_tried_in_its_time() {
+    let mut world = house();
+    let mut first = Caller::dials(&mut world);
+    world.pass(Duration::from_secs(1));
+    let second = Caller::dials(&mut world);
+    world.pass(Duration::from_secs(19));
+    let number = rings(&mut world, TRUNK);
+    world.receive(TRUNK, &response(&number, TRUNK, "486 Busy Here", ""));
+    world.take(TRUNK, "ACK");
+    world.pass(Duration::from_secs(1));
+    let number = rings(&mut world, TRUNK);
+    world.receive(TRUNK, &response(&number, TRUNK, "486 Busy Here", ""));
+    world.take(TRUNK, "ACK");
+    world.pass(Duration::from_secs(39));
+    let number = rings(&mut world, TRUNK);
+    assert!(number.starts_with("INVITE sip:0725110@"), "{number}");
+    pauses(&mut world, false);
+    let budi = rings(&mut world, BUDI);
+    picks_up(&mut world, BUDI, &budi);
+    is_cancelled(&mut world, TRUNK, &number);
+    first.is_answered(&mut world);
+    first.hangs_up(&mut world);
+    second.cancels(&mut world);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_number_rings_on_when_the_operators_phone_does_not_answer() {
+    let mut world = house();
+    let caller = Caller::dials(&mut world);
+    world.pass(Duration::from_secs(20));
+    let number = rings(&mut world, TRUNK);
+    pauses(&mut world, false);
+    let budi = rings(&mut world, BUDI);
+    world.receive(BUDI, &response(&budi, BUDI, "486 Busy Here", ""));
+    world.take(BUDI, "ACK");
+    assert!(!world.has(TRUNK, "CANCEL"));
+    caller.cancels(&mut world);
+    is_cancelled(&mut world, TRUNK, &number);
+    world.assert_empty_in_the_end();
+}
