@@ -258,9 +258,8 @@ fn leave_decrees_and_overlap_make_the_plan() {
     let day = |text: &str| text.parse().unwrap();
     let csv = config.rostered.roster.csv(day("2026-11-24")..=day("2026-11-30"));
     assert_eq!(csv, "operator,date,shift\nb,2026-11-24,night\nc,2026-11-24,day\n");
-    let at = |text: &str| {
-        siaga::clock::Timestamp::from_millis(text.parse::<jiff::Timestamp>().unwrap().as_millisecond())
-    };
+    let at =
+        |text: &str| siaga::clock::Timestamp::from_millis(text.parse::<jiff::Timestamp>().unwrap().as_millisecond());
     let ahead = config.roster_ahead(at("2026-11-24T07:00:00+07:00"), 1);
     // B is not appointed after midnight, and C's crew has gone ten minutes after seven.
     let gaps: Vec<_> = ahead.gaps.iter().map(|gap| (gap.from, gap.to)).collect();
