@@ -8,6 +8,7 @@ use crate::ids::{CallId, OperatorId};
 use crate::limits::CALL_BACKS_MAX;
 
 use super::CallBackView;
+use super::invariants::Checked;
 
 /// One number that waits to be called back.
 #[derive(Clone, Debug)]
@@ -51,6 +52,7 @@ pub(super) struct Abandoned {
     all: BTreeMap<String, Missed>,
     turns: BTreeSet<((u32, Timestamp), String)>,
     by_age: BTreeSet<(Timestamp, String)>,
+    checked: Checked,
 }
 
 impl Abandoned {
@@ -159,6 +161,7 @@ impl Abandoned {
     }
 
     fn put(&mut self, number: &str, missed: Missed) {
+        self.checked.changed();
         self.turns.insert((missed.turn(), number.to_owned()));
         self.by_age.insert((missed.last, number.to_owned()));
         self.all.insert(number.to_owned(), missed);
@@ -166,19 +169,25 @@ impl Abandoned {
 
     fn take_out(&mut self, number: &str) -> Option<Missed> {
         let (number, missed) = self.all.remove_entry(number)?;
+        self.checked.changed();
         self.turns.remove(&(missed.turn(), number.clone()));
         self.by_age.remove(&(missed.last, number));
         Some(missed)
     }
 
-    /// Every number stands in all three tables; who is called back is called in a call that lives.
-    pub(super) fn verify(&self, lives: impl Fn(&CallId) -> bool) -> Result<(), String> {
+    fn verify_order(&self) -> Result<(), String> {
         let turns = self.turns.iter().all(|(turn, number)| self.all.get(number).is_some_and(|one| one.turn() == *turn));
         let ages = self.by_age.iter().all(|(last, number)| self.all.get(number).is_some_and(|one| one.last == *last));
         let lengths = [self.turns.len(), self.by_age.len()];
         if !turns || !ages || lengths != [self.all.len(); 2] || self.all.len() > CALL_BACKS_MAX {
             return Err("the list of call-backs is not in order".to_owned());
         }
+        Ok(())
+    }
+
+    /// Every number stands in all three tables; who is called back is called in a call that lives.
+    pub(super) fn verify(&self, lives: impl Fn(&CallId) -> bool) -> Result<(), String> {
+        self.checked.check(|| self.verify_order())?;
         match self.all.values().filter_map(|missed| missed.over).find(|over| !lives(over)) {
             Some(over) => Err(format!("somebody is called back in {over}, which is over")),
             None => Ok(()),

@@ -10,6 +10,7 @@ use crate::ids::{CallId, OperatorId};
 use crate::limits::{CALLER_CALLS_MAX, CALLERS_MAX};
 use crate::sip::number::e164;
 
+use super::invariants::Checked;
 use super::{ConsoleReply, MarkView, Switchboard};
 
 /// How callers are remembered, and how those are called back whom nobody has answered.
@@ -83,6 +84,7 @@ fn is_within(at: Timestamp, now: Timestamp, span: Duration) -> bool {
 pub(super) struct Callers {
     all: BTreeMap<String, Caller>,
     by_age: BTreeSet<(Timestamp, String)>,
+    checked: Checked,
 }
 
 impl Callers {
@@ -148,6 +150,7 @@ impl Callers {
         terms: &CallerTerms,
         change: impl FnOnce(&mut Caller) -> T,
     ) -> T {
+        self.checked.changed();
         if !self.all.contains_key(number) {
             self.make_room(now, terms);
         }
@@ -172,11 +175,14 @@ impl Callers {
 
     /// Every number stands in both tables, and no more than there may be.
     pub(super) fn verify(&self) -> Result<(), String> {
-        let both = self.by_age.iter().all(|(seen, number)| self.all.get(number).is_some_and(|one| one.seen == *seen));
-        if !both || self.by_age.len() != self.all.len() || self.all.len() > CALLERS_MAX {
-            return Err("the callers that are remembered are not in order".to_owned());
-        }
-        Ok(())
+        self.checked.check(|| {
+            let both =
+                self.by_age.iter().all(|(seen, number)| self.all.get(number).is_some_and(|one| one.seen == *seen));
+            if !both || self.by_age.len() != self.all.len() || self.all.len() > CALLERS_MAX {
+                return Err("the callers that are remembered are not in order".to_owned());
+            }
+            Ok(())
+        })
     }
 }
 

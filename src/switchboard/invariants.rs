@@ -1,5 +1,6 @@
 //! What must hold after every step (ARCHITECTURE.md, "Invariant:"). Tests and the simulator ask; a busy service does not.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use crate::cdr::fact::Callee;
@@ -14,6 +15,30 @@ use super::refresh::Session;
 use super::reliable::Reliable;
 use super::timers::Alarm;
 use super::{Purpose, Switchboard};
+
+/// Tells a large table that has changed since it was checked from one that has not: to check one of thousands after every step
+/// would take far longer than the steps.
+#[derive(Debug, Default)]
+pub(super) struct Checked {
+    changes: u64,
+    checked: Cell<Option<u64>>,
+}
+
+impl Checked {
+    /// The table changes.
+    pub(super) fn changed(&mut self) {
+        self.changes += 1;
+    }
+
+    /// Checks the table by `check`, unless it is as it was when it was last found right.
+    pub(super) fn check(&self, check: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+        if self.checked.get() != Some(self.changes) {
+            check()?;
+            self.checked.set(Some(self.changes));
+        }
+        Ok(())
+    }
+}
 
 impl Switchboard {
     /// Checks every invariant; the text names the first that is broken.

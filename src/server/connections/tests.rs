@@ -1,5 +1,6 @@
 mod identity;
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::process::Command;
 
@@ -15,6 +16,8 @@ const OPTIONS: &str = "OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP b;branch=z9hG
 struct Bench {
     table: Connections,
     at: SocketAddr,
+    /// Losses that were told while something else was awaited.
+    lost: VecDeque<Flow>,
 }
 
 impl Bench {
@@ -27,7 +30,7 @@ impl Bench {
         let at = listener.local();
         let mut table = Connections::new(caps, patience, tls);
         table.listen(listener).unwrap();
-        Self { table, at }
+        Self { table, at, lost: VecDeque::new() }
     }
 
     async fn peer(&self) -> TcpStream {
@@ -36,6 +39,9 @@ impl Bench {
 
     /// What comes next that is not the table's own matter.
     async fn came(&mut self) -> Came {
+        if let Some(flow) = self.lost.pop_front() {
+            return Came::Lost(flow);
+        }
         loop {
             let came = tokio::time::timeout(Duration::from_secs(20), self.table.next()).await.unwrap();
             if came != Came::Nothing {
@@ -73,7 +79,9 @@ impl Bench {
     async fn turn(&mut self) -> Came {
         loop {
             match self.table.next().await {
-                Came::Nothing | Came::Lost(_) => {}
+                Came::Nothing => {}
+                // It may be told before the peer sees its end.
+                Came::Lost(flow) => self.lost.push_back(flow),
                 other @ (Came::Message { .. } | Came::Proven { .. }) => return other,
             }
         }
