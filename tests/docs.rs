@@ -34,6 +34,7 @@ fn every_file_that_a_document_names_is_there() {
         "docs/guard.md",
         "docs/interop.md",
         "docs/races.md",
+        "docs/pitfalls.md",
         "docs/together.md",
         "README.md",
         "ARCHITECTURE.md",
@@ -64,5 +65,17 @@ fn every_row_of_the_rfc_table_names_a_file_and_a_test_or_says_why_not() {
             if applies { file.contains('`') && test.contains('`') } else { test.len() > 10 },
             "neither test nor reason: {row}"
         );
+    }
+}
+
+#[test]
+fn every_pitfall_names_a_test_that_is_there() {
+    let text = fs::read_to_string(package().join("docs/pitfalls.md")).unwrap();
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| ") && line.contains("`")).collect();
+    assert!(rows.len() > 20, "{} rows", rows.len());
+    for row in rows {
+        let [file, test] = row.split('`').skip(1).step_by(2).collect::<Vec<_>>()[..] else { panic!("two names: {row}") };
+        let code = fs::read_to_string(package().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+        assert!(code.contains(&format!("fn {test}(")), "{file} has no test {test}");
     }
 }

@@ -150,7 +150,7 @@ impl Switchboard {
         let offer = sdp::write_offer(sound.local, first, Direction::SendRecv);
         let (tag, branch) = (self.rng.token(), format!("z9hG4bK{}", self.rng.token()));
         let sip_call_id = self.rng.token();
-        let from = self.shown_from(id, tag.as_str());
+        let from = self.shown_from(id, tag.as_str(), trunk.is_some());
         let session = self.settings.session_seconds.map(|seconds| session_timer::Terms::wanted(seconds).header(true));
         let build = |flow: Flow| {
             let invite = self.leg_invite(id, &uri, flow, &branch, &from, sip_call_id.as_str(), trunk.is_some());
@@ -231,11 +231,13 @@ impl Switchboard {
     }
 
     /// The From of an outgoing leg: the caller's number and, for the display, his location.
-    fn shown_from(&self, id: CallId, tag: &str) -> String {
+    fn shown_from(&self, id: CallId, tag: &str, outwards: bool) -> String {
         let shown = self.calls.get(&id).map(|call| &call.shown);
         let number = shown.and_then(|shown| shown.number.as_deref()).unwrap_or("anonymous");
         let (notice, location) =
             shown.map(|shown| (shown.notice.as_deref(), shown.location.as_deref())).unwrap_or_default();
+        // What the centre thinks of a caller stays in the centre.
+        let notice = notice.filter(|_| !outwards);
         let display = [Some(number), notice, location].into_iter().flatten().collect::<Vec<_>>().join(" ");
         let display: String = display.chars().filter(|c| !matches!(c, '"' | '\\') && !c.is_control()).collect();
         format!("\"{display}\" <sip:{}@{}>;tag={tag}", user_part(number), self.settings.domain)

@@ -192,6 +192,22 @@ fn a_prank_number_waits_behind_others_for_a_day() {
 }
 
 #[test]
+fn what_is_known_of_a_caller_stays_in_the_centre() {
+    let mut settings = settings();
+    settings.trunks[0].target = Some(TRUNK.parse().unwrap());
+    settings.fallback_number = Some("0725113".to_owned());
+    let mut world = World::new(settings, &["budi"]);
+    let mark = ConsoleCommand::MarkCaller { number: ANI.to_owned(), hours: 2, by: "admin".to_owned() };
+    assert_eq!(asks_console(&mut world, mark), ConsoleReply::Done);
+    let mut caller = Caller::dials_as(&mut world, ANI);
+    let invite = world.take(TRUNK, "INVITE sip:0725113@");
+    assert!(header(&invite, "From").starts_with(&format!("\"{ANI}\" <sip:{ANI}@")), "{invite}");
+    world.receive(TRUNK, &response(&invite, TRUNK, "486 Busy Here", ""));
+    caller.cancels(&mut world);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
 fn a_number_is_marked_for_hours_and_the_mark_can_be_lifted() {
     let mut world = with_categories();
     let mark = |hours| ConsoleCommand::MarkCaller { number: ANI.to_owned(), hours, by: "admin".to_owned() };
