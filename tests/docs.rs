@@ -74,7 +74,9 @@ fn every_pitfall_names_a_test_that_is_there() {
     let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| ") && line.contains("`")).collect();
     assert!(rows.len() > 20, "{} rows", rows.len());
     for row in rows {
-        let [file, test] = row.split('`').skip(1).step_by(2).collect::<Vec<_>>()[..] else { panic!("two names: {row}") };
+        let [file, test] = row.split('`').skip(1).step_by(2).collect::<Vec<_>>()[..] else {
+            panic!("two names: {row}")
+        };
         let code = fs::read_to_string(package().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
         assert!(code.contains(&format!("fn {test}(")), "{file} has no test {test}");
     }

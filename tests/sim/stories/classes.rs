@@ -199,7 +199,7 @@ fn what_is_known_of_a_caller_stays_in_the_centre() {
     let mut world = World::new(settings, &["budi"]);
     let mark = ConsoleCommand::MarkCaller { number: ANI.to_owned(), hours: 2, by: "admin".to_owned() };
     assert_eq!(asks_console(&mut world, mark), ConsoleReply::Done);
-    let mut caller = Caller::dials_as(&mut world, ANI);
+    let caller = Caller::dials_as(&mut world, ANI);
     let invite = world.take(TRUNK, "INVITE sip:0725113@");
     assert!(header(&invite, "From").starts_with(&format!("\"{ANI}\" <sip:{ANI}@")), "{invite}");
     world.receive(TRUNK, &response(&invite, TRUNK, "486 Busy Here", ""));
