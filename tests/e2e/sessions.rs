@@ -76,6 +76,30 @@ fn a_phone_that_requires_reliable_responses_and_timers_takes_a_call() {
     assert_eq!(of(&records, &number)["outcome"], "answered");
 }
 
+#[test]
+fn a_caller_from_a_core_network_without_an_offer_and_with_more_than_sound_is_served() {
+    let service = Service::start(63, 1, "");
+    let mut phone = Baresip::start(&service, 1, 440);
+    let caller = Caller::calls(&service, 1, 700, Manner::FromCore(3_000));
+    phone.rings_for(&caller.number);
+    phone.answers();
+    phone.is_hung_up();
+    let number = caller.number.clone();
+    let heard = caller.ends().samples;
+    assert_heard("the caller in the end", &heard[heard.len() - LAST..], 440, &[700]);
+    let heard = phone.heard();
+    let heard = heard.last().unwrap();
+    assert_heard("the operator in the end", &heard[heard.len() - LAST..], 700, &[440]);
+    let records = service.records(1, |_| true);
+    let record = of(&records, &number);
+    assert_eq!((&record["outcome"], &record["ended_by"]), (&"answered".into(), &"caller".into()));
+    let text = record.to_string();
+    for kept in ["History-Info: <sip:0725110@core.example>;index=1", "Diversion: <sip:0725110@core.example>"] {
+        assert!(text.contains(kept), "{kept} in {record:#}");
+    }
+    assert_eq!(record["digits"][0][1], "5", "{record:#}");
+}
+
 /// A part of a call between two negotiations, in seconds and in samples.
 const PART: (u32, usize) = (3, 24_000);
 

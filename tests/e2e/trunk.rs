@@ -15,6 +15,9 @@ pub(crate) enum Manner {
     Stays,
     /// Wants reliable responses; in the call: UPDATE, hold for so many milliseconds, resume, four more seconds.
     HoldsFor(u32),
+    /// Has no offer in the INVITE, comes a long way, offers video and fax too after so many milliseconds, and hangs up after as many
+    /// again.
+    FromCore(u32),
     /// Cancels so many milliseconds after the first provisional response of 180 or 183.
     CancelsAfter(u32),
 }
@@ -58,6 +61,7 @@ impl Caller {
             Manner::HangsUpAfter(millis) => ("caller_hangs_up.xml", millis),
             Manner::Stays => ("caller_stays.xml", 0),
             Manner::HoldsFor(millis) => ("caller_holds.xml", millis),
+            Manner::FromCore(millis) => ("caller_from_core.xml", millis),
             Manner::CancelsAfter(millis) => ("caller_cancels.xml", millis),
         };
         let voice = Voice::start(&format!("{host}:{voice_port}"), hertz);
