@@ -17,52 +17,15 @@ pub(super) struct Guests {
 impl Guests {
     /// Takes one fact, before the talk itself does: what guests have said stands before it. Those of other matters change nothing.
     pub(super) fn take(&mut self, fact: &Fact, cdr: &mut Cdr) {
-        match &fact.kind {
-            FactKind::GuestJoined { leg, who, role } => {
-                self.leave(*leg, fact.at, cdr);
-                self.open.insert(*leg, (who.clone(), *role, fact.at));
+        if let FactKind::GuestJoined { leg, who, role } = &fact.kind {
+            self.leave(*leg, fact.at, cdr);
+            self.open.insert(*leg, (who.clone(), *role, fact.at));
+        } else if let FactKind::GuestLeft { leg, .. } = &fact.kind {
+            self.leave(*leg, fact.at, cdr);
+        } else if let FactKind::Ended { .. } = &fact.kind {
+            while let Some(leg) = self.open.keys().next().copied() {
+                self.leave(leg, fact.at, cdr);
             }
-            FactKind::GuestLeft { leg, .. } => self.leave(*leg, fact.at, cdr),
-            FactKind::Ended { .. } => {
-                while let Some(leg) = self.open.keys().next().copied() {
-                    self.leave(leg, fact.at, cdr);
-                }
-            }
-            FactKind::Received { .. }
-            | FactKind::Located { .. }
-            | FactKind::Queued { .. }
-            | FactKind::Announced { .. }
-            | FactKind::Offered { .. }
-            | FactKind::Ringing { .. }
-            | FactKind::OfferEnded { .. }
-            | FactKind::Answered { .. }
-            | FactKind::OperatorLost { .. }
-            | FactKind::TransferAsked { .. }
-            | FactKind::TransferDone { .. }
-            | FactKind::TransferFailed { .. }
-            | FactKind::TransferorLeft { .. }
-            | FactKind::TakenOver { .. }
-            | FactKind::LeadLeft { .. }
-            | FactKind::WrappedUp { .. }
-            | FactKind::Disposed { .. }
-            | FactKind::Recorded { .. }
-            | FactKind::RecordingFailed { .. }
-            | FactKind::Sound { .. }
-            | FactKind::NobodyOnShift
-            | FactKind::Held { .. }
-            | FactKind::Resumed { .. }
-            | FactKind::SessionExpired { .. }
-            | FactKind::Digit { .. }
-            | FactKind::Breach { .. }
-            | FactKind::Placed { .. }
-            | FactKind::Started { .. }
-            | FactKind::Stopped
-            | FactKind::CallerKnown { .. }
-            | FactKind::CalledBack { .. }
-            | FactKind::CallBackLost
-            | FactKind::CallerMarked { .. }
-            | FactKind::OperatorState { .. }
-            | FactKind::Commanded { .. } => {}
         }
     }
 

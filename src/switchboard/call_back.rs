@@ -82,49 +82,14 @@ impl Switchboard {
 
     /// Learns from a fact of a live call whom nobody has answered, whom somebody has, and who had whom last.
     pub(super) fn learn(&mut self, now: Now, id: CallId, kind: &FactKind) {
-        match kind {
-            FactKind::Answered { by, .. } => self.learn_answer(now, id, by),
-            FactKind::OfferEnded { outcome, sip_status, .. } => {
-                if let Some(back) = self.calls.get_mut(&id).and_then(|call| call.call_back.as_mut()) {
-                    back.outcome = Some((*outcome, *sip_status));
-                }
-            }
-            FactKind::Ended { .. } => self.learn_end(now, id),
-            FactKind::Received { .. }
-            | FactKind::Located { .. }
-            | FactKind::CallerKnown { .. }
-            | FactKind::Queued { .. }
-            | FactKind::Announced { .. }
-            | FactKind::Offered { .. }
-            | FactKind::Ringing { .. }
-            | FactKind::OperatorLost { .. }
-            | FactKind::TransferAsked { .. }
-            | FactKind::TransferDone { .. }
-            | FactKind::TransferFailed { .. }
-            | FactKind::TransferorLeft { .. }
-            | FactKind::TakenOver { .. }
-            | FactKind::GuestJoined { .. }
-            | FactKind::GuestLeft { .. }
-            | FactKind::LeadLeft { .. }
-            | FactKind::WrappedUp { .. }
-            | FactKind::Disposed { .. }
-            | FactKind::CalledBack { .. }
-            | FactKind::CallBackLost
-            | FactKind::Recorded { .. }
-            | FactKind::RecordingFailed { .. }
-            | FactKind::Sound { .. }
-            | FactKind::NobodyOnShift
-            | FactKind::Held { .. }
-            | FactKind::Resumed { .. }
-            | FactKind::SessionExpired { .. }
-            | FactKind::Digit { .. }
-            | FactKind::Breach { .. }
-            | FactKind::Placed { .. }
-            | FactKind::Started { .. }
-            | FactKind::Stopped
-            | FactKind::CallerMarked { .. }
-            | FactKind::OperatorState { .. }
-            | FactKind::Commanded { .. } => {}
+        if let FactKind::Answered { by, .. } = kind {
+            self.learn_answer(now, id, by);
+        } else if let FactKind::Ended { .. } = kind {
+            self.learn_end(now, id);
+        } else if let FactKind::OfferEnded { outcome, sip_status, .. } = kind
+            && let Some(back) = self.calls.get_mut(&id).and_then(|call| call.call_back.as_mut())
+        {
+            back.outcome = Some((*outcome, *sip_status));
         }
     }
 

@@ -1,5 +1,7 @@
 //! What happens inside a session, with real peers: hold and resume of both sides, reliable responses, session timers.
 
+use serde_json::Value;
+
 use super::baresip::Baresip;
 use super::linphone::Linphone;
 use super::pjsua::Pjsua;
@@ -39,11 +41,10 @@ fn an_operator_holds_and_resumes_and_both_hear_each_other_again() {
     assert!((200..320).contains(&sent), "{record:#}");
 }
 
-#[test]
-fn a_caller_with_reliable_responses_updates_holds_and_resumes() {
-    let service = Service::start(61, 1, "");
-    let mut phone = Baresip::start(&service, 1, 440);
-    let caller = Caller::calls(&service, 1, 700, Manner::HoldsFor(3_000));
+/// The record of a call that its caller ends, after which he and the operator have heard each other to the last.
+fn record_of(service: &Service, manner: Manner) -> Value {
+    let mut phone = Baresip::start(service, 1, 440);
+    let caller = Caller::calls(service, 1, 700, manner);
     phone.rings_for(&caller.number);
     phone.answers();
     phone.is_hung_up();
@@ -54,8 +55,15 @@ fn a_caller_with_reliable_responses_updates_holds_and_resumes() {
     let heard = heard.last().unwrap();
     assert_heard("the operator in the end", &heard[heard.len() - LAST..], 700, &[440]);
     let records = service.records(1, |_| true);
-    let record = of(&records, &number);
+    let record = of(&records, &number).clone();
     assert_eq!((&record["outcome"], &record["ended_by"]), (&"answered".into(), &"caller".into()));
+    record
+}
+
+#[test]
+fn a_caller_with_reliable_responses_updates_holds_and_resumes() {
+    let service = Service::start(61, 1, "");
+    let record = record_of(&service, Manner::HoldsFor(3_000));
     assert!(record["hold_ms"].as_u64().unwrap() > 2_000, "{record:#}");
 }
 
@@ -79,20 +87,7 @@ fn a_phone_that_requires_reliable_responses_and_timers_takes_a_call() {
 #[test]
 fn a_caller_from_a_core_network_without_an_offer_and_with_more_than_sound_is_served() {
     let service = Service::start(63, 1, "");
-    let mut phone = Baresip::start(&service, 1, 440);
-    let caller = Caller::calls(&service, 1, 700, Manner::FromCore(3_000));
-    phone.rings_for(&caller.number);
-    phone.answers();
-    phone.is_hung_up();
-    let number = caller.number.clone();
-    let heard = caller.ends().samples;
-    assert_heard("the caller in the end", &heard[heard.len() - LAST..], 440, &[700]);
-    let heard = phone.heard();
-    let heard = heard.last().unwrap();
-    assert_heard("the operator in the end", &heard[heard.len() - LAST..], 700, &[440]);
-    let records = service.records(1, |_| true);
-    let record = of(&records, &number);
-    assert_eq!((&record["outcome"], &record["ended_by"]), (&"answered".into(), &"caller".into()));
+    let record = record_of(&service, Manner::FromCore(3_000));
     let text = record.to_string();
     for kept in ["History-Info: <sip:0725110@core.example>;index=1", "Diversion: <sip:0725110@core.example>"] {
         assert!(text.contains(kept), "{kept} in {record:#}");
