@@ -214,7 +214,15 @@ fn see_service(kind: &FactKind) {
         }
     }
     if let FactKind::Commanded { by, role, command, of, done } = kind {
-        info!(by, role = role.word(), command, of, done, "commanded");
+        info!(by, role = role.word(), command, of = subject(command, of), done, "commanded");
+    }
+}
+
+/// Of what something was commanded, as a log may have it: callers' numbers masked.
+fn subject(command: &str, of: &str) -> String {
+    match (command, of.split_once(' ')) {
+        ("mark-caller" | "call-back", Some((number, rest))) => format!("{} {rest}", masked(number)),
+        (_, _) => of.to_owned(),
     }
 }
 
@@ -250,6 +258,13 @@ fn seconds(millis: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_trail_in_the_log_has_callers_numbers_masked() {
+        assert_eq!(subject("mark-caller", "+628123456789 24 h"), "***789 24 h");
+        assert_eq!(subject("call-back", "08123456789 by budi"), "***789 by budi");
+        assert_eq!(subject("pause", "op123456 meal"), "op123456 meal");
+    }
 
     #[test]
     fn a_number_shows_its_last_three_digits_and_no_more() {
