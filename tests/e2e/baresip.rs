@@ -81,7 +81,7 @@ impl Baresip {
         let told = Arc::new(Mutex::new(VecDeque::new()));
         let (stream, events) = (control.try_clone().unwrap(), Arc::clone(&told));
         std::thread::spawn(move || listen(stream, &events));
-        service.wait_for_state(&name, "ready");
+        service.wait_for_phone(&name);
         Self { name, hertz, folder, control, told, running }
     }
 

@@ -11,7 +11,7 @@ use super::three_callers::Phone as _;
 use super::trunk::{Caller, Manner};
 
 /// A telco whose subscriber is busy; the INVITE that it got.
-fn busy(telco: &UdpSocket) -> String {
+pub(crate) fn busy(telco: &UdpSocket) -> String {
     let mut buffer = [0; 4_096];
     let (length, from) = telco.recv_from(&mut buffer).unwrap();
     let invite = String::from_utf8_lossy(&buffer[..length]).into_owned();

@@ -8,12 +8,14 @@
     reason = "a test fails by panicking, and waits on the real clock"
 )]
 
+mod agency;
 mod baresip;
 mod callback;
 mod conference;
 mod console;
 mod endings;
 mod events;
+mod floor;
 mod http;
 mod kamailio;
 mod kill;

@@ -44,7 +44,7 @@ impl Pjsua {
         command.args([&name, &format!("pw-{name}"), &service.host(1), &service.host(2 + n), &hertz.to_string()]);
         command.arg(&folder).args([transport, manner]).stdin(Stdio::piped());
         let running = Running::start("pjsua", &folder, &mut command);
-        service.wait_for_state(&name, "ready");
+        service.wait_for_phone(&name);
         Self { name, hertz, folder, running, seen: 0 }
     }
 

@@ -17,6 +17,8 @@ pub(crate) struct Service {
     pub(crate) net: u8,
     running: Option<Running>,
     starts: u32,
+    /// How far its calendar clock is ahead of the machine's.
+    ahead_seconds: u64,
 }
 
 impl Service {
@@ -52,8 +54,33 @@ impl Service {
         trunk_lines: &str,
         media: &str,
     ) -> Self {
+        Self::prepared(net, queue, transports, sip, trunk_lines, media).begin(operators)
+    }
+
+    /// Starts with a calendar clock that is ahead of the machine's, and a roster.
+    pub(crate) fn ahead(net: u8, operators: usize, queue: &str, ahead_seconds: u64, roster: &str) -> Self {
+        let mut service = Self::prepared(net, queue, &["udp"], "", "", "");
+        std::fs::write(service.path().join("roster.csv"), roster).unwrap();
+        service.ahead_seconds = ahead_seconds;
+        service.begin(operators)
+    }
+
+    /// Makes the operators' accounts and starts it.
+    fn begin(mut self, operators: usize) -> Self {
+        let mut accounts = "operator,name,password\n".to_owned();
+        for n in 1..=operators {
+            accounts += &format!("op{n},Operator {n},pw-op{n}\n");
+        }
+        std::fs::write(self.path().join("operators.csv"), accounts).unwrap();
+        self.siaga(&["operator", "import", "--config", "siaga.toml", "operators.csv"]);
+        self.go();
+        self
+    }
+
+    /// Has a folder and a configuration, and does not run yet.
+    fn prepared(net: u8, queue: &str, transports: &[&str], sip: &str, trunk_lines: &str, media: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut service = Self { folder, net, running: None, starts: 0 };
+        let service = Self { folder, net, running: None, starts: 0, ahead_seconds: 0 };
         let (host, trunk) = (service.host(1), service.host(2));
         let port = |transport: &str| if transport == "tls" { 5061 } else { 5060 };
         let place = |transport: &&str| match transport.strip_suffix('6') {
@@ -77,13 +104,6 @@ impl Service {
              [console]\nlisten = \"{host}:8112\"\n[prompts]\ndir = \"{prompts}\"\n[log]\nlevel = \"debug\"\n"
         );
         std::fs::write(service.path().join("siaga.toml"), config).unwrap();
-        let mut accounts = "operator,name,password\n".to_owned();
-        for n in 1..=operators {
-            accounts += &format!("op{n},Operator {n},pw-op{n}\n");
-        }
-        std::fs::write(service.path().join("operators.csv"), accounts).unwrap();
-        service.siaga(&["operator", "import", "--config", "siaga.toml", "operators.csv"]);
-        service.go();
         service
     }
 
@@ -120,9 +140,20 @@ impl Service {
         format!("[::1]:{}", 5_000 + u16::from(self.net))
     }
 
+    /// The program, in its folder and with its clock.
+    fn program(&self) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command.current_dir(self.path());
+        if self.ahead_seconds > 0 {
+            command.env("LD_PRELOAD", until("libfaketime is there", faketime));
+            command.env("FAKETIME", format!("+{}s", self.ahead_seconds)).env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        }
+        command
+    }
+
     /// Runs one command of the program; its output. Panics when it fails.
     pub(crate) fn siaga(&self, arguments: &[&str]) -> String {
-        let done = Command::new(PROGRAM).args(arguments).current_dir(self.path()).output().unwrap();
+        let done = self.program().args(arguments).output().unwrap();
         let errors = String::from_utf8_lossy(&done.stderr);
         assert!(done.status.success(), "siaga {arguments:?}: {errors}");
         String::from_utf8(done.stdout).unwrap()
@@ -131,8 +162,8 @@ impl Service {
     /// Starts it, again after `kill` or `end`, and waits until it is ready and knows its operators.
     pub(crate) fn go(&mut self) {
         self.starts += 1;
-        let mut command = Command::new(PROGRAM);
-        command.args(["serve", "--config", "siaga.toml"]).current_dir(self.path());
+        let mut command = self.program();
+        command.args(["serve", "--config", "siaga.toml"]);
         self.running = Some(Running::start(&format!("siaga-{}", self.starts), self.path(), &mut command));
         until("the service is ready", || {
             http::ask(self.console(), "GET", "/health/ready", "", "").filter(|(status, _)| *status == 200)
@@ -174,11 +205,20 @@ impl Service {
         answer.and_then(|(_, body)| serde_json::from_str(&body).ok()).unwrap_or_default()
     }
 
-    /// The state of an operator as the console shows it.
-    pub(crate) fn state(&self, operator: &str) -> String {
+    /// An operator as the console shows him.
+    pub(crate) fn operator(&self, operator: &str) -> Value {
         let all = self.get("/v1/operators");
         let his = all["operators"].as_array().and_then(|all| all.iter().find(|one| one["operator"] == operator));
-        his.and_then(|one| one["state"].as_str()).unwrap_or_default().to_owned()
+        his.cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn state(&self, operator: &str) -> String {
+        self.operator(operator)["state"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Waits until an operator has a phone, on shift or not.
+    pub(crate) fn wait_for_phone(&self, operator: &str) {
+        until(&format!("{operator} has a phone"), || (self.operator(operator)["registered"] == true).then_some(()));
     }
 
     pub(crate) fn wait_for_state(&self, operator: &str, state: &str) {
@@ -228,6 +268,15 @@ pub(crate) fn make_certificates(folder: &Path, name: &str) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/make-certificates");
     let done = Command::new(script).arg(folder).arg(name).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+/// Where Debian has the library that shifts a program's clock.
+fn faketime() -> Option<std::path::PathBuf> {
+    let mut machines = std::fs::read_dir("/usr/lib").ok()?;
+    machines.find_map(|machine| {
+        let library = machine.ok()?.path().join("faketime/libfaketimeMT.so.1");
+        library.exists().then_some(library)
+    })
 }
 
 impl Drop for Service {
