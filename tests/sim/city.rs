@@ -15,6 +15,7 @@ use siaga::switchboard::{Account, ConsoleCommand, Input, Output, Settings, Switc
 use super::endpoint::{Heard, Io};
 use super::outcomes::Outcomes;
 use super::phone::{self, Phone};
+use super::races::{Deed, Race, Races};
 use super::sound::{Later, Sound};
 use super::strangers;
 use super::telco::{self, Caller};
@@ -30,11 +31,13 @@ pub(crate) struct Story {
     pub(crate) loss_percent: u64,
     /// The service is drained in the middle, and hangs up on whoever is left then.
     pub(crate) drained: bool,
+    /// What happens, on purpose, about when a phone answers.
+    pub(crate) race: Option<Race>,
 }
 
 /// What happens at some point in time.
 #[derive(Debug)]
-enum Event {
+pub(super) enum Event {
     ToService(SocketAddr, String),
     ToPeer(SocketAddr, bytes::Bytes),
     Unreachable(SocketAddr),
@@ -49,6 +52,8 @@ enum Event {
     Strangers,
     Drain,
     HangUpAll,
+    /// One side of a race, at a phone.
+    Race(usize, Deed),
 }
 
 #[derive(Debug)]
@@ -92,11 +97,12 @@ pub(crate) struct City {
     pub(crate) sound: Sound,
     pub(crate) steps: u64,
     pub(crate) outcomes: Outcomes,
+    pub(crate) races: Races,
     pub(crate) drained_at: Option<Instant>,
     closed_at: Option<Instant>,
     agenda: BinaryHeap<Reverse<Entry>>,
     serial: u64,
-    rng: Rng,
+    pub(super) rng: Rng,
     voices: BTreeSet<SocketAddr>,
     out: Vec<Output>,
     later: Vec<(Duration, Later)>,
@@ -109,6 +115,9 @@ impl City {
         let mut rng = Rng::from_number(story.seed);
         let now = Now { mono: Instant::from_nanos(0), wall: Timestamp::from_millis(1_764_000_000_000) };
         let mut settings = settings_of(&mut rng);
+        if let Some(race) = story.race {
+            race.needs(&mut settings);
+        }
         if rng.below(3) == 0 {
             settings.acd.plan = plan(&mut rng, now.wall);
         }
@@ -125,6 +134,7 @@ impl City {
             sound: Sound::default(),
             steps: 0,
             outcomes: Outcomes::default(),
+            races: Races::default(),
             drained_at: None,
             closed_at: None,
             agenda: BinaryHeap::new(),
@@ -186,7 +196,7 @@ impl City {
         self.now = self.now.after(to.since(self.now.mono));
     }
 
-    fn schedule(&mut self, after: Duration, event: Event) {
+    pub(super) fn schedule(&mut self, after: Duration, event: Event) {
         self.serial += 1;
         self.agenda.push(Reverse(Entry { at: self.now.mono + after, serial: self.serial, event }));
     }
@@ -213,6 +223,7 @@ impl City {
                 self.schedule(Duration::from_secs(20), Event::HangUpAll);
             }
             Event::HangUpAll => self.step(Input::HangUpAll),
+            Event::Race(index, deed) => self.race_happens(index, deed),
         }
     }
 
@@ -336,7 +347,7 @@ impl City {
     }
 
     /// One input; every invariant is asked afterwards. After a drain there is no service any more.
-    fn step(&mut self, input: Input<'_>) {
+    pub(super) fn step(&mut self, input: Input<'_>) {
         if self.drained_at.is_some() {
             return;
         }
@@ -391,6 +402,9 @@ impl City {
 
     fn carry(&mut self, from: SocketAddr, text: String) {
         self.outcomes.said(false, &text);
+        if let Some(race) = self.story.race {
+            self.begins_a_race(race, from, &text);
+        }
         for after in self.weather() {
             self.schedule(after, Event::ToService(from, text.clone()));
         }
@@ -409,7 +423,7 @@ impl City {
         delays.into_iter().take(copies)
     }
 
-    fn with_caller(&mut self, n: u32, act: impl FnOnce(&mut Caller, &mut Io<'_, telco::Alarm>)) {
+    pub(super) fn with_caller(&mut self, n: u32, act: impl FnOnce(&mut Caller, &mut Io<'_, telco::Alarm>)) {
         let index = usize::try_from(n).unwrap();
         self.with_io(
             TRUNK.parse().unwrap(),
@@ -418,7 +432,7 @@ impl City {
         );
     }
 
-    fn with_phones(&mut self, index: usize, act: impl FnOnce(&mut Vec<Phone>, &mut Io<'_, phone::Alarm>)) {
+    pub(super) fn with_phones(&mut self, index: usize, act: impl FnOnce(&mut Vec<Phone>, &mut Io<'_, phone::Alarm>)) {
         let at = SocketAddr::new("127.0.0.3".parse().unwrap(), 5_100 + u16::try_from(index).unwrap());
         self.with_io(at, |alarm| Event::Phone(index, alarm), |city, io| act(&mut city.phones, io));
     }

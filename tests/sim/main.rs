@@ -15,6 +15,7 @@ mod guard;
 mod judge;
 mod outcomes;
 mod phone;
+mod races;
 mod random;
 mod sound;
 mod stories;

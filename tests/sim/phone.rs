@@ -28,6 +28,10 @@ pub(crate) enum Alarm {
     Dial,
     /// He leaves the call of another.
     Leave(u32),
+    /// Whatever rings is picked up at once.
+    PickUpNow,
+    /// Registers once more, whatever is under way.
+    RegisterNow,
     /// The phone looks after whom it watches, or its operator writes to somebody.
     Colleagues,
 }
@@ -158,6 +162,16 @@ impl Phone {
         self.colleagues.read
     }
 
+    /// It rings.
+    pub(crate) fn is_ringing(&self) -> bool {
+        self.power && self.legs.iter().any(|leg| leg.state == State::Ringing)
+    }
+
+    /// Its answer is under way, or the ACK.
+    pub(crate) fn has_picked_up(&self) -> bool {
+        self.power && self.legs.iter().any(|leg| leg.state == State::PickedUp)
+    }
+
     /// It thinks that a call is open.
     pub(crate) fn is_open(&self) -> bool {
         let open = |leg: &Leg| match leg.state {
@@ -191,7 +205,14 @@ impl Phone {
                 let next = io.between(100_000, 1_500_000);
                 io.wake(next, Alarm::PowerCut);
             }
-            Alarm::Again(_) | Alarm::Register(_) | Alarm::Leg(..) | Alarm::Dial | Alarm::Leave(_) if !self.power => {}
+            Alarm::Again(_)
+            | Alarm::Register(_)
+            | Alarm::Leg(..)
+            | Alarm::Dial
+            | Alarm::Leave(_)
+            | Alarm::PickUpNow
+            | Alarm::RegisterNow
+                if !self.power => {}
             Alarm::Colleagues if self.closing => {}
             Alarm::Colleagues if !self.power => io.wake(Duration::from_secs(60), Alarm::Colleagues),
             Alarm::Colleagues => self.looks_around(io),
@@ -202,6 +223,12 @@ impl Phone {
             }
             Alarm::Register(life) if life == self.registration.life => self.registers(io),
             Alarm::Register(_) => {}
+            Alarm::RegisterNow => self.registers(io),
+            Alarm::PickUpNow => {
+                let ringing: Vec<u32> =
+                    self.legs.iter().filter(|leg| leg.state == State::Ringing).map(|leg| leg.id).collect();
+                ringing.into_iter().for_each(|id| self.wakes(Alarm::Leg(id, Deed::PickUp), io));
+            }
             Alarm::Dial => self.dials(io),
             Alarm::Leave(n) => self.leaves(n, io),
             Alarm::Leg(id, deed) => {

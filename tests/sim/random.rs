@@ -13,7 +13,7 @@ const CALLS: u32 = 1_000;
 const REGRESSIONS: &[u64] = &[0, 2, 3];
 
 /// Prints the seed when a story fails.
-struct Seed(Story);
+pub(super) struct Seed(pub(super) Story);
 
 impl Drop for Seed {
     fn drop(&mut self) {
@@ -30,7 +30,7 @@ fn story(seed: u64) -> Story {
         1 => 10,
         _ => 5,
     };
-    Story { seed, calls: CALLS, loss_percent, drained: seed % 8 == 7 }
+    Story { seed, calls: CALLS, loss_percent, drained: seed % 8 == 7, race: None }
 }
 
 fn tell(story: Story) -> Tally {
