@@ -56,8 +56,10 @@ pub(crate) struct Races {
 }
 
 impl Race {
-    /// Settings without which there is no such race.
+    /// Settings without which there is no such race, or with which most of a story would be OPTIONS.
     pub(super) fn needs(self, settings: &mut Settings) {
+        settings.binding_keep_alive = None;
+        settings.trunks.iter_mut().for_each(|trunk| trunk.keep_alive = None);
         if self == Self::Answer {
             settings.acd.desks = vec![Desk { strategy: Strategy::RingAll, ..Desk::default() }];
             settings.desks.clear();
