@@ -5,14 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::{Lines, RosterFault, calendar_day, delimiter};
+use super::{RosterFault, calendar_day, table};
 use crate::acd::shift::merged;
 use crate::clock::Timestamp;
 use crate::ids::OperatorId;
 
 const COLUMNS: [&str; 4] = ["operator", "decree", "valid_from", "valid_to"];
-/// Faults told at once.
-const FAULTS_MAX: usize = 100;
 
 /// One appointment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,38 +25,7 @@ pub struct Decree {
 
 /// Reads CSV with the header `operator,decree,valid_from,valid_to`; an empty date is open. All faults at once, at most 100.
 pub fn parse(text: &str) -> Result<Vec<Decree>, Vec<RosterFault>> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(delimiter(text))
-        .flexible(true)
-        .trim(csv::Trim::All)
-        .from_reader(text.as_bytes());
-    let header = reader.headers().cloned().unwrap_or_default();
-    let place = |name: &str| header.iter().position(|column| column.eq_ignore_ascii_case(name));
-    let [Some(operator), Some(number), Some(from), Some(to)] = COLUMNS.map(place) else {
-        let found = header.iter().collect::<Vec<_>>().join(",");
-        return Err(vec![RosterFault::new(1, "header", &found, COLUMNS.join(","))]);
-    };
-    let (mut decrees, mut faults) = (Vec::new(), Vec::new());
-    let mut lines = Lines::of_text(text);
-    for record in reader.records() {
-        if faults.len() >= FAULTS_MAX {
-            break;
-        }
-        match record {
-            Ok(record) if record.iter().all(str::is_empty) => {}
-            Ok(record) => {
-                let line = lines.of(record.position());
-                let text = |column: usize| record.get(column).unwrap_or_default();
-                match decree(line, [text(operator), text(number), text(from), text(to)]) {
-                    Ok(decree) => decrees.push(decree),
-                    Err(fault) => faults.push(fault),
-                }
-            }
-            Err(error) => faults.push(RosterFault::new(lines.of(error.position()), "line", &error.to_string(), "CSV")),
-        }
-    }
-    if faults.is_empty() { Ok(decrees) } else { Err(faults) }
+    table::read(text, COLUMNS, |line, columns| decree(line, columns).map_err(|fault| vec![fault]))
 }
 
 fn decree(line: u64, [operator, number, from, to]: [&str; 4]) -> Result<Decree, RosterFault> {

@@ -1,0 +1,86 @@
+//! Tables that people write: CSV with a header, as spreadsheets save it.
+
+use super::RosterFault;
+use crate::limits;
+
+/// Faults told at once; a file in which every line is wrong is wrong in one way.
+const FAULTS_MAX: usize = 100;
+
+/// Reads each line that has something in it: `row` gets its number, from 1, and what stands in `columns`, which the header
+/// names in any order. A byte order mark, CRLF, `;` or tab between columns and more columns are tolerated. All faults at once, at
+/// most 100.
+pub(super) fn read<T, const N: usize>(
+    text: &str,
+    columns: [&str; N],
+    row: impl Fn(u64, [&str; N]) -> Result<T, Vec<RosterFault>>,
+) -> Result<Vec<T>, Vec<RosterFault>> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter(text))
+        .flexible(true)
+        .trim(csv::Trim::All)
+        .from_reader(text.as_bytes());
+    let header = reader.headers().cloned().unwrap_or_default();
+    let places = columns.map(|name| header.iter().position(|column| column.eq_ignore_ascii_case(name)));
+    if places.iter().any(Option::is_none) {
+        let found = header.iter().collect::<Vec<_>>().join(",");
+        return Err(vec![RosterFault::new(1, "header", &found, columns.join(","))]);
+    }
+    let (mut rows, mut faults) = (Vec::new(), Vec::new());
+    let mut lines = Lines::of_text(text);
+    for record in reader.records() {
+        if faults.len() >= FAULTS_MAX {
+            break;
+        }
+        match record {
+            Ok(record) if record.iter().all(str::is_empty) => {}
+            Ok(record) => {
+                let line = lines.of(record.position());
+                match row(line, places.map(|place| place.and_then(|place| record.get(place)).unwrap_or_default())) {
+                    Ok(read) if rows.len() < limits::ROSTER_ENTRIES_MAX => rows.push(read),
+                    Ok(_) => {
+                        let most = format!("at most {} lines", limits::ROSTER_ENTRIES_MAX);
+                        faults.push(RosterFault::new(line, "line", "one more", most));
+                        break;
+                    }
+                    Err(found) => faults.extend(found),
+                }
+            }
+            Err(error) => faults.push(RosterFault::new(lines.of(error.position()), "line", &error.to_string(), "CSV")),
+        }
+    }
+    if faults.is_empty() { Ok(rows) } else { Err(faults) }
+}
+
+/// Counts lines: the reader's own count takes a record to begin before the line end that precedes it.
+struct Lines<'a> {
+    text: &'a str,
+    byte: usize,
+    line: u64,
+}
+
+impl<'a> Lines<'a> {
+    const fn of_text(text: &'a str) -> Self {
+        Self { text, byte: 0, line: 1 }
+    }
+
+    /// The line of a record; to be asked in order.
+    fn of(&mut self, position: Option<&csv::Position>) -> u64 {
+        let start = position.and_then(|at| usize::try_from(at.byte()).ok()).unwrap_or(self.byte).max(self.byte);
+        let is_end = |b: &&u8| matches!(b, b'\r' | b'\n');
+        let ends = self.text.as_bytes().get(start..).unwrap_or_default().iter().take_while(is_end).count();
+        let passed = self.text.as_bytes().get(self.byte..start + ends).unwrap_or_default();
+        self.line += passed.iter().map(|b| u64::from(*b == b'\n')).sum::<u64>();
+        self.byte = start + ends;
+        self.line
+    }
+}
+
+/// The separator that the header uses.
+fn delimiter(text: &str) -> u8 {
+    let header = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    [b',', b';', b'\t']
+        .into_iter()
+        .max_by_key(|c| (header.bytes().filter(|b| b == c).count(), *c == b','))
+        .unwrap_or(b',')
+}
