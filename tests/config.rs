@@ -75,8 +75,8 @@ fn supervisors_are_named_once_each_and_feature_codes_are_codes_of_their_own() {
     let settings = good.switchboard();
     assert_eq!(settings.supervisors.iter().map(ToString::to_string).collect::<Vec<_>>(), ["ani"]);
     let codes = &settings.feature_codes;
-    let told = [&codes.conference, &codes.listen, &codes.whisper, &codes.barge, &codes.take_over];
-    assert_eq!(told, ["*30", "*21", "*22", "*23", "*24"]);
+    let told = [&codes.conference, &codes.listen, &codes.whisper, &codes.barge, &codes.take_over, &codes.pick_up];
+    assert_eq!(told, ["*30", "*21", "*22", "*23", "*24", "*25"]);
     let bad = "[operators]\nsupervisors = [\"ani\", \"ani\", \"a b\"]\n[features]\nlisten = \"*11\"\nbarge = \"23\"\n";
     let told = faults(&format!("{trunk}{bad}")).join("\n");
     for key in ["operators.supervisors[1]", "operators.supervisors[2]", "features.listen", "features.barge"] {

@@ -196,6 +196,7 @@ fn features(source: &mut Source, file: &File) -> FeatureCodes {
         ("whisper", &section.whisper),
         ("barge", &section.barge),
         ("take_over", &section.take_over),
+        ("pick_up", &section.pick_up),
     ];
     let behind_class = |code: &str| {
         let classes = pairs.iter().filter(|(key, _)| key.starts_with("class_"));
@@ -244,6 +245,7 @@ fn features(source: &mut Source, file: &File) -> FeatureCodes {
         whisper: section.whisper.clone(),
         barge: section.barge.clone(),
         take_over: section.take_over.clone(),
+        pick_up: section.pick_up.clone(),
     }
 }
 

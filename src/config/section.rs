@@ -350,6 +350,7 @@ pub(super) struct Features {
     pub(super) whisper: String,
     pub(super) barge: String,
     pub(super) take_over: String,
+    pub(super) pick_up: String,
 }
 
 impl Default for Features {
@@ -373,6 +374,7 @@ impl Default for Features {
             whisper: code("*22"),
             barge: code("*23"),
             take_over: code("*24"),
+            pick_up: code("*25"),
         }
     }
 }

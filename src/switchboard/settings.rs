@@ -134,6 +134,8 @@ pub struct FeatureCodes {
     pub whisper: String,
     pub barge: String,
     pub take_over: String,
+    /// By supervisors: takes the first caller who waits, or the one at the place behind it.
+    pub pick_up: String,
     /// Prolongs the wrap-up.
     pub wrap_up: String,
     /// The code of each class; that of a category may follow.

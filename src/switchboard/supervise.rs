@@ -1,14 +1,14 @@
 //! Supervisors: they listen to an operator's call, whisper to him, barge in, or take his caller over, by a feature code with his
-//! name behind it. Neither the caller's phone nor the operator's is asked for anything.
+//! name behind it; and they take callers out of the queue. Neither the caller's phone nor the operator's is asked for anything.
 
 use crate::acd::Standing;
-use crate::cdr::fact::{Callee, Role};
+use crate::cdr::fact::{Callee, FactKind, OfferOutcome, Role};
 use crate::clock::Now;
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::limits::LEGS_PER_CALL_MAX;
 
 use super::Switchboard;
-use super::call::Stage;
+use super::call::{Call, Stage};
 use super::door::Taken;
 use super::guests::{GUESTS_MAX, Leaves};
 use super::leg::Who;
@@ -18,10 +18,12 @@ use super::leg::Who;
 pub(super) enum Errand {
     Join(Role),
     TakeOver,
+    PickUp,
 }
 
 impl Switchboard {
-    /// The errand that a dialled number begins with, and the operator's name behind it. The longest code counts.
+    /// The errand that a dialled number begins with, and the operator's name, or the place in the queue, behind it. The longest code
+    /// counts.
     pub(super) fn supervision(&self, dialled: &[u8]) -> Option<(Errand, String)> {
         let codes = &self.settings.feature_codes;
         let errands = [
@@ -29,6 +31,7 @@ impl Switchboard {
             (&codes.whisper, Errand::Join(Role::Whisperer)),
             (&codes.barge, Errand::Join(Role::Barger)),
             (&codes.take_over, Errand::TakeOver),
+            (&codes.pick_up, Errand::PickUp),
         ];
         let dialled = std::str::from_utf8(dialled).ok()?;
         let fits = |(code, errand): (&String, Errand)| {
@@ -49,6 +52,11 @@ impl Switchboard {
         errand: Errand,
         whose: &str,
     ) {
+        let role = match errand {
+            Errand::PickUp => return self.picks_from_queue(now, taken, supervisor, whose),
+            Errand::Join(role) => Some(role),
+            Errand::TakeOver => None,
+        };
         let (id, lead) = match self.supervised(&supervisor, whose) {
             Ok(found) => found,
             Err(status) => return self.reply(now, taken, status, &[]),
@@ -61,14 +69,64 @@ impl Switchboard {
         };
         self.acd.attend(now, id, &supervisor);
         self.let_in(now, taken, (id, leg), &to, arriving);
-        match errand {
-            Errand::Join(role) => self.guest_joins(now, id, leg, role),
-            Errand::TakeOver => {
+        match role {
+            Some(role) => self.guest_joins(now, id, leg, role),
+            None => {
                 // For no time at all: nothing of it is talk.
                 self.guest_joins(now, id, leg, Role::Listener);
                 self.succeed(now, id, (lead, leg), Leaves::Relieved);
             }
         }
+    }
+
+    /// A supervisor takes a caller whom nobody has answered: 403 unless he is one, 404 when behind the code stands no place, 480 when
+    /// nobody waits there, 486 while he himself is busy. Who rings for that caller is freed.
+    fn picks_from_queue(&mut self, now: Now, taken: &Taken<'_, '_>, supervisor: OperatorId, place: &str) {
+        let (id, why) = match self.picked(&supervisor, place) {
+            Ok(found) => found,
+            Err(status) => return self.reply(now, taken, status, &[]),
+        };
+        let Some(call) = self.calls.get_mut(&id) else { return self.reply(now, taken, 480, &[]) };
+        let (leg, to) = (call.take_leg_no(), Callee::Operator(supervisor.clone()));
+        let arriving = match self.arrives(taken, Who::Offer(id, leg), &to) {
+            Ok(arriving) => arriving,
+            Err(status) => return self.reply(now, taken, status, &[]),
+        };
+        self.fact(now, id, FactKind::Offered { leg, to: to.clone(), why });
+        self.acd.take(now, id, &supervisor);
+        self.let_in(now, taken, (id, leg), &to, arriving);
+        let (outcome, sip_status) = (OfferOutcome::Answered, None);
+        self.fact(now, id, FactKind::OfferEnded { leg, to: to.clone(), outcome, sip_status });
+        self.connect(now, id, leg, &to);
+        self.fact(now, id, FactKind::Answered { leg, by: to });
+    }
+
+    /// The call at that place, from 1, for that supervisor, and why he gets it.
+    fn picked(&self, supervisor: &OperatorId, place: &str) -> Result<(CallId, String), u16> {
+        if !self.settings.supervisors.contains(supervisor) {
+            return Err(403);
+        }
+        let place = match place {
+            "" => None,
+            place => Some(place.parse::<usize>().ok().and_then(|place| place.checked_sub(1)).ok_or(404_u16)?),
+        };
+        if self.acd.standing(supervisor) != Standing::Free {
+            return Err(486);
+        }
+        let waits = self.acd.waiting().nth(place.unwrap_or(0));
+        let is_unanswered = |call: &&Call| match call.stage {
+            Stage::Offered | Stage::AllPhones { .. } | Stage::Number => true,
+            Stage::Queued | Stage::Talking { .. } | Stage::Transfer { .. } | Stage::Placed | Stage::Ended => false,
+        };
+        // In the order in which they have come.
+        let rings = || self.calls.iter().find(|(_, call)| is_unanswered(call)).map(|(id, _)| *id);
+        let (id, where_from) = match (waits, place) {
+            (Some(id), _) => (id, "from the queue"),
+            (None, None) => (rings().ok_or(480_u16)?, "while it rang"),
+            (None, Some(_)) => return Err(480),
+        };
+        let full = self.calls.get(&id).is_none_or(|call| usize::from(call.next_leg) >= LEGS_PER_CALL_MAX);
+        if full { Err(503) } else { Ok((id, format!("picked up {where_from} by {supervisor}"))) }
     }
 
     /// The emergency call that an operator has, and his leg, for that supervisor.

@@ -125,6 +125,25 @@ fn an_agency_is_asked_in_and_all_three_hear_each_other() {
 }
 
 #[test]
+fn a_supervisor_takes_the_first_caller_out_of_the_queue() {
+    let service = Service::start(25, 1, "wrap_up_seconds = 1\n[operators]\nsupervisors = [\"op1\"]");
+    let mut phone = Pjsua::start(&service, 1, OPERATOR);
+    service.siaga(&["operator", "pause", "op1", "--reason", "floor", "--config", "siaga.toml"]);
+    let caller = Caller::calls(&service, 1, CALLER, Manner::HangsUpAfter(5_000));
+    service.wait_for_call(&caller.number, "queued");
+    phone.dial(&at_domain(&service, "*25"));
+    phone.is_answered();
+    service.wait_for_call(&caller.number, "talking");
+    phone.is_hung_up();
+    let heard = caller.ends().samples;
+    assert_heard("the caller, at the end", last(&heard), OPERATOR, &[CALLER]);
+    assert_heard("the supervisor, at the end", last(phone.heard().last().unwrap()), CALLER, &[OPERATOR]);
+    let records = service.records(1, |record| record["outcome"] == "answered");
+    assert_eq!(records[0]["offers"][0]["why"], "picked up from the queue by op1", "{:#}", records[0]);
+    assert_eq!(talks(&records[0]).first().unwrap().0, "op1");
+}
+
+#[test]
 fn an_operator_who_logs_out_during_a_call_finishes_it_and_gets_no_other() {
     let service = Service::start(23, 2, "wrap_up_seconds = 1");
     let mut first = Pjsua::start(&service, 1, OPERATOR);

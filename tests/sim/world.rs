@@ -60,6 +60,7 @@ fn codes() -> FeatureCodes {
         whisper: "*22".to_owned(),
         barge: "*23".to_owned(),
         take_over: "*24".to_owned(),
+        pick_up: "*25".to_owned(),
     }
 }
 

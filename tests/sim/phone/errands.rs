@@ -6,9 +6,9 @@ use super::{Alarm, Phone, State};
 use std::time::Duration;
 
 /// Into whose call a supervisor wants, and how.
-const SUPERVISES: [&str; 12] = [
+const SUPERVISES: [&str; 14] = [
     "*21op0", "*21op1", "*21op2", "*22op3", "*22op4", "*22op5", "*23op0", "*23op2", "*23op4", "*24op1", "*24op3",
-    "*21no",
+    "*21no", "*25", "*252",
 ];
 
 /// What a phone has under way with the registrar.
@@ -85,7 +85,7 @@ impl Phone {
                 "*132", "*15",
             ];
             let code = codes[usize::try_from(io.rng.below(16)).unwrap()];
-            let code = if io.chance(60) { SUPERVISES[usize::try_from(io.rng.below(12)).unwrap()] } else { code };
+            let code = if io.chance(60) { SUPERVISES[usize::try_from(io.rng.below(14)).unwrap()] } else { code };
             self.dials_code(code, "", io);
         }
     }

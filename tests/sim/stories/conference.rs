@@ -18,7 +18,7 @@ const ADDS_DAMKAR: &str = "Refer-To: <sip:*30damkar@127.0.0.1>\r\n";
 pub(super) const ALL_HEAR_ALL: [u8; 3] = [0b110, 0b101, 0b011];
 
 /// Budi, Sari, and Ani, who is their supervisor.
-fn floor() -> World {
+pub(super) fn floor() -> World {
     let mut settings = settings();
     settings.trunks[0].target = Some(TRUNK.parse().unwrap());
     settings.agencies = vec![Agency { name: "damkar".to_owned(), number: DAMKAR.to_owned() }];

@@ -190,3 +190,74 @@ fn a_room_has_eight_at_most() {
     world.sent.clear();
     world.assert_empty_in_the_end();
 }
+
+/// Budi is on a break, so that callers wait; or not, so that his phone rings.
+fn waiting(on_break: bool) -> World {
+    let mut world = super::conference::floor();
+    world.register("ani", ANI);
+    // Supervisors take calls only when they pick them up.
+    for operator in ["ani", "budi"].iter().take(if on_break { 2 } else { 1 }) {
+        let operator = OperatorId::parse(operator).unwrap();
+        let command = siaga::switchboard::ConsoleCommand::Pause { operator, reason: "meal".to_owned() };
+        world.step(Input::Console { request: 1, by: admin(), command });
+    }
+    world
+}
+
+#[test]
+fn a_supervisor_takes_callers_out_of_the_queue_by_their_place() {
+    let mut world = waiting(true);
+    let mut callers: Vec<Caller> = (0..3).map(|_| Caller::dials(&mut world)).collect();
+    seconds(&mut world, 10);
+    supervises(&mut world, "*252");
+    callers[1].is_answered(&mut world);
+    assert!(!world.has(TRUNK, "SIP/2.0 200"), "the others wait");
+    seconds(&mut world, 20);
+    callers[1].hangs_up(&mut world);
+    is_hung_up(&mut world, ANI);
+    seconds(&mut world, 10);
+    supervises(&mut world, "*25");
+    callers[0].is_answered(&mut world);
+    let told =
+        |kind: &FactKind| matches!(kind, FactKind::Offered { why, .. } if why == "picked up from the queue by ani");
+    assert_eq!(world.count(told), 2);
+    callers[0].hangs_up(&mut world);
+    is_hung_up(&mut world, ANI);
+    callers[2].cancels(&mut world);
+    assert_eq!(world.count(|kind| matches!(kind, FactKind::WrappedUp { .. })), 1, "the second wrap-up still runs");
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_supervisor_takes_a_caller_for_whom_a_phone_rings_and_it_stops() {
+    let mut world = waiting(false);
+    let mut caller = Caller::dials(&mut world);
+    let budi = super::ring_all::rings(&mut world, BUDI);
+    supervises(&mut world, "*25");
+    let cancel = super::ring_all::is_cancelled(&mut world, BUDI, &budi);
+    assert!(header(&cancel, "Reason").contains("Call completed elsewhere"), "{cancel}");
+    caller.is_answered(&mut world);
+    seconds(&mut world, 20);
+    caller.hangs_up(&mut world);
+    assert_eq!(talks(&world), [talk("ani", 20, false)]);
+}
+
+#[test]
+fn who_is_no_supervisor_or_asks_for_nobody_picks_up_nothing() {
+    let mut world = waiting(true);
+    let refused = |world: &mut World, (who, at): (&'static str, &'static str), code: &str| {
+        Placed::to(world, who, at, code);
+        let text = world.take(at, "SIP/2.0 4");
+        text.split(' ').nth(1).unwrap().parse::<u16>().unwrap()
+    };
+    assert_eq!(refused(&mut world, ("ani", ANI), "*25"), 480);
+    let caller = Caller::dials(&mut world);
+    assert_eq!(refused(&mut world, ("budi", BUDI), "*25"), 403);
+    assert_eq!(refused(&mut world, ("ani", ANI), "*25x"), 404);
+    assert_eq!(refused(&mut world, ("ani", ANI), "*250"), 404);
+    assert_eq!(refused(&mut world, ("ani", ANI), "*252"), 480);
+    caller.cancels(&mut world);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
