@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 
 use super::baresip::Baresip;
-use super::names::{self, Record};
+use super::names::{Names, Record};
 use super::pjsua::Pjsua;
 use super::process::until;
 use super::service::Service;
@@ -132,12 +132,10 @@ fn a_trunk_over_tcp_is_asked_for_signs_of_life_and_called_as_the_last_resort() {
 #[test]
 fn a_trunk_with_a_name_is_reached_over_the_transport_and_at_the_server_that_answers() {
     let host = "127.7.44.2";
-    let srv = |priority, host| Record::Srv { name: "_sip._tcp.sbc.example", priority, weight: 1, port: 5060, host };
-    let naptr =
-        |order, service, replacement| Record::Naptr { name: "sbc.example", order, preference: 1, service, replacement };
+    let srv = |priority, host| Record::Srv { name: "_sip._tcp.sbc.example", priority, port: 5060, host };
+    let naptr = |order, service, replacement| Record::Naptr { name: "sbc.example", order, service, replacement };
     // TLS first, where nobody listens; then TCP.
-    let tls =
-        Record::Srv { name: "_sips._tcp.sbc.example", priority: 1, weight: 1, port: 5061, host: "dead.sbc.example" };
+    let tls = Record::Srv { name: "_sips._tcp.sbc.example", priority: 1, port: 5061, host: "dead.sbc.example" };
     let records = vec![
         naptr(20, "SIP+D2T", "_sip._tcp.sbc.example"),
         naptr(10, "SIPS+D2T", "_sips._tcp.sbc.example"),
@@ -147,11 +145,11 @@ fn a_trunk_with_a_name_is_reached_over_the_transport_and_at_the_server_that_answ
         Record::A("dead.sbc.example", [127, 7, 44, 7].into()),
         Record::A("alive.sbc.example", [127, 7, 44, 2].into()),
     ];
-    let names = names::serve("127.7.44.9:0", records);
+    let names = Names::serve("127.7.44.9:5353", &records);
     let listener = TcpListener::bind((host, 5060)).unwrap();
     let queue = "fallback_number = \"0725\"\nfallback_ring_seconds = 20";
     let trunk = "uri = \"sip:sbc.example\"\nkeep_alive_seconds = 3600";
-    let service = Service::start_over(44, 1, queue, ALL, &format!("name_servers = [\"{names}\"]"), trunk);
+    let service = Service::start_over(44, 1, queue, ALL, &format!("name_servers = [\"{}\"]", names.at), trunk);
     let (mut sbc, _) = listener.accept().unwrap();
     let options = message(&mut sbc);
     assert!(options.starts_with(&format!("OPTIONS sip:{host}:5060;transport=tcp ")), "{options}");
