@@ -11,6 +11,7 @@
 mod agency;
 mod baresip;
 mod callback;
+mod certificates;
 mod conference;
 mod console;
 mod endings;

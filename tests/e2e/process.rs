@@ -32,7 +32,7 @@ impl Running {
         let output = folder.join(format!("{name}.out"));
         let file = File::create(&output).unwrap();
         command.stdout(file.try_clone().unwrap()).stderr(file);
-        if !["pjsua", "linphone"].contains(&name) {
+        if !["pjsua", "linphone", "s_server"].contains(&name) {
             command.stdin(Stdio::null());
         }
         let child = command.spawn().unwrap_or_else(|error| panic!("{name} does not start: {error}"));
