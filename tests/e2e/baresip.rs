@@ -75,7 +75,8 @@ impl Baresip {
         );
         std::fs::write(folder.join("config"), config).unwrap();
         let mut command = Command::new("baresip");
-        command.arg("-f").arg(&folder).current_dir(&folder);
+        // With what goes over its SIP connections among what it prints.
+        command.arg("-s").arg("-f").arg(&folder).current_dir(&folder);
         let running = Running::start(&name, service.path(), &mut command);
         let control = until("baresip's control port", || TcpStream::connect(format!("{host}:4444")).ok());
         let told = Arc::new(Mutex::new(VecDeque::new()));
@@ -116,6 +117,17 @@ impl Baresip {
                 .fold(self.running.output(), |all, colour| all.replace(colour, ""))
         };
         until(&format!("{} shows {text:?}", self.name), || plain().contains(text).then_some(()));
+    }
+
+    /// The dialog of the call that it has answered last, as a Replaces field names it at the service.
+    pub(crate) fn dialog(&self) -> String {
+        let traced = self.running.output();
+        let messages = traced.match_indices("SIP/2.0 200 ").map(|(at, _)| &traced[at..]);
+        let heads = messages.filter_map(|message| message.split("\r\n\r\n").next());
+        let answer = heads.filter(|head| head.contains(" INVITE\r\n")).last().unwrap();
+        let line = |name: &str| answer.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned();
+        let tag = |name: &str| line(name).split(";tag=").nth(1).unwrap().to_owned();
+        format!("{};to-tag={};from-tag={}", line("Call-ID:"), tag("From:"), tag("To:"))
     }
 
     /// Puts its call on hold.

@@ -1,7 +1,7 @@
 """An operator's phone made of pjsua2: registers, sends a tone, records what it hears.
 
 phone.py NAME PASSWORD DOMAIN OWN_ADDRESS HERTZ FOLDER TRANSPORT MANNER; orders on standard input: accept, hold, resume, update, hangup,
-dial URI, digits DIGITS (RFC 4733), transfer URI (the call of last), join (the first call and the last, by an attended transfer), quit, "watch NAME" (a colleague's
+dial URI, "replace URI DIALOG" (dials with Replaces), digits DIGITS (RFC 4733), transfer URI (the call of last), join (the first call and the last, by an attended transfer), quit, "watch NAME" (a colleague's
 presence), "write NAME TEXT".
 MANNER is plain, strict or srtp. A strict one takes no call without 100rel and session timers, one with srtp no plain sound.
 Prints one event a line: registered, "incoming URI", established, "media active", "media hold", updated, closed,
@@ -212,6 +212,14 @@ def main():
         elif order == "dial":
             account.calls.append(Call(account, len(account.calls)))
             account.calls[-1].makeCall(rest, pj.CallOpParam(True))
+        elif order == "replace":
+            whom, dialog = rest.split(" ", 1)
+            parameters = pj.CallOpParam(True)
+            header = pj.SipHeader()
+            header.hName, header.hValue = "Replaces", dialog
+            parameters.txOption.headers.append(header)
+            account.calls.append(Call(account, len(account.calls)))
+            account.calls[-1].makeCall(whom, parameters)
         elif call and order == "digits":
             call.dialDtmf(rest)
         elif call and order == "transfer":

@@ -83,6 +83,11 @@ impl Pjsua {
         self.order(&format!("dial {whom}"));
     }
 
+    /// Calls somebody to take the place of a dialog (RFC 3891).
+    pub(crate) fn replaces(&mut self, whom: &str, dialog: &str) {
+        self.order(&format!("replace {whom} {dialog}"));
+    }
+
     /// Waits until whom it called has answered.
     pub(crate) fn is_answered(&mut self) {
         self.event("established");

@@ -108,6 +108,28 @@ fn pjsua2_passes_its_caller_on() {
 }
 
 #[test]
+fn pjsua2_takes_the_place_of_a_colleague_who_talks() {
+    let service = Service::start(26, 2, "wrap_up_seconds = 1");
+    let mut first = Baresip::start(&service, 1, 400);
+    let caller = Caller::calls(&service, 1, 700, Manner::Stays);
+    first.rings_for(&caller.number);
+    first.answers();
+    service.wait_for_call(&caller.number, "talking");
+    service.sound_flows(2, 3);
+    let mut second = Pjsua::start(&service, 2, 600);
+    second.replaces(&format!("sip:op1@{}", service.host(1)), &first.dialog());
+    second.is_answered();
+    first.is_hung_up();
+    service.sound_flows(2, 4);
+    second.hangs_up();
+    assert_heard("the caller, at the end", last(&caller.ends().samples), 600, &[400, 700]);
+    assert_heard("who has taken him", last(second.heard().last().unwrap()), 700, &[400, 600]);
+    let records = service.records(1, |record| record["outcome"] == "answered");
+    let who: Vec<_> = talks(&records[0]).into_iter().map(|(who, _)| who).collect();
+    assert_eq!((who, &records[0]["operator"]), (vec!["op1", "op2"], &"op2".into()), "{:#}", records[0]);
+}
+
+#[test]
 fn pjsua2_speaks_with_a_colleague_and_joins_the_caller_to_her() {
     let service = Service::start(82, 2, "wrap_up_seconds = 1");
     // 10 ms hold whole periods of each tone: a frame that pjsua2's jitter buffer skips leaves it as it is.
