@@ -38,4 +38,5 @@ mod tone;
 mod torture;
 mod transfer;
 mod trunk;
+mod trunks;
 mod voice;
