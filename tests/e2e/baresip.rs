@@ -45,6 +45,12 @@ impl Baresip {
         Self::launch(service, n, hertz, "", "", "module_app contact.so\nmodule_app presence.so\n", contacts)
     }
 
+    /// Starts a phone that speaks IPv6 only, to the listener `udp6` of the service.
+    pub(crate) fn over_ipv6(service: &Service, n: u8, hertz: u32) -> Self {
+        let outbound = format!(";outbound=\"sip:{}\"", service.address_v6());
+        Self::launch(service, n, hertz, "", &outbound, "net_interface ::1\n", "")
+    }
+
     fn launch(
         service: &Service,
         n: u8,
@@ -66,8 +72,9 @@ impl Baresip {
         std::fs::write(folder.join("accounts"), account).unwrap();
         std::fs::write(folder.join("contacts"), contacts).unwrap();
         let shown = folder.display();
+        let at = if lines.contains("net_interface ::1") { "[::1]" } else { &host };
         let config = format!(
-            "poll_method epoll\nsip_listen {host}:5060\nmodule_path {modules}\nmodule g711.so\nmodule ausine.so\n\
+            "poll_method epoll\nsip_listen {at}:5060\nmodule_path {modules}\nmodule g711.so\nmodule ausine.so\n\
              module aubridge.so\nmodule sndfile.so\nmodule_tmp account.so\nmodule_app ctrl_tcp.so\nmodule_app menu.so\n\
              audio_source ausine,{hertz}\nausrc_srate 48000\nausrc_channels 2\naudio_player aubridge,{name}\n\
              audio_alert aubridge,{name}-bell\nsnd_path {shown}\nctrl_tcp_listen {host}:4444\nrtp_timeout 60\n\

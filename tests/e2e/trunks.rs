@@ -1,4 +1,5 @@
-//! What a trunk gets beside its calls: requests that are too long for a datagram over TCP, and no more calls than it has room for.
+//! What a trunk gets beside its calls: requests that are too long for a datagram over TCP, no more calls than it has room for, and
+//! sound over IPv6.
 
 use std::process::Command;
 
@@ -13,10 +14,15 @@ use super::voice::Voice;
 
 /// A caller of a scenario of his own; the second of two.
 fn caller(service: &Service, scenario: &str) -> Running {
+    caller_with_sound(service, scenario, &service.host(2))
+}
+
+/// The same with sound at an address of its own.
+fn caller_with_sound(service: &Service, scenario: &str, sound: &str) -> Running {
     let mut command = Command::new("sipp");
     command.arg(service.address()).args(["-s", "112", "-m", "1", "-nostdin", "-timeout", "60", "-timeout_error"]);
     command.arg("-sf").arg(format!("{}/tests/sipp/{scenario}", env!("CARGO_MANIFEST_DIR")));
-    command.args(["-i", &service.host(2), "-p", "15002", "-d", "5000"]);
+    command.args(["-i", &service.host(2), "-p", "15002", "-mi", sound, "-d", "5000"]);
     command.args(["-key", "number", "081200000002", "-key", "voice_port", "25004"]).current_dir(service.path());
     Running::start(scenario, service.path(), &mut command)
 }
@@ -57,4 +63,19 @@ fn a_trunk_that_is_full_is_told_when_to_come_again_and_its_call_goes_on() {
     let records = service.records(2, |record| record["ended"].is_i64());
     assert_eq!(of(&records, &number)["outcome"], "answered");
     assert_eq!(of(&records, &last)["outcome"], "abandoned");
+}
+
+#[test]
+fn a_phone_over_ipv6_and_a_caller_with_sound_over_ipv6_hear_each_other() {
+    let service = Service::start_over(31, 1, "", &["udp", "udp6"], "", "");
+    let mut phone = Baresip::over_ipv6(&service, 1, 440);
+    let voice = Voice::start("[::1]:25004", 700);
+    let mut caller = caller_with_sound(&service, "caller_hangs_up.xml", "::1");
+    phone.rings_for("081200000002");
+    phone.answers();
+    phone.is_hung_up();
+    assert!(caller.wait().success(), "{}", caller.output());
+    assert_heard("the caller", &voice.stop().samples, 440, &[700]);
+    assert_heard("the operator", phone.heard().last().unwrap(), 700, &[440]);
+    assert_eq!(service.records(1, |_| true)[0]["outcome"], "answered");
 }
