@@ -6,12 +6,15 @@ use super::wire::{Message, Name};
 pub const RELIABLE: &[u8] = b"100rel";
 /// Session timers (RFC 4028).
 pub const TIMER: &[u8] = b"timer";
+/// Flows that a phone keeps open (RFC 5626).
+pub const OUTBOUND: &[u8] = b"outbound";
 
 /// Tags that a request may require of us. Some of them ask for nothing that a user agent server would have to do; they
 /// stand here because a caller is not turned away for a tag that costs nothing.
-const UNDERSTOOD: [&[u8]; 9] = [
+const UNDERSTOOD: [&[u8]; 10] = [
     RELIABLE,
     TIMER,
+    OUTBOUND,
     // RFC 3891: a Replaces that names none of our dialogs is a new call.
     b"replaces",
     // RFC 4488 and RFC 4916.

@@ -7,11 +7,15 @@ use crate::ids::OperatorId;
 use crate::sip::digest::{Role, Verdict};
 use crate::sip::flow::Flow;
 use crate::sip::message::Stencil;
-use crate::sip::registrar::Registered;
+use crate::sip::option_tag;
+use crate::sip::registrar::{Binding, Registered};
 use crate::sip::wire::{Message, Name};
 
 use super::door::Taken;
 use super::{Account, Switchboard};
+
+/// So often at least a phone is to ping over its connection (RFC 5626 §4.4.1).
+const FLOW_TIMER_SECONDS: &[u8] = b"120";
 
 impl Switchboard {
     /// Asks a stranger for credentials, without any state.
@@ -57,8 +61,11 @@ impl Switchboard {
         }
         match self.registrar.register(now, operator.as_str(), taken.message, taken.flow) {
             Registered::Done { contacts, was, is } => {
-                let headers: Vec<(Name, &[u8])> =
+                let mut headers: Vec<(Name, &[u8])> =
                     contacts.iter().map(|contact| (Name::Contact, contact.as_slice())).collect();
+                if self.keeps_flow(&operator, taken) {
+                    headers.extend([(Name::Require, option_tag::OUTBOUND), (Name::FlowTimer, FLOW_TIMER_SECONDS)]);
+                }
                 self.reply(now, taken, 200, &headers);
                 if is {
                     self.acd.set_registered(now, &operator, true);
@@ -79,6 +86,15 @@ impl Switchboard {
                 self.transactions.respond(now.mono, taken.server, fault.status, bytes, &mut self.transmits);
             }
         }
+    }
+
+    /// True when a phone has registered a flow of the kind whose pings we answer (RFC 5626 §4.4.1, §6); over UDP they would be STUN.
+    fn keeps_flow(&self, operator: &OperatorId, taken: &Taken<'_, '_>) -> bool {
+        let is_flow =
+            |binding: &Binding| binding.flow == taken.flow && binding.reg_id.is_some() && binding.instance.is_some();
+        taken.flow.is_connection()
+            && option_tag::is_supported(taken.message, option_tag::OUTBOUND)
+            && self.registrar.bindings(operator.as_str()).iter().any(is_flow)
     }
 
     /// The operator whom a Request-URI names.

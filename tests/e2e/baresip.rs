@@ -72,10 +72,12 @@ impl Baresip {
         std::fs::write(folder.join("accounts"), account).unwrap();
         std::fs::write(folder.join("contacts"), contacts).unwrap();
         let shown = folder.display();
+        // A flow has an identity of its phone's own.
+        let uuid = if parameters.contains("sipnat=outbound") { "module_tmp uuid.so\n" } else { "" };
         let at = if lines.contains("net_interface ::1") { "[::1]" } else { &host };
         let config = format!(
             "poll_method epoll\nsip_listen {at}:5060\nmodule_path {modules}\nmodule g711.so\nmodule ausine.so\n\
-             module aubridge.so\nmodule sndfile.so\nmodule_tmp account.so\nmodule_app ctrl_tcp.so\nmodule_app menu.so\n\
+             module aubridge.so\nmodule sndfile.so\n{uuid}module_tmp account.so\nmodule_app ctrl_tcp.so\nmodule_app menu.so\n\
              audio_source ausine,{hertz}\nausrc_srate 48000\nausrc_channels 2\naudio_player aubridge,{name}\n\
              audio_alert aubridge,{name}-bell\nsnd_path {shown}\nctrl_tcp_listen {host}:4444\nrtp_timeout 60\n\
              call_local_timeout 120\n{lines}"

@@ -70,6 +70,16 @@ fn pjsua2_is_called_over_the_tls_connection_that_it_registered_on() {
 }
 
 #[test]
+fn a_baresip_that_keeps_its_flow_open_learns_that_it_may_and_is_called_over_it() {
+    let service = Service::start_over(32, 1, "wrap_up_seconds = 0", ALL, "", "");
+    let flow = format!(";sipnat=outbound;outbound=\"sip:{};transport=tcp\"", service.host(1));
+    let mut phone = Baresip::with(&service, 1, 440, ";transport=tcp", &flow, "");
+    phone.shows("Require: outbound");
+    phone.shows("Flow-Timer: 120");
+    one_call(&service, &mut phone, 1, "t1");
+}
+
+#[test]
 fn a_phone_whose_connection_is_gone_is_offered_nothing() {
     let service = Service::start_over(42, 1, "", ALL, "", "");
     let mut phone = Baresip::start_over(&service, 1, 440, ";transport=tcp");

@@ -73,6 +73,29 @@ fn all_of_a_call_goes_over_the_connections_that_it_came_by() {
 }
 
 #[test]
+fn a_phone_that_keeps_its_flow_open_is_told_how_often_to_ping_where_pings_are_answered() {
+    let flow = ";reg-id=1;+sip.instance=\"<urn:uuid:9e3a5eb3-c70c-5774-b077-b2496cfb4ccc>\"";
+    let supported = "Supported: path, outbound\r\n";
+    for (transport, contact, more, told) in [
+        (Transport::Tcp, flow, supported, true),
+        (Transport::Tls, flow, "Require: outbound\r\n", true),
+        (Transport::Tcp, flow, "", false),
+        (Transport::Tcp, "", supported, false),
+        // Pings over UDP would be STUN.
+        (Transport::Udp, flow, supported, false),
+    ] {
+        let mut world = World::new(with_streams(), &["budi"]);
+        if transport != Transport::Udp {
+            connect(&mut world, BUDI, transport, 3);
+        }
+        let answer = world.register_with("budi", BUDI, 600, contact, more);
+        let is = answer.contains("\r\nRequire: outbound\r\n") && answer.contains("\r\nFlow-Timer: 120\r\n");
+        assert_eq!(is, told, "{answer}");
+        assert_eq!(answer.contains("outbound") || answer.contains("Flow-Timer"), told, "{answer}");
+    }
+}
+
+#[test]
 fn a_call_outlives_its_trunks_connection_and_ends_over_another() {
     let mut world = World::new(with_streams(), &["budi"]);
     world.register("budi", BUDI);

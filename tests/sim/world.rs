@@ -213,12 +213,24 @@ impl World {
     }
 
     pub(crate) fn register_for(&mut self, operator: &str, at: &str, expires: u32) {
+        self.register_with(operator, at, expires, "", "");
+    }
+
+    /// The same with parameters for Contact, and header fields (each with its line's end); gives the 200.
+    pub(crate) fn register_with(
+        &mut self,
+        operator: &str,
+        at: &str,
+        expires: u32,
+        contact: &str,
+        more: &str,
+    ) -> String {
         let request = |branch: u32, cseq: u32, authorization: &str| {
             format!(
                 "REGISTER sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bKr{branch};rport\r\n\
                  From: <sip:{operator}@127.0.0.1>;tag=r\r\nTo: <sip:{operator}@127.0.0.1>\r\n\
-                 Call-ID: reg-{operator}\r\nCSeq: {cseq} REGISTER\r\nContact: <sip:{operator}@{at}>\r\n\
-                 Max-Forwards: 70\r\nExpires: {expires}\r\n{authorization}Content-Length: 0\r\n\r\n"
+                 Call-ID: reg-{operator}\r\nCSeq: {cseq} REGISTER\r\nContact: <sip:{operator}@{at}>{contact}\r\n\
+                 Max-Forwards: 70\r\nExpires: {expires}\r\n{more}{authorization}Content-Length: 0\r\n\r\n"
             )
         };
         let serial = self.next_serial();
@@ -227,7 +239,7 @@ impl World {
         let authorization = credentials(&challenge, operator, "REGISTER", "sip:127.0.0.1");
         let serial = self.next_serial();
         self.receive(at, &request(serial, serial, &authorization));
-        self.take(at, "SIP/2.0 200");
+        self.take(at, "SIP/2.0 200")
     }
 
     /// A request of a peer in the dialog of a message that it has got from us: an INVITE, which it has answered (see `response`),
