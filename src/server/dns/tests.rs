@@ -1,6 +1,5 @@
 use super::*;
 
-#[path = "../../../tests/e2e/names.rs"]
 mod names;
 
 use names::Record;
