@@ -12,6 +12,7 @@ use super::call::{Call, Stage};
 use super::door::Taken;
 use super::guests::{GUESTS_MAX, Leaves};
 use super::leg::Who;
+use super::pick_up::Arriving;
 
 /// What a supervisor wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,10 +62,8 @@ impl Switchboard {
             Ok(found) => found,
             Err(status) => return self.reply(now, taken, status, &[]),
         };
-        let Some(call) = self.calls.get_mut(&id) else { return self.reply(now, taken, 480, &[]) };
-        let (leg, to) = (call.take_leg_no(), Callee::Operator(supervisor.clone()));
-        let arriving = match self.arrives(taken, Who::Offer(id, leg), &to) {
-            Ok(arriving) => arriving,
+        let (leg, to, arriving) = match self.comes_in(taken, id, &supervisor) {
+            Ok(found) => found,
             Err(status) => return self.reply(now, taken, status, &[]),
         };
         self.acd.attend(now, id, &supervisor);
@@ -86,10 +85,8 @@ impl Switchboard {
             Ok(found) => found,
             Err(status) => return self.reply(now, taken, status, &[]),
         };
-        let Some(call) = self.calls.get_mut(&id) else { return self.reply(now, taken, 480, &[]) };
-        let (leg, to) = (call.take_leg_no(), Callee::Operator(supervisor.clone()));
-        let arriving = match self.arrives(taken, Who::Offer(id, leg), &to) {
-            Ok(arriving) => arriving,
+        let (leg, to, arriving) = match self.comes_in(taken, id, &supervisor) {
+            Ok(found) => found,
             Err(status) => return self.reply(now, taken, status, &[]),
         };
         self.fact(now, id, FactKind::Offered { leg, to: to.clone(), why });
@@ -99,6 +96,19 @@ impl Switchboard {
         self.fact(now, id, FactKind::OfferEnded { leg, to: to.clone(), outcome, sip_status });
         self.connect(now, id, leg, &to);
         self.fact(now, id, FactKind::Answered { leg, by: to });
+    }
+
+    /// Reads a supervisor's INVITE as a new leg of a call; the status of its refusal when it cannot be one.
+    fn comes_in(
+        &mut self,
+        taken: &Taken<'_, '_>,
+        id: CallId,
+        supervisor: &OperatorId,
+    ) -> Result<(LegNo, Callee, Arriving), u16> {
+        let call = self.calls.get_mut(&id).ok_or(480_u16)?;
+        let (leg, to) = (call.take_leg_no(), Callee::Operator(supervisor.clone()));
+        let arriving = self.arrives(taken, Who::Offer(id, leg), &to)?;
+        Ok((leg, to, arriving))
     }
 
     /// The call at that place, from 1, for that supervisor, and why he gets it.
