@@ -10,6 +10,7 @@ use crate::ids::CallId;
 use super::command::{AnchorId, Codec, Quality, Remote};
 use super::dtmf::Detector;
 use super::g711;
+use super::keys::{Keys, Press};
 use super::latch::{Latch, Verdict};
 use super::mixer;
 use super::prompt::{Playing, Sounds};
@@ -38,6 +39,7 @@ pub struct Anchor {
     last_packet: Instant,
     silence_told: bool,
     pub(super) playing: Option<Playing>,
+    keys: Keys,
     /// Slot of the anchor on the other side of the bridge.
     pub(super) partner: Option<u32>,
     /// Its room, and its seat there.
@@ -87,6 +89,7 @@ impl Anchor {
             last_packet: now,
             silence_told: false,
             playing: None,
+            keys: Keys::default(),
             partner: None,
             room: None,
             tape: None,
@@ -155,7 +158,8 @@ impl Anchor {
     }
 
     /// Rewrites a packet of the other side for this peer; where it goes and which part of `room` it is. None when it
-    /// cannot be sent: no address, on hold, an event that this peer did not agree to, or no room for SRTP's tag.
+    /// cannot be sent: no address, on hold, an event that this peer did not agree to, a digit that is pressed, or no room for
+    /// SRTP's tag.
     pub fn forward(
         &mut self,
         now: Instant,
@@ -163,7 +167,7 @@ impl Anchor {
         content: Content,
         room: &mut [u8],
     ) -> Option<(SocketAddr, Range<usize>)> {
-        let payload_type = self.outgoing_type(content);
+        let payload_type = self.outgoing_type(content).filter(|_| !self.keys.is_speaking());
         let (Some(peer), Some(payload_type)) = (&self.peer, payload_type) else {
             self.stream.skipped(header.ssrc, header.sequence);
             return None;
@@ -189,16 +193,32 @@ impl Anchor {
     /// What feeds the stream changes: nothing plays any more, the next packet starts a talk spurt.
     pub fn switch(&mut self) {
         self.playing = None;
+        self.keys.release();
         self.stream.switch();
     }
 
-    /// Builds the next frame of what plays; where it goes, and its length. None: nothing to send now; `Err`: it is over.
+    /// Presses a digit for the peer, if it has agreed to telephone events.
+    pub fn press(&mut self, digit: char) {
+        if self.outgoing_type(Content::Event).is_some() {
+            self.keys.press(digit);
+        }
+    }
+
+    /// True while it has something of its own to send.
+    pub fn is_busy(&self) -> bool {
+        self.playing.is_some() || self.keys.is_active()
+    }
+
+    /// Builds the next frame of what plays, or of the digit that is pressed; where it goes, and its length. None: nothing to send now; `Err`: it is over.
     pub fn play(
         &mut self,
         now: Instant,
         sounds: &Sounds,
         buffer: &mut [u8; PLAYED_BYTES_MAX],
     ) -> Result<Option<(SocketAddr, usize)>, Over> {
+        if let Some(press) = self.keys.step() {
+            return Ok(self.send_event(now, press, buffer));
+        }
         let (Some(playing), Some(peer)) = (&mut self.playing, &self.peer) else { return Ok(None) };
         let mut sound = [0; FRAME_SAMPLES];
         if !playing.frame(sounds, peer.remote.codec, &mut sound) {
@@ -229,6 +249,21 @@ impl Anchor {
         let (target, payload_type) = (peer.latch.target(), peer.remote.payload_type);
         let header = numbered(self.stream.ssrc(), payload_type, self.stream.own(now), 0..0);
         let built = rtp::build(&header, sound, buffer).and_then(|length| seal(&mut self.secure, buffer, length));
+        self.quality.packets_out += u64::from(built.is_some());
+        built.map(|length| (target, length))
+    }
+
+    fn send_event(
+        &mut self,
+        now: Instant,
+        press: Press,
+        buffer: &mut [u8; PLAYED_BYTES_MAX],
+    ) -> Option<(SocketAddr, usize)> {
+        let payload_type = self.outgoing_type(Content::Event)?;
+        let target = self.peer.as_ref()?.latch.target();
+        let header = numbered(self.stream.ssrc(), payload_type, self.stream.event(now, press.first), 0..0);
+        let built =
+            rtp::build(&header, &press.payload, buffer).and_then(|length| seal(&mut self.secure, buffer, length));
         self.quality.packets_out += u64::from(built.is_some());
         built.map(|length| (target, length))
     }

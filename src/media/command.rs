@@ -147,6 +147,9 @@ pub enum Command {
     Play { anchor: AnchorId, first: Option<Prompt>, then: Option<Prompt> },
     /// Ends what plays.
     Stop { anchor: AnchorId },
+    /// Presses a digit for the peer: telephone events take the place of what it hears for a tenth of a second. Without any in its
+    /// description nothing happens.
+    Press { anchor: AnchorId, digit: char },
     /// Records a bridge in stereo: caller left, operator right; while the caller is in the room of that call, everybody right
     /// whose voice belongs on the tape. The file's name is made of the call, the leg and the time by the recorder.
     Record { call: CallId, leg: LegNo, caller: AnchorId, operator: AnchorId },

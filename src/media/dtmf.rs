@@ -58,6 +58,11 @@ fn digit(event: u8) -> Option<char> {
     }
 }
 
+/// The event of a digit; None: it is none.
+pub(super) fn event_of(wanted: char) -> Option<u8> {
+    (0..=15).find(|event| digit(*event) == Some(wanted))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@ pub mod command;
 pub mod datagram;
 pub mod dtmf;
 pub mod g711;
+pub mod keys;
 pub mod latch;
 pub mod mixer;
 pub mod prompt;

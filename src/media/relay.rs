@@ -143,6 +143,7 @@ impl Relay {
                 }
             }
             Command::Stop { anchor } => self.stop(anchor),
+            Command::Press { anchor, digit } => self.press(anchor, digit),
             Command::Record { call, leg, caller, operator } => self.record(call, leg, [caller, operator], out),
             Command::StopRecord { call, leg } => {
                 let found = self.tapes.iter().find(|(_, tape)| (tape.call, tape.leg) == (call, leg));
@@ -185,7 +186,7 @@ impl Relay {
                 Ok(None) => {}
                 Err(_over) => out.effects.push(Effect::Tell(Event::Played { anchor: anchor.id() })),
             }
-            anchor.playing.is_some()
+            anchor.is_busy()
         });
         sent + mixed
     }
@@ -224,7 +225,7 @@ impl Relay {
     /// Takes an anchor over from another thread.
     pub fn adopt(&mut self, slot: u32, anchor: Box<Anchor>, out: &mut Out) {
         let Some(place) = usize::try_from(slot).ok().and_then(|slot| self.anchors.get_mut(slot)) else { return };
-        if anchor.playing.is_some() {
+        if anchor.is_busy() {
             self.playing.push(slot);
         }
         *place = Some(anchor);
@@ -403,6 +404,14 @@ impl Relay {
         {
             anchor.switch();
             self.playing.retain(|slot| *slot != id.slot);
+        }
+    }
+
+    fn press(&mut self, id: AnchorId, digit: char) {
+        let Some(anchor) = self.current(id) else { return };
+        anchor.press(digit);
+        if anchor.is_busy() && !self.playing.contains(&id.slot) {
+            self.playing.push(id.slot);
         }
     }
 

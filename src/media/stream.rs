@@ -66,6 +66,18 @@ impl Stream {
         numbers
     }
 
+    /// Numbers a packet of a telephone event: all of one event have the timestamp of its first (RFC 4733 §2.3).
+    pub fn event(&mut self, now: Instant, first: bool) -> Numbers {
+        let timestamp = if first { self.fresh_timestamp(now) } else { self.timestamp };
+        let numbers = Numbers { sequence: self.sequence, timestamp, marker: first };
+        // What comes next is as much later as time has passed since the event began.
+        let began = self.sent.filter(|_| !first);
+        self.advance(now, numbers);
+        self.sent = began.or(self.sent);
+        self.source = Source::None;
+        numbers
+    }
+
     /// Renumbers a packet of the other peer; loss and reordering stay visible.
     pub fn relayed(&mut self, now: Instant, ssrc: u32, from: Numbers) -> Numbers {
         let (sequence_shift, timestamp_shift, fresh) = match self.source {
@@ -187,6 +199,17 @@ mod tests {
         stream.skipped(7, 12);
         let next = stream.relayed(at_ms(60), 7, packet(13, 2_080));
         assert_eq!((next.sequence, next.marker), (101, false));
+    }
+
+    #[test]
+    fn an_event_has_one_timestamp_and_what_follows_is_as_much_later_as_time_has_passed() {
+        let mut stream = Stream::new(1, 100, 0);
+        stream.relayed(at_ms(0), 7, packet(10, 1_600));
+        let event: Vec<Numbers> = (0..3).map(|n| stream.event(at_ms(20 + 20 * n), n == 0)).collect();
+        let wanted = [(101, 160, true), (102, 160, false), (103, 160, false)];
+        assert_eq!(event, wanted.map(|(sequence, timestamp, marker)| Numbers { sequence, timestamp, marker }));
+        let after = stream.relayed(at_ms(80), 7, packet(14, 2_240));
+        assert_eq!(after, Numbers { sequence: 104, timestamp: 640, marker: true });
     }
 
     #[test]

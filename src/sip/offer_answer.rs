@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::sdes::{Crypto, CryptoLine, Secrecy, Terms};
-use super::sdp::{self, AudioCodec, AudioDescription, Direction, Local, SdpError, Stream};
+use super::sdp::{self, AudioCodec, AudioDescription, Direction, Local, Places, SdpError, Stream};
 
 #[cfg(test)]
 mod tests;
@@ -44,17 +44,14 @@ pub fn answer(
     let dtmf = offer.dtmf.filter(|_| local.formats.dtmf().is_some());
     let agreed = Agreed { dtmf, dtmf_heard: dtmf, ..agree(offer, chosen, local.terms, theirs) };
     let mut text = sdp::session_part(local, &offer.time);
-    for (index, line) in offer.lines.iter().enumerate() {
-        if index == offer.audio_index {
-            let Agreed { dtmf, direction, .. } = agreed;
-            let stream = Stream { port: local.port, proto: &line.proto, codecs: &[chosen], dtmf, direction, crypto };
-            sdp::write_audio(&mut text, &stream);
-        } else {
-            // A refused line needs at least one format, which means nothing (RFC 3264 §6).
-            let formats = if line.formats.is_empty() { "0" } else { line.formats.as_str() };
-            sdp::push(&mut text, format_args!("m={} 0 {} {formats}\r\n", line.media, line.proto));
-        }
+    let places = Places::of(offer);
+    places.write_before(&mut text);
+    if let Some(line) = offer.lines.get(offer.audio_index) {
+        let Agreed { dtmf, direction, .. } = agreed;
+        let stream = Stream { port: local.port, proto: &line.proto, codecs: &[chosen], dtmf, direction, crypto };
+        sdp::write_audio(&mut text, &stream);
     }
+    places.write_after(&mut text);
     Ok((text.into_bytes(), agreed))
 }
 

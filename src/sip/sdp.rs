@@ -2,6 +2,7 @@
 //! is stepped over, since a phone's odd `o=` or a Latin-1 session name must not lose an emergency call.
 
 mod formats;
+mod places;
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -9,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use crate::limits::{CRYPTO_LINES_MAX, MEDIA_LINES_MAX};
 
 pub use self::formats::Formats;
+pub use self::places::Places;
 use super::sdes::{CryptoLine, Secrecy, Terms};
 
 #[cfg(test)]
@@ -164,8 +166,8 @@ pub struct Local {
 }
 
 /// Writes an offer: the codecs that the leg wants, or both with `first` in front, telephone-event where it comes by RTP, ptime 20;
-/// RTP/SAVP with our key where the leg's terms want it.
-pub fn write_offer(local: Local, first: AudioCodec, direction: Direction) -> Vec<u8> {
+/// RTP/SAVP with our key where the leg's terms want it. In a call the lines that were refused keep their places.
+pub fn write_offer(local: Local, first: AudioCodec, direction: Direction, places: &Places) -> Vec<u8> {
     let codecs = local.formats.offered(first);
     let dtmf = local.formats.dtmf();
     let mut text = session_part(local, "0 0");
@@ -175,7 +177,9 @@ pub fn write_offer(local: Local, first: AudioCodec, direction: Direction) -> Vec
     };
     let proto = if crypto.is_some() { "RTP/SAVP" } else { "RTP/AVP" };
     let stream = Stream { port: local.port, proto, codecs: &codecs, dtmf, direction, crypto };
+    places.write_before(&mut text);
     write_audio(&mut text, &stream);
+    places.write_after(&mut text);
     text.into_bytes()
 }
 

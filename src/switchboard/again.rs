@@ -160,6 +160,11 @@ impl Switchboard {
         if let Purpose::Refresh(who) = purpose {
             self.ask_again(*who, client, (new, cseq));
         }
+        if let Purpose::Digit(who) = purpose
+            && let Some(line) = self.line_mut(*who)
+        {
+            line.digits.told_again(client, new);
+        }
         if let (Purpose::Offer(who) | Purpose::Refresh(who), Method::Invite) = (purpose, method) {
             let given = fields.iter().find(|(name, _)| matches!(name, Name::Authorization | Name::ProxyAuthorization));
             let credentials = given.map(|(name, value)| Credentials::of(cseq, *name, value));
@@ -173,7 +178,7 @@ impl Switchboard {
     /// The number of a request that is sent again: in a dialog the dialog's next, else one more.
     fn number_again(&mut self, purpose: &Purpose, last: u32) -> Option<u32> {
         match purpose {
-            Purpose::Refresh(who) => Some(self.line_mut(*who)?.dialog.as_mut()?.next_number()),
+            Purpose::Refresh(who) | Purpose::Digit(who) => Some(self.line_mut(*who)?.dialog.as_mut()?.next_number()),
             Purpose::Prack(who, key) => Some(self.dialog_mut(*who, key)?.next_number()),
             Purpose::Offer(_)
             | Purpose::TrunkPing(..)

@@ -83,6 +83,17 @@ impl Switchboard {
         }
         self.answer_caller(now, id);
         self.join_sound(now, id, leg, self.settings.record);
+        self.tell_colleague(now, id, leg, to);
+    }
+
+    /// The phone of a colleague that rang for an operator, and has his caller now, is told so.
+    fn tell_colleague(&mut self, now: Now, id: CallId, no: LegNo, to: &Callee) {
+        let leg = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&no));
+        let shows_another = leg.is_some_and(|leg| std::mem::take(&mut leg.shows_another));
+        if shows_another && matches!(to, Callee::Operator(_)) {
+            let identity = self.shown_as(id, false);
+            self.tell_party(now, Who::Offer(id, no), &identity);
+        }
     }
 
     /// Joins the sound of caller and answerer, as their holds allow. A recording that runs goes on by itself.
@@ -137,8 +148,8 @@ impl Switchboard {
     /// A 200 that nobody wants any more: ACK, then BYE (RFC 3261 §13.2.2.4, §15.1.1).
     pub(super) fn refuse_late_answer(&mut self, now: Now, id: CallId, leg: LegNo, message: &Message<'_>) {
         let Some(offer) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)) else { return };
-        let (flow, cseq) = (offer.line.flow, offer.cseq);
         let Ok(mut dialog) = offer.dialog_of(message) else { return };
+        let (flow, cseq) = (offer.line.flow_in(&dialog), offer.cseq);
         let sent_by = self.advertised(flow).to_owned();
         let branch = format!("z9hG4bK{}", self.rng.token());
         let bytes = offer.line.ack(&dialog, cseq).via(flow.transport, &sent_by, &branch).encode();

@@ -12,7 +12,7 @@ use crate::sip::header::NameAddr;
 use crate::sip::location::{self, Location, Shape};
 use crate::sip::message::Stencil;
 use crate::sip::offer_answer::{self, Agreed};
-use crate::sip::sdp::{self, AudioCodec, Direction, Local, SdpError};
+use crate::sip::sdp::{self, AudioCodec, Direction, Local, Places, SdpError};
 use crate::sip::uri::Uri;
 use crate::sip::wire::{Message, Name};
 
@@ -21,6 +21,7 @@ use super::desks::desk_of;
 use super::door::Taken;
 use super::end::Ending;
 use super::leg::{CallerLeg, Line, Who};
+use super::offer::user_part;
 use super::settings::AnswerMode;
 use super::timers::Alarm;
 use super::{MergeKey, Switchboard};
@@ -265,8 +266,9 @@ impl Switchboard {
             self.dialogs.insert(dialog.key().clone(), who);
         }
         match described {
-            Ok((body, agreed)) => {
+            Ok((body, agreed, places)) => {
                 call.caller.sdp = Bytes::from(body);
+                sound.places = places;
                 call.caller.delayed_offer = agreed.is_none();
                 sound.offered = agreed.is_none();
                 agreed.into_iter().for_each(|agreed| sound.agree(agreed));
@@ -280,18 +282,33 @@ impl Switchboard {
         }
         true
     }
+
+    /// A caller as outgoing legs name him: his number and, for the display, his location.
+    pub(super) fn shown_as(&self, id: CallId, outwards: bool) -> String {
+        let shown = self.calls.get(&id).map(|call| &call.shown);
+        let number = shown.and_then(|shown| shown.number.as_deref()).unwrap_or("anonymous");
+        let (notice, location) =
+            shown.map(|shown| (shown.notice.as_deref(), shown.location.as_deref())).unwrap_or_default();
+        // What the centre thinks of a caller stays in the centre.
+        let notice = notice.filter(|_| !outwards);
+        let display = [Some(number), notice, location].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        let display: String = display.chars().filter(|c| !matches!(c, '"' | '\\') && !c.is_control()).collect();
+        format!("\"{display}\" <sip:{}@{}>", user_part(number), self.settings.domain)
+    }
 }
 
 /// Our description: the answer to the offer, or an offer where there was none.
-fn describe(message: &Message<'_>, local: Local) -> Result<(Vec<u8>, Option<Agreed>), SdpError> {
+fn describe(message: &Message<'_>, local: Local) -> Result<(Vec<u8>, Option<Agreed>, Places), SdpError> {
     match location::session_description(message) {
         Some(body) => {
-            let (body, agreed) = offer_answer::answer(&sdp::read(body)?, local, None)?;
-            Ok((body, Some(agreed)))
+            let offer = sdp::read(body)?;
+            let (body, agreed) = offer_answer::answer(&offer, local, None)?;
+            Ok((body, Some(agreed), Places::of(&offer)))
         }
         None => {
             let first = local.formats.first().unwrap_or(AudioCodec::Pcma);
-            Ok((sdp::write_offer(local, first, Direction::SendRecv), None))
+            let places = Places::default();
+            Ok((sdp::write_offer(local, first, Direction::SendRecv, &places), None, places))
         }
     }
 }

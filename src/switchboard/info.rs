@@ -8,7 +8,7 @@ use super::door::Taken;
 use super::leg::Who;
 
 impl Switchboard {
-    /// INFO: a digit (`application/dtmf-relay`, `application/dtmf`) becomes a fact, as one by RFC 4733 does. A package is
+    /// INFO: a digit (`application/dtmf-relay`, `application/dtmf`) becomes a fact and goes on, as one by RFC 4733 does. A package is
     /// refused, since we offer to receive none (RFC 6086 §4.2.2); an empty one only asks whether we are there.
     pub(super) fn informed(&mut self, now: Now, taken: &Taken<'_, '_>, who: Who) {
         if taken.message.first(Name::InfoPackage).is_some() {
@@ -26,7 +26,7 @@ impl Switchboard {
         };
         self.reply(now, taken, 200, &[]);
         if let Some(digit) = digit {
-            self.digit_of(now, who, digit);
+            self.digit_of(now, who, digit, false);
         }
     }
 }

@@ -227,6 +227,7 @@ impl Switchboard {
                     .is_some_and(|leg| leg.client == Some(*client)),
                 Purpose::Offer(Who::Caller(_) | Who::Phone(_)) => false,
                 Purpose::Referral(who) => self.line(*who).and_then(Line::notify_under_way) == Some(*client),
+                Purpose::Digit(who) => self.line(*who).and_then(|line| line.digits.told()) == Some(*client),
                 Purpose::Refresh(who) => self.line(*who).is_some_and(|line| {
                     let asked = line.asked.as_ref().is_some_and(|asked| asked.is(*client));
                     asked || line.reinvited.is_some_and(|(last, _)| last == *client)

@@ -73,16 +73,18 @@ impl Switchboard {
         self.fact(now, id, FactKind::Offered { leg, to, why });
         if rang {
             self.fact(now, id, FactKind::Ringing { leg });
+            self.tell_ringing(now, id, leg);
         }
     }
 
     /// Moves a leg to another call, with all that belongs to it. Gives its number there.
     pub(super) fn move_leg(&mut self, (from, old): (CallId, LegNo), to: CallId) -> Option<LegNo> {
-        let leg: OfferLeg = self.calls.get_mut(&from)?.legs.remove(&old)?;
+        let mut leg: OfferLeg = self.calls.get_mut(&from)?.legs.remove(&old)?;
         let Some(call) = self.calls.get_mut(&to) else {
             self.calls.get_mut(&from)?.legs.insert(old, leg);
             return None;
         };
+        leg.shows_another = true;
         let new = call.take_leg_no();
         let (was, is) = (Who::Offer(from, old), Who::Offer(to, new));
         let confirmed = leg.line.dialog.iter().map(|dialog| dialog.key());
@@ -97,6 +99,9 @@ impl Switchboard {
         }
         if let Some(client) = leg.line.notify_under_way() {
             self.clients.insert(client, Purpose::Referral(is));
+        }
+        if let Some(client) = leg.line.digits.told() {
+            self.clients.insert(client, Purpose::Digit(is));
         }
         for purpose in self.clients.values_mut() {
             if let Purpose::Prack(who, _) = purpose

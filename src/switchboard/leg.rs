@@ -15,11 +15,12 @@ use crate::sip::flow::Flow;
 use crate::sip::message::{Builder, Stencil};
 use crate::sip::offer_answer::Agreed;
 use crate::sip::sdes::{self, Crypto, Secrecy};
-use crate::sip::sdp::{AudioCodec, AudioDescription, Direction, Local};
+use crate::sip::sdp::{AudioCodec, AudioDescription, Direction, Local, Places};
 use crate::sip::transaction::{ClientId, ServerId};
 use crate::sip::wire::{Message, Name};
 
 use super::Switchboard;
+use super::digits::Digits;
 use super::referral::Refers;
 use super::refresh::{Agreement, Asked, Session, Unanswered};
 use super::reliable::{Early, Reliable};
@@ -76,6 +77,8 @@ impl std::fmt::Debug for Credentials {
 pub(super) struct Sound {
     pub(super) anchor: AnchorId,
     pub(super) local: Local,
+    /// Where our stream stands among those of the peer's last offer.
+    pub(super) places: Places,
     pub(super) agreed: Option<Agreed>,
     /// The peer's RTP has arrived.
     pub(super) heard: bool,
@@ -187,6 +190,7 @@ pub(super) struct Line {
     pub(super) credentials: Option<Credentials>,
     /// What our BYE or CANCEL says of why (RFC 3326).
     pub(super) reason: Option<Bytes>,
+    pub(super) digits: Digits,
     /// The peer has asked to pass somebody on, and is told what becomes of it.
     pub(super) refers: Refers,
 }
@@ -207,6 +211,7 @@ impl Line {
             unanswered: None,
             credentials: None,
             reason: None,
+            digits: Digits::default(),
             refers: Refers::default(),
         }
     }
@@ -229,9 +234,13 @@ impl Line {
 
     /// Where the next request in the dialog goes.
     pub(super) fn next_flow(&self) -> Flow {
-        let target = self.dialog.as_ref().filter(|_| self.follow_target).and_then(|dialog| {
-            crate::sip::uri::Uri::parse(dialog.next_hop()).ok().and_then(|uri| uri.socket_address())
-        });
+        self.dialog.as_ref().map_or(self.flow, |dialog| self.flow_in(dialog))
+    }
+
+    /// The same for one of its dialogs: forks may be at several places (RFC 3261 §12.2.1.1).
+    pub(super) fn flow_in(&self, dialog: &Dialog) -> Flow {
+        let hop = Some(dialog.next_hop()).filter(|_| self.follow_target);
+        let target = hop.and_then(|hop| crate::sip::uri::Uri::parse(hop).ok()?.socket_address());
         match target {
             Some(address) if !address.ip().is_unspecified() => self.flow.towards(address),
             Some(_) | None => self.flow,
@@ -285,6 +294,8 @@ pub(super) struct OfferLeg {
     pub(super) cseq: u32,
     pub(super) state: OfferState,
     pub(super) early: BTreeMap<DialogKey, Early>,
+    /// It rang for somebody else than the caller whom it gets.
+    pub(super) shows_another: bool,
 }
 
 /// How a final response of a phone is recorded.

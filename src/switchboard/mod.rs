@@ -14,6 +14,7 @@ mod conference;
 mod console;
 mod desks;
 mod dialogs;
+mod digits;
 mod direct;
 mod door;
 mod end;
@@ -110,6 +111,8 @@ enum Purpose {
     Referral(Who),
     /// A MESSAGE that is passed on.
     Text(texts::TextId),
+    /// An INFO with a digit.
+    Digit(Who),
 }
 
 /// The From tag, Call-ID and `CSeq` that tell a forked copy of an INVITE (RFC 3261 §8.2.2.2).
@@ -376,7 +379,12 @@ impl Switchboard {
             ) => true,
             Some(Purpose::Leaving { awaited }) => !awaited,
             Some(
-                Purpose::Offer(_) | Purpose::Refresh(_) | Purpose::Prack(..) | Purpose::Referral(_) | Purpose::Farewell,
+                Purpose::Offer(_)
+                | Purpose::Refresh(_)
+                | Purpose::Prack(..)
+                | Purpose::Referral(_)
+                | Purpose::Digit(_)
+                | Purpose::Farewell,
             )
             | None => false,
         })

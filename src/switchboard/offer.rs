@@ -13,7 +13,7 @@ use crate::sip::flow::{Flow, Transport};
 use crate::sip::locate::Target;
 use crate::sip::message;
 use crate::sip::sdes::{MasterKey, Secrecy, Terms};
-use crate::sip::sdp::{self, AudioCodec, Direction, Formats, Local};
+use crate::sip::sdp::{self, AudioCodec, Direction, Formats, Local, Places};
 use crate::sip::session_timer;
 use crate::sip::wire::{Message, Method, Name};
 
@@ -147,10 +147,10 @@ impl Switchboard {
         sound.local.terms.secrecy = self.secrecy(&to, flow);
         sound.local.formats = self.formats_of(trunk);
         let first = sound.local.formats.first().or(first).unwrap_or(AudioCodec::Pcma);
-        let offer = sdp::write_offer(sound.local, first, Direction::SendRecv);
+        let offer = sdp::write_offer(sound.local, first, Direction::SendRecv, &sound.places);
         let (tag, branch) = (self.rng.token(), format!("z9hG4bK{}", self.rng.token()));
         let sip_call_id = self.rng.token();
-        let from = self.shown_from(id, tag.as_str(), trunk.is_some());
+        let from = format!("{};tag={}", self.shown_as(id, trunk.is_some()), tag.as_str());
         let session = self.settings.session_seconds.map(|seconds| session_timer::Terms::wanted(seconds).header(true));
         let build = |flow: Flow| {
             let invite = self.leg_invite(id, &uri, flow, &branch, &from, sip_call_id.as_str(), trunk.is_some());
@@ -174,7 +174,8 @@ impl Switchboard {
         let state = OfferState::Ringing { ring_until, rang: false };
         let (from, early) = (Bytes::from(from), BTreeMap::new());
         let client_of_leg = Some(client);
-        let offer_leg = OfferLeg { line, to: to.clone(), client: client_of_leg, from, cseq: 1, state, early };
+        let offer_leg =
+            OfferLeg { line, to: to.clone(), client: client_of_leg, from, cseq: 1, state, early, shows_another: false };
         if let Some(call) = self.calls.get_mut(&id) {
             call.legs.insert(leg, offer_leg);
         }
@@ -197,7 +198,15 @@ impl Switchboard {
         let terms = Terms::new(self.master_key());
         let (address, formats) = (self.settings.media_address, Formats::ANY);
         let local = Local { address, port, session, version: 1, terms, formats };
-        Some(Sound { anchor, local, agreed: None, heard: false, silent: false, offered: false })
+        Some(Sound {
+            anchor,
+            local,
+            places: Places::default(),
+            agreed: None,
+            heard: false,
+            silent: false,
+            offered: false,
+        })
     }
 
     /// What a trunk wants of its legs' sound; phones have no wishes of ours.
@@ -228,19 +237,6 @@ impl Switchboard {
         self.anchors.remove(&anchor);
         self.ports.give_back(anchor);
         self.media.push(Command::Close { anchor });
-    }
-
-    /// The From of an outgoing leg: the caller's number and, for the display, his location.
-    fn shown_from(&self, id: CallId, tag: &str, outwards: bool) -> String {
-        let shown = self.calls.get(&id).map(|call| &call.shown);
-        let number = shown.and_then(|shown| shown.number.as_deref()).unwrap_or("anonymous");
-        let (notice, location) =
-            shown.map(|shown| (shown.notice.as_deref(), shown.location.as_deref())).unwrap_or_default();
-        // What the centre thinks of a caller stays in the centre.
-        let notice = notice.filter(|_| !outwards);
-        let display = [Some(number), notice, location].into_iter().flatten().collect::<Vec<_>>().join(" ");
-        let display: String = display.chars().filter(|c| !matches!(c, '"' | '\\') && !c.is_control()).collect();
-        format!("\"{display}\" <sip:{}@{}>;tag={tag}", user_part(number), self.settings.domain)
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of a leg, each made by another step")]
@@ -311,7 +307,7 @@ impl Switchboard {
                 }
                 if !rang {
                     self.fact(now, id, FactKind::Ringing { leg });
-                    self.tell_caller(now, id, 180);
+                    self.tell_ringing(now, id, leg);
                 }
             }
             (200..300, OfferState::Ringing { .. }) => self.offer_answered(now, id, leg, message),

@@ -15,7 +15,7 @@ use crate::sip::location::session_description;
 use crate::sip::message::Stencil;
 use crate::sip::offer_answer;
 use crate::sip::replaces::Replaces;
-use crate::sip::sdp;
+use crate::sip::sdp::{self, Places};
 use crate::sip::wire::Name;
 
 use super::Switchboard;
@@ -131,6 +131,7 @@ impl Switchboard {
             self.return_anchor(sound.anchor);
             return Err(488);
         };
+        sound.places = Places::of(&offer);
         sound.agree(agreed);
         Ok(Arriving { dialog, sound, body })
     }
@@ -196,6 +197,7 @@ impl Switchboard {
             cseq: 0,
             state: OfferState::Talking,
             early: std::collections::BTreeMap::new(),
+            shows_another: false,
         };
         self.stir(to);
         if let Some(call) = self.calls.get_mut(&id) {

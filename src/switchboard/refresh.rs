@@ -14,7 +14,7 @@ use crate::sip::wire::{Message, Method, Name};
 
 use super::door::{ALLOW, SUPPORTED, Taken};
 use super::end::Ending;
-use super::leg::Who;
+use super::leg::{Line, Who};
 use super::timers::Alarm;
 use super::{Purpose, Switchboard};
 
@@ -172,9 +172,10 @@ impl Switchboard {
         let Some(line) = self.line_mut(who) else { return };
         line.unanswered = None;
         let told = line.refers.forget().map(|client| (client, 0, Method::Notify));
+        let digit = line.digits.forget().map(|client| (client, 0, Method::Info));
         let asked = line.asked.take().map(|asked| (asked.client, asked.cseq, asked.method));
         let confirmed = line.reinvited.take().map(|(client, cseq)| (client, cseq, Method::Invite));
-        for (client, cseq, method) in [asked, confirmed, told].into_iter().flatten() {
+        for (client, cseq, method) in [asked, confirmed, told, digit].into_iter().flatten() {
             self.clients.remove(&client);
             self.asked.remove(&client);
             match self.ack_of(who, cseq).filter(|_| method == Method::Invite) {
@@ -192,13 +193,25 @@ impl Switchboard {
         }
         // A re-INVITE waits for whatever INVITE is under way (RFC 3261 §14.1).
         let busy = self.line_mut(who).is_some_and(|line| line.asked.is_some() || line.unacked.is_some());
-        let sent = !busy && self.refresh(now, who, session.terms);
+        let sent = !busy && self.refresh(now, who, Some(session.terms), None);
         let at = if sent { session.ends_at } else { (now.mono + TRY_AGAIN).min(session.ends_at) };
         self.set_session(who, Session { at, ..session });
     }
 
+    /// A phone learns with whom it talks from now on, in the spirit of RFC 4916: by UPDATE, where it takes that, which refreshes its
+    /// session besides. Who is asked something at the moment is not told.
+    pub(super) fn tell_party(&mut self, now: Now, who: Who, identity: &str) {
+        let ready = |line: &&mut Line| line.allows_update && line.asked.is_none() && line.unacked.is_none();
+        let Some(session) = self.line_mut(who).filter(ready).map(|line| line.session) else { return };
+        let sent = self.refresh(now, who, session.map(|session| session.terms), Some(identity));
+        if let Some(session) = session.filter(|_| sent) {
+            self.stop_session(who);
+            self.set_session(who, Session { at: session.ends_at, ..session });
+        }
+    }
+
     /// Sends UPDATE where the peer takes it, else a re-INVITE that changes nothing (RFC 4028 §7.4).
-    fn refresh(&mut self, now: Now, who: Who, terms: Terms) -> bool {
+    fn refresh(&mut self, now: Now, who: Who, terms: Option<Terms>, identity: Option<&str>) -> bool {
         let Some(line) = self.line_mut(who) else { return false };
         let flow = line.next_flow();
         let method = if line.allows_update { Method::Update } else { Method::Invite };
@@ -208,18 +221,23 @@ impl Switchboard {
                 sound.local.version += 1;
                 let agreed = sound.agreed.map(|agreed| (agreed.codec, agreed.direction));
                 let (codec, direction) = agreed.unwrap_or((AudioCodec::Pcma, Direction::SendRecv));
-                Some(sdp::write_offer(sound.local, codec, direction))
+                Some(sdp::write_offer(sound.local, codec, direction, &sound.places))
             }
             (Some(_) | None, _) => None,
         };
         let branch = format!("z9hG4bK{}", self.rng.token());
-        let (contact, expires) = (self.contact(flow), terms.header(true));
+        let contact = self.contact(flow);
         let mut request = builder
             .header(Name::Contact, contact.as_bytes())
             .header(Name::Allow, ALLOW)
             .header(Name::Supported, SUPPORTED)
-            .header(Name::SessionExpires, expires.as_bytes())
             .via(flow.transport, self.advertised(flow), &branch);
+        if let Some(terms) = terms {
+            request = request.header(Name::SessionExpires, terms.header(true).as_bytes());
+        }
+        if let Some(identity) = identity {
+            request = request.header(Name::PAssertedIdentity, identity.as_bytes());
+        }
         if let Some(body) = body {
             request = request.body("application/sdp", &body);
         }

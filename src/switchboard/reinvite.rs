@@ -8,7 +8,7 @@ use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::location::session_description;
 use crate::sip::message::Stencil;
 use crate::sip::offer_answer::{self, Agreed};
-use crate::sip::sdp::{self, AudioCodec, Direction, SdpError};
+use crate::sip::sdp::{self, AudioCodec, Direction, Places, SdpError};
 use crate::sip::wire::{Message, Name};
 
 use super::Switchboard;
@@ -83,7 +83,7 @@ impl Switchboard {
         let offer = sdp::read(offer)?;
         let local = sound.renewed(&offer, fresh);
         let (body, agreed) = offer_answer::answer(&offer, local, None)?;
-        sound.local = local;
+        (sound.local, sound.places) = (local, Places::of(&offer));
         self.outdate(who);
         self.agree(now, who, agreed);
         Ok(body)
@@ -114,7 +114,7 @@ impl Switchboard {
                 sound.offered = true;
                 sound.local.version += 1;
                 let codec = sound.agreed.map_or(AudioCodec::Pcma, |agreed| agreed.codec);
-                sdp::write_offer(sound.local, codec, Direction::SendRecv)
+                sdp::write_offer(sound.local, codec, Direction::SendRecv, &sound.places)
             }
         };
         self.follow(taken, who, key);
@@ -167,10 +167,10 @@ impl Switchboard {
         };
         let answered = sdp::read(body).and_then(|offer| {
             let local = sound.renewed(&offer, fresh);
-            offer_answer::answer(&offer, local, None).map(|(body, agreed)| (body, agreed, local))
+            offer_answer::answer(&offer, local, None).map(|(body, agreed)| (body, agreed, local, Places::of(&offer)))
         });
-        let Ok((body, agreed, local)) = answered else { return self.reply(now, taken, 488, &[]) };
-        (sound.local, early.agreed) = (local, Some(agreed));
+        let Ok((body, agreed, local, places)) = answered else { return self.reply(now, taken, 488, &[]) };
+        (sound.local, sound.places, early.agreed) = (local, places, Some(agreed));
         self.follow(taken, who, key);
         self.reply_described(now, taken, Some(&body), &[]);
     }

@@ -8,6 +8,7 @@ use crate::clock::{Instant, Now};
 use crate::ids::{CallId, LegNo};
 use crate::limits::EARLY_DIALOGS_MAX;
 use crate::sip::dialog::{Dialog, DialogKey};
+use crate::sip::flow::Flow;
 use crate::sip::location::session_description;
 use crate::sip::message::Builder;
 use crate::sip::offer_answer::{self, Agreed};
@@ -273,7 +274,8 @@ impl Switchboard {
             early.agreed = answer.zip(local).and_then(|(answer, local)| offer_answer::accept(&answer, local).ok());
         }
         let (builder, number) = early.dialog.request(Method::Prack);
-        self.send_prack(now, (who, key), (builder, number), rseq, message);
+        let flow = offer.line.flow_in(&early.dialog);
+        self.send_prack(now, (who, key), flow, (builder, number), rseq, message);
         true
     }
 
@@ -281,11 +283,11 @@ impl Switchboard {
         &mut self,
         now: Now,
         (who, key): (Who, DialogKey),
+        flow: Flow,
         (builder, number): (Builder, u32),
         rseq: u32,
         message: &Message<'_>,
     ) {
-        let Some(flow) = self.line_mut(who).map(|line| line.flow) else { return };
         let cseq = message.cseq().map_or(0, |cseq| cseq.number);
         let branch = format!("z9hG4bK{}", self.rng.token());
         let rack = format!("{rseq} {cseq} INVITE");

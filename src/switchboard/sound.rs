@@ -101,12 +101,12 @@ impl Switchboard {
 
     fn digit(&mut self, now: Now, anchor: AnchorId, digit: char) {
         if let Some(who) = self.anchors.get(&anchor).copied() {
-            self.digit_of(now, who, digit);
+            self.digit_of(now, who, digit, true);
         }
     }
 
-    /// Writes down a digit, by whatever way it came.
-    pub(super) fn digit_of(&mut self, now: Now, who: Who, digit: char) {
+    /// Writes down a digit, by whatever way it came, and passes it on.
+    pub(super) fn digit_of(&mut self, now: Now, who: Who, digit: char, as_event: bool) {
         let (id, leg) = match who {
             Who::Caller(id) => (id, LegNo::CALLER),
             Who::Offer(id, leg) => (id, leg),
@@ -115,6 +115,7 @@ impl Switchboard {
         if self.changes_role(now, id, leg, digit) {
             return;
         }
+        self.pass_digit(now, id, leg, digit, as_event);
         let Some(call) = self.calls.get_mut(&id).filter(|call| call.digits < DIGITS_MAX) else { return };
         call.digits += 1;
         self.fact(now, id, FactKind::Digit { leg, digit });

@@ -102,6 +102,19 @@ impl Switchboard {
         }
     }
 
+    /// Somebody rings. A caller who has heard of nobody yet is told, and so is who has asked that one to take over, or to join
+    /// (RFC 3515 §2.4.4).
+    pub(super) fn tell_ringing(&mut self, now: Now, id: CallId, leg: LegNo) {
+        self.tell_caller(now, id, 180);
+        let Some(call) = self.calls.get(&id) else { return };
+        let takes_over = matches!(call.stage, Stage::Transfer { to, .. } if to == leg);
+        let transferor = call.transfer.as_ref().filter(|_| takes_over).map(|transfer| transfer.told);
+        let told = transferor.or_else(|| call.guests.get(&leg).and_then(|guest| guest.told));
+        if let Some(told) = told {
+            self.tell_referrer(now, told, 180);
+        }
+    }
+
     fn pass_to_queue(&mut self, now: Now, id: CallId, leg: LegNo) {
         self.transfer_done(now, id, Some(leg), None);
         self.end_leg(now, id, leg, OfferOutcome::LostRace, None);

@@ -1,11 +1,12 @@
 """An operator's phone made of pjsua2: registers, sends a tone, records what it hears.
 
-phone.py NAME PASSWORD DOMAIN OWN_ADDRESS HERTZ FOLDER TRANSPORT MANNER; orders on standard input: accept, hold, resume, update, hangup,
+phone.py NAME PASSWORD DOMAIN OWN_ADDRESS HERTZ FOLDER TRANSPORT MANNER; orders on standard input: accept, hold, resume, update, codec NAME, hangup,
 dial URI, "replace URI DIALOG" (dials with Replaces), digits DIGITS (RFC 4733), transfer URI (the call of last), join (the first call and the last, by an attended transfer), quit, "watch NAME" (a colleague's
 presence), "write NAME TEXT".
 MANNER is plain, strict or srtp. A strict one takes no call without 100rel and session timers, one with srtp no plain sound.
-Prints one event a line: registered, "incoming URI", established, "media active", "media hold", updated, closed,
-"buddy NAME STATUS NOTE", "text URI TYPE TEXT", "written CODE".
+Prints one event a line: registered, "incoming URI", established, "media active CODEC", "media hold", updated, closed,
+"buddy NAME STATUS NOTE", "digit X", "transfer CODE",
+"told P-Asserted-Identity: …" (of an UPDATE), "text URI TYPE TEXT", "written CODE".
 """
 
 import math
@@ -53,9 +54,20 @@ class Call(pj.Call):
             say("closed")
 
     def onCallTsxState(self, change):
-        transaction = change.e.body.tsxState.tsx
+        happened = change.e.body.tsxState
+        transaction = happened.tsx
+        if transaction.method == "UPDATE" and happened.type == pj.PJSIP_EVENT_RX_MSG:
+            for line in happened.src.rdata.wholeMsg.splitlines():
+                if line.startswith("P-Asserted-Identity: "):
+                    say("told " + line)
         if transaction.method == "UPDATE" and transaction.statusCode == 200:
             say("updated")
+
+    def onDtmfDigit(self, pressed):
+        say("digit " + pressed.digit)
+
+    def onCallTransferStatus(self, status):
+        say(f"transfer {status.statusCode}")
 
     def onCallMediaState(self, _):
         # The list lives no longer than what it is a part of.
@@ -66,7 +78,7 @@ class Call(pj.Call):
             if media.status != pj.PJSUA_CALL_MEDIA_ACTIVE:
                 say("media hold")
                 continue
-            say("media active")
+            say("media active " + self.getStreamInfo(index).codecName)
             sound = self.getAudioMedia(index)
             if self.tone is None:
                 self.tone = pj.AudioMediaPlayer()
@@ -139,6 +151,11 @@ def read():
     orders.put("quit")
 
 
+def speak(endpoint, name):
+    for codec in endpoint.codecEnum2():
+        endpoint.codecSetPriority(codec.codecId, 255 if codec.codecId.startswith(name) else 0)
+
+
 def main():
     endpoint = pj.Endpoint()
     endpoint.libCreate()
@@ -156,12 +173,12 @@ def main():
     kinds = {"udp": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP, "tls": pj.PJSIP_TRANSPORT_TLS}
     endpoint.transportCreate(kinds[transport], listener)
     endpoint.libStart()
-    for codec in endpoint.codecEnum2():
-        endpoint.codecSetPriority(codec.codecId, 255 if codec.codecId.startswith("PCMA") else 0)
+    speak(endpoint, "PCMA")
     # A steady tone would be taken for background noise.
-    plain = endpoint.codecGetParam("PCMA/8000/1")
-    plain.setting.vad = False
-    endpoint.codecSetParam("PCMA/8000/1", plain)
+    for codec in ("PCMA/8000/1", "PCMU/8000/1"):
+        plain = endpoint.codecGetParam(codec)
+        plain.setting.vad = False
+        endpoint.codecSetParam(codec, plain)
     settings = pj.AccountConfig()
     settings.idUri = f"sip:{name}@{domain}"
     place = {"udp": "", "tcp": ";transport=tcp", "tls": ":5061;transport=tls"}[transport]
@@ -209,6 +226,9 @@ def main():
                 call.reinvite(parameters)
             else:
                 call.update(parameters)
+        elif call and order == "codec":
+            speak(endpoint, rest)
+            call.reinvite(pj.CallOpParam(True))
         elif order == "dial":
             account.calls.append(Call(account, len(account.calls)))
             account.calls[-1].makeCall(rest, pj.CallOpParam(True))

@@ -130,6 +130,18 @@ impl Pjsua {
         self.event("media active");
     }
 
+    /// Goes over to mu-law (re-INVITE).
+    pub(crate) fn speaks_mulaw(&mut self) {
+        self.order("codec PCMU");
+        self.event("media active PCMU");
+    }
+
+    /// Goes over to A-law (re-INVITE).
+    pub(crate) fn speaks_alaw(&mut self) {
+        self.order("codec PCMA");
+        self.event("media active PCMA");
+    }
+
     /// Negotiates the same once more (UPDATE).
     pub(crate) fn updates(&mut self) {
         self.order("update");

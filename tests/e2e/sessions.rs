@@ -100,7 +100,7 @@ const PART: (u32, usize) = (3, 24_000);
 
 /// One call whose operator negotiates anew by each of the orders; the first puts it on hold, the second takes it back. After each
 /// that is looked at what either side hears.
-fn negotiates<P: Phone>(service: &Service, mut phone: P, orders: &[fn(&mut P)]) {
+pub(crate) fn negotiates<P: Phone>(service: &Service, mut phone: P, orders: &[fn(&mut P)]) {
     let caller = Caller::calls(service, 1, 700, Manner::Stays);
     phone.rings_for(&caller.number);
     phone.answers();

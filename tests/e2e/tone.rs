@@ -14,18 +14,30 @@ pub(crate) fn from_alaw(byte: u8) -> i16 {
     if bits & 0x80 == 0 { -magnitude } else { magnitude }
 }
 
-/// The A-law byte that is nearest to a sample: found by trying all.
-pub(crate) fn to_alaw(sample: i16) -> u8 {
-    let off = |byte: &u8| (i32::from(from_alaw(*byte)) - i32::from(sample)).abs();
+/// One mu-law byte as a linear sample.
+pub(crate) fn from_mulaw(byte: u8) -> i16 {
+    let bits = !byte;
+    let magnitude = (((i16::from(bits & 15) << 3) + 0x84) << ((bits >> 4) & 7)) - 0x84;
+    if bits & 0x80 == 0 { magnitude } else { -magnitude }
+}
+
+/// The byte that is nearest to a sample: found by trying all.
+fn nearest(sample: i16, decode: fn(u8) -> i16) -> u8 {
+    let off = |byte: &u8| (i32::from(decode(*byte)) - i32::from(sample)).abs();
     (0..=255).min_by_key(off).unwrap()
 }
 
 /// A-law of a tone, one second; whole periods, so that it can be repeated.
 pub(crate) fn second_of(hertz: u32) -> Vec<u8> {
+    second_in(hertz, from_alaw)
+}
+
+/// The same in the encoding that is decoded so.
+pub(crate) fn second_in(hertz: u32, decode: fn(u8) -> i16) -> Vec<u8> {
     let step = std::f64::consts::TAU * f64::from(hertz) / RATE;
     #[expect(clippy::cast_possible_truncation, reason = "8000 times a sine fits")]
     let sample = |n: u32| (f64::from(n) * step).sin().mul_add(8_000.0, 0.0) as i16;
-    (0..8_000).map(|n| to_alaw(sample(n))).collect()
+    (0..8_000).map(|n| nearest(sample(n), decode)).collect()
 }
 
 /// The share of a sound's power that lies at one frequency, 0 to 1. Each tenth of a second counts by itself: a phone whose jitter
@@ -89,6 +101,7 @@ pub(crate) fn channel(path: &std::path::Path, channel: usize) -> Vec<i16> {
 fn alaw_is_the_one_of_the_standard() {
     assert_eq!((from_alaw(0xD5), from_alaw(0x55)), (8, -8));
     assert_eq!((from_alaw(0xAA), from_alaw(0x2A)), (32_256, -32_256));
+    assert_eq!((from_mulaw(0xFF), from_mulaw(0x80), from_mulaw(0x00)), (0, 32_124, -32_124));
     let tone: Vec<i16> = second_of(800).into_iter().map(from_alaw).collect();
     assert!(share(&tone, 800) > 0.99 && share(&tone, 900) < 0.001);
     let skipped = [&tone[..3_000], &tone[3_045..]].concat();

@@ -13,6 +13,8 @@ use super::trunk::{Caller, Manner};
 trait PassesOn: Phone {
     fn passes_on(&mut self, whom: &str);
     fn is_hung_up(&mut self);
+    /// It is told that whom it passes its caller on to rings.
+    fn hears_that_it_rings(&mut self);
     /// Its transfer has failed: it has its caller again.
     fn is_back(&mut self, number: &str);
 }
@@ -31,9 +33,16 @@ impl PassesOn for Baresip {
     fn is_hung_up(&mut self) {
         Self::is_hung_up(self);
     }
+
+    /// It tells nobody.
+    fn hears_that_it_rings(&mut self) {}
 }
 
 impl PassesOn for Pjsua {
+    fn hears_that_it_rings(&mut self) {
+        self.event("transfer 180");
+    }
+
     fn is_back(&mut self, _: &str) {}
 
     fn passes_on(&mut self, whom: &str) {
@@ -76,6 +85,7 @@ fn passed_on_blindly<P: PassesOn>(net: u8) {
     // Now he takes him.
     first.passes_on(&whom);
     second.rings_for(&caller.number);
+    first.hears_that_it_rings();
     second.answers();
     first.is_hung_up();
     service.wait_for_state("op2", "talking");
@@ -146,6 +156,9 @@ fn pjsua2_speaks_with_a_colleague_and_joins_the_caller_to_her() {
     // The colleague's call, and the tone for the caller.
     service.sound_flows(3, 3);
     first.joins();
+    // Her phone rang for her colleague.
+    let told = second.event("told ");
+    assert!(told.contains(&caller.number), "{told}");
     first.is_hung_up();
     first.is_hung_up();
     service.sound_flows(2, 4);

@@ -14,6 +14,35 @@ pub(crate) struct Heard {
     pub(crate) samples: Vec<i16>,
     /// Digits by telephone-event are counted, not decoded.
     pub(crate) events: usize,
+    /// What came at one port in one encoding without a pause.
+    pub(crate) parts: Vec<Part>,
+}
+
+/// A part of what was heard.
+#[derive(Debug)]
+pub(crate) struct Part {
+    /// Which of the voice's ports it was.
+    pub(crate) port: usize,
+    pub(crate) payload_type: u8,
+    /// Where it begins and ends in the samples.
+    pub(crate) begin: usize,
+    pub(crate) end: usize,
+}
+
+impl Heard {
+    /// Ports and payload types of the parts.
+    pub(crate) fn course(&self) -> Vec<(usize, u8)> {
+        self.parts.iter().map(|part| (part.port, part.payload_type)).collect()
+    }
+
+    /// Asserts that in each part, from the n-th on, there was one tone.
+    pub(crate) fn assert_in_parts(&self, from: usize, hertz: u32) {
+        for (n, part) in self.parts.iter().enumerate().skip(from) {
+            let samples = &self.samples[part.begin..part.end];
+            let heard = samples.chunks(4_000).any(|half| tone::share(half, hertz) > 0.7);
+            assert!(heard, "{hertz} Hz is missing in part {n} of {:?}", self.parts);
+        }
+    }
 }
 
 pub(crate) struct Voice {
@@ -24,11 +53,21 @@ pub(crate) struct Voice {
 impl Voice {
     /// Listens on `at`; speaks to where the first packet comes from, as soon as it has come.
     pub(crate) fn start(at: &str, hertz: u32) -> Self {
-        let socket = UdpSocket::bind(at).unwrap_or_else(|error| panic!("{at}: {error}"));
-        socket.set_read_timeout(Some(Duration::from_millis(2))).unwrap();
+        Self::at(&[at.to_owned()], &[hertz])
+    }
+
+    /// Listens at several ports; speaks from the one at which it has heard something last, in the encoding that it heard, and with the
+    /// next tone whenever either has changed, or nothing was heard for half a second.
+    pub(crate) fn at(places: &[String], tones: &[u32]) -> Self {
+        let bind = |at: &String| {
+            let socket = UdpSocket::bind(at).unwrap_or_else(|error| panic!("{at}: {error}"));
+            socket.set_read_timeout(Some(Duration::from_millis(2))).unwrap();
+            socket
+        };
+        let sockets: Vec<UdpSocket> = places.iter().map(bind).collect();
         let over = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&over);
-        let thread = std::thread::spawn(move || talk(&socket, hertz, &flag));
+        let (flag, tones) = (Arc::clone(&over), tones.to_vec());
+        let thread = std::thread::spawn(move || talk(&sockets, &tones, &flag));
         Self { over, thread: Some(thread) }
     }
 
@@ -39,31 +78,52 @@ impl Voice {
     }
 }
 
-fn talk(socket: &UdpSocket, hertz: u32, over: &AtomicBool) -> Heard {
-    let second = tone::second_of(hertz);
-    let (mut heard, mut peer) = (Heard::default(), None::<SocketAddr>);
-    let (mut sequence, mut next) = (0_u16, Instant::now());
+const PAUSE: Duration = Duration::from_millis(500);
+
+fn talk(sockets: &[UdpSocket], tones: &[u32], over: &AtomicBool) -> Heard {
+    let seconds = tones.iter();
+    let seconds = seconds.map(|hertz| [tone::second_of(*hertz), tone::second_in(*hertz, tone::from_mulaw)]);
+    let seconds: Vec<[Vec<u8>; 2]> = seconds.collect();
+    let mut heard = Heard::default();
+    let mut peers = vec![None::<SocketAddr>; sockets.len()];
+    let (mut sequence, mut next, mut last) = (0_u16, Instant::now(), Instant::now());
     let mut buffer = [0; 2_048];
     while !over.load(Ordering::Relaxed) {
-        if let Ok((length, from)) = socket.recv_from(&mut buffer) {
-            peer.get_or_insert(from);
-            match buffer[1] & 0x7f {
-                8 => heard.samples.extend(buffer[12..length].iter().map(|byte| tone::from_alaw(*byte))),
-                101 => heard.events += 1,
-                other => panic!("payload type {other} was not offered"),
+        for (port, socket) in sockets.iter().enumerate() {
+            let Ok((length, from)) = socket.recv_from(&mut buffer) else { continue };
+            peers[port].get_or_insert(from);
+            let payload_type = buffer[1] & 0x7f;
+            if payload_type == 101 {
+                heard.events += 1;
+                continue;
             }
+            let decode = match payload_type {
+                0 => tone::from_mulaw,
+                8 => tone::from_alaw,
+                other => panic!("payload type {other} was not offered"),
+            };
+            let begin = heard.samples.len();
+            heard.samples.extend(buffer[12..length].iter().map(|byte| decode(*byte)));
+            let end = heard.samples.len();
+            match heard.parts.last_mut().filter(|part| (part.port, part.payload_type) == (port, payload_type)) {
+                Some(part) if last.elapsed() < PAUSE => part.end = end,
+                Some(_) | None => heard.parts.push(Part { port, payload_type, begin, end }),
+            }
+            last = Instant::now();
         }
-        let Some(peer) = peer.filter(|_| Instant::now() >= next) else { continue };
+        let Some(part) = heard.parts.last().filter(|_| Instant::now() >= next) else { continue };
+        let Some(peer) = peers[part.port] else { continue };
         next = (next + Duration::from_millis(20)).max(Instant::now() - Duration::from_millis(40));
-        let mut packet = vec![0x80, 8];
+        let nth = (heard.parts.len() - 1) % tones.len();
+        let mut packet = vec![0x80, part.payload_type];
         packet.extend(sequence.to_be_bytes());
         packet.extend((u32::from(sequence) * 160).to_be_bytes());
-        packet.extend(hertz.to_be_bytes());
+        packet.extend(tones[0].to_be_bytes());
         let at = usize::from(sequence) * 160 % 8_000;
-        packet.extend(&second[at..at + 160]);
+        packet.extend(&seconds[nth][usize::from(part.payload_type == 0)][at..at + 160]);
         sequence = sequence.wrapping_add(1);
         // A port that has closed is the end of the call, which SIP tells.
-        drop(socket.send_to(&packet, peer));
+        drop(sockets[part.port].send_to(&packet, peer));
     }
     heard
 }

@@ -81,6 +81,7 @@ impl Sound {
                 }
             }
             Command::Stop { anchor } => self.anchor(anchor).plays += 1,
+            Command::Press { anchor, .. } => assert!(self.anchor(anchor).bridged.is_some(), "a digit is for who talks"),
             Command::Record { call, leg, caller, operator } => {
                 let rooms = [caller, operator].map(|anchor| self.anchor(anchor).room);
                 let together = rooms[0].is_some() && rooms[0] == rooms[1];

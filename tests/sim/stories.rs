@@ -4,6 +4,7 @@ mod attended;
 mod call_back;
 mod classes;
 mod conference;
+mod digits;
 mod events;
 mod hold;
 mod outside;

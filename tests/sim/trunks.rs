@@ -25,9 +25,10 @@ const SECOND: &str = "127.0.0.4:5080";
 /// The simulator's agency, and where it speaks from.
 pub(crate) const AGENCY: &str = "0725113";
 pub(crate) const VOICE: &str = "127.0.0.2:9998";
-const CHALLENGE: &str = "WWW-Authenticate: Digest realm=\"telco\", nonce=\"n1\", algorithm=MD5, qop=\"auth\"\r\n";
+pub(crate) const CHALLENGE: &str =
+    "WWW-Authenticate: Digest realm=\"telco\", nonce=\"n1\", algorithm=MD5, qop=\"auth\"\r\n";
 
-fn identity() -> Option<Identity> {
+pub(crate) fn identity() -> Option<Identity> {
     Some(Identity { user: "siaga".to_owned(), password: "rahasia".to_owned() })
 }
 

@@ -385,3 +385,49 @@ fn reports_are_passed_over_a_bridge_and_answered_without() {
     let fate = bench.reports(thief, &report);
     assert_eq!(fate, Fate::Foreign);
 }
+
+#[test]
+fn a_digit_that_is_pressed_takes_the_place_of_sound_and_then_sound_goes_on() {
+    let (mut bench, mut caller, mut operator) = Bench::bridged(Codec::Pcma, Codec::Pcmu);
+    let packet = caller.sound(4_000);
+    let (_, before, _) = bench.passed(&caller, &packet);
+    bench.command(Command::Press { anchor: OPERATOR, digit: '5' });
+    let mut numbers = Vec::new();
+    for nth in 0..7 {
+        let [(slot, event)] = &bench.play()[..] else { panic!("one packet each 20 ms") };
+        let header = rtp::read(event).unwrap();
+        assert_eq!((*slot, header.payload_type, header.marker), (OPERATOR.slot, DTMF, nth == 0));
+        assert_eq!(event.get(12), Some(&5));
+        numbers.push((header.sequence, header.timestamp));
+        if nth < 6 {
+            // What the caller says meanwhile is not heard; the caller hears the operator all the time.
+            let packet = caller.sound(4_000);
+            assert_eq!(bench.from(caller.address, CALLER, &packet).0, Fate::Taken);
+            let packet = operator.sound(4_000);
+            bench.passed(&operator, &packet);
+        }
+    }
+    assert!(numbers.windows(2).all(|two| two[1] == (two[0].0.wrapping_add(1), two[0].1)), "{numbers:?}");
+    let packet = caller.sound(4_000);
+    let (_, after, _) = bench.passed(&caller, &packet);
+    assert_eq!((after.sequence, after.marker), (before.sequence.wrapping_add(8), true));
+    let passed = after.timestamp.wrapping_sub(numbers[0].1);
+    assert!(passed >= 6 * 160, "{passed} samples");
+    while bench.relay.is_playing() {
+        assert_eq!(bench.play(), []);
+    }
+}
+
+#[test]
+fn nothing_is_pressed_for_who_takes_no_events_or_is_parted() {
+    let (mut bench, caller, _) = Bench::bridged(Codec::Pcma, Codec::Pcmu);
+    bench.command(Command::Press { anchor: CALLER, digit: 'x' });
+    let remote = Remote { dtmf: None, ..caller.remote() };
+    bench.command(Command::Aim { anchor: CALLER, remote });
+    bench.command(Command::Press { anchor: CALLER, digit: '5' });
+    assert!(!bench.relay.is_playing());
+    bench.command(Command::Press { anchor: OPERATOR, digit: '5' });
+    bench.command(Command::Unbridge { anchor: CALLER });
+    assert_eq!(bench.play(), []);
+    assert!(!bench.relay.is_playing());
+}

@@ -160,6 +160,7 @@ impl Media {
             | Command::Unbridge { anchor }
             | Command::Play { anchor, .. }
             | Command::Stop { anchor }
+            | Command::Press { anchor, .. }
             | Command::Close { anchor } => self.order(self.home(*anchor), Order::Command(command)),
             Command::Bridge { a, b } => {
                 self.bring_together(*a, *b) && self.order(self.home(*a), Order::Command(command))

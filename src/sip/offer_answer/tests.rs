@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::super::sdes::MasterKey;
-use super::sdp::{AudioCodec, Direction, Formats, Local, SdpError, read, tests::phones, write_offer};
+use super::sdp::{AudioCodec, Direction, Formats, Local, Places, SdpError, read, tests::phones, write_offer};
 use super::*;
 
 const LOCAL: Local = Local {
@@ -90,7 +90,7 @@ fn our_offer_lists_what_the_leg_wants_in_its_order() {
         // What is in use already stays in.
         (wanting(&[pcma], None), pcmu, "0 8"),
     ] {
-        let text = String::from_utf8(write_offer(local, first, Direction::SendRecv)).unwrap();
+        let text = String::from_utf8(write_offer(local, first, Direction::SendRecv, &Places::default())).unwrap();
         assert_eq!(m_lines(&text), [format!("m=audio 20000 RTP/AVP {line}")]);
         let events = local.formats.dtmf().map(|number| format!("a=fmtp:{number} 0-15\r\n"));
         assert_eq!(text.contains("telephone-event"), events.is_some());
@@ -151,7 +151,7 @@ fn the_profile_and_the_time_of_the_offer_are_repeated() {
 #[test]
 fn an_answer_to_our_offer_is_accepted() {
     for phone in phones::ALL {
-        let offer = read(&write_offer(LOCAL, AudioCodec::Pcma, Direction::SendRecv)).unwrap();
+        let offer = read(&write_offer(LOCAL, AudioCodec::Pcma, Direction::SendRecv, &Places::default())).unwrap();
         let theirs = Local { port: 9_000, ..LOCAL };
         let (text, at_peer) = answer(&offer, theirs, None).unwrap();
         let at_us = accept(&read(&text).unwrap(), LOCAL).unwrap();
@@ -234,7 +234,7 @@ fn keys_in_a_plain_profile_are_taken_up_only_where_they_are_wanted() {
 #[test]
 fn our_secret_offer_takes_a_secret_answer_and_no_other() {
     let ours = with(Secrecy::Required);
-    let offer = write_offer(ours, AudioCodec::Pcma, Direction::SendRecv);
+    let offer = write_offer(ours, AudioCodec::Pcma, Direction::SendRecv, &Places::default());
     let offer = read(&offer).unwrap();
     assert!(offer.secure);
     let theirs = Terms::new(MasterKey([9; 30]));

@@ -39,8 +39,8 @@ impl Formats {
         self.codecs.into_iter().flatten()
     }
 
-    /// The payload type of telephone-event.
-    pub(in crate::sip) const fn dtmf(&self) -> Option<u8> {
+    /// The payload type of telephone-event; None: digits do not come by RTP.
+    pub const fn dtmf(&self) -> Option<u8> {
         self.dtmf
     }
 

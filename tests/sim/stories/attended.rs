@@ -1,6 +1,8 @@
 //! Calls that operators place, attended transfers (RFC 5589 §7), and INVITE with Replaces (RFC 3891).
 
-use super::transfer::{TO_SARI, floor, is_hung_up, is_notified, outcomes, record, refuses, talk, talking, talks};
+use super::transfer::{
+    TO_SARI, floor, is_hung_up, is_notified, is_told, outcomes, record, refuses, talk, talking, talks,
+};
 use super::*;
 
 /// A call that an operator's phone makes.
@@ -175,6 +177,47 @@ fn caller_and_colleague_are_joined_when_the_operator_asks_in_either_dialog() {
         assert_eq!(talks(&world), [talk("budi", 6, true), talk("sari", 8, false)]);
         assert!(record(&world).transfers[0].consulted.is_some());
         assert_eq!(record(&world).operator.unwrap().as_str(), "sari");
+        world.assert_empty_in_the_end();
+    }
+}
+
+/// Sari's phone answers; it takes UPDATE.
+fn answers_with_update(world: &mut World, offered: &str) {
+    let answer = response(offered, SARI, "200 OK", &sdp(SARI, 31_000));
+    world.receive(SARI, &answer.replacen("Contact", "Allow: INVITE, ACK, BYE, UPDATE\r\nContact", 1));
+    world.take(SARI, "ACK");
+}
+
+#[test]
+fn a_colleague_whose_phone_takes_update_is_told_whom_she_talks_with_then() {
+    for rings_still in [false, true] {
+        let mut world = floor();
+        let (caller, invite) = talking(&mut world);
+        let mut placed = Placed::to(&mut world, "budi", BUDI, "sari");
+        let offered = world.take(SARI, "INVITE");
+        assert!(header(&offered, "P-Asserted-Identity").contains("<sip:budi@"), "{offered}");
+        world.receive(SARI, &response(&offered, SARI, "180 Ringing", ""));
+        placed.to = header(&world.take(BUDI, "SIP/2.0 180"), "To").to_owned();
+        if !rings_still {
+            answers_with_update(&mut world, &offered);
+            placed.is_answered(&mut world);
+        }
+        asks(&mut world, BUDI, &invite, "REFER", 1, &placed.replaced_by("sari"), "");
+        assert_eq!(is_told(&mut world, BUDI), "SIP/2.0 100 Trying");
+        if rings_still {
+            assert_eq!(is_told(&mut world, BUDI), "SIP/2.0 180 Ringing");
+            assert!(!world.has(SARI, "UPDATE"));
+            answers_with_update(&mut world, &offered);
+        }
+        assert_eq!(is_told(&mut world, BUDI), "SIP/2.0 200 OK");
+        let update = world.take(SARI, "UPDATE");
+        assert!(header(&update, "P-Asserted-Identity").contains("<sip:0812"), "{update}");
+        assert!(!update.contains("Session-Expires") && !update.contains("m=audio"), "{update}");
+        world.receive(SARI, &response(&update, SARI, "200 OK", ""));
+        world.sent.retain(|(to, _)| *to != BUDI.parse().unwrap());
+        caller.hangs_up(&mut world);
+        is_hung_up(&mut world, SARI);
+        world.sent.clear();
         world.assert_empty_in_the_end();
     }
 }

@@ -150,6 +150,33 @@ fn a_refresh_of_ours_without_an_offer_is_in_no_offers_way() {
 }
 
 #[test]
+fn an_offer_of_ours_keeps_the_places_of_streams_that_were_refused() {
+    let settings = siaga::switchboard::Settings { session_seconds: Some(200), ..settings() };
+    let mut world = World::new(settings, &["budi"]);
+    world.register("budi", BUDI);
+    let mut caller = Caller::dials_with(&mut world, "Supported: timer\r\n", true);
+    answers(&mut world, BUDI);
+    caller.is_answered(&mut world);
+    let more = sdp(TRUNK, 30_000).replace("m=audio", "m=video 40000 RTP/AVP 96\r\nm=audio");
+    caller.asks(&mut world, "INVITE", 2, "Supported: timer\r\n", &format!("{more}m=image 40002 udptl t38\r\n"));
+    let lines = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter_map(|line| line.strip_prefix("m="));
+        lines.map(|line| line.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect()
+    };
+    let wanted = ["video 0", "audio 20000", "image 0"];
+    assert_eq!(lines(&world.take(TRUNK, "SIP/2.0 200")), wanted);
+    caller.asks(&mut world, "ACK", 2, "", "");
+    world.pass(Duration::from_secs(100));
+    let offer = world.take(TRUNK, "INVITE");
+    assert_eq!(lines(&offer), wanted, "RFC 3264 §8: {offer}");
+    world.receive(TRUNK, &response(&offer, TRUNK, "200 OK", &format!("{more}m=image 0 udptl t38\r\n")));
+    world.take(TRUNK, "ACK");
+    caller.hangs_up_as(&mut world, 3);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
+
+#[test]
 fn what_a_caller_prefers_and_what_nobody_knows_is_stepped_over() {
     let mut world = staffed();
     let more = "Accept-Contact: *;audio;require;explicit\r\nReject-Contact: *;mobility=\"fixed\"\r\n\

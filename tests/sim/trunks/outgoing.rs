@@ -202,6 +202,32 @@ fn of_a_trunks_forks_the_first_answer_stays_and_every_other_is_acknowledged_and_
 }
 
 #[test]
+fn each_of_a_trunks_forks_is_spoken_to_where_it_is() {
+    let mut world = known();
+    let mut caller = Caller::dials(&mut world);
+    let invite = world.take(TRUNK, "INVITE");
+    let at = |place: &str, tag: &str, status: &str, body: &str| {
+        response(&invite, place, status, body).replace("tag=phone", &format!("tag={tag}"))
+    };
+    let (one, two) = ("127.0.0.2:5071", "127.0.0.2:5072");
+    let early = at(one, "one", "183 Session Progress", &sdp(TRUNK, 31_000));
+    world.receive(TRUNK, &early.replacen("Contact", "Require: 100rel\r\nRSeq: 1\r\nContact", 1));
+    let prack = world.take(one, "PRACK sip:phone@127.0.0.2:5071 ");
+    good(&mut world, one, &prack, "");
+    world.receive(TRUNK, &at(one, "one", "200 OK", ""));
+    world.take(one, "ACK");
+    caller.is_answered(&mut world);
+    world.receive(TRUNK, &at(two, "two", "200 OK", &sdp(TRUNK, 31_004)));
+    world.take(two, "ACK sip:phone@127.0.0.2:5072 ");
+    let bye = world.take(two, "BYE sip:phone@127.0.0.2:5072 ");
+    good(&mut world, two, &bye, "");
+    caller.hangs_up(&mut world);
+    let bye = world.take(one, "BYE");
+    good(&mut world, one, &bye, "");
+    world.assert_empty_in_the_end();
+}
+
+#[test]
 fn who_answers_a_call_that_goes_on_learns_whence_it_comes_and_operators_phones_do_not() {
     let history =
         "History-Info: <sip:110@telco.example>;index=1\r\nDiversion: <sip:115@telco.example>;reason=no-answer\r\n";

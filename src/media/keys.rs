@@ -1,0 +1,112 @@
+//! Digits that we press for a peer: telephone events (RFC 4733 §2.5) of what the other side has told by another way than sound.
+
+use std::collections::VecDeque;
+
+use super::dtmf::event_of;
+
+/// Packets of 20 ms until a digit ends, and how often its end is said in all (RFC 4733 §2.5.1.4).
+const STEPS: u16 = 5;
+const ENDS: u16 = 3;
+/// Frames of sound between two digits.
+const PAUSE: u16 = 5;
+/// Samples of a frame, and volume as most phones say it, in -dBm0.
+const FRAME_SAMPLES: u16 = 160;
+const VOLUME: u8 = 10;
+const END: u8 = 0x80;
+/// So many digits wait; what is pressed beyond is lost.
+const WAITING_MAX: usize = 32;
+
+/// The digits that are pressed one after the other.
+#[derive(Debug, Default)]
+pub struct Keys {
+    waiting: VecDeque<u8>,
+    /// The event that is said, and how many of its frames have passed.
+    pressed: Option<(u8, u16)>,
+}
+
+/// What is sent in this frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Press {
+    pub payload: [u8; 4],
+    /// The first packet of its event: it has the marker, and its timestamp stands for all (RFC 4733 §2.5.1).
+    pub first: bool,
+}
+
+impl Keys {
+    /// Takes a digit; what is none is not taken.
+    pub fn press(&mut self, digit: char) {
+        if self.waiting.len() < WAITING_MAX {
+            self.waiting.extend(event_of(digit));
+        }
+    }
+
+    /// Forgets all.
+    pub fn release(&mut self) {
+        *self = Self::default();
+    }
+
+    /// True while something is to be sent, or was just now.
+    pub fn is_active(&self) -> bool {
+        self.pressed.is_some() || !self.waiting.is_empty()
+    }
+
+    /// True while an event takes the place of sound.
+    pub fn is_speaking(&self) -> bool {
+        self.pressed.is_some_and(|(_, passed)| passed < STEPS + ENDS - 1)
+    }
+
+    /// The next 20 ms.
+    pub fn step(&mut self) -> Option<Press> {
+        let over = self.pressed.is_none_or(|(_, passed)| passed >= STEPS + ENDS - 1 + PAUSE);
+        if over {
+            self.pressed = self.waiting.pop_front().map(|event| (event, 0));
+        }
+        let (event, passed) = self.pressed.as_mut()?;
+        *passed += 1;
+        if *passed > STEPS + ENDS - 1 {
+            return None;
+        }
+        let [high, low] = ((*passed).min(STEPS) * FRAME_SAMPLES).to_be_bytes();
+        let end = if *passed >= STEPS { END } else { 0 };
+        Some(Press { payload: [*event, VOLUME | end, high, low], first: *passed == 1 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::dtmf::Detector;
+
+    #[test]
+    fn digits_are_pressed_one_after_the_other_and_read_back_once_each() {
+        let (mut keys, mut detector) = (Keys::default(), Detector::default());
+        "1#x*".chars().for_each(|digit| keys.press(digit));
+        let (mut told, mut timestamp, mut sent) = (String::new(), 0, Vec::new());
+        for frame in 0..36 {
+            assert!(keys.is_active(), "after {frame} frames");
+            let press = keys.step();
+            if let Some(press) = press {
+                timestamp = if press.first { frame * 160 } else { timestamp };
+                told.extend(detector.event(timestamp, &press.payload));
+                sent.push(press.payload);
+            }
+            // After the last packet of an event sound may pass again.
+            let last = press.is_some_and(|_| sent.len() % 7 == 0);
+            assert_eq!(keys.is_speaking(), press.is_some() && !last);
+        }
+        assert_eq!((told.as_str(), sent.len()), ("1#*", 21));
+        assert_eq!(sent.get(..2), Some(&[[1, 10, 0, 160], [1, 10, 1, 64]][..]));
+        assert_eq!(sent.get(4..7), Some(&[[1, 0x8a, 3, 32]; 3][..]), "the end three times, with the whole duration");
+        assert_eq!((keys.step(), keys.is_active()), (None, false));
+    }
+
+    #[test]
+    fn what_is_pressed_too_fast_is_lost_and_what_is_released_is_forgotten() {
+        let mut keys = Keys::default();
+        (0..100).for_each(|_| keys.press('5'));
+        assert_eq!(keys.waiting.len(), WAITING_MAX);
+        keys.step();
+        keys.release();
+        assert!(!keys.is_active() && !keys.is_speaking());
+    }
+}

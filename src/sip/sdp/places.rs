@@ -1,0 +1,36 @@
+//! The places of streams in a session: what was refused once keeps its line in every later offer (RFC 3264 §8).
+
+use super::{AudioDescription, MediaLine, push};
+
+/// The refused lines before and after that of our stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    before: Vec<MediaLine>,
+    after: Vec<MediaLine>,
+}
+
+impl Places {
+    /// Those of a peer's description that we have answered.
+    pub fn of(offer: &AudioDescription) -> Self {
+        let (before, rest) = offer.lines.split_at_checked(offer.audio_index).unwrap_or_default();
+        Self { before: before.to_vec(), after: rest.iter().skip(1).cloned().collect() }
+    }
+
+    /// Writes the lines before our stream's.
+    pub(in crate::sip) fn write_before(&self, text: &mut String) {
+        self.before.iter().for_each(|line| line.refuse(text));
+    }
+
+    /// Writes the lines after our stream's.
+    pub(in crate::sip) fn write_after(&self, text: &mut String) {
+        self.after.iter().for_each(|line| line.refuse(text));
+    }
+}
+
+impl MediaLine {
+    /// Writes it with port 0. A refused line needs at least one format, which means nothing (RFC 3264 §6).
+    fn refuse(&self, text: &mut String) {
+        let formats = if self.formats.is_empty() { "0" } else { self.formats.as_str() };
+        push(text, format_args!("m={} 0 {} {formats}\r\n", self.media, self.proto));
+    }
+}
