@@ -18,6 +18,7 @@ mod http;
 mod kamailio;
 mod kill;
 mod linphone;
+mod memory;
 mod names;
 mod pjsua;
 mod process;

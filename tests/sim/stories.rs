@@ -6,6 +6,7 @@ mod classes;
 mod conference;
 mod events;
 mod hold;
+mod memory;
 mod outside;
 mod refresh;
 mod reliable;
