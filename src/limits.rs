@@ -73,6 +73,10 @@ pub const CALLERS_MAX: usize = 65_536;
 pub const CALLER_CALLS_MAX: usize = 100;
 /// Numbers that wait to be called back. Full: the one that has waited longest goes, with a fact.
 pub const CALL_BACKS_MAX: usize = 10_000;
+/// Calls of earlier runs that are looked through at the start for what is remembered of callers. More: the latest of them.
+pub const PAST_CALLS_MAX: usize = 50_000;
+/// Marks of callers of earlier runs that are looked through. More: the latest of them.
+pub const PAST_MARKS_MAX: usize = 10_000;
 /// Categories in the configuration. More: a fault of the file.
 pub const CATEGORIES_MAX: usize = 256;
 /// RTP ports of the service (RTP and RTCP each count). Full: the call waits without sound and is alarmed.
@@ -130,6 +134,7 @@ const _: () = assert!(SUBSCRIPTIONS_PER_OPERATOR_MAX < SUBSCRIPTIONS_MAX);
 const _: () = assert!(TEXT_BYTES_MAX < MESSAGE_BYTES_MAX);
 const _: () = assert!(OPERATORS_MAX <= TEXTS_MAX);
 const _: () = assert!(OPERATORS_MAX <= CALLS_MAX);
+const _: () = assert!(PAST_CALLS_MAX + PAST_MARKS_MAX <= CALLERS_MAX);
 const _: () = assert!(CALLS_SOFT_MAX < CALLS_MAX);
 const _: () = assert!(OPERATORS_MAX + CONNECTIONS_RESERVED < CONNECTIONS_MAX);
 const _: () = assert!(CONNECTIONS_PER_SOURCE_MAX < CONNECTIONS_MAX);

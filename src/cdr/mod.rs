@@ -3,6 +3,7 @@
 pub mod fact;
 mod fold;
 mod guests;
+pub mod past;
 mod transfers;
 
 use serde::{Deserialize, Serialize};

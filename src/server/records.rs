@@ -6,14 +6,17 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tracing::{error, warn};
 
 use crate::cdr::fact::Fact;
+use crate::cdr::past::Past;
+use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::limits::{FACTS_GROUP_MAX, FACTS_MAX};
 use crate::store::Store;
 use crate::store::journal::{Journal, Place};
+use crate::store::past::Recall;
 use crate::store::writer::{Writer, WriterFigures};
 
 use super::accounts::Accounts;
@@ -28,6 +31,8 @@ const RETRY: Duration = Duration::from_secs(1);
 const BEAT: Duration = Duration::from_secs(5);
 /// How long the start waits for the database, and the end for the last facts to be stored.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// No mark of a caller lasts longer.
+const MARKS: Duration = Duration::from_secs(168 * 3_600);
 
 /// What the journal has done.
 #[derive(Debug, Default)]
@@ -90,6 +95,7 @@ pub(super) struct Records {
     facts: mpsc::Sender<Fact>,
     watch: Watch,
     accounts: Accounts,
+    past: Option<oneshot::Receiver<Past>>,
     journal: JoinHandle<()>,
     writer: JoinHandle<()>,
 }
@@ -114,12 +120,16 @@ impl Records {
             journal.first_segment(),
             Arc::clone(&watch.writer),
         );
+        let (tell_past, past) = oneshot::channel();
+        let before = |span: Duration| earlier(clock.now().wall, span);
+        let recall = Recall::new(before(config.callers.remembered()), before(MARKS), tell_past);
+        let writer = writer.recalling(recall);
         let (tell, durable) = watch::channel(journal.end());
         let (facts, inbox) = mpsc::channel(FACTS_MAX);
         let clerk = Clerk { journal, clock, figures: Arc::clone(&watch.journal), tell };
         let journal = on_own_thread("journal", async move { clerk.run(inbox).await })?;
         let writer = on_own_thread("writer", async move { writer.run(durable).await })?;
-        Ok(Self { facts, watch, accounts, journal, writer })
+        Ok(Self { facts, watch, accounts, past: Some(past), journal, writer })
     }
 
     pub(super) fn watch(&self) -> Watch {
@@ -134,6 +144,11 @@ impl Records {
         &self.accounts
     }
 
+    /// What earlier runs knew of callers, once the database has told it; to be asked for once.
+    pub(super) fn past(&mut self) -> Option<oneshot::Receiver<Past>> {
+        self.past.take()
+    }
+
     /// Writes what was given to the disk, and to the database as far as it takes it in time.
     pub(super) async fn close(self, ledger: Ledger) {
         drop((ledger, self.facts));
@@ -145,6 +160,10 @@ impl Records {
             Err(_) => warn!("the database has not taken everything: the next start goes on from the journal"),
         }
     }
+}
+
+fn earlier(than: Timestamp, span: Duration) -> Timestamp {
+    Timestamp::from_millis(than.as_millis().saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
 }
 
 /// Runs one task on a thread of its own, where it may wait for the disk.
@@ -242,19 +261,39 @@ impl Clerk {
     }
 }
 
-/// Looks for changed operators and users until it is dropped, and sooner when it is told to.
+/// Looks for changed operators and users until it is dropped, and sooner when it is told to. What earlier runs knew of callers follows the
+/// operators whose last calls it names.
 pub(super) async fn tell_changes(
     mut accounts: Accounts,
     desk: super::desk::Desk,
     users: watch::Sender<Users>,
     look: Arc<Notify>,
+    mut past: Option<oneshot::Receiver<Past>>,
 ) {
+    let mut known = false;
     loop {
         if let Some((changed, who)) = accounts.changed().await {
             users.send_replace(who);
-            desk.tell(super::signalling::Inbound::Accounts(changed)).await;
+            known |= desk.tell(super::signalling::Inbound::Accounts(changed)).await;
         }
-        // Both outcomes mean: look again.
-        drop(tokio::time::timeout(super::accounts::POLL, look.notified()).await);
+        // All outcomes mean: look again.
+        tokio::select! {
+            looked = tokio::time::timeout(super::accounts::POLL, look.notified()) => drop(looked),
+            Some(past) = recalled(&mut past), if known => {
+                desk.tell(super::signalling::Inbound::Remember(Box::new(past))).await;
+            }
+        }
+    }
+}
+
+/// What earlier runs knew, once; never, when nobody will tell it.
+async fn recalled(past: &mut Option<oneshot::Receiver<Past>>) -> Option<Past> {
+    match past {
+        Some(waits) => {
+            let told = waits.await.ok();
+            *past = None;
+            told
+        }
+        None => std::future::pending().await,
     }
 }

@@ -70,7 +70,7 @@ async fn run(config: Config, clock: Clock, log: &LogGuard) -> anyhow::Result<()>
     let metrics = Arc::new(Metrics::new()?);
     let (desk, inbox) = desk();
     let media = start_media(&config, &desk);
-    let records = Records::open(&config, clock).await?;
+    let mut records = Records::open(&config, clock).await?;
     let media = Arc::new(media.await.context("media")??);
 
     let mut seed = [0; 32];
@@ -93,6 +93,7 @@ async fn run(config: Config, clock: Clock, log: &LogGuard) -> anyhow::Result<()>
         desk.clone(),
         tell_users,
         Arc::clone(&look_again),
+        records.past(),
     ));
 
     let draining = Arc::new(AtomicBool::new(false));

@@ -16,6 +16,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::cdr::fact::Fact;
+use crate::cdr::past::Past;
 use crate::config::Certificates;
 use crate::limits::{DATAGRAMS_PER_TURN_MAX, MESSAGE_BYTES_MAX};
 use crate::media::command::{Command, Event};
@@ -43,6 +44,8 @@ pub enum Inbound {
     /// The figures of this moment; an answer also shows that the loop turns.
     Figures(oneshot::Sender<Figures>),
     Accounts(Vec<Account>),
+    /// What earlier runs knew of callers.
+    Remember(Box<Past>),
     Configure(Box<Settings>),
     /// What a trunk's name stands for.
     Targets {
@@ -226,6 +229,7 @@ impl<H: Hands> Signalling<H> {
                 }
             }
             Inbound::Accounts(accounts) => self.step(Input::Accounts(accounts)),
+            Inbound::Remember(past) => self.step(Input::Remember(past)),
             Inbound::Configure(settings) => {
                 self.connections.set_trunks(&settings.trunks);
                 self.step(Input::Configure(settings));

@@ -5,6 +5,7 @@ pub mod console_users;
 pub mod facts;
 pub mod journal;
 pub mod operators;
+pub mod past;
 pub mod report_queries;
 pub mod writer;
 

@@ -16,6 +16,7 @@ use crate::ids::CallId;
 
 use super::facts::Batch;
 use super::journal::{self, Life, Place};
+use super::past::Recall;
 use super::{Store, StoreError};
 
 /// Facts of one transaction.
@@ -67,12 +68,20 @@ pub struct Writer {
     figures: Arc<WriterFigures>,
     live: BTreeMap<CallId, Live>,
     closed: VecDeque<CallId>,
+    /// What this run wants to know of those before it, until it was told.
+    recall: Option<Recall>,
 }
 
 impl Writer {
     /// `journal` and `first` are the journal's own id and first segment of this run.
     pub fn new(url: String, dir: PathBuf, journal: String, first: i64, figures: Arc<WriterFigures>) -> Self {
-        Self { url, dir, journal, first, figures, live: BTreeMap::new(), closed: VecDeque::new() }
+        Self { url, dir, journal, first, figures, live: BTreeMap::new(), closed: VecDeque::new(), recall: None }
+    }
+
+    /// Tells what earlier runs have left in the database, before anything of this one is stored.
+    #[must_use]
+    pub fn recalling(self, recall: Recall) -> Self {
+        Self { recall: Some(recall), ..self }
     }
 
     /// Runs until the journal's side of `durable` is gone and everything is stored.
@@ -113,6 +122,7 @@ impl Writer {
             cursor = self.copy(&store, cursor, run).await?;
             self.interrupt(&store).await?;
         }
+        self.recall(&store).await?;
         loop {
             let until = *durable.borrow_and_update();
             cursor = self.copy(&store, cursor, until).await?;
@@ -126,6 +136,18 @@ impl Writer {
             }
             tokio::time::sleep(GATHER).await;
         }
+    }
+
+    /// Tells what was asked for. A database that takes facts and cannot tell it does not hold them up for long.
+    async fn recall(&mut self, store: &Store) -> Result<(), WriterError> {
+        let Some(recall) = self.recall.take() else { return Ok(()) };
+        let Err((fault, again)) = recall.answer(store).await else { return Ok(()) };
+        if again.is_none() {
+            error!(%fault, "the lists of callers begin empty: the database does not tell what earlier runs knew");
+            return Ok(());
+        }
+        self.recall = again;
+        Err(fault.into())
     }
 
     /// Stores what lies between two places. Gives the second.

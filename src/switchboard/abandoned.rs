@@ -97,13 +97,46 @@ impl Abandoned {
 
     /// A call-back has reached nobody: others come first now.
     pub(super) fn in_vain(&mut self, number: &str, over: CallId, now: Timestamp) {
-        if self.all.get(number).is_some_and(|missed| missed.over == Some(over))
-            && let Some(mut missed) = self.take_out(number)
-        {
-            (missed.over, missed.tried) = (None, Some(now));
+        if self.all.get(number).is_some_and(|missed| missed.over == Some(over)) {
+            self.tried(number, now);
+        }
+    }
+
+    /// Somebody has called him back in vain.
+    pub(super) fn tried(&mut self, number: &str, at: Timestamp) {
+        if let Some(mut missed) = self.take_out(number) {
+            (missed.over, missed.tried) = (None, Some(at));
             missed.tries = missed.tries.saturating_add(1);
             self.put(number, missed);
         }
+    }
+
+    /// Takes over what an earlier list had, but for those whom somebody has spoken with since. Full: the numbers that have waited
+    /// longest go, and their last calls are told.
+    pub(super) fn take_over(&mut self, earlier: Self, reached: &BTreeSet<String>) -> Vec<CallId> {
+        for (number, was) in earlier.all.into_iter().filter(|(number, _)| !reached.contains(number)) {
+            let both = match self.take_out(&number) {
+                None => was,
+                Some(is) => Missed {
+                    calls: was.calls.saturating_add(is.calls),
+                    short: was.short.saturating_add(is.short),
+                    first: was.first.min(is.first),
+                    last: was.last.max(is.last),
+                    longest_ms: was.longest_ms.max(is.longest_ms),
+                    tries: was.tries.saturating_add(is.tries),
+                    tried: was.tried.max(is.tried),
+                    ..is
+                },
+            };
+            self.put(&number, both);
+        }
+        let mut lost = Vec::new();
+        while self.all.len() > CALL_BACKS_MAX
+            && let Some(number) = self.oldest()
+        {
+            lost.extend(self.take_out(&number).map(|gone| gone.of));
+        }
+        lost
     }
 
     /// Whom `operator` is to call: who is meant for him, else whose turn it is and who is meant for nobody. Not those who are called

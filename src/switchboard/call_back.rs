@@ -99,7 +99,7 @@ impl Switchboard {
         match (&call.placed_by, &call.call_back) {
             (Some(operator), Some(back)) => {
                 let (operator, back) = (operator.clone(), back.clone());
-                self.abandoned.reached(&back.number);
+                self.reached(&back.number);
                 let (outcome, sip_status) = (OfferOutcome::Answered, Some(200));
                 self.late_fact(now, back.of, FactKind::CalledBack { by: operator, over: id, outcome, sip_status });
             }
@@ -110,7 +110,7 @@ impl Switchboard {
                     self.worked.insert(operator.clone(), Worked { call: id, number: number.clone(), over_at: None });
                 }
                 if let Some(number) = number {
-                    self.abandoned.reached(&number);
+                    self.reached(&number);
                 }
             }
         }
@@ -120,7 +120,7 @@ impl Switchboard {
         let Some(call) = self.calls.get(&id) else { return };
         for operator in &call.worked_by {
             if let Some(worked) = self.worked.get_mut(operator).filter(|worked| worked.call == id) {
-                worked.over_at = Some(now.mono);
+                worked.over_at = Some(now.wall);
             }
         }
         match (&call.placed_by, &call.call_back) {
@@ -150,6 +150,7 @@ impl Switchboard {
     }
 }
 
+/// The number of a call, if it can be called back.
 fn dialable(call: &Call) -> Option<String> {
     call.shown.number.clone().filter(|number| is_dialable(number))
 }

@@ -89,7 +89,7 @@ pub(super) struct Callers {
 
 impl Callers {
     /// A number calls.
-    fn calls(&mut self, number: &str, now: Timestamp, terms: &CallerTerms) -> Known {
+    pub(super) fn calls(&mut self, number: &str, now: Timestamp, terms: &CallerTerms) -> Known {
         self.hear_of(number, now, terms, |caller| {
             while caller.calls.front().is_some_and(|at| !is_within(*at, now, terms.repeat)) {
                 caller.calls.pop_front();
@@ -120,16 +120,41 @@ impl Callers {
     }
 
     /// Its calls wait behind others until then.
-    fn mark(&mut self, number: &str, until: Timestamp, now: Timestamp, terms: &CallerTerms) {
+    pub(super) fn mark(&mut self, number: &str, until: Timestamp, now: Timestamp, terms: &CallerTerms) {
         self.hear_of(number, now, terms, |caller| caller.marked_until = Some(until));
     }
 
     /// Its calls no longer wait behind others. False: they did not.
-    fn clear(&mut self, number: &str, now: Timestamp, terms: &CallerTerms) -> bool {
+    pub(super) fn clear(&mut self, number: &str, now: Timestamp, terms: &CallerTerms) -> bool {
         let Some(caller) = self.all.get_mut(number).filter(|caller| caller.is_prank(now, terms)) else { return false };
         caller.marked_until = None;
         caller.pranks.clear();
         true
+    }
+
+    /// Takes over what was remembered earlier. What somebody has lifted since stays lifted, and a newer mark stays.
+    pub(super) fn take_over(&mut self, earlier: Self, lifted: &BTreeSet<String>) {
+        self.checked.changed();
+        for (number, mut was) in earlier.all {
+            if lifted.contains(&number) {
+                (was.marked_until, was.pranks) = (None, BTreeMap::new());
+            }
+            if let Some(is) = self.all.remove(&number) {
+                self.by_age.remove(&(is.seen, number.clone()));
+                was.seen = was.seen.max(is.seen);
+                was.calls.extend(is.calls);
+                was.pranks.extend(is.pranks);
+                was.marked_until = is.marked_until.or(was.marked_until);
+            } else if self.all.len() >= CALLERS_MAX {
+                continue;
+            }
+            was.calls.drain(..was.calls.len().saturating_sub(CALLER_CALLS_MAX));
+            while was.pranks.len() > CALLER_CALLS_MAX {
+                was.pranks.pop_first();
+            }
+            self.by_age.insert((was.seen, number.clone()));
+            self.all.insert(number, was);
+        }
     }
 
     /// The numbers whose calls wait behind others now.
@@ -221,6 +246,7 @@ impl Switchboard {
             if !self.callers.clear(&number, now.wall, terms) {
                 return ConsoleReply::UnknownNumber;
             }
+            self.lifted_meanwhile(&number);
             self.service_fact(now, FactKind::CallerMarked { number, until: None, by });
             return ConsoleReply::Done;
         }

@@ -4,14 +4,14 @@
 use std::time::Duration;
 
 use crate::cdr::fact::{Class, FactKind};
-use crate::clock::{Instant, Now};
+use crate::clock::{Now, Timestamp};
 use crate::ids::{CallId, OperatorId};
 
 use super::settings::Category;
 use super::{ConsoleReply, Switchboard};
 
 /// An operator's last call can be classed by phone for so long after its end; later there is the console.
-const LAST_CALL: Duration = Duration::from_secs(15 * 60);
+pub(super) const LAST_CALL: Duration = Duration::from_secs(15 * 60);
 
 /// The last emergency call that an operator had, or has.
 #[derive(Clone, Debug)]
@@ -19,7 +19,14 @@ pub(super) struct Worked {
     pub(super) call: CallId,
     pub(super) number: Option<String>,
     /// When it ended.
-    pub(super) over_at: Option<Instant>,
+    pub(super) over_at: Option<Timestamp>,
+}
+
+impl Worked {
+    /// It lasts, or has ended not long ago.
+    pub(super) fn is_of_late(&self, now: Now) -> bool {
+        self.over_at.is_none_or(|over_at| u128::from(now.wall.millis_since(over_at)) <= LAST_CALL.as_millis())
+    }
 }
 
 impl Switchboard {
@@ -39,8 +46,7 @@ impl Switchboard {
     fn last_call_of(&self, now: Now, operator: &OperatorId) -> Option<CallId> {
         let worked = self.worked.get(operator)?;
         let wraps_up = self.acd.view(operator).is_some_and(|view| view.call == Some(worked.call));
-        let of_late = worked.over_at.is_none_or(|over_at| now.mono.since(over_at) <= LAST_CALL);
-        (wraps_up || of_late).then_some(worked.call)
+        (wraps_up || worked.is_of_late(now)).then_some(worked.call)
     }
 
     /// Classes a call, of this run or an earlier one. Where categories are configured it must be one of them, by code or name.
@@ -64,6 +70,7 @@ impl Switchboard {
                 }
             },
         };
+        self.classed_meanwhile(call, class == Class::Prank);
         if let Some(number) = self.number_of(call) {
             self.callers.classed(&number, call, class == Class::Prank, now.wall, &self.settings.callers);
         }

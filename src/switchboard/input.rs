@@ -1,6 +1,7 @@
 //! What goes into the switchboard.
 
 use crate::cdr::fact::{Class, ConsoleRole};
+use crate::cdr::past::Past;
 use crate::ids::{CallId, OperatorId};
 use crate::media::command::Event;
 use crate::sip::digest::Ha1;
@@ -65,6 +66,8 @@ pub enum Input<'a> {
     Console { request: u64, by: Actor, command: ConsoleCommand },
     /// The operators that exist from now on.
     Accounts(Vec<Account>),
+    /// What earlier runs knew of callers. May come late, or never; a second one changes nothing.
+    Remember(Box<Past>),
     /// New settings; what cannot change at run time has been checked before.
     Configure(Box<Settings>),
     /// No new calls (503 with Retry-After to INVITE); `Output::Drained` follows when the last is over.

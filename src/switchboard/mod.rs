@@ -27,6 +27,7 @@ mod invariants;
 mod join;
 mod keep_alive;
 mod leg;
+mod memory;
 mod notify;
 mod offer;
 mod outgoing;
@@ -160,6 +161,8 @@ pub struct Switchboard {
     texts: texts::Texts,
     callers: callers::Callers,
     abandoned: abandoned::Abandoned,
+    /// What happens before it is known what earlier runs knew.
+    meanwhile: Option<memory::Meanwhile>,
     /// The last emergency call of each operator.
     worked: BTreeMap<OperatorId, classes::Worked>,
     /// Beside `settings.trunks`, in the same order.
@@ -223,6 +226,7 @@ impl Switchboard {
             texts: texts::Texts::default(),
             callers: callers::Callers::default(),
             abandoned: abandoned::Abandoned::default(),
+            meanwhile: Some(memory::Meanwhile::default()),
             worked: BTreeMap::new(),
             trunks: Vec::new(),
             seats: seats::Seats::default(),
@@ -258,6 +262,7 @@ impl Switchboard {
             Input::Media(event) => self.media_event(now, event),
             Input::Console { request, by, command } => self.console(now, request, by, command),
             Input::Accounts(accounts) => self.set_accounts(now, accounts),
+            Input::Remember(past) => self.remember(now, *past),
             Input::Configure(settings) => self.configure(now, *settings),
             Input::Drain => {
                 if !std::mem::replace(&mut self.draining, true) {

@@ -25,6 +25,7 @@ mod http;
 mod kamailio;
 mod kill;
 mod linphone;
+mod memory;
 mod names;
 mod offers;
 mod pjsua;

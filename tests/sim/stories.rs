@@ -7,6 +7,7 @@ mod conference;
 mod digits;
 mod events;
 mod hold;
+mod memory;
 mod outside;
 mod refresh;
 mod reliable;

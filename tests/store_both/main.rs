@@ -54,6 +54,7 @@ on_both! {
     recovery::a_call_whose_end_waits_in_the_journal_is_not_interrupted,
     recovery::a_recovery_that_dies_is_done_again,
     recovery::two_journals_share_a_database,
+    recovery::what_earlier_runs_knew_is_told_before_anything_of_this_one,
     queries::operators_are_added_changed_and_removed,
     queries::users_of_the_console_are_added_changed_and_removed,
     queries::totals_are_those_of_the_records,

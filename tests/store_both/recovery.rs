@@ -3,9 +3,12 @@
 use std::sync::atomic::Ordering;
 
 use siaga::cdr::Outcome;
-use siaga::cdr::fact::{EndCause, Fact, FactKind, Side};
+use siaga::cdr::fact::{EndCause, Fact, FactId, FactKind, Side};
+use siaga::cdr::past::PastCall;
+use siaga::ids::{CallId, Rng};
 use siaga::store::Store;
 use siaga::store::journal::Journal;
+use siaga::store::past::Recall;
 
 use crate::base::Base;
 use crate::stories::{self, MORNING, Story};
@@ -161,5 +164,51 @@ pub(crate) async fn two_journals_share_a_database(base: &Base) {
     assert_eq!(records(&store).await, [interrupted_at(&mine, 8_000)]);
     assert_eq!(store.open_calls(&id).await.unwrap(), [theirs.call], "the other service's caller still waits");
     assert_eq!(store.cursor(&id).await.unwrap(), there.end());
+    store.close().await;
+}
+
+/// A mark of a caller, told by the service `no` milliseconds after the first.
+fn marked(no: u32, number: &str) -> Fact {
+    let stream = CallId::new(at(0), &mut Rng::from_number(80));
+    let kind = FactKind::CallerMarked { number: number.to_owned(), until: Some(at(9_000_000)), by: "ani".to_owned() };
+    Fact { id: FactId { stream, seq: no }, call: None, at: at(i64::from(no)), kind }
+}
+
+/// What the run before has left in the journal counts, and nothing of this run does.
+pub(crate) async fn what_earlier_runs_knew_is_told_before_anything_of_this_one(base: &Base) {
+    base.make().await;
+    let (old, missed) =
+        (stories::abandoned_while_ringing(5, MORNING - 60_000), stories::abandoned_while_ringing(4, MORNING));
+    let [talking, waiting] = open();
+    let pranked = stories::taken_over(6, MORNING + 30);
+    let mut run = Run::start(base, at(0));
+    let marks = [marked(1, "0811"), marked(2, "0812"), marked(3, "0813")];
+    run.journal.append(old.facts.iter().chain(&missed.facts).chain(&marks[..2]), at(0)).unwrap();
+    run.writer(base).run(run.durable()).await;
+    let late = talking.facts.iter().chain(&waiting.facts).chain(&pranked.facts).chain(&marks[2..]);
+    run.journal.append(late, at(5_000)).unwrap();
+    run.journal.beat(at(30_000)).unwrap();
+    drop(run);
+
+    let mut run = Run::start(base, at(50_000));
+    let (mine, my_mark) = (stories::abandoned_while_ringing(7, MORNING + 60_000), marked(60_000, "0814"));
+    run.journal.append(mine.facts.iter().chain([&my_mark]), at(60_000)).unwrap();
+    let (tell, told) = tokio::sync::oneshot::channel();
+    run.writer(base).recalling(Recall::new(at(0), at(2), tell)).run(run.durable()).await;
+    let past = told.await.unwrap();
+    assert_eq!(past.facts, marks[1..], "since then, those of the journal too, and none of this run");
+    let cdrs = [missed.cdr(), interrupted_at(&talking, 30_000), interrupted_at(&waiting, 30_000 - 10), pranked.cdr()];
+    let mut wanted: Vec<PastCall> = cdrs.iter().filter_map(PastCall::of).collect();
+    wanted.sort_by_key(|call| (call.received, call.call));
+    assert_eq!(past.calls, wanted);
+    let prank = &past.calls.iter().find(|call| call.call == pranked.call).unwrap();
+    assert_eq!(prank.prank, Some(at(96_030)));
+    let worked: Vec<_> = prank.worked_by.iter().map(|(name, since)| (name.as_str(), *since)).collect();
+    assert_eq!(worked, [("op0001", at(50_030)), ("op0002", at(15_030))]);
+    assert_eq!(past.calls.iter().filter(|call| call.answered.is_none()).count(), 2);
+    // All of it was stored, and a store of its own tells the same, with what this run has added.
+    let store = Store::open(&base.url).await.unwrap();
+    let later = store.past(at(0), at(2)).await.unwrap();
+    assert_eq!((later.calls.len(), later.facts.len()), (wanted.len() + 1, 3));
     store.close().await;
 }

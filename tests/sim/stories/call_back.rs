@@ -14,7 +14,7 @@ const ANI: &str = "081355501";
 const BAYU: &str = "081355502";
 
 /// Calls, and gives up after so many seconds; Budi's phone rings meanwhile.
-fn abandons(world: &mut World, number: &str, seconds: u64) {
+pub(super) fn abandons(world: &mut World, number: &str, seconds: u64) {
     let caller = Caller::dials_as(world, number);
     let invite = world.take(BUDI, "INVITE");
     world.receive(BUDI, &response(&invite, BUDI, "180 Ringing", ""));
@@ -45,7 +45,7 @@ pub(super) fn asks_console(world: &mut World, command: ConsoleCommand) -> Consol
     reply.unwrap()
 }
 
-fn list(world: &mut World) -> Vec<CallBackView> {
+pub(super) fn list(world: &mut World) -> Vec<CallBackView> {
     let ConsoleReply::CallBacks { call_backs } = asks_console(world, ConsoleCommand::CallBacks) else {
         panic!("no list");
     };
@@ -56,7 +56,7 @@ fn numbers(world: &mut World) -> Vec<String> {
     list(world).into_iter().map(|one| one.number).collect()
 }
 
-fn calls_back(world: &mut World) -> (Placed, String) {
+pub(super) fn calls_back(world: &mut World) -> (Placed, String) {
     let placed = Placed::to(world, "budi", BUDI, CODE);
     (placed, world.take(TRUNK, "INVITE"))
 }

@@ -24,13 +24,13 @@ fn with_categories() -> World {
 }
 
 /// Dials a code; the service answers, and hangs up later.
-fn dials(world: &mut World, name: &'static str, at: &'static str, code: &str) {
+pub(super) fn dials(world: &mut World, name: &'static str, at: &'static str, code: &str) {
     world.media.clear();
     Placed::to(world, name, at, code).is_answered(world);
 }
 
 /// The tone that the service answers a code with.
-fn confirms(world: &World) -> bool {
+pub(super) fn confirms(world: &World) -> bool {
     use siaga::media::command::Prompt;
     let played = world.media.iter().find_map(|command| match command {
         Command::Play { first, .. } => *first,
@@ -40,7 +40,7 @@ fn confirms(world: &World) -> bool {
 }
 
 /// A call that Budi has had.
-fn is_served(world: &mut World, number: &str) {
+pub(super) fn is_served(world: &mut World, number: &str) {
     let mut caller = Caller::dials_as(world, number);
     let invite = answers(world, BUDI);
     caller.is_answered(world);

@@ -1,0 +1,86 @@
+//! What a run of the service wants to know of the runs before it. Read by the writer, between the last fact of theirs and the
+//! first of its own: nothing is missing, and nothing is told twice.
+
+use std::collections::VecDeque;
+
+use tokio::sync::oneshot;
+use tracing::warn;
+
+use crate::cdr::past::{Past, PastCall};
+use crate::clock::Timestamp;
+use crate::limits::{PAST_CALLS_MAX, PAST_MARKS_MAX};
+
+use super::report_queries::StoredCall;
+use super::{Store, StoreError, on_either};
+
+/// The index that the third migration has made serves it.
+const MARKS: &str = "SELECT body FROM fact WHERE kind IN ('caller-marked', 'posture-set') AND kind = 'caller-marked' \
+    AND at >= $1 ORDER BY at DESC, stream DESC, seq DESC LIMIT $2";
+
+/// How often the database may fail to tell it before the writer goes on without.
+const TRIES: u32 = 3;
+
+/// What is wanted, and who waits for it.
+#[derive(Debug)]
+pub struct Recall {
+    /// Calls that were received since then.
+    pub calls_since: Timestamp,
+    /// Marks of callers since then.
+    pub marks_since: Timestamp,
+    pub tell: oneshot::Sender<Past>,
+    tries_left: u32,
+}
+
+impl Recall {
+    /// Asks for what has happened since, of calls and of marks.
+    pub const fn new(calls_since: Timestamp, marks_since: Timestamp, tell: oneshot::Sender<Past>) -> Self {
+        Self { calls_since, marks_since, tell, tries_left: TRIES }
+    }
+
+    /// Reads it and tells it. An error: the same is to be asked again.
+    pub(super) async fn answer(mut self, store: &Store) -> Result<(), (StoreError, Option<Self>)> {
+        match store.past(self.calls_since, self.marks_since).await {
+            Ok(past) => {
+                if self.tell.send(past).is_err() {
+                    warn!("nobody waits any more for what earlier runs knew");
+                }
+                Ok(())
+            }
+            Err(fault) => {
+                self.tries_left = self.tries_left.saturating_sub(1);
+                let again = self.tries_left > 0;
+                Err((fault, again.then_some(self)))
+            }
+        }
+    }
+}
+
+impl Store {
+    /// What the database has of calls and marks since then. What cannot be read is left out.
+    pub async fn past(&self, calls_since: Timestamp, marks_since: Timestamp) -> Result<Past, StoreError> {
+        let most = i64::try_from(PAST_MARKS_MAX).unwrap_or(i64::MAX);
+        let marks: Vec<(String,)> = on_either!(self, pool => {
+            sqlx::query_as(MARKS).bind(marks_since.as_millis()).bind(most).fetch_all(pool).await?
+        });
+        let facts = marks.iter().rev().filter_map(|(body,)| serde_json::from_str(body).ok()).collect();
+        let mut calls: VecDeque<PastCall> = VecDeque::new();
+        let span = calls_since..Timestamp::from_millis(i64::MAX);
+        let mut page = self.calls(&span, None).await?;
+        while let Some(last) = page.last() {
+            calls.extend(page.iter().filter_map(past_call));
+            calls.drain(..calls.len().saturating_sub(PAST_CALLS_MAX));
+            page = self.calls(&span, Some(last)).await?;
+        }
+        Ok(Past { calls: calls.into(), facts })
+    }
+}
+
+fn past_call(stored: &StoredCall) -> Option<PastCall> {
+    match stored.cdr() {
+        Ok(cdr) => PastCall::of(&cdr),
+        Err(fault) => {
+            warn!(call = stored.call, %fault, "a record of an earlier run cannot be read: its caller is not remembered");
+            None
+        }
+    }
+}
