@@ -73,6 +73,8 @@ pub const CALLERS_MAX: usize = 65_536;
 pub const CALLER_CALLS_MAX: usize = 100;
 /// Numbers that wait to be called back. Full: the one that has waited longest goes, with a fact.
 pub const CALL_BACKS_MAX: usize = 10_000;
+/// Digits of one caller that are shown and kept as his choices. More: only `digit` facts tell of them.
+pub const CHOICES_MAX: usize = 32;
 /// Categories in the configuration. More: a fault of the file.
 pub const CATEGORIES_MAX: usize = 256;
 /// RTP ports of the service (RTP and RTCP each count). Full: the call waits without sound and is alarmed.
