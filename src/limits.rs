@@ -77,6 +77,8 @@ pub const CALL_BACKS_MAX: usize = 10_000;
 pub const PAST_CALLS_MAX: usize = 50_000;
 /// Marks of callers of earlier runs that are looked through. More: the latest of them.
 pub const PAST_MARKS_MAX: usize = 10_000;
+/// Digits of one caller that are shown and kept as his choices. More: only `digit` facts tell of them.
+pub const CHOICES_MAX: usize = 32;
 /// Categories in the configuration. More: a fault of the file.
 pub const CATEGORIES_MAX: usize = 256;
 /// RTP ports of the service (RTP and RTCP each count). Full: the call waits without sound and is alarmed.

@@ -20,6 +20,17 @@ pub enum Answer {
     Queue,
 }
 
+/// What callers who wait, or are on hold, hear beside announcements.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Waiting {
+    /// The tone of a phone that rings.
+    #[default]
+    Ringback,
+    /// A file of the announcements' folder.
+    Music,
+}
+
 /// When an operator counts as logged in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -50,6 +61,11 @@ pub struct QueueSection {
     pub answer: Answer,
     /// A caller who waits hears his place and how long it may take so often, in seconds (10 to 600); 0: never.
     pub announce_seconds: u64,
+    /// `"ringback"` or `"music"`: what callers who wait, or are on hold, hear between announcements.
+    pub waiting: Waiting,
+    /// Who was answered and is not heard for so long is asked by itself to press a digit if he cannot speak, in seconds (5 to 60); 0:
+    /// nobody is.
+    pub silent_prompt_seconds: u64,
     /// How long one offer rings before the next operator gets it, in seconds (1 to 300).
     pub ring_seconds: u64,
     /// Time after a call in which its operator gets no other, in seconds (0 to 3600).
@@ -87,6 +103,8 @@ impl Default for QueueSection {
         Self {
             answer: Answer::Operator,
             announce_seconds: 0,
+            waiting: Waiting::Ringback,
+            silent_prompt_seconds: 0,
             ring_seconds: 15,
             wrap_up_seconds: 30,
             wrap_up_extension_seconds: 60,
@@ -117,6 +135,9 @@ impl QueueSection {
         };
         if self.announce_seconds > 0 {
             within("announce_seconds", self.announce_seconds, 10, 600, "10 to 600 seconds, or 0: never");
+        }
+        if self.silent_prompt_seconds > 0 {
+            within("silent_prompt_seconds", self.silent_prompt_seconds, 5, 60, "5 to 60 seconds, or 0: never");
         }
         within("ring_seconds", self.ring_seconds, 1, 300, "1 to 300 seconds");
         within("progress_seconds", self.progress_seconds, 1, 300, "1 to 300 seconds");

@@ -359,6 +359,11 @@ pub enum FactKind {
     SessionExpired { leg: LegNo, kept: bool },
     /// A digit came from a leg (RFC 4733, or INFO).
     Digit { leg: LegNo, digit: char },
+    /// The caller is asked to press a digit if he cannot speak: by an operator, somebody at the console, or, without `by`, because
+    /// he was not heard.
+    SilentAsked { by: Option<String> },
+    /// He has pressed one since, or, `waiting`, while he waited. `text` is what it meant then, empty: nothing that was known.
+    Chosen { digit: char, text: String, waiting: bool },
     /// An invariant was broken and this call was ended for it.
     Breach { what: String },
 
@@ -419,6 +424,8 @@ impl FactKind {
             Self::Resumed { .. } => "resumed",
             Self::SessionExpired { .. } => "session-expired",
             Self::Digit { .. } => "digit",
+            Self::SilentAsked { .. } => "silent-asked",
+            Self::Chosen { .. } => "chosen",
             Self::Breach { .. } => "breach",
             Self::Placed { .. } => "placed",
             Self::Started { .. } => "started",

@@ -8,7 +8,7 @@ use crate::ids::LegNo;
 use super::fact::{Callee, EndCause, Fact, FactId, FactKind};
 use super::guests::Guests;
 use super::transfers::Transfers;
-use super::{CallBack, Cdr, Disposition, Offer, Outcome, Recording, Sound, Talk};
+use super::{CallBack, Cdr, Choice, Disposition, Offer, Outcome, Recording, SilentPrompt, Sound, Talk};
 
 impl Cdr {
     /// Folds the facts of one call, however often and in whatever order they are given. None without a `Received`.
@@ -112,6 +112,10 @@ impl Cdr {
                 self.take_sound(&fact.kind);
             }
             FactKind::Digit { leg, digit } => self.digits.push((*leg, *digit)),
+            FactKind::SilentAsked { by } => self.silent_prompts.push(SilentPrompt { by: by.clone(), at }),
+            FactKind::Chosen { digit, text, waiting } => {
+                self.choices.push(Choice { digit: *digit, text: text.clone(), waiting: *waiting, at });
+            }
             FactKind::NobodyOnShift => self.nobody_on_shift = true,
             FactKind::Breach { what } => {
                 self.breach.get_or_insert_with(|| what.clone());
@@ -256,6 +260,8 @@ impl Holds {
             | FactKind::TransferFailed { .. }
             | FactKind::Placed { .. }
             | FactKind::Digit { .. }
+            | FactKind::SilentAsked { .. }
+            | FactKind::Chosen { .. }
             | FactKind::Breach { .. }
             | FactKind::Started { .. }
             | FactKind::Stopped
@@ -314,6 +320,8 @@ fn open(fact: &Fact) -> Option<Cdr> {
         recording_faults: Vec::new(),
         sound: Vec::new(),
         digits: Vec::new(),
+        silent_prompts: Vec::new(),
+        choices: Vec::new(),
         breach: None,
     })
 }

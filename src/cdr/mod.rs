@@ -172,6 +172,27 @@ pub struct CallBack {
     pub at: Timestamp,
 }
 
+/// The prompt for those who cannot speak was played.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SilentPrompt {
+    /// None: by itself, as the caller was not heard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    pub at: Timestamp,
+}
+
+/// A digit by which a caller has said something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    pub digit: char,
+    /// What it meant then; empty: nothing that was known.
+    pub text: String,
+    /// While he waited, unasked.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub waiting: bool,
+    pub at: Timestamp,
+}
+
 /// One call, as its facts tell it. Times are milliseconds since the Unix epoch, spans milliseconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cdr {
@@ -243,6 +264,12 @@ pub struct Cdr {
     pub sound: Vec<Sound>,
     /// `leg:digit`, in order.
     pub digits: Vec<(LegNo, char)>,
+    /// When the caller was asked to press a digit if he cannot speak.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub silent_prompts: Vec<SilentPrompt>,
+    /// What he has pressed then, and while he waited.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<Choice>,
     pub breach: Option<String>,
 }
 

@@ -69,6 +69,8 @@ impl Transfers {
             | FactKind::Resumed { .. }
             | FactKind::SessionExpired { .. }
             | FactKind::Digit { .. }
+            | FactKind::SilentAsked { .. }
+            | FactKind::Chosen { .. }
             | FactKind::Breach { .. }
             | FactKind::Placed { .. }
             | FactKind::Started { .. }

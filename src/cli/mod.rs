@@ -1,6 +1,7 @@
 //! The command line. Exit codes: 0 good, 1 a fault, 2 wrong usage.
 
 mod callers;
+mod calls;
 mod console;
 mod guard;
 mod operator;
@@ -54,6 +55,9 @@ enum Command {
     /// Numbers whose calls wait behind others.
     #[command(subcommand)]
     Caller(callers::CallerCommand),
+    /// Live calls of the running service.
+    #[command(subcommand)]
+    Call(calls::CallCommand),
     /// Figures and calls of a period, from the database.
     #[command(subcommand)]
     Report(report::ReportCommand),
@@ -173,6 +177,7 @@ fn carry_out(command: Command) -> anyhow::Result<()> {
         Command::Guard(command) => guard::guard(command),
         Command::CallBack(command) => callers::call_back(command),
         Command::Caller(command) => callers::caller(command),
+        Command::Call(command) => calls::call(command),
         Command::Report(command) => report::report(command),
     }
 }

@@ -4,17 +4,20 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::acd::section::SectionFault;
+use crate::acd::section::{SectionFault, Waiting};
 use crate::cdr::fact::Class;
 use crate::ids::OperatorId;
 use crate::media::command::{Place, Prompt};
+use crate::media::prompt::Sound;
 use crate::sip::flow::Transport;
 use crate::sip::session_timer::SECONDS_MIN;
 use crate::switchboard::FeatureCodes;
 
 use super::section::{File, Reliability};
 use super::source::Source;
-use super::{Config, Console, Fault, Recording, Report, Sip, agency, callers, desks, guard, network, roster, tls};
+use super::{
+    Config, Console, Fault, Recording, Report, Sip, agency, callers, desks, guard, network, roster, silent, tls,
+};
 
 /// Checks everything. None when something that has no default cannot be used; then `source` has a fault.
 pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
@@ -31,6 +34,7 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
     let agencies = agency::checked(source, &file);
     let categories = callers::categories(source, &file);
     let callers = callers::checked(source, &file);
+    let silent = silent::checked(source, &file);
     let features = features(source, &file);
     let supervisors = supervisors(source, &file);
     let console_listen = network::listen(source, "console.listen", &file.console.listen);
@@ -65,6 +69,7 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
         agencies,
         categories,
         callers,
+        silent,
         operators: file.operators,
         log: file.log,
         warnings,
@@ -197,6 +202,7 @@ fn features(source: &mut Source, file: &File) -> FeatureCodes {
         ("barge", &section.barge),
         ("take_over", &section.take_over),
         ("pick_up", &section.pick_up),
+        ("silent_prompt", &section.silent_prompt),
     ];
     let behind_class = |code: &str| {
         let classes = pairs.iter().filter(|(key, _)| key.starts_with("class_"));
@@ -239,6 +245,7 @@ fn features(source: &mut Source, file: &File) -> FeatureCodes {
         .map(|(code, class)| (code.clone(), class))
         .to_vec(),
         call_back: section.call_back.clone(),
+        silent_prompt: section.silent_prompt.clone(),
         wrap_up: section.wrap_up.clone(),
         conference: section.conference.clone(),
         listen: section.listen.clone(),
@@ -332,6 +339,19 @@ fn warnings(source: &Source, file: &File) -> Vec<Fault> {
             wrong,
             "place-1.wav …, wait-0.wav …, as in config/prompts",
         ));
+    }
+    if file.queue.waiting == Waiting::Music {
+        let path = folder.join(Prompt::Music.file());
+        let wrong = match std::fs::read(&path) {
+            Err(error) => Some(format!("{} cannot be read ({error})", path.display())),
+            Ok(bytes) => {
+                Sound::from_wav(&bytes).err().map(|error| format!("{} cannot be played: {error}", path.display()))
+            }
+        };
+        if let Some(wrong) = wrong {
+            let wrong = format!("{wrong}; callers who wait hear the ringing tone");
+            warnings.push(source.warning("queue.waiting", wrong, "a WAV file of 8 kHz, mono, 16 bit, or \"ringback\""));
+        }
     }
     if file.queue.fallback_number.is_some() && file.trunk.iter().all(|trunk| trunk.uri.is_none()) {
         let wrong = "no trunk has a uri: the number cannot be dialled";

@@ -12,6 +12,7 @@ mod network;
 mod place;
 mod roster;
 mod section;
+mod silent;
 mod source;
 mod switchboard;
 mod tls;
@@ -26,7 +27,9 @@ use crate::acd::desk::Desk;
 use crate::acd::section::{OperatorsSection, QueueSection, ShiftSection};
 use crate::ids::OperatorId;
 use crate::sip::digest::Algorithm;
-use crate::switchboard::{Agency, CallerTerms, Category, DeskCalls, FeatureCodes, GuardSettings, Listener, Trunk};
+use crate::switchboard::{
+    Agency, CallerTerms, Category, DeskCalls, FeatureCodes, GuardSettings, Listener, SilentTerms, Trunk,
+};
 
 pub use fault::{Fault, Faults};
 pub use identity::proves;
@@ -56,6 +59,8 @@ pub struct Config {
     pub categories: Vec<Category>,
     /// What is remembered of callers, and for how long they are to be called back.
     pub callers: CallerTerms,
+    /// How callers who cannot speak are asked.
+    pub silent: SilentTerms,
     pub operators: OperatorsSection,
     /// Who is on shift when, and what says so.
     pub rostered: Rostered,

@@ -19,6 +19,7 @@ pub(super) struct File {
     pub(super) shift: Vec<ShiftSection>,
     pub(super) agency: Vec<super::agency::Section>,
     pub(super) category: Vec<super::callers::CategorySection>,
+    pub(super) silent_choice: Vec<super::silent::Section>,
     pub(super) callers: super::callers::Section,
     pub(super) operators: OperatorsSection,
     pub(super) store: Store,
@@ -351,6 +352,7 @@ pub(super) struct Features {
     pub(super) barge: String,
     pub(super) take_over: String,
     pub(super) pick_up: String,
+    pub(super) silent_prompt: String,
 }
 
 impl Default for Features {
@@ -375,6 +377,7 @@ impl Default for Features {
             barge: code("*23"),
             take_over: code("*24"),
             pick_up: code("*25"),
+            silent_prompt: code("*16"),
         }
     }
 }

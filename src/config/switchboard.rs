@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::acd;
-use crate::acd::section::{Answer, Login};
+use crate::acd::section::{Answer, Login, Waiting};
+use crate::media::command::Prompt;
 use crate::switchboard::{AnswerMode, Settings, SrtpOffer};
 
 use super::{Config, SrtpName};
@@ -33,6 +34,11 @@ impl Config {
             },
             ring: Duration::from_secs(queue.ring_seconds),
             announce_each: Some(Duration::from_secs(queue.announce_seconds)).filter(|each| !each.is_zero()),
+            waiting: match queue.waiting {
+                Waiting::Ringback => Prompt::HoldTone,
+                Waiting::Music => Prompt::Music,
+            },
+            silent: self.silent.clone(),
             requeue_on_operator_lost: queue.requeue_on_operator_lost,
             silence_ends_call: queue.silence_seconds > 0,
             longest_call: LONGEST_CALL,

@@ -20,6 +20,7 @@ use super::rtcp;
 use super::rtp::{self, FRAME_BYTES, FRAME_SAMPLES, Header};
 use super::srtp::{RTP_OVERHEAD_MAX, Refusal, Session};
 use super::stream::{Numbers, Stream};
+use super::voice::Awaited;
 
 /// Bytes of the longest packet that plays.
 pub(super) const PLAYED_BYTES_MAX: usize = FRAME_BYTES + RTP_OVERHEAD_MAX;
@@ -38,6 +39,7 @@ pub struct Anchor {
     heard: bool,
     last_packet: Instant,
     silence_told: bool,
+    awaited: Option<Awaited>,
     pub(super) playing: Option<Playing>,
     keys: Keys,
     /// Slot of the anchor on the other side of the bridge.
@@ -88,6 +90,7 @@ impl Anchor {
             heard: false,
             last_packet: now,
             silence_told: false,
+            awaited: None,
             playing: None,
             keys: Keys::default(),
             partner: None,
@@ -147,19 +150,22 @@ impl Anchor {
         let first = !std::mem::replace(&mut self.heard, true);
         let is_sound = matches!(content, Content::Sound(_));
         self.reception.packet(now, header.ssrc, header.sequence, is_sound.then_some(header.timestamp));
+        let payload = packet.get(header.payload.clone()).unwrap_or_default();
         let digit = match content {
-            Content::Sound(_) => self.detector.sound(header.timestamp),
-            Content::Event => {
-                let payload = packet.get(header.payload.clone()).unwrap_or_default();
-                self.detector.event(header.timestamp, payload)
+            Content::Sound(codec) => {
+                if self.awaited.as_mut().is_some_and(|awaited| awaited.hears(codec, payload)) {
+                    self.awaited = None;
+                }
+                self.detector.sound(header.timestamp)
             }
+            Content::Event => self.detector.event(header.timestamp, payload),
         };
         Arrival::Taken { header, content, first, digit }
     }
 
     /// Rewrites a packet of the other side for this peer; where it goes and which part of `room` it is. None when it
-    /// cannot be sent: no address, on hold, an event that this peer did not agree to, a digit that is pressed, or no room for
-    /// SRTP's tag.
+    /// cannot be sent: no address, on hold, something plays, a digit that is pressed, an event that this peer did not agree to, or no
+    /// room for SRTP's tag.
     pub fn forward(
         &mut self,
         now: Instant,
@@ -168,7 +174,7 @@ impl Anchor {
         room: &mut [u8],
     ) -> Option<(SocketAddr, Range<usize>)> {
         let payload_type = self.outgoing_type(content).filter(|_| !self.keys.is_speaking());
-        let (Some(peer), Some(payload_type)) = (&self.peer, payload_type) else {
+        let (Some(peer), Some(payload_type), None) = (&self.peer, payload_type, &self.playing) else {
             self.stream.skipped(header.ssrc, header.sequence);
             return None;
         };
@@ -336,6 +342,16 @@ impl Anchor {
         let silent = self.peer.is_some() && !self.silence_told && now.since(self.last_packet) >= limit;
         self.silence_told |= silent;
         silent
+    }
+
+    /// Waits for the peer's voice from now on.
+    pub fn await_voice(&mut self, now: Instant, limit: Duration) {
+        self.awaited = Some(Awaited::new(now, limit));
+    }
+
+    /// True once when the voice was waited for in vain.
+    pub fn has_no_voice(&mut self, now: Instant) -> bool {
+        self.awaited.take_if(|awaited| awaited.is_over(now)).is_some()
     }
 
     /// Its name.

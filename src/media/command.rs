@@ -1,6 +1,7 @@
 //! The words between the switchboard and the media threads: commands down, events up, nobody waits.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::ids::{CallId, LegNo};
 
@@ -53,6 +54,10 @@ pub enum Prompt {
     Confirm,
     /// `refused.wav`: a feature code was not carried out.
     Refused,
+    /// `silent.wav`: whoever cannot speak presses a digit (`[[silent_choice]]`).
+    Silent,
+    /// `music.wav`: soft tones for who waits, looped. Without the file: the hold tone.
+    Music,
     /// The caller's place in the queue, then how long he may wait: two files, one after the other.
     Place(Place),
 }
@@ -97,8 +102,8 @@ impl Place {
 }
 
 impl Prompt {
-    /// Those that have one file each; `Place` names the others.
-    pub const ALL: [Self; 4] = [Self::Queue, Self::HoldTone, Self::Confirm, Self::Refused];
+    /// Those that have one file each and are always wanted; `Music` is for who wants it, `Place` names the others.
+    pub const ALL: [Self; 5] = [Self::Queue, Self::HoldTone, Self::Confirm, Self::Refused, Self::Silent];
 
     /// The file's name without folder; of a place, that of its number.
     pub fn file(self) -> &'static str {
@@ -107,6 +112,8 @@ impl Prompt {
             Self::HoldTone => "hold-tone.wav",
             Self::Confirm => "confirm.wav",
             Self::Refused => "refused.wav",
+            Self::Silent => "silent.wav",
+            Self::Music => "music.wav",
             Self::Place(place) => {
                 let nth = usize::from(place.number.clamp(1, 10)) - 1;
                 Place::NUMBERS.get(nth).copied().unwrap_or("place-more.wav")
@@ -143,13 +150,16 @@ pub enum Command {
     Mix { room: CallId, parties: Vec<Party> },
     /// Nobody hears anybody in this room any more.
     Unmix { room: CallId },
-    /// Plays `first` once, then `then` in a loop; without `then`, `Event::Played` follows when `first` is over.
+    /// Plays `first` once, then `then` in a loop; without `then`, `Event::Played` follows when `first` is over. Who is bridged, or
+    /// in a room, hears that instead of the others meanwhile; they hear him on.
     Play { anchor: AnchorId, first: Option<Prompt>, then: Option<Prompt> },
     /// Ends what plays.
     Stop { anchor: AnchorId },
     /// Presses a digit for the peer: telephone events take the place of what it hears for a tenth of a second. Without any in its
     /// description nothing happens.
     Press { anchor: AnchorId, digit: char },
+    /// From now on the peer's voice is waited for: `Event::NoVoice` follows unless it is heard within `limit`.
+    AwaitVoice { anchor: AnchorId, limit: Duration },
     /// Records a bridge in stereo: caller left, operator right; while the caller is in the room of that call, everybody right
     /// whose voice belongs on the tape. The file's name is made of the call, the leg and the time by the recorder.
     Record { call: CallId, leg: LegNo, caller: AnchorId, operator: AnchorId },
@@ -179,6 +189,8 @@ pub enum Event {
     Heard { anchor: AnchorId },
     /// Nothing (RTP or RTCP) arrived for the configured silence time-out, since `Aim` or since the last packet. Told once per silence.
     Silent { anchor: AnchorId },
+    /// `AwaitVoice` was in vain: no sound came, or sound without a voice. Told once.
+    NoVoice { anchor: AnchorId },
     /// `Play` without `then` is over.
     Played { anchor: AnchorId },
     /// A DTMF digit ended (RFC 4733): `0`-`9`, `*`, `#`, `A`-`D`.

@@ -63,6 +63,9 @@ pub struct Sounds {
     hold_tone: Sound,
     confirm: Sound,
     refused: Sound,
+    silent: Sound,
+    /// Empty: the hold tone stands for it.
+    music: Sound,
     /// Beside `Place::NUMBERS` and `Place::MINUTES`.
     numbers: [Sound; 10],
     minutes: [Sound; 11],
@@ -78,6 +81,8 @@ impl Default for Sounds {
             hold_tone,
             confirm: Sound::default(),
             refused: Sound::default(),
+            silent: Sound::default(),
+            music: Sound::default(),
             numbers: Default::default(),
             minutes: Default::default(),
         }
@@ -92,6 +97,8 @@ impl Sounds {
             Prompt::HoldTone => self.hold_tone = sound,
             Prompt::Confirm => self.confirm = sound,
             Prompt::Refused => self.refused = sound,
+            Prompt::Silent => self.silent = sound,
+            Prompt::Music => self.music = sound,
             Prompt::Place(place) => {
                 if let Some(number) = self.numbers.get_mut(number_slot(place)) {
                     *number = sound;
@@ -114,6 +121,9 @@ impl Sounds {
             Prompt::HoldTone => [Some(&self.hold_tone), None],
             Prompt::Confirm => [Some(&self.confirm), None],
             Prompt::Refused => [Some(&self.refused), None],
+            Prompt::Silent => [Some(&self.silent), None],
+            Prompt::Music if self.music.alaw.is_empty() => [Some(&self.hold_tone), None],
+            Prompt::Music => [Some(&self.music), None],
             Prompt::Place(place) => {
                 let minutes = place.minutes.map(|minutes| usize::from(minutes).min(Place::MINUTES.len() - 1));
                 [self.numbers.get(number_slot(place)), minutes.and_then(|minutes| self.minutes.get(minutes))]
@@ -249,6 +259,19 @@ mod tests {
         assert_eq!(told(place(200, Some(200))), [[law(3_000); 320], [law(5_000); 320]].concat());
         assert_eq!(told(place(1, Some(2))).len(), 320, "no file of that number: the wait alone");
         assert!(told(place(1, Some(1))).is_empty());
+    }
+
+    #[test]
+    fn the_hold_tone_stands_for_music_that_is_not_there() {
+        let mut sounds = sounds();
+        let begins = |sounds: &Sounds| {
+            let (mut playing, mut frame) = (Playing::new(None, Some(Prompt::Music)), [0; FRAME_SAMPLES]);
+            assert!(playing.frame(sounds, Codec::Pcma, &mut frame));
+            frame[1]
+        };
+        assert_eq!(begins(&sounds), g711::encode(Codec::Pcma, 50));
+        sounds.set(Prompt::Music, Sound::from_samples(&[7_000; 160]));
+        assert_eq!(begins(&sounds), g711::encode(Codec::Pcma, 7_000));
     }
 
     #[test]

@@ -144,6 +144,11 @@ impl Relay {
             }
             Command::Stop { anchor } => self.stop(anchor),
             Command::Press { anchor, digit } => self.press(anchor, digit),
+            Command::AwaitVoice { anchor, limit } => {
+                if let Some(anchor) = self.current(anchor) {
+                    anchor.await_voice(now, limit);
+                }
+            }
             Command::Record { call, leg, caller, operator } => self.record(call, leg, [caller, operator], out),
             Command::StopRecord { call, leg } => {
                 let found = self.tapes.iter().find(|(_, tape)| (tape.call, tape.leg) == (call, leg));
@@ -191,13 +196,14 @@ impl Relay {
         sent + mixed
     }
 
-    /// Tells of anchors that hear nothing any more; due about every second.
+    /// Tells of anchors that hear nothing any more, or wait for a voice in vain; due about every second.
     pub fn look_for_silence(&mut self, now: Instant, out: &mut Out) {
-        let Some(limit) = self.silence else { return };
         for slot in &self.open {
-            if let Some(anchor) = at(&mut self.anchors, *slot)
-                && anchor.falls_silent(now, limit)
-            {
+            let Some(anchor) = at(&mut self.anchors, *slot) else { continue };
+            if anchor.has_no_voice(now) {
+                out.effects.push(Effect::Tell(Event::NoVoice { anchor: anchor.id() }));
+            }
+            if self.silence.is_some_and(|limit| anchor.falls_silent(now, limit)) {
                 out.effects.push(Effect::Tell(Event::Silent { anchor: anchor.id() }));
             }
         }

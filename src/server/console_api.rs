@@ -22,7 +22,6 @@ use crate::cdr::fact::{Class, ConsoleRole};
 use crate::ids::{CallId, OperatorId};
 use crate::switchboard::{Actor, ConsoleCommand, ConsoleReply};
 
-use super::console_callers;
 use super::desk::{Desk, DeskError};
 use super::events::Events;
 use super::media::Media;
@@ -31,6 +30,7 @@ use super::records::Watch;
 use super::token::Token;
 use super::trace::Lost;
 use super::users::{OWNER, Users, may};
+use super::{console_callers, console_calls};
 
 /// Bytes of one request's body.
 const BODY_BYTES_MAX: usize = 16_384;
@@ -80,6 +80,7 @@ fn router(console: Arc<Console>) -> Router {
         .merge(console_callers::routes())
         .routes(routes!(calls))
         .routes(routes!(dispose))
+        .merge(console_calls::routes())
         .routes(routes!(events))
         .split_for_parts();
     let commands = commands.layer(from_fn_with_state(Arc::clone(&console), only_known));
@@ -424,6 +425,9 @@ pub(super) async fn asked(console: &Console, actor: Actor, command: ConsoleComma
         }
         Ok(ConsoleReply::NotBanned) => fault(StatusCode::NOT_FOUND, "no ban of that address runs"),
         Ok(ConsoleReply::UnknownNumber) => fault(StatusCode::NOT_FOUND, "no such number is on the list"),
+        Ok(ConsoleReply::UnknownCall) => fault(StatusCode::NOT_FOUND, "no such call is alive"),
+        Ok(ConsoleReply::NotHisCall) => fault(StatusCode::FORBIDDEN, "another operator has the caller"),
+        Ok(ConsoleReply::NotTalking) => fault(StatusCode::CONFLICT, "no operator talks with the caller now"),
         Ok(ConsoleReply::UnknownCategory { known }) => {
             let text = format!("no such category; expected one of: {}", known.join(", "));
             fault(StatusCode::UNPROCESSABLE_ENTITY, &text)

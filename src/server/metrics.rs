@@ -29,6 +29,7 @@ pub(super) struct Metrics {
     pub(super) sessions_expired: IntCounter,
     pub(super) transfers: IntCounterVec,
     pub(super) call_backs: IntCounterVec,
+    pub(super) silent_prompts: IntCounterVec,
     pub(super) nobody_on_shift: IntCounter,
     pub(super) recordings_failed: IntCounter,
     pub(super) breaches: IntCounter,
@@ -85,6 +86,11 @@ impl Metrics {
             sessions_expired: made.counter(
                 "sessions_expired_total",
                 "Sessions that were not refreshed in time (RFC 4028), kept or ended.",
+            )?,
+            silent_prompts: made.counters(
+                "silent_prompts_total",
+                "Callers asked for a digit if they cannot speak: asked by somebody, or unheard.",
+                &["way"],
             )?,
             nobody_on_shift: made.counter("nobody_on_shift_total", "Calls that found nobody on shift.")?,
             recordings_failed: made.counter("recordings_failed_total", "Recordings that could not be made.")?,

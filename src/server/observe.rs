@@ -129,6 +129,12 @@ impl Observer {
                 metrics.sessions_expired.inc();
                 warn!(%call, leg = leg.0, kept, "a session was not refreshed");
             }
+            FactKind::SilentAsked { by } => {
+                let way = if by.is_some() { "asked" } else { "unheard" };
+                metrics.silent_prompts.with_label_values(&[way]).inc();
+                info!(%call, by, "the caller is asked for a digit");
+            }
+            FactKind::Chosen { digit, text, waiting } => info!(%call, %digit, text, waiting, "the caller has pressed"),
             FactKind::Located { .. }
             | FactKind::Held { .. }
             | FactKind::Resumed { .. }
@@ -196,6 +202,8 @@ fn see_detail(call: CallId, kind: &FactKind) {
         | FactKind::NobodyOnShift
         | FactKind::CalledBack { .. }
         | FactKind::CallBackLost
+        | FactKind::SilentAsked { .. }
+        | FactKind::Chosen { .. }
         | FactKind::CallerMarked { .. }
         | FactKind::Breach { .. }
         | FactKind::Started { .. }

@@ -52,6 +52,8 @@ pub(super) fn may(actor: &Actor, command: &ConsoleCommand) -> bool {
         | ConsoleCommand::Pause { operator, .. }
         | ConsoleCommand::Resume { operator }
         | ConsoleCommand::MeanCallBack { operator, .. } => commands_all || is_his(operator.as_str()),
+        // Whose call it is, the switchboard knows.
+        ConsoleCommand::SilentPrompt { .. } => commands_all || actor.role == ConsoleRole::Operator,
         ConsoleCommand::SetDisposition { by, .. } => commands_all || is_his(by),
         ConsoleCommand::Message { .. } | ConsoleCommand::MarkCaller { .. } => commands_all,
         ConsoleCommand::LiftBan { .. } => actor.role == ConsoleRole::Admin,
@@ -93,6 +95,7 @@ mod tests {
             (ConsoleCommand::Resume { operator: budi.clone() }, [true, false, true, true, false]),
             (ConsoleCommand::Pause { operator: budi.clone(), reason: String::new() }, [true, false, true, true, false]),
             (class("budi"), [true, false, true, true, false]),
+            (ConsoleCommand::SilentPrompt { call }, [true, true, true, true, false]),
             (class("siti"), [false, true, true, true, false]),
             (ConsoleCommand::Message { operator: Some(budi), text }, [false, false, true, true, false]),
             (ConsoleCommand::LiftBan { address }, [false, false, false, true, false]),

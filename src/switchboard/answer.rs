@@ -60,7 +60,7 @@ impl Switchboard {
         let stage = std::mem::replace(&mut call.stage, Stage::Talking { leg });
         call.announced = false;
         let told_at = call.place_told_at.take();
-        call.talked = true;
+        let first = !std::mem::replace(&mut call.talked, true);
         let others: Vec<LegNo> = call.legs.keys().copied().filter(|other| *other != leg).collect();
         let placed = call.placed_by.is_some();
         if let Some(at) = told_at {
@@ -83,6 +83,7 @@ impl Switchboard {
         }
         self.answer_caller(now, id);
         self.join_sound(now, id, leg, self.settings.record);
+        self.may_be_silent(now, id, first);
         self.tell_colleague(now, id, leg, to);
     }
 

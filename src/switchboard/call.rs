@@ -14,6 +14,7 @@ use super::Switchboard;
 use super::call_back::CallBack;
 use super::guests::Guest;
 use super::leg::{CallerLeg, OfferLeg, Unacked, Who};
+use super::silent::Silent;
 use super::timers::{Alarm, TELL_AGAIN};
 use super::transfer::Transfer;
 use super::{MergeKey, Output};
@@ -109,6 +110,7 @@ pub(super) struct Call {
     pub(super) worked_by: BTreeSet<OperatorId>,
     /// How far it waits behind other calls of its desk.
     pub(super) penalty: u8,
+    pub(super) silent: Silent,
 }
 
 impl Call {
@@ -178,7 +180,7 @@ impl Switchboard {
         if let Some(sound) = &call.caller.line.sound {
             let (anchor, remote) = (sound.anchor, sound.remote());
             self.media.extend(remote.map(|remote| Command::Aim { anchor, remote }));
-            let (first, then) = (Some(Prompt::Queue), Some(Prompt::HoldTone));
+            let (first, then) = (Some(Prompt::Queue), Some(self.settings.waiting));
             self.media.push(Command::Play { anchor, first, then });
         }
         if early {
@@ -217,7 +219,7 @@ impl Switchboard {
         let minutes = outlook.wait.map(|wait| u8::try_from(wait.as_secs() / 60).unwrap_or(u8::MAX));
         if let Some(sound) = &call.caller.line.sound {
             let (anchor, first) = (sound.anchor, Some(Prompt::Place(Place { number, minutes })));
-            self.media.push(Command::Play { anchor, first, then: Some(Prompt::HoldTone) });
+            self.media.push(Command::Play { anchor, first, then: Some(self.settings.waiting) });
         }
     }
 

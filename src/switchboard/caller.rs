@@ -205,6 +205,7 @@ impl Switchboard {
             call_back: None,
             worked_by: std::collections::BTreeSet::new(),
             penalty: 0,
+            silent: super::silent::Silent::default(),
         }
     }
 

@@ -28,6 +28,7 @@ impl Switchboard {
             ConsoleCommand::SetDisposition { call, class, category, note, by } => {
                 self.dispose(now, call, class, category, note, by)
             }
+            ConsoleCommand::SilentPrompt { call } => self.silent_prompt(now, &by, call),
             ConsoleCommand::CallBacks => self.call_backs(now),
             ConsoleCommand::MeanCallBack { number, operator } => self.mean_call_back(now, number.as_deref(), operator),
             ConsoleCommand::Marks => ConsoleReply::Marks { marks: self.marks(now) },
@@ -78,5 +79,14 @@ fn view(id: CallId, call: &Call, position: Option<usize>) -> CallView {
         Stage::Talking { leg } => ("talking", call.legs.get(leg).and_then(|leg| leg.operator()).cloned()),
         Stage::Ended => ("ended", None),
     };
-    CallView { call: id, received: call.received, number: call.shown.number.clone(), state, operator, position }
+    CallView {
+        call: id,
+        received: call.received,
+        number: call.shown.number.clone(),
+        state,
+        operator,
+        position,
+        silent_prompt: call.silent.asked,
+        choices: call.silent.choices.clone(),
+    }
 }

@@ -260,11 +260,14 @@ impl Switchboard {
         let parties = parties(&seats);
         let alone = |place: usize| parties.get(place).is_some_and(|party| party.hears == 0);
         // Whom nobody speaks to because the other has put him on hold hears that.
-        let tones = [(pair.0, holding == (false, true) && alone(0)), (pair.1, holding == (true, false) && alone(1))];
+        let tones = [
+            (pair.0, holding == (false, true) && alone(0), self.settings.waiting),
+            (pair.1, holding == (true, false) && alone(1), Prompt::HoldTone),
+        ];
         self.media.push(Command::Mix { room: id, parties });
-        for (anchor, waits) in tones {
+        for (anchor, waits, sound) in tones {
             self.media.push(match waits {
-                true => Command::Play { anchor, first: None, then: Some(Prompt::HoldTone) },
+                true => Command::Play { anchor, first: None, then: Some(sound) },
                 false => Command::Stop { anchor },
             });
         }

@@ -35,6 +35,7 @@ impl ConsoleCommand {
             Self::Pause { operator, reason } => Some(("pause", format!("{operator} {reason}").trim_end().to_owned())),
             Self::Resume { operator } => Some(("resume", operator.to_string())),
             Self::SetDisposition { call, class, .. } => Some(("disposition", format!("{call} {}", class.word()))),
+            Self::SilentPrompt { call } => Some(("silent-prompt", call.to_string())),
             // The words themselves are nobody's business in a trail.
             Self::Message { operator, .. } => {
                 Some(("message", operator.as_ref().map_or_else(|| "everybody".to_owned(), ToString::to_string)))
@@ -102,6 +103,10 @@ pub enum ConsoleCommand {
         category: Option<String>,
         note: Option<String>,
         by: String,
+    },
+    /// Asks the caller of a live call to press a digit if he cannot speak.
+    SilentPrompt {
+        call: CallId,
     },
     /// Sends a text to one operator's phones, or to everybody's.
     Message {

@@ -46,6 +46,7 @@ mod reliable;
 mod route;
 mod seats;
 mod settings;
+mod silent;
 mod sound;
 mod subscription;
 mod supervise;
@@ -82,10 +83,11 @@ use timers::Alarm;
 pub use callers::CallerTerms;
 pub use guard::{GuardFigures, GuardSettings};
 pub use input::{Account, Actor, ConsoleCommand, Input};
-pub use output::{CallBackView, CallView, ConsoleReply, Gauges, MarkView, Output};
+pub use output::{CallBackView, CallView, ChoiceView, ConsoleReply, Gauges, MarkView, Output};
 pub use registration::Registration;
 pub use settings::{
-    Agency, AnswerMode, Category, DeskCalls, FeatureCodes, Listener, Network, Settings, SrtpOffer, Trunk, TrunkHost,
+    Agency, AnswerMode, Category, DeskCalls, FeatureCodes, Listener, Network, Settings, SilentTerms, SrtpOffer, Trunk,
+    TrunkHost,
 };
 pub use trunk::TrunkTerms;
 

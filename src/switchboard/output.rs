@@ -51,6 +51,12 @@ pub enum ConsoleReply {
     },
     /// The number is not on the list.
     UnknownNumber,
+    /// No emergency call of that name is alive.
+    UnknownCall,
+    /// Another operator has the caller.
+    NotHisCall,
+    /// No operator has the caller, or the caller's side has put us on hold.
+    NotTalking,
     CallBacks {
         call_backs: Vec<CallBackView>,
     },
@@ -96,6 +102,9 @@ impl ConsoleReply {
             | Self::UnknownReason { .. }
             | Self::UnknownCategory { .. }
             | Self::UnknownNumber
+            | Self::UnknownCall
+            | Self::NotHisCall
+            | Self::NotTalking
             | Self::NotBanned => false,
         }
     }
@@ -116,6 +125,19 @@ pub struct CallView {
     pub operator: Option<OperatorId>,
     /// From 1; None when it does not wait.
     pub position: Option<usize>,
+    /// The caller was asked to press a digit if he cannot speak.
+    pub silent_prompt: bool,
+    /// What he has pressed since, and while he waited.
+    pub choices: Vec<ChoiceView>,
+}
+
+/// A digit that a caller has pressed.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub struct ChoiceView {
+    #[schema(value_type = String)]
+    pub digit: char,
+    /// What it means; empty: nothing that is known.
+    pub text: String,
 }
 
 /// One number that waits to be called back.

@@ -270,13 +270,13 @@ impl Switchboard {
         self.bridge((a, b), is);
     }
 
-    /// Bridges two that are apart; one who is on hold hears the tone instead.
+    /// Bridges two that are apart; an operator who is on hold hears the tone instead, a caller what callers who wait hear.
     pub(super) fn bridge(&mut self, (a, b): (AnchorId, AnchorId), holding: (bool, bool)) {
-        let tone = |anchor| Command::Play { anchor, first: None, then: Some(Prompt::HoldTone) };
+        let tone = |anchor, sound| Command::Play { anchor, first: None, then: Some(sound) };
         match holding {
             (false, false) => self.media.push(Command::Bridge { a, b }),
-            (true, false) => self.media.push(tone(b)),
-            (false, true) => self.media.push(tone(a)),
+            (true, false) => self.media.push(tone(b, Prompt::HoldTone)),
+            (false, true) => self.media.push(tone(a, self.settings.waiting)),
             (true, true) => {}
         }
     }

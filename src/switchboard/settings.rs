@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::acd;
 use crate::cdr::fact::Class;
 use crate::ids::OperatorId;
+use crate::media::command::Prompt;
 use crate::sip::digest::Algorithm;
 use crate::sip::flow::Transport;
 
@@ -142,6 +143,8 @@ pub struct FeatureCodes {
     pub classes: Vec<(String, Class)>,
     /// Calls back the next of those whom nobody has answered.
     pub call_back: String,
+    /// Keyed by an operator in his call: the caller is asked to press a digit if he cannot speak.
+    pub silent_prompt: String,
 }
 
 /// What a call can be about.
@@ -159,6 +162,15 @@ impl Category {
     pub(super) fn is(&self, text: &str) -> bool {
         self.code == text || self.name.eq_ignore_ascii_case(text)
     }
+}
+
+/// How callers who cannot speak are asked to press a digit, and what the digits mean.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SilentTerms {
+    /// Who has not been heard for so long after the answer is asked by itself, once; None: nobody is.
+    pub after: Option<Duration>,
+    /// A digit, and what who presses it says by it.
+    pub choices: Vec<(char, String)>,
 }
 
 /// Which calls a desk of the ACD takes.
@@ -198,6 +210,9 @@ pub struct Settings {
     pub ring: Duration,
     /// A caller who waits is told his place so often; None: never.
     pub announce_each: Option<Duration>,
+    /// What callers who wait, or are on hold, hear: `Prompt::HoldTone` or `Prompt::Music`.
+    pub waiting: Prompt,
+    pub silent: SilentTerms,
     /// A lost operator's caller goes back to the head of the queue; false: the call ends.
     pub requeue_on_operator_lost: bool,
     /// An answered leg whose sound has stopped is taken for dead (media times it); false: silence changes nothing.

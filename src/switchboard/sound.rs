@@ -33,6 +33,11 @@ impl Switchboard {
                     self.fell_silent(now, who);
                 }
             }
+            Event::NoVoice { anchor } => {
+                if let Some(Who::Caller(id)) = self.anchors.get(&anchor).copied() {
+                    self.has_no_voice(now, id);
+                }
+            }
             Event::Played { anchor } => {
                 if let Some(Who::Phone(phone)) = self.anchors.get(&anchor).copied() {
                     self.end_phone(now, phone, true);
@@ -116,9 +121,14 @@ impl Switchboard {
             return;
         }
         self.pass_digit(now, id, leg, digit, as_event);
-        let Some(call) = self.calls.get_mut(&id).filter(|call| call.digits < DIGITS_MAX) else { return };
-        call.digits += 1;
-        self.fact(now, id, FactKind::Digit { leg, digit });
+        if let Some(call) = self.calls.get_mut(&id).filter(|call| call.digits < DIGITS_MAX) {
+            call.digits += 1;
+            self.fact(now, id, FactKind::Digit { leg, digit });
+        }
+        match leg {
+            LegNo::CALLER => self.pressed(now, id, digit),
+            _ => self.typed(now, id, leg, digit),
+        }
     }
 
     fn closed(&mut self, now: Now, anchor: AnchorId, quality: Quality) {

@@ -7,7 +7,7 @@ use crate::acd::Standing;
 use crate::cdr::fact::{Callee, Destination, FactKind, OfferOutcome};
 use crate::clock::Now;
 use crate::ids::{CallId, LegNo, OperatorId};
-use crate::media::command::{AnchorId, Command, Prompt};
+use crate::media::command::{AnchorId, Command};
 
 use super::Switchboard;
 use super::call::Stage;
@@ -84,7 +84,7 @@ impl Switchboard {
     ) {
         let Referor { call: id, leg, operator } = referor.clone();
         if let Some(anchor) = self.part(id) {
-            self.media.push(Command::Play { anchor, first: None, then: Some(Prompt::HoldTone) });
+            self.media.push(Command::Play { anchor, first: None, then: Some(self.settings.waiting) });
         }
         self.acd.pass_on(id);
         let by = referred_by.as_ref().map(|by| clean(by, REFERRED_BY_CHARS_MAX));
@@ -201,7 +201,7 @@ impl Switchboard {
         if to.is_none() {
             self.send_guests_away(now, id);
             if let Some(anchor) = self.part(id) {
-                self.media.push(Command::Play { anchor, first: None, then: Some(Prompt::HoldTone) });
+                self.media.push(Command::Play { anchor, first: None, then: Some(self.settings.waiting) });
             }
             self.acd.pass_on(id);
         }

@@ -316,7 +316,11 @@ impl City {
             1..=3 => ConsoleCommand::LogIn { operator },
             4 => ConsoleCommand::Pause { operator, reason: "tea".to_owned() },
             5..=7 => ConsoleCommand::Resume { operator },
-            8 => ConsoleCommand::Calls,
+            8 if self.rng.below(2) == 0 => ConsoleCommand::Calls,
+            8 => match self.facts.keys().next_back() {
+                Some(call) => ConsoleCommand::SilentPrompt { call: *call },
+                None => ConsoleCommand::Calls,
+            },
             12 => {
                 let operator = (self.rng.below(3) > 0).then_some(operator);
                 ConsoleCommand::Message { operator, text: "rapat".to_owned() }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use siaga::ids::{CallId, LegNo, Rng};
-use siaga::media::command::{AnchorId, Command, Event, Party, Quality};
+use siaga::media::command::{AnchorId, Command, Event, Party, Prompt, Quality};
 
 /// What happens in media after a while.
 #[derive(Clone, Debug)]
@@ -72,9 +72,14 @@ impl Sound {
             Command::Unbridge { anchor } => self.unbridge(anchor),
             Command::Mix { room, parties } => self.mix(room, &parties),
             Command::Unmix { room } => self.leave(room),
-            Command::Play { anchor, then, .. } => {
+            Command::AwaitVoice { anchor, limit } => {
+                self.anchor(anchor);
+                later.push((limit, Later::Event(Event::NoVoice { anchor })));
+            }
+            Command::Play { anchor, first, then } => {
                 let open = self.anchor(anchor);
-                assert_eq!(open.bridged, None, "a prompt would break into a talk");
+                let short = matches!((first, then), (Some(Prompt::Silent | Prompt::Confirm), None));
+                assert!(open.bridged.is_none() || short, "a prompt would break into a talk");
                 open.plays += 1;
                 if then.is_none() {
                     later.push((Duration::from_millis(1_500), Later::Played(anchor, open.plays)));

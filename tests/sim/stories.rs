@@ -14,6 +14,7 @@ mod reliable;
 mod renegotiate;
 mod ring_all;
 mod secret;
+mod silent;
 mod supervise;
 mod texts;
 mod transfer;

@@ -60,6 +60,7 @@ pub(super) fn settings_of(rng: &mut Rng) -> Settings {
         add_fire_desk(&mut settings, rng);
     }
     settings.announce_each = (rng.below(2) == 0).then(|| Duration::from_secs(10 + rng.below(30)));
+    settings.silent.after = (rng.below(2) == 0).then(|| Duration::from_secs(5 + rng.below(20)));
     settings.break_reasons = vec!["tea".to_owned(), "meal".to_owned()];
     settings
 }

@@ -61,6 +61,7 @@ fn codes() -> FeatureCodes {
         barge: "*23".to_owned(),
         take_over: "*24".to_owned(),
         pick_up: "*25".to_owned(),
+        silent_prompt: "*16".to_owned(),
     }
 }
 
@@ -90,6 +91,8 @@ pub(crate) fn settings() -> Settings {
         answer: AnswerMode::Operator,
         ring: seconds(15),
         announce_each: None,
+        waiting: siaga::media::command::Prompt::HoldTone,
+        silent: siaga::switchboard::SilentTerms::default(),
         requeue_on_operator_lost: true,
         silence_ends_call: true,
         longest_call: seconds(6 * 3600),

@@ -2,6 +2,7 @@
 
 mod rooms;
 mod secret;
+mod voice;
 
 use super::*;
 use crate::clock::Timestamp;

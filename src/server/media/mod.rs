@@ -161,6 +161,7 @@ impl Media {
             | Command::Play { anchor, .. }
             | Command::Stop { anchor }
             | Command::Press { anchor, .. }
+            | Command::AwaitVoice { anchor, .. }
             | Command::Close { anchor } => self.order(self.home(*anchor), Order::Command(command)),
             Command::Bridge { a, b } => {
                 self.bring_together(*a, *b) && self.order(self.home(*a), Order::Command(command))
@@ -312,6 +313,9 @@ fn load(folder: &Path) -> Sounds {
             Err(error) => warn!(path = %path.display(), %error, "a sound cannot be played"),
         }
     }
+    // Only who wants music misses it: the configuration is warned of that.
+    let music = fs::read(folder.join(Prompt::Music.file())).ok().and_then(|bytes| Sound::from_wav(&bytes).ok());
+    music.into_iter().for_each(|music| sounds.set(Prompt::Music, music));
     load_places(folder, &mut sounds);
     sounds
 }

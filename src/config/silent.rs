@@ -1,0 +1,60 @@
+//! `[[silent_choice]]`: what callers who cannot speak say by a digit.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::switchboard::SilentTerms;
+
+use super::section::File;
+use super::source::Source;
+
+/// Characters of one choice's text, which phones have to show.
+const TEXT_MAX: usize = 40;
+
+/// One `[[silent_choice]]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Section {
+    pub(super) digit: String,
+    pub(super) text: String,
+}
+
+/// Checks them; without any, those that the announcement of the site's language names.
+pub(super) fn checked(source: &mut Source, file: &File) -> SilentTerms {
+    let mut choices = Vec::new();
+    let mut taken = BTreeSet::new();
+    for (i, Section { digit, text }) in file.silent_choice.iter().enumerate() {
+        let mut digits = digit.chars();
+        match (digits.next(), digits.next()) {
+            (Some(one @ ('0'..='9' | '*' | '#')), None) if taken.insert(one) => choices.push((one, text.clone())),
+            (Some('0'..='9' | '*' | '#'), None) => {
+                let wrong = format!("{digit:?} is another choice's");
+                source.fault(&format!("silent_choice[{i}].digit"), wrong, "a digit of its own");
+            }
+            _ => source.fault(
+                &format!("silent_choice[{i}].digit"),
+                format!("{digit:?} is no digit"),
+                "one key of a phone: \"0\" to \"9\", \"*\" or \"#\"",
+            ),
+        }
+        if text.trim().is_empty() || text.chars().count() > TEXT_MAX || text.chars().any(char::is_control) {
+            source.fault(&format!("silent_choice[{i}].text"), format!("{text:?}"), "1 to 40 characters");
+        }
+    }
+    if file.silent_choice.is_empty() {
+        choices = usual(&file.site.language);
+    }
+    let after = Duration::from_secs(file.queue.silent_prompt_seconds);
+    SilentTerms { after: Some(after).filter(|after| !after.is_zero()), choices }
+}
+
+/// What `silent.wav` says, as scripts/make-prompts makes it.
+fn usual(language: &str) -> Vec<(char, String)> {
+    let texts = match language {
+        "id" => ["tidak dapat bicara", "perlu polisi", "perlu pertolongan medis"],
+        _ => ["cannot speak", "needs the police", "needs medical help"],
+    };
+    ('1'..='3').zip(texts.map(str::to_owned)).collect()
+}
