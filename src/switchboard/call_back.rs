@@ -105,7 +105,10 @@ impl Switchboard {
             }
             (Some(_), None) => {}
             (None, _) => {
-                if let Callee::Operator(operator) = by {
+                // His account may have gone while his answer was on its way.
+                if let Callee::Operator(operator) = by
+                    && self.accounts.contains_key(operator)
+                {
                     call.worked_by.insert(operator.clone());
                     self.worked.insert(operator.clone(), Worked { call: id, number: number.clone(), over_at: None });
                 }

@@ -6,6 +6,7 @@ mod session;
 mod transfer;
 mod watching;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -98,6 +99,8 @@ struct Leg {
     refreshes: bool,
     /// It owes refreshes that it does not send.
     lazy: bool,
+    /// An earlier copy of its INVITE has found the power off, and the service may have been told so: it rings for nobody, perhaps.
+    stale: bool,
     /// Its operator holds in the moment in which the service refreshes.
     collides: bool,
     /// What it has answered to the service's last request in the dialog.
@@ -122,6 +125,8 @@ pub(crate) struct Phone {
     /// The feature code that is dialled: Call-ID number, credentials sent, what is asked.
     dialled: Option<(u32, RepeatId, &'static str)>,
     colleagues: Colleagues,
+    /// Branches of the INVITEs that have found the power off.
+    missed: BTreeSet<String>,
     /// The call to a colleague that was answered: its number, and To.
     consulted: Option<(u32, String)>,
     serial: u32,
@@ -151,6 +156,7 @@ impl Phone {
             said: Repeats::default(),
             dialled: None,
             colleagues: Colleagues::default(),
+            missed: BTreeSet::new(),
             consulted: None,
             serial: 0,
             hung_up: 0,
@@ -241,6 +247,9 @@ impl Phone {
 
     pub(crate) fn hears(&mut self, heard: &Heard<'_>, io: &mut Io<'_, Alarm>) {
         if !self.power {
+            if heard.status().is_none() && heard.method == "INVITE" {
+                self.missed.insert(heard.branch().to_owned());
+            }
             return;
         }
         match (heard.status(), heard.method) {
@@ -320,6 +329,7 @@ impl Phone {
             update: None,
             refreshes: false,
             lazy: false,
+            stale: self.missed.contains(heard.branch()),
             collides: false,
             answering: None,
             passing: transfer::Passing::default(),

@@ -429,3 +429,19 @@ fn a_repeated_refer_is_one_transfer() {
     caller.hangs_up(&mut world);
     world.assert_empty_in_the_end();
 }
+
+#[test]
+fn a_colleague_who_has_been_removed_meanwhile_gets_the_caller_and_leaves_no_trace() {
+    let mut world = floor();
+    world.register("sari", SARI);
+    let (caller, invite, placed, _) = consulting(&mut world);
+    world.step(Input::Accounts(vec![super::super::world::account("budi")]));
+    asks(&mut world, BUDI, &invite, "REFER", 1, &placed.replaced_by("sari"), "");
+    world.take(BUDI, "SIP/2.0 202");
+    world.pass(Duration::from_secs(10));
+    caller.hangs_up(&mut world);
+    is_hung_up(&mut world, SARI);
+    assert_eq!(talks(&world).last().unwrap().0, "sari", "the talk was hers");
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
