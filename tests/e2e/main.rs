@@ -27,6 +27,7 @@ mod scanners;
 mod secret_sound;
 mod service;
 mod sessions;
+mod silent;
 mod streams;
 mod telco;
 mod three_callers;

@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -16,8 +16,12 @@ pub(crate) struct Heard {
     pub(crate) events: usize,
 }
 
+const NONE: u8 = u8::MAX;
+
 pub(crate) struct Voice {
     over: Arc<AtomicBool>,
+    /// The digit to be pressed next, or `NONE`.
+    digit: Arc<AtomicU8>,
     thread: Option<JoinHandle<Heard>>,
 }
 
@@ -27,9 +31,15 @@ impl Voice {
         let socket = UdpSocket::bind(at).unwrap_or_else(|error| panic!("{at}: {error}"));
         socket.set_read_timeout(Some(Duration::from_millis(2))).unwrap();
         let over = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&over);
-        let thread = std::thread::spawn(move || talk(&socket, hertz, &flag));
-        Self { over, thread: Some(thread) }
+        let digit = Arc::new(AtomicU8::new(NONE));
+        let (flag, key) = (Arc::clone(&over), Arc::clone(&digit));
+        let thread = std::thread::spawn(move || talk(&socket, hertz, &flag, &key));
+        Self { over, digit, thread: Some(thread) }
+    }
+
+    /// Presses a digit, by telephone-event (RFC 4733).
+    pub(crate) fn presses(&self, digit: u8) {
+        self.digit.store(digit, Ordering::Relaxed);
     }
 
     /// Falls silent; what it has heard.
@@ -39,10 +49,12 @@ impl Voice {
     }
 }
 
-fn talk(socket: &UdpSocket, hertz: u32, over: &AtomicBool) -> Heard {
+fn talk(socket: &UdpSocket, hertz: u32, over: &AtomicBool, digit: &AtomicU8) -> Heard {
     let second = tone::second_of(hertz);
     let (mut heard, mut peer) = (Heard::default(), None::<SocketAddr>);
     let (mut sequence, mut next) = (0_u16, Instant::now());
+    // The digit that is held, when it began, and for how many packets more.
+    let mut held = (NONE, 0_u32, 0_u16);
     let mut buffer = [0; 2_048];
     while !over.load(Ordering::Relaxed) {
         if let Ok((length, from)) = socket.recv_from(&mut buffer) {
@@ -55,12 +67,24 @@ fn talk(socket: &UdpSocket, hertz: u32, over: &AtomicBool) -> Heard {
         }
         let Some(peer) = peer.filter(|_| Instant::now() >= next) else { continue };
         next = (next + Duration::from_millis(20)).max(Instant::now() - Duration::from_millis(40));
-        let mut packet = vec![0x80, 8];
+        let now = u32::from(sequence) * 160;
+        let pressed = digit.swap(NONE, Ordering::Relaxed);
+        if pressed != NONE {
+            held = (pressed, now, 8);
+        }
+        let mut packet = vec![0x80, if held.2 > 0 { 101 } else { 8 }];
         packet.extend(sequence.to_be_bytes());
-        packet.extend((u32::from(sequence) * 160).to_be_bytes());
+        packet.extend((if held.2 > 0 { held.1 } else { now }).to_be_bytes());
         packet.extend(hertz.to_be_bytes());
-        let at = usize::from(sequence) * 160 % 8_000;
-        packet.extend(&second[at..at + 160]);
+        if held.2 > 0 {
+            // The last three are its end.
+            packet.extend([held.0, if held.2 <= 3 { 0x80 | 10 } else { 10 }]);
+            packet.extend((160 * (9 - held.2)).to_be_bytes());
+            held.2 -= 1;
+        } else {
+            let at = usize::from(sequence) * 160 % 8_000;
+            packet.extend(&second[at..at + 160]);
+        }
         sequence = sequence.wrapping_add(1);
         // A port that has closed is the end of the call, which SIP tells.
         drop(socket.send_to(&packet, peer));
