@@ -97,11 +97,13 @@ fn summed(criterion: &mut Criterion) {
     let store = runtime.block_on(filled(dir.path()));
     let mut group = criterion.benchmark_group("summary");
     group.sample_size(10);
+    let usual = siaga::config::ServiceLevel { within: std::time::Duration::from_secs(10), percent: 90 };
+    let levels = siaga::config::Levels { usual, desks: Vec::new() };
     for (name, length) in [("of_a_year", YEAR_MS), ("of_a_day", DAY_MS)] {
         let from = if length == DAY_MS { MORNING + 200 * DAY_MS } else { MORNING };
         let period = Timestamp::from_millis(from)..Timestamp::from_millis(from + length);
         group.bench_function(name, |bench| {
-            bench.iter(|| runtime.block_on(store.totals(&period, LIMITS)).unwrap());
+            bench.iter(|| runtime.block_on(store.totals(&period, LIMITS, &levels)).unwrap());
         });
     }
     let period = Timestamp::from_millis(MORNING)..Timestamp::from_millis(MORNING + DAY_MS);

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use siaga::acd::desk::{DeskNo, Strategy};
-use siaga::config::Config;
+use siaga::config::{Config, ServiceLevel};
 use siaga::sip::flow::Transport;
 use siaga::sip::sdp::{AudioCodec, Formats};
 
 const SHIPPED: &str = include_str!("../config/siaga.toml");
+
+const TRUNK: &str = "[[trunk]]\nname = \"telco\"\npeers = [\"127.0.0.2\"]\n";
 
 fn faults(text: &str) -> Vec<String> {
     match Config::parse("test.toml", text) {
@@ -315,4 +317,78 @@ fn leave_decrees_and_overlap_make_the_plan() {
     let gaps: Vec<_> = ahead.gaps.iter().map(|gap| (gap.from, gap.to)).collect();
     assert_eq!(gaps, [(at("2026-11-25T00:00:00+07:00"), at("2026-11-25T07:00:00+07:00"))]);
     assert_eq!(ahead.ending.len(), 1, "{:?}", ahead.ending);
+}
+
+#[test]
+fn a_desk_promises_what_it_says_and_else_what_the_report_says() {
+    let levels = |text: &str| {
+        let text = format!("{TRUNK}{text}");
+        let levels = Config::parse("test.toml", &text).unwrap().report.levels;
+        let told = |(desk, level): (String, ServiceLevel)| (desk, level.within.as_secs(), level.percent);
+        levels.desks.into_iter().map(told).collect::<Vec<_>>()
+    };
+    let name = str::to_owned;
+    assert_eq!(levels(""), [(String::new(), 10, 90)]);
+    let desk = "[[desk]]\nname = \"damkar\"\nnumbers = [\"113\"]\n";
+    assert_eq!(
+        levels(&format!(
+            "[report]\nservice_level_seconds = 20\n[queue]\nservice_level_percent = 95\n{desk}service_level_seconds = 0\n"
+        )),
+        [(String::new(), 20, 95), (name("damkar"), 0, 90)]
+    );
+    let told = faults(&format!(
+        "{TRUNK}[report]\nservice_level_percent = 0\n[queue]\nservice_level_seconds = 3601\n{desk}service_level_percent = 101\n"
+    ))
+    .join("\n");
+    for key in ["report.service_level_percent", "queue.service_level_seconds", "desk[0].service_level_percent"] {
+        assert!(told.contains(key), "{key} is not told in:\n{told}");
+    }
+    let told = faults(&format!("{TRUNK}[[desk]]\nname = \"queue\"\nnumbers = [\"113\"]\n")).join("\n");
+    assert!(told.contains("desk[0].name") && told.contains("[queue]"), "{told}");
+}
+
+#[test]
+fn choices_of_silent_callers_are_one_digit_and_a_few_words_each() {
+    let silent = |text: &str| Config::parse("test.toml", &format!("{TRUNK}{text}")).unwrap().silent;
+    let usual = silent("");
+    assert_eq!((usual.after, usual.choices.len()), (None, 3));
+    assert_eq!(usual.choices[0], ('1', "tidak dapat bicara".to_owned()));
+    assert_eq!(silent("[site]\nlanguage = \"en\"\n").choices[1].1, "needs the police");
+    let choice = |digit: &str, text: &str| format!("[[silent_choice]]\ndigit = \"{digit}\"\ntext = \"{text}\"\n");
+    let own = silent(&format!("{}{}[queue]\nsilent_prompt_seconds = 8\n", choice("7", "api"), choice("*", "banjir")));
+    assert_eq!(own.choices, [('7', "api".to_owned()), ('*', "banjir".to_owned())]);
+    assert_eq!(own.after, Some(std::time::Duration::from_secs(8)));
+    for (text, key) in [
+        (choice("12", "api"), "silent_choice[0].digit"),
+        (choice("x", "api"), "silent_choice[0].digit"),
+        (choice("", "api"), "silent_choice[0].digit"),
+        (choice("1", "api") + &choice("1", "banjir"), "silent_choice[1].digit"),
+        (choice("1", ""), "silent_choice[0].text"),
+        (choice("1", &"x".repeat(41)), "silent_choice[0].text"),
+        ("[queue]\nsilent_prompt_seconds = 4\n".to_owned(), "queue.silent_prompt_seconds"),
+        ("[features]\nsilent_prompt = \"16\"\n".to_owned(), "features.silent_prompt"),
+        ("[features]\nsilent_prompt = \"*11\"\n".to_owned(), "features.silent_prompt"),
+    ] {
+        let told = faults(&format!("{TRUNK}{text}")).join("\n");
+        assert!(told.contains(key), "{key} is not told in:\n{told}");
+    }
+}
+
+#[test]
+fn music_that_cannot_be_played_is_a_warning_and_never_a_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = folder.path().join("id");
+    std::fs::create_dir(&own).unwrap();
+    let warnings = |waiting: &str| {
+        let text = format!("{TRUNK}[queue]\nwaiting = \"{waiting}\"\n[prompts]\ndir = {:?}\n", folder.path());
+        let warnings = Config::parse("test.toml", &text).unwrap().warnings;
+        warnings.iter().map(ToString::to_string).filter(|told| told.contains("music.wav")).collect::<Vec<_>>()
+    };
+    assert!(warnings("ringback").is_empty(), "who wants none misses none");
+    assert!(warnings("music")[0].contains("queue.waiting") && warnings("music")[0].contains("cannot be read"));
+    std::fs::write(own.join("music.wav"), "RIFF").unwrap();
+    assert!(warnings("music")[0].contains("not a WAV file"), "{:?}", warnings("music"));
+    std::fs::copy("config/prompts/id/music.wav", own.join("music.wav")).unwrap();
+    assert!(warnings("music").is_empty());
+    assert!(faults(&format!("{TRUNK}[queue]\nwaiting = \"jazz\"\n")).join("").contains("waiting"));
 }

@@ -36,6 +36,7 @@ fn every_file_that_a_document_names_is_there() {
         "docs/races.md",
         "docs/pitfalls.md",
         "docs/together.md",
+        "docs/silent.md",
         "README.md",
         "ARCHITECTURE.md",
     ] {

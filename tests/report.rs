@@ -12,8 +12,11 @@ mod stories;
 use std::io::Read as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
+use siaga::cdr::fact::{EndCause, FactKind, Side};
 use siaga::clock::Timestamp;
+use siaga::config::{Levels, ServiceLevel};
 use siaga::reports::period::Period;
 use siaga::reports::{self, Format};
 use siaga::store::Store;
@@ -21,6 +24,13 @@ use siaga::store::facts::Batch;
 use siaga::store::operators::OperatorRow;
 use siaga::store::report_queries::Limits;
 use stories::MORNING;
+
+/// What the queue promises, and the desks beside it.
+fn levels(others: &[(&str, u64, u8)]) -> Levels {
+    let level = |seconds, percent| ServiceLevel { within: Duration::from_secs(seconds), percent };
+    let others = others.iter().map(|(name, seconds, percent)| ((*name).to_owned(), level(*seconds, *percent)));
+    Levels { usual: level(10, 90), desks: std::iter::once((String::new(), level(10, 90))).chain(others).collect() }
+}
 
 const LIMITS: Limits = Limits { service_level_ms: 10_000, short_abandon_ms: 5_000 };
 const DAY: i64 = 86_400_000;
@@ -61,7 +71,7 @@ fn written(is_summary: bool, format: Format) -> String {
         let store = filled(&url(folder.path())).await;
         let mut out = Vec::new();
         if is_summary {
-            reports::summary(&store, &day(), LIMITS, format, &mut out).await.unwrap();
+            reports::summary(&store, &day(), LIMITS, &levels(&[]), format, &mut out).await.unwrap();
         } else {
             reports::calls(&store, &day(), format, &mut out).await.unwrap();
         }
@@ -71,6 +81,48 @@ fn written(is_summary: bool, format: Format) -> String {
 
 fn url(folder: &Path) -> String {
     format!("sqlite:{}", folder.join("data/siaga.db").display())
+}
+
+/// The desks' lines of a summary, of calls of two desks and of one that is gone.
+fn of_desks(format: Format) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    on_runtime(async {
+        let store = Store::open(&url(folder.path())).await.unwrap();
+        let queued = |no: u64, desk: &str| {
+            let kind = FactKind::Queued { priority: 0, desk: desk.to_owned(), returned: false };
+            stories::Story::new(no, MORNING, None).then(0, kind)
+        };
+        let mut cdrs = Vec::new();
+        for (no, desk, waited) in [(1, "", 10_000), (2, "damkar", 5_000), (3, "damkar", 5_001), (4, "polisi", 9_000)] {
+            let call = queued(no, desk).answered(waited, 1, "op0001");
+            cdrs.push(call.ended(waited + 60_000, Side::Caller, EndCause::Normal).cdr());
+        }
+        for (no, desk, waited) in [(5, "", 4_999), (6, "damkar", 4_999), (7, "damkar", 5_000)] {
+            cdrs.push(queued(no, desk).ended(waited, Side::Caller, EndCause::Abandoned).cdr());
+        }
+        store.take("journal", Batch { cdrs, ..Batch::default() }).await.unwrap();
+        let mut out = Vec::new();
+        reports::summary(&store, &day(), LIMITS, &levels(&[("damkar", 5, 95)]), format, &mut out).await.unwrap();
+        String::from_utf8(out).unwrap()
+    })
+}
+
+#[test]
+fn desks_for_eyes() {
+    let text = of_desks(Format::Table);
+    insta::assert_snapshot!(text.lines().filter(|line| line.starts_with("desk-")).collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn desks_for_spreadsheets() {
+    let text = shown(&of_desks(Format::Csv));
+    insta::assert_snapshot!(text.lines().filter(|line| line.starts_with("desk-")).collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn desks_for_programs() {
+    let summary: serde_json::Value = serde_json::from_str(&of_desks(Format::Json)).unwrap();
+    insta::assert_snapshot!(serde_json::to_string_pretty(&summary["desks"]).unwrap());
 }
 
 #[test]
@@ -141,7 +193,7 @@ fn a_period_without_calls_is_an_empty_report() {
         reports::calls(&store, &day(), Format::Json, &mut out).await.unwrap();
         assert_eq!(String::from_utf8(out).unwrap().trim(), "[]");
         let mut out = Vec::new();
-        reports::summary(&store, &day(), LIMITS, Format::Json, &mut out).await.unwrap();
+        reports::summary(&store, &day(), LIMITS, &levels(&[]), Format::Json, &mut out).await.unwrap();
         let summary: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!((&summary["calls"], &summary["sl3"]["percent"]), (&0.into(), &serde_json::Value::Null));
     });

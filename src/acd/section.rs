@@ -66,6 +66,10 @@ pub struct QueueSection {
     /// Who was answered and is not heard for so long is asked by itself to press a digit if he cannot speak, in seconds (5 to 60); 0:
     /// nobody is.
     pub silent_prompt_seconds: u64,
+    /// So many seconds are the desk's service level, for reports and metrics (0 to 3600). Absent: that of `[report]`.
+    pub service_level_seconds: Option<u64>,
+    /// So many per cent of its calls shall be answered within it (1 to 100). Absent: that of `[report]`.
+    pub service_level_percent: Option<u8>,
     /// How long one offer rings before the next operator gets it, in seconds (1 to 300).
     pub ring_seconds: u64,
     /// Time after a call in which its operator gets no other, in seconds (0 to 3600).
@@ -105,6 +109,8 @@ impl Default for QueueSection {
             announce_seconds: 0,
             waiting: Waiting::Ringback,
             silent_prompt_seconds: 0,
+            service_level_seconds: None,
+            service_level_percent: None,
             ring_seconds: 15,
             wrap_up_seconds: 30,
             wrap_up_extension_seconds: 60,
@@ -227,6 +233,10 @@ pub struct DeskSection {
     pub progress_seconds: u64,
     /// Who takes its calls, and at which level: lower ones first. Absent: everybody.
     pub operators: Option<BTreeMap<String, u8>>,
+    /// So many seconds are the desk's service level, for reports and metrics (0 to 3600). Absent: that of `[report]`.
+    pub service_level_seconds: Option<u64>,
+    /// So many per cent of its calls shall be answered within it (1 to 100). Absent: that of `[report]`.
+    pub service_level_percent: Option<u8>,
     /// After so long its calls go to `overflow` as well, in seconds (1 to 3600). Absent: never.
     pub overflow_seconds: Option<u64>,
     /// A call that finds so many waiting goes there at once (1 to 10000). Absent: never.
@@ -247,6 +257,8 @@ impl Default for DeskSection {
             strategy: Strategy::default(),
             progress_seconds: PROGRESS_SECONDS,
             operators: None,
+            service_level_seconds: None,
+            service_level_percent: None,
             overflow_seconds: None,
             overflow_length: None,
             overflow: Vec::new(),

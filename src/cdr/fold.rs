@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::clock::Timestamp;
 use crate::ids::LegNo;
 
-use super::fact::{Callee, EndCause, Fact, FactId, FactKind};
+use super::fact::{Callee, Fact, FactId, FactKind};
 use super::guests::Guests;
 use super::transfers::Transfers;
 use super::{CallBack, Cdr, Choice, Disposition, Offer, Outcome, Recording, SilentPrompt, Sound, Talk};
@@ -45,8 +45,10 @@ impl Cdr {
         let at = fact.at;
         match &fact.kind {
             FactKind::Located { location } => self.locations.push(location.clone()),
-            FactKind::Queued { returned, .. } => {
-                self.queued.get_or_insert(at);
+            FactKind::Queued { returned, desk, .. } => {
+                if self.queued.is_none() {
+                    (self.queued, self.desk) = (Some(at), desk.clone());
+                }
                 self.returned += u32::from(*returned);
             }
             FactKind::Announced { .. } => {
@@ -187,15 +189,9 @@ impl Cdr {
         let waited_until = self.answered.or(self.ended);
         self.waited_ms = waited_until.map_or(0, |until| until.millis_since(self.received));
         self.wrap_ms = self.ended.zip(self.wrapped_up).map(|(ended, wrapped_up)| wrapped_up.millis_since(ended));
-        self.outcome = self.cause.map(|cause| match (self.answered, cause) {
-            (Some(_), _) => Outcome::Answered,
-            (None, EndCause::Interrupted) => Outcome::Interrupted,
-            (None, EndCause::Abandoned) => Outcome::Abandoned,
-            // He was answered by the queue, not by a person, and went away or fell silent.
-            (None, EndCause::Normal | EndCause::CallerSilent | EndCause::CallerLost) => Outcome::Abandoned,
-            (None, EndCause::OperatorLost | EndCause::NoCapacity | EndCause::NoCodec | EndCause::ServiceFault) => {
-                Outcome::Failed
-            }
+        self.outcome = self.cause.map(|cause| match self.answered {
+            Some(_) => Outcome::Answered,
+            None => Outcome::unanswered(cause),
         });
     }
 }
@@ -291,6 +287,7 @@ fn open(fact: &Fact) -> Option<Cdr> {
         calls_of_late: 0,
         known_prank: false,
         locations: Vec::new(),
+        desk: String::new(),
         received: fact.at,
         queued: None,
         announced: None,

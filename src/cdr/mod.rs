@@ -29,6 +29,16 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// What a call comes to that ends before anybody has answered.
+    pub const fn unanswered(cause: EndCause) -> Self {
+        match cause {
+            EndCause::Interrupted => Self::Interrupted,
+            // Or he was answered by the queue, not by a person, and went away or fell silent.
+            EndCause::Abandoned | EndCause::Normal | EndCause::CallerSilent | EndCause::CallerLost => Self::Abandoned,
+            EndCause::OperatorLost | EndCause::NoCapacity | EndCause::NoCodec | EndCause::ServiceFault => Self::Failed,
+        }
+    }
+
     /// The word in records and reports.
     pub const fn word(self) -> &'static str {
         match self {
@@ -215,6 +225,9 @@ pub struct Cdr {
     /// Best first.
     pub locations: Vec<Location>,
 
+    /// The desk whose call it is; empty: the first, or it never entered a queue.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub desk: String,
     pub received: Timestamp,
     pub queued: Option<Timestamp>,
     pub announced: Option<Timestamp>,

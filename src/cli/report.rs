@@ -74,7 +74,9 @@ pub(super) fn report(command: ReportCommand) -> anyhow::Result<()> {
     let written = runtime.block_on(async {
         let store = Store::open_read_only(&config.store_url).await.context("[store] url")?;
         let written = match what {
-            What::Summary => reports::summary(&store, &period, limits, asked.format, &mut out).await,
+            What::Summary => {
+                reports::summary(&store, &period, limits, &config.report.levels, asked.format, &mut out).await
+            }
             What::Calls => reports::calls(&store, &period, asked.format, &mut out).await,
             What::Abandoned => reports::abandoned(&store, &period, limits, asked.format, &mut out).await,
         };

@@ -16,7 +16,7 @@ use crate::switchboard::FeatureCodes;
 use super::section::{File, Reliability};
 use super::source::Source;
 use super::{
-    Config, Console, Fault, Recording, Report, Sip, agency, callers, desks, guard, network, roster, silent, tls,
+    Config, Console, Fault, Recording, Report, Sip, agency, callers, desks, guard, level, network, roster, silent, tls,
 };
 
 /// Checks everything. None when something that has no default cannot be used; then `source` has a fault.
@@ -35,6 +35,7 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
     let categories = callers::categories(source, &file);
     let callers = callers::checked(source, &file);
     let silent = silent::checked(source, &file);
+    let levels = level::checked(source, &file);
     let features = features(source, &file);
     let supervisors = supervisors(source, &file);
     let console_listen = network::listen(source, "console.listen", &file.console.listen);
@@ -57,6 +58,7 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
             listen: report_listen?,
             service_level: Duration::from_secs(file.report.service_level_seconds),
             short_abandon: Duration::from_secs(file.report.short_abandon_seconds),
+            levels,
         },
         features,
         supervisors,
@@ -310,13 +312,9 @@ fn places(source: &mut Source, file: &File) {
             "\"error\", \"warn\", \"info\", \"debug\" or \"trace\"",
         );
     }
-    for (key, seconds) in [
-        ("report.service_level_seconds", file.report.service_level_seconds),
-        ("report.short_abandon_seconds", file.report.short_abandon_seconds),
-    ] {
-        if seconds > 3_600 {
-            source.fault(key, seconds.to_string(), "0 to 3600 seconds");
-        }
+    if file.report.short_abandon_seconds > 3_600 {
+        let wrong = file.report.short_abandon_seconds.to_string();
+        source.fault("report.short_abandon_seconds", wrong, "0 to 3600 seconds");
     }
 }
 

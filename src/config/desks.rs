@@ -10,6 +10,7 @@ use crate::limits::DESKS_MAX;
 use crate::switchboard::DeskCalls;
 
 use super::check::section_faults;
+use super::level::FIRST_DESK;
 use super::section::File;
 use super::source::Source;
 
@@ -38,6 +39,13 @@ pub(super) fn checked(source: &mut Source, file: &File) -> (Vec<Desk>, Vec<DeskC
     for (i, section) in file.desk.iter().enumerate() {
         let at = format!("desk[{i}]");
         section_faults(source, &at, &section.faults());
+        if section.name == FIRST_DESK {
+            source.fault(
+                &format!("{at}.name"),
+                format!("{FIRST_DESK:?} is what [queue] is called"),
+                "a name of its own",
+            );
+        }
         if !names.insert(section.name.as_str()) {
             source.fault(&format!("{at}.name"), format!("{:?} is another desk's", section.name), "a name of its own");
         }

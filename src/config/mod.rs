@@ -8,6 +8,7 @@ mod desks;
 mod fault;
 mod guard;
 mod identity;
+mod level;
 mod network;
 mod place;
 mod roster;
@@ -33,6 +34,7 @@ use crate::switchboard::{
 
 pub use fault::{Fault, Faults};
 pub use identity::proves;
+pub use level::{FIRST_DESK, Levels, ServiceLevel};
 pub use roster::{Ahead, Rostered};
 pub use section::{EngineName, Log, LogFormat, Site, SrtpName};
 pub use tls::{Certificates, TlsFault, TlsFiles};
@@ -146,6 +148,8 @@ pub struct Report {
     pub service_level: Duration,
     /// Callers who give up sooner count as short abandons.
     pub short_abandon: Duration,
+    /// What each desk promises.
+    pub levels: Levels,
 }
 
 impl Config {

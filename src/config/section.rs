@@ -321,12 +321,18 @@ impl Default for Console {
 pub(super) struct Report {
     pub(super) listen: String,
     pub(super) service_level_seconds: u64,
+    pub(super) service_level_percent: u8,
     pub(super) short_abandon_seconds: u64,
 }
 
 impl Default for Report {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8113".to_owned(), service_level_seconds: 10, short_abandon_seconds: 5 }
+        Self {
+            listen: "127.0.0.1:8113".to_owned(),
+            service_level_seconds: 10,
+            service_level_percent: 90,
+            short_abandon_seconds: 5,
+        }
     }
 }
 

@@ -16,14 +16,14 @@ use crate::store::Store;
 use super::abandoned::AbandonedReport;
 use super::kpi::Figures;
 use super::period::Period;
-use super::{Value, lines, offers_text};
+use super::{Value, lines, offers_text, yes};
 
 /// The byte order mark, without which Excel does not take a file for UTF-8.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 /// What spreadsheets begin a formula with: also after a tab or line end, and the wide forms of East Asian keyboards.
 const FORMULA: &[char] = &['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
 
-const CALL_COLUMNS: [&str; 29] = [
+const CALL_COLUMNS: [&str; 31] = [
     "call",
     "received",
     "answered",
@@ -53,6 +53,8 @@ const CALL_COLUMNS: [&str; 29] = [
     "recording",
     "recording_sha256",
     "sip_call_id",
+    "desk",
+    "choices",
 ];
 
 pub(super) fn summary(period: &Period, figures: &Figures, out: &mut impl Write) -> anyhow::Result<()> {
@@ -65,6 +67,7 @@ pub(super) fn summary(period: &Period, figures: &Figures, out: &mut impl Write) 
         let (value, unit) = match line.value {
             Value::Calls(calls) => (calls.to_string(), "calls"),
             Value::Millis(millis) => (number(millis), "ms"),
+            Value::Yes(answer) => (yes(answer).unwrap_or_default().to_owned(), "yes/no"),
             Value::PerMille(tenths) => (tenths.map(|t| format!("{}.{}", t / 10, t % 10)).unwrap_or_default(), "%"),
         };
         writer.write_record([line.name, &text(&line.of), &value, unit, &text(&line.formula)])?;
@@ -133,6 +136,8 @@ fn cells(cdr: &Cdr, period: &Period) -> [String; CALL_COLUMNS.len()] {
         None => (None, None),
     };
     let joined = |texts: Vec<&str>| text(&texts.join("; "));
+    let choices: Vec<String> =
+        cdr.choices.iter().map(|choice| format!("{} {}", choice.digit, choice.text).trim_end().to_owned()).collect();
     let (disposition, position) = (cdr.disposition.as_ref(), cdr.position());
     [
         cdr.call.to_string(),
@@ -164,6 +169,8 @@ fn cells(cdr: &Cdr, period: &Period) -> [String; CALL_COLUMNS.len()] {
         joined(cdr.recordings.iter().map(|recording| recording.file.as_str()).collect()),
         joined(cdr.recordings.iter().map(|recording| recording.sha256.as_str()).collect()),
         text(&cdr.sip_call_id),
+        text(&cdr.desk),
+        text(&choices.join("; ")),
     ]
 }
 

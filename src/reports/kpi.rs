@@ -3,7 +3,8 @@
 use serde::{Serialize, Serializer};
 
 use crate::cdr::Outcome;
-use crate::store::report_queries::{Limits, OutcomeTotals, TalkTotals, Totals};
+use crate::config::{Levels, ServiceLevel};
+use crate::store::report_queries::{DeskTotals, Limits, OutcomeTotals, TalkTotals, Totals};
 
 /// A part of a whole, shown in per cent with one decimal. Of nothing there is no share.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,6 +86,44 @@ pub struct OperatorFigures {
     pub aht: Mean,
 }
 
+/// One desk's figures.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DeskFigures {
+    /// `queue` is the one without a name.
+    pub desk: String,
+    pub calls: u64,
+    pub answered: u64,
+    pub abandoned: u64,
+    pub short_abandons: u64,
+    /// Its T.
+    pub service_level_ms: u64,
+    /// Answered within T / (answered + abandoned - short abandons).
+    pub service_level: Share,
+    pub target_percent: u8,
+    /// The service level is the target at least. None where there is no call that counts.
+    pub met: Option<bool>,
+}
+
+impl DeskFigures {
+    fn of(desk: &str, level: ServiceLevel, totals: &DeskTotals) -> Self {
+        let DeskTotals { calls, answered, within, abandoned, short, .. } = *totals;
+        let service_level = Share { part: within, whole: answered + abandoned.saturating_sub(short) };
+        let reached =
+            u128::from(service_level.part) * 100 >= u128::from(service_level.whole) * u128::from(level.percent);
+        Self {
+            desk: Levels::shown(desk).to_owned(),
+            calls,
+            answered,
+            abandoned,
+            short_abandons: short,
+            service_level_ms: level.within_ms(),
+            service_level,
+            target_percent: level.percent,
+            met: (service_level.whole > 0).then_some(reached),
+        }
+    }
+}
+
 /// A period's figures, each with the formula beside it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Figures {
@@ -118,6 +157,8 @@ pub struct Figures {
     pub short_abandons: u64,
     /// (Talk + wrap-up) / answered.
     pub aht: Mean,
+    /// Those of the configuration, then others that had calls.
+    pub desks: Vec<DeskFigures>,
     pub operators: Vec<OperatorFigures>,
     /// Calls that the fallback number took.
     pub fallback_answered: u64,
@@ -126,7 +167,7 @@ pub struct Figures {
 
 impl Figures {
     /// Makes a period's figures of its sums.
-    pub fn of(totals: &Totals, limits: Limits) -> Self {
+    pub fn of(totals: &Totals, limits: Limits, levels: &Levels) -> Self {
         let of = |outcome: Outcome| {
             let found = totals.outcomes.iter().find(|(word, _)| word == outcome.word());
             found.map(|(_, totals)| *totals).unwrap_or_default()
@@ -157,6 +198,7 @@ impl Figures {
             abandonment_without_short: Share { part: patient, whole: answered.calls + patient },
             short_abandons: abandoned.short,
             aht: Mean { sum_ms: answered.talk_ms + answered.wrap_ms, count: answered.calls },
+            desks: desks(totals, levels),
             operators: totals
                 .operators
                 .iter()
@@ -177,6 +219,14 @@ impl Figures {
 
 const OUTCOMES: [Outcome; 4] = [Outcome::Answered, Outcome::Abandoned, Outcome::Failed, Outcome::Interrupted];
 
+fn desks(totals: &Totals, levels: &Levels) -> Vec<DeskFigures> {
+    let none = DeskTotals::default();
+    let found = |name: &str| totals.desks.iter().find(|of| of.desk == name);
+    let known = levels.desks.iter().map(|(name, level)| DeskFigures::of(name, *level, found(name).unwrap_or(&none)));
+    let others = totals.desks.iter().filter(|of| levels.desks.iter().all(|(name, _)| *name != of.desk));
+    known.chain(others.map(|of| DeskFigures::of(&of.desk, levels.usual, of))).collect()
+}
+
 fn handling(totals: TalkTotals) -> Mean {
     Mean { sum_ms: totals.talk_ms + totals.wrap_ms, count: totals.answered }
 }
@@ -186,6 +236,11 @@ mod tests {
     use super::*;
 
     const LIMITS: Limits = Limits { service_level_ms: 10_000, short_abandon_ms: 5_000 };
+
+    fn levels() -> Levels {
+        let level = |seconds, percent| ServiceLevel { within: std::time::Duration::from_secs(seconds), percent };
+        Levels { usual: level(10, 90), desks: vec![(String::new(), level(10, 80)), ("fire".to_owned(), level(5, 100))] }
+    }
 
     fn totals(answered: OutcomeTotals, abandoned: OutcomeTotals) -> Totals {
         Totals {
@@ -198,7 +253,7 @@ mod tests {
     fn the_three_service_levels_differ_by_what_they_divide() {
         let answered = OutcomeTotals { calls: 80, within: 60, waited_ms: 800_004, ..OutcomeTotals::default() };
         let abandoned = OutcomeTotals { calls: 20, within: 12, short: 8, ..OutcomeTotals::default() };
-        let figures = Figures::of(&totals(answered, abandoned), LIMITS);
+        let figures = Figures::of(&totals(answered, abandoned), LIMITS, &levels());
         assert_eq!((figures.sl1, figures.sl1.per_mille()), (Share { part: 60, whole: 80 }, Some(750)));
         assert_eq!((figures.sl2, figures.sl2.per_mille()), (Share { part: 72, whole: 100 }, Some(720)));
         assert_eq!((figures.sl3, figures.sl3.per_mille()), (Share { part: 60, whole: 92 }, Some(652)));
@@ -215,14 +270,43 @@ mod tests {
         let lost = OutcomeTotals { calls: 3, within: 3, short: 3, waited_longest_ms: 77, ..OutcomeTotals::default() };
         totals.outcomes.push(("failed".to_owned(), lost));
         totals.outcomes.push(("interrupted".to_owned(), lost));
-        let figures = Figures::of(&totals, LIMITS);
+        let figures = Figures::of(&totals, LIMITS, &levels());
         assert_eq!((figures.sl3, figures.sl2), (Share { part: 1, whole: 1 }, Share { part: 1, whole: 1 }));
         assert_eq!((figures.calls, figures.short_abandons, figures.unanswered_longest_ms), (7, 0, 77));
     }
 
     #[test]
+    fn a_desk_meets_its_target_by_its_own_measure_without_short_abandons() {
+        let of = |desk: &str, answered, within, abandoned, short| DeskTotals {
+            desk: desk.to_owned(),
+            calls: answered + abandoned,
+            answered,
+            within,
+            abandoned,
+            short,
+        };
+        let figures = |desks: Vec<DeskTotals>| {
+            let figures = Figures::of(&Totals { desks, ..Totals::default() }, LIMITS, &levels());
+            let told = |of: DeskFigures| (of.desk, of.service_level.per_mille(), of.target_percent, of.met);
+            figures.desks.into_iter().map(told).collect::<Vec<_>>()
+        };
+        let name = str::to_owned;
+        // 80 of 100, as 20 of the 40 who gave up did so at once.
+        assert_eq!(
+            figures(vec![of("", 80, 80, 40, 20), of("gone", 9, 8, 1, 0)]),
+            [
+                (name("queue"), Some(800), 80, Some(true)),
+                (name("fire"), None, 100, None),
+                (name("gone"), Some(800), 90, Some(false)),
+            ]
+        );
+        assert_eq!(figures(vec![of("", 80, 79, 20, 0)])[0].3, Some(false), "79 % are not 80 %");
+        assert_eq!(figures(vec![of("fire", 0, 0, 3, 3)])[1].3, None, "short abandons alone tell nothing");
+    }
+
+    #[test]
     fn a_period_without_calls_has_no_shares_and_no_means() {
-        let figures = Figures::of(&Totals::default(), LIMITS);
+        let figures = Figures::of(&Totals::default(), LIMITS, &levels());
         assert_eq!((figures.sl1.per_mille(), figures.asa.millis(), figures.aht.millis()), (None, None, None));
         assert_eq!(figures.outcomes.len(), 4);
         assert_eq!(serde_json::to_value(figures.sl3).unwrap()["percent"], serde_json::Value::Null);
@@ -246,7 +330,7 @@ mod tests {
         let own = TalkTotals { answered: 4, talk_ms: 100_000, wrap_ms: 20_002 };
         let of = crate::store::report_queries::OperatorTotals { operator: "op1".to_owned(), name: None, totals: own };
         let totals = Totals { operators: vec![of], ..Totals::default() };
-        let figures = Figures::of(&totals, LIMITS);
+        let figures = Figures::of(&totals, LIMITS, &levels());
         assert_eq!(figures.operators[0].aht.millis(), Some(30_001));
     }
 }

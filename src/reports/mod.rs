@@ -12,12 +12,13 @@ use std::io::Write;
 
 use crate::cdr::Cdr;
 use crate::cdr::fact::Callee;
+use crate::config::Levels;
 use crate::ids::CallId;
 use crate::store::Store;
 use crate::store::report_queries::Limits;
 
 use abandoned::AbandonedReport;
-use kpi::Figures;
+use kpi::{DeskFigures, Figures};
 use period::Period;
 
 /// How a report is written.
@@ -36,10 +37,11 @@ pub async fn summary(
     store: &Store,
     period: &Period,
     limits: Limits,
+    levels: &Levels,
     format: Format,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
-    let figures = Figures::of(&store.totals(&period.span, limits).await?, limits);
+    let figures = Figures::of(&store.totals(&period.span, limits, levels).await?, limits, levels);
     match format {
         Format::Table => table::summary(period, &figures, out),
         Format::Csv => csv::summary(period, &figures, out),
@@ -107,6 +109,12 @@ enum Value {
     Millis(Option<u64>),
     /// In tenths of a per cent.
     PerMille(Option<u64>),
+    Yes(Option<bool>),
+}
+
+/// The word for a verdict.
+fn yes(answer: Option<bool>) -> Option<&'static str> {
+    answer.map(|answer| if answer { "yes" } else { "no" })
 }
 
 /// All figures of a summary, in their order.
@@ -153,6 +161,7 @@ fn lines(figures: &Figures) -> Vec<Line> {
     all.extend(figures.classes.iter().map(|of| counted("class", &of.word, of.calls, "")));
     all.push(line("unclassed", Value::Calls(figures.unclassed), "no operator has classed them"));
     all.push(line("fallback-answered", Value::Calls(figures.fallback_answered), "taken by the fallback number"));
+    all.extend(figures.desks.iter().flat_map(|of| of_desk(of, short)));
     for of in &figures.operators {
         let own =
             |name, value, formula: &str| Line { name, of: of.operator.clone(), value, formula: formula.to_owned() };
@@ -164,6 +173,26 @@ fn lines(figures: &Figures) -> Vec<Line> {
         ]);
     }
     all
+}
+
+/// One desk's figures, and whether it keeps what it promises.
+fn of_desk(of: &DeskFigures, short: u64) -> [Line; 7] {
+    let own = |name, value, formula: String| Line { name, of: of.desk.clone(), value, formula };
+    let t = of.service_level_ms / 1_000;
+    let target = Some(u64::from(of.target_percent) * 10);
+    [
+        own("desk-calls", Value::Calls(of.calls), String::new()),
+        own("desk-answered", Value::Calls(of.answered), String::new()),
+        own("desk-abandoned", Value::Calls(of.abandoned), String::new()),
+        own("desk-short-abandons", Value::Calls(of.short_abandons), format!("abandoned before {short} s")),
+        own(
+            "desk-service-level",
+            Value::PerMille(of.service_level.per_mille()),
+            format!("answered within {t} s / (answered + abandoned - short abandons)"),
+        ),
+        own("desk-target", Value::PerMille(target), "what the desk promises".to_owned()),
+        own("desk-target-met", Value::Yes(of.met), "the service level is the target at least".to_owned()),
+    ]
 }
 
 /// Every offer in a few words: `op0001 no-answer 480; op0002 answered`.

@@ -8,7 +8,7 @@ use crate::store::Store;
 use super::abandoned::AbandonedReport;
 use super::kpi::Figures;
 use super::period::Period;
-use super::{Line, Value, last_callee, lines};
+use super::{Line, Value, last_callee, lines, yes};
 
 pub(super) fn summary(period: &Period, figures: &Figures, out: &mut impl Write) -> anyhow::Result<()> {
     writeln!(out, "{} to {}", period.local(period.span.start), period.local(period.span.end))?;
@@ -17,6 +17,7 @@ pub(super) fn summary(period: &Period, figures: &Figures, out: &mut impl Write) 
         let value = match value {
             Value::Calls(calls) => calls.to_string(),
             Value::Millis(millis) => millis.map_or_else(|| "-".to_owned(), span),
+            Value::Yes(answer) => yes(answer).unwrap_or("-").to_owned(),
             Value::PerMille(tenths) => tenths.map_or_else(|| "-".to_owned(), |t| format!("{}.{} %", t / 10, t % 10)),
         };
         let line = format!("{:<36} {value:>12}  {}", plain(&name), plain(&formula));

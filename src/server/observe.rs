@@ -12,10 +12,11 @@ use crate::ids::CallId;
 use super::metrics::Metrics;
 
 /// What is remembered of a live call, to tell its times.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Open {
     received: Timestamp,
     answered: Option<Timestamp>,
+    desk: String,
 }
 
 /// The observer of one signalling loop.
@@ -45,7 +46,7 @@ impl Observer {
         match &fact.kind {
             FactKind::Received { trunk, asserted, presented, called, .. } => {
                 metrics.calls_received.inc();
-                self.open.insert(call, Open { received: fact.at, answered: None });
+                self.open.insert(call, Open { received: fact.at, answered: None, desk: String::new() });
                 let number = masked(asserted.as_deref().or(presented.as_deref()).unwrap_or(""));
                 info!(%call, trunk, number, called, "received");
             }
@@ -54,7 +55,9 @@ impl Observer {
                 let first = self.open.get_mut(&call).filter(|open| open.answered.is_none());
                 let waited_ms = first.map(|open| {
                     open.answered = Some(fact.at);
-                    fact.at.millis_since(open.received)
+                    let waited_ms = fact.at.millis_since(open.received);
+                    metrics.desk_answered(&open.desk, waited_ms);
+                    waited_ms
                 });
                 if let Some(waited_ms) = waited_ms {
                     metrics.calls_answered.inc();
@@ -64,10 +67,13 @@ impl Observer {
             }
             FactKind::Ended { by, cause, sip_status, q850 } => {
                 let open = self.open.remove(&call);
-                if open.is_some() {
+                if let Some(open) = &open {
                     metrics.calls_ended.with_label_values(&[cause.word()]).inc();
+                    if open.answered.is_none() {
+                        metrics.desk_lost(&open.desk, *cause, fact.at.millis_since(open.received));
+                    }
                 }
-                let lasted_ms = open.map(|open| fact.at.millis_since(open.received));
+                let lasted_ms = open.as_ref().map(|open| fact.at.millis_since(open.received));
                 let talk_ms = open.and_then(|open| open.answered).map(|answered| fact.at.millis_since(answered));
                 let (by, cause) = (by.word(), cause.word());
                 info!(%call, by, cause, sip_status, q850, lasted_ms, talk_ms, "ended");
@@ -134,11 +140,16 @@ impl Observer {
                 metrics.silent_prompts.with_label_values(&[way]).inc();
                 info!(%call, by, "the caller is asked for a digit");
             }
-            FactKind::Chosen { digit, text, waiting } => info!(%call, %digit, text, waiting, "the caller has pressed"),
+            FactKind::Chosen { text, waiting, .. } => info!(%call, text, waiting, "the caller has pressed a digit"),
+            FactKind::Queued { desk, .. } => {
+                if let Some(open) = self.open.get_mut(&call) {
+                    open.desk.clone_from(desk);
+                }
+                see_detail(call, &fact.kind);
+            }
             FactKind::Located { .. }
             | FactKind::Held { .. }
             | FactKind::Resumed { .. }
-            | FactKind::Queued { .. }
             | FactKind::Announced { .. }
             | FactKind::Offered { .. }
             | FactKind::Ringing { .. }

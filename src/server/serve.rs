@@ -68,6 +68,7 @@ async fn run(config: Config, clock: Clock, log: &LogGuard) -> anyhow::Result<()>
     let console_listener = console_api::bind(config.console.listen).await?;
     let token = Token::read_or_make(&config.console.token_file)?;
     let metrics = Arc::new(Metrics::new()?);
+    promise(&metrics, &config)?;
     let (desk, inbox) = desk();
     let media = start_media(&config, &desk);
     let mut records = Records::open(&config, clock).await?;
@@ -101,7 +102,7 @@ async fn run(config: Config, clock: Clock, log: &LogGuard) -> anyhow::Result<()>
         console_listener,
         Console {
             desk: desk.clone(),
-            metrics,
+            metrics: Arc::clone(&metrics),
             media: Arc::downgrade(&media),
             records: records.watch(),
             token,
@@ -122,7 +123,7 @@ async fn run(config: Config, clock: Clock, log: &LogGuard) -> anyhow::Result<()>
 
     let mut names = Followers::default();
     names.follow(&config.trunks, &config.sip.name_servers, &desk);
-    let watch = Watch { names, file: config.file.clone(), running: config, desk, look_again, draining };
+    let watch = Watch { names, file: config.file.clone(), running: config, desk, look_again, draining, metrics };
     let ledger = watch.until_over(over).await?;
     for task in [http, operators] {
         task.abort();
@@ -226,6 +227,7 @@ struct Watch {
     desk: Desk,
     look_again: Arc<Notify>,
     draining: Arc<AtomicBool>,
+    metrics: Arc<Metrics>,
 }
 
 impl Watch {
@@ -308,9 +310,18 @@ impl Watch {
         self.renew_certificates().await;
         self.desk.tell(Inbound::Configure(Box::new(self.running.switchboard()))).await;
         self.names.follow(&self.running.trunks, &self.running.sip.name_servers, &self.desk);
+        if let Err(fault) = promise(&self.metrics, &self.running) {
+            error!(%fault, "the metrics keep what the desks promised before");
+        }
         self.look_again.notify_one();
         info!("the configuration was read again");
     }
+}
+
+/// Tells the metrics what the desks promise.
+fn promise(metrics: &Metrics, config: &Config) -> anyhow::Result<()> {
+    metrics.promise(&config.report.levels, u64::try_from(config.report.short_abandon.as_millis())?);
+    Ok(())
 }
 
 /// Warns of times ahead in which too few operators are on shift, and of decrees that end.

@@ -26,17 +26,17 @@ const SQLITE: Dialect = Dialect {
         SELECT value ->> '$.stream', value ->> '$.seq', value ->> '$.at', value ->> '$.kind', json(value) \
         FROM jsonb_each($1) WHERE true ON CONFLICT (stream, seq) DO NOTHING",
     upsert_cdrs: "INSERT INTO cdr (call, received, answered, ended, trunk, number, called, outcome, cause, ended_by, \
-        operator, waited_ms, talk_ms, wrap_ms, class, category, body) \
+        operator, waited_ms, talk_ms, wrap_ms, class, category, desk, body) \
         SELECT value ->> '$.call', value ->> '$.received', value ->> '$.answered', value ->> '$.ended', \
         value ->> '$.trunk', value ->> '$.number', value ->> '$.called', value ->> '$.outcome', value ->> '$.cause', \
         value ->> '$.ended_by', value ->> '$.operator', value ->> '$.waited_ms', value ->> '$.talk_ms', \
-        value ->> '$.wrap_ms', value ->> '$.class', value ->> '$.category', value -> '$.body' \
+        value ->> '$.wrap_ms', value ->> '$.class', value ->> '$.category', value ->> '$.desk', value -> '$.body' \
         FROM jsonb_each($1) WHERE true \
         ON CONFLICT (call) DO UPDATE SET received = excluded.received, answered = excluded.answered, \
         ended = excluded.ended, trunk = excluded.trunk, number = excluded.number, called = excluded.called, \
         outcome = excluded.outcome, cause = excluded.cause, ended_by = excluded.ended_by, operator = excluded.operator, \
         waited_ms = excluded.waited_ms, talk_ms = excluded.talk_ms, wrap_ms = excluded.wrap_ms, class = excluded.class, \
-        category = excluded.category, body = excluded.body",
+        category = excluded.category, desk = excluded.desk, body = excluded.body",
     forget_talks: "DELETE FROM talk WHERE call IN (SELECT value FROM json_each($1))",
     insert_talks: "INSERT INTO talk (call, no, operator, received, talk_ms, wrap_ms) \
         SELECT value ->> '$.call', value ->> '$.no', value ->> '$.operator', value ->> '$.received', \
@@ -51,18 +51,18 @@ const POSTGRES: Dialect = Dialect {
         SELECT value ->> 'stream', (value ->> 'seq')::bigint, (value ->> 'at')::bigint, value ->> 'kind', value::text \
         FROM json_array_elements($1::json) AS value ON CONFLICT (stream, seq) DO NOTHING",
     upsert_cdrs: "INSERT INTO cdr (call, received, answered, ended, trunk, number, called, outcome, cause, ended_by, \
-        operator, waited_ms, talk_ms, wrap_ms, class, category, body) \
+        operator, waited_ms, talk_ms, wrap_ms, class, category, desk, body) \
         SELECT value ->> 'call', (value ->> 'received')::bigint, (value ->> 'answered')::bigint, \
         (value ->> 'ended')::bigint, value ->> 'trunk', value ->> 'number', value ->> 'called', value ->> 'outcome', \
         value ->> 'cause', value ->> 'ended_by', value ->> 'operator', (value ->> 'waited_ms')::bigint, \
         (value ->> 'talk_ms')::bigint, (value ->> 'wrap_ms')::bigint, value ->> 'class', value ->> 'category', \
-        (value -> 'body')::text \
+        value ->> 'desk', (value -> 'body')::text \
         FROM json_array_elements($1::json) AS value \
         ON CONFLICT (call) DO UPDATE SET received = excluded.received, answered = excluded.answered, \
         ended = excluded.ended, trunk = excluded.trunk, number = excluded.number, called = excluded.called, \
         outcome = excluded.outcome, cause = excluded.cause, ended_by = excluded.ended_by, operator = excluded.operator, \
         waited_ms = excluded.waited_ms, talk_ms = excluded.talk_ms, wrap_ms = excluded.wrap_ms, class = excluded.class, \
-        category = excluded.category, body = excluded.body",
+        category = excluded.category, desk = excluded.desk, body = excluded.body",
     forget_talks: "DELETE FROM talk WHERE call IN (SELECT value FROM json_array_elements_text($1::json) AS value)",
     insert_talks: "INSERT INTO talk (call, no, operator, received, talk_ms, wrap_ms) \
         SELECT value ->> 'call', (value ->> 'no')::bigint, value ->> 'operator', (value ->> 'received')::bigint, \
@@ -111,6 +111,7 @@ struct Row<'a> {
     wrap_ms: Option<u64>,
     class: Option<&'static str>,
     category: Option<&'a str>,
+    desk: &'a str,
     body: &'a Cdr,
 }
 
@@ -139,6 +140,7 @@ impl<'a> Row<'a> {
             wrap_ms: cdr.wrap_ms,
             class: cdr.disposition.as_ref().map(|disposition| disposition.class.word()),
             category: cdr.disposition.as_ref().and_then(|disposition| disposition.category.as_deref()),
+            desk: &cdr.desk,
             body: cdr,
         })
     }

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use crate::cdr::Cdr;
+use crate::cdr::{Cdr, Outcome};
 use crate::clock::Timestamp;
+use crate::config::Levels;
 
 use super::{Store, StoreError, on_either};
 
@@ -21,6 +22,9 @@ const OUTCOMES: &str = "WITH RECURSIVE word (w) AS (SELECT MIN(outcome) FROM cdr
 const CLASSES: &str = "WITH RECURSIVE word (w) AS (SELECT MIN(class) FROM cdr UNION ALL \
     SELECT (SELECT MIN(class) FROM cdr WHERE class > w) FROM word WHERE w IS NOT NULL) \
     SELECT w FROM word WHERE w IS NOT NULL";
+const DESKS: &str = "WITH RECURSIVE word (w) AS (SELECT MIN(desk) FROM cdr UNION ALL \
+    SELECT (SELECT MIN(desk) FROM cdr WHERE desk > w) FROM word WHERE w IS NOT NULL) \
+    SELECT w FROM word WHERE w IS NOT NULL";
 const OPERATORS: &str = "WITH RECURSIVE word (w) AS (SELECT MIN(operator) FROM talk UNION ALL \
     SELECT (SELECT MIN(operator) FROM talk WHERE operator > w) FROM word WHERE w IS NOT NULL) \
     SELECT w, name FROM word LEFT JOIN operator ON operator.operator = w WHERE w IS NOT NULL";
@@ -31,6 +35,9 @@ const OF_OUTCOME: &str = "SELECT COUNT(*), CAST(COALESCE(SUM(waited_ms), 0) AS B
     COUNT(*) FILTER (WHERE waited_ms <= $4), COUNT(*) FILTER (WHERE waited_ms < $5) \
     FROM cdr WHERE outcome = $1 AND received >= $2 AND received < $3";
 const OF_CLASS: &str = "SELECT COUNT(*) FROM cdr WHERE class = $1 AND received >= $2 AND received < $3";
+const OF_DESK: &str = "SELECT outcome, COUNT(*), COUNT(*) FILTER (WHERE waited_ms <= $4), \
+    COUNT(*) FILTER (WHERE waited_ms < $5) \
+    FROM cdr WHERE desk = $1 AND received >= $2 AND received < $3 GROUP BY outcome";
 const OF_OPERATOR: &str = "SELECT COUNT(*), CAST(COALESCE(SUM(talk_ms), 0) AS BIGINT), \
     CAST(COALESCE(SUM(wrap_ms), 0) AS BIGINT) FROM talk WHERE operator = $1 AND received >= $2 AND received < $3";
 const OF_FALLBACK: &str = "SELECT COUNT(*), CAST(COALESCE(SUM(talk_ms), 0) AS BIGINT), \
@@ -71,6 +78,20 @@ pub struct OutcomeTotals {
     pub short: u64,
 }
 
+/// Calls of one desk. Its own T counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeskTotals {
+    /// As facts name it: the first is empty.
+    pub desk: String,
+    pub calls: u64,
+    pub answered: u64,
+    /// Of the answered those that waited no longer than its T.
+    pub within: u64,
+    pub abandoned: u64,
+    /// Of the abandoned those that waited less than the limit of a short abandon.
+    pub short: u64,
+}
+
 /// What one operator, or the fallback number, did. Times in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TalkTotals {
@@ -95,6 +116,8 @@ pub struct Totals {
     pub outcomes: Vec<(String, OutcomeTotals)>,
     /// Only what was classed.
     pub classes: Vec<(String, u64)>,
+    /// Only those that had calls.
+    pub desks: Vec<DeskTotals>,
     /// Only those who talked with a caller of the period.
     pub operators: Vec<OperatorTotals>,
     pub fallback: TalkTotals,
@@ -136,7 +159,12 @@ impl Store {
     }
 
     /// The sums of the calls received in `period`.
-    pub async fn totals(&self, period: &Range<Timestamp>, limits: Limits) -> Result<Totals, StoreError> {
+    pub async fn totals(
+        &self,
+        period: &Range<Timestamp>,
+        limits: Limits,
+        levels: &Levels,
+    ) -> Result<Totals, StoreError> {
         let (from, until) = (period.start.as_millis(), period.end.as_millis());
         let (within, short) = (signed(limits.service_level_ms), signed(limits.short_abandon_ms));
         let begin = match self {
@@ -158,6 +186,13 @@ impl Store {
                 let (calls,): (i64,) = of.fetch_one(&mut *tx).await?;
                 totals.classes.push((word, calls.unsigned_abs()));
             }
+            let desks: Vec<(String,)> = sqlx::query_as(DESKS).fetch_all(&mut *tx).await?;
+            for (desk,) in desks {
+                let own = signed(levels.of(&desk).within_ms());
+                let of = sqlx::query_as(OF_DESK).bind(&desk).bind(from).bind(until).bind(own).bind(short);
+                let rows = of.fetch_all(&mut *tx).await?;
+                totals.desks.push(desk_totals(desk, rows));
+            }
             let operators: Vec<(String, Option<String>)> = sqlx::query_as(OPERATORS).fetch_all(&mut *tx).await?;
             for (operator, name) in operators {
                 let of = sqlx::query_as(OF_OPERATOR).bind(&operator).bind(from).bind(until);
@@ -170,10 +205,12 @@ impl Store {
         });
         totals.outcomes.retain(|(_, of)| of.calls > 0);
         totals.classes.retain(|(_, calls)| *calls > 0);
+        totals.desks.retain(|of| of.calls > 0);
         totals.operators.retain(|of| of.totals.answered > 0);
         // The databases have their own ideas of what comes first.
         totals.outcomes.sort_unstable_by(|one, other| one.0.cmp(&other.0));
         totals.classes.sort_unstable();
+        totals.desks.sort_unstable_by(|one, other| one.desk.cmp(&other.desk));
         totals.operators.sort_unstable_by(|one, other| one.operator.cmp(&other.operator));
         Ok(totals)
     }
@@ -190,6 +227,20 @@ fn outcome_totals(row: (i64, i64, i64, i64, i64, i64, i64)) -> OutcomeTotals {
         within: within.unsigned_abs(),
         short: short.unsigned_abs(),
     }
+}
+
+fn desk_totals(desk: String, rows: Vec<(String, i64, i64, i64)>) -> DeskTotals {
+    let mut totals = DeskTotals { desk, ..DeskTotals::default() };
+    for (outcome, calls, within, short) in rows {
+        let [calls, within, short] = [calls, within, short].map(i64::unsigned_abs);
+        totals.calls += calls;
+        if outcome == Outcome::Answered.word() {
+            (totals.answered, totals.within) = (calls, within);
+        } else if outcome == Outcome::Abandoned.word() {
+            (totals.abandoned, totals.short) = (calls, short);
+        }
+    }
+    totals
 }
 
 fn talk_totals((answered, talk, wrap): (i64, i64, i64)) -> TalkTotals {

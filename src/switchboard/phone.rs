@@ -86,6 +86,10 @@ impl Switchboard {
         if dialled == self.settings.feature_codes.call_back.as_bytes() {
             return self.calls_back(now, taken, operator);
         }
+        if dialled == self.settings.feature_codes.silent_prompt.as_bytes() {
+            let asked = self.asked_by_code(now, &operator);
+            return self.serve(now, taken, if asked { Prompt::Confirm } else { Prompt::Refused });
+        }
         if let Some((errand, whose)) = self.supervision(&dialled) {
             return self.supervises(now, taken, operator, errand, &whose);
         }

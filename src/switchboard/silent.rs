@@ -54,6 +54,13 @@ impl Switchboard {
         }
     }
 
+    /// An operator has dialled the code, from another line: the caller whom he has is asked. False: he has none.
+    pub(super) fn asked_by_code(&mut self, now: Now, operator: &OperatorId) -> bool {
+        let call = self.acd.view(operator).and_then(|view| view.call);
+        let his = |id: &CallId| self.calls.get(id).and_then(Call::lead).is_some_and(|(_, lead)| lead == operator);
+        call.filter(his).is_some_and(|id| self.ask_silently(now, id, Some(operator.to_string())))
+    }
+
     /// A digit of the caller: while he waits, or when he was asked, it is shown and kept.
     pub(super) fn pressed(&mut self, now: Now, id: CallId, digit: char) {
         let Self { calls, settings, .. } = self;

@@ -39,6 +39,7 @@ mod scenario;
 mod secret_sound;
 mod service;
 mod sessions;
+mod silent;
 mod streams;
 mod telco;
 mod terms;

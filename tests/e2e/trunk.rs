@@ -86,6 +86,11 @@ impl Caller {
         Self { number, hertz: tones[0], sipp, voice }
     }
 
+    /// Presses a digit (RFC 4733).
+    pub(crate) fn presses(&self, digit: u8) {
+        self.voice.presses(digit);
+    }
+
     /// The call is over, as its scenario wanted; what was heard.
     pub(crate) fn ends(mut self) -> Heard {
         let status = self.sipp.wait();

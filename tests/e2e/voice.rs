@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -45,8 +45,12 @@ impl Heard {
     }
 }
 
+const NONE: u8 = u8::MAX;
+
 pub(crate) struct Voice {
     over: Arc<AtomicBool>,
+    /// The digit to be pressed next, or `NONE`.
+    digit: Arc<AtomicU8>,
     thread: Option<JoinHandle<Heard>>,
 }
 
@@ -66,9 +70,15 @@ impl Voice {
         };
         let sockets: Vec<UdpSocket> = places.iter().map(bind).collect();
         let over = Arc::new(AtomicBool::new(false));
-        let (flag, tones) = (Arc::clone(&over), tones.to_vec());
-        let thread = std::thread::spawn(move || talk(&sockets, &tones, &flag));
-        Self { over, thread: Some(thread) }
+        let digit = Arc::new(AtomicU8::new(NONE));
+        let (flag, tones, key) = (Arc::clone(&over), tones.to_vec(), Arc::clone(&digit));
+        let thread = std::thread::spawn(move || talk(&sockets, &tones, &flag, &key));
+        Self { over, digit, thread: Some(thread) }
+    }
+
+    /// Presses a digit, by telephone-event (RFC 4733).
+    pub(crate) fn presses(&self, digit: u8) {
+        self.digit.store(digit, Ordering::Relaxed);
     }
 
     /// Falls silent; what it has heard.
@@ -80,13 +90,15 @@ impl Voice {
 
 const PAUSE: Duration = Duration::from_millis(500);
 
-fn talk(sockets: &[UdpSocket], tones: &[u32], over: &AtomicBool) -> Heard {
+fn talk(sockets: &[UdpSocket], tones: &[u32], over: &AtomicBool, digit: &AtomicU8) -> Heard {
     let seconds = tones.iter();
     let seconds = seconds.map(|hertz| [tone::second_of(*hertz), tone::second_in(*hertz, tone::from_mulaw)]);
     let seconds: Vec<[Vec<u8>; 2]> = seconds.collect();
     let mut heard = Heard::default();
     let mut peers = vec![None::<SocketAddr>; sockets.len()];
     let (mut sequence, mut next, mut last) = (0_u16, Instant::now(), Instant::now());
+    // The digit that is held, when it began, and for how many packets more.
+    let mut held = (NONE, 0_u32, 0_u16);
     let mut buffer = [0; 2_048];
     while !over.load(Ordering::Relaxed) {
         for (port, socket) in sockets.iter().enumerate() {
@@ -114,13 +126,24 @@ fn talk(sockets: &[UdpSocket], tones: &[u32], over: &AtomicBool) -> Heard {
         let Some(part) = heard.parts.last().filter(|_| Instant::now() >= next) else { continue };
         let Some(peer) = peers[part.port] else { continue };
         next = (next + Duration::from_millis(20)).max(Instant::now() - Duration::from_millis(40));
-        let nth = (heard.parts.len() - 1) % tones.len();
-        let mut packet = vec![0x80, part.payload_type];
+        let now = u32::from(sequence) * 160;
+        let pressed = digit.swap(NONE, Ordering::Relaxed);
+        if pressed != NONE {
+            held = (pressed, now, 8);
+        }
+        let mut packet = vec![0x80, if held.2 > 0 { 101 } else { part.payload_type }];
         packet.extend(sequence.to_be_bytes());
-        packet.extend((u32::from(sequence) * 160).to_be_bytes());
+        packet.extend((if held.2 > 0 { held.1 } else { now }).to_be_bytes());
         packet.extend(tones[0].to_be_bytes());
-        let at = usize::from(sequence) * 160 % 8_000;
-        packet.extend(&seconds[nth][usize::from(part.payload_type == 0)][at..at + 160]);
+        if held.2 > 0 {
+            // The last three are its end.
+            packet.extend([held.0, if held.2 <= 3 { 0x80 | 10 } else { 10 }]);
+            packet.extend((160 * (9 - held.2)).to_be_bytes());
+            held.2 -= 1;
+        } else {
+            let (nth, at) = ((heard.parts.len() - 1) % tones.len(), usize::from(sequence) * 160 % 8_000);
+            packet.extend(&seconds[nth][usize::from(part.payload_type == 0)][at..at + 160]);
+        }
         sequence = sequence.wrapping_add(1);
         // A port that has closed is the end of the call, which SIP tells.
         drop(sockets[part.port].send_to(&packet, peer));

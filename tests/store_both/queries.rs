@@ -3,20 +3,27 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use siaga::cdr::Cdr;
 use siaga::cdr::fact::Callee;
+use siaga::cdr::{Cdr, Outcome};
 use siaga::clock::Timestamp;
+use siaga::config::{Levels, ServiceLevel};
 use siaga::ids::Rng;
 use siaga::store::console_users::ConsoleUserRow;
 use siaga::store::facts::Batch;
 use siaga::store::operators::OperatorRow;
-use siaga::store::report_queries::{Limits, OperatorTotals, OutcomeTotals, Totals};
+use siaga::store::report_queries::{DeskTotals, Limits, OperatorTotals, OutcomeTotals, Totals};
 use siaga::store::{Store, StoreError};
 
 use crate::at;
 use crate::base::Base;
 use crate::stories::{self, MORNING};
 use crate::writing::records;
+
+/// T of the usual desk, and of the one of the fire brigade.
+fn levels() -> Levels {
+    let level = |seconds| ServiceLevel { within: std::time::Duration::from_secs(seconds), percent: 90 };
+    Levels { usual: level(10), desks: vec![(String::new(), level(8)), ("fire".to_owned(), level(15))] }
+}
 
 const LIMITS: Limits = Limits { service_level_ms: 10_000, short_abandon_ms: 5_000 };
 
@@ -81,6 +88,7 @@ fn counted(cdrs: &[Cdr], period: &Range<Timestamp>) -> Totals {
     let mut totals = Totals::default();
     let mut outcomes: BTreeMap<String, OutcomeTotals> = BTreeMap::new();
     let (mut classes, mut operators) = (BTreeMap::new(), BTreeMap::new());
+    let mut desks: BTreeMap<String, DeskTotals> = BTreeMap::new();
     for cdr in cdrs.iter().filter(|cdr| period.contains(&cdr.received)) {
         let of = outcomes.entry(cdr.outcome.unwrap().word().to_owned()).or_default();
         of.calls += 1;
@@ -90,6 +98,26 @@ fn counted(cdrs: &[Cdr], period: &Range<Timestamp>) -> Totals {
         of.wrap_ms += cdr.wrap_ms.unwrap_or(0);
         of.within += u64::from(cdr.waited_ms <= 10_000);
         of.short += u64::from(cdr.waited_ms < 5_000);
+        let of = desks
+            .entry(cdr.desk.clone())
+            .or_insert_with(|| DeskTotals { desk: cdr.desk.clone(), ..DeskTotals::default() });
+        of.calls += 1;
+        let t = match cdr.desk.as_str() {
+            "" => 8_000,
+            "fire" => 15_000,
+            _ => 10_000,
+        };
+        match cdr.outcome.unwrap() {
+            Outcome::Answered => {
+                of.answered += 1;
+                of.within += u64::from(cdr.waited_ms <= t);
+            }
+            Outcome::Abandoned => {
+                of.abandoned += 1;
+                of.short += u64::from(cdr.waited_ms < 5_000);
+            }
+            Outcome::Failed | Outcome::Interrupted => {}
+        }
         if let Some(disposition) = &cdr.disposition {
             *classes.entry(disposition.class.word().to_owned()).or_default() += 1;
         }
@@ -106,6 +134,7 @@ fn counted(cdrs: &[Cdr], period: &Range<Timestamp>) -> Totals {
         }
     }
     totals.outcomes = outcomes.into_iter().collect();
+    totals.desks = desks.into_values().collect();
     totals.classes = classes.into_iter().collect();
     let named = |operator: &str| (operator == "op0001").then(|| "Sri Wahyuni".to_owned());
     let one = |(operator, totals): (String, _)| OperatorTotals { name: named(&operator), operator, totals };
@@ -130,7 +159,9 @@ fn some_calls() -> Vec<Cdr> {
             4 => stories::refused(no, received),
             _ => stories::abandoned(no, received, waited),
         };
-        cdrs.push(story.cdr());
+        let mut cdr = story.cdr();
+        cdr.desk = ["", "fire", "gone"][usize::try_from(rng.below(3)).unwrap()].to_owned();
+        cdrs.push(cdr);
     }
     cdrs.sort_by_key(|cdr| (cdr.received, cdr.call));
     cdrs
@@ -140,21 +171,22 @@ pub(crate) async fn totals_are_those_of_the_records(base: &Base) {
     base.make().await;
     let store = Store::open(&base.url).await.unwrap();
     store.add_operator(&account("op0001", "Sri Wahyuni")).await.unwrap();
-    assert_eq!(store.totals(&(at(0)..at(1)), LIMITS).await.unwrap(), Totals::default());
+    assert_eq!(store.totals(&(at(0)..at(1)), LIMITS, &levels()).await.unwrap(), Totals::default());
     let cdrs = some_calls();
     store.take("journal", Batch { cdrs: cdrs.clone(), ..Batch::default() }).await.unwrap();
     let (first, last) = (cdrs[0].received, cdrs[399].received);
     let half = cdrs[200].received;
     for period in [first..last, first..half, half..last, half..half, at(-9)..at(2_000_000)] {
         let wanted = counted(&cdrs, &period);
-        assert_eq!(store.totals(&period, LIMITS).await.unwrap(), wanted, "{period:?}");
+        assert_eq!(store.totals(&period, LIMITS, &levels()).await.unwrap(), wanted, "{period:?}");
     }
     let whole = counted(&cdrs, &(at(-9)..at(2_000_000)));
+    assert!(whole.desks.len() == 3 && whole.desks.iter().all(|of| of.within < of.answered && of.short < of.abandoned));
     assert_eq!(whole.outcomes.len(), 4, "each outcome is there");
     assert!(whole.fallback.answered > 0 && whole.operators.len() == 2);
     // A reader sees the same.
     let reader = Store::open_read_only(&base.url).await.unwrap();
-    assert_eq!(reader.totals(&(at(-9)..at(2_000_000)), LIMITS).await.unwrap(), whole);
+    assert_eq!(reader.totals(&(at(-9)..at(2_000_000)), LIMITS, &levels()).await.unwrap(), whole);
     reader.close().await;
     store.close().await;
 }

@@ -169,7 +169,9 @@ pub(crate) async fn late_facts_change_the_record(base: &Base) {
     run.finish(base).await;
     assert_eq!(records(&store).await, [whole.cdr()]);
     let limits = siaga::store::report_queries::Limits { service_level_ms: 10_000, short_abandon_ms: 5_000 };
-    let totals = store.totals(&(at(0)..at(1)), limits).await.unwrap();
+    let usual = siaga::config::ServiceLevel { within: std::time::Duration::from_secs(10), percent: 90 };
+    let levels = siaga::config::Levels { usual, desks: Vec::new() };
+    let totals = store.totals(&(at(0)..at(1)), limits, &levels).await.unwrap();
     assert_eq!(totals.classes, [("normal".to_owned(), 1)]);
     assert_eq!((totals.operators[0].totals.answered, totals.operators[0].totals.wrap_ms), (1, 20_000));
 
@@ -179,7 +181,7 @@ pub(crate) async fn late_facts_change_the_record(base: &Base) {
     let mut run = Run::start(base, at(2));
     run.journal.append([whole.fact(LATE | 78, 2_592_000_000, kind)].iter(), at(2)).unwrap();
     run.finish(base).await;
-    assert_eq!(store.totals(&(at(0)..at(1)), limits).await.unwrap().classes, [("prank".to_owned(), 1)]);
+    assert_eq!(store.totals(&(at(0)..at(1)), limits, &levels).await.unwrap().classes, [("prank".to_owned(), 1)]);
     store.close().await;
 }
 

@@ -155,6 +155,21 @@ fn the_code_works_again_and_only_from_the_phone_that_has_the_caller() {
 }
 
 #[test]
+fn the_code_may_be_dialled_from_another_line_too_while_he_has_a_caller() {
+    let mut world = floor(terms());
+    assert!(!super::waiting::dials(&mut world, "*16"), "he has no caller");
+    let (caller, _) = talking(&mut world);
+    assert!(super::waiting::dials(&mut world, "*16"));
+    assert_eq!((prompts(&world), live(&mut world).silent_prompt), (1, true));
+    caller.hangs_up(&mut world);
+    assert_eq!(record(&world).silent_prompts[0].by.as_deref(), Some("budi"));
+    assert!(!super::waiting::dials(&mut world, "*16"), "the call is over");
+    assert_eq!(prompts(&world), 1);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
+
+#[test]
 fn a_caller_who_is_not_heard_is_asked_once_by_himself() {
     let mut settings = terms();
     settings.silent.after = Some(Duration::from_secs(8));

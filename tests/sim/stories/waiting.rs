@@ -87,7 +87,7 @@ fn nothing_is_told_of_a_place_while_nobody_is_at_work_or_when_it_is_not_wanted()
 }
 
 /// Budi dials a feature code; true when he hears that it was done.
-fn dials(world: &mut World, code: &str) -> bool {
+pub(super) fn dials(world: &mut World, code: &str) -> bool {
     let uri = format!("sip:{code}@127.0.0.1");
     let call_id = format!("code-{}", world.next_serial());
     let invite = |serial: u32, authorization: &str| {

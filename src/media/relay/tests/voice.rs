@@ -15,7 +15,7 @@ fn told(bench: &mut Bench) -> Vec<Event> {
 #[test]
 fn one_who_is_bridged_hears_a_prompt_instead_of_the_other_who_hears_him_on() {
     let (mut bench, mut caller, mut operator) = Bench::bridged(Codec::Pcma, Codec::Pcma);
-    let mut passes = |bench: &mut Bench, phone: &mut Phone| {
+    let passes = |bench: &mut Bench, phone: &mut Phone| {
         let packet = phone.sound(4_000);
         bench.from(phone.address, phone.anchor, &packet).1
     };
