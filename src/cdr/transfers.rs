@@ -75,6 +75,7 @@ impl Transfers {
             | FactKind::Stopped
             | FactKind::OperatorState { .. }
             | FactKind::Commanded { .. }
+            | FactKind::PostureSet { .. }
             | FactKind::CallerMarked { .. } => {}
         }
     }

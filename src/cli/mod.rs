@@ -4,6 +4,7 @@ mod callers;
 mod console;
 mod guard;
 mod operator;
+mod posture;
 mod report;
 mod roster;
 mod user;
@@ -54,6 +55,8 @@ enum Command {
     /// Numbers whose calls wait behind others.
     #[command(subcommand)]
     Caller(callers::CallerCommand),
+    /// How the house works: as ever, in a major incident, a drill, or while it is being left.
+    Posture(posture::PostureArguments),
     /// Figures and calls of a period, from the database.
     #[command(subcommand)]
     Report(report::ReportCommand),
@@ -173,6 +176,7 @@ fn carry_out(command: Command) -> anyhow::Result<()> {
         Command::Guard(command) => guard::guard(command),
         Command::CallBack(command) => callers::call_back(command),
         Command::Caller(command) => callers::caller(command),
+        Command::Posture(arguments) => posture::posture(arguments),
         Command::Report(command) => report::report(command),
     }
 }

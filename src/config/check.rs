@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::acd::Posture;
 use crate::acd::section::SectionFault;
 use crate::cdr::fact::Class;
 use crate::ids::OperatorId;
@@ -14,7 +15,9 @@ use crate::switchboard::FeatureCodes;
 
 use super::section::{File, Reliability};
 use super::source::Source;
-use super::{Config, Console, Fault, Recording, Report, Sip, agency, callers, desks, guard, network, roster, tls};
+use super::{
+    Config, Console, Fault, Recording, Report, Sip, agency, callers, desks, guard, network, posture, roster, tls,
+};
 
 /// Checks everything. None when something that has no default cannot be used; then `source` has a fault.
 pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
@@ -31,6 +34,7 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
     let agencies = agency::checked(source, &file);
     let categories = callers::categories(source, &file);
     let callers = callers::checked(source, &file);
+    let posture = posture::checked(source, &file);
     let features = features(source, &file);
     let supervisors = supervisors(source, &file);
     let console_listen = network::listen(source, "console.listen", &file.console.listen);
@@ -65,6 +69,7 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
         agencies,
         categories,
         callers,
+        posture,
         operators: file.operators,
         log: file.log,
         warnings,
@@ -196,6 +201,10 @@ fn features(source: &mut Source, file: &File) -> FeatureCodes {
         ("whisper", &section.whisper),
         ("barge", &section.barge),
         ("take_over", &section.take_over),
+        ("posture_normal", &section.posture_normal),
+        ("posture_incident", &section.posture_incident),
+        ("posture_drill", &section.posture_drill),
+        ("posture_fallback", &section.posture_fallback),
     ];
     let behind_class = |code: &str| {
         let classes = pairs.iter().filter(|(key, _)| key.starts_with("class_"));
@@ -244,6 +253,14 @@ fn features(source: &mut Source, file: &File) -> FeatureCodes {
         whisper: section.whisper.clone(),
         barge: section.barge.clone(),
         take_over: section.take_over.clone(),
+        postures: [
+            (&section.posture_normal, Posture::Normal),
+            (&section.posture_incident, Posture::MajorIncident),
+            (&section.posture_drill, Posture::Drill),
+            (&section.posture_fallback, Posture::Fallback),
+        ]
+        .map(|(code, posture)| (code.clone(), posture))
+        .to_vec(),
     }
 }
 

@@ -10,6 +10,7 @@ mod guard;
 mod identity;
 mod network;
 mod place;
+mod posture;
 mod roster;
 mod section;
 mod source;
@@ -30,6 +31,7 @@ use crate::switchboard::{Agency, CallerTerms, Category, DeskCalls, FeatureCodes,
 
 pub use fault::{Fault, Faults};
 pub use identity::proves;
+pub use posture::PostureConfig;
 pub use roster::{Ahead, Rostered};
 pub use section::{EngineName, Log, LogFormat, Site, SrtpName};
 pub use tls::{Certificates, TlsFault, TlsFiles};
@@ -56,6 +58,7 @@ pub struct Config {
     pub categories: Vec<Category>,
     /// What is remembered of callers, and for how long they are to be called back.
     pub callers: CallerTerms,
+    pub posture: PostureConfig,
     pub operators: OperatorsSection,
     /// Who is on shift when, and what says so.
     pub rostered: Rostered,

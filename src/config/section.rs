@@ -20,6 +20,7 @@ pub(super) struct File {
     pub(super) agency: Vec<super::agency::Section>,
     pub(super) category: Vec<super::callers::CategorySection>,
     pub(super) callers: super::callers::Section,
+    pub(super) posture: super::posture::Section,
     pub(super) operators: OperatorsSection,
     pub(super) store: Store,
     pub(super) journal: Journal,
@@ -350,6 +351,10 @@ pub(super) struct Features {
     pub(super) whisper: String,
     pub(super) barge: String,
     pub(super) take_over: String,
+    pub(super) posture_normal: String,
+    pub(super) posture_incident: String,
+    pub(super) posture_drill: String,
+    pub(super) posture_fallback: String,
 }
 
 impl Default for Features {
@@ -373,6 +378,10 @@ impl Default for Features {
             whisper: code("*22"),
             barge: code("*23"),
             take_over: code("*24"),
+            posture_normal: code("*60"),
+            posture_incident: code("*61"),
+            posture_drill: code("*62"),
+            posture_fallback: code("*63"),
         }
     }
 }

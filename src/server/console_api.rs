@@ -22,7 +22,6 @@ use crate::cdr::fact::{Class, ConsoleRole};
 use crate::ids::{CallId, OperatorId};
 use crate::switchboard::{Actor, ConsoleCommand, ConsoleReply};
 
-use super::console_callers;
 use super::desk::{Desk, DeskError};
 use super::events::Events;
 use super::media::Media;
@@ -31,6 +30,7 @@ use super::records::Watch;
 use super::token::Token;
 use super::trace::Lost;
 use super::users::{OWNER, Users, may};
+use super::{console_callers, console_posture};
 
 /// Bytes of one request's body.
 const BODY_BYTES_MAX: usize = 16_384;
@@ -78,6 +78,7 @@ fn router(console: Arc<Console>) -> Router {
         .routes(routes!(bans))
         .routes(routes!(lift))
         .merge(console_callers::routes())
+        .merge(console_posture::routes())
         .routes(routes!(calls))
         .routes(routes!(dispose))
         .routes(routes!(events))
@@ -422,6 +423,10 @@ pub(super) async fn asked(console: &Console, actor: Actor, command: ConsoleComma
             let text = format!("the reasons of a break are {}", known.join(", "));
             fault(StatusCode::UNPROCESSABLE_ENTITY, &text)
         }
+        Ok(ConsoleReply::NoFallback) => fault(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "queue.fallback_number is not configured: there is nothing to fall back on",
+        ),
         Ok(ConsoleReply::NotBanned) => fault(StatusCode::NOT_FOUND, "no ban of that address runs"),
         Ok(ConsoleReply::UnknownNumber) => fault(StatusCode::NOT_FOUND, "no such number is on the list"),
         Ok(ConsoleReply::UnknownCategory { known }) => {
@@ -436,6 +441,7 @@ pub(super) async fn asked(console: &Console, actor: Actor, command: ConsoleComma
             | ConsoleReply::CallBacks { .. }
             | ConsoleReply::Meant { .. }
             | ConsoleReply::Marks { .. }
+            | ConsoleReply::Posture { .. }
             | ConsoleReply::Messages { .. }),
         ) => Json(reply).into_response(),
         Err(error) => refused(error),

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod connections;
 mod console_api;
 mod console_callers;
+mod console_posture;
 mod desk;
 mod dns;
 mod events;

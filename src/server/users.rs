@@ -46,6 +46,7 @@ pub(super) fn may(actor: &Actor, command: &ConsoleCommand) -> bool {
         | ConsoleCommand::Calls
         | ConsoleCommand::Guard
         | ConsoleCommand::CallBacks
+        | ConsoleCommand::Posture
         | ConsoleCommand::Marks => true,
         ConsoleCommand::LogIn { operator }
         | ConsoleCommand::LogOut { operator }
@@ -53,7 +54,9 @@ pub(super) fn may(actor: &Actor, command: &ConsoleCommand) -> bool {
         | ConsoleCommand::Resume { operator }
         | ConsoleCommand::MeanCallBack { operator, .. } => commands_all || is_his(operator.as_str()),
         ConsoleCommand::SetDisposition { by, .. } => commands_all || is_his(by),
-        ConsoleCommand::Message { .. } | ConsoleCommand::MarkCaller { .. } => commands_all,
+        ConsoleCommand::Message { .. } | ConsoleCommand::MarkCaller { .. } | ConsoleCommand::SetPosture { .. } => {
+            commands_all
+        }
         ConsoleCommand::LiftBan { .. } => actor.role == ConsoleRole::Admin,
     }
 }

@@ -32,6 +32,8 @@ impl Switchboard {
             ConsoleCommand::MeanCallBack { number, operator } => self.mean_call_back(now, number.as_deref(), operator),
             ConsoleCommand::Marks => ConsoleReply::Marks { marks: self.marks(now) },
             ConsoleCommand::MarkCaller { number, hours, by } => self.mark_caller(now, &number, hours, by),
+            ConsoleCommand::Posture => self.posture_view(),
+            ConsoleCommand::SetPosture { posture, hours } => self.set_posture(now, posture, hours, by.name.clone()),
             ConsoleCommand::Message { operator, text } => self.announce_text(now, operator, &text),
             ConsoleCommand::Operators => ConsoleReply::Operators { operators: self.acd.views() },
             ConsoleCommand::Guard => ConsoleReply::Guard { bans: self.guard.bans(now.mono) },

@@ -1,5 +1,6 @@
 //! What goes into the switchboard.
 
+use crate::acd::Posture;
 use crate::cdr::fact::{Class, ConsoleRole};
 use crate::cdr::past::Past;
 use crate::ids::{CallId, OperatorId};
@@ -44,7 +45,11 @@ impl ConsoleCommand {
                 Some(("call-back", format!("{} by {operator}", number.as_deref().unwrap_or("next"))))
             }
             Self::MarkCaller { number, hours, .. } => Some(("mark-caller", format!("{number} {hours} h"))),
-            Self::Operators | Self::Calls | Self::Guard | Self::CallBacks | Self::Marks => None,
+            Self::SetPosture { posture, hours } => {
+                let hours = hours.filter(|hours| *hours > 0).map(|hours| format!(" {hours} h"));
+                Some(("posture", format!("{}{}", posture.word(), hours.unwrap_or_default())))
+            }
+            Self::Operators | Self::Calls | Self::Guard | Self::CallBacks | Self::Marks | Self::Posture => None,
         }
     }
 }
@@ -122,6 +127,13 @@ pub enum ConsoleCommand {
         number: String,
         hours: u32,
         by: String,
+    },
+    /// How the house works.
+    Posture,
+    /// How it is to work, for so many hours; None: for the usual time, 0: until somebody ends it.
+    SetPosture {
+        posture: Posture,
+        hours: Option<u32>,
     },
     Operators,
     Calls,

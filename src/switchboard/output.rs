@@ -1,6 +1,6 @@
 //! What comes out of the switchboard.
 
-use crate::acd;
+use crate::acd::{self, Posture};
 use crate::cdr::fact::Fact;
 use crate::clock::Timestamp;
 use crate::ids::{CallId, OperatorId};
@@ -27,6 +27,8 @@ pub enum Output {
     TrunkGone { trunk: String },
     /// The alarm of an unstaffed floor: true while calls wait and nobody is on shift.
     Unstaffed(bool),
+    /// The posture, when it begins and, as a reminder, while it is not the normal one; and how long it has lasted.
+    Posture { posture: Posture, lasts_ms: u64, reminder: bool },
     /// A source gets no answers for a while.
     Banned(Ban),
     /// The drain is over.
@@ -51,6 +53,19 @@ pub enum ConsoleReply {
     },
     /// The number is not on the list.
     UnknownNumber,
+    /// No fallback number is configured: the house cannot be left to it.
+    NoFallback,
+    /// How the house works, since when, until when, and who has said so.
+    Posture {
+        posture: Posture,
+        /// Milliseconds since the Unix epoch; 0: since the start.
+        #[schema(value_type = i64)]
+        since: Timestamp,
+        /// None: until somebody ends it.
+        #[schema(value_type = Option<i64>)]
+        until: Option<Timestamp>,
+        by: String,
+    },
     CallBacks {
         call_backs: Vec<CallBackView>,
     },
@@ -90,12 +105,14 @@ impl ConsoleReply {
             | Self::Marks { .. }
             | Self::Operators { .. }
             | Self::Calls { .. }
+            | Self::Posture { .. }
             | Self::Guard { .. } => true,
             Self::Messages { sent, .. } => !sent.is_empty(),
             Self::UnknownOperator
             | Self::UnknownReason { .. }
             | Self::UnknownCategory { .. }
             | Self::UnknownNumber
+            | Self::NoFallback
             | Self::NotBanned => false,
         }
     }

@@ -86,6 +86,13 @@ impl Switchboard {
         if dialled == self.settings.feature_codes.call_back.as_bytes() {
             return self.calls_back(now, taken, operator);
         }
+        if let Some(posture) = self.posture_dialled(&dialled) {
+            if !self.settings.supervisors.contains(&operator) {
+                return self.reply(now, taken, 403, &[]);
+            }
+            let done = self.set_posture(now, posture, None, operator.to_string()).is_done();
+            return self.serve(now, taken, if done { Prompt::Confirm } else { Prompt::Refused });
+        }
         if let Some((errand, whose)) = self.supervision(&dialled) {
             return self.supervises(now, taken, operator, errand, &whose);
         }

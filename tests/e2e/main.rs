@@ -21,6 +21,7 @@ mod linphone;
 mod memory;
 mod names;
 mod pjsua;
+mod posture;
 mod process;
 mod raw;
 mod sbc;

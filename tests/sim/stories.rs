@@ -8,6 +8,7 @@ mod events;
 mod hold;
 mod memory;
 mod outside;
+mod posture;
 mod refresh;
 mod reliable;
 mod renegotiate;
