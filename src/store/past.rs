@@ -8,6 +8,7 @@ use tracing::warn;
 
 use crate::cdr::past::{Past, PastCall};
 use crate::clock::Timestamp;
+use crate::ids::{CallId, OperatorId};
 use crate::limits::{PAST_CALLS_MAX, PAST_MARKS_MAX};
 
 use super::report_queries::StoredCall;
@@ -19,6 +20,8 @@ const MARKS: &str = "SELECT body FROM fact WHERE kind IN ('caller-marked', 'post
 
 const POSTURE: &str = "SELECT body FROM fact WHERE kind IN ('caller-marked', 'posture-set') AND kind = 'posture-set' \
     ORDER BY at DESC, stream DESC, seq DESC LIMIT 1";
+
+const WORKED: &str = "SELECT COUNT(*) FROM talk WHERE call = $1 AND operator = $2 AND guest = 0";
 
 /// How often the database may fail to tell it before the writer goes on without.
 const TRIES: u32 = 3;
@@ -59,6 +62,15 @@ impl Recall {
 }
 
 impl Store {
+    /// Whether an operator has had the caller of a call that is over.
+    pub async fn has_worked(&self, call: CallId, operator: &OperatorId) -> Result<bool, StoreError> {
+        let (call, operator) = (call.to_string(), operator.as_str());
+        let (stretches,): (i64,) = on_either!(self, pool => {
+            sqlx::query_as(WORKED).bind(call).bind(operator).fetch_one(pool).await?
+        });
+        Ok(stretches > 0)
+    }
+
     /// What the database has of calls and marks since then, and the last posture, however old. What cannot be read is left out.
     pub async fn past(&self, calls_since: Timestamp, marks_since: Timestamp) -> Result<Past, StoreError> {
         let most = i64::try_from(PAST_MARKS_MAX).unwrap_or(i64::MAX);

@@ -29,6 +29,7 @@ mod leg;
 mod memory;
 mod notify;
 mod offer;
+mod orders;
 mod outgoing;
 mod output;
 mod outside;
@@ -82,7 +83,7 @@ use timers::Alarm;
 pub use callers::CallerTerms;
 pub use guard::{GuardFigures, GuardSettings};
 pub use input::{Account, Actor, ConsoleCommand, Input};
-pub use output::{CallBackView, CallView, ConsoleReply, Gauges, MarkView, Output};
+pub use output::{CallBackView, CallView, ConsoleReply, Gauges, GuestView, MarkView, Output};
 pub use posture::PostureTerms;
 pub use registration::Registration;
 pub use settings::{

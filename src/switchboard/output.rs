@@ -1,7 +1,7 @@
 //! What comes out of the switchboard.
 
 use crate::acd::{self, Posture};
-use crate::cdr::fact::Fact;
+use crate::cdr::fact::{Fact, Role};
 use crate::clock::Timestamp;
 use crate::ids::{CallId, OperatorId};
 use crate::media::command::Command;
@@ -53,6 +53,14 @@ pub enum ConsoleReply {
     },
     /// The number is not on the list.
     UnknownNumber,
+    /// It is not his call, or not his guest.
+    NotHis,
+    /// No such call lives.
+    UnknownCall,
+    /// Not now: what an operator's phone would be told, a SIP status.
+    Refused {
+        status: u16,
+    },
     /// No fallback number is configured: the house cannot be left to it.
     NoFallback,
     /// How the house works, since when, until when, and who has said so.
@@ -113,6 +121,9 @@ impl ConsoleReply {
             | Self::UnknownCategory { .. }
             | Self::UnknownNumber
             | Self::NoFallback
+            | Self::NotHis
+            | Self::UnknownCall
+            | Self::Refused { .. }
             | Self::NotBanned => false,
         }
     }
@@ -133,6 +144,22 @@ pub struct CallView {
     pub operator: Option<OperatorId>,
     /// From 1; None when it does not wait.
     pub position: Option<usize>,
+    /// Who is in it, or rings for it, beside the one who has the caller.
+    pub guests: Vec<GuestView>,
+}
+
+/// Somebody in a call beside the one who has the caller.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub struct GuestView {
+    /// By which he is sent away.
+    pub leg: u16,
+    /// None: an agency, which has a number.
+    #[schema(value_type = Option<String>)]
+    pub operator: Option<OperatorId>,
+    pub number: Option<String>,
+    pub role: Role,
+    /// `ringing` or `talking`.
+    pub state: &'static str,
 }
 
 /// One number that waits to be called back.
