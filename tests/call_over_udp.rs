@@ -44,6 +44,8 @@ impl Hands for Notes {
 
     fn unstaffed(&mut self, _: bool) {}
 
+    fn posture(&mut self, _: siaga::acd::Posture, _: u64, _: bool) {}
+
     fn step_over(&mut self) {}
 }
 

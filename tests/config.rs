@@ -274,7 +274,8 @@ fn a_trunks_sound_and_our_name_are_checked() {
 fn callers_categories_and_codes_are_checked() {
     let text = "[[trunk]]\nname = \"a\"\npeers = [\"10.0.0.1\"]\n[callers]\nrepeat_minutes = 0\ncall_back_hours = 100\n\
                 [[category]]\ncode = \"a\"\nname = \"x\"\n[[category]]\ncode = \"1\"\nname = \"X\"\n\
-                [features]\ncall_back = \"*415\"\n[operators]\noverlap_minutes = 300\nchanges = \"nowhere.csv\"\n";
+                [posture]\nhours = 169\nincident_wrap_up_seconds = 3601\nincident_text = \"a\\nb\"\n\
+                [features]\ncall_back = \"*415\"\nposture_drill = \"*61\"\n[operators]\noverlap_minutes = 300\nchanges = \"nowhere.csv\"\n";
     let told = faults(text).join("\n");
     for part in [
         "callers.repeat_minutes: 0",
@@ -282,6 +283,10 @@ fn callers_categories_and_codes_are_checked() {
         "category[0].code: \"a\" cannot be dialled",
         "category[1].name: \"X\" stands there twice",
         "features.call_back: \"*415\" begins with \"*41\"",
+        "posture.hours: 169",
+        "posture.incident_wrap_up_seconds: 3601",
+        "posture.incident_text: a text of 3 bytes, or of several lines",
+        "features.posture_drill: \"*61\" is the code of two features",
         "operators.overlap_minutes: 300",
         "operators.changes: nowhere.csv",
         "operators.changes: there is no roster",

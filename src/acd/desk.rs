@@ -198,6 +198,7 @@ impl Acd {
         let rings = desks.iter().map(Desk::ring).collect();
         self.queue.set_desks(rings, self.everybody, now_called);
         self.floor.set_desks(desks);
+        self.serve_by_posture();
     }
 }
 

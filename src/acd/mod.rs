@@ -16,8 +16,10 @@ pub mod desk;
 mod engage;
 mod floor;
 mod guest;
+mod keys;
 mod offers;
 mod operator;
+mod posture;
 mod queue;
 pub mod roster;
 mod routing;
@@ -33,6 +35,7 @@ use desk::{Desk, DeskNo, DeskSet};
 pub use engage::Standing;
 use floor::Floor;
 use operator::{Operator, Work};
+pub use posture::Posture;
 use queue::{Queue, Status};
 pub use view::{Change, Outlook, State, View};
 
@@ -50,6 +53,8 @@ const UNANSWERED: &str = "unanswered";
 pub struct Settings {
     /// Time after a call in which its operator gets no other.
     pub wrap_up: Duration,
+    /// In a major incident no longer than this.
+    pub incident_wrap_up: Duration,
     /// Rest of an operator after an offer that he did not take.
     pub rest: Duration,
     /// So many offers in a row unanswered or refused send an operator on a break, unless nobody else would be left at work;
@@ -71,8 +76,8 @@ pub enum Decision {
     /// Ring this operator for this call, beside those who ring for it already; both are reserved for each other. `why` goes into
     /// the fact.
     Offer { call: CallId, operator: OperatorId, why: String },
-    /// Nobody is staffed (on shift, logged in, registered and reachable): alarm, ring all these (registered, free; may be none; all
-    /// reserved for this call), then the fallback number. Ends with `answered`, `fallback_failed` or `leave`. Only one
+    /// Nobody is staffed (on shift, logged in, registered and reachable), or the posture puts the fallback before those who are: ring
+    /// all these (registered, free; may be none; all reserved for this call), then the fallback number. Ends with `answered`, `fallback_failed` or `leave`. Only one
     /// call at a time gets the operators: the others come with none, so they go to the number at once.
     Fallback { call: CallId, operators: Vec<OperatorId> },
     /// The operator logged out or was removed while an offer rings: cancel it and report `offer_failed`. Given once per
@@ -95,6 +100,7 @@ pub struct Acd {
     withdrawals: BTreeSet<OperatorId>,
     /// The desk at which everybody is.
     everybody: DeskNo,
+    posture: Posture,
     offers: u64,
     /// What a call takes of its operator's time: talk and wrap-up, the last ones counting most.
     handling: Duration,
@@ -113,6 +119,7 @@ impl Acd {
             floor: Floor::default(),
             withdrawals: BTreeSet::new(),
             everybody: DeskNo(0),
+            posture: Posture::Normal,
             offers: 0,
             handling: HANDLING_FIRST,
             rng,

@@ -80,8 +80,7 @@ impl Acd {
         let Some(Status::Fallback(operators)) = self.queue.status(call) else { return };
         let operators = operators.clone();
         operators.iter().for_each(|operator| self.release(operator));
-        let until = now.mono + self.settings.fallback_retry.max(PAUSE_MIN);
-        self.queue.set(call, Status::Held { until });
+        self.queue.set(call, self.after_fallback(now, call));
     }
 
     /// The talk is over and so is the call: wrap-up begins. Ignored unless the two talk.
@@ -120,7 +119,7 @@ impl Acd {
     }
 
     pub(super) fn hang_up(&mut self, now: Now, call: CallId, operator: &OperatorId) {
-        let wrap_up = self.settings.wrap_up;
+        let wrap_up = self.wrap_up();
         let mut talk = None;
         self.floor.change(operator, |facts| {
             let before = facts.merits.talk;

@@ -138,6 +138,13 @@ impl Operator {
         }
     }
 
+    /// Ends a wrap-up sooner, if there is one.
+    pub(super) fn shorten_wrap_up(&mut self, latest: Instant) {
+        if let Work::WrapUp { until, .. } = &mut self.work {
+            *until = (*until).min(latest);
+        }
+    }
+
     /// Ends his talk. Returns the call when its wrap-up is over already.
     pub(super) fn hang_up(&mut self, call: CallId, now: Instant, wrap_up: Duration) -> Option<CallId> {
         self.merits.talk += now.since(self.talking_since);

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::desk::{DeskNo, DeskSet, Ring};
+use super::keys::{Call, Keys};
+use super::posture::Service;
 use crate::clock::{Deadlines, Instant, earliest};
 use crate::ids::{CallId, OperatorId};
 use crate::limits;
 
 /// Offers that one call may get: the caller's leg and one for a number keep room.
-const OFFERS_MAX: usize = limits::LEGS_PER_CALL_MAX - 2;
+pub(super) const OFFERS_MAX: usize = limits::LEGS_PER_CALL_MAX - 2;
 
 /// Operators whom one call rings at once: the caller's leg is alive as well.
 pub(super) const RING_MAX: usize = limits::LIVE_LEGS_PER_CALL_MAX - 1;
@@ -53,57 +55,6 @@ pub(super) enum More {
     Now,
 }
 
-#[derive(Clone, Debug)]
-struct Call {
-    place: Place,
-    /// Whose call it is.
-    home: DeskNo,
-    /// Where it can be offered, in this order of preference: at home, then by number.
-    desks: DeskSet,
-    /// When it goes to which desks besides, the last step first.
-    widens: Vec<Widening>,
-    /// Offers made so far.
-    offers: usize,
-    status: Status,
-}
-
-/// What the indexes hold of one call.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-struct Keys {
-    /// Waits, and is this desk's.
-    waits: Option<DeskNo>,
-    offerable: DeskSet,
-    untried: bool,
-    spent: bool,
-    retry: Option<Instant>,
-    /// Rings, and may ring operators of these desks as well.
-    joinable: DeskSet,
-    /// Rings, and may ring more from then on.
-    grows: Option<Instant>,
-}
-
-impl Keys {
-    fn of(call: &Call) -> Self {
-        let spent = call.offers >= OFFERS_MAX;
-        let offerable = if spent { DeskSet::default() } else { call.desks };
-        match &call.status {
-            Status::Waiting => Self { waits: Some(call.home), offerable, untried: true, spent, ..Self::default() },
-            Status::Held { until } => {
-                Self { waits: Some(call.home), offerable, retry: Some(*until), ..Self::default() }
-            }
-            Status::Offered { to, more: More::Now } if to.len() < RING_MAX => {
-                Self { joinable: offerable, ..Self::default() }
-            }
-            Status::Offered { more: More::From(at), .. } => Self { grows: Some(*at), ..Self::default() },
-            Status::Offered { more: More::Now | More::Never, .. }
-            | Status::Fallback(_)
-            | Status::Talking(_)
-            | Status::Moving(_)
-            | Status::Direct { .. } => Self::default(),
-        }
-    }
-}
-
 /// The calls.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
@@ -130,6 +81,7 @@ pub(super) struct Queue {
     /// The one call whose fallback rings operators.
     ringing: Option<CallId>,
     arrivals: u64,
+    service: Service,
 }
 
 impl Queue {
@@ -137,7 +89,10 @@ impl Queue {
     /// had gone to more desks go to `everybody`.
     pub(super) fn set_desks(&mut self, rings: Vec<Ring>, everybody: DeskNo, now_called: impl Fn(DeskNo) -> DeskNo) {
         let old = std::mem::replace(self, Self::with_desks(rings));
-        (self.ringing, self.arrivals) = (old.ringing, old.arrivals);
+        (self.ringing, self.arrivals, self.service) = (old.ringing, old.arrivals, old.service);
+        if let Service::Everybody(desk) = &mut self.service {
+            *desk = everybody;
+        }
         for (call, mut entry) in old.calls {
             let (home, had_widened) = (now_called(entry.home), entry.desks != DeskSet::of(entry.home));
             entry.home = home;
@@ -165,11 +120,12 @@ impl Queue {
         let (place, desks) = ((priority, self.arrivals), DeskSet::of(home));
         self.arrivals += 1;
         widens.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
-        self.put(call, Call { place, home, desks, widens, offers: 0, status: Status::Waiting });
+        let (status, phones_turn) = (Status::Waiting, false);
+        self.put(call, Call { place, home, desks, widens, offers: 0, phones_turn, status });
     }
 
     fn put(&mut self, call: CallId, entry: Call) {
-        self.index(call, entry.place, Keys::default(), Keys::of(&entry));
+        self.index(call, entry.place, Keys::default(), Keys::of(&entry, self.service));
         if let Some((at, _)) = entry.widens.last() {
             self.widenings.insert(*at, call);
         }
@@ -216,6 +172,28 @@ impl Queue {
         });
     }
 
+    /// The house works otherwise from now on: calls keep their places.
+    pub(super) fn serve(&mut self, service: Service) {
+        let was = std::mem::replace(&mut self.service, service);
+        let keys =
+            |(call, entry): (&CallId, &Call)| (*call, entry.place, Keys::of(entry, was), Keys::of(entry, service));
+        let changes: Vec<_> = self.calls.iter().map(keys).collect();
+        for (call, place, before, after) in changes {
+            self.index(call, place, before, after);
+        }
+    }
+
+    /// Whether all phones are the next fallback of a call, while nobody is there.
+    pub(super) fn is_phones_turn(&self, call: CallId) -> bool {
+        self.calls.get(&call).is_some_and(|entry| entry.phones_turn)
+    }
+
+    pub(super) fn set_phones_turn(&mut self, call: CallId, phones_turn: bool) {
+        if let Some(entry) = self.calls.get_mut(&call) {
+            entry.phones_turn = phones_turn;
+        }
+    }
+
     /// Takes one operator out of those who ring, for an offer or a fallback; when the last offer is gone, the call waits.
     pub(super) fn leave_ring(&mut self, call: CallId, operator: &OperatorId) {
         self.change(call, |entry| match &mut entry.status {
@@ -234,9 +212,9 @@ impl Queue {
 
     fn change(&mut self, call: CallId, apply: impl FnOnce(&mut Call)) {
         let Some(entry) = self.calls.get_mut(&call) else { return };
-        let (before, place) = (Keys::of(entry), entry.place);
+        let (before, place) = (Keys::of(entry, self.service), entry.place);
         apply(entry);
-        let after = Keys::of(entry);
+        let after = Keys::of(entry, self.service);
         let rings = matches!(&entry.status, Status::Fallback(operators) if !operators.is_empty());
         self.index(call, place, before, after);
         self.set_ringing(call, rings);
@@ -268,7 +246,7 @@ impl Queue {
     /// Forgets a call; returns what became of it.
     pub(super) fn remove(&mut self, call: CallId) -> Option<Status> {
         let entry = self.calls.remove(&call)?;
-        self.index(call, entry.place, Keys::of(&entry), Keys::default());
+        self.index(call, entry.place, Keys::of(&entry, self.service), Keys::default());
         if let Some((at, _)) = entry.widens.last() {
             self.widenings.remove(*at, call);
         }
@@ -320,7 +298,7 @@ impl Queue {
     /// The desk of a call that waits, and its place from 1 among those who wait for that desk's operators; `far` at most.
     pub(super) fn position(&self, call: CallId, far: usize) -> Option<(DeskNo, usize)> {
         let entry = self.calls.get(&call)?;
-        let waits = Keys::of(entry).waits?;
+        let waits = Keys::of(entry, self.service).waits?;
         let ahead = self.offerable.get(usize::from(waits.0))?.range(..entry.place).take(far.saturating_sub(1)).count();
         Some((waits, ahead + 1))
     }
@@ -328,7 +306,7 @@ impl Queue {
     /// Where a call may be offered, its own desk first.
     pub(super) fn desks_of(&self, call: CallId) -> impl Iterator<Item = DeskNo> {
         let entry = self.calls.get(&call);
-        let more = entry.map(|entry| entry.desks).unwrap_or_default();
+        let more = entry.map(|entry| entry.desks(self.service)).unwrap_or_default();
         let home = entry.map(|entry| entry.home);
         home.into_iter().chain(more.iter().filter(move |desk| Some(*desk) != home))
     }
@@ -375,7 +353,7 @@ impl Queue {
         let mut places = BTreeSet::new();
         let mut ringing = Vec::new();
         for (call, entry) in &self.calls {
-            right.index(*call, entry.place, Keys::default(), Keys::of(entry));
+            right.index(*call, entry.place, Keys::default(), Keys::of(entry, self.service));
             if let Some((at, _)) = entry.widens.last() {
                 right.widenings.insert(*at, *call);
             }

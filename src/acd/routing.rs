@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::desk::DeskNo;
 use super::queue::{Place, Queue, RING_MAX};
-use super::{Acd, Decision, Status};
+use super::{Acd, Decision, Posture, Status};
 use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};
 
@@ -13,7 +13,8 @@ impl Acd {
     ///
     /// Withdrawals come first, then offers of calls that wait, then operators who join those that ring already, then fallbacks:
     /// while nobody is staffed, every waiting call goes into its fallback at once. A fallback that has begun goes on when
-    /// somebody becomes staffed; calls that still wait, also those whose fallback failed, get normal offers then.
+    /// somebody becomes staffed; calls that still wait, also those whose fallback failed, get normal offers then. In the posture
+    /// `Fallback` that comes before the offers, and those whose fallback failed get them until it is tried again.
     pub fn decide(&mut self, now: Now) -> Option<Decision> {
         self.expire(now);
         let next = self.next_withdrawal().or_else(|| self.next_offer(now, Queue::first_offerable));
@@ -37,7 +38,10 @@ impl Acd {
         let home = self.queue.desks_of(call).next()?;
         let desk = self.stand_in(self.queue.desks_of(call).find(has_ready)?);
         let operator = self.floor.first_ready(desk, &mut self.rng)?;
-        let why = self.why(now, call, (home, desk), &operator);
+        let mut why = self.why(now, call, (home, desk), &operator);
+        if self.posture == Posture::MajorIncident {
+            why.insert_str(0, "major incident: ");
+        }
         self.queue.ring(now.mono, call, &operator);
         self.assign(call, &operator);
         Some(Decision::Offer { call, operator, why })
@@ -67,10 +71,20 @@ impl Acd {
             self.queue.set(call, Status::Fallback(BTreeSet::new()));
             return Some(Decision::Fallback { call, operators: Vec::new() });
         }
-        if self.floor.staffed_count() > 0 {
+        let staffed = self.floor.staffed_count() > 0;
+        if self.posture == Posture::Fallback {
+            let call = self.queue.first_untried()?;
+            // The number before the phones; where nobody is there, in turn.
+            if staffed || !self.queue.is_phones_turn(call) {
+                self.queue.set_phones_turn(call, true);
+                return Some(self.begin_fallback(call, 0));
+            }
+        }
+        if staffed {
             return None;
         }
         let call = self.queue.first_untried()?;
+        self.queue.set_phones_turn(call, false);
         let most = if self.queue.ringing().is_none() { RING_MAX } else { 0 };
         Some(self.begin_fallback(call, most))
     }

@@ -171,6 +171,20 @@ impl Plan {
         gaps
     }
 
+    /// Who is on shift between the two, and when, as roster and decrees say; by name, then time. Whom no roster names is not told.
+    pub fn on_shift(&self, from: Timestamp, to: Timestamp) -> Vec<(OperatorId, Timestamp, Timestamp)> {
+        let always = BTreeSet::from([(Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX))]);
+        let mut all = Vec::new();
+        for (operator, own) in &self.spans {
+            let valid = self.validity.get(operator).unwrap_or(&always);
+            for (start, end) in own.iter().filter(|(start, end)| *start < to && from < *end) {
+                let cut = valid.iter().map(|(first, last)| (from.max(*start).max(*first), to.min(*end).min(*last)));
+                all.extend(cut.filter(|(start, end)| start < end).map(|(start, end)| (operator.clone(), start, end)));
+            }
+        }
+        all
+    }
+
     /// Spans that somebody is on shift, and how many.
     fn manned(&self, from: Timestamp, to: Timestamp, minimum: usize) -> Vec<(Timestamp, Timestamp, usize)> {
         if let Some(daily) = &self.everybody {

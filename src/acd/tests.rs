@@ -8,6 +8,7 @@ mod desks;
 mod guests;
 mod offers;
 mod pitfalls;
+mod posture;
 mod ring;
 mod transfers;
 mod unstaffed;
@@ -26,6 +27,7 @@ pub(super) struct Stage {
 pub(super) fn settings() -> Settings {
     Settings {
         wrap_up: WRAP_UP,
+        incident_wrap_up: Duration::from_secs(5),
         rest: REST,
         fallback_retry: RETRY,
         login_on_register: true,

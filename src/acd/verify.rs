@@ -1,6 +1,6 @@
 //! The invariants of DESIGN that concern distribution, checked by scanning everything.
 
-use super::{Acd, Status, Work};
+use super::{Acd, Posture, Status, Work};
 use crate::ids::{CallId, OperatorId};
 
 impl Acd {
@@ -107,7 +107,8 @@ impl Acd {
                 return Err(format!("{ready} are free at desk {} and do not ring for call {call}", desk.0));
             }
         }
-        let silent = self.queue.first_untried().filter(|_| self.floor.staffed_count() == 0);
+        let fallback_first = self.posture == Posture::Fallback;
+        let silent = self.queue.first_untried().filter(|_| fallback_first || self.floor.staffed_count() == 0);
         if let Some(call) = silent.or(self.queue.first_spent()) {
             return Err(format!("call {call} waits though nobody will come"));
         }

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::acd::Posture;
 use crate::clock::Timestamp;
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::sip::location::Location;
@@ -176,7 +177,7 @@ pub enum Callee {
 }
 
 /// What a guest is to a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// The operator has asked him in: all hear all.
@@ -270,6 +271,9 @@ pub enum FactKind {
         /// Raw header fields kept for the record (History-Info, Diversion, P-Access-Network-Info …), `Name: value`.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         headers: Vec<String>,
+        /// How the house worked then.
+        #[serde(default, skip_serializing_if = "Posture::is_normal")]
+        posture: Posture,
     },
     /// A location came with it.
     Located { location: Location },
@@ -383,6 +387,8 @@ pub enum FactKind {
     Stopped,
     /// Calls of a number wait behind others until then, or, without `until`, no longer do, because somebody has said so.
     CallerMarked { number: String, until: Option<Timestamp>, by: String },
+    /// The house works otherwise, until then or until somebody ends it, because somebody, or `time`, has said so.
+    PostureSet { posture: Posture, until: Option<Timestamp>, by: String },
     /// An operator's state as the ACD sees it changed.
     OperatorState { operator: OperatorId, state: String, reason: Option<String> },
     /// Somebody changed something by the console: who, in which role, what, of what, and whether it was done.
@@ -431,6 +437,7 @@ impl FactKind {
             Self::Started { .. } => "started",
             Self::Stopped => "stopped",
             Self::CallerMarked { .. } => "caller-marked",
+            Self::PostureSet { .. } => "posture-set",
             Self::OperatorState { .. } => "operator-state",
             Self::Commanded { .. } => "commanded",
         }

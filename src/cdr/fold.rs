@@ -140,6 +140,7 @@ impl Cdr {
             | FactKind::OperatorState { .. }
             | FactKind::Commanded { .. }
             | FactKind::CallBackLost
+            | FactKind::PostureSet { .. }
             | FactKind::CallerMarked { .. } => {}
         }
     }
@@ -263,6 +264,7 @@ impl Holds {
             | FactKind::Stopped
             | FactKind::OperatorState { .. }
             | FactKind::Commanded { .. }
+            | FactKind::PostureSet { .. }
             | FactKind::CallerMarked { .. } => {}
         }
     }
@@ -273,7 +275,7 @@ const LATE: u32 = 0x8000_0000;
 
 /// The record that a `Received` opens.
 fn open(fact: &Fact) -> Option<Cdr> {
-    let FactKind::Received { trunk, asserted, presented, called, sip_call_id, headers } = &fact.kind else {
+    let FactKind::Received { trunk, asserted, presented, called, sip_call_id, headers, posture } = &fact.kind else {
         return None;
     };
     Some(Cdr {
@@ -284,6 +286,7 @@ fn open(fact: &Fact) -> Option<Cdr> {
         called: called.clone(),
         sip_call_id: sip_call_id.clone(),
         headers: headers.clone(),
+        posture: *posture,
         calls_of_late: 0,
         known_prank: false,
         locations: Vec::new(),

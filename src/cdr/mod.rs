@@ -8,6 +8,7 @@ mod transfers;
 
 use serde::{Deserialize, Serialize};
 
+use crate::acd::Posture;
 use crate::clock::Timestamp;
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::sip::location::{Location, Shape};
@@ -216,6 +217,9 @@ pub struct Cdr {
     /// The Call-ID of the caller's leg.
     pub sip_call_id: String,
     pub headers: Vec<String>,
+    /// How the house worked when it came.
+    #[serde(default, skip_serializing_if = "Posture::is_normal")]
+    pub posture: Posture,
     /// How many calls of the number there were within the configured time, this one included; 0: it was the first, or unknown.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub calls_of_late: u32,

@@ -51,6 +51,6 @@ impl PastCall {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Past {
     pub calls: Vec<PastCall>,
-    /// Those of the service that hold on: `CallerMarked`.
+    /// Those of the service that hold on: `CallerMarked`, and the last `PostureSet`.
     pub facts: Vec<Fact>,
 }

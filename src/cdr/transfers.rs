@@ -77,6 +77,7 @@ impl Transfers {
             | FactKind::Stopped
             | FactKind::OperatorState { .. }
             | FactKind::Commanded { .. }
+            | FactKind::PostureSet { .. }
             | FactKind::CallerMarked { .. } => {}
         }
     }

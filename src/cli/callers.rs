@@ -181,13 +181,13 @@ fn mark(config: &Config, number: &str, hours: u32) -> anyhow::Result<()> {
 }
 
 /// Local time without a date's ambiguities: `2026-11-24 22:30`.
-fn local(config: &Config, at: Timestamp) -> String {
+pub(super) fn local(config: &Config, at: Timestamp) -> String {
     let at = jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or_default();
     config.zone.to_datetime(at).strftime("%Y-%m-%d %H:%M").to_string()
 }
 
 /// What the service says is wrong.
-fn fault(answer: &str) -> String {
+pub(super) fn fault(answer: &str) -> String {
     #[derive(Deserialize)]
     struct Fault {
         fault: String,

@@ -5,6 +5,7 @@ mod calls;
 mod console;
 mod guard;
 mod operator;
+mod posture;
 mod report;
 mod roster;
 mod user;
@@ -58,6 +59,8 @@ enum Command {
     /// Live calls of the running service.
     #[command(subcommand)]
     Call(calls::CallCommand),
+    /// How the house works: as ever, in a major incident, a drill, or while it is being left.
+    Posture(posture::PostureArguments),
     /// Figures and calls of a period, from the database.
     #[command(subcommand)]
     Report(report::ReportCommand),
@@ -178,6 +181,7 @@ fn carry_out(command: Command) -> anyhow::Result<()> {
         Command::CallBack(command) => callers::call_back(command),
         Command::Caller(command) => callers::caller(command),
         Command::Call(command) => calls::call(command),
+        Command::Posture(arguments) => posture::posture(arguments),
         Command::Report(command) => report::report(command),
     }
 }

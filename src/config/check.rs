@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::acd::Posture;
 use crate::acd::section::{SectionFault, Waiting};
 use crate::cdr::fact::Class;
 use crate::ids::OperatorId;
@@ -16,7 +17,8 @@ use crate::switchboard::FeatureCodes;
 use super::section::{File, Reliability};
 use super::source::Source;
 use super::{
-    Config, Console, Fault, Recording, Report, Sip, agency, callers, desks, guard, level, network, roster, silent, tls,
+    Config, Console, Fault, Recording, Report, Sip, agency, callers, desks, guard, level, network, posture, roster,
+    silent, tls,
 };
 
 /// Checks everything. None when something that has no default cannot be used; then `source` has a fault.
@@ -36,6 +38,7 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
     let callers = callers::checked(source, &file);
     let silent = silent::checked(source, &file);
     let levels = level::checked(source, &file);
+    let posture = posture::checked(source, &file);
     let features = features(source, &file);
     let supervisors = supervisors(source, &file);
     let console_listen = network::listen(source, "console.listen", &file.console.listen);
@@ -72,6 +75,7 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
         categories,
         callers,
         silent,
+        posture,
         operators: file.operators,
         log: file.log,
         warnings,
@@ -205,6 +209,10 @@ fn features(source: &mut Source, file: &File) -> FeatureCodes {
         ("take_over", &section.take_over),
         ("pick_up", &section.pick_up),
         ("silent_prompt", &section.silent_prompt),
+        ("posture_normal", &section.posture_normal),
+        ("posture_incident", &section.posture_incident),
+        ("posture_drill", &section.posture_drill),
+        ("posture_fallback", &section.posture_fallback),
     ];
     let behind_class = |code: &str| {
         let classes = pairs.iter().filter(|(key, _)| key.starts_with("class_"));
@@ -255,6 +263,14 @@ fn features(source: &mut Source, file: &File) -> FeatureCodes {
         barge: section.barge.clone(),
         take_over: section.take_over.clone(),
         pick_up: section.pick_up.clone(),
+        postures: [
+            (&section.posture_normal, Posture::Normal),
+            (&section.posture_incident, Posture::MajorIncident),
+            (&section.posture_drill, Posture::Drill),
+            (&section.posture_fallback, Posture::Fallback),
+        ]
+        .map(|(code, posture)| (code.clone(), posture))
+        .to_vec(),
     }
 }
 

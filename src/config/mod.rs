@@ -11,6 +11,7 @@ mod identity;
 mod level;
 mod network;
 mod place;
+mod posture;
 mod roster;
 mod section;
 mod silent;
@@ -35,6 +36,7 @@ use crate::switchboard::{
 pub use fault::{Fault, Faults};
 pub use identity::proves;
 pub use level::{FIRST_DESK, Levels, ServiceLevel};
+pub use posture::PostureConfig;
 pub use roster::{Ahead, Rostered};
 pub use section::{EngineName, Log, LogFormat, Site, SrtpName};
 pub use tls::{Certificates, TlsFault, TlsFiles};
@@ -63,6 +65,7 @@ pub struct Config {
     pub callers: CallerTerms,
     /// How callers who cannot speak are asked.
     pub silent: SilentTerms,
+    pub posture: PostureConfig,
     pub operators: OperatorsSection,
     /// Who is on shift when, and what says so.
     pub rostered: Rostered,

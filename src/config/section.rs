@@ -21,6 +21,7 @@ pub(super) struct File {
     pub(super) category: Vec<super::callers::CategorySection>,
     pub(super) silent_choice: Vec<super::silent::Section>,
     pub(super) callers: super::callers::Section,
+    pub(super) posture: super::posture::Section,
     pub(super) operators: OperatorsSection,
     pub(super) store: Store,
     pub(super) journal: Journal,
@@ -359,6 +360,10 @@ pub(super) struct Features {
     pub(super) take_over: String,
     pub(super) pick_up: String,
     pub(super) silent_prompt: String,
+    pub(super) posture_normal: String,
+    pub(super) posture_incident: String,
+    pub(super) posture_drill: String,
+    pub(super) posture_fallback: String,
 }
 
 impl Default for Features {
@@ -384,6 +389,10 @@ impl Default for Features {
             take_over: code("*24"),
             pick_up: code("*25"),
             silent_prompt: code("*16"),
+            posture_normal: code("*60"),
+            posture_incident: code("*61"),
+            posture_drill: code("*62"),
+            posture_fallback: code("*63"),
         }
     }
 }

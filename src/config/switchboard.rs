@@ -47,6 +47,7 @@ impl Config {
             agencies: self.agencies.clone(),
             categories: self.categories.clone(),
             callers: self.callers.clone(),
+            posture: self.posture.terms.clone(),
             record: self.recording.enabled,
             feature_codes: self.features.clone(),
             break_reasons: self.operators.break_reasons.clone(),
@@ -66,6 +67,7 @@ impl Config {
             guard: self.guard.clone(),
             acd: acd::Settings {
                 wrap_up: queue.wrap_up(),
+                incident_wrap_up: self.posture.incident_wrap_up,
                 rest: queue.rest(),
                 unanswered_max: queue.unanswered_max,
                 fallback_retry: queue.fallback_retry(),

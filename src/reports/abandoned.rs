@@ -160,6 +160,7 @@ mod tests {
                 called: "112".to_owned(),
                 sip_call_id: "x".to_owned(),
                 headers: Vec::new(),
+                posture: Default::default(),
             },
         )];
         if answered {

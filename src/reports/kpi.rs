@@ -84,6 +84,9 @@ pub struct OperatorFigures {
     pub wrap_ms: u64,
     /// (talk + wrap-up) / answered.
     pub aht: Mean,
+    /// Stays in calls that another had, and his talk there.
+    pub joined: u64,
+    pub joined_ms: u64,
 }
 
 /// One desk's figures.
@@ -163,6 +166,9 @@ pub struct Figures {
     /// Calls that the fallback number took.
     pub fallback_answered: u64,
     pub fallback_talk_ms: u64,
+    /// Stays of agencies in calls that another had, and their talk there.
+    pub fallback_joined: u64,
+    pub fallback_joined_ms: u64,
 }
 
 impl Figures {
@@ -209,10 +215,14 @@ impl Figures {
                     talk_ms: of.totals.talk_ms,
                     wrap_ms: of.totals.wrap_ms,
                     aht: handling(of.totals),
+                    joined: of.totals.joined,
+                    joined_ms: of.totals.joined_ms,
                 })
                 .collect(),
             fallback_answered: totals.fallback.answered,
             fallback_talk_ms: totals.fallback.talk_ms,
+            fallback_joined: totals.fallback.joined,
+            fallback_joined_ms: totals.fallback.joined_ms,
         }
     }
 }
@@ -327,10 +337,11 @@ mod tests {
 
     #[test]
     fn handling_is_talk_and_wrap_up_of_each_operator() {
-        let own = TalkTotals { answered: 4, talk_ms: 100_000, wrap_ms: 20_002 };
+        let own = TalkTotals { answered: 4, talk_ms: 100_000, wrap_ms: 20_002, joined: 3, joined_ms: 50_000 };
         let of = crate::store::report_queries::OperatorTotals { operator: "op1".to_owned(), name: None, totals: own };
         let totals = Totals { operators: vec![of], ..Totals::default() };
         let figures = Figures::of(&totals, LIMITS, &levels());
-        assert_eq!(figures.operators[0].aht.millis(), Some(30_001));
+        assert_eq!(figures.operators[0].aht.millis(), Some(30_001), "what he did as a guest is told apart");
+        assert_eq!((figures.operators[0].joined, figures.operators[0].joined_ms), (3, 50_000));
     }
 }

@@ -171,6 +171,12 @@ fn lines(figures: &Figures) -> Vec<Line> {
             own("operator-wrap-up", Value::Millis(Some(of.wrap_ms)), "all his wrap-up"),
             own("operator-aht", Value::Millis(of.aht.millis()), "(talk + wrap-up) / answered"),
         ]);
+        if of.joined > 0 {
+            all.extend([
+                own("operator-joined", Value::Calls(of.joined), "as a guest of another's call"),
+                own("operator-joined-talk", Value::Millis(Some(of.joined_ms)), "all his talk as a guest"),
+            ]);
+        }
     }
     all
 }

@@ -18,8 +18,9 @@ use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::cdr::fact::{Class, ConsoleRole};
-use crate::ids::{CallId, OperatorId};
+use crate::cdr::fact::ConsoleRole;
+use crate::config::Config;
+use crate::ids::OperatorId;
 use crate::switchboard::{Actor, ConsoleCommand, ConsoleReply};
 
 use super::desk::{Desk, DeskError};
@@ -30,7 +31,7 @@ use super::records::Watch;
 use super::token::Token;
 use super::trace::Lost;
 use super::users::{OWNER, Users, may};
-use super::{console_callers, console_calls};
+use super::{console_callers, console_calls, console_posture, console_roster};
 
 /// Bytes of one request's body.
 const BODY_BYTES_MAX: usize = 16_384;
@@ -38,8 +39,6 @@ const BODY_BYTES_MAX: usize = 16_384;
 pub(super) const WORDS_MAX: usize = 200;
 /// Bytes of a text to operators: with its header it fits a datagram (RFC 3428 §8).
 const TEXT_MAX: usize = 700;
-/// Characters of a note.
-const NOTE_MAX: usize = 4_000;
 
 /// What the console's pages need.
 #[derive(Debug)]
@@ -55,6 +54,9 @@ pub(super) struct Console {
     pub(super) events: Events,
     pub(super) draining: Arc<AtomicBool>,
     pub(super) log_lost: Lost,
+    pub(super) store_url: String,
+    /// As it was read last.
+    pub(super) config: watch::Receiver<Arc<Config>>,
 }
 
 pub(super) type Shared = State<Arc<Console>>;
@@ -78,9 +80,9 @@ fn router(console: Arc<Console>) -> Router {
         .routes(routes!(bans))
         .routes(routes!(lift))
         .merge(console_callers::routes())
-        .routes(routes!(calls))
-        .routes(routes!(dispose))
+        .merge(console_posture::routes())
         .merge(console_calls::routes())
+        .merge(console_roster::routes())
         .routes(routes!(events))
         .split_for_parts();
     let commands = commands.layer(from_fn_with_state(Arc::clone(&console), only_known));
@@ -185,21 +187,6 @@ async fn ready(State(console): Shared) -> Response {
 )]
 async fn operators(State(console): Shared, Extension(actor): Extension<Actor>) -> Response {
     asked(&console, actor, ConsoleCommand::Operators).await
-}
-
-#[utoipa::path(
-    get,
-    path = "/v1/calls",
-    summary = "Live calls: state, number, operator, place in the queue",
-    security(("token" = [])),
-    responses(
-        (status = 200, body = ConsoleReply),
-        (status = 401, body = Fault, description = "the token is missing or wrong"),
-        (status = 503, body = Fault, description = "the service does not answer"),
-    ),
-)]
-async fn calls(State(console): Shared, Extension(actor): Extension<Actor>) -> Response {
-    asked(&console, actor, ConsoleCommand::Calls).await
 }
 
 #[utoipa::path(
@@ -317,18 +304,6 @@ struct MessageBody {
     text: String,
 }
 
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-struct Disposition {
-    class: Class,
-    #[schema(max_length = 200)]
-    category: Option<String>,
-    #[schema(max_length = 4000)]
-    note: Option<String>,
-    #[schema(min_length = 1, max_length = 200)]
-    by: String,
-}
-
 #[utoipa::path(
     post,
     path = "/v1/messages",
@@ -353,45 +328,6 @@ async fn send_message(State(console): Shared, Extension(actor): Extension<Actor>
         return fault(StatusCode::BAD_REQUEST, "a text of 1 to 700 bytes is expected");
     }
     asked(&console, actor, ConsoleCommand::Message { operator: to, text }).await
-}
-
-#[utoipa::path(
-    post,
-    path = "/v1/calls/{call}/disposition",
-    summary = "Classes a call, of now or of before (the operator in his own name, or a supervisor)",
-    security(("token" = [])),
-    params(("call" = String, Path, description = "the id of a call", format = "uuid")),
-    request_body = Disposition,
-    responses(
-        (status = 200, body = ConsoleReply),
-        (status = 401, body = Fault, description = "the token is missing or wrong"),
-        (status = 400, body = Fault, description = "what was wrong, and what is expected"),
-        (status = 403, body = Fault, description = "the user's role may not do that"),
-        (status = 503, body = Fault, description = "the service does not answer"),
-    ),
-)]
-async fn dispose(
-    State(console): Shared,
-    Extension(actor): Extension<Actor>,
-    Path(call): Path<String>,
-    body: Bytes,
-) -> Response {
-    let call: CallId = match call.parse() {
-        Ok(call) => call,
-        Err(error) => return fault(StatusCode::BAD_REQUEST, &format!("the call's id is {error}")),
-    };
-    let Disposition { class, category, note, by } = match serde_json::from_slice(&body) {
-        Ok(disposition) => disposition,
-        Err(error) => return fault(StatusCode::BAD_REQUEST, &error.to_string()),
-    };
-    let long = |text: &Option<String>, max| text.as_ref().is_some_and(|text: &String| text.chars().count() > max);
-    if long(&category, WORDS_MAX) || long(&note, NOTE_MAX) || by.is_empty() || by.chars().count() > WORDS_MAX {
-        return fault(
-            StatusCode::BAD_REQUEST,
-            "category or by is longer than 200 characters, note than 4000, or by is empty",
-        );
-    }
-    asked(&console, actor, ConsoleCommand::SetDisposition { call, class, category, note, by }).await
 }
 
 #[utoipa::path(
@@ -423,10 +359,18 @@ pub(super) async fn asked(console: &Console, actor: Actor, command: ConsoleComma
             let text = format!("the reasons of a break are {}", known.join(", "));
             fault(StatusCode::UNPROCESSABLE_ENTITY, &text)
         }
+        Ok(ConsoleReply::NoFallback) => fault(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "queue.fallback_number is not configured: there is nothing to fall back on",
+        ),
+        Ok(ConsoleReply::NotHis) => fault(StatusCode::FORBIDDEN, "it is not your call, or not your guest"),
+        Ok(ConsoleReply::UnknownCall) => fault(StatusCode::NOT_FOUND, "no such call is up"),
+        Ok(ConsoleReply::Refused { status }) => {
+            let (status, text) = console_calls::refused_as(status);
+            fault(status, text)
+        }
         Ok(ConsoleReply::NotBanned) => fault(StatusCode::NOT_FOUND, "no ban of that address runs"),
         Ok(ConsoleReply::UnknownNumber) => fault(StatusCode::NOT_FOUND, "no such number is on the list"),
-        Ok(ConsoleReply::UnknownCall) => fault(StatusCode::NOT_FOUND, "no such call is alive"),
-        Ok(ConsoleReply::NotHisCall) => fault(StatusCode::FORBIDDEN, "another operator has the caller"),
         Ok(ConsoleReply::NotTalking) => fault(StatusCode::CONFLICT, "no operator talks with the caller now"),
         Ok(ConsoleReply::UnknownCategory { known }) => {
             let text = format!("no such category; expected one of: {}", known.join(", "));
@@ -440,6 +384,7 @@ pub(super) async fn asked(console: &Console, actor: Actor, command: ConsoleComma
             | ConsoleReply::CallBacks { .. }
             | ConsoleReply::Meant { .. }
             | ConsoleReply::Marks { .. }
+            | ConsoleReply::Posture { .. }
             | ConsoleReply::Messages { .. }),
         ) => Json(reply).into_response(),
         Err(error) => refused(error),

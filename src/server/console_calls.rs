@@ -1,20 +1,177 @@
-//! What the console does to a live call.
+//! What the console has of calls: which live, who is in them, and what may be done about them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Extension;
+use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::cdr::fact::{Class, ConsoleRole};
+use crate::ids::{CallId, LegNo, OperatorId};
+use crate::store::Store;
 use crate::switchboard::{Actor, ConsoleCommand, ConsoleReply};
 
-use super::console_api::{Console, Fault, Shared, asked, fault};
+use super::console_api::{Console, Fault, Shared, WORDS_MAX, asked, fault};
+
+/// Characters of a note.
+const NOTE_MAX: usize = 4_000;
+/// Characters of the name, or the number, of somebody who is asked in.
+const WHOM_MAX: usize = 64;
+/// How long the records may take to tell whose call it was.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Console>> {
-    OpenApiRouter::new().routes(routes!(silent_prompt))
+    let router = OpenApiRouter::new().routes(routes!(calls)).routes(routes!(dispose)).routes(routes!(transfer));
+    router.routes(routes!(ask_in)).routes(routes!(send_away)).routes(routes!(silent_prompt))
+}
+
+#[utoipa::path(
+    get,
+    path = "/v1/calls",
+    summary = "Live calls: state, number, operator, place in the queue, guests",
+    security(("token" = [])),
+    responses(
+        (status = 200, body = ConsoleReply),
+        (status = 401, body = Fault, description = "the token is missing or wrong"),
+        (status = 503, body = Fault, description = "the service does not answer"),
+    ),
+)]
+async fn calls(State(console): Shared, Extension(actor): Extension<Actor>) -> Response {
+    asked(&console, actor, ConsoleCommand::Calls).await
+}
+
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Disposition {
+    class: Class,
+    #[schema(max_length = 200)]
+    category: Option<String>,
+    #[schema(max_length = 4000)]
+    note: Option<String>,
+    #[schema(min_length = 1, max_length = 200)]
+    by: String,
+}
+
+#[utoipa::path(
+    post,
+    path = "/v1/calls/{call}/disposition",
+    summary = "Classes a call, of now or of before (an operator those that he has or had, in his own name; or a supervisor)",
+    security(("token" = [])),
+    params(("call" = String, Path, description = "the id of a call", format = "uuid")),
+    request_body = Disposition,
+    responses(
+        (status = 200, body = ConsoleReply),
+        (status = 401, body = Fault, description = "the token is missing or wrong"),
+        (status = 400, body = Fault, description = "what was wrong, and what is expected"),
+        (status = 403, body = Fault, description = "the user's role may not do that, or it never was his call"),
+        (status = 422, body = Fault, description = "no such category"),
+        (status = 503, body = Fault, description = "the service, or the database, does not answer"),
+    ),
+)]
+async fn dispose(
+    State(console): Shared,
+    Extension(actor): Extension<Actor>,
+    Path(call): Path<String>,
+    body: Bytes,
+) -> Response {
+    let call: CallId = match id(&call) {
+        Ok(call) => call,
+        Err(wrong) => return wrong,
+    };
+    let Disposition { class, category, note, by } = match serde_json::from_slice(&body) {
+        Ok(disposition) => disposition,
+        Err(error) => return fault(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    let long = |text: &Option<String>, max| text.as_ref().is_some_and(|text: &String| text.chars().count() > max);
+    if long(&category, WORDS_MAX) || long(&note, NOTE_MAX) || by.is_empty() || by.chars().count() > WORDS_MAX {
+        return fault(
+            StatusCode::BAD_REQUEST,
+            "category or by is longer than 200 characters, note than 4000, or by is empty",
+        );
+    }
+    if actor.role == ConsoleRole::Operator
+        && by == actor.name
+        && let Err(refused) = his_own(&console, &actor, call).await
+    {
+        return refused;
+    }
+    asked(&console, actor, ConsoleCommand::SetDisposition { call, class, category, note, by }).await
+}
+
+/// Lets an operator on who has a call, or has had it: of late, as the service knows, or before, as the records do.
+async fn his_own(console: &Console, actor: &Actor, call: CallId) -> Result<(), Response> {
+    let not_his = || fault(StatusCode::FORBIDDEN, &format!("{} has not had that call", actor.name));
+    let operator = OperatorId::parse(&actor.name).map_err(|_| not_his())?;
+    let command = ConsoleCommand::Worked { call, operator: operator.clone() };
+    match console.desk.console(actor.clone(), command).await {
+        Ok(ConsoleReply::Done) => return Ok(()),
+        Ok(_) => {}
+        Err(error) => return Err(fault(StatusCode::SERVICE_UNAVAILABLE, &error.to_string())),
+    }
+    let had = async {
+        let store = Store::open_read_only(&console.store_url).await?;
+        let had = store.has_worked(call, &operator).await;
+        store.close().await;
+        had
+    };
+    match tokio::time::timeout(PATIENCE, had).await {
+        Ok(Ok(true)) => Ok(()),
+        Ok(Ok(false)) => Err(not_his()),
+        Ok(Err(_)) | Err(_) => {
+            let text = "the database does not tell whose call it was: ask a supervisor, or again later";
+            Err(fault(StatusCode::SERVICE_UNAVAILABLE, text))
+        }
+    }
+}
+
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+struct TransferBody {
+    /// An operator, the name or the number of an agency, or the emergency number: the queue.
+    #[schema(min_length = 1, max_length = 64)]
+    to: String,
+}
+
+#[utoipa::path(
+    post,
+    path = "/v1/calls/{call}/transfer",
+    summary = "Passes the caller on (his operator, or a supervisor); facts tell what becomes of it",
+    security(("token" = [])),
+    params(("call" = String, Path, description = "the id of a call that talks", format = "uuid")),
+    request_body = TransferBody,
+    responses(
+        (status = 200, body = ConsoleReply, description = "it is under way"),
+        (status = 400, body = Fault, description = "what was wrong, and what is expected"),
+        (status = 401, body = Fault, description = "the token is missing or wrong"),
+        (status = 403, body = Fault, description = "the user's role may not do that, or it is not his call"),
+        (status = 404, body = Fault, description = "no such call, or nobody is called so"),
+        (status = 409, body = Fault, description = "not as the call is now"),
+        (status = 503, body = Fault, description = "the service does not answer"),
+    ),
+)]
+async fn transfer(
+    State(console): Shared,
+    Extension(actor): Extension<Actor>,
+    Path(call): Path<String>,
+    body: Bytes,
+) -> Response {
+    let call = match id(&call) {
+        Ok(call) => call,
+        Err(wrong) => return wrong,
+    };
+    match serde_json::from_slice(&body) {
+        Ok(TransferBody { to }) if (1..=WHOM_MAX).contains(&to.len()) => {
+            asked(&console, actor, ConsoleCommand::Transfer { call, to }).await
+        }
+        Ok(_) => fault(StatusCode::BAD_REQUEST, "a name or a number of at most 64 characters is expected"),
+        Err(error) => fault(StatusCode::BAD_REQUEST, &error.to_string()),
+    }
 }
 
 #[utoipa::path(
@@ -38,8 +195,102 @@ async fn silent_prompt(
     Extension(actor): Extension<Actor>,
     Path(call): Path<String>,
 ) -> Response {
-    match call.parse() {
+    match id(&call) {
         Ok(call) => asked(&console, actor, ConsoleCommand::SilentPrompt { call }).await,
-        Err(error) => fault(StatusCode::BAD_REQUEST, &format!("the call's id is {error}")),
+        Err(wrong) => wrong,
+    }
+}
+
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+struct GuestBody {
+    /// An operator, or the name or the number of an agency.
+    #[schema(min_length = 1, max_length = 64)]
+    whom: String,
+}
+
+#[utoipa::path(
+    post,
+    path = "/v1/calls/{call}/guests",
+    summary = "Asks somebody in (the call's operator, or a supervisor); facts tell what becomes of it",
+    security(("token" = [])),
+    params(("call" = String, Path, description = "the id of a call that talks", format = "uuid")),
+    request_body = GuestBody,
+    responses(
+        (status = 200, body = ConsoleReply, description = "he rings"),
+        (status = 400, body = Fault, description = "what was wrong, and what is expected"),
+        (status = 401, body = Fault, description = "the token is missing or wrong"),
+        (status = 403, body = Fault, description = "the user's role may not do that, or it is not his call"),
+        (status = 404, body = Fault, description = "no such call, or nobody is called so"),
+        (status = 409, body = Fault, description = "not as the call, or he, is now"),
+        (status = 503, body = Fault, description = "the service does not answer"),
+    ),
+)]
+async fn ask_in(
+    State(console): Shared,
+    Extension(actor): Extension<Actor>,
+    Path(call): Path<String>,
+    body: Bytes,
+) -> Response {
+    let call = match id(&call) {
+        Ok(call) => call,
+        Err(wrong) => return wrong,
+    };
+    match serde_json::from_slice(&body) {
+        Ok(GuestBody { whom }) if (1..=WHOM_MAX).contains(&whom.len()) => {
+            asked(&console, actor, ConsoleCommand::AskIn { call, whom }).await
+        }
+        Ok(_) => fault(StatusCode::BAD_REQUEST, "a name or a number of at most 64 characters is expected"),
+        Err(error) => fault(StatusCode::BAD_REQUEST, &error.to_string()),
+    }
+}
+
+#[utoipa::path(
+    delete,
+    path = "/v1/calls/{call}/guests/{leg}",
+    summary = "Sends a guest away, or lets him ring no more (the call's operator, or a supervisor)",
+    security(("token" = [])),
+    params(
+        ("call" = String, Path, description = "the id of a call that talks", format = "uuid"),
+        ("leg" = u16, Path, description = "his leg, as the list of calls tells it"),
+    ),
+    responses(
+        (status = 200, body = ConsoleReply),
+        (status = 400, body = Fault, description = "what was wrong, and what is expected"),
+        (status = 401, body = Fault, description = "the token is missing or wrong"),
+        (status = 403, body = Fault, description = "the user's role may not do that, or it is not his call, or no guest of his"),
+        (status = 404, body = Fault, description = "no such call, or no such guest"),
+        (status = 409, body = Fault, description = "not as the call is now"),
+        (status = 503, body = Fault, description = "the service does not answer"),
+    ),
+)]
+async fn send_away(
+    State(console): Shared,
+    Extension(actor): Extension<Actor>,
+    Path((call, leg)): Path<(String, String)>,
+) -> Response {
+    let call = match id(&call) {
+        Ok(call) => call,
+        Err(wrong) => return wrong,
+    };
+    match leg.parse() {
+        Ok(leg) => asked(&console, actor, ConsoleCommand::SendAway { call, leg: LegNo(leg) }).await,
+        Err(_) => fault(StatusCode::BAD_REQUEST, "the number of a leg is expected"),
+    }
+}
+
+fn id(call: &str) -> Result<CallId, Response> {
+    call.parse().map_err(|error| fault(StatusCode::BAD_REQUEST, &format!("the call's id is {error}")))
+}
+
+/// What an operator's phone would be told by a status, in words.
+pub(super) fn refused_as(status: u16) -> (StatusCode, &'static str) {
+    match status {
+        404 => (StatusCode::NOT_FOUND, "nobody is called so, or no guest has that leg"),
+        403 => (StatusCode::CONFLICT, "that one cannot be had: himself, the queue, or a number that is no agency's"),
+        480 => (StatusCode::CONFLICT, "nobody has the caller now, or he whom you want has no phone there"),
+        486 => (StatusCode::CONFLICT, "he is busy, or the room is full"),
+        491 => (StatusCode::CONFLICT, "somebody rings already, or guests are there"),
+        _ => (StatusCode::CONFLICT, "no phone or trunk can be rung now"),
     }
 }

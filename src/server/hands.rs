@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::acd::Posture;
 use crate::cdr::fact::Fact;
 use crate::media::command::Command;
 
@@ -62,6 +63,16 @@ impl Hands for ServiceHands {
             drop(gauge.remove_label_values(&[trunk]));
         }
         tracing::info!(trunk, "the trunk is no longer in the configuration");
+    }
+
+    fn posture(&mut self, posture: Posture, lasts_ms: u64, reminder: bool) {
+        self.metrics.set_posture(posture);
+        let (posture, hours) = (posture.word(), lasts_ms / 3_600_000);
+        if reminder {
+            tracing::warn!(posture, hours, "the posture is still not the normal one");
+        } else {
+            tracing::warn!(posture, "the posture of the house");
+        }
     }
 
     fn unstaffed(&mut self, unstaffed: bool) {

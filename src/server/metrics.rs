@@ -7,6 +7,7 @@ use prometheus::{
     TextEncoder,
 };
 
+use crate::acd::Posture;
 use crate::cdr::Outcome;
 use crate::cdr::fact::EndCause;
 use crate::config::Levels;
@@ -69,6 +70,7 @@ pub(super) struct Metrics {
     writer_backlog: IntGauge,
     guard: IntCounterVec,
     guard_banned: IntGauge,
+    posture: IntGaugeVec,
 }
 
 impl Metrics {
@@ -80,7 +82,9 @@ impl Metrics {
         let wait = HistogramOpts::new("siaga_wait_seconds", "Time from a call's arrival to its answer.");
         let waited = Histogram::with_opts(wait.buckets(WAIT_BUCKETS.to_vec()))?;
         made.0.register(Box::new(waited.clone()))?;
-        Ok(Self {
+        let posture = made.gauges("posture", "1 for the posture of the house, 0 for the others.", &["posture"])?;
+        let metrics = Self {
+            posture,
             calls_received: made.counter("calls_received_total", "Emergency calls taken on.")?,
             calls_ended: made.counters("calls_ended_total", "Calls that are over, by cause.", &["cause"])?,
             calls_answered: made.counter("calls_answered_total", "Calls that an operator or the fallback answered.")?,
@@ -148,7 +152,16 @@ impl Metrics {
             guard: made.counters("guard_total", "Requests that the guard dropped or refused.", &["reason"])?,
             guard_banned: made.gauge("guard_banned", "Sources that are banned now.")?,
             registry: made.0,
-        })
+        };
+        metrics.set_posture(Posture::Normal);
+        Ok(metrics)
+    }
+
+    /// Shows how the house works.
+    pub(super) fn set_posture(&self, posture: Posture) {
+        for one in Posture::ALL {
+            self.posture.with_label_values(&[one.word()]).set(i64::from(one == posture));
+        }
     }
 
     /// Takes up what the desks promise from now on; all that can be counted of a desk is shown from the first.

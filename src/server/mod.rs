@@ -7,6 +7,8 @@ pub mod connections;
 mod console_api;
 mod console_callers;
 mod console_calls;
+mod console_posture;
+mod console_roster;
 mod desk;
 mod dns;
 mod events;

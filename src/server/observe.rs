@@ -169,6 +169,7 @@ impl Observer {
             | FactKind::Started { .. }
             | FactKind::Stopped
             | FactKind::OperatorState { .. }
+            | FactKind::PostureSet { .. }
             | FactKind::Commanded { .. } => see_detail(call, &fact.kind),
         }
     }
@@ -220,6 +221,7 @@ fn see_detail(call: CallId, kind: &FactKind) {
         | FactKind::Started { .. }
         | FactKind::Stopped
         | FactKind::OperatorState { .. }
+        | FactKind::PostureSet { .. }
         | FactKind::Commanded { .. } => {}
     }
 }
@@ -231,6 +233,9 @@ fn see_service(kind: &FactKind) {
         } else {
             debug!(%operator, state, reason, "operator");
         }
+    }
+    if let FactKind::PostureSet { posture, until, by } = kind {
+        info!(posture = posture.word(), until = until.map(Timestamp::as_millis), by, "posture");
     }
     if let FactKind::Commanded { by, role, command, of, done } = kind {
         info!(by, role = role.word(), command, of = subject(command, of), done, "commanded");

@@ -98,6 +98,7 @@ async fn run(config: Config, clock: Clock, log: &LogGuard) -> anyhow::Result<()>
     ));
 
     let draining = Arc::new(AtomicBool::new(false));
+    let (tell_config, read_config) = watch::channel(Arc::new(config.clone()));
     let http = serve_console(
         console_listener,
         Console {
@@ -110,6 +111,8 @@ async fn run(config: Config, clock: Clock, log: &LogGuard) -> anyhow::Result<()>
             events,
             draining: Arc::clone(&draining),
             log_lost: log.lost(),
+            store_url: config.store_url.clone(),
+            config: read_config,
         },
     );
     let listening: Vec<String> =
@@ -123,7 +126,8 @@ async fn run(config: Config, clock: Clock, log: &LogGuard) -> anyhow::Result<()>
 
     let mut names = Followers::default();
     names.follow(&config.trunks, &config.sip.name_servers, &desk);
-    let watch = Watch { names, file: config.file.clone(), running: config, desk, look_again, draining, metrics };
+    let watch =
+        Watch { names, file: config.file.clone(), running: config, tell_config, desk, look_again, draining, metrics };
     let ledger = watch.until_over(over).await?;
     for task in [http, operators] {
         task.abort();
@@ -224,6 +228,7 @@ struct Watch {
     names: Followers,
     file: PathBuf,
     running: Config,
+    tell_config: watch::Sender<Arc<Config>>,
     desk: Desk,
     look_again: Arc<Notify>,
     draining: Arc<AtomicBool>,
@@ -307,6 +312,7 @@ impl Watch {
             warn!(key, "has changed, but only a restart takes it up");
         }
         self.running = new.beside(&self.running);
+        self.tell_config.send_replace(Arc::new(self.running.clone()));
         self.renew_certificates().await;
         self.desk.tell(Inbound::Configure(Box::new(self.running.switchboard()))).await;
         self.names.follow(&self.running.trunks, &self.running.sip.name_servers, &self.desk);

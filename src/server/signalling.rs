@@ -15,6 +15,7 @@ use tokio::io::{Interest, Ready};
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::acd::Posture;
 use crate::cdr::fact::Fact;
 use crate::cdr::past::Past;
 use crate::config::Certificates;
@@ -74,6 +75,8 @@ pub trait Hands {
     fn trunk_gone(&mut self, trunk: &str);
     /// Calls wait and nobody is on shift; or no longer.
     fn unstaffed(&mut self, unstaffed: bool);
+    /// The posture, and how long it has lasted; a reminder that it is not the normal one.
+    fn posture(&mut self, posture: Posture, lasts_ms: u64, reminder: bool);
     /// Everything that one input led to has been said.
     fn step_over(&mut self);
 }
@@ -327,6 +330,7 @@ impl<H: Hands> Signalling<H> {
             Output::TrunkHealth { trunk, up } => self.hands.trunk_health(&trunk, up),
             Output::TrunkRegistered { trunk, registered } => self.hands.trunk_registered(&trunk, registered),
             Output::TrunkGone { trunk } => self.hands.trunk_gone(&trunk),
+            Output::Posture { posture, lasts_ms, reminder } => self.hands.posture(posture, lasts_ms, reminder),
             Output::Unstaffed(unstaffed) => self.hands.unstaffed(unstaffed),
             Output::Banned(ban) => {
                 let (reason, seconds, nth) = (ban.reason.word(), ban.seconds, ban.nth);

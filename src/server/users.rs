@@ -46,16 +46,23 @@ pub(super) fn may(actor: &Actor, command: &ConsoleCommand) -> bool {
         | ConsoleCommand::Calls
         | ConsoleCommand::Guard
         | ConsoleCommand::CallBacks
+        | ConsoleCommand::Posture
+        | ConsoleCommand::Worked { .. }
         | ConsoleCommand::Marks => true,
         ConsoleCommand::LogIn { operator }
         | ConsoleCommand::LogOut { operator }
         | ConsoleCommand::Pause { operator, .. }
         | ConsoleCommand::Resume { operator }
         | ConsoleCommand::MeanCallBack { operator, .. } => commands_all || is_his(operator.as_str()),
-        // Whose call it is, the switchboard knows.
-        ConsoleCommand::SilentPrompt { .. } => commands_all || actor.role == ConsoleRole::Operator,
+        // Whose call it is the switchboard knows.
+        ConsoleCommand::AskIn { .. }
+        | ConsoleCommand::SendAway { .. }
+        | ConsoleCommand::Transfer { .. }
+        | ConsoleCommand::SilentPrompt { .. } => commands_all || actor.role == ConsoleRole::Operator,
         ConsoleCommand::SetDisposition { by, .. } => commands_all || is_his(by),
-        ConsoleCommand::Message { .. } | ConsoleCommand::MarkCaller { .. } => commands_all,
+        ConsoleCommand::Message { .. } | ConsoleCommand::MarkCaller { .. } | ConsoleCommand::SetPosture { .. } => {
+            commands_all
+        }
         ConsoleCommand::LiftBan { .. } => actor.role == ConsoleRole::Admin,
     }
 }
@@ -68,9 +75,10 @@ pub fn token_hash(token: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::acd::Posture;
     use crate::cdr::fact::Class;
     use crate::clock::Timestamp;
-    use crate::ids::{CallId, OperatorId, Rng};
+    use crate::ids::{CallId, LegNo, OperatorId, Rng};
 
     #[test]
     fn each_role_may_what_is_its_own() {
@@ -98,6 +106,11 @@ mod tests {
             (ConsoleCommand::SilentPrompt { call }, [true, true, true, true, false]),
             (class("siti"), [false, true, true, true, false]),
             (ConsoleCommand::Message { operator: Some(budi), text }, [false, false, true, true, false]),
+            (ConsoleCommand::SetPosture { posture: Posture::Drill, hours: None }, [false, false, true, true, false]),
+            (ConsoleCommand::Posture, [true; 5]),
+            (ConsoleCommand::AskIn { call, whom: "siti".to_owned() }, [true, true, true, true, false]),
+            (ConsoleCommand::SendAway { call, leg: LegNo(2) }, [true, true, true, true, false]),
+            (ConsoleCommand::Transfer { call, to: "siti".to_owned() }, [true, true, true, true, false]),
             (ConsoleCommand::LiftBan { address }, [false, false, false, true, false]),
         ] {
             let who = [

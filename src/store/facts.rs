@@ -38,9 +38,9 @@ const SQLITE: Dialect = Dialect {
         waited_ms = excluded.waited_ms, talk_ms = excluded.talk_ms, wrap_ms = excluded.wrap_ms, class = excluded.class, \
         category = excluded.category, desk = excluded.desk, body = excluded.body",
     forget_talks: "DELETE FROM talk WHERE call IN (SELECT value FROM json_each($1))",
-    insert_talks: "INSERT INTO talk (call, no, operator, received, talk_ms, wrap_ms) \
+    insert_talks: "INSERT INTO talk (call, no, operator, received, talk_ms, wrap_ms, guest) \
         SELECT value ->> '$.call', value ->> '$.no', value ->> '$.operator', value ->> '$.received', \
-        value ->> '$.talk_ms', value ->> '$.wrap_ms' FROM jsonb_each($1)",
+        value ->> '$.talk_ms', value ->> '$.wrap_ms', value ->> '$.guest' FROM jsonb_each($1)",
     open_calls: "INSERT INTO open_call (call, journal) SELECT value, $2 FROM json_each($1) WHERE true \
         ON CONFLICT (call) DO NOTHING",
     close_calls: "DELETE FROM open_call WHERE call IN (SELECT value FROM json_each($1))",
@@ -64,9 +64,10 @@ const POSTGRES: Dialect = Dialect {
         waited_ms = excluded.waited_ms, talk_ms = excluded.talk_ms, wrap_ms = excluded.wrap_ms, class = excluded.class, \
         category = excluded.category, desk = excluded.desk, body = excluded.body",
     forget_talks: "DELETE FROM talk WHERE call IN (SELECT value FROM json_array_elements_text($1::json) AS value)",
-    insert_talks: "INSERT INTO talk (call, no, operator, received, talk_ms, wrap_ms) \
+    insert_talks: "INSERT INTO talk (call, no, operator, received, talk_ms, wrap_ms, guest) \
         SELECT value ->> 'call', (value ->> 'no')::bigint, value ->> 'operator', (value ->> 'received')::bigint, \
-        (value ->> 'talk_ms')::bigint, (value ->> 'wrap_ms')::bigint FROM json_array_elements($1::json) AS value",
+        (value ->> 'talk_ms')::bigint, (value ->> 'wrap_ms')::bigint, (value ->> 'guest')::smallint \
+        FROM json_array_elements($1::json) AS value",
     open_calls: "INSERT INTO open_call (call, journal) SELECT value, $2 FROM json_array_elements_text($1::json) AS value \
         ON CONFLICT (call) DO NOTHING",
     close_calls: "DELETE FROM open_call WHERE call IN (SELECT value FROM json_array_elements_text($1::json) AS value)",
@@ -155,6 +156,8 @@ struct TalkRow<'a> {
     received: i64,
     talk_ms: u64,
     wrap_ms: Option<u64>,
+    /// 1: another had the caller.
+    guest: u8,
 }
 
 impl<'a> TalkRow<'a> {
@@ -167,7 +170,8 @@ impl<'a> TalkRow<'a> {
             };
             // Who talked last worked on the call after its end.
             let wrap_ms = cdr.wrap_ms.filter(|_| no == last && operator.is_some());
-            Self { call: cdr.call, no, operator, received: cdr.received.as_millis(), talk_ms: talk.millis(), wrap_ms }
+            let (received, talk_ms, guest) = (cdr.received.as_millis(), talk.millis(), u8::from(talk.guest));
+            Self { call: cdr.call, no, operator, received, talk_ms, wrap_ms, guest }
         })
     }
 }

@@ -8,6 +8,7 @@ use tracing::warn;
 
 use crate::cdr::past::{Past, PastCall};
 use crate::clock::Timestamp;
+use crate::ids::{CallId, OperatorId};
 use crate::limits::{PAST_CALLS_MAX, PAST_MARKS_MAX};
 
 use super::report_queries::StoredCall;
@@ -16,6 +17,11 @@ use super::{Store, StoreError, on_either};
 /// The index that the third migration has made serves it.
 const MARKS: &str = "SELECT body FROM fact WHERE kind IN ('caller-marked', 'posture-set') AND kind = 'caller-marked' \
     AND at >= $1 ORDER BY at DESC, stream DESC, seq DESC LIMIT $2";
+
+const POSTURE: &str = "SELECT body FROM fact WHERE kind IN ('caller-marked', 'posture-set') AND kind = 'posture-set' \
+    ORDER BY at DESC, stream DESC, seq DESC LIMIT 1";
+
+const WORKED: &str = "SELECT COUNT(*) FROM talk WHERE call = $1 AND operator = $2 AND guest = 0";
 
 /// How often the database may fail to tell it before the writer goes on without.
 const TRIES: u32 = 3;
@@ -56,13 +62,26 @@ impl Recall {
 }
 
 impl Store {
-    /// What the database has of calls and marks since then. What cannot be read is left out.
+    /// Whether an operator has had the caller of a call that is over.
+    pub async fn has_worked(&self, call: CallId, operator: &OperatorId) -> Result<bool, StoreError> {
+        let (call, operator) = (call.to_string(), operator.as_str());
+        let (stretches,): (i64,) = on_either!(self, pool => {
+            sqlx::query_as(WORKED).bind(call).bind(operator).fetch_one(pool).await?
+        });
+        Ok(stretches > 0)
+    }
+
+    /// What the database has of calls and marks since then, and the last posture, however old. What cannot be read is left out.
     pub async fn past(&self, calls_since: Timestamp, marks_since: Timestamp) -> Result<Past, StoreError> {
         let most = i64::try_from(PAST_MARKS_MAX).unwrap_or(i64::MAX);
         let marks: Vec<(String,)> = on_either!(self, pool => {
             sqlx::query_as(MARKS).bind(marks_since.as_millis()).bind(most).fetch_all(pool).await?
         });
-        let facts = marks.iter().rev().filter_map(|(body,)| serde_json::from_str(body).ok()).collect();
+        let posture: Option<(String,)> = on_either!(self, pool => {
+            sqlx::query_as(POSTURE).fetch_optional(pool).await?
+        });
+        let kept = marks.iter().rev().chain(&posture);
+        let facts = kept.filter_map(|(body,)| serde_json::from_str(body).ok()).collect();
         let mut calls: VecDeque<PastCall> = VecDeque::new();
         let span = calls_since..Timestamp::from_millis(i64::MAX);
         let mut page = self.calls(&span, None).await?;

@@ -38,10 +38,14 @@ const OF_CLASS: &str = "SELECT COUNT(*) FROM cdr WHERE class = $1 AND received >
 const OF_DESK: &str = "SELECT outcome, COUNT(*), COUNT(*) FILTER (WHERE waited_ms <= $4), \
     COUNT(*) FILTER (WHERE waited_ms < $5) \
     FROM cdr WHERE desk = $1 AND received >= $2 AND received < $3 GROUP BY outcome";
-const OF_OPERATOR: &str = "SELECT COUNT(*), CAST(COALESCE(SUM(talk_ms), 0) AS BIGINT), \
-    CAST(COALESCE(SUM(wrap_ms), 0) AS BIGINT) FROM talk WHERE operator = $1 AND received >= $2 AND received < $3";
-const OF_FALLBACK: &str = "SELECT COUNT(*), CAST(COALESCE(SUM(talk_ms), 0) AS BIGINT), \
-    CAST(COALESCE(SUM(wrap_ms), 0) AS BIGINT) FROM talk WHERE operator IS NULL AND received >= $1 AND received < $2";
+const OF_OPERATOR: &str = "SELECT COUNT(*) FILTER (WHERE guest = 0), \
+    CAST(COALESCE(SUM(talk_ms) FILTER (WHERE guest = 0), 0) AS BIGINT), CAST(COALESCE(SUM(wrap_ms), 0) AS BIGINT), \
+    COUNT(*) FILTER (WHERE guest = 1), CAST(COALESCE(SUM(talk_ms) FILTER (WHERE guest = 1), 0) AS BIGINT) \
+    FROM talk WHERE operator = $1 AND received >= $2 AND received < $3";
+const OF_FALLBACK: &str = "SELECT COUNT(*) FILTER (WHERE guest = 0), \
+    CAST(COALESCE(SUM(talk_ms) FILTER (WHERE guest = 0), 0) AS BIGINT), CAST(COALESCE(SUM(wrap_ms), 0) AS BIGINT), \
+    COUNT(*) FILTER (WHERE guest = 1), CAST(COALESCE(SUM(talk_ms) FILTER (WHERE guest = 1), 0) AS BIGINT) \
+    FROM talk WHERE operator IS NULL AND received >= $1 AND received < $2";
 
 /// All statements of one summary see the same state of the database.
 const BEGIN_SQLITE: &str = "BEGIN";
@@ -99,6 +103,9 @@ pub struct TalkTotals {
     pub answered: u64,
     pub talk_ms: u64,
     pub wrap_ms: u64,
+    /// Calls in which another had the caller meanwhile, each stay of his, and how long he talked there.
+    pub joined: u64,
+    pub joined_ms: u64,
 }
 
 /// One operator's totals.
@@ -206,7 +213,7 @@ impl Store {
         totals.outcomes.retain(|(_, of)| of.calls > 0);
         totals.classes.retain(|(_, calls)| *calls > 0);
         totals.desks.retain(|of| of.calls > 0);
-        totals.operators.retain(|of| of.totals.answered > 0);
+        totals.operators.retain(|of| of.totals.answered > 0 || of.totals.joined > 0);
         // The databases have their own ideas of what comes first.
         totals.outcomes.sort_unstable_by(|one, other| one.0.cmp(&other.0));
         totals.classes.sort_unstable();
@@ -243,8 +250,14 @@ fn desk_totals(desk: String, rows: Vec<(String, i64, i64, i64)>) -> DeskTotals {
     totals
 }
 
-fn talk_totals((answered, talk, wrap): (i64, i64, i64)) -> TalkTotals {
-    TalkTotals { answered: answered.unsigned_abs(), talk_ms: talk.unsigned_abs(), wrap_ms: wrap.unsigned_abs() }
+fn talk_totals((answered, talk, wrap, joined, joined_talk): (i64, i64, i64, i64, i64)) -> TalkTotals {
+    TalkTotals {
+        answered: answered.unsigned_abs(),
+        talk_ms: talk.unsigned_abs(),
+        wrap_ms: wrap.unsigned_abs(),
+        joined: joined.unsigned_abs(),
+        joined_ms: joined_talk.unsigned_abs(),
+    }
 }
 
 fn signed(millis: u64) -> i64 {

@@ -110,7 +110,11 @@ impl Switchboard {
                     && self.accounts.contains_key(operator)
                 {
                     call.worked_by.insert(operator.clone());
-                    self.worked.insert(operator.clone(), Worked { call: id, number: number.clone(), over_at: None });
+                    // Who was removed while he rang has his call, and no account that could class it later.
+                    if self.accounts.contains_key(operator) {
+                        let worked = Worked { call: id, number: number.clone(), over_at: None };
+                        self.worked.insert(operator.clone(), worked);
+                    }
                 }
                 if let Some(number) = number {
                     self.reached(&number);

@@ -232,6 +232,7 @@ impl Switchboard {
         });
         headers.truncate(KEPT_MAX);
         FactKind::Received {
+            posture: self.acd.posture(),
             trunk: self.settings.trunks.get(trunk).map(|trunk| trunk.name.clone()).unwrap_or_default(),
             asserted,
             presented,

@@ -36,24 +36,37 @@ impl Switchboard {
         refer: &Refer<'_>,
         whom: Result<Destination, u16>,
     ) {
-        let to = match whom {
-            Ok(Destination::Operator(operator)) if operator != referor.operator => Callee::Operator(operator),
-            Ok(Destination::Number(number)) => Callee::Number(number),
-            Ok(Destination::Operator(_) | Destination::Queue) => return self.reply(now, taken, 403, &[]),
+        let to = match self.wanted_guest(referor, whom) {
+            Ok(to) => to,
             Err(status) => return self.reply(now, taken, status, &[]),
         };
-        if let Err(status) = self.room_for_guest(referor.call) {
-            return self.reply(now, taken, status, &[]);
-        }
         let told = Who::Offer(referor.call, referor.leg);
         self.accept_refer(now, taken, told, refer.wants_notify);
         let why = format!("asked in by {}", referor.operator);
-        if let Err(status) = self.ring_guest(now, referor.call, to, why, told) {
+        if let Err(status) = self.ring_guest(now, referor.call, to, why, Some(told)) {
             self.tell_referrer(now, told, status);
         }
     }
 
-    fn ring_guest(&mut self, now: Now, id: CallId, to: Callee, why: String, told: Who) -> Result<(), u16> {
+    /// Who may be asked in now; else the status that whoever asks gets.
+    pub(super) fn wanted_guest(&self, referor: &Referor, whom: Result<Destination, u16>) -> Result<Callee, u16> {
+        let to = match whom? {
+            Destination::Operator(operator) if operator != referor.operator => Callee::Operator(operator),
+            Destination::Number(number) => Callee::Number(number),
+            Destination::Operator(_) | Destination::Queue => return Err(403),
+        };
+        self.room_for_guest(referor.call).map(|()| to)
+    }
+
+    /// Rings him beside the talk; `told` hears what becomes of it.
+    pub(super) fn ring_guest(
+        &mut self,
+        now: Now,
+        id: CallId,
+        to: Callee,
+        why: String,
+        told: Option<Who>,
+    ) -> Result<(), u16> {
         match &to {
             Callee::Operator(operator) => match self.acd.standing(operator) {
                 Standing::Free => {
@@ -78,7 +91,7 @@ impl Switchboard {
                 }
             }
         }
-        self.rings_as_guest(id, Some(told));
+        self.rings_as_guest(id, told);
         Ok(())
     }
 

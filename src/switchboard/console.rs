@@ -33,6 +33,13 @@ impl Switchboard {
             ConsoleCommand::MeanCallBack { number, operator } => self.mean_call_back(now, number.as_deref(), operator),
             ConsoleCommand::Marks => ConsoleReply::Marks { marks: self.marks(now) },
             ConsoleCommand::MarkCaller { number, hours, by } => self.mark_caller(now, &number, hours, by),
+            ConsoleCommand::Worked { call, operator } if self.has_worked(call, &operator) => ConsoleReply::Done,
+            ConsoleCommand::Worked { .. } => ConsoleReply::NotHis,
+            ConsoleCommand::AskIn { call, whom } => self.ask_in(now, &by, call, &whom),
+            ConsoleCommand::SendAway { call, leg } => self.send_away(now, &by, call, leg),
+            ConsoleCommand::Transfer { call, to } => self.transfer_by(now, &by, call, &to),
+            ConsoleCommand::Posture => self.posture_view(),
+            ConsoleCommand::SetPosture { posture, hours } => self.set_posture(now, posture, hours, by.name.clone()),
             ConsoleCommand::Message { operator, text } => self.announce_text(now, operator, &text),
             ConsoleCommand::Operators => ConsoleReply::Operators { operators: self.acd.views() },
             ConsoleCommand::Guard => ConsoleReply::Guard { bans: self.guard.bans(now.mono) },
@@ -79,14 +86,16 @@ fn view(id: CallId, call: &Call, position: Option<usize>) -> CallView {
         Stage::Talking { leg } => ("talking", call.legs.get(leg).and_then(|leg| leg.operator()).cloned()),
         Stage::Ended => ("ended", None),
     };
+    let (number, guests) = (call.shown.number.clone(), call.guest_views());
     CallView {
         call: id,
         received: call.received,
-        number: call.shown.number.clone(),
+        number,
         state,
         operator,
         position,
         silent_prompt: call.silent.asked,
         choices: call.silent.choices.clone(),
+        guests,
     }
 }

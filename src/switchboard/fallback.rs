@@ -1,5 +1,6 @@
-//! What is done for callers while nobody is staffed: all phones, then a number outside, then the same again after a while.
+//! What is done for callers while nobody is staffed, or the house is being left: all phones, then a number outside, then the same again after a while.
 
+use crate::acd::Posture;
 use crate::cdr::fact::{Callee, FactKind, OfferOutcome};
 use crate::clock::Now;
 use crate::ids::{CallId, LegNo, OperatorId};
@@ -9,11 +10,11 @@ use super::call::Stage;
 use super::timers::Alarm;
 
 impl Switchboard {
-    /// Nobody is staffed: rings every phone there is, or goes on to the number.
+    /// Nobody is staffed, or the house is being left: rings every phone that it is given, or goes on to the number.
     pub(super) fn fall_back(&mut self, now: Now, id: CallId, operators: Vec<OperatorId>) {
         let Some(call) = self.calls.get_mut(&id) else { return self.acd.leave(now, id) };
         let until = now.mono + self.settings.fallback_ring;
-        if !std::mem::replace(&mut call.unstaffed, true) {
+        if self.acd.staffed() == 0 && !std::mem::replace(&mut call.unstaffed, true) {
             self.fact(now, id, FactKind::NobodyOnShift);
         }
         if let Some(call) = self.calls.get_mut(&id) {
@@ -73,7 +74,11 @@ impl Switchboard {
                 }
             }
             let until = now.mono + self.settings.fallback_ring;
-            if self.dial(now, id, &number, "nobody on shift: fallback number", until) {
+            let why = match self.acd.posture() {
+                Posture::Fallback => "the house is being left: fallback number",
+                Posture::Normal | Posture::MajorIncident | Posture::Drill => "nobody on shift: fallback number",
+            };
+            if self.dial(now, id, &number, why, until) {
                 return;
             }
         }

@@ -127,7 +127,7 @@ impl Switchboard {
     }
 
     /// A leg is no guest any more; what it is to be instead is the caller's matter.
-    fn guest_gone(&mut self, now: Now, id: CallId, leg: LegNo) -> Option<Guest> {
+    pub(super) fn guest_gone(&mut self, now: Now, id: CallId, leg: LegNo) -> Option<Guest> {
         let call = self.calls.get_mut(&id)?;
         let guest = call.guests.remove(&leg)?;
         let offer = call.legs.get(&leg)?;

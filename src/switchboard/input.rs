@@ -1,8 +1,9 @@
 //! What goes into the switchboard.
 
+use crate::acd::Posture;
 use crate::cdr::fact::{Class, ConsoleRole};
 use crate::cdr::past::Past;
-use crate::ids::{CallId, OperatorId};
+use crate::ids::{CallId, LegNo, OperatorId};
 use crate::media::command::Event;
 use crate::sip::digest::Ha1;
 use crate::sip::flow::Flow;
@@ -45,7 +46,20 @@ impl ConsoleCommand {
                 Some(("call-back", format!("{} by {operator}", number.as_deref().unwrap_or("next"))))
             }
             Self::MarkCaller { number, hours, .. } => Some(("mark-caller", format!("{number} {hours} h"))),
-            Self::Operators | Self::Calls | Self::Guard | Self::CallBacks | Self::Marks => None,
+            Self::AskIn { call, whom } => Some(("ask-in", format!("{call} {whom}"))),
+            Self::SendAway { call, leg } => Some(("send-away", format!("{call} {}", leg.0))),
+            Self::Transfer { call, to } => Some(("transfer", format!("{call} {to}"))),
+            Self::SetPosture { posture, hours } => {
+                let hours = hours.filter(|hours| *hours > 0).map(|hours| format!(" {hours} h"));
+                Some(("posture", format!("{}{}", posture.word(), hours.unwrap_or_default())))
+            }
+            Self::Operators
+            | Self::Calls
+            | Self::Worked { .. }
+            | Self::Guard
+            | Self::CallBacks
+            | Self::Marks
+            | Self::Posture => None,
         }
     }
 }
@@ -128,8 +142,35 @@ pub enum ConsoleCommand {
         hours: u32,
         by: String,
     },
+    /// How the house works.
+    Posture,
+    /// How it is to work, for so many hours; None: for the usual time, 0: until somebody ends it.
+    SetPosture {
+        posture: Posture,
+        hours: Option<u32>,
+    },
     Operators,
     Calls,
+    /// Whether an operator has a call, or has had it, as far as this run knows.
+    Worked {
+        call: CallId,
+        operator: OperatorId,
+    },
+    /// Asks an operator or an agency into a call that talks.
+    AskIn {
+        call: CallId,
+        whom: String,
+    },
+    /// A guest of a call goes, or rings no more.
+    SendAway {
+        call: CallId,
+        leg: LegNo,
+    },
+    /// Passes the caller on: to an operator, an agency, or the queue.
+    Transfer {
+        call: CallId,
+        to: String,
+    },
     /// The bans that run.
     Guard,
     /// Ends one of them.

@@ -64,6 +64,7 @@ impl Switchboard {
                 }
             }
         }
+        self.verify_posture()?;
         self.callers.verify()?;
         self.abandoned.verify(|id| self.calls.get(id).is_some_and(|call| !call.is_over()))?;
         if self.worked.keys().any(|operator| !self.accounts.contains_key(operator)) {
@@ -283,6 +284,7 @@ impl Switchboard {
                 }
                 Alarm::PhoneOver(phone) => self.phones.get(phone).map(|phone| phone.over_at) == at,
                 Alarm::Watch(watch) => self.subscriptions.get(*watch).and_then(|one| one.armed) == at,
+                Alarm::Posture => self.stance.due == at,
                 Alarm::GoodbyesOver => self.draining,
                 Alarm::PingTrunk(_) | Alarm::RegisterTrunk(_) | Alarm::PingPhone(_) => true,
             };

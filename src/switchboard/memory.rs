@@ -74,6 +74,7 @@ impl Switchboard {
         }
         self.callers.take_over(known(now, &past, &terms, &meanwhile.classed), &meanwhile.lifted);
         self.remember_worked(now, &past);
+        self.remember_posture(now, &past);
     }
 
     /// The last call of each operator can be classed by phone still, unless he has had another since.

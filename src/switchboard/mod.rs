@@ -30,12 +30,14 @@ mod leg;
 mod memory;
 mod notify;
 mod offer;
+mod orders;
 mod outgoing;
 mod output;
 mod outside;
 mod phone;
 mod pick_up;
 mod ports;
+mod posture;
 mod refer;
 mod referral;
 mod refresh;
@@ -83,7 +85,8 @@ use timers::Alarm;
 pub use callers::CallerTerms;
 pub use guard::{GuardFigures, GuardSettings};
 pub use input::{Account, Actor, ConsoleCommand, Input};
-pub use output::{CallBackView, CallView, ChoiceView, ConsoleReply, Gauges, MarkView, Output};
+pub use output::{CallBackView, CallView, ChoiceView, ConsoleReply, Gauges, GuestView, MarkView, Output};
+pub use posture::PostureTerms;
 pub use registration::Registration;
 pub use settings::{
     Agency, AnswerMode, Category, DeskCalls, FeatureCodes, Listener, Network, Settings, SilentTerms, SrtpOffer, Trunk,
@@ -165,6 +168,7 @@ pub struct Switchboard {
     abandoned: abandoned::Abandoned,
     /// What happens before it is known what earlier runs knew.
     meanwhile: Option<memory::Meanwhile>,
+    stance: posture::Stance,
     /// The last emergency call of each operator.
     worked: BTreeMap<OperatorId, classes::Worked>,
     /// Beside `settings.trunks`, in the same order.
@@ -229,6 +233,7 @@ impl Switchboard {
             callers: callers::Callers::default(),
             abandoned: abandoned::Abandoned::default(),
             meanwhile: Some(memory::Meanwhile::default()),
+            stance: posture::Stance::default(),
             worked: BTreeMap::new(),
             trunks: Vec::new(),
             seats: seats::Seats::default(),
@@ -359,7 +364,8 @@ impl Switchboard {
         }
         let calls = &self.calls;
         self.falling_back.retain(|call| calls.get(call).is_some_and(Call::is_falling_back));
-        let unstaffed = !self.falling_back.is_empty();
+        let nobody = |call| calls.get(call).is_some_and(|call: &Call| call.unstaffed);
+        let unstaffed = self.falling_back.iter().any(nobody);
         if unstaffed != self.unstaffed {
             self.unstaffed = unstaffed;
             self.others.push(Output::Unstaffed(unstaffed));

@@ -1,7 +1,7 @@
 //! What comes out of the switchboard.
 
-use crate::acd;
-use crate::cdr::fact::Fact;
+use crate::acd::{self, Posture};
+use crate::cdr::fact::{Fact, Role};
 use crate::clock::Timestamp;
 use crate::ids::{CallId, OperatorId};
 use crate::media::command::Command;
@@ -27,6 +27,8 @@ pub enum Output {
     TrunkGone { trunk: String },
     /// The alarm of an unstaffed floor: true while calls wait and nobody is on shift.
     Unstaffed(bool),
+    /// The posture, when it begins and, as a reminder, while it is not the normal one; and how long it has lasted.
+    Posture { posture: Posture, lasts_ms: u64, reminder: bool },
     /// A source gets no answers for a while.
     Banned(Ban),
     /// The drain is over.
@@ -51,12 +53,29 @@ pub enum ConsoleReply {
     },
     /// The number is not on the list.
     UnknownNumber,
-    /// No emergency call of that name is alive.
-    UnknownCall,
-    /// Another operator has the caller.
-    NotHisCall,
     /// No operator has the caller, or the caller's side has put us on hold.
     NotTalking,
+    /// It is not his call, or not his guest.
+    NotHis,
+    /// No such call lives.
+    UnknownCall,
+    /// Not now: what an operator's phone would be told, a SIP status.
+    Refused {
+        status: u16,
+    },
+    /// No fallback number is configured: the house cannot be left to it.
+    NoFallback,
+    /// How the house works, since when, until when, and who has said so.
+    Posture {
+        posture: Posture,
+        /// Milliseconds since the Unix epoch; 0: since the start.
+        #[schema(value_type = i64)]
+        since: Timestamp,
+        /// None: until somebody ends it.
+        #[schema(value_type = Option<i64>)]
+        until: Option<Timestamp>,
+        by: String,
+    },
     CallBacks {
         call_backs: Vec<CallBackView>,
     },
@@ -96,15 +115,18 @@ impl ConsoleReply {
             | Self::Marks { .. }
             | Self::Operators { .. }
             | Self::Calls { .. }
+            | Self::Posture { .. }
             | Self::Guard { .. } => true,
             Self::Messages { sent, .. } => !sent.is_empty(),
             Self::UnknownOperator
             | Self::UnknownReason { .. }
             | Self::UnknownCategory { .. }
             | Self::UnknownNumber
-            | Self::UnknownCall
-            | Self::NotHisCall
             | Self::NotTalking
+            | Self::NoFallback
+            | Self::NotHis
+            | Self::UnknownCall
+            | Self::Refused { .. }
             | Self::NotBanned => false,
         }
     }
@@ -129,6 +151,8 @@ pub struct CallView {
     pub silent_prompt: bool,
     /// What he has pressed since, and while he waited.
     pub choices: Vec<ChoiceView>,
+    /// Who is in it, or rings for it, beside the one who has the caller.
+    pub guests: Vec<GuestView>,
 }
 
 /// A digit that a caller has pressed.
@@ -138,6 +162,20 @@ pub struct ChoiceView {
     pub digit: char,
     /// What it means; empty: nothing that is known.
     pub text: String,
+}
+
+/// Somebody in a call beside the one who has the caller.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub struct GuestView {
+    /// By which he is sent away.
+    pub leg: u16,
+    /// None: an agency, which has a number.
+    #[schema(value_type = Option<String>)]
+    pub operator: Option<OperatorId>,
+    pub number: Option<String>,
+    pub role: Role,
+    /// `ringing` or `talking`.
+    pub state: &'static str,
 }
 
 /// One number that waits to be called back.

@@ -90,6 +90,13 @@ impl Switchboard {
             let asked = self.asked_by_code(now, &operator);
             return self.serve(now, taken, if asked { Prompt::Confirm } else { Prompt::Refused });
         }
+        if let Some(posture) = self.posture_dialled(&dialled) {
+            if !self.settings.supervisors.contains(&operator) {
+                return self.reply(now, taken, 403, &[]);
+            }
+            let done = self.set_posture(now, posture, None, operator.to_string()).is_done();
+            return self.serve(now, taken, if done { Prompt::Confirm } else { Prompt::Refused });
+        }
         if let Some((errand, whose)) = self.supervision(&dialled) {
             return self.supervises(now, taken, operator, errand, &whose);
         }

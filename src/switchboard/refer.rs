@@ -92,7 +92,7 @@ impl Switchboard {
     }
 
     /// The operator whose leg this is, while he talks with his caller; else the status that the REFER gets.
-    fn referor(&self, who: Who) -> Result<Referor, u16> {
+    pub(super) fn referor(&self, who: Who) -> Result<Referor, u16> {
         let Who::Offer(call, leg) = who else { return Err(403) };
         let live = self.calls.get(&call).filter(|live| live.placed_by.is_none()).ok_or(403_u16)?;
         let operator = live.legs.get(&leg).and_then(|leg| leg.operator()).cloned().ok_or(403_u16)?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::acd;
+use crate::acd::{self, Posture};
 use crate::cdr::fact::Class;
 use crate::ids::OperatorId;
 use crate::media::command::Prompt;
@@ -13,6 +13,7 @@ use crate::sip::flow::Transport;
 
 use super::callers::CallerTerms;
 use super::guard::GuardSettings;
+use super::posture::PostureTerms;
 use super::trunk::TrunkTerms;
 
 /// An address block in CIDR form.
@@ -141,6 +142,8 @@ pub struct FeatureCodes {
     pub wrap_up: String,
     /// The code of each class; that of a category may follow.
     pub classes: Vec<(String, Class)>,
+    /// By supervisors: how the house works from now on.
+    pub postures: Vec<(String, Posture)>,
     /// Calls back the next of those whom nobody has answered.
     pub call_back: String,
     /// Keyed by an operator in his call: the caller is asked to press a digit if he cannot speak.
@@ -228,6 +231,7 @@ pub struct Settings {
     /// What calls can be about; none: anything.
     pub categories: Vec<Category>,
     pub callers: CallerTerms,
+    pub posture: PostureTerms,
     /// Record answered calls.
     pub record: bool,
     pub feature_codes: FeatureCodes,

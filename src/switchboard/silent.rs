@@ -113,7 +113,7 @@ impl Switchboard {
         };
         let lead = call.lead().map(|(_, operator)| operator.as_str());
         if by.role == ConsoleRole::Operator && lead.is_some_and(|lead| lead != by.name) {
-            return ConsoleReply::NotHisCall;
+            return ConsoleReply::NotHis;
         }
         if !self.ask_silently(now, id, Some(by.name.clone())) {
             return ConsoleReply::NotTalking;

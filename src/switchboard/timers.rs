@@ -46,6 +46,8 @@ pub(super) enum Alarm {
     /// Telcos have had time to hear that we leave.
     GoodbyesOver,
     PingPhone(OperatorId),
+    /// The posture is over, or told of again.
+    Posture,
     /// A subscription may tell again, or expires.
     Watch(WatchId),
 }
@@ -87,6 +89,7 @@ impl Switchboard {
             Alarm::RegisterTrunk(index) => self.register_at_trunk(now, index),
             Alarm::GoodbyesOver => self.goodbyes_over(),
             Alarm::PingPhone(operator) => self.ping_phone(now, operator),
+            Alarm::Posture => self.posture_due(now),
             Alarm::Watch(id) => self.watch_due(now, id),
         }
     }

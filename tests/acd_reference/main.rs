@@ -77,6 +77,7 @@ impl Pair {
         };
         let settings = Settings {
             wrap_up: Duration::from_secs(WRAP_UP),
+            incident_wrap_up: Duration::from_secs(WRAP_UP),
             rest: Duration::from_secs(REST),
             fallback_retry: Duration::from_secs(RETRY),
             login_on_register: by_registration,

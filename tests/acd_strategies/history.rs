@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use siaga::acd::desk::{Desk, DeskNo, Escalation, Overflow, Strategy};
-use siaga::acd::{Acd, Decision, Settings, shift};
+use siaga::acd::{Acd, Decision, Posture, Settings, shift};
 use siaga::clock::{Instant, Now, Timestamp};
 use siaga::ids::{CallId, OperatorId, Rng};
 
@@ -26,6 +26,9 @@ pub(super) struct Outcome {
     /// Offers of a call that rings somebody already, and answers that free somebody else.
     pub(super) joins: u64,
     pub(super) races: u64,
+    /// Offers in a major incident, and fallbacks while somebody is there.
+    pub(super) incidents: u64,
+    pub(super) evacuations: u64,
     /// Time that passed.
     pub(super) waited: Duration,
 }
@@ -40,6 +43,8 @@ impl Outcome {
         self.breaks += other.breaks;
         self.joins += other.joins;
         self.races += other.races;
+        self.incidents += other.incidents;
+        self.evacuations += other.evacuations;
         self.waited += other.waited;
     }
 }
@@ -77,6 +82,7 @@ impl Both {
         let desks = (0..1 + draw(&mut rng, 3)).map(|nth| desk(&mut rng, strategy, nth, &names)).collect::<Vec<_>>();
         let settings = Settings {
             wrap_up: Duration::from_secs(rng.below(2) * 7),
+            incident_wrap_up: Duration::from_secs(rng.below(2) * 3),
             rest: Duration::from_secs(5),
             unanswered_max: u32::try_from(rng.below(3)).unwrap(),
             fallback_retry: Duration::from_secs(9),
@@ -117,7 +123,7 @@ impl Both {
 
     fn event(&mut self) -> String {
         let (now, at) = (self.now, self.now.mono);
-        match self.rng.below(20) {
+        match self.rng.below(21) {
             0..=3 => {
                 let call = CallId::new(now.wall, &mut self.rng);
                 let (priority, home) = (u8::try_from(self.rng.below(2)).unwrap(), draw(&mut self.rng, self.desks));
@@ -170,6 +176,13 @@ impl Both {
                 format!("{name} resumes")
             }
             13..=18 => self.event_of_call(),
+            19 => {
+                // Most of the time it is as ever.
+                let posture = [Posture::Normal, Posture::ALL[draw(&mut self.rng, 4)]][draw(&mut self.rng, 2)];
+                self.acd.set_posture(now, posture);
+                self.right.assume(posture, at);
+                format!("the posture is {}", posture.word())
+            }
             _ => {
                 let Some(call) = self.pick_call() else { return "nothing".to_owned() };
                 self.acd.leave(now, call);
@@ -244,11 +257,13 @@ impl Both {
                     let members = &self.settings.desks[usize::from(home.0)].members;
                     let stranger = members.as_ref().is_some_and(|members| !members.contains_key(operator));
                     self.outcome.strangers += u64::from(stranger);
+                    self.outcome.incidents += u64::from(self.right.posture == Posture::MajorIncident);
                     chosen = Some(operator.clone());
                     call == right && names.contains(operator)
                 }
                 (Decision::Fallback { call, operators }, Some(Step::Fallback(right, names))) => {
                     self.outcome.fallbacks += 1;
+                    self.outcome.evacuations += u64::from(self.acd.staffed() > 0);
                     call == right && operators == names
                 }
                 (_, _) => false,

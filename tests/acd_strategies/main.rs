@@ -36,7 +36,7 @@ fn agree(strategy: Strategy) {
     assert!(offers > histories() && answers > histories() / 2, "too little happened: {all:?}");
     assert!(all.fallbacks > 0 && all.withdrawals > 0 && all.strangers > 0 && all.breaks > 0, "{all:?}");
     assert!(all.waited > Duration::ZERO, "{all:?}");
-    assert!(all.joins > 0 && all.races > 0, "{all:?}");
+    assert!(all.joins > 0 && all.races > 0 && all.incidents > 0 && all.evacuations > 0, "{all:?}");
     let several = matches!(strategy, Strategy::RingAll | Strategy::RingProgressively);
     assert!(!several || all.joins > histories() / 4 && all.races > histories() / 8, "too few ring at once: {all:?}");
 }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use siaga::acd::Settings;
 use siaga::acd::desk::{Desk, DeskNo, Strategy};
+use siaga::acd::{Posture, Settings};
 use siaga::clock::Instant;
 use siaga::ids::{CallId, OperatorId};
 
@@ -52,6 +52,8 @@ pub(super) struct Caller {
     home: usize,
     /// When, and where to, it goes besides.
     steps: Vec<(Instant, Vec<usize>)>,
+    /// Its last fallback was the number alone.
+    number_was_last: bool,
     pub(super) fate: Fate,
 }
 
@@ -75,6 +77,7 @@ pub(super) struct Scheduler {
     arrivals: u64,
     offers: u64,
     to_withdraw: BTreeSet<OperatorId>,
+    pub(super) posture: Posture,
     pub(super) breaks: u64,
 }
 
@@ -107,6 +110,7 @@ impl Scheduler {
             arrivals: 0,
             offers: 0,
             to_withdraw: BTreeSet::new(),
+            posture: Posture::Normal,
             breaks: 0,
         }
     }
@@ -204,8 +208,30 @@ impl Scheduler {
         };
         let mut steps: Vec<_> = escalation.iter().map(|step| (now + step.after, named(&step.to))).collect();
         steps.extend(after.map(|after| (now + after, named(&overflow.to))));
-        self.callers.insert(call, Caller { place: (priority, self.arrivals), home, steps, fate: Fate::Waits });
+        let place = (priority, self.arrivals);
+        self.callers.insert(call, Caller { place, home, steps, number_was_last: false, fate: Fate::Waits });
         self.arrivals += 1;
+    }
+
+    /// The house works otherwise: wrap-ups end sooner in a major incident, and nobody rings on in a house that is being left.
+    pub(super) fn assume(&mut self, posture: Posture, now: Instant) {
+        if std::mem::replace(&mut self.posture, posture) == posture {
+            return;
+        }
+        for (name, person) in &mut self.people {
+            match (posture, &mut person.busy) {
+                (Posture::MajorIncident, Busy::WrapsUp(_, until)) => {
+                    *until = (*until).min(now + self.settings.incident_wrap_up);
+                }
+                (Posture::Fallback, Busy::Rung(call)) => {
+                    if matches!(self.callers[call].fate, Fate::Rings(..)) && !person.withdrawn {
+                        person.withdrawn = true;
+                        self.to_withdraw.insert(name.clone());
+                    }
+                }
+                (_, _) => {}
+            }
+        }
     }
 
     fn free(&mut self, name: &OperatorId) {
@@ -260,7 +286,14 @@ impl Scheduler {
     }
 
     pub(super) fn fallback_fails(&mut self, call: CallId, now: Instant) {
-        let retry = Fate::Held(now + self.settings.fallback_retry);
+        let phones_ring = self.callers.iter().any(|(other, one)| *other != call && rings_phones(one));
+        let own_phones = rings_phones(&self.callers[&call]);
+        let nobody = !self.people.values().any(Self::staffed);
+        let phones_next = nobody && self.callers[&call].number_was_last && !phones_ring && !own_phones;
+        let retry = match self.posture {
+            Posture::Fallback if phones_next => Fate::Waits,
+            _ => Fate::Held(now + self.settings.fallback_retry),
+        };
         let before = std::mem::replace(&mut self.callers.get_mut(&call).unwrap().fate, retry);
         if let Fate::FallsBack(names) = before {
             names.iter().for_each(|name| self.free(name));
@@ -268,7 +301,10 @@ impl Scheduler {
     }
 
     fn wrap_up(&mut self, name: &OperatorId, call: CallId, now: Instant) {
-        let wrap_up = self.settings.wrap_up;
+        let mut wrap_up = self.settings.wrap_up;
+        if self.posture == Posture::MajorIncident {
+            wrap_up = wrap_up.min(self.settings.incident_wrap_up);
+        }
         let person = self.people.get_mut(name).unwrap();
         if let Busy::Talks(_, since) = person.busy {
             person.talk += now.since(since);
@@ -300,7 +336,8 @@ impl Scheduler {
         let mut order: Vec<_> = self.callers.iter().collect();
         order.sort_by_key(|(_, caller)| caller.place);
         for (call, caller) in &order {
-            if matches!(caller.fate, Fate::Waits | Fate::Held(_)) {
+            let operators_first = self.posture != Posture::Fallback;
+            if matches!(caller.fate, Fate::Held(_)) || caller.fate == Fate::Waits && operators_first {
                 let who = self.who_for(caller, now);
                 if !who.is_empty() {
                     return Some(Step::Offer(**call, who));
@@ -310,7 +347,7 @@ impl Scheduler {
         // Nobody who waits can be helped: whoever is free joins those who ring, in the same order.
         for (call, caller) in &order {
             if let Fate::Rings(names, more_from) = &caller.fate
-                && more_from.is_some_and(|from| from <= now)
+                && (more_from.is_some_and(|from| from <= now) || self.posture == Posture::MajorIncident)
                 && names.len() < RING_MAX
             {
                 let who = self.who_for(caller, now);
@@ -319,20 +356,24 @@ impl Scheduler {
                 }
             }
         }
-        if self.people.values().any(Self::staffed) {
+        let staffed = self.people.values().any(Self::staffed);
+        if staffed && self.posture != Posture::Fallback {
             return None;
         }
-        let (call, _) = order.iter().find(|(_, caller)| caller.fate == Fate::Waits)?;
-        let rings = |caller: &Caller| matches!(&caller.fate, Fate::FallsBack(names) if !names.is_empty());
+        let (call, caller) = order.iter().find(|(_, caller)| caller.fate == Fate::Waits)?;
+        if self.posture == Posture::Fallback && (staffed || !caller.number_was_last) {
+            return Some(Step::Fallback(**call, Vec::new()));
+        }
         let mut who: Vec<_> = self.people.iter().filter(|(_, one)| one.registered && one.busy == Busy::Free).collect();
         who.sort_by_key(|(name, one)| (!one.reachable, one.idle_since, (*name).clone()));
-        let none_rings = !self.callers.values().any(rings);
+        let none_rings = !self.callers.values().any(rings_phones);
         Some(Step::Fallback(**call, who.into_iter().filter(|_| none_rings).map(|(name, _)| name.clone()).collect()))
     }
 
     fn who_for(&self, caller: &Caller, now: Instant) -> Vec<OperatorId> {
         let due = caller.steps.iter().filter(|(at, _)| *at <= now);
-        let more: BTreeSet<usize> = due.flat_map(|(_, to)| to).copied().collect();
+        let mut more: BTreeSet<usize> = due.flat_map(|(_, to)| to).copied().collect();
+        more.extend((self.posture == Posture::MajorIncident).then_some(self.everybody));
         for desk in [caller.home].into_iter().chain(more) {
             let there = |desk: usize| {
                 self.people.iter().filter(move |(name, one)| self.level(desk, name).is_some() && Self::staffed(one))
@@ -388,6 +429,10 @@ impl Scheduler {
             }
             (Step::Offer(..), None) => panic!("nobody was chosen"),
             (Step::Fallback(call, names), _) => {
+                let staffed = self.people.values().any(Self::staffed);
+                let caller = self.callers.get_mut(call).unwrap();
+                let number = self.posture == Posture::Fallback && (staffed || !caller.number_was_last);
+                caller.number_was_last = number;
                 self.callers.get_mut(call).unwrap().fate = Fate::FallsBack(names.iter().cloned().collect());
                 names.iter().for_each(|name| self.reserve(*call, name));
             }
@@ -399,4 +444,8 @@ impl Scheduler {
         let person = self.people.get_mut(name).unwrap();
         (person.busy, person.last_offer) = (Busy::Rung(call), self.offers);
     }
+}
+
+fn rings_phones(caller: &Caller) -> bool {
+    matches!(&caller.fate, Fate::FallsBack(names) if !names.is_empty())
 }

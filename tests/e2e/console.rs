@@ -7,8 +7,11 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::http;
+use super::pjsua::Pjsua;
 use super::process::until;
 use super::service::Service;
+use super::three_callers::Phone as _;
+use super::trunk::{Caller, Manner};
 
 /// A listener to the events of a service.
 struct Listener {
@@ -113,7 +116,11 @@ fn every_request_is_described() {
             let status = http::ask(service.console(), &method.to_uppercase(), &path.replace(['{', '}'], ""), "", "");
             assert_eq!(status.unwrap().0, 401, "{method} {path} is there, and closed");
         }
-        let plain = path.replace("{operator}", "NAME").replace("{address}", "ADDRESS").replace("{call}", "CALL");
+        let plain = path
+            .replace("{operator}", "NAME")
+            .replace("{address}", "ADDRESS")
+            .replace("{call}", "CALL")
+            .replace("{leg}", "LEG");
         let plain = plain.replace("/{change}", "/");
         assert!(manual.contains(&plain), "docs/console.md has {plain}");
     }
@@ -129,4 +136,104 @@ fn every_request_is_described() {
     let mut keys = keys;
     keys.sort();
     assert_eq!(said, keys);
+}
+
+/// An operator's own calls, and those of others.
+#[test]
+fn an_operator_commands_the_calls_that_are_or_were_his_own() {
+    let mut service = Service::start(172, 3, "wrap_up_seconds = 1");
+    let tokens = ["op1", "op2"].map(|name| user(&service, name, "operator"));
+    let mut phones = [(1, 440), (2, 550), (3, 660)].map(|(n, hertz)| Pjsua::start(&service, n, hertz));
+    let ask = |service: &Service, token: &str, method: &str, path: &str, body: &str| {
+        http::ask(service.console(), method, path, token, body).unwrap()
+    };
+    until("the users are read", || (ask(&service, &tokens[1], "GET", "/v1/calls", "").0 == 200).then_some(()));
+    let caller = Caller::calls(&service, 1, 700, Manner::Stays);
+    phones[0].rings_for(&caller.number);
+    phones[0].answers();
+    let call = service.wait_for_call(&caller.number, "talking");
+    let path = |what: &str| format!("/v1/calls/{}/{what}", call["call"].as_str().unwrap());
+    let class = |by: &str| format!("{{\"class\":\"normal\",\"category\":null,\"note\":null,\"by\":\"{by}\"}}");
+    let status = |service: &Service, token: &str, method: &str, what: &str, body: &str| {
+        ask(service, token, method, &path(what), body).0
+    };
+    // His colleague has no part in it.
+    for (method, what, body) in [
+        ("POST", "disposition", class("op2").as_str()),
+        ("POST", "guests", "{\"whom\":\"op3\"}"),
+        ("POST", "transfer", "{\"to\":\"op3\"}"),
+        ("DELETE", "guests/2", ""),
+    ] {
+        assert_eq!(status(&service, &tokens[1], method, what, body), 403, "{what}");
+    }
+    assert_eq!(status(&service, &tokens[0], "POST", "disposition", &class("op1")), 200);
+    for (whom, expected) in [("nobody", 404), ("op1", 409), ("112", 409), ("", 400), ("op2", 200), ("op3", 409)] {
+        let body = format!("{{\"whom\":\"{whom}\"}}");
+        assert_eq!(status(&service, &tokens[0], "POST", "guests", &body), expected, "{whom}");
+    }
+    phones[1].rings_for(&caller.number);
+    let guest = |service: &Service| service.call(&caller.number).unwrap()["guests"][0].clone();
+    assert_eq!((&guest(&service)["operator"], &guest(&service)["state"]), (&"op2".into(), &"ringing".into()));
+    phones[1].answers();
+    until("he is in", || (guest(&service)["state"] == "talking").then_some(()));
+    assert_eq!(guest(&service)["role"], "guest");
+    assert_eq!(status(&service, &tokens[0], "POST", "transfer", "{\"to\":\"op3\"}"), 409, "guests are there");
+    assert_eq!(status(&service, &tokens[0], "DELETE", "guests/77", ""), 404);
+    let leg = format!("guests/{}", guest(&service)["leg"]);
+    assert_eq!(status(&service, &tokens[0], "DELETE", &leg, ""), 200);
+    phones[1].is_hung_up();
+    assert!(guest(&service).is_null());
+    assert_eq!(status(&service, &tokens[0], "POST", "transfer", "{\"to\":\"op3\"}"), 200);
+    phones[2].rings_for(&caller.number);
+    phones[2].answers();
+    phones[0].is_hung_up();
+    phones[2].hangs_up();
+    caller.ends();
+    // The records tell whose it was when the service no longer does.
+    let record = &service.records(1, |_| true)[0];
+    assert_eq!(record["transfers"][0]["outcome"], "answered", "{record:#}");
+    service.end();
+    service.go();
+    until("the users are read", || (ask(&service, &tokens[1], "GET", "/v1/calls", "").0 == 200).then_some(()));
+    assert_eq!(status(&service, &tokens[0], "POST", "disposition", &class("op1")), 200);
+    assert_eq!(status(&service, &tokens[1], "POST", "disposition", &class("op2")), 403, "a guest has not had it");
+    let text = service.siaga(&["report", "summary", "--config", "siaga.toml", "--format", "json"]);
+    let report: Value = serde_json::from_str(&text).unwrap();
+    let of = |n: usize| [&report["operators"][n]["answered"], &report["operators"][n]["joined"]].map(Value::as_u64);
+    assert_eq!([of(0), of(1), of(2)], [[Some(1), Some(0)], [Some(0), Some(1)], [Some(1), Some(0)]], "{text}");
+}
+
+/// Who is on shift, and where nobody is; the file is changed, and read again.
+#[test]
+fn the_roster_is_told_as_it_was_read_last() {
+    let shift = "[[shift]]\nname = \"pagi\"\nstart = \"07:00\"\nend = \"19:00\"";
+    let mut service = Service::start(173, 2, shift);
+    let path = "/v1/roster?from=2026-11-25&to=2026-11-26";
+    // In Jakarta, 7 hours ahead of UTC.
+    let hours = |hours: i64| 1_795_539_600_000 + hours * 3_600_000;
+    let told = service.get(path);
+    let gaps = |told: &Value| -> Vec<(i64, i64, i64)> {
+        let gap = |gap: &Value| ["from", "to", "on_shift"].map(|key| gap[key].as_i64().unwrap()).into();
+        told["gaps"].as_array().unwrap_or_else(|| panic!("{told}")).iter().map(gap).collect()
+    };
+    assert_eq!(gaps(&told), [(hours(0), hours(7), 0), (hours(19), hours(31), 0), (hours(43), hours(48), 0)]);
+    assert_eq!((&told["rostered"], &told["duties"]), (&true.into(), &Value::Array(Vec::new())));
+    for wrong in ["from=2026-11-26&to=2026-11-25", "from=tomorrow", "from=2026-01-01&to=2027-06-01"] {
+        let fault = service.get(&format!("/v1/roster?{wrong}"))["fault"].clone();
+        assert!(fault.as_str().is_some_and(|fault| fault.contains("YYYY-MM-DD")), "{wrong}: {fault}");
+    }
+    let roster = "operator,date,shift\nop1,2026-11-24,pagi\nop2,2026-11-25,pagi\nop1,2026-11-26,pagi\n";
+    std::fs::write(service.path().join("roster.csv"), roster).unwrap();
+    let config = std::fs::read_to_string(service.path().join("siaga.toml")).unwrap();
+    let config = format!("{config}[operators]\nroster = \"roster.csv\"\nminimum_on_shift = 2\noverlap_minutes = 60\n");
+    std::fs::write(service.path().join("siaga.toml"), config).unwrap();
+    service.running().signal(1);
+    let told = until("the roster is read", || Some(service.get(path)).filter(|told| told["minimum"] == 2));
+    let duty = |n: usize| ["operator", "date", "shift"].map(|key| told["duties"][n][key].as_str().unwrap());
+    assert_eq!(told["duties"].as_array().unwrap().len(), 2, "{told}");
+    assert_eq!([duty(0), duty(1)], [["op2", "2026-11-25", "pagi"], ["op1", "2026-11-26", "pagi"]]);
+    let span = |n: usize| ["from", "to"].map(|key| told["on_shift"][n][key].as_i64().unwrap());
+    assert_eq!((&told["on_shift"][0]["operator"], span(0)), (&"op1".into(), [hours(31), hours(44)]));
+    assert_eq!((&told["on_shift"][1]["operator"], span(1)), (&"op2".into(), [hours(7), hours(20)]));
+    assert_eq!(gaps(&told), [(hours(0), hours(48), 0)]);
 }

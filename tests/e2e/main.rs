@@ -29,6 +29,7 @@ mod memory;
 mod names;
 mod offers;
 mod pjsua;
+mod posture;
 mod process;
 mod raw;
 mod redirection;

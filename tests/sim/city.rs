@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use siaga::acd::Posture;
 use siaga::cdr::fact::{Fact, FactKind};
 use siaga::clock::{Instant, Now, Timestamp};
 use siaga::ids::{CallId, OperatorId, Rng};
@@ -311,7 +312,7 @@ impl City {
             self.schedule(after, Event::Meddle);
         }
         let operator = OperatorId::parse(&format!("op{}", self.rng.below(u64::from(OPERATORS)))).unwrap();
-        let command = match self.rng.below(13) {
+        let command = match self.rng.below(14) {
             0 => ConsoleCommand::LogOut { operator },
             1..=3 => ConsoleCommand::LogIn { operator },
             4 => ConsoleCommand::Pause { operator, reason: "tea".to_owned() },
@@ -321,6 +322,12 @@ impl City {
                 Some(call) => ConsoleCommand::SilentPrompt { call: *call },
                 None => ConsoleCommand::Calls,
             },
+            13 => {
+                let any = usize::try_from(self.rng.below(8)).unwrap();
+                let posture = Posture::ALL.get(any).copied().unwrap_or_default();
+                let hours = (self.rng.below(2) == 0).then_some(1);
+                ConsoleCommand::SetPosture { posture, hours }
+            }
             12 => {
                 let operator = (self.rng.below(3) > 0).then_some(operator);
                 ConsoleCommand::Message { operator, text: "rapat".to_owned() }
@@ -388,6 +395,7 @@ impl City {
                 | Output::Banned(_)
                 | Output::TrunkRegistered { .. }
                 | Output::TrunkGone { .. }
+                | Output::Posture { .. }
                 | Output::Unstaffed(_) => {}
             }
         }

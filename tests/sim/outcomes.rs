@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use siaga::acd::Posture;
 use siaga::cdr::fact::FactKind;
 
 /// Everything of which a long run must have seen something, and by whom it was said.
-pub(crate) const WANTED: [&str; 24] = [
+pub(crate) const WANTED: [&str; 27] = [
     "401 or 407 of theirs in a dialog",
     "422 of ours",
     "422 of theirs",
@@ -30,6 +31,9 @@ pub(crate) const WANTED: [&str; 24] = [
     "session expired, and the call with it",
     "session expired, and the call kept",
     "INVITE of ours with Min-SE",
+    "a drill",
+    "a house that is left",
+    "a major incident",
 ];
 
 /// So often each was seen.
@@ -78,6 +82,9 @@ impl Outcomes {
             FactKind::Resumed { .. } => self.count("hold over"),
             FactKind::SessionExpired { kept: true, .. } => self.count("session expired, and the call kept"),
             FactKind::SessionExpired { kept: false, .. } => self.count("session expired, and the call with it"),
+            FactKind::PostureSet { posture: Posture::MajorIncident, .. } => self.count("a major incident"),
+            FactKind::PostureSet { posture: Posture::Drill, .. } => self.count("a drill"),
+            FactKind::PostureSet { posture: Posture::Fallback, .. } => self.count("a house that is left"),
             _ => {}
         }
     }

@@ -9,6 +9,7 @@ mod events;
 mod hold;
 mod memory;
 mod outside;
+mod posture;
 mod refresh;
 mod reliable;
 mod renegotiate;

@@ -38,6 +38,8 @@ pub(crate) struct World {
     pub(crate) streams: BTreeMap<SocketAddr, Flow>,
     /// The flow and first line of all that was ever sent.
     pub(crate) ways: Vec<(Flow, String)>,
+    /// What was told of the posture, and whether as a reminder.
+    pub(crate) postures: Vec<(acd::Posture, bool)>,
     serial: u32,
 }
 
@@ -62,6 +64,7 @@ fn codes() -> FeatureCodes {
         take_over: "*24".to_owned(),
         pick_up: "*25".to_owned(),
         silent_prompt: "*16".to_owned(),
+        postures: ["*60", "*61", "*62", "*63"].map(str::to_owned).into_iter().zip(acd::Posture::ALL).collect(),
     }
 }
 
@@ -101,6 +104,7 @@ pub(crate) fn settings() -> Settings {
         agencies: Vec::new(),
         categories: Vec::new(),
         callers: siaga::switchboard::CallerTerms::default(),
+        posture: siaga::switchboard::PostureTerms { hours: 0, incident_text: "kembali".to_owned() },
         record: true,
         feature_codes: codes(),
         break_reasons: Vec::new(),
@@ -120,6 +124,7 @@ pub(crate) fn settings() -> Settings {
         guard: siaga::switchboard::GuardSettings::default(),
         acd: acd::Settings {
             wrap_up: seconds(10),
+            incident_wrap_up: seconds(3),
             rest: seconds(5),
             fallback_retry: seconds(10),
             login_on_register: true,
@@ -137,9 +142,21 @@ impl World {
         let switchboard = Switchboard::new(now, settings, ports, Rng::from_number(112));
         let (facts, media, sent) = (Vec::new(), Vec::new(), Vec::new());
         let (streams, ways, trunks_up, registered) = (BTreeMap::new(), Vec::new(), Vec::new(), Vec::new());
-        let (drained, serial) = (false, 0);
-        let mut world =
-            Self { now, switchboard, facts, media, sent, drained, trunks_up, registered, streams, ways, serial };
+        let (drained, serial, postures) = (false, 0, Vec::new());
+        let mut world = Self {
+            now,
+            switchboard,
+            facts,
+            media,
+            sent,
+            drained,
+            trunks_up,
+            registered,
+            streams,
+            ways,
+            postures,
+            serial,
+        };
         let accounts = operators.iter().map(|name| account(name)).collect();
         world.step(Input::Accounts(accounts));
         world
@@ -171,6 +188,7 @@ impl World {
                 Output::TrunkHealth { up, .. } => self.trunks_up.push(up),
                 Output::TrunkRegistered { trunk, registered } => self.registered.push((trunk, registered)),
                 Output::Reply { .. } | Output::Banned(_) | Output::TrunkGone { .. } | Output::Unstaffed(_) => {}
+                Output::Posture { posture, reminder, .. } => self.postures.push((posture, reminder)),
             }
         }
         for anchor in closed {

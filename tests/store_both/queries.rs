@@ -126,6 +126,11 @@ fn counted(cdrs: &[Cdr], period: &Range<Timestamp>) -> Totals {
                 Callee::Number(_) => &mut totals.fallback,
                 Callee::Operator(operator) => operators.entry(operator.to_string()).or_default(),
             };
+            if talk.guest {
+                own.joined += 1;
+                own.joined_ms += talk.millis();
+                continue;
+            }
             own.answered += 1;
             own.talk_ms += talk.millis();
             if no + 1 == cdr.talks.len() {
@@ -157,6 +162,7 @@ fn some_calls() -> Vec<Cdr> {
             2 => stories::fallback(no, received),
             3 => stories::interrupted(no, received),
             4 => stories::refused(no, received),
+            5 => stories::conferred(no, received),
             _ => stories::abandoned(no, received, waited),
         };
         let mut cdr = story.cdr();
@@ -183,7 +189,13 @@ pub(crate) async fn totals_are_those_of_the_records(base: &Base) {
     let whole = counted(&cdrs, &(at(-9)..at(2_000_000)));
     assert!(whole.desks.len() == 3 && whole.desks.iter().all(|of| of.within < of.answered && of.short < of.abandoned));
     assert_eq!(whole.outcomes.len(), 4, "each outcome is there");
-    assert!(whole.fallback.answered > 0 && whole.operators.len() == 2);
+    assert!(whole.fallback.answered > 0 && whole.operators.len() == 3);
+    let supervisor = &whole.operators[2];
+    let guests = whole.operators[1].totals.joined > 0 && whole.fallback.joined > 0;
+    assert!(
+        supervisor.totals.answered == 0 && supervisor.totals.joined > 0 && guests,
+        "guests are told apart: {whole:?}"
+    );
     // A reader sees the same.
     let reader = Store::open_read_only(&base.url).await.unwrap();
     assert_eq!(reader.totals(&(at(-9)..at(2_000_000)), LIMITS, &levels()).await.unwrap(), whole);

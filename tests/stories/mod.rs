@@ -32,6 +32,7 @@ impl Story {
             called: "112".to_owned(),
             sip_call_id: format!("{no}@telco.example"),
             headers: vec!["P-Access-Network-Info: 3GPP-E-UTRAN-FDD".to_owned()],
+            posture: siaga::acd::Posture::Normal,
         };
         Self { call, received, facts: Vec::new() }.then(0, kind)
     }

@@ -224,7 +224,7 @@ fn the_console_asks_for_an_operator_only_his_own_caller() {
     assert_eq!(asks(&mut world, "ani", ConsoleRole::Supervisor, call), ConsoleReply::NotTalking);
     answers(&mut world, BUDI);
     caller.is_answered(&mut world);
-    assert_eq!(asks(&mut world, "sari", ConsoleRole::Operator, call), ConsoleReply::NotHisCall);
+    assert_eq!(asks(&mut world, "sari", ConsoleRole::Operator, call), ConsoleReply::NotHis);
     assert_eq!(prompts(&world), 0);
     assert_eq!(asks(&mut world, "budi", ConsoleRole::Operator, call), ConsoleReply::Done);
     assert_eq!(asks(&mut world, "ani", ConsoleRole::Supervisor, call), ConsoleReply::Done);

@@ -1,0 +1,56 @@
+//! `[posture]`: how long a posture of the house lasts by itself, and what a major incident is like.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::switchboard::PostureTerms;
+
+use super::section::File;
+use super::source::Source;
+
+/// Bytes of a text to operators: with its header it fits a datagram (RFC 3428 §8).
+const TEXT_MAX: usize = 700;
+
+/// `[posture]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Section {
+    hours: u32,
+    incident_wrap_up_seconds: u64,
+    incident_text: String,
+}
+
+impl Default for Section {
+    fn default() -> Self {
+        let incident_text = "Insiden besar: semua telepon berdering. Mohon kembali bertugas.".to_owned();
+        Self { hours: 0, incident_wrap_up_seconds: 5, incident_text }
+    }
+}
+
+/// `[posture]`, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostureConfig {
+    pub terms: PostureTerms,
+    /// In a major incident no wrap-up lasts longer.
+    pub incident_wrap_up: Duration,
+}
+
+/// What the file says of postures.
+pub(super) fn checked(source: &mut Source, file: &File) -> PostureConfig {
+    let Section { hours, incident_wrap_up_seconds, incident_text } = &file.posture;
+    if *hours > 168 {
+        source.fault("posture.hours", hours.to_string(), "0 to 168 hours, 0: until somebody ends it");
+    }
+    if *incident_wrap_up_seconds > 3_600 {
+        source.fault("posture.incident_wrap_up_seconds", incident_wrap_up_seconds.to_string(), "0 to 3600 seconds");
+    }
+    if incident_text.len() > TEXT_MAX || incident_text.chars().any(char::is_control) {
+        let wrong = format!("a text of {} bytes, or of several lines", incident_text.len());
+        source.fault("posture.incident_text", wrong, "one line of at most 700 bytes, \"\": nobody is told");
+    }
+    PostureConfig {
+        terms: PostureTerms { hours: *hours, incident_text: incident_text.clone() },
+        incident_wrap_up: Duration::from_secs(*incident_wrap_up_seconds),
+    }
+}

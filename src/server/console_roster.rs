@@ -1,0 +1,141 @@
+//! What the console has of the roster. Its source is the file: it is changed there, and read again on SIGHUP.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::clock::Timestamp;
+use crate::config::Config;
+use crate::ids::OperatorId;
+
+use super::console_api::{Console, Fault, Shared, fault};
+
+/// Days that one answer tells of.
+const DAYS_MAX: i32 = 366;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Console>> {
+    OpenApiRouter::new().routes(routes!(roster))
+}
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+struct Days {
+    /// The first day, YYYY-MM-DD; absent: today.
+    from: Option<String>,
+    /// The last day; absent: two weeks later.
+    to: Option<String>,
+}
+
+/// A line of the roster, after its changes.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct Duty {
+    #[schema(value_type = String)]
+    operator: OperatorId,
+    /// The day on which the shift begins.
+    date: String,
+    shift: String,
+}
+
+/// Somebody is on shift from the first to the second, in milliseconds since the Unix epoch.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct Span {
+    #[schema(value_type = String)]
+    operator: OperatorId,
+    #[schema(value_type = i64)]
+    from: Timestamp,
+    #[schema(value_type = i64)]
+    to: Timestamp,
+}
+
+/// A time with too few.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct Missing {
+    #[schema(value_type = i64)]
+    from: Timestamp,
+    #[schema(value_type = i64)]
+    to: Timestamp,
+    on_shift: usize,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct RosterView {
+    from: String,
+    to: String,
+    /// False: there are no shifts, everybody is always on shift.
+    rostered: bool,
+    duties: Vec<Duty>,
+    /// Who is on shift when: shifts, overlaps and decrees taken together. None for those whom no roster names.
+    on_shift: Vec<Span>,
+    /// What is wanted at all times, and where it is missing.
+    minimum: usize,
+    gaps: Vec<Missing>,
+}
+
+#[utoipa::path(
+    get,
+    path = "/v1/roster",
+    summary = "Who is on shift when, and where somebody is missing",
+    security(("token" = [])),
+    params(Days),
+    responses(
+        (status = 200, body = RosterView),
+        (status = 400, body = Fault, description = "what was wrong, and what is expected"),
+        (status = 401, body = Fault, description = "the token is missing or wrong"),
+    ),
+)]
+async fn roster(State(console): Shared, Query(days): Query<Days>) -> Response {
+    let config = Arc::clone(&console.config.borrow());
+    match span(&config, &days) {
+        Some((from, to)) => match view(&config, from, to) {
+            Some(view) => Json(view).into_response(),
+            None => fault(StatusCode::BAD_REQUEST, "a day of this calendar is expected"),
+        },
+        None => fault(StatusCode::BAD_REQUEST, "from and to are days, YYYY-MM-DD, in order, and at most 366 of them"),
+    }
+}
+
+fn span(config: &Config, days: &Days) -> Option<(Date, Date)> {
+    let day = |text: &Option<String>| text.as_deref().map(|text| text.parse::<Date>().ok());
+    let now = jiff::Timestamp::from_millisecond(super::clock::wall_now().as_millis()).ok()?;
+    let from = day(&days.from).unwrap_or_else(|| Some(config.zone.to_datetime(now).date()))?;
+    let to = match day(&days.to) {
+        Some(to) => to?,
+        None => from.checked_add(jiff::Span::new().days(13)).ok()?,
+    };
+    let count = from.until(to).ok()?.get_days();
+    (0..DAYS_MAX).contains(&count).then_some((from, to))
+}
+
+fn view(config: &Config, from: Date, to: Date) -> Option<RosterView> {
+    let start = |day: Date| {
+        let at = config.zone.to_timestamp(day.to_datetime(jiff::civil::Time::midnight())).ok()?;
+        Some(Timestamp::from_millis(at.as_millisecond()))
+    };
+    let (first, end) = (start(from)?, start(to.tomorrow().ok()?)?);
+    let rostered = &config.rostered;
+    let within = rostered.roster.entries().iter().filter(|entry| (from..=to).contains(&entry.date));
+    let duty = |entry: &crate::acd::roster::Entry| Duty {
+        operator: entry.operator.clone(),
+        date: entry.date.to_string(),
+        shift: entry.shift.clone(),
+    };
+    let minimum = config.operators.minimum_on_shift;
+    let gaps = rostered.plan.gaps(first, end, minimum);
+    let on_shift = rostered.plan.on_shift(first, end).into_iter();
+    Some(RosterView {
+        from: from.to_string(),
+        to: to.to_string(),
+        rostered: rostered.plan.rostered,
+        duties: within.map(duty).collect(),
+        on_shift: on_shift.map(|(operator, from, to)| Span { operator, from, to }).collect(),
+        minimum,
+        gaps: gaps.iter().map(|gap| Missing { from: gap.from, to: gap.to, on_shift: gap.fewest }).collect(),
+    })
+}

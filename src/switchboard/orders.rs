@@ -1,0 +1,127 @@
+//! What the console orders of a call that talks: somebody is asked in or sent away, the caller is passed on. The same as an operator's
+//! phone may ask for, under the same conditions, but for the news of it: facts tell what becomes of it.
+
+use crate::cdr::fact::{Callee, ConsoleRole, Destination, OfferOutcome};
+use crate::clock::Now;
+use crate::ids::{CallId, LegNo, OperatorId};
+
+use super::call::{Call, Stage};
+use super::leg::{OfferState, Who};
+use super::refer::Referor;
+use super::{Actor, ConsoleReply, GuestView, Switchboard};
+
+impl Switchboard {
+    /// Asks somebody into a call, as its operator's phone does with the code of conferences.
+    pub(super) fn ask_in(&mut self, now: Now, by: &Actor, call: CallId, whom: &str) -> ConsoleReply {
+        let referor = match self.commands(by, call) {
+            Ok(referor) => referor,
+            Err(reply) => return reply,
+        };
+        let rings = self
+            .wanted_guest(&referor, self.named(whom))
+            .and_then(|to| self.ring_guest(now, call, to, format!("asked in by {}", by.name), None));
+        match rings {
+            Ok(()) => ConsoleReply::Done,
+            Err(status) => ConsoleReply::Refused { status },
+        }
+    }
+
+    /// A guest leaves, or rings no more. Who has come of his own accord goes only where somebody says so who is no operator.
+    pub(super) fn send_away(&mut self, now: Now, by: &Actor, call: CallId, leg: LegNo) -> ConsoleReply {
+        if let Err(reply) = self.commands(by, call) {
+            return reply;
+        }
+        let Some(role) = self.calls.get(&call).and_then(|call| call.guests.get(&leg)).map(|guest| guest.role) else {
+            return ConsoleReply::Refused { status: 404 };
+        };
+        if role.supervises() && by.role == ConsoleRole::Operator {
+            return ConsoleReply::NotHis;
+        }
+        self.guest_is_sent_away(now, call, leg);
+        ConsoleReply::Done
+    }
+
+    /// Passes the caller on, as a blind transfer of his operator's phone does.
+    pub(super) fn transfer_by(&mut self, now: Now, by: &Actor, call: CallId, to: &str) -> ConsoleReply {
+        let referor = match self.commands(by, call) {
+            Ok(referor) => referor,
+            Err(reply) => return reply,
+        };
+        let to = match self.named(to) {
+            Ok(Destination::Operator(operator)) if operator == referor.operator => Err(403),
+            Ok(_) if self.has_guests(call) => Err(491),
+            named => named,
+        };
+        match to {
+            Ok(to) => {
+                self.pass_on(now, &referor, to, None);
+                ConsoleReply::Done
+            }
+            Err(status) => ConsoleReply::Refused { status },
+        }
+    }
+
+    /// Whether an operator has a call, or has had it, as far as this run knows.
+    pub(super) fn has_worked(&self, call: CallId, operator: &OperatorId) -> bool {
+        let live = self.calls.get(&call).filter(|live| live.placed_by.is_none());
+        live.is_some_and(|live| live.worked_by.contains(operator))
+            || self.worked.get(operator).is_some_and(|worked| worked.call == call)
+    }
+
+    /// The leg over which the call's operator has his caller, for somebody who may command it: himself, or no operator.
+    fn commands(&self, by: &Actor, call: CallId) -> Result<Referor, ConsoleReply> {
+        let live = self.calls.get(&call).filter(|live| !live.is_over() && live.placed_by.is_none());
+        let live = live.ok_or(ConsoleReply::UnknownCall)?;
+        let leg = match live.stage {
+            Stage::Talking { leg } | Stage::Transfer { from: Some(leg), .. } => leg,
+            Stage::Queued
+            | Stage::Offered
+            | Stage::AllPhones { .. }
+            | Stage::Number
+            | Stage::Transfer { from: None, .. }
+            | Stage::Placed
+            | Stage::Ended => {
+                // Whose it is nobody can say: an operator hears no more of it than that.
+                let his = by.role != ConsoleRole::Operator;
+                return Err(if his { ConsoleReply::Refused { status: 480 } } else { ConsoleReply::NotHis });
+            }
+        };
+        let lead = live.legs.get(&leg).and_then(|leg| leg.operator());
+        if by.role == ConsoleRole::Operator && lead.map(OperatorId::as_str) != Some(by.name.as_str()) {
+            return Err(ConsoleReply::NotHis);
+        }
+        self.referor(Who::Offer(call, leg)).map_err(|status| ConsoleReply::Refused { status })
+    }
+}
+
+impl Call {
+    /// Who is in it, or rings for it, beside the one who has the caller.
+    pub(super) fn guest_views(&self) -> Vec<GuestView> {
+        let view = |(leg, guest): (&LegNo, &super::guests::Guest)| {
+            let offer = self.legs.get(leg)?;
+            let (operator, number) = match &offer.to {
+                Callee::Operator(operator) => (Some(operator.clone()), None),
+                Callee::Number(number) => (None, Some(number.clone())),
+            };
+            let state = match offer.state {
+                OfferState::Talking => "talking",
+                OfferState::Ringing { .. } => "ringing",
+                OfferState::Cancelling => return None,
+            };
+            Some(GuestView { leg: leg.0, operator, number, role: guest.role, state })
+        };
+        self.guests.iter().filter_map(view).collect()
+    }
+}
+
+impl Switchboard {
+    /// One guest goes; the others talk on.
+    fn guest_is_sent_away(&mut self, now: Now, id: CallId, leg: LegNo) {
+        let told = self.guest_gone(now, id, leg).and_then(|guest| guest.told);
+        if let Some(told) = told {
+            self.tell_referrer(now, told, 487);
+        }
+        self.end_leg(now, id, leg, OfferOutcome::Withdrawn, None);
+        self.arrange(id);
+    }
+}

@@ -1,0 +1,141 @@
+//! The posture of the house: who sets it, for how long, and who is told. What it means to the queue, `acd::posture` says.
+
+use std::time::Duration;
+
+use crate::acd::{Posture, State};
+use crate::cdr::fact::FactKind;
+use crate::cdr::past::Past;
+use crate::clock::{Instant, Now, Timestamp, earliest};
+use crate::ids::OperatorId;
+
+use super::timers::Alarm;
+use super::{ConsoleReply, Output, Switchboard};
+
+/// So often it is told again that the posture is not the normal one.
+const REMINDER: Duration = Duration::from_secs(3_600);
+/// Who returns to normal when its time is over.
+const TIME: &str = "time";
+
+/// What the configuration says of postures.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PostureTerms {
+    /// A posture lasts so many hours where nobody says for how long; 0: until somebody ends it.
+    pub hours: u32,
+    /// What those are told who are on a break when a major incident begins; empty: nothing.
+    pub incident_text: String,
+}
+
+/// The posture as it was set.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Stance {
+    posture: Posture,
+    since: Timestamp,
+    until: Option<Timestamp>,
+    by: String,
+    /// When it is over, on the clock of timers.
+    over_at: Option<Instant>,
+    /// When it is over, or told of again; None: it is the normal one.
+    pub(super) due: Option<Instant>,
+    /// Somebody has set it in this run.
+    set: bool,
+}
+
+impl Switchboard {
+    /// Sets the posture, for so many hours or, without, for the usual time; 0: until somebody ends it. Where there is no fallback number
+    /// it is not `Fallback`.
+    pub(super) fn set_posture(&mut self, now: Now, posture: Posture, hours: Option<u32>, by: String) -> ConsoleReply {
+        if posture == Posture::Fallback && self.settings.fallback_number.is_none() {
+            return ConsoleReply::NoFallback;
+        }
+        let hours = hours.unwrap_or(self.settings.posture.hours);
+        let span = Some(hours).filter(|hours| *hours > 0 && !posture.is_normal());
+        let until = span.map(|hours| now.after(Duration::from_secs(u64::from(hours) * 3_600)).wall);
+        let begins = self.stance.posture != posture;
+        self.assume(now, Stance { posture, since: now.wall, until, by: by.clone(), set: true, ..Stance::default() });
+        self.service_fact(now, FactKind::PostureSet { posture, until, by });
+        if begins && posture == Posture::MajorIncident {
+            self.call_back_to_work(now);
+        }
+        self.posture_view()
+    }
+
+    /// What an operator has dialled, if it is the code of a posture.
+    pub(super) fn posture_dialled(&self, dialled: &[u8]) -> Option<Posture> {
+        let mut codes = self.settings.feature_codes.postures.iter();
+        codes.find(|(code, _)| code.as_bytes() == dialled).map(|(_, posture)| *posture)
+    }
+
+    /// For the console.
+    pub(super) fn posture_view(&self) -> ConsoleReply {
+        let Stance { posture, since, until, by, .. } = self.stance.clone();
+        ConsoleReply::Posture { posture, since, until, by }
+    }
+
+    /// Takes over the posture of an earlier run, unless somebody has set one since, or its time is over.
+    pub(super) fn remember_posture(&mut self, now: Now, past: &Past) {
+        let last = past.facts.iter().rfind(|fact| matches!(fact.kind, FactKind::PostureSet { .. }));
+        let Some(last) = last else { return };
+        let FactKind::PostureSet { posture, until, by } = last.kind.clone() else { return };
+        let since = last.at;
+        if !self.stance.set && !posture.is_normal() && until.is_none_or(|until| now.wall < until) {
+            self.assume(now, Stance { posture, since, until, by, ..Stance::default() });
+        }
+    }
+
+    fn assume(&mut self, now: Now, stance: Stance) {
+        if let Some(due) = self.stance.due {
+            self.alarms.remove(due, Alarm::Posture);
+        }
+        let left = |until: Timestamp| Duration::from_millis(until.millis_since(now.wall));
+        let over_at = stance.until.map(|until| now.mono + left(until));
+        self.stance = Stance { over_at, due: None, ..stance };
+        self.acd.set_posture(now, self.stance.posture);
+        self.await_posture(now);
+        self.tell_posture(now, false);
+    }
+
+    fn await_posture(&mut self, now: Now) {
+        let remind = (!self.stance.posture.is_normal()).then(|| now.mono + REMINDER);
+        self.stance.due = remind.and_then(|remind| earliest(Some(remind), self.stance.over_at));
+        if let Some(due) = self.stance.due {
+            self.alarms.insert(due, Alarm::Posture);
+        }
+    }
+
+    fn tell_posture(&mut self, now: Now, reminder: bool) {
+        let lasts_ms = now.wall.millis_since(self.stance.since);
+        self.others.push(Output::Posture { posture: self.stance.posture, lasts_ms, reminder });
+    }
+
+    /// Its time is over, or it is told again.
+    pub(super) fn posture_due(&mut self, now: Now) {
+        self.stance.due = None;
+        if self.stance.over_at.is_some_and(|at| at <= now.mono) {
+            self.set_posture(now, Posture::Normal, None, TIME.to_owned());
+            return;
+        }
+        self.await_posture(now);
+        self.tell_posture(now, true);
+    }
+
+    /// Those who are on a break get a text, once.
+    fn call_back_to_work(&mut self, now: Now) {
+        let text = self.settings.posture.incident_text.clone();
+        let on_break = self.acd.views().into_iter().filter(|view| view.state == State::Break);
+        let on_break: Vec<OperatorId> = on_break.map(|view| view.operator).collect();
+        for operator in on_break.into_iter().filter(|_| !text.is_empty()) {
+            // Whose phone takes no texts is asked by somebody in the room.
+            self.announce_text(now, Some(operator), &text);
+        }
+    }
+
+    /// What is not right about it (`verify`).
+    pub(super) fn verify_posture(&self) -> Result<(), String> {
+        let stance = &self.stance;
+        let awaited = stance.due.is_some_and(|due| self.alarms.contains(due, Alarm::Posture));
+        if stance.posture != self.acd.posture() || awaited == stance.posture.is_normal() {
+            return Err(format!("the posture {} is not that of the queue, or is forgotten", stance.posture.word()));
+        }
+        Ok(())
+    }
+}

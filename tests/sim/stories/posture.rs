@@ -1,0 +1,211 @@
+//! Postures of the house: a major incident rings everybody, a drill only tells, and a house that is left sends its callers outside first.
+
+use siaga::acd::Posture;
+use siaga::acd::desk::{Desk, Strategy};
+use siaga::cdr::past::Past;
+use siaga::clock::Now;
+use siaga::ids::OperatorId;
+use siaga::switchboard::{ConsoleCommand, ConsoleReply};
+
+use super::attended::Placed;
+use super::call_back::asks_console;
+use super::classes::{confirms, dials};
+use super::transfer::refuses;
+use super::*;
+
+/// Budi and Sari at the only desk, which rings one after the other; Budi is a supervisor.
+fn house() -> World {
+    let mut settings = settings();
+    settings.trunks[0].target = Some(TRUNK.parse().unwrap());
+    settings.fallback_number = Some("0725000".to_owned());
+    settings.supervisors = [OperatorId::parse("budi").unwrap()].into();
+    settings.acd.desks = vec![Desk { strategy: Strategy::Linear, ..Desk::default() }];
+    let mut world = World::new(settings, &["budi", "sari"]);
+    world.register("budi", BUDI);
+    world.register("sari", SARI);
+    world
+}
+
+fn sets(world: &mut World, posture: Posture, hours: Option<u32>) -> ConsoleReply {
+    asks_console(world, ConsoleCommand::SetPosture { posture, hours })
+}
+
+fn rings(world: &mut World, at: &str) -> String {
+    let invite = world.take(at, "INVITE");
+    world.receive(at, &response(&invite, at, "180 Ringing", ""));
+    invite
+}
+
+fn posture(world: &mut World) -> (Posture, Option<i64>, String) {
+    match asks_console(world, ConsoleCommand::Posture) {
+        ConsoleReply::Posture { posture, until, by, .. } => (posture, until.map(|until| until.as_millis()), by),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// (posture, by whom) of every change that was written down.
+fn changes(world: &World) -> Vec<(Posture, &str)> {
+    let facts = world.facts.iter().filter_map(|fact| match &fact.kind {
+        FactKind::PostureSet { posture, by, .. } => Some((*posture, by.as_str())),
+        _ => None,
+    });
+    facts.collect()
+}
+
+fn arrived_in(world: &World) -> Vec<Posture> {
+    let received = world.facts.iter().filter_map(|fact| match &fact.kind {
+        FactKind::Received { posture, .. } => Some(*posture),
+        _ => None,
+    });
+    received.collect()
+}
+
+fn pauses(world: &mut World, name: &str, pauses: bool) {
+    let operator = OperatorId::parse(name).unwrap();
+    let command = match pauses {
+        true => ConsoleCommand::Pause { operator, reason: "tea".to_owned() },
+        false => ConsoleCommand::Resume { operator },
+    };
+    assert_eq!(asks_console(world, command), ConsoleReply::Done);
+}
+
+#[test]
+fn a_supervisors_code_makes_every_phone_ring_and_those_on_a_break_are_told_once() {
+    let mut world = house();
+    pauses(&mut world, "sari", true);
+    dials(&mut world, "budi", BUDI, "*61");
+    assert!(confirms(&world));
+    let text = world.take(SARI, "MESSAGE");
+    assert!(text.ends_with("kembali"), "{text}");
+    world.receive(SARI, &response(&text, SARI, "200 OK", ""));
+    assert!(!world.has(BUDI, "MESSAGE"), "he is at work");
+    let mut caller = Caller::dials(&mut world);
+    let at_budi = rings(&mut world, BUDI);
+    pauses(&mut world, "sari", false);
+    answers(&mut world, SARI);
+    caller.is_answered(&mut world);
+    let cancel = world.take(BUDI, "CANCEL");
+    assert!(cancel.contains("Reason: SIP;cause=200"), "{cancel}");
+    world.receive(BUDI, &response(&cancel, BUDI, "200 OK", ""));
+    refuses(&mut world, BUDI, &at_budi, "487 Request Terminated");
+    pauses(&mut world, "budi", true);
+    dials(&mut world, "budi", BUDI, "*61");
+    assert!(!world.has(BUDI, "MESSAGE"), "it has begun already");
+    assert_eq!(changes(&world), [(Posture::MajorIncident, "budi"), (Posture::MajorIncident, "budi")]);
+    assert_eq!(arrived_in(&world), [Posture::MajorIncident]);
+    assert_eq!(world.postures[0], (Posture::MajorIncident, false));
+    dials(&mut world, "budi", BUDI, "*60");
+    assert_eq!(posture(&mut world).0, Posture::Normal);
+    caller.hangs_up(&mut world);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn who_is_no_supervisor_sets_no_posture() {
+    let mut world = house();
+    Placed::to(&mut world, "sari", SARI, "*63");
+    world.take(SARI, "SIP/2.0 403");
+    assert_eq!(posture(&mut world).0, Posture::Normal);
+    assert_eq!(changes(&world), []);
+}
+
+#[test]
+fn a_drill_is_told_by_the_calls_and_changes_nothing_else() {
+    let mut world = house();
+    sets(&mut world, Posture::Drill, None);
+    let mut caller = Caller::dials(&mut world);
+    answers(&mut world, BUDI);
+    caller.is_answered(&mut world);
+    assert!(!world.has(SARI, "INVITE"));
+    assert_eq!(arrived_in(&world), [Posture::Drill]);
+    let classed = world.count(|kind| matches!(kind, FactKind::Disposed { .. }));
+    assert_eq!(classed, 0, "an emergency in a drill is an emergency");
+}
+
+#[test]
+fn a_house_that_is_left_sends_its_callers_outside_and_rings_when_nobody_answers_there() {
+    let mut world = house();
+    let caller = Caller::dials(&mut world);
+    let at_budi = rings(&mut world, BUDI);
+    sets(&mut world, Posture::Fallback, None);
+    let cancel = world.take(BUDI, "CANCEL");
+    world.receive(BUDI, &response(&cancel, BUDI, "200 OK", ""));
+    refuses(&mut world, BUDI, &at_budi, "487 Request Terminated");
+    let outside = world.take(TRUNK, "INVITE");
+    assert!(outside.starts_with("INVITE sip:0725000@"), "{outside}");
+    assert!(!world.has(BUDI, "INVITE") && !world.has(SARI, "INVITE"), "nobody runs back for it");
+    assert_eq!(world.count(|kind| matches!(kind, FactKind::NobodyOnShift)), 0, "they are, but not there");
+    refuses(&mut world, TRUNK, &outside, "486 Busy Here");
+    world.take(BUDI, "INVITE");
+    sets(&mut world, Posture::Normal, None);
+    caller.cancels(&mut world);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn without_a_fallback_number_the_house_cannot_be_left_to_it() {
+    let mut settings = settings();
+    settings.supervisors = [OperatorId::parse("budi").unwrap()].into();
+    let mut world = World::new(settings, &["budi"]);
+    world.register("budi", BUDI);
+    assert_eq!(sets(&mut world, Posture::Fallback, None), ConsoleReply::NoFallback);
+    dials(&mut world, "budi", BUDI, "*63");
+    assert!(!confirms(&world));
+    assert_eq!(posture(&mut world).0, Posture::Normal);
+}
+
+#[test]
+fn a_posture_is_told_again_each_hour_and_ends_when_its_time_is_over() {
+    let mut world = house();
+    sets(&mut world, Posture::Drill, Some(2));
+    let until = world.now.after(Duration::from_secs(7_200)).wall.as_millis();
+    assert_eq!(posture(&mut world), (Posture::Drill, Some(until), "ani".to_owned()));
+    world.postures.clear();
+    world.pass(Duration::from_secs(7_199));
+    assert_eq!(world.postures, [(Posture::Drill, true)]);
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.postures, [(Posture::Drill, true), (Posture::Normal, false)]);
+    assert_eq!(changes(&world), [(Posture::Drill, "ani"), (Posture::Normal, "time")]);
+    // Without an end it is told on and on, until somebody ends it.
+    sets(&mut world, Posture::MajorIncident, Some(0));
+    world.postures.clear();
+    world.pass(Duration::from_secs(3 * 3_600));
+    assert_eq!(world.postures, [(Posture::MajorIncident, true); 3]);
+    sets(&mut world, Posture::Normal, None);
+    world.postures.clear();
+    world.pass(Duration::from_secs(3 * 3_600));
+    assert_eq!(world.postures, []);
+}
+
+#[test]
+fn a_posture_is_kept_over_a_restart_unless_its_time_is_over_or_somebody_has_set_one_since() {
+    for (hours, minutes, set_since, kept) in
+        [(0, 600, false, true), (2, 90, false, true), (2, 121, false, false), (2, 90, true, false)]
+    {
+        let mut world = house();
+        sets(&mut world, Posture::MajorIncident, Some(hours));
+        let (until, facts) = (posture(&mut world).1, world.facts.clone());
+        let wall = world.now.after(Duration::from_secs(60 * minutes)).wall;
+        let mut world = house();
+        world.now = Now { wall, ..world.now };
+        let caller = Caller::dials(&mut world);
+        world.take(BUDI, "INVITE");
+        if set_since {
+            sets(&mut world, Posture::Normal, None);
+        }
+        world.step(Input::Remember(Box::new(Past { calls: Vec::new(), facts })));
+        assert_eq!(world.has(SARI, "INVITE"), kept, "{hours} h, {minutes} min later");
+        if kept {
+            assert_eq!(posture(&mut world), (Posture::MajorIncident, until, "ani".to_owned()));
+            assert_eq!(changes(&world), [], "nobody has said so anew");
+        }
+        if kept && hours == 2 {
+            world.postures.clear();
+            world.pass(Duration::from_secs(30 * 60));
+            assert_eq!(world.postures, [(Posture::Normal, false)]);
+        }
+        caller.cancels(&mut world);
+    }
+}
