@@ -274,6 +274,23 @@ fn a_database_without_tables_is_told_apart_from_an_empty_period() {
 }
 
 #[test]
+fn a_database_of_an_older_version_is_told_apart_from_a_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    on_runtime(async {
+        Store::open(&url(folder.path())).await.unwrap().close().await;
+        let pool = sqlx::SqlitePool::connect(&url(folder.path())).await.unwrap();
+        for older in ["DROP INDEX cdr_desk", "ALTER TABLE cdr DROP COLUMN desk"] {
+            sqlx::query(older).execute(&pool).await.unwrap();
+        }
+        pool.close().await;
+    });
+    let output = siaga(folder.path(), &["report", "summary"]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(told.contains("no records of this version yet"), "{told}");
+}
+
+#[test]
 fn wrong_dates_are_a_fault_that_says_what_is_wanted() {
     let folder = tempfile::tempdir().unwrap();
     let output = siaga(folder.path(), &["report", "calls", "--from", "24/11/2026"]);

@@ -11,7 +11,8 @@ use super::{Store, StoreError, on_either};
 /// Calls of one page: a year is never in memory at once.
 const PAGE_CALLS: i64 = 200;
 
-const PROBE: &str = "SELECT COUNT(*) FROM talk WHERE call = ''";
+/// The newest column that reports read: where it is, all is.
+const PROBE: &str = "SELECT COUNT(*) FROM cdr WHERE call = '' AND desk = ''";
 const CALLS: &str = "SELECT received, call, body FROM cdr WHERE received < $2 AND received >= $1 \
     AND (received, call) > ($1, $3) ORDER BY received, call LIMIT $4";
 
@@ -140,7 +141,7 @@ pub struct Limits {
 }
 
 impl Store {
-    /// True when every table that reports read is there.
+    /// True when every table and column that reports read is there.
     pub(super) async fn has_records(&self) -> Result<bool, StoreError> {
         let probed: Result<(i64,), sqlx::Error> = on_either!(self, pool => sqlx::query_as(PROBE).fetch_one(pool).await);
         match probed {
