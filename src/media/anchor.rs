@@ -99,8 +99,8 @@ impl Anchor {
         }
     }
 
-    /// Sets where and how to send. Another RTP address starts the latch anew; the same keeps it. So do SRTP's keys with
-    /// its counters.
+    /// Sets where and how to send. Another RTP address makes the latch look for the peer anew; the same keeps it, and so does one of
+    /// zeros, which is hold (RFC 3264 §8.4). So do SRTP's keys with its counters.
     pub fn aim(&mut self, now: Instant, remote: Remote) {
         self.last_packet = now;
         self.silence_told = false;
@@ -110,12 +110,13 @@ impl Anchor {
             (_, None) => self.secure = None,
         }
         match &mut self.peer {
-            Some(peer) if peer.latch.told() == remote.rtp => {
+            Some(peer) if peer.latch.told() == remote.rtp || remote.rtp.ip().is_unspecified() => {
                 // The same peer, who may have moved its RTCP.
                 peer.rtcp_from = peer.rtcp_from.filter(|_| peer.remote.rtcp == remote.rtcp);
                 peer.remote = remote;
             }
-            Some(_) | None => self.peer = Some(Peer { remote, latch: Latch::new(remote.rtp), rtcp_from: None }),
+            Some(peer) => *peer = Peer { remote, latch: peer.latch.moved(remote.rtp), rtcp_from: None },
+            None => self.peer = Some(Peer { remote, latch: Latch::new(remote.rtp), rtcp_from: None }),
         }
     }
 

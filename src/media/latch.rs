@@ -5,6 +5,9 @@ use std::net::SocketAddr;
 /// Packets in a row of one source that an address unknown to the SDP must send before it is believed.
 const PACKETS_TO_BELIEVE: u8 = 3;
 
+/// So many packets of the address that a peer has left show that it stays there, where its SDP is of no use.
+const PACKETS_TO_STAY: u8 = 50;
+
 /// How an address came to be believed, weakest first. Only a stronger one replaces it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Trust {
@@ -31,6 +34,15 @@ pub struct Latch {
     told: SocketAddr,
     locked: Option<(Trust, SocketAddr)>,
     candidate: Option<Candidate>,
+    left: Option<Left>,
+}
+
+/// Where the peer was before it moved. What comes from there is its own still, but does not tell where it is now.
+#[derive(Clone, Copy, Debug)]
+struct Left {
+    trust: Trust,
+    from: SocketAddr,
+    packets: u8,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -44,11 +56,21 @@ struct Candidate {
 impl Latch {
     /// Starts open, with the address of the SDP.
     pub fn new(told: SocketAddr) -> Self {
-        Self { told, locked: None, candidate: None }
+        Self { told, locked: None, candidate: None, left: None }
+    }
+
+    /// The same peer at another address of the SDP. Its packets from the old one may be under way for a while, and must not lock.
+    #[must_use]
+    pub fn moved(&self, told: SocketAddr) -> Self {
+        let left = self.locked.map(|(trust, from)| Left { trust, from, packets: 0 });
+        Self { left: left.or(self.left), ..Self::new(told) }
     }
 
     /// Judges a valid packet of an agreed payload type.
     pub fn judge(&mut self, from: SocketAddr, ssrc: u32, sequence: u16) -> Verdict {
+        if self.locked.is_none() && from != self.told && self.comes_from_before(from) {
+            return Verdict::Peer;
+        }
         let locked = match self.locked {
             Some((_, peer)) if peer == from => return Verdict::Peer,
             Some((trust, _)) => Some(trust),
@@ -69,14 +91,26 @@ impl Latch {
         Verdict::Peer
     }
 
-    /// Where to send: where the peer's packets come from, until then where the SDP says.
+    /// Where to send: where the peer's packets come from, until then where the SDP says; after a move of a peer behind a NAT, whose SDP
+    /// is of no use, where it was.
     pub fn target(&self) -> SocketAddr {
-        self.locked.map_or(self.told, |(_, peer)| peer)
+        let before = self.left.filter(|left| left.trust == Trust::Guessed).map(|left| left.from);
+        self.locked.map(|(_, peer)| peer).or(before).unwrap_or(self.told)
     }
 
     /// The address that the SDP told.
     pub fn told(&self) -> SocketAddr {
         self.told
+    }
+
+    /// True for packets from where the peer was. Behind a NAT it may stay there, whatever its SDP says.
+    fn comes_from_before(&mut self, from: SocketAddr) -> bool {
+        let Some(left) = self.left.as_mut().filter(|left| left.from == from) else { return false };
+        left.packets = left.packets.saturating_add(1);
+        if left.trust == Trust::Guessed && left.packets >= PACKETS_TO_STAY {
+            self.locked = Some((left.trust, from));
+        }
+        true
     }
 
     fn believes(&mut self, from: SocketAddr, ssrc: u32, sequence: u16) -> bool {
@@ -152,5 +186,43 @@ mod tests {
         assert_eq!(latch.judge(address("192.0.2.1:4000"), 9, 1), Verdict::Peer);
         assert_eq!(latch.judge(address("198.51.100.9:1"), 5, 4), Verdict::Foreign);
         assert_eq!(latch.target(), address("192.0.2.1:4000"));
+    }
+
+    #[test]
+    fn packets_from_where_a_peer_was_are_heard_and_lock_nothing() {
+        let (old, new) = (address("192.0.2.1:4000"), address("192.0.2.1:5000"));
+        let mut latch = Latch::new(old);
+        latch.judge(old, 1, 1);
+        let mut latch = latch.moved(new);
+        for sequence in 2..200 {
+            assert_eq!(latch.judge(old, 1, sequence), Verdict::Peer, "a gateway may send from elsewhere");
+            assert_eq!(latch.target(), new, "it is sent to where it wants it");
+        }
+        assert_eq!(latch.judge(new, 1, 200), Verdict::Peer);
+        assert_eq!(latch.judge(old, 1, 201), Verdict::Foreign, "now it is seen there");
+    }
+
+    #[test]
+    fn a_peer_behind_a_nat_is_sent_to_where_it_was_until_it_is_seen_elsewhere() {
+        let (was, is) = (address("203.0.113.7:40001"), address("203.0.113.7:40002"));
+        let mut latch = Latch::new(address("10.0.0.5:4000"));
+        for sequence in 1..=3 {
+            latch.judge(was, 5, sequence);
+        }
+        let mut moves = latch.moved(address("10.0.0.5:4002"));
+        // The last packets of the old stream.
+        (4..=10).for_each(|sequence| assert_eq!(moves.judge(was, 5, sequence), Verdict::Peer));
+        assert_eq!(moves.target(), was);
+        for sequence in 1..=3 {
+            moves.judge(is, 6, sequence);
+        }
+        assert_eq!((moves.target(), moves.judge(was, 5, 11)), (is, Verdict::Foreign));
+        // Another one that stays, whatever its SDP says.
+        let mut stays = latch.moved(address("10.0.0.5:4002"));
+        for sequence in 4..=60 {
+            stays.judge(was, 5, sequence);
+        }
+        (1..=9).for_each(|sequence| assert_eq!(stays.judge(is, 6, sequence), Verdict::Foreign));
+        assert_eq!(stays.target(), was);
     }
 }

@@ -171,8 +171,11 @@ impl Call {
 impl Switchboard {
     /// The caller waits and does not hear why: announces the queue, as early media (183) or in the answered call.
     pub(super) fn announce(&mut self, now: Now, id: CallId) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        if call.announced || call.stage != Stage::Queued && !call.is_falling_back() {
+        let Some(call) = self.calls.get_mut(&id).filter(|call| !call.announced) else { return };
+        if call.stage == Stage::Offered && call.caller.answered {
+            return self.play_tone(id);
+        }
+        if call.stage != Stage::Queued && !call.is_falling_back() {
             return;
         }
         call.announced = true;
@@ -188,6 +191,14 @@ impl Switchboard {
         }
         self.fact(now, id, FactKind::Announced { early });
         self.tell_place_later(now, id);
+    }
+
+    /// Who has been answered already hears the tone while the first phone rings for him: silence would be taken for a dead line.
+    fn play_tone(&mut self, id: CallId) {
+        let sound = self.calls.get(&id).and_then(|call| call.caller.line.sound.as_ref());
+        let Some((anchor, remote)) = sound.map(|sound| (sound.anchor, sound.remote())) else { return };
+        self.media.extend(remote.map(|remote| Command::Aim { anchor, remote }));
+        self.media.push(Command::Play { anchor, first: None, then: Some(Prompt::HoldTone) });
     }
 
     fn tell_place_later(&mut self, now: Now, id: CallId) {

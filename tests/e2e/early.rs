@@ -5,7 +5,7 @@ use super::glare::fallback;
 use super::scenario::{Scenario, Sdp};
 use super::service::Service;
 use super::three_callers::Phone as _;
-use super::tone::assert_heard;
+use super::tone::{assert_heard, share};
 use super::trunk::{Callee, Caller, Manner};
 
 /// The last seconds of what somebody heard, in samples.
@@ -26,11 +26,14 @@ fn a_caller_who_waits_moves_by_update_and_the_queue_and_the_operator_follow_him(
         .acks("")
         .waits(4_000)
         .hangs_up();
+    let mut phone = Baresip::start(&service, 1, 440);
+    let order = |what: &str| service.siaga(&["operator", what, "op1", "--config", "siaga.toml"]);
+    order("pause");
     let caller = Caller::plays(&service, 1, &[700], &scenario);
     service.wait_for_call(&caller.number, "queued");
-    // He has heard the queue at both ports when the phone comes.
+    // He has heard the queue at both ports when the operator is there.
     service.sound_flows(1, 4);
-    let mut phone = Baresip::start(&service, 1, 440);
+    order("resume");
     phone.rings_for(&caller.number);
     phone.answers();
     phone.is_hung_up();
@@ -56,21 +59,38 @@ fn dials_reliably() -> Scenario {
 }
 
 #[test]
+fn a_caller_whom_the_queue_has_answered_hears_the_tone_while_a_phone_rings() {
+    let service = Service::start(139, 1, "answer = \"queue\"");
+    let mut phone = Baresip::start(&service, 1, 440);
+    let caller = Caller::calls(&service, 1, 700, Manner::Stays);
+    phone.rings_for(&caller.number);
+    service.sound_flows(1, 3);
+    phone.answers();
+    service.sound_flows(2, 4);
+    phone.hangs_up();
+    let heard = caller.ends().samples;
+    assert!(heard[..16_000].chunks(4_000).any(|half| share(half, 425) > 0.7), "the tone, and not silence");
+    assert_heard("the caller", &heard[heard.len() - LAST..], 440, &[700]);
+}
+
+#[test]
 fn a_number_outside_moves_by_update_before_it_answers_and_a_later_183_moves_nothing() {
     let service = fallback(127);
     let scenario = Scenario::callee(&[("Supported:", "100rel")])
         .answers_as("t", "183 Session Progress", &format!("{RELIABLE}RSeq: 7\n"), &Sdp::ALAW.text())
-        .is_asked("PRACK", &[("RAck:", "7 1 INVITE")])
+        .gets("PRACK", &[("RAck:", "7 1 INVITE")])
         .answers("200 OK", "", "")
         .asks("UPDATE", "", &Sdp::MOVED.text())
         .hears(200, &[("body", "m=audio [1-9]")])
         // Its answer has been given: what a second one says means nothing (RFC 6337 §2.2).
         .answers_invite_as("t", "183 Session Progress", &format!("{RELIABLE}RSeq: 8\n"), &Sdp::ALAW.text())
-        .is_asked("PRACK", &[("RAck:", "8 1 INVITE")])
+        .gets("PRACK", &[("RAck:", "8 1 INVITE")])
         .answers("200 OK", "", "")
+        // The caller hears the queue meanwhile, and answers it.
+        .waits(500)
         .answers_invite_as("t", "200 OK", "", "")
-        .is_asked("ACK", &[])
-        .is_hung_up(&[]);
+        .gets("ACK", &[])
+        .gets_bye(&[]);
     let callee = Callee::plays(&service, &[900], &scenario);
     let caller = Caller::calls(&service, 1, 700, Manner::HangsUpAfter(4_000));
     service.wait_for_call(&caller.number, "talking");

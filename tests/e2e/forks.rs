@@ -15,13 +15,15 @@ fn of_two_that_ring_the_first_to_answer_is_heard_and_the_second_is_hung_up() {
     let scenario = Scenario::callee(&[])
         .answers_as("a", "180 Ringing", second, "")
         .answers_as("t", "180 Ringing", "", "")
+        // The caller hears the queue meanwhile, and answers it.
+        .waits(500)
         .answers_as("t", "200 OK", "", &Sdp::ALAW.text())
-        .is_asked("ACK", &[("To:", ";tag=[0-9]+t"), ("msg", "^ACK sip:callee@")])
+        .gets("ACK", &[("To:", ";tag=[0-9]+t"), ("msg", "^ACK sip:callee@")])
         .answers_invite_as("a", "200 OK", second, &Sdp::MOVED.text())
-        .is_asked("ACK", &[("To:", ";tag=[0-9]+a"), ("msg", "^ACK sip:second@")])
-        .is_hung_up(&[("To:", ";tag=[0-9]+a"), ("msg", "^BYE sip:second@")])
+        .gets("ACK", &[("To:", ";tag=[0-9]+a"), ("msg", "^ACK sip:second@")])
+        .gets_bye(&[("To:", ";tag=[0-9]+a"), ("msg", "^BYE sip:second@")])
         .waits(3_000)
-        .is_hung_up(&[("To:", ";tag=[0-9]+t"), ("msg", "^BYE sip:callee@")]);
+        .gets_bye(&[("To:", ";tag=[0-9]+t"), ("msg", "^BYE sip:callee@")]);
     let callee = Callee::plays(&service, &[900], &scenario);
     let caller = Caller::calls(&service, 1, 700, Manner::HangsUpAfter(5_000));
     service.wait_for_call(&caller.number, "talking");

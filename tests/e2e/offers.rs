@@ -65,9 +65,9 @@ fn of_several_streams_the_first_that_can_be_used_is_and_our_own_offer_keeps_thei
     let places = "m=audio 0 RTP/AVP.*m=video 0 RTP/AVP.*m=audio [1-9][0-9]* RTP/AVP.*m=audio 0 RTP/AVP";
     let timer = "Supported: timer\nSession-Expires: 4;refresher=uas\nAllow: INVITE, ACK, BYE, CANCEL\n";
     let scenario = offers(answered(), timer, &four_streams(), places, 0)
-        .is_asked("INVITE", &[("body", places)])
+        .gets("INVITE", &[("body", places)])
         .answers("200 OK", "Session-Expires: 90;refresher=uac\n", &four_streams())
-        .is_asked("ACK", &[])
+        .gets("ACK", &[])
         .waits(3_000)
         .hangs_up();
     let (heard, spoken) = talks(&service, &scenario, &[700, 900]);

@@ -28,7 +28,7 @@ fn an_emergency_call_does_not_follow_a_phones_forwarding_but_rings_the_next_oper
     registers(&service);
     let scenario = Scenario::callee(&[])
         .answers_as("t", "302 Moved Temporarily", "Contact: <sip:elsewhere@[local_ip]:[local_port]>\n", "")
-        .is_asked("ACK", &[]);
+        .gets("ACK", &[]);
     let forwards = Callee::plays_at(&service, 3, &[900], &scenario);
     let mut phone = Baresip::start(&service, 2, 440);
     let caller = Caller::calls(&service, 1, 700, Manner::HangsUpAfter(1_000));

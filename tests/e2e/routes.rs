@@ -32,10 +32,10 @@ fn a_callers_strict_router_is_the_request_uri_of_what_we_ask_him() {
     let scenario = dials(Scenario::caller(), &format!("{STRICT}{timer}"))
         .hears(200, &[("msg", "Record-Route: <sip:strict@"), ("msg", "Record-Route: <sip:loose@")])
         .acks("")
-        .is_asked("INVITE", &routed("INVITE"))
+        .gets("INVITE", &routed("INVITE"))
         .answers("200 OK", "Session-Expires: 90;refresher=uac\n", &Sdp::ALAW.text())
-        .is_asked("ACK", &[("msg", "^ACK sip:strict@"), ("msg", "Route: <sip:0812")])
-        .is_hung_up(&routed("BYE"));
+        .gets("ACK", &[("msg", "^ACK sip:strict@"), ("msg", "Route: <sip:0812")])
+        .gets_bye(&routed("BYE"));
     let mut phone = Pjsua::start(&service, 1, 440);
     let caller = Caller::plays(&service, 1, &[700], &scenario);
     phone.rings_for(&caller.number);
@@ -52,16 +52,18 @@ fn a_strict_router_before_a_number_outside_is_the_request_uri_too() {
     let service = fallback(125);
     let scenario = Scenario::callee(&[])
         .answers_as("t", "180 Ringing", LOOSE_FIRST, "")
+        // The caller hears the queue meanwhile, and answers it.
+        .waits(500)
         .answers_as("t", "200 OK", &format!("{LOOSE_FIRST}Session-Expires: 4;refresher=uac\n"), &Sdp::ALAW.text())
         // The last of the Record-Route is the nearest to us.
-        .is_asked("ACK", &[("msg", "^ACK sip:strict@[0-9.]+:5060;x=1 SIP"), ("msg", "Route: <sip:callee@")])
-        .is_asked(
+        .gets("ACK", &[("msg", "^ACK sip:strict@[0-9.]+:5060;x=1 SIP"), ("msg", "Route: <sip:callee@")])
+        .gets(
             "INVITE",
             &[("msg", "^INVITE sip:strict@"), ("msg", "Route: <sip:loose@"), ("msg", "Route: <sip:callee@")],
         )
         .answers("200 OK", "Session-Expires: 90;refresher=uac\n", &Sdp::ALAW.text())
-        .is_asked("ACK", &[("msg", "^ACK sip:strict@")])
-        .is_hung_up(&[("msg", "^BYE sip:strict@"), ("msg", "Route: <sip:loose@"), ("msg", "Route: <sip:callee@")]);
+        .gets("ACK", &[("msg", "^ACK sip:strict@")])
+        .gets_bye(&[("msg", "^BYE sip:strict@"), ("msg", "Route: <sip:loose@"), ("msg", "Route: <sip:callee@")]);
     let callee = Callee::plays(&service, &[900], &scenario);
     let caller = Caller::calls(&service, 1, 700, Manner::HangsUpAfter(5_000));
     service.wait_for_call(&caller.number, "talking");

@@ -144,13 +144,13 @@ impl Scenario {
     }
 
     /// Waits for a request.
-    pub(crate) fn is_asked(mut self, method: &str, checks: &[Check<'_>]) -> Self {
+    pub(crate) fn gets(mut self, method: &str, checks: &[Check<'_>]) -> Self {
         self.hears_step(&format!("request=\"{method}\""), checks, "");
         self
     }
 
     /// Waits for a request that is answered later: `answers_kept`.
-    pub(crate) fn is_asked_and_keeps(mut self, method: &str) -> Self {
+    pub(crate) fn gets_and_keeps(mut self, method: &str) -> Self {
         let keeps = ["Via", "From", "To", "CSeq"].map(|name| {
             format!("<ereg regexp=\".*\" search_in=\"hdr\" header=\"{name}:\" assign_to=\"kept_{name}\"/>")
         });
@@ -187,7 +187,7 @@ impl Scenario {
 
     /// Nothing for so long.
     pub(crate) fn waits(mut self, millis: u32) -> Self {
-        let _ = writeln!(self.steps, "  <pause milliseconds=\"{millis}\"/>");
+        writeln!(self.steps, "  <pause milliseconds=\"{millis}\"/>").unwrap();
         self.count += 1;
         self
     }
@@ -198,8 +198,8 @@ impl Scenario {
     }
 
     /// Waits until it is hung up.
-    pub(crate) fn is_hung_up(self, checks: &[Check<'_>]) -> Self {
-        self.is_asked("BYE", checks).answers("200 OK", "", "")
+    pub(crate) fn gets_bye(self, checks: &[Check<'_>]) -> Self {
+        self.gets("BYE", checks).answers("200 OK", "", "")
     }
 
     /// Writes the file.
@@ -255,7 +255,7 @@ impl Scenario {
 
     fn send(mut self, repeats: bool, text: &str) -> Self {
         let repeats = if repeats { " retrans=\"500\"" } else { "" };
-        let _ = writeln!(self.steps, "  <send{repeats}><![CDATA[\n{text}]]></send>");
+        writeln!(self.steps, "  <send{repeats}><![CDATA[\n{text}]]></send>").unwrap();
         self.count += 1;
         self
     }
@@ -270,11 +270,11 @@ impl Scenario {
             let (not, pattern) = pattern.strip_prefix('!').map_or(("", *pattern), |pattern| ("_inverse", pattern));
             let pattern = pattern.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
             let n = self.variables;
-            let _ =
-                write!(actions, "<ereg regexp=\"{pattern}\" {place} check_it{not}=\"true\" assign_to=\"seen{n}\"/>");
+            write!(actions, "<ereg regexp=\"{pattern}\" {place} check_it{not}=\"true\" assign_to=\"seen{n}\"/>")
+                .unwrap();
             self.variables += 1;
         }
-        let _ = writeln!(self.steps, "  <recv {what}><action>{actions}</action></recv>");
+        writeln!(self.steps, "  <recv {what}><action>{actions}</action></recv>").unwrap();
         self.count += 1;
     }
 }

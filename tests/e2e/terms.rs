@@ -20,10 +20,10 @@ fn a_phone_that_wants_a_longer_session_gets_it_and_may_not_ask_for_one_that_is_t
     let short = "Supported: timer\nSession-Expires: 30\n";
     let scenario = Scenario::callee(&[("Session-Expires:", "1800;refresher=uac")])
         .answers_as("r", "422 Session Interval Too Small", "Min-SE: 3600\n", "")
-        .is_asked("ACK", &[])
-        .is_asked("INVITE", &[("CSeq:", "2 INVITE"), ("Session-Expires:", "3600;refresher=uac"), ("Min-SE:", "3600")])
+        .gets("ACK", &[])
+        .gets("INVITE", &[("CSeq:", "2 INVITE"), ("Session-Expires:", "3600;refresher=uac"), ("Min-SE:", "3600")])
         .answers_as("t", "200 OK", "Session-Expires: 3600;refresher=uac\n", &Sdp::ALAW.text())
-        .is_asked("ACK", &[("CSeq:", "2 ACK")])
+        .gets("ACK", &[("CSeq:", "2 ACK")])
         .asks("INVITE", short, &Sdp::ALAW.text())
         .may_hear(100)
         .hears(422, &[("Min-SE:", "90")])
@@ -66,13 +66,16 @@ fn a_trunk_that_would_have_all_calls_held_back_unasked_changes_nothing() {
     let scenario = Scenario::callee(&[("Via:", "!;oc")])
         .told_in_via(all)
         .answers_as("r", "500 Server Internal Error", "", "")
-        .is_asked("ACK", &[]);
+        .gets("ACK", &[]);
     let refuses = Callee::plays(&service, &[900], &scenario);
     let gives_up = Caller::calls(&service, 1, 700, Manner::CancelsAfter(1_500));
     refuses.ends();
     gives_up.ends();
-    let scenario =
-        Scenario::callee(&[]).answers_as("t", "200 OK", "", &Sdp::ALAW.text()).is_asked("ACK", &[]).is_hung_up(&[]);
+    let scenario = Scenario::callee(&[])
+        .waits(500)
+        .answers_as("t", "200 OK", "", &Sdp::ALAW.text())
+        .gets("ACK", &[])
+        .gets_bye(&[]);
     let callee = Callee::plays(&service, &[900], &scenario);
     let caller = Caller::calls(&service, 2, 700, Manner::HangsUpAfter(3_000));
     caller.ends();

@@ -40,7 +40,7 @@ fn pressed(world: &World) -> Vec<(AnchorId, char)> {
 
 #[test]
 fn an_operators_digits_go_by_info_one_after_the_other_to_a_trunk_without_telephone_events() {
-    let (mut world, mut caller, _) = over_info();
+    let (mut world, caller, _) = over_info();
     for digit in ['1', '#', '2'] {
         presses(&mut world, digit);
     }
@@ -57,7 +57,7 @@ fn an_operators_digits_go_by_info_one_after_the_other_to_a_trunk_without_telepho
 
 #[test]
 fn digits_that_wait_while_a_trunk_is_silent_are_forgotten() {
-    let (mut world, mut caller, _) = over_info();
+    let (mut world, caller, _) = over_info();
     (0..100).for_each(|_| presses(&mut world, '1'));
     world.pass(Duration::from_secs(33));
     world.sent.retain(|(_, text)| !text.starts_with("INFO"));
@@ -72,7 +72,7 @@ fn digits_that_wait_while_a_trunk_is_silent_are_forgotten() {
 
 #[test]
 fn a_call_that_ends_takes_its_digits_along() {
-    let (mut world, mut caller, _) = over_info();
+    let (mut world, caller, _) = over_info();
     presses(&mut world, '1');
     presses(&mut world, '2');
     caller.hangs_up(&mut world);
@@ -82,7 +82,7 @@ fn a_call_that_ends_takes_its_digits_along() {
 
 #[test]
 fn what_a_caller_says_by_info_is_pressed_for_the_operator() {
-    let (mut world, mut caller, invite) = over_info();
+    let (mut world, caller, invite) = over_info();
     let (_, operator) = ports(&world);
     let kind = "Content-Type: application/dtmf-relay\r\n";
     caller.asks_of(&mut world, "INFO", 2, kind, "Signal=5\r\n");
@@ -101,7 +101,7 @@ fn what_a_caller_says_by_info_is_pressed_for_the_operator() {
 
 #[test]
 fn a_phone_that_says_each_digit_in_both_ways_is_heard_once() {
-    let (mut world, mut caller, invite) = over_info();
+    let (mut world, caller, invite) = over_info();
     presses(&mut world, '7');
     asks(&mut world, BUDI, &invite, "INFO", 1, "Content-Type: application/dtmf\r\n", "7");
     assert_eq!(is_told(&mut world, "200 OK"), "Signal=7\r\nDuration=160\r\n");

@@ -201,3 +201,28 @@ fn a_feature_code_prolongs_the_wrap_up_and_is_refused_where_there_is_none() {
     world.sent.clear();
     world.assert_empty_in_the_end();
 }
+
+#[test]
+fn who_is_answered_before_an_operator_hears_the_tone_while_the_first_phone_rings() {
+    let mut settings = settings();
+    settings.answer = siaga::switchboard::AnswerMode::Queue;
+    let mut world = World::new(settings, &["budi"]);
+    world.register("budi", BUDI);
+    let mut caller = Caller::dials(&mut world);
+    caller.is_answered(&mut world);
+    let plays = |world: &World| {
+        let prompt = |command: &Command| match command {
+            Command::Play { first, then, .. } => Some((*first, *then)),
+            _ => None,
+        };
+        world.media.iter().filter_map(prompt).collect::<Vec<_>>()
+    };
+    assert_eq!(plays(&world), [(None, Some(Prompt::HoldTone))], "silence would be taken for a dead line");
+    // Nobody takes him: now he hears that he waits.
+    let invite = world.take(BUDI, "INVITE");
+    world.receive(BUDI, &response(&invite, BUDI, "486 Busy Here", ""));
+    assert_eq!(plays(&world).last(), Some(&(Some(Prompt::Queue), Some(Prompt::HoldTone))));
+    caller.hangs_up(&mut world);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
