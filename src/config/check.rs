@@ -13,7 +13,7 @@ use crate::sip::flow::Transport;
 use crate::sip::session_timer::SECONDS_MIN;
 use crate::switchboard::FeatureCodes;
 
-use super::section::{File, Reliability};
+use super::section::{Features, File, Reliability};
 use super::source::Source;
 use super::{
     Config, Console, Fault, Recording, Report, Sip, agency, callers, desks, guard, network, posture, roster, tls,
@@ -253,15 +253,19 @@ fn features(source: &mut Source, file: &File) -> FeatureCodes {
         whisper: section.whisper.clone(),
         barge: section.barge.clone(),
         take_over: section.take_over.clone(),
-        postures: [
-            (&section.posture_normal, Posture::Normal),
-            (&section.posture_incident, Posture::MajorIncident),
-            (&section.posture_drill, Posture::Drill),
-            (&section.posture_fallback, Posture::Fallback),
-        ]
-        .map(|(code, posture)| (code.clone(), posture))
-        .to_vec(),
+        postures: postures(section),
     }
+}
+
+/// The codes of the postures.
+fn postures(section: &Features) -> Vec<(String, Posture)> {
+    let codes = [
+        (&section.posture_normal, Posture::Normal),
+        (&section.posture_incident, Posture::MajorIncident),
+        (&section.posture_drill, Posture::Drill),
+        (&section.posture_fallback, Posture::Fallback),
+    ];
+    codes.map(|(code, posture)| (code.clone(), posture)).into()
 }
 
 /// The operators who are supervisors. Whether they exist is the database's to tell.

@@ -82,7 +82,7 @@ async fn dispose(
 ) -> Response {
     let call: CallId = match id(&call) {
         Ok(call) => call,
-        Err(wrong) => return wrong,
+        Err(wrong) => return fault(StatusCode::BAD_REQUEST, &wrong),
     };
     let Disposition { class, category, note, by } = match serde_json::from_slice(&body) {
         Ok(disposition) => disposition,
@@ -163,7 +163,7 @@ async fn transfer(
 ) -> Response {
     let call = match id(&call) {
         Ok(call) => call,
-        Err(wrong) => return wrong,
+        Err(wrong) => return fault(StatusCode::BAD_REQUEST, &wrong),
     };
     match serde_json::from_slice(&body) {
         Ok(TransferBody { to }) if (1..=WHOM_MAX).contains(&to.len()) => {
@@ -207,7 +207,7 @@ async fn ask_in(
 ) -> Response {
     let call = match id(&call) {
         Ok(call) => call,
-        Err(wrong) => return wrong,
+        Err(wrong) => return fault(StatusCode::BAD_REQUEST, &wrong),
     };
     match serde_json::from_slice(&body) {
         Ok(GuestBody { whom }) if (1..=WHOM_MAX).contains(&whom.len()) => {
@@ -244,7 +244,7 @@ async fn send_away(
 ) -> Response {
     let call = match id(&call) {
         Ok(call) => call,
-        Err(wrong) => return wrong,
+        Err(wrong) => return fault(StatusCode::BAD_REQUEST, &wrong),
     };
     match leg.parse() {
         Ok(leg) => asked(&console, actor, ConsoleCommand::SendAway { call, leg: LegNo(leg) }).await,
@@ -252,8 +252,8 @@ async fn send_away(
     }
 }
 
-fn id(call: &str) -> Result<CallId, Response> {
-    call.parse().map_err(|error| fault(StatusCode::BAD_REQUEST, &format!("the call's id is {error}")))
+fn id(call: &str) -> Result<CallId, String> {
+    call.parse().map_err(|error| format!("the call's id is {error}"))
 }
 
 /// What an operator's phone would be told by a status, in words.
