@@ -45,7 +45,6 @@ impl Posture {
     }
 
     /// True in the usual one.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
     pub const fn is_normal(&self) -> bool {
         matches!(self, Self::Normal)
     }

@@ -14,7 +14,7 @@ use crate::sip::flow::Transport;
 use crate::sip::session_timer::SECONDS_MIN;
 use crate::switchboard::FeatureCodes;
 
-use super::section::{File, Reliability};
+use super::section::{Features, File, Reliability};
 use super::source::Source;
 use super::{
     Config, Console, Fault, Recording, Report, Sip, agency, callers, desks, guard, level, network, posture, roster,
@@ -189,31 +189,7 @@ fn shift_names(source: &mut Source, file: &File) {
 fn features(source: &mut Source, file: &File) -> FeatureCodes {
     let section = &file.features;
     let mut seen = BTreeSet::new();
-    let pairs = [
-        ("log_in", &section.log_in),
-        ("log_out", &section.log_out),
-        ("pause", &section.pause),
-        ("resume", &section.resume),
-        ("class_normal", &section.class_normal),
-        ("class_ghost", &section.class_ghost),
-        ("class_prank", &section.class_prank),
-        ("class_information", &section.class_information),
-        ("class_test", &section.class_test),
-        ("class_drill", &section.class_drill),
-        ("call_back", &section.call_back),
-        ("wrap_up", &section.wrap_up),
-        ("conference", &section.conference),
-        ("listen", &section.listen),
-        ("whisper", &section.whisper),
-        ("barge", &section.barge),
-        ("take_over", &section.take_over),
-        ("pick_up", &section.pick_up),
-        ("silent_prompt", &section.silent_prompt),
-        ("posture_normal", &section.posture_normal),
-        ("posture_incident", &section.posture_incident),
-        ("posture_drill", &section.posture_drill),
-        ("posture_fallback", &section.posture_fallback),
-    ];
+    let pairs = codes(section);
     let behind_class = |code: &str| {
         let classes = pairs.iter().filter(|(key, _)| key.starts_with("class_"));
         classes.map(|(_, class)| class.as_str()).find(|class| code.len() > class.len() && code.starts_with(*class))
@@ -263,15 +239,48 @@ fn features(source: &mut Source, file: &File) -> FeatureCodes {
         barge: section.barge.clone(),
         take_over: section.take_over.clone(),
         pick_up: section.pick_up.clone(),
-        postures: [
-            (&section.posture_normal, Posture::Normal),
-            (&section.posture_incident, Posture::MajorIncident),
-            (&section.posture_drill, Posture::Drill),
-            (&section.posture_fallback, Posture::Fallback),
-        ]
-        .map(|(code, posture)| (code.clone(), posture))
-        .to_vec(),
+        postures: postures(section),
     }
+}
+
+/// The keys of the feature codes, and the codes.
+fn codes(section: &Features) -> [(&'static str, &String); 23] {
+    [
+        ("log_in", &section.log_in),
+        ("log_out", &section.log_out),
+        ("pause", &section.pause),
+        ("resume", &section.resume),
+        ("class_normal", &section.class_normal),
+        ("class_ghost", &section.class_ghost),
+        ("class_prank", &section.class_prank),
+        ("class_information", &section.class_information),
+        ("class_test", &section.class_test),
+        ("class_drill", &section.class_drill),
+        ("call_back", &section.call_back),
+        ("wrap_up", &section.wrap_up),
+        ("conference", &section.conference),
+        ("listen", &section.listen),
+        ("whisper", &section.whisper),
+        ("barge", &section.barge),
+        ("take_over", &section.take_over),
+        ("pick_up", &section.pick_up),
+        ("silent_prompt", &section.silent_prompt),
+        ("posture_normal", &section.posture_normal),
+        ("posture_incident", &section.posture_incident),
+        ("posture_drill", &section.posture_drill),
+        ("posture_fallback", &section.posture_fallback),
+    ]
+}
+
+/// The codes of the postures.
+fn postures(section: &Features) -> Vec<(String, Posture)> {
+    let codes = [
+        (&section.posture_normal, Posture::Normal),
+        (&section.posture_incident, Posture::MajorIncident),
+        (&section.posture_drill, Posture::Drill),
+        (&section.posture_fallback, Posture::Fallback),
+    ];
+    codes.map(|(code, posture)| (code.clone(), posture)).into()
 }
 
 /// The operators who are supervisors. Whether they exist is the database's to tell.

@@ -82,7 +82,7 @@ async fn dispose(
 ) -> Response {
     let call: CallId = match id(&call) {
         Ok(call) => call,
-        Err(wrong) => return wrong,
+        Err(wrong) => return fault(StatusCode::BAD_REQUEST, &wrong),
     };
     let Disposition { class, category, note, by } = match serde_json::from_slice(&body) {
         Ok(disposition) => disposition,
@@ -163,7 +163,7 @@ async fn transfer(
 ) -> Response {
     let call = match id(&call) {
         Ok(call) => call,
-        Err(wrong) => return wrong,
+        Err(wrong) => return fault(StatusCode::BAD_REQUEST, &wrong),
     };
     match serde_json::from_slice(&body) {
         Ok(TransferBody { to }) if (1..=WHOM_MAX).contains(&to.len()) => {
@@ -197,7 +197,7 @@ async fn silent_prompt(
 ) -> Response {
     match id(&call) {
         Ok(call) => asked(&console, actor, ConsoleCommand::SilentPrompt { call }).await,
-        Err(wrong) => wrong,
+        Err(wrong) => fault(StatusCode::BAD_REQUEST, &wrong),
     }
 }
 
@@ -234,7 +234,7 @@ async fn ask_in(
 ) -> Response {
     let call = match id(&call) {
         Ok(call) => call,
-        Err(wrong) => return wrong,
+        Err(wrong) => return fault(StatusCode::BAD_REQUEST, &wrong),
     };
     match serde_json::from_slice(&body) {
         Ok(GuestBody { whom }) if (1..=WHOM_MAX).contains(&whom.len()) => {
@@ -271,7 +271,7 @@ async fn send_away(
 ) -> Response {
     let call = match id(&call) {
         Ok(call) => call,
-        Err(wrong) => return wrong,
+        Err(wrong) => return fault(StatusCode::BAD_REQUEST, &wrong),
     };
     match leg.parse() {
         Ok(leg) => asked(&console, actor, ConsoleCommand::SendAway { call, leg: LegNo(leg) }).await,
@@ -279,8 +279,8 @@ async fn send_away(
     }
 }
 
-fn id(call: &str) -> Result<CallId, Response> {
-    call.parse().map_err(|error| fault(StatusCode::BAD_REQUEST, &format!("the call's id is {error}")))
+fn id(call: &str) -> Result<CallId, String> {
+    call.parse().map_err(|error| format!("the call's id is {error}"))
 }
 
 /// What an operator's phone would be told by a status, in words.

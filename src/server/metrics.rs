@@ -1,6 +1,6 @@
 //! Figures for Prometheus: counted from the switchboard's outputs, the loop's own tally, media, journal and writer.
 
-use std::sync::{PoisonError, RwLock};
+mod desks;
 
 use prometheus::{
     Encoder as _, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
@@ -8,23 +8,18 @@ use prometheus::{
 };
 
 use crate::acd::Posture;
-use crate::cdr::Outcome;
-use crate::cdr::fact::EndCause;
-use crate::config::Levels;
 use crate::sip::guard::Reason;
 use crate::switchboard::{Gauges, GuardFigures};
 
 use super::media::MediaCounters;
 use super::records::RecordsFigures;
 use super::signalling::Tally;
+use desks::Desks;
 
 /// Upper bounds of the waiting-time buckets, in seconds: 10, 15 and 20 s are the standards' targets.
 const WAIT_BUCKETS: [f64; 11] = [0.1, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0];
 /// Operators' states in the order of `Gauges::operators`.
 const STATES: [&str; 6] = ["offline", "ready", "offered", "talking", "wrap-up", "break"];
-
-/// What becomes of a desk's calls.
-const DESK_OUTCOMES: [&str; 4] = ["answered", "abandoned", "short-abandon", "failed"];
 
 /// All metrics of the service.
 #[derive(Debug)]
@@ -39,11 +34,8 @@ pub(super) struct Metrics {
     pub(super) transfers: IntCounterVec,
     pub(super) call_backs: IntCounterVec,
     pub(super) silent_prompts: IntCounterVec,
-    desk_calls: IntCounterVec,
-    desk_within: IntCounterVec,
-    desk_target: GaugeVec,
-    /// What the desks promise now, and what a short abandon is, in milliseconds.
-    promises: RwLock<Option<(Levels, u64)>>,
+    /// What the desks promise and keep.
+    pub(super) desks: Desks,
     pub(super) nobody_on_shift: IntCounter,
     pub(super) recordings_failed: IntCounter,
     pub(super) breaches: IntCounter,
@@ -109,22 +101,7 @@ impl Metrics {
                 "Callers asked for a digit if they cannot speak: asked by somebody, or unheard.",
                 &["way"],
             )?,
-            desk_calls: made.counters(
-                "desk_calls_total",
-                "Calls of each desk by what became of them: answered, abandoned, short-abandon, failed.",
-                &["desk", "outcome"],
-            )?,
-            desk_within: made.counters(
-                "desk_answered_within_total",
-                "Calls that were answered within the service level's time of their desk.",
-                &["desk"],
-            )?,
-            desk_target: made.ratios(
-                "desk_service_level_target",
-                "What each desk promises: 0.9 are 90 %.",
-                &["desk"],
-            )?,
-            promises: RwLock::default(),
+            desks: Desks::new(&made)?,
             nobody_on_shift: made.counter("nobody_on_shift_total", "Calls that found nobody on shift.")?,
             recordings_failed: made.counter("recordings_failed_total", "Recordings that could not be made.")?,
             breaches: made.counter("invariant_breaches_total", "Calls ended for a broken invariant.")?,
@@ -162,43 +139,6 @@ impl Metrics {
         for one in Posture::ALL {
             self.posture.with_label_values(&[one.word()]).set(i64::from(one == posture));
         }
-    }
-
-    /// Takes up what the desks promise from now on; all that can be counted of a desk is shown from the first.
-    pub(super) fn promise(&self, levels: &Levels, short_abandon_ms: u64) {
-        self.desk_target.reset();
-        for (desk, level) in &levels.desks {
-            let desk = Levels::shown(desk);
-            self.desk_target.with_label_values(&[desk]).set(f64::from(level.percent) / 100.0);
-            self.desk_within.with_label_values(&[desk]).inc_by(0);
-            for outcome in DESK_OUTCOMES {
-                self.desk_calls.with_label_values(&[desk, outcome]).inc_by(0);
-            }
-        }
-        let mut promises = self.promises.write().unwrap_or_else(PoisonError::into_inner);
-        *promises = Some((levels.clone(), short_abandon_ms));
-    }
-
-    /// A desk's call was answered after so long.
-    pub(super) fn desk_answered(&self, desk: &str, waited_ms: u64) {
-        let shown = Levels::shown(desk);
-        self.desk_calls.with_label_values(&[shown, "answered"]).inc();
-        let promises = self.promises.read().unwrap_or_else(PoisonError::into_inner);
-        if promises.as_ref().is_some_and(|(levels, _)| waited_ms <= levels.of(desk).within_ms()) {
-            self.desk_within.with_label_values(&[shown]).inc();
-        }
-    }
-
-    /// A desk's call has ended after so long, and nobody has answered it.
-    pub(super) fn desk_lost(&self, desk: &str, cause: EndCause, waited_ms: u64) {
-        let promises = self.promises.read().unwrap_or_else(PoisonError::into_inner);
-        let short = promises.as_ref().is_some_and(|(_, short_ms)| waited_ms < *short_ms);
-        let outcome = match Outcome::unanswered(cause) {
-            Outcome::Abandoned if short => "short-abandon",
-            Outcome::Abandoned => "abandoned",
-            Outcome::Answered | Outcome::Failed | Outcome::Interrupted => "failed",
-        };
-        self.desk_calls.with_label_values(&[Levels::shown(desk), outcome]).inc();
     }
 
     /// Takes over the loop's figures.
@@ -305,34 +245,6 @@ impl Maker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::ServiceLevel;
-
-    #[test]
-    fn a_desks_calls_are_counted_by_its_own_promise() {
-        let metrics = Metrics::new().unwrap();
-        let level = |seconds, percent| ServiceLevel { within: std::time::Duration::from_secs(seconds), percent };
-        let desks = vec![(String::new(), level(10, 90)), ("fire".to_owned(), level(5, 95))];
-        metrics.promise(&Levels { usual: level(10, 90), desks }, 5_000);
-        let shows = |line: &str| metrics.text().unwrap().lines().any(|one| one == line);
-        assert!(shows("siaga_desk_answered_within_total{desk=\"fire\"} 0"), "shown before the first call");
-        metrics.desk_answered("", 10_000);
-        metrics.desk_answered("fire", 5_000);
-        metrics.desk_answered("fire", 5_001);
-        metrics.desk_lost("fire", EndCause::Abandoned, 4_999);
-        metrics.desk_lost("fire", EndCause::Abandoned, 5_000);
-        metrics.desk_lost("fire", EndCause::NoCodec, 1);
-        for line in [
-            "siaga_desk_answered_within_total{desk=\"queue\"} 1",
-            "siaga_desk_answered_within_total{desk=\"fire\"} 1",
-            "siaga_desk_calls_total{desk=\"fire\",outcome=\"answered\"} 2",
-            "siaga_desk_calls_total{desk=\"fire\",outcome=\"abandoned\"} 1",
-            "siaga_desk_calls_total{desk=\"fire\",outcome=\"short-abandon\"} 1",
-            "siaga_desk_calls_total{desk=\"fire\",outcome=\"failed\"} 1",
-            "siaga_desk_service_level_target{desk=\"fire\"} 0.95",
-        ] {
-            assert!(shows(line), "{line}");
-        }
-    }
 
     #[test]
     fn totals_counted_elsewhere_never_go_back() {

@@ -56,7 +56,7 @@ impl Observer {
                 let waited_ms = first.map(|open| {
                     open.answered = Some(fact.at);
                     let waited_ms = fact.at.millis_since(open.received);
-                    metrics.desk_answered(&open.desk, waited_ms);
+                    metrics.desks.answered(&open.desk, waited_ms);
                     waited_ms
                 });
                 if let Some(waited_ms) = waited_ms {
@@ -70,7 +70,7 @@ impl Observer {
                 if let Some(open) = &open {
                     metrics.calls_ended.with_label_values(&[cause.word()]).inc();
                     if open.answered.is_none() {
-                        metrics.desk_lost(&open.desk, *cause, fact.at.millis_since(open.received));
+                        metrics.desks.lost(&open.desk, *cause, fact.at.millis_since(open.received));
                     }
                 }
                 let lasted_ms = open.as_ref().map(|open| fact.at.millis_since(open.received));

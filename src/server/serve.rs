@@ -115,14 +115,8 @@ async fn run(config: Config, clock: Clock, log: &LogGuard) -> anyhow::Result<()>
             config: read_config,
         },
     );
-    let listening: Vec<String> =
-        config.sip.listeners.iter().map(|l| format!("{}:{}", l.transport.via(), l.local)).collect();
-    info!(
-        version = env!("CARGO_PKG_VERSION"),
-        sip = listening.join(" "),
-        console = %config.console.listen,
-        "siaga is on standby"
-    );
+    let (version, sip) = (env!("CARGO_PKG_VERSION"), listening(&config));
+    info!(version, sip, console = %config.console.listen, "siaga is on standby");
 
     let mut names = Followers::default();
     names.follow(&config.trunks, &config.sip.name_servers, &desk);
@@ -140,6 +134,12 @@ async fn run(config: Config, clock: Clock, log: &LogGuard) -> anyhow::Result<()>
     finish(media, records, ledger).await;
     info!("siaga has ended in good order");
     Ok(())
+}
+
+/// Where SIP is listened for, in a few words.
+fn listening(config: &Config) -> String {
+    let listeners = config.sip.listeners.iter();
+    listeners.map(|l| format!("{}:{}", l.transport.via(), l.local)).collect::<Vec<_>>().join(" ")
 }
 
 /// Answers on the console's address from now on.
@@ -326,7 +326,7 @@ impl Watch {
 
 /// Tells the metrics what the desks promise.
 fn promise(metrics: &Metrics, config: &Config) -> anyhow::Result<()> {
-    metrics.promise(&config.report.levels, u64::try_from(config.report.short_abandon.as_millis())?);
+    metrics.desks.promise(&config.report.levels, u64::try_from(config.report.short_abandon.as_millis())?);
     Ok(())
 }
 

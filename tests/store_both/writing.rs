@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use siaga::cdr::Cdr;
 use siaga::cdr::fact::{Class, Fact, FactKind};
+use siaga::cdr::past::Past;
 use siaga::ids::LegNo;
 use siaga::store::Store;
 use siaga::store::facts::Batch;
 use siaga::store::journal::{Journal, Place};
+use siaga::store::past::Recall;
 
 use crate::base::Base;
 use crate::stories::{self, LATE, MORNING, Story};
@@ -129,7 +131,9 @@ pub(crate) async fn facts_wait_while_the_database_is_away(base: &Base) {
     }
     let mut run = Run::start(base, at(0));
     run.journal.append(woven().iter(), at(0)).unwrap();
-    let (writer, figures) = (run.writer(base), run.figures.clone());
+    let (ask, told_past) = tokio::sync::oneshot::channel();
+    let writer = run.writer(base).recalling(Recall::new(at(-1), at(-1), ask));
+    let figures = run.figures.clone();
     let (tell, durable) = tokio::sync::watch::channel(run.journal.end());
     let come_back = async {
         while figures.failures.load(Ordering::Relaxed) == 0 {
@@ -145,6 +149,7 @@ pub(crate) async fn facts_wait_while_the_database_is_away(base: &Base) {
         drop(tell);
     };
     tokio::join!(writer.run(durable), come_back);
+    assert_eq!(told_past.await.unwrap(), Past::default(), "asked until it was told, and of earlier runs alone");
     let store = Store::open(&base.url).await.unwrap();
     assert_eq!(records(&store).await, told());
     assert_eq!(store.facts(started(91).id.stream).await.unwrap().len(), 1);
