@@ -124,6 +124,8 @@ enum OperatorCommand {
     },
     /// Ends a break, or the work after a call.
     Resume(Named),
+    /// Prolongs the work after a call by `[queue] wrap_up_extension_seconds`.
+    WrapUp(Named),
     /// Sends a text to an operator's phones, or to everybody's. Who has no phone registered now never gets it.
     #[command(allow_missing_positional = true)]
     Message {
@@ -199,6 +201,7 @@ fn on_operator(command: OperatorCommand) -> anyhow::Result<()> {
         OperatorCommand::LogOut(named) => console::change(&named, "log-out", None),
         OperatorCommand::Pause { named, reason } => console::change(&named, "pause", Some(&reason)),
         OperatorCommand::Resume(named) => console::change(&named, "resume", None),
+        OperatorCommand::WrapUp(named) => console::change(&named, "wrap-up", None),
         OperatorCommand::Message { operator, text, all: _, file } => {
             console::message(&Config::load(&file.config)?, operator.as_deref(), &text)
         }

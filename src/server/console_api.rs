@@ -234,6 +234,7 @@ enum Change {
     LogOut,
     Pause,
     Resume,
+    WrapUp,
 }
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -256,6 +257,7 @@ struct PauseBody {
     responses(
         (status = 200, body = ConsoleReply),
         (status = 404, body = Fault, description = "no such operator, or no such change"),
+        (status = 409, body = Fault, description = "he has no wrap-up to prolong"),
         (status = 401, body = Fault, description = "the token is missing or wrong"),
         (status = 400, body = Fault, description = "what was wrong, and what is expected"),
         (status = 403, body = Fault, description = "the user's role may not do that"),
@@ -275,12 +277,13 @@ async fn change(
     let Ok(change) =
         Change::deserialize(IntoDeserializer::<serde::de::value::Error>::into_deserializer(change.as_str()))
     else {
-        return fault(StatusCode::NOT_FOUND, "log-in, log-out, pause or resume is expected");
+        return fault(StatusCode::NOT_FOUND, "log-in, log-out, pause, resume or wrap-up is expected");
     };
     let command = match change {
         Change::LogIn => ConsoleCommand::LogIn { operator },
         Change::LogOut => ConsoleCommand::LogOut { operator },
         Change::Resume => ConsoleCommand::Resume { operator },
+        Change::WrapUp => ConsoleCommand::WrapUp { operator },
         Change::Pause if body.is_empty() => ConsoleCommand::Pause { operator, reason: String::new() },
         Change::Pause => match serde_json::from_slice::<PauseBody>(&body) {
             Ok(PauseBody { reason }) if reason.chars().count() <= WORDS_MAX => {
@@ -372,6 +375,7 @@ pub(super) async fn asked(console: &Console, actor: Actor, command: ConsoleComma
         Ok(ConsoleReply::NotBanned) => fault(StatusCode::NOT_FOUND, "no ban of that address runs"),
         Ok(ConsoleReply::UnknownNumber) => fault(StatusCode::NOT_FOUND, "no such number is on the list"),
         Ok(ConsoleReply::NotTalking) => fault(StatusCode::CONFLICT, "no operator talks with the caller now"),
+        Ok(ConsoleReply::NotWrappingUp) => fault(StatusCode::CONFLICT, "he has no wrap-up to prolong"),
         Ok(ConsoleReply::UnknownCategory { known }) => {
             let text = format!("no such category; expected one of: {}", known.join(", "));
             fault(StatusCode::UNPROCESSABLE_ENTITY, &text)

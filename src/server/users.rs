@@ -53,6 +53,7 @@ pub(super) fn may(actor: &Actor, command: &ConsoleCommand) -> bool {
         | ConsoleCommand::LogOut { operator }
         | ConsoleCommand::Pause { operator, .. }
         | ConsoleCommand::Resume { operator }
+        | ConsoleCommand::WrapUp { operator }
         | ConsoleCommand::MeanCallBack { operator, .. } => commands_all || is_his(operator.as_str()),
         // Whose call it is the switchboard knows.
         ConsoleCommand::AskIn { .. }
@@ -101,6 +102,7 @@ mod tests {
             (ConsoleCommand::LogIn { operator: budi.clone() }, [true, false, true, true, false]),
             (ConsoleCommand::LogOut { operator: budi.clone() }, [true, false, true, true, false]),
             (ConsoleCommand::Resume { operator: budi.clone() }, [true, false, true, true, false]),
+            (ConsoleCommand::WrapUp { operator: budi.clone() }, [true, false, true, true, false]),
             (ConsoleCommand::Pause { operator: budi.clone(), reason: String::new() }, [true, false, true, true, false]),
             (class("budi"), [true, false, true, true, false]),
             (ConsoleCommand::SilentPrompt { call }, [true, true, true, true, false]),

@@ -25,6 +25,13 @@ impl Switchboard {
                 None => ConsoleReply::UnknownReason { known: self.settings.break_reasons.clone() },
             },
             ConsoleCommand::Resume { operator } => changed(self.acd.resume(now, &operator)),
+            ConsoleCommand::WrapUp { operator } => {
+                match self.acd.extend_wrap_up(now, &operator, self.settings.wrap_up_extension) {
+                    Ok(true) => ConsoleReply::Done,
+                    Ok(false) => ConsoleReply::NotWrappingUp,
+                    Err(UnknownOperator) => ConsoleReply::UnknownOperator,
+                }
+            }
             ConsoleCommand::SetDisposition { call, class, category, note, by } => {
                 self.dispose(now, call, class, category, note, by)
             }

@@ -35,6 +35,7 @@ impl ConsoleCommand {
             Self::LogOut { operator } => Some(("log-out", operator.to_string())),
             Self::Pause { operator, reason } => Some(("pause", format!("{operator} {reason}").trim_end().to_owned())),
             Self::Resume { operator } => Some(("resume", operator.to_string())),
+            Self::WrapUp { operator } => Some(("wrap-up", operator.to_string())),
             Self::SetDisposition { call, class, .. } => Some(("disposition", format!("{call} {}", class.word()))),
             Self::SilentPrompt { call } => Some(("silent-prompt", call.to_string())),
             // The words themselves are nobody's business in a trail.
@@ -108,6 +109,10 @@ pub enum ConsoleCommand {
         reason: String,
     },
     Resume {
+        operator: OperatorId,
+    },
+    /// Prolongs the wrap-up that he is in.
+    WrapUp {
         operator: OperatorId,
     },
     /// Classes a call of this run or an earlier one.

@@ -55,6 +55,8 @@ pub enum ConsoleReply {
     UnknownNumber,
     /// No operator has the caller, or the caller's side has put us on hold.
     NotTalking,
+    /// He has no wrap-up to prolong.
+    NotWrappingUp,
     /// It is not his call, or not his guest.
     NotHis,
     /// No such call lives.
@@ -123,6 +125,7 @@ impl ConsoleReply {
             | Self::UnknownCategory { .. }
             | Self::UnknownNumber
             | Self::NotTalking
+            | Self::NotWrappingUp
             | Self::NoFallback
             | Self::NotHis
             | Self::UnknownCall

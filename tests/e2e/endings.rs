@@ -72,6 +72,12 @@ fn operators_change_their_state_by_dialling() {
     service.wait_for_state("op1", "break");
     service.siaga(&["operator", "resume", "op1", "--config", "siaga.toml"]);
     service.wait_for_state("op1", "ready");
+    let caller = Caller::calls(&service, 1, 700, Manner::HangsUpAfter(500));
+    phone.rings_for(&caller.number);
+    phone.answers();
+    caller.ends();
+    service.wait_for_state("op1", "wrap-up");
+    service.siaga(&["operator", "wrap-up", "op1", "--config", "siaga.toml"]);
 }
 
 #[test]

@@ -243,3 +243,25 @@ fn the_operator_sees_that_somebody_calls_again() {
     hidden.is_answered(&mut world);
     assert_eq!(world.count(|kind| matches!(kind, FactKind::CallerKnown { .. })), 2, "who shows no number is nobody's");
 }
+
+#[test]
+fn the_console_prolongs_a_wrap_up_and_says_so_when_there_is_none() {
+    let mut world = with_categories();
+    let prolongs = |world: &mut World, name: &str| {
+        let operator = siaga::ids::OperatorId::parse(name).unwrap();
+        asks_console(world, ConsoleCommand::WrapUp { operator })
+    };
+    let wraps_up = |world: &World| world.switchboard.gauges().operators[4];
+    assert_eq!(prolongs(&mut world, "budi"), ConsoleReply::NotWrappingUp);
+    assert_eq!(prolongs(&mut world, "nobody"), ConsoleReply::UnknownOperator);
+    is_served(&mut world, ANI);
+    assert_eq!(prolongs(&mut world, "budi"), ConsoleReply::Done);
+    // Ten seconds, and sixty more.
+    world.pass(Duration::from_secs(69));
+    assert_eq!(wraps_up(&world), 1);
+    world.pass(Duration::from_secs(1));
+    assert_eq!(wraps_up(&world), 0);
+    let told =
+        |kind: &FactKind| matches!(kind, FactKind::Commanded { command, done: true, .. } if command == "wrap-up");
+    assert_eq!(world.count(told), 1);
+}
