@@ -161,17 +161,8 @@ async fn transfer(
     Path(call): Path<String>,
     body: Bytes,
 ) -> Response {
-    let call = match id(&call) {
-        Ok(call) => call,
-        Err(wrong) => return fault(StatusCode::BAD_REQUEST, &wrong),
-    };
-    match serde_json::from_slice(&body) {
-        Ok(TransferBody { to }) if (1..=WHOM_MAX).contains(&to.len()) => {
-            asked(&console, actor, ConsoleCommand::Transfer { call, to }).await
-        }
-        Ok(_) => fault(StatusCode::BAD_REQUEST, "a name or a number of at most 64 characters is expected"),
-        Err(error) => fault(StatusCode::BAD_REQUEST, &error.to_string()),
-    }
+    let whom = serde_json::from_slice(&body).map(|TransferBody { to }| to);
+    asked_of(&console, actor, (&call, whom), |call, to| ConsoleCommand::Transfer { call, to }).await
 }
 
 #[utoipa::path(
@@ -232,17 +223,8 @@ async fn ask_in(
     Path(call): Path<String>,
     body: Bytes,
 ) -> Response {
-    let call = match id(&call) {
-        Ok(call) => call,
-        Err(wrong) => return fault(StatusCode::BAD_REQUEST, &wrong),
-    };
-    match serde_json::from_slice(&body) {
-        Ok(GuestBody { whom }) if (1..=WHOM_MAX).contains(&whom.len()) => {
-            asked(&console, actor, ConsoleCommand::AskIn { call, whom }).await
-        }
-        Ok(_) => fault(StatusCode::BAD_REQUEST, "a name or a number of at most 64 characters is expected"),
-        Err(error) => fault(StatusCode::BAD_REQUEST, &error.to_string()),
-    }
+    let whom = serde_json::from_slice(&body).map(|GuestBody { whom }| whom);
+    asked_of(&console, actor, (&call, whom), |call, whom| ConsoleCommand::AskIn { call, whom }).await
 }
 
 #[utoipa::path(
@@ -276,6 +258,23 @@ async fn send_away(
     match leg.parse() {
         Ok(leg) => asked(&console, actor, ConsoleCommand::SendAway { call, leg: LegNo(leg) }).await,
         Err(_) => fault(StatusCode::BAD_REQUEST, "the number of a leg is expected"),
+    }
+}
+
+/// Asks something of a call with somebody named in the body.
+async fn asked_of(
+    console: &Console,
+    actor: Actor,
+    (call, whom): (&str, serde_json::Result<String>),
+    command: impl FnOnce(CallId, String) -> ConsoleCommand,
+) -> Response {
+    match (id(call), whom) {
+        (Ok(call), Ok(whom)) if (1..=WHOM_MAX).contains(&whom.len()) => {
+            asked(console, actor, command(call, whom)).await
+        }
+        (Ok(_), Ok(_)) => fault(StatusCode::BAD_REQUEST, "a name or a number of at most 64 characters is expected"),
+        (Err(wrong), _) => fault(StatusCode::BAD_REQUEST, &wrong),
+        (Ok(_), Err(error)) => fault(StatusCode::BAD_REQUEST, &error.to_string()),
     }
 }
 

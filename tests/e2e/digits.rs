@@ -11,6 +11,15 @@ use super::trunk::Caller;
 /// The last seconds of what somebody heard, in samples.
 const LAST: usize = 2 * 8_000;
 
+/// A caller of that scenario, and the phone that has answered him.
+fn talking(service: &Service, scenario: &Scenario) -> (Pjsua, Caller) {
+    let mut phone = Pjsua::start(service, 1, 440);
+    let caller = Caller::plays(service, 1, &[700], scenario);
+    phone.rings_for(&caller.number);
+    phone.answers();
+    (phone, caller)
+}
+
 #[test]
 fn an_operators_digits_go_by_info_to_a_trunk_that_takes_no_telephone_events() {
     let service = Service::start_over(136, 1, "", &["udp"], "", "dtmf = \"info\"");
@@ -24,10 +33,7 @@ fn an_operators_digits_go_by_info_to_a_trunk_that_takes_no_telephone_events() {
         .answers("200 OK", "", "")
         .waits(3_000)
         .hangs_up();
-    let mut phone = Pjsua::start(&service, 1, 440);
-    let caller = Caller::plays(&service, 1, &[700], &scenario);
-    phone.rings_for(&caller.number);
-    phone.answers();
+    let (mut phone, caller) = talking(&service, &scenario);
     service.sound_flows(2, 1);
     phone.presses("5#");
     phone.is_hung_up();
@@ -52,10 +58,7 @@ fn a_callers_digit_by_info_is_a_telephone_event_for_the_operators_phone_and_both
         .hears(200, &[])
         .waits(3_000)
         .hangs_up();
-    let mut phone = Pjsua::start(&service, 1, 440);
-    let caller = Caller::plays(&service, 1, &[700], &scenario);
-    phone.rings_for(&caller.number);
-    phone.answers();
+    let (mut phone, caller) = talking(&service, &scenario);
     assert_eq!([phone.event("digit "), phone.event("digit ")], ["digit 7", "digit *"]);
     phone.is_hung_up();
     let heard = caller.ends().samples;
