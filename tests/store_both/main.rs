@@ -13,6 +13,7 @@ mod queries;
 mod recovery;
 #[path = "../stories/mod.rs"]
 mod stories;
+mod upgrade;
 mod writing;
 
 use std::sync::Arc;
@@ -61,6 +62,7 @@ on_both! {
     queries::calls_come_in_pages_in_order,
     queries::a_reader_cannot_write,
     queries::opening_at_once_from_two_sides,
+    upgrade::guests_of_old_records_are_told_apart,
 }
 
 fn run<T>(base: Base, test: T)

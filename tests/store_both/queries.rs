@@ -20,12 +20,12 @@ use crate::stories::{self, MORNING};
 use crate::writing::records;
 
 /// T of the usual desk, and of the one of the fire brigade.
-fn levels() -> Levels {
+pub(super) fn levels() -> Levels {
     let level = |seconds| ServiceLevel { within: std::time::Duration::from_secs(seconds), percent: 90 };
     Levels { usual: level(10), desks: vec![(String::new(), level(8)), ("fire".to_owned(), level(15))] }
 }
 
-const LIMITS: Limits = Limits { service_level_ms: 10_000, short_abandon_ms: 5_000 };
+pub(super) const LIMITS: Limits = Limits { service_level_ms: 10_000, short_abandon_ms: 5_000 };
 
 fn account(operator: &str, name: &str) -> OperatorRow {
     OperatorRow {
