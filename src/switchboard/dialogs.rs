@@ -51,6 +51,10 @@ impl Switchboard {
         if !self.is_confirmed(who, &key) && matches!(method, Method::Bye | Method::Invite | Method::Refer) {
             return self.reply(now, taken, 481, &[]);
         }
+        // What crosses the end of the call changes nothing any more.
+        if self.is_past(who) && matches!(method, Method::Invite | Method::Update) {
+            return self.reply(now, taken, 481, &[]);
+        }
         let foreign: Vec<&[u8]> = option_tag::not_understood(taken.message).collect();
         if !foreign.is_empty() && method != Method::Bye {
             return self.reply(now, taken, 420, &[(Name::Unsupported, &foreign.join(&b", "[..]))]);
@@ -71,6 +75,14 @@ impl Switchboard {
             Method::Ack | Method::Cancel | Method::Register | Method::Subscribe | Method::Notify | Method::Publish => {
                 self.reply(now, taken, 405, &[(Name::Allow, ALLOW)])
             }
+        }
+    }
+
+    /// The call of a leg is over: its peer is to be told so, or is told.
+    fn is_past(&self, who: Who) -> bool {
+        match who {
+            Who::Caller(call) | Who::Offer(call, _) => self.calls.get(&call).is_some_and(super::call::Call::is_over),
+            Who::Phone(_) => false,
         }
     }
 

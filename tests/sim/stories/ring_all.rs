@@ -244,3 +244,24 @@ fn each_leg_of_ring_progressively_has_its_own_time() {
     caller.cancels(&mut world);
     world.assert_empty_in_the_end();
 }
+
+#[test]
+fn an_update_or_a_re_invite_that_crosses_the_bye_gets_481_and_times_nothing() {
+    for method in ["UPDATE", "INVITE"] {
+        let mut world = house(Strategy::RingAll);
+        let mut caller = Caller::dials(&mut world);
+        let (budi, _) = (rings(&mut world, BUDI), rings(&mut world, SARI));
+        picks_up(&mut world, BUDI, &budi);
+        caller.is_answered(&mut world);
+        // Sari's phone is dead: its leg keeps the call in the table for a while.
+        world.take(SARI, "CANCEL");
+        operator_hangs_up(&mut world, BUDI, &budi);
+        let bye = world.take(TRUNK, "BYE");
+        let body = if method == "INVITE" { sdp(TRUNK, 30_000) } else { String::new() };
+        caller.asks(&mut world, method, 2, "Supported: timer\r\nSession-Expires: 90;refresher=uac\r\n", &body);
+        world.take(TRUNK, "SIP/2.0 481");
+        world.receive(TRUNK, &response(&bye, TRUNK, "200 OK", ""));
+        world.sent.clear();
+        world.assert_empty_in_the_end();
+    }
+}
