@@ -196,6 +196,7 @@ fn converse(house: &House, caller: &mut Phone, operator: &mut Phone, pace: Durat
         heard[1].extend(operator.hear().1);
         operator.say(&said[1], frame);
         heard[0].extend(caller.hear().1);
+        // The pace of speech: a phone sends a packet each 20 ms, and nothing tells it when.
         std::thread::sleep(pace);
     }
     heard

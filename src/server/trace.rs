@@ -88,6 +88,7 @@ fn write_out(shared: &Shared) {
             shared.news.wait_while(waiting, idle).unwrap_or_else(PoisonError::into_inner).closed
         };
         if !closed {
+            // On the log's own thread: what comes meanwhile goes out in the same write.
             std::thread::sleep(GATHER);
         }
         std::mem::swap(&mut lines, &mut shared.waiting.lock().unwrap_or_else(PoisonError::into_inner).bytes);

@@ -200,7 +200,7 @@ impl Switchboard {
         if how != Leaves::HangsUp {
             self.bye(now, Who::Offer(id, old));
         }
-        self.lead_of_guests_gone(now, id, old);
+        self.lead_of_guests_gone(id, old);
         self.drop_leg(id, old);
         // While both are in the room still: what is recorded is together.
         self.record_anew(now, id, new);
@@ -217,7 +217,7 @@ impl Switchboard {
     }
 
     /// Nobody is told any more what becomes of those whom the one who has left had asked in; they ring on.
-    fn lead_of_guests_gone(&mut self, _now: Now, id: CallId, old: LegNo) {
+    fn lead_of_guests_gone(&mut self, id: CallId, old: LegNo) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         for guest in call.guests.values_mut() {
             guest.told = guest.told.filter(|told| *told != Who::Offer(id, old));

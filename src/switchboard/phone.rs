@@ -81,21 +81,21 @@ impl Switchboard {
         let uri = taken.message.request_uri().unwrap_or_default();
         let dialled = Uri::parse(uri).ok().and_then(|uri| uri.user().map(|user| user.into_owned())).unwrap_or_default();
         if let Some(classed) = self.classed_by_code(now, &operator, &dialled) {
-            return self.serve(now, taken, if classed { Prompt::Confirm } else { Prompt::Refused });
+            return self.confirm(now, taken, classed);
         }
         if dialled == self.settings.feature_codes.call_back.as_bytes() {
             return self.calls_back(now, taken, operator);
         }
         if dialled == self.settings.feature_codes.silent_prompt.as_bytes() {
             let asked = self.asked_by_code(now, &operator);
-            return self.serve(now, taken, if asked { Prompt::Confirm } else { Prompt::Refused });
+            return self.confirm(now, taken, asked);
         }
         if let Some(posture) = self.posture_dialled(&dialled) {
             if !self.settings.supervisors.contains(&operator) {
                 return self.reply(now, taken, 403, &[]);
             }
             let done = self.set_posture(now, posture, None, operator.to_string()).is_done();
-            return self.serve(now, taken, if done { Prompt::Confirm } else { Prompt::Refused });
+            return self.confirm(now, taken, done);
         }
         if let Some((errand, whose)) = self.supervision(&dialled) {
             return self.supervises(now, taken, operator, errand, &whose);
@@ -104,6 +104,11 @@ impl Switchboard {
             return self.place(now, taken, operator);
         };
         let done = self.carry_out(now, &operator, feature);
+        self.confirm(now, taken, done);
+    }
+
+    /// Tells by a tone whether what was dialled has been done.
+    fn confirm(&mut self, now: Now, taken: &Taken<'_, '_>, done: bool) {
         self.serve(now, taken, if done { Prompt::Confirm } else { Prompt::Refused });
     }
 

@@ -16,6 +16,7 @@ pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
             return answer;
         }
         assert!(Instant::now() < deadline, "waited in vain: {what}");
+        // Other programs are asked again: they tell nobody when they are ready.
         std::thread::sleep(Duration::from_millis(20));
     }
 }

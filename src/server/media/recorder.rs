@@ -127,6 +127,7 @@ impl<F: FnMut(Event)> Desk<F> {
                     Err(RecvTimeoutError::Disconnected) => break,
                 }
             } else {
+                // On the recorder's own thread, which the queue of frames never wakes.
                 thread::sleep(PAUSE);
             }
         }
