@@ -48,7 +48,13 @@ impl World {
         let switchboard = Switchboard::new(now, settings, ports, Rng::from_number(1));
         let mut world = Self { now, switchboard, out: Vec::new(), sent: Vec::new(), outputs: 0, calls: 0 };
         let (operator, ha1) = (OperatorId::parse("op1").unwrap(), Ha1::new("op1", "127.0.0.1", "pw-op1"));
-        world.step(Input::Accounts(vec![Account { operator, name: "Operator 1".to_owned(), ha1 }]));
+        world.step(Input::Accounts(vec![Account {
+            operator,
+            name: "Operator 1".to_owned(),
+            ha1,
+            station: false,
+            badge: None,
+        }]));
         world.register();
         world
     }

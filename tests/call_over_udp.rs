@@ -148,7 +148,7 @@ fn a_call_goes_over_ipv6() {
 fn call(service: &Service, trunk_host: &str, phone_host: &str) {
     let operator = OperatorId::parse("budi").unwrap();
     let ha1 = Ha1::new("budi", "127.0.0.1", "pw-budi");
-    let account = Account { operator, name: "Budi".to_owned(), ha1 };
+    let account = Account { operator, name: "Budi".to_owned(), ha1, station: false, badge: None };
     service.inbox.blocking_send(Inbound::Accounts(vec![account])).unwrap();
     let (trunk, phone) = (Peer::new(trunk_host, service.address), Peer::new(phone_host, service.address));
     register(&phone, "budi");

@@ -37,6 +37,8 @@ fn every_file_that_a_document_names_is_there() {
         "docs/pitfalls.md",
         "docs/together.md",
         "docs/silent.md",
+        "docs/stations.md",
+        "docs/posture.md",
         "README.md",
         "ARCHITECTURE.md",
     ] {

@@ -51,6 +51,9 @@ async fn filled(url: &str) -> Store {
         realm: "127.0.0.1".to_owned(),
         ha1_md5: String::new(),
         ha1_sha256: String::new(),
+        station: 0,
+        number: None,
+        pin: None,
     };
     store.add_operator(&row).await.unwrap();
     store

@@ -20,6 +20,8 @@ struct Keys {
     staffed: bool,
     at_work: bool,
     state: Option<State>,
+    /// The same, but for phones of the room.
+    counted: Option<State>,
 }
 
 impl Keys {
@@ -32,6 +34,7 @@ impl Keys {
             staffed: operator.is_staffed(),
             at_work: operator.is_at_work(),
             state: Some(operator.state()),
+            counted: (!operator.station).then(|| operator.state()),
         }
     }
 }
@@ -257,7 +260,7 @@ impl Floor {
         }
         self.staffed = self.staffed + usize::from(after.staffed) - usize::from(before.staffed);
         self.at_work = self.at_work + usize::from(after.at_work) - usize::from(before.at_work);
-        for (state, up) in [(before.state, false), (after.state, true)] {
+        for (state, up) in [(before.counted, false), (after.counted, true)] {
             if let Some(count) = state.and_then(|state| self.by_state.get_mut(state.slot())) {
                 *count = if up { *count + 1 } else { count.saturating_sub(1) };
             }

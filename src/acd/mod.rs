@@ -172,6 +172,17 @@ impl Acd {
         self.run_calendar(now);
     }
 
+    /// Sets which of those who exist are phones of the room: they ring in the fallback, and are never at work themselves.
+    pub fn set_stations(&mut self, stations: &BTreeSet<OperatorId>) {
+        for operator in self.floor.names() {
+            self.floor.change(&operator, |facts| {
+                facts.station = stations.contains(&operator);
+                facts.logged_in &= !facts.station;
+                None
+            });
+        }
+    }
+
     /// The operator has, or has no more, a SIP binding.
     pub fn set_registered(&mut self, _now: Now, operator: &OperatorId, registered: bool) {
         let changes = self.floor.get(operator).is_some_and(|facts| facts.registered != registered);
@@ -302,7 +313,7 @@ impl Acd {
     }
 
     fn known(&self, operator: &OperatorId) -> Result<&Operator, UnknownOperator> {
-        self.floor.get(operator).filter(|facts| facts.exists).ok_or(UnknownOperator)
+        self.floor.get(operator).filter(|facts| facts.exists && !facts.station).ok_or(UnknownOperator)
     }
 
     /// Asks for an offer to be cancelled, once per reservation.
@@ -321,7 +332,7 @@ impl Acd {
     }
 
     fn set_logged_in(&mut self, operator: &OperatorId) {
-        if self.floor.get(operator).is_none_or(|facts| facts.logged_in) {
+        if self.floor.get(operator).is_none_or(|facts| facts.logged_in || facts.station) {
             return;
         }
         let (calls, talk) = self.floor.least_work();

@@ -33,6 +33,8 @@ pub(super) enum Work {
 pub(super) struct Operator {
     /// False: gone from the list; he leaves when his call is over.
     pub(super) exists: bool,
+    /// It is a phone of the room, and never at work itself.
+    pub(super) station: bool,
     pub(super) on_shift: bool,
     /// When `on_shift` is to be looked at again.
     pub(super) shift_change: Option<Timestamp>,
@@ -56,6 +58,7 @@ impl Operator {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             exists: true,
+            station: false,
             on_shift: false,
             shift_change: None,
             logged_in: false,

@@ -391,6 +391,10 @@ pub enum FactKind {
     PostureSet { posture: Posture, until: Option<Timestamp>, by: String },
     /// An operator's state as the ACD sees it changed.
     OperatorState { operator: OperatorId, state: String, reason: Option<String> },
+    /// An operator has logged in at a station, or nobody is there any more.
+    Stationed { station: OperatorId, operator: Option<OperatorId> },
+    /// Somebody has keyed a wrong PIN of his there; `locked`: no PIN lets him in for a while.
+    PinRefused { station: OperatorId, operator: OperatorId, locked: bool },
     /// Somebody changed something by the console: who, in which role, what, of what, and whether it was done.
     Commanded { by: String, role: ConsoleRole, command: String, of: String, done: bool },
 }
@@ -439,6 +443,8 @@ impl FactKind {
             Self::CallerMarked { .. } => "caller-marked",
             Self::PostureSet { .. } => "posture-set",
             Self::OperatorState { .. } => "operator-state",
+            Self::Stationed { .. } => "stationed",
+            Self::PinRefused { .. } => "pin-refused",
             Self::Commanded { .. } => "commanded",
         }
     }

@@ -138,6 +138,8 @@ impl Cdr {
             | FactKind::Started { .. }
             | FactKind::Stopped
             | FactKind::OperatorState { .. }
+            | FactKind::Stationed { .. }
+            | FactKind::PinRefused { .. }
             | FactKind::Commanded { .. }
             | FactKind::CallBackLost
             | FactKind::PostureSet { .. }
@@ -263,6 +265,8 @@ impl Holds {
             | FactKind::Started { .. }
             | FactKind::Stopped
             | FactKind::OperatorState { .. }
+            | FactKind::Stationed { .. }
+            | FactKind::PinRefused { .. }
             | FactKind::Commanded { .. }
             | FactKind::PostureSet { .. }
             | FactKind::CallerMarked { .. } => {}

@@ -47,10 +47,10 @@ impl PastCall {
     }
 }
 
-/// All of it, in the order of time.
+/// All of it, calls in the order of time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Past {
     pub calls: Vec<PastCall>,
-    /// Those of the service that hold on: `CallerMarked`, and the last `PostureSet`.
+    /// Those of the service that hold on: `CallerMarked`, `Stationed`, and the last `PostureSet`; each kind in the order of time.
     pub facts: Vec<Fact>,
 }

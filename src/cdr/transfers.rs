@@ -76,6 +76,8 @@ impl Transfers {
             | FactKind::Started { .. }
             | FactKind::Stopped
             | FactKind::OperatorState { .. }
+            | FactKind::Stationed { .. }
+            | FactKind::PinRefused { .. }
             | FactKind::Commanded { .. }
             | FactKind::PostureSet { .. }
             | FactKind::CallerMarked { .. } => {}

@@ -8,12 +8,15 @@ mod operator;
 mod posture;
 mod report;
 mod roster;
+mod station;
 mod user;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+
+use operator::Kind;
 
 use crate::config::{Config, Faults};
 
@@ -44,6 +47,9 @@ enum Command {
     /// Operators: who may register a phone, and who gets calls.
     #[command(subcommand)]
     Operator(OperatorCommand),
+    /// Stations: phones of the room at which operators take turns.
+    #[command(subcommand)]
+    Station(station::StationCommand),
     /// Users of the console beside the service's own token, each in a role.
     #[command(subcommand)]
     User(user::UserCommand),
@@ -102,6 +108,20 @@ enum OperatorCommand {
     Passwd(Named),
     /// Removes an account; a running call goes on.
     Remove(Named),
+    /// Gives an operator the number and the PIN by which he logs in at stations, or takes them away.
+    Pin {
+        #[command(flatten)]
+        named: Named,
+        /// 1 to 8 digits, dialled behind the code of stations.
+        #[arg(long, required_unless_present = "remove", conflicts_with = "remove")]
+        number: Option<String>,
+        /// Reads the PIN, 4 to 12 digits, from standard input. Without: it is generated and printed, this once.
+        #[arg(long, conflicts_with = "remove")]
+        own: bool,
+        /// He logs in at no station any more.
+        #[arg(long)]
+        remove: bool,
+    },
     /// Makes or changes accounts by a CSV file with the header operator,name,password: all of them or none. An empty
     /// password is generated and printed.
     Import {
@@ -178,6 +198,7 @@ fn carry_out(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Operator(command) => on_operator(command),
+        Command::Station(command) => station::station(command),
         Command::User(command) => user::user(command),
         Command::Guard(command) => guard::guard(command),
         Command::CallBack(command) => callers::call_back(command),
@@ -191,11 +212,22 @@ fn carry_out(command: Command) -> anyhow::Result<()> {
 fn on_operator(command: OperatorCommand) -> anyhow::Result<()> {
     match command {
         OperatorCommand::Add { named, name } => {
-            operator::add(&Config::load(&named.file.config)?, &named.operator, name.as_deref())
+            operator::add(&Config::load(&named.file.config)?, Kind::Operator, &named.operator, name.as_deref())
         }
         OperatorCommand::List(file) => operator::list(&Config::load(&file.config)?),
-        OperatorCommand::Passwd(named) => operator::passwd(&Config::load(&named.file.config)?, &named.operator),
-        OperatorCommand::Remove(named) => operator::remove(&Config::load(&named.file.config)?, &named.operator),
+        OperatorCommand::Passwd(named) => {
+            operator::passwd(&Config::load(&named.file.config)?, Kind::Operator, &named.operator)
+        }
+        OperatorCommand::Remove(named) => {
+            operator::remove(&Config::load(&named.file.config)?, Kind::Operator, &named.operator)
+        }
+        OperatorCommand::Pin { named, number, own, remove: _ } => {
+            let config = Config::load(&named.file.config)?;
+            match number {
+                Some(number) => station::pin(&config, &named.operator, &number, own),
+                None => station::remove_pin(&config, &named.operator),
+            }
+        }
         OperatorCommand::Import { accounts, file } => operator::import(&Config::load(&file.config)?, &accounts),
         OperatorCommand::LogIn(named) => console::change(&named, "log-in", None),
         OperatorCommand::LogOut(named) => console::change(&named, "log-out", None),

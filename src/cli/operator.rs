@@ -22,6 +22,26 @@ const NAME_MAX: usize = 100;
 /// Bytes of an import.
 const IMPORT_MAX: u64 = 16 << 20;
 
+/// Whose account it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Operator,
+    Station,
+}
+
+impl Kind {
+    pub(super) fn has(self, row: &OperatorRow) -> bool {
+        (row.station != 0) == (self == Self::Station)
+    }
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::Station => "station",
+        }
+    }
+}
+
 /// One line of an import.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,46 +54,54 @@ struct Line {
 }
 
 /// Makes an account and prints its password, this once.
-pub(super) fn add(config: &Config, operator: &str, name: Option<&str>) -> anyhow::Result<()> {
-    let operator = OperatorId::parse(operator)?;
+pub(super) fn add(config: &Config, kind: Kind, name: &str, shown: Option<&str>) -> anyhow::Result<()> {
+    let account = OperatorId::parse(name)?;
     let password = generated()?;
-    let row = row(config, &operator, name.unwrap_or(operator.as_str()), &password)?;
+    let row = row(config, &account, shown.unwrap_or(name), &password)?;
+    let row = OperatorRow { station: i16::from(kind == Kind::Station), ..row };
     if !with_store(config, async |store| Ok(store.add_operator(&row).await?))? {
-        bail!("{operator} exists already: siaga operator passwd gives a new password");
+        bail!("{account} exists already: siaga operator passwd, or siaga station passwd, gives a new password");
     }
-    tell(config, &operator, &password);
+    tell(config, &account, &password);
     Ok(())
 }
 
-/// Gives an account a new password and prints it, this once.
-pub(super) fn passwd(config: &Config, operator: &str) -> anyhow::Result<()> {
-    let operator = OperatorId::parse(operator)?;
+/// Gives an operator, or a station, a new password and prints it, this once.
+pub(super) fn passwd(config: &Config, kind: Kind, name: &str) -> anyhow::Result<()> {
     let password = generated()?;
+    let account = OperatorId::parse(name)?;
     with_store(config, async |store| {
-        let known = store.operators().await?.into_iter().find(|row| row.operator == operator.as_str());
-        let known = known.with_context(|| format!("no operator is named {operator}"))?;
-        Ok(store.put_operators(&[row(config, &operator, &known.name, &password)?]).await?)
+        let known = known(store, kind, &account).await?;
+        Ok(store.put_operators(&[row(config, &account, &known.name, &password)?]).await?)
     })?;
-    tell(config, &operator, &password);
+    tell(config, &account, &password);
     Ok(())
 }
 
-/// Removes an account. A call of his goes on.
-pub(super) fn remove(config: &Config, operator: &str) -> anyhow::Result<()> {
-    let operator = OperatorId::parse(operator)?;
-    if !with_store(config, async |store| Ok(store.remove_operator(operator.as_str()).await?))? {
-        bail!("no operator is named {operator}");
-    }
-    println!("{operator} is removed");
+/// Removes an operator, or a station. A call that runs goes on.
+pub(super) fn remove(config: &Config, kind: Kind, name: &str) -> anyhow::Result<()> {
+    let account = OperatorId::parse(name)?;
+    with_store(config, async |store| {
+        known(store, kind, &account).await?;
+        Ok(store.remove_operator(account.as_str()).await?)
+    })?;
+    println!("{account} is removed");
     Ok(())
+}
+
+/// An account of that kind.
+async fn known(store: &Store, kind: Kind, name: &OperatorId) -> anyhow::Result<OperatorRow> {
+    let known = store.operators().await?.into_iter().find(|row| row.operator == name.as_str());
+    known.filter(|row| kind.has(row)).with_context(|| format!("no {} is named {name}", kind.word()))
 }
 
 /// Prints the accounts, never their passwords.
 pub(super) fn list(config: &Config) -> anyhow::Result<()> {
     let rows = with_store(config, async |store| Ok(store.operators().await?))?;
-    for row in &rows {
+    for row in rows.iter().filter(|row| Kind::Operator.has(row)) {
+        let number = row.number.as_deref().map(|number| format!("\t{number}")).unwrap_or_default();
         let foreign = if row.realm == config.sip.domain { "" } else { "\t(password of another domain)" };
-        println!("{}\t{}{foreign}", row.operator, row.name);
+        println!("{}\t{}{number}{foreign}", row.operator, row.name);
     }
     Ok(())
 }
@@ -135,6 +163,9 @@ fn row(config: &Config, operator: &OperatorId, name: &str, password: &str) -> an
         realm: config.sip.domain.clone(),
         ha1_md5: hex::encode(ha1.md5),
         ha1_sha256: hex::encode(ha1.sha256),
+        station: 0,
+        number: None,
+        pin: None,
     })
 }
 

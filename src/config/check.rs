@@ -232,6 +232,7 @@ fn features(source: &mut Source, file: &File) -> FeatureCodes {
         .to_vec(),
         call_back: section.call_back.clone(),
         silent_prompt: section.silent_prompt.clone(),
+        station: section.station.clone(),
         wrap_up: section.wrap_up.clone(),
         conference: section.conference.clone(),
         listen: section.listen.clone(),
@@ -244,10 +245,11 @@ fn features(source: &mut Source, file: &File) -> FeatureCodes {
 }
 
 /// The keys of the feature codes, and the codes.
-fn codes(section: &Features) -> [(&'static str, &String); 23] {
+fn codes(section: &Features) -> [(&'static str, &String); 24] {
     [
         ("log_in", &section.log_in),
         ("log_out", &section.log_out),
+        ("station", &section.station),
         ("pause", &section.pause),
         ("resume", &section.resume),
         ("class_normal", &section.class_normal),

@@ -343,6 +343,7 @@ impl Default for Report {
 pub(super) struct Features {
     pub(super) log_in: String,
     pub(super) log_out: String,
+    pub(super) station: String,
     pub(super) pause: String,
     pub(super) resume: String,
     pub(super) class_normal: String,
@@ -372,6 +373,7 @@ impl Default for Features {
         Self {
             log_in: code("*11"),
             log_out: code("*12"),
+            station: code("*17"),
             pause: code("*13"),
             resume: code("*14"),
             class_normal: code("*41"),

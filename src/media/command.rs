@@ -54,6 +54,8 @@ pub enum Prompt {
     Confirm,
     /// `refused.wav`: a feature code was not carried out.
     Refused,
+    /// `pin.wav`: whoever logs in at a station keys his PIN. Without the file: the hold tone.
+    Pin,
     /// `silent.wav`: whoever cannot speak presses a digit (`[[silent_choice]]`).
     Silent,
     /// `music.wav`: soft tones for who waits, looped. Without the file: the hold tone.
@@ -102,7 +104,7 @@ impl Place {
 }
 
 impl Prompt {
-    /// Those that have one file each and are always wanted; `Music` is for who wants it, `Place` names the others.
+    /// Those that have one file each and are always wanted; `Music` and `Pin` are for who wants them, `Place` names the others.
     pub const ALL: [Self; 5] = [Self::Queue, Self::HoldTone, Self::Confirm, Self::Refused, Self::Silent];
 
     /// The file's name without folder; of a place, that of its number.
@@ -112,6 +114,7 @@ impl Prompt {
             Self::HoldTone => "hold-tone.wav",
             Self::Confirm => "confirm.wav",
             Self::Refused => "refused.wav",
+            Self::Pin => "pin.wav",
             Self::Silent => "silent.wav",
             Self::Music => "music.wav",
             Self::Place(place) => {

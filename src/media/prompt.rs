@@ -64,8 +64,9 @@ pub struct Sounds {
     confirm: Sound,
     refused: Sound,
     silent: Sound,
-    /// Empty: the hold tone stands for it.
+    /// Empty: the hold tone stands for them.
     music: Sound,
+    pin: Sound,
     /// Beside `Place::NUMBERS` and `Place::MINUTES`.
     numbers: [Sound; 10],
     minutes: [Sound; 11],
@@ -83,6 +84,7 @@ impl Default for Sounds {
             refused: Sound::default(),
             silent: Sound::default(),
             music: Sound::default(),
+            pin: Sound::default(),
             numbers: Default::default(),
             minutes: Default::default(),
         }
@@ -99,6 +101,7 @@ impl Sounds {
             Prompt::Refused => self.refused = sound,
             Prompt::Silent => self.silent = sound,
             Prompt::Music => self.music = sound,
+            Prompt::Pin => self.pin = sound,
             Prompt::Place(place) => {
                 if let Some(number) = self.numbers.get_mut(number_slot(place)) {
                     *number = sound;
@@ -124,6 +127,8 @@ impl Sounds {
             Prompt::Silent => [Some(&self.silent), None],
             Prompt::Music if self.music.alaw.is_empty() => [Some(&self.hold_tone), None],
             Prompt::Music => [Some(&self.music), None],
+            Prompt::Pin if self.pin.alaw.is_empty() => [Some(&self.hold_tone), None],
+            Prompt::Pin => [Some(&self.pin), None],
             Prompt::Place(place) => {
                 let minutes = place.minutes.map(|minutes| usize::from(minutes).min(Place::MINUTES.len() - 1));
                 [self.numbers.get(number_slot(place)), minutes.and_then(|minutes| self.minutes.get(minutes))]

@@ -10,7 +10,7 @@ use crate::sip::digest::Ha1;
 use crate::store::console_users::ConsoleUserRow;
 use crate::store::operators::OperatorRow;
 use crate::store::{Store, StoreError};
-use crate::switchboard::Account;
+use crate::switchboard::{Account, Badge, Pin};
 
 use super::users::Users;
 
@@ -92,7 +92,10 @@ impl Accounts {
         }
         let operator = OperatorId::parse(&row.operator).ok();
         let ha1 = Ha1::from_hex(&row.ha1_md5, &row.ha1_sha256);
-        let account = operator.zip(ha1).map(|(operator, ha1)| Account { operator, name: row.name.clone(), ha1 });
+        let pin = row.pin.as_deref().and_then(Pin::from_hex);
+        let badge = row.number.as_deref().zip(pin).and_then(|(number, pin)| Badge::new(number, pin));
+        let (name, station) = (row.name.clone(), row.station != 0);
+        let account = operator.zip(ha1).map(|(operator, ha1)| Account { operator, name, ha1, station, badge });
         if account.is_none() {
             warn!(operator = row.operator, "the account cannot be read: siaga operator passwd makes it anew");
         }

@@ -169,6 +169,8 @@ impl Observer {
             | FactKind::Started { .. }
             | FactKind::Stopped
             | FactKind::OperatorState { .. }
+            | FactKind::Stationed { .. }
+            | FactKind::PinRefused { .. }
             | FactKind::PostureSet { .. }
             | FactKind::Commanded { .. } => see_detail(call, &fact.kind),
         }
@@ -221,6 +223,8 @@ fn see_detail(call: CallId, kind: &FactKind) {
         | FactKind::Started { .. }
         | FactKind::Stopped
         | FactKind::OperatorState { .. }
+        | FactKind::Stationed { .. }
+        | FactKind::PinRefused { .. }
         | FactKind::PostureSet { .. }
         | FactKind::Commanded { .. } => {}
     }
@@ -233,6 +237,12 @@ fn see_service(kind: &FactKind) {
         } else {
             debug!(%operator, state, reason, "operator");
         }
+    }
+    if let FactKind::Stationed { station, operator } = kind {
+        info!(%station, operator = operator.as_ref().map(tracing::field::display), "station");
+    }
+    if let FactKind::PinRefused { station, operator, locked } = kind {
+        warn!(%station, %operator, locked, "wrong PIN");
     }
     if let FactKind::PostureSet { posture, until, by } = kind {
         info!(posture = posture.word(), until = until.map(Timestamp::as_millis), by, "posture");

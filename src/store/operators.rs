@@ -2,14 +2,17 @@
 
 use super::{Store, StoreError, on_either};
 
-const ALL: &str = "SELECT operator, name, realm, ha1_md5, ha1_sha256 FROM operator ORDER BY operator";
+const ALL: &str =
+    "SELECT operator, name, realm, ha1_md5, ha1_sha256, station, number, pin FROM operator ORDER BY operator";
 const MARK: &str = "SELECT mark FROM operator_mark WHERE id = 1";
 pub(super) const RAISE_MARK: &str = "UPDATE operator_mark SET mark = mark + 1 WHERE id = 1";
 const PUT: &str = "INSERT INTO operator (operator, name, realm, ha1_md5, ha1_sha256) VALUES ($1, $2, $3, $4, $5) \
     ON CONFLICT (operator) DO UPDATE SET name = excluded.name, realm = excluded.realm, ha1_md5 = excluded.ha1_md5, \
     ha1_sha256 = excluded.ha1_sha256";
-const ADD: &str = "INSERT INTO operator (operator, name, realm, ha1_md5, ha1_sha256) VALUES ($1, $2, $3, $4, $5) \
-    ON CONFLICT (operator) DO NOTHING";
+const ADD: &str = "INSERT INTO operator (operator, name, realm, ha1_md5, ha1_sha256, station) \
+    VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (operator) DO NOTHING";
+const BADGE: &str = "UPDATE operator SET number = $2, pin = $3 WHERE operator = $1 AND station = 0";
+const HAS_NUMBER: &str = "SELECT COUNT(*) FROM operator WHERE number = $2 AND operator <> $1";
 const REMOVE: &str = "DELETE FROM operator WHERE operator = $1";
 
 /// One account as it is stored. Hashes are hexadecimal.
@@ -21,6 +24,21 @@ pub struct OperatorRow {
     pub realm: String,
     pub ha1_md5: String,
     pub ha1_sha256: String,
+    /// 1: a station. A change of the account leaves this and the rest as they are.
+    pub station: i16,
+    /// By which an operator logs in at stations, and the salted hash of his PIN.
+    pub number: Option<String>,
+    pub pin: Option<String>,
+}
+
+/// What became of a new number and PIN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadgeChange {
+    Done,
+    /// No operator is named so; a station has no PIN.
+    Unknown,
+    /// Another operator has that number.
+    Taken,
 }
 
 impl std::fmt::Debug for OperatorRow {
@@ -46,13 +64,45 @@ impl Store {
 
     /// Adds one account. False when the name is taken; then nothing is changed.
     pub async fn add_operator(&self, row: &OperatorRow) -> Result<bool, StoreError> {
-        Ok(self.change_operators(ADD, std::slice::from_ref(row)).await? > 0)
+        Ok(on_either!(self, pool => {
+            let mut tx = pool.begin().await?;
+            let add = sqlx::query(ADD).bind(&row.operator).bind(&row.name).bind(&row.realm);
+            let add = add.bind(&row.ha1_md5).bind(&row.ha1_sha256).bind(row.station);
+            let added = add.execute(&mut *tx).await?.rows_affected();
+            sqlx::query(RAISE_MARK).execute(&mut *tx).await?;
+            tx.commit().await?;
+            added > 0
+        }))
     }
 
     /// Adds accounts, or replaces those of the same name: all of them or none.
     pub async fn put_operators(&self, rows: &[OperatorRow]) -> Result<(), StoreError> {
-        self.change_operators(PUT, rows).await?;
+        on_either!(self, pool => {
+            let mut tx = pool.begin().await?;
+            for row in rows {
+                let put = sqlx::query(PUT).bind(&row.operator).bind(&row.name).bind(&row.realm);
+                put.bind(&row.ha1_md5).bind(&row.ha1_sha256).execute(&mut *tx).await?;
+            }
+            sqlx::query(RAISE_MARK).execute(&mut *tx).await?;
+            tx.commit().await?;
+        });
         Ok(())
+    }
+
+    /// Gives an operator the number and the PIN by which he logs in at stations, or takes them away.
+    pub async fn set_badge(&self, operator: &str, badge: Option<(&str, &str)>) -> Result<BadgeChange, StoreError> {
+        let (number, pin) = badge.unzip();
+        Ok(on_either!(self, pool => {
+            let mut tx = pool.begin().await?;
+            let (taken,): (i64,) = sqlx::query_as(HAS_NUMBER).bind(operator).bind(number).fetch_one(&mut *tx).await?;
+            if taken > 0 {
+                return Ok(BadgeChange::Taken);
+            }
+            let changed = sqlx::query(BADGE).bind(operator).bind(number).bind(pin).execute(&mut *tx).await?;
+            sqlx::query(RAISE_MARK).execute(&mut *tx).await?;
+            tx.commit().await?;
+            if changed.rows_affected() > 0 { BadgeChange::Done } else { BadgeChange::Unknown }
+        }))
     }
 
     /// Removes one account. False when there is none.
@@ -63,20 +113,6 @@ impl Store {
             sqlx::query(RAISE_MARK).execute(&mut *tx).await?;
             tx.commit().await?;
             removed > 0
-        }))
-    }
-
-    async fn change_operators(&self, sql: &'static str, rows: &[OperatorRow]) -> Result<u64, StoreError> {
-        Ok(on_either!(self, pool => {
-            let mut tx = pool.begin().await?;
-            let mut changed = 0;
-            for row in rows {
-                let put = sqlx::query(sql).bind(&row.operator).bind(&row.name).bind(&row.realm);
-                changed += put.bind(&row.ha1_md5).bind(&row.ha1_sha256).execute(&mut *tx).await?.rows_affected();
-            }
-            sqlx::query(RAISE_MARK).execute(&mut *tx).await?;
-            tx.commit().await?;
-            changed
         }))
     }
 }

@@ -21,6 +21,10 @@ const MARKS: &str = "SELECT body FROM fact WHERE kind IN ('caller-marked', 'post
 const POSTURE: &str = "SELECT body FROM fact WHERE kind IN ('caller-marked', 'posture-set') AND kind = 'posture-set' \
     ORDER BY at DESC, stream DESC, seq DESC LIMIT 1";
 
+/// The index that the sixth migration has made serves it.
+const STATIONED: &str = "SELECT body FROM fact WHERE kind = 'stationed' AND at >= $1 \
+    ORDER BY at DESC, stream DESC, seq DESC LIMIT $2";
+
 const WORKED: &str = "SELECT COUNT(*) FROM talk WHERE call = $1 AND operator = $2 AND guest = 0";
 
 /// How often the database may fail to tell it before the writer goes on without.
@@ -31,7 +35,7 @@ const TRIES: u32 = 3;
 pub struct Recall {
     /// Calls that were received since then.
     pub calls_since: Timestamp,
-    /// Marks of callers since then.
+    /// Marks of callers, and who sat where, since then.
     pub marks_since: Timestamp,
     pub tell: oneshot::Sender<Past>,
     tries_left: u32,
@@ -71,7 +75,7 @@ impl Store {
         Ok(stretches > 0)
     }
 
-    /// What the database has of calls and marks since then, and the last posture, however old. What cannot be read is left out.
+    /// What the database has of calls, marks and stations since then, and the last posture, however old. What cannot be read is left out.
     pub async fn past(&self, calls_since: Timestamp, marks_since: Timestamp) -> Result<Past, StoreError> {
         let most = i64::try_from(PAST_MARKS_MAX).unwrap_or(i64::MAX);
         let marks: Vec<(String,)> = on_either!(self, pool => {
@@ -80,7 +84,10 @@ impl Store {
         let posture: Option<(String,)> = on_either!(self, pool => {
             sqlx::query_as(POSTURE).fetch_optional(pool).await?
         });
-        let kept = marks.iter().rev().chain(&posture);
+        let stationed: Vec<(String,)> = on_either!(self, pool => {
+            sqlx::query_as(STATIONED).bind(marks_since.as_millis()).bind(most).fetch_all(pool).await?
+        });
+        let kept = marks.iter().rev().chain(&posture).chain(stationed.iter().rev());
         let facts = kept.filter_map(|(body,)| serde_json::from_str(body).ok()).collect();
         let mut calls: VecDeque<PastCall> = VecDeque::new();
         let span = calls_since..Timestamp::from_millis(i64::MAX);

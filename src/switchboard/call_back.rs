@@ -40,7 +40,10 @@ impl Switchboard {
     /// An operator has dialled the code: the number whose turn it is is called. Nobody's turn: he hears that.
     pub(super) fn calls_back(&mut self, now: Now, taken: &Taken<'_, '_>, by: OperatorId) {
         self.abandoned.expire(now.wall, self.settings.callers.call_back);
-        let Some((number, of)) = self.next_call_back(&by) else { return self.serve(now, taken, Prompt::Refused) };
+        let Some((number, of)) = self.next_call_back(&by) else {
+            self.serve(now, taken, Prompt::Refused);
+            return;
+        };
         let back = CallBack { of, number: number.clone(), outcome: None };
         self.place_to(now, taken, by, Callee::Number(number), PlacedFor::CallBack(back));
     }

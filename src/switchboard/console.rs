@@ -18,8 +18,8 @@ impl Switchboard {
             Err(UnknownOperator) => ConsoleReply::UnknownOperator,
         };
         let reply = match command {
-            ConsoleCommand::LogIn { operator } => changed(self.acd.log_in(now, &operator)),
-            ConsoleCommand::LogOut { operator } => changed(self.acd.log_out(now, &operator)),
+            ConsoleCommand::LogIn { operator } => changed(self.logs_in(now, &operator)),
+            ConsoleCommand::LogOut { operator } => changed(self.logs_out(now, &operator)),
             ConsoleCommand::Pause { operator, reason } => match self.break_reason(&reason) {
                 Some(reason) => changed(self.acd.pause(now, &operator, &reason)),
                 None => ConsoleReply::UnknownReason { known: self.settings.break_reasons.clone() },
@@ -48,7 +48,7 @@ impl Switchboard {
             ConsoleCommand::Posture => self.posture_view(),
             ConsoleCommand::SetPosture { posture, hours } => self.set_posture(now, posture, hours, by.name.clone()),
             ConsoleCommand::Message { operator, text } => self.announce_text(now, operator, &text),
-            ConsoleCommand::Operators => ConsoleReply::Operators { operators: self.acd.views() },
+            ConsoleCommand::Operators => self.floor_view(),
             ConsoleCommand::Guard => ConsoleReply::Guard { bans: self.guard.bans(now.mono) },
             ConsoleCommand::LiftBan { address } if self.lift_ban(address) => ConsoleReply::Done,
             ConsoleCommand::LiftBan { .. } => ConsoleReply::NotBanned,
@@ -60,6 +60,11 @@ impl Switchboard {
             self.service_fact(now, FactKind::Commanded { by, role, command, of, done });
         }
         self.say(Output::Reply { request, reply });
+    }
+
+    fn floor_view(&self) -> ConsoleReply {
+        let operators = self.acd.views().into_iter().filter(|view| !self.is_station(&view.operator)).collect();
+        ConsoleReply::Operators { operators, stations: self.station_views() }
     }
 
     /// The reason of a break as it is kept: one of those of the settings, where they name any; none given: the first.

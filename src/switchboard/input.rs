@@ -10,14 +10,19 @@ use crate::sip::flow::Flow;
 use crate::sip::locate::Target;
 
 use super::settings::Settings;
+use super::stations::Badge;
 
-/// An operator who may register.
+/// An operator, or a station, whose phones may register.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     pub operator: OperatorId,
     /// Shown to nobody but colleagues.
     pub name: String,
     pub ha1: Ha1,
+    /// It is a phone at which operators take turns, and nobody's own.
+    pub station: bool,
+    /// By which he logs in at stations; None: he does not.
+    pub badge: Option<Badge>,
 }
 
 /// Who commands, for the trail.

@@ -65,6 +65,7 @@ impl Switchboard {
             }
         }
         self.verify_posture()?;
+        self.verify_stations()?;
         self.callers.verify()?;
         self.abandoned.verify(|id| self.calls.get(id).is_some_and(|call| !call.is_over()))?;
         if self.worked.keys().any(|operator| !self.accounts.contains_key(operator)) {

@@ -69,8 +69,9 @@ impl Switchboard {
 
     pub(super) fn phone_pinged(&mut self, now: Now, operator: &OperatorId, answers: bool) {
         // The one that is asked may be switched off while another rings: the next offer shows.
-        if answers || self.registrar.bindings(operator.as_str()).len() < 2 {
-            self.acd.set_reachable(now, operator, answers);
+        let user = self.user_of(operator);
+        if answers || self.phones_of(&user).nth(1).is_none() {
+            self.acd.set_reachable(now, &user, answers);
         }
     }
 

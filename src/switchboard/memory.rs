@@ -8,7 +8,7 @@ use crate::acd::section::is_dialable;
 use crate::cdr::fact::{FactKind, OfferOutcome};
 use crate::cdr::past::{Past, PastCall};
 use crate::clock::{Now, Timestamp};
-use crate::ids::CallId;
+use crate::ids::{CallId, OperatorId};
 use crate::limits::CALL_BACKS_MAX;
 
 use super::Switchboard;
@@ -28,6 +28,8 @@ pub(super) struct Meanwhile {
     lifted: BTreeSet<String>,
     /// Calls that were classed, and whether as pranks.
     classed: BTreeMap<CallId, bool>,
+    /// Stations at which somebody has logged in or out.
+    pub(super) stations: BTreeSet<OperatorId>,
 }
 
 impl CallerTerms {
@@ -75,6 +77,7 @@ impl Switchboard {
         self.callers.take_over(known(now, &past, &terms, &meanwhile.classed), &meanwhile.lifted);
         self.remember_worked(now, &past);
         self.remember_posture(now, &past);
+        self.remember_stations(now, &past, &meanwhile.stations);
     }
 
     /// The last call of each operator can be classed by phone still, unless he has had another since.

@@ -36,6 +36,7 @@ mod output;
 mod outside;
 mod phone;
 mod pick_up;
+mod pin;
 mod ports;
 mod posture;
 mod refer;
@@ -50,6 +51,7 @@ mod seats;
 mod settings;
 mod silent;
 mod sound;
+mod stations;
 mod subscription;
 mod supervise;
 mod targets;
@@ -80,18 +82,21 @@ use call::Call;
 use leg::Who;
 use phone::PhoneCall;
 use ports::Ports;
+use stations::Stations;
 use timers::Alarm;
 
 pub use callers::CallerTerms;
 pub use guard::{GuardFigures, GuardSettings};
 pub use input::{Account, Actor, ConsoleCommand, Input};
-pub use output::{CallBackView, CallView, ChoiceView, ConsoleReply, Gauges, GuestView, MarkView, Output};
+pub use output::{CallBackView, CallView, ChoiceView, ConsoleReply, Gauges, GuestView, MarkView, Output, StationView};
+pub use pin::Pin;
 pub use posture::PostureTerms;
 pub use registration::Registration;
 pub use settings::{
     Agency, AnswerMode, Category, DeskCalls, FeatureCodes, Listener, Network, Settings, SilentTerms, SrtpOffer, Trunk,
     TrunkHost,
 };
+pub use stations::Badge;
 pub use trunk::TrunkTerms;
 
 /// What a client transaction of ours is for.
@@ -134,6 +139,7 @@ pub struct Switchboard {
     authenticator: Authenticator,
     guard: Guard,
     accounts: BTreeMap<OperatorId, Account>,
+    stations: Stations,
     acd: Acd,
     calls: BTreeMap<CallId, Call>,
     /// Feature codes and test calls: sessions that end with the service itself.
@@ -209,6 +215,7 @@ impl Switchboard {
             authenticator,
             guard: Guard::new(settings.guard.terms.clone()),
             accounts: BTreeMap::new(),
+            stations: Stations::default(),
             acd,
             calls: BTreeMap::new(),
             phones: BTreeMap::new(),
@@ -337,6 +344,7 @@ impl Switchboard {
 
     /// Brings the step to its end: who is free gets who waits; who waits hears it; states that changed are written down.
     fn settle(&mut self, now: Now) {
+        self.free_stations(now);
         // Whose caller has left may still have a call that he placed: he is not offered another one.
         for call in &self.placed {
             self.acd.occupy(now, *call);
@@ -357,6 +365,9 @@ impl Switchboard {
                 self.late_fact(now, call, FactKind::WrappedUp { operator: change.operator.clone() });
             }
             let (operator, state) = (change.operator, state_word(change.state).to_owned());
+            if self.is_station(&operator) {
+                continue;
+            }
             self.service_fact(now, FactKind::OperatorState { operator, state, reason: change.reason });
         }
         while let Some(operator) = self.stirred.pop_first() {

@@ -76,7 +76,7 @@ impl Switchboard {
         }
         let to = Callee::Operator(operator.clone());
         let mut rings = self.ring(now, id, to.clone(), why.to_owned(), ring_until);
-        for phone in 1..self.registrar.bindings(operator.as_str()).len() {
+        for phone in 1..self.phones_of(operator).count() {
             if self.calls.get(&id).is_some_and(|call| call.ringing() < SECOND_PHONES_UNTIL) {
                 let why = format!("another phone of his: {why}");
                 rings |= self.ring_phone(now, id, (to.clone(), phone), why, ring_until);
@@ -108,7 +108,7 @@ impl Switchboard {
     fn destination(&self, id: CallId, to: &Callee, phone: usize) -> Option<(Bytes, Flow, bool)> {
         match to {
             Callee::Operator(operator) => {
-                let binding = self.registrar.bindings(operator.as_str()).get(phone)?;
+                let binding = self.phones_of(operator).nth(phone)?;
                 Some((binding.uri.clone(), binding.flow, false))
             }
             Callee::Number(number) => {

@@ -91,6 +91,8 @@ pub enum ConsoleReply {
     },
     Operators {
         operators: Vec<acd::View>,
+        /// The phones at which operators take turns, and who is there.
+        stations: Vec<StationView>,
     },
     Calls {
         calls: Vec<CallView>,
@@ -133,6 +135,18 @@ impl ConsoleReply {
             | Self::NotBanned => false,
         }
     }
+}
+
+/// One station.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub struct StationView {
+    #[schema(value_type = String)]
+    pub station: OperatorId,
+    /// Who is logged in there.
+    #[schema(value_type = Option<String>)]
+    pub operator: Option<OperatorId>,
+    /// Its phone is registered.
+    pub registered: bool,
 }
 
 /// One live call.

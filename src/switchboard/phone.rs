@@ -20,6 +20,7 @@ use super::Switchboard;
 use super::door::{ALLOW, Taken};
 use super::leg::{Line, Who};
 use super::settings::FeatureCodes;
+use super::stations::PinEntry;
 use super::timers::Alarm;
 
 /// A service call lasts no longer, whatever is played.
@@ -66,20 +67,26 @@ impl Feature {
 pub(super) struct PhoneCall {
     pub(super) line: Line,
     pub(super) over_at: Instant,
+    /// The PIN that it is keying.
+    pub(super) entry: Option<PinEntry>,
 }
 
 impl Switchboard {
     /// An INVITE of somebody who is not a trunk: operators may dial feature codes, colleagues and agencies,
     /// and take over the calls of others (RFC 3891).
     pub(super) fn phone_invited(&mut self, now: Now, taken: &Taken<'_, '_>) {
-        let Some(operator) = self.authenticate(now, taken) else { return };
+        let Some(account) = self.authenticate(now, taken) else { return };
+        let uri = taken.message.request_uri().unwrap_or_default();
+        let dialled = Uri::parse(uri).ok().and_then(|uri| uri.user().map(|user| user.into_owned())).unwrap_or_default();
+        if let Some(number) = self.number_dialled(&dialled) {
+            return self.asks_pin(now, taken, account, number);
+        }
+        let Some(operator) = self.speaker(account) else { return self.reply(now, taken, 403, &[]) };
         match Replaces::read(taken.message) {
             Ok(None) => {}
             Ok(Some(replaces)) => return self.picks_up(now, taken, operator, &replaces),
             Err(fault) => return self.reply(now, taken, fault.status, &[]),
         }
-        let uri = taken.message.request_uri().unwrap_or_default();
-        let dialled = Uri::parse(uri).ok().and_then(|uri| uri.user().map(|user| user.into_owned())).unwrap_or_default();
         if let Some(classed) = self.classed_by_code(now, &operator, &dialled) {
             return self.confirm(now, taken, classed);
         }
@@ -115,8 +122,8 @@ impl Switchboard {
     /// False: nobody of that name, no such reason, or no wrap-up to prolong.
     fn carry_out(&mut self, now: Now, operator: &OperatorId, feature: Feature) -> bool {
         match feature {
-            Feature::LogIn => self.acd.log_in(now, operator).is_ok(),
-            Feature::LogOut => self.acd.log_out(now, operator).is_ok(),
+            Feature::LogIn => self.logs_in(now, operator).is_ok(),
+            Feature::LogOut => self.logs_out(now, operator).is_ok(),
             Feature::Pause(nth) => {
                 let reasons = &self.settings.break_reasons;
                 let reason = match nth {
@@ -138,27 +145,33 @@ impl Switchboard {
         self.serve(now, taken, Prompt::Confirm);
     }
 
-    /// Answers with a prompt, and hangs up.
-    pub(super) fn serve(&mut self, now: Now, taken: &Taken<'_, '_>, prompt: Prompt) {
+    /// Answers with a prompt, and hangs up. Which of the service's calls it is; None: it was refused.
+    pub(super) fn serve(&mut self, now: Now, taken: &Taken<'_, '_>, prompt: Prompt) -> Option<u64> {
         if self.phones.len() >= PHONE_CALLS_MAX {
-            return self.reply(now, taken, 503, &[(Name::RetryAfter, b"5")]);
+            self.reply(now, taken, 503, &[(Name::RetryAfter, b"5")]);
+            return None;
         }
         let tag = self.rng.token();
         let dialog = match Dialog::as_callee(taken.message, tag.as_str()) {
             Ok(dialog) => dialog,
-            Err(fault) => return self.reply(now, taken, fault.status, &[]),
+            Err(fault) => {
+                self.reply(now, taken, fault.status, &[]);
+                return None;
+            }
         };
         self.next_phone += 1;
         let who = Who::Phone(self.next_phone);
         let Some(mut sound) = self.lend_sound(who) else {
-            return self.reply(now, taken, 503, &[(Name::RetryAfter, b"5")]);
+            self.reply(now, taken, 503, &[(Name::RetryAfter, b"5")]);
+            return None;
         };
         let answer = session_description(taken.message)
             .and_then(|body| sdp::read(body).ok())
             .and_then(|offer| offer_answer::answer(&offer, sound.local, None).ok());
         let Some((body, agreed)) = answer else {
             self.return_anchor(sound.anchor);
-            return self.reply(now, taken, 488, &[]);
+            self.reply(now, taken, 488, &[]);
+            return None;
         };
         sound.agree(agreed);
         let (anchor, remote) = (sound.anchor, sound.remote());
@@ -177,9 +190,17 @@ impl Switchboard {
         line.dialog = Some(dialog);
         line.sound = Some(sound);
         let over_at = now.mono + PHONE_CALL_MAX;
-        self.phones.insert(self.next_phone, PhoneCall { line, over_at });
+        self.phones.insert(self.next_phone, PhoneCall { line, over_at, entry: None });
         self.alarms.insert(over_at, Alarm::PhoneOver(self.next_phone));
         self.await_ack(now, who, taken.invite(), bytes);
+        Some(self.next_phone)
+    }
+
+    /// It has heard all that there was to hear, and is hung up on unless it is keying its PIN.
+    pub(super) fn phone_played(&mut self, now: Now, phone: u64) {
+        if self.phones.get(&phone).is_some_and(|call| call.entry.is_none()) {
+            self.end_phone(now, phone, true);
+        }
     }
 
     /// Ends a service call; `bye` unless the peer has sent one.

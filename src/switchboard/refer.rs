@@ -129,7 +129,7 @@ impl Switchboard {
         if let Ok(operator) = OperatorId::parse(user)
             && self.accounts.contains_key(&operator)
         {
-            return Ok(Destination::Operator(operator));
+            return Ok(Destination::Operator(self.user_of(&operator)));
         }
         let mut agencies = self.settings.agencies.iter();
         match agencies.find(|agency| agency.number == user || agency.name.eq_ignore_ascii_case(user)) {

@@ -1,6 +1,6 @@
 //! Operators at the door: credentials, registration, who exists.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Now;
 use crate::ids::OperatorId;
@@ -53,7 +53,7 @@ impl Switchboard {
         None
     }
 
-    /// REGISTER (RFC 3261 §10.3): an operator may bind phones to his own name only.
+    /// REGISTER (RFC 3261 §10.3): an account may bind phones to its own name only.
     pub(super) fn register(&mut self, now: Now, taken: &Taken<'_, '_>) {
         let Some(operator) = self.authenticate(now, taken) else { return };
         if !names(taken.message, &operator) {
@@ -68,10 +68,11 @@ impl Switchboard {
                 }
                 self.reply(now, taken, 200, &headers);
                 if is {
-                    self.acd.set_registered(now, &operator, true);
-                    self.acd.set_reachable(now, &operator, true);
+                    let user = self.user_of(&operator);
+                    self.align_phones(now, &operator);
+                    self.acd.set_reachable(now, &user, true);
                     self.ping_phone_from(now.mono, &operator);
-                    self.phone_moved(&operator, taken.flow);
+                    self.phone_moved(&user, taken.flow);
                 } else if was {
                     self.unregistered(now, operator.as_str());
                 }
@@ -108,7 +109,7 @@ impl Switchboard {
     /// The last binding of a user is gone.
     pub(super) fn unregistered(&mut self, now: Now, user: &str) {
         if let Ok(operator) = OperatorId::parse(user) {
-            self.acd.set_registered(now, &operator, false);
+            self.align_phones(now, &operator);
             self.stop_phone_pings(&operator);
             self.stop_watching(now, &operator);
         }
@@ -116,8 +117,10 @@ impl Switchboard {
 
     /// Sets who exists. Who is gone can no longer register and gets no more offers.
     pub(super) fn set_accounts(&mut self, now: Now, accounts: Vec<Account>) {
-        let names: BTreeSet<&OperatorId> = accounts.iter().map(|account| &account.operator).collect();
-        let gone: Vec<OperatorId> = self.accounts.keys().filter(|name| !names.contains(name)).cloned().collect();
+        let kinds: BTreeMap<&OperatorId, bool> = accounts.iter().map(|one| (&one.operator, one.station)).collect();
+        let gone = self.accounts.values().filter(|old| kinds.get(&old.operator) != Some(&old.station));
+        let gone: Vec<OperatorId> = gone.map(|old| old.operator.clone()).collect();
+        self.forget_stations(now, &gone);
         for operator in gone {
             self.registrar.remove(operator.as_str());
             self.forget_watches(now, &operator);
@@ -126,7 +129,10 @@ impl Switchboard {
         self.accounts = accounts.into_iter().map(|account| (account.operator.clone(), account)).collect();
         self.forget_worked();
         let operators: Vec<OperatorId> = self.accounts.keys().cloned().collect();
+        let stations = self.accounts.values().filter(|account| account.station);
+        let stations: BTreeSet<OperatorId> = stations.map(|account| account.operator.clone()).collect();
         self.acd.set_operators(now, &operators);
+        self.acd.set_stations(&stations);
     }
 }
 

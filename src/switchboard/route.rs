@@ -88,12 +88,12 @@ impl Switchboard {
     /// A phone has registered: the talk that it has over a connection that is gone goes on over the new one (RFC 5626 §3.1).
     pub(super) fn phone_moved(&mut self, operator: &OperatorId, to: Flow) {
         let Some(call) = self.acd.view(operator).and_then(|view| view.call) else { return };
-        let bindings = self.registrar.bindings(operator.as_str());
+        let flows: Vec<Flow> = self.phones_of(operator).map(|binding| binding.flow).collect();
         let Some(call) = self.calls.get_mut(&call) else { return };
         let his = |leg: &&mut OfferLeg| leg.operator() == Some(operator) && leg.state == OfferState::Talking;
         let Some(leg) = call.legs.values_mut().find(his) else { return };
         let old = leg.line.flow;
-        if old.is_connection() && bindings.iter().all(|binding| binding.flow != old) {
+        if old.is_connection() && !flows.contains(&old) {
             leg.line.flow = to;
         }
     }

@@ -126,6 +126,8 @@ pub enum SrtpOffer {
 pub struct FeatureCodes {
     pub log_in: String,
     pub log_out: String,
+    /// Followed by an operator's number, at a station: he logs in there.
+    pub station: String,
     /// Followed by the number of a reason, from 1: for that reason; alone: for the first.
     pub pause: String,
     pub resume: String,

@@ -40,7 +40,7 @@ impl Switchboard {
             }
             Event::Played { anchor } => {
                 if let Some(Who::Phone(phone)) = self.anchors.get(&anchor).copied() {
-                    self.end_phone(now, phone, true);
+                    self.phone_played(now, phone);
                 }
             }
             Event::Digit { anchor, digit } => self.digit(now, anchor, digit),
@@ -115,7 +115,7 @@ impl Switchboard {
         let (id, leg) = match who {
             Who::Caller(id) => (id, LegNo::CALLER),
             Who::Offer(id, leg) => (id, leg),
-            Who::Phone(_) => return,
+            Who::Phone(phone) => return self.keyed(now, phone, digit),
         };
         if self.changes_role(now, id, leg, digit) {
             return;

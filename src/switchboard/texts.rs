@@ -111,10 +111,12 @@ impl<'m> Letter<'m> {
 impl Switchboard {
     /// A MESSAGE outside any dialog, of somebody who is no trunk: from operator to operator.
     pub(super) fn messaged(&mut self, now: Now, taken: &Taken<'_, '_>) {
-        let Some(sender) = self.authenticate(now, taken) else { return };
+        let Some(account) = self.authenticate(now, taken) else { return };
+        let Some(sender) = self.speaker(account) else { return self.reply(now, taken, 403, &[]) };
         let Some(to) = self.operator_at(taken.message.request_uri().unwrap_or_default()) else {
             return self.reply(now, taken, 404, &[]);
         };
+        let to = self.user_of(&to);
         // It goes on, so the hops count (RFC 3261 §16.3).
         let hops = taken.message.number(Name::MaxForwards).ok().flatten().unwrap_or(70).min(70);
         let Some(hops) = hops.checked_sub(1) else { return self.reply(now, taken, 483, &[]) };
@@ -243,8 +245,7 @@ impl Switchboard {
         if crowded || self.texts.all.len() >= TEXTS_MAX {
             return Err(503);
         }
-        let bindings = self.registrar.bindings(to.as_str());
-        let phones: Vec<(Bytes, Flow)> = bindings.iter().map(|one| (one.uri.clone(), one.flow)).collect();
+        let phones: Vec<(Bytes, Flow)> = self.phones_of(to).map(|one| (one.uri.clone(), one.flow)).collect();
         if phones.is_empty() {
             return Err(480);
         }

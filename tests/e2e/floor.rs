@@ -53,7 +53,7 @@ fn talks(record: &Value) -> Vec<(&str, i64)> {
 }
 
 /// What the summary of today credits each operator with: name, calls answered, milliseconds of talk.
-fn credited(service: &Service) -> Vec<(String, i64, i64)> {
+pub(crate) fn credited(service: &Service) -> Vec<(String, i64, i64)> {
     let text = service.siaga(&["report", "summary", "--config", "siaga.toml", "--format", "json"]);
     let report: Value = serde_json::from_str(&text).unwrap();
     let rows = report["operators"].as_array().unwrap_or_else(|| panic!("{report:#}"));

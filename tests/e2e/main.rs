@@ -41,6 +41,7 @@ mod secret_sound;
 mod service;
 mod sessions;
 mod silent;
+mod stations;
 mod streams;
 mod telco;
 mod terms;

@@ -4,6 +4,8 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use serde_json::Value;
+
 use super::process::{Running, until};
 use super::service::Service;
 use super::three_callers::Phone;
@@ -35,16 +37,40 @@ impl Pjsua {
     }
 
     fn start_as(service: &Service, n: u8, hertz: u32, transport: &str, manner: &str) -> Self {
-        let (name, folder) = (format!("op{n}"), service.path().join(format!("op{n}")));
+        let phone = Self::launch(service, n, (&format!("op{n}"), &format!("pw-op{n}")), hertz, transport, manner);
+        service.wait_for_phone(&phone.name);
+        phone
+    }
+
+    /// Starts the phone of a station, with no operator's name.
+    pub(crate) fn at_station(service: &Service, n: u8, name: &str, password: &str, hertz: u32) -> Self {
+        let phone = Self::launch(service, n, (name, password), hertz, "udp", "plain");
+        until(&format!("{name} has a phone"), || {
+            let stations = service.get("/v1/operators")["stations"].clone();
+            let registered = |one: &Value| one["station"] == name && one["registered"] == true;
+            stations.as_array().is_some_and(|all| all.iter().any(registered)).then_some(())
+        });
+        phone
+    }
+
+    /// Starts a phone in a folder of its own.
+    fn launch(
+        service: &Service,
+        n: u8,
+        (name, password): (&str, &str),
+        hertz: u32,
+        transport: &str,
+        manner: &str,
+    ) -> Self {
+        let (name, folder) = (name.to_owned(), service.path().join(format!("phone-{n}")));
         std::fs::create_dir(&folder).unwrap();
         let python = concat!(env!("CARGO_MANIFEST_DIR"), "/target/pjsua2/bin/python");
         assert!(std::path::Path::new(python).exists(), "pjsua2 is missing: scripts/setup test installs it");
         let mut command = Command::new(python);
         command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/phone.py"));
-        command.args([&name, &format!("pw-{name}"), &service.host(1), &service.host(2 + n), &hertz.to_string()]);
+        command.args([&name, password, &service.host(1), &service.host(2 + n), &hertz.to_string()]);
         command.arg(&folder).args([transport, manner]).stdin(Stdio::piped());
         let running = Running::start("pjsua", &folder, &mut command);
-        service.wait_for_phone(&name);
         Self { name, hertz, folder, running, seen: 0 }
     }
 

@@ -143,7 +143,7 @@ impl Service {
     }
 
     /// The program, in its folder and with its clock.
-    fn program(&self) -> Command {
+    pub(crate) fn program(&self) -> Command {
         let mut command = Command::new(PROGRAM);
         command.current_dir(self.path());
         if self.ahead_seconds > 0 {

@@ -11,13 +11,13 @@ use siaga::cdr::fact::{Fact, FactKind};
 use siaga::clock::{Instant, Now, Timestamp};
 use siaga::ids::{CallId, OperatorId, Rng};
 use siaga::sip::flow::Flow;
-use siaga::switchboard::{Account, ConsoleCommand, Input, Output, Settings, Switchboard};
+use siaga::switchboard::{Account, Badge, ConsoleCommand, Input, Output, Pin, Settings, Switchboard};
 
 use super::endpoint::{Heard, Io};
 use super::outcomes::Outcomes;
 use super::phone::{self, Phone};
 use super::races::{Deed, Race, Races};
-use super::sound::{Later, Sound};
+use super::sound::{self, Later, Sound};
 use super::strangers;
 use super::telco::{self, Caller};
 use super::terms::{plan, settings_of};
@@ -147,9 +147,12 @@ impl City {
             told: false,
             trace: std::env::var_os("SIM_TRACE").is_some(),
         };
-        city.step(Input::Accounts(accounts(OPERATORS)));
+        city.step(Input::Accounts(story.accounts(OPERATORS)));
         for index in 0..OPERATORS {
             city.with_phones(usize::from(index), |phones, io| phones.push(Phone::new(index, io)));
+            if story.station() == Some(index) {
+                city.phones[usize::from(index)].stands_in_the_room();
+            }
         }
         city.schedule(Duration::from_secs(30), Event::Dial);
         city.schedule(Duration::from_secs(60), Event::Meddle);
@@ -342,7 +345,7 @@ impl City {
             }
             10 => {
                 let fewer = OPERATORS - u16::from(self.rng.below(2) == 0);
-                return self.step(Input::Accounts(accounts(fewer)));
+                return self.step(Input::Accounts(self.story.accounts(fewer)));
             }
             _ => {
                 self.settings.ring = Duration::from_secs(10 + self.rng.below(6));
@@ -477,6 +480,18 @@ const PATIENCE: Duration = Duration::from_secs(6 * 3600);
 /// So long the world goes on after a drain, to see what was left behind.
 const LINGER: Duration = Duration::from_secs(120);
 
-fn accounts(count: u16) -> Vec<Account> {
-    (0..count).map(|index| account(&format!("op{index}"))).collect()
+impl Story {
+    /// The phone at which operators take turns, if there is one.
+    fn station(self) -> Option<u16> {
+        (self.seed % 5 == 4).then_some(OPERATORS - 1)
+    }
+
+    fn accounts(self, count: u16) -> Vec<Account> {
+        let made = |index: u16| {
+            let station = self.station() == Some(index);
+            let badge = Badge::new(&index.to_string(), Pin::new([1; 16], sound::PIN).unwrap());
+            Account { station, badge: badge.filter(|_| !station), ..account(&format!("op{index}")) }
+        };
+        (0..count).map(made).collect()
+    }
 }

@@ -6,7 +6,10 @@ use siaga::acd::Posture;
 use siaga::cdr::fact::FactKind;
 
 /// Everything of which a long run must have seen something, and by whom it was said.
-pub(crate) const WANTED: [&str; 27] = [
+pub(crate) const WANTED: [&str; 30] = [
+    "a station that is taken",
+    "a station that is left",
+    "a wrong PIN",
     "401 or 407 of theirs in a dialog",
     "422 of ours",
     "422 of theirs",
@@ -85,6 +88,9 @@ impl Outcomes {
             FactKind::PostureSet { posture: Posture::MajorIncident, .. } => self.count("a major incident"),
             FactKind::PostureSet { posture: Posture::Drill, .. } => self.count("a drill"),
             FactKind::PostureSet { posture: Posture::Fallback, .. } => self.count("a house that is left"),
+            FactKind::Stationed { operator: Some(_), .. } => self.count("a station that is taken"),
+            FactKind::Stationed { operator: None, .. } => self.count("a station that is left"),
+            FactKind::PinRefused { .. } => self.count("a wrong PIN"),
             _ => {}
         }
     }

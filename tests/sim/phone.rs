@@ -116,6 +116,8 @@ pub(crate) struct Phone {
     host_port: String,
     port_base: u16,
     pub(crate) power: bool,
+    /// Operators take turns at it.
+    station: bool,
     /// The working day is over: it registers no more.
     pub(crate) closing: bool,
     registration: Registration,
@@ -149,6 +151,7 @@ impl Phone {
             host_port,
             port_base: 10_000 + index * 1_000,
             power: true,
+            station: false,
             closing: false,
             registration: Registration::default(),
             legs: Vec::new(),
@@ -161,6 +164,11 @@ impl Phone {
             serial: 0,
             hung_up: 0,
         }
+    }
+
+    /// Operators take turns at it.
+    pub(crate) fn stands_in_the_room(&mut self) {
+        self.station = true;
     }
 
     /// How much it was told of colleagues, and by them.

@@ -7,6 +7,9 @@ use std::time::Duration;
 use siaga::ids::{CallId, LegNo, Rng};
 use siaga::media::command::{AnchorId, Command, Event, Party, Prompt, Quality};
 
+/// Of every operator.
+pub(crate) const PIN: &str = "2580";
+
 /// What happens in media after a while.
 #[derive(Clone, Debug)]
 pub(crate) enum Later {
@@ -81,6 +84,13 @@ impl Sound {
                 let short = matches!((first, then), (Some(Prompt::Silent | Prompt::Confirm), None));
                 assert!(open.bridged.is_none() || short, "a prompt would break into a talk");
                 open.plays += 1;
+                if first == Some(Prompt::Pin) {
+                    let wrong = if rng.below(4) == 0 { "0" } else { "" };
+                    for (nth, digit) in (0..).zip(format!("{wrong}{PIN}#").chars()) {
+                        let digit = Event::Digit { anchor, digit };
+                        later.push((Duration::from_millis(500 * nth) + soon, Later::Event(digit)));
+                    }
+                }
                 if then.is_none() {
                     later.push((Duration::from_millis(1_500), Later::Played(anchor, open.plays)));
                 }

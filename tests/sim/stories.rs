@@ -16,6 +16,7 @@ mod renegotiate;
 mod ring_all;
 mod secret;
 mod silent;
+mod stations;
 mod supervise;
 mod texts;
 mod transfer;

@@ -48,6 +48,7 @@ fn codes() -> FeatureCodes {
     FeatureCodes {
         log_in: "*11".to_owned(),
         log_out: "*12".to_owned(),
+        station: "*17".to_owned(),
         pause: "*13".to_owned(),
         resume: "*14".to_owned(),
         classes: vec![
@@ -305,6 +306,8 @@ pub(crate) fn account(name: &str) -> Account {
         operator: OperatorId::parse(name).unwrap(),
         name: name.to_owned(),
         ha1: Ha1::new(name, "127.0.0.1", &format!("pw-{name}")),
+        station: false,
+        badge: None,
     }
 }
 

@@ -10,7 +10,7 @@ use siaga::config::{Levels, ServiceLevel};
 use siaga::ids::Rng;
 use siaga::store::console_users::ConsoleUserRow;
 use siaga::store::facts::Batch;
-use siaga::store::operators::OperatorRow;
+use siaga::store::operators::{BadgeChange, OperatorRow};
 use siaga::store::report_queries::{DeskTotals, Limits, OperatorTotals, OutcomeTotals, Totals};
 use siaga::store::{Store, StoreError};
 
@@ -34,6 +34,9 @@ fn account(operator: &str, name: &str) -> OperatorRow {
         realm: "siaga.example".to_owned(),
         ha1_md5: "0f".repeat(16),
         ha1_sha256: "f0".repeat(32),
+        station: 0,
+        number: None,
+        pin: None,
     }
 }
 
@@ -54,11 +57,50 @@ pub(crate) async fn operators_are_added_changed_and_removed(base: &Base) {
     store.put_operators(&[account("op1", "Sri"), account("op2", "Budi Santoso")]).await.unwrap();
     assert!(rose().await);
     assert_eq!(store.operators().await.unwrap(), [account("op1", "Sri"), account("op2", "Budi Santoso")]);
+    stations_and_pins_are_kept(&store).await;
+    rose().await;
     assert!(store.remove_operator("op1").await.unwrap());
     assert!(rose().await);
     assert!(!store.remove_operator("op1").await.unwrap());
     assert_eq!(store.operators().await.unwrap(), [account("op2", "Budi Santoso")]);
     store.close().await;
+}
+
+/// Numbers and PINs outlive a new password, are one operator's each, and no station's.
+async fn stations_and_pins_are_kept(store: &Store) {
+    let mark = store.operators_mark().await.unwrap();
+    let station = OperatorRow { station: 1, ..account("meja1", "Meja 1") };
+    assert!(store.add_operator(&station).await.unwrap());
+    assert!(!store.add_operator(&account("meja1", "Somebody")).await.unwrap(), "the name is taken");
+    let badge = |number, pin| Some((number, pin));
+    for (operator, given, change) in [
+        ("op1", badge("101", "aa"), BadgeChange::Done),
+        ("op2", badge("101", "bb"), BadgeChange::Taken),
+        ("op2", badge("102", "bb"), BadgeChange::Done),
+        ("op2", badge("102", "cc"), BadgeChange::Done),
+        ("meja1", badge("103", "dd"), BadgeChange::Unknown),
+        ("op9", badge("104", "ee"), BadgeChange::Unknown),
+    ] {
+        assert_eq!(store.set_badge(operator, given).await.unwrap(), change, "{operator} {given:?}");
+    }
+    assert!(store.operators_mark().await.unwrap() > mark);
+    store.put_operators(&[account("op2", "Budi"), account("meja1", "Meja satu")]).await.unwrap();
+    let told = |row: OperatorRow| (row.operator, row.name, row.station, row.number, row.pin);
+    let all: Vec<_> = store.operators().await.unwrap().into_iter().map(told).collect();
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        all,
+        [
+            ("meja1".to_owned(), "Meja satu".to_owned(), 1, None, None),
+            ("op1".to_owned(), "Sri".to_owned(), 0, some("101"), some("aa")),
+            ("op2".to_owned(), "Budi".to_owned(), 0, some("102"), some("cc")),
+        ]
+    );
+    assert_eq!(store.set_badge("op1", None).await.unwrap(), BadgeChange::Done);
+    assert_eq!(store.set_badge("op2", badge("101", "ff")).await.unwrap(), BadgeChange::Done, "it is free again");
+    assert_eq!(store.set_badge("op2", None).await.unwrap(), BadgeChange::Done);
+    store.put_operators(&[account("op2", "Budi Santoso")]).await.unwrap();
+    assert!(store.remove_operator("meja1").await.unwrap());
 }
 
 pub(crate) async fn users_of_the_console_are_added_changed_and_removed(base: &Base) {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use siaga::cdr::Outcome;
 use siaga::cdr::fact::{EndCause, Fact, FactId, FactKind, Side};
 use siaga::cdr::past::PastCall;
-use siaga::ids::{CallId, Rng};
+use siaga::ids::{CallId, OperatorId, Rng};
 use siaga::store::Store;
 use siaga::store::journal::Journal;
 use siaga::store::past::Recall;
@@ -174,6 +174,13 @@ fn marked(no: u32, number: &str) -> Fact {
     Fact { id: FactId { stream, seq: no }, call: None, at: at(i64::from(no)), kind }
 }
 
+/// Who sat where, the same way.
+fn stationed(no: u32, operator: Option<&str>) -> Fact {
+    let operator = operator.map(|name| OperatorId::parse(name).unwrap());
+    let kind = FactKind::Stationed { station: OperatorId::parse("meja1").unwrap(), operator };
+    Fact { kind, ..marked(no, "") }
+}
+
 /// What the run before has left in the journal counts, and nothing of this run does.
 pub(crate) async fn what_earlier_runs_knew_is_told_before_anything_of_this_one(base: &Base) {
     base.make().await;
@@ -182,7 +189,8 @@ pub(crate) async fn what_earlier_runs_knew_is_told_before_anything_of_this_one(b
     let [talking, waiting] = open();
     let pranked = stories::taken_over(6, MORNING + 30);
     let mut run = Run::start(base, at(0));
-    let marks = [marked(1, "0811"), marked(2, "0812"), marked(3, "0813")];
+    let marks =
+        [marked(1, "0811"), marked(2, "0812"), marked(3, "0813"), stationed(4, Some("op1")), stationed(5, None)];
     run.journal.append(old.facts.iter().chain(&missed.facts).chain(&marks[..2]), at(0)).unwrap();
     run.writer(base).run(run.durable()).await;
     let late = talking.facts.iter().chain(&waiting.facts).chain(&pranked.facts).chain(&marks[2..]);
@@ -191,8 +199,9 @@ pub(crate) async fn what_earlier_runs_knew_is_told_before_anything_of_this_one(b
     drop(run);
 
     let mut run = Run::start(base, at(50_000));
-    let (mine, my_mark) = (stories::abandoned_while_ringing(7, MORNING + 60_000), marked(60_000, "0814"));
-    run.journal.append(mine.facts.iter().chain([&my_mark]), at(60_000)).unwrap();
+    let mine = stories::abandoned_while_ringing(7, MORNING + 60_000);
+    let my_marks = [marked(60_000, "0814"), stationed(60_001, Some("op2"))];
+    run.journal.append(mine.facts.iter().chain(&my_marks), at(60_001)).unwrap();
     let (tell, told) = tokio::sync::oneshot::channel();
     run.writer(base).recalling(Recall::new(at(0), at(2), tell)).run(run.durable()).await;
     let past = told.await.unwrap();
@@ -209,6 +218,6 @@ pub(crate) async fn what_earlier_runs_knew_is_told_before_anything_of_this_one(b
     // All of it was stored, and a store of its own tells the same, with what this run has added.
     let store = Store::open(&base.url).await.unwrap();
     let later = store.past(at(0), at(2)).await.unwrap();
-    assert_eq!((later.calls.len(), later.facts.len()), (wanted.len() + 1, 3));
+    assert_eq!((later.calls.len(), later.facts.len()), (wanted.len() + 1, 6));
     store.close().await;
 }

@@ -313,9 +313,11 @@ fn load(folder: &Path) -> Sounds {
             Err(error) => warn!(path = %path.display(), %error, "a sound cannot be played"),
         }
     }
-    // Only who wants music misses it: the configuration is warned of that.
-    let music = fs::read(folder.join(Prompt::Music.file())).ok().and_then(|bytes| Sound::from_wav(&bytes).ok());
-    music.into_iter().for_each(|music| sounds.set(Prompt::Music, music));
+    // Only who wants music misses it: the configuration is warned of that. A PIN is asked for by a tone where no words are.
+    for prompt in [Prompt::Music, Prompt::Pin] {
+        let sound = fs::read(folder.join(prompt.file())).ok().and_then(|bytes| Sound::from_wav(&bytes).ok());
+        sound.into_iter().for_each(|sound| sounds.set(prompt, sound));
+    }
     load_places(folder, &mut sounds);
     sounds
 }

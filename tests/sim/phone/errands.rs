@@ -11,6 +11,9 @@ const SUPERVISES: [&str; 14] = [
     "*21no", "*25", "*252",
 ];
 
+/// Who logs in at a station.
+const TURNS: [&str; 4] = ["*170", "*171", "*172", "*179"];
+
 /// What a phone has under way with the registrar.
 #[derive(Debug, Default)]
 pub(super) struct Registration {
@@ -86,6 +89,10 @@ impl Phone {
             ];
             let code = codes[usize::try_from(io.rng.below(16)).unwrap()];
             let code = if io.chance(60) { SUPERVISES[usize::try_from(io.rng.below(14)).unwrap()] } else { code };
+            let code = match self.station && io.chance(60) {
+                true => TURNS[usize::try_from(io.rng.below(4)).unwrap()],
+                false => code,
+            };
             self.dials_code(code, "", io);
         }
     }

@@ -21,7 +21,7 @@ const CITRA: &str = "081355503";
 const DEWI: &str = "081355504";
 
 /// What the database has of a run that was killed now.
-fn past(world: &World) -> Past {
+pub(super) fn past(world: &World) -> Past {
     let mut calls: BTreeMap<CallId, Vec<Fact>> = BTreeMap::new();
     for fact in &world.facts {
         calls.extend(fact.call.filter(|call| !calls.contains_key(call)).map(|call| (call, Vec::new())));
@@ -36,7 +36,7 @@ fn past(world: &World) -> Past {
         facts.push(Fact { id, at: world.now.wall, kind, ..facts[0].clone() });
         Cdr::fold(&facts).and_then(|cdr| PastCall::of(&cdr))
     });
-    let holds_on = |fact: &&Fact| matches!(fact.kind, FactKind::CallerMarked { .. });
+    let holds_on = |fact: &&Fact| matches!(fact.kind, FactKind::CallerMarked { .. } | FactKind::Stationed { .. });
     Past { calls: folded.collect(), facts: world.facts.iter().filter(holds_on).cloned().collect() }
 }
 
@@ -48,7 +48,7 @@ fn again(world: &World) -> (World, Past) {
     (next, past(world))
 }
 
-fn remembers(world: &mut World, past: &Past) {
+pub(super) fn remembers(world: &mut World, past: &Past) {
     world.step(Input::Remember(Box::new(past.clone())));
 }
 

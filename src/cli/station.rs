@@ -1,0 +1,106 @@
+//! Stations on the command line, and the numbers and PINs by which operators log in there.
+
+use std::io::{BufRead as _, Read as _};
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+
+use crate::config::Config;
+use crate::ids::OperatorId;
+use crate::store::operators::BadgeChange;
+use crate::switchboard::{Badge, Pin};
+
+use super::ConfigFile;
+use super::operator::{self, Kind, with_store};
+
+/// Bytes of the line that a PIN is read from.
+const PIN_LINE_MAX: u64 = 64;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum StationCommand {
+    /// Makes the account of a station's phone and prints its password, this once.
+    Add {
+        #[command(flatten)]
+        named: Named,
+        /// Its name, as colleagues and reports see it.
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Lists the stations.
+    List(ConfigFile),
+    /// Gives a station's phone a new password and prints it, this once.
+    Passwd(Named),
+    /// Removes a station; a running call goes on.
+    Remove(Named),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Named {
+    /// The station's name.
+    station: String,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+pub(super) fn station(command: StationCommand) -> anyhow::Result<()> {
+    let load = |file: &ConfigFile| Config::load(&file.config);
+    match command {
+        StationCommand::Add { named, name } => {
+            operator::add(&load(&named.file)?, Kind::Station, &named.station, name.as_deref())
+        }
+        StationCommand::List(file) => list(&load(&file)?),
+        StationCommand::Passwd(named) => operator::passwd(&load(&named.file)?, Kind::Station, &named.station),
+        StationCommand::Remove(named) => operator::remove(&load(&named.file)?, Kind::Station, &named.station),
+    }
+}
+
+fn list(config: &Config) -> anyhow::Result<()> {
+    let rows = with_store(config, async |store| Ok(store.operators().await?))?;
+    for row in rows.iter().filter(|row| Kind::Station.has(row)) {
+        println!("{}\t{}", row.operator, row.name);
+    }
+    Ok(())
+}
+
+/// Gives an operator the number and the PIN by which he logs in at stations. The PIN is his own, read from standard input, or is
+/// generated and printed, this once.
+pub(super) fn pin(config: &Config, operator: &str, number: &str, own: bool) -> anyhow::Result<()> {
+    let operator = OperatorId::parse(operator)?;
+    let (mut salt, mut line) = ([0; 16], String::new());
+    getrandom::fill(&mut salt)?;
+    if own {
+        std::io::stdin().lock().take(PIN_LINE_MAX).read_line(&mut line).context("standard input cannot be read")?;
+    } else {
+        line = generated_pin()?;
+    }
+    let digits = line.trim();
+    let pin = Pin::new(salt, digits).context("a PIN has 4 to 12 digits")?;
+    let Some(badge) = Badge::new(number, pin) else { bail!("{number:?} is no number: 1 to 8 digits are expected") };
+    let given = (badge.number.as_str(), badge.pin.to_hex());
+    let change =
+        with_store(config, async |store| Ok(store.set_badge(operator.as_str(), Some((given.0, &given.1))).await?))?;
+    match change {
+        BadgeChange::Done if own => println!("{operator} logs in at stations as {number}, by his PIN"),
+        BadgeChange::Done => println!("number  {number}\npin     {digits}\nThe PIN is shown this once."),
+        BadgeChange::Taken => bail!("another operator has the number {number}"),
+        BadgeChange::Unknown => bail!("no operator is named {operator}, or it is a station"),
+    }
+    Ok(())
+}
+
+/// Takes number and PIN away.
+pub(super) fn remove_pin(config: &Config, operator: &str) -> anyhow::Result<()> {
+    let operator = OperatorId::parse(operator)?;
+    match with_store(config, async |store| Ok(store.set_badge(operator.as_str(), None).await?))? {
+        BadgeChange::Done => println!("{operator} logs in at no station any more; where he is, he stays"),
+        BadgeChange::Taken | BadgeChange::Unknown => bail!("no operator is named {operator}, or it is a station"),
+    }
+    Ok(())
+}
+
+/// Six digits.
+fn generated_pin() -> anyhow::Result<String> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random)?;
+    Ok(format!("{:06}", u64::from_le_bytes(random) % 1_000_000))
+}

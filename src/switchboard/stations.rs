@@ -1,0 +1,342 @@
+//! Stations: phones of the room that have an account of their own, and at which operators take turns. Who logs in there by his number
+//! and his PIN is reached at that phone, and speaks for himself from it, until he logs out or another takes his place.
+//!
+//! A station itself is never at work. While nobody sits there it rings in the fallback, as every phone does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::acd::{Standing, State, UnknownOperator};
+use crate::cdr::fact::FactKind;
+use crate::cdr::past::Past;
+use crate::clock::{Instant, Now};
+use crate::ids::OperatorId;
+use crate::media::command::{Command, Prompt};
+use crate::sip::registrar::Binding;
+
+use super::door::Taken;
+use super::phone::PhoneCall;
+use super::pin::Pin;
+use super::timers::Alarm;
+use super::{Account, StationView, Switchboard};
+
+/// So many wrong PINs lock an operator out of all stations, for so long.
+const WRONG_MAX: u8 = 5;
+const LOCKED: Duration = Duration::from_secs(15 * 60);
+/// For keying the PIN.
+const ENTRY_MAX: Duration = Duration::from_secs(30);
+/// Digits of an operator's number.
+const NUMBER_DIGITS_MAX: usize = 8;
+/// Who sat down longer ago, in an earlier run, sits there no more: no shift is as long.
+const REMEMBERED_MS: u64 = 24 * 3_600_000;
+
+/// What operators have who log in at stations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Badge {
+    /// Dialled behind the code of stations: at most 8 digits.
+    pub number: String,
+    pub pin: Pin,
+}
+
+/// A PIN that is being keyed. Shown nowhere.
+pub(super) struct PinEntry {
+    station: OperatorId,
+    number: String,
+    digits: String,
+}
+
+impl std::fmt::Debug for PinEntry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PinEntry").field("station", &self.station).finish_non_exhaustive()
+    }
+}
+
+/// Wrong PINs in a row.
+#[derive(Debug, Default)]
+struct Wrong {
+    times: u8,
+    locked_until: Option<Instant>,
+}
+
+/// Who sits where.
+#[derive(Debug, Default)]
+pub(super) struct Stations {
+    /// By station.
+    at: BTreeMap<OperatorId, OperatorId>,
+    /// By operator.
+    of: BTreeMap<OperatorId, OperatorId>,
+    /// Stations whose operator has logged out and goes when his call is over.
+    leaving: BTreeSet<OperatorId>,
+    /// By operator. At most one for each account.
+    wrong: BTreeMap<OperatorId, Wrong>,
+}
+
+impl Stations {
+    /// Whose phone it is: his who sits there, else the account's own.
+    fn user<'a>(&'a self, account: &'a OperatorId) -> &'a OperatorId {
+        self.at.get(account).unwrap_or(account)
+    }
+}
+
+impl Switchboard {
+    /// The phones at which an operator is reached: his station's first, then his own. A station has none while somebody sits there.
+    pub(super) fn phones_of<'a>(&'a self, operator: &OperatorId) -> impl Iterator<Item = &'a Binding> + use<'a> {
+        let bound = |account: Option<&OperatorId>| match account {
+            Some(account) => self.registrar.bindings(account.as_str()),
+            None => &[],
+        };
+        let own = Some(operator).filter(|own| !self.stations.at.contains_key(*own));
+        bound(self.stations.of.get(operator)).iter().chain(bound(own))
+    }
+
+    /// Whose phone an account's is now.
+    pub(super) fn user_of(&self, account: &OperatorId) -> OperatorId {
+        self.stations.user(account).clone()
+    }
+
+    pub(super) fn is_station(&self, account: &OperatorId) -> bool {
+        self.accounts.get(account).is_some_and(|account| account.station)
+    }
+
+    /// The operator who speaks from an account's phone; None: it is a station at which nobody sits.
+    pub(super) fn speaker(&self, account: OperatorId) -> Option<OperatorId> {
+        match self.stations.at.get(&account) {
+            Some(operator) => Some(operator.clone()),
+            None => (!self.is_station(&account)).then_some(account),
+        }
+    }
+
+    /// An account's phones have changed, or whose they are: the ACD learns whether he has any.
+    pub(super) fn align_phones(&mut self, now: Now, account: &OperatorId) {
+        let operator = self.user_of(account);
+        let has = self.phones_of(&operator).next().is_some();
+        self.acd.set_registered(now, &operator, has);
+    }
+
+    /// The number behind the code of stations, where it was dialled.
+    pub(super) fn number_dialled<'a>(&self, dialled: &'a [u8]) -> Option<&'a str> {
+        let number = dialled.strip_prefix(self.settings.feature_codes.station.as_bytes())?;
+        std::str::from_utf8(number).ok()
+    }
+
+    /// Somebody wants to log in: his PIN is asked for. Whether the number is anybody's he is not told.
+    pub(super) fn asks_pin(&mut self, now: Now, taken: &Taken<'_, '_>, account: OperatorId, number: &str) {
+        if !self.is_station(&account) || !is_number(number) {
+            self.serve(now, taken, Prompt::Refused);
+            return;
+        }
+        let Some(phone) = self.serve(now, taken, Prompt::Pin) else { return };
+        let entry = PinEntry { station: account, number: number.to_owned(), digits: String::new() };
+        if let Some(call) = self.phones.get_mut(&phone) {
+            self.alarms.remove(call.over_at, Alarm::PhoneOver(phone));
+            call.over_at = now.mono + ENTRY_MAX;
+            call.entry = Some(entry);
+            self.alarms.insert(call.over_at, Alarm::PhoneOver(phone));
+        }
+    }
+
+    /// A digit of a PIN: `#` ends it, `*` begins it anew. It is told nowhere.
+    pub(super) fn keyed(&mut self, now: Now, phone: u64, digit: char) {
+        let Some(entry) = self.phones.get_mut(&phone).and_then(|call| call.entry.as_mut()) else { return };
+        match digit {
+            '0'..='9' if entry.digits.len() <= *Pin::DIGITS.end() => entry.digits.push(digit),
+            '*' => entry.digits.clear(),
+            '#' => self.pin_is_keyed(now, phone),
+            _ => {}
+        }
+    }
+
+    /// Lets him in or not, and says which.
+    fn pin_is_keyed(&mut self, now: Now, phone: u64) {
+        let entry = self.phones.get_mut(&phone).and_then(|call| call.entry.take());
+        let Some(PinEntry { station, number, digits }) = entry else { return };
+        let done =
+            self.opens(now, &station, &number, &digits).is_some_and(|operator| self.sit(now, &station, operator));
+        let anchor = self.phones.get(&phone).and_then(|call: &PhoneCall| call.line.sound.as_ref()).map(|s| s.anchor);
+        let first = Some(if done { Prompt::Confirm } else { Prompt::Refused });
+        self.media.extend(anchor.map(|anchor| Command::Play { anchor, first, then: None }));
+    }
+
+    /// The operator who has that number and that PIN.
+    fn opens(&mut self, now: Now, station: &OperatorId, number: &str, digits: &str) -> Option<OperatorId> {
+        let badge = |account: &Account| account.badge.as_ref().filter(|badge| badge.number == number).cloned();
+        let (operator, badge) = self.accounts.values().find_map(|one| Some((one.operator.clone(), badge(one)?)))?;
+        let wrong = self.stations.wrong.entry(operator.clone()).or_default();
+        if wrong.locked_until.is_some_and(|until| until <= now.mono) {
+            *wrong = Wrong::default();
+        }
+        if wrong.locked_until.is_none() && badge.pin.is(digits) {
+            self.stations.wrong.remove(&operator);
+            return Some(operator);
+        }
+        wrong.times = wrong.times.saturating_add(1);
+        if wrong.times >= WRONG_MAX && wrong.locked_until.is_none() {
+            wrong.locked_until = Some(now.mono + LOCKED);
+        }
+        let locked = wrong.locked_until.is_some();
+        self.service_fact(now, FactKind::PinRefused { station: station.clone(), operator, locked });
+        None
+    }
+
+    /// Logs an operator in at a station. False: he, or whoever is there, has a call.
+    fn sit(&mut self, now: Now, station: &OperatorId, operator: OperatorId) -> bool {
+        let former = self.stations.at.get(station).cloned();
+        if former.as_ref() != Some(&operator) {
+            let there = former.as_ref().unwrap_or(station);
+            if self.has_call(&operator) || self.has_call(there) {
+                return false;
+            }
+            if let Some(old) = self.stations.of.get(&operator).cloned() {
+                self.vacate(now, &old, false);
+            }
+            self.vacate(now, station, true);
+            self.seat_at(now, station, &operator);
+            let fact = FactKind::Stationed { station: station.clone(), operator: Some(operator.clone()) };
+            self.station_fact(now, station, fact);
+        }
+        self.stations.leaving.remove(station);
+        self.acd.set_reachable(now, &operator, true);
+        self.acd.log_in(now, &operator).is_ok()
+    }
+
+    fn seat_at(&mut self, now: Now, station: &OperatorId, operator: &OperatorId) {
+        self.stations.at.insert(station.clone(), operator.clone());
+        self.stations.of.insert(operator.clone(), station.clone());
+        self.acd.set_registered(now, station, false);
+        self.align_phones(now, operator);
+    }
+
+    /// Nobody sits there any more. Who did is logged out, if he goes home or has no other phone.
+    fn vacate(&mut self, now: Now, station: &OperatorId, goes: bool) {
+        self.stations.leaving.remove(station);
+        let Some(operator) = self.stations.at.remove(station) else { return };
+        self.stations.of.remove(&operator);
+        self.align_phones(now, station);
+        self.align_phones(now, &operator);
+        if goes && self.phones_of(&operator).next().is_none() && self.accounts.contains_key(&operator) {
+            self.acd.log_out(now, &operator).unwrap_or_default();
+        }
+        self.station_fact(now, station, FactKind::Stationed { station: station.clone(), operator: None });
+    }
+
+    fn station_fact(&mut self, now: Now, station: &OperatorId, kind: FactKind) {
+        if let Some(meanwhile) = &mut self.meanwhile {
+            meanwhile.stations.insert(station.clone());
+        }
+        self.service_fact(now, kind);
+    }
+
+    /// Logs an operator in, by whatever way; he stays at his station, if he has one.
+    pub(super) fn logs_in(&mut self, now: Now, operator: &OperatorId) -> Result<(), UnknownOperator> {
+        if let Some(station) = self.stations.of.get(operator) {
+            self.stations.leaving.remove(station);
+        }
+        self.acd.log_in(now, operator)
+    }
+
+    /// Logs an operator out, by whatever way; his station is free, at once or when his call is over.
+    pub(super) fn logs_out(&mut self, now: Now, operator: &OperatorId) -> Result<(), UnknownOperator> {
+        if let Some(station) = self.stations.of.get(operator) {
+            self.stations.leaving.insert(station.clone());
+        }
+        self.acd.log_out(now, operator)
+    }
+
+    /// Frees the stations of those who have logged out and have no call any more.
+    pub(super) fn free_stations(&mut self, now: Now) {
+        if self.stations.leaving.is_empty() {
+            return;
+        }
+        let has_gone = |station: &&OperatorId| self.stations.at.get(*station).is_none_or(|who| !self.has_call(who));
+        let gone: Vec<OperatorId> = self.stations.leaving.iter().filter(has_gone).cloned().collect();
+        for station in gone {
+            self.vacate(now, &station, true);
+        }
+    }
+
+    /// Accounts are gone, as these are about to be: stations and operators among them.
+    pub(super) fn forget_stations(&mut self, now: Now, gone: &[OperatorId]) {
+        for account in gone {
+            self.stations.wrong.remove(account);
+            let station = self.stations.of.get(account).unwrap_or(account).clone();
+            self.vacate(now, &station, true);
+        }
+    }
+
+    /// Who sat where when the last run ended sits there still, unless the station has been taken since.
+    pub(super) fn remember_stations(&mut self, now: Now, past: &Past, taken: &BTreeSet<OperatorId>) {
+        let mut last: BTreeMap<&OperatorId, Option<&OperatorId>> = BTreeMap::new();
+        for fact in past.facts.iter().filter(|fact| now.wall.millis_since(fact.at) < REMEMBERED_MS) {
+            if let FactKind::Stationed { station, operator } = &fact.kind {
+                last.insert(station, operator.as_ref());
+            }
+        }
+        for (station, operator) in last {
+            let Some(operator) = operator else { continue };
+            let fits = self.is_station(station) && self.accounts.contains_key(operator) && !self.is_station(operator);
+            let free = !taken.contains(station)
+                && !self.stations.of.contains_key(operator)
+                && !self.stations.at.contains_key(station);
+            if fits && free && !self.has_call(station) {
+                self.seat_at(now, station, operator);
+                self.acd.log_in(now, operator).unwrap_or_default();
+            }
+        }
+    }
+
+    /// Where an operator sits.
+    pub(super) fn station_views(&self) -> Vec<StationView> {
+        let stations = self.accounts.values().filter(|account| account.station).map(|account| &account.operator);
+        stations
+            .map(|station| StationView {
+                station: station.clone(),
+                operator: self.stations.at.get(station).cloned(),
+                registered: !self.registrar.bindings(station.as_str()).is_empty(),
+            })
+            .collect()
+    }
+
+    /// He rings or talks; a wrap-up is no call.
+    fn has_call(&self, operator: &OperatorId) -> bool {
+        let wraps_up = self.acd.view(operator).is_some_and(|view| view.state == State::WrapUp);
+        self.acd.standing(operator) == Standing::Busy && !wraps_up
+    }
+
+    /// What must hold of stations after every step.
+    pub(super) fn verify_stations(&self) -> Result<(), String> {
+        for (station, operator) in &self.stations.at {
+            if self.stations.of.get(operator) != Some(station) {
+                return Err(format!("{operator} sits at {station}, and does not"));
+            }
+            if !self.is_station(station) || self.is_station(operator) || !self.accounts.contains_key(operator) {
+                return Err(format!("{operator} cannot sit at {station}"));
+            }
+        }
+        if self.stations.of.len() != self.stations.at.len()
+            || self.stations.leaving.iter().any(|station| !self.stations.at.contains_key(station))
+            || self.stations.wrong.keys().any(|operator| !self.accounts.contains_key(operator))
+        {
+            return Err("the stations do not fit together".to_owned());
+        }
+        let misled = self.accounts.keys().find(|account| {
+            let told = self.acd.view(account).is_some_and(|view| view.registered);
+            told != self.phones_of(account).next().is_some()
+        });
+        match misled {
+            Some(account) => Err(format!("the ACD does not know whether {account} has a phone")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// An operator's number.
+fn is_number(text: &str) -> bool {
+    (1..=NUMBER_DIGITS_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+impl Badge {
+    /// None: it is no number of at most 8 digits.
+    pub fn new(number: &str, pin: Pin) -> Option<Self> {
+        is_number(number).then(|| Self { number: number.to_owned(), pin })
+    }
+}
