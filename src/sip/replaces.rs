@@ -53,6 +53,14 @@ impl Replaces {
         }
     }
 
+    /// The same dialog as one names it who has read of it in a document of the phone that rings (RFC 4235): the tags are those of
+    /// the phone, which stands on the other side of it.
+    #[must_use]
+    pub fn from_the_other_side(&self) -> Self {
+        let (to_tag, from_tag) = (self.from_tag.clone(), self.to_tag.clone());
+        Self { to_tag, from_tag, ..self.clone() }
+    }
+
     /// The keys under which we may have the dialog: a tag of `0` stands for one of a peer without tags too (RFC 3891 §6.1).
     pub fn keys(&self) -> impl Iterator<Item = DialogKey> + use<> {
         let key = |remote_tag: Bytes| DialogKey {

@@ -7,7 +7,7 @@ use crate::acd;
 use crate::cdr::fact::Callee;
 use crate::clock::{Instant, Now};
 use crate::ids::{CallId, LegNo, OperatorId};
-use crate::sip::event::dialog_info::{self, State};
+use crate::sip::event::dialog_info::{self, Names, State};
 use crate::sip::event::pidf::{self, Presence};
 use crate::sip::event::{Package, summary};
 use crate::sip::wire::{Message, Method, Name};
@@ -65,6 +65,13 @@ impl Switchboard {
             && !self.subscriptions.is_unwatched(operator)
         {
             self.stirred.insert(operator.clone());
+        }
+    }
+
+    /// The same of a leg that says that it rings.
+    pub(super) fn stir_leg(&mut self, id: CallId, leg: LegNo) {
+        if let Some(whose) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).map(|leg| leg.to.clone()) {
+            self.stir(&whose);
         }
     }
 
@@ -171,9 +178,22 @@ impl Switchboard {
     fn talk_of(&self, id: CallId, operator: &OperatorId) -> Option<Talk> {
         let call = self.calls.get(&id)?;
         call.legs.iter().filter(|(_, leg)| leg.operator() == Some(operator)).find_map(|(no, leg)| match leg.state {
-            OfferState::Ringing { .. } => Some(Talk { call: id, leg: *no, confirmed: false }),
+            OfferState::Ringing { rang: true, .. } => Some(Talk { call: id, leg: *no, confirmed: false }),
             OfferState::Talking => Some(Talk { call: id, leg: *no, confirmed: true }),
-            OfferState::Cancelling => None,
+            // Nothing is early before the phone has said that it rings (RFC 4235 §3.7.1).
+            OfferState::Ringing { rang: false, .. } | OfferState::Cancelling => None,
+        })
+    }
+
+    /// By which a colleague may take a caller who rings there (RFC 3891): a talk is not for taking, nor a call between operators.
+    fn names(&self, talk: Talk) -> Option<Names> {
+        let call = self.calls.get(&talk.call).filter(|call| !talk.confirmed && call.placed_by.is_none())?;
+        let key = call.legs.get(&talk.leg)?.early.keys().next()?;
+        let text = |bytes: &[u8]| Some(std::str::from_utf8(bytes).ok()?.to_owned());
+        Some(Names {
+            call_id: text(&key.call_id.0)?,
+            local_tag: text(&key.remote_tag)?,
+            remote_tag: text(&key.local_tag)?,
         })
     }
 
@@ -192,12 +212,17 @@ impl Switchboard {
         };
         let gone = told.flatten().filter(|old| talk.is_none_or(|new| new.id() != old.id()));
         let mut dialogs = Vec::with_capacity(2);
-        dialogs.extend(gone.map(|old| dialog_info::Dialog { id: old.id(), state: State::Terminated, remote: None }));
+        dialogs.extend(gone.map(|old| dialog_info::Dialog {
+            id: old.id(),
+            state: State::Terminated,
+            names: None,
+            remote: None,
+        }));
         dialogs.extend(talk.map(|new| {
             let state = if new.confirmed { State::Confirmed } else { State::Early };
             // Who calls is told to nobody but the one who is called.
             let remote = (subscription.watcher == subscription.watched).then(|| self.caller_uri(new.call)).flatten();
-            dialog_info::Dialog { id: new.id(), state, remote }
+            dialog_info::Dialog { id: new.id(), state, names: self.names(new), remote }
         }));
         dialog_info::write(&entity, subscription.version, told.is_none(), &dialogs)
     }

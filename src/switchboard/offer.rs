@@ -306,6 +306,7 @@ impl Switchboard {
                     call.heard_from.extend(operator);
                 }
                 if !rang {
+                    self.stir_leg(id, leg);
                     self.fact(now, id, FactKind::Ringing { leg });
                     self.tell_ringing(now, id, leg);
                 }

@@ -64,9 +64,10 @@ impl Switchboard {
     /// An operator's phone wants the place of another dialog (RFC 3891 §3): 481 when there is none, 603 when it is over, 486
     /// when it is confirmed and only an early one is wanted, 403 when it is nobody's whom an operator may relieve.
     pub(super) fn picks_up(&mut self, now: Now, taken: &Taken<'_, '_>, operator: OperatorId, replaces: &Replaces) {
-        let found = replaces.keys().find_map(|key| self.dialogs.get(&key).copied());
-        let Some(who) = found else {
-            let past = replaces.keys().any(|key| self.past.known.contains(&key));
+        let other = replaces.from_the_other_side();
+        let keys = || replaces.keys().chain(other.keys());
+        let Some(who) = keys().find_map(|key| self.dialogs.get(&key).copied()) else {
+            let past = keys().any(|key| self.past.known.contains(&key));
             return self.reply(now, taken, if past { 603 } else { 481 }, &[]);
         };
         let (id, leg) = match self.relievable(who, replaces.early_only) {

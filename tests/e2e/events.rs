@@ -7,6 +7,7 @@ use super::pjsua::Pjsua;
 use super::process::{Running, until};
 use super::service::Service;
 use super::three_callers::Phone;
+use super::tone::assert_heard;
 use super::trunk::{Caller, Manner};
 
 /// A watcher made of SIPp, beside the phones.
@@ -40,6 +41,36 @@ fn a_lamp_of_sipp_follows_a_call_of_a_colleague() {
     caller.ends();
     assert!(lamp.wait().success(), "the lamp saw what it should: {}", lamp.output());
     until("the subscription is over", || service.shows("siaga_sip_subscriptions 0").then_some(()));
+}
+
+#[test]
+fn a_caller_who_rings_is_taken_by_what_the_lamp_of_a_colleague_tells() {
+    let service = Service::start(175, 2, "wrap_up_seconds = 1");
+    let mut phone = Baresip::start(&service, 1, 440);
+    let mut other = Pjsua::start(&service, 2, 600);
+    service.siaga(&["operator", "pause", "op2", "--config", "siaga.toml"]);
+    let mut lamp = sipp(&service, "lamp_names.xml", "op2", "op1");
+    wait_for_file(&service, "lamp-off");
+    let caller = Caller::calls(&service, 1, 700, Manner::Stays);
+    phone.rings_for(&caller.number);
+    // As the phone that rings would be asked: its own tag is the one that the document calls local.
+    let dialog = until("the lamp tells names", || {
+        let names = std::fs::read_to_string(service.path().join("lamp-names")).ok()?;
+        let [call_id, local, remote] = names.split_whitespace().collect::<Vec<_>>()[..] else { return None };
+        Some(format!("{call_id};to-tag={local};from-tag={remote}"))
+    });
+    other.replaces(&format!("sip:op1@{}", service.host(1)), &dialog);
+    other.is_answered();
+    phone.is_hung_up();
+    service.wait_for_call(&caller.number, "talking");
+    service.sound_flows(2, 4);
+    other.hangs_up();
+    let heard = caller.ends().samples;
+    assert_heard("the caller", &heard[heard.len() - 16_000..], 600, &[440, 700]);
+    assert_heard("who has taken him", other.heard().last().unwrap(), 700, &[440, 600]);
+    assert!(lamp.wait().success(), "{}", lamp.output());
+    let records = service.records(1, |record| record["outcome"] == "answered");
+    assert_eq!(records[0]["operator"], "op2", "{:#}", records[0]);
 }
 
 #[test]

@@ -20,12 +20,22 @@ impl State {
     }
 }
 
+/// How the phone of the watched one names a dialog (RFC 4235 §4.1.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names {
+    pub call_id: String,
+    pub local_tag: String,
+    pub remote_tag: String,
+}
+
 /// One dialog of the watched one, who was called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dialog {
     /// Names the dialog to the watcher.
     pub id: String,
     pub state: State,
+    /// By which a colleague may take its place; None: nobody is to.
+    pub names: Option<Names>,
     /// Who calls; left out for those whom it does not concern.
     pub remote: Option<String>,
 }
@@ -38,8 +48,14 @@ pub fn write(entity: &str, version: u32, full: bool, dialogs: &[Dialog]) -> Stri
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n<dialog-info xmlns=\"urn:ietf:params:xml:ns:dialog-info\" \
          version=\"{version}\" state=\"{state}\" entity=\"{entity}\">"
     );
-    for Dialog { id, state, remote } in dialogs {
-        text += &format!("<dialog id=\"{}\" direction=\"recipient\"><state>{}</state>", escaped(id), state.as_str());
+    for Dialog { id, state, names, remote } in dialogs {
+        text += &format!("<dialog id=\"{}\"", escaped(id));
+        if let Some(Names { call_id, local_tag, remote_tag }) = names {
+            for (name, value) in [("call-id", call_id), ("local-tag", local_tag), ("remote-tag", remote_tag)] {
+                text += &format!(" {name}=\"{}\"", escaped(value));
+            }
+        }
+        text += &format!(" direction=\"recipient\"><state>{}</state>", state.as_str());
         text += &format!("<local><identity>{entity}</identity></local>");
         if let Some(remote) = remote {
             text += &format!("<remote><identity>{}</identity></remote>", escaped(remote));
@@ -55,9 +71,16 @@ mod tests {
 
     #[test]
     fn a_document_tells_version_extent_and_each_dialog() {
+        let [call_id, local_tag, remote_tag] = ["a\"b@c", "phone", "ours"].map(str::to_owned);
+        let names = Names { call_id, local_tag, remote_tag };
         let dialogs = [
-            Dialog { id: "7-1".to_owned(), state: State::Terminated, remote: None },
-            Dialog { id: "8-1".to_owned(), state: State::Early, remote: Some("sip:<&>@b".to_owned()) },
+            Dialog { id: "7-1".to_owned(), state: State::Terminated, names: None, remote: None },
+            Dialog {
+                id: "8-1".to_owned(),
+                state: State::Early,
+                names: Some(names),
+                remote: Some("sip:<&>@b".to_owned()),
+            },
         ];
         let text = write("sip:budi@metro.example", 3, false, &dialogs);
         let document = roxmltree::Document::parse(&text).unwrap();
@@ -78,6 +101,11 @@ mod tests {
             })
             .collect();
         assert_eq!(read, [("7-1", "terminated", None), ("8-1", "early", Some("sip:<&>@b"))]);
+        let named = |dialog: roxmltree::Node<'_, '_>| {
+            ["call-id", "local-tag", "remote-tag"].map(|name| dialog.attribute(name).map(str::to_owned))
+        };
+        let names: Vec<_> = root.children().map(named).collect();
+        assert_eq!(names, [[None, None, None], ["a\"b@c", "phone", "ours"].map(|name| Some(name.to_owned()))]);
     }
 
     #[test]

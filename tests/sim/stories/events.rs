@@ -6,6 +6,8 @@ use siaga::ids::OperatorId;
 use siaga::switchboard::{ConsoleCommand, Input};
 
 use super::super::watch::Watch;
+use super::attended::Placed;
+use super::ring_all::{is_cancelled, picks_up, rings};
 use super::*;
 
 const ONE_SECOND: Duration = Duration::from_millis(1_001);
@@ -55,6 +57,21 @@ pub(super) fn dialogs(notify: &str) -> (u32, String, Vec<Lamp>) {
     (root.attribute("version").unwrap().parse().unwrap(), root.attribute("state").unwrap().to_owned(), all.collect())
 }
 
+/// Call-ID, local and remote tag of the first dialog of a document.
+fn names(notify: &str) -> Option<[String; 3]> {
+    let (_, body) = notify.split_once("\r\n\r\n").unwrap();
+    let document = roxmltree::Document::parse(body).unwrap();
+    let dialog = document.root_element().first_element_child()?;
+    let all = ["call-id", "local-tag", "remote-tag"].map(|name| dialog.attribute(name).map(str::to_owned));
+    match all {
+        [Some(call_id), Some(local), Some(remote)] => Some([call_id, local, remote]),
+        partly => {
+            assert_eq!(partly, [None, None, None]);
+            None
+        }
+    }
+}
+
 /// Basic status and note.
 pub(super) fn presence(notify: &str) -> (String, String) {
     assert_eq!(header(notify, "Content-Type"), "application/pidf+xml");
@@ -77,6 +94,8 @@ fn a_lamp_follows_a_call_and_names_no_caller_to_a_colleague() {
 
     let mut caller = Caller::dials(&mut world);
     let invite = world.take(BUDI, "INVITE");
+    assert!(!world.has(SARI, "NOTIFY"), "nothing is early before the phone says that it rings");
+    world.receive(BUDI, &response(&invite, BUDI, "180 Ringing", ""));
     let (version, extent, early) = dialogs(&colleague.hears(&mut world));
     assert_eq!((version, extent.as_str(), early.len()), (1, "partial", 1));
     let (id, state, remote) = early[0].clone();
@@ -105,24 +124,63 @@ fn a_lamp_follows_a_call_and_names_no_caller_to_a_colleague() {
 }
 
 #[test]
+fn a_caller_who_rings_at_a_colleague_is_taken_by_what_the_lamp_tells_and_a_talk_is_not() {
+    for swapped in [false, true] {
+        let mut world = floor();
+        let watch = Watch::begins(&mut world, "sari", SARI, "budi", "dialog");
+        watch.hears(&mut world);
+        world.pass(ONE_SECOND);
+        let mut caller = Caller::dials(&mut world);
+        let invite = rings(&mut world, BUDI);
+        let [call_id, local, remote] = names(&watch.hears(&mut world)).unwrap();
+        assert_eq!((call_id.as_str(), local.as_str()), (header(&invite, "Call-ID"), "phone"));
+        // As the one who calls, and as the one who rings, would name it.
+        let (to, from) = if swapped { (local, remote) } else { (remote, local) };
+        let replaces = format!("Replaces: {call_id};to-tag={to};from-tag={from};early-only\r\n");
+        let mut taken = Placed::with(&mut world, "sari", SARI, "budi", &replaces);
+        taken.is_answered(&mut world);
+        is_cancelled(&mut world, BUDI, &invite);
+        caller.is_answered(&mut world);
+        caller.hangs_up(&mut world);
+        world.sent.clear();
+        world.pass(Duration::from_secs(40));
+        Placed::with(&mut world, "sari", SARI, "budi", &replaces);
+        world.take(SARI, "SIP/2.0 481");
+        let by_sari = |kind: &FactKind| matches!(kind, FactKind::TakenOver { by, .. } if by.as_str() == "sari");
+        assert_eq!(world.count(by_sari), 1);
+    }
+    let mut world = floor();
+    let watch = Watch::begins(&mut world, "sari", SARI, "budi", "dialog");
+    watch.hears(&mut world);
+    world.pass(ONE_SECOND);
+    Caller::dials(&mut world);
+    answers(&mut world, BUDI);
+    watch.hears(&mut world);
+    world.pass(ONE_SECOND);
+    let talk = watch.hears(&mut world);
+    assert_eq!((dialogs(&talk).2[0].1.as_str(), names(&talk)), ("confirmed", None));
+}
+
+#[test]
 fn an_offer_that_fails_leaves_the_lamp_and_the_next_call_is_another_dialog() {
     let mut world = floor();
     let watch = Watch::begins(&mut world, "sari", SARI, "budi", "dialog");
     watch.hears(&mut world);
     world.pass(ONE_SECOND);
     let mut caller = Caller::dials(&mut world);
+    let invite = rings(&mut world, BUDI);
     let first = dialogs(&watch.hears(&mut world)).2;
     world.pass(ONE_SECOND);
-    let invite = world.take(BUDI, "INVITE");
     world.receive(BUDI, &response(&invite, BUDI, "486 Busy Here", ""));
     world.sent.retain(|(_, text)| !text.starts_with("INVITE"));
     let gone = dialogs(&watch.hears(&mut world)).2;
     assert_eq!((&gone[0].0, gone[0].1.as_str()), (&first[0].0, "terminated"));
     world.pass(Duration::from_secs(6));
+    let again = rings(&mut world, BUDI);
     let second = dialogs(&watch.hears(&mut world)).2;
     assert_eq!(second[0].1, "early");
     assert_ne!(second[0].0, first[0].0, "another leg is another dialog");
-    answers(&mut world, BUDI);
+    picks_up(&mut world, BUDI, &again);
     caller.is_answered(&mut world);
     caller.hangs_up(&mut world);
     world.assert_empty_in_the_end();
