@@ -20,7 +20,7 @@ impl State {
     }
 }
 
-/// How the phone of the watched one names a dialog (RFC 4235 §4.1.2).
+/// How the phone of the watched one names a dialog (RFC 4235 §4.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names {
     pub call_id: String,
