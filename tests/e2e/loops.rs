@@ -3,14 +3,14 @@
 use std::process::Command;
 
 use super::baresip::Baresip;
-use super::glare::{dials, talks};
+use super::glare::{dials, fallback, talks};
 use super::kamailio::Kamailio;
 use super::process::until;
-use super::scenario::Scenario;
+use super::scenario::{Scenario, Sdp};
 use super::service::Service;
 use super::three_callers::{Phone as _, of};
 use super::tone::assert_heard;
-use super::trunk::{Caller, Manner};
+use super::trunk::{Callee, Caller, Manner};
 
 /// The last seconds of what somebody heard, in samples.
 const LAST: usize = 2 * 8_000;
@@ -70,4 +70,20 @@ fn a_call_of_ours_that_a_proxy_sends_back_is_refused_and_its_caller_waits_on_and
     assert_eq!(records.len(), 1, "what came back was no call of its own: {records:#?}");
     let offer = &of(&records, &number)["offers"][0];
     assert_eq!((&offer["to"]["number"], &offer["sip_status"]), (&"0725112233".into(), &482.into()), "{offer:#}");
+}
+
+#[test]
+fn what_goes_out_for_a_caller_has_the_hops_that_he_had_left() {
+    let service = fallback(165);
+    let scenario = Scenario::callee(&[("Max-Forwards:", "^ *9 *$")])
+        .waits(500)
+        .answers_as("t", "200 OK", "", &Sdp::ALAW.text())
+        .gets("ACK", &[])
+        .gets_bye(&[]);
+    let callee = Callee::plays(&service, &[900], &scenario);
+    let scenario = dials(Scenario::caller().hops(10), "").hears(200, &[]).acks("").waits(3_000).hangs_up();
+    let caller = Caller::plays(&service, 1, &[700], &scenario);
+    let heard = caller.ends().samples;
+    assert_heard("the caller", &heard[heard.len() - LAST..], 900, &[700]);
+    assert_heard("the number outside", &callee.ends().samples, 700, &[900]);
 }
