@@ -1,9 +1,10 @@
 //! Every cap of the service, and what happens when it is reached. Checked against each other at compile time.
 
-/// Emergency calls at once. Full: 503 with Retry-After, before any work (the only refusal of an emergency call).
+/// Emergency calls at once, where the configuration names no smaller number. Full: 503 with Retry-After, before any work (the only
+/// refusal of an emergency call).
 pub const CALLS_MAX: usize = 20_000;
-/// Emergency calls from which on trunks that ask for it (RFC 7339) are told to hold requests back.
-pub const CALLS_SOFT_MAX: usize = 18_000;
+/// Of the calls that may be at once, the hundredths from which on trunks that ask for it (RFC 7339) are told to hold requests back.
+pub const CALLS_SOFT_PERCENT: usize = 90;
 /// Legs that one call may ever have. Full: no more offers are made for it; it waits for the fallback.
 pub const LEGS_PER_CALL_MAX: usize = 10_000;
 /// Legs alive at once in one call (ring-all fallback). Full: the remaining operators are not rung.
@@ -114,7 +115,8 @@ pub const CONNECTION_MESSAGES_MAX: usize = 1_024;
 pub const CONNECTIONS_MAX: usize = 16_384;
 /// Of them for the peers of trunks alone. Everybody else's new ones are closed at once when only these are left.
 pub const CONNECTIONS_RESERVED: usize = 512;
-/// TCP connections from one address (a floor of phones may stand behind one). Full: new ones are closed at once.
+/// TCP connections from one address (a floor of phones may stand behind one), where the configuration names no other number. Full: new
+/// ones are closed at once.
 pub const CONNECTIONS_PER_SOURCE_MAX: usize = 1_024;
 /// What connections have brought and the loop has not taken yet. Full: reading waits, and so does the peer.
 pub const CONNECTION_EVENTS_MAX: usize = 1_024;
@@ -137,7 +139,7 @@ const _: () = assert!(TEXT_BYTES_MAX < MESSAGE_BYTES_MAX);
 const _: () = assert!(OPERATORS_MAX <= TEXTS_MAX);
 const _: () = assert!(OPERATORS_MAX <= CALLS_MAX);
 const _: () = assert!(PAST_CALLS_MAX + PAST_MARKS_MAX <= CALLERS_MAX);
-const _: () = assert!(CALLS_SOFT_MAX < CALLS_MAX);
+const _: () = assert!(CALLS_SOFT_PERCENT < 100);
 const _: () = assert!(OPERATORS_MAX + CONNECTIONS_RESERVED < CONNECTIONS_MAX);
 const _: () = assert!(CONNECTIONS_PER_SOURCE_MAX < CONNECTIONS_MAX);
 const _: () = assert!(MESSAGE_BYTES_MAX < CONNECTION_BYTES_MAX);

@@ -98,6 +98,23 @@ fn the_guard_says_what_it_does_not_understand() {
 }
 
 #[test]
+fn how_much_is_borne_can_be_less_than_the_service_can_bear_and_not_more() {
+    let trunk = "[[trunk]]\nname = \"a\"\npeers = [\"10.0.0.1\"]\n";
+    let terms = "[sip]\nconnection_message_seconds = 5\nconnections_per_address = 40\n[site]\nmax_calls = 50\n";
+    let config = Config::parse("small.toml", &format!("{trunk}{terms}")).unwrap();
+    assert_eq!(config.switchboard().calls_max, 50);
+    assert_eq!((config.sip.connections.message.as_secs(), config.sip.connections.per_address), (5, 40));
+    let running = Config::parse("running.toml", trunk).unwrap();
+    assert_eq!(running.switchboard().calls_max, 20_000);
+    assert_eq!(config.needs_restart(&running), ["sip.connection_message_seconds", "sip.connections_per_address"]);
+    let terms = terms.replace("= 50", "= 20001").replace("= 5\n", "= 0\n").replace("= 40", "= 16000");
+    let told = faults(&format!("{trunk}{terms}")).join("\n");
+    for key in ["site.max_calls", "sip.connection_message_seconds", "sip.connections_per_address"] {
+        assert!(told.contains(key), "{key} is not told in:\n{told}");
+    }
+}
+
+#[test]
 fn a_trunks_terms_are_checked_and_its_password_is_shown_nowhere() {
     let text = "[[trunk]]\nname = \"a\"\npeers = [\"10.0.0.1\"]\nusername = \"u\"\nregister = true\ncountry = \"062\"\n\
                 number_format = \"+1\"\ncodecs = [\"G729\"]\ndown_after = 0\n[[trunk]]\nname = \"b\"\npeers = [\"10.0.0.2\"]\n\

@@ -8,6 +8,7 @@ use crate::acd::Posture;
 use crate::acd::section::{SectionFault, Waiting};
 use crate::cdr::fact::Class;
 use crate::ids::OperatorId;
+use crate::limits::{CALLS_MAX, CONNECTIONS_MAX, CONNECTIONS_RESERVED};
 use crate::media::command::{Place, Prompt};
 use crate::media::prompt::Sound;
 use crate::sip::flow::Transport;
@@ -17,8 +18,8 @@ use crate::switchboard::FeatureCodes;
 use super::section::{Features, File, Reliability};
 use super::source::Source;
 use super::{
-    Config, Console, Fault, Recording, Report, Sip, agency, callers, desks, guard, level, network, posture, roster,
-    silent, tls,
+    Config, Connections, Console, Fault, Recording, Report, Sip, agency, callers, desks, guard, level, network,
+    posture, roster, silent, tls,
 };
 
 /// Checks everything. None when something that has no default cannot be used; then `source` has a fault.
@@ -93,6 +94,9 @@ fn zone(source: &mut Source, file: &File) -> Option<jiff::tz::TimeZone> {
     if !(2..=15).contains(&number.len()) || !number.bytes().all(|b| b.is_ascii_digit()) {
         source.fault("site.number", format!("{number:?} is not an emergency number"), "\"112\": 2 to 15 digits");
     }
+    if !(2..=CALLS_MAX).contains(&file.site.max_calls) {
+        source.fault("site.max_calls", file.site.max_calls.to_string(), format!("2 to {CALLS_MAX}"));
+    }
     let language = file.site.language.as_str();
     if language.is_empty() || !language.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
         source.fault(
@@ -127,12 +131,18 @@ fn sip(source: &mut Source, file: &File) -> Sip {
     within("keep_alive_seconds", section.keep_alive_seconds, 0, 3_600);
     within("nonce_seconds", section.nonce_seconds, 10, 86_400);
     within("connection_idle_seconds", section.connection_idle_seconds, 1, 86_400);
+    within("connection_message_seconds", section.connection_message_seconds, 1, 600);
     let session = u64::from(section.session_expires_seconds);
     if session > 0 {
         within("session_expires_seconds", session, u64::from(SECONDS_MIN), 86_400);
     }
     if section.digest.is_empty() {
         source.fault("sip.digest", "no algorithm".to_owned(), "[\"MD5\", \"SHA-256\"], or one of them");
+    }
+    let most = CONNECTIONS_MAX - CONNECTIONS_RESERVED;
+    if !(1..=most).contains(&section.connections_per_address) {
+        let wrong = section.connections_per_address.to_string();
+        source.fault("sip.connections_per_address", wrong, format!("1 to {most}"));
     }
     let (low, middle, high) =
         (section.expires_min_seconds, section.expires_default_seconds, section.expires_max_seconds);
@@ -150,7 +160,11 @@ fn sip(source: &mut Source, file: &File) -> Sip {
         domain: section.domain.clone(),
         listeners,
         tls: tls::checked(source, section.tls.as_ref(), over_tls),
-        idle: Duration::from_secs(section.connection_idle_seconds),
+        connections: Connections {
+            message: Duration::from_secs(section.connection_message_seconds),
+            idle: Duration::from_secs(section.connection_idle_seconds),
+            per_address: section.connections_per_address,
+        },
         name_servers: network::name_servers(source, &section.name_servers),
         expires_min: Duration::from_secs(low),
         expires_default: Duration::from_secs(middle),

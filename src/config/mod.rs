@@ -102,8 +102,7 @@ pub struct Sip {
     pub nonce_life: Duration,
     /// None: no connection goes over TLS.
     pub tls: Option<TlsFiles>,
-    /// Connections without a byte from the peer for so long are closed.
-    pub idle: Duration,
+    pub connections: Connections,
     /// Who is asked for the trunks' names; empty: those of the system.
     pub name_servers: Vec<SocketAddr>,
     /// Provisional responses are reliable whenever the caller supports it (RFC 3262).
@@ -112,6 +111,17 @@ pub struct Sip {
     pub session_seconds: Option<u32>,
     /// How we name ourselves in messages; None: not at all.
     pub server_header: Option<String>,
+}
+
+/// How long TCP and TLS connections are borne, and how many of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connections {
+    /// From the start of a connection, and of a message, to the end of the message.
+    pub message: Duration,
+    /// Without a byte from the peer.
+    pub idle: Duration,
+    /// From one address.
+    pub per_address: usize,
 }
 
 /// `[media]`, checked.
@@ -191,7 +201,7 @@ impl Config {
                 listeners: running.sip.listeners,
                 digest: running.sip.digest,
                 nonce_life: running.sip.nonce_life,
-                idle: running.sip.idle,
+                connections: running.sip.connections,
                 ..self.sip
             },
             media: running.media,
@@ -212,7 +222,9 @@ impl Config {
             ("sip.listen", self.sip.listeners == running.sip.listeners),
             ("sip.digest", self.sip.digest == running.sip.digest),
             ("sip.nonce_seconds", self.sip.nonce_life == running.sip.nonce_life),
-            ("sip.connection_idle_seconds", self.sip.idle == running.sip.idle),
+            ("sip.connection_idle_seconds", self.sip.connections.idle == running.sip.connections.idle),
+            ("sip.connection_message_seconds", self.sip.connections.message == running.sip.connections.message),
+            ("sip.connections_per_address", self.sip.connections.per_address == running.sip.connections.per_address),
             ("media", self.media == running.media),
             ("site.language", self.site.language == running.site.language),
             ("prompts.dir", self.prompts_dir == running.prompts_dir),

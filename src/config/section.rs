@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use crate::acd::section::{DeskSection, OperatorsSection, QueueSection, ShiftSection};
+use crate::limits::{CALLS_MAX, CONNECTIONS_PER_SOURCE_MAX};
 use crate::sip::digest::Algorithm;
 
 /// The whole file.
@@ -46,6 +47,8 @@ pub struct Site {
     pub timezone: String,
     /// Folder of the announcements within `[prompts] dir`.
     pub language: String,
+    /// Calls at once.
+    pub max_calls: usize,
 }
 
 impl Default for Site {
@@ -55,6 +58,7 @@ impl Default for Site {
             number: "112".to_owned(),
             timezone: "Asia/Jakarta".to_owned(),
             language: "id".to_owned(),
+            max_calls: CALLS_MAX,
         }
     }
 }
@@ -73,6 +77,8 @@ pub(super) struct Sip {
     pub(super) digest: Vec<Algorithm>,
     pub(super) nonce_seconds: u64,
     pub(super) connection_idle_seconds: u64,
+    pub(super) connection_message_seconds: u64,
+    pub(super) connections_per_address: usize,
     pub(super) name_servers: Vec<String>,
     pub(super) tls: Option<super::tls::Section>,
     pub(super) reliable_provisionals: Reliability,
@@ -93,6 +99,8 @@ impl Default for Sip {
             digest: vec![Algorithm::Md5],
             nonce_seconds: 300,
             connection_idle_seconds: 3_900,
+            connection_message_seconds: 30,
+            connections_per_address: CONNECTIONS_PER_SOURCE_MAX,
             name_servers: Vec::new(),
             tls: None,
             reliable_provisionals: Reliability::Required,

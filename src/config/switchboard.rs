@@ -22,6 +22,7 @@ impl Config {
             domain: self.sip.domain.clone(),
             listeners: self.sip.listeners.clone(),
             trunks: self.trunks.clone(),
+            calls_max: self.site.max_calls,
             media_address: self.media.advertised,
             srtp: match self.media.srtp {
                 SrtpName::Off => SrtpOffer::Never,

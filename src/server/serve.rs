@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::clock::Timestamp;
-use crate::config::{Certificates, Config, EngineName, TlsFiles};
+use crate::config::{Certificates, Config, Connections, EngineName, TlsFiles};
 use crate::ids::Rng;
 use crate::sip::flow::Transport;
 use crate::switchboard::{Switchboard, Trunk};
@@ -85,7 +85,8 @@ async fn run(config: Config, clock: Clock, log: &LogGuard) -> anyhow::Result<()>
         metrics: Arc::clone(&metrics),
         events: events.clone(),
     };
-    let streams = Streams { listeners: streams, idle: config.sip.idle, certificates, trunks: config.trunks.clone() };
+    let streams =
+        Streams { listeners: streams, terms: config.sip.connections, certificates, trunks: config.trunks.clone() };
     let over = start_loop(switchboard, clock, sockets, streams, inbox, hands)?;
     let look_again = Arc::new(Notify::new());
     let (tell_users, users) = watch::channel(Users::default());
@@ -185,7 +186,7 @@ fn bind_streams(config: &Config) -> anyhow::Result<Vec<StreamListener>> {
 /// What the loop's streams begin with.
 struct Streams {
     listeners: Vec<StreamListener>,
-    idle: Duration,
+    terms: Connections,
     certificates: Option<Certificates>,
     trunks: Vec<Trunk>,
 }
@@ -202,10 +203,12 @@ fn start_loop(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let entered = runtime.enter();
     let sockets = sockets.into_iter().map(tokio::net::UdpSocket::from_std).collect::<Result<Vec<_>, _>>()?;
-    let patience = Patience { idle: streams.idle, ..Patience::default() };
+    let terms = streams.terms;
+    let patience = Patience { message: terms.message, idle: terms.idle, ..Patience::default() };
     let signalling = Signalling::new(switchboard, clock, sockets, inbox, hands)?.with_streams(
         streams.listeners,
         patience,
+        terms.per_address,
         streams.certificates,
         &streams.trunks,
     )?;

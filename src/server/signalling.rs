@@ -162,16 +162,17 @@ impl<H: Hands> Signalling<H> {
         })
     }
 
-    /// Takes streams too. Must be called within the loop's runtime.
+    /// Takes streams too, so many from one address. Must be called within the loop's runtime.
     pub fn with_streams(
         mut self,
         listeners: Vec<StreamListener>,
         patience: Patience,
+        per_source: usize,
         certificates: Option<Certificates>,
         trunks: &[Trunk],
     ) -> io::Result<Self> {
         let tls = certificates.map(Tls::new).unwrap_or_default();
-        self.connections = Connections::new(Caps::default(), patience, tls);
+        self.connections = Connections::new(Caps { per_source, ..Caps::default() }, patience, tls);
         self.connections.set_trunks(trunks);
         for listener in listeners {
             self.connections.listen(listener)?;

@@ -6,8 +6,8 @@ use crate::acd::desk::DeskNo;
 use crate::cdr::fact::{EndCause, FactKind, Side};
 use crate::clock::Now;
 use crate::ids::{CallId, Token};
-use crate::limits::CALLS_MAX;
 use crate::sip::dialog::Dialog;
+use crate::sip::guard::Reason;
 use crate::sip::header::NameAddr;
 use crate::sip::location::{self, Location, Shape};
 use crate::sip::message::Stencil;
@@ -75,7 +75,11 @@ impl Switchboard {
         if self.merged.contains_key(&key) {
             return self.reply(now, taken, 482, &[]);
         }
-        if self.draining || self.calls.len() >= CALLS_MAX || !self.has_room(trunk) {
+        let is_full = self.calls.len() >= self.settings.calls_max;
+        if is_full {
+            self.guard.count(Reason::Overload);
+        }
+        if self.draining || is_full || !self.has_room(trunk) {
             return self.reply(now, taken, 503, &[(Name::RetryAfter, b"5")]);
         }
         let tag = self.rng.token();

@@ -5,7 +5,7 @@ use crate::acd::Standing;
 use crate::cdr::fact::{Callee, Destination, EndCause, FactKind, OfferOutcome, Side};
 use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};
-use crate::limits::{CALLS_MAX, PLACED_CALLS_MAX};
+use crate::limits::PLACED_CALLS_MAX;
 use crate::sip::dialog::Dialog;
 use crate::sip::message::Stencil;
 use crate::sip::uri::Uri;
@@ -62,7 +62,8 @@ impl Switchboard {
             return self.reply(now, taken, 486, &[]);
         }
         // The room that is left is for emergencies.
-        if self.draining || self.placed.len() >= PLACED_CALLS_MAX || self.calls.len() >= CALLS_MAX / 2 {
+        let has_room = self.placed.len() < PLACED_CALLS_MAX && self.calls.len() < self.settings.calls_max / 2;
+        if self.draining || !has_room {
             return self.reply(now, taken, 503, &[(Name::RetryAfter, b"5")]);
         }
         let tag = self.rng.token();

@@ -1,7 +1,7 @@
 //! The last touch to what leaves: our name where it is wanted, and to trunks that ask for it how crowded we are (RFC 7339).
 
 use crate::clock::Now;
-use crate::limits::{CALLS_MAX, CALLS_SOFT_MAX, TRANSACTIONS_MAX};
+use crate::limits::{CALLS_SOFT_PERCENT, TRANSACTIONS_MAX};
 use crate::sip::message;
 use crate::sip::overload;
 
@@ -28,7 +28,8 @@ impl Switchboard {
     /// comes all the same is taken until there is no room at all.
     fn loss_percent(&self) -> u8 {
         let transactions = crowded(self.transactions.len(), self.settings.guard.crowded_at, TRANSACTIONS_MAX);
-        transactions.max(crowded(self.calls.len(), CALLS_SOFT_MAX, CALLS_MAX))
+        let calls_max = self.settings.calls_max;
+        transactions.max(crowded(self.calls.len(), calls_max * CALLS_SOFT_PERCENT / 100, calls_max))
     }
 }
 

@@ -207,6 +207,8 @@ pub struct Settings {
     pub domain: String,
     pub listeners: Vec<Listener>,
     pub trunks: Vec<Trunk>,
+    /// Calls at once, emergencies and others; at most `limits::CALLS_MAX`.
+    pub calls_max: usize,
     /// What SDP tells peers to send sound to.
     pub media_address: IpAddr,
     pub srtp: SrtpOffer,

@@ -51,6 +51,12 @@ impl Baresip {
         Self::launch(service, n, hertz, "", &outbound, "net_interface ::1\n", "")
     }
 
+    /// The same at another address, over a transport (`tcp`), towards one of the service's.
+    pub(crate) fn over_ipv6_at(service: &Service, n: u8, hertz: u32, at: &str, towards: &str, transport: &str) -> Self {
+        let outbound = format!(";outbound=\"sip:[{towards}]:5060;transport={transport}\"");
+        Self::launch(service, n, hertz, "", &outbound, &format!("net_interface {at}\n"), "")
+    }
+
     fn launch(
         service: &Service,
         n: u8,
@@ -60,7 +66,7 @@ impl Baresip {
         lines: &str,
         contacts: &str,
     ) -> Self {
-        let (name, host, domain) = (format!("op{n}"), service.host(2 + n), service.host(1));
+        let (name, host, domain) = (format!("op{n}"), service.host(2 + n), &service.domain);
         let folder = service.path().join(&name);
         std::fs::create_dir(&folder).unwrap();
         let modules = until("baresip's modules are there", modules);
@@ -74,7 +80,8 @@ impl Baresip {
         let shown = folder.display();
         // A flow has an identity of its phone's own.
         let uuid = if parameters.contains("sipnat=outbound") { "module_tmp uuid.so\n" } else { "" };
-        let at = if lines.contains("net_interface ::1") { "[::1]" } else { &host };
+        let own = lines.lines().find_map(|line| line.strip_prefix("net_interface "));
+        let at = own.map_or(host.clone(), |own| format!("[{own}]"));
         let config = format!(
             "poll_method epoll\nsip_listen {at}:5060\nmodule_path {modules}\nmodule g711.so\nmodule ausine.so\n\
              module aubridge.so\nmodule sndfile.so\n{uuid}module_tmp account.so\nmodule_app ctrl_tcp.so\nmodule_app menu.so\n\

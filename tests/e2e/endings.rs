@@ -1,10 +1,13 @@
 //! Ways out of a call and out of the service, with real phones.
 
 use super::baresip::Baresip;
+use super::glare::dials;
+use super::redirection::registers;
+use super::scenario::{Scenario, Sdp};
 use super::service::Service;
 use super::three_callers::{Phone as _, of};
 use super::tone::assert_heard;
-use super::trunk::{Caller, Manner};
+use super::trunk::{Callee, Caller, Manner};
 
 #[test]
 fn a_caller_who_cancels_stops_the_ringing() {
@@ -122,4 +125,24 @@ fn a_drain_lets_the_running_call_end_and_takes_no_new_one() {
         (&of(&records, &number)["cause"], &of(&records, &number)["ended_by"]),
         (&"normal".into(), &"operator".into())
     );
+}
+
+#[test]
+fn why_a_caller_has_hung_up_is_told_to_the_phone_and_kept() {
+    let service = Service::start(169, 1, "");
+    registers(&service);
+    let scenario = Scenario::callee(&[])
+        .answers_as("t", "200 OK", "", &Sdp::ALAW.text())
+        .gets("ACK", &[])
+        .gets_bye(&[("Reason:", "Q.850 *; *cause=31")]);
+    let phone = Callee::plays_at(&service, 3, &[900], &scenario);
+    let reason = "Reason: Q.850;cause=31;text=\"Normal, unspecified\"\n";
+    let scenario =
+        dials(Scenario::caller(), "").hears(200, &[]).acks("").waits(1_000).asks("BYE", reason, "").hears(200, &[]);
+    let caller = Caller::plays(&service, 1, &[700], &scenario);
+    let number = caller.number.clone();
+    caller.ends();
+    phone.ends();
+    let records = service.records(1, |record| record["ended"].is_i64());
+    assert_eq!(of(&records, &number)["q850"], 31, "{records:#?}");
 }

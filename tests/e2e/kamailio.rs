@@ -1,10 +1,13 @@
-//! kamailio as the telco's SBC: SIPp calls behind it, siaga stands before it.
+//! kamailio as the telco's SBC: SIPp calls behind it, siaga stands before it. Or as a plain proxy, whose every way leads to siaga.
 
 use std::net::UdpSocket;
 use std::process::Command;
 
 use super::process::{Running, until};
 use super::service::Service;
+
+const SBC: &str = include_str!("../kamailio/sbc.cfg");
+const PROXY: &str = include_str!("../kamailio/proxy.cfg");
 
 pub(crate) struct Kamailio {
     host: String,
@@ -14,26 +17,36 @@ pub(crate) struct Kamailio {
 impl Kamailio {
     /// Stands between the service and who is behind it, all over UDP.
     pub(crate) fn start(service: &Service) -> Self {
-        Self::with(service, "", &[])
+        Self::with(service, SBC, "", &[])
     }
 
     /// The same, asking the service for a password (407).
     pub(crate) fn asking(service: &Service) -> Self {
-        Self::with(service, "", &["WITH_AUTH"])
+        Self::with(service, SBC, "", &["WITH_AUTH"])
     }
 
     /// Speaks TLS with the service; `tls` is what its own file says of certificates.
     pub(crate) fn over_tls(service: &Service, tls: &str) -> Self {
-        Self::with(service, tls, &["WITH_TLS"])
+        Self::with(service, SBC, tls, &["WITH_TLS"])
     }
 
-    fn with(service: &Service, tls: &str, defines: &[&str]) -> Self {
+    /// Proxies everything to the service, what comes from there too.
+    pub(crate) fn returning(service: &Service) -> Self {
+        Self::with(service, PROXY, "", &[])
+    }
+
+    /// The same, and each INVITE goes there twice.
+    pub(crate) fn forking(service: &Service) -> Self {
+        Self::with(service, PROXY, "", &["WITH_FORK"])
+    }
+
+    fn with(service: &Service, text: &str, tls: &str, defines: &[&str]) -> Self {
         let folder = service.path().join("kamailio");
         std::fs::create_dir_all(&folder).unwrap();
         let host = service.host(2);
         let (config, tls_config) = (folder.join("sbc.cfg"), folder.join("tls.cfg"));
         std::fs::write(&tls_config, tls).unwrap();
-        let text = include_str!("../kamailio/sbc.cfg")
+        let text = text
             .replace("@HOST@", &host)
             .replace("@SERVICE@", &service.host(1))
             .replace("@TELCO@", &service.host(8))

@@ -1,13 +1,14 @@
 //! A name server on loopback: dnsmasq, with the records that it is given (RFC 1035, RFC 2782, RFC 3403).
 
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::process::Command;
 
 use super::process::{Running, until};
 
 /// One record.
 pub(crate) enum Record {
-    A(&'static str, Ipv4Addr),
+    /// Or AAAA, as the address is.
+    A(&'static str, IpAddr),
     Srv {
         name: &'static str,
         priority: u16,
@@ -54,7 +55,7 @@ impl Names {
             "--no-hosts",
             "--bind-interfaces",
         ]);
-        command.args(["--user=", "--pid-file=", "--log-facility=-", "--log-queries"]);
+        command.args(["--user=", "--group=", "--pid-file=", "--log-facility=-", "--log-queries"]);
         command.arg(format!("--listen-address={}", at.ip())).arg(format!("--port={}", at.port()));
         command.args(records.iter().map(Record::argument));
         let running = Running::start("dnsmasq", folder.path(), &mut command);

@@ -3,7 +3,10 @@
 use std::path::Path;
 use std::process::Command;
 
+use super::baresip::Baresip;
+use super::process::{Running, until};
 use super::service::Service;
+use super::streams::one_call;
 use super::trunk::{Caller, Manner};
 
 const INSTALLED: &str = "/usr/share/sipvicious/sipvicious";
@@ -74,4 +77,20 @@ fn sipvicious_finds_no_user_and_guesses_no_password() {
     service.siaga(&["guard", "lift", "--config", "siaga.toml", SCANNER]);
     let banned = service.siaga(&["guard", "list", "--config", "siaga.toml"]);
     assert!(!banned.contains(SCANNER), "{banned}");
+}
+
+#[test]
+fn a_flood_of_registrations_is_banned_and_a_call_beside_it_is_heard() {
+    let service = Service::start(166, 1, "wrap_up_seconds = 0");
+    let mut phone = Baresip::start(&service, 1, 440);
+    let mut command = Command::new("sipp");
+    command.arg(service.address()).args(["-i", &service.host(7), "-p", "5070", "-nostdin", "-r", "500", "-m", "30000"]);
+    command.args(["-sf", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sipp/flood.xml")]).current_dir(service.path());
+    let mut flood = Running::start("flood", service.path(), &mut command);
+    let banned = || service.siaga(&["guard", "list", "--config", "siaga.toml"]);
+    until("the flood is banned", || banned().contains(&service.host(7)).then_some(()));
+    one_call(&service, &mut phone, 1, "u1");
+    assert!(!flood.has_ended(), "it went on all the while");
+    assert!(counted(&service, "banned") > 500.0);
+    assert!(!banned().contains(&service.host(3)), "the phone is another");
 }

@@ -57,6 +57,7 @@ pub(crate) struct Scenario {
     /// Parameters of the Via of each request, and of each response.
     via: String,
     told: String,
+    hops: u8,
 }
 
 impl Scenario {
@@ -86,12 +87,19 @@ impl Scenario {
             variables: 0,
             via: String::new(),
             told: String::new(),
+            hops: 70,
         }
     }
 
     /// The Via of each request has these parameters.
     pub(crate) fn via(mut self, params: &str) -> Self {
         params.clone_into(&mut self.via);
+        self
+    }
+
+    /// Max-Forwards of each request.
+    pub(crate) fn hops(mut self, hops: u8) -> Self {
+        self.hops = hops;
         self
     }
 
@@ -237,10 +245,10 @@ impl Scenario {
         let (uri, routes) = uri.split_once('\n').map_or((uri, ""), |(uri, _)| (uri, "\n[routes]"));
         let contact =
             if fields.contains("Contact: ") { "" } else { "Contact: <sip:[number]@[local_ip]:[local_port]>\n" };
-        let via = &self.via;
+        let Self { via, hops, .. } = self;
         let head = format!(
             "{method} {uri} SIP/2.0{routes}\nVia: SIP/2.0/[transport] [local_ip]:[local_port];branch={branch}{via}\nFrom:{from}\n\
-             To:{to}\nCall-ID: [call_id]\nCSeq: {cseq} {method}\n{contact}Max-Forwards: 70\n{fields}"
+             To:{to}\nCall-ID: [call_id]\nCSeq: {cseq} {method}\n{contact}Max-Forwards: {hops}\n{fields}"
         );
         with_body(&head, body).replace("[cseq]", &(100 + cseq).to_string())
     }

@@ -15,6 +15,8 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_siaga");
 pub(crate) struct Service {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) net: u8,
+    /// The domain of its operators.
+    pub(crate) domain: String,
     running: Option<Running>,
     starts: u32,
     /// How far its calendar clock is ahead of the machine's.
@@ -65,6 +67,21 @@ impl Service {
         service.begin(operators)
     }
 
+    /// Starts with signalling and sound over IPv6 alone, at one address, and with the trunk at another (see `six`).
+    pub(crate) fn over_ipv6(net: u8, at: &str, trunk: &str, queue: &str, sip: &str, trunk_lines: &str) -> Self {
+        let mut service = Self::prepared(net, queue, &["udp", "tcp"], sip, trunk_lines, "");
+        let (host, file) = (service.host(1), service.path().join("siaga.toml"));
+        service.domain = "siaga.example".to_owned();
+        let text = std::fs::read_to_string(&file).unwrap();
+        let text = text
+            .replace(&format!("domain = \"{host}\""), "domain = \"siaga.example\"")
+            .replace(&format!(":{host}:5060\""), &format!(":[{at}]:5060\""))
+            .replace(&format!("\"{}/32\"", service.host(2)), &format!("\"{trunk}/128\""))
+            .replace(&format!("[media]\nlisten = \"{host}\""), &format!("[media]\nlisten = \"{at}\""));
+        std::fs::write(&file, text).unwrap();
+        service.begin(1)
+    }
+
     /// Makes the operators' accounts and starts it.
     fn begin(mut self, operators: usize) -> Self {
         let mut accounts = "operator,name,password\n".to_owned();
@@ -80,7 +97,8 @@ impl Service {
     /// Has a folder and a configuration, and does not run yet.
     fn prepared(net: u8, queue: &str, transports: &[&str], sip: &str, trunk_lines: &str, media: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let service = Self { folder, net, running: None, starts: 0, ahead_seconds: 0 };
+        let domain = format!("127.7.{net}.1");
+        let service = Self { folder, net, domain, running: None, starts: 0, ahead_seconds: 0 };
         let (host, trunk) = (service.host(1), service.host(2));
         let port = |transport: &str| if transport == "tls" { 5061 } else { 5060 };
         let place = |transport: &&str| match transport.strip_suffix('6') {

@@ -15,7 +15,7 @@ use super::trunk::{Caller, Manner};
 const ALL: &[&str] = &["udp", "tcp", "tls"];
 
 /// One call from SIPp to one phone, with the sound looked at on both sides.
-fn one_call(service: &Service, phone: &mut impl Phone, n: u16, trunk: &str) {
+pub(crate) fn one_call(service: &Service, phone: &mut impl Phone, n: u16, trunk: &str) {
     let caller = Caller::calls_over(service, n, 700, Manner::Stays, trunk);
     phone.rings_for(&caller.number);
     phone.answers();

@@ -90,6 +90,7 @@ pub(crate) fn settings() -> Settings {
             keep_alive: None,
             terms: siaga::switchboard::TrunkTerms::default(),
         }],
+        calls_max: siaga::limits::CALLS_MAX,
         media_address: "127.0.0.1".parse().unwrap(),
         srtp: SrtpOffer::Never,
         answer: AnswerMode::Operator,

@@ -445,3 +445,23 @@ fn a_colleague_who_has_been_removed_meanwhile_gets_the_caller_and_leaves_no_trac
     world.sent.clear();
     world.assert_empty_in_the_end();
 }
+
+#[test]
+fn a_full_centre_refuses_operators_calls_first_and_emergency_calls_last() {
+    let mut terms = settings();
+    terms.calls_max = 4;
+    let mut world = World::new(terms, &["budi", "sari"]);
+    world.register("budi", BUDI);
+    let mut callers = vec![Caller::dials(&mut world), Caller::dials(&mut world)];
+    // Half is taken: an operator's own call waits.
+    Placed::to(&mut world, "sari", SARI, "budi");
+    assert_eq!(header(&world.take(SARI, "SIP/2.0 503"), "Retry-After"), "5");
+    callers.extend([Caller::dials(&mut world), Caller::dials(&mut world)]);
+    assert_eq!(header(&Caller::dials_in_vain(&mut world), "Retry-After"), "5");
+    assert_eq!(world.switchboard.guard_figures().counts[4], 1, "a call that is refused is counted");
+    // A place that is free again is taken.
+    callers.pop().unwrap().cancels(&mut world);
+    callers.push(Caller::dials(&mut world));
+    callers.iter().for_each(|caller| caller.cancels(&mut world));
+    assert_eq!(world.count(|kind| matches!(kind, FactKind::Received { .. })), 5);
+}
