@@ -9,6 +9,7 @@ mod call;
 mod call_back;
 mod caller;
 mod callers;
+mod cancel;
 mod classes;
 mod conference;
 mod console;
@@ -84,7 +85,7 @@ use timers::Alarm;
 
 pub use callers::CallerTerms;
 pub use guard::{GuardFigures, GuardSettings};
-pub use input::{Account, Actor, ConsoleCommand, Input};
+pub use input::{Account, Actor, ConsoleCommand, Input, Supervision};
 pub use output::{CallBackView, CallView, ChoiceView, ConsoleReply, Gauges, GuestView, MarkView, Output};
 pub use posture::PostureTerms;
 pub use registration::Registration;

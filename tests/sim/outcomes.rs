@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use siaga::acd::Posture;
-use siaga::cdr::fact::FactKind;
+use siaga::cdr::fact::{FactKind, OfferOutcome};
+use siaga::ids::CallId;
 
 /// Everything of which a long run must have seen something, and by whom it was said.
-pub(crate) const WANTED: [&str; 27] = [
+pub(crate) const WANTED: [&str; 30] = [
     "401 or 407 of theirs in a dialog",
     "422 of ours",
     "422 of theirs",
@@ -34,11 +35,14 @@ pub(crate) const WANTED: [&str; 27] = [
     "a drill",
     "a house that is left",
     "a major incident",
+    "a call offered out of turn, and answered",
+    "a supervisor asked in, and come",
+    "a supervisor asked to take over",
 ];
 
-/// So often each was seen.
+/// So often each was seen; and the legs that ring by an order, with what it is when they are answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Outcomes(BTreeMap<&'static str, u64>);
+pub(crate) struct Outcomes(BTreeMap<&'static str, u64>, BTreeMap<(Option<CallId>, u16), &'static str>);
 
 impl Outcomes {
     /// A message goes onto the line: of the service, or to it.
@@ -76,7 +80,7 @@ impl Outcomes {
         self.count(kind);
     }
 
-    pub(crate) fn fact(&mut self, kind: &FactKind) {
+    pub(crate) fn fact(&mut self, call: Option<CallId>, kind: &FactKind) {
         match kind {
             FactKind::Held { .. } => self.count("hold begun"),
             FactKind::Resumed { .. } => self.count("hold over"),
@@ -85,6 +89,19 @@ impl Outcomes {
             FactKind::PostureSet { posture: Posture::MajorIncident, .. } => self.count("a major incident"),
             FactKind::PostureSet { posture: Posture::Drill, .. } => self.count("a drill"),
             FactKind::PostureSet { posture: Posture::Fallback, .. } => self.count("a house that is left"),
+            FactKind::Offered { leg, why, .. } if why.starts_with("asked to ") => {
+                self.1.insert((call, leg.0), "a supervisor asked in, and come");
+                if why.starts_with("asked to take-over") {
+                    self.count("a supervisor asked to take over");
+                }
+            }
+            FactKind::Offered { leg, why, .. } if why.starts_with("out of turn") => {
+                self.1.insert((call, leg.0), "a call offered out of turn, and answered");
+            }
+            FactKind::OfferEnded { leg, outcome, .. } => {
+                let kind = self.1.remove(&(call, leg.0));
+                kind.filter(|_| *outcome == OfferOutcome::Answered).into_iter().for_each(|kind| self.count(kind));
+            }
             _ => {}
         }
     }
