@@ -172,6 +172,15 @@ impl Queue {
         });
     }
 
+    /// Whether one more operator may ring for a call that waits, or rings.
+    pub(super) fn may_ring(&self, call: CallId) -> bool {
+        self.calls.get(&call).is_some_and(|entry| match &entry.status {
+            Status::Waiting | Status::Held { .. } => entry.offers < OFFERS_MAX,
+            Status::Offered { to, .. } => entry.offers < OFFERS_MAX && to.len() < RING_MAX,
+            Status::Fallback(_) | Status::Talking(_) | Status::Moving(_) | Status::Direct { .. } => false,
+        })
+    }
+
     /// The house works otherwise from now on: calls keep their places.
     pub(super) fn serve(&mut self, service: Service) {
         let was = std::mem::replace(&mut self.service, service);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::desk::DeskNo;
 use super::queue::{Place, Queue, RING_MAX};
-use super::{Acd, Decision, Posture, Status};
+use super::{Acd, Decision, Posture, Standing, Status};
 use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};
 
@@ -19,6 +19,17 @@ impl Acd {
         self.expire(now);
         let next = self.next_withdrawal().or_else(|| self.next_offer(now, Queue::first_offerable));
         next.or_else(|| self.next_offer(now, Queue::first_joinable)).or_else(|| self.next_fallback())
+    }
+
+    /// Offers a call that waits, or rings at others, to an operator whose turn it is not: both are reserved for each other. False, and
+    /// then nothing changes: he is not free, or the call does not wait, or has had all its offers.
+    pub fn offer_out_of_turn(&mut self, now: Now, call: CallId, operator: &OperatorId) -> bool {
+        if self.standing(operator) != Standing::Free || !self.queue.may_ring(call) {
+            return false;
+        }
+        self.queue.ring(now.mono, call, operator);
+        self.assign(call, operator);
+        true
     }
 
     fn next_withdrawal(&mut self) -> Option<Decision> {

@@ -3,8 +3,10 @@
 use clap::Subcommand;
 
 use crate::config::Config;
-use crate::ids::CallId;
+use crate::ids::{CallId, OperatorId};
+use crate::switchboard::Supervision;
 
+use super::callers::fault;
 use super::{ConfigFile, console};
 
 /// What may be done to a live call.
@@ -14,6 +16,27 @@ pub(super) enum CallCommand {
     SilentPrompt {
         /// The call, as `GET /v1/calls` names it.
         call: CallId,
+        #[command(flatten)]
+        file: ConfigFile,
+    },
+    /// Lets a supervisor into a call that talks: her phones ring. Who is in it already only changes what she is there.
+    Supervise {
+        /// The call, as `GET /v1/calls` names it.
+        call: CallId,
+        /// Whether she is heard, and by whom; or has the caller instead of his operator.
+        #[arg(value_parser = Supervision::ALL.map(Supervision::word))]
+        mode: String,
+        /// One of `[operators] supervisors`.
+        supervisor: String,
+        #[command(flatten)]
+        file: ConfigFile,
+    },
+    /// Offers a call that waits to an operator, out of turn. When he does not answer it is where it was.
+    Offer {
+        /// The call, as `GET /v1/calls` names it.
+        call: CallId,
+        /// The operator's name.
+        operator: String,
         #[command(flatten)]
         file: ConfigFile,
     },
@@ -28,6 +51,27 @@ pub(super) fn call(command: CallCommand) -> anyhow::Result<()> {
                 (200, _) => println!("{call}: the caller is asked"),
                 (404, _) => anyhow::bail!("no call {call} is alive"),
                 (409, _) => anyhow::bail!("no operator talks with the caller now"),
+                (status, answer) => anyhow::bail!("the service answers {status}: {}", answer.trim()),
+            }
+            Ok(())
+        }
+        CallCommand::Supervise { call, mode, supervisor, file } => {
+            let supervisor = OperatorId::parse(&supervisor)?;
+            let body = serde_json::json!({ "mode": mode, "by": supervisor }).to_string();
+            let path = format!("/v1/calls/{call}/supervision");
+            match console::ask(&Config::load(&file.config)?, "POST", &path, &body)? {
+                (200, _) => println!("{call}: {supervisor} is to {mode}"),
+                (403 | 404 | 409, answer) => anyhow::bail!("{}", fault(&answer)),
+                (status, answer) => anyhow::bail!("the service answers {status}: {}", answer.trim()),
+            }
+            Ok(())
+        }
+        CallCommand::Offer { call, operator, file } => {
+            let operator = OperatorId::parse(&operator)?;
+            let body = serde_json::json!({ "operator": operator }).to_string();
+            match console::ask(&Config::load(&file.config)?, "POST", &format!("/v1/calls/{call}/offer"), &body)? {
+                (200, _) => println!("{call}: {operator} rings"),
+                (404 | 409, answer) => anyhow::bail!("{}", fault(&answer)),
                 (status, answer) => anyhow::bail!("the service answers {status}: {}", answer.trim()),
             }
             Ok(())

@@ -368,6 +368,12 @@ pub(super) async fn asked(console: &Console, actor: Actor, command: ConsoleComma
         ),
         Ok(ConsoleReply::NotHis) => fault(StatusCode::FORBIDDEN, "it is not your call, or not your guest"),
         Ok(ConsoleReply::UnknownCall) => fault(StatusCode::NOT_FOUND, "no such call is up"),
+        Ok(ConsoleReply::NoSupervisor) => {
+            fault(StatusCode::FORBIDDEN, "`by` is to name one of [operators] supervisors, or the user is to be one")
+        }
+        Ok(ConsoleReply::NotWaiting) => {
+            fault(StatusCode::CONFLICT, "the call does not wait: somebody has it, or the fallback does")
+        }
         Ok(ConsoleReply::Refused { status }) => {
             let (status, text) = console_calls::refused_as(status);
             fault(status, text)

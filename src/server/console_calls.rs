@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 use crate::cdr::fact::{Class, ConsoleRole};
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::store::Store;
-use crate::switchboard::{Actor, ConsoleCommand, ConsoleReply};
+use crate::switchboard::{Actor, ConsoleCommand, ConsoleReply, Supervision};
 
 use super::console_api::{Console, Fault, Shared, WORDS_MAX, asked, fault};
 
@@ -28,7 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Console>> {
     let router = OpenApiRouter::new().routes(routes!(calls)).routes(routes!(dispose)).routes(routes!(transfer));
-    router.routes(routes!(ask_in)).routes(routes!(send_away)).routes(routes!(silent_prompt))
+    let router = router.routes(routes!(ask_in)).routes(routes!(send_away)).routes(routes!(silent_prompt));
+    router.routes(routes!(supervise)).routes(routes!(offer))
 }
 
 #[utoipa::path(
@@ -258,6 +259,86 @@ async fn send_away(
     match leg.parse() {
         Ok(leg) => asked(&console, actor, ConsoleCommand::SendAway { call, leg: LegNo(leg) }).await,
         Err(_) => fault(StatusCode::BAD_REQUEST, "the number of a leg is expected"),
+    }
+}
+
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SupervisionBody {
+    mode: Supervision,
+    /// One of `[operators] supervisors`; nobody: the user himself.
+    #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9._-]{1,64}$")]
+    by: Option<OperatorId>,
+}
+
+#[utoipa::path(
+    post,
+    path = "/v1/calls/{call}/supervision",
+    summary = "Lets a supervisor in: her phones ring, or what she is there changes (supervisor); facts tell what becomes of it",
+    security(("token" = [])),
+    params(("call" = String, Path, description = "the id of a call that talks", format = "uuid")),
+    request_body = SupervisionBody,
+    responses(
+        (status = 200, body = ConsoleReply, description = "she rings, or is in it already and has changed"),
+        (status = 400, body = Fault, description = "what was wrong, and what is expected"),
+        (status = 401, body = Fault, description = "the token is missing or wrong"),
+        (status = 403, body = Fault, description = "the user's role may not do that, or who shall supervise is no supervisor"),
+        (status = 404, body = Fault, description = "no such call"),
+        (status = 409, body = Fault, description = "not as the call, or she, is now"),
+        (status = 503, body = Fault, description = "the service does not answer"),
+    ),
+)]
+async fn supervise(
+    State(console): Shared,
+    Extension(actor): Extension<Actor>,
+    Path(call): Path<String>,
+    body: Bytes,
+) -> Response {
+    match (id(&call), serde_json::from_slice(&body)) {
+        (Ok(call), Ok(SupervisionBody { mode, by })) => {
+            asked(&console, actor, ConsoleCommand::Supervise { call, mode, by }).await
+        }
+        (Err(wrong), _) => fault(StatusCode::BAD_REQUEST, &wrong),
+        (Ok(_), Err(error)) => fault(StatusCode::BAD_REQUEST, &error.to_string()),
+    }
+}
+
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+struct OfferBody {
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9._-]{1,64}$")]
+    operator: OperatorId,
+}
+
+#[utoipa::path(
+    post,
+    path = "/v1/calls/{call}/offer",
+    summary = "Offers a call that waits to an operator, out of turn (supervisor); when he does not answer it is where it was",
+    security(("token" = [])),
+    params(("call" = String, Path, description = "the id of a call that waits", format = "uuid")),
+    request_body = OfferBody,
+    responses(
+        (status = 200, body = ConsoleReply, description = "he rings"),
+        (status = 400, body = Fault, description = "what was wrong, and what is expected"),
+        (status = 401, body = Fault, description = "the token is missing or wrong"),
+        (status = 403, body = Fault, description = "the user's role may not do that"),
+        (status = 404, body = Fault, description = "no such call, or no such operator"),
+        (status = 409, body = Fault, description = "not as the call, or he, is now"),
+        (status = 503, body = Fault, description = "the service does not answer"),
+    ),
+)]
+async fn offer(
+    State(console): Shared,
+    Extension(actor): Extension<Actor>,
+    Path(call): Path<String>,
+    body: Bytes,
+) -> Response {
+    match (id(&call), serde_json::from_slice(&body)) {
+        (Ok(call), Ok(OfferBody { operator })) => {
+            asked(&console, actor, ConsoleCommand::OfferTo { call, operator }).await
+        }
+        (Err(wrong), _) => fault(StatusCode::BAD_REQUEST, &wrong),
+        (Ok(_), Err(error)) => fault(StatusCode::BAD_REQUEST, &error.to_string()),
     }
 }
 

@@ -61,9 +61,11 @@ pub(super) fn may(actor: &Actor, command: &ConsoleCommand) -> bool {
         | ConsoleCommand::Transfer { .. }
         | ConsoleCommand::SilentPrompt { .. } => commands_all || actor.role == ConsoleRole::Operator,
         ConsoleCommand::SetDisposition { by, .. } => commands_all || is_his(by),
-        ConsoleCommand::Message { .. } | ConsoleCommand::MarkCaller { .. } | ConsoleCommand::SetPosture { .. } => {
-            commands_all
-        }
+        ConsoleCommand::Message { .. }
+        | ConsoleCommand::MarkCaller { .. }
+        | ConsoleCommand::Supervise { .. }
+        | ConsoleCommand::OfferTo { .. }
+        | ConsoleCommand::SetPosture { .. } => commands_all,
         ConsoleCommand::LiftBan { .. } => actor.role == ConsoleRole::Admin,
     }
 }
@@ -80,10 +82,12 @@ mod tests {
     use crate::cdr::fact::Class;
     use crate::clock::Timestamp;
     use crate::ids::{CallId, LegNo, OperatorId, Rng};
+    use crate::switchboard::Supervision;
 
     #[test]
     fn each_role_may_what_is_its_own() {
         let budi = OperatorId::parse("budi").unwrap();
+        let siti = OperatorId::parse("siti").unwrap();
         let call = CallId::new(Timestamp::from_millis(1), &mut Rng::from_number(1));
         let class = |by: &str| ConsoleCommand::SetDisposition {
             call,
@@ -113,6 +117,11 @@ mod tests {
             (ConsoleCommand::AskIn { call, whom: "siti".to_owned() }, [true, true, true, true, false]),
             (ConsoleCommand::SendAway { call, leg: LegNo(2) }, [true, true, true, true, false]),
             (ConsoleCommand::Transfer { call, to: "siti".to_owned() }, [true, true, true, true, false]),
+            (
+                ConsoleCommand::Supervise { call, mode: Supervision::Listen, by: None },
+                [false, false, true, true, false],
+            ),
+            (ConsoleCommand::OfferTo { call, operator: siti }, [false, false, true, true, false]),
             (ConsoleCommand::LiftBan { address }, [false, false, false, true, false]),
         ] {
             let who = [

@@ -10,7 +10,6 @@ use crate::media::command::Command;
 use crate::sip::refer::Refer;
 use crate::sip::uri::Uri;
 
-use super::Switchboard;
 use super::call::Stage;
 use super::door::Taken;
 use super::end::Ending;
@@ -18,6 +17,7 @@ use super::guests::{GUESTS_MAX, Guest};
 use super::leg::{OfferLeg, OfferState, Who};
 use super::refer::Referor;
 use super::transfer::told_as;
+use super::{Supervision, Switchboard};
 
 impl Switchboard {
     /// Whom a Refer-To with the code of conferences names; None: it has none.
@@ -98,19 +98,25 @@ impl Switchboard {
     /// The newest leg rings beside the talk.
     fn rings_as_guest(&mut self, id: CallId, told: Option<Who>) {
         if let Some(call) = self.calls.get_mut(&id) {
-            call.guests.insert(LegNo(call.next_leg), Guest { role: Role::Guest, told });
+            call.guests.insert(LegNo(call.next_leg), Guest { role: Role::Guest, told, takes_over: false });
         }
     }
 
-    /// Whom an operator has asked in has answered.
+    /// Whom an operator has asked in has answered, or a supervisor has: her other phones ring no more.
     pub(super) fn guest_answered(&mut self, now: Now, id: CallId, leg: LegNo) {
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let told = call.guests.get_mut(&leg).and_then(|guest| guest.told.take());
+        let Some(guest) = call.guests.get_mut(&leg) else { return };
+        let (role, told) = (guest.role, guest.told.take());
+        let takes_over = std::mem::take(&mut guest.takes_over);
         let operator = call.legs.get(&leg).and_then(OfferLeg::operator).cloned();
         if let Some(operator) = operator {
+            self.cancel_other_phones(now, id, leg, &operator, OfferOutcome::LostRace);
             self.acd.attend(now, id, &operator);
         }
-        self.guest_joins(now, id, leg, Role::Guest);
+        self.guest_joins(now, id, leg, role);
+        if takes_over {
+            self.becomes(now, id, leg, Supervision::TakeOver);
+        }
         if let Some(told) = told {
             self.tell_referrer(now, told, 200);
         }
@@ -129,6 +135,7 @@ impl Switchboard {
         let guest = self.calls.get_mut(&id).and_then(|call| call.guests.remove(&leg));
         let told = guest.and_then(|guest| guest.told);
         match to {
+            Callee::Operator(_) if self.rings_another_phone(id, to) => {}
             Callee::Operator(operator) => self.acd.dismiss_guest(now, id, operator),
             Callee::Number(_) if self.tries_again(now, id, to, "asked in, again", outcome) => {
                 return self.rings_as_guest(id, told);
@@ -143,10 +150,11 @@ impl Switchboard {
     /// The operator leaves while one whom he has asked in rings: that is a transfer then. False when nobody rings.
     pub(super) fn passes_on_instead(&mut self, now: Now, id: CallId, leg: LegNo, lost: bool) -> bool {
         let Some(call) = self.calls.get_mut(&id) else { return false };
-        let Some(ringing) = call.guests.keys().copied().find(|no| call.legs.get(no).is_some_and(OfferLeg::is_ringing))
-        else {
-            return false;
+        // Not a supervisor: she would come to hear, and not to have a caller.
+        let asked_in = |(no, guest): &(&LegNo, &Guest)| {
+            !guest.role.supervises() && call.legs.get(no).is_some_and(OfferLeg::is_ringing)
         };
+        let Some(ringing) = call.guests.iter().find(asked_in).map(|(no, _)| *no) else { return false };
         let offers = (call.legs.get(&leg), call.legs.get(&ringing));
         let (Some(operator), Some(to)) = (offers.0.and_then(OfferLeg::operator), offers.1.map(|leg| leg.to.clone()))
         else {
@@ -201,10 +209,11 @@ impl Switchboard {
     /// Whether one more may be asked into a call.
     pub(super) fn room_for_guest(&self, id: CallId) -> Result<(), u16> {
         let call = self.calls.get(&id).ok_or(481_u16)?;
-        if call.legs.values().any(OfferLeg::is_ringing) {
+        let supervises = |leg: &LegNo| call.guests.get(leg).is_some_and(|guest| guest.role.supervises());
+        if call.legs.iter().any(|(no, leg)| leg.is_ringing() && !supervises(no)) {
             return Err(491);
         }
-        let full = call.guests.len() >= GUESTS_MAX || usize::from(call.next_leg) >= LEGS_PER_CALL_MAX;
+        let full = call.visitors() >= GUESTS_MAX || usize::from(call.next_leg) >= LEGS_PER_CALL_MAX;
         if full { Err(486) } else { Ok(()) }
     }
 }

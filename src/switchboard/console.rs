@@ -45,6 +45,10 @@ impl Switchboard {
             ConsoleCommand::AskIn { call, whom } => self.ask_in(now, &by, call, &whom),
             ConsoleCommand::SendAway { call, leg } => self.send_away(now, &by, call, leg),
             ConsoleCommand::Transfer { call, to } => self.transfer_by(now, &by, call, &to),
+            ConsoleCommand::Supervise { call, mode, by: supervisor } => {
+                self.supervise_by(now, &by, call, mode, supervisor)
+            }
+            ConsoleCommand::OfferTo { call, operator } => self.offer_to(now, &by, call, operator),
             ConsoleCommand::Posture => self.posture_view(),
             ConsoleCommand::SetPosture { posture, hours } => self.set_posture(now, posture, hours, by.name.clone()),
             ConsoleCommand::Message { operator, text } => self.announce_text(now, operator, &text),

@@ -1,6 +1,8 @@
 //! Guests of a call: further legs beside the one that has the caller. With one who talks the sound is a room, with none a bridge.
 //! They come and go; when who has the caller leaves, a guest who talks with him takes his place: the caller is never left alone.
 
+use std::collections::BTreeSet;
+
 use crate::cdr::fact::{Callee, FactKind, OfferOutcome, Role};
 use crate::clock::Now;
 use crate::ids::{CallId, LegNo, OperatorId};
@@ -9,7 +11,7 @@ use crate::media::command::{AnchorId, Command, Party, Prompt};
 
 use super::Switchboard;
 use super::call::{Call, Stage};
-use super::leg::{OfferState, Sound, Who};
+use super::leg::{OfferLeg, OfferState, Sound, Who};
 
 /// Besides the caller and who has him.
 pub(super) const GUESTS_MAX: usize = ROOM_PARTIES_MAX - 2;
@@ -20,6 +22,8 @@ pub(super) struct Guest {
     pub(super) role: Role,
     /// The dialog in which an operator has asked him in, until it is told what becomes of it.
     pub(super) told: Option<Who>,
+    /// A supervisor who rings, and has the caller when she answers.
+    pub(super) takes_over: bool,
 }
 
 /// Somebody whose sound is in the room.
@@ -46,6 +50,13 @@ impl Call {
     fn present(&self) -> impl Iterator<Item = (LegNo, Role)> + '_ {
         let talks = |leg: &LegNo| self.legs.get(leg).is_some_and(|leg| leg.state == OfferState::Talking);
         self.guests.iter().filter(move |(leg, _)| talks(leg)).map(|(leg, guest)| (*leg, guest.role))
+    }
+
+    /// How many guests there are: who rings at several phones is one.
+    pub(super) fn visitors(&self) -> usize {
+        let legs = || self.guests.keys().filter_map(|leg| self.legs.get(leg));
+        let operators: BTreeSet<&OperatorId> = legs().filter_map(OfferLeg::operator).collect();
+        operators.len() + legs().filter(|leg| leg.operator().is_none()).count()
     }
 
     /// Who takes the place of the one who has the caller: an operator before an agency, who came first before others.
@@ -104,7 +115,7 @@ impl Switchboard {
     /// A leg that talks is a guest from now on.
     pub(super) fn guest_joins(&mut self, now: Now, id: CallId, leg: LegNo, role: Role) {
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let guest = call.guests.entry(leg).or_insert(Guest { role, told: None });
+        let guest = call.guests.entry(leg).or_insert(Guest { role, told: None, takes_over: false });
         guest.role = role;
         let Some(offer) = call.legs.get(&leg) else { return };
         let who = offer.to.clone();
@@ -279,7 +290,7 @@ impl Switchboard {
         if !call.guests.is_empty() && (!talks || call.placed_by.is_some()) {
             return Err("it has guests, and nobody whose they are");
         }
-        if call.guests.len() > GUESTS_MAX {
+        if call.visitors() > GUESTS_MAX {
             return Err("it has too many guests");
         }
         if call.mixed != call.present().next().is_some() {

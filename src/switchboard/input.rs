@@ -1,7 +1,7 @@
 //! What goes into the switchboard.
 
 use crate::acd::Posture;
-use crate::cdr::fact::{Class, ConsoleRole};
+use crate::cdr::fact::{Class, ConsoleRole, Role};
 use crate::cdr::past::Past;
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::media::command::Event;
@@ -55,6 +55,11 @@ impl ConsoleCommand {
             Self::AskIn { call, whom } => Some(("ask-in", format!("{call} {whom}"))),
             Self::SendAway { call, leg } => Some(("send-away", format!("{call} {}", leg.0))),
             Self::Transfer { call, to } => Some(("transfer", format!("{call} {to}"))),
+            Self::Supervise { call, mode, by } => {
+                let by = by.as_ref().map(|by| format!(" {by}")).unwrap_or_default();
+                Some(("supervise", format!("{call} {}{by}", mode.word())))
+            }
+            Self::OfferTo { call, operator } => Some(("offer", format!("{call} {operator}"))),
             Self::SetPosture { posture, hours } => {
                 let hours = hours.filter(|hours| *hours > 0).map(|hours| format!(" {hours} h"));
                 Some(("posture", format!("{}{}", posture.word(), hours.unwrap_or_default())))
@@ -66,6 +71,45 @@ impl ConsoleCommand {
             | Self::CallBacks
             | Self::Marks
             | Self::Posture => None,
+        }
+    }
+}
+
+/// What a supervisor is to a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Supervision {
+    /// Nobody hears her.
+    Listen,
+    /// The operator alone hears her.
+    Whisper,
+    /// All hear her.
+    Barge,
+    /// The caller is hers, and the operator is out.
+    TakeOver,
+}
+
+impl Supervision {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Listen, Self::Whisper, Self::Barge, Self::TakeOver];
+
+    /// The word in facts and on the command line.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Listen => "listen",
+            Self::Whisper => "whisper",
+            Self::Barge => "barge",
+            Self::TakeOver => "take-over",
+        }
+    }
+
+    /// What she is beside the operator; None: in his place.
+    pub(super) const fn role(self) -> Option<Role> {
+        match self {
+            Self::Listen => Some(Role::Listener),
+            Self::Whisper => Some(Role::Whisperer),
+            Self::Barge => Some(Role::Barger),
+            Self::TakeOver => None,
         }
     }
 }
@@ -180,6 +224,17 @@ pub enum ConsoleCommand {
     Transfer {
         call: CallId,
         to: String,
+    },
+    /// Lets a supervisor into a call that talks, or changes what she is there; None: who commands it is she.
+    Supervise {
+        call: CallId,
+        mode: Supervision,
+        by: Option<OperatorId>,
+    },
+    /// Offers a call that waits to an operator, out of turn.
+    OfferTo {
+        call: CallId,
+        operator: OperatorId,
     },
     /// The bans that run.
     Guard,

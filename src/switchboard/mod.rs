@@ -9,6 +9,7 @@ mod call;
 mod call_back;
 mod caller;
 mod callers;
+mod cancel;
 mod classes;
 mod conference;
 mod console;
@@ -87,7 +88,7 @@ use timers::Alarm;
 
 pub use callers::CallerTerms;
 pub use guard::{GuardFigures, GuardSettings};
-pub use input::{Account, Actor, ConsoleCommand, Input};
+pub use input::{Account, Actor, ConsoleCommand, Input, Supervision};
 pub use output::{CallBackView, CallView, ChoiceView, ConsoleReply, Gauges, GuestView, MarkView, Output, StationView};
 pub use pin::Pin;
 pub use posture::PostureTerms;

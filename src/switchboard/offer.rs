@@ -27,9 +27,6 @@ use super::{Purpose, Switchboard};
 /// While fewer legs of a call ring, an operator's second and further phones ring too. They make way when others need the room.
 const SECOND_PHONES_UNTIL: usize = LIVE_LEGS_PER_CALL_MAX / 2;
 
-/// A phone whose call somebody else has taken shows no call that was missed (RFC 3326 §3.1).
-const ELSEWHERE: &[u8] = b"SIP;cause=200;text=\"Call completed elsewhere\"";
-
 impl OfferLeg {
     pub(super) fn operator(&self) -> Option<&OperatorId> {
         match &self.to {
@@ -86,7 +83,7 @@ impl Switchboard {
     }
 
     /// True while another leg rings the same operator.
-    fn rings_another_phone(&self, id: CallId, to: &Callee) -> bool {
+    pub(super) fn rings_another_phone(&self, id: CallId, to: &Callee) -> bool {
         self.calls.get(&id).is_some_and(|call| call.legs.values().any(|leg| leg.is_ringing() && leg.to == *to))
     }
 
@@ -359,7 +356,7 @@ impl Switchboard {
                 }
                 // What is refused for good (RFC 3261 §21.6) need not ring at another phone of the same person.
                 if let Some(Callee::Operator(operator)) = to.filter(|_| status >= 600) {
-                    self.cancel_other_phones(now, id, leg, &operator);
+                    self.cancel_other_phones(now, id, leg, &operator, OfferOutcome::Withdrawn);
                 }
                 self.offer_over(now, id, leg, outcome_of(status), Some(status));
             }
@@ -390,7 +387,7 @@ impl Switchboard {
     }
 
     /// Writes the outcome down, tells the ACD, and finds the call's next stage.
-    fn offer_ended(
+    pub(super) fn offer_ended(
         &mut self,
         now: Now,
         id: CallId,
@@ -418,65 +415,6 @@ impl Switchboard {
             Stage::Placed => self.placed_refused(now, id, &to, outcome, sip_status),
             Stage::Queued | Stage::Talking { .. } | Stage::Ended => {}
         }
-    }
-
-    /// We end an offer that rings, and the call goes on without it.
-    pub(super) fn cancel_offer(&mut self, now: Now, id: CallId, leg: LegNo, outcome: OfferOutcome) {
-        let Some(offer) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)) else { return };
-        if !offer.is_ringing() {
-            return;
-        }
-        let to = offer.to.clone();
-        self.silence_leg(now, id, leg);
-        self.offer_ended(now, id, leg, to, outcome, None);
-    }
-
-    /// We end an offer whose call no longer needs it (it is over, or somebody else was first).
-    pub(super) fn cancel_leg(&mut self, now: Now, id: CallId, leg: LegNo, outcome: OfferOutcome) {
-        let Some(to) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).map(|leg| leg.to.clone()) else {
-            return;
-        };
-        if outcome == OfferOutcome::LostRace {
-            self.give_reason(Who::Offer(id, leg), Some(Bytes::from_static(ELSEWHERE)));
-        }
-        self.silence_leg(now, id, leg);
-        self.fact(now, id, FactKind::OfferEnded { leg, to, outcome, sip_status: None });
-    }
-
-    /// Sends the CANCEL; the leg lives on, without sound, until its final response.
-    fn silence_leg(&mut self, now: Now, id: CallId, leg: LegNo) {
-        let who = Who::Offer(id, leg);
-        self.close_sound(who);
-        self.drop_early(who);
-        let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return };
-        let state = std::mem::replace(&mut offer.state, OfferState::Cancelling);
-        let (client, reason) = (offer.client, offer.line.reason.clone());
-        let to = offer.to.clone();
-        self.stir(&to);
-        self.drop_offer_alarm(who, state);
-        if let Some(client) = client {
-            self.transactions.cancel(now.mono, client, reason, &mut self.transmits);
-        }
-    }
-
-    /// One leg speaks for its operator: his other phones ring no more.
-    fn cancel_other_phones(&mut self, now: Now, id: CallId, leg: LegNo, operator: &OperatorId) {
-        let Some(call) = self.calls.get(&id) else { return };
-        let his =
-            |(no, other): &(&LegNo, &OfferLeg)| **no != leg && other.is_ringing() && other.operator() == Some(operator);
-        let others: Vec<LegNo> = call.legs.iter().filter(his).map(|(no, _)| *no).collect();
-        for other in others {
-            self.cancel_leg(now, id, other, OfferOutcome::Withdrawn);
-        }
-    }
-
-    /// The operator logged out or was removed while his phone rings.
-    pub(super) fn withdraw(&mut self, now: Now, id: CallId, operator: &OperatorId) {
-        let Some(leg) = self.calls.get(&id).and_then(|call| call.leg_of(operator)) else {
-            return self.acd.offer_failed(now, id, operator, true);
-        };
-        self.cancel_other_phones(now, id, leg, operator);
-        self.cancel_offer(now, id, leg, OfferOutcome::Withdrawn);
     }
 }
 

@@ -1,9 +1,12 @@
 //! What the console orders of a call that talks: somebody is asked in or sent away, the caller is passed on. The same as an operator's
-//! phone may ask for, under the same conditions, but for the news of it: facts tell what becomes of it.
+//! phone may ask for, under the same conditions, but for the news of it: facts tell what becomes of it. One that waits is offered to
+//! somebody out of turn.
 
+use crate::acd::Standing;
 use crate::cdr::fact::{Callee, ConsoleRole, Destination, OfferOutcome};
 use crate::clock::Now;
 use crate::ids::{CallId, LegNo, OperatorId};
+use crate::limits::LEGS_PER_CALL_MAX;
 
 use super::call::{Call, Stage};
 use super::leg::{OfferState, Who};
@@ -61,6 +64,39 @@ impl Switchboard {
         }
     }
 
+    /// Offers a call that waits, or rings at others, to an operator: before those who wait longer, and whether or not it is his turn,
+    /// as a supervisor who picks one up gets it. When he does not answer it is as if he had never rung.
+    pub(super) fn offer_to(&mut self, now: Now, by: &Actor, id: CallId, operator: OperatorId) -> ConsoleReply {
+        let live = self.calls.get(&id).filter(|live| !live.is_over() && live.placed_by.is_none());
+        let Some(call) = live else { return ConsoleReply::UnknownCall };
+        match call.stage {
+            Stage::Queued | Stage::Offered => {}
+            Stage::AllPhones { .. }
+            | Stage::Number
+            | Stage::Talking { .. }
+            | Stage::Transfer { .. }
+            | Stage::Placed
+            | Stage::Ended => return ConsoleReply::NotWaiting,
+        }
+        match self.acd.standing(&operator) {
+            Standing::Free => {}
+            Standing::Busy => return ConsoleReply::Refused { status: 486 },
+            Standing::Away => return ConsoleReply::Refused { status: 480 },
+            Standing::Unknown => return ConsoleReply::UnknownOperator,
+        }
+        let place = self.acd.waiting().position(|waits| waits == id);
+        let place = place.map_or_else(|| "while it rang".to_owned(), |ahead| format!("{ahead} waited before it"));
+        let full = usize::from(call.next_leg) >= LEGS_PER_CALL_MAX;
+        if full || !self.acd.offer_out_of_turn(now, id, &operator) {
+            return ConsoleReply::Refused { status: 503 };
+        }
+        self.offer(now, id, operator.clone(), format!("out of turn by {}: {place}", by.name));
+        match self.calls.get(&id).and_then(|call| call.leg_of(&operator)) {
+            Some(_) => ConsoleReply::Done,
+            None => ConsoleReply::Refused { status: 503 },
+        }
+    }
+
     /// Whether an operator has a call, or has had it, as far as this run knows.
     pub(super) fn has_worked(&self, call: CallId, operator: &OperatorId) -> bool {
         let live = self.calls.get(&call).filter(|live| live.placed_by.is_none());
@@ -115,8 +151,12 @@ impl Call {
 }
 
 impl Switchboard {
-    /// One guest goes; the others talk on.
+    /// One guest goes, from all phones of his that ring; the others talk on.
     fn guest_is_sent_away(&mut self, now: Now, id: CallId, leg: LegNo) {
+        let operator = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).and_then(|leg| leg.operator()).cloned();
+        if let Some(operator) = operator {
+            self.cancel_other_phones(now, id, leg, &operator, OfferOutcome::Withdrawn);
+        }
         let told = self.guest_gone(now, id, leg).and_then(|guest| guest.told);
         if let Some(told) = told {
             self.tell_referrer(now, told, 487);

@@ -61,6 +61,10 @@ pub enum ConsoleReply {
     NotHis,
     /// No such call lives.
     UnknownCall,
+    /// Who shall supervise is no operator with a supervisor's right.
+    NoSupervisor,
+    /// Somebody has the call, or the fallback does.
+    NotWaiting,
     /// Not now: what an operator's phone would be told, a SIP status.
     Refused {
         status: u16,
@@ -131,6 +135,8 @@ impl ConsoleReply {
             | Self::NoFallback
             | Self::NotHis
             | Self::UnknownCall
+            | Self::NoSupervisor
+            | Self::NotWaiting
             | Self::Refused { .. }
             | Self::NotBanned => false,
         }

@@ -1,5 +1,6 @@
 //! Supervisors: they listen to an operator's call, whisper to him, barge in, or take his caller over, by a feature code with his
-//! name behind it; and they take callers out of the queue. Neither the caller's phone nor the operator's is asked for anything.
+//! name behind it or by the console, which has their phones rung; and they take callers out of the queue. Neither the caller's
+//! phone nor the operator's is asked for anything.
 
 use crate::acd::Standing;
 use crate::cdr::fact::{Callee, FactKind, OfferOutcome, Role};
@@ -7,18 +8,17 @@ use crate::clock::Now;
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::limits::LEGS_PER_CALL_MAX;
 
-use super::Switchboard;
 use super::call::{Call, Stage};
 use super::door::Taken;
-use super::guests::{GUESTS_MAX, Leaves};
-use super::leg::Who;
+use super::guests::{GUESTS_MAX, Guest, Leaves};
+use super::leg::{OfferState, Who};
 use super::pick_up::Arriving;
+use super::{Actor, ConsoleReply, Supervision, Switchboard};
 
 /// What a supervisor wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Errand {
-    Join(Role),
-    TakeOver,
+    Supervise(Supervision),
     PickUp,
 }
 
@@ -28,10 +28,10 @@ impl Switchboard {
     pub(super) fn supervision(&self, dialled: &[u8]) -> Option<(Errand, String)> {
         let codes = &self.settings.feature_codes;
         let errands = [
-            (&codes.listen, Errand::Join(Role::Listener)),
-            (&codes.whisper, Errand::Join(Role::Whisperer)),
-            (&codes.barge, Errand::Join(Role::Barger)),
-            (&codes.take_over, Errand::TakeOver),
+            (&codes.listen, Errand::Supervise(Supervision::Listen)),
+            (&codes.whisper, Errand::Supervise(Supervision::Whisper)),
+            (&codes.barge, Errand::Supervise(Supervision::Barge)),
+            (&codes.take_over, Errand::Supervise(Supervision::TakeOver)),
             (&codes.pick_up, Errand::PickUp),
         ];
         let dialled = std::str::from_utf8(dialled).ok()?;
@@ -53,12 +53,11 @@ impl Switchboard {
         errand: Errand,
         whose: &str,
     ) {
-        let role = match errand {
+        let what = match errand {
             Errand::PickUp => return self.picks_from_queue(now, taken, supervisor, whose),
-            Errand::Join(role) => Some(role),
-            Errand::TakeOver => None,
+            Errand::Supervise(what) => what,
         };
-        let (id, lead) = match self.supervised(&supervisor, whose) {
+        let id = match self.supervised(&supervisor, whose) {
             Ok(found) => found,
             Err(status) => return self.reply(now, taken, status, &[]),
         };
@@ -68,13 +67,92 @@ impl Switchboard {
         };
         self.acd.attend(now, id, &supervisor);
         self.let_in(now, taken, (id, leg), &to, arriving);
-        match role {
-            Some(role) => self.guest_joins(now, id, leg, role),
-            None => {
-                // For no time at all: nothing of it is talk.
-                self.guest_joins(now, id, leg, Role::Listener);
-                self.succeed(now, id, (lead, leg), Leaves::Relieved);
+        if what == Supervision::TakeOver {
+            // For no time at all: nothing of it is talk.
+            self.guest_joins(now, id, leg, Role::Listener);
+        }
+        self.becomes(now, id, leg, what);
+    }
+
+    /// The console wants a supervisor in a call: her phones ring, and she is in it when she answers, as if she had dialled the code.
+    /// Who is in it, or rings for it, already is something else from now on.
+    pub(super) fn supervise_by(
+        &mut self,
+        now: Now,
+        by: &Actor,
+        id: CallId,
+        what: Supervision,
+        supervisor: Option<OperatorId>,
+    ) -> ConsoleReply {
+        let named = supervisor.or_else(|| OperatorId::parse(&by.name).ok());
+        let may = |one: &OperatorId| self.settings.supervisors.contains(one) && self.accounts.contains_key(one);
+        let Some(supervisor) = named.filter(may) else { return ConsoleReply::NoSupervisor };
+        if self.calls.get(&id).is_none_or(|call| call.is_over() || call.placed_by.is_some()) {
+            return ConsoleReply::UnknownCall;
+        }
+        if self.changes_visit(now, id, &supervisor, what) {
+            return ConsoleReply::Done;
+        }
+        match self.ring_supervisor(now, id, &supervisor, what, &by.name) {
+            Ok(()) => ConsoleReply::Done,
+            Err(status) => ConsoleReply::Refused { status },
+        }
+    }
+
+    /// A supervisor who is in a call, or rings for it, is something else from now on. False: she is not there as one.
+    fn changes_visit(&mut self, now: Now, id: CallId, supervisor: &OperatorId, what: Supervision) -> bool {
+        let Some(call) = self.calls.get_mut(&id) else { return false };
+        let Call { legs, guests, .. } = call;
+        let hers = |leg: &LegNo| legs.get(leg).is_some_and(|leg| leg.operator() == Some(supervisor));
+        let visits = guests.iter_mut().filter(|(leg, guest)| guest.role.supervises() && hers(leg));
+        let mut found = false;
+        for (leg, guest) in visits {
+            found = true;
+            if legs.get(leg).is_some_and(|leg| leg.state == OfferState::Talking) {
+                let leg = *leg;
+                self.becomes(now, id, leg, what);
+                return true;
             }
+            (guest.role, guest.takes_over) = (what.role().unwrap_or(Role::Listener), what.role().is_none());
+        }
+        found
+    }
+
+    fn ring_supervisor(
+        &mut self,
+        now: Now,
+        id: CallId,
+        supervisor: &OperatorId,
+        what: Supervision,
+        by: &str,
+    ) -> Result<(), u16> {
+        let call = self.calls.get(&id).ok_or(480_u16)?;
+        call.supervisable().ok_or(480_u16)?;
+        if self.acd.standing(supervisor) == Standing::Away {
+            return Err(480);
+        }
+        self.may_come_in(call, supervisor)?;
+        let (before, until) = (call.next_leg, now.mono + self.settings.ring);
+        let why = format!("asked to {} by {by}", what.word());
+        if !self.acd.invite(id, supervisor) || !self.ring_phones(now, id, supervisor, &why, until) {
+            self.acd.dismiss_guest(now, id, supervisor);
+            return Err(503);
+        }
+        let guest =
+            Guest { role: what.role().unwrap_or(Role::Listener), told: None, takes_over: what.role().is_none() };
+        if let Some(call) = self.calls.get_mut(&id) {
+            let Call { legs, guests, .. } = call;
+            guests.extend(legs.keys().filter(|leg| leg.0 > before).map(|leg| (*leg, guest)));
+        }
+        Ok(())
+    }
+
+    /// A supervisor who talks in a call is that from now on.
+    pub(super) fn becomes(&mut self, now: Now, id: CallId, leg: LegNo, what: Supervision) {
+        let Some(Stage::Talking { leg: lead }) = self.calls.get(&id).map(|call| call.stage.clone()) else { return };
+        match what.role() {
+            Some(role) => self.guest_joins(now, id, leg, role),
+            None => self.succeed(now, id, (lead, leg), Leaves::Relieved),
         }
     }
 
@@ -140,7 +218,7 @@ impl Switchboard {
     }
 
     /// The emergency call that an operator has, and his leg, for that supervisor.
-    fn supervised(&self, supervisor: &OperatorId, whose: &str) -> Result<(CallId, LegNo), u16> {
+    fn supervised(&self, supervisor: &OperatorId, whose: &str) -> Result<CallId, u16> {
         if !self.settings.supervisors.contains(supervisor) {
             return Err(403);
         }
@@ -149,32 +227,43 @@ impl Switchboard {
             return Err(404);
         }
         let id = self.acd.view(&operator).and_then(|view| view.call).ok_or(480_u16)?;
-        let call = self.calls.get(&id).filter(|call| call.placed_by.is_none()).ok_or(480_u16)?;
-        let Stage::Talking { leg: lead } = call.stage else { return Err(480) };
-        if call.legs.get(&lead).and_then(|leg| leg.operator()) != Some(&operator) {
+        let call = self.calls.get(&id).ok_or(480_u16)?;
+        if call.supervisable() != Some(&operator) {
             return Err(480);
         }
-        if self.acd.standing(supervisor) != Standing::Free || call.guests.len() >= GUESTS_MAX {
+        self.may_come_in(call, supervisor).map(|()| id)
+    }
+
+    /// Whether she is free, and there is room for her.
+    fn may_come_in(&self, call: &Call, supervisor: &OperatorId) -> Result<(), u16> {
+        if self.acd.standing(supervisor) != Standing::Free || call.visitors() >= GUESTS_MAX {
             return Err(486);
         }
-        if usize::from(call.next_leg) >= LEGS_PER_CALL_MAX { Err(503) } else { Ok((id, lead)) }
+        if usize::from(call.next_leg) >= LEGS_PER_CALL_MAX { Err(503) } else { Ok(()) }
     }
 
     /// A supervisor's key in a call: 1 listens, 2 whispers, 3 barges in, 4 takes over. False for all other keys and people.
     pub(super) fn changes_role(&mut self, now: Now, id: CallId, leg: LegNo, digit: char) -> bool {
-        let Some(call) = self.calls.get(&id) else { return false };
-        let supervises = call.guests.get(&leg).is_some_and(|guest| guest.role.supervises());
-        let Stage::Talking { leg: lead } = call.stage else { return false };
-        if !supervises {
+        let supervises = |call: &Call| call.guests.get(&leg).is_some_and(|guest| guest.role.supervises());
+        if !self.calls.get(&id).is_some_and(supervises) {
             return false;
         }
-        match digit {
-            '1' => self.guest_joins(now, id, leg, Role::Listener),
-            '2' => self.guest_joins(now, id, leg, Role::Whisperer),
-            '3' => self.guest_joins(now, id, leg, Role::Barger),
-            '4' => self.succeed(now, id, (lead, leg), Leaves::Relieved),
+        let what = match digit {
+            '1' => Supervision::Listen,
+            '2' => Supervision::Whisper,
+            '3' => Supervision::Barge,
+            '4' => Supervision::TakeOver,
             _ => return false,
-        }
+        };
+        self.becomes(now, id, leg, what);
         true
+    }
+}
+
+impl Call {
+    /// The operator who has the caller, where a supervisor may come in.
+    fn supervisable(&self) -> Option<&OperatorId> {
+        let Stage::Talking { leg } = self.stage else { return None };
+        self.legs.get(&leg).filter(|_| self.placed_by.is_none()).and_then(|leg| leg.operator())
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::pjsua::Pjsua;
 use super::service::Service;
@@ -128,5 +128,42 @@ fn a_supervisor_takes_over_and_the_operator_is_out() {
     assert_mixed("supervisor", &of_supervisor, &[CALLER], &[OPERATOR, GUEST]);
     let records = service.records(1, |record| record["outcome"] == "answered" && record["recordings"][1].is_object());
     assert_eq!((&records[0]["operator"], &records[0]["ended_by"]), (&"op2".into(), &"caller".into()));
+    assert_eq!(talks(&records[0]), [("op1", false), ("op2", false)]);
+}
+
+/// The console has a supervisor's phone rung for a call, and she answers.
+fn is_ordered_in(service: &Service, supervisor: &mut Pjsua, caller: &Caller, mode: &str) -> String {
+    let call = service.call(&caller.number).unwrap()["call"].as_str().unwrap().to_owned();
+    service.siaga(&["call", "supervise", &call, mode, "op2", "--config", "siaga.toml"]);
+    supervisor.rings_for(&caller.number);
+    supervisor.answers();
+    service.wait_for_state("op2", "talking");
+    call
+}
+
+#[test]
+fn a_supervisor_whom_the_console_calls_in_listens_and_then_whispers() {
+    let (service, operator, mut supervisor, caller) = talking(140);
+    let call = is_ordered_in(&service, &mut supervisor, &caller, "listen");
+    let whispers = json!({ "mode": "whisper", "by": "op2" });
+    assert_eq!(service.post(&format!("/v1/calls/{call}/supervision"), &whispers).0, 200);
+    assert_eq!(service.call(&caller.number).unwrap()["guests"][0]["role"], "whisperer");
+    let record = ends(&service, (operator, supervisor), caller, [&[OPERATOR], &[CALLER, GUEST], &[CALLER, OPERATOR]]);
+    taped(&service, &record, &[OPERATOR]);
+    assert_eq!(talks(&record), [("op1", false)], "{record:#}");
+    let roles: Vec<&str> =
+        record["guests"].as_array().unwrap().iter().map(|one| one["role"].as_str().unwrap()).collect();
+    assert_eq!(roles, ["listener", "whisperer"]);
+}
+
+#[test]
+fn a_supervisor_whom_the_console_has_take_over_has_the_caller_when_she_answers() {
+    let (service, mut operator, mut supervisor, caller) = talking(141);
+    is_ordered_in(&service, &mut supervisor, &caller, "take-over");
+    operator.is_hung_up();
+    let heard = caller.ends().samples;
+    assert_mixed("caller", &heard, &[GUEST], &[CALLER, OPERATOR]);
+    assert_mixed("supervisor", &supervisor.heard().remove(0), &[CALLER], &[OPERATOR, GUEST]);
+    let records = service.records(1, |record| record["outcome"] == "answered" && record["recordings"][1].is_object());
     assert_eq!(talks(&records[0]), [("op1", false), ("op2", false)]);
 }

@@ -237,3 +237,33 @@ fn the_roster_is_told_as_it_was_read_last() {
     assert_eq!((&told["on_shift"][1]["operator"], span(1)), (&"op2".into(), [hours(7), hours(20)]));
     assert_eq!(gaps(&told), [(hours(0), hours(48), 0)]);
 }
+
+#[test]
+fn a_caller_who_waits_is_offered_to_an_operator_on_his_break() {
+    let service = Service::start(142, 2, "wrap_up_seconds = 1");
+    let mut phones = [(1, 440), (2, 550)].map(|(n, hertz)| Pjsua::start(&service, n, hertz));
+    for name in ["op1", "op2"] {
+        service.siaga(&["operator", "pause", name, "--reason", "meal", "--config", "siaga.toml"]);
+    }
+    let first = Caller::calls(&service, 1, 700, Manner::Stays);
+    service.wait_for_call(&first.number, "queued");
+    let second = Caller::calls(&service, 2, 830, Manner::Stays);
+    let call = service.wait_for_call(&second.number, "queued");
+    let told = service.siaga(&["call", "offer", call["call"].as_str().unwrap(), "op2", "--config", "siaga.toml"]);
+    assert!(told.contains("op2 rings"), "{told}");
+    phones[1].rings_for(&second.number);
+    assert_eq!(service.call(&first.number).unwrap()["position"], 1, "he is the first still");
+    phones[1].answers();
+    service.wait_for_call(&second.number, "talking");
+    service.siaga(&["operator", "resume", "op1", "--config", "siaga.toml"]);
+    phones[0].rings_for(&first.number);
+    phones[0].answers();
+    service.wait_for_call(&first.number, "talking");
+    for (phone, caller) in phones.iter_mut().zip([first, second]) {
+        phone.hangs_up();
+        caller.ends();
+    }
+    let records = service.records(2, |record| record["outcome"] == "answered");
+    let why = |n: usize| records[n]["offers"][0]["why"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(why(1), "out of turn by console: 1 waited before it", "{:#}", records[1]);
+}

@@ -225,6 +225,12 @@ impl Service {
         answer.and_then(|(_, body)| serde_json::from_str(&body).ok()).unwrap_or_default()
     }
 
+    /// Orders something at the console; the status of the answer, and its body.
+    pub(crate) fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let (status, text) = http::ask(self.console(), "POST", path, &self.token(), &body.to_string()).unwrap();
+        (status, serde_json::from_str(&text).unwrap_or_default())
+    }
+
     /// An operator as the console shows him.
     pub(crate) fn operator(&self, operator: &str) -> Value {
         let all = self.get("/v1/operators");

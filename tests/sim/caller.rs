@@ -46,6 +46,10 @@ impl Caller {
         caller
     }
 
+    pub(crate) fn number(&self) -> String {
+        self.number.clone()
+    }
+
     /// Takes a provisional response, whose To tag makes the early dialog.
     pub(crate) fn hears(&mut self, world: &mut World, start: &str) -> String {
         let response = world.take(TRUNK, start);

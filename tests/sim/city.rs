@@ -6,12 +6,11 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use siaga::acd::Posture;
 use siaga::cdr::fact::{Fact, FactKind};
 use siaga::clock::{Instant, Now, Timestamp};
-use siaga::ids::{CallId, OperatorId, Rng};
+use siaga::ids::{CallId, Rng};
 use siaga::sip::flow::Flow;
-use siaga::switchboard::{Account, Badge, ConsoleCommand, Input, Output, Pin, Settings, Switchboard};
+use siaga::switchboard::{Account, Badge, Input, Output, Pin, Settings, Switchboard};
 
 use super::endpoint::{Heard, Io};
 use super::outcomes::Outcomes;
@@ -22,7 +21,7 @@ use super::strangers;
 use super::telco::{self, Caller};
 use super::terms::{plan, settings_of};
 use super::trunks;
-use super::world::{SERVER, TRUNK, account, admin};
+use super::world::{SERVER, TRUNK, account};
 
 /// What one story is like.
 #[derive(Clone, Copy, Debug)]
@@ -107,7 +106,7 @@ pub(crate) struct City {
     voices: BTreeSet<SocketAddr>,
     out: Vec<Output>,
     later: Vec<(Duration, Later)>,
-    told: bool,
+    pub(super) told: bool,
     trace: bool,
 }
 
@@ -192,7 +191,7 @@ impl City {
     }
 
     /// The last caller has dialled.
-    fn is_closed(&self) -> bool {
+    pub(super) fn is_closed(&self) -> bool {
         self.callers.len() >= usize::try_from(self.story.calls).unwrap()
     }
 
@@ -308,58 +307,6 @@ impl City {
         }
     }
 
-    /// Supervisors, cron jobs and the like.
-    fn meddles(&mut self) {
-        if !self.is_closed() {
-            let after = Duration::from_millis(1_000 + self.rng.below(60_000));
-            self.schedule(after, Event::Meddle);
-        }
-        let operator = OperatorId::parse(&format!("op{}", self.rng.below(u64::from(OPERATORS)))).unwrap();
-        let command = match self.rng.below(14) {
-            0 => ConsoleCommand::LogOut { operator },
-            1..=3 => ConsoleCommand::LogIn { operator },
-            4 => ConsoleCommand::Pause { operator, reason: "tea".to_owned() },
-            5..=7 => ConsoleCommand::Resume { operator },
-            8 if self.rng.below(2) == 0 => ConsoleCommand::Calls,
-            8 => match self.facts.keys().next_back() {
-                Some(call) => ConsoleCommand::SilentPrompt { call: *call },
-                None => ConsoleCommand::Calls,
-            },
-            13 => {
-                let any = usize::try_from(self.rng.below(8)).unwrap();
-                let posture = Posture::ALL.get(any).copied().unwrap_or_default();
-                let hours = (self.rng.below(2) == 0).then_some(1);
-                ConsoleCommand::SetPosture { posture, hours }
-            }
-            12 => {
-                let operator = (self.rng.below(3) > 0).then_some(operator);
-                ConsoleCommand::Message { operator, text: "rapat".to_owned() }
-            }
-            9 => {
-                if let Some(anchor) = self.sound.any(&mut self.rng) {
-                    let digit = ['5', '1', '2', '3', '4'][usize::try_from(self.rng.below(5)).unwrap()];
-                    let digit = siaga::media::command::Event::Digit { anchor, digit };
-                    self.step(Input::Media(digit));
-                }
-                ConsoleCommand::Operators
-            }
-            10 => {
-                let fewer = OPERATORS - u16::from(self.rng.below(2) == 0);
-                return self.step(Input::Accounts(self.story.accounts(fewer)));
-            }
-            _ => {
-                self.settings.ring = Duration::from_secs(10 + self.rng.below(6));
-                if self.rng.below(3) == 0 {
-                    trunks::reload(&mut self.settings, &mut self.rng);
-                }
-                return self.step(Input::Configure(Box::new(self.settings.clone())));
-            }
-        };
-        self.told = false;
-        self.step(Input::Console { request: 7, by: admin(), command });
-        assert!(self.told || self.drained_at.is_some(), "the console gets no answer");
-    }
-
     /// One input; every invariant is asked afterwards. After a drain there is no service any more.
     pub(super) fn step(&mut self, input: Input<'_>) {
         if self.drained_at.is_some() {
@@ -385,7 +332,7 @@ impl City {
                 Output::Fact(fact) => {
                     assert!(!sent, "facts leave a step before the messages");
                     self.trace(|| format!("fact {fact:?}"));
-                    self.outcomes.fact(&fact.kind);
+                    self.outcomes.fact(fact.call, &fact.kind);
                     if let Some(call) = fact.call {
                         self.facts.entry(call).or_default().push(fact);
                     } else if fact.kind == FactKind::Stopped {
@@ -486,7 +433,7 @@ impl Story {
         (self.seed % 5 == 4).then_some(OPERATORS - 1)
     }
 
-    fn accounts(self, count: u16) -> Vec<Account> {
+    pub(super) fn accounts(self, count: u16) -> Vec<Account> {
         let made = |index: u16| {
             let station = self.station() == Some(index);
             let badge = Badge::new(&index.to_string(), Pin::new([1; 16], sound::PIN).unwrap());

@@ -142,8 +142,11 @@ fn is_consistent(cdr: &Cdr, facts: &[Fact]) {
         good(offer.ended.is_some_and(|at| at <= ended), "every offer ends before its call");
         let answered = offer.outcome == Some(siaga::cdr::fact::OfferOutcome::Answered);
         let talk = cdr.talks.iter().find(|talk| talk.leg == offer.leg);
-        good(answered == talk.is_some(), "an answered offer is a talk");
-        good(talk.is_none_or(|talk| talk.with == offer.to && Some(talk.from) == offer.ended), "and with the same one");
+        // Who was asked to supervise need not talk, and may do so later.
+        let supervised = cdr.guests.iter().any(|one| one.leg == offer.leg && one.role.supervises());
+        good(answered == (talk.is_some() || supervised), "an answered offer is a talk, or a supervisor");
+        let at_once = |talk: &Talk| supervised || Some(talk.from) == offer.ended;
+        good(talk.is_none_or(|talk| talk.with == offer.to && at_once(talk)), "and with the same one");
     }
     let calm = !matches!(cdr.cause, Some(EndCause::ServiceFault | EndCause::NoCapacity | EndCause::Interrupted));
     good(calm || cdr.ended_by == Some(Side::Service), "faults are the service's own");

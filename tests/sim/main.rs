@@ -13,6 +13,7 @@ mod city;
 mod endpoint;
 mod guard;
 mod judge;
+mod meddle;
 mod outcomes;
 mod phone;
 mod races;

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use siaga::acd::Posture;
-use siaga::cdr::fact::FactKind;
+use siaga::cdr::fact::{FactKind, OfferOutcome};
+use siaga::ids::CallId;
 
 /// Everything of which a long run must have seen something, and by whom it was said.
-pub(crate) const WANTED: [&str; 30] = [
+pub(crate) const WANTED: [&str; 33] = [
     "a station that is taken",
     "a station that is left",
     "a wrong PIN",
@@ -37,11 +38,14 @@ pub(crate) const WANTED: [&str; 30] = [
     "a drill",
     "a house that is left",
     "a major incident",
+    "a call offered out of turn, and answered",
+    "a supervisor asked in, and come",
+    "a supervisor asked to take over",
 ];
 
-/// So often each was seen.
+/// So often each was seen; and the legs that ring by an order, with what it is when they are answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Outcomes(BTreeMap<&'static str, u64>);
+pub(crate) struct Outcomes(BTreeMap<&'static str, u64>, BTreeMap<(Option<CallId>, u16), &'static str>);
 
 impl Outcomes {
     /// A message goes onto the line: of the service, or to it.
@@ -79,7 +83,7 @@ impl Outcomes {
         self.count(kind);
     }
 
-    pub(crate) fn fact(&mut self, kind: &FactKind) {
+    pub(crate) fn fact(&mut self, call: Option<CallId>, kind: &FactKind) {
         match kind {
             FactKind::Held { .. } => self.count("hold begun"),
             FactKind::Resumed { .. } => self.count("hold over"),
@@ -91,6 +95,19 @@ impl Outcomes {
             FactKind::Stationed { operator: Some(_), .. } => self.count("a station that is taken"),
             FactKind::Stationed { operator: None, .. } => self.count("a station that is left"),
             FactKind::PinRefused { .. } => self.count("a wrong PIN"),
+            FactKind::Offered { leg, why, .. } if why.starts_with("asked to ") => {
+                self.1.insert((call, leg.0), "a supervisor asked in, and come");
+                if why.starts_with("asked to take-over") {
+                    self.count("a supervisor asked to take over");
+                }
+            }
+            FactKind::Offered { leg, why, .. } if why.starts_with("out of turn") => {
+                self.1.insert((call, leg.0), "a call offered out of turn, and answered");
+            }
+            FactKind::OfferEnded { leg, outcome, .. } => {
+                let kind = self.1.remove(&(call, leg.0));
+                kind.filter(|_| *outcome == OfferOutcome::Answered).into_iter().for_each(|kind| self.count(kind));
+            }
             _ => {}
         }
     }

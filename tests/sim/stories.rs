@@ -8,6 +8,7 @@ mod digits;
 mod events;
 mod hold;
 mod memory;
+mod orders;
 mod outside;
 mod posture;
 mod refresh;

@@ -12,7 +12,8 @@ use siaga::media::command::{AnchorId, Command, Event, Quality};
 use siaga::sip::digest::Ha1;
 use siaga::sip::flow::{Flow, Transport};
 use siaga::switchboard::{
-    Account, Actor, AnswerMode, FeatureCodes, Input, Listener, Network, Output, Settings, SrtpOffer, Switchboard, Trunk,
+    Account, Actor, AnswerMode, ConsoleCommand, ConsoleReply, FeatureCodes, Input, Listener, Network, Output, Settings,
+    SrtpOffer, Switchboard, Trunk,
 };
 
 use super::endpoint::Said;
@@ -40,6 +41,8 @@ pub(crate) struct World {
     pub(crate) ways: Vec<(Flow, String)>,
     /// What was told of the posture, and whether as a reminder.
     pub(crate) postures: Vec<(acd::Posture, bool)>,
+    /// What the console was answered.
+    pub(crate) replied: Vec<ConsoleReply>,
     serial: u32,
 }
 
@@ -157,6 +160,7 @@ impl World {
             streams,
             ways,
             postures,
+            replied: Vec::new(),
             serial,
         };
         let accounts = operators.iter().map(|name| account(name)).collect();
@@ -189,13 +193,20 @@ impl World {
                 Output::Drained => self.drained = true,
                 Output::TrunkHealth { up, .. } => self.trunks_up.push(up),
                 Output::TrunkRegistered { trunk, registered } => self.registered.push((trunk, registered)),
-                Output::Reply { .. } | Output::Banned(_) | Output::TrunkGone { .. } | Output::Unstaffed(_) => {}
+                Output::Reply { reply, .. } => self.replied.push(reply),
+                Output::Banned(_) | Output::TrunkGone { .. } | Output::Unstaffed(_) => {}
                 Output::Posture { posture, reminder, .. } => self.postures.push((posture, reminder)),
             }
         }
         for anchor in closed {
             self.step(Input::Media(Event::Closed { anchor, quality: Quality::default() }));
         }
+    }
+
+    /// An admin orders something at the console.
+    pub(crate) fn orders(&mut self, command: ConsoleCommand) -> ConsoleReply {
+        self.step(Input::Console { request: 9, by: admin(), command });
+        self.replied.pop().unwrap()
     }
 
     pub(crate) fn receive(&mut self, from: &str, text: &str) {
@@ -296,12 +307,12 @@ impl World {
     }
 }
 
-/// The account of an operator.
 /// Who commands in the stories.
 pub(crate) fn admin() -> Actor {
     Actor { name: "ani".to_owned(), role: ConsoleRole::Admin }
 }
 
+/// The account of an operator.
 pub(crate) fn account(name: &str) -> Account {
     Account {
         operator: OperatorId::parse(name).unwrap(),

@@ -3,7 +3,7 @@
 use siaga::cdr::Cdr;
 use siaga::cdr::fact::Fact;
 use siaga::ids::OperatorId;
-use siaga::switchboard::{CallBackView, ConsoleCommand, ConsoleReply, Output};
+use siaga::switchboard::{CallBackView, ConsoleCommand, ConsoleReply};
 
 use super::attended::Placed;
 use super::transfer::{floor, refuses};
@@ -27,22 +27,7 @@ pub(super) fn abandons(world: &mut World, number: &str, seconds: u64) {
 
 /// Asks the console.
 pub(super) fn asks_console(world: &mut World, command: ConsoleCommand) -> ConsoleReply {
-    let mut out = Vec::new();
-    world.switchboard.handle(world.now, Input::Console { request: 9, by: admin(), command }, &mut out);
-    world.switchboard.verify().unwrap();
-    let mut reply = None;
-    for output in out {
-        match output {
-            Output::Fact(fact) => world.facts.push(fact),
-            Output::Send(transmit) => {
-                let text = String::from_utf8(transmit.bytes.to_vec()).unwrap();
-                world.sent.push((transmit.flow.remote, text));
-            }
-            Output::Reply { request, reply: said } => reply = (request == 9).then_some(said),
-            _ => {}
-        }
-    }
-    reply.unwrap()
+    world.orders(command)
 }
 
 pub(super) fn list(world: &mut World) -> Vec<CallBackView> {

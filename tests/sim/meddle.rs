@@ -1,0 +1,85 @@
+//! What is done to the city from outside its calls: at the console, and by new configurations.
+
+use std::time::Duration;
+
+use siaga::acd::Posture;
+use siaga::ids::{CallId, OperatorId};
+use siaga::switchboard::{ConsoleCommand, Input, Supervision};
+
+use super::city::{City, Event, OPERATORS};
+use super::trunks;
+use super::world::admin;
+
+impl City {
+    /// Supervisors, cron jobs and the like.
+    pub(super) fn meddles(&mut self) {
+        if !self.is_closed() {
+            let after = Duration::from_millis(1_000 + self.rng.below(60_000));
+            self.schedule(after, Event::Meddle);
+        }
+        let operator = OperatorId::parse(&format!("op{}", self.rng.below(u64::from(OPERATORS)))).unwrap();
+        let command = match self.rng.below(18) {
+            0 => ConsoleCommand::LogOut { operator },
+            1..=3 => ConsoleCommand::LogIn { operator },
+            4 => ConsoleCommand::Pause { operator, reason: "tea".to_owned() },
+            5..=7 => ConsoleCommand::Resume { operator },
+            8 if self.rng.below(2) == 0 => ConsoleCommand::Calls,
+            8 => match self.facts.keys().next_back() {
+                Some(call) => ConsoleCommand::SilentPrompt { call: *call },
+                None => ConsoleCommand::Calls,
+            },
+            14..=15 => self.supervises(operator),
+            16..=17 => match self.any_call() {
+                Some(call) => ConsoleCommand::OfferTo { call, operator },
+                None => ConsoleCommand::Calls,
+            },
+            13 => {
+                let any = usize::try_from(self.rng.below(8)).unwrap();
+                let posture = Posture::ALL.get(any).copied().unwrap_or_default();
+                let hours = (self.rng.below(2) == 0).then_some(1);
+                ConsoleCommand::SetPosture { posture, hours }
+            }
+            12 => {
+                let operator = (self.rng.below(3) > 0).then_some(operator);
+                ConsoleCommand::Message { operator, text: "rapat".to_owned() }
+            }
+            9 => {
+                if let Some(anchor) = self.sound.any(&mut self.rng) {
+                    let digit = ['5', '1', '2', '3', '4'][usize::try_from(self.rng.below(5)).unwrap()];
+                    let digit = siaga::media::command::Event::Digit { anchor, digit };
+                    self.step(Input::Media(digit));
+                }
+                ConsoleCommand::Operators
+            }
+            10 => {
+                let fewer = OPERATORS - u16::from(self.rng.below(2) == 0);
+                return self.step(Input::Accounts(self.story.accounts(fewer)));
+            }
+            _ => {
+                self.settings.ring = Duration::from_secs(10 + self.rng.below(6));
+                if self.rng.below(3) == 0 {
+                    trunks::reload(&mut self.settings, &mut self.rng);
+                }
+                return self.step(Input::Configure(Box::new(self.settings.clone())));
+            }
+        };
+        self.told = false;
+        self.step(Input::Console { request: 7, by: admin(), command });
+        assert!(self.told || self.drained_at.is_some(), "the console gets no answer");
+    }
+
+    /// One of the last calls.
+    fn any_call(&mut self) -> Option<CallId> {
+        let nth = usize::try_from(self.rng.below(4)).unwrap();
+        self.facts.keys().rev().nth(nth).copied()
+    }
+
+    /// A supervisor is let into a call, or changes what he is there.
+    fn supervises(&mut self, operator: OperatorId) -> ConsoleCommand {
+        let mode = Supervision::ALL[usize::try_from(self.rng.below(4)).unwrap()];
+        match self.any_call() {
+            Some(call) => ConsoleCommand::Supervise { call, mode, by: Some(operator) },
+            None => ConsoleCommand::Operators,
+        }
+    }
+}
