@@ -28,6 +28,7 @@ mod linphone;
 mod memory;
 mod names;
 mod offers;
+mod own_phone;
 mod pjsua;
 mod posture;
 mod process;
