@@ -112,6 +112,39 @@ impl Acd {
         self.occupy(now, call);
     }
 
+    /// An operator's own phones are about to ring for a call that is placed for him; a wrap-up of his ends. False when he has another
+    /// call, or no phone, and then nothing changes.
+    pub fn call_up(&mut self, call: CallId, by: &OperatorId) -> bool {
+        let free = self.floor.get(by).is_some_and(|facts| {
+            let idle = matches!(facts.work, Work::Free | Work::WrapUp { .. });
+            idle && facts.exists && facts.registered && facts.reachable
+        });
+        if !free {
+            return false;
+        }
+        self.queue.add_direct(call, by.clone());
+        if let Some(engaged) = self.queue.engaged_mut(call) {
+            engaged.insert(by.clone());
+        }
+        self.floor.change(by, |facts| {
+            let wrapped_up = facts.end_wrap_up(facts.merits.idle_since);
+            facts.work = Work::Offered { call, withdrawn: false };
+            wrapped_up
+        })
+    }
+
+    /// He has answered: the call that is placed for him is his. Ignored unless he rings for it.
+    pub fn comes(&mut self, now: Now, call: CallId, by: &OperatorId) {
+        if !matches!(self.queue.status(call), Some(Status::Direct { engaged, .. }) if engaged.contains(by)) {
+            return;
+        }
+        self.withdrawals.remove(by);
+        self.floor.change(by, |facts| {
+            facts.talk_with(now.mono, call);
+            None
+        });
+    }
+
     /// Who has placed a call has it, unless he has another; a wrap-up of his ends.
     pub fn occupy(&mut self, now: Now, call: CallId) {
         let Some(Status::Direct { by, .. }) = self.queue.status(call) else { return };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Acd;
+use super::operator::Work;
 use super::queue::Status;
 use crate::ids::{CallId, OperatorId};
 
@@ -69,16 +70,16 @@ pub struct Change {
 }
 
 impl Acd {
-    /// Who is reserved for a call that rings: for its offers, or its fallback.
+    /// Who is reserved for a call that rings: for its offers, its fallback, or because it is placed for him.
     pub fn rung_for(&self, call: CallId) -> impl Iterator<Item = &OperatorId> {
         let rung = match self.queue.status(call) {
-            Some(Status::Offered { to, .. } | Status::Fallback(to)) => Some(to),
-            Some(
-                Status::Waiting | Status::Held { .. } | Status::Talking(_) | Status::Moving(_) | Status::Direct { .. },
-            )
-            | None => None,
+            Some(Status::Offered { to, .. } | Status::Fallback(to) | Status::Direct { engaged: to, .. }) => Some(to),
+            Some(Status::Waiting | Status::Held { .. } | Status::Talking(_) | Status::Moving(_)) | None => None,
         };
-        rung.into_iter().flatten()
+        let rings = |operator: &&OperatorId| {
+            self.floor.get(operator).is_some_and(|facts| matches!(facts.work, Work::Offered { .. }))
+        };
+        rung.into_iter().flatten().filter(rings)
     }
 
     /// How a call stands; None: it does not wait.

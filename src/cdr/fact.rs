@@ -375,10 +375,14 @@ pub enum FactKind {
     Placed {
         by: OperatorId,
         to: Callee,
+        /// Empty where he has not called us, but his own phone was rung for it.
         sip_call_id: String,
         /// The call that nobody had answered, when this one calls back.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         of: Option<CallId>,
+        /// Who has ordered it at the console: the operator's own phone rings first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ordered_by: Option<String>,
     },
 
     /// The service started. `call` is None from here on.

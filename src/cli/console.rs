@@ -12,6 +12,7 @@ use crate::ids::OperatorId;
 use crate::server::token::Token;
 
 use super::Named;
+use super::callers::fault;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes of an answer that are read.
@@ -37,6 +38,18 @@ pub(super) fn change(named: &Named, change: &str, reason: Option<&str>) -> anyho
         (404, _) => anyhow::bail!("no operator is named {operator}"),
         (status, answer) => anyhow::bail!("the service answers {status}: {}", answer.trim()),
     }
+}
+
+/// Places a call for an operator, whose own phones ring first.
+pub(super) fn place(config: &Config, operator: &str, to: &str) -> anyhow::Result<()> {
+    let operator = OperatorId::parse(operator)?;
+    let body = serde_json::json!({ "to": to }).to_string();
+    match ask(config, "POST", &format!("/v1/operators/{operator}/calls"), &body)? {
+        (200, _) => println!("{operator}: his own phone rings, and then {to}"),
+        (404 | 409, answer) => anyhow::bail!("{}", fault(&answer)),
+        (status, answer) => anyhow::bail!("the service answers {status}: {}", answer.trim()),
+    }
+    Ok(())
 }
 
 /// Sends a text to one operator, or to all.

@@ -146,6 +146,15 @@ enum OperatorCommand {
     Resume(Named),
     /// Prolongs the work after a call by `[queue] wrap_up_extension_seconds`.
     WrapUp(Named),
+    /// Places a call for an operator: his own phones ring, and whom he wants is called when he answers.
+    Call {
+        /// The operator's name.
+        operator: String,
+        /// A colleague, an agency's name or number, or a number of `siaga callback list`.
+        to: String,
+        #[command(flatten)]
+        file: ConfigFile,
+    },
     /// Sends a text to an operator's phones, or to everybody's. Who has no phone registered now never gets it.
     #[command(allow_missing_positional = true)]
     Message {
@@ -234,6 +243,7 @@ fn on_operator(command: OperatorCommand) -> anyhow::Result<()> {
         OperatorCommand::Pause { named, reason } => console::change(&named, "pause", Some(&reason)),
         OperatorCommand::Resume(named) => console::change(&named, "resume", None),
         OperatorCommand::WrapUp(named) => console::change(&named, "wrap-up", None),
+        OperatorCommand::Call { operator, to, file } => console::place(&Config::load(&file.config)?, &operator, &to),
         OperatorCommand::Message { operator, text, all: _, file } => {
             console::message(&Config::load(&file.config)?, operator.as_deref(), &text)
         }

@@ -388,6 +388,7 @@ pub(super) async fn asked(console: &Console, actor: Actor, command: ConsoleComma
         }
         Ok(
             reply @ (ConsoleReply::Done
+            | ConsoleReply::Calling { .. }
             | ConsoleReply::Operators { .. }
             | ConsoleReply::Calls { .. }
             | ConsoleReply::Guard { .. }

@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) fn routes() -> OpenApiRouter<Arc<Console>> {
     let router = OpenApiRouter::new().routes(routes!(calls)).routes(routes!(dispose)).routes(routes!(transfer));
     let router = router.routes(routes!(ask_in)).routes(routes!(send_away)).routes(routes!(silent_prompt));
-    router.routes(routes!(supervise)).routes(routes!(offer))
+    router.routes(routes!(supervise)).routes(routes!(offer)).routes(routes!(place))
 }
 
 #[utoipa::path(
@@ -342,6 +342,47 @@ async fn offer(
     }
 }
 
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+struct PlaceBody {
+    /// A colleague, the name or the number of an agency, or a number of the list of call-backs.
+    #[schema(min_length = 1, max_length = 64)]
+    to: String,
+}
+
+#[utoipa::path(
+    post,
+    path = "/v1/operators/{operator}/calls",
+    summary = "Places a call for an operator (himself, or a supervisor): his own phones ring, and whom he wants when he answers",
+    security(("token" = [])),
+    params(("operator" = String, Path, description = "his name", pattern = "^[A-Za-z0-9._-]{1,64}$")),
+    request_body = PlaceBody,
+    responses(
+        (status = 200, body = ConsoleReply, description = "his own phones ring; facts of the call that is named tell the rest"),
+        (status = 400, body = Fault, description = "what was wrong, and what is expected"),
+        (status = 401, body = Fault, description = "the token is missing or wrong"),
+        (status = 403, body = Fault, description = "the user's role may not do that"),
+        (status = 404, body = Fault, description = "no such operator, nobody is called so, or no such number is on the list"),
+        (status = 409, body = Fault, description = "not as he, or whom he wants, is now"),
+        (status = 503, body = Fault, description = "the service does not answer"),
+    ),
+)]
+async fn place(
+    State(console): Shared,
+    Extension(actor): Extension<Actor>,
+    Path(operator): Path<String>,
+    body: Bytes,
+) -> Response {
+    match (OperatorId::parse(&operator), serde_json::from_slice(&body)) {
+        (Ok(operator), Ok(PlaceBody { to })) if (1..=WHOM_MAX).contains(&to.len()) => {
+            asked(&console, actor, ConsoleCommand::Place { operator, to }).await
+        }
+        (Ok(_), Ok(_)) => fault(StatusCode::BAD_REQUEST, "a name or a number of at most 64 characters is expected"),
+        (Err(error), _) => fault(StatusCode::BAD_REQUEST, &error.to_string()),
+        (Ok(_), Err(error)) => fault(StatusCode::BAD_REQUEST, &error.to_string()),
+    }
+}
+
 /// Asks something of a call with somebody named in the body.
 async fn asked_of(
     console: &Console,
@@ -367,9 +408,12 @@ fn id(call: &str) -> Result<CallId, String> {
 pub(super) fn refused_as(status: u16) -> (StatusCode, &'static str) {
     match status {
         404 => (StatusCode::NOT_FOUND, "nobody is called so, or no guest has that leg"),
-        403 => (StatusCode::CONFLICT, "that one cannot be had: himself, the queue, or a number that is no agency's"),
+        403 => (
+            StatusCode::CONFLICT,
+            "that one cannot be had: himself, the queue, a number that is no agency's, or one that another is to call",
+        ),
         480 => (StatusCode::CONFLICT, "nobody has the caller now, or he whom you want has no phone there"),
-        486 => (StatusCode::CONFLICT, "he is busy, or the room is full"),
+        486 => (StatusCode::CONFLICT, "he is busy, has calls enough, or the room is full"),
         491 => (StatusCode::CONFLICT, "somebody rings already, or guests are there"),
         _ => (StatusCode::CONFLICT, "no phone or trunk can be rung now"),
     }

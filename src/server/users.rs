@@ -54,6 +54,7 @@ pub(super) fn may(actor: &Actor, command: &ConsoleCommand) -> bool {
         | ConsoleCommand::Pause { operator, .. }
         | ConsoleCommand::Resume { operator }
         | ConsoleCommand::WrapUp { operator }
+        | ConsoleCommand::Place { operator, .. }
         | ConsoleCommand::MeanCallBack { operator, .. } => commands_all || is_his(operator.as_str()),
         // Whose call it is the switchboard knows.
         ConsoleCommand::AskIn { .. }
@@ -107,6 +108,7 @@ mod tests {
             (ConsoleCommand::LogOut { operator: budi.clone() }, [true, false, true, true, false]),
             (ConsoleCommand::Resume { operator: budi.clone() }, [true, false, true, true, false]),
             (ConsoleCommand::WrapUp { operator: budi.clone() }, [true, false, true, true, false]),
+            (ConsoleCommand::Place { operator: budi.clone(), to: "siti".to_owned() }, [true, false, true, true, false]),
             (ConsoleCommand::Pause { operator: budi.clone(), reason: String::new() }, [true, false, true, true, false]),
             (class("budi"), [true, false, true, true, false]),
             (ConsoleCommand::SilentPrompt { call }, [true, true, true, true, false]),

@@ -95,6 +95,20 @@ impl Abandoned {
         }
     }
 
+    /// Whose turn it is to be called back in that call, as soon as the operator is there.
+    pub(super) fn hold(&mut self, number: &str, over: CallId) {
+        if let Some(missed) = self.all.get_mut(number) {
+            missed.over = Some(over);
+        }
+    }
+
+    /// The operator has not come: the number is as it was.
+    pub(super) fn let_go(&mut self, number: &str, over: CallId) {
+        if let Some(missed) = self.all.get_mut(number).filter(|missed| missed.over == Some(over)) {
+            missed.over = None;
+        }
+    }
+
     /// A call-back has reached nobody: others come first now.
     pub(super) fn in_vain(&mut self, number: &str, over: CallId, now: Timestamp) {
         if self.all.get(number).is_some_and(|missed| missed.over == Some(over)) {
@@ -149,6 +163,22 @@ impl Abandoned {
         let turns = self.turns.iter().filter_map(|(_, number)| Some((number, open(number)?)));
         let (number, missed) = turns.min_by_key(|(_, missed)| missed.meant_for.is_none())?;
         Some((number.clone(), missed.of))
+    }
+
+    /// The call for which that number may be called back by `operator` now. None: it does not wait for that; 486: it is called, or
+    /// calls, just now; 403: another is to call it.
+    pub(super) fn open(
+        &self,
+        number: &str,
+        operator: &OperatorId,
+        engaged: &BTreeSet<&str>,
+    ) -> Result<Option<CallId>, u16> {
+        let Some(missed) = self.all.get(number) else { return Ok(None) };
+        if missed.over.is_some() || engaged.contains(number) {
+            return Err(486);
+        }
+        let his = missed.meant_for.as_ref().is_none_or(|meant_for| meant_for == operator);
+        if his { Ok(Some(missed.of)) } else { Err(403) }
     }
 
     /// Says who shall call a number back. False: it does not wait for that.

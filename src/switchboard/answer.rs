@@ -4,6 +4,7 @@ use crate::cdr::fact::{Callee, FactKind, OfferOutcome};
 use crate::clock::Now;
 use crate::ids::{CallId, LegNo};
 use crate::media::command::Command;
+use crate::sip::dialog::Dialog;
 use crate::sip::flow::Transmit;
 use crate::sip::offer_answer;
 use crate::sip::sdp;
@@ -50,6 +51,9 @@ impl Switchboard {
         if self.is_guest(id, leg) {
             return self.guest_answered(now, id, leg);
         }
+        if self.calls.get(&id).is_some_and(|call| matches!(call.stage, Stage::OwnPhones { .. })) {
+            return self.own_phone_answered(now, id, leg);
+        }
         self.connect(now, id, leg, &to);
         self.fact(now, id, FactKind::Answered { leg, by: to });
     }
@@ -71,7 +75,8 @@ impl Switchboard {
                 self.alarms.remove(until, Alarm::PhonesOver(id));
             }
             Stage::Transfer { from, .. } => self.transfer_done(now, id, from, Some(leg)),
-            Stage::Queued | Stage::Offered | Stage::Number | Stage::Talking { .. } | Stage::Placed | Stage::Ended => {}
+            Stage::Queued | Stage::Offered | Stage::Number | Stage::Talking { .. } => {}
+            Stage::OwnPhones { .. } | Stage::Placed | Stage::Ended => {}
         }
         for other in others {
             self.end_leg(now, id, other, OfferOutcome::LostRace, None);
@@ -149,16 +154,22 @@ impl Switchboard {
     /// A 200 that nobody wants any more: ACK, then BYE (RFC 3261 §13.2.2.4, §15.1.1).
     pub(super) fn refuse_late_answer(&mut self, now: Now, id: CallId, leg: LegNo, message: &Message<'_>) {
         let Some(offer) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)) else { return };
-        let Ok(mut dialog) = offer.dialog_of(message) else { return };
-        let (flow, cseq) = (offer.line.flow_in(&dialog), offer.cseq);
-        let sent_by = self.advertised(flow).to_owned();
+        let Ok(dialog) = offer.dialog_of(message) else { return };
+        let cseq = offer.cseq;
+        self.hang_up_at_once(now, Who::Offer(id, leg), dialog, cseq);
+    }
+
+    /// ACK and BYE for a 2xx to the INVITE of this number that has made a dialog which nobody wants.
+    pub(super) fn hang_up_at_once(&mut self, now: Now, who: Who, mut dialog: Dialog, cseq: u32) {
         let branch = format!("z9hG4bK{}", self.rng.token());
-        let bytes = offer.line.ack(&dialog, cseq).via(flow.transport, &sent_by, &branch).encode();
+        let Some(line) = self.line_mut(who) else { return };
+        let (flow, ack) = (line.flow_in(&dialog), line.ack(&dialog, cseq));
+        let sent_by = self.advertised(flow).to_owned();
+        let bytes = ack.via(flow.transport, &sent_by, &branch).encode();
         self.transmits.push(Transmit { flow, bytes });
         let branch = format!("z9hG4bK{}", self.rng.token());
         let (builder, cseq) = dialog.request(Method::Bye);
         let bytes = builder.via(flow.transport, &sent_by, &branch).encode();
-        let who = Who::Offer(id, leg);
         self.send_unattended(now, who, Purpose::Farewell, Method::Bye, flow, &branch, (bytes, cseq));
     }
 }

@@ -34,6 +34,8 @@ pub(super) enum Stage {
     Talking { leg: LegNo },
     /// The operator at `from`, unless he has left, passes the caller on: `to` is rung.
     Transfer { from: Option<LegNo>, to: LegNo },
+    /// It is placed for an operator: his own phones are rung, and who he wants is called when he answers.
+    OwnPhones { to: Callee },
     /// An operator has placed it, and who he wants is rung.
     Placed,
     /// Over; lives on only while legs finish their transactions.
@@ -121,6 +123,7 @@ impl Call {
             | Stage::Offered
             | Stage::Talking { .. }
             | Stage::Transfer { .. }
+            | Stage::OwnPhones { .. }
             | Stage::Placed
             | Stage::Ended => false,
         }
@@ -194,7 +197,7 @@ impl Switchboard {
     }
 
     /// Who has been answered already hears the tone while the first phone rings for him: silence would be taken for a dead line.
-    fn play_tone(&mut self, id: CallId) {
+    pub(super) fn play_tone(&mut self, id: CallId) {
         let sound = self.calls.get(&id).and_then(|call| call.caller.line.sound.as_ref());
         let Some((anchor, remote)) = sound.map(|sound| (sound.anchor, sound.remote())) else { return };
         self.media.extend(remote.map(|remote| Command::Aim { anchor, remote }));
@@ -254,9 +257,9 @@ impl Switchboard {
             return;
         }
         let Some(call) = self.calls.get(&id) else { return };
-        let Some(server) = call.caller.invite else { return };
+        let (Some(server), Some(stencil)) = (call.caller.invite, &call.caller.stencil) else { return };
         let contact = self.contact(call.caller.line.flow);
-        let mut response = call.caller.stencil.response(status, Some(call.caller.tag.as_str()));
+        let mut response = stencil.response(status, Some(call.caller.tag.as_str()));
         response = response.header(Name::Contact, contact.as_bytes()).header(Name::Allow, super::door::ALLOW);
         let bytes = self.encode_provisional(now, id, status, response);
         self.transactions.respond(now.mono, server, status, bytes, &mut self.transmits);
@@ -282,11 +285,11 @@ impl Switchboard {
         }
         self.stop_provisional(id);
         let Some(call) = self.calls.get(&id) else { return };
-        let Some(server) = call.caller.invite else { return };
+        let (Some(server), Some(stencil)) = (call.caller.invite, &call.caller.stencil) else { return };
         let contact = self.contact(call.caller.line.flow);
         let (agreement, described) = (call.caller.session, call.caller.describes_answer());
         let session = agreement.headers();
-        let response = call.caller.stencil.response(200, Some(call.caller.tag.as_str()));
+        let response = stencil.response(200, Some(call.caller.tag.as_str()));
         let mut response = response
             .header(Name::Contact, contact.as_bytes())
             .header(Name::Allow, super::door::ALLOW)

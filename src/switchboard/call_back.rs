@@ -26,9 +26,16 @@ pub(super) struct CallBack {
     pub(super) number: String,
     /// How the last try at a trunk ended.
     outcome: Option<(OfferOutcome, Option<u16>)>,
+    /// The operator is there, and the number is called.
+    begun: bool,
 }
 
 impl CallBack {
+    /// The number has its turn as soon as the operator has answered his own phone.
+    const fn held(of: CallId, number: String) -> Self {
+        Self { of, number, outcome: None, begun: false }
+    }
+
     /// Marks the INVITE as the call-back of an answering point, which no service of the callee's may keep from him (RFC 7090 §4,
     /// RFC 7135).
     pub(super) fn mark(invite: Builder) -> Builder {
@@ -44,15 +51,40 @@ impl Switchboard {
             self.serve(now, taken, Prompt::Refused);
             return;
         };
-        let back = CallBack { of, number: number.clone(), outcome: None };
+        let back = CallBack { begun: true, ..CallBack::held(of, number.clone()) };
         self.place_to(now, taken, by, Callee::Number(number), PlacedFor::CallBack(back));
     }
 
     fn next_call_back(&self, by: &OperatorId) -> Option<(String, CallId)> {
-        // Who is calling just now would be found busy.
+        self.abandoned.next(by, &self.engaged_numbers())
+    }
+
+    /// Who is calling just now would be found busy.
+    fn engaged_numbers(&self) -> BTreeSet<&str> {
         let calling = self.calls.values().filter(|call| !call.is_over() && call.placed_by.is_none());
-        let engaged: BTreeSet<&str> = calling.filter_map(|call| call.shown.number.as_deref()).collect();
-        self.abandoned.next(by, &engaged)
+        calling.filter_map(|call| call.shown.number.as_deref()).collect()
+    }
+
+    /// The call-back of that number, for this operator. Ok(None): it does not wait for one; 486: somebody calls it, or it calls, just
+    /// now; 403: another operator is to call it.
+    pub(super) fn wanted_call_back(
+        &mut self,
+        now: Now,
+        number: &str,
+        by: &OperatorId,
+    ) -> Result<Option<CallBack>, u16> {
+        self.abandoned.expire(now.wall, self.settings.callers.call_back);
+        let number = self.number_as_known(number);
+        let open = self.abandoned.open(&number, by, &self.engaged_numbers())?;
+        Ok(open.map(|of| CallBack::held(of, number)))
+    }
+
+    /// The operator whose phone was rung for a call-back is there: it begins.
+    pub(super) fn begin_call_back(&mut self, id: CallId) {
+        if let Some(back) = self.calls.get_mut(&id).and_then(|call| call.call_back.as_mut()) {
+            back.begun = true;
+            self.abandoned.begin(&back.number, id);
+        }
     }
 
     /// The next number, or that one, is for this operator; his phone is told so.
@@ -89,7 +121,7 @@ impl Switchboard {
             self.learn_answer(now, id, by);
         } else if let FactKind::Ended { .. } = kind {
             self.learn_end(now, id);
-        } else if let FactKind::OfferEnded { outcome, sip_status, .. } = kind
+        } else if let FactKind::OfferEnded { to: Callee::Number(_), outcome, sip_status, .. } = kind
             && let Some(back) = self.calls.get_mut(&id).and_then(|call| call.call_back.as_mut())
         {
             back.outcome = Some((*outcome, *sip_status));
@@ -136,6 +168,9 @@ impl Switchboard {
         match (&call.placed_by, &call.call_back) {
             (Some(operator), Some(back)) if !call.has_talked() => {
                 let (by, back) = (operator.clone(), back.clone());
+                if !back.begun {
+                    return self.abandoned.let_go(&back.number, id);
+                }
                 self.abandoned.in_vain(&back.number, id, now.wall);
                 // Without a try there was no trunk to be had.
                 let (outcome, sip_status) = back.outcome.unwrap_or((OfferOutcome::Unreachable, None));

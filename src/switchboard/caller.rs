@@ -168,7 +168,8 @@ impl Switchboard {
         let caller = CallerLeg {
             line,
             invite: Some(taken.server),
-            stencil,
+            stencil: Some(stencil),
+            fetched: None,
             tag,
             sdp: Bytes::new(),
             delayed_offer: false,
@@ -178,6 +179,12 @@ impl Switchboard {
             reliable: self.reliable_for(taken.message),
             session: self.session_of_invite(taken.message),
         };
+        let hops = taken.message.number(Name::MaxForwards).ok().flatten().unwrap_or(70).min(70);
+        Call { hops, ..self.blank_call(now, caller, shown, merge_key) }
+    }
+
+    /// A call that nothing has happened to yet.
+    pub(super) fn blank_call(&self, now: Now, caller: CallerLeg, shown: Caller, merge_key: MergeKey) -> Call {
         Call {
             seq: 0,
             received: now.wall,
@@ -195,7 +202,7 @@ impl Switchboard {
             unstaffed: false,
             over_at: now.mono + self.settings.longest_call,
             digits: 0,
-            hops: taken.message.number(Name::MaxForwards).ok().flatten().unwrap_or(70).min(70),
+            hops: 70,
             tried: std::collections::BTreeSet::new(),
             dialling: None,
             hunts: false,

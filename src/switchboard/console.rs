@@ -49,6 +49,7 @@ impl Switchboard {
                 self.supervise_by(now, &by, call, mode, supervisor)
             }
             ConsoleCommand::OfferTo { call, operator } => self.offer_to(now, &by, call, operator),
+            ConsoleCommand::Place { operator, to } => self.place_by(now, &by, operator, &to),
             ConsoleCommand::Posture => self.posture_view(),
             ConsoleCommand::SetPosture { posture, hours } => self.set_posture(now, posture, hours, by.name.clone()),
             ConsoleCommand::Message { operator, text } => self.announce_text(now, operator, &text),
@@ -98,6 +99,7 @@ fn view(id: CallId, call: &Call, position: Option<usize>) -> CallView {
         Stage::Transfer { from, .. } => {
             ("transfer", from.and_then(|leg| call.legs.get(&leg)).and_then(|leg| leg.operator()).cloned())
         }
+        Stage::OwnPhones { .. } => ("own-phone", call.placed_by.clone()),
         Stage::Placed => ("placed", call.placed_by.clone()),
         Stage::Talking { leg } => ("talking", call.legs.get(leg).and_then(|leg| leg.operator()).cloned()),
         Stage::Ended => ("ended", None),

@@ -57,14 +57,10 @@ impl Switchboard {
         if self.merged.contains_key(&key) {
             return self.reply(now, taken, 482, &[]);
         }
-        let his = |call: &&CallId| self.calls.get(call).is_some_and(|call| call.placed_by.as_ref() == Some(&by));
-        if self.placed.iter().filter(his).count() >= OF_ONE_MAX {
-            return self.reply(now, taken, 486, &[]);
-        }
-        // The room that is left is for emergencies.
-        let has_room = self.placed.len() < PLACED_CALLS_MAX && self.calls.len() < self.settings.calls_max / 2;
-        if self.draining || !has_room {
-            return self.reply(now, taken, 503, &[(Name::RetryAfter, b"5")]);
+        match self.may_place(&by) {
+            Ok(()) => {}
+            Err(503) => return self.reply(now, taken, 503, &[(Name::RetryAfter, b"5")]),
+            Err(status) => return self.reply(now, taken, status, &[]),
         }
         let tag = self.rng.token();
         let dialog = match Dialog::as_callee(taken.message, tag.as_str()) {
@@ -75,11 +71,7 @@ impl Switchboard {
         let stencil = Stencil::of(taken.message, taken.flow);
         let trying = stencil.response(100, None).encode();
         self.transactions.respond(now.mono, taken.server, 100, trying, &mut self.transmits);
-        let number = match &to {
-            Callee::Operator(_) => by.to_string(),
-            Callee::Number(_) => self.settings.number.clone(),
-        };
-        let shown = Caller { number: Some(number), ..Caller::default() };
+        let shown = Caller { number: Some(self.placed_as(&by, &to)), ..Caller::default() };
         let mut call = self.new_call(now, taken, tag, stencil, dialog, shown, key.clone());
         call.caller.line.follow_target = false;
         call.placed_by = Some(by.clone());
@@ -104,14 +96,36 @@ impl Switchboard {
         self.merged.insert(key, id);
         self.invites.insert(taken.server, Who::Caller(id));
         let sip_call_id = clean(taken.message.call_id().unwrap_or_default(), CALL_ID_CHARS_MAX);
-        self.fact(now, id, FactKind::Placed { by: by.clone(), to: to.clone(), sip_call_id, of });
+        let ordered_by = None;
+        self.fact(now, id, FactKind::Placed { by: by.clone(), to: to.clone(), sip_call_id, of, ordered_by });
         self.acd.place(now, id, &by);
         if self.describe_caller(now, id, taken.message) {
             self.ring_placed(now, id, &by, &to);
         }
     }
 
-    fn ring_placed(&mut self, now: Now, id: CallId, by: &OperatorId, to: &Callee) {
+    /// Whether an operator may place one more call: 486 when he has enough, 503 when there is no room.
+    pub(super) fn may_place(&self, by: &OperatorId) -> Result<(), u16> {
+        let his = |call: &&CallId| self.calls.get(call).is_some_and(|call| call.placed_by.as_ref() == Some(by));
+        if self.placed.iter().filter(his).count() >= OF_ONE_MAX {
+            return Err(486);
+        }
+        // The room that is left is for emergencies.
+        let full =
+            self.draining || self.placed.len() >= PLACED_CALLS_MAX || self.calls.len() >= self.settings.calls_max / 2;
+        if full { Err(503) } else { Ok(()) }
+    }
+
+    /// As whom an operator calls: a colleague sees his name, others the centre's number.
+    pub(super) fn placed_as(&self, by: &OperatorId, to: &Callee) -> String {
+        match to {
+            Callee::Operator(_) => by.to_string(),
+            Callee::Number(_) => self.settings.number.clone(),
+        }
+    }
+
+    /// Calls whom an operator wants.
+    pub(super) fn ring_placed(&mut self, now: Now, id: CallId, by: &OperatorId, to: &Callee) {
         let why = format!("called by {by}");
         let refused = match to {
             Callee::Operator(operator) => match self.acd.standing(operator) {

@@ -210,6 +210,8 @@ impl Switchboard {
         }
         if let Purpose::Offer(Who::Offer(call, leg)) = purpose {
             self.offer_response(now, call, leg, message, status);
+        } else if let Purpose::Offer(Who::Caller(call)) = purpose {
+            self.own_phone_repeats(now, call, message, status);
         } else if let Purpose::Refresh(who) = purpose {
             self.refresh_response(now, who, client, message, status);
         } else if status >= 200 {

@@ -64,6 +64,7 @@ impl Switchboard {
             self.media.push(Command::Unmix { room: id });
         }
         let (answered, placed) = (call.caller.answered, call.placed_by.is_some());
+        let fetched = call.caller.fetched.is_some() && !call.talked;
         if let Stage::AllPhones { until } = stage {
             self.alarms.remove(until, Alarm::PhonesOver(id));
         }
@@ -76,6 +77,7 @@ impl Switchboard {
             | Stage::AllPhones { .. }
             | Stage::Number
             | Stage::Transfer { .. }
+            | Stage::OwnPhones { .. }
             | Stage::Placed
             | Stage::Ended => None,
         };
@@ -84,8 +86,10 @@ impl Switchboard {
             self.give_reason(Who::Offer(id, leg), reason.clone());
             self.end_leg(now, id, leg, OfferOutcome::CallerLeft, ending.bye_from);
         }
-        self.give_reason(Who::Caller(id), reason);
-        let sip_status = if answered { None } else { Some(ending.refusal) };
+        // Whose own phone was rung can be refused no more: it is told why it is hung up.
+        let in_vain = fetched.then(|| Bytes::from(format!("SIP;cause={}", ending.refusal)));
+        self.give_reason(Who::Caller(id), reason.or(in_vain));
+        let sip_status = if answered && !fetched { None } else { Some(ending.refusal) };
         self.end_caller(now, id, &ending);
         match talking {
             Some(operator) if !placed => self.acd.finished(now, id, &operator),
@@ -127,8 +131,8 @@ impl Switchboard {
         self.stop_telling(id);
         self.stop_provisional(id);
         let Some(call) = self.calls.get_mut(&id) else { return };
-        if let Some(server) = call.caller.invite.take() {
-            let response = call.caller.stencil.response(ending.refusal, Some(call.caller.tag.as_str()));
+        if let (Some(server), Some(stencil)) = (call.caller.invite.take(), &call.caller.stencil) {
+            let response = stencil.response(ending.refusal, Some(call.caller.tag.as_str()));
             let bytes = match ending.refusal {
                 503 => response.header(Name::RetryAfter, b"5").encode(),
                 _ => response.encode(),
@@ -232,6 +236,9 @@ impl Switchboard {
             self.merged.remove(&call.merge_key);
             self.release_stream(id, call.caller.line.flow);
             self.forget_dialog(call.caller.line.dialog.as_ref());
+            if let Some(fetched) = call.caller.fetched {
+                self.forget_client(fetched.client);
+            }
         }
     }
 

@@ -62,6 +62,7 @@ impl Switchboard {
             | Stage::Offered
             | Stage::Talking { .. }
             | Stage::Transfer { .. }
+            | Stage::OwnPhones { .. }
             | Stage::Placed
             | Stage::Ended => return,
         };

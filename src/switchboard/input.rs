@@ -55,6 +55,7 @@ impl ConsoleCommand {
             Self::AskIn { call, whom } => Some(("ask-in", format!("{call} {whom}"))),
             Self::SendAway { call, leg } => Some(("send-away", format!("{call} {}", leg.0))),
             Self::Transfer { call, to } => Some(("transfer", format!("{call} {to}"))),
+            Self::Place { operator, to } => Some(("call", format!("{operator} {to}"))),
             Self::Supervise { call, mode, by } => {
                 let by = by.as_ref().map(|by| format!(" {by}")).unwrap_or_default();
                 Some(("supervise", format!("{call} {}{by}", mode.word())))
@@ -230,6 +231,11 @@ pub enum ConsoleCommand {
         call: CallId,
         mode: Supervision,
         by: Option<OperatorId>,
+    },
+    /// Rings an operator's own phones, and when he answers calls a colleague, an agency, or a number that waits to be called back.
+    Place {
+        operator: OperatorId,
+        to: String,
     },
     /// Offers a call that waits to an operator, out of turn.
     OfferTo {

@@ -96,6 +96,7 @@ impl Switchboard {
                 let rings = call.legs.get(to).is_some_and(super::leg::OfferLeg::is_ringing);
                 ringing == 1 && talking == usize::from(from.is_some()) && talks && rings
             }
+            Stage::OwnPhones { .. } => ringing >= 1 && talking == 0 && call.placed_by.is_some(),
             Stage::Placed => ringing == 1 && talking == 0 && call.placed_by.is_some(),
         };
         if !good {
@@ -128,7 +129,9 @@ impl Switchboard {
         if call.is_over() && call.caller.line.sound.is_some() {
             return Err("it is over but holds a port");
         }
-        if !call.is_over() && call.caller.invite.is_none() && !call.caller.answered {
+        // Whose own phones are rung is no caller yet.
+        let is_fetched = matches!(call.stage, Stage::OwnPhones { .. });
+        if !call.is_over() && !is_fetched && call.caller.invite.is_none() && !call.caller.answered {
             return Err("it is alive but its caller has been refused");
         }
         if call.is_over() && call.legs.is_empty() && call.caller.line.unacked.is_none() {
@@ -139,7 +142,7 @@ impl Switchboard {
 
     /// Who is reserved for a call that rings has a leg that rings, and the other way round: nobody is reserved for ever.
     fn verify_ring(&self, id: CallId, call: &Call) -> Result<(), String> {
-        if !matches!(call.stage, Stage::Offered | Stage::AllPhones { .. }) {
+        if !matches!(call.stage, Stage::Offered | Stage::AllPhones { .. } | Stage::OwnPhones { .. }) {
             return Ok(());
         }
         let rung: BTreeSet<&OperatorId> =
@@ -228,7 +231,12 @@ impl Switchboard {
                     .get(call)
                     .and_then(|call| call.legs.get(leg))
                     .is_some_and(|leg| leg.client == Some(*client)),
-                Purpose::Offer(Who::Caller(_) | Who::Phone(_)) => false,
+                Purpose::Offer(Who::Caller(call)) => self
+                    .calls
+                    .get(call)
+                    .and_then(|call| call.caller.fetched.as_ref())
+                    .is_some_and(|fetched| fetched.client == *client),
+                Purpose::Offer(Who::Phone(_)) => false,
                 Purpose::Referral(who) => self.line(*who).and_then(Line::notify_under_way) == Some(*client),
                 Purpose::Digit(who) => self.line(*who).and_then(|line| line.digits.told()) == Some(*client),
                 Purpose::Refresh(who) => self.line(*who).is_some_and(|line| {
@@ -270,6 +278,7 @@ impl Switchboard {
                         | Stage::Number
                         | Stage::Talking { .. }
                         | Stage::Transfer { .. }
+                        | Stage::OwnPhones { .. }
                         | Stage::Placed
                         | Stage::Ended,
                     )

@@ -87,6 +87,14 @@ impl Switchboard {
         leg.shows_another = true;
         let new = call.take_leg_no();
         let (was, is) = (Who::Offer(from, old), Who::Offer(to, new));
+        self.follow_leg(&leg, was, is);
+        self.calls.get_mut(&to)?.legs.insert(new, leg);
+        self.move_session(was, is);
+        Some(new)
+    }
+
+    /// All that belongs to a leg is another's from now on. Its session is moved by `move_session`, when it is there.
+    pub(super) fn follow_leg(&mut self, leg: &OfferLeg, was: Who, is: Who) {
         let confirmed = leg.line.dialog.iter().map(|dialog| dialog.key());
         for key in confirmed.chain(leg.early.keys()) {
             self.dialogs.insert(key.clone(), is);
@@ -125,8 +133,5 @@ impl Switchboard {
             self.take_seat(trunk, is);
         }
         self.stir(&leg.to);
-        self.calls.get_mut(&to)?.legs.insert(new, leg);
-        self.move_session(was, is);
-        Some(new)
     }
 }

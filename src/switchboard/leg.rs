@@ -248,13 +248,25 @@ impl Line {
     }
 }
 
+/// An INVITE of ours that has made its callee a caller: its 2xx may come again, or from a fork.
+#[derive(Clone, Debug)]
+pub(super) struct Fetched {
+    pub(super) client: ClientId,
+    pub(super) cseq: u32,
+    /// The From that we sent, tag included.
+    pub(super) from: Bytes,
+}
+
 /// The caller's leg.
 #[derive(Clone, Debug)]
 pub(super) struct CallerLeg {
     pub(super) line: Line,
     /// The INVITE's transaction until it has its final response.
     pub(super) invite: Option<ServerId>,
-    pub(super) stencil: Stencil,
+    /// Of its responses. None: he has not called us, we have called him.
+    pub(super) stencil: Option<Stencil>,
+    /// The INVITE of ours that he has answered, where his own phone was rung.
+    pub(super) fetched: Option<Fetched>,
     pub(super) tag: Token,
     /// Our description: the answer, or the offer when the INVITE had none.
     pub(super) sdp: Bytes,

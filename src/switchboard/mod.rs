@@ -35,6 +35,7 @@ mod orders;
 mod outgoing;
 mod output;
 mod outside;
+mod own_phone;
 mod phone;
 mod pick_up;
 mod pin;

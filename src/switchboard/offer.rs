@@ -412,6 +412,7 @@ impl Switchboard {
             Stage::Number if outcome == OfferOutcome::Unreachable && self.next_number(now, id, &to) => {}
             Stage::AllPhones { .. } | Stage::Number => self.next_fallback(now, id),
             Stage::Transfer { .. } => self.transfer_refused(now, id, &to, outcome, sip_status),
+            Stage::OwnPhones { .. } => self.own_phone_refused(now, id, outcome, sip_status),
             Stage::Placed => self.placed_refused(now, id, &to, outcome, sip_status),
             Stage::Queued | Stage::Talking { .. } | Stage::Ended => {}
         }

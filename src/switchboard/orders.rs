@@ -75,6 +75,7 @@ impl Switchboard {
             | Stage::Number
             | Stage::Talking { .. }
             | Stage::Transfer { .. }
+            | Stage::OwnPhones { .. }
             | Stage::Placed
             | Stage::Ended => return ConsoleReply::NotWaiting,
         }
@@ -115,6 +116,7 @@ impl Switchboard {
             | Stage::AllPhones { .. }
             | Stage::Number
             | Stage::Transfer { from: None, .. }
+            | Stage::OwnPhones { .. }
             | Stage::Placed
             | Stage::Ended => {
                 // Whose it is nobody can say: an operator hears no more of it than that.

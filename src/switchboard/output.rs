@@ -85,6 +85,11 @@ pub enum ConsoleReply {
     CallBacks {
         call_backs: Vec<CallBackView>,
     },
+    /// An operator's phones ring for a call of his own.
+    Calling {
+        #[schema(value_type = String)]
+        call: CallId,
+    },
     /// A number is for an operator to call back; whether his phone could be told.
     Meant {
         number: String,
@@ -118,6 +123,7 @@ impl ConsoleReply {
     pub(super) fn is_done(&self) -> bool {
         match self {
             Self::Done
+            | Self::Calling { .. }
             | Self::Meant { .. }
             | Self::CallBacks { .. }
             | Self::Marks { .. }
@@ -164,7 +170,8 @@ pub struct CallView {
     #[schema(value_type = i64)]
     pub received: Timestamp,
     pub number: Option<String>,
-    /// `queued`, `offered`, `talking`, `transfer`, `fallback`; `placed` while whom an operator calls is rung.
+    /// `queued`, `offered`, `talking`, `transfer`, `fallback`; `own-phone` while an operator's own phones ring for a call that the
+    /// console places for him, `placed` while whom he calls is rung.
     pub state: &'static str,
     #[schema(value_type = Option<String>)]
     pub operator: Option<OperatorId>,

@@ -104,6 +104,7 @@ impl Switchboard {
             | Stage::Offered
             | Stage::AllPhones { .. }
             | Stage::Number
+            | Stage::OwnPhones { .. }
             | Stage::Placed
             | Stage::Ended => Err(403),
         }

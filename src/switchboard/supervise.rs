@@ -204,7 +204,8 @@ impl Switchboard {
         let waits = self.acd.waiting().nth(place.unwrap_or(0));
         let is_unanswered = |call: &&Call| match call.stage {
             Stage::Offered | Stage::AllPhones { .. } | Stage::Number => true,
-            Stage::Queued | Stage::Talking { .. } | Stage::Transfer { .. } | Stage::Placed | Stage::Ended => false,
+            Stage::Queued | Stage::Talking { .. } | Stage::Transfer { .. } => false,
+            Stage::OwnPhones { .. } | Stage::Placed | Stage::Ended => false,
         };
         // In the order in which they have come.
         let rings = || self.calls.iter().find(|(_, call)| is_unanswered(call)).map(|(id, _)| *id);
@@ -245,7 +246,9 @@ impl Switchboard {
     /// A supervisor's key in a call: 1 listens, 2 whispers, 3 barges in, 4 takes over. False for all other keys and people.
     pub(super) fn changes_role(&mut self, now: Now, id: CallId, leg: LegNo, digit: char) -> bool {
         let supervises = |call: &Call| call.guests.get(&leg).is_some_and(|guest| guest.role.supervises());
-        if !self.calls.get(&id).is_some_and(supervises) {
+        // What is heard of a phone that rings still is nobody's key.
+        let talks = |call: &Call| call.legs.get(&leg).is_some_and(|leg| leg.state == OfferState::Talking);
+        if !self.calls.get(&id).is_some_and(|call| supervises(call) && talks(call)) {
             return false;
         }
         let what = match digit {

@@ -168,9 +168,8 @@ impl Switchboard {
         let from = match call.stage {
             Stage::Transfer { from, .. } => from,
             Stage::Talking { leg } => Some(leg),
-            Stage::Queued | Stage::Offered | Stage::AllPhones { .. } | Stage::Number | Stage::Placed | Stage::Ended => {
-                return;
-            }
+            Stage::Queued | Stage::Offered | Stage::AllPhones { .. } | Stage::Number => return,
+            Stage::OwnPhones { .. } | Stage::Placed | Stage::Ended => return,
         };
         let back = from.is_some();
         self.fact(now, id, FactKind::TransferFailed { by: by.clone(), to, why, sip_status, back });
@@ -194,9 +193,8 @@ impl Switchboard {
         let to = match call.stage {
             Stage::Transfer { to, .. } => Some(to),
             Stage::Talking { .. } => None,
-            Stage::Queued | Stage::Offered | Stage::AllPhones { .. } | Stage::Number | Stage::Placed | Stage::Ended => {
-                return;
-            }
+            Stage::Queued | Stage::Offered | Stage::AllPhones { .. } | Stage::Number => return,
+            Stage::OwnPhones { .. } | Stage::Placed | Stage::Ended => return,
         };
         if to.is_none() {
             self.send_guests_away(now, id);
@@ -229,9 +227,8 @@ impl Switchboard {
             Stage::Talking { leg: talks } => {
                 talks == leg && call.legs.get(&leg).is_some_and(|leg| leg.line.has_unheard_failure(now.mono))
             }
-            Stage::Queued | Stage::Offered | Stage::AllPhones { .. } | Stage::Number | Stage::Placed | Stage::Ended => {
-                false
-            }
+            Stage::Queued | Stage::Offered | Stage::AllPhones { .. } | Stage::Number => false,
+            Stage::OwnPhones { .. } | Stage::Placed | Stage::Ended => false,
         }
     }
 

@@ -32,6 +32,7 @@ mod loops;
 mod memory;
 mod names;
 mod offers;
+mod own_phone;
 mod pjsua;
 mod posture;
 mod process;

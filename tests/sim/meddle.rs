@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use siaga::acd::Posture;
+use siaga::cdr::fact::FactKind;
 use siaga::ids::{CallId, OperatorId};
 use siaga::switchboard::{ConsoleCommand, Input, Supervision};
 
@@ -18,7 +19,7 @@ impl City {
             self.schedule(after, Event::Meddle);
         }
         let operator = OperatorId::parse(&format!("op{}", self.rng.below(u64::from(OPERATORS)))).unwrap();
-        let command = match self.rng.below(18) {
+        let command = match self.rng.below(20) {
             0 => ConsoleCommand::LogOut { operator },
             1..=3 => ConsoleCommand::LogIn { operator },
             4 => ConsoleCommand::Pause { operator, reason: "tea".to_owned() },
@@ -33,6 +34,10 @@ impl City {
                 Some(call) => ConsoleCommand::OfferTo { call, operator },
                 None => ConsoleCommand::Calls,
             },
+            18..=19 => {
+                let to = ["op0", "op3", "op5", "damkar", "0812"][usize::try_from(self.rng.below(5)).unwrap()];
+                ConsoleCommand::Place { operator, to: self.wanted(to) }
+            }
             13 => {
                 let any = usize::try_from(self.rng.below(8)).unwrap();
                 let posture = Posture::ALL.get(any).copied().unwrap_or_default();
@@ -66,6 +71,15 @@ impl City {
         self.told = false;
         self.step(Input::Console { request: 7, by: admin(), command });
         assert!(self.told || self.drained_at.is_some(), "the console gets no answer");
+    }
+
+    /// Whom an operator is to call; for a number: that of somebody who waits to be called back.
+    fn wanted(&mut self, to: &str) -> String {
+        let listed = self.facts.values().rev().take(30).flatten().find_map(|fact| match &fact.kind {
+            FactKind::Received { asserted: Some(number), .. } => Some(number.clone()),
+            _ => None,
+        });
+        listed.filter(|_| to.starts_with('0')).unwrap_or_else(|| to.to_owned())
     }
 
     /// One of the last calls.

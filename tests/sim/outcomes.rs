@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use siaga::acd::Posture;
-use siaga::cdr::fact::{FactKind, OfferOutcome};
+use siaga::cdr::fact::{EndCause, FactKind, OfferOutcome, Side};
 use siaga::ids::CallId;
 
 /// Everything of which a long run must have seen something, and by whom it was said.
-pub(crate) const WANTED: [&str; 33] = [
+pub(crate) const WANTED: [&str; 37] = [
     "a station that is taken",
     "a station that is left",
     "a wrong PIN",
@@ -41,6 +41,10 @@ pub(crate) const WANTED: [&str; 33] = [
     "a call offered out of turn, and answered",
     "a supervisor asked in, and come",
     "a supervisor asked to take over",
+    "a call placed for an operator",
+    "a call placed for an operator, who did not come",
+    "a call placed for an operator, who came and talked",
+    "a call-back placed for an operator",
 ];
 
 /// So often each was seen; and the legs that ring by an order, with what it is when they are answered.
@@ -95,6 +99,21 @@ impl Outcomes {
             FactKind::Stationed { operator: Some(_), .. } => self.count("a station that is taken"),
             FactKind::Stationed { operator: None, .. } => self.count("a station that is left"),
             FactKind::PinRefused { .. } => self.count("a wrong PIN"),
+            FactKind::Placed { of, ordered_by: Some(_), .. } => {
+                self.1.insert((call, 0), "a call placed for an operator");
+                self.count("a call placed for an operator");
+                if of.is_some() {
+                    self.count("a call-back placed for an operator");
+                }
+            }
+            FactKind::Answered { .. } if self.1.contains_key(&(call, 0)) => {
+                self.count("a call placed for an operator, who came and talked");
+            }
+            FactKind::Ended { by: Side::Caller, cause: EndCause::Abandoned, sip_status, .. }
+                if self.1.remove(&(call, 0)).is_some() && *sip_status != Some(487) =>
+            {
+                self.count("a call placed for an operator, who did not come");
+            }
             FactKind::Offered { leg, why, .. } if why.starts_with("asked to ") => {
                 self.1.insert((call, leg.0), "a supervisor asked in, and come");
                 if why.starts_with("asked to take-over") {

@@ -10,6 +10,7 @@ mod hold;
 mod memory;
 mod orders;
 mod outside;
+mod own_phone;
 mod posture;
 mod refresh;
 mod reliable;

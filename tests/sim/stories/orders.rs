@@ -99,6 +99,14 @@ fn the_same_order_changes_what_she_is_while_she_rings_and_while_she_is_there() {
     let invite = rings(&mut world, ANI);
     assert_eq!(lets_in(&mut world, Supervision::Listen), ConsoleReply::Done);
     assert!(!world.has(ANI, "INVITE"), "she rings already");
+    // A phone that sends sound while it rings has nobody who could press a key.
+    let opened = |command: &Command| match command {
+        Command::Open { anchor } => Some(*anchor),
+        _ => None,
+    };
+    let anchor = world.media.iter().rev().find_map(opened).unwrap();
+    world.step(Input::Media(Event::Digit { anchor, digit: '3' }));
+    assert!(is_bridged(&world), "she is not there");
     picks_up(&mut world, ANI, &invite);
     for (mode, hears) in [
         (Supervision::Barge, ALL_HEAR_ALL),

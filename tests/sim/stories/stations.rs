@@ -407,3 +407,24 @@ fn logged_in_by_hand() -> siaga::switchboard::Settings {
     settings.acd.login_on_register = false;
     settings
 }
+
+#[test]
+fn a_call_that_the_console_places_rings_where_its_operator_sits_and_never_an_empty_station() {
+    let mut world = room();
+    world.register("sari", SARI);
+    let place = |operator: &str| ConsoleCommand::Place {
+        operator: OperatorId::parse(operator).unwrap(),
+        to: "sari".to_owned(),
+    };
+    assert_eq!(asks_console(&mut world, place("desk1")), ConsoleReply::UnknownOperator);
+    sits(&mut world, ("desk1", DESK1), "101", BUDIS);
+    assert!(matches!(asks_console(&mut world, place("budi")), ConsoleReply::Calling { .. }));
+    answers(&mut world, DESK1);
+    answers(&mut world, SARI);
+    assert_eq!(world.count(|kind| matches!(kind, FactKind::Answered { by, .. } if named(by) == "sari")), 1);
+    world.step(Input::HangUpAll);
+    for at in [DESK1, SARI] {
+        let bye = world.take(at, "BYE");
+        world.receive(at, &response(&bye, at, "200 OK", ""));
+    }
+}
