@@ -48,6 +48,7 @@ mod sessions;
 mod silent;
 mod six;
 mod slow;
+mod sos;
 mod streams;
 mod telco;
 mod terms;
