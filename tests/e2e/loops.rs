@@ -1,4 +1,4 @@
-//! Requests that have come a long way, come twice, or come back: SIPp, sipsak, and kamailio as a proxy whose every way leads to siaga.
+//! Requests that have come a long way, come twice, come too late, or come back: SIPp, sipsak, and kamailio as a proxy whose every way leads to siaga.
 
 use std::process::Command;
 
@@ -86,4 +86,20 @@ fn what_goes_out_for_a_caller_has_the_hops_that_he_had_left() {
     let heard = caller.ends().samples;
     assert_heard("the caller", &heard[heard.len() - LAST..], 900, &[700]);
     assert_heard("the number outside", &callee.ends().samples, 700, &[900]);
+}
+
+#[test]
+fn a_request_out_of_order_is_told_to_come_again_and_the_call_goes_on() {
+    let service = Service::start(160, 1, "");
+    let (kind, digit) = ("Content-Type: application/dtmf-relay\n", "Signal=5\nDuration=160\n");
+    let scenario = dials(Scenario::caller(), "")
+        .hears(200, &[])
+        .acks("")
+        .asks("INFO", kind, digit)
+        .hears(200, &[("CSeq:", "2 INFO")])
+        .asks_as(1, "INFO", kind, digit)
+        .hears(500, &[("CSeq:", "1 INFO"), ("Retry-After:", "^ *[0-9]+ *$")])
+        .waits(3_000)
+        .hangs_up();
+    talks(&service, &scenario, &[700]);
 }

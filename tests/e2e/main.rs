@@ -49,6 +49,7 @@ mod sessions;
 mod silent;
 mod six;
 mod slow;
+mod sos;
 mod stations;
 mod streams;
 mod telco;

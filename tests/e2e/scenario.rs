@@ -58,6 +58,8 @@ pub(crate) struct Scenario {
     via: String,
     told: String,
     hops: u8,
+    /// Whom the first INVITE is for.
+    called: String,
 }
 
 impl Scenario {
@@ -88,12 +90,19 @@ impl Scenario {
             via: String::new(),
             told: String::new(),
             hops: 70,
+            called: "sip:[service]@[remote_ip]:[remote_port]".to_owned(),
         }
     }
 
     /// The Via of each request has these parameters.
     pub(crate) fn via(mut self, params: &str) -> Self {
         params.clone_into(&mut self.via);
+        self
+    }
+
+    /// Calls another than the number.
+    pub(crate) fn calling(mut self, uri: &str) -> Self {
+        uri.clone_into(&mut self.called);
         self
     }
 
@@ -116,6 +125,12 @@ impl Scenario {
             (self.invite_cseq, self.invited_at) = (self.cseq, self.count);
         }
         let text = self.request(method, self.cseq, "[branch]", fields, body);
+        self.send(true, &text)
+    }
+
+    /// A request of this side with a number of its own, out of order.
+    pub(crate) fn asks_as(self, cseq: u32, method: &str, fields: &str, body: &str) -> Self {
+        let text = self.request(method, cseq, "[branch]", fields, body);
         self.send(true, &text)
     }
 
@@ -237,11 +252,7 @@ impl Scenario {
             ),
             false => ("[$mine];tag=[pid]t[call_number]", "[$theirs]"),
         };
-        let uri = if self.is_caller && cseq == 1 && method == "INVITE" {
-            "sip:[service]@[remote_ip]:[remote_port]"
-        } else {
-            "[next_url]\n[routes]"
-        };
+        let uri = if self.is_caller && cseq == 1 && method == "INVITE" { &self.called } else { "[next_url]\n[routes]" };
         let (uri, routes) = uri.split_once('\n').map_or((uri, ""), |(uri, _)| (uri, "\n[routes]"));
         let contact =
             if fields.contains("Contact: ") { "" } else { "Contact: <sip:[number]@[local_ip]:[local_port]>\n" };
