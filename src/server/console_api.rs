@@ -121,6 +121,24 @@ pub(super) struct Fault {
     fault: String,
 }
 
+/// What almost every request may be answered with.
+#[derive(utoipa::IntoResponses)]
+#[expect(dead_code, reason = "it describes answers, and is none")]
+pub(super) enum Usual {
+    /// the token is missing or wrong
+    #[response(status = 401)]
+    Unknown(Fault),
+    /// the service does not answer
+    #[response(status = 503)]
+    Silent(Fault),
+}
+
+/// And those that have a body, or a name in their path.
+#[derive(utoipa::IntoResponses)]
+#[response(status = 400, description = "what was wrong, and what is expected")]
+#[expect(dead_code, reason = "it describes an answer, and is none")]
+pub(super) struct Malformed(Fault);
+
 /// Lets those in whose token is known.
 async fn only_known(State(console): Shared, mut request: Request, next: Next) -> Response {
     let known = bearer(request.headers()).and_then(|token| {
@@ -181,8 +199,7 @@ async fn ready(State(console): Shared) -> Response {
     security(("token" = [])),
     responses(
         (status = 200, body = ConsoleReply),
-        (status = 401, body = Fault, description = "the token is missing or wrong"),
-        (status = 503, body = Fault, description = "the service does not answer"),
+        Usual,
     ),
 )]
 async fn operators(State(console): Shared, Extension(actor): Extension<Actor>) -> Response {
@@ -196,8 +213,7 @@ async fn operators(State(console): Shared, Extension(actor): Extension<Actor>) -
     security(("token" = [])),
     responses(
         (status = 200, body = ConsoleReply),
-        (status = 401, body = Fault, description = "the token is missing or wrong"),
-        (status = 503, body = Fault, description = "the service does not answer"),
+        Usual,
     ),
 )]
 async fn bans(State(console): Shared, Extension(actor): Extension<Actor>) -> Response {
@@ -213,10 +229,9 @@ async fn bans(State(console): Shared, Extension(actor): Extension<Actor>) -> Res
     responses(
         (status = 200, body = ConsoleReply),
         (status = 404, body = Fault, description = "no ban of that address runs"),
-        (status = 401, body = Fault, description = "the token is missing or wrong"),
-        (status = 400, body = Fault, description = "what was wrong, and what is expected"),
         (status = 403, body = Fault, description = "the user's role may not do that"),
-        (status = 503, body = Fault, description = "the service does not answer"),
+        Malformed,
+        Usual,
     ),
 )]
 async fn lift(State(console): Shared, Extension(actor): Extension<Actor>, Path(address): Path<String>) -> Response {
@@ -258,10 +273,9 @@ struct PauseBody {
         (status = 200, body = ConsoleReply),
         (status = 404, body = Fault, description = "no such operator, or no such change"),
         (status = 409, body = Fault, description = "he has no wrap-up to prolong"),
-        (status = 401, body = Fault, description = "the token is missing or wrong"),
-        (status = 400, body = Fault, description = "what was wrong, and what is expected"),
         (status = 403, body = Fault, description = "the user's role may not do that"),
-        (status = 503, body = Fault, description = "the service does not answer"),
+        Malformed,
+        Usual,
     ),
 )]
 async fn change(
@@ -316,10 +330,9 @@ struct MessageBody {
     responses(
         (status = 200, body = ConsoleReply),
         (status = 404, body = Fault, description = "no such operator"),
-        (status = 401, body = Fault, description = "the token is missing or wrong"),
-        (status = 400, body = Fault, description = "what was wrong, and what is expected"),
         (status = 403, body = Fault, description = "the user's role may not do that"),
-        (status = 503, body = Fault, description = "the service does not answer"),
+        Malformed,
+        Usual,
     ),
 )]
 async fn send_message(State(console): Shared, Extension(actor): Extension<Actor>, body: Bytes) -> Response {
@@ -340,8 +353,8 @@ async fn send_message(State(console): Shared, Extension(actor): Extension<Actor>
     security(("token" = [])),
     responses(
         (status = 200, content_type = "text/event-stream", body = String),
-        (status = 401, body = Fault, description = "the token is missing or wrong"),
         (status = 503, body = Fault, description = "too many listen"),
+        (status = 401, body = Fault, description = "the token is missing or wrong"),
     ),
 )]
 async fn events(State(console): Shared) -> Response {

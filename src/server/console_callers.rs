@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 use crate::ids::OperatorId;
 use crate::switchboard::{Actor, ConsoleCommand, ConsoleReply};
 
-use super::console_api::{Console, Fault, Shared, WORDS_MAX, asked, fault};
+use super::console_api::{Console, Fault, Malformed, Shared, Usual, WORDS_MAX, asked, fault};
 
 /// Hours that a mark may last.
 const MARK_HOURS_MAX: u32 = 168;
@@ -32,8 +32,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Console>> {
     security(("token" = [])),
     responses(
         (status = 200, body = ConsoleReply),
-        (status = 401, body = Fault, description = "the token is missing or wrong"),
-        (status = 503, body = Fault, description = "the service does not answer"),
+        Usual,
     ),
 )]
 async fn call_backs(State(console): Shared, Extension(actor): Extension<Actor>) -> Response {
@@ -57,11 +56,10 @@ struct MeantBody {
     request_body = MeantBody,
     responses(
         (status = 200, body = ConsoleReply),
-        (status = 400, body = Fault, description = "what was wrong, and what is expected"),
-        (status = 401, body = Fault, description = "the token is missing or wrong"),
         (status = 403, body = Fault, description = "the user's role may not do that"),
         (status = 404, body = Fault, description = "no such number is on the list, or no such operator"),
-        (status = 503, body = Fault, description = "the service does not answer"),
+        Malformed,
+        Usual,
     ),
 )]
 async fn mean_call_back(State(console): Shared, Extension(actor): Extension<Actor>, body: Bytes) -> Response {
@@ -80,8 +78,7 @@ async fn mean_call_back(State(console): Shared, Extension(actor): Extension<Acto
     security(("token" = [])),
     responses(
         (status = 200, body = ConsoleReply),
-        (status = 401, body = Fault, description = "the token is missing or wrong"),
-        (status = 503, body = Fault, description = "the service does not answer"),
+        Usual,
     ),
 )]
 async fn marks(State(console): Shared, Extension(actor): Extension<Actor>) -> Response {
@@ -108,10 +105,9 @@ struct MarkBody {
     request_body = MarkBody,
     responses(
         (status = 200, body = ConsoleReply),
-        (status = 400, body = Fault, description = "what was wrong, and what is expected"),
-        (status = 401, body = Fault, description = "the token is missing or wrong"),
         (status = 403, body = Fault, description = "the user's role may not do that"),
-        (status = 503, body = Fault, description = "the service does not answer"),
+        Malformed,
+        Usual,
     ),
 )]
 async fn mark_caller(State(console): Shared, Extension(actor): Extension<Actor>, body: Bytes) -> Response {

@@ -17,7 +17,7 @@ use crate::ids::{CallId, LegNo, OperatorId};
 use crate::store::Store;
 use crate::switchboard::{Actor, ConsoleCommand, ConsoleReply, Supervision};
 
-use super::console_api::{Console, Fault, Shared, WORDS_MAX, asked, fault};
+use super::console_api::{Console, Fault, Malformed, Shared, Usual, WORDS_MAX, asked, fault};
 
 /// Characters of a note.
 const NOTE_MAX: usize = 4_000;
@@ -39,8 +39,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Console>> {
     security(("token" = [])),
     responses(
         (status = 200, body = ConsoleReply),
-        (status = 401, body = Fault, description = "the token is missing or wrong"),
-        (status = 503, body = Fault, description = "the service does not answer"),
+        Usual,
     ),
 )]
 async fn calls(State(console): Shared, Extension(actor): Extension<Actor>) -> Response {
@@ -68,11 +67,11 @@ struct Disposition {
     request_body = Disposition,
     responses(
         (status = 200, body = ConsoleReply),
-        (status = 401, body = Fault, description = "the token is missing or wrong"),
-        (status = 400, body = Fault, description = "what was wrong, and what is expected"),
         (status = 403, body = Fault, description = "the user's role may not do that, or it never was his call"),
         (status = 422, body = Fault, description = "no such category"),
         (status = 503, body = Fault, description = "the service, or the database, does not answer"),
+        Malformed,
+        (status = 401, body = Fault, description = "the token is missing or wrong"),
     ),
 )]
 async fn dispose(
@@ -148,12 +147,11 @@ struct TransferBody {
     request_body = TransferBody,
     responses(
         (status = 200, body = ConsoleReply, description = "it is under way"),
-        (status = 400, body = Fault, description = "what was wrong, and what is expected"),
-        (status = 401, body = Fault, description = "the token is missing or wrong"),
         (status = 403, body = Fault, description = "the user's role may not do that, or it is not his call"),
         (status = 404, body = Fault, description = "no such call, or nobody is called so"),
         (status = 409, body = Fault, description = "not as the call is now"),
-        (status = 503, body = Fault, description = "the service does not answer"),
+        Malformed,
+        Usual,
     ),
 )]
 async fn transfer(
@@ -174,12 +172,11 @@ async fn transfer(
     params(("call" = String, Path, description = "the id of a call", format = "uuid")),
     responses(
         (status = 200, body = ConsoleReply),
-        (status = 400, body = Fault, description = "what was wrong, and what is expected"),
-        (status = 401, body = Fault, description = "the token is missing or wrong"),
         (status = 403, body = Fault, description = "the user's role may not do that, or another operator has the caller"),
         (status = 404, body = Fault, description = "no such call is alive"),
         (status = 409, body = Fault, description = "no operator talks with the caller now"),
-        (status = 503, body = Fault, description = "the service does not answer"),
+        Malformed,
+        Usual,
     ),
 )]
 async fn silent_prompt(
@@ -210,12 +207,11 @@ struct GuestBody {
     request_body = GuestBody,
     responses(
         (status = 200, body = ConsoleReply, description = "he rings"),
-        (status = 400, body = Fault, description = "what was wrong, and what is expected"),
-        (status = 401, body = Fault, description = "the token is missing or wrong"),
         (status = 403, body = Fault, description = "the user's role may not do that, or it is not his call"),
         (status = 404, body = Fault, description = "no such call, or nobody is called so"),
         (status = 409, body = Fault, description = "not as the call, or he, is now"),
-        (status = 503, body = Fault, description = "the service does not answer"),
+        Malformed,
+        Usual,
     ),
 )]
 async fn ask_in(
@@ -239,12 +235,11 @@ async fn ask_in(
     ),
     responses(
         (status = 200, body = ConsoleReply),
-        (status = 400, body = Fault, description = "what was wrong, and what is expected"),
-        (status = 401, body = Fault, description = "the token is missing or wrong"),
         (status = 403, body = Fault, description = "the user's role may not do that, or it is not his call, or no guest of his"),
         (status = 404, body = Fault, description = "no such call, or no such guest"),
         (status = 409, body = Fault, description = "not as the call is now"),
-        (status = 503, body = Fault, description = "the service does not answer"),
+        Malformed,
+        Usual,
     ),
 )]
 async fn send_away(
@@ -280,12 +275,11 @@ struct SupervisionBody {
     request_body = SupervisionBody,
     responses(
         (status = 200, body = ConsoleReply, description = "she rings, or is in it already and has changed"),
-        (status = 400, body = Fault, description = "what was wrong, and what is expected"),
-        (status = 401, body = Fault, description = "the token is missing or wrong"),
         (status = 403, body = Fault, description = "the user's role may not do that, or who shall supervise is no supervisor"),
         (status = 404, body = Fault, description = "no such call"),
         (status = 409, body = Fault, description = "not as the call, or she, is now"),
-        (status = 503, body = Fault, description = "the service does not answer"),
+        Malformed,
+        Usual,
     ),
 )]
 async fn supervise(
@@ -319,12 +313,11 @@ struct OfferBody {
     request_body = OfferBody,
     responses(
         (status = 200, body = ConsoleReply, description = "he rings"),
-        (status = 400, body = Fault, description = "what was wrong, and what is expected"),
-        (status = 401, body = Fault, description = "the token is missing or wrong"),
         (status = 403, body = Fault, description = "the user's role may not do that"),
         (status = 404, body = Fault, description = "no such call, or no such operator"),
         (status = 409, body = Fault, description = "not as the call, or he, is now"),
-        (status = 503, body = Fault, description = "the service does not answer"),
+        Malformed,
+        Usual,
     ),
 )]
 async fn offer(
@@ -359,12 +352,11 @@ struct PlaceBody {
     request_body = PlaceBody,
     responses(
         (status = 200, body = ConsoleReply, description = "his own phones ring; facts of the call that is named tell the rest"),
-        (status = 400, body = Fault, description = "what was wrong, and what is expected"),
-        (status = 401, body = Fault, description = "the token is missing or wrong"),
         (status = 403, body = Fault, description = "the user's role may not do that"),
         (status = 404, body = Fault, description = "no such operator, nobody is called so, or no such number is on the list"),
         (status = 409, body = Fault, description = "not as he, or whom he wants, is now"),
-        (status = 503, body = Fault, description = "the service does not answer"),
+        Malformed,
+        Usual,
     ),
 )]
 async fn place(

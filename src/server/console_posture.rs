@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 use crate::acd::Posture;
 use crate::switchboard::{Actor, ConsoleCommand, ConsoleReply};
 
-use super::console_api::{Console, Fault, Shared, asked, fault};
+use super::console_api::{Console, Fault, Malformed, Shared, Usual, asked, fault};
 
 /// Hours that a posture may last by itself.
 const POSTURE_HOURS_MAX: u32 = 168;
@@ -30,8 +30,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Console>> {
     security(("token" = [])),
     responses(
         (status = 200, body = ConsoleReply),
-        (status = 401, body = Fault, description = "the token is missing or wrong"),
-        (status = 503, body = Fault, description = "the service does not answer"),
+        Usual,
     ),
 )]
 async fn posture(State(console): Shared, Extension(actor): Extension<Actor>) -> Response {
@@ -55,11 +54,10 @@ struct PostureBody {
     request_body = PostureBody,
     responses(
         (status = 200, body = ConsoleReply),
-        (status = 400, body = Fault, description = "what was wrong, and what is expected"),
-        (status = 401, body = Fault, description = "the token is missing or wrong"),
         (status = 403, body = Fault, description = "the user's role may not do that"),
         (status = 422, body = Fault, description = "there is no fallback number to fall back on"),
-        (status = 503, body = Fault, description = "the service does not answer"),
+        Malformed,
+        Usual,
     ),
 )]
 async fn set_posture(State(console): Shared, Extension(actor): Extension<Actor>, body: Bytes) -> Response {

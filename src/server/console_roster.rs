@@ -15,7 +15,7 @@ use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::ids::OperatorId;
 
-use super::console_api::{Console, Fault, Shared, fault};
+use super::console_api::{Console, Fault, Malformed, Shared, fault};
 
 /// Days that one answer tells of.
 const DAYS_MAX: i32 = 366;
@@ -86,7 +86,7 @@ struct RosterView {
     params(Days),
     responses(
         (status = 200, body = RosterView),
-        (status = 400, body = Fault, description = "what was wrong, and what is expected"),
+        Malformed,
         (status = 401, body = Fault, description = "the token is missing or wrong"),
     ),
 )]
