@@ -108,8 +108,10 @@ impl Switchboard {
         self.calls.get(&id).is_some_and(|call| call.guests.contains_key(&leg))
     }
 
+    /// Somebody is there beside whom the caller talks with, or is asked in. A supervisor who only rings is in nobody's way.
     pub(super) fn has_guests(&self, id: CallId) -> bool {
-        self.calls.get(&id).is_some_and(|call| !call.guests.is_empty())
+        let asked_in = |call: &Call| call.guests.values().any(|guest| !guest.role.supervises());
+        self.calls.get(&id).is_some_and(|call| asked_in(call) || call.present().next().is_some())
     }
 
     /// A leg that talks is a guest from now on.

@@ -107,7 +107,7 @@ impl Switchboard {
         match leg.state {
             _ if call.placed_by.is_some() => Err(403),
             // His place is one among several: supervisors take it with their code.
-            _ if !call.guests.is_empty() => Err(491),
+            _ if self.has_guests(id) => Err(491),
             OfferState::Talking if early_only => Err(486),
             OfferState::Talking | OfferState::Ringing { .. } => Ok((id, no)),
             OfferState::Cancelling => Err(481),
@@ -147,6 +147,7 @@ impl Switchboard {
         arriving: Arriving,
     ) {
         let (Who::Offer(_, new), Callee::Operator(operator)) = (who, &to) else { return };
+        self.send_guests_away(now, id);
         self.acd.take(now, id, operator);
         self.fact(now, id, FactKind::TakenOver { leg: old, by: operator.clone() });
         if self.part(id).is_some() {

@@ -83,6 +83,7 @@ impl Switchboard {
         referred_by: Option<Bytes>,
     ) {
         let Referor { call: id, leg, operator } = referor.clone();
+        self.send_guests_away(now, id);
         if let Some(anchor) = self.part(id) {
             self.media.push(Command::Play { anchor, first: None, then: Some(self.settings.waiting) });
         }

@@ -39,6 +39,7 @@ enum Event {
     Fail(usize, usize, bool),
     Answer(usize, usize),
     NumberFailed(usize),
+    OutOfTurn(usize, usize),
     Finish(usize),
     Lose(usize),
     Registered(usize, bool),
@@ -111,7 +112,11 @@ impl Pair {
                 self.slow.calls.push((priority, Fate::Waits { fallback_from: 0 }));
                 self.acd.enqueue(now, id, priority, DeskNo::default());
             }
-            Event::Leave(pick) | Event::NumberFailed(pick) | Event::Fail(pick, ..) | Event::Answer(pick, _) => {
+            Event::Leave(pick)
+            | Event::NumberFailed(pick)
+            | Event::OutOfTurn(pick, _)
+            | Event::Fail(pick, ..)
+            | Event::Answer(pick, _) => {
                 if let Some(call) = self.call(pick) {
                     self.apply_to_call(event, call);
                 }
@@ -158,6 +163,10 @@ impl Pair {
             Event::NumberFailed(_) => {
                 self.slow.number_failed(call);
                 self.acd.fallback_failed(now, id);
+            }
+            Event::OutOfTurn(_, number) => {
+                let offered = self.slow.offer_out_of_turn(call, number);
+                assert_eq!(self.acd.offer_out_of_turn(now, id, &self.names[number]), offered);
             }
             Event::Fail(_, number, blameless) => {
                 self.slow.fail(call, number, blameless);
@@ -285,7 +294,8 @@ fn event() -> impl Strategy<Value = Event> {
         2 => pick.clone().prop_map(Event::Leave),
         8 => (pick.clone(), operator.clone(), any::<bool>()).prop_map(|(call, man, calm)| Event::Fail(call, man, calm)),
         12 => (pick.clone(), operator.clone()).prop_map(|(call, man)| Event::Answer(call, man)),
-        3 => pick.prop_map(Event::NumberFailed),
+        3 => pick.clone().prop_map(Event::NumberFailed),
+        4 => (pick, operator.clone()).prop_map(|(call, man)| Event::OutOfTurn(call, man)),
         5 => operator.clone().prop_map(Event::Finish),
         2 => operator.clone().prop_map(Event::Lose),
         6 => (operator.clone(), prop::bool::weighted(0.7)).prop_map(|(man, up)| Event::Registered(man, up)),

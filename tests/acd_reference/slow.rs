@@ -172,6 +172,18 @@ impl Slow {
         self.calls[call].1 = Fate::Over;
     }
 
+    /// Somebody has a call that waits, or rings, offered to that man, ready or not.
+    pub(super) fn offer_out_of_turn(&mut self, call: usize, number: usize) -> bool {
+        let man = &mut self.men[number];
+        let there = man.known && man.wanted && man.registered && man.reachable && man.job == Job::None;
+        let open = matches!(self.calls[call].1, Fate::Waits { .. } | Fate::Rings);
+        if there && open {
+            man.job = Job::Ringing { call, told: false };
+            self.calls[call].1 = Fate::Rings;
+        }
+        there && open
+    }
+
     pub(super) fn fail(&mut self, call: usize, number: usize, blameless: bool) {
         if !self.ringing_for(call).contains(&number) {
             return;
@@ -184,7 +196,7 @@ impl Slow {
             man.rested_at = self.now + REST;
         }
         self.let_go(number);
-        if self.calls[call].1 == Fate::Rings {
+        if self.calls[call].1 == Fate::Rings && self.ringing_for(call).is_empty() {
             self.calls[call].1 = Fate::Waits { fallback_from: 0 };
         }
     }

@@ -4,6 +4,7 @@ use siaga::cdr::fact::{ConsoleRole, Role};
 use siaga::ids::{CallId, OperatorId};
 use siaga::switchboard::{Actor, ConsoleCommand, ConsoleReply, Supervision};
 
+use super::attended::{Placed, replaces};
 use super::conference::{
     ALL_HEAR_ALL, ANI, floor, is_bridged, joins, last_guest, matrix, seconds, staffed, visit, visits,
 };
@@ -156,7 +157,7 @@ fn an_order_that_cannot_be_carried_out_is_refused_with_the_reason() {
     let ringing = rings(&mut world, ANI);
     refuses(&mut world, ANI, &ringing, "486 Busy Here");
     // Who calls somebody is busy, and so is who has been asked in.
-    let placed = super::attended::Placed::to(&mut world, "ani", ANI, "damkar");
+    let placed = Placed::to(&mut world, "ani", ANI, "damkar");
     assert_eq!(lets_in(&mut world, Supervision::Barge), REFUSED(486));
     placed.asks(&mut world, "CANCEL", 2, "");
     let nobody = CallId::new(siaga::clock::Timestamp::from_millis(1), &mut siaga::ids::Rng::from_number(1));
@@ -300,6 +301,37 @@ fn an_operator_asks_in_whom_he_needs_while_a_supervisor_rings() {
     is_hung_up(&mut world, SARI);
     world.sent.clear();
     world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_caller_is_passed_on_and_picked_up_while_a_supervisor_rings_and_she_rings_no_more() {
+    for how in ["phone", "console", "pick-up"] {
+        let (mut world, caller, invite) = staffed();
+        world.register("sari", SARI);
+        lets_in(&mut world, Supervision::Barge);
+        let ringing = rings(&mut world, ANI);
+        match how {
+            "phone" => refers(&mut world, &invite, 1, TO_SARI),
+            "console" => {
+                let (call, to) = (calls(&world)[0], "sari".to_owned());
+                assert_eq!(world.orders(ConsoleCommand::Transfer { call, to }), ConsoleReply::Done);
+            }
+            _ => {
+                let his = replaces(&invite, "phone");
+                Placed::with(&mut world, "sari", SARI, "budi", &his).is_answered(&mut world);
+            }
+        }
+        is_cancelled(&mut world, ANI, &ringing);
+        assert_eq!(outcomes(&world, OfferOutcome::Withdrawn), 1);
+        if how != "pick-up" {
+            let offered = rings(&mut world, SARI);
+            picks_up(&mut world, SARI, &offered);
+        }
+        assert!(world.has(BUDI, "BYE") && is_bridged(&world), "{how}");
+        caller.hangs_up(&mut world);
+        world.sent.clear();
+        world.assert_empty_in_the_end();
+    }
 }
 
 /// Everybody has a phone and is on a break, so that callers wait.
