@@ -325,6 +325,27 @@ mod tests {
     }
 
     #[test]
+    fn who_is_held_until_an_operator_comes_is_called_by_nobody_else_and_is_as_before_when_he_does_not() {
+        let (mut list, mut rng) = (Abandoned::default(), Rng::from_number(1));
+        let [budi, sari] = ["budi", "sari"].map(|name| OperatorId::parse(name).unwrap());
+        let first = missed(&mut rng, 10, 9_000);
+        list.add("081", first);
+        list.mean("081", &budi);
+        let open = |list: &Abandoned, operator| list.open("081", operator, &BTreeSet::new());
+        assert_eq!((open(&list, &budi), open(&list, &sari)), (Ok(Some(first.call)), Err(403)));
+        assert_eq!(list.open("082", &budi, &BTreeSet::new()), Ok(None));
+        assert_eq!(list.open("081", &budi, &BTreeSet::from(["081"])), Err(486), "he calls again just now");
+        let [over, other] = [40, 41].map(|seconds| CallId::new(at(seconds), &mut rng));
+        list.hold("081", over);
+        assert_eq!((open(&list, &budi), next(&list, "budi", &[])), (Err(486), None));
+        list.let_go("081", other);
+        assert_eq!(open(&list, &budi), Err(486), "that was another call");
+        list.let_go("081", over);
+        assert_eq!((open(&list, &budi), list.views()[0].tries), (Ok(Some(first.call)), 0));
+        list.verify(|_| false).unwrap();
+    }
+
+    #[test]
     fn the_list_is_full_at_its_cap_and_tells_who_was_lost_and_the_old_expire() {
         let (mut list, mut rng) = (Abandoned::default(), Rng::from_number(1));
         let first = missed(&mut rng, 0, 9_000);

@@ -127,3 +127,31 @@ fn who_has_placed_a_call_is_not_free_when_his_caller_leaves() {
     assert_eq!(stage.state("budi"), State::WrapUp);
     settled(&mut stage);
 }
+
+#[test]
+fn who_is_called_up_for_a_call_of_his_own_is_offered_nobody_and_is_free_when_he_does_not_come() {
+    let mut stage = Stage::new(&["budi"]);
+    let call = CallId::new(stage.now.wall, &mut Rng::from_number(1));
+    assert!(stage.acd.call_up(call, &op("budi")));
+    assert_eq!(stage.state("budi"), State::Offered);
+    assert_eq!(stage.acd.rung_for(call).collect::<Vec<_>>(), [&op("budi")]);
+    assert!(!stage.acd.call_up(CallId::new(stage.now.wall, &mut Rng::from_number(2)), &op("budi")), "he rings");
+    let waiting = stage.caller();
+    settled(&mut stage);
+    stage.acd.offer_failed(stage.now, call, &op("budi"), false);
+    stage.acd.leave(stage.now, call);
+    assert_eq!(stage.offers(), [(waiting, op("budi"))], "and he need not rest");
+    stage.acd.answered(stage.now, waiting, &op("budi"));
+    stage.acd.finished(stage.now, waiting, &op("budi"));
+    // Work that is left is done when he calls.
+    assert_eq!(stage.state("budi"), State::WrapUp);
+    assert!(stage.acd.call_up(call, &op("budi")));
+    stage.acd.comes(stage.now, call, &op("budi"));
+    assert_eq!(stage.state("budi"), State::Talking);
+    assert_eq!(stage.acd.rung_for(call).count(), 0);
+    settled(&mut stage);
+    stage.acd.leave(stage.now, call);
+    stage.acd.set_registered(stage.now, &op("budi"), false);
+    assert!(!stage.acd.call_up(call, &op("budi")), "he has no phone");
+    settled(&mut stage);
+}

@@ -427,3 +427,19 @@ fn a_phone_over_tcp_that_loses_its_connection_keeps_the_call_that_it_has_answere
     world.sent.clear();
     world.assert_empty_in_the_end();
 }
+
+#[test]
+fn a_call_back_for_which_there_is_no_trunk_is_a_try_and_he_is_told() {
+    let mut world = World::new(settings(), &["budi"]);
+    world.register("budi", BUDI);
+    abandons(&mut world, ANI, 8);
+    let (call, _) = is_there(&mut world, ANI);
+    let bye = world.take(BUDI, "BYE");
+    assert_eq!(header(&bye, "Reason"), "SIP;cause=503");
+    world.receive(BUDI, &response(&bye, BUDI, "200 OK", ""));
+    assert_eq!(ended(&world, call), (Side::Service, EndCause::Normal, Some(503)));
+    // That he has answered his own phone says nothing of the number.
+    let unreachable = |kind: &FactKind| matches!(kind, FactKind::CalledBack { outcome: OfferOutcome::Unreachable, .. });
+    assert_eq!((world.count(unreachable), list(&mut world)[0].tries), (1, 1));
+    world.assert_empty_in_the_end();
+}
