@@ -178,8 +178,12 @@ impl Switchboard {
         None
     }
 
-    /// Logs an operator in at a station. False: he, or whoever is there, has a call.
+    /// Logs an operator in at a station. False: he, or whoever is there, has a call, or it is none any more.
     fn sit(&mut self, now: Now, station: &OperatorId, operator: OperatorId) -> bool {
+        // It may have been removed while he was keying.
+        if !self.is_station(station) {
+            return false;
+        }
         let former = self.stations.at.get(station).cloned();
         if former.as_ref() != Some(&operator) {
             let there = former.as_ref().unwrap_or(station);

@@ -208,7 +208,12 @@ impl City {
         match event {
             Event::ToService(from, text) => {
                 self.trace(|| format!("{from} -> {text}"));
-                let flow = Flow::udp(SERVER.parse().unwrap(), from);
+                let (flow, now) = (Flow::udp(SERVER.parse().unwrap(), from), self.now.mono);
+                if text.starts_with("SIP/2.0")
+                    && let Some(phone) = self.phones.iter_mut().find(|phone| phone.at == from)
+                {
+                    phone.is_heard_of(&text, now);
+                }
                 self.step(Input::Received { flow, bytes: text.as_bytes() });
             }
             Event::ToPeer(to, bytes) => self.arrives(to, &bytes),

@@ -10,6 +10,8 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use siaga::clock::Instant;
+
 use super::endpoint::{Heard, Io, PATIENCE, Pace, RepeatId, Repeats, Said};
 use super::world::{sdp, secret};
 use errands::{Registration, again_as};
@@ -101,6 +103,9 @@ struct Leg {
     lazy: bool,
     /// An earlier copy of its INVITE has found the power off, and the service may have been told so: it rings for nobody, perhaps.
     stale: bool,
+    begun: Instant,
+    /// The service has heard something of it in time: else it may not cancel it (RFC 3261 §9.1), and gives up (§17.1.1.2, timer B).
+    heard_of: bool,
     /// Its operator holds in the moment in which the service refreshes.
     collides: bool,
     /// What it has answered to the service's last request in the dialog.
@@ -174,6 +179,12 @@ impl Phone {
     /// How much it was told of colleagues, and by them.
     pub(crate) fn news(&self) -> u32 {
         self.colleagues.read
+    }
+
+    /// The service gets a response of its own.
+    pub(crate) fn is_heard_of(&mut self, text: &str, now: Instant) {
+        let in_time = |leg: &Leg| now < leg.begun + Duration::from_secs(31) && text.contains(&leg.branch);
+        self.legs.iter_mut().filter(|leg| in_time(leg)).for_each(|leg| leg.heard_of = true);
     }
 
     /// It rings.
@@ -338,6 +349,8 @@ impl Phone {
             refreshes: false,
             lazy: false,
             stale: self.missed.contains(heard.branch()),
+            begun: io.now,
+            heard_of: false,
             collides: false,
             answering: None,
             passing: transfer::Passing::default(),

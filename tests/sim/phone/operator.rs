@@ -60,7 +60,7 @@ impl Phone {
             (Deed::Hold, State::Talking) if leg.reinvite.is_none() => self.holds(&mut leg, io),
             (Deed::Forget, State::Deaf | State::Refused | State::Over) => return,
             // A phone that nobody answers stops by itself.
-            (Deed::Forget, State::Ringing) if leg.stale => return,
+            (Deed::Forget, State::Ringing) if leg.stale || !leg.heard_of => return,
             (Deed::Forget, _) => io.wake(Duration::from_secs(60), Alarm::Leg(leg.id, Deed::Forget)),
             (_, _) => {}
         }

@@ -361,6 +361,23 @@ fn accounts_that_are_removed_leave_no_seat_behind() {
 }
 
 #[test]
+fn a_station_that_is_removed_while_somebody_keys_his_pin_seats_nobody() {
+    let mut world = room();
+    assert_eq!(keys(&mut world, ("desk1", DESK1), "101", BUDIS), None);
+    let anchor = played(&world);
+    let left = accounts().into_iter().filter(|one| one.operator.as_str() != "desk1").collect();
+    world.step(Input::Accounts(left));
+    world.step(Input::Media(Event::Digit { anchor, digit: '#' }));
+    assert_eq!((told(&world), seats(&mut world)), (Some(Prompt::Refused), vec![None]));
+    let budi = accounts().into_iter().filter(|one| one.operator.as_str() != "budi").collect();
+    assert_eq!(keys(&mut world, ("desk2", DESK2), "101", BUDIS), None);
+    let anchor = played(&world);
+    world.step(Input::Accounts(budi));
+    world.step(Input::Media(Event::Digit { anchor, digit: '#' }));
+    assert_eq!((told(&world), seats(&mut world)), (Some(Prompt::Refused), vec![None, None]));
+}
+
+#[test]
 fn after_a_restart_everybody_sits_where_he_sat() {
     let mut world = room();
     sits(&mut world, ("desk1", DESK1), "101", BUDIS);
