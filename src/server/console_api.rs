@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use axum::{Extension, Json, Router};
+use axum::{Json, Router};
 use serde::de::IntoDeserializer;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -23,6 +23,7 @@ use crate::config::Config;
 use crate::ids::OperatorId;
 use crate::switchboard::{Actor, ConsoleCommand, ConsoleReply};
 
+use super::console_asker::{Asker, Body};
 use super::desk::{Desk, DeskError};
 use super::events::Events;
 use super::media::Media;
@@ -202,8 +203,8 @@ async fn ready(State(console): Shared) -> Response {
         Usual,
     ),
 )]
-async fn operators(State(console): Shared, Extension(actor): Extension<Actor>) -> Response {
-    asked(&console, actor, ConsoleCommand::Operators).await
+async fn operators(asker: Asker) -> Response {
+    asker.asks(ConsoleCommand::Operators).await
 }
 
 #[utoipa::path(
@@ -216,8 +217,8 @@ async fn operators(State(console): Shared, Extension(actor): Extension<Actor>) -
         Usual,
     ),
 )]
-async fn bans(State(console): Shared, Extension(actor): Extension<Actor>) -> Response {
-    asked(&console, actor, ConsoleCommand::Guard).await
+async fn bans(asker: Asker) -> Response {
+    asker.asks(ConsoleCommand::Guard).await
 }
 
 #[utoipa::path(
@@ -234,9 +235,9 @@ async fn bans(State(console): Shared, Extension(actor): Extension<Actor>) -> Res
         Usual,
     ),
 )]
-async fn lift(State(console): Shared, Extension(actor): Extension<Actor>, Path(address): Path<String>) -> Response {
+async fn lift(asker: Asker, Path(address): Path<String>) -> Response {
     match address.parse() {
-        Ok(address) => asked(&console, actor, ConsoleCommand::LiftBan { address }).await,
+        Ok(address) => asker.asks(ConsoleCommand::LiftBan { address }).await,
         Err(_) => fault(StatusCode::BAD_REQUEST, "an IP address is expected"),
     }
 }
@@ -278,12 +279,7 @@ struct PauseBody {
         Usual,
     ),
 )]
-async fn change(
-    State(console): Shared,
-    Extension(actor): Extension<Actor>,
-    Path((operator, change)): Path<(String, String)>,
-    body: Bytes,
-) -> Response {
+async fn change(asker: Asker, Path((operator, change)): Path<(String, String)>, body: Bytes) -> Response {
     let operator = match OperatorId::parse(&operator) {
         Ok(operator) => operator,
         Err(error) => return fault(StatusCode::BAD_REQUEST, &error.to_string()),
@@ -307,7 +303,7 @@ async fn change(
             Err(error) => return fault(StatusCode::BAD_REQUEST, &error.to_string()),
         },
     };
-    asked(&console, actor, command).await
+    asker.asks(command).await
 }
 
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -335,15 +331,11 @@ struct MessageBody {
         Usual,
     ),
 )]
-async fn send_message(State(console): Shared, Extension(actor): Extension<Actor>, body: Bytes) -> Response {
-    let MessageBody { to, text } = match serde_json::from_slice(&body) {
-        Ok(message) => message,
-        Err(error) => return fault(StatusCode::BAD_REQUEST, &error.to_string()),
-    };
+async fn send_message(asker: Asker, Body(MessageBody { to, text }): Body<MessageBody>) -> Response {
     if text.is_empty() || text.len() > TEXT_MAX {
         return fault(StatusCode::BAD_REQUEST, "a text of 1 to 700 bytes is expected");
     }
-    asked(&console, actor, ConsoleCommand::Message { operator: to, text }).await
+    asker.asks(ConsoleCommand::Message { operator: to, text }).await
 }
 
 #[utoipa::path(

@@ -2,9 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
-use axum::body::Bytes;
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
@@ -12,9 +9,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::ids::OperatorId;
-use crate::switchboard::{Actor, ConsoleCommand, ConsoleReply};
+use crate::switchboard::{ConsoleCommand, ConsoleReply};
 
-use super::console_api::{Console, Fault, Malformed, Shared, Usual, WORDS_MAX, asked, fault};
+use super::console_api::{Console, Fault, Malformed, Usual, WORDS_MAX, fault};
+use super::console_asker::{Asker, Body};
 
 /// Hours that a mark may last.
 const MARK_HOURS_MAX: u32 = 168;
@@ -35,8 +33,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Console>> {
         Usual,
     ),
 )]
-async fn call_backs(State(console): Shared, Extension(actor): Extension<Actor>) -> Response {
-    asked(&console, actor, ConsoleCommand::CallBacks).await
+async fn call_backs(asker: Asker) -> Response {
+    asker.asks(ConsoleCommand::CallBacks).await
 }
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -62,13 +60,8 @@ struct MeantBody {
         Usual,
     ),
 )]
-async fn mean_call_back(State(console): Shared, Extension(actor): Extension<Actor>, body: Bytes) -> Response {
-    match serde_json::from_slice(&body) {
-        Ok(MeantBody { number, operator }) => {
-            asked(&console, actor, ConsoleCommand::MeanCallBack { number, operator }).await
-        }
-        Err(error) => fault(StatusCode::BAD_REQUEST, &error.to_string()),
-    }
+async fn mean_call_back(asker: Asker, Body(MeantBody { number, operator }): Body<MeantBody>) -> Response {
+    asker.asks(ConsoleCommand::MeanCallBack { number, operator }).await
 }
 
 #[utoipa::path(
@@ -81,8 +74,8 @@ async fn mean_call_back(State(console): Shared, Extension(actor): Extension<Acto
         Usual,
     ),
 )]
-async fn marks(State(console): Shared, Extension(actor): Extension<Actor>) -> Response {
-    asked(&console, actor, ConsoleCommand::Marks).await
+async fn marks(asker: Asker) -> Response {
+    asker.asks(ConsoleCommand::Marks).await
 }
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -110,16 +103,12 @@ struct MarkBody {
         Usual,
     ),
 )]
-async fn mark_caller(State(console): Shared, Extension(actor): Extension<Actor>, body: Bytes) -> Response {
-    let MarkBody { number, hours, by } = match serde_json::from_slice(&body) {
-        Ok(mark) => mark,
-        Err(error) => return fault(StatusCode::BAD_REQUEST, &error.to_string()),
-    };
+async fn mark_caller(asker: Asker, Body(MarkBody { number, hours, by }): Body<MarkBody>) -> Response {
     if hours > MARK_HOURS_MAX || number.is_empty() || number.len() > NUMBER_MAX {
         return fault(StatusCode::BAD_REQUEST, "a number and 1 to 168 hours are expected; 0 lifts the mark");
     }
     if by.is_empty() || by.chars().count() > WORDS_MAX {
         return fault(StatusCode::BAD_REQUEST, "by is empty or longer than 200 characters");
     }
-    asked(&console, actor, ConsoleCommand::MarkCaller { number, hours, by }).await
+    asker.asks(ConsoleCommand::MarkCaller { number, hours, by }).await
 }

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Extension;
-use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
@@ -15,14 +13,13 @@ use utoipa_axum::routes;
 use crate::cdr::fact::{Class, ConsoleRole};
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::store::Store;
-use crate::switchboard::{Actor, ConsoleCommand, ConsoleReply, Supervision};
+use crate::switchboard::{ConsoleCommand, ConsoleReply, Supervision};
 
-use super::console_api::{Console, Fault, Malformed, Shared, Usual, WORDS_MAX, asked, fault};
+use super::console_api::{Console, Fault, Malformed, Usual, WORDS_MAX, fault};
+use super::console_asker::{Asker, Body, Called, Named, Whom, call_id};
 
 /// Characters of a note.
 const NOTE_MAX: usize = 4_000;
-/// Characters of the name, or the number, of somebody who is asked in.
-const WHOM_MAX: usize = 64;
 /// How long the records may take to tell whose call it was.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -42,8 +39,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Console>> {
         Usual,
     ),
 )]
-async fn calls(State(console): Shared, Extension(actor): Extension<Actor>) -> Response {
-    asked(&console, actor, ConsoleCommand::Calls).await
+async fn calls(asker: Asker) -> Response {
+    asker.asks(ConsoleCommand::Calls).await
 }
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -75,19 +72,10 @@ struct Disposition {
     ),
 )]
 async fn dispose(
-    State(console): Shared,
-    Extension(actor): Extension<Actor>,
-    Path(call): Path<String>,
-    body: Bytes,
+    asker: Asker,
+    Called(call): Called,
+    Body(Disposition { class, category, note, by }): Body<Disposition>,
 ) -> Response {
-    let call: CallId = match id(&call) {
-        Ok(call) => call,
-        Err(wrong) => return fault(StatusCode::BAD_REQUEST, &wrong),
-    };
-    let Disposition { class, category, note, by } = match serde_json::from_slice(&body) {
-        Ok(disposition) => disposition,
-        Err(error) => return fault(StatusCode::BAD_REQUEST, &error.to_string()),
-    };
     let long = |text: &Option<String>, max| text.as_ref().is_some_and(|text: &String| text.chars().count() > max);
     if long(&category, WORDS_MAX) || long(&note, NOTE_MAX) || by.is_empty() || by.chars().count() > WORDS_MAX {
         return fault(
@@ -95,17 +83,17 @@ async fn dispose(
             "category or by is longer than 200 characters, note than 4000, or by is empty",
         );
     }
-    if actor.role == ConsoleRole::Operator
-        && by == actor.name
-        && let Err(refused) = his_own(&console, &actor, call).await
+    if asker.actor.role == ConsoleRole::Operator
+        && by == asker.actor.name
+        && let Err(refused) = his_own(&asker, call).await
     {
         return refused;
     }
-    asked(&console, actor, ConsoleCommand::SetDisposition { call, class, category, note, by }).await
+    asker.asks(ConsoleCommand::SetDisposition { call, class, category, note, by }).await
 }
 
 /// Lets an operator on who has a call, or has had it: of late, as the service knows, or before, as the records do.
-async fn his_own(console: &Console, actor: &Actor, call: CallId) -> Result<(), Response> {
+async fn his_own(Asker { console, actor }: &Asker, call: CallId) -> Result<(), Response> {
     let not_his = || fault(StatusCode::FORBIDDEN, &format!("{} has not had that call", actor.name));
     let operator = OperatorId::parse(&actor.name).map_err(|_| not_his())?;
     let command = ConsoleCommand::Worked { call, operator: operator.clone() };
@@ -134,8 +122,8 @@ async fn his_own(console: &Console, actor: &Actor, call: CallId) -> Result<(), R
 #[serde(deny_unknown_fields)]
 struct TransferBody {
     /// An operator, the name or the number of an agency, or the emergency number: the queue.
-    #[schema(min_length = 1, max_length = 64)]
-    to: String,
+    #[schema(value_type = String, min_length = 1, max_length = 64)]
+    to: Whom,
 }
 
 #[utoipa::path(
@@ -154,14 +142,8 @@ struct TransferBody {
         Usual,
     ),
 )]
-async fn transfer(
-    State(console): Shared,
-    Extension(actor): Extension<Actor>,
-    Path(call): Path<String>,
-    body: Bytes,
-) -> Response {
-    let whom = serde_json::from_slice(&body).map(|TransferBody { to }| to);
-    asked_of(&console, actor, (&call, whom), |call, to| ConsoleCommand::Transfer { call, to }).await
+async fn transfer(asker: Asker, Called(call): Called, Body(TransferBody { to }): Body<TransferBody>) -> Response {
+    asker.asks(ConsoleCommand::Transfer { call, to: to.0 }).await
 }
 
 #[utoipa::path(
@@ -179,23 +161,16 @@ async fn transfer(
         Usual,
     ),
 )]
-async fn silent_prompt(
-    State(console): Shared,
-    Extension(actor): Extension<Actor>,
-    Path(call): Path<String>,
-) -> Response {
-    match id(&call) {
-        Ok(call) => asked(&console, actor, ConsoleCommand::SilentPrompt { call }).await,
-        Err(wrong) => fault(StatusCode::BAD_REQUEST, &wrong),
-    }
+async fn silent_prompt(asker: Asker, Called(call): Called) -> Response {
+    asker.asks(ConsoleCommand::SilentPrompt { call }).await
 }
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 struct GuestBody {
     /// An operator, or the name or the number of an agency.
-    #[schema(min_length = 1, max_length = 64)]
-    whom: String,
+    #[schema(value_type = String, min_length = 1, max_length = 64)]
+    whom: Whom,
 }
 
 #[utoipa::path(
@@ -214,14 +189,8 @@ struct GuestBody {
         Usual,
     ),
 )]
-async fn ask_in(
-    State(console): Shared,
-    Extension(actor): Extension<Actor>,
-    Path(call): Path<String>,
-    body: Bytes,
-) -> Response {
-    let whom = serde_json::from_slice(&body).map(|GuestBody { whom }| whom);
-    asked_of(&console, actor, (&call, whom), |call, whom| ConsoleCommand::AskIn { call, whom }).await
+async fn ask_in(asker: Asker, Called(call): Called, Body(GuestBody { whom }): Body<GuestBody>) -> Response {
+    asker.asks(ConsoleCommand::AskIn { call, whom: whom.0 }).await
 }
 
 #[utoipa::path(
@@ -242,18 +211,11 @@ async fn ask_in(
         Usual,
     ),
 )]
-async fn send_away(
-    State(console): Shared,
-    Extension(actor): Extension<Actor>,
-    Path((call, leg)): Path<(String, String)>,
-) -> Response {
-    let call = match id(&call) {
-        Ok(call) => call,
-        Err(wrong) => return fault(StatusCode::BAD_REQUEST, &wrong),
-    };
-    match leg.parse() {
-        Ok(leg) => asked(&console, actor, ConsoleCommand::SendAway { call, leg: LegNo(leg) }).await,
-        Err(_) => fault(StatusCode::BAD_REQUEST, "the number of a leg is expected"),
+async fn send_away(asker: Asker, Path((call, leg)): Path<(String, String)>) -> Response {
+    match (call_id(&call), leg.parse()) {
+        (Ok(call), Ok(leg)) => asker.asks(ConsoleCommand::SendAway { call, leg: LegNo(leg) }).await,
+        (Err(wrong), _) => fault(StatusCode::BAD_REQUEST, &wrong),
+        (Ok(_), Err(_)) => fault(StatusCode::BAD_REQUEST, "the number of a leg is expected"),
     }
 }
 
@@ -283,18 +245,11 @@ struct SupervisionBody {
     ),
 )]
 async fn supervise(
-    State(console): Shared,
-    Extension(actor): Extension<Actor>,
-    Path(call): Path<String>,
-    body: Bytes,
+    asker: Asker,
+    Called(call): Called,
+    Body(SupervisionBody { mode, by }): Body<SupervisionBody>,
 ) -> Response {
-    match (id(&call), serde_json::from_slice(&body)) {
-        (Ok(call), Ok(SupervisionBody { mode, by })) => {
-            asked(&console, actor, ConsoleCommand::Supervise { call, mode, by }).await
-        }
-        (Err(wrong), _) => fault(StatusCode::BAD_REQUEST, &wrong),
-        (Ok(_), Err(error)) => fault(StatusCode::BAD_REQUEST, &error.to_string()),
-    }
+    asker.asks(ConsoleCommand::Supervise { call, mode, by }).await
 }
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -320,27 +275,16 @@ struct OfferBody {
         Usual,
     ),
 )]
-async fn offer(
-    State(console): Shared,
-    Extension(actor): Extension<Actor>,
-    Path(call): Path<String>,
-    body: Bytes,
-) -> Response {
-    match (id(&call), serde_json::from_slice(&body)) {
-        (Ok(call), Ok(OfferBody { operator })) => {
-            asked(&console, actor, ConsoleCommand::OfferTo { call, operator }).await
-        }
-        (Err(wrong), _) => fault(StatusCode::BAD_REQUEST, &wrong),
-        (Ok(_), Err(error)) => fault(StatusCode::BAD_REQUEST, &error.to_string()),
-    }
+async fn offer(asker: Asker, Called(call): Called, Body(OfferBody { operator }): Body<OfferBody>) -> Response {
+    asker.asks(ConsoleCommand::OfferTo { call, operator }).await
 }
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 struct PlaceBody {
     /// A colleague, the name or the number of an agency, or a number of the list of call-backs.
-    #[schema(min_length = 1, max_length = 64)]
-    to: String,
+    #[schema(value_type = String, min_length = 1, max_length = 64)]
+    to: Whom,
 }
 
 #[utoipa::path(
@@ -359,41 +303,8 @@ struct PlaceBody {
         Usual,
     ),
 )]
-async fn place(
-    State(console): Shared,
-    Extension(actor): Extension<Actor>,
-    Path(operator): Path<String>,
-    body: Bytes,
-) -> Response {
-    match (OperatorId::parse(&operator), serde_json::from_slice(&body)) {
-        (Ok(operator), Ok(PlaceBody { to })) if (1..=WHOM_MAX).contains(&to.len()) => {
-            asked(&console, actor, ConsoleCommand::Place { operator, to }).await
-        }
-        (Ok(_), Ok(_)) => fault(StatusCode::BAD_REQUEST, "a name or a number of at most 64 characters is expected"),
-        (Err(error), _) => fault(StatusCode::BAD_REQUEST, &error.to_string()),
-        (Ok(_), Err(error)) => fault(StatusCode::BAD_REQUEST, &error.to_string()),
-    }
-}
-
-/// Asks something of a call with somebody named in the body.
-async fn asked_of(
-    console: &Console,
-    actor: Actor,
-    (call, whom): (&str, serde_json::Result<String>),
-    command: impl FnOnce(CallId, String) -> ConsoleCommand,
-) -> Response {
-    match (id(call), whom) {
-        (Ok(call), Ok(whom)) if (1..=WHOM_MAX).contains(&whom.len()) => {
-            asked(console, actor, command(call, whom)).await
-        }
-        (Ok(_), Ok(_)) => fault(StatusCode::BAD_REQUEST, "a name or a number of at most 64 characters is expected"),
-        (Err(wrong), _) => fault(StatusCode::BAD_REQUEST, &wrong),
-        (Ok(_), Err(error)) => fault(StatusCode::BAD_REQUEST, &error.to_string()),
-    }
-}
-
-fn id(call: &str) -> Result<CallId, String> {
-    call.parse().map_err(|error| format!("the call's id is {error}"))
+async fn place(asker: Asker, Named(operator): Named, Body(PlaceBody { to }): Body<PlaceBody>) -> Response {
+    asker.asks(ConsoleCommand::Place { operator, to: to.0 }).await
 }
 
 /// What an operator's phone would be told by a status, in words.

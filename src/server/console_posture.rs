@@ -2,9 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
-use axum::body::Bytes;
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
@@ -12,9 +9,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::acd::Posture;
-use crate::switchboard::{Actor, ConsoleCommand, ConsoleReply};
+use crate::switchboard::{ConsoleCommand, ConsoleReply};
 
-use super::console_api::{Console, Fault, Malformed, Shared, Usual, asked, fault};
+use super::console_api::{Console, Fault, Malformed, Usual, fault};
+use super::console_asker::{Asker, Body};
 
 /// Hours that a posture may last by itself.
 const POSTURE_HOURS_MAX: u32 = 168;
@@ -33,8 +31,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Console>> {
         Usual,
     ),
 )]
-async fn posture(State(console): Shared, Extension(actor): Extension<Actor>) -> Response {
-    asked(&console, actor, ConsoleCommand::Posture).await
+async fn posture(asker: Asker) -> Response {
+    asker.asks(ConsoleCommand::Posture).await
 }
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -60,14 +58,9 @@ struct PostureBody {
         Usual,
     ),
 )]
-async fn set_posture(State(console): Shared, Extension(actor): Extension<Actor>, body: Bytes) -> Response {
-    match serde_json::from_slice(&body) {
-        Ok(PostureBody { hours: Some(hours), .. }) if hours > POSTURE_HOURS_MAX => {
-            fault(StatusCode::BAD_REQUEST, "0 to 168 hours are expected")
-        }
-        Ok(PostureBody { posture, hours }) => {
-            asked(&console, actor, ConsoleCommand::SetPosture { posture, hours }).await
-        }
-        Err(error) => fault(StatusCode::BAD_REQUEST, &error.to_string()),
+async fn set_posture(asker: Asker, Body(PostureBody { posture, hours }): Body<PostureBody>) -> Response {
+    if hours.is_some_and(|hours| hours > POSTURE_HOURS_MAX) {
+        return fault(StatusCode::BAD_REQUEST, "0 to 168 hours are expected");
     }
+    asker.asks(ConsoleCommand::SetPosture { posture, hours }).await
 }

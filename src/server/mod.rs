@@ -5,6 +5,7 @@ mod certificates;
 pub mod clock;
 pub mod connections;
 mod console_api;
+mod console_asker;
 mod console_callers;
 mod console_calls;
 mod console_posture;

@@ -1,0 +1,119 @@
+//! What requests to the console bring along: who asks, of which call, of whom, and a body. Each is read in one way; what cannot be read is
+//! answered with what is expected.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse as _, Response};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::ids::{CallId, OperatorId};
+use crate::switchboard::{Actor, ConsoleCommand};
+
+use super::console_api::{Console, asked, fault};
+
+/// Characters of the name, or the number, of somebody who is wanted.
+const WHOM_MAX: usize = 64;
+
+/// Who asks. The token has been checked: he has a name and a role.
+pub(super) struct Asker {
+    pub(super) console: Arc<Console>,
+    pub(super) actor: Actor,
+}
+
+impl Asker {
+    /// Has it done, if his role may do that.
+    pub(super) async fn asks(self, command: ConsoleCommand) -> Response {
+        asked(&self.console, self.actor, command).await
+    }
+}
+
+impl FromRequestParts<Arc<Console>> for Asker {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, console: &Arc<Console>) -> Result<Self, Response> {
+        match parts.extensions.get::<Actor>() {
+            Some(actor) => Ok(Self { console: Arc::clone(console), actor: actor.clone() }),
+            None => Err(fault(StatusCode::UNAUTHORIZED, "the bearer token is missing or wrong")),
+        }
+    }
+}
+
+/// The call that the path names.
+pub(super) struct Called(pub(super) CallId);
+
+impl FromRequestParts<Arc<Console>> for Called {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, console: &Arc<Console>) -> Result<Self, Response> {
+        let text = in_path(parts, console).await?;
+        call_id(&text).map(Self).map_err(|wrong| fault(StatusCode::BAD_REQUEST, &wrong))
+    }
+}
+
+/// The operator whom the path names.
+pub(super) struct Named(pub(super) OperatorId);
+
+impl FromRequestParts<Arc<Console>> for Named {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, console: &Arc<Console>) -> Result<Self, Response> {
+        let name = in_path(parts, console).await?;
+        OperatorId::parse(&name).map(Self).map_err(|error| fault(StatusCode::BAD_REQUEST, &error.to_string()))
+    }
+}
+
+/// A body as it is described.
+pub(super) struct Body<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<Console>> for Body<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, console: &Arc<Console>) -> Result<Self, Response> {
+        let bytes = Bytes::from_request(request, console).await.map_err(|refused| refused.into_response())?;
+        serde_json::from_slice(&bytes).map(Self).map_err(|error| fault(StatusCode::BAD_REQUEST, &error.to_string()))
+    }
+}
+
+/// The name, or the number, of somebody who is wanted.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Whom(pub(super) String);
+
+impl TryFrom<String> for Whom {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let fits = (1..=WHOM_MAX).contains(&text.len());
+        if fits { Ok(Self(text)) } else { Err("a name or a number of at most 64 characters is expected") }
+    }
+}
+
+async fn in_path(parts: &mut Parts, console: &Arc<Console>) -> Result<String, Response> {
+    let Path(text) = Path::from_request_parts(parts, console).await.map_err(|refused| refused.into_response())?;
+    Ok(text)
+}
+
+/// A call's id, in words of a path.
+pub(super) fn call_id(text: &str) -> Result<CallId, String> {
+    text.parse().map_err(|error| format!("the call's id is {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whom_has_one_to_sixty_four_characters() {
+        let read = |text: &str| serde_json::from_str::<Whom>(&format!("\"{text}\"")).map(|whom| whom.0);
+        assert_eq!(read("sari").unwrap(), "sari");
+        assert_eq!(read(&"x".repeat(64)).unwrap().len(), 64);
+        for wrong in [String::new(), "x".repeat(65)] {
+            assert!(read(&wrong).unwrap_err().to_string().contains("at most 64 characters"), "{wrong:?}");
+        }
+    }
+}
