@@ -6,7 +6,6 @@ use crate::config::Config;
 use crate::ids::{CallId, OperatorId};
 use crate::switchboard::Supervision;
 
-use super::callers::fault;
 use super::{ConfigFile, console};
 
 /// What may be done to a live call.
@@ -57,23 +56,16 @@ pub(super) fn call(command: CallCommand) -> anyhow::Result<()> {
         }
         CallCommand::Supervise { call, mode, supervisor, file } => {
             let supervisor = OperatorId::parse(&supervisor)?;
-            let body = serde_json::json!({ "mode": mode, "by": supervisor }).to_string();
-            let path = format!("/v1/calls/{call}/supervision");
-            match console::ask(&Config::load(&file.config)?, "POST", &path, &body)? {
-                (200, _) => println!("{call}: {supervisor} is to {mode}"),
-                (403 | 404 | 409, answer) => anyhow::bail!("{}", fault(&answer)),
-                (status, answer) => anyhow::bail!("the service answers {status}: {}", answer.trim()),
-            }
+            let body = serde_json::json!({ "mode": mode, "by": supervisor });
+            console::order(&Config::load(&file.config)?, &format!("/v1/calls/{call}/supervision"), &body)?;
+            println!("{call}: {supervisor} is to {mode}");
             Ok(())
         }
         CallCommand::Offer { call, operator, file } => {
             let operator = OperatorId::parse(&operator)?;
-            let body = serde_json::json!({ "operator": operator }).to_string();
-            match console::ask(&Config::load(&file.config)?, "POST", &format!("/v1/calls/{call}/offer"), &body)? {
-                (200, _) => println!("{call}: {operator} rings"),
-                (404 | 409, answer) => anyhow::bail!("{}", fault(&answer)),
-                (status, answer) => anyhow::bail!("the service answers {status}: {}", answer.trim()),
-            }
+            let body = serde_json::json!({ "operator": operator });
+            console::order(&Config::load(&file.config)?, &format!("/v1/calls/{call}/offer"), &body)?;
+            println!("{call}: {operator} rings");
             Ok(())
         }
     }

@@ -43,13 +43,18 @@ pub(super) fn change(named: &Named, change: &str, reason: Option<&str>) -> anyho
 /// Places a call for an operator, whose own phones ring first.
 pub(super) fn place(config: &Config, operator: &str, to: &str) -> anyhow::Result<()> {
     let operator = OperatorId::parse(operator)?;
-    let body = serde_json::json!({ "to": to }).to_string();
-    match ask(config, "POST", &format!("/v1/operators/{operator}/calls"), &body)? {
-        (200, _) => println!("{operator}: his own phone rings, and then {to}"),
-        (404 | 409, answer) => anyhow::bail!("{}", fault(&answer)),
+    order(config, &format!("/v1/operators/{operator}/calls"), &serde_json::json!({ "to": to }))?;
+    println!("{operator}: his own phone rings, and then {to}");
+    Ok(())
+}
+
+/// Orders something of the running service; why not, in its words, when it does not do it.
+pub(super) fn order(config: &Config, path: &str, body: &serde_json::Value) -> anyhow::Result<()> {
+    match ask(config, "POST", path, &body.to_string())? {
+        (200, _) => Ok(()),
+        (403 | 404 | 409, answer) => anyhow::bail!("{}", fault(&answer)),
         (status, answer) => anyhow::bail!("the service answers {status}: {}", answer.trim()),
     }
-    Ok(())
 }
 
 /// Sends a text to one operator, or to all.

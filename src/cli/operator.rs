@@ -136,7 +136,14 @@ pub(super) fn import(config: &Config, file: &Path) -> anyhow::Result<()> {
     if !faults.is_empty() {
         bail!("nothing was imported:\n{}", faults.join("\n"));
     }
-    with_store(config, async |store| Ok(store.put_operators(&rows).await?))?;
+    with_store(config, async |store| {
+        for known in store.operators().await?.iter().filter(|known| Kind::Station.has(known)) {
+            if rows.iter().any(|row| row.operator == known.operator) {
+                bail!("nothing was imported: {} is a station", known.operator);
+            }
+        }
+        Ok(store.put_operators(&rows).await?)
+    })?;
     for (operator, password) in told {
         println!("{operator}\t{password}");
     }

@@ -196,7 +196,7 @@ async fn ready(State(console): Shared) -> Response {
 #[utoipa::path(
     get,
     path = "/v1/operators",
-    summary = "Every operator: state, reason, shift",
+    summary = "Every operator: state, reason, shift; and who sits at which station",
     security(("token" = [])),
     responses(
         (status = 200, body = ConsoleReply),

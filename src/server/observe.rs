@@ -256,6 +256,10 @@ fn see_service(kind: &FactKind) {
 fn subject(command: &str, of: &str) -> String {
     match (command, of.split_once(' ')) {
         ("mark-caller" | "call-back", Some((number, rest))) => format!("{} {rest}", masked(number)),
+        // Who calls whom: a colleague, an agency, or somebody who is called back.
+        ("call", Some((operator, whom))) if !whom.chars().any(char::is_alphabetic) => {
+            format!("{operator} {}", masked(whom))
+        }
         (_, _) => of.to_owned(),
     }
 }
@@ -298,6 +302,8 @@ mod tests {
         assert_eq!(subject("mark-caller", "+628123456789 24 h"), "***789 24 h");
         assert_eq!(subject("call-back", "08123456789 by budi"), "***789 by budi");
         assert_eq!(subject("pause", "op123456 meal"), "op123456 meal");
+        assert_eq!(subject("call", "op123456 +62 812-3456-789"), "op123456 ***789");
+        assert_eq!(subject("call", "op123456 op2"), "op123456 op2");
     }
 
     #[test]

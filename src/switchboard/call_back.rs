@@ -89,7 +89,7 @@ impl Switchboard {
 
     /// The next number, or that one, is for this operator; his phone is told so.
     pub(super) fn mean_call_back(&mut self, now: Now, number: Option<&str>, operator: OperatorId) -> ConsoleReply {
-        if !self.accounts.contains_key(&operator) {
+        if !self.is_operator(&operator) {
             return ConsoleReply::UnknownOperator;
         }
         self.abandoned.expire(now.wall, self.settings.callers.call_back);

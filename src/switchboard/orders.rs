@@ -79,6 +79,9 @@ impl Switchboard {
             | Stage::Placed
             | Stage::Ended => return ConsoleReply::NotWaiting,
         }
+        if !self.is_operator(&operator) {
+            return ConsoleReply::UnknownOperator;
+        }
         match self.acd.standing(&operator) {
             Standing::Free => {}
             Standing::Busy => return ConsoleReply::Refused { status: 486 },

@@ -23,7 +23,7 @@ use super::{Actor, ConsoleReply, Switchboard};
 impl Switchboard {
     /// Somebody at the console wants an operator to call a colleague, an agency, or a number that waits to be called back.
     pub(super) fn place_by(&mut self, now: Now, by: &Actor, operator: OperatorId, to: &str) -> ConsoleReply {
-        if !self.accounts.contains_key(&operator) || self.is_station(&operator) {
+        if !self.is_operator(&operator) {
             return ConsoleReply::UnknownOperator;
         }
         let (to, back) = match self.wanted_by(now, &operator, to) {

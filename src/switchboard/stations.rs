@@ -98,6 +98,11 @@ impl Switchboard {
         self.accounts.get(account).is_some_and(|account| account.station)
     }
 
+    /// An operator's account, and no station's.
+    pub(super) fn is_operator(&self, account: &OperatorId) -> bool {
+        self.accounts.get(account).is_some_and(|account| !account.station)
+    }
+
     /// The operator who speaks from an account's phone; None: it is a station at which nobody sits.
     pub(super) fn speaker(&self, account: OperatorId) -> Option<OperatorId> {
         match self.stations.at.get(&account) {
@@ -159,13 +164,14 @@ impl Switchboard {
 
     /// The operator who has that number and that PIN.
     fn opens(&mut self, now: Now, station: &OperatorId, number: &str, digits: &str) -> Option<OperatorId> {
-        let badge = |account: &Account| account.badge.as_ref().filter(|badge| badge.number == number).cloned();
-        let (operator, badge) = self.accounts.values().find_map(|one| Some((one.operator.clone(), badge(one)?)))?;
+        let has = |account: &&Account| account.badge.as_ref().is_some_and(|badge| badge.number == number);
+        let Account { operator, badge, .. } = self.accounts.values().find(has)?.clone();
+        let pin = badge?.pin;
         let wrong = self.stations.wrong.entry(operator.clone()).or_default();
         if wrong.locked_until.is_some_and(|until| until <= now.mono) {
             *wrong = Wrong::default();
         }
-        if wrong.locked_until.is_none() && badge.pin.is(digits) {
+        if wrong.locked_until.is_none() && pin.is(digits) {
             self.stations.wrong.remove(&operator);
             return Some(operator);
         }
@@ -277,7 +283,7 @@ impl Switchboard {
         }
         for (station, operator) in last {
             let Some(operator) = operator else { continue };
-            let fits = self.is_station(station) && self.accounts.contains_key(operator) && !self.is_station(operator);
+            let fits = self.is_station(station) && self.is_operator(operator);
             let free = !taken.contains(station)
                 && !self.stations.of.contains_key(operator)
                 && !self.stations.at.contains_key(station);
@@ -312,7 +318,7 @@ impl Switchboard {
             if self.stations.of.get(operator) != Some(station) {
                 return Err(format!("{operator} sits at {station}, and does not"));
             }
-            if !self.is_station(station) || self.is_station(operator) || !self.accounts.contains_key(operator) {
+            if !self.is_station(station) || !self.is_operator(operator) {
                 return Err(format!("{operator} cannot sit at {station}"));
             }
         }

@@ -218,7 +218,7 @@ impl Switchboard {
         if full { Err(503) } else { Ok((id, format!("picked up {where_from} by {supervisor}"))) }
     }
 
-    /// The emergency call that an operator has, and his leg, for that supervisor.
+    /// The emergency call that an operator has, for that supervisor.
     fn supervised(&self, supervisor: &OperatorId, whose: &str) -> Result<CallId, u16> {
         if !self.settings.supervisors.contains(supervisor) {
             return Err(403);

@@ -53,6 +53,7 @@ impl Ports {
             {
                 break;
             }
+            // At the start, before anything is served: the kernel tells nobody when it is done.
             std::thread::sleep(RETRY);
             fault = bind_all(address, &mut open, &mut pairs);
         }

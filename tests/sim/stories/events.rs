@@ -20,6 +20,15 @@ pub(super) fn floor() -> World {
     world
 }
 
+/// Sari has a lamp for Budi, which is dark.
+fn watched() -> (World, Watch) {
+    let mut world = floor();
+    let watch = Watch::begins(&mut world, "sari", SARI, "budi", "dialog");
+    watch.hears(&mut world);
+    world.pass(ONE_SECOND);
+    (world, watch)
+}
+
 pub(super) fn pauses(world: &mut World, who: &str) {
     let operator = OperatorId::parse(who).unwrap();
     world.step(Input::Console {
@@ -126,10 +135,7 @@ fn a_lamp_follows_a_call_and_names_no_caller_to_a_colleague() {
 #[test]
 fn a_caller_who_rings_at_a_colleague_is_taken_by_what_the_lamp_tells_and_a_talk_is_not() {
     for swapped in [false, true] {
-        let mut world = floor();
-        let watch = Watch::begins(&mut world, "sari", SARI, "budi", "dialog");
-        watch.hears(&mut world);
-        world.pass(ONE_SECOND);
+        let (mut world, watch) = watched();
         let mut caller = Caller::dials(&mut world);
         let invite = rings(&mut world, BUDI);
         let [call_id, local, remote] = names(&watch.hears(&mut world)).unwrap();
@@ -149,10 +155,7 @@ fn a_caller_who_rings_at_a_colleague_is_taken_by_what_the_lamp_tells_and_a_talk_
         let by_sari = |kind: &FactKind| matches!(kind, FactKind::TakenOver { by, .. } if by.as_str() == "sari");
         assert_eq!(world.count(by_sari), 1);
     }
-    let mut world = floor();
-    let watch = Watch::begins(&mut world, "sari", SARI, "budi", "dialog");
-    watch.hears(&mut world);
-    world.pass(ONE_SECOND);
+    let (mut world, watch) = watched();
     Caller::dials(&mut world);
     answers(&mut world, BUDI);
     watch.hears(&mut world);
@@ -163,10 +166,7 @@ fn a_caller_who_rings_at_a_colleague_is_taken_by_what_the_lamp_tells_and_a_talk_
 
 #[test]
 fn an_offer_that_fails_leaves_the_lamp_and_the_next_call_is_another_dialog() {
-    let mut world = floor();
-    let watch = Watch::begins(&mut world, "sari", SARI, "budi", "dialog");
-    watch.hears(&mut world);
-    world.pass(ONE_SECOND);
+    let (mut world, watch) = watched();
     let mut caller = Caller::dials(&mut world);
     let invite = rings(&mut world, BUDI);
     let first = dialogs(&watch.hears(&mut world)).2;

@@ -434,6 +434,18 @@ fn a_call_that_the_console_places_rings_where_its_operator_sits_and_never_an_emp
         to: "sari".to_owned(),
     };
     assert_eq!(asks_console(&mut world, place("desk1")), ConsoleReply::UnknownOperator);
+    let desk1 = OperatorId::parse("desk1").unwrap();
+    let caller = Caller::dials(&mut world);
+    let call = world.facts.iter().rev().find_map(|fact| fact.call).unwrap();
+    assert_eq!(
+        asks_console(&mut world, ConsoleCommand::OfferTo { call, operator: desk1 }),
+        ConsoleReply::UnknownOperator
+    );
+    caller.cancels(&mut world);
+    let invite = world.take(SARI, "INVITE");
+    world.receive(SARI, &response(&invite, SARI, "487 Request Terminated", ""));
+    world.pass(Duration::from_secs(10));
+    world.sent.clear();
     sits(&mut world, ("desk1", DESK1), "101", BUDIS);
     assert!(matches!(asks_console(&mut world, place("budi")), ConsoleReply::Calling { .. }));
     answers(&mut world, DESK1);
