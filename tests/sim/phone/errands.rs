@@ -80,7 +80,8 @@ impl Phone {
     }
 
     pub(super) fn dials(&mut self, io: &mut Io<'_, Alarm>) {
-        let next = io.between(20_000, 400_000);
+        // Operators come to a station, and go, more often than they dial.
+        let next = if self.station { io.between(5_000, 60_000) } else { io.between(20_000, 400_000) };
         io.wake(next, Alarm::Dial);
         if !self.is_open() && self.dialled.is_none() && !self.closing {
             let codes = [
