@@ -1,6 +1,7 @@
 //! siaga: the call-handling service of a city's 112 emergency centre. See ARCHITECTURE.md.
 
 pub mod acd;
+pub mod alarm;
 pub mod cdr;
 pub mod cli;
 pub mod clock;

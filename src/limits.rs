@@ -13,6 +13,8 @@ pub const LIVE_LEGS_PER_CALL_MAX: usize = 64;
 pub const OPERATORS_MAX: usize = 10_000;
 /// Desks of the queue. More: the configuration is refused.
 pub const DESKS_MAX: usize = 16;
+/// Alarms raised at once. Full: a new one is logged and not listed.
+pub const ALARMS_MAX: usize = 1_024;
 /// Steps of a desk's escalation. More: the configuration is refused.
 pub const ESCALATION_STEPS_MAX: usize = 8;
 /// Lines of a roster (10,000 operators for three months, 50 for fifty years). More: the roster is refused.

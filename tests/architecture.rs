@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 /// Each room and the rooms that it may name beside itself; only rooms above it in this list can stand there, so no circle can.
 const ROOMS: &[(&str, &str)] = &[
     ("limits", ""),
+    ("alarm", "limits"),
     ("clock", "limits"),
     ("ids", "limits clock"),
     ("sip", "limits clock ids"),
@@ -16,11 +17,11 @@ const ROOMS: &[(&str, &str)] = &[
     ("cdr", "limits clock ids sip acd media"),
     ("switchboard", "limits clock ids sip acd media cdr"),
     ("config", "limits clock ids sip acd media cdr switchboard"),
-    ("store", "limits clock ids cdr config"),
-    ("cluster", "limits clock ids sip acd media cdr switchboard config store"),
+    ("store", "limits alarm clock ids cdr config"),
+    ("cluster", "limits alarm clock ids sip acd media cdr switchboard config store"),
     ("reports", "limits clock ids cdr config store"),
-    ("server", "limits clock ids sip acd media cdr switchboard config store cluster reports"),
-    ("cli", "limits clock ids sip acd media cdr switchboard config store cluster reports server"),
+    ("server", "limits alarm clock ids sip acd media cdr switchboard config store cluster reports"),
+    ("cli", "limits alarm clock ids sip acd media cdr switchboard config store cluster reports server"),
 ];
 const PURE: &[&str] = &["limits", "clock", "ids", "sip", "acd", "media", "cdr", "switchboard"];
 const SOCKETS: &[&str] = &["UdpSocket", "TcpStream", "TcpListener", "UnixStream", "UnixListener", "UnixDatagram"];

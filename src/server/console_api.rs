@@ -18,6 +18,7 @@ use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::alarm::Alarms;
 use crate::cdr::fact::ConsoleRole;
 use crate::config::Config;
 use crate::ids::OperatorId;
@@ -46,6 +47,7 @@ const TEXT_MAX: usize = 700;
 pub(super) struct Console {
     pub(super) desk: Desk,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) alarms: Alarms,
     /// Ends before the last of its askers may.
     pub(super) media: Weak<Media>,
     pub(super) records: Watch,
@@ -170,6 +172,7 @@ async fn metrics(State(console): Shared) -> Response {
     if let Some(media) = console.media.upgrade() {
         console.metrics.set_media(&media.counters(), console.desk.events_dropped());
     }
+    console.metrics.set_alarms(&console.alarms);
     console.metrics.set_records(&console.records.figures());
     let lost = &console.metrics.log_lines_lost;
     lost.inc_by(console.log_lost.count().saturating_sub(lost.get()));
@@ -180,15 +183,14 @@ async fn metrics(State(console): Shared) -> Response {
 }
 
 async fn ready(State(console): Shared) -> Response {
-    let journal_alarm = console.records.figures().journal_alarm;
     if console.draining.load(Ordering::Relaxed) {
         return fault(StatusCode::SERVICE_UNAVAILABLE, "the service is ending: no new calls");
     }
-    if journal_alarm {
-        return fault(StatusCode::SERVICE_UNAVAILABLE, "the journal's disk does not take facts");
-    }
     match console.desk.figures().await {
-        Ok(_) => "ready\n".into_response(),
+        Ok(_) => {
+            let alarms = console.alarms.lines().into_iter().map(|line| format!("alarm {line}\n"));
+            std::iter::once("ready\n".to_owned()).chain(alarms).collect::<String>().into_response()
+        }
         Err(error) => refused(error),
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::acd::Posture;
+use crate::alarm::{Alarms, Kind};
 use crate::cdr::fact::Fact;
 use crate::media::command::Command;
 
@@ -20,7 +21,27 @@ pub(super) struct ServiceHands {
     pub(super) ledger: Ledger,
     pub(super) observer: Observer,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) alarms: Alarms,
     pub(super) events: Events,
+}
+
+impl ServiceHands {
+    pub(super) fn new(
+        media: &Arc<Media>,
+        ledger: Ledger,
+        metrics: &Arc<Metrics>,
+        alarms: &Alarms,
+        events: &Events,
+    ) -> Self {
+        Self {
+            media: Arc::clone(media),
+            ledger,
+            observer: Observer::new(Arc::clone(metrics)),
+            metrics: Arc::clone(metrics),
+            alarms: alarms.clone(),
+            events: events.clone(),
+        }
+    }
 }
 
 impl Hands for ServiceHands {
@@ -42,18 +63,20 @@ impl Hands for ServiceHands {
     fn trunk_health(&mut self, trunk: &str, up: bool) {
         self.metrics.trunk_up.with_label_values(&[trunk]).set(i64::from(up));
         if up {
+            self.alarms.clear(Kind::Trunk, trunk);
             tracing::info!(trunk, "the trunk answers");
         } else {
-            tracing::warn!(trunk, "the trunk does not answer");
+            self.alarms.raise(Kind::Trunk, trunk, "it does not answer keep-alives");
         }
     }
 
     fn trunk_registered(&mut self, trunk: &str, registered: bool) {
         self.metrics.trunk_registered.with_label_values(&[trunk]).set(i64::from(registered));
         if registered {
+            self.alarms.clear(Kind::Trunk, &registration_of(trunk));
             tracing::info!(trunk, "registered with the trunk");
         } else {
-            tracing::warn!(trunk, "not registered with the trunk");
+            self.alarms.raise(Kind::Trunk, &registration_of(trunk), "the trunk does not accept it");
         }
     }
 
@@ -62,6 +85,8 @@ impl Hands for ServiceHands {
         for gauge in [&self.metrics.trunk_up, &self.metrics.trunk_registered] {
             drop(gauge.remove_label_values(&[trunk]));
         }
+        self.alarms.clear(Kind::Trunk, trunk);
+        self.alarms.clear(Kind::Trunk, &registration_of(trunk));
         tracing::info!(trunk, "the trunk is no longer in the configuration");
     }
 
@@ -83,4 +108,9 @@ impl Hands for ServiceHands {
             tracing::info!("no call waits for want of a shift any more");
         }
     }
+}
+
+/// The subject of the alarm about a trunk's registration.
+fn registration_of(trunk: &str) -> String {
+    format!("{trunk} registration")
 }

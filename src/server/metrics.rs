@@ -8,6 +8,7 @@ use prometheus::{
 };
 
 use crate::acd::Posture;
+use crate::alarm::{Alarms, Kind};
 use crate::sip::guard::Reason;
 use crate::switchboard::{Gauges, GuardFigures};
 
@@ -25,6 +26,7 @@ const STATES: [&str; 6] = ["offline", "ready", "offered", "talking", "wrap-up", 
 #[derive(Debug)]
 pub(super) struct Metrics {
     registry: Registry,
+    alarm: IntGaugeVec,
     pub(super) calls_received: IntCounter,
     pub(super) calls_ended: IntCounterVec,
     pub(super) calls_answered: IntCounter,
@@ -75,7 +77,9 @@ impl Metrics {
         let waited = Histogram::with_opts(wait.buckets(WAIT_BUCKETS.to_vec()))?;
         made.0.register(Box::new(waited.clone()))?;
         let posture = made.gauges("posture", "1 for the posture of the house, 0 for the others.", &["posture"])?;
+        let alarm = made.gauges("alarm", "1 while an alarm of this kind is raised.", &["kind"])?;
         let metrics = Self {
+            alarm,
             posture,
             calls_received: made.counter("calls_received_total", "Emergency calls taken on.")?,
             calls_ended: made.counters("calls_ended_total", "Calls that are over, by cause.", &["cause"])?,
@@ -131,7 +135,15 @@ impl Metrics {
             registry: made.0,
         };
         metrics.set_posture(Posture::Normal);
+        metrics.set_alarms(&Alarms::default());
         Ok(metrics)
+    }
+
+    /// Sets `siaga_alarm` for every kind.
+    pub(super) fn set_alarms(&self, alarms: &Alarms) {
+        for kind in Kind::ALL {
+            self.alarm.with_label_values(&[kind.word()]).set(i64::from(alarms.is_raised(kind)));
+        }
     }
 
     /// Shows how the house works.
@@ -245,6 +257,17 @@ impl Maker {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_alarm_has_a_gauge_from_the_start_that_follows_it() {
+        let (metrics, alarms) = (Metrics::new().unwrap(), Alarms::default());
+        assert!(metrics.text().unwrap().contains("siaga_alarm{kind=\"database\"} 0"));
+        alarms.raise(Kind::Database, "", "it is locked");
+        metrics.set_alarms(&alarms);
+        let text = metrics.text().unwrap();
+        assert!(text.contains("siaga_alarm{kind=\"database\"} 1"), "{text}");
+        assert!(text.contains("siaga_alarm{kind=\"journal\"} 0"), "{text}");
+    }
 
     #[test]
     fn totals_counted_elsewhere_never_go_back() {

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tracing::{error, warn};
 
+use crate::alarm::{Alarms, Kind};
 use crate::cdr::fact::Fact;
 use crate::cdr::past::Past;
 use crate::clock::Timestamp;
@@ -102,7 +103,7 @@ pub(super) struct Records {
 
 impl Records {
     /// Opens the journal, which must be there, and the database, which may be away: then facts wait in the journal.
-    pub(super) async fn open(config: &Config, clock: Clock) -> anyhow::Result<Self> {
+    pub(super) async fn open(config: &Config, clock: Clock, alarms: &Alarms) -> anyhow::Result<Self> {
         let dir = config.journal_dir.clone();
         let journal =
             Journal::open(&dir, clock.now().wall).with_context(|| format!("[journal] dir {}", dir.display()))?;
@@ -126,7 +127,7 @@ impl Records {
         let writer = writer.recalling(recall);
         let (tell, durable) = watch::channel(journal.end());
         let (facts, inbox) = mpsc::channel(FACTS_MAX);
-        let clerk = Clerk { journal, clock, figures: Arc::clone(&watch.journal), tell };
+        let clerk = Clerk { journal, clock, figures: Arc::clone(&watch.journal), alarms: alarms.clone(), tell };
         let journal = on_own_thread("journal", async move { clerk.run(inbox).await })?;
         let writer = on_own_thread("writer", async move { writer.run(durable).await })?;
         Ok(Self { facts, watch, accounts, past: Some(past), journal, writer })
@@ -196,6 +197,7 @@ struct Clerk {
     journal: Journal,
     clock: Clock,
     figures: Arc<JournalFigures>,
+    alarms: Alarms,
     tell: watch::Sender<Place>,
 }
 
@@ -231,6 +233,7 @@ impl Clerk {
             match self.journal.append(group.iter(), self.clock.now().wall) {
                 Ok(place) => {
                     self.figures.alarm.store(false, Ordering::Relaxed);
+                    self.alarms.clear(Kind::Journal, "");
                     self.figures.facts.fetch_add(group.len() as u64, Ordering::Relaxed);
                     self.figures.groups.fetch_add(1, Ordering::Relaxed);
                     self.tell.send_replace(place);
@@ -239,7 +242,7 @@ impl Clerk {
                 Err(fault) => {
                     self.figures.alarm.store(true, Ordering::Relaxed);
                     self.figures.failures.fetch_add(1, Ordering::Relaxed);
-                    error!(%fault, facts = group.len(), "the journal's disk does not take facts: they wait in memory");
+                    self.alarms.raise(Kind::Journal, "", format!("facts wait in memory: {fault}"));
                 }
             }
             if inbox.is_closed() {

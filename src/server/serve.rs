@@ -12,6 +12,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
+use crate::alarm::{Alarms, Kind};
 use crate::clock::Timestamp;
 use crate::config::{Certificates, Config, Connections, EngineName, TlsFiles};
 use crate::ids::Rng;
@@ -28,7 +29,6 @@ use super::events::Events;
 use super::hands::ServiceHands;
 use super::media::{Engine, Media, MediaSettings};
 use super::metrics::Metrics;
-use super::observe::Observer;
 use super::records::{self, Ledger, Records};
 use super::signalling::{self, Inbound, Signalling};
 use super::stream::Patience;
@@ -44,6 +44,9 @@ const ROSTER_EVERY: Duration = Duration::from_secs(86_400);
 const ROSTER_DAYS: u32 = 14;
 const ROSTER_TOLD: usize = 3;
 
+/// How often alarms that are still raised are logged again.
+const REMIND_EVERY: Duration = Duration::from_secs(3_600);
+
 /// Runs the service until it is told to end. Prints to the log.
 pub fn serve(config: Config) -> anyhow::Result<()> {
     let clock = Clock::start();
@@ -58,33 +61,23 @@ pub fn serve(config: Config) -> anyhow::Result<()> {
 
 async fn run(config: Config, clock: Clock, log: &LogGuard) -> anyhow::Result<()> {
     config.warnings.iter().for_each(|warning| warn!("{warning}"));
+    let (metrics, alarms) = (Arc::new(Metrics::new()?), Alarms::default());
     // First of all the sockets: what arrives meanwhile waits in the kernel.
     let (sockets, streams) = (bind_all(&config)?, bind_streams(&config)?);
     // Without certificates there are calls all the same, over what needs none.
-    let certificates = config.sip.tls.as_ref().map(TlsFiles::read).transpose().unwrap_or_else(|fault| {
-        error!(%fault, "no connection goes over TLS until this is mended");
-        None
-    });
+    let read = config.sip.tls.as_ref().map(TlsFiles::read).transpose();
+    let certificates = alarms.watch(Kind::Certificates, "", read).unwrap_or_default();
     let console_listener = console_api::bind(config.console.listen).await?;
     let token = Token::read_or_make(&config.console.token_file)?;
-    let metrics = Arc::new(Metrics::new()?);
     promise(&metrics, &config)?;
     let (desk, inbox) = desk();
     let media = start_media(&config, &desk);
-    let mut records = Records::open(&config, clock).await?;
+    let mut records = Records::open(&config, clock, &alarms).await?;
     let media = Arc::new(media.await.context("media")??);
 
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed)?;
-    let switchboard = Switchboard::new(clock.now(), config.switchboard(), media.rtp_ports(), Rng::from_seed(seed));
+    let switchboard = new_switchboard(&config, clock, &media)?;
     let events = Events::default();
-    let hands = ServiceHands {
-        media: Arc::clone(&media),
-        ledger: records.ledger(),
-        observer: Observer::new(Arc::clone(&metrics)),
-        metrics: Arc::clone(&metrics),
-        events: events.clone(),
-    };
+    let hands = ServiceHands::new(&media, records.ledger(), &metrics, &alarms, &events);
     let streams =
         Streams { listeners: streams, terms: config.sip.connections, certificates, trunks: config.trunks.clone() };
     let over = start_loop(switchboard, clock, sockets, streams, inbox, hands)?;
@@ -105,6 +98,7 @@ async fn run(config: Config, clock: Clock, log: &LogGuard) -> anyhow::Result<()>
         Console {
             desk: desk.clone(),
             metrics: Arc::clone(&metrics),
+            alarms: alarms.clone(),
             media: Arc::downgrade(&media),
             records: records.watch(),
             token,
@@ -121,8 +115,17 @@ async fn run(config: Config, clock: Clock, log: &LogGuard) -> anyhow::Result<()>
 
     let mut names = Followers::default();
     names.follow(&config.trunks, &config.sip.name_servers, &desk);
-    let watch =
-        Watch { names, file: config.file.clone(), running: config, tell_config, desk, look_again, draining, metrics };
+    let watch = Watch {
+        names,
+        file: config.file.clone(),
+        running: config,
+        tell_config,
+        desk,
+        look_again,
+        draining,
+        metrics,
+        alarms,
+    };
     let ledger = watch.until_over(over).await?;
     for task in [http, operators] {
         task.abort();
@@ -135,6 +138,12 @@ async fn run(config: Config, clock: Clock, log: &LogGuard) -> anyhow::Result<()>
     finish(media, records, ledger).await;
     info!("siaga has ended in good order");
     Ok(())
+}
+
+fn new_switchboard(config: &Config, clock: Clock, media: &Media) -> anyhow::Result<Switchboard> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed)?;
+    Ok(Switchboard::new(clock.now(), config.switchboard(), media.rtp_ports(), Rng::from_seed(seed)))
 }
 
 /// Where SIP is listened for, in a few words.
@@ -236,6 +245,7 @@ struct Watch {
     look_again: Arc<Notify>,
     draining: Arc<AtomicBool>,
     metrics: Arc<Metrics>,
+    alarms: Alarms,
 }
 
 impl Watch {
@@ -248,6 +258,7 @@ impl Watch {
         let mut stamps = certificates::stamps(self.running.sip.tls.as_ref());
         let mut look = tokio::time::interval(certificates::LOOK_EVERY);
         let mut roster = tokio::time::interval(ROSTER_EVERY);
+        let mut remind = tokio::time::interval_at(Instant::now() + REMIND_EVERY, REMIND_EVERY);
         loop {
             tokio::select! {
                 ledger = &mut over => return ledger.context("the signalling loop has died"),
@@ -259,6 +270,7 @@ impl Watch {
                         self.renew_certificates().await;
                     }
                 }
+                _ = remind.tick() => self.alarms.remind(),
                 _ = roster.tick() => warn_of_gaps(&self.running),
                 () = until(drain.next()) => self.hasten(&mut drain).await,
             }
@@ -291,7 +303,7 @@ impl Watch {
     /// Reads the certificates again for connections to come. One that cannot be used leaves the old one.
     async fn renew_certificates(&mut self) {
         let Some(files) = &self.running.sip.tls else { return };
-        match files.read() {
+        match self.alarms.watch(Kind::Certificates, "", files.read()) {
             Ok(certificates) => {
                 self.desk.tell(Inbound::Certificates(Box::new(certificates))).await;
                 info!("the certificates were read again");
