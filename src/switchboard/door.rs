@@ -64,6 +64,9 @@ impl Switchboard {
             if message.to().is_ok_and(|to| to.tag().is_none()) {
                 return self.out_of_dialog(now, flow, message, method);
             }
+            if method == Method::Refer {
+                self.note_refer(now, message);
+            }
             if let Some(server) = self.take_in(now, flow, message) {
                 self.in_dialog(now, &Taken { flow, message, server }, method);
             }
@@ -231,7 +234,7 @@ impl Switchboard {
             Purpose::PhonePing(operator) => self.phone_pinged(now, &operator, true),
             Purpose::TrunkRegister(index, target) => self.trunk_registered(now, index, target, message, status),
             Purpose::Notify(watch) => self.notify_answered(now, watch, message, status),
-            Purpose::Referral(who) => self.referral_heard(who, client, status),
+            Purpose::Referral(who) => self.referral_heard(now, who, client, status),
             Purpose::Text(text) => self.text_answered(now, text, client, Some((message, status))),
             Purpose::Digit(who) => self.digit_told(now, who, client, true),
             Purpose::Offer(_)

@@ -3,17 +3,20 @@
 use std::time::Duration;
 
 use crate::clock::{Instant, Now};
+use crate::ids::CallId;
+use crate::sip::dialog::DialogKey;
 use crate::sip::refer;
 use crate::sip::transaction::ClientId;
-use crate::sip::wire::{Method, Name};
+use crate::sip::wire::{Message, Method, Name};
 
+use super::call::Stage;
 use super::door::Taken;
 use super::leg::{Line, Who};
 use super::{Purpose, Switchboard};
 
 /// Longer than any transfer rings.
 const EXPIRES_SECONDS: u32 = 600;
-/// A BYE that follows the news of a failure sooner is the phone's own, and no operator's: some hang up by themselves.
+/// Some phones hang up by themselves when a transfer is rejected. A BYE that follows sooner ends only the operator's leg.
 const OF_ITSELF: Duration = Duration::from_secs(2);
 
 /// The REFERs of one dialog.
@@ -21,7 +24,7 @@ const OF_ITSELF: Duration = Duration::from_secs(2);
 pub(super) struct Refers {
     taken: u32,
     open: Option<Subscription>,
-    /// When the last transfer has failed.
+    /// When the phone was last told, or may have been told, that a transfer has failed.
     failed_at: Option<Instant>,
 }
 
@@ -46,7 +49,7 @@ impl Refers {
 }
 
 impl Line {
-    /// His transfer has failed.
+    /// The phone is told now that its transfer has failed.
     pub(super) fn note_failure(&mut self, now: Instant) {
         self.refers.failed_at = Some(now);
     }
@@ -85,9 +88,36 @@ impl Switchboard {
         self.tell_referrer(now, who, 100);
     }
 
+    /// Notes that a REFER has arrived, for the first time or again, in a dialog of an operator: its response may be a rejection, at
+    /// which some phones hang up. A phone that has sent it in the dialog of a consultation may end both of its calls.
+    pub(super) fn note_refer(&mut self, now: Now, message: &Message<'_>) {
+        let Some(who) = DialogKey::of_request(message).and_then(|key| self.dialogs.get(&key).copied()) else { return };
+        let with_caller = match who {
+            Who::Caller(placed) => self.leg_with_caller(placed),
+            Who::Offer(..) | Who::Phone(_) => None,
+        };
+        for who in [Some(who), with_caller].into_iter().flatten() {
+            if let Some(line) = self.line_mut(who) {
+                line.note_failure(now.mono);
+            }
+        }
+    }
+
+    /// The leg over which the operator who placed this call talks with a caller.
+    fn leg_with_caller(&self, placed: CallId) -> Option<Who> {
+        let operator = self.calls.get(&placed)?.placed_by.as_ref()?;
+        let id = self.acd.view(operator)?.call?;
+        let Stage::Talking { leg } = self.calls.get(&id)?.stage else { return None };
+        Some(Who::Offer(id, leg))
+    }
+
     /// Tells how the transfer stands: a status line in a NOTIFY. A final status is the last that is told.
     pub(super) fn tell_referrer(&mut self, now: Now, who: Who, status: u16) {
-        let Some(flow) = self.line_mut(who).map(|line| line.next_flow()) else { return };
+        let Some(line) = self.line_mut(who) else { return };
+        if status >= 300 {
+            line.note_failure(now.mono);
+        }
+        let flow = line.next_flow();
         let (contact, sent_by) = (self.contact(flow), self.advertised(flow).to_owned());
         let branch = format!("z9hG4bK{}", self.rng.token());
         let Some(line) = self.line_mut(who) else { return };
@@ -120,10 +150,13 @@ impl Switchboard {
     }
 
     /// The final response to a NOTIFY, or that none came. 481, and silence, end the subscription (RFC 6665 §4.2.2).
-    pub(super) fn referral_heard(&mut self, who: Who, client: ClientId, status: u16) {
+    pub(super) fn referral_heard(&mut self, now: Now, who: Who, client: ClientId, status: u16) {
         let Some(refers) = self.line_mut(who).map(|line| &mut line.refers) else { return };
         let Some(open) = refers.open.as_mut().filter(|open| open.told == Some(client)) else { return };
         open.told = None;
+        if open.failed {
+            refers.failed_at = Some(now.mono);
+        }
         if open.over || matches!(status, 408 | 481 | 503) {
             refers.open = None;
         }

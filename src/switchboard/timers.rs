@@ -139,7 +139,7 @@ impl Switchboard {
             | Purpose::Prack(..)
             | Purpose::Farewell
             | Purpose::Leaving { .. } => {}
-            Purpose::Referral(who) => self.referral_heard(who, client, status),
+            Purpose::Referral(who) => self.referral_heard(now, who, client, status),
             Purpose::Refresh(who) => self.refresh_unanswered(who, client),
             Purpose::TrunkPing(index, target) => self.trunk_silent(now, index, target),
             Purpose::TrunkRegister(index, target) => self.registrar_silent(now, index, target),

@@ -225,9 +225,11 @@ impl Switchboard {
         let Some(call) = self.calls.get(&id) else { return false };
         match call.stage {
             Stage::Transfer { from, .. } => from == Some(leg),
-            Stage::Talking { leg: talks } => {
-                talks == leg && call.legs.get(&leg).is_some_and(|leg| leg.line.has_unheard_failure(now.mono))
+            Stage::Talking { leg: talks } if talks == leg && call.placed_by.is_none() => {
+                let of_operator = call.legs.get(&leg).filter(|leg| leg.operator().is_some());
+                of_operator.is_some_and(|leg| leg.line.has_unheard_failure(now.mono))
             }
+            Stage::Talking { .. } => false,
             Stage::Queued | Stage::Offered | Stage::AllPhones { .. } | Stage::Number => false,
             Stage::OwnPhones { .. } | Stage::Placed | Stage::Ended => false,
         }

@@ -174,3 +174,24 @@ fn pjsua2_speaks_with_a_colleague_and_joins_the_caller_to_her() {
     assert_eq!(talks(&records[0]), [("op1", true), ("op2", false)], "{:#}", records[0]);
     assert!(records[0]["transfers"][0]["consulted"].is_string());
 }
+
+#[test]
+fn baresip_keeps_its_caller_when_its_transfer_is_rejected() {
+    let service = Service::start(117, 1, "wrap_up_seconds = 1");
+    let mut first = Baresip::start(&service, 1, 440);
+    let caller = Caller::calls(&service, 1, 700, Manner::Stays);
+    first.rings_for(&caller.number);
+    first.answers();
+    // Unknown, not allowed, and nobody to ask in: it hangs up by itself each time, and rings again for the same caller.
+    for user in ["nobody", "08119999", "*30nobody"] {
+        service.wait_for_call(&caller.number, "talking");
+        first.passes_on(&format!("sip:{user}@{}", service.host(1)));
+        first.is_back(&caller.number);
+    }
+    service.wait_for_call(&caller.number, "talking");
+    service.sound_flows(2, 3);
+    first.hangs_up();
+    assert_heard("the caller, at the end", last(&caller.ends().samples), 440, &[700]);
+    let records = service.records(1, |record| record["outcome"] == "answered");
+    assert_eq!((&records[0]["returned"], &records[0]["cause"]), (&3.into(), &"normal".into()), "{:#}", records[0]);
+}

@@ -13,6 +13,7 @@ mod outside;
 mod own_phone;
 mod posture;
 mod refresh;
+mod rejected;
 mod reliable;
 mod renegotiate;
 mod ring_all;

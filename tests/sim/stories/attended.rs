@@ -72,7 +72,7 @@ impl Placed {
 }
 
 /// Budi talks with a caller, and with Sari, whose INVITE is given.
-fn consulting(world: &mut World) -> (Caller, String, Placed, String) {
+pub(super) fn consulting(world: &mut World) -> (Caller, String, Placed, String) {
     let (caller, invite) = talking(world);
     let mut placed = Placed::to(world, "budi", BUDI, "sari");
     let offered = answers(world, SARI);

@@ -244,7 +244,8 @@ fn a_guest_who_does_not_come_changes_nothing() {
             matches!(command, Command::Unbridge { .. } | Command::Mix { .. } | Command::Unmix { .. })
         };
         assert!(!world.media.iter().any(changes), "{:?}", world.media);
-        // She has refused no caller: the next is hers.
+        // She has refused no caller: the next is hers. A BYE within 2 s would be the phone's own.
+        seconds(&mut world, 2);
         operator_hangs_up(&mut world, BUDI, &invite);
         caller.is_hung_up(&mut world);
         world.assert_empty_in_the_end();
