@@ -68,6 +68,8 @@ pub const EARLY_DIALOGS_MAX: usize = 8;
 pub const PLACED_CALLS_MAX: usize = 2_000;
 /// Dialogs remembered when they are over, to refuse their replacement (RFC 3891) with 603. Full: the oldest is forgotten: 481.
 pub const PAST_DIALOGS_MAX: usize = 4_096;
+/// INVITEs of ours that are over, remembered for 64*T1: a 2xx that still comes gets ACK and BYE. Full: the oldest is forgotten.
+pub const PAST_INVITES_MAX: usize = 16_384;
 /// Agencies in the configuration. More: a fault of the file.
 pub const AGENCIES_MAX: usize = 256;
 /// Numbers of callers that are remembered. Full: the one not heard of for longest is forgotten.

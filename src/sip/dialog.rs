@@ -100,6 +100,11 @@ impl Dialog {
         })
     }
 
+    /// The tag of a From or To value. None: it has none.
+    pub fn tag_of(value: &[u8]) -> Option<Bytes> {
+        Some(tag(&NameAddr::parse(value).ok()?)).filter(|tag| !tag.is_empty())
+    }
+
     /// Takes a request of the peer in the dialog: checks and keeps its CSeq (RFC 3261 §12.2.2: lower is 500). ACK and CANCEL
     /// leave the CSeq alone. The target stays until the request has been accepted: `refresh`.
     pub fn accept(&mut self, request: &Message<'_>) -> Result<(), Fault> {

@@ -5,9 +5,8 @@ use crate::clock::Now;
 use crate::ids::{CallId, LegNo};
 use crate::media::command::Command;
 use crate::sip::dialog::Dialog;
-use crate::sip::flow::Transmit;
-use crate::sip::offer_answer;
-use crate::sip::sdp;
+use crate::sip::flow::{Flow, Transmit};
+use crate::sip::message::Builder;
 use crate::sip::wire::{Message, Method};
 
 use super::call::Stage;
@@ -21,13 +20,8 @@ impl Switchboard {
         let who = Who::Offer(id, leg);
         let Some(offer) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)) else { return };
         let (to, cseq, dialog) = (offer.to.clone(), offer.cseq, offer.dialog_of(message));
-        // After a reliable answer a description in the 2xx means nothing (RFC 6337 §2.2).
-        let early = dialog.as_ref().ok().and_then(|dialog| offer.early.get(dialog.key())?.agreed);
-        let answer = crate::sip::location::session_description(message).and_then(|body| sdp::read(body).ok());
-        let answer = answer
-            .zip(offer.line.sound.as_ref())
-            .and_then(|(answer, sound)| offer_answer::accept(&answer, sound.local).ok());
-        let (Some(agreed), Ok(dialog)) = (early.or(answer), dialog) else {
+        let agreed = dialog.as_ref().ok().and_then(|dialog| offer.agreed_by(dialog, message));
+        let (Some(agreed), Ok(dialog)) = (agreed, dialog) else {
             // A phone that answers with what nobody can use has not answered.
             self.refuse_late_answer(now, id, leg, message);
             return self.offer_over(now, id, leg, OfferOutcome::Rejected, Some(200));
@@ -160,10 +154,15 @@ impl Switchboard {
     }
 
     /// ACK and BYE for a 2xx to the INVITE of this number that has made a dialog which nobody wants.
-    pub(super) fn hang_up_at_once(&mut self, now: Now, who: Who, mut dialog: Dialog, cseq: u32) {
-        let branch = format!("z9hG4bK{}", self.rng.token());
+    pub(super) fn hang_up_at_once(&mut self, now: Now, who: Who, dialog: Dialog, cseq: u32) {
         let Some(line) = self.line_mut(who) else { return };
         let (flow, ack) = (line.flow_in(&dialog), line.ack(&dialog, cseq));
+        self.hang_up_with(now, who, flow, ack, dialog);
+    }
+
+    /// Sends this ACK, and the BYE of its dialog.
+    pub(super) fn hang_up_with(&mut self, now: Now, who: Who, flow: Flow, ack: Builder, mut dialog: Dialog) {
+        let branch = format!("z9hG4bK{}", self.rng.token());
         let sent_by = self.advertised(flow).to_owned();
         let bytes = ack.via(flow.transport, &sent_by, &branch).encode();
         self.transmits.push(Transmit { flow, bytes });

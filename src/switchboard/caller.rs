@@ -241,6 +241,10 @@ impl Switchboard {
             }
             Some(known)
         });
+        for (kind, body) in location::ignored(message) {
+            let (kind, body) = (clean(kind.as_bytes(), 128), clean(body.as_bytes(), KEPT_CHARS_MAX));
+            headers.push(format!("Content-Type: {kind} (body, not read): {body}"));
+        }
         headers.truncate(KEPT_MAX);
         FactKind::Received {
             posture: self.acd.posture(),

@@ -7,7 +7,7 @@ use crate::sip::option_tag;
 use crate::sip::wire::{Message, Method, Name};
 
 use super::Switchboard;
-use super::door::{ABILITIES, ALLOW, Taken};
+use super::door::{ABILITIES, ALLOW, READABLE, Taken, is_unsupported};
 use super::end::Ending;
 use super::leg::Who;
 
@@ -58,6 +58,11 @@ impl Switchboard {
         let foreign: Vec<&[u8]> = option_tag::not_understood(taken.message).collect();
         if !foreign.is_empty() && method != Method::Bye {
             return self.reply(now, taken, 420, &[(Name::Unsupported, &foreign.join(&b", "[..]))]);
+        }
+        // A re-INVITE of an unknown type still refreshes its session.
+        let describes = matches!(method, Method::Invite | Method::Update);
+        if describes && is_unsupported(taken.message, method == Method::Invite) {
+            return self.reply(now, taken, 415, &READABLE);
         }
         match method {
             Method::Bye => {

@@ -3,6 +3,7 @@
 use crate::clock::Now;
 use crate::sip::event::ALLOW_EVENTS;
 use crate::sip::flow::{Flow, Transmit, Transport};
+use crate::sip::location::{self, Unreadable};
 use crate::sip::message::{Stencil, refusal_flow};
 use crate::sip::option_tag;
 use crate::sip::transaction::{Answered, ClientId, Received, ServerId};
@@ -23,6 +24,10 @@ pub(super) const SUPPORTED: &[u8] = b"100rel, timer, replaces, norefersub";
 /// What OPTIONS is told (RFC 3261 §11.2).
 pub(super) const ABILITIES: [(Name, &[u8]); 4] =
     [(Name::Allow, ALLOW), (Name::AllowEvents, ALLOW_EVENTS), (Name::Supported, SUPPORTED), (Name::Accept, ACCEPT)];
+
+/// What a 415 to an INVITE or UPDATE says of the bodies that we read (RFC 3261 §21.4.13).
+pub(super) const READABLE: [(Name, &[u8]); 2] =
+    [(Name::Accept, b"application/sdp, multipart/mixed, application/pidf+xml"), (Name::AcceptEncoding, b"identity")];
 
 /// A request taken in, with its transaction.
 pub(super) struct Taken<'a, 'b> {
@@ -94,7 +99,7 @@ impl Switchboard {
 
     fn out_of_dialog(&mut self, now: Now, flow: Flow, message: &Message<'_>, method: Method) {
         let trunk = self.trunk_of(flow);
-        if let Some(fault) = general_fault(message, method) {
+        if let Some(fault) = general_fault(message, method, trunk.is_some()) {
             return self.refuse_fault(flow, message, fault);
         }
         if let Some(status) = self.astray(message, trunk.is_some()) {
@@ -153,7 +158,8 @@ impl Switchboard {
         match self.transactions.receive_request(now.mono, flow, message, &mut self.transmits) {
             Received::Cancel { cancel, invite } => {
                 let status = if invite.is_some() { 200 } else { 481 };
-                self.reply(now, &Taken { flow, message, server: cancel }, status, &[]);
+                let tag = invite.and_then(|invite| self.tag_of(invite)).unwrap_or_else(|| self.rng.token().to_string());
+                self.reply_with_tag(now, &Taken { flow, message, server: cancel }, status, &tag);
                 if let Some(who) = invite.and_then(|invite| self.invites.get(&invite).copied()) {
                     self.caller_gave_up(now, who, super::dialogs::q850(message));
                 }
@@ -170,6 +176,19 @@ impl Switchboard {
             response = response.header(*name, value);
         }
         self.transactions.respond(now.mono, taken.server, status, response.encode(), &mut self.transmits);
+    }
+
+    /// The To tag that an INVITE's responses have, or will have.
+    fn tag_of(&mut self, invite: ServerId) -> Option<String> {
+        let who = self.invites.get(&invite).copied();
+        let dialog = who.and_then(|who| self.line_mut(who)).and_then(|line| line.dialog.as_ref());
+        let tag = dialog.map(|dialog| dialog.key().local_tag.to_vec()).or_else(|| self.transactions.to_tag(invite))?;
+        String::from_utf8(tag).ok()
+    }
+
+    fn reply_with_tag(&mut self, now: Now, taken: &Taken<'_, '_>, status: u16, tag: &str) {
+        let response = Stencil::of(taken.message, taken.flow).response(status, Some(tag)).encode();
+        self.transactions.respond(now.mono, taken.server, status, response, &mut self.transmits);
     }
 
     /// Answers a request without any state.
@@ -193,7 +212,7 @@ impl Switchboard {
             }
         }
         if fault.status == 415 {
-            response = response.header(Name::Accept, b"application/sdp");
+            response = READABLE.iter().fold(response, |response, (name, value)| response.header(*name, value));
         }
         if let Some(flow) = refusal_flow(flow, message) {
             self.transmits.push(Transmit { flow, bytes: response.encode() });
@@ -207,7 +226,7 @@ impl Switchboard {
             Answered::Stray => return self.late_answer(now, message, status),
             Answered::Absorbed => return,
         };
-        let Some(purpose) = self.clients.get(&client).cloned() else { return };
+        let Some(purpose) = self.clients.get(&client).cloned() else { return self.late_answer(now, message, status) };
         if self.sends_again(now, client, &purpose, message) {
             return;
         }
@@ -274,7 +293,8 @@ fn read(flow: Flow, bytes: &[u8]) -> Parsed<'_> {
 }
 
 /// What is wrong with any request outside a dialog, before its method matters (RFC 3261 §8.2.2, §8.2.3).
-fn general_fault(message: &Message<'_>, method: Method) -> Option<Fault> {
+/// An emergency call is not rejected for a body that we cannot read, unless it is compressed: its offer may be in there.
+fn general_fault(message: &Message<'_>, method: Method, from_trunk: bool) -> Option<Fault> {
     let uri = message.request_uri().unwrap_or_default();
     match Uri::parse(uri) {
         Ok(Uri::Other { .. }) => return Some(Fault { status: 416, why: "Unsupported URI Scheme" }),
@@ -284,14 +304,15 @@ fn general_fault(message: &Message<'_>, method: Method) -> Option<Fault> {
     if option_tag::not_understood(message).next().is_some() {
         return Some(Fault { status: 420, why: "Bad Extension" });
     }
-    let encoded = message.first(Name::ContentEncoding).is_some_and(|coding| !coding.eq_ignore_ascii_case(b"identity"));
-    let unread = method == Method::Invite && !message.body.is_empty() && (encoded || !is_readable(message));
+    let unread = method == Method::Invite && is_unsupported(message, from_trunk);
     unread.then_some(Fault { status: 415, why: "Unsupported Media Type" })
 }
 
-/// A body that may hold a session description; one without a type is taken for one.
-fn is_readable(message: &Message<'_>) -> bool {
-    let Some(kind) = message.first(Name::ContentType) else { return true };
-    let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
-    kind == b"application/sdp" || kind.starts_with(b"multipart/")
+/// True when a request gets 415 for its body. With `any_kind`, one of an unknown type is ignored.
+pub(super) fn is_unsupported(message: &Message<'_>, any_kind: bool) -> bool {
+    match location::unreadable(message) {
+        Some(Unreadable::Encoded) => true,
+        Some(Unreadable::Kind) => !any_kind,
+        None => false,
+    }
 }

@@ -165,7 +165,7 @@ impl Switchboard {
                 if bye_from != Some(who) {
                     self.bye(now, who);
                 }
-                self.drop_leg(id, leg);
+                self.drop_leg(now, id, leg);
             }
             Some(OfferState::Cancelling) | None => {}
         }
@@ -197,8 +197,13 @@ impl Switchboard {
     }
 
     /// Forgets an outgoing leg and all that it held.
-    pub(super) fn drop_leg(&mut self, id: CallId, leg: LegNo) {
+    pub(super) fn drop_leg(&mut self, now: Now, id: CallId, leg: LegNo) {
         let who = Who::Offer(id, leg);
+        if let Some(offer) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).filter(|leg| leg.client.is_some())
+        {
+            let (from, call_id, cseq) = (offer.from.clone(), offer.call_id.clone(), offer.cseq);
+            self.remember_invite(now, who, (&from, &call_id), cseq);
+        }
         self.close_sound(who);
         self.leave_seat(who);
         self.drop_early(who);

@@ -135,7 +135,7 @@ impl Switchboard {
         if bye {
             self.bye(now, Who::Offer(id, leg));
         }
-        self.drop_leg(id, leg);
+        self.drop_leg(now, id, leg);
         self.arrange(id);
     }
 
@@ -214,7 +214,7 @@ impl Switchboard {
             self.bye(now, Who::Offer(id, old));
         }
         self.lead_of_guests_gone(id, old);
-        self.drop_leg(id, old);
+        self.drop_leg(now, id, old);
         // While both are in the room still: what is recorded is together.
         self.record_anew(now, id, new);
         self.arrange(id);

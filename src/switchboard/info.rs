@@ -21,7 +21,7 @@ impl Switchboard {
             _ if body.is_empty() => None,
             _ => {
                 let accept = (Name::Accept, b"application/dtmf-relay, application/dtmf".as_slice());
-                return self.reply(now, taken, 415, &[accept]);
+                return self.reply(now, taken, 415, &[accept, (Name::AcceptEncoding, b"identity")]);
             }
         };
         self.reply(now, taken, 200, &[]);

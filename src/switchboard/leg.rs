@@ -12,10 +12,11 @@ use crate::media::command::{AnchorId, Codec, Remote};
 use crate::media::srtp;
 use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::flow::Flow;
+use crate::sip::location::session_description;
 use crate::sip::message::{Builder, Stencil};
-use crate::sip::offer_answer::Agreed;
+use crate::sip::offer_answer::{self, Agreed};
 use crate::sip::sdes::{self, Crypto, Secrecy};
-use crate::sip::sdp::{AudioCodec, AudioDescription, Direction, Local, Places};
+use crate::sip::sdp::{self, AudioCodec, AudioDescription, Direction, Local, Places};
 use crate::sip::transaction::{ClientId, ServerId};
 use crate::sip::wire::{Message, Name};
 
@@ -223,6 +224,12 @@ impl Line {
         }
     }
 
+    /// What the answer in a response to our offer leads to. None: it has none, or one that we cannot use.
+    pub(super) fn answer_in(&self, message: &Message<'_>) -> Option<Agreed> {
+        let answer = sdp::read(session_description(message)?).ok()?;
+        offer_answer::accept(&answer, self.sound.as_ref()?.local).ok()
+    }
+
     /// The ACK of a 2xx to the INVITE numbered `cseq`, in its dialog.
     pub(super) fn ack(&self, dialog: &Dialog, cseq: u32) -> Builder {
         let ack = dialog.ack(cseq);
@@ -301,8 +308,9 @@ pub(super) struct OfferLeg {
     pub(super) to: Callee,
     /// The INVITE that we sent. None: the phone has called us to take the place of another.
     pub(super) client: Option<ClientId>,
-    /// The From that we sent, tag included.
+    /// The From that we sent, tag included, and the Call-ID.
     pub(super) from: Bytes,
+    pub(super) call_id: Bytes,
     pub(super) cseq: u32,
     pub(super) state: OfferState,
     pub(super) early: BTreeMap<DialogKey, Early>,

@@ -27,6 +27,7 @@ mod input;
 mod invariants;
 mod join;
 mod keep_alive;
+mod late;
 mod leg;
 mod memory;
 mod notify;
@@ -151,6 +152,7 @@ pub struct Switchboard {
     dialogs: BTreeMap<DialogKey, Who>,
     /// Dialogs that are over, for those who would replace them.
     past: pick_up::Past,
+    past_invites: late::PastInvites,
     /// Calls that operators have placed.
     placed: BTreeSet<CallId>,
     /// INVITEs that have no final response yet.
@@ -225,6 +227,7 @@ impl Switchboard {
             ports: Ports::new(rtp_ports),
             dialogs: BTreeMap::new(),
             past: pick_up::Past::default(),
+            past_invites: late::PastInvites::default(),
             placed: BTreeSet::new(),
             invites: BTreeMap::new(),
             merged: BTreeMap::new(),

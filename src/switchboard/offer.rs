@@ -170,9 +170,10 @@ impl Switchboard {
         };
         let state = OfferState::Ringing { ring_until, rang: false };
         let (from, early) = (Bytes::from(from), BTreeMap::new());
-        let client_of_leg = Some(client);
+        let (to_whom, client_of_leg, shows_another) = (to.clone(), Some(client), false);
+        let call_id = Bytes::copy_from_slice(sip_call_id.as_str().as_bytes());
         let offer_leg =
-            OfferLeg { line, to: to.clone(), client: client_of_leg, from, cseq: 1, state, early, shows_another: false };
+            OfferLeg { line, to: to_whom, client: client_of_leg, from, call_id, cseq: 1, state, early, shows_another };
         if let Some(call) = self.calls.get_mut(&id) {
             call.legs.insert(leg, offer_leg);
         }
@@ -311,7 +312,7 @@ impl Switchboard {
             (200..300, OfferState::Ringing { .. }) => self.offer_answered(now, id, leg, message),
             (200..300, OfferState::Cancelling) => {
                 self.refuse_late_answer(now, id, leg, message);
-                self.drop_leg(id, leg);
+                self.drop_leg(now, id, leg);
             }
             (200..300, OfferState::Talking) => self.repeated_answer(now, id, leg, message),
             _ => self.offer_refused(now, id, leg, status),
@@ -332,7 +333,7 @@ impl Switchboard {
                 }
                 self.offer_over(now, id, leg, OfferOutcome::Unreachable, Some(status));
             }
-            Some(OfferState::Cancelling) => self.drop_leg(id, leg),
+            Some(OfferState::Cancelling) => self.drop_leg(now, id, leg),
             Some(OfferState::Talking) | None => {}
         }
     }
@@ -360,7 +361,7 @@ impl Switchboard {
                 }
                 self.offer_over(now, id, leg, outcome_of(status), Some(status));
             }
-            Some(OfferState::Cancelling) => self.drop_leg(id, leg),
+            Some(OfferState::Cancelling) => self.drop_leg(now, id, leg),
             Some(OfferState::Talking) | None => {}
         }
     }
@@ -382,7 +383,7 @@ impl Switchboard {
         if let Some(call) = self.calls.get_mut(&id).filter(|_| matches!(to, Callee::Number(_))) {
             call.hunts = fails || sip_status.is_some_and(|status| (500..600).contains(&status));
         }
-        self.drop_leg(id, leg);
+        self.drop_leg(now, id, leg);
         self.offer_ended(now, id, leg, to, outcome, sip_status);
     }
 

@@ -137,7 +137,7 @@ impl Switchboard {
         for other in others {
             self.end_leg(now, id, other, OfferOutcome::LostRace, None);
         }
-        self.becomes_caller(id, leg);
+        self.becomes_caller(now, id, leg);
         self.acd.comes(now, id, &by);
         let shown = self.placed_as(&by, &to);
         if let Some(call) = self.calls.get_mut(&id) {
@@ -150,17 +150,19 @@ impl Switchboard {
     }
 
     /// A leg that we have called is the caller's, with all that belongs to it.
-    fn becomes_caller(&mut self, id: CallId, no: LegNo) {
+    fn becomes_caller(&mut self, now: Now, id: CallId, no: LegNo) {
         let (was, is) = (Who::Offer(id, no), Who::Caller(id));
         self.drop_early(was);
         let Some(leg) = self.calls.get_mut(&id).and_then(|call| call.legs.remove(&no)) else { return };
         self.follow_leg(&leg, was, is);
         self.hold_stream(id, leg.line.flow);
         let Some(call) = self.calls.get_mut(&id) else { return };
+        let (from, call_id, cseq) = (leg.from.clone(), leg.call_id.clone(), leg.cseq);
         call.caller.fetched = leg.client.map(|client| Fetched { client, cseq: leg.cseq, from: leg.from });
         call.caller.line = leg.line;
         call.caller.answered = true;
         self.move_session(was, is);
+        self.remember_invite(now, is, (&from, &call_id), cseq);
     }
 
     /// A phone of the operator's rings no more, and he has not answered it. While another one rings, nothing is lost.

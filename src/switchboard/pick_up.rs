@@ -196,6 +196,7 @@ impl Switchboard {
             to: to.clone(),
             client: None,
             from: bytes::Bytes::new(),
+            call_id: bytes::Bytes::new(),
             cseq: 0,
             state: OfferState::Talking,
             early: std::collections::BTreeMap::new(),

@@ -3,9 +3,6 @@
 use crate::cdr::fact::{EndCause, FactKind, Side};
 use crate::clock::{Instant, Now};
 use crate::ids::LegNo;
-use crate::sip::dialog::DialogKey;
-use crate::sip::location::session_description;
-use crate::sip::offer_answer;
 use crate::sip::option_tag;
 use crate::sip::sdp::{self, AudioCodec, Direction};
 use crate::sip::session_timer::{SECONDS_MIN, Terms, min_se};
@@ -62,9 +59,9 @@ impl Asked {
 /// A re-INVITE of ours whose transaction is over without a final response. Its 2xx may still come.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Unanswered {
-    cseq: u32,
+    pub(super) cseq: u32,
     /// What it asked for counts no more: another request came after it.
-    outdated: bool,
+    pub(super) outdated: bool,
 }
 
 /// What a 2xx of ours says of the timer.
@@ -308,40 +305,19 @@ impl Switchboard {
     }
 
     /// The 2xx to a refresh of ours, in time or late.
-    fn refreshed(&mut self, now: Now, who: Who, (method, cseq): (Method, u32), message: &Message<'_>) {
+    pub(super) fn refreshed(&mut self, now: Now, who: Who, (method, cseq): (Method, u32), message: &Message<'_>) {
         let Some(line) = self.line_mut(who) else { return };
         if let Some(dialog) = line.dialog.as_mut() {
             dialog.refresh(message);
         }
-        let local = line.sound.as_ref().map(|sound| sound.local);
+        let agreed = line.answer_in(message);
         if method == Method::Invite {
             self.ack(who, cseq);
-            let answer = session_description(message).and_then(|body| sdp::read(body).ok());
-            let agreed = answer.zip(local).and_then(|(answer, local)| offer_answer::accept(&answer, local).ok());
             if let Some(agreed) = agreed {
                 self.agree(now, who, agreed);
             }
         }
         self.begin_session(now, who, Agreement(Terms::as_uac(message)));
-    }
-
-    /// A response that belongs to no transaction. The 2xx to a re-INVITE of ours that came too late gets its ACK, each time that
-    /// it comes, and the session goes on by it unless something else was asked meanwhile (RFC 3261 §13.2.2.4, §17.1.1.2).
-    pub(super) fn late_answer(&mut self, now: Now, message: &Message<'_>, status: u16) {
-        let Ok(cseq) = message.cseq() else { return };
-        if !(200..300).contains(&status) || cseq.method != Method::Invite {
-            return;
-        }
-        let Some(key) = DialogKey::of_response(message) else { return };
-        let Some(who) = self.dialogs.get(&key).copied().filter(|who| self.is_confirmed(*who, &key)) else { return };
-        let Some(unanswered) = self.line_mut(who).and_then(|line| line.unanswered.as_mut()) else { return };
-        if unanswered.cseq != cseq.number {
-            return;
-        }
-        match std::mem::replace(&mut unanswered.outdated, true) {
-            true => self.ack(who, cseq.number),
-            false => self.refreshed(now, who, (Method::Invite, cseq.number), message),
-        }
     }
 
     fn refresh_refused(&mut self, now: Now, who: Who, asked: Asked, message: &Message<'_>, status: u16) {

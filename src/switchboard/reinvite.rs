@@ -48,9 +48,8 @@ impl Switchboard {
     /// The answer to an offer of ours that stood in a 2xx or a reliable response (RFC 3261 §13.2.1, RFC 3262 §5).
     pub(super) fn take_late_answer(&mut self, now: Now, who: Who, message: &Message<'_>) {
         let Some(line) = self.line_mut(who) else { return };
+        let Some(agreed) = line.answer_in(message) else { return };
         let Some(sound) = line.sound.as_mut().filter(|sound| sound.offered) else { return };
-        let answer = session_description(message).and_then(|body| sdp::read(body).ok());
-        let Some(agreed) = answer.and_then(|answer| offer_answer::accept(&answer, sound.local).ok()) else { return };
         sound.offered = false;
         self.agree(now, who, agreed);
     }

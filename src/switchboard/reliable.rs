@@ -11,10 +11,9 @@ use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::flow::Flow;
 use crate::sip::location::session_description;
 use crate::sip::message::Builder;
-use crate::sip::offer_answer::{self, Agreed};
+use crate::sip::offer_answer::Agreed;
 use crate::sip::option_tag;
 use crate::sip::reliable::{self, Heard, Order, RAck};
-use crate::sip::sdp;
 use crate::sip::wire::{Message, Method, Name};
 
 use super::door::Taken;
@@ -66,6 +65,8 @@ pub(super) struct Early {
     order: Order,
     /// A reliable response held the answer to our offer (RFC 3262 §5).
     pub(super) agreed: Option<Agreed>,
+    /// The first description in an unreliable response: the answer, if the 2xx has none (RFC 3261 §13.2.1).
+    pub(super) previewed: Option<Agreed>,
 }
 
 impl Reliable {
@@ -98,6 +99,14 @@ impl CallerLeg {
 }
 
 impl OfferLeg {
+    /// What the 2xx that makes this dialog has agreed to. After a reliable answer its description means nothing (RFC 6337 §2.2);
+    /// without one, the answer is that of an earlier response, reliable or not.
+    pub(super) fn agreed_by(&self, dialog: &Dialog, answer: &Message<'_>) -> Option<Agreed> {
+        let early = self.early.get(dialog.key());
+        let reliably = early.and_then(|early| early.agreed);
+        reliably.or_else(|| self.line.answer_in(answer)).or_else(|| early?.previewed)
+    }
+
     /// The dialog that this response belongs to or makes.
     pub(super) fn dialog_of(&self, message: &Message<'_>) -> Result<Dialog, crate::sip::wire::Fault> {
         let dialog = Dialog::as_caller(&self.from, self.cseq, message)?;
@@ -258,21 +267,20 @@ impl Switchboard {
             if offer.early.len() >= EARLY_DIALOGS_MAX {
                 return rseq.is_none();
             }
-            offer.early.insert(key.clone(), Early { dialog, order: Order::default(), agreed: None });
+            offer.early.insert(key.clone(), Early { dialog, order: Order::default(), agreed: None, previewed: None });
             self.dialogs.insert(key.clone(), who);
         }
-        let Some(rseq) = rseq else { return true };
         let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return false };
-        let local = offer.line.sound.as_ref().map(|sound| sound.local);
         let Some(early) = offer.early.get_mut(&key) else { return false };
+        let Some(rseq) = rseq else {
+            early.previewed = early.previewed.or_else(|| offer.line.answer_in(message));
+            return true;
+        };
         match early.order.take(rseq) {
             Heard::New => {}
             Heard::Again | Heard::TooEarly => return false,
         }
-        if early.agreed.is_none() {
-            let answer = session_description(message).and_then(|body| sdp::read(body).ok());
-            early.agreed = answer.zip(local).and_then(|(answer, local)| offer_answer::accept(&answer, local).ok());
-        }
+        early.agreed = early.agreed.or_else(|| offer.line.answer_in(message));
         let (builder, number) = early.dialog.request(Method::Prack);
         let flow = offer.line.flow_in(&early.dialog);
         self.send_prack(now, (who, key), flow, (builder, number), rseq, message);

@@ -98,7 +98,7 @@ impl Switchboard {
             call.stage = Stage::Queued;
         }
         self.bye(now, Who::Offer(id, leg));
-        self.drop_leg(id, leg);
+        self.drop_leg(now, id, leg);
         self.acd.operator_lost(now, id, &operator);
         self.queued(now, id, true);
         self.touched.push(id);

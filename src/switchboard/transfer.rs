@@ -213,7 +213,7 @@ impl Switchboard {
         if let Some(call) = self.calls.get_mut(&id) {
             call.stage = to.map_or(Stage::Queued, |to| Stage::Transfer { from: None, to });
         }
-        self.drop_leg(id, leg);
+        self.drop_leg(now, id, leg);
         self.acd.step_out(now, id, &operator);
         if to.is_none() {
             self.recall(now, id, operator);

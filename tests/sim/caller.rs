@@ -46,6 +46,14 @@ impl Caller {
         caller
     }
 
+    /// As `dials`, with a body of another kind (whole Content-Type and other lines).
+    pub(crate) fn dials_of(world: &mut World, kind: &str, body: &str) -> Self {
+        let caller = Self::new(world);
+        let invite = caller.request("INVITE", "sip:112@127.0.0.1:5060", "inv", 1, body);
+        world.receive(TRUNK, &invite.replace("Content-Type: application/sdp\r\n", kind));
+        caller
+    }
+
     pub(crate) fn number(&self) -> String {
         self.number.clone()
     }
@@ -125,6 +133,11 @@ impl Caller {
         world.receive(TRUNK, &self.request("ACK", "sip:siaga@127.0.0.1:5060", "ack", 1, ""));
     }
 
+    /// The same, with an answer to our offer.
+    pub(crate) fn acknowledges_with(&self, world: &mut World, answer: &str) {
+        world.receive(TRUNK, &self.request("ACK", "sip:siaga@127.0.0.1:5060", "ack", 1, answer));
+    }
+
     pub(crate) fn hangs_up_as(&self, world: &mut World, cseq: u32) {
         self.asks(world, "BYE", cseq, "", "");
         world.take(TRUNK, "SIP/2.0 200");
@@ -141,10 +154,15 @@ impl Caller {
 
     /// Cancels, and says why (a whole Reason line).
     pub(crate) fn cancels_for(&self, world: &mut World, reason: &str) {
-        world.receive(TRUNK, &with(&self.request("CANCEL", "sip:112@127.0.0.1:5060", "inv", 1, ""), reason));
+        self.sends_cancel(world, reason);
         world.take(TRUNK, "SIP/2.0 200");
         world.take(TRUNK, "SIP/2.0 487");
         world.receive(TRUNK, &self.request("ACK", "sip:112@127.0.0.1:5060", "inv", 1, ""));
+    }
+
+    /// Sends the CANCEL, whatever comes of it.
+    pub(crate) fn sends_cancel(&self, world: &mut World, reason: &str) {
+        world.receive(TRUNK, &with(&self.request("CANCEL", "sip:112@127.0.0.1:5060", "inv", 1, ""), reason));
     }
 
     /// Takes our BYE and answers it.

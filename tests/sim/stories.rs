@@ -1,12 +1,15 @@
 //! One story each: what a caller, a queue and operators live through, told in SIP.
 
 mod attended;
+mod bodies;
 mod call_back;
 mod classes;
 mod conference;
 mod digits;
+mod early;
 mod events;
 mod hold;
+mod late;
 mod memory;
 mod orders;
 mod outside;
@@ -168,8 +171,7 @@ fn a_phone_that_is_not_there_gets_no_more_offers_until_it_registers() {
     world.register("sari", SARI);
     let mut caller = Caller::dials(&mut world);
     world.take(BUDI, "INVITE");
-    let flow = Flow::udp("127.0.0.1:5060".parse().unwrap(), BUDI.parse().unwrap());
-    world.step(Input::Unreachable { flow });
+    world.is_unreachable(BUDI);
     answers(&mut world, SARI);
     caller.is_answered(&mut world);
     let mut second = Caller::dials(&mut world);

@@ -252,7 +252,7 @@ fn a_trunks_next_server_is_used_when_the_first_does_not_answer() {
     assert!(world.ways.is_empty(), "nobody is known yet");
     stands_for(&mut world, &[(Transport::Udp, first), (Transport::Udp, second)]);
     world.take(first, "OPTIONS sip:127.0.0.8:5060 ");
-    world.step(Input::Unreachable { flow: Flow::udp(SERVER.parse().unwrap(), first.parse().unwrap()) });
+    world.is_unreachable(first);
     let options = world.take(second, "OPTIONS");
     world.receive(second, &response(&options, second, "200 OK", ""));
     world.sent.clear();

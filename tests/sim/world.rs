@@ -215,6 +215,19 @@ impl World {
         self.step(Input::Received { flow, bytes: text.as_bytes() });
     }
 
+    /// The network reports that nothing takes datagrams at this address, and no response comes.
+    pub(crate) fn is_unreachable(&mut self, at: &str) {
+        self.icmp(at);
+        self.pass(Duration::from_secs(1));
+        let at: SocketAddr = at.parse().unwrap();
+        self.sent.retain(|(to, _)| *to != at);
+    }
+
+    /// The network reports that nothing takes datagrams at this address.
+    pub(crate) fn icmp(&mut self, at: &str) {
+        self.step(Input::Unreachable { flow: Flow::udp(SERVER.parse().unwrap(), at.parse().unwrap()) });
+    }
+
     /// Lets time pass, stopping at every deadline.
     pub(crate) fn pass(&mut self, span: Duration) {
         let end = self.now.mono + span;

@@ -122,6 +122,38 @@ pub fn session_description<'a>(message: &'a Message<'_>) -> Option<&'a [u8]> {
     parts.iter().find(|part| part.is("application/sdp")).or_else(|| parts.iter().find(bare)).map(Part::raw)
 }
 
+/// Why a body is of no use to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// It has a Content-Encoding.
+    Encoded,
+    /// It is of a type that we do not read.
+    Kind,
+}
+
+/// Why a request's body cannot be read, if that matters: a body with `handling=optional` may be ignored (RFC 3261 §8.2.3, §20.11).
+/// Of several parts, those that we do not read are ignored.
+pub fn unreadable(request: &Message<'_>) -> Option<Unreadable> {
+    if request.body.is_empty() || multipart::is_optional(request.first(Name::ContentDisposition)) {
+        return None;
+    }
+    if multipart::is_encoded(request.first(Name::ContentEncoding)) {
+        return Some(Unreadable::Encoded);
+    }
+    let kind = request.first(Name::ContentType).filter(|kind| !multipart::is_multipart(kind))?;
+    let parts = multipart::parts(request);
+    let read = ["application/sdp", PIDF].iter().any(|kind| parts.iter().any(|part| part.is(kind)));
+    (!read && !kind.is_empty()).then_some(Unreadable::Kind)
+}
+
+/// The parts of a body that are neither a session description nor a location: type and text, to be written down as they came.
+pub fn ignored(request: &Message<'_>) -> Vec<(String, String)> {
+    let described = session_description(request);
+    let parts = multipart::parts(request);
+    let unread = parts.iter().filter(|part| !part.is(PIDF) && described != Some(part.raw()));
+    unread.map(|part| (text(part.content_type()), text(part.raw()))).collect()
+}
+
 /// A location document on its way to an operator's phone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Enclosure {

@@ -18,13 +18,20 @@ pub(super) struct Part<'a> {
     content_type: Cow<'a, [u8]>,
     content_id: Option<Cow<'a, [u8]>>,
     base64: bool,
+    /// Its content is compressed: we read none such (RFC 3261 §20.12).
+    encoded: bool,
     bytes: &'a [u8],
 }
 
 impl<'a> Part<'a> {
-    /// True when it is of that media type, whatever its parameters.
+    /// True when it is of that media type, whatever its parameters, and can be read.
     pub(super) fn is(&self, media_type: &str) -> bool {
-        media_type_of(&self.content_type).eq_ignore_ascii_case(media_type.as_bytes())
+        !self.encoded && media_type_of(&self.content_type).eq_ignore_ascii_case(media_type.as_bytes())
+    }
+
+    /// Its media type with all parameters, as it came.
+    pub(super) fn content_type(&self) -> &[u8] {
+        &self.content_type
     }
 
     /// Content-ID without its angle brackets.
@@ -58,6 +65,7 @@ pub(super) fn parts<'a>(message: &'a Message<'_>) -> Vec<Part<'a>> {
         content_type: Cow::Borrowed(message.first(Name::ContentType).unwrap_or_default()),
         content_id: message.first(Name::ContentId).map(Cow::Borrowed),
         base64: false,
+        encoded: is_encoded(message.first(Name::ContentEncoding)),
         bytes: message.body,
     };
     // Depth first: what waits is kept last first.
@@ -80,8 +88,9 @@ pub(super) fn parts<'a>(message: &'a Message<'_>) -> Vec<Part<'a>> {
 
 /// The boundary of a multipart; where the parameter is missing, what the first line with two hyphens says.
 fn boundary<'a>(part: &Part<'a>) -> Option<Cow<'a, [u8]>> {
-    let media_type = media_type_of(&part.content_type);
-    media_type.get(..10).filter(|start| start.eq_ignore_ascii_case(b"multipart/"))?;
+    if part.encoded || !is_multipart(&part.content_type) {
+        return None;
+    }
     let told = parameters(&part.content_type).value("boundary").map(|told| Cow::Owned(told.into_owned()));
     told.or_else(|| lines(part.bytes).find_map(|(_, line)| line.strip_prefix(b"--")).map(Cow::Borrowed))
 }
@@ -133,7 +142,13 @@ fn part_of(text: &[u8]) -> Part<'_> {
     let text = text.strip_suffix(b"\n").map_or(text, |text| text.strip_suffix(b"\r").unwrap_or(text));
     let (_, mut rest, _) = lex::line(text);
     // RFC 2046 §5.1: a part without a header is plain text; without even an empty line it has no body either.
-    let mut part = Part { content_type: Cow::Borrowed(b"text/plain"), content_id: None, base64: false, bytes: &[] };
+    let mut part = Part {
+        content_type: Cow::Borrowed(b"text/plain"),
+        content_id: None,
+        base64: false,
+        encoded: false,
+        bytes: &[],
+    };
     loop {
         match lex::field(rest) {
             Next::Field(field, after) => {
@@ -143,6 +158,8 @@ fn part_of(text: &[u8]) -> Part<'_> {
                     part.content_id = Some(field.value);
                 } else if field.name.eq_ignore_ascii_case(b"Content-Transfer-Encoding") {
                     part.base64 = field.value.eq_ignore_ascii_case(b"base64");
+                } else if field.name.eq_ignore_ascii_case(b"Content-Encoding") {
+                    part.encoded = is_encoded(Some(&field.value));
                 }
                 rest = after;
             }
@@ -153,6 +170,22 @@ fn part_of(text: &[u8]) -> Part<'_> {
             Next::End => return part,
         }
     }
+}
+
+/// True for a Content-Encoding that is not `identity`.
+pub(super) fn is_encoded(coding: Option<&[u8]>) -> bool {
+    coding.is_some_and(|coding| !lex::trim(coding).eq_ignore_ascii_case(b"identity"))
+}
+
+/// True when a Content-Disposition says that its body may be ignored (RFC 3261 §20.11).
+pub(super) fn is_optional(disposition: Option<&[u8]>) -> bool {
+    let handling = disposition.and_then(|value| parameters(value).value("handling").map(Cow::into_owned));
+    handling.is_some_and(|handling| handling.eq_ignore_ascii_case(b"optional"))
+}
+
+/// True for `multipart/*`.
+pub(super) fn is_multipart(content_type: &[u8]) -> bool {
+    media_type_of(content_type).get(..10).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart/"))
 }
 
 fn media_type_of(content_type: &[u8]) -> &[u8] {

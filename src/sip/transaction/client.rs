@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::hop;
 use super::key::Key;
-use super::timers::{C, D, PATIENCE, Resend, T1, T2, T4, first};
+use super::timers::{C, D, DOUBT, PATIENCE, Resend, T1, T2, T4, first};
 use crate::clock::Instant;
 use crate::sip::flow::{Flow, Transmit};
 use crate::sip::wire::{Message, Method};
@@ -67,6 +67,8 @@ pub(super) enum Expired {
     Quietly,
     /// No final response in time.
     Timeout,
+    /// The network has reported that the peer is unreachable, and no response has come since.
+    Unreachable,
     /// The INVITE rang too long: it is cancelled now.
     Cancel,
 }
@@ -93,6 +95,8 @@ pub(super) struct Client {
     pub(super) reported: bool,
     /// What its CANCEL says of why.
     pub(super) reason: Option<Bytes>,
+    /// When it ends unless a response comes: the network has reported the peer as unreachable.
+    pub(super) doubted_until: Option<Instant>,
     /// The ACK of a 2xx that the user no longer waits for.
     pub(super) last_ack: Option<Transmit>,
     /// The deadline that stands in the table for it.
@@ -109,7 +113,8 @@ impl Client {
         } else {
             State::Trying { resend, give_up_at }
         };
-        Self { key, flow, method, request, state, reported: true, reason: None, last_ack: None, armed: None }
+        let (reason, doubted_until, last_ack, armed) = (None, None, None, None);
+        Self { key, flow, method, request, state, reported: true, reason, doubted_until, last_ack, armed }
     }
 
     /// A response has come.
@@ -162,6 +167,10 @@ impl Client {
 
     /// Fires the timers that are due.
     pub(super) fn expire(&mut self, now: Instant, out: &mut Vec<Transmit>) -> Expired {
+        if self.is_unheard() && self.doubted_until.is_some_and(|at| at <= now) {
+            self.state = State::Terminated;
+            return Expired::Unreachable;
+        }
         match &mut self.state {
             State::Calling { give_up_at, .. }
             | State::InviteProceeding { give_up_at, cancelled: true }
@@ -226,6 +235,26 @@ impl Client {
         }
     }
 
+    /// The network reports that datagrams do not reach the peer: a hint, which counts only if no response comes soon.
+    pub(super) fn doubt(&mut self, now: Instant) {
+        if self.is_unheard() && self.doubted_until.is_none() {
+            self.doubted_until = Some(now + DOUBT);
+        }
+    }
+
+    /// No response has come.
+    fn is_unheard(&self) -> bool {
+        match self.state {
+            State::Calling { .. } | State::Trying { .. } => true,
+            State::InviteProceeding { .. }
+            | State::InviteCompleted { .. }
+            | State::InviteAccepted { .. }
+            | State::Proceeding { .. }
+            | State::Completed { .. }
+            | State::Terminated => false,
+        }
+    }
+
     /// The transport failed. True when that ends the transaction, false when it had its final response.
     pub(super) fn transport_failed(&mut self) -> bool {
         match self.state {
@@ -246,9 +275,11 @@ impl Client {
     /// When `expire` wants to run next.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.state {
-            State::Calling { resend, give_up_at, .. }
-            | State::Trying { resend, give_up_at }
-            | State::Proceeding { resend, give_up_at } => Some(first(resend, give_up_at)),
+            State::Calling { resend, give_up_at, .. } | State::Trying { resend, give_up_at } => {
+                let at = first(resend, give_up_at);
+                Some(self.doubted_until.map_or(at, |doubted| doubted.min(at)))
+            }
+            State::Proceeding { resend, give_up_at } => Some(first(resend, give_up_at)),
             State::InviteProceeding { give_up_at: at, .. }
             | State::InviteCompleted { end_at: at, .. }
             | State::InviteAccepted { end_at: at }

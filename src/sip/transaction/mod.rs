@@ -53,7 +53,7 @@ pub enum Answered {
     ToUser(ClientId, Method),
     /// A repetition.
     Absorbed,
-    /// Belongs to no transaction of ours: dropped.
+    /// Belongs to no transaction of ours, or is a 2xx to an INVITE that has failed (a proxy that forks sends such).
     Stray,
 }
 
@@ -214,6 +214,10 @@ impl Transactions {
         if response.list(Name::Via).nth(1).is_some() {
             return Answered::Stray;
         }
+        let failed = matches!(client.state, client::State::InviteCompleted { .. });
+        if failed && matches!(status, 200..=299) {
+            return Answered::Stray;
+        }
         let step = client.receive(now, status, response, out);
         // An answered INVITE needs an ACK and a BYE even when nobody waits for it any more.
         let answered = client.method == Method::Invite && matches!(status, 200..=299);
@@ -230,13 +234,16 @@ impl Transactions {
         }
     }
 
-    /// The peer of a flow cannot be reached (ICMP, connection closed): ends the client transactions on it.
-    pub fn transport_failed(&mut self, _now: Instant, flow: Flow, events: &mut Vec<Event>) {
+    /// The peer of a flow cannot be reached. A closed connection ends the client transactions on it. An ICMP error may be forged:
+    /// it ends only requests without any response, and those only if none comes within a second (RFC 5927).
+    pub fn transport_failed(&mut self, now: Instant, flow: Flow, events: &mut Vec<Event>) {
         let on_flow = (flow, ClientId(0))..=(flow, ClientId(u64::MAX));
         let ids: Vec<ClientId> = self.flows.range(on_flow).map(|&(_, id)| id).collect();
         for id in ids {
             let Some(client) = self.clients.get_mut(&id) else { continue };
-            if client.transport_failed() && client.reported {
+            if !flow.transport.is_reliable() {
+                client.doubt(now);
+            } else if client.transport_failed() && client.reported {
                 events.push(Event::TransportFailed(id));
             }
             self.settle_client(id);
@@ -271,6 +278,11 @@ impl Transactions {
         if let Some(client) = self.clients.get_mut(&id) {
             (client.reported, client.last_ack) = (false, Some(ack));
         }
+    }
+
+    /// The To tag of the last response in a server transaction. None: it has sent none with a tag.
+    pub fn to_tag(&self, id: ServerId) -> Option<Vec<u8>> {
+        to_tag(self.servers.get(&id)?.said.as_ref()?)
     }
 
     /// Runs all timers that are due.
@@ -388,6 +400,11 @@ impl Transactions {
             Expired::Timeout => {
                 if client.reported {
                     events.push(Event::Timeout(id));
+                }
+            }
+            Expired::Unreachable => {
+                if client.reported {
+                    events.push(Event::TransportFailed(id));
                 }
             }
             Expired::Cancel => self.send_cancel(now, id, out),

@@ -60,6 +60,8 @@ pub(super) struct Server {
     pub(super) key: Key,
     pub(super) flow: Flow,
     pub(super) state: State,
+    /// Its last response, whatever has become of it.
+    pub(super) said: Option<Bytes>,
     /// The deadline that stands in the table for it.
     pub(super) armed: Option<Instant>,
 }
@@ -71,7 +73,7 @@ impl Server {
         } else {
             State::Trying { give_up_at: now + PATIENCE }
         };
-        Self { key, flow, state, armed: None }
+        Self { key, flow, state, said: None, armed: None }
     }
 
     /// The request came again: repeats the last response where the state says so.
@@ -136,6 +138,7 @@ impl Server {
             ) => return false,
         };
         self.state = next;
+        self.said = Some(bytes.clone());
         out.push(Transmit { flow: self.flow, bytes });
         true
     }

@@ -4,6 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Name {
     Accept,
+    AcceptEncoding,
     Allow,
     AllowEvents,
     AlertInfo,
@@ -154,6 +155,7 @@ impl Name {
             (13, b'a') => &[Self::Authorization],
             (13, b'p') => &[Self::ProxyRequire],
             (14, b'c') => &[Self::ContentLength],
+            (15, b'a') => &[Self::AcceptEncoding],
             (15, b's') => &[Self::SessionExpires],
             (16, b'c') => &[Self::ContentEncoding],
             (16, b'w') => &[Self::WwwAuthenticate],
@@ -174,6 +176,7 @@ impl Name {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Accept => "Accept",
+            Self::AcceptEncoding => "Accept-Encoding",
             Self::Allow => "Allow",
             Self::AllowEvents => "Allow-Events",
             Self::AlertInfo => "Alert-Info",

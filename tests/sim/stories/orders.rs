@@ -187,10 +187,10 @@ fn a_supervisor_who_does_not_come_leaves_the_two_as_they_were() {
                 OfferOutcome::Rejected
             }
             "is out of reach" => {
-                world.step(Input::Unreachable {
-                    flow: Flow::udp("127.0.0.1:5060".parse().unwrap(), ANI.parse().unwrap()),
-                });
-                // She has said that she rings.
+                // Her phone has said that it rings: only time ends that.
+                world.is_unreachable(ANI);
+                world.pass(Duration::from_secs(15));
+                refuses(&mut world, ANI, &invite, "487 Request Terminated");
                 OfferOutcome::NoAnswer
             }
             "is sent away" => {

@@ -199,8 +199,7 @@ fn an_operator_who_does_not_come_is_free_again_and_nobody_was_called() {
                 480
             }
             "dies" => {
-                let flow = Flow::udp("127.0.0.1:5060".parse().unwrap(), BUDI.parse().unwrap());
-                world.step(Input::Unreachable { flow });
+                world.is_unreachable(BUDI);
                 503
             }
             "is removed" => {

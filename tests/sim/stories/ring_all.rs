@@ -122,8 +122,7 @@ fn a_phone_that_dies_during_ring_all_leaves_the_others_ringing() {
     let mut caller = Caller::dials(&mut world);
     let budi = rings(&mut world, BUDI);
     world.take(SARI, "INVITE");
-    let flow = Flow::udp("127.0.0.1:5060".parse().unwrap(), SARI.parse().unwrap());
-    world.step(Input::Unreachable { flow });
+    world.is_unreachable(SARI);
     assert_eq!(outcomes(&world, OfferOutcome::Unreachable), 1);
     assert_eq!(states(&world), [2, 0, 1, 0, 0, 0]);
     picks_up(&mut world, BUDI, &budi);

@@ -19,8 +19,7 @@ fn house(strategy: Strategy) -> World {
 }
 
 fn dies(world: &mut World, at: &str) {
-    let flow = Flow::udp("127.0.0.1:5060".parse().unwrap(), at.parse().unwrap());
-    world.step(Input::Unreachable { flow });
+    world.is_unreachable(at);
 }
 
 #[test]
@@ -97,6 +96,7 @@ fn a_phone_that_is_dead_does_not_make_its_operator_unreachable_while_his_other_o
     caller.is_answered(&mut world);
     caller.hangs_up(&mut world);
     world.pass(Duration::from_secs(11));
+    world.sent.clear();
     let second = Caller::dials(&mut world);
     let other = rings(&mut world, BUDI_TOO);
     world.receive(BUDI_TOO, &response(&other, BUDI_TOO, "486 Busy Here", ""));

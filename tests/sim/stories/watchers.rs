@@ -82,10 +82,7 @@ fn a_watcher_who_is_gone_is_told_nothing_any_more() {
         let notify = watch.unanswered(&mut world).unwrap();
         match end {
             "silence" => world.pass(Duration::from_secs(33)),
-            "unreachable" => {
-                let flow = Flow::udp(SERVER.parse().unwrap(), SARI.parse().unwrap());
-                world.step(Input::Unreachable { flow });
-            }
+            "unreachable" => world.is_unreachable(SARI),
             status => world.receive(SARI, &response(&notify, SARI, status, "")),
         }
         assert_eq!(watchers(&world), 0, "{end}");

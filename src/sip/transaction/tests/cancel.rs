@@ -141,7 +141,7 @@ fn a_cancel_does_not_name_another_request_with_its_branch() {
 
 #[test]
 fn an_unreachable_phone_is_reported_once_though_its_cancel_fails_too() {
-    let mut bench = Bench::new(udp());
+    let mut bench = Bench::new(tcp());
     let id = bench.send(Method::Invite);
     bench.hear(&response_to(Method::Invite, "z9hG4bKours", 180, "theirs"));
     bench.cancel(id);

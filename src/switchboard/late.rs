@@ -1,0 +1,112 @@
+//! 2xx that come when their INVITE is over: each is acknowledged, and what is not wanted is hung up (RFC 3261 §13.2.2.4).
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use bytes::Bytes;
+
+use crate::clock::{Instant, Now};
+use crate::limits::{EARLY_DIALOGS_MAX, PAST_INVITES_MAX};
+use crate::sip::dialog::{Dialog, DialogKey};
+use crate::sip::flow::Transmit;
+use crate::sip::wire::{Message, Method, Name};
+
+use super::Switchboard;
+use super::leg::{Line, Who};
+use super::refresh::Unanswered;
+use super::timers::T1;
+
+/// The Call-ID and From tag of an INVITE of ours.
+type InviteKey = (Bytes, Bytes);
+
+/// An INVITE of ours whose leg is gone.
+#[derive(Debug)]
+struct PastInvite {
+    who: Who,
+    cseq: u32,
+    /// The way to the callee, and the credentials that the ACK repeats.
+    line: Line,
+    until: Instant,
+    /// The To tags that have got a BYE: a repeated 2xx gets the ACK only.
+    hung_up: BTreeSet<Bytes>,
+}
+
+/// INVITEs of ours that are over. Full: the oldest is forgotten, and a 2xx to it is dropped.
+#[derive(Debug, Default)]
+pub(super) struct PastInvites {
+    known: BTreeMap<InviteKey, PastInvite>,
+    order: VecDeque<(Instant, InviteKey)>,
+}
+
+impl PastInvites {
+    fn add(&mut self, now: Instant, key: InviteKey, invite: PastInvite) {
+        while let Some((_, key)) = self.order.pop_front_if(|(until, _)| *until <= now) {
+            self.known.remove(&key);
+        }
+        self.order.push_back((invite.until, key.clone()));
+        self.known.insert(key, invite);
+        if self.order.len() > PAST_INVITES_MAX
+            && let Some((_, oldest)) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+    }
+}
+
+impl Switchboard {
+    /// Remembers an INVITE of ours whose leg is over, for as long as a 2xx to it may be on its way.
+    pub(super) fn remember_invite(&mut self, now: Now, who: Who, (from, call_id): (&[u8], &Bytes), cseq: u32) {
+        let Some(old) = self.line_mut(who) else { return };
+        let mut line = Line::new(old.flow, old.follow_target);
+        line.credentials = old.credentials.clone();
+        // The dialog of the leg ends, or has ended, by a BYE of its own.
+        let hung_up = old.dialog.iter().map(|dialog| dialog.key().remote_tag.clone()).collect();
+        let Some(tag) = Dialog::tag_of(from) else { return };
+        let invite = PastInvite { who, cseq, line, until: now.mono + T1 * 64, hung_up };
+        self.past_invites.add(now.mono, (call_id.clone(), tag), invite);
+    }
+
+    /// A response that belongs to no transaction, or to one that is of interest to no leg. Only a 2xx to an INVITE matters.
+    pub(super) fn late_answer(&mut self, now: Now, message: &Message<'_>, status: u16) {
+        let Ok(cseq) = message.cseq() else { return };
+        if !(200..300).contains(&status) || cseq.method != Method::Invite {
+            return;
+        }
+        let Some(key) = DialogKey::of_response(message) else { return };
+        match self.dialogs.get(&key).copied().filter(|who| self.is_confirmed(*who, &key)) {
+            Some(who) => self.late_refresh(now, who, message, cseq.number),
+            None => self.decline(now, message, key, cseq.number),
+        }
+    }
+
+    /// The 2xx to a re-INVITE of ours that came too late gets its ACK, each time that it comes, and the session goes on by it unless
+    /// something else was asked in between (RFC 3261 §17.1.1.2).
+    fn late_refresh(&mut self, now: Now, who: Who, message: &Message<'_>, cseq: u32) {
+        let Some(unanswered) = self.line_mut(who).and_then(|line| line.unanswered.as_mut()) else { return };
+        if unanswered.cseq != cseq {
+            return;
+        }
+        match std::mem::replace(unanswered, Unanswered { cseq, outdated: true }).outdated {
+            true => self.ack(who, cseq),
+            false => self.refreshed(now, who, (Method::Invite, cseq), message),
+        }
+    }
+
+    /// The 2xx of a callee that is not wanted any more.
+    fn decline(&mut self, now: Now, message: &Message<'_>, key: DialogKey, cseq: u32) {
+        let known = &mut self.past_invites.known;
+        let Some(past) = known.get_mut(&(key.call_id.0.clone(), key.local_tag.clone())) else { return };
+        if now.mono >= past.until || cseq == 0 || cseq > past.cseq {
+            return;
+        }
+        let from = message.first(Name::From).unwrap_or_default();
+        let Ok(dialog) = Dialog::as_caller(from, cseq, message) else { return };
+        let (who, flow, ack) = (past.who, past.line.flow_in(&dialog), past.line.ack(&dialog, cseq));
+        let is_new = past.hung_up.len() < EARLY_DIALOGS_MAX && past.hung_up.insert(key.remote_tag);
+        if is_new {
+            return self.hang_up_with(now, who, flow, ack, dialog);
+        }
+        let branch = format!("z9hG4bK{}", self.rng.token());
+        let bytes = ack.via(flow.transport, self.advertised(flow), &branch).encode();
+        self.transmits.push(Transmit { flow, bytes });
+    }
+}
