@@ -52,6 +52,12 @@ impl Timestamp {
         self.0
     }
 
+    /// The point so many milliseconds later; earlier when negative.
+    #[must_use]
+    pub const fn shifted(self, millis: i64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
+
     /// Milliseconds from `earlier` to this point; zero when `earlier` is later.
     pub const fn millis_since(self, earlier: Self) -> u64 {
         let span = self.0.saturating_sub(earlier.0);

@@ -104,6 +104,8 @@ pub const RECORDING_FRAMES_MAX: usize = 8_192;
 pub const PROMPT_SAMPLES_MAX: usize = 4_800_000;
 /// Recordings that wait for their checksum. Full: the file stays, and the call's record says that it is not sealed.
 pub const RECORDINGS_SEALING_MAX: usize = 1_024;
+/// Changes of registrations and terms under way to the local copy. Full: the newest is dropped, with an alarm.
+pub const LOCAL_CHANGES_MAX: usize = 65_536;
 /// Facts under way to the journal. Full, which takes a dead disk and tens of thousands of calls: the newest is dropped and
 /// counted, and the call goes on.
 pub const FACTS_MAX: usize = 262_144;

@@ -29,6 +29,8 @@ use text::{credentials, header, response, sdp};
 struct Notes(mpsc::SyncSender<Fact>, mpsc::SyncSender<Command>);
 
 impl Hands for Notes {
+    fn presence(&mut self, _presence: siaga::switchboard::Presence) {}
+
     fn media(&mut self, command: Command) {
         self.1.send(command).unwrap();
     }

@@ -56,6 +56,8 @@ pub(super) struct Floor {
     at_work: usize,
     by_state: [usize; 6],
     changes: Vec<Change>,
+    /// Operators whose log-in or break has changed.
+    presence_changes: BTreeSet<OperatorId>,
 }
 
 impl Floor {
@@ -63,6 +65,7 @@ impl Floor {
     pub(super) fn set_desks(&mut self, desks: Vec<Desk>) {
         let old = std::mem::replace(self, Self::with_desks(desks));
         self.changes = old.changes;
+        self.presence_changes = old.presence_changes;
         for (operator, facts) in old.operators {
             self.add(&operator, facts);
         }
@@ -88,13 +91,16 @@ impl Floor {
         apply: impl FnOnce(&mut Operator) -> Option<CallId>,
     ) -> bool {
         let Some(facts) = self.operators.get_mut(operator) else { return false };
-        let (before, paused) = (Keys::of(facts), facts.paused.clone());
+        let (before, paused, logged_in) = (Keys::of(facts), facts.paused.clone(), facts.logged_in);
         let wrapped_up = apply(facts);
         let (after, state) = (Keys::of(facts), facts.state());
         let new_reason = state == State::Break && paused != facts.paused;
         if before.state != after.state || wrapped_up.is_some() || new_reason {
             let reason = facts.reason().map(str::to_owned);
             self.changes.push(Change { operator: operator.clone(), state, reason, wrapped_up });
+        }
+        if logged_in != facts.logged_in || paused != facts.paused {
+            self.presence_changes.insert(operator.clone());
         }
         let leaves = !facts.exists && facts.work == Work::Free;
         self.index(operator, before, if leaves { Keys::default() } else { after });
@@ -107,6 +113,11 @@ impl Floor {
     /// Takes out the changes since the last time.
     pub(super) fn take_changes(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.changes)
+    }
+
+    /// Takes out the operators whose log-in or break has changed since the last time.
+    pub(super) fn take_presence_changes(&mut self) -> BTreeSet<OperatorId> {
+        std::mem::take(&mut self.presence_changes)
     }
 
     /// Runs every deadline up to `now`.

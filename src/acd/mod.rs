@@ -260,6 +260,11 @@ impl Acd {
         Ok(has_one)
     }
 
+    /// Takes the operators whose log-in or break has changed since the last time.
+    pub fn take_presence_changes(&mut self) -> BTreeSet<OperatorId> {
+        self.floor.take_presence_changes()
+    }
+
     /// A caller comes in (the switchboard lets at most `limits::CALLS_MAX` in). Lower `priority` numbers go first, then
     /// arrival, whatever the desks. A desk that is not known is the first. Idempotent.
     pub fn enqueue(&mut self, now: Now, call: CallId, priority: u8, desk: DeskNo) {

@@ -193,7 +193,7 @@ pub fn run() -> ExitCode {
 
 fn carry_out(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Serve(file) => crate::server::serve(Config::load(&file.config)?),
+        Command::Serve(file) => crate::server::serve(|| Ok(Config::load_to_serve(&file.config)?)),
         Command::Check { what: Some(CheckCommand::Roster { days, file }), .. } => {
             roster::check(&Config::load(&file.config)?, days)
         }

@@ -54,6 +54,7 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
         guard,
         media: media?,
         rostered,
+        roster_faults: Vec::new(),
         store_url: file.store.url,
         journal_dir: PathBuf::from(file.journal.dir),
         recording: Recording { enabled: file.recording.enabled, dir: PathBuf::from(file.recording.dir) },

@@ -69,6 +69,8 @@ pub struct Config {
     pub operators: OperatorsSection,
     /// Who is on shift when, and what says so.
     pub rostered: Rostered,
+    /// Why the files of the roster are not those that are used.
+    pub roster_faults: Vec<Fault>,
     /// `sqlite:PATH` or `postgres://…`.
     pub store_url: String,
     pub journal_dir: PathBuf,
@@ -168,9 +170,19 @@ pub struct Report {
 impl Config {
     /// Reads and checks a file.
     pub fn load(path: &Path) -> Result<Self, Faults> {
+        Self::load_as(path, false)
+    }
+
+    /// Reads and checks a file for a service: it starts although the roster's files have faults. `roster_faults` has them, and the last
+    /// valid copies are used; without them every operator is on shift.
+    pub fn load_to_serve(path: &Path) -> Result<Self, Faults> {
+        Self::load_as(path, true)
+    }
+
+    fn load_as(path: &Path, to_serve: bool) -> Result<Self, Faults> {
         let file = path.display().to_string();
         match std::fs::read_to_string(path) {
-            Ok(text) => Self::parse(&file, &text),
+            Ok(text) => Self::parse_as(&file, &text, to_serve),
             Err(error) => Err(Faults(vec![Fault {
                 file,
                 line: None,
@@ -183,10 +195,20 @@ impl Config {
 
     /// Reads and checks the text of a file; the roster is read from the disk.
     pub fn parse(file: &str, text: &str) -> Result<Self, Faults> {
+        Self::parse_as(file, text, false)
+    }
+
+    fn parse_as(file: &str, text: &str, to_serve: bool) -> Result<Self, Faults> {
         let (mut source, sections) = source::Source::read(file, text);
+        if to_serve {
+            source.allow_optional_faults();
+        }
         let config = check::checked(&mut source, sections);
         match config {
-            Some(config) if source.is_clean() => Ok(config),
+            Some(mut config) if source.is_clean() => {
+                config.roster_faults = source.take_optional_faults();
+                Ok(config)
+            }
             Some(_) | None => Err(source.into_faults()),
         }
     }

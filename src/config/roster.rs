@@ -1,9 +1,11 @@
 //! The roster's files: who is on which shift, what has changed, who is appointed when, and the plan that they make together.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::acd::roster::decree::{self, Decree};
 use crate::acd::roster::{Roster, RosterFault};
+use crate::acd::section::OperatorsSection;
 use crate::acd::shift::{Gap, Plan, ShiftTimes};
 use crate::clock::{Now, Timestamp};
 
@@ -38,70 +40,142 @@ pub(super) fn load(source: &mut Source, file: &File, zone: Option<&jiff::tz::Tim
         }
     }
     let operators = &file.operators;
-    if operators.overlap_minutes > 240 {
-        source.fault("operators.overlap_minutes", operators.overlap_minutes.to_string(), "0 to 240 minutes");
-    }
-    let columns = "operator,date,shift";
-    let written = read(source, "operators.roster", operators.roster.as_deref(), columns, Roster::parse);
-    let changes = read(source, "operators.changes", operators.changes.as_deref(), columns, Roster::parse);
     if operators.changes.is_some() && operators.roster.is_none() {
         source.fault("operators.changes", "there is no roster that it could change", "roster beside it");
     }
+    if operators.overlap_minutes > 240 {
+        source.fault("operators.overlap_minutes", operators.overlap_minutes.to_string(), "0 to 240 minutes");
+    }
+    let utc = jiff::tz::TimeZone::UTC;
+    let zone = zone.unwrap_or(&utc);
+    let faults = match attempt(&Files::of(file), operators, &shifts, zone) {
+        Ok(rostered) => return rostered,
+        Err(faults) => faults,
+    };
+    for (key, wrong, expected) in faults {
+        source.optional_fault(key, wrong, expected);
+    }
+    if !source.allows_optional_faults() {
+        return Rostered::default();
+    }
+    let copies = Files::copies(file, &Path::new(&file.journal.dir).join(LOCAL));
+    attempt(&copies, operators, &shifts, zone).unwrap_or_default()
+}
+
+/// The folder beside the journal with the last valid copies.
+const LOCAL: &str = "local";
+
+/// A key, what is wrong there, and what is expected.
+type RosterFaults = Vec<(&'static str, String, String)>;
+
+/// Where the three files are.
+#[derive(Debug)]
+struct Files {
+    roster: Option<PathBuf>,
+    changes: Option<PathBuf>,
+    decrees: Option<PathBuf>,
+}
+
+impl Files {
+    fn of(file: &File) -> Self {
+        let path = |path: &Option<String>| path.as_ref().map(PathBuf::from);
+        let operators = &file.operators;
+        Self { roster: path(&operators.roster), changes: path(&operators.changes), decrees: path(&operators.decrees) }
+    }
+
+    /// The last valid copies of those that are configured.
+    fn copies(file: &File, folder: &Path) -> Self {
+        let operators = &file.operators;
+        let copy = |path: &Option<String>, name: &str| path.as_ref().map(|_| folder.join(name));
+        Self {
+            roster: copy(&operators.roster, "roster.csv"),
+            changes: copy(&operators.changes, "changes.csv"),
+            decrees: copy(&operators.decrees, "decrees.csv"),
+        }
+    }
+}
+
+fn attempt(
+    files: &Files,
+    operators: &OperatorsSection,
+    shifts: &[ShiftTimes],
+    zone: &jiff::tz::TimeZone,
+) -> Result<Rostered, RosterFaults> {
+    let mut faults = Vec::new();
+    let columns = "operator,date,shift";
+    let written = read(&mut faults, "operators.roster", files.roster.as_deref(), columns, Roster::parse);
+    let changes = read(&mut faults, "operators.changes", files.changes.as_deref(), columns, Roster::parse);
     let columns = "operator,decree,valid_from,valid_to";
-    let decrees = read(source, "operators.decrees", operators.decrees.as_deref(), columns, decree::parse);
+    let decrees = read(&mut faults, "operators.decrees", files.decrees.as_deref(), columns, decree::parse);
     let decrees = decrees.unwrap_or_default();
     let roster = match (written, changes) {
         (Some(written), Some(changes)) => match written.changed(&changes) {
             Ok(changed) => Some(changed),
-            Err(faults) => {
-                tell(source, "operators.changes", operators.changes.as_deref().unwrap_or_default(), &faults);
+            Err(wrong) => {
+                tell(&mut faults, "operators.changes", files.changes.as_deref(), &wrong);
                 None
             }
         },
         (written, _) => written,
     };
-    let Some(zone) = zone else { return Rostered::default() };
-    let plan = match Plan::build(&shifts, roster.as_ref(), zone) {
+    let plan = match Plan::build(shifts, roster.as_ref(), zone) {
         Ok(plan) => plan,
-        Err(faults) => {
-            tell(source, "operators.roster", "", &faults);
+        Err(wrong) => {
+            tell(&mut faults, "operators.roster", None, &wrong);
             Plan::default()
         }
     };
+    if !faults.is_empty() {
+        return Err(faults);
+    }
     let mut plan = plan.with_overlap(Duration::from_secs(operators.overlap_minutes.min(240) * 60));
     plan.validity = decree::validity(&decrees, zone);
-    Rostered { plan, roster: roster.unwrap_or_default(), decrees }
+    Ok(Rostered { plan, roster: roster.unwrap_or_default(), decrees })
 }
 
 fn read<T>(
-    source: &mut Source,
-    key: &str,
-    path: Option<&str>,
+    faults: &mut RosterFaults,
+    key: &'static str,
+    path: Option<&Path>,
     columns: &str,
     parse: impl FnOnce(&str) -> Result<T, Vec<RosterFault>>,
 ) -> Option<T> {
     let path = path?;
     match std::fs::read_to_string(path).map(|text| parse(&text)) {
         Ok(Ok(read)) => Some(read),
-        Ok(Err(faults)) => {
-            tell(source, key, path, &faults);
+        Ok(Err(wrong)) => {
+            tell(faults, key, Some(path), &wrong);
             None
         }
         Err(error) => {
-            source.fault(key, format!("{path}: {error}"), format!("a readable CSV file: {columns}"));
+            faults.push((key, format!("{}: {error}", path.display()), format!("a readable CSV file: {columns}")));
             None
         }
     }
 }
 
-fn tell(source: &mut Source, key: &str, path: &str, faults: &[RosterFault]) {
-    for fault in faults {
+fn tell(faults: &mut RosterFaults, key: &'static str, path: Option<&Path>, wrong: &[RosterFault]) {
+    let path = path.map(|path| path.display().to_string()).unwrap_or_default();
+    for fault in wrong {
         let wrong = format!("{path} line {}: {}: {:?}", fault.line, fault.what, fault.found);
-        source.fault(key, wrong, fault.expected.clone());
+        faults.push((key, wrong, fault.expected.clone()));
     }
 }
 
 impl Config {
+    /// Each file of the roster that is configured, and where its last valid copy stands.
+    pub fn roster_copies(&self) -> Vec<(PathBuf, PathBuf)> {
+        let operators = &self.operators;
+        let files = [
+            (&operators.roster, "roster.csv"),
+            (&operators.changes, "changes.csv"),
+            (&operators.decrees, "decrees.csv"),
+        ];
+        let folder = self.journal_dir.join(LOCAL);
+        let pair = |(path, name): (&Option<String>, &str)| Some((PathBuf::from(path.as_ref()?), folder.join(name)));
+        files.into_iter().filter_map(pair).collect()
+    }
+
     /// What will be missing within so many days.
     pub fn roster_ahead(&self, now: Timestamp, days: u32) -> Ahead {
         let span = Duration::from_secs(u64::from(days) * 86_400);

@@ -19,6 +19,8 @@ pub(super) struct Source {
     places: Vec<Place>,
     lines: Vec<usize>,
     faults: Vec<Fault>,
+    /// Faults of optional files; None: they count as faults of the configuration.
+    optional: Option<Vec<Fault>>,
 }
 
 #[derive(Debug)]
@@ -32,7 +34,7 @@ impl Source {
     /// Reads `text`. The result has defaults where the text has faults, so that the checks can go on.
     pub(super) fn read<T: DeserializeOwned + Default>(file: &str, text: &str) -> (Self, T) {
         let lines = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| at).collect();
-        let mut source = Self { file: file.to_owned(), places: Vec::new(), lines, faults: Vec::new() };
+        let mut source = Self { file: file.to_owned(), places: Vec::new(), lines, faults: Vec::new(), optional: None };
         let (mut root, syntax) = DeTable::parse_recoverable(text);
         gather(root.get_ref(), "", &mut source.places);
         for error in &syntax {
@@ -65,6 +67,27 @@ impl Source {
         let fault =
             Fault { file: self.file.clone(), line, key: key.to_owned(), wrong: wrong.into(), right: right.into() };
         self.faults.push(fault);
+    }
+
+    /// From now on a fault of an optional file is kept apart: a service starts without that file.
+    pub(super) fn allow_optional_faults(&mut self) {
+        self.optional = Some(Vec::new());
+    }
+
+    /// Adds a fault of an optional file that a key names.
+    pub(super) fn optional_fault(&mut self, key: &str, wrong: String, right: String) {
+        let fault = self.warning(key, wrong, right);
+        self.optional.as_mut().unwrap_or(&mut self.faults).push(fault);
+    }
+
+    /// True if optional files may have faults.
+    pub(super) const fn allows_optional_faults(&self) -> bool {
+        self.optional.is_some()
+    }
+
+    /// Takes the faults of optional files.
+    pub(super) fn take_optional_faults(&mut self) -> Vec<Fault> {
+        self.optional.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// True when no fault was found.

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
+use crate::alarm::{Alarms, Kind};
+use crate::config::Config;
 use crate::ids::OperatorId;
 use crate::sip::digest::Ha1;
 use crate::store::console_users::ConsoleUserRow;
@@ -12,10 +14,14 @@ use crate::store::operators::OperatorRow;
 use crate::store::{Store, StoreError};
 use crate::switchboard::{Account, Badge, Pin};
 
+use super::clock::Clock;
+use super::local_state::{self, AccountsCopy, LocalState};
 use super::users::Users;
 
 /// How often changes are looked for.
-pub(super) const POLL: Duration = Duration::from_secs(2);
+const POLL: Duration = Duration::from_secs(2);
+/// The same while no account is known.
+const POLL_FIRST: Duration = Duration::from_millis(250);
 /// How long one look may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -26,43 +32,74 @@ pub(super) struct Accounts {
     domain: String,
     /// Whom the configuration names.
     supervisors: BTreeSet<OperatorId>,
+    local: LocalState,
+    alarms: Alarms,
+    clock: Clock,
     store: Option<Store>,
     mark: Option<i64>,
-    /// The last look failed: told once.
-    away: bool,
+    /// Accounts were read, from the database or its copy.
+    known: bool,
+    /// Looks that failed, one after the other.
+    failures: u32,
 }
 
 impl Accounts {
     /// `domain` is the realm that passwords must have been given for.
-    pub(super) const fn new(url: String, domain: String, supervisors: BTreeSet<OperatorId>) -> Self {
-        Self { url, domain, supervisors, store: None, mark: None, away: false }
+    pub(super) fn new(config: &Config, local: LocalState, alarms: &Alarms, clock: Clock) -> Self {
+        Self {
+            url: config.store_url.clone(),
+            domain: config.sip.domain.clone(),
+            supervisors: config.supervisors.clone(),
+            local,
+            alarms: alarms.clone(),
+            clock,
+            store: None,
+            mark: None,
+            known: false,
+            failures: 0,
+        }
     }
 
-    /// Every account and every user of the console, when something has changed since the last look. None also while the database is away: the service
-    /// goes on with those that it knows.
+    /// The accounts and users as the last run knew them; None if it has left no copy.
+    pub(super) fn of_last_run(&mut self) -> Option<(Vec<Account>, Users)> {
+        let copy = self.local.accounts(&self.alarms)?;
+        local_state::tell_age(&copy, self.clock.now().wall);
+        self.known = true;
+        Some((self.accounts(&copy.operators), Users::of(&copy.users)))
+    }
+
+    /// Every account and every user of the console, when something has changed since the last look. None also while the database is down: the
+    /// service goes on with those that it knows.
     pub(super) async fn changed(&mut self) -> Option<(Vec<Account>, Users)> {
-        match tokio::time::timeout(PATIENCE, self.look()).await {
-            Ok(Ok(rows)) => {
-                self.away = false;
-                let (rows, users) = rows?;
-                let accounts: Vec<Account> = rows.iter().filter_map(|row| self.account(row)).collect();
-                info!(operators = accounts.len(), "operators were read");
-                let missing = |name: &&OperatorId| accounts.iter().all(|account| account.operator != **name);
-                for name in self.supervisors.iter().filter(missing) {
-                    warn!(supervisor = %name, "operators.supervisors names somebody who has no account");
-                }
-                return Some((accounts, Users::of(&users)));
+        let fault = match tokio::time::timeout(PATIENCE, self.look()).await {
+            Ok(Ok(found)) => {
+                self.failures = 0;
+                self.alarms.clear(Kind::Accounts, "");
+                let (operators, users) = found?;
+                return Some(self.read(operators, users).await);
             }
-            Ok(Err(fault)) => self.lost(&format!("{:#}", anyhow::Error::from(fault))),
-            Err(_) => self.lost("it does not answer"),
+            Ok(Err(fault)) => format!("{:#}", anyhow::Error::from(fault)),
+            Err(_) => "the database does not respond".to_owned(),
+        };
+        self.store = None;
+        self.failures = self.failures.saturating_add(1);
+        // The first look of a new service may come before the tables are made.
+        if self.failures > 1 {
+            let which = if self.known { "the last known accounts are used" } else { "no account is known" };
+            self.alarms.raise(Kind::Accounts, "", format!("{which}: {fault}"));
         }
         None
+    }
+
+    /// Until the next look.
+    pub(super) const fn pause(&self) -> Duration {
+        if self.known { POLL } else { POLL_FIRST }
     }
 
     async fn look(&mut self) -> Result<Option<(Vec<OperatorRow>, Vec<ConsoleUserRow>)>, StoreError> {
         let store = match &self.store {
             Some(store) => store,
-            None => self.store.insert(Store::open(&self.url).await?),
+            None => self.store.insert(Store::open_as_is(&self.url).await?),
         };
         let mark = store.operators_mark().await?;
         if self.mark == Some(mark) {
@@ -73,11 +110,27 @@ impl Accounts {
         Ok(Some(rows))
     }
 
-    fn lost(&mut self, fault: &str) {
-        self.store = None;
-        if !std::mem::replace(&mut self.away, true) {
-            warn!(fault, "operators cannot be read: those that are known stay");
+    /// Takes what was read, and keeps it for the next start.
+    async fn read(&mut self, operators: Vec<OperatorRow>, users: Vec<ConsoleUserRow>) -> (Vec<Account>, Users) {
+        self.known = true;
+        let accounts = self.accounts(&operators);
+        info!(operators = accounts.len(), "operators were read");
+        let missing = |name: &&OperatorId| accounts.iter().all(|account| account.operator != **name);
+        for name in self.supervisors.iter().filter(missing) {
+            warn!(supervisor = %name, "operators.supervisors names somebody who has no account");
         }
+        let who = Users::of(&users);
+        let (local, copy) = (self.local.clone(), AccountsCopy { read_at: self.clock.now().wall, operators, users });
+        let kept = tokio::task::spawn_blocking(move || local.keep_accounts(&copy)).await;
+        let kept = kept.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        if let Err(fault) = self.alarms.watch(Kind::LocalState, "accounts", kept) {
+            warn!(%fault, "the accounts are not kept for the next start");
+        }
+        (accounts, who)
+    }
+
+    fn accounts(&self, rows: &[OperatorRow]) -> Vec<Account> {
+        rows.iter().filter_map(|row| self.account(row)).collect()
     }
 
     fn account(&self, row: &OperatorRow) -> Option<Account> {

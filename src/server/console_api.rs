@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
@@ -18,12 +19,13 @@ use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::alarm::Alarms;
+use crate::alarm::{Alarms, Kind};
 use crate::cdr::fact::ConsoleRole;
-use crate::config::Config;
+use crate::config::{Config, Console as ConsoleSettings};
 use crate::ids::OperatorId;
-use crate::switchboard::{Actor, ConsoleCommand, ConsoleReply};
+use crate::switchboard::{Actor, ConsoleCommand, ConsoleReply, Gauges};
 
+use super::RETRY_EVERY;
 use super::console_asker::{Asker, Body};
 use super::desk::{Desk, DeskError};
 use super::events::Events;
@@ -35,6 +37,8 @@ use super::trace::Lost;
 use super::users::{OWNER, Users, may};
 use super::{console_callers, console_calls, console_posture, console_roster};
 
+/// Phones have so long after a start to register.
+const PHONES_REGISTER: Duration = Duration::from_secs(60);
 /// Bytes of one request's body.
 const BODY_BYTES_MAX: usize = 16_384;
 /// Characters of a reason, a category, a name.
@@ -45,14 +49,29 @@ const TEXT_MAX: usize = 700;
 /// What the console's pages need.
 #[derive(Debug)]
 pub(super) struct Console {
+    /// Of the service itself: an admin.
+    pub(super) token: Token,
+    parts: Parts,
+}
+
+impl std::ops::Deref for Console {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}
+
+/// All of it but the token.
+#[derive(Debug)]
+pub(super) struct Parts {
     pub(super) desk: Desk,
     pub(super) metrics: Arc<Metrics>,
     pub(super) alarms: Alarms,
+    pub(super) started: tokio::time::Instant,
     /// Ends before the last of its askers may.
     pub(super) media: Weak<Media>,
     pub(super) records: Watch,
-    /// Of the service itself: an admin.
-    pub(super) token: Token,
     pub(super) users: watch::Receiver<Users>,
     pub(super) events: Events,
     pub(super) draining: Arc<AtomicBool>,
@@ -65,14 +84,27 @@ pub(super) struct Console {
 pub(super) type Shared = State<Arc<Console>>;
 
 /// Listens. Fails when the address is taken.
-pub(super) async fn bind(listen: SocketAddr) -> anyhow::Result<tokio::net::TcpListener> {
+async fn bind(listen: SocketAddr) -> anyhow::Result<tokio::net::TcpListener> {
     use anyhow::Context as _;
     tokio::net::TcpListener::bind(listen).await.with_context(|| format!("[console] {listen} cannot be listened on"))
 }
 
-/// Serves until it is dropped.
-pub(super) async fn serve(listener: tokio::net::TcpListener, console: Arc<Console>) -> std::io::Result<()> {
-    axum::serve(listener, router(console)).await
+/// Serves until it is dropped. The console opens as soon as its address is free and its token valid, and never without a token.
+pub(super) async fn serve(settings: ConsoleSettings, alarms: Alarms, parts: Parts) {
+    let (listener, token) = loop {
+        let token = Token::read_or_make(&settings.token_file);
+        let opened = match token {
+            Ok(token) => bind(settings.listen).await.map(|listener| (listener, token)),
+            Err(fault) => Err(fault),
+        };
+        match alarms.watch(Kind::Console, "", opened) {
+            Ok(opened) => break opened,
+            Err(_) => tokio::time::sleep(RETRY_EVERY).await,
+        }
+    };
+    if let Err(fault) = axum::serve(listener, router(Arc::new(Console { token, parts }))).await {
+        alarms.raise(Kind::Console, "", fault);
+    }
 }
 
 fn router(console: Arc<Console>) -> Router {
@@ -186,13 +218,29 @@ async fn ready(State(console): Shared) -> Response {
     if console.draining.load(Ordering::Relaxed) {
         return fault(StatusCode::SERVICE_UNAVAILABLE, "the service is ending: no new calls");
     }
-    match console.desk.figures().await {
-        Ok(_) => {
-            let alarms = console.alarms.lines().into_iter().map(|line| format!("alarm {line}\n"));
-            std::iter::once("ready\n".to_owned()).chain(alarms).collect::<String>().into_response()
-        }
-        Err(error) => refused(error),
+    let figures = match console.desk.figures().await {
+        Ok(figures) => figures.gauges,
+        Err(error) => return refused(error),
+    };
+    let has_fallback = console.config.borrow().queue.fallback_number.is_some();
+    if let Some(why) = unanswerable(figures, has_fallback, console.started.elapsed()) {
+        return fault(StatusCode::SERVICE_UNAVAILABLE, why);
     }
+    let alarms = console.alarms.lines().into_iter().map(|line| format!("alarm {line}\n"));
+    let phones = (figures.phones == 0).then(|| "no phone is registered\n".to_owned());
+    std::iter::once("ready\n".to_owned()).chain(phones).chain(alarms).collect::<String>().into_response()
+}
+
+/// Why no 112 call could be answered now; None: one could. Phones need some time after a start to register.
+fn unanswerable(figures: Gauges, has_fallback: bool, up: Duration) -> Option<&'static str> {
+    if has_fallback {
+        return None;
+    }
+    if !figures.accounts_known {
+        return Some("no 112 call could be answered: no account is known, and there is no fallback number");
+    }
+    let nowhere = figures.phones == 0 && up >= PHONES_REGISTER;
+    nowhere.then_some("no 112 call could be answered: no phone is registered, and there is no fallback number")
 }
 
 #[utoipa::path(
@@ -419,4 +467,20 @@ pub(super) fn fault(status: StatusCode, text: &str) -> Response {
 
 fn fault_body(text: &str) -> Json<Fault> {
     Json(Fault { fault: text.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_service_is_not_ready_only_while_no_call_could_be_answered() {
+        let gauges = |phones, accounts_known| Gauges { phones, accounts_known, ..Gauges::default() };
+        let later = PHONES_REGISTER;
+        assert!(unanswerable(gauges(0, false), false, Duration::ZERO).is_some());
+        assert!(unanswerable(gauges(0, false), true, later).is_none(), "the fallback number is dialled");
+        assert!(unanswerable(gauges(0, true), false, Duration::ZERO).is_none(), "phones are about to register");
+        assert!(unanswerable(gauges(0, true), false, later).is_some());
+        assert!(unanswerable(gauges(1, true), false, later).is_none());
+    }
 }

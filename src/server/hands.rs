@@ -6,8 +6,10 @@ use crate::acd::Posture;
 use crate::alarm::{Alarms, Kind};
 use crate::cdr::fact::Fact;
 use crate::media::command::Command;
+use crate::switchboard::Presence;
 
 use super::events::Events;
+use super::local_state::Keeper;
 use super::media::Media;
 use super::metrics::Metrics;
 use super::observe::Observer;
@@ -19,6 +21,7 @@ use super::signalling::Hands;
 pub(super) struct ServiceHands {
     pub(super) media: Arc<Media>,
     pub(super) ledger: Ledger,
+    pub(super) keeper: Keeper,
     pub(super) observer: Observer,
     pub(super) metrics: Arc<Metrics>,
     pub(super) alarms: Alarms,
@@ -29,6 +32,7 @@ impl ServiceHands {
     pub(super) fn new(
         media: &Arc<Media>,
         ledger: Ledger,
+        keeper: Keeper,
         metrics: &Arc<Metrics>,
         alarms: &Alarms,
         events: &Events,
@@ -36,6 +40,7 @@ impl ServiceHands {
         Self {
             media: Arc::clone(media),
             ledger,
+            keeper,
             observer: Observer::new(Arc::clone(metrics)),
             metrics: Arc::clone(metrics),
             alarms: alarms.clone(),
@@ -51,9 +56,14 @@ impl Hands for ServiceHands {
     }
 
     fn fact(&mut self, fact: Fact) {
+        self.keeper.fact(&fact);
         self.observer.see(&fact);
         self.events.tell(&fact);
         self.ledger.append(fact);
+    }
+
+    fn presence(&mut self, presence: Presence) {
+        self.keeper.presence(presence);
     }
 
     fn step_over(&mut self) {

@@ -15,16 +15,22 @@ mod dns;
 mod events;
 mod hands;
 mod icmp;
+mod listeners;
+mod local_state;
 pub mod media;
 mod metrics;
 mod observe;
 mod records;
 mod serve;
 pub mod signalling;
+mod signals;
 pub mod stream;
 mod tls;
 pub mod token;
 pub mod trace;
 pub mod users;
+
+/// Between two attempts to start a part that has a fault.
+const RETRY_EVERY: std::time::Duration = std::time::Duration::from_secs(10);
 
 pub use serve::serve;

@@ -1,5 +1,6 @@
 //! Journal, database and writer as the server sees them: facts go in, figures come out, and the operators that exist.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -15,11 +16,11 @@ use crate::cdr::past::Past;
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::limits::{FACTS_GROUP_MAX, FACTS_MAX};
-use crate::store::Store;
-use crate::store::journal::{Journal, Place};
+use crate::store::journal::{Journal, JournalError, Place};
 use crate::store::past::Recall;
 use crate::store::writer::{Writer, WriterFigures};
 
+use super::RETRY_EVERY;
 use super::accounts::Accounts;
 use super::clock::Clock;
 use super::users::Users;
@@ -30,7 +31,7 @@ const GATHER: Duration = Duration::from_millis(50);
 const RETRY: Duration = Duration::from_secs(1);
 /// The journal shows so often that the service is alive, for a recovery to know when it was killed.
 const BEAT: Duration = Duration::from_secs(5);
-/// How long the start waits for the database, and the end for the last facts to be stored.
+/// How long the end waits for the last facts to be stored.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// No mark of a caller lasts longer.
 const MARKS: Duration = Duration::from_secs(168 * 3_600);
@@ -97,40 +98,83 @@ pub(super) struct Records {
     watch: Watch,
     accounts: Accounts,
     past: Option<oneshot::Receiver<Past>>,
+    /// Ends when the writer has.
     journal: JoinHandle<()>,
-    writer: JoinHandle<()>,
+}
+
+/// What journal and writer are started with.
+struct Start {
+    dir: PathBuf,
+    url: String,
+    clock: Clock,
+    journal: Arc<JournalFigures>,
+    writer: Arc<WriterFigures>,
+    alarms: Alarms,
+    recall: Recall,
+}
+
+impl Start {
+    /// Keeps the journal, and the writer behind it, until no fact can come any more.
+    async fn run(self, journal: Option<Journal>, inbox: mpsc::Receiver<Fact>) {
+        let Some(journal) = self.opened(journal, &inbox).await else { return };
+        let (id, first) = (journal.id().to_owned(), journal.first_segment());
+        let (tell, durable) = watch::channel(journal.end());
+        let writer = Writer::new(self.url, self.dir, id, first, self.writer).recalling(self.recall);
+        let writer = match on_own_thread("writer", async move { writer.run(durable).await }) {
+            Ok(writer) => Some(writer),
+            Err(fault) => {
+                self.alarms.raise(Kind::Database, "", format!("the writer cannot be started: {fault:#}"));
+                None
+            }
+        };
+        let clerk = Clerk { journal, clock: self.clock, figures: self.journal, alarms: self.alarms, tell };
+        clerk.run(inbox).await;
+        if writer.is_some_and(|writer| writer.join().is_err()) {
+            error!("the writer has failed");
+        }
+    }
+
+    /// The journal, as soon as its folder can be used; None when the service ends before.
+    async fn opened(&self, journal: Option<Journal>, inbox: &mpsc::Receiver<Fact>) -> Option<Journal> {
+        let mut journal = journal;
+        while journal.is_none() {
+            tokio::time::sleep(RETRY_EVERY).await;
+            if inbox.is_closed() {
+                error!(facts = inbox.len(), "facts are lost: the journal's folder could not be used in this run");
+                return None;
+            }
+            journal = self.alarms.watch(Kind::Journal, "", Journal::open(&self.dir, self.clock.now().wall)).ok();
+        }
+        journal
+    }
 }
 
 impl Records {
-    /// Opens the journal, which must be there, and the database, which may be away: then facts wait in the journal.
-    pub(super) async fn open(config: &Config, clock: Clock, alarms: &Alarms) -> anyhow::Result<Self> {
+    /// Opens the journal. If its folder cannot be used, facts wait in memory until it can. An error: another siaga has it.
+    pub(super) fn open(config: &Config, clock: Clock, accounts: Accounts, alarms: &Alarms) -> anyhow::Result<Self> {
         let dir = config.journal_dir.clone();
-        let journal =
-            Journal::open(&dir, clock.now().wall).with_context(|| format!("[journal] dir {}", dir.display()))?;
-        let accounts = Accounts::new(config.store_url.clone(), config.sip.domain.clone(), config.supervisors.clone());
-        match tokio::time::timeout(PATIENCE, Store::open(&config.store_url)).await {
-            Ok(Ok(store)) => store.close().await,
-            Ok(Err(fault)) => warn!(fault = format!("{:#}", anyhow::Error::from(fault)), "the database is away"),
-            Err(_) => warn!("the database does not answer"),
-        }
+        let journal = match Journal::open(&dir, clock.now().wall) {
+            Err(JournalError::InUse) => {
+                return Err(JournalError::InUse).with_context(|| format!("[journal] dir {}", dir.display()));
+            }
+            opened @ (Ok(_) | Err(JournalError::Folder(_))) => alarms.watch(Kind::Journal, "", opened).ok(),
+        };
         let watch = Watch { journal: Arc::default(), writer: Arc::default() };
-        let writer = Writer::new(
-            config.store_url.clone(),
-            dir,
-            journal.id().to_owned(),
-            journal.first_segment(),
-            Arc::clone(&watch.writer),
-        );
         let (tell_past, past) = oneshot::channel();
         let before = |span: Duration| earlier(clock.now().wall, span);
         let recall = Recall::new(before(config.callers.remembered()), before(MARKS), tell_past);
-        let writer = writer.recalling(recall);
-        let (tell, durable) = watch::channel(journal.end());
         let (facts, inbox) = mpsc::channel(FACTS_MAX);
-        let clerk = Clerk { journal, clock, figures: Arc::clone(&watch.journal), alarms: alarms.clone(), tell };
-        let journal = on_own_thread("journal", async move { clerk.run(inbox).await })?;
-        let writer = on_own_thread("writer", async move { writer.run(durable).await })?;
-        Ok(Self { facts, watch, accounts, past: Some(past), journal, writer })
+        let start = Start {
+            dir,
+            url: config.store_url.clone(),
+            clock,
+            journal: Arc::clone(&watch.journal),
+            writer: Arc::clone(&watch.writer),
+            alarms: alarms.clone(),
+            recall,
+        };
+        let journal = on_own_thread("journal", async move { start.run(journal, inbox).await })?;
+        Ok(Self { facts, watch, accounts, past: Some(past), journal })
     }
 
     pub(super) fn watch(&self) -> Watch {
@@ -141,8 +185,8 @@ impl Records {
         Ledger { facts: self.facts.clone(), figures: Arc::clone(&self.watch.journal) }
     }
 
-    pub(super) fn accounts(&self) -> &Accounts {
-        &self.accounts
+    pub(super) const fn accounts(&mut self) -> &mut Accounts {
+        &mut self.accounts
     }
 
     /// What earlier runs knew of callers, once the database has told it; to be asked for once.
@@ -153,8 +197,8 @@ impl Records {
     /// Writes what was given to the disk, and to the database as far as it takes it in time.
     pub(super) async fn close(self, ledger: Ledger) {
         drop((ledger, self.facts));
-        let (journal, writer) = (self.journal, self.writer);
-        let both = tokio::task::spawn_blocking(move || journal.join().is_ok() && writer.join().is_ok());
+        let journal = self.journal;
+        let both = tokio::task::spawn_blocking(move || journal.join().is_ok());
         match tokio::time::timeout(PATIENCE, both).await {
             Ok(Ok(true)) => {}
             Ok(Ok(false) | Err(_)) => error!("the journal or the writer has failed"),
@@ -265,15 +309,15 @@ impl Clerk {
 }
 
 /// Looks for changed operators and users until it is dropped, and sooner when it is told to. What earlier runs knew of callers follows the
-/// operators whose last calls it names.
+/// operators whose last calls it names; `known`: those of the last run are told already.
 pub(super) async fn tell_changes(
     mut accounts: Accounts,
     desk: super::desk::Desk,
     users: watch::Sender<Users>,
     look: Arc<Notify>,
     mut past: Option<oneshot::Receiver<Past>>,
+    mut known: bool,
 ) {
-    let mut known = false;
     loop {
         if let Some((changed, who)) = accounts.changed().await {
             users.send_replace(who);
@@ -281,7 +325,7 @@ pub(super) async fn tell_changes(
         }
         // All outcomes mean: look again.
         tokio::select! {
-            looked = tokio::time::timeout(super::accounts::POLL, look.notified()) => drop(looked),
+            looked = tokio::time::timeout(accounts.pause(), look.notified()) => drop(looked),
             Some(past) = recalled(&mut past), if known => {
                 desk.tell(super::signalling::Inbound::Remember(Box::new(past))).await;
             }

@@ -4,35 +4,38 @@ use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::alarm::{Alarms, Kind};
 use crate::clock::Timestamp;
-use crate::config::{Certificates, Config, Connections, EngineName, TlsFiles};
+use crate::config::{Certificates, Config, Connections, EngineName, Rostered, TlsFiles};
 use crate::ids::Rng;
-use crate::sip::flow::Transport;
-use crate::switchboard::{Switchboard, Trunk};
+use crate::switchboard::{Listener, Restored, Switchboard, Trunk};
 
+use super::RETRY_EVERY;
+use super::accounts::Accounts;
 use super::certificates;
 use super::clock::Clock;
 use super::connections::StreamListener;
-use super::console_api::{self, Console};
+use super::console_api::{self, Parts};
 use super::desk::{Desk, desk};
 use super::dns::Followers;
 use super::events::Events;
 use super::hands::ServiceHands;
+use super::listeners::{self, Listeners};
+use super::local_state::LocalState;
 use super::media::{Engine, Media, MediaSettings};
 use super::metrics::Metrics;
 use super::records::{self, Ledger, Records};
-use super::signalling::{self, Inbound, Signalling};
+use super::signalling::{Inbound, Signalling};
+use super::signals::{Request, Signals};
 use super::stream::Patience;
-use super::token::Token;
 use super::trace::{self, LogGuard};
 use super::users::Users;
 
@@ -47,124 +50,122 @@ const ROSTER_TOLD: usize = 3;
 /// How often alarms that are still raised are logged again.
 const REMIND_EVERY: Duration = Duration::from_secs(3_600);
 
-/// Runs the service until it is told to end. Prints to the log.
-pub fn serve(config: Config) -> anyhow::Result<()> {
+/// Runs the service until it is told to end. Prints to the log. `load` reads the configuration; signals are caught before.
+pub fn serve(load: impl FnOnce() -> anyhow::Result<Config>) -> anyhow::Result<()> {
+    let office = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let entered = office.enter();
+    let signals = Signals::install()?;
+    drop(entered);
+    let config = load()?;
     let clock = Clock::start();
     let log = trace::start(&config.log)?;
-    let office = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let result = office.block_on(run(config, clock, &log));
+    let result = office.block_on(run(config, signals, clock, &log));
     if let Err(fault) = &result {
         error!(fault = format!("{fault:#}"), "siaga ends");
     }
     result
 }
 
-async fn run(config: Config, clock: Clock, log: &LogGuard) -> anyhow::Result<()> {
+/// Three faults end the start: no SIP listener opens, the configuration is invalid (`load`), another siaga has the journal. A fault in any
+/// other part is an alarm, and that part is tried again.
+async fn run(config: Config, signals: Signals, clock: Clock, log: &LogGuard) -> anyhow::Result<()> {
     config.warnings.iter().for_each(|warning| warn!("{warning}"));
     let (metrics, alarms) = (Arc::new(Metrics::new()?), Alarms::default());
     // First of all the sockets: what arrives meanwhile waits in the kernel.
-    let (sockets, streams) = (bind_all(&config)?, bind_streams(&config)?);
-    // Without certificates there are calls all the same, over what needs none.
+    let mut listeners = Listeners::open(&config, &alarms)?;
+    let missing = listeners.take_missing();
+    let local = LocalState::beside(&config.journal_dir);
+    let accounts = Accounts::new(&config, local.clone(), &alarms, clock);
+    let mut records = Records::open(&config, clock, accounts, &alarms)?;
     let read = config.sip.tls.as_ref().map(TlsFiles::read).transpose();
     let certificates = alarms.watch(Kind::Certificates, "", read).unwrap_or_default();
-    let console_listener = console_api::bind(config.console.listen).await?;
-    let token = Token::read_or_make(&config.console.token_file)?;
     promise(&metrics, &config)?;
     let (desk, inbox) = desk();
-    let media = start_media(&config, &desk);
-    let mut records = Records::open(&config, clock, &alarms).await?;
-    let media = Arc::new(media.await.context("media")??);
-
-    let switchboard = new_switchboard(&config, clock, &media)?;
+    let media = Arc::new(start_media(&config, &desk).await.context("media")??);
+    let switchboard = new_switchboard(&config, clock, &media, &alarms)?;
     let events = Events::default();
-    let hands = ServiceHands::new(&media, records.ledger(), &metrics, &alarms, &events);
-    let streams =
-        Streams { listeners: streams, terms: config.sip.connections, certificates, trunks: config.trunks.clone() };
-    let over = start_loop(switchboard, clock, sockets, streams, inbox, hands)?;
-    let look_again = Arc::new(Notify::new());
+    tell_roster(&config, &local, &alarms);
+    let (restored, keeper, kept) = local.clone().open(&alarms)?;
     let (tell_users, users) = watch::channel(Users::default());
+    let known = restore(&desk, records.accounts(), restored, &tell_users).await;
+    let hands = ServiceHands::new(&media, records.ledger(), keeper, &metrics, &alarms, &events);
+    let terms = config.sip.connections;
+    let streams = Streams { listeners: listeners.streams, terms, certificates, trunks: config.trunks.clone() };
+    let over = start_loop(switchboard, clock, listeners.datagrams, streams, inbox, hands)?;
+    let look_again = Arc::new(Notify::new());
     let operators = tokio::spawn(records::tell_changes(
         records.accounts().clone(),
         desk.clone(),
         tell_users,
         Arc::clone(&look_again),
         records.past(),
+        known,
     ));
 
     let draining = Arc::new(AtomicBool::new(false));
     let (tell_config, read_config) = watch::channel(Arc::new(config.clone()));
-    let http = serve_console(
-        console_listener,
-        Console {
-            desk: desk.clone(),
-            metrics: Arc::clone(&metrics),
-            alarms: alarms.clone(),
-            media: Arc::downgrade(&media),
-            records: records.watch(),
-            token,
-            users,
-            events,
-            draining: Arc::clone(&draining),
-            log_lost: log.lost(),
-            store_url: config.store_url.clone(),
-            config: read_config,
-        },
-    );
-    let (version, sip) = (env!("CARGO_PKG_VERSION"), listening(&config));
-    info!(version, sip, console = %config.console.listen, "siaga is on standby");
-
+    let console = Parts {
+        desk: desk.clone(),
+        metrics: Arc::clone(&metrics),
+        alarms: alarms.clone(),
+        started: Instant::now(),
+        media: Arc::downgrade(&media),
+        records: records.watch(),
+        users,
+        events,
+        draining: Arc::clone(&draining),
+        log_lost: log.lost(),
+        store_url: config.store_url.clone(),
+        config: read_config,
+    };
+    let http = tokio::spawn(console_api::serve(config.console.clone(), alarms.clone(), console));
+    tell_standby(&config);
     let mut names = Followers::default();
     names.follow(&config.trunks, &config.sip.name_servers, &desk);
+    let file = config.file.clone();
+    let running = config;
     let watch = Watch {
         names,
-        file: config.file.clone(),
-        running: config,
+        file,
+        running,
         tell_config,
         desk,
         look_again,
         draining,
         metrics,
         alarms,
+        missing,
+        local,
+        signals,
     };
     let ledger = watch.until_over(over).await?;
-    for task in [http, operators] {
-        task.abort();
-        if let Err(fault) = task.await
-            && !fault.is_cancelled()
-        {
-            error!(%fault, "a task has failed");
-        }
-    }
-    finish(media, records, ledger).await;
+    abort([http, operators]).await;
+    finish(media, records, ledger, kept).await;
     info!("siaga has ended in good order");
     Ok(())
 }
 
-fn new_switchboard(config: &Config, clock: Clock, media: &Media) -> anyhow::Result<Switchboard> {
+/// Hands the loop what the last run has left, before anything from the network. True if its accounts are known.
+async fn restore(desk: &Desk, accounts: &mut Accounts, restored: Restored, users: &watch::Sender<Users>) -> bool {
+    desk.tell(Inbound::Restore(Box::new(restored))).await;
+    let Some((accounts, who)) = accounts.of_last_run() else { return false };
+    users.send_replace(who);
+    desk.tell(Inbound::Accounts(accounts)).await
+}
+
+fn new_switchboard(config: &Config, clock: Clock, media: &Media, alarms: &Alarms) -> anyhow::Result<Switchboard> {
+    if media.rtp_ports().is_empty() {
+        alarms.raise(Kind::Media, "", "no RTP port of the range could be opened");
+    }
     let mut seed = [0; 32];
     getrandom::fill(&mut seed)?;
     Ok(Switchboard::new(clock.now(), config.switchboard(), media.rtp_ports(), Rng::from_seed(seed)))
 }
 
-/// Where SIP is listened for, in a few words.
-fn listening(config: &Config) -> String {
+fn tell_standby(config: &Config) {
     let listeners = config.sip.listeners.iter();
-    listeners.map(|l| format!("{}:{}", l.transport.via(), l.local)).collect::<Vec<_>>().join(" ")
-}
-
-/// Answers on the console's address from now on.
-fn serve_console(listener: tokio::net::TcpListener, console: Console) -> tokio::task::JoinHandle<()> {
-    tokio::spawn(async move {
-        if let Err(fault) = console_api::serve(listener, Arc::new(console)).await {
-            error!(%fault, "the console's address is no longer served");
-        }
-    })
-}
-
-/// Binds every SIP address.
-fn bind_all(config: &Config) -> anyhow::Result<Vec<std::net::UdpSocket>> {
-    let udp = config.sip.listeners.iter().filter(|listener| listener.transport == Transport::Udp);
-    udp.map(|listener| signalling::bind_plain(listener.local)).collect()
+    let sip = listeners.map(|l| format!("{}:{}", l.transport.via(), l.local)).collect::<Vec<_>>().join(" ");
+    info!(version = env!("CARGO_PKG_VERSION"), sip, console = %config.console.listen, "siaga is on standby");
 }
 
 /// Binds the RTP ports and starts the media threads, beside everything else.
@@ -184,12 +185,6 @@ fn start_media(config: &Config, desk: &Desk) -> tokio::task::JoinHandle<anyhow::
     };
     let desk = desk.clone();
     tokio::task::spawn_blocking(move || Media::start(settings, move |event| desk.media(event)))
-}
-
-/// Binds every SIP address that takes streams.
-fn bind_streams(config: &Config) -> anyhow::Result<Vec<StreamListener>> {
-    let reliable = config.sip.listeners.iter().filter(|listener| listener.transport.is_reliable());
-    reliable.map(|listener| StreamListener::bind(listener.transport, listener.local)).collect()
 }
 
 /// What the loop's streams begin with.
@@ -225,8 +220,8 @@ fn start_loop(
     let (tell, over) = oneshot::channel();
     std::thread::Builder::new().name("signalling".to_owned()).spawn(move || {
         let (_, hands) = runtime.block_on(signalling.run_out());
-        let ServiceHands { ledger, media, .. } = hands;
-        drop(media);
+        let ServiceHands { ledger, media, keeper, .. } = hands;
+        drop((media, keeper));
         if tell.send(ledger).is_err() {
             error!("nobody waited for the end of the signalling loop");
         }
@@ -246,24 +241,30 @@ struct Watch {
     draining: Arc<AtomicBool>,
     metrics: Arc<Metrics>,
     alarms: Alarms,
+    /// Listeners that could not be opened yet.
+    missing: Vec<Listener>,
+    local: LocalState,
+    signals: Signals,
 }
 
 impl Watch {
     /// Serves signals and looks for changed operators until the loop is over.
     async fn until_over(mut self, over: oneshot::Receiver<Ledger>) -> anyhow::Result<Ledger> {
         let mut over = pin!(over);
-        let (mut end, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        let mut reload = signal(SignalKind::hangup())?;
         let mut drain = Drain::default();
         let mut stamps = certificates::stamps(self.running.sip.tls.as_ref());
         let mut look = tokio::time::interval(certificates::LOOK_EVERY);
         let mut roster = tokio::time::interval(ROSTER_EVERY);
+        let mut retry = tokio::time::interval_at(Instant::now() + RETRY_EVERY, RETRY_EVERY);
         let mut remind = tokio::time::interval_at(Instant::now() + REMIND_EVERY, REMIND_EVERY);
         loop {
             tokio::select! {
                 ledger = &mut over => return ledger.context("the signalling loop has died"),
-                () = told(&mut end, &mut interrupt) => self.hasten(&mut drain).await,
-                Some(()) = reload.recv() => self.reload().await,
+                request = self.signals.next() => match request {
+                    Request::End => self.hasten(&mut drain).await,
+                    Request::Reload => self.reload().await,
+                },
+                _ = retry.tick() => self.retry().await,
                 _ = look.tick() => {
                     let new = certificates::stamps(self.running.sip.tls.as_ref());
                     if std::mem::replace(&mut stamps, new.clone()) != new {
@@ -300,6 +301,18 @@ impl Watch {
         }
     }
 
+    /// Tries again what could not be started.
+    async fn retry(&mut self) {
+        listeners::reopen(&mut self.missing, &self.alarms, &self.desk).await;
+        if self.alarms.is_raised(Kind::Certificates) {
+            self.renew_certificates().await;
+        }
+        let repaired = || Config::load_to_serve(&self.file).is_ok_and(|new| new.roster_faults.is_empty());
+        if self.alarms.is_raised(Kind::Roster) && repaired() {
+            self.reload().await;
+        }
+    }
+
     /// Reads the certificates again for connections to come. One that cannot be used leaves the old one.
     async fn renew_certificates(&mut self) {
         let Some(files) = &self.running.sip.tls else { return };
@@ -313,7 +326,7 @@ impl Watch {
     }
 
     async fn reload(&mut self) {
-        let new = match Config::load(&self.file) {
+        let new = match Config::load_to_serve(&self.file) {
             Ok(new) => new,
             Err(faults) => {
                 for fault in &faults.0 {
@@ -327,6 +340,7 @@ impl Watch {
             warn!(key, "has changed, but only a restart takes it up");
         }
         self.running = new.beside(&self.running);
+        tell_roster(&self.running, &self.local, &self.alarms);
         self.tell_config.send_replace(Arc::new(self.running.clone()));
         self.renew_certificates().await;
         self.desk.tell(Inbound::Configure(Box::new(self.running.switchboard()))).await;
@@ -343,6 +357,21 @@ impl Watch {
 fn promise(metrics: &Metrics, config: &Config) -> anyhow::Result<()> {
     metrics.desks.promise(&config.report.levels, u64::try_from(config.report.short_abandon.as_millis())?);
     Ok(())
+}
+
+/// Raises or ends the alarm of the roster; a roster without fault is kept for the next start.
+fn tell_roster(config: &Config, local: &LocalState, alarms: &Alarms) {
+    let faults = config.roster_faults.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let Some(first) = faults.first() else {
+        alarms.clear(Kind::Roster, "");
+        return local.keep_roster(config, alarms);
+    };
+    let plan = if config.rostered == Rostered::default() {
+        "every operator is on shift"
+    } else {
+        "the last valid copy is used"
+    };
+    alarms.raise(Kind::Roster, "", format!("{plan}; {} faults: {first}", faults.len()));
 }
 
 /// Warns of times ahead in which too few operators are on shift, and of decrees that end.
@@ -396,18 +425,27 @@ async fn until(at: Option<Instant>) {
     }
 }
 
-async fn told(end: &mut Signal, interrupt: &mut Signal) {
-    tokio::select! {
-        _ = end.recv() => {}
-        _ = interrupt.recv() => {}
+/// Ends tasks that serve nothing any more.
+async fn abort(tasks: [tokio::task::JoinHandle<()>; 2]) {
+    for task in tasks {
+        task.abort();
+        if let Err(fault) = task.await
+            && !fault.is_cancelled()
+        {
+            error!(%fault, "a task has failed");
+        }
     }
 }
 
 /// Closes the recordings, then what was written of them, then the records.
-async fn finish(media: Arc<Media>, records: Records, ledger: Ledger) {
+async fn finish(media: Arc<Media>, records: Records, ledger: Ledger, kept: JoinHandle<()>) {
     let stopped = tokio::task::spawn_blocking(move || Arc::try_unwrap(media).map(Media::stop).is_ok()).await;
     if !matches!(stopped, Ok(true)) {
         warn!("media was still in use at the end");
     }
     records.close(ledger).await;
+    let kept = tokio::task::spawn_blocking(move || kept.join().is_ok());
+    if !matches!(tokio::time::timeout(HANG_UP, kept).await, Ok(Ok(true))) {
+        warn!("the local copy of registrations may lack the last changes");
+    }
 }

@@ -24,7 +24,8 @@ use crate::media::command::{Command, Event};
 use crate::sip::flow::{Flow, Transmit};
 use crate::sip::locate::Target;
 use crate::switchboard::{
-    Account, Actor, ConsoleCommand, ConsoleReply, Gauges, GuardFigures, Input, Output, Settings, Switchboard, Trunk,
+    Account, Actor, ConsoleCommand, ConsoleReply, Gauges, GuardFigures, Input, Output, Presence, Restored, Settings,
+    Switchboard, Trunk,
 };
 
 use super::clock::Clock;
@@ -47,12 +48,17 @@ pub enum Inbound {
     Accounts(Vec<Account>),
     /// What earlier runs knew of callers.
     Remember(Box<Past>),
+    /// What an earlier run has left of registrations and terms.
+    Restore(Box<Restored>),
     Configure(Box<Settings>),
     /// What a trunk's name stands for.
     Targets {
         trunk: String,
         targets: Vec<Target>,
     },
+    /// A listener that could not be opened at the start.
+    Listen(std::net::UdpSocket),
+    ListenStreams(StreamListener),
     /// For connections from now on.
     Certificates(Box<Certificates>),
     Drain,
@@ -67,6 +73,8 @@ pub trait Hands {
     fn media(&mut self, command: Command);
     /// Writes down.
     fn fact(&mut self, fact: Fact);
+    /// What survives a restart of an account has changed.
+    fn presence(&mut self, presence: Presence);
     /// A trunk answers keep-alives, or no longer does.
     fn trunk_health(&mut self, trunk: &str, up: bool);
     /// A telco has taken our registration, or no longer does.
@@ -234,6 +242,7 @@ impl<H: Hands> Signalling<H> {
             }
             Inbound::Accounts(accounts) => self.step(Input::Accounts(accounts)),
             Inbound::Remember(past) => self.step(Input::Remember(past)),
+            Inbound::Restore(restored) => self.step(Input::Restore(restored)),
             Inbound::Configure(settings) => {
                 self.connections.set_trunks(&settings.trunks);
                 self.step(Input::Configure(settings));
@@ -242,11 +251,27 @@ impl<H: Hands> Signalling<H> {
                 self.connections.set_targets(&trunk, &targets);
                 self.step(Input::Targets { trunk, targets });
             }
+            Inbound::Listen(socket) => {
+                if let Err(fault) = self.listen(socket) {
+                    tracing::error!(%fault, "a listener cannot be used");
+                }
+            }
+            Inbound::ListenStreams(listener) => {
+                if let Err(fault) = self.connections.listen(listener) {
+                    tracing::error!(%fault, "a listener cannot be used");
+                }
+            }
             Inbound::Certificates(certificates) => self.connections.set_tls(Tls::new(*certificates)),
             Inbound::Drain => self.step(Input::Drain),
             Inbound::HangUpAll => self.step(Input::HangUpAll),
             Inbound::Stop => self.drained = true,
         }
+    }
+
+    fn listen(&mut self, socket: std::net::UdpSocket) -> io::Result<()> {
+        let local = socket.local_addr()?;
+        self.sockets.push((local, UdpSocket::from_std(socket)?));
+        Ok(())
     }
 
     /// Takes what has come to one socket, a limited number of datagrams, so that timers have their turn.
@@ -322,6 +347,7 @@ impl<H: Hands> Signalling<H> {
             Output::Send(transmit) => self.send(&transmit),
             Output::Media(command) => self.hands.media(command),
             Output::Fact(fact) => self.hands.fact(fact),
+            Output::Presence(presence) => self.hands.presence(*presence),
             Output::Reply { request, reply } => {
                 // Whoever asked may have left: then there is nobody to tell.
                 if let Some(Err(_unheard)) = self.replies.remove(&request).map(|asker| asker.send(reply)) {

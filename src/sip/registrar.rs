@@ -63,12 +63,22 @@ pub struct Registrar {
     deadlines: Deadlines<Arc<str>>,
     /// Users by stream, for streams that close.
     streams: BTreeSet<(Flow, Arc<str>)>,
+    /// Users whose bindings have changed since `take_changed`.
+    changed: BTreeSet<Arc<str>>,
 }
 
 impl Registrar {
     /// Expiry is kept between `min` and `max`; `default` when the phone asks for none.
     pub fn new(min: Duration, default: Duration, max: Duration) -> Self {
-        Self { min, default, max, records: BTreeMap::new(), deadlines: Deadlines::default(), streams: BTreeSet::new() }
+        Self {
+            min,
+            default,
+            max,
+            records: BTreeMap::new(),
+            deadlines: Deadlines::default(),
+            streams: BTreeSet::new(),
+            changed: BTreeSet::new(),
+        }
     }
 
     /// Carries out one authenticated REGISTER, all or nothing (RFC 3261 §10.3 steps 6-8).
@@ -85,6 +95,24 @@ impl Registrar {
         let is = !new.is_empty();
         self.replace(user, new);
         Registered::Done { contacts, was, is }
+    }
+
+    /// Adds bindings of an earlier run, except those that a phone has replaced since.
+    pub fn restore(&mut self, user: &str, bindings: Vec<Binding>) {
+        let mut all = self.bindings(user).to_vec();
+        for binding in bindings {
+            let known = |one: &Binding| one.flow == binding.flow || super::uri::equivalent(&one.uri, &binding.uri);
+            if !all.iter().any(known) && all.len() < BINDINGS_PER_AOR_MAX {
+                all.push(binding);
+            }
+        }
+        all.sort_by_key(|binding| std::cmp::Reverse(binding.q));
+        self.replace(user, all);
+    }
+
+    /// Takes the users whose bindings have changed since the last time.
+    pub fn take_changed(&mut self) -> BTreeSet<Arc<str>> {
+        std::mem::take(&mut self.changed)
     }
 
     /// Drops every binding of a user (operator removed).
@@ -132,6 +160,11 @@ impl Registrar {
     /// Every user with a binding, in order.
     pub fn users(&self) -> impl Iterator<Item = &str> {
         self.records.keys().map(AsRef::as_ref)
+    }
+
+    /// Users with a binding.
+    pub fn len(&self) -> usize {
+        self.records.len()
     }
 
     /// True when there is no binding.
@@ -213,6 +246,7 @@ impl Registrar {
             }
             None => Arc::from(user),
         };
+        self.changed.insert(Arc::clone(&user));
         let Some(first) = bindings.iter().map(|binding| binding.expires_at).min() else { return };
         self.deadlines.insert(first, Arc::clone(&user));
         for binding in bindings.iter().filter(|binding| binding.flow.transport.is_reliable()) {

@@ -1,5 +1,7 @@
 //! Who may use the console, in which role.
 
+use serde::{Deserialize, Serialize};
+
 use super::operators::RAISE_MARK;
 use super::{Store, StoreError, on_either};
 
@@ -9,7 +11,7 @@ const PUT: &str = "INSERT INTO console_user (name, role, token_sha256) VALUES ($
 const REMOVE: &str = "DELETE FROM console_user WHERE name = $1";
 
 /// One user as he is stored.
-#[derive(Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, PartialEq, Eq, sqlx::FromRow, Serialize, Deserialize)]
 pub struct ConsoleUserRow {
     pub name: String,
     /// The word of a role.

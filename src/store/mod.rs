@@ -90,7 +90,13 @@ impl Store {
 
     /// Opens for reading only; nothing is made or changed. An error while there is no database, or an older one.
     pub async fn open_read_only(url: &str) -> Result<Self, StoreError> {
-        let store = match Kind::of(url)? {
+        let store = Self::open_as_is(url).await?;
+        if store.has_records().await? { Ok(store) } else { Err(StoreError::NoTables) }
+    }
+
+    /// Opens for reading only, whatever the version of the tables: a migration that waits or fails does not keep accounts away.
+    pub async fn open_as_is(url: &str) -> Result<Self, StoreError> {
+        Ok(match Kind::of(url)? {
             Kind::Sqlite(options) => {
                 let path = options.get_filename();
                 if !path.exists() {
@@ -105,8 +111,7 @@ impl Store {
                 let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
                 Self::Postgres(pool.connect_with(options).await?)
             }
-        };
-        if store.has_records().await? { Ok(store) } else { Err(StoreError::NoTables) }
+        })
     }
 
     /// Closes every connection in good order.

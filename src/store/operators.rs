@@ -1,9 +1,11 @@
 //! Operators' accounts: who may register, and the hashes that his password is checked against.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Store, StoreError, on_either};
 
-const ALL: &str =
-    "SELECT operator, name, realm, ha1_md5, ha1_sha256, station, number, pin FROM operator ORDER BY operator";
+/// All columns that there are: an older or newer schema may have others.
+const ALL: &str = "SELECT * FROM operator ORDER BY operator";
 const MARK: &str = "SELECT mark FROM operator_mark WHERE id = 1";
 pub(super) const RAISE_MARK: &str = "UPDATE operator_mark SET mark = mark + 1 WHERE id = 1";
 const PUT: &str = "INSERT INTO operator (operator, name, realm, ha1_md5, ha1_sha256) VALUES ($1, $2, $3, $4, $5) \
@@ -16,7 +18,7 @@ const HAS_NUMBER: &str = "SELECT COUNT(*) FROM operator WHERE number = $2 AND op
 const REMOVE: &str = "DELETE FROM operator WHERE operator = $1";
 
 /// One account as it is stored. Hashes are hexadecimal.
-#[derive(Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, PartialEq, Eq, sqlx::FromRow, Serialize, Deserialize)]
 pub struct OperatorRow {
     pub operator: String,
     pub name: String,
@@ -25,9 +27,12 @@ pub struct OperatorRow {
     pub ha1_md5: String,
     pub ha1_sha256: String,
     /// 1: a station. A change of the account leaves this and the rest as they are.
+    #[sqlx(default)]
     pub station: i16,
     /// By which an operator logs in at stations, and the salted hash of his PIN.
+    #[sqlx(default)]
     pub number: Option<String>,
+    #[sqlx(default)]
     pub pin: Option<String>,
 }
 

@@ -201,6 +201,19 @@ impl Abandoned {
         }
     }
 
+    /// The calendar was set forward, or back, by so many milliseconds.
+    pub(super) fn shift(&mut self, by_ms: i64) {
+        let numbers: Vec<String> = self.all.keys().cloned().collect();
+        for number in numbers {
+            if let Some(mut missed) = self.take_out(&number) {
+                for at in [&mut missed.first, &mut missed.last].into_iter().chain(&mut missed.tried) {
+                    *at = at.shifted(by_ms);
+                }
+                self.put(&number, missed);
+            }
+        }
+    }
+
     /// All, whose turn it is first.
     pub(super) fn views(&self) -> Vec<CallBackView> {
         let turns = self.turns.iter().filter_map(|(_, number)| Some((number, self.all.get(number)?)));

@@ -132,6 +132,18 @@ impl Callers {
         true
     }
 
+    /// The calendar was set forward, or back, by so many milliseconds.
+    pub(super) fn shift(&mut self, by_ms: i64) {
+        self.checked.changed();
+        self.by_age =
+            std::mem::take(&mut self.by_age).into_iter().map(|(at, number)| (at.shifted(by_ms), number)).collect();
+        for caller in self.all.values_mut() {
+            caller.seen = caller.seen.shifted(by_ms);
+            let times = caller.calls.iter_mut().chain(caller.pranks.values_mut()).chain(&mut caller.marked_until);
+            times.for_each(|at| *at = at.shifted(by_ms));
+        }
+    }
+
     /// Takes over what was remembered earlier. What somebody has lifted since stays lifted, and a newer mark stays.
     pub(super) fn take_over(&mut self, earlier: Self, lifted: &BTreeSet<String>) {
         self.checked.changed();
@@ -155,6 +167,12 @@ impl Callers {
             self.by_age.insert((was.seen, number.clone()));
             self.all.insert(number, was);
         }
+    }
+
+    /// The numbers that are flagged by hand, and until when.
+    pub(super) fn marked(&self, now: Timestamp) -> Vec<(String, Timestamp)> {
+        let until = |caller: &Caller| caller.marked_until.filter(|until| now < *until);
+        self.all.iter().filter_map(|(number, caller)| Some((number.clone(), until(caller)?))).collect()
     }
 
     /// The numbers whose calls wait behind others now.

@@ -115,6 +115,11 @@ impl Switchboard {
             // A trunk watches nobody, and nobody here reads what it writes (a text that is dropped would be a lie).
             Method::Subscribe | Method::Message if trunk.is_some() => self.refuse(flow, message, 403, &[]),
             Method::Register | Method::Invite | Method::Subscribe | Method::Message
+                if trunk.is_none() && !self.accounts_known =>
+            {
+                self.await_accounts(now, flow, message);
+            }
+            Method::Register | Method::Invite | Method::Subscribe | Method::Message
                 if trunk.is_none() && message.first(Name::Authorization).is_none() =>
             {
                 self.challenge(now, flow, message, false);

@@ -65,8 +65,9 @@ impl Switchboard {
             self.guard.count(Reason::Scanner);
             return false;
         }
-        let registrar = &self.registrar;
-        let reason = match self.guard.ask(now.mono, source, || registrar.has_binding_at(source)) {
+        let (registrar, recovered) = (&self.registrar, &self.recovered);
+        let known = || registrar.has_binding_at(source) || recovered.sleeps_at(source);
+        let reason = match self.guard.ask(now.mono, source, known) {
             Ok(Pass::Yes) => return true,
             Ok(Pass::OnlyProven(_)) if self.authenticator.has_challenged(now, message) => return true,
             Ok(Pass::OnlyProven(reason) | Pass::No(reason)) => reason,
@@ -81,8 +82,9 @@ impl Switchboard {
         if self.is_vouched(source) {
             return self.guard.count(Reason::Credentials);
         }
-        let registrar = &self.registrar;
-        if let Some(ban) = self.guard.failed(now.mono, source, || registrar.has_binding_at(source)) {
+        let (registrar, recovered) = (&self.registrar, &self.recovered);
+        let known = || registrar.has_binding_at(source) || recovered.sleeps_at(source);
+        if let Some(ban) = self.guard.failed(now.mono, source, known) {
             self.tell_ban(ban);
         }
     }

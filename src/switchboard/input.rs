@@ -9,6 +9,7 @@ use crate::sip::digest::Ha1;
 use crate::sip::flow::Flow;
 use crate::sip::locate::Target;
 
+use super::presence::Restored;
 use super::settings::Settings;
 use super::stations::Badge;
 
@@ -134,6 +135,8 @@ pub enum Input<'a> {
     Accounts(Vec<Account>),
     /// What earlier runs knew of callers. May come late, or never; a second one changes nothing.
     Remember(Box<Past>),
+    /// What an earlier run has left of registrations, log-ins, breaks, stations and terms.
+    Restore(Box<Restored>),
     /// New settings; what cannot change at run time has been checked before.
     Configure(Box<Settings>),
     /// No new calls (503 with Retry-After to INVITE); `Output::Drained` follows when the last is over.

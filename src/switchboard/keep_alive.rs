@@ -75,7 +75,7 @@ impl Switchboard {
         }
     }
 
-    fn ping(&mut self, now: Now, flow: Flow, uri: &[u8], purpose: Purpose) {
+    pub(super) fn ping(&mut self, now: Now, flow: Flow, uri: &[u8], purpose: Purpose) {
         let branch = format!("z9hG4bK{}", self.rng.token());
         let (tag, sip_call_id) = (self.rng.token(), self.rng.token());
         let from = format!("<sip:siaga@{}>;tag={tag}", self.settings.domain);

@@ -39,6 +39,17 @@ impl CallerTerms {
     }
 }
 
+/// Who sets a term again after the calendar was set.
+const CALENDAR: &str = "calendar";
+/// A smaller step of the calendar is left to itself.
+const STEP_MIN_MS: i64 = 2_000;
+
+/// The end of a term that was set at `at` until `until`, seen now: if the calendar was set back since, the term holds for its own
+/// length from now on and no longer.
+pub(super) fn rebased(now: Timestamp, at: Timestamp, until: Timestamp) -> Timestamp {
+    if at <= now { until } else { until.min(now.shifted(until.as_millis().saturating_sub(at.as_millis()).max(0))) }
+}
+
 /// What became of a number's call, for the list of call-backs.
 enum Turn {
     Unanswered(Unanswered),
@@ -67,6 +78,34 @@ impl Switchboard {
         }
     }
 
+    /// Moves every term along when the calendar was set, so that none holds longer or shorter than its own length.
+    pub(super) fn follow_calendar(&mut self, now: Now) {
+        let last = std::mem::replace(&mut self.last_step, now);
+        let passed = i64::try_from(now.mono.since(last.mono).as_millis()).unwrap_or(i64::MAX);
+        let step = now.wall.as_millis().saturating_sub(last.wall.as_millis()).saturating_sub(passed);
+        if step.saturating_abs() < STEP_MIN_MS {
+            return;
+        }
+        self.callers.shift(step);
+        self.abandoned.shift(step);
+        self.stance.shift(step);
+        for worked in self.worked.values_mut() {
+            worked.over_at = worked.over_at.map(|at| at.shifted(step));
+        }
+        self.write_terms_again(now);
+    }
+
+    /// Writes the terms down as they are by the present calendar: a later start must not take the older words for them.
+    pub(super) fn write_terms_again(&mut self, now: Now) {
+        for (number, until) in self.callers.marked(now.wall) {
+            let by = CALENDAR.to_owned();
+            self.service_fact(now, FactKind::CallerMarked { number, until: Some(until), by });
+        }
+        if let Some((posture, until, by)) = self.stance.term() {
+            self.service_fact(now, FactKind::PostureSet { posture, until, by });
+        }
+    }
+
     /// Takes over what earlier runs knew.
     pub(super) fn remember(&mut self, now: Now, past: Past) {
         let Some(meanwhile) = self.meanwhile.take() else { return };
@@ -87,7 +126,7 @@ impl Switchboard {
         let mut talks: Vec<_> = talks.collect();
         talks.sort_by_key(|(since, who, _)| (std::cmp::Reverse(*since), *who));
         for (_, operator, call) in talks {
-            let (number, over_at) = (call.number.clone(), Some(call.ended));
+            let (number, over_at) = (call.number.clone(), Some(call.ended.min(now.wall)));
             let worked = Worked { call: call.call, number, over_at };
             if worked.is_of_late(now) && self.accounts.contains_key(operator) && !self.worked.contains_key(operator) {
                 self.worked.insert(operator.clone(), worked);
@@ -103,7 +142,7 @@ fn unanswered(now: Now, past: &Past, terms: &CallerTerms) -> Abandoned {
         let Some(number) = call.number.as_deref().filter(|number| is_dialable(number)) else { continue };
         turns.push(match call.answered {
             Some(answered) => (answered, number, Turn::Reached),
-            None => (call.ended, number, Turn::Unanswered(missed(call, terms))),
+            None => (call.ended, number, Turn::Unanswered(missed(now, call, terms))),
         });
         for back in &call.call_backs {
             let turn = if back.outcome == OfferOutcome::Answered { Turn::Reached } else { Turn::Tried };
@@ -120,16 +159,16 @@ fn unanswered(now: Now, past: &Past, terms: &CallerTerms) -> Abandoned {
                 list.add(number, missed);
             }
             Turn::Reached => list.reached(number),
-            Turn::Tried => list.tried(number, at),
+            Turn::Tried => list.tried(number, at.min(now.wall)),
         }
     }
     list.expire(now.wall, terms.call_back);
     list
 }
 
-fn missed(call: &PastCall, terms: &CallerTerms) -> Unanswered {
+fn missed(now: Now, call: &PastCall, terms: &CallerTerms) -> Unanswered {
     let short = u128::from(call.waited_ms) < terms.short_abandon.as_millis();
-    Unanswered { call: call.call, at: call.received, waited_ms: call.waited_ms, short }
+    Unanswered { call: call.call, at: call.received.min(now.wall), waited_ms: call.waited_ms, short }
 }
 
 /// What would be known of numbers, had the service never ended.
@@ -157,13 +196,15 @@ fn known(now: Now, past: &Past, terms: &CallerTerms, classed: &BTreeMap<CallId, 
     }
     words.sort_by_key(|(at, _, _)| *at);
     let mut callers = Callers::default();
-    for (at, number, word) in words {
+    for (set_at, number, word) in words {
+        // What was written while the clock was ahead counts from now on.
+        let at = set_at.min(now.wall);
         match word {
             Word::Calls => {
                 callers.calls(number, at, terms);
             }
             Word::Prank(call) => callers.classed(number, call, true, at, terms),
-            Word::Marked(until) => callers.mark(number, until, at, terms),
+            Word::Marked(until) => callers.mark(number, rebased(now.wall, set_at, until), at, terms),
             Word::Lifted => {
                 callers.clear(number, at, terms);
             }

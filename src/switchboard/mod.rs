@@ -42,6 +42,7 @@ mod pick_up;
 mod pin;
 mod ports;
 mod posture;
+mod presence;
 mod refer;
 mod referral;
 mod refresh;
@@ -94,6 +95,7 @@ pub use input::{Account, Actor, ConsoleCommand, Input, Supervision};
 pub use output::{CallBackView, CallView, ChoiceView, ConsoleReply, Gauges, GuestView, MarkView, Output, StationView};
 pub use pin::Pin;
 pub use posture::PostureTerms;
+pub use presence::{KeptBinding, Presence, Restored};
 pub use registration::Registration;
 pub use settings::{
     Agency, AnswerMode, Category, DeskCalls, FeatureCodes, Listener, Network, Settings, SilentTerms, SrtpOffer, Trunk,
@@ -142,6 +144,12 @@ pub struct Switchboard {
     authenticator: Authenticator,
     guard: Guard,
     accounts: BTreeMap<OperatorId, Account>,
+    /// False until the accounts were read for the first time in this run.
+    accounts_known: bool,
+    started: Instant,
+    recovered: presence::Recovered,
+    /// Both clocks at the last step: they show when the calendar was set.
+    last_step: Now,
     stations: Stations,
     acd: Acd,
     calls: BTreeMap<CallId, Call>,
@@ -219,6 +227,10 @@ impl Switchboard {
             authenticator,
             guard: Guard::new(settings.guard.terms.clone()),
             accounts: BTreeMap::new(),
+            accounts_known: false,
+            started: now.mono,
+            recovered: presence::Recovered::default(),
+            last_step: now,
             stations: Stations::default(),
             acd,
             calls: BTreeMap::new(),
@@ -273,6 +285,7 @@ impl Switchboard {
 
     /// Takes one input and pushes what it leads to.
     pub fn handle(&mut self, now: Now, input: Input<'_>, out: &mut Vec<Output>) {
+        self.follow_calendar(now);
         match input {
             Input::Received { flow, bytes } => self.receive(now, flow, bytes),
             Input::Unreachable { flow } => self.unreachable(now, flow),
@@ -282,6 +295,7 @@ impl Switchboard {
             Input::Console { request, by, command } => self.console(now, request, by, command),
             Input::Accounts(accounts) => self.set_accounts(now, accounts),
             Input::Remember(past) => self.remember(now, *past),
+            Input::Restore(restored) => self.restore(now, *restored),
             Input::Configure(settings) => self.configure(now, *settings),
             Input::Drain => {
                 if !std::mem::replace(&mut self.draining, true) {
@@ -293,6 +307,7 @@ impl Switchboard {
         }
         self.expire(now);
         self.settle(now);
+        self.emit_presences(now, out);
         out.extend(self.facts.drain(..).map(Output::Fact));
         out.extend(self.media.drain(..).map(Output::Media));
         self.finish_transmits(now);
@@ -316,6 +331,8 @@ impl Switchboard {
             transactions: self.transactions.len(),
             subscriptions: self.subscriptions.len(),
             anchors: self.ports.lent(),
+            phones: self.registrar.len(),
+            accounts_known: self.accounts_known,
         }
     }
 

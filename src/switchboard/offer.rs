@@ -178,6 +178,7 @@ impl Switchboard {
             call.legs.insert(leg, offer_leg);
         }
         self.clients.insert(client, Purpose::Offer(who));
+        self.probe_doubtful(now, flow, &uri);
         if let Some(trunk) = trunk {
             self.take_seat(trunk, who);
         }

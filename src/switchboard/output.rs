@@ -8,6 +8,8 @@ use crate::media::command::Command;
 use crate::sip::flow::Transmit;
 use crate::sip::guard::Ban;
 
+use super::presence::Presence;
+
 /// One output. Facts come before the messages that they cause within one step.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
@@ -17,6 +19,8 @@ pub enum Output {
     Media(Command),
     /// Write down.
     Fact(Fact),
+    /// What survives a restart of an account has changed. Comes before the messages that confirm it.
+    Presence(Box<Presence>),
     /// Answer of a console command.
     Reply { request: u64, reply: ConsoleReply },
     /// A trunk answers, or no longer answers, keep-alives.
@@ -253,4 +257,8 @@ pub struct Gauges {
     pub transactions: usize,
     pub subscriptions: usize,
     pub anchors: usize,
+    /// Operators and stations with a registered phone.
+    pub phones: usize,
+    /// The accounts were read: phones can register.
+    pub accounts_known: bool,
 }

@@ -8,6 +8,7 @@ use crate::cdr::past::Past;
 use crate::clock::{Instant, Now, Timestamp, earliest};
 use crate::ids::OperatorId;
 
+use super::memory::rebased;
 use super::timers::Alarm;
 use super::{ConsoleReply, Output, Switchboard};
 
@@ -38,6 +39,24 @@ pub(super) struct Stance {
     pub(super) due: Option<Instant>,
     /// Somebody has set it in this run.
     set: bool,
+}
+
+impl Stance {
+    /// An older one of the database does not replace it.
+    pub(super) const fn is_set(&mut self) {
+        self.set = true;
+    }
+
+    /// The operating mode, unless it is the normal one: until when, and who has set it.
+    pub(super) fn term(&self) -> Option<(Posture, Option<Timestamp>, String)> {
+        (!self.posture.is_normal()).then(|| (self.posture, self.until, self.by.clone()))
+    }
+
+    /// The calendar was set forward, or back, by so many milliseconds.
+    pub(super) fn shift(&mut self, by_ms: i64) {
+        self.since = self.since.shifted(by_ms);
+        self.until = self.until.map(|until| until.shifted(by_ms));
+    }
 }
 
 impl Switchboard {
@@ -76,7 +95,7 @@ impl Switchboard {
         let last = past.facts.iter().rfind(|fact| matches!(fact.kind, FactKind::PostureSet { .. }));
         let Some(last) = last else { return };
         let FactKind::PostureSet { posture, until, by } = last.kind.clone() else { return };
-        let since = last.at;
+        let (since, until) = (last.at.min(now.wall), until.map(|until| rebased(now.wall, last.at, until)));
         if !self.stance.set && !posture.is_normal() && until.is_none_or(|until| now.wall < until) {
             self.assume(now, Stance { posture, since, until, by, ..Stance::default() });
         }

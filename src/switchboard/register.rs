@@ -1,6 +1,7 @@
 //! Operators at the door: credentials, registration, who exists.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::clock::Now;
 use crate::ids::OperatorId;
@@ -9,7 +10,7 @@ use crate::sip::flow::Flow;
 use crate::sip::message::Stencil;
 use crate::sip::option_tag;
 use crate::sip::registrar::{Binding, Registered};
-use crate::sip::wire::{Message, Name};
+use crate::sip::wire::{Message, Method, Name};
 
 use super::door::Taken;
 use super::{Account, Switchboard};
@@ -17,7 +18,18 @@ use super::{Account, Switchboard};
 /// So often at least a phone is to ping over its connection (RFC 5626 §4.4.1).
 const FLOW_TIMER_SECONDS: &[u8] = b"120";
 
+/// For so long after the start, phones get no response while no account is known.
+const ACCOUNTS_PATIENCE: Duration = Duration::from_secs(10);
+
 impl Switchboard {
+    /// A request that needs an account, while none is known because the database does not answer. A phone repeats what gets no response;
+    /// after `ACCOUNTS_PATIENCE` it is told when to try again. Nothing of it counts as wrong credentials.
+    pub(super) fn await_accounts(&mut self, now: Now, flow: Flow, message: &Message<'_>) {
+        if now.mono.since(self.started) >= ACCOUNTS_PATIENCE {
+            self.refuse(flow, message, 503, &[(Name::RetryAfter, b"5")]);
+        }
+    }
+
     /// Asks a stranger for credentials, without any state.
     pub(super) fn challenge(&mut self, now: Now, flow: Flow, message: &Message<'_>, stale: bool) {
         let challenges = self.authenticator.challenge(now, stale, &mut self.rng);
@@ -33,7 +45,13 @@ impl Switchboard {
             OperatorId::parse(user).ok().and_then(|operator| accounts.get(&operator)).map(|account| &account.ha1)
         });
         match verdict {
-            Verdict::Accepted(user) => return OperatorId::parse(&user).ok(),
+            Verdict::Accepted(user) => {
+                let operator = OperatorId::parse(&user).ok()?;
+                if taken.message.method() != Some(Method::Register) {
+                    self.wake(now, &operator, taken.flow);
+                }
+                return Some(operator);
+            }
             Verdict::Challenge { stale } => {
                 // Guesses with a nonce of the guesser's own making count too: `stale` would tell him that he is right.
                 if !stale {
@@ -71,6 +89,7 @@ impl Switchboard {
                     let user = self.user_of(&operator);
                     self.align_phones(now, &operator);
                     self.acd.set_reachable(now, &user, true);
+                    self.registered_anew(now, &operator, taken.flow);
                     self.ping_phone_from(now.mono, &operator);
                     self.phone_moved(&user, taken.flow);
                 } else if was {
@@ -124,6 +143,7 @@ impl Switchboard {
         for operator in gone {
             self.registrar.remove(operator.as_str());
             self.forget_watches(now, &operator);
+            self.forget_recovered(&operator);
             self.unregistered(now, operator.as_str());
         }
         self.accounts = accounts.into_iter().map(|account| (account.operator.clone(), account)).collect();
@@ -133,6 +153,8 @@ impl Switchboard {
         let stations: BTreeSet<OperatorId> = stations.map(|account| account.operator.clone()).collect();
         self.acd.set_operators(now, &operators);
         self.acd.set_stations(&stations);
+        self.accounts_known = true;
+        self.restore_presences(now);
     }
 }
 

@@ -69,9 +69,16 @@ pub(super) struct Stations {
     leaving: BTreeSet<OperatorId>,
     /// By operator. At most one for each account.
     wrong: BTreeMap<OperatorId, Wrong>,
+    /// Stations whose operator has changed in this step.
+    pub(super) changed: BTreeSet<OperatorId>,
 }
 
 impl Stations {
+    /// The operator who sits at a station.
+    pub(super) fn seated(&self, station: &OperatorId) -> Option<&OperatorId> {
+        self.at.get(station)
+    }
+
     /// Whose phone it is: his who sits there, else the account's own.
     fn user<'a>(&'a self, account: &'a OperatorId) -> &'a OperatorId {
         self.at.get(account).unwrap_or(account)
@@ -212,6 +219,7 @@ impl Switchboard {
     fn seat_at(&mut self, now: Now, station: &OperatorId, operator: &OperatorId) {
         self.stations.at.insert(station.clone(), operator.clone());
         self.stations.of.insert(operator.clone(), station.clone());
+        self.stations.changed.insert(station.clone());
         self.acd.set_registered(now, station, false);
         self.align_phones(now, operator);
     }
@@ -221,6 +229,7 @@ impl Switchboard {
         self.stations.leaving.remove(station);
         let Some(operator) = self.stations.at.remove(station) else { return };
         self.stations.of.remove(&operator);
+        self.stations.changed.insert(station.clone());
         self.align_phones(now, station);
         self.align_phones(now, &operator);
         if goes && self.phones_of(&operator).next().is_none() && self.accounts.contains_key(&operator) {
@@ -290,6 +299,18 @@ impl Switchboard {
             if fits && free && !self.has_call(station) {
                 self.seat_at(now, station, operator);
                 self.acd.log_in(now, operator).unwrap_or_default();
+            }
+        }
+    }
+
+    /// An operator sits at a station as before a restart; the database's older word does not count.
+    pub(super) fn seat_again(&mut self, now: Now, station: &OperatorId, operator: &OperatorId) {
+        let fits = self.is_station(station) && self.is_operator(operator);
+        let free = !self.stations.of.contains_key(operator) && !self.stations.at.contains_key(station);
+        if fits && free {
+            self.seat_at(now, station, operator);
+            if let Some(meanwhile) = &mut self.meanwhile {
+                meanwhile.stations.insert(station.clone());
             }
         }
     }

@@ -21,6 +21,7 @@ mod early;
 mod endings;
 mod events;
 mod failover;
+mod faulty_start;
 mod floor;
 mod forks;
 mod glare;

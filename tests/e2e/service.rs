@@ -179,12 +179,17 @@ impl Service {
         String::from_utf8(done.stdout).unwrap()
     }
 
-    /// Starts it, again after `kill` or `end`, and waits until it is ready and knows its operators.
-    pub(crate) fn go(&mut self) {
+    /// Starts it, again after `kill` or `end`.
+    pub(crate) fn spawn(&mut self) {
         self.starts += 1;
         let mut command = self.program();
         command.args(["serve", "--config", "siaga.toml"]);
         self.running = Some(Running::start(&format!("siaga-{}", self.starts), self.path(), &mut command));
+    }
+
+    /// Starts it likewise, and waits until it is ready and knows its operators.
+    pub(crate) fn go(&mut self) {
+        self.spawn();
         until("the service is ready", || {
             http::ask(self.console(), "GET", "/health/ready", "", "").filter(|(status, _)| *status == 200)
         });

@@ -347,6 +347,7 @@ impl City {
                 Output::Drained => self.drained_at = Some(self.now.mono),
                 Output::Reply { request, .. } => self.told = request == 7,
                 Output::TrunkHealth { .. }
+                | Output::Presence(_)
                 | Output::Banned(_)
                 | Output::TrunkRegistered { .. }
                 | Output::TrunkGone { .. }

@@ -19,6 +19,7 @@ mod refresh;
 mod rejected;
 mod reliable;
 mod renegotiate;
+mod restart;
 mod ring_all;
 mod secret;
 mod silent;

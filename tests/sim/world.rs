@@ -12,8 +12,8 @@ use siaga::media::command::{AnchorId, Command, Event, Quality};
 use siaga::sip::digest::Ha1;
 use siaga::sip::flow::{Flow, Transport};
 use siaga::switchboard::{
-    Account, Actor, AnswerMode, ConsoleCommand, ConsoleReply, FeatureCodes, Input, Listener, Network, Output, Settings,
-    SrtpOffer, Switchboard, Trunk,
+    Account, Actor, AnswerMode, ConsoleCommand, ConsoleReply, FeatureCodes, Input, Listener, Network, Output, Presence,
+    Settings, SrtpOffer, Switchboard, Trunk,
 };
 
 use super::endpoint::Said;
@@ -43,6 +43,12 @@ pub(crate) struct World {
     pub(crate) postures: Vec<(acd::Posture, bool)>,
     /// What the console was answered.
     pub(crate) replied: Vec<ConsoleReply>,
+    /// What survives a restart, by account.
+    pub(crate) presences: BTreeMap<OperatorId, Presence>,
+    /// The last word on whether calls wait and no phone can be rung.
+    pub(crate) unstaffed: Option<bool>,
+    /// What the last step led to.
+    pub(crate) last_step: Vec<Output>,
     serial: u32,
 }
 
@@ -142,13 +148,21 @@ pub(crate) fn settings() -> Settings {
 
 impl World {
     pub(crate) fn new(settings: Settings, operators: &[&str]) -> Self {
+        let mut world = Self::unready(settings);
+        let accounts = operators.iter().map(|name| account(name)).collect();
+        world.step(Input::Accounts(accounts));
+        world
+    }
+
+    /// A service that knows no account yet.
+    pub(crate) fn unready(settings: Settings) -> Self {
         let now = Now { mono: Instant::from_nanos(0), wall: Timestamp::from_millis(1_764_000_000_000) };
         let ports = (0..200).map(|i| 20_000 + 2 * i).collect();
         let switchboard = Switchboard::new(now, settings, ports, Rng::from_number(112));
         let (facts, media, sent) = (Vec::new(), Vec::new(), Vec::new());
         let (streams, ways, trunks_up, registered) = (BTreeMap::new(), Vec::new(), Vec::new(), Vec::new());
         let (drained, serial, postures) = (false, 0, Vec::new());
-        let mut world = Self {
+        Self {
             now,
             switchboard,
             facts,
@@ -161,11 +175,11 @@ impl World {
             ways,
             postures,
             replied: Vec::new(),
+            presences: BTreeMap::new(),
+            unstaffed: None,
+            last_step: Vec::new(),
             serial,
-        };
-        let accounts = operators.iter().map(|name| account(name)).collect();
-        world.step(Input::Accounts(accounts));
-        world
+        }
     }
 
     /// One input; every invariant is asked afterwards. Media gives ports back at once.
@@ -175,6 +189,7 @@ impl World {
         if let Err(broken) = self.switchboard.verify() {
             panic!("invariant broken: {broken}");
         }
+        self.last_step.clone_from(&out);
         let mut closed: Vec<AnchorId> = Vec::new();
         for output in out {
             match output {
@@ -194,7 +209,11 @@ impl World {
                 Output::TrunkHealth { up, .. } => self.trunks_up.push(up),
                 Output::TrunkRegistered { trunk, registered } => self.registered.push((trunk, registered)),
                 Output::Reply { reply, .. } => self.replied.push(reply),
-                Output::Banned(_) | Output::TrunkGone { .. } | Output::Unstaffed(_) => {}
+                Output::Presence(presence) => {
+                    self.presences.insert(presence.account.clone(), *presence);
+                }
+                Output::Unstaffed(unstaffed) => self.unstaffed = Some(unstaffed),
+                Output::Banned(_) | Output::TrunkGone { .. } => {}
                 Output::Posture { posture, reminder, .. } => self.postures.push((posture, reminder)),
             }
         }

@@ -106,9 +106,11 @@ impl Media {
     /// Binds the ports and starts the threads. `events` must not block.
     pub fn start(settings: MediaSettings, events: impl FnMut(Event) + Send + Clone + 'static) -> anyhow::Result<Self> {
         let MediaSettings { listen, ports, silence, prompts, recordings, threads, engine } = settings;
-        let engine = choose(engine)?;
+        let engine = choose(engine);
         let ports = Arc::new(Ports::bind(listen, &ports));
-        anyhow::ensure!(ports.len() > 0, "no RTP port of the range could be bound on {listen}");
+        if ports.len() == 0 {
+            warn!(%listen, "no RTP port of the range could be bound");
+        }
         let sounds = Arc::new(load(&prompts));
         let (clock, figures) = (Clock::start(), Arc::new(Figures::default()));
         let recorder = recordings.map(|folder| Recorder::start(folder, clock, events.clone())).transpose()?;
@@ -287,19 +289,20 @@ impl Drop for Media {
 }
 
 /// Settles which engine runs.
-fn choose(wanted: Engine) -> anyhow::Result<Engine> {
+fn choose(wanted: Engine) -> Engine {
     // On a thread of its own: what a ring leaves behind interrupts system calls of the thread that made it.
     let probe = || thread::spawn(RingEngine::probe).join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()));
-    match wanted {
-        Engine::Epoll => Ok(Engine::Epoll),
-        Engine::IoUring => probe().map(|()| Engine::IoUring).context("io_uring is asked for and cannot be used here"),
-        Engine::Auto => match probe() {
-            Ok(()) => Ok(Engine::IoUring),
-            Err(error) => {
-                info!(%error, "io_uring cannot be used here");
-                Ok(Engine::Epoll)
-            }
-        },
+    match (wanted, (wanted != Engine::Epoll).then(probe)) {
+        (Engine::Epoll, _) | (_, None) => Engine::Epoll,
+        (Engine::IoUring | Engine::Auto, Some(Ok(()))) => Engine::IoUring,
+        (Engine::IoUring, Some(Err(error))) => {
+            warn!(%error, "io_uring is configured and cannot be used here: epoll is used");
+            Engine::Epoll
+        }
+        (Engine::Auto, Some(Err(error))) => {
+            info!(%error, "io_uring cannot be used here");
+            Engine::Epoll
+        }
     }
 }
 

@@ -1,0 +1,359 @@
+//! The local copy of what a start needs while the database does not answer: accounts and users, registrations, log-ins, breaks,
+//! stations, flags of callers and the operating mode. It stands beside the journal, and only its owner may read it: it has the hashes of
+//! passwords.
+//!
+//! The signalling loop hands in changes and never waits. A thread appends them to one file; the kernel keeps what is written when the
+//! process is killed.
+
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tracing::{info, warn};
+
+use crate::alarm::{Alarms, Kind};
+use crate::cdr::fact::{Fact, FactKind};
+use crate::clock::Timestamp;
+use crate::config::Config;
+use crate::ids::OperatorId;
+use crate::limits::{LOCAL_CHANGES_MAX, PAST_MARKS_MAX};
+use crate::store::console_users::ConsoleUserRow;
+use crate::store::operators::OperatorRow;
+use crate::switchboard::{Presence, Restored};
+
+use super::RETRY_EVERY;
+
+/// The file is written anew when it has more lines than this and than twice what they amount to.
+const LINES_MIN: usize = 4_096;
+
+/// The accounts and users as the database had them last.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct AccountsCopy {
+    pub(super) read_at: Timestamp,
+    pub(super) operators: Vec<OperatorRow>,
+    pub(super) users: Vec<ConsoleUserRow>,
+}
+
+/// One change: the last one of each account, number and kind counts.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Change {
+    Presence(Presence),
+    Term(Fact),
+}
+
+/// The folder of the copy.
+#[derive(Clone, Debug)]
+pub(super) struct LocalState {
+    folder: PathBuf,
+}
+
+impl LocalState {
+    /// `journal` is the journal's folder.
+    pub(super) fn beside(journal: &Path) -> Self {
+        Self { folder: journal.join("local") }
+    }
+
+    /// The accounts of the last run; None if there are none, or they cannot be read.
+    pub(super) fn accounts(&self, alarms: &Alarms) -> Option<AccountsCopy> {
+        let read = read(&self.accounts_file())
+            .and_then(|text| text.map(|text| serde_json::from_str(&text).map_err(io::Error::other)).transpose());
+        alarms.watch(Kind::LocalState, "accounts", read).ok().flatten()
+    }
+
+    /// Keeps copies of the roster's files, which have no fault, for a start at which they have one.
+    pub(super) fn keep_roster(&self, config: &Config, alarms: &Alarms) {
+        let keep = || {
+            for (file, copy) in config.roster_copies() {
+                self.replace(&copy, &fs::read(file)?)?;
+            }
+            Ok::<_, io::Error>(())
+        };
+        if let Err(fault) = alarms.watch(Kind::LocalState, "roster", keep()) {
+            warn!(%fault, "the roster is not kept for the next start");
+        }
+    }
+
+    /// Keeps the accounts for the next start.
+    pub(super) fn keep_accounts(&self, copy: &AccountsCopy) -> io::Result<()> {
+        let text = serde_json::to_string(copy)?;
+        self.replace(&self.accounts_file(), text.as_bytes())
+    }
+
+    fn accounts_file(&self) -> PathBuf {
+        self.folder.join("accounts.json")
+    }
+
+    fn changes_file(&self) -> PathBuf {
+        self.folder.join("changes.jsonl")
+    }
+
+    /// What the last run has left, and a keeper that goes on from there. A line that cannot be read, as the last one of a machine that lost
+    /// its power, is left out.
+    pub(super) fn open(self, alarms: &Alarms) -> io::Result<(Restored, Keeper, JoinHandle<()>)> {
+        let mut table = Table::default();
+        let text = read(&self.changes_file());
+        if let Ok(Some(text)) = alarms.watch(Kind::LocalState, "registrations", text) {
+            let lines = text.lines().filter(|line| !line.is_empty());
+            let unreadable =
+                lines.filter(|line| serde_json::from_str(line).map(|one| table.take(one)).is_err()).count();
+            if unreadable > 0 {
+                warn!(lines = unreadable, "lines of the local copy of registrations cannot be read");
+            }
+        }
+        let restored = table.restored();
+        let (changes, inbox) = sync_channel(LOCAL_CHANGES_MAX);
+        let clerk = Clerk { state: self, alarms: alarms.clone(), table, file: None, lines: 0 };
+        let thread = std::thread::Builder::new().name("local-state".to_owned()).spawn(move || clerk.run(&inbox))?;
+        Ok((restored, Keeper { changes, alarms: alarms.clone() }, thread))
+    }
+
+    /// Writes a file that only its owner reads, all of it or nothing.
+    fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+        let new = path.with_extension("new");
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&new, path)
+    }
+}
+
+/// None when the file is missing.
+fn read(path: &Path) -> io::Result<Option<String>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The loop's way into the copy.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    changes: SyncSender<Change>,
+    alarms: Alarms,
+}
+
+impl Keeper {
+    pub(super) fn presence(&self, presence: Presence) {
+        self.keep(Change::Presence(presence));
+    }
+
+    /// Keeps a fact if it sets a term.
+    pub(super) fn fact(&self, fact: &Fact) {
+        if matches!(fact.kind, FactKind::CallerMarked { .. } | FactKind::PostureSet { .. }) {
+            self.keep(Change::Term(fact.clone()));
+        }
+    }
+
+    fn keep(&self, change: Change) {
+        if self.changes.try_send(change).is_err() {
+            self.alarms.raise(Kind::LocalState, "queue", "the disk is too slow: a change was not kept");
+        }
+    }
+}
+
+/// What all changes amount to.
+#[derive(Debug, Default)]
+struct Table {
+    presences: BTreeMap<OperatorId, Presence>,
+    flags: BTreeMap<String, Fact>,
+    mode: Option<Fact>,
+}
+
+impl Table {
+    fn take(&mut self, change: Change) {
+        match change {
+            Change::Presence(presence) if presence.is_empty() => {
+                self.presences.remove(&presence.account);
+            }
+            Change::Presence(presence) => {
+                self.presences.insert(presence.account.clone(), presence);
+            }
+            Change::Term(fact) => {
+                // A flag that was lifted is kept too: the database may still have it.
+                if let FactKind::CallerMarked { number, .. } = &fact.kind {
+                    self.flags.insert(number.clone(), fact);
+                    self.drop_oldest_flag();
+                } else {
+                    self.mode = Some(fact);
+                }
+            }
+        }
+    }
+
+    fn drop_oldest_flag(&mut self) {
+        if self.flags.len() > PAST_MARKS_MAX
+            && let Some(oldest) = self.flags.iter().min_by_key(|(_, fact)| fact.at).map(|(number, _)| number.clone())
+        {
+            self.flags.remove(&oldest);
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.presences.len() + self.flags.len() + usize::from(self.mode.is_some())
+    }
+
+    fn restored(&self) -> Restored {
+        let mut terms: Vec<Fact> = self.flags.values().chain(&self.mode).cloned().collect();
+        terms.sort_by_key(|fact| fact.at);
+        Restored { presences: self.presences.values().cloned().collect(), terms }
+    }
+
+    fn changes(&self) -> impl Iterator<Item = Change> {
+        let presences = self.presences.values().cloned().map(Change::Presence);
+        presences.chain(self.flags.values().chain(&self.mode).cloned().map(Change::Term))
+    }
+}
+
+/// Writes the file of changes.
+struct Clerk {
+    state: LocalState,
+    alarms: Alarms,
+    table: Table,
+    /// None: it is written anew with the next change, or at the next retry.
+    file: Option<File>,
+    lines: usize,
+}
+
+impl Clerk {
+    fn run(mut self, inbox: &Receiver<Change>) {
+        let mut behind = true;
+        loop {
+            match inbox.recv_timeout(RETRY_EVERY) {
+                Ok(change) => {
+                    let mut changes = vec![change];
+                    changes.extend(inbox.try_iter().take(LINES_MIN));
+                    behind = !self.write(changes);
+                }
+                Err(RecvTimeoutError::Timeout) if behind => behind = !self.write(Vec::new()),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn write(&mut self, changes: Vec<Change>) -> bool {
+        let written = self.try_write(changes);
+        if written.is_err() {
+            self.file = None;
+        }
+        self.alarms.watch(Kind::LocalState, "registrations", written).is_ok()
+    }
+
+    fn try_write(&mut self, changes: Vec<Change>) -> io::Result<()> {
+        let mut text = Vec::new();
+        for change in changes {
+            line(&mut text, &change)?;
+            self.lines += 1;
+            self.table.take(change);
+        }
+        let long = self.lines > LINES_MIN.max(self.table.len() * 2);
+        match &mut self.file {
+            Some(file) if !long => file.write_all(&text),
+            Some(_) | None => self.rewrite(),
+        }
+    }
+
+    fn rewrite(&mut self) -> io::Result<()> {
+        self.file = None;
+        let mut text = Vec::new();
+        for change in self.table.changes() {
+            line(&mut text, &change)?;
+        }
+        let path = self.state.changes_file();
+        self.state.replace(&path, &text)?;
+        self.file = Some(OpenOptions::new().append(true).open(&path)?);
+        self.lines = self.table.len();
+        Ok(())
+    }
+}
+
+fn line(text: &mut Vec<u8>, change: &Change) -> io::Result<()> {
+    serde_json::to_writer(&mut *text, change)?;
+    text.push(b'\n');
+    Ok(())
+}
+
+/// Logs how old the copy is that a start uses.
+pub(super) fn tell_age(copy: &AccountsCopy, now: Timestamp) {
+    let age = Duration::from_millis(now.millis_since(copy.read_at)).as_secs();
+    info!(
+        operators = copy.operators.len(),
+        age_seconds = age,
+        "the accounts come from the local copy until the database is read"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn presence(name: &str, reason: Option<&str>) -> Presence {
+        Presence {
+            account: OperatorId::parse(name).unwrap(),
+            at: Timestamp::from_millis(1),
+            bindings: Vec::new(),
+            logged_in: true,
+            paused: reason.map(str::to_owned),
+            seated: None,
+        }
+    }
+
+    fn run(folder: &Path, changes: &[Presence]) -> Restored {
+        let alarms = Alarms::default();
+        let (restored, keeper, thread) = LocalState::beside(folder).open(&alarms).unwrap();
+        changes.iter().for_each(|one| keeper.presence(one.clone()));
+        drop(keeper);
+        thread.join().unwrap();
+        assert_eq!(alarms.lines(), Vec::<String>::new());
+        restored
+    }
+
+    #[test]
+    fn the_last_change_of_each_account_survives_and_only_the_owner_reads_it() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(run(folder.path(), &[presence("budi", None), presence("sari", None)]), Restored::default());
+        let gone = Presence { logged_in: false, ..presence("sari", None) };
+        run(folder.path(), &[presence("budi", Some("meal")), gone]);
+        assert_eq!(run(folder.path(), &[]).presences, [presence("budi", Some("meal"))]);
+        let local = folder.path().join("local");
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&local), mode(&local.join("changes.jsonl"))), (0o700, 0o600));
+        let copy = AccountsCopy { read_at: Timestamp::from_millis(5), operators: Vec::new(), users: Vec::new() };
+        LocalState::beside(folder.path()).keep_accounts(&copy).unwrap();
+        assert_eq!(mode(&local.join("accounts.json")), 0o600);
+    }
+
+    #[test]
+    fn a_torn_line_costs_only_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        run(folder.path(), &[presence("budi", None)]);
+        let file = folder.path().join("local/changes.jsonl");
+        let mut text = fs::read_to_string(&file).unwrap();
+        text.push_str("{\"presence\":{\"account\":\"sa");
+        fs::write(&file, text).unwrap();
+        assert_eq!(run(folder.path(), &[]).presences, [presence("budi", None)]);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_an_alarm_and_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("local"), "a file is in the way").unwrap();
+        let alarms = Alarms::default();
+        let (_, keeper, thread) = LocalState::beside(folder.path()).open(&alarms).unwrap();
+        keeper.presence(presence("budi", None));
+        drop(keeper);
+        thread.join().unwrap();
+        assert!(alarms.is_raised(Kind::LocalState), "{:?}", alarms.lines());
+    }
+}

@@ -1,0 +1,309 @@
+//! What survives a restart of the service: registrations, log-ins, breaks, who sits at which station, and the terms that supervisors
+//! have set. The switchboard emits every change; a new switchboard takes them back.
+//!
+//! A UDP binding is rung at once after a restart; until its phone is heard, the first ring attempt also probes it with OPTIONS. A
+//! connection is gone with the old process: its binding sleeps until the operator's phone authenticates a request on a new one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::cdr::fact::{Fact, FactKind};
+use crate::cdr::past::Past;
+use crate::clock::{Now, Timestamp};
+use crate::ids::OperatorId;
+use crate::limits::OPERATORS_MAX;
+use crate::sip::flow::{Flow, Transport};
+use crate::sip::registrar::Binding;
+
+use super::memory::rebased;
+use super::{Output, Purpose, Switchboard};
+
+/// An operator who sat down at a station longer ago has gone: no shift is as long.
+const SEATED_MAX: Duration = Duration::from_secs(24 * 3_600);
+
+/// What survives of one account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Presence {
+    pub account: OperatorId,
+    /// The time of this state.
+    pub at: Timestamp,
+    pub bindings: Vec<KeptBinding>,
+    pub logged_in: bool,
+    /// The reason of the break.
+    pub paused: Option<String>,
+    /// The operator who sits at this station.
+    pub seated: Option<OperatorId>,
+}
+
+impl Presence {
+    /// True when nothing of it differs from an account that was never used.
+    pub fn is_empty(&self) -> bool {
+        self.bindings.is_empty() && !self.logged_in && self.paused.is_none() && self.seated.is_none()
+    }
+}
+
+/// One binding of the registrar.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptBinding {
+    pub uri: String,
+    pub instance: Option<String>,
+    pub reg_id: Option<u32>,
+    pub transport: Transport,
+    pub local: SocketAddr,
+    pub remote: SocketAddr,
+    pub q: u16,
+    /// How long it is still valid, from the time of the state on.
+    pub lasts_ms: u64,
+    pub call_id: String,
+    pub cseq: u32,
+    pub user_agent: Option<String>,
+}
+
+/// What a service finds of its earlier run: `Input::Restore`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Restored {
+    pub presences: Vec<Presence>,
+    /// The last `CallerMarked` of each number and the last `PostureSet`, oldest first.
+    pub terms: Vec<Fact>,
+}
+
+/// Bindings of an earlier run that are not yet usable, or not yet proven.
+#[derive(Debug, Default)]
+pub(super) struct Recovered {
+    /// What arrived before the accounts were known.
+    waiting: BTreeMap<OperatorId, Presence>,
+    /// Bindings over connections that ended with the earlier run. At most `limits::BINDINGS_PER_AOR_MAX` for each account.
+    asleep: BTreeMap<OperatorId, Asleep>,
+    /// Flows of UDP bindings that have not been heard since the start.
+    doubtful: BTreeMap<Flow, OperatorId>,
+}
+
+impl Recovered {
+    /// True when a phone of this address was registered before the restart. Looks at all of them: for rare questions.
+    pub(super) fn sleeps_at(&self, address: IpAddr) -> bool {
+        self.asleep.values().any(|one| one.bindings.iter().any(|binding| is_at(binding, address)))
+    }
+}
+
+#[derive(Debug, Default)]
+struct Asleep {
+    bindings: Vec<Binding>,
+    /// The operator had logged out: a registration does not log in again.
+    logged_out: bool,
+}
+
+impl Switchboard {
+    /// Takes back what an earlier run has left, at once or as soon as the accounts are known.
+    pub(super) fn restore(&mut self, now: Now, restored: Restored) {
+        let presences = restored.presences.into_iter().take(OPERATORS_MAX);
+        self.recovered.waiting = presences.map(|one| (one.account.clone(), one)).collect();
+        self.restore_terms(now, restored.terms);
+        if self.accounts_known {
+            self.restore_presences(now);
+        }
+    }
+
+    /// Takes back what waited for the accounts. An account that is gone is not restored.
+    pub(super) fn restore_presences(&mut self, now: Now) {
+        let mut all = std::mem::take(&mut self.recovered.waiting);
+        all.retain(|account, _| self.accounts.contains_key(account));
+        for presence in all.values() {
+            self.restore_phones(now, presence);
+        }
+        let not_long_ago =
+            |presence: &Presence| u128::from(now.wall.millis_since(presence.at)) < SEATED_MAX.as_millis();
+        for (station, presence) in all.iter().filter(|(_, presence)| not_long_ago(presence)) {
+            if let Some(operator) = &presence.seated {
+                self.seat_again(now, station, operator);
+            }
+        }
+        for (operator, presence) in &all {
+            if self.is_operator(operator) {
+                self.restore_state(now, operator, presence);
+            }
+        }
+    }
+
+    fn restore_state(&mut self, now: Now, operator: &OperatorId, presence: &Presence) {
+        let stays = if presence.logged_in { self.acd.log_in(now, operator) } else { self.acd.log_out(now, operator) };
+        let paused = presence.paused.as_ref().map_or(Ok(()), |reason| self.acd.pause(now, operator, reason));
+        if let Err(error) = stays.and(paused) {
+            debug_assert!(false, "{operator} has an account: {error}");
+        }
+    }
+
+    fn restore_phones(&mut self, now: Now, presence: &Presence) {
+        let away = Duration::from_millis(now.wall.millis_since(presence.at));
+        let (mut awake, mut asleep) = (Vec::new(), Vec::new());
+        for kept in &presence.bindings {
+            let left = Duration::from_millis(kept.lasts_ms).min(self.settings.expires_max).saturating_sub(away);
+            if left.is_zero() {
+                continue;
+            }
+            let binding = kept.binding(now, left);
+            if kept.transport.is_reliable() { asleep.push(binding) } else { awake.push(binding) }
+        }
+        let account = &presence.account;
+        for binding in &awake {
+            self.recovered.doubtful.insert(binding.flow, account.clone());
+        }
+        if !asleep.is_empty() {
+            let sleeper = Asleep { bindings: asleep, logged_out: !presence.logged_in };
+            self.recovered.asleep.insert(account.clone(), sleeper);
+        }
+        if !awake.is_empty() {
+            self.phones_are_back(now, account, awake);
+        }
+    }
+
+    fn phones_are_back(&mut self, now: Now, account: &OperatorId, bindings: Vec<Binding>) {
+        self.registrar.restore(account.as_str(), bindings);
+        let user = self.user_of(account);
+        self.align_phones(now, account);
+        self.acd.set_reachable(now, &user, true);
+        self.ping_phone_from(now.mono, account);
+    }
+
+    /// A phone has authenticated a request that is not a REGISTER: a binding of its address that sleeps is reached over this
+    /// connection from now on.
+    pub(super) fn wake(&mut self, now: Now, account: &OperatorId, flow: Flow) {
+        if !flow.is_connection() {
+            return;
+        }
+        let Some(sleeper) = self.recovered.asleep.get_mut(account) else { return };
+        sleeper.bindings.retain(|binding| binding.expires_at > now.mono);
+        let here = |binding: &Binding| binding.flow.transport == flow.transport && is_at(binding, flow.remote.ip());
+        let Some(at) = sleeper.bindings.iter().position(here) else { return };
+        let (binding, stays_out) = (sleeper.bindings.remove(at), sleeper.logged_out);
+        if sleeper.bindings.is_empty() {
+            self.recovered.asleep.remove(account);
+        }
+        self.phones_are_back(now, account, vec![Binding { flow, ..binding }]);
+        self.keep_logged_out(now, account, stays_out);
+    }
+
+    /// A REGISTER has bound the phones of an address anew: what sleeps of them is replaced.
+    pub(super) fn registered_anew(&mut self, now: Now, account: &OperatorId, flow: Flow) {
+        self.recovered.doubtful.remove(&flow);
+        let Some(sleeper) = self.recovered.asleep.get_mut(account) else { return };
+        sleeper.bindings.retain(|binding| binding.expires_at > now.mono && !is_at(binding, flow.remote.ip()));
+        let stays_out = sleeper.logged_out;
+        if sleeper.bindings.is_empty() {
+            self.recovered.asleep.remove(account);
+        }
+        self.keep_logged_out(now, account, stays_out);
+    }
+
+    /// An operator who had logged out before the restart stays logged out when the phone is back.
+    fn keep_logged_out(&mut self, now: Now, account: &OperatorId, logged_out: bool) {
+        if logged_out && self.is_operator(account) && self.acd.log_out(now, account).is_ok() {
+            self.recovered.asleep.remove(account);
+        }
+    }
+
+    /// A binding that has not been heard since the restart is rung: OPTIONS shows whether its phone is there.
+    pub(super) fn probe_doubtful(&mut self, now: Now, flow: Flow, uri: &[u8]) {
+        if let Some(account) = self.recovered.doubtful.remove(&flow) {
+            self.ping(now, flow, uri, Purpose::PhonePing(account));
+        }
+    }
+
+    /// An account is gone, and what waits for it.
+    pub(super) fn forget_recovered(&mut self, account: &OperatorId) {
+        self.recovered.asleep.remove(account);
+        self.recovered.doubtful.retain(|_, owner| owner != account);
+    }
+
+    /// Emits what has changed in this step, before the messages that confirm it.
+    pub(super) fn emit_presences(&mut self, now: Now, out: &mut Vec<Output>) {
+        let mut changed: BTreeSet<OperatorId> = self.acd.take_presence_changes();
+        let bound = self.registrar.take_changed();
+        changed.extend(bound.iter().filter_map(|user| OperatorId::parse(user).ok()));
+        changed.append(&mut self.stations.changed);
+        out.extend(changed.iter().map(|account| Output::Presence(Box::new(self.presence_of(now, account)))));
+    }
+
+    fn presence_of(&self, now: Now, account: &OperatorId) -> Presence {
+        let view = self.acd.view(account);
+        let asleep = self.recovered.asleep.get(account).map(|one| one.bindings.as_slice()).unwrap_or_default();
+        let bindings = self.registrar.bindings(account.as_str()).iter().chain(asleep);
+        let asleep_in = self.recovered.asleep.get(account).is_some_and(|one| !one.logged_out);
+        Presence {
+            account: account.clone(),
+            at: now.wall,
+            bindings: bindings.filter_map(|binding| KeptBinding::of(now, binding)).collect(),
+            logged_in: asleep_in || view.as_ref().is_some_and(|view| view.logged_in),
+            paused: view.and_then(|view| view.paused),
+            seated: self.stations.seated(account).cloned(),
+        }
+    }
+
+    /// Flags of callers and the operating mode, as supervisors have set them. They count as set in this run, so that the database's
+    /// older ones do not replace them.
+    fn restore_terms(&mut self, now: Now, terms: Vec<Fact>) {
+        let settings = self.settings.callers.clone();
+        let ahead = terms.iter().any(|fact| fact.at > now.wall);
+        for fact in &terms {
+            let FactKind::CallerMarked { number, until, .. } = &fact.kind else { continue };
+            let at = fact.at.min(now.wall);
+            match until.map(|until| rebased(now.wall, fact.at, until)) {
+                Some(until) if until > now.wall => self.callers.mark(number, until, at, &settings),
+                Some(_) => {}
+                None => {
+                    self.callers.clear(number, at, &settings);
+                    self.lifted_meanwhile(number);
+                }
+            }
+        }
+        if terms.iter().any(|fact| matches!(fact.kind, FactKind::PostureSet { .. })) {
+            self.remember_posture(now, &Past { calls: Vec::new(), facts: terms });
+            self.stance.is_set();
+        }
+        if ahead {
+            self.write_terms_again(now);
+        }
+    }
+}
+
+fn is_at(binding: &Binding, address: IpAddr) -> bool {
+    binding.flow.remote.ip() == address
+}
+
+impl KeptBinding {
+    /// None: it holds bytes that no Contact may have.
+    fn of(now: Now, binding: &Binding) -> Option<Self> {
+        let text = |bytes: &Bytes| std::str::from_utf8(bytes).map(str::to_owned).ok();
+        let left = binding.expires_at.since(now.mono);
+        Some(Self {
+            uri: text(&binding.uri)?,
+            instance: binding.instance.as_ref().and_then(text),
+            reg_id: binding.reg_id,
+            transport: binding.flow.transport,
+            local: binding.flow.local,
+            remote: binding.flow.remote,
+            q: binding.q,
+            lasts_ms: u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
+            call_id: text(&binding.call_id)?,
+            cseq: binding.cseq,
+            user_agent: binding.user_agent.as_ref().and_then(text),
+        })
+    }
+
+    fn binding(&self, now: Now, left: Duration) -> Binding {
+        Binding {
+            uri: Bytes::from(self.uri.clone()),
+            instance: self.instance.clone().map(Bytes::from),
+            reg_id: self.reg_id,
+            flow: Flow::any(self.transport, self.local, self.remote),
+            q: self.q,
+            expires_at: now.mono + left,
+            call_id: Bytes::from(self.call_id.clone()),
+            cseq: self.cseq,
+            user_agent: self.user_agent.clone().map(Bytes::from),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Starts with a fault in a part that is not essential: the service runs, raises an alarm, and repairs itself when the cause is gone.
+
+use std::net::TcpListener;
+
+use super::http;
+use super::process::until;
+use super::service::Service;
+
+fn ready(service: &Service) -> String {
+    http::ask(service.console(), "GET", "/health/ready", "", "").map(|(status, body)| format!("{status} {body}")).unwrap_or_default()
+}
+
+#[test]
+fn a_start_with_a_corrupt_database_knows_the_accounts_of_the_last_run() {
+    let mut service = Service::start(180, 2, "");
+    until("the accounts are kept", || service.path().join("data/journal/local/accounts.json").exists().then_some(()));
+    service.kill();
+    for file in ["data/siaga.db-wal", "data/siaga.db-shm"] {
+        drop(std::fs::remove_file(service.path().join(file)));
+    }
+    std::fs::write(service.path().join("data/siaga.db"), "no database at all, but some text that is long enough").unwrap();
+    service.go();
+    assert_eq!(service.get("/v1/operators")["operators"].as_array().unwrap().len(), 2);
+    until("the alarm of the accounts", || ready(&service).contains("alarm accounts").then_some(()));
+    assert!(ready(&service).starts_with("200 ready\n"), "{}", ready(&service));
+    assert!(service.shows("siaga_alarm{kind=\"accounts\"} 1"));
+    service.end();
+}
+
+#[test]
+fn a_roster_with_a_fault_does_not_stop_the_start_and_its_last_valid_copy_is_used() {
+    let queue = "[operators]\nroster = \"roster.csv\"\n[[shift]]\nname = \"day\"\nstart = \"00:00\"\nend = \"12:00\"\n\
+        [[shift]]\nname = \"night\"\nstart = \"12:00\"\nend = \"00:00\"";
+    let good = "operator,date,shift\nop1,2020-01-01,day\n";
+    let mut service = Service::ahead(181, 2, queue, 0, good);
+    assert_eq!(service.state("op2"), "offline");
+    assert_eq!(service.operator("op2")["on_shift"], false);
+    service.end();
+    // The last valid copy puts no operator on shift.
+    std::fs::write(service.path().join("roster.csv"), [b"operator,date,shift\nop1,2020-01-01,d\xe4y\n".as_slice()].concat()).unwrap();
+    service.go();
+    assert!(service.shows("siaga_alarm{kind=\"roster\"} 1"));
+    assert_eq!(service.operator("op2")["on_shift"], false);
+    service.end();
+    // Without a copy every operator is on shift.
+    std::fs::remove_file(service.path().join("data/journal/local/roster.csv")).unwrap();
+    service.go();
+    assert_eq!(service.operator("op2")["on_shift"], true);
+    std::fs::write(service.path().join("roster.csv"), good).unwrap();
+    until("the repaired roster is used", || (service.operator("op2")["on_shift"] == false).then_some(()));
+    assert!(service.shows("siaga_alarm{kind=\"roster\"} 0"));
+    service.end();
+}
+
+#[test]
+fn a_console_address_in_use_delays_only_the_console() {
+    let mut service = Service::start(182, 1, "");
+    service.end();
+    let taken = TcpListener::bind(service.console()).unwrap();
+    service.spawn();
+    until("the service is on standby", || service.log().contains("siaga is on standby").then_some(()));
+    until("the alarm of the console", || service.log().contains("alarm=\"console\"").then_some(()));
+    drop(taken);
+    until("the console opens", || ready(&service).starts_with("200").then_some(()));
+    service.end();
+}
+
+#[test]
+fn a_journal_folder_that_cannot_be_used_stops_neither_the_start_nor_calls() {
+    let mut service = Service::start(183, 1, "");
+    service.end();
+    let (journal, aside) = (service.path().join("data/journal"), service.path().join("data/aside"));
+    std::fs::rename(&journal, &aside).unwrap();
+    std::fs::write(&journal, "a file is in the way").unwrap();
+    service.go();
+    until("the alarm of the journal", || ready(&service).contains("alarm journal").then_some(()));
+    assert!(ready(&service).starts_with("200 ready\n"));
+    std::fs::remove_file(&journal).unwrap();
+    until("the journal is opened", || service.shows("siaga_alarm{kind=\"journal\"} 0").then_some(()));
+    service.end();
+}
+
+#[test]
+fn a_second_service_ends_at_once_because_the_first_has_the_sockets_and_the_journal() {
+    let mut service = Service::start(184, 1, "");
+    let mut second = service.program();
+    second.args(["serve", "--config", "siaga.toml"]);
+    let mut second = super::process::Running::start("second", service.path(), &mut second);
+    assert!(!second.wait().success());
+    service.end();
+}
+
+#[test]
+fn a_reload_in_the_first_moments_does_not_end_the_service() {
+    let mut service = Service::start(185, 1, "");
+    service.end();
+    for _ in 0..5 {
+        service.spawn();
+        until("the first line of the log", || (!service.log().is_empty()).then_some(()));
+        service.running().signal(1);
+        until("the service is ready", || ready(&service).starts_with("200").then_some(()));
+        service.end();
+    }
+}
