@@ -7,7 +7,9 @@ use super::process::until;
 use super::service::Service;
 
 fn ready(service: &Service) -> String {
-    http::ask(service.console(), "GET", "/health/ready", "", "").map(|(status, body)| format!("{status} {body}")).unwrap_or_default()
+    http::ask(service.console(), "GET", "/health/ready", "", "")
+        .map(|(status, body)| format!("{status} {body}"))
+        .unwrap_or_default()
 }
 
 #[test]
@@ -18,7 +20,8 @@ fn a_start_with_a_corrupt_database_knows_the_accounts_of_the_last_run() {
     for file in ["data/siaga.db-wal", "data/siaga.db-shm"] {
         drop(std::fs::remove_file(service.path().join(file)));
     }
-    std::fs::write(service.path().join("data/siaga.db"), "no database at all, but some text that is long enough").unwrap();
+    std::fs::write(service.path().join("data/siaga.db"), "no database at all, but some text that is long enough")
+        .unwrap();
     service.go();
     assert_eq!(service.get("/v1/operators")["operators"].as_array().unwrap().len(), 2);
     until("the alarm of the accounts", || ready(&service).contains("alarm accounts").then_some(()));
@@ -37,7 +40,11 @@ fn a_roster_with_a_fault_does_not_stop_the_start_and_its_last_valid_copy_is_used
     assert_eq!(service.operator("op2")["on_shift"], false);
     service.end();
     // The last valid copy puts no operator on shift.
-    std::fs::write(service.path().join("roster.csv"), [b"operator,date,shift\nop1,2020-01-01,d\xe4y\n".as_slice()].concat()).unwrap();
+    std::fs::write(
+        service.path().join("roster.csv"),
+        [b"operator,date,shift\nop1,2020-01-01,d\xe4y\n".as_slice()].concat(),
+    )
+    .unwrap();
     service.go();
     assert!(service.shows("siaga_alarm{kind=\"roster\"} 1"));
     assert_eq!(service.operator("op2")["on_shift"], false);

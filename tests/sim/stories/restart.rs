@@ -78,7 +78,10 @@ fn a_phone_that_is_gone_after_a_restart_is_found_out_by_the_probe() {
     let mut world = killed(&world, settings(), &["budi", "sari"], 5);
     let caller = Caller::dials(&mut world);
     world.pass(Duration::from_secs(40));
-    assert_eq!(states(&mut world)["budi"], State::Offline, "neither INVITE nor OPTIONS was answered");
+    let ConsoleReply::Operators { operators, .. } = world.orders(ConsoleCommand::Operators) else {
+        panic!("no operators")
+    };
+    assert!(!operators[0].reachable, "neither INVITE nor OPTIONS was answered: {operators:?}");
     caller.cancels(&mut world);
 }
 
