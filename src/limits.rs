@@ -102,6 +102,10 @@ pub const MEDIA_EVENTS_MAX: usize = 65_536;
 pub const RECORDING_FRAMES_MAX: usize = 8_192;
 /// Samples of one prompt at 8 kHz: ten minutes. Longer: the file is not played, and the log says so.
 pub const PROMPT_SAMPLES_MAX: usize = 4_800_000;
+/// Gaps of one recording that are told apart. More: the last one grows.
+pub const RECORDING_GAPS_MAX: usize = 32;
+/// Recordings of earlier runs that a start repairs and registers. More: the next start.
+pub const RECORDINGS_LEFT_MAX: usize = 65_536;
 /// Recordings that wait for their checksum. Full: the file stays, and the call's record says that it is not sealed.
 pub const RECORDINGS_SEALING_MAX: usize = 1_024;
 /// Changes of registrations and terms under way to the local copy. Full: the newest is dropped, with an alarm.
@@ -130,6 +134,8 @@ pub const CONNECTION_EVENTS_MAX: usize = 1_024;
 pub const TARGETS_MAX: usize = 16;
 /// Console requests under way to the loop. Full: 503.
 pub const CONSOLE_REQUESTS_MAX: usize = 256;
+/// TCP connections to the console. Full: new ones wait in the kernel until one ends.
+pub const CONSOLE_CONNECTIONS_MAX: usize = 512;
 /// Who listens to the console's events. Full: 503.
 pub const EVENT_LISTENERS_MAX: usize = 64;
 /// Events kept for listeners who are slow (a power of two). Full: the oldest are lost, and they are told how many.
@@ -148,6 +154,7 @@ const _: () = assert!(PAST_CALLS_MAX + PAST_MARKS_MAX <= CALLERS_MAX);
 const _: () = assert!(CALLS_SOFT_PERCENT < 100);
 const _: () = assert!(OPERATORS_MAX + CONNECTIONS_RESERVED < CONNECTIONS_MAX);
 const _: () = assert!(CONNECTIONS_PER_SOURCE_MAX < CONNECTIONS_MAX);
+const _: () = assert!(EVENT_LISTENERS_MAX < CONSOLE_CONNECTIONS_MAX);
 const _: () = assert!(MESSAGE_BYTES_MAX < CONNECTION_BYTES_MAX);
 const _: () = assert!(HEADER_BYTES_MAX < MESSAGE_BYTES_MAX);
 const _: () = assert!(LOCATION_BYTES_MAX < MESSAGE_BYTES_MAX);

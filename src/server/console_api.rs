@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -35,10 +35,13 @@ use super::records::Watch;
 use super::token::Token;
 use super::trace::Lost;
 use super::users::{OWNER, Users, may};
-use super::{console_callers, console_calls, console_posture, console_roster};
+use super::{console_callers, console_calls, console_connections, console_posture, console_roster};
 
 /// Phones have so long after a start to register.
 const PHONES_REGISTER: Duration = Duration::from_secs(60);
+/// From the last byte of a request's head to its response.
+const REQUEST_TIME: Duration = Duration::from_secs(20);
+const TOO_SLOW: &str = "the request is too slow; expected: all of it within 20 s";
 /// Bytes of one request's body.
 const BODY_BYTES_MAX: usize = 16_384;
 /// Characters of a reason, a category, a name.
@@ -102,7 +105,7 @@ pub(super) async fn serve(settings: ConsoleSettings, alarms: Alarms, parts: Part
             Err(_) => tokio::time::sleep(RETRY_EVERY).await,
         }
     };
-    if let Err(fault) = axum::serve(listener, router(Arc::new(Console { token, parts }))).await {
+    if let Err(fault) = console_connections::serve(listener, router(Arc::new(Console { token, parts }))).await {
         alarms.raise(Kind::Console, "", fault);
     }
 }
@@ -121,14 +124,30 @@ fn router(console: Arc<Console>) -> Router {
         .routes(routes!(events))
         .split_for_parts();
     let commands = commands.layer(from_fn_with_state(Arc::clone(&console), only_known));
+    // Written once: a copy of it costs nothing.
+    let openapi = Bytes::from(serde_json::to_vec(&openapi).unwrap_or_default());
     Router::new()
         .route("/metrics", get(metrics))
         .route("/health/live", get(|| async { "live\n" }))
         .route("/health/ready", get(ready))
-        .route("/v1/openapi.json", get(|| async { Json(openapi) }))
+        .route("/v1/openapi.json", get(move || std::future::ready(described(&openapi))))
         .merge(commands)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(from_fn(within_time))
         .with_state(console)
+}
+
+fn described(openapi: &Bytes) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], openapi.clone()).into_response()
+}
+
+/// Gives up a request that is not complete, or not answered, in time.
+async fn within_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(REQUEST_TIME, next.run(request)).await {
+        Ok(response) => response,
+        // The rest of a body that was not read would be taken for the next request.
+        Err(_) => ([(header::CONNECTION, "close")], fault(StatusCode::REQUEST_TIMEOUT, TOO_SLOW)).into_response(),
+    }
 }
 
 /// What the description says beside the requests.

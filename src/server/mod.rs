@@ -8,6 +8,7 @@ mod console_api;
 mod console_asker;
 mod console_callers;
 mod console_calls;
+mod console_connections;
 mod console_posture;
 mod console_roster;
 mod desk;

@@ -1,0 +1,57 @@
+//! Connections to the console: what they cost, and how long they may stay idle.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use super::process::{PATIENCE, until};
+use super::service::Service;
+
+const CONNECTIONS: usize = 300;
+
+/// Resident memory of the service in KiB.
+fn resident(service: &mut Service) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", service.running().child.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+fn idle_connections_to_the_console_are_cheap_and_are_closed() {
+    let mut service = Service::start(35, 1, "");
+    assert_eq!(service.get("/v1/operators")["operators"].as_array().unwrap().len(), 1);
+    let before = resident(&mut service);
+    let mut idle: Vec<TcpStream> = (0..CONNECTIONS).map(|_| TcpStream::connect(service.console()).unwrap()).collect();
+    // One sends half a request, one waits after its first answer.
+    idle[0].write_all(b"GET /health/live HTT").unwrap();
+    idle[1].write_all(b"GET /health/live HTTP/1.1\r\nHost: siaga\r\n\r\n").unwrap();
+    let mut first = [0; 12];
+    idle[1].read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200");
+    // The last of the connections is served, so all are.
+    assert_eq!(service.get("/v1/operators")["operators"].as_array().unwrap().len(), 1);
+    let grown = resident(&mut service).saturating_sub(before);
+    assert!(grown < 20 * CONNECTIONS, "{CONNECTIONS} connections cost {grown} KiB");
+    for stream in &mut idle {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).expect("the service closes an idle connection");
+    }
+}
+
+#[test]
+fn a_request_whose_body_never_ends_is_given_up() {
+    let service = Service::start(36, 1, "");
+    let token = std::fs::read_to_string(service.path().join("data/console.token")).unwrap();
+    let mut stream = TcpStream::connect(service.console()).unwrap();
+    let head = format!(
+        "POST /v1/messages HTTP/1.1\r\nHost: siaga\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+         Content-Length: 100\r\n\r\n{{",
+        token.trim()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("the service gives the request up");
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    until("the service is ready", || (service.get("/v1/operators")["operators"].is_array()).then_some(()));
+}
