@@ -24,6 +24,8 @@ fn main() -> anyhow::Result<()> {
         silence: None,
         prompts: PathBuf::from("config/prompts/en"),
         recordings: argument(5).map(PathBuf::from),
+        zone: jiff::tz::TimeZone::UTC,
+        alarms: Default::default(),
         threads: 1,
         engine: match argument(4) {
             Some("io-uring") => Engine::IoUring,

@@ -44,6 +44,8 @@ impl Hands for Notes {
     fn trunk_registered(&mut self, _: &str, _: bool) {}
     fn trunk_gone(&mut self, _: &str) {}
 
+    fn long_call(&mut self, _: siaga::ids::CallId, _: u64, _: bool) {}
+
     fn unstaffed(&mut self, _: bool) {}
 
     fn posture(&mut self, _: siaga::acd::Posture, _: u64, _: bool) {}

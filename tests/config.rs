@@ -30,6 +30,7 @@ fn the_shipped_file_works_as_it_stands_and_says_the_defaults() {
     assert_eq!(bare.queue.wrap_up_seconds, shipped.queue.wrap_up_seconds);
     assert_eq!(bare.queue.rest_seconds, shipped.queue.rest_seconds);
     assert_eq!(bare.queue.silence_seconds, shipped.queue.silence_seconds);
+    assert_eq!(bare.queue.long_call_seconds, shipped.queue.long_call_seconds);
     assert_eq!(bare.queue.fallback_ring_seconds, shipped.queue.fallback_ring_seconds);
     assert_eq!(bare.queue.fallback_retry_seconds, shipped.queue.fallback_retry_seconds);
     assert_eq!((bare.sip, bare.media, bare.features), (shipped.sip, shipped.media, shipped.features));

@@ -102,6 +102,8 @@ impl House {
             silence: Some(Duration::from_secs(1)),
             prompts: Path::new(env!("CARGO_MANIFEST_DIR")).join("config/prompts/en"),
             recordings: recordings.map(Path::to_path_buf),
+            zone: jiff::tz::TimeZone::UTC,
+            alarms: Default::default(),
             threads,
             engine,
         };

@@ -25,7 +25,7 @@ impl Acd {
     pub fn standing(&self, operator: &OperatorId) -> Standing {
         match self.floor.get(operator).filter(|facts| facts.exists) {
             None => Standing::Unknown,
-            Some(facts) if facts.work != Work::Free => Standing::Busy,
+            Some(facts) if !facts.is_free() => Standing::Busy,
             Some(facts) if facts.registered && facts.reachable => Standing::Free,
             Some(_) => Standing::Away,
         }
@@ -77,7 +77,7 @@ impl Acd {
         let free = self.floor.get(operator).is_some_and(|facts| {
             let had_him =
                 facts.work == Work::Free || matches!(facts.work, Work::WrapUp { call: his, .. } if his == call);
-            had_him && facts.is_staffed() && facts.paused.is_none()
+            had_him && facts.own_calls.is_empty() && facts.is_staffed() && facts.paused.is_none()
         });
         if !free || !matches!(self.queue.status(call), Some(Status::Moving(engaged)) if engaged.is_empty()) {
             return false;
@@ -117,7 +117,7 @@ impl Acd {
     pub fn call_up(&mut self, call: CallId, by: &OperatorId) -> bool {
         let free = self.floor.get(by).is_some_and(|facts| {
             let idle = matches!(facts.work, Work::Free | Work::WrapUp { .. });
-            idle && facts.exists && facts.registered && facts.reachable
+            idle && facts.own_calls.is_empty() && facts.exists && facts.registered && facts.reachable
         });
         if !free {
             return false;
@@ -131,6 +131,48 @@ impl Acd {
             facts.work = Work::Offered { call, withdrawn: false };
             wrapped_up
         })
+    }
+
+    /// The call that an operator has placed ends before it was answered: no operator has anything to wrap up.
+    pub fn give_up(&mut self, now: Now, call: CallId) {
+        match self.queue.status(call) {
+            Some(Status::Direct { engaged, .. }) => {
+                let engaged = engaged.clone();
+                self.queue.remove(call);
+                engaged.iter().for_each(|operator| self.release(operator));
+            }
+            Some(
+                Status::Waiting
+                | Status::Held { .. }
+                | Status::Offered { .. }
+                | Status::Fallback(_)
+                | Status::Talking(_)
+                | Status::Moving(_),
+            )
+            | None => self.leave(now, call),
+        }
+    }
+
+    /// An operator calls the emergency number: they count as talking, and a wrap-up of theirs ends. The call itself has its own
+    /// place in the queue.
+    pub fn begin_own_call(&mut self, now: Now, call: CallId, operator: &OperatorId) {
+        self.floor.change(operator, |facts| {
+            facts.own_calls.insert(call);
+            facts.end_wrap_up(now.mono)
+        });
+    }
+
+    /// That call is over.
+    pub fn end_own_call(&mut self, call: CallId, operator: &OperatorId) {
+        self.floor.change(operator, |facts| {
+            facts.own_calls.remove(&call);
+            None
+        });
+    }
+
+    /// Operators who call the emergency number.
+    pub fn own_calls(&self) -> impl Iterator<Item = (&OperatorId, CallId)> {
+        self.floor.iter().flat_map(|(operator, facts)| facts.own_calls.iter().map(move |call| (operator, *call)))
     }
 
     /// He has answered: the call that is placed for him is his. Ignored unless he rings for it.

@@ -1,5 +1,6 @@
 //! One operator: the facts about him, and the state that follows from them (it is never stored).
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::desk::Merits;
@@ -43,6 +44,8 @@ pub(super) struct Operator {
     pub(super) reachable: bool,
     pub(super) paused: Option<String>,
     pub(super) work: Work,
+    /// Emergency calls from the operator's own phones.
+    pub(super) own_calls: BTreeSet<CallId>,
     /// He rings or talks beside another who has the call.
     pub(super) guest: bool,
     pub(super) rest_until: Option<Instant>,
@@ -66,6 +69,7 @@ impl Operator {
             reachable: true,
             paused: None,
             work: Work::Free,
+            own_calls: BTreeSet::new(),
             guest: false,
             rest_until: None,
             merits: Merits { idle_since: now, last_offer: 0, calls: 0, talk: Duration::ZERO },
@@ -184,6 +188,7 @@ impl Operator {
             Work::Offered { .. } => State::Offered,
             Work::Talking { .. } => State::Talking,
             Work::WrapUp { .. } => State::WrapUp,
+            Work::Free if !self.own_calls.is_empty() => State::Talking,
             Work::Free if !self.is_staffed() => State::Offline,
             Work::Free if self.paused.is_some() => State::Break,
             Work::Free => State::Ready,
@@ -207,7 +212,12 @@ impl Operator {
 
     /// True when the fallback may ring him: he has a phone and no call.
     pub(super) fn is_callable(&self) -> bool {
-        self.exists && self.registered && self.work == Work::Free
+        self.exists && self.registered && self.is_free()
+    }
+
+    /// True when no call occupies the operator.
+    pub(super) fn is_free(&self) -> bool {
+        self.work == Work::Free && self.own_calls.is_empty()
     }
 
     /// The next point at which `expire` changes something.
@@ -234,7 +244,7 @@ impl Operator {
 
     pub(super) fn call(&self) -> Option<CallId> {
         match self.work {
-            Work::Free => None,
+            Work::Free => self.own_calls.first().copied(),
             Work::Offered { call, .. } | Work::Talking { call } | Work::WrapUp { call, .. } => Some(call),
         }
     }

@@ -94,6 +94,7 @@ pub struct QueueSection {
     pub requeue_on_operator_lost: bool,
     /// A connected call ends when its caller sends no sound for so long, in seconds; 0: never.
     pub silence_seconds: u64,
+    pub long_call_seconds: u64,
     /// Dialled on the first trunk that takes calls when nobody is staffed and no phone was answered. Absent: none.
     pub fallback_number: Option<String>,
     /// How long the fallback rings all phones, and then the number, in seconds each (1 to 300).
@@ -123,6 +124,7 @@ impl Default for QueueSection {
             operators: None,
             requeue_on_operator_lost: true,
             silence_seconds: 60,
+            long_call_seconds: 21_600,
             fallback_number: None,
             fallback_ring_seconds: 30,
             fallback_retry_seconds: 10,
@@ -150,6 +152,7 @@ impl QueueSection {
         within("wrap_up_seconds", self.wrap_up_seconds, 0, 3600, "0 to 3600 seconds");
         within("wrap_up_extension_seconds", self.wrap_up_extension_seconds, 1, 3600, "1 to 3600 seconds");
         within("rest_seconds", self.rest_seconds, 1, 600, "1 to 600 seconds");
+        within("long_call_seconds", self.long_call_seconds, 600, 604_800, "600 to 604800 seconds");
         within("silence_seconds", self.silence_seconds, 0, 86_400, "0 (never) to 86400 seconds");
         within("fallback_ring_seconds", self.fallback_ring_seconds, 1, 300, "1 to 300 seconds");
         within("fallback_retry_seconds", self.fallback_retry_seconds, 1, 600, "1 to 600 seconds");

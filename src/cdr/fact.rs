@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::acd::Posture;
 use crate::clock::Timestamp;
 use crate::ids::{CallId, LegNo, OperatorId};
+use crate::media::command::Gap;
 use crate::sip::location::Location;
 
 /// Identifies a fact for ever: applying one twice changes nothing. `stream` is the call, or the run of the service for
@@ -274,6 +275,9 @@ pub enum FactKind {
         /// How the house worked then.
         #[serde(default, skip_serializing_if = "Posture::is_normal")]
         posture: Posture,
+        /// The account whose phone made the call: it comes from the centre itself, and `trunk` is empty.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        internal: Option<OperatorId>,
     },
     /// A location came with it.
     Located { location: Location },
@@ -348,7 +352,19 @@ pub enum FactKind {
     /// Nobody had answered it, and nobody will call back: the list of those who wait for that was full.
     CallBackLost,
     /// A recording was closed.
-    Recorded { leg: LegNo, file: String, sha256: String, duration_ms: u64, frames_dropped: u64 },
+    Recorded {
+        leg: LegNo,
+        file: String,
+        sha256: String,
+        duration_ms: u64,
+        frames_dropped: u64,
+        /// Where it is silent because the disk took nothing.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        gaps: Vec<Gap>,
+        /// It was cut short by the end of the service, and repaired at the next start.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        repaired: bool,
+    },
     /// A recording failed.
     RecordingFailed { leg: LegNo, why: String },
     /// Sound as one leg's anchor saw it.

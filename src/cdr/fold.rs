@@ -148,13 +148,19 @@ impl Cdr {
     }
 
     fn take_sound(&mut self, kind: &FactKind) {
-        if let FactKind::Recorded { leg, file, sha256, duration_ms, frames_dropped } = kind {
+        if let FactKind::Recorded { leg, file, sha256, duration_ms, frames_dropped, gaps, repaired } = kind {
+            // A start registers again what may not have been; the first one knows the gaps.
+            if self.recordings.iter().any(|known| known.file == *file) {
+                return;
+            }
             self.recordings.push(Recording {
                 leg: *leg,
                 file: file.clone(),
                 sha256: sha256.clone(),
                 duration_ms: *duration_ms,
                 frames_dropped: *frames_dropped,
+                gaps: gaps.clone(),
+                repaired: *repaired,
             });
         } else if let FactKind::RecordingFailed { why, .. } = kind {
             self.recording_faults.push(why.clone());
@@ -279,7 +285,8 @@ const LATE: u32 = 0x8000_0000;
 
 /// The record that a `Received` opens.
 fn open(fact: &Fact) -> Option<Cdr> {
-    let FactKind::Received { trunk, asserted, presented, called, sip_call_id, headers, posture } = &fact.kind else {
+    let FactKind::Received { trunk, asserted, presented, called, sip_call_id, headers, posture, internal } = &fact.kind
+    else {
         return None;
     };
     Some(Cdr {
@@ -291,6 +298,7 @@ fn open(fact: &Fact) -> Option<Cdr> {
         sip_call_id: sip_call_id.clone(),
         headers: headers.clone(),
         posture: *posture,
+        internal: internal.clone(),
         calls_of_late: 0,
         known_prank: false,
         locations: Vec::new(),

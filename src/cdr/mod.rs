@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::acd::Posture;
 use crate::clock::Timestamp;
 use crate::ids::{CallId, LegNo, OperatorId};
+use crate::media::command::Gap;
 use crate::sip::location::{Location, Shape};
 
 use fact::{Callee, Class, Destination, EndCause, OfferOutcome, Role, Side};
@@ -144,6 +145,12 @@ pub struct Recording {
     pub sha256: String,
     pub duration_ms: u64,
     pub frames_dropped: u64,
+    /// Where it is silent because the disk took nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<Gap>,
+    /// It was cut short by the end of the service, and repaired at the next start.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub repaired: bool,
 }
 
 /// Sound as one leg's port saw it.
@@ -223,6 +230,9 @@ pub struct Cdr {
     /// How many calls of the number there were within the configured time, this one included; 0: it was the first, or unknown.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub calls_of_late: u32,
+    /// The account whose phone made the call: an internal call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub internal: Option<OperatorId>,
     /// It waited behind others, as the number's calls before were pranks.
     #[serde(default, skip_serializing_if = "is_not")]
     pub known_prank: bool,

@@ -10,9 +10,6 @@ use crate::switchboard::{AnswerMode, Settings, SrtpOffer};
 
 use super::{Config, SrtpName};
 
-/// No call lasts longer: the last resort against one whose end was never told.
-const LONGEST_CALL: Duration = Duration::from_secs(6 * 3600);
-
 impl Config {
     /// What the switchboard is told.
     pub fn switchboard(&self) -> Settings {
@@ -42,7 +39,7 @@ impl Config {
             silent: self.silent.clone(),
             requeue_on_operator_lost: queue.requeue_on_operator_lost,
             silence_ends_call: queue.silence_seconds > 0,
-            longest_call: LONGEST_CALL,
+            long_call: Duration::from_secs(queue.long_call_seconds),
             fallback_number: queue.fallback_number.clone(),
             fallback_ring: Duration::from_secs(queue.fallback_ring_seconds),
             agencies: self.agencies.clone(),

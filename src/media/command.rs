@@ -185,6 +185,13 @@ pub struct Quality {
     pub jitter_us: u32,
 }
 
+/// A part of a recording that is silent because it could not be written, in milliseconds since its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Gap {
+    pub from_ms: u64,
+    pub to_ms: u64,
+}
+
 /// Up: from the media threads and the recorder to the switchboard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -200,8 +207,17 @@ pub enum Event {
     Digit { anchor: AnchorId, digit: char },
     /// The ports are free again.
     Closed { anchor: AnchorId, quality: Quality },
-    /// A recording is on disk.
-    RecordingClosed { call: CallId, leg: LegNo, file: String, sha256: [u8; 32], duration_ms: u64, frames_dropped: u64 },
+    /// A recording is on disk; `repaired`: it was cut short by the end of an earlier run.
+    RecordingClosed {
+        call: CallId,
+        leg: LegNo,
+        file: String,
+        sha256: [u8; 32],
+        duration_ms: u64,
+        frames_dropped: u64,
+        gaps: Vec<Gap>,
+        repaired: bool,
+    },
     /// A recording could not be made or finished.
     RecordingFailed { call: CallId, leg: LegNo, why: String },
 }

@@ -17,3 +17,4 @@ pub mod rtp;
 pub mod srtp;
 pub mod stream;
 pub mod voice;
+pub mod wav;

@@ -109,12 +109,21 @@ impl Stereo {
         }
     }
 
-    /// Lets out the rest.
-    pub fn finish(&mut self, out: &mut impl FnMut(Pair)) {
+    /// Lets out the rest, with silence until `end`: the recording is as long as the conversation.
+    pub fn finish(&mut self, end: Instant, out: &mut impl FnMut(Pair)) {
+        self.advance(end, out);
+        let length = u64::try_from(self.position(end)).unwrap_or(0);
+        let missing = usize::try_from(length.saturating_sub(self.written)).unwrap_or(0);
+        self.waiting.resize(self.waiting.len().max(missing), [0, 0]);
         for pair in self.waiting.drain(..) {
             out(pair);
             self.written += 1;
         }
+    }
+
+    /// Milliseconds from the start to `at`.
+    pub fn millis_at(&self, at: Instant) -> u64 {
+        u64::try_from(at.since(self.started).as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Samples that are out.
@@ -164,7 +173,7 @@ mod tests {
     fn recorded(frames: &[Frame]) -> Vec<Pair> {
         let (mut stereo, mut all) = (Stereo::new(Instant::default()), Vec::new());
         frames.iter().for_each(|frame| stereo.push(frame, &mut |pair| all.push(pair)));
-        stereo.finish(&mut |pair| all.push(pair));
+        stereo.finish(Instant::default(), &mut |pair| all.push(pair));
         assert_eq!(stereo.written(), all.len() as u64);
         all
     }
@@ -195,8 +204,23 @@ mod tests {
         stereo.push(&frame(Side::Caller, 0, 0, 500), &mut |_| count += 1);
         stereo.push(&frame(Side::Caller, 600_000, 99, 500), &mut |_| count += 1);
         assert!(stereo.waiting.len() <= 9_000, "{}", stereo.waiting.len());
-        stereo.finish(&mut |_| count += 1);
+        stereo.finish(Instant::default(), &mut |_| count += 1);
         assert_eq!(count, 600 * 8_000 + 160);
+    }
+
+    #[test]
+    fn silence_at_the_end_is_as_long_as_the_conversation() {
+        // (the last frame comes at, the end is at): silence of 5 s, of half a second, none, and a frame that ends after the end.
+        for (last, end) in [(1_000, 6_000), (1_000, 1_500), (1_000, 1_020), (1_000, 1_010)] {
+            let mut stereo = Stereo::new(Instant::default());
+            let mut all = Vec::new();
+            stereo.push(&frame(Side::Caller, 0, 0, 500), &mut |pair| all.push(pair));
+            stereo.push(&frame(Side::Caller, last, 8_000, 500), &mut |pair| all.push(pair));
+            stereo.finish(Instant::from_nanos(end * 1_000_000), &mut |pair| all.push(pair));
+            assert_eq!(all.len() as u64, end.max(last + 20) * 8, "{last} {end}");
+            assert_eq!(stereo.written(), all.len() as u64);
+            assert_ne!(all[8_000][0], 0, "{last} {end}: what was said is there");
+        }
     }
 
     #[test]

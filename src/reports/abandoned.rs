@@ -161,6 +161,7 @@ mod tests {
                 sip_call_id: "x".to_owned(),
                 headers: Vec::new(),
                 posture: Default::default(),
+                internal: None,
             },
         )];
         if answered {

@@ -39,9 +39,6 @@ use super::{console_callers, console_calls, console_connections, console_posture
 
 /// Phones have so long after a start to register.
 const PHONES_REGISTER: Duration = Duration::from_secs(60);
-/// From the last byte of a request's head to its response.
-const REQUEST_TIME: Duration = Duration::from_secs(20);
-const TOO_SLOW: &str = "the request is too slow; expected: all of it within 20 s";
 /// Bytes of one request's body.
 const BODY_BYTES_MAX: usize = 16_384;
 /// Characters of a reason, a category, a name.
@@ -133,21 +130,12 @@ fn router(console: Arc<Console>) -> Router {
         .route("/v1/openapi.json", get(move || std::future::ready(described(&openapi))))
         .merge(commands)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(from_fn(within_time))
+        .layer(from_fn(console_connections::within_time))
         .with_state(console)
 }
 
 fn described(openapi: &Bytes) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], openapi.clone()).into_response()
-}
-
-/// Gives up a request that is not complete, or not answered, in time.
-async fn within_time(request: Request, next: Next) -> Response {
-    match tokio::time::timeout(REQUEST_TIME, next.run(request)).await {
-        Ok(response) => response,
-        // The rest of a body that was not read would be taken for the next request.
-        Err(_) => ([(header::CONNECTION, "close")], fault(StatusCode::REQUEST_TIMEOUT, TOO_SLOW)).into_response(),
-    }
 }
 
 /// What the description says beside the requests.

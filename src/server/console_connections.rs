@@ -1,10 +1,14 @@
-//! Connections to the console: how many, and how long each may stay idle. Knows nothing of the requests.
+//! Connections to the console: how many, how long each may stay idle, and how long a request may take. Knows no request.
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::http::{StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -15,8 +19,13 @@ use tracing::debug;
 
 use crate::limits::CONSOLE_CONNECTIONS_MAX;
 
+use super::console_api::fault;
+
 /// A connection without a complete request head for this long is closed, before its first request and after each response.
 const HEAD_TIME: Duration = Duration::from_secs(20);
+/// From the last byte of a request's head to its response.
+const REQUEST_TIME: Duration = Duration::from_secs(20);
+const TOO_SLOW: &str = "the request is too slow; expected: all of it within 20 s";
 /// A peer that acknowledges nothing for this long is gone.
 const UNACKNOWLEDGED_TIME: Duration = Duration::from_secs(30);
 /// After an error of `accept` (no file descriptor is free).
@@ -41,6 +50,15 @@ pub(super) async fn serve(listener: TcpListener, router: Router) -> io::Result<(
             }
             drop(permit);
         });
+    }
+}
+
+/// Gives up a request that is not complete, or not answered, in time.
+pub(super) async fn within_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(REQUEST_TIME, next.run(request)).await {
+        Ok(response) => response,
+        // The rest of a body that was not read would be taken for the next request.
+        Err(_) => ([(header::CONNECTION, "close")], fault(StatusCode::REQUEST_TIMEOUT, TOO_SLOW)).into_response(),
     }
 }
 

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
+
 use crate::acd::Posture;
 use crate::alarm::{Alarms, Kind};
 use crate::cdr::fact::Fact;
+use crate::ids::CallId;
 use crate::media::command::Command;
 use crate::switchboard::Presence;
 
@@ -19,7 +22,10 @@ use super::signalling::Hands;
 /// The hands of the running service.
 #[derive(Debug)]
 pub(super) struct ServiceHands {
-    pub(super) media: Arc<Media>,
+    /// None after the last command.
+    pub(super) media: Option<Arc<Media>>,
+    /// Reports the end of the calls to the thread that stops media. None after the report.
+    pub(super) calls_over: Option<oneshot::Sender<()>>,
     pub(super) ledger: Ledger,
     pub(super) keeper: Keeper,
     pub(super) observer: Observer,
@@ -29,6 +35,7 @@ pub(super) struct ServiceHands {
 }
 
 impl ServiceHands {
+    /// Gives what reports the end of the calls too: then media may be stopped.
     pub(super) fn new(
         media: &Arc<Media>,
         ledger: Ledger,
@@ -36,23 +43,28 @@ impl ServiceHands {
         metrics: &Arc<Metrics>,
         alarms: &Alarms,
         events: &Events,
-    ) -> Self {
-        Self {
-            media: Arc::clone(media),
+    ) -> (Self, oneshot::Receiver<()>) {
+        let (report, calls_over) = oneshot::channel();
+        let hands = Self {
+            media: Some(Arc::clone(media)),
+            calls_over: Some(report),
             ledger,
             keeper,
             observer: Observer::new(Arc::clone(metrics)),
             metrics: Arc::clone(metrics),
             alarms: alarms.clone(),
             events: events.clone(),
-        }
+        };
+        (hands, calls_over)
     }
 }
 
 impl Hands for ServiceHands {
     fn media(&mut self, command: Command) {
-        // A full queue is counted by media.
-        self.media.queue(command);
+        if let Some(media) = &self.media {
+            // A full queue is counted by media.
+            media.queue(command);
+        }
     }
 
     fn fact(&mut self, fact: Fact) {
@@ -67,7 +79,14 @@ impl Hands for ServiceHands {
     }
 
     fn step_over(&mut self) {
-        self.media.flush();
+        if let Some(media) = &self.media {
+            media.flush();
+        }
+    }
+
+    fn calls_over(&mut self) -> bool {
+        self.media = None;
+        self.calls_over.take().is_some_and(|report| report.send(()).is_ok())
     }
 
     fn trunk_health(&mut self, trunk: &str, up: bool) {
@@ -98,6 +117,16 @@ impl Hands for ServiceHands {
         self.alarms.clear(Kind::Trunk, trunk);
         self.alarms.clear(Kind::Trunk, &registration_of(trunk));
         tracing::info!(trunk, "the trunk is no longer in the configuration");
+    }
+
+    fn long_call(&mut self, call: CallId, lasts_ms: u64, over: bool) {
+        let subject = call.to_string();
+        if over {
+            self.alarms.clear(Kind::LongCall, &subject);
+        } else {
+            let hours = lasts_ms / 3_600_000;
+            self.alarms.raise(Kind::LongCall, &subject, format!("the call has lasted for {hours} hours and goes on"));
+        }
     }
 
     fn posture(&mut self, posture: Posture, lasts_ms: u64, reminder: bool) {

@@ -14,6 +14,7 @@ mod console_roster;
 mod desk;
 mod dns;
 mod events;
+mod finish;
 mod hands;
 mod icmp;
 mod listeners;

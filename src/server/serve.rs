@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -27,6 +26,7 @@ use super::console_api::{self, Parts};
 use super::desk::{Desk, desk};
 use super::dns::Followers;
 use super::events::Events;
+use super::finish::finish;
 use super::hands::ServiceHands;
 use super::listeners::{self, Listeners};
 use super::local_state::LocalState;
@@ -81,14 +81,14 @@ async fn run(config: Config, signals: Signals, clock: Clock, log: &LogGuard) -> 
     let certificates = alarms.watch(Kind::Certificates, "", read).unwrap_or_default();
     promise(&metrics, &config)?;
     let (desk, inbox) = desk();
-    let media = Arc::new(start_media(&config, &desk).await.context("media")??);
+    let media = Arc::new(start_media(&config, &desk, &alarms).await.context("media")??);
     let switchboard = new_switchboard(&config, clock, &media, &alarms)?;
     let events = Events::default();
     tell_roster(&config, &local, &alarms);
     let (restored, keeper, kept) = local.clone().open(&alarms)?;
     let (tell_users, users) = watch::channel(Users::default());
     let known = restore(&desk, records.accounts(), restored, &tell_users).await;
-    let hands = ServiceHands::new(&media, records.ledger(), keeper, &metrics, &alarms, &events);
+    let (hands, calls_over) = ServiceHands::new(&media, records.ledger(), keeper, &metrics, &alarms, &events);
     let terms = config.sip.connections;
     let streams = Streams { listeners: listeners.streams, terms, certificates, trunks: config.trunks.clone() };
     let over = start_loop(switchboard, clock, listeners.datagrams, streams, inbox, hands)?;
@@ -129,7 +129,7 @@ async fn run(config: Config, signals: Signals, clock: Clock, log: &LogGuard) -> 
         file,
         running,
         tell_config,
-        desk,
+        desk: desk.clone(),
         look_again,
         draining,
         metrics,
@@ -138,9 +138,9 @@ async fn run(config: Config, signals: Signals, clock: Clock, log: &LogGuard) -> 
         local,
         signals,
     };
-    let ledger = watch.until_over(over).await?;
+    watch.until_over(calls_over).await?;
     abort([http, operators]).await;
-    finish(media, records, ledger, kept).await;
+    finish(media, &desk, over, records, kept).await?;
     info!("siaga has ended in good order");
     Ok(())
 }
@@ -169,13 +169,15 @@ fn tell_standby(config: &Config) {
 }
 
 /// Binds the RTP ports and starts the media threads, beside everything else.
-fn start_media(config: &Config, desk: &Desk) -> tokio::task::JoinHandle<anyhow::Result<Media>> {
+fn start_media(config: &Config, desk: &Desk, alarms: &Alarms) -> tokio::task::JoinHandle<anyhow::Result<Media>> {
     let settings = MediaSettings {
         listen: config.media.listen,
         ports: config.media.ports.0..=config.media.ports.1,
         silence: (config.queue.silence_seconds > 0).then(|| Duration::from_secs(config.queue.silence_seconds)),
         prompts: config.prompts_dir.clone(),
         recordings: config.recording.enabled.then(|| config.recording.dir.clone()),
+        zone: config.zone.clone(),
+        alarms: alarms.clone(),
         threads: config.media.threads,
         engine: match config.media.engine {
             EngineName::Auto => Engine::Auto,
@@ -220,8 +222,8 @@ fn start_loop(
     let (tell, over) = oneshot::channel();
     std::thread::Builder::new().name("signalling".to_owned()).spawn(move || {
         let (_, hands) = runtime.block_on(signalling.run_out());
-        let ServiceHands { ledger, media, keeper, .. } = hands;
-        drop((media, keeper));
+        let ServiceHands { ledger, keeper, .. } = hands;
+        drop(keeper);
         if tell.send(ledger).is_err() {
             error!("nobody waited for the end of the signalling loop");
         }
@@ -248,8 +250,8 @@ struct Watch {
 }
 
 impl Watch {
-    /// Serves signals and looks for changed operators until the loop is over.
-    async fn until_over(mut self, over: oneshot::Receiver<Ledger>) -> anyhow::Result<Ledger> {
+    /// Serves signals and looks for changed operators until the last call is over.
+    async fn until_over(mut self, over: oneshot::Receiver<()>) -> anyhow::Result<()> {
         let mut over = pin!(over);
         let mut drain = Drain::default();
         let mut stamps = certificates::stamps(self.running.sip.tls.as_ref());
@@ -259,7 +261,7 @@ impl Watch {
         let mut remind = tokio::time::interval_at(Instant::now() + REMIND_EVERY, REMIND_EVERY);
         loop {
             tokio::select! {
-                ledger = &mut over => return ledger.context("the signalling loop has died"),
+                over = &mut over => return over.context("the signalling loop has died"),
                 request = self.signals.next() => match request {
                     Request::End => self.hasten(&mut drain).await,
                     Request::Reload => self.reload().await,
@@ -434,18 +436,5 @@ async fn abort(tasks: [tokio::task::JoinHandle<()>; 2]) {
         {
             error!(%fault, "a task has failed");
         }
-    }
-}
-
-/// Closes the recordings, then what was written of them, then the records.
-async fn finish(media: Arc<Media>, records: Records, ledger: Ledger, kept: JoinHandle<()>) {
-    let stopped = tokio::task::spawn_blocking(move || Arc::try_unwrap(media).map(Media::stop).is_ok()).await;
-    if !matches!(stopped, Ok(true)) {
-        warn!("media was still in use at the end");
-    }
-    records.close(ledger).await;
-    let kept = tokio::task::spawn_blocking(move || kept.join().is_ok());
-    if !matches!(tokio::time::timeout(HANG_UP, kept).await, Ok(Ok(true))) {
-        warn!("the local copy of registrations may lack the last changes");
     }
 }

@@ -19,6 +19,7 @@ use crate::acd::Posture;
 use crate::cdr::fact::Fact;
 use crate::cdr::past::Past;
 use crate::config::Certificates;
+use crate::ids::CallId;
 use crate::limits::{DATAGRAMS_PER_TURN_MAX, MESSAGE_BYTES_MAX};
 use crate::media::command::{Command, Event};
 use crate::sip::flow::{Flow, Transmit};
@@ -63,8 +64,10 @@ pub enum Inbound {
     Certificates(Box<Certificates>),
     Drain,
     HangUpAll,
-    /// Ends the loop at once.
+    /// Ends the calls' part of the loop at once.
     Stop,
+    /// Media has stopped and sends no more events: the loop ends.
+    MediaStopped,
 }
 
 /// Who carries out what is neither a datagram nor a reply. None of it may block.
@@ -85,8 +88,14 @@ pub trait Hands {
     fn unstaffed(&mut self, unstaffed: bool);
     /// The posture, and how long it has lasted; a reminder that it is not the normal one.
     fn posture(&mut self, posture: Posture, lasts_ms: u64, reminder: bool);
+    /// A call lasts unusually long, in milliseconds; or it did, and is over.
+    fn long_call(&mut self, call: CallId, lasts_ms: u64, over: bool);
     /// Everything that one input led to has been said.
     fn step_over(&mut self);
+    /// No call is left and no command to media follows. True if `Inbound::MediaStopped` will follow: until then media still sends events.
+    fn calls_over(&mut self) -> bool {
+        false
+    }
 }
 
 /// Figures of the loop since its start.
@@ -218,8 +227,34 @@ impl<H: Hands> Signalling<H> {
                 () = until(due) => self.step(Input::Tick),
             }
         }
+        if self.hands.calls_over() {
+            self.take_last().await;
+        }
         self.connections.close().await;
         (self.tally, self.hands)
+    }
+
+    /// Takes what media sends while it stops: each recording is closed only then, and its fact links it to its call.
+    async fn take_last(&mut self) {
+        while let Some(inbound) = self.inbox.recv().await {
+            match inbound {
+                Inbound::MediaStopped => break,
+                Inbound::Media(_) | Inbound::Figures(_) => self.take(inbound),
+                // No call is left for any of these. The sender of a console request sees its reply channel close.
+                Inbound::Console(..)
+                | Inbound::Accounts(_)
+                | Inbound::Restore(_)
+                | Inbound::Listen(_)
+                | Inbound::ListenStreams(_)
+                | Inbound::Remember(_)
+                | Inbound::Configure(_)
+                | Inbound::Targets { .. }
+                | Inbound::Certificates(_)
+                | Inbound::Drain
+                | Inbound::HangUpAll
+                | Inbound::Stop => {}
+            }
+        }
     }
 
     fn take(&mut self, inbound: Inbound) {
@@ -264,7 +299,7 @@ impl<H: Hands> Signalling<H> {
             Inbound::Certificates(certificates) => self.connections.set_tls(Tls::new(*certificates)),
             Inbound::Drain => self.step(Input::Drain),
             Inbound::HangUpAll => self.step(Input::HangUpAll),
-            Inbound::Stop => self.drained = true,
+            Inbound::Stop | Inbound::MediaStopped => self.drained = true,
         }
     }
 
@@ -358,6 +393,7 @@ impl<H: Hands> Signalling<H> {
             Output::TrunkRegistered { trunk, registered } => self.hands.trunk_registered(&trunk, registered),
             Output::TrunkGone { trunk } => self.hands.trunk_gone(&trunk),
             Output::Posture { posture, lasts_ms, reminder } => self.hands.posture(posture, lasts_ms, reminder),
+            Output::LongCall { call, lasts_ms, over } => self.hands.long_call(call, lasts_ms, over),
             Output::Unstaffed(unstaffed) => self.hands.unstaffed(unstaffed),
             Output::Banned(ban) => {
                 let (reason, seconds, nth) = (ban.reason.word(), ban.seconds, ban.nth);

@@ -17,6 +17,7 @@ use super::leg::{CallerLeg, OfferLeg, Unacked, Who};
 use super::silent::Silent;
 use super::timers::{Alarm, TELL_AGAIN};
 use super::transfer::Transfer;
+use super::trunk::NextWay;
 use super::{MergeKey, Output};
 
 /// Where a call stands.
@@ -59,6 +60,13 @@ pub(super) struct Caller {
     pub(super) geo: Option<String>,
 }
 
+/// The phone of the centre that an emergency call comes from.
+#[derive(Debug)]
+pub(super) struct Internal {
+    /// The operator at that phone. None: no operator is at the station.
+    pub(super) operator: Option<OperatorId>,
+}
+
 /// One emergency call.
 #[derive(Debug)]
 pub(super) struct Call {
@@ -83,6 +91,8 @@ pub(super) struct Call {
     pub(super) unstaffed: bool,
     /// No call lasts longer.
     pub(super) over_at: Instant,
+    /// It lasts unusually long, and the alarm says so.
+    pub(super) long: bool,
     pub(super) digits: u16,
     /// What is left of the caller's Max-Forwards.
     pub(super) hops: u32,
@@ -91,8 +101,8 @@ pub(super) struct Call {
     pub(super) dialling: Option<(usize, Option<Target>)>,
     /// When which number outside is tried while the call waits, the last one first.
     pub(super) outside: Vec<(Instant, String)>,
-    /// The last trunk could not carry the call: the next is tried.
-    pub(super) hunts: bool,
+    /// How the number that failed last is dialled again.
+    pub(super) next_way: Option<NextWay>,
     pub(super) merge_key: MergeKey,
     /// The caller, and the operator, has put the other on hold.
     pub(super) holding: (bool, bool),
@@ -106,6 +116,8 @@ pub(super) struct Call {
     pub(super) confers: bool,
     /// The operator whose call it is; None: an emergency call.
     pub(super) placed_by: Option<OperatorId>,
+    /// An emergency call from a phone of the centre.
+    pub(super) internal: Option<Internal>,
     /// Whom he calls back with it.
     pub(super) call_back: Option<CallBack>,
     /// Operators who have talked with the caller.

@@ -130,7 +130,7 @@ impl Switchboard {
 
     fn learn_answer(&mut self, now: Now, id: CallId, by: &Callee) {
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let number = call.shown.number.clone();
+        let (number, internal) = (call.shown.number.clone(), call.internal.is_some());
         match (&call.placed_by, &call.call_back) {
             (Some(operator), Some(back)) => {
                 let (operator, back) = (operator.clone(), back.clone());
@@ -151,7 +151,7 @@ impl Switchboard {
                         self.worked.insert(operator.clone(), worked);
                     }
                 }
-                if let Some(number) = number {
+                if let Some(number) = number.filter(|_| !internal) {
                     self.reached(&number);
                 }
             }
@@ -182,7 +182,7 @@ impl Switchboard {
     }
 
     fn learn_unanswered(&mut self, now: Now, id: CallId) {
-        let unanswered = self.calls.get(&id).filter(|call| !call.has_talked());
+        let unanswered = self.calls.get(&id).filter(|call| !call.has_talked() && call.internal.is_none());
         // Who shows no number, or a name, cannot be called back: the report has him.
         let Some((call, number)) = unanswered.and_then(|call| Some((call, dialable(call)?))) else { return };
         let waited_ms = now.wall.millis_since(call.received);

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::acd::desk::DeskNo;
 use crate::cdr::fact::{EndCause, FactKind, Side};
 use crate::clock::Now;
-use crate::ids::{CallId, Token};
+use crate::ids::{CallId, OperatorId, Token};
 use crate::sip::dialog::Dialog;
 use crate::sip::guard::Reason;
 use crate::sip::header::NameAddr;
@@ -17,6 +17,7 @@ use crate::sip::uri::Uri;
 use crate::sip::wire::{Message, Name};
 
 use super::call::{Call, Caller, Stage};
+use super::callers::Known;
 use super::desks::desk_of;
 use super::door::Taken;
 use super::end::Ending;
@@ -52,7 +53,14 @@ const KEPT: [(Name, Passed); 10] = [
 
 /// Raw header fields kept of one call, and characters kept of each.
 const KEPT_MAX: usize = 32;
-const KEPT_CHARS_MAX: usize = 512;
+pub(super) const KEPT_CHARS_MAX: usize = 512;
+
+/// Where an emergency call comes from.
+pub(super) enum Origin {
+    Trunk(usize),
+    /// A phone of the centre: the account that has authenticated.
+    Phone(OperatorId),
+}
 
 /// What a Request-URI asks for.
 enum Called {
@@ -71,6 +79,11 @@ impl Switchboard {
             Called::Test => return self.test_call(now, taken),
             Called::Nobody => return self.reply(now, taken, 404, &[]),
         };
+        self.receive_call(now, taken, &Origin::Trunk(trunk), called);
+    }
+
+    /// An emergency call begins: it gets its record, its port and its place in the queue.
+    pub(super) fn receive_call(&mut self, now: Now, taken: &Taken<'_, '_>, origin: &Origin, called: String) {
         let key = merge_key(taken.message);
         if self.merged.contains_key(&key) {
             return self.reply(now, taken, 482, &[]);
@@ -79,7 +92,11 @@ impl Switchboard {
         if is_full {
             self.guard.count(Reason::Overload);
         }
-        if self.draining || is_full || !self.has_room(trunk) {
+        let has_room = match origin {
+            Origin::Trunk(trunk) => self.has_room(*trunk),
+            Origin::Phone(_) => true,
+        };
+        if self.draining || is_full || !has_room {
             return self.reply(now, taken, 503, &[(Name::RetryAfter, b"5")]);
         }
         let tag = self.rng.token();
@@ -97,26 +114,51 @@ impl Switchboard {
             &mut self.transmits,
         );
         let locations = location::read(taken.message);
-        let mut shown = shown(taken.message, &locations, self.country_of(trunk));
-        let known = self.knows(now, shown.number.as_deref());
-        shown.notice = self.notice_of(known);
+        let (shown, known) = self.caller_of(now, taken.message, &locations, origin);
         let mut call = self.new_call(now, taken, tag, stencil, dialog, shown, key.clone());
         call.desk = desk_of(&self.settings.desks, &called);
         // He waits longer, and that is all: no number is ever refused.
         call.penalty = if known.prank { self.settings.callers.prank_penalty } else { 0 };
-        let received = self.received(taken.message, trunk, called);
+        let received = match origin {
+            Origin::Trunk(trunk) => self.received(taken.message, *trunk, called),
+            Origin::Phone(account) => self.received_from(account, taken.message, called),
+        };
         self.alarms.insert(call.over_at, Alarm::TooLong(id));
         self.calls.insert(id, call);
         self.hold_stream(id, taken.flow);
-        self.take_seat(trunk, Who::Caller(id));
         self.merged.insert(key, id);
         self.invites.insert(taken.server, Who::Caller(id));
         self.fact(now, id, received);
+        match origin {
+            Origin::Trunk(trunk) => self.take_seat(*trunk, Who::Caller(id)),
+            Origin::Phone(account) => self.begin_internal(now, id, account),
+        }
         self.tell_known(now, id, known);
         for location in locations {
             self.fact(now, id, FactKind::Located { location });
         }
         self.admit(now, id, taken.message);
+    }
+
+    /// The caller as phones show the number, and what is known of it.
+    fn caller_of(
+        &mut self,
+        now: Now,
+        message: &Message<'_>,
+        locations: &[Location],
+        origin: &Origin,
+    ) -> (Caller, Known) {
+        let trunk = match origin {
+            Origin::Trunk(trunk) => *trunk,
+            Origin::Phone(account) => {
+                let shown = shown(message, locations, "");
+                return (Caller { number: Some(account.to_string()), ..shown }, Known::default());
+            }
+        };
+        let mut shown = shown(message, locations, self.country_of(trunk));
+        let known = self.knows(now, shown.number.as_deref());
+        shown.notice = self.notice_of(known);
+        (shown, known)
     }
 
     fn is_account(&self, trunk: usize, user: &[u8]) -> bool {
@@ -200,12 +242,13 @@ impl Switchboard {
             heard_from: std::collections::BTreeSet::new(),
             talked: false,
             unstaffed: false,
-            over_at: now.mono + self.settings.longest_call,
+            over_at: now.mono + self.settings.long_call,
+            long: false,
             digits: 0,
             hops: 70,
             tried: std::collections::BTreeSet::new(),
             dialling: None,
-            hunts: false,
+            next_way: None,
             merge_key,
             holding: (false, false),
             guests: std::collections::BTreeMap::new(),
@@ -213,6 +256,7 @@ impl Switchboard {
             confers: false,
             transfer: None,
             placed_by: None,
+            internal: None,
             call_back: None,
             worked_by: std::collections::BTreeSet::new(),
             penalty: 0,
@@ -254,6 +298,7 @@ impl Switchboard {
             called,
             sip_call_id: clean(message.call_id().unwrap_or_default(), KEPT_CHARS_MAX),
             headers,
+            internal: None,
         }
     }
 

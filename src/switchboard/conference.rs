@@ -137,7 +137,7 @@ impl Switchboard {
         match to {
             Callee::Operator(_) if self.rings_another_phone(id, to) => {}
             Callee::Operator(operator) => self.acd.dismiss_guest(now, id, operator),
-            Callee::Number(_) if self.tries_again(now, id, to, "asked in, again", outcome) => {
+            Callee::Number(_) if self.dial_again(now, id, to, "asked in, again") => {
                 return self.rings_as_guest(id, told);
             }
             Callee::Number(_) => {}

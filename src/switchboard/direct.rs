@@ -162,7 +162,7 @@ impl Switchboard {
         sip_status: Option<u16>,
     ) {
         let by = self.calls.get(&id).and_then(|call| call.placed_by.as_ref()).map(ToString::to_string);
-        if !self.tries_again(now, id, to, &format!("called by {}", by.unwrap_or_default()), outcome) {
+        if !self.dial_again(now, id, to, &format!("called by {}", by.unwrap_or_default())) {
             self.refuse_placed(now, id, super::transfer::told_as(outcome, sip_status));
         }
     }

@@ -63,7 +63,7 @@ impl Switchboard {
         if std::mem::take(&mut call.mixed) {
             self.media.push(Command::Unmix { room: id });
         }
-        let (answered, placed) = (call.caller.answered, call.placed_by.is_some());
+        let (answered, placed, talked) = (call.caller.answered, call.placed_by.is_some(), call.talked);
         let fetched = call.caller.fetched.is_some() && !call.talked;
         if let Stage::AllPhones { until } = stage {
             self.alarms.remove(until, Alarm::PhonesOver(id));
@@ -91,8 +91,11 @@ impl Switchboard {
         self.give_reason(Who::Caller(id), reason.or(in_vain));
         let sip_status = if answered && !fetched { None } else { Some(ending.refusal) };
         self.end_caller(now, id, &ending);
+        self.end_internal(id);
+        self.no_longer_long(now, id);
         match talking {
             Some(operator) if !placed => self.acd.finished(now, id, &operator),
+            Some(_) | None if placed && !talked => self.acd.give_up(now, id),
             Some(_) | None => self.acd.leave(now, id),
         }
         self.placed.remove(&id);

@@ -1,7 +1,7 @@
 //! What is done for callers while nobody is staffed, or the house is being left: all phones, then a number outside, then the same again after a while.
 
 use crate::acd::Posture;
-use crate::cdr::fact::{Callee, FactKind, OfferOutcome};
+use crate::cdr::fact::{FactKind, OfferOutcome};
 use crate::clock::Now;
 use crate::ids::{CallId, LegNo, OperatorId};
 
@@ -66,20 +66,13 @@ impl Switchboard {
             | Stage::Placed
             | Stage::Ended => return,
         };
-        let hunts = self.calls.get_mut(&id).is_some_and(|call| std::mem::take(&mut call.hunts));
-        if let Some(number) = self.settings.fallback_number.clone().filter(|_| was_phones || hunts) {
+        if let Some(number) = self.settings.fallback_number.clone().filter(|_| was_phones) {
             if let Some(call) = self.calls.get_mut(&id) {
                 call.stage = Stage::Number;
-                if was_phones {
-                    call.tried.clear();
-                }
+                call.tried.clear();
             }
             let until = now.mono + self.settings.fallback_ring;
-            let why = match self.acd.posture() {
-                Posture::Fallback => "the house is being left: fallback number",
-                Posture::Normal | Posture::MajorIncident | Posture::Drill => "nobody on shift: fallback number",
-            };
-            if self.dial(now, id, &number, why, until) {
+            if self.dial(now, id, &number, self.why_fallback(), until) {
                 return;
             }
         }
@@ -87,12 +80,11 @@ impl Switchboard {
         self.back_to_queue(id);
     }
 
-    /// The number cannot be had over this server of the trunk: it is called over the next one, if there is one.
-    pub(super) fn next_number(&mut self, now: Now, id: CallId, to: &Callee) -> bool {
-        let dialling = self.calls.get(&id).and_then(|call| call.dialling);
-        let Some((trunk, Some(failed))) = dialling else { return false };
-        let until = now.mono + self.settings.fallback_ring;
-        let why = "over the trunk's next server".to_owned();
-        self.target_fails(trunk, failed) && self.ring(now, id, to.clone(), why, until)
+    /// Why the fallback number is dialled.
+    pub(super) fn why_fallback(&self) -> &'static str {
+        match self.acd.posture() {
+            Posture::Fallback => "the house is being left: fallback number",
+            Posture::Normal | Posture::MajorIncident | Posture::Drill => "nobody on shift: fallback number",
+        }
     }
 }

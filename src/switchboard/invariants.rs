@@ -175,6 +175,7 @@ impl Switchboard {
             return Err(format!("an INVITE belongs to {who:?}, who is gone"));
         }
         self.verify_trunks(alive)?;
+        self.verify_internal()?;
         self.verify_watches()?;
         self.verify_texts()?;
         let dead = |id: &crate::ids::CallId| !self.calls.contains_key(id);

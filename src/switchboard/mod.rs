@@ -24,6 +24,7 @@ mod guard;
 mod guests;
 mod info;
 mod input;
+mod internal;
 mod invariants;
 mod join;
 mod keep_alive;

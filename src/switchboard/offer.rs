@@ -22,6 +22,7 @@ use super::call_back::CallBack;
 use super::leg::{Line, OfferLeg, OfferState, Sound, Who, outcome_of};
 use super::settings::SrtpOffer;
 use super::timers::Alarm;
+use super::trunk::next_way;
 use super::{Purpose, Switchboard};
 
 /// While fewer legs of a call ring, an operator's second and further phones ring too. They make way when others need the room.
@@ -379,10 +380,8 @@ impl Switchboard {
         let Some(to) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).map(|leg| leg.to.clone()) else {
             return;
         };
-        // A trunk that is out of reach, or fails itself, makes way for the next; what the callee says is said.
-        let fails = outcome == OfferOutcome::Unreachable && sip_status == Some(408);
         if let Some(call) = self.calls.get_mut(&id).filter(|_| matches!(to, Callee::Number(_))) {
-            call.hunts = fails || sip_status.is_some_and(|status| (500..600).contains(&status));
+            call.next_way = next_way(outcome, sip_status);
         }
         self.drop_leg(now, id, leg);
         self.offer_ended(now, id, leg, to, outcome, sip_status);
@@ -409,9 +408,9 @@ impl Switchboard {
             self.acd.offer_failed(now, id, operator, blameless);
         }
         match stage {
-            Stage::Offered if self.outside_goes_on(now, id, &to) => {}
+            Stage::Offered if self.dial_again(now, id, &to, super::outside::WHY) => {}
             Stage::Offered => self.unless_it_rings(id),
-            Stage::Number if outcome == OfferOutcome::Unreachable && self.next_number(now, id, &to) => {}
+            Stage::Number if self.dial_again(now, id, &to, self.why_fallback()) => {}
             Stage::AllPhones { .. } | Stage::Number => self.next_fallback(now, id),
             Stage::Transfer { .. } => self.transfer_refused(now, id, &to, outcome, sip_status),
             Stage::OwnPhones { .. } => self.own_phone_refused(now, id, outcome, sip_status),

@@ -33,6 +33,8 @@ pub enum Output {
     Unstaffed(bool),
     /// The posture, when it begins and, as a reminder, while it is not the normal one; and how long it has lasted.
     Posture { posture: Posture, lasts_ms: u64, reminder: bool },
+    /// A call lasts unusually long, in milliseconds; or it does and is `over`.
+    LongCall { call: CallId, lasts_ms: u64, over: bool },
     /// A source gets no answers for a while.
     Banned(Ban),
     /// The drain is over.

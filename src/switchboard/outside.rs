@@ -8,6 +8,9 @@ use super::Switchboard;
 use super::call::Stage;
 use super::timers::Alarm;
 
+/// Why a number of the escalation is dialled.
+pub(super) const WHY: &str = "no answer for long: number of the escalation";
+
 impl Switchboard {
     /// A call comes into the queue: its desk tells when which number is tried.
     pub(super) fn plan_outside(&mut self, now: Now, id: CallId) {
@@ -48,17 +51,10 @@ impl Switchboard {
 
     fn dial_outside(&mut self, now: Now, id: CallId, number: &str) -> bool {
         let until = now.mono + self.settings.fallback_ring;
-        let rings = self.dial(now, id, number, "nobody has answered for long: number of the escalation", until);
+        let rings = self.dial(now, id, number, WHY, until);
         if let Some(call) = self.calls.get_mut(&id).filter(|_| rings) {
             call.stage = Stage::Offered;
         }
         rings
-    }
-
-    /// A number of the escalation has not answered: the next trunk carries it, if the last one could not. False: that was all.
-    pub(super) fn outside_goes_on(&mut self, now: Now, id: CallId, to: &Callee) -> bool {
-        let Callee::Number(number) = to else { return false };
-        let hunts = self.calls.get_mut(&id).is_some_and(|call| std::mem::take(&mut call.hunts));
-        hunts && self.dial_outside(now, id, number)
     }
 }

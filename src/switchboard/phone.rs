@@ -17,6 +17,7 @@ use crate::sip::uri::Uri;
 use crate::sip::wire::Name;
 
 use super::Switchboard;
+use super::caller::Origin;
 use super::door::{ALLOW, Taken};
 use super::leg::{Line, Who};
 use super::settings::FeatureCodes;
@@ -72,10 +73,13 @@ pub(super) struct PhoneCall {
 }
 
 impl Switchboard {
-    /// An INVITE of somebody who is not a trunk: operators may dial feature codes, colleagues and agencies,
-    /// and take over the calls of others (RFC 3891).
+    /// An INVITE that comes from no trunk: phones may dial the emergency number; operators feature codes,
+    /// colleagues and agencies, and take over the calls of others (RFC 3891).
     pub(super) fn phone_invited(&mut self, now: Now, taken: &Taken<'_, '_>) {
         let Some(account) = self.authenticate(now, taken) else { return };
+        if let Some(called) = self.emergency_dialled(taken.message) {
+            return self.receive_call(now, taken, &Origin::Phone(account), called);
+        }
         let uri = taken.message.request_uri().unwrap_or_default();
         let dialled = Uri::parse(uri).ok().and_then(|uri| uri.user().map(|user| user.into_owned())).unwrap_or_default();
         if let Some(number) = self.number_dialled(&dialled) {

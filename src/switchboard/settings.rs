@@ -224,8 +224,8 @@ pub struct Settings {
     pub requeue_on_operator_lost: bool,
     /// An answered leg whose sound has stopped is taken for dead (media times it); false: silence changes nothing.
     pub silence_ends_call: bool,
-    /// No call lasts longer: the last resort against one whose end was never told.
-    pub longest_call: Duration,
+    /// A call that lasts so long raises the alarm, and ends only if no audio arrives any more.
+    pub long_call: Duration,
     /// Dialled over the trunks with a target, one after the other, when nobody is on shift and no phone was answered.
     pub fallback_number: Option<String>,
     /// How long the fallback rings all phones, then the number.

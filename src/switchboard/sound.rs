@@ -5,10 +5,11 @@ use crate::clock::Now;
 use crate::ids::{CallId, LegNo};
 use crate::media::command::{AnchorId, Command, Event, Quality};
 
-use super::Switchboard;
 use super::call::Stage;
 use super::end::Ending;
 use super::leg::Who;
+use super::timers::Alarm;
+use super::{Output, Switchboard};
 
 /// Digits of one call that are written down.
 const DIGITS_MAX: u16 = 64;
@@ -45,9 +46,10 @@ impl Switchboard {
             }
             Event::Digit { anchor, digit } => self.digit(now, anchor, digit),
             Event::Closed { anchor, quality } => self.closed(now, anchor, quality),
-            Event::RecordingClosed { call, leg, file, sha256, duration_ms, frames_dropped } => {
+            Event::RecordingClosed { call, leg, file, sha256, duration_ms, frames_dropped, gaps, repaired } => {
                 let sha256 = hex::encode(sha256);
-                self.late_fact(now, call, FactKind::Recorded { leg, file, sha256, duration_ms, frames_dropped });
+                let recorded = FactKind::Recorded { leg, file, sha256, duration_ms, frames_dropped, gaps, repaired };
+                self.late_fact(now, call, recorded);
             }
             Event::RecordingFailed { call, leg, why } => {
                 self.late_fact(now, call, FactKind::RecordingFailed { leg, why });
@@ -102,6 +104,31 @@ impl Switchboard {
         self.acd.operator_lost(now, id, &operator);
         self.queued(now, id, true);
         self.touched.push(id);
+    }
+
+    /// A call lasts unusually long. While audio arrives from any side it goes on, and the alarm is raised until it ends; a call
+    /// without is one whose end was never heard of.
+    pub(super) fn lasts_long(&mut self, now: Now, id: CallId) {
+        let next = now.mono + self.settings.long_call;
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let lines = call.legs.values().map(|leg| &leg.line).chain([&call.caller.line]);
+        let live = lines.filter_map(|line| line.sound.as_ref()).any(|sound| sound.heard && !sound.silent);
+        if !live {
+            return self.end_call(now, id, Ending::by(Side::Service, EndCause::CallerLost));
+        }
+        call.over_at = next;
+        call.long = true;
+        let lasts_ms = now.wall.millis_since(call.received);
+        self.alarms.insert(next, Alarm::TooLong(id));
+        self.others.push(Output::LongCall { call: id, lasts_ms, over: false });
+    }
+
+    /// It has ended: so does its alarm.
+    pub(super) fn no_longer_long(&mut self, now: Now, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id).filter(|call| call.long) else { return };
+        call.long = false;
+        let lasts_ms = now.wall.millis_since(call.received);
+        self.others.push(Output::LongCall { call: id, lasts_ms, over: true });
     }
 
     fn digit(&mut self, now: Now, anchor: AnchorId, digit: char) {

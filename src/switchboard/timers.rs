@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use crate::cdr::fact::{Callee, EndCause, OfferOutcome, Side};
+use crate::cdr::fact::{Callee, OfferOutcome};
 use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};
 use crate::sip::transaction::Event;
 
 use super::leg::{OfferState, Who};
 use super::subscription::WatchId;
+use super::trunk::NextWay;
 use super::{Purpose, Switchboard};
 
 /// Round-trip estimate, and longest interval of repeats (RFC 3261 §17.1.1.1, §17.1.2.1).
@@ -78,9 +79,7 @@ impl Switchboard {
             Alarm::Session(who) => self.session_due(now, who),
             Alarm::RingOver(who) => self.ring_over(now, who),
             Alarm::PhonesOver(call) => self.all_phones_over(now, call),
-            Alarm::TooLong(call) => {
-                self.end_call(now, call, super::end::Ending::by(Side::Service, EndCause::ServiceFault));
-            }
+            Alarm::TooLong(call) => self.lasts_long(now, call),
             Alarm::TellAgain(call) => self.tell_again(now, call),
             Alarm::TellPlace(call) => self.tell_place(now, call),
             Alarm::Outside(call) => self.try_outside(now, call),
@@ -115,7 +114,7 @@ impl Switchboard {
         {
             // A trunk over which nothing rings makes way for the next.
             let silent = matches!(offer.state, OfferState::Ringing { rang: false, .. });
-            live.hunts = silent && matches!(offer.to, Callee::Number(_));
+            live.next_way = (silent && matches!(offer.to, Callee::Number(_))).then_some(NextWay::Trunk);
         }
         self.cancel_offer(now, call, leg, OfferOutcome::NoAnswer);
     }

@@ -146,19 +146,10 @@ impl Switchboard {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Stage::Transfer { from, .. } = call.stage else { return };
         let by = call.transfer.as_ref().map(|transfer| transfer.by.to_string()).unwrap_or_default();
-        if self.tries_again(now, id, to, &format!("passed on by {by}"), outcome) {
+        if self.dial_again(now, id, to, &format!("passed on by {by}")) {
             return self.rings_for_transfer(id, from);
         }
         self.transfer_failed(now, id, outcome, told_as(outcome, sip_status));
-    }
-
-    /// A number that cannot be had over one way is called over another.
-    pub(super) fn tries_again(&mut self, now: Now, id: CallId, to: &Callee, why: &str, outcome: OfferOutcome) -> bool {
-        let Callee::Number(number) = to else { return false };
-        let hunts = self.calls.get_mut(&id).is_some_and(|call| std::mem::take(&mut call.hunts));
-        let until = now.mono + self.settings.fallback_ring;
-        (outcome == OfferOutcome::Unreachable && self.next_number(now, id, to))
-            || (hunts && self.dial(now, id, number, why, until))
     }
 
     /// Nobody takes the caller: he goes back to the operator, if that one is still there; else he is offered to him first, and

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::cdr::fact::{Callee, OfferOutcome};
 use crate::clock::{Instant, Now};
 use crate::ids::CallId;
 use crate::sip::digest::client::Identity;
@@ -48,6 +49,25 @@ impl Default for TrunkTerms {
             up_after: 2,
             formats: Formats::default(),
         }
+    }
+}
+
+/// Over what a number is dialled again after a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NextWay {
+    /// The trunk's next server, and the next trunk when there is none (RFC 3263 §4.3).
+    Server,
+    /// The next trunk: this one has no way to the number, or does not accept the call.
+    Trunk,
+}
+
+/// The next way after a failure. None after 486, 600 and 603: the callee was reached, and is busy or declines on every trunk.
+pub(super) fn next_way(outcome: OfferOutcome, sip_status: Option<u16>) -> Option<NextWay> {
+    match (outcome, sip_status) {
+        (_, None | Some(486 | 600 | 603)) => None,
+        // No response, or 503: the server fails.
+        (OfferOutcome::Unreachable, Some(408 | 503)) => Some(NextWay::Server),
+        (_, Some(_)) => Some(NextWay::Trunk),
     }
 }
 
@@ -148,12 +168,26 @@ impl Switchboard {
             call.dialling = Some((index, None));
             let name = self.settings.trunks.get(index).map(|trunk| trunk.name.as_str()).unwrap_or_default();
             let why = format!("{why} over {name}");
-            let to = crate::cdr::fact::Callee::Number(number.to_owned());
+            let to = Callee::Number(number.to_owned());
             if self.ring(now, id, to, why, ring_until) {
                 return true;
             }
         }
         false
+    }
+
+    /// A leg to a number has failed: the number is dialled the next way, if there is one.
+    pub(super) fn dial_again(&mut self, now: Now, id: CallId, to: &Callee, why: &str) -> bool {
+        let Callee::Number(number) = to else { return false };
+        let Some(way) = self.calls.get_mut(&id).and_then(|call| call.next_way.take()) else { return false };
+        let until = now.mono + self.settings.fallback_ring;
+        (way == NextWay::Server && self.ring_next_server(now, id, to, until)) || self.dial(now, id, number, why, until)
+    }
+
+    fn ring_next_server(&mut self, now: Now, id: CallId, to: &Callee, until: Instant) -> bool {
+        let Some((trunk, Some(failed))) = self.calls.get(&id).and_then(|call| call.dialling) else { return false };
+        let why = "over the trunk's next server".to_owned();
+        self.target_fails(trunk, failed) && self.ring(now, id, to.clone(), why, until)
     }
 
     fn next_trunk(&self, id: CallId) -> Option<usize> {

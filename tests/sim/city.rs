@@ -352,6 +352,7 @@ impl City {
                 | Output::TrunkRegistered { .. }
                 | Output::TrunkGone { .. }
                 | Output::Posture { .. }
+                | Output::LongCall { .. }
                 | Output::Unstaffed(_) => {}
             }
         }

@@ -197,7 +197,16 @@ impl Sound {
             open.recording = None;
         }
         let file = format!("{call}-{}.wav", leg.0);
-        let done = Event::RecordingClosed { call, leg, file, sha256: [0; 32], duration_ms: 1, frames_dropped: 0 };
+        let done = Event::RecordingClosed {
+            call,
+            leg,
+            file,
+            sha256: [0; 32],
+            duration_ms: 1,
+            frames_dropped: 0,
+            gaps: Vec::new(),
+            repaired: false,
+        };
         later.push((soon, Later::Event(done)));
     }
 }

@@ -264,6 +264,22 @@ fn a_trunks_next_server_is_used_when_the_first_does_not_answer() {
 }
 
 #[test]
+fn a_server_that_answers_404_has_not_failed() {
+    let (first, second) = ("127.0.0.8:5060", "127.0.0.9:5060");
+    for (status, server_fails) in [("404 Not Found", false), ("410 Gone", false), ("503 Service Unavailable", true)] {
+        let mut settings = with_streams();
+        settings.trunks[0].host = Some(host());
+        settings.fallback_number = Some("0725112233".to_owned());
+        let mut world = World::new(settings, &[]);
+        stands_for(&mut world, &[(Transport::Udp, first), (Transport::Udp, second)]);
+        let _caller = Caller::dials(&mut world);
+        let invite = world.take(first, "INVITE");
+        world.receive(first, &response(&invite, first, status, ""));
+        assert_eq!(world.has(second, "INVITE"), server_fails, "{status}");
+    }
+}
+
+#[test]
 fn a_request_too_long_for_a_datagram_goes_over_tcp_where_the_trunk_takes_it() {
     let mut settings = with_streams();
     settings.trunks[0].target = Some("127.0.0.2:5090".parse().unwrap());

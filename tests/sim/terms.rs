@@ -26,7 +26,7 @@ const STRATEGIES: [Strategy; 8] = [
 /// Settings differ from story to story.
 pub(super) fn settings_of(rng: &mut Rng) -> Settings {
     let mut settings = settings();
-    settings.longest_call = Duration::from_secs(3600);
+    settings.long_call = Duration::from_secs(3600);
     settings.trunks[0].target = Some(TRUNK.parse().unwrap());
     if rng.below(4) == 0 {
         settings.answer = AnswerMode::Queue;

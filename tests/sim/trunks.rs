@@ -21,7 +21,7 @@ use super::endpoint::Heard;
 use super::world::{TRUNK, World, header, response, sdp, settings};
 
 const BUDI: &str = "127.0.0.3:5091";
-const SECOND: &str = "127.0.0.4:5080";
+pub(crate) const SECOND: &str = "127.0.0.4:5080";
 /// The simulator's agency, and where it speaks from.
 pub(crate) const AGENCY: &str = "0725113";
 pub(crate) const VOICE: &str = "127.0.0.2:9998";
@@ -64,7 +64,7 @@ pub(crate) fn reload(settings: &mut Settings, rng: &mut Rng) {
     }
 }
 
-fn second(terms: TrunkTerms) -> Trunk {
+pub(crate) fn second(terms: TrunkTerms) -> Trunk {
     Trunk {
         name: "second".to_owned(),
         peers: vec![Network::parse("127.0.0.4/32").unwrap()],

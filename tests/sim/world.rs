@@ -41,6 +41,8 @@ pub(crate) struct World {
     pub(crate) ways: Vec<(Flow, String)>,
     /// What was told of the posture, and whether as a reminder.
     pub(crate) postures: Vec<(acd::Posture, bool)>,
+    /// Calls that last long; whether the alarm is over.
+    pub(crate) long_calls: Vec<(siaga::ids::CallId, bool)>,
     /// What the console was answered.
     pub(crate) replied: Vec<ConsoleReply>,
     /// What survives a restart, by account.
@@ -109,7 +111,7 @@ pub(crate) fn settings() -> Settings {
         silent: siaga::switchboard::SilentTerms::default(),
         requeue_on_operator_lost: true,
         silence_ends_call: true,
-        longest_call: seconds(6 * 3600),
+        long_call: seconds(6 * 3600),
         fallback_number: None,
         fallback_ring: seconds(20),
         agencies: Vec::new(),
@@ -174,6 +176,7 @@ impl World {
             streams,
             ways,
             postures,
+            long_calls: Vec::new(),
             replied: Vec::new(),
             presences: BTreeMap::new(),
             unstaffed: None,
@@ -214,6 +217,7 @@ impl World {
                 }
                 Output::Unstaffed(unstaffed) => self.unstaffed = Some(unstaffed),
                 Output::Banned(_) | Output::TrunkGone { .. } => {}
+                Output::LongCall { call, over, .. } => self.long_calls.push((call, over)),
                 Output::Posture { posture, reminder, .. } => self.postures.push((posture, reminder)),
             }
         }

@@ -254,7 +254,18 @@ fn odd_story(text: &str) -> Story {
     let (file, sha256) = (text.to_owned(), text.to_owned());
     Story::new(1, MORNING, Some(text))
         .queued(1)
-        .then(2, FactKind::Recorded { leg: LegNo(1), file, sha256, duration_ms: 1, frames_dropped: 0 })
+        .then(
+            2,
+            FactKind::Recorded {
+                leg: LegNo(1),
+                file,
+                sha256,
+                duration_ms: 1,
+                frames_dropped: 0,
+                gaps: Vec::new(),
+                repaired: false,
+            },
+        )
         .ended(3, siaga::cdr::fact::Side::Caller, siaga::cdr::fact::EndCause::Abandoned)
         .disposed(4, Class::Ghost, Some(text))
 }

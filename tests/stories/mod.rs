@@ -33,6 +33,7 @@ impl Story {
             sip_call_id: format!("{no}@telco.example"),
             headers: vec!["P-Access-Network-Info: 3GPP-E-UTRAN-FDD".to_owned()],
             posture: siaga::acd::Posture::Normal,
+            internal: None,
         };
         Self { call, received, facts: Vec::new() }.then(0, kind)
     }
@@ -143,6 +144,8 @@ pub(crate) fn answered(no: u64, received: i64) -> Story {
         sha256,
         duration_ms: 60_000,
         frames_dropped: 0,
+        gaps: Vec::new(),
+        repaired: false,
     };
     let (packets_in, packets_out, packets_lost) = (3_000, 2_990, 2);
     Story::new(no, received, Some("+6281122334455"))

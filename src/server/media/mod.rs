@@ -1,9 +1,12 @@
 //! The media threads and the recorder: sockets, clocks and files around the pure machines of `crate::media`.
 
 mod engine;
+mod health;
 mod kernel;
 mod ports;
 mod recorder;
+mod unregistered;
+mod wav_file;
 mod worker;
 
 use std::fs;
@@ -18,8 +21,10 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use jiff::tz::TimeZone;
 use tracing::{info, warn};
 
+use crate::alarm::Alarms;
 use crate::ids::Rng;
 use crate::limits::MEDIA_COMMANDS_MAX;
 use crate::media::command::{AnchorId, Command, Event, Party, Place, Prompt};
@@ -56,6 +61,10 @@ pub struct MediaSettings {
     pub prompts: PathBuf,
     /// Folder of the recordings; None: `Command::Record` fails.
     pub recordings: Option<PathBuf>,
+    /// The site's: recordings are kept by its days.
+    pub zone: TimeZone,
+    /// Where faults of the recordings' disk are raised.
+    pub alarms: Alarms,
     /// Media threads; 0 counts as 1.
     pub threads: usize,
     pub engine: Engine,
@@ -105,7 +114,7 @@ struct Thread {
 impl Media {
     /// Binds the ports and starts the threads. `events` must not block.
     pub fn start(settings: MediaSettings, events: impl FnMut(Event) + Send + Clone + 'static) -> anyhow::Result<Self> {
-        let MediaSettings { listen, ports, silence, prompts, recordings, threads, engine } = settings;
+        let MediaSettings { listen, ports, silence, prompts, recordings, zone, alarms, threads, engine } = settings;
         let engine = choose(engine);
         let ports = Arc::new(Ports::bind(listen, &ports));
         if ports.len() == 0 {
@@ -113,7 +122,8 @@ impl Media {
         }
         let sounds = Arc::new(load(&prompts));
         let (clock, figures) = (Clock::start(), Arc::new(Figures::default()));
-        let recorder = recordings.map(|folder| Recorder::start(folder, clock, events.clone())).transpose()?;
+        let place = recordings.map(|folder| recorder::Place { folder, zone, alarms });
+        let recorder = place.map(|place| Recorder::start(place, clock, events.clone())).transpose()?;
         let count = u16::try_from(threads.clamp(1, 64)).unwrap_or(1);
         let homes = (0..count).cycle().take(ports.len()).map(AtomicU16::new).collect();
         let mut media = Self { ports, threads: Vec::new(), recorder, figures, homes, engine };
@@ -196,9 +206,21 @@ impl Media {
         MediaCounters { port_pairs_failed: failed, ..self.figures.read() }
     }
 
-    /// Closes the recordings and ends the threads.
-    pub fn stop(self) {
-        drop(self);
+    /// Closes the recordings and ends the threads. Gives files to be removed once the facts of all recordings are in the journal.
+    pub fn stop(mut self) -> Vec<PathBuf> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Vec<PathBuf> {
+        for thread in &mut self.threads {
+            let Some(join) = thread.join.take() else { continue };
+            drop(thread.orders.send(Order::End));
+            thread.wake.wake();
+            if join.join().is_err() {
+                warn!("a media thread has panicked");
+            }
+        }
+        self.recorder.take().map(|mut recorder| recorder.stop()).unwrap_or_default()
     }
 
     fn start_thread<F>(&mut self, clock: Clock, relay: Relay, events: F) -> anyhow::Result<()>
@@ -275,16 +297,7 @@ impl Media {
 
 impl Drop for Media {
     fn drop(&mut self) {
-        for thread in &mut self.threads {
-            drop(thread.orders.send(Order::End));
-            thread.wake.wake();
-            if thread.join.take().is_some_and(|join| join.join().is_err()) {
-                warn!("a media thread has panicked");
-            }
-        }
-        if let Some(mut recorder) = self.recorder.take() {
-            recorder.stop();
-        }
+        self.end();
     }
 }
 

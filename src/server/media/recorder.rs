@@ -1,99 +1,172 @@
-//! The recorder: two threads that write recordings and seal them. A slow disk costs frames, never the call.
+//! The recorder: threads that write recordings and seal them. A slow disk costs frames, never the call.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Read as _};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use hound::{SampleFormat, WavSpec, WavWriter};
-use sha2::{Digest as _, Sha256};
+use jiff::tz::TimeZone;
 use tracing::warn;
 
+use crate::alarm::{Alarms, Kind};
 use crate::clock::Instant;
 use crate::ids::{CallId, LegNo};
 use crate::limits::{RECORDING_FRAMES_MAX, RECORDINGS_SEALING_MAX};
-use crate::media::command::Event;
+use crate::media::command::{Event, Gap};
 use crate::media::recording::{Frame, Stereo, TapeId};
 
+use super::health::{self, Pulse};
+use super::unregistered::{Key, Markers, Registered, checksum, merged, register};
+use super::wav_file::WavFile;
 use super::worker::Clock;
 
 /// While something is recorded, the queue is emptied so often; media threads then never have to wake the recorder.
 const PAUSE: Duration = Duration::from_millis(10);
 /// The header of a running recording says what is there, give or take so much.
 const HEADER_EVERY: Duration = Duration::from_secs(3);
+/// While nothing is recorded, the recorder looks so often whether a disk that was full takes data again.
+const IDLE: Duration = Duration::from_secs(10);
+/// The subject of the alarm about errors of the disk.
+const ERRORS: &str = "errors";
+/// Written and removed again, to see whether the disk takes data.
+const PROBE: &str = ".probe";
+
+/// What media gives the recorder at its start.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) folder: PathBuf,
+    /// Recordings are kept by the day of this zone on which their call came in.
+    pub(super) zone: TimeZone,
+    pub(super) alarms: Alarms,
+}
+
+/// Frames of one recording that found no room in the recorder's queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Lost {
+    pub(super) frames: u64,
+    /// When the first and the last came.
+    pub(super) between: Option<(Instant, Instant)>,
+}
+
+impl Lost {
+    pub(super) fn add(&mut self, at: Instant) {
+        self.frames += 1;
+        self.between = Some((self.between.map_or(at, |(first, _)| first), at));
+    }
+}
 
 /// What the media threads tell the recorder.
 #[derive(Clone, Debug)]
 pub(super) enum TapeOrder {
     Start { tape: TapeId, call: CallId, leg: LegNo, at: Instant },
     Frame(Frame),
-    Stop { tape: TapeId, dropped: u64 },
+    Stop { tape: TapeId, at: Instant, lost: Lost },
     End,
 }
 
 /// A recording that is written, not yet sealed.
 struct Written {
-    call: CallId,
-    leg: LegNo,
+    key: Key,
     file: String,
     path: PathBuf,
     samples: u64,
     dropped: u64,
+    gaps: Vec<Gap>,
 }
 
 struct Tape {
-    call: CallId,
-    leg: LegNo,
+    key: Key,
     file: String,
     path: PathBuf,
+    marked: bool,
     stereo: Stereo,
-    writer: WavWriter<BufWriter<File>>,
-    fault: Option<hound::Error>,
+    wav: WavFile<File>,
 }
 
 /// The running recorder.
 #[derive(Debug)]
 pub(super) struct Recorder {
     pub(super) orders: SyncSender<TapeOrder>,
-    threads: [Option<JoinHandle<()>>; 2],
+    /// Gives the markers and what they do not know yet.
+    writing: Option<JoinHandle<(Markers, Registered)>>,
+    sealing: Option<JoinHandle<()>>,
+    watch: Option<SyncSender<()>>,
 }
 
 impl Recorder {
-    /// Starts both threads.
-    pub(super) fn start<F>(folder: PathBuf, clock: Clock, events: F) -> io::Result<Self>
+    /// Starts its threads. What an earlier run has left is repaired and registered on one of its own.
+    pub(super) fn start<F>(place: Place, clock: Clock, events: F) -> io::Result<Self>
     where
         F: FnMut(Event) + Send + Clone + 'static,
     {
         let (orders, inbox) = sync_channel(RECORDING_FRAMES_MAX);
-        let (sealer, written) = sync_channel(RECORDINGS_SEALING_MAX);
-        let mut tell = events.clone();
+        let (sealer, written) = sync_channel::<Written>(RECORDINGS_SEALING_MAX);
+        let pulses = [Pulse::new(clock), Pulse::new(clock), Pulse::new(clock)];
+        let watch = health::watch(pulses.to_vec(), place.alarms.clone())?;
+        let [writes, seals, repairs] = pulses;
+        let registered = Registered::default();
+        let (mut tell, list) = (events.clone(), registered.clone());
         let sealing = thread::Builder::new().name("sealer".into()).spawn(move || {
             for recording in written {
-                tell(seal(recording));
+                let key = recording.key;
+                tell(seal(recording, &seals));
+                seals.rest();
+                list.add(key);
             }
         })?;
-        let desk = Desk { folder, clock, events, sealer, silent: BTreeMap::new(), tapes: BTreeMap::new() };
-        let writing = thread::Builder::new().name("recorder".into()).spawn(move || desk.run(&inbox))?;
-        Ok(Self { orders, threads: [Some(writing), Some(sealing)] })
+        let markers = Markers::of(&place.folder);
+        let Place { folder, zone, alarms } = place;
+        let repairer = Repairer { folder: folder.clone(), pulse: repairs, registered: registered.clone() };
+        let desk = Desk {
+            folder,
+            zone,
+            alarms,
+            markers,
+            registered,
+            clock,
+            pulse: writes,
+            events,
+            sealer,
+            silent: BTreeMap::new(),
+            tapes: BTreeMap::new(),
+        };
+        let writing = thread::Builder::new().name("recorder".into()).spawn(move || desk.run(&inbox, repairer))?;
+        Ok(Self { orders, writing: Some(writing), sealing: Some(sealing), watch: Some(watch) })
     }
 
-    /// Ends all recordings and waits until they are on disk.
-    pub(super) fn stop(&mut self) {
+    /// Ends all recordings and waits until they are on disk. Gives the markers that can be removed once their facts are in the journal.
+    pub(super) fn stop(&mut self) -> Vec<PathBuf> {
         drop(self.orders.send(TapeOrder::End));
-        for thread in self.threads.iter_mut().filter_map(Option::take) {
-            if thread.join().is_err() {
-                warn!("a recorder thread has panicked");
-            }
-        }
+        let markers = self.writing.take().and_then(|thread| thread.join().ok());
+        let sealed = self.sealing.take().and_then(|thread| thread.join().ok());
+        self.watch = None;
+        let Some(((markers, registered), ())) = markers.zip(sealed) else {
+            warn!("a recorder thread has panicked");
+            return Vec::new();
+        };
+        markers.closed_and(registered.take())
     }
+}
+
+/// Registers what an earlier run has left.
+struct Repairer {
+    folder: PathBuf,
+    pulse: Pulse,
+    registered: Registered,
 }
 
 struct Desk<F> {
     folder: PathBuf,
+    zone: TimeZone,
+    alarms: Alarms,
+    markers: Markers,
+    /// Recordings whose facts are under way, not yet known to `markers`.
+    registered: Registered,
     clock: Clock,
+    pulse: Pulse,
     events: F,
     sealer: SyncSender<Written>,
     /// Recordings to be, until the first sound: a call without any leaves no file.
@@ -101,23 +174,26 @@ struct Desk<F> {
     tapes: BTreeMap<TapeId, Tape>,
 }
 
-impl<F: FnMut(Event)> Desk<F> {
-    fn run(mut self, inbox: &Receiver<TapeOrder>) {
+impl<F: FnMut(Event) + Send + Clone + 'static> Desk<F> {
+    fn run(mut self, inbox: &Receiver<TapeOrder>, repairer: Repairer) -> (Markers, Registered) {
+        self.pulse.beat();
+        self.repair(repairer);
         let mut next_header = self.clock.now() + HEADER_EVERY;
         loop {
+            self.pulse.beat();
             if !self.empty(inbox) {
                 break;
             }
             let now = self.clock.now();
             if now >= next_header {
                 next_header = now + HEADER_EVERY;
-                for tape in self.tapes.values_mut() {
-                    tape.keep(now);
-                }
+                self.keep(now);
             }
             if self.tapes.is_empty() {
+                self.probe();
+                self.pulse.rest();
                 // Nothing to write: the first order wakes.
-                match inbox.recv_timeout(Duration::from_secs(60)) {
+                match inbox.recv_timeout(IDLE) {
                     Ok(order) => {
                         if !self.order(order) {
                             break;
@@ -133,7 +209,64 @@ impl<F: FnMut(Event)> Desk<F> {
         }
         while let Some((tape, _)) = self.tapes.first_key_value() {
             let tape = *tape;
-            self.stop(tape, 0);
+            self.stop(tape, self.clock.now(), Lost::default());
+        }
+        (self.markers, self.registered)
+    }
+
+    /// Starts to register what earlier runs have left: known before the first recording of this one begins.
+    fn repair(&self, repairer: Repairer) {
+        let left = self.markers.left();
+        let mut tell = self.events.clone();
+        let started = thread::Builder::new().name("repairer".into()).spawn(move || {
+            let Repairer { folder, pulse, registered } = repairer;
+            for one in left {
+                pulse.beat();
+                tell(register(&folder, &one, &pulse));
+                pulse.rest();
+                registered.add(one.key);
+            }
+        });
+        if let Err(error) = started {
+            warn!(%error, "recordings of earlier runs wait for the next start");
+        }
+    }
+
+    /// Writes what is due of every recording, and its header.
+    fn keep(&mut self, now: Instant) {
+        self.registered.take().into_iter().for_each(|key| self.markers.close(now, key));
+        self.markers.expire(now);
+        let (mut failed, mut written) = (None, false);
+        for tape in self.tapes.values_mut() {
+            self.pulse.beat();
+            tape.keep(now, &self.markers);
+            if let Some(error) = tape.wav.error() {
+                failed = Some(error.to_string());
+            } else {
+                written = true;
+            }
+        }
+        match failed {
+            Some(error) => self.alarm(&error),
+            None if written => self.alarms.clear(Kind::Recordings, ERRORS),
+            None => {}
+        }
+    }
+
+    fn alarm(&self, error: &str) {
+        self.alarms.raise(Kind::Recordings, ERRORS, format!("parts of conversations are not recorded: {error}"));
+    }
+
+    /// Nothing is recorded now: a disk that took no data is tried, so that the alarm lasts as long as its cause.
+    fn probe(&self) {
+        if !self.alarms.is_raised(Kind::Recordings) {
+            return;
+        }
+        let path = self.folder.join(PROBE);
+        let tried = fs::create_dir_all(&self.folder).and_then(|()| fs::write(&path, [0; 4_096]));
+        match tried.and_then(|()| fs::remove_file(&path)) {
+            Ok(()) => self.alarms.clear(Kind::Recordings, ERRORS),
+            Err(error) => self.alarm(&error.to_string()),
         }
     }
 
@@ -160,93 +293,93 @@ impl<F: FnMut(Event)> Desk<F> {
                     self.start(frame.tape, call, leg, at);
                 }
                 if let Some(tape) = self.tapes.get_mut(&frame.tape) {
+                    self.pulse.beat();
                     tape.frame(&frame);
                 }
             }
-            TapeOrder::Stop { tape, dropped } => self.stop(tape, dropped),
+            TapeOrder::Stop { tape, at, lost } => self.stop(tape, at, lost),
             TapeOrder::End => return false,
         }
         true
     }
 
     fn start(&mut self, tape: TapeId, call: CallId, leg: LegNo, at: Instant) {
-        match Tape::start(&self.folder, call, leg, at) {
-            Ok(started) => drop(self.tapes.insert(tape, started)),
-            Err(error) => self.failed(call, leg, &error.to_string()),
-        }
+        let key = Key { call, leg };
+        let file = file_name(key, &self.zone);
+        let path = self.folder.join(&file);
+        let wav = WavFile::new(path.clone());
+        let mut new = Tape { key, file, path, marked: false, stereo: Stereo::new(at), wav };
+        new.mark(&self.markers);
+        self.tapes.insert(tape, new);
     }
 
-    fn stop(&mut self, tape: TapeId, dropped: u64) {
+    fn stop(&mut self, tape: TapeId, at: Instant, lost: Lost) {
         self.silent.remove(&tape);
-        let Some(tape) = self.tapes.remove(&tape) else { return };
-        let (call, leg) = (tape.call, tape.leg);
-        match tape.finish(dropped) {
+        let Some(mut tape) = self.tapes.remove(&tape) else { return };
+        self.pulse.beat();
+        tape.mark(&self.markers);
+        let key = tape.key;
+        match tape.finish(at, lost) {
             Ok(written) => {
                 if self.sealer.try_send(written).is_err() {
-                    self.failed(call, leg, "too many recordings wait for their checksum");
+                    self.failed(key, "too many recordings wait for their checksum: the next start registers it");
                 }
             }
-            Err(error) => self.failed(call, leg, &error.to_string()),
+            Err(error) => {
+                self.alarm(&error.to_string());
+                self.failed(key, &error.to_string());
+            }
         }
     }
 
-    fn failed(&mut self, call: CallId, leg: LegNo, why: &str) {
+    fn failed(&mut self, Key { call, leg }: Key, why: &str) {
         warn!(%call, leg = leg.0, why, "recording failed");
         (self.events)(Event::RecordingFailed { call, leg, why: why.to_owned() });
     }
 }
 
 impl Tape {
-    fn start(folder: &Path, call: CallId, leg: LegNo, at: Instant) -> Result<Self, hound::Error> {
-        let file = file_name(call, leg);
-        let path = folder.join(&file);
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent)?;
-        }
-        let spec = WavSpec { channels: 2, sample_rate: 8_000, bits_per_sample: 16, sample_format: SampleFormat::Int };
-        // What is there already is another recording: it is never written over.
-        let writer = WavWriter::new(BufWriter::with_capacity(32_768, File::create_new(&path)?), spec)?;
-        Ok(Self { call, leg, file, path, stereo: Stereo::new(at), writer, fault: None })
-    }
-
     fn frame(&mut self, frame: &Frame) {
-        let Self { stereo, writer, fault, .. } = self;
-        stereo.push(frame, &mut |pair| write(writer, pair, fault));
+        let Self { stereo, wav, .. } = self;
+        stereo.push(frame, &mut |pair| wav.push(pair));
     }
 
     /// Writes what is due, and the header.
-    fn keep(&mut self, now: Instant) {
-        let Self { stereo, writer, fault, .. } = self;
-        stereo.advance(now, &mut |pair| write(writer, pair, fault));
-        if fault.is_none() {
-            *fault = writer.flush().err();
+    fn keep(&mut self, now: Instant, markers: &Markers) {
+        self.mark(markers);
+        let Self { stereo, wav, .. } = self;
+        stereo.advance(now, &mut |pair| wav.push(pair));
+        wav.keep();
+    }
+
+    /// Leaves a trace for the next start, should this run be killed; again later if the disk takes none now.
+    fn mark(&mut self, markers: &Markers) {
+        if !self.marked {
+            self.marked = markers.set(self.key, &self.file).is_ok();
         }
     }
 
-    fn finish(mut self, dropped: u64) -> Result<Written, hound::Error> {
-        let Self { stereo, writer, fault, .. } = &mut self;
-        stereo.finish(&mut |pair| write(writer, pair, fault));
-        if let Some(fault) = self.fault {
-            return Err(fault);
-        }
-        self.writer.finalize()?;
-        let Self { call, leg, file, path, .. } = self;
-        Ok(Written { call, leg, file, path, samples: self.stereo.written(), dropped })
-    }
-}
-
-fn write(writer: &mut WavWriter<BufWriter<File>>, pair: [i16; 2], fault: &mut Option<hound::Error>) {
-    if fault.is_none() {
-        *fault = pair.into_iter().try_for_each(|sample| writer.write_sample(sample)).err();
+    fn finish(mut self, at: Instant, lost: Lost) -> io::Result<Written> {
+        let Self { stereo, wav, .. } = &mut self;
+        stereo.finish(at, &mut |pair| wav.push(pair));
+        let Self { key, file, path, stereo, wav, .. } = self;
+        let (samples, mut gaps) = wav.finish()?;
+        // The frames that are missing begin before the last one came.
+        gaps.extend(lost.between.map(|(first, last)| (stereo.millis_at(first), stereo.millis_at(last))));
+        Ok(Written { key, file, path, samples, dropped: lost.frames, gaps: merged(gaps) })
     }
 }
 
 /// Puts a recording on the disk for good and takes its checksum.
-fn seal(recording: Written) -> Event {
-    let Written { call, leg, file, path, samples, dropped } = recording;
-    match checksum(&path) {
+fn seal(recording: Written, pulse: &Pulse) -> Event {
+    let Written { key: Key { call, leg }, file, path, samples, dropped, gaps } = recording;
+    if !gaps.is_empty() {
+        warn!(%call, leg = leg.0, gaps = gaps.len(), "a recording has gaps");
+    }
+    match checksum(&path, pulse) {
         Ok(sha256) => {
-            Event::RecordingClosed { call, leg, file, sha256, duration_ms: samples / 8, frames_dropped: dropped }
+            let (duration_ms, frames_dropped) = (samples / 8, dropped);
+            Event::RecordingClosed { call, leg, file, sha256, duration_ms, frames_dropped, gaps, repaired: false }
         }
         Err(error) => {
             warn!(%call, leg = leg.0, %error, "recording cannot be sealed");
@@ -255,22 +388,26 @@ fn seal(recording: Written) -> Event {
     }
 }
 
-fn checksum(path: &Path) -> io::Result<[u8; 32]> {
-    let mut file = File::open(path)?;
-    file.sync_all()?;
-    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 65_536]);
-    loop {
-        let count = file.read(&mut buffer)?;
-        if count == 0 {
-            return Ok(hash.finalize().into());
-        }
-        hash.update(buffer.get(..count).unwrap_or_default());
-    }
+/// `<YYYY>/<MM>/<DD>/<call>-<leg>.wav`, by the site's day on which the call came in.
+fn file_name(key: Key, zone: &TimeZone) -> String {
+    let millis = i64::try_from(key.call.as_u128() >> 80).unwrap_or(0);
+    let at = jiff::Timestamp::from_millisecond(millis).unwrap_or_default();
+    format!("{}/{}.wav", zone.to_datetime(at).strftime("%Y/%m/%d"), key.name())
 }
 
-/// `<YYYY>/<MM>/<DD>/<call>-<leg>.wav`, by the day (UTC) on which the call came in.
-fn file_name(call: CallId, leg: LegNo) -> String {
-    let millis = i64::try_from(call.as_u128() >> 80).unwrap_or(0);
-    let at = jiff::Timestamp::from_millisecond(millis).unwrap_or_default();
-    format!("{}/{call}-{}.wav", at.strftime("%Y/%m/%d"), leg.0)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::ids::Rng;
+
+    #[test]
+    fn a_recording_is_kept_under_the_sites_day() {
+        // 17:30 UTC on 30 November is half past midnight on 1 December in Jakarta.
+        let call = CallId::new(Timestamp::from_millis(1_796_059_800_000), &mut Rng::from_number(1));
+        let key = Key { call, leg: LegNo(2) };
+        let jakarta = TimeZone::get("Asia/Jakarta").unwrap();
+        assert_eq!(file_name(key, &jakarta), format!("2026/12/01/{call}-2.wav"));
+        assert_eq!(file_name(key, &TimeZone::UTC), format!("2026/11/30/{call}-2.wav"));
+    }
 }

@@ -18,7 +18,7 @@ use crate::media::rtcp::REPORT_BYTES_MAX;
 use super::MediaCounters;
 use super::engine::{Engine, Post};
 use super::ports::Ports;
-use super::recorder::TapeOrder;
+use super::recorder::{Lost, TapeOrder};
 
 /// What plays is sent so often.
 const FRAME: Duration = Duration::from_millis(20);
@@ -45,6 +45,13 @@ impl Clock {
     #[expect(clippy::disallowed_methods, reason = "the media threads read their own clock")]
     pub(super) fn start() -> Self {
         Self(std::time::Instant::now())
+    }
+
+    /// A clock that has run for so long already.
+    #[cfg(test)]
+    #[expect(clippy::disallowed_methods, reason = "the media threads read their own clock")]
+    pub(super) fn started_before(span: Duration) -> Self {
+        Self(std::time::Instant::now().checked_sub(span).unwrap_or_else(std::time::Instant::now))
     }
 
     pub(super) fn now(self) -> Instant {
@@ -112,7 +119,7 @@ pub(super) struct Worker<F> {
     /// Reports of our own, to be sent after the turn.
     answers: Vec<(u32, SocketAddr, [u8; REPORT_BYTES_MAX], usize)>,
     /// Frames that the recorder's queue had no room for, by tape.
-    dropped: BTreeMap<TapeId, u64>,
+    dropped: BTreeMap<TapeId, Lost>,
     /// Orders for the recorder that must not get lost, and found its queue full.
     held_back: Vec<TapeOrder>,
     next_frame: Instant,
@@ -267,8 +274,8 @@ impl<F: FnMut(Event)> Worker<F> {
                     }
                 }
                 Effect::StopTape(tape) => {
-                    let dropped = self.dropped.remove(&tape).unwrap_or(0);
-                    self.record(TapeOrder::Stop { tape, dropped });
+                    let (at, lost) = (self.setup.clock.now(), self.dropped.remove(&tape).unwrap_or_default());
+                    self.record(TapeOrder::Stop { tape, at, lost });
                 }
             }
         }
@@ -283,9 +290,9 @@ impl<F: FnMut(Event)> Worker<F> {
             return;
         };
         for frame in self.out.frames.drain(..) {
-            let tape = frame.tape;
+            let (tape, at) = (frame.tape, frame.at);
             if recorder.try_send(TapeOrder::Frame(frame)).is_err() {
-                *self.dropped.entry(tape).or_default() += 1;
+                self.dropped.entry(tape).or_default().add(at);
                 self.setup.figures.recording_frames_dropped.fetch_add(1, Ordering::Relaxed);
             }
         }

@@ -1,0 +1,263 @@
+//! Recordings whose records may not name them yet: one small file each in `.unregistered`, from the start of a recording until its fact has
+//! surely been written. A start repairs and registers those that an earlier run has left.
+
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+use tracing::{info, warn};
+
+use crate::clock::Instant;
+use crate::ids::{CallId, LegNo};
+use crate::limits::RECORDINGS_LEFT_MAX;
+use crate::media::command::{Event, Gap};
+use crate::media::wav::{self, HEADER_BYTES};
+
+use super::health::Pulse;
+
+/// The folder of the markers, within that of the recordings.
+const FOLDER: &str = ".unregistered";
+/// A closed recording keeps its marker so long: its fact is in the journal by then.
+const KEPT: Duration = Duration::from_secs(300);
+
+/// A recording by its call and leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    pub(super) call: CallId,
+    pub(super) leg: LegNo,
+}
+
+impl Key {
+    /// The stem of its file, and the name of its marker.
+    pub(super) fn name(self) -> String {
+        format!("{}-{}", self.call, self.leg.0)
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        let (call, leg) = name.rsplit_once('-')?;
+        Some(Self { call: call.parse().ok()?, leg: LegNo(leg.parse().ok()?) })
+    }
+}
+
+/// A recording that an earlier run has left.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Left {
+    pub(super) key: Key,
+    /// Relative to the folder of the recordings.
+    pub(super) file: String,
+}
+
+/// Recordings whose facts are under way, from the threads that seal and repair to the one that has the markers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Registered(Arc<Mutex<Vec<Key>>>);
+
+impl Registered {
+    /// Without room the marker stays until the next start.
+    pub(super) fn add(&self, key: Key) {
+        let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if keys.len() < RECORDINGS_LEFT_MAX {
+            keys.push(key);
+        }
+    }
+
+    pub(super) fn take(&self) -> Vec<Key> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The markers of this run.
+#[derive(Debug)]
+pub(super) struct Markers {
+    folder: PathBuf,
+    /// Whose facts are under way, the oldest first.
+    closed: VecDeque<(Instant, Key)>,
+}
+
+impl Markers {
+    pub(super) fn of(recordings: &Path) -> Self {
+        Self { folder: recordings.join(FOLDER), closed: VecDeque::new() }
+    }
+
+    /// What earlier runs have left. To be read before the first recording of this one.
+    pub(super) fn left(&self) -> Vec<Left> {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().filter_map(Result::ok);
+        let read = |entry: fs::DirEntry| {
+            let key = Key::parse(entry.file_name().to_str()?)?;
+            let file = fs::read_to_string(entry.path()).ok()?;
+            // An empty marker was cut short by the end of its run, before anything was recorded.
+            Some(Left { key, file })
+        };
+        entries.take(RECORDINGS_LEFT_MAX).filter_map(read).collect()
+    }
+
+    /// A recording is about to begin.
+    pub(super) fn set(&self, key: Key, file: &str) -> io::Result<()> {
+        fs::create_dir_all(&self.folder)?;
+        fs::write(self.folder.join(key.name()), file)
+    }
+
+    /// Its fact is under way.
+    pub(super) fn close(&mut self, now: Instant, key: Key) {
+        self.closed.push_back((now + KEPT, key));
+    }
+
+    /// The markers of closed recordings, and of those that were closed since.
+    pub(super) fn closed_and(self, since: Vec<Key>) -> Vec<PathBuf> {
+        let keys = self.closed.into_iter().map(|(_, key)| key).chain(since);
+        keys.map(|key| self.folder.join(key.name())).collect()
+    }
+
+    /// Removes the markers that are no longer needed.
+    pub(super) fn expire(&mut self, now: Instant) {
+        while let Some((_, key)) = self.closed.pop_front_if(|(until, _)| *until <= now) {
+            if let Err(error) = fs::remove_file(self.folder.join(key.name())) {
+                warn!(call = %key.call, leg = key.leg.0, %error, "the marker of a recording cannot be removed");
+            }
+        }
+    }
+}
+
+/// Repairs a recording that an earlier run has left, and gives what its record must know.
+pub(super) fn register(recordings: &Path, left: &Left, pulse: &Pulse) -> Event {
+    let Left { key: Key { call, leg }, file } = left;
+    let (call, leg, file) = (*call, *leg, file.clone());
+    match repair(&recordings.join(&file)).and_then(|found| Ok((found, checksum(&recordings.join(&file), pulse)?))) {
+        Ok(((pairs, repaired), sha256)) => {
+            info!(%call, leg = leg.0, file, repaired, "a recording of an earlier run is registered");
+            let (duration_ms, gaps) = (pairs / 8, Vec::new());
+            Event::RecordingClosed { call, leg, file, sha256, duration_ms, frames_dropped: 0, gaps, repaired }
+        }
+        Err(error) => {
+            warn!(%call, leg = leg.0, file, %error, "a recording of an earlier run cannot be registered");
+            Event::RecordingFailed { call, leg, why: format!("it was cut short: {error}") }
+        }
+    }
+}
+
+/// Writes the header that belongs to what is there. Gives the pairs of samples, and whether that changed anything.
+fn repair(path: &Path) -> io::Result<(u64, bool)> {
+    let file = File::options().read(true).write(true).open(path)?;
+    let length = file.metadata()?.len();
+    let pairs = wav::pairs_in(length);
+    if pairs == 0 {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it has no audio"));
+    }
+    let (right, mut found) = (wav::header(pairs), vec![0; HEADER_BYTES]);
+    file.read_exact_at(&mut found, 0)?;
+    let whole = HEADER_BYTES as u64 + pairs * wav::PAIR_BYTES as u64;
+    if found == right && length == whole {
+        return Ok((pairs, false));
+    }
+    file.set_len(whole)?;
+    file.write_all_at(&right, 0)?;
+    Ok((pairs, true))
+}
+
+/// The SHA-256 of a file that is on the disk for good.
+pub(super) fn checksum(path: &Path, pulse: &Pulse) -> io::Result<[u8; 32]> {
+    let mut file = File::open(path)?;
+    file.sync_all()?;
+    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 65_536]);
+    loop {
+        pulse.beat();
+        let count = file.read(&mut buffer)?;
+        if count == 0 {
+            return Ok(hash.finalize().into());
+        }
+        hash.update(buffer.get(..count).unwrap_or_default());
+    }
+}
+
+/// Sorted, and those that touch made one.
+pub(super) fn merged(mut gaps: Vec<(u64, u64)>) -> Vec<Gap> {
+    gaps.sort_unstable();
+    let mut all: Vec<Gap> = Vec::new();
+    for (from_ms, to_ms) in gaps {
+        match all.last_mut() {
+            Some(last) if from_ms <= last.to_ms => last.to_ms = last.to_ms.max(to_ms),
+            Some(_) | None => all.push(Gap { from_ms, to_ms }),
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::ids::Rng;
+    use crate::server::media::worker::Clock;
+
+    fn key(n: u64) -> Key {
+        Key { call: CallId::new(Timestamp::from_millis(1_700_000_000_000), &mut Rng::from_number(n)), leg: LegNo(3) }
+    }
+
+    /// A file of an earlier run: its header knows `known` pairs, `there` are there, and some bytes of the next one.
+    fn left_behind(folder: &Path, known: u64, there: usize, torn: usize) -> Left {
+        let mut bytes = wav::header(known);
+        bytes.extend((0..there * 4 + torn).map(|n| u8::try_from(n % 200).unwrap()));
+        fs::write(folder.join("x.wav"), bytes).unwrap();
+        Left { key: key(1), file: "x.wav".to_owned() }
+    }
+
+    #[test]
+    fn a_recording_that_was_cut_short_is_repaired_and_registered() {
+        let folder = tempfile::tempdir().unwrap();
+        let pulse = Pulse::new(Clock::start());
+        for (known, there, torn, changed) in
+            [(0, 16_000, 0, true), (8_000, 16_000, 3, true), (16_000, 16_000, 0, false)]
+        {
+            let left = left_behind(folder.path(), known, there, torn);
+            let event = register(folder.path(), &left, &pulse);
+            let bytes = fs::read(folder.path().join("x.wav")).unwrap();
+            let Event::RecordingClosed { call, leg, sha256, duration_ms, repaired, .. } = event else {
+                panic!("{event:?}")
+            };
+            assert_eq!((call, leg, duration_ms, repaired), (left.key.call, LegNo(3), 2_000, changed));
+            assert_eq!(sha256.as_slice(), Sha256::digest(&bytes).as_slice());
+            assert_eq!(hound::WavReader::new(&bytes[..]).unwrap().duration(), 16_000);
+        }
+        for (there, torn) in [(0, 0), (0, 2)] {
+            let left = left_behind(folder.path(), 0, there, torn);
+            assert!(matches!(register(folder.path(), &left, &pulse), Event::RecordingFailed { .. }));
+        }
+        fs::remove_file(folder.path().join("x.wav")).unwrap();
+        let left = Left { key: key(1), file: "x.wav".to_owned() };
+        assert!(matches!(register(folder.path(), &left, &pulse), Event::RecordingFailed { .. }));
+    }
+
+    #[test]
+    fn a_marker_stays_from_the_start_of_a_recording_until_its_fact_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut markers = Markers::of(folder.path());
+        assert_eq!(markers.left(), []);
+        markers.set(key(1), "2026/11/30/a.wav").unwrap();
+        markers.set(key(2), "2026/11/30/b.wav").unwrap();
+        fs::write(folder.path().join(FOLDER).join("notes.txt"), "not ours").unwrap();
+        let start = Instant::default();
+        markers.close(start, key(1));
+        markers.expire(start + KEPT / 2);
+        assert_eq!(markers.left().len(), 2, "its fact may still be under way");
+        markers.expire(start + KEPT);
+        markers.close(start, key(3));
+        let folder_of = |key: Key| folder.path().join(FOLDER).join(key.name());
+        let again = Markers { closed: markers.closed.clone(), folder: markers.folder.clone() };
+        assert_eq!(
+            again.closed_and(vec![key(4)]),
+            [folder_of(key(3)), folder_of(key(4))],
+            "what an orderly stop removes"
+        );
+        assert_eq!(markers.left(), [Left { key: key(2), file: "2026/11/30/b.wav".to_owned() }]);
+    }
+
+    #[test]
+    fn gaps_that_touch_are_one() {
+        let gap = |from_ms, to_ms| Gap { from_ms, to_ms };
+        assert_eq!(merged(vec![(50, 60), (0, 10), (10, 20), (15, 17)]), [gap(0, 20), gap(50, 60)]);
+    }
+}

@@ -1,0 +1,78 @@
+//! Emergency calls from phones of the centre. Every account that authenticates may make one, at a station with an operator or without.
+//! It is a call like the trunk's, and its record names the account. Its operator counts as talking and is not rung for it.
+
+use crate::cdr::fact::FactKind;
+use crate::clock::Now;
+use crate::ids::{CallId, OperatorId};
+use crate::sip::uri::Uri;
+use crate::sip::wire::{Message, Name};
+
+use super::Switchboard;
+use super::call::{Call, Internal};
+use super::caller::{KEPT_CHARS_MAX, clean};
+
+impl Switchboard {
+    /// The emergency number or service that a phone has dialled; None if it has dialled something else.
+    pub(super) fn emergency_dialled(&self, message: &Message<'_>) -> Option<String> {
+        if message.first(Name::Replaces).is_some() {
+            // It asks for a call that exists, whatever the URI is.
+            return None;
+        }
+        let uri = Uri::parse(message.request_uri().unwrap_or_default()).ok()?;
+        if let Uri::Service(service) = uri {
+            return (service == "sos" || service.starts_with("sos.")).then(|| format!("urn:service:{service}"));
+        }
+        let user = uri.user()?;
+        let is_agency = self.settings.agencies.iter().any(|agency| agency.number.as_bytes() == user.as_ref());
+        let is_emergency = user.as_ref() == self.settings.number.as_bytes() || self.is_desk_number(&user);
+        (is_emergency && !is_agency).then(|| clean(&user, KEPT_CHARS_MAX))
+    }
+
+    /// The first fact of such a call. A phone asserts no number: the account stands in its place.
+    pub(super) fn received_from(&self, account: &OperatorId, message: &Message<'_>, called: String) -> FactKind {
+        FactKind::Received {
+            posture: self.acd.posture(),
+            trunk: String::new(),
+            asserted: None,
+            presented: Some(account.to_string()),
+            called,
+            sip_call_id: clean(message.call_id().unwrap_or_default(), KEPT_CHARS_MAX),
+            headers: Vec::new(),
+            internal: Some(account.clone()),
+        }
+    }
+
+    /// The operator at that phone, if there is one, is busy with the call until it ends.
+    pub(super) fn begin_internal(&mut self, now: Now, id: CallId, account: &OperatorId) {
+        let operator = self.speaker(account.clone());
+        if let Some(operator) = &operator {
+            self.acd.begin_own_call(now, id, operator);
+        }
+        if let Some(call) = self.calls.get_mut(&id) {
+            // Its requests go to its own connection or address, as those of every phone.
+            call.caller.line.follow_target = false;
+            call.internal = Some(Internal { operator });
+        }
+    }
+
+    /// The call is over: its operator is free for others.
+    pub(super) fn end_internal(&mut self, id: CallId) {
+        let internal = self.calls.get(&id).and_then(|call| call.internal.as_ref());
+        if let Some(operator) = internal.and_then(|internal| internal.operator.clone()) {
+            self.acd.end_own_call(id, &operator);
+        }
+    }
+
+    /// An operator counts as talking in an emergency call of their own exactly as long as it lasts.
+    pub(super) fn verify_internal(&self) -> Result<(), String> {
+        let own = |call: &Call| call.internal.as_ref().and_then(|internal| internal.operator.clone());
+        let live = self.calls.iter().filter(|(_, call)| !call.is_over());
+        let expected: std::collections::BTreeSet<_> = live.filter_map(|(id, call)| Some((own(call)?, *id))).collect();
+        for (operator, call) in self.acd.own_calls() {
+            if !expected.contains(&(operator.clone(), call)) {
+                return Err(format!("{operator} counts as talking in {call}, an emergency call that is over"));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,99 @@
+//! Recordings and their records, over every way in which the service ends.
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::baresip::Baresip;
+use super::process::until;
+use super::service::Service;
+use super::three_callers::Phone as _;
+use super::trunk::{Caller, Manner};
+
+/// A call is up and its recording has begun.
+fn talking(service: &Service, phone: &mut Baresip, n: u16, manner: Manner) -> Caller {
+    let caller = Caller::calls(service, n, 700, manner);
+    phone.rings_for(&caller.number);
+    phone.answers();
+    service.wait_for_call(&caller.number, "talking");
+    service.sound_flows(2, 1);
+    caller
+}
+
+/// The WAV files of the service, below its folder of recordings.
+fn files(service: &Service) -> Vec<String> {
+    let root = service.path().join("data/recordings");
+    let (mut folders, mut found) = (vec![root.clone()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path()) {
+            if entry.is_dir() {
+                folders.push(entry);
+            } else if entry.extension().is_some_and(|kind| kind == "wav") {
+                found.push(entry.strip_prefix(&root).unwrap().to_string_lossy().into_owned());
+            }
+        }
+    }
+    found
+}
+
+/// Asserts that each file is in the record of its call, with its checksum.
+fn assert_registered(service: &Service, records: &[Value]) {
+    let files = files(service);
+    assert!(!files.is_empty(), "there are recordings");
+    for file in files {
+        let bytes = std::fs::read(service.path().join("data/recordings").join(&file)).unwrap();
+        let mut all = records.iter().flat_map(|record| record["recordings"].as_array().unwrap());
+        let entry =
+            all.find(|entry| entry["file"] == *file).unwrap_or_else(|| panic!("{file} is in no record: {records:#?}"));
+        assert_eq!(entry["sha256"], hex::encode(Sha256::digest(&bytes)), "{file}");
+    }
+}
+
+#[test]
+fn every_recording_is_in_its_record_after_an_orderly_stop() {
+    let mut service = Service::start(34, 1, "");
+    let mut phone = Baresip::start(&service, 1, 440);
+    // Drained: the caller hangs up after SIGTERM.
+    let caller = talking(&service, &mut phone, 1, Manner::HangsUpAfter(4_000));
+    service.end();
+    caller.ends();
+    assert_registered(&service, &service.records(1, |_| true));
+    let left = std::fs::read_dir(service.path().join("data/recordings/.unregistered")).unwrap();
+    assert_eq!(left.count(), 0, "nothing is left for the next start");
+
+    // Cut short: a second SIGTERM ends the call.
+    let mut service = Service::start(37, 1, "");
+    let mut phone = Baresip::start(&service, 1, 440);
+    let caller = talking(&service, &mut phone, 1, Manner::Stays);
+    service.running().signal(15);
+    until("the service drains", || service.get("/health/ready")["fault"].as_str().map(|_| ()));
+    service.end();
+    caller.ends();
+    assert_registered(&service, &service.records(1, |_| true));
+}
+
+#[test]
+fn a_recording_that_a_kill_cuts_short_is_repaired_and_registered_at_the_next_start() {
+    let mut service = Service::start(38, 1, "");
+    let mut phone = Baresip::start(&service, 1, 440);
+    let caller = talking(&service, &mut phone, 1, Manner::Stays);
+    service.sound_flows(2, 4);
+    until("the recording is on the disk", || (!files(&service).is_empty()).then_some(()));
+    service.kill();
+    drop((caller, phone));
+    service.go();
+    let registered = |record: &Value| record["recordings"][0].is_object();
+    let records = service.records(1, registered);
+    assert_registered(&service, &records);
+    let recording = &records[0]["recordings"][0];
+    assert_eq!((&records[0]["cause"], &recording["repaired"]), (&"interrupted".into(), &true.into()), "{records:#?}");
+    let duration = recording["duration_ms"].as_u64().unwrap();
+    assert!(duration >= 1_000, "{duration} ms were on the disk");
+    let file = service.path().join("data/recordings").join(recording["file"].as_str().unwrap());
+    let wav = hound::WavReader::open(file).unwrap();
+    assert_eq!(u64::from(wav.duration()) / 8, duration);
+    // A second start does not list it twice.
+    service.end();
+    service.go();
+    service.end();
+    assert_eq!(service.records(1, registered)[0]["recordings"].as_array().unwrap().len(), 1);
+}

@@ -1,0 +1,136 @@
+//! Emergency calls from the centre's own phones, and operators' own calls that are not answered.
+
+use siaga::acd::State;
+use siaga::ids::OperatorId;
+use siaga::switchboard::{Account, ConsoleCommand, ConsoleReply};
+
+use super::attended::Placed;
+use super::call_back::{abandons, list};
+use super::transfer::{floor, record, refuses};
+use super::*;
+
+fn state(world: &mut World, name: &str) -> State {
+    let ConsoleReply::Operators { operators, .. } = world.orders(ConsoleCommand::Operators) else {
+        panic!("no operators")
+    };
+    operators.iter().find(|view| view.operator.as_str() == name).unwrap().state
+}
+
+#[test]
+fn an_operators_emergency_call_is_served_and_never_rings_at_its_operator() {
+    for called in ["sip:112@127.0.0.1", "urn:service:sos", "urn:service:sos.fire", "tel:112"] {
+        let mut world = floor();
+        // Alone: the call waits.
+        let mut placed = Placed::by_uri(&mut world, "budi", BUDI, called);
+        world.take(BUDI, "SIP/2.0 100");
+        assert!(!world.has(BUDI, "INVITE"), "{called}: the caller's own phone does not ring");
+        assert_eq!(state(&mut world, "budi"), State::Talking, "{called}");
+        // Nor for another caller meanwhile.
+        let other = Caller::dials(&mut world);
+        assert!(!world.has(BUDI, "INVITE"));
+        world.register("sari", SARI);
+        let invite = answers(&mut world, SARI);
+        assert!(header(&invite, "From").contains("budi"), "the operator sees who calls: {invite}");
+        placed.is_answered(&mut world);
+        assert_eq!((state(&mut world, "budi"), state(&mut world, "sari")), (State::Talking, State::Talking));
+        assert!(world.media.iter().any(|command| matches!(command, Command::Record { .. })), "it is recorded");
+        placed.asks(&mut world, "BYE", 3, "");
+        world.take(BUDI, "SIP/2.0 200");
+        let bye = world.take(SARI, "BYE");
+        world.receive(SARI, &response(&bye, SARI, "200 OK", ""));
+        // The caller is free again at once and gets the other call; the operator who answered wraps up.
+        assert_eq!(state(&mut world, "sari"), State::WrapUp);
+        let second = world.take(BUDI, "INVITE");
+        assert!(header(&second, "From").contains("sip:0812"), "{second}");
+        let record = record_of(&world, "budi");
+        assert_eq!(record.internal.as_ref().map(OperatorId::as_str), Some("budi"), "{called}");
+        assert_eq!((record.trunk.as_str(), record.operator.as_ref().map(OperatorId::as_str)), ("", Some("sari")));
+        other.cancels(&mut world);
+    }
+}
+
+/// The record of the call that a phone of the centre has made.
+fn record_of(world: &World, account: &str) -> siaga::cdr::Cdr {
+    let internal = |fact: &&siaga::cdr::fact::Fact| matches!(&fact.kind, FactKind::Received { internal: Some(by), .. } if by.as_str() == account);
+    let call = world.facts.iter().find(internal).unwrap().call;
+    let facts: Vec<_> = world.facts.iter().filter(|fact| fact.call == call).cloned().collect();
+    siaga::cdr::Cdr::fold(&facts).unwrap()
+}
+
+#[test]
+fn an_operator_on_a_break_who_calls_112_is_on_a_break_again_afterwards() {
+    let mut world = floor();
+    world.register("sari", SARI);
+    let operator = OperatorId::parse("budi").unwrap();
+    world.orders(ConsoleCommand::Pause { operator, reason: "meal".to_owned() });
+    let mut placed = Placed::to(&mut world, "budi", BUDI, "112");
+    let invite = answers(&mut world, SARI);
+    placed.is_answered(&mut world);
+    assert_eq!(state(&mut world, "budi"), State::Talking);
+    operator_hangs_up(&mut world, SARI, &invite);
+    let bye = world.take(BUDI, "BYE");
+    world.receive(BUDI, &response(&bye, BUDI, "200 OK", ""));
+    assert_eq!(state(&mut world, "budi"), State::Break);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_station_without_an_operator_may_call_112_and_nothing_else() {
+    let mut world = World::new(settings(), &[]);
+    let station = Account { station: true, ..super::super::world::account("desk1") };
+    world.step(Input::Accounts(vec![super::super::world::account("sari"), station]));
+    world.register("desk1", BUDI);
+    world.register("sari", SARI);
+    Placed::to(&mut world, "desk1", BUDI, "sari");
+    world.take(BUDI, "SIP/2.0 403");
+    let mut placed = Placed::to(&mut world, "desk1", BUDI, "112");
+    let invite = answers(&mut world, SARI);
+    placed.is_answered(&mut world);
+    operator_hangs_up(&mut world, SARI, &invite);
+    let bye = world.take(BUDI, "BYE");
+    world.receive(BUDI, &response(&bye, BUDI, "200 OK", ""));
+    assert_eq!(record(&world).internal.unwrap().as_str(), "desk1");
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn an_internal_call_that_is_not_answered_is_not_called_back() {
+    let mut settings = settings();
+    settings.long_call = Duration::from_secs(3_600);
+    let mut world = World::new(settings, &["budi"]);
+    world.register("budi", BUDI);
+    Placed::to(&mut world, "budi", BUDI, "112");
+    world.step(Input::HangUpAll);
+    world.take(BUDI, "SIP/2.0 503");
+    assert_eq!(state(&mut world, "budi"), State::Ready);
+    assert!(list(&mut world).is_empty());
+}
+
+#[test]
+fn an_own_call_that_is_not_answered_has_no_wrap_up() {
+    for (whom, status) in [("damkar", "486 Busy Here"), ("damkar", "603 Decline"), ("*50", "486 Busy Here")] {
+        let mut world = floor();
+        abandons(&mut world, "081355501", 8);
+        Placed::to(&mut world, "budi", BUDI, whom);
+        let out = world.take(TRUNK, "INVITE");
+        assert_eq!(state(&mut world, "budi"), State::Talking);
+        refuses(&mut world, TRUNK, &out, status);
+        world.take(BUDI, &format!("SIP/2.0 {}", &status[..3]));
+        assert_eq!(state(&mut world, "budi"), State::Ready, "{whom}: {status}");
+    }
+    // A colleague who rejects the call: neither has anything to wrap up.
+    let mut world = floor();
+    world.register("sari", SARI);
+    Placed::to(&mut world, "budi", BUDI, "sari");
+    let invite = world.take(SARI, "INVITE");
+    refuses(&mut world, SARI, &invite, "486 Busy Here");
+    assert_eq!((state(&mut world, "budi"), state(&mut world, "sari")), (State::Ready, State::Ready));
+    // One that was answered has its wrap-up.
+    let mut placed = Placed::to(&mut world, "budi", BUDI, "damkar");
+    let out = world.take(TRUNK, "INVITE");
+    world.receive(TRUNK, &response(&out, TRUNK, "200 OK", &sdp(TRUNK, 31_000)));
+    world.take(TRUNK, "ACK");
+    placed.is_answered(&mut world);
+    placed.asks(&mut world, "BYE", 3, "");
+    assert_eq!(state(&mut world, "budi"), State::WrapUp);
+}

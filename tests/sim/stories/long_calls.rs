@@ -1,0 +1,85 @@
+//! Calls that last unusually long: a timer never ends one with live audio.
+
+use super::*;
+use siaga::ids::CallId;
+
+const LONG: Duration = Duration::from_secs(600);
+
+fn centre() -> World {
+    let mut settings = settings();
+    settings.long_call = LONG;
+    // Silence is told, and changes nothing.
+    settings.silence_ends_call = false;
+    let mut world = World::new(settings, &["budi"]);
+    world.register("budi", BUDI);
+    world
+}
+
+fn only_call(world: &World) -> CallId {
+    world.facts.iter().find(|fact| matches!(fact.kind, FactKind::Received { .. })).unwrap().call.unwrap()
+}
+
+#[test]
+fn a_call_with_live_audio_is_never_ended_by_a_timer_and_raises_the_alarm_until_it_ends() {
+    // Audio of both, and of one side alone.
+    for (caller_heard, operator_heard) in [(true, true), (true, false), (false, true)] {
+        let mut world = centre();
+        let mut caller = Caller::dials(&mut world);
+        let invite = answers(&mut world, BUDI);
+        caller.is_answered(&mut world);
+        let (a, b) = ports(&world);
+        for (anchor, heard) in [(a, caller_heard), (b, operator_heard)] {
+            world.step(Input::Media(Event::Heard { anchor }));
+            if !heard {
+                world.step(Input::Media(Event::Silent { anchor }));
+            }
+        }
+        world.pass(LONG - Duration::from_secs(1));
+        assert_eq!(world.long_calls, []);
+        world.pass(Duration::from_secs(2));
+        let call = only_call(&world);
+        assert_eq!(world.long_calls, [(call, false)], "the alarm begins");
+        world.pass(Duration::from_secs(24 * 3_600));
+        assert_eq!(endings(&world), [], "the call goes on");
+        assert!(!world.has(BUDI, "BYE") && !world.has(TRUNK, "BYE"));
+        operator_hangs_up(&mut world, BUDI, &invite);
+        caller.is_hung_up(&mut world);
+        assert_eq!(world.long_calls.last(), Some(&(call, true)), "the alarm ends with the call");
+        world.assert_empty_in_the_end();
+    }
+}
+
+#[test]
+fn a_caller_who_waits_long_with_live_audio_waits_on() {
+    let mut settings = settings();
+    settings.long_call = LONG;
+    let mut world = World::new(settings, &["budi"]);
+    let caller = Caller::dials(&mut world);
+    let anchor = world.media.iter().find_map(|command| match command {
+        Command::Aim { anchor, .. } => Some(*anchor),
+        _ => None,
+    });
+    world.step(Input::Media(Event::Heard { anchor: anchor.unwrap() }));
+    world.pass(LONG * 3);
+    assert_eq!(endings(&world), []);
+    caller.cancels(&mut world);
+    assert_eq!(world.long_calls.last(), Some(&(only_call(&world), true)));
+}
+
+#[test]
+fn a_call_without_audio_whose_end_was_never_heard_of_ends() {
+    let mut world = centre();
+    let mut caller = Caller::dials(&mut world);
+    answers(&mut world, BUDI);
+    caller.is_answered(&mut world);
+    let (a, b) = ports(&world);
+    for anchor in [a, b] {
+        world.step(Input::Media(Event::Heard { anchor }));
+        world.step(Input::Media(Event::Silent { anchor }));
+    }
+    world.pass(LONG - Duration::from_secs(1));
+    assert_eq!(endings(&world), []);
+    world.pass(Duration::from_secs(2));
+    assert_eq!(endings(&world), [(Side::Service, EndCause::CallerLost)]);
+    assert_eq!(world.long_calls, [], "no alarm for a call that is gone");
+}
