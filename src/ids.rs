@@ -144,10 +144,10 @@ impl TryFrom<String> for CallId {
     }
 }
 
-/// Numbers the legs of one call: 0 is the caller, each offer gets the next.
+/// Numbers the legs of one call: 0 is the caller, each ring attempt at a phone gets the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct LegNo(pub u16);
+pub struct LegNo(pub u32);
 
 impl LegNo {
     /// The caller's leg.

@@ -5,8 +5,9 @@
 pub const CALLS_MAX: usize = 20_000;
 /// Of the calls that may be at once, the hundredths from which on trunks that ask for it (RFC 7339) are told to hold requests back.
 pub const CALLS_SOFT_PERCENT: usize = 90;
-/// Legs that one call may ever have. Full: no more offers are made for it; it waits for the fallback.
-pub const LEGS_PER_CALL_MAX: usize = 10_000;
+/// Ring attempts of one call. More: it keeps its position and is rung, or sent to the fallback, once for each
+/// `[queue] fallback_retry_seconds`; calls behind it are served meanwhile.
+pub const RING_ATTEMPTS_PER_CALL_MAX: usize = 10_000;
 /// Legs alive at once in one call (ring-all fallback). Full: the remaining operators are not rung.
 pub const LIVE_LEGS_PER_CALL_MAX: usize = 64;
 /// Operators known. Full: `operator add` and `operator import` refuse.
@@ -158,4 +159,4 @@ const _: () = assert!(EVENT_LISTENERS_MAX < CONSOLE_CONNECTIONS_MAX);
 const _: () = assert!(MESSAGE_BYTES_MAX < CONNECTION_BYTES_MAX);
 const _: () = assert!(HEADER_BYTES_MAX < MESSAGE_BYTES_MAX);
 const _: () = assert!(LOCATION_BYTES_MAX < MESSAGE_BYTES_MAX);
-const _: () = assert!(LIVE_LEGS_PER_CALL_MAX < LEGS_PER_CALL_MAX);
+const _: () = assert!(LIVE_LEGS_PER_CALL_MAX < RING_ATTEMPTS_PER_CALL_MAX);

@@ -125,7 +125,7 @@ impl Desk {
 }
 
 /// A set of desks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct DeskSet(u32);
 
 const _: () = assert!(DESKS_MAX < 32);

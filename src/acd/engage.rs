@@ -241,7 +241,7 @@ impl Acd {
             Some(Status::Moving(others)) => others.iter().for_each(|other| self.dismiss(now, call, other, true)),
             Some(Status::Waiting | Status::Held { .. }) => {}
             // An agency has it, or it is none of ours.
-            None => self.queue.add(call, 0, DeskNo(0), Vec::new()),
+            None => self.queue.add(call, (0, DeskNo(0)), Vec::new(), None),
             Some(Status::Direct { .. }) => return false,
         }
         self.queue.set(call, Status::Talking(operator.clone()));

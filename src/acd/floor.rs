@@ -14,6 +14,9 @@ use crate::ids::{CallId, OperatorId, Rng};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Keys {
     eligible: Option<Merits>,
+    recallable: Option<Merits>,
+    alert: bool,
+    busy: bool,
     callable: Option<(bool, Instant)>,
     deadline: Option<Instant>,
     shift_change: Option<Timestamp>,
@@ -28,6 +31,9 @@ impl Keys {
     fn of(operator: &Operator) -> Self {
         Self {
             eligible: operator.is_eligible().then_some(operator.merits),
+            recallable: operator.is_recallable().then_some(operator.merits),
+            alert: operator.is_alert(),
+            busy: operator.is_busy(),
             callable: operator.is_callable().then_some((!operator.reachable, operator.merits.idle_since)),
             deadline: operator.deadline(),
             shift_change: operator.shift_change,
@@ -39,6 +45,17 @@ impl Keys {
     }
 }
 
+/// How many operators a desk has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    /// On shift, logged in, registered and reachable, whatever they do.
+    staffed: usize,
+    /// Ready, or rung while they were.
+    alert: usize,
+    /// Talking or in wrap-up.
+    busy: usize,
+}
+
 /// The operators.
 #[derive(Debug, Default)]
 pub(super) struct Floor {
@@ -46,8 +63,10 @@ pub(super) struct Floor {
     desks: Vec<Desk>,
     /// Who can be offered a call, by desk, in the order of its strategy.
     eligible: Vec<BTreeSet<(Rank, OperatorId)>>,
-    /// How many are at each desk, whatever they do.
-    staffed_at: Vec<usize>,
+    /// Operators on a break who can be rung, by desk, in the order of its strategy.
+    recallable: Vec<BTreeSet<(Rank, OperatorId)>>,
+    /// By desk.
+    counts: Vec<Counts>,
     /// Whom the fallback can ring: those whose phones answer keep-alives first, then the longest idle.
     callable: BTreeSet<(bool, Instant, OperatorId)>,
     deadlines: Deadlines<OperatorId>,
@@ -72,8 +91,9 @@ impl Floor {
     }
 
     fn with_desks(desks: Vec<Desk>) -> Self {
-        let (eligible, staffed_at) = (vec![BTreeSet::new(); desks.len()], vec![0; desks.len()]);
-        Self { desks, eligible, staffed_at, ..Self::default() }
+        let sets = || vec![BTreeSet::new(); desks.len()];
+        let (eligible, recallable, counts) = (sets(), sets(), vec![Counts::default(); desks.len()]);
+        Self { desks, eligible, recallable, counts, ..Self::default() }
     }
 
     pub(super) fn add(&mut self, operator: &OperatorId, facts: Operator) {
@@ -93,6 +113,7 @@ impl Floor {
         let Some(facts) = self.operators.get_mut(operator) else { return false };
         let (before, paused, logged_in) = (Keys::of(facts), facts.paused.clone(), facts.logged_in);
         let wrapped_up = apply(facts);
+        facts.recalled &= matches!(facts.work, Work::Offered { .. });
         let (after, state) = (Keys::of(facts), facts.state());
         let new_reason = state == State::Break && paused != facts.paused;
         if before.state != after.state || wrapped_up.is_some() || new_reason {
@@ -150,7 +171,15 @@ impl Floor {
 
     /// Who gets the next call of a desk.
     pub(super) fn first_ready(&self, desk: DeskNo, rng: &mut Rng) -> Option<OperatorId> {
-        let ready = self.eligible.get(usize::from(desk.0))?;
+        self.first_of(self.eligible.get(usize::from(desk.0))?, desk, rng)
+    }
+
+    /// The operator on a break that a desk rings first while none of its operators is ready.
+    pub(super) fn first_recallable(&self, desk: DeskNo, rng: &mut Rng) -> Option<OperatorId> {
+        self.first_of(self.recallable.get(usize::from(desk.0))?, desk, rng)
+    }
+
+    fn first_of(&self, ready: &BTreeSet<(Rank, OperatorId)>, desk: DeskNo, rng: &mut Rng) -> Option<OperatorId> {
         let ((level, _, _), first) = ready.first()?;
         if self.strategy(desk) != Strategy::Random {
             return Some(first.clone());
@@ -204,7 +233,26 @@ impl Floor {
 
     /// How many are at this desk, whatever they do.
     pub(super) fn staffed_at(&self, desk: DeskNo) -> usize {
-        self.staffed_at.get(usize::from(desk.0)).copied().unwrap_or(0)
+        self.counts(desk).staffed
+    }
+
+    /// How many of a desk are ready, or were until they were rung.
+    pub(super) fn alert_at(&self, desk: DeskNo) -> usize {
+        self.counts(desk).alert
+    }
+
+    /// How many of a desk talk or wrap up.
+    pub(super) fn busy_at(&self, desk: DeskNo) -> usize {
+        self.counts(desk).busy
+    }
+
+    /// How many of a desk are on a break and can be rung.
+    pub(super) fn recallable_at(&self, desk: DeskNo) -> usize {
+        self.recallable.get(usize::from(desk.0)).map_or(0, BTreeSet::len)
+    }
+
+    fn counts(&self, desk: DeskNo) -> Counts {
+        self.counts.get(usize::from(desk.0)).copied().unwrap_or_default()
     }
 
     /// How many are at work and not on a break.
@@ -240,18 +288,24 @@ impl Floor {
             && right.deadlines.next() == self.deadlines.next()
             && right.staffed == self.staffed
             && right.at_work == self.at_work
-            && right.staffed_at == self.staffed_at
+            && right.recallable == self.recallable
+            && right.counts == self.counts
             && right.by_state == self.by_state;
         if same { Ok(()) } else { Err("an index of operators differs from their facts".to_owned()) }
     }
 
     fn index(&mut self, operator: &OperatorId, before: Keys, after: Keys) {
-        if before.eligible != after.eligible || before.staffed != after.staffed {
-            for ((desk, ready), staffed) in self.desks.iter().zip(&mut self.eligible).zip(&mut self.staffed_at) {
+        let of_desks = |keys: Keys| (keys.eligible, keys.recallable, keys.staffed, keys.alert, keys.busy);
+        if of_desks(before) != of_desks(after) {
+            let indexes = self.eligible.iter_mut().zip(&mut self.recallable).zip(&mut self.counts);
+            for (desk, ((ready, recallable), counts)) in self.desks.iter().zip(indexes) {
                 let Some(level) = desk.level(operator) else { continue };
                 let key = |merits: Merits| (merits.rank(desk.strategy, level), operator.clone());
                 replace(ready, before.eligible.map(key), after.eligible.map(key));
-                *staffed = *staffed + usize::from(after.staffed) - usize::from(before.staffed);
+                replace(recallable, before.recallable.map(key), after.recallable.map(key));
+                count(&mut counts.staffed, before.staffed, after.staffed);
+                count(&mut counts.alert, before.alert, after.alert);
+                count(&mut counts.busy, before.busy, after.busy);
             }
         }
         if before.callable != after.callable {
@@ -269,14 +323,18 @@ impl Floor {
         if let Some(at) = after.deadline {
             self.deadlines.insert(at, operator.clone());
         }
-        self.staffed = self.staffed + usize::from(after.staffed) - usize::from(before.staffed);
-        self.at_work = self.at_work + usize::from(after.at_work) - usize::from(before.at_work);
+        count(&mut self.staffed, before.staffed, after.staffed);
+        count(&mut self.at_work, before.at_work, after.at_work);
         for (state, up) in [(before.counted, false), (after.counted, true)] {
             if let Some(count) = state.and_then(|state| self.by_state.get_mut(state.slot())) {
                 *count = if up { *count + 1 } else { count.saturating_sub(1) };
             }
         }
     }
+}
+
+fn count(number: &mut usize, before: bool, after: bool) {
+    *number = *number + usize::from(after) - usize::from(before);
 }
 
 fn replace<K: Ord>(index: &mut BTreeSet<K>, before: Option<K>, after: Option<K>) {

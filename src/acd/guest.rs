@@ -54,7 +54,7 @@ impl Acd {
             Some(Status::Talking(former)) => Some(former),
             // An agency had it.
             None => {
-                self.queue.add(call, 0, DeskNo(0), Vec::new());
+                self.queue.add(call, (0, DeskNo(0)), Vec::new(), None);
                 None
             }
             Some(

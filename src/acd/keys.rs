@@ -14,8 +14,10 @@ pub(super) struct Call {
     pub(super) desks: DeskSet,
     /// When it goes to which desks besides, the last step first.
     pub(super) widens: Vec<Widening>,
-    /// Offers made so far.
+    /// Ring attempts made so far.
     pub(super) offers: usize,
+    /// When it has waited for `none_ready`; None: it has.
+    pub(super) overdue_at: Option<Instant>,
     /// Its last fallback was the number alone: the next is that of all phones, while nobody is there.
     pub(super) phones_turn: bool,
     pub(super) status: Status,
@@ -44,31 +46,51 @@ pub(super) struct Keys {
     pub(super) joinable: DeskSet,
     /// Rings, and may ring more from then on.
     pub(super) grows: Option<Instant>,
+    /// Has no answer yet, and where it may go.
+    pub(super) unanswered: Option<DeskSet>,
+    /// Has waited for `none_ready` and may ring operators on a break: whether it rings already, and where it may go.
+    pub(super) recallable: Option<(bool, DeskSet)>,
+    /// Has waited for `none_ready` and may enter the fallback although operators are staffed: where it may go.
+    pub(super) stranded: Option<DeskSet>,
 }
 
 impl Keys {
     pub(super) fn of(call: &Call, service: Service) -> Self {
-        let spent = call.offers >= OFFERS_MAX;
-        let offerable = if spent { DeskSet::default() } else { call.desks(service) };
-        let waits = Some(call.home);
+        let (spent, desks, overdue) = (call.offers >= OFFERS_MAX, call.desks(service), call.overdue_at.is_none());
         let (all_at_once, fallback_first) = match service {
             Service::AsDesksSay => (false, false),
             Service::Everybody(_) => (true, false),
             Service::FallbackFirst => (false, true),
         };
+        let (waits, unanswered) = (Some(call.home), Some(desks));
+        let pending = Self { unanswered, ..Self::default() };
+        let waiting = Self { waits, ..pending };
+        let recallable = |rings: bool| Some((rings, desks)).filter(|_| overdue);
         match &call.status {
-            Status::Waiting if fallback_first => Self { waits, untried: true, spent, ..Self::default() },
-            Status::Waiting => Self { waits, offerable, untried: true, spent, ..Self::default() },
-            Status::Held { until } => Self { waits, offerable, retry: Some(*until), ..Self::default() },
-            Status::Offered { to, more } if all_at_once || *more == More::Now => {
-                Self { joinable: if to.len() < RING_MAX { offerable } else { DeskSet::default() }, ..Self::default() }
+            Status::Waiting if fallback_first => Self { untried: true, spent, ..waiting },
+            // A call that has used its ring attempts gets one more each time that its retry is due.
+            Status::Waiting => Self {
+                offerable: desks,
+                untried: true,
+                spent,
+                recallable: recallable(false),
+                stranded: unanswered.filter(|_| overdue),
+                ..waiting
+            },
+            Status::Held { until } if spent => Self { retry: Some(*until), ..waiting },
+            Status::Held { until } => {
+                Self { offerable: desks, retry: Some(*until), recallable: recallable(false), ..waiting }
             }
-            Status::Offered { more: More::From(at), .. } => Self { grows: Some(*at), ..Self::default() },
-            Status::Offered { more: More::Now | More::Never, .. }
-            | Status::Fallback(_)
-            | Status::Talking(_)
-            | Status::Moving(_)
-            | Status::Direct { .. } => Self::default(),
+            Status::Offered { to, more } if all_at_once || *more == More::Now => {
+                if spent || to.len() >= RING_MAX {
+                    pending
+                } else {
+                    Self { joinable: desks, recallable: recallable(true), ..pending }
+                }
+            }
+            Status::Offered { more: More::From(at), .. } => Self { grows: Some(*at), ..pending },
+            Status::Offered { more: More::Now | More::Never, .. } | Status::Fallback(_) => pending,
+            Status::Talking(_) | Status::Moving(_) | Status::Direct { .. } => Self::default(),
         }
     }
 }

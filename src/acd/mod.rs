@@ -17,6 +17,7 @@ mod engage;
 mod floor;
 mod guest;
 mod keys;
+mod none_ready;
 mod offers;
 mod operator;
 mod posture;
@@ -24,6 +25,7 @@ mod queue;
 pub mod roster;
 mod routing;
 pub mod section;
+mod sets;
 pub mod shift;
 #[cfg(test)]
 mod tests;
@@ -62,6 +64,8 @@ pub struct Settings {
     pub unanswered_max: u32,
     /// After all of the fallback failed, a call waits so long before it is tried again.
     pub fallback_retry: Duration,
+    /// While no operator is ready or rung, a call that waits so long rings operators on a break, then the fallback.
+    pub none_ready: Duration,
     /// True: a registered operator is logged in. False: he logs in by himself.
     pub login_on_register: bool,
     /// Who is on shift when.
@@ -108,6 +112,10 @@ pub struct Acd {
     /// The calendar as last seen.
     wall: Timestamp,
     calendar_at: Option<Instant>,
+    /// Since when no operator of each desk has been ready or rung; None: one is.
+    none_ready_since: Vec<Option<Instant>>,
+    /// When it was last looked at.
+    looked_at: Instant,
 }
 
 impl Acd {
@@ -125,6 +133,8 @@ impl Acd {
             rng,
             wall: now.wall,
             calendar_at: None,
+            none_ready_since: Vec::new(),
+            looked_at: now.mono,
         };
         acd.set_desks(&[]);
         acd.run_calendar(now);
@@ -276,7 +286,8 @@ impl Acd {
             let steps = after.map(|after| (after, desk.overflow.to.as_slice())).into_iter().chain(steps);
             steps.map(|(after, to)| (now.mono + after, self.set_of(to))).collect()
         });
-        self.queue.add(call, priority, home, widens.unwrap_or_default());
+        let overdue_at = Some(now.mono + self.settings.none_ready);
+        self.queue.add(call, (priority, home), widens.unwrap_or_default(), overdue_at);
     }
 
     /// The caller is gone, or is handled elsewhere: frees his place and every reservation for him. Someone who still
@@ -301,12 +312,14 @@ impl Acd {
     pub fn expire(&mut self, now: Now) {
         self.floor.expire(now.mono);
         self.queue.expire(now.mono);
+        self.looked_at = now.mono;
         self.run_calendar(now);
     }
 
     /// When `expire` wants to run next.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        earliest(earliest(self.floor.next_deadline(), self.queue.next_deadline()), self.calendar_at)
+        let own = earliest(self.calendar_at, self.next_none_ready());
+        earliest(earliest(self.floor.next_deadline(), self.queue.next_deadline()), own)
     }
 
     /// The desks to which calls go besides; none named: to everybody.

@@ -12,7 +12,8 @@ impl Acd {
     pub fn offer_failed(&mut self, now: Now, call: CallId, operator: &OperatorId, blameless: bool) {
         match self.queue.status(call) {
             Some(Status::Offered { to: reserved, .. } | Status::Fallback(reserved)) if reserved.contains(operator) => {
-                self.queue.leave_ring(call, operator);
+                let retry = now.mono + self.settings.fallback_retry.max(PAUSE_MIN);
+                self.queue.leave_ring(call, operator, retry);
             }
             Some(Status::Direct { engaged, .. }) if engaged.contains(operator) => {
                 self.queue.disengage(call, operator);

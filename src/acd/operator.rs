@@ -48,6 +48,8 @@ pub(super) struct Operator {
     pub(super) own_calls: BTreeSet<CallId>,
     /// He rings or talks beside another who has the call.
     pub(super) guest: bool,
+    /// The operator was not ready when the ring attempt began.
+    pub(super) recalled: bool,
     pub(super) rest_until: Option<Instant>,
     /// What the desks' strategies look at. `idle_since` is the end of his last call's wrap-up, or his last failed offer.
     pub(super) merits: Merits,
@@ -71,6 +73,7 @@ impl Operator {
             work: Work::Free,
             own_calls: BTreeSet::new(),
             guest: false,
+            recalled: false,
             rest_until: None,
             merits: Merits { idle_since: now, last_offer: 0, calls: 0, talk: Duration::ZERO },
             talking_since: now,
@@ -94,6 +97,7 @@ impl Operator {
 
     /// Reserves him for a call; `nth` is the number of the offer.
     pub(super) fn reserve(&mut self, call: CallId, nth: u64) {
+        self.recalled = self.state() != State::Ready;
         self.work = Work::Offered { call, withdrawn: false };
         self.merits.last_offer = nth;
     }
@@ -208,6 +212,25 @@ impl Operator {
     /// True when he can be offered a call now.
     pub(super) fn is_eligible(&self) -> bool {
         self.state() == State::Ready && self.rest_until.is_none()
+    }
+
+    /// True when a call may ring the operator because no other is ready: on a break, and not resting after an attempt that failed.
+    pub(super) fn is_recallable(&self) -> bool {
+        self.state() == State::Break && self.rest_until.is_none()
+    }
+
+    /// True when the operator is ready, or was until a phone of theirs began to ring.
+    pub(super) fn is_alert(&self) -> bool {
+        match self.state() {
+            State::Ready => true,
+            State::Offered => !self.recalled,
+            State::Offline | State::Talking | State::WrapUp | State::Break => false,
+        }
+    }
+
+    /// True while the operator has a caller, or finishes the last call's work.
+    pub(super) fn is_busy(&self) -> bool {
+        matches!(self.state(), State::Talking | State::WrapUp)
     }
 
     /// True when the fallback may ring him: he has a phone and no call.

@@ -5,15 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::desk::{DeskNo, DeskSet, Ring};
 use super::keys::{Call, Keys};
 use super::posture::Service;
+use super::sets::CallsBySet;
 use crate::clock::{Deadlines, Instant, earliest};
 use crate::ids::{CallId, OperatorId};
 use crate::limits;
 
-/// Offers that one call may get: the caller's leg and one for a number keep room.
-pub(super) const OFFERS_MAX: usize = limits::LEGS_PER_CALL_MAX - 2;
+mod verify;
 
-/// Operators whom one call rings at once: the caller's leg is alive as well.
-pub(super) const RING_MAX: usize = limits::LIVE_LEGS_PER_CALL_MAX - 1;
+/// Ring attempts of one call before it gets only one more for each retry of the fallback.
+pub(super) const OFFERS_MAX: usize = limits::RING_ATTEMPTS_PER_CALL_MAX;
+
+/// Operators that one call rings at once: the caller's leg is alive as well, and so may be one to a number outside.
+pub(super) const RING_MAX: usize = limits::LIVE_LEGS_PER_CALL_MAX - 2;
 
 /// A place in the order: lower numbers are served first.
 pub(super) type Place = (u8, u64);
@@ -78,6 +81,14 @@ pub(super) struct Queue {
     rings: Vec<Ring>,
     /// When calls go to more desks than their own.
     widenings: Deadlines<CallId>,
+    /// When calls will have waited for `none_ready`.
+    overdues: Deadlines<CallId>,
+    /// Calls without an answer.
+    unanswered: CallsBySet,
+    /// Of those that have waited for `none_ready`: the ones that may ring operators on a break, those that ring already apart.
+    recallable: [CallsBySet; 2],
+    /// Of those that have waited for `none_ready`: the ones that may enter the fallback.
+    stranded: CallsBySet,
     /// The one call whose fallback rings operators.
     ringing: Option<CallId>,
     arrivals: u64,
@@ -112,8 +123,14 @@ impl Queue {
     }
 
     /// Gives a call its place. One that is here already keeps its own. `widens`: when it goes to which desks besides, in any
-    /// order.
-    pub(super) fn add(&mut self, call: CallId, priority: u8, home: DeskNo, mut widens: Vec<Widening>) {
+    /// order. `overdue_at`: when it has waited for long; None: at once.
+    pub(super) fn add(
+        &mut self,
+        call: CallId,
+        (priority, home): (u8, DeskNo),
+        mut widens: Vec<Widening>,
+        overdue_at: Option<Instant>,
+    ) {
         if self.calls.contains_key(&call) {
             return;
         }
@@ -121,13 +138,16 @@ impl Queue {
         self.arrivals += 1;
         widens.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
         let (status, phones_turn) = (Status::Waiting, false);
-        self.put(call, Call { place, home, desks, widens, offers: 0, phones_turn, status });
+        self.put(call, Call { place, home, desks, widens, offers: 0, overdue_at, phones_turn, status });
     }
 
     fn put(&mut self, call: CallId, entry: Call) {
         self.index(call, entry.place, Keys::default(), Keys::of(&entry, self.service));
         if let Some((at, _)) = entry.widens.last() {
             self.widenings.insert(*at, call);
+        }
+        if let Some(at) = entry.overdue_at {
+            self.overdues.insert(at, call);
         }
         self.calls.insert(call, entry);
     }
@@ -148,7 +168,7 @@ impl Queue {
         });
     }
 
-    /// Rings an operator, beside those who ring already. How many more may follow tells the call's own desk.
+    /// Rings an operator, beside those who ring already. The call's own desk decides how many more may follow.
     pub(super) fn ring(&mut self, now: Instant, call: CallId, operator: &OperatorId) {
         let home = self.calls.get(&call).map(|entry| entry.home).unwrap_or_default();
         let more = match self.rings.get(usize::from(home.0)).copied().unwrap_or_default() {
@@ -156,6 +176,15 @@ impl Queue {
             Ring::All => More::Now,
             Ring::OneMoreEach(span) => More::From(now + span),
         };
+        self.ring_with(call, operator, more);
+    }
+
+    /// Rings an operator on a break, beside those who ring already. All others who can be rung may follow at once.
+    pub(super) fn recall(&mut self, call: CallId, operator: &OperatorId) {
+        self.ring_with(call, operator, More::Now);
+    }
+
+    fn ring_with(&mut self, call: CallId, operator: &OperatorId, more: More) {
         self.change(call, |entry| {
             entry.offers += 1;
             let mut to = match std::mem::replace(&mut entry.status, Status::Waiting) {
@@ -175,8 +204,8 @@ impl Queue {
     /// Whether one more operator may ring for a call that waits, or rings.
     pub(super) fn may_ring(&self, call: CallId) -> bool {
         self.calls.get(&call).is_some_and(|entry| match &entry.status {
-            Status::Waiting | Status::Held { .. } => entry.offers < OFFERS_MAX,
-            Status::Offered { to, .. } => entry.offers < OFFERS_MAX && to.len() < RING_MAX,
+            Status::Waiting | Status::Held { .. } => true,
+            Status::Offered { to, .. } => to.len() < RING_MAX,
             Status::Fallback(_) | Status::Talking(_) | Status::Moving(_) | Status::Direct { .. } => false,
         })
     }
@@ -203,13 +232,15 @@ impl Queue {
         }
     }
 
-    /// Takes one operator out of those who ring, for an offer or a fallback; when the last offer is gone, the call waits.
-    pub(super) fn leave_ring(&mut self, call: CallId, operator: &OperatorId) {
+    /// Takes one operator out of those who ring, for a ring attempt or a fallback. When the last attempt is gone, the call waits; if it
+    /// has used its attempts, nothing rings for it before `retry`.
+    pub(super) fn leave_ring(&mut self, call: CallId, operator: &OperatorId, retry: Instant) {
         self.change(call, |entry| match &mut entry.status {
             Status::Offered { to, .. } => {
                 to.remove(operator);
                 if to.is_empty() {
-                    entry.status = Status::Waiting;
+                    let spent = entry.offers >= OFFERS_MAX;
+                    entry.status = if spent { Status::Held { until: retry } } else { Status::Waiting };
                 }
             }
             Status::Fallback(operators) => {
@@ -231,7 +262,7 @@ impl Queue {
 
     /// Gives a call that an operator places a place of its own; it never waits in it.
     pub(super) fn add_direct(&mut self, call: CallId, by: OperatorId) {
-        self.add(call, u8::MAX, DeskNo(0), Vec::new());
+        self.add(call, (u8::MAX, DeskNo(0)), Vec::new(), None);
         self.set(call, Status::Direct { by, engaged: BTreeSet::new() });
     }
 
@@ -259,6 +290,9 @@ impl Queue {
         if let Some((at, _)) = entry.widens.last() {
             self.widenings.remove(*at, call);
         }
+        if let Some(at) = entry.overdue_at {
+            self.overdues.remove(at, call);
+        }
         self.set_ringing(call, false);
         Some(entry.status)
     }
@@ -277,6 +311,9 @@ impl Queue {
             if let Some(at) = next {
                 self.widenings.insert(at, call);
             }
+        }
+        while let Some((_, call)) = self.overdues.pop_due(now) {
+            self.change(call, |entry| entry.overdue_at = None);
         }
         while let Some((_, call)) = self.growths.pop_due(now) {
             self.change(call, |entry| {
@@ -335,6 +372,28 @@ impl Queue {
         self.spent.first_key_value().map(|(_, call)| *call)
     }
 
+    /// The next call that may ring operators on a break, among those that ring already or among those that wait.
+    pub(super) fn first_recallable(&self, rings: bool, wanted: impl Fn(DeskSet) -> bool) -> Option<CallId> {
+        let [waiting, ringing] = &self.recallable;
+        (if rings { ringing } else { waiting }).first(wanted)
+    }
+
+    /// The next call that may enter the fallback although operators are staffed.
+    pub(super) fn first_stranded(&self, wanted: impl Fn(DeskSet) -> bool) -> Option<CallId> {
+        self.stranded.first(wanted)
+    }
+
+    /// Where the calls without an answer may go.
+    pub(super) fn unanswered_sets(&self) -> impl Iterator<Item = DeskSet> {
+        self.unanswered.sets()
+    }
+
+    /// Where the calls may go that have waited for long.
+    pub(super) fn overdue_sets(&self) -> impl Iterator<Item = DeskSet> {
+        let [waiting, ringing] = &self.recallable;
+        waiting.sets().chain(ringing.sets()).chain(self.stranded.sets())
+    }
+
     /// The call whose fallback rings operators.
     pub(super) fn ringing(&self) -> Option<CallId> {
         self.ringing
@@ -349,49 +408,12 @@ impl Queue {
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        earliest(earliest(self.retries.next(), self.widenings.next()), self.growths.next())
+        let growths = earliest(self.growths.next(), self.overdues.next());
+        earliest(earliest(self.retries.next(), self.widenings.next()), growths)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (CallId, &Status)> {
         self.calls.iter().map(|(call, entry)| (*call, &entry.status))
-    }
-
-    /// Compares every index with the calls.
-    pub(super) fn verify(&self) -> Result<(), String> {
-        let mut right = Self::with_desks(self.rings.clone());
-        let mut places = BTreeSet::new();
-        let mut ringing = Vec::new();
-        for (call, entry) in &self.calls {
-            right.index(*call, entry.place, Keys::default(), Keys::of(entry, self.service));
-            if let Some((at, _)) = entry.widens.last() {
-                right.widenings.insert(*at, *call);
-            }
-            if matches!(&entry.status, Status::Offered { to, .. } if to.is_empty() || to.len() > RING_MAX) {
-                return Err(format!("call {call} rings nobody, or too many"));
-            }
-            if !places.insert(entry.place) || entry.place.1 >= self.arrivals {
-                return Err(format!("the place of call {call} is not its own"));
-            }
-            if matches!(&entry.status, Status::Fallback(operators) if !operators.is_empty()) {
-                ringing.push(*call);
-            }
-        }
-        if ringing != self.ringing.into_iter().collect::<Vec<_>>() {
-            return Err(format!("the fallbacks of {ringing:?} ring operators, {:?} is known", self.ringing));
-        }
-        let same = right.waiting == self.waiting
-            && right.offerable == self.offerable
-            && right.untried == self.untried
-            && right.spent == self.spent
-            && right.retries.len() == self.retries.len()
-            && right.retries.next() == self.retries.next()
-            && right.joinable == self.joinable
-            && right.growths.len() == self.growths.len()
-            && right.growths.next() == self.growths.next()
-            && right.waiting_at == self.waiting_at
-            && right.widenings.len() == self.widenings.len()
-            && right.widenings.next() == self.widenings.next();
-        if same { Ok(()) } else { Err("an index of calls differs from the calls".to_owned()) }
     }
 
     fn set_ringing(&mut self, call: CallId, rings: bool) {
@@ -417,6 +439,12 @@ impl Queue {
             for (desk, index) in (0..).map(DeskNo).zip(&mut self.joinable) {
                 file(index, place, call, before.joinable.has(desk), after.joinable.has(desk));
             }
+        }
+        self.unanswered.file(place, call, before.unanswered, after.unanswered);
+        self.stranded.file(place, call, before.stranded, after.stranded);
+        for (index, rings) in self.recallable.iter_mut().zip([false, true]) {
+            let of = |keys: Keys| keys.recallable.filter(|(rung, _)| *rung == rings).map(|(_, set)| set);
+            index.file(place, call, of(before), of(after));
         }
         let indexes = [
             (&mut self.waiting, before.waits.is_some(), after.waits.is_some()),

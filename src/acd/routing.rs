@@ -1,7 +1,5 @@
 //! Who gets whom: the next decision.
 
-use std::collections::BTreeSet;
-
 use super::desk::DeskNo;
 use super::queue::{Place, Queue, RING_MAX};
 use super::{Acd, Decision, Posture, Standing, Status};
@@ -14,11 +12,14 @@ impl Acd {
     /// Withdrawals come first, then offers of calls that wait, then operators who join those that ring already, then fallbacks:
     /// while nobody is staffed, every waiting call goes into its fallback at once. A fallback that has begun goes on when
     /// somebody becomes staffed; calls that still wait, also those whose fallback failed, get normal offers then. In the posture
-    /// `Fallback` that comes before the offers, and those whose fallback failed get them until it is tried again.
+    /// `Fallback` that comes before the offers, and those whose fallback failed get them until it is tried again. While operators are
+    /// staffed and none is ready, calls that have waited for `none_ready` ring operators on a break before they enter the fallback.
     pub fn decide(&mut self, now: Now) -> Option<Decision> {
         self.expire(now);
+        self.look_at_desks(now);
         let next = self.next_withdrawal().or_else(|| self.next_offer(now, Queue::first_offerable));
-        next.or_else(|| self.next_offer(now, Queue::first_joinable)).or_else(|| self.next_fallback())
+        let next = next.or_else(|| self.next_offer(now, Queue::first_joinable)).or_else(|| self.next_recall());
+        next.or_else(|| self.next_fallback())
     }
 
     /// Offers a call that waits, or rings at others, to an operator whose turn it is not: both are reserved for each other. False, and
@@ -68,7 +69,7 @@ impl Acd {
         if self.floor.staffed_at(desk) > 0 { desk } else { self.everybody }
     }
 
-    fn assign(&mut self, call: CallId, operator: &OperatorId) {
+    pub(super) fn assign(&mut self, call: CallId, operator: &OperatorId) {
         self.offers += 1;
         let nth = self.offers;
         self.floor.change(operator, |facts| {
@@ -78,23 +79,19 @@ impl Acd {
     }
 
     fn next_fallback(&mut self) -> Option<Decision> {
-        if let Some(call) = self.queue.first_spent() {
-            self.queue.set(call, Status::Fallback(BTreeSet::new()));
-            return Some(Decision::Fallback { call, operators: Vec::new() });
-        }
         let staffed = self.floor.staffed_count() > 0;
+        if let Some(call) = self.queue.first_spent().filter(|_| staffed) {
+            return Some(self.begin_fallback(call, 0));
+        }
         if self.posture == Posture::Fallback {
             let call = self.queue.first_untried()?;
-            // The number before the phones; where nobody is there, in turn.
+            // The number before the phones; where no operator is staffed, in turn.
             if staffed || !self.queue.is_phones_turn(call) {
                 self.queue.set_phones_turn(call, true);
                 return Some(self.begin_fallback(call, 0));
             }
         }
-        if staffed {
-            return None;
-        }
-        let call = self.queue.first_untried()?;
+        let call = if staffed { self.due_stranded()? } else { self.queue.first_untried()? };
         self.queue.set_phones_turn(call, false);
         let most = if self.queue.ringing().is_none() { RING_MAX } else { 0 };
         Some(self.begin_fallback(call, most))

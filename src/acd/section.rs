@@ -101,6 +101,8 @@ pub struct QueueSection {
     pub fallback_ring_seconds: u64,
     /// After all of the fallback failed, a call waits so long before it is tried again, in seconds (1 to 600).
     pub fallback_retry_seconds: u64,
+    /// While no operator of its desks is ready or rung, a call that has waited so long rings operators on a break, in seconds (1 to 600).
+    pub none_ready_seconds: u64,
 }
 
 impl Default for QueueSection {
@@ -128,6 +130,7 @@ impl Default for QueueSection {
             fallback_number: None,
             fallback_ring_seconds: 30,
             fallback_retry_seconds: 10,
+            none_ready_seconds: 15,
         }
     }
 }
@@ -156,6 +159,7 @@ impl QueueSection {
         within("silence_seconds", self.silence_seconds, 0, 86_400, "0 (never) to 86400 seconds");
         within("fallback_ring_seconds", self.fallback_ring_seconds, 1, 300, "1 to 300 seconds");
         within("fallback_retry_seconds", self.fallback_retry_seconds, 1, 600, "1 to 600 seconds");
+        within("none_ready_seconds", self.none_ready_seconds, 1, 600, "1 to 600 seconds");
         faults.extend(escalation_faults(&self.escalation));
         if let Some(number) = &self.fallback_number
             && !is_dialable(number)
@@ -177,6 +181,11 @@ impl QueueSection {
     /// `rest_seconds` as a span.
     pub const fn rest(&self) -> Duration {
         Duration::from_secs(self.rest_seconds)
+    }
+
+    /// `none_ready_seconds` as a span.
+    pub const fn none_ready(&self) -> Duration {
+        Duration::from_secs(self.none_ready_seconds)
     }
 
     /// `fallback_retry_seconds` as a span.

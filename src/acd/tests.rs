@@ -6,6 +6,7 @@ use crate::ids::Rng;
 mod calendar;
 mod desks;
 mod guests;
+mod none_ready;
 mod offers;
 mod pitfalls;
 mod posture;
@@ -16,6 +17,7 @@ mod unstaffed;
 pub(super) const WRAP_UP: Duration = Duration::from_secs(30);
 pub(super) const REST: Duration = Duration::from_secs(10);
 pub(super) const RETRY: Duration = Duration::from_secs(20);
+pub(super) const NONE_READY: Duration = Duration::from_secs(15);
 
 /// A distributor, its clock, and the calls that were made for it.
 pub(super) struct Stage {
@@ -30,6 +32,7 @@ pub(super) fn settings() -> Settings {
         incident_wrap_up: Duration::from_secs(5),
         rest: REST,
         fallback_retry: RETRY,
+        none_ready: NONE_READY,
         login_on_register: true,
         unanswered_max: 0,
         plan: shift::Plan::default(),

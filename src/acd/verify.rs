@@ -112,6 +112,7 @@ impl Acd {
         if let Some(call) = silent.or(self.queue.first_spent()) {
             return Err(format!("call {call} waits though nobody will come"));
         }
+        self.verify_none_ready()?;
         if let Some(operator) = self.withdrawals.first() {
             return Err(format!("the withdrawal of {operator} is not told"));
         }

@@ -69,6 +69,7 @@ impl Config {
                 rest: queue.rest(),
                 unanswered_max: queue.unanswered_max,
                 fallback_retry: queue.fallback_retry(),
+                none_ready: queue.none_ready(),
                 login_on_register: match self.operators.login {
                     Login::OnRegister => true,
                     Login::Explicit => false,

@@ -79,7 +79,7 @@ pub(super) struct Call {
     pub(super) legs: BTreeMap<LegNo, OfferLeg>,
     /// Operators of whose phones one has said something since they were rung.
     pub(super) heard_from: BTreeSet<OperatorId>,
-    pub(super) next_leg: u16,
+    pub(super) next_leg: u32,
     pub(super) stage: Stage,
     /// The caller hears the announcement or the hold tone.
     pub(super) announced: bool,

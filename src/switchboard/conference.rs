@@ -5,7 +5,6 @@ use crate::acd::Standing;
 use crate::cdr::fact::{Callee, Destination, EndCause, OfferOutcome, Role, Side};
 use crate::clock::Now;
 use crate::ids::{CallId, LegNo};
-use crate::limits::LEGS_PER_CALL_MAX;
 use crate::media::command::Command;
 use crate::sip::refer::Refer;
 use crate::sip::uri::Uri;
@@ -213,7 +212,6 @@ impl Switchboard {
         if call.legs.iter().any(|(no, leg)| leg.is_ringing() && !supervises(no)) {
             return Err(491);
         }
-        let full = call.visitors() >= GUESTS_MAX || usize::from(call.next_leg) >= LEGS_PER_CALL_MAX;
-        if full { Err(486) } else { Ok(()) }
+        if call.visitors() >= GUESTS_MAX { Err(486) } else { Ok(()) }
     }
 }

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use crate::cdr::fact::{Callee, Destination, EndCause, FactKind, OfferOutcome, Side};
 use crate::clock::Now;
 use crate::ids::{CallId, LegNo};
-use crate::limits::LEGS_PER_CALL_MAX;
 use crate::media::command::Command;
 
 use super::end::Ending;
@@ -31,8 +30,7 @@ impl Switchboard {
             let (no, leg) = call.legs.iter().find(|(_, leg)| leg.state != OfferState::Cancelling)?;
             Some((*no, leg.to.clone(), leg.state))
         });
-        let full = self.calls.get(&id).is_none_or(|call| usize::from(call.next_leg) >= LEGS_PER_CALL_MAX);
-        let Some((old, to, state)) = callee.filter(|_| !full) else {
+        let Some((old, to, state)) = callee.filter(|_| self.calls.contains_key(&id)) else {
             return self.pass_on_in_vain(now, referor, Destination::Queue, 481);
         };
         self.begin_transfer(now, referor, &to.clone().into(), Some(placed), asked_in, referred_by);

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::cdr::fact::{Callee, FactKind, OfferOutcome};
 use crate::clock::{Instant, Now};
 use crate::ids::{CallId, LegNo, OperatorId};
-use crate::limits::{LEGS_PER_CALL_MAX, LIVE_LEGS_PER_CALL_MAX};
+use crate::limits::LIVE_LEGS_PER_CALL_MAX;
 use crate::media::command::{AnchorId, Command};
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::locate::Target;
@@ -131,9 +131,6 @@ impl Switchboard {
     ) -> bool {
         let Some((uri, mut flow, follow_target)) = self.destination(id, &to, phone) else { return false };
         let Some(call) = self.calls.get_mut(&id) else { return false };
-        if usize::from(call.next_leg) >= LEGS_PER_CALL_MAX {
-            return false;
-        }
         let trunk = call.dialling.map(|(trunk, _)| trunk).filter(|_| matches!(to, Callee::Number(_)));
         if let Some(trunk) = trunk {
             call.dialling = Some((trunk, Some(Target { transport: flow.transport, address: flow.remote })));

@@ -6,7 +6,6 @@ use crate::acd::Standing;
 use crate::cdr::fact::{Callee, ConsoleRole, Destination, OfferOutcome};
 use crate::clock::Now;
 use crate::ids::{CallId, LegNo, OperatorId};
-use crate::limits::LEGS_PER_CALL_MAX;
 
 use super::call::{Call, Stage};
 use super::leg::{OfferState, Who};
@@ -90,8 +89,7 @@ impl Switchboard {
         }
         let place = self.acd.waiting().position(|waits| waits == id);
         let place = place.map_or_else(|| "while it rang".to_owned(), |ahead| format!("{ahead} waited before it"));
-        let full = usize::from(call.next_leg) >= LEGS_PER_CALL_MAX;
-        if full || !self.acd.offer_out_of_turn(now, id, &operator) {
+        if !self.acd.offer_out_of_turn(now, id, &operator) {
             return ConsoleReply::Refused { status: 503 };
         }
         self.offer(now, id, operator.clone(), format!("out of turn by {}: {place}", by.name));

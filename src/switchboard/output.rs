@@ -204,7 +204,7 @@ pub struct ChoiceView {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct GuestView {
     /// By which he is sent away.
-    pub leg: u16,
+    pub leg: u32,
     /// None: an agency, which has a number.
     #[schema(value_type = Option<String>)]
     pub operator: Option<OperatorId>,

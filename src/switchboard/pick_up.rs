@@ -8,7 +8,7 @@ use crate::acd::Standing;
 use crate::cdr::fact::{Callee, EndCause, FactKind, Side};
 use crate::clock::Now;
 use crate::ids::{CallId, LegNo, OperatorId};
-use crate::limits::{LEGS_PER_CALL_MAX, PAST_DIALOGS_MAX};
+use crate::limits::PAST_DIALOGS_MAX;
 use crate::media::command::Command;
 use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::location::session_description;
@@ -83,9 +83,6 @@ impl Switchboard {
         };
         let who = {
             let Some(call) = self.calls.get_mut(&id) else { return self.reply(now, taken, 481, &[]) };
-            if usize::from(call.next_leg) >= LEGS_PER_CALL_MAX {
-                return self.reply(now, taken, 503, &[]);
-            }
             Who::Offer(id, call.take_leg_no())
         };
         let to = Callee::Operator(operator.clone());

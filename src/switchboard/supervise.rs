@@ -6,7 +6,6 @@ use crate::acd::Standing;
 use crate::cdr::fact::{Callee, FactKind, OfferOutcome, Role};
 use crate::clock::Now;
 use crate::ids::{CallId, LegNo, OperatorId};
-use crate::limits::LEGS_PER_CALL_MAX;
 
 use super::call::{Call, Stage};
 use super::door::Taken;
@@ -214,8 +213,7 @@ impl Switchboard {
             (None, None) => (rings().ok_or(480_u16)?, "while it rang"),
             (None, Some(_)) => return Err(480),
         };
-        let full = self.calls.get(&id).is_none_or(|call| usize::from(call.next_leg) >= LEGS_PER_CALL_MAX);
-        if full { Err(503) } else { Ok((id, format!("picked up {where_from} by {supervisor}"))) }
+        Ok((id, format!("picked up {where_from} by {supervisor}")))
     }
 
     /// The emergency call that an operator has, for that supervisor.
@@ -240,7 +238,7 @@ impl Switchboard {
         if self.acd.standing(supervisor) != Standing::Free || call.visitors() >= GUESTS_MAX {
             return Err(486);
         }
-        if usize::from(call.next_leg) >= LEGS_PER_CALL_MAX { Err(503) } else { Ok(()) }
+        Ok(())
     }
 
     /// A supervisor's key in a call: 1 listens, 2 whispers, 3 barges in, 4 takes over. False for all other keys and people.

@@ -24,6 +24,7 @@ use slow::{Fate, Job, Slow, Told};
 const WRAP_UP: u64 = 30;
 const REST: u64 = 10;
 const RETRY: u64 = 20;
+const NONE_READY: u64 = 15;
 const OPERATORS: usize = 5;
 /// The shift of the third operator, of every day of the history.
 const SHIFTS: [(u64, u64); 3] = [(100, 300), (400, 500), (900, 2000)];
@@ -81,6 +82,7 @@ impl Pair {
             incident_wrap_up: Duration::from_secs(WRAP_UP),
             rest: Duration::from_secs(REST),
             fallback_retry: Duration::from_secs(RETRY),
+            none_ready: Duration::from_secs(NONE_READY),
             login_on_register: by_registration,
             unanswered_max: 0,
             plan,
@@ -110,6 +112,7 @@ impl Pair {
                 let id = CallId::new(now.wall, &mut self.rng);
                 self.ids.push(id);
                 self.slow.calls.push((priority, Fate::Waits { fallback_from: 0 }));
+                self.slow.arrived.push(self.slow.now);
                 self.acd.enqueue(now, id, priority, DeskNo::default());
             }
             Event::Leave(pick)

@@ -2,13 +2,13 @@
 
 use siaga::acd::State;
 
-use super::{OPERATORS, REST, RETRY, SHIFTS, Second, WRAP_UP};
+use super::{NONE_READY, OPERATORS, REST, RETRY, SHIFTS, Second, WRAP_UP};
 
 /// What one operator is doing, told from the call's side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Job {
     None,
-    Ringing { call: usize, told: bool },
+    Ringing { call: usize, told: bool, was_ready: bool },
     Talking(usize),
     After(usize, Second),
 }
@@ -30,7 +30,8 @@ pub(super) struct Man {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     Waits { fallback_from: Second },
-    Rings,
+    /// `all`: because no operator was ready, so that all may ring.
+    Rings { all: bool },
     Fallback,
     Talks,
     Over,
@@ -51,6 +52,10 @@ pub(super) struct Slow {
     pub(super) men: Vec<Man>,
     /// Priority and fate in order of arrival.
     pub(super) calls: Vec<(u8, Fate)>,
+    /// When they arrived.
+    pub(super) arrived: Vec<Second>,
+    /// Since when no operator has been ready or rung.
+    none_ready_since: Option<Second>,
     to_withdraw: Vec<usize>,
     pub(super) wrapped_up: Vec<(usize, usize)>,
 }
@@ -70,7 +75,7 @@ impl Slow {
             unlucky: 0,
         };
         let men = vec![man; OPERATORS];
-        Self { now: 0, by_registration, men, calls: vec![], to_withdraw: vec![], wrapped_up: vec![] }
+        Self { now: 0, by_registration, men, calls: vec![], arrived: vec![], none_ready_since: None, to_withdraw: vec![], wrapped_up: vec![] }
     }
 
     pub(super) fn on_shift(&self, man: usize) -> bool {
@@ -174,12 +179,12 @@ impl Slow {
 
     /// Somebody has a call that waits, or rings, offered to that man, ready or not.
     pub(super) fn offer_out_of_turn(&mut self, call: usize, number: usize) -> bool {
-        let man = &mut self.men[number];
+        let man = &self.men[number];
         let there = man.known && man.wanted && man.registered && man.reachable && man.job == Job::None;
-        let open = matches!(self.calls[call].1, Fate::Waits { .. } | Fate::Rings);
+        let open = matches!(self.calls[call].1, Fate::Waits { .. } | Fate::Rings { .. });
         if there && open {
-            man.job = Job::Ringing { call, told: false };
-            self.calls[call].1 = Fate::Rings;
+            self.ring(call, number);
+            self.calls[call].1 = Fate::Rings { all: false };
         }
         there && open
     }
@@ -196,7 +201,7 @@ impl Slow {
             man.rested_at = self.now + REST;
         }
         self.let_go(number);
-        if self.calls[call].1 == Fate::Rings && self.ringing_for(call).is_empty() {
+        if matches!(self.calls[call].1, Fate::Rings { .. }) && self.ringing_for(call).is_empty() {
             self.calls[call].1 = Fate::Waits { fallback_from: 0 };
         }
     }
@@ -247,7 +252,7 @@ impl Slow {
 
     pub(super) fn log_out(&mut self, number: usize) {
         if let Job::Ringing { call, .. } = self.men[number].job
-            && self.calls[call].1 == Fate::Rings
+            && matches!(self.calls[call].1, Fate::Rings { .. })
         {
             self.withdraw(number);
         }
@@ -270,7 +275,38 @@ impl Slow {
         }
     }
 
+    fn ring(&mut self, call: usize, number: usize) {
+        let was_ready = self.state(number) == State::Ready;
+        self.men[number].job = Job::Ringing { call, told: false, was_ready };
+    }
+
+    /// Ready, or rung while they were.
+    fn is_alert(&self, number: usize) -> bool {
+        matches!(self.men[number].job, Job::Ringing { was_ready: true, .. }) || self.state(number) == State::Ready
+    }
+
+    /// The operators who are first, and the others in their order.
+    fn by_idle(&self, wanted: impl Fn(usize) -> bool) -> Vec<usize> {
+        let mut all: Vec<usize> = (0..self.men.len()).filter(|number| wanted(*number)).collect();
+        all.sort_by_key(|number| (self.men[*number].last_work, *number));
+        all
+    }
+
+    fn offer(&mut self, call: usize, number: usize, all: bool) -> Option<Told> {
+        self.ring(call, number);
+        self.calls[call].1 = Fate::Rings { all };
+        Some(Told::Offer(call, number))
+    }
+
+    /// True when this call has waited long enough, and no operator was ready or rung for as long.
+    fn none_ready_for(&self, call: usize) -> bool {
+        let long = |since: Second| since + NONE_READY <= self.now;
+        long(self.arrived[call]) && self.none_ready_since.is_some_and(long)
+    }
+
     pub(super) fn decide(&mut self) -> Option<Told> {
+        let alert = (0..self.men.len()).any(|number| self.men[number].known && self.is_alert(number));
+        self.none_ready_since = if alert { None } else { self.none_ready_since.or(Some(self.now)) };
         if !self.to_withdraw.is_empty() {
             let number = self.to_withdraw.remove(0);
             if let Job::Ringing { call, .. } = self.men[number].job {
@@ -278,19 +314,31 @@ impl Slow {
             }
         }
         let line = self.line();
-        let mut free: Vec<usize> = (0..self.men.len()).filter(|number| self.takes_offers(*number)).collect();
-        free.sort_by_key(|number| (self.men[*number].last_work, *number));
-        if let (Some(call), Some(number)) = (line.first(), free.first()) {
-            self.men[*number].job = Job::Ringing { call: *call, told: false };
-            self.calls[*call].1 = Fate::Rings;
-            return Some(Told::Offer(*call, *number));
+        let mut ringing: Vec<usize> =
+            (0..self.calls.len()).filter(|call| self.calls[*call].1 == Fate::Rings { all: true }).collect();
+        ringing.sort_by_key(|call| (self.calls[*call].0, *call));
+        if let Some(number) = self.by_idle(|number| self.takes_offers(number)).first().copied() {
+            if let Some(call) = line.first() {
+                return self.offer(*call, number, false);
+            }
+            if let Some(call) = ringing.first() {
+                return self.offer(*call, number, false);
+            }
         }
-        if (0..self.men.len()).any(|number| self.at_work(number)) {
+        let rested = |number: usize| self.state(number) == State::Break && self.men[number].rested_at <= self.now;
+        if let Some(number) = self.by_idle(rested).first().copied()
+            && let Some(call) = line.iter().chain(&ringing).find(|call| self.none_ready_for(**call))
+        {
+            return self.offer(*call, number, true);
+        }
+        let staffed = (0..self.men.len()).any(|number| self.at_work(number));
+        let busy = |number: usize| matches!(self.men[number].job, Job::Talking(_) | Job::After(..));
+        if staffed && (0..self.men.len()).any(busy) {
             return None;
         }
         let due =
             |call: &&usize| matches!(self.calls[**call].1, Fate::Waits { fallback_from } if fallback_from <= self.now);
-        let call = *line.iter().find(due)?;
+        let call = *line.iter().filter(due).find(|call| !staffed || self.none_ready_for(**call))?;
         let phones_taken = (0..self.calls.len())
             .any(|call| self.calls[call].1 == Fate::Fallback && !self.ringing_for(call).is_empty());
         let mut rung: Vec<usize> = (0..self.men.len())
@@ -301,7 +349,7 @@ impl Slow {
             .collect();
         rung.sort_by_key(|number| (!self.men[*number].reachable, self.men[*number].last_work, *number));
         for number in &rung {
-            self.men[*number].job = Job::Ringing { call, told: false };
+            self.ring(call, *number);
         }
         self.calls[call].1 = Fate::Fallback;
         Some(Told::Fallback(call, rung))

@@ -29,6 +29,8 @@ pub(super) struct Outcome {
     /// Offers in a major incident, and fallbacks while somebody is there.
     pub(super) incidents: u64,
     pub(super) evacuations: u64,
+    /// Ring attempts at operators on a break.
+    pub(super) recalls: u64,
     /// Time that passed.
     pub(super) waited: Duration,
 }
@@ -45,6 +47,7 @@ impl Outcome {
         self.races += other.races;
         self.incidents += other.incidents;
         self.evacuations += other.evacuations;
+        self.recalls += other.recalls;
         self.waited += other.waited;
     }
 }
@@ -71,6 +74,7 @@ pub(super) fn run(strategy: Strategy, seed: u64) -> Result<Outcome, String> {
         both.settle().map_err(|fault| format!("after event {nth} ({event}): {fault}"))?;
     }
     both.outcome.breaks = both.right.breaks;
+    both.outcome.recalls = both.right.recalls;
     Ok(both.outcome)
 }
 
@@ -86,6 +90,7 @@ impl Both {
             rest: Duration::from_secs(5),
             unanswered_max: u32::try_from(rng.below(3)).unwrap(),
             fallback_retry: Duration::from_secs(9),
+            none_ready: Duration::from_secs(1 + rng.below(8)),
             login_on_register: true,
             plan: shift::Plan::default(),
             desks: desks.clone(),
@@ -238,6 +243,7 @@ impl Both {
     /// Both decide until nothing is left, and agree.
     fn settle(&mut self) -> Result<(), String> {
         loop {
+            self.right.look(self.now.mono);
             let (decision, step) = (self.acd.decide(self.now), self.right.next(self.now.mono));
             self.acd.verify(decision.is_none())?;
             let Some(decision) = decision else {
@@ -250,7 +256,7 @@ impl Both {
                     self.outcome.withdrawals += 1;
                     call == right && operator == name
                 }
-                (Decision::Offer { call, operator, .. }, Some(Step::Offer(right, names))) => {
+                (Decision::Offer { call, operator, .. }, Some(Step::Offer(right, names) | Step::Recall(right, names))) => {
                     self.outcome.offers += 1;
                     self.outcome.joins += u64::from(matches!(self.right.callers[call].fate, Fate::Rings(..)));
                     let home = self.homes.get(call).copied().unwrap_or_default();

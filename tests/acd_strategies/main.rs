@@ -35,6 +35,7 @@ fn agree(strategy: Strategy) {
     let (offers, answers) = (all.offers, all.answers);
     assert!(offers > histories() && answers > histories() / 2, "too little happened: {all:?}");
     assert!(all.fallbacks > 0 && all.withdrawals > 0 && all.strangers > 0 && all.breaks > 0, "{all:?}");
+    assert!(all.recalls > histories() / 20, "too few operators on a break were rung: {all:?}");
     assert!(all.waited > Duration::ZERO, "{all:?}");
     assert!(all.joins > 0 && all.races > 0 && all.incidents > 0 && all.evacuations > 0, "{all:?}");
     let several = matches!(strategy, Strategy::RingAll | Strategy::RingProgressively);

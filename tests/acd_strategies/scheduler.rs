@@ -9,7 +9,7 @@ use siaga::clock::Instant;
 use siaga::ids::{CallId, OperatorId};
 
 /// So many phones ring for one call at once.
-const RING_MAX: usize = siaga::limits::LIVE_LEGS_PER_CALL_MAX - 1;
+const RING_MAX: usize = siaga::limits::LIVE_LEGS_PER_CALL_MAX - 2;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Busy {
@@ -27,6 +27,8 @@ pub(super) struct Person {
     pub(super) paused: bool,
     pub(super) busy: Busy,
     pub(super) withdrawn: bool,
+    /// Was not ready when the ring attempt began.
+    recalled: bool,
     rests: Option<Instant>,
     idle_since: Instant,
     last_offer: u64,
@@ -54,6 +56,7 @@ pub(super) struct Caller {
     steps: Vec<(Instant, Vec<usize>)>,
     /// Its last fallback was the number alone.
     number_was_last: bool,
+    arrived: Instant,
     pub(super) fate: Fate,
 }
 
@@ -63,6 +66,8 @@ pub(super) enum Step {
     Withdraw(CallId, OperatorId),
     /// Any of these would be right.
     Offer(CallId, Vec<OperatorId>),
+    /// The same, of operators on a break.
+    Recall(CallId, Vec<OperatorId>),
     Fallback(CallId, Vec<OperatorId>),
 }
 
@@ -79,6 +84,9 @@ pub(super) struct Scheduler {
     to_withdraw: BTreeSet<OperatorId>,
     pub(super) posture: Posture,
     pub(super) breaks: u64,
+    pub(super) recalls: u64,
+    /// Since when no operator of a desk has been ready or rung.
+    none_ready_since: BTreeMap<usize, Instant>,
 }
 
 impl Scheduler {
@@ -93,6 +101,7 @@ impl Scheduler {
             paused: false,
             busy: Busy::Free,
             withdrawn: false,
+            recalled: false,
             rests: None,
             idle_since: Instant::from_nanos(0),
             last_offer: 0,
@@ -112,6 +121,8 @@ impl Scheduler {
             to_withdraw: BTreeSet::new(),
             posture: Posture::Normal,
             breaks: 0,
+            recalls: 0,
+            none_ready_since: BTreeMap::new(),
         }
     }
 
@@ -209,7 +220,7 @@ impl Scheduler {
         let mut steps: Vec<_> = escalation.iter().map(|step| (now + step.after, named(&step.to))).collect();
         steps.extend(after.map(|after| (now + after, named(&overflow.to))));
         let place = (priority, self.arrivals);
-        self.callers.insert(call, Caller { place, home, steps, number_was_last: false, fate: Fate::Waits });
+        self.callers.insert(call, Caller { place, home, steps, number_was_last: false, arrived: now, fate: Fate::Waits });
         self.arrivals += 1;
     }
 
@@ -356,11 +367,15 @@ impl Scheduler {
                 }
             }
         }
-        let staffed = self.people.values().any(Self::staffed);
-        if staffed && self.posture != Posture::Fallback {
-            return None;
+        if let Some((call, who)) = self.recall(&order, now) {
+            return Some(Step::Recall(call, who));
         }
-        let (call, caller) = order.iter().find(|(_, caller)| caller.fate == Fate::Waits)?;
+        let staffed = self.people.values().any(Self::staffed);
+        let enters = |caller: &Caller| {
+            let stranded = || self.none_ready_for(caller, now) && !self.desks_of(caller, now).into_iter().any(|desk| self.is_busy(desk));
+            caller.fate == Fate::Waits && (!staffed || self.posture == Posture::Fallback || stranded())
+        };
+        let (call, caller) = order.iter().find(|(_, caller)| enters(caller))?;
         if self.posture == Posture::Fallback && (staffed || !caller.number_was_last) {
             return Some(Step::Fallback(**call, Vec::new()));
         }
@@ -370,16 +385,83 @@ impl Scheduler {
         Some(Step::Fallback(**call, who.into_iter().filter(|_| none_rings).map(|(name, _)| name.clone()).collect()))
     }
 
-    fn who_for(&self, caller: &Caller, now: Instant) -> Vec<OperatorId> {
+    /// Operators on a break, while no operator is ready or rung: for calls that wait, then for those that ring and may ring all.
+    fn recall(&self, order: &[(&CallId, &Caller)], now: Instant) -> Option<(CallId, Vec<OperatorId>)> {
+        let on_break = |one: &Person| Self::staffed(one) && one.paused && one.busy == Busy::Free && one.rests.is_none();
+        let waits = |caller: &Caller| match caller.fate {
+            Fate::Waits => self.posture != Posture::Fallback,
+            Fate::Held(_) => true,
+            Fate::Rings(..) | Fate::FallsBack(_) | Fate::Talks(_) => false,
+        };
+        let rings = |caller: &Caller| match &caller.fate {
+            Fate::Rings(names, from) => {
+                let all = from.is_some_and(|from| from <= now) || self.posture == Posture::MajorIncident;
+                all && names.len() < RING_MAX
+            }
+            Fate::Waits | Fate::Held(_) | Fate::FallsBack(_) | Fate::Talks(_) => false,
+        };
+        let kinds: [&dyn Fn(&Caller) -> bool; 2] = [&waits, &rings];
+        for kind in kinds {
+            for (call, caller) in order.iter().filter(|(_, caller)| kind(caller) && self.none_ready_for(caller, now)) {
+                let who = self.who_of(caller, now, on_break);
+                if !who.is_empty() {
+                    return Some((**call, who));
+                }
+            }
+        }
+        None
+    }
+
+    /// True when this call has waited long enough, and for as long no operator of its desks was ready or rung.
+    fn none_ready_for(&self, caller: &Caller, now: Instant) -> bool {
+        let long = |since: Instant| since + self.settings.none_ready <= now;
+        let at = |desk: usize| self.none_ready_since.get(&desk).copied().is_some_and(long);
+        long(caller.arrived) && self.desks_of(caller, now).into_iter().all(at)
+    }
+
+    fn is_busy(&self, desk: usize) -> bool {
+        let busy = |one: &Person| matches!(one.busy, Busy::Talks(..) | Busy::WrapsUp(..));
+        self.people.iter().any(|(name, one)| self.level(desk, name).is_some() && busy(one))
+    }
+
+    /// Notes which desks have no operator who is ready or rung.
+    pub(super) fn look(&mut self, now: Instant) {
+        for desk in 0..self.desks.len() {
+            let alert = |(name, one): (&OperatorId, &Person)| {
+                let rung = matches!(one.busy, Busy::Rung(_)) && !one.recalled;
+                let ready = Self::staffed(one) && !one.paused && one.busy == Busy::Free;
+                self.level(desk, name).is_some() && (rung || ready)
+            };
+            if self.people.iter().any(alert) {
+                self.none_ready_since.remove(&desk);
+            } else {
+                self.none_ready_since.entry(desk).or_insert(now);
+            }
+        }
+    }
+
+    /// The desks whose operators may get a call, its own first; everybody in place of one without operators.
+    fn desks_of(&self, caller: &Caller, now: Instant) -> Vec<usize> {
         let due = caller.steps.iter().filter(|(at, _)| *at <= now);
         let mut more: BTreeSet<usize> = due.flat_map(|(_, to)| to).copied().collect();
         more.extend((self.posture == Posture::MajorIncident).then_some(self.everybody));
-        for desk in [caller.home].into_iter().chain(more) {
+        let staffed = |desk: usize| {
+            self.people.iter().any(|(name, one)| self.level(desk, name).is_some() && Self::staffed(one))
+        };
+        let answers = |desk: usize| if staffed(desk) { desk } else { self.everybody };
+        [caller.home].into_iter().chain(more).map(answers).collect()
+    }
+
+    fn who_for(&self, caller: &Caller, now: Instant) -> Vec<OperatorId> {
+        self.who_of(caller, now, Self::ready)
+    }
+
+    fn who_of(&self, caller: &Caller, now: Instant, wanted: impl Fn(&Person) -> bool) -> Vec<OperatorId> {
+        for desk in self.desks_of(caller, now) {
             let there = |desk: usize| {
                 self.people.iter().filter(move |(name, one)| self.level(desk, name).is_some() && Self::staffed(one))
             };
-            let desk = if there(desk).count() == 0 { self.everybody } else { desk };
-            let ready: Vec<_> = there(desk).filter(|(_, person)| Self::ready(person)).collect();
+            let ready: Vec<_> = there(desk).filter(|(_, person)| wanted(person)).collect();
             let Some(level) = ready.iter().filter_map(|(name, _)| self.level(desk, name)).min() else { continue };
             let alike = ready.into_iter().filter(|(name, _)| self.level(desk, name) == Some(level));
             return self.choose(self.desks[desk].strategy, alike.collect());
@@ -411,9 +493,12 @@ impl Scheduler {
             (Step::Withdraw(_, name), _) => {
                 self.to_withdraw.remove(name);
             }
-            (Step::Offer(call, _), Some(name)) => {
+            (Step::Offer(call, _) | Step::Recall(call, _), Some(name)) => {
                 let home = &self.desks[self.callers[call].home];
+                let is_recall = matches!(step, Step::Recall(..));
+                self.recalls += u64::from(is_recall);
                 let more_from = match home.strategy {
+                    _ if is_recall => Some(now),
                     Strategy::RingAll => Some(now),
                     Strategy::RingProgressively => Some(now + home.progress),
                     _ => None,
@@ -427,7 +512,7 @@ impl Scheduler {
                 caller.fate = Fate::Rings(names, more_from);
                 self.reserve(*call, name);
             }
-            (Step::Offer(..), None) => panic!("nobody was chosen"),
+            (Step::Offer(..) | Step::Recall(..), None) => panic!("nobody was chosen"),
             (Step::Fallback(call, names), _) => {
                 let staffed = self.people.values().any(Self::staffed);
                 let caller = self.callers.get_mut(call).unwrap();
@@ -442,6 +527,7 @@ impl Scheduler {
     fn reserve(&mut self, call: CallId, name: &OperatorId) {
         self.offers += 1;
         let person = self.people.get_mut(name).unwrap();
+        person.recalled = !(Self::staffed(person) && !person.paused && person.busy == Busy::Free);
         (person.busy, person.last_offer) = (Busy::Rung(call), self.offers);
     }
 }

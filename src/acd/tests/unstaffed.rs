@@ -63,8 +63,10 @@ fn a_failed_fallback_is_tried_again_after_the_retry_time() {
     stage.decisions();
     stage.acd.fallback_failed(stage.now, call);
     assert_eq!((stage.decisions(), stage.acd.counts().0), (vec![], 1));
-    assert_eq!(stage.acd.poll_timeout(), Some(stage.now.mono + RETRY));
-    stage.pass(RETRY);
+    let retry = stage.now.mono + RETRY;
+    stage.pass(NONE_READY);
+    assert_eq!((stage.decisions(), stage.acd.poll_timeout()), (vec![], Some(retry)));
+    stage.pass(RETRY - NONE_READY);
     assert_eq!(stage.decisions(), [fallback(call, &["a"])]);
 }
 
@@ -116,30 +118,61 @@ fn a_fallback_keeps_within_the_legs_of_one_call() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut stage = unstaffed(&names);
     let call = stage.caller();
-    let rung = names.get(..limits::LIVE_LEGS_PER_CALL_MAX - 1).unwrap();
+    let rung = names.get(..limits::LIVE_LEGS_PER_CALL_MAX - 2).unwrap();
     assert_eq!(stage.decisions(), [fallback(call, rung)]);
 }
 
-#[test]
-fn a_call_that_had_all_its_offers_goes_to_the_number() {
-    let mut stage = Stage::new(&["a"]);
+/// A call of which every ring attempt fails until it has used them all.
+fn spent(stage: &mut Stage) -> CallId {
     let call = stage.caller();
-    let mut made = 0;
-    while let Some(decision) = stage.acd.decide(stage.now) {
-        match &decision {
-            Decision::Offer { operator, .. } => stage.acd.offer_failed(stage.now, call, operator, false),
-            Decision::Fallback { .. } | Decision::Withdraw { .. } => {
-                assert_eq!(decision, fallback(call, &[]));
-                break;
-            }
-        }
-        made += 1;
+    for _ in 0..limits::RING_ATTEMPTS_PER_CALL_MAX {
+        assert_eq!(stage.offers(), [(call, op("a"))]);
+        stage.fail(call, "a");
         stage.pass(REST);
     }
-    assert_eq!(made, limits::LEGS_PER_CALL_MAX - 2);
-    stage.acd.fallback_failed(stage.now, call);
+    call
+}
+
+#[test]
+fn a_call_that_has_used_its_attempts_is_rung_once_for_each_retry_and_the_others_meanwhile() {
+    let mut stage = Stage::new(&["a"]);
+    let call = spent(&mut stage);
+    let behind = stage.caller();
+    assert_eq!(stage.offers(), [(behind, op("a"))], "it waits for its retry, others are served");
     assert_eq!(stage.acd.waiting().collect::<Vec<_>>(), [call]);
+    stage.acd.answered(stage.now, behind, &op("a"));
+    stage.acd.finished(stage.now, behind, &op("a"));
+    stage.acd.resume(stage.now, &op("a")).unwrap();
+    let late = stage.caller();
+    assert_eq!(stage.offers(), [(late, op("a"))]);
+    stage.acd.leave(stage.now, late);
+    stage.pass(RETRY);
+    for _ in 0..3 {
+        assert_eq!(stage.offers(), [(call, op("a"))], "it keeps its position");
+        stage.fail(call, "a");
+        stage.pass(REST);
+        assert_eq!(stage.decisions(), [], "once for each retry");
+        stage.pass(RETRY - REST);
+    }
+    stage.offers();
+    stage.acd.answered(stage.now, call, &op("a"));
+    assert_eq!(stage.state("a"), State::Talking);
+}
+
+#[test]
+fn a_call_that_has_used_its_attempts_goes_to_the_number_when_no_operator_is_ready() {
+    let mut stage = Stage::new(&["a"]);
+    let call = spent(&mut stage);
+    stage.acd.pause(stage.now, &op("a"), "meal").unwrap();
     assert_eq!(stage.decisions(), []);
     stage.pass(RETRY);
+    assert_eq!(stage.offers(), [(call, op("a"))], "the operator on a break first");
+    stage.fail(call, "a");
+    stage.pass(RETRY - Duration::from_secs(1));
+    assert_eq!(stage.decisions(), []);
+    stage.acd.invite(CallId::new(stage.now.wall, &mut Rng::from_number(5)), &op("a"));
+    stage.pass(Duration::from_secs(1));
     assert_eq!(stage.decisions(), [fallback(call, &[])]);
+    stage.acd.fallback_failed(stage.now, call);
+    assert_eq!((stage.decisions(), stage.acd.waiting().collect::<Vec<_>>()), (vec![], vec![call]));
 }

@@ -1,0 +1,53 @@
+//! The queue's indexes compared with its calls.
+
+use std::collections::BTreeSet;
+
+use super::{Keys, Queue, RING_MAX, Status};
+
+impl Queue {
+    /// Compares every index with the calls.
+    pub(in crate::acd) fn verify(&self) -> Result<(), String> {
+        let mut right = Self::with_desks(self.rings.clone());
+        let mut places = BTreeSet::new();
+        let mut ringing = Vec::new();
+        for (call, entry) in &self.calls {
+            right.index(*call, entry.place, Keys::default(), Keys::of(entry, self.service));
+            if let Some((at, _)) = entry.widens.last() {
+                right.widenings.insert(*at, *call);
+            }
+            if let Some(at) = entry.overdue_at {
+                right.overdues.insert(at, *call);
+            }
+            if matches!(&entry.status, Status::Offered { to, .. } if to.is_empty() || to.len() > RING_MAX) {
+                return Err(format!("call {call} rings nobody, or too many"));
+            }
+            if !places.insert(entry.place) || entry.place.1 >= self.arrivals {
+                return Err(format!("the place of call {call} is not its own"));
+            }
+            if matches!(&entry.status, Status::Fallback(operators) if !operators.is_empty()) {
+                ringing.push(*call);
+            }
+        }
+        if ringing != self.ringing.into_iter().collect::<Vec<_>>() {
+            return Err(format!("the fallbacks of {ringing:?} ring operators, {:?} is known", self.ringing));
+        }
+        let same = right.waiting == self.waiting
+            && right.offerable == self.offerable
+            && right.untried == self.untried
+            && right.spent == self.spent
+            && right.retries.len() == self.retries.len()
+            && right.retries.next() == self.retries.next()
+            && right.joinable == self.joinable
+            && right.growths.len() == self.growths.len()
+            && right.growths.next() == self.growths.next()
+            && right.waiting_at == self.waiting_at
+            && right.unanswered == self.unanswered
+            && right.recallable == self.recallable
+            && right.stranded == self.stranded
+            && right.overdues.len() == self.overdues.len()
+            && right.overdues.next() == self.overdues.next()
+            && right.widenings.len() == self.widenings.len()
+            && right.widenings.next() == self.widenings.next();
+        if same { Ok(()) } else { Err("an index of calls differs from the calls".to_owned()) }
+    }
+}

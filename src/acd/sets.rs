@@ -1,0 +1,41 @@
+//! Calls by the set of desks to which they may go. There are few sets, whatever the number of calls.
+
+use std::collections::BTreeMap;
+
+use super::desk::DeskSet;
+use super::queue::Place;
+use crate::ids::CallId;
+
+/// Calls in their order, one index for each set of desks. Empty indexes are removed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct CallsBySet(BTreeMap<DeskSet, BTreeMap<Place, CallId>>);
+
+impl CallsBySet {
+    /// Moves a call from the index of one set to that of another.
+    pub(super) fn file(&mut self, place: Place, call: CallId, was: Option<DeskSet>, is: Option<DeskSet>) {
+        if was == is {
+            return;
+        }
+        if let Some(set) = was
+            && let Some(calls) = self.0.get_mut(&set)
+        {
+            calls.remove(&place);
+            if calls.is_empty() {
+                self.0.remove(&set);
+            }
+        }
+        if let Some(set) = is {
+            self.0.entry(set).or_default().insert(place, call);
+        }
+    }
+
+    /// The first call of all whose set of desks is `wanted`.
+    pub(super) fn first(&self, wanted: impl Fn(DeskSet) -> bool) -> Option<CallId> {
+        let firsts = self.0.iter().filter(|(set, _)| wanted(**set)).filter_map(|(_, calls)| calls.first_key_value());
+        firsts.min().map(|(_, call)| *call)
+    }
+
+    pub(super) fn sets(&self) -> impl Iterator<Item = DeskSet> {
+        self.0.keys().copied()
+    }
+}

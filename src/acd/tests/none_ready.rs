@@ -1,0 +1,180 @@
+//! Calls that wait while operators are at work and none of them is ready.
+
+use super::*;
+
+fn on_break(names: &[&str]) -> Stage {
+    let mut stage = Stage::new(names);
+    for name in names {
+        stage.acd.pause(stage.now, &op(name), "meal").unwrap();
+    }
+    stage
+}
+
+fn fallback(call: CallId, names: &[&str]) -> Decision {
+    Decision::Fallback { call, operators: names.iter().map(|name| op(name)).collect() }
+}
+
+#[test]
+fn operators_on_a_break_ring_after_the_time_and_not_before_it() {
+    let mut stage = on_break(&["a", "b"]);
+    let call = stage.caller();
+    assert_eq!(stage.decisions(), []);
+    assert_eq!(stage.acd.poll_timeout(), Some(stage.now.mono + NONE_READY));
+    stage.pass(NONE_READY - Duration::from_millis(1));
+    assert_eq!(stage.decisions(), []);
+    stage.pass(Duration::from_millis(1));
+    assert_eq!(stage.offers(), [(call, op("a")), (call, op("b"))]);
+    stage.acd.answered(stage.now, call, &op("b"));
+    assert_eq!((stage.state("a"), stage.state("b")), (State::Break, State::Talking));
+    stage.acd.finished(stage.now, call, &op("b"));
+    stage.pass(WRAP_UP);
+    assert_eq!(stage.state("b"), State::Break, "the break goes on after the call");
+}
+
+#[test]
+fn the_reason_of_the_attempt_names_the_break() {
+    let mut stage = on_break(&["a"]);
+    stage.caller();
+    stage.decisions();
+    stage.pass(NONE_READY);
+    let Some(Decision::Offer { why, .. }) = stage.decisions().pop() else { panic!("no ring attempt") };
+    assert_eq!(why, "no operator ready for 15 s: on break (meal)");
+}
+
+#[test]
+fn each_call_that_waits_rings_an_operator_on_a_break_before_two_ring_for_one() {
+    let mut stage = on_break(&["a", "b", "c"]);
+    let (first, second) = (stage.caller(), stage.caller());
+    stage.decisions();
+    stage.pass(NONE_READY);
+    assert_eq!(stage.offers(), [(first, op("a")), (second, op("b")), (first, op("c"))]);
+}
+
+#[test]
+fn all_phones_and_the_number_follow_when_operators_on_a_break_do_not_answer() {
+    let mut stage = on_break(&["a"]);
+    let call = stage.caller();
+    stage.decisions();
+    stage.pass(NONE_READY);
+    assert_eq!(stage.offers(), [(call, op("a"))]);
+    stage.fail(call, "a");
+    assert_eq!(stage.decisions(), [fallback(call, &["a"])]);
+    stage.acd.fallback_failed(stage.now, call);
+    assert_eq!(stage.decisions(), []);
+    stage.pass(REST);
+    assert_eq!(stage.offers(), [(call, op("a"))], "the operator on a break has rested");
+}
+
+#[test]
+fn no_fallback_begins_while_an_operator_talks_or_wraps_up() {
+    let mut stage = Stage::new(&["a", "b"]);
+    let (talk, busy) = stage.talk();
+    let other = if busy == op("a") { "b" } else { "a" };
+    stage.acd.pause(stage.now, &op(other), "meal").unwrap();
+    let call = stage.caller();
+    stage.decisions();
+    stage.pass(NONE_READY);
+    assert_eq!(stage.offers(), [(call, op(other))], "who talks is not rung");
+    stage.fail(call, other);
+    assert_eq!(stage.decisions(), []);
+    stage.pass(REST);
+    assert_eq!(stage.offers(), [(call, op(other))]);
+    stage.fail(call, other);
+    stage.acd.pause(stage.now, &busy, "meal").unwrap();
+    stage.acd.finished(stage.now, talk, &busy);
+    assert_eq!((stage.decisions(), stage.state(busy.as_str())), (vec![], State::WrapUp));
+    stage.pass(WRAP_UP);
+    stage.decisions();
+    stage.fail(call, "a");
+    stage.fail(call, "b");
+    assert!(matches!(stage.decisions().as_slice(), [Decision::Fallback { .. }]));
+}
+
+#[test]
+fn an_operator_who_becomes_ready_joins_a_call_that_rings_operators_on_a_break() {
+    let mut stage = on_break(&["a", "b"]);
+    let call = stage.caller();
+    stage.acd.set_registered(stage.now, &op("b"), false);
+    stage.decisions();
+    stage.pass(NONE_READY);
+    assert_eq!(stage.offers(), [(call, op("a"))]);
+    stage.acd.set_registered(stage.now, &op("b"), true);
+    stage.acd.resume(stage.now, &op("b")).unwrap();
+    assert_eq!(stage.offers(), [(call, op("b"))]);
+}
+
+#[test]
+fn the_time_runs_only_while_no_operator_is_ready_or_rung() {
+    let mut stage = on_break(&["a", "b"]);
+    stage.acd.resume(stage.now, &op("b")).unwrap();
+    let call = stage.caller();
+    assert_eq!(stage.offers(), [(call, op("b"))]);
+    stage.pass(NONE_READY * 2);
+    assert_eq!(stage.decisions(), [], "b rings");
+    stage.acd.pause(stage.now, &op("b"), "meal").unwrap();
+    stage.fail(call, "b");
+    assert_eq!(stage.decisions(), []);
+    stage.pass(NONE_READY);
+    assert_eq!(stage.offers(), [(call, op("a")), (call, op("b"))]);
+}
+
+#[test]
+fn a_call_of_a_desk_rings_the_operators_of_its_desks_who_are_on_a_break() {
+    let desk = |name: &str, members: &[&str]| desk::Desk {
+        name: name.to_owned(),
+        members: Some(members.iter().map(|name| (op(name), 1)).collect()),
+        ..desk::Desk::default()
+    };
+    let desks = vec![desk::Desk::default(), desk("fire", &["a"]), desk("police", &["b"])];
+    let mut stage = Stage::with(Settings { desks, ..settings() }, &["a", "b"]);
+    stage.acd.pause(stage.now, &op("a"), "meal").unwrap();
+    let call = stage.caller_for(1, DeskNo(1));
+    assert_eq!(stage.decisions(), []);
+    assert!(stage.acd.is_none_ready(), "at once");
+    stage.pass(NONE_READY);
+    assert_eq!(stage.offers(), [(call, op("a"))], "b is ready, and at another desk");
+    stage.fail(call, "a");
+    assert_eq!(stage.decisions(), [fallback(call, &["b", "a"])]);
+}
+
+#[test]
+fn a_floor_on_a_break_is_reported_at_once_and_one_that_talks_after_the_time() {
+    let mut stage = on_break(&["a"]);
+    assert!(!stage.acd.is_none_ready(), "no call waits");
+    let call = stage.caller();
+    stage.decisions();
+    assert!(stage.acd.is_none_ready() && !stage.acd.is_unstaffed());
+    stage.acd.leave(stage.now, call);
+    stage.acd.resume(stage.now, &op("a")).unwrap();
+    stage.talk();
+    stage.caller();
+    stage.decisions();
+    assert!(!stage.acd.is_none_ready(), "a talks");
+    stage.pass(NONE_READY);
+    assert_eq!((stage.decisions(), stage.acd.is_none_ready()), (vec![], true));
+}
+
+#[test]
+fn a_floor_is_unstaffed_for_as_long_as_a_call_waits_on_it() {
+    let mut stage = Stage::new(&["a"]);
+    stage.acd.set_registered(stage.now, &op("a"), false);
+    assert!(!stage.acd.is_unstaffed());
+    let call = stage.caller();
+    for _ in 0..5 {
+        stage.decisions();
+        assert!(stage.acd.is_unstaffed(), "in its fallback");
+        stage.acd.fallback_failed(stage.now, call);
+        assert!(stage.acd.is_unstaffed(), "until the next one");
+        stage.pass(RETRY);
+    }
+    stage.acd.set_registered(stage.now, &op("a"), true);
+    assert!(!stage.acd.is_unstaffed());
+}
+
+#[test]
+fn an_operator_is_the_last_one_ready_while_no_other_is() {
+    let mut stage = Stage::new(&["a", "b"]);
+    assert!(!stage.acd.is_last_ready(&op("a")));
+    stage.acd.pause(stage.now, &op("b"), "meal").unwrap();
+    assert!(stage.acd.is_last_ready(&op("a")) && !stage.acd.is_last_ready(&op("b")));
+}
