@@ -47,6 +47,7 @@ impl Hands for Notes {
     fn long_call(&mut self, _: siaga::ids::CallId, _: u64, _: bool) {}
 
     fn unstaffed(&mut self, _: bool) {}
+    fn none_ready(&mut self, _: bool) {}
 
     fn posture(&mut self, _: siaga::acd::Posture, _: u64, _: bool) {}
 

@@ -33,6 +33,8 @@ fn the_shipped_file_works_as_it_stands_and_says_the_defaults() {
     assert_eq!(bare.queue.long_call_seconds, shipped.queue.long_call_seconds);
     assert_eq!(bare.queue.fallback_ring_seconds, shipped.queue.fallback_ring_seconds);
     assert_eq!(bare.queue.fallback_retry_seconds, shipped.queue.fallback_retry_seconds);
+    assert_eq!(bare.queue.none_ready_seconds, shipped.queue.none_ready_seconds);
+    assert_eq!(bare.operators.last_ready_text, shipped.operators.last_ready_text);
     assert_eq!((bare.sip, bare.media, bare.features), (shipped.sip, shipped.media, shipped.features));
 }
 

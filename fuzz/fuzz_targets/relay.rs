@@ -68,7 +68,7 @@ fuzz_target!(|bytes: &[u8]| {
     while let (Some(operation), Some(what)) = (bytes.next(), bytes.next()) {
         let (slot, other) = (u32::from(what) % SLOTS, u32::from(what >> 4) % SLOTS);
         let (anchor, b) = (AnchorId { slot, generation: 1 }, AnchorId { slot: other, generation: 1 });
-        let leg = LegNo(u16::from(what % 3));
+        let leg = LegNo(u32::from(what % 3));
         let command = match operation % 16 {
             0 => Command::Open { anchor },
             1 => Command::Aim { anchor, remote: remote(slot, what >> 4) },

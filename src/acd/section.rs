@@ -194,6 +194,9 @@ impl QueueSection {
     }
 }
 
+/// For the last ready operator who pauses, unless the file says otherwise.
+const LAST_READY_TEXT: &str = "Anda operator siap terakhir: panggilan yang menunggu tetap berdering di telepon Anda.";
+
 /// One more operator rings after so long, unless the file says otherwise.
 const PROGRESS_SECONDS: u64 = 5;
 
@@ -338,6 +341,8 @@ pub struct OperatorsSection {
     pub roster: Option<String>,
     /// Why operators may pause, in the order of the feature codes. Empty: for any reason.
     pub break_reasons: Vec<String>,
+    /// Sent to the phone of the last ready operator when the operator pauses; empty: not sent.
+    pub last_ready_text: String,
     /// Who may listen to, whisper into, barge in on and take over the calls of others.
     pub supervisors: Vec<String>,
     /// Path of what changes the roster (the same columns): `leave`, `swap:NAME`, or one more shift.
@@ -356,6 +361,7 @@ impl Default for OperatorsSection {
             login: Login::default(),
             roster: None,
             break_reasons: Vec::new(),
+            last_ready_text: LAST_READY_TEXT.to_owned(),
             supervisors: Vec::new(),
             changes: None,
             decrees: None,
@@ -369,6 +375,10 @@ impl OperatorsSection {
     /// What in it cannot be used.
     pub fn faults(&self) -> Vec<SectionFault> {
         let mut faults = Vec::new();
+        if self.last_ready_text.len() > 700 || self.last_ready_text.chars().any(char::is_control) {
+            let (key, found) = ("last_ready_text", format!("{} bytes", self.last_ready_text.len()));
+            faults.push(SectionFault { key, found, expected: "one line of at most 700 bytes, \"\": no text" });
+        }
         let mut fault = |found, expected| faults.push(SectionFault { key: "break_reasons", found, expected });
         let word = |text: &str| (1..=32).contains(&text.chars().count()) && !text.chars().any(char::is_control);
         if self.break_reasons.len() > 99 {

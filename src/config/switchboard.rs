@@ -49,6 +49,7 @@ impl Config {
             record: self.recording.enabled,
             feature_codes: self.features.clone(),
             break_reasons: self.operators.break_reasons.clone(),
+            last_ready_text: self.operators.last_ready_text.clone(),
             wrap_up_extension: Duration::from_secs(queue.wrap_up_extension_seconds),
             supervisors: self.supervisors.clone(),
             expires_min: self.sip.expires_min,

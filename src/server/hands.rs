@@ -147,6 +147,17 @@ impl Hands for ServiceHands {
             tracing::info!("no call waits for want of a shift any more");
         }
     }
+
+    fn none_ready(&mut self, none_ready: bool) {
+        self.metrics.none_ready.set(i64::from(none_ready));
+        if none_ready {
+            tracing::warn!(
+                "a call waits and no operator is ready: operators on a break are rung after queue.none_ready_seconds"
+            );
+        } else {
+            tracing::info!("no call waits without a ready operator any more");
+        }
+    }
 }
 
 /// The subject of the alarm about a trunk's registration.

@@ -86,6 +86,7 @@ pub trait Hands {
     fn trunk_gone(&mut self, trunk: &str);
     /// Calls wait and nobody is on shift; or no longer.
     fn unstaffed(&mut self, unstaffed: bool);
+    fn none_ready(&mut self, none_ready: bool);
     /// The posture, and how long it has lasted; a reminder that it is not the normal one.
     fn posture(&mut self, posture: Posture, lasts_ms: u64, reminder: bool);
     /// A call lasts unusually long, in milliseconds; or it did, and is over.
@@ -395,6 +396,7 @@ impl<H: Hands> Signalling<H> {
             Output::Posture { posture, lasts_ms, reminder } => self.hands.posture(posture, lasts_ms, reminder),
             Output::LongCall { call, lasts_ms, over } => self.hands.long_call(call, lasts_ms, over),
             Output::Unstaffed(unstaffed) => self.hands.unstaffed(unstaffed),
+            Output::NoneReady(none_ready) => self.hands.none_ready(none_ready),
             Output::Banned(ban) => {
                 let (reason, seconds, nth) = (ban.reason.word(), ban.seconds, ban.nth);
                 tracing::info!(address = %ban.address, reason, seconds, nth, "banned");

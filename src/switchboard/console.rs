@@ -21,7 +21,7 @@ impl Switchboard {
             ConsoleCommand::LogIn { operator } => changed(self.logs_in(now, &operator)),
             ConsoleCommand::LogOut { operator } => changed(self.logs_out(now, &operator)),
             ConsoleCommand::Pause { operator, reason } => match self.break_reason(&reason) {
-                Some(reason) => changed(self.acd.pause(now, &operator, &reason)),
+                Some(reason) => changed(self.pauses(now, &operator, &reason)),
                 None => ConsoleReply::UnknownReason { known: self.settings.break_reasons.clone() },
             },
             ConsoleCommand::Resume { operator } => changed(self.acd.resume(now, &operator)),
@@ -70,6 +70,20 @@ impl Switchboard {
     fn floor_view(&self) -> ConsoleReply {
         let operators = self.acd.views().into_iter().filter(|view| !self.is_station(&view.operator)).collect();
         ConsoleReply::Operators { operators, stations: self.station_views() }
+    }
+
+    /// Pauses an operator. The last ready one is warned first: waiting calls ring operators on a break when no operator is ready.
+    pub(super) fn pauses(
+        &mut self,
+        now: Now,
+        operator: &crate::ids::OperatorId,
+        reason: &str,
+    ) -> Result<(), UnknownOperator> {
+        let text = self.settings.last_ready_text.clone();
+        if !text.is_empty() && self.acd.is_last_ready(operator) {
+            self.announce_text(now, Some(operator.clone()), &text);
+        }
+        self.acd.pause(now, operator, reason)
     }
 
     /// The reason of a break as it is kept: one of those of the settings, where they name any; none given: the first.

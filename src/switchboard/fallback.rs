@@ -5,9 +5,9 @@ use crate::cdr::fact::{FactKind, OfferOutcome};
 use crate::clock::Now;
 use crate::ids::{CallId, LegNo, OperatorId};
 
-use super::Switchboard;
 use super::call::Stage;
 use super::timers::Alarm;
+use super::{Output, Switchboard};
 
 impl Switchboard {
     /// Nobody is staffed, or the house is being left: rings every phone that it is given, or goes on to the number.
@@ -20,11 +20,11 @@ impl Switchboard {
         if let Some(call) = self.calls.get_mut(&id) {
             call.stage = Stage::AllPhones { until };
         }
-        self.falling_back.insert(id);
         self.alarms.insert(until, Alarm::PhonesOver(id));
         self.touched.push(id);
+        let why = self.why_all_phones();
         for operator in operators {
-            let why = "nobody on shift: all phones".to_owned();
+            let why = why.to_owned();
             if !self.ring_phones(now, id, &operator, &why, until) {
                 self.acd.offer_failed(now, id, &operator, true);
             }
@@ -80,11 +80,36 @@ impl Switchboard {
         self.back_to_queue(id);
     }
 
+    /// Why all phones ring.
+    fn why_all_phones(&self) -> &'static str {
+        match self.acd.posture() {
+            Posture::Fallback => "the house is being left: all phones",
+            Posture::Normal | Posture::MajorIncident | Posture::Drill if self.acd.staffed() == 0 => {
+                "nobody on shift: all phones"
+            }
+            Posture::Normal | Posture::MajorIncident | Posture::Drill => "no operator ready: all phones",
+        }
+    }
+
     /// Why the fallback number is dialled.
     pub(super) fn why_fallback(&self) -> &'static str {
         match self.acd.posture() {
             Posture::Fallback => "the house is being left: fallback number",
-            Posture::Normal | Posture::MajorIncident | Posture::Drill => "nobody on shift: fallback number",
+            Posture::Normal | Posture::MajorIncident | Posture::Drill if self.acd.staffed() == 0 => {
+                "nobody on shift: fallback number"
+            }
+            Posture::Normal | Posture::MajorIncident | Posture::Drill => "no operator ready: fallback number",
+        }
+    }
+
+    /// Reports when callers begin, or cease, to wait on a floor that is unstaffed, or where no operator is ready.
+    pub(super) fn report_staffing(&mut self) {
+        let (unstaffed, none_ready) = (self.acd.is_unstaffed(), self.acd.is_none_ready());
+        if std::mem::replace(&mut self.unstaffed, unstaffed) != unstaffed {
+            self.others.push(Output::Unstaffed(unstaffed));
+        }
+        if std::mem::replace(&mut self.none_ready, none_ready) != none_ready {
+            self.others.push(Output::NoneReady(none_ready));
         }
     }
 }

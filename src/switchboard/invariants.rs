@@ -192,13 +192,8 @@ impl Switchboard {
         if !self.calls.iter().all(placed) || self.placed.iter().any(dead) {
             return Err("calls that operators have placed are not counted as such".to_owned());
         }
-        if self.falling_back.iter().any(dead) {
-            return Err("a fallback belongs to a call that is gone".to_owned());
-        }
-        let unseen =
-            |(id, call): (&crate::ids::CallId, &Call)| call.is_falling_back() && !self.falling_back.contains(id);
-        if self.calls.iter().any(unseen) {
-            return Err("a call falls back and is not counted as such".to_owned());
+        if self.unstaffed != self.acd.is_unstaffed() || self.none_ready != self.acd.is_none_ready() {
+            return Err("what was reported of the floor is not so".to_owned());
         }
         if self.merged.values().any(dead) {
             return Err("a merge key belongs to a call that is gone".to_owned());

@@ -201,8 +201,7 @@ pub struct Switchboard {
     draining: bool,
     drained: bool,
     unstaffed: bool,
-    /// Calls whose fallback has begun; those where it is over leave at the end of the step.
-    falling_back: BTreeSet<CallId>,
+    none_ready: bool,
     /// Calls whose waiting callers may need an announcement at the end of the step.
     touched: Vec<CallId>,
     // What one step says, in the order in which it leaves: facts, media, messages, the rest.
@@ -268,7 +267,7 @@ impl Switchboard {
             draining: false,
             drained: false,
             unstaffed: false,
-            falling_back: BTreeSet::new(),
+            none_ready: false,
             touched: Vec::new(),
             facts: Vec::new(),
             media: Vec::new(),
@@ -396,14 +395,7 @@ impl Switchboard {
         while let Some(operator) = self.stirred.pop_first() {
             self.tell_watchers(now, &operator);
         }
-        let calls = &self.calls;
-        self.falling_back.retain(|call| calls.get(call).is_some_and(Call::is_falling_back));
-        let nobody = |call| calls.get(call).is_some_and(|call: &Call| call.unstaffed);
-        let unstaffed = self.falling_back.iter().any(nobody);
-        if unstaffed != self.unstaffed {
-            self.unstaffed = unstaffed;
-            self.others.push(Output::Unstaffed(unstaffed));
-        }
+        self.report_staffing();
         if self.draining && !self.drained && self.calls.is_empty() && self.phones.is_empty() && self.has_said_goodbye()
         {
             self.drained = true;

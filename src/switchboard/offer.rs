@@ -67,11 +67,6 @@ impl Switchboard {
         if let Some(call) = self.calls.get_mut(&id) {
             call.heard_from.remove(operator);
         }
-        // So many operators as the ACD gives find room, each with one phone.
-        let full = self.calls.get(&id).filter(|call| call.ringing() + 1 >= LIVE_LEGS_PER_CALL_MAX);
-        if let Some(second) = full.and_then(Call::second_phone) {
-            self.cancel_leg(now, id, second, OfferOutcome::Withdrawn);
-        }
         let to = Callee::Operator(operator.clone());
         let mut rings = self.ring(now, id, to.clone(), why.to_owned(), ring_until);
         for phone in 1..self.phones_of(operator).count() {
@@ -121,6 +116,15 @@ impl Switchboard {
         self.ring_phone(now, id, (to, 0), why, ring_until)
     }
 
+    /// Whether one more leg of a call may ring: second phones of operators make way for it.
+    fn has_room_for_leg(&mut self, now: Now, id: CallId) -> bool {
+        let full = |call: &Call| call.ringing() + 1 >= LIVE_LEGS_PER_CALL_MAX;
+        let Some(call) = self.calls.get(&id).filter(|call| full(call)) else { return true };
+        let Some(second) = call.second_phone() else { return false };
+        self.cancel_leg(now, id, second, OfferOutcome::Withdrawn);
+        true
+    }
+
     fn ring_phone(
         &mut self,
         now: Now,
@@ -130,6 +134,9 @@ impl Switchboard {
         ring_until: Instant,
     ) -> bool {
         let Some((uri, mut flow, follow_target)) = self.destination(id, &to, phone) else { return false };
+        if !self.has_room_for_leg(now, id) {
+            return false;
+        }
         let Some(call) = self.calls.get_mut(&id) else { return false };
         let trunk = call.dialling.map(|(trunk, _)| trunk).filter(|_| matches!(to, Callee::Number(_)));
         if let Some(trunk) = trunk {

@@ -29,8 +29,11 @@ pub enum Output {
     TrunkRegistered { trunk: String, registered: bool },
     /// A trunk is no longer in the settings.
     TrunkGone { trunk: String },
-    /// The alarm of an unstaffed floor: true while calls wait and nobody is on shift.
+    /// The alarm of an unstaffed floor: true while calls wait and no operator is staffed.
     Unstaffed(bool),
+    /// True while calls wait, operators are staffed, and each of them who could take one is on a break, or has been busy for
+    /// `none_ready_seconds`.
+    NoneReady(bool),
     /// The posture, when it begins and, as a reminder, while it is not the normal one; and how long it has lasted.
     Posture { posture: Posture, lasts_ms: u64, reminder: bool },
     /// A call lasts unusually long, in milliseconds; or it does and is `over`.

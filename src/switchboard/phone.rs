@@ -134,7 +134,8 @@ impl Switchboard {
                     None => reasons.first().map(String::as_str).or(Some("phone")),
                     Some(nth) => nth.checked_sub(1).and_then(|nth| reasons.get(nth)).map(String::as_str),
                 };
-                reason.is_some_and(|reason| self.acd.pause(now, operator, reason).is_ok())
+                let reason = reason.map(str::to_owned);
+                reason.is_some_and(|reason| self.pauses(now, operator, &reason).is_ok())
             }
             Feature::Resume => self.acd.resume(now, operator).is_ok(),
             Feature::WrapUp => {

@@ -241,6 +241,8 @@ pub struct Settings {
     pub feature_codes: FeatureCodes,
     /// Why operators may pause, in the order of the codes; none: for any reason.
     pub break_reasons: Vec<String>,
+    /// Sent to the phone of the last ready operator when the operator pauses; empty: not sent.
+    pub last_ready_text: String,
     /// By so much a feature code prolongs a wrap-up.
     pub wrap_up_extension: Duration,
     /// The operators who may listen to, and take, the calls of others.

@@ -29,9 +29,13 @@ pub(super) struct Man {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    Waits { fallback_from: Second },
+    Waits {
+        fallback_from: Second,
+    },
     /// `all`: because no operator was ready, so that all may ring.
-    Rings { all: bool },
+    Rings {
+        all: bool,
+    },
     Fallback,
     Talks,
     Over,
@@ -75,7 +79,16 @@ impl Slow {
             unlucky: 0,
         };
         let men = vec![man; OPERATORS];
-        Self { now: 0, by_registration, men, calls: vec![], arrived: vec![], none_ready_since: None, to_withdraw: vec![], wrapped_up: vec![] }
+        Self {
+            now: 0,
+            by_registration,
+            men,
+            calls: vec![],
+            arrived: vec![],
+            none_ready_since: None,
+            to_withdraw: vec![],
+            wrapped_up: vec![],
+        }
     }
 
     pub(super) fn on_shift(&self, man: usize) -> bool {

@@ -256,7 +256,10 @@ impl Both {
                     self.outcome.withdrawals += 1;
                     call == right && operator == name
                 }
-                (Decision::Offer { call, operator, .. }, Some(Step::Offer(right, names) | Step::Recall(right, names))) => {
+                (
+                    Decision::Offer { call, operator, .. },
+                    Some(Step::Offer(right, names) | Step::Recall(right, names)),
+                ) => {
                     self.outcome.offers += 1;
                     self.outcome.joins += u64::from(matches!(self.right.callers[call].fate, Fate::Rings(..)));
                     let home = self.homes.get(call).copied().unwrap_or_default();

@@ -220,7 +220,8 @@ impl Scheduler {
         let mut steps: Vec<_> = escalation.iter().map(|step| (now + step.after, named(&step.to))).collect();
         steps.extend(after.map(|after| (now + after, named(&overflow.to))));
         let place = (priority, self.arrivals);
-        self.callers.insert(call, Caller { place, home, steps, number_was_last: false, arrived: now, fate: Fate::Waits });
+        self.callers
+            .insert(call, Caller { place, home, steps, number_was_last: false, arrived: now, fate: Fate::Waits });
         self.arrivals += 1;
     }
 
@@ -372,7 +373,10 @@ impl Scheduler {
         }
         let staffed = self.people.values().any(Self::staffed);
         let enters = |caller: &Caller| {
-            let stranded = || self.none_ready_for(caller, now) && !self.desks_of(caller, now).into_iter().any(|desk| self.is_busy(desk));
+            let stranded = || {
+                self.none_ready_for(caller, now)
+                    && !self.desks_of(caller, now).into_iter().any(|desk| self.is_busy(desk))
+            };
             caller.fate == Fate::Waits && (!staffed || self.posture == Posture::Fallback || stranded())
         };
         let (call, caller) = order.iter().find(|(_, caller)| enters(caller))?;
@@ -445,9 +449,8 @@ impl Scheduler {
         let due = caller.steps.iter().filter(|(at, _)| *at <= now);
         let mut more: BTreeSet<usize> = due.flat_map(|(_, to)| to).copied().collect();
         more.extend((self.posture == Posture::MajorIncident).then_some(self.everybody));
-        let staffed = |desk: usize| {
-            self.people.iter().any(|(name, one)| self.level(desk, name).is_some() && Self::staffed(one))
-        };
+        let staffed =
+            |desk: usize| self.people.iter().any(|(name, one)| self.level(desk, name).is_some() && Self::staffed(one));
         let answers = |desk: usize| if staffed(desk) { desk } else { self.everybody };
         [caller.home].into_iter().chain(more).map(answers).collect()
     }

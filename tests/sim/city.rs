@@ -353,7 +353,8 @@ impl City {
                 | Output::TrunkGone { .. }
                 | Output::Posture { .. }
                 | Output::LongCall { .. }
-                | Output::Unstaffed(_) => {}
+                | Output::Unstaffed(_)
+                | Output::NoneReady(_) => {}
             }
         }
         self.out = out;

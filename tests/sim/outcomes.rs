@@ -49,7 +49,7 @@ pub(crate) const WANTED: [&str; 37] = [
 
 /// So often each was seen; and the legs that ring by an order, with what it is when they are answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Outcomes(BTreeMap<&'static str, u64>, BTreeMap<(Option<CallId>, u16), &'static str>);
+pub(crate) struct Outcomes(BTreeMap<&'static str, u64>, BTreeMap<(Option<CallId>, u32), &'static str>);
 
 impl Outcomes {
     /// A message goes onto the line: of the service, or to it.

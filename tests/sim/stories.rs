@@ -2,6 +2,7 @@
 
 mod attended;
 mod bodies;
+mod breaks;
 mod call_back;
 mod classes;
 mod conference;

@@ -51,6 +51,8 @@ pub(crate) struct World {
     pub(crate) unstaffed: Option<bool>,
     /// What the last step led to.
     pub(crate) last_step: Vec<Output>,
+    /// What was reported of the floor: `unstaffed` and `none-ready`.
+    pub(crate) alarms: Vec<(&'static str, bool)>,
     serial: u32,
 }
 
@@ -121,6 +123,7 @@ pub(crate) fn settings() -> Settings {
         record: true,
         feature_codes: codes(),
         break_reasons: Vec::new(),
+        last_ready_text: String::new(),
         wrap_up_extension: seconds(60),
         supervisors: std::collections::BTreeSet::new(),
         expires_min: seconds(60),
@@ -140,6 +143,7 @@ pub(crate) fn settings() -> Settings {
             incident_wrap_up: seconds(3),
             rest: seconds(5),
             fallback_retry: seconds(10),
+            none_ready: seconds(15),
             login_on_register: true,
             unanswered_max: 0,
             plan: acd::shift::Plan::default(),
@@ -181,6 +185,7 @@ impl World {
             presences: BTreeMap::new(),
             unstaffed: None,
             last_step: Vec::new(),
+            alarms: Vec::new(),
             serial,
         }
     }
@@ -215,9 +220,13 @@ impl World {
                 Output::Presence(presence) => {
                     self.presences.insert(presence.account.clone(), *presence);
                 }
-                Output::Unstaffed(unstaffed) => self.unstaffed = Some(unstaffed),
                 Output::Banned(_) | Output::TrunkGone { .. } => {}
                 Output::LongCall { call, over, .. } => self.long_calls.push((call, over)),
+                Output::Unstaffed(unstaffed) => {
+                    self.unstaffed = Some(unstaffed);
+                    self.alarms.push(("unstaffed", unstaffed));
+                }
+                Output::NoneReady(none_ready) => self.alarms.push(("none-ready", none_ready)),
                 Output::Posture { posture, reminder, .. } => self.postures.push((posture, reminder)),
             }
         }

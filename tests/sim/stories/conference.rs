@@ -20,6 +20,7 @@ pub(super) const ALL_HEAR_ALL: [u8; 3] = [0b110, 0b101, 0b011];
 /// Budi, Sari, and Ani, who is their supervisor.
 pub(super) fn floor() -> World {
     let mut settings = settings();
+    settings.acd.none_ready = Duration::from_secs(600);
     settings.trunks[0].target = Some(TRUNK.parse().unwrap());
     settings.agencies = vec![Agency { name: "damkar".to_owned(), number: DAMKAR.to_owned() }];
     settings.supervisors = [OperatorId::parse("ani").unwrap()].into();

@@ -18,6 +18,7 @@ fn pauses(world: &mut World, on: bool) {
 /// Budi is on a break, and numbers are tried after 20 and 60 seconds.
 fn house() -> World {
     let mut settings = settings();
+    settings.acd.none_ready = Duration::from_secs(600);
     settings.trunks[0].target = Some(TRUNK.parse().unwrap());
     let outside =
         [(20, "0725113"), (60, "0725110")].map(|(after, number)| (Duration::from_secs(after), number.to_owned()));
