@@ -58,7 +58,7 @@ impl Story {
     }
 
     #[must_use]
-    pub(crate) fn offered(self, after: i64, leg: u16, operator: &str) -> Self {
+    pub(crate) fn offered(self, after: i64, leg: u32, operator: &str) -> Self {
         let (leg, to) = (LegNo(leg), by(operator));
         self.then(after, FactKind::Offered { leg, to, why: "longest-idle".to_owned() })
             .then(after + 180, FactKind::Ringing { leg })
@@ -68,7 +68,7 @@ impl Story {
     pub(crate) fn refused(
         self,
         after: i64,
-        leg: u16,
+        leg: u32,
         operator: &str,
         outcome: OfferOutcome,
         status: Option<u16>,
@@ -78,7 +78,7 @@ impl Story {
     }
 
     #[must_use]
-    pub(crate) fn answered(self, after: i64, leg: u16, operator: &str) -> Self {
+    pub(crate) fn answered(self, after: i64, leg: u32, operator: &str) -> Self {
         let (leg, to) = (LegNo(leg), by(operator));
         let outcome = OfferOutcome::Answered;
         self.then(after, FactKind::OfferEnded { leg, to: to.clone(), outcome, sip_status: Some(200) })
