@@ -8,6 +8,8 @@ use siaga::acd::{Posture, Settings};
 use siaga::clock::Instant;
 use siaga::ids::{CallId, OperatorId};
 
+mod none_ready;
+
 /// So many phones ring for one call at once.
 const RING_MAX: usize = siaga::limits::LIVE_LEGS_PER_CALL_MAX - 2;
 
@@ -387,61 +389,6 @@ impl Scheduler {
         who.sort_by_key(|(name, one)| (!one.reachable, one.idle_since, (*name).clone()));
         let none_rings = !self.callers.values().any(rings_phones);
         Some(Step::Fallback(**call, who.into_iter().filter(|_| none_rings).map(|(name, _)| name.clone()).collect()))
-    }
-
-    /// Operators on a break, while no operator is ready or rung: for calls that wait, then for those that ring and may ring all.
-    fn recall(&self, order: &[(&CallId, &Caller)], now: Instant) -> Option<(CallId, Vec<OperatorId>)> {
-        let on_break = |one: &Person| Self::staffed(one) && one.paused && one.busy == Busy::Free && one.rests.is_none();
-        let waits = |caller: &Caller| match caller.fate {
-            Fate::Waits => self.posture != Posture::Fallback,
-            Fate::Held(_) => true,
-            Fate::Rings(..) | Fate::FallsBack(_) | Fate::Talks(_) => false,
-        };
-        let rings = |caller: &Caller| match &caller.fate {
-            Fate::Rings(names, from) => {
-                let all = from.is_some_and(|from| from <= now) || self.posture == Posture::MajorIncident;
-                all && names.len() < RING_MAX
-            }
-            Fate::Waits | Fate::Held(_) | Fate::FallsBack(_) | Fate::Talks(_) => false,
-        };
-        let kinds: [&dyn Fn(&Caller) -> bool; 2] = [&waits, &rings];
-        for kind in kinds {
-            for (call, caller) in order.iter().filter(|(_, caller)| kind(caller) && self.none_ready_for(caller, now)) {
-                let who = self.who_of(caller, now, on_break);
-                if !who.is_empty() {
-                    return Some((**call, who));
-                }
-            }
-        }
-        None
-    }
-
-    /// True when this call has waited long enough, and for as long no operator of its desks was ready or rung.
-    fn none_ready_for(&self, caller: &Caller, now: Instant) -> bool {
-        let long = |since: Instant| since + self.settings.none_ready <= now;
-        let at = |desk: usize| self.none_ready_since.get(&desk).copied().is_some_and(long);
-        long(caller.arrived) && self.desks_of(caller, now).into_iter().all(at)
-    }
-
-    fn is_busy(&self, desk: usize) -> bool {
-        let busy = |one: &Person| matches!(one.busy, Busy::Talks(..) | Busy::WrapsUp(..));
-        self.people.iter().any(|(name, one)| self.level(desk, name).is_some() && busy(one))
-    }
-
-    /// Notes which desks have no operator who is ready or rung.
-    pub(super) fn look(&mut self, now: Instant) {
-        for desk in 0..self.desks.len() {
-            let alert = |(name, one): (&OperatorId, &Person)| {
-                let rung = matches!(one.busy, Busy::Rung(_)) && !one.recalled;
-                let ready = Self::staffed(one) && !one.paused && one.busy == Busy::Free;
-                self.level(desk, name).is_some() && (rung || ready)
-            };
-            if self.people.iter().any(alert) {
-                self.none_ready_since.remove(&desk);
-            } else {
-                self.none_ready_since.entry(desk).or_insert(now);
-            }
-        }
     }
 
     /// The desks whose operators may get a call, its own first; everybody in place of one without operators.
