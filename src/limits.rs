@@ -116,6 +116,14 @@ pub const LOCAL_CHANGES_MAX: usize = 65_536;
 pub const FACTS_MAX: usize = 262_144;
 /// Facts that go to the disk with one fsync. More: the next fsync.
 pub const FACTS_GROUP_MAX: usize = 8_192;
+/// Bytes of one file of the crash log in memory; the next step goes to a new file.
+pub const CRASH_LOG_FILE_BYTES_MAX: u64 = 1 << 20;
+/// Files of the crash log. More wait for the disk: new facts go to the journal's thread alone.
+pub const CRASH_LOG_FILES_MAX: u32 = 64;
+/// Journal segments that are kept after they were stored in the database. More: the oldest go.
+pub const STORED_SEGMENTS_MAX: usize = 1_024;
+/// Calls whose records the database does not take. More: the writer waits as it does for a database that is down.
+pub const CALLS_ASIDE_MAX: usize = 10_000;
 /// Datagrams handled in one turn of the loop before timers are looked at.
 pub const DATAGRAMS_PER_TURN_MAX: usize = 64;
 /// Bytes that wait to be written to one TCP connection. Full: the connection is closed.

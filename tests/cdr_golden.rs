@@ -11,8 +11,9 @@ mod stories;
 
 use proptest::prelude::*;
 use proptest::sample::{Index, subsequence};
-use siaga::cdr::fact::{Callee, Class, EndCause, Fact, FactKind, OfferOutcome, Role, Side};
+use siaga::cdr::fact::{Callee, Class, EndCause, Fact, FactKind, OfferOutcome, Role, Side, Uptime};
 use siaga::cdr::{Cdr, Outcome};
+use siaga::clock::Timestamp;
 use siaga::ids::LegNo;
 use stories::{LATE, MORNING, Story};
 
@@ -149,6 +150,47 @@ fn a_clock_that_is_set_back_gives_no_negative_times() {
     let cdr = back.cdr();
     assert_eq!((cdr.waited_ms, cdr.talk_ms, cdr.wrap_ms), (0, 0, Some(0)));
     assert_eq!(cdr.outcome, Some(Outcome::Answered));
+}
+
+/// The same call as its run wrote it, with the calendar's clock set by so much before the fact `from`.
+fn with_uptime(mut story: Story, from: usize, step: i64) -> Story {
+    let run = Timestamp::from_millis(MORNING - 50_000);
+    for (no, fact) in story.facts.iter_mut().enumerate() {
+        fact.up = Some(Uptime(run, fact.at.millis_since(run)));
+        if no >= from {
+            fact.at = Timestamp::from_millis(fact.at.as_millis() + step);
+        }
+    }
+    story
+}
+
+#[test]
+fn a_clock_step_between_any_two_facts_of_a_run_changes_no_record() {
+    let mut all: Vec<Story> = stories::all(MORNING).into_iter().map(|(_, story)| story).collect();
+    all.extend([stories::passed_on(10, MORNING), stories::conferred(12, MORNING)]);
+    for story in all {
+        for from in 1..=story.facts.len() {
+            for step in [3_600_000, -3_600_000, 400 * 86_400_000] {
+                assert_eq!(with_uptime(story.clone(), from, step).cdr(), story.cdr(), "step {step} before fact {from}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_span_across_two_runs_follows_the_calendar_and_is_never_below_0() {
+    let open = Story::new(1, MORNING, None).queued(1).offered(2, 1, "op0001").answered(5_000, 1, "op0001");
+    let interrupted = |open: Story, at: i64| open.ended(at, Side::Service, EndCause::Interrupted).cdr();
+    assert_eq!(interrupted(with_uptime(open.clone(), 99, 0), 7_500).talk_ms, 2_500);
+    assert_eq!(interrupted(with_uptime(open.clone(), 99, 0), -7_500).talk_ms, 0);
+    // The clock was set before the answer: the next run sees the new calendar, as the answer did.
+    let stepped = with_uptime(open.clone(), open.facts.len() - 1, 3_600_000);
+    let cdr = interrupted(stepped, 3_607_500);
+    assert_eq!((cdr.waited_ms, cdr.talk_ms), (5_000, 2_500));
+    // Another run has its own start: its uptime says nothing about this one.
+    let mut later = with_uptime(open, 99, 0).ended(9_000, Side::Service, EndCause::Interrupted);
+    later.facts.last_mut().unwrap().up = Some(Uptime(Timestamp::from_millis(MORNING + 8_000), 3));
+    assert_eq!(later.cdr().talk_ms, 4_000);
 }
 
 #[test]

@@ -91,6 +91,16 @@ fn supervisors_are_named_once_each_and_feature_codes_are_codes_of_their_own() {
 }
 
 #[test]
+fn stored_journal_segments_are_kept_for_0_to_365_days() {
+    let trunk = "[[trunk]]\nname = \"a\"\npeers = [\"10.0.0.1\"]\n";
+    let days = |config: &Config| config.journal_keep.as_secs() / 86_400;
+    assert_eq!(days(&Config::parse("test.toml", trunk).unwrap()), 7);
+    assert_eq!(days(&Config::parse("test.toml", &format!("{trunk}[journal]\nkeep_days = 0\n")).unwrap()), 0);
+    let told = faults(&format!("{trunk}[journal]\nkeep_days = 18446744073709551615\n")).join("\n");
+    assert!(told.contains("journal.keep_days") && told.contains("0 to 365 days"), "{told}");
+}
+
+#[test]
 fn the_guard_says_what_it_does_not_understand() {
     let text = "[[trunk]]\nname = \"a\"\npeers = [\"10.0.0.1\"]\n[guard]\nallow = [\"10.0.0.0/99\"]\nscanners = [\"x\"]\n\
                 failures = 1\nban_first_seconds = 100\nban_longest_seconds = 10\n";

@@ -14,7 +14,9 @@ use std::path::{Path, PathBuf};
 
 use siaga::cdr::fact::{Fact, FactKind};
 use siaga::clock::Timestamp;
-use siaga::store::journal::{self, Journal, JournalError, Life, Place};
+use siaga::store::crash_log::{CrashLog, Files};
+use siaga::store::journal::segments::{self, State};
+use siaga::store::journal::{self, Journal, JournalError, Life, Place, record};
 use stories::MORNING;
 
 const ALL: Place = Place { segment: i64::MAX, position: 0 };
@@ -27,7 +29,7 @@ fn facts() -> Vec<Fact> {
     stories::all(MORNING).into_iter().flat_map(|(_, story)| story.facts).collect()
 }
 
-fn segments(dir: &Path) -> Vec<PathBuf> {
+fn files(dir: &Path) -> Vec<PathBuf> {
     let files = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     let mut found: Vec<_> = files.filter(|path| path.extension().is_some_and(|kind| kind == "facts")).collect();
     found.sort();
@@ -47,11 +49,11 @@ fn what_was_appended_is_read_back_in_order_and_places_rise() {
     }
     assert!(places.is_sorted_by(|one, next| one < next), "{places:?}");
     let whole = journal::read(dir.path(), Place::default(), journal.end(), usize::MAX).unwrap();
-    assert_eq!((whole.facts, whole.next), (facts.clone(), journal.end()));
+    assert_eq!((whole.facts(), whole.next), (facts.clone(), journal.end()));
     assert_eq!((whole.lost_bytes, whole.unknown), (0, 0));
     // Between two places lies the group that was appended between them.
     for (pair, group) in places.windows(2).zip(facts.chunks(7)) {
-        assert_eq!(journal::read(dir.path(), pair[0], pair[1], usize::MAX).unwrap().facts, group);
+        assert_eq!(journal::read(dir.path(), pair[0], pair[1], usize::MAX).unwrap().facts(), group);
     }
 }
 
@@ -64,13 +66,13 @@ fn reading_in_small_chunks_loses_and_repeats_nothing() {
     let (mut read, mut place) = (Vec::new(), Place::default());
     loop {
         let chunk = journal::read(dir.path(), place, ALL, 4).unwrap();
-        assert!(chunk.facts.len() <= 4);
-        if chunk.facts.is_empty() {
+        assert!(chunk.facts().len() <= 4);
+        if chunk.facts().is_empty() {
             break;
         }
         assert!(chunk.next > place);
         place = chunk.next;
-        read.extend(chunk.facts);
+        read.extend(chunk.facts());
     }
     assert_eq!(read, [facts(), facts(), facts()].concat());
 }
@@ -85,24 +87,24 @@ fn a_torn_end_costs_only_what_was_torn() {
         ends.push(journal.append([fact].into_iter(), at(0)).unwrap().position.unsigned_abs());
     }
     drop(journal);
-    let torn = segments(dir.path()).remove(0);
+    let torn = files(dir.path()).remove(0);
     let bytes = fs::read(&torn).unwrap();
     for length in (0..=bytes.len()).rev() {
         fs::write(&torn, &bytes[..length]).unwrap();
         let whole = ends.iter().rposition(|end| *end <= length as u64).unwrap();
         let chunk = journal::read(dir.path(), Place::default(), ALL, usize::MAX).unwrap();
-        assert_eq!(chunk.facts, facts[..whole], "{length} bytes");
+        assert_eq!(chunk.facts(), facts[..whole], "{length} bytes");
         assert_eq!(chunk.lost_bytes, length as u64 - ends[whole], "{length} bytes");
     }
     // The next run writes behind it and both are read.
     fs::write(&torn, &bytes[..bytes.len() - 1]).unwrap();
     Journal::open(dir.path(), at(1)).unwrap().append([&facts[3]].into_iter(), at(1)).unwrap();
     let chunk = journal::read(dir.path(), Place::default(), ALL, usize::MAX).unwrap();
-    assert_eq!(chunk.facts, facts);
+    assert_eq!(chunk.facts(), facts);
 }
 
 #[test]
-fn a_flipped_bit_never_makes_another_fact_and_spares_the_facts_before_it() {
+fn a_flipped_bit_never_makes_another_fact_and_costs_one_fact() {
     let dir = tempfile::tempdir().unwrap();
     let facts = &facts()[..3];
     let mut ends = Vec::new();
@@ -112,40 +114,163 @@ fn a_flipped_bit_never_makes_another_fact_and_spares_the_facts_before_it() {
     }
     drop(journal);
     Journal::open(dir.path(), at(1)).unwrap().append([&facts[0]].into_iter(), at(1)).unwrap();
-    let damaged = segments(dir.path()).remove(0);
+    let damaged = files(dir.path()).remove(0);
     let bytes = fs::read(&damaged).unwrap();
     for place in 0..bytes.len() {
         for bit in [0, 7] {
             let mut flipped = bytes.clone();
             flipped[place] ^= 1 << bit;
             fs::write(&damaged, flipped).unwrap();
-            let before = ends.iter().filter(|end| **end <= place as u64).count();
+            let hit = ends.iter().filter(|end| **end <= place as u64).count();
             let chunk = journal::read(dir.path(), Place::default(), ALL, usize::MAX).unwrap();
-            let wanted: Vec<Fact> = facts[..before].iter().chain([&facts[0]]).cloned().collect();
-            assert_eq!(chunk.facts, wanted, "bit {bit} of byte {place}");
+            let others = facts.iter().enumerate().filter(|(no, _)| *no != hit).map(|(_, fact)| fact);
+            let wanted: Vec<Fact> = others.chain([&facts[0]]).cloned().collect();
+            assert_eq!(chunk.facts(), wanted, "bit {bit} of byte {place}");
             assert!(chunk.lost_bytes > 0);
+            assert_eq!(chunk.damaged.len(), 1);
         }
     }
 }
 
 #[test]
-fn a_fact_of_another_version_is_counted_and_stepped_over() {
+fn a_fact_of_another_version_is_read_as_it_is_and_what_is_no_fact_is_counted() {
     let dir = tempfile::tempdir().unwrap();
     let facts = facts();
     let mut journal = Journal::open(dir.path(), at(0)).unwrap();
     journal.append([&facts[0]].into_iter(), at(0)).unwrap();
     let body = br#"{"stream":"01a20ada-2c00-7861-b0f4-d125cc0d694a","seq":1,"at":1,"kind":"teleported"}"#;
-    let file = segments(dir.path()).remove(0);
+    let file = files(dir.path()).remove(0);
     let mut bytes = fs::read(&file).unwrap();
     bytes.extend(u32::try_from(body.len()).unwrap().to_le_bytes());
     bytes.extend(crc32fast::hash(body).to_le_bytes());
     bytes.extend(body);
+    let nothing = b"{}";
+    bytes.extend(u32::try_from(nothing.len()).unwrap().to_le_bytes());
+    bytes.extend(crc32fast::hash(nothing).to_le_bytes());
+    bytes.extend(nothing);
     fs::write(&file, bytes).unwrap();
     drop(journal);
     Journal::open(dir.path(), at(1)).unwrap().append([&facts[1]].into_iter(), at(1)).unwrap();
     let chunk = journal::read(dir.path(), Place::default(), ALL, usize::MAX).unwrap();
     assert_eq!((chunk.unknown, chunk.lost_bytes), (1, 0));
-    assert_eq!(chunk.facts, facts[..2]);
+    assert_eq!(chunk.facts(), facts[..2]);
+    let unknown = &chunk.entries[1];
+    assert_eq!((unknown.fact.clone(), unknown.id.seq, unknown.json.as_bytes()), (None, 1, &body[..]));
+}
+
+#[test]
+fn a_torn_end_of_zeros_is_no_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    Journal::open(dir.path(), at(0)).unwrap().append([&facts()[0]].into_iter(), at(0)).unwrap();
+    let file = files(dir.path()).remove(0);
+    let bytes = [fs::read(&file).unwrap(), vec![0; 300]].concat();
+    fs::write(&file, bytes).unwrap();
+    let chunk = journal::read(dir.path(), Place::default(), ALL, usize::MAX).unwrap();
+    assert_eq!((chunk.facts().len(), chunk.lost_bytes, chunk.damaged.len()), (1, 300, 0));
+}
+
+#[test]
+fn what_a_killed_run_left_in_memory_is_taken_over_before_the_next_run_and_shows_its_last_sign_of_life() {
+    let dir = tempfile::tempdir().unwrap();
+    let facts = facts();
+    let mut first = Journal::open(dir.path(), at(0)).unwrap();
+    first.append(facts[..3].iter(), at(0)).unwrap();
+    first.beat(at(1_000)).unwrap();
+    let mut crash_log = CrashLog::open(dir.path(), at(0));
+    let mut records = Vec::new();
+    facts[2..6].iter().for_each(|fact| record::encode(&mut records, fact).unwrap());
+    // The last fact was torn by the kill.
+    crash_log.append(&records[..records.len() - 3]).unwrap();
+    drop((first, crash_log));
+
+    let second = Journal::open(dir.path(), at(60_000)).unwrap();
+    let begin = Place { segment: second.first_segment(), position: 0 };
+    let before = journal::read(dir.path(), Place::default(), begin, usize::MAX).unwrap().facts();
+    assert_eq!(
+        before,
+        [&facts[..3], &facts[2..5]].concat(),
+        "what was on the disk already comes twice: it is stored once"
+    );
+    let lives = journal::lives_before(dir.path(), second.first_segment()).unwrap();
+    assert_eq!(lives.len(), 1);
+    assert!(Files::of(dir.path()).unwrap().left_beside(at(60_000)).unwrap().is_empty(), "it is taken over once");
+    drop(second);
+    // The loop of the next run is faster than its journal: its own facts are no earlier run's.
+    CrashLog::open(dir.path(), at(89_000)).append(&records).unwrap();
+    let lock = journal::Lock::take(dir.path()).unwrap();
+    let third = Journal::open_locked(dir.path(), lock, at(90_000), at(89_000)).unwrap();
+    let begin = Place { segment: third.first_segment(), position: 0 };
+    assert_eq!(journal::read(dir.path(), Place::default(), begin, usize::MAX).unwrap().facts(), before);
+    let files = Files::of(dir.path()).unwrap();
+    assert_eq!(files.left_beside(at(99_000)).unwrap().len(), 1);
+    files.remove_all();
+}
+
+#[test]
+fn many_small_segments_are_looked_through_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(dir.path(), at(0)).unwrap();
+    journal.append(facts()[..1].iter(), at(0)).unwrap();
+    let one = fs::read(files(dir.path()).remove(0)).unwrap();
+    for no in 1..=16_000 {
+        fs::write(segments::path(dir.path(), MORNING + no, State::Waiting), &one).unwrap();
+    }
+    let begun = std::time::Instant::now();
+    let lives = journal::lives_before(dir.path(), i64::MAX).unwrap();
+    assert_eq!(lives.len(), 1);
+    assert_eq!(segments::count(dir.path(), Place::default(), ALL).unwrap(), 16_001);
+    // Each segment's own listing of the folder took a minute.
+    assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_folder_that_is_removed_or_moved_under_a_running_service_is_made_anew_with_the_last_segment() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("journal");
+    for remove in [true, false] {
+        let mut journal = Journal::open(&folder, at(0)).unwrap();
+        let (id, facts) = (journal.id().to_owned(), facts());
+        let before = journal.append(facts[..4].iter(), at(0)).unwrap();
+        if remove {
+            fs::remove_dir_all(&folder).unwrap();
+        } else {
+            fs::rename(&folder, dir.path().join("moved")).unwrap();
+        }
+        assert!(
+            journal::read(&folder, Place::default(), before, usize::MAX).is_err(),
+            "nothing is read, and that is an error"
+        );
+        let after = journal.append(facts[4..6].iter(), at(1)).unwrap();
+        assert_eq!(journal::read(&folder, Place::default(), after, usize::MAX).unwrap().facts(), facts[..6]);
+        assert!(matches!(Journal::open(&folder, at(2)), Err(JournalError::InUse)), "the new folder is locked");
+        drop(journal);
+        assert_eq!(Journal::open(&folder, at(3)).unwrap().id(), id);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}
+
+#[test]
+fn stored_segments_are_kept_for_their_days_and_damaged_ones_until_they_are_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    const DAY: i64 = 86_400_000;
+    for day in 0..4 {
+        let mut journal = Journal::open(dir.path(), at(day * DAY)).unwrap();
+        journal.append(facts()[..1].iter(), at(day * DAY)).unwrap();
+        journal.beat(at(day * DAY)).unwrap();
+    }
+    segments::keep_damaged(dir.path(), MORNING).unwrap();
+    let last = Place { segment: MORNING + 3 * DAY, position: 1 };
+    assert_eq!(segments::retire_before(dir.path(), last).unwrap(), 3);
+    let (waiting, stored, damaged) = (State::Waiting, State::Stored, State::Damaged);
+    assert_eq!(segments::list(dir.path(), waiting).unwrap(), [MORNING + 3 * DAY]);
+    assert_eq!(segments::list(dir.path(), stored).unwrap(), [MORNING + DAY, MORNING + 2 * DAY]);
+    assert_eq!(segments::list(dir.path(), damaged).unwrap(), [MORNING]);
+    let days = |days: u64| std::time::Duration::from_secs(days * 86_400);
+    assert_eq!(segments::forget_stored(dir.path(), days(3)).unwrap(), 0);
+    assert_eq!(segments::forget_stored(dir.path(), days(2)).unwrap(), 1);
+    assert_eq!(segments::list(dir.path(), stored).unwrap(), [MORNING + 2 * DAY]);
+    assert_eq!(segments::make_room(dir.path(), 4).unwrap(), 1);
+    assert_eq!(segments::list(dir.path(), damaged).unwrap(), [MORNING], "neither time nor a full disk removes it");
 }
 
 /// A fact of 3 MiB.
@@ -162,32 +287,34 @@ fn a_full_segment_is_followed_by_the_next_and_old_ones_can_be_removed() {
         // The clock stands still: numbers rise all the same.
         journal.append([fact].into_iter(), at(0)).unwrap();
     }
-    assert_eq!(segments(dir.path()).len(), 2);
+    assert_eq!(files(dir.path()).len(), 2);
     let middle = journal::read(dir.path(), Place::default(), journal.end(), 5).unwrap();
-    assert_eq!(middle.facts, facts[..5]);
-    assert_eq!(journal::remove_before(dir.path(), middle.next).unwrap(), 0, "its segment is still needed");
+    assert_eq!(middle.facts(), facts[..5]);
+    assert_eq!(segments::retire_before(dir.path(), middle.next).unwrap(), 0, "its segment is still needed");
     let rest = journal::read(dir.path(), middle.next, journal.end(), usize::MAX).unwrap();
-    assert_eq!(rest.facts, facts[5..]);
-    assert_eq!(journal::remove_before(dir.path(), rest.next).unwrap(), 1);
-    assert_eq!(segments(dir.path()).len(), 1);
+    assert_eq!(rest.facts(), facts[5..]);
+    assert_eq!(segments::retire_before(dir.path(), rest.next).unwrap(), 1);
+    assert_eq!(files(dir.path()).len(), 1);
 }
 
 #[test]
 fn after_an_error_the_group_goes_to_a_new_segment() {
     let dir = tempfile::tempdir().unwrap();
-    let (folder, aside) = (dir.path().join("journal"), dir.path().join("aside"));
+    let folder = dir.path().join("journal");
     let mut journal = Journal::open(&folder, at(0)).unwrap();
     let full: Vec<Fact> = (0..6).map(heavy).collect();
     journal.append(full.iter(), at(0)).unwrap();
     let before = journal.end();
-    fs::rename(&folder, &aside).unwrap();
+    // The name of the next segment is taken.
+    let taken = segments::path(&folder, before.segment + 1, State::Waiting);
+    fs::create_dir(&taken).unwrap();
     let facts = facts();
-    assert!(journal.append(facts.iter(), at(1)).is_err(), "the next segment has no folder");
+    assert!(journal.append(facts.iter(), at(0)).is_err(), "the next segment cannot be made");
     assert_eq!(journal.end(), before, "nothing counts as written");
-    fs::rename(&aside, &folder).unwrap();
+    fs::remove_dir(&taken).unwrap();
     let after = journal.append(facts.iter(), at(2)).unwrap();
     assert!(after.segment > before.segment);
-    assert_eq!(journal::read(&folder, before, after, usize::MAX).unwrap().facts, facts);
+    assert_eq!(journal::read(&folder, before, after, usize::MAX).unwrap().facts(), facts);
 }
 
 #[test]
@@ -206,7 +333,7 @@ fn numbers_rise_over_an_emptied_folder_and_over_a_clock_that_is_set_back() {
     let first = Journal::open(dir.path(), at(0)).unwrap().end();
     let second = Journal::open(dir.path(), at(-5_000)).unwrap().end();
     assert!(second > first, "the clock was set back");
-    for file in segments(dir.path()) {
+    for file in files(dir.path()) {
         fs::remove_file(file).unwrap();
     }
     assert!(Journal::open(dir.path(), at(10)).unwrap().end() > second, "the folder was emptied");
@@ -223,7 +350,7 @@ fn each_run_has_its_own_last_sign_of_life() {
         journal.append([&started].into_iter(), at(began.into())).unwrap();
         journal
     };
-    let first = begin(0);
+    let mut first = begin(0);
     assert_eq!(journal::lives_before(dir.path(), first.first_segment()).unwrap(), []);
     first.beat(at(65_432)).unwrap();
     drop(first);

@@ -70,6 +70,14 @@ pub struct Change {
 }
 
 impl Acd {
+    /// Operators in wrap-up, each with the call that is wrapped up.
+    pub fn wrapping_up(&self) -> impl Iterator<Item = (&OperatorId, CallId)> {
+        self.floor.iter().filter_map(|(operator, facts)| match facts.work {
+            Work::WrapUp { call, .. } => Some((operator, call)),
+            Work::Free | Work::Offered { .. } | Work::Talking { .. } => None,
+        })
+    }
+
     /// Who is reserved for a call that rings: for its offers, its fallback, or because it is placed for him.
     pub fn rung_for(&self, call: CallId) -> impl Iterator<Item = &OperatorId> {
         let rung = match self.queue.status(call) {

@@ -9,6 +9,11 @@ use crate::ids::{CallId, LegNo, OperatorId};
 use crate::media::command::Gap;
 use crate::sip::location::Location;
 
+use super::moment::{known_or_default, known_or_service};
+
+pub use super::console_role::ConsoleRole;
+pub use super::moment::{Moment, Uptime};
+
 /// Identifies a fact for ever: applying one twice changes nothing. `stream` is the call, or the run of the service for
 /// facts of no call; `seq` counts within it. Facts that come after a call's end out of order (a disposition hours later)
 /// take a random `seq` with the top bit set.
@@ -28,8 +33,24 @@ pub struct Fact {
     pub call: Option<CallId>,
     /// Milliseconds since the Unix epoch.
     pub at: Timestamp,
+    /// The run of the service and the time since its start. None for facts of versions before this field, and for those that a later
+    /// run adds to a call.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub up: Option<Uptime>,
     #[serde(flatten)]
     pub kind: FactKind,
+}
+
+impl Fact {
+    /// When it happened.
+    pub const fn moment(&self) -> Moment {
+        Moment { at: self.at, up: self.up }
+    }
+
+    /// Reads a fact. What a newer version added is left out; None for a kind that this version does not know.
+    pub fn read(json: &[u8]) -> Option<Self> {
+        serde_json::from_slice(json).ok()
+    }
 }
 
 /// Why an offer ended without an answer.
@@ -93,40 +114,6 @@ impl Side {
     }
 }
 
-/// What somebody may do by the console.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ConsoleRole {
-    /// Sees the floor; changes his own state, and classes calls in his own name.
-    Operator,
-    /// And commands all operators.
-    Supervisor,
-    /// Everything.
-    Admin,
-    /// Sees everything, changes nothing.
-    Auditor,
-}
-
-impl ConsoleRole {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Operator, Self::Supervisor, Self::Admin, Self::Auditor];
-
-    /// The word in records and on the command line.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Operator => "operator",
-            Self::Supervisor => "supervisor",
-            Self::Admin => "admin",
-            Self::Auditor => "auditor",
-        }
-    }
-
-    /// The role of that word.
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|role| role.word() == word)
-    }
-}
-
 /// Why a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -149,6 +136,9 @@ pub enum EndCause {
     ServiceFault,
     /// The service was killed; found open at the next start.
     Interrupted,
+    /// A newer version of siaga wrote a cause that this version does not know.
+    #[serde(other)]
+    Unknown,
 }
 
 impl EndCause {
@@ -164,6 +154,7 @@ impl EndCause {
             Self::NoCodec => "no-codec",
             Self::ServiceFault => "service-fault",
             Self::Interrupted => "interrupted",
+            Self::Unknown => "unknown",
         }
     }
 }
@@ -273,7 +264,7 @@ pub enum FactKind {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         headers: Vec<String>,
         /// How the house worked then.
-        #[serde(default, skip_serializing_if = "Posture::is_normal")]
+        #[serde(default, deserialize_with = "known_or_default", skip_serializing_if = "Posture::is_normal")]
         posture: Posture,
         /// The account whose phone made the call: it comes from the centre itself, and `trunk` is empty.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -334,7 +325,13 @@ pub enum FactKind {
     /// Who had the caller has left, or was `lost`, and a guest has him now: `Answered` follows.
     LeadLeft { leg: LegNo, who: Callee, lost: bool },
     /// The call is over. Closes it: the CDR is written.
-    Ended { by: Side, cause: EndCause, sip_status: Option<u16>, q850: Option<u8> },
+    Ended {
+        #[serde(deserialize_with = "known_or_service")]
+        by: Side,
+        cause: EndCause,
+        sip_status: Option<u16>,
+        q850: Option<u8>,
+    },
     /// The operator's wrap-up is over.
     WrappedUp { operator: OperatorId },
     /// The operator classed it. Again when he, or somebody else, changes his mind: the last word counts.

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Timestamp;
-use crate::ids::LegNo;
+use crate::ids::{CallId, LegNo};
 
-use super::fact::{Callee, Fact, FactId, FactKind};
+use super::fact::{Callee, Fact, FactId, FactKind, Uptime};
 use super::guests::Guests;
 use super::transfers::Transfers;
 use super::{CallBack, Cdr, Choice, Disposition, Offer, Outcome, Recording, SilentPrompt, Sound, Talk};
@@ -23,12 +23,13 @@ impl Cdr {
         let mut ordered: Vec<&Fact> = once.into_values().collect();
         ordered.sort_by_key(|fact| {
             let late = fact.id.seq & LATE != 0;
-            (late, if late { fact.at } else { Timestamp::default() }, fact.id)
+            (late, if late { steady(fact) } else { Timestamp::default() }, fact.id)
         });
+        let ordered = timed(&ordered);
         let mut cdr = ordered.iter().find_map(|fact| open(fact))?;
         let mut talking: Talking = None;
         let (mut holds, mut transfers, mut guests) = (Holds::default(), Transfers::default(), Guests::default());
-        for fact in ordered {
+        for fact in &ordered {
             guests.take(fact, &mut cdr);
             cdr.take(fact, &mut talking);
             transfers.take(fact, &mut cdr, &mut talking);
@@ -41,9 +42,9 @@ impl Cdr {
     }
 
     #[expect(clippy::too_many_lines, reason = "one arm for each kind of fact")]
-    fn take(&mut self, fact: &Fact, talking: &mut Talking) {
+    fn take(&mut self, fact: &Step<'_>, talking: &mut Talking) {
         let at = fact.at;
-        match &fact.kind {
+        match fact.kind {
             FactKind::Located { location } => self.locations.push(location.clone()),
             FactKind::Queued { returned, desk, .. } => {
                 if self.queued.is_none() {
@@ -111,7 +112,7 @@ impl Cdr {
                 self.call_backs.push(CallBack { by: by.clone(), over: *over, outcome: *outcome, at });
             }
             FactKind::Recorded { .. } | FactKind::RecordingFailed { .. } | FactKind::Sound { .. } => {
-                self.take_sound(&fact.kind);
+                self.take_sound(fact.kind);
             }
             FactKind::Digit { leg, digit } => self.digits.push((*leg, *digit)),
             FactKind::SilentAsked { by } => self.silent_prompts.push(SilentPrompt { by: by.clone(), at }),
@@ -205,6 +206,45 @@ impl Cdr {
     }
 }
 
+/// One fact in its order, at its time on the call's own clock.
+pub(super) struct Step<'f> {
+    call: Option<CallId>,
+    pub(super) at: Timestamp,
+    pub(super) kind: &'f FactKind,
+}
+
+/// The facts with their times. A call's clock begins with the calendar's time of its first fact. Facts of the same run follow by
+/// their uptime, so that a step of the calendar's clock changes no duration; facts of other runs follow the last one of that run by the
+/// calendar, never backwards. Facts without an uptime keep the calendar's time.
+fn timed<'f>(ordered: &[&'f Fact]) -> Vec<Step<'f>> {
+    let first = ordered.first().and_then(|fact| Some((fact.at, fact.up?)));
+    let mut last = first.map(|(at, _)| (at, at));
+    let step = |fact: &&'f Fact| {
+        let at = match (first, fact.up, last) {
+            (Some((at, Uptime(run, from))), Some(Uptime(same, to)), _) if run == same => {
+                let at =
+                    Timestamp::from_millis(at.as_millis().saturating_add_unsigned(to).saturating_sub_unsigned(from));
+                last = Some((at, fact.at));
+                at
+            }
+            (Some(_), _, Some((at, calendar))) => {
+                Timestamp::from_millis(at.as_millis().saturating_add_unsigned(fact.at.millis_since(calendar)))
+            }
+            (Some(_), _, None) | (None, _, _) => fact.at,
+        };
+        Step { call: fact.call, at, kind: &fact.kind }
+    };
+    ordered.iter().map(step).collect()
+}
+
+/// A time that rises within a run, whatever the calendar's clock does.
+fn steady(fact: &Fact) -> Timestamp {
+    match fact.up {
+        Some(Uptime(run, ms)) => Timestamp::from_millis(run.as_millis().saturating_add_unsigned(ms)),
+        None => fact.at,
+    }
+}
+
 /// Who talks with the caller, over which leg, since when.
 pub(super) type Talking = Option<(LegNo, Callee, Timestamp)>;
 
@@ -217,8 +257,8 @@ struct Holds {
 }
 
 impl Holds {
-    fn take(&mut self, fact: &Fact) {
-        match &fact.kind {
+    fn take(&mut self, fact: &Step<'_>) {
+        match fact.kind {
             FactKind::Held { leg } => {
                 if self.by.is_empty() {
                     self.since = fact.at;
@@ -284,8 +324,8 @@ impl Holds {
 const LATE: u32 = 0x8000_0000;
 
 /// The record that a `Received` opens.
-fn open(fact: &Fact) -> Option<Cdr> {
-    let FactKind::Received { trunk, asserted, presented, called, sip_call_id, headers, posture, internal } = &fact.kind
+fn open(fact: &Step<'_>) -> Option<Cdr> {
+    let FactKind::Received { trunk, asserted, presented, called, sip_call_id, headers, posture, internal } = fact.kind
     else {
         return None;
     };

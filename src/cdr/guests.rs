@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use crate::clock::Timestamp;
 use crate::ids::LegNo;
 
-use super::fact::{Callee, Fact, FactKind, Role};
+use super::fact::{Callee, FactKind, Role};
+use super::fold::Step;
 use super::{Cdr, Talk, Visit};
 
 /// The guests who are there.
@@ -16,13 +17,13 @@ pub(super) struct Guests {
 
 impl Guests {
     /// Takes one fact, before the talk itself does: what guests have said stands before it. Those of other matters change nothing.
-    pub(super) fn take(&mut self, fact: &Fact, cdr: &mut Cdr) {
-        if let FactKind::GuestJoined { leg, who, role } = &fact.kind {
+    pub(super) fn take(&mut self, fact: &Step<'_>, cdr: &mut Cdr) {
+        if let FactKind::GuestJoined { leg, who, role } = fact.kind {
             self.leave(*leg, fact.at, cdr);
             self.open.insert(*leg, (who.clone(), *role, fact.at));
-        } else if let FactKind::GuestLeft { leg, .. } = &fact.kind {
+        } else if let FactKind::GuestLeft { leg, .. } = fact.kind {
             self.leave(*leg, fact.at, cdr);
-        } else if let FactKind::Ended { .. } = &fact.kind {
+        } else if let FactKind::Ended { .. } = fact.kind {
             while let Some(leg) = self.open.keys().next().copied() {
                 self.leave(leg, fact.at, cdr);
             }

@@ -1,8 +1,10 @@
 //! Call detail records: facts, and their fold. Knows nothing of how facts come about or are stored.
 
+mod console_role;
 pub mod fact;
 mod fold;
 mod guests;
+mod moment;
 pub mod past;
 mod transfers;
 
@@ -37,7 +39,11 @@ impl Outcome {
             EndCause::Interrupted => Self::Interrupted,
             // Or he was answered by the queue, not by a person, and went away or fell silent.
             EndCause::Abandoned | EndCause::Normal | EndCause::CallerSilent | EndCause::CallerLost => Self::Abandoned,
-            EndCause::OperatorLost | EndCause::NoCapacity | EndCause::NoCodec | EndCause::ServiceFault => Self::Failed,
+            EndCause::OperatorLost
+            | EndCause::NoCapacity
+            | EndCause::NoCodec
+            | EndCause::ServiceFault
+            | EndCause::Unknown => Self::Failed,
         }
     }
 
@@ -318,6 +324,13 @@ impl Cdr {
                 Some((*latitude, *longitude))
             }
         })
+    }
+
+    /// True if the call has ended and the operator who had it last, if any, has wrapped it up.
+    pub fn is_settled(&self) -> bool {
+        let wraps_up =
+            self.operator.is_some() && self.wrapped_up.is_none() && self.cause != Some(EndCause::Interrupted);
+        self.is_closed() && !wraps_up
     }
 
     /// True when nothing but late facts can follow.

@@ -2,8 +2,8 @@
 
 use crate::ids::LegNo;
 
-use super::fact::{Callee, Fact, FactKind, OfferOutcome};
-use super::fold::Talking;
+use super::fact::{Callee, FactKind, OfferOutcome};
+use super::fold::{Step, Talking};
 use super::{Cdr, Talk, Transfer};
 
 /// The transfer that is under way.
@@ -15,8 +15,8 @@ pub(super) struct Transfers {
 
 impl Transfers {
     /// Takes one fact; those of other matters change nothing.
-    pub(super) fn take(&mut self, fact: &Fact, cdr: &mut Cdr, talking: &mut Talking) {
-        match &fact.kind {
+    pub(super) fn take(&mut self, fact: &Step<'_>, cdr: &mut Cdr, talking: &mut Talking) {
+        match fact.kind {
             FactKind::TransferAsked { leg, by, to, consulted, .. } => {
                 self.parted = Some((*leg, Callee::Operator(by.clone())));
                 part(fact, cdr, talking);
@@ -86,13 +86,13 @@ impl Transfers {
 }
 
 /// The talk ends because the caller is passed on: its seconds are credited to whom they belong.
-fn part(fact: &Fact, cdr: &mut Cdr, talking: &mut Talking) {
+fn part(fact: &Step<'_>, cdr: &mut Cdr, talking: &mut Talking) {
     if let Some((leg, with, from)) = talking.take() {
         cdr.talks.push(Talk { leg, with, from, to: fact.at, lost: false, transferred: true, guest: false });
     }
 }
 
-fn end(fact: &Fact, cdr: &mut Cdr, outcome: OfferOutcome, sip_status: Option<u16>) {
+fn end(fact: &Step<'_>, cdr: &mut Cdr, outcome: OfferOutcome, sip_status: Option<u16>) {
     if let Some(transfer) = cdr.transfers.last_mut().filter(|transfer| transfer.ended.is_none()) {
         (transfer.ended, transfer.outcome, transfer.sip_status) = (Some(fact.at), Some(outcome), sip_status);
     }

@@ -4,6 +4,7 @@ mod callers;
 mod calls;
 mod console;
 mod guard;
+mod journal;
 mod operator;
 mod posture;
 mod report;
@@ -67,6 +68,12 @@ enum Command {
     Call(calls::CallCommand),
     /// How the house works: as ever, in a major incident, a drill, or while it is being left.
     Posture(posture::PostureArguments),
+    /// The journal: salvage damaged segments, and list or store calls that the database did not take.
+    #[command(subcommand)]
+    Journal(journal::JournalCommand),
+    /// Verifies what siaga has written. Changes nothing.
+    #[command(subcommand)]
+    Verify(journal::VerifyCommand),
     /// Figures and calls of a period, from the database.
     #[command(subcommand)]
     Report(report::ReportCommand),
@@ -204,7 +211,7 @@ fn carry_out(command: Command) -> anyhow::Result<()> {
                 files.read()?;
             }
             check(&config);
-            Ok(())
+            check_database(&config)
         }
         Command::Operator(command) => on_operator(command),
         Command::Station(command) => station::station(command),
@@ -214,6 +221,8 @@ fn carry_out(command: Command) -> anyhow::Result<()> {
         Command::Caller(command) => callers::caller(command),
         Command::Call(command) => calls::call(command),
         Command::Posture(arguments) => posture::posture(arguments),
+        Command::Journal(command) => journal::journal(command),
+        Command::Verify(command) => journal::verify(&command),
         Command::Report(command) => report::report(command),
     }
 }
@@ -259,6 +268,14 @@ fn told(error: &anyhow::Error) -> String {
         }
         None => format!("siaga: {error:#}"),
     }
+}
+
+/// Checks what the service needs of its database.
+fn check_database(config: &Config) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let faults = runtime.block_on(crate::store::examine::examine(&config.store_url));
+    anyhow::ensure!(faults.is_empty(), "[store] url: {}", faults.join("\n[store] url: "));
+    Ok(())
 }
 
 fn check(config: &Config) {

@@ -57,6 +57,7 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
         roster_faults: Vec::new(),
         store_url: file.store.url,
         journal_dir: PathBuf::from(file.journal.dir),
+        journal_keep: Duration::from_secs(file.journal.keep_days.saturating_mul(86_400)),
         recording: Recording { enabled: file.recording.enabled, dir: PathBuf::from(file.recording.dir) },
         console: Console { listen: console_listen?, token_file: PathBuf::from(file.console.token_file) },
         report: Report {
@@ -337,6 +338,9 @@ fn places(source: &mut Source, file: &File) {
         if path.is_empty() {
             source.fault(key, "empty", "a path");
         }
+    }
+    if file.journal.keep_days > 365 {
+        source.fault("journal.keep_days", file.journal.keep_days.to_string(), "0 to 365 days");
     }
     if file.journal.dir == file.recording.dir {
         source.fault("recording.dir", "is the folder of the journal too", "a folder of its own");

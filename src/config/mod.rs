@@ -74,6 +74,8 @@ pub struct Config {
     /// `sqlite:PATH` or `postgres://…`.
     pub store_url: String,
     pub journal_dir: PathBuf,
+    /// How long journal segments are kept after the database has stored them.
+    pub journal_keep: Duration,
     pub recording: Recording,
     pub console: Console,
     pub report: Report,
@@ -230,6 +232,7 @@ impl Config {
             prompts_dir: running.prompts_dir,
             store_url: running.store_url,
             journal_dir: running.journal_dir,
+            journal_keep: running.journal_keep,
             recording: Recording { enabled: self.recording.enabled && running.recording.enabled, ..running.recording },
             console: running.console,
             log: running.log,
@@ -253,6 +256,7 @@ impl Config {
             ("queue.silence_seconds", self.queue.silence_seconds == running.queue.silence_seconds),
             ("store.url", self.store_url == running.store_url),
             ("journal.dir", self.journal_dir == running.journal_dir),
+            ("journal.keep_days", self.journal_keep == running.journal_keep),
             ("recording.dir", self.recording.dir == running.recording.dir),
             ("console", self.console == running.console),
             ("log", self.log == running.log),

@@ -288,11 +288,12 @@ impl Default for Store {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Journal {
     pub(super) dir: String,
+    pub(super) keep_days: u64,
 }
 
 impl Default for Journal {
     fn default() -> Self {
-        Self { dir: "data/journal".to_owned() }
+        Self { dir: "data/journal".to_owned(), keep_days: 7 }
     }
 }
 

@@ -176,6 +176,7 @@ mod tests {
                 id: FactId { stream: call, seq },
                 call: Some(call),
                 at: at(second),
+                up: None,
                 kind,
             })
             .collect();

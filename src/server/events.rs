@@ -77,7 +77,13 @@ mod tests {
 
     fn fact(seq: u32) -> Fact {
         let stream = CallId::new(Timestamp::from_millis(1), &mut Rng::from_number(1));
-        Fact { id: FactId { stream, seq }, call: None, at: Timestamp::from_millis(1), kind: FactKind::Stopped }
+        Fact {
+            id: FactId { stream, seq },
+            call: None,
+            at: Timestamp::from_millis(1),
+            up: None,
+            kind: FactKind::Stopped,
+        }
     }
 
     #[tokio::test]

@@ -9,9 +9,10 @@ use anyhow::Context as _;
 use tokio::sync::oneshot;
 use tracing::warn;
 
+use super::clerk::Ledger;
 use super::desk::Desk;
 use super::media::Media;
-use super::records::{Ledger, Records};
+use super::records::Records;
 use super::signalling::Inbound;
 
 /// How long the recordings may take to be closed after the last call.

@@ -11,12 +11,12 @@ use crate::ids::CallId;
 use crate::media::command::Command;
 use crate::switchboard::Presence;
 
+use super::clerk::Ledger;
 use super::events::Events;
 use super::local_state::Keeper;
 use super::media::Media;
 use super::metrics::Metrics;
 use super::observe::Observer;
-use super::records::Ledger;
 use super::signalling::Hands;
 
 /// The hands of the running service.
@@ -71,7 +71,11 @@ impl Hands for ServiceHands {
         self.keeper.fact(&fact);
         self.observer.see(&fact);
         self.events.tell(&fact);
-        self.ledger.append(fact);
+        self.ledger.append(&fact);
+    }
+
+    fn facts_over(&mut self) {
+        self.ledger.flush();
     }
 
     fn presence(&mut self, presence: Presence) {

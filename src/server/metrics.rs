@@ -1,6 +1,7 @@
 //! Figures for Prometheus: counted from the switchboard's outputs, the loop's own tally, media, journal and writer.
 
 mod desks;
+mod words;
 
 use prometheus::{
     Encoder as _, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
@@ -63,6 +64,7 @@ pub(super) struct Metrics {
     journal_alarm: IntGauge,
     writer: IntCounterVec,
     writer_backlog: IntGauge,
+    calls_aside: IntGauge,
     guard: IntCounterVec,
     guard_banned: IntGauge,
     posture: IntGaugeVec,
@@ -135,11 +137,13 @@ impl Metrics {
             journal_alarm: made.gauge("journal_alarm", "1 while the disk does not take facts.")?,
             writer: made.counters("writer_total", "What the database writer has done, by kind.", &["kind"])?,
             writer_backlog: made.gauge("writer_backlog", "Facts that wait for the database.")?,
+            calls_aside: made.gauge("calls_aside", "Calls that the database does not take: siaga journal aside.")?,
             guard: made.counters("guard_total", "Requests that the guard dropped or refused.", &["reason"])?,
             guard_banned: made.gauge("guard_banned", "Sources that are banned now.")?,
             registry: made.0,
         };
         metrics.set_posture(Posture::Normal);
+        words::show_all(&metrics);
         metrics.set_alarms(&Alarms::default());
         Ok(metrics)
     }
@@ -209,6 +213,7 @@ impl Metrics {
         self.journal_backlog.set(i64::try_from(figures.journal_backlog).unwrap_or(i64::MAX));
         self.journal_alarm.set(i64::from(figures.journal_alarm));
         self.writer_backlog.set(i64::try_from(figures.writer_backlog).unwrap_or(i64::MAX));
+        self.calls_aside.set(i64::try_from(figures.calls_aside).unwrap_or(i64::MAX));
     }
 
     /// The text that Prometheus reads.

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod certificates;
+mod clerk;
 pub mod clock;
 pub mod connections;
 mod console_api;

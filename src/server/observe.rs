@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tracing::{debug, error, info, warn};
 
-use crate::cdr::fact::{Callee, Destination, Fact, FactKind, OfferOutcome};
+use crate::cdr::fact::{Callee, Destination, Fact, FactKind, Moment, OfferOutcome};
 use crate::clock::Timestamp;
 use crate::ids::CallId;
 
@@ -14,8 +14,8 @@ use super::metrics::Metrics;
 /// What is remembered of a live call, to tell its times.
 #[derive(Clone, Debug)]
 struct Open {
-    received: Timestamp,
-    answered: Option<Timestamp>,
+    received: Moment,
+    answered: Option<Moment>,
     desk: String,
 }
 
@@ -46,7 +46,7 @@ impl Observer {
         match &fact.kind {
             FactKind::Received { trunk, asserted, presented, called, .. } => {
                 metrics.calls_received.inc();
-                self.open.insert(call, Open { received: fact.at, answered: None, desk: String::new() });
+                self.open.insert(call, Open { received: fact.moment(), answered: None, desk: String::new() });
                 let number = masked(asserted.as_deref().or(presented.as_deref()).unwrap_or(""));
                 info!(%call, trunk, number, called, "received");
             }
@@ -54,8 +54,8 @@ impl Observer {
                 // Once for each caller, whoever takes him over later; calls that operators place are not among the open ones.
                 let first = self.open.get_mut(&call).filter(|open| open.answered.is_none());
                 let waited_ms = first.map(|open| {
-                    open.answered = Some(fact.at);
-                    let waited_ms = fact.at.millis_since(open.received);
+                    open.answered = Some(fact.moment());
+                    let waited_ms = fact.moment().millis_since(open.received);
                     metrics.desks.answered(&open.desk, waited_ms);
                     waited_ms
                 });
@@ -70,11 +70,11 @@ impl Observer {
                 if let Some(open) = &open {
                     metrics.calls_ended.with_label_values(&[cause.word()]).inc();
                     if open.answered.is_none() {
-                        metrics.desks.lost(&open.desk, *cause, fact.at.millis_since(open.received));
+                        metrics.desks.lost(&open.desk, *cause, fact.moment().millis_since(open.received));
                     }
                 }
-                let lasted_ms = open.as_ref().map(|open| fact.at.millis_since(open.received));
-                let talk_ms = open.and_then(|open| open.answered).map(|answered| fact.at.millis_since(answered));
+                let lasted_ms = open.as_ref().map(|open| fact.moment().millis_since(open.received));
+                let talk_ms = open.and_then(|open| open.answered).map(|answered| fact.moment().millis_since(answered));
                 let (by, cause) = (by.word(), cause.word());
                 info!(%call, by, cause, sip_status, q850, lasted_ms, talk_ms, "ended");
             }

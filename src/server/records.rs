@@ -1,52 +1,34 @@
 //! Journal, database and writer as the server sees them: facts go in, figures come out, and the operators that exist.
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tracing::{error, warn};
 
-use crate::alarm::{Alarms, Kind};
-use crate::cdr::fact::Fact;
+use crate::alarm::Alarms;
 use crate::cdr::past::Past;
 use crate::clock::Timestamp;
 use crate::config::Config;
-use crate::limits::{FACTS_GROUP_MAX, FACTS_MAX};
-use crate::store::journal::{Journal, JournalError, Place};
+use crate::store::crash_log::CrashLog;
+use crate::store::journal::{JournalError, Lock};
 use crate::store::past::Recall;
 use crate::store::writer::{Writer, WriterFigures};
 
-use super::RETRY_EVERY;
 use super::accounts::Accounts;
+use super::clerk::{Clerk, JournalFigures, Ledger, Opened};
 use super::clock::Clock;
 use super::users::Users;
 
-/// Facts are gathered so long before they go to the disk together: an fsync each.
-const GATHER: Duration = Duration::from_millis(50);
-/// Between two attempts while the disk does not take facts.
-const RETRY: Duration = Duration::from_secs(1);
-/// The journal shows so often that the service is alive, for a recovery to know when it was killed.
-const BEAT: Duration = Duration::from_secs(5);
 /// How long the end waits for the last facts to be stored.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the writer may take to notice that it is to end.
+const LAST_PATIENCE: Duration = Duration::from_secs(1);
 /// No mark of a caller lasts longer.
 const MARKS: Duration = Duration::from_secs(168 * 3_600);
-
-/// What the journal has done.
-#[derive(Debug, Default)]
-struct JournalFigures {
-    facts: AtomicU64,
-    groups: AtomicU64,
-    failures: AtomicU64,
-    /// Facts that found no room while the disk took none.
-    lost: AtomicU64,
-    given: AtomicU64,
-    alarm: AtomicBool,
-}
 
 /// Figures of journal and writer for the metrics.
 #[derive(Clone, Debug, Default)]
@@ -56,6 +38,7 @@ pub(super) struct RecordsFigures {
     pub(super) journal_backlog: u64,
     pub(super) journal_alarm: bool,
     pub(super) writer_backlog: u64,
+    pub(super) calls_aside: u64,
 }
 
 /// Reads the figures from anywhere.
@@ -75,6 +58,7 @@ impl Watch {
                 ("groups", read(&journal.groups)),
                 ("failures", read(&journal.failures)),
                 ("facts-lost", read(&journal.lost)),
+                ("facts-unprotected", read(&journal.unprotected)),
             ],
             writer: vec![
                 ("facts", read(&writer.facts)),
@@ -86,7 +70,8 @@ impl Watch {
             ],
             journal_backlog: read(&journal.given).saturating_sub(read(&journal.facts)),
             journal_alarm: journal.alarm.load(Ordering::Relaxed),
-            writer_backlog: read(&journal.facts).saturating_sub(read(&writer.facts)),
+            writer_backlog: read(&journal.facts).saturating_sub(read(&writer.own_facts)) + read(&writer.earlier_facts),
+            calls_aside: read(&writer.calls_aside),
         }
     }
 }
@@ -94,95 +79,71 @@ impl Watch {
 /// The running journal and writer.
 #[derive(Debug)]
 pub(super) struct Records {
-    facts: mpsc::Sender<Fact>,
     watch: Watch,
     accounts: Accounts,
     past: Option<oneshot::Receiver<Past>>,
-    /// Ends when the writer has.
     journal: JoinHandle<()>,
-}
-
-/// What journal and writer are started with.
-struct Start {
-    dir: PathBuf,
-    url: String,
-    clock: Clock,
-    journal: Arc<JournalFigures>,
-    writer: Arc<WriterFigures>,
-    alarms: Alarms,
-    recall: Recall,
-}
-
-impl Start {
-    /// Keeps the journal, and the writer behind it, until no fact can come any more.
-    async fn run(self, journal: Option<Journal>, inbox: mpsc::Receiver<Fact>) {
-        let Some(journal) = self.opened(journal, &inbox).await else { return };
-        let (id, first) = (journal.id().to_owned(), journal.first_segment());
-        let (tell, durable) = watch::channel(journal.end());
-        let writer = Writer::new(self.url, self.dir, id, first, self.writer).recalling(self.recall);
-        let writer = match on_own_thread("writer", async move { writer.run(durable).await }) {
-            Ok(writer) => Some(writer),
-            Err(fault) => {
-                self.alarms.raise(Kind::Database, "", format!("the writer cannot be started: {fault:#}"));
-                None
-            }
-        };
-        let clerk = Clerk { journal, clock: self.clock, figures: self.journal, alarms: self.alarms, tell };
-        clerk.run(inbox).await;
-        if writer.is_some_and(|writer| writer.join().is_err()) {
-            error!("the writer has failed");
-        }
-    }
-
-    /// The journal, as soon as its folder can be used; None when the service ends before.
-    async fn opened(&self, journal: Option<Journal>, inbox: &mpsc::Receiver<Fact>) -> Option<Journal> {
-        let mut journal = journal;
-        while journal.is_none() {
-            tokio::time::sleep(RETRY_EVERY).await;
-            if inbox.is_closed() {
-                error!(facts = inbox.len(), "facts are lost: the journal's folder could not be used in this run");
-                return None;
-            }
-            journal = self.alarms.watch(Kind::Journal, "", Journal::open(&self.dir, self.clock.now().wall)).ok();
-        }
-        journal
-    }
+    writer: JoinHandle<()>,
+    /// Dropped: the writer ends at once.
+    stop: oneshot::Sender<()>,
 }
 
 impl Records {
-    /// Opens the journal. If its folder cannot be used, facts wait in memory until it can. An error: another siaga has it.
-    pub(super) fn open(config: &Config, clock: Clock, accounts: Accounts, alarms: &Alarms) -> anyhow::Result<Self> {
+    /// Starts the journal and the writer. Both the journal's folder and the database may be unusable: then facts wait in memory, or in the journal. An
+    /// error only if another siaga works with the journal. Gives the loop's way to the journal too.
+    pub(super) fn open(
+        config: &Config,
+        clock: Clock,
+        accounts: Accounts,
+        alarms: &Alarms,
+    ) -> anyhow::Result<(Self, Ledger)> {
         let dir = config.journal_dir.clone();
-        let journal = match Journal::open(&dir, clock.now().wall) {
-            Err(JournalError::InUse) => {
-                return Err(JournalError::InUse).with_context(|| format!("[journal] dir {}", dir.display()));
+        let lock = match Lock::take(&dir) {
+            Ok(lock) => Some(lock),
+            Err(JournalError::Folder(_)) => None,
+            Err(fault @ JournalError::InUse) => {
+                return Err(fault).with_context(|| format!("[journal] dir {}", dir.display()));
             }
-            opened @ (Ok(_) | Err(JournalError::Folder(_))) => alarms.watch(Kind::Journal, "", opened).ok(),
         };
         let watch = Watch { journal: Arc::default(), writer: Arc::default() };
+        let crash_log = CrashLog::open(&dir, clock.now().wall);
+        if !crash_log.is_possible() {
+            warn!(
+                "neither /run/siaga nor /dev/shm is a folder in memory that takes files: a crash loses the facts of its last 50 ms"
+            );
+        }
+        let cleaner = crash_log.cleaner();
+        let (ledger, inbox) = Ledger::new(crash_log, Arc::clone(&watch.journal));
+        let (tell_opened, opened) = oneshot::channel();
+        let clerk = Clerk {
+            dir: dir.clone(),
+            lock,
+            clock,
+            figures: Arc::clone(&watch.journal),
+            alarms: alarms.clone(),
+            cleaner,
+        };
+        let journal = on_own_thread("journal", async move { clerk.run(inbox, tell_opened).await })?;
+
         let (tell_past, past) = oneshot::channel();
         let before = |span: Duration| earlier(clock.now().wall, span);
         let recall = Recall::new(before(config.callers.remembered()), before(MARKS), tell_past);
-        let (facts, inbox) = mpsc::channel(FACTS_MAX);
-        let start = Start {
-            dir,
-            url: config.store_url.clone(),
-            clock,
-            journal: Arc::clone(&watch.journal),
-            writer: Arc::clone(&watch.writer),
-            alarms: alarms.clone(),
-            recall,
-        };
-        let journal = on_own_thread("journal", async move { start.run(journal, inbox).await })?;
-        Ok(Self { facts, watch, accounts, past: Some(past), journal })
+        let (stop, stopped) = oneshot::channel();
+        let (url, keep, figures) = (config.store_url.clone(), config.journal_keep, Arc::clone(&watch.writer));
+        let alarms = alarms.clone();
+        let writer = on_own_thread("writer", async move {
+            let Ok(Opened { id, first, lock, durable }) = opened.await else { return };
+            let writer =
+                Writer::new(url, dir, id, first, figures).keeping(keep).holding(lock).recalling(recall).raising(alarms);
+            let stopped = async { drop::<Result<(), _>>(stopped.await) };
+            writer.run_until(durable, stopped).await;
+        })?;
+        let records = Self { watch, accounts, past: Some(past), journal, writer, stop };
+        Ok((records, ledger))
     }
 
     pub(super) fn watch(&self) -> Watch {
         self.watch.clone()
-    }
-
-    pub(super) fn ledger(&self) -> Ledger {
-        Ledger { facts: self.facts.clone(), figures: Arc::clone(&self.watch.journal) }
     }
 
     pub(super) const fn accounts(&mut self) -> &mut Accounts {
@@ -194,15 +155,19 @@ impl Records {
         self.past.take()
     }
 
-    /// Writes what was given to the disk, and to the database as far as it takes it in time.
+    /// Writes what was given to the disk, and to the database as far as it takes it in time. Ends in time whatever disk and database do.
     pub(super) async fn close(self, ledger: Ledger) {
-        drop((ledger, self.facts));
-        let journal = self.journal;
-        let both = tokio::task::spawn_blocking(move || journal.join().is_ok());
-        match tokio::time::timeout(PATIENCE, both).await {
-            Ok(Ok(true)) => {}
-            Ok(Ok(false) | Err(_)) => error!("the journal or the writer has failed"),
-            Err(_) => warn!("the database has not taken everything: the next start goes on from the journal"),
+        drop(ledger);
+        let (journal, writer) = (self.journal, self.writer);
+        let mut both = tokio::task::spawn_blocking(move || journal.join().is_ok() && writer.join().is_ok());
+        match tokio::time::timeout(PATIENCE, &mut both).await {
+            Ok(Ok(true)) => return,
+            Ok(Ok(false) | Err(_)) => return error!("the journal or the writer has failed"),
+            Err(_) => warn!("the database has not taken everything: the next start continues from the journal"),
+        }
+        drop(self.stop);
+        if tokio::time::timeout(LAST_PATIENCE, both).await.is_err() {
+            warn!("the journal or the writer still waits for a disk: the process ends without them");
         }
     }
 }
@@ -218,94 +183,6 @@ where
 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(std::thread::Builder::new().name(name.to_owned()).spawn(move || runtime.block_on(task))?)
-}
-
-/// The loop's way into the journal: keeps order, never waits.
-#[derive(Debug)]
-pub(super) struct Ledger {
-    facts: mpsc::Sender<Fact>,
-    figures: Arc<JournalFigures>,
-}
-
-impl Ledger {
-    pub(super) fn append(&mut self, fact: Fact) {
-        match self.facts.try_send(fact) {
-            Ok(()) => self.figures.given.fetch_add(1, Ordering::Relaxed),
-            Err(_) => self.figures.lost.fetch_add(1, Ordering::Relaxed),
-        };
-    }
-}
-
-/// Keeps the journal: everything that waits goes to the disk with one fsync.
-struct Clerk {
-    journal: Journal,
-    clock: Clock,
-    figures: Arc<JournalFigures>,
-    alarms: Alarms,
-    tell: watch::Sender<Place>,
-}
-
-impl Clerk {
-    async fn run(mut self, mut inbox: mpsc::Receiver<Fact>) {
-        let mut group = Vec::new();
-        loop {
-            match tokio::time::timeout(BEAT, inbox.recv_many(&mut group, FACTS_GROUP_MAX)).await {
-                Ok(0) => return,
-                Ok(_) => {}
-                Err(_) => {
-                    self.beat();
-                    continue;
-                }
-            }
-            if !inbox.is_closed() {
-                tokio::time::sleep(GATHER).await;
-            }
-            while group.len() < FACTS_GROUP_MAX
-                && let Ok(fact) = inbox.try_recv()
-            {
-                group.push(fact);
-            }
-            self.write(&group, &inbox).await;
-            group.clear();
-        }
-    }
-
-    /// Writes a group, and tries until the disk takes it; at the end of the service only a few times.
-    async fn write(&mut self, group: &[Fact], inbox: &mpsc::Receiver<Fact>) {
-        let mut tries_left = 5;
-        loop {
-            match self.journal.append(group.iter(), self.clock.now().wall) {
-                Ok(place) => {
-                    self.figures.alarm.store(false, Ordering::Relaxed);
-                    self.alarms.clear(Kind::Journal, "");
-                    self.figures.facts.fetch_add(group.len() as u64, Ordering::Relaxed);
-                    self.figures.groups.fetch_add(1, Ordering::Relaxed);
-                    self.tell.send_replace(place);
-                    return;
-                }
-                Err(fault) => {
-                    self.figures.alarm.store(true, Ordering::Relaxed);
-                    self.figures.failures.fetch_add(1, Ordering::Relaxed);
-                    self.alarms.raise(Kind::Journal, "", format!("facts wait in memory: {fault}"));
-                }
-            }
-            if inbox.is_closed() {
-                tries_left -= 1;
-                if tries_left == 0 {
-                    self.figures.lost.fetch_add(group.len() as u64, Ordering::Relaxed);
-                    error!(facts = group.len(), "facts are lost");
-                    return;
-                }
-            }
-            tokio::time::sleep(RETRY).await;
-        }
-    }
-
-    fn beat(&self) {
-        if let Err(fault) = self.journal.beat(self.clock.now().wall) {
-            warn!(%fault, "the journal cannot be touched");
-        }
-    }
 }
 
 /// Looks for changed operators and users until it is dropped, and sooner when it is told to. What earlier runs knew of callers follows the

@@ -20,6 +20,7 @@ use crate::switchboard::{Listener, Restored, Switchboard, Trunk};
 use super::RETRY_EVERY;
 use super::accounts::Accounts;
 use super::certificates;
+use super::clerk::Ledger;
 use super::clock::Clock;
 use super::connections::StreamListener;
 use super::console_api::{self, Parts};
@@ -32,7 +33,7 @@ use super::listeners::{self, Listeners};
 use super::local_state::LocalState;
 use super::media::{Engine, Media, MediaSettings};
 use super::metrics::Metrics;
-use super::records::{self, Ledger, Records};
+use super::records::{self, Records};
 use super::signalling::{Inbound, Signalling};
 use super::signals::{Request, Signals};
 use super::stream::Patience;
@@ -60,6 +61,8 @@ pub fn serve(load: impl FnOnce() -> anyhow::Result<Config>) -> anyhow::Result<()
     let clock = Clock::start();
     let log = trace::start(&config.log)?;
     let result = office.block_on(run(config, signals, clock, &log));
+    // A thread that hangs in a disk, a database or DNS does not keep the process from ending.
+    office.shutdown_background();
     if let Err(fault) = &result {
         error!(fault = format!("{fault:#}"), "siaga ends");
     }
@@ -76,7 +79,7 @@ async fn run(config: Config, signals: Signals, clock: Clock, log: &LogGuard) -> 
     let missing = listeners.take_missing();
     let local = LocalState::beside(&config.journal_dir);
     let accounts = Accounts::new(&config, local.clone(), &alarms, clock);
-    let mut records = Records::open(&config, clock, accounts, &alarms)?;
+    let (mut records, ledger) = Records::open(&config, clock, accounts, &alarms)?;
     let read = config.sip.tls.as_ref().map(TlsFiles::read).transpose();
     let certificates = alarms.watch(Kind::Certificates, "", read).unwrap_or_default();
     promise(&metrics, &config)?;
@@ -88,7 +91,7 @@ async fn run(config: Config, signals: Signals, clock: Clock, log: &LogGuard) -> 
     let (restored, keeper, kept) = local.clone().open(&alarms)?;
     let (tell_users, users) = watch::channel(Users::default());
     let known = restore(&desk, records.accounts(), restored, &tell_users).await;
-    let (hands, calls_over) = ServiceHands::new(&media, records.ledger(), keeper, &metrics, &alarms, &events);
+    let (hands, calls_over) = ServiceHands::new(&media, ledger, keeper, &metrics, &alarms, &events);
     let terms = config.sip.connections;
     let streams = Streams { listeners: listeners.streams, terms, certificates, trunks: config.trunks.clone() };
     let over = start_loop(switchboard, clock, listeners.datagrams, streams, inbox, hands)?;

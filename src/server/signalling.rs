@@ -91,6 +91,8 @@ pub trait Hands {
     fn posture(&mut self, posture: Posture, lasts_ms: u64, reminder: bool);
     /// A call lasts unusually long, in milliseconds; or it did, and is over.
     fn long_call(&mut self, call: CallId, lasts_ms: u64, over: bool);
+    /// All facts of one input are written, and nothing else of it is out yet.
+    fn facts_over(&mut self) {}
     /// Everything that one input led to has been said.
     fn step_over(&mut self);
     /// No call is left and no command to media follows. True if `Inbound::MediaStopped` will follow: until then media still sends events.
@@ -131,6 +133,8 @@ pub struct Signalling<H: Hands> {
     replies: BTreeMap<u64, oneshot::Sender<ConsoleReply>>,
     next_request: u64,
     out: Vec<Output>,
+    /// Outputs of a step but its facts.
+    rest: Vec<Output>,
     tally: Tally,
     drained: bool,
 }
@@ -175,6 +179,7 @@ impl<H: Hands> Signalling<H> {
             replies: BTreeMap::new(),
             next_request: 0,
             out: Vec::new(),
+            rest: Vec::new(),
             tally: Tally::default(),
             drained: false,
         })
@@ -369,13 +374,22 @@ impl<H: Hands> Signalling<H> {
     /// One input, and everything that it leads to.
     fn step(&mut self, input: Input<'_>) {
         let now = self.clock.now();
-        let mut out = std::mem::take(&mut self.out);
+        let (mut out, mut rest) = (std::mem::take(&mut self.out), std::mem::take(&mut self.rest));
         self.switchboard.handle(now, input, &mut out);
+        // Facts first: whoever has received a message finds it in the records, even if the process is killed at once.
         for output in out.drain(..) {
+            if let Output::Fact(fact) = output {
+                self.hands.fact(fact);
+            } else {
+                rest.push(output);
+            }
+        }
+        self.hands.facts_over();
+        for output in rest.drain(..) {
             self.carry_out(output);
         }
         self.hands.step_over();
-        self.out = out;
+        (self.out, self.rest) = (out, rest);
     }
 
     fn carry_out(&mut self, output: Output) {

@@ -8,6 +8,7 @@ use crate::cdr::fact::{Callee, Fact};
 use crate::ids::CallId;
 
 use super::journal::Place;
+use super::journal::record::Entry;
 use super::{Store, StoreError, on_either};
 
 /// The statements that differ between the two databases: each takes one JSON array, so that a batch of any size is one
@@ -41,7 +42,7 @@ const SQLITE: Dialect = Dialect {
     insert_talks: "INSERT INTO talk (call, no, operator, received, talk_ms, wrap_ms, guest) \
         SELECT value ->> '$.call', value ->> '$.no', value ->> '$.operator', value ->> '$.received', \
         value ->> '$.talk_ms', value ->> '$.wrap_ms', value ->> '$.guest' FROM jsonb_each($1)",
-    open_calls: "INSERT INTO open_call (call, journal) SELECT value, $2 FROM json_each($1) WHERE true \
+    open_calls: "INSERT INTO open_call (call, journal, segment) SELECT value, $2, $3 FROM json_each($1) WHERE true \
         ON CONFLICT (call) DO NOTHING",
     close_calls: "DELETE FROM open_call WHERE call IN (SELECT value FROM json_each($1))",
 };
@@ -68,26 +69,32 @@ const POSTGRES: Dialect = Dialect {
         SELECT value ->> 'call', (value ->> 'no')::bigint, value ->> 'operator', (value ->> 'received')::bigint, \
         (value ->> 'talk_ms')::bigint, (value ->> 'wrap_ms')::bigint, (value ->> 'guest')::smallint \
         FROM json_array_elements($1::json) AS value",
-    open_calls: "INSERT INTO open_call (call, journal) SELECT value, $2 FROM json_array_elements_text($1::json) AS value \
+    open_calls: "INSERT INTO open_call (call, journal, segment) \
+        SELECT value, $2, $3 FROM json_array_elements_text($1::json) AS value \
         ON CONFLICT (call) DO NOTHING",
     close_calls: "DELETE FROM open_call WHERE call IN (SELECT value FROM json_array_elements_text($1::json) AS value)",
 };
 
 const FACTS_OF: &str = "SELECT body FROM fact WHERE stream = $1 ORDER BY seq";
-const OPEN_CALLS_OF: &str = "SELECT call FROM open_call WHERE journal = $1 ORDER BY call";
+const OPEN_CALLS_BEFORE: &str = "SELECT call FROM open_call WHERE journal = $1 AND segment < $2 ORDER BY call";
 const CURSOR_OF: &str = "SELECT segment, position FROM journal_cursor WHERE journal = $1";
 const SET_CURSOR: &str = "INSERT INTO journal_cursor (journal, segment, position) VALUES ($1, $2, $3) \
     ON CONFLICT (journal) DO UPDATE SET segment = excluded.segment, position = excluded.position";
+const SET_HOME: &str = "UPDATE journal_cursor SET home = $2 WHERE journal = $1";
+const LOST_JOURNALS: &str = "SELECT journal FROM journal_cursor WHERE home = $2 AND journal <> $1 ORDER BY journal";
+const FORGET_HOME: &str = "UPDATE journal_cursor SET home = NULL WHERE journal = $1";
 
 /// What one transaction stores.
 #[derive(Debug, Default)]
 pub struct Batch<'a> {
-    pub facts: Vec<&'a Fact>,
+    pub facts: Vec<&'a Entry>,
     /// Calls of which a fact is stored but whose facts the caller does not hold: folded from what is stored.
     pub refold: Vec<CallId>,
     /// Records of calls that are over.
     pub cdrs: Vec<Cdr>,
     pub opened: Vec<CallId>,
+    /// The journal's segment from which the opened calls were read.
+    pub segment: i64,
     pub closed: Vec<CallId>,
     /// The journal's place behind these facts.
     pub cursor: Option<Place>,
@@ -187,16 +194,17 @@ impl Store {
     /// Stores a batch of the journal `journal`, all of it or nothing.
     pub async fn take(&self, journal: &str, mut batch: Batch<'_>) -> Result<(), StoreError> {
         let sql = self.dialect();
-        let facts = json(&batch.facts)?;
+        let facts = array(&batch.facts);
         on_either!(self, pool => {
             let mut tx = pool.begin().await?;
             if !batch.facts.is_empty() {
                 sqlx::query(sql.insert_facts).bind(facts).execute(&mut *tx).await?;
             }
+            batch.cdrs.retain(|cdr| !batch.refold.contains(&cdr.call));
             for call in std::mem::take(&mut batch.refold) {
-                let stored = sqlx::query_as(FACTS_OF).bind(call.to_string()).fetch_all(&mut *tx).await?;
-                let cdr = Cdr::fold(&facts_of(stored)?);
-                batch.closed.extend(cdr.as_ref().filter(|cdr| cdr.is_closed()).map(|cdr| cdr.call));
+                let stored: Vec<(String,)> = sqlx::query_as(FACTS_OF).bind(call.to_string()).fetch_all(&mut *tx).await?;
+                let cdr = Cdr::fold(&facts_of(&stored));
+                batch.closed.extend(cdr.as_ref().filter(|cdr| cdr.is_settled()).map(|cdr| cdr.call));
                 batch.cdrs.extend(cdr);
             }
             let rows: Vec<Row<'_>> = batch.cdrs.iter().filter_map(Row::of).collect();
@@ -209,7 +217,7 @@ impl Store {
             }
             if !batch.opened.is_empty() {
                 let opened = json(&batch.opened)?;
-                sqlx::query(sql.open_calls).bind(opened).bind(journal).execute(&mut *tx).await?;
+                sqlx::query(sql.open_calls).bind(opened).bind(journal).bind(batch.segment).execute(&mut *tx).await?;
             }
             if !batch.closed.is_empty() {
                 sqlx::query(sql.close_calls).bind(json(&batch.closed)?).execute(&mut *tx).await?;
@@ -231,30 +239,61 @@ impl Store {
         Ok(found.map_or(Place::default(), |(segment, position)| Place { segment, position }))
     }
 
-    /// The calls of a journal that have begun and not ended.
+    /// The calls of a journal that have begun and not ended, or whose operator wraps up.
     pub async fn open_calls(&self, journal: &str) -> Result<Vec<CallId>, StoreError> {
+        self.open_calls_before(journal, i64::MAX).await
+    }
+
+    /// Those of them that began before a segment.
+    pub async fn open_calls_before(&self, journal: &str, segment: i64) -> Result<Vec<CallId>, StoreError> {
         let found: Vec<(String,)> = on_either!(self, pool => {
-            sqlx::query_as(OPEN_CALLS_OF).bind(journal).fetch_all(pool).await?
+            sqlx::query_as(OPEN_CALLS_BEFORE).bind(journal).bind(segment).fetch_all(pool).await?
         });
         Ok(found.into_iter().filter_map(|(call,)| call.parse().ok()).collect())
     }
 
-    /// Everything that is stored of one call, or of one run of the service.
+    /// Notes where a journal is, and gives the journals that were there before it: their folder was lost.
+    pub async fn settle(&self, journal: &str, home: &str) -> Result<Vec<String>, StoreError> {
+        let lost: Vec<(String,)> = on_either!(self, pool => {
+            sqlx::query(SET_HOME).bind(journal).bind(home).execute(pool).await?;
+            sqlx::query_as(LOST_JOURNALS).bind(journal).bind(home).fetch_all(pool).await?
+        });
+        Ok(lost.into_iter().map(|(journal,)| journal).collect())
+    }
+
+    /// Forgets where a lost journal was: its calls are closed.
+    pub async fn forget_home(&self, journal: &str) -> Result<(), StoreError> {
+        on_either!(self, pool => sqlx::query(FORGET_HOME).bind(journal).execute(pool).await.map(drop))?;
+        Ok(())
+    }
+
+    /// Everything that is stored of one call, or of one run of the service, as far as this version knows it.
     pub async fn facts(&self, stream: CallId) -> Result<Vec<Fact>, StoreError> {
-        facts_of(on_either!(self, pool => {
+        let stored: Vec<(String,)> = on_either!(self, pool => {
             sqlx::query_as(FACTS_OF).bind(stream.to_string()).fetch_all(pool).await?
-        }))
+        });
+        Ok(facts_of(&stored))
     }
 }
 
-fn facts_of(rows: Vec<(String,)>) -> Result<Vec<Fact>, StoreError> {
-    Ok(rows.iter().map(|(body,)| serde_json::from_str(body)).collect::<Result<_, _>>()?)
+/// The facts that this version knows. Those of a newer version stay in the database as they are.
+fn facts_of(rows: &[(String,)]) -> Vec<Fact> {
+    rows.iter().filter_map(|(body,)| Fact::read(body.as_bytes())).collect()
+}
+
+/// The facts as one JSON array, each as it was written.
+fn array(facts: &[&Entry]) -> String {
+    let bodies: Vec<&str> = facts.iter().map(|entry| entry.json.as_str()).collect();
+    without_nul(format!("[{}]", bodies.join(",")))
 }
 
 /// JSON that both databases take. PostgreSQL has no NUL in its texts, and one refused record would hold up all others for
 /// ever: U+FFFD stands for it.
 fn json(value: &impl Serialize) -> Result<String, StoreError> {
-    let mut text = serde_json::to_string(value)?;
+    Ok(without_nul(serde_json::to_string(value)?))
+}
+
+fn without_nul(mut text: String) -> String {
     let mut from = 0;
     while let Some(at) = text.get(from..).and_then(|rest| rest.find(NUL)).map(|at| from + at) {
         let before = text.get(..at).unwrap_or_default();
@@ -265,7 +304,7 @@ fn json(value: &impl Serialize) -> Result<String, StoreError> {
         }
         from = at + NUL.len();
     }
-    Ok(text)
+    text
 }
 
 /// How JSON writes the character.

@@ -1,19 +1,27 @@
-//! The journal: facts on the local disk before anything else. Append-only segments of length, checksum and JSON; one
-//! fsync for a group of facts. The writer reads them back from here, so nothing is lost while the database is away.
+//! The journal: facts on the local disk before anything else. Append-only segments of records; one fsync for a group of facts. The writer reads
+//! them back from here, so nothing is lost while the database is down.
+
+pub mod record;
+pub mod segments;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::cdr::fact::{Fact, FactKind};
+use crate::cdr::fact::Fact;
 use crate::clock::Timestamp;
+
+use super::crash_log::{Files, Left};
+use segments::State;
+
+pub use segments::{Chunk, Life, lives_before, read};
 
 /// Bytes after which a new segment is begun.
 const SEGMENT_BYTES: u64 = 16 << 20;
-/// Bytes of one fact at most; a longer length can only be a torn or damaged record.
-const RECORD_BYTES_MAX: u32 = 4 << 20;
-/// Bytes in front of each record: its length and its CRC-32, little-endian.
-const FRAME: u64 = 8;
+/// Stored segments that are removed at once when the disk is full.
+const ROOM: usize = 4;
 
 /// A place in the journal: everything before it has been taken. Segments are numbered by the time of their beginning,
 /// in milliseconds, so that numbers rise even if the folder was emptied.
@@ -32,13 +40,29 @@ pub enum JournalError {
     Folder(#[from] io::Error),
 }
 
+/// Held as long as anything of this run may write to the journal or store its facts: one service, one journal.
+#[derive(Clone, Debug)]
+pub struct Lock(Arc<File>);
+
+impl Lock {
+    /// Takes the lock of a folder, which is made if it is missing.
+    pub fn take(dir: &Path) -> Result<Self, JournalError> {
+        fs::create_dir_all(dir)?;
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(dir.join("lock"))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(Arc::new(file))),
+            Err(fs::TryLockError::WouldBlock) => Err(JournalError::InUse),
+            Err(fs::TryLockError::Error(error)) => Err(error.into()),
+        }
+    }
+}
+
 /// The appending side.
 #[derive(Debug)]
 pub struct Journal {
     dir: PathBuf,
     id: String,
-    /// Held for the process's life: one service, one journal.
-    _lock: File,
+    lock: Lock,
     segment: i64,
     file: Option<File>,
     length: u64,
@@ -47,30 +71,44 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens a folder, makes it when it is missing, and begins a new segment: the torn end of an earlier run stays behind.
+    /// Takes the lock of a folder and opens it for a run that begins now. See `open_locked`.
     pub fn open(dir: &Path, now: Timestamp) -> Result<Self, JournalError> {
+        Self::open_locked(dir, Lock::take(dir)?, now, now)
+    }
+
+    /// Opens a folder, moves to it what other runs than `run` left in the crash log, and begins a new segment: the torn end of an earlier run stays behind.
+    pub fn open_locked(dir: &Path, lock: Lock, now: Timestamp, run: Timestamp) -> Result<Self, JournalError> {
         fs::create_dir_all(dir)?;
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(dir.join("lock"))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => return Err(JournalError::InUse),
-            Err(fs::TryLockError::Error(error)) => return Err(error.into()),
-        }
         let id = read_or_make_id(&dir.join("id"))?;
-        let last = segments(dir)?.last().copied().unwrap_or(0);
+        let last = segments::list(dir, State::Waiting)?.last().copied();
+        let stored = segments::list(dir, State::Stored)?.last().copied();
         let mut journal = Self {
             dir: dir.to_owned(),
             id,
-            _lock: lock,
-            segment: last,
+            lock,
+            segment: last.max(stored).unwrap_or(0),
             file: None,
             length: 0,
             first: 0,
             buffer: Vec::new(),
         };
+        for left in Files::of(dir)?.left_beside(run)? {
+            journal.take_over(&left, now)?;
+            left.remove()?;
+        }
         journal.begin(now)?;
         journal.first = journal.segment;
         Ok(journal)
+    }
+
+    /// Moves what a killed run left in memory to a segment of its own, which shows that run's last sign of life.
+    fn take_over(&mut self, left: &Left, now: Timestamp) -> io::Result<()> {
+        let before = segments::last_stamp(&self.dir)?;
+        self.begin(now)?;
+        let Some(file) = &mut self.file else { return Err(io::ErrorKind::NotFound.into()) };
+        file.write_all(&left.bytes)?;
+        segments::set_stamp(file, before.map_or(left.last_sign, |before| before.max(left.last_sign)))?;
+        file.sync_all()
     }
 
     /// Tells this journal from others that fill the same database.
@@ -78,17 +116,35 @@ impl Journal {
         &self.id
     }
 
+    /// The lock, for whoever works with the journal's facts after this is gone.
+    pub fn lock(&self) -> Lock {
+        self.lock.clone()
+    }
+
     /// The first segment of this run: what lies before it was written by earlier runs.
     pub const fn first_segment(&self) -> i64 {
         self.first
     }
 
-    /// Appends facts and waits until they are on the disk. On an error none of them counts as written, and the next
-    /// attempt goes to a new segment.
-    pub fn append<'f>(&mut self, facts: impl Iterator<Item = &'f Fact>, now: Timestamp) -> io::Result<Place> {
-        let result = self.try_append(facts, now);
-        if result.is_err() {
+    /// Appends facts and waits until they are on the disk. See `append_records`.
+    pub fn append<'f>(&mut self, mut facts: impl Iterator<Item = &'f Fact>, now: Timestamp) -> io::Result<Place> {
+        let mut records = std::mem::take(&mut self.buffer);
+        records.clear();
+        let encoded = facts.try_for_each(|fact| record::encode(&mut records, fact));
+        let result = encoded.map_err(io::Error::from).and_then(|()| self.append_records(&records, now));
+        self.buffer = records;
+        result
+    }
+
+    /// Appends records and waits until they are on the disk. On an error none of them counts as written, and the next attempt goes to a new
+    /// segment. A full disk costs the oldest stored segments.
+    pub fn append_records(&mut self, records: &[u8], now: Timestamp) -> io::Result<Place> {
+        let result = self.try_append(records, now);
+        if let Err(error) = &result {
             self.file = None;
+            if error.kind() == io::ErrorKind::StorageFull {
+                segments::make_room(&self.dir, ROOM)?;
+            }
         }
         result
     }
@@ -98,34 +154,71 @@ impl Journal {
         Place { segment: self.segment, position: i64::try_from(self.length).unwrap_or(i64::MAX) }
     }
 
-    /// Shows in the segment's time stamp that the service is alive: what a recovery takes for the time of the end.
-    pub fn beat(&self, now: Timestamp) -> io::Result<()> {
-        match &self.file {
-            Some(file) => file
-                .set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_millis(now.as_millis().unsigned_abs())),
-            None => Ok(()),
+    /// Shows in the segment's time stamp that the service is alive: what a recovery takes for the time of the end. Gives the end of the journal, which
+    /// moves if the folder was lost and is made anew.
+    pub fn beat(&mut self, now: Timestamp) -> io::Result<Place> {
+        self.rescue(now)?;
+        if let Some(file) = &self.file {
+            segments::set_stamp(file, now)?;
         }
+        Ok(self.end())
     }
 
-    fn try_append<'f>(&mut self, facts: impl Iterator<Item = &'f Fact>, now: Timestamp) -> io::Result<Place> {
+    fn try_append(&mut self, records: &[u8], now: Timestamp) -> io::Result<Place> {
+        self.rescue(now)?;
         if self.file.is_none() || self.length >= SEGMENT_BYTES {
             self.begin(now)?;
         }
         let Some(file) = &mut self.file else { return Err(io::ErrorKind::NotFound.into()) };
-        self.buffer.clear();
-        for fact in facts {
-            frame(&mut self.buffer, fact)?;
-        }
-        file.write_all(&self.buffer)?;
+        file.write_all(records)?;
         file.sync_data()?;
-        self.length += self.buffer.len() as u64;
+        self.length += records.len() as u64;
         Ok(self.end())
     }
 
+    /// If the open segment is no longer where it should be, the folder was removed or moved: makes it anew and copies the segment's facts, which the open
+    /// file still has.
+    fn rescue(&mut self, now: Timestamp) -> io::Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let (open, path) = (file.metadata()?, segments::path(&self.dir, self.segment, State::Waiting));
+        if fs::metadata(path).is_ok_and(|found| (found.dev(), found.ino()) == (open.dev(), open.ino())) {
+            return Ok(());
+        }
+        tracing::error!(dir = %self.dir.display(), "the journal's folder was lost: it is made anew with the facts of the last segment");
+        let mut facts = Vec::new();
+        let mut file = file;
+        file.rewind()?;
+        file.take(self.length).read_to_end(&mut facts)?;
+        let lock = match Lock::take(&self.dir) {
+            Ok(lock) => lock,
+            // The folder is the same: only the segment was removed.
+            Err(JournalError::InUse) if self.has_lock() => self.lock.clone(),
+            Err(JournalError::InUse) => return Err(io::Error::other("another siaga works with this journal")),
+            Err(JournalError::Folder(error)) => return Err(error),
+        };
+        let mut id = File::create(self.dir.join("id"))?;
+        writeln!(id, "{}", self.id)?;
+        id.sync_all()?;
+        self.begin(now)?;
+        self.lock = lock;
+        let Some(file) = &mut self.file else { return Err(io::ErrorKind::NotFound.into()) };
+        file.write_all(&facts)?;
+        file.sync_all()?;
+        self.length = facts.len() as u64;
+        Ok(())
+    }
+
+    /// True if the folder's lock file is the one that this run holds.
+    fn has_lock(&self) -> bool {
+        let held = self.lock.0.metadata().map(|held| (held.dev(), held.ino()));
+        let found = fs::metadata(self.dir.join("lock")).map(|found| (found.dev(), found.ino()));
+        matches!((held, found), (Ok(held), Ok(found)) if held == found)
+    }
+
     fn begin(&mut self, now: Timestamp) -> io::Result<()> {
-        self.file = None;
         let segment = now.as_millis().max(self.segment.saturating_add(1));
-        let file = OpenOptions::new().create_new(true).append(true).open(path(&self.dir, segment))?;
+        let path = segments::path(&self.dir, segment, State::Waiting);
+        let file = OpenOptions::new().create_new(true).read(true).append(true).open(path)?;
         // The name, too, must survive a power cut.
         File::open(&self.dir)?.sync_all()?;
         (self.segment, self.length, self.file) = (segment, 0, Some(file));
@@ -147,131 +240,4 @@ fn read_or_make_id(path: &Path) -> io::Result<String> {
     writeln!(file, "{id}")?;
     file.sync_all()?;
     Ok(id)
-}
-
-/// Adds one record to a buffer.
-fn frame(buffer: &mut Vec<u8>, fact: &Fact) -> io::Result<()> {
-    let start = buffer.len();
-    buffer.extend_from_slice(&[0; 8]);
-    serde_json::to_writer(&mut *buffer, fact)?;
-    let body = buffer.get(start + 8..).unwrap_or_default();
-    let length = u32::try_from(body.len()).unwrap_or(u32::MAX).to_le_bytes();
-    let sum = crc32fast::hash(body).to_le_bytes();
-    if let Some(head) = buffer.get_mut(start..start + 8) {
-        head.copy_from_slice(&[length, sum].concat());
-    }
-    Ok(())
-}
-
-/// Facts read back from one place to another.
-#[derive(Debug, Default)]
-pub struct Chunk {
-    pub facts: Vec<Fact>,
-    /// Where the next read begins.
-    pub next: Place,
-    /// Bytes that could not be read: torn by a crash, or damaged.
-    pub lost_bytes: u64,
-    /// Records that are whole but not facts that this version knows.
-    pub unknown: u64,
-}
-
-/// Reads at most `facts_max` facts from `from` on, not beyond `until`. Empty with `next == from` when there is nothing.
-pub fn read(dir: &Path, from: Place, until: Place, facts_max: usize) -> io::Result<Chunk> {
-    let mut chunk = Chunk { next: from, ..Chunk::default() };
-    let here = segments(dir)?.into_iter().filter(|segment| (from.segment..=until.segment).contains(segment));
-    for segment in here {
-        if chunk.facts.len() >= facts_max {
-            break;
-        }
-        let position = if segment == from.segment { from.position } else { 0 };
-        let end = (segment == until.segment).then_some(until.position);
-        read_segment(dir, Place { segment, position }, end, facts_max, &mut chunk)?;
-    }
-    Ok(chunk)
-}
-
-fn read_segment(dir: &Path, from: Place, end: Option<i64>, facts_max: usize, chunk: &mut Chunk) -> io::Result<()> {
-    let file = File::open(path(dir, from.segment))?;
-    let length = file.metadata()?.len();
-    let end = end.map_or(length, |end| end.unsigned_abs().min(length));
-    let mut at = from.position.unsigned_abs();
-    let mut file = BufReader::with_capacity(256 << 10, file);
-    file.seek(SeekFrom::Start(at))?;
-    let mut body = Vec::new();
-    while chunk.facts.len() < facts_max && at + FRAME <= end {
-        let (mut length, mut sum) = ([0; 4], [0; 4]);
-        file.read_exact(&mut length)?;
-        file.read_exact(&mut sum)?;
-        let length = u32::from_le_bytes(length);
-        if length > RECORD_BYTES_MAX || at + FRAME + u64::from(length) > end {
-            break;
-        }
-        body.resize(usize::try_from(length).unwrap_or(0), 0);
-        file.read_exact(&mut body)?;
-        if crc32fast::hash(&body) != u32::from_le_bytes(sum) {
-            break;
-        }
-        at += FRAME + u64::from(length);
-        match serde_json::from_slice(&body) {
-            Ok(fact) => chunk.facts.push(fact),
-            Err(_) => chunk.unknown += 1,
-        }
-    }
-    if chunk.facts.len() < facts_max && at < end {
-        // Nothing behind a record that cannot be read can be trusted.
-        chunk.lost_bytes += end - at;
-        at = end;
-    }
-    chunk.next = Place { segment: from.segment, position: i64::try_from(at).unwrap_or(i64::MAX) };
-    Ok(())
-}
-
-/// One run of the service as its segments show it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Life {
-    pub began: Timestamp,
-    /// When its last segment was written to or beaten for the last time.
-    pub last_sign: Timestamp,
-}
-
-/// The runs that wrote the segments before one, oldest first: each begins with `Started`.
-pub fn lives_before(dir: &Path, before: i64) -> io::Result<Vec<Life>> {
-    let mut lives: Vec<Life> = Vec::new();
-    for segment in segments(dir)?.into_iter().filter(|segment| *segment < before) {
-        let (from, until) = (Place { segment, position: 0 }, Place { segment, position: i64::MAX });
-        let Some(first) = read(dir, from, until, 1)?.facts.into_iter().next() else { continue };
-        let modified = fs::metadata(path(dir, segment))?.modified()?;
-        let since = modified.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let last_sign = Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
-        match lives.last_mut() {
-            Some(life) if !matches!(first.kind, FactKind::Started { .. }) => life.last_sign = last_sign,
-            Some(_) | None => lives.push(Life { began: Timestamp::from_millis(segment), last_sign }),
-        }
-    }
-    Ok(lives)
-}
-
-/// Removes the segments that lie wholly before a place. Gives how many.
-pub fn remove_before(dir: &Path, place: Place) -> io::Result<usize> {
-    let old: Vec<i64> = segments(dir)?.into_iter().filter(|segment| *segment < place.segment).collect();
-    for segment in &old {
-        fs::remove_file(path(dir, *segment))?;
-    }
-    Ok(old.len())
-}
-
-/// The segments that are there, oldest first.
-fn segments(dir: &Path) -> io::Result<Vec<i64>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(dir)? {
-        let name = entry?.file_name();
-        let number = name.to_str().and_then(|name| name.strip_suffix(".facts"));
-        found.extend(number.and_then(|number| number.parse::<i64>().ok()));
-    }
-    found.sort_unstable();
-    Ok(found)
-}
-
-fn path(dir: &Path, segment: i64) -> PathBuf {
-    dir.join(format!("{segment:020}.facts"))
 }

@@ -1,12 +1,16 @@
 //! The only room that speaks SQL: facts, call detail records and operators, in SQLite or PostgreSQL; and the journal
 //! in front of them. Knows nothing of SIP or of the running service.
 
+pub mod aside;
 pub mod console_users;
+pub mod crash_log;
+pub mod examine;
 pub mod facts;
 pub mod journal;
 pub mod operators;
 pub mod past;
 pub mod report_queries;
+pub mod salvage;
 pub mod writer;
 
 use std::path::PathBuf;
@@ -21,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A file of SQLite is tried so often again, and after so long.
 const OPEN_TRIES: u32 = 8;
 const OPEN_RETRY: Duration = Duration::from_millis(50);
+/// How long PostgreSQL may take for one statement or transaction before its connection counts as dead.
+const STATEMENT_MAX: Duration = Duration::from_secs(60);
 /// Connections of one process to PostgreSQL.
 const CONNECTIONS_MAX: u32 = 4;
 
@@ -43,6 +49,35 @@ pub enum StoreError {
     Migrate(#[from] sqlx::migrate::MigrateError),
     #[error("a stored record cannot be read")]
     Record(#[from] serde_json::Error),
+    #[error("the database has not answered in time: its connection counts as dead")]
+    Late,
+}
+
+impl StoreError {
+    /// True if another row might be taken: the fault is in the data, not in the database.
+    pub fn is_of_a_row(&self) -> bool {
+        match self {
+            Self::Sql(sqlx::Error::Database(error)) => {
+                let code = error.code().unwrap_or_default();
+                if error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some() {
+                    // Data exception, integrity constraint, program limit exceeded.
+                    return ["22", "23", "54"].iter().any(|class| code.starts_with(class));
+                }
+                // Too big, constraint, mismatch, range; SQLite's JSON functions only say "malformed JSON".
+                let primary = code.parse::<u32>().unwrap_or(0) & 0xff;
+                matches!(primary, 18 | 19 | 20 | 25) || error.message().contains("malformed JSON")
+            }
+            Self::Sql(sqlx::Error::Encode(_) | sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. })
+            | Self::Record(_) => true,
+            Self::Sql(_)
+            | Self::Url(_)
+            | Self::Folder(_)
+            | Self::NotThere(_)
+            | Self::NoTables
+            | Self::Migrate(_)
+            | Self::Late => false,
+        }
+    }
 }
 
 /// An open database. Clones share its connections.
@@ -112,6 +147,19 @@ impl Store {
                 Self::Postgres(pool.connect_with(options).await?)
             }
         })
+    }
+
+    /// The outcome of work on the database, or `Late` if PostgreSQL takes longer than `limit`: a connection that died without a FIN never answers. SQLite waits
+    /// for no network.
+    pub async fn in_time<T>(
+        &self,
+        limit: Duration,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        match self {
+            Self::Sqlite(_) => work.await,
+            Self::Postgres(_) => tokio::time::timeout(limit, work).await.unwrap_or(Err(StoreError::Late)),
+        }
     }
 
     /// Closes every connection in good order.

@@ -1,42 +1,56 @@
-//! The writer: carries facts from the journal into the database, folds the records of calls that are over, and closes
-//! what an earlier run left open. It may be slow, and the database may be away: the journal waits.
+//! The writer: copies facts from the journal to the database, folds the records of calls that are over, and closes what an earlier run left open.
+//! It may be slow, and the database may be down: the journal waits.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod recovery;
+mod rows;
+
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
-use crate::cdr::Cdr;
-use crate::cdr::fact::{EndCause, Fact, FactId, FactKind, Side};
+use crate::alarm::{Alarms, Kind};
+use crate::cdr::fact::Fact;
+use crate::clock::Timestamp;
 use crate::ids::CallId;
 
-use super::facts::Batch;
-use super::journal::{self, Life, Place};
+use super::aside::Aside;
+use super::journal::segments::{self, Chunk};
+use super::journal::{self, Lock, Place};
 use super::past::Recall;
-use super::{Store, StoreError};
+use super::{STATEMENT_MAX, Store, StoreError};
 
 /// Facts of one transaction.
 const BATCH_FACTS_MAX: usize = 4_096;
-/// Closed calls whose facts are remembered for the late ones.
+/// Closed calls whose facts are kept for the late ones.
 const CLOSED_MAX: usize = 4_096;
 /// Facts are gathered so long before a transaction: an fsync each, and what follows a call's end joins its first record.
 const GATHER: Duration = Duration::from_secs(1);
-/// Between two attempts while the database is away: doubled up to the second.
+/// Between two attempts while the database is down: doubled up to the second.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+/// How often stored segments are looked through for old ones.
+const FORGET_EVERY: u32 = 600;
 
 /// Figures of the writer, read from anywhere.
 #[derive(Debug, Default)]
 pub struct WriterFigures {
     pub facts: AtomicU64,
+    /// Those of them that this run's journal has written.
+    pub own_facts: AtomicU64,
+    /// Facts of earlier runs that wait in the journal.
+    pub earlier_facts: AtomicU64,
     pub transactions: AtomicU64,
     pub failures: AtomicU64,
     pub lost_bytes: AtomicU64,
     pub unknown_records: AtomicU64,
     pub interrupted_calls: AtomicU64,
+    /// Calls of which the database does not take a fact or the record.
+    pub calls_aside: AtomicU64,
     /// The database has taken everything that it was given last.
     pub caught_up: AtomicBool,
 }
@@ -57,7 +71,7 @@ struct Live {
     closed: bool,
 }
 
-/// Carries one journal into one database.
+/// Copies one journal to one database.
 #[derive(Debug)]
 pub struct Writer {
     url: String,
@@ -65,9 +79,20 @@ pub struct Writer {
     journal: String,
     /// The first segment of this run.
     first: i64,
+    /// How long stored segments are kept.
+    keep: Duration,
+    /// How long PostgreSQL may take for one transaction before its connection counts as dead.
+    patience: Duration,
     figures: Arc<WriterFigures>,
     live: BTreeMap<CallId, Live>,
     closed: VecDeque<CallId>,
+    aside: Option<Aside>,
+    /// What earlier runs left open is closed.
+    recovered: bool,
+    /// Where a database that takes nothing, damage and calls that are set aside are reported.
+    alarms: Alarms,
+    /// The caller of `new` holds it otherwise.
+    _lock: Option<Lock>,
     /// What this run wants to know of those before it, until it was told.
     recall: Option<Recall>,
 }
@@ -75,7 +100,22 @@ pub struct Writer {
 impl Writer {
     /// `journal` and `first` are the journal's own id and first segment of this run.
     pub fn new(url: String, dir: PathBuf, journal: String, first: i64, figures: Arc<WriterFigures>) -> Self {
-        Self { url, dir, journal, first, figures, live: BTreeMap::new(), closed: VecDeque::new(), recall: None }
+        Self {
+            url,
+            dir,
+            journal,
+            first,
+            keep: Duration::ZERO,
+            patience: STATEMENT_MAX,
+            figures,
+            live: BTreeMap::new(),
+            closed: VecDeque::new(),
+            aside: None,
+            recovered: false,
+            alarms: Alarms::default(),
+            _lock: None,
+            recall: None,
+        }
     }
 
     /// Tells what earlier runs have left in the database, before anything of this one is stored.
@@ -84,9 +124,46 @@ impl Writer {
         Self { recall: Some(recall), ..self }
     }
 
+    /// Keeps stored segments so long.
+    #[must_use]
+    pub fn keeping(self, keep: Duration) -> Self {
+        Self { keep, ..self }
+    }
+
+    /// Raises alarms there.
+    #[must_use]
+    pub fn raising(self, alarms: Alarms) -> Self {
+        Self { alarms, ..self }
+    }
+
+    /// Takes a connection for dead after so long without an answer.
+    #[must_use]
+    pub fn patient(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// Holds the journal's lock as long as the writer lives.
+    #[must_use]
+    pub fn holding(self, lock: Lock) -> Self {
+        Self { _lock: Some(lock), ..self }
+    }
+
     /// Runs until the journal's side of `durable` is gone and everything is stored.
-    pub async fn run(mut self, mut durable: watch::Receiver<Place>) {
+    pub async fn run(self, durable: watch::Receiver<Place>) {
+        self.run_until(durable, std::future::pending()).await;
+    }
+
+    /// The same, and ends at once at `stop`, whatever the database does: the next start continues from the journal.
+    pub async fn run_until(mut self, durable: watch::Receiver<Place>, stop: impl Future<Output = ()>) {
+        tokio::select! {
+            () = self.carry_on(durable) => {}
+            () = pin!(stop) => {}
+        }
+    }
+
+    async fn carry_on(&mut self, mut durable: watch::Receiver<Place>) {
         let mut pause = RETRY.0;
+        self.count_earlier(Place::default());
         loop {
             let before = self.figures.transactions.load(Ordering::Relaxed);
             match self.carry(&mut durable).await {
@@ -98,10 +175,10 @@ impl Writer {
                         pause = RETRY.0;
                     }
                     let fault = format!("{:#}", anyhow::Error::from(fault));
-                    warn!(fault, retry_ms = pause.as_millis(), "facts wait in the journal");
+                    self.alarms.raise(Kind::Database, "writer", format!("facts wait in the journal: {fault}"));
                 }
             }
-            // What is remembered may be ahead of what is stored.
+            // What is kept in memory may be ahead of what is stored.
             self.live.clear();
             self.closed.clear();
             tokio::time::sleep(pause).await;
@@ -111,30 +188,76 @@ impl Writer {
 
     async fn carry(&mut self, durable: &mut watch::Receiver<Place>) -> Result<(), WriterError> {
         let store = Store::open(&self.url).await?;
-        let mut cursor = store.cursor(&self.journal).await?;
+        let mut cursor = store.in_time(self.patience, store.cursor(&self.journal)).await?;
         if cursor > *durable.borrow() {
             // The folder lost its segments, and the clock was set back: what is there now was never stored.
             warn!("the journal begins before the place up to which it is stored: it is read from its beginning");
             cursor = Place::default();
         }
+        // A retry may have stored some of them.
+        self.aside = Some(Aside::open(&self.dir)?);
+        self.count_aside();
         let run = Place { segment: self.first, position: 0 };
         if cursor < run {
+            self.count_earlier(cursor);
             cursor = self.copy(&store, cursor, run).await?;
-            self.interrupt(&store).await?;
+        }
+        if !self.recovered {
+            self.recover(&store).await?;
+            self.recovered = true;
+            self.figures.earlier_facts.store(0, Ordering::Relaxed);
         }
         self.recall(&store).await?;
+        let mut rounds = 0_u32;
         loop {
             let until = *durable.borrow_and_update();
             cursor = self.copy(&store, cursor, until).await?;
             self.figures.caught_up.store(true, Ordering::Relaxed);
-            journal::remove_before(&self.dir, cursor)?;
+            self.alarms.clear(Kind::Database, "writer");
+            segments::retire_before(&self.dir, cursor)?;
+            if rounds.is_multiple_of(FORGET_EVERY) {
+                segments::forget_stored(&self.dir, self.keep)?;
+                self.look_for_damage()?;
+            }
+            if self.figures.calls_aside.load(Ordering::Relaxed) > 0 {
+                self.aside = Some(Aside::open(&self.dir)?);
+                self.count_aside();
+            }
+            rounds = rounds.wrapping_add(1);
             if durable.changed().await.is_err() {
                 let until = *durable.borrow();
                 self.copy(&store, cursor, until).await?;
-                store.close().await;
+                // A connection that is dead does not keep the service from ending.
+                let closed = async {
+                    store.clone().close().await;
+                    Ok(())
+                };
+                if store.in_time(self.patience, closed).await.is_err() {
+                    warn!("the database does not answer to the end of its connection");
+                }
                 return Ok(());
             }
             tokio::time::sleep(GATHER).await;
+        }
+    }
+
+    /// Counts what earlier runs have left in the journal behind a place, for the figures alone.
+    fn count_earlier(&self, from: Place) {
+        let until = Place { segment: self.first, position: 0 };
+        match segments::count(&self.dir, from, until) {
+            Ok(facts) => self.figures.earlier_facts.store(facts, Ordering::Relaxed),
+            Err(fault) => warn!(%fault, "the facts of earlier runs in the journal cannot be counted"),
+        }
+    }
+
+    fn count_aside(&self) {
+        let calls = self.aside.as_ref().map_or(0, Aside::len);
+        self.figures.calls_aside.store(calls as u64, Ordering::Relaxed);
+        if calls > 0 {
+            let what = format!("the database does not take {calls} calls: see siaga journal aside");
+            self.alarms.raise(Kind::Records, "aside", what);
+        } else {
+            self.alarms.clear(Kind::Records, "aside");
         }
     }
 
@@ -155,96 +278,71 @@ impl Writer {
         let mut cursor = from;
         while cursor < until {
             let chunk = journal::read(&self.dir, cursor, until, BATCH_FACTS_MAX)?;
-            if chunk.lost_bytes > 0 {
-                self.figures.lost_bytes.fetch_add(chunk.lost_bytes, Ordering::Relaxed);
-                warn!(bytes = chunk.lost_bytes, "the journal has a torn end: facts of the last moment before a crash");
-            }
-            if chunk.unknown > 0 {
-                self.figures.unknown_records.fetch_add(chunk.unknown, Ordering::Relaxed);
-                error!(records = chunk.unknown, "the journal has facts that this version does not know");
-            }
+            self.report_damage(&chunk)?;
             // A chunk that was not cut short by its size has come to the end.
-            let next = if chunk.facts.len() < BATCH_FACTS_MAX { until } else { chunk.next };
-            self.store(store, &chunk.facts, next).await?;
+            let next = if chunk.entries.len() < BATCH_FACTS_MAX { until } else { chunk.next };
+            self.store(store, &chunk.entries, cursor.segment, next).await?;
+            let facts = chunk.entries.len() as u64;
+            self.figures.facts.fetch_add(facts, Ordering::Relaxed);
+            if cursor.segment >= self.first {
+                self.figures.own_facts.fetch_add(facts, Ordering::Relaxed);
+            } else {
+                let left = self.figures.earlier_facts.load(Ordering::Relaxed).saturating_sub(facts);
+                self.figures.earlier_facts.store(left, Ordering::Relaxed);
+            }
             cursor = next;
         }
         Ok(cursor)
     }
 
-    async fn store(&mut self, store: &Store, facts: &[Fact], cursor: Place) -> Result<(), WriterError> {
-        let mut batch = Batch { facts: facts.iter().collect(), cursor: Some(cursor), ..Batch::default() };
-        let (mut opened, mut touched, mut refold) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        for fact in facts {
-            let Some(call) = fact.call else { continue };
-            if matches!(fact.kind, FactKind::Received { .. }) && !self.live.contains_key(&call) {
-                self.live.insert(call, Live::default());
-                opened.insert(call);
-            }
-            let Some(live) = self.live.get_mut(&call) else {
-                refold.insert(call);
-                continue;
-            };
-            live.facts.push(fact.clone());
-            if matches!(fact.kind, FactKind::Ended { .. }) && !live.closed {
-                live.closed = true;
-                self.closed.push_back(call);
-                if !opened.remove(&call) {
-                    batch.closed.push(call);
-                }
-            }
-            if live.closed {
-                touched.insert(call);
-            }
+    /// The alarm of damage stays until the damaged segments are salvaged or removed.
+    fn look_for_damage(&self) -> Result<(), WriterError> {
+        match segments::list(&self.dir, segments::State::Damaged)?.len() {
+            0 => self.alarms.clear(Kind::Records, "journal"),
+            files => self.alarms.raise(
+                Kind::Records,
+                "journal",
+                format!("{files} damaged segments: see siaga journal salvage"),
+            ),
         }
-        batch.cdrs = touched.iter().filter_map(|call| Cdr::fold(&self.live.get(call)?.facts)).collect();
-        batch.opened = opened.into_iter().collect();
-        batch.refold = refold.into_iter().collect();
-        store.take(&self.journal, batch).await?;
-        while self.closed.len() > CLOSED_MAX {
-            if let Some(call) = self.closed.pop_front() {
-                self.live.remove(&call);
-            }
-        }
-        self.figures.facts.fetch_add(facts.len() as u64, Ordering::Relaxed);
-        self.figures.transactions.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Ends the calls that earlier runs left open when they were killed: each at the last sign of life of its run.
-    async fn interrupt(&mut self, store: &Store) -> Result<(), WriterError> {
-        let open = store.open_calls(&self.journal).await?;
-        self.live.clear();
-        self.closed.clear();
-        let lives = journal::lives_before(&self.dir, self.first)?;
-        let mut ends = Vec::new();
-        for call in &open {
-            ends.extend(end_of(*call, &store.facts(*call).await?, &lives));
+    /// Logs what could not be read, and keeps the damaged segments.
+    fn report_damage(&self, chunk: &Chunk) -> Result<(), WriterError> {
+        for segment in &chunk.damaged {
+            let kept = segments::keep_damaged(&self.dir, *segment)?;
+            self.look_for_damage()?;
+            error!(
+                bytes = chunk.lost_bytes,
+                file = %kept.display(),
+                "a segment of the journal is damaged: the facts behind the damage are stored, siaga journal salvage looks for the others"
+            );
         }
-        if !open.is_empty() {
-            self.figures.interrupted_calls.fetch_add(open.len() as u64, Ordering::Relaxed);
-            info!(calls = open.len(), "calls that the last run left open are closed as interrupted");
+        if chunk.lost_bytes > 0 {
+            self.figures.lost_bytes.fetch_add(chunk.lost_bytes, Ordering::Relaxed);
+            if chunk.damaged.is_empty() {
+                warn!(bytes = chunk.lost_bytes, "the journal has a torn end: facts of the last moment before a crash");
+            }
         }
-        let batch = Batch {
-            facts: ends.iter().collect(),
-            refold: open.clone(),
-            closed: open,
-            cursor: Some(Place { segment: self.first, position: 0 }),
-            ..Batch::default()
-        };
-        store.take(&self.journal, batch).await?;
+        let unknown = chunk.unknown + chunk.entries.iter().filter(|entry| entry.fact.is_none()).count() as u64;
+        if unknown > 0 {
+            self.figures.unknown_records.fetch_add(unknown, Ordering::Relaxed);
+            error!(
+                facts = unknown,
+                "the journal has facts that this version does not know: they are stored as they are"
+            );
+        }
+        if let Some(segment) = chunk.missing {
+            error!(segment, "a segment of the journal is missing: facts in it are lost");
+        }
         Ok(())
     }
 }
 
-/// The last fact of a call that nobody ended. None when it is over, or was never begun.
-fn end_of(call: CallId, facts: &[Fact], lives: &[Life]) -> Option<Fact> {
-    let cdr = Cdr::fold(facts).filter(|cdr| !cdr.is_closed())?;
-    let own = facts.iter().filter(|fact| fact.id.seq < 0x8000_0000);
-    let seq = own.clone().map(|fact| fact.id.seq).max()?.saturating_add(1);
-    let last = own.map(|fact| fact.at).max().unwrap_or(cdr.received);
-    // It may have been killed several times while the database was away.
+/// When a recovery takes a run to have ended.
+fn last_sign(lives: &[journal::Life], last: Timestamp) -> Timestamp {
+    // It may have been killed several times while the database was down.
     let life = lives.iter().rfind(|life| life.began <= last).or(lives.first());
-    let last_sign = life.map_or(last, |life| life.last_sign);
-    let kind = FactKind::Ended { by: Side::Service, cause: EndCause::Interrupted, sip_status: None, q850: None };
-    Some(Fact { id: FactId { stream: call, seq }, call: Some(call), at: last.max(last_sign), kind })
+    life.map_or(last, |life| life.last_sign).max(last)
 }

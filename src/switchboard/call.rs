@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::acd::desk::DeskNo;
 use crate::cdr::fact::{Callee, FactKind};
-use crate::clock::{Instant, Now, Timestamp};
+use crate::clock::{Instant, Now};
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::media::command::{Command, Place, Prompt};
 use crate::sip::locate::Target;
@@ -71,7 +71,7 @@ pub(super) struct Internal {
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) seq: u32,
-    pub(super) received: Timestamp,
+    pub(super) received: Now,
     /// Whose call it is.
     pub(super) desk: DeskNo,
     pub(super) shown: Caller,

@@ -185,9 +185,9 @@ impl Switchboard {
         let unanswered = self.calls.get(&id).filter(|call| !call.has_talked() && call.internal.is_none());
         // Who shows no number, or a name, cannot be called back: the report has him.
         let Some((call, number)) = unanswered.and_then(|call| Some((call, dialable(call)?))) else { return };
-        let waited_ms = now.wall.millis_since(call.received);
+        let waited_ms = u64::try_from(now.mono.since(call.received.mono).as_millis()).unwrap_or(u64::MAX);
         let short = u128::from(waited_ms) < self.settings.callers.short_abandon.as_millis();
-        let missed = Unanswered { call: id, at: call.received, waited_ms, short };
+        let missed = Unanswered { call: id, at: call.received.wall, waited_ms, short };
         self.abandoned.expire(now.wall, self.settings.callers.call_back);
         if let Some(lost) = self.abandoned.add(&number, missed) {
             self.late_fact(now, lost, FactKind::CallBackLost);

@@ -229,7 +229,7 @@ impl Switchboard {
     pub(super) fn blank_call(&self, now: Now, caller: CallerLeg, shown: Caller, merge_key: MergeKey) -> Call {
         Call {
             seq: 0,
-            received: now.wall,
+            received: now,
             desk: DeskNo::default(),
             shown,
             caller,

@@ -121,7 +121,7 @@ fn view(id: CallId, call: &Call, position: Option<usize>) -> CallView {
     let (number, guests) = (call.shown.number.clone(), call.guest_views());
     CallView {
         call: id,
-        received: call.received,
+        received: call.received.wall,
         number,
         state,
         operator,

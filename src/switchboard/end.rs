@@ -30,7 +30,7 @@ impl Ending {
     pub(super) fn by(by: Side, cause: EndCause) -> Self {
         let refusal = match cause {
             EndCause::Abandoned => 487,
-            EndCause::NoCapacity | EndCause::ServiceFault | EndCause::Interrupted => 503,
+            EndCause::NoCapacity | EndCause::ServiceFault | EndCause::Interrupted | EndCause::Unknown => 503,
             EndCause::NoCodec => 488,
             EndCause::Normal | EndCause::CallerSilent | EndCause::CallerLost | EndCause::OperatorLost => 480,
         };
@@ -119,6 +119,14 @@ impl Switchboard {
         let phones: Vec<u64> = self.phones.keys().copied().collect();
         for phone in phones {
             self.end_phone(now, phone, true);
+        }
+    }
+
+    /// The service ends, and with it every wrap-up: its time until now is recorded.
+    pub(super) fn end_wrap_ups(&mut self, now: Now) {
+        let wrapping: Vec<_> = self.acd.wrapping_up().map(|(operator, call)| (operator.clone(), call)).collect();
+        for (operator, call) in wrapping {
+            self.late_fact(now, call, FactKind::WrappedUp { operator });
         }
     }
 

@@ -19,6 +19,7 @@ mod digits;
 mod direct;
 mod door;
 mod end;
+mod facts;
 mod fallback;
 mod guard;
 mod guests;
@@ -71,7 +72,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use crate::acd::{Acd, Decision};
-use crate::cdr::fact::{Fact, FactId, FactKind};
+use crate::cdr::fact::{Fact, FactKind};
 use crate::clock::{Deadlines, Instant, Now, earliest};
 use crate::ids::{CallId, OperatorId, Rng};
 use crate::media::command::{AnchorId, Command};
@@ -197,6 +198,8 @@ pub struct Switchboard {
     asked: BTreeMap<ClientId, again::Asked>,
     /// The stream of facts that belong to no call.
     run: CallId,
+    /// When the run began, on both clocks.
+    began: Now,
     run_seq: u32,
     draining: bool,
     drained: bool,
@@ -263,6 +266,7 @@ impl Switchboard {
             seats: seats::Seats::default(),
             asked: BTreeMap::new(),
             run,
+            began: now,
             run_seq: 0,
             draining: false,
             drained: false,
@@ -400,6 +404,7 @@ impl Switchboard {
         {
             self.drained = true;
             self.leave_watches(now);
+            self.end_wrap_ups(now);
             self.service_fact(now, FactKind::Stopped);
             self.others.push(Output::Drained);
         }
@@ -427,29 +432,6 @@ impl Switchboard {
             )
             | None => false,
         })
-    }
-
-    /// Writes down a fact of a live call.
-    fn fact(&mut self, now: Now, call: CallId, kind: FactKind) {
-        let Some(live) = self.calls.get_mut(&call) else { return self.late_fact(now, call, kind) };
-        live.seq += 1;
-        let id = FactId { stream: call, seq: live.seq };
-        self.learn(now, call, &kind);
-        self.facts.push(Fact { id, call: Some(call), at: now.wall, kind });
-    }
-
-    /// Writes down a fact of a call that may be over: its number is random, with the top bit set.
-    fn late_fact(&mut self, now: Now, call: CallId, kind: FactKind) {
-        let random = u32::try_from(self.rng.next_u64() >> 33).unwrap_or(0);
-        let id = FactId { stream: call, seq: 0x8000_0000 | random };
-        self.facts.push(Fact { id, call: Some(call), at: now.wall, kind });
-    }
-
-    /// Writes down a fact of the service or an operator.
-    fn service_fact(&mut self, now: Now, kind: FactKind) {
-        self.run_seq += 1;
-        let id = FactId { stream: self.run, seq: self.run_seq };
-        self.facts.push(Fact { id, call: None, at: now.wall, kind });
     }
 
     /// `host:port` that peers on this flow are told.

@@ -118,7 +118,7 @@ impl Switchboard {
         }
         call.over_at = next;
         call.long = true;
-        let lasts_ms = now.wall.millis_since(call.received);
+        let lasts_ms = u64::try_from(now.mono.since(call.received.mono).as_millis()).unwrap_or(u64::MAX);
         self.alarms.insert(next, Alarm::TooLong(id));
         self.others.push(Output::LongCall { call: id, lasts_ms, over: false });
     }
@@ -127,7 +127,7 @@ impl Switchboard {
     pub(super) fn no_longer_long(&mut self, now: Now, id: CallId) {
         let Some(call) = self.calls.get_mut(&id).filter(|call| call.long) else { return };
         call.long = false;
-        let lasts_ms = now.wall.millis_since(call.received);
+        let lasts_ms = u64::try_from(now.mono.since(call.received.mono).as_millis()).unwrap_or(u64::MAX);
         self.others.push(Output::LongCall { call: id, lasts_ms, over: true });
     }
 

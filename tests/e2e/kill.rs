@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use serde_json::Value;
+use sqlx::Connection as _;
 
 use super::process::{Running, until};
 use super::service::Service;
@@ -87,5 +88,57 @@ fn a_killed_service_closes_every_call_once_and_goes_on() {
     let again = service.records(CALLERS + 1, |_| true);
     assert_each_once(&again);
     assert_eq!((again.len(), count(&again, "outcome", "answered")), (CALLERS + 1, OPERATORS + 1));
+    service.end();
+}
+
+/// Another program holds the database's lock until this is dropped.
+struct Locked {
+    runtime: tokio::runtime::Runtime,
+    connection: Option<sqlx::SqliteConnection>,
+}
+
+impl Locked {
+    fn take(service: &Service) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let url = format!("sqlite:{}", service.path().join("data/siaga.db").display());
+        let connection = runtime.block_on(async {
+            let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+            sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
+            connection
+        });
+        Self { runtime, connection: Some(connection) }
+    }
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            drop(self.runtime.block_on(connection.close()));
+        }
+    }
+}
+
+#[test]
+fn a_stop_ends_the_process_though_the_database_is_locked() {
+    let mut service = Service::start(180, 1, "");
+    let caller = Caller::calls(&service, 1, 700, Manner::CancelsAfter(300));
+    let locked = Locked::take(&service);
+    caller.ends();
+    service.end();
+    drop(locked);
+    service.go();
+    assert_eq!(service.records(1, |_| true)[0]["cause"], "abandoned", "the next start continues from the journal");
+    service.end();
+}
+
+#[test]
+fn a_stop_ends_the_process_though_the_journals_folder_is_gone() {
+    let mut service = Service::start(181, 1, "");
+    std::fs::remove_dir_all(service.path().join("data/journal")).unwrap();
+    let caller = Caller::calls(&service, 1, 700, Manner::CancelsAfter(300));
+    caller.ends();
+    assert_eq!(service.records(1, |_| true)[0]["cause"], "abandoned", "the folder is made anew");
+    std::fs::remove_dir_all(service.path().join("data/journal")).unwrap();
+    std::fs::write(service.path().join("data/journal"), "in its way").unwrap();
     service.end();
 }

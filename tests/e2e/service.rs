@@ -312,6 +312,11 @@ fn faketime() -> Option<std::path::PathBuf> {
 
 impl Drop for Service {
     fn drop(&mut self) {
+        // A test may end with a kill, whose facts in memory no later start takes over.
+        self.running = None;
+        if let Ok(files) = siaga::store::crash_log::Files::of(&self.path().join("data/journal")) {
+            files.remove_all();
+        }
         if std::thread::panicking() {
             self.folder.disable_cleanup(true);
             eprintln!("what the test left: {}", self.folder.path().display());

@@ -5,6 +5,7 @@ mod bodies;
 mod breaks;
 mod call_back;
 mod classes;
+mod clock_steps;
 mod conference;
 mod digits;
 mod early;

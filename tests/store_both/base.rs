@@ -52,6 +52,14 @@ impl Base {
         }
     }
 
+    /// The same in PostgreSQL with an encoding that has few letters.
+    pub(crate) async fn make_in_latin1(&self) {
+        if let Some(postgres) = &self.postgres {
+            let options = "ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'";
+            command(&postgres.server, format!("CREATE DATABASE {} {options}", postgres.name)).await.unwrap();
+        }
+    }
+
     /// Runs statements behind the store's back; both databases understand them, or each its own.
     pub(crate) async fn behind(&self, sqlite: &str, postgres: &str) {
         if self.postgres.is_some() {

@@ -8,7 +8,9 @@
     reason = "a test fails by panicking"
 )]
 
+mod bad_rows;
 mod base;
+mod ending;
 mod queries;
 mod recovery;
 #[path = "../stories/mod.rs"]
@@ -50,6 +52,21 @@ on_both! {
     writing::a_torn_end_is_counted_and_the_rest_is_stored,
     writing::text_that_the_database_cannot_hold_stops_nothing,
     writing::a_journal_behind_the_stored_place_is_stored_all_the_same,
+    bad_rows::a_fact_and_a_cause_of_a_newer_version_are_kept_raw_and_block_nothing,
+    bad_rows::a_call_that_the_database_does_not_take_is_set_aside_and_stored_by_a_retry,
+    bad_rows::an_interrupted_call_that_the_database_does_not_take_blocks_no_other,
+    bad_rows::a_database_that_takes_no_record_sets_nothing_aside,
+    bad_rows::a_letter_that_a_latin1_database_lacks_costs_that_call_alone,
+    bad_rows::damage_in_the_journal_costs_one_fact_and_salvage_brings_it_back,
+    recovery::a_recovery_that_fails_once_is_repeated_in_the_same_run,
+    recovery::a_lost_journal_folder_leaves_no_call_open,
+    recovery::a_writer_closes_no_call_of_a_later_run,
+    recovery::facts_that_a_crash_left_in_memory_and_on_the_disk_are_stored_once,
+    recovery::a_kill_in_the_wrap_up_ends_it_at_the_last_sign_of_life,
+    ending::a_writer_ends_when_it_is_told_to_though_the_database_is_down,
+    ending::a_database_that_never_answers_is_given_up_and_tried_again,
+    ending::facts_of_earlier_runs_count_as_backlog_while_the_database_is_down,
+    ending::check_finds_what_a_database_lacks,
     recovery::calls_left_open_are_interrupted_once_at_the_last_sign_of_life,
     recovery::each_killed_run_ends_its_own_calls,
     recovery::a_call_whose_end_waits_in_the_journal_is_not_interrupted,
@@ -91,7 +108,7 @@ fn woven() -> Vec<Fact> {
 fn started(no: u64) -> Fact {
     let stream = CallId::new(at(0), &mut Rng::from_number(no));
     let kind = FactKind::Started { version: "0.1.0".to_owned() };
-    Fact { id: FactId { stream, seq: 0 }, call: None, at: at(0), kind }
+    Fact { id: FactId { stream, seq: 0 }, call: None, at: at(0), up: None, kind }
 }
 
 /// One run of the service's records: a journal, and the figures of its writer.

@@ -171,7 +171,7 @@ pub(crate) async fn two_journals_share_a_database(base: &Base) {
 fn marked(no: u32, number: &str) -> Fact {
     let stream = CallId::new(at(0), &mut Rng::from_number(80));
     let kind = FactKind::CallerMarked { number: number.to_owned(), until: Some(at(9_000_000)), by: "ani".to_owned() };
-    Fact { id: FactId { stream, seq: no }, call: None, at: at(i64::from(no)), kind }
+    Fact { id: FactId { stream, seq: no }, call: None, at: at(i64::from(no)), up: None, kind }
 }
 
 /// Who sat where, the same way.
@@ -219,5 +219,120 @@ pub(crate) async fn what_earlier_runs_knew_is_told_before_anything_of_this_one(b
     let store = Store::open(&base.url).await.unwrap();
     let later = store.past(at(0), at(2)).await.unwrap();
     assert_eq!((later.calls.len(), later.facts.len()), (wanted.len() + 1, 6));
+    store.close().await;
+}
+
+/// The database refuses the recovery once, in a run that goes on.
+pub(crate) async fn a_recovery_that_fails_once_is_repeated_in_the_same_run(base: &Base) {
+    base.make().await;
+    let store = Store::open(&base.url).await.unwrap();
+    let both = open();
+    let mut run = Run::start(base, at(0));
+    run.journal.append(facts(&both).iter(), at(0)).unwrap();
+    run.writer(base).run(run.durable()).await;
+    drop(run);
+    base.behind(
+        "CREATE TRIGGER refuse BEFORE INSERT ON cdr BEGIN SELECT RAISE(ABORT, 'refused'); END",
+        "ALTER TABLE cdr ADD CONSTRAINT refuse CHECK (false) NOT VALID",
+    )
+    .await;
+    let mut run = Run::start(base, at(20_000));
+    let next = stories::fallback(4, MORNING + 60_000);
+    run.journal.append(next.facts.iter(), at(60_000)).unwrap();
+    let (writer, figures) = (run.writer(base), run.figures.clone());
+    let (tell, durable) = tokio::sync::watch::channel(run.journal.end());
+    let mended = async {
+        while figures.failures.load(Ordering::Relaxed) == 0 {
+            tokio::task::yield_now().await;
+        }
+        base.behind("DROP TRIGGER refuse", "ALTER TABLE cdr DROP CONSTRAINT refuse").await;
+        drop(tell);
+    };
+    tokio::join!(writer.run(durable), mended);
+    assert_eq!(store.open_calls(run.journal.id()).await.unwrap(), []);
+    let causes: Vec<_> = records(&store).await.iter().map(|cdr| cdr.cause.unwrap()).collect();
+    assert_eq!(causes, [EndCause::Interrupted, EndCause::Interrupted, next.cdr().cause.unwrap()]);
+    store.close().await;
+}
+
+/// The folder is gone with its id: the next run at the same place has another journal, and closes what the lost one left open.
+pub(crate) async fn a_lost_journal_folder_leaves_no_call_open(base: &Base) {
+    base.make().await;
+    let both = open();
+    let mut run = Run::start(base, at(0));
+    run.journal.append(facts(&both).iter(), at(0)).unwrap();
+    let lost = run.journal.id().to_owned();
+    run.writer(base).run(run.durable()).await;
+    drop(run);
+    std::fs::remove_dir_all(base.journal()).unwrap();
+    let run = Run::start(base, at(50_000));
+    assert_ne!(run.journal.id(), lost);
+    run.finish(base).await;
+    let store = Store::open(&base.url).await.unwrap();
+    assert_eq!(store.open_calls(&lost).await.unwrap(), []);
+    let causes: Vec<_> = records(&store).await.iter().map(|cdr| cdr.cause).collect();
+    assert_eq!(causes, [Some(EndCause::Interrupted), Some(EndCause::Interrupted)]);
+    store.close().await;
+}
+
+/// A run that hangs meets a database in which a later run of the same journal has live calls.
+pub(crate) async fn a_writer_closes_no_call_of_a_later_run(base: &Base) {
+    base.make().await;
+    let [mine, theirs] = open();
+    let mut old = Run::start(base, at(0));
+    old.journal.append(mine.facts.iter(), at(0)).unwrap();
+    let (writer, durable) = (old.writer(base), old.durable());
+    drop(old);
+    let mut new = Run::start(base, at(10_000));
+    new.journal.append(theirs.facts.iter(), at(10_000)).unwrap();
+    let id = new.journal.id().to_owned();
+    new.writer(base).run(new.durable()).await;
+    let store = Store::open(&base.url).await.unwrap();
+    assert_eq!(store.open_calls(&id).await.unwrap(), [theirs.call]);
+    // The old one has nothing to copy and goes through its recovery.
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(3), writer.run(durable)).await;
+    assert_eq!(store.open_calls(&id).await.unwrap(), [theirs.call], "{ended:?}");
+    store.close().await;
+}
+
+pub(crate) async fn a_kill_in_the_wrap_up_ends_it_at_the_last_sign_of_life(base: &Base) {
+    base.make().await;
+    let whole = stories::answered(1, MORNING);
+    let wrapped = whole.facts.iter().position(|fact| matches!(fact.kind, FactKind::WrappedUp { .. })).unwrap();
+    let ended = whole.facts.iter().find(|fact| matches!(fact.kind, FactKind::Ended { .. })).unwrap().at;
+    let at = |after: i64| siaga::clock::Timestamp::from_millis(ended.as_millis() + after);
+    let mut run = Run::start(base, at(-80_000));
+    run.journal.append(whole.facts[..wrapped].iter(), at(0)).unwrap();
+    run.journal.beat(at(7_000)).unwrap();
+    run.writer(base).run(run.durable()).await;
+    drop(run);
+    let figures = Run::start(base, at(60_000)).finish(base).await;
+    assert_eq!(figures.interrupted_calls.load(Ordering::Relaxed), 0, "the call had ended");
+    let store = Store::open(&base.url).await.unwrap();
+    let found = records(&store).await;
+    assert_eq!((found.len(), found[0].wrap_ms, found[0].cause), (1, Some(7_000), whole.cdr().cause));
+    Run::start(base, at(90_000)).finish(base).await;
+    assert_eq!(records(&store).await, found);
+    store.close().await;
+}
+
+/// The cursor lies within a call, and what the crash left in memory begins before it: facts come again, with the call's beginning behind its end.
+pub(crate) async fn facts_that_a_crash_left_in_memory_and_on_the_disk_are_stored_once(base: &Base) {
+    base.make().await;
+    let (whole, next) = (stories::answered(1, MORNING), stories::taken_over(2, MORNING + 5));
+    let mut run = Run::start(base, at(0));
+    run.journal.append(whole.facts[..3].iter(), at(0)).unwrap();
+    run.writer(base).run(run.durable()).await;
+    run.journal.append(whole.facts[3..].iter(), at(0)).unwrap();
+    let mut crash_log = siaga::store::crash_log::CrashLog::open(&base.journal(), at(0));
+    let mut records_left = Vec::new();
+    let all = whole.facts.iter().chain(&next.facts);
+    all.for_each(|fact| siaga::store::journal::record::encode(&mut records_left, fact).unwrap());
+    crash_log.append(&records_left).unwrap();
+    drop((run, crash_log));
+    let figures = Run::start(base, at(200_000)).finish(base).await;
+    assert_eq!((figures.failures.load(Ordering::Relaxed), figures.calls_aside.load(Ordering::Relaxed)), (0, 0));
+    let store = Store::open(&base.url).await.unwrap();
+    assert_eq!(records(&store).await, [whole.cdr(), next.cdr()]);
     store.close().await;
 }

@@ -49,7 +49,7 @@ impl Story {
     /// A fact with a number of its own.
     pub(crate) fn fact(&self, seq: u32, after: i64, kind: FactKind) -> Fact {
         let id = FactId { stream: self.call, seq };
-        Fact { id, call: Some(self.call), at: Timestamp::from_millis(self.received + after), kind }
+        Fact { id, call: Some(self.call), at: Timestamp::from_millis(self.received + after), up: None, kind }
     }
 
     #[must_use]
@@ -96,7 +96,8 @@ impl Story {
             | EndCause::OperatorLost
             | EndCause::NoCodec
             | EndCause::ServiceFault
-            | EndCause::Interrupted => None,
+            | EndCause::Interrupted
+            | EndCause::Unknown => None,
         };
         let q850 = (cause == EndCause::Normal).then_some(16);
         self.then(after, FactKind::Ended { by, cause, sip_status, q850 })

@@ -33,7 +33,7 @@ pub(super) fn past(world: &World) -> Past {
         let id = FactId { seq: 0x7fff_ffff, ..facts[0].id };
         let (by, cause) = (Side::Service, EndCause::Interrupted);
         let kind = FactKind::Ended { by, cause, sip_status: None, q850: None };
-        facts.push(Fact { id, at: world.now.wall, kind, ..facts[0].clone() });
+        facts.push(Fact { id, at: world.now.wall, up: None, kind, ..facts[0].clone() });
         Cdr::fold(&facts).and_then(|cdr| PastCall::of(&cdr))
     });
     let holds_on = |fact: &&Fact| matches!(fact.kind, FactKind::CallerMarked { .. } | FactKind::Stationed { .. });

@@ -226,3 +226,20 @@ fn who_is_answered_before_an_operator_hears_the_tone_while_the_first_phone_rings
     world.sent.clear();
     world.assert_empty_in_the_end();
 }
+
+#[test]
+fn a_drain_in_the_wrap_up_records_its_time_until_then() {
+    let mut world = staffed();
+    let mut caller = Caller::dials(&mut world);
+    answers(&mut world, BUDI);
+    caller.is_answered(&mut world);
+    world.pass(Duration::from_secs(20));
+    caller.hangs_up(&mut world);
+    world.pass(Duration::from_secs(4));
+    world.step(Input::Drain);
+    world.pass(Duration::from_secs(1));
+    assert!(world.drained);
+    let facts: Vec<_> = world.facts.iter().filter(|fact| fact.call.is_some()).cloned().collect();
+    let wrap_ms = siaga::cdr::Cdr::fold(&facts).unwrap().wrap_ms;
+    assert!(wrap_ms.is_some_and(|ms| (4_000..=5_000).contains(&ms)), "{wrap_ms:?}");
+}

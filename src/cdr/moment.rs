@@ -1,0 +1,44 @@
+//! When a fact happened, on both clocks; and how words of a newer version are read.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+
+use super::fact::Side;
+
+/// A run of the service, named by the calendar time of its start, and milliseconds since then that no clock step changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Uptime(pub Timestamp, pub u64);
+
+/// When something happened: by the calendar, and within its run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    pub at: Timestamp,
+    pub up: Option<Uptime>,
+}
+
+impl Moment {
+    /// Milliseconds from `earlier` to this moment: by the uptime within one run, else by the calendar; never below 0.
+    pub fn millis_since(self, earlier: Self) -> u64 {
+        match (self.up, earlier.up) {
+            (Some(Uptime(run, to)), Some(Uptime(same, from))) if run == same => to.saturating_sub(from),
+            (Some(_) | None, _) => self.at.millis_since(earlier.at),
+        }
+    }
+}
+
+/// A word of a newer version counts as the default: the rest of the fact is still good.
+pub(super) fn known_or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: serde::de::DeserializeOwned + Default,
+{
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).unwrap_or_default())
+}
+
+/// A side that only a newer version knows counts as the service: the call has ended in any case.
+pub(super) fn known_or_service<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Side, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).unwrap_or(Side::Service))
+}

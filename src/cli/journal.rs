@@ -1,0 +1,141 @@
+//! The journal on the command line: verify, salvage, and calls that are set aside.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::Subcommand;
+
+use crate::config::Config;
+use crate::store::aside::Aside;
+use crate::store::salvage;
+use crate::store::{Store, StoreError};
+
+use super::ConfigFile;
+
+/// What is verified.
+#[derive(Debug, Subcommand)]
+pub(super) enum VerifyCommand {
+    /// Reads every segment of the journal and lists each damaged stretch. Changes nothing. Exit code 1 if there is damage.
+    Journal(ConfigFile),
+}
+
+/// What is done with the journal.
+#[derive(Debug, Subcommand)]
+pub(super) enum JournalCommand {
+    /// Reads damaged segments again, repairs records with one flipped bit, and stores the facts that the database does not have. The files stay.
+    Salvage {
+        /// Segments to read, as *.damaged or *.stored. Without: all damaged ones.
+        segments: Vec<PathBuf>,
+        #[command(flatten)]
+        file: ConfigFile,
+    },
+    /// Lists the calls that the database did not take.
+    Aside(ConfigFile),
+    /// Stores the calls again that the database did not take. Exit code 1 if one is still not taken.
+    Retry(ConfigFile),
+}
+
+/// Verifies without a change.
+pub(super) fn verify(command: &VerifyCommand) -> anyhow::Result<()> {
+    let VerifyCommand::Journal(file) = command;
+    let config = Config::load(&file.config)?;
+    let mut bad = 0;
+    for path in salvage::files(&config.journal_dir).with_context(|| shown(&config.journal_dir))? {
+        let found = salvage::read(&path, false).with_context(|| shown(&path))?;
+        let unknown = found.entries.iter().filter(|entry| entry.fact.is_none()).count() + found.unknown;
+        println!(
+            "{}: {} facts, {unknown} of them of an unknown kind",
+            path.display(),
+            found.entries.len() + found.unknown
+        );
+        for (at, length) in &found.damage {
+            println!("  {length} bytes from byte {at} on cannot be read");
+        }
+        bad += usize::from(!found.damage.is_empty());
+    }
+    anyhow::ensure!(bad == 0, "{bad} damaged segments: see siaga journal salvage");
+    println!("the journal is undamaged");
+    Ok(())
+}
+
+/// Works with the journal.
+pub(super) fn journal(command: JournalCommand) -> anyhow::Result<()> {
+    match command {
+        JournalCommand::Salvage { segments, file } => salvage(&Config::load(&file.config)?, segments),
+        JournalCommand::Aside(file) => {
+            let config = Config::load(&file.config)?;
+            let aside = Aside::open(&config.journal_dir)?.list()?;
+            for one in &aside {
+                println!("{}  {} facts", one.call, one.facts);
+            }
+            println!("{} calls are set aside", aside.len());
+            Ok(())
+        }
+        JournalCommand::Retry(file) => retry(&Config::load(&file.config)?),
+    }
+}
+
+fn salvage(config: &Config, segments: Vec<PathBuf>) -> anyhow::Result<()> {
+    let damaged = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "damaged");
+    let segments = if segments.is_empty() {
+        salvage::files(&config.journal_dir)?.into_iter().filter(damaged).collect()
+    } else {
+        segments
+    };
+    let id = journal_id(&config.journal_dir)?;
+    with_store(config, async |store| {
+        for path in &segments {
+            let found = salvage::read(path, true).with_context(|| shown(path))?;
+            salvage::store(store, &id, &found.entries).await?;
+            let lost: usize = found.damage.iter().map(|(_, length)| length).sum();
+            let (facts, repaired) = (found.entries.len(), found.repaired);
+            println!(
+                "{}: {facts} facts are stored, {repaired} of them repaired; {lost} bytes cannot be read",
+                path.display()
+            );
+        }
+        println!("{} segments were read; remove them when nothing of them is missing any more", segments.len());
+        Ok(())
+    })
+}
+
+fn retry(config: &Config) -> anyhow::Result<()> {
+    let id = journal_id(&config.journal_dir)?;
+    with_store(config, async |store| {
+        let outcomes = Aside::open(&config.journal_dir)?.retry(store, &id).await?;
+        let mut refused = 0;
+        for (call, outcome) in outcomes {
+            match outcome {
+                Ok(()) => println!("{call}  stored"),
+                Err(fault) => {
+                    refused += 1;
+                    println!("{call}  not taken: {:#}", anyhow::Error::from(fault));
+                }
+            }
+        }
+        anyhow::ensure!(refused == 0, "{refused} calls are still set aside");
+        Ok(())
+    })
+}
+
+fn journal_id(dir: &Path) -> anyhow::Result<String> {
+    let id = std::fs::read_to_string(dir.join("id")).with_context(|| shown(dir))?;
+    Ok(id.trim().to_owned())
+}
+
+fn with_store<F>(config: &Config, work: F) -> anyhow::Result<()>
+where
+    F: AsyncFnOnce(&Store) -> anyhow::Result<()>,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let store = Store::open(&config.store_url).await.map_err(|fault: StoreError| anyhow::Error::from(fault))?;
+        let done = work(&store).await;
+        store.close().await;
+        done
+    })
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}

@@ -1,0 +1,273 @@
+//! The journal's thread: opens the journal, and writes everything that waits to the disk with one fsync. Only this thread waits for the disk.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tracing::{error, warn};
+
+use crate::alarm::{Alarms, Kind};
+use crate::cdr::fact::Fact;
+use crate::limits::{FACTS_GROUP_MAX, FACTS_MAX};
+use crate::store::crash_log::{Cleaner, CrashLog};
+use crate::store::journal::record;
+use crate::store::journal::{Journal, JournalError, Lock, Place};
+
+use super::clock::Clock;
+
+/// Facts are gathered so long before they go to the disk together: an fsync each.
+const GATHER: Duration = Duration::from_millis(50);
+/// Between two attempts while the disk does not take facts, or the folder cannot be used.
+const RETRY: Duration = Duration::from_secs(1);
+/// Attempts that are left when the service ends.
+const LAST_TRIES: u32 = 5;
+/// The journal shows so often that the service is alive, for a recovery to see when it was killed.
+const BEAT: Duration = Duration::from_secs(5);
+
+/// What the journal has done.
+#[derive(Debug, Default)]
+pub(super) struct JournalFigures {
+    pub(super) facts: AtomicU64,
+    pub(super) groups: AtomicU64,
+    pub(super) failures: AtomicU64,
+    /// Facts that found no room while the disk took none.
+    pub(super) lost: AtomicU64,
+    pub(super) given: AtomicU64,
+    /// Facts that are not in the crash log: a kill within the next 50 ms would lose them.
+    pub(super) unprotected: AtomicU64,
+    pub(super) alarm: AtomicBool,
+}
+
+/// The records of one step's facts, and the file of the crash log that has them.
+#[derive(Debug)]
+pub(super) struct Step {
+    records: Vec<u8>,
+    facts: u64,
+    file: Option<u32>,
+}
+
+/// The loop's way to the journal: keeps the order, never waits for the disk.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    steps: mpsc::Sender<Step>,
+    figures: Arc<JournalFigures>,
+    crash_log: CrashLog,
+    records: Vec<u8>,
+    facts: u64,
+}
+
+impl Ledger {
+    /// The ledger, and what the clerk reads.
+    pub(super) fn new(crash_log: CrashLog, figures: Arc<JournalFigures>) -> (Self, mpsc::Receiver<Step>) {
+        let (steps, inbox) = mpsc::channel(FACTS_MAX);
+        (Self { steps, figures, crash_log, records: Vec::new(), facts: 0 }, inbox)
+    }
+
+    /// Adds a fact of this step.
+    pub(super) fn append(&mut self, fact: &Fact) {
+        match record::encode(&mut self.records, fact) {
+            Ok(()) => self.facts += 1,
+            Err(fault) => {
+                error!(%fault, "a fact cannot be written as JSON");
+                self.figures.lost.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Writes the step's facts to memory that survives the process, and hands them to the journal's thread.
+    pub(super) fn flush(&mut self) {
+        if self.facts == 0 {
+            return;
+        }
+        let file = self.crash_log.append(&self.records);
+        let facts = std::mem::take(&mut self.facts);
+        if file.is_none() {
+            self.figures.unprotected.fetch_add(facts, Ordering::Relaxed);
+        }
+        let step = Step { records: self.records.clone(), facts, file };
+        self.records.clear();
+        match self.steps.try_send(step) {
+            Ok(()) => self.figures.given.fetch_add(facts, Ordering::Relaxed),
+            Err(_) => self.figures.lost.fetch_add(facts, Ordering::Relaxed),
+        };
+    }
+}
+
+/// What the writer needs of the open journal.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) id: String,
+    pub(super) first: i64,
+    pub(super) lock: Lock,
+    pub(super) durable: watch::Receiver<Place>,
+}
+
+/// Keeps the journal.
+#[derive(Debug)]
+pub(super) struct Clerk {
+    pub(super) dir: PathBuf,
+    /// None if the folder could not be used at the start.
+    pub(super) lock: Option<Lock>,
+    pub(super) clock: Clock,
+    pub(super) figures: Arc<JournalFigures>,
+    pub(super) alarms: Alarms,
+    pub(super) cleaner: Cleaner,
+}
+
+impl Clerk {
+    /// Runs until the loop's side is gone and everything is on the disk, or cannot be written.
+    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Step>, opened: oneshot::Sender<Opened>) {
+        let Some(journal) = self.open(&inbox).await else { return };
+        let (tell, durable) = watch::channel(journal.end());
+        let (id, first, lock) = (journal.id().to_owned(), journal.first_segment(), journal.lock());
+        if opened.send(Opened { id, first, lock, durable }).is_err() {
+            warn!("no writer waits for the journal");
+        }
+        let mut desk = Desk { clerk: self, journal, tell };
+        desk.run(&mut inbox).await;
+    }
+
+    /// Opens the journal as soon as its folder can be used. None if the service ends before.
+    async fn open(&mut self, inbox: &mpsc::Receiver<Step>) -> Option<Journal> {
+        let mut tries_left = LAST_TRIES;
+        loop {
+            let lock = match &self.lock {
+                Some(lock) => Ok(lock.clone()),
+                None => Lock::take(&self.dir),
+            };
+            let fault: JournalError = match lock {
+                Ok(lock) => {
+                    self.lock = Some(lock.clone());
+                    match Journal::open_locked(&self.dir, lock, self.clock.now().wall, self.cleaner.run()) {
+                        Ok(journal) => {
+                            self.figures.alarm.store(false, Ordering::Relaxed);
+                            self.alarms.clear(Kind::Journal, "");
+                            return Some(journal);
+                        }
+                        Err(fault) => fault,
+                    }
+                }
+                Err(fault) => fault,
+            };
+            self.figures.failures.fetch_add(1, Ordering::Relaxed);
+            self.figures.alarm.store(true, Ordering::Relaxed);
+            let fault = anyhow::Error::from(fault);
+            self.alarms.raise(Kind::Journal, "", format!("{}: facts wait in memory: {fault:#}", self.dir.display()));
+            if inbox.is_closed() {
+                tries_left -= 1;
+                if tries_left == 0 {
+                    warn!("facts are left in memory for the next start");
+                    return None;
+                }
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+}
+
+/// The clerk with an open journal.
+#[derive(Debug)]
+struct Desk {
+    clerk: Clerk,
+    journal: Journal,
+    tell: watch::Sender<Place>,
+}
+
+/// Steps that go to the disk together.
+#[derive(Debug, Default)]
+struct Group {
+    records: Vec<u8>,
+    facts: u64,
+    file: Option<u32>,
+}
+
+impl Group {
+    fn add(&mut self, step: Step) {
+        self.records.extend(step.records);
+        self.facts += step.facts;
+        self.file = step.file.or(self.file);
+    }
+}
+
+impl Desk {
+    async fn run(&mut self, inbox: &mut mpsc::Receiver<Step>) {
+        let mut last_file = None;
+        loop {
+            let mut group = Group::default();
+            match tokio::time::timeout(BEAT, inbox.recv()).await {
+                Ok(None) => break,
+                Ok(Some(step)) => group.add(step),
+                Err(_) => {
+                    self.beat();
+                    continue;
+                }
+            }
+            if !inbox.is_closed() {
+                tokio::time::sleep(GATHER).await;
+            }
+            while group.facts < FACTS_GROUP_MAX as u64
+                && let Ok(step) = inbox.try_recv()
+            {
+                group.add(step);
+            }
+            if !self.write(&group, inbox).await {
+                return;
+            }
+            if let Some(file) = group.file {
+                self.clerk.cleaner.stored_before(file);
+                last_file = Some(file);
+            }
+        }
+        if let Some(file) = last_file {
+            self.clerk.cleaner.stored_all(file);
+        }
+    }
+
+    /// Writes a group, and tries until the disk takes it; at the end of the service only a few times. False if it was not written.
+    async fn write(&mut self, group: &Group, inbox: &mpsc::Receiver<Step>) -> bool {
+        let figures = Arc::clone(&self.clerk.figures);
+        let mut tries_left = LAST_TRIES;
+        loop {
+            match self.journal.append_records(&group.records, self.clerk.clock.now().wall) {
+                Ok(place) => {
+                    figures.alarm.store(false, Ordering::Relaxed);
+                    self.clerk.alarms.clear(Kind::Journal, "");
+                    figures.facts.fetch_add(group.facts, Ordering::Relaxed);
+                    figures.groups.fetch_add(1, Ordering::Relaxed);
+                    self.tell.send_replace(place);
+                    return true;
+                }
+                Err(fault) => {
+                    figures.alarm.store(true, Ordering::Relaxed);
+                    figures.failures.fetch_add(1, Ordering::Relaxed);
+                    self.clerk.alarms.raise(Kind::Journal, "", format!("facts wait in memory: {fault}"));
+                }
+            }
+            if inbox.is_closed() {
+                tries_left -= 1;
+                if tries_left == 0 {
+                    if group.file.is_none() {
+                        figures.lost.fetch_add(group.facts, Ordering::Relaxed);
+                        error!(facts = group.facts, "facts are lost");
+                    } else {
+                        warn!(facts = group.facts, "facts are left in memory for the next start");
+                    }
+                    return false;
+                }
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    fn beat(&mut self) {
+        match self.journal.beat(self.clerk.clock.now().wall) {
+            Ok(end) => {
+                let moved = |place: &mut Place| std::mem::replace(place, end) != end;
+                self.tell.send_if_modified(moved);
+            }
+            Err(fault) => warn!(%fault, "the journal cannot be touched"),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Calls that the database does not take: their facts wait in files of their own beside the journal, so that all others go on. A person lists them and has
+//! them stored again once the cause is gone (`siaga journal aside`, `siaga journal retry`).
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::ids::CallId;
+use crate::limits::CALLS_ASIDE_MAX;
+
+use super::facts::Batch;
+use super::journal::record::{self, Entry};
+use super::journal::segments::{self, Chunk};
+use super::{Store, StoreError};
+
+/// The calls, and service facts one by one, that are set aside in one journal's folder.
+#[derive(Debug)]
+pub struct Aside {
+    dir: PathBuf,
+    streams: BTreeMap<CallId, PathBuf>,
+}
+
+/// One call of which facts are set aside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetAside {
+    pub call: CallId,
+    pub facts: usize,
+}
+
+impl Aside {
+    /// Reads what is set aside beside the journal in `dir`.
+    pub fn open(dir: &Path) -> io::Result<Self> {
+        let dir = dir.join("aside");
+        let mut streams = BTreeMap::new();
+        match fs::read_dir(&dir) {
+            Ok(entries) => {
+                for entry in entries {
+                    let path = entry?.path();
+                    let name =
+                        path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".facts"));
+                    if let Some(call) = name.and_then(|name| name.parse().ok()) {
+                        streams.insert(call, path);
+                    }
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        Ok(Self { dir, streams })
+    }
+
+    /// How many calls are set aside.
+    pub fn len(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// True if no call is set aside.
+    pub fn is_empty(&self) -> bool {
+        self.streams.is_empty()
+    }
+
+    /// True if facts of the call are set aside, and were not stored by a retry since.
+    pub fn has(&mut self, call: CallId) -> bool {
+        let here = self.streams.get(&call).is_some_and(|path| path.exists());
+        if !here {
+            self.streams.remove(&call);
+        }
+        here
+    }
+
+    /// True if no further call may be set aside.
+    pub fn is_full(&self) -> bool {
+        self.streams.len() >= CALLS_ASIDE_MAX
+    }
+
+    /// Sets facts of one call or run aside, on the disk when this returns.
+    pub fn put(&mut self, stream: CallId, entries: &[&Entry]) -> io::Result<()> {
+        fs::create_dir_all(&self.dir)?;
+        let path = self.dir.join(format!("{stream}.facts"));
+        let mut records = Vec::new();
+        entries.iter().for_each(|entry| record::encode_json(&mut records, entry.json.as_bytes()));
+        let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
+        file.write_all(&records)?;
+        file.sync_all()?;
+        File::open(&self.dir)?.sync_all()?;
+        self.streams.insert(stream, path);
+        Ok(())
+    }
+
+    /// What is set aside, in the order of the calls.
+    pub fn list(&self) -> io::Result<Vec<SetAside>> {
+        let one = |(call, path): (&CallId, &PathBuf)| Ok(SetAside { call: *call, facts: entries(path)?.len() });
+        self.streams.iter().map(one).collect()
+    }
+
+    /// Stores each call again, and removes its file if the database took all of it. Gives the outcome for each.
+    pub async fn retry(&mut self, store: &Store, journal: &str) -> io::Result<Vec<(CallId, Result<(), StoreError>)>> {
+        let mut outcomes = Vec::new();
+        for (stream, path) in std::mem::take(&mut self.streams) {
+            let facts = entries(&path)?;
+            let length = fs::metadata(&path)?.len();
+            let refold: Vec<CallId> =
+                facts.iter().any(|fact| fact.call == Some(stream)).then_some(stream).into_iter().collect();
+            let batch = Batch { facts: facts.iter().collect(), opened: refold.clone(), refold, ..Batch::default() };
+            let outcome = store.take(journal, batch).await;
+            // A running service may have added facts meanwhile: then it is stored again by the next retry.
+            if outcome.is_ok() && fs::metadata(&path)?.len() == length {
+                fs::remove_file(&path)?;
+            } else {
+                self.streams.insert(stream, path);
+            }
+            outcomes.push((stream, outcome));
+        }
+        Ok(outcomes)
+    }
+}
+
+fn entries(path: &Path) -> io::Result<Vec<Entry>> {
+    let mut chunk = Chunk::default();
+    segments::read_file(File::open(path)?, &mut chunk)?;
+    Ok(chunk.entries)
+}

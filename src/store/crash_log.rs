@@ -1,0 +1,330 @@
+//! The crash log: facts in files in memory (tmpfs), which survive the process though not the machine. The signalling loop appends each step's facts
+//! before the step's messages leave; the journal's thread removes a file when its facts are on the disk. The next start takes over what is left.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::clock::Timestamp;
+use crate::limits::{CRASH_LOG_FILE_BYTES_MAX, CRASH_LOG_FILES_MAX};
+
+/// Where the files are, the first folder that is in memory and can be written to.
+const FOLDERS: [&str; 2] = ["/run/siaga", "/dev/shm"];
+/// After an error so many appends are left out before the next attempt.
+const PAUSE: u32 = 64;
+
+/// The files of one journal. Their names come from the journal's folder and the user, so that no two services share them.
+#[derive(Clone, Debug)]
+pub struct Files {
+    stem: String,
+    user: u32,
+}
+
+/// What one earlier run left behind.
+#[derive(Debug)]
+pub struct Left {
+    pub bytes: Vec<u8>,
+    /// When the last fact was appended.
+    pub last_sign: Timestamp,
+    files: Vec<PathBuf>,
+}
+
+impl Left {
+    /// Removes the files: their facts are on the disk.
+    pub fn remove(&self) -> io::Result<()> {
+        self.files.iter().try_for_each(fs::remove_file)
+    }
+}
+
+impl Files {
+    /// The files of the journal in `dir`, which need not exist.
+    pub fn of(dir: &Path) -> io::Result<Self> {
+        let user = fs::metadata("/proc/self")?.uid();
+        let digest = Sha256::digest(resolved(dir)?.as_os_str().as_encoded_bytes());
+        let name = hex::encode(digest.get(..8).unwrap_or_default());
+        Ok(Self { stem: format!("siaga-{user}-{name}-"), user })
+    }
+
+    /// The file `no` of the run `run`.
+    fn path(&self, folder: &Path, run: Timestamp, no: u32) -> PathBuf {
+        folder.join(format!("{}{:020}-{no:010}.facts", self.stem, run.as_millis()))
+    }
+
+    /// What other runs than `run` left behind, by run, oldest first.
+    pub fn left_beside(&self, run: Timestamp) -> io::Result<Vec<Left>> {
+        let mut all: Vec<Left> = Vec::new();
+        for folder in FOLDERS {
+            let mut files = self.found(Path::new(folder));
+            files.retain(|(of, _, _)| *of != run.as_millis());
+            files.sort_unstable();
+            for group in files.chunk_by(|(one, _, _), (other, _, _)| one == other) {
+                let mut left = Left { bytes: Vec::new(), last_sign: Timestamp::default(), files: Vec::new() };
+                for (_, _, file) in group {
+                    left.bytes.extend(fs::read(file)?);
+                    let at = fs::metadata(file)?;
+                    let millis = at.mtime().saturating_mul(1_000).saturating_add(at.mtime_nsec() / 1_000_000);
+                    left.last_sign = left.last_sign.max(Timestamp::from_millis(millis));
+                    left.files.push(file.clone());
+                }
+                all.push(left);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Run, number and path of every file of ours. Files of other users, readable by others, or linked twice are not ours.
+    fn found(&self, folder: &Path) -> Vec<(i64, u32, PathBuf)> {
+        let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+        let ours = entries.filter_map(|entry| {
+            let entry = entry.ok()?;
+            let name = entry.file_name();
+            let (run, no) = name.to_str()?.strip_prefix(&self.stem)?.strip_suffix(".facts")?.split_once('-')?;
+            let (run, no) = (run.parse().ok()?, no.parse().ok()?);
+            let found = fs::symlink_metadata(entry.path()).ok()?;
+            let private =
+                found.is_file() && found.uid() == self.user && found.mode() & 0o077 == 0 && found.nlink() == 1;
+            private.then(|| (run, no, entry.path()))
+        });
+        ours.collect()
+    }
+
+    /// Removes every file of every run: tests, and services whose journal is gone for good.
+    pub fn remove_all(&self) {
+        for (_, _, file) in FOLDERS.iter().flat_map(|folder| self.found(Path::new(folder))) {
+            // It may have been removed by its service.
+            drop(fs::remove_file(file));
+        }
+    }
+}
+
+/// Machine and folder of a journal. None if the machine has no name.
+pub fn home(dir: &Path) -> Option<String> {
+    let read = |path| fs::read_to_string(path).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    let (machine, host) = (read("/etc/machine-id").unwrap_or_default(), read("/proc/sys/kernel/hostname")?);
+    Some(format!("{machine}:{host}:{}", resolved(dir).ok()?.display()))
+}
+
+/// The path without links as far as it exists: the same for every spelling.
+fn resolved(dir: &Path) -> io::Result<PathBuf> {
+    let whole = std::path::absolute(dir)?;
+    for existing in whole.ancestors() {
+        if let Ok(found) = existing.canonicalize() {
+            let rest = whole.strip_prefix(existing).unwrap_or(Path::new(""));
+            return Ok(if rest.as_os_str().is_empty() { found } else { found.join(rest) });
+        }
+    }
+    Ok(whole)
+}
+
+/// The first folder that is in memory and takes files.
+fn folder() -> Option<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let in_memory = |folder: &Path| {
+        let kind = |line: &str| {
+            let mut fields = line.split(' ');
+            let (point, kind) = (fields.nth(1)?.to_owned(), fields.next()?.to_owned());
+            folder.starts_with(&point).then_some((point.len(), kind))
+        };
+        mounts.lines().filter_map(kind).max_by_key(|(length, _)| *length).is_some_and(|(_, kind)| kind == "tmpfs")
+    };
+    FOLDERS.map(PathBuf::from).into_iter().find(|folder| {
+        folder.canonicalize().is_ok_and(|folder| in_memory(&folder))
+            && fs::metadata(folder).is_ok_and(|found| found.is_dir())
+            && probe(folder)
+    })
+}
+
+/// True if a file can be made there.
+fn probe(folder: &Path) -> bool {
+    let file = folder.join(format!("siaga-probe-{}", std::process::id()));
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file).is_ok();
+    made && fs::remove_file(&file).is_ok()
+}
+
+/// The appending side, in the signalling loop.
+#[derive(Debug)]
+pub struct CrashLog {
+    files: Files,
+    run: Timestamp,
+    /// None: no folder is in memory.
+    folder: Option<PathBuf>,
+    file: Option<File>,
+    no: u32,
+    length: u64,
+    pause: u32,
+    cleaner: Cleaner,
+}
+
+/// The removing side, in the journal's thread.
+#[derive(Clone, Debug)]
+pub struct Cleaner {
+    files: Files,
+    run: Timestamp,
+    folder: Option<PathBuf>,
+    /// Files before this one are removed.
+    kept_from: Arc<AtomicU32>,
+}
+
+impl CrashLog {
+    /// The crash log of one run for the journal in `dir`. Without a folder in memory it takes nothing.
+    pub fn open(dir: &Path, run: Timestamp) -> Self {
+        let (files, folder) = match Files::of(dir) {
+            Ok(files) => (files, folder()),
+            Err(_) => (Files { stem: String::new(), user: 0 }, None),
+        };
+        let kept_from = Arc::default();
+        let cleaner = Cleaner { files: files.clone(), run, folder: folder.clone(), kept_from };
+        Self { files, run, folder, file: None, no: 0, length: 0, pause: 0, cleaner }
+    }
+
+    /// True if there is a folder in memory.
+    pub const fn is_possible(&self) -> bool {
+        self.folder.is_some()
+    }
+
+    /// The removing side.
+    pub fn cleaner(&self) -> Cleaner {
+        self.cleaner.clone()
+    }
+
+    /// Appends records with one `write()`. Gives the number of the file; None if they are not in memory: no folder, no room, or too much waits
+    /// for the disk.
+    pub fn append(&mut self, records: &[u8]) -> Option<u32> {
+        if self.pause > 0 {
+            self.pause -= 1;
+            return None;
+        }
+        let appended = self.try_append(records);
+        if appended.is_none() {
+            (self.file, self.pause) = (None, PAUSE);
+        }
+        appended
+    }
+
+    fn try_append(&mut self, records: &[u8]) -> Option<u32> {
+        if self.file.is_none() || self.length >= CRASH_LOG_FILE_BYTES_MAX {
+            self.begin()?;
+        }
+        self.file.as_mut()?.write_all(records).ok()?;
+        self.length += records.len() as u64;
+        Some(self.no)
+    }
+
+    fn begin(&mut self) -> Option<()> {
+        let no = self.no.checked_add(1)?;
+        if no.saturating_sub(self.cleaner.kept_from.load(Ordering::Relaxed)) > CRASH_LOG_FILES_MAX {
+            return None;
+        }
+        let path = self.files.path(self.folder.as_ref()?, self.run, no);
+        let mut options = OpenOptions::new();
+        options.create_new(true).append(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
+        (self.no, self.length) = (no, 0);
+        self.file = Some(options.open(path).ok()?);
+        Some(())
+    }
+}
+
+impl Cleaner {
+    /// The run whose files these are.
+    pub const fn run(&self) -> Timestamp {
+        self.run
+    }
+
+    /// The facts in files before `no` are on the disk.
+    pub fn stored_before(&self, no: u32) {
+        let Some(folder) = &self.folder else { return };
+        for old in self.kept_from.swap(no, Ordering::Relaxed)..no {
+            // A file that was never made, or is gone, is not there to be removed.
+            drop(fs::remove_file(self.files.path(folder, self.run, old)));
+        }
+    }
+
+    /// All facts of this run are on the disk, and no more come.
+    pub fn stored_all(&self, last: u32) {
+        self.stored_before(last.saturating_add(1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RUN: Timestamp = Timestamp::from_millis(1_000);
+    const NEXT: Timestamp = Timestamp::from_millis(2_000);
+
+    struct Journal(tempfile::TempDir);
+
+    impl Journal {
+        fn files(&self) -> Files {
+            Files::of(self.0.path()).unwrap()
+        }
+    }
+
+    impl Drop for Journal {
+        fn drop(&mut self) {
+            self.files().remove_all();
+        }
+    }
+
+    fn journal() -> Journal {
+        Journal(tempfile::tempdir().unwrap())
+    }
+
+    #[test]
+    fn the_next_run_finds_what_a_killed_run_left_and_no_other_service_does() {
+        let (mine, other) = (journal(), journal());
+        let mut log = CrashLog::open(mine.0.path(), RUN);
+        assert!(log.is_possible(), "this machine has /dev/shm");
+        assert_eq!((log.append(b"one"), log.append(b"two")), (Some(1), Some(1)));
+        drop(log);
+        assert!(mine.files().left_beside(RUN).unwrap().is_empty(), "a run's own files are not left behind");
+        assert!(other.files().left_beside(NEXT).unwrap().is_empty());
+        let link = other.0.path().join("link");
+        std::os::unix::fs::symlink(mine.0.path(), &link).unwrap();
+        let left = Files::of(&link).unwrap().left_beside(NEXT).unwrap();
+        assert_eq!((left.len(), left[0].bytes.as_slice()), (1, &b"onetwo"[..]));
+        left[0].remove().unwrap();
+        assert!(mine.files().left_beside(NEXT).unwrap().is_empty());
+    }
+
+    #[test]
+    fn files_whose_facts_are_stored_are_removed_and_the_log_is_bounded() {
+        let mine = journal();
+        let mut log = CrashLog::open(mine.0.path(), RUN);
+        let big = vec![b'x'; usize::try_from(CRASH_LOG_FILE_BYTES_MAX).unwrap()];
+        for no in 1..=CRASH_LOG_FILES_MAX {
+            assert_eq!(log.append(&big), Some(no));
+        }
+        assert_eq!(log.append(&big), None, "as much as it may hold waits for the disk");
+        log.cleaner().stored_before(3);
+        let again = (0..=PAUSE).find_map(|_| log.append(b"again"));
+        assert_eq!(again, Some(CRASH_LOG_FILES_MAX + 1));
+        let left = mine.files().left_beside(NEXT).unwrap();
+        assert_eq!(left[0].bytes.len(), big.len() * (CRASH_LOG_FILES_MAX as usize - 2) + 5);
+        log.cleaner().stored_all(CRASH_LOG_FILES_MAX + 1);
+        assert!(mine.files().left_beside(NEXT).unwrap().is_empty());
+    }
+
+    #[test]
+    fn only_the_owner_can_read_the_files_and_files_of_others_are_not_taken_over() {
+        let mine = journal();
+        CrashLog::open(mine.0.path(), RUN).append(b"one").unwrap();
+        let (_, _, file) = mine.files().found(Path::new("/dev/shm")).remove(0);
+        assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o600);
+        fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+        assert!(mine.files().left_beside(NEXT).unwrap().is_empty(), "others could have read it");
+        let twin = mine.0.path().join("twin");
+        fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        fs::rename(&file, file.with_extension("moved")).unwrap();
+        std::os::unix::fs::symlink(&twin, &file).unwrap();
+        assert!(mine.files().left_beside(NEXT).unwrap().is_empty(), "a link could lead anywhere");
+        for left in [file.with_extension("moved"), file] {
+            fs::remove_file(left).unwrap();
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! One record of the journal: length and CRC-32, each 4 bytes little-endian, then a fact's JSON. Knows bytes, not files.
+
+use serde::Deserialize;
+
+use crate::cdr::fact::{Fact, FactId};
+use crate::clock::Timestamp;
+use crate::ids::CallId;
+
+/// Bytes in front of each record's JSON.
+pub(super) const HEAD: usize = 8;
+/// Bytes of one fact at most; a longer length can only be a torn or damaged record.
+const JSON_BYTES_MAX: u32 = 4 << 20;
+
+/// Appends the record of one fact.
+pub fn encode(buffer: &mut Vec<u8>, fact: &Fact) -> serde_json::Result<()> {
+    let start = buffer.len();
+    buffer.extend_from_slice(&[0; HEAD]);
+    if let Err(error) = serde_json::to_writer(&mut *buffer, fact) {
+        buffer.truncate(start);
+        return Err(error);
+    }
+    close(buffer, start);
+    Ok(())
+}
+
+/// Appends the record of a fact's JSON.
+pub(in crate::store) fn encode_json(buffer: &mut Vec<u8>, json: &[u8]) {
+    let start = buffer.len();
+    buffer.extend_from_slice(&[0; HEAD]);
+    buffer.extend_from_slice(json);
+    close(buffer, start);
+}
+
+/// Writes the head of the record that begins at `start`.
+fn close(buffer: &mut [u8], start: usize) {
+    let json = buffer.get(start + HEAD..).unwrap_or_default();
+    let head =
+        [u32::try_from(json.len()).unwrap_or(u32::MAX).to_le_bytes(), crc32fast::hash(json).to_le_bytes()].concat();
+    if let Some(place) = buffer.get_mut(start..start + HEAD) {
+        place.copy_from_slice(&head);
+    }
+}
+
+/// The JSON of the record at the beginning of `bytes`. None if there is no whole and undamaged record.
+pub(super) fn decode(bytes: &[u8]) -> Option<&[u8]> {
+    let (length, sum) = head(bytes)?;
+    // Zeros are no record: a file system may leave them behind a crash.
+    if !(2..=JSON_BYTES_MAX).contains(&length) {
+        return None;
+    }
+    let json = bytes.get(HEAD..HEAD + usize::try_from(length).ok()?)?;
+    (json.first() == Some(&b'{') && crc32fast::hash(json) == sum).then_some(json)
+}
+
+/// The JSON of the record at the beginning of `bytes`, and how many bytes the record has. None if it is torn or damaged.
+pub(in crate::store) fn first(bytes: &[u8]) -> Option<(&[u8], usize)> {
+    let json = decode(bytes.get(..HEAD + usize::try_from(head(bytes)?.0).ok()?)?)?;
+    Some((json, HEAD + json.len()))
+}
+
+/// Where the next whole and undamaged record begins in `bytes`.
+pub(in crate::store) fn resynchronise(bytes: &[u8]) -> Option<usize> {
+    (0..bytes.len().saturating_sub(HEAD)).find(|at| bytes.get(*at..).and_then(decode).is_some())
+}
+
+/// The record at the beginning of `bytes` if one of its bits is flipped: its JSON, and the bytes that the record has. For a person who asks
+/// for it: a checksum of 32 bits does not prove a repair.
+pub(in crate::store) fn repair(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
+    for bit in 0..HEAD * 8 {
+        let mut head: [u8; HEAD] = bytes.get(..HEAD)?.try_into().ok()?;
+        flip(&mut head, bit);
+        let mut whole = head.to_vec();
+        let length = usize::try_from(self::head(&head)?.0).ok().filter(|length| *length <= bytes.len());
+        let Some(json) = length.and_then(|length| bytes.get(HEAD..HEAD + length)) else { continue };
+        whole.extend_from_slice(json);
+        if let Some(json) = decode(&whole) {
+            return Some((json.to_vec(), whole.len()));
+        }
+    }
+    let length = usize::try_from(head(bytes)?.0).ok()?;
+    let mut whole = bytes.get(..HEAD + length)?.to_vec();
+    // The time grows with the square of the length: facts are short.
+    for bit in HEAD * 8..whole.len().min(REPAIRED_BYTES_MAX) * 8 {
+        flip(&mut whole, bit);
+        if let Some(json) = decode(&whole) {
+            return Some((json.to_vec(), HEAD + length));
+        }
+        flip(&mut whole, bit);
+    }
+    None
+}
+
+/// Only the first bytes of a record are searched for a flipped bit.
+const REPAIRED_BYTES_MAX: usize = 16 << 10;
+
+fn flip(bytes: &mut [u8], bit: usize) {
+    if let Some(byte) = bytes.get_mut(bit / 8) {
+        *byte ^= 1 << (bit % 8);
+    }
+}
+
+fn head(bytes: &[u8]) -> Option<(u32, u32)> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    Some((u32::from_le_bytes(*length), u32::from_le_bytes(*rest.first_chunk()?)))
+}
+
+/// A fact as it was written, and what this version understands of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    pub id: FactId,
+    /// None for facts of the service and its operators.
+    pub call: Option<CallId>,
+    /// None for a kind that this version does not know.
+    pub fact: Option<Fact>,
+    /// The JSON as it was written.
+    pub json: String,
+}
+
+/// What every fact has, in every version.
+#[derive(Deserialize)]
+struct Common {
+    stream: CallId,
+    seq: u32,
+    #[serde(default)]
+    call: Option<CallId>,
+    #[serde(rename = "at")]
+    _at: Timestamp,
+    #[serde(rename = "kind")]
+    _kind: String,
+}
+
+impl Entry {
+    /// Reads one. None if even the identity is missing.
+    pub fn read(json: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(json).ok()?.to_owned();
+        if let Some(fact) = Fact::read(json) {
+            return Some(Self { id: fact.id, call: fact.call, fact: Some(fact), json: text });
+        }
+        let Common { stream, seq, call, .. } = serde_json::from_str(&text).ok()?;
+        Some(Self { id: FactId { stream, seq }, call, fact: None, json: text })
+    }
+
+    /// The entry of a fact.
+    pub fn of(fact: &Fact) -> serde_json::Result<Self> {
+        Ok(Self { id: fact.id, call: fact.call, fact: Some(fact.clone()), json: serde_json::to_string(fact)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(json: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(json.len()).unwrap();
+        [&length.to_le_bytes()[..], &crc32fast::hash(json).to_le_bytes(), json].concat()
+    }
+
+    #[test]
+    fn a_record_is_found_again_behind_anything() {
+        let one = record(br#"{"a":1}"#);
+        let rubbish: [&[u8]; 5] = [b"", b"\0", &[0; 4_096], b"{\"length\":12}", &[7, 0, 0, 0, 1, 2, 3, 4, b'{']];
+        for before in rubbish {
+            let bytes = [before, &one, b"torn"].concat();
+            assert_eq!(resynchronise(&bytes), Some(before.len()), "{before:?}");
+            assert_eq!(resynchronise(before), None, "{before:?}");
+        }
+    }
+
+    #[test]
+    fn any_single_flipped_bit_can_be_repaired_and_two_cannot() {
+        let whole = record(br#"{"stream":"x","seq":3,"kind":"answered"}"#);
+        let next = record(br#"{"seq":4}"#);
+        for bit in 0..whole.len() * 8 {
+            let mut bytes = [&whole[..], &next].concat();
+            flip(&mut bytes, bit);
+            assert!(decode(&bytes).is_none(), "bit {bit}");
+            assert_eq!(repair(&bytes), Some((whole[HEAD..].to_vec(), whole.len())), "bit {bit}");
+        }
+        let mut bytes = whole;
+        flip(&mut bytes, 100);
+        flip(&mut bytes, 200);
+        assert_eq!(repair(&bytes), None);
+    }
+}

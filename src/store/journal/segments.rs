@@ -1,0 +1,290 @@
+//! The journal's files: `N.facts` waits for the database, `N.stored` is stored and kept for some days, `N.damaged` has bytes that could
+//! not be read and is kept until a person removes it.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::cdr::fact::{FactId, FactKind};
+use crate::clock::Timestamp;
+use crate::limits::STORED_SEGMENTS_MAX;
+
+use super::Place;
+use super::record::{self, Entry, HEAD};
+
+/// Of a damaged segment so many bytes behind the damage are searched for the next record.
+const SEARCH_BYTES_MAX: u64 = 64 << 20;
+
+/// What a segment's name says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It waits for the database, in whole or in part.
+    Waiting,
+    Stored,
+    Damaged,
+}
+
+impl State {
+    /// The file's extension.
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Waiting => "facts",
+            Self::Stored => "stored",
+            Self::Damaged => "damaged",
+        }
+    }
+}
+
+/// The file of a segment.
+pub fn path(dir: &Path, segment: i64, state: State) -> PathBuf {
+    dir.join(format!("{segment:020}.{}", state.extension()))
+}
+
+/// The segments in one state, oldest first.
+pub fn list(dir: &Path, state: State) -> io::Result<Vec<i64>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let name = PathBuf::from(entry?.file_name());
+        if name.extension().is_some_and(|extension| extension == state.extension()) {
+            let number = name.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse::<i64>().ok());
+            found.extend(number);
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// Facts read back from one place to another.
+#[derive(Debug, Default)]
+pub struct Chunk {
+    pub entries: Vec<Entry>,
+    /// Where the next read begins.
+    pub next: Place,
+    /// Bytes that could not be read: torn by a crash, or damaged.
+    pub lost_bytes: u64,
+    /// Undamaged records without the identity of a fact.
+    pub unknown: u64,
+    /// Segments with damage.
+    pub damaged: Vec<i64>,
+    /// The segment in which the read should have begun, if its file is missing.
+    pub missing: Option<i64>,
+}
+
+impl Chunk {
+    /// The facts that this version knows.
+    pub fn facts(&self) -> Vec<crate::cdr::fact::Fact> {
+        self.entries.iter().filter_map(|entry| entry.fact.clone()).collect()
+    }
+}
+
+/// Reads at most `facts_max` facts from `from` on, not beyond `until`. Empty with `next == from` when there is nothing. An error if the file
+/// of `until` is missing.
+pub fn read(dir: &Path, from: Place, until: Place, facts_max: usize) -> io::Result<Chunk> {
+    let mut chunk = Chunk { next: from, ..Chunk::default() };
+    let all = list(dir, State::Waiting)?;
+    if until.position > 0 && all.binary_search(&until.segment).is_err() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "the journal's newest segment is missing"));
+    }
+    chunk.missing = (from.segment > 0 && all.binary_search(&from.segment).is_err()).then_some(from.segment);
+    for segment in all.into_iter().filter(|segment| (from.segment..=until.segment).contains(segment)) {
+        if chunk.entries.len() >= facts_max {
+            break;
+        }
+        let position = if segment == from.segment { from.position } else { 0 };
+        let end = (segment == until.segment).then_some(until.position);
+        let file = File::open(path(dir, segment, State::Waiting))?;
+        read_segment(file, Place { segment, position }, end, facts_max, &mut chunk)?;
+    }
+    Ok(chunk)
+}
+
+/// Reads one file, whatever its state, from its beginning to its end.
+pub fn read_whole(dir: &Path, segment: i64, state: State) -> io::Result<Chunk> {
+    let mut chunk = Chunk::default();
+    read_segment(File::open(path(dir, segment, state))?, Place { segment, position: 0 }, None, usize::MAX, &mut chunk)?;
+    Ok(chunk)
+}
+
+/// Reads a file of records that is no segment.
+pub(in crate::store) fn read_file(file: File, chunk: &mut Chunk) -> io::Result<()> {
+    read_segment(file, Place::default(), None, usize::MAX, chunk)
+}
+
+fn read_segment(file: File, from: Place, end: Option<i64>, facts_max: usize, chunk: &mut Chunk) -> io::Result<()> {
+    let length = file.metadata()?.len();
+    let end = end.map_or(length, |end| end.unsigned_abs().min(length));
+    let mut at = from.position.unsigned_abs();
+    let mut file = BufReader::with_capacity(256 << 10, file);
+    file.seek(SeekFrom::Start(at))?;
+    let mut buffer = Vec::new();
+    while chunk.entries.len() < facts_max && at < end {
+        if next_record(&mut file, end - at, &mut buffer)? {
+            let json = buffer.get(HEAD..).unwrap_or_default();
+            at += buffer.len() as u64;
+            match Entry::read(json) {
+                Some(entry) => chunk.entries.push(entry),
+                None => chunk.unknown += 1,
+            }
+            continue;
+        }
+        let (lost, damage) = skip_damage(&mut file, at, end)?;
+        at += lost;
+        chunk.lost_bytes += lost;
+        if damage {
+            chunk.damaged.push(from.segment);
+        }
+        file.seek(SeekFrom::Start(at))?;
+    }
+    chunk.next = Place { segment: from.segment, position: i64::try_from(at).unwrap_or(i64::MAX) };
+    Ok(())
+}
+
+/// Reads one record of at most `left` bytes into `buffer`. False if there is none that is whole and undamaged.
+fn next_record(file: &mut BufReader<File>, left: u64, buffer: &mut Vec<u8>) -> io::Result<bool> {
+    let mut head = [0; HEAD];
+    if left < HEAD as u64 {
+        return Ok(false);
+    }
+    file.read_exact(&mut head)?;
+    let length = head.first_chunk().map_or(0, |length| u64::from(u32::from_le_bytes(*length)));
+    if length > left - HEAD as u64 {
+        return Ok(false);
+    }
+    buffer.clear();
+    buffer.extend_from_slice(&head);
+    file.take(length).read_to_end(buffer)?;
+    Ok(record::decode(buffer).is_some())
+}
+
+/// How many bytes from `at` on are lost, up to the next record or to `end`, and whether that is damage: a torn end of zeros is not.
+fn skip_damage(file: &mut BufReader<File>, at: u64, end: u64) -> io::Result<(u64, bool)> {
+    file.seek(SeekFrom::Start(at))?;
+    let mut rest = Vec::new();
+    file.take((end - at).min(SEARCH_BYTES_MAX)).read_to_end(&mut rest)?;
+    let found = record::resynchronise(rest.get(1..).unwrap_or_default());
+    let lost = found.map_or(end - at, |found| found as u64 + 1);
+    Ok((lost, rest.iter().any(|byte| *byte != 0)))
+}
+
+/// How many facts wait between two places.
+pub fn count(dir: &Path, from: Place, until: Place) -> io::Result<u64> {
+    let mut facts = 0;
+    for segment in list(dir, State::Waiting)? {
+        if !(from.segment..=until.segment).contains(&segment) {
+            continue;
+        }
+        let mut at = if segment == from.segment { from.position.unsigned_abs() } else { 0 };
+        let mut file = File::open(path(dir, segment, State::Waiting))?;
+        let length = file.metadata()?.len();
+        let end = if segment == until.segment { until.position.unsigned_abs().min(length) } else { length };
+        let mut head = [0; 4];
+        while at + HEAD as u64 <= end {
+            file.seek(SeekFrom::Start(at))?;
+            file.read_exact(&mut head)?;
+            at += HEAD as u64 + u64::from(u32::from_le_bytes(head));
+            facts += u64::from(at <= end);
+        }
+    }
+    Ok(facts)
+}
+
+/// One run of the service as its segments show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Life {
+    pub began: Timestamp,
+    /// When its last segment was written to or beaten for the last time.
+    pub last_sign: Timestamp,
+}
+
+/// The runs that wrote the segments before one, oldest first: each begins with `Started`.
+pub fn lives_before(dir: &Path, before: i64) -> io::Result<Vec<Life>> {
+    let mut lives: Vec<(Life, Option<FactId>)> = Vec::new();
+    for segment in list(dir, State::Waiting)?.into_iter().filter(|segment| *segment < before) {
+        let file = File::open(path(dir, segment, State::Waiting))?;
+        let last_sign = stamp(&file.metadata()?)?;
+        let mut chunk = Chunk::default();
+        read_segment(file, Place { segment, position: 0 }, None, 1, &mut chunk)?;
+        let Some(first) = chunk.facts().into_iter().next() else { continue };
+        let run = matches!(first.kind, FactKind::Started { .. }).then_some(first.id);
+        match lives.last_mut() {
+            // What a crash left in memory may begin with the same `Started`.
+            Some((life, known)) if run.is_none() || run == *known => life.last_sign = last_sign,
+            Some(_) | None => {
+                // What a crash left in memory came to the disk after its run had ended.
+                let number = Timestamp::from_millis(segment);
+                let began = if last_sign < number { first.at.min(number) } else { number };
+                lives.push((Life { began, last_sign }, run));
+            }
+        }
+    }
+    Ok(lives.into_iter().map(|(life, _)| life).collect())
+}
+
+fn stamp(metadata: &fs::Metadata) -> io::Result<Timestamp> {
+    let since = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok(Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX)))
+}
+
+/// Keeps a copy of a damaged segment, without a byte written.
+pub fn keep_damaged(dir: &Path, segment: i64) -> io::Result<PathBuf> {
+    let kept = path(dir, segment, State::Damaged);
+    match fs::hard_link(path(dir, segment, State::Waiting), &kept) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        Ok(()) | Err(_) => Ok(kept),
+    }
+}
+
+/// Marks the segments that lie wholly before a place as stored. Gives how many.
+pub fn retire_before(dir: &Path, place: Place) -> io::Result<usize> {
+    let old: Vec<i64> = list(dir, State::Waiting)?.into_iter().filter(|segment| *segment < place.segment).collect();
+    for segment in &old {
+        let waiting = path(dir, *segment, State::Waiting);
+        if path(dir, *segment, State::Damaged).exists() {
+            fs::remove_file(waiting)?;
+        } else {
+            fs::rename(waiting, path(dir, *segment, State::Stored))?;
+        }
+    }
+    Ok(old.len())
+}
+
+/// Removes stored segments that were written to longer than `keep` before the newest segment, and the oldest beyond `STORED_SEGMENTS_MAX`. Gives how many.
+pub fn forget_stored(dir: &Path, keep: Duration) -> io::Result<usize> {
+    let Some(now) = last_stamp(dir)? else { return Ok(0) };
+    let stored = list(dir, State::Stored)?;
+    let too_many = stored.len().saturating_sub(STORED_SEGMENTS_MAX);
+    let mut forgotten = 0;
+    for (no, segment) in stored.into_iter().enumerate() {
+        let file = path(dir, segment, State::Stored);
+        let age = now.millis_since(stamp(&fs::metadata(&file)?)?);
+        if no < too_many || u128::from(age) >= keep.as_millis() {
+            fs::remove_file(file)?;
+            forgotten += 1;
+        }
+    }
+    Ok(forgotten)
+}
+
+/// Removes the oldest stored segments, at most `most`, to make room on a full disk. Gives how many.
+pub fn make_room(dir: &Path, most: usize) -> io::Result<usize> {
+    let mut stored = list(dir, State::Stored)?;
+    stored.truncate(most);
+    for segment in &stored {
+        fs::remove_file(path(dir, *segment, State::Stored))?;
+    }
+    Ok(stored.len())
+}
+
+/// Sets when a segment was written to.
+pub(super) fn set_stamp(file: &File, at: Timestamp) -> io::Result<()> {
+    file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_millis(at.as_millis().unsigned_abs()))
+}
+
+/// When the newest segment was written to.
+pub(super) fn last_stamp(dir: &Path) -> io::Result<Option<Timestamp>> {
+    match list(dir, State::Waiting)?.last() {
+        Some(last) => Ok(Some(stamp(&fs::metadata(path(dir, *last, State::Waiting))?)?)),
+        None => Ok(None),
+    }
+}

@@ -1,0 +1,75 @@
+//! Reads damaged segments of a journal once more, repairs records with one flipped bit, and stores what the database does not have.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::ids::CallId;
+
+use super::facts::Batch;
+use super::journal::record::{self, Entry};
+use super::journal::segments::{self, State};
+use super::{Store, StoreError};
+
+/// Facts of one transaction.
+const BATCH_FACTS_MAX: usize = 1_024;
+
+/// What a segment has.
+#[derive(Debug, Default)]
+pub struct Contents {
+    /// Readable facts, in their order.
+    pub entries: Vec<Entry>,
+    /// Those of them that were repaired.
+    pub repaired: usize,
+    /// First byte and length of each stretch that cannot be read.
+    pub damage: Vec<(usize, usize)>,
+    /// Records that are whole and no facts.
+    pub unknown: usize,
+}
+
+/// Reads all of a segment. `repair`: records with one flipped bit are repaired.
+pub fn read(path: &Path, repair: bool) -> io::Result<Contents> {
+    let bytes = fs::read(path)?;
+    let (mut contents, mut at) = (Contents::default(), 0);
+    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+        if let Some((json, length)) = record::first(rest) {
+            match Entry::read(json) {
+                Some(entry) => contents.entries.push(entry),
+                None => contents.unknown += 1,
+            }
+            at += length;
+            continue;
+        }
+        let repaired = if repair { record::repair(rest) } else { None };
+        if let Some((entry, length)) = repaired.and_then(|(json, length)| Some((Entry::read(&json)?, length))) {
+            contents.entries.push(entry);
+            contents.repaired += 1;
+            at += length;
+            continue;
+        }
+        let lost = record::resynchronise(rest.get(1..).unwrap_or_default()).map_or(rest.len(), |found| found + 1);
+        contents.damage.push((at, lost));
+        at += lost;
+    }
+    Ok(contents)
+}
+
+/// The files of a journal: segments in every state.
+pub fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for state in [State::Damaged, State::Stored, State::Waiting] {
+        found.extend(segments::list(dir, state)?.into_iter().map(|segment| segments::path(dir, segment, state)));
+    }
+    Ok(found)
+}
+
+/// Stores facts that the database does not have yet, and folds the records of their calls again.
+pub async fn store(store: &Store, journal: &str, entries: &[Entry]) -> Result<(), StoreError> {
+    for part in entries.chunks(BATCH_FACTS_MAX) {
+        let mut refold: Vec<CallId> = part.iter().filter_map(|entry| entry.call).collect();
+        refold.sort_unstable();
+        refold.dedup();
+        store.take(journal, Batch { facts: part.iter().collect(), refold, ..Batch::default() }).await?;
+    }
+    Ok(())
+}

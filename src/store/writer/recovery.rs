@@ -1,0 +1,136 @@
+//! What earlier runs left open is closed once, before anything of this run is stored.
+
+use std::sync::atomic::Ordering;
+
+use tracing::{error, info, warn};
+
+use crate::cdr::Cdr;
+use crate::cdr::fact::{EndCause, Fact, FactId, FactKind, Side};
+use crate::clock::Timestamp;
+use crate::ids::CallId;
+use crate::store::facts::Batch;
+use crate::store::journal::record::Entry;
+use crate::store::journal::{self, Life, Place};
+use crate::store::{Store, crash_log};
+
+use super::{Writer, WriterError, last_sign};
+
+/// The number of the end that a recovery adds to a call: behind all numbers of the call itself, so that its own end counts if it is found later.
+const END: u32 = 0x7fff_ffff;
+/// The number of the end of a wrap-up that a recovery adds.
+const WRAP_UP: u32 = 0xffff_ffff;
+/// A wrap-up that began longer before the end of its run was over: only its fact is missing.
+const WRAP_UP_MAX_MS: u64 = 3_600_000;
+
+impl Writer {
+    /// Closes what earlier runs of this journal left open, and the calls of a journal that was at the same place before and is lost.
+    pub(super) async fn recover(&mut self, store: &Store) -> Result<(), WriterError> {
+        let lives = journal::lives_before(&self.dir, self.first)?;
+        let journal = self.journal.clone();
+        let open = store.in_time(self.patience, store.open_calls_before(&journal, self.first)).await?;
+        self.close(store, &open, &lives, Some(Place { segment: self.first, position: 0 })).await?;
+        let Some(home) = crash_log::home(&self.dir) else { return Ok(()) };
+        for lost in store.in_time(self.patience, store.settle(&journal, &home)).await? {
+            let open = store.in_time(self.patience, store.open_calls(&lost)).await?;
+            warn!(
+                journal = lost,
+                calls = open.len(),
+                "the journal's folder was lost: the calls that it left open are closed"
+            );
+            self.close(store, &open, &[], None).await?;
+            store.in_time(self.patience, store.forget_home(&lost)).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends open calls: each at the last sign of life of its run.
+    async fn close(
+        &mut self,
+        store: &Store,
+        open: &[CallId],
+        lives: &[Life],
+        cursor: Option<Place>,
+    ) -> Result<(), WriterError> {
+        self.forget_live();
+        let (mut ends, mut interrupted) = (Vec::new(), 0);
+        for call in open {
+            let end = end_of(*call, &store.in_time(self.patience, store.facts(*call)).await?, lives);
+            interrupted += u64::from(end.as_ref().is_some_and(|end| matches!(end.kind, FactKind::Ended { .. })));
+            ends.extend(end);
+        }
+        if interrupted > 0 {
+            self.figures.interrupted_calls.fetch_add(interrupted, Ordering::Relaxed);
+            info!(calls = interrupted, "calls that the last run left open are closed as interrupted");
+        }
+        let entries = ends.iter().map(Entry::of).collect::<Result<Vec<_>, _>>().map_err(std::io::Error::from)?;
+        let batch = Batch {
+            facts: entries.iter().collect(),
+            refold: open.to_vec(),
+            closed: open.to_vec(),
+            cursor,
+            ..Batch::default()
+        };
+        match store.in_time(self.patience, store.take(&self.journal, batch)).await {
+            Err(fault) if fault.is_of_a_row() && !open.is_empty() => {}
+            done => return Ok(done?),
+        }
+        self.close_one_by_one(store, open, &entries, cursor).await
+    }
+
+    /// The same, call by call: one that the database does not take is set aside.
+    async fn close_one_by_one(
+        &mut self,
+        store: &Store,
+        open: &[CallId],
+        entries: &[Entry],
+        cursor: Option<Place>,
+    ) -> Result<(), WriterError> {
+        let mut bad = Vec::new();
+        for call in open {
+            let own: Vec<&Entry> = entries.iter().filter(|entry| entry.call == Some(*call)).collect();
+            let one = Batch { facts: own.clone(), refold: vec![*call], closed: vec![*call], ..Batch::default() };
+            match store.in_time(self.patience, store.take(&self.journal, one)).await {
+                Ok(()) => {}
+                Err(fault) if fault.is_of_a_row() => {
+                    let fault = format!("{:#}", anyhow::Error::from(fault));
+                    error!(%call, fault, "the database does not take the record of an interrupted call: it is set aside");
+                    bad.push((*call, own));
+                }
+                Err(fault) => return Err(fault.into()),
+            }
+        }
+        if bad.len() == open.len() {
+            return Err(std::io::Error::other("the database takes no record at all").into());
+        }
+        for (call, own) in &bad {
+            self.put_aside(*call, own)?;
+        }
+        let closed = bad.iter().map(|(call, _)| *call).collect();
+        store.in_time(self.patience, store.take(&self.journal, Batch { closed, cursor, ..Batch::default() })).await?;
+        Ok(())
+    }
+}
+
+/// The last fact of a call that no one ended, or of a wrap-up that was not over. None if neither is missing.
+fn end_of(call: CallId, facts: &[Fact], lives: &[Life]) -> Option<Fact> {
+    let cdr = Cdr::fold(facts)?;
+    if cdr.is_settled() {
+        return None;
+    }
+    let own = facts.iter().filter(|fact| fact.id.seq < END);
+    let last = own.map(|fact| fact.at).max().unwrap_or(cdr.received);
+    let at = last_sign(lives, last);
+    let fact = |seq, kind| Fact { id: FactId { stream: call, seq }, call: Some(call), at, up: None, kind };
+    if !cdr.is_closed() {
+        let kind = FactKind::Ended { by: Side::Service, cause: EndCause::Interrupted, sip_status: None, q850: None };
+        return Some(fact(END, kind));
+    }
+    wrap_up_ends(&cdr, facts, at).map(|kind| fact(WRAP_UP, kind))
+}
+
+/// The end of a wrap-up that a kill cut short.
+fn wrap_up_ends(cdr: &Cdr, facts: &[Fact], at: Timestamp) -> Option<FactKind> {
+    let ended = facts.iter().find(|fact| matches!(fact.kind, FactKind::Ended { .. }))?;
+    let operator = cdr.operator.clone()?;
+    (at.millis_since(ended.at) <= WRAP_UP_MAX_MS).then_some(FactKind::WrappedUp { operator })
+}

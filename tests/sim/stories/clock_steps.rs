@@ -1,0 +1,46 @@
+//! The calendar's clock is set while calls are up: durations and deadlines follow the monotonic clock.
+
+use super::*;
+use siaga::cdr::Cdr;
+use siaga::clock::{Now, Timestamp};
+
+/// The administrator, or NTP, sets the calendar's clock.
+fn set_clock(world: &mut World, by_ms: i64) {
+    let wall = Timestamp::from_millis(world.now.wall.as_millis() + by_ms);
+    world.now = Now { wall, ..world.now };
+    world.step(Input::Tick);
+}
+
+#[test]
+fn a_clock_step_during_the_wait_the_talk_or_the_wrap_up_changes_no_duration() {
+    const HOUR: i64 = 3_600_000;
+    let steps =
+        [[HOUR, 0, 0], [-HOUR, 0, 0], [0, HOUR, 0], [0, -HOUR, 0], [0, 0, 400 * 24 * HOUR], [HOUR, -HOUR, HOUR]];
+    for [waiting, talking, wrapping] in steps {
+        let mut world = staffed();
+        let mut caller = Caller::dials(&mut world);
+        let invite = world.take(BUDI, "INVITE");
+        world.receive(BUDI, &response(&invite, BUDI, "180 Ringing", ""));
+        world.pass(Duration::from_secs(1));
+        set_clock(&mut world, waiting);
+        world.pass(Duration::from_secs(1));
+        world.receive(BUDI, &response(&invite, BUDI, "200 OK", &sdp(BUDI, 31_000)));
+        caller.is_answered(&mut world);
+        world.pass(Duration::from_secs(2));
+        set_clock(&mut world, talking);
+        world.pass(Duration::from_secs(3));
+        caller.hangs_up(&mut world);
+        world.pass(Duration::from_secs(4));
+        set_clock(&mut world, wrapping);
+        world.pass(Duration::from_secs(60));
+        let facts: Vec<_> = world.facts.iter().filter(|fact| fact.call.is_some()).cloned().collect();
+        let cdr = Cdr::fold(&facts).unwrap();
+        let durations = (cdr.waited_ms, cdr.talk_ms, cdr.wrap_ms);
+        assert_eq!(durations, (2_000, 5_000, Some(10_000)), "steps {:?}", [waiting, talking, wrapping]);
+        let between =
+            |from: Option<Timestamp>, to: Option<Timestamp>| to.unwrap().as_millis() - from.unwrap().as_millis();
+        assert_eq!(between(Some(cdr.received), cdr.answered), 2_000, "the record's times agree with its durations");
+        assert_eq!(between(cdr.answered, cdr.ended), 5_000);
+        world.assert_empty_in_the_end();
+    }
+}

@@ -1,0 +1,208 @@
+//! One row that cannot be read or stored costs itself, and no other.
+
+use std::sync::atomic::Ordering;
+
+use siaga::cdr::fact::{EndCause, FactKind};
+use siaga::store::Store;
+use siaga::store::aside::Aside;
+use siaga::store::facts::Batch;
+use siaga::store::journal::segments::{self, State};
+use siaga::store::salvage;
+
+use crate::base::Base;
+use crate::stories::{self, MORNING, Story};
+use crate::writing::records;
+use crate::{Run, at};
+
+const POISON: &str = "+62666";
+
+/// The database refuses records of one number.
+async fn refuse(base: &Base) {
+    base.behind(
+        "CREATE TRIGGER refuse BEFORE INSERT ON cdr WHEN NEW.number = '+62666' BEGIN SELECT RAISE(ABORT, 'refused'); END",
+        "ALTER TABLE cdr ADD CONSTRAINT refuse CHECK (number <> '+62666') NOT VALID",
+    )
+    .await;
+}
+
+async fn mend(base: &Base) {
+    base.behind("DROP TRIGGER refuse", "ALTER TABLE cdr DROP CONSTRAINT refuse").await;
+}
+
+/// A call of the number that the database refuses.
+fn poisoned(no: u64) -> Story {
+    let story = Story::new(no, MORNING + 5, Some(POISON)).queued(1);
+    story.ended(2_000, siaga::cdr::fact::Side::Caller, EndCause::Abandoned)
+}
+
+pub(crate) async fn a_fact_and_a_cause_of_a_newer_version_are_kept_raw_and_block_nothing(base: &Base) {
+    base.make().await;
+    let (one, other) = (stories::answered(1, MORNING), stories::fallback(2, MORNING + 1));
+    let mut run = Run::start(base, at(0));
+    run.journal.append(one.facts.iter(), at(0)).unwrap();
+    drop(run);
+    // A newer version wrote them: a kind, a field, a cause, a side and a mode that this version does not know.
+    let file =
+        segments::path(&base.journal(), segments::list(&base.journal(), State::Waiting).unwrap()[0], State::Waiting);
+    let mut bodies: Vec<String> =
+        salvage::read(&file, false).unwrap().entries.into_iter().map(|entry| entry.json).collect();
+    bodies[0] =
+        bodies[0].replace("\"kind\":\"received\"", "\"kind\":\"received\",\"posture\":\"floating\",\"satellite\":7");
+    let end = bodies.iter().position(|body| body.contains("\"kind\":\"ended\"")).unwrap();
+    bodies[end] = bodies[end].replace("\"cause\":\"normal\"", "\"cause\":\"hung-up-by-satellite\"");
+    bodies[end] = bodies[end].replace("\"by\":\"caller\"", "\"by\":\"satellite\"");
+    bodies.push(format!(
+        "{{\"stream\":\"{0}\",\"seq\":50,\"call\":\"{0}\",\"at\":1,\"kind\":\"satellite-positioned\"}}",
+        one.call
+    ));
+    let record = |body: &String| {
+        let (length, sum) = (u32::try_from(body.len()).unwrap(), crc32fast::hash(body.as_bytes()));
+        [&length.to_le_bytes()[..], &sum.to_le_bytes(), body.as_bytes()].concat()
+    };
+    std::fs::write(&file, bodies.iter().flat_map(record).collect::<Vec<u8>>()).unwrap();
+
+    let mut run = Run::start(base, at(1_000));
+    run.journal.append(other.facts.iter(), at(1_000)).unwrap();
+    let figures = run.finish(base).await;
+    assert_eq!((figures.failures.load(Ordering::Relaxed), figures.unknown_records.load(Ordering::Relaxed)), (0, 1));
+    let store = Store::open(&base.url).await.unwrap();
+    let found = records(&store).await;
+    assert_eq!((found.len(), found[0].cause, found[0].talk_ms), (2, Some(EndCause::Unknown), one.cdr().talk_ms));
+    // Folded anew from what is stored, as a late fact has it.
+    store.take("another", Batch { refold: vec![one.call], ..Batch::default() }).await.unwrap();
+    assert_eq!(records(&store).await, found);
+    // What was written is in the database as it was written: a newer version finds it again.
+    let three = "CREATE TABLE three (n BIGINT CHECK (n = 3)); \
+        INSERT INTO three SELECT COUNT(*) FROM fact WHERE body LIKE '%satellite%'";
+    base.behind(three, three).await;
+    store.close().await;
+}
+
+pub(crate) async fn a_call_that_the_database_does_not_take_is_set_aside_and_stored_by_a_retry(base: &Base) {
+    base.make().await;
+    let store = Store::open(&base.url).await.unwrap();
+    refuse(base).await;
+    let (bad, good) = (poisoned(40), stories::all(MORNING));
+    let mut run = Run::start(base, at(0));
+    let all: Vec<_> = good.iter().flat_map(|(_, story)| story.facts.clone()).chain(bad.facts.clone()).collect();
+    run.journal.append(all.iter(), at(0)).unwrap();
+    let id = run.journal.id().to_owned();
+    run.writer(base).run(run.durable()).await;
+    assert_eq!(run.figures.calls_aside.load(Ordering::Relaxed), 1);
+    assert_eq!(records(&store).await.len(), good.len(), "all others are stored");
+    // A fact of the call that comes later follows it.
+    let late = bad.fact(stories::LATE | 9, 9_000, FactKind::CallBackLost);
+    run.journal.append([&late].into_iter(), at(9_000)).unwrap();
+    run.finish(base).await;
+    let mut aside = Aside::open(&base.journal()).unwrap();
+    let listed = aside.list().unwrap();
+    assert_eq!((listed.len(), listed[0].call, listed[0].facts), (1, bad.call, bad.facts.len() + 1));
+    assert_eq!(store.open_calls(&id).await.unwrap(), []);
+
+    let outcomes = aside.retry(&store, &id).await.unwrap();
+    assert!(outcomes.len() == 1 && outcomes[0].1.is_err(), "it is still refused");
+    mend(base).await;
+    let outcomes = aside.retry(&store, &id).await.unwrap();
+    assert!(outcomes.len() == 1 && outcomes[0].1.is_ok(), "{outcomes:?}");
+    assert!(Aside::open(&base.journal()).unwrap().is_empty());
+    let found = records(&store).await;
+    assert_eq!(found.len(), good.len() + 1);
+    assert!(found.contains(&bad.cdr()));
+    assert_eq!(store.open_calls(&id).await.unwrap(), []);
+    store.close().await;
+}
+
+pub(crate) async fn an_interrupted_call_that_the_database_does_not_take_blocks_no_other(base: &Base) {
+    base.make().await;
+    let store = Store::open(&base.url).await.unwrap();
+    let (bad, good) =
+        (Story::new(40, MORNING, Some(POISON)).queued(1), Story::new(41, MORNING, Some("+6281")).queued(1));
+    let mut run = Run::start(base, at(0));
+    run.journal.append(bad.facts.iter().chain(&good.facts), at(0)).unwrap();
+    let id = run.journal.id().to_owned();
+    run.finish(base).await;
+    refuse(base).await;
+    let figures = Run::start(base, at(20_000)).finish(base).await;
+    assert_eq!(figures.calls_aside.load(Ordering::Relaxed), 1);
+    assert_eq!(records(&store).await.iter().map(|cdr| cdr.call).collect::<Vec<_>>(), [good.call]);
+    mend(base).await;
+    let outcomes = Aside::open(&base.journal()).unwrap().retry(&store, &id).await.unwrap();
+    assert!(outcomes.iter().all(|(_, outcome)| outcome.is_ok()), "{outcomes:?}");
+    assert_eq!(records(&store).await.len(), 2);
+    assert_eq!(store.open_calls(&id).await.unwrap(), []);
+    store.close().await;
+}
+
+/// A fault of the whole database: everything waits, nothing is set aside.
+pub(crate) async fn a_database_that_takes_no_record_sets_nothing_aside(base: &Base) {
+    base.make().await;
+    let store = Store::open(&base.url).await.unwrap();
+    base.behind(
+        "CREATE TRIGGER refuse BEFORE INSERT ON cdr BEGIN SELECT RAISE(ABORT, 'refused'); END",
+        "ALTER TABLE cdr ADD CONSTRAINT refuse CHECK (false) NOT VALID",
+    )
+    .await;
+    let mut run = Run::start(base, at(0));
+    run.journal.append(stories::all(MORNING).iter().flat_map(|(_, story)| &story.facts), at(0)).unwrap();
+    let figures = run.figures.clone();
+    let failed = async {
+        while figures.failures.load(Ordering::Relaxed) < 2 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    run.writer(base).run_until(run.durable(), failed).await;
+    assert!(Aside::open(&base.journal()).unwrap().is_empty());
+    mend(base).await;
+    run.finish(base).await;
+    assert_eq!(records(&store).await.len(), stories::all(MORNING).len());
+    store.close().await;
+}
+
+pub(crate) async fn damage_in_the_journal_costs_one_fact_and_salvage_brings_it_back(base: &Base) {
+    base.make().await;
+    let stories: Vec<Story> = (0..60).map(|no| stories::answered(no, MORNING + no as i64 * 10)).collect();
+    let mut run = Run::start(base, at(0));
+    run.journal.append(stories.iter().flat_map(|story| &story.facts), at(0)).unwrap();
+    let id = run.journal.id().to_owned();
+    drop(run);
+    let file =
+        segments::path(&base.journal(), segments::list(&base.journal(), State::Waiting).unwrap()[0], State::Waiting);
+    let mut bytes = std::fs::read(&file).unwrap();
+    // The first fact of the seventh call.
+    let mut first = Vec::new();
+    siaga::store::journal::record::encode(&mut first, &stories[6].facts[0]).unwrap();
+    let place = bytes.windows(first.len()).position(|window| window == first).unwrap();
+    bytes[place + 40] ^= 4;
+    std::fs::write(&file, bytes).unwrap();
+    let figures = Run::start(base, at(90_000)).finish(base).await;
+    assert_eq!(figures.lost_bytes.load(Ordering::Relaxed), first.len() as u64);
+    let store = Store::open(&base.url).await.unwrap();
+    assert_eq!(records(&store).await.len(), 59);
+    let damaged = segments::list(&base.journal(), State::Damaged).unwrap();
+    assert_eq!(damaged.len(), 1, "the segment is kept");
+    let kept = segments::path(&base.journal(), damaged[0], State::Damaged);
+    assert_eq!(salvage::read(&kept, false).unwrap().damage, [(place, first.len())]);
+    let found = salvage::read(&kept, true).unwrap();
+    assert_eq!((found.repaired, found.damage.len()), (1, 0));
+    salvage::store(&store, &id, &found.entries).await.unwrap();
+    assert_eq!(records(&store).await, stories.iter().map(Story::cdr).collect::<Vec<_>>());
+    assert_eq!(store.open_calls(&id).await.unwrap(), []);
+    store.close().await;
+}
+
+/// A real PostgreSQL that was made with a narrow encoding; SQLite has every letter.
+pub(crate) async fn a_letter_that_a_latin1_database_lacks_costs_that_call_alone(base: &Base) {
+    base.make_in_latin1().await;
+    let (odd, good) = (Story::new(40, MORNING, Some("Łukasz")), stories::all(MORNING));
+    let odd = odd.queued(1).ended(2_000, siaga::cdr::fact::Side::Caller, EndCause::Abandoned);
+    let mut run = Run::start(base, at(0));
+    run.journal.append(odd.facts.iter().chain(good.iter().flat_map(|(_, story)| &story.facts)), at(0)).unwrap();
+    let figures = run.finish(base).await;
+    let store = Store::open(&base.url).await.unwrap();
+    assert_eq!(figures.calls_aside.load(Ordering::Relaxed), u64::from(base.is_postgres()));
+    assert_eq!(records(&store).await.len(), good.len() + usize::from(!base.is_postgres()));
+    let faults = siaga::store::examine::examine(&base.url).await;
+    assert_eq!(faults.len(), usize::from(base.is_postgres()));
+    assert!(faults.iter().all(|fault| fault.contains("LATIN1") && fault.contains("expected: UTF8")), "{faults:?}");
+    store.close().await;
+}
