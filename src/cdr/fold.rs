@@ -96,9 +96,9 @@ impl Cdr {
                     (self.sip_status, self.q850) = (*sip_status, *q850);
                 }
             }
-            // Who passed the caller on, or was lost, may wrap up while others go on.
+            // An operator who passed the caller on, or was lost, may wrap up while others go on: only the last one's counts.
             FactKind::WrappedUp { operator } => {
-                if self.wrapped_up.is_none() || self.operator.as_ref() == Some(operator) {
+                if self.operator.as_ref() == Some(operator) {
                     self.wrapped_up = Some(at);
                 }
             }

@@ -19,7 +19,7 @@ impl Transfers {
         match fact.kind {
             FactKind::TransferAsked { leg, by, to, consulted, .. } => {
                 self.parted = Some((*leg, Callee::Operator(by.clone())));
-                part(fact, cdr, talking);
+                part(fact, cdr, talking, false);
                 cdr.transfers.push(Transfer {
                     by: by.clone(),
                     to: to.clone(),
@@ -41,9 +41,8 @@ impl Transfers {
                 }
                 end(fact, cdr, *why, Some(*sip_status));
             }
-            FactKind::TakenOver { .. } | FactKind::TransferorLeft { .. } | FactKind::LeadLeft { .. } => {
-                part(fact, cdr, talking)
-            }
+            FactKind::TakenOver { .. } | FactKind::TransferorLeft { .. } => part(fact, cdr, talking, false),
+            FactKind::LeadLeft { lost, .. } => part(fact, cdr, talking, *lost),
             FactKind::Received { .. }
             | FactKind::Located { .. }
             | FactKind::CallerKnown { .. }
@@ -85,10 +84,10 @@ impl Transfers {
     }
 }
 
-/// The talk ends because the caller is passed on: its seconds are credited to whom they belong.
-fn part(fact: &Step<'_>, cdr: &mut Cdr, talking: &mut Talking) {
+/// The talk ends because the caller is passed on, or because its leg was `lost`: its seconds are credited to whom they belong.
+fn part(fact: &Step<'_>, cdr: &mut Cdr, talking: &mut Talking, lost: bool) {
     if let Some((leg, with, from)) = talking.take() {
-        cdr.talks.push(Talk { leg, with, from, to: fact.at, lost: false, transferred: true, guest: false });
+        cdr.talks.push(Talk { leg, with, from, to: fact.at, lost, transferred: !lost, guest: false });
     }
 }
 

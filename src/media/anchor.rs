@@ -39,6 +39,8 @@ pub struct Anchor {
     heard: bool,
     last_packet: Instant,
     silence_told: bool,
+    /// Silence longer than this is reported, whatever the configuration says.
+    silence_limit: Option<Duration>,
     awaited: Option<Awaited>,
     pub(super) playing: Option<Playing>,
     keys: Keys,
@@ -90,6 +92,7 @@ impl Anchor {
             heard: false,
             last_packet: now,
             silence_told: false,
+            silence_limit: None,
             awaited: None,
             playing: None,
             keys: Keys::default(),
@@ -338,8 +341,15 @@ impl Anchor {
         self.seal_report(buffer, length)
     }
 
-    /// True once for each silence longer than `limit`, measured since `aim` or the last packet.
-    pub fn falls_silent(&mut self, now: Instant, limit: Duration) -> bool {
+    /// Reports silence longer than `limit` from now on, even if it was reported before; None: as configured.
+    pub fn limit_silence(&mut self, limit: Option<Duration>) {
+        self.silence_told &= limit.is_none();
+        self.silence_limit = limit;
+    }
+
+    /// True once for each silence longer than `configured` or the anchor's own limit, measured since `aim` or the last packet.
+    pub fn falls_silent(&mut self, now: Instant, configured: Option<Duration>) -> bool {
+        let Some(limit) = self.silence_limit.into_iter().chain(configured).min() else { return false };
         let silent = self.peer.is_some() && !self.silence_told && now.since(self.last_packet) >= limit;
         self.silence_told |= silent;
         silent

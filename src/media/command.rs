@@ -163,6 +163,9 @@ pub enum Command {
     Press { anchor: AnchorId, digit: char },
     /// From now on the peer's voice is waited for: `Event::NoVoice` follows unless it is heard within `limit`.
     AwaitVoice { anchor: AnchorId, limit: Duration },
+    /// From now on `Event::Silent` follows as soon as nothing has arrived for `limit`, even if that silence was reported before. None: the
+    /// configured time-out again.
+    LimitSilence { anchor: AnchorId, limit: Option<Duration> },
     /// Records a bridge in stereo: caller left, operator right; while the caller is in the room of that call, everybody right
     /// whose voice belongs on the tape. The file's name is made of the call, the leg and the time by the recorder.
     Record { call: CallId, leg: LegNo, caller: AnchorId, operator: AnchorId },

@@ -149,6 +149,11 @@ impl Relay {
                     anchor.await_voice(now, limit);
                 }
             }
+            Command::LimitSilence { anchor, limit } => {
+                if let Some(anchor) = self.current(anchor) {
+                    anchor.limit_silence(limit);
+                }
+            }
             Command::Record { call, leg, caller, operator } => self.record(call, leg, [caller, operator], out),
             Command::StopRecord { call, leg } => {
                 let found = self.tapes.iter().find(|(_, tape)| (tape.call, tape.leg) == (call, leg));
@@ -203,7 +208,7 @@ impl Relay {
             if anchor.has_no_voice(now) {
                 out.effects.push(Effect::Tell(Event::NoVoice { anchor: anchor.id() }));
             }
-            if self.silence.is_some_and(|limit| anchor.falls_silent(now, limit)) {
+            if anchor.falls_silent(now, self.silence) {
                 out.effects.push(Effect::Tell(Event::Silent { anchor: anchor.id() }));
             }
         }

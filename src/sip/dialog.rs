@@ -48,6 +48,8 @@ pub struct Dialog {
     local_cseq: u32,
     /// None until the peer has sent a request.
     remote_cseq: Option<u32>,
+    /// The method of the peer's last request, and our final response to it.
+    last: Option<(Method, Option<Bytes>)>,
     /// The remote target.
     target: Bytes,
     /// The route set: name-addrs as they stand, the next hop first.
@@ -74,6 +76,7 @@ impl Dialog {
             remote: Bytes::copy_from_slice(value(invite, Name::From)),
             local_cseq: 0,
             remote_cseq: Some(invite.cseq()?.number),
+            last: None,
             target: target(invite).unwrap_or_else(|| Bytes::copy_from_slice(from.uri)),
             routes: routes(invite)?,
         })
@@ -95,6 +98,7 @@ impl Dialog {
             remote: Bytes::copy_from_slice(value(response, Name::To)),
             local_cseq: cseq,
             remote_cseq: None,
+            last: None,
             target: target(response).unwrap_or_else(|| Bytes::copy_from_slice(to.uri)),
             routes,
         })
@@ -116,7 +120,29 @@ impl Dialog {
             return Err(Fault { status: 500, why: "CSeq out of order" });
         }
         self.remote_cseq = Some(cseq.number);
+        self.last = Some((cseq.method, None));
         Ok(())
+    }
+
+    /// True for the peer's last request again, in another transaction: a proxy has sent it another way, or its sender has lost our
+    /// response. It is not to be carried out twice (RFC 3261 §12.2.2).
+    pub fn repeats(&self, request: &Message<'_>) -> bool {
+        let last = self.last.as_ref().map(|(method, _)| *method);
+        request.cseq().is_ok_and(|cseq| Some(cseq.number) == self.remote_cseq && Some(cseq.method) == last)
+    }
+
+    /// Keeps our final response to the peer's last request.
+    pub fn keep_answer(&mut self, request: &Message<'_>, response: Option<Bytes>) {
+        if self.repeats(request)
+            && let Some((_, answer)) = &mut self.last
+        {
+            *answer = response;
+        }
+    }
+
+    /// Our final response to the peer's last request. None: it has none yet.
+    pub fn answer(&self) -> Option<Bytes> {
+        self.last.as_ref().and_then(|(_, answer)| answer.clone())
     }
 
     /// Follows the Contact of a target refresh request that we accept with a 2xx, and of the 2xx to one of ours; one that is
@@ -155,6 +181,7 @@ impl Dialog {
     pub fn after(mut self, early: &Self) -> Self {
         self.local_cseq = self.local_cseq.max(early.local_cseq);
         self.remote_cseq = early.remote_cseq;
+        self.last.clone_from(&early.last);
         self
     }
 

@@ -1,15 +1,38 @@
 //! Requests inside dialogs, whoever's leg it is: where each goes, and BYE and ACK.
 
+use bytes::Bytes;
+
 use crate::cdr::fact::{EndCause, Side};
 use crate::clock::Now;
 use crate::sip::dialog::DialogKey;
+use crate::sip::message::Stencil;
 use crate::sip::option_tag;
-use crate::sip::wire::{Message, Method, Name};
+use crate::sip::wire::{self, Message, Method, Name, Parsed};
 
 use super::Switchboard;
 use super::door::{ABILITIES, ALLOW, READABLE, Taken, is_unsupported};
 use super::end::Ending;
 use super::leg::Who;
+
+/// What a response has when it is given again, beside what every response has.
+const SAID_AGAIN: [Name; 16] = [
+    Name::Contact,
+    Name::Allow,
+    Name::AllowEvents,
+    Name::Supported,
+    Name::Require,
+    Name::SessionExpires,
+    Name::MinSe,
+    Name::Expires,
+    Name::MinExpires,
+    Name::RetryAfter,
+    Name::Accept,
+    Name::AcceptEncoding,
+    Name::Unsupported,
+    Name::RecvInfo,
+    Name::ReferSub,
+    Name::Warning,
+];
 
 impl Switchboard {
     /// The ACK of a 2xx of ours. One that is late or comes twice is of another INVITE than the one that waits.
@@ -40,15 +63,28 @@ impl Switchboard {
         let key = DialogKey::of_request(taken.message);
         let found = key.and_then(|key| self.dialogs.get(&key).map(|who| (*who, key.clone())));
         let Some((who, key)) = found else { return self.reply(now, taken, 481, &[]) };
-        match self.dialog_mut(who, &key).map(|dialog| dialog.accept(taken.message)) {
-            Some(Ok(())) => {}
+        let repeated = self.dialog_mut(who, &key).filter(|dialog| dialog.repeats(taken.message));
+        if let Some(answer) = repeated.map(|dialog| dialog.answer()) {
+            return self.answer_again(now, taken, answer);
+        }
+        self.serve_in_dialog(now, taken, method, (who, &key));
+        let answer = self.transactions.answer_of(taken.server);
+        if let Some(dialog) = self.dialog_mut(who, &key) {
+            dialog.keep_answer(taken.message, answer);
+        }
+    }
+
+    /// Carries out a request in a dialog of ours.
+    fn serve_in_dialog(&mut self, now: Now, taken: &Taken<'_, '_>, method: Method, (who, key): (Who, &DialogKey)) {
+        match self.dialog_mut(who, key).map(|dialog| dialog.accept(taken.message)) {
+            Some(Ok(())) => self.trust(who),
             // Out of order (RFC 3261 §12.2.2).
             Some(Err(fault)) if fault.status == 500 => return self.reply_later(now, taken),
             Some(Err(fault)) => return self.reply(now, taken, fault.status, &[]),
             None => return self.reply(now, taken, 481, &[]),
         }
         // A phone that only rings has nothing to end or to change by INVITE (RFC 3261 §15, §14).
-        if !self.is_confirmed(who, &key) && matches!(method, Method::Bye | Method::Invite | Method::Refer) {
+        if !self.is_confirmed(who, key) && matches!(method, Method::Bye | Method::Invite | Method::Refer) {
             return self.reply(now, taken, 481, &[]);
         }
         // What crosses the end of the call changes nothing any more.
@@ -69,9 +105,9 @@ impl Switchboard {
                 self.reply(now, taken, 200, &[]);
                 self.hung_up(now, who, q850(taken.message));
             }
-            Method::Invite => self.renegotiate(now, taken, who, &key),
+            Method::Invite => self.renegotiate(now, taken, who, key),
             Method::Prack => self.pracked(now, taken, who),
-            Method::Update => self.updated(now, taken, who, &key),
+            Method::Update => self.updated(now, taken, who, key),
             Method::Info => self.informed(now, taken, who),
             Method::Refer => self.referred(now, taken, who),
             Method::Options => self.reply(now, taken, 200, &ABILITIES),
@@ -81,6 +117,23 @@ impl Switchboard {
                 self.reply(now, taken, 405, &[(Name::Allow, ALLOW)])
             }
         }
+    }
+
+    /// The peer's last request has come another way: it changes nothing, and gets the same response again.
+    pub(super) fn answer_again(&mut self, now: Now, taken: &Taken<'_, '_>, answer: Option<Bytes>) {
+        let Some(answer) = answer else { return self.reply_later(now, taken) };
+        let (Parsed::Good(last) | Parsed::Bad(last, _)) = wire::parse(&answer) else { return };
+        let Some(status) = last.status() else { return };
+        let mut response = Stencil::of(taken.message, taken.flow).response(status, None);
+        for name in SAID_AGAIN {
+            response = last.lines(name).fold(response, |response, value| response.header(name, value));
+        }
+        let kind = last.first(Name::ContentType).and_then(|kind| std::str::from_utf8(kind).ok());
+        let bytes = match kind.filter(|_| !last.body.is_empty()) {
+            Some(kind) => response.body(kind, last.body).encode(),
+            None => response.encode(),
+        };
+        self.transactions.respond(now.mono, taken.server, status, bytes, &mut self.transmits);
     }
 
     /// The call of a leg is over: its peer is to be told so, or is told.
@@ -119,7 +172,8 @@ pub(super) fn q850(message: &Message<'_>) -> Option<u8> {
         if !protocol.trim().eq_ignore_ascii_case("Q.850") {
             return None;
         }
-        let cause = params.split(';').find_map(|param| param.trim().strip_prefix("cause="))?;
+        let mut params = params.split(';').filter_map(|param| param.split_once('='));
+        let (_, cause) = params.find(|(name, _)| name.trim().eq_ignore_ascii_case("cause"))?;
         cause.trim().parse().ok()
     })
 }

@@ -260,7 +260,10 @@ impl Switchboard {
             Purpose::Notify(watch) => self.notify_answered(now, watch, message, status),
             Purpose::Referral(who) => self.referral_heard(now, who, client, status),
             Purpose::Text(text) => self.text_answered(now, text, client, Some((message, status))),
-            Purpose::Digit(who) => self.digit_told(now, who, client, true),
+            Purpose::Digit(who) => {
+                self.responded(who, status);
+                self.digit_told(now, who, client, true);
+            }
             Purpose::Offer(_)
             | Purpose::Refresh(_)
             | Purpose::Prack(..)

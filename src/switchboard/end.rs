@@ -275,6 +275,7 @@ impl Switchboard {
     pub(super) fn never_acked(&mut self, now: Now, who: Who) {
         match who {
             Who::Caller(id) => {
+                self.give_up_offer(who);
                 let Some(call) = self.calls.get(&id) else { return };
                 let heard = call.caller.line.sound.as_ref().is_some_and(|sound| sound.heard);
                 if call.is_over() {
@@ -285,8 +286,8 @@ impl Switchboard {
                 }
             }
             Who::Phone(phone) => self.end_phone(now, phone, true),
-            // A re-INVITE's answer was not acknowledged: the talk goes on as it was agreed last.
-            Who::Offer(..) => {}
+            // A re-INVITE's answer was not acknowledged: the talk goes on as it was agreed last, and the next offer is free to come.
+            Who::Offer(..) => self.give_up_offer(who),
         }
     }
 }

@@ -289,6 +289,7 @@ impl Switchboard {
                     self.calls.get(call).and_then(|call| call.outside.last()).map(|(at, _)| *at) == at
                 }
                 Alarm::PhoneOver(phone) => self.phones.get(phone).map(|phone| phone.over_at) == at,
+                Alarm::Text(text) => self.texts.due(*text) == at,
                 Alarm::Watch(watch) => self.subscriptions.get(*watch).and_then(|one| one.armed) == at,
                 Alarm::Posture => self.stance.due == at,
                 Alarm::GoodbyesOver => self.draining,

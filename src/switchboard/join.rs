@@ -77,12 +77,18 @@ impl Switchboard {
 
     /// Moves a leg to another call, with all that belongs to it. Gives its number there.
     pub(super) fn move_leg(&mut self, (from, old): (CallId, LegNo), to: CallId) -> Option<LegNo> {
-        let mut leg: OfferLeg = self.calls.get_mut(&from)?.legs.remove(&old)?;
+        let old_call = self.calls.get_mut(&from)?;
+        let mut leg: OfferLeg = old_call.legs.remove(&old)?;
+        let way = (old_call.tried.clone(), old_call.dialling);
         let Some(call) = self.calls.get_mut(&to) else {
             self.calls.get_mut(&from)?.legs.insert(old, leg);
             return None;
         };
         leg.shows_another = true;
+        // The trunk and the server over which a number was dialled go along: another server is not blamed for it.
+        if let Callee::Number(_) = leg.to {
+            (call.tried, call.dialling) = way;
+        }
         let new = call.take_leg_no();
         let (was, is) = (Who::Offer(from, old), Who::Offer(to, new));
         self.follow_leg(&leg, was, is);

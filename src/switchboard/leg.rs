@@ -186,6 +186,8 @@ pub(super) struct Line {
     pub(super) asked: Option<Asked>,
     /// Our last re-INVITE that was answered, and its CSeq: its 2xx may come again.
     pub(super) reinvited: Option<(ClientId, u32)>,
+    /// The peer may not know the dialog any more: it is lost as soon as its media stops.
+    pub(super) doubted: bool,
     /// A re-INVITE of ours that nobody has answered in time.
     pub(super) unanswered: Option<Unanswered>,
     pub(super) credentials: Option<Credentials>,
@@ -209,6 +211,7 @@ impl Line {
             session: None,
             asked: None,
             reinvited: None,
+            doubted: false,
             unanswered: None,
             credentials: None,
             reason: None,

@@ -18,6 +18,7 @@ mod dialogs;
 mod digits;
 mod direct;
 mod door;
+mod doubt;
 mod end;
 mod facts;
 mod fallback;

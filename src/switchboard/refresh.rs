@@ -20,6 +20,9 @@ use std::time::Duration;
 /// A refresh that could not be sent, or was refused, is tried again so much later.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
 
+/// A refresh is sent again at once so often, for a peer that wants a longer interval or another method.
+const AT_ONCE_MAX: u8 = 3;
+
 /// A session with a timer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Session {
@@ -27,6 +30,8 @@ pub(super) struct Session {
     /// The next deadline: a refresh of ours, or the end.
     at: Instant,
     ends_at: Instant,
+    /// How often in a row the refresh was sent again at once.
+    at_once: u8,
     /// The session has outlived its timer once, because the peer is heard.
     overdue: bool,
 }
@@ -34,6 +39,12 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn due(&self) -> Instant {
         self.at
+    }
+
+    /// When the refresh is sent again: at once, but not for ever.
+    fn hurries(&mut self) -> Duration {
+        self.at_once = self.at_once.saturating_add(1);
+        if self.at_once > AT_ONCE_MAX { TRY_AGAIN } else { Duration::ZERO }
     }
 }
 
@@ -134,7 +145,7 @@ impl Switchboard {
         let ends_at = now.mono + terms.expires_after();
         let at = if terms.we_refresh { (now.mono + terms.refresh_after()).min(ends_at) } else { ends_at };
         let overdue = running.is_some_and(|session| session.overdue);
-        self.set_session(who, Session { terms, at, ends_at, overdue });
+        self.set_session(who, Session { terms, at, ends_at, at_once: 0, overdue });
     }
 
     fn set_session(&mut self, who: Who, session: Session) {
@@ -286,6 +297,8 @@ impl Switchboard {
             return;
         }
         let Some(asked) = line.asked.take_if(|asked| asked.client == client) else { return };
+        self.responded(who, status);
+        let Some(line) = self.line_mut(who) else { return };
         if status >= 300 {
             self.clients.remove(&client);
             return self.refresh_refused(now, who, asked, message, status);
@@ -324,12 +337,12 @@ impl Switchboard {
         let Some(mut session) = self.stop_session(who) else { return };
         let mut again = TRY_AGAIN;
         match status {
-            // The peer knows no such session: it is over (RFC 4028 §10).
-            481 => return self.session_over(now, who, session),
+            // The peer knows no such dialog: there is no session to refresh (RFC 4028 §10). While its media arrives, it keeps its call.
+            481 => return self.tell_expired(now, who, session),
             408 => {}
             422 => {
                 session.terms = session.terms.at_least(min_se(message));
-                again = Duration::ZERO;
+                again = session.hurries();
             }
             // Glare: who made the Call-ID waits longer (RFC 3261 §14.1).
             491 => {
@@ -341,12 +354,13 @@ impl Switchboard {
                 if let Some(line) = self.line_mut(who) {
                     line.allows_update = false;
                 }
-                again = Duration::ZERO;
+                again = session.hurries();
             }
             _ => {
                 // RFC 3261 §14.1 leaves it to us; who names a time knows better (§20.33).
                 let named = message.number(Name::RetryAfter).ok().flatten();
-                again = named.map_or(again, |seconds| Duration::from_secs(seconds.into()));
+                again =
+                    named.filter(|seconds| *seconds > 0).map_or(again, |seconds| Duration::from_secs(seconds.into()));
             }
         }
         // A moment later at least, so that a step never asks twice.
@@ -363,22 +377,17 @@ impl Switchboard {
             line.unanswered = Some(Unanswered { cseq: asked.cseq, outdated: false });
         }
         line.reinvited.take_if(|(reinvited, _)| *reinvited == client);
+        self.doubt(who);
     }
 
     /// The session was not refreshed in time. RFC 4028 §10 wants a BYE; a side whose voice is there keeps its call, and the
     /// record says so.
     fn session_over(&mut self, now: Now, who: Who, session: Session) {
         self.stop_session(who);
+        self.tell_expired(now, who, session);
         let heard = self.line_mut(who).and_then(|line| line.sound.as_ref()).is_some_and(|sound| sound.is_heard());
-        let (id, leg) = match who {
-            Who::Caller(id) => (id, LegNo::CALLER),
-            Who::Offer(id, leg) => (id, leg),
-            Who::Phone(_) => return,
-        };
-        if !session.overdue {
-            self.fact(now, id, FactKind::SessionExpired { leg, kept: heard });
-        }
         if heard {
+            self.doubt(who);
             let ends_at = now.mono + session.terms.expires_after();
             let at = if session.terms.we_refresh { now.mono + session.terms.refresh_after() } else { ends_at };
             return self.set_session(who, Session { at: at.min(ends_at), ends_at, overdue: true, ..session });
@@ -387,6 +396,19 @@ impl Switchboard {
             Who::Caller(id) => self.end_call(now, id, Ending::by(Side::Service, EndCause::CallerLost)),
             Who::Offer(id, leg) => self.leg_lost(now, id, leg),
             Who::Phone(_) => {}
+        }
+    }
+
+    /// Writes down that a session has expired, once, and whether its leg is kept because its media arrives.
+    fn tell_expired(&mut self, now: Now, who: Who, session: Session) {
+        let kept = self.line_mut(who).and_then(|line| line.sound.as_ref()).is_some_and(|sound| sound.is_heard());
+        let (id, leg) = match who {
+            Who::Caller(id) => (id, LegNo::CALLER),
+            Who::Offer(id, leg) => (id, leg),
+            Who::Phone(_) => return,
+        };
+        if !session.overdue {
+            self.fact(now, id, FactKind::SessionExpired { leg, kept });
         }
     }
 }

@@ -30,7 +30,7 @@ impl Switchboard {
                 if let Some(sound) = self.line_mut(who).and_then(|line| line.sound.as_mut()) {
                     sound.silent = true;
                 }
-                if self.settings.silence_ends_call {
+                if !self.is_lost(now, who) && self.settings.silence_ends_call {
                     self.fell_silent(now, who);
                 }
             }

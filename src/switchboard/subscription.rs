@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::Bytes;
-
 use crate::clock::Instant;
 use crate::ids::OperatorId;
 use crate::limits::{SUBSCRIPTIONS_MAX, SUBSCRIPTIONS_PER_OPERATOR_MAX};
@@ -34,8 +32,6 @@ pub(super) struct Subscription {
     pub(super) watched: OperatorId,
     pub(super) event: Event,
     pub(super) dialog: Dialog,
-    /// The Contact of its first SUBSCRIBE: which phone it is.
-    pub(super) phone: Bytes,
     /// Where NOTIFYs go: back over what its last SUBSCRIBE came over, since phones stand behind NAT.
     pub(super) flow: Flow,
     pub(super) expires_at: Instant,

@@ -2,10 +2,11 @@
 //! kept: what nobody takes now is refused, and its words stand in no log and no fact.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::clock::Now;
+use crate::clock::{Instant, Now};
 use crate::ids::OperatorId;
 use crate::limits::{TEXT_BYTES_MAX, TEXTS_MAX};
 use crate::sip::flow::{Flow, Transport};
@@ -17,6 +18,7 @@ use super::call::Stage;
 use super::door::Taken;
 use super::leg::Who;
 use super::route::DATAGRAM_BYTES_MAX;
+use super::timers::Alarm;
 use super::{ConsoleReply, Purpose, Switchboard};
 
 /// What goes along with a text, as it came (RFC 3428 §4, §5).
@@ -30,6 +32,11 @@ const CARRIED: [Name; 8] = [
     Name::Priority,
     Name::Subject,
 ];
+
+/// The sender of a text in a call has its answer by then, long before its timer F ends the transaction, and perhaps the call.
+const ANSWERED_IN: Duration = Duration::from_secs(16);
+/// What the sender of a text in a call is told when the other side has not taken it: that concerns this request only.
+const NOT_TAKEN: u16 = 486;
 
 /// Names one text on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,6 +65,14 @@ struct Text {
     /// The phones that have not answered.
     asked: BTreeSet<ClientId>,
     best: Option<Answer>,
+    in_call: Option<InCall>,
+}
+
+/// A text from one side of a call to the other.
+#[derive(Clone, Copy, Debug)]
+struct InCall {
+    to: Who,
+    until: Instant,
 }
 
 /// All that are on their way.
@@ -72,10 +87,15 @@ impl Texts {
         self.all.is_empty()
     }
 
-    fn add(&mut self, asker: Option<Asker>, asked: BTreeSet<ClientId>) -> TextId {
+    /// When the sender of a text in a call waits no longer.
+    pub(super) fn due(&self, id: TextId) -> Option<Instant> {
+        self.all.get(&id).and_then(|text| text.in_call).map(|in_call| in_call.until)
+    }
+
+    fn add(&mut self, asker: Option<Asker>, asked: BTreeSet<ClientId>, in_call: Option<InCall>) -> TextId {
         self.last_id += 1;
         let id = TextId(self.last_id);
-        self.all.insert(id, Text { asker, asked, best: None });
+        self.all.insert(id, Text { asker, asked, best: None, in_call });
         id
     }
 }
@@ -129,24 +149,26 @@ impl Switchboard {
         let from = format!("{}<sip:{sender}@{}>;tag={tag}", display(shown), self.settings.domain);
         let letter = Letter::of(taken.message, &from, hops);
         match self.send_text(now, &to, &letter) {
-            Ok(asked) => self.await_answers(taken, asked),
+            Ok(asked) => {
+                self.await_answers(taken, asked, None);
+            }
             Err(status) => self.refuse_text(now, taken, status),
         }
     }
 
     /// A MESSAGE in the dialog of a leg goes to the other side while the two talk.
     pub(super) fn messaged_in_call(&mut self, now: Now, taken: &Taken<'_, '_>, who: Who) {
-        let Some(other) = self.other_side(who) else { return self.reply(now, taken, 480, &[]) };
+        let Some(other) = self.other_side(who) else { return self.reply(now, taken, NOT_TAKEN, &[]) };
         if !self.is_fit(now, taken) {
             return;
         }
         let Some(flow) = self.line_mut(other).map(|line| line.next_flow()) else {
-            return self.reply(now, taken, 480, &[]);
+            return self.reply(now, taken, NOT_TAKEN, &[]);
         };
         let branch = format!("z9hG4bK{}", self.rng.token());
         let sent_by = self.advertised(flow).to_owned();
         let Some(dialog) = self.line_mut(other).and_then(|line| line.dialog.as_mut()) else {
-            return self.reply(now, taken, 480, &[]);
+            return self.reply(now, taken, NOT_TAKEN, &[]);
         };
         let letter = Letter::of(taken.message, "", 0);
         let request = letter.write(dialog.request(Method::Message).0);
@@ -155,9 +177,21 @@ impl Switchboard {
             return self.refuse_text(now, taken, 413);
         }
         match self.transactions.send(now.mono, flow, Method::Message, &branch, bytes, &mut self.transmits) {
-            Some(client) => self.await_answers(taken, BTreeSet::from([client])),
-            None => self.refuse_text(now, taken, 503),
+            Some(client) => {
+                let until = now.mono + ANSWERED_IN;
+                let id = self.await_answers(taken, BTreeSet::from([client]), Some(InCall { to: other, until }));
+                self.alarms.insert(until, Alarm::Text(id));
+            }
+            None => self.reply(now, taken, NOT_TAKEN, &[]),
         }
+    }
+
+    /// The other side of a call has not answered a text in time: its sender hears so.
+    pub(super) fn text_due(&mut self, now: Now, id: TextId) {
+        if let Some(InCall { to, .. }) = self.texts.all.get(&id).and_then(|text| text.in_call) {
+            self.doubt(to);
+        }
+        self.conclude(now, id);
     }
 
     /// The centre's own text, to one operator or to all. It tells whose phones were sent to; nobody waits for their answers.
@@ -175,7 +209,7 @@ impl Switchboard {
         for operator in all {
             match self.send_text(now, &operator, &letter) {
                 Ok(asked) => {
-                    self.expect_answers(None, asked);
+                    self.expect_answers(None, asked, None);
                     sent.push(operator);
                 }
                 Err(_) => unsent.push(operator),
@@ -195,6 +229,10 @@ impl Switchboard {
         self.clients.remove(&client);
         let Some(text) = self.texts.all.get_mut(&id) else { return };
         text.asked.remove(&client);
+        if let Some(InCall { to, .. }) = text.in_call {
+            self.responded(to, answer.map_or(408, |(_, status)| status));
+        }
+        let Some(text) = self.texts.all.get_mut(&id) else { return };
         if let Some(answer) = answer.map(|(message, status)| Answer::of(message, status)) {
             let better = text.best.as_ref().is_none_or(|best| answer.rank() < best.rank());
             text.best = if better { Some(answer) } else { text.best.take() };
@@ -203,12 +241,24 @@ impl Switchboard {
         if !taken && !text.asked.is_empty() {
             return;
         }
+        self.conclude(now, id);
+    }
+
+    /// Answers the sender of a text with the best that its receivers have said.
+    fn conclude(&mut self, now: Now, id: TextId) {
         let Some(text) = self.texts.all.remove(&id) else { return };
         for client in text.asked {
             self.forget(client);
         }
+        if let Some(InCall { until, .. }) = text.in_call {
+            self.alarms.remove(until, Alarm::Text(id));
+        }
         let Some(asker) = text.asker else { return };
-        let answer = text.best.unwrap_or(Answer { status: 480, headers: Vec::new() });
+        let none = if text.in_call.is_some() { NOT_TAKEN } else { 480 };
+        let mut answer = text.best.unwrap_or(Answer { status: none, headers: Vec::new() });
+        if text.in_call.is_some() && !concerns_request_only(answer.status) {
+            answer.status = NOT_TAKEN;
+        }
         let tag = self.rng.token();
         let mut response = asker.stencil.response(answer.status, Some(tag.as_str()));
         for (name, value) in &answer.headers {
@@ -272,14 +322,15 @@ impl Switchboard {
         if asked.is_empty() { Err(refusal) } else { Ok(asked) }
     }
 
-    fn await_answers(&mut self, taken: &Taken<'_, '_>, asked: BTreeSet<ClientId>) {
+    fn await_answers(&mut self, taken: &Taken<'_, '_>, asked: BTreeSet<ClientId>, in_call: Option<InCall>) -> TextId {
         let stencil = Stencil::of(taken.message, taken.flow);
-        self.expect_answers(Some(Asker { server: taken.server, stencil }), asked);
+        self.expect_answers(Some(Asker { server: taken.server, stencil }), asked, in_call)
     }
 
-    fn expect_answers(&mut self, asker: Option<Asker>, asked: BTreeSet<ClientId>) {
-        let id = self.texts.add(asker, asked.clone());
+    fn expect_answers(&mut self, asker: Option<Asker>, asked: BTreeSet<ClientId>, in_call: Option<InCall>) -> TextId {
+        let id = self.texts.add(asker, asked.clone(), in_call);
         self.clients.extend(asked.into_iter().map(|client| (client, Purpose::Text(id))));
+        id
     }
 
     fn refuse_text(&mut self, now: Now, taken: &Taken<'_, '_>, status: u16) {
@@ -333,6 +384,12 @@ impl Answer {
             status => status,
         }
     }
+}
+
+/// True for final responses that say something of their request and nothing of its dialog or its usages (RFC 5057 §5.1). Clients end
+/// their calls at others, 481 and 408 before all.
+const fn concerns_request_only(status: u16) -> bool {
+    matches!(status, 200..=299 | 400 | 403 | 406 | 412..=415 | 420 | 421 | 486 | 488 | 491 | 493 | 513 | 600 | 603 | 606)
 }
 
 /// A MESSAGE towards a datagram socket is never longer than what fits one packet (RFC 3428 §8).

@@ -9,6 +9,7 @@ use crate::sip::transaction::Event;
 
 use super::leg::{OfferState, Who};
 use super::subscription::WatchId;
+use super::texts::TextId;
 use super::trunk::NextWay;
 use super::{Purpose, Switchboard};
 
@@ -49,6 +50,8 @@ pub(super) enum Alarm {
     PingPhone(OperatorId),
     /// The posture is over, or told of again.
     Posture,
+    /// The sender of a text in a call waits no longer.
+    Text(TextId),
     /// A subscription may tell again, or expires.
     Watch(WatchId),
 }
@@ -89,6 +92,7 @@ impl Switchboard {
             Alarm::GoodbyesOver => self.goodbyes_over(),
             Alarm::PingPhone(operator) => self.ping_phone(now, operator),
             Alarm::Posture => self.posture_due(now),
+            Alarm::Text(id) => self.text_due(now, id),
             Alarm::Watch(id) => self.watch_due(now, id),
         }
     }
@@ -145,7 +149,10 @@ impl Switchboard {
             Purpose::PhonePing(operator) => self.phone_pinged(now, &operator, false),
             Purpose::Notify(watch) => self.notify_failed(watch),
             Purpose::Text(text) => self.text_answered(now, text, client, None),
-            Purpose::Digit(who) => self.digit_told(now, who, client, false),
+            Purpose::Digit(who) => {
+                self.doubt(who);
+                self.digit_told(now, who, client, false);
+            }
         }
     }
 

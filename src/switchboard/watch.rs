@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use crate::clock::{Instant, Now};
 use crate::ids::OperatorId;
 use crate::sip::dialog::{Dialog, DialogKey};
@@ -46,8 +44,7 @@ impl Switchboard {
             return self.reply(now, taken, 406, &[]);
         }
         let Some(seconds) = self.granted(now, taken) else { return };
-        let phone = taken.message.contact().map(|contact| Bytes::copy_from_slice(contact.uri)).unwrap_or_default();
-        let (known, merged) = self.earlier(&watcher, &watched, &event, &phone, taken.message);
+        let (known, merged) = self.earlier(&watcher, taken.message);
         if merged {
             return self.reply(now, taken, 482, &[]);
         }
@@ -68,7 +65,6 @@ impl Switchboard {
             watched,
             event,
             dialog,
-            phone,
             flow: taken.flow,
             expires_at: now.mono + Duration::from_secs(seconds.into()),
             asked: None,
@@ -101,6 +97,10 @@ impl Switchboard {
         if subscription.event != event {
             return self.reply(now, taken, 403, &[]);
         }
+        if subscription.dialog.repeats(taken.message) {
+            let answer = subscription.dialog.answer();
+            return self.answer_again(now, taken, answer);
+        }
         match subscription.dialog.accept(taken.message) {
             Ok(()) => {}
             Err(fault) if fault.status == 500 => return self.reply_later(now, taken),
@@ -109,7 +109,10 @@ impl Switchboard {
         let Some(seconds) = self.granted(now, taken) else { return };
         self.agree_to_watch(now, taken, seconds, None);
         self.subscriptions.reroute(id, taken.flow);
+        let answer = self.transactions.answer_of(taken.server);
         let Some(subscription) = self.subscriptions.get_mut(id) else { return };
+        subscription.dialog.keep_answer(taken.message, answer);
+        subscription.dialog.refresh(taken.message);
         subscription.expires_at = now.mono + Duration::from_secs(seconds.into());
         subscription.due = Some(Due::All);
         subscription.ending = (seconds == 0).then_some(Ended::Timeout);
@@ -194,16 +197,10 @@ impl Switchboard {
         }
     }
 
-    /// What of the same phone stands for the same already: the phone has begun anew, and the old one is of no use. And whether
-    /// this is a copy of the same request that came another way (RFC 3261 §8.2.2.2).
-    fn earlier(
-        &self,
-        watcher: &OperatorId,
-        watched: &OperatorId,
-        event: &Event,
-        phone: &[u8],
-        message: &Message<'_>,
-    ) -> (Option<WatchId>, bool) {
+    /// The subscription that the same Call-ID and tag have made before: this one takes its place. And whether this is a copy of the same
+    /// request that came another way (RFC 3261 §8.2.2.2). Subscriptions of other dialogs live on (RFC 6665 §4.4.1): one of a phone that
+    /// has started again ends when it rejects a NOTIFY.
+    fn earlier(&self, watcher: &OperatorId, message: &Message<'_>) -> (Option<WatchId>, bool) {
         let (call_id, tag) = (message.call_id().unwrap_or_default(), message.from().ok());
         let cseq = message.cseq().ok().map(|cseq| cseq.number);
         let tag = tag.as_ref().and_then(|from| from.tag()).unwrap_or_default();
@@ -215,7 +212,7 @@ impl Switchboard {
             if same_dialog && one.dialog.remote_cseq() >= cseq {
                 return (None, true);
             }
-            if same_dialog || one.watched == *watched && one.event == *event && one.phone == phone {
+            if same_dialog {
                 known = Some(id);
             }
         }

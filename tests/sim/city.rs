@@ -300,6 +300,7 @@ impl City {
         let event = match later {
             Later::Event(event) => Some(event),
             Later::Listen(anchor, aim) => self.sound.listen(anchor, aim, &self.voices, &mut more),
+            Later::Limit(anchor) => self.sound.reaches_limit(anchor, &self.voices),
             Later::Played(anchor, play) => self.sound.played(anchor, play),
         };
         for (after, later) in more.drain(..) {

@@ -127,12 +127,14 @@ fn is_consistent(cdr: &Cdr, facts: &[Fact]) {
     let lost = cdr.talks.iter().filter(|talk| talk.lost).count();
     // Whose guest does not come may leave before he knows it, as one whose transfer has failed.
     let left = facts.iter().filter(|fact| matches!(fact.kind, FactKind::TransferorLeft { .. })).count();
+    let lost_leads = facts.iter().filter(|fact| matches!(fact.kind, FactKind::LeadLeft { lost: true, .. })).count();
     let asked = cdr.transfers.len() + left;
-    good(lost <= returned && returned <= lost + asked, "who is lost is returned, or was passed on");
+    good(lost <= returned + lost_leads, "who is lost is returned, or a guest goes on");
+    good(returned <= lost + asked, "who is returned was lost, or passed on");
     good(cdr.transfers.iter().all(|one| one.ended.is_some_and(|at| one.asked <= at && at <= ended)), "transfers end");
     let passed_on = cdr.talks.iter().filter(|talk| talk.transferred).count();
     let count = |wanted: fn(&FactKind) -> bool| facts.iter().filter(|fact| wanted(&fact.kind)).count();
-    let taken = count(|kind| matches!(kind, FactKind::LeadLeft { .. } | FactKind::TakenOver { .. }));
+    let taken = count(|kind| matches!(kind, FactKind::LeadLeft { lost: false, .. } | FactKind::TakenOver { .. }));
     good(
         if cdr.transfers.is_empty() { passed_on == taken + left } else { passed_on > taken },
         "who is passed on has talked",

@@ -17,6 +17,8 @@ pub(crate) enum Later {
     /// It is looked whether the peer is heard; the second number tells which aim set this off.
     Listen(AnchorId, u32),
     Played(AnchorId, u32),
+    /// Nothing may have arrived for as long as was asked for.
+    Limit(AnchorId),
 }
 
 #[derive(Debug, Default)]
@@ -79,6 +81,10 @@ impl Sound {
                 self.anchor(anchor);
                 later.push((limit, Later::Event(Event::NoVoice { anchor })));
             }
+            Command::LimitSilence { anchor, limit } => {
+                self.anchor(anchor);
+                later.extend(limit.map(|limit| (limit, Later::Limit(anchor))));
+            }
             Command::Play { anchor, first, then } => {
                 let open = self.anchor(anchor);
                 let short = matches!((first, then), (Some(Prompt::Silent | Prompt::Confirm), None));
@@ -138,6 +144,13 @@ impl Sound {
         }
         open.in_vain += 1;
         (open.in_vain == 5).then_some(Event::Silent { anchor })
+    }
+
+    /// The peer's silence may have reached a limit.
+    pub(crate) fn reaches_limit(&self, anchor: AnchorId, voices: &BTreeSet<SocketAddr>) -> Option<Event> {
+        let open = self.open.get(&anchor.slot).filter(|open| open.generation == anchor.generation)?;
+        let heard = open.remote.is_some_and(|remote| voices.contains(&remote));
+        (!heard).then_some(Event::Silent { anchor })
     }
 
     /// A prompt may be over.

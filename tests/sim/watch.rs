@@ -13,12 +13,14 @@ pub(crate) struct Watch {
     call_id: String,
     pub(crate) to: String,
     pub(crate) cseq: u32,
+    /// Host and port of its Contact.
+    pub(crate) contact: String,
 }
 
 impl Watch {
     pub(crate) fn new(world: &mut World, who: &'static str, at: &'static str, whom: &'static str, event: &str) -> Self {
         let (call_id, to) = (format!("watch-{}", world.next_serial()), format!("<sip:{whom}@127.0.0.1>"));
-        Self { who, at, whom, event: event.to_owned(), call_id, to, cseq: 0 }
+        Self { who, at, whom, event: event.to_owned(), call_id, to, cseq: 0, contact: at.to_owned() }
     }
 
     /// Subscribes, through the challenge; takes the 200.
@@ -55,11 +57,11 @@ impl Watch {
     }
 
     fn text(&self, world: &mut World, more: &str) -> String {
-        let Self { who, at, event, call_id, to, cseq, .. } = self;
+        let Self { who, at, event, call_id, to, cseq, contact, .. } = self;
         let event = if event.is_empty() { String::new() } else { format!("Event: {event}\r\n") };
         format!(
             "SUBSCRIBE {} SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bKw{};rport\r\nFrom: <sip:{who}@127.0.0.1>;tag=w\r\n\
-             To: {to}\r\nCall-ID: {call_id}\r\nCSeq: {cseq} SUBSCRIBE\r\nContact: <sip:{who}@{at}>\r\nMax-Forwards: 70\r\n\
+             To: {to}\r\nCall-ID: {call_id}\r\nCSeq: {cseq} SUBSCRIBE\r\nContact: <sip:{who}@{contact}>\r\nMax-Forwards: 70\r\n\
              {event}{more}Content-Length: 0\r\n\r\n",
             self.uri(),
             world.next_serial(),

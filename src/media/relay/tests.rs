@@ -290,6 +290,29 @@ fn a_peer_on_hold_is_not_sent_to() {
 }
 
 #[test]
+fn a_limit_of_its_own_is_reported_sooner_and_even_after_silence_was_reported() {
+    let (mut bench, mut caller, _) = Bench::with_phones(Codec::Pcma, Codec::Pcma);
+    let limit = |limit| Command::LimitSilence { anchor: CALLER, limit };
+    bench.command(limit(Some(Duration::from_secs(3))));
+    bench.from(caller.address, CALLER, &caller.sound(1));
+    bench.events();
+    for (millis, told) in [(2_900, false), (100, true), (1_000, false)] {
+        bench.advance(millis);
+        bench.relay.look_for_silence(bench.now, &mut bench.out);
+        assert_eq!(bench.events().contains(&Event::Silent { anchor: CALLER }), told, "after {millis} ms more");
+    }
+    bench.command(limit(Some(Duration::from_secs(3))));
+    bench.relay.look_for_silence(bench.now, &mut bench.out);
+    assert!(bench.events().contains(&Event::Silent { anchor: CALLER }), "asked for anew");
+    bench.command(limit(None));
+    bench.from(caller.address, CALLER, &caller.sound(1));
+    bench.events();
+    bench.advance(9_900);
+    bench.relay.look_for_silence(bench.now, &mut bench.out);
+    assert!(!bench.events().contains(&Event::Silent { anchor: CALLER }), "as configured again");
+}
+
+#[test]
 fn silence_is_told_once_until_sound_comes_back() {
     let (mut bench, mut caller, _) = Bench::with_phones(Codec::Pcma, Codec::Pcma);
     bench.advance(9_000);

@@ -174,6 +174,7 @@ impl Media {
             | Command::Stop { anchor }
             | Command::Press { anchor, .. }
             | Command::AwaitVoice { anchor, .. }
+            | Command::LimitSilence { anchor, .. }
             | Command::Close { anchor } => self.order(self.home(*anchor), Order::Command(command)),
             Command::Bridge { a, b } => {
                 self.bring_together(*a, *b) && self.order(self.home(*a), Order::Command(command))

@@ -89,6 +89,8 @@ pub struct Transactions {
     buffer: KeyBuffer,
     last_id: u64,
     max: usize,
+    /// The last final response of all.
+    answered: Option<(ServerId, Bytes)>,
 }
 
 impl Default for Transactions {
@@ -109,6 +111,7 @@ impl Transactions {
             buffer: KeyBuffer::default(),
             last_id: 0,
             max,
+            answered: None,
         }
     }
 
@@ -152,9 +155,17 @@ impl Transactions {
     /// The user gives the 100 (Trying) of an INVITE too, at once: this layer makes none of its own after 200 ms.
     pub fn respond(&mut self, now: Instant, id: ServerId, status: u16, bytes: Bytes, out: &mut Vec<Transmit>) -> bool {
         let Some(server) = self.servers.get_mut(&id) else { return false };
-        let sent = server.respond(now, status, bytes, out);
+        let sent = server.respond(now, status, bytes.clone(), out);
+        if sent && status >= 200 {
+            self.answered = Some((id, bytes));
+        }
         self.settle_server(id);
         sent
+    }
+
+    /// The final response of a server transaction, if it is the last of all.
+    pub fn answer_of(&self, id: ServerId) -> Option<Bytes> {
+        self.answered.as_ref().filter(|(answered, _)| *answered == id).map(|(_, response)| response.clone())
     }
 
     /// Sends a final response and keeps no state for it, as a stateless server does (RFC 3261 §8.2.7): for peers to

@@ -5,7 +5,7 @@ use siaga::sip::sdp::Formats;
 use super::*;
 
 /// Budi talks with a caller whose trunk takes no telephone events; Budi's INVITE is given.
-fn over_info() -> (World, Caller, String) {
+pub(super) fn over_info() -> (World, Caller, String) {
     let mut settings = settings();
     settings.trunks[0].terms.formats = Formats::new(&[], None);
     let mut world = World::new(settings, &["budi", "sari"]);
@@ -17,7 +17,7 @@ fn over_info() -> (World, Caller, String) {
 }
 
 /// The operator presses a key.
-fn presses(world: &mut World, digit: char) {
+pub(super) fn presses(world: &mut World, digit: char) {
     let (_, operator) = ports(world);
     world.step(Input::Media(Event::Digit { anchor: operator, digit }));
 }

@@ -177,6 +177,8 @@ fn a_phone_that_does_not_know_the_session_any_more_gives_its_caller_back() {
     world.pass(Duration::from_secs(100));
     let update = world.take(BUDI, "UPDATE");
     world.receive(BUDI, &response(&update, BUDI, "481 Call/Transaction Does Not Exist", ""));
+    let (_, anchor) = ports(&world);
+    world.step(Input::Media(Event::Silent { anchor }));
     assert_eq!(world.count(|kind| matches!(kind, FactKind::OperatorLost { .. })), 1);
     assert_eq!(endings(&world), []);
     caller.hangs_up(&mut world);

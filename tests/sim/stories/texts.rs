@@ -212,7 +212,8 @@ fn in_a_call_each_side_may_write_to_the_other() {
     world.receive(BUDI, &response(&ringing, BUDI, "180 Ringing", ""));
     caller.hears(&mut world, "SIP/2.0 180");
     caller.asks_of(&mut world, "MESSAGE", 2, PLAIN, "tolong");
-    world.take(TRUNK, "SIP/2.0 480");
+    // Not a status that would tell of the call.
+    world.take(TRUNK, "SIP/2.0 486");
     world.receive(BUDI, &response(&ringing, BUDI, "200 OK", &sdp(BUDI, 31_000)));
     world.take(BUDI, "ACK");
     caller.is_answered(&mut world);
@@ -238,8 +239,59 @@ fn in_a_call_each_side_may_write_to_the_other() {
     let message = world.take(TRUNK, "MESSAGE");
     assert_eq!(body(&message), text);
     world.receive(TRUNK, &response(&message, TRUNK, "405 Method Not Allowed", ""));
-    world.take(BUDI, "SIP/2.0 405");
+    world.take(BUDI, "SIP/2.0 486");
     caller.hangs_up_as(&mut world, 4);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn the_rejection_of_a_text_in_a_call_says_nothing_of_the_call() {
+    for (status, told) in [
+        ("481 Call/Transaction Does Not Exist", 486),
+        ("408 Request Timeout", 486),
+        ("404 Not Found", 486),
+        ("480 Temporarily Unavailable", 486),
+        ("501 Not Implemented", 486),
+        ("407 Proxy Authentication Required", 486),
+        ("415 Unsupported Media Type", 415),
+        ("403 Forbidden", 403),
+        ("603 Decline", 603),
+    ] {
+        let mut world = floor();
+        let mut caller = Caller::dials(&mut world);
+        let invite = answers(&mut world, BUDI);
+        caller.is_answered(&mut world);
+        caller.asks_of(&mut world, "MESSAGE", 2, PLAIN, "tolong");
+        let message = world.take(BUDI, "MESSAGE");
+        world.receive(BUDI, &response(&message, BUDI, status, ""));
+        let answer = world.take(TRUNK, &format!("SIP/2.0 {told}"));
+        assert_eq!(header(&answer, "CSeq"), "2 MESSAGE");
+        asks(&mut world, BUDI, &invite, "MESSAGE", 1, "", "");
+        let message = world.take(TRUNK, "MESSAGE");
+        world.receive(TRUNK, &response(&message, TRUNK, status, ""));
+        world.take(BUDI, &format!("SIP/2.0 {told}"));
+        caller.hangs_up_as(&mut world, 3);
+        world.sent.clear();
+        world.assert_empty_in_the_end();
+    }
+}
+
+#[test]
+fn a_text_in_a_call_that_gets_no_response_is_answered_before_its_sender_gives_up() {
+    let mut world = floor();
+    let mut caller = Caller::dials(&mut world);
+    answers(&mut world, BUDI);
+    caller.is_answered(&mut world);
+    caller.asks_of(&mut world, "MESSAGE", 2, PLAIN, "tolong");
+    let message = world.take(BUDI, "MESSAGE");
+    world.pass(Duration::from_secs(15));
+    assert!(!world.has(TRUNK, "SIP/2.0 486"));
+    world.pass(Duration::from_secs(2));
+    world.take(TRUNK, "SIP/2.0 486");
+    world.receive(BUDI, &response(&message, BUDI, "200 OK", ""));
+    assert!(!world.sent.iter().any(|(to, text)| to.port() == 5080 && text.contains("CSeq: 2 MESSAGE")), "one answer");
+    caller.hangs_up_as(&mut world, 3);
     world.sent.clear();
     world.assert_empty_in_the_end();
 }

@@ -210,7 +210,7 @@ fn who_cannot_be_rung_is_told_at_once_and_the_talk_goes_on() {
 fn the_second_transfer_of_a_dialog_has_an_id_in_its_notifications() {
     let mut world = floor();
     let (_caller, invite) = talking(&mut world);
-    for (cseq, event) in [(1, "refer"), (2, "refer;id=2")] {
+    for (cseq, event) in [(1, "refer"), (3, "refer;id=3")] {
         asks(&mut world, BUDI, &invite, "REFER", cseq, TO_SARI, "");
         world.take(BUDI, "SIP/2.0 202");
         let notify = world.take(BUDI, "NOTIFY");
@@ -218,7 +218,7 @@ fn the_second_transfer_of_a_dialog_has_an_id_in_its_notifications() {
         assert!(header(&notify, "Subscription-State").starts_with("active;expires="));
         world.receive(BUDI, &response(&notify, BUDI, "200 OK", ""));
         // Another one at the same time is too much.
-        asks(&mut world, BUDI, &invite, "REFER", cseq, TO_SARI, "");
+        asks(&mut world, BUDI, &invite, "REFER", cseq + 1, TO_SARI, "");
         world.take(BUDI, "SIP/2.0 491");
         let offered = world.take(SARI, "INVITE");
         refuses(&mut world, SARI, &offered, "603 Decline");

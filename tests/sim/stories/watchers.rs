@@ -163,11 +163,43 @@ fn a_connection_that_closes_takes_its_watchers_along() {
 }
 
 #[test]
-fn a_phone_that_begins_anew_takes_the_place_of_its_former_self() {
+fn two_subscriptions_of_one_phone_for_one_colleague_both_live() {
+    let mut world = floor();
+    let mut watches: Vec<Watch> = (0..2).map(|_| Watch::begins(&mut world, "sari", SARI, "budi", "dialog")).collect();
+    watches.iter().for_each(|watch| drop(watch.hears(&mut world)));
+    assert_eq!(watchers(&world), 2);
+    for watch in &mut watches {
+        assert!(watch.refreshes(&mut world, 600).starts_with("SIP/2.0 200"));
+        watch.hears(&mut world);
+    }
+    let caller = Caller::dials(&mut world);
+    let invite = super::ring_all::rings(&mut world, BUDI);
+    world.pass(Duration::from_secs(2));
+    for watch in &watches {
+        assert!(watch.hears(&mut world).contains("early"), "both are notified that the phone rings");
+    }
+    caller.cancels(&mut world);
+    super::ring_all::is_cancelled(&mut world, BUDI, &invite);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_phone_that_starts_again_loses_its_former_subscription_with_the_next_notification() {
     let mut world = floor();
     let former = Watch::begins(&mut world, "sari", SARI, "budi", "dialog");
     former.hears(&mut world);
     let mut new = Watch::begins(&mut world, "sari", SARI, "budi", "dialog");
+    new.hears(&mut world);
+    let caller = Caller::dials(&mut world);
+    let invite = super::ring_all::rings(&mut world, BUDI);
+    world.pass(Duration::from_secs(2));
+    let notify = former.unanswered(&mut world).unwrap();
+    world.receive(SARI, &response(&notify, SARI, "481 Subscription Does Not Exist", ""));
+    new.hears(&mut world);
+    caller.cancels(&mut world);
+    super::ring_all::is_cancelled(&mut world, BUDI, &invite);
+    world.pass(Duration::from_secs(2));
     new.hears(&mut world);
     assert_eq!(watchers(&world), 1);
     let other = Watch::begins(&mut world, "sari", SARI, "budi", "dialog;id=2");

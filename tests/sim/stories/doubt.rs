@@ -1,0 +1,178 @@
+//! Peers that may not know their dialog any more: lost when their media stops, and not before.
+
+use super::transfer::{floor, is_hung_up};
+use super::*;
+use siaga::switchboard::Settings;
+
+const UPDATES: &str = "Allow: INVITE, UPDATE\r\nSession-Expires: 200;refresher=uac\r\n";
+const ONE: Duration = Duration::from_secs(1);
+
+/// Budi talks with a caller; both are heard. Silence by itself ends no call.
+fn talking(more: &str) -> (World, Caller, String) {
+    let terms = Settings { session_seconds: Some(1_800), silence_ends_call: false, ..settings() };
+    let mut world = World::new(terms, &["budi", "sari"]);
+    world.register("budi", BUDI);
+    let mut caller = Caller::dials_with(&mut world, more, true);
+    let invite = world.take(BUDI, "INVITE");
+    let answer = response(&invite, BUDI, "200 OK", &sdp(BUDI, 31_000));
+    world.receive(BUDI, &answer.replacen("Contact", &format!("{UPDATES}Contact"), 1));
+    world.take(BUDI, "ACK");
+    caller.is_answered(&mut world);
+    let (a, b) = ports(&world);
+    for anchor in [a, b] {
+        world.step(Input::Media(Event::Heard { anchor }));
+    }
+    (world, caller, invite)
+}
+
+/// Media reports at once when nothing arrives on this port for 3 s.
+fn is_limited(world: &World, anchor: AnchorId) -> bool {
+    let limit = world.media.iter().rev().find_map(|command| match command {
+        Command::LimitSilence { anchor: limited, limit } if *limited == anchor => Some(*limit),
+        _ => None,
+    });
+    limit.flatten() == Some(Duration::from_secs(3))
+}
+
+fn lost(world: &World) -> usize {
+    world.count(|kind| matches!(kind, FactKind::OperatorLost { .. }))
+}
+
+#[test]
+fn a_phone_that_has_lost_the_call_gives_its_caller_back_when_its_media_stops() {
+    for rejection in ["481 Call/Transaction Does Not Exist", "408 Request Timeout"] {
+        let (mut world, caller, _) = talking("");
+        let (_, operator) = ports(&world);
+        world.pass(Duration::from_secs(100));
+        let update = world.take(BUDI, "UPDATE");
+        world.receive(BUDI, &response(&update, BUDI, rejection, ""));
+        assert!(is_limited(&world, operator) && lost(&world) == 0, "{rejection}");
+        world.step(Input::Media(Event::Silent { anchor: operator }));
+        assert_eq!((lost(&world), endings(&world)), (1, vec![]));
+        is_hung_up(&mut world, BUDI);
+        world.pass(Duration::from_secs(16));
+        answers(&mut world, BUDI);
+        caller.hangs_up(&mut world);
+        world.sent.clear();
+        world.assert_empty_in_the_end();
+    }
+}
+
+#[test]
+fn a_phone_that_responds_to_nothing_gives_its_caller_back_when_its_media_stops() {
+    let (mut world, caller, _) = talking("");
+    let (_, operator) = ports(&world);
+    world.pass(Duration::from_secs(133));
+    assert!(is_limited(&world, operator));
+    world.step(Input::Media(Event::Silent { anchor: operator }));
+    assert_eq!((lost(&world), endings(&world)), (1, vec![]));
+    caller.hangs_up(&mut world);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_phone_on_hold_that_has_lost_the_call_is_lost_though_it_need_not_send() {
+    let (mut world, caller, invite) = talking("");
+    let (_, operator) = ports(&world);
+    asks(&mut world, BUDI, &invite, "UPDATE", 1, "", &sdp(BUDI, 31_000).replace("sendrecv", "inactive"));
+    world.take(BUDI, "SIP/2.0 200");
+    world.pass(Duration::from_secs(100));
+    let update = world.take(BUDI, "UPDATE");
+    world.receive(BUDI, &response(&update, BUDI, "481 Call/Transaction Does Not Exist", ""));
+    world.step(Input::Media(Event::Silent { anchor: operator }));
+    assert_eq!((lost(&world), endings(&world)), (1, vec![]));
+    caller.hangs_up(&mut world);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_phone_that_proves_to_know_the_call_is_trusted_again() {
+    for proof in ["its own request", "its answer"] {
+        let (mut world, caller, invite) = talking("");
+        let (_, operator) = ports(&world);
+        world.pass(Duration::from_secs(100));
+        let update = world.take(BUDI, "UPDATE");
+        world.receive(BUDI, &response(&update, BUDI, "408 Request Timeout", ""));
+        assert!(is_limited(&world, operator));
+        match proof {
+            "its answer" => {
+                world.pass(Duration::from_secs(10));
+                let update = world.take(BUDI, "UPDATE");
+                world.receive(BUDI, &response(&update, BUDI, "200 OK", ""));
+            }
+            _ => {
+                asks(&mut world, BUDI, &invite, "OPTIONS", 1, "", "");
+                world.take(BUDI, "SIP/2.0 200");
+            }
+        }
+        assert!(!is_limited(&world, operator), "{proof}");
+        world.step(Input::Media(Event::Silent { anchor: operator }));
+        assert_eq!((lost(&world), endings(&world)), (0, vec![]), "{proof}");
+        caller.hangs_up(&mut world);
+        world.sent.clear();
+        world.assert_empty_in_the_end();
+    }
+}
+
+#[test]
+fn an_expired_session_is_kept_only_while_media_arrives() {
+    // The caller's side was to refresh it.
+    let (mut world, _, _) = talking("Supported: timer\r\nSession-Expires: 90;refresher=uac\r\n");
+    let (caller, _) = ports(&world);
+    world.pass(Duration::from_secs(90));
+    let kept = |kind: &FactKind| matches!(kind, FactKind::SessionExpired { kept: true, .. });
+    assert_eq!((world.count(kept), endings(&world)), (1, vec![]));
+    assert!(is_limited(&world, caller));
+    world.step(Input::Media(Event::Silent { anchor: caller }));
+    assert_eq!(endings(&world), [(Side::Service, EndCause::CallerLost)]);
+    world.take(TRUNK, "BYE");
+    is_hung_up(&mut world, BUDI);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_text_that_meets_no_dialog_casts_the_same_doubt() {
+    for responds in [true, false] {
+        let mut world = floor();
+        let mut caller = Caller::dials(&mut world);
+        answers(&mut world, BUDI);
+        caller.is_answered(&mut world);
+        let (_, operator) = ports(&world);
+        caller.asks_of(&mut world, "MESSAGE", 2, "Content-Type: text/plain\r\n", "tolong");
+        let sent = world.take(BUDI, "MESSAGE");
+        if responds {
+            world.receive(BUDI, &response(&sent, BUDI, "481 Call/Transaction Does Not Exist", ""));
+        } else {
+            world.pass(ONE * 33);
+        }
+        assert!(is_limited(&world, operator), "{responds}");
+        world.step(Input::Media(Event::Silent { anchor: operator }));
+        assert_eq!((lost(&world), endings(&world)), (1, vec![]), "{responds}");
+        caller.hangs_up_as(&mut world, 3);
+        world.sent.clear();
+        world.assert_empty_in_the_end();
+    }
+}
+
+#[test]
+fn a_digit_that_meets_no_dialog_at_the_trunk_casts_doubt_on_the_caller() {
+    for responds in [true, false] {
+        let (mut world, _, _) = super::digits::over_info();
+        let (anchor, _) = ports(&world);
+        super::digits::presses(&mut world, '5');
+        let info = world.take(TRUNK, "INFO");
+        if responds {
+            world.receive(TRUNK, &response(&info, TRUNK, "481 Call/Transaction Does Not Exist", ""));
+        } else {
+            world.pass(ONE * 33);
+        }
+        assert!(is_limited(&world, anchor), "{responds}");
+        world.step(Input::Media(Event::Silent { anchor }));
+        assert_eq!(endings(&world), [(Side::Service, EndCause::CallerLost)]);
+        world.sent.clear();
+        world.assert_empty_in_the_end();
+    }
+}
