@@ -23,6 +23,7 @@ mod local_state;
 pub mod media;
 mod metrics;
 mod observe;
+mod readable;
 mod records;
 mod serve;
 pub mod signalling;

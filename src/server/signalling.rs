@@ -2,16 +2,13 @@
 //! anything but its inputs: what can block lives behind `Hands`.
 
 use std::collections::BTreeMap;
-use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd as _;
-use std::pin::pin;
-use std::task::Poll;
 
 use anyhow::Context as _;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::io::{Interest, Ready};
+use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
 
@@ -32,6 +29,7 @@ use crate::switchboard::{
 use super::clock::Clock;
 use super::connections::{Came, Caps, Connections, StreamListener};
 use super::icmp;
+use super::readable::readable;
 use super::stream::Patience;
 use super::tls::Tls;
 
@@ -211,6 +209,8 @@ impl<H: Hands> Signalling<H> {
     /// Runs likewise, and gives the hands back too.
     pub(super) async fn run_out(mut self) -> (Tally, H) {
         let mut buffer = vec![0; MESSAGE_BYTES_MAX];
+        // The socket whose turn it is, if several have something.
+        let mut turn = 0;
         while !self.drained {
             let due = self.switchboard.poll_timeout().map(|at| self.clock.runtime_instant(at));
             tokio::select! {
@@ -219,7 +219,8 @@ impl<H: Hands> Signalling<H> {
                     None | Some(Inbound::Stop) => break,
                     Some(inbound) => self.take(inbound),
                 },
-                (index, ready) = readable(&self.sockets) => {
+                (index, ready) = readable(&self.sockets, turn) => {
+                    turn = index + 1;
                     if ready.is_error() {
                         self.take_errors(index);
                     }
@@ -440,27 +441,6 @@ impl<H: Hands> Signalling<H> {
             self.tally.datagrams_unsent += 1;
         }
     }
-}
-
-/// Waits until one of the sockets has something, datagrams or errors; gives its index and which.
-async fn readable(sockets: &[(SocketAddr, UdpSocket)]) -> (usize, Ready) {
-    let wanted = Interest::READABLE | Interest::ERROR;
-    if let [(_, socket)] = sockets {
-        // Fails only when the runtime ends.
-        return match socket.ready(wanted).await {
-            Ok(ready) => (0, ready),
-            Err(_) => std::future::pending().await,
-        };
-    }
-    let mut waits: Vec<_> = sockets.iter().map(|(_, socket)| Box::pin(socket.ready(wanted))).collect();
-    let first = poll_fn(|cx| {
-        let ready = waits.iter_mut().enumerate().find_map(|(index, wait)| match wait.as_mut().poll(cx) {
-            Poll::Ready(Ok(ready)) => Some((index, ready)),
-            Poll::Ready(Err(_)) | Poll::Pending => None,
-        });
-        ready.map_or(Poll::Pending, Poll::Ready)
-    });
-    pin!(first).await
 }
 
 async fn until(due: Option<tokio::time::Instant>) {

@@ -10,7 +10,7 @@ use crate::limits::LIVE_LEGS_PER_CALL_MAX;
 use crate::sip::sdes::Secrecy;
 
 use super::call::{Call, Stage};
-use super::leg::{Line, OfferState, Sound, Unacked, Who};
+use super::leg::{Line, OfferLeg, OfferState, Sound, Unacked, Who};
 use super::refresh::Session;
 use super::reliable::Reliable;
 use super::timers::Alarm;
@@ -93,7 +93,7 @@ impl Switchboard {
             Stage::Transfer { from, to } => {
                 let talks =
                     from.is_none_or(|leg| call.legs.get(&leg).is_some_and(|leg| leg.state == OfferState::Talking));
-                let rings = call.legs.get(to).is_some_and(super::leg::OfferLeg::is_ringing);
+                let rings = call.legs.get(to).is_some_and(OfferLeg::is_ringing);
                 ringing == 1 && talking == usize::from(from.is_some()) && talks && rings
             }
             Stage::OwnPhones { .. } => ringing >= 1 && talking == 0 && call.placed_by.is_some(),
@@ -101,6 +101,11 @@ impl Switchboard {
         };
         if !good {
             return Err("its legs do not fit its stage");
+        }
+        let way = call.dialling.and_then(|(_, target)| target).map(|target| target.address);
+        let number = |leg: &&OfferLeg| leg.is_ringing() && leg.operator().is_none();
+        if call.legs.values().filter(number).any(|leg| Some(leg.line.flow.remote) != way) {
+            return Err("a number rings at another server than the one that would be blamed for it");
         }
         let passes_on = matches!(call.stage, Stage::Transfer { .. });
         if call.transfer.is_some() != passes_on || passes_on && call.placed_by.is_some() {

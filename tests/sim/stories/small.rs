@@ -188,3 +188,22 @@ fn a_re_subscription_moves_the_target() {
     assert!(watch.hears(&mut world).starts_with("NOTIFY sip:sari@127.0.0.3:5199 "));
     world.assert_empty_in_the_end();
 }
+
+#[test]
+fn an_agency_that_rings_for_a_consultation_takes_its_server_along_to_the_callers_call() {
+    let mut world = floor();
+    let (caller, invite) = talking(&mut world);
+    let placed = super::attended::Placed::to(&mut world, "budi", BUDI, "damkar");
+    let out = world.take(TRUNK, "INVITE");
+    world.receive(TRUNK, &response(&out, TRUNK, "180 Ringing", ""));
+    let ringing = world.take(BUDI, "SIP/2.0 180");
+    // `verify` compares the call's server with the leg's in every step.
+    asks(&mut world, BUDI, &invite, "REFER", 1, &placed.replaced_as(header(&ringing, "To"), "damkar"), "");
+    world.take(BUDI, "SIP/2.0 202");
+    world.receive(TRUNK, &response(&out, TRUNK, "200 OK", &sdp(TRUNK, 32_000)));
+    world.take(TRUNK, "ACK");
+    is_hung_up(&mut world, BUDI);
+    caller.hangs_up(&mut world);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}

@@ -1,0 +1,61 @@
+//! Waits for datagrams on several sockets, each in its turn.
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::task::Poll;
+
+use tokio::io::{Interest, Ready};
+use tokio::net::UdpSocket;
+
+/// Waits until one of the sockets has something, datagrams or errors; gives its index and which. The socket whose `turn` it is comes first,
+/// so that a flood at one does not keep the others waiting.
+pub(super) async fn readable(sockets: &[(SocketAddr, UdpSocket)], turn: usize) -> (usize, Ready) {
+    let wanted = Interest::READABLE | Interest::ERROR;
+    if let [(_, socket)] = sockets {
+        // Fails only when the runtime ends.
+        return match socket.ready(wanted).await {
+            Ok(ready) => (0, ready),
+            Err(_) => std::future::pending().await,
+        };
+    }
+    let each = sockets.iter().enumerate();
+    let mut waits: Vec<_> = each.map(|(index, (_, socket))| (index, Box::pin(socket.ready(wanted)))).collect();
+    waits.rotate_left(turn % sockets.len().max(1));
+    let first = poll_fn(|cx| {
+        let ready = waits.iter_mut().find_map(|(index, wait)| match wait.as_mut().poll(cx) {
+            Poll::Ready(Ok(ready)) => Some((*index, ready)),
+            Poll::Ready(Err(_)) | Poll::Pending => None,
+        });
+        ready.map_or(Poll::Pending, Poll::Ready)
+    });
+    pin!(first).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn sockets_take_turns_while_all_have_something() {
+        let mut sockets = Vec::new();
+        for _ in 0..3 {
+            let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+            sockets.push((socket.local_addr().unwrap(), socket));
+        }
+        let sender = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        for (address, socket) in &sockets {
+            sender.send_to(b"x", address).await.unwrap();
+            socket.readable().await.unwrap();
+        }
+        // None is read: all stay readable.
+        let (mut turn, mut served) = (0, Vec::new());
+        for _ in 0..6 {
+            let (index, ready) = readable(&sockets, turn).await;
+            assert!(ready.is_readable());
+            served.push(index);
+            turn = index + 1;
+        }
+        assert_eq!(served, [0, 1, 2, 0, 1, 2]);
+    }
+}
