@@ -2,14 +2,15 @@
 //! stations, flags of callers and the operating mode. It stands beside the journal, and only its owner may read it: it has the hashes of
 //! passwords.
 //!
-//! The signalling loop hands in changes and never waits. A thread appends them to one file; the kernel keeps what is written when the
-//! process is killed.
+//! The signalling loop writes changes to a file in memory and never waits for the disk. A thread appends them to one file on the disk.
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -28,6 +29,7 @@ use crate::store::operators::OperatorRow;
 use crate::switchboard::{Presence, Restored};
 
 use super::RETRY_EVERY;
+use super::crash_copy::CrashCopy;
 
 /// The file is written anew when it has more lines than this and than twice what they amount to.
 const LINES_MIN: usize = 4_096;
@@ -99,19 +101,20 @@ impl LocalState {
     pub(super) fn open(self, alarms: &Alarms) -> io::Result<(Restored, Keeper, JoinHandle<()>)> {
         let mut table = Table::default();
         let text = read(&self.changes_file());
-        if let Ok(Some(text)) = alarms.watch(Kind::LocalState, "registrations", text) {
-            let lines = text.lines().filter(|line| !line.is_empty());
-            let unreadable =
-                lines.filter(|line| serde_json::from_str(line).map(|one| table.take(one)).is_err()).count();
-            if unreadable > 0 {
-                warn!(lines = unreadable, "lines of the local copy of registrations cannot be read");
-            }
+        let text = alarms.watch(Kind::LocalState, "registrations", text).ok().flatten().unwrap_or_default();
+        // The file in memory has the latest changes.
+        let (crash_copy, latest) = CrashCopy::open(&self.folder);
+        let lines = text.lines().chain(latest.lines()).filter(|line| !line.is_empty());
+        let unreadable = lines.filter(|line| serde_json::from_str(line).map(|one| table.take(one)).is_err()).count();
+        if unreadable > 0 {
+            warn!(lines = unreadable, "lines of the local copy of registrations cannot be read");
         }
         let restored = table.restored();
         let (changes, inbox) = sync_channel(LOCAL_CHANGES_MAX);
-        let clerk = Clerk { state: self, alarms: alarms.clone(), table, file: None, lines: 0 };
+        let written = crash_copy.written();
+        let clerk = Clerk { state: self, alarms: alarms.clone(), table, file: None, lines: 0, taken: 0, written };
         let thread = std::thread::Builder::new().name("local-state".to_owned()).spawn(move || clerk.run(&inbox))?;
-        Ok((restored, Keeper { changes, alarms: alarms.clone() }, thread))
+        Ok((restored, Keeper { changes, crash_copy, line: Vec::new(), alarms: alarms.clone() }, thread))
     }
 
     /// Writes a file that only its owner reads, all of it or nothing.
@@ -138,23 +141,31 @@ fn read(path: &Path) -> io::Result<Option<String>> {
 #[derive(Debug)]
 pub(super) struct Keeper {
     changes: SyncSender<Change>,
+    crash_copy: CrashCopy,
+    line: Vec<u8>,
     alarms: Alarms,
 }
 
 impl Keeper {
-    pub(super) fn presence(&self, presence: Presence) {
+    pub(super) fn presence(&mut self, presence: Presence) {
         self.keep(Change::Presence(presence));
     }
 
     /// Keeps a fact if it sets a term.
-    pub(super) fn fact(&self, fact: &Fact) {
+    pub(super) fn fact(&mut self, fact: &Fact) {
         if matches!(fact.kind, FactKind::CallerMarked { .. } | FactKind::PostureSet { .. }) {
             self.keep(Change::Term(fact.clone()));
         }
     }
 
-    fn keep(&self, change: Change) {
-        if self.changes.try_send(change).is_err() {
+    fn keep(&mut self, change: Change) {
+        self.line.clear();
+        if line(&mut self.line, &change).is_ok() {
+            self.crash_copy.append(&self.line);
+        }
+        if self.changes.try_send(change).is_ok() {
+            self.crash_copy.handed();
+        } else {
             self.alarms.raise(Kind::LocalState, "queue", "the disk is too slow: a change was not kept");
         }
     }
@@ -221,6 +232,9 @@ struct Clerk {
     /// None: it is written anew with the next change, or at the next retry.
     file: Option<File>,
     lines: usize,
+    /// Changes that came, and those that are on the disk.
+    taken: u64,
+    written: Arc<AtomicU64>,
 }
 
 impl Clerk {
@@ -241,9 +255,11 @@ impl Clerk {
     }
 
     fn write(&mut self, changes: Vec<Change>) -> bool {
+        self.taken += u64::try_from(changes.len()).unwrap_or(u64::MAX);
         let written = self.try_write(changes);
-        if written.is_err() {
-            self.file = None;
+        match &written {
+            Ok(()) => self.written.store(self.taken, Ordering::Release),
+            Err(_) => self.file = None,
         }
         self.alarms.watch(Kind::LocalState, "registrations", written).is_ok()
     }
@@ -311,7 +327,7 @@ mod tests {
 
     fn run(folder: &Path, changes: &[Presence]) -> Restored {
         let alarms = Alarms::default();
-        let (restored, keeper, thread) = LocalState::beside(folder).open(&alarms).unwrap();
+        let (restored, mut keeper, thread) = LocalState::beside(folder).open(&alarms).unwrap();
         changes.iter().for_each(|one| keeper.presence(one.clone()));
         drop(keeper);
         thread.join().unwrap();
@@ -350,7 +366,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("local"), "a file is in the way").unwrap();
         let alarms = Alarms::default();
-        let (_, keeper, thread) = LocalState::beside(folder.path()).open(&alarms).unwrap();
+        let (_, mut keeper, thread) = LocalState::beside(folder.path()).open(&alarms).unwrap();
         keeper.presence(presence("budi", None));
         drop(keeper);
         thread.join().unwrap();

@@ -12,6 +12,7 @@ mod console_calls;
 mod console_connections;
 mod console_posture;
 mod console_roster;
+mod crash_copy;
 mod desk;
 mod dns;
 mod events;

@@ -158,7 +158,11 @@ async fn restore(desk: &Desk, accounts: &mut Accounts, restored: Restored, users
 
 fn new_switchboard(config: &Config, clock: Clock, media: &Media, alarms: &Alarms) -> anyhow::Result<Switchboard> {
     if media.rtp_ports().is_empty() {
-        alarms.raise(Kind::Media, "", "no RTP port of the range could be opened");
+        alarms.raise(Kind::Media, "", "no RTP port of the range could be opened; they are opened at a start only");
+    }
+    if let Err(fault) = std::fs::read_dir(&config.prompts_dir) {
+        let folder = config.prompts_dir.display();
+        alarms.raise(Kind::Prompts, "", format!("{folder}: {fault}; announcements are read at a start only"));
     }
     let mut seed = [0; 32];
     getrandom::fill(&mut seed)?;

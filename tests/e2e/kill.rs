@@ -78,7 +78,9 @@ fn a_killed_service_closes_every_call_once_and_goes_on() {
         assert!(ended >= record["answered"].as_i64().unwrap_or(0) && ended >= record["queued"].as_i64().unwrap());
     }
 
-    register(&service, "register-2");
+    for n in 1..=OPERATORS {
+        assert_eq!(service.operator(&format!("op{n}"))["registered"], true, "op{n} was registered when it was killed");
+    }
     let _second_phones = phones(&service, "phones-2");
     let caller = Caller::calls(&service, 1, 700, Manner::HangsUpAfter(300));
     caller.ends();
