@@ -23,6 +23,7 @@ const LONGEST: u64 = 16 << 20;
 pub(super) struct CrashCopy {
     /// None: there is no folder in memory. Then a change is kept as soon as the disk has it.
     file: Option<File>,
+    path: Option<PathBuf>,
     length: u64,
     /// Changes that were handed to the disk's thread, and those that it has written.
     handed: u64,
@@ -32,19 +33,28 @@ pub(super) struct CrashCopy {
 impl CrashCopy {
     /// Opens the file of `folder`; gives what an earlier run has left in it.
     pub(super) fn open(folder: &Path) -> (Self, String) {
-        let opened = FOLDERS.into_iter().find_map(|memory| open(&path(Path::new(memory), folder)?).ok());
+        let opened = FOLDERS.into_iter().find_map(|memory| {
+            let path = path(Path::new(memory), folder)?;
+            Some((open(&path).ok()?, path))
+        });
         if opened.is_none() {
             warn!("no folder in memory: a registration is lost if the service is killed before the disk has it");
         }
+        let (opened, path) = opened.unzip();
         let (file, left) = opened.unzip();
         let left = left.unwrap_or_default();
         let length = u64::try_from(left.len()).unwrap_or(u64::MAX);
-        (Self { file, length, handed: 0, written: Arc::default() }, left)
+        (Self { file, path, length, handed: 0, written: Arc::default() }, left)
     }
 
     /// Where the disk's thread counts what it has written.
     pub(super) fn written(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.written)
+    }
+
+    /// The file, to be removed in good order when the disk has everything.
+    pub(super) fn path(&self) -> Option<PathBuf> {
+        self.path.clone()
     }
 
     /// Appends one line.

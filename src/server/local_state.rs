@@ -112,7 +112,16 @@ impl LocalState {
         let restored = table.restored();
         let (changes, inbox) = sync_channel(LOCAL_CHANGES_MAX);
         let written = crash_copy.written();
-        let clerk = Clerk { state: self, alarms: alarms.clone(), table, file: None, lines: 0, taken: 0, written };
+        let clerk = Clerk {
+            state: self,
+            alarms: alarms.clone(),
+            table,
+            file: None,
+            lines: 0,
+            taken: 0,
+            written,
+            crash_file: crash_copy.path(),
+        };
         let thread = std::thread::Builder::new().name("local-state".to_owned()).spawn(move || clerk.run(&inbox))?;
         Ok((restored, Keeper { changes, crash_copy, line: Vec::new(), alarms: alarms.clone() }, thread))
     }
@@ -235,6 +244,7 @@ struct Clerk {
     /// Changes that came, and those that are on the disk.
     taken: u64,
     written: Arc<AtomicU64>,
+    crash_file: Option<PathBuf>,
 }
 
 impl Clerk {
@@ -249,7 +259,16 @@ impl Clerk {
                 }
                 Err(RecvTimeoutError::Timeout) if behind => behind = !self.write(Vec::new()),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Disconnected) => {
+                    // In good order the disk has everything, and nothing stays in memory.
+                    if (!behind || self.write(Vec::new()))
+                        && let Some(file) = &self.crash_file
+                        && let Err(fault) = fs::remove_file(file)
+                    {
+                        warn!(%fault, "the file of registrations in memory stays");
+                    }
+                    return;
+                }
             }
         }
     }
