@@ -66,8 +66,6 @@ pub fn serve(load: impl FnOnce() -> anyhow::Result<Config>) -> anyhow::Result<()
     if let Err(fault) = &result {
         error!(fault = format!("{fault:#}"), "siaga ends");
     }
-    // A thread that waits for the database does not hold up the end: what it has not stored is in the journal.
-    office.shutdown_background();
     result
 }
 
