@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use siaga::cdr::fact::{Callee, EndCause, Fact, FactKind, Role, Side};
+use siaga::cdr::fact::{Callee, EndCause, Fact, FactKind, Moment, Role, Side};
 use siaga::cdr::{Cdr, Outcome, Talk};
 use siaga::clock::Timestamp;
 use siaga::ids::{LegNo, OperatorId};
@@ -160,15 +160,15 @@ fn is_consistent(cdr: &Cdr, facts: &[Fact]) {
 
 /// How long guests have talked with the caller, reckoned from the facts alone.
 fn guest_millis(facts: &[Fact]) -> u64 {
-    let mut since: BTreeMap<LegNo, Timestamp> = BTreeMap::new();
+    let mut since: BTreeMap<LegNo, Moment> = BTreeMap::new();
     let mut millis = 0;
     let mut ordered: Vec<&Fact> = facts.iter().collect();
     ordered.sort_by_key(|fact| fact.id.seq);
     for fact in ordered {
         let (FactKind::GuestJoined { leg, .. } | FactKind::GuestLeft { leg, .. }) = &fact.kind else { continue };
-        millis += since.remove(leg).map_or(0, |from| fact.at.millis_since(from));
+        millis += since.remove(leg).map_or(0, |from| fact.moment().millis_since(from));
         if matches!(fact.kind, FactKind::GuestJoined { role: Role::Guest | Role::Barger, .. }) {
-            since.insert(*leg, fact.at);
+            since.insert(*leg, fact.moment());
         }
     }
     assert!(since.is_empty(), "every guest leaves before his call ends: {facts:#?}");
