@@ -12,6 +12,8 @@ pub const RING_ATTEMPTS_PER_CALL_MAX: usize = 10_000;
 pub const LIVE_LEGS_PER_CALL_MAX: usize = 64;
 /// Operators known. Full: `operator add` and `operator import` refuse.
 pub const OPERATORS_MAX: usize = 10_000;
+/// Prefixes of called numbers of one trunk. More: the configuration is refused.
+pub const CALLED_PREFIXES_MAX: usize = 32;
 /// Desks of the queue. More: the configuration is refused.
 pub const DESKS_MAX: usize = 16;
 /// Alarms raised at once. Full: a new one is logged and not listed.

@@ -45,6 +45,8 @@ impl Hands for Notes {
     fn trunk_gone(&mut self, _: &str) {}
 
     fn long_call(&mut self, _: siaga::ids::CallId, _: u64, _: bool) {}
+    fn rejected(&mut self, _: siaga::clock::Instant, _: &siaga::switchboard::Rejection) {}
+    fn extensions_ignored(&mut self, _: siaga::clock::Instant, _: &str, _: &str) {}
 
     fn unstaffed(&mut self, _: bool) {}
     fn none_ready(&mut self, _: bool) {}

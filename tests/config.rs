@@ -347,7 +347,7 @@ fn leave_decrees_and_overlap_make_the_plan() {
     assert_eq!(csv, "operator,date,shift\nb,2026-11-24,night\nc,2026-11-24,day\n");
     let at =
         |text: &str| siaga::clock::Timestamp::from_millis(text.parse::<jiff::Timestamp>().unwrap().as_millisecond());
-    let ahead = config.roster_ahead(at("2026-11-24T07:00:00+07:00"), 1);
+    let ahead = config.roster_ahead(at("2026-11-24T07:00:00+07:00"), 1, None);
     // B is not appointed after midnight, and C's crew has gone ten minutes after seven.
     let gaps: Vec<_> = ahead.gaps.iter().map(|gap| (gap.from, gap.to)).collect();
     assert_eq!(gaps, [(at("2026-11-25T00:00:00+07:00"), at("2026-11-25T07:00:00+07:00"))]);
@@ -426,4 +426,74 @@ fn music_that_cannot_be_played_is_a_warning_and_never_a_fault() {
     std::fs::copy("config/prompts/id/music.wav", own.join("music.wav")).unwrap();
     assert!(warnings("music").is_empty());
     assert!(faults(&format!("{TRUNK}[queue]\nwaiting = \"jazz\"\n")).join("").contains("waiting"));
+}
+
+#[test]
+fn prefixes_of_called_numbers_are_digits_with_or_without_a_plus() {
+    let told = faults(&format!("{TRUNK}called = [\"+62\", \"0725\", \"62-\", \"\"]\n")).join("\n");
+    assert!(told.contains("trunk[0].called: \"62-\" is not a prefix of called numbers; expected: [\"+62\""), "{told}");
+    assert!(told.contains("\"\" is not a prefix"), "{told}");
+    let config = Config::parse("test.toml", &format!("{TRUNK}called = [\"+62\", \"0725\"]\n")).unwrap();
+    assert_eq!(config.switchboard().trunks[0].terms.called, ["+62", "0725"]);
+}
+
+#[test]
+fn paths_are_relative_to_the_folder_of_the_file_wherever_siaga_is_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = folder.path().canonicalize().unwrap();
+    std::fs::create_dir(base.join("config")).unwrap();
+    std::fs::write(base.join("config/telco.password"), "rahasia\n").unwrap();
+    std::fs::write(base.join("config/roster.csv"), "operator,date,shift\nbudi,2026-11-24,pagi\n").unwrap();
+    let text = format!(
+        "{TRUNK}username = \"u\"\npassword_file = \"telco.password\"\n[store]\nurl = \"sqlite:../data/siaga.db?mode=rwc\"\n\
+         [journal]\ndir = \"../data/journal\"\n[recording]\ndir = \"/var/lib/siaga/recordings\"\n\
+         [[shift]]\nname = \"pagi\"\nstart = \"07:00\"\nend = \"19:00\"\n[operators]\nroster = \"roster.csv\"\n\
+         [prompts]\ndir = \"prompts\"\n"
+    );
+    let config = Config::parse(base.join("config/siaga.toml").to_str().unwrap(), &text).unwrap();
+    let below = |path: &str| base.join(path).display().to_string();
+    assert_eq!(config.store_url, format!("sqlite:{}?mode=rwc", below("data/siaga.db")));
+    assert_eq!(config.journal_dir.display().to_string(), below("data/journal"));
+    assert_eq!(config.recording.dir.display().to_string(), "/var/lib/siaga/recordings");
+    assert_eq!(config.console.token_file.display().to_string(), below("config/data/console.token"));
+    assert_eq!(config.prompts_dir.display().to_string(), below("config/prompts/id"));
+    assert_eq!(config.rostered.roster.entries().len(), 1);
+    assert!(config.places().iter().all(|(_, path)| path.starts_with('/')), "{:?}", config.places());
+}
+
+#[test]
+fn names_without_an_account_are_reported_by_key_and_do_not_count_as_on_shift() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join("roster.csv"),
+        "operator,date,shift\nsrai,2026-11-24,hari\nbudi,2026-11-24,hari\n",
+    )
+    .unwrap();
+    std::fs::write(folder.path().join("sk.csv"), "operator,decree,valid_from,valid_to\nhantu,SK 1,,\n").unwrap();
+    let text = format!(
+        "{TRUNK}[queue]\noperators = {{ budi = 1, antu = 2 }}\n[[desk]]\nname = \"fire\"\nnumbers = [\"113\"]\noperators = {{ sarii = 1 }}\n\
+         [[shift]]\nname = \"hari\"\nstart = \"00:00\"\nend = \"24:00\"\n\
+         [operators]\nroster = \"roster.csv\"\ndecrees = \"sk.csv\"\nsupervisors = [\"anni\"]\nminimum_on_shift = 2\n"
+    );
+    let config = Config::parse(folder.path().join("siaga.toml").to_str().unwrap(), &text).unwrap();
+    let name = |name: &str| siaga::ids::OperatorId::parse(name).unwrap();
+    let accounts = std::collections::BTreeSet::from([name("budi"), name("sari"), name("ani")]);
+    let told: Vec<_> = config.without_account(&accounts).into_iter().map(|fault| (fault.key, fault.wrong)).collect();
+    let has = |key: &str, name: &str| (key.to_owned(), format!("\"{name}\" has no account"));
+    assert_eq!(
+        told,
+        [
+            has("queue.operators", "antu"),
+            has("desk[0].operators", "sarii"),
+            has("operators.supervisors", "anni"),
+            has("operators.roster", "srai"),
+            has("operators.decrees", "hantu"),
+        ]
+    );
+    let now = siaga::clock::Timestamp::from_millis(
+        "2026-11-24T00:00:00+07:00".parse::<jiff::Timestamp>().unwrap().as_millisecond(),
+    );
+    let gap = |accounts| config.roster_ahead(now, 1, accounts).gaps.first().map(|gap| (gap.from == now, gap.fewest));
+    assert_ne!(gap(None), Some((true, 1)), "both names are on shift");
+    assert_eq!(gap(Some(&accounts)), Some((true, 1)), "a name without an account takes no calls");
 }

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use siaga::cdr::fact::{EndCause, FactKind, Side};
+use siaga::cdr::fact::{Class, EndCause, FactKind, Side};
 use siaga::clock::Timestamp;
 use siaga::config::{Levels, ServiceLevel};
 use siaga::reports::period::Period;
@@ -208,12 +208,13 @@ fn siaga(folder: &Path, arguments: &[&str]) -> Output {
 }
 
 fn command(folder: &Path, arguments: &[&str]) -> Command {
-    let config = folder.join("siaga.toml");
+    let config = folder.join("config/siaga.toml");
+    std::fs::create_dir_all(config.parent().unwrap()).unwrap();
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/siaga.toml")).unwrap();
     let prompts = format!("{}/config/prompts", env!("CARGO_MANIFEST_DIR"));
-    std::fs::write(&config, text.replace("config/prompts", &prompts)).unwrap();
+    std::fs::write(&config, text.replace("dir = \"prompts\"", &format!("dir = {prompts:?}"))).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_siaga"));
-    command.current_dir(folder).args(arguments).args(["--config", "siaga.toml"]);
+    command.current_dir(folder).args(arguments).args(["--config", "config/siaga.toml"]);
     command
 }
 
@@ -300,4 +301,75 @@ fn wrong_dates_are_a_fault_that_says_what_is_wanted() {
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(told.contains("--from") && told.contains("2026-11-24"), "{told}");
+}
+
+#[test]
+fn a_caller_who_was_answered_after_the_period_is_reported_as_answered_since() {
+    let folder = tempfile::tempdir().unwrap();
+    let day = 86_400_000;
+    on_runtime(async {
+        let store = Store::open(&url(folder.path())).await.unwrap();
+        let number = Some("+6281200000077");
+        let missed = stories::Story::new(1, MORNING, number).queued(0).ended(9_000, Side::Caller, EndCause::Abandoned);
+        let other = stories::Story::new(2, MORNING, Some("+6281200000078")).queued(0);
+        let other = other.ended(9_000, Side::Caller, EndCause::Abandoned);
+        let later = stories::Story::new(3, MORNING + 3 * day, number).queued(0).answered(2_000, 1, "op0001");
+        let later = later.ended(60_000, Side::Caller, EndCause::Normal);
+        let drill = stories::Story::new(4, MORNING, Some("+6281200000079")).queued(0);
+        let drill = drill.ended(9_000, Side::Caller, EndCause::Abandoned).disposed(20_000, Class::Drill, None);
+        let cdrs = [missed, other, later, drill].map(|story| story.cdr()).to_vec();
+        store.take("journal", Batch { cdrs, ..Batch::default() }).await.unwrap();
+        store.close().await;
+    });
+    let arguments = ["report", "abandoned", "--from", "2026-11-24", "--to", "2026-11-24", "--format", "json"];
+    let out = siaga(folder.path(), &arguments);
+    let report: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    let numbers = report["numbers"].as_array().unwrap();
+    let seen: Vec<_> = numbers.iter().map(|one| (&one["number"], one["answered_later"].as_i64())).collect();
+    assert_eq!(
+        seen,
+        [(&"+6281200000077".into(), Some(MORNING + 3 * day + 2_000)), (&"+6281200000078".into(), None)],
+        "a drill is not a caller"
+    );
+    assert_eq!(report["reached"], 1);
+}
+
+#[test]
+fn a_call_is_named_by_the_start_of_its_id_unless_several_start_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, other) = (stories::abandoned(1, MORNING, 9_000), stories::abandoned(2, MORNING, 9_000));
+    on_runtime(async {
+        let store = Store::open(&url(folder.path())).await.unwrap();
+        let facts: Vec<_> = one.facts.iter().chain(&other.facts).cloned().collect();
+        let cdrs = vec![one.cdr(), other.cdr()];
+        store.take("journal", Batch { facts: facts.iter().collect(), cdrs, ..Batch::default() }).await.unwrap();
+        store.close().await;
+    });
+    let (one, other) = (one.call.to_string(), other.call.to_string());
+    let common = one.bytes().zip(other.bytes()).take_while(|(a, b)| a == b).count();
+    let out = siaga(folder.path(), &["report", "call", &one[..=common]]);
+    assert!(out.status.success() && String::from_utf8_lossy(&out.stdout).contains("received"), "{out:?}");
+    let out = siaga(folder.path(), &["report", "call", &one[..common]]);
+    let told = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(!out.status.success() && told.contains(&one) && told.contains(&other), "{told}");
+}
+
+#[test]
+fn a_check_reports_absolute_paths_and_names_without_an_account_as_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    on_runtime(async {
+        Store::open(&url(folder.path())).await.unwrap().close().await;
+    });
+    let out = siaga(folder.path(), &["check"]);
+    let told = String::from_utf8_lossy(&out.stdout).into_owned();
+    let database = folder.path().canonicalize().unwrap().join("data/siaga.db");
+    assert!(out.status.success() && told.contains(&database.display().to_string()), "{told}");
+    let mut command = command(folder.path(), &["check"]);
+    let config = folder.path().join("config/siaga.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("supervisors = []", "supervisors = [\"anni\"]")).unwrap();
+    let out = command.output().unwrap();
+    let told = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(!out.status.success(), "{out:?}");
+    assert!(told.contains("operators.supervisors: \"anni\" has no account; expected: an operator of"), "{told}");
 }

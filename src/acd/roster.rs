@@ -2,7 +2,7 @@
 
 mod changes;
 pub mod decree;
-mod table;
+pub mod table;
 
 use std::fmt;
 
@@ -54,7 +54,8 @@ impl RosterFault {
         Self::new(entry.line, "shift", &entry.shift, expected)
     }
 
-    pub(super) fn new(line: u64, what: &'static str, found: &str, expected: impl Into<String>) -> Self {
+    /// An error of a line, with the start of what stands there.
+    pub fn new(line: u64, what: &'static str, found: &str, expected: impl Into<String>) -> Self {
         Self { line, what, found: found.chars().take(FOUND_MAX).collect(), expected: expected.into() }
     }
 }

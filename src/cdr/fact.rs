@@ -233,6 +233,14 @@ pub enum Class {
 }
 
 impl Class {
+    /// True for calls that are no emergencies and that the centre makes itself.
+    pub const fn is_exercise(self) -> bool {
+        match self {
+            Self::Test | Self::Drill => true,
+            Self::Normal | Self::Ghost | Self::Prank | Self::Information => false,
+        }
+    }
+
     /// The word in records and reports.
     pub const fn word(self) -> &'static str {
         match self {

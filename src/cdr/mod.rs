@@ -333,6 +333,18 @@ impl Cdr {
         self.is_closed() && !wraps_up
     }
 
+    /// True for a drill or a test call, by its operator's word. No figure counts it.
+    pub fn is_exercise(&self) -> bool {
+        self.disposition.as_ref().is_some_and(|disposition| disposition.class.is_exercise())
+    }
+
+    /// True for a number that an operator passed the caller on to, or asked in: an agency, and not the fallback number.
+    pub fn is_agency(&self, callee: &Callee) -> bool {
+        let Callee::Number(number) = callee else { return false };
+        let passed = self.transfers.iter().any(|transfer| transfer.to == Destination::Number(number.clone()));
+        passed || self.guests.iter().any(|visit| visit.who == *callee)
+    }
+
     /// True when nothing but late facts can follow.
     pub const fn is_closed(&self) -> bool {
         self.ended.is_some()

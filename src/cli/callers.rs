@@ -117,7 +117,7 @@ pub(super) fn caller(command: CallerCommand) -> anyhow::Result<()> {
 fn list(config: &Config) -> anyhow::Result<()> {
     let CallBacks { call_backs } = match console::ask(config, "GET", "/v1/call-backs", "")? {
         (200, answer) => serde_json::from_str(&answer)?,
-        (status, answer) => anyhow::bail!("the service answers {status}: {}", answer.trim()),
+        (status, answer) => return Err(console::rejected(status, &answer)),
     };
     if call_backs.is_empty() {
         println!("nobody waits to be called back");
@@ -150,14 +150,14 @@ fn give(config: &Config, number: Option<&str>, operator: &str) -> anyhow::Result
             Ok(())
         }
         (404, answer) => anyhow::bail!("{}", fault(&answer)),
-        (status, answer) => anyhow::bail!("the service answers {status}: {}", answer.trim()),
+        (status, answer) => return Err(console::rejected(status, &answer)),
     }
 }
 
 fn marks(config: &Config) -> anyhow::Result<()> {
     let Marks { marks } = match console::ask(config, "GET", "/v1/callers", "")? {
         (200, answer) => serde_json::from_str(&answer)?,
-        (status, answer) => anyhow::bail!("the service answers {status}: {}", answer.trim()),
+        (status, answer) => return Err(console::rejected(status, &answer)),
     };
     if marks.is_empty() {
         println!("nobody's calls wait behind others");
@@ -175,7 +175,7 @@ fn mark(config: &Config, number: &str, hours: u32) -> anyhow::Result<()> {
         (200, _) if hours > 0 => println!("{number}: its calls wait behind others for {hours} hours"),
         (200, _) => println!("{number}: its calls no longer wait behind others"),
         (404, _) => anyhow::bail!("the calls of {number} do not wait behind others"),
-        (status, answer) => anyhow::bail!("the service answers {status}: {}", answer.trim()),
+        (status, answer) => return Err(console::rejected(status, &answer)),
     }
     Ok(())
 }
@@ -186,11 +186,15 @@ pub(super) fn local(config: &Config, at: Timestamp) -> String {
     config.zone.to_datetime(at).strftime("%Y-%m-%d %H:%M").to_string()
 }
 
-/// What the service says is wrong.
+/// Why the service rejected a request: the text of its answer.
 pub(super) fn fault(answer: &str) -> String {
     #[derive(Deserialize)]
     struct Fault {
         fault: String,
     }
-    serde_json::from_str::<Fault>(answer).map_or_else(|_| answer.trim().to_owned(), |told| told.fault)
+    match serde_json::from_str::<Fault>(answer) {
+        Ok(told) => told.fault,
+        Err(_) if answer.trim().is_empty() => "it gives no reason".to_owned(),
+        Err(_) => answer.lines().next().unwrap_or_default().chars().take(200).collect(),
+    }
 }

@@ -3,9 +3,10 @@
 use clap::Subcommand;
 
 use crate::config::Config;
-use crate::ids::{CallId, OperatorId};
+use crate::ids::OperatorId;
 use crate::switchboard::Supervision;
 
+use super::call_id::CallStart;
 use super::{ConfigFile, console};
 
 /// What may be done to a live call.
@@ -13,15 +14,15 @@ use super::{ConfigFile, console};
 pub(super) enum CallCommand {
     /// Asks the caller to press a digit if he cannot speak. What he presses is shown to his operator and kept.
     SilentPrompt {
-        /// The call, as `GET /v1/calls` names it.
-        call: CallId,
+        /// The call, as `siaga calls` names it; the first digits of its id are enough if they fit no other call.
+        call: CallStart,
         #[command(flatten)]
         file: ConfigFile,
     },
     /// Lets a supervisor into a call that talks: her phones ring. Who is in it already only changes what she is there.
     Supervise {
-        /// The call, as `GET /v1/calls` names it.
-        call: CallId,
+        /// The call, as `siaga calls` names it; the first digits of its id are enough if they fit no other call.
+        call: CallStart,
         /// Whether she is heard, and by whom; or has the caller instead of his operator.
         #[arg(value_parser = Supervision::ALL.map(Supervision::word))]
         mode: String,
@@ -32,8 +33,8 @@ pub(super) enum CallCommand {
     },
     /// Offers a call that waits to an operator, out of turn. When he does not answer it is where it was.
     Offer {
-        /// The call, as `GET /v1/calls` names it.
-        call: CallId,
+        /// The call, as `siaga calls` names it; the first digits of its id are enough if they fit no other call.
+        call: CallStart,
         /// The operator's name.
         operator: String,
         #[command(flatten)]
@@ -45,26 +46,32 @@ pub(super) enum CallCommand {
 pub(super) fn call(command: CallCommand) -> anyhow::Result<()> {
     match command {
         CallCommand::SilentPrompt { call, file } => {
+            let config = Config::load(&file.config)?;
+            let call = call.live(&config)?;
             let path = format!("/v1/calls/{call}/silent-prompt");
-            match console::ask(&Config::load(&file.config)?, "POST", &path, "")? {
+            match console::ask(&config, "POST", &path, "")? {
                 (200, _) => println!("{call}: the caller is asked"),
                 (404, _) => anyhow::bail!("no call {call} is alive"),
                 (409, _) => anyhow::bail!("no operator talks with the caller now"),
-                (status, answer) => anyhow::bail!("the service answers {status}: {}", answer.trim()),
+                (status, answer) => return Err(console::rejected(status, &answer)),
             }
             Ok(())
         }
         CallCommand::Supervise { call, mode, supervisor, file } => {
             let supervisor = OperatorId::parse(&supervisor)?;
             let body = serde_json::json!({ "mode": mode, "by": supervisor });
-            console::order(&Config::load(&file.config)?, &format!("/v1/calls/{call}/supervision"), &body)?;
+            let config = Config::load(&file.config)?;
+            let call = call.live(&config)?;
+            console::order(&config, &format!("/v1/calls/{call}/supervision"), &body)?;
             println!("{call}: {supervisor} is to {mode}");
             Ok(())
         }
         CallCommand::Offer { call, operator, file } => {
             let operator = OperatorId::parse(&operator)?;
             let body = serde_json::json!({ "operator": operator });
-            console::order(&Config::load(&file.config)?, &format!("/v1/calls/{call}/offer"), &body)?;
+            let config = Config::load(&file.config)?;
+            let call = call.live(&config)?;
+            console::order(&config, &format!("/v1/calls/{call}/offer"), &body)?;
             println!("{call}: {operator} rings");
             Ok(())
         }

@@ -36,7 +36,7 @@ pub(super) fn change(named: &Named, change: &str, reason: Option<&str>) -> anyho
             Ok(())
         }
         (404, _) => anyhow::bail!("no operator is named {operator}"),
-        (status, answer) => anyhow::bail!("the service answers {status}: {}", answer.trim()),
+        (status, answer) => return Err(rejected(status, &answer)),
     }
 }
 
@@ -53,7 +53,7 @@ pub(super) fn order(config: &Config, path: &str, body: &serde_json::Value) -> an
     match ask(config, "POST", path, &body.to_string())? {
         (200, _) => Ok(()),
         (403 | 404 | 409, answer) => anyhow::bail!("{}", fault(&answer)),
-        (status, answer) => anyhow::bail!("the service answers {status}: {}", answer.trim()),
+        (status, answer) => return Err(rejected(status, &answer)),
     }
 }
 
@@ -64,7 +64,7 @@ pub(super) fn message(config: &Config, operator: Option<&str>, text: &str) -> an
     let Messages { sent, unsent } = match ask(config, "POST", "/v1/messages", &body)? {
         (200, answer) => serde_json::from_str(&answer)?,
         (404, _) => anyhow::bail!("no operator has that name"),
-        (status, answer) => anyhow::bail!("the service answers {status}: {}", answer.trim()),
+        (status, answer) => return Err(rejected(status, &answer)),
     };
     for operator in &sent {
         println!("{operator}: sent");
@@ -74,6 +74,23 @@ pub(super) fn message(config: &Config, operator: Option<&str>, text: &str) -> an
     }
     anyhow::ensure!(!sent.is_empty(), "nobody has got the message");
     Ok(())
+}
+
+/// Reads something of the running service.
+pub(super) fn get<T: serde::de::DeserializeOwned>(config: &Config, path: &str) -> anyhow::Result<T> {
+    match ask(config, "GET", path, "")? {
+        (200, answer) => serde_json::from_str(&answer).context("the service is of another version than this program"),
+        (status, answer) => Err(rejected(status, &answer)),
+    }
+}
+
+/// Why the service rejected a request, in its words.
+pub(super) fn rejected(status: u16, answer: &str) -> anyhow::Error {
+    let why = match status {
+        401 => "the token is not valid; expected: that of [console] token_file".to_owned(),
+        _ => fault(answer),
+    };
+    anyhow::anyhow!("the service rejects this ({status}): {why}")
 }
 
 /// One request; status and body of its answer.

@@ -1,9 +1,12 @@
 //! The command line. Exit codes: 0 good, 1 a fault, 2 wrong usage.
 
+mod call_id;
 mod callers;
 mod calls;
 mod console;
+mod floor;
 mod guard;
+mod import;
 mod journal;
 mod operator;
 mod posture;
@@ -34,7 +37,7 @@ enum Command {
     /// Runs the service in the foreground. SIGTERM ends it once the running calls are over, SIGHUP reads the
     /// configuration again.
     Serve(ConfigFile),
-    /// Reads the configuration and tells every fault at once. Exit code 1 when there is one.
+    /// Reads the configuration and reports all errors at once. Exit code 1 if there is one.
     #[command(args_conflicts_with_subcommands = true)]
     Check {
         #[command(flatten)]
@@ -63,7 +66,11 @@ enum Command {
     /// Numbers whose calls wait behind others.
     #[command(subcommand)]
     Caller(callers::CallerCommand),
-    /// Live calls of the running service.
+    /// Lists the live calls of the running service.
+    Calls(ConfigFile),
+    /// Lists the operators of the running service with their states, and the stations.
+    Floor(ConfigFile),
+    /// Changes a live call of the running service.
     #[command(subcommand)]
     Call(calls::CallCommand),
     /// How the house works: as ever, in a major incident, a drill, or while it is being left.
@@ -129,8 +136,8 @@ enum OperatorCommand {
         #[arg(long)]
         remove: bool,
     },
-    /// Makes or changes accounts by a CSV file with the header operator,name,password: all of them or none. An empty
-    /// password is generated and printed.
+    /// Makes or changes accounts by a CSV file with the columns operator, name and password: all of them or none. Without a
+    /// password an account keeps the one that it has; a new account gets one, which is printed.
     Import {
         /// The CSV file.
         accounts: PathBuf,
@@ -210,6 +217,11 @@ fn carry_out(command: Command) -> anyhow::Result<()> {
             if let Some(files) = &config.sip.tls {
                 files.read()?;
             }
+            match operator::accounts(&config).map(|accounts| config.without_account(&accounts)) {
+                Ok(unknown) if unknown.is_empty() => {}
+                Ok(unknown) => return Err(Faults(unknown).into()),
+                Err(fault) => println!("warning: operators' names were not compared with the accounts: {fault:#}"),
+            }
             check(&config);
             check_database(&config)
         }
@@ -219,6 +231,8 @@ fn carry_out(command: Command) -> anyhow::Result<()> {
         Command::Guard(command) => guard::guard(command),
         Command::CallBack(command) => callers::call_back(command),
         Command::Caller(command) => callers::caller(command),
+        Command::Calls(file) => floor::calls(&Config::load(&file.config)?),
+        Command::Floor(file) => floor::floor(&Config::load(&file.config)?),
         Command::Call(command) => calls::call(command),
         Command::Posture(arguments) => posture::posture(arguments),
         Command::Journal(command) => journal::journal(command),
@@ -246,7 +260,7 @@ fn on_operator(command: OperatorCommand) -> anyhow::Result<()> {
                 None => station::remove_pin(&config, &named.operator),
             }
         }
-        OperatorCommand::Import { accounts, file } => operator::import(&Config::load(&file.config)?, &accounts),
+        OperatorCommand::Import { accounts, file } => import::import(&Config::load(&file.config)?, &accounts),
         OperatorCommand::LogIn(named) => console::change(&named, "log-in", None),
         OperatorCommand::LogOut(named) => console::change(&named, "log-out", None),
         OperatorCommand::Pause { named, reason } => console::change(&named, "pause", Some(&reason)),
@@ -264,7 +278,7 @@ fn told(error: &anyhow::Error) -> String {
     match error.downcast_ref::<Faults>() {
         Some(faults) => {
             let count = faults.0.len();
-            format!("{faults}\n{count} fault{}", if count == 1 { "" } else { "s" })
+            format!("{faults}\n{count} error{}", if count == 1 { "" } else { "s" })
         }
         None => format!("siaga: {error:#}"),
     }
@@ -280,7 +294,7 @@ fn check_database(config: &Config) -> anyhow::Result<()> {
 
 fn check(config: &Config) {
     for warning in &config.warnings {
-        println!("remark: {warning}");
+        println!("warning: {warning}");
     }
     let listeners: Vec<String> =
         config.sip.listeners.iter().map(|l| format!("{} {}", l.transport.via(), l.local)).collect();
@@ -299,4 +313,7 @@ fn check(config: &Config) {
         }
     );
     println!("  console    http://{}", config.console.listen);
+    for (what, path) in config.places() {
+        println!("  {what:<10} {path}");
+    }
 }

@@ -1,14 +1,13 @@
 //! Operators' accounts on the command line: made, listed, changed and removed in the database. A running service takes
 //! changes up within seconds.
 
-use std::io::Read as _;
-use std::path::Path;
+use std::collections::BTreeSet;
 
 use anyhow::{Context as _, bail};
-use serde::Deserialize;
 
 use crate::config::Config;
 use crate::ids::OperatorId;
+use crate::limits::OPERATORS_MAX;
 use crate::sip::digest::Ha1;
 use crate::store::Store;
 use crate::store::operators::OperatorRow;
@@ -19,8 +18,6 @@ const LETTERS: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz23456789A";
 const PASSWORD_LETTERS: usize = 16;
 /// Characters of a display name.
 const NAME_MAX: usize = 100;
-/// Bytes of an import.
-const IMPORT_MAX: u64 = 16 << 20;
 
 /// Whose account it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,24 +39,20 @@ impl Kind {
     }
 }
 
-/// One line of an import.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Line {
-    operator: String,
-    #[serde(default)]
-    name: String,
-    #[serde(default)]
-    password: String,
-}
-
 /// Makes an account and prints its password, this once.
 pub(super) fn add(config: &Config, kind: Kind, name: &str, shown: Option<&str>) -> anyhow::Result<()> {
     let account = OperatorId::parse(name)?;
     let password = generated()?;
     let row = row(config, &account, shown.unwrap_or(name), &password)?;
     let row = OperatorRow { station: i16::from(kind == Kind::Station), ..row };
-    if !with_store(config, async |store| Ok(store.add_operator(&row).await?))? {
+    let added = with_store(config, async |store| {
+        let count = store.operators().await?.len();
+        if count >= OPERATORS_MAX {
+            bail!("{count} accounts exist; expected: at most {OPERATORS_MAX}");
+        }
+        Ok(store.add_operator(&row).await?)
+    })?;
+    if !added {
         bail!("{account} exists already: siaga operator passwd, or siaga station passwd, gives a new password");
     }
     tell(config, &account, &password);
@@ -95,6 +88,19 @@ async fn known(store: &Store, kind: Kind, name: &OperatorId) -> anyhow::Result<O
     known.filter(|row| kind.has(row)).with_context(|| format!("no {} is named {name}", kind.word()))
 }
 
+/// The operators that have an account, without changing the database.
+pub(super) fn accounts(config: &Config) -> anyhow::Result<BTreeSet<OperatorId>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let rows = runtime.block_on(async {
+        let store = Store::open_read_only(&config.store_url).await?;
+        let rows = store.operators().await;
+        store.close().await;
+        anyhow::Ok(rows?)
+    })?;
+    let operators = rows.iter().filter(|row| Kind::Operator.has(row));
+    Ok(operators.filter_map(|row| OperatorId::parse(&row.operator).ok()).collect())
+}
+
 /// Prints the accounts, never their passwords.
 pub(super) fn list(config: &Config) -> anyhow::Result<()> {
     let rows = with_store(config, async |store| Ok(store.operators().await?))?;
@@ -106,60 +112,7 @@ pub(super) fn list(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Makes or changes accounts by a CSV file (`operator,name,password`), all of them or none. An empty password is generated
-/// and printed.
-pub(super) fn import(config: &Config, file: &Path) -> anyhow::Result<()> {
-    let mut text = String::new();
-    let source = std::fs::File::open(file).with_context(|| format!("{} cannot be read", file.display()))?;
-    source.take(IMPORT_MAX).read_to_string(&mut text).with_context(|| format!("{} is not UTF-8", file.display()))?;
-    let mut reader =
-        csv::ReaderBuilder::new().trim(csv::Trim::Fields).from_reader(text.trim_start_matches('\u{feff}').as_bytes());
-    let (mut rows, mut told, mut faults) = (Vec::new(), Vec::new(), Vec::new());
-    for (index, line) in reader.deserialize::<Line>().enumerate() {
-        match line.map_err(anyhow::Error::from).and_then(|line| account(config, &line)) {
-            Ok((row, generated)) => {
-                told.extend(generated.map(|password| (row.operator.clone(), password)));
-                rows.push(row);
-            }
-            Err(fault) => faults.push(format!("{} line {}: {fault:#}", file.display(), index + 2)),
-        }
-    }
-    let mut names: Vec<&str> = rows.iter().map(|row| row.operator.as_str()).collect();
-    names.sort_unstable();
-    for pair in names.windows(2) {
-        if let [one, other] = pair
-            && one == other
-        {
-            faults.push(format!("{}: {one} stands there twice", file.display()));
-        }
-    }
-    if !faults.is_empty() {
-        bail!("nothing was imported:\n{}", faults.join("\n"));
-    }
-    with_store(config, async |store| {
-        for known in store.operators().await?.iter().filter(|known| Kind::Station.has(known)) {
-            if rows.iter().any(|row| row.operator == known.operator) {
-                bail!("nothing was imported: {} is a station", known.operator);
-            }
-        }
-        Ok(store.put_operators(&rows).await?)
-    })?;
-    for (operator, password) in told {
-        println!("{operator}\t{password}");
-    }
-    eprintln!("{} operators imported", rows.len());
-    Ok(())
-}
-
-fn account(config: &Config, line: &Line) -> anyhow::Result<(OperatorRow, Option<String>)> {
-    let operator = OperatorId::parse(&line.operator).with_context(|| format!("operator {:?}", line.operator))?;
-    let made = if line.password.is_empty() { Some(generated()?) } else { None };
-    let name = if line.name.is_empty() { operator.as_str() } else { &line.name };
-    let row = row(config, &operator, name, made.as_deref().unwrap_or(&line.password))?;
-    Ok((row, made))
-}
-
-fn row(config: &Config, operator: &OperatorId, name: &str, password: &str) -> anyhow::Result<OperatorRow> {
+pub(super) fn row(config: &Config, operator: &OperatorId, name: &str, password: &str) -> anyhow::Result<OperatorRow> {
     if name.chars().count() > NAME_MAX || name.chars().any(char::is_control) {
         bail!("the name of {operator} is longer than {NAME_MAX} characters, or has control characters");
     }
@@ -176,7 +129,7 @@ fn row(config: &Config, operator: &OperatorId, name: &str, password: &str) -> an
     })
 }
 
-fn generated() -> anyhow::Result<String> {
+pub(super) fn generated() -> anyhow::Result<String> {
     let mut random = [0; PASSWORD_LETTERS];
     getrandom::fill(&mut random)?;
     Ok(random.iter().filter_map(|byte| LETTERS.get(usize::from(byte % 32))).map(|letter| char::from(*letter)).collect())

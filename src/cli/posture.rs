@@ -44,7 +44,7 @@ pub(super) fn posture(arguments: PostureArguments) -> anyhow::Result<()> {
     let Told { posture, since, until, by } = match status {
         200 => serde_json::from_str(&answer)?,
         422 => anyhow::bail!("{}", callers::fault(&answer)),
-        _ => anyhow::bail!("the service answers {status}: {}", answer.trim()),
+        _ => return Err(console::rejected(status, &answer)),
     };
     let mut line = posture.word().to_owned();
     if !by.is_empty() {

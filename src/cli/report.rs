@@ -6,13 +6,13 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
 use crate::config::Config;
-use crate::ids::CallId;
 use crate::reports::period::Period;
 use crate::reports::{self, Format};
 use crate::store::Store;
 use crate::store::report_queries::Limits;
 
 use super::ConfigFile;
+use super::call_id::CallStart;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ReportCommand {
@@ -24,8 +24,8 @@ pub(super) enum ReportCommand {
     Abandoned(Asked),
     /// One call: its facts, one a line, in their order.
     Call {
-        /// The call, as `report calls` names it.
-        call: CallId,
+        /// The call, as `report calls` names it; the first digits of its id are enough if they fit no other call.
+        call: CallStart,
         #[command(flatten)]
         file: ConfigFile,
     },
@@ -60,7 +60,7 @@ pub(super) fn report(command: ReportCommand) -> anyhow::Result<()> {
         ReportCommand::Summary(asked) => (asked, What::Summary),
         ReportCommand::Calls(asked) => (asked, What::Calls),
         ReportCommand::Abandoned(asked) => (asked, What::Abandoned),
-        ReportCommand::Call { call, file } => return one_call(&Config::load(&file.config)?, call),
+        ReportCommand::Call { call, file } => return one_call(&Config::load(&file.config)?, &call),
     };
     let config = Config::load(&asked.file.config)?;
     let now = crate::server::clock::wall_now();
@@ -87,12 +87,15 @@ pub(super) fn report(command: ReportCommand) -> anyhow::Result<()> {
 }
 
 /// Every fact of one call: who classed it when and as what, whom it was offered to, and all else.
-fn one_call(config: &Config, call: CallId) -> anyhow::Result<()> {
+fn one_call(config: &Config, call: &CallStart) -> anyhow::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let written = runtime.block_on(async {
         let store = Store::open_read_only(&config.store_url).await.context("[store] url")?;
-        let written = reports::call(&store, call, &config.zone, &mut out).await;
+        let written = match call.stored(&store).await {
+            Ok(call) => reports::call(&store, call, &config.zone, &mut out).await,
+            Err(fault) => Err(fault),
+        };
         store.close().await;
         written
     });

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use crate::clock::Timestamp;
 use crate::config::Config;
 
-use super::ConfigFile;
+use super::{ConfigFile, operator};
 
 /// What may be asked of the roster.
 #[derive(Debug, Subcommand)]
@@ -39,7 +39,15 @@ pub(super) fn roster(command: RosterCommand) -> anyhow::Result<()> {
 
 /// Tells what is missing within so many days. An error when something is.
 pub(super) fn check(config: &Config, days: u32) -> anyhow::Result<()> {
-    let ahead = config.roster_ahead(crate::server::clock::wall_now(), days);
+    let accounts = operator::accounts(config);
+    let unknown = accounts.as_ref().map(|accounts| config.without_account(accounts)).unwrap_or_default();
+    for fault in &unknown {
+        println!("error: {fault}");
+    }
+    if let Err(fault) = &accounts {
+        println!("warning: the names were not compared with the accounts: {fault:#}");
+    }
+    let ahead = config.roster_ahead(crate::server::clock::wall_now(), days, accounts.as_ref().ok());
     for gap in &ahead.gaps {
         let (from, to) = (local(config, gap.from)?, local(config, gap.to)?);
         let (from, to) = (from.strftime("%Y-%m-%d %H:%M"), to.strftime("%Y-%m-%d %H:%M"));
@@ -52,6 +60,7 @@ pub(super) fn check(config: &Config, days: u32) -> anyhow::Result<()> {
     let minimum = config.operators.minimum_on_shift;
     let count = ahead.gaps.len();
     anyhow::ensure!(count == 0, "{count} times within {days} days with fewer than {minimum} on shift");
+    anyhow::ensure!(unknown.is_empty(), "{} names have no account", unknown.len());
     println!("at least {minimum} on shift at all times within {days} days");
     Ok(())
 }

@@ -13,7 +13,7 @@ pub struct Fault {
     pub key: String,
     /// What stands there, or is missing.
     pub wrong: String,
-    /// What would be right. Empty when `wrong` says it.
+    /// What is expected. Empty when `wrong` says it.
     pub right: String,
 }
 
@@ -28,7 +28,7 @@ impl fmt::Display for Fault {
         }
         write!(f, ": {}", self.wrong)?;
         if !self.right.is_empty() {
-            write!(f, "; right would be: {}", self.right)?;
+            write!(f, "; expected: {}", self.right)?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! The configuration: one TOML file and the roster that it names, read and cross-checked, every fault told at once.
-//! Paths in the file are relative to the folder that the service is started in.
+//! Paths in the file are relative to the folder of the file.
 
+mod accounts;
 mod agency;
 mod callers;
 mod check;
@@ -10,6 +11,7 @@ mod guard;
 mod identity;
 mod level;
 mod network;
+mod paths;
 mod place;
 mod posture;
 mod roster;
@@ -201,7 +203,8 @@ impl Config {
     }
 
     fn parse_as(file: &str, text: &str, to_serve: bool) -> Result<Self, Faults> {
-        let (mut source, sections) = source::Source::read(file, text);
+        let (mut source, mut sections) = source::Source::read(file, text);
+        paths::resolve(file, &mut sections);
         if to_serve {
             source.allow_optional_faults();
         }

@@ -1,5 +1,6 @@
 //! The roster's files: who is on which shift, what has changed, who is appointed when, and the plan that they make together.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use crate::acd::roster::{Roster, RosterFault};
 use crate::acd::section::OperatorsSection;
 use crate::acd::shift::{Gap, Plan, ShiftTimes};
 use crate::clock::{Now, Timestamp};
+use crate::ids::OperatorId;
 
 use super::Config;
 use super::section::File;
@@ -176,11 +178,13 @@ impl Config {
         files.into_iter().filter_map(pair).collect()
     }
 
-    /// What will be missing within so many days.
-    pub fn roster_ahead(&self, now: Timestamp, days: u32) -> Ahead {
+    /// What will be missing within so many days. Only operators with an account count, if the accounts are known.
+    pub fn roster_ahead(&self, now: Timestamp, days: u32, accounts: Option<&BTreeSet<OperatorId>>) -> Ahead {
         let span = Duration::from_secs(u64::from(days) * 86_400);
         let until = Now { wall: now, ..Now::default() }.after(span).wall;
-        let gaps = self.rostered.plan.gaps(now, until, self.operators.minimum_on_shift);
+        let mut plan = self.rostered.plan.clone();
+        plan.spans.retain(|operator, _| accounts.is_none_or(|accounts| accounts.contains(operator)));
+        let gaps = plan.gaps(now, until, self.operators.minimum_on_shift);
         let day = |at: Timestamp| {
             let at = jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or_default();
             self.zone.to_datetime(at).date()

@@ -140,6 +140,7 @@ pub(super) struct Trunk {
     pub(super) register_expires_seconds: u64,
     pub(super) number_format: String,
     pub(super) country: String,
+    pub(super) called: Vec<String>,
     pub(super) down_after: u32,
     pub(super) up_after: u32,
     pub(super) codecs: Vec<String>,
@@ -166,6 +167,7 @@ impl Default for Trunk {
             register_expires_seconds: 600,
             number_format: "as-dialled".to_owned(),
             country: String::new(),
+            called: Vec::new(),
             down_after: 3,
             up_after: 2,
             codecs: Vec::new(),
@@ -417,7 +419,7 @@ pub(super) struct Prompts {
 
 impl Default for Prompts {
     fn default() -> Self {
-        Self { dir: "config/prompts".to_owned() }
+        Self { dir: "prompts".to_owned() }
     }
 }
 

@@ -196,17 +196,65 @@ fn take_out_below(node: &mut Spanned<DeValue<'_>>, key: Option<&Range<usize>>, v
     }
 }
 
-/// Turns the reader's words into (what is wrong, what would be right).
+/// Turns the parser's words into (what is wrong, what is expected).
 fn in_plain_words(message: &str) -> (String, String) {
-    let (wrong, right) = message.split_once(", expected ").unwrap_or((message, ""));
+    let message = message.lines().next().unwrap_or_default();
+    let (wrong, expected) = message.split_once(", expected ").unwrap_or((message, ""));
     let wrong = wrong.replace("unknown field", "unknown key").replace("unknown variant", "unknown value");
     let wrong = wrong.replace("missing field", "missing key");
-    let right = match right {
-        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, without quotes",
+    let wrong = match wrong.strip_prefix("invalid type: ").or_else(|| wrong.strip_prefix("invalid value: ")) {
+        Some(found) => plain_value(found),
+        None => wrong,
+    };
+    let expected = match expected {
+        "i8" | "i16" | "i32" | "i64" | "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, without quotes",
+        "f32" | "f64" => "a number, without quotes",
         "a sequence" => "a list: [\"…\", \"…\"]",
         "a string" => "a text in quotes",
         "a boolean" => "true or false",
+        "a map" => "a table: [name] or { key = value }",
+        other if other.starts_with("struct ") => "a table: [name] or { key = value }",
         other => other,
     };
-    (wrong, right.to_owned())
+    (wrong, expected.to_owned())
+}
+
+/// What stands there: "integer `5`" is "5 (a whole number)".
+fn plain_value(found: &str) -> String {
+    let kinds = [
+        ("integer ", "a whole number"),
+        ("floating point ", "a number"),
+        ("boolean ", "true or false"),
+        ("string ", "a text"),
+    ];
+    let known = kinds.iter().find_map(|(kind, words)| found.strip_prefix(kind).map(|value| (value, *words)));
+    match (known, found) {
+        (Some((value, words)), _) => format!("{} is {words}", value.trim_matches('`')),
+        (None, "map") => "a table".to_owned(),
+        (None, "sequence") => "a list".to_owned(),
+        (None, other) => other.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parsers_words_become_plain_ones() {
+        for (message, wrong, expected) in [
+            ("invalid type: integer `5`, expected a string", "5 is a whole number", "a text in quotes"),
+            ("invalid type: string \"x\", expected u64", "\"x\" is a text", "a whole number, without quotes"),
+            ("invalid type: map, expected a sequence", "a table", "a list: [\"…\", \"…\"]"),
+            ("invalid value: integer `-1`, expected u16", "-1 is a whole number", "a whole number, without quotes"),
+            (
+                "invalid type: string \"x\", expected struct Site",
+                "\"x\" is a text",
+                "a table: [name] or { key = value }",
+            ),
+            ("unknown field `lisen`, expected `listen`", "unknown key `lisen`", "`listen`"),
+        ] {
+            assert_eq!(in_plain_words(message), (wrong.to_owned(), expected.to_owned()), "{message}");
+        }
+    }
 }

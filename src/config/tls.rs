@@ -24,6 +24,12 @@ pub(super) struct Section {
 }
 
 impl Section {
+    /// Every path of the section.
+    pub(super) fn paths(&mut self) -> impl Iterator<Item = &mut String> {
+        let needed = [&mut self.certificate, &mut self.key];
+        needed.into_iter().chain([&mut self.client_ca, &mut self.ca].into_iter().flatten())
+    }
+
     pub(super) fn asks_for_no_certificate(&self) -> bool {
         self.client_ca.is_none()
     }
@@ -52,7 +58,7 @@ pub struct Certificates {
 
 /// Why a file cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("sip.tls.{key}: {wrong}; right would be: {right}")]
+#[error("sip.tls.{key}: {wrong}; expected: {right}")]
 pub struct TlsFault {
     /// The key within `[sip.tls]`.
     pub key: &'static str,

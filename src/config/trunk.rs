@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::limits::CALLED_PREFIXES_MAX;
 use crate::sip::digest::client::Identity;
 use crate::sip::number::NumberFormat;
 use crate::sip::sdp::{AudioCodec, Formats};
 use crate::sip::uri::Uri;
-use crate::switchboard::{Registration, TrunkTerms};
+use crate::switchboard::{Registration, TrunkTerms, is_prefix};
 
 use super::section;
 use super::source::Source;
@@ -24,6 +25,14 @@ pub(super) fn terms(source: &mut Source, i: usize, section: &section::Trunk) -> 
     if country.len() > 3 || !country.bytes().all(|b| b.is_ascii_digit()) || country.starts_with('0') {
         source.fault(&key("country"), format!("{country:?} is not a country code"), "\"62\": 1 to 3 digits without +");
     }
+    for prefix in section.called.iter().filter(|prefix| !is_prefix(prefix)) {
+        let wrong = format!("{prefix:?} is not a prefix of called numbers");
+        source.fault(&key("called"), wrong, "[\"+62\", \"0725\"]: up to 15 digits, \"+\" only in front");
+    }
+    if section.called.len() > CALLED_PREFIXES_MAX {
+        let wrong = format!("{} prefixes", section.called.len());
+        source.fault(&key("called"), wrong, format!("at most {CALLED_PREFIXES_MAX}"));
+    }
     let identity = identity(source, i, section);
     TrunkTerms {
         priority: section.priority,
@@ -32,6 +41,7 @@ pub(super) fn terms(source: &mut Source, i: usize, section: &section::Trunk) -> 
         identity,
         number_format: number_format(source, &key("number_format"), section),
         country: section.country.clone(),
+        called: section.called.clone(),
         down_after: section.down_after,
         up_after: section.up_after,
         formats: Formats::new(&codecs(source, &key("codecs"), &section.codecs), dtmf(source, i, section)),

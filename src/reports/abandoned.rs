@@ -27,7 +27,7 @@ pub(super) struct Missed {
     pub(super) call_backs: u32,
     pub(super) outcome: Option<OfferOutcome>,
     pub(super) by: Option<String>,
-    /// He called again later, and somebody answered.
+    /// When the number called again and was answered; also after the period's end.
     pub(super) answered_later: Option<Timestamp>,
 }
 
@@ -88,6 +88,7 @@ impl AbandonedReport {
             }
             page = store.calls(&period.span, Some(last)).await?;
         }
+        gathered.look_on(store, period.span.end).await?;
         Ok(gathered.finish())
     }
 }
@@ -101,6 +102,9 @@ struct Gathered {
 impl Gathered {
     /// Takes the calls in the order of their arrival.
     fn take(&mut self, cdr: &Cdr, limits: Limits) {
+        if cdr.is_exercise() {
+            return;
+        }
         match (cdr.outcome, cdr.number()) {
             (Some(Outcome::Answered) | None, Some(number)) => {
                 if let Some(missed) = self.numbers.get_mut(number).filter(|_| cdr.answered.is_some()) {
@@ -117,6 +121,26 @@ impl Gathered {
                 missed.add(cdr, limits);
                 self.anonymous.push(missed);
             }
+        }
+    }
+
+    /// Looks for answers since the period's end: the report tells what is known now.
+    async fn look_on(&mut self, store: &Store, end: Timestamp) -> anyhow::Result<()> {
+        let mut after = (end, String::new());
+        while self.numbers.values().any(|missed| !missed.is_reached()) {
+            let page = store.answered_later(&after).await?;
+            let Some((received, call, ..)) = page.last() else { break };
+            after = (*received, call.clone());
+            for (_, _, number, answered) in &page {
+                self.answered(number, *answered);
+            }
+        }
+        Ok(())
+    }
+
+    fn answered(&mut self, number: &str, at: Timestamp) {
+        if let Some(missed) = self.numbers.get_mut(number).filter(|missed| missed.answered_later.is_none()) {
+            missed.answered_later = Some(at);
         }
     }
 

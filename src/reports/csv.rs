@@ -1,7 +1,7 @@
 //! CSV for spreadsheets: RFC 4180 with a byte order mark, times in ISO 8601 with the site's offset, spans in milliseconds.
 //!
 //! A spreadsheet takes a cell that begins with `=`, `+`, `-` or `@` for a formula, and some of the cells come from callers. Such
-//! a cell gets an apostrophe in front, which spreadsheets take for "this is text". One kind is left as it is: `+` and
+//! a cell, or part behind a `;`, gets an apostrophe in front, which spreadsheets take for "this is text". One kind is left as it is: `+` and
 //! digits alone, a telephone number. As a formula it is only that number, and programs that read the file find
 //! `+628…`, not `'+628…`. (A spreadsheet that guesses shows it without the plus: import the column as text.) Columns that hold only numbers, such
 //! as `latitude`, are written as numbers.
@@ -23,7 +23,7 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 /// What spreadsheets begin a formula with: also after a tab or line end, and the wide forms of East Asian keyboards.
 const FORMULA: &[char] = &['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
 
-const CALL_COLUMNS: [&str; 31] = [
+const CALL_COLUMNS: [&str; 32] = [
     "call",
     "received",
     "answered",
@@ -55,6 +55,7 @@ const CALL_COLUMNS: [&str; 31] = [
     "sip_call_id",
     "desk",
     "choices",
+    "agency_number",
 ];
 
 pub(super) fn summary(period: &Period, figures: &Figures, out: &mut impl Write) -> anyhow::Result<()> {
@@ -130,10 +131,11 @@ fn writer<W: Write>(mut out: W) -> anyhow::Result<csv::Writer<W>> {
 fn cells(cdr: &Cdr, period: &Period) -> [String; CALL_COLUMNS.len()] {
     let time = |at: Option<Timestamp>| at.map(|at| period.iso(at)).unwrap_or_default();
     let word = |text: Option<&str>| text.map(self::text).unwrap_or_default();
-    let (operator, fallback) = match cdr.talks.last().map(|talk| &talk.with) {
-        Some(Callee::Operator(operator)) => (Some(operator.as_str()), None),
-        Some(Callee::Number(number)) => (None, Some(number.as_str())),
-        None => (None, None),
+    let (operator, fallback, agency) = match cdr.talks.last().map(|talk| &talk.with) {
+        Some(Callee::Operator(operator)) => (Some(operator.as_str()), None, None),
+        Some(callee @ Callee::Number(number)) if cdr.is_agency(callee) => (None, None, Some(number.as_str())),
+        Some(Callee::Number(number)) => (None, Some(number.as_str()), None),
+        None => (None, None, None),
     };
     let joined = |texts: Vec<&str>| text(&texts.join("; "));
     let choices: Vec<String> =
@@ -171,6 +173,7 @@ fn cells(cdr: &Cdr, period: &Period) -> [String; CALL_COLUMNS.len()] {
         text(&cdr.sip_call_id),
         text(&cdr.desk),
         text(&choices.join("; ")),
+        word(agency),
     ]
 }
 
@@ -178,11 +181,26 @@ fn number(number: Option<u64>) -> String {
     number.map(|number| number.to_string()).unwrap_or_default()
 }
 
-/// A cell that no spreadsheet takes for a formula.
+/// A cell that no spreadsheet takes for a formula. Where the list separator is `;` (as in Indonesia), a spreadsheet opens the file with
+/// `;` between cells: each part behind a `;` is a cell of its own then.
 fn text(text: &str) -> String {
+    let text = super::table::plain_cell(text);
     let is_number =
         text.strip_prefix('+').is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()));
-    if text.starts_with(FORMULA) && !is_number { format!("'{text}") } else { text.to_owned() }
+    if is_number {
+        return text;
+    }
+    let mut safe = String::with_capacity(text.len() + 1);
+    let mut starts = true;
+    for c in text.chars() {
+        if starts && FORMULA.contains(&c) {
+            safe.push('\'');
+        }
+        safe.push(c);
+        // Blanks and quotes before a formula do not stop every spreadsheet.
+        starts = matches!(c, ';' | '\t' | '\r' | '\n') || starts && (c.is_whitespace() || c == '"');
+    }
+    safe
 }
 
 #[cfg(test)]
@@ -191,10 +209,23 @@ mod cell_tests {
 
     #[test]
     fn no_cell_begins_a_formula() {
-        for bad in
-            ["=1+1", "+cmd|' /C calc'!A0", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "+62 811", "+", "＝1", "＠a"]
-        {
+        for bad in ["=1+1", "+cmd|' /C calc'!A0", "-1+1", "@SUM(A1)", "+62 811", "+", "＝1", "＠a"] {
             assert_eq!(text(bad), format!("'{bad}"));
+        }
+    }
+
+    #[test]
+    fn no_part_behind_a_semicolon_begins_a_formula() {
+        for (bad, good) in [
+            ("081;=1+1", "081;'=1+1"),
+            ("081; =1+1", "081; '=1+1"),
+            ("a;\"=1\"", "a;\"'=1\""),
+            ("a;+62811;-1", "a;'+62811;'-1"),
+            ("a\n=1", "a\n'=1"),
+            ("a;b;c=d-e", "a;b;c=d-e"),
+            ("081\u{202e}1=", "0811="),
+        ] {
+            assert_eq!(text(bad), good);
         }
     }
 

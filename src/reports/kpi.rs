@@ -3,6 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use crate::cdr::Outcome;
+use crate::cdr::fact::Class;
 use crate::config::{Levels, ServiceLevel};
 use crate::store::report_queries::{DeskTotals, Limits, OutcomeTotals, TalkTotals, Totals};
 
@@ -14,9 +15,14 @@ pub struct Share {
 }
 
 impl Share {
-    /// Tenths of a per cent, half up.
+    /// Tenths of a per cent, half up. Only all of it is 100.0 %, and only nothing of it 0.0 %.
     pub fn per_mille(self) -> Option<u64> {
-        rounded(u128::from(self.part) * 1_000, self.whole)
+        let tenths = rounded(u128::from(self.part) * 1_000, self.whole)?;
+        Some(match tenths {
+            0 if self.part > 0 => 1,
+            1_000 if self.part < self.whole => 999,
+            tenths => tenths,
+        })
     }
 }
 
@@ -134,13 +140,15 @@ pub struct Figures {
     pub service_level_ms: u64,
     /// An abandoned call that waited less is a short abandon.
     pub short_abandon_ms: u64,
-    /// Every call of the period that is over.
+    /// Every call of the period that is over, without drills and tests.
     pub calls: u64,
     /// One for each outcome, zeros too.
     pub outcomes: Vec<Count>,
     /// What operators classed, by class.
     pub classes: Vec<Count>,
     pub unclassed: u64,
+    /// Calls that an operator classed as drill or test: no other figure counts them.
+    pub exercises: u64,
     /// Answered within T / answered.
     pub sl1: Share,
     /// (Answered within T + abandoned within T) / (answered + abandoned).
@@ -169,6 +177,9 @@ pub struct Figures {
     /// Stays of agencies in calls that another had, and their talk there.
     pub fallback_joined: u64,
     pub fallback_joined_ms: u64,
+    /// Callers that agencies took over from operators.
+    pub agency_answered: u64,
+    pub agency_talk_ms: u64,
 }
 
 impl Figures {
@@ -181,7 +192,9 @@ impl Figures {
         let (answered, abandoned) = (of(Outcome::Answered), of(Outcome::Abandoned));
         let (failed, interrupted) = (of(Outcome::Failed), of(Outcome::Interrupted));
         let calls = totals.outcomes.iter().map(|(_, totals)| totals.calls).sum();
-        let classed: u64 = totals.classes.iter().map(|(_, calls)| calls).sum();
+        let is_exercise = |word: &str| [Class::Drill, Class::Test].iter().any(|class| class.word() == word);
+        let (exercises, classed): (Vec<_>, Vec<_>) = totals.classes.iter().partition(|(word, _)| is_exercise(word));
+        let [exercises, classed] = [exercises, classed].map(|of| of.iter().map(|(_, calls)| calls).sum::<u64>());
         let both = answered.calls + abandoned.calls;
         let patient = abandoned.calls.saturating_sub(abandoned.short);
         let longest = |outcomes: &[OutcomeTotals]| outcomes.iter().map(|of| of.waited_longest_ms).max().unwrap_or(0);
@@ -194,6 +207,7 @@ impl Figures {
                 .into(),
             classes: totals.classes.iter().map(|(word, calls)| Count { word: word.clone(), calls: *calls }).collect(),
             unclassed: calls.saturating_sub(classed),
+            exercises,
             sl1: Share { part: answered.within, whole: answered.calls },
             sl2: Share { part: answered.within + abandoned.within, whole: both },
             sl3: Share { part: answered.within, whole: answered.calls + patient },
@@ -223,6 +237,8 @@ impl Figures {
             fallback_talk_ms: totals.fallback.talk_ms,
             fallback_joined: totals.fallback.joined,
             fallback_joined_ms: totals.fallback.joined_ms,
+            agency_answered: totals.agencies.answered,
+            agency_talk_ms: totals.agencies.talk_ms,
         }
     }
 }
@@ -320,6 +336,23 @@ mod tests {
         assert_eq!((figures.sl1.per_mille(), figures.asa.millis(), figures.aht.millis()), (None, None, None));
         assert_eq!(figures.outcomes.len(), 4);
         assert_eq!(serde_json::to_value(figures.sl3).unwrap()["percent"], serde_json::Value::Null);
+    }
+
+    #[test]
+    fn a_part_is_never_shown_as_all_or_as_nothing() {
+        assert_eq!(Share { part: 1_999, whole: 2_000 }.per_mille(), Some(999));
+        assert_eq!(Share { part: 1, whole: 1_000_000 }.per_mille(), Some(1));
+        assert_eq!(Share { part: 2_000, whole: 2_000 }.per_mille(), Some(1_000));
+        assert_eq!(Share { part: 0, whole: 2_000 }.per_mille(), Some(0));
+        assert_eq!(Share { part: 0, whole: 0 }.per_mille(), None);
+    }
+
+    #[test]
+    fn drills_and_tests_are_counted_apart() {
+        let classes = [("drill", 3), ("normal", 2), ("test", 4)].map(|(word, calls)| (word.to_owned(), calls)).to_vec();
+        let outcomes = vec![("answered".to_owned(), OutcomeTotals { calls: 5, ..OutcomeTotals::default() })];
+        let figures = Figures::of(&Totals { outcomes, classes, ..Totals::default() }, LIMITS, &levels());
+        assert_eq!((figures.calls, figures.exercises, figures.unclassed), (5, 7, 3));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod json;
 pub mod kpi;
 pub mod period;
 mod table;
+mod words;
 
 use std::io::Write;
 
@@ -74,7 +75,7 @@ pub async fn abandoned(
     }
 }
 
-/// Writes the facts of one call, as local time, kind and the rest as JSON, in the order in which they came about.
+/// Writes the facts of one call, as local time, kind and details in words, in the order in which they came about.
 pub async fn call(store: &Store, call: CallId, zone: &jiff::tz::TimeZone, out: &mut impl Write) -> anyhow::Result<()> {
     let mut facts = store.facts(call).await?;
     anyhow::ensure!(!facts.is_empty(), "there is no call {call}");
@@ -85,7 +86,7 @@ pub async fn call(store: &Store, call: CallId, zone: &jiff::tz::TimeZone, out: &
         body.retain(|key, value| {
             !matches!(key.as_str(), "stream" | "seq" | "call" | "at" | "kind") && !value.is_null()
         });
-        let rest = if body.is_empty() { String::new() } else { serde_json::Value::Object(body).to_string() };
+        let rest = words::words(zone, &body);
         let line = format!("{}  {:<18} {rest}", period::local(zone, fact.at), fact.kind.word());
         writeln!(out, "{}", table::plain(line.trim_end()))?;
     }
@@ -128,7 +129,7 @@ fn lines(figures: &Figures) -> Vec<Line> {
         value: Value::Calls(calls),
         formula: formula.to_owned(),
     };
-    let mut all = vec![line("calls", Value::Calls(figures.calls), "all calls that are over")];
+    let mut all = vec![line("calls", Value::Calls(figures.calls), "all calls that are over, without drills and tests")];
     all.extend(figures.outcomes.iter().map(|of| counted("outcome", &of.word, of.calls, "")));
     all.extend([
         line("short-abandons", Value::Calls(figures.short_abandons), &format!("abandoned before {short} s")),
@@ -160,13 +161,18 @@ fn lines(figures: &Figures) -> Vec<Line> {
     ]);
     all.extend(figures.classes.iter().map(|of| counted("class", &of.word, of.calls, "")));
     all.push(line("unclassed", Value::Calls(figures.unclassed), "no operator has classed them"));
+    all.push(line("drills-and-tests", Value::Calls(figures.exercises), "classed so; in no other figure"));
     all.push(line("fallback-answered", Value::Calls(figures.fallback_answered), "taken by the fallback number"));
+    all.push(line("agency-answered", Value::Calls(figures.agency_answered), "taken over from operators by agencies"));
     all.extend(figures.desks.iter().flat_map(|of| of_desk(of, short)));
     for of in &figures.operators {
         let own =
             |name, value, formula: &str| Line { name, of: of.operator.clone(), value, formula: formula.to_owned() };
+        all.push(own("operator-answered", Value::Calls(of.answered), of.name.as_deref().unwrap_or_default()));
+        if of.answered == 0 && of.joined == 0 {
+            continue;
+        }
         all.extend([
-            own("operator-answered", Value::Calls(of.answered), of.name.as_deref().unwrap_or_default()),
             own("operator-talk", Value::Millis(Some(of.talk_ms)), "all his talk"),
             own("operator-wrap-up", Value::Millis(Some(of.wrap_ms)), "all his wrap-up"),
             own("operator-aht", Value::Millis(of.aht.millis()), "(talk + wrap-up) / answered"),

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use anyhow::{Context as _, bail};
 use jiff::civil::{Date, DateTime};
-use jiff::tz::TimeZone;
+use jiff::tz::{AmbiguousOffset, TimeZone};
 
 use crate::clock::Timestamp;
 
@@ -19,6 +19,8 @@ pub struct Period {
 enum Mark {
     Day(Date),
     Point(jiff::Timestamp),
+    /// A local time that daylight saving skips: the moment at which the clock is put forward.
+    Skipped(jiff::Timestamp),
 }
 
 impl Period {
@@ -30,17 +32,19 @@ impl Period {
         let to = to.map(|text| mark(text, zone).context("--to")).transpose()?;
         let today = zone.to_datetime(jiff::Timestamp::from_millisecond(now.as_millis())?).date();
         let start = match (&from, &to) {
-            (Some(Mark::Point(point)), _) => *point,
+            (Some(Mark::Point(point) | Mark::Skipped(point)), _) => *point,
             (Some(Mark::Day(day)), _) | (None, Some(Mark::Day(day))) => midnight(*day, zone)?,
-            (None, Some(Mark::Point(point))) => midnight(zone.to_datetime(*point).date(), zone)?,
+            (None, Some(Mark::Point(point) | Mark::Skipped(point))) => midnight(zone.to_datetime(*point).date(), zone)?,
             (None, None) => midnight(today, zone)?,
         };
+        let skipped = [&from, &to].iter().any(|end| matches!(end, Some(Mark::Skipped(_))));
         let end = match to {
-            Some(Mark::Point(point)) => point,
+            Some(Mark::Point(point) | Mark::Skipped(point)) => point,
             Some(Mark::Day(day)) => midnight(day.tomorrow()?, zone)?,
             None => midnight(today.tomorrow()?, zone)?,
         };
-        if start >= end {
+        // Within the skipped hour a period is empty, and no error.
+        if start > end || start == end && !skipped {
             bail!("the period ends before it begins: {start} to {end}");
         }
         let span = millis(start)..millis(end);
@@ -58,9 +62,11 @@ impl Period {
     }
 }
 
-/// A time for eyes: `2026-11-24 07:00:00`.
-pub(super) fn local(zone: &TimeZone, at: Timestamp) -> String {
-    shown(zone, at, "%Y-%m-%d %H:%M:%S")
+/// A time for people: `2026-11-24 07:00:00`; with the offset in an hour that comes twice: `2026-10-25 02:30:00+01:00`.
+pub fn local(zone: &TimeZone, at: Timestamp) -> String {
+    let twice = jiff::Timestamp::from_millisecond(at.as_millis())
+        .is_ok_and(|point| zone.to_ambiguous_timestamp(zone.to_datetime(point)).is_ambiguous());
+    shown(zone, at, if twice { "%Y-%m-%d %H:%M:%S%:z" } else { "%Y-%m-%d %H:%M:%S" })
 }
 
 fn shown(zone: &TimeZone, at: Timestamp, format: &str) -> String {
@@ -79,7 +85,16 @@ fn mark(text: &str, zone: &TimeZone) -> anyhow::Result<Mark> {
         return Ok(Mark::Point(point));
     }
     let local: DateTime = text.parse().with_context(|| wanted(text))?;
-    Ok(Mark::Point(local.to_zoned_datetime(zone.clone())?.timestamp()))
+    let ambiguous = zone.to_ambiguous_timestamp(local);
+    match ambiguous.offset() {
+        AmbiguousOffset::Gap { before, .. } => {
+            // The local time by the old offset lies behind the change.
+            let behind = before.to_timestamp(local)?.checked_add(jiff::SignedDuration::from_nanos(1))?;
+            let change = zone.preceding(behind).next().context("no change of the clock is known")?;
+            Ok(Mark::Skipped(change.timestamp()))
+        }
+        AmbiguousOffset::Unambiguous { .. } | AmbiguousOffset::Fold { .. } => Ok(Mark::Point(ambiguous.compatible()?)),
+    }
 }
 
 fn wanted(text: &str) -> String {
@@ -147,6 +162,30 @@ mod tests {
         let day = Period::parse(Some("2018-11-04"), Some("2018-11-04"), &zone, at(NOW)).unwrap();
         assert_eq!(day.span, at("2018-11-04T03:00:00Z")..at("2018-11-05T02:00:00Z"));
         assert_eq!(day.iso(day.span.start), "2018-11-04T01:00:00.000-02:00");
+    }
+
+    #[test]
+    fn a_period_in_the_hour_that_daylight_saving_skips_is_empty_or_ends_at_the_change() {
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        let read = |from, to| Period::parse(Some(from), Some(to), &zone, at(NOW)).unwrap().span;
+        let change = at("2026-03-29T01:00:00Z");
+        assert_eq!(read("2026-03-29T02:10", "2026-03-29T02:50"), change..change);
+        assert_eq!(read("2026-03-29T02:00", "2026-03-29T03:00"), change..change);
+        assert_eq!(read("2026-03-29T01:00", "2026-03-29T02:30"), at("2026-03-29T00:00:00Z")..change);
+        assert_eq!(read("2026-03-29T02:50", "2026-03-29T03:10"), change..at("2026-03-29T01:10:00Z"));
+        assert!(Period::parse(Some("2026-03-29T04:00"), Some("2026-03-29T02:30"), &zone, at(NOW)).is_err());
+    }
+
+    #[test]
+    fn an_hour_that_comes_twice_is_shown_with_its_offset() {
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        for (point, shown) in [
+            ("2026-10-25T00:30:00Z", "2026-10-25 02:30:00+02:00"),
+            ("2026-10-25T01:30:00Z", "2026-10-25 02:30:00+01:00"),
+            ("2026-10-25T02:30:00Z", "2026-10-25 03:30:00"),
+        ] {
+            assert_eq!(local(&zone, at(point)), shown);
+        }
     }
 
     #[test]

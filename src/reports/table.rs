@@ -105,10 +105,16 @@ fn span(millis: u64) -> String {
 
 /// Text of a peer that can do nothing to a terminal: no control characters, and none that turn the direction.
 pub(super) fn plain(text: &str) -> String {
-    let harmful = |c: char| {
-        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().filter(|c| !harmful(*c)).collect()
+    text.chars().filter(|c| !c.is_control() && !turns(*c)).collect()
+}
+
+/// Text of a peer in a cell: nothing that turns the direction. Line ends stay, in quotes.
+pub(super) fn plain_cell(text: &str) -> String {
+    text.chars().filter(|c| !turns(*c)).collect()
+}
+
+const fn turns(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

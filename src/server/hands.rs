@@ -7,9 +7,10 @@ use tokio::sync::oneshot;
 use crate::acd::Posture;
 use crate::alarm::{Alarms, Kind};
 use crate::cdr::fact::Fact;
+use crate::clock::Instant;
 use crate::ids::CallId;
 use crate::media::command::Command;
-use crate::switchboard::Presence;
+use crate::switchboard::{Presence, Rejection};
 
 use super::clerk::Ledger;
 use super::events::Events;
@@ -17,6 +18,7 @@ use super::local_state::Keeper;
 use super::media::Media;
 use super::metrics::Metrics;
 use super::observe::Observer;
+use super::rejections::Rejections;
 use super::signalling::Hands;
 
 /// The hands of the running service.
@@ -31,6 +33,7 @@ pub(super) struct ServiceHands {
     pub(super) observer: Observer,
     pub(super) metrics: Arc<Metrics>,
     pub(super) alarms: Alarms,
+    pub(super) rejections: Rejections,
     pub(super) events: Events,
 }
 
@@ -53,6 +56,7 @@ impl ServiceHands {
             observer: Observer::new(Arc::clone(metrics)),
             metrics: Arc::clone(metrics),
             alarms: alarms.clone(),
+            rejections: Rejections::new(Arc::clone(metrics)),
             events: events.clone(),
         };
         (hands, calls_over)
@@ -141,6 +145,14 @@ impl Hands for ServiceHands {
         } else {
             tracing::warn!(posture, "the posture of the house");
         }
+    }
+
+    fn rejected(&mut self, now: Instant, rejection: &Rejection) {
+        self.rejections.see(now, rejection);
+    }
+
+    fn extensions_ignored(&mut self, now: Instant, trunk: &str, tags: &str) {
+        self.rejections.extensions_ignored(now, trunk, tags);
     }
 
     fn unstaffed(&mut self, unstaffed: bool) {

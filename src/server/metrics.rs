@@ -11,7 +11,7 @@ use prometheus::{
 use crate::acd::Posture;
 use crate::alarm::{Alarms, Kind};
 use crate::sip::guard::Reason;
-use crate::switchboard::{Gauges, GuardFigures};
+use crate::switchboard::{Gauges, GuardFigures, Rejected};
 
 use super::media::MediaCounters;
 use super::records::RecordsFigures;
@@ -31,6 +31,7 @@ pub(super) struct Metrics {
     pub(super) calls_received: IntCounter,
     pub(super) calls_ended: IntCounterVec,
     pub(super) calls_answered: IntCounter,
+    pub(super) calls_rejected: IntCounterVec,
     pub(super) offers_ended: IntCounterVec,
     pub(super) operators_lost: IntCounter,
     pub(super) sessions_expired: IntCounter,
@@ -87,6 +88,11 @@ impl Metrics {
             calls_received: made.counter("calls_received_total", "Emergency calls taken on.")?,
             calls_ended: made.counters("calls_ended_total", "Calls that are over, by cause.", &["cause"])?,
             calls_answered: made.counter("calls_answered_total", "Calls that an operator or the fallback answered.")?,
+            calls_rejected: made.counters(
+                "calls_rejected_total",
+                "INVITEs that were rejected before they became calls, by reason.",
+                &["reason"],
+            )?,
             offers_ended: made.counters("offers_ended_total", "Offers to operators, by outcome.", &["outcome"])?,
             operators_lost: made.counter("operators_lost_total", "Answered calls whose operator's leg was lost.")?,
             transfers: made.counters(
@@ -145,6 +151,9 @@ impl Metrics {
         metrics.set_posture(Posture::Normal);
         words::show_all(&metrics);
         metrics.set_alarms(&Alarms::default());
+        for reason in Rejected::ALL {
+            metrics.calls_rejected.with_label_values(&[reason.word()]).inc_by(0);
+        }
         Ok(metrics)
     }
 

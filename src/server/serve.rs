@@ -1,5 +1,6 @@
 //! Starts the service in order, watches over it, and ends it in order.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use tracing::{error, info, warn};
 use crate::alarm::{Alarms, Kind};
 use crate::clock::Timestamp;
 use crate::config::{Certificates, Config, Connections, EngineName, Rostered, TlsFiles};
-use crate::ids::Rng;
+use crate::ids::{OperatorId, Rng};
 use crate::switchboard::{Listener, Restored, Switchboard, Trunk};
 
 use super::RETRY_EVERY;
@@ -33,6 +34,7 @@ use super::listeners::{self, Listeners};
 use super::local_state::LocalState;
 use super::media::{Engine, Media, MediaSettings};
 use super::metrics::Metrics;
+use super::named;
 use super::records::{self, Records};
 use super::signalling::{Inbound, Signalling};
 use super::signals::{Request, Signals};
@@ -140,6 +142,7 @@ async fn run(config: Config, signals: Signals, clock: Clock, log: &LogGuard) -> 
         missing,
         local,
         signals,
+        accounts: None,
     };
     watch.until_over(calls_over).await?;
     abort([http, operators]).await;
@@ -173,6 +176,9 @@ fn tell_standby(config: &Config) {
     let listeners = config.sip.listeners.iter();
     let sip = listeners.map(|l| format!("{}:{}", l.transport.via(), l.local)).collect::<Vec<_>>().join(" ");
     info!(version = env!("CARGO_PKG_VERSION"), sip, console = %config.console.listen, "siaga is on standby");
+    for (what, path) in config.places() {
+        info!(what, path, "in use");
+    }
 }
 
 /// Binds the RTP ports and starts the media threads, beside everything else.
@@ -254,6 +260,8 @@ struct Watch {
     missing: Vec<Listener>,
     local: LocalState,
     signals: Signals,
+    /// The operators that have an account, once they were compared with the names in `running`.
+    accounts: Option<BTreeSet<OperatorId>>,
 }
 
 impl Watch {
@@ -275,13 +283,14 @@ impl Watch {
                 },
                 _ = retry.tick() => self.retry().await,
                 _ = look.tick() => {
+                    self.compare_names().await;
                     let new = certificates::stamps(self.running.sip.tls.as_ref());
                     if std::mem::replace(&mut stamps, new.clone()) != new {
                         self.renew_certificates().await;
                     }
                 }
                 _ = remind.tick() => self.alarms.remind(),
-                _ = roster.tick() => warn_of_gaps(&self.running),
+                _ = roster.tick() => warn_of_gaps(&self.running, self.accounts.as_ref()),
                 () = until(drain.next()) => self.hasten(&mut drain).await,
             }
         }
@@ -334,6 +343,14 @@ impl Watch {
         }
     }
 
+    /// Compares the names in the configuration with the accounts, once after the start and after each reload.
+    async fn compare_names(&mut self) {
+        if self.accounts.is_none() {
+            self.accounts = named::accounts(&self.desk).await;
+            self.accounts.iter().for_each(|accounts| named::warn_of_names(&self.running, accounts));
+        }
+    }
+
     async fn reload(&mut self) {
         let new = match Config::load_to_serve(&self.file) {
             Ok(new) => new,
@@ -357,6 +374,8 @@ impl Watch {
         if let Err(fault) = promise(&self.metrics, &self.running) {
             error!(%fault, "the metrics keep what the desks promised before");
         }
+        self.accounts = None;
+        self.compare_names().await;
         self.look_again.notify_one();
         info!("the configuration was read again");
     }
@@ -384,8 +403,8 @@ fn tell_roster(config: &Config, local: &LocalState, alarms: &Alarms) {
 }
 
 /// Warns of times ahead in which too few operators are on shift, and of decrees that end.
-fn warn_of_gaps(config: &Config) {
-    let ahead = config.roster_ahead(super::clock::wall_now(), ROSTER_DAYS);
+fn warn_of_gaps(config: &Config, accounts: Option<&BTreeSet<OperatorId>>) {
+    let ahead = config.roster_ahead(super::clock::wall_now(), ROSTER_DAYS, accounts);
     let minimum = config.operators.minimum_on_shift;
     let local = |at: Timestamp| {
         let at = jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or_default();

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::acd::Posture;
 use crate::cdr::fact::Fact;
 use crate::cdr::past::Past;
+use crate::clock::{Instant, Now};
 use crate::config::Certificates;
 use crate::ids::CallId;
 use crate::limits::{DATAGRAMS_PER_TURN_MAX, MESSAGE_BYTES_MAX};
@@ -22,8 +23,8 @@ use crate::media::command::{Command, Event};
 use crate::sip::flow::{Flow, Transmit};
 use crate::sip::locate::Target;
 use crate::switchboard::{
-    Account, Actor, ConsoleCommand, ConsoleReply, Gauges, GuardFigures, Input, Output, Presence, Restored, Settings,
-    Switchboard, Trunk,
+    Account, Actor, ConsoleCommand, ConsoleReply, Gauges, GuardFigures, Input, Output, Presence, Rejection, Restored,
+    Settings, Switchboard, Trunk,
 };
 
 use super::clock::Clock;
@@ -82,6 +83,10 @@ pub trait Hands {
     fn trunk_registered(&mut self, trunk: &str, registered: bool);
     /// A trunk is no longer in the configuration.
     fn trunk_gone(&mut self, trunk: &str);
+    /// An INVITE is rejected before it becomes a call.
+    fn rejected(&mut self, now: Instant, rejection: &Rejection);
+    /// A trunk's INVITE requires extensions that siaga does not have; it is accepted.
+    fn extensions_ignored(&mut self, now: Instant, trunk: &str, tags: &str);
     /// Calls wait and nobody is on shift; or no longer.
     fn unstaffed(&mut self, unstaffed: bool);
     fn none_ready(&mut self, none_ready: bool);
@@ -387,13 +392,13 @@ impl<H: Hands> Signalling<H> {
         }
         self.hands.facts_over();
         for output in rest.drain(..) {
-            self.carry_out(output);
+            self.carry_out(now, output);
         }
         self.hands.step_over();
         (self.out, self.rest) = (out, rest);
     }
 
-    fn carry_out(&mut self, output: Output) {
+    fn carry_out(&mut self, now: Now, output: Output) {
         match output {
             Output::Send(transmit) => self.send(&transmit),
             Output::Media(command) => self.hands.media(command),
@@ -412,6 +417,8 @@ impl<H: Hands> Signalling<H> {
             Output::LongCall { call, lasts_ms, over } => self.hands.long_call(call, lasts_ms, over),
             Output::Unstaffed(unstaffed) => self.hands.unstaffed(unstaffed),
             Output::NoneReady(none_ready) => self.hands.none_ready(none_ready),
+            Output::Rejected(rejection) => self.hands.rejected(now.mono, &rejection),
+            Output::ExtensionsIgnored { trunk, tags } => self.hands.extensions_ignored(now.mono, &trunk, &tags),
             Output::Banned(ban) => {
                 let (reason, seconds, nth) = (ban.reason.word(), ban.seconds, ban.nth);
                 tracing::info!(address = %ban.address, reason, seconds, nth, "banned");

@@ -9,7 +9,7 @@ use super::wire::{Fault, Method};
 /// Host names and IPv4 addresses; the underscore is not legal but in use.
 const HOST: Set = Set::alphanumeric_and(b"-._");
 /// Characters of an unquoted display name: tokens, what occurs in the wild without harm, and blanks.
-const DISPLAY: Set = Set::alphanumeric_and(b"-.!%*_+`'~ \t()/&=?#$|{}[]^@");
+const DISPLAY: Set = Set::alphanumeric_and(b"-.,:;!%*_+`'~ \t()/&=?#$|{}[]^@");
 
 const fn fault(why: &'static str) -> Fault {
     Fault { status: 400, why }

@@ -1,5 +1,6 @@
 //! SIP as data (RFC 3261 and friends): reads, builds and times messages. Pure: no sockets, no clocks, no queue.
 
+pub mod caller_number;
 pub mod certificate;
 pub mod dialog;
 pub mod digest;

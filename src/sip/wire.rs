@@ -336,7 +336,7 @@ impl<'a> Message<'a> {
 
     /// All values of that name in order, comma lists split outside quotes and angle brackets; empty elements left out.
     pub fn list(&self, name: Name) -> impl Iterator<Item = &[u8]> {
-        self.lines(name).flat_map(lex::List::new).filter(|element| !element.is_empty())
+        self.lines(name).flat_map(move |value| elements(name, value)).filter(|element| !element.is_empty())
     }
 
     /// The topmost Via.
@@ -367,7 +367,7 @@ impl<'a> Message<'a> {
 
     /// The first Contact (`*` is an error here).
     pub fn contact(&self) -> Result<NameAddr<'_>, Fault> {
-        let first = self.first(Name::Contact).and_then(|value| lex::List::new(value).next());
+        let first = self.first(Name::Contact).and_then(|value| elements(Name::Contact, value).next());
         NameAddr::parse_of(first.ok_or(Fault { status: 400, why: "Contact" })?, "Contact")
     }
 
@@ -380,6 +380,14 @@ impl<'a> Message<'a> {
 
     fn required(&self, name: Name, why: &'static str) -> Result<&[u8], Fault> {
         self.first(name).filter(|value| !value.is_empty()).ok_or(Fault { status: 400, why })
+    }
+}
+
+/// The elements of one line of a header field.
+fn elements(name: Name, value: &[u8]) -> lex::List<'_> {
+    match name.holds_addresses() {
+        true => lex::List::of_addresses(value),
+        false => lex::List::new(value),
     }
 }
 

@@ -163,7 +163,7 @@ struct TalkRow<'a> {
     received: i64,
     talk_ms: u64,
     wrap_ms: Option<u64>,
-    /// 1: another had the caller.
+    /// 0: had the caller. 1: another had the caller. 2: an agency that had the caller. 3: a drill or a test, which no figure counts.
     guest: u8,
 }
 
@@ -177,7 +177,12 @@ impl<'a> TalkRow<'a> {
             };
             // Who talked last worked on the call after its end.
             let wrap_ms = cdr.wrap_ms.filter(|_| no == last && operator.is_some());
-            let (received, talk_ms, guest) = (cdr.received.as_millis(), talk.millis(), u8::from(talk.guest));
+            let (received, talk_ms) = (cdr.received.as_millis(), talk.millis());
+            let guest = match talk.guest {
+                _ if cdr.is_exercise() => 3,
+                true => 1,
+                false => 2 * u8::from(cdr.is_agency(&talk.with)),
+            };
             Self { call: cdr.call, no, operator, received, talk_ms, wrap_ms, guest }
         })
     }

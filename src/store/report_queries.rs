@@ -1,5 +1,6 @@
 //! What reports read: calls in pages and sums over a period, by the time that a call was received. Changes nothing.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::cdr::{Cdr, Outcome};
@@ -10,6 +11,11 @@ use super::{Store, StoreError, on_either};
 
 /// Calls of one page: a year is never in memory at once.
 const PAGE_CALLS: i64 = 200;
+
+/// Answered calls of one page of those behind a period.
+const LATER_CALLS: i64 = 2_000;
+/// Calls whose id starts alike that are listed.
+const NAMED: &str = "SELECT call FROM cdr WHERE call >= $1 AND call < $2 ORDER BY call LIMIT 20";
 
 /// The newest column that reports read: where it is, all is.
 const PROBE: &str = "SELECT COUNT(*) FROM cdr WHERE call = '' AND desk = ''";
@@ -29,24 +35,32 @@ const DESKS: &str = "WITH RECURSIVE word (w) AS (SELECT MIN(desk) FROM cdr UNION
 const OPERATORS: &str = "WITH RECURSIVE word (w) AS (SELECT MIN(operator) FROM talk UNION ALL \
     SELECT (SELECT MIN(operator) FROM talk WHERE operator > w) FROM word WHERE w IS NOT NULL) \
     SELECT w, name FROM word LEFT JOIN operator ON operator.operator = w WHERE w IS NOT NULL";
+/// Those who have an account, also if they have answered nothing.
+const ACCOUNTS: &str = "SELECT operator, name FROM operator WHERE station = 0";
 
 /// Each walks one range of one index, which holds all that is asked for: no sorting, no look at the rows.
 const OF_OUTCOME: &str = "SELECT COUNT(*), CAST(COALESCE(SUM(waited_ms), 0) AS BIGINT), COALESCE(MAX(waited_ms), 0), \
     CAST(COALESCE(SUM(talk_ms), 0) AS BIGINT), CAST(COALESCE(SUM(wrap_ms), 0) AS BIGINT), \
     COUNT(*) FILTER (WHERE waited_ms <= $4), COUNT(*) FILTER (WHERE waited_ms < $5) \
-    FROM cdr WHERE outcome = $1 AND received >= $2 AND received < $3";
+    FROM cdr WHERE outcome = $1 AND received >= $2 AND received < $3 AND COALESCE(class, '') NOT IN ('drill', 'test')";
 const OF_CLASS: &str = "SELECT COUNT(*) FROM cdr WHERE class = $1 AND received >= $2 AND received < $3";
 const OF_DESK: &str = "SELECT outcome, COUNT(*), COUNT(*) FILTER (WHERE waited_ms <= $4), \
     COUNT(*) FILTER (WHERE waited_ms < $5) \
-    FROM cdr WHERE desk = $1 AND received >= $2 AND received < $3 GROUP BY outcome";
+    FROM cdr WHERE desk = $1 AND received >= $2 AND received < $3 AND COALESCE(class, '') NOT IN ('drill', 'test') \
+    GROUP BY outcome";
+/// `guest` (`TalkKind`): 0 had the caller, 1 was in another's call, 2 an agency that had the caller, 3 a drill or a test.
 const OF_OPERATOR: &str = "SELECT COUNT(*) FILTER (WHERE guest = 0), \
-    CAST(COALESCE(SUM(talk_ms) FILTER (WHERE guest = 0), 0) AS BIGINT), CAST(COALESCE(SUM(wrap_ms), 0) AS BIGINT), \
+    CAST(COALESCE(SUM(talk_ms) FILTER (WHERE guest = 0), 0) AS BIGINT), \
+    CAST(COALESCE(SUM(wrap_ms) FILTER (WHERE guest <> 3), 0) AS BIGINT), \
     COUNT(*) FILTER (WHERE guest = 1), CAST(COALESCE(SUM(talk_ms) FILTER (WHERE guest = 1), 0) AS BIGINT) \
     FROM talk WHERE operator = $1 AND received >= $2 AND received < $3";
-const OF_FALLBACK: &str = "SELECT COUNT(*) FILTER (WHERE guest = 0), \
-    CAST(COALESCE(SUM(talk_ms) FILTER (WHERE guest = 0), 0) AS BIGINT), CAST(COALESCE(SUM(wrap_ms), 0) AS BIGINT), \
-    COUNT(*) FILTER (WHERE guest = 1), CAST(COALESCE(SUM(talk_ms) FILTER (WHERE guest = 1), 0) AS BIGINT) \
-    FROM talk WHERE operator IS NULL AND received >= $1 AND received < $2";
+const OF_NUMBERS: &str = "SELECT guest, COUNT(*), CAST(COALESCE(SUM(talk_ms), 0) AS BIGINT) \
+    FROM talk WHERE operator IS NULL AND received >= $1 AND received < $2 GROUP BY guest";
+
+/// Answered calls behind a call, of callers with a number: the number and when it was answered.
+const ANSWERED_LATER: &str = "SELECT received, call, number, answered FROM cdr WHERE received >= $1 \
+    AND (received, call) > ($1, $2) AND outcome = 'answered' AND number IS NOT NULL AND answered IS NOT NULL \
+    ORDER BY received, call LIMIT $3";
 
 /// All statements of one summary see the same state of the database.
 const BEGIN_SQLITE: &str = "BEGIN";
@@ -126,9 +140,11 @@ pub struct Totals {
     pub classes: Vec<(String, u64)>,
     /// Only those that had calls.
     pub desks: Vec<DeskTotals>,
-    /// Only those who talked with a caller of the period.
+    /// Those who have an account, and others who talked with a caller of the period.
     pub operators: Vec<OperatorTotals>,
     pub fallback: TalkTotals,
+    /// Agencies that took a caller over from an operator.
+    pub agencies: TalkTotals,
 }
 
 /// What the waits of a summary are measured by, in milliseconds.
@@ -166,7 +182,31 @@ impl Store {
         Ok(rows.into_iter().map(stored).collect())
     }
 
-    /// The sums of the calls received in `period`.
+    /// The next page of answered calls behind `after`, a time and a call, oldest first: time, call, number, answer.
+    pub async fn answered_later(
+        &self,
+        after: &(Timestamp, String),
+    ) -> Result<Vec<(Timestamp, String, String, Timestamp)>, StoreError> {
+        let (from, call) = (after.0.as_millis(), after.1.as_str());
+        let rows: Vec<(i64, String, String, i64)> = on_either!(self, pool => {
+            sqlx::query_as(ANSWERED_LATER).bind(from).bind(call).bind(LATER_CALLS).fetch_all(pool).await?
+        });
+        let times = |(received, call, number, answered)| {
+            (Timestamp::from_millis(received), call, number, Timestamp::from_millis(answered))
+        };
+        Ok(rows.into_iter().map(times).collect())
+    }
+
+    /// The ids of stored calls that start with `id`, at most 20.
+    pub async fn calls_named(&self, id: &str) -> Result<Vec<String>, StoreError> {
+        let (low, high) = (id.to_owned(), format!("{id}g"));
+        let rows: Vec<(String,)> = on_either!(self, pool => {
+            sqlx::query_as(NAMED).bind(low).bind(high).fetch_all(pool).await?
+        });
+        Ok(rows.into_iter().map(|(call,)| call).collect())
+    }
+
+    /// The sums of the calls received in `period`, without drills and tests.
     pub async fn totals(
         &self,
         period: &Range<Timestamp>,
@@ -202,19 +242,30 @@ impl Store {
                 totals.desks.push(desk_totals(desk, rows));
             }
             let operators: Vec<(String, Option<String>)> = sqlx::query_as(OPERATORS).fetch_all(&mut *tx).await?;
+            let accounts: Vec<(String, String)> = sqlx::query_as(ACCOUNTS).fetch_all(&mut *tx).await?;
+            let mut idle: BTreeMap<String, String> = accounts.into_iter().collect();
             for (operator, name) in operators {
                 let of = sqlx::query_as(OF_OPERATOR).bind(&operator).bind(from).bind(until);
                 let own = talk_totals(of.fetch_one(&mut *tx).await?);
+                let known = idle.remove(&operator).is_some();
+                if !known && own == TalkTotals::default() {
+                    continue;
+                }
                 totals.operators.push(OperatorTotals { operator, name, totals: own });
             }
-            let fallback = sqlx::query_as(OF_FALLBACK).bind(from).bind(until).fetch_one(&mut *tx).await?;
-            totals.fallback = talk_totals(fallback);
+            let idle = idle.into_iter().map(|(operator, name)| OperatorTotals {
+                operator,
+                name: Some(name),
+                totals: TalkTotals::default(),
+            });
+            totals.operators.extend(idle);
+            let numbers = sqlx::query_as(OF_NUMBERS).bind(from).bind(until).fetch_all(&mut *tx).await?;
+            (totals.fallback, totals.agencies) = number_totals(numbers);
             tx.rollback().await?;
         });
         totals.outcomes.retain(|(_, of)| of.calls > 0);
         totals.classes.retain(|(_, calls)| *calls > 0);
         totals.desks.retain(|of| of.calls > 0);
-        totals.operators.retain(|of| of.totals.answered > 0 || of.totals.joined > 0);
         // The databases have their own ideas of what comes first.
         totals.outcomes.sort_unstable_by(|one, other| one.0.cmp(&other.0));
         totals.classes.sort_unstable();
@@ -259,6 +310,21 @@ fn talk_totals((answered, talk, wrap, joined, joined_talk): (i64, i64, i64, i64,
         joined: joined.unsigned_abs(),
         joined_ms: joined_talk.unsigned_abs(),
     }
+}
+
+/// The fallback number's totals and the agencies'.
+fn number_totals(rows: Vec<(i16, i64, i64)>) -> (TalkTotals, TalkTotals) {
+    let (mut fallback, mut agencies) = (TalkTotals::default(), TalkTotals::default());
+    for (kind, calls, talk) in rows {
+        let (calls, talk) = (calls.unsigned_abs(), talk.unsigned_abs());
+        match kind {
+            0 => (fallback.answered, fallback.talk_ms) = (calls, talk),
+            1 => (fallback.joined, fallback.joined_ms) = (calls, talk),
+            2 => (agencies.answered, agencies.talk_ms) = (calls, talk),
+            _ => {}
+        }
+    }
+    (fallback, agencies)
 }
 
 fn signed(millis: u64) -> i64 {

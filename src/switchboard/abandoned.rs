@@ -83,6 +83,11 @@ impl Abandoned {
         lost
     }
 
+    /// When a number called last, its longest wait, and how often it called.
+    pub(super) fn about(&self, number: &str) -> Option<(Timestamp, u64, u32)> {
+        self.all.get(number).map(|missed| (missed.last, missed.longest_ms, missed.calls))
+    }
+
     /// Somebody has spoken with him.
     pub(super) fn reached(&mut self, number: &str) {
         self.take_out(number);

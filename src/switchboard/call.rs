@@ -48,6 +48,8 @@ pub(super) enum Stage {
 pub(super) struct Caller {
     /// The number in the operator's From: asserted before presented.
     pub(super) number: Option<String>,
+    /// The desk or service that was called, for the display, if it is not the site's number.
+    pub(super) service: Option<String>,
     /// What is known of him, for the display.
     pub(super) notice: Option<String>,
     /// A short location for the display.
@@ -75,6 +77,8 @@ pub(super) struct Call {
     /// Whose call it is.
     pub(super) desk: DeskNo,
     pub(super) shown: Caller,
+    /// What the display of a phone that is rung now shows first: it is not rung to take an emergency call.
+    pub(super) rung_to: Option<String>,
     pub(super) caller: CallerLeg,
     pub(super) legs: BTreeMap<LegNo, OfferLeg>,
     /// Operators of whose phones one has said something since they were rung.
@@ -273,6 +277,9 @@ impl Switchboard {
         let contact = self.contact(call.caller.line.flow);
         let mut response = stencil.response(status, Some(call.caller.tag.as_str()));
         response = response.header(Name::Contact, contact.as_bytes()).header(Name::Allow, super::door::ALLOW);
+        if let Some(identity) = self.call_back_identity(id) {
+            response = response.header(Name::PAssertedIdentity, identity.as_bytes());
+        }
         let bytes = self.encode_provisional(now, id, status, response);
         self.transactions.respond(now.mono, server, status, bytes, &mut self.transmits);
         if let Some(call) = self.calls.get_mut(&id) {
@@ -308,6 +315,9 @@ impl Switchboard {
             .header(Name::Supported, super::door::SUPPORTED);
         for (name, value) in session.as_headers() {
             response = response.header(name, value);
+        }
+        if let Some(identity) = self.call_back_identity(id) {
+            response = response.header(Name::PAssertedIdentity, identity.as_bytes());
         }
         if described {
             response = response.body("application/sdp", &call.caller.sdp);

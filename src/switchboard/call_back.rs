@@ -16,6 +16,7 @@ use super::call::Call;
 use super::classes::Worked;
 use super::direct::PlacedFor;
 use super::door::Taken;
+use super::offer::user_part;
 use super::{ConsoleReply, Switchboard};
 
 /// What a placed call calls back.
@@ -24,6 +25,8 @@ pub(super) struct CallBack {
     /// The call that nobody had answered.
     pub(super) of: CallId,
     pub(super) number: String,
+    /// What the operator is shown beside the number: when it called, how long it waited, how often.
+    pub(super) about: String,
     /// How the last try at a trunk ended.
     outcome: Option<(OfferOutcome, Option<u16>)>,
     /// The operator is there, and the number is called.
@@ -32,8 +35,8 @@ pub(super) struct CallBack {
 
 impl CallBack {
     /// The number has its turn as soon as the operator has answered his own phone.
-    const fn held(of: CallId, number: String) -> Self {
-        Self { of, number, outcome: None, begun: false }
+    const fn held(of: CallId, number: String, about: String) -> Self {
+        Self { of, number, about, outcome: None, begun: false }
     }
 
     /// Marks the INVITE as the call-back of an answering point, which no service of the callee's may keep from him (RFC 7090 §4,
@@ -51,8 +54,29 @@ impl Switchboard {
             self.serve(now, taken, Prompt::Refused);
             return;
         };
-        let back = CallBack { begun: true, ..CallBack::held(of, number.clone()) };
+        let about = self.about(now, &number);
+        // A display may not show what comes in a response: the phone gets it as a text too.
+        let text = format!("{number}: {about}");
+        self.announce_text(now, Some(by.clone()), &text);
+        let back = CallBack { begun: true, ..CallBack::held(of, number.clone(), about) };
         self.place_to(now, taken, by, Callee::Number(number), PlacedFor::CallBack(back));
+    }
+
+    /// `12 min ago, waited 0:42, 3 calls`: what is known of a number that waits to be called back. A span says the same in every time
+    /// zone.
+    fn about(&self, now: Now, number: &str) -> String {
+        let Some((last, waited_ms, calls)) = self.abandoned.about(number) else { return String::new() };
+        let (minutes, waited) = (now.wall.millis_since(last) / 60_000, waited_ms / 1_000);
+        let calls = if calls > 1 { format!(", {calls} calls") } else { String::new() };
+        format!("{minutes} min ago, waited {}:{:02}{calls}", waited / 60, waited % 60)
+    }
+
+    /// The called-back number as the operator's own phone shows it.
+    pub(super) fn call_back_identity(&self, id: CallId) -> Option<String> {
+        let back = self.calls.get(&id)?.call_back.as_ref()?;
+        let display: String = back.number.chars().filter(|c| !matches!(c, '"' | '\\') && !c.is_control()).collect();
+        let (user, domain) = (user_part(&back.number), &self.settings.domain);
+        Some(format!("\"{display} {}\" <sip:{user}@{domain}>", back.about))
     }
 
     fn next_call_back(&self, by: &OperatorId) -> Option<(String, CallId)> {
@@ -76,7 +100,8 @@ impl Switchboard {
         self.abandoned.expire(now.wall, self.settings.callers.call_back);
         let number = self.number_as_known(number);
         let open = self.abandoned.open(&number, by, &self.engaged_numbers())?;
-        Ok(open.map(|of| CallBack::held(of, number)))
+        let about = self.about(now, &number);
+        Ok(open.map(|of| CallBack::held(of, number, about)))
     }
 
     /// The operator whose phone was rung for a call-back is there: it begins.

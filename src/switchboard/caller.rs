@@ -6,23 +6,25 @@ use crate::acd::desk::DeskNo;
 use crate::cdr::fact::{EndCause, FactKind, Side};
 use crate::clock::Now;
 use crate::ids::{CallId, OperatorId, Token};
+use crate::sip::caller_number;
 use crate::sip::dialog::Dialog;
 use crate::sip::guard::Reason;
-use crate::sip::header::NameAddr;
 use crate::sip::location::{self, Location, Shape};
 use crate::sip::message::Stencil;
 use crate::sip::offer_answer::{self, Agreed};
+use crate::sip::option_tag;
 use crate::sip::sdp::{self, AudioCodec, Direction, Local, Places, SdpError};
-use crate::sip::uri::Uri;
 use crate::sip::wire::{Message, Name};
 
 use super::call::{Call, Caller, Stage};
+use super::called::Called;
 use super::callers::Known;
 use super::desks::desk_of;
 use super::door::Taken;
 use super::end::Ending;
 use super::leg::{CallerLeg, Line, Who};
 use super::offer::user_part;
+use super::rejection::Rejected;
 use super::settings::AnswerMode;
 use super::timers::Alarm;
 use super::{MergeKey, Switchboard};
@@ -62,48 +64,52 @@ pub(super) enum Origin {
     Phone(OperatorId),
 }
 
-/// What a Request-URI asks for.
-enum Called {
-    /// The emergency number, as dialled.
-    Emergency(String),
-    /// `urn:service:test.sos` (RFC 6881 §15): answered by the service itself.
-    Test,
-    Nobody,
-}
-
 impl Switchboard {
     /// An INVITE of a trunk outside any dialog.
     pub(super) fn invited(&mut self, now: Now, taken: &Taken<'_, '_>, trunk: usize) {
-        let called = match self.called(taken.message, trunk) {
-            Called::Emergency(called) => called,
+        let (called, prefixed) = match self.called(taken.message, trunk) {
+            Called::Emergency { called, prefixed } => (called, prefixed),
             Called::Test => return self.test_call(now, taken),
-            Called::Nobody => return self.reply(now, taken, 404, &[]),
+            Called::Unknown => return self.reject_call(now, taken, Some(trunk), Rejected::UnknownNumber, 404),
         };
-        self.receive_call(now, taken, &Origin::Trunk(trunk), called);
+        self.receive_call(now, taken, &Origin::Trunk(trunk), (called, prefixed));
     }
 
     /// An emergency call begins: it gets its record, its port and its place in the queue.
-    pub(super) fn receive_call(&mut self, now: Now, taken: &Taken<'_, '_>, origin: &Origin, called: String) {
+    pub(super) fn receive_call(
+        &mut self,
+        now: Now,
+        taken: &Taken<'_, '_>,
+        origin: &Origin,
+        (called, prefixed): (String, bool),
+    ) {
+        let trunk = match origin {
+            Origin::Trunk(trunk) => Some(*trunk),
+            Origin::Phone(_) => None,
+        };
         let key = merge_key(taken.message);
         if self.merged.contains_key(&key) {
-            return self.reply(now, taken, 482, &[]);
+            return self.reject_call(now, taken, trunk, Rejected::Repeated, 482);
         }
         let is_full = self.calls.len() >= self.settings.calls_max;
         if is_full {
             self.guard.count(Reason::Overload);
         }
-        let has_room = match origin {
-            Origin::Trunk(trunk) => self.has_room(*trunk),
-            Origin::Phone(_) => true,
-        };
-        if self.draining || is_full || !has_room {
-            return self.reply(now, taken, 503, &[(Name::RetryAfter, b"5")]);
+        let has_room = trunk.is_none_or(|trunk| self.has_room(trunk));
+        let full =
+            [(self.draining, Rejected::Draining), (is_full, Rejected::SiteFull), (!has_room, Rejected::TrunkFull)];
+        if let Some((_, reason)) = full.into_iter().find(|(is_so, _)| *is_so) {
+            return self.reject_call(now, taken, trunk, reason, 503);
         }
         let tag = self.rng.token();
         let dialog = match Dialog::as_callee(taken.message, tag.as_str()) {
             Ok(dialog) => dialog,
-            Err(fault) => return self.reply(now, taken, fault.status, &[]),
+            Err(fault) => {
+                self.report_fault(taken.flow, taken.message, fault);
+                return self.reply(now, taken, fault.status, &[]);
+            }
         };
+        trunk.into_iter().for_each(|trunk| self.report_ignored_extensions(taken.message, trunk));
         let id = CallId::new(now.wall, &mut self.rng);
         let stencil = Stencil::of(taken.message, taken.flow);
         self.transactions.respond(
@@ -117,10 +123,11 @@ impl Switchboard {
         let (shown, known) = self.caller_of(now, taken.message, &locations, origin);
         let mut call = self.new_call(now, taken, tag, stencil, dialog, shown, key.clone());
         call.desk = desk_of(&self.settings.desks, &called);
+        call.shown.service = self.service_shown(call.desk, &called);
         // He waits longer, and that is all: no number is ever refused.
         call.penalty = if known.prank { self.settings.callers.prank_penalty } else { 0 };
         let received = match origin {
-            Origin::Trunk(trunk) => self.received(taken.message, *trunk, called),
+            Origin::Trunk(trunk) => self.received(taken.message, *trunk, called, prefixed),
             Origin::Phone(account) => self.received_from(account, taken.message, called),
         };
         self.alarms.insert(call.over_at, Alarm::TooLong(id));
@@ -161,36 +168,9 @@ impl Switchboard {
         (shown, known)
     }
 
-    fn is_account(&self, trunk: usize, user: &[u8]) -> bool {
-        let terms = self.settings.trunks.get(trunk).map(|trunk| &trunk.terms);
-        let identity = terms.filter(|terms| terms.register.is_some()).and_then(|terms| terms.identity.as_ref());
-        identity.is_some_and(|identity| identity.user.as_bytes() == user)
-    }
-
     /// The country code by which a trunk's numbers are read.
     fn country_of(&self, trunk: usize) -> &str {
         self.settings.trunks.get(trunk).map(|trunk| trunk.terms.country.as_str()).unwrap_or_default()
-    }
-
-    fn called(&self, message: &Message<'_>, trunk: usize) -> Called {
-        let uri = message.request_uri().unwrap_or_default();
-        match Uri::parse(uri) {
-            Ok(Uri::Service(service)) if service == "sos" || service.starts_with("sos.") => {
-                Called::Emergency(format!("urn:service:{service}"))
-            }
-            Ok(Uri::Service(service)) if service == "test.sos" || service.starts_with("test.sos.") => Called::Test,
-            Ok(uri) if uri.user().is_some_and(|user| user.as_ref() == self.settings.number.as_bytes()) => {
-                Called::Emergency(self.settings.number.clone())
-            }
-            Ok(uri) if uri.user().is_some_and(|user| self.is_desk_number(&user)) => {
-                Called::Emergency(uri.user().map(|user| clean(&user, KEPT_CHARS_MAX)).unwrap_or_default())
-            }
-            // A telco with which we are registered may call us by the user name that it knows.
-            Ok(uri) if uri.user().is_some_and(|user| self.is_account(trunk, &user)) => {
-                Called::Emergency(self.settings.number.clone())
-            }
-            Ok(_) | Err(_) => Called::Nobody,
-        }
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of a call, each made by another step")]
@@ -232,6 +212,7 @@ impl Switchboard {
             received: now,
             desk: DeskNo::default(),
             shown,
+            rung_to: None,
             caller,
             legs: std::collections::BTreeMap::new(),
             next_leg: 0,
@@ -264,27 +245,31 @@ impl Switchboard {
         }
     }
 
-    fn received(&self, message: &Message<'_>, trunk: usize, called: String) -> FactKind {
+    fn received(&self, message: &Message<'_>, trunk: usize, called: String, prefixed: bool) -> FactKind {
         let mut headers = Vec::new();
+        let country = self.country_of(trunk);
+        let raw = [
+            ("P-Asserted-Identity", Name::PAssertedIdentity, caller_number::asserted(message)),
+            ("From", Name::From, caller_number::presented(message)),
+        ];
+        let [asserted, presented] = raw.map(|(text, name, raw)| {
+            let known = raw.clone().map(|raw| known_as(raw, country));
+            if known.is_none() || known != raw {
+                headers.extend(message.first(name).map(|whole| format!("{text}: {}", clean(whole, KEPT_CHARS_MAX))));
+            }
+            known
+        });
+        // What siaga reads otherwise than it came is kept as it came, before the rest.
+        if prefixed {
+            headers.push(format!("Request-URI: {}", clean(message.request_uri().unwrap_or_default(), KEPT_CHARS_MAX)));
+        }
+        let required = message.lines(Name::Require).take(KEPT_MAX).filter(|_| has_unknown_extension(message));
+        headers.extend(required.map(|value| format!("Require: {}", clean(value, KEPT_CHARS_MAX))));
         for (name, _) in KEPT {
             for value in message.lines(name).take(KEPT_MAX) {
                 headers.push(format!("{}: {}", name.as_str(), clean(value, KEPT_CHARS_MAX)));
             }
         }
-        let country = self.country_of(trunk);
-        let raw = [
-            ("P-Asserted-Identity", Name::PAssertedIdentity, asserted(message)),
-            ("From", Name::From, message.from().ok().and_then(|from| number(&from))),
-        ];
-        let [asserted, presented] = raw.map(|(text, name, raw)| {
-            let raw = raw?;
-            let known = known_as(raw.clone(), country);
-            if known != raw {
-                let whole = clean(message.first(name).unwrap_or_default(), KEPT_CHARS_MAX);
-                headers.insert(0, format!("{text}: {whole}"));
-            }
-            Some(known)
-        });
         for (kind, body) in location::ignored(message) {
             let (kind, body) = (clean(kind.as_bytes(), 128), clean(body.as_bytes(), KEPT_CHARS_MAX));
             headers.push(format!("Content-Type: {kind} (body, not read): {body}"));
@@ -349,11 +334,15 @@ impl Switchboard {
     pub(super) fn shown_as(&self, id: CallId, outwards: bool) -> String {
         let shown = self.calls.get(&id).map(|call| &call.shown);
         let number = shown.and_then(|shown| shown.number.as_deref()).unwrap_or("anonymous");
-        let (notice, location) =
-            shown.map(|shown| (shown.notice.as_deref(), shown.location.as_deref())).unwrap_or_default();
-        // What the centre thinks of a caller stays in the centre.
-        let notice = notice.filter(|_| !outwards);
-        let display = [Some(number), notice, location].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        let location = shown.and_then(|shown| shown.location.as_deref());
+        // The centre's own words stay in the centre.
+        let call = self.calls.get(&id).filter(|_| !outwards);
+        let [to, service, notice] = [
+            call.and_then(|call| call.rung_to.as_deref()),
+            call.and_then(|call| call.shown.service.as_deref()),
+            call.and_then(|call| call.shown.notice.as_deref()),
+        ];
+        let display = [to, service, Some(number), notice, location].into_iter().flatten().collect::<Vec<_>>().join(" ");
         let display: String = display.chars().filter(|c| !matches!(c, '"' | '\\') && !c.is_control()).collect();
         format!("\"{display}\" <sip:{}@{}>", user_part(number), self.settings.domain)
     }
@@ -381,11 +370,6 @@ pub(super) fn merge_key(message: &Message<'_>) -> MergeKey {
     (tag.unwrap_or_default(), call_id, message.cseq().map_or(0, |cseq| cseq.number))
 }
 
-/// The number of the first usable P-Asserted-Identity value (RFC 3325 §9.1); only asked of trusted trunks.
-fn asserted(message: &Message<'_>) -> Option<String> {
-    message.list(Name::PAssertedIdentity).find_map(|value| NameAddr::parse(value).ok().and_then(|addr| number(&addr)))
-}
-
 /// The number in E.164 where a country is set and there is no doubt; else as it came.
 fn known_as(raw: String, country: &str) -> String {
     if country.is_empty() {
@@ -394,20 +378,18 @@ fn known_as(raw: String, country: &str) -> String {
     crate::sip::number::e164(&raw, country).unwrap_or(raw)
 }
 
-fn number(addr: &NameAddr<'_>) -> Option<String> {
-    let uri = Uri::parse(addr.uri).ok()?;
-    let user = clean(&uri.user()?, 64);
-    (!user.is_empty() && !user.eq_ignore_ascii_case("anonymous")).then_some(user)
-}
-
 /// Text of a peer for records: no control characters, a limited length.
 pub(super) fn clean(bytes: &[u8], chars_max: usize) -> String {
     String::from_utf8_lossy(bytes).chars().filter(|c| !c.is_control()).take(chars_max).collect()
 }
 
+fn has_unknown_extension(message: &Message<'_>) -> bool {
+    option_tag::not_understood(message).next().is_some()
+}
+
 /// What operators' phones are shown.
 fn shown(message: &Message<'_>, locations: &[Location], country: &str) -> Caller {
-    let number = asserted(message).or_else(|| message.from().ok().and_then(|from| number(&from)));
+    let number = caller_number::of(message);
     let number = number.map(|raw| known_as(raw, country));
     let fields = |to: Passed| {
         let names = KEPT.into_iter().filter(move |(_, passed)| *passed == to).map(|(name, _)| name);
@@ -417,7 +399,7 @@ fn shown(message: &Message<'_>, locations: &[Location], country: &str) -> Caller
     let best = locations.first();
     let location = best.map(Location::brief).filter(|text| !text.is_empty());
     let geo = locations.iter().find_map(|location| location.shape.as_ref()).map(geo_uri);
-    Caller { number, notice: None, location, headers, onward, geo }
+    Caller { number, service: None, notice: None, location, headers, onward, geo }
 }
 
 /// A `geo:` URI (RFC 5870 §3.3).

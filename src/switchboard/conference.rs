@@ -15,6 +15,7 @@ use super::end::Ending;
 use super::guests::{GUESTS_MAX, Guest};
 use super::leg::{OfferLeg, OfferState, Who};
 use super::refer::Referor;
+use super::supervise::call_operator;
 use super::transfer::told_as;
 use super::{Supervision, Switchboard};
 
@@ -71,7 +72,11 @@ impl Switchboard {
                 Standing::Free => {
                     let operator = operator.clone();
                     let until = now.mono + self.settings.ring;
-                    if !self.acd.invite(id, &operator) || !self.ring(now, id, to, why, until) {
+                    let whose = self.calls.get(&id).and_then(call_operator).map(|operator| format!(" {operator}"));
+                    let shown = format!("CONFERENCE{}:", whose.unwrap_or_default());
+                    let rings = self.acd.invite(id, &operator)
+                        && self.rung_to(id, &shown, |switchboard| switchboard.ring(now, id, to, why, until));
+                    if !rings {
                         self.acd.dismiss_guest(now, id, &operator);
                         return Err(503);
                     }

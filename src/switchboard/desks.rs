@@ -17,6 +17,16 @@ impl Switchboard {
         self.settings.desks.iter().any(|desk| desk.numbers.iter().any(|number| number.as_bytes() == user))
     }
 
+    /// What phones show of the called service: the desk's name, or the service that no desk has of its own.
+    pub(super) fn service_shown(&self, desk: DeskNo, called: &str) -> Option<String> {
+        let name = self.settings.acd.desks.get(usize::from(desk.0)).map(|desk| desk.name.as_str());
+        let service = called.strip_prefix(SERVICES);
+        let number = Some(called).filter(|called| !called.starts_with("urn:") && *called != self.settings.number);
+        let name = name.filter(|name| !name.is_empty()).or(service);
+        let words: Vec<&str> = [name, number].into_iter().flatten().collect();
+        (!words.is_empty()).then(|| words.join(" "))
+    }
+
     /// Puts a call into the queue of its desk.
     pub(super) fn enter_queue(&mut self, now: Now, id: CallId) {
         let Some(desk) = self.calls.get(&id).map(|call| call.desk) else { return };

@@ -92,7 +92,9 @@ impl Switchboard {
             return self.reply(now, taken, 481, &[]);
         }
         let foreign: Vec<&[u8]> = option_tag::not_understood(taken.message).collect();
-        if !foreign.is_empty() && method != Method::Bye {
+        // A trunk whose INVITE was accepted in spite of an unknown extension requires it in its re-INVITE too.
+        let is_call = method == Method::Invite && self.trunk_of(taken.flow).is_some();
+        if !foreign.is_empty() && method != Method::Bye && !is_call {
             return self.reply(now, taken, 420, &[(Name::Unsupported, &foreign.join(&b", "[..]))]);
         }
         // A re-INVITE of an unknown type still refreshes its session.

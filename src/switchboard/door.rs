@@ -11,6 +11,7 @@ use crate::sip::uri::Uri;
 use crate::sip::wire::{self, Fault, Message, Method, Name, Parsed, StartLine};
 
 use super::leg::Who;
+use super::rejection::Rejected;
 use super::{Purpose, Switchboard};
 
 pub(super) use crate::sip::message::ALLOW;
@@ -51,7 +52,10 @@ impl Switchboard {
             Parsed::Bad(message, fault) => match message.method() {
                 // An ACK is never answered (RFC 3261 §17), nor is a response.
                 None | Some(Method::Ack) => {}
-                Some(_) if self.lets_in(now, flow, &message) => self.refuse_fault(flow, &message, fault),
+                Some(_) if self.lets_in(now, flow, &message) => {
+                    self.report_fault(flow, &message, fault);
+                    self.refuse_fault(flow, &message, fault);
+                }
                 Some(_) => {}
             },
             Parsed::Good(message) => match message.start {
@@ -90,6 +94,9 @@ impl Switchboard {
         match self.transactions.receive_request(now.mono, flow, message, &mut self.transmits) {
             Received::New(server) => Some(server),
             Received::Full => {
+                if let Some(trunk) = self.trunk_of(flow).filter(|_| message.method() == Some(Method::Invite)) {
+                    self.report_rejection(flow, message, Some(trunk), Rejected::Overload, 503, None);
+                }
                 self.refuse(flow, message, 503, &[(Name::RetryAfter, b"5")]);
                 None
             }
@@ -99,10 +106,15 @@ impl Switchboard {
 
     fn out_of_dialog(&mut self, now: Now, flow: Flow, message: &Message<'_>, method: Method) {
         let trunk = self.trunk_of(flow);
+        let is_call = method == Method::Invite && trunk.is_some();
         if let Some(fault) = general_fault(message, method, trunk.is_some()) {
+            self.report_fault(flow, message, fault);
             return self.refuse_fault(flow, message, fault);
         }
         if let Some(status) = self.astray(message, trunk.is_some()) {
+            if is_call {
+                self.report_rejection(flow, message, trunk, Rejected::Repeated, status, None);
+            }
             return self.refuse(flow, message, status, &[]);
         }
         if self.sheds(method, trunk.is_some()) {
@@ -122,6 +134,9 @@ impl Switchboard {
             Method::Register | Method::Invite | Method::Subscribe | Method::Message
                 if trunk.is_none() && message.first(Name::Authorization).is_none() =>
             {
+                if method == Method::Invite {
+                    self.report_unknown_peer(flow, message);
+                }
                 self.challenge(now, flow, message, false);
             }
             Method::Register => {
@@ -301,6 +316,7 @@ fn read(flow: Flow, bytes: &[u8]) -> Parsed<'_> {
 }
 
 /// What is wrong with any request outside a dialog, before its method matters (RFC 3261 §8.2.2, §8.2.3).
+/// A trunk's call is not rejected for an extension that it requires.
 /// An emergency call is not rejected for a body that we cannot read, unless it is compressed: its offer may be in there.
 fn general_fault(message: &Message<'_>, method: Method, from_trunk: bool) -> Option<Fault> {
     let uri = message.request_uri().unwrap_or_default();
@@ -309,7 +325,8 @@ fn general_fault(message: &Message<'_>, method: Method, from_trunk: bool) -> Opt
         Err(_) => return Some(Fault { status: 400, why: "Malformed Request-URI" }),
         Ok(Uri::Sip(_) | Uri::Tel { .. } | Uri::Service(_)) => {}
     }
-    if option_tag::not_understood(message).next().is_some() {
+    let is_call = method == Method::Invite && from_trunk;
+    if !is_call && option_tag::not_understood(message).next().is_some() {
         return Some(Fault { status: 420, why: "Bad Extension" });
     }
     let unread = method == Method::Invite && is_unsupported(message, from_trunk);

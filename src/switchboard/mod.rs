@@ -7,6 +7,7 @@ mod again;
 mod answer;
 mod call;
 mod call_back;
+mod called;
 mod caller;
 mod callers;
 mod cancel;
@@ -52,6 +53,7 @@ mod refresh;
 mod register;
 mod registration;
 mod reinvite;
+mod rejection;
 mod reliable;
 mod route;
 mod seats;
@@ -92,6 +94,7 @@ use ports::Ports;
 use stations::Stations;
 use timers::Alarm;
 
+pub use called::is_prefix;
 pub use callers::CallerTerms;
 pub use guard::{GuardFigures, GuardSettings};
 pub use input::{Account, Actor, ConsoleCommand, Input, Supervision};
@@ -100,6 +103,7 @@ pub use pin::Pin;
 pub use posture::PostureTerms;
 pub use presence::{KeptBinding, Presence, Restored};
 pub use registration::Registration;
+pub use rejection::{Rejected, Rejection};
 pub use settings::{
     Agency, AnswerMode, Category, DeskCalls, FeatureCodes, Listener, Network, Settings, SilentTerms, SrtpOffer, Trunk,
     TrunkHost,

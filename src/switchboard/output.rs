@@ -9,6 +9,7 @@ use crate::sip::flow::Transmit;
 use crate::sip::guard::Ban;
 
 use super::presence::Presence;
+use super::rejection::Rejection;
 
 /// One output. Facts come before the messages that they cause within one step.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +39,10 @@ pub enum Output {
     Posture { posture: Posture, lasts_ms: u64, reminder: bool },
     /// A call lasts unusually long, in milliseconds; or it does and is `over`.
     LongCall { call: CallId, lasts_ms: u64, over: bool },
+    /// An INVITE is rejected before it becomes a call.
+    Rejected(Rejection),
+    /// A trunk's INVITE requires extensions that siaga does not have; it is accepted.
+    ExtensionsIgnored { trunk: String, tags: String },
     /// A source gets no answers for a while.
     Banned(Ban),
     /// The drain is over.

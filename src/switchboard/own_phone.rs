@@ -111,7 +111,8 @@ impl Switchboard {
             Callee::Operator(operator) => operator.to_string(),
             Callee::Number(number) => number.clone(),
         };
-        let shown = Caller { number: Some(number), ..Caller::default() };
+        let notice = back.as_ref().map(|back| back.about.clone()).filter(|about| !about.is_empty());
+        let shown = Caller { number: Some(number), notice, ..Caller::default() };
         // Of no INVITE: nobody is merged with it.
         let key = (Bytes::new(), Bytes::copy_from_slice(self.rng.token().as_str().as_bytes()), 0);
         let mut call = self.blank_call(now, caller, shown, key);

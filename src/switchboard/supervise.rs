@@ -10,7 +10,7 @@ use crate::ids::{CallId, LegNo, OperatorId};
 use super::call::{Call, Stage};
 use super::door::Taken;
 use super::guests::{GUESTS_MAX, Guest, Leaves};
-use super::leg::{OfferState, Who};
+use super::leg::{OfferLeg, OfferState, Who};
 use super::pick_up::Arriving;
 use super::{Actor, ConsoleReply, Supervision, Switchboard};
 
@@ -133,7 +133,11 @@ impl Switchboard {
         self.may_come_in(call, supervisor)?;
         let (before, until) = (call.next_leg, now.mono + self.settings.ring);
         let why = format!("asked to {} by {by}", what.word());
-        if !self.acd.invite(id, supervisor) || !self.ring_phones(now, id, supervisor, &why, until) {
+        let whose = call_operator(call).map(|operator| format!(" {operator}")).unwrap_or_default();
+        let to = format!("{}{whose}:", what.word().to_uppercase());
+        let rings = self.acd.invite(id, supervisor)
+            && self.rung_to(id, &to, |switchboard| switchboard.ring_phones(now, id, supervisor, &why, until));
+        if !rings {
             self.acd.dismiss_guest(now, id, supervisor);
             return Err(503);
         }
@@ -144,6 +148,19 @@ impl Switchboard {
             guests.extend(legs.keys().filter(|leg| leg.0 > before).map(|leg| (*leg, guest)));
         }
         Ok(())
+    }
+
+    /// Rings phones that show first what they are rung for.
+    pub(super) fn rung_to<T>(&mut self, id: CallId, to: &str, ring: impl FnOnce(&mut Self) -> T) -> T {
+        let show = |switchboard: &mut Self, to: Option<String>| {
+            if let Some(call) = switchboard.calls.get_mut(&id) {
+                call.rung_to = to;
+            }
+        };
+        show(self, Some(to.to_owned()));
+        let rung = ring(self);
+        show(self, None);
+        rung
     }
 
     /// A supervisor who talks in a call is that from now on.
@@ -267,4 +284,10 @@ impl Call {
         let Stage::Talking { leg } = self.stage else { return None };
         self.legs.get(&leg).filter(|_| self.placed_by.is_none()).and_then(|leg| leg.operator())
     }
+}
+
+/// The operator who has the caller.
+pub(super) fn call_operator(call: &Call) -> Option<&OperatorId> {
+    let Stage::Talking { leg } = &call.stage else { return None };
+    call.legs.get(leg).and_then(OfferLeg::operator)
 }

@@ -29,6 +29,8 @@ pub struct TrunkTerms {
     pub number_format: NumberFormat,
     /// Country code of national numbers, without `+`; empty: numbers stay as they come.
     pub country: String,
+    /// Prefixes that may precede a called number of this site in an INVITE of the trunk.
+    pub called: Vec<String>,
     /// Keep-alives without an answer until the trunk counts as down, and answers until it is up again.
     pub down_after: u32,
     pub up_after: u32,
@@ -45,6 +47,7 @@ impl Default for TrunkTerms {
             register: None,
             number_format: NumberFormat::AsDialled,
             country: String::new(),
+            called: Vec::new(),
             down_after: 3,
             up_after: 2,
             formats: Formats::default(),

@@ -30,6 +30,12 @@ impl Caller {
         Self { n, to: "<sip:112@127.0.0.1>".to_owned(), number: format!("0812{n:04}") }
     }
 
+    /// The INVITE of a new caller, not sent yet.
+    pub(crate) fn invite_text(world: &mut World) -> String {
+        let body = sdp(TRUNK, 30_000);
+        Self::new(world).request("INVITE", "sip:112@127.0.0.1:5060", "inv", 1, &body)
+    }
+
     fn dials_now(&self, world: &mut World) {
         let body = sdp(TRUNK, 30_000);
         let invite = self.request("INVITE", "sip:112@127.0.0.1:5060", "inv", 1, &body);

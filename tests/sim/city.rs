@@ -350,6 +350,8 @@ impl City {
                 Output::TrunkHealth { .. }
                 | Output::Presence(_)
                 | Output::Banned(_)
+                | Output::Rejected(_)
+                | Output::ExtensionsIgnored { .. }
                 | Output::TrunkRegistered { .. }
                 | Output::TrunkGone { .. }
                 | Output::Posture { .. }

@@ -3,6 +3,7 @@
 mod attended;
 mod bodies;
 mod breaks;
+mod bring_up;
 mod call_back;
 mod classes;
 mod clock_steps;

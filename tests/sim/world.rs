@@ -13,7 +13,7 @@ use siaga::sip::digest::Ha1;
 use siaga::sip::flow::{Flow, Transport};
 use siaga::switchboard::{
     Account, Actor, AnswerMode, ConsoleCommand, ConsoleReply, FeatureCodes, Input, Listener, Network, Output, Presence,
-    Settings, SrtpOffer, Switchboard, Trunk,
+    Rejection, Settings, SrtpOffer, Switchboard, Trunk,
 };
 
 use super::endpoint::Said;
@@ -53,6 +53,10 @@ pub(crate) struct World {
     pub(crate) last_step: Vec<Output>,
     /// What was reported of the floor: `unstaffed` and `none-ready`.
     pub(crate) alarms: Vec<(&'static str, bool)>,
+    /// INVITEs that were rejected before they became calls.
+    pub(crate) rejections: Vec<Rejection>,
+    /// Extensions that were required and ignored.
+    pub(crate) ignored: Vec<String>,
     serial: u32,
 }
 
@@ -186,6 +190,8 @@ impl World {
             unstaffed: None,
             last_step: Vec::new(),
             alarms: Vec::new(),
+            rejections: Vec::new(),
+            ignored: Vec::new(),
             serial,
         }
     }
@@ -227,6 +233,8 @@ impl World {
                     self.alarms.push(("unstaffed", unstaffed));
                 }
                 Output::NoneReady(none_ready) => self.alarms.push(("none-ready", none_ready)),
+                Output::Rejected(rejection) => self.rejections.push(rejection),
+                Output::ExtensionsIgnored { tags, .. } => self.ignored.push(tags),
                 Output::Posture { posture, reminder, .. } => self.postures.push((posture, reminder)),
             }
         }

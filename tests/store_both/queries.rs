@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use siaga::cdr::fact::Callee;
+use siaga::cdr::fact::{Callee, Class};
 use siaga::cdr::{Cdr, Outcome};
 use siaga::clock::Timestamp;
 use siaga::config::{Levels, ServiceLevel};
@@ -11,7 +11,7 @@ use siaga::ids::Rng;
 use siaga::store::console_users::ConsoleUserRow;
 use siaga::store::facts::Batch;
 use siaga::store::operators::{BadgeChange, OperatorRow};
-use siaga::store::report_queries::{DeskTotals, Limits, OperatorTotals, OutcomeTotals, Totals};
+use siaga::store::report_queries::{DeskTotals, Limits, OperatorTotals, OutcomeTotals, TalkTotals, Totals};
 use siaga::store::{Store, StoreError};
 
 use crate::at;
@@ -131,7 +131,14 @@ fn counted(cdrs: &[Cdr], period: &Range<Timestamp>) -> Totals {
     let mut outcomes: BTreeMap<String, OutcomeTotals> = BTreeMap::new();
     let (mut classes, mut operators) = (BTreeMap::new(), BTreeMap::new());
     let mut desks: BTreeMap<String, DeskTotals> = BTreeMap::new();
+    operators.insert("op0001".to_owned(), TalkTotals::default());
     for cdr in cdrs.iter().filter(|cdr| period.contains(&cdr.received)) {
+        if let Some(disposition) = &cdr.disposition {
+            *classes.entry(disposition.class.word().to_owned()).or_default() += 1;
+            if matches!(disposition.class, Class::Drill | Class::Test) {
+                continue;
+            }
+        }
         let of = outcomes.entry(cdr.outcome.unwrap().word().to_owned()).or_default();
         of.calls += 1;
         of.waited_ms += cdr.waited_ms;
@@ -160,11 +167,9 @@ fn counted(cdrs: &[Cdr], period: &Range<Timestamp>) -> Totals {
             }
             Outcome::Failed | Outcome::Interrupted => {}
         }
-        if let Some(disposition) = &cdr.disposition {
-            *classes.entry(disposition.class.word().to_owned()).or_default() += 1;
-        }
         for (no, talk) in cdr.talks.iter().enumerate() {
             let own = match &talk.with {
+                Callee::Number(_) if !cdr.transfers.is_empty() => &mut totals.agencies,
                 Callee::Number(_) => &mut totals.fallback,
                 Callee::Operator(operator) => operators.entry(operator.to_string()).or_default(),
             };
@@ -196,7 +201,7 @@ fn some_calls() -> Vec<Cdr> {
         let mut next = |bound| i64::try_from(rng.below(bound)).unwrap();
         let received = MORNING + next(1_000_000);
         let all = stories::all(received);
-        let kind = usize::try_from(next(all.len() as u64 + 2)).unwrap();
+        let kind = usize::try_from(next(all.len() as u64 + 5)).unwrap();
         let waited = 4_998 + next(4) + 5_000 * next(2);
         let story = match kind {
             0 => stories::answered(no, received),
@@ -205,6 +210,9 @@ fn some_calls() -> Vec<Cdr> {
             3 => stories::interrupted(no, received),
             4 => stories::refused(no, received),
             5 => stories::conferred(no, received),
+            6 => stories::handed_to_an_agency(no, received),
+            7 => stories::answered(no, received).disposed(99_000, Class::Drill, None),
+            8 => stories::taken_over(no, received).disposed(99_000, Class::Test, None),
             _ => stories::abandoned(no, received, waited),
         };
         let mut cdr = story.cdr();
@@ -219,7 +227,7 @@ pub(crate) async fn totals_are_those_of_the_records(base: &Base) {
     base.make().await;
     let store = Store::open(&base.url).await.unwrap();
     store.add_operator(&account("op0001", "Sri Wahyuni")).await.unwrap();
-    assert_eq!(store.totals(&(at(0)..at(1)), LIMITS, &levels()).await.unwrap(), Totals::default());
+    assert_eq!(store.totals(&(at(0)..at(1)), LIMITS, &levels()).await.unwrap(), counted(&[], &(at(0)..at(1))));
     let cdrs = some_calls();
     store.take("journal", Batch { cdrs: cdrs.clone(), ..Batch::default() }).await.unwrap();
     let (first, last) = (cdrs[0].received, cdrs[399].received);
@@ -231,7 +239,9 @@ pub(crate) async fn totals_are_those_of_the_records(base: &Base) {
     let whole = counted(&cdrs, &(at(-9)..at(2_000_000)));
     assert!(whole.desks.len() == 3 && whole.desks.iter().all(|of| of.within < of.answered && of.short < of.abandoned));
     assert_eq!(whole.outcomes.len(), 4, "each outcome is there");
-    assert!(whole.fallback.answered > 0 && whole.operators.len() == 3);
+    assert!(whole.fallback.answered > 0 && whole.agencies.answered > 0 && whole.operators.len() == 3);
+    let exercises = whole.classes.iter().filter(|(word, _)| word == "drill" || word == "test");
+    assert!(exercises.map(|(_, calls)| calls).sum::<u64>() > 10);
     let supervisor = &whole.operators[2];
     let guests = whole.operators[1].totals.joined > 0 && whole.fallback.joined > 0;
     assert!(

@@ -292,6 +292,22 @@ pub(crate) fn conferred(no: u64, received: i64) -> Story {
         .wrapped_up(72_000, "op0002")
 }
 
+/// An operator passes the caller on to an agency, which is no fallback.
+pub(crate) fn handed_to_an_agency(no: u64, received: i64) -> Story {
+    let (to, by) = (Destination::Number("0725113".to_owned()), OperatorId::parse("op0001").unwrap());
+    let asked =
+        FactKind::TransferAsked { leg: LegNo(1), by: by.clone(), to: to.clone(), consulted: None, referred_by: None };
+    let done = FactKind::TransferDone { leg: Some(LegNo(2)), by, to };
+    Story::new(no, received, Some("+6281200000011"))
+        .queued(1)
+        .offered(2, 1, "op0001")
+        .answered(4_000, 1, "op0001")
+        .then(20_000, asked)
+        .then(25_000, done)
+        .then(25_000, FactKind::Answered { leg: LegNo(2), by: Callee::Number("0725113".to_owned()) })
+        .ended(60_000, Side::Caller, EndCause::Normal)
+}
+
 /// One of each.
 pub(crate) fn all(received: i64) -> Vec<(&'static str, Story)> {
     vec![

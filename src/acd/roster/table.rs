@@ -6,12 +6,32 @@ use crate::limits;
 /// Faults told at once; a file in which every line is wrong is wrong in one way.
 const FAULTS_MAX: usize = 100;
 
-/// Reads each line that has something in it: `row` gets its number, from 1, and what stands in `columns`, which the header
-/// names in any order. A byte order mark, CRLF, `;` or tab between columns and more columns are tolerated. All faults at once, at
-/// most 100.
+/// How many cells a line may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cells {
+    /// Any number.
+    Any,
+    /// At most as many as the header: one more may come from a comma without quotes, and moves the others.
+    AsHeader,
+}
+
+/// Reads a table of which every column is needed, as `read_columns` does.
 pub(super) fn read<T, const N: usize>(
     text: &str,
     columns: [&str; N],
+    row: impl Fn(u64, [&str; N]) -> Result<T, Vec<RosterFault>>,
+) -> Result<Vec<T>, Vec<RosterFault>> {
+    read_columns(text, columns, N, Cells::Any, row)
+}
+
+/// Reads each line that is not empty: `row` gets its number, from 1, and the cells of `columns`, which the header names in any order;
+/// the first `needed` of them must be there. A byte order mark, CRLF, `;` or tab between columns and more columns are tolerated. Gives
+/// all errors at once, at most 100.
+pub fn read_columns<T, const N: usize>(
+    text: &str,
+    columns: [&str; N],
+    needed: usize,
+    cells: Cells,
     row: impl Fn(u64, [&str; N]) -> Result<T, Vec<RosterFault>>,
 ) -> Result<Vec<T>, Vec<RosterFault>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -22,7 +42,7 @@ pub(super) fn read<T, const N: usize>(
         .from_reader(text.as_bytes());
     let header = reader.headers().cloned().unwrap_or_default();
     let places = columns.map(|name| header.iter().position(|column| column.eq_ignore_ascii_case(name)));
-    if places.iter().any(Option::is_none) {
+    if places.iter().take(needed).any(Option::is_none) {
         let found = header.iter().collect::<Vec<_>>().join(",");
         return Err(vec![RosterFault::new(1, "header", &found, columns.join(","))]);
     }
@@ -34,6 +54,11 @@ pub(super) fn read<T, const N: usize>(
         }
         match record {
             Ok(record) if record.iter().all(str::is_empty) => {}
+            Ok(record) if cells == Cells::AsHeader && record.len() > header.len() => {
+                let expected = format!("{} cells, as in the header; commas in quotes", header.len());
+                let found = record.iter().collect::<Vec<_>>().join(",");
+                faults.push(RosterFault::new(lines.of(record.position()), "line", &found, expected));
+            }
             Ok(record) => {
                 let line = lines.of(record.position());
                 match row(line, places.map(|place| place.and_then(|place| record.get(place)).unwrap_or_default())) {

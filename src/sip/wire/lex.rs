@@ -184,15 +184,42 @@ pub(in crate::sip) fn field(text: &[u8]) -> Next<'_> {
     Next::Field(RawField { name, value, fault }, rest)
 }
 
+/// Bytes of a display name without quotes within which a comma does not end an element of a list.
+const DISPLAY_NAME_MAX: usize = 256;
+
 /// Splits a value at its commas, those in quotes and angle brackets left alone. Yields trimmed elements, empty ones too.
 #[derive(Clone, Debug)]
 pub(in crate::sip) struct List<'a> {
     rest: Option<&'a [u8]>,
+    /// The elements are addresses, whose display names may have commas.
+    addresses: bool,
 }
 
 impl<'a> List<'a> {
     pub(in crate::sip) const fn new(value: &'a [u8]) -> Self {
-        Self { rest: Some(value) }
+        Self { rest: Some(value), addresses: false }
+    }
+
+    /// A list of addresses: a comma in a display name without quotes (`Bell, Alexander <sip:…>`) does not end an element.
+    pub(in crate::sip) const fn of_addresses(value: &'a [u8]) -> Self {
+        Self { rest: Some(value), addresses: true }
+    }
+
+    /// Where the element at the front of `rest` ends.
+    fn comma(&self, rest: &[u8]) -> Option<usize> {
+        let comma = outside(rest, b',')?;
+        let name = match self.addresses {
+            true => split(rest, DISPLAY_NAME_MAX.min(rest.len())).0,
+            false => &[],
+        };
+        // The name goes on behind the comma if a bracket follows it and no URI stands before that bracket.
+        let bracket = memchr::memchr(b'<', name).filter(|bracket| *bracket > comma);
+        match bracket.map(|bracket| (bracket, split(rest, bracket))) {
+            Some((bracket, (before, address))) if !before.iter().any(|byte| matches!(byte, b':' | b'"')) => {
+                outside(address, b',').map(|at| bracket + at)
+            }
+            Some(_) | None => Some(comma),
+        }
     }
 }
 
@@ -201,7 +228,7 @@ impl<'a> Iterator for List<'a> {
 
     fn next(&mut self) -> Option<&'a [u8]> {
         let rest = self.rest?;
-        match outside(rest, b',') {
+        match self.comma(rest) {
             Some(comma) => {
                 let (element, tail) = split(rest, comma);
                 self.rest = Some(tail.get(1..).unwrap_or_default());

@@ -88,6 +88,21 @@ impl Name {
         Self::Other
     }
 
+    /// True if the values are lists of addresses, each with an optional display name.
+    pub(super) const fn holds_addresses(self) -> bool {
+        matches!(
+            self,
+            Self::Contact
+                | Self::Diversion
+                | Self::HistoryInfo
+                | Self::PAssertedIdentity
+                | Self::PPreferredIdentity
+                | Self::Path
+                | Self::RecordRoute
+                | Self::Route
+        )
+    }
+
     const fn of_compact(letter: u8) -> Self {
         match letter {
             b'b' => Self::ReferredBy,

@@ -212,3 +212,25 @@ fn a_supervisor_says_who_calls_back_and_his_phone_tells_him() {
     let out = world.take(TRUNK, "INVITE");
     assert!(out.starts_with(&format!("INVITE sip:{BAYU}@")), "hers, though another is older: {out}");
 }
+
+#[test]
+fn the_phone_that_calls_back_is_shown_number_time_and_wait() {
+    let mut world = floor();
+    abandons(&mut world, ANI, 8);
+    world.pass(Duration::from_secs(60));
+    abandons(&mut world, ANI, 42);
+    world.pass(Duration::from_secs(12 * 60));
+    let (mut placed, out) = calls_back(&mut world);
+    let about = "12 min ago, waited 0:42, 2 calls";
+    let text = world.take(BUDI, "MESSAGE");
+    assert!(text.ends_with(&format!("{ANI}: {about}")), "{text}");
+    world.receive(BUDI, &response(&text, BUDI, "200 OK", ""));
+    let identity = format!("\"{ANI} {about}\" <sip:{ANI}@127.0.0.1>");
+    world.receive(TRUNK, &response(&out, TRUNK, "180 Ringing", ""));
+    assert_eq!(header(&world.take(BUDI, "SIP/2.0 180"), "P-Asserted-Identity"), identity);
+    world.receive(TRUNK, &response(&out, TRUNK, "200 OK", &sdp(TRUNK, 31_000)));
+    world.take(TRUNK, "ACK");
+    let answer = placed.is_answered(&mut world);
+    assert_eq!(header(&answer, "P-Asserted-Identity"), identity);
+    assert!(!out.contains("min ago"), "the callee is not shown what the centre knows: {out}");
+}

@@ -53,6 +53,8 @@ fn a_supervisors_phone_rings_and_she_is_in_the_call_when_she_answers() {
         assert_eq!(lets_in(&mut world, mode), ConsoleReply::Done);
         let invite = rings(&mut world, ANI);
         assert!(header(&invite, "From").contains("sip:0812"), "she sees whose call it is: {invite}");
+        let purpose = format!("\"{} budi: 0812", mode.word().to_uppercase());
+        assert!(header(&invite, "From").starts_with(&purpose), "and that it is no new emergency call: {invite}");
         assert_eq!(states(&world)[2], 1, "she is reserved");
         assert!(is_bridged(&world), "the two talk on");
         seconds(&mut world, 5);

@@ -169,11 +169,12 @@ fn who_only_supports_reliable_responses_gets_them_where_it_is_configured() {
 }
 
 #[test]
-fn a_required_extension_that_nobody_knows_is_named_in_the_refusal() {
+fn a_required_extension_that_is_unknown_is_ignored_beside_those_that_are_obeyed() {
     let mut world = staffed();
-    Caller::dials_with(&mut world, "Require: 100rel, x-unheard-of, timer\r\n", true);
-    let refusal = world.take(TRUNK, "SIP/2.0 420");
-    assert_eq!(header(&refusal, "Unsupported"), "x-unheard-of");
+    let mut caller = Caller::dials_with(&mut world, "Require: 100rel, x-unheard-of, timer\r\n", true);
+    let early = caller.hears(&mut world, "SIP/2.0 183");
+    assert!(early.contains("RSeq"), "{early}");
+    assert_eq!(world.ignored, ["x-unheard-of"]);
 }
 
 /// A reliable provisional response of a phone, with a tag of its own.

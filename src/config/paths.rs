@@ -1,0 +1,96 @@
+//! Paths of the configuration are relative to the folder of its file, wherever the program is started.
+
+use std::path::{Component, Path, PathBuf};
+
+use super::Config;
+use super::section::File;
+
+/// Makes every path of the file absolute. `name` is the file as it was named.
+pub(super) fn resolve(name: &str, file: &mut File) {
+    let folder = folder_of(Path::new(name));
+    let own = [&mut file.journal.dir, &mut file.recording.dir, &mut file.console.token_file, &mut file.prompts.dir];
+    let operators = &mut file.operators;
+    let rosters = [&mut operators.roster, &mut operators.changes, &mut operators.decrees].into_iter().flatten();
+    let passwords = file.trunk.iter_mut().filter_map(|trunk| trunk.password_file.as_mut());
+    let tls = file.sip.tls.iter_mut().flat_map(super::tls::Section::paths);
+    for path in own.into_iter().chain(rosters).chain(passwords).chain(tls) {
+        *path = resolved(&folder, path);
+    }
+    if let Some(rest) = file.store.url.strip_prefix("sqlite:") {
+        let rest = rest.strip_prefix("//").unwrap_or(rest);
+        let (path, query) = rest.split_at(rest.find('?').unwrap_or(rest.len()));
+        if path != ":memory:" && !path.is_empty() {
+            file.store.url = format!("sqlite:{}{query}", resolved(&folder, path));
+        }
+    }
+}
+
+/// The folder of the file, without links and `..`, if it exists.
+fn folder_of(name: &Path) -> PathBuf {
+    let folder = match name.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        Some(_) | None => Path::new("."),
+    };
+    std::fs::canonicalize(folder).or_else(|_| std::path::absolute(folder)).unwrap_or_else(|_| folder.to_owned())
+}
+
+/// A path below `folder`, without `.` and leading `..`; an absolute one stays. An empty one stays: it is an error of its key.
+fn resolved(folder: &Path, path: &str) -> String {
+    if path.is_empty() || Path::new(path).is_absolute() {
+        return path.to_owned();
+    }
+    let mut whole = folder.to_owned();
+    let mut below = false;
+    for part in Path::new(path).components() {
+        match part {
+            Component::CurDir => {}
+            // Behind a name that may be a link, `..` is left to the system.
+            Component::ParentDir if !below => {
+                whole.pop();
+            }
+            Component::ParentDir | Component::Normal(_) | Component::RootDir | Component::Prefix(_) => {
+                below = true;
+                whole.push(part);
+            }
+        }
+    }
+    whole.to_string_lossy().into_owned()
+}
+
+impl Config {
+    /// What the service reads and writes, by key, as absolute paths. Passwords in a database's URL are left out.
+    pub fn places(&self) -> Vec<(&'static str, String)> {
+        let show = |path: &Path| path.display().to_string();
+        let database = match self.store_url.strip_prefix("sqlite:") {
+            Some(path) => path.to_owned(),
+            None => self.store_url.rsplit_once('@').map_or("PostgreSQL".to_owned(), |(_, place)| place.to_owned()),
+        };
+        vec![
+            ("database", database),
+            ("journal", show(&self.journal_dir)),
+            ("recordings", show(&self.recording.dir)),
+            ("prompts", show(&self.prompts_dir)),
+            ("token", show(&self.console.token_file)),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_below_the_folder_of_the_file_and_an_absolute_one_stays() {
+        for (path, expected) in [
+            ("data/siaga.db", "/etc/siaga/data/siaga.db"),
+            ("./data", "/etc/siaga/data"),
+            ("../data/journal", "/etc/data/journal"),
+            ("../../../../data", "/data"),
+            ("link/../data", "/etc/siaga/link/../data"),
+            ("/var/lib/siaga", "/var/lib/siaga"),
+            ("", ""),
+        ] {
+            assert_eq!(resolved(Path::new("/etc/siaga"), path), expected, "{path}");
+        }
+    }
+}

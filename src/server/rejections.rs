@@ -1,0 +1,102 @@
+//! Counts and logs INVITEs that are rejected before they become calls. Log lines are limited: a trunk that is configured wrongly, or
+//! a stranger, may send thousands.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use crate::clock::Instant;
+use crate::switchboard::{Rejected, Rejection};
+
+use super::metrics::Metrics;
+use super::observe::masked;
+
+/// Log lines of one reason within `WINDOW`.
+const LINES_MAX: u32 = 5;
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// The log lines of one reason.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lines {
+    window_start: Option<Instant>,
+    written: u32,
+    suppressed: u64,
+}
+
+impl Lines {
+    /// Whether one more line may be written: then the number of lines that were suppressed since the last one.
+    fn take(&mut self, now: Instant) -> Option<u64> {
+        if self.window_start.is_none_or(|start| now.since(start) >= WINDOW) {
+            (self.window_start, self.written) = (Some(now), 0);
+        }
+        if self.written >= LINES_MAX {
+            self.suppressed += 1;
+            return None;
+        }
+        self.written += 1;
+        Some(std::mem::take(&mut self.suppressed))
+    }
+}
+
+/// What was rejected so far.
+#[derive(Debug)]
+pub(super) struct Rejections {
+    metrics: Arc<Metrics>,
+    /// In the order of `Rejected::ALL`.
+    lines: [Lines; Rejected::ALL.len()],
+    extensions: Lines,
+}
+
+impl Rejections {
+    pub(super) fn new(metrics: Arc<Metrics>) -> Self {
+        Self { metrics, lines: Default::default(), extensions: Lines::default() }
+    }
+
+    /// Counts one rejection and logs it, with the setting that would accept the INVITE.
+    pub(super) fn see(&mut self, now: Instant, rejection: &Rejection) {
+        let Rejection { reason, status, source, trunk, called, caller, why, setting } = rejection;
+        self.metrics.calls_rejected.with_label_values(&[reason.word()]).inc();
+        let lines = Rejected::ALL.iter().position(|one| one == reason).and_then(|at| self.lines.get_mut(at));
+        let Some(suppressed) = lines.and_then(|lines| lines.take(now)) else { return };
+        let (reason, number) = (reason.word(), masked(caller.as_deref().unwrap_or_default()));
+        let called = shown(called);
+        warn!(reason, status, trunk, %source, called, number, why, setting, suppressed, "INVITE rejected");
+    }
+
+    /// Logs required extensions that were ignored.
+    pub(super) fn extensions_ignored(&mut self, now: Instant, trunk: &str, tags: &str) {
+        if let Some(suppressed) = self.extensions.take(now) {
+            info!(trunk, tags, suppressed, "unknown extensions in Require ignored, the call is accepted");
+        }
+    }
+}
+
+/// A called number is shown only if it is short, or no number at all: longer ones may be a person's.
+fn shown(called: &str) -> String {
+    let digits = called.bytes().filter(u8::is_ascii_digit).count();
+    if digits > 10 { masked(called) } else { called.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_writes_five_lines_in_ten_seconds_and_the_next_line_counts_the_rest() {
+        let mut lines = Lines::default();
+        let start = Instant::from_nanos(7);
+        let written = (0..1000).filter(|_| lines.take(start).is_some()).count();
+        assert_eq!(written, 5);
+        assert_eq!(lines.take(start + Duration::from_secs(9)), None);
+        assert_eq!(lines.take(start + Duration::from_secs(10)), Some(996));
+        assert_eq!(lines.take(start + Duration::from_secs(10)), Some(0));
+    }
+
+    #[test]
+    fn a_long_called_number_is_masked() {
+        assert_eq!(shown("0725112"), "0725112");
+        assert_eq!(shown("urn:service:sos.fire"), "urn:service:sos.fire");
+        assert_eq!(shown("+6281234567890"), "***890");
+    }
+}

@@ -1,0 +1,126 @@
+//! The number of the caller: what a request asserts or presents, unless it says that there is none.
+
+use super::header::NameAddr;
+use super::uri::{Host, Uri};
+use super::wire::{Message, Name};
+
+/// Characters that are kept of a number.
+const NUMBER_CHARS_MAX: usize = 64;
+
+/// User parts that stand for "no number" (RFC 3323 §4.1.1.3, RFC 7022, 3GPP TS 23.003 §13.6 and what telcos send).
+const NO_NUMBER: [&str; 17] = [
+    "anonymous",
+    "unavailable",
+    "unknown",
+    "restricted",
+    "private",
+    "withheld",
+    "blocked",
+    "hidden",
+    "unidentified",
+    "invalid",
+    "none",
+    "null",
+    "nonumber",
+    "no-number",
+    "no_number",
+    "coinline",
+    "payphone",
+];
+
+/// The number of the first usable P-Asserted-Identity value (RFC 3325 §9.1). Only a trusted trunk's is read.
+pub fn asserted(message: &Message<'_>) -> Option<String> {
+    message.list(Name::PAssertedIdentity).find_map(|value| NameAddr::parse(value).ok().and_then(|addr| number(&addr)))
+}
+
+/// The number of From.
+pub fn presented(message: &Message<'_>) -> Option<String> {
+    message.from().ok().and_then(|from| number(&from))
+}
+
+/// The asserted number, otherwise the presented one.
+pub fn of(message: &Message<'_>) -> Option<String> {
+    asserted(message).or_else(|| presented(message))
+}
+
+/// The user part of an address. None if it stands for "no number".
+fn number(addr: &NameAddr<'_>) -> Option<String> {
+    let uri = Uri::parse(addr.uri).ok()?;
+    if let Uri::Sip(sip) = &uri
+        && let Host::Name(host) = sip.host
+        && is_invalid_host(host)
+    {
+        return None;
+    }
+    let user = String::from_utf8_lossy(&uri.user()?).into_owned();
+    let user: String = user.trim().chars().filter(|c| !c.is_control()).take(NUMBER_CHARS_MAX).collect();
+    is_number(&user).then_some(user)
+}
+
+/// A host under `.invalid` reaches no one (RFC 2606 §2): networks send it in place of a withheld number.
+fn is_invalid_host(host: &str) -> bool {
+    let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    last.eq_ignore_ascii_case("invalid")
+}
+
+/// False for an empty text, a word for "no number", and digits that are all zero.
+pub fn is_number(user: &str) -> bool {
+    let no_digits = user.chars().all(|c| matches!(c, '0' | '+' | '-' | '.' | '(' | ')' | ' ' | '*' | '#' | '_'));
+    !no_digits && !NO_NUMBER.iter().any(|word| user.eq_ignore_ascii_case(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::wire::sample::invite_with;
+    use super::*;
+
+    fn asserts(uri: &str) -> Option<String> {
+        invite_with(&format!("P-Asserted-Identity: {uri}\r\n"), asserted)
+    }
+
+    #[test]
+    fn words_zeros_and_invalid_hosts_are_no_number() {
+        for uri in [
+            "<sip:anonymous@telco.example>",
+            "<sip:Anonymous@anonymous.invalid>",
+            "<sip:unavailable@unknown.invalid>",
+            "<sip:UNAVAILABLE@telco.example;user=phone>",
+            "<sip:unknown@10.0.0.1>",
+            "<sip:restricted@telco.example>",
+            "<sip:private@telco.example>",
+            "<sip:0@telco.example>",
+            "<sip:0000000@telco.example>",
+            "<sip:+@telco.example>",
+            "<tel:+0>",
+            "<tel:0>",
+            "<sip:+62811@anonymous.invalid>",
+            "<sip:+62811@ANONYMOUS.INVALID.>",
+            "<sip:telco.example>",
+        ] {
+            assert_eq!(asserts(uri), None, "{uri}");
+        }
+    }
+
+    #[test]
+    fn numbers_and_names_of_callers_stay() {
+        for (uri, expected) in [
+            ("<sip:+62811@telco.example>", "+62811"),
+            ("<sip:0811223344@telco.example>", "0811223344"),
+            ("<sip:112@telco.example>", "112"),
+            ("<sip:budi@telco.example>", "budi"),
+            ("<sip:privateer@telco.example>", "privateer"),
+            ("<sip:081@invalid.example>", "081"),
+            ("<tel:+62-811-22>", "+6281122"),
+        ] {
+            assert_eq!(asserts(uri).as_deref(), Some(expected), "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_second_assertion_or_the_presented_number_counts_when_the_first_is_withheld() {
+        assert_eq!(asserts("<sip:unavailable@x.invalid>, <tel:+62811223344>").as_deref(), Some("+62811223344"));
+        let from =
+            invite_with("P-Asserted-Identity: <sip:0@telco.example>\r\n", |message| (of(message), presented(message)));
+        assert!(from.0.is_some() && from.0 == from.1, "{from:?}");
+    }
+}

@@ -1,0 +1,102 @@
+//! Reads which service or number a trunk's INVITE calls.
+
+use crate::sip::uri::Uri;
+use crate::sip::wire::Message;
+
+use super::Switchboard;
+use super::caller::clean;
+
+/// Characters that are kept of a called number.
+const CALLED_CHARS_MAX: usize = 512;
+
+/// What a Request-URI asks for.
+pub(super) enum Called {
+    /// The site's number, a desk's number or an emergency service.
+    Emergency {
+        /// `112`, `113`, `urn:service:sos.fire`: chooses the desk.
+        called: String,
+        /// The Request-URI has a prefix of `[[trunk]] called` before the number.
+        prefixed: bool,
+    },
+    /// `urn:service:test.sos` (RFC 6881 §15): answered by the service itself.
+    Test,
+    /// Not one of ours.
+    Unknown,
+}
+
+impl Switchboard {
+    /// What an INVITE of `trunk` calls.
+    pub(super) fn called(&self, message: &Message<'_>, trunk: usize) -> Called {
+        let uri = match Uri::parse(message.request_uri().unwrap_or_default()) {
+            Ok(Uri::Service(service)) if is_or_below(&service, "sos") => {
+                return Called::Emergency { called: format!("urn:service:{service}"), prefixed: false };
+            }
+            Ok(Uri::Service(service)) if is_or_below(&service, "test.sos") => return Called::Test,
+            Ok(uri) => uri,
+            Err(_) => return Called::Unknown,
+        };
+        let Some(user) = uri.user().map(|user| clean(&user, CALLED_CHARS_MAX)) else { return Called::Unknown };
+        if self.answers_number(&user) {
+            return Called::Emergency { called: user, prefixed: false };
+        }
+        // A telco with which this site is registered may call it by the registered user name.
+        if self.is_account(trunk, user.as_bytes()) {
+            return Called::Emergency { called: self.settings.number.clone(), prefixed: false };
+        }
+        match self.without_prefix(trunk, &user) {
+            Some(number) => Called::Emergency { called: number.to_owned(), prefixed: true },
+            None => Called::Unknown,
+        }
+    }
+
+    /// The number behind the longest prefix of the trunk that leaves a number of this site.
+    fn without_prefix<'u>(&self, trunk: usize, user: &'u str) -> Option<&'u str> {
+        let prefixes = &self.settings.trunks.get(trunk)?.terms.called;
+        let rests = prefixes.iter().filter_map(|prefix| user.strip_prefix(prefix.as_str()));
+        rests.filter(|rest| self.answers_number(rest)).min_by_key(|rest| rest.len())
+    }
+
+    /// True for the site's number and each desk's numbers.
+    fn answers_number(&self, number: &str) -> bool {
+        number == self.settings.number || self.is_desk_number(number.as_bytes())
+    }
+
+    /// What may stand in `[[trunk]] called` so that `user` reaches a number of this site.
+    pub(super) fn missing_prefix<'u>(&self, user: &'u str) -> Option<&'u str> {
+        let desks = self.settings.desks.iter().flat_map(|desk| &desk.numbers);
+        let numbers = desks.chain(std::iter::once(&self.settings.number));
+        let prefixes = numbers.filter_map(|number| user.strip_suffix(number.as_str()));
+        prefixes.filter(|prefix| is_prefix(prefix)).min_by_key(|prefix| prefix.len())
+    }
+
+    fn is_account(&self, trunk: usize, user: &[u8]) -> bool {
+        let terms = self.settings.trunks.get(trunk).map(|trunk| &trunk.terms);
+        let identity = terms.filter(|terms| terms.register.is_some()).and_then(|terms| terms.identity.as_ref());
+        identity.is_some_and(|identity| identity.user.as_bytes() == user)
+    }
+}
+
+/// True for a prefix that `[[trunk]] called` takes: digits, with or without `+` before them, or `+` alone.
+pub fn is_prefix(text: &str) -> bool {
+    let digits = text.strip_prefix('+').unwrap_or(text);
+    (1..=15).contains(&text.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// True for the service itself and all services below it.
+fn is_or_below(service: &str, root: &str) -> bool {
+    service.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_is_digits_with_or_without_a_plus() {
+        for (text, expected) in
+            [("+62", true), ("0725", true), ("+", true), ("", false), ("6+2", false), ("+62-", false), ("00", true)]
+        {
+            assert_eq!(is_prefix(text), expected, "{text}");
+        }
+    }
+}

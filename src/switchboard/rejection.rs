@@ -1,0 +1,192 @@
+//! Reports every INVITE that is rejected before it becomes a call, with the setting that would accept it.
+
+use std::net::IpAddr;
+
+use crate::sip::caller_number;
+use crate::sip::flow::Flow;
+use crate::sip::header::NameAddr;
+use crate::sip::option_tag;
+use crate::sip::uri::Uri;
+use crate::sip::wire::{Fault, Message, Method, Name};
+
+use super::caller::clean;
+use super::door::Taken;
+use super::{Output, Switchboard};
+
+/// Characters that are kept of a called number or of option tags.
+const CHARS_MAX: usize = 128;
+
+/// Why an INVITE did not become a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rejected {
+    /// The called number is neither the site's nor a desk's.
+    UnknownNumber,
+    /// The source address is not a peer of a trunk.
+    UnknownPeer,
+    /// The message, or a header that a dialog needs, cannot be read.
+    Malformed,
+    /// The Request-URI has a scheme that is not supported.
+    Scheme,
+    /// The body has an encoding or a type that is not supported.
+    Body,
+    /// The same INVITE came twice by different ways, or one of ours came back (RFC 3261 §8.2.2.2, §16.3).
+    Repeated,
+    /// `[site] max_calls` calls are live.
+    SiteFull,
+    /// `[[trunk]] max_calls` calls of this trunk are live.
+    TrunkFull,
+    /// The table of transactions is full.
+    Overload,
+    /// The service stops after the live calls.
+    Draining,
+}
+
+impl Rejected {
+    pub const ALL: [Self; 10] = [
+        Self::UnknownNumber,
+        Self::UnknownPeer,
+        Self::Malformed,
+        Self::Scheme,
+        Self::Body,
+        Self::Repeated,
+        Self::SiteFull,
+        Self::TrunkFull,
+        Self::Overload,
+        Self::Draining,
+    ];
+
+    /// The word of metrics and logs.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::UnknownNumber => "unknown-number",
+            Self::UnknownPeer => "unknown-peer",
+            Self::Malformed => "malformed",
+            Self::Scheme => "scheme",
+            Self::Body => "body",
+            Self::Repeated => "repeated",
+            Self::SiteFull => "site-full",
+            Self::TrunkFull => "trunk-full",
+            Self::Overload => "overload",
+            Self::Draining => "draining",
+        }
+    }
+
+    /// The reason behind the fault of a message.
+    fn of(fault: Fault) -> Self {
+        match fault.status {
+            415 => Self::Body,
+            416 => Self::Scheme,
+            _ => Self::Malformed,
+        }
+    }
+}
+
+/// One rejected INVITE.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    pub reason: Rejected,
+    pub status: u16,
+    pub source: IpAddr,
+    /// None: the source is not a trunk's.
+    pub trunk: Option<String>,
+    /// The number or service that was called, as it came.
+    pub called: String,
+    pub caller: Option<String>,
+    /// What could not be read.
+    pub why: Option<&'static str>,
+    /// The setting that would accept the INVITE, ready to be written into the configuration file.
+    pub setting: Option<String>,
+}
+
+impl Switchboard {
+    /// Answers the INVITE of an emergency call with a rejection and reports it.
+    pub(super) fn reject_call(
+        &mut self,
+        now: crate::clock::Now,
+        taken: &Taken<'_, '_>,
+        trunk: Option<usize>,
+        reason: Rejected,
+        status: u16,
+    ) {
+        self.report_rejection(taken.flow, taken.message, trunk, reason, status, None);
+        match status {
+            503 => self.reply(now, taken, status, &[(Name::RetryAfter, b"5")]),
+            _ => self.reply(now, taken, status, &[]),
+        }
+    }
+
+    /// Reports a trunk's INVITE that has a fault; other requests are not calls.
+    pub(super) fn report_fault(&mut self, flow: Flow, message: &Message<'_>, fault: Fault) {
+        if message.method() == Some(Method::Invite)
+            && let Some(trunk) = self.trunk_of(flow)
+        {
+            let reason = Rejected::of(fault);
+            self.report_rejection(flow, message, Some(trunk), reason, fault.status, Some(fault.why));
+        }
+    }
+
+    /// Reports an INVITE to a number of this site that comes from an address of no trunk and of no registered phone.
+    pub(super) fn report_unknown_peer(&mut self, flow: Flow, message: &Message<'_>) {
+        let called = called_user(message);
+        let ours = called == self.settings.number
+            || called.starts_with("urn:service:sos")
+            || self.is_desk_number(called.as_bytes())
+            || self.missing_prefix(&called).is_some();
+        if ours && !self.registrar.has_binding_at(flow.remote.ip()) {
+            self.report_rejection(flow, message, None, Rejected::UnknownPeer, 401, None);
+        }
+    }
+
+    /// Reports one rejected INVITE.
+    pub(super) fn report_rejection(
+        &mut self,
+        flow: Flow,
+        message: &Message<'_>,
+        trunk: Option<usize>,
+        reason: Rejected,
+        status: u16,
+        why: Option<&'static str>,
+    ) {
+        let trunk = trunk.and_then(|trunk| self.settings.trunks.get(trunk)).map(|trunk| trunk.name.clone());
+        let (source, called) = (flow.remote.ip().to_canonical(), called_user(message));
+        let name = trunk.as_deref().unwrap_or_default();
+        let setting = match reason {
+            Rejected::UnknownNumber => Some(match self.missing_prefix(&called) {
+                Some(prefix) => format!("called = [{prefix:?}] in the [[trunk]] with name = {name:?}"),
+                None => format!("numbers = [{called:?}] in a [[desk]], or number = {called:?} in [site]"),
+            }),
+            Rejected::UnknownPeer => Some(format!("peers = [\"{source}\"] in a [[trunk]]")),
+            Rejected::SiteFull => Some("a higher max_calls in [site]".to_owned()),
+            Rejected::TrunkFull => Some(format!("a higher max_calls in the [[trunk]] with name = {name:?}")),
+            Rejected::Malformed
+            | Rejected::Scheme
+            | Rejected::Body
+            | Rejected::Repeated
+            | Rejected::Overload
+            | Rejected::Draining => None,
+        };
+        let caller = caller_number::of(message);
+        let rejection = Rejection { reason, status, source, trunk, called, caller, why, setting };
+        self.say(Output::Rejected(rejection));
+    }
+
+    /// Reports the required extensions of a trunk's INVITE that siaga does not have: the call is accepted without them.
+    pub(super) fn report_ignored_extensions(&mut self, message: &Message<'_>, trunk: usize) {
+        let tags: Vec<&[u8]> = option_tag::not_understood(message).collect();
+        if tags.is_empty() {
+            return;
+        }
+        let trunk = self.settings.trunks.get(trunk).map(|trunk| trunk.name.clone()).unwrap_or_default();
+        self.say(Output::ExtensionsIgnored { trunk, tags: clean(&tags.join(&b", "[..]), CHARS_MAX) });
+    }
+}
+
+/// The user part, number or service of the Request-URI; the start of it if it cannot be read.
+fn called_user(message: &Message<'_>) -> String {
+    let uri = message.request_uri().unwrap_or_default();
+    match Uri::parse(uri) {
+        Ok(Uri::Service(service)) => format!("urn:service:{service}"),
+        Ok(read) => clean(&read.user().unwrap_or_default(), CHARS_MAX),
+        Err(_) => clean(NameAddr::parse(uri).map_or(uri, |address| address.uri), CHARS_MAX),
+    }
+}
