@@ -318,7 +318,7 @@ fn callers_categories_and_codes_are_checked() {
         "posture.incident_text: a text of 3 bytes, or of several lines",
         "features.posture_drill: \"*61\" is the code of two features",
         "operators.overlap_minutes: 300",
-        "operators.changes: nowhere.csv",
+        "/nowhere.csv: ",
         "operators.changes: there is no roster",
     ] {
         assert!(told.contains(part), "{part}:\n{told}");

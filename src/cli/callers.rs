@@ -150,7 +150,7 @@ fn give(config: &Config, number: Option<&str>, operator: &str) -> anyhow::Result
             Ok(())
         }
         (404, answer) => anyhow::bail!("{}", fault(&answer)),
-        (status, answer) => return Err(console::rejected(status, &answer)),
+        (status, answer) => Err(console::rejected(status, &answer)),
     }
 }
 

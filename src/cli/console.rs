@@ -36,7 +36,7 @@ pub(super) fn change(named: &Named, change: &str, reason: Option<&str>) -> anyho
             Ok(())
         }
         (404, _) => anyhow::bail!("no operator is named {operator}"),
-        (status, answer) => return Err(rejected(status, &answer)),
+        (status, answer) => Err(rejected(status, &answer)),
     }
 }
 
@@ -53,7 +53,7 @@ pub(super) fn order(config: &Config, path: &str, body: &serde_json::Value) -> an
     match ask(config, "POST", path, &body.to_string())? {
         (200, _) => Ok(()),
         (403 | 404 | 409, answer) => anyhow::bail!("{}", fault(&answer)),
-        (status, answer) => return Err(rejected(status, &answer)),
+        (status, answer) => Err(rejected(status, &answer)),
     }
 }
 

@@ -56,7 +56,7 @@ fn list(config: &Config) -> anyhow::Result<()> {
             }
             Ok(())
         }
-        (status, answer) => return Err(console::rejected(status, &answer)),
+        (status, answer) => Err(console::rejected(status, &answer)),
     }
 }
 
@@ -67,6 +67,6 @@ fn lift(config: &Config, address: IpAddr) -> anyhow::Result<()> {
             Ok(())
         }
         (404, _) => anyhow::bail!("{address} is not banned"),
-        (status, answer) => return Err(console::rejected(status, &answer)),
+        (status, answer) => Err(console::rejected(status, &answer)),
     }
 }

@@ -41,7 +41,8 @@ impl Location {
         if whole.chars().count() <= chars_max {
             return whole;
         }
-        join([&shortened(&road, chars_max.saturating_sub(house.chars().count() + 1)), &house], " ")
+        let beside = if house.is_empty() { 0 } else { house.chars().count() + 1 };
+        join([&shortened(&road, chars_max.saturating_sub(beside)), &house], " ")
     }
 
     fn civic_words(&self) -> String {

@@ -212,9 +212,10 @@ impl<'a> List<'a> {
             true => split(rest, DISPLAY_NAME_MAX.min(rest.len())).0,
             false => &[],
         };
+        let is_star = trim(split(rest, comma).0) == b"*";
         // The name goes on behind the comma if a bracket follows it and no URI stands before that bracket.
         let bracket = memchr::memchr(b'<', name).filter(|bracket| *bracket > comma);
-        match bracket.map(|bracket| (bracket, split(rest, bracket))) {
+        match bracket.filter(|_| !is_star).map(|bracket| (bracket, split(rest, bracket))) {
             Some((bracket, (before, address))) if !before.iter().any(|byte| matches!(byte, b':' | b'"')) => {
                 outside(address, b',').map(|at| bracket + at)
             }
