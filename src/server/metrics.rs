@@ -88,11 +88,7 @@ impl Metrics {
             calls_received: made.counter("calls_received_total", "Emergency calls taken on.")?,
             calls_ended: made.counters("calls_ended_total", "Calls that are over, by cause.", &["cause"])?,
             calls_answered: made.counter("calls_answered_total", "Calls that an operator or the fallback answered.")?,
-            calls_rejected: made.counters(
-                "calls_rejected_total",
-                "INVITEs that were rejected before they became calls, by reason.",
-                &["reason"],
-            )?,
+            calls_rejected: rejected(&made)?,
             offers_ended: made.counters("offers_ended_total", "Offers to operators, by outcome.", &["outcome"])?,
             operators_lost: made.counter("operators_lost_total", "Answered calls whose operator's leg was lost.")?,
             transfers: made.counters(
@@ -151,9 +147,6 @@ impl Metrics {
         metrics.set_posture(Posture::Normal);
         words::show_all(&metrics);
         metrics.set_alarms(&Alarms::default());
-        for reason in Rejected::ALL {
-            metrics.calls_rejected.with_label_values(&[reason.word()]).inc_by(0);
-        }
         Ok(metrics)
     }
 
@@ -231,6 +224,16 @@ impl Metrics {
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
+}
+
+/// The counter of rejected INVITEs, every reason from the start.
+fn rejected(made: &Maker) -> Result<IntCounterVec, prometheus::Error> {
+    let help = "INVITEs that were rejected before they became calls, by reason.";
+    let rejected = made.counters("calls_rejected_total", help, &["reason"])?;
+    for reason in Rejected::ALL {
+        rejected.with_label_values(&[reason.word()]).inc_by(0);
+    }
+    Ok(rejected)
 }
 
 /// Brings a counter to a total that is counted elsewhere.

@@ -78,7 +78,7 @@ impl Switchboard {
     pub(super) fn phone_invited(&mut self, now: Now, taken: &Taken<'_, '_>) {
         let Some(account) = self.authenticate(now, taken) else { return };
         if let Some(called) = self.emergency_dialled(taken.message) {
-            return self.receive_call(now, taken, &Origin::Phone(account), called);
+            return self.receive_call(now, taken, &Origin::Phone(account), (called, false));
         }
         let uri = taken.message.request_uri().unwrap_or_default();
         let dialled = Uri::parse(uri).ok().and_then(|uri| uri.user().map(|user| user.into_owned())).unwrap_or_default();
