@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use siaga::cdr::fact::{Callee, Class};
-use siaga::cdr::{Cdr, Outcome};
+use siaga::cdr::{Cdr, Disposition, Outcome};
 use siaga::clock::Timestamp;
 use siaga::config::{Levels, ServiceLevel};
 use siaga::ids::Rng;
@@ -211,11 +211,17 @@ fn some_calls() -> Vec<Cdr> {
             4 => stories::refused(no, received),
             5 => stories::conferred(no, received),
             6 => stories::handed_to_an_agency(no, received),
-            7 => stories::answered(no, received).disposed(99_000, Class::Drill, None),
-            8 => stories::taken_over(no, received).disposed(99_000, Class::Test, None),
+            7 => stories::answered(no, received),
+            8 => stories::taken_over(no, received),
             _ => stories::abandoned(no, received, waited),
         };
         let mut cdr = story.cdr();
+        if let Some(class) =
+            [(7, Class::Drill), (8, Class::Test)].iter().find(|(of, _)| *of == kind).map(|(_, class)| *class)
+        {
+            let (by, at) = ("op0001".to_owned(), cdr.received);
+            cdr.disposition = Some(Disposition { class, category: None, agency: None, note: None, by, at });
+        }
         cdr.desk = ["", "fire", "gone"][usize::try_from(rng.below(3)).unwrap()].to_owned();
         cdrs.push(cdr);
     }

@@ -218,10 +218,10 @@ fn the_phone_that_calls_back_is_shown_number_time_and_wait() {
     let mut world = floor();
     abandons(&mut world, ANI, 8);
     world.pass(Duration::from_secs(60));
-    abandons(&mut world, ANI, 42);
-    world.pass(Duration::from_secs(12 * 60));
+    abandons(&mut world, ANI, 12);
+    world.pass(Duration::from_secs(5 * 60));
     let (mut placed, out) = calls_back(&mut world);
-    let about = "12 min ago, waited 0:42, 2 calls";
+    let about = "5 min ago, waited 0:12, 2 calls";
     let text = world.take(BUDI, "MESSAGE");
     assert!(text.ends_with(&format!("{ANI}: {about}")), "{text}");
     world.receive(BUDI, &response(&text, BUDI, "200 OK", ""));

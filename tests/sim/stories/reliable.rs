@@ -172,7 +172,9 @@ fn who_only_supports_reliable_responses_gets_them_where_it_is_configured() {
 fn a_required_extension_that_is_unknown_is_ignored_beside_those_that_are_obeyed() {
     let mut world = staffed();
     let mut caller = Caller::dials_with(&mut world, "Require: 100rel, x-unheard-of, timer\r\n", true);
-    let early = caller.hears(&mut world, "SIP/2.0 183");
+    let invite = world.take(BUDI, "INVITE");
+    world.receive(BUDI, &response(&invite, BUDI, "180 Ringing", ""));
+    let early = caller.hears(&mut world, "SIP/2.0 180");
     assert!(early.contains("RSeq"), "{early}");
     assert_eq!(world.ignored, ["x-unheard-of"]);
 }
