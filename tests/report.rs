@@ -21,6 +21,7 @@ use siaga::reports::period::Period;
 use siaga::reports::{self, Format};
 use siaga::store::Store;
 use siaga::store::facts::Batch;
+use siaga::store::journal::record::Entry;
 use siaga::store::operators::OperatorRow;
 use siaga::store::report_queries::Limits;
 use stories::MORNING;
@@ -341,7 +342,7 @@ fn a_call_is_named_by_the_start_of_its_id_unless_several_start_so() {
     let (one, other) = (stories::abandoned(1, MORNING, 9_000), stories::abandoned(2, MORNING, 9_000));
     on_runtime(async {
         let store = Store::open(&url(folder.path())).await.unwrap();
-        let facts: Vec<_> = one.facts.iter().chain(&other.facts).cloned().collect();
+        let facts: Vec<_> = one.facts.iter().chain(&other.facts).map(|fact| Entry::of(fact).unwrap()).collect();
         let cdrs = vec![one.cdr(), other.cdr()];
         store.take("journal", Batch { facts: facts.iter().collect(), cdrs, ..Batch::default() }).await.unwrap();
         store.close().await;
