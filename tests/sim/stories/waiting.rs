@@ -235,6 +235,8 @@ fn a_drain_in_the_wrap_up_records_its_time_until_then() {
     caller.is_answered(&mut world);
     world.pass(Duration::from_secs(20));
     caller.hangs_up(&mut world);
+    let bye = world.take(BUDI, "BYE");
+    world.receive(BUDI, &response(&bye, BUDI, "200 OK", ""));
     world.pass(Duration::from_secs(4));
     world.step(Input::Drain);
     world.pass(Duration::from_secs(1));
