@@ -81,7 +81,7 @@ fn invite_client_on_datagrams() {
             // The network reports it as unreachable, and nothing comes for 1 s.
             (&[TransportFails, Timer], Timer, "gone", &[], "transport failed"),
             (&[TransportFails, Timer, TransportFails], Timer, "gone", &[], "transport failed"),
-            (&[TransportFails, Status(180)], Timer, "Proceeding C@213000 cancelled", &["CANCEL"], ""),
+            (&[TransportFails, Status(180)], Timer, "Proceeding cancelled, gives up @213000", &["CANCEL"], ""),
             (&[], Cancel, "Calling to be cancelled A@500 B@32000", &[], "yes"),
             (&[Cancel], Timer, "Calling to be cancelled A@1500 B@32000", &["INVITE"], ""),
             (&[Cancel], Cancel, "Calling to be cancelled A@500 B@32000", &[], "yes"),
