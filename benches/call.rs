@@ -44,7 +44,7 @@ impl World {
                       [queue]\nwrap_up_seconds = 0\n";
         let settings = Config::parse("bench.toml", config).unwrap().switchboard();
         let now = Now { mono: Instant::from_nanos(0), wall: Timestamp::from_millis(1_764_000_000_000) };
-        let ports = (0..100).map(|i| 20_000 + 2 * i).collect();
+        let ports = (0..100).map(|i| SocketAddr::from(([127, 0, 0, 1], 20_000 + 2 * i))).collect();
         let switchboard = Switchboard::new(now, settings, ports, Rng::from_number(1));
         let mut world = Self { now, switchboard, out: Vec::new(), sent: Vec::new(), outputs: 0, calls: 0 };
         let (operator, ha1) = (OperatorId::parse("op1").unwrap(), Ha1::new("op1", "127.0.0.1", "pw-op1"));

@@ -15,6 +15,7 @@ use siaga::media::command::{AnchorId, Codec, Command, Remote};
 use siaga::media::datagram::Datagram;
 use siaga::media::prompt::Sounds;
 use siaga::media::relay::{Channel, Fate, Out, Relay};
+use siaga::media::source::Sources;
 use siaga::media::srtp::{Keys, MasterKey, RTP_OVERHEAD_MAX, Session, Suite};
 
 const CALLER: AnchorId = AnchorId { slot: 0, generation: 1 };
@@ -37,7 +38,17 @@ fn bridge(codecs: [Codec; 2], keys: [Option<Keys>; 2]) -> (Relay, Out, Packet) {
         let payload_type = if codec == Codec::Pcma { 8 } else { 0 };
         let rtcp = SocketAddr::new(address(anchor).ip(), address(anchor).port() + 1);
         let (rtp, dtmf) = (address(anchor), None);
-        let remote = Remote { rtp, rtcp, codec, payload_type, dtmf, dtmf_heard: dtmf, send: true, srtp };
+        let remote = Remote {
+            rtp,
+            rtcp,
+            sources: Sources::default(),
+            codec,
+            payload_type,
+            dtmf,
+            dtmf_heard: dtmf,
+            send: true,
+            srtp,
+        };
         relay.command(Instant::default(), Command::Open { anchor }, &mut out);
         relay.command(Instant::default(), Command::Aim { anchor, remote }, &mut out);
     }

@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use siaga::clock::Timestamp;
 use siaga::ids::{CallId, LegNo, Rng};
 use siaga::media::command::{AnchorId, Codec, Command, Remote};
+use siaga::media::source::Sources;
 use siaga::server::media::{Engine, Media, MediaSettings};
 
 fn main() -> anyhow::Result<()> {
@@ -19,7 +20,7 @@ fn main() -> anyhow::Result<()> {
     let argument = |index: usize| arguments.get(index).map(String::as_str);
     let (base, calls): (u16, u16) = (argument(1).context("BASE")?.parse()?, argument(2).context("CALLS")?.parse()?);
     let settings = MediaSettings {
-        listen: argument(0).context("HOST")?.parse()?,
+        listen: vec![argument(0).context("HOST")?.parse()?],
         ports: base..=base + 4 * calls,
         silence: None,
         prompts: PathBuf::from("config/prompts/en"),
@@ -46,6 +47,7 @@ fn main() -> anyhow::Result<()> {
             let remote = Remote {
                 rtp,
                 rtcp,
+                sources: Sources::default(),
                 codec: Codec::Pcma,
                 payload_type: 8,
                 dtmf,

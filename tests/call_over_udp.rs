@@ -81,7 +81,8 @@ fn start(at: &'static str) -> Service {
             settings.listeners = vec![Listener { transport, local, advertised: local.to_string() }];
             settings.trunks[0].peers.extend(Network::parse("::1"));
             let clock = Clock::start();
-            let switchboard = Switchboard::new(clock.now(), settings, vec![20_000, 20_002], Rng::from_number(1));
+            let ports = [20_000, 20_002].map(|port| SocketAddr::new(local.ip(), port)).to_vec();
+            let switchboard = Switchboard::new(clock.now(), settings, ports, Rng::from_number(1));
             let hands = Notes(facts_in, media_in);
             let signalling = Signalling::new(switchboard, clock, vec![socket], inbound, hands).unwrap();
             address_in.send(local).unwrap();

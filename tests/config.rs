@@ -157,7 +157,7 @@ fn what_goes_over_tls_needs_files_that_can_be_read() {
     let told = faults("[sip]\nlisten = [\"tls:127.0.0.1:5061\"]\n").join("\n");
     assert!(told.contains("test.toml:1: sip.tls: missing") || told.contains("sip.tls: missing"), "{told}");
     // The files themselves are read by `siaga check` and `siaga serve`: reports go on without them.
-    let text = "[sip]\nlisten = [\"tls:[::1]:5061\"]\n[sip.tls]\ncertificate = \"/nowhere/server.pem\"\n\
+    let text = "[media]\nlisten = \"::1\"\n[sip]\nlisten = [\"tls:[::1]:5061\"]\n[sip.tls]\ncertificate = \"/nowhere/server.pem\"\n\
                 key = \"/nowhere/server.key\"\n[[trunk]]\nname = \"a\"\npeers = [\"::2\"]\ntransport = \"tls\"\n";
     let files = Config::parse("test.toml", text).unwrap().sip.tls.unwrap();
     assert!(
@@ -496,4 +496,44 @@ fn names_without_an_account_are_reported_by_key_and_do_not_count_as_on_shift() {
     let gap = |accounts| config.roster_ahead(now, 1, accounts).gaps.first().map(|gap| (gap.from == now, gap.fewest));
     assert_ne!(gap(None), Some((true, 1)), "both names are on shift");
     assert_eq!(gap(Some(&accounts)), Some((true, 1)), "a name without an account takes no calls");
+}
+
+#[test]
+fn media_has_one_address_of_each_family_that_sip_listens_on() {
+    let trunk = "[[trunk]]\nname = \"a\"\npeers = [\"127.0.0.2\"]\n";
+    let with = |media: &str| {
+        let listen = "listen = [\"udp:127.0.0.1:5060\", \"udp:[::1]:5060\"]";
+        faults(&format!("[sip]\n{listen}\n{trunk}[media]\n{media}\n")).join("\n")
+    };
+    for (media, expected) in [
+        ("listen = \"127.0.0.1\"", "media.listen: no IPv6 address, while sip.listen has [::1]:5060"),
+        ("listen = [\"::1\"]", "media.listen: no IPv4 address, while sip.listen has 127.0.0.1:5060"),
+        ("listen = [\"127.0.0.1\", \"127.0.0.2\"]", "one address, or one IPv4 and one IPv6 address"),
+        ("listen = []", "one address, or one IPv4 and one IPv6 address"),
+        (
+            "listen = [\"127.0.0.1\", \"::1\"]\nadvertised = \"192.0.2.1\"",
+            "for each address of media.listen one of the same family",
+        ),
+        ("listen = [\"127.0.0.1\", \"::\"]", "media.advertised: missing"),
+    ] {
+        let told = with(media);
+        assert!(told.contains(expected), "{media}: {told}");
+    }
+    let text =
+        format!("{trunk}[media]\nlisten = [\"127.0.0.1\", \"::1\"]\nadvertised = [\"192.0.2.1\", \"2001:db8::1\"]\n");
+    let media = Config::parse("test.toml", &text).unwrap().media;
+    let texts = |addresses: &[std::net::IpAddr]| addresses.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(
+        (texts(&media.listen), texts(&media.advertised)),
+        (vec!["127.0.0.1".to_owned(), "::1".to_owned()], vec!["192.0.2.1".to_owned(), "2001:db8::1".to_owned()])
+    );
+}
+
+#[test]
+fn the_media_networks_of_a_trunk_are_addresses() {
+    let trunk = |media: &str| format!("[[trunk]]\nname = \"a\"\npeers = [\"127.0.0.2\"]\nmedia = [{media}]\n");
+    let told = faults(&trunk("\"gateway.telco.example\"")).join("\n");
+    assert!(told.contains("trunk[0].media[0]") && told.contains("is not an address"), "{told}");
+    let config = Config::parse("test.toml", &trunk("\"10.9.0.0/24\", \"2001:db8::/64\"")).unwrap();
+    assert_eq!(config.trunks[0].terms.media.len(), 2);
 }

@@ -14,6 +14,7 @@ use siaga::ids::{CallId, LegNo, Rng};
 use siaga::media::command::{AnchorId, Codec, Command, Event, Party, Prompt, Remote};
 use siaga::media::g711;
 use siaga::media::prompt::tone;
+use siaga::media::source::Sources;
 use siaga::server::media::{Engine, Media, MediaSettings};
 
 const CALLER: AnchorId = AnchorId { slot: 0, generation: 1 };
@@ -50,6 +51,7 @@ impl Phone {
         Remote {
             rtp: self.rtp.local_addr().unwrap(),
             rtcp: self.rtcp.local_addr().unwrap(),
+            sources: Sources::default(),
             codec: self.codec,
             payload_type: self.payload_type(),
             dtmf: Some(101),
@@ -97,7 +99,7 @@ impl House {
     fn start(engine: Engine, threads: usize, recordings: Option<&Path>) -> Self {
         let (told, events) = channel_for_tests();
         let settings = MediaSettings {
-            listen: IpAddr::from([127, 0, 0, 1]),
+            listen: vec![IpAddr::from([127, 0, 0, 1])],
             ports: free_range(),
             silence: Some(Duration::from_secs(1)),
             prompts: Path::new(env!("CARGO_MANIFEST_DIR")).join("config/prompts/en"),
@@ -108,7 +110,7 @@ impl House {
             engine,
         };
         let media = Media::start(settings, told).unwrap();
-        let ports = media.rtp_ports();
+        let ports = media.rtp_ports().iter().map(SocketAddr::port).collect();
         Self { media, events, ports }
     }
 

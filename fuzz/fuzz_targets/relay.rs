@@ -13,6 +13,7 @@ use siaga::media::command::{AnchorId, Codec, Command, Party, Prompt, Remote};
 use siaga::media::datagram::Datagram;
 use siaga::media::prompt::{Sound, Sounds};
 use siaga::media::relay::{Channel, Out, Relay};
+use siaga::media::source::Sources;
 
 const SLOTS: u32 = 5;
 /// Of a packet, with the room behind it.
@@ -46,6 +47,7 @@ fn remote(slot: u32, how: u8) -> Remote {
     Remote {
         rtp,
         rtcp: SocketAddr::new(rtp.ip(), rtp.port() + 1),
+        sources: Sources::default(),
         codec: if how & 1 == 0 { Codec::Pcma } else { Codec::Pcmu },
         payload_type: if how & 1 == 0 { 8 } else { 0 },
         dtmf: (how & 2 == 0).then_some(101),

@@ -382,6 +382,8 @@ pub enum FactKind {
     Resumed { leg: LegNo },
     /// A leg's session was not refreshed in time (RFC 4028 §10): `kept` because its voice is heard, else ended. Told once of a leg.
     SessionExpired { leg: LegNo, kept: bool },
+    /// A leg's peer sends no audio and has responded to our request in its dialog: the call goes on.
+    SilentLegPresent { leg: LegNo, sip_status: u16 },
     /// A digit came from a leg (RFC 4733, or INFO).
     Digit { leg: LegNo, digit: char },
     /// The caller is asked to press a digit if he cannot speak: by an operator, somebody at the console, or, without `by`, because
@@ -458,6 +460,7 @@ impl FactKind {
             Self::Held { .. } => "held",
             Self::Resumed { .. } => "resumed",
             Self::SessionExpired { .. } => "session-expired",
+            Self::SilentLegPresent { .. } => "silent-leg-present",
             Self::Digit { .. } => "digit",
             Self::SilentAsked { .. } => "silent-asked",
             Self::Chosen { .. } => "chosen",

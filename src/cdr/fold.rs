@@ -127,6 +127,7 @@ impl Cdr {
             | FactKind::Held { .. }
             | FactKind::Resumed { .. }
             | FactKind::SessionExpired { .. }
+            | FactKind::SilentLegPresent { .. }
             | FactKind::TransferAsked { .. }
             | FactKind::TransferDone { .. }
             | FactKind::TransferFailed { .. }
@@ -301,6 +302,7 @@ impl Holds {
             | FactKind::Sound { .. }
             | FactKind::NobodyOnShift
             | FactKind::SessionExpired { .. }
+            | FactKind::SilentLegPresent { .. }
             | FactKind::TransferDone { .. }
             | FactKind::TransferFailed { .. }
             | FactKind::Placed { .. }

@@ -67,6 +67,7 @@ impl Transfers {
             | FactKind::Held { .. }
             | FactKind::Resumed { .. }
             | FactKind::SessionExpired { .. }
+            | FactKind::SilentLegPresent { .. }
             | FactKind::Digit { .. }
             | FactKind::SilentAsked { .. }
             | FactKind::Chosen { .. }

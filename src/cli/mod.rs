@@ -303,7 +303,8 @@ fn check(config: &Config) {
     println!("  site       {}, {}, {}", config.site.name, config.site.number, config.site.timezone);
     println!("  sip        {} as {}", listeners.join(", "), config.sip.domain);
     println!("  trunks     {}", trunks.join(", "));
-    println!("  media      {} ports {}-{}", config.media.listen, config.media.ports.0, config.media.ports.1);
+    let media: Vec<String> = config.media.listen.iter().map(ToString::to_string).collect();
+    println!("  media      {} ports {}-{}", media.join(", "), config.media.ports.0, config.media.ports.1);
     println!(
         "  shifts     {}",
         if config.shifts.is_empty() {

@@ -28,7 +28,7 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
     let sip = sip(source, &file);
     let trunks = network::trunks(source, &file.trunk, &sip.listeners);
     let guard = guard::checked(source, &file.guard);
-    let media = network::media(source, &file.media);
+    let media = network::media(source, &file.media, &sip.listeners);
     section_faults(source, "queue", &file.queue.faults());
     section_faults(source, "operators", &file.operators.faults());
     let desks = desks::checked(source, &file);

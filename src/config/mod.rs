@@ -133,9 +133,10 @@ pub struct Connections {
 /// `[media]`, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Media {
-    pub listen: IpAddr,
-    /// What SDP tells peers to send sound to.
-    pub advertised: IpAddr,
+    /// Where RTP is received: one address, or one of each family.
+    pub listen: Vec<IpAddr>,
+    /// What SDP tells peers to send media to, in the same order.
+    pub advertised: Vec<IpAddr>,
     /// First and last port; the first is even, the last odd.
     pub ports: (u16, u16),
     /// 0: as many as the machine has cores to spare.

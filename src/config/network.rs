@@ -216,20 +216,21 @@ pub(super) fn name_servers(source: &mut Source, texts: &[String]) -> Vec<SocketA
 }
 
 /// Checks `[media]`.
-pub(super) fn media(source: &mut Source, section: &section::Media) -> Option<super::Media> {
-    let listen = address(source, "media.listen", &section.listen);
-    let advertised = match &section.advertised {
-        Some(text) => address(source, "media.advertised", text),
-        None if listen.is_some_and(|listen| listen.is_unspecified()) => {
-            source.fault(
-                "media.advertised",
-                "missing, while media.listen is every address of the machine",
-                "the address to which trunk and phones send sound",
+pub(super) fn media(source: &mut Source, section: &section::Media, listeners: &[Listener]) -> Option<super::Media> {
+    let (listen, advertised) = media_addresses(source, section)?;
+    for listener in listeners {
+        if !listen.iter().any(|address| address.is_ipv4() == listener.local.is_ipv4()) {
+            let (family, example) =
+                if listener.local.is_ipv4() { ("IPv4", "192.0.2.10") } else { ("IPv6", "2001:db8::10") };
+            let wrong = format!("no {family} address, while sip.listen has {}", listener.local);
+            let right = format!(
+                "an {family} address too, as in listen = [\"{}\", \"{example}\"]",
+                listen.first().map(ToString::to_string).unwrap_or_default()
             );
-            None
+            source.fault("media.listen", wrong, right);
+            break;
         }
-        None => listen,
-    };
+    }
     let ports = match section.ports.as_slice() {
         [first, last] if *first >= 1024 && first % 2 == 0 && last % 2 == 1 && last > first => {
             let count = usize::from(last - first) + 1;
@@ -251,7 +252,43 @@ pub(super) fn media(source: &mut Source, section: &section::Media) -> Option<sup
         source.fault("media.threads", section.threads.to_string(), "0 (the service chooses) to 64");
     }
     let (threads, engine, srtp) = (section.threads, section.engine, section.srtp);
-    Some(super::Media { listen: listen?, advertised: advertised?, ports: ports?, threads, engine, srtp })
+    Some(super::Media { listen, advertised, ports: ports?, threads, engine, srtp })
+}
+
+/// The addresses of `[media]`: those that are bound, and as peers know them. Of each family there is one at most.
+fn media_addresses(source: &mut Source, section: &section::Media) -> Option<(Vec<IpAddr>, Vec<IpAddr>)> {
+    let mut read = |key: &str, texts: &[String]| -> Option<Vec<IpAddr>> {
+        let addresses: Vec<IpAddr> = texts.iter().filter_map(|text| address(source, key, text)).collect();
+        let families: std::collections::BTreeSet<bool> = addresses.iter().map(IpAddr::is_ipv4).collect();
+        if addresses.len() == texts.len() && (addresses.is_empty() || families.len() < addresses.len()) {
+            let wrong = format!("{texts:?}");
+            source.fault(key, wrong, "one address, or one IPv4 and one IPv6 address");
+            return None;
+        }
+        (addresses.len() == texts.len()).then_some(addresses)
+    };
+    let listen = read("media.listen", section.listen.as_slice())?;
+    let advertised = section.advertised.as_ref().map(|texts| read("media.advertised", texts.as_slice()));
+    let wildcard = listen.iter().any(IpAddr::is_unspecified);
+    let advertised = match advertised {
+        Some(advertised) => advertised?,
+        None if wildcard => {
+            source.fault(
+                "media.advertised",
+                "missing, while media.listen is every address of the machine",
+                "the address to which trunk and phones send media",
+            );
+            return None;
+        }
+        None => listen.clone(),
+    };
+    let families = |addresses: &[IpAddr]| -> Vec<bool> { addresses.iter().map(IpAddr::is_ipv4).collect() };
+    if families(&listen) != families(&advertised) {
+        let wrong = "not of the families of media.listen, in their order";
+        source.fault("media.advertised", wrong, "for each address of media.listen one of the same family");
+        return None;
+    }
+    Some((listen, advertised))
 }
 
 fn address(source: &mut Source, key: &str, text: &str) -> Option<IpAddr> {

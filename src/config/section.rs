@@ -126,6 +126,7 @@ pub(super) enum Reliability {
 pub(super) struct Trunk {
     pub(super) name: String,
     pub(super) peers: Vec<String>,
+    pub(super) media: Vec<String>,
     pub(super) uri: Option<String>,
     pub(super) transport: Option<TransportName>,
     pub(super) tls_name: Option<String>,
@@ -153,6 +154,7 @@ impl Default for Trunk {
         Self {
             name: String::new(),
             peers: Vec::new(),
+            media: Vec::new(),
             uri: None,
             transport: None,
             tls_name: None,
@@ -223,12 +225,29 @@ pub(super) enum TransportName {
     Tls,
 }
 
+/// One text, or a list of texts.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Texts {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Texts {
+    pub(super) fn as_slice(&self) -> &[String] {
+        match self {
+            Self::One(text) => std::slice::from_ref(text),
+            Self::Many(texts) => texts,
+        }
+    }
+}
+
 /// `[media]`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Media {
-    pub(super) listen: String,
-    pub(super) advertised: Option<String>,
+    pub(super) listen: Texts,
+    pub(super) advertised: Option<Texts>,
     pub(super) ports: Vec<u16>,
     pub(super) threads: usize,
     pub(super) engine: EngineName,
@@ -238,7 +257,7 @@ pub(super) struct Media {
 impl Default for Media {
     fn default() -> Self {
         Self {
-            listen: "127.0.0.1".to_owned(),
+            listen: Texts::One("127.0.0.1".to_owned()),
             advertised: None,
             ports: vec![20_000, 29_999],
             threads: 0,

@@ -47,7 +47,19 @@ pub(super) fn checked(source: &mut Source, file: &File) -> SilentTerms {
         choices = usual(&file.site.language);
     }
     let after = Duration::from_secs(file.queue.silent_prompt_seconds);
-    SilentTerms { after: Some(after).filter(|after| !after.is_zero()), choices }
+    SilentTerms {
+        after: Some(after).filter(|after| !after.is_zero()),
+        choices,
+        notice: notice(&file.site.language).to_owned(),
+    }
+}
+
+/// The text about a party that is present and not heard.
+fn notice(language: &str) -> &'static str {
+    match language {
+        "id" => "tidak ada suara dari",
+        _ => "no audio from",
+    }
 }
 
 /// What `silent.wav` says, as scripts/make-prompts makes it.

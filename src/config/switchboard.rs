@@ -20,7 +20,7 @@ impl Config {
             listeners: self.sip.listeners.clone(),
             trunks: self.trunks.clone(),
             calls_max: self.site.max_calls,
-            media_address: self.media.advertised,
+            media_addresses: self.media.advertised.clone(),
             srtp: match self.media.srtp {
                 SrtpName::Off => SrtpOffer::Never,
                 SrtpName::Offer => SrtpOffer::UnderTls,

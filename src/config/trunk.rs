@@ -44,6 +44,7 @@ pub(super) fn terms(source: &mut Source, i: usize, section: &section::Trunk) -> 
         called: section.called.clone(),
         down_after: section.down_after,
         up_after: section.up_after,
+        media: super::network::networks(source, &key("media"), &section.media),
         formats: Formats::new(&codecs(source, &key("codecs"), &section.codecs), dtmf(source, i, section)),
     }
 }

@@ -51,13 +51,16 @@ pub struct Anchor {
     pub(super) tape: Option<(TapeId, Side)>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Peer {
     remote: Remote,
     latch: Latch,
-    /// Where its RTCP really comes from.
-    rtcp_from: Option<SocketAddr>,
+    /// The last sender of its RTCP, and when.
+    rtcp_from: Option<(SocketAddr, Instant)>,
 }
+
+/// A sender of RTCP that has sent nothing for so long gives way to another one: two intervals of RFC 3550 §6.2 and a bit.
+const REPORTS_LAST: Duration = Duration::from_secs(15);
 
 /// What a packet carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +73,7 @@ pub enum Content {
 /// What became of a packet that came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// The peer's. `first`: it was not heard before. `digit` has just ended.
+    /// The peer's. `first`: it was not heard before, or its silence was reported. `digit` has just ended.
     Taken { header: Header, content: Content, first: bool, digit: Option<char> },
     /// From another address, or not signed with the peer's key: dropped.
     Foreign,
@@ -112,14 +115,18 @@ impl Anchor {
             (None, Some(keys)) => self.secure = Some(Box::new(Session::new(keys))),
             (_, None) => self.secure = None,
         }
+        let sources = remote.sources.clone();
         match &mut self.peer {
-            Some(peer) if peer.latch.told() == remote.rtp || remote.rtp.ip().is_unspecified() => {
-                // The same peer, who may have moved its RTCP.
+            Some(peer) => {
+                peer.latch.aim(now, remote.rtp, sources);
+                // A peer that has moved its RTCP reports from elsewhere.
                 peer.rtcp_from = peer.rtcp_from.filter(|_| peer.remote.rtcp == remote.rtcp);
                 peer.remote = remote;
             }
-            Some(peer) => *peer = Peer { remote, latch: peer.latch.moved(remote.rtp), rtcp_from: None },
-            None => self.peer = Some(Peer { remote, latch: Latch::new(remote.rtp), rtcp_from: None }),
+            None => {
+                let latch = Latch::new(remote.rtp, sources);
+                self.peer = Some(Peer { remote, latch, rtcp_from: None });
+            }
         }
     }
 
@@ -139,8 +146,8 @@ impl Anchor {
         let content = content(&peer.remote, header.payload_type);
         // Only what was agreed may latch; anything else is looked at only from the peer.
         let verdict = match content {
-            Some(_) => peer.latch.judge(from, header.ssrc, header.sequence),
-            None if peer.latch.target() == from => Verdict::Peer,
+            Some(_) => peer.latch.judge(now, from, header.ssrc, header.sequence),
+            None if peer.latch.hears(now, from) => Verdict::Peer,
             None => Verdict::Foreign,
         };
         if verdict == Verdict::Foreign {
@@ -148,10 +155,12 @@ impl Anchor {
             return Arrival::Foreign;
         }
         self.last_packet = now;
-        self.silence_told = false;
         self.quality.packets_in += 1;
-        let Some(content) = content else { return Arrival::Ignored(Some(header)) };
-        let first = !std::mem::replace(&mut self.heard, true);
+        let Some(content) = content else {
+            self.silence_told = false;
+            return Arrival::Ignored(Some(header));
+        };
+        let first = std::mem::take(&mut self.silence_told) | !std::mem::replace(&mut self.heard, true);
         let is_sound = matches!(content, Content::Sound(_));
         self.reception.packet(now, header.ssrc, header.sequence, is_sound.then_some(header.timestamp));
         let payload = packet.get(header.payload.clone()).unwrap_or_default();
@@ -160,9 +169,9 @@ impl Anchor {
                 if self.awaited.as_mut().is_some_and(|awaited| awaited.hears(codec, payload)) {
                     self.awaited = None;
                 }
-                self.detector.sound(header.timestamp)
+                self.detector.sound(now)
             }
-            Content::Event => self.detector.event(header.timestamp, payload),
+            Content::Event => self.detector.event(now, &header, payload),
         };
         Arrival::Taken { header, content, first, digit }
     }
@@ -187,7 +196,7 @@ impl Anchor {
         }
         let Header { sequence, timestamp, marker, .. } = *header;
         let numbers = self.stream.relayed(now, header.ssrc, Numbers { sequence, timestamp, marker });
-        let target = peer.latch.target();
+        let target = peer.latch.target(now)?;
         let place = rtp::rewrite(room, &numbered(self.stream.ssrc(), payload_type, numbers, header.payload.clone()))?;
         let length = seal(&mut self.secure, room.get_mut(place.start..)?, place.len())?;
         let place = place.start..place.start + length;
@@ -256,7 +265,7 @@ impl Anchor {
         buffer: &mut [u8; PLAYED_BYTES_MAX],
     ) -> Option<(SocketAddr, usize)> {
         let peer = self.peer.as_ref().filter(|peer| peer.remote.send)?;
-        let (target, payload_type) = (peer.latch.target(), peer.remote.payload_type);
+        let (target, payload_type) = (peer.latch.target(now)?, peer.remote.payload_type);
         let header = numbered(self.stream.ssrc(), payload_type, self.stream.own(now), 0..0);
         let built = rtp::build(&header, sound, buffer).and_then(|length| seal(&mut self.secure, buffer, length));
         self.quality.packets_out += u64::from(built.is_some());
@@ -270,7 +279,7 @@ impl Anchor {
         buffer: &mut [u8; PLAYED_BYTES_MAX],
     ) -> Option<(SocketAddr, usize)> {
         let payload_type = self.outgoing_type(Content::Event)?;
-        let target = self.peer.as_ref()?.latch.target();
+        let target = self.peer.as_ref()?.latch.target(now)?;
         let header = numbered(self.stream.ssrc(), payload_type, self.stream.event(now, press.first), 0..0);
         let built =
             rtp::build(&header, &press.payload, buffer).and_then(|length| seal(&mut self.secure, buffer, length));
@@ -292,15 +301,16 @@ impl Anchor {
         if !packet.get(..length).is_some_and(rtcp::is_report) {
             return None;
         }
-        let known = match peer.rtcp_from {
-            Some(known) => known == from,
-            None => from == peer.remote.rtcp || from.ip() == peer.latch.target().ip(),
+        // The signalled address has priority, as with RTP.
+        let elsewhere = match peer.rtcp_from {
+            Some((known, last)) if now.since(last) < REPORTS_LAST => known == from,
+            Some(_) | None => peer.latch.is_at(from),
         };
-        if !known {
+        if from != peer.remote.rtcp && !elsewhere {
             self.quality.packets_foreign += 1;
             return Some((Verdict::Foreign, length));
         }
-        peer.rtcp_from = Some(from);
+        peer.rtcp_from = Some((from, now));
         self.last_packet = now;
         self.silence_told = false;
         Some((Verdict::Peer, length))
@@ -314,11 +324,11 @@ impl Anchor {
     /// Where this peer's RTCP goes, when it may be sent to at all.
     pub fn report_target(&self) -> Option<SocketAddr> {
         let peer = self.peer.as_ref()?;
-        Some(peer.rtcp_from.unwrap_or_else(|| {
-            let behind_nat = peer.latch.target().ip() != peer.remote.rtp.ip();
-            // The told address is useless behind a NAT; the port after the one that is known is the best guess.
-            if behind_nat { next_port(peer.latch.target()) } else { peer.remote.rtcp }
-        }))
+        let from = peer.rtcp_from.map(|(from, _)| from);
+        // The signalled address is useless behind a NAT; the port after the one that is known is the best guess.
+        let guess = || peer.latch.is_elsewhere().map(next_port);
+        let signalled = Some(peer.remote.rtcp).filter(|rtcp| !rtcp.ip().is_unspecified());
+        from.or_else(guess).or(signalled)
     }
 
     /// How reports of `other`, the partner, become reports for this peer.
@@ -376,7 +386,7 @@ impl Anchor {
     }
 
     fn outgoing_type(&self, content: Content) -> Option<u8> {
-        let remote = self.peer.as_ref().map(|peer| peer.remote).filter(|remote| remote.send)?;
+        let remote = self.peer.as_ref().map(|peer| &peer.remote).filter(|remote| remote.send)?;
         match content {
             Content::Sound(_) => Some(remote.payload_type),
             Content::Event => remote.dtmf,

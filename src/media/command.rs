@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::ids::{CallId, LegNo};
 
+use super::source::Sources;
 use super::srtp::Keys;
 
 /// The G.711 codecs.
@@ -25,11 +26,13 @@ pub struct AnchorId {
 }
 
 /// Where and how an anchor sends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remote {
-    /// From the peer's SDP; symmetric latching may move it once to where its packets really come from.
+    /// From the peer's SDP. The latch sends to where the peer's packets come from. With the unspecified address nothing is sent before.
     pub rtp: SocketAddr,
     pub rtcp: SocketAddr,
+    /// Where its packets may come from besides `rtp` and its host.
+    pub sources: Sources,
     pub codec: Codec,
     /// RTP payload type of `codec` in what we send and take.
     pub payload_type: u8,
@@ -198,7 +201,7 @@ pub struct Gap {
 /// Up: from the media threads and the recorder to the switchboard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The first RTP packet of the peer arrived.
+    /// The first RTP packet of the peer arrived, or the first after `Silent`.
     Heard { anchor: AnchorId },
     /// Nothing (RTP or RTCP) arrived for the configured silence time-out, since `Aim` or since the last packet. Told once per silence.
     Silent { anchor: AnchorId },

@@ -1,49 +1,114 @@
-//! Telephone events (RFC 4733): tells each digit once, however often its end is sent.
+//! Telephone events (RFC 4733): reports each digit once, however often its end is sent.
+
+use std::time::Duration;
+
+use crate::clock::Instant;
+
+use super::rtp::Header;
+
+#[cfg(test)]
+mod tests;
+
+/// An end packet that repeats the last one within this time belongs to the same press.
+const END_REPEATS: Duration = Duration::from_millis(100);
+/// An event of which no packet has come for so long is over.
+const EVENT_LASTS: Duration = Duration::from_millis(500);
+/// The longest duration of one segment (RFC 4733 §2.5.1.3).
+const SEGMENT_FULL: u16 = u16::MAX;
 
 /// Watches the events of one peer.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Detector {
-    /// RTP timestamp that all packets of the present event share, its digit, and whether it was told.
-    present: Option<(u32, char, bool)>,
+    present: Option<Press>,
+}
+
+/// The event that was seen last.
+#[derive(Clone, Copy, Debug)]
+struct Press {
+    digit: char,
+    ssrc: u32,
+    /// Of its newest packet.
+    sequence: u16,
+    timestamp: u32,
+    duration: u16,
+    /// When that packet came.
+    at: Instant,
+    /// The end bit was seen.
+    ended: bool,
+    /// The digit was reported.
+    reported: bool,
 }
 
 impl Detector {
-    /// Takes one event packet's payload and gives a digit that has ended: with its end bit, or, when all three packets
-    /// with the end bit are lost, with the next event (RFC 4733 §2.5.2.2).
-    pub fn event(&mut self, timestamp: u32, payload: &[u8]) -> Option<char> {
-        let (&[event, flags, ..], _) = payload.split_first_chunk::<4>()?;
+    /// Takes one event packet's payload and returns a digit that has ended: with its end bit, or, when all packets with the end bit
+    /// are lost, with the next event (RFC 4733 §2.5.2.2).
+    pub fn event(&mut self, now: Instant, header: &Header, payload: &[u8]) -> Option<char> {
+        let (&[event, flags, high, low], _) = payload.split_first_chunk::<4>()?;
         let digit = digit(event)?;
+        let &Header { ssrc, sequence, timestamp, .. } = header;
+        let duration = u16::from_be_bytes([high, low]);
         let ended = flags & 0x80 != 0;
-        match self.present {
-            Some((at, _, true)) if at == timestamp => None,
-            Some((at, _, false)) if at == timestamp => {
-                self.present = Some((at, digit, ended));
-                ended.then_some(digit)
-            }
-            // A late packet of an earlier event.
-            Some((at, _, _)) if timestamp.wrapping_sub(at) > u32::MAX / 2 => None,
-            Some((_, earlier, false)) => {
-                // Two digits cannot come of one packet: when the new one has ended too, its next packet tells it.
-                self.present = Some((timestamp, digit, false));
-                Some(earlier)
-            }
-            Some((_, _, true)) | None => {
-                self.present = Some((timestamp, digit, ended));
-                ended.then_some(digit)
-            }
+        let next = Press { digit, ssrc, sequence, timestamp, duration, at: now, ended, reported: false };
+        let Some(present) = self.present else {
+            self.present = Some(Press { reported: ended, ..next });
+            return ended.then_some(digit);
+        };
+        let newer = present.is_before(ssrc, sequence);
+        if present.continues_with(&next, newer) {
+            let reports = ended && !present.reported;
+            let reported = reports || present.reported;
+            self.present = Some(match newer {
+                true => Press { ended: ended || present.ended, reported, ..next },
+                false => Press { ended: ended || present.ended, reported, ..present },
+            });
+            return reports.then_some(digit);
         }
+        if !newer {
+            return None;
+        }
+        // Two digits cannot come of one packet: when the new one has ended too, its next packet reports it.
+        let earlier = Some(present.digit).filter(|_| !present.reported);
+        self.present = Some(Press { reported: ended && earlier.is_none(), ..next });
+        earlier.or(Some(digit).filter(|_| ended))
     }
 
-    /// Takes note of a sound packet: an event that was never seen to end is over, and told.
-    pub fn sound(&mut self, timestamp: u32) -> Option<char> {
-        match self.present {
-            // Half a second later: sound may go on beside the event.
-            Some((at, digit, false)) if (4_000..u32::MAX / 2).contains(&timestamp.wrapping_sub(at)) => {
-                self.present = Some((at, digit, true));
-                Some(digit)
-            }
-            Some(_) | None => None,
+    /// Takes note of an audio packet: an event that was never seen to end is over, and reported.
+    pub fn sound(&mut self, now: Instant) -> Option<char> {
+        let press = self.present.as_mut().filter(|press| !press.reported)?;
+        // Audio may go on beside the event.
+        if now.since(press.at) < EVENT_LASTS {
+            return None;
         }
+        press.reported = true;
+        Some(press.digit)
+    }
+}
+
+impl Press {
+    /// True if a packet with that number was sent after the newest one of this event.
+    fn is_before(&self, ssrc: u32, sequence: u16) -> bool {
+        ssrc != self.ssrc || (1..=u16::MAX / 2).contains(&sequence.wrapping_sub(self.sequence))
+    }
+
+    /// True if `next` is a packet of the same press. Some senders give each packet of an event a timestamp of its own.
+    fn continues_with(&self, next: &Self, newer: bool) -> bool {
+        if self.digit != next.digit {
+            return false;
+        }
+        if self.timestamp == next.timestamp {
+            return true;
+        }
+        let passed = next.at.since(self.at);
+        let repeats_end = self.ended && next.ended && self.duration == next.duration && passed <= END_REPEATS;
+        let grows = next.duration > self.duration || (next.ended && next.duration == self.duration);
+        let goes_on = !self.ended && (grows || self.fills_segment_before(next)) && passed < EVENT_LASTS;
+        newer && (repeats_end || goes_on)
+    }
+
+    /// A long event goes on in a new segment, which begins where the full one ends.
+    fn fills_segment_before(&self, next: &Self) -> bool {
+        let follows = next.timestamp.wrapping_sub(self.timestamp) == u32::from(SEGMENT_FULL);
+        self.duration == SEGMENT_FULL || follows
     }
 }
 
@@ -61,49 +126,4 @@ fn digit(event: u8) -> Option<char> {
 /// The event of a digit; None: it is none.
 pub(super) fn event_of(wanted: char) -> Option<u8> {
     (0..=15).find(|event| digit(*event) == Some(wanted))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const END: u8 = 0x80;
-
-    #[test]
-    fn a_digit_whose_end_is_sent_three_times_is_told_once() {
-        let mut detector = Detector::default();
-        let mut told = Vec::new();
-        for (flags, duration) in [(10, 160_u16), (10, 320), (10 | END, 480), (10 | END, 480), (10 | END, 480)] {
-            let [high, low] = duration.to_be_bytes();
-            told.extend(detector.event(1_000, &[5, flags, high, low]));
-        }
-        told.extend(detector.event(3_000, &[11, END, 1, 0]));
-        assert_eq!(told, ['5', '#']);
-    }
-
-    #[test]
-    fn a_digit_whose_ends_are_lost_is_told_with_what_follows() {
-        let mut detector = Detector::default();
-        assert_eq!(detector.event(1_000, &[1, 0, 0, 160]), None);
-        assert_eq!(detector.event(9_000, &[2, 0, 0, 160]), Some('1'));
-        assert_eq!(detector.sound(9_160), None);
-        assert_eq!(detector.sound(14_000), Some('2'));
-        assert_eq!(detector.sound(14_160), None);
-        assert_eq!(detector.event(9_000, &[2, END, 1, 0]), None, "told already");
-    }
-
-    #[test]
-    fn all_sixteen_digits_and_nothing_else() {
-        let digits: String = (0..=255).filter_map(digit).collect();
-        assert_eq!(digits, "0123456789*#ABCD");
-        assert_eq!(Detector::default().event(1, &[1, END, 0]), None, "cut short");
-    }
-
-    #[test]
-    fn timestamps_may_wrap() {
-        let mut detector = Detector::default();
-        assert_eq!(detector.event(u32::MAX - 10, &[1, END, 0, 160]), Some('1'));
-        assert_eq!(detector.event(2_000, &[2, END, 0, 160]), Some('2'));
-        assert_eq!(detector.event(u32::MAX - 10, &[1, END, 0, 160]), None, "late");
-    }
 }

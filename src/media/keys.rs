@@ -75,7 +75,9 @@ impl Keys {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Instant;
     use crate::media::dtmf::Detector;
+    use crate::media::rtp::Header;
 
     #[test]
     fn digits_are_pressed_one_after_the_other_and_read_back_once_each() {
@@ -87,7 +89,11 @@ mod tests {
             let press = keys.step();
             if let Some(press) = press {
                 timestamp = if press.first { frame * 160 } else { timestamp };
-                told.extend(detector.event(timestamp, &press.payload));
+                let sequence = u16::try_from(frame).unwrap();
+                let header =
+                    Header { payload_type: 101, marker: press.first, sequence, timestamp, ssrc: 1, payload: 12..16 };
+                let now = Instant::from_nanos(u64::from(frame) * 20_000_000);
+                told.extend(detector.event(now, &header, &press.payload));
                 sent.push(press.payload);
             }
             // After the last packet of an event sound may pass again.

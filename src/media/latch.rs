@@ -1,22 +1,33 @@
-//! Symmetric latching: decides once where a peer's packets really come from, so that no third address can take over.
+//! The latch of one peer: decides which source its packets are taken from, and where packets to it are sent.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-/// Packets in a row of one source that an address unknown to the SDP must send before it is believed.
-const PACKETS_TO_BELIEVE: u8 = 3;
+use crate::clock::Instant;
 
-/// So many packets of the address that a peer has left show that it stays there, where its SDP is of no use.
-const PACKETS_TO_STAY: u8 = 50;
+use super::source::Sources;
 
-/// How an address came to be believed, weakest first. Only a stronger one replaces it.
+#[cfg(test)]
+mod tests;
+
+/// Packets in a row of one SSRC that make another source than the signalled one acceptable.
+const PACKETS_TO_ACCEPT: u8 = 5;
+/// A source that has sent nothing for so long gives way to one of the same or a worse rank.
+const SILENT_AFTER: Duration = Duration::from_secs(1);
+/// A candidate that has sent nothing for so long gives way to another one.
+const CANDIDATE_LASTS: Duration = Duration::from_millis(500);
+/// So long after a move, packets from the former address are taken although no rule allows them: they were under way.
+const UNDER_WAY: Duration = Duration::from_secs(2);
+
+/// How a source is known, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Trust {
-    /// Another address altogether: the peer is behind a NAT that its SDP does not know.
-    Guessed,
-    /// The SDP's address, another port.
+enum Rank {
+    /// The address and port in the description.
+    Signalled,
+    /// Another port of that host.
     SameHost,
-    /// The SDP's address and port.
-    Told,
+    /// The sender of the dialog's SIP messages, or a media gateway of its trunk.
+    Allowed,
 }
 
 /// What becomes of a packet.
@@ -28,201 +39,158 @@ pub enum Verdict {
     Foreign,
 }
 
-/// The address of one peer.
-#[derive(Clone, Copy, Debug)]
+/// The sources of one peer.
+#[derive(Clone, Debug)]
 pub struct Latch {
-    told: SocketAddr,
-    locked: Option<(Trust, SocketAddr)>,
+    /// None: the description names no address that can be sent to.
+    signalled: Option<SocketAddr>,
+    sources: Sources,
+    accepted: Option<Accepted>,
     candidate: Option<Candidate>,
     left: Option<Left>,
 }
 
-/// Where the peer was before it moved. What comes from there is its own still, but does not tell where it is now.
 #[derive(Clone, Copy, Debug)]
-struct Left {
-    trust: Trust,
+struct Accepted {
+    rank: Rank,
     from: SocketAddr,
-    packets: u8,
+    last: Instant,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Candidate {
+    rank: Rank,
     from: SocketAddr,
     ssrc: u32,
     sequence: u16,
     packets: u8,
+    last: Instant,
+}
+
+/// Where the peer was before its description changed. What comes from there is still its own, but does not tell where it is now.
+#[derive(Clone, Copy, Debug)]
+struct Left {
+    from: SocketAddr,
+    since: Instant,
+    last: Instant,
 }
 
 impl Latch {
-    /// Starts open, with the address of the SDP.
-    pub fn new(told: SocketAddr) -> Self {
-        Self { told, locked: None, candidate: None, left: None }
+    /// Starts with no accepted source. `signalled` is the address in the description.
+    pub fn new(signalled: SocketAddr, sources: Sources) -> Self {
+        Self { signalled: usable(signalled), sources, accepted: None, candidate: None, left: None }
     }
 
-    /// The same peer at another address of the SDP. Its packets from the old one may be under way for a while, and must not lock.
-    #[must_use]
-    pub fn moved(&self, told: SocketAddr) -> Self {
-        let left = self.locked.map(|(trust, from)| Left { trust, from, packets: 0 });
-        Self { left: left.or(self.left), ..Self::new(told) }
+    /// Takes the address of a new description. A description without an address (hold, RFC 3264 §8.4) changes nothing.
+    pub fn aim(&mut self, now: Instant, signalled: SocketAddr, sources: Sources) {
+        self.sources = sources;
+        let signalled = usable(signalled).or(self.signalled);
+        let moved = self.signalled != signalled;
+        self.signalled = signalled;
+        let accepted = self.accepted.filter(|accepted| moved || self.rank(accepted.from) != Some(accepted.rank));
+        if let Some(Accepted { from, .. }) = accepted {
+            self.left = Some(Left { from, since: now, last: now });
+            (self.accepted, self.candidate) = (None, None);
+        }
     }
 
     /// Judges a valid packet of an agreed payload type.
-    pub fn judge(&mut self, from: SocketAddr, ssrc: u32, sequence: u16) -> Verdict {
-        if self.locked.is_none() && from != self.told && self.comes_from_before(from) {
+    pub fn judge(&mut self, now: Instant, from: SocketAddr, ssrc: u32, sequence: u16) -> Verdict {
+        if self.hears(now, from) {
             return Verdict::Peer;
         }
-        let locked = match self.locked {
-            Some((_, peer)) if peer == from => return Verdict::Peer,
-            Some((trust, _)) => Some(trust),
-            None => None,
+        let rank = self.rank(from);
+        let under_way = self.accepted.is_none() && self.comes_from_before(now, from, rank);
+        let Some(rank) = rank.filter(|rank| !under_way || *rank == Rank::Signalled || self.has_settled(now, *rank))
+        else {
+            return if under_way { Verdict::Peer } else { Verdict::Foreign };
         };
-        let trust = if from == self.told {
-            Trust::Told
-        } else if from.ip() == self.told.ip() {
-            Trust::SameHost
-        } else {
-            Trust::Guessed
-        };
-        if locked >= Some(trust) || (trust == Trust::Guessed && !self.believes(from, ssrc, sequence)) {
-            return Verdict::Foreign;
+        let takes_over = rank == Rank::Signalled || self.accepted.is_some_and(|accepted| rank < accepted.rank);
+        let free = self.accepted.is_none_or(|accepted| now.since(accepted.last) >= SILENT_AFTER);
+        let acceptable = self.is_steady(now, Candidate { rank, from, ssrc, sequence, packets: 1, last: now }) && free;
+        if !takes_over && !acceptable {
+            return if under_way { Verdict::Peer } else { Verdict::Foreign };
         }
-        self.locked = Some((trust, from));
-        self.candidate = None;
+        self.accepted = Some(Accepted { rank, from, last: now });
+        (self.candidate, self.left) = (None, None);
         Verdict::Peer
     }
 
-    /// Where to send: where the peer's packets come from, until then where the SDP says; after a move of a peer behind a NAT, whose SDP
-    /// is of no use, where it was.
-    pub fn target(&self) -> SocketAddr {
-        let before = self.left.filter(|left| left.trust == Trust::Guessed).map(|left| left.from);
-        self.locked.map(|(_, peer)| peer).or(before).unwrap_or(self.told)
-    }
-
-    /// The address that the SDP told.
-    pub fn told(&self) -> SocketAddr {
-        self.told
-    }
-
-    /// True for packets from where the peer was. Behind a NAT it may stay there, whatever its SDP says.
-    fn comes_from_before(&mut self, from: SocketAddr) -> bool {
-        let Some(left) = self.left.as_mut().filter(|left| left.from == from) else { return false };
-        left.packets = left.packets.saturating_add(1);
-        if left.trust == Trust::Guessed && left.packets >= PACKETS_TO_STAY {
-            self.locked = Some((left.trust, from));
-        }
-        true
-    }
-
-    fn believes(&mut self, from: SocketAddr, ssrc: u32, sequence: u16) -> bool {
-        let packets = match self.candidate {
-            Some(c) if c.from == from && c.ssrc == ssrc && (1..=8).contains(&sequence.wrapping_sub(c.sequence)) => {
-                c.packets + 1
+    /// True for a packet of the accepted source, which keeps it accepted.
+    pub fn hears(&mut self, now: Instant, from: SocketAddr) -> bool {
+        match &mut self.accepted {
+            Some(accepted) if accepted.from == from => {
+                accepted.last = now;
+                true
             }
-            // While one address tries, another does not disturb it.
-            Some(c) if c.from != from && c.packets > 1 => return false,
+            Some(_) | None => false,
+        }
+    }
+
+    /// Where to send: the accepted source, until then the signalled address. A peer that was reached at an address other than its
+    /// signalled one and moves is reached there while it sends from there.
+    pub fn target(&self, now: Instant) -> Option<SocketAddr> {
+        let accepted = self.accepted.map(|accepted| accepted.from);
+        let stays = |left: &Left| self.rank(left.from) == Some(Rank::Allowed) && now.since(left.last) < SILENT_AFTER;
+        accepted.or_else(|| self.left.filter(stays).map(|left| left.from)).or(self.signalled)
+    }
+
+    /// The accepted source, when it is another host than the description says.
+    pub fn is_elsewhere(&self) -> Option<SocketAddr> {
+        self.accepted.filter(|accepted| accepted.rank == Rank::Allowed).map(|accepted| accepted.from)
+    }
+
+    /// True if the packet's sender is the host of the description or of the accepted source.
+    pub fn is_at(&self, from: SocketAddr) -> bool {
+        let accepted = self.accepted.map(|accepted| accepted.from);
+        [self.signalled, accepted].into_iter().flatten().any(|known| known.ip() == from.ip())
+    }
+
+    fn rank(&self, from: SocketAddr) -> Option<Rank> {
+        if self.signalled == Some(from) {
+            Some(Rank::Signalled)
+        } else if self.signalled.is_some_and(|signalled| signalled.ip() == from.ip()) {
+            Some(Rank::SameHost)
+        } else {
+            self.sources.allow(from.ip()).then_some(Rank::Allowed)
+        }
+    }
+
+    /// True for packets from where the peer was before it moved.
+    fn comes_from_before(&mut self, now: Instant, from: SocketAddr, rank: Option<Rank>) -> bool {
+        let Some(left) = self.left.as_mut().filter(|left| left.from == from) else { return false };
+        left.last = now;
+        rank.is_some() || now.since(left.since) < UNDER_WAY
+    }
+
+    /// A peer whose description is of no use may stay where it was, whatever a new description says.
+    fn has_settled(&self, now: Instant, rank: Rank) -> bool {
+        rank == Rank::Allowed && self.left.is_some_and(|left| now.since(left.since) >= SILENT_AFTER)
+    }
+
+    /// Counts the packets in a row of one source. True when they are enough to accept it.
+    fn is_steady(&mut self, now: Instant, next: Candidate) -> bool {
+        let packets = match self.candidate {
+            Some(c) if (c.from, c.ssrc) == (next.from, next.ssrc) && is_next(c.sequence, next.sequence) => {
+                c.packets.saturating_add(1)
+            }
+            // While one source tries, another one of no better rank does not disturb it.
+            Some(c) if c.from != next.from && c.rank <= next.rank && now.since(c.last) < CANDIDATE_LASTS => {
+                return false;
+            }
             Some(_) | None => 1,
         };
-        self.candidate = Some(Candidate { from, ssrc, sequence, packets });
-        packets >= PACKETS_TO_BELIEVE
+        self.candidate = Some(Candidate { packets, ..next });
+        packets >= PACKETS_TO_ACCEPT
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// A few packets of a row may be lost.
+fn is_next(last: u16, sequence: u16) -> bool {
+    (1..=8).contains(&sequence.wrapping_sub(last))
+}
 
-    fn address(text: &str) -> SocketAddr {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn the_first_packet_from_the_told_address_locks() {
-        let mut latch = Latch::new(address("192.0.2.1:4000"));
-        assert_eq!(latch.judge(address("192.0.2.1:4000"), 1, 1), Verdict::Peer);
-        for sequence in 0..100 {
-            assert_eq!(latch.judge(address("192.0.2.1:4002"), 2, sequence), Verdict::Foreign, "same host, other port");
-            assert_eq!(latch.judge(address("198.51.100.9:4000"), 1, sequence), Verdict::Foreign);
-        }
-        assert_eq!(latch.target(), address("192.0.2.1:4000"));
-    }
-
-    #[test]
-    fn another_port_of_the_told_host_locks_at_once() {
-        let mut latch = Latch::new(address("192.0.2.1:4000"));
-        assert_eq!(latch.judge(address("192.0.2.1:61000"), 1, 1), Verdict::Peer);
-        assert_eq!(latch.judge(address("192.0.2.1:61002"), 1, 2), Verdict::Foreign);
-        assert_eq!(latch.target(), address("192.0.2.1:61000"));
-    }
-
-    #[test]
-    fn behind_a_nat_the_first_steady_stream_locks_and_keeps() {
-        let mut latch = Latch::new(address("10.0.0.5:4000"));
-        let nat = address("203.0.113.7:40001");
-        let verdicts: Vec<Verdict> = (10..14).map(|sequence| latch.judge(nat, 5, sequence)).collect();
-        assert_eq!(verdicts, [Verdict::Foreign, Verdict::Foreign, Verdict::Peer, Verdict::Peer]);
-        for sequence in 0..100 {
-            assert_eq!(latch.judge(address("198.51.100.9:1"), 5, sequence), Verdict::Foreign);
-        }
-        assert_eq!(latch.target(), nat);
-    }
-
-    #[test]
-    fn stray_packets_never_lock() {
-        let mut latch = Latch::new(address("10.0.0.5:4000"));
-        let stray = address("198.51.100.9:1");
-        for (ssrc, sequence) in [(1, 1), (2, 2), (3, 3), (3, 500), (3, 90), (4, 91)] {
-            assert_eq!(latch.judge(stray, ssrc, sequence), Verdict::Foreign);
-        }
-        assert_eq!(latch.target(), address("10.0.0.5:4000"), "still what the SDP says");
-    }
-
-    #[test]
-    fn the_told_address_takes_back_what_was_guessed() {
-        let mut latch = Latch::new(address("192.0.2.1:4000"));
-        for sequence in 1..=3 {
-            latch.judge(address("198.51.100.9:1"), 5, sequence);
-        }
-        assert_eq!(latch.target(), address("198.51.100.9:1"));
-        assert_eq!(latch.judge(address("192.0.2.1:4000"), 9, 1), Verdict::Peer);
-        assert_eq!(latch.judge(address("198.51.100.9:1"), 5, 4), Verdict::Foreign);
-        assert_eq!(latch.target(), address("192.0.2.1:4000"));
-    }
-
-    #[test]
-    fn packets_from_where_a_peer_was_are_heard_and_lock_nothing() {
-        let (old, new) = (address("192.0.2.1:4000"), address("192.0.2.1:5000"));
-        let mut latch = Latch::new(old);
-        latch.judge(old, 1, 1);
-        let mut latch = latch.moved(new);
-        for sequence in 2..200 {
-            assert_eq!(latch.judge(old, 1, sequence), Verdict::Peer, "a gateway may send from elsewhere");
-            assert_eq!(latch.target(), new, "it is sent to where it wants it");
-        }
-        assert_eq!(latch.judge(new, 1, 200), Verdict::Peer);
-        assert_eq!(latch.judge(old, 1, 201), Verdict::Foreign, "now it is seen there");
-    }
-
-    #[test]
-    fn a_peer_behind_a_nat_is_sent_to_where_it_was_until_it_is_seen_elsewhere() {
-        let (was, is) = (address("203.0.113.7:40001"), address("203.0.113.7:40002"));
-        let mut latch = Latch::new(address("10.0.0.5:4000"));
-        for sequence in 1..=3 {
-            latch.judge(was, 5, sequence);
-        }
-        let mut moves = latch.moved(address("10.0.0.5:4002"));
-        // The last packets of the old stream.
-        (4..=10).for_each(|sequence| assert_eq!(moves.judge(was, 5, sequence), Verdict::Peer));
-        assert_eq!(moves.target(), was);
-        for sequence in 1..=3 {
-            moves.judge(is, 6, sequence);
-        }
-        assert_eq!((moves.target(), moves.judge(was, 5, 11)), (is, Verdict::Foreign));
-        // Another one that stays, whatever its SDP says.
-        let mut stays = latch.moved(address("10.0.0.5:4002"));
-        for sequence in 4..=60 {
-            stays.judge(was, 5, sequence);
-        }
-        (1..=9).for_each(|sequence| assert_eq!(stays.judge(is, 6, sequence), Verdict::Foreign));
-        assert_eq!(stays.target(), was);
-    }
+/// None for an address that nothing can be sent to.
+fn usable(address: SocketAddr) -> Option<SocketAddr> {
+    Some(address).filter(|address| !address.ip().is_unspecified() && address.port() != 0)
 }

@@ -7,8 +7,11 @@ use super::command::Codec;
 use super::g711;
 use super::rtp::FRAME_SAMPLES;
 
-/// Samples that a party's store holds: 160 ms. What is further ahead is a new start.
-const STORE_SAMPLES: usize = 8 * FRAME_SAMPLES;
+/// Samples that a party's store holds: 320 ms, so that the longest packets of RFC 3551 §4.2, 200 ms, fit behind the delay.
+/// What is further ahead is a new start.
+const STORE_SAMPLES: usize = 16 * FRAME_SAMPLES;
+/// Samples of the longest packet: 200 ms. A longer one is dropped.
+const PACKET_SAMPLES_MAX: usize = 10 * FRAME_SAMPLES;
 /// How long the first packet of a stream waits, so that later ones may be late by as much: 40 ms.
 const DELAY: u32 = 320;
 /// Packets in a row that are too late: the party's clock is another than was thought, and its stream starts anew.
@@ -122,7 +125,7 @@ impl Store {
     fn push(&mut self, ssrc: u32, timestamp: u32, codec: Codec, sound: &[u8]) {
         let length = u32::try_from(sound.len()).unwrap_or(u32::MAX);
         let room = u32::try_from(STORE_SAMPLES).unwrap_or(0);
-        if length > room.saturating_sub(DELAY) {
+        if sound.len() > PACKET_SAMPLES_MAX {
             return;
         }
         let mut next = match self.stream {

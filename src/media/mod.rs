@@ -14,6 +14,7 @@ pub mod recording;
 pub mod relay;
 pub mod rtcp;
 pub mod rtp;
+pub mod source;
 pub mod srtp;
 pub mod stream;
 pub mod voice;

@@ -35,6 +35,7 @@ pub(super) struct Metrics {
     pub(super) offers_ended: IntCounterVec,
     pub(super) operators_lost: IntCounter,
     pub(super) sessions_expired: IntCounter,
+    pub(super) silent_legs_present: IntCounter,
     pub(super) transfers: IntCounterVec,
     pub(super) call_backs: IntCounterVec,
     pub(super) silent_prompts: IntCounterVec,
@@ -104,6 +105,10 @@ impl Metrics {
             sessions_expired: made.counter(
                 "sessions_expired_total",
                 "Sessions that were not refreshed in time (RFC 4028), kept or ended.",
+            )?,
+            silent_legs_present: made.counter(
+                "silent_legs_present_total",
+                "Parties without audio that responded to a request in their dialog; their calls went on.",
             )?,
             silent_prompts: made.counters(
                 "silent_prompts_total",

@@ -135,6 +135,10 @@ impl Observer {
                 metrics.sessions_expired.inc();
                 warn!(%call, leg = leg.0, kept, "a session was not refreshed");
             }
+            FactKind::SilentLegPresent { leg, sip_status } => {
+                metrics.silent_legs_present.inc();
+                warn!(%call, leg = leg.0, sip_status, "a party sends no audio and still has its dialog");
+            }
             FactKind::SilentAsked { by } => {
                 let way = if by.is_some() { "asked" } else { "unheard" };
                 metrics.silent_prompts.with_label_values(&[way]).inc();
@@ -205,6 +209,7 @@ fn see_detail(call: CallId, kind: &FactKind) {
         FactKind::Placed { by, to, .. } => info!(%call, %by, to = callee(to), "placed"),
         FactKind::Received { .. }
         | FactKind::SessionExpired { .. }
+        | FactKind::SilentLegPresent { .. }
         | FactKind::OfferEnded { .. }
         | FactKind::Answered { .. }
         | FactKind::OperatorLost { .. }

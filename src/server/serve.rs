@@ -184,7 +184,7 @@ fn tell_standby(config: &Config) {
 /// Binds the RTP ports and starts the media threads, beside everything else.
 fn start_media(config: &Config, desk: &Desk, alarms: &Alarms) -> tokio::task::JoinHandle<anyhow::Result<Media>> {
     let settings = MediaSettings {
-        listen: config.media.listen,
+        listen: config.media.listen.clone(),
         ports: config.media.ports.0..=config.media.ports.1,
         silence: (config.queue.silence_seconds > 0).then(|| Duration::from_secs(config.queue.silence_seconds)),
         prompts: config.prompts_dir.clone(),

@@ -38,6 +38,7 @@ pub fn answer(
     let mut wanted = prefer.into_iter().chain(local.formats.wanted());
     let preferred = wanted.find_map(|wanted| offer.codecs.iter().find(|(codec, _)| *codec == wanted));
     let chosen = *preferred.or(offer.codecs.first()).ok_or(SdpError::NoCodec)?;
+    same_family(offer, local)?;
     let theirs = answered_line(offer, local.terms)?;
     let crypto = theirs.map(|line| CryptoLine { key: local.terms.key, mki_bytes: 0, ..line });
     // An answer repeats the number of the offer (RFC 3264 §6.1).
@@ -59,6 +60,7 @@ pub fn answer(
 /// as the offer was is none (RFC 4568 §5.1.3).
 pub fn accept(answer: &AudioDescription, local: Local) -> Result<Agreed, SdpError> {
     let chosen = *answer.codecs.first().ok_or(SdpError::NoCodec)?;
+    same_family(answer, local)?;
     let theirs = match local.terms.secrecy {
         Secrecy::AsOffered if answer.secure => return Err(SdpError::NoCrypto),
         Secrecy::AsOffered => None,
@@ -71,6 +73,13 @@ pub fn accept(answer: &AudioDescription, local: Local) -> Result<Agreed, SdpErro
     let dtmf_heard = local.formats.dtmf();
     let dtmf = answer.dtmf.filter(|_| dtmf_heard.is_some());
     Ok(Agreed { dtmf, dtmf_heard: dtmf.and(dtmf_heard), ..agree(answer, chosen, local.terms, theirs) })
+}
+
+/// Media cannot be sent from an IPv4 address to an IPv6 address, or the reverse (RFC 6157 §4).
+fn same_family(peer: &AudioDescription, local: Local) -> Result<(), SdpError> {
+    let address = peer.rtp.ip();
+    let reachable = address.is_unspecified() || address.is_ipv4() == local.address.is_ipv4();
+    if reachable { Ok(()) } else { Err(SdpError::OtherFamily) }
 }
 
 /// The line of an offer that we answer. None: plain sound.

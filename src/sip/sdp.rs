@@ -5,7 +5,7 @@ mod formats;
 mod places;
 
 use std::fmt::Write as _;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::limits::{CRYPTO_LINES_MAX, MEDIA_LINES_MAX};
 
@@ -25,10 +25,23 @@ pub enum SdpError {
     NoAudio,
     #[error("no key in common for SRTP: a=crypto with AES_CM_128_HMAC_SHA1_80 or _32 is needed")]
     NoCrypto,
-    #[error("no connection address for the audio stream")]
-    NoAddress,
+    #[error("the audio stream has an address of a family that this service has no media address of")]
+    OtherFamily,
     #[error("no codec in common: PCMA (8) or PCMU (0) is needed")]
     NoCodec,
+}
+
+impl SdpError {
+    /// The value of Warning in the 488 (RFC 3261 §20.43).
+    pub const fn warning(self) -> &'static [u8] {
+        match self {
+            Self::Malformed => b"399 siaga \"The session description cannot be read\"",
+            Self::NoAudio => b"304 siaga \"Media type not available: audio over RTP/AVP or RTP/SAVP is needed\"",
+            Self::NoCrypto => b"399 siaga \"No SRTP key in common: AES_CM_128_HMAC_SHA1_80 or _32 is needed\"",
+            Self::OtherFamily => b"301 siaga \"Incompatible network address formats\"",
+            Self::NoCodec => b"305 siaga \"Incompatible media format: PCMA or PCMU is needed\"",
+        }
+    }
 }
 
 /// The G.711 codecs.
@@ -104,7 +117,7 @@ impl Direction {
 /// What a peer said of its audio stream, and all that an answer must repeat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AudioDescription {
-    /// Where it wants RTP.
+    /// Where it wants RTP. The unspecified address: it does not say.
     pub rtp: SocketAddr,
     /// Where it wants RTCP: `a=rtcp` (RFC 3605) or the next port.
     pub rtcp: SocketAddr,
@@ -138,17 +151,46 @@ pub struct MediaLine {
     pub formats: String,
 }
 
-/// Reads the first usable audio stream of a description: RTP with a port, an address, a G.711 codec and, for RTP/SAVP, a key.
+/// Reads the first usable audio stream of a description: RTP with a port, a G.711 codec and, for RTP/SAVP, a key.
 pub fn read(body: &[u8]) -> Result<AudioDescription, SdpError> {
-    let mut reading = Reading::default();
-    let mut recognised = false;
-    for line in body.split(|byte| matches!(byte, b'\r' | b'\n')) {
-        let Some((&kind, rest)) = line.split_first() else { continue };
-        let Some(value) = rest.strip_prefix(b"=") else { continue };
-        recognised |= matches!(kind, b'v' | b'm');
-        reading.take(kind, String::from_utf8_lossy(value).trim());
+    read_for(body, |_| true)
+}
+
+/// As `read`, of the streams whose address can be reached: of one of our media addresses' families. Another stream may have another
+/// address (RFC 4091).
+pub fn read_for(body: &[u8], reachable: impl Fn(IpAddr) -> bool) -> Result<AudioDescription, SdpError> {
+    let reading = Reading::of(body)?;
+    reading.finish(reachable)
+}
+
+/// Answers an offer without audio: refuses all of its lines. Their places are kept for our own offer (RFC 3264 §5, §6).
+pub fn refuse_all(body: &[u8], local: Local) -> Result<(Vec<u8>, Places), SdpError> {
+    let reading = Reading::of(body)?;
+    let mut text = session_part(local, &reading.time());
+    let places = Places::of_refused(reading.media.into_iter().map(|(line, _)| line).collect());
+    places.write_before(&mut text);
+    Ok((text.into_bytes(), places))
+}
+
+impl Reading {
+    fn of(body: &[u8]) -> Result<Self, SdpError> {
+        let mut reading = Self::default();
+        let mut recognised = false;
+        for line in body.split(|byte| matches!(byte, b'\r' | b'\n')) {
+            let Some((&kind, rest)) = line.split_first() else { continue };
+            let Some(value) = rest.strip_prefix(b"=") else { continue };
+            recognised |= matches!(kind, b'v' | b'm');
+            reading.take(kind, String::from_utf8_lossy(value).trim());
+        }
+        if recognised { Ok(reading) } else { Err(SdpError::Malformed) }
     }
-    if recognised { reading.finish() } else { Err(SdpError::Malformed) }
+
+    /// The value of `t=`, if it can stand in an answer.
+    fn time(&self) -> String {
+        let usable =
+            |time: &&String| !time.is_empty() && time.bytes().all(|byte| byte == b' ' || byte.is_ascii_digit());
+        self.time.as_ref().filter(usable).cloned().unwrap_or_else(|| "0 0".to_owned())
+    }
 }
 
 /// Our side of one stream.
@@ -272,11 +314,14 @@ impl Reading {
         }
     }
 
-    fn finish(self) -> Result<AudioDescription, SdpError> {
+    fn finish(self, reachable: impl Fn(IpAddr) -> bool) -> Result<AudioDescription, SdpError> {
         let mut fault = SdpError::NoAudio;
         let mut found = None;
         for (index, (line, level)) in self.media.iter().enumerate() {
-            match audio(&self.session, line, level) {
+            let audio = audio(&self.session, line, level);
+            let elsewhere = |ip: IpAddr| !ip.is_unspecified() && !reachable(ip);
+            match audio.and_then(|audio| if elsewhere(audio.rtp.ip()) { Err(SdpError::OtherFamily) } else { Ok(audio) })
+            {
                 Ok(audio) => {
                     found = Some((index, audio));
                     break;
@@ -286,9 +331,8 @@ impl Reading {
             }
         }
         let (audio_index, audio) = found.ok_or(fault)?;
-        let time = self.time.filter(|time| time.bytes().all(|byte| byte == b' ' || byte.is_ascii_digit()));
+        let time = self.time();
         let lines = self.media.into_iter().map(|(line, _)| line).collect();
-        let time = time.filter(|time| !time.is_empty()).unwrap_or_else(|| "0 0".to_owned());
         Ok(AudioDescription { lines, audio_index, time, ..audio })
     }
 }
@@ -331,6 +375,26 @@ impl Level {
         let fixed = AudioCodec::ALL.into_iter().find(|codec| codec.payload_type() == payload_type);
         mapped.or(fixed.map(Encoding::Audio)).unwrap_or(Encoding::Foreign)
     }
+
+    /// The G.711 codecs of an m-line. A mapping overrules a static payload type while another codec can be used; else the static
+    /// payload type counts, whatever the mapping's name (RFC 3551 §6).
+    fn codecs(&self, formats: &str) -> Vec<(AudioCodec, u8)> {
+        let mut codecs: Vec<(AudioCodec, u8)> = Vec::new();
+        for payload_type in formats.split_whitespace().filter_map(payload_type) {
+            if let Encoding::Audio(codec) = self.encoding(payload_type)
+                && !codecs.iter().any(|(known, _)| *known == codec)
+            {
+                codecs.push((codec, payload_type));
+            }
+        }
+        if codecs.is_empty() {
+            let fixed = |number| AudioCodec::ALL.into_iter().find(|codec| codec.payload_type() == number);
+            let listed = formats.split_whitespace().filter_map(payload_type);
+            codecs.extend(listed.filter_map(|number| Some((fixed(number)?, number))));
+            codecs.dedup();
+        }
+        codecs
+    }
 }
 
 /// One m-line as an audio stream that we can use.
@@ -341,24 +405,18 @@ fn audio(session: &Level, line: &MediaLine, level: &Level) -> Result<AudioDescri
     if !line.media.eq_ignore_ascii_case("audio") || line.port == 0 || !usable {
         return Err(SdpError::NoAudio);
     }
-    let mut codecs: Vec<(AudioCodec, u8)> = Vec::new();
-    let mut dtmf = None;
-    for payload_type in line.formats.split_whitespace().filter_map(payload_type) {
-        match level.encoding(payload_type) {
-            Encoding::Audio(codec) if !codecs.iter().any(|(known, _)| *known == codec) => {
-                codecs.push((codec, payload_type))
-            }
-            Encoding::Dtmf if dtmf.is_none() => dtmf = Some(payload_type),
-            Encoding::Audio(_) | Encoding::Dtmf | Encoding::Foreign => {}
-        }
-    }
+    let codecs = level.codecs(&line.formats);
+    let mut listed = line.formats.split_whitespace().filter_map(payload_type);
+    let dtmf = listed.find(|number| level.encoding(*number) == Encoding::Dtmf);
     if codecs.is_empty() {
         return Err(SdpError::NoCodec);
     }
     if secure && level.crypto.is_empty() {
         return Err(SdpError::NoCrypto);
     }
-    let address = level.address.or(session.address).ok_or(SdpError::NoAddress)?;
+    // Without an address that can be read, media is sent to where it comes from.
+    let known = level.address.or(session.address);
+    let address = known.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let direction = level.direction.or(session.direction).unwrap_or(Direction::SendRecv);
     let (rtcp_port, rtcp_address) = level.rtcp.unwrap_or((line.port.saturating_add(1), None));
     Ok(AudioDescription {
@@ -366,7 +424,7 @@ fn audio(session: &Level, line: &MediaLine, level: &Level) -> Result<AudioDescri
         rtcp: SocketAddr::new(rtcp_address.unwrap_or(address), rtcp_port),
         codecs,
         dtmf,
-        direction: if address.is_unspecified() { held(direction) } else { direction },
+        direction: if known.is_some_and(|address| address.is_unspecified()) { held(direction) } else { direction },
         ptime_ms: level.ptime_ms.or(session.ptime_ms),
         rtcp_mux: level.rtcp_mux || session.rtcp_mux,
         secure,
@@ -408,7 +466,8 @@ fn rtpmap(value: &str) -> Option<(u8, Encoding)> {
     let (number, encoding) = value.split_once(char::is_whitespace)?;
     let mut parts = encoding.trim().split('/');
     let name = parts.next()?;
-    let narrow = parts.next() == Some("8000") && matches!(parts.next(), None | Some("1"));
+    let narrow =
+        matches!(parts.next().map(str::trim), None | Some("8000" | "")) && matches!(parts.next(), None | Some("1"));
     let codec = AudioCodec::ALL.into_iter().find(|codec| name.eq_ignore_ascii_case(codec.name()));
     let encoding = match codec {
         Some(codec) if narrow => Encoding::Audio(codec),

@@ -188,6 +188,7 @@ impl Switchboard {
             | Purpose::Leaving { .. }
             | Purpose::Notify(_)
             | Purpose::Referral(_)
+            | Purpose::Inquiry(_)
             | Purpose::Text(_) => last.checked_add(1),
         }
     }

@@ -104,11 +104,9 @@ impl Switchboard {
         let (Some(caller), Some(operator)) = (call.caller.line.sound.as_ref(), operator) else {
             return self.breach(now, id, "a leg without a port was connected");
         };
-        let (a, b, remotes) = (caller.anchor, operator.anchor, [caller, operator]);
-        for sound in remotes {
-            let anchor = sound.anchor;
-            self.media.extend(sound.remote().map(|remote| Command::Aim { anchor, remote }));
-        }
+        let (a, b) = (caller.anchor, operator.anchor);
+        self.aim(Who::Caller(id));
+        self.aim(Who::Offer(id, leg));
         self.media.push(Command::Bridge { a, b });
         if record {
             self.media.push(Command::Record { call: id, leg, caller: a, operator: b });

@@ -97,6 +97,8 @@ pub(super) struct Call {
     pub(super) over_at: Instant,
     /// It lasts unusually long, and the alarm says so.
     pub(super) long: bool,
+    /// When an operator's own INVITE ends by itself.
+    pub(super) expires_at: Option<Instant>,
     pub(super) digits: u16,
     /// What is left of the caller's Max-Forwards.
     pub(super) hops: u32,
@@ -200,8 +202,8 @@ impl Switchboard {
         call.announced = true;
         let early = !call.caller.answered;
         if let Some(sound) = &call.caller.line.sound {
-            let (anchor, remote) = (sound.anchor, sound.remote());
-            self.media.extend(remote.map(|remote| Command::Aim { anchor, remote }));
+            let anchor = sound.anchor;
+            self.aim(Who::Caller(id));
             let (first, then) = (Some(Prompt::Queue), Some(self.settings.waiting));
             self.media.push(Command::Play { anchor, first, then });
         }
@@ -215,8 +217,8 @@ impl Switchboard {
     /// Who has been answered already hears the tone while the first phone rings for him: silence would be taken for a dead line.
     pub(super) fn play_tone(&mut self, id: CallId) {
         let sound = self.calls.get(&id).and_then(|call| call.caller.line.sound.as_ref());
-        let Some((anchor, remote)) = sound.map(|sound| (sound.anchor, sound.remote())) else { return };
-        self.media.extend(remote.map(|remote| Command::Aim { anchor, remote }));
+        let Some(anchor) = sound.map(|sound| sound.anchor) else { return };
+        self.aim(Who::Caller(id));
         self.media.push(Command::Play { anchor, first: None, then: Some(Prompt::HoldTone) });
     }
 
@@ -331,10 +333,7 @@ impl Switchboard {
         call.caller.invite = None;
         call.caller.answered = true;
         // Aimed again, so that silence is counted from the answer: many trunks send no sound before it.
-        if let Some(sound) = &call.caller.line.sound {
-            let anchor = sound.anchor;
-            self.media.extend(sound.remote().map(|remote| Command::Aim { anchor, remote }));
-        }
+        self.aim(Who::Caller(id));
     }
 
     /// Starts to wait for the ACK of a 2xx of ours.

@@ -13,7 +13,7 @@ use crate::sip::location::{self, Location, Shape};
 use crate::sip::message::Stencil;
 use crate::sip::offer_answer::{self, Agreed};
 use crate::sip::option_tag;
-use crate::sip::sdp::{self, AudioCodec, Direction, Local, Places, SdpError};
+use crate::sip::sdp::{self, AudioCodec, AudioDescription, Direction, Local, Places, SdpError};
 use crate::sip::wire::{Message, Name};
 
 use super::call::{Call, Caller, Stage};
@@ -225,6 +225,7 @@ impl Switchboard {
             unstaffed: false,
             over_at: now.mono + self.settings.long_call,
             long: false,
+            expires_at: None,
             digits: 0,
             hops: 70,
             tried: std::collections::BTreeSet::new(),
@@ -302,28 +303,30 @@ impl Switchboard {
     /// Lends the new call its port and writes its description. False when it cannot be, and then the call is over.
     pub(super) fn describe_caller(&mut self, now: Now, id: CallId, message: &Message<'_>) -> bool {
         let who = Who::Caller(id);
-        let Some(mut sound) = self.lend_sound(who) else {
+        let offer = location::session_description(message).map(|body| (body, self.read_offer(body)));
+        let read = offer.as_ref().and_then(|(_, read)| read.as_ref().ok());
+        let Some(sender) = self.line_mut(who).map(|line| line.flow.remote.ip()) else { return false };
+        let Some(mut sound) = self.lend_for(who, read, sender) else {
             self.end_call(now, id, Ending::by(Side::Service, EndCause::NoCapacity));
             return false;
         };
         sound.local.formats = self.formats_of(self.trunk_with(who));
-        let described = describe(message, sound.local);
+        let described = describe(offer, sound.local);
         let Some(call) = self.calls.get_mut(&id) else { return false };
         if let Some(dialog) = &call.caller.line.dialog {
             self.dialogs.insert(dialog.key().clone(), who);
         }
         match described {
-            Ok((body, agreed, places)) => {
+            Ok(Described { body, agreed, places, offers }) => {
                 call.caller.sdp = Bytes::from(body);
                 sound.places = places;
-                call.caller.delayed_offer = agreed.is_none();
-                sound.offered = agreed.is_none();
+                (call.caller.delayed_offer, sound.offered) = (offers, offers);
                 agreed.into_iter().for_each(|agreed| sound.agree(agreed));
                 call.caller.line.sound = Some(sound);
             }
-            Err(_) => {
+            Err(why) => {
                 call.caller.line.sound = Some(sound);
-                self.end_call(now, id, Ending::by(Side::Service, EndCause::NoCodec));
+                self.end_call(now, id, Ending::undescribed(why));
                 return false;
             }
         }
@@ -348,19 +351,34 @@ impl Switchboard {
     }
 }
 
-/// Our description: the answer to the offer, or an offer where there was none.
-fn describe(message: &Message<'_>, local: Local) -> Result<(Vec<u8>, Option<Agreed>, Places), SdpError> {
-    match location::session_description(message) {
-        Some(body) => {
-            let offer = sdp::read(body)?;
+/// Our first description for a caller.
+struct Described {
+    body: Vec<u8>,
+    agreed: Option<Agreed>,
+    places: Places,
+    /// It is an offer: the answer comes in the ACK.
+    offers: bool,
+}
+
+/// Answers the caller's offer, or offers where there is none or none that can be read. An offer without audio has its streams
+/// refused; audio is offered by re-INVITE (RFC 3264 §5).
+fn describe(offer: Option<(&[u8], Result<AudioDescription, SdpError>)>, local: Local) -> Result<Described, SdpError> {
+    match offer {
+        Some((_, Ok(offer))) => {
             let (body, agreed) = offer_answer::answer(&offer, local, None)?;
-            Ok((body, Some(agreed), Places::of(&offer)))
+            Ok(Described { body, agreed: Some(agreed), places: Places::of(&offer), offers: false })
         }
-        None => {
+        Some((body, Err(SdpError::NoAudio))) => {
+            let (body, places) = sdp::refuse_all(body, local)?;
+            Ok(Described { body, agreed: None, places, offers: false })
+        }
+        Some((_, Err(SdpError::Malformed))) | None => {
             let first = local.formats.first().unwrap_or(AudioCodec::Pcma);
             let places = Places::default();
-            Ok((sdp::write_offer(local, first, Direction::SendRecv, &places), None, places))
+            let body = sdp::write_offer(local, first, Direction::SendRecv, &places);
+            Ok(Described { body, agreed: None, places, offers: true })
         }
+        Some((_, Err(why @ (SdpError::NoCrypto | SdpError::NoCodec | SdpError::OtherFamily)))) => Err(why),
     }
 }
 
@@ -378,9 +396,18 @@ fn known_as(raw: String, country: &str) -> String {
     crate::sip::number::e164(&raw, country).unwrap_or(raw)
 }
 
-/// Text of a peer for records: no control characters, a limited length.
+/// Text of a peer for records: no control characters, none that change the order or the look of others, a limited length.
 pub(super) fn clean(bytes: &[u8], chars_max: usize) -> String {
-    String::from_utf8_lossy(bytes).chars().filter(|c| !c.is_control()).take(chars_max).collect()
+    String::from_utf8_lossy(bytes).chars().filter(|c| !c.is_control() && !is_invisible(*c)).take(chars_max).collect()
+}
+
+/// Unicode's format characters (Cf) that a text of a peer can hide behind: a number with U+202E reads backwards in a table.
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+    )
 }
 
 fn has_unknown_extension(message: &Message<'_>) -> bool {

@@ -44,7 +44,10 @@ impl Switchboard {
         }
         self.stop_waiting_for_ack(who);
         self.take_late_answer(now, who, message);
-        self.give_up_offer(who);
+        let owed = self.give_up_offer(who);
+        if !owed {
+            self.offer_audio(now, who);
+        }
         let bye_due = self.line_mut(who).is_some_and(|line| std::mem::take(&mut line.bye_due));
         if bye_due {
             self.bye(now, who);
@@ -61,6 +64,10 @@ impl Switchboard {
             return self.resubscribed(now, taken);
         }
         let key = DialogKey::of_request(taken.message);
+        // A BYE that crosses ours (RFC 5407 §3.2.1).
+        if method == Method::Bye && key.as_ref().is_some_and(|key| self.past.holds(key)) {
+            return self.reply(now, taken, 200, &[]);
+        }
         let found = key.and_then(|key| self.dialogs.get(&key).map(|who| (*who, key.clone())));
         let Some((who, key)) = found else { return self.reply(now, taken, 481, &[]) };
         let repeated = self.dialog_mut(who, &key).filter(|dialog| dialog.repeats(taken.message));
@@ -83,6 +90,7 @@ impl Switchboard {
             Some(Err(fault)) => return self.reply(now, taken, fault.status, &[]),
             None => return self.reply(now, taken, 481, &[]),
         }
+        self.seen_at(who, taken.flow.remote.ip());
         // A phone that only rings has nothing to end or to change by INVITE (RFC 3261 §15, §14).
         if !self.is_confirmed(who, key) && matches!(method, Method::Bye | Method::Invite | Method::Refer) {
             return self.reply(now, taken, 481, &[]);

@@ -1,6 +1,8 @@
 //! Calls that operators place: to a colleague, to an agency of the configuration, or to somebody who is called back. Calls in their own right, with facts, but no
 //! emergency calls: they never wait in the queue and have no record.
 
+use std::time::Duration;
+
 use crate::acd::Standing;
 use crate::cdr::fact::{Callee, Destination, EndCause, FactKind, OfferOutcome, Side};
 use crate::clock::Now;
@@ -9,7 +11,7 @@ use crate::limits::PLACED_CALLS_MAX;
 use crate::sip::dialog::Dialog;
 use crate::sip::message::Stencil;
 use crate::sip::uri::Uri;
-use crate::sip::wire::Name;
+use crate::sip::wire::{Message, Name};
 
 use super::Switchboard;
 use super::call::{Caller, Stage};
@@ -99,8 +101,27 @@ impl Switchboard {
         let ordered_by = None;
         self.fact(now, id, FactKind::Placed { by: by.clone(), to: to.clone(), sip_call_id, of, ordered_by });
         self.acd.place(now, id, &by);
+        self.expire_invite(now, id, taken.message);
         if self.describe_caller(now, id, taken.message) {
             self.ring_placed(now, id, &by, &to);
+        }
+    }
+
+    /// An operator's own INVITE may say how long it is good for (RFC 3261 §13.3.1). The trunk's Expires never ends an emergency call.
+    fn expire_invite(&mut self, now: Now, id: CallId, invite: &Message<'_>) {
+        let seconds = invite.number(Name::Expires).ok().flatten().filter(|seconds| *seconds > 0);
+        let (Some(seconds), Some(call)) = (seconds, self.calls.get_mut(&id)) else { return };
+        let at = now.mono + Duration::from_secs(seconds.into());
+        call.expires_at = Some(at);
+        self.alarms.insert(at, Alarm::InviteExpires(id));
+    }
+
+    /// The time of an operator's own INVITE is over: 487, unless it was answered.
+    pub(super) fn invite_expired(&mut self, now: Now, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.expires_at = None;
+        if call.caller.invite.is_some() {
+            self.end_call(now, id, Ending::by(Side::Caller, EndCause::Abandoned));
         }
     }
 

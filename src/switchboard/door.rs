@@ -6,6 +6,7 @@ use crate::sip::flow::{Flow, Transmit, Transport};
 use crate::sip::location::{self, Unreadable};
 use crate::sip::message::{Stencil, refusal_flow};
 use crate::sip::option_tag;
+use crate::sip::sdp::SdpError;
 use crate::sip::transaction::{Answered, ClientId, Received, ServerId};
 use crate::sip::uri::Uri;
 use crate::sip::wire::{self, Fault, Message, Method, Name, Parsed, StartLine};
@@ -23,8 +24,14 @@ pub(super) const ACCEPT: &[u8] = b"application/sdp, application/dtmf-relay, appl
 pub(super) const SUPPORTED: &[u8] = b"100rel, timer, replaces, norefersub";
 
 /// What OPTIONS is told (RFC 3261 §11.2).
-pub(super) const ABILITIES: [(Name, &[u8]); 4] =
-    [(Name::Allow, ALLOW), (Name::AllowEvents, ALLOW_EVENTS), (Name::Supported, SUPPORTED), (Name::Accept, ACCEPT)];
+pub(super) const ABILITIES: [(Name, &[u8]); 6] = [
+    (Name::Allow, ALLOW),
+    (Name::AllowEvents, ALLOW_EVENTS),
+    (Name::Supported, SUPPORTED),
+    (Name::Accept, ACCEPT),
+    (Name::AcceptEncoding, b"identity"),
+    (Name::AcceptLanguage, b"id, en"),
+];
 
 /// What a 415 to an INVITE or UPDATE says of the bodies that we read (RFC 3261 §21.4.13).
 pub(super) const READABLE: [(Name, &[u8]); 2] =
@@ -195,6 +202,9 @@ impl Switchboard {
         for (name, value) in headers {
             response = response.header(*name, value);
         }
+        if status == 488 && headers.is_empty() {
+            response = response.header(Name::Warning, SdpError::NoAudio.warning());
+        }
         self.transactions.respond(now.mono, taken.server, status, response.encode(), &mut self.transmits);
     }
 
@@ -279,6 +289,7 @@ impl Switchboard {
                 self.responded(who, status);
                 self.digit_told(now, who, client, true);
             }
+            Purpose::Inquiry(who) => self.inquiry_answered(now, who, status),
             Purpose::Offer(_)
             | Purpose::Refresh(_)
             | Purpose::Prack(..)

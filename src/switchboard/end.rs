@@ -6,6 +6,7 @@ use crate::cdr::fact::{EndCause, FactKind, OfferOutcome, Side};
 use crate::clock::Now;
 use crate::ids::{CallId, LegNo};
 use crate::media::command::Command;
+use crate::sip::sdp::SdpError;
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::{Method, Name};
 
@@ -22,6 +23,8 @@ pub(super) struct Ending {
     /// The final response that a caller without one gets.
     refusal: u16,
     q850: Option<u8>,
+    /// What is wrong with the caller's description, for Warning.
+    warning: Option<&'static [u8]>,
     /// The BYE has come from that leg: it gets none.
     bye_from: Option<Who>,
 }
@@ -34,7 +37,12 @@ impl Ending {
             EndCause::NoCodec => 488,
             EndCause::Normal | EndCause::CallerSilent | EndCause::CallerLost | EndCause::OperatorLost => 480,
         };
-        Self { by, cause, refusal, q850: None, bye_from: None }
+        Self { by, cause, refusal, q850: None, warning: None, bye_from: None }
+    }
+
+    /// The caller's description cannot be used.
+    pub(super) fn undescribed(why: SdpError) -> Self {
+        Self { warning: Some(why.warning()), ..Self::by(Side::Service, EndCause::NoCodec) }
     }
 
     /// A caller without a final response gets this one.
@@ -69,6 +77,9 @@ impl Switchboard {
             self.alarms.remove(until, Alarm::PhonesOver(id));
         }
         self.alarms.remove(call.over_at, Alarm::TooLong(id));
+        if let Some(at) = call.expires_at.take() {
+            self.alarms.remove(at, Alarm::InviteExpires(id));
+        }
         let legs: Vec<LegNo> = call.legs.keys().copied().collect();
         let talking = match stage {
             Stage::Talking { leg } => call.legs.get(&leg).and_then(OfferLeg::operator).cloned(),
@@ -144,9 +155,10 @@ impl Switchboard {
         let Some(call) = self.calls.get_mut(&id) else { return };
         if let (Some(server), Some(stencil)) = (call.caller.invite.take(), &call.caller.stencil) {
             let response = stencil.response(ending.refusal, Some(call.caller.tag.as_str()));
-            let bytes = match ending.refusal {
-                503 => response.header(Name::RetryAfter, b"5").encode(),
-                _ => response.encode(),
+            let bytes = match (ending.refusal, ending.warning) {
+                (503, _) => response.header(Name::RetryAfter, b"5").encode(),
+                (_, Some(warning)) => response.header(Name::Warning, warning).encode(),
+                (_, None) => response.encode(),
             };
             self.transactions.respond(now.mono, server, ending.refusal, bytes, &mut self.transmits);
             self.invites.remove(&server);
@@ -200,6 +212,7 @@ impl Switchboard {
     pub(super) fn close_sound(&mut self, who: Who) {
         self.stop_session(who);
         self.stop_asking(who);
+        self.stop_inquiry(who);
         let Some(sound) = self.line_mut(who).and_then(|line| line.sound.take()) else { return };
         self.anchors.remove(&sound.anchor);
         self.ports.give_back(sound.anchor);

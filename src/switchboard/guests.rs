@@ -121,10 +121,7 @@ impl Switchboard {
         guest.role = role;
         let Some(offer) = call.legs.get(&leg) else { return };
         let who = offer.to.clone();
-        if let Some(sound) = &offer.line.sound {
-            let anchor = sound.anchor;
-            self.media.extend(sound.remote().map(|remote| Command::Aim { anchor, remote }));
-        }
+        self.aim(Who::Offer(id, leg));
         self.fact(now, id, FactKind::GuestJoined { leg, who, role });
         self.arrange(id);
     }

@@ -10,6 +10,7 @@ use crate::limits::LIVE_LEGS_PER_CALL_MAX;
 use crate::sip::sdes::Secrecy;
 
 use super::call::{Call, Stage};
+use super::inquiry::Inquiry;
 use super::leg::{Line, OfferLeg, OfferState, Sound, Unacked, Who};
 use super::refresh::Session;
 use super::reliable::Reliable;
@@ -240,6 +241,9 @@ impl Switchboard {
                 Purpose::Offer(Who::Phone(_)) => false,
                 Purpose::Referral(who) => self.line(*who).and_then(Line::notify_under_way) == Some(*client),
                 Purpose::Digit(who) => self.line(*who).and_then(|line| line.digits.told()) == Some(*client),
+                Purpose::Inquiry(who) => {
+                    self.line(*who).and_then(|line| line.inquiry.as_ref()).is_some_and(|inquiry| inquiry.is(*client))
+                }
                 Purpose::Refresh(who) => self.line(*who).is_some_and(|line| {
                     let asked = line.asked.as_ref().is_some_and(|asked| asked.is(*client));
                     asked || line.reinvited.is_some_and(|(last, _)| last == *client)
@@ -267,6 +271,9 @@ impl Switchboard {
             let good = match alarm {
                 Alarm::Unacked(who) => self.line(*who).and_then(|line| line.unacked.as_ref()).map(Unacked::due) == at,
                 Alarm::Session(who) => self.line(*who).and_then(|line| line.session.as_ref()).map(Session::due) == at,
+                Alarm::Inquiry(who) => {
+                    at == self.line(*who).and_then(|line| line.inquiry.as_ref()).and_then(Inquiry::due)
+                }
                 Alarm::Unpracked(call) => {
                     self.calls.get(call).and_then(|call| call.caller.reliable.as_ref()).and_then(Reliable::due) == at
                 }
@@ -288,6 +295,7 @@ impl Switchboard {
                 Alarm::TooLong(call) => {
                     self.calls.get(call).filter(|call| !call.is_over()).map(|call| call.over_at) == at
                 }
+                Alarm::InviteExpires(call) => self.calls.get(call).and_then(|call| call.expires_at) == at,
                 Alarm::TellAgain(call) => self.calls.get(call).and_then(|call| call.caller.tell_again_at) == at,
                 Alarm::TellPlace(call) => self.calls.get(call).and_then(|call| call.place_told_at) == at,
                 Alarm::Outside(call) => {
@@ -322,7 +330,8 @@ impl Switchboard {
             let session = line.session.as_ref().map(|session| (session.due(), Alarm::Session(who)));
             let unacked = line.unacked.as_ref().map(|unacked| (unacked.due(), Alarm::Unacked(who)));
             let ringing = self.rings_until(who).map(|at| (at, Alarm::RingOver(who)));
-            let wanted = [session, unacked, ringing];
+            let inquiry = line.inquiry.as_ref().and_then(Inquiry::due).map(|at| (at, Alarm::Inquiry(who)));
+            let wanted = [session, unacked, ringing, inquiry];
             if let Some((_, alarm)) =
                 wanted.into_iter().flatten().find(|(at, alarm)| !self.alarms.contains(*at, alarm.clone()))
             {

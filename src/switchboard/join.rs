@@ -9,6 +9,7 @@ use crate::ids::{CallId, LegNo};
 use crate::media::command::Command;
 
 use super::end::Ending;
+use super::inquiry::Inquiry;
 use super::leg::{OfferLeg, OfferState, Who};
 use super::refer::Referor;
 use super::timers::Alarm;
@@ -116,6 +117,9 @@ impl Switchboard {
             self.clients.insert(client, Purpose::Digit(is));
         }
         for purpose in self.clients.values_mut() {
+            if *purpose == Purpose::Inquiry(was) {
+                *purpose = Purpose::Inquiry(is);
+            }
             if let Purpose::Prack(who, _) = purpose
                 && *who == was
             {
@@ -126,6 +130,11 @@ impl Switchboard {
             && self.alarms.remove(ring_until, Alarm::RingOver(was))
         {
             self.alarms.insert(ring_until, Alarm::RingOver(is));
+        }
+        if let Some(until) = leg.line.inquiry.as_ref().and_then(Inquiry::due)
+            && self.alarms.remove(until, Alarm::Inquiry(was))
+        {
+            self.alarms.insert(until, Alarm::Inquiry(is));
         }
         if let Some(unacked) = &leg.line.unacked
             && self.alarms.remove(unacked.due(), Alarm::Unacked(was))

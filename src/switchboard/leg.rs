@@ -1,6 +1,7 @@
 //! Legs: one SIP dialog and one stream of sound each, towards the caller, an operator's phone or a number on the trunk.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use crate::cdr::fact::{Callee, OfferOutcome};
 use crate::clock::Instant;
 use crate::ids::{CallId, LegNo, Token};
 use crate::media::command::{AnchorId, Codec, Remote};
+use crate::media::source::Sources;
 use crate::media::srtp;
 use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::flow::Flow;
@@ -22,6 +24,7 @@ use crate::sip::wire::{Message, Name};
 
 use super::Switchboard;
 use super::digits::Digits;
+use super::inquiry::Inquiry;
 use super::referral::Refers;
 use super::refresh::{Agreement, Asked, Session, Unanswered};
 use super::reliable::{Early, Reliable};
@@ -95,6 +98,7 @@ impl Sound {
         self.agreed.map(|agreed| Remote {
             rtp: agreed.rtp,
             rtcp: agreed.rtcp,
+            sources: Sources::default(),
             codec: media_codec(agreed.codec),
             payload_type: agreed.payload_type,
             dtmf: agreed.dtmf,
@@ -172,6 +176,8 @@ fn srtp_keys(crypto: Crypto) -> srtp::Keys {
 pub(super) struct Line {
     /// How the peer is reached.
     pub(super) flow: Flow,
+    /// Where the last request of the dialog came from; None: the peer has sent none.
+    pub(super) host: Option<IpAddr>,
     /// Trunks are sent to where their route set or Contact says; phones, who stand behind NAT, over their flow.
     pub(super) follow_target: bool,
     pub(super) dialog: Option<Dialog>,
@@ -184,6 +190,8 @@ pub(super) struct Line {
     pub(super) session: Option<Session>,
     /// A request of ours in the dialog that waits for its final response.
     pub(super) asked: Option<Asked>,
+    /// A request of ours that asks a silent peer whether it is still present.
+    pub(super) inquiry: Option<Inquiry>,
     /// Our last re-INVITE that was answered, and its CSeq: its 2xx may come again.
     pub(super) reinvited: Option<(ClientId, u32)>,
     /// The peer may not know the dialog any more: it is lost as soon as its media stops.
@@ -202,6 +210,7 @@ impl Line {
     pub(super) fn new(flow: Flow, follow_target: bool) -> Self {
         Self {
             flow,
+            host: None,
             follow_target,
             dialog: None,
             sound: None,
@@ -210,6 +219,7 @@ impl Line {
             allows_update: false,
             session: None,
             asked: None,
+            inquiry: None,
             reinvited: None,
             doubted: false,
             unanswered: None,

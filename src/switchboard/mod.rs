@@ -4,6 +4,7 @@
 
 mod abandoned;
 mod again;
+mod aim;
 mod answer;
 mod call;
 mod call_back;
@@ -27,6 +28,7 @@ mod guard;
 mod guests;
 mod info;
 mod input;
+mod inquiry;
 mod internal;
 mod invariants;
 mod join;
@@ -71,6 +73,7 @@ mod trunk;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 
@@ -136,6 +139,8 @@ enum Purpose {
     Text(texts::TextId),
     /// An INFO with a digit.
     Digit(Who),
+    /// An OPTIONS to a silent party.
+    Inquiry(Who),
 }
 
 /// The From tag, Call-ID and `CSeq` that tell a forked copy of an INVITE (RFC 3261 §8.2.2.2).
@@ -222,7 +227,7 @@ pub struct Switchboard {
 
 impl Switchboard {
     /// Starts empty. `rtp_ports` are the even ports that media has bound (RTCP stands on the next); slot i is the i-th.
-    pub fn new(now: Now, settings: Settings, rtp_ports: Vec<u16>, mut rng: Rng) -> Self {
+    pub fn new(now: Now, settings: Settings, rtp_ports: Vec<SocketAddr>, mut rng: Rng) -> Self {
         let authenticator =
             Authenticator::new(&settings.domain, settings.digest.clone(), settings.nonce_life, &mut rng);
         let registrar = Registrar::new(settings.expires_min, settings.expires_default, settings.expires_max);
@@ -433,6 +438,7 @@ impl Switchboard {
                 | Purpose::Prack(..)
                 | Purpose::Referral(_)
                 | Purpose::Digit(_)
+                | Purpose::Inquiry(_)
                 | Purpose::Farewell,
             )
             | None => false,

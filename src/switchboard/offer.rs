@@ -1,6 +1,7 @@
 //! Offers: legs towards operators' phones and the fallback number, from INVITE to answer or outcome.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use bytes::Bytes;
 
@@ -13,7 +14,7 @@ use crate::sip::flow::{Flow, Transport};
 use crate::sip::locate::Target;
 use crate::sip::message;
 use crate::sip::sdes::{MasterKey, Secrecy, Terms};
-use crate::sip::sdp::{self, AudioCodec, Direction, Formats, Local, Places};
+use crate::sip::sdp::{self, AudioCodec, AudioDescription, Direction, Formats, Local, Places, SdpError};
 use crate::sip::session_timer;
 use crate::sip::wire::{Message, Method, Name};
 
@@ -145,7 +146,8 @@ impl Switchboard {
         let first = call.caller.line.sound.as_ref().and_then(|sound| sound.agreed).map(|agreed| agreed.codec);
         let leg = call.take_leg_no();
         let who = Who::Offer(id, leg);
-        let Some(mut sound) = self.lend_sound(who) else { return false };
+        let family = self.media_family(flow.remote.ip());
+        let Some(mut sound) = self.lend_sound(who, family) else { return false };
         sound.local.terms.secrecy = self.secrecy(&to, flow);
         sound.local.formats = self.formats_of(trunk);
         let first = sound.local.formats.first().or(first).unwrap_or(AudioCodec::Pcma);
@@ -193,14 +195,16 @@ impl Switchboard {
         true
     }
 
-    /// Lends a port and opens it.
-    pub(super) fn lend_sound(&mut self, who: Who) -> Option<Sound> {
-        let (anchor, port) = self.ports.lend()?;
+    /// Lends a port of the address family of `towards`, and opens it.
+    pub(super) fn lend_sound(&mut self, who: Who, towards: IpAddr) -> Option<Sound> {
+        let (anchor, bound) = self.ports.lend(towards)?;
         self.anchors.insert(anchor, who);
         self.media.push(Command::Open { anchor });
         let session = self.rng.next_u64() >> 2;
         let terms = Terms::new(self.master_key());
-        let (address, formats) = (self.settings.media_address, Formats::ANY);
+        let mut advertised = self.settings.media_addresses.iter().copied();
+        let address = advertised.find(|ip| ip.is_ipv4() == bound.is_ipv4()).unwrap_or(bound.ip());
+        let (port, formats) = (bound.port(), Formats::ANY);
         let local = Local { address, port, session, version: 1, terms, formats };
         Some(Sound {
             anchor,
@@ -211,6 +215,23 @@ impl Switchboard {
             silent: false,
             offered: false,
         })
+    }
+
+    /// The address whose family the media of a peer has: the peer's own, if there is a media address of that family.
+    pub(super) fn media_family(&self, peer: IpAddr) -> IpAddr {
+        let any = self.settings.media_addresses.first().copied();
+        if self.ports.reach(peer) { peer } else { any.unwrap_or(peer) }
+    }
+
+    /// Reads an offer: a stream of an address family in which a port can be lent.
+    pub(super) fn read_offer(&self, body: &[u8]) -> Result<AudioDescription, SdpError> {
+        sdp::read_for(body, |address| self.ports.reach(address))
+    }
+
+    /// Lends a port for the answer to an offer. Without an address in it the family is that of its sender.
+    pub(super) fn lend_for(&mut self, who: Who, offer: Option<&AudioDescription>, sender: IpAddr) -> Option<Sound> {
+        let named = offer.map(|offer| offer.rtp.ip()).filter(|address| !address.is_unspecified());
+        self.lend_sound(who, named.unwrap_or_else(|| self.media_family(sender)))
     }
 
     /// What a trunk wants of its legs' sound; phones have no wishes of ours.

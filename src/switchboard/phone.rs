@@ -12,7 +12,7 @@ use crate::sip::location::session_description;
 use crate::sip::message::Stencil;
 use crate::sip::offer_answer;
 use crate::sip::replaces::Replaces;
-use crate::sip::sdp;
+use crate::sip::sdp::SdpError;
 use crate::sip::uri::Uri;
 use crate::sip::wire::Name;
 
@@ -166,22 +166,28 @@ impl Switchboard {
         };
         self.next_phone += 1;
         let who = Who::Phone(self.next_phone);
-        let Some(mut sound) = self.lend_sound(who) else {
+        let read = session_description(taken.message).ok_or(SdpError::NoAudio).and_then(|body| self.read_offer(body));
+        let offer = match read {
+            Ok(offer) => offer,
+            Err(why) => {
+                self.reply(now, taken, 488, &[(Name::Warning, why.warning())]);
+                return None;
+            }
+        };
+        let Some(mut sound) = self.lend_for(who, Some(&offer), taken.flow.remote.ip()) else {
             self.reply(now, taken, 503, &[(Name::RetryAfter, b"5")]);
             return None;
         };
-        let answer = session_description(taken.message)
-            .and_then(|body| sdp::read(body).ok())
-            .and_then(|offer| offer_answer::answer(&offer, sound.local, None).ok());
-        let Some((body, agreed)) = answer else {
-            self.return_anchor(sound.anchor);
-            self.reply(now, taken, 488, &[]);
-            return None;
+        let (body, agreed) = match offer_answer::answer(&offer, sound.local, None) {
+            Ok(answer) => answer,
+            Err(why) => {
+                self.return_anchor(sound.anchor);
+                self.reply(now, taken, 488, &[(Name::Warning, why.warning())]);
+                return None;
+            }
         };
         sound.agree(agreed);
-        let (anchor, remote) = (sound.anchor, sound.remote());
-        self.media.extend(remote.map(|remote| Command::Aim { anchor, remote }));
-        self.media.push(Command::Play { anchor, first: Some(prompt), then: None });
+        let anchor = sound.anchor;
         let contact = self.contact(taken.flow);
         let bytes: Bytes = Stencil::of(taken.message, taken.flow)
             .response(200, Some(tag.as_str()))
@@ -196,6 +202,8 @@ impl Switchboard {
         line.sound = Some(sound);
         let over_at = now.mono + PHONE_CALL_MAX;
         self.phones.insert(self.next_phone, PhoneCall { line, over_at, entry: None });
+        self.aim(who);
+        self.media.push(Command::Play { anchor, first: Some(prompt), then: None });
         self.alarms.insert(over_at, Alarm::PhoneOver(self.next_phone));
         self.await_ack(now, who, taken.invite(), bytes);
         Some(self.next_phone)

@@ -15,7 +15,7 @@ use crate::sip::location::session_description;
 use crate::sip::message::Stencil;
 use crate::sip::offer_answer;
 use crate::sip::replaces::Replaces;
-use crate::sip::sdp::{self, Places};
+use crate::sip::sdp::Places;
 use crate::sip::wire::Name;
 
 use super::Switchboard;
@@ -32,6 +32,10 @@ pub(super) struct Past {
 }
 
 impl Past {
+    pub(super) fn holds(&self, key: &DialogKey) -> bool {
+        self.known.contains(key)
+    }
+
     fn add(&mut self, key: &DialogKey) {
         if !self.known.insert(key.clone()) {
             return;
@@ -122,8 +126,8 @@ impl Switchboard {
     pub(super) fn arrives(&mut self, taken: &Taken<'_, '_>, who: Who, to: &Callee) -> Result<Arriving, u16> {
         let tag = self.rng.token();
         let dialog = Dialog::as_callee(taken.message, tag.as_str()).map_err(|fault| fault.status)?;
-        let offer = session_description(taken.message).and_then(|body| sdp::read(body).ok()).ok_or(488_u16)?;
-        let mut sound = self.lend_sound(who).ok_or(503_u16)?;
+        let offer = session_description(taken.message).and_then(|body| self.read_offer(body).ok()).ok_or(488_u16)?;
+        let mut sound = self.lend_for(who, Some(&offer), taken.flow.remote.ip()).ok_or(503_u16)?;
         sound.local.terms.secrecy = self.secrecy(to, taken.flow);
         let Ok((body, agreed)) = offer_answer::answer(&offer, sound.local, None) else {
             self.return_anchor(sound.anchor);

@@ -222,7 +222,8 @@ impl Switchboard {
     fn refresh(&mut self, now: Now, who: Who, terms: Option<Terms>, identity: Option<&str>) -> bool {
         let Some(line) = self.line_mut(who) else { return false };
         let flow = line.next_flow();
-        let method = if line.allows_update { Method::Update } else { Method::Invite };
+        let described = line.sound.as_ref().is_none_or(|sound| sound.agreed.is_some());
+        let method = if line.allows_update && described { Method::Update } else { Method::Invite };
         let Some((builder, cseq)) = line.dialog.as_mut().map(|dialog| dialog.request(method)) else { return false };
         let body = match (&mut line.sound, method) {
             (Some(sound), Method::Invite) => {
@@ -259,6 +260,18 @@ impl Switchboard {
         }
         self.outdate(who);
         true
+    }
+
+    /// A caller whose description had no audio is offered audio by re-INVITE, once the call is answered (RFC 3264 §5).
+    pub(super) fn offer_audio(&mut self, now: Now, who: Who) {
+        let Who::Caller(_) = who else { return };
+        let undescribed = |line: &mut Line| {
+            line.sound.as_ref().is_some_and(|sound| sound.agreed.is_none()) && line.asked.is_none() && !line.bye_due
+        };
+        if self.line_mut(who).is_some_and(undescribed) {
+            let terms = self.line_mut(who).and_then(|line| line.session.as_ref()).map(|session| session.terms);
+            self.refresh(now, who, terms, None);
+        }
     }
 
     /// The request that waits for its response has been sent again, in a new transaction with a new number.

@@ -54,11 +54,10 @@ impl Switchboard {
         self.agree(now, who, agreed);
     }
 
-    /// The ACK is there: an offer of ours that it did not answer has no answer any more, and is in nobody's way.
-    pub(super) fn give_up_offer(&mut self, who: Who) {
-        if let Some(sound) = self.line_mut(who).and_then(|line| line.sound.as_mut()) {
-            sound.offered = false;
-        }
+    /// The ACK is there: an offer of ours that it did not answer has no answer any more, and blocks no other. True if there was one.
+    pub(super) fn give_up_offer(&mut self, who: Who) -> bool {
+        let sound = self.line_mut(who).and_then(|line| line.sound.as_mut());
+        sound.is_some_and(|sound| std::mem::take(&mut sound.offered))
     }
 
     /// What offer and answer have led to: media is aimed, hold begins or ends.
@@ -66,8 +65,7 @@ impl Switchboard {
         let Some(sound) = self.line_mut(who).and_then(|line| line.sound.as_mut()) else { return };
         sound.agree(agreed);
         sound.silent = false;
-        let (anchor, remote) = (sound.anchor, sound.remote());
-        self.media.extend(remote.map(|remote| Command::Aim { anchor, remote }));
+        self.aim(who);
         if let Who::Caller(call) | Who::Offer(call, _) = who {
             self.rejoin(now, call);
         }
@@ -79,7 +77,8 @@ impl Switchboard {
         let Some(sound) = self.line_mut(who).and_then(|line| line.sound.as_mut()) else {
             return Err(SdpError::NoAudio);
         };
-        let offer = sdp::read(offer)?;
+        let family = sound.local.address;
+        let offer = sdp::read_for(offer, |address| address.is_ipv4() == family.is_ipv4())?;
         let local = sound.renewed(&offer, fresh);
         let (body, agreed) = offer_answer::answer(&offer, local, None)?;
         (sound.local, sound.places) = (local, Places::of(&offer));
@@ -104,7 +103,7 @@ impl Switchboard {
         let body = match session_description(taken.message) {
             Some(offer) => match self.take_offer(now, who, offer) {
                 Ok(body) => body,
-                Err(_) => return self.reply(now, taken, 488, &[]),
+                Err(why) => return self.reply(now, taken, 488, &[(Name::Warning, why.warning())]),
             },
             None => {
                 let Some(sound) = self.line_mut(who).and_then(|line| line.sound.as_mut()) else {
@@ -137,7 +136,7 @@ impl Switchboard {
         }
         let Some(terms) = self.agree_session(now, taken, who) else { return };
         let body = match offer.map(|offer| self.take_offer(now, who, offer)) {
-            Some(Err(_)) => return self.reply(now, taken, 488, &[]),
+            Some(Err(why)) => return self.reply(now, taken, 488, &[(Name::Warning, why.warning())]),
             Some(Ok(body)) => Some(body),
             None => None,
         };
@@ -164,11 +163,16 @@ impl Switchboard {
         let (Some(sound), Some(early)) = (offer.line.sound.as_mut(), offer.early.get_mut(key)) else {
             return self.reply(now, taken, 481, &[]);
         };
-        let answered = sdp::read(body).and_then(|offer| {
+        let family = sound.local.address;
+        let read = sdp::read_for(body, |address| address.is_ipv4() == family.is_ipv4());
+        let answered = read.and_then(|offer| {
             let local = sound.renewed(&offer, fresh);
             offer_answer::answer(&offer, local, None).map(|(body, agreed)| (body, agreed, local, Places::of(&offer)))
         });
-        let Ok((body, agreed, local, places)) = answered else { return self.reply(now, taken, 488, &[]) };
+        let (body, agreed, local, places) = match answered {
+            Ok(answered) => answered,
+            Err(why) => return self.reply(now, taken, 488, &[(Name::Warning, why.warning())]),
+        };
         (sound.local, sound.places, early.agreed) = (local, places, Some(agreed));
         self.follow(taken, who, key);
         self.reply_described(now, taken, Some(&body), &[]);

@@ -240,7 +240,7 @@ impl Switchboard {
         match session_description(taken.message).map(|body| self.take_offer(now, who, body)) {
             None => self.reply(now, taken, 200, &[]),
             Some(Ok(body)) => self.reply_described(now, taken, Some(&body), &[]),
-            Some(Err(_)) => self.reply(now, taken, 488, &[]),
+            Some(Err(why)) => self.reply(now, taken, 488, &[(Name::Warning, why.warning())]),
         }
     }
 

@@ -8,6 +8,7 @@ use crate::acd::{self, Posture};
 use crate::cdr::fact::Class;
 use crate::ids::OperatorId;
 use crate::media::command::Prompt;
+use crate::media::source::AddressRange;
 use crate::sip::digest::Algorithm;
 use crate::sip::flow::Transport;
 
@@ -34,6 +35,23 @@ impl Network {
         let longest = if address.is_ipv4() { 32 } else { 128 };
         let prefix = prefix.unwrap_or(longest);
         (prefix <= longest).then_some(Self { address, prefix })
+    }
+
+    /// The block from its first to its last address. One of IPv4-mapped IPv6 addresses is one of IPv4.
+    pub(super) fn range(&self) -> AddressRange {
+        let host_bits = match self.address {
+            IpAddr::V4(_) => 32 - u32::from(self.prefix),
+            IpAddr::V6(_) => 128 - u32::from(self.prefix),
+        };
+        let mask = u128::MAX.checked_shl(host_bits).unwrap_or(0);
+        let ends = |bits: u128| [bits & mask, bits | !mask];
+        let [first, last] = match self.address {
+            IpAddr::V4(v4) => ends(u128::from(v4.to_bits())).map(|bits| {
+                IpAddr::V4(std::net::Ipv4Addr::from_bits(u32::try_from(bits & u128::from(u32::MAX)).unwrap_or(0)))
+            }),
+            IpAddr::V6(v6) => ends(v6.to_bits()).map(|bits| IpAddr::V6(std::net::Ipv6Addr::from_bits(bits))),
+        };
+        AddressRange::new(first.to_canonical(), last.to_canonical())
     }
 
     /// True when `address` lies in the block. An IPv4-mapped IPv6 address counts as IPv4.
@@ -176,6 +194,8 @@ pub struct SilentTerms {
     pub after: Option<Duration>,
     /// A digit, and what who presses it says by it.
     pub choices: Vec<(char, String)>,
+    /// What the text says to operators and supervisors when a party is present and not heard; the party follows.
+    pub notice: String,
 }
 
 /// Which calls a desk of the ACD takes.
@@ -209,8 +229,8 @@ pub struct Settings {
     pub trunks: Vec<Trunk>,
     /// Calls at once, emergencies and others; at most `limits::CALLS_MAX`.
     pub calls_max: usize,
-    /// What SDP tells peers to send sound to.
-    pub media_address: IpAddr,
+    /// What SDP tells peers to send media to: one address, or one of each family.
+    pub media_addresses: Vec<IpAddr>,
     pub srtp: SrtpOffer,
     pub answer: AnswerMode,
     /// How long one offer rings.

@@ -29,7 +29,7 @@ pub(super) struct Silent {
 
 impl Call {
     /// The operator who has the caller, and his leg.
-    fn lead(&self) -> Option<(LegNo, &OperatorId)> {
+    pub(super) fn lead(&self) -> Option<(LegNo, &OperatorId)> {
         let Stage::Talking { leg } = self.stage else { return None };
         Some((leg, self.legs.get(&leg).and_then(OfferLeg::operator)?))
     }

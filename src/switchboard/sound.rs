@@ -63,15 +63,7 @@ impl Switchboard {
         if !sends {
             return;
         }
-        match who {
-            Who::Caller(id) => {
-                if self.calls.get(&id).is_some_and(|call| call.caller.answered) {
-                    self.end_call(now, id, Ending::by(Side::Service, EndCause::CallerSilent));
-                }
-            }
-            Who::Offer(id, leg) => self.leg_lost(now, id, leg),
-            Who::Phone(phone) => self.end_phone(now, phone, true),
-        }
+        self.silence_of(now, who);
     }
 
     /// The operator's side is lost while the caller is there: back to the head of the queue with him.

@@ -28,12 +28,16 @@ pub(super) enum Alarm {
     Unpracked(CallId),
     /// A session is to be refreshed, or has not been.
     Session(Who),
+    /// A silent outgoing leg has not responded in time.
+    Inquiry(Who),
     /// An offer has rung long enough.
     RingOver(Who),
     /// The fallback has rung all phones long enough.
     PhonesOver(CallId),
     /// A call has reached the longest time.
     TooLong(CallId),
+    /// An operator's own INVITE is good no longer.
+    InviteExpires(CallId),
     /// A caller who waits is told so again.
     TellAgain(CallId),
     /// A caller who waits is told his place.
@@ -80,9 +84,11 @@ impl Switchboard {
             Alarm::Unacked(who) => self.repeat_or_give_up(now, who),
             Alarm::Unpracked(call) => self.repeat_provisional(now, call),
             Alarm::Session(who) => self.session_due(now, who),
+            Alarm::Inquiry(who) => self.inquiry_answered(now, who, 408),
             Alarm::RingOver(who) => self.ring_over(now, who),
             Alarm::PhonesOver(call) => self.all_phones_over(now, call),
             Alarm::TooLong(call) => self.lasts_long(now, call),
+            Alarm::InviteExpires(call) => self.invite_expired(now, call),
             Alarm::TellAgain(call) => self.tell_again(now, call),
             Alarm::TellPlace(call) => self.tell_place(now, call),
             Alarm::Outside(call) => self.try_outside(now, call),
@@ -153,6 +159,7 @@ impl Switchboard {
                 self.doubt(who);
                 self.digit_told(now, who, client, false);
             }
+            Purpose::Inquiry(who) => self.inquiry_answered(now, who, 408),
         }
     }
 

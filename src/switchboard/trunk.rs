@@ -13,7 +13,7 @@ use crate::sip::sdp::Formats;
 use super::leg::Who;
 use super::registration::{Binding, Registration};
 use super::route::uri_over;
-use super::settings::Trunk;
+use super::settings::{Network, Trunk};
 use super::{Output, Purpose, Switchboard};
 
 /// How one trunk is used, beyond where it is.
@@ -36,6 +36,8 @@ pub struct TrunkTerms {
     pub up_after: u32,
     /// Codecs and digits of its legs.
     pub formats: Formats,
+    /// Where its media gateways are; none: at the addresses of its peers.
+    pub media: Vec<Network>,
 }
 
 impl Default for TrunkTerms {
@@ -51,6 +53,7 @@ impl Default for TrunkTerms {
             down_after: 3,
             up_after: 2,
             formats: Formats::default(),
+            media: Vec::new(),
         }
     }
 }

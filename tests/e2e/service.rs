@@ -115,12 +115,13 @@ impl Service {
                 sip += "\nclient_ca = \"tls/ca.pem\"";
             }
         }
-        // Sound over IPv6 where nothing else is listened to by phones.
-        let sound = if transports.contains(&"udp6") && !transports.contains(&"tcp6") { "::1" } else { &host };
+        // Media of both families where phones use both.
+        let both = transports.iter().any(|transport| transport.ends_with('6'));
+        let sound = if both { format!("[\"{host}\", \"::1\"]") } else { format!("\"{host}\"") };
         let prompts = concat!(env!("CARGO_MANIFEST_DIR"), "/config/prompts");
         let config = format!(
             "[sip]\ndomain = \"{host}\"\nlisten = [{listen}]\n{sip}\n[[trunk]]\nname = \"telco\"\n\
-             peers = [\"{trunk}/32\"]\n{trunk_lines}\n[media]\nlisten = \"{sound}\"\nports = [20000, 20399]\n{media}\n[queue]\n{queue}\n\
+             peers = [\"{trunk}/32\"]\n{trunk_lines}\n[media]\nlisten = {sound}\nports = [20000, 20399]\n{media}\n[queue]\n{queue}\n\
              [console]\nlisten = \"{host}:8112\"\n[prompts]\ndir = \"{prompts}\"\n[log]\nlevel = \"debug\"\n"
         );
         std::fs::write(service.path().join("siaga.toml"), config).unwrap();

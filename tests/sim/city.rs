@@ -121,7 +121,7 @@ impl City {
         if rng.below(3) == 0 {
             settings.acd.plan = plan(&mut rng, now.wall);
         }
-        let ports = (0..400).map(|i| 20_000 + 2 * i).collect();
+        let ports = (0..400).map(|i| SocketAddr::from(([127, 0, 0, 1], 20_000 + 2 * i))).collect();
         let switchboard = Switchboard::new(now, settings.clone(), ports, Rng::from_number(story.seed));
         let mut city = Self {
             story,
@@ -299,7 +299,7 @@ impl City {
         let mut more = std::mem::take(&mut self.later);
         let event = match later {
             Later::Event(event) => Some(event),
-            Later::Listen(anchor, aim) => self.sound.listen(anchor, aim, &self.voices, &mut more),
+            Later::Listen(anchor, aim) => self.sound.listen((anchor, aim), &self.voices, &mut self.rng, &mut more),
             Later::Limit(anchor) => self.sound.reaches_limit(anchor, &self.voices),
             Later::Played(anchor, play) => self.sound.played(anchor, play),
         };

@@ -93,6 +93,7 @@ impl Outcomes {
             FactKind::Resumed { .. } => self.count("hold over"),
             FactKind::SessionExpired { kept: true, .. } => self.count("session expired, and the call kept"),
             FactKind::SessionExpired { kept: false, .. } => self.count("session expired, and the call with it"),
+            FactKind::SilentLegPresent { .. } => self.count("silent, and the call kept"),
             FactKind::PostureSet { posture: Posture::MajorIncident, .. } => self.count("a major incident"),
             FactKind::PostureSet { posture: Posture::Drill, .. } => self.count("a drill"),
             FactKind::PostureSet { posture: Posture::Fallback, .. } => self.count("a house that is left"),

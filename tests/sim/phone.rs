@@ -300,7 +300,7 @@ impl Phone {
             (None, "MESSAGE") => self.is_written_to(heard, io),
             (None, "CANCEL") => self.cancelled(heard, io),
             (None, "BYE") => self.bye(heard, io),
-            (None, "OPTIONS") => io.say(heard.answer("200 OK", &self.tagged(heard), &self.contact(), "")),
+            (None, "OPTIONS") => self.asked_whether_present(heard, io),
             (None, method) => panic!("the service does not send {method}: {}", heard.text),
         }
     }

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use siaga::clock::Instant;
 use siaga::ids::{CallId, LegNo, Rng};
-use siaga::media::command::{AnchorId, Command, Event, Party, Prompt, Quality};
+use siaga::media::command::{AnchorId, Command, Event, Party, Prompt, Quality, Remote};
+use siaga::media::latch::{Latch, Verdict};
 
 /// Of every operator.
 pub(crate) const PIN: &str = "2580";
@@ -21,10 +23,59 @@ pub(crate) enum Later {
     Limit(AnchorId),
 }
 
+/// The packets of one peer, who may send them from elsewhere at any time, and the latch that judges them.
+#[derive(Debug)]
+struct Packets {
+    signalled: SocketAddr,
+    host: Option<std::net::IpAddr>,
+    from: SocketAddr,
+    latch: Latch,
+    now: Instant,
+    sequence: u16,
+}
+
+impl Packets {
+    fn new(remote: &Remote) -> Self {
+        let latch = Latch::new(remote.rtp, remote.sources.clone());
+        let (signalled, host) = (remote.rtp, remote.sources.host);
+        Self { signalled, host, from: signalled, latch, now: Instant::from_nanos(0), sequence: 0 }
+    }
+
+    fn aim(&mut self, remote: &Remote) {
+        self.latch.aim(self.now, remote.rtp, remote.sources.clone());
+        if (self.signalled, self.host) != (remote.rtp, remote.sources.host) {
+            (self.signalled, self.host, self.from) = (remote.rtp, remote.sources.host, remote.rtp);
+        }
+    }
+
+    /// Some packets come, often from a new source that is allowed: they are heard, and sent back to where they come from.
+    fn come(&mut self, rng: &mut Rng) {
+        let host = self.host.unwrap_or(self.signalled.ip());
+        let port = 1_024 + 2 * u16::try_from(rng.below(30_000)).unwrap();
+        match rng.below(10) {
+            0 => self.from = self.signalled,
+            1 => self.from.set_port(port),
+            2 => self.from = SocketAddr::new(host, port),
+            _ => {}
+        }
+        let stranger: SocketAddr = "203.0.113.250:4000".parse().unwrap();
+        let mut heard = false;
+        for _ in 0..60 {
+            self.now = self.now + Duration::from_millis(20);
+            self.sequence = self.sequence.wrapping_add(1);
+            heard |= self.latch.judge(self.now, self.from, 7, self.sequence) == Verdict::Peer;
+            assert_eq!(self.latch.judge(self.now, stranger, 7, self.sequence), Verdict::Foreign);
+        }
+        assert!(heard, "media from {} is not heard; {} is signalled", self.from, self.signalled);
+        assert_eq!(self.latch.target(self.now), Some(self.from));
+    }
+}
+
 #[derive(Debug, Default)]
 struct Anchor {
     generation: u32,
     remote: Option<SocketAddr>,
+    packets: Option<Packets>,
     aims: u32,
     heard: bool,
     /// Listened in vain so often.
@@ -60,6 +111,10 @@ impl Sound {
             Command::Aim { anchor, remote } => {
                 let open = self.anchor(anchor);
                 open.remote = Some(remote.rtp);
+                match &mut open.packets {
+                    Some(packets) => packets.aim(&remote),
+                    None => open.packets = Some(Packets::new(&remote)),
+                }
                 open.aims += 1;
                 open.in_vain = 0;
                 later.push((soon * 4, Later::Listen(anchor, open.aims)));
@@ -125,12 +180,12 @@ impl Sound {
         }
     }
 
-    /// It is looked whether the peer sends. Gives what media then tells.
+    /// It is looked whether the peer sends, from wherever. Gives what media then tells.
     pub(crate) fn listen(
         &mut self,
-        anchor: AnchorId,
-        aim: u32,
+        (anchor, aim): (AnchorId, u32),
         voices: &BTreeSet<SocketAddr>,
+        rng: &mut Rng,
         later: &mut Vec<(Duration, Later)>,
     ) -> Option<Event> {
         let open = self.open.get_mut(&anchor.slot).filter(|open| open.generation == anchor.generation)?;
@@ -140,10 +195,15 @@ impl Sound {
         later.push((Duration::from_secs(if open.heard { 10 } else { 4 }), Later::Listen(anchor, aim)));
         if open.remote.is_some_and(|remote| voices.contains(&remote)) {
             open.in_vain = 0;
+            open.packets.as_mut().unwrap().come(rng);
             return (!std::mem::replace(&mut open.heard, true)).then_some(Event::Heard { anchor });
         }
         open.in_vain += 1;
-        (open.in_vain == 5).then_some(Event::Silent { anchor })
+        if open.in_vain == 5 {
+            open.heard = false;
+            return Some(Event::Silent { anchor });
+        }
+        None
     }
 
     /// The peer's silence may have reached a limit.

@@ -108,7 +108,7 @@ pub(crate) fn settings() -> Settings {
             terms: siaga::switchboard::TrunkTerms::default(),
         }],
         calls_max: siaga::limits::CALLS_MAX,
-        media_address: "127.0.0.1".parse().unwrap(),
+        media_addresses: vec!["127.0.0.1".parse().unwrap()],
         srtp: SrtpOffer::Never,
         answer: AnswerMode::Operator,
         ring: seconds(15),
@@ -167,7 +167,11 @@ impl World {
     /// A service that knows no account yet.
     pub(crate) fn unready(settings: Settings) -> Self {
         let now = Now { mono: Instant::from_nanos(0), wall: Timestamp::from_millis(1_764_000_000_000) };
-        let ports = (0..200).map(|i| 20_000 + 2 * i).collect();
+        let ports_of = |ip: &std::net::IpAddr| {
+            let ip = *ip;
+            (0..200).map(move |i| SocketAddr::new(ip, 20_000 + 2 * i))
+        };
+        let ports = settings.media_addresses.iter().flat_map(ports_of).collect();
         let switchboard = Switchboard::new(now, settings, ports, Rng::from_number(112));
         let (facts, media, sent) = (Vec::new(), Vec::new(), Vec::new());
         let (streams, ways, trunks_up, registered) = (BTreeMap::new(), Vec::new(), Vec::new(), Vec::new());

@@ -165,13 +165,32 @@ fn packets_of_any_length_fit_together_and_absurd_ones_are_dropped() {
     let byte = g711::encode(Codec::Pcma, 3_000);
     mixer.push(0, 1, 0, Codec::Pcma, &[byte; 240]);
     mixer.push(0, 1, 240, Codec::Pcma, &[byte; 80]);
-    mixer.push(0, 1, 320, Codec::Pcma, &[byte; 1_400]);
+    mixer.push(0, 1, 320, Codec::Pcma, &[byte; 1_601]);
     (0..3).for_each(|_| mixer.advance());
     assert!(mixer.heard_by(1).iter().all(|sample| *sample > 2_900));
     mixer.advance();
     assert!(mixer.heard_by(1).iter().all(|sample| *sample > 2_900));
     mixer.advance();
     assert_eq!(mixer.heard_by(1), [0; FRAME_SAMPLES]);
+}
+
+#[test]
+fn packets_of_every_legal_length_are_heard_without_a_gap() {
+    for frames in 1..=10 {
+        let mut mixer = Mixer::default();
+        mixer.set_hears(1, 1);
+        let packet = vec![g711::encode(Codec::Pcma, 3_000); frames * FRAME_SAMPLES];
+        let mut heard = Vec::new();
+        for nth in 0..20_u32 {
+            mixer.push(0, 1, nth * packet.len() as u32, Codec::Pcma, &packet);
+            for _ in 0..frames {
+                mixer.advance();
+                heard.push(mixer.heard_by(1).iter().all(|sample| *sample > 2_900));
+            }
+        }
+        assert_eq!(heard.iter().position(|loud| *loud), Some(2), "{} ms", frames * 20);
+        assert!(heard[2..].iter().all(|loud| *loud), "{} ms: {heard:?}", frames * 20);
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::media::command::{Codec, Prompt, Remote};
 use crate::media::g711;
 use crate::media::prompt::Sound;
 use crate::media::rtp;
+use crate::media::source::Sources;
 
 const CALLER: AnchorId = AnchorId { slot: 0, generation: 1 };
 const OPERATOR: AnchorId = AnchorId { slot: 1, generation: 1 };
@@ -43,6 +44,7 @@ impl Phone {
         Remote {
             rtp: self.address,
             rtcp,
+            sources: Sources::default(),
             codec: self.codec,
             payload_type,
             dtmf: Some(DTMF),
@@ -454,4 +456,39 @@ fn nothing_is_pressed_for_who_takes_no_events_or_is_parted() {
     bench.command(Command::Unbridge { anchor: CALLER });
     assert_eq!(bench.play(), []);
     assert!(!bench.relay.is_playing());
+}
+
+#[test]
+fn reports_go_to_the_signalled_address_as_soon_as_it_reports_and_no_other_port_takes_over() {
+    let (mut bench, mut caller, mut operator) = Bench::bridged(Codec::Pcma, Codec::Pcma);
+    bench.from(caller.address, CALLER, &caller.sound(1));
+    bench.from(operator.address, OPERATOR, &operator.sound(1));
+    let mut report = vec![0x80, 200, 0, 6];
+    report.resize(28, 0);
+    let target = |bench: &Bench| bench.relay.anchors[0].as_ref().unwrap().report_target();
+    let (signalled, first) = (caller.remote().rtcp, SocketAddr::new(caller.address.ip(), 7_777));
+    assert!(matches!(bench.reports(first, &report), Fate::Passed(_)), "another port of the host");
+    assert_eq!(target(&bench), Some(first));
+    assert!(matches!(bench.reports(signalled, &report), Fate::Passed(_)));
+    assert_eq!(target(&bench), Some(signalled));
+    assert_eq!(bench.reports(first, &report), Fate::Foreign, "whoever reports first keeps nothing");
+    assert_eq!(target(&bench), Some(signalled));
+    // A peer whose reports move with its media is followed once the old source is silent.
+    bench.advance(15_000);
+    assert!(matches!(bench.reports(first, &report), Fate::Passed(_)));
+    assert_eq!(target(&bench), Some(first));
+}
+
+#[test]
+fn a_peer_that_is_heard_again_after_a_silence_is_reported() {
+    let (mut bench, mut caller, _) = Bench::bridged(Codec::Pcma, Codec::Pcma);
+    bench.from(caller.address, CALLER, &caller.sound(1));
+    bench.advance(10_000);
+    bench.relay.look_for_silence(bench.now, &mut bench.out);
+    let silent = [OPERATOR, CALLER].map(|anchor| Event::Silent { anchor });
+    let events = bench.events();
+    assert!(silent.iter().all(|silent| events.contains(silent)), "{events:?}");
+    bench.from(caller.address, CALLER, &caller.sound(1));
+    bench.from(caller.address, CALLER, &caller.sound(1));
+    assert_eq!(bench.events(), [Event::Heard { anchor: CALLER }]);
 }

@@ -11,7 +11,7 @@ mod worker;
 
 use std::fs;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -51,8 +51,8 @@ pub enum Engine {
 /// What media is told by config.
 #[derive(Clone, Debug)]
 pub struct MediaSettings {
-    /// The address whose ports are bound.
-    pub listen: IpAddr,
+    /// The addresses whose ports are bound: one, or one of each family.
+    pub listen: Vec<IpAddr>,
     /// RTP on the even ports, RTCP on the odd ones after them.
     pub ports: RangeInclusive<u16>,
     /// `Event::Silent` after so long without a packet; None: never.
@@ -116,9 +116,9 @@ impl Media {
     pub fn start(settings: MediaSettings, events: impl FnMut(Event) + Send + Clone + 'static) -> anyhow::Result<Self> {
         let MediaSettings { listen, ports, silence, prompts, recordings, zone, alarms, threads, engine } = settings;
         let engine = choose(engine);
-        let ports = Arc::new(Ports::bind(listen, &ports));
+        let ports = Arc::new(Ports::bind(&listen, &ports));
         if ports.len() == 0 {
-            warn!(%listen, "no RTP port of the range could be bound");
+            warn!(?listen, "no RTP port of the range could be bound");
         }
         let sounds = Arc::new(load(&prompts));
         let (clock, figures) = (Clock::start(), Arc::new(Figures::default()));
@@ -138,8 +138,8 @@ impl Media {
         Ok(media)
     }
 
-    /// The even ports that are bound; slot i of an `AnchorId` is the i-th.
-    pub fn rtp_ports(&self) -> Vec<u16> {
+    /// The even ports that are bound, with their addresses; slot i of an `AnchorId` is the i-th.
+    pub fn rtp_ports(&self) -> Vec<SocketAddr> {
         self.ports.rtp_ports()
     }
 

@@ -22,7 +22,7 @@ const RETRIES_MAX: u32 = 500;
 /// One leg's sockets.
 #[derive(Debug)]
 struct Pair {
-    port: u16,
+    address: SocketAddr,
     rtp: UdpSocket,
     rtcp: UdpSocket,
 }
@@ -36,17 +36,20 @@ pub(super) struct Ports {
 }
 
 impl Ports {
-    /// Binds every even and odd pair of the range, as far as the limit of open files allows.
-    pub(super) fn bind(address: IpAddr, range: &RangeInclusive<u16>) -> Self {
+    /// Binds every even and odd pair of the range on each address, as far as the limit of open files allows.
+    pub(super) fn bind(addresses: &[IpAddr], range: &RangeInclusive<u16>) -> Self {
         let limit = kernel::raise_file_limit();
         let files = usize::try_from(limit.saturating_sub(FILES_FOR_OTHERS.min(limit / 4))).unwrap_or(usize::MAX);
-        let wanted: Vec<u16> = range.clone().filter(|port| port.is_multiple_of(2) && *port < *range.end()).collect();
-        let mut open: Vec<u16> = wanted.iter().copied().take(files / 2).collect();
+        // By port, so that a limit leaves each address as many.
+        let even = range.clone().filter(|port| port.is_multiple_of(2) && *port < *range.end());
+        let pairs_of = |port| addresses.iter().map(move |address| SocketAddr::new(*address, port));
+        let wanted: Vec<SocketAddr> = even.flat_map(pairs_of).collect();
+        let mut open: Vec<SocketAddr> = wanted.iter().copied().take(files / 2).collect();
         if open.len() < wanted.len() {
             warn!(limit, ports = open.len(), wanted = wanted.len(), "the limit of open files cuts the RTP ports");
         }
         let mut pairs = Vec::new();
-        let mut fault = bind_all(address, &mut open, &mut pairs);
+        let mut fault = bind_all(&mut open, &mut pairs);
         // Most of a range is in use only while the kernel still clears up after a service that was killed.
         for _ in 0..RETRIES_MAX {
             if open.len() * 8 < wanted.len() || fault.as_ref().is_none_or(|(_, e)| e.kind() != io::ErrorKind::AddrInUse)
@@ -55,11 +58,11 @@ impl Ports {
             }
             // At the start, before anything is served: the kernel tells nobody when it is done.
             std::thread::sleep(RETRY);
-            fault = bind_all(address, &mut open, &mut pairs);
+            fault = bind_all(&mut open, &mut pairs);
         }
-        pairs.sort_by_key(|pair: &Pair| pair.port);
+        pairs.sort_by_key(|pair: &Pair| (pair.address.port(), pair.address.ip()));
         if let Some((port, error)) = fault {
-            warn!(failed = open.len(), last_port = port, %error, "RTP ports could not be bound");
+            warn!(failed = open.len(), last = %port, %error, "RTP ports could not be bound");
         }
         Self { failed: wanted.len() - pairs.len(), pairs }
     }
@@ -70,8 +73,8 @@ impl Ports {
     }
 
     /// The RTP ports by slot.
-    pub(super) fn rtp_ports(&self) -> Vec<u16> {
-        self.pairs.iter().map(|pair| pair.port).collect()
+    pub(super) fn rtp_ports(&self) -> Vec<SocketAddr> {
+        self.pairs.iter().map(|pair| pair.address).collect()
     }
 
     /// A socket by its number.
@@ -96,9 +99,9 @@ impl Ports {
 }
 
 /// Binds the ports that are open; those that fail stay. Gives the last failure.
-fn bind_all(address: IpAddr, open: &mut Vec<u16>, pairs: &mut Vec<Pair>) -> Option<(u16, io::Error)> {
+fn bind_all(open: &mut Vec<SocketAddr>, pairs: &mut Vec<Pair>) -> Option<(SocketAddr, io::Error)> {
     let mut fault = None;
-    open.retain(|port| match pair(address, *port) {
+    open.retain(|port| match pair(*port) {
         Ok(bound) => {
             pairs.push(bound);
             false
@@ -111,11 +114,11 @@ fn bind_all(address: IpAddr, open: &mut Vec<u16>, pairs: &mut Vec<Pair>) -> Opti
     fault
 }
 
-fn pair(address: IpAddr, port: u16) -> io::Result<Pair> {
+fn pair(address: SocketAddr) -> io::Result<Pair> {
     let bind = |port| {
-        let socket = UdpSocket::bind(SocketAddr::new(address, port))?;
+        let socket = UdpSocket::bind(SocketAddr::new(address.ip(), port))?;
         socket.set_nonblocking(true)?;
         Ok::<_, io::Error>(socket)
     };
-    Ok(Pair { port, rtp: bind(port)?, rtcp: bind(port + 1)? })
+    Ok(Pair { address, rtp: bind(address.port())?, rtcp: bind(address.port() + 1)? })
 }

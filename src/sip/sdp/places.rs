@@ -16,6 +16,11 @@ impl Places {
         Self { before: before.to_vec(), after: rest.iter().skip(1).cloned().collect() }
     }
 
+    /// Those of an offer of which every line was refused: our own stream comes after them.
+    pub(super) fn of_refused(lines: Vec<MediaLine>) -> Self {
+        Self { before: lines, after: Vec::new() }
+    }
+
     /// Writes the lines before our stream's.
     pub(in crate::sip) fn write_before(&self, text: &mut String) {
         self.before.iter().for_each(|line| line.refuse(text));

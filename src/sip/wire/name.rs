@@ -5,6 +5,7 @@
 pub enum Name {
     Accept,
     AcceptEncoding,
+    AcceptLanguage,
     Allow,
     AllowEvents,
     AlertInfo,
@@ -136,6 +137,7 @@ impl Name {
             (5, b'a') => &[Self::Allow],
             (5, b'e') => &[Self::Event],
             (5, b'r') => &[Self::Route],
+            (15, b'a') => &[Self::AcceptEncoding, Self::AcceptLanguage],
             (6, b'a') => &[Self::Accept],
             (6, b'm') => &[Self::MinSe],
             (6, b'r') => &[Self::Reason],
@@ -170,7 +172,6 @@ impl Name {
             (13, b'a') => &[Self::Authorization],
             (13, b'p') => &[Self::ProxyRequire],
             (14, b'c') => &[Self::ContentLength],
-            (15, b'a') => &[Self::AcceptEncoding],
             (15, b's') => &[Self::SessionExpires],
             (16, b'c') => &[Self::ContentEncoding],
             (16, b'w') => &[Self::WwwAuthenticate],
@@ -192,6 +193,7 @@ impl Name {
         match self {
             Self::Accept => "Accept",
             Self::AcceptEncoding => "Accept-Encoding",
+            Self::AcceptLanguage => "Accept-Language",
             Self::Allow => "Allow",
             Self::AllowEvents => "Allow-Events",
             Self::AlertInfo => "Alert-Info",

@@ -29,6 +29,14 @@ impl Phone {
         leg.reliable = Some(self.said.start(io, Pace::Other, leg.last.clone(), Alarm::Again));
     }
 
+    /// A keep-alive, or a request in the dialog of a talk that is silent.
+    pub(super) fn asked_whether_present(&mut self, heard: &Heard<'_>, io: &mut Io<'_, Alarm>) {
+        let talks = self.leg_mut(heard).is_some_and(|leg| matches!(leg.state, State::Talking | State::PickedUp));
+        let present = talks || !heard.to.contains("tag=");
+        let status = if present { "200 OK" } else { "481 Call/Transaction Does Not Exist" };
+        io.say(heard.answer(status, &self.tagged(heard), &self.contact(), ""));
+    }
+
     pub(super) fn is_pracked(&mut self, heard: &Heard<'_>, io: &mut Io<'_, Alarm>) {
         let contact = self.contact();
         let Some(leg) = self.leg_mut(heard) else {

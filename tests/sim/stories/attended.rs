@@ -473,3 +473,24 @@ fn a_full_centre_refuses_operators_calls_first_and_emergency_calls_last() {
     callers.iter().for_each(|caller| caller.cancels(&mut world));
     assert_eq!(world.count(|kind| matches!(kind, FactKind::Received { .. })), 5);
 }
+
+#[test]
+fn an_operators_own_invite_ends_when_its_expires_is_over() {
+    for answered in [false, true] {
+        let mut world = floor();
+        world.register("sari", SARI);
+        let mut placed = Placed::with(&mut world, "budi", BUDI, "sari", "Expires: 5\r\n");
+        let offered = world.take(SARI, "INVITE");
+        world.receive(SARI, &response(&offered, SARI, "180 Ringing", ""));
+        if answered {
+            world.receive(SARI, &response(&offered, SARI, "200 OK", &sdp(SARI, 31_000)));
+            placed.is_answered(&mut world);
+        }
+        world.pass(Duration::from_secs(4));
+        assert!(!world.has(BUDI, "SIP/2.0 487"));
+        world.pass(Duration::from_secs(2));
+        assert_eq!(world.has(BUDI, "SIP/2.0 487"), !answered);
+        assert_eq!(world.has(SARI, "CANCEL"), !answered);
+        assert!(!world.has(SARI, "BYE"), "a talk goes on");
+    }
+}

@@ -93,6 +93,8 @@ fn who_has_put_on_hold_may_be_silent_and_the_other_may_not() {
     world.step(Input::Media(Event::Silent { anchor: b }));
     assert_eq!(world.count(|kind| matches!(kind, FactKind::OperatorLost { .. })), 0);
     world.step(Input::Media(Event::Silent { anchor: a }));
+    let options = world.take(TRUNK, "OPTIONS");
+    world.receive(TRUNK, &response(&options, TRUNK, "481 Call/Transaction Does Not Exist", ""));
     assert_eq!(endings(&world), [(Side::Service, EndCause::CallerSilent)]);
     world.assert_empty_in_the_end();
 }

@@ -12,7 +12,7 @@ const INFO: &str = "Content-Type: application/dtmf-relay\r\n";
 
 fn terms() -> Settings {
     let choices = [('1', "cannot speak"), ('2', "police")].map(|(digit, text)| (digit, text.to_owned()));
-    Settings { silent: SilentTerms { after: None, choices: choices.to_vec() }, ..settings() }
+    Settings { silent: SilentTerms { choices: choices.to_vec(), ..SilentTerms::default() }, ..settings() }
 }
 
 fn floor(settings: Settings) -> World {

@@ -128,6 +128,11 @@ impl Caller {
                     self.said.stop(self.answering.as_ref().and_then(|(_, _, id)| *id));
                 }
             }
+            "OPTIONS" => {
+                let talks = self.state == State::Talking;
+                let status = if talks { "200 OK" } else { "481 Call/Transaction Does Not Exist" };
+                io.say(heard.answer(status, heard.to, &contact, ""));
+            }
             "UPDATE" | "INVITE" => self.is_refreshed(heard, &contact, io),
             method => panic!("the service asks a caller for no {method}: {}", heard.text),
         }

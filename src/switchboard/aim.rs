@@ -1,0 +1,59 @@
+//! Tells media where each leg's peer is, and where the peer's packets may come from.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use crate::media::command::Command;
+use crate::media::source::{AddressRange, Sources};
+
+use super::Switchboard;
+use super::leg::Who;
+use super::settings::Network;
+
+impl Switchboard {
+    /// Aims a leg's media at its peer, if offer and answer have led to anything.
+    pub(super) fn aim(&mut self, who: Who) {
+        let networks = self.media_networks(who);
+        let Some(line) = self.line_mut(who) else { return };
+        let host = Some(line.host.unwrap_or(line.flow.remote.ip()));
+        let Some((anchor, remote)) = line.sound.as_ref().map(|sound| (sound.anchor, sound.remote())) else { return };
+        let Some(mut remote) = remote else { return };
+        remote.sources = Sources { host, networks };
+        for address in [&mut remote.rtp, &mut remote.rtcp] {
+            if self.is_own_port(*address) {
+                *address = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port());
+            }
+        }
+        self.media.push(Command::Aim { anchor, remote });
+    }
+
+    /// A request of the dialog has come from this host: media may come from there too.
+    pub(super) fn seen_at(&mut self, who: Who, host: IpAddr) {
+        let Some(line) = self.line_mut(who) else { return };
+        let known = line.host.unwrap_or(line.flow.remote.ip());
+        line.host = Some(host);
+        if known != host {
+            self.aim(who);
+        }
+    }
+
+    /// The media gateways of a leg's trunk.
+    fn media_networks(&self, who: Who) -> Arc<[AddressRange]> {
+        let trunk = self.trunk_with(who).and_then(|trunk| self.settings.trunks.get(trunk));
+        let networks = trunk.map_or(&[][..], |trunk| match trunk.terms.media.is_empty() {
+            true => &trunk.peers,
+            false => &trunk.terms.media,
+        });
+        networks.iter().map(Network::range).collect()
+    }
+
+    /// True for an RTP or RTCP port of this service: media that is sent there would go in circles.
+    fn is_own_port(&self, address: SocketAddr) -> bool {
+        let ip = address.ip().to_canonical();
+        let listeners = self.settings.listeners.iter().map(|listener| listener.local.ip());
+        let advertised = self.settings.media_addresses.iter().copied();
+        // A wildcard is bound on each address of the machine.
+        let bound = self.ports.addresses().any(|bound| bound == ip || (bound.is_unspecified() && ip.is_loopback()));
+        self.ports.number(address.port()) && (bound || listeners.chain(advertised).any(|ours| ours == ip))
+    }
+}

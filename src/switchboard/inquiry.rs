@@ -1,0 +1,140 @@
+//! Asks a silent party whether it is still present, before its call or its leg is ended for it.
+
+use std::time::Duration;
+
+use crate::cdr::fact::{Callee, EndCause, FactKind, Side};
+use crate::clock::{Instant, Now};
+use crate::ids::{CallId, LegNo, OperatorId};
+use crate::sip::transaction::ClientId;
+use crate::sip::wire::{Method, Name};
+
+use super::door::ALLOW;
+use super::end::Ending;
+use super::leg::Who;
+use super::timers::Alarm;
+use super::{ConsoleReply, Purpose, Switchboard};
+
+/// An outgoing leg has so long to respond, four transmissions over UDP: the caller hears nothing meanwhile. A caller has all of
+/// timer F.
+const LEG_RESPONDS_IN: Duration = Duration::from_secs(8);
+
+/// An OPTIONS in the dialog of a silent party.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Inquiry {
+    client: ClientId,
+    /// When an outgoing leg counts as lost.
+    until: Option<Instant>,
+}
+
+impl Inquiry {
+    pub(super) fn is(&self, client: ClientId) -> bool {
+        self.client == client
+    }
+
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.until
+    }
+}
+
+impl Switchboard {
+    /// A party that should be heard is not. An outgoing leg that has never been heard is lost at once; any other party is asked first.
+    pub(super) fn silence_of(&mut self, now: Now, who: Who) {
+        let Some(line) = self.line_mut(who) else { return };
+        let heard = line.sound.as_ref().is_some_and(|sound| sound.heard);
+        if line.inquiry.is_some() {
+            return;
+        }
+        match who {
+            Who::Caller(id) if !self.calls.get(&id).is_some_and(|call| call.caller.answered) => {}
+            Who::Caller(_) => self.inquire(now, who, None),
+            Who::Offer(id, leg) if !heard => self.leg_lost(now, id, leg),
+            Who::Offer(..) => self.inquire(now, who, Some(now.mono + LEG_RESPONDS_IN)),
+            Who::Phone(phone) => self.end_phone(now, phone, true),
+        }
+    }
+
+    fn inquire(&mut self, now: Now, who: Who, until: Option<Instant>) {
+        let Some(flow) = self.line_mut(who).map(|line| line.next_flow()) else { return };
+        let branch = format!("z9hG4bK{}", self.rng.token());
+        let (contact, sent_by) = (self.contact(flow), self.advertised(flow).to_owned());
+        let Some(dialog) = self.line_mut(who).and_then(|line| line.dialog.as_mut()) else { return };
+        let (builder, _) = dialog.request(Method::Options);
+        let request = builder.header(Name::Contact, contact.as_bytes()).header(Name::Allow, ALLOW);
+        let bytes = request.via(flow.transport, &sent_by, &branch).encode();
+        let sent = self.transactions.send(now.mono, flow, Method::Options, &branch, bytes, &mut self.transmits);
+        // Without a transaction of ours the party is asked when media reports its silence again.
+        let Some(client) = sent else { return self.aim(who) };
+        self.clients.insert(client, Purpose::Inquiry(who));
+        if let Some(until) = until {
+            self.alarms.insert(until, Alarm::Inquiry(who));
+        }
+        if let Some(line) = self.line_mut(who) {
+            line.inquiry = Some(Inquiry { client, until });
+        }
+    }
+
+    /// No response to the inquiry is awaited any more.
+    pub(super) fn stop_inquiry(&mut self, who: Who) {
+        let Some(inquiry) = self.line_mut(who).and_then(|line| line.inquiry.take()) else { return };
+        if let Some(until) = inquiry.until {
+            self.alarms.remove(until, Alarm::Inquiry(who));
+        }
+        if self.clients.remove(&inquiry.client).is_some() {
+            self.transactions.forget(inquiry.client);
+        }
+    }
+
+    /// The final response to the inquiry; 408 when none came. Any other than 408 and 481 shows that the party still has the dialog
+    /// (RFC 3261 §12.2.1.2).
+    pub(super) fn inquiry_answered(&mut self, now: Now, who: Who, status: u16) {
+        self.stop_inquiry(who);
+        let silent = self.line_mut(who).and_then(|line| line.sound.as_ref()).is_some_and(|sound| sound.silent);
+        if !silent {
+            return;
+        }
+        if !matches!(status, 408 | 481) {
+            return self.stays_silent(now, who, status);
+        }
+        match who {
+            Who::Caller(id) => self.end_call(now, id, Ending::by(Side::Service, EndCause::CallerSilent)),
+            Who::Offer(id, leg) => self.leg_lost(now, id, leg),
+            Who::Phone(_) => {}
+        }
+    }
+
+    /// The party is present and not heard: operator and supervisors are notified, and media counts its silence anew.
+    fn stays_silent(&mut self, now: Now, who: Who, status: u16) {
+        let (id, leg) = match who {
+            Who::Caller(id) => (id, LegNo::CALLER),
+            Who::Offer(id, leg) => (id, leg),
+            Who::Phone(_) => return,
+        };
+        self.aim(who);
+        self.fact(now, id, FactKind::SilentLegPresent { leg, sip_status: status });
+        let text = self.silence_notice(id, leg);
+        let operator = self.calls.get(&id).and_then(|call| call.lead()).map(|(_, operator)| operator.clone());
+        let supervisors = self.settings.supervisors.iter();
+        let others: Vec<OperatorId> = supervisors.filter(|name| Some(*name) != operator.as_ref()).cloned().collect();
+        for to in operator.into_iter().chain(others) {
+            let _sent: ConsoleReply = self.announce_text(now, Some(to), &text);
+        }
+    }
+
+    /// `no audio from 0812…`, or from the operator who has that caller.
+    fn silence_notice(&self, id: CallId, leg: LegNo) -> String {
+        let call = self.calls.get(&id);
+        let number = call.and_then(|call| call.shown.number.as_deref()).unwrap_or("anonymous");
+        let party = match leg {
+            LegNo::CALLER => number.to_owned(),
+            _ => {
+                let to = call.and_then(|call| call.legs.get(&leg)).map(|leg| match &leg.to {
+                    Callee::Operator(operator) => operator.to_string(),
+                    Callee::Number(number) => number.clone(),
+                });
+                let to = to.unwrap_or_default();
+                format!("{to} ({number})")
+            }
+        };
+        format!("{} {party}", self.settings.silent.notice)
+    }
+}
