@@ -329,6 +329,7 @@ fn silence_is_told_once_until_sound_comes_back() {
     bench.relay.look_for_silence(bench.now, &mut bench.out);
     assert_eq!(bench.events(), [Event::Silent { anchor: CALLER }]);
     bench.from(caller.address, CALLER, &caller.sound(1));
+    assert_eq!(bench.events(), [Event::Heard { anchor: CALLER }]);
     bench.advance(10_000);
     bench.relay.look_for_silence(bench.now, &mut bench.out);
     assert_eq!(bench.events(), [Event::Silent { anchor: CALLER }]);

@@ -13,6 +13,29 @@ const LOCAL: Local = Local {
     formats: Formats::ANY,
 };
 
+/// Our side with an address of the peer's family.
+fn towards(peer: &AudioDescription, local: Local) -> Local {
+    let v6 = "2001:db8::9".parse().unwrap();
+    Local { address: if peer.rtp.is_ipv4() { local.address } else { v6 }, ..local }
+}
+
+fn answer(offer: &AudioDescription, local: Local, prefer: Option<AudioCodec>) -> Result<(Vec<u8>, Agreed), SdpError> {
+    super::answer(offer, towards(offer, local), prefer)
+}
+
+fn accept(answer: &AudioDescription, local: Local) -> Result<Agreed, SdpError> {
+    super::accept(answer, towards(answer, local))
+}
+
+#[test]
+fn a_description_of_another_address_family_is_of_no_use() {
+    let ims = read(phones::IMS.as_bytes()).unwrap();
+    assert_eq!(super::answer(&ims, LOCAL, None).unwrap_err(), SdpError::OtherFamily);
+    assert_eq!(super::accept(&ims, LOCAL).unwrap_err(), SdpError::OtherFamily);
+    let hold = AudioDescription { rtp: "[::]:4000".parse().unwrap(), ..ims };
+    assert!(super::answer(&hold, LOCAL, None).is_ok(), "hold needs no family");
+}
+
 fn answered(offer: &str, prefer: Option<AudioCodec>) -> (String, Agreed) {
     let (text, agreed) = answer(&read(offer.as_bytes()).unwrap(), LOCAL, prefer).unwrap();
     (String::from_utf8(text).unwrap(), agreed)
