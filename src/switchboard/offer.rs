@@ -217,15 +217,20 @@ impl Switchboard {
         })
     }
 
+    /// True if there is a media address of that family.
+    fn has_media_towards(&self, peer: IpAddr) -> bool {
+        self.settings.media_addresses.iter().any(|ours| ours.is_ipv4() == peer.is_ipv4())
+    }
+
     /// The address whose family the media of a peer has: the peer's own, if there is a media address of that family.
     pub(super) fn media_family(&self, peer: IpAddr) -> IpAddr {
         let any = self.settings.media_addresses.first().copied();
-        if self.ports.reach(peer) { peer } else { any.unwrap_or(peer) }
+        if self.has_media_towards(peer) { peer } else { any.unwrap_or(peer) }
     }
 
-    /// Reads an offer: a stream of an address family in which a port can be lent.
+    /// Reads an offer: a stream of an address family of which there is a media address.
     pub(super) fn read_offer(&self, body: &[u8]) -> Result<AudioDescription, SdpError> {
-        sdp::read_for(body, |address| self.ports.reach(address))
+        sdp::read_for(body, |address| self.has_media_towards(address))
     }
 
     /// Lends a port for the answer to an offer. Without an address in it the family is that of its sender.

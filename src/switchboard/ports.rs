@@ -58,11 +58,6 @@ impl Ports {
         true
     }
 
-    /// True if a port of that address family exists, lent or free.
-    pub(super) fn reach(&self, address: IpAddr) -> bool {
-        self.addresses.iter().any(|ours| ours.is_ipv4() == address.is_ipv4())
-    }
-
     /// True for the number of an RTP or RTCP port of the pool.
     pub(super) fn number(&self, port: u16) -> bool {
         self.numbers.contains(&(port & !1))
@@ -118,6 +113,5 @@ mod tests {
         assert_eq!(ports.lend(V4).unwrap().1.port(), 20_000);
         assert!(ports.give_back(anchor));
         assert_eq!(ports.lend(V6).unwrap().0.slot, anchor.slot);
-        assert!(!pool(&["192.0.2.1:20000"]).reach(V6));
     }
 }

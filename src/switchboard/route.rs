@@ -5,14 +5,14 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
-use crate::ids::{CallId, OperatorId};
+use crate::ids::{CallId, LegNo, OperatorId};
 use crate::sip::flow::{ConnectionId, Flow, Transport};
 use crate::sip::locate::Target;
 use crate::sip::message::banner_length;
 use crate::sip::uri::Uri;
 
 use super::Switchboard;
-use super::leg::{OfferLeg, OfferState};
+use super::leg::{OfferLeg, OfferState, Who};
 use super::settings::Trunk;
 
 /// Longer requests do not go over UDP where TCP can be had (RFC 3261 §18.1.1).
@@ -87,14 +87,16 @@ impl Switchboard {
 
     /// A phone has registered: the talk that it has over a connection that is gone goes on over the new one (RFC 5626 §3.1).
     pub(super) fn phone_moved(&mut self, operator: &OperatorId, to: Flow) {
-        let Some(call) = self.acd.view(operator).and_then(|view| view.call) else { return };
+        let Some(id) = self.acd.view(operator).and_then(|view| view.call) else { return };
         let flows: Vec<Flow> = self.phones_of(operator).map(|binding| binding.flow).collect();
-        let Some(call) = self.calls.get_mut(&call) else { return };
-        let his = |leg: &&mut OfferLeg| leg.operator() == Some(operator) && leg.state == OfferState::Talking;
-        let Some(leg) = call.legs.values_mut().find(his) else { return };
-        let old = leg.line.flow;
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let his =
+            |(_, leg): &(&LegNo, &mut OfferLeg)| leg.operator() == Some(operator) && leg.state == OfferState::Talking;
+        let Some((no, leg)) = call.legs.iter_mut().find(his) else { return };
+        let (no, old) = (*no, leg.line.flow);
         if old.is_connection() && !flows.contains(&old) {
             leg.line.flow = to;
+            self.seen_at(Who::Offer(id, no), to.remote.ip());
         }
     }
 
