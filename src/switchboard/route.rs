@@ -95,8 +95,11 @@ impl Switchboard {
         let Some((no, leg)) = call.legs.iter_mut().find(his) else { return };
         let (no, old) = (*no, leg.line.flow);
         if old.is_connection() && !flows.contains(&old) {
-            leg.line.flow = to;
-            self.seen_at(Who::Offer(id, no), to.remote.ip());
+            let who = Who::Offer(id, no);
+            self.seen_at(who, to.remote.ip());
+            if let Some(line) = self.line_mut(who) {
+                line.flow = to;
+            }
         }
     }
 
