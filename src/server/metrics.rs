@@ -106,10 +106,7 @@ impl Metrics {
                 "sessions_expired_total",
                 "Sessions that were not refreshed in time (RFC 4028), kept or ended.",
             )?,
-            silent_legs_present: made.counter(
-                "silent_legs_present_total",
-                "Parties without audio that responded to a request in their dialog; their calls went on.",
-            )?,
+            silent_legs_present: made.counter("silent_legs_present_total", "Silent parties that responded; kept.")?,
             silent_prompts: made.counters(
                 "silent_prompts_total",
                 "Callers asked for a digit if they cannot speak: asked by somebody, or unheard.",
