@@ -300,7 +300,9 @@ impl Switchboard {
             }
             Who::Phone(phone) => self.end_phone(now, phone, true),
             // A re-INVITE's answer was not acknowledged: the talk goes on as it was agreed last, and the next offer is free to come.
-            Who::Offer(..) => self.give_up_offer(who),
+            Who::Offer(..) => {
+                self.give_up_offer(who);
+            }
         }
     }
 }
