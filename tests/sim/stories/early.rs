@@ -9,7 +9,7 @@ use super::*;
 fn aimed(world: &World) -> Remote {
     let (_, operator) = ports(world);
     let aim = world.media.iter().rev().find_map(|command| match command {
-        Command::Aim { anchor, remote } if *anchor == operator => Some(*remote),
+        Command::Aim { anchor, remote } if *anchor == operator => Some(remote.clone()),
         _ => None,
     });
     aim.unwrap()
