@@ -111,10 +111,7 @@ impl Sound {
             Command::Aim { anchor, remote } => {
                 let open = self.anchor(anchor);
                 open.remote = Some(remote.rtp);
-                match &mut open.packets {
-                    Some(packets) => packets.aim(&remote),
-                    None => open.packets = Some(Packets::new(&remote)),
-                }
+                open.packets.get_or_insert_with(|| Packets::new(&remote)).aim(&remote);
                 open.aims += 1;
                 open.in_vain = 0;
                 later.push((soon * 4, Later::Listen(anchor, open.aims)));

@@ -132,10 +132,9 @@ fn dual() -> World {
 fn the_callers_offer_chooses_the_address_family_and_the_phone_has_its_own() {
     let v4 = sdp(TRUNK, 30_000);
     let v6 = v4.replace("IP4 127.0.0.2", "IP6 2001:db8::2");
-    let anat = format!(
-        "v=0\r\no=- 1 1 IN IP4 127.0.0.2\r\ns=-\r\nt=0 0\r\na=group:ANAT 1 2\r\nm=audio 25000 RTP/AVP 8\r\nc=IN IP6 2001:db8::2\r\n\
+    let anat = "v=0\r\no=- 1 1 IN IP4 127.0.0.2\r\ns=-\r\nt=0 0\r\na=group:ANAT 1 2\r\nm=audio 25000 RTP/AVP 8\r\nc=IN IP6 2001:db8::2\r\n\
          a=mid:1\r\nm=audio 22334 RTP/AVP 8\r\nc=IN IP4 127.0.0.2\r\na=mid:2\r\n"
-    );
+        .to_owned();
     for (n, offer, ours) in
         [(1, &v4, "IN IP4 127.0.0.1"), (2, &v6, "IN IP6 2001:db8::1"), (3, &anat, "IN IP6 2001:db8::1")]
     {
