@@ -1,0 +1,50 @@
+//! What the configuration says of media: addresses of each family, and the gateways of a trunk.
+
+use siaga::config::Config;
+
+fn faults(text: &str) -> Vec<String> {
+    match Config::parse("test.toml", text) {
+        Ok(_) => Vec::new(),
+        Err(faults) => faults.0.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[test]
+fn media_has_one_address_of_each_family_that_sip_listens_on() {
+    let trunk = "[[trunk]]\nname = \"a\"\npeers = [\"127.0.0.2\"]\n";
+    let with = |media: &str| {
+        let listen = "listen = [\"udp:127.0.0.1:5060\", \"udp:[::1]:5060\"]";
+        faults(&format!("[sip]\n{listen}\n{trunk}[media]\n{media}\n")).join("\n")
+    };
+    for (media, expected) in [
+        ("listen = \"127.0.0.1\"", "media.listen: no IPv6 address, while sip.listen has [::1]:5060"),
+        ("listen = [\"::1\"]", "media.listen: no IPv4 address, while sip.listen has 127.0.0.1:5060"),
+        ("listen = [\"127.0.0.1\", \"127.0.0.2\"]", "one address, or one IPv4 and one IPv6 address"),
+        ("listen = []", "one address, or one IPv4 and one IPv6 address"),
+        (
+            "listen = [\"127.0.0.1\", \"::1\"]\nadvertised = \"192.0.2.1\"",
+            "for each address of media.listen one of the same family",
+        ),
+        ("listen = [\"127.0.0.1\", \"::\"]", "media.advertised: missing"),
+    ] {
+        let told = with(media);
+        assert!(told.contains(expected), "{media}: {told}");
+    }
+    let text =
+        format!("{trunk}[media]\nlisten = [\"127.0.0.1\", \"::1\"]\nadvertised = [\"192.0.2.1\", \"2001:db8::1\"]\n");
+    let media = Config::parse("test.toml", &text).unwrap().media;
+    let texts = |addresses: &[std::net::IpAddr]| addresses.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(
+        (texts(&media.listen), texts(&media.advertised)),
+        (vec!["127.0.0.1".to_owned(), "::1".to_owned()], vec!["192.0.2.1".to_owned(), "2001:db8::1".to_owned()])
+    );
+}
+
+#[test]
+fn the_media_networks_of_a_trunk_are_addresses() {
+    let trunk = |media: &str| format!("[[trunk]]\nname = \"a\"\npeers = [\"127.0.0.2\"]\nmedia = [{media}]\n");
+    let told = faults(&trunk("\"gateway.telco.example\"")).join("\n");
+    assert!(told.contains("trunk[0].media[0]") && told.contains("is not an address"), "{told}");
+    let config = Config::parse("test.toml", &trunk("\"10.9.0.0/24\", \"2001:db8::/64\"")).unwrap();
+    assert_eq!(config.trunks[0].terms.media.len(), 2);
+}
