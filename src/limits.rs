@@ -143,6 +143,10 @@ pub const CONNECTIONS_PER_SOURCE_MAX: usize = 1_024;
 pub const CONNECTION_EVENTS_MAX: usize = 1_024;
 /// Servers of one trunk's name that are kept. More are left out.
 pub const TARGETS_MAX: usize = 16;
+/// Host names in trunks' Contacts that are being looked up. Full: the oldest question is dropped.
+pub const LOOKUPS_MAX: usize = 1_024;
+/// Of them, those that are under way to the name server. The others wait.
+pub const LOOKUPS_AT_ONCE: usize = 32;
 /// Console requests under way to the loop. Full: 503.
 pub const CONSOLE_REQUESTS_MAX: usize = 256;
 /// TCP connections to the console. Full: new ones wait in the kernel until one ends.

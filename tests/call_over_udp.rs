@@ -15,7 +15,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use siaga::cdr::fact::{ConsoleRole, Fact, FactKind};
+use siaga::cdr::fact::{ConsoleRole, Fact, FactKind, OfferOutcome};
 use siaga::config::Config;
 use siaga::ids::{OperatorId, Rng};
 use siaga::media::command::Command;
@@ -47,6 +47,8 @@ impl Hands for Notes {
     fn long_call(&mut self, _: siaga::ids::CallId, _: u64, _: bool) {}
     fn rejected(&mut self, _: siaga::clock::Instant, _: &siaga::switchboard::Rejection) {}
     fn extensions_ignored(&mut self, _: siaga::clock::Instant, _: &str, _: &str) {}
+
+    fn look_up(&mut self, _: bytes::Bytes, _: siaga::switchboard::TrunkHost) {}
 
     fn unstaffed(&mut self, _: bool) {}
     fn none_ready(&mut self, _: bool) {}
@@ -97,19 +99,20 @@ fn start(at: &'static str) -> Service {
 struct Peer {
     socket: UdpSocket,
     at: String,
-    server: SocketAddr,
 }
 
 impl Peer {
     fn new(host: &str, server: SocketAddr) -> Self {
         let socket = UdpSocket::bind((host, 0)).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        // What comes from another address than the one that was asked does not arrive.
+        socket.connect(server).unwrap();
         let at = socket.local_addr().unwrap().to_string();
-        Self { socket, at, server }
+        Self { socket, at }
     }
 
     fn send(&self, text: &str) {
-        self.socket.send_to(text.as_bytes(), self.server).unwrap();
+        self.socket.send(text.as_bytes()).unwrap();
     }
 
     /// Waits for the next message that starts so; others are passed over.
@@ -151,6 +154,45 @@ fn a_call_goes_from_the_trunk_to_a_registered_phone_and_back() {
 #[test]
 fn a_call_goes_over_ipv6() {
     call(&start("[::1]:0"), "::1", "::1");
+}
+
+#[test]
+fn a_service_that_listens_on_every_address_answers_from_the_one_that_is_asked() {
+    let mut service = start("0.0.0.0:0");
+    service.address.set_ip("127.0.0.77".parse().unwrap());
+    call(&service, "127.0.0.2", "127.0.0.3");
+    let mut service = start("[::]:0");
+    service.address.set_ip("::1".parse().unwrap());
+    call(&service, "::1", "::1");
+}
+
+#[test]
+fn a_service_that_listens_on_every_address_sees_that_a_phone_is_gone() {
+    let mut service = start("0.0.0.0:0");
+    service.address.set_ip("127.0.0.77".parse().unwrap());
+    let operator = OperatorId::parse("budi").unwrap();
+    let ha1 = Ha1::new("budi", "127.0.0.1", "pw-budi");
+    let account = Account { operator, name: "Budi".to_owned(), ha1, station: false, badge: None };
+    service.inbox.blocking_send(Inbound::Accounts(vec![account])).unwrap();
+    let phone = Peer::new("127.0.0.3", service.address);
+    register(&phone, "budi");
+    drop(phone);
+    let trunk = Peer::new("127.0.0.2", service.address);
+    let (at, server, body) = (&trunk.at, service.address, sdp("127.0.0.2", 30_000));
+    trunk.send(&format!(
+        "INVITE sip:112@{server} SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bK1\r\nFrom: <sip:0812@127.0.0.2>;tag=c\r\n\
+         To: <sip:112@127.0.0.1>\r\nCall-ID: gone\r\nCSeq: 1 INVITE\r\nContact: <sip:0812@{at}>\r\nMax-Forwards: 70\r\n\
+         Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    ));
+    // The ICMP error is about the address that the INVITE left from: without it the phone would ring for 15 s.
+    let outcome = loop {
+        let fact = service.facts.recv_timeout(Duration::from_secs(10)).unwrap();
+        if let FactKind::OfferEnded { outcome, .. } = fact.kind {
+            break outcome;
+        }
+    };
+    assert_eq!(outcome, OfferOutcome::Unreachable);
 }
 
 fn call(service: &Service, trunk_host: &str, phone_host: &str) {

@@ -296,6 +296,9 @@ fn check(config: &Config) {
     for warning in &config.warnings {
         println!("warning: {warning}");
     }
+    for remark in crate::server::dns::remarks(&config.trunks, &config.sip.name_servers) {
+        println!("remark: {remark}");
+    }
     let listeners: Vec<String> =
         config.sip.listeners.iter().map(|l| format!("{} {}", l.transport.via(), l.local)).collect();
     let trunks: Vec<&str> = config.trunks.iter().map(|trunk| trunk.name.as_str()).collect();

@@ -1,11 +1,14 @@
 //! Who a certificate speaks for in SIP (RFC 5922 §7), and the check of those that trunks show when we connect.
 
+use std::sync::Arc;
+
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme};
 use webpki::EndEntityCert;
 
 use crate::sip::certificate::{domains, is_same};
@@ -34,6 +37,82 @@ impl TrunkVerifier {
     pub(super) fn new(issuers: RootCertStore, provider: &CryptoProvider) -> Self {
         Self { issuers, algorithms: provider.signature_verification_algorithms }
     }
+
+    /// Checks everything but the name.
+    fn verify_issuer(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        let parsed = ParsedCertificate::try_from(end_entity)?;
+        let (issuers, algorithms) = (&self.issuers, self.algorithms.all);
+        verify_server_cert_signed_by_trust_anchor(&parsed, issuers, intermediates, now, algorithms)
+    }
+}
+
+/// Believes certificates that trunks show when they connect. An SBC often has one for servers only (extended key usage serverAuth
+/// without clientAuth): it counts too, since what it is let do depends on the name that it proves.
+#[derive(Debug)]
+pub(super) struct CallerVerifier {
+    clients: Arc<dyn ClientCertVerifier>,
+    servers: TrunkVerifier,
+}
+
+impl CallerVerifier {
+    pub(super) fn new(clients: Arc<dyn ClientCertVerifier>, servers: TrunkVerifier) -> Self {
+        Self { clients, servers }
+    }
+}
+
+impl ClientCertVerifier for CallerVerifier {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.clients.root_hint_subjects()
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        self.clients.client_auth_mandatory()
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        let verified = self.clients.verify_client_cert(end_entity, intermediates, now);
+        match &verified {
+            Err(Error::InvalidCertificate(
+                CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. },
+            )) => {
+                self.servers.verify_issuer(end_entity, intermediates, now)?;
+                Ok(ClientCertVerified::assertion())
+            }
+            Ok(_) | Err(_) => verified,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.clients.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.clients.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.clients.supported_verify_schemes()
+    }
 }
 
 impl ServerCertVerifier for TrunkVerifier {
@@ -45,9 +124,7 @@ impl ServerCertVerifier for TrunkVerifier {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let parsed = ParsedCertificate::try_from(end_entity)?;
-        let (issuers, algorithms) = (&self.issuers, self.algorithms.all);
-        verify_server_cert_signed_by_trust_anchor(&parsed, issuers, intermediates, now, algorithms)?;
+        self.verify_issuer(end_entity, intermediates, now)?;
         match proves(end_entity, &server_name.to_str()) {
             true => Ok(ServerCertVerified::assertion()),
             false => Err(CertificateError::NotValidForName.into()),

@@ -39,7 +39,8 @@ pub(super) fn listeners(source: &mut Source, section: &section::Sip) -> Vec<List
                 );
                 None
             }
-            None => Some(local.to_string()),
+            // Without the zone of a link-local address, which means nothing to others (RFC 4007 §11).
+            None => Some(SocketAddr::new(local.ip(), local.port()).to_string()),
         };
         if let Some(advertised) = advertised {
             listeners.push(Listener { transport, local, advertised });
@@ -64,7 +65,7 @@ fn listen_address(source: &mut Source, key: &str, text: &str) -> Option<(Transpo
         }
     };
     match address.parse::<SocketAddr>() {
-        Ok(local) => Some((transport, local)),
+        Ok(local) => Some((transport, unmapped(local))),
         Err(_) => {
             source.fault(key, format!("{address:?} is not an address with a port"), right);
             None
@@ -72,9 +73,17 @@ fn listen_address(source: &mut Source, key: &str, text: &str) -> Option<(Transpo
     }
 }
 
+/// An IPv4-mapped IPv6 address is the IPv4 address.
+fn unmapped(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        v4 @ IpAddr::V4(_) => SocketAddr::new(v4, address.port()),
+        IpAddr::V6(_) => address,
+    }
+}
+
 fn advertised_as(source: &mut Source, text: &str, port: u16, several: bool) -> Option<String> {
-    if let Ok(IpAddr::V6(address)) = text.parse() {
-        return Some(format!("[{address}]:{port}"));
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Some(SocketAddr::new(address.to_canonical(), port).to_string());
     }
     let (host, own_port) = match text.rsplit_once(':') {
         Some((host, own)) if !host.is_empty() => (host, Some(own.parse::<u16>())),
@@ -292,7 +301,7 @@ fn media_addresses(source: &mut Source, section: &section::Media) -> Option<(Vec
 }
 
 fn address(source: &mut Source, key: &str, text: &str) -> Option<IpAddr> {
-    let address = text.parse().ok();
+    let address = text.parse().ok().map(|address: IpAddr| address.to_canonical());
     if address.is_none() {
         source.fault(key, format!("{text:?} is not an address"), "an IP address, as in \"192.0.2.10\"");
     }
@@ -301,7 +310,7 @@ fn address(source: &mut Source, key: &str, text: &str) -> Option<IpAddr> {
 
 /// Checks an `ADDRESS:PORT` to listen on.
 pub(super) fn listen(source: &mut Source, key: &str, text: &str) -> Option<SocketAddr> {
-    let address = text.parse().ok();
+    let address = text.parse().ok().map(unmapped);
     if address.is_none() {
         source.fault(key, format!("{text:?} is not an address with a port"), "\"127.0.0.1:8112\"");
     }

@@ -10,7 +10,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use serde::Deserialize;
 
-use super::identity::TrunkVerifier;
+use super::identity::{CallerVerifier, TrunkVerifier};
 use super::source::Source;
 
 /// The section as it stands in TOML.
@@ -114,10 +114,12 @@ impl TlsFiles {
         provider: &Arc<CryptoProvider>,
     ) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, TlsFault> {
         let roots = Arc::new(store("client_ca", path)?);
-        WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider))
+        let servers = TrunkVerifier::new(roots.as_ref().clone(), provider);
+        let clients = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider))
             .allow_unauthenticated()
             .build()
-            .map_err(|error| fault("client_ca", path, &error, "certificates of issuers in PEM"))
+            .map_err(|error| fault("client_ca", path, &error, "certificates of issuers in PEM"))?;
+        Ok(Arc::new(CallerVerifier::new(clients, servers)))
     }
 
     fn issuers(&self) -> Result<RootCertStore, TlsFault> {

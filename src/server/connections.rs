@@ -23,7 +23,7 @@ use crate::sip::locate::Target;
 use crate::sip::wire::{self, Parsed};
 use crate::switchboard::{Network, Trunk};
 
-use super::stream::{Event, Origin, Patience, Security, Stream};
+use super::stream::{Event, Origin, Owed, Patience, Security, Stream};
 use super::tls::Tls;
 
 /// Connections that the kernel completes before they are accepted.
@@ -107,6 +107,7 @@ struct Connection {
     flow: Flow,
     queue: mpsc::Sender<Bytes>,
     waiting: Arc<AtomicUsize>,
+    owed: Arc<Owed>,
     task: AbortHandle,
     /// Its peer is a trunk's, and takes none of the places that are for everybody.
     of_trunk: bool,
@@ -328,11 +329,13 @@ impl Connections {
         let id = ConnectionId(self.last_id);
         let (queue, to_write) = mpsc::channel(CONNECTION_MESSAGES_MAX);
         let waiting = Arc::new(AtomicUsize::new(0));
+        let owed = Arc::new(Owed::default());
         let stream = Stream {
             id,
             queue: to_write,
             own: queue.downgrade(),
             waiting: Arc::clone(&waiting),
+            owed: Arc::clone(&owed),
             events: self.events_in.clone(),
             patience: self.patience,
         };
@@ -340,7 +343,7 @@ impl Connections {
         let flow = Flow { connection: id, ..flow };
         let of_trunk = self.is_trunk(flow.remote.ip());
         self.strangers += usize::from(!of_trunk);
-        self.open.insert(id, Connection { flow, queue, waiting, task, of_trunk, shared: None });
+        self.open.insert(id, Connection { flow, queue, waiting, owed, task, of_trunk, shared: None });
         self.peers.insert((flow.transport, flow.remote), id);
         *self.sources.entry(flow.remote.ip()).or_default() += 1;
         id
@@ -349,6 +352,7 @@ impl Connections {
     /// Puts a message into a connection's queue. One that does not keep up is closed.
     fn enqueue(&mut self, id: ConnectionId, bytes: &Bytes) -> bool {
         let Some(connection) = self.open.get(&id) else { return false };
+        connection.owed.sends(bytes);
         let waits = connection.waiting.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len();
         if waits <= CONNECTION_BYTES_MAX && connection.queue.try_send(bytes.clone()).is_ok() {
             return true;
@@ -386,6 +390,8 @@ async fn accept(transport: Transport, local: SocketAddr, listener: TcpListener, 
     loop {
         match listener.accept().await {
             Ok((stream, remote)) => {
+                // Of a listener on every address, the one that was asked.
+                let local = stream.local_addr().unwrap_or(local);
                 if events.send(Event::Accepted { transport, local, remote, stream }).await.is_err() {
                     return;
                 }

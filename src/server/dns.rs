@@ -2,17 +2,21 @@
 //! which goes on with what was found last.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
+
+use bytes::Bytes;
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolverConfig};
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{RData, Record, RecordType};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::AbortHandle;
 
 use crate::ids::Rng;
-use crate::limits::TARGETS_MAX;
+use crate::limits::{LOOKUPS_AT_ONCE, LOOKUPS_MAX, TARGETS_MAX};
 use crate::sip::flow::Transport;
 use crate::sip::locate::{Pointer, Service, Target, in_order, offered, service_name};
 use crate::switchboard::{Trunk, TrunkHost};
@@ -23,6 +27,8 @@ use super::signalling::Inbound;
 /// What was found is used so long at least, and at most.
 const SHORTEST: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(3_600);
+/// How long `siaga check` waits for the servers of one name.
+const CHECK_PATIENCE: Duration = Duration::from_secs(10);
 /// Wait after a question without an answer.
 const AGAIN: Duration = Duration::from_secs(15);
 
@@ -54,14 +60,22 @@ impl Finder {
     }
 
     /// The servers of a name, best first, and how long that holds. NAPTR tells the transports where the configuration names none
-    /// (RFC 3263 §4.1), then SRV the servers. With a port in the URI, or without SRV records, they are the addresses of the name
-    /// itself.
-    pub(super) async fn find(&self, host: &TrunkHost, rng: &mut Rng) -> Result<(Vec<Target>, Duration), NetError> {
+    /// (RFC 3263 §4.1), then SRV the servers. With a port in the URI, or where there are no SRV records, they are the addresses of
+    /// the name itself (RFC 3263 §4.2). A query that fails tells nothing: what is `known` already stays, behind what was found.
+    pub(super) async fn find(
+        &self,
+        host: &TrunkHost,
+        known: &[Target],
+        rng: &mut Rng,
+    ) -> Result<(Vec<Target>, Duration), NetError> {
         let name = host.name.trim_end_matches('.');
         let mut found = Found::default();
         if host.port.is_none() {
             for (transport, services) in self.ways(host, name, &mut found).await {
                 self.add_services(transport, &services, rng, &mut found).await;
+            }
+            if let Some(error) = found.fault.take() {
+                return found.with(known).ok_or(error);
             }
             if !found.targets.is_empty() {
                 return Ok(found.best());
@@ -79,20 +93,26 @@ impl Finder {
     async fn ways(&self, host: &TrunkHost, name: &str, found: &mut Found) -> Vec<(Transport, String)> {
         if !host.transport_named {
             // Without such records, or without an answer, each transport that we speak is asked for.
-            if let Ok(records) = self.resolver.lookup(format!("{name}."), RecordType::NAPTR).await {
-                found.hold(records.answers());
-                let pointers = records.answers().iter().filter_map(pointer).collect();
-                let ways = offered(pointers, &host.transports, host.secure);
-                if !ways.is_empty() {
-                    return ways;
+            match self.resolver.lookup(format!("{name}."), RecordType::NAPTR).await {
+                Ok(records) => {
+                    found.hold(records.answers());
+                    let pointers = records.answers().iter().filter_map(pointer).collect();
+                    let ways = offered(pointers, &host.transports, host.secure);
+                    if !ways.is_empty() {
+                        return ways;
+                    }
                 }
+                Err(error) => found.fails(error),
             }
         }
         host.transports.iter().map(|transport| (*transport, service_name(*transport, name))).collect()
     }
 
     async fn add_services(&self, transport: Transport, name: &str, rng: &mut Rng, found: &mut Found) {
-        let Ok(records) = self.resolver.srv_lookup(name).await else { return };
+        let records = match self.resolver.srv_lookup(name).await {
+            Ok(records) => records,
+            Err(error) => return found.fails(error),
+        };
         found.hold(records.answers());
         let services = records.answers().iter().filter_map(|record| {
             let RData::SRV(srv) = &record.data else { return None };
@@ -103,7 +123,10 @@ impl Finder {
         for service in services.iter().take(TARGETS_MAX) {
             match self.resolver.lookup_ip(service.host.as_str()).await {
                 Ok(addresses) => found.add(transport, addresses.iter(), service.port),
-                Err(error) => tracing::warn!(host = service.host, %error, "a server of a trunk has no address"),
+                Err(error) => {
+                    tracing::warn!(host = service.host, %error, "a server of a trunk has no address");
+                    found.fails(error);
+                }
             }
         }
     }
@@ -115,6 +138,8 @@ struct Found {
     targets: Vec<Target>,
     /// The shortest of their lives, in seconds.
     holds: Option<u32>,
+    /// A query got no answer, other than that there are no records.
+    fault: Option<NetError>,
 }
 
 impl Found {
@@ -129,6 +154,20 @@ impl Found {
                 self.targets.push(target);
             }
         }
+    }
+
+    fn fails(&mut self, error: NetError) {
+        if !error.is_no_records_found() && !error.is_nx_domain() {
+            self.fault = Some(error);
+        }
+    }
+
+    /// What was found, with what was known before behind it, until the next query. None: nothing is known.
+    fn with(mut self, known: &[Target]) -> Option<(Vec<Target>, Duration)> {
+        for target in known {
+            self.add(target.transport, std::iter::once(target.address.ip()), target.address.port());
+        }
+        (!self.targets.is_empty()).then_some((self.targets, AGAIN))
     }
 
     fn best(self) -> (Vec<Target>, Duration) {
@@ -148,11 +187,102 @@ fn pointer(record: &Record) -> Option<Pointer> {
     })
 }
 
+/// Where the loop asks what a host name stands for. Never waits: a question for which there is no room is dropped.
+#[derive(Clone, Debug)]
+pub(super) struct Names(mpsc::Sender<(Bytes, TrunkHost)>);
+
+impl Names {
+    /// Answers questions at a desk from now on, by way of these name servers.
+    pub(super) fn new(name_servers: &[SocketAddr], desk: &Desk) -> Self {
+        let (asked, mut questions) = mpsc::channel::<(Bytes, TrunkHost)>(LOOKUPS_MAX);
+        let (finder, desk) = (Finder::new(name_servers), desk.clone());
+        tokio::spawn(async move {
+            let Ok(finder) = finder.inspect_err(|error| tracing::error!(%error, "no name server can be asked")) else {
+                return;
+            };
+            let room = Arc::new(Semaphore::new(LOOKUPS_AT_ONCE));
+            while let (Some((uri, host)), Ok(place)) = (questions.recv().await, Arc::clone(&room).acquire_owned().await)
+            {
+                let (finder, desk) = (finder.clone(), desk.clone());
+                tokio::spawn(async move {
+                    let targets = match finder.find(&host, &[], &mut Rng::from_number(0)).await {
+                        Ok((targets, _)) => targets,
+                        Err(error) => {
+                            tracing::warn!(host = host.name, %error, "the name in a trunk's Contact or Record-Route is not found");
+                            Vec::new()
+                        }
+                    };
+                    desk.tell(Inbound::Found { uri, targets }).await;
+                    drop(place);
+                });
+            }
+        });
+        Self(asked)
+    }
+
+    pub(super) fn look_up(&self, uri: Bytes, host: TrunkHost) {
+        if self.0.try_send((uri, host)).is_err() {
+            tracing::debug!("too many names are being looked up: one is not");
+        }
+    }
+}
+
+/// Looks the names of trunks up once; gives what a person must know of each: servers that are not in the trunk's `peers`, whose
+/// requests are a stranger's, and names that are not found.
+pub fn remarks(trunks: &[Trunk], name_servers: &[SocketAddr]) -> Vec<String> {
+    let named: Vec<(&Trunk, &TrunkHost)> =
+        trunks.iter().filter_map(|trunk| Some((trunk, trunk.host.as_ref()?))).collect();
+    if named.is_empty() {
+        return Vec::new();
+    }
+    let look = async {
+        let finder = match Finder::new(name_servers) {
+            Ok(finder) => finder,
+            Err(error) => return vec![format!("sip.name_servers: no name server can be asked: {error}")],
+        };
+        let (mut remarks, mut rng) = (Vec::new(), Rng::from_number(0));
+        for (trunk, host) in named {
+            let found = finder.find(host, &[], &mut rng);
+            match tokio::time::timeout(CHECK_PATIENCE, found).await {
+                Ok(Ok((targets, _))) => remarks.extend(targets.iter().filter_map(|target| stranger(trunk, target))),
+                Ok(Err(error)) => remarks.push(not_found(trunk, &error.to_string())),
+                Err(_) => remarks.push(not_found(trunk, "no answer in time")),
+            }
+        }
+        remarks
+    };
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(look),
+        Err(error) => vec![format!("the names of trunks are not checked: {error}")],
+    }
+}
+
+fn not_found(trunk: &Trunk, why: &str) -> String {
+    format!(
+        "trunk {}: the name in its uri is not found: {why}; expected: a name that the name server knows",
+        trunk.name
+    )
+}
+
+fn stranger(trunk: &Trunk, target: &Target) -> Option<String> {
+    let address = target.address.ip();
+    let known = trunk.peers.iter().any(|peer| peer.contains(address));
+    let wrong = format!("trunk {}: its uri leads to {address}, which is not in peers", trunk.name);
+    (!known).then(|| format!("{wrong}: calls from there are rejected; expected: every address of the trunk in peers"))
+}
+
 /// The tasks that keep the loop told of trunks' servers.
 #[derive(Debug, Default)]
 pub(super) struct Followers(Vec<AbortHandle>);
 
 impl Followers {
+    /// Starts one for each trunk with a name.
+    pub(super) fn new(trunks: &[Trunk], name_servers: &[SocketAddr], desk: &Desk) -> Self {
+        let mut followers = Self::default();
+        followers.follow(trunks, name_servers, desk);
+        followers
+    }
+
     /// Starts one for each trunk with a name, in place of those that were there.
     pub(super) fn follow(&mut self, trunks: &[Trunk], name_servers: &[SocketAddr], desk: &Desk) {
         self.0.drain(..).for_each(|task| task.abort());
@@ -179,9 +309,11 @@ impl Followers {
 /// Keeps the loop told of a trunk's servers. Ends with the loop.
 async fn follow(finder: Finder, trunk: Trunk, desk: Desk, mut rng: Rng) {
     let Some(host) = &trunk.host else { return };
+    let mut known = Vec::new();
     loop {
-        let wait = match finder.find(host, &mut rng).await {
+        let wait = match finder.find(host, &known, &mut rng).await {
             Ok((targets, valid)) => {
+                known.clone_from(&targets);
                 tracing::debug!(trunk = trunk.name, host = host.name, ?targets, "the trunk's servers");
                 if !desk.tell(Inbound::Targets { trunk: trunk.name.clone(), targets }).await {
                     return;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::acd::Posture;
@@ -10,9 +11,10 @@ use crate::cdr::fact::Fact;
 use crate::clock::Instant;
 use crate::ids::CallId;
 use crate::media::command::Command;
-use crate::switchboard::{Presence, Rejection};
+use crate::switchboard::{Presence, Rejection, TrunkHost};
 
 use super::clerk::Ledger;
+use super::dns::Names;
 use super::events::Events;
 use super::local_state::Keeper;
 use super::media::Media;
@@ -35,6 +37,7 @@ pub(super) struct ServiceHands {
     pub(super) alarms: Alarms,
     pub(super) rejections: Rejections,
     pub(super) events: Events,
+    pub(super) names: Names,
 }
 
 impl ServiceHands {
@@ -46,6 +49,7 @@ impl ServiceHands {
         metrics: &Arc<Metrics>,
         alarms: &Alarms,
         events: &Events,
+        names: Names,
     ) -> (Self, oneshot::Receiver<()>) {
         let (report, calls_over) = oneshot::channel();
         let hands = Self {
@@ -58,6 +62,7 @@ impl ServiceHands {
             alarms: alarms.clone(),
             rejections: Rejections::new(Arc::clone(metrics)),
             events: events.clone(),
+            names,
         };
         (hands, calls_over)
     }
@@ -95,6 +100,10 @@ impl Hands for ServiceHands {
     fn calls_over(&mut self) -> bool {
         self.media = None;
         self.calls_over.take().is_some_and(|report| report.send(()).is_ok())
+    }
+
+    fn look_up(&mut self, uri: Bytes, host: TrunkHost) {
+        self.names.look_up(uri, host);
     }
 
     fn trunk_health(&mut self, trunk: &str, up: bool) {

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::mem::{size_of, zeroed};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 
 /// ICMP origins of `sock_extended_err`.
@@ -13,6 +13,11 @@ const ORIGINS: [u8; 2] = [libc::SO_EE_ORIGIN_ICMP, libc::SO_EE_ORIGIN_ICMP6];
 pub(super) fn keep_errors(socket: BorrowedFd<'_>, v6: bool) -> io::Result<()> {
     let (level, option) =
         if v6 { (libc::IPPROTO_IPV6, libc::IPV6_RECVERR) } else { (libc::IPPROTO_IP, libc::IP_RECVERR) };
+    switch_on(socket, level, option)
+}
+
+/// Sets a socket option to 1.
+pub(super) fn switch_on(socket: BorrowedFd<'_>, level: libc::c_int, option: libc::c_int) -> io::Result<()> {
     let on: libc::c_int = 1;
     let length = libc::socklen_t::try_from(size_of::<libc::c_int>()).unwrap_or(0);
     // SAFETY: the descriptor is open for the call's length, and `on` is `length` readable bytes.
@@ -21,8 +26,8 @@ pub(super) fn keep_errors(socket: BorrowedFd<'_>, v6: bool) -> io::Result<()> {
 }
 
 /// Takes one error out of the queue: where the lost datagram was to go, when it was lost because nobody is there.
-/// None when the queue is empty.
-pub(super) fn next_error(socket: BorrowedFd<'_>) -> Option<Option<SocketAddr>> {
+/// None when the queue is empty. With it the address of ours that it had left from, where the socket is asked to report that.
+pub(super) fn next_error(socket: BorrowedFd<'_>) -> Option<Option<(SocketAddr, Option<IpAddr>)>> {
     // SAFETY: both are plain C structures for which all zero bytes are valid.
     let (mut name, mut header): (libc::sockaddr_storage, libc::msghdr) = unsafe { (zeroed(), zeroed()) };
     let mut control = [0_u64; 64];
@@ -39,7 +44,8 @@ pub(super) fn next_error(socket: BorrowedFd<'_>) -> Option<Option<SocketAddr>> {
     if got < 0 {
         return None;
     }
-    Some(if is_unreachable(&header) { address(&name) } else { None })
+    let to = Some(&header).filter(|header| is_unreachable(header)).and_then(|_| address(&name));
+    Some(to.map(|to| (to, super::pktinfo::destination(&header))))
 }
 
 fn is_unreachable(header: &libc::msghdr) -> bool {
@@ -64,7 +70,7 @@ fn is_unreachable(header: &libc::msghdr) -> bool {
     false
 }
 
-fn address(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
+pub(super) fn address(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
     match i32::from(name.ss_family) {
         libc::AF_INET => {
             // SAFETY: the family says that the storage holds a `sockaddr_in`, which is smaller.
@@ -76,7 +82,7 @@ fn address(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
             // SAFETY: the family says that the storage holds a `sockaddr_in6`, which is smaller.
             let v6 = unsafe { (&raw const *name).cast::<libc::sockaddr_in6>().read_unaligned() };
             let ip = Ipv6Addr::from(v6.sin6_addr.s6_addr);
-            Some(SocketAddr::from((ip, u16::from_be(v6.sin6_port))))
+            Some(SocketAddrV6::new(ip, u16::from_be(v6.sin6_port), 0, v6.sin6_scope_id).into())
         }
         _ => None,
     }
@@ -97,7 +103,7 @@ mod tests {
         keep_errors(socket.as_fd(), false).unwrap();
         assert_eq!(next_error(socket.as_fd()), None);
         socket.send_to(b"x", nobody).unwrap();
-        assert_eq!(next_error(socket.as_fd()), Some(Some(nobody)));
+        assert_eq!(next_error(socket.as_fd()), Some(Some((nobody, None))));
         assert_eq!(next_error(socket.as_fd()), None);
     }
 }

@@ -26,13 +26,13 @@ use super::clock::Clock;
 use super::connections::StreamListener;
 use super::console_api::{self, Parts};
 use super::desk::{Desk, desk};
-use super::dns::Followers;
+use super::dns::{Followers, Names};
 use super::events::Events;
 use super::finish::finish;
 use super::hands::ServiceHands;
 use super::listeners::{self, Listeners};
 use super::local_state::LocalState;
-use super::media::{Engine, Media, MediaSettings};
+use super::media::{Engine, Media, MediaSettings, own_addresses};
 use super::metrics::Metrics;
 use super::named;
 use super::records::{self, Records};
@@ -93,7 +93,8 @@ async fn run(config: Config, signals: Signals, clock: Clock, log: &LogGuard) -> 
     let (restored, keeper, kept) = local.clone().open(&alarms)?;
     let (tell_users, users) = watch::channel(Users::default());
     let known = restore(&desk, records.accounts(), restored, &tell_users).await;
-    let (hands, calls_over) = ServiceHands::new(&media, ledger, keeper, &metrics, &alarms, &events);
+    let asked = Names::new(&config.sip.name_servers, &desk);
+    let (hands, calls_over) = ServiceHands::new(&media, ledger, keeper, &metrics, &alarms, &events, asked);
     let terms = config.sip.connections;
     let streams = Streams { listeners: listeners.streams, terms, certificates, trunks: config.trunks.clone() };
     let over = start_loop(switchboard, clock, listeners.datagrams, streams, inbox, hands)?;
@@ -125,8 +126,7 @@ async fn run(config: Config, signals: Signals, clock: Clock, log: &LogGuard) -> 
     };
     let http = tokio::spawn(console_api::serve(config.console.clone(), alarms.clone(), console));
     tell_standby(&config);
-    let mut names = Followers::default();
-    names.follow(&config.trunks, &config.sip.name_servers, &desk);
+    let names = Followers::new(&config.trunks, &config.sip.name_servers, &desk);
     let file = config.file.clone();
     let running = config;
     let watch = Watch {
@@ -184,7 +184,7 @@ fn tell_standby(config: &Config) {
 /// Binds the RTP ports and starts the media threads, beside everything else.
 fn start_media(config: &Config, desk: &Desk, alarms: &Alarms) -> tokio::task::JoinHandle<anyhow::Result<Media>> {
     let settings = MediaSettings {
-        listen: config.media.listen.clone(),
+        listen: own_addresses(&config.media.listen, &config.media.advertised),
         ports: config.media.ports.0..=config.media.ports.1,
         silence: (config.queue.silence_seconds > 0).then(|| Duration::from_secs(config.queue.silence_seconds)),
         prompts: config.prompts_dir.clone(),

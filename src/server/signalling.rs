@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd as _;
 
 use anyhow::Context as _;
+use bytes::Bytes;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
@@ -24,12 +25,14 @@ use crate::sip::flow::{Flow, Transmit};
 use crate::sip::locate::Target;
 use crate::switchboard::{
     Account, Actor, ConsoleCommand, ConsoleReply, Gauges, GuardFigures, Input, Output, Presence, Rejection, Restored,
-    Settings, Switchboard, Trunk,
+    Settings, Switchboard, Trunk, TrunkHost,
 };
 
 use super::clock::Clock;
 use super::connections::{Came, Caps, Connections, StreamListener};
+use super::datagrams::{asked, receive_from, send_by};
 use super::icmp;
+use super::pktinfo;
 use super::readable::readable;
 use super::stream::Patience;
 use super::tls::Tls;
@@ -59,6 +62,11 @@ pub enum Inbound {
     /// A listener that could not be opened at the start.
     Listen(std::net::UdpSocket),
     ListenStreams(StreamListener),
+    /// What the host in a URI stands for.
+    Found {
+        uri: Bytes,
+        targets: Vec<Target>,
+    },
     /// For connections from now on.
     Certificates(Box<Certificates>),
     Drain,
@@ -77,6 +85,8 @@ pub trait Hands {
     fn fact(&mut self, fact: Fact);
     /// What survives a restart of an account has changed.
     fn presence(&mut self, presence: Presence);
+    /// Has a name looked up; `Inbound::Found` answers.
+    fn look_up(&mut self, uri: Bytes, host: TrunkHost);
     /// A trunk answers keep-alives, or no longer does.
     fn trunk_health(&mut self, trunk: &str, up: bool);
     /// A telco has taken our registration, or no longer does.
@@ -158,6 +168,9 @@ pub(super) fn bind_plain(local: SocketAddr) -> anyhow::Result<std::net::UdpSocke
         socket.set_only_v6(true)?;
     }
     icmp::keep_errors(socket.as_fd(), local.is_ipv6())?;
+    if local.ip().is_unspecified() {
+        pktinfo::report_destination(socket.as_fd(), local.is_ipv6())?;
+    }
     socket.bind(&local.into()).with_context(|| format!("udp:{local} cannot be listened on"))?;
     Ok(socket.into())
 }
@@ -261,6 +274,7 @@ impl<H: Hands> Signalling<H> {
                 | Inbound::Remember(_)
                 | Inbound::Configure(_)
                 | Inbound::Targets { .. }
+                | Inbound::Found { .. }
                 | Inbound::Certificates(_)
                 | Inbound::Drain
                 | Inbound::HangUpAll
@@ -308,6 +322,7 @@ impl<H: Hands> Signalling<H> {
                     tracing::error!(%fault, "a listener cannot be used");
                 }
             }
+            Inbound::Found { uri, targets } => self.step(Input::Found { uri, targets }),
             Inbound::Certificates(certificates) => self.connections.set_tls(Tls::new(*certificates)),
             Inbound::Drain => self.step(Input::Drain),
             Inbound::HangUpAll => self.step(Input::HangUpAll),
@@ -325,9 +340,9 @@ impl<H: Hands> Signalling<H> {
     fn receive(&mut self, index: usize, buffer: &mut [u8]) {
         for _ in 0..DATAGRAMS_PER_TURN_MAX {
             let Some((local, socket)) = self.sockets.get(index) else { return };
-            match socket.try_recv_from(buffer) {
-                Ok((length, remote)) => {
-                    let (flow, bytes) = (Flow::udp(*local, remote), buffer.get(..length).unwrap_or_default());
+            match receive_from(*local, socket, buffer) {
+                Ok((length, flow)) => {
+                    let bytes = buffer.get(..length).unwrap_or_default();
                     self.tally.datagrams_in += 1;
                     self.step(Input::Received { flow, bytes });
                 }
@@ -366,8 +381,8 @@ impl<H: Hands> Signalling<H> {
             let Some((local, socket)) = self.sockets.get(index) else { return };
             let none_left = || io::Error::from(io::ErrorKind::WouldBlock);
             match socket.try_io(Interest::ERROR, || icmp::next_error(socket.as_fd()).ok_or_else(none_left)) {
-                Ok(Some(remote)) => {
-                    let flow = Flow::udp(*local, remote);
+                Ok(Some((remote, from))) => {
+                    let flow = Flow::udp(asked(*local, from), remote);
                     self.tally.unreachable += 1;
                     self.step(Input::Unreachable { flow });
                 }
@@ -404,6 +419,7 @@ impl<H: Hands> Signalling<H> {
             Output::Media(command) => self.hands.media(command),
             Output::Fact(fact) => self.hands.fact(fact),
             Output::Presence(presence) => self.hands.presence(*presence),
+            Output::Lookup { uri, host } => self.hands.look_up(uri, host),
             Output::Reply { request, reply } => {
                 // Whoever asked may have left: then there is nobody to tell.
                 if let Some(Err(_unheard)) = self.replies.remove(&request).map(|asker| asker.send(reply)) {
@@ -427,6 +443,15 @@ impl<H: Hands> Signalling<H> {
         }
     }
 
+    /// The socket that listens on an address: its own, else the wildcard of its port, else the first of its family.
+    fn socket_of(&self, local: SocketAddr) -> Option<&(SocketAddr, UdpSocket)> {
+        let near = |(mine, _): &&(SocketAddr, UdpSocket)| {
+            let same_family = mine.is_ipv4() == local.is_ipv4();
+            (*mine == local, same_family && mine.ip().is_unspecified() && mine.port() == local.port(), same_family)
+        };
+        self.sockets.iter().rev().max_by_key(near)
+    }
+
     fn send(&mut self, transmit: &Transmit) {
         let flow = transmit.flow;
         if flow.transport.is_reliable() {
@@ -436,10 +461,10 @@ impl<H: Hands> Signalling<H> {
             }
             return;
         }
-        let mine = self.sockets.iter().find(|(local, _)| *local == flow.local).or_else(|| self.sockets.first());
         // A send may fail for the ICMP error of an earlier datagram, without having sent this one: it is tried again.
-        let sent = mine.is_some_and(|(_, socket)| {
-            socket.try_send_to(&transmit.bytes, flow.remote).is_ok()
+        let sent = self.socket_of(flow.local).is_some_and(|(local, socket)| {
+            send_by(*local, socket, transmit).is_ok()
+                || send_by(*local, socket, transmit).is_ok()
                 || socket.try_send_to(&transmit.bytes, flow.remote).is_ok()
         });
         if sent {

@@ -4,7 +4,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
@@ -25,6 +25,10 @@ const READ_BYTES: usize = 8 << 10;
 /// can overtake the answer.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// Between the two signs by which a peer that has closed only its own direction is told from one that is gone: the first is
+/// answered with a reset, the second then fails.
+const PROBE: Duration = Duration::from_millis(200);
+
 /// The time limits of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
@@ -40,6 +44,38 @@ impl Default for Patience {
     fn default() -> Self {
         let seconds = Duration::from_secs;
         Self { connect: seconds(5), message: seconds(30), idle: seconds(3_900) }
+    }
+}
+
+/// The requests of a peer that still have no final response. As long as there is one, a peer that sends no more (TCP half-close) is
+/// still written to.
+#[derive(Debug, Default)]
+pub(super) struct Owed {
+    responses: AtomicUsize,
+    /// The peer sends no more.
+    closing: AtomicBool,
+}
+
+impl Owed {
+    fn received(&self, message: &[u8]) {
+        if !message.starts_with(b"SIP/2.0") && !message.starts_with(b"ACK ") {
+            self.responses.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A message is on its way to the peer.
+    pub(super) fn sends(&self, message: &[u8]) {
+        if let [b'S', b'I', b'P', b'/', b'2', b'.', b'0', b' ', b'2'..=b'6', ..] = message {
+            let less = |owed: usize| owed.checked_sub(1);
+            // A response that comes again may find nothing owed.
+            if self.responses.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_err() {
+                tracing::trace!("a response without a request that is open");
+            }
+        }
+    }
+
+    fn is_paid(&self) -> bool {
+        self.responses.load(Ordering::Relaxed) == 0
     }
 }
 
@@ -95,6 +131,7 @@ pub(super) struct Stream {
     pub(super) own: mpsc::WeakSender<Bytes>,
     /// Bytes in the queue.
     pub(super) waiting: Arc<AtomicUsize>,
+    pub(super) owed: Arc<Owed>,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) patience: Patience,
 }
@@ -148,12 +185,13 @@ impl Stream {
             id: self.id,
             own: &self.own,
             waiting: &self.waiting,
+            owed: &self.owed,
             events: &self.events,
             patience: self.patience,
         };
         tokio::select! {
             read = reading.run(reader, begun) => read,
-            written = write(writer, &mut self.queue, &self.waiting) => written,
+            written = write(writer, &mut self.queue, &self.waiting, &self.owed) => written,
         }
     }
 }
@@ -161,8 +199,11 @@ impl Stream {
 async fn dial(from: SocketAddr, to: SocketAddr) -> io::Result<TcpStream> {
     let socket = if to.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
     if !from.ip().is_unspecified() {
-        // Peers know us by our address.
-        socket.bind(SocketAddr::new(from.ip(), 0))?;
+        // Peers know us by our address. One that is only advertised, behind NAT, is not this machine's: the kernel chooses then.
+        match socket.bind(SocketAddr::new(from.ip(), 0)) {
+            Err(error) if error.kind() != io::ErrorKind::AddrNotAvailable => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
     }
     socket.connect(to).await
 }
@@ -176,11 +217,15 @@ async fn write(
     mut writer: impl AsyncWrite + Unpin,
     queue: &mut mpsc::Receiver<Bytes>,
     waiting: &AtomicUsize,
+    owed: &Owed,
 ) -> io::Result<&'static str> {
     while let Some(bytes) = queue.recv().await {
         writer.write_all(&bytes).await?;
         writer.flush().await?;
-        waiting.fetch_sub(bytes.len(), Ordering::Relaxed);
+        let others = waiting.fetch_sub(bytes.len(), Ordering::Relaxed) > bytes.len();
+        if owed.closing.load(Ordering::Relaxed) && owed.is_paid() && !others {
+            break;
+        }
     }
     writer.shutdown().await?;
     Ok("no longer wanted")
@@ -209,6 +254,7 @@ struct Reading<'a> {
     id: ConnectionId,
     own: &'a mpsc::WeakSender<Bytes>,
     waiting: &'a AtomicUsize,
+    owed: &'a Owed,
     events: &'a mpsc::Sender<Event>,
     patience: Patience,
 }
@@ -226,7 +272,7 @@ impl Reading<'_> {
                 None => timeout(self.patience.idle, reader.read_buf(&mut buffer)).await,
             };
             match read {
-                Ok(Ok(0)) => return Ok("closed by the peer"),
+                Ok(Ok(0)) => return Ok(self.closed_by_peer().await),
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => return Err(error),
                 Err(_) if whole_by.is_some() => return Ok("no whole message in time"),
@@ -277,8 +323,22 @@ impl Reading<'_> {
         }
     }
 
+    /// The peer sends no more. It may still wait for responses: the connection stays as long as it is owed some.
+    async fn closed_by_peer(&self) -> &'static str {
+        if !self.owed.is_paid() || self.waiting.load(Ordering::Relaxed) > 0 {
+            self.owed.closing.store(true, Ordering::Relaxed);
+            for _ in 0..2 {
+                self.pong();
+                tokio::time::sleep(PROBE).await;
+            }
+            tokio::time::sleep(self.patience.idle).await;
+        }
+        "closed by the peer"
+    }
+
     async fn hand_on(&self, buffer: &mut BytesMut, length: usize) -> Option<End> {
         let bytes = buffer.split_to(length).freeze();
+        self.owed.received(&bytes);
         let sent = self.events.send(Event::Message { id: self.id, bytes }).await;
         sent.err().map(|_| End::Silent("the service ends"))
     }

@@ -13,7 +13,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 use crate::config::{Certificates, proves};
 use crate::sip::flow::Transport;
 use crate::sip::locate::Target;
-use crate::switchboard::Trunk;
+use crate::switchboard::{Network, Trunk};
 
 /// The certificates of this moment, and who the trunks are. Without certificates there is no TLS.
 #[derive(Clone, Debug, Default)]
@@ -22,10 +22,30 @@ pub(super) struct Tls {
     client: Option<Arc<ClientConfig>>,
     /// The names that trunks have to prove.
     asked: Arc<[String]>,
-    /// Trunks over TLS: their name in the configuration, their address, and what their certificate must prove.
-    peers: Vec<(String, Option<SocketAddr>, String)>,
+    /// Trunks over TLS that have a name to prove.
+    peers: Vec<Peer>,
     /// What the names of trunks have been found to stand for.
     found: BTreeMap<String, Vec<SocketAddr>>,
+}
+
+/// A trunk over TLS.
+#[derive(Clone, Debug)]
+struct Peer {
+    /// Its name in the configuration.
+    trunk: String,
+    target: Option<SocketAddr>,
+    /// What its certificate must prove.
+    name: String,
+    /// From where else than the target it calls; each server there proves `tls_name`.
+    networks: Vec<Network>,
+}
+
+impl Peer {
+    fn of(trunk: &Trunk) -> Option<Self> {
+        let name = trunk.tls_name.clone().or_else(|| Some(trunk.host.as_ref()?.name.clone()))?;
+        let networks = if trunk.tls_name.is_some() { trunk.peers.clone() } else { Vec::new() };
+        Some(Self { trunk: trunk.name.clone(), target: trunk.target, name, networks })
+    }
 }
 
 impl Tls {
@@ -46,25 +66,25 @@ impl Tls {
             None => trunk.transport == Transport::Tls,
         };
         let over_tls = trunks.iter().filter(|trunk| may_be(trunk));
-        let name = |trunk: &Trunk| trunk.tls_name.clone().or_else(|| Some(trunk.host.as_ref()?.name.clone()));
-        self.peers = over_tls.filter_map(|trunk| Some((trunk.name.clone(), trunk.target, name(trunk)?))).collect();
+        self.peers = over_tls.filter_map(Peer::of).collect();
         let peers = &self.peers;
-        self.found.retain(|trunk, _| peers.iter().any(|(name, ..)| name == trunk));
+        self.found.retain(|trunk, _| peers.iter().any(|peer| peer.trunk == *trunk));
     }
 
     /// A trunk's name stands for these addresses.
     pub(super) fn set_targets(&mut self, trunk: &str, targets: &[Target]) {
-        if self.peers.iter().any(|(name, ..)| name == trunk) {
+        if self.peers.iter().any(|peer| peer.trunk == trunk) {
             let over_tls = targets.iter().filter(|target| target.transport == Transport::Tls);
             self.found.insert(trunk.to_owned(), over_tls.map(|target| target.address).collect());
         }
     }
 
-    /// What the peer at an address must prove.
+    /// What the peer at an address must prove: a trunk's server first, then whatever else calls from a trunk's networks.
     fn name_of(&self, remote: SocketAddr) -> Option<&String> {
-        let is_there = |trunk: &String| self.found.get(trunk).is_some_and(|found| found.contains(&remote));
-        let peer = self.peers.iter().find(|(trunk, target, _)| *target == Some(remote) || is_there(trunk));
-        peer.map(|(_, _, name)| name)
+        let found = |trunk: &String| self.found.get(trunk).is_some_and(|found| found.contains(&remote));
+        let server = self.peers.iter().find(|peer| peer.target == Some(remote) || found(&peer.trunk));
+        let calls = |peer: &&Peer| peer.networks.iter().any(|network| network.contains(remote.ip()));
+        server.or_else(|| self.peers.iter().find(calls)).map(|peer| &peer.name)
     }
 
     /// For a connection that a peer has opened.
@@ -81,7 +101,7 @@ impl Tls {
             Some(name) => ServerName::try_from(name.clone()).ok()?,
             None => ServerName::IpAddress(remote.ip().into()),
         };
-        Some(Connector { tls: TlsConnector::from(config), name, proves: known.into_iter().collect() })
+        Some(Connector { tls: TlsConnector::from(config), name, address: remote, proves: known.into_iter().collect() })
     }
 }
 
@@ -106,16 +126,17 @@ impl Acceptor {
 pub(super) struct Connector {
     tls: TlsConnector,
     name: ServerName<'static>,
+    address: SocketAddr,
     proves: Vec<String>,
 }
 
 impl Connector {
     /// Does it; gives the name that the peer has proven.
     pub(super) async fn connect(self, tcp: TcpStream) -> io::Result<(client::TlsStream<TcpStream>, Vec<String>)> {
+        let address = self.address;
         let stream = self.tls.connect(self.name, tcp).await.inspect_err(|error| {
-            let refused = error.get_ref().and_then(|fault| fault.downcast_ref::<rustls::Error>());
-            if let (Some(rustls::Error::InvalidCertificate(why)), Some(name)) = (refused, self.proves.first()) {
-                tracing::warn!(name, ?why, "a trunk does not prove its name: its certificate is refused");
+            if let Some(name) = self.proves.first() {
+                tracing::warn!(name, %address, %error, "no TLS connection to a trunk: its certificate must prove this name");
             }
         })?;
         Ok((stream, self.proves))

@@ -143,7 +143,22 @@ impl<'a> Via<'a> {
         Self::read(trim(value)).ok_or(fault("Via")).and_then(|via| via.params.check("Via").map(|()| via))
     }
 
+    /// Checks a value below the topmost one. It is only copied: how an earlier hop names itself, also with an underscore or an
+    /// IPv6 zone, costs no call.
+    pub(super) fn check_lower(value: &[u8]) -> Result<(), Fault> {
+        let (_, sent_by, params) = Via::parts(trim(value)).ok_or(fault("Via"))?;
+        let named = !sent_by.is_empty() && sent_by.iter().all(|b| b.is_ascii_graphic() || matches!(b, b' ' | b'\t'));
+        if named { params.check("Via") } else { Err(fault("Via")) }
+    }
+
     fn read(value: &'a [u8]) -> Option<Self> {
+        let (transport, sent_by, params) = Self::parts(value)?;
+        let (host, port) = split_port(sent_by, is_via_host)?;
+        Some(Self { transport, host, port, params })
+    }
+
+    /// Transport, sent-by and parameters.
+    fn parts(value: &'a [u8]) -> Option<(&'a [u8], &'a [u8], Params<'a>)> {
         let rest = match value.strip_prefix(b"SIP/2.0/") {
             Some(rest) => rest,
             None => {
@@ -161,8 +176,7 @@ impl<'a> Via<'a> {
             Some(at) => split(rest, at),
             None => (rest, &[][..]),
         };
-        let (host, port) = host_and_port(trim(sent_by))?;
-        (!transport.is_empty()).then_some(Self { transport, host, port, params: Params::new(params) })
+        (!transport.is_empty()).then_some((transport, trim(sent_by), Params::new(params)))
     }
 
     /// The branch; None when it is absent or empty.
@@ -183,6 +197,10 @@ fn word_and_slash(text: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// Splits `host [":" port]`, blanks around the colon allowed, and checks both halves.
 pub(super) fn host_and_port(text: &[u8]) -> Option<(&[u8], Option<u16>)> {
+    split_port(text, is_host)
+}
+
+fn split_port(text: &[u8], is_host: impl Fn(&[u8]) -> bool) -> Option<(&[u8], Option<u16>)> {
     let host_length = match text {
         [b'[', ..] => memchr::memchr(b']', text)? + 1,
         _ => text.iter().position(|b| !HOST.has(*b)).unwrap_or(text.len()),
@@ -198,6 +216,15 @@ pub(super) fn host_and_port(text: &[u8]) -> Option<(&[u8], Option<u16>)> {
 
 fn port_number(digits: &[u8]) -> Option<u16> {
     u16::try_from(lex::decimal(digits)?).ok().filter(|port| *port > 0)
+}
+
+/// A host of a Via: some peers write the zone of their link-local address too (RFC 4007 §11). A response goes to the address that
+/// its request came from.
+fn is_via_host(host: &[u8]) -> bool {
+    match host.iter().position(|b| *b == b'%') {
+        Some(at) if host.starts_with(b"[") => is_host(&[host.get(..at).unwrap_or_default(), b"]"].concat()),
+        Some(_) | None => is_host(host),
+    }
 }
 
 fn is_host(host: &[u8]) -> bool {

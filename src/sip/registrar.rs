@@ -30,16 +30,32 @@ pub struct Binding {
     /// q value in thousandths; 1000 when absent.
     pub q: u16,
     pub expires_at: Instant,
+    /// When it was registered or last refreshed.
+    pub registered_at: Instant,
     pub call_id: Bytes,
     pub cseq: u32,
     pub user_agent: Option<Bytes>,
 }
 
+/// How much a binding is needed, for the choice of the one that makes room for a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Its phone rings or talks: it stays.
+    InUse,
+    Idle,
+    /// Its phone does not answer: it goes first.
+    Unreachable,
+}
+
+/// The old and the new flow of phones that have moved.
+pub type Moves = Vec<(Flow, Flow)>;
+
 /// What a REGISTER led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Registered {
-    /// 200 with these Contact values (`<uri>;expires=N`); `was` and `is` tell whether the user had and has a binding.
-    Done { contacts: Vec<Vec<u8>>, was: bool, is: bool },
+    /// 200 with these Contact values (`<uri>;expires=N`); `was` and `is` tell whether the user had and has a binding. `moved`: the
+    /// old and the new flow of phones that have another flow than before.
+    Done { contacts: Vec<Vec<u8>>, was: bool, is: bool, moved: Moves },
     /// 423 with Min-Expires (seconds).
     TooBrief { min_expires: u32 },
     /// Another final status (400, 403, 500 for a CSeq out of order).
@@ -81,20 +97,28 @@ impl Registrar {
         }
     }
 
-    /// Carries out one authenticated REGISTER, all or nothing (RFC 3261 §10.3 steps 6-8).
-    pub fn register(&mut self, now: Now, user: &str, request: &Message<'_>, flow: Flow) -> Registered {
+    /// Carries out one authenticated REGISTER, all or nothing (RFC 3261 §10.3 steps 6-8). A user who has as many bindings as fit
+    /// loses an unreachable one, else the one that was registered or refreshed first; never one that is in use.
+    pub fn register(
+        &mut self,
+        now: Now,
+        user: &str,
+        request: &Message<'_>,
+        flow: Flow,
+        need: impl Fn(&Binding) -> Need,
+    ) -> Registered {
         let now = now.mono;
         let old = self.bindings(user);
         let was = !old.is_empty();
         let live: Vec<Binding> = old.iter().filter(|binding| binding.expires_at > now).cloned().collect();
-        let new = match self.carry_out(now, live, request, flow) {
-            Ok(new) => new,
+        let (new, moved) = match self.carry_out(now, live, request, flow, need) {
+            Ok(done) => done,
             Err(refusal) => return refusal,
         };
         let contacts = new.iter().map(|binding| contact_value(now, binding)).collect();
         let is = !new.is_empty();
         self.replace(user, new);
-        Registered::Done { contacts, was, is }
+        Registered::Done { contacts, was, is, moved }
     }
 
     /// Adds bindings of an earlier run, except those that a phone has replaced since.
@@ -179,40 +203,59 @@ impl Registrar {
         live: Vec<Binding>,
         request: &Message<'_>,
         flow: Flow,
-    ) -> Result<Vec<Binding>, Registered> {
+        need: impl Fn(&Binding) -> Need,
+    ) -> Result<(Vec<Binding>, Moves), Registered> {
         let (call_id, cseq) = match (request.call_id(), request.cseq()) {
             (Ok(call_id), Ok(cseq)) => (call_id, cseq.number),
             (Err(fault), _) | (_, Err(fault)) => return Err(Registered::Refused(fault)),
         };
         let late = |binding: &Binding| binding.call_id == call_id && cseq <= binding.cseq;
         let contacts = match contact::read(request).map_err(Registered::Refused)? {
-            Contacts::None => return Ok(live),
+            Contacts::None => return Ok((live, Vec::new())),
             Contacts::All if live.iter().any(late) => return Err(out_of_order()),
-            Contacts::All => return Ok(Vec::new()),
+            Contacts::All => return Ok((Vec::new(), Vec::new())),
             Contacts::Some(contacts) => contacts,
         };
         if contacts.iter().any(|contact| live.iter().any(|binding| contact.is_of(binding) && late(binding))) {
             return Err(out_of_order());
         }
         let user_agent = request.first(Name::UserAgent).map(contact::brief);
-        let mut bindings = live;
+        let (mut old, mut new, mut moved) = (live, Vec::new(), Vec::new());
         for contact in contacts {
             let span = self.span(&contact)?;
-            bindings.retain(|binding| !contact.is_of(binding));
+            // An expiry of 0 removes only the binding that it names.
+            let goes = |binding: &Binding| contact.is_of(binding) || (!span.is_zero() && contact.replaces(binding));
+            let gone = |binding: &mut Binding| goes(binding);
+            // A binding that the same phone takes away while it registers another one has moved there.
+            let moves = |binding: &Binding| !span.is_zero() || binding.call_id == call_id;
+            moved.extend(old.extract_if(.., gone).filter(moves).map(|binding| (binding.flow, flow)));
+            new.retain(|binding| !contact.is_of(binding));
             if span.is_zero() {
                 continue;
             }
             let Contact { uri, instance, reg_id, q, .. } = contact;
             let (call_id, user_agent) = (Bytes::copy_from_slice(call_id), user_agent.clone());
-            let expires_at = now + span;
-            let binding = Binding { uri, instance, reg_id, flow, q, expires_at, call_id, cseq, user_agent };
-            bindings.insert(0, binding);
+            let (expires_at, registered_at) = (now + span, now);
+            let binding =
+                Binding { uri, instance, reg_id, flow, q, expires_at, registered_at, call_id, cseq, user_agent };
+            new.insert(0, binding);
         }
-        if bindings.len() > BINDINGS_PER_AOR_MAX {
+        if new.len() > BINDINGS_PER_AOR_MAX {
             return Err(Registered::Refused(Fault { status: 403, why: "too many contacts" }));
         }
-        bindings.sort_by_key(|binding| std::cmp::Reverse(binding.q));
-        Ok(bindings)
+        while new.len() + old.len() > BINDINGS_PER_AOR_MAX {
+            let last = |wanted: Need| {
+                old.iter().enumerate().rev().filter(|(_, b)| need(b) == wanted).min_by_key(|(_, b)| b.registered_at)
+            };
+            let Some((at, _)) = last(Need::Unreachable).or_else(|| last(Need::Idle)) else {
+                return Err(Registered::Refused(Fault { status: 403, why: "too many contacts" }));
+            };
+            old.remove(at);
+        }
+        moved.retain(|(before, _)| !new.is_empty() && *before != flow);
+        new.extend(old);
+        new.sort_by_key(|binding| std::cmp::Reverse(binding.q));
+        Ok((new, moved))
     }
 
     /// How long the contact is bound: zero takes it away.

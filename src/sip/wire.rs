@@ -242,8 +242,10 @@ fn check_field(field: &Field<'_>, start: &StartLine<'_>, census: &mut Census, fa
     if field.name == Name::Via {
         for via in lex::List::new(value) {
             census.vias += 1;
-            if census.vias <= VIAS_MAX {
+            if census.vias == 1 {
                 faults.take(Via::parse(via));
+            } else if census.vias <= VIAS_MAX {
+                faults.take(Via::check_lower(via));
             }
         }
     } else if field.name == Name::From {

@@ -35,6 +35,7 @@ impl Switchboard {
             sound.agree(agreed);
         }
         self.drop_offer_alarm(who, state);
+        self.look_up(who);
         self.ack(who, cseq);
         self.begin_session(now, who, Self::session_of_answer(message));
         self.fact(

@@ -133,6 +133,7 @@ impl Switchboard {
         self.alarms.insert(call.over_at, Alarm::TooLong(id));
         self.calls.insert(id, call);
         self.hold_stream(id, taken.flow);
+        self.look_up(Who::Caller(id));
         self.merged.insert(key, id);
         self.invites.insert(taken.server, Who::Caller(id));
         self.fact(now, id, received);

@@ -1,5 +1,7 @@
 //! What goes into the switchboard.
 
+use bytes::Bytes;
+
 use crate::acd::Posture;
 use crate::cdr::fact::{Class, ConsoleRole, Role};
 use crate::cdr::past::Past;
@@ -127,6 +129,8 @@ pub enum Input<'a> {
     Proven { flow: Flow, names: Vec<String> },
     /// What a trunk's name stands for, best first (RFC 3263).
     Targets { trunk: String, targets: Vec<Target> },
+    /// The answer to `Output::Lookup`, best first. May be late, or never come.
+    Found { uri: Bytes, targets: Vec<Target> },
     /// From media.
     Media(Event),
     /// From the console; exactly one `Output::Reply` with the same `request` follows.

@@ -1,7 +1,7 @@
 //! Legs: one SIP dialog and one stream of sound each, towards the caller, an operator's phone or a number on the trunk.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,6 +20,7 @@ use crate::sip::offer_answer::{self, Agreed};
 use crate::sip::sdes::{self, Crypto, Secrecy};
 use crate::sip::sdp::{self, AudioCodec, AudioDescription, Direction, Local, Places};
 use crate::sip::transaction::{ClientId, ServerId};
+use crate::sip::uri::Uri;
 use crate::sip::wire::{Message, Name};
 
 use super::Switchboard;
@@ -180,6 +181,8 @@ pub(super) struct Line {
     pub(super) host: Option<IpAddr>,
     /// Trunks are sent to where their route set or Contact says; phones, who stand behind NAT, over their flow.
     pub(super) follow_target: bool,
+    /// The next hop, where its host is a name, and the address that this was found to stand for.
+    pub(super) hop: Option<(Bytes, SocketAddr)>,
     pub(super) dialog: Option<Dialog>,
     pub(super) sound: Option<Sound>,
     pub(super) unacked: Option<Unacked>,
@@ -212,6 +215,7 @@ impl Line {
             flow,
             host: None,
             follow_target,
+            hop: None,
             dialog: None,
             sound: None,
             unacked: None,
@@ -260,7 +264,8 @@ impl Line {
     /// The same for one of its dialogs: forks may be at several places (RFC 3261 §12.2.1.1).
     pub(super) fn flow_in(&self, dialog: &Dialog) -> Flow {
         let hop = Some(dialog.next_hop()).filter(|_| self.follow_target);
-        let target = hop.and_then(|hop| crate::sip::uri::Uri::parse(hop).ok()?.socket_address());
+        let named = |hop: &[u8]| self.hop.as_ref().filter(|(uri, _)| uri == hop).map(|(_, address)| *address);
+        let target = hop.and_then(|hop| Uri::parse(hop).ok()?.socket_address().or_else(|| named(hop)));
         match target {
             Some(address) if !address.ip().is_unspecified() => self.flow.towards(address),
             Some(_) | None => self.flow,

@@ -35,6 +35,7 @@ mod join;
 mod keep_alive;
 mod late;
 mod leg;
+mod lookups;
 mod memory;
 mod notify;
 mod offer;
@@ -185,6 +186,7 @@ pub struct Switchboard {
     proven: BTreeMap<ConnectionId, Vec<String>>,
     /// By the trunk's name.
     targets: BTreeMap<String, targets::Targets>,
+    lookups: lookups::Lookups,
     anchors: BTreeMap<AnchorId, Who>,
     /// Anchors that are closed but have not told what they saw; at most one for each port.
     closing: BTreeMap<u32, (AnchorId, Who)>,
@@ -260,6 +262,7 @@ impl Switchboard {
             streams: BTreeMap::new(),
             proven: BTreeMap::new(),
             targets: BTreeMap::new(),
+            lookups: BTreeMap::new(),
             anchors: BTreeMap::new(),
             closing: BTreeMap::new(),
             alarms: Deadlines::default(),
@@ -305,6 +308,7 @@ impl Switchboard {
             Input::Unreachable { flow } => self.unreachable(now, flow),
             Input::Proven { flow, names } => self.proven(flow, names),
             Input::Targets { trunk, targets } => self.set_targets(now, trunk, targets),
+            Input::Found { uri, targets } => self.found(&uri, &targets),
             Input::Media(event) => self.media_event(now, event),
             Input::Console { request, by, command } => self.console(now, request, by, command),
             Input::Accounts(accounts) => self.set_accounts(now, accounts),
@@ -447,12 +451,7 @@ impl Switchboard {
 
     /// `host:port` that peers on this flow are told.
     fn advertised(&self, flow: Flow) -> &str {
-        let listeners = &self.settings.listeners;
-        let mine = listeners.iter().find(|listener| {
-            listener.transport == flow.transport
-                && (listener.local == flow.local || listener.local.port() == flow.local.port())
-        });
-        mine.or_else(|| listeners.first()).map_or("127.0.0.1:5060", |listener| listener.advertised.as_str())
+        self.listener_of(flow).map_or("127.0.0.1:5060", |listener| listener.advertised.as_str())
     }
 
     /// Our Contact on a flow.

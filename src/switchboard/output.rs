@@ -1,5 +1,7 @@
 //! What comes out of the switchboard.
 
+use bytes::Bytes;
+
 use crate::acd::{self, Posture};
 use crate::cdr::fact::{Fact, Role};
 use crate::clock::Timestamp;
@@ -10,6 +12,7 @@ use crate::sip::guard::Ban;
 
 use super::presence::Presence;
 use super::rejection::Rejection;
+use super::settings::TrunkHost;
 
 /// One output. Facts come before the messages that they cause within one step.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +46,8 @@ pub enum Output {
     Rejected(Rejection),
     /// A trunk's INVITE requires extensions that siaga does not have; it is accepted.
     ExtensionsIgnored { trunk: String, tags: String },
+    /// What does the host in this URI stand for? `Input::Found` answers.
+    Lookup { uri: Bytes, host: TrunkHost },
     /// A source gets no answers for a while.
     Banned(Ban),
     /// The drain is over.

@@ -301,6 +301,7 @@ impl KeptBinding {
             flow: Flow::any(self.transport, self.local, self.remote),
             q: self.q,
             expires_at: now.mono + left,
+            registered_at: now.mono,
             call_id: Bytes::from(self.call_id.clone()),
             cseq: self.cseq,
             user_agent: self.user_agent.clone().map(Bytes::from),

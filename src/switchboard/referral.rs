@@ -75,6 +75,9 @@ impl Switchboard {
             headers.push((Name::ReferSub, b"false"));
         }
         self.reply(now, taken, 202, &headers);
+        if let Some(key) = DialogKey::of_request(taken.message) {
+            self.follow(taken, who, &key);
+        }
         let cseq = taken.message.cseq().map_or(0, |cseq| cseq.number);
         let Some(line) = self.line_mut(who) else { return };
         // The first may go without an id, all others have theirs (RFC 3515 §2.4.6).

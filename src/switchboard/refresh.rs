@@ -337,6 +337,7 @@ impl Switchboard {
             dialog.refresh(message);
         }
         let agreed = line.answer_in(message);
+        self.look_up(who);
         if method == Method::Invite {
             self.ack(who, cseq);
             if let Some(agreed) = agreed {

@@ -9,10 +9,12 @@ use crate::sip::digest::{Role, Verdict};
 use crate::sip::flow::Flow;
 use crate::sip::message::Stencil;
 use crate::sip::option_tag;
-use crate::sip::registrar::{Binding, Registered};
+use crate::sip::registrar::{Binding, Need, Registered};
+use crate::sip::uri::Uri;
 use crate::sip::wire::{Message, Method, Name};
 
 use super::door::Taken;
+use super::leg::Who;
 use super::{Account, Switchboard};
 
 /// So often at least a phone is to ping over its connection (RFC 5626 §4.4.1).
@@ -77,8 +79,10 @@ impl Switchboard {
         if !names(taken.message, &operator) {
             return self.reply(now, taken, 403, &[]);
         }
-        match self.registrar.register(now, operator.as_str(), taken.message, taken.flow) {
-            Registered::Done { contacts, was, is } => {
+        let in_use = self.lines_of(&self.user_of(&operator));
+        let need = |binding: &Binding| need(binding, &in_use);
+        match self.registrar.register(now, operator.as_str(), taken.message, taken.flow, need) {
+            Registered::Done { contacts, was, is, moved } => {
                 let mut headers: Vec<(Name, &[u8])> =
                     contacts.iter().map(|contact| (Name::Contact, contact.as_slice())).collect();
                 if self.keeps_flow(&operator, taken) {
@@ -91,7 +95,7 @@ impl Switchboard {
                     self.acd.set_reachable(now, &user, true);
                     self.registered_anew(now, &operator, taken.flow);
                     self.ping_phone_from(now.mono, &operator);
-                    self.phone_moved(&user, taken.flow);
+                    self.phone_moved(&user, taken.flow, &moved);
                 } else if was {
                     self.unregistered(now, operator.as_str());
                 }
@@ -119,7 +123,7 @@ impl Switchboard {
 
     /// The operator whom a Request-URI names.
     pub(super) fn operator_at(&self, uri: &[u8]) -> Option<OperatorId> {
-        let uri = crate::sip::uri::Uri::parse(uri).ok()?;
+        let uri = Uri::parse(uri).ok()?;
         let user = uri.user()?;
         let operator = OperatorId::parse(std::str::from_utf8(&user).ok()?).ok()?;
         self.accounts.contains_key(&operator).then_some(operator)
@@ -158,9 +162,16 @@ impl Switchboard {
     }
 }
 
+/// What a binding is needed for, where these legs ring or talk.
+fn need(binding: &Binding, in_use: &[(Who, Flow)]) -> Need {
+    let contact = Uri::parse(&binding.uri).ok().and_then(|uri| uri.socket_address());
+    let is_there = |flow: &Flow| *flow == binding.flow || Some(flow.remote) == contact;
+    if in_use.iter().any(|(_, flow)| is_there(flow)) { Need::InUse } else { Need::Idle }
+}
+
 /// The address of record in To is the operator's own.
 fn names(message: &Message<'_>, operator: &OperatorId) -> bool {
     let Ok(to) = message.to() else { return false };
-    let Ok(uri) = crate::sip::uri::Uri::parse(to.uri) else { return false };
+    let Ok(uri) = Uri::parse(to.uri) else { return false };
     uri.user().is_some_and(|user| user.as_ref() == operator.as_str().as_bytes())
 }

@@ -178,10 +178,13 @@ impl Switchboard {
         self.reply_described(now, taken, Some(&body), &[]);
     }
 
-    /// The request is accepted: from now on the dialog's target is where it came from (RFC 3261 §12.2.2, RFC 6141 §4.6).
-    fn follow(&mut self, taken: &Taken<'_, '_>, who: Who, key: &DialogKey) {
+    /// The request is accepted: from now on the dialog's target is its Contact, and the leg goes over the flow that it came by: the
+    /// phone has moved, or its NAT or connection is another one (RFC 3261 §12.2.2, RFC 6141 §4.6).
+    pub(super) fn follow(&mut self, taken: &Taken<'_, '_>, who: Who, key: &DialogKey) {
         if let Some(dialog) = self.dialog_mut(who, key) {
             dialog.refresh(taken.message);
+            self.reroute(who, taken.flow);
+            self.look_up(who);
         }
     }
 

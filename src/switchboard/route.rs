@@ -1,19 +1,19 @@
 //! Which way messages go: flows to trunks, connections that prove who a peer is, and what becomes of legs whose connection
 //! is gone.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
-use crate::ids::{CallId, LegNo, OperatorId};
+use crate::ids::{CallId, OperatorId};
 use crate::sip::flow::{ConnectionId, Flow, Transport};
 use crate::sip::locate::Target;
 use crate::sip::message::banner_length;
 use crate::sip::uri::Uri;
 
 use super::Switchboard;
-use super::leg::{OfferLeg, OfferState, Who};
-use super::settings::Trunk;
+use super::leg::Who;
+use super::settings::{Listener, Trunk};
 
 /// Longer requests do not go over UDP where TCP can be had (RFC 3261 §18.1.1).
 pub(super) const DATAGRAM_BYTES_MAX: usize = 1_300;
@@ -85,30 +85,82 @@ impl Switchboard {
         }
     }
 
-    /// A phone has registered: the talk that it has over a connection that is gone goes on over the new one (RFC 5626 §3.1).
-    pub(super) fn phone_moved(&mut self, operator: &OperatorId, to: Flow) {
-        let Some(id) = self.acd.view(operator).and_then(|view| view.call) else { return };
+    /// A phone has registered: its legs move from the flow that it had before to the new one (RFC 5626 §5.3), and so does a
+    /// leg whose connection is gone (RFC 5626 §3.1).
+    pub(super) fn phone_moved(&mut self, operator: &OperatorId, to: Flow, moved: &[(Flow, Flow)]) {
         let flows: Vec<Flow> = self.phones_of(operator).map(|binding| binding.flow).collect();
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        let his =
-            |(_, leg): &(&LegNo, &mut OfferLeg)| leg.operator() == Some(operator) && leg.state == OfferState::Talking;
-        let Some((no, leg)) = call.legs.iter_mut().find(his) else { return };
-        let (no, old) = (*no, leg.line.flow);
-        if old.is_connection() && !flows.contains(&old) {
-            let who = Who::Offer(id, no);
-            self.seen_at(who, to.remote.ip());
-            if let Some(line) = self.line_mut(who) {
-                line.flow = to;
+        for (who, old) in self.lines_of(operator) {
+            let new = moved.iter().find(|(before, _)| *before == old).map(|(_, new)| *new);
+            let lost = old.is_connection() && !flows.contains(&old);
+            if let Some(new) = new.or_else(|| Some(to).filter(|_| lost)) {
+                self.seen_at(who, new.remote.ip());
+                self.reroute(who, new);
             }
+        }
+        self.watches_moved(operator, moved);
+    }
+
+    /// The legs to and from an operator's phones, with their flows: at most the call and the one that the operator has placed.
+    pub(super) fn lines_of(&self, operator: &OperatorId) -> Vec<(Who, Flow)> {
+        let call = self.acd.view(operator).and_then(|view| view.call);
+        let placed = self.placed.iter().copied().filter(|id| Some(*id) != call);
+        let calls = call.into_iter().chain(placed).filter_map(|id| Some((id, self.calls.get(&id)?)));
+        let mut lines = Vec::new();
+        for (id, call) in calls {
+            if call.placed_by.as_ref() == Some(operator) {
+                lines.push((Who::Caller(id), call.caller.line.flow));
+            }
+            let legs = call.legs.iter().filter(|(_, leg)| leg.operator() == Some(operator));
+            lines.extend(legs.map(|(no, leg)| (Who::Offer(id, *no), leg.line.flow)));
+        }
+        lines
+    }
+
+    /// A leg goes over another flow from now on.
+    pub(super) fn reroute(&mut self, who: Who, flow: Flow) {
+        let Some(line) = self.line_mut(who) else { return };
+        let old = std::mem::replace(&mut line.flow, flow);
+        if let Who::Caller(call) = who
+            && old.connection != flow.connection
+        {
+            self.release_stream(call, old);
+            self.hold_stream(call, flow);
         }
     }
 
-    /// Our listening address for a transport and an address family.
-    fn listener_towards(&self, transport: Transport, target: SocketAddr) -> Option<SocketAddr> {
-        let mut of_it = self.settings.listeners.iter().filter(|listener| listener.transport == transport);
-        let fits = of_it.clone().find(|listener| listener.local.is_ipv4() == target.is_ipv4());
-        fits.or_else(|| of_it.next()).map(|listener| listener.local)
+    /// The listener that a flow belongs to: the one with its local address, else a wildcard of its port, else the nearest.
+    pub(super) fn listener_of(&self, flow: Flow) -> Option<&Listener> {
+        let near = |listener: &&Listener| {
+            let (mine, local) = (listener.local, flow.local);
+            let same_family = mine.is_ipv4() == local.is_ipv4();
+            let same_port = mine.port() == local.port();
+            (mine == local, same_family && same_port && mine.ip().is_unspecified(), same_family, same_port)
+        };
+        let of_transport = self.settings.listeners.iter().filter(|listener| listener.transport == flow.transport);
+        // The first of equals.
+        of_transport.rev().max_by_key(near).or_else(|| self.settings.listeners.first())
     }
+
+    /// Our listening address for a transport, towards a peer: of the peer's address family, and of the network that the two
+    /// share; else the first.
+    fn listener_towards(&self, transport: Transport, target: SocketAddr) -> Option<SocketAddr> {
+        let of_it = self.settings.listeners.iter().filter(|listener| listener.transport == transport);
+        let near = |listener: &&Listener| {
+            let mine = listener.local;
+            (mine.is_ipv4() == target.is_ipv4(), shared_network(listener.source().ip(), target.ip()))
+        };
+        of_it.rev().max_by_key(near).map(Listener::source)
+    }
+}
+
+/// How many leading bits two addresses share, as far as that shows a common network: fewer than /16 (IPv6: /48) are chance.
+fn shared_network(a: IpAddr, b: IpAddr) -> u32 {
+    let (shared, least) = match (a, b) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => ((a.to_bits() ^ b.to_bits()).leading_zeros(), 16),
+        (IpAddr::V6(a), IpAddr::V6(b)) => ((a.to_bits() ^ b.to_bits()).leading_zeros(), 48),
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => (0, 0),
+    };
+    if shared < least { 0 } else { shared }
 }
 
 /// `sip:user@address` with the transport that is not UDP.
@@ -119,5 +171,7 @@ pub(super) fn uri_over(flow: Flow, user: Option<&str>) -> Bytes {
         Transport::Tcp => ";transport=tcp",
         Transport::Tls => ";transport=tls",
     };
-    Bytes::from(format!("sip:{user}{}{transport}", flow.remote))
+    // Without the zone of a link-local address (RFC 4007 §11).
+    let remote = SocketAddr::new(flow.remote.ip(), flow.remote.port());
+    Bytes::from(format!("sip:{user}{remote}{transport}"))
 }

@@ -34,7 +34,14 @@ impl Network {
         let address: IpAddr = address.parse().ok()?;
         let longest = if address.is_ipv4() { 32 } else { 128 };
         let prefix = prefix.unwrap_or(longest);
-        (prefix <= longest).then_some(Self { address, prefix })
+        if prefix > longest {
+            return None;
+        }
+        // A block of IPv4-mapped addresses is the block of IPv4 addresses (RFC 4291 §2.5.5.2).
+        Some(match address.to_canonical() {
+            v4 @ IpAddr::V4(_) if address.is_ipv6() && prefix >= 96 => Self { address: v4, prefix: prefix - 96 },
+            IpAddr::V4(_) | IpAddr::V6(_) => Self { address, prefix },
+        })
     }
 
     /// The block from its first to its last address. One of IPv4-mapped IPv6 addresses is one of IPv4.
@@ -73,6 +80,16 @@ pub struct Listener {
     pub local: SocketAddr,
     /// `host:port` for Via and Contact; brackets around IPv6.
     pub advertised: String,
+}
+
+impl Listener {
+    /// Where its own requests leave from: the address that it listens on; on a wildcard the advertised one, which peers expect.
+    pub fn source(&self) -> SocketAddr {
+        let told = self.advertised.rsplit_once(':').map_or(self.advertised.as_str(), |(host, _)| host);
+        let told = told.trim_matches(['[', ']']).parse::<IpAddr>().ok();
+        let told = told.filter(|told| self.local.ip().is_unspecified() && told.is_ipv4() == self.local.is_ipv4());
+        told.map_or(self.local, |told| SocketAddr::new(told, self.local.port()))
+    }
 }
 
 /// A name in a trunk's URI.

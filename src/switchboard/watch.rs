@@ -146,6 +146,19 @@ impl Switchboard {
         }
     }
 
+    /// A phone has another flow than before: its NOTIFYs go there (RFC 5626 §5.3).
+    pub(super) fn watches_moved(&mut self, watcher: &OperatorId, moved: &[(Flow, Flow)]) {
+        if moved.is_empty() {
+            return;
+        }
+        for id in self.subscriptions.by(watcher) {
+            let old = self.subscriptions.get(id).map(|subscription| subscription.flow);
+            if let Some((_, new)) = moved.iter().find(|(before, _)| Some(*before) == old) {
+                self.subscriptions.reroute(id, *new);
+            }
+        }
+    }
+
     /// A connection is gone, and with it whoever could be told.
     pub(super) fn lose_watches(&mut self, flow: Flow) {
         for id in self.subscriptions.over(flow.connection) {

@@ -43,6 +43,11 @@ impl Caller {
         world.take(TRUNK, "SIP/2.0 100");
     }
 
+    /// The INVITE of a new caller, not yet sent.
+    pub(crate) fn invite_of(world: &mut World) -> String {
+        Self::new(world).request("INVITE", "sip:112@127.0.0.1:5060", "inv", 1, &sdp(TRUNK, 30_000))
+    }
+
     /// As `dials`, with header fields of his own (each with its line's end), and with or without an offer.
     pub(crate) fn dials_with(world: &mut World, more: &str, offers: bool) -> Self {
         let caller = Self::new(world);

@@ -269,12 +269,15 @@ impl City {
             }
             return;
         }
-        let index = usize::from(to.port() - 5_100);
-        if !self.phones[index].power && self.rng.below(2) == 0 {
+        let index = usize::from((to.port() - 5_100) % phone::PLACES_APART);
+        let is_there = self.phones[index].at == to;
+        if !(is_there && self.phones[index].power) && self.rng.below(2) == 0 {
             let after = Duration::from_millis(self.rng.below(50));
             self.schedule(after, Event::Unreachable(to));
         }
-        self.with_phones(index, |phones, io| phones[index].hears(&heard, io));
+        if is_there {
+            self.with_phones(index, |phones, io| phones[index].hears(&heard, io));
+        }
     }
 
     /// The telephone network itself: answers keep-alives, wants our password, and has nobody at the fallback number.
@@ -352,6 +355,7 @@ impl City {
                 | Output::Banned(_)
                 | Output::Rejected(_)
                 | Output::ExtensionsIgnored { .. }
+                | Output::Lookup { .. }
                 | Output::TrunkRegistered { .. }
                 | Output::TrunkGone { .. }
                 | Output::Posture { .. }
@@ -406,7 +410,9 @@ impl City {
     }
 
     pub(super) fn with_phones(&mut self, index: usize, act: impl FnOnce(&mut Vec<Phone>, &mut Io<'_, phone::Alarm>)) {
-        let at = SocketAddr::new("127.0.0.3".parse().unwrap(), 5_100 + u16::try_from(index).unwrap());
+        // A new one is made at its first place.
+        let first = SocketAddr::new("127.0.0.3".parse().unwrap(), 5_100 + u16::try_from(index).unwrap());
+        let at = self.phones.get(index).map_or(first, |phone| phone.at);
         self.with_io(at, |alarm| Event::Phone(index, alarm), |city, io| act(&mut city.phones, io));
     }
 

@@ -2,6 +2,7 @@
 
 mod errands;
 mod operator;
+mod place;
 mod session;
 mod transfer;
 mod watching;
@@ -15,6 +16,7 @@ use siaga::clock::Instant;
 use super::endpoint::{Heard, Io, PATIENCE, Pace, RepeatId, Repeats, Said};
 use super::world::{sdp, secret};
 use errands::{Registration, again_as};
+pub(crate) use place::{PLACES_APART, place};
 use watching::Colleagues;
 
 /// What a phone wakes up for.
@@ -116,6 +118,7 @@ struct Leg {
 /// One operator's phone.
 #[derive(Debug)]
 pub(crate) struct Phone {
+    index: u16,
     pub(crate) name: String,
     pub(crate) at: SocketAddr,
     host_port: String,
@@ -142,7 +145,7 @@ pub(crate) struct Phone {
 
 impl Phone {
     pub(crate) fn new(index: u16, io: &mut Io<'_, Alarm>) -> Self {
-        let host_port = format!("127.0.0.3:{}", 5_100 + index);
+        let host_port = place(index, 0);
         let when = io.between(0, 20_000);
         io.wake(when, Alarm::Register(0));
         let cut = io.between(60_000, 1_200_000);
@@ -151,6 +154,7 @@ impl Phone {
         io.wake(dial, Alarm::Dial);
         io.wake(dial / 4, Alarm::Colleagues);
         Self {
+            index,
             name: format!("op{index}"),
             at: host_port.parse().unwrap(),
             host_port,
@@ -216,6 +220,7 @@ impl Phone {
             }
             Alarm::PowerCut => {
                 self.power = false;
+                self.moves();
                 self.said.forget_all();
                 for leg in std::mem::take(&mut self.legs) {
                     io.voices.remove(&self.rtp(leg.id));

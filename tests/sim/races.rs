@@ -81,10 +81,7 @@ impl Race {
 impl City {
     /// A phone says something: what races with it is on its way too.
     pub(super) fn begins_a_race(&mut self, race: Race, from: SocketAddr, text: &str) {
-        let Some(index) = from.port().checked_sub(5_100).map(usize::from).filter(|index| *index < self.phones.len())
-        else {
-            return;
-        };
+        let Some(index) = self.phones.iter().position(|phone| phone.at == from) else { return };
         let span = match text.strip_prefix("SIP/2.0 ").map(|rest| &rest[..3]) {
             Some("180") if self.rng.below(2) == 0 => 9_000,
             Some("200") if text.contains("CSeq: 1 INVITE") => 60,

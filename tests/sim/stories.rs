@@ -17,6 +17,7 @@ mod internal;
 mod late;
 mod long_calls;
 mod memory;
+mod moves;
 mod next_trunk;
 mod orders;
 mod outside;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
 use siaga::acd;
 use siaga::cdr::fact::{Class, ConsoleRole, Fact, FactKind};
 use siaga::clock::{Instant, Now, Timestamp};
@@ -13,7 +14,7 @@ use siaga::sip::digest::Ha1;
 use siaga::sip::flow::{Flow, Transport};
 use siaga::switchboard::{
     Account, Actor, AnswerMode, ConsoleCommand, ConsoleReply, FeatureCodes, Input, Listener, Network, Output, Presence,
-    Rejection, Settings, SrtpOffer, Switchboard, Trunk,
+    Rejection, Settings, SrtpOffer, Switchboard, Trunk, TrunkHost,
 };
 
 use super::endpoint::Said;
@@ -30,6 +31,8 @@ pub(crate) struct World {
     pub(crate) media: Vec<Command>,
     /// What was sent and not yet taken, in order: receiver and text.
     pub(crate) sent: Vec<(SocketAddr, String)>,
+    /// Names that were asked about.
+    pub(crate) lookups: Vec<(Bytes, TrunkHost)>,
     pub(crate) drained: bool,
     /// What was told of trunks' health.
     pub(crate) trunks_up: Vec<bool>,
@@ -196,6 +199,7 @@ impl World {
             alarms: Vec::new(),
             rejections: Vec::new(),
             ignored: Vec::new(),
+            lookups: Vec::new(),
             serial,
         }
     }
@@ -230,6 +234,7 @@ impl World {
                 Output::Presence(presence) => {
                     self.presences.insert(presence.account.clone(), *presence);
                 }
+                Output::Lookup { uri, host } => self.lookups.push((uri, host)),
                 Output::Banned(_) | Output::TrunkGone { .. } => {}
                 Output::LongCall { call, over, .. } => self.long_calls.push((call, over)),
                 Output::Unstaffed(unstaffed) => {
@@ -316,11 +321,16 @@ impl World {
         contact: &str,
         more: &str,
     ) -> String {
+        self.register_as(operator, at, &format!("<sip:{operator}@{at}>{contact}"), expires, more)
+    }
+
+    /// The same with a Contact that need not name the address that it comes from.
+    pub(crate) fn register_as(&mut self, operator: &str, at: &str, contact: &str, expires: u32, more: &str) -> String {
         let request = |branch: u32, cseq: u32, authorization: &str| {
             format!(
                 "REGISTER sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bKr{branch};rport\r\n\
                  From: <sip:{operator}@127.0.0.1>;tag=r\r\nTo: <sip:{operator}@127.0.0.1>\r\n\
-                 Call-ID: reg-{operator}\r\nCSeq: {cseq} REGISTER\r\nContact: <sip:{operator}@{at}>{contact}\r\n\
+                 Call-ID: reg-{operator}\r\nCSeq: {cseq} REGISTER\r\nContact: {contact}\r\n\
                  Max-Forwards: 70\r\nExpires: {expires}\r\n{more}{authorization}Content-Length: 0\r\n\r\n"
             )
         };

@@ -340,8 +340,12 @@ fn certificates(folder: &Path, name: &str) -> TlsFiles {
 }
 
 fn certificates_for(folder: &Path, names: &[&str]) -> TlsFiles {
+    certificates_of_use(folder, names, "serverAuth,clientAuth")
+}
+
+fn certificates_of_use(folder: &Path, names: &[&str], usage: &str) -> TlsFiles {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/make-certificates");
-    let done = Command::new(script).arg(folder).args(names).output().unwrap();
+    let done = Command::new(script).env("USAGE", usage).arg(folder).args(names).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let ca = Some(folder.join("ca.pem"));
     TlsFiles { certificate: folder.join("server.pem"), key: folder.join("server.key"), client_ca: ca.clone(), ca }
@@ -419,4 +423,35 @@ async fn new_certificates_are_for_new_connections_and_broken_ones_are_told() {
     assert_eq!(files.read().unwrap_err().key, "key");
     std::fs::copy(folder.path().join("ca.key"), &files.key).unwrap();
     assert_eq!(files.read().unwrap_err().key, "certificate", "a key that does not belong to it");
+}
+
+#[tokio::test]
+async fn a_peer_that_half_closes_its_connection_still_gets_its_responses() {
+    let response = |status: &str| {
+        let via = "Via: SIP/2.0/TCP b;branch=z9hG4bK1";
+        format!("SIP/2.0 {status}\r\n{via}\r\nContent-Length: 0\r\n\r\n")
+    };
+    let mut bench = Bench::new(Caps::default(), patient());
+    let (mut peer, flow) = bench.known_peer().await;
+    peer.write_all(OPTIONS.as_bytes()).await.unwrap();
+    bench.message().await;
+    peer.shutdown().await.unwrap();
+    for status in ["100 Trying", "200 OK", "200 OK"] {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        assert!(bench.table.send(&transmit(flow, &response(status))), "{status}");
+    }
+    let rest = bench.until_closed(&mut peer).await;
+    let rest = String::from_utf8(rest).unwrap();
+    assert_eq!(rest.matches("SIP/2.0 200 OK").count(), 2, "{rest}");
+    assert_eq!(bench.came().await, Came::Lost(flow), "all is answered");
+}
+
+#[tokio::test]
+async fn a_peer_that_closes_its_connection_altogether_is_gone_at_once() {
+    let mut bench = Bench::new(Caps::default(), patient());
+    let (peer, flow) = bench.known_peer().await;
+    let start = tokio::time::Instant::now();
+    drop(peer);
+    assert_eq!(bench.came().await, Came::Lost(flow), "what it is owed goes over another connection");
+    assert!(start.elapsed() < Duration::from_secs(5));
 }

@@ -19,7 +19,7 @@ fn free(name: &str, transports: &[Transport]) -> TrunkHost {
 }
 
 async fn found(finder: &Finder, host: &TrunkHost) -> Vec<String> {
-    let (targets, _) = finder.find(host, &mut Rng::from_number(1)).await.unwrap();
+    let (targets, _) = finder.find(host, &[], &mut Rng::from_number(1)).await.unwrap();
     targets.iter().map(ToString::to_string).collect()
 }
 
@@ -52,7 +52,7 @@ async fn srv_records_tell_order_and_ports_of_each_transport() {
     // No NAPTR records: each transport that we speak is asked for (RFC 3263 §4.1).
     let all = ["UDP 10.0.0.1:5060", "UDP 10.0.0.2:5070", "TLS 10.0.0.2:5061"];
     assert_eq!(found(&finder, &free(name, &ALL)).await, all);
-    let unknown = finder.find(&free("unknown.example", &ALL), &mut Rng::from_number(1)).await;
+    let unknown = finder.find(&free("unknown.example", &ALL), &[], &mut Rng::from_number(1)).await;
     assert!(unknown.is_err() || unknown.is_ok_and(|(targets, _)| targets.is_empty()));
 }
 
@@ -94,4 +94,61 @@ async fn naptr_records_tell_the_transports_and_where_their_servers_are() {
     assert_eq!(found(&finder, &udp).await, ["UDP 10.0.0.2:5063"]);
     let tls = named("telco.example", None, Transport::Tls);
     assert_eq!(found(&finder, &tls).await, ["TLS 10.0.0.9:5061"]);
+}
+
+#[tokio::test]
+async fn a_query_that_fails_leaves_what_is_known_and_never_falls_back_to_the_names_own_addresses() {
+    let records = |fails: &[&'static str]| {
+        let mut all = vec![
+            srv("_sip._udp.telco.example", 10, 5070, "one.telco.example"),
+            srv("_sip._tcp.telco.example", 10, 5071, "two.telco.example"),
+            Record::A("one.telco.example", [10, 0, 0, 1].into()),
+            Record::A("two.telco.example", [10, 0, 0, 2].into()),
+            Record::A("telco.example", [10, 0, 0, 9].into()),
+        ];
+        all.extend(fails.iter().map(|name| Record::Failure(name)));
+        all
+    };
+    let target = |transport, address: [u8; 4], port| Target { transport, address: (address, port).into() };
+    let (udp, tcp) = (target(Transport::Udp, [10, 0, 0, 1], 5070), target(Transport::Tcp, [10, 0, 0, 2], 5071));
+    let (both, none) = ([Transport::Udp, Transport::Tcp], &[][..]);
+    let (udp_srv, tcp_srv, one) = ("_sip._udp.telco.example", "_sip._tcp.telco.example", "one.telco.example");
+    let naptr = "telco.example NAPTR";
+    for (fails, known, wanted) in [
+        (&[][..], none, Some(vec![udp, tcp])),
+        (&[udp_srv, tcp_srv], &[udp, tcp][..], Some(vec![udp, tcp])),
+        (&[udp_srv, tcp_srv], none, None),
+        (&[udp_srv], none, Some(vec![tcp])),
+        (&[udp_srv], &[udp, tcp], Some(vec![tcp, udp])),
+        (&[one], &[udp, tcp], Some(vec![tcp, udp])),
+        (&[naptr], none, Some(vec![udp, tcp])),
+        (&[naptr, udp_srv, tcp_srv], &[udp], Some(vec![udp])),
+    ] {
+        let finder = Finder::new(&[names::serve("127.0.0.1:0", records(fails))]).unwrap();
+        let found = finder.find(&free("telco.example", &both), known, &mut Rng::from_number(1)).await;
+        assert_eq!(found.ok().map(|(targets, _)| targets), wanted, "{fails:?}, known {known:?}");
+    }
+}
+
+#[test]
+fn a_check_tells_of_servers_that_are_not_peers_and_of_names_that_are_not_found() {
+    let address = names::serve(
+        "127.0.0.1:0",
+        vec![
+            srv("_sip._udp.telco.example", 10, 5070, "one.telco.example"),
+            srv("_sip._udp.telco.example", 20, 5070, "two.telco.example"),
+            Record::A("one.telco.example", [10, 0, 0, 1].into()),
+            Record::A("two.telco.example", [10, 0, 0, 2].into()),
+        ],
+    );
+    let trunk = |uri: &str| {
+        let text = format!("[[trunk]]\nname = \"telco\"\npeers = [\"10.0.0.1\"]\n{uri}");
+        crate::config::Config::parse("siaga.toml", &text).unwrap().trunks
+    };
+    let remarks = remarks(&trunk("uri = \"sip:telco.example\""), &[address]);
+    assert_eq!(remarks.len(), 1, "{remarks:?}");
+    assert!(remarks[0].contains("10.0.0.2, which is not in peers"), "{remarks:?}");
+    let unknown = super::remarks(&trunk("uri = \"sip:other.example\""), &[address]);
+    assert!(unknown.len() == 1 && unknown[0].contains("not found"), "{unknown:?}");
+    assert!(super::remarks(&trunk("uri = \"sip:10.0.0.9\""), &[address]).is_empty());
 }

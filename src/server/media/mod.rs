@@ -34,6 +34,7 @@ use crate::media::relay::Relay;
 use engine::{EpollEngine, RingEngine};
 use kernel::Wake;
 use ports::Ports;
+pub use ports::own_addresses;
 use recorder::Recorder;
 use worker::{Clock, Figures, Order, Setup, Worker};
 

@@ -19,6 +19,19 @@ const STALE_MAX: usize = 4_096;
 const RETRY: Duration = Duration::from_millis(20);
 const RETRIES_MAX: u32 = 500;
 
+/// The address whose ports are bound. Of a machine with several addresses, peers send to the advertised one and expect RTP from it
+/// (RFC 4961 §3): a wildcard stands for it, unless it is that of a NAT.
+fn own_address(listen: IpAddr, advertised: IpAddr) -> IpAddr {
+    let is_ours = || UdpSocket::bind(SocketAddr::new(advertised, 0)).is_ok();
+    let wildcard = listen.is_unspecified() && listen.is_ipv4() == advertised.is_ipv4();
+    if wildcard && is_ours() { advertised } else { listen }
+}
+
+/// The same for one address of each family.
+pub fn own_addresses(listen: &[IpAddr], advertised: &[IpAddr]) -> Vec<IpAddr> {
+    listen.iter().zip(advertised).map(|(listen, advertised)| own_address(*listen, *advertised)).collect()
+}
+
 /// One leg's sockets.
 #[derive(Debug)]
 struct Pair {
@@ -121,4 +134,22 @@ fn pair(address: SocketAddr) -> io::Result<Pair> {
         Ok::<_, io::Error>(socket)
     };
     Ok(Pair { address, rtp: bind(address.port())?, rtcp: bind(address.port() + 1)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::own_address;
+
+    #[test]
+    fn a_wildcard_stands_for_the_advertised_address_where_that_is_ours() {
+        for (listen, advertised, bound) in [
+            ("0.0.0.0", "127.0.0.77", "127.0.0.77"),
+            ("0.0.0.0", "203.0.113.9", "0.0.0.0"),
+            ("127.0.0.1", "127.0.0.77", "127.0.0.1"),
+            ("::", "127.0.0.77", "::"),
+        ] {
+            let [listen, advertised, bound] = [listen, advertised, bound].map(|text| text.parse().unwrap());
+            assert_eq!(own_address(listen, advertised), bound, "{listen} advertised as {advertised}");
+        }
+    }
 }

@@ -53,6 +53,26 @@ fn a_malformed_via_is_refused() {
 }
 
 #[test]
+fn a_zone_or_an_odd_name_in_a_via_is_read() {
+    for (text, host) in [
+        ("SIP/2.0/UDP [fe80::1%3]:5060;branch=x", "[fe80::1%3]"),
+        ("SIP/2.0/UDP [fe80::1%eth0];branch=x", "[fe80::1%eth0]"),
+        ("SIP/2.0/UDP sbc_1:5060;branch=x", "sbc_1"),
+    ] {
+        let via = Via::parse(text.as_bytes()).unwrap();
+        assert_eq!(via.host, host.as_bytes());
+        assert_eq!(via.branch().as_deref(), Some(&b"x"[..]));
+    }
+    assert!(Via::parse(b"SIP/2.0/UDP [fe80::g%3];branch=x").is_err());
+    for lower in ["SIP/2.0/UDP [fe80::1%3]:5060", "SIP/2.0/UDP a b;branch=x", "SIP/2.0/TCP é:x"] {
+        assert_eq!(Via::check_lower(lower.as_bytes()).is_ok(), lower.is_ascii(), "{lower}");
+    }
+    for bad in ["SIP/2.0/UDP ", "SIP/2.0 host", "", "SIP/2.0/UDP host;x=\"never closed"] {
+        assert!(Via::check_lower(bad.as_bytes()).is_err(), "{bad:?}");
+    }
+}
+
+#[test]
 fn name_addr_takes_every_form_of_the_rfc() {
     let table: [(&str, Option<&str>, &str, Option<&str>); 10] = [
         ("<sip:a@b>", None, "sip:a@b", None),

@@ -33,13 +33,21 @@ pub(super) struct Contact {
 }
 
 impl Contact {
-    /// True when the contact replaces the binding: the same flow of the same phone (RFC 5626 §6), or the same URI.
+    /// True when the contact names the binding: the same URI, or the same flow of the same phone (RFC 5626 §6).
     pub(super) fn is_of(&self, binding: &Binding) -> bool {
-        let same_flow = self.instance.is_some()
-            && self.reg_id.is_some()
-            && self.instance == binding.instance
-            && self.reg_id == binding.reg_id;
+        let same_flow = self.reg_id.is_some() && self.reg_id == binding.reg_id && self.is_same_phone(binding);
         same_flow || uri::equivalent(&self.uri, &binding.uri)
+    }
+
+    /// True when the contact takes the place of the binding: it names it, or it is the same phone after a restart. A phone
+    /// without reg-id has one binding (RFC 5626 §4.1: the instance names the phone).
+    pub(super) fn replaces(&self, binding: &Binding) -> bool {
+        let restarted = (self.reg_id.is_none() || binding.reg_id.is_none()) && self.is_same_phone(binding);
+        restarted || self.is_of(binding)
+    }
+
+    fn is_same_phone(&self, binding: &Binding) -> bool {
+        self.instance.is_some() && self.instance == binding.instance
     }
 }
 

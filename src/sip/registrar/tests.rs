@@ -10,13 +10,15 @@ struct Bench {
     now: Now,
     flow: Flow,
     cseq: u32,
+    /// By the end of a Contact URI; others are idle.
+    needs: Vec<(&'static str, Need)>,
 }
 
 impl Bench {
     fn new() -> Self {
         let registrar = Registrar::new(Duration::from_secs(60), Duration::from_secs(600), Duration::from_secs(3600));
         let flow = Flow::udp("192.0.2.1:5060".parse().unwrap(), "192.0.2.9:5070".parse().unwrap());
-        Self { registrar, now: Now::default(), flow, cseq: 0 }
+        Self { registrar, now: Now::default(), flow, cseq: 0, needs: Vec::new() }
     }
 
     /// Registers with the next CSeq of one Call-ID.
@@ -31,7 +33,12 @@ impl Bench {
              From: <sip:op1@siaga.example>;tag=1\r\nTo: <sip:op1@siaga.example>\r\nCall-ID: {call_id}\r\n\
              CSeq: {cseq} REGISTER\r\n{fields}\r\nUser-Agent: Phone/1\r\nContent-Length: 0\r\n\r\n"
         );
-        self.registrar.register(self.now, "op1", &good(text.as_bytes()), self.flow)
+        let needs = &self.needs;
+        let need = |binding: &Binding| {
+            let of_it = needs.iter().find(|(end, _)| binding.uri.ends_with(end.as_bytes()));
+            of_it.map_or(Need::Idle, |(_, need)| *need)
+        };
+        self.registrar.register(self.now, "op1", &good(text.as_bytes()), self.flow, need)
     }
 
     fn wait(&mut self, seconds: u64) -> Vec<String> {
@@ -66,7 +73,7 @@ fn a_binding_is_made_found_listed_and_expires() {
     let mut bench = Bench::new();
     let done = bench.register("Contact: <sip:op1@192.0.2.9:5070>;expires=120");
     let contacts = vec![b"<sip:op1@192.0.2.9:5070>;expires=120".to_vec()];
-    assert_eq!(done, Registered::Done { contacts, was: false, is: true });
+    assert_eq!(done, Registered::Done { contacts, was: false, is: true, moved: vec![] });
     let [binding] = bench.registrar.bindings("op1") else { panic!("one binding") };
     assert_eq!(binding.flow, bench.flow);
     assert_eq!((binding.q, binding.cseq, binding.call_id.as_ref()), (1000, 1, &b"c1"[..]));
@@ -108,7 +115,10 @@ fn too_brief_an_expiry_is_423_and_changes_nothing() {
 #[test]
 fn a_request_without_contact_only_asks() {
     let mut bench = Bench::new();
-    assert_eq!(bench.register("Expires: 0"), Registered::Done { contacts: vec![], was: false, is: false });
+    assert_eq!(
+        bench.register("Expires: 0"),
+        Registered::Done { contacts: vec![], was: false, is: false, moved: vec![] }
+    );
     bench.register("Contact: <sip:a@192.0.2.9>;expires=100");
     bench.now = bench.now.after(Duration::from_millis(30_500));
     let asked = bench.register("Supported: path");
@@ -133,7 +143,7 @@ fn star_with_expires_0_removes_all_and_nothing_else_goes_with_a_star() {
         assert_eq!(bench.uris().len(), 2, "{bad}");
     }
     let done = bench.register("Contact: *\r\nExpires: 0");
-    assert_eq!(done, Registered::Done { contacts: vec![], was: true, is: false });
+    assert_eq!(done, Registered::Done { contacts: vec![], was: true, is: false, moved: vec![] });
     assert!(bench.registrar.is_empty());
 }
 
@@ -146,7 +156,7 @@ fn expires_0_removes_one_and_removing_the_unknown_is_no_fault() {
     let done = bench.register("Contact: <sip:x@192.0.2.9>\r\nExpires: 0");
     assert_eq!(contacts(done).len(), 1);
     let last = bench.register("Contact: <sip:b@192.0.2.9>\r\nExpires: 0");
-    assert_eq!(last, Registered::Done { contacts: vec![], was: true, is: false });
+    assert_eq!(last, Registered::Done { contacts: vec![], was: true, is: false, moved: vec![] });
 }
 
 #[test]
@@ -230,18 +240,80 @@ fn the_best_q_comes_first_then_the_latest() {
 }
 
 #[test]
-fn a_full_record_takes_no_more_but_refreshes_and_exchanges() {
+fn a_full_record_makes_room_for_a_new_phone() {
     let mut bench = Bench::new();
     for i in 0..BINDINGS_PER_AOR_MAX {
         assert_eq!(status(&bench.register(&format!("Contact: <sip:a@192.0.2.9:{}>", 6000 + i))), 200);
+        bench.wait(1);
     }
-    assert_eq!(status(&bench.register("Contact: <sip:a@192.0.2.9:7000>")), 403);
-    assert_eq!(status(&bench.register("Contact: <sip:a@192.0.2.9:6000>")), 200);
-    let exchange = "Contact: <sip:a@192.0.2.9:7000>, <sip:a@192.0.2.9:6001>;expires=0";
-    assert_eq!(status(&bench.register(exchange)), 200);
-    assert_eq!(bench.uris().len(), BINDINGS_PER_AOR_MAX);
+    bench.register("Contact: <sip:a@192.0.2.9:6000>");
+    let gone = |bench: &mut Bench, port: u16| {
+        let before = bench.uris();
+        assert_eq!(status(&bench.register(&format!("Contact: <sip:a@192.0.2.9:{port}>"))), 200);
+        let after = bench.uris();
+        assert_eq!(after.len(), BINDINGS_PER_AOR_MAX);
+        before.into_iter().filter(|uri| !after.contains(uri)).collect::<Vec<_>>()
+    };
+    assert_eq!(gone(&mut bench, 7000), ["sip:a@192.0.2.9:6001"], "6000 was refreshed since");
+    bench.needs = vec![("6002", Need::InUse), ("6005", Need::Unreachable), ("6000", Need::Unreachable)];
+    assert_eq!(gone(&mut bench, 7001), ["sip:a@192.0.2.9:6005"], "an unreachable one goes before the oldest");
+    assert_eq!(gone(&mut bench, 7002), ["sip:a@192.0.2.9:6000"]);
+    assert_eq!(gone(&mut bench, 7003), ["sip:a@192.0.2.9:6003"], "6002 is in use");
+    bench.needs = vec![("", Need::InUse)];
+    assert_eq!(
+        status(&bench.register("Contact: <sip:a@192.0.2.9:7004>")),
+        403,
+        "no phone that talks loses its binding"
+    );
+    assert_eq!(status(&bench.register("Contact: <sip:a@192.0.2.9:7003>")), 200);
     let many = vec!["<sip:a@192.0.2.9>;expires=0"; 200].join(",");
     assert_eq!(status(&bench.register(&format!("Contact: {many}"))), 403, "the work on one request has a cap too");
+}
+
+#[test]
+fn a_phone_that_restarts_replaces_its_own_binding() {
+    let mut bench = Bench::new();
+    let contact = |port: u16, more: &str| {
+        format!(
+            "Contact: <sip:a@192.0.2.9:{port}>;+sip.instance=\"<urn:uuid:00000000-0000-1000-8000-AABBCCDDEEFF>\"{more}"
+        )
+    };
+    for i in 0..2 * u16::try_from(BINDINGS_PER_AOR_MAX).unwrap() {
+        let call_id = format!("start{i}");
+        assert_eq!(status(&bench.register_as(&call_id, 1, &contact(6000 + i, ""))), 200);
+        assert_eq!(bench.uris(), [format!("sip:a@192.0.2.9:{}", 6000 + i)], "one phone, one binding");
+    }
+    // A phone with two flows keeps both; one that has learned to number them replaces the unnumbered one.
+    bench.register_as("two", 1, &contact(8001, ";reg-id=1"));
+    bench.register_as("two", 2, &contact(8002, ";reg-id=2"));
+    bench.register_as("three", 1, &contact(8003, ";reg-id=1"));
+    assert_eq!(bench.uris(), ["sip:a@192.0.2.9:8003", "sip:a@192.0.2.9:8002"]);
+    // Two addresses of one phone in one request are two bindings, and an old address that goes takes no new one along.
+    let both = format!("{}\r\n{}", contact(9001, ""), contact(9002, ""));
+    bench.register_as("four", 1, &both);
+    assert_eq!(bench.uris().len(), 2);
+    bench.register_as("five", 1, &contact(9001, ";expires=0"));
+    assert_eq!(bench.uris(), ["sip:a@192.0.2.9:9002"]);
+}
+
+#[test]
+fn a_phone_that_registers_over_another_flow_tells_from_where_it_has_moved() {
+    let mut bench = Bench::new();
+    let first = bench.flow;
+    let moved = |registered: Registered| match registered {
+        Registered::Done { moved, .. } => moved,
+        other @ (Registered::TooBrief { .. } | Registered::Refused(_)) => panic!("{other:?}"),
+    };
+    assert_eq!(moved(bench.register("Contact: <sip:a@192.0.2.9:6000>")), []);
+    assert_eq!(moved(bench.register("Contact: <sip:a@192.0.2.9:6000>")), [], "where it was");
+    bench.flow = bench.flow.towards("192.0.2.9:1024".parse().unwrap());
+    let second = bench.flow;
+    assert_eq!(moved(bench.register("Contact: <sip:a@192.0.2.9:6000>")), [(first, second)], "another port of its NAT");
+    bench.flow = bench.flow.towards("192.0.2.77:5060".parse().unwrap());
+    let exchange = "Contact: <sip:a@192.0.2.77>, <sip:a@192.0.2.9:6000>;expires=0";
+    assert_eq!(moved(bench.register(exchange)), [(second, bench.flow)], "another network");
+    assert_eq!(moved(bench.register_as("other", 1, "Contact: <sip:b@192.0.2.9>, <sip:a@192.0.2.77>;expires=0")), []);
+    assert_eq!(moved(bench.register("Contact: *\r\nExpires: 0")), []);
 }
 
 #[test]
@@ -336,7 +408,7 @@ proptest! {
         text.extend_from_slice(&bytes);
         text.extend_from_slice(b"\r\n\r\n");
         if let Parsed::Good(message) | Parsed::Bad(message, _) = wire::parse(&text) {
-            bench.registrar.register(bench.now, "op1", &message, bench.flow);
+            bench.registrar.register(bench.now, "op1", &message, bench.flow, |_| Need::Idle);
         }
     }
 }

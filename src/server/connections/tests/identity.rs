@@ -101,3 +101,61 @@ async fn a_certificate_of_an_unknown_issuer_proves_nothing() {
     pair.theirs.table.set_tls(Tls::new(mixed.read().unwrap()));
     assert_eq!(pair.call(Some("telco.example")).await, None);
 }
+
+#[tokio::test]
+async fn every_server_in_a_trunks_networks_proves_its_name_when_it_is_called() {
+    let folder = tempfile::tempdir().unwrap();
+    for (names, peers, target, meets) in [
+        (&["sbc.telco.example"][..], "127.0.0.0/24", None, true),
+        (&["sbc.telco.example"], "127.0.0.0/24", Some("127.0.0.99:5061"), true),
+        (&["127.0.0.2"], "127.0.0.0/24", None, false),
+        (&["other.example"], "127.0.0.0/24", None, false),
+        // Outside the trunk's networks the address is what a certificate must prove.
+        (&["sbc.telco.example"], "127.0.7.0/24", None, false),
+    ] {
+        let mut pair = Pair::new(folder.path(), &["us.example"], names);
+        let (called, target) = (pair.theirs.at, target.map(|target| target.parse().unwrap()));
+        let peers = vec![Network::parse(peers).unwrap()];
+        pair.ours.table.set_trunks(&[Trunk { peers, target, ..trunk(called, "sbc.telco.example") }]);
+        let flow = Flow::any(Transport::Tls, pair.ours.at, called);
+        assert!(pair.ours.table.send(&transmit(flow, OPTIONS)));
+        let proven = loop {
+            tokio::select! {
+                _ = pair.theirs.turn() => {}
+                came = pair.ours.came() => match came {
+                    Came::Proven { names, .. } => break names,
+                    Came::Lost(_) => break Vec::new(),
+                    Came::Message { .. } | Came::Nothing => {}
+                },
+            }
+        };
+        assert_eq!(!proven.is_empty(), meets, "{names:?} called, target {target:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_trunk_that_calls_may_show_a_certificate_for_servers_only() {
+    let folder = tempfile::tempdir().unwrap();
+    for (usage, counts) in [("serverAuth", true), ("clientAuth", true), ("codeSigning", false)] {
+        let mut pair = Pair::new(folder.path(), &["unused.example"], &["us.example"]);
+        let files = certificates_of_use(folder.path(), &["sbc.telco.example"], usage);
+        pair.ours.table.set_tls(Tls::new(files.read().unwrap()));
+        let (caller, called) = (pair.ours.at, pair.theirs.at);
+        pair.theirs.table.set_trunks(&[trunk(caller, "sbc.telco.example")]);
+        pair.ours.table.set_trunks(&[trunk(called, "us.example")]);
+        assert!(pair.ours.table.send(&transmit(Flow::any(Transport::Tls, caller, called), OPTIONS)));
+        let proven = loop {
+            tokio::select! {
+                came = pair.theirs.turn() => match came {
+                    Came::Proven { names, .. } => break names,
+                    Came::Message { .. } => break Vec::new(),
+                    Came::Lost(_) | Came::Nothing => {}
+                },
+                came = pair.ours.came() => if matches!(came, Came::Lost(_)) {
+                    break Vec::new();
+                },
+            }
+        };
+        assert_eq!(proven.iter().any(|name| name == "sbc.telco.example"), counts, "{usage}");
+    }
+}

@@ -13,6 +13,8 @@ pub(crate) enum Record {
         port: u16,
         host: &'static str,
     },
+    /// Queries for this name are answered with SERVFAIL; `name NAPTR`: only those of that type.
+    Failure(&'static str),
     /// With the flag `s`.
     Naptr {
         name: &'static str,
@@ -47,8 +49,14 @@ fn answer(query: &[u8], records: &[Record]) -> Vec<u8> {
     let (name, kind) = (labels.join("."), u16::from_be_bytes([query[at + 1], query[at + 2]]));
     let data: Vec<Vec<u8>> = records.iter().filter_map(|record| data(record, &name, kind)).collect();
     let mut text = query[..2].to_vec();
+    let fails = |record: &Record| match record {
+        Record::Failure(asked) => *asked == name || kind == 35 && asked.strip_suffix(" NAPTR") == Some(&name),
+        Record::A(..) | Record::Srv { .. } | Record::Naptr { .. } => false,
+    };
+    let code = if records.iter().any(fails) { 2 } else { 0 };
+    let data = if code == 0 { data } else { Vec::new() };
     // An answer with authority; who has nothing for the name says that it has no records of that kind.
-    text.extend([0x85, 0x80, 0, 1, 0, u8::try_from(data.len()).unwrap(), 0, 0, 0, 0]);
+    text.extend([0x85, 0x80 | code, 0, 1, 0, u8::try_from(data.len()).unwrap(), 0, 0, 0, 0]);
     text.extend(&query[12..at + 5]);
     for data in data {
         text.extend([0xc0, 12]);
@@ -78,7 +86,7 @@ fn data(record: &Record, asked: &str, kind: u16) -> Option<Vec<u8>> {
             put_name(&mut data, replacement);
             Some(data)
         }
-        Record::A(..) | Record::Srv { .. } | Record::Naptr { .. } => None,
+        Record::A(..) | Record::Srv { .. } | Record::Naptr { .. } | Record::Failure(_) => None,
     }
 }
 
