@@ -102,7 +102,7 @@ pub(super) struct Call {
     pub(super) digits: u16,
     /// What is left of the caller's Max-Forwards.
     pub(super) hops: u32,
-    /// The trunks over which the fallback number was tried; the last of them, and which of its servers.
+    /// The trunks over which a number was tried; the one that is dialled or has failed last, and which of its servers.
     pub(super) tried: BTreeSet<usize>,
     pub(super) dialling: Option<(usize, Option<Target>)>,
     /// When which number outside is tried while the call waits, the last one first.

@@ -14,6 +14,7 @@ use crate::media::source::Sources;
 use crate::media::srtp;
 use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::flow::Flow;
+use crate::sip::locate::Target;
 use crate::sip::location::session_description;
 use crate::sip::message::{Builder, Stencil};
 use crate::sip::offer_answer::{self, Agreed};
@@ -332,6 +333,8 @@ pub(super) struct OfferLeg {
     pub(super) cseq: u32,
     pub(super) state: OfferState,
     pub(super) early: BTreeMap<DialogKey, Early>,
+    /// The trunk, and which of its servers, over which a number was dialled: the one that a failure is counted against.
+    pub(super) dialled: Option<(usize, Target)>,
     /// It rang for somebody else than the caller whom it gets.
     pub(super) shows_another: bool,
 }

@@ -140,9 +140,7 @@ impl Switchboard {
         }
         let Some(call) = self.calls.get_mut(&id) else { return false };
         let trunk = call.dialling.map(|(trunk, _)| trunk).filter(|_| matches!(to, Callee::Number(_)));
-        if let Some(trunk) = trunk {
-            call.dialling = Some((trunk, Some(Target { transport: flow.transport, address: flow.remote })));
-        }
+        let dialled = trunk.map(|trunk| (trunk, Target { transport: flow.transport, address: flow.remote }));
         let first = call.caller.line.sound.as_ref().and_then(|sound| sound.agreed).map(|agreed| agreed.codec);
         let leg = call.take_leg_no();
         let who = Who::Offer(id, leg);
@@ -177,10 +175,19 @@ impl Switchboard {
         };
         let state = OfferState::Ringing { ring_until, rang: false };
         let (from, early) = (Bytes::from(from), BTreeMap::new());
-        let (to_whom, client_of_leg, shows_another) = (to.clone(), Some(client), false);
         let call_id = Bytes::copy_from_slice(sip_call_id.as_str().as_bytes());
-        let offer_leg =
-            OfferLeg { line, to: to_whom, client: client_of_leg, from, call_id, cseq: 1, state, early, shows_another };
+        let offer_leg = OfferLeg {
+            line,
+            to: to.clone(),
+            client: Some(client),
+            from,
+            call_id,
+            cseq: 1,
+            state,
+            early,
+            dialled,
+            shows_another: false,
+        };
         if let Some(call) = self.calls.get_mut(&id) {
             call.legs.insert(leg, offer_leg);
         }
@@ -412,6 +419,9 @@ impl Switchboard {
         };
         if let Some(call) = self.calls.get_mut(&id).filter(|_| matches!(to, Callee::Number(_))) {
             call.next_way = next_way(outcome, sip_status);
+            if let Some((trunk, server)) = call.legs.get(&leg).and_then(|leg| leg.dialled) {
+                call.dialling = Some((trunk, Some(server)));
+            }
         }
         self.drop_leg(now, id, leg);
         self.offer_ended(now, id, leg, to, outcome, sip_status);

@@ -201,6 +201,7 @@ impl Switchboard {
             cseq: 0,
             state: OfferState::Talking,
             early: std::collections::BTreeMap::new(),
+            dialled: None,
             shows_another: false,
         };
         self.stir(to);

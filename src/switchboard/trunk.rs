@@ -124,6 +124,9 @@ impl Switchboard {
         for call in self.calls.values_mut() {
             call.tried = call.tried.iter().filter_map(|index| placed(*index)).collect();
             call.dialling = call.dialling.and_then(|(index, target)| Some((placed(index)?, target)));
+            for leg in call.legs.values_mut() {
+                leg.dialled = leg.dialled.and_then(|(index, target)| Some((placed(index)?, target)));
+            }
         }
         for purpose in self.clients.values_mut() {
             if let Purpose::TrunkPing(index, _) | Purpose::TrunkRegister(index, _) = purpose {
