@@ -53,8 +53,18 @@ fn number(addr: &NameAddr<'_>) -> Option<String> {
         return None;
     }
     let user = String::from_utf8_lossy(&uri.user()?).into_owned();
-    let user: String = user.trim().chars().filter(|c| !c.is_control()).take(NUMBER_CHARS_MAX).collect();
+    let user: String =
+        user.trim().chars().filter(|c| !c.is_control() && !is_invisible(*c)).take(NUMBER_CHARS_MAX).collect();
     is_number(&user).then_some(user)
+}
+
+/// Unicode's format characters (Cf), which a peer's text can hide behind: a number with U+202E reads backwards in a table.
+pub fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+    )
 }
 
 /// A host under `.invalid` reaches no one (RFC 2606 §2): networks send it in place of a withheld number.

@@ -399,16 +399,11 @@ fn known_as(raw: String, country: &str) -> String {
 
 /// Text of a peer for records: no control characters, none that change the order or the look of others, a limited length.
 pub(super) fn clean(bytes: &[u8], chars_max: usize) -> String {
-    String::from_utf8_lossy(bytes).chars().filter(|c| !c.is_control() && !is_invisible(*c)).take(chars_max).collect()
-}
-
-/// Unicode's format characters (Cf) that a text of a peer can hide behind: a number with U+202E reads backwards in a table.
-fn is_invisible(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
-    )
+    String::from_utf8_lossy(bytes)
+        .chars()
+        .filter(|c| !c.is_control() && !caller_number::is_invisible(*c))
+        .take(chars_max)
+        .collect()
 }
 
 fn has_unknown_extension(message: &Message<'_>) -> bool {

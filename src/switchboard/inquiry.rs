@@ -37,19 +37,19 @@ impl Inquiry {
 }
 
 impl Switchboard {
-    /// A party that should be heard is not. An outgoing leg that has never been heard is lost at once; any other party is asked first.
+    /// A party is not heard. An outgoing leg that should be and never was is lost at once; any other party is asked first. Before the
+    /// answer silence means nothing. On hold it is no fault, but the party may be gone all the same.
     pub(super) fn silence_of(&mut self, now: Now, who: Who) {
         let Some(line) = self.line_mut(who) else { return };
-        let heard = line.sound.as_ref().is_some_and(|sound| sound.heard);
-        if line.inquiry.is_some() {
-            return;
-        }
+        let Some(sound) = line.sound.as_ref().filter(|_| line.inquiry.is_none()) else { return };
+        let (heard, owed) = (sound.heard, sound.peer_sends());
         match who {
             Who::Caller(id) if !self.calls.get(&id).is_some_and(|call| call.caller.answered) => {}
             Who::Caller(_) => self.inquire(now, who, None),
-            Who::Offer(id, leg) if !heard => self.leg_lost(now, id, leg),
+            Who::Offer(id, leg) if !heard && owed => self.leg_lost(now, id, leg),
             Who::Offer(..) => self.inquire(now, who, Some(now.mono + LEG_RESPONDS_IN)),
-            Who::Phone(phone) => self.end_phone(now, phone, true),
+            Who::Phone(phone) if owed => self.end_phone(now, phone, true),
+            Who::Phone(_) => {}
         }
     }
 
@@ -102,7 +102,7 @@ impl Switchboard {
         }
     }
 
-    /// The party is present and not heard: operator and supervisors are notified, and media counts its silence anew.
+    /// The party is present and not heard: media counts its silence anew, and unless it is on hold, operator and supervisors are notified.
     fn stays_silent(&mut self, now: Now, who: Who, status: u16) {
         let (id, leg) = match who {
             Who::Caller(id) => (id, LegNo::CALLER),
@@ -110,6 +110,9 @@ impl Switchboard {
             Who::Phone(_) => return,
         };
         self.aim(who);
+        if !self.line_mut(who).and_then(|line| line.sound.as_ref()).is_some_and(|sound| sound.peer_sends()) {
+            return;
+        }
         self.fact(now, id, FactKind::SilentLegPresent { leg, sip_status: status });
         let text = self.silence_notice(id, leg);
         let operator = self.calls.get(&id).and_then(|call| call.lead()).map(|(_, operator)| operator.clone());

@@ -31,7 +31,7 @@ impl Switchboard {
                     sound.silent = true;
                 }
                 if !self.is_lost(now, who) && self.settings.silence_ends_call {
-                    self.fell_silent(now, who);
+                    self.silence_of(now, who);
                 }
             }
             Event::NoVoice { anchor } => {
@@ -55,15 +55,6 @@ impl Switchboard {
                 self.late_fact(now, call, FactKind::RecordingFailed { leg, why });
             }
         }
-    }
-
-    /// A leg that should be heard is not: before the answer, and on hold, silence means nothing.
-    fn fell_silent(&mut self, now: Now, who: Who) {
-        let sends = self.line_mut(who).and_then(|line| line.sound.as_ref()).is_some_and(super::leg::Sound::peer_sends);
-        if !sends {
-            return;
-        }
-        self.silence_of(now, who);
     }
 
     /// The operator's side is lost while the caller is there: back to the head of the queue with him.

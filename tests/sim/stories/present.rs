@@ -146,3 +146,21 @@ fn a_call_that_ends_while_a_silent_party_is_asked_leaves_nothing_behind() {
     assert_eq!(world.count(|kind| matches!(kind, FactKind::SilentLegPresent { .. })), 0);
     world.assert_empty_in_the_end();
 }
+
+#[test]
+fn a_party_on_hold_may_be_silent_and_is_found_out_when_it_is_gone() {
+    let mut world = supervised();
+    let (caller, (a, _)) = talking(&mut world);
+    caller.asks(&mut world, "INVITE", 2, "", &sdp(TRUNK, 30_000).replace("sendrecv", "inactive"));
+    world.take(TRUNK, "SIP/2.0 200");
+    caller.asks(&mut world, "ACK", 2, "", "");
+    silent(&mut world, a);
+    let options = world.take(TRUNK, "OPTIONS");
+    world.receive(TRUNK, &response(&options, TRUNK, "200 OK", ""));
+    assert_eq!(world.count(|kind| matches!(kind, FactKind::SilentLegPresent { .. })), 0, "it need not be heard");
+    assert!(!world.has(BUDI, "MESSAGE"));
+    silent(&mut world, a);
+    world.pass(Duration::from_secs(33));
+    assert_eq!(endings(&world), [(Side::Service, EndCause::CallerSilent)]);
+    world.assert_empty_in_the_end();
+}
