@@ -4,7 +4,7 @@ use siaga::config::Config;
 
 #[test]
 fn an_ipv4_mapped_address_is_the_ipv4_address_and_a_zone_is_not_told() {
-    let text = "[sip]\nlisten = [\"udp:[::ffff:127.0.0.1]:5060\", \"tcp:[fe80::1%3]:5060\"]\n[media]\nlisten = \"::ffff:127.0.0.1\"\n\
+    let text = "[sip]\nlisten = [\"udp:[::ffff:127.0.0.1]:5060\", \"tcp:[fe80::1%3]:5060\"]\n[media]\nlisten = [\"::ffff:127.0.0.1\", \"::1\"]\n\
                 [console]\nlisten = \"[::ffff:127.0.0.1]:8112\"\n[[trunk]]\nname = \"a\"\n\
                 peers = [\"::ffff:10.7.0.0/120\", \"::ffff:10.8.0.9\", \"2001:db8::/32\", \"10.9.0.0/16\"]\n";
     let config = Config::parse("mapped.toml", text).unwrap();
