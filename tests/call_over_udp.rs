@@ -83,7 +83,8 @@ fn start(at: &'static str) -> Service {
             settings.listeners = vec![Listener { transport, local, advertised: local.to_string() }];
             settings.trunks[0].peers.extend(Network::parse("::1"));
             let clock = Clock::start();
-            let ports = [20_000, 20_002].map(|port| SocketAddr::new(local.ip(), port)).to_vec();
+            // Media is IPv4 in every call, whatever family the signalling has.
+            let ports = [20_000, 20_002].map(|port| SocketAddr::from(([127, 0, 0, 1], port))).to_vec();
             let switchboard = Switchboard::new(clock.now(), settings, ports, Rng::from_number(1));
             let hands = Notes(facts_in, media_in);
             let signalling = Signalling::new(switchboard, clock, vec![socket], inbound, hands).unwrap();
