@@ -143,6 +143,8 @@ pub struct Media {
     pub threads: usize,
     pub engine: EngineName,
     pub srtp: SrtpName,
+    /// Networks that phones' media may come from, besides the hosts of their descriptions and SIP messages.
+    pub phones: Vec<crate::switchboard::Network>,
 }
 
 /// `[recording]`, checked.

@@ -261,7 +261,8 @@ pub(super) fn media(source: &mut Source, section: &section::Media, listeners: &[
         source.fault("media.threads", section.threads.to_string(), "0 (the service chooses) to 64");
     }
     let (threads, engine, srtp) = (section.threads, section.engine, section.srtp);
-    Some(super::Media { listen, advertised, ports: ports?, threads, engine, srtp })
+    let phones = networks(source, "media.phones", &section.phones);
+    Some(super::Media { listen, advertised, ports: ports?, threads, engine, srtp, phones })
 }
 
 /// The addresses of `[media]`: those that are bound, and as peers know them. Of each family there is one at most.

@@ -252,6 +252,7 @@ pub(super) struct Media {
     pub(super) threads: usize,
     pub(super) engine: EngineName,
     pub(super) srtp: SrtpName,
+    pub(super) phones: Vec<String>,
 }
 
 impl Default for Media {
@@ -263,6 +264,7 @@ impl Default for Media {
             threads: 0,
             engine: EngineName::Auto,
             srtp: SrtpName::Off,
+            phones: Vec::new(),
         }
     }
 }

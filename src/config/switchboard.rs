@@ -21,6 +21,7 @@ impl Config {
             trunks: self.trunks.clone(),
             calls_max: self.site.max_calls,
             media_addresses: self.media.advertised.clone(),
+            phone_media: self.media.phones.clone(),
             srtp: match self.media.srtp {
                 SrtpName::Off => SrtpOffer::Never,
                 SrtpName::Offer => SrtpOffer::UnderTls,

@@ -37,10 +37,10 @@ impl Switchboard {
         }
     }
 
-    /// The media gateways of a leg's trunk.
+    /// The media gateways of a leg's trunk; for a phone those of `[media] phones`.
     fn media_networks(&self, who: Who) -> Arc<[AddressRange]> {
         let trunk = self.trunk_with(who).and_then(|trunk| self.settings.trunks.get(trunk));
-        let networks = trunk.map_or(&[][..], |trunk| match trunk.terms.media.is_empty() {
+        let networks = trunk.map_or(self.settings.phone_media.as_slice(), |trunk| match trunk.terms.media.is_empty() {
             true => &trunk.peers,
             false => &trunk.terms.media,
         });

@@ -248,6 +248,8 @@ pub struct Settings {
     pub calls_max: usize,
     /// What SDP tells peers to send media to: one address, or one of each family.
     pub media_addresses: Vec<IpAddr>,
+    /// Networks that the media of operators' phones may come from, besides the hosts of their descriptions and SIP messages.
+    pub phone_media: Vec<Network>,
     pub srtp: SrtpOffer,
     pub answer: AnswerMode,
     /// How long one offer rings.

@@ -112,6 +112,7 @@ pub(crate) fn settings() -> Settings {
         }],
         calls_max: siaga::limits::CALLS_MAX,
         media_addresses: vec!["127.0.0.1".parse().unwrap()],
+        phone_media: Vec::new(),
         srtp: SrtpOffer::Never,
         answer: AnswerMode::Operator,
         ring: seconds(15),
