@@ -102,7 +102,7 @@ fn a_trunk_over_tcp_is_asked_for_signs_of_life_and_called_as_the_last_resort() {
         "{options}"
     );
     answer(&mut sbc, &options, "200 OK", "");
-    until("the trunk is up", || (service.metric("siaga_trunk_up{trunk=\"telco\"}") == 1.0).then_some(()));
+    until("the trunk is up", || service.shows("siaga_trunk_up{trunk=\"telco\"} 1").then_some(()));
     let caller = Caller::calls(&service, 1, 700, Manner::Stays);
     let invite = message(&mut sbc);
     assert!(invite.starts_with(&format!("INVITE sip:0725@{host}:5060;transport=tcp SIP/2.0")), "{invite}");
@@ -164,7 +164,7 @@ fn a_trunk_with_a_name_is_reached_over_the_transport_and_at_the_server_that_answ
     let options = message(&mut sbc);
     assert!(options.starts_with(&format!("OPTIONS sip:{host}:5060;transport=tcp ")), "{options}");
     answer(&mut sbc, &options, "200 OK", "");
-    until("the trunk is up", || (service.metric("siaga_trunk_up{trunk=\"telco\"}") == 1.0).then_some(()));
+    until("the trunk is up", || service.shows("siaga_trunk_up{trunk=\"telco\"} 1").then_some(()));
     // It refuses a call: the other server is tried, then there is none left and the caller waits on.
     let caller = Caller::calls(&service, 1, 700, Manner::CancelsAfter(3_000));
     let invite = message(&mut sbc);
