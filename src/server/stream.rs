@@ -58,7 +58,9 @@ pub(super) struct Owed {
 
 impl Owed {
     fn received(&self, message: &[u8]) {
-        if !message.starts_with(b"SIP/2.0") && !message.starts_with(b"ACK ") {
+        // What has no request line gets no response.
+        let line = message.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        if line.trim_ascii_end().ends_with(b" SIP/2.0") && !line.starts_with(b"ACK ") {
             self.responses.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -93,6 +93,10 @@ impl Raw {
         };
         let (mut text, mut byte) = (Vec::new(), [0]);
         while !text.ends_with(b"\r\n\r\n") {
+            if text == b"\r\n" {
+                // An empty line before a message is no part of it (RFC 3261 §7.5): siaga probes half-closed connections so.
+                text.clear();
+            }
             match stream.read(&mut byte) {
                 Ok(1) => text.push(byte[0]),
                 Ok(_) => return None,
