@@ -121,7 +121,7 @@ impl Service {
         let prompts = concat!(env!("CARGO_MANIFEST_DIR"), "/config/prompts");
         let config = format!(
             "[sip]\ndomain = \"{host}\"\nlisten = [{listen}]\n{sip}\n[[trunk]]\nname = \"telco\"\n\
-             peers = [\"{trunk}/32\"]\n{trunk_lines}\n[media]\nlisten = {sound}\nports = [20000, 20399]\nphones = [\"127.0.0.1\"]\n{media}\n[queue]\n{queue}\n\
+             peers = [\"{trunk}/32\"]\n{trunk_lines}\n[media]\nlisten = {sound}\nports = [20000, 20399]\nphones = [\"127.0.0.1\", \"fd00:112::/64\"]\n{media}\n[queue]\n{queue}\n\
              [console]\nlisten = \"{host}:8112\"\n[prompts]\ndir = \"{prompts}\"\n[log]\nlevel = \"debug\"\n"
         );
         std::fs::write(service.path().join("siaga.toml"), config).unwrap();
