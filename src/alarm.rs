@@ -1,7 +1,7 @@
-//! Alarms: faults that a person must repair, each from its beginning until its cause is gone. Any part may raise one; the service
-//! goes on. An alarm is a WARN at once and hourly, the gauge `siaga_alarm{kind}` and a line in the body of `/health/ready`.
+//! Alarms: errors that a person must correct. Any part of the service may raise an alarm; the service continues. Until its cause is gone,
+//! an alarm is logged as WARN at once and hourly, sets the gauge `siaga_alarm{kind}` and adds a line to the body of `/health/ready`.
 //!
-//! This module owns the table of alarms; it must not know who raises them.
+//! This module owns the table of alarms; it must not depend on the parts that raise them.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -11,14 +11,14 @@ use tracing::{info, warn};
 
 use crate::limits::ALARMS_MAX;
 
-/// What part has the fault: the label of the gauge.
+/// The part that has the error: the label of the gauge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// A SIP address cannot be listened on.
+    /// The service cannot listen on a SIP address.
     Listener,
     /// The TLS certificates cannot be used.
     Certificates,
-    /// A trunk does not answer, or its registration fails.
+    /// A trunk does not respond, or its registration fails.
     Trunk,
     /// Operators' accounts cannot be read.
     Accounts,
@@ -26,11 +26,11 @@ pub enum Kind {
     LocalState,
     /// The roster's files cannot be used.
     Roster,
-    /// The journal's disk does not take facts.
+    /// Facts cannot be written to the journal's disk.
     Journal,
-    /// The database does not take records.
+    /// Records cannot be written to the database.
     Database,
-    /// Calls whose records cannot be stored.
+    /// Some calls cannot be stored in the database.
     Records,
     /// Recordings cannot be written.
     Recordings,
@@ -45,7 +45,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 14] = [
         Self::Listener,
         Self::Certificates,
@@ -63,7 +63,7 @@ impl Kind {
         Self::LongCall,
     ];
 
-    /// The word of metrics, log and `/health/ready`.
+    /// The word in metrics, log and `/health/ready`.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Listener => "listener",
@@ -84,15 +84,15 @@ impl Kind {
     }
 }
 
-/// The alarms that are raised now. Clones share the table; every method may be called from any thread and does not wait for I/O.
+/// The current alarms. Clones share the table; every method may be called from any thread and does not wait for I/O.
 #[derive(Clone, Debug, Default)]
 pub struct Alarms(Arc<Mutex<Table>>);
 
-/// Why, by kind and subject (a trunk's name, a listener's address; empty where a part exists once).
+/// The reason by kind and subject (a trunk's name, a listener's address; empty if the part exists once).
 type Table = BTreeMap<(Kind, String), String>;
 
 impl Alarms {
-    /// Raises an alarm: one WARN. While it is raised, another reason only replaces the text.
+    /// Raises an alarm and logs one WARN. While it is raised, another reason only replaces the text.
     pub fn raise(&self, kind: Kind, subject: &str, why: impl Display) {
         let why = why.to_string();
         let new = {
@@ -104,7 +104,7 @@ impl Alarms {
                     known.clone_from(&why);
                     false
                 }
-                // With a full table the alarm is logged each time, and not listed.
+                // If the table is full, the alarm is logged each time and not listed.
                 None if full => true,
                 None => table.insert(key, why.clone()).is_none(),
             }
@@ -114,14 +114,14 @@ impl Alarms {
         }
     }
 
-    /// Ends an alarm, if it is raised: one line at INFO.
+    /// Ends an alarm if it is raised, and logs one line at INFO.
     pub fn clear(&self, kind: Kind, subject: &str) {
         if self.table().remove(&(kind, subject.to_owned())).is_some() {
-            info!(alarm = kind.word(), subject, "the alarm is over");
+            info!(alarm = kind.word(), subject, "the alarm has ended");
         }
     }
 
-    /// Raises an alarm on an error and ends it on a success; returns what it was given.
+    /// Raises an alarm on an error and ends it on a success; returns `result`.
     pub fn watch<T, E: Display>(&self, kind: Kind, subject: &str, result: Result<T, E>) -> Result<T, E> {
         match &result {
             Ok(_) => self.clear(kind, subject),
@@ -130,7 +130,7 @@ impl Alarms {
         result
     }
 
-    /// Logs every alarm that is raised again. The service calls it once an hour.
+    /// Logs every current alarm again. The service calls this once an hour.
     pub fn remind(&self) {
         let raised = self.table().clone();
         for ((kind, subject), why) in raised {
@@ -152,7 +152,7 @@ impl Alarms {
         self.table().iter().map(line).collect()
     }
 
-    /// A panic of another holder leaves the table whole: each change is one call.
+    /// If another thread panics while it has the table, the table is still consistent: each change is one call.
     fn table(&self) -> MutexGuard<'_, Table> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -52,7 +52,7 @@ impl Timestamp {
         self.0
     }
 
-    /// The point so many milliseconds later; earlier when negative.
+    /// The time this many milliseconds later, or earlier if negative.
     #[must_use]
     pub const fn shifted(self, millis: i64) -> Self {
         Self(self.0.saturating_add(millis))

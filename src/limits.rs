@@ -5,14 +5,14 @@
 pub const CALLS_MAX: usize = 20_000;
 /// Of the calls that may be at once, the hundredths from which on trunks that ask for it (RFC 7339) are told to hold requests back.
 pub const CALLS_SOFT_PERCENT: usize = 90;
-/// Ring attempts of one call. More: it keeps its position and is rung, or sent to the fallback, once for each
-/// `[queue] fallback_retry_seconds`; calls behind it are served meanwhile.
+/// Ring attempts of one call. After them it keeps its position and is rung, or sent to the fallback, once for each
+/// `[queue] fallback_retry_seconds`; calls behind it are served in between.
 pub const RING_ATTEMPTS_PER_CALL_MAX: usize = 10_000;
 /// Legs alive at once in one call (ring-all fallback). Full: the remaining operators are not rung.
 pub const LIVE_LEGS_PER_CALL_MAX: usize = 64;
 /// Operators known. Full: `operator add` and `operator import` refuse.
 pub const OPERATORS_MAX: usize = 10_000;
-/// Prefixes of called numbers of one trunk. More: the configuration is refused.
+/// Prefixes of called numbers of one trunk. More: the configuration is rejected.
 pub const CALLED_PREFIXES_MAX: usize = 32;
 /// Desks of the queue. More: the configuration is refused.
 pub const DESKS_MAX: usize = 16;
@@ -71,7 +71,7 @@ pub const EARLY_DIALOGS_MAX: usize = 8;
 pub const PLACED_CALLS_MAX: usize = 2_000;
 /// Dialogs remembered when they are over, to refuse their replacement (RFC 3891) with 603. Full: the oldest is forgotten: 481.
 pub const PAST_DIALOGS_MAX: usize = 4_096;
-/// INVITEs of ours that are over, remembered for 64*T1: a 2xx that still comes gets ACK and BYE. Full: the oldest is forgotten.
+/// Our ended INVITEs, kept for 64*T1: a 2xx that arrives late gets ACK and BYE. Full: the oldest is dropped.
 pub const PAST_INVITES_MAX: usize = 16_384;
 /// Agencies in the configuration. More: a fault of the file.
 pub const AGENCIES_MAX: usize = 256;
@@ -105,13 +105,13 @@ pub const MEDIA_EVENTS_MAX: usize = 65_536;
 pub const RECORDING_FRAMES_MAX: usize = 8_192;
 /// Samples of one prompt at 8 kHz: ten minutes. Longer: the file is not played, and the log says so.
 pub const PROMPT_SAMPLES_MAX: usize = 4_800_000;
-/// Gaps of one recording that are told apart. More: the last one grows.
+/// Separate gaps of one recording. More: the last gap is extended.
 pub const RECORDING_GAPS_MAX: usize = 32;
 /// Recordings of earlier runs that a start repairs and registers. More: the next start.
 pub const RECORDINGS_LEFT_MAX: usize = 65_536;
 /// Recordings that wait for their checksum. Full: the file stays, and the call's record says that it is not sealed.
 pub const RECORDINGS_SEALING_MAX: usize = 1_024;
-/// Changes of registrations and terms under way to the local copy. Full: the newest is dropped, with an alarm.
+/// Changes of registrations, flags and the mode that wait for the local copy. Full: the newest is dropped, with an alarm.
 pub const LOCAL_CHANGES_MAX: usize = 65_536;
 /// Facts under way to the journal. Full, which takes a dead disk and tens of thousands of calls: the newest is dropped and
 /// counted, and the call goes on.
@@ -120,11 +120,11 @@ pub const FACTS_MAX: usize = 262_144;
 pub const FACTS_GROUP_MAX: usize = 8_192;
 /// Bytes of one file of the crash log in memory; the next step goes to a new file.
 pub const CRASH_LOG_FILE_BYTES_MAX: u64 = 1 << 20;
-/// Files of the crash log. More wait for the disk: new facts go to the journal's thread alone.
+/// Files of the crash log that wait for the disk. More: new facts go only to the journal's thread.
 pub const CRASH_LOG_FILES_MAX: u32 = 64;
-/// Journal segments that are kept after they were stored in the database. More: the oldest go.
+/// Journal segments that are kept after they were stored in the database. More: the oldest are removed.
 pub const STORED_SEGMENTS_MAX: usize = 1_024;
-/// Calls whose records the database does not take. More: the writer waits as it does for a database that is down.
+/// Calls that are set aside because the database rejects them. More: the writer waits as for a database that is down.
 pub const CALLS_ASIDE_MAX: usize = 10_000;
 /// Datagrams handled in one turn of the loop before timers are looked at.
 pub const DATAGRAMS_PER_TURN_MAX: usize = 64;
@@ -143,9 +143,9 @@ pub const CONNECTIONS_PER_SOURCE_MAX: usize = 1_024;
 pub const CONNECTION_EVENTS_MAX: usize = 1_024;
 /// Servers of one trunk's name that are kept. More are left out.
 pub const TARGETS_MAX: usize = 16;
-/// Host names in trunks' Contacts that are being looked up. Full: the oldest question is dropped.
+/// Host names in trunks' Contacts that are being looked up. Full: the oldest query is dropped.
 pub const LOOKUPS_MAX: usize = 1_024;
-/// Of them, those that are under way to the name server. The others wait.
+/// Of these, queries that are sent at once. The others wait.
 pub const LOOKUPS_AT_ONCE: usize = 32;
 /// Console requests under way to the loop. Full: 503.
 pub const CONSOLE_REQUESTS_MAX: usize = 256;

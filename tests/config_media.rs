@@ -23,7 +23,7 @@ fn media_has_one_address_of_each_family_that_sip_listens_on() {
         ("listen = []", "one address, or one IPv4 and one IPv6 address"),
         (
             "listen = [\"127.0.0.1\", \"::1\"]\nadvertised = \"192.0.2.1\"",
-            "for each address of media.listen one of the same family",
+            "for each address in media.listen, one of the same family",
         ),
         ("listen = [\"127.0.0.1\", \"::\"]", "media.advertised: missing"),
     ] {

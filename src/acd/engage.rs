@@ -133,7 +133,7 @@ impl Acd {
         })
     }
 
-    /// The call that an operator has placed ends before it was answered: no operator has anything to wrap up.
+    /// Ends a call that an operator has placed, before its answer: there is no wrap-up.
     pub fn give_up(&mut self, now: Now, call: CallId) {
         match self.queue.status(call) {
             Some(Status::Direct { engaged, .. }) => {
@@ -153,8 +153,8 @@ impl Acd {
         }
     }
 
-    /// An operator calls the emergency number: they count as talking, and a wrap-up of theirs ends. The call itself has its own
-    /// place in the queue.
+    /// An operator calls the emergency number: the operator counts as talking, and the operator's wrap-up ends. The call itself has its
+    /// own place in the queue.
     pub fn begin_own_call(&mut self, now: Now, call: CallId, operator: &OperatorId) {
         self.floor.change(operator, |facts| {
             facts.own_calls.insert(call);
@@ -162,7 +162,7 @@ impl Acd {
         });
     }
 
-    /// That call is over.
+    /// Ends that call.
     pub fn end_own_call(&mut self, call: CallId, operator: &OperatorId) {
         self.floor.change(operator, |facts| {
             facts.own_calls.remove(&call);

@@ -50,7 +50,7 @@ impl Keys {
 struct Counts {
     /// On shift, logged in, registered and reachable, whatever they do.
     staffed: usize,
-    /// Ready, or rung while they were.
+    /// Ready, or rung while ready.
     alert: usize,
     /// Talking or in wrap-up.
     busy: usize,
@@ -236,17 +236,17 @@ impl Floor {
         self.counts(desk).staffed
     }
 
-    /// How many of a desk are ready, or were until they were rung.
+    /// How many operators of a desk are ready, or were ready until they were rung.
     pub(super) fn alert_at(&self, desk: DeskNo) -> usize {
         self.counts(desk).alert
     }
 
-    /// How many of a desk talk or wrap up.
+    /// How many operators of a desk talk or wrap up.
     pub(super) fn busy_at(&self, desk: DeskNo) -> usize {
         self.counts(desk).busy
     }
 
-    /// How many of a desk are on a break and can be rung.
+    /// How many operators of a desk are on a break and can be rung.
     pub(super) fn recallable_at(&self, desk: DeskNo) -> usize {
         self.recallable.get(usize::from(desk.0)).map_or(0, BTreeSet::len)
     }

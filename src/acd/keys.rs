@@ -16,7 +16,7 @@ pub(super) struct Call {
     pub(super) widens: Vec<Widening>,
     /// Ring attempts made so far.
     pub(super) offers: usize,
-    /// When it has waited for `none_ready`; None: it has.
+    /// When it will have waited for `none_ready`; None: it already has.
     pub(super) overdue_at: Option<Instant>,
     /// Its last fallback was the number alone: the next is that of all phones, while nobody is there.
     pub(super) phones_turn: bool,
@@ -46,11 +46,11 @@ pub(super) struct Keys {
     pub(super) joinable: DeskSet,
     /// Rings, and may ring more from then on.
     pub(super) grows: Option<Instant>,
-    /// Has no answer yet, and where it may go.
+    /// The desks to which it may go, while it has no answer.
     pub(super) unanswered: Option<DeskSet>,
-    /// Has waited for `none_ready` and may ring operators on a break: whether it rings already, and where it may go.
+    /// After `none_ready`, while it may ring operators on a break: whether it rings already, and the desks to which it may go.
     pub(super) recallable: Option<(bool, DeskSet)>,
-    /// Has waited for `none_ready` and may enter the fallback although operators are staffed: where it may go.
+    /// After `none_ready`, while it may enter the fallback although operators are staffed: the desks to which it may go.
     pub(super) stranded: Option<DeskSet>,
 }
 

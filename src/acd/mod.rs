@@ -64,7 +64,7 @@ pub struct Settings {
     pub unanswered_max: u32,
     /// After all of the fallback failed, a call waits so long before it is tried again.
     pub fallback_retry: Duration,
-    /// While no operator is ready or rung, a call that waits so long rings operators on a break, then the fallback.
+    /// While no operator is ready or rung, a call that has waited this long rings operators on a break, then enters the fallback.
     pub none_ready: Duration,
     /// True: a registered operator is logged in. False: he logs in by himself.
     pub login_on_register: bool,
@@ -114,7 +114,7 @@ pub struct Acd {
     calendar_at: Option<Instant>,
     /// Since when no operator of each desk has been ready or rung; None: one is.
     none_ready_since: Vec<Option<Instant>>,
-    /// When it was last looked at.
+    /// The time of the last step.
     looked_at: Instant,
 }
 

@@ -24,7 +24,7 @@ impl Acd {
         self.floor.staffed_count() > 0 && self.queue.unanswered_sets().any(stuck)
     }
 
-    /// True when this operator is ready and no other is: a break leaves only operators who are busy or away.
+    /// True if this is the only ready operator: after a break of theirs, no operator is ready.
     pub fn is_last_ready(&self, operator: &OperatorId) -> bool {
         let ready = self.floor.get(operator).is_some_and(|facts| facts.state() == State::Ready);
         ready && self.counts().1.get(1) == Some(&1)
@@ -92,7 +92,7 @@ impl Acd {
         Some(Decision::Offer { call, operator, why })
     }
 
-    /// No operator on a break is left out, and no call is left without its fallback.
+    /// Checks that every call that may ring operators on a break does so, and that every call that may enter the fallback has entered it.
     pub(super) fn verify_none_ready(&self) -> Result<(), String> {
         if let Some(call) = self.due_recall() {
             return Err(format!("call {call} waits, no operator is ready, and operators on a break are not rung"));

@@ -214,12 +214,12 @@ impl Operator {
         self.state() == State::Ready && self.rest_until.is_none()
     }
 
-    /// True when a call may ring the operator because no other is ready: on a break, and not resting after an attempt that failed.
+    /// True if a call may ring the operator while no operator is ready: on a break, and not resting after a failed ring attempt.
     pub(super) fn is_recallable(&self) -> bool {
         self.state() == State::Break && self.rest_until.is_none()
     }
 
-    /// True when the operator is ready, or was until a phone of theirs began to ring.
+    /// True if the operator is ready, or was ready until a ring attempt began.
     pub(super) fn is_alert(&self) -> bool {
         match self.state() {
             State::Ready => true,
@@ -228,7 +228,7 @@ impl Operator {
         }
     }
 
-    /// True while the operator has a caller, or finishes the last call's work.
+    /// True while the operator talks or wraps up.
     pub(super) fn is_busy(&self) -> bool {
         matches!(self.state(), State::Talking | State::WrapUp)
     }

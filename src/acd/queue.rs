@@ -12,10 +12,10 @@ use crate::limits;
 
 mod verify;
 
-/// Ring attempts of one call before it gets only one more for each retry of the fallback.
+/// Ring attempts of one call. After them it gets one more for each retry of the fallback.
 pub(super) const OFFERS_MAX: usize = limits::RING_ATTEMPTS_PER_CALL_MAX;
 
-/// Operators that one call rings at once: the caller's leg is alive as well, and so may be one to a number outside.
+/// Operators that one call rings at once. The caller's leg and a leg to an outside number may exist besides.
 pub(super) const RING_MAX: usize = limits::LIVE_LEGS_PER_CALL_MAX - 2;
 
 /// A place in the order: lower numbers are served first.
@@ -81,13 +81,13 @@ pub(super) struct Queue {
     rings: Vec<Ring>,
     /// When calls go to more desks than their own.
     widenings: Deadlines<CallId>,
-    /// When calls will have waited for `none_ready`.
+    /// When each call will have waited for `none_ready`.
     overdues: Deadlines<CallId>,
     /// Calls without an answer.
     unanswered: CallsBySet,
-    /// Of those that have waited for `none_ready`: the ones that may ring operators on a break, those that ring already apart.
+    /// Calls that have waited for `none_ready` and may ring operators on a break: those that wait, and those that ring already.
     recallable: [CallsBySet; 2],
-    /// Of those that have waited for `none_ready`: the ones that may enter the fallback.
+    /// Calls that have waited for `none_ready` and may enter the fallback.
     stranded: CallsBySet,
     /// The one call whose fallback rings operators.
     ringing: Option<CallId>,
@@ -122,8 +122,8 @@ impl Queue {
         Self { waiting_at: vec![0; count], offerable, joinable, rings, ..Self::default() }
     }
 
-    /// Gives a call its place. One that is here already keeps its own. `widens`: when it goes to which desks besides, in any
-    /// order. `overdue_at`: when it has waited for long; None: at once.
+    /// Gives a call its place. A call that is already in the queue keeps its place. `widens`: when the call goes to which additional desks,
+    /// in any order. `overdue_at`: when it will have waited for `none_ready`; None: at once.
     pub(super) fn add(
         &mut self,
         call: CallId,
@@ -179,7 +179,7 @@ impl Queue {
         self.ring_with(call, operator, more);
     }
 
-    /// Rings an operator on a break, beside those who ring already. All others who can be rung may follow at once.
+    /// Rings an operator on a break, beside those who ring already. Other operators on a break may follow at once.
     pub(super) fn recall(&mut self, call: CallId, operator: &OperatorId) {
         self.ring_with(call, operator, More::Now);
     }
@@ -232,8 +232,8 @@ impl Queue {
         }
     }
 
-    /// Takes one operator out of those who ring, for a ring attempt or a fallback. When the last attempt is gone, the call waits; if it
-    /// has used its attempts, nothing rings for it before `retry`.
+    /// Removes one operator from those who ring, for a ring attempt or a fallback. After the last one the call waits; if it has used its
+    /// attempts, no phone rings for it before `retry`.
     pub(super) fn leave_ring(&mut self, call: CallId, operator: &OperatorId, retry: Instant) {
         self.change(call, |entry| match &mut entry.status {
             Status::Offered { to, .. } => {
@@ -383,12 +383,12 @@ impl Queue {
         self.stranded.first(wanted)
     }
 
-    /// Where the calls without an answer may go.
+    /// The desks to which calls without an answer may go.
     pub(super) fn unanswered_sets(&self) -> impl Iterator<Item = DeskSet> {
         self.unanswered.sets()
     }
 
-    /// Where the calls may go that have waited for long.
+    /// The desks to which calls may go that have waited for `none_ready`.
     pub(super) fn overdue_sets(&self) -> impl Iterator<Item = DeskSet> {
         let [waiting, ringing] = &self.recallable;
         waiting.sets().chain(ringing.sets()).chain(self.stranded.sets())

@@ -54,7 +54,7 @@ impl RosterFault {
         Self::new(entry.line, "shift", &entry.shift, expected)
     }
 
-    /// An error of a line, with the start of what stands there.
+    /// An error in a line, with the start of its text.
     pub fn new(line: u64, what: &'static str, found: &str, expected: impl Into<String>) -> Self {
         Self { line, what, found: found.chars().take(FOUND_MAX).collect(), expected: expected.into() }
     }

@@ -7,13 +7,14 @@ use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};
 
 impl Acd {
-    /// The next thing to do, until None. To be asked at the end of every step.
+    /// The next decision, until None. The switchboard calls this at the end of every step.
     ///
-    /// Withdrawals come first, then offers of calls that wait, then operators who join those that ring already, then fallbacks:
-    /// while nobody is staffed, every waiting call goes into its fallback at once. A fallback that has begun goes on when
-    /// somebody becomes staffed; calls that still wait, also those whose fallback failed, get normal offers then. In the posture
-    /// `Fallback` that comes before the offers, and those whose fallback failed get them until it is tried again. While operators are
-    /// staffed and none is ready, calls that have waited for `none_ready` ring operators on a break before they enter the fallback.
+    /// Withdrawals come first, then ring attempts for calls that wait, then operators who join calls that ring already, then fallbacks.
+    /// While no operator is staffed, every waiting call enters its fallback at once. A fallback that has begun continues when an operator
+    /// becomes staffed; calls that still wait, and those whose fallback failed, then get normal ring attempts. In the posture
+    /// `Fallback` the fallback comes before the ring attempts; calls whose fallback failed get ring attempts until the next try. While
+    /// operators are staffed and none is ready, calls that have waited for `none_ready` ring operators on a break before they enter the
+    /// fallback.
     pub fn decide(&mut self, now: Now) -> Option<Decision> {
         self.expire(now);
         self.look_at_desks(now);
@@ -85,7 +86,7 @@ impl Acd {
         }
         if self.posture == Posture::Fallback {
             let call = self.queue.first_untried()?;
-            // The number before the phones; where no operator is staffed, in turn.
+            // The number comes before the phones; while no operator is staffed, they alternate.
             if staffed || !self.queue.is_phones_turn(call) {
                 self.queue.set_phones_turn(call, true);
                 return Some(self.begin_fallback(call, 0));

@@ -101,7 +101,7 @@ pub struct QueueSection {
     pub fallback_ring_seconds: u64,
     /// After all of the fallback failed, a call waits so long before it is tried again, in seconds (1 to 600).
     pub fallback_retry_seconds: u64,
-    /// While no operator of its desks is ready or rung, a call that has waited so long rings operators on a break, in seconds (1 to 600).
+    /// Seconds (1 to 600) after which a waiting call rings operators on a break, while no operator of its desks is ready or rung.
     pub none_ready_seconds: u64,
 }
 
@@ -183,7 +183,7 @@ impl QueueSection {
         Duration::from_secs(self.rest_seconds)
     }
 
-    /// `none_ready_seconds` as a span.
+    /// `none_ready_seconds` as a duration.
     pub const fn none_ready(&self) -> Duration {
         Duration::from_secs(self.none_ready_seconds)
     }
@@ -194,7 +194,7 @@ impl QueueSection {
     }
 }
 
-/// For the last ready operator who pauses, unless the file says otherwise.
+/// The default text for the last ready operator who pauses.
 const LAST_READY_TEXT: &str = "Anda operator siap terakhir: panggilan yang menunggu tetap berdering di telepon Anda.";
 
 /// One more operator rings after so long, unless the file says otherwise.

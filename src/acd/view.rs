@@ -70,7 +70,7 @@ pub struct Change {
 }
 
 impl Acd {
-    /// Operators in wrap-up, each with the call that is wrapped up.
+    /// Operators in wrap-up, each with that call.
     pub fn wrapping_up(&self) -> impl Iterator<Item = (&OperatorId, CallId)> {
         self.floor.iter().filter_map(|(operator, facts)| match facts.work {
             Work::WrapUp { call, .. } => Some((operator, call)),

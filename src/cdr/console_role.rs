@@ -1,23 +1,23 @@
-//! The roles of the console, as facts of its commands name them.
+//! The roles of console users, as in the facts about their commands.
 
 use serde::{Deserialize, Serialize};
 
-/// What somebody may do by the console.
+/// What a console user may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ConsoleRole {
-    /// Sees the floor; changes his own state, and classes calls in his own name.
+    /// May see everything, change their own state, and class calls in their own name.
     Operator,
-    /// And commands all operators.
+    /// May also command all operators.
     Supervisor,
-    /// Everything.
+    /// May do everything.
     Admin,
-    /// Sees everything, changes nothing.
+    /// May see everything and change nothing.
     Auditor,
 }
 
 impl ConsoleRole {
-    /// All of them.
+    /// All roles.
     pub const ALL: [Self; 4] = [Self::Operator, Self::Supervisor, Self::Admin, Self::Auditor];
 
     /// The word in records and on the command line.
@@ -30,7 +30,7 @@ impl ConsoleRole {
         }
     }
 
-    /// The role of that word.
+    /// The role for a word.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|role| role.word() == word)
     }

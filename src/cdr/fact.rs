@@ -33,7 +33,7 @@ pub struct Fact {
     pub call: Option<CallId>,
     /// Milliseconds since the Unix epoch.
     pub at: Timestamp,
-    /// The run of the service and the time since its start. None for facts of versions before this field, and for those that a later
+    /// The run of the service and the time since its start. None for facts of versions without this field, and for facts that a later
     /// run adds to a call.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub up: Option<Uptime>,
@@ -47,7 +47,7 @@ impl Fact {
         Moment { at: self.at, up: self.up }
     }
 
-    /// Reads a fact. What a newer version added is left out; None for a kind that this version does not know.
+    /// Reads a fact. Fields that a newer version added are ignored; None for a kind that this version does not know.
     pub fn read(json: &[u8]) -> Option<Self> {
         serde_json::from_slice(json).ok()
     }
@@ -233,7 +233,7 @@ pub enum Class {
 }
 
 impl Class {
-    /// True for calls that are no emergencies and that the centre makes itself.
+    /// True for drills and test calls, which the centre makes itself.
     pub const fn is_exercise(self) -> bool {
         match self {
             Self::Test | Self::Drill => true,
@@ -274,7 +274,7 @@ pub enum FactKind {
         /// How the house worked then.
         #[serde(default, deserialize_with = "known_or_default", skip_serializing_if = "Posture::is_normal")]
         posture: Posture,
-        /// The account whose phone made the call: it comes from the centre itself, and `trunk` is empty.
+        /// The account whose phone made the call, if it came from the centre itself; `trunk` is empty then.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         internal: Option<OperatorId>,
     },
@@ -363,10 +363,10 @@ pub enum FactKind {
         sha256: String,
         duration_ms: u64,
         frames_dropped: u64,
-        /// Where it is silent because the disk took nothing.
+        /// Where it is silent because the disk could not be written.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         gaps: Vec<Gap>,
-        /// It was cut short by the end of the service, and repaired at the next start.
+        /// The end of the service interrupted it, and the next start repaired it.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         repaired: bool,
     },
@@ -382,7 +382,7 @@ pub enum FactKind {
     Resumed { leg: LegNo },
     /// A leg's session was not refreshed in time (RFC 4028 §10): `kept` because its voice is heard, else ended. Told once of a leg.
     SessionExpired { leg: LegNo, kept: bool },
-    /// A leg's peer sends no audio and has responded to our request in its dialog: the call goes on.
+    /// A leg's peer sends no audio and has responded to our OPTIONS in its dialog: the call continues.
     SilentLegPresent { leg: LegNo, sip_status: u16 },
     /// A digit came from a leg (RFC 4733, or INFO).
     Digit { leg: LegNo, digit: char },

@@ -96,7 +96,7 @@ impl Cdr {
                     (self.sip_status, self.q850) = (*sip_status, *q850);
                 }
             }
-            // An operator who passed the caller on, or was lost, may wrap up while others go on: only the last one's counts.
+            // An operator who transferred the caller, or was lost, may wrap up while others talk: only the last operator's wrap-up counts.
             FactKind::WrappedUp { operator } => {
                 if self.operator.as_ref() == Some(operator) {
                     self.wrapped_up = Some(at);
@@ -151,7 +151,7 @@ impl Cdr {
 
     fn take_sound(&mut self, kind: &FactKind) {
         if let FactKind::Recorded { leg, file, sha256, duration_ms, frames_dropped, gaps, repaired } = kind {
-            // A start registers again what may not have been; the first one knows the gaps.
+            // A start may register a recording again; the first fact has the gaps.
             if self.recordings.iter().any(|known| known.file == *file) {
                 return;
             }
@@ -207,16 +207,16 @@ impl Cdr {
     }
 }
 
-/// One fact in its order, at its time on the call's own clock.
+/// One fact in order, with its time on the call's clock.
 pub(super) struct Step<'f> {
     call: Option<CallId>,
     pub(super) at: Timestamp,
     pub(super) kind: &'f FactKind,
 }
 
-/// The facts with their times. A call's clock begins with the calendar's time of its first fact. Facts of the same run follow by
-/// their uptime, so that a step of the calendar's clock changes no duration; facts of other runs follow the last one of that run by the
-/// calendar, never backwards. Facts without an uptime keep the calendar's time.
+/// The facts with their times. A call's clock starts at the wall clock time of its first fact. Within one run it follows the uptime, so
+/// that a step of the wall clock changes no duration. From one run to the next it follows the wall clock, and never goes back. Facts
+/// without an uptime keep their wall clock time.
 fn timed<'f>(ordered: &[&'f Fact]) -> Vec<Step<'f>> {
     let first = ordered.first().and_then(|fact| Some((fact.at, fact.up?)));
     let mut last = first.map(|(at, _)| (at, at));
@@ -238,7 +238,7 @@ fn timed<'f>(ordered: &[&'f Fact]) -> Vec<Step<'f>> {
     ordered.iter().map(step).collect()
 }
 
-/// A time that rises within a run, whatever the calendar's clock does.
+/// A time that only increases within a run, whatever the wall clock does.
 fn steady(fact: &Fact) -> Timestamp {
     match fact.up {
         Some(Uptime(run, ms)) => Timestamp::from_millis(run.as_millis().saturating_add_unsigned(ms)),

@@ -151,10 +151,10 @@ pub struct Recording {
     pub sha256: String,
     pub duration_ms: u64,
     pub frames_dropped: u64,
-    /// Where it is silent because the disk took nothing.
+    /// Where it is silent because the disk could not be written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<Gap>,
-    /// It was cut short by the end of the service, and repaired at the next start.
+    /// The end of the service interrupted it, and the next start repaired it.
     #[serde(default, skip_serializing_if = "is_not")]
     pub repaired: bool,
 }
@@ -333,12 +333,12 @@ impl Cdr {
         self.is_closed() && !wraps_up
     }
 
-    /// True for a drill or a test call, by its operator's word. No figure counts it.
+    /// True if an operator classed it as drill or test. Only one figure of the reports counts it.
     pub fn is_exercise(&self) -> bool {
         self.disposition.as_ref().is_some_and(|disposition| disposition.class.is_exercise())
     }
 
-    /// True for a number that an operator passed the caller on to, or asked in: an agency, and not the fallback number.
+    /// True for a number to which an operator transferred the caller, or which an operator added: an agency, not the fallback number.
     pub fn is_agency(&self, callee: &Callee) -> bool {
         let Callee::Number(number) = callee else { return false };
         let passed = self.transfers.iter().any(|transfer| transfer.to == Destination::Number(number.clone()));

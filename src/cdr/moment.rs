@@ -1,4 +1,4 @@
-//! When a fact happened, on both clocks; and how words of a newer version are read.
+//! When a fact happened, on both clocks, and how words of a newer version are read.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,11 +6,11 @@ use crate::clock::Timestamp;
 
 use super::fact::Side;
 
-/// A run of the service, named by the calendar time of its start, and milliseconds since then that no clock step changes.
+/// A run of the service, identified by the wall clock time of its start, and the milliseconds since then, which no clock step changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Uptime(pub Timestamp, pub u64);
 
-/// When something happened: by the calendar, and within its run.
+/// When something happened: on the wall clock, and within its run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
     pub at: Timestamp,
@@ -18,7 +18,7 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// Milliseconds from `earlier` to this moment: by the uptime within one run, else by the calendar; never below 0.
+    /// Milliseconds from `earlier` to this moment: by the uptime within one run, otherwise by the wall clock; never below 0.
     pub fn millis_since(self, earlier: Self) -> u64 {
         match (self.up, earlier.up) {
             (Some(Uptime(run, to)), Some(Uptime(same, from))) if run == same => to.saturating_sub(from),
@@ -27,7 +27,7 @@ impl Moment {
     }
 }
 
-/// A word of a newer version counts as the default: the rest of the fact is still good.
+/// Reads a word that only a newer version knows as the default: the rest of the fact is still valid.
 pub(super) fn known_or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: serde::Deserializer<'de>,
@@ -37,7 +37,7 @@ where
     Ok(serde_json::from_value(value).unwrap_or_default())
 }
 
-/// A side that only a newer version knows counts as the service: the call has ended in any case.
+/// Reads a side that only a newer version knows as the service: the call has ended in any case.
 pub(super) fn known_or_service<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Side, D::Error> {
     let value = serde_json::Value::deserialize(deserializer)?;
     Ok(serde_json::from_value(value).unwrap_or(Side::Service))

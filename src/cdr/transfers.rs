@@ -85,7 +85,7 @@ impl Transfers {
     }
 }
 
-/// The talk ends because the caller is passed on, or because its leg was `lost`: its seconds are credited to whom they belong.
+/// Ends the talk because the caller is transferred or because its leg was `lost`, and credits its time to the operator who talked.
 fn part(fact: &Step<'_>, cdr: &mut Cdr, talking: &mut Talking, lost: bool) {
     if let Some((leg, with, from)) = talking.take() {
         cdr.talks.push(Talk { leg, with, from, to: fact.at, lost, transferred: !lost, guest: false });

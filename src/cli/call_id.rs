@@ -13,7 +13,7 @@ use super::console;
 
 /// Hexadecimal digits of a whole id.
 const DIGITS: usize = 32;
-/// Where dashes stand between them.
+/// The positions of the dashes between them.
 const DASHES: [usize; 4] = [8, 12, 16, 20];
 
 /// The start of a call's id, as far as it was given.
@@ -38,7 +38,7 @@ impl CallStart {
         self.digits.parse().ok()
     }
 
-    /// As records write it.
+    /// In the form of records, with dashes.
     fn dashed(&self) -> String {
         let mut text = String::new();
         for (at, digit) in self.digits.chars().enumerate() {
@@ -50,7 +50,7 @@ impl CallStart {
         text
     }
 
-    /// The only one of `calls` that starts so.
+    /// The only one of `calls` that has this start.
     fn only(&self, calls: impl IntoIterator<Item = CallId>) -> anyhow::Result<CallId> {
         let start = self.dashed();
         let found: Vec<CallId> = calls.into_iter().filter(|call| call.to_string().starts_with(&start)).collect();

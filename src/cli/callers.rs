@@ -186,7 +186,7 @@ pub(super) fn local(config: &Config, at: Timestamp) -> String {
     config.zone.to_datetime(at).strftime("%Y-%m-%d %H:%M").to_string()
 }
 
-/// Why the service rejected a request: the text of its answer.
+/// Why the service rejected a request: the text of its response.
 pub(super) fn fault(answer: &str) -> String {
     #[derive(Deserialize)]
     struct Fault {
@@ -194,7 +194,7 @@ pub(super) fn fault(answer: &str) -> String {
     }
     match serde_json::from_str::<Fault>(answer) {
         Ok(told) => told.fault,
-        Err(_) if answer.trim().is_empty() => "it gives no reason".to_owned(),
+        Err(_) if answer.trim().is_empty() => "no reason is given".to_owned(),
         Err(_) => answer.lines().next().unwrap_or_default().chars().take(200).collect(),
     }
 }

@@ -76,21 +76,21 @@ pub(super) fn message(config: &Config, operator: Option<&str>, text: &str) -> an
     Ok(())
 }
 
-/// Reads something of the running service.
+/// Requests `path` from the running service and parses the response.
 pub(super) fn get<T: serde::de::DeserializeOwned>(config: &Config, path: &str) -> anyhow::Result<T> {
     match ask(config, "GET", path, "")? {
-        (200, answer) => serde_json::from_str(&answer).context("the service is of another version than this program"),
+        (200, answer) => serde_json::from_str(&answer).context("the service and this program have different versions"),
         (status, answer) => Err(rejected(status, &answer)),
     }
 }
 
-/// Why the service rejected a request, in its words.
+/// Why the service rejected a request, with the text of its response.
 pub(super) fn rejected(status: u16, answer: &str) -> anyhow::Error {
     let why = match status {
-        401 => "the token is not valid; expected: that of [console] token_file".to_owned(),
+        401 => "the token is not valid; expected: the token in [console] token_file".to_owned(),
         _ => fault(answer),
     };
-    anyhow::anyhow!("the service rejects this ({status}): {why}")
+    anyhow::anyhow!("the service rejected the request ({status}): {why}")
 }
 
 /// One request; status and body of its answer.

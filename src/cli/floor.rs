@@ -1,4 +1,4 @@
-//! What happens now: the live calls and the operators' states of the running service.
+//! The live calls and the operators' states of the running service.
 
 use serde::Deserialize;
 
@@ -86,7 +86,7 @@ fn floor_text(floor: &Operators) -> String {
             (!operator.on_shift, "not on shift"),
             (!operator.logged_in, "not logged in"),
             (!operator.registered, "no phone registered"),
-            (operator.registered && !operator.reachable, "phone does not answer"),
+            (operator.registered && !operator.reachable, "phone does not respond"),
         ];
         let why = match (&operator.call, &operator.paused) {
             (Some(call), _) => call.to_string(),

@@ -1,4 +1,4 @@
-//! `siaga operator import`: makes or changes accounts by a CSV file, all of them or none.
+//! `siaga operator import`: creates or changes accounts from a CSV file, all of them or none.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
@@ -15,12 +15,12 @@ use crate::store::operators::OperatorRow;
 
 use super::operator::{Kind, generated, row, with_store};
 
-/// Bytes of an import.
+/// Maximum bytes of a file to import.
 const IMPORT_MAX: u64 = 16 << 20;
-/// The first must be there.
+/// Only the first is required.
 const COLUMNS: [&str; 3] = ["operator", "name", "password"];
 
-/// One line of the file. Empty texts keep what an existing account has.
+/// One line of the file. An empty cell keeps the value of an existing account.
 struct Line {
     number: u64,
     operator: OperatorId,
@@ -31,7 +31,7 @@ struct Line {
 /// What an import does.
 struct Import {
     rows: Vec<OperatorRow>,
-    /// Operators with passwords that were made now.
+    /// Operators with new passwords.
     passwords: Vec<(String, String)>,
     new: usize,
     kept: usize,
@@ -93,7 +93,7 @@ fn lines(text: &str) -> Result<Vec<Line>, Vec<RosterFault>> {
     if twice.is_empty() { Ok(lines) } else { Err(twice) }
 }
 
-/// The accounts that the lines make of the known ones.
+/// The accounts after the import: the lines applied to the existing ones.
 fn prepared(config: &Config, known: &[OperatorRow], lines: &[Line]) -> Result<Import, Vec<RosterFault>> {
     let known: BTreeMap<&str, &OperatorRow> = known.iter().map(|row| (row.operator.as_str(), row)).collect();
     let mut import = Import { rows: Vec::new(), passwords: Vec::new(), new: 0, kept: 0 };
@@ -122,7 +122,7 @@ fn prepared(config: &Config, known: &[OperatorRow], lines: &[Line]) -> Result<Im
     if faults.is_empty() { Ok(import) } else { Err(faults) }
 }
 
-/// The account of one line, and its password if that was made now.
+/// The account of one line, and its password if it is a new one.
 fn account(config: &Config, line: &Line, old: Option<&OperatorRow>) -> anyhow::Result<(OperatorRow, Option<String>)> {
     let name = match (line.name.as_str(), old) {
         ("", Some(old)) => old.name.as_str(),

@@ -1,4 +1,4 @@
-//! The journal on the command line: verify, salvage, and calls that are set aside.
+//! The journal on the command line: verify, salvage, and the calls that are set aside.
 
 use std::path::{Path, PathBuf};
 
@@ -12,30 +12,30 @@ use crate::store::{Store, StoreError};
 
 use super::ConfigFile;
 
-/// What is verified.
+/// What to verify.
 #[derive(Debug, Subcommand)]
 pub(super) enum VerifyCommand {
-    /// Reads every segment of the journal and lists each damaged stretch. Changes nothing. Exit code 1 if there is damage.
+    /// Reads every segment of the journal and lists each damaged range of bytes. Changes nothing. Exit code 1 if there is damage.
     Journal(ConfigFile),
 }
 
-/// What is done with the journal.
+/// What to do with the journal.
 #[derive(Debug, Subcommand)]
 pub(super) enum JournalCommand {
     /// Reads damaged segments again, repairs records with one flipped bit, and stores the facts that the database does not have. The files stay.
     Salvage {
-        /// Segments to read, as *.damaged or *.stored. Without: all damaged ones.
+        /// Segment files to read, *.damaged or *.stored. Default: all damaged ones.
         segments: Vec<PathBuf>,
         #[command(flatten)]
         file: ConfigFile,
     },
-    /// Lists the calls that the database did not take.
+    /// Lists the calls that the database rejected and that are set aside.
     Aside(ConfigFile),
-    /// Stores the calls again that the database did not take. Exit code 1 if one is still not taken.
+    /// Tries again to store the calls that are set aside. Exit code 1 if the database still rejects one.
     Retry(ConfigFile),
 }
 
-/// Verifies without a change.
+/// Verifies and changes nothing.
 pub(super) fn verify(command: &VerifyCommand) -> anyhow::Result<()> {
     let VerifyCommand::Journal(file) = command;
     let config = Config::load(&file.config)?;
@@ -58,7 +58,7 @@ pub(super) fn verify(command: &VerifyCommand) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Works with the journal.
+/// Salvages damaged segments, and lists or stores the calls that are set aside.
 pub(super) fn journal(command: JournalCommand) -> anyhow::Result<()> {
     match command {
         JournalCommand::Salvage { segments, file } => salvage(&Config::load(&file.config)?, segments),
@@ -94,7 +94,7 @@ fn salvage(config: &Config, segments: Vec<PathBuf>) -> anyhow::Result<()> {
                 path.display()
             );
         }
-        println!("{} segments were read; remove them when nothing of them is missing any more", segments.len());
+        println!("{} segments were read; remove them when no fact of them is missing any more", segments.len());
         Ok(())
     })
 }
@@ -109,7 +109,7 @@ fn retry(config: &Config) -> anyhow::Result<()> {
                 Ok(()) => println!("{call}  stored"),
                 Err(fault) => {
                     refused += 1;
-                    println!("{call}  not taken: {:#}", anyhow::Error::from(fault));
+                    println!("{call}  rejected: {:#}", anyhow::Error::from(fault));
                 }
             }
         }

@@ -75,7 +75,7 @@ enum Command {
     Call(calls::CallCommand),
     /// How the house works: as ever, in a major incident, a drill, or while it is being left.
     Posture(posture::PostureArguments),
-    /// The journal: salvage damaged segments, and list or store calls that the database did not take.
+    /// The journal: salvage damaged segments, and list or store the calls that the database rejected.
     #[command(subcommand)]
     Journal(journal::JournalCommand),
     /// Verifies what siaga has written. Changes nothing.
@@ -136,8 +136,8 @@ enum OperatorCommand {
         #[arg(long)]
         remove: bool,
     },
-    /// Makes or changes accounts by a CSV file with the columns operator, name and password: all of them or none. Without a
-    /// password an account keeps the one that it has; a new account gets one, which is printed.
+    /// Creates or changes accounts from a CSV file with the columns operator, name and password: all of them or none. Without a
+    /// password, an existing account keeps its password, and a new account gets one, which is printed.
     Import {
         /// The CSV file.
         accounts: PathBuf,
@@ -220,7 +220,7 @@ fn carry_out(command: Command) -> anyhow::Result<()> {
             match operator::accounts(&config).map(|accounts| config.without_account(&accounts)) {
                 Ok(unknown) if unknown.is_empty() => {}
                 Ok(unknown) => return Err(Faults(unknown).into()),
-                Err(fault) => println!("warning: operators' names were not compared with the accounts: {fault:#}"),
+                Err(fault) => println!("warning: the operators' names were not compared with the accounts: {fault:#}"),
             }
             check(&config);
             check_database(&config)

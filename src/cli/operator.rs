@@ -88,7 +88,7 @@ async fn known(store: &Store, kind: Kind, name: &OperatorId) -> anyhow::Result<O
     known.filter(|row| kind.has(row)).with_context(|| format!("no {} is named {name}", kind.word()))
 }
 
-/// The operators that have an account, without changing the database.
+/// The names of all accounts of operators. Does not change the database.
 pub(super) fn accounts(config: &Config) -> anyhow::Result<BTreeSet<OperatorId>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let rows = runtime.block_on(async {

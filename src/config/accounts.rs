@@ -1,4 +1,4 @@
-//! Compares the operators that the configuration and its files name with the accounts.
+//! Compares the operators' names in the configuration and its files with the accounts.
 
 use std::collections::BTreeSet;
 
@@ -6,11 +6,11 @@ use crate::ids::OperatorId;
 
 use super::{Config, Fault};
 
-/// Names without an account that one key reports.
+/// Maximum names without an account that are reported for one key.
 const NAMES_MAX: usize = 20;
 
 impl Config {
-    /// The names without an account, by key: in desks, supervisors, roster and decrees. Of the roster and the decrees each name is
+    /// The names without an account in desks, supervisors, roster and decrees, by key. For the roster and the decrees each name is
     /// reported once.
     pub fn without_account(&self, accounts: &BTreeSet<OperatorId>) -> Vec<Fault> {
         let mut all = Vec::new();

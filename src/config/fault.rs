@@ -13,7 +13,7 @@ pub struct Fault {
     pub key: String,
     /// What stands there, or is missing.
     pub wrong: String,
-    /// What is expected. Empty when `wrong` says it.
+    /// What is expected. Empty if `wrong` already says it.
     pub right: String,
 }
 

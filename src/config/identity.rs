@@ -38,7 +38,7 @@ impl TrunkVerifier {
         Self { issuers, algorithms: provider.signature_verification_algorithms }
     }
 
-    /// Checks everything but the name.
+    /// Checks everything except the name.
     fn verify_issuer(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -51,8 +51,8 @@ impl TrunkVerifier {
     }
 }
 
-/// Believes certificates that trunks show when they connect. An SBC often has one for servers only (extended key usage serverAuth
-/// without clientAuth): it counts too, since what it is let do depends on the name that it proves.
+/// Verifies certificates of trunks that connect. An SBC often has a certificate for servers only (extended key usage serverAuth
+/// without clientAuth). It is accepted too: what the SBC may do depends only on the name in the certificate.
 #[derive(Debug)]
 pub(super) struct CallerVerifier {
     clients: Arc<dyn ClientCertVerifier>,

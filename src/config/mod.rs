@@ -1,4 +1,4 @@
-//! The configuration: one TOML file and the roster that it names, read and cross-checked, every fault told at once.
+//! The configuration: one TOML file and the roster that it names, read and cross-checked. All errors are reported at once.
 //! Paths in the file are relative to the folder of the file.
 
 mod accounts;
@@ -71,7 +71,7 @@ pub struct Config {
     pub operators: OperatorsSection,
     /// Who is on shift when, and what says so.
     pub rostered: Rostered,
-    /// Why the files of the roster are not those that are used.
+    /// The errors because of which copies of the roster's files are used, or no roster.
     pub roster_faults: Vec<Fault>,
     /// `sqlite:PATH` or `postgres://…`.
     pub store_url: String,
@@ -133,9 +133,9 @@ pub struct Connections {
 /// `[media]`, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Media {
-    /// Where RTP is received: one address, or one of each family.
+    /// The addresses that receive RTP: one, or one of each family.
     pub listen: Vec<IpAddr>,
-    /// What SDP tells peers to send media to, in the same order.
+    /// The addresses in SDP, in the same order.
     pub advertised: Vec<IpAddr>,
     /// First and last port; the first is even, the last odd.
     pub ports: (u16, u16),
@@ -143,7 +143,7 @@ pub struct Media {
     pub threads: usize,
     pub engine: EngineName,
     pub srtp: SrtpName,
-    /// Networks that phones' media may come from, besides the hosts of their descriptions and SIP messages.
+    /// Networks from which phones' media is accepted, besides the hosts in their SDP and of their SIP messages.
     pub phones: Vec<crate::switchboard::Network>,
 }
 
@@ -180,8 +180,8 @@ impl Config {
         Self::load_as(path, false)
     }
 
-    /// Reads and checks a file for a service: it starts although the roster's files have faults. `roster_faults` has them, and the last
-    /// valid copies are used; without them every operator is on shift.
+    /// Reads and checks a file for a service, which starts although the roster's files have errors. `roster_faults` has the errors, and the
+    /// last valid copies are used; without copies every operator is on shift.
     pub fn load_to_serve(path: &Path) -> Result<Self, Faults> {
         Self::load_as(path, true)
     }

@@ -39,7 +39,7 @@ pub(super) fn listeners(source: &mut Source, section: &section::Sip) -> Vec<List
                 );
                 None
             }
-            // Without the zone of a link-local address, which means nothing to others (RFC 4007 §11).
+            // Without the zone of a link-local address, which is meaningful only on this machine (RFC 4007 §11).
             None => Some(SocketAddr::new(local.ip(), local.port()).to_string()),
         };
         if let Some(advertised) = advertised {
@@ -73,7 +73,7 @@ fn listen_address(source: &mut Source, key: &str, text: &str) -> Option<(Transpo
     }
 }
 
-/// An IPv4-mapped IPv6 address is the IPv4 address.
+/// Turns an IPv4-mapped IPv6 address into the IPv4 address.
 fn unmapped(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
         v4 @ IpAddr::V4(_) => SocketAddr::new(v4, address.port()),
@@ -233,7 +233,7 @@ pub(super) fn media(source: &mut Source, section: &section::Media, listeners: &[
                 if listener.local.is_ipv4() { ("IPv4", "192.0.2.10") } else { ("IPv6", "2001:db8::10") };
             let wrong = format!("no {family} address, while sip.listen has {}", listener.local);
             let right = format!(
-                "an {family} address too, as in listen = [\"{}\", \"{example}\"]",
+                "an {family} address too, for example listen = [\"{}\", \"{example}\"]",
                 listen.first().map(ToString::to_string).unwrap_or_default()
             );
             source.fault("media.listen", wrong, right);
@@ -265,7 +265,7 @@ pub(super) fn media(source: &mut Source, section: &section::Media, listeners: &[
     Some(super::Media { listen, advertised, ports: ports?, threads, engine, srtp, phones })
 }
 
-/// The addresses of `[media]`: those that are bound, and as peers know them. Of each family there is one at most.
+/// The addresses of `[media]`: those that are bound, and those in SDP. There is at most one of each family.
 fn media_addresses(source: &mut Source, section: &section::Media) -> Option<(Vec<IpAddr>, Vec<IpAddr>)> {
     let mut read = |key: &str, texts: &[String]| -> Option<Vec<IpAddr>> {
         let addresses: Vec<IpAddr> = texts.iter().filter_map(|text| address(source, key, text)).collect();
@@ -285,7 +285,7 @@ fn media_addresses(source: &mut Source, section: &section::Media) -> Option<(Vec
         None if wildcard => {
             source.fault(
                 "media.advertised",
-                "missing, while media.listen is every address of the machine",
+                "missing, although media.listen is every address of the machine",
                 "the address to which trunk and phones send media",
             );
             return None;
@@ -294,8 +294,8 @@ fn media_addresses(source: &mut Source, section: &section::Media) -> Option<(Vec
     };
     let families = |addresses: &[IpAddr]| -> Vec<bool> { addresses.iter().map(IpAddr::is_ipv4).collect() };
     if families(&listen) != families(&advertised) {
-        let wrong = "not of the families of media.listen, in their order";
-        source.fault("media.advertised", wrong, "for each address of media.listen one of the same family");
+        let wrong = "the address families differ from media.listen, or their order does";
+        source.fault("media.advertised", wrong, "for each address in media.listen, one of the same family");
         return None;
     }
     Some((listen, advertised))

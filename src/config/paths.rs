@@ -1,11 +1,11 @@
-//! Paths of the configuration are relative to the folder of its file, wherever the program is started.
+//! Paths in the configuration are relative to the folder of its file, whatever the current folder is.
 
 use std::path::{Component, Path, PathBuf};
 
 use super::Config;
 use super::section::File;
 
-/// Makes every path of the file absolute. `name` is the file as it was named.
+/// Makes every path of the file absolute. `name` is the path of the file as it was given.
 pub(super) fn resolve(name: &str, file: &mut File) {
     let folder = folder_of(Path::new(name));
     let own = [&mut file.journal.dir, &mut file.recording.dir, &mut file.console.token_file, &mut file.prompts.dir];
@@ -34,7 +34,8 @@ fn folder_of(name: &Path) -> PathBuf {
     std::fs::canonicalize(folder).or_else(|_| std::path::absolute(folder)).unwrap_or_else(|_| folder.to_owned())
 }
 
-/// A path below `folder`, without `.` and leading `..`; an absolute one stays. An empty one stays: it is an error of its key.
+/// A path below `folder`, without `.` and leading `..`. An absolute path stays unchanged, and so does an empty one, which is an error of
+/// its key.
 fn resolved(folder: &Path, path: &str) -> String {
     if path.is_empty() || Path::new(path).is_absolute() {
         return path.to_owned();
@@ -44,7 +45,7 @@ fn resolved(folder: &Path, path: &str) -> String {
     for part in Path::new(path).components() {
         match part {
             Component::CurDir => {}
-            // Behind a name that may be a link, `..` is left to the system.
+            // After a name that may be a link, the system resolves `..`.
             Component::ParentDir if !below => {
                 whole.pop();
             }
@@ -58,7 +59,7 @@ fn resolved(folder: &Path, path: &str) -> String {
 }
 
 impl Config {
-    /// What the service reads and writes, by key, as absolute paths. Passwords in a database's URL are left out.
+    /// The files and folders that the service reads and writes, by key, as absolute paths. A password in the database's URL is left out.
     pub fn places(&self) -> Vec<(&'static str, String)> {
         let show = |path: &Path| path.display().to_string();
         let database = match self.store_url.strip_prefix("sqlite:") {

@@ -43,7 +43,7 @@ pub(super) fn load(source: &mut Source, file: &File, zone: Option<&jiff::tz::Tim
     }
     let operators = &file.operators;
     if operators.changes.is_some() && operators.roster.is_none() {
-        source.fault("operators.changes", "there is no roster that it could change", "roster beside it");
+        source.fault("operators.changes", "there is no roster for the changes", "the key roster too");
     }
     if operators.overlap_minutes > 240 {
         source.fault("operators.overlap_minutes", operators.overlap_minutes.to_string(), "0 to 240 minutes");
@@ -70,7 +70,7 @@ const LOCAL: &str = "local";
 /// A key, what is wrong there, and what is expected.
 type RosterFaults = Vec<(&'static str, String, String)>;
 
-/// Where the three files are.
+/// The paths of the three files.
 #[derive(Debug)]
 struct Files {
     roster: Option<PathBuf>,
@@ -85,7 +85,7 @@ impl Files {
         Self { roster: path(&operators.roster), changes: path(&operators.changes), decrees: path(&operators.decrees) }
     }
 
-    /// The last valid copies of those that are configured.
+    /// The last valid copies of the configured files.
     fn copies(file: &File, folder: &Path) -> Self {
         let operators = &file.operators;
         let copy = |path: &Option<String>, name: &str| path.as_ref().map(|_| folder.join(name));
@@ -165,7 +165,7 @@ fn tell(faults: &mut RosterFaults, key: &'static str, path: Option<&Path>, wrong
 }
 
 impl Config {
-    /// Each file of the roster that is configured, and where its last valid copy stands.
+    /// Each configured file of the roster, with the path of its last valid copy.
     pub fn roster_copies(&self) -> Vec<(PathBuf, PathBuf)> {
         let operators = &self.operators;
         let files = [
@@ -178,7 +178,7 @@ impl Config {
         files.into_iter().filter_map(pair).collect()
     }
 
-    /// What will be missing within so many days. Only operators with an account count, if the accounts are known.
+    /// The gaps of the next `days` days. Only operators with an account count, if the accounts are known.
     pub fn roster_ahead(&self, now: Timestamp, days: u32, accounts: Option<&BTreeSet<OperatorId>>) -> Ahead {
         let span = Duration::from_secs(u64::from(days) * 86_400);
         let until = Now { wall: now, ..Now::default() }.after(span).wall;

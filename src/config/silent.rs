@@ -54,7 +54,7 @@ pub(super) fn checked(source: &mut Source, file: &File) -> SilentTerms {
     }
 }
 
-/// The text about a party that is present and not heard.
+/// The text about a party that is present and sends no audio.
 fn notice(language: &str) -> &'static str {
     match language {
         "id" => "tidak ada suara dari",

@@ -19,7 +19,7 @@ pub(super) struct Source {
     places: Vec<Place>,
     lines: Vec<usize>,
     faults: Vec<Fault>,
-    /// Faults of optional files; None: they count as faults of the configuration.
+    /// Errors of optional files; None: they count as errors of the configuration.
     optional: Option<Vec<Fault>>,
 }
 
@@ -69,23 +69,23 @@ impl Source {
         self.faults.push(fault);
     }
 
-    /// From now on a fault of an optional file is kept apart: a service starts without that file.
+    /// From now on errors of optional files are collected separately: a service starts without such a file.
     pub(super) fn allow_optional_faults(&mut self) {
         self.optional = Some(Vec::new());
     }
 
-    /// Adds a fault of an optional file that a key names.
+    /// Adds an error of the optional file that a key names.
     pub(super) fn optional_fault(&mut self, key: &str, wrong: String, right: String) {
         let fault = self.warning(key, wrong, right);
         self.optional.as_mut().unwrap_or(&mut self.faults).push(fault);
     }
 
-    /// True if optional files may have faults.
+    /// True if optional files may have errors.
     pub(super) const fn allows_optional_faults(&self) -> bool {
         self.optional.is_some()
     }
 
-    /// Takes the faults of optional files.
+    /// Takes the errors of optional files.
     pub(super) fn take_optional_faults(&mut self) -> Vec<Fault> {
         self.optional.as_mut().map(std::mem::take).unwrap_or_default()
     }
@@ -196,7 +196,7 @@ fn take_out_below(node: &mut Spanned<DeValue<'_>>, key: Option<&Range<usize>>, v
     }
 }
 
-/// Turns the parser's words into (what is wrong, what is expected).
+/// Turns the parser's message into (what is wrong, what is expected).
 fn in_plain_words(message: &str) -> (String, String) {
     let message = message.lines().next().unwrap_or_default();
     let (wrong, expected) = message.split_once(", expected ").unwrap_or((message, ""));
@@ -219,7 +219,7 @@ fn in_plain_words(message: &str) -> (String, String) {
     (wrong, expected.to_owned())
 }
 
-/// What stands there: "integer `5`" is "5 (a whole number)".
+/// The value that was found: "integer `5`" becomes "5 is a whole number".
 fn plain_value(found: &str) -> String {
     let kinds = [
         ("integer ", "a whole number"),

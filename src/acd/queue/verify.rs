@@ -19,17 +19,17 @@ impl Queue {
                 right.overdues.insert(at, *call);
             }
             if matches!(&entry.status, Status::Offered { to, .. } if to.is_empty() || to.len() > RING_MAX) {
-                return Err(format!("call {call} rings nobody, or too many"));
+                return Err(format!("call {call} rings no operator, or too many"));
             }
             if !places.insert(entry.place) || entry.place.1 >= self.arrivals {
-                return Err(format!("the place of call {call} is not its own"));
+                return Err(format!("call {call} shares its place, or has a place that was never given"));
             }
             if matches!(&entry.status, Status::Fallback(operators) if !operators.is_empty()) {
                 ringing.push(*call);
             }
         }
         if ringing != self.ringing.into_iter().collect::<Vec<_>>() {
-            return Err(format!("the fallbacks of {ringing:?} ring operators, {:?} is known", self.ringing));
+            return Err(format!("the fallbacks of {ringing:?} ring operators, the index has {:?}", self.ringing));
         }
         let same = right.waiting == self.waiting
             && right.offerable == self.offerable

@@ -11,11 +11,11 @@ const FAULTS_MAX: usize = 100;
 pub enum Cells {
     /// Any number.
     Any,
-    /// At most as many as the header: one more may come from a comma without quotes, and moves the others.
+    /// At most as many as the header: one more may be due to a comma without quotes, which shifts the others.
     AsHeader,
 }
 
-/// Reads a table of which every column is needed, as `read_columns` does.
+/// Reads a table that must have all `columns`; otherwise as `read_columns`.
 pub(super) fn read<T, const N: usize>(
     text: &str,
     columns: [&str; N],
@@ -24,9 +24,9 @@ pub(super) fn read<T, const N: usize>(
     read_columns(text, columns, N, Cells::Any, row)
 }
 
-/// Reads each line that is not empty: `row` gets its number, from 1, and the cells of `columns`, which the header names in any order;
-/// the first `needed` of them must be there. A byte order mark, CRLF, `;` or tab between columns and more columns are tolerated. Gives
-/// all errors at once, at most 100.
+/// Reads each line that is not empty: `row` gets its number, from 1, and the cells of `columns`. The header may name the columns in any
+/// order; the first `needed` of them are required. A byte order mark, CRLF, `;` or tabs between columns, and additional columns are
+/// accepted. Returns all errors at once, at most 100.
 pub fn read_columns<T, const N: usize>(
     text: &str,
     columns: [&str; N],

@@ -122,7 +122,7 @@ fn a_fallback_keeps_within_the_legs_of_one_call() {
     assert_eq!(stage.decisions(), [fallback(call, rung)]);
 }
 
-/// A call of which every ring attempt fails until it has used them all.
+/// A call whose ring attempts have all failed, up to the limit.
 fn spent(stage: &mut Stage) -> CallId {
     let call = stage.caller();
     for _ in 0..limits::RING_ATTEMPTS_PER_CALL_MAX {
