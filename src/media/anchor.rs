@@ -59,7 +59,7 @@ struct Peer {
     rtcp_from: Option<(SocketAddr, Instant)>,
 }
 
-/// A sender of RTCP that has sent nothing for so long gives way to another one: two intervals of RFC 3550 §6.2 and a bit.
+/// A sender of RTCP that has sent nothing for this long is replaced by another one: a little over two intervals of RFC 3550 §6.2.
 const REPORTS_LAST: Duration = Duration::from_secs(15);
 
 /// What a packet carries.
@@ -73,7 +73,7 @@ pub enum Content {
 /// What became of a packet that came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// The peer's. `first`: it was not heard before, or its silence was reported. `digit` has just ended.
+    /// The peer's packet. `first`: the first one, or the first after its silence was reported. `digit` has just ended.
     Taken { header: Header, content: Content, first: bool, digit: Option<char> },
     /// From another address, or not signed with the peer's key: dropped.
     Foreign,
@@ -119,7 +119,7 @@ impl Anchor {
         match &mut self.peer {
             Some(peer) => {
                 peer.latch.aim(now, remote.rtp, sources);
-                // A peer that has moved its RTCP reports from elsewhere.
+                // After a new RTCP address in the description, the former sender no longer counts.
                 peer.rtcp_from = peer.rtcp_from.filter(|_| peer.remote.rtcp == remote.rtcp);
                 peer.remote = remote;
             }
@@ -325,7 +325,7 @@ impl Anchor {
     pub fn report_target(&self) -> Option<SocketAddr> {
         let peer = self.peer.as_ref()?;
         let from = peer.rtcp_from.map(|(from, _)| from);
-        // The signalled address is useless behind a NAT; the port after the one that is known is the best guess.
+        // Behind a NAT the signalled address is of no use; the port after the accepted RTP port is the best guess.
         let guess = || peer.latch.is_elsewhere().map(next_port);
         let signalled = Some(peer.remote.rtcp).filter(|rtcp| !rtcp.ip().is_unspecified());
         from.or_else(guess).or(signalled)

@@ -28,10 +28,11 @@ pub struct AnchorId {
 /// Where and how an anchor sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remote {
-    /// From the peer's SDP. The latch sends to where the peer's packets come from. With the unspecified address nothing is sent before.
+    /// The address in the peer's SDP. The latch sends to the source of the peer's packets. If it is the unspecified address, nothing is sent
+    /// before a packet arrives.
     pub rtp: SocketAddr,
     pub rtcp: SocketAddr,
-    /// Where its packets may come from besides `rtp` and its host.
+    /// The sources from which its packets are accepted, besides `rtp` and its host.
     pub sources: Sources,
     pub codec: Codec,
     /// RTP payload type of `codec` in what we send and take.
@@ -166,8 +167,8 @@ pub enum Command {
     Press { anchor: AnchorId, digit: char },
     /// From now on the peer's voice is waited for: `Event::NoVoice` follows unless it is heard within `limit`.
     AwaitVoice { anchor: AnchorId, limit: Duration },
-    /// From now on `Event::Silent` follows as soon as nothing has arrived for `limit`, even if that silence was reported before. None: the
-    /// configured time-out again.
+    /// Sets how long nothing may arrive before `Event::Silent`, even if this silence was reported before. None: the configured time-out
+    /// again.
     LimitSilence { anchor: AnchorId, limit: Option<Duration> },
     /// Records a bridge in stereo: caller left, operator right; while the caller is in the room of that call, everybody right
     /// whose voice belongs on the tape. The file's name is made of the call, the leg and the time by the recorder.
@@ -213,7 +214,7 @@ pub enum Event {
     Digit { anchor: AnchorId, digit: char },
     /// The ports are free again.
     Closed { anchor: AnchorId, quality: Quality },
-    /// A recording is on disk; `repaired`: it was cut short by the end of an earlier run.
+    /// A recording is on disk. `repaired`: the end of an earlier run interrupted it.
     RecordingClosed {
         call: CallId,
         leg: LegNo,

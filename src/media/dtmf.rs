@@ -11,7 +11,7 @@ mod tests;
 
 /// An end packet that repeats the last one within this time belongs to the same press.
 const END_REPEATS: Duration = Duration::from_millis(100);
-/// An event of which no packet has come for so long is over.
+/// An event has ended if none of its packets has arrived for this long.
 const EVENT_LASTS: Duration = Duration::from_millis(500);
 /// The longest duration of one segment (RFC 4733 §2.5.1.3).
 const SEGMENT_FULL: u16 = u16::MAX;
@@ -40,8 +40,8 @@ struct Press {
 }
 
 impl Detector {
-    /// Takes one event packet's payload and returns a digit that has ended: with its end bit, or, when all packets with the end bit
-    /// are lost, with the next event (RFC 4733 §2.5.2.2).
+    /// Takes the payload of one event packet and returns a digit that has ended: by its end bit or, if all packets with the end bit
+    /// are lost, by the next event (RFC 4733 §2.5.2.2).
     pub fn event(&mut self, now: Instant, header: &Header, payload: &[u8]) -> Option<char> {
         let (&[event, flags, high, low], _) = payload.split_first_chunk::<4>()?;
         let digit = digit(event)?;
@@ -66,16 +66,16 @@ impl Detector {
         if !newer {
             return None;
         }
-        // Two digits cannot come of one packet: when the new one has ended too, its next packet reports it.
+        // One packet can report only one digit: if the new one has ended too, its next packet reports it.
         let earlier = Some(present.digit).filter(|_| !present.reported);
         self.present = Some(Press { reported: ended && earlier.is_none(), ..next });
         earlier.or(Some(digit).filter(|_| ended))
     }
 
-    /// Takes note of an audio packet: an event that was never seen to end is over, and reported.
+    /// Takes an audio packet: an event whose end was lost has ended, and is reported.
     pub fn sound(&mut self, now: Instant) -> Option<char> {
         let press = self.present.as_mut().filter(|press| !press.reported)?;
-        // Audio may go on beside the event.
+        // Audio may be sent during the event.
         if now.since(press.at) < EVENT_LASTS {
             return None;
         }
@@ -105,7 +105,7 @@ impl Press {
         newer && (repeats_end || goes_on)
     }
 
-    /// A long event goes on in a new segment, which begins where the full one ends.
+    /// True if `next` continues this long event in a new segment, which begins where the full one ends.
     fn fills_segment_before(&self, next: &Self) -> bool {
         let follows = next.timestamp.wrapping_sub(self.timestamp) == u32::from(SEGMENT_FULL);
         self.duration == SEGMENT_FULL || follows

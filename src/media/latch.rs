@@ -1,4 +1,4 @@
-//! The latch of one peer: decides which source its packets are taken from, and where packets to it are sent.
+//! The latch of one peer: decides from which source its packets are accepted, and where packets to it are sent.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,16 +10,16 @@ use super::source::Sources;
 #[cfg(test)]
 mod tests;
 
-/// Packets in a row of one SSRC that make another source than the signalled one acceptable.
+/// Packets in a row, with one SSRC, after which a source other than the signalled one is accepted.
 const PACKETS_TO_ACCEPT: u8 = 5;
-/// A source that has sent nothing for so long gives way to one of the same or a worse rank.
+/// A source that has sent nothing for this long can be replaced by one of the same or a worse rank.
 const SILENT_AFTER: Duration = Duration::from_secs(1);
-/// A candidate that has sent nothing for so long gives way to another one.
+/// A candidate that has sent nothing for this long can be replaced by another one.
 const CANDIDATE_LASTS: Duration = Duration::from_millis(500);
-/// So long after a move, packets from the former address are taken although no rule allows them: they were under way.
+/// For this long after a move, packets from the former address are accepted although it has no rank: they were already on the network.
 const UNDER_WAY: Duration = Duration::from_secs(2);
 
-/// How a source is known, best first.
+/// The ranks of sources, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     /// The address and port in the description.
@@ -42,7 +42,7 @@ pub enum Verdict {
 /// The sources of one peer.
 #[derive(Clone, Debug)]
 pub struct Latch {
-    /// None: the description names no address that can be sent to.
+    /// None: nothing can be sent to the address in the description.
     signalled: Option<SocketAddr>,
     sources: Sources,
     accepted: Option<Accepted>,
@@ -67,7 +67,7 @@ struct Candidate {
     last: Instant,
 }
 
-/// Where the peer was before its description changed. What comes from there is still its own, but does not tell where it is now.
+/// The accepted source before the description changed. Its packets are still the peer's, but do not show where the peer is now.
 #[derive(Clone, Copy, Debug)]
 struct Left {
     from: SocketAddr,
@@ -127,15 +127,15 @@ impl Latch {
         }
     }
 
-    /// Where to send: the accepted source, until then the signalled address. A peer that was reached at an address other than its
-    /// signalled one and moves is reached there while it sends from there.
+    /// Where to send: the accepted source, or the signalled address until one is accepted. After a new description, a peer whose accepted
+    /// source was on another host than the signalled one is still reached there while it sends from there.
     pub fn target(&self, now: Instant) -> Option<SocketAddr> {
         let accepted = self.accepted.map(|accepted| accepted.from);
         let stays = |left: &Left| self.rank(left.from) == Some(Rank::Allowed) && now.since(left.last) < SILENT_AFTER;
         accepted.or_else(|| self.left.filter(stays).map(|left| left.from)).or(self.signalled)
     }
 
-    /// The accepted source, when it is another host than the description says.
+    /// The accepted source, if its host differs from the description's.
     pub fn is_elsewhere(&self) -> Option<SocketAddr> {
         self.accepted.filter(|accepted| accepted.rank == Rank::Allowed).map(|accepted| accepted.from)
     }
@@ -156,14 +156,15 @@ impl Latch {
         }
     }
 
-    /// True for packets from where the peer was before it moved.
+    /// True for packets from the accepted source before the move.
     fn comes_from_before(&mut self, now: Instant, from: SocketAddr, rank: Option<Rank>) -> bool {
         let Some(left) = self.left.as_mut().filter(|left| left.from == from) else { return false };
         left.last = now;
         rank.is_some() || now.since(left.since) < UNDER_WAY
     }
 
-    /// A peer whose description is of no use may stay where it was, whatever a new description says.
+    /// True if the former source may be accepted again: it has the worst rank, and the description changed long enough ago. The description
+    /// of such a peer has no usable address, so a new one does not show that the peer has moved.
     fn has_settled(&self, now: Instant, rank: Rank) -> bool {
         rank == Rank::Allowed && self.left.is_some_and(|left| now.since(left.since) >= SILENT_AFTER)
     }
@@ -174,7 +175,7 @@ impl Latch {
             Some(c) if (c.from, c.ssrc) == (next.from, next.ssrc) && is_next(c.sequence, next.sequence) => {
                 c.packets.saturating_add(1)
             }
-            // While one source tries, another one of no better rank does not disturb it.
+            // Packets of a source with no better rank do not interrupt the count of the candidate.
             Some(c) if c.from != next.from && c.rank <= next.rank && now.since(c.last) < CANDIDATE_LASTS => {
                 return false;
             }
@@ -185,7 +186,7 @@ impl Latch {
     }
 }
 
-/// A few packets of a row may be lost.
+/// True if the sequence number follows `last`; a few packets in between may be lost.
 fn is_next(last: u16, sequence: u16) -> bool {
     (1..=8).contains(&sequence.wrapping_sub(last))
 }

@@ -7,8 +7,8 @@ use super::command::Codec;
 use super::g711;
 use super::rtp::FRAME_SAMPLES;
 
-/// Samples that a party's store holds: 320 ms, so that the longest packets of RFC 3551 §4.2, 200 ms, fit behind the delay.
-/// What is further ahead is a new start.
+/// Samples in a party's store: 320 ms, so that the longest packets of RFC 3551 §4.2, 200 ms, fit after the delay.
+/// A packet that is further ahead begins a new stream.
 const STORE_SAMPLES: usize = 16 * FRAME_SAMPLES;
 /// Samples of the longest packet: 200 ms. A longer one is dropped.
 const PACKET_SAMPLES_MAX: usize = 10 * FRAME_SAMPLES;

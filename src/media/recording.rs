@@ -109,7 +109,7 @@ impl Stereo {
         }
     }
 
-    /// Lets out the rest, with silence until `end`: the recording is as long as the conversation.
+    /// Writes the remaining audio, and silence until `end`: the recording is as long as the conversation.
     pub fn finish(&mut self, end: Instant, out: &mut impl FnMut(Pair)) {
         self.advance(end, out);
         let length = u64::try_from(self.position(end)).unwrap_or(0);

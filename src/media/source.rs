@@ -1,4 +1,4 @@
-//! Where a peer's media may come from, besides the address in its description.
+//! The sources from which a peer's media is accepted, besides the address in its description.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ impl AddressRange {
     }
 }
 
-/// The hosts that a peer's media may come from although its description does not name them.
+/// The hosts from which a peer's media is accepted although its description does not name them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sources {
     /// The sender of the last SIP message in the peer's dialog.
@@ -31,7 +31,7 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// True if media may come from this host. An IPv4-mapped IPv6 address counts as IPv4.
+    /// True if media from this host is accepted. An IPv4-mapped IPv6 address counts as IPv4.
     pub fn allow(&self, host: IpAddr) -> bool {
         let host = host.to_canonical();
         self.host.is_some_and(|known| known.to_canonical() == host)

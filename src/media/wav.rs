@@ -1,15 +1,15 @@
-//! The header of our recordings: 16-bit PCM, stereo, 8 kHz, as RIFF, and as RF64 (EBU Tech 3306) from 4 GiB on.
+//! The header of recordings: 16-bit PCM, stereo, 8 kHz; RIFF, or RF64 (EBU Tech 3306) from 4 GiB on.
 
-/// Bytes before the first sample. They are the same for both forms, so that a file that grows past 4 GiB keeps its samples in place.
+/// Bytes before the first sample. Both forms have the same number, so that the samples stay in place when a file grows past 4 GiB.
 pub const HEADER_BYTES: usize = 80;
-/// One sample of both sides.
+/// Bytes of one sample of each side.
 pub const PAIR_BYTES: usize = 4;
 
 /// Samples per second.
 const RATE: u32 = 8_000;
-/// What RF64 has in the 32-bit fields.
+/// The value of the 32-bit fields in RF64: the size is in `ds64`.
 const SEE_DS64: u32 = u32::MAX;
-/// The content of `ds64`, or of the `JUNK` that keeps its place.
+/// Bytes of the content of `ds64`, or of the `JUNK` in its place.
 const DS64_BYTES: usize = 28;
 
 /// The header of a recording with that many pairs of samples.

@@ -124,7 +124,7 @@ impl Gathered {
         }
     }
 
-    /// Looks for answers since the period's end: the report tells what is known now.
+    /// Looks for answers after the period's end, until now.
     async fn look_on(&mut self, store: &Store, end: Timestamp) -> anyhow::Result<()> {
         let mut after = (end, String::new());
         while self.numbers.values().any(|missed| !missed.is_reached()) {

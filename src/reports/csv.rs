@@ -181,8 +181,8 @@ fn number(number: Option<u64>) -> String {
     number.map(|number| number.to_string()).unwrap_or_default()
 }
 
-/// A cell that no spreadsheet takes for a formula. Where the list separator is `;` (as in Indonesia), a spreadsheet opens the file with
-/// `;` between cells: each part behind a `;` is a cell of its own then.
+/// A cell that no spreadsheet reads as a formula. With `;` as list separator (as in Indonesia), a spreadsheet reads each part after a `;`
+/// as a cell of its own.
 fn text(text: &str) -> String {
     let text = super::table::plain_cell(text);
     let is_number =
@@ -197,7 +197,7 @@ fn text(text: &str) -> String {
             safe.push('\'');
         }
         safe.push(c);
-        // Blanks and quotes before a formula do not stop every spreadsheet.
+        // Some spreadsheets read a formula after blanks and quotes too.
         starts = matches!(c, ';' | '\t' | '\r' | '\n') || starts && (c.is_whitespace() || c == '"');
     }
     safe

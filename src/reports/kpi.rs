@@ -15,7 +15,7 @@ pub struct Share {
 }
 
 impl Share {
-    /// Tenths of a per cent, half up. Only all of it is 100.0 %, and only nothing of it 0.0 %.
+    /// Tenths of a per cent, rounded half up. 100.0 % is only for all, and 0.0 % only for none.
     pub fn per_mille(self) -> Option<u64> {
         let tenths = rounded(u128::from(self.part) * 1_000, self.whole)?;
         Some(match tenths {
@@ -140,7 +140,7 @@ pub struct Figures {
     pub service_level_ms: u64,
     /// An abandoned call that waited less is a short abandon.
     pub short_abandon_ms: u64,
-    /// Every call of the period that is over, without drills and tests.
+    /// Every ended call of the period, without drills and tests.
     pub calls: u64,
     /// One for each outcome, zeros too.
     pub outcomes: Vec<Count>,

@@ -75,7 +75,7 @@ pub async fn abandoned(
     }
 }
 
-/// Writes the facts of one call, as local time, kind and details in words, in the order in which they came about.
+/// Writes the facts of one call in order: local time, kind, and details as text.
 pub async fn call(store: &Store, call: CallId, zone: &jiff::tz::TimeZone, out: &mut impl Write) -> anyhow::Result<()> {
     let mut facts = store.facts(call).await?;
     anyhow::ensure!(!facts.is_empty(), "there is no call {call}");
@@ -129,7 +129,7 @@ fn lines(figures: &Figures) -> Vec<Line> {
         value: Value::Calls(calls),
         formula: formula.to_owned(),
     };
-    let mut all = vec![line("calls", Value::Calls(figures.calls), "all calls that are over, without drills and tests")];
+    let mut all = vec![line("calls", Value::Calls(figures.calls), "all ended calls, without drills and tests")];
     all.extend(figures.outcomes.iter().map(|of| counted("outcome", &of.word, of.calls, "")));
     all.extend([
         line("short-abandons", Value::Calls(figures.short_abandons), &format!("abandoned before {short} s")),
@@ -161,7 +161,7 @@ fn lines(figures: &Figures) -> Vec<Line> {
     ]);
     all.extend(figures.classes.iter().map(|of| counted("class", &of.word, of.calls, "")));
     all.push(line("unclassed", Value::Calls(figures.unclassed), "no operator has classed them"));
-    all.push(line("drills-and-tests", Value::Calls(figures.exercises), "classed so; in no other figure"));
+    all.push(line("drills-and-tests", Value::Calls(figures.exercises), "classed as drill or test; in no other figure"));
     all.push(line("fallback-answered", Value::Calls(figures.fallback_answered), "taken by the fallback number"));
     all.push(line("agency-answered", Value::Calls(figures.agency_answered), "taken over from operators by agencies"));
     all.extend(figures.desks.iter().flat_map(|of| of_desk(of, short)));

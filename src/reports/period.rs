@@ -19,7 +19,7 @@ pub struct Period {
 enum Mark {
     Day(Date),
     Point(jiff::Timestamp),
-    /// A local time that daylight saving skips: the moment at which the clock is put forward.
+    /// A local time that daylight saving skips: the moment when the clock is set forward.
     Skipped(jiff::Timestamp),
 }
 
@@ -43,7 +43,7 @@ impl Period {
             Some(Mark::Day(day)) => midnight(day.tomorrow()?, zone)?,
             None => midnight(today.tomorrow()?, zone)?,
         };
-        // Within the skipped hour a period is empty, and no error.
+        // A period within the skipped hour is empty, not an error.
         if start > end || start == end && !skipped {
             bail!("the period ends before it begins: {start} to {end}");
         }
@@ -62,7 +62,7 @@ impl Period {
     }
 }
 
-/// A time for people: `2026-11-24 07:00:00`; with the offset in an hour that comes twice: `2026-10-25 02:30:00+01:00`.
+/// A time as text: `2026-11-24 07:00:00`; in an hour that occurs twice, with the offset: `2026-10-25 02:30:00+01:00`.
 pub fn local(zone: &TimeZone, at: Timestamp) -> String {
     let twice = jiff::Timestamp::from_millisecond(at.as_millis())
         .is_ok_and(|point| zone.to_ambiguous_timestamp(zone.to_datetime(point)).is_ambiguous());
@@ -88,7 +88,7 @@ fn mark(text: &str, zone: &TimeZone) -> anyhow::Result<Mark> {
     let ambiguous = zone.to_ambiguous_timestamp(local);
     match ambiguous.offset() {
         AmbiguousOffset::Gap { before, .. } => {
-            // The local time by the old offset lies behind the change.
+            // With the old offset, the local time is after the change.
             let behind = before.to_timestamp(local)?.checked_add(jiff::SignedDuration::from_nanos(1))?;
             let change = zone.preceding(behind).next().context("no change of the clock is known")?;
             Ok(Mark::Skipped(change.timestamp()))

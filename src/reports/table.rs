@@ -108,7 +108,7 @@ pub(super) fn plain(text: &str) -> String {
     text.chars().filter(|c| !c.is_control() && !turns(*c)).collect()
 }
 
-/// Text of a peer in a cell: nothing that turns the direction. Line ends stay, in quotes.
+/// A peer's text for a cell, without characters that change the direction of writing. Line ends stay, in quotes.
 pub(super) fn plain_cell(text: &str) -> String {
     text.chars().filter(|c| !turns(*c)).collect()
 }

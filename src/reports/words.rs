@@ -1,4 +1,4 @@
-//! A fact's details as text for people: `leg 1, to op0001, outcome no-answer`.
+//! A fact's details as text: `leg 1, to op0001, outcome no-answer`.
 
 use jiff::tz::TimeZone;
 use serde_json::Value;
@@ -10,7 +10,7 @@ use super::period::local;
 /// Keys whose numbers are times.
 const TIMES: [&str; 3] = ["until", "since", "at"];
 
-/// The details of `body`, those without a value left out.
+/// The details of `body`, without those that have no value.
 pub(super) fn words(zone: &TimeZone, body: &serde_json::Map<String, Value>) -> String {
     let all = body.iter().filter_map(|(key, value)| {
         let text = match value.as_i64().filter(|_| TIMES.contains(&key.as_str())) {
@@ -22,7 +22,7 @@ pub(super) fn words(zone: &TimeZone, body: &serde_json::Map<String, Value>) -> S
     all.collect::<Vec<_>>().join(", ")
 }
 
-/// None for a value that says nothing.
+/// None for an empty value.
 fn value_words(zone: &TimeZone, value: &Value) -> Option<String> {
     match value {
         Value::Null => None,

@@ -1,4 +1,4 @@
-//! Digits, told by packets.
+//! Digits in sequences of packets.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! The ranks of sources, told by packets.
+//! The ranks of sources in sequences of packets.
 
 use super::*;
 use crate::media::source::AddressRange;
@@ -73,7 +73,7 @@ fn a_peer_whose_media_moves_in_mid_call_is_heard_again_after_one_second() {
     for moved in [OTHER_PORT, GATEWAY] {
         let mut bench = Bench::new(SIGNALLED);
         assert!((0..50).all(|_| bench.hears(SIGNALLED)));
-        // The fiftieth packet after the last one of the old source comes a second later.
+        // The fiftieth packet after the last one of the old source arrives a second later.
         assert_eq!(bench.drops(moved), 49, "{moved}");
         assert_eq!(bench.target(), Some(address(moved)));
         // Another SSRC, and a move back to the better rank.
@@ -119,7 +119,7 @@ fn a_candidate_is_disturbed_by_a_better_rank_only_and_does_not_block_for_ever() 
         assert!(!bench.hears("198.51.100.10:4000"));
         assert_eq!(bench.latch.judge(bench.now, candidate, 9, sequence), Verdict::Foreign);
     }
-    // The first candidate goes on alone, stops, and the second one is taken.
+    // The first candidate continues alone and stops; then the second one is accepted.
     bench.pass(600);
     assert_eq!(bench.drops(GATEWAY), 4);
 }
@@ -158,14 +158,14 @@ fn a_peer_behind_a_nat_is_reached_where_it_was_until_it_is_seen_elsewhere() {
     assert_eq!(bench.target(), Some(address(was)));
     assert_eq!(bench.drops(is), 4);
     assert_eq!((bench.target(), bench.hears(was)), (Some(address(is)), false));
-    // Another one stays, whatever its description says.
+    // Another peer stays at its source, whatever its description says.
     let mut bench = Bench::new("10.0.0.5:4000");
     assert_eq!(bench.drops(was), 4);
     bench.moves("10.0.0.5:4002");
     assert!((0..60).all(|_| bench.hears(was)));
     assert!((0..20).all(|_| !bench.hears(is)));
     assert_eq!(bench.target(), Some(address(was)));
-    // A third one falls silent: its new address is all that is known.
+    // A third peer sends nothing more: only its new signalled address is known.
     let mut bench = Bench::new("10.0.0.5:4000");
     assert_eq!(bench.drops(was), 4);
     bench.moves("10.0.0.5:4002");
@@ -198,7 +198,7 @@ fn a_source_that_is_not_allowed_any_more_is_left() {
 }
 
 proptest::proptest! {
-    /// Whatever comes in whatever order: nothing of a stranger is heard, and nothing is sent to one.
+    /// For any order of packets: none of a foreign source is accepted, and nothing is sent to one.
     #[test]
     fn no_order_of_packets_lets_a_stranger_in(steps in proptest::collection::vec((0_usize..5, 0_u32..3, 0_u64..1_500), 0..200)) {
         const ALL: [&str; 5] = [SIGNALLED, OTHER_PORT, GATEWAY, STRANGER, "192.0.2.1:5000"];

@@ -474,7 +474,7 @@ fn reports_go_to_the_signalled_address_as_soon_as_it_reports_and_no_other_port_t
     assert_eq!(target(&bench), Some(signalled));
     assert_eq!(bench.reports(first, &report), Fate::Foreign, "whoever reports first keeps nothing");
     assert_eq!(target(&bench), Some(signalled));
-    // A peer whose reports move with its media is followed once the old source is silent.
+    // If a peer's reports move with its media, the new source is used once the old one is silent.
     bench.advance(15_000);
     assert!(matches!(bench.reports(first, &report), Fate::Passed(_)));
     assert_eq!(target(&bench), Some(first));
