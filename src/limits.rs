@@ -143,7 +143,7 @@ pub const CONNECTIONS_PER_SOURCE_MAX: usize = 1_024;
 pub const CONNECTION_EVENTS_MAX: usize = 1_024;
 /// Servers of one trunk's name that are kept. More are left out.
 pub const TARGETS_MAX: usize = 16;
-/// Host names in trunks' Contacts that are being looked up. Full: the oldest query is dropped.
+/// Host names in trunks' Contacts that are being looked up. Full: one of them is dropped.
 pub const LOOKUPS_MAX: usize = 1_024;
 /// Of these, queries that are sent at once. The others wait.
 pub const LOOKUPS_AT_ONCE: usize = 32;

@@ -20,7 +20,7 @@ use super::users::Users;
 
 /// How often changes are looked for.
 const POLL: Duration = Duration::from_secs(2);
-/// The same while no account is known.
+/// The interval while no account is known.
 const POLL_FIRST: Duration = Duration::from_millis(250);
 /// How long one look may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -39,7 +39,7 @@ pub(super) struct Accounts {
     mark: Option<i64>,
     /// Accounts were read, from the database or its copy.
     known: bool,
-    /// Looks that failed, one after the other.
+    /// Failed attempts in a row.
     failures: u32,
 }
 
@@ -60,7 +60,7 @@ impl Accounts {
         }
     }
 
-    /// The accounts and users as the last run knew them; None if it has left no copy.
+    /// The accounts and users of the last run; None without a copy.
     pub(super) fn of_last_run(&mut self) -> Option<(Vec<Account>, Users)> {
         let copy = self.local.accounts(&self.alarms)?;
         local_state::tell_age(&copy, self.clock.now().wall);
@@ -68,8 +68,8 @@ impl Accounts {
         Some((self.accounts(&copy.operators), Users::of(&copy.users)))
     }
 
-    /// Every account and every user of the console, when something has changed since the last look. None also while the database is down: the
-    /// service goes on with those that it knows.
+    /// All accounts and console users, if any has changed since the last call. None also while the database is down: the service continues
+    /// with the known ones.
     pub(super) async fn changed(&mut self) -> Option<(Vec<Account>, Users)> {
         let fault = match tokio::time::timeout(PATIENCE, self.look()).await {
             Ok(Ok(found)) => {
@@ -83,7 +83,7 @@ impl Accounts {
         };
         self.store = None;
         self.failures = self.failures.saturating_add(1);
-        // The first look of a new service may come before the tables are made.
+        // The first attempt of a new service may precede the creation of the tables.
         if self.failures > 1 {
             let which = if self.known { "the last known accounts are used" } else { "no account is known" };
             self.alarms.raise(Kind::Accounts, "", format!("{which}: {fault}"));
@@ -91,7 +91,7 @@ impl Accounts {
         None
     }
 
-    /// Until the next look.
+    /// The time until the next call of `changed`.
     pub(super) const fn pause(&self) -> Duration {
         if self.known { POLL } else { POLL_FIRST }
     }
@@ -110,21 +110,21 @@ impl Accounts {
         Ok(Some(rows))
     }
 
-    /// Takes what was read, and keeps it for the next start.
+    /// Takes the rows of the database, and writes the copy for the next start.
     async fn read(&mut self, operators: Vec<OperatorRow>, users: Vec<ConsoleUserRow>) -> (Vec<Account>, Users) {
         self.known = true;
         let accounts = self.accounts(&operators);
-        info!(operators = accounts.len(), "operators were read");
+        info!(operators = accounts.len(), "operators' accounts were read");
         let missing = |name: &&OperatorId| accounts.iter().all(|account| account.operator != **name);
         for name in self.supervisors.iter().filter(missing) {
-            warn!(supervisor = %name, "operators.supervisors names somebody who has no account");
+            warn!(supervisor = %name, "a name in operators.supervisors has no account");
         }
         let who = Users::of(&users);
         let (local, copy) = (self.local.clone(), AccountsCopy { read_at: self.clock.now().wall, operators, users });
         let kept = tokio::task::spawn_blocking(move || local.keep_accounts(&copy)).await;
         let kept = kept.unwrap_or_else(|error| Err(std::io::Error::other(error)));
         if let Err(fault) = self.alarms.watch(Kind::LocalState, "accounts", kept) {
-            warn!(%fault, "the accounts are not kept for the next start");
+            warn!(%fault, "the local copy of the accounts cannot be written");
         }
         (accounts, who)
     }

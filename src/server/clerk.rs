@@ -1,4 +1,4 @@
-//! The journal's thread: opens the journal, and writes everything that waits to the disk with one fsync. Only this thread waits for the disk.
+//! The journal's thread: opens the journal, and writes all waiting facts to the disk with one fsync. Only this thread waits for the disk.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use crate::store::journal::{Journal, JournalError, Lock, Place};
 
 use super::clock::Clock;
 
-/// Facts are gathered so long before they go to the disk together: an fsync each.
+/// How long facts are gathered before they are written to the disk with one fsync.
 const GATHER: Duration = Duration::from_millis(50);
-/// Between two attempts while the disk does not take facts, or the folder cannot be used.
+/// Between two attempts while the disk cannot be written, or the folder cannot be used.
 const RETRY: Duration = Duration::from_secs(1);
-/// Attempts that are left when the service ends.
+/// Remaining attempts when the service ends.
 const LAST_TRIES: u32 = 5;
-/// The journal shows so often that the service is alive, for a recovery to see when it was killed.
+/// How often the journal records that the service is alive, so that a recovery knows when it was killed.
 const BEAT: Duration = Duration::from_secs(5);
 
 /// What the journal has done.
@@ -32,7 +32,7 @@ pub(super) struct JournalFigures {
     pub(super) facts: AtomicU64,
     pub(super) groups: AtomicU64,
     pub(super) failures: AtomicU64,
-    /// Facts that found no room while the disk took none.
+    /// Facts that were lost because the disk could not be written and the memory for them was full.
     pub(super) lost: AtomicU64,
     pub(super) given: AtomicU64,
     /// Facts that are not in the crash log: a kill within the next 50 ms would lose them.
@@ -76,7 +76,7 @@ impl Ledger {
         }
     }
 
-    /// Writes the step's facts to memory that survives the process, and hands them to the journal's thread.
+    /// Writes the step's facts to memory that survives the process, and sends them to the journal's thread.
     pub(super) fn flush(&mut self) {
         if self.facts == 0 {
             return;
@@ -104,7 +104,7 @@ pub(super) struct Opened {
     pub(super) durable: watch::Receiver<Place>,
 }
 
-/// Keeps the journal.
+/// Writes the journal.
 #[derive(Debug)]
 pub(super) struct Clerk {
     pub(super) dir: PathBuf,
@@ -117,13 +117,13 @@ pub(super) struct Clerk {
 }
 
 impl Clerk {
-    /// Runs until the loop's side is gone and everything is on the disk, or cannot be written.
+    /// Runs until the loop has dropped its side, and all facts are on the disk or cannot be written.
     pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Step>, opened: oneshot::Sender<Opened>) {
         let Some(journal) = self.open(&inbox).await else { return };
         let (tell, durable) = watch::channel(journal.end());
         let (id, first, lock) = (journal.id().to_owned(), journal.first_segment(), journal.lock());
         if opened.send(Opened { id, first, lock, durable }).is_err() {
-            warn!("no writer waits for the journal");
+            warn!("the writer has ended before the journal was open");
         }
         let mut desk = Desk { clerk: self, journal, tell };
         desk.run(&mut inbox).await;
@@ -175,7 +175,7 @@ struct Desk {
     tell: watch::Sender<Place>,
 }
 
-/// Steps that go to the disk together.
+/// Steps that are written to the disk together.
 #[derive(Debug, Default)]
 struct Group {
     records: Vec<u8>,
@@ -225,7 +225,7 @@ impl Desk {
         }
     }
 
-    /// Writes a group, and tries until the disk takes it; at the end of the service only a few times. False if it was not written.
+    /// Writes a group, and retries until it is on the disk; at the end of the service only a few times. False if it was not written.
     async fn write(&mut self, group: &Group, inbox: &mpsc::Receiver<Step>) -> bool {
         let figures = Arc::clone(&self.clerk.figures);
         let mut tries_left = LAST_TRIES;

@@ -37,7 +37,7 @@ use super::trace::Lost;
 use super::users::{OWNER, Users, may};
 use super::{console_callers, console_calls, console_connections, console_posture, console_roster};
 
-/// Phones have so long after a start to register.
+/// How long after a start phones have time to register.
 const PHONES_REGISTER: Duration = Duration::from_secs(60);
 /// Bytes of one request's body.
 const BODY_BYTES_MAX: usize = 16_384;
@@ -49,7 +49,7 @@ const TEXT_MAX: usize = 700;
 /// What the console's pages need.
 #[derive(Debug)]
 pub(super) struct Console {
-    /// Of the service itself: an admin.
+    /// The service's own token, with the role of an admin.
     pub(super) token: Token,
     parts: Parts,
 }
@@ -62,7 +62,7 @@ impl std::ops::Deref for Console {
     }
 }
 
-/// All of it but the token.
+/// Everything except the token.
 #[derive(Debug)]
 pub(super) struct Parts {
     pub(super) desk: Desk,
@@ -89,7 +89,7 @@ async fn bind(listen: SocketAddr) -> anyhow::Result<tokio::net::TcpListener> {
     tokio::net::TcpListener::bind(listen).await.with_context(|| format!("[console] {listen} cannot be listened on"))
 }
 
-/// Serves until it is dropped. The console opens as soon as its address is free and its token valid, and never without a token.
+/// Serves until it is dropped. The console opens as soon as its address is free and its token is valid, and never without a token.
 pub(super) async fn serve(settings: ConsoleSettings, alarms: Alarms, parts: Parts) {
     let (listener, token) = loop {
         let token = Token::read_or_make(&settings.token_file);
@@ -121,7 +121,7 @@ fn router(console: Arc<Console>) -> Router {
         .routes(routes!(events))
         .split_for_parts();
     let commands = commands.layer(from_fn_with_state(Arc::clone(&console), only_known));
-    // Written once: a copy of it costs nothing.
+    // Written once: a clone of it is cheap.
     let openapi = Bytes::from(serde_json::to_vec(&openapi).unwrap_or_default());
     Router::new()
         .route("/metrics", get(metrics))
@@ -238,7 +238,7 @@ async fn ready(State(console): Shared) -> Response {
     std::iter::once("ready\n".to_owned()).chain(phones).chain(alarms).collect::<String>().into_response()
 }
 
-/// Why no 112 call could be answered now; None: one could. Phones need some time after a start to register.
+/// Why no 112 call could be answered now; None if one could. After a start, phones have some time to register.
 fn unanswerable(figures: Gauges, has_fallback: bool, up: Duration) -> Option<&'static str> {
     if has_fallback {
         return None;

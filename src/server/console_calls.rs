@@ -200,7 +200,7 @@ async fn ask_in(asker: Asker, Called(call): Called, Body(GuestBody { whom }): Bo
     security(("token" = [])),
     params(
         ("call" = String, Path, description = "the id of a call that talks", format = "uuid"),
-        ("leg" = u32, Path, description = "his leg, as the list of calls tells it"),
+        ("leg" = u32, Path, description = "the number of the leg, as in the list of calls"),
     ),
     responses(
         (status = 200, body = ConsoleReply),

@@ -1,4 +1,4 @@
-//! Connections to the console: how many, how long each may stay idle, and how long a request may take. Knows no request.
+//! Connections to the console: how many, how long each may stay idle, and how long a request may take. Does not depend on what requests do.
 
 use std::io;
 use std::sync::Arc;
@@ -21,16 +21,16 @@ use crate::limits::CONSOLE_CONNECTIONS_MAX;
 
 use super::console_api::fault;
 
-/// A connection without a complete request head for this long is closed, before its first request and after each response.
+/// A connection that sends no complete request head for this long is closed, before its first request and after each response.
 const HEAD_TIME: Duration = Duration::from_secs(20);
 /// From the last byte of a request's head to its response.
 const REQUEST_TIME: Duration = Duration::from_secs(20);
-const TOO_SLOW: &str = "the request is too slow; expected: all of it within 20 s";
+const TOO_SLOW: &str = "the request is too slow; expected: a complete request within 20 s";
 /// A peer that acknowledges nothing for this long is gone.
 const UNACKNOWLEDGED_TIME: Duration = Duration::from_secs(30);
 /// After an error of `accept` (no file descriptor is free).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Bytes that are read ahead of one connection.
+/// Bytes that are read from one connection ahead of its requests.
 const READ_BYTES: usize = 32 << 10;
 
 /// Serves until it is dropped. At the limit new connections wait in the kernel until one ends.
@@ -46,18 +46,18 @@ pub(super) async fn serve(listener: TcpListener, router: Router) -> io::Result<(
         let router = router.clone();
         tokio::spawn(async move {
             if let Err(error) = serve_one(stream, router).await {
-                debug!(%error, "a connection to the console ends");
+                debug!(%error, "a connection to the console has ended");
             }
             drop(permit);
         });
     }
 }
 
-/// Gives up a request that is not complete, or not answered, in time.
+/// Responds 408 to a request that is not complete, or has no response, in time.
 pub(super) async fn within_time(request: Request, next: Next) -> Response {
     match tokio::time::timeout(REQUEST_TIME, next.run(request)).await {
         Ok(response) => response,
-        // The rest of a body that was not read would be taken for the next request.
+        // Otherwise the unread rest of the body would be read as the next request.
         Err(_) => ([(header::CONNECTION, "close")], fault(StatusCode::REQUEST_TIMEOUT, TOO_SLOW)).into_response(),
     }
 }

@@ -1,5 +1,5 @@
-//! The changes of registrations that are not on the disk yet, in a file in memory: it survives the process, and writing it never waits for a
-//! disk. The next start reads it after the file on the disk.
+//! The changes of registrations that are not on the disk yet, in a file in memory: the file survives the process, and writing it never waits
+//! for a disk. The next start reads it after the file on the disk.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -13,32 +13,32 @@ use tracing::warn;
 
 /// Folders in memory, the first that can be used.
 const FOLDERS: [&str; 2] = ["/run/siaga", "/dev/shm"];
-/// The file is emptied when it is longer and everything in it is on the disk.
+/// A longer file is emptied as soon as all its changes are on the disk.
 const LONG: u64 = 256 << 10;
-/// A longer file takes nothing more: the disk has taken nothing for a long time, and the alarm of that is raised.
+/// Nothing is added to a longer file: the disk could not be written for a long time, and its alarm is raised.
 const LONGEST: u64 = 16 << 20;
 
 /// The file of one folder of local state.
 #[derive(Debug)]
 pub(super) struct CrashCopy {
-    /// None: there is no folder in memory. Then a change is kept as soon as the disk has it.
+    /// None if there is no folder in memory: then a change survives only once it is on the disk.
     file: Option<File>,
     path: Option<PathBuf>,
     length: u64,
-    /// Changes that were handed to the disk's thread, and those that it has written.
+    /// The numbers of changes that were sent to the disk's thread and that it has written.
     handed: u64,
     written: Arc<AtomicU64>,
 }
 
 impl CrashCopy {
-    /// Opens the file of `folder`; gives what an earlier run has left in it.
+    /// Opens the file of `folder`; returns the changes of an earlier run in it.
     pub(super) fn open(folder: &Path) -> (Self, String) {
         let opened = FOLDERS.into_iter().find_map(|memory| {
             let path = path(Path::new(memory), folder)?;
             Some((open(&path).ok()?, path))
         });
         if opened.is_none() {
-            warn!("no folder in memory: a registration is lost if the service is killed before the disk has it");
+            warn!("no folder in memory: if the service is killed, registrations that are not on the disk yet are lost");
         }
         let (opened, path) = opened.unzip();
         let (file, left) = opened.unzip();
@@ -47,12 +47,12 @@ impl CrashCopy {
         (Self { file, path, length, handed: 0, written: Arc::default() }, left)
     }
 
-    /// Where the disk's thread counts what it has written.
+    /// The disk's thread counts here the changes that it has written.
     pub(super) fn written(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.written)
     }
 
-    /// The file, to be removed in good order when the disk has everything.
+    /// The file, which an orderly end removes once all changes are on the disk.
     pub(super) fn path(&self) -> Option<PathBuf> {
         self.path.clone()
     }
@@ -66,21 +66,21 @@ impl CrashCopy {
             }
             self.length = 0;
         }
-        // What does not fit here is kept by the disk alone.
+        // A change that does not fit here is only on the disk.
         if self.length < LONGEST && file.write_all(line).is_ok() {
             self.length += u64::try_from(line.len()).unwrap_or(u64::MAX);
         }
     }
 
-    /// A change was handed to the disk's thread.
+    /// Counts a change that was sent to the disk's thread.
     pub(super) const fn handed(&mut self) {
         self.handed += 1;
     }
 }
 
-/// The file's name comes from the folder and the user, so that no two services share it.
+/// The file's name is derived from the folder and the user, so that no two services share it.
 fn path(memory: &Path, folder: &Path) -> Option<PathBuf> {
-    // The folder itself may be missing at the first start.
+    // The folder itself may not exist at the first start.
     let above = std::path::absolute(folder.parent()?).ok()?;
     let folder = above.canonicalize().unwrap_or(above).join(folder.file_name()?);
     let digest = Sha256::digest(folder.as_os_str().as_encoded_bytes());
@@ -89,7 +89,7 @@ fn path(memory: &Path, folder: &Path) -> Option<PathBuf> {
     Some(memory.join(format!("siaga-{user}-{name}-registrations")))
 }
 
-/// Opens a file that only its owner reads, and reads it. A file of another user is not touched.
+/// Opens a file that only its owner may read, and reads it. A file of another user is not used.
 fn open(path: &Path) -> io::Result<(File, String)> {
     let mut options = OpenOptions::new();
     options.create(true).read(true).append(true).mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);

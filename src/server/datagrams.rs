@@ -1,4 +1,4 @@
-//! Datagrams of the SIP sockets, which may listen on every address of the machine: each goes out from the address of its flow.
+//! Datagrams of the SIP sockets, which may listen on every address of the machine: each is sent from the local address of its flow.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -11,7 +11,7 @@ use crate::sip::flow::{Flow, Transmit};
 
 use super::pktinfo;
 
-/// Takes one datagram. On a socket that listens on every address, the flow has the one that was asked.
+/// Receives one datagram. On a socket that listens on every address, the flow has the address that it was sent to.
 pub(super) fn receive_from(local: SocketAddr, socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, Flow)> {
     if !local.ip().is_unspecified() {
         return socket.try_recv_from(buffer).map(|(length, remote)| (length, Flow::udp(local, remote)));
@@ -20,7 +20,7 @@ pub(super) fn receive_from(local: SocketAddr, socket: &UdpSocket, buffer: &mut [
     Ok((length, Flow::udp(asked(local, to), remote)))
 }
 
-/// Sends from the flow's local address (RFC 3581 §4), which a socket that listens on every address has to be told.
+/// Sends from the flow's local address (RFC 3581 §4), also on a socket that listens on every address.
 pub(super) fn send_by(local: SocketAddr, socket: &UdpSocket, Transmit { flow, bytes }: &Transmit) -> io::Result<()> {
     let from = flow.local.ip();
     if !local.ip().is_unspecified() || from.is_unspecified() {
@@ -29,7 +29,7 @@ pub(super) fn send_by(local: SocketAddr, socket: &UdpSocket, Transmit { flow, by
     socket.try_io(Interest::WRITABLE, || pktinfo::send(socket.as_fd(), bytes, flow.remote, from))
 }
 
-/// A listening address with the address that was asked in place of the wildcard.
+/// The listening address, with the destination of a datagram in place of the wildcard.
 pub(super) fn asked(local: SocketAddr, asked: Option<IpAddr>) -> SocketAddr {
     let wildcard = asked.filter(|_| local.ip().is_unspecified());
     wildcard.map_or(local, |asked| SocketAddr::new(asked, local.port()))

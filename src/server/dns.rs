@@ -59,9 +59,9 @@ impl Finder {
         Ok(Self { resolver: builder.build()? })
     }
 
-    /// The servers of a name, best first, and how long that holds. NAPTR tells the transports where the configuration names none
-    /// (RFC 3263 §4.1), then SRV the servers. With a port in the URI, or where there are no SRV records, they are the addresses of
-    /// the name itself (RFC 3263 §4.2). A query that fails tells nothing: what is `known` already stays, behind what was found.
+    /// The servers of a name, best first, and how long this result is valid. NAPTR records have the transports if the configuration has none
+    /// (RFC 3263 §4.1), and SRV records the servers. With a port in the URI, or without SRV records, the servers are the addresses of
+    /// the name itself (RFC 3263 §4.2). If a query fails, the `known` servers follow those that were found.
     pub(super) async fn find(
         &self,
         host: &TrunkHost,
@@ -138,7 +138,7 @@ struct Found {
     targets: Vec<Target>,
     /// The shortest of their lives, in seconds.
     holds: Option<u32>,
-    /// A query got no answer, other than that there are no records.
+    /// The error of a query, other than that there are no records.
     fault: Option<NetError>,
 }
 
@@ -162,7 +162,7 @@ impl Found {
         }
     }
 
-    /// What was found, with what was known before behind it, until the next query. None: nothing is known.
+    /// The servers that were found, then those known before, until the next query. None if there are neither.
     fn with(mut self, known: &[Target]) -> Option<(Vec<Target>, Duration)> {
         for target in known {
             self.add(target.transport, std::iter::once(target.address.ip()), target.address.port());
@@ -187,17 +187,17 @@ fn pointer(record: &Record) -> Option<Pointer> {
     })
 }
 
-/// Where the loop asks what a host name stands for. Never waits: a question for which there is no room is dropped.
+/// The loop's queue of host names to look up. Never waits: if it is full, the name is dropped.
 #[derive(Clone, Debug)]
 pub(super) struct Names(mpsc::Sender<(Bytes, TrunkHost)>);
 
 impl Names {
-    /// Answers questions at a desk from now on, by way of these name servers.
+    /// Starts to look up names with these name servers; the results go to the loop.
     pub(super) fn new(name_servers: &[SocketAddr], desk: &Desk) -> Self {
         let (asked, mut questions) = mpsc::channel::<(Bytes, TrunkHost)>(LOOKUPS_MAX);
         let (finder, desk) = (Finder::new(name_servers), desk.clone());
         tokio::spawn(async move {
-            let Ok(finder) = finder.inspect_err(|error| tracing::error!(%error, "no name server can be asked")) else {
+            let Ok(finder) = finder.inspect_err(|error| tracing::error!(%error, "no name server can be used")) else {
                 return;
             };
             let room = Arc::new(Semaphore::new(LOOKUPS_AT_ONCE));
@@ -208,7 +208,7 @@ impl Names {
                     let targets = match finder.find(&host, &[], &mut Rng::from_number(0)).await {
                         Ok((targets, _)) => targets,
                         Err(error) => {
-                            tracing::warn!(host = host.name, %error, "the name in a trunk's Contact or Record-Route is not found");
+                            tracing::warn!(host = host.name, %error, "the host name in a trunk's Contact or Record-Route is not found");
                             Vec::new()
                         }
                     };
@@ -222,13 +222,13 @@ impl Names {
 
     pub(super) fn look_up(&self, uri: Bytes, host: TrunkHost) {
         if self.0.try_send((uri, host)).is_err() {
-            tracing::debug!("too many names are being looked up: one is not");
+            tracing::debug!("too many names are being looked up: one is dropped");
         }
     }
 }
 
-/// Looks the names of trunks up once; gives what a person must know of each: servers that are not in the trunk's `peers`, whose
-/// requests are a stranger's, and names that are not found.
+/// Looks up the names of trunks once and returns a remark for each problem: a server that is not in the trunk's `peers`, whose
+/// requests would be rejected, or a name that is not found.
 pub fn remarks(trunks: &[Trunk], name_servers: &[SocketAddr]) -> Vec<String> {
     let named: Vec<(&Trunk, &TrunkHost)> =
         trunks.iter().filter_map(|trunk| Some((trunk, trunk.host.as_ref()?))).collect();
@@ -238,7 +238,7 @@ pub fn remarks(trunks: &[Trunk], name_servers: &[SocketAddr]) -> Vec<String> {
     let look = async {
         let finder = match Finder::new(name_servers) {
             Ok(finder) => finder,
-            Err(error) => return vec![format!("sip.name_servers: no name server can be asked: {error}")],
+            Err(error) => return vec![format!("sip.name_servers: no name server can be used: {error}")],
         };
         let (mut remarks, mut rng) = (Vec::new(), Rng::from_number(0));
         for (trunk, host) in named {
@@ -246,7 +246,7 @@ pub fn remarks(trunks: &[Trunk], name_servers: &[SocketAddr]) -> Vec<String> {
             match tokio::time::timeout(CHECK_PATIENCE, found).await {
                 Ok(Ok((targets, _))) => remarks.extend(targets.iter().filter_map(|target| stranger(trunk, target))),
                 Ok(Err(error)) => remarks.push(not_found(trunk, &error.to_string())),
-                Err(_) => remarks.push(not_found(trunk, "no answer in time")),
+                Err(_) => remarks.push(not_found(trunk, "no response in time")),
             }
         }
         remarks
@@ -258,16 +258,13 @@ pub fn remarks(trunks: &[Trunk], name_servers: &[SocketAddr]) -> Vec<String> {
 }
 
 fn not_found(trunk: &Trunk, why: &str) -> String {
-    format!(
-        "trunk {}: the name in its uri is not found: {why}; expected: a name that the name server knows",
-        trunk.name
-    )
+    format!("trunk {}: the name in its uri is not found: {why}; expected: a name that DNS has", trunk.name)
 }
 
 fn stranger(trunk: &Trunk, target: &Target) -> Option<String> {
     let address = target.address.ip();
     let known = trunk.peers.iter().any(|peer| peer.contains(address));
-    let wrong = format!("trunk {}: its uri leads to {address}, which is not in peers", trunk.name);
+    let wrong = format!("trunk {}: the name in its uri has the address {address}, which is not in peers", trunk.name);
     (!known).then(|| format!("{wrong}: calls from there are rejected; expected: every address of the trunk in peers"))
 }
 

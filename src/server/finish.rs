@@ -1,4 +1,4 @@
-//! The end of the service after its last call, in order: recordings, the loop that links them to their calls, records.
+//! The end of the service after its last call, in this order: recordings, the loop that adds them to their calls, records.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use super::media::Media;
 use super::records::Records;
 use super::signalling::Inbound;
 
-/// How long the recordings may take to be closed after the last call.
+/// How long the recordings may take to close after the last call.
 const MEDIA_END: Duration = Duration::from_secs(10);
 /// How long the last changes of the local copy of registrations may take.
 const LOCAL_END: Duration = Duration::from_secs(5);
 
-/// Ends what the calls needed. When it returns, every recording that could be closed is in its record.
+/// Ends media, the loop and the records. When it returns, every recording that could be closed is in its record.
 pub(super) async fn finish(
     media: Arc<Media>,
     desk: &Desk,
@@ -31,7 +31,7 @@ pub(super) async fn finish(
     let markers = stop_media(media).await;
     desk.tell(Inbound::MediaStopped).await;
     let watch = records.watch();
-    records.close(over.await.context("the signalling loop has died")?).await;
+    records.close(over.await.context("the signalling loop has failed")?).await;
     if watch.figures().journal_backlog == 0 {
         remove(&markers);
     }
@@ -42,25 +42,25 @@ pub(super) async fn finish(
     Ok(())
 }
 
-/// Stops the media threads and closes the recordings. What takes longer than `MEDIA_END` is left to the next start. Gives the markers of
-/// the recordings whose facts are under way.
+/// Stops the media threads and closes the recordings. Recordings that take longer than `MEDIA_END` are left to the next start. Returns the
+/// markers of the recordings whose facts are not in the journal yet.
 async fn stop_media(media: Arc<Media>) -> Vec<PathBuf> {
-    // The loop has released its share, and the console only borrows one within a turn of this thread.
+    // The loop has released its reference, and the console holds one only within a turn of this thread.
     let Some(media) = Arc::into_inner(media) else {
         warn!("media is still in use at the end");
         return Vec::new();
     };
     let (report, stopped) = oneshot::channel();
-    // On a thread of its own, not of the runtime: the runtime would wait for a disk that hangs.
+    // On a thread of its own, because the runtime would wait for a disk that hangs.
     let thread = std::thread::Builder::new().name("media-end".to_owned()).spawn(move || {
         if report.send(media.stop()).is_err() {
-            warn!("the recordings were closed late");
+            warn!("the recordings were closed too late to be registered in this run");
         }
     });
     match tokio::time::timeout(MEDIA_END, stopped).await {
         Ok(Ok(markers)) if thread.is_ok() => markers,
         Ok(_) | Err(_) => {
-            warn!(seconds = MEDIA_END.as_secs(), "recordings are not closed in time: the next start repairs them");
+            warn!(seconds = MEDIA_END.as_secs(), "recordings were not closed in time: the next start repairs them");
             Vec::new()
         }
     }
@@ -69,7 +69,7 @@ async fn stop_media(media: Arc<Media>) -> Vec<PathBuf> {
 fn remove(markers: &[PathBuf]) {
     for marker in markers {
         if let Err(error) = std::fs::remove_file(marker) {
-            warn!(marker = %marker.display(), %error, "cannot be removed: the next start registers its recording again");
+            warn!(marker = %marker.display(), %error, "the marker of a recording cannot be removed: the next start registers the recording again");
         }
     }
 }

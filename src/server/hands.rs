@@ -28,7 +28,7 @@ use super::signalling::Hands;
 pub(super) struct ServiceHands {
     /// None after the last command.
     pub(super) media: Option<Arc<Media>>,
-    /// Reports the end of the calls to the thread that stops media. None after the report.
+    /// Notifies the thread that stops media when the calls have ended. None after that.
     pub(super) calls_over: Option<oneshot::Sender<()>>,
     pub(super) ledger: Ledger,
     pub(super) keeper: Keeper,
@@ -41,7 +41,7 @@ pub(super) struct ServiceHands {
 }
 
 impl ServiceHands {
-    /// Gives what reports the end of the calls too: then media may be stopped.
+    /// Also returns the receiver that is notified when the calls have ended: then media may be stopped.
     pub(super) fn new(
         media: &Arc<Media>,
         ledger: Ledger,
@@ -71,7 +71,7 @@ impl ServiceHands {
 impl Hands for ServiceHands {
     fn media(&mut self, command: Command) {
         if let Some(media) = &self.media {
-            // A full queue is counted by media.
+            // Media counts commands that a full queue drops.
             media.queue(command);
         }
     }
@@ -112,7 +112,7 @@ impl Hands for ServiceHands {
             self.alarms.clear(Kind::Trunk, trunk);
             tracing::info!(trunk, "the trunk answers");
         } else {
-            self.alarms.raise(Kind::Trunk, trunk, "it does not answer keep-alives");
+            self.alarms.raise(Kind::Trunk, trunk, "it does not respond to keep-alives");
         }
     }
 
@@ -122,7 +122,7 @@ impl Hands for ServiceHands {
             self.alarms.clear(Kind::Trunk, &registration_of(trunk));
             tracing::info!(trunk, "registered with the trunk");
         } else {
-            self.alarms.raise(Kind::Trunk, &registration_of(trunk), "the trunk does not accept it");
+            self.alarms.raise(Kind::Trunk, &registration_of(trunk), "the trunk does not accept the registration");
         }
     }
 
@@ -142,7 +142,7 @@ impl Hands for ServiceHands {
             self.alarms.clear(Kind::LongCall, &subject);
         } else {
             let hours = lasts_ms / 3_600_000;
-            self.alarms.raise(Kind::LongCall, &subject, format!("the call has lasted for {hours} hours and goes on"));
+            self.alarms.raise(Kind::LongCall, &subject, format!("the call has lasted for {hours} hours and continues"));
         }
     }
 

@@ -25,8 +25,8 @@ pub(super) fn switch_on(socket: BorrowedFd<'_>, level: libc::c_int, option: libc
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Takes one error out of the queue: where the lost datagram was to go, when it was lost because nobody is there.
-/// None when the queue is empty. With it the address of ours that it had left from, where the socket is asked to report that.
+/// Takes one error from the queue: the destination of the lost datagram, if that is unreachable. None if the queue is empty. Also
+/// our address that the datagram was sent from, if the socket reports it.
 pub(super) fn next_error(socket: BorrowedFd<'_>) -> Option<Option<(SocketAddr, Option<IpAddr>)>> {
     // SAFETY: both are plain C structures for which all zero bytes are valid.
     let (mut name, mut header): (libc::sockaddr_storage, libc::msghdr) = unsafe { (zeroed(), zeroed()) };

@@ -1,4 +1,4 @@
-//! The SIP listeners: opened at the start, and again every 10 s where that failed. The service starts when at least one opens.
+//! The SIP listeners: opened at the start; each that cannot be opened is tried again every 10 s. The service starts if at least one opens.
 
 use std::net::UdpSocket;
 
@@ -11,14 +11,14 @@ use super::connections::StreamListener;
 use super::desk::Desk;
 use super::signalling::{self, Inbound};
 
-/// One listener that is open.
+/// One open listener.
 #[derive(Debug)]
 enum Opened {
     Datagrams(UdpSocket),
     Streams(StreamListener),
 }
 
-/// All listeners of the configuration: those that are open at the start, and those that are not yet.
+/// All listeners of the configuration: the open ones, and those that are not open yet.
 #[derive(Debug, Default)]
 pub(super) struct Listeners {
     pub(super) datagrams: Vec<UdpSocket>,
@@ -27,7 +27,7 @@ pub(super) struct Listeners {
 }
 
 impl Listeners {
-    /// Opens what can be opened. An error if that is nothing: then there is no service.
+    /// Opens all listeners that can be opened. An error if there is none: then the service does not start.
     pub(super) fn open(config: &Config, alarms: &Alarms) -> anyhow::Result<Self> {
         let mut all = Self::default();
         for listener in &config.sip.listeners {
@@ -47,7 +47,7 @@ impl Listeners {
     }
 }
 
-/// Tries the missing listeners again, and hands those that open to the loop.
+/// Tries the missing listeners again, and sends those that open to the loop.
 pub(super) async fn reopen(missing: &mut Vec<Listener>, alarms: &Alarms, desk: &Desk) {
     for listener in std::mem::take(missing) {
         match open(&listener, alarms) {

@@ -1,6 +1,6 @@
-//! The local copy of what a start needs while the database does not answer: accounts and users, registrations, log-ins, breaks,
-//! stations, flags of callers and the operating mode. It stands beside the journal, and only its owner may read it: it has the hashes of
-//! passwords.
+//! The local copy of what a start needs while the database does not respond: accounts and users, registrations, log-ins, breaks,
+//! stations, flags of callers and the operating mode. It is beside the journal, and only its owner may read it, because it has password
+//! hashes.
 //!
 //! The signalling loop writes changes to a file in memory and never waits for the disk. A thread appends them to one file on the disk.
 
@@ -31,10 +31,10 @@ use crate::switchboard::{Presence, Restored};
 use super::RETRY_EVERY;
 use super::crash_copy::CrashCopy;
 
-/// The file is written anew when it has more lines than this and than twice what they amount to.
+/// The file is rewritten when it has more lines than this and more than twice the entries that it describes.
 const LINES_MIN: usize = 4_096;
 
-/// The accounts and users as the database had them last.
+/// The accounts and users that were last read from the database.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct AccountsCopy {
     pub(super) read_at: Timestamp,
@@ -42,7 +42,7 @@ pub(super) struct AccountsCopy {
     pub(super) users: Vec<ConsoleUserRow>,
 }
 
-/// One change: the last one of each account, number and kind counts.
+/// One change: the last change of each account or number, and the last operating mode, count.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Change {
@@ -69,7 +69,7 @@ impl LocalState {
         alarms.watch(Kind::LocalState, "accounts", read).ok().flatten()
     }
 
-    /// Keeps copies of the roster's files, which have no fault, for a start at which they have one.
+    /// Copies the roster's files, which are valid now, for a start at which they are not.
     pub(super) fn keep_roster(&self, config: &Config, alarms: &Alarms) {
         let keep = || {
             for (file, copy) in config.roster_copies() {
@@ -78,11 +78,11 @@ impl LocalState {
             Ok::<_, io::Error>(())
         };
         if let Err(fault) = alarms.watch(Kind::LocalState, "roster", keep()) {
-            warn!(%fault, "the roster is not kept for the next start");
+            warn!(%fault, "the local copy of the roster cannot be written");
         }
     }
 
-    /// Keeps the accounts for the next start.
+    /// Writes the accounts for the next start.
     pub(super) fn keep_accounts(&self, copy: &AccountsCopy) -> io::Result<()> {
         let text = serde_json::to_string(copy)?;
         self.replace(&self.accounts_file(), text.as_bytes())
@@ -96,8 +96,8 @@ impl LocalState {
         self.folder.join("changes.jsonl")
     }
 
-    /// What the last run has left, and a keeper that goes on from there. A line that cannot be read, as the last one of a machine that lost
-    /// its power, is left out.
+    /// The state of the last run, and a keeper that continues it. A line that cannot be read, such as the last one after a loss of power, is
+    /// ignored.
     pub(super) fn open(self, alarms: &Alarms) -> io::Result<(Restored, Keeper, JoinHandle<()>)> {
         let mut table = Table::default();
         let text = read(&self.changes_file());
@@ -126,7 +126,7 @@ impl LocalState {
         Ok((restored, Keeper { changes, crash_copy, line: Vec::new(), alarms: alarms.clone() }, thread))
     }
 
-    /// Writes a file that only its owner reads, all of it or nothing.
+    /// Writes a file that only its owner may read, completely or not at all.
     fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
         let new = path.with_extension("new");
@@ -137,7 +137,7 @@ impl LocalState {
     }
 }
 
-/// None when the file is missing.
+/// None if the file is missing.
 fn read(path: &Path) -> io::Result<Option<String>> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
@@ -146,7 +146,7 @@ fn read(path: &Path) -> io::Result<Option<String>> {
     }
 }
 
-/// The loop's way into the copy.
+/// The loop's side of the copy.
 #[derive(Debug)]
 pub(super) struct Keeper {
     changes: SyncSender<Change>,
@@ -160,7 +160,7 @@ impl Keeper {
         self.keep(Change::Presence(presence));
     }
 
-    /// Keeps a fact if it sets a term.
+    /// Keeps a fact if it sets a flag or the operating mode.
     pub(super) fn fact(&mut self, fact: &Fact) {
         if matches!(fact.kind, FactKind::CallerMarked { .. } | FactKind::PostureSet { .. }) {
             self.keep(Change::Term(fact.clone()));
@@ -175,12 +175,12 @@ impl Keeper {
         if self.changes.try_send(change).is_ok() {
             self.crash_copy.handed();
         } else {
-            self.alarms.raise(Kind::LocalState, "queue", "the disk is too slow: a change was not kept");
+            self.alarms.raise(Kind::LocalState, "queue", "the disk is too slow: a change was not written");
         }
     }
 }
 
-/// What all changes amount to.
+/// The state after all changes.
 #[derive(Debug, Default)]
 struct Table {
     presences: BTreeMap<OperatorId, Presence>,
@@ -198,7 +198,7 @@ impl Table {
                 self.presences.insert(presence.account.clone(), presence);
             }
             Change::Term(fact) => {
-                // A flag that was lifted is kept too: the database may still have it.
+                // A removed flag is kept too, because the database may still have it.
                 if let FactKind::CallerMarked { number, .. } = &fact.kind {
                     self.flags.insert(number.clone(), fact);
                     self.drop_oldest_flag();
@@ -238,10 +238,10 @@ struct Clerk {
     state: LocalState,
     alarms: Alarms,
     table: Table,
-    /// None: it is written anew with the next change, or at the next retry.
+    /// None: it is rewritten with the next change, or at the next retry.
     file: Option<File>,
     lines: usize,
-    /// Changes that came, and those that are on the disk.
+    /// The numbers of changes that were received and that are on the disk.
     taken: u64,
     written: Arc<AtomicU64>,
     crash_file: Option<PathBuf>,
@@ -260,12 +260,12 @@ impl Clerk {
                 Err(RecvTimeoutError::Timeout) if behind => behind = !self.write(Vec::new()),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
-                    // In good order the disk has everything, and nothing stays in memory.
+                    // After an orderly end all changes are on the disk, and no file stays in memory.
                     if (!behind || self.write(Vec::new()))
                         && let Some(file) = &self.crash_file
                         && let Err(fault) = fs::remove_file(file)
                     {
-                        warn!(%fault, "the file of registrations in memory stays");
+                        warn!(%fault, "the file of registrations in memory cannot be removed");
                     }
                     return;
                 }
@@ -317,13 +317,13 @@ fn line(text: &mut Vec<u8>, change: &Change) -> io::Result<()> {
     Ok(())
 }
 
-/// Logs how old the copy is that a start uses.
+/// Logs the age of the copy that a start uses.
 pub(super) fn tell_age(copy: &AccountsCopy, now: Timestamp) {
     let age = Duration::from_millis(now.millis_since(copy.read_at)).as_secs();
     info!(
         operators = copy.operators.len(),
         age_seconds = age,
-        "the accounts come from the local copy until the database is read"
+        "the accounts of the local copy are used until the database is read"
     );
 }
 

@@ -106,7 +106,7 @@ impl Metrics {
                 "sessions_expired_total",
                 "Sessions that were not refreshed in time (RFC 4028), kept or ended.",
             )?,
-            silent_legs_present: made.counter("silent_legs_present_total", "Silent parties that responded; kept.")?,
+            silent_legs_present: made.counter("silent_legs_present_total", "Silent parties that responded; their calls continue.")?,
             silent_prompts: made.counters(
                 "silent_prompts_total",
                 "Callers asked for a digit if they cannot speak: asked by somebody, or unheard.",
@@ -120,7 +120,7 @@ impl Metrics {
             unstaffed: made.gauge("unstaffed", "1 while calls wait and no operator is staffed.")?,
             none_ready: made.gauge(
                 "none_ready",
-                "1 while calls wait and all operators at work are on a break, or busy for none_ready_seconds.",
+                "1 while calls wait and all operators at work are on a break, or have been busy for none_ready_seconds.",
             )?,
             trunk_up: made.gauges("trunk_up", "1 while the trunk answers keep-alives.", &["trunk"])?,
             trunk_registered: made.gauges("trunk_registered", "1 while the trunk has our registration.", &["trunk"])?,
@@ -141,7 +141,7 @@ impl Metrics {
             journal_alarm: made.gauge("journal_alarm", "1 while the disk does not take facts.")?,
             writer: made.counters("writer_total", "What the database writer has done, by kind.", &["kind"])?,
             writer_backlog: made.gauge("writer_backlog", "Facts that wait for the database.")?,
-            calls_aside: made.gauge("calls_aside", "Calls that the database does not take: siaga journal aside.")?,
+            calls_aside: made.gauge("calls_aside", "Calls that the database rejects; siaga journal aside lists them.")?,
             guard: made.counters("guard_total", "Requests that the guard dropped or refused.", &["reason"])?,
             guard_banned: made.gauge("guard_banned", "Sources that are banned now.")?,
             registry: made.0,
@@ -228,7 +228,7 @@ impl Metrics {
     }
 }
 
-/// The counter of rejected INVITEs, every reason from the start.
+/// The counter of rejected INVITEs, with every reason from the start.
 fn rejected(made: &Maker) -> Result<IntCounterVec, prometheus::Error> {
     let help = "INVITEs that were rejected before they became calls, by reason.";
     let rejected = made.counters("calls_rejected_total", help, &["reason"])?;

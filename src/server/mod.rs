@@ -39,7 +39,7 @@ pub mod token;
 pub mod trace;
 pub mod users;
 
-/// Between two attempts to start a part that has a fault.
+/// Between two attempts to start a part that has failed.
 const RETRY_EVERY: std::time::Duration = std::time::Duration::from_secs(10);
 
 pub use serve::serve;

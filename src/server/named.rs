@@ -1,4 +1,4 @@
-//! Warns of operators that the configuration and its files name and that have no account.
+//! Logs a warning for each operator in the configuration and its files that has no account.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::switchboard::{Actor, ConsoleCommand, ConsoleReply};
 
 use super::desk::Desk;
 
-/// The operators that the signalling loop has. None: it does not answer, or it has no accounts yet.
+/// The accounts of the signalling loop. None if it does not respond, or has no accounts yet.
 pub(super) async fn accounts(desk: &Desk) -> Option<BTreeSet<OperatorId>> {
     let by = Actor { name: "service".to_owned(), role: ConsoleRole::Auditor };
     match desk.console(by, ConsoleCommand::Operators).await {
@@ -25,6 +25,11 @@ pub(super) async fn accounts(desk: &Desk) -> Option<BTreeSet<OperatorId>> {
 /// Logs each name without an account.
 pub(super) fn warn_of_names(config: &Config, accounts: &BTreeSet<OperatorId>) {
     for fault in config.without_account(accounts) {
-        warn!(key = fault.key, problem = fault.wrong, expected = fault.right, "a name in the configuration is unknown");
+        warn!(
+            key = fault.key,
+            problem = fault.wrong,
+            expected = fault.right,
+            "a name in the configuration has no account"
+        );
     }
 }

@@ -137,7 +137,7 @@ impl Observer {
             }
             FactKind::SilentLegPresent { leg, sip_status } => {
                 metrics.silent_legs_present.inc();
-                warn!(%call, leg = leg.0, sip_status, "a party sends no audio and still has its dialog");
+                warn!(%call, leg = leg.0, sip_status, "a party sends no audio but still has its dialog");
             }
             FactKind::SilentAsked { by } => {
                 let way = if by.is_some() { "asked" } else { "unheard" };

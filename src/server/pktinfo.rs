@@ -1,5 +1,5 @@
-//! Which of our addresses a datagram was sent to, and from which one an answer leaves: sockets that listen on every address of
-//! the machine (ip(7), IP_PKTINFO; RFC 3542 §6.1).
+//! The destination address of each received datagram, and the source address of each sent one, on sockets that listen on every address
+//! of the machine (ip(7), IP_PKTINFO; RFC 3542 §6.1).
 #![expect(unsafe_code, reason = "control messages exist in recvmsg(2) and sendmsg(2) only, which std does not offer")]
 
 use std::io;
@@ -11,17 +11,17 @@ use socket2::{SockAddr, SockAddrStorage};
 
 use super::icmp;
 
-/// Room for the control messages of one datagram, aligned as the kernel wants it.
+/// Room for the control messages of one datagram, with the alignment that the kernel requires.
 const CONTROL_WORDS: usize = 16;
 
-/// Asks the kernel for the destination address of each datagram.
+/// Makes the kernel report the destination address of each datagram.
 pub(super) fn report_destination(socket: BorrowedFd<'_>, v6: bool) -> io::Result<()> {
     let (level, option) =
         if v6 { (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO) } else { (libc::IPPROTO_IP, libc::IP_PKTINFO) };
     icmp::switch_on(socket, level, option)
 }
 
-/// Takes one datagram: its length, who sent it, and the address of ours that it was sent to.
+/// Receives one datagram: its length, its source, and its destination, which is one of our addresses.
 pub(super) fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr, Option<IpAddr>)> {
     // SAFETY: both are plain C structures for which all zero bytes are valid.
     let (mut name, mut header): (libc::sockaddr_storage, libc::msghdr) = unsafe { (zeroed(), zeroed()) };
@@ -40,7 +40,7 @@ pub(super) fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<(
     Ok((length, from, destination(&header)))
 }
 
-/// Sends one datagram from an address of ours.
+/// Sends one datagram from one of our addresses.
 pub(super) fn send(socket: BorrowedFd<'_>, bytes: &[u8], to: SocketAddr, from: IpAddr) -> io::Result<()> {
     let (name, length) = storage(to);
     let mut control = [0_u64; CONTROL_WORDS];
@@ -71,7 +71,7 @@ pub(super) fn send(socket: BorrowedFd<'_>, bytes: &[u8], to: SocketAddr, from: I
     if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// The address of ours in the control messages that the kernel has filled in.
+/// Our address in the control messages that the kernel has filled in.
 pub(super) fn destination(header: &libc::msghdr) -> Option<IpAddr> {
     // SAFETY: the kernel has filled `msg_control` and set its length; the macros walk within it.
     let mut message = unsafe { libc::CMSG_FIRSTHDR(header) };
@@ -84,7 +84,7 @@ pub(super) fn destination(header: &libc::msghdr) -> Option<IpAddr> {
             (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
                 // SAFETY: a message of this type carries an `in_pktinfo`.
                 let info = unsafe { data.cast::<libc::in_pktinfo>().read_unaligned() };
-                // With an error only the other field is filled in.
+                // For an error only the second field is filled in.
                 let fields = [info.ipi_spec_dst.s_addr, info.ipi_addr.s_addr];
                 let told = fields.into_iter().find(|address| *address != 0)?;
                 return Some(Ipv4Addr::from_bits(u32::from_be(told)).into());

@@ -1,4 +1,4 @@
-//! Waits for datagrams on several sockets, each in its turn.
+//! Waits for datagrams on several sockets, which take turns.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -8,8 +8,8 @@ use std::task::Poll;
 use tokio::io::{Interest, Ready};
 use tokio::net::UdpSocket;
 
-/// Waits until one of the sockets has something, datagrams or errors; gives its index and which. The socket whose `turn` it is comes first,
-/// so that a flood at one does not keep the others waiting.
+/// Waits until one of the sockets has datagrams or errors; returns its index and which of both. The socket with the index `turn` comes
+/// first, so that a flood at one socket does not delay the others.
 pub(super) async fn readable(sockets: &[(SocketAddr, UdpSocket)], turn: usize) -> (usize, Ready) {
     let wanted = Interest::READABLE | Interest::ERROR;
     if let [(_, socket)] = sockets {
@@ -48,7 +48,7 @@ mod tests {
             sender.send_to(b"x", address).await.unwrap();
             socket.readable().await.unwrap();
         }
-        // None is read: all stay readable.
+        // Nothing is read: all sockets stay readable.
         let (mut turn, mut served) = (0, Vec::new());
         for _ in 0..6 {
             let (index, ready) = readable(&sockets, turn).await;

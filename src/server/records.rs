@@ -25,7 +25,7 @@ use super::users::Users;
 
 /// How long the end waits for the last facts to be stored.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long the writer may take to notice that it is to end.
+/// How long the writer may take to notice that it must end.
 const LAST_PATIENCE: Duration = Duration::from_secs(1);
 /// No mark of a caller lasts longer.
 const MARKS: Duration = Duration::from_secs(168 * 3_600);
@@ -84,13 +84,13 @@ pub(super) struct Records {
     past: Option<oneshot::Receiver<Past>>,
     journal: JoinHandle<()>,
     writer: JoinHandle<()>,
-    /// Dropped: the writer ends at once.
+    /// When it is dropped, the writer ends at once.
     stop: oneshot::Sender<()>,
 }
 
 impl Records {
-    /// Starts the journal and the writer. Both the journal's folder and the database may be unusable: then facts wait in memory, or in the journal. An
-    /// error only if another siaga works with the journal. Gives the loop's way to the journal too.
+    /// Starts the journal and the writer. If the journal's folder cannot be used, facts wait in memory; if the database cannot be used, they
+    /// wait in the journal. An error only if another siaga uses the journal. Also returns the loop's side of the journal.
     pub(super) fn open(
         config: &Config,
         clock: Clock,
@@ -109,7 +109,7 @@ impl Records {
         let crash_log = CrashLog::open(&dir, clock.now().wall);
         if !crash_log.is_possible() {
             warn!(
-                "neither /run/siaga nor /dev/shm is a folder in memory that takes files: a crash loses the facts of its last 50 ms"
+                "neither /run/siaga nor /dev/shm is a folder in memory that can be written: a crash loses the facts of its last 50 ms"
             );
         }
         let cleaner = crash_log.cleaner();
@@ -155,7 +155,7 @@ impl Records {
         self.past.take()
     }
 
-    /// Writes what was given to the disk, and to the database as far as it takes it in time. Ends in time whatever disk and database do.
+    /// Writes the remaining facts to the disk, and to the database if it responds in time. Returns in time whatever disk and database do.
     pub(super) async fn close(self, ledger: Ledger) {
         drop(ledger);
         let (journal, writer) = (self.journal, self.writer);
@@ -163,7 +163,7 @@ impl Records {
         match tokio::time::timeout(PATIENCE, &mut both).await {
             Ok(Ok(true)) => return,
             Ok(Ok(false) | Err(_)) => return error!("the journal or the writer has failed"),
-            Err(_) => warn!("the database has not taken everything: the next start continues from the journal"),
+            Err(_) => warn!("not all facts are in the database: the next start continues from the journal"),
         }
         drop(self.stop);
         if tokio::time::timeout(LAST_PATIENCE, both).await.is_err() {
@@ -185,8 +185,8 @@ where
     Ok(std::thread::Builder::new().name(name.to_owned()).spawn(move || runtime.block_on(task))?)
 }
 
-/// Looks for changed operators and users until it is dropped, and sooner when it is told to. What earlier runs knew of callers follows the
-/// operators whose last calls it names; `known`: those of the last run are told already.
+/// Checks for changed operators and users until it is dropped, at once when notified. Sends the loop what earlier runs recorded of callers
+/// after the accounts, which it refers to. `known`: the loop already has the accounts of the last run.
 pub(super) async fn tell_changes(
     mut accounts: Accounts,
     desk: super::desk::Desk,

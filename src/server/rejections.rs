@@ -1,5 +1,5 @@
-//! Counts and logs INVITEs that are rejected before they become calls. Log lines are limited: a trunk that is configured wrongly, or
-//! a stranger, may send thousands.
+//! Counts and logs INVITEs that are rejected before they become calls. Log lines are limited, because a wrongly configured trunk or
+//! an attacker may send thousands.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ struct Lines {
 }
 
 impl Lines {
-    /// Whether one more line may be written: then the number of lines that were suppressed since the last one.
+    /// If one more line may be written, the number of lines that were suppressed since the last one; otherwise None.
     fn take(&mut self, now: Instant) -> Option<u64> {
         if self.window_start.is_none_or(|start| now.since(start) >= WINDOW) {
             (self.window_start, self.written) = (Some(now), 0);
@@ -39,7 +39,7 @@ impl Lines {
     }
 }
 
-/// What was rejected so far.
+/// The rejections so far.
 #[derive(Debug)]
 pub(super) struct Rejections {
     metrics: Arc<Metrics>,
@@ -67,12 +67,12 @@ impl Rejections {
     /// Logs required extensions that were ignored.
     pub(super) fn extensions_ignored(&mut self, now: Instant, trunk: &str, tags: &str) {
         if let Some(suppressed) = self.extensions.take(now) {
-            info!(trunk, tags, suppressed, "unknown extensions in Require ignored, the call is accepted");
+            info!(trunk, tags, suppressed, "unknown extensions in Require are ignored and the call is accepted");
         }
     }
 }
 
-/// A called number is shown only if it is short, or no number at all: longer ones may be a person's.
+/// Shows a called number only if it is short or is not a number: a longer one may be a person's.
 fn shown(called: &str) -> String {
     let digits = called.bytes().filter(u8::is_ascii_digit).count();
     if digits > 10 { masked(called) } else { called.to_owned() }

@@ -53,7 +53,7 @@ const ROSTER_TOLD: usize = 3;
 /// How often alarms that are still raised are logged again.
 const REMIND_EVERY: Duration = Duration::from_secs(3_600);
 
-/// Runs the service until it is told to end. Prints to the log. `load` reads the configuration; signals are caught before.
+/// Runs the service until a signal ends it. `load` reads the configuration; signals are caught before that.
 pub fn serve(load: impl FnOnce() -> anyhow::Result<Config>) -> anyhow::Result<()> {
     let office = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let entered = office.enter();
@@ -63,7 +63,7 @@ pub fn serve(load: impl FnOnce() -> anyhow::Result<Config>) -> anyhow::Result<()
     let clock = Clock::start();
     let log = trace::start(&config.log)?;
     let result = office.block_on(run(config, signals, clock, &log));
-    // A thread that hangs in a disk, a database or DNS does not keep the process from ending.
+    // A thread that waits for a disk, a database or DNS does not prevent the process from ending.
     office.shutdown_background();
     if let Err(fault) = &result {
         error!(fault = format!("{fault:#}"), "siaga ends");
@@ -71,8 +71,8 @@ pub fn serve(load: impl FnOnce() -> anyhow::Result<Config>) -> anyhow::Result<()
     result
 }
 
-/// Three faults end the start: no SIP listener opens, the configuration is invalid (`load`), another siaga has the journal. A fault in any
-/// other part is an alarm, and that part is tried again.
+/// Three errors end the start: no SIP listener opens, the configuration is invalid (`load`), or another siaga uses the journal. An error in
+/// any other part raises an alarm, and that part is tried again.
 async fn run(config: Config, signals: Signals, clock: Clock, log: &LogGuard) -> anyhow::Result<()> {
     config.warnings.iter().for_each(|warning| warn!("{warning}"));
     let (metrics, alarms) = (Arc::new(Metrics::new()?), Alarms::default());
@@ -151,7 +151,7 @@ async fn run(config: Config, signals: Signals, clock: Clock, log: &LogGuard) -> 
     Ok(())
 }
 
-/// Hands the loop what the last run has left, before anything from the network. True if its accounts are known.
+/// Sends the loop the state of the last run, before anything from the network. True if the accounts of that run are known.
 async fn restore(desk: &Desk, accounts: &mut Accounts, restored: Restored, users: &watch::Sender<Users>) -> bool {
     desk.tell(Inbound::Restore(Box::new(restored))).await;
     let Some((accounts, who)) = accounts.of_last_run() else { return false };
@@ -161,11 +161,11 @@ async fn restore(desk: &Desk, accounts: &mut Accounts, restored: Restored, users
 
 fn new_switchboard(config: &Config, clock: Clock, media: &Media, alarms: &Alarms) -> anyhow::Result<Switchboard> {
     if media.rtp_ports().is_empty() {
-        alarms.raise(Kind::Media, "", "no RTP port of the range could be opened; they are opened at a start only");
+        alarms.raise(Kind::Media, "", "no RTP port of the range could be opened; they are opened only at a start");
     }
     if let Err(fault) = std::fs::read_dir(&config.prompts_dir) {
         let folder = config.prompts_dir.display();
-        alarms.raise(Kind::Prompts, "", format!("{folder}: {fault}; announcements are read at a start only"));
+        alarms.raise(Kind::Prompts, "", format!("{folder}: {fault}; announcements are read only at a start"));
     }
     let mut seed = [0; 32];
     getrandom::fill(&mut seed)?;
@@ -260,12 +260,12 @@ struct Watch {
     missing: Vec<Listener>,
     local: LocalState,
     signals: Signals,
-    /// The operators that have an account, once they were compared with the names in `running`.
+    /// The accounts, once they were compared with the names in `running`.
     accounts: Option<BTreeSet<OperatorId>>,
 }
 
 impl Watch {
-    /// Serves signals and looks for changed operators until the last call is over.
+    /// Handles signals and checks for changed operators until the last call has ended.
     async fn until_over(mut self, over: oneshot::Receiver<()>) -> anyhow::Result<()> {
         let mut over = pin!(over);
         let mut drain = Drain::default();
@@ -276,7 +276,7 @@ impl Watch {
         let mut remind = tokio::time::interval_at(Instant::now() + REMIND_EVERY, REMIND_EVERY);
         loop {
             tokio::select! {
-                over = &mut over => return over.context("the signalling loop has died"),
+                over = &mut over => return over.context("the signalling loop has failed"),
                 request = self.signals.next() => match request {
                     Request::End => self.hasten(&mut drain).await,
                     Request::Reload => self.reload().await,
@@ -319,7 +319,7 @@ impl Watch {
         }
     }
 
-    /// Tries again what could not be started.
+    /// Tries again to start the parts that could not be started.
     async fn retry(&mut self) {
         listeners::reopen(&mut self.missing, &self.alarms, &self.desk).await;
         if self.alarms.is_raised(Kind::Certificates) {
@@ -387,7 +387,7 @@ fn promise(metrics: &Metrics, config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Raises or ends the alarm of the roster; a roster without fault is kept for the next start.
+/// Raises or ends the alarm of the roster; copies a valid roster for the next start.
 fn tell_roster(config: &Config, local: &LocalState, alarms: &Alarms) {
     let faults = config.roster_faults.iter().map(ToString::to_string).collect::<Vec<_>>();
     let Some(first) = faults.first() else {
@@ -399,7 +399,7 @@ fn tell_roster(config: &Config, local: &LocalState, alarms: &Alarms) {
     } else {
         "the last valid copy is used"
     };
-    alarms.raise(Kind::Roster, "", format!("{plan}; {} faults: {first}", faults.len()));
+    alarms.raise(Kind::Roster, "", format!("{plan}; {} errors: {first}", faults.len()));
 }
 
 /// Warns of times ahead in which too few operators are on shift, and of decrees that end.
@@ -453,7 +453,7 @@ async fn until(at: Option<Instant>) {
     }
 }
 
-/// Ends tasks that serve nothing any more.
+/// Ends tasks that have no more work.
 async fn abort(tasks: [tokio::task::JoinHandle<()>; 2]) {
     for task in tasks {
         task.abort();

@@ -51,7 +51,7 @@ pub enum Inbound {
     Accounts(Vec<Account>),
     /// What earlier runs knew of callers.
     Remember(Box<Past>),
-    /// What an earlier run has left of registrations and terms.
+    /// The registrations, flags and operating mode of an earlier run.
     Restore(Box<Restored>),
     Configure(Box<Settings>),
     /// What a trunk's name stands for.
@@ -62,7 +62,7 @@ pub enum Inbound {
     /// A listener that could not be opened at the start.
     Listen(std::net::UdpSocket),
     ListenStreams(StreamListener),
-    /// What the host in a URI stands for.
+    /// The servers of the host in a URI.
     Found {
         uri: Bytes,
         targets: Vec<Target>,
@@ -71,7 +71,7 @@ pub enum Inbound {
     Certificates(Box<Certificates>),
     Drain,
     HangUpAll,
-    /// Ends the calls' part of the loop at once.
+    /// Ends the loop's work for calls at once.
     Stop,
     /// Media has stopped and sends no more events: the loop ends.
     MediaStopped,
@@ -83,9 +83,9 @@ pub trait Hands {
     fn media(&mut self, command: Command);
     /// Writes down.
     fn fact(&mut self, fact: Fact);
-    /// What survives a restart of an account has changed.
+    /// The part of an account's state that survives a restart has changed.
     fn presence(&mut self, presence: Presence);
-    /// Has a name looked up; `Inbound::Found` answers.
+    /// Looks up a name; `Inbound::Found` has the result.
     fn look_up(&mut self, uri: Bytes, host: TrunkHost);
     /// A trunk answers keep-alives, or no longer does.
     fn trunk_health(&mut self, trunk: &str, up: bool);
@@ -93,22 +93,22 @@ pub trait Hands {
     fn trunk_registered(&mut self, trunk: &str, registered: bool);
     /// A trunk is no longer in the configuration.
     fn trunk_gone(&mut self, trunk: &str);
-    /// An INVITE is rejected before it becomes a call.
+    /// An INVITE was rejected before it became a call.
     fn rejected(&mut self, now: Instant, rejection: &Rejection);
-    /// A trunk's INVITE requires extensions that siaga does not have; it is accepted.
+    /// A trunk's INVITE was accepted although it requires extensions that siaga does not support.
     fn extensions_ignored(&mut self, now: Instant, trunk: &str, tags: &str);
     /// Calls wait and nobody is on shift; or no longer.
     fn unstaffed(&mut self, unstaffed: bool);
     fn none_ready(&mut self, none_ready: bool);
     /// The posture, and how long it has lasted; a reminder that it is not the normal one.
     fn posture(&mut self, posture: Posture, lasts_ms: u64, reminder: bool);
-    /// A call lasts unusually long, in milliseconds; or it did, and is over.
+    /// A call lasts unusually long, in milliseconds; or such a call is `over`.
     fn long_call(&mut self, call: CallId, lasts_ms: u64, over: bool);
-    /// All facts of one input are written, and nothing else of it is out yet.
+    /// All facts of one input were written, and none of its other outputs has been carried out yet.
     fn facts_over(&mut self) {}
     /// Everything that one input led to has been said.
     fn step_over(&mut self);
-    /// No call is left and no command to media follows. True if `Inbound::MediaStopped` will follow: until then media still sends events.
+    /// No call is left, and media gets no more commands. True if `Inbound::MediaStopped` will follow: until then media still sends events.
     fn calls_over(&mut self) -> bool {
         false
     }
@@ -146,7 +146,7 @@ pub struct Signalling<H: Hands> {
     replies: BTreeMap<u64, oneshot::Sender<ConsoleReply>>,
     next_request: u64,
     out: Vec<Output>,
-    /// Outputs of a step but its facts.
+    /// Outputs of a step except its facts.
     rest: Vec<Output>,
     tally: Tally,
     drained: bool,
@@ -227,7 +227,7 @@ impl<H: Hands> Signalling<H> {
     /// Runs likewise, and gives the hands back too.
     pub(super) async fn run_out(mut self) -> (Tally, H) {
         let mut buffer = vec![0; MESSAGE_BYTES_MAX];
-        // The socket whose turn it is, if several have something.
+        // The socket whose turn it is, if several are readable.
         let mut turn = 0;
         while !self.drained {
             let due = self.switchboard.poll_timeout().map(|at| self.clock.runtime_instant(at));
@@ -259,7 +259,7 @@ impl<H: Hands> Signalling<H> {
         (self.tally, self.hands)
     }
 
-    /// Takes what media sends while it stops: each recording is closed only then, and its fact links it to its call.
+    /// Takes the events that media sends while it stops: it closes the recordings then, and their facts add them to their calls.
     async fn take_last(&mut self) {
         while let Some(inbound) = self.inbox.recv().await {
             match inbound {
@@ -397,7 +397,7 @@ impl<H: Hands> Signalling<H> {
         let now = self.clock.now();
         let (mut out, mut rest) = (std::mem::take(&mut self.out), std::mem::take(&mut self.rest));
         self.switchboard.handle(now, input, &mut out);
-        // Facts first: whoever has received a message finds it in the records, even if the process is killed at once.
+        // Facts first: every message that a peer has received is in the records, even if the process is killed at once.
         for output in out.drain(..) {
             if let Output::Fact(fact) = output {
                 self.hands.fact(fact);
@@ -443,7 +443,7 @@ impl<H: Hands> Signalling<H> {
         }
     }
 
-    /// The socket that listens on an address: its own, else the wildcard of its port, else the first of its family.
+    /// The socket that listens on an address: the one of that address, else a wildcard of its port, else the first of its family.
     fn socket_of(&self, local: SocketAddr) -> Option<&(SocketAddr, UdpSocket)> {
         let near = |(mine, _): &&(SocketAddr, UdpSocket)| {
             let same_family = mine.is_ipv4() == local.is_ipv4();

@@ -1,4 +1,4 @@
-//! The signals that the service obeys. They are caught before anything else is done: a SIGHUP in the first moments must not end it.
+//! The signals that the service handles. They are caught before anything else is done: a SIGHUP during the start must not end the service.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -10,7 +10,7 @@ pub(super) struct Signals {
     reload: Signal,
 }
 
-/// What a signal asks for.
+/// What a signal requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Request {
     End,
@@ -18,7 +18,7 @@ pub(super) enum Request {
 }
 
 impl Signals {
-    /// Catches the signals from now on. Must be called within a runtime.
+    /// Starts to catch the signals. Must be called within a runtime.
     pub(super) fn install() -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,

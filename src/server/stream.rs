@@ -25,8 +25,8 @@ const READ_BYTES: usize = 8 << 10;
 /// can overtake the answer.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Between the two signs by which a peer that has closed only its own direction is told from one that is gone: the first is
-/// answered with a reset, the second then fails.
+/// Between the two writes that distinguish a peer that has closed only its own direction from one that has closed the connection: the
+/// latter responds to the first write with a reset, and the second write fails.
 const PROBE: Duration = Duration::from_millis(200);
 
 /// The time limits of a connection.
@@ -47,8 +47,8 @@ impl Default for Patience {
     }
 }
 
-/// The requests of a peer that still have no final response. As long as there is one, a peer that sends no more (TCP half-close) is
-/// still written to.
+/// The requests of a peer that have no final response yet. As long as there is one, responses are written to a peer that sends no more
+/// (TCP half-close).
 #[derive(Debug, Default)]
 pub(super) struct Owed {
     responses: AtomicUsize,
@@ -58,18 +58,18 @@ pub(super) struct Owed {
 
 impl Owed {
     fn received(&self, message: &[u8]) {
-        // What has no request line gets no response.
+        // A message without a request line gets no response.
         let line = message.split(|byte| *byte == b'\n').next().unwrap_or_default();
         if line.trim_ascii_end().ends_with(b" SIP/2.0") && !line.starts_with(b"ACK ") {
             self.responses.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// A message is on its way to the peer.
+    /// Takes note of a message that is sent to the peer.
     pub(super) fn sends(&self, message: &[u8]) {
         if let [b'S', b'I', b'P', b'/', b'2', b'.', b'0', b' ', b'2'..=b'6', ..] = message {
             let less = |owed: usize| owed.checked_sub(1);
-            // A response that comes again may find nothing owed.
+            // A retransmitted response may come when no response is owed.
             if self.responses.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_err() {
                 tracing::trace!("a response without a request that is open");
             }
@@ -201,7 +201,7 @@ impl Stream {
 async fn dial(from: SocketAddr, to: SocketAddr) -> io::Result<TcpStream> {
     let socket = if to.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
     if !from.ip().is_unspecified() {
-        // Peers know us by our address. One that is only advertised, behind NAT, is not this machine's: the kernel chooses then.
+        // Connect from the address that peers expect. If it is only advertised (NAT), this machine does not have it, and the kernel chooses.
         match socket.bind(SocketAddr::new(from.ip(), 0)) {
             Err(error) if error.kind() != io::ErrorKind::AddrNotAvailable => return Err(error),
             Ok(()) | Err(_) => {}
@@ -325,7 +325,7 @@ impl Reading<'_> {
         }
     }
 
-    /// The peer sends no more. It may still wait for responses: the connection stays as long as it is owed some.
+    /// The peer sends no more. It may still wait for responses: the connection stays open as long as a response is owed.
     async fn closed_by_peer(&self) -> &'static str {
         if !self.owed.is_paid() || self.waiting.load(Ordering::Relaxed) > 0 {
             self.owed.closing.store(true, Ordering::Relaxed);

@@ -1,13 +1,13 @@
-//! The number of the caller: what a request asserts or presents, unless it says that there is none.
+//! The caller's number: the one that a request asserts or presents, unless its value stands for "no number".
 
 use super::header::NameAddr;
 use super::uri::{Host, Uri};
 use super::wire::{Message, Name};
 
-/// Characters that are kept of a number.
+/// Maximum characters of a number; the rest is cut off.
 const NUMBER_CHARS_MAX: usize = 64;
 
-/// User parts that stand for "no number" (RFC 3323 §4.1.1.3, RFC 7022, 3GPP TS 23.003 §13.6 and what telcos send).
+/// User parts that stand for "no number" (RFC 3323 §4.1.1.3, RFC 7022, 3GPP TS 23.003 §13.6, and others that telcos send).
 const NO_NUMBER: [&str; 17] = [
     "anonymous",
     "unavailable",
@@ -28,7 +28,7 @@ const NO_NUMBER: [&str; 17] = [
     "payphone",
 ];
 
-/// The number of the first usable P-Asserted-Identity value (RFC 3325 §9.1). Only a trusted trunk's is read.
+/// The number of the first usable P-Asserted-Identity value (RFC 3325 §9.1). Only that of a trusted trunk may be read.
 pub fn asserted(message: &Message<'_>) -> Option<String> {
     message.list(Name::PAssertedIdentity).find_map(|value| NameAddr::parse(value).ok().and_then(|addr| number(&addr)))
 }
@@ -58,7 +58,7 @@ fn number(addr: &NameAddr<'_>) -> Option<String> {
     is_number(&user).then_some(user)
 }
 
-/// Unicode's format characters (Cf), which a peer's text can hide behind: a number with U+202E reads backwards in a table.
+/// True for Unicode's format characters (Cf), which make text look different: a number with U+202E reads backwards in a table.
 pub fn is_invisible(c: char) -> bool {
     matches!(
         c,
@@ -67,7 +67,7 @@ pub fn is_invisible(c: char) -> bool {
     )
 }
 
-/// A host under `.invalid` reaches no one (RFC 2606 §2): networks send it in place of a withheld number.
+/// True for hosts under `.invalid`, which do not exist (RFC 2606 §2): networks send them in place of a withheld number.
 fn is_invalid_host(host: &str) -> bool {
     let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
     last.eq_ignore_ascii_case("invalid")

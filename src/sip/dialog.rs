@@ -104,7 +104,7 @@ impl Dialog {
         })
     }
 
-    /// The tag of a From or To value. None: it has none.
+    /// The tag of a From or To value, if it has one.
     pub fn tag_of(value: &[u8]) -> Option<Bytes> {
         Some(tag(&NameAddr::parse(value).ok()?)).filter(|tag| !tag.is_empty())
     }
@@ -124,8 +124,8 @@ impl Dialog {
         Ok(())
     }
 
-    /// True for the peer's last request again, in another transaction: a proxy has sent it another way, or its sender has lost our
-    /// response. It is not to be carried out twice (RFC 3261 §12.2.2).
+    /// True if the request is the peer's last one, in another transaction: it arrived over another path, or our response was lost. It must
+    /// not be carried out twice (RFC 3261 §12.2.2).
     pub fn repeats(&self, request: &Message<'_>) -> bool {
         let last = self.last.as_ref().map(|(method, _)| *method);
         request.cseq().is_ok_and(|cseq| Some(cseq.number) == self.remote_cseq && Some(cseq.method) == last)
@@ -140,7 +140,7 @@ impl Dialog {
         }
     }
 
-    /// Our final response to the peer's last request. None: it has none yet.
+    /// Our final response to the peer's last request, if it has one yet.
     pub fn answer(&self) -> Option<Bytes> {
         self.last.as_ref().and_then(|(_, answer)| answer.clone())
     }

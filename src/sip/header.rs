@@ -143,8 +143,8 @@ impl<'a> Via<'a> {
         Self::read(trim(value)).ok_or(fault("Via")).and_then(|via| via.params.check("Via").map(|()| via))
     }
 
-    /// Checks a value below the topmost one. It is only copied: how an earlier hop names itself, also with an underscore or an
-    /// IPv6 zone, costs no call.
+    /// Checks a value below the topmost one. It is only copied: a call is not rejected for the name of an earlier hop, even with an
+    /// underscore or an IPv6 zone.
     pub(super) fn check_lower(value: &[u8]) -> Result<(), Fault> {
         let (_, sent_by, params) = Via::parts(trim(value)).ok_or(fault("Via"))?;
         let named = !sent_by.is_empty() && sent_by.iter().all(|b| b.is_ascii_graphic() || matches!(b, b' ' | b'\t'));
@@ -218,8 +218,8 @@ fn port_number(digits: &[u8]) -> Option<u16> {
     u16::try_from(lex::decimal(digits)?).ok().filter(|port| *port > 0)
 }
 
-/// A host of a Via: some peers write the zone of their link-local address too (RFC 4007 §11). A response goes to the address that
-/// its request came from.
+/// True for a host of a Via. It may have a zone, which some peers write with their link-local address (RFC 4007 §11): a response goes to
+/// the source address of its request.
 fn is_via_host(host: &[u8]) -> bool {
     match host.iter().position(|b| *b == b'%') {
         Some(at) if host.starts_with(b"[") => is_host(&[host.get(..at).unwrap_or_default(), b"]"].concat()),

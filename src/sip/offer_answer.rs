@@ -75,7 +75,7 @@ pub fn accept(answer: &AudioDescription, local: Local) -> Result<Agreed, SdpErro
     Ok(Agreed { dtmf, dtmf_heard: dtmf.and(dtmf_heard), ..agree(answer, chosen, local.terms, theirs) })
 }
 
-/// Media cannot be sent from an IPv4 address to an IPv6 address, or the reverse (RFC 6157 §4).
+/// Checks that both addresses are of one family: media cannot be sent from an IPv4 to an IPv6 address, or the reverse (RFC 6157 §4).
 fn same_family(peer: &AudioDescription, local: Local) -> Result<(), SdpError> {
     let address = peer.rtp.ip();
     let reachable = address.is_unspecified() || address.is_ipv4() == local.address.is_ipv4();

@@ -37,13 +37,13 @@ pub struct Binding {
     pub user_agent: Option<Bytes>,
 }
 
-/// How much a binding is needed, for the choice of the one that makes room for a new one.
+/// How much a binding is needed, to choose the one that a new binding replaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// Its phone rings or talks: it stays.
+    /// Its phone rings or talks: it is never replaced.
     InUse,
     Idle,
-    /// Its phone does not answer: it goes first.
+    /// Its phone does not respond: it is replaced first.
     Unreachable,
 }
 
@@ -53,8 +53,8 @@ pub type Moves = Vec<(Flow, Flow)>;
 /// What a REGISTER led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Registered {
-    /// 200 with these Contact values (`<uri>;expires=N`); `was` and `is` tell whether the user had and has a binding. `moved`: the
-    /// old and the new flow of phones that have another flow than before.
+    /// 200 with these Contact values (`<uri>;expires=N`). `was` and `is`: whether the user had, and has, a binding. `moved`: the old and
+    /// the new flow of phones whose flow has changed.
     Done { contacts: Vec<Vec<u8>>, was: bool, is: bool, moved: Moves },
     /// 423 with Min-Expires (seconds).
     TooBrief { min_expires: u32 },
@@ -97,8 +97,8 @@ impl Registrar {
         }
     }
 
-    /// Carries out one authenticated REGISTER, all or nothing (RFC 3261 §10.3 steps 6-8). A user who has as many bindings as fit
-    /// loses an unreachable one, else the one that was registered or refreshed first; never one that is in use.
+    /// Carries out one authenticated REGISTER, all or nothing (RFC 3261 §10.3 steps 6-8). If the user already has the maximum number of
+    /// bindings, a new one replaces an unreachable one, else the one that was refreshed longest ago; never one that is in use.
     pub fn register(
         &mut self,
         now: Now,
@@ -121,7 +121,7 @@ impl Registrar {
         Registered::Done { contacts, was, is, moved }
     }
 
-    /// Adds bindings of an earlier run, except those that a phone has replaced since.
+    /// Adds bindings of an earlier run, except those that a phone has replaced since then.
     pub fn restore(&mut self, user: &str, bindings: Vec<Binding>) {
         let mut all = self.bindings(user).to_vec();
         for binding in bindings {
@@ -223,10 +223,10 @@ impl Registrar {
         let (mut old, mut new, mut moved) = (live, Vec::new(), Vec::new());
         for contact in contacts {
             let span = self.span(&contact)?;
-            // An expiry of 0 removes only the binding that it names.
+            // A contact with expiry 0 removes only the binding that it names.
             let goes = |binding: &Binding| contact.is_of(binding) || (!span.is_zero() && contact.replaces(binding));
             let gone = |binding: &mut Binding| goes(binding);
-            // A binding that the same phone takes away while it registers another one has moved there.
+            // If a phone removes a binding and registers another one in the same request, it has moved.
             let moves = |binding: &Binding| !span.is_zero() || binding.call_id == call_id;
             moved.extend(old.extract_if(.., gone).filter(moves).map(|binding| (binding.flow, flow)));
             new.retain(|binding| !contact.is_of(binding));

@@ -25,14 +25,14 @@ pub enum SdpError {
     NoAudio,
     #[error("no key in common for SRTP: a=crypto with AES_CM_128_HMAC_SHA1_80 or _32 is needed")]
     NoCrypto,
-    #[error("the audio stream has an address of a family that this service has no media address of")]
+    #[error("the service has no media address of the family of the audio stream's address")]
     OtherFamily,
     #[error("no codec in common: PCMA (8) or PCMU (0) is needed")]
     NoCodec,
 }
 
 impl SdpError {
-    /// The value of Warning in the 488 (RFC 3261 §20.43).
+    /// The value of the 488's Warning header (RFC 3261 §20.43).
     pub const fn warning(self) -> &'static [u8] {
         match self {
             Self::Malformed => b"399 siaga \"The session description cannot be read\"",
@@ -117,7 +117,7 @@ impl Direction {
 /// What a peer said of its audio stream, and all that an answer must repeat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AudioDescription {
-    /// Where it wants RTP. The unspecified address: it does not say.
+    /// The address for RTP. The unspecified address if the description has none that can be read.
     pub rtp: SocketAddr,
     /// Where it wants RTCP: `a=rtcp` (RFC 3605) or the next port.
     pub rtcp: SocketAddr,
@@ -156,14 +156,14 @@ pub fn read(body: &[u8]) -> Result<AudioDescription, SdpError> {
     read_for(body, |_| true)
 }
 
-/// As `read`, of the streams whose address can be reached: of one of our media addresses' families. Another stream may have another
-/// address (RFC 4091).
+/// Like `read`, but only streams with a reachable address, that is, of the family of one of our media addresses. The streams of one
+/// description may have different addresses (RFC 4091).
 pub fn read_for(body: &[u8], reachable: impl Fn(IpAddr) -> bool) -> Result<AudioDescription, SdpError> {
     let reading = Reading::of(body)?;
     reading.finish(reachable)
 }
 
-/// Answers an offer without audio: refuses all of its lines. Their places are kept for our own offer (RFC 3264 §5, §6).
+/// Answers an offer without audio by rejecting all of its lines. Their positions are kept for our own offer (RFC 3264 §5, §6).
 pub fn refuse_all(body: &[u8], local: Local) -> Result<(Vec<u8>, Places), SdpError> {
     let reading = Reading::of(body)?;
     let mut text = session_part(local, &reading.time());
@@ -185,7 +185,7 @@ impl Reading {
         if recognised { Ok(reading) } else { Err(SdpError::Malformed) }
     }
 
-    /// The value of `t=`, if it can stand in an answer.
+    /// The value of `t=` if it is valid in an answer, else `0 0`.
     fn time(&self) -> String {
         let usable =
             |time: &&String| !time.is_empty() && time.bytes().all(|byte| byte == b' ' || byte.is_ascii_digit());
@@ -376,8 +376,8 @@ impl Level {
         mapped.or(fixed.map(Encoding::Audio)).unwrap_or(Encoding::Foreign)
     }
 
-    /// The G.711 codecs of an m-line. A mapping overrules a static payload type while another codec can be used; else the static
-    /// payload type counts, whatever the mapping's name (RFC 3551 §6).
+    /// The G.711 codecs of an m-line. A mapping overrides a static payload type if another codec can be used; otherwise the static
+    /// payload type counts, whatever name the mapping has (RFC 3551 §6).
     fn codecs(&self, formats: &str) -> Vec<(AudioCodec, u8)> {
         let mut codecs: Vec<(AudioCodec, u8)> = Vec::new();
         for payload_type in formats.split_whitespace().filter_map(payload_type) {
@@ -414,7 +414,7 @@ fn audio(session: &Level, line: &MediaLine, level: &Level) -> Result<AudioDescri
     if secure && level.crypto.is_empty() {
         return Err(SdpError::NoCrypto);
     }
-    // Without an address that can be read, media is sent to where it comes from.
+    // Without an address that can be read, media is sent to the source of the peer's media.
     let known = level.address.or(session.address);
     let address = known.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let direction = level.direction.or(session.direction).unwrap_or(Direction::SendRecv);

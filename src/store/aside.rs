@@ -1,5 +1,5 @@
-//! Calls that the database does not take: their facts wait in files of their own beside the journal, so that all others go on. A person lists them and has
-//! them stored again once the cause is gone (`siaga journal aside`, `siaga journal retry`).
+//! Calls that the database rejects: their facts wait in files of their own beside the journal, so that all other calls are stored. A person lists them,
+//! and stores them once the cause is gone (`siaga journal aside`, `siaga journal retry`).
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -14,14 +14,14 @@ use super::journal::record::{self, Entry};
 use super::journal::segments::{self, Chunk};
 use super::{Store, StoreError};
 
-/// The calls, and service facts one by one, that are set aside in one journal's folder.
+/// The calls, and the single facts of the service, that are set aside in one journal's folder.
 #[derive(Debug)]
 pub struct Aside {
     dir: PathBuf,
     streams: BTreeMap<CallId, PathBuf>,
 }
 
-/// One call of which facts are set aside.
+/// One call with facts that are set aside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetAside {
     pub call: CallId,
@@ -29,7 +29,7 @@ pub struct SetAside {
 }
 
 impl Aside {
-    /// Reads what is set aside beside the journal in `dir`.
+    /// Reads the calls that are set aside beside the journal in `dir`.
     pub fn open(dir: &Path) -> io::Result<Self> {
         let dir = dir.join("aside");
         let mut streams = BTreeMap::new();
@@ -60,7 +60,7 @@ impl Aside {
         self.streams.is_empty()
     }
 
-    /// True if facts of the call are set aside, and were not stored by a retry since.
+    /// True if facts of the call are set aside and no retry has stored them since.
     pub fn has(&mut self, call: CallId) -> bool {
         let here = self.streams.get(&call).is_some_and(|path| path.exists());
         if !here {
@@ -74,7 +74,7 @@ impl Aside {
         self.streams.len() >= CALLS_ASIDE_MAX
     }
 
-    /// Sets facts of one call or run aside, on the disk when this returns.
+    /// Sets facts of one call or run aside. They are on the disk when this returns.
     pub fn put(&mut self, stream: CallId, entries: &[&Entry]) -> io::Result<()> {
         fs::create_dir_all(&self.dir)?;
         let path = self.dir.join(format!("{stream}.facts"));
@@ -88,13 +88,13 @@ impl Aside {
         Ok(())
     }
 
-    /// What is set aside, in the order of the calls.
+    /// The calls that are set aside, in order.
     pub fn list(&self) -> io::Result<Vec<SetAside>> {
         let one = |(call, path): (&CallId, &PathBuf)| Ok(SetAside { call: *call, facts: entries(path)?.len() });
         self.streams.iter().map(one).collect()
     }
 
-    /// Stores each call again, and removes its file if the database took all of it. Gives the outcome for each.
+    /// Tries again to store each call, and removes its file if all its facts were stored. Returns the outcome of each.
     pub async fn retry(&mut self, store: &Store, journal: &str) -> io::Result<Vec<(CallId, Result<(), StoreError>)>> {
         let mut outcomes = Vec::new();
         for (stream, path) in std::mem::take(&mut self.streams) {
@@ -104,7 +104,7 @@ impl Aside {
                 facts.iter().any(|fact| fact.call == Some(stream)).then_some(stream).into_iter().collect();
             let batch = Batch { facts: facts.iter().collect(), opened: refold.clone(), refold, ..Batch::default() };
             let outcome = store.take(journal, batch).await;
-            // A running service may have added facts meanwhile: then it is stored again by the next retry.
+            // A running service may have added facts in the meantime: the next retry stores them.
             if outcome.is_ok() && fs::metadata(&path)?.len() == length {
                 fs::remove_file(&path)?;
             } else {

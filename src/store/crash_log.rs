@@ -1,5 +1,6 @@
-//! The crash log: facts in files in memory (tmpfs), which survive the process though not the machine. The signalling loop appends each step's facts
-//! before the step's messages leave; the journal's thread removes a file when its facts are on the disk. The next start takes over what is left.
+//! The crash log: facts in files in memory (tmpfs), which survive the process but not the machine. The signalling loop appends each step's facts
+//! before the step's messages are sent; the journal's thread removes a file when its facts are on the disk. The next start moves the remaining facts
+//! to the journal.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -13,19 +14,19 @@ use sha2::{Digest as _, Sha256};
 use crate::clock::Timestamp;
 use crate::limits::{CRASH_LOG_FILE_BYTES_MAX, CRASH_LOG_FILES_MAX};
 
-/// Where the files are, the first folder that is in memory and can be written to.
+/// Folders for the files. The first that is in memory and can be written is used.
 const FOLDERS: [&str; 2] = ["/run/siaga", "/dev/shm"];
-/// After an error so many appends are left out before the next attempt.
+/// How many appends are skipped after an error before the next attempt.
 const PAUSE: u32 = 64;
 
-/// The files of one journal. Their names come from the journal's folder and the user, so that no two services share them.
+/// The files of one journal. Their names are derived from the journal's folder and the user, so that no two services share them.
 #[derive(Clone, Debug)]
 pub struct Files {
     stem: String,
     user: u32,
 }
 
-/// What one earlier run left behind.
+/// The facts that one earlier run left behind.
 #[derive(Debug)]
 pub struct Left {
     pub bytes: Vec<u8>,
@@ -55,7 +56,7 @@ impl Files {
         folder.join(format!("{}{:020}-{no:010}.facts", self.stem, run.as_millis()))
     }
 
-    /// What other runs than `run` left behind, by run, oldest first.
+    /// The facts that runs other than `run` left behind, by run, oldest first.
     pub fn left_beside(&self, run: Timestamp) -> io::Result<Vec<Left>> {
         let mut all: Vec<Left> = Vec::new();
         for folder in FOLDERS {
@@ -77,7 +78,8 @@ impl Files {
         Ok(all)
     }
 
-    /// Run, number and path of every file of ours. Files of other users, readable by others, or linked twice are not ours.
+    /// Run, number and path of every file of this journal. Files of other users, files that others can read, and files with several links are
+    /// ignored.
     fn found(&self, folder: &Path) -> Vec<(i64, u32, PathBuf)> {
         let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
         let ours = entries.filter_map(|entry| {
@@ -93,10 +95,10 @@ impl Files {
         ours.collect()
     }
 
-    /// Removes every file of every run: tests, and services whose journal is gone for good.
+    /// Removes every file of every run: for tests, and for services whose journal was removed for good.
     pub fn remove_all(&self) {
         for (_, _, file) in FOLDERS.iter().flat_map(|folder| self.found(Path::new(folder))) {
-            // It may have been removed by its service.
+            // Its service may have removed it already.
             drop(fs::remove_file(file));
         }
     }
@@ -109,7 +111,7 @@ pub fn home(dir: &Path) -> Option<String> {
     Some(format!("{machine}:{host}:{}", resolved(dir).ok()?.display()))
 }
 
-/// The path without links as far as it exists: the same for every spelling.
+/// The path without links, as far as it exists: the same for every spelling.
 fn resolved(dir: &Path) -> io::Result<PathBuf> {
     let whole = std::path::absolute(dir)?;
     for existing in whole.ancestors() {
@@ -121,7 +123,7 @@ fn resolved(dir: &Path) -> io::Result<PathBuf> {
     Ok(whole)
 }
 
-/// The first folder that is in memory and takes files.
+/// The first folder that is in memory and can be written.
 fn folder() -> Option<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
     let in_memory = |folder: &Path| {
@@ -139,7 +141,7 @@ fn folder() -> Option<PathBuf> {
     })
 }
 
-/// True if a file can be made there.
+/// True if a file can be created there.
 fn probe(folder: &Path) -> bool {
     let file = folder.join(format!("siaga-probe-{}", std::process::id()));
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file).is_ok();
@@ -151,7 +153,7 @@ fn probe(folder: &Path) -> bool {
 pub struct CrashLog {
     files: Files,
     run: Timestamp,
-    /// None: no folder is in memory.
+    /// None if there is no folder in memory.
     folder: Option<PathBuf>,
     file: Option<File>,
     no: u32,
@@ -166,12 +168,12 @@ pub struct Cleaner {
     files: Files,
     run: Timestamp,
     folder: Option<PathBuf>,
-    /// Files before this one are removed.
+    /// Files before this one have been removed.
     kept_from: Arc<AtomicU32>,
 }
 
 impl CrashLog {
-    /// The crash log of one run for the journal in `dir`. Without a folder in memory it takes nothing.
+    /// The crash log of one run for the journal in `dir`. Without a folder in memory it stores nothing.
     pub fn open(dir: &Path, run: Timestamp) -> Self {
         let (files, folder) = match Files::of(dir) {
             Ok(files) => (files, folder()),
@@ -192,8 +194,8 @@ impl CrashLog {
         self.cleaner.clone()
     }
 
-    /// Appends records with one `write()`. Gives the number of the file; None if they are not in memory: no folder, no room, or too much waits
-    /// for the disk.
+    /// Appends records with one `write()`. Returns the number of the file; None if the records are not in memory, because there is no folder or
+    /// no room, or too many files wait for the disk.
     pub fn append(&mut self, records: &[u8]) -> Option<u32> {
         if self.pause > 0 {
             self.pause -= 1;
@@ -235,16 +237,16 @@ impl Cleaner {
         self.run
     }
 
-    /// The facts in files before `no` are on the disk.
+    /// Removes the files before `no`: their facts are on the disk.
     pub fn stored_before(&self, no: u32) {
         let Some(folder) = &self.folder else { return };
         for old in self.kept_from.swap(no, Ordering::Relaxed)..no {
-            // A file that was never made, or is gone, is not there to be removed.
+            // The file may not exist, or may be removed already.
             drop(fs::remove_file(self.files.path(folder, self.run, old)));
         }
     }
 
-    /// All facts of this run are on the disk, and no more come.
+    /// Removes all files of this run: all its facts are on the disk, and no more come.
     pub fn stored_all(&self, last: u32) {
         self.stored_before(last.saturating_add(1));
     }

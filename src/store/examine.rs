@@ -1,4 +1,4 @@
-//! What `siaga check` asks of the database: reachability, encoding, schema and privileges. Changes nothing.
+//! The database check of `siaga check`: reachability, encoding, schema and privileges. Changes nothing.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use sqlx::sqlite::SqlitePoolOptions;
 
 use super::{Kind, Store, StoreError, on_either};
 
-/// How long the database may take to answer.
+/// How long the database may take to respond.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 static SQLITE: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
@@ -25,15 +25,16 @@ const MAY_WRITE: &str = "SELECT string_agg(c.relname, ', ' ORDER BY c.relname) F
     AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE'))";
 const SQLITE_TABLES: &str = "SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'";
 
-/// Every fault of the database at `url`, each as: what is wrong; expected: what. Empty: it can be used. A SQLite file that is missing is made later.
+/// Every error of the database at `url`, each as `what is wrong; expected: …`. Empty if it can be used. A missing SQLite file is not an error: the
+/// service creates it.
 pub async fn examine(url: &str) -> Vec<String> {
     match tokio::time::timeout(PATIENCE * 2, look(url)).await {
         Ok(Ok(faults)) => faults,
         Ok(Err(fault)) => vec![format!(
-            "the database cannot be used: {:#}; expected: a database that answers",
+            "the database cannot be used: {:#}; expected: a database that responds",
             anyhow::Error::from(fault)
         )],
-        Err(_) => vec!["the database does not answer; expected: an answer within 10 s".to_owned()],
+        Err(_) => vec!["the database does not respond; expected: a response within 10 s".to_owned()],
     }
 }
 
@@ -77,7 +78,7 @@ async fn look(url: &str) -> Result<Vec<String>, StoreError> {
                 }));
                 faults.extend(newer_schema(&Store::Postgres(pool.clone()), &POSTGRES).await?);
             } else if may_create != Some(true) {
-                faults.push("the user may not make tables in the schema; expected: CREATE on it".to_owned());
+                faults.push("the user may not create tables in the schema; expected: CREATE on it".to_owned());
             }
             pool.close().await;
             Ok(faults)

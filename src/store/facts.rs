@@ -93,7 +93,7 @@ pub struct Batch<'a> {
     /// Records of calls that are over.
     pub cdrs: Vec<Cdr>,
     pub opened: Vec<CallId>,
-    /// The journal's segment from which the opened calls were read.
+    /// The journal's segment with the facts of the opened calls.
     pub segment: i64,
     pub closed: Vec<CallId>,
     /// The journal's place behind these facts.
@@ -163,7 +163,7 @@ struct TalkRow<'a> {
     received: i64,
     talk_ms: u64,
     wrap_ms: Option<u64>,
-    /// 0: had the caller. 1: another had the caller. 2: an agency that had the caller. 3: a drill or a test, which no figure counts.
+    /// 0: an operator who had the caller. 1: a participant. 2: an agency that had the caller. 3: a drill or a test, which these sums leave out.
     guest: u8,
 }
 
@@ -244,12 +244,12 @@ impl Store {
         Ok(found.map_or(Place::default(), |(segment, position)| Place { segment, position }))
     }
 
-    /// The calls of a journal that have begun and not ended, or whose operator wraps up.
+    /// The calls of a journal that have not ended, or whose operator wraps up.
     pub async fn open_calls(&self, journal: &str) -> Result<Vec<CallId>, StoreError> {
         self.open_calls_before(journal, i64::MAX).await
     }
 
-    /// Those of them that began before a segment.
+    /// The open calls that began before a segment.
     pub async fn open_calls_before(&self, journal: &str, segment: i64) -> Result<Vec<CallId>, StoreError> {
         let found: Vec<(String,)> = on_either!(self, pool => {
             sqlx::query_as(OPEN_CALLS_BEFORE).bind(journal).bind(segment).fetch_all(pool).await?
@@ -257,7 +257,7 @@ impl Store {
         Ok(found.into_iter().filter_map(|(call,)| call.parse().ok()).collect())
     }
 
-    /// Notes where a journal is, and gives the journals that were there before it: their folder was lost.
+    /// Stores where a journal is, and returns the journals that were at the same place before: their folder was lost.
     pub async fn settle(&self, journal: &str, home: &str) -> Result<Vec<String>, StoreError> {
         let lost: Vec<(String,)> = on_either!(self, pool => {
             sqlx::query(SET_HOME).bind(journal).bind(home).execute(pool).await?;
@@ -266,13 +266,13 @@ impl Store {
         Ok(lost.into_iter().map(|(journal,)| journal).collect())
     }
 
-    /// Forgets where a lost journal was: its calls are closed.
+    /// Removes the place of a lost journal, whose calls are closed.
     pub async fn forget_home(&self, journal: &str) -> Result<(), StoreError> {
         on_either!(self, pool => sqlx::query(FORGET_HOME).bind(journal).execute(pool).await.map(drop))?;
         Ok(())
     }
 
-    /// Everything that is stored of one call, or of one run of the service, as far as this version knows it.
+    /// All stored facts of one call, or of one run of the service, whose kind this version knows.
     pub async fn facts(&self, stream: CallId) -> Result<Vec<Fact>, StoreError> {
         let stored: Vec<(String,)> = on_either!(self, pool => {
             sqlx::query_as(FACTS_OF).bind(stream.to_string()).fetch_all(pool).await?
@@ -281,7 +281,7 @@ impl Store {
     }
 }
 
-/// The facts that this version knows. Those of a newer version stay in the database as they are.
+/// The facts whose kind this version knows. Others stay unchanged in the database.
 fn facts_of(rows: &[(String,)]) -> Vec<Fact> {
     rows.iter().filter_map(|(body,)| Fact::read(body.as_bytes())).collect()
 }

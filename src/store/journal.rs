@@ -1,5 +1,5 @@
-//! The journal: facts on the local disk before anything else. Append-only segments of records; one fsync for a group of facts. The writer reads
-//! them back from here, so nothing is lost while the database is down.
+//! The journal: facts on the local disk, before they are in the database. Append-only segments of records, with one fsync for a group of facts. The
+//! writer reads the facts from here, so that none is lost while the database is down.
 
 pub mod record;
 pub mod segments;
@@ -20,7 +20,7 @@ pub use segments::{Chunk, Life, lives_before, read};
 
 /// Bytes after which a new segment is begun.
 const SEGMENT_BYTES: u64 = 16 << 20;
-/// Stored segments that are removed at once when the disk is full.
+/// How many stored segments are removed at a time when the disk is full.
 const ROOM: usize = 4;
 
 /// A place in the journal: everything before it has been taken. Segments are numbered by the time of their beginning,
@@ -34,18 +34,18 @@ pub struct Place {
 /// Why the journal cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    #[error("another siaga works with this journal")]
+    #[error("another siaga uses this journal")]
     InUse,
     #[error("the folder cannot be used")]
     Folder(#[from] io::Error),
 }
 
-/// Held as long as anything of this run may write to the journal or store its facts: one service, one journal.
+/// The lock of a journal. It is held as long as any part of this run may write to the journal or store its facts: one service, one journal.
 #[derive(Clone, Debug)]
 pub struct Lock(Arc<File>);
 
 impl Lock {
-    /// Takes the lock of a folder, which is made if it is missing.
+    /// Takes the lock of a folder, which is created if it is missing.
     pub fn take(dir: &Path) -> Result<Self, JournalError> {
         fs::create_dir_all(dir)?;
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(dir.join("lock"))?;
@@ -76,7 +76,8 @@ impl Journal {
         Self::open_locked(dir, Lock::take(dir)?, now, now)
     }
 
-    /// Opens a folder, moves to it what other runs than `run` left in the crash log, and begins a new segment: the torn end of an earlier run stays behind.
+    /// Opens a folder, moves to it the facts that runs other than `run` left in the crash log, and begins a new segment: the incomplete end of an earlier
+    /// run stays in its own segment.
     pub fn open_locked(dir: &Path, lock: Lock, now: Timestamp, run: Timestamp) -> Result<Self, JournalError> {
         fs::create_dir_all(dir)?;
         let id = read_or_make_id(&dir.join("id"))?;
@@ -101,7 +102,7 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Moves what a killed run left in memory to a segment of its own, which shows that run's last sign of life.
+    /// Moves the facts that a killed run left in memory to a segment of their own, whose time stamp is that run's last sign of life.
     fn take_over(&mut self, left: &Left, now: Timestamp) -> io::Result<()> {
         let before = segments::last_stamp(&self.dir)?;
         self.begin(now)?;
@@ -116,7 +117,7 @@ impl Journal {
         &self.id
     }
 
-    /// The lock, for whoever works with the journal's facts after this is gone.
+    /// The lock, for parts that work with the journal's facts after this journal is dropped.
     pub fn lock(&self) -> Lock {
         self.lock.clone()
     }
@@ -136,8 +137,8 @@ impl Journal {
         result
     }
 
-    /// Appends records and waits until they are on the disk. On an error none of them counts as written, and the next attempt goes to a new
-    /// segment. A full disk costs the oldest stored segments.
+    /// Appends records and waits until they are on the disk. After an error none of them counts as written, and the next attempt writes to a new
+    /// segment. If the disk is full, the oldest stored segments are removed.
     pub fn append_records(&mut self, records: &[u8], now: Timestamp) -> io::Result<Place> {
         let result = self.try_append(records, now);
         if let Err(error) = &result {
@@ -154,8 +155,8 @@ impl Journal {
         Place { segment: self.segment, position: i64::try_from(self.length).unwrap_or(i64::MAX) }
     }
 
-    /// Shows in the segment's time stamp that the service is alive: what a recovery takes for the time of the end. Gives the end of the journal, which
-    /// moves if the folder was lost and is made anew.
+    /// Sets the segment's time stamp, which shows that the service is alive: a recovery uses it as the time of the end. Returns the end of the journal,
+    /// which changes if the folder was lost and is created again.
     pub fn beat(&mut self, now: Timestamp) -> io::Result<Place> {
         self.rescue(now)?;
         if let Some(file) = &self.file {
@@ -176,7 +177,7 @@ impl Journal {
         Ok(self.end())
     }
 
-    /// If the open segment is no longer where it should be, the folder was removed or moved: makes it anew and copies the segment's facts, which the open
+    /// If the open segment is no longer at its path, the folder was removed or moved: creates it again and copies the segment's facts, which the open
     /// file still has.
     fn rescue(&mut self, now: Timestamp) -> io::Result<()> {
         let Some(file) = &self.file else { return Ok(()) };
@@ -184,16 +185,16 @@ impl Journal {
         if fs::metadata(path).is_ok_and(|found| (found.dev(), found.ino()) == (open.dev(), open.ino())) {
             return Ok(());
         }
-        tracing::error!(dir = %self.dir.display(), "the journal's folder was lost: it is made anew with the facts of the last segment");
+        tracing::error!(dir = %self.dir.display(), "the journal's folder was lost: it is created again with the facts of the last segment");
         let mut facts = Vec::new();
         let mut file = file;
         file.rewind()?;
         file.take(self.length).read_to_end(&mut facts)?;
         let lock = match Lock::take(&self.dir) {
             Ok(lock) => lock,
-            // The folder is the same: only the segment was removed.
+            // It is still the same folder: only the segment was removed.
             Err(JournalError::InUse) if self.has_lock() => self.lock.clone(),
-            Err(JournalError::InUse) => return Err(io::Error::other("another siaga works with this journal")),
+            Err(JournalError::InUse) => return Err(io::Error::other("another siaga uses this journal")),
             Err(JournalError::Folder(error)) => return Err(error),
         };
         let mut id = File::create(self.dir.join("id"))?;

@@ -49,12 +49,12 @@ pub enum StoreError {
     Migrate(#[from] sqlx::migrate::MigrateError),
     #[error("a stored record cannot be read")]
     Record(#[from] serde_json::Error),
-    #[error("the database has not answered in time: its connection counts as dead")]
+    #[error("the database has not responded in time: its connection is closed")]
     Late,
 }
 
 impl StoreError {
-    /// True if another row might be taken: the fault is in the data, not in the database.
+    /// True if the database might accept another row: the error is in the data, not in the database.
     pub fn is_of_a_row(&self) -> bool {
         match self {
             Self::Sql(sqlx::Error::Database(error)) => {
@@ -63,7 +63,7 @@ impl StoreError {
                     // Data exception, integrity constraint, program limit exceeded.
                     return ["22", "23", "54"].iter().any(|class| code.starts_with(class));
                 }
-                // Too big, constraint, mismatch, range; SQLite's JSON functions only say "malformed JSON".
+                // Too big, constraint, mismatch, range; SQLite's JSON functions report only "malformed JSON".
                 let primary = code.parse::<u32>().unwrap_or(0) & 0xff;
                 matches!(primary, 18 | 19 | 20 | 25) || error.message().contains("malformed JSON")
             }
@@ -129,7 +129,7 @@ impl Store {
         if store.has_records().await? { Ok(store) } else { Err(StoreError::NoTables) }
     }
 
-    /// Opens for reading only, whatever the version of the tables: a migration that waits or fails does not keep accounts away.
+    /// Opens for reading only, whatever the version of the tables: accounts can be read although a migration waits or fails.
     pub async fn open_as_is(url: &str) -> Result<Self, StoreError> {
         Ok(match Kind::of(url)? {
             Kind::Sqlite(options) => {
@@ -149,8 +149,8 @@ impl Store {
         })
     }
 
-    /// The outcome of work on the database, or `Late` if PostgreSQL takes longer than `limit`: a connection that died without a FIN never answers. SQLite waits
-    /// for no network.
+    /// The outcome of work on the database, or `Late` if PostgreSQL takes longer than `limit`: a connection that ended without a FIN never responds. Without
+    /// effect for SQLite, which uses no network.
     pub async fn in_time<T>(
         &self,
         limit: Duration,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError, on_either};
 
-/// All columns that there are: an older or newer schema may have others.
+/// All existing columns, because an older or newer schema may have others.
 const ALL: &str = "SELECT * FROM operator ORDER BY operator";
 const MARK: &str = "SELECT mark FROM operator_mark WHERE id = 1";
 pub(super) const RAISE_MARK: &str = "UPDATE operator_mark SET mark = mark + 1 WHERE id = 1";

@@ -12,9 +12,9 @@ use super::{Store, StoreError, on_either};
 /// Calls of one page: a year is never in memory at once.
 const PAGE_CALLS: i64 = 200;
 
-/// Answered calls of one page of those behind a period.
+/// Answered calls in one page of those after a period.
 const LATER_CALLS: i64 = 2_000;
-/// Calls whose id starts alike that are listed.
+/// Lists calls whose ids have the same start.
 const NAMED: &str = "SELECT call FROM cdr WHERE call >= $1 AND call < $2 ORDER BY call LIMIT 20";
 
 /// The newest column that reports read: where it is, all is.
@@ -35,7 +35,7 @@ const DESKS: &str = "WITH RECURSIVE word (w) AS (SELECT MIN(desk) FROM cdr UNION
 const OPERATORS: &str = "WITH RECURSIVE word (w) AS (SELECT MIN(operator) FROM talk UNION ALL \
     SELECT (SELECT MIN(operator) FROM talk WHERE operator > w) FROM word WHERE w IS NOT NULL) \
     SELECT w, name FROM word LEFT JOIN operator ON operator.operator = w WHERE w IS NOT NULL";
-/// Those who have an account, also if they have answered nothing.
+/// Operators with an account, including those who have answered no call.
 const ACCOUNTS: &str = "SELECT operator, name FROM operator WHERE station = 0";
 
 /// Each walks one range of one index, which holds all that is asked for: no sorting, no look at the rows.
@@ -48,7 +48,7 @@ const OF_DESK: &str = "SELECT outcome, COUNT(*), COUNT(*) FILTER (WHERE waited_m
     COUNT(*) FILTER (WHERE waited_ms < $5) \
     FROM cdr WHERE desk = $1 AND received >= $2 AND received < $3 AND COALESCE(class, '') NOT IN ('drill', 'test') \
     GROUP BY outcome";
-/// `guest` (`TalkKind`): 0 had the caller, 1 was in another's call, 2 an agency that had the caller, 3 a drill or a test.
+/// `guest` (`TalkKind`): 0 an operator who had the caller, 1 a participant, 2 an agency that had the caller, 3 a drill or a test.
 const OF_OPERATOR: &str = "SELECT COUNT(*) FILTER (WHERE guest = 0), \
     CAST(COALESCE(SUM(talk_ms) FILTER (WHERE guest = 0), 0) AS BIGINT), \
     CAST(COALESCE(SUM(wrap_ms) FILTER (WHERE guest <> 3), 0) AS BIGINT), \
@@ -57,7 +57,7 @@ const OF_OPERATOR: &str = "SELECT COUNT(*) FILTER (WHERE guest = 0), \
 const OF_NUMBERS: &str = "SELECT guest, COUNT(*), CAST(COALESCE(SUM(talk_ms), 0) AS BIGINT) \
     FROM talk WHERE operator IS NULL AND received >= $1 AND received < $2 GROUP BY guest";
 
-/// Answered calls behind a call, of callers with a number: the number and when it was answered.
+/// Answered calls after a call, of callers with a number: the number and the time of the answer.
 const ANSWERED_LATER: &str = "SELECT received, call, number, answered FROM cdr WHERE received >= $1 \
     AND (received, call) > ($1, $2) AND outcome = 'answered' AND number IS NOT NULL AND answered IS NOT NULL \
     ORDER BY received, call LIMIT $3";
@@ -140,7 +140,7 @@ pub struct Totals {
     pub classes: Vec<(String, u64)>,
     /// Only those that had calls.
     pub desks: Vec<DeskTotals>,
-    /// Those who have an account, and others who talked with a caller of the period.
+    /// Operators with an account, and others who talked with a caller of the period.
     pub operators: Vec<OperatorTotals>,
     pub fallback: TalkTotals,
     /// Agencies that took a caller over from an operator.
@@ -182,7 +182,7 @@ impl Store {
         Ok(rows.into_iter().map(stored).collect())
     }
 
-    /// The next page of answered calls behind `after`, a time and a call, oldest first: time, call, number, answer.
+    /// The next page of answered calls after `after` (a time and a call), oldest first: time, call, number, answer.
     pub async fn answered_later(
         &self,
         after: &(Timestamp, String),

@@ -1,4 +1,4 @@
-//! Reads damaged segments of a journal once more, repairs records with one flipped bit, and stores what the database does not have.
+//! Reads damaged segments of a journal again, repairs records with one flipped bit, and stores the facts that the database does not have.
 
 use std::fs;
 use std::io;
@@ -11,19 +11,19 @@ use super::journal::record::{self, Entry};
 use super::journal::segments::{self, State};
 use super::{Store, StoreError};
 
-/// Facts of one transaction.
+/// Maximum facts in one transaction.
 const BATCH_FACTS_MAX: usize = 1_024;
 
-/// What a segment has.
+/// The content of a segment.
 #[derive(Debug, Default)]
 pub struct Contents {
     /// Readable facts, in their order.
     pub entries: Vec<Entry>,
-    /// Those of them that were repaired.
+    /// How many entries were repaired.
     pub repaired: usize,
-    /// First byte and length of each stretch that cannot be read.
+    /// First byte and length of each range that cannot be read.
     pub damage: Vec<(usize, usize)>,
-    /// Records that are whole and no facts.
+    /// Complete records that are not facts.
     pub unknown: usize,
 }
 

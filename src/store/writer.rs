@@ -1,5 +1,5 @@
-//! The writer: copies facts from the journal to the database, folds the records of calls that are over, and closes what an earlier run left open.
-//! It may be slow, and the database may be down: the journal waits.
+//! The writer: copies facts from the journal to the database, folds the records of calls that have ended, and closes the calls that an earlier run
+//! left open. If it is slow or the database is down, facts wait in the journal.
 
 mod recovery;
 mod rows;
@@ -27,20 +27,20 @@ use super::{STATEMENT_MAX, Store, StoreError};
 
 /// Facts of one transaction.
 const BATCH_FACTS_MAX: usize = 4_096;
-/// Closed calls whose facts are kept for the late ones.
+/// Closed calls whose facts are kept in memory for late facts.
 const CLOSED_MAX: usize = 4_096;
 /// Facts are gathered so long before a transaction: an fsync each, and what follows a call's end joins its first record.
 const GATHER: Duration = Duration::from_secs(1);
-/// Between two attempts while the database is down: doubled up to the second.
+/// The time between two attempts while the database is down: the first value, doubled each time up to the second value.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
-/// How often stored segments are looked through for old ones.
+/// How often old stored segments are removed.
 const FORGET_EVERY: u32 = 600;
 
 /// Figures of the writer, read from anywhere.
 #[derive(Debug, Default)]
 pub struct WriterFigures {
     pub facts: AtomicU64,
-    /// Those of them that this run's journal has written.
+    /// The facts of these that this run has written to the journal.
     pub own_facts: AtomicU64,
     /// Facts of earlier runs that wait in the journal.
     pub earlier_facts: AtomicU64,
@@ -49,7 +49,7 @@ pub struct WriterFigures {
     pub lost_bytes: AtomicU64,
     pub unknown_records: AtomicU64,
     pub interrupted_calls: AtomicU64,
-    /// Calls of which the database does not take a fact or the record.
+    /// Calls with a fact or record that the database rejects.
     pub calls_aside: AtomicU64,
     /// The database has taken everything that it was given last.
     pub caught_up: AtomicBool,
@@ -87,11 +87,11 @@ pub struct Writer {
     live: BTreeMap<CallId, Live>,
     closed: VecDeque<CallId>,
     aside: Option<Aside>,
-    /// What earlier runs left open is closed.
+    /// True once the calls that earlier runs left open are closed.
     recovered: bool,
-    /// Where a database that takes nothing, damage and calls that are set aside are reported.
+    /// Alarms about a database that cannot be written, damage, and calls that are set aside are raised here.
     alarms: Alarms,
-    /// The caller of `new` holds it otherwise.
+    /// None if the caller of `new` holds it.
     _lock: Option<Lock>,
     /// What this run wants to know of those before it, until it was told.
     recall: Option<Recall>,
@@ -124,19 +124,19 @@ impl Writer {
         Self { recall: Some(recall), ..self }
     }
 
-    /// Keeps stored segments so long.
+    /// Sets how long stored segments are kept.
     #[must_use]
     pub fn keeping(self, keep: Duration) -> Self {
         Self { keep, ..self }
     }
 
-    /// Raises alarms there.
+    /// Sets the table in which alarms are raised.
     #[must_use]
     pub fn raising(self, alarms: Alarms) -> Self {
         Self { alarms, ..self }
     }
 
-    /// Takes a connection for dead after so long without an answer.
+    /// Sets after how long without a response a connection counts as dead.
     #[must_use]
     pub fn patient(self, patience: Duration) -> Self {
         Self { patience, ..self }
@@ -153,7 +153,7 @@ impl Writer {
         self.run_until(durable, std::future::pending()).await;
     }
 
-    /// The same, and ends at once at `stop`, whatever the database does: the next start continues from the journal.
+    /// Like `run`, but ends at once at `stop`, whatever the database does: the next start continues from the journal.
     pub async fn run_until(mut self, durable: watch::Receiver<Place>, stop: impl Future<Output = ()>) {
         tokio::select! {
             () = self.carry_on(durable) => {}
@@ -178,7 +178,7 @@ impl Writer {
                     self.alarms.raise(Kind::Database, "writer", format!("facts wait in the journal: {fault}"));
                 }
             }
-            // What is kept in memory may be ahead of what is stored.
+            // The facts in memory may be ahead of those that are stored.
             self.live.clear();
             self.closed.clear();
             tokio::time::sleep(pause).await;
@@ -227,13 +227,13 @@ impl Writer {
             if durable.changed().await.is_err() {
                 let until = *durable.borrow();
                 self.copy(&store, cursor, until).await?;
-                // A connection that is dead does not keep the service from ending.
+                // A dead connection must not prevent the service from ending.
                 let closed = async {
                     store.clone().close().await;
                     Ok(())
                 };
                 if store.in_time(self.patience, closed).await.is_err() {
-                    warn!("the database does not answer to the end of its connection");
+                    warn!("the database does not respond to the end of its connection");
                 }
                 return Ok(());
             }
@@ -241,7 +241,7 @@ impl Writer {
         }
     }
 
-    /// Counts what earlier runs have left in the journal behind a place, for the figures alone.
+    /// Counts the facts of earlier runs in the journal after a place, only for the figures.
     fn count_earlier(&self, from: Place) {
         let until = Place { segment: self.first, position: 0 };
         match segments::count(&self.dir, from, until) {
@@ -254,7 +254,7 @@ impl Writer {
         let calls = self.aside.as_ref().map_or(0, Aside::len);
         self.figures.calls_aside.store(calls as u64, Ordering::Relaxed);
         if calls > 0 {
-            let what = format!("the database does not take {calls} calls: see siaga journal aside");
+            let what = format!("the database rejects {calls} calls: see siaga journal aside");
             self.alarms.raise(Kind::Records, "aside", what);
         } else {
             self.alarms.clear(Kind::Records, "aside");
@@ -316,22 +316,22 @@ impl Writer {
             error!(
                 bytes = chunk.lost_bytes,
                 file = %kept.display(),
-                "a segment of the journal is damaged: the facts behind the damage are stored, siaga journal salvage looks for the others"
+                "a segment of the journal is damaged: the facts after the damage are stored; for the others use siaga journal salvage"
             );
         }
         if chunk.lost_bytes > 0 {
             self.figures.lost_bytes.fetch_add(chunk.lost_bytes, Ordering::Relaxed);
             if chunk.damaged.is_empty() {
-                warn!(bytes = chunk.lost_bytes, "the journal has a torn end: facts of the last moment before a crash");
+                warn!(
+                    bytes = chunk.lost_bytes,
+                    "the end of the journal is incomplete: facts of the last moment before a crash are lost"
+                );
             }
         }
         let unknown = chunk.unknown + chunk.entries.iter().filter(|entry| entry.fact.is_none()).count() as u64;
         if unknown > 0 {
             self.figures.unknown_records.fetch_add(unknown, Ordering::Relaxed);
-            error!(
-                facts = unknown,
-                "the journal has facts that this version does not know: they are stored as they are"
-            );
+            error!(facts = unknown, "the journal has facts that this version does not know: they are stored unchanged");
         }
         if let Some(segment) = chunk.missing {
             error!(segment, "a segment of the journal is missing: facts in it are lost");
@@ -342,7 +342,7 @@ impl Writer {
 
 /// When a recovery takes a run to have ended.
 fn last_sign(lives: &[journal::Life], last: Timestamp) -> Timestamp {
-    // It may have been killed several times while the database was down.
+    // The service may have been killed several times while the database was down.
     let life = lives.iter().rfind(|life| life.began <= last).or(lives.first());
     life.map_or(last, |life| life.last_sign).max(last)
 }

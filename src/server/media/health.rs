@@ -1,5 +1,5 @@
-//! Whether the recordings' disk answers: each thread that waits for it gives a sign before every wait, and a watching thread that never
-//! touches the disk raises the alarm when a sign is overdue.
+//! Watches whether the recordings' disk responds: each thread that uses it gives a sign before every access. A thread that never uses the
+//! disk raises the alarm when a sign is overdue.
 
 use std::io;
 use std::sync::Arc;
@@ -13,17 +13,17 @@ use crate::clock::Instant;
 
 use super::worker::Clock;
 
-/// A thread that waits longer for the disk hangs.
+/// A thread that waits longer for the disk counts as hanging.
 const OVERDUE: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// The subject of the alarm about a disk that does not answer.
+/// The subject of the alarm about a disk that does not respond.
 const HANGS: &str = "disk";
 
 /// The signs of one thread.
 #[derive(Clone, Debug)]
 pub(super) struct Pulse {
     clock: Clock,
-    /// Nanoseconds of the last sign; 0: it waits for work.
+    /// Nanoseconds of the last sign; 0 while the thread has no work.
     last: Arc<AtomicU64>,
 }
 
@@ -32,12 +32,12 @@ impl Pulse {
         Self { clock, last: Arc::default() }
     }
 
-    /// It works.
+    /// Gives a sign: the thread is about to use the disk.
     pub(super) fn beat(&self) {
         self.last.store(self.clock.now().as_nanos().max(1), Ordering::Relaxed);
     }
 
-    /// It has nothing to do, however long.
+    /// The thread has no work: no sign is due.
     pub(super) fn rest(&self) {
         self.last.store(0, Ordering::Relaxed);
     }
@@ -49,7 +49,7 @@ impl Pulse {
     }
 }
 
-/// Watches over some threads until what it returns is dropped.
+/// Watches the threads until the returned sender is dropped.
 pub(super) fn watch(pulses: Vec<Pulse>, alarms: Alarms) -> io::Result<SyncSender<()>> {
     let (keep, ended) = sync_channel(0);
     thread::Builder::new().name("recording-watch".into()).spawn(move || {
@@ -63,10 +63,7 @@ pub(super) fn watch(pulses: Vec<Pulse>, alarms: Alarms) -> io::Result<SyncSender
 fn look(pulses: &[Pulse], alarms: &Alarms) {
     match pulses.iter().filter_map(Pulse::overdue).max() {
         Some(waits) => {
-            let why = format!(
-                "the disk has not answered for {} s; conversations are not recorded meanwhile",
-                waits.as_secs()
-            );
+            let why = format!("the disk has not responded for {} s; conversations are not recorded", waits.as_secs());
             alarms.raise(Kind::Recordings, HANGS, why);
         }
         None => alarms.clear(Kind::Recordings, HANGS),

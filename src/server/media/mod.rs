@@ -62,9 +62,9 @@ pub struct MediaSettings {
     pub prompts: PathBuf,
     /// Folder of the recordings; None: `Command::Record` fails.
     pub recordings: Option<PathBuf>,
-    /// The site's: recordings are kept by its days.
+    /// The site's time zone: recordings are filed by its days.
     pub zone: TimeZone,
-    /// Where faults of the recordings' disk are raised.
+    /// Alarms about the recordings' disk are raised here.
     pub alarms: Alarms,
     /// Media threads; 0 counts as 1.
     pub threads: usize,
@@ -139,7 +139,7 @@ impl Media {
         Ok(media)
     }
 
-    /// The even ports that are bound, with their addresses; slot i of an `AnchorId` is the i-th.
+    /// The bound even ports, with their addresses; slot i of an `AnchorId` is the i-th.
     pub fn rtp_ports(&self) -> Vec<SocketAddr> {
         self.ports.rtp_ports()
     }
@@ -208,7 +208,7 @@ impl Media {
         MediaCounters { port_pairs_failed: failed, ..self.figures.read() }
     }
 
-    /// Closes the recordings and ends the threads. Gives files to be removed once the facts of all recordings are in the journal.
+    /// Closes the recordings and ends the threads. Returns the files to remove once the facts of all recordings are in the journal.
     pub fn stop(mut self) -> Vec<PathBuf> {
         self.end()
     }
@@ -311,7 +311,7 @@ fn choose(wanted: Engine) -> Engine {
         (Engine::Epoll, _) | (_, None) => Engine::Epoll,
         (Engine::IoUring | Engine::Auto, Some(Ok(()))) => Engine::IoUring,
         (Engine::IoUring, Some(Err(error))) => {
-            warn!(%error, "io_uring is configured and cannot be used here: epoll is used");
+            warn!(%error, "io_uring is configured but cannot be used here: epoll is used");
             Engine::Epoll
         }
         (Engine::Auto, Some(Err(error))) => {

@@ -19,8 +19,8 @@ const STALE_MAX: usize = 4_096;
 const RETRY: Duration = Duration::from_millis(20);
 const RETRIES_MAX: u32 = 500;
 
-/// The address whose ports are bound. Of a machine with several addresses, peers send to the advertised one and expect RTP from it
-/// (RFC 4961 §3): a wildcard stands for it, unless it is that of a NAT.
+/// The address whose ports are bound. Peers send to the advertised address and expect RTP from it (RFC 4961 §3). For a wildcard it is
+/// therefore the advertised address, unless that is not this machine's own (NAT).
 fn own_address(listen: IpAddr, advertised: IpAddr) -> IpAddr {
     let is_ours = || UdpSocket::bind(SocketAddr::new(advertised, 0)).is_ok();
     let wildcard = listen.is_unspecified() && listen.is_ipv4() == advertised.is_ipv4();
@@ -53,7 +53,7 @@ impl Ports {
     pub(super) fn bind(addresses: &[IpAddr], range: &RangeInclusive<u16>) -> Self {
         let limit = kernel::raise_file_limit();
         let files = usize::try_from(limit.saturating_sub(FILES_FOR_OTHERS.min(limit / 4))).unwrap_or(usize::MAX);
-        // By port, so that a limit leaves each address as many.
+        // Ordered by port, so that with a limit each address has the same number.
         let even = range.clone().filter(|port| port.is_multiple_of(2) && *port < *range.end());
         let pairs_of = |port| addresses.iter().map(move |address| SocketAddr::new(*address, port));
         let wanted: Vec<SocketAddr> = even.flat_map(pairs_of).collect();

@@ -1,4 +1,4 @@
-//! The recorder: threads that write recordings and seal them. A slow disk costs frames, never the call.
+//! The recorder: threads that write recordings and seal them. A slow disk loses frames of the recording and never affects the call.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -27,27 +27,27 @@ use super::worker::Clock;
 const PAUSE: Duration = Duration::from_millis(10);
 /// The header of a running recording says what is there, give or take so much.
 const HEADER_EVERY: Duration = Duration::from_secs(3);
-/// While nothing is recorded, the recorder looks so often whether a disk that was full takes data again.
+/// How often the recorder checks, while nothing is recorded, whether a disk that was full can be written again.
 const IDLE: Duration = Duration::from_secs(10);
 /// The subject of the alarm about errors of the disk.
 const ERRORS: &str = "errors";
-/// Written and removed again, to see whether the disk takes data.
+/// A file that is written and removed again to check whether the disk can be written.
 const PROBE: &str = ".probe";
 
 /// What media gives the recorder at its start.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     pub(super) folder: PathBuf,
-    /// Recordings are kept by the day of this zone on which their call came in.
+    /// Recordings are filed by the day, in this zone, on which their call came in.
     pub(super) zone: TimeZone,
     pub(super) alarms: Alarms,
 }
 
-/// Frames of one recording that found no room in the recorder's queue.
+/// Frames of one recording that were lost because the recorder's queue was full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Lost {
     pub(super) frames: u64,
-    /// When the first and the last came.
+    /// When the first and the last of them arrived.
     pub(super) between: Option<(Instant, Instant)>,
 }
 
@@ -90,14 +90,14 @@ struct Tape {
 #[derive(Debug)]
 pub(super) struct Recorder {
     pub(super) orders: SyncSender<TapeOrder>,
-    /// Gives the markers and what they do not know yet.
+    /// Returns the markers, and the registered recordings that they do not have yet.
     writing: Option<JoinHandle<(Markers, Registered)>>,
     sealing: Option<JoinHandle<()>>,
     watch: Option<SyncSender<()>>,
 }
 
 impl Recorder {
-    /// Starts its threads. What an earlier run has left is repaired and registered on one of its own.
+    /// Starts its threads. A separate thread repairs and registers the recordings of earlier runs.
     pub(super) fn start<F>(place: Place, clock: Clock, events: F) -> io::Result<Self>
     where
         F: FnMut(Event) + Send + Clone + 'static,
@@ -137,7 +137,7 @@ impl Recorder {
         Ok(Self { orders, writing: Some(writing), sealing: Some(sealing), watch: Some(watch) })
     }
 
-    /// Ends all recordings and waits until they are on disk. Gives the markers that can be removed once their facts are in the journal.
+    /// Ends all recordings and waits until they are on disk. Returns the markers to remove once the facts are in the journal.
     pub(super) fn stop(&mut self) -> Vec<PathBuf> {
         drop(self.orders.send(TapeOrder::End));
         let markers = self.writing.take().and_then(|thread| thread.join().ok());
@@ -151,7 +151,7 @@ impl Recorder {
     }
 }
 
-/// Registers what an earlier run has left.
+/// Registers the recordings of earlier runs.
 struct Repairer {
     folder: PathBuf,
     pulse: Pulse,
@@ -163,7 +163,7 @@ struct Desk<F> {
     zone: TimeZone,
     alarms: Alarms,
     markers: Markers,
-    /// Recordings whose facts are under way, not yet known to `markers`.
+    /// Recordings whose facts were sent and that `markers` does not have yet.
     registered: Registered,
     clock: Clock,
     pulse: Pulse,
@@ -214,7 +214,7 @@ impl<F: FnMut(Event) + Send + Clone + 'static> Desk<F> {
         (self.markers, self.registered)
     }
 
-    /// Starts to register what earlier runs have left: known before the first recording of this one begins.
+    /// Starts to register the recordings of earlier runs, which are listed before the first recording of this run begins.
     fn repair(&self, repairer: Repairer) {
         let left = self.markers.left();
         let mut tell = self.events.clone();
@@ -228,11 +228,11 @@ impl<F: FnMut(Event) + Send + Clone + 'static> Desk<F> {
             }
         });
         if let Err(error) = started {
-            warn!(%error, "recordings of earlier runs wait for the next start");
+            warn!(%error, "recordings of earlier runs are registered at the next start");
         }
     }
 
-    /// Writes what is due of every recording, and its header.
+    /// Writes the samples that are due of every recording, and its header.
     fn keep(&mut self, now: Instant) {
         self.registered.take().into_iter().for_each(|key| self.markers.close(now, key));
         self.markers.expire(now);
@@ -257,7 +257,7 @@ impl<F: FnMut(Event) + Send + Clone + 'static> Desk<F> {
         self.alarms.raise(Kind::Recordings, ERRORS, format!("parts of conversations are not recorded: {error}"));
     }
 
-    /// Nothing is recorded now: a disk that took no data is tried, so that the alarm lasts as long as its cause.
+    /// While nothing is recorded, tries to write to the disk, so that the alarm ends when its cause is gone.
     fn probe(&self) {
         if !self.alarms.is_raised(Kind::Recordings) {
             return;
@@ -322,7 +322,7 @@ impl<F: FnMut(Event) + Send + Clone + 'static> Desk<F> {
         match tape.finish(at, lost) {
             Ok(written) => {
                 if self.sealer.try_send(written).is_err() {
-                    self.failed(key, "too many recordings wait for their checksum: the next start registers it");
+                    self.failed(key, "too many recordings wait for their checksum: the next start registers this one");
                 }
             }
             Err(error) => {
@@ -352,7 +352,7 @@ impl Tape {
         wav.keep();
     }
 
-    /// Leaves a trace for the next start, should this run be killed; again later if the disk takes none now.
+    /// Sets the marker for the next start, in case this run is killed; tries again later if the disk cannot be written now.
     fn mark(&mut self, markers: &Markers) {
         if !self.marked {
             self.marked = markers.set(self.key, &self.file).is_ok();
@@ -364,7 +364,7 @@ impl Tape {
         stereo.finish(at, &mut |pair| wav.push(pair));
         let Self { key, file, path, stereo, wav, .. } = self;
         let (samples, mut gaps) = wav.finish()?;
-        // The frames that are missing begin before the last one came.
+        // The lost frames may have come before the last one that arrived.
         gaps.extend(lost.between.map(|(first, last)| (stereo.millis_at(first), stereo.millis_at(last))));
         Ok(Written { key, file, path, samples, dropped: lost.frames, gaps: merged(gaps) })
     }

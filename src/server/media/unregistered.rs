@@ -1,5 +1,5 @@
-//! Recordings whose records may not name them yet: one small file each in `.unregistered`, from the start of a recording until its fact has
-//! surely been written. A start repairs and registers those that an earlier run has left.
+//! Markers of recordings that may not be in a record yet: one small file each in `.unregistered`, from the start of a recording until its fact
+//! is certainly written. A start repairs and registers the recordings whose markers an earlier run left behind.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -20,9 +20,9 @@ use crate::media::wav::{self, HEADER_BYTES};
 
 use super::health::Pulse;
 
-/// The folder of the markers, within that of the recordings.
+/// The folder of the markers, within the recordings' folder.
 const FOLDER: &str = ".unregistered";
-/// A closed recording keeps its marker so long: its fact is in the journal by then.
+/// How long the marker of a closed recording stays: by then its fact is in the journal.
 const KEPT: Duration = Duration::from_secs(300);
 
 /// A recording by its call and leg.
@@ -33,7 +33,7 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// The stem of its file, and the name of its marker.
+    /// The name of its file without extension, and of its marker.
     pub(super) fn name(self) -> String {
         format!("{}-{}", self.call, self.leg.0)
     }
@@ -44,7 +44,7 @@ impl Key {
     }
 }
 
-/// A recording that an earlier run has left.
+/// A recording that an earlier run left unregistered.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Left {
     pub(super) key: Key,
@@ -52,12 +52,12 @@ pub(super) struct Left {
     pub(super) file: String,
 }
 
-/// Recordings whose facts are under way, from the threads that seal and repair to the one that has the markers.
+/// Recordings whose facts were sent, from the threads that seal and repair to the one that owns the markers.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Registered(Arc<Mutex<Vec<Key>>>);
 
 impl Registered {
-    /// Without room the marker stays until the next start.
+    /// Adds a recording. If there are too many, its marker stays until the next start.
     pub(super) fn add(&self, key: Key) {
         let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if keys.len() < RECORDINGS_LEFT_MAX {
@@ -74,7 +74,7 @@ impl Registered {
 #[derive(Debug)]
 pub(super) struct Markers {
     folder: PathBuf,
-    /// Whose facts are under way, the oldest first.
+    /// Recordings whose facts were sent, the oldest first, with the time when the marker is removed.
     closed: VecDeque<(Instant, Key)>,
 }
 
@@ -83,25 +83,25 @@ impl Markers {
         Self { folder: recordings.join(FOLDER), closed: VecDeque::new() }
     }
 
-    /// What earlier runs have left. To be read before the first recording of this one.
+    /// The recordings that earlier runs left unregistered. To be called before the first recording of this run.
     pub(super) fn left(&self) -> Vec<Left> {
         let entries = fs::read_dir(&self.folder).into_iter().flatten().filter_map(Result::ok);
         let read = |entry: fs::DirEntry| {
             let key = Key::parse(entry.file_name().to_str()?)?;
             let file = fs::read_to_string(entry.path()).ok()?;
-            // An empty marker was cut short by the end of its run, before anything was recorded.
+            // An empty marker is from a run that ended before the recording began.
             Some(Left { key, file })
         };
         entries.take(RECORDINGS_LEFT_MAX).filter_map(read).collect()
     }
 
-    /// A recording is about to begin.
+    /// Sets the marker of a recording that is about to begin.
     pub(super) fn set(&self, key: Key, file: &str) -> io::Result<()> {
         fs::create_dir_all(&self.folder)?;
         fs::write(self.folder.join(key.name()), file)
     }
 
-    /// Its fact is under way.
+    /// Closes a recording whose fact was sent: its marker expires later.
     pub(super) fn close(&mut self, now: Instant, key: Key) {
         self.closed.push_back((now + KEPT, key));
     }
@@ -122,7 +122,7 @@ impl Markers {
     }
 }
 
-/// Repairs a recording that an earlier run has left, and gives what its record must know.
+/// Repairs a recording of an earlier run, and returns the event for its record.
 pub(super) fn register(recordings: &Path, left: &Left, pulse: &Pulse) -> Event {
     let Left { key: Key { call, leg }, file } = left;
     let (call, leg, file) = (*call, *leg, file.clone());
@@ -134,18 +134,18 @@ pub(super) fn register(recordings: &Path, left: &Left, pulse: &Pulse) -> Event {
         }
         Err(error) => {
             warn!(%call, leg = leg.0, file, %error, "a recording of an earlier run cannot be registered");
-            Event::RecordingFailed { call, leg, why: format!("it was cut short: {error}") }
+            Event::RecordingFailed { call, leg, why: format!("the recording was interrupted: {error}") }
         }
     }
 }
 
-/// Writes the header that belongs to what is there. Gives the pairs of samples, and whether that changed anything.
+/// Writes the header that fits the samples in the file. Returns the pairs of samples, and whether the file was changed.
 fn repair(path: &Path) -> io::Result<(u64, bool)> {
     let file = File::options().read(true).write(true).open(path)?;
     let length = file.metadata()?.len();
     let pairs = wav::pairs_in(length);
     if pairs == 0 {
-        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it has no audio"));
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file has no audio"));
     }
     let (right, mut found) = (wav::header(pairs), vec![0; HEADER_BYTES]);
     file.read_exact_at(&mut found, 0)?;
@@ -158,7 +158,7 @@ fn repair(path: &Path) -> io::Result<(u64, bool)> {
     Ok((pairs, true))
 }
 
-/// The SHA-256 of a file that is on the disk for good.
+/// Syncs a file to the disk and returns its SHA-256.
 pub(super) fn checksum(path: &Path, pulse: &Pulse) -> io::Result<[u8; 32]> {
     let mut file = File::open(path)?;
     file.sync_all()?;
@@ -173,7 +173,7 @@ pub(super) fn checksum(path: &Path, pulse: &Pulse) -> io::Result<[u8; 32]> {
     }
 }
 
-/// Sorted, and those that touch made one.
+/// The gaps sorted, with adjacent and overlapping ones merged.
 pub(super) fn merged(mut gaps: Vec<(u64, u64)>) -> Vec<Gap> {
     gaps.sort_unstable();
     let mut all: Vec<Gap> = Vec::new();
@@ -197,7 +197,7 @@ mod tests {
         Key { call: CallId::new(Timestamp::from_millis(1_700_000_000_000), &mut Rng::from_number(n)), leg: LegNo(3) }
     }
 
-    /// A file of an earlier run: its header knows `known` pairs, `there` are there, and some bytes of the next one.
+    /// A file of an earlier run: its header has `known` pairs, the file has `there` pairs and some bytes of the next one.
     fn left_behind(folder: &Path, known: u64, there: usize, torn: usize) -> Left {
         let mut bytes = wav::header(known);
         bytes.extend((0..there * 4 + torn).map(|n| u8::try_from(n % 200).unwrap()));

@@ -1,5 +1,5 @@
-//! One recording's file. While the disk takes nothing its samples are lost and the file has silence there, marked as a gap; it goes on as
-//! soon as the disk takes data again.
+//! One recording's file. Samples that arrive while the disk cannot be written are lost: the file has silence there, listed as a gap. It
+//! continues as soon as the disk can be written again.
 
 use std::fs::{self, File};
 use std::io;
@@ -10,7 +10,7 @@ use crate::limits::RECORDING_GAPS_MAX;
 use crate::media::recording::Pair;
 use crate::media::wav::{self, HEADER_BYTES, PAIR_BYTES};
 
-/// Bytes that are gathered for one write: a second.
+/// Bytes that are gathered for one write: one second.
 const BLOCK_BYTES: usize = 32_000;
 /// Pairs of samples in a millisecond.
 const PAIRS_PER_MS: u64 = 8;
@@ -18,9 +18,9 @@ const PAIRS_PER_MS: u64 = 8;
 /// From and to, in milliseconds since the start of the recording.
 pub(super) type Gap = (u64, u64);
 
-/// What a file needs of the disk.
+/// The operations of the disk that a file needs.
 pub(super) trait Disk: Sized {
-    /// Creates a file, and its folder if need be. An existing file is another recording: an error.
+    /// Creates a file, and its folder if that is missing. An error if the file exists: it is another recording.
     fn create(path: &Path) -> io::Result<Self>;
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()>;
     fn set_length(&self, bytes: u64) -> io::Result<()>;
@@ -43,19 +43,19 @@ impl Disk for File {
     }
 }
 
-/// The file while it is written.
+/// A file that is being written.
 #[derive(Debug)]
 pub(super) struct WavFile<D> {
     path: PathBuf,
-    /// None until the disk lets it be created.
+    /// None until it could be created.
     disk: Option<D>,
     /// Samples that are not written yet.
     pending: Vec<u8>,
-    /// Pairs before `pending`, on the disk or in a gap.
+    /// Pairs before `pending`, which are on the disk or in a gap.
     placed: u64,
     /// In pairs.
     gaps: Vec<(u64, u64)>,
-    /// Of the last write, if it failed.
+    /// The error of the last write, if it failed.
     error: Option<io::Error>,
 }
 
@@ -73,7 +73,7 @@ impl<D: Disk> WavFile<D> {
         }
     }
 
-    /// Writes what is gathered, and the header: the file says what it has.
+    /// Writes the gathered samples, and the header that fits the file.
     pub(super) fn keep(&mut self) {
         self.flush();
         if self.error.is_none() {
@@ -81,7 +81,7 @@ impl<D: Disk> WavFile<D> {
         }
     }
 
-    /// Writes the rest. Gives the pairs and the gaps; an error if the file does not exist or has no right header.
+    /// Writes the remaining samples. Returns the pairs and the gaps; an error if the file does not exist or has no valid header.
     pub(super) fn finish(mut self) -> io::Result<(u64, Vec<Gap>)> {
         self.flush();
         if self.disk.is_none() {
@@ -127,7 +127,7 @@ impl<D: Disk> WavFile<D> {
         self.disk.as_ref().map_or(Ok(()), |disk| disk.write_at(&wav::header(self.placed), 0))
     }
 
-    /// From the samples that are placed to `end`, nothing is on the disk.
+    /// Adds a gap from the samples that are already placed to `end`.
     fn add_gap(&mut self, end: u64) {
         let full = self.gaps.len() >= RECORDING_GAPS_MAX;
         match self.gaps.last_mut() {
@@ -174,7 +174,7 @@ mod tests {
         }
     }
 
-    /// Seconds of one value.
+    /// Adds seconds of samples with one value.
     fn speak(file: &mut WavFile<Memory>, seconds: u64, value: i16) {
         (0..seconds * 8_000).for_each(|_| file.push([value, -value]));
         file.keep();

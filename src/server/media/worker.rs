@@ -47,7 +47,7 @@ impl Clock {
         Self(std::time::Instant::now())
     }
 
-    /// A clock that has run for so long already.
+    /// A clock that has already run for this long.
     #[cfg(test)]
     #[expect(clippy::disallowed_methods, reason = "the media threads read their own clock")]
     pub(super) fn started_before(span: Duration) -> Self {

@@ -1,4 +1,4 @@
-//! The words of labels: every counter is shown with each of them from the start, so that an alert rule sees its first increase.
+//! The values of labels: every counter exists with each of them from the start, so that an alert rule sees its first increase.
 
 use crate::cdr::fact::{EndCause, OfferOutcome};
 
@@ -28,7 +28,7 @@ const OUTCOMES: [OfferOutcome; 9] = [
     OfferOutcome::Withdrawn,
 ];
 
-/// Shows every counter with 0.
+/// Creates every counter with the value 0.
 pub(super) fn show_all(metrics: &Metrics) {
     for cause in CAUSES {
         metrics.calls_ended.with_label_values(&[cause.word()]).inc_by(0);

@@ -4,9 +4,9 @@ use super::{Location, Shape};
 
 /// Characters of `Location::brief`.
 const CHARS_MAX: usize = 60;
-/// Of them at most for district and city.
+/// Maximum of these characters for district and city.
 const TOWN_CHARS_MAX: usize = 40;
-/// And for the house number.
+/// Maximum of these characters for the house number.
 const HOUSE_CHARS_MAX: usize = 10;
 
 impl Location {
@@ -24,12 +24,12 @@ impl Location {
         self.civic.get(name).map_or("", String::as_str)
     }
 
-    /// RFC 5139 §3.1; RFC 4119 had the road in A6.
+    /// The road (RFC 5139 §3.1); in RFC 4119 it is A6.
     fn road(&self) -> &str {
         if self.get("RD").is_empty() { self.get("A6") } else { self.get("RD") }
     }
 
-    /// Road, house number and name of the place in so many characters. The number stays whole.
+    /// Road, house number and name of the place in at most `chars_max` characters. The number is never shortened.
     fn street(&self, chars_max: usize) -> String {
         let (road, name) = (self.road(), self.get("NAM"));
         if road.is_empty() {
@@ -49,7 +49,7 @@ impl Location {
         let (city, region) = (self.get("A3"), self.get("A1"));
         let city = if city.is_empty() { self.get("A2") } else { city };
         let area = if city.is_empty() && self.get("A4").is_empty() { region } else { "" };
-        // District and city stay whole as far as they can: a street without them is found in many places.
+        // District and city are shortened last: many places have a street of the same name.
         let town = plain(&join([self.get("A4"), city, area], ", "), TOWN_CHARS_MAX);
         let room = CHARS_MAX - town.chars().count() - if town.is_empty() { 0 } else { ", ".len() };
         let street = self.street(room);
@@ -86,13 +86,13 @@ fn degrees(value: f64) -> String {
     if text == "-0" { "0".to_owned() } else { text.to_owned() }
 }
 
-/// At most so many characters, without quotes and control characters.
+/// At most `chars_max` characters, without quotes and control characters.
 fn plain(words: &str, chars_max: usize) -> String {
     let plain = words.chars().filter(|c| !c.is_control() && !matches!(c, '"' | '\\' | '<' | '>'));
     plain.take(chars_max).collect::<String>().trim_end().to_owned()
 }
 
-/// The text in so many characters; a dot shows that its end is missing.
+/// The text in at most `chars_max` characters; a dot shows that the end is missing.
 fn shortened(words: &str, chars_max: usize) -> String {
     let whole = plain(words, usize::MAX);
     match whole.chars().count() > chars_max {

@@ -122,17 +122,17 @@ pub fn session_description<'a>(message: &'a Message<'_>) -> Option<&'a [u8]> {
     parts.iter().find(|part| part.is("application/sdp")).or_else(|| parts.iter().find(bare)).map(Part::raw)
 }
 
-/// Why a body is of no use to us.
+/// Why a body cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unreadable {
     /// It has a Content-Encoding.
     Encoded,
-    /// It is of a type that we do not read.
+    /// Its type is not supported.
     Kind,
 }
 
-/// Why a request's body cannot be read, if that matters: a body with `handling=optional` may be ignored (RFC 3261 §8.2.3, §20.11).
-/// Of several parts, those that we do not read are ignored.
+/// Why a request's body cannot be read. None also for a body with `handling=optional`, which may be ignored (RFC 3261 §8.2.3, §20.11).
+/// In a body of several parts, parts of other types are ignored.
 pub fn unreadable(request: &Message<'_>) -> Option<Unreadable> {
     if request.body.is_empty() || multipart::is_optional(request.first(Name::ContentDisposition)) {
         return None;
@@ -146,7 +146,7 @@ pub fn unreadable(request: &Message<'_>) -> Option<Unreadable> {
     (!read && !kind.is_empty()).then_some(Unreadable::Kind)
 }
 
-/// The parts of a body that are neither a session description nor a location: type and text, to be written down as they came.
+/// The parts of a body that are neither a session description nor a location: type and text, unchanged, for the record.
 pub fn ignored(request: &Message<'_>) -> Vec<(String, String)> {
     let described = session_description(request);
     let parts = multipart::parts(request);

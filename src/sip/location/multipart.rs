@@ -18,18 +18,18 @@ pub(super) struct Part<'a> {
     content_type: Cow<'a, [u8]>,
     content_id: Option<Cow<'a, [u8]>>,
     base64: bool,
-    /// Its content is compressed: we read none such (RFC 3261 §20.12).
+    /// Its content is compressed, which is not supported (RFC 3261 §20.12).
     encoded: bool,
     bytes: &'a [u8],
 }
 
 impl<'a> Part<'a> {
-    /// True when it is of that media type, whatever its parameters, and can be read.
+    /// True if it has this media type, with any parameters, and can be read.
     pub(super) fn is(&self, media_type: &str) -> bool {
         !self.encoded && media_type_of(&self.content_type).eq_ignore_ascii_case(media_type.as_bytes())
     }
 
-    /// Its media type with all parameters, as it came.
+    /// Its media type with all parameters, unchanged.
     pub(super) fn content_type(&self) -> &[u8] {
         &self.content_type
     }
@@ -177,7 +177,7 @@ pub(super) fn is_encoded(coding: Option<&[u8]>) -> bool {
     coding.is_some_and(|coding| !lex::trim(coding).eq_ignore_ascii_case(b"identity"))
 }
 
-/// True when a Content-Disposition says that its body may be ignored (RFC 3261 §20.11).
+/// True if a Content-Disposition allows to ignore the body (RFC 3261 §20.11).
 pub(super) fn is_optional(disposition: Option<&[u8]>) -> bool {
     let handling = disposition.and_then(|value| parameters(value).value("handling").map(Cow::into_owned));
     handling.is_some_and(|handling| handling.eq_ignore_ascii_case(b"optional"))

@@ -33,14 +33,14 @@ pub(super) struct Contact {
 }
 
 impl Contact {
-    /// True when the contact names the binding: the same URI, or the same flow of the same phone (RFC 5626 §6).
+    /// True if the contact names the binding: the same URI, or the same flow of the same phone (RFC 5626 §6).
     pub(super) fn is_of(&self, binding: &Binding) -> bool {
         let same_flow = self.reg_id.is_some() && self.reg_id == binding.reg_id && self.is_same_phone(binding);
         same_flow || uri::equivalent(&self.uri, &binding.uri)
     }
 
-    /// True when the contact takes the place of the binding: it names it, or it is the same phone after a restart. A phone
-    /// without reg-id has one binding (RFC 5626 §4.1: the instance names the phone).
+    /// True if the contact replaces the binding: it names the binding, or it is from the same phone after a restart. A phone without
+    /// reg-id has one binding (RFC 5626 §4.1: the instance identifies the phone).
     pub(super) fn replaces(&self, binding: &Binding) -> bool {
         let restarted = (self.reg_id.is_none() || binding.reg_id.is_none()) && self.is_same_phone(binding);
         restarted || self.is_of(binding)

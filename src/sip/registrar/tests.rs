@@ -10,7 +10,7 @@ struct Bench {
     now: Now,
     flow: Flow,
     cseq: u32,
-    /// By the end of a Contact URI; others are idle.
+    /// Needs by the end of the Contact URI; bindings without an entry are idle.
     needs: Vec<(&'static str, Need)>,
 }
 
@@ -283,12 +283,12 @@ fn a_phone_that_restarts_replaces_its_own_binding() {
         assert_eq!(status(&bench.register_as(&call_id, 1, &contact(6000 + i, ""))), 200);
         assert_eq!(bench.uris(), [format!("sip:a@192.0.2.9:{}", 6000 + i)], "one phone, one binding");
     }
-    // A phone with two flows keeps both; one that has learned to number them replaces the unnumbered one.
+    // A phone with two flows keeps both; a phone that begins to send reg-id replaces its binding without one.
     bench.register_as("two", 1, &contact(8001, ";reg-id=1"));
     bench.register_as("two", 2, &contact(8002, ";reg-id=2"));
     bench.register_as("three", 1, &contact(8003, ";reg-id=1"));
     assert_eq!(bench.uris(), ["sip:a@192.0.2.9:8003", "sip:a@192.0.2.9:8002"]);
-    // Two addresses of one phone in one request are two bindings, and an old address that goes takes no new one along.
+    // Two addresses of one phone in one request are two bindings; removing an old address does not remove a new one.
     let both = format!("{}\r\n{}", contact(9001, ""), contact(9002, ""));
     bench.register_as("four", 1, &both);
     assert_eq!(bench.uris().len(), 2);

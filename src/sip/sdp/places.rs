@@ -16,7 +16,7 @@ impl Places {
         Self { before: before.to_vec(), after: rest.iter().skip(1).cloned().collect() }
     }
 
-    /// Those of an offer of which every line was refused: our own stream comes after them.
+    /// The places of an offer whose lines were all rejected: our own stream comes after them.
     pub(super) fn of_refused(lines: Vec<MediaLine>) -> Self {
         Self { before: lines, after: Vec::new() }
     }

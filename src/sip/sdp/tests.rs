@@ -174,7 +174,7 @@ fn a_description_without_a_usable_address_names_none_and_is_no_hold() {
         assert!(read.rtp.ip().is_unspecified(), "{c}");
         assert_eq!((read.rtp.port(), read.direction), (5_000, Direction::SendRecv), "{c}");
     }
-    // The session's address stands in for a media line's that cannot be read.
+    // If the address of a media line cannot be read, the session's address counts.
     let read = description("c=IN IP4 192.0.2.1|m=audio 5000 RTP/AVP 8|c=IN IP4 phone.example.com").unwrap();
     assert_eq!(read.rtp, "192.0.2.1:5000".parse().unwrap());
 }

@@ -67,7 +67,7 @@ pub(super) enum Expired {
     Quietly,
     /// No final response in time.
     Timeout,
-    /// The network has reported that the peer is unreachable, and no response has come since.
+    /// The network has reported that the peer is unreachable, and no response has arrived since.
     Unreachable,
     /// The INVITE rang too long: it is cancelled now.
     Cancel,
@@ -95,7 +95,7 @@ pub(super) struct Client {
     pub(super) reported: bool,
     /// What its CANCEL says of why.
     pub(super) reason: Option<Bytes>,
-    /// When it ends unless a response comes: the network has reported the peer as unreachable.
+    /// When it ends if no response arrives, after the network has reported the peer as unreachable.
     pub(super) doubted_until: Option<Instant>,
     /// The ACK of a 2xx that the user no longer waits for.
     pub(super) last_ack: Option<Transmit>,
@@ -235,14 +235,14 @@ impl Client {
         }
     }
 
-    /// The network reports that datagrams do not reach the peer: a hint, which counts only if no response comes soon.
+    /// The network reports that datagrams do not reach the peer. This counts only if no response arrives soon.
     pub(super) fn doubt(&mut self, now: Instant) {
         if self.is_unheard() && self.doubted_until.is_none() {
             self.doubted_until = Some(now + DOUBT);
         }
     }
 
-    /// No response has come.
+    /// True if no response has arrived.
     fn is_unheard(&self) -> bool {
         match self.state {
             State::Calling { .. } | State::Trying { .. } => true,

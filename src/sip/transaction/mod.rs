@@ -53,7 +53,7 @@ pub enum Answered {
     ToUser(ClientId, Method),
     /// A repetition.
     Absorbed,
-    /// Belongs to no transaction of ours, or is a 2xx to an INVITE that has failed (a proxy that forks sends such).
+    /// Matches no client transaction, or is a 2xx to an INVITE that has failed (sent by a proxy that forks).
     Stray,
 }
 
@@ -89,7 +89,7 @@ pub struct Transactions {
     buffer: KeyBuffer,
     last_id: u64,
     max: usize,
-    /// The last final response of all.
+    /// The most recent final response of all server transactions.
     answered: Option<(ServerId, Bytes)>,
 }
 
@@ -163,7 +163,7 @@ impl Transactions {
         sent
     }
 
-    /// The final response of a server transaction, if it is the last of all.
+    /// The final response of a server transaction, if it is the most recent of all.
     pub fn answer_of(&self, id: ServerId) -> Option<Bytes> {
         self.answered.as_ref().filter(|(answered, _)| *answered == id).map(|(_, response)| response.clone())
     }
@@ -245,8 +245,8 @@ impl Transactions {
         }
     }
 
-    /// The peer of a flow cannot be reached. A closed connection ends the client transactions on it. An ICMP error may be forged:
-    /// it ends only requests without any response, and those only if none comes within a second (RFC 5927).
+    /// The peer of a flow cannot be reached. A closed connection ends the client transactions on it. An ICMP error, which may be forged,
+    /// ends only requests without any response, and only if none arrives within a second (RFC 5927).
     pub fn transport_failed(&mut self, now: Instant, flow: Flow, events: &mut Vec<Event>) {
         let on_flow = (flow, ClientId(0))..=(flow, ClientId(u64::MAX));
         let ids: Vec<ClientId> = self.flows.range(on_flow).map(|&(_, id)| id).collect();
@@ -291,7 +291,7 @@ impl Transactions {
         }
     }
 
-    /// The To tag of the last response in a server transaction. None: it has sent none with a tag.
+    /// The To tag of the last response in a server transaction, if it has one.
     pub fn to_tag(&self, id: ServerId) -> Option<Vec<u8>> {
         to_tag(self.servers.get(&id)?.said.as_ref()?)
     }

@@ -60,7 +60,7 @@ pub(super) struct Server {
     pub(super) key: Key,
     pub(super) flow: Flow,
     pub(super) state: State,
-    /// Its last response, whatever has become of it.
+    /// Its last response, whether or not it arrived.
     pub(super) said: Option<Bytes>,
     /// The deadline that stands in the table for it.
     pub(super) armed: Option<Instant>,

@@ -13,8 +13,8 @@ pub(super) const T4: Duration = Duration::from_secs(5);
 /// 64*T1: timers B, F, H, J, L and M, the life of a cancelled INVITE (RFC 3261 §9.1), and our guard of answers that are
 /// owed to requests other than INVITE.
 pub(super) const PATIENCE: Duration = Duration::from_secs(32);
-/// How long a request over datagrams waits for its first response after the network has reported that nothing takes it. Such a
-/// report may be forged, or concern one lost datagram (RFC 5927).
+/// How long a request over datagrams waits for its first response after the network has reported the peer as unreachable. The report
+/// may be forged, or concern only one lost datagram (RFC 5927).
 pub(super) const DOUBT: Duration = Duration::from_secs(1);
 /// Timer D on datagrams: at least 32 s.
 pub(super) const D: Duration = Duration::from_secs(32);

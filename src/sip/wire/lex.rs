@@ -184,14 +184,14 @@ pub(in crate::sip) fn field(text: &[u8]) -> Next<'_> {
     Next::Field(RawField { name, value, fault }, rest)
 }
 
-/// Bytes of a display name without quotes within which a comma does not end an element of a list.
+/// Maximum bytes of a display name without quotes in which a comma does not end an element of a list.
 const DISPLAY_NAME_MAX: usize = 256;
 
 /// Splits a value at its commas, those in quotes and angle brackets left alone. Yields trimmed elements, empty ones too.
 #[derive(Clone, Debug)]
 pub(in crate::sip) struct List<'a> {
     rest: Option<&'a [u8]>,
-    /// The elements are addresses, whose display names may have commas.
+    /// True if the elements are addresses, whose display names may have commas.
     addresses: bool,
 }
 
@@ -213,7 +213,7 @@ impl<'a> List<'a> {
             false => &[],
         };
         let is_star = trim(split(rest, comma).0) == b"*";
-        // The name goes on behind the comma if a bracket follows it and no URI stands before that bracket.
+        // The name continues after the comma if a bracket follows and there is no URI before that bracket.
         let bracket = memchr::memchr(b'<', name).filter(|bracket| *bracket > comma);
         match bracket.filter(|_| !is_star).map(|bracket| (bracket, split(rest, bracket))) {
             Some((bracket, (before, address))) if !before.iter().any(|byte| matches!(byte, b':' | b'"')) => {

@@ -1,4 +1,4 @@
-//! One record of the journal: length and CRC-32, each 4 bytes little-endian, then a fact's JSON. Knows bytes, not files.
+//! One record of the journal: length and CRC-32, each 4 bytes little-endian, then a fact's JSON. Handles bytes, not files.
 
 use serde::Deserialize;
 
@@ -6,9 +6,9 @@ use crate::cdr::fact::{Fact, FactId};
 use crate::clock::Timestamp;
 use crate::ids::CallId;
 
-/// Bytes in front of each record's JSON.
+/// Bytes before each record's JSON.
 pub(super) const HEAD: usize = 8;
-/// Bytes of one fact at most; a longer length can only be a torn or damaged record.
+/// Maximum bytes of one fact; a longer length means an incomplete or damaged record.
 const JSON_BYTES_MAX: u32 = 4 << 20;
 
 /// Appends the record of one fact.
@@ -41,10 +41,10 @@ fn close(buffer: &mut [u8], start: usize) {
     }
 }
 
-/// The JSON of the record at the beginning of `bytes`. None if there is no whole and undamaged record.
+/// The JSON of the record at the beginning of `bytes`. None if there is no complete and undamaged record.
 pub(super) fn decode(bytes: &[u8]) -> Option<&[u8]> {
     let (length, sum) = head(bytes)?;
-    // Zeros are no record: a file system may leave them behind a crash.
+    // Zeros are not a record: a file system may leave them after a crash.
     if !(2..=JSON_BYTES_MAX).contains(&length) {
         return None;
     }
@@ -52,19 +52,19 @@ pub(super) fn decode(bytes: &[u8]) -> Option<&[u8]> {
     (json.first() == Some(&b'{') && crc32fast::hash(json) == sum).then_some(json)
 }
 
-/// The JSON of the record at the beginning of `bytes`, and how many bytes the record has. None if it is torn or damaged.
+/// The JSON of the record at the beginning of `bytes`, and how many bytes the record has. None if it is incomplete or damaged.
 pub(in crate::store) fn first(bytes: &[u8]) -> Option<(&[u8], usize)> {
     let json = decode(bytes.get(..HEAD + usize::try_from(head(bytes)?.0).ok()?)?)?;
     Some((json, HEAD + json.len()))
 }
 
-/// Where the next whole and undamaged record begins in `bytes`.
+/// Where the next complete and undamaged record begins in `bytes`.
 pub(in crate::store) fn resynchronise(bytes: &[u8]) -> Option<usize> {
     (0..bytes.len().saturating_sub(HEAD)).find(|at| bytes.get(*at..).and_then(decode).is_some())
 }
 
-/// The record at the beginning of `bytes` if one of its bits is flipped: its JSON, and the bytes that the record has. For a person who asks
-/// for it: a checksum of 32 bits does not prove a repair.
+/// The JSON and the length of the record at the beginning of `bytes`, if exactly one of its bits is flipped. Only on a person's request,
+/// because a checksum of 32 bits does not prove that the repair is right.
 pub(in crate::store) fn repair(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
     for bit in 0..HEAD * 8 {
         let mut head: [u8; HEAD] = bytes.get(..HEAD)?.try_into().ok()?;
@@ -79,7 +79,7 @@ pub(in crate::store) fn repair(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
     }
     let length = usize::try_from(head(bytes)?.0).ok()?;
     let mut whole = bytes.get(..HEAD + length)?.to_vec();
-    // The time grows with the square of the length: facts are short.
+    // The time grows with the square of the length, but facts are short.
     for bit in HEAD * 8..whole.len().min(REPAIRED_BYTES_MAX) * 8 {
         flip(&mut whole, bit);
         if let Some(json) = decode(&whole) {
@@ -104,7 +104,7 @@ fn head(bytes: &[u8]) -> Option<(u32, u32)> {
     Some((u32::from_le_bytes(*length), u32::from_le_bytes(*rest.first_chunk()?)))
 }
 
-/// A fact as it was written, and what this version understands of it.
+/// A fact as it was written, and as this version reads it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     pub id: FactId,
@@ -116,7 +116,7 @@ pub struct Entry {
     pub json: String,
 }
 
-/// What every fact has, in every version.
+/// The fields of every fact in every version.
 #[derive(Deserialize)]
 struct Common {
     stream: CallId,
@@ -130,7 +130,7 @@ struct Common {
 }
 
 impl Entry {
-    /// Reads one. None if even the identity is missing.
+    /// Reads an entry. None if even the identity is missing.
     pub fn read(json: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(json).ok()?.to_owned();
         if let Some(fact) = Fact::read(json) {

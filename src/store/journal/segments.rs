@@ -1,5 +1,5 @@
-//! The journal's files: `N.facts` waits for the database, `N.stored` is stored and kept for some days, `N.damaged` has bytes that could
-//! not be read and is kept until a person removes it.
+//! The journal's files: `N.facts` has facts that are not all in the database yet, `N.stored` is in the database and kept for some days, and
+//! `N.damaged` has bytes that could not be read and is kept until a person removes it.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
@@ -13,13 +13,13 @@ use crate::limits::STORED_SEGMENTS_MAX;
 use super::Place;
 use super::record::{self, Entry, HEAD};
 
-/// Of a damaged segment so many bytes behind the damage are searched for the next record.
+/// How many bytes after damage are searched for the next record.
 const SEARCH_BYTES_MAX: u64 = 64 << 20;
 
-/// What a segment's name says of it.
+/// The state of a segment, which its name shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// It waits for the database, in whole or in part.
+    /// Its facts are not all in the database yet.
     Waiting,
     Stored,
     Damaged,
@@ -61,7 +61,7 @@ pub struct Chunk {
     pub entries: Vec<Entry>,
     /// Where the next read begins.
     pub next: Place,
-    /// Bytes that could not be read: torn by a crash, or damaged.
+    /// Bytes that could not be read: incomplete after a crash, or damaged.
     pub lost_bytes: u64,
     /// Undamaged records without the identity of a fact.
     pub unknown: u64,
@@ -78,8 +78,8 @@ impl Chunk {
     }
 }
 
-/// Reads at most `facts_max` facts from `from` on, not beyond `until`. Empty with `next == from` when there is nothing. An error if the file
-/// of `until` is missing.
+/// Reads at most `facts_max` facts from `from` on, not beyond `until`. If there are none, the chunk is empty and `next == from`. An error if the
+/// file of `until` is missing.
 pub fn read(dir: &Path, from: Place, until: Place, facts_max: usize) -> io::Result<Chunk> {
     let mut chunk = Chunk { next: from, ..Chunk::default() };
     let all = list(dir, State::Waiting)?;
@@ -140,7 +140,7 @@ fn read_segment(file: File, from: Place, end: Option<i64>, facts_max: usize, chu
     Ok(())
 }
 
-/// Reads one record of at most `left` bytes into `buffer`. False if there is none that is whole and undamaged.
+/// Reads one record of at most `left` bytes into `buffer`. False if there is no complete and undamaged one.
 fn next_record(file: &mut BufReader<File>, left: u64, buffer: &mut Vec<u8>) -> io::Result<bool> {
     let mut head = [0; HEAD];
     if left < HEAD as u64 {
@@ -157,7 +157,7 @@ fn next_record(file: &mut BufReader<File>, left: u64, buffer: &mut Vec<u8>) -> i
     Ok(record::decode(buffer).is_some())
 }
 
-/// How many bytes from `at` on are lost, up to the next record or to `end`, and whether that is damage: a torn end of zeros is not.
+/// How many bytes from `at` on are lost, up to the next record or to `end`, and whether that is damage: zeros at the end are not.
 fn skip_damage(file: &mut BufReader<File>, at: u64, end: u64) -> io::Result<(u64, bool)> {
     file.seek(SeekFrom::Start(at))?;
     let mut rest = Vec::new();
@@ -193,7 +193,7 @@ pub fn count(dir: &Path, from: Place, until: Place) -> io::Result<u64> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Life {
     pub began: Timestamp,
-    /// When its last segment was written to or beaten for the last time.
+    /// When its last segment was last written or time-stamped.
     pub last_sign: Timestamp,
 }
 
@@ -208,10 +208,10 @@ pub fn lives_before(dir: &Path, before: i64) -> io::Result<Vec<Life>> {
         let Some(first) = chunk.facts().into_iter().next() else { continue };
         let run = matches!(first.kind, FactKind::Started { .. }).then_some(first.id);
         match lives.last_mut() {
-            // What a crash left in memory may begin with the same `Started`.
+            // A segment with the facts that a crash left in memory may begin with the same `Started`.
             Some((life, known)) if run.is_none() || run == *known => life.last_sign = last_sign,
             Some(_) | None => {
-                // What a crash left in memory came to the disk after its run had ended.
+                // Facts that a crash left in memory were written to the disk after their run had ended.
                 let number = Timestamp::from_millis(segment);
                 let began = if last_sign < number { first.at.min(number) } else { number };
                 lives.push((Life { began, last_sign }, run));
@@ -226,7 +226,7 @@ fn stamp(metadata: &fs::Metadata) -> io::Result<Timestamp> {
     Ok(Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX)))
 }
 
-/// Keeps a copy of a damaged segment, without a byte written.
+/// Keeps a damaged segment by a link, without writing to the disk.
 pub fn keep_damaged(dir: &Path, segment: i64) -> io::Result<PathBuf> {
     let kept = path(dir, segment, State::Damaged);
     match fs::hard_link(path(dir, segment, State::Waiting), &kept) {
@@ -235,7 +235,7 @@ pub fn keep_damaged(dir: &Path, segment: i64) -> io::Result<PathBuf> {
     }
 }
 
-/// Marks the segments that lie wholly before a place as stored. Gives how many.
+/// Marks the segments that are completely before a place as stored. Returns how many.
 pub fn retire_before(dir: &Path, place: Place) -> io::Result<usize> {
     let old: Vec<i64> = list(dir, State::Waiting)?.into_iter().filter(|segment| *segment < place.segment).collect();
     for segment in &old {
@@ -249,7 +249,8 @@ pub fn retire_before(dir: &Path, place: Place) -> io::Result<usize> {
     Ok(old.len())
 }
 
-/// Removes stored segments that were written to longer than `keep` before the newest segment, and the oldest beyond `STORED_SEGMENTS_MAX`. Gives how many.
+/// Removes stored segments whose time stamp is more than `keep` before that of the newest segment, and the oldest ones beyond `STORED_SEGMENTS_MAX`.
+/// Returns how many.
 pub fn forget_stored(dir: &Path, keep: Duration) -> io::Result<usize> {
     let Some(now) = last_stamp(dir)? else { return Ok(0) };
     let stored = list(dir, State::Stored)?;
@@ -266,7 +267,7 @@ pub fn forget_stored(dir: &Path, keep: Duration) -> io::Result<usize> {
     Ok(forgotten)
 }
 
-/// Removes the oldest stored segments, at most `most`, to make room on a full disk. Gives how many.
+/// Removes the oldest stored segments, at most `most`, to make room on a full disk. Returns how many.
 pub fn make_room(dir: &Path, most: usize) -> io::Result<usize> {
     let mut stored = list(dir, State::Stored)?;
     stored.truncate(most);

@@ -1,4 +1,4 @@
-//! What earlier runs left open is closed once, before anything of this run is stored.
+//! The calls that earlier runs left open are closed once, before any fact of this run is stored.
 
 use std::sync::atomic::Ordering;
 
@@ -15,15 +15,16 @@ use crate::store::{Store, crash_log};
 
 use super::{Writer, WriterError, last_sign};
 
-/// The number of the end that a recovery adds to a call: behind all numbers of the call itself, so that its own end counts if it is found later.
+/// The number of the end that a recovery adds to a call. It is higher than all numbers of the call itself, so that the call's own end counts if it is
+/// found later.
 const END: u32 = 0x7fff_ffff;
 /// The number of the end of a wrap-up that a recovery adds.
 const WRAP_UP: u32 = 0xffff_ffff;
-/// A wrap-up that began longer before the end of its run was over: only its fact is missing.
+/// A wrap-up that began earlier than this before the end of its run had ended: only its fact is missing.
 const WRAP_UP_MAX_MS: u64 = 3_600_000;
 
 impl Writer {
-    /// Closes what earlier runs of this journal left open, and the calls of a journal that was at the same place before and is lost.
+    /// Closes the calls that earlier runs of this journal left open, and those of a lost journal that was at the same place before.
     pub(super) async fn recover(&mut self, store: &Store) -> Result<(), WriterError> {
         let lives = journal::lives_before(&self.dir, self.first)?;
         let journal = self.journal.clone();
@@ -43,7 +44,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Ends open calls: each at the last sign of life of its run.
+    /// Ends open calls, each at the last sign of life of its run.
     async fn close(
         &mut self,
         store: &Store,
@@ -60,7 +61,7 @@ impl Writer {
         }
         if interrupted > 0 {
             self.figures.interrupted_calls.fetch_add(interrupted, Ordering::Relaxed);
-            info!(calls = interrupted, "calls that the last run left open are closed as interrupted");
+            info!(calls = interrupted, "calls that the last run left open were closed as interrupted");
         }
         let entries = ends.iter().map(Entry::of).collect::<Result<Vec<_>, _>>().map_err(std::io::Error::from)?;
         let batch = Batch {
@@ -77,7 +78,7 @@ impl Writer {
         self.close_one_by_one(store, open, &entries, cursor).await
     }
 
-    /// The same, call by call: one that the database does not take is set aside.
+    /// Like `close`, but call by call: a call that the database rejects is set aside.
     async fn close_one_by_one(
         &mut self,
         store: &Store,
@@ -93,14 +94,14 @@ impl Writer {
                 Ok(()) => {}
                 Err(fault) if fault.is_of_a_row() => {
                     let fault = format!("{:#}", anyhow::Error::from(fault));
-                    error!(%call, fault, "the database does not take the record of an interrupted call: it is set aside");
+                    error!(%call, fault, "the database rejects the record of an interrupted call: the call is set aside");
                     bad.push((*call, own));
                 }
                 Err(fault) => return Err(fault.into()),
             }
         }
         if bad.len() == open.len() {
-            return Err(std::io::Error::other("the database takes no record at all").into());
+            return Err(std::io::Error::other("the database rejects every record").into());
         }
         for (call, own) in &bad {
             self.put_aside(*call, own)?;
@@ -111,7 +112,7 @@ impl Writer {
     }
 }
 
-/// The last fact of a call that no one ended, or of a wrap-up that was not over. None if neither is missing.
+/// The missing end of a call or of a wrap-up. None if neither is missing.
 fn end_of(call: CallId, facts: &[Fact], lives: &[Life]) -> Option<Fact> {
     let cdr = Cdr::fold(facts)?;
     if cdr.is_settled() {
@@ -128,7 +129,7 @@ fn end_of(call: CallId, facts: &[Fact], lives: &[Life]) -> Option<Fact> {
     wrap_up_ends(&cdr, facts, at).map(|kind| fact(WRAP_UP, kind))
 }
 
-/// The end of a wrap-up that a kill cut short.
+/// The end of a wrap-up that a kill interrupted.
 fn wrap_up_ends(cdr: &Cdr, facts: &[Fact], at: Timestamp) -> Option<FactKind> {
     let ended = facts.iter().find(|fact| matches!(fact.kind, FactKind::Ended { .. }))?;
     let operator = cdr.operator.clone()?;

@@ -1,4 +1,4 @@
-//! One batch as rows, and what happens when the database does not take one of them.
+//! One batch as rows, and what happens if the database rejects one of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
@@ -16,7 +16,7 @@ use crate::store::journal::record::Entry;
 use super::{CLOSED_MAX, Live, Writer, WriterError};
 
 impl Writer {
-    /// Stores facts and the records that they close or change. If the database does not take one call, that call is set aside and the rest is stored.
+    /// Stores facts and the records that they close or change. If the database rejects a call, that call is set aside and the rest is stored.
     pub(super) async fn store(
         &mut self,
         store: &Store,
@@ -35,7 +35,7 @@ impl Writer {
         self.forget_live();
         let mut units: BTreeMap<(CallId, Option<u32>), Vec<&Entry>> = BTreeMap::new();
         for entry in entries {
-            // A fact of a run stands for itself; a call's facts belong together.
+            // Each fact of a run is a unit of its own; a call's facts are one unit.
             let no = entry.call.is_none().then_some(entry.id.seq);
             units.entry((entry.id.stream, no)).or_default().push(entry);
         }
@@ -43,7 +43,7 @@ impl Writer {
         let mut bad = Vec::new();
         self.isolate(store, &units, segment, &mut bad).await?;
         if bad.len() == units.len() && bad.len() > 1 {
-            return Err(std::io::Error::other("the database takes no record at all").into());
+            return Err(std::io::Error::other("the database rejects every record").into());
         }
         for (stream, entries) in bad {
             self.put_aside(stream, &entries)?;
@@ -51,7 +51,7 @@ impl Writer {
         self.store_batch(store, &[], segment, Some(cursor)).await
     }
 
-    /// Stores each unit that the database takes, in halves: one bad unit among `n` costs about `2 log n` attempts.
+    /// Stores each unit that the database accepts, by halving the batch: one bad unit among `n` needs about `2 log n` attempts.
     async fn isolate<'e>(
         &mut self,
         store: &Store,
@@ -68,7 +68,7 @@ impl Writer {
                     self.forget_live();
                     if let [(stream, entries)] = part {
                         let fault = format!("{:#}", anyhow::Error::from(fault));
-                        error!(call = %stream, fault, "the database does not take a call: its facts are set aside, see siaga journal aside");
+                        error!(call = %stream, fault, "the database rejects a call: its facts are set aside, see siaga journal aside");
                         bad.push((*stream, entries.clone()));
                     } else {
                         let (one, other) = part.split_at(part.len() / 2);
@@ -97,10 +97,10 @@ impl Writer {
 
     pub(super) fn put_aside(&mut self, stream: CallId, entries: &[&Entry]) -> Result<(), WriterError> {
         let Some(aside) = &mut self.aside else {
-            return Err(std::io::Error::other("the folder of calls that are set aside is not open").into());
+            return Err(std::io::Error::other("the folder for calls that are set aside is not open").into());
         };
         if !aside.has(stream) && aside.is_full() {
-            return Err(std::io::Error::other("as many calls as may be are set aside").into());
+            return Err(std::io::Error::other("the maximum number of calls is already set aside").into());
         }
         aside.put(stream, entries)?;
         self.live.remove(&stream);
@@ -125,7 +125,7 @@ impl Writer {
         for entry in entries {
             let Some(call) = entry.call else { continue };
             let Some(fact) = &entry.fact else { continue };
-            // What a crash left in memory comes again behind facts that were on the disk: such a call is folded from what is stored.
+            // Facts that a crash left in memory may come after facts that were already on the disk: such a call is folded from the stored facts.
             let known = self.live.contains_key(&call) || refold.contains(&call);
             if matches!(fact.kind, FactKind::Received { .. }) && !known {
                 self.live.insert(call, Live::default());

@@ -13,7 +13,7 @@ pub(crate) enum Record {
         port: u16,
         host: &'static str,
     },
-    /// Queries for this name are answered with SERVFAIL; `name NAPTR`: only those of that type.
+    /// Queries for this name get SERVFAIL; `name NAPTR`: only those of that type.
     Failure(&'static str),
     /// With the flag `s`.
     Naptr {
