@@ -206,7 +206,7 @@ impl Abandoned {
         }
     }
 
-    /// The calendar was set forward, or back, by so many milliseconds.
+    /// Shifts all times after the wall clock was set forward, or back, by this many milliseconds.
     pub(super) fn shift(&mut self, by_ms: i64) {
         let numbers: Vec<String> = self.all.keys().cloned().collect();
         for number in numbers {

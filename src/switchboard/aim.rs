@@ -1,4 +1,4 @@
-//! Tells media where each leg's peer is, and where the peer's packets may come from.
+//! Sends media the address of each leg's peer, and the sources from which the peer's packets are accepted.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::leg::Who;
 use super::settings::Network;
 
 impl Switchboard {
-    /// Aims a leg's media at its peer, if offer and answer have led to anything.
+    /// Sends media the address of a leg's peer, if offer and answer have an agreement.
     pub(super) fn aim(&mut self, who: Who) {
         let networks = self.media_networks(who);
         let Some(line) = self.line_mut(who) else { return };
@@ -27,7 +27,7 @@ impl Switchboard {
         self.media.push(Command::Aim { anchor, remote });
     }
 
-    /// A request of the dialog has come from this host: media may come from there too.
+    /// A request of the dialog came from this host: media from there is accepted too.
     pub(super) fn seen_at(&mut self, who: Who, host: IpAddr) {
         let Some(line) = self.line_mut(who) else { return };
         let known = line.host.unwrap_or(line.flow.remote.ip());
@@ -37,7 +37,7 @@ impl Switchboard {
         }
     }
 
-    /// The media gateways of a leg's trunk; for a phone those of `[media] phones`.
+    /// The media gateways of a leg's trunk; for a phone the networks in `[media] phones`.
     fn media_networks(&self, who: Who) -> Arc<[AddressRange]> {
         let trunk = self.trunk_with(who).and_then(|trunk| self.settings.trunks.get(trunk));
         let networks = trunk.map_or(self.settings.phone_media.as_slice(), |trunk| match trunk.terms.media.is_empty() {
@@ -47,12 +47,12 @@ impl Switchboard {
         networks.iter().map(Network::range).collect()
     }
 
-    /// True for an RTP or RTCP port of this service: media that is sent there would go in circles.
+    /// True for an RTP or RTCP port of this service: media that is sent there would loop.
     fn is_own_port(&self, address: SocketAddr) -> bool {
         let ip = address.ip().to_canonical();
         let listeners = self.settings.listeners.iter().map(|listener| listener.local.ip());
         let advertised = self.settings.media_addresses.iter().copied();
-        // A wildcard is bound on each address of the machine.
+        // A wildcard listens on each address of the machine.
         let bound = self.ports.addresses().any(|bound| bound == ip || (bound.is_unspecified() && ip.is_loopback()));
         self.ports.number(address.port()) && (bound || listeners.chain(advertised).any(|ours| ours == ip))
     }

@@ -62,7 +62,7 @@ pub(super) struct Caller {
     pub(super) geo: Option<String>,
 }
 
-/// The phone of the centre that an emergency call comes from.
+/// The phone of the centre from which an emergency call comes.
 #[derive(Debug)]
 pub(super) struct Internal {
     /// The operator at that phone. None: no operator is at the station.
@@ -77,7 +77,7 @@ pub(super) struct Call {
     /// Whose call it is.
     pub(super) desk: DeskNo,
     pub(super) shown: Caller,
-    /// What the display of a phone that is rung now shows first: it is not rung to take an emergency call.
+    /// The first text on the display of a phone that is rung now for another purpose than to answer an emergency call.
     pub(super) rung_to: Option<String>,
     pub(super) caller: CallerLeg,
     pub(super) legs: BTreeMap<LegNo, OfferLeg>,
@@ -95,9 +95,9 @@ pub(super) struct Call {
     pub(super) unstaffed: bool,
     /// No call lasts longer.
     pub(super) over_at: Instant,
-    /// It lasts unusually long, and the alarm says so.
+    /// The alarm `long-call` is raised for it.
     pub(super) long: bool,
-    /// When an operator's own INVITE ends by itself.
+    /// When an operator's own INVITE expires.
     pub(super) expires_at: Option<Instant>,
     pub(super) digits: u16,
     /// What is left of the caller's Max-Forwards.
@@ -107,7 +107,7 @@ pub(super) struct Call {
     pub(super) dialling: Option<(usize, Option<Target>)>,
     /// When which number outside is tried while the call waits, the last one first.
     pub(super) outside: Vec<(Instant, String)>,
-    /// How the number that failed last is dialled again.
+    /// How to dial again the number that failed last.
     pub(super) next_way: Option<NextWay>,
     pub(super) merge_key: MergeKey,
     /// The caller, and the operator, has put the other on hold.

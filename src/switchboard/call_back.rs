@@ -25,7 +25,7 @@ pub(super) struct CallBack {
     /// The call that nobody had answered.
     pub(super) of: CallId,
     pub(super) number: String,
-    /// What the operator is shown beside the number: when it called, how long it waited, how often.
+    /// The text that the operator sees beside the number: when it called, how long it waited, how often.
     pub(super) about: String,
     /// How the last try at a trunk ended.
     outcome: Option<(OfferOutcome, Option<u16>)>,
@@ -55,15 +55,14 @@ impl Switchboard {
             return;
         };
         let about = self.about(now, &number);
-        // A display may not show what comes in a response: the phone gets it as a text too.
+        // Some displays do not show an identity in a response: the phone gets it as a text too.
         let text = format!("{number}: {about}");
         self.announce_text(now, Some(by.clone()), &text);
         let back = CallBack { begun: true, ..CallBack::held(of, number.clone(), about) };
         self.place_to(now, taken, by, Callee::Number(number), PlacedFor::CallBack(back));
     }
 
-    /// `12 min ago, waited 0:42, 3 calls`: what is known of a number that waits to be called back. A span says the same in every time
-    /// zone.
+    /// `12 min ago, waited 0:42, 3 calls`: the calls of a number that waits to be called back. Durations do not depend on the time zone.
     fn about(&self, now: Now, number: &str) -> String {
         let Some((last, waited_ms, calls)) = self.abandoned.about(number) else { return String::new() };
         let (minutes, waited) = (now.wall.millis_since(last) / 60_000, waited_ms / 1_000);
@@ -71,7 +70,7 @@ impl Switchboard {
         format!("{minutes} min ago, waited {}:{:02}{calls}", waited / 60, waited % 60)
     }
 
-    /// The called-back number as the operator's own phone shows it.
+    /// The called-back number for the display of the operator's own phone.
     pub(super) fn call_back_identity(&self, id: CallId) -> Option<String> {
         let back = self.calls.get(&id)?.call_back.as_ref()?;
         let display: String = back.number.chars().filter(|c| !matches!(c, '"' | '\\') && !c.is_control()).collect();

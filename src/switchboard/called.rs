@@ -6,10 +6,10 @@ use crate::sip::wire::Message;
 use super::Switchboard;
 use super::caller::clean;
 
-/// Characters that are kept of a called number.
+/// Maximum characters of a called number; the rest is cut off.
 const CALLED_CHARS_MAX: usize = 512;
 
-/// What a Request-URI asks for.
+/// The called number or service of a Request-URI.
 pub(super) enum Called {
     /// The site's number, a desk's number or an emergency service.
     Emergency {
@@ -18,14 +18,14 @@ pub(super) enum Called {
         /// The Request-URI has a prefix of `[[trunk]] called` before the number.
         prefixed: bool,
     },
-    /// `urn:service:test.sos` (RFC 6881 §15): answered by the service itself.
+    /// `urn:service:test.sos` (RFC 6881 §15): siaga itself answers.
     Test,
-    /// Not one of ours.
+    /// Another number or service.
     Unknown,
 }
 
 impl Switchboard {
-    /// What an INVITE of `trunk` calls.
+    /// Reads which number or service an INVITE of `trunk` calls.
     pub(super) fn called(&self, message: &Message<'_>, trunk: usize) -> Called {
         let uri = match Uri::parse(message.request_uri().unwrap_or_default()) {
             Ok(Uri::Service(service)) if is_or_below(&service, "sos") => {
@@ -49,7 +49,7 @@ impl Switchboard {
         }
     }
 
-    /// The number behind the longest prefix of the trunk that leaves a number of this site.
+    /// The number after the longest prefix of the trunk for which the rest is a number of this site.
     fn without_prefix<'u>(&self, trunk: usize, user: &'u str) -> Option<&'u str> {
         let prefixes = &self.settings.trunks.get(trunk)?.terms.called;
         let rests = prefixes.iter().filter_map(|prefix| user.strip_prefix(prefix.as_str()));
@@ -61,7 +61,7 @@ impl Switchboard {
         number == self.settings.number || self.is_desk_number(number.as_bytes())
     }
 
-    /// What may stand in `[[trunk]] called` so that `user` reaches a number of this site.
+    /// The prefix that `[[trunk]] called` would need so that `user` reaches a number of this site.
     pub(super) fn missing_prefix<'u>(&self, user: &'u str) -> Option<&'u str> {
         let desks = self.settings.desks.iter().flat_map(|desk| &desk.numbers);
         let numbers = desks.chain(std::iter::once(&self.settings.number));
@@ -76,7 +76,7 @@ impl Switchboard {
     }
 }
 
-/// True for a prefix that `[[trunk]] called` takes: digits, with or without `+` before them, or `+` alone.
+/// True for a valid prefix of `[[trunk]] called`: digits, with or without `+` before them, or `+` alone.
 pub fn is_prefix(text: &str) -> bool {
     let digits = text.strip_prefix('+').unwrap_or(text);
     (1..=15).contains(&text.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())

@@ -132,7 +132,7 @@ impl Callers {
         true
     }
 
-    /// The calendar was set forward, or back, by so many milliseconds.
+    /// Shifts all times after the wall clock was set forward, or back, by this many milliseconds.
     pub(super) fn shift(&mut self, by_ms: i64) {
         self.checked.changed();
         self.by_age =
@@ -169,7 +169,7 @@ impl Callers {
         }
     }
 
-    /// The numbers that are flagged by hand, and until when.
+    /// The numbers that a person has flagged, and until when.
     pub(super) fn marked(&self, now: Timestamp) -> Vec<(String, Timestamp)> {
         let until = |caller: &Caller| caller.marked_until.filter(|until| now < *until);
         self.all.iter().filter_map(|(number, caller)| Some((number.clone(), until(caller)?))).collect()

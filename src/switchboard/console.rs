@@ -72,7 +72,7 @@ impl Switchboard {
         ConsoleReply::Operators { operators, stations: self.station_views() }
     }
 
-    /// Pauses an operator. The last ready one is warned first: waiting calls ring operators on a break when no operator is ready.
+    /// Pauses an operator. The last ready operator first gets a warning: waiting calls ring operators on a break if no operator is ready.
     pub(super) fn pauses(
         &mut self,
         now: Now,

@@ -17,7 +17,7 @@ impl Switchboard {
         self.settings.desks.iter().any(|desk| desk.numbers.iter().any(|number| number.as_bytes() == user))
     }
 
-    /// What phones show of the called service: the desk's name, or the service that no desk has of its own.
+    /// The called service for the display of phones: the desk's name, or the service if it has no desk of its own.
     pub(super) fn service_shown(&self, desk: DeskNo, called: &str) -> Option<String> {
         let name = self.settings.acd.desks.get(usize::from(desk.0)).map(|desk| desk.name.as_str());
         let service = called.strip_prefix(SERVICES);

@@ -14,7 +14,7 @@ use super::door::{ABILITIES, ALLOW, READABLE, Taken, is_unsupported};
 use super::end::Ending;
 use super::leg::Who;
 
-/// What a response has when it is given again, beside what every response has.
+/// The headers of the first response that a repeated response has too, besides those of every response.
 const SAID_AGAIN: [Name; 16] = [
     Name::Contact,
     Name::Allow,
@@ -81,7 +81,7 @@ impl Switchboard {
         }
     }
 
-    /// Carries out a request in a dialog of ours.
+    /// Carries out a request in one of our dialogs.
     fn serve_in_dialog(&mut self, now: Now, taken: &Taken<'_, '_>, method: Method, (who, key): (Who, &DialogKey)) {
         match self.dialog_mut(who, key).map(|dialog| dialog.accept(taken.message)) {
             Some(Ok(())) => self.trust(who),
@@ -100,12 +100,12 @@ impl Switchboard {
             return self.reply(now, taken, 481, &[]);
         }
         let foreign: Vec<&[u8]> = option_tag::not_understood(taken.message).collect();
-        // A trunk whose INVITE was accepted in spite of an unknown extension requires it in its re-INVITE too.
+        // A trunk whose INVITE was accepted despite an unknown extension requires the extension in its re-INVITE too.
         let is_call = method == Method::Invite && self.trunk_of(taken.flow).is_some();
         if !foreign.is_empty() && method != Method::Bye && !is_call {
             return self.reply(now, taken, 420, &[(Name::Unsupported, &foreign.join(&b", "[..]))]);
         }
-        // A re-INVITE of an unknown type still refreshes its session.
+        // A re-INVITE with a body of an unknown type still refreshes its session.
         let describes = matches!(method, Method::Invite | Method::Update);
         if describes && is_unsupported(taken.message, method == Method::Invite) {
             return self.reply(now, taken, 415, &READABLE);
@@ -129,7 +129,7 @@ impl Switchboard {
         }
     }
 
-    /// The peer's last request has come another way: it changes nothing, and gets the same response again.
+    /// Responds to the peer's last request that arrives again over another path: it changes nothing and gets the same response.
     pub(super) fn answer_again(&mut self, now: Now, taken: &Taken<'_, '_>, answer: Option<Bytes>) {
         let Some(answer) = answer else { return self.reply_later(now, taken) };
         let (Parsed::Good(last) | Parsed::Bad(last, _)) = wire::parse(&answer) else { return };

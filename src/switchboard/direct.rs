@@ -107,7 +107,7 @@ impl Switchboard {
         }
     }
 
-    /// An operator's own INVITE may say how long it is good for (RFC 3261 §13.3.1). The trunk's Expires never ends an emergency call.
+    /// Obeys the Expires of an operator's own INVITE (RFC 3261 §13.3.1). The trunk's Expires never ends an emergency call.
     fn expire_invite(&mut self, now: Now, id: CallId, invite: &Message<'_>) {
         let seconds = invite.number(Name::Expires).ok().flatten().filter(|seconds| *seconds > 0);
         let (Some(seconds), Some(call)) = (seconds, self.calls.get_mut(&id)) else { return };
@@ -116,7 +116,7 @@ impl Switchboard {
         self.alarms.insert(at, Alarm::InviteExpires(id));
     }
 
-    /// The time of an operator's own INVITE is over: 487, unless it was answered.
+    /// An operator's own INVITE has expired: 487, unless it was answered.
     pub(super) fn invite_expired(&mut self, now: Now, id: CallId) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.expires_at = None;

@@ -33,7 +33,7 @@ pub(super) const ABILITIES: [(Name, &[u8]); 6] = [
     (Name::AcceptLanguage, b"id, en"),
 ];
 
-/// What a 415 to an INVITE or UPDATE says of the bodies that we read (RFC 3261 §21.4.13).
+/// The headers of a 415 to an INVITE or UPDATE: the bodies that are supported (RFC 3261 §21.4.13).
 pub(super) const READABLE: [(Name, &[u8]); 2] =
     [(Name::Accept, b"application/sdp, multipart/mixed, application/pidf+xml"), (Name::AcceptEncoding, b"identity")];
 
@@ -208,7 +208,7 @@ impl Switchboard {
         self.transactions.respond(now.mono, taken.server, status, response.encode(), &mut self.transmits);
     }
 
-    /// The To tag that an INVITE's responses have, or will have.
+    /// The To tag of an INVITE's past and future responses.
     fn tag_of(&mut self, invite: ServerId) -> Option<String> {
         let who = self.invites.get(&invite).copied();
         let dialog = who.and_then(|who| self.line_mut(who)).and_then(|line| line.dialog.as_ref());
@@ -326,9 +326,9 @@ fn read(flow: Flow, bytes: &[u8]) -> Parsed<'_> {
     }
 }
 
-/// What is wrong with any request outside a dialog, before its method matters (RFC 3261 §8.2.2, §8.2.3).
+/// The fault of a request outside a dialog, independent of its method (RFC 3261 §8.2.2, §8.2.3).
 /// A trunk's call is not rejected for an extension that it requires.
-/// An emergency call is not rejected for a body that we cannot read, unless it is compressed: its offer may be in there.
+/// An emergency call is not rejected for a body that cannot be read, unless the body is compressed: it may have the offer.
 fn general_fault(message: &Message<'_>, method: Method, from_trunk: bool) -> Option<Fault> {
     let uri = message.request_uri().unwrap_or_default();
     match Uri::parse(uri) {
@@ -344,7 +344,7 @@ fn general_fault(message: &Message<'_>, method: Method, from_trunk: bool) -> Opt
     unread.then_some(Fault { status: 415, why: "Unsupported Media Type" })
 }
 
-/// True when a request gets 415 for its body. With `any_kind`, one of an unknown type is ignored.
+/// True if a request gets 415 for its body. With `any_kind`, a body of an unknown type is ignored.
 pub(super) fn is_unsupported(message: &Message<'_>, any_kind: bool) -> bool {
     match location::unreadable(message) {
         Some(Unreadable::Encoded) => true,

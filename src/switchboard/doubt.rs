@@ -1,5 +1,5 @@
-//! Peers that may not know their dialog any more: a request of ours in it got 481 or 408, or no response (RFC 3261 §12.2.1.2). A
-//! peer whose media still arrives keeps its call; it is lost as soon as nothing has arrived for a short time.
+//! Peers that may have lost their dialog: our request in it got 481 or 408, or no response (RFC 3261 §12.2.1.2). While a peer's media
+//! arrives, its call continues; the peer is lost as soon as nothing has arrived for a short time.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use super::Switchboard;
 use super::end::Ending;
 use super::leg::Who;
 
-/// A peer whose dialog is in doubt is lost when nothing has arrived from it for so long.
+/// A peer that may have lost its dialog is lost when nothing has arrived from it for this long.
 const LOST_AFTER: Duration = Duration::from_secs(3);
 
 impl Switchboard {
-    /// A request of ours in a peer's dialog got this final response. 408: none.
+    /// Our request in a peer's dialog got this final response; 408 if it got none.
     pub(super) fn responded(&mut self, who: Who, status: u16) {
         match status {
             408 | 481 => self.doubt(who),
@@ -24,7 +24,7 @@ impl Switchboard {
         }
     }
 
-    /// The peer may be gone.
+    /// The peer may have lost the dialog.
     pub(super) fn doubt(&mut self, who: Who) {
         let Some(line) = self.line_mut(who).filter(|line| !line.doubted && line.dialog.is_some()) else { return };
         line.doubted = true;
@@ -42,7 +42,7 @@ impl Switchboard {
         }
     }
 
-    /// Nothing arrives any more from a peer. True when its dialog was in doubt: it is lost, even if it need not send.
+    /// No media arrives from a peer any more. If the peer may have lost its dialog, it is lost, even if it need not send; returns true then.
     pub(super) fn is_lost(&mut self, now: Now, who: Who) -> bool {
         let doubted = self.line_mut(who).is_some_and(|line| line.doubted);
         if doubted {

@@ -23,7 +23,7 @@ pub(super) struct Ending {
     /// The final response that a caller without one gets.
     refusal: u16,
     q850: Option<u8>,
-    /// What is wrong with the caller's description, for Warning.
+    /// The Warning about the caller's description.
     warning: Option<&'static [u8]>,
     /// The BYE has come from that leg: it gets none.
     bye_from: Option<Who>,
@@ -40,7 +40,7 @@ impl Ending {
         Self { by, cause, refusal, q850: None, warning: None, bye_from: None }
     }
 
-    /// The caller's description cannot be used.
+    /// The end of a call whose caller's description cannot be used.
     pub(super) fn undescribed(why: SdpError) -> Self {
         Self { warning: Some(why.warning()), ..Self::by(Side::Service, EndCause::NoCodec) }
     }
@@ -133,7 +133,7 @@ impl Switchboard {
         }
     }
 
-    /// The service ends, and with it every wrap-up: its time until now is recorded.
+    /// Ends every wrap-up because the service ends, and records its time until now.
     pub(super) fn end_wrap_ups(&mut self, now: Now) {
         let wrapping: Vec<_> = self.acd.wrapping_up().map(|(operator, call)| (operator.clone(), call)).collect();
         for (operator, call) in wrapping {
@@ -299,7 +299,7 @@ impl Switchboard {
                 }
             }
             Who::Phone(phone) => self.end_phone(now, phone, true),
-            // A re-INVITE's answer was not acknowledged: the talk goes on as it was agreed last, and the next offer is free to come.
+            // The answer to a re-INVITE was not acknowledged: the talk continues as last agreed, and the next offer can be made.
             Who::Offer(..) => {
                 self.give_up_offer(who);
             }

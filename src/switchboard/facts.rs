@@ -1,4 +1,4 @@
-//! Writes facts down: of calls, of calls that may be over, and of the service.
+//! Emits facts: of live calls, of calls that may have ended, and of the service.
 
 use super::Switchboard;
 use crate::cdr::fact::{Fact, FactId, FactKind, Uptime};
@@ -6,13 +6,13 @@ use crate::clock::Now;
 use crate::ids::CallId;
 
 impl Switchboard {
-    /// The run, and how long it has lasted.
+    /// The run and its uptime.
     fn uptime(&self, now: Now) -> Option<Uptime> {
         let ms = now.mono.since(self.began.mono).as_millis();
         Some(Uptime(self.began.wall, u64::try_from(ms).unwrap_or(u64::MAX)))
     }
 
-    /// Writes down a fact of a live call.
+    /// Emits a fact of a live call.
     pub(super) fn fact(&mut self, now: Now, call: CallId, kind: FactKind) {
         let Some(live) = self.calls.get_mut(&call) else { return self.late_fact(now, call, kind) };
         live.seq += 1;
@@ -21,14 +21,14 @@ impl Switchboard {
         self.facts.push(Fact { id, call: Some(call), at: now.wall, up: self.uptime(now), kind });
     }
 
-    /// Writes down a fact of a call that may be over: its number is random, with the top bit set.
+    /// Emits a fact of a call that may have ended: its number is random, with the top bit set.
     pub(super) fn late_fact(&mut self, now: Now, call: CallId, kind: FactKind) {
         let random = u32::try_from(self.rng.next_u64() >> 33).unwrap_or(0);
         let id = FactId { stream: call, seq: 0x8000_0000 | random };
         self.facts.push(Fact { id, call: Some(call), at: now.wall, up: self.uptime(now), kind });
     }
 
-    /// Writes down a fact of the service or an operator.
+    /// Emits a fact of the service or an operator.
     pub(super) fn service_fact(&mut self, now: Now, kind: FactKind) {
         self.run_seq += 1;
         let id = FactId { stream: self.run, seq: self.run_seq };

@@ -83,9 +83,9 @@ impl Switchboard {
     /// Why all phones ring.
     fn why_all_phones(&self) -> &'static str {
         match self.acd.posture() {
-            Posture::Fallback => "the house is being left: all phones",
+            Posture::Fallback => "evacuation: all phones",
             Posture::Normal | Posture::MajorIncident | Posture::Drill if self.acd.staffed() == 0 => {
-                "nobody on shift: all phones"
+                "no operator staffed: all phones"
             }
             Posture::Normal | Posture::MajorIncident | Posture::Drill => "no operator ready: all phones",
         }
@@ -94,15 +94,15 @@ impl Switchboard {
     /// Why the fallback number is dialled.
     pub(super) fn why_fallback(&self) -> &'static str {
         match self.acd.posture() {
-            Posture::Fallback => "the house is being left: fallback number",
+            Posture::Fallback => "evacuation: fallback number",
             Posture::Normal | Posture::MajorIncident | Posture::Drill if self.acd.staffed() == 0 => {
-                "nobody on shift: fallback number"
+                "no operator staffed: fallback number"
             }
             Posture::Normal | Posture::MajorIncident | Posture::Drill => "no operator ready: fallback number",
         }
     }
 
-    /// Reports when callers begin, or cease, to wait on a floor that is unstaffed, or where no operator is ready.
+    /// Reports each change of whether calls wait while no operator is staffed, or while no operator is ready.
     pub(super) fn report_staffing(&mut self) {
         let (unstaffed, none_ready) = (self.acd.is_unstaffed(), self.acd.is_none_ready());
         if std::mem::replace(&mut self.unstaffed, unstaffed) != unstaffed {

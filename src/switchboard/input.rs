@@ -129,7 +129,7 @@ pub enum Input<'a> {
     Proven { flow: Flow, names: Vec<String> },
     /// What a trunk's name stands for, best first (RFC 3263).
     Targets { trunk: String, targets: Vec<Target> },
-    /// The answer to `Output::Lookup`, best first. May be late, or never come.
+    /// The result of `Output::Lookup`, best first. It may come late or never.
     Found { uri: Bytes, targets: Vec<Target> },
     /// From media.
     Media(Event),
@@ -139,7 +139,7 @@ pub enum Input<'a> {
     Accounts(Vec<Account>),
     /// What earlier runs knew of callers. May come late, or never; a second one changes nothing.
     Remember(Box<Past>),
-    /// What an earlier run has left of registrations, log-ins, breaks, stations and terms.
+    /// The registrations, log-ins, breaks, stations, flags and operating mode of an earlier run.
     Restore(Box<Restored>),
     /// New settings; what cannot change at run time has been checked before.
     Configure(Box<Settings>),

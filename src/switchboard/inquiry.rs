@@ -1,4 +1,4 @@
-//! Asks a silent party whether it is still present, before its call or its leg is ended for it.
+//! Sends OPTIONS to a silent party, to find out whether it is still present before its call or leg ends.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use super::leg::Who;
 use super::timers::Alarm;
 use super::{ConsoleReply, Purpose, Switchboard};
 
-/// An outgoing leg has so long to respond, four transmissions over UDP: the caller hears nothing meanwhile. A caller has all of
-/// timer F.
+/// How long an outgoing leg has to respond (four transmissions over UDP), because the caller hears nothing during this time. A caller
+/// has all of timer F.
 const LEG_RESPONDS_IN: Duration = Duration::from_secs(8);
 
 /// An OPTIONS in the dialog of a silent party.
@@ -37,8 +37,8 @@ impl Inquiry {
 }
 
 impl Switchboard {
-    /// A party is not heard. An outgoing leg that should be and never was is lost at once; any other party is asked first. Before the
-    /// answer silence means nothing. On hold it is no fault, but the party may be gone all the same.
+    /// Handles the silence of a party. An outgoing leg that should send and never did is lost at once; any other party gets OPTIONS first,
+    /// also on hold, because it may have disappeared. Before the answer silence is ignored.
     pub(super) fn silence_of(&mut self, now: Now, who: Who) {
         let Some(line) = self.line_mut(who) else { return };
         let Some(sound) = line.sound.as_ref().filter(|_| line.inquiry.is_none()) else { return };
@@ -62,7 +62,7 @@ impl Switchboard {
         let request = builder.header(Name::Contact, contact.as_bytes()).header(Name::Allow, ALLOW);
         let bytes = request.via(flow.transport, &sent_by, &branch).encode();
         let sent = self.transactions.send(now.mono, flow, Method::Options, &branch, bytes, &mut self.transmits);
-        // Without a transaction of ours the party is asked when media reports its silence again.
+        // If no transaction is free, OPTIONS is sent when media reports the silence again.
         let Some(client) = sent else { return self.aim(who) };
         self.clients.insert(client, Purpose::Inquiry(who));
         if let Some(until) = until {
@@ -73,7 +73,7 @@ impl Switchboard {
         }
     }
 
-    /// No response to the inquiry is awaited any more.
+    /// Stops waiting for a response to the inquiry.
     pub(super) fn stop_inquiry(&mut self, who: Who) {
         let Some(inquiry) = self.line_mut(who).and_then(|line| line.inquiry.take()) else { return };
         if let Some(until) = inquiry.until {
@@ -84,8 +84,8 @@ impl Switchboard {
         }
     }
 
-    /// The final response to the inquiry; 408 when none came. Any other than 408 and 481 shows that the party still has the dialog
-    /// (RFC 3261 §12.2.1.2).
+    /// Handles the final response to the inquiry; 408 if none came. Any status other than 408 and 481 shows that the party still has the
+    /// dialog (RFC 3261 §12.2.1.2).
     pub(super) fn inquiry_answered(&mut self, now: Now, who: Who, status: u16) {
         self.stop_inquiry(who);
         let silent = self.line_mut(who).and_then(|line| line.sound.as_ref()).is_some_and(|sound| sound.silent);
@@ -102,7 +102,8 @@ impl Switchboard {
         }
     }
 
-    /// The party is present and not heard: media counts its silence anew, and unless it is on hold, operator and supervisors are notified.
+    /// The party is present and sends no audio: media starts to measure its silence again. If the party should send, operator and supervisors
+    /// are notified.
     fn stays_silent(&mut self, now: Now, who: Who, status: u16) {
         let (id, leg) = match who {
             Who::Caller(id) => (id, LegNo::CALLER),

@@ -1,5 +1,5 @@
-//! Emergency calls from phones of the centre. Every account that authenticates may make one, at a station with an operator or without.
-//! It is a call like the trunk's, and its record names the account. Its operator counts as talking and is not rung for it.
+//! Emergency calls from phones of the centre. Every account that authenticates may make one, also at a station without an operator.
+//! The call is handled like a trunk's, and its record has the account. The phone's operator counts as talking and is not rung for the call.
 
 use crate::cdr::fact::FactKind;
 use crate::clock::Now;
@@ -15,7 +15,7 @@ impl Switchboard {
     /// The emergency number or service that a phone has dialled; None if it has dialled something else.
     pub(super) fn emergency_dialled(&self, message: &Message<'_>) -> Option<String> {
         if message.first(Name::Replaces).is_some() {
-            // It asks for a call that exists, whatever the URI is.
+            // An INVITE with Replaces is for an existing call, whatever its URI is.
             return None;
         }
         let uri = Uri::parse(message.request_uri().unwrap_or_default()).ok()?;
@@ -28,7 +28,7 @@ impl Switchboard {
         (is_emergency && !is_agency).then(|| clean(&user, KEPT_CHARS_MAX))
     }
 
-    /// The first fact of such a call. A phone asserts no number: the account stands in its place.
+    /// The first fact of such a call. A phone asserts no number: the account is used instead.
     pub(super) fn received_from(&self, account: &OperatorId, message: &Message<'_>, called: String) -> FactKind {
         FactKind::Received {
             posture: self.acd.posture(),
@@ -42,20 +42,20 @@ impl Switchboard {
         }
     }
 
-    /// The operator at that phone, if there is one, is busy with the call until it ends.
+    /// Marks the operator at that phone, if there is one, as talking until the call ends.
     pub(super) fn begin_internal(&mut self, now: Now, id: CallId, account: &OperatorId) {
         let operator = self.speaker(account.clone());
         if let Some(operator) = &operator {
             self.acd.begin_own_call(now, id, operator);
         }
         if let Some(call) = self.calls.get_mut(&id) {
-            // Its requests go to its own connection or address, as those of every phone.
+            // Requests go to the phone's connection or address, as for every phone.
             call.caller.line.follow_target = false;
             call.internal = Some(Internal { operator });
         }
     }
 
-    /// The call is over: its operator is free for others.
+    /// The call has ended: its operator is free for others.
     pub(super) fn end_internal(&mut self, id: CallId) {
         let internal = self.calls.get(&id).and_then(|call| call.internal.as_ref());
         if let Some(operator) = internal.and_then(|internal| internal.operator.clone()) {
@@ -63,14 +63,14 @@ impl Switchboard {
         }
     }
 
-    /// An operator counts as talking in an emergency call of their own exactly as long as it lasts.
+    /// Checks that an operator counts as talking in their own emergency call exactly as long as the call lasts.
     pub(super) fn verify_internal(&self) -> Result<(), String> {
         let own = |call: &Call| call.internal.as_ref().and_then(|internal| internal.operator.clone());
         let live = self.calls.iter().filter(|(_, call)| !call.is_over());
         let expected: std::collections::BTreeSet<_> = live.filter_map(|(id, call)| Some((own(call)?, *id))).collect();
         for (operator, call) in self.acd.own_calls() {
             if !expected.contains(&(operator.clone(), call)) {
-                return Err(format!("{operator} counts as talking in {call}, an emergency call that is over"));
+                return Err(format!("{operator} counts as talking in {call}, an emergency call that has ended"));
             }
         }
         Ok(())

@@ -104,7 +104,7 @@ impl Switchboard {
             return Err("its legs do not fit its stage");
         }
         if call.legs.values().any(|leg| leg.dialled.is_some() && leg.operator().is_some()) {
-            return Err("a failure of a phone would be counted against a trunk's server");
+            return Err("a phone's failure would count against a trunk's server");
         }
         let passes_on = matches!(call.stage, Stage::Transfer { .. });
         if call.transfer.is_some() != passes_on || passes_on && call.placed_by.is_some() {
@@ -197,7 +197,7 @@ impl Switchboard {
             return Err("calls that operators have placed are not counted as such".to_owned());
         }
         if self.unstaffed != self.acd.is_unstaffed() || self.none_ready != self.acd.is_none_ready() {
-            return Err("what was reported of the floor is not so".to_owned());
+            return Err("the last report about staffed and ready operators is wrong".to_owned());
         }
         if self.merged.values().any(dead) {
             return Err("a merge key belongs to a call that is gone".to_owned());

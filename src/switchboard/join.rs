@@ -86,7 +86,7 @@ impl Switchboard {
             return None;
         };
         leg.shows_another = true;
-        // The trunk and the server over which a number was dialled go along: another server is not blamed for it.
+        // Keep the trunk and the server over which a number was dialled, so that a failure does not count against another server.
         if let Callee::Number(_) = leg.to {
             (call.tried, call.dialling) = way;
         }

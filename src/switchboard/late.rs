@@ -1,4 +1,4 @@
-//! 2xx that come when their INVITE is over: each is acknowledged, and what is not wanted is hung up (RFC 3261 §13.2.2.4).
+//! 2xx that arrive after their INVITE has ended: each gets an ACK, and an unwanted dialog gets a BYE (RFC 3261 §13.2.2.4).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -15,22 +15,22 @@ use super::leg::{Line, Who};
 use super::refresh::Unanswered;
 use super::timers::T1;
 
-/// The Call-ID and From tag of an INVITE of ours.
+/// The Call-ID and From tag of one of our INVITEs.
 type InviteKey = (Bytes, Bytes);
 
-/// An INVITE of ours whose leg is gone.
+/// One of our INVITEs, whose leg has ended.
 #[derive(Debug)]
 struct PastInvite {
     who: Who,
     cseq: u32,
-    /// The way to the callee, and the credentials that the ACK repeats.
+    /// The flow to the callee, and the credentials that the ACK repeats.
     line: Line,
     until: Instant,
-    /// The To tags that have got a BYE: a repeated 2xx gets the ACK only.
+    /// The To tags of dialogs that already got a BYE: a repeated 2xx gets only the ACK.
     hung_up: BTreeSet<Bytes>,
 }
 
-/// INVITEs of ours that are over. Full: the oldest is forgotten, and a 2xx to it is dropped.
+/// Our INVITEs that have ended. Full: the oldest is dropped, and a 2xx to it is ignored.
 #[derive(Debug, Default)]
 pub(super) struct PastInvites {
     known: BTreeMap<InviteKey, PastInvite>,
@@ -53,19 +53,19 @@ impl PastInvites {
 }
 
 impl Switchboard {
-    /// Remembers an INVITE of ours whose leg is over, for as long as a 2xx to it may be on its way.
+    /// Keeps one of our INVITEs whose leg has ended, as long as a 2xx to it may arrive.
     pub(super) fn remember_invite(&mut self, now: Now, who: Who, (from, call_id): (&[u8], &Bytes), cseq: u32) {
         let Some(old) = self.line_mut(who) else { return };
         let mut line = Line::new(old.flow, old.follow_target);
         line.credentials = old.credentials.clone();
-        // The dialog of the leg ends, or has ended, by a BYE of its own.
+        // The leg's own dialog gets, or has got, its own BYE.
         let hung_up = old.dialog.iter().map(|dialog| dialog.key().remote_tag.clone()).collect();
         let Some(tag) = Dialog::tag_of(from) else { return };
         let invite = PastInvite { who, cseq, line, until: now.mono + T1 * 64, hung_up };
         self.past_invites.add(now.mono, (call_id.clone(), tag), invite);
     }
 
-    /// A response that belongs to no transaction, or to one that is of interest to no leg. Only a 2xx to an INVITE matters.
+    /// Handles a response that matches no transaction, or one that no leg waits for. Only a 2xx to an INVITE has an effect.
     pub(super) fn late_answer(&mut self, now: Now, message: &Message<'_>, status: u16) {
         let Ok(cseq) = message.cseq() else { return };
         if !(200..300).contains(&status) || cseq.method != Method::Invite {
@@ -78,8 +78,8 @@ impl Switchboard {
         }
     }
 
-    /// The 2xx to a re-INVITE of ours that came too late gets its ACK, each time that it comes, and the session goes on by it unless
-    /// something else was asked in between (RFC 3261 §17.1.1.2).
+    /// Acknowledges each late 2xx to our re-INVITE. The session uses its description unless another request was sent in between (RFC 3261
+    /// §17.1.1.2).
     fn late_refresh(&mut self, now: Now, who: Who, message: &Message<'_>, cseq: u32) {
         let Some(unanswered) = self.line_mut(who).and_then(|line| line.unanswered.as_mut()) else { return };
         if unanswered.cseq != cseq {
@@ -91,7 +91,7 @@ impl Switchboard {
         }
     }
 
-    /// The 2xx of a callee that is not wanted any more.
+    /// Ends the dialog of a 2xx from a callee that is no longer wanted.
     fn decline(&mut self, now: Now, message: &Message<'_>, key: DialogKey, cseq: u32) {
         let known = &mut self.past_invites.known;
         let Some(past) = known.get_mut(&(key.call_id.0.clone(), key.local_tag.clone())) else { return };

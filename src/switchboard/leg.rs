@@ -178,11 +178,11 @@ fn srtp_keys(crypto: Crypto) -> srtp::Keys {
 pub(super) struct Line {
     /// How the peer is reached.
     pub(super) flow: Flow,
-    /// Where the last request of the dialog came from; None: the peer has sent none.
+    /// The source of the last request of the dialog; None: the peer has sent none.
     pub(super) host: Option<IpAddr>,
     /// Trunks are sent to where their route set or Contact says; phones, who stand behind NAT, over their flow.
     pub(super) follow_target: bool,
-    /// The next hop, where its host is a name, and the address that this was found to stand for.
+    /// The next hop if its host is a name, and the address that the name was resolved to.
     pub(super) hop: Option<(Bytes, SocketAddr)>,
     pub(super) dialog: Option<Dialog>,
     pub(super) sound: Option<Sound>,
@@ -194,11 +194,11 @@ pub(super) struct Line {
     pub(super) session: Option<Session>,
     /// A request of ours in the dialog that waits for its final response.
     pub(super) asked: Option<Asked>,
-    /// A request of ours that asks a silent peer whether it is still present.
+    /// Our OPTIONS to a silent peer.
     pub(super) inquiry: Option<Inquiry>,
     /// Our last re-INVITE that was answered, and its CSeq: its 2xx may come again.
     pub(super) reinvited: Option<(ClientId, u32)>,
-    /// The peer may not know the dialog any more: it is lost as soon as its media stops.
+    /// The peer may have lost the dialog: it is lost as soon as its media stops.
     pub(super) doubted: bool,
     /// A re-INVITE of ours that nobody has answered in time.
     pub(super) unanswered: Option<Unanswered>,
@@ -242,7 +242,7 @@ impl Line {
         }
     }
 
-    /// What the answer in a response to our offer leads to. None: it has none, or one that we cannot use.
+    /// The result of our offer and the answer in a response. None if there is no answer, or one that cannot be used.
     pub(super) fn answer_in(&self, message: &Message<'_>) -> Option<Agreed> {
         let answer = sdp::read(session_description(message)?).ok()?;
         offer_answer::accept(&answer, self.sound.as_ref()?.local).ok()
@@ -333,7 +333,7 @@ pub(super) struct OfferLeg {
     pub(super) cseq: u32,
     pub(super) state: OfferState,
     pub(super) early: BTreeMap<DialogKey, Early>,
-    /// The trunk, and which of its servers, over which a number was dialled: the one that a failure is counted against.
+    /// The trunk and its server over which a number was dialled: a failure counts against this server.
     pub(super) dialled: Option<(usize, Target)>,
     /// It rang for somebody else than the caller whom it gets.
     pub(super) shows_another: bool,

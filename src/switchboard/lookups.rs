@@ -1,5 +1,5 @@
 //! Host names in the Contact and Record-Route of trunks (RFC 3261 §12.2.1.1, RFC 3263 §4): each is looked up when its dialog begins
-//! or moves, so that later requests go there. Until the answer comes they go where the INVITE came from.
+//! or its target changes, so that later requests go to its address. Until then they go to the source of the INVITE.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,11 +14,11 @@ use super::leg::Who;
 use super::settings::TrunkHost;
 use super::{Output, Switchboard};
 
-/// Names that are being looked up, and for whom. Full: the oldest question is dropped, whose legs stay with the INVITE's source.
+/// URIs whose hosts are being looked up, with the legs that wait. Full: one is dropped, and its legs stay with the INVITE's source.
 pub(super) type Lookups = BTreeMap<Bytes, BTreeSet<Who>>;
 
 impl Switchboard {
-    /// Has the host of a leg's next hop looked up, where it is a name and the leg goes where its dialog says.
+    /// Looks up the host of a leg's next hop, if it is a name and the leg's requests follow the dialog.
     pub(super) fn look_up(&mut self, who: Who) {
         let Some(line) = self.line_mut(who).filter(|line| line.follow_target) else { return };
         let Some(hop) = line.dialog.as_ref().map(|dialog| Bytes::copy_from_slice(dialog.next_hop())) else { return };
@@ -37,7 +37,7 @@ impl Switchboard {
         self.others.push(Output::Lookup { uri: hop, host });
     }
 
-    /// A URI's host stands for these servers; none: it is not known.
+    /// Takes the servers of a URI's host; none: the lookup failed.
     pub(super) fn found(&mut self, uri: &Bytes, targets: &[Target]) {
         for who in self.lookups.remove(uri).unwrap_or_default() {
             let Some(line) = self.line_mut(who) else { continue };

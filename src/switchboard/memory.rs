@@ -39,13 +39,13 @@ impl CallerTerms {
     }
 }
 
-/// Who sets a term again after the calendar was set.
+/// The `by` of flags and modes that are set again after a step of the wall clock.
 const CALENDAR: &str = "calendar";
-/// A smaller step of the calendar is left to itself.
+/// A smaller step of the wall clock is ignored.
 const STEP_MIN_MS: i64 = 2_000;
 
-/// The end of a term that was set at `at` until `until`, seen now: if the calendar was set back since, the term holds for its own
-/// length from now on and no longer.
+/// The end of a term that was set at `at` until `until`. If the wall clock was set back since then, the term lasts for its full length
+/// from now on, and no longer.
 pub(super) fn rebased(now: Timestamp, at: Timestamp, until: Timestamp) -> Timestamp {
     if at <= now { until } else { until.min(now.shifted(until.as_millis().saturating_sub(at.as_millis()).max(0))) }
 }
@@ -78,7 +78,7 @@ impl Switchboard {
         }
     }
 
-    /// Moves every term along when the calendar was set, so that none holds longer or shorter than its own length.
+    /// Shifts every term after a step of the wall clock, so that none lasts longer or shorter than its length.
     pub(super) fn follow_calendar(&mut self, now: Now) {
         let last = std::mem::replace(&mut self.last_step, now);
         let passed = i64::try_from(now.mono.since(last.mono).as_millis()).unwrap_or(i64::MAX);
@@ -95,7 +95,7 @@ impl Switchboard {
         self.write_terms_again(now);
     }
 
-    /// Writes the terms down as they are by the present calendar: a later start must not take the older words for them.
+    /// Emits the terms again with the present wall clock times, so that a later start does not use the older facts.
     pub(super) fn write_terms_again(&mut self, now: Now) {
         for (number, until) in self.callers.marked(now.wall) {
             let by = CALENDAR.to_owned();

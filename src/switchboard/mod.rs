@@ -161,7 +161,7 @@ pub struct Switchboard {
     accounts_known: bool,
     started: Instant,
     recovered: presence::Recovered,
-    /// Both clocks at the last step: they show when the calendar was set.
+    /// Both clocks at the last step, to detect a step of the wall clock.
     last_step: Now,
     stations: Stations,
     acd: Acd,

@@ -23,7 +23,7 @@ pub enum Output {
     Media(Command),
     /// Write down.
     Fact(Fact),
-    /// What survives a restart of an account has changed. Comes before the messages that confirm it.
+    /// The part of an account's state that survives a restart has changed. Comes before the messages that confirm the change.
     Presence(Box<Presence>),
     /// Answer of a console command.
     Reply { request: u64, reply: ConsoleReply },
@@ -33,20 +33,20 @@ pub enum Output {
     TrunkRegistered { trunk: String, registered: bool },
     /// A trunk is no longer in the settings.
     TrunkGone { trunk: String },
-    /// The alarm of an unstaffed floor: true while calls wait and no operator is staffed.
+    /// True while calls wait and no operator is staffed.
     Unstaffed(bool),
-    /// True while calls wait, operators are staffed, and each of them who could take one is on a break, or has been busy for
+    /// True while calls wait, operators are staffed, and every operator who could take one is on a break, or has been busy for
     /// `none_ready_seconds`.
     NoneReady(bool),
     /// The posture, when it begins and, as a reminder, while it is not the normal one; and how long it has lasted.
     Posture { posture: Posture, lasts_ms: u64, reminder: bool },
-    /// A call lasts unusually long, in milliseconds; or it does and is `over`.
+    /// A call lasts unusually long, in milliseconds; or such a call is `over`.
     LongCall { call: CallId, lasts_ms: u64, over: bool },
-    /// An INVITE is rejected before it becomes a call.
+    /// An INVITE was rejected before it became a call.
     Rejected(Rejection),
-    /// A trunk's INVITE requires extensions that siaga does not have; it is accepted.
+    /// A trunk's INVITE was accepted although it requires extensions that siaga does not support.
     ExtensionsIgnored { trunk: String, tags: String },
-    /// What does the host in this URI stand for? `Input::Found` answers.
+    /// Request to look up the host in this URI; `Input::Found` has the result.
     Lookup { uri: Bytes, host: TrunkHost },
     /// A source gets no answers for a while.
     Banned(Ban),

@@ -73,7 +73,7 @@ pub(super) struct PhoneCall {
 }
 
 impl Switchboard {
-    /// An INVITE that comes from no trunk: phones may dial the emergency number; operators feature codes,
+    /// Handles an INVITE that is not from a trunk. Phones may dial the emergency number; operators may also dial feature codes,
     /// colleagues and agencies, and take over the calls of others (RFC 3891).
     pub(super) fn phone_invited(&mut self, now: Now, taken: &Taken<'_, '_>) {
         let Some(account) = self.authenticate(now, taken) else { return };

@@ -42,17 +42,17 @@ pub(super) struct Stance {
 }
 
 impl Stance {
-    /// An older one of the database does not replace it.
+    /// Marks the mode as set in this run, so that an older one of the database does not replace it.
     pub(super) const fn is_set(&mut self) {
         self.set = true;
     }
 
-    /// The operating mode, unless it is the normal one: until when, and who has set it.
+    /// The operating mode with its end and who set it, unless it is the normal one.
     pub(super) fn term(&self) -> Option<(Posture, Option<Timestamp>, String)> {
         (!self.posture.is_normal()).then(|| (self.posture, self.until, self.by.clone()))
     }
 
-    /// The calendar was set forward, or back, by so many milliseconds.
+    /// Shifts all times after the wall clock was set forward, or back, by this many milliseconds.
     pub(super) fn shift(&mut self, by_ms: i64) {
         self.since = self.since.shifted(by_ms);
         self.until = self.until.map(|until| until.shifted(by_ms));

@@ -1,8 +1,8 @@
-//! What survives a restart of the service: registrations, log-ins, breaks, who sits at which station, and the terms that supervisors
-//! have set. The switchboard emits every change; a new switchboard takes them back.
+//! The state that survives a restart of the service: registrations, log-ins, breaks, the operator at each station, and the flags and
+//! operating mode that supervisors have set. The switchboard emits every change; a new switchboard restores them.
 //!
-//! A UDP binding is rung at once after a restart; until its phone is heard, the first ring attempt also probes it with OPTIONS. A
-//! connection is gone with the old process: its binding sleeps until the operator's phone authenticates a request on a new one.
+//! After a restart a UDP binding is rung at once; if its phone has not been heard since, the first ring attempt also sends OPTIONS. A
+//! connection ended with the old process: its binding sleeps until the phone authenticates a request on a new connection.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -22,10 +22,10 @@ use crate::sip::registrar::Binding;
 use super::memory::rebased;
 use super::{Output, Purpose, Switchboard};
 
-/// An operator who sat down at a station longer ago has gone: no shift is as long.
+/// An operator who logged in at a station longer ago is not restored there: no shift is as long.
 const SEATED_MAX: Duration = Duration::from_secs(24 * 3_600);
 
-/// What survives of one account.
+/// The state of one account that survives.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Presence {
     pub account: OperatorId,
@@ -35,12 +35,12 @@ pub struct Presence {
     pub logged_in: bool,
     /// The reason of the break.
     pub paused: Option<String>,
-    /// The operator who sits at this station.
+    /// The operator who is logged in at this station.
     pub seated: Option<OperatorId>,
 }
 
 impl Presence {
-    /// True when nothing of it differs from an account that was never used.
+    /// True if it equals the state of an account that was never used.
     pub fn is_empty(&self) -> bool {
         self.bindings.is_empty() && !self.logged_in && self.paused.is_none() && self.seated.is_none()
     }
@@ -56,14 +56,14 @@ pub struct KeptBinding {
     pub local: SocketAddr,
     pub remote: SocketAddr,
     pub q: u16,
-    /// How long it is still valid, from the time of the state on.
+    /// How long it is valid, counted from the time of the state.
     pub lasts_ms: u64,
     pub call_id: String,
     pub cseq: u32,
     pub user_agent: Option<String>,
 }
 
-/// What a service finds of its earlier run: `Input::Restore`.
+/// The state of the earlier run, for `Input::Restore`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Restored {
     pub presences: Vec<Presence>,
@@ -71,10 +71,10 @@ pub struct Restored {
     pub terms: Vec<Fact>,
 }
 
-/// Bindings of an earlier run that are not yet usable, or not yet proven.
+/// Bindings of an earlier run that cannot be used yet, or whose phones have not been heard yet.
 #[derive(Debug, Default)]
 pub(super) struct Recovered {
-    /// What arrived before the accounts were known.
+    /// States that arrived before the accounts were known.
     waiting: BTreeMap<OperatorId, Presence>,
     /// Bindings over connections that ended with the earlier run. At most `limits::BINDINGS_PER_AOR_MAX` for each account.
     asleep: BTreeMap<OperatorId, Asleep>,
@@ -83,7 +83,7 @@ pub(super) struct Recovered {
 }
 
 impl Recovered {
-    /// True when a phone of this address was registered before the restart. Looks at all of them: for rare questions.
+    /// True if a binding of this address still sleeps. Looks at all of them: only for rare use.
     pub(super) fn sleeps_at(&self, address: IpAddr) -> bool {
         self.asleep.values().any(|one| one.bindings.iter().any(|binding| is_at(binding, address)))
     }
@@ -92,12 +92,12 @@ impl Recovered {
 #[derive(Debug, Default)]
 struct Asleep {
     bindings: Vec<Binding>,
-    /// The operator had logged out: a registration does not log in again.
+    /// True if the operator had logged out: a registration must not log them in again.
     logged_out: bool,
 }
 
 impl Switchboard {
-    /// Takes back what an earlier run has left, at once or as soon as the accounts are known.
+    /// Restores the state of an earlier run, at once or as soon as the accounts are known.
     pub(super) fn restore(&mut self, now: Now, restored: Restored) {
         let presences = restored.presences.into_iter().take(OPERATORS_MAX);
         self.recovered.waiting = presences.map(|one| (one.account.clone(), one)).collect();
@@ -107,7 +107,7 @@ impl Switchboard {
         }
     }
 
-    /// Takes back what waited for the accounts. An account that is gone is not restored.
+    /// Restores the states that waited for the accounts. A removed account is not restored.
     pub(super) fn restore_presences(&mut self, now: Now) {
         let mut all = std::mem::take(&mut self.recovered.waiting);
         all.retain(|account, _| self.accounts.contains_key(account));
@@ -168,8 +168,7 @@ impl Switchboard {
         self.ping_phone_from(now.mono, account);
     }
 
-    /// A phone has authenticated a request that is not a REGISTER: a binding of its address that sleeps is reached over this
-    /// connection from now on.
+    /// A phone has authenticated a request other than REGISTER: a sleeping binding of its address uses this connection from now on.
     pub(super) fn wake(&mut self, now: Now, account: &OperatorId, flow: Flow) {
         if !flow.is_connection() {
             return;
@@ -186,7 +185,7 @@ impl Switchboard {
         self.keep_logged_out(now, account, stays_out);
     }
 
-    /// A REGISTER has bound the phones of an address anew: what sleeps of them is replaced.
+    /// A phone has registered again: the sleeping bindings of its address are removed.
     pub(super) fn registered_anew(&mut self, now: Now, account: &OperatorId, flow: Flow) {
         self.recovered.doubtful.remove(&flow);
         let Some(sleeper) = self.recovered.asleep.get_mut(account) else { return };
@@ -198,27 +197,27 @@ impl Switchboard {
         self.keep_logged_out(now, account, stays_out);
     }
 
-    /// An operator who had logged out before the restart stays logged out when the phone is back.
+    /// Keeps an operator logged out who had logged out before the restart, when the phone is registered again.
     fn keep_logged_out(&mut self, now: Now, account: &OperatorId, logged_out: bool) {
         if logged_out && self.is_operator(account) && self.acd.log_out(now, account).is_ok() {
             self.recovered.asleep.remove(account);
         }
     }
 
-    /// A binding that has not been heard since the restart is rung: OPTIONS shows whether its phone is there.
+    /// Sends OPTIONS to a phone that is rung and has not been heard since the restart, to find out whether it is reachable.
     pub(super) fn probe_doubtful(&mut self, now: Now, flow: Flow, uri: &[u8]) {
         if let Some(account) = self.recovered.doubtful.remove(&flow) {
             self.ping(now, flow, uri, Purpose::PhonePing(account));
         }
     }
 
-    /// An account is gone, and what waits for it.
+    /// Removes the bindings that wait for a removed account.
     pub(super) fn forget_recovered(&mut self, account: &OperatorId) {
         self.recovered.asleep.remove(account);
         self.recovered.doubtful.retain(|_, owner| owner != account);
     }
 
-    /// Emits what has changed in this step, before the messages that confirm it.
+    /// Emits the states that have changed in this step, before the messages that confirm the changes.
     pub(super) fn emit_presences(&mut self, now: Now, out: &mut Vec<Output>) {
         let mut changed: BTreeSet<OperatorId> = self.acd.take_presence_changes();
         let bound = self.registrar.take_changed();
@@ -242,8 +241,8 @@ impl Switchboard {
         }
     }
 
-    /// Flags of callers and the operating mode, as supervisors have set them. They count as set in this run, so that the database's
-    /// older ones do not replace them.
+    /// Restores flags of callers and the operating mode. They count as set in this run, so that older ones of the database do not replace
+    /// them.
     fn restore_terms(&mut self, now: Now, terms: Vec<Fact>) {
         let settings = self.settings.callers.clone();
         let ahead = terms.iter().any(|fact| fact.at > now.wall);
@@ -274,7 +273,7 @@ fn is_at(binding: &Binding, address: IpAddr) -> bool {
 }
 
 impl KeptBinding {
-    /// None: it holds bytes that no Contact may have.
+    /// None if it has bytes that are not valid in a Contact.
     fn of(now: Now, binding: &Binding) -> Option<Self> {
         let text = |bytes: &Bytes| std::str::from_utf8(bytes).map(str::to_owned).ok();
         let left = binding.expires_at.since(now.mono);

@@ -16,7 +16,7 @@ use super::{Purpose, Switchboard};
 
 /// Longer than any transfer rings.
 const EXPIRES_SECONDS: u32 = 600;
-/// Some phones hang up by themselves when a transfer is rejected. A BYE that follows sooner ends only the operator's leg.
+/// Some phones hang up by themselves when a transfer is rejected. A BYE within this time after the rejection ends only the operator's leg.
 const OF_ITSELF: Duration = Duration::from_secs(2);
 
 /// The REFERs of one dialog.
@@ -24,7 +24,7 @@ const OF_ITSELF: Duration = Duration::from_secs(2);
 pub(super) struct Refers {
     taken: u32,
     open: Option<Subscription>,
-    /// When the phone was last told, or may have been told, that a transfer has failed.
+    /// When the phone was last notified, or may have been notified, that a transfer has failed.
     failed_at: Option<Instant>,
 }
 
@@ -49,7 +49,7 @@ impl Refers {
 }
 
 impl Line {
-    /// The phone is told now that its transfer has failed.
+    /// Notes that the phone is notified now that its transfer has failed.
     pub(super) fn note_failure(&mut self, now: Instant) {
         self.refers.failed_at = Some(now);
     }
@@ -91,8 +91,8 @@ impl Switchboard {
         self.tell_referrer(now, who, 100);
     }
 
-    /// Notes that a REFER has arrived, for the first time or again, in a dialog of an operator: its response may be a rejection, at
-    /// which some phones hang up. A phone that has sent it in the dialog of a consultation may end both of its calls.
+    /// Notes that a REFER, or a retransmission of it, has arrived in an operator's dialog: its response may be a rejection, after which
+    /// some phones hang up. A phone that has sent it in the dialog of a consultation may end both of its calls.
     pub(super) fn note_refer(&mut self, now: Now, message: &Message<'_>) {
         let Some(who) = DialogKey::of_request(message).and_then(|key| self.dialogs.get(&key).copied()) else { return };
         let with_caller = match who {

@@ -20,7 +20,7 @@ use std::time::Duration;
 /// A refresh that could not be sent, or was refused, is tried again so much later.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
 
-/// A refresh is sent again at once so often, for a peer that wants a longer interval or another method.
+/// How often a refresh is sent again at once, for a peer that requires a longer interval or another method.
 const AT_ONCE_MAX: u8 = 3;
 
 /// A session with a timer.
@@ -41,7 +41,7 @@ impl Session {
         self.at
     }
 
-    /// When the refresh is sent again: at once, but not for ever.
+    /// How long to wait before the refresh is sent again: not at all for the first times.
     fn hurries(&mut self) -> Duration {
         self.at_once = self.at_once.saturating_add(1);
         if self.at_once > AT_ONCE_MAX { TRY_AGAIN } else { Duration::ZERO }
@@ -262,7 +262,7 @@ impl Switchboard {
         true
     }
 
-    /// A caller whose description had no audio is offered audio by re-INVITE, once the call is answered (RFC 3264 §5).
+    /// Offers audio by re-INVITE, once the call is answered, to a caller whose offer had none (RFC 3264 §5).
     pub(super) fn offer_audio(&mut self, now: Now, who: Who) {
         let Who::Caller(_) = who else { return };
         let undescribed = |line: &mut Line| {
@@ -351,7 +351,7 @@ impl Switchboard {
         let Some(mut session) = self.stop_session(who) else { return };
         let mut again = TRY_AGAIN;
         match status {
-            // The peer knows no such dialog: there is no session to refresh (RFC 4028 §10). While its media arrives, it keeps its call.
+            // The peer has lost the dialog: there is no session to refresh (RFC 4028 §10). While its media arrives, the call continues.
             481 => return self.tell_expired(now, who, session),
             408 => {}
             422 => {
@@ -413,7 +413,7 @@ impl Switchboard {
         }
     }
 
-    /// Writes down that a session has expired, once, and whether its leg is kept because its media arrives.
+    /// Emits once that a session has expired, and whether its leg is kept because its media arrives.
     fn tell_expired(&mut self, now: Now, who: Who, session: Session) {
         let kept = self.line_mut(who).and_then(|line| line.sound.as_ref()).is_some_and(|sound| sound.is_heard());
         let (id, leg) = match who {

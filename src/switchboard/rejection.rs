@@ -13,7 +13,7 @@ use super::caller::clean;
 use super::door::Taken;
 use super::{Output, Switchboard};
 
-/// Characters that are kept of a called number or of option tags.
+/// Maximum characters of a called number or of option tags; the rest is cut off.
 const CHARS_MAX: usize = 128;
 
 /// Why an INVITE did not become a call.
@@ -29,7 +29,7 @@ pub enum Rejected {
     Scheme,
     /// The body has an encoding or a type that is not supported.
     Body,
-    /// The same INVITE came twice by different ways, or one of ours came back (RFC 3261 §8.2.2.2, §16.3).
+    /// The same INVITE arrived over two paths, or our own INVITE came back (RFC 3261 §8.2.2.2, §16.3).
     Repeated,
     /// `[site] max_calls` calls are live.
     SiteFull,
@@ -37,7 +37,7 @@ pub enum Rejected {
     TrunkFull,
     /// The table of transactions is full.
     Overload,
-    /// The service stops after the live calls.
+    /// The service ends after the live calls.
     Draining,
 }
 
@@ -55,7 +55,7 @@ impl Rejected {
         Self::Draining,
     ];
 
-    /// The word of metrics and logs.
+    /// The word in metrics and logs.
     pub const fn word(self) -> &'static str {
         match self {
             Self::UnknownNumber => "unknown-number",
@@ -71,7 +71,7 @@ impl Rejected {
         }
     }
 
-    /// The reason behind the fault of a message.
+    /// The reason for a message's fault.
     fn of(fault: Fault) -> Self {
         match fault.status {
             415 => Self::Body,
@@ -89,17 +89,17 @@ pub struct Rejection {
     pub source: IpAddr,
     /// None: the source is not a trunk's.
     pub trunk: Option<String>,
-    /// The number or service that was called, as it came.
+    /// The called number or service, unchanged.
     pub called: String,
     pub caller: Option<String>,
     /// What could not be read.
     pub why: Option<&'static str>,
-    /// The setting that would accept the INVITE, ready to be written into the configuration file.
+    /// The setting that would accept the INVITE, as a line for the configuration file.
     pub setting: Option<String>,
 }
 
 impl Switchboard {
-    /// Answers the INVITE of an emergency call with a rejection and reports it.
+    /// Rejects the INVITE of an emergency call and reports it.
     pub(super) fn reject_call(
         &mut self,
         now: crate::clock::Now,
@@ -115,7 +115,7 @@ impl Switchboard {
         }
     }
 
-    /// Reports a trunk's INVITE that has a fault; other requests are not calls.
+    /// Reports a trunk's INVITE that has a fault; other requests are ignored.
     pub(super) fn report_fault(&mut self, flow: Flow, message: &Message<'_>, fault: Fault) {
         if message.method() == Some(Method::Invite)
             && let Some(trunk) = self.trunk_of(flow)
@@ -125,7 +125,7 @@ impl Switchboard {
         }
     }
 
-    /// Reports an INVITE to a number of this site that comes from an address of no trunk and of no registered phone.
+    /// Reports an INVITE to a number of this site from an address that belongs to no trunk and no registered phone.
     pub(super) fn report_unknown_peer(&mut self, flow: Flow, message: &Message<'_>) {
         let called = called_user(message);
         let ours = called == self.settings.number
@@ -170,7 +170,7 @@ impl Switchboard {
         self.say(Output::Rejected(rejection));
     }
 
-    /// Reports the required extensions of a trunk's INVITE that siaga does not have: the call is accepted without them.
+    /// Reports the required extensions of a trunk's INVITE that siaga does not support: the call is accepted without them.
     pub(super) fn report_ignored_extensions(&mut self, message: &Message<'_>, trunk: usize) {
         let tags: Vec<&[u8]> = option_tag::not_understood(message).collect();
         if tags.is_empty() {
@@ -181,7 +181,7 @@ impl Switchboard {
     }
 }
 
-/// The user part, number or service of the Request-URI; the start of it if it cannot be read.
+/// The user part, number or service of the Request-URI; the start of the URI if it cannot be read.
 fn called_user(message: &Message<'_>) -> String {
     let uri = message.request_uri().unwrap_or_default();
     match Uri::parse(uri) {

@@ -99,8 +99,8 @@ impl CallerLeg {
 }
 
 impl OfferLeg {
-    /// What the 2xx that makes this dialog has agreed to. After a reliable answer its description means nothing (RFC 6337 §2.2);
-    /// without one, the answer is that of an earlier response, reliable or not.
+    /// The agreement when a 2xx confirms this dialog. After a reliable answer its description is ignored (RFC 6337 §2.2); if it has
+    /// none, the answer is the one of an earlier response, reliable or not.
     pub(super) fn agreed_by(&self, dialog: &Dialog, answer: &Message<'_>) -> Option<Agreed> {
         let early = self.early.get(dialog.key());
         let reliably = early.and_then(|early| early.agreed);

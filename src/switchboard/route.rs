@@ -85,8 +85,8 @@ impl Switchboard {
         }
     }
 
-    /// A phone has registered: its legs move from the flow that it had before to the new one (RFC 5626 §5.3), and so does a
-    /// leg whose connection is gone (RFC 5626 §3.1).
+    /// A phone has registered: its legs move from its former flow to the new one (RFC 5626 §5.3), and so does a leg whose connection
+    /// has ended (RFC 5626 §3.1).
     pub(super) fn phone_moved(&mut self, operator: &OperatorId, to: Flow, moved: &[(Flow, Flow)]) {
         let flows: Vec<Flow> = self.phones_of(operator).map(|binding| binding.flow).collect();
         for (who, old) in self.lines_of(operator) {
@@ -100,7 +100,7 @@ impl Switchboard {
         self.watches_moved(operator, moved);
     }
 
-    /// The legs to and from an operator's phones, with their flows: at most the call and the one that the operator has placed.
+    /// The legs to and from an operator's phones, with their flows: those of the operator's call and of the call that they have placed.
     pub(super) fn lines_of(&self, operator: &OperatorId) -> Vec<(Who, Flow)> {
         let call = self.acd.view(operator).and_then(|view| view.call);
         let placed = self.placed.iter().copied().filter(|id| Some(*id) != call);
@@ -116,7 +116,7 @@ impl Switchboard {
         lines
     }
 
-    /// A leg goes over another flow from now on.
+    /// Moves a leg to another flow.
     pub(super) fn reroute(&mut self, who: Who, flow: Flow) {
         let Some(line) = self.line_mut(who) else { return };
         let old = std::mem::replace(&mut line.flow, flow);
@@ -128,7 +128,7 @@ impl Switchboard {
         }
     }
 
-    /// The listener that a flow belongs to: the one with its local address, else a wildcard of its port, else the nearest.
+    /// The listener of a flow: the one with its local address, else a wildcard of its port, else the nearest.
     pub(super) fn listener_of(&self, flow: Flow) -> Option<&Listener> {
         let near = |listener: &&Listener| {
             let (mine, local) = (listener.local, flow.local);
@@ -137,12 +137,11 @@ impl Switchboard {
             (mine == local, same_family && same_port && mine.ip().is_unspecified(), same_family, same_port)
         };
         let of_transport = self.settings.listeners.iter().filter(|listener| listener.transport == flow.transport);
-        // The first of equals.
+        // Of equal ones, the first.
         of_transport.rev().max_by_key(near).or_else(|| self.settings.listeners.first())
     }
 
-    /// Our listening address for a transport, towards a peer: of the peer's address family, and of the network that the two
-    /// share; else the first.
+    /// Our listening address for a transport, towards a peer: one of the peer's address family and network; else the first.
     fn listener_towards(&self, transport: Transport, target: SocketAddr) -> Option<SocketAddr> {
         let of_it = self.settings.listeners.iter().filter(|listener| listener.transport == transport);
         let near = |listener: &&Listener| {
@@ -153,7 +152,7 @@ impl Switchboard {
     }
 }
 
-/// How many leading bits two addresses share, as far as that shows a common network: fewer than /16 (IPv6: /48) are chance.
+/// How many leading bits two addresses share; 0 if they are too few for a common network (/16, IPv6: /48).
 fn shared_network(a: IpAddr, b: IpAddr) -> u32 {
     let (shared, least) = match (a, b) {
         (IpAddr::V4(a), IpAddr::V4(b)) => ((a.to_bits() ^ b.to_bits()).leading_zeros(), 16),

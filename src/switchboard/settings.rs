@@ -37,14 +37,14 @@ impl Network {
         if prefix > longest {
             return None;
         }
-        // A block of IPv4-mapped addresses is the block of IPv4 addresses (RFC 4291 §2.5.5.2).
+        // A block of IPv4-mapped addresses counts as the block of IPv4 addresses (RFC 4291 §2.5.5.2).
         Some(match address.to_canonical() {
             v4 @ IpAddr::V4(_) if address.is_ipv6() && prefix >= 96 => Self { address: v4, prefix: prefix - 96 },
             IpAddr::V4(_) | IpAddr::V6(_) => Self { address, prefix },
         })
     }
 
-    /// The block from its first to its last address. One of IPv4-mapped IPv6 addresses is one of IPv4.
+    /// The block from its first to its last address. A block of IPv4-mapped IPv6 addresses counts as one of IPv4.
     pub(super) fn range(&self) -> AddressRange {
         let host_bits = match self.address {
             IpAddr::V4(_) => 32 - u32::from(self.prefix),
@@ -83,7 +83,7 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Where its own requests leave from: the address that it listens on; on a wildcard the advertised one, which peers expect.
+    /// The source address of its own requests: the address that it listens on, or for a wildcard the advertised one, which peers expect.
     pub fn source(&self) -> SocketAddr {
         let told = self.advertised.rsplit_once(':').map_or(self.advertised.as_str(), |(host, _)| host);
         let told = told.trim_matches(['[', ']']).parse::<IpAddr>().ok();
@@ -211,7 +211,7 @@ pub struct SilentTerms {
     pub after: Option<Duration>,
     /// A digit, and what who presses it says by it.
     pub choices: Vec<(char, String)>,
-    /// What the text says to operators and supervisors when a party is present and not heard; the party follows.
+    /// The start of the text to operators and supervisors about a party that is present and sends no audio; the party follows.
     pub notice: String,
 }
 
@@ -246,9 +246,9 @@ pub struct Settings {
     pub trunks: Vec<Trunk>,
     /// Calls at once, emergencies and others; at most `limits::CALLS_MAX`.
     pub calls_max: usize,
-    /// What SDP tells peers to send media to: one address, or one of each family.
+    /// The addresses in SDP: one, or one of each family.
     pub media_addresses: Vec<IpAddr>,
-    /// Networks that the media of operators' phones may come from, besides the hosts of their descriptions and SIP messages.
+    /// Networks from which phones' media is accepted, besides the hosts in their SDP and of their SIP messages.
     pub phone_media: Vec<Network>,
     pub srtp: SrtpOffer,
     pub answer: AnswerMode,
@@ -263,7 +263,7 @@ pub struct Settings {
     pub requeue_on_operator_lost: bool,
     /// An answered leg whose sound has stopped is taken for dead (media times it); false: silence changes nothing.
     pub silence_ends_call: bool,
-    /// A call that lasts so long raises the alarm, and ends only if no audio arrives any more.
+    /// A call that lasts longer raises the alarm, and ends only if no audio arrives.
     pub long_call: Duration,
     /// Dialled over the trunks with a target, one after the other, when nobody is on shift and no phone was answered.
     pub fallback_number: Option<String>,

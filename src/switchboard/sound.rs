@@ -89,8 +89,8 @@ impl Switchboard {
         self.touched.push(id);
     }
 
-    /// A call lasts unusually long. While audio arrives from any side it goes on, and the alarm is raised until it ends; a call
-    /// without is one whose end was never heard of.
+    /// A call lasts unusually long. If audio arrives from any side, the call continues and the alarm is raised until it ends. Without audio
+    /// its end was missed, and it ends now.
     pub(super) fn lasts_long(&mut self, now: Now, id: CallId) {
         let next = now.mono + self.settings.long_call;
         let Some(call) = self.calls.get_mut(&id) else { return };
@@ -106,7 +106,7 @@ impl Switchboard {
         self.others.push(Output::LongCall { call: id, lasts_ms, over: false });
     }
 
-    /// It has ended: so does its alarm.
+    /// The call has ended: ends its alarm.
     pub(super) fn no_longer_long(&mut self, now: Now, id: CallId) {
         let Some(call) = self.calls.get_mut(&id).filter(|call| call.long) else { return };
         call.long = false;

@@ -74,7 +74,7 @@ pub(super) struct Stations {
 }
 
 impl Stations {
-    /// The operator who sits at a station.
+    /// The operator who is logged in at a station.
     pub(super) fn seated(&self, station: &OperatorId) -> Option<&OperatorId> {
         self.at.get(station)
     }
@@ -303,7 +303,7 @@ impl Switchboard {
         }
     }
 
-    /// An operator sits at a station as before a restart; the database's older word does not count.
+    /// Logs an operator in at a station as before a restart, so that the database's older fact does not replace it.
     pub(super) fn seat_again(&mut self, now: Now, station: &OperatorId, operator: &OperatorId) {
         let fits = self.is_station(station) && self.is_operator(operator);
         let free = !self.stations.of.contains_key(operator) && !self.stations.at.contains_key(station);

@@ -150,7 +150,7 @@ impl Switchboard {
         Ok(())
     }
 
-    /// Rings phones that show first what they are rung for.
+    /// Rings phones that show first for what purpose they ring.
     pub(super) fn rung_to<T>(&mut self, id: CallId, to: &str, ring: impl FnOnce(&mut Self) -> T) -> T {
         let show = |switchboard: &mut Self, to: Option<String>| {
             if let Some(call) = switchboard.calls.get_mut(&id) {

@@ -33,9 +33,9 @@ const CARRIED: [Name; 8] = [
     Name::Subject,
 ];
 
-/// The sender of a text in a call has its answer by then, long before its timer F ends the transaction, and perhaps the call.
+/// The sender of a text in a call gets a final response within this time, well before its timer F ends the transaction, and perhaps the call.
 const ANSWERED_IN: Duration = Duration::from_secs(16);
-/// What the sender of a text in a call is told when the other side has not taken it: that concerns this request only.
+/// The status for the sender of a text in a call that the other side did not accept. It concerns only this request.
 const NOT_TAKEN: u16 = 486;
 
 /// Names one text on its way.
@@ -87,7 +87,7 @@ impl Texts {
         self.all.is_empty()
     }
 
-    /// When the sender of a text in a call waits no longer.
+    /// When the sender of a text in a call must get a response.
     pub(super) fn due(&self, id: TextId) -> Option<Instant> {
         self.all.get(&id).and_then(|text| text.in_call).map(|in_call| in_call.until)
     }
@@ -186,7 +186,7 @@ impl Switchboard {
         }
     }
 
-    /// The other side of a call has not answered a text in time: its sender hears so.
+    /// Responds to the sender of a text if the other side of the call has not responded in time.
     pub(super) fn text_due(&mut self, now: Now, id: TextId) {
         if let Some(InCall { to, .. }) = self.texts.all.get(&id).and_then(|text| text.in_call) {
             self.doubt(to);
@@ -244,7 +244,7 @@ impl Switchboard {
         self.conclude(now, id);
     }
 
-    /// Answers the sender of a text with the best that its receivers have said.
+    /// Sends the sender of a text the best response of its receivers.
     fn conclude(&mut self, now: Now, id: TextId) {
         let Some(text) = self.texts.all.remove(&id) else { return };
         for client in text.asked {
@@ -386,8 +386,8 @@ impl Answer {
     }
 }
 
-/// True for final responses that say something of their request and nothing of its dialog or its usages (RFC 5057 §5.1). Clients end
-/// their calls at others, 481 and 408 before all.
+/// True for final responses that concern only their request, not its dialog or usages (RFC 5057 §5.1). After others, above all 481 and
+/// 408, clients end their calls.
 const fn concerns_request_only(status: u16) -> bool {
     matches!(status, 200..=299 | 400 | 403 | 406 | 412..=415 | 420 | 421 | 486 | 488 | 491 | 493 | 513 | 600 | 603 | 606)
 }

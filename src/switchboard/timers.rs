@@ -36,7 +36,7 @@ pub(super) enum Alarm {
     PhonesOver(CallId),
     /// A call has reached the longest time.
     TooLong(CallId),
-    /// An operator's own INVITE is good no longer.
+    /// An operator's own INVITE expires.
     InviteExpires(CallId),
     /// A caller who waits is told so again.
     TellAgain(CallId),
@@ -54,7 +54,7 @@ pub(super) enum Alarm {
     PingPhone(OperatorId),
     /// The posture is over, or told of again.
     Posture,
-    /// The sender of a text in a call waits no longer.
+    /// The sender of a text in a call must get a response.
     Text(TextId),
     /// A subscription may tell again, or expires.
     Watch(WatchId),

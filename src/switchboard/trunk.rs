@@ -29,14 +29,14 @@ pub struct TrunkTerms {
     pub number_format: NumberFormat,
     /// Country code of national numbers, without `+`; empty: numbers stay as they come.
     pub country: String,
-    /// Prefixes that may precede a called number of this site in an INVITE of the trunk.
+    /// Prefixes that the trunk may write before a called number of this site.
     pub called: Vec<String>,
     /// Keep-alives without an answer until the trunk counts as down, and answers until it is up again.
     pub down_after: u32,
     pub up_after: u32,
     /// Codecs and digits of its legs.
     pub formats: Formats,
-    /// Where its media gateways are; none: at the addresses of its peers.
+    /// The networks of its media gateways; empty: the addresses of its peers.
     pub media: Vec<Network>,
 }
 
@@ -58,20 +58,20 @@ impl Default for TrunkTerms {
     }
 }
 
-/// Over what a number is dialled again after a failure.
+/// How a number is dialled again after a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NextWay {
-    /// The trunk's next server, and the next trunk when there is none (RFC 3263 §4.3).
+    /// Over the trunk's next server, or over the next trunk if there is none (RFC 3263 §4.3).
     Server,
-    /// The next trunk: this one has no way to the number, or does not accept the call.
+    /// Over the next trunk: this one has no route to the number, or does not accept the call.
     Trunk,
 }
 
-/// The next way after a failure. None after 486, 600 and 603: the callee was reached, and is busy or declines on every trunk.
+/// How to dial again after a failure. None after 486, 600 and 603: the callee was reached, and is busy or declines on every trunk.
 pub(super) fn next_way(outcome: OfferOutcome, sip_status: Option<u16>) -> Option<NextWay> {
     match (outcome, sip_status) {
         (_, None | Some(486 | 600 | 603)) => None,
-        // No response, or 503: the server fails.
+        // No response, or 503: the server has failed.
         (OfferOutcome::Unreachable, Some(408 | 503)) => Some(NextWay::Server),
         (_, Some(_)) => Some(NextWay::Trunk),
     }
@@ -185,7 +185,7 @@ impl Switchboard {
         false
     }
 
-    /// A leg to a number has failed: the number is dialled the next way, if there is one.
+    /// Dials a number again after its leg has failed, if there is another server or trunk. Returns whether it did.
     pub(super) fn dial_again(&mut self, now: Now, id: CallId, to: &Callee, why: &str) -> bool {
         let Callee::Number(number) = to else { return false };
         let Some(way) = self.calls.get_mut(&id).and_then(|call| call.next_way.take()) else { return false };

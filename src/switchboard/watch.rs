@@ -146,7 +146,7 @@ impl Switchboard {
         }
     }
 
-    /// A phone has another flow than before: its NOTIFYs go there (RFC 5626 §5.3).
+    /// A phone's flow has changed: sends its NOTIFYs over the new flow (RFC 5626 §5.3).
     pub(super) fn watches_moved(&mut self, watcher: &OperatorId, moved: &[(Flow, Flow)]) {
         if moved.is_empty() {
             return;
@@ -210,9 +210,9 @@ impl Switchboard {
         }
     }
 
-    /// The subscription that the same Call-ID and tag have made before: this one takes its place. And whether this is a copy of the same
-    /// request that came another way (RFC 3261 §8.2.2.2). Subscriptions of other dialogs live on (RFC 6665 §4.4.1): one of a phone that
-    /// has started again ends when it rejects a NOTIFY.
+    /// The earlier subscription with the same Call-ID and tag, which this one replaces; and whether this is a copy of the same request that
+    /// arrived over another path (RFC 3261 §8.2.2.2). Subscriptions of other dialogs continue (RFC 6665 §4.4.1): that of a phone that has
+    /// restarted ends when the phone rejects a NOTIFY.
     fn earlier(&self, watcher: &OperatorId, message: &Message<'_>) -> (Option<WatchId>, bool) {
         let (call_id, tag) = (message.call_id().unwrap_or_default(), message.from().ok());
         let cseq = message.cseq().ok().map(|cseq| cseq.number);
