@@ -106,7 +106,7 @@ impl Peer {
     fn new(host: &str, server: SocketAddr) -> Self {
         let socket = UdpSocket::bind((host, 0)).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        // What comes from another address than the one that was asked does not arrive.
+        // A response from a different address than the request was sent to does not arrive.
         socket.connect(server).unwrap();
         let at = socket.local_addr().unwrap().to_string();
         Self { socket, at }
@@ -186,7 +186,7 @@ fn a_service_that_listens_on_every_address_sees_that_a_phone_is_gone() {
          Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     ));
-    // The ICMP error is about the address that the INVITE left from: without it the phone would ring for 15 s.
+    // The ICMP error has the address that the INVITE was sent from: without this error the phone would ring for 15 s.
     let outcome = loop {
         let fact = service.facts.recv_timeout(Duration::from_secs(10)).unwrap();
         if let FactKind::OfferEnded { outcome, .. } = fact.kind {

@@ -152,7 +152,7 @@ fn a_clock_that_is_set_back_gives_no_negative_times() {
     assert_eq!(cdr.outcome, Some(Outcome::Answered));
 }
 
-/// The same call as its run wrote it, with the calendar's clock set by so much before the fact `from`.
+/// The same call with uptimes, and with a step of the wall clock before the fact `from`.
 fn with_uptime(mut story: Story, from: usize, step: i64) -> Story {
     let run = Timestamp::from_millis(MORNING - 50_000);
     for (no, fact) in story.facts.iter_mut().enumerate() {
@@ -183,11 +183,11 @@ fn a_span_across_two_runs_follows_the_calendar_and_is_never_below_0() {
     let interrupted = |open: Story, at: i64| open.ended(at, Side::Service, EndCause::Interrupted).cdr();
     assert_eq!(interrupted(with_uptime(open.clone(), 99, 0), 7_500).talk_ms, 2_500);
     assert_eq!(interrupted(with_uptime(open.clone(), 99, 0), -7_500).talk_ms, 0);
-    // The clock was set before the answer: the next run sees the new calendar, as the answer did.
+    // The wall clock was set before the answer: the next run uses the new time, as the answer does.
     let stepped = with_uptime(open.clone(), open.facts.len() - 1, 3_600_000);
     let cdr = interrupted(stepped, 3_607_500);
     assert_eq!((cdr.waited_ms, cdr.talk_ms), (5_000, 2_500));
-    // Another run has its own start: its uptime says nothing about this one.
+    // Another run has its own start: its uptime cannot be compared with this run's.
     let mut later = with_uptime(open, 99, 0).ended(9_000, Side::Service, EndCause::Interrupted);
     later.facts.last_mut().unwrap().up = Some(Uptime(Timestamp::from_millis(MORNING + 8_000), 3));
     assert_eq!(later.cdr().talk_ms, 4_000);

@@ -1,4 +1,4 @@
-//! What the configuration says of media: addresses of each family, and the gateways of a trunk.
+//! Media in the configuration: addresses of each family, and the gateways of a trunk.
 
 use siaga::config::Config;
 

@@ -179,7 +179,7 @@ fn what_a_killed_run_left_in_memory_is_taken_over_before_the_next_run_and_shows_
     let mut crash_log = CrashLog::open(dir.path(), at(0));
     let mut records = Vec::new();
     facts[2..6].iter().for_each(|fact| record::encode(&mut records, fact).unwrap());
-    // The last fact was torn by the kill.
+    // The kill left the last fact incomplete.
     crash_log.append(&records[..records.len() - 3]).unwrap();
     drop((first, crash_log));
 
@@ -195,7 +195,7 @@ fn what_a_killed_run_left_in_memory_is_taken_over_before_the_next_run_and_shows_
     assert_eq!(lives.len(), 1);
     assert!(Files::of(dir.path()).unwrap().left_beside(at(60_000)).unwrap().is_empty(), "it is taken over once");
     drop(second);
-    // The loop of the next run is faster than its journal: its own facts are no earlier run's.
+    // The next run's loop appends facts before its journal is open: they do not count as those of an earlier run.
     CrashLog::open(dir.path(), at(89_000)).append(&records).unwrap();
     let lock = journal::Lock::take(dir.path()).unwrap();
     let third = Journal::open_locked(dir.path(), lock, at(90_000), at(89_000)).unwrap();
@@ -302,7 +302,7 @@ fn after_an_error_the_group_goes_to_a_new_segment() {
     let full: Vec<Fact> = (0..6).map(heavy).collect();
     journal.append(full.iter(), at(0)).unwrap();
     let before = journal.end();
-    // The name of the next segment is taken.
+    // A file with the name of the next segment exists.
     let taken = segments::path(&folder, before.segment + 1, State::Waiting);
     fs::create_dir(&taken).unwrap();
     let facts = facts();

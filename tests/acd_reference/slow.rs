@@ -32,7 +32,7 @@ pub(super) enum Fate {
     Waits {
         fallback_from: Second,
     },
-    /// `all`: because no operator was ready, so that all may ring.
+    /// `all`: no operator was ready, so that all may ring.
     Rings {
         all: bool,
     },
@@ -298,7 +298,7 @@ impl Slow {
         matches!(self.men[number].job, Job::Ringing { was_ready: true, .. }) || self.state(number) == State::Ready
     }
 
-    /// The operators who are first, and the others in their order.
+    /// The matching operators, longest idle first.
     fn by_idle(&self, wanted: impl Fn(usize) -> bool) -> Vec<usize> {
         let mut all: Vec<usize> = (0..self.men.len()).filter(|number| wanted(*number)).collect();
         all.sort_by_key(|number| (self.men[*number].last_work, *number));
@@ -311,7 +311,7 @@ impl Slow {
         Some(Told::Offer(call, number))
     }
 
-    /// True when this call has waited long enough, and no operator was ready or rung for as long.
+    /// True if for `none_ready` this call has waited and no operator was ready or rung.
     fn none_ready_for(&self, call: usize) -> bool {
         let long = |since: Second| since + NONE_READY <= self.now;
         long(self.arrived[call]) && self.none_ready_since.is_some_and(long)

@@ -68,7 +68,7 @@ pub(super) enum Step {
     Withdraw(CallId, OperatorId),
     /// Any of these would be right.
     Offer(CallId, Vec<OperatorId>),
-    /// The same, of operators on a break.
+    /// Like `Offer`, for operators on a break.
     Recall(CallId, Vec<OperatorId>),
     Fallback(CallId, Vec<OperatorId>),
 }
@@ -391,7 +391,7 @@ impl Scheduler {
         Some(Step::Fallback(**call, who.into_iter().filter(|_| none_rings).map(|(name, _)| name.clone()).collect()))
     }
 
-    /// The desks whose operators may get a call, its own first; everybody in place of one without operators.
+    /// The desks whose operators may get a call, its own first; all operators in place of a desk without operators.
     fn desks_of(&self, caller: &Caller, now: Instant) -> Vec<usize> {
         let due = caller.steps.iter().filter(|(at, _)| *at <= now);
         let mut more: BTreeSet<usize> = due.flat_map(|(_, to)| to).copied().collect();

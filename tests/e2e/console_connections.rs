@@ -1,4 +1,4 @@
-//! Connections to the console: what they cost, and how long they may stay idle.
+//! Connections to the console: how much memory they use, and how long they may stay idle.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -21,7 +21,7 @@ fn idle_connections_to_the_console_are_cheap_and_are_closed() {
     assert_eq!(service.get("/v1/operators")["operators"].as_array().unwrap().len(), 1);
     let before = resident(&mut service);
     let mut idle: Vec<TcpStream> = (0..CONNECTIONS).map(|_| TcpStream::connect(service.console()).unwrap()).collect();
-    // One sends half a request, one waits after its first answer.
+    // One sends half a request, and one waits after its first response.
     idle[0].write_all(b"GET /health/live HTT").unwrap();
     idle[1].write_all(b"GET /health/live HTTP/1.1\r\nHost: siaga\r\n\r\n").unwrap();
     let mut first = [0; 12];

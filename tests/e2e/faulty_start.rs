@@ -1,4 +1,4 @@
-//! Starts with a fault in a part that is not essential: the service runs, raises an alarm, and repairs itself when the cause is gone.
+//! Starts with an error in a part that is not essential: the service runs, raises an alarm, and recovers when the cause is gone.
 
 use std::net::TcpListener;
 

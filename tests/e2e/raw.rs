@@ -94,7 +94,7 @@ impl Raw {
         let (mut text, mut byte) = (Vec::new(), [0]);
         while !text.ends_with(b"\r\n\r\n") {
             if text == b"\r\n" {
-                // An empty line before a message is no part of it (RFC 3261 §7.5): siaga probes half-closed connections so.
+                // An empty line before a message is not part of it (RFC 3261 §7.5): siaga sends it to probe half-closed connections.
                 text.clear();
             }
             match stream.read(&mut byte) {

@@ -1,4 +1,4 @@
-//! Recordings and their records, over every way in which the service ends.
+//! Recordings and their records, for every way in which the service can end.
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -52,7 +52,7 @@ fn assert_registered(service: &Service, records: &[Value]) {
 fn every_recording_is_in_its_record_after_an_orderly_stop() {
     let mut service = Service::start(34, 1, "");
     let mut phone = Baresip::start(&service, 1, 440);
-    // Drained: the caller hangs up after SIGTERM.
+    // Drain: the caller hangs up after SIGTERM.
     let caller = talking(&service, &mut phone, 1, Manner::HangsUpAfter(4_000));
     service.end();
     caller.ends();
@@ -60,7 +60,7 @@ fn every_recording_is_in_its_record_after_an_orderly_stop() {
     let left = std::fs::read_dir(service.path().join("data/recordings/.unregistered")).unwrap();
     assert_eq!(left.count(), 0, "nothing is left for the next start");
 
-    // Cut short: a second SIGTERM ends the call.
+    // Interrupted: a second SIGTERM ends the call.
     let mut service = Service::start(37, 1, "");
     let mut phone = Baresip::start(&service, 1, 440);
     let caller = talking(&service, &mut phone, 1, Manner::Stays);
@@ -91,7 +91,7 @@ fn a_recording_that_a_kill_cuts_short_is_repaired_and_registered_at_the_next_sta
     let file = service.path().join("data/recordings").join(recording["file"].as_str().unwrap());
     let wav = hound::WavReader::open(file).unwrap();
     assert_eq!(u64::from(wav.duration()) / 8, duration);
-    // A second start does not list it twice.
+    // A second start does not add it again.
     service.end();
     service.go();
     service.end();

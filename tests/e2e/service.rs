@@ -115,7 +115,7 @@ impl Service {
                 sip += "\nclient_ca = \"tls/ca.pem\"";
             }
         }
-        // Media of both families where phones use both.
+        // Media of both families if phones use both.
         let both = transports.iter().any(|transport| transport.ends_with('6'));
         let sound = if both { format!("[\"{host}\", \"::1\"]") } else { format!("\"{host}\"") };
         let prompts = concat!(env!("CARGO_MANIFEST_DIR"), "/config/prompts");
@@ -180,7 +180,7 @@ impl Service {
         String::from_utf8(done.stdout).unwrap()
     }
 
-    /// Starts it, again after `kill` or `end`.
+    /// Starts it, also again after `kill` or `end`.
     pub(crate) fn spawn(&mut self) {
         self.starts += 1;
         let mut command = self.program();
@@ -188,7 +188,7 @@ impl Service {
         self.running = Some(Running::start(&format!("siaga-{}", self.starts), self.path(), &mut command));
     }
 
-    /// Starts it likewise, and waits until it is ready and knows its operators.
+    /// Starts it like `spawn`, and waits until it is ready and has its accounts.
     pub(crate) fn go(&mut self) {
         self.spawn();
         until("the service is ready", || {
@@ -313,7 +313,7 @@ fn faketime() -> Option<std::path::PathBuf> {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        // A test may end with a kill, whose facts in memory no later start takes over.
+        // A test may end with a kill, and no later start would remove the facts in memory.
         self.running = None;
         if let Ok(files) = siaga::store::crash_log::Files::of(&self.path().join("data/journal")) {
             files.remove_all();

@@ -182,7 +182,7 @@ fn baresip_keeps_its_caller_when_its_transfer_is_rejected() {
     let caller = Caller::calls(&service, 1, 700, Manner::Stays);
     first.rings_for(&caller.number);
     first.answers();
-    // Unknown, not allowed, and nobody to ask in: it hangs up by itself each time, and rings again for the same caller.
+    // Unknown, not allowed, and no participant: the phone hangs up by itself each time, and rings again for the same caller.
     for user in ["nobody", "08119999", "*30nobody"] {
         service.wait_for_call(&caller.number, "talking");
         first.passes_on(&format!("sip:{user}@{}", service.host(1)));

@@ -57,7 +57,7 @@ impl Caller {
         caller
     }
 
-    /// As `dials`, with a body of another kind (whole Content-Type and other lines).
+    /// Like `dials`, with a body of another type (`kind`: complete Content-Type and other lines).
     pub(crate) fn dials_of(world: &mut World, kind: &str, body: &str) -> Self {
         let caller = Self::new(world);
         let invite = caller.request("INVITE", "sip:112@127.0.0.1:5060", "inv", 1, body);
@@ -171,7 +171,7 @@ impl Caller {
         world.receive(TRUNK, &self.request("ACK", "sip:112@127.0.0.1:5060", "inv", 1, ""));
     }
 
-    /// Sends the CANCEL, whatever comes of it.
+    /// Sends the CANCEL, with any outcome.
     pub(crate) fn sends_cancel(&self, world: &mut World, reason: &str) {
         world.receive(TRUNK, &with(&self.request("CANCEL", "sip:112@127.0.0.1:5060", "inv", 1, ""), reason));
     }

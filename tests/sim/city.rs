@@ -410,7 +410,7 @@ impl City {
     }
 
     pub(super) fn with_phones(&mut self, index: usize, act: impl FnOnce(&mut Vec<Phone>, &mut Io<'_, phone::Alarm>)) {
-        // A new one is made at its first place.
+        // A new one begins at its first place.
         let first = SocketAddr::new("127.0.0.3".parse().unwrap(), 5_100 + u16::try_from(index).unwrap());
         let at = self.phones.get(index).map_or(first, |phone| phone.at);
         self.with_io(at, |alarm| Event::Phone(index, alarm), |city, io| act(&mut city.phones, io));

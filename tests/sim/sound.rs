@@ -19,11 +19,11 @@ pub(crate) enum Later {
     /// It is looked whether the peer is heard; the second number tells which aim set this off.
     Listen(AnchorId, u32),
     Played(AnchorId, u32),
-    /// Nothing may have arrived for as long as was asked for.
+    /// The silence limit of an anchor may be reached.
     Limit(AnchorId),
 }
 
-/// The packets of one peer, who may send them from elsewhere at any time, and the latch that judges them.
+/// The packets of one peer, which may come from another source at any time, and the latch that judges them.
 #[derive(Debug)]
 struct Packets {
     signalled: SocketAddr,
@@ -48,7 +48,7 @@ impl Packets {
         }
     }
 
-    /// Some packets come, often from a new source that is allowed: they are heard, and sent back to where they come from.
+    /// Some packets arrive, often from a new allowed source: they are accepted, and media is sent to their source.
     fn come(&mut self, rng: &mut Rng) {
         let host = self.host.unwrap_or(self.signalled.ip());
         let port = 1_024 + 2 * u16::try_from(rng.below(30_000)).unwrap();
@@ -177,7 +177,7 @@ impl Sound {
         }
     }
 
-    /// It is looked whether the peer sends, from wherever. Gives what media then tells.
+    /// Checks whether the peer sends, from any source. Returns the event that media then sends.
     pub(crate) fn listen(
         &mut self,
         (anchor, aim): (AnchorId, u32),
@@ -203,7 +203,7 @@ impl Sound {
         None
     }
 
-    /// The peer's silence may have reached a limit.
+    /// Returns the event if the peer's silence has reached a limit.
     pub(crate) fn reaches_limit(&self, anchor: AnchorId, voices: &BTreeSet<SocketAddr>) -> Option<Event> {
         let open = self.open.get(&anchor.slot).filter(|open| open.generation == anchor.generation)?;
         let heard = open.remote.is_some_and(|remote| voices.contains(&remote));

@@ -31,7 +31,7 @@ pub(crate) struct World {
     pub(crate) media: Vec<Command>,
     /// What was sent and not yet taken, in order: receiver and text.
     pub(crate) sent: Vec<(SocketAddr, String)>,
-    /// Names that were asked about.
+    /// Names that the switchboard has asked to look up.
     pub(crate) lookups: Vec<(Bytes, TrunkHost)>,
     pub(crate) drained: bool,
     /// What was told of trunks' health.
@@ -44,17 +44,17 @@ pub(crate) struct World {
     pub(crate) ways: Vec<(Flow, String)>,
     /// What was told of the posture, and whether as a reminder.
     pub(crate) postures: Vec<(acd::Posture, bool)>,
-    /// Calls that last long; whether the alarm is over.
+    /// Calls with the alarm `long-call`, and whether it has ended.
     pub(crate) long_calls: Vec<(siaga::ids::CallId, bool)>,
     /// What the console was answered.
     pub(crate) replied: Vec<ConsoleReply>,
-    /// What survives a restart, by account.
+    /// The state that survives a restart, by account.
     pub(crate) presences: BTreeMap<OperatorId, Presence>,
-    /// The last word on whether calls wait and no phone can be rung.
+    /// The last report on whether calls wait and no operator is staffed.
     pub(crate) unstaffed: Option<bool>,
-    /// What the last step led to.
+    /// The outputs of the last step.
     pub(crate) last_step: Vec<Output>,
-    /// What was reported of the floor: `unstaffed` and `none-ready`.
+    /// The reports `unstaffed` and `none-ready`.
     pub(crate) alarms: Vec<(&'static str, bool)>,
     /// INVITEs that were rejected before they became calls.
     pub(crate) rejections: Vec<Rejection>,
@@ -168,7 +168,7 @@ impl World {
         world
     }
 
-    /// A service that knows no account yet.
+    /// A service without accounts.
     pub(crate) fn unready(settings: Settings) -> Self {
         let now = Now { mono: Instant::from_nanos(0), wall: Timestamp::from_millis(1_764_000_000_000) };
         let ports_of = |ip: &std::net::IpAddr| {
@@ -265,7 +265,7 @@ impl World {
         self.step(Input::Received { flow, bytes: text.as_bytes() });
     }
 
-    /// The network reports that nothing takes datagrams at this address, and no response comes.
+    /// The network reports this address as unreachable, and no response arrives.
     pub(crate) fn is_unreachable(&mut self, at: &str) {
         self.icmp(at);
         self.pass(Duration::from_secs(1));
@@ -273,7 +273,7 @@ impl World {
         self.sent.retain(|(to, _)| *to != at);
     }
 
-    /// The network reports that nothing takes datagrams at this address.
+    /// The network reports this address as unreachable.
     pub(crate) fn icmp(&mut self, at: &str) {
         self.step(Input::Unreachable { flow: Flow::udp(SERVER.parse().unwrap(), at.parse().unwrap()) });
     }
@@ -325,7 +325,7 @@ impl World {
         self.register_as(operator, at, &format!("<sip:{operator}@{at}>{contact}"), expires, more)
     }
 
-    /// The same with a Contact that need not name the address that it comes from.
+    /// Like `register`, with a Contact that may differ from the source address.
     pub(crate) fn register_as(&mut self, operator: &str, at: &str, contact: &str, expires: u32, more: &str) -> String {
         let request = |branch: u32, cseq: u32, authorization: &str| {
             format!(

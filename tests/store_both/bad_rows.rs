@@ -1,4 +1,4 @@
-//! One row that cannot be read or stored costs itself, and no other.
+//! One row that cannot be read or stored affects no other row.
 
 use std::sync::atomic::Ordering;
 
@@ -16,7 +16,7 @@ use crate::{Run, at};
 
 const POISON: &str = "+62666";
 
-/// The database refuses records of one number.
+/// Makes the database reject records of one number.
 async fn refuse(base: &Base) {
     base.behind(
         "CREATE TRIGGER refuse BEFORE INSERT ON cdr WHEN NEW.number = '+62666' BEGIN SELECT RAISE(ABORT, 'refused'); END",
@@ -29,7 +29,7 @@ async fn mend(base: &Base) {
     base.behind("DROP TRIGGER refuse", "ALTER TABLE cdr DROP CONSTRAINT refuse").await;
 }
 
-/// A call of the number that the database refuses.
+/// A call of the number that the database rejects.
 fn poisoned(no: u64) -> Story {
     let story = Story::new(no, MORNING + 5, Some(POISON)).queued(1);
     story.ended(2_000, siaga::cdr::fact::Side::Caller, EndCause::Abandoned)
@@ -68,10 +68,10 @@ pub(crate) async fn a_fact_and_a_cause_of_a_newer_version_are_kept_raw_and_block
     let store = Store::open(&base.url).await.unwrap();
     let found = records(&store).await;
     assert_eq!((found.len(), found[0].cause, found[0].talk_ms), (2, Some(EndCause::Unknown), one.cdr().talk_ms));
-    // Folded anew from what is stored, as a late fact has it.
+    // The record is folded again from the stored facts, as after a late fact.
     store.take("another", Batch { refold: vec![one.call], ..Batch::default() }).await.unwrap();
     assert_eq!(records(&store).await, found);
-    // What was written is in the database as it was written: a newer version finds it again.
+    // The database has the facts unchanged, so that a newer version can read them.
     let three = "CREATE TABLE three (n BIGINT CHECK (n = 3)); \
         INSERT INTO three SELECT COUNT(*) FROM fact WHERE body LIKE '%satellite%'";
     base.behind(three, three).await;
@@ -90,7 +90,7 @@ pub(crate) async fn a_call_that_the_database_does_not_take_is_set_aside_and_stor
     run.writer(base).run(run.durable()).await;
     assert_eq!(run.figures.calls_aside.load(Ordering::Relaxed), 1);
     assert_eq!(records(&store).await.len(), good.len(), "all others are stored");
-    // A fact of the call that comes later follows it.
+    // A later fact of the call is set aside too.
     let late = bad.fact(stories::LATE | 9, 9_000, FactKind::CallBackLost);
     run.journal.append([&late].into_iter(), at(9_000)).unwrap();
     run.finish(base).await;
@@ -133,7 +133,7 @@ pub(crate) async fn an_interrupted_call_that_the_database_does_not_take_blocks_n
     store.close().await;
 }
 
-/// A fault of the whole database: everything waits, nothing is set aside.
+/// An error of the whole database: all calls wait, and none is set aside.
 pub(crate) async fn a_database_that_takes_no_record_sets_nothing_aside(base: &Base) {
     base.make().await;
     let store = Store::open(&base.url).await.unwrap();
@@ -190,7 +190,7 @@ pub(crate) async fn damage_in_the_journal_costs_one_fact_and_salvage_brings_it_b
     store.close().await;
 }
 
-/// A real PostgreSQL that was made with a narrow encoding; SQLite has every letter.
+/// A real PostgreSQL with an encoding of few letters; SQLite has every letter.
 pub(crate) async fn a_letter_that_a_latin1_database_lacks_costs_that_call_alone(base: &Base) {
     base.make_in_latin1().await;
     let (odd, good) = (Story::new(40, MORNING, Some("Łukasz")), stories::all(MORNING));

@@ -52,7 +52,7 @@ impl Base {
         }
     }
 
-    /// The same in PostgreSQL with an encoding that has few letters.
+    /// Like `make`, in PostgreSQL with an encoding of few letters.
     pub(crate) async fn make_in_latin1(&self) {
         if let Some(postgres) = &self.postgres {
             let options = "ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'";

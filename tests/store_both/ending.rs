@@ -1,4 +1,4 @@
-//! The writer's end, a database that does not answer, the backlog, and the check of a database.
+//! The writer's end, a database that does not respond, the backlog, and the check of a database.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::stories::{self, MORNING};
 use crate::writing::records;
 use crate::{Run, at, woven};
 
-/// SQLite has no folder, PostgreSQL no database.
+/// Removes SQLite's folder, or PostgreSQL's database.
 fn take_away(base: &Base) {
     if !base.is_postgres() {
         std::fs::write(base.dir.path().join("data"), "in the way of the folder").unwrap();
@@ -43,10 +43,10 @@ pub(crate) async fn a_writer_ends_when_it_is_told_to_though_the_database_is_down
     assert!(siaga::store::journal::Journal::open(&base.journal(), at(2)).is_ok(), "the lock is free");
 }
 
-/// A connection that is dead within a statement: here a lock that nothing releases.
+/// A connection that dies during a statement: here a lock that is never released.
 pub(crate) async fn a_database_that_never_answers_is_given_up_and_tried_again(base: &Base) {
     if !base.is_postgres() {
-        // SQLite waits for no network: its own lock is given up after 10 s.
+        // SQLite uses no network: it stops waiting for a lock after 10 s.
         return;
     }
     base.make().await;

@@ -222,7 +222,7 @@ pub(crate) async fn what_earlier_runs_knew_is_told_before_anything_of_this_one(b
     store.close().await;
 }
 
-/// The database refuses the recovery once, in a run that goes on.
+/// The database rejects the recovery once, in a run that continues.
 pub(crate) async fn a_recovery_that_fails_once_is_repeated_in_the_same_run(base: &Base) {
     base.make().await;
     let store = Store::open(&base.url).await.unwrap();
@@ -255,7 +255,7 @@ pub(crate) async fn a_recovery_that_fails_once_is_repeated_in_the_same_run(base:
     store.close().await;
 }
 
-/// The folder is gone with its id: the next run at the same place has another journal, and closes what the lost one left open.
+/// The folder is lost with its id: the next run at the same place has another journal, and closes the calls that the lost one left open.
 pub(crate) async fn a_lost_journal_folder_leaves_no_call_open(base: &Base) {
     base.make().await;
     let both = open();
@@ -275,7 +275,7 @@ pub(crate) async fn a_lost_journal_folder_leaves_no_call_open(base: &Base) {
     store.close().await;
 }
 
-/// A run that hangs meets a database in which a later run of the same journal has live calls.
+/// A run that hung continues with a database in which a later run of the same journal has live calls.
 pub(crate) async fn a_writer_closes_no_call_of_a_later_run(base: &Base) {
     base.make().await;
     let [mine, theirs] = open();
@@ -289,7 +289,7 @@ pub(crate) async fn a_writer_closes_no_call_of_a_later_run(base: &Base) {
     new.writer(base).run(new.durable()).await;
     let store = Store::open(&base.url).await.unwrap();
     assert_eq!(store.open_calls(&id).await.unwrap(), [theirs.call]);
-    // The old one has nothing to copy and goes through its recovery.
+    // The old writer has nothing to copy and runs its recovery.
     let ended = tokio::time::timeout(std::time::Duration::from_secs(3), writer.run(durable)).await;
     assert_eq!(store.open_calls(&id).await.unwrap(), [theirs.call], "{ended:?}");
     store.close().await;
@@ -316,7 +316,7 @@ pub(crate) async fn a_kill_in_the_wrap_up_ends_it_at_the_last_sign_of_life(base:
     store.close().await;
 }
 
-/// The cursor lies within a call, and what the crash left in memory begins before it: facts come again, with the call's beginning behind its end.
+/// The cursor is within a call, and the facts that the crash left in memory begin before it: facts come again, the call's beginning after its end.
 pub(crate) async fn facts_that_a_crash_left_in_memory_and_on_the_disk_are_stored_once(base: &Base) {
     base.make().await;
     let (whole, next) = (stories::answered(1, MORNING), stories::taken_over(2, MORNING + 5));

@@ -292,7 +292,7 @@ pub(crate) fn conferred(no: u64, received: i64) -> Story {
         .wrapped_up(72_000, "op0002")
 }
 
-/// An operator passes the caller on to an agency, which is no fallback.
+/// An operator transfers the caller to an agency, which does not count as the fallback.
 pub(crate) fn handed_to_an_agency(no: u64, received: i64) -> Story {
     let (to, by) = (Destination::Number("0725113".to_owned()), OperatorId::parse("op0001").unwrap());
     let asked =

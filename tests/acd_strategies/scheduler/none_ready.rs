@@ -7,7 +7,7 @@ use siaga::ids::{CallId, OperatorId};
 use super::{Busy, Caller, Fate, Person, RING_MAX, Scheduler};
 
 impl Scheduler {
-    /// Operators on a break, while no operator is ready or rung: for calls that wait, then for those that ring and may ring all.
+    /// Rings operators on a break while no operator is ready or rung: for calls that wait, then for those that ring and may ring all.
     pub(super) fn recall(&self, order: &[(&CallId, &Caller)], now: Instant) -> Option<(CallId, Vec<OperatorId>)> {
         let on_break = |one: &Person| Self::staffed(one) && one.paused && one.busy == Busy::Free && one.rests.is_none();
         let waits = |caller: &Caller| match caller.fate {
@@ -34,7 +34,7 @@ impl Scheduler {
         None
     }
 
-    /// True when this call has waited long enough, and for as long no operator of its desks was ready or rung.
+    /// True if for `none_ready` this call has waited and no operator of its desks was ready or rung.
     pub(super) fn none_ready_for(&self, caller: &Caller, now: Instant) -> bool {
         let long = |since: Instant| since + self.settings.none_ready <= now;
         let at = |desk: usize| self.none_ready_since.get(&desk).copied().is_some_and(long);

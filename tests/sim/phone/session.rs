@@ -29,7 +29,7 @@ impl Phone {
         leg.reliable = Some(self.said.start(io, Pace::Other, leg.last.clone(), Alarm::Again));
     }
 
-    /// A keep-alive, or a request in the dialog of a talk that is silent.
+    /// Responds to OPTIONS: a keep-alive, or the inquiry in the dialog of a silent talk.
     pub(super) fn asked_whether_present(&mut self, heard: &Heard<'_>, io: &mut Io<'_, Alarm>) {
         let talks = self.leg_mut(heard).is_some_and(|leg| matches!(leg.state, State::Talking | State::PickedUp));
         let present = talks || !heard.to.contains("tag=");

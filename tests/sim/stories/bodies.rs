@@ -1,4 +1,4 @@
-//! Bodies that we cannot read, or need not: no emergency call is rejected for them.
+//! Bodies that siaga cannot read or does not need: no emergency call is rejected for them.
 
 use super::transfer::{floor, is_hung_up, record, talking};
 use super::*;
@@ -8,7 +8,7 @@ const PIDF: &str = "<?xml version=\"1.0\"?><presence xmlns=\"urn:ietf:params:xml
     <tuple id=\"x\"><status><gp:geopriv><gp:location-info><gml:Point srsName=\"urn:ogc:def:crs:EPSG::4326\">\
     <gml:pos>-5.1 105.3</gml:pos></gml:Point></gp:location-info></gp:geopriv></status></tuple></presence>";
 
-/// A caller whose INVITE has this Content-Type line, and further ones, and this body.
+/// A caller whose INVITE has this body and these lines, the first of which is the Content-Type.
 fn dials(world: &mut World, kind: &str, body: &str) -> Caller {
     Caller::dials_of(world, kind, body)
 }
@@ -73,11 +73,11 @@ fn only_a_compressed_body_gets_415_which_says_what_we_read() {
     let rejected = world.take(TRUNK, "SIP/2.0 415");
     assert_eq!(header(&rejected, "Accept-Encoding"), "identity");
     assert!(header(&rejected, "Accept").contains("application/sdp"));
-    // One that may be ignored is.
+    // An optional body is ignored.
     let optional = format!("{gzip}Content-Disposition: session;handling=optional\r\n");
     let mut caller = dials(&mut world, &optional, "\u{1f}gz");
     is_served_without_offer(&mut world, &mut caller);
-    // identity is no coding.
+    // `identity` does not count as a coding.
     let plain = "Content-Type: application/sdp\r\nContent-Encoding: identity\r\n";
     world.register("budi", BUDI);
     let caller = dials(&mut world, plain, &sdp(TRUNK, 30_000));
@@ -103,7 +103,7 @@ fn an_update_of_an_unknown_type_gets_415_and_the_call_goes_on() {
     }
     asks(&mut world, BUDI, &invite, "UPDATE", 1, "Content-Encoding: gzip\r\n", &sdp(BUDI, 31_000));
     world.take(BUDI, "SIP/2.0 415");
-    // A re-INVITE of an unknown type refreshes the session: it is one without offer.
+    // A re-INVITE with a body of an unknown type refreshes the session: it counts as one without an offer.
     caller.asks_of(&mut world, "INVITE", 90, "Content-Type: application/x-odd\r\n", "odd");
     assert!(world.take(TRUNK, "SIP/2.0 200").contains("m=audio"));
     caller.asks(&mut world, "ACK", 90, "", &sdp(TRUNK, 30_000));
@@ -115,7 +115,7 @@ fn an_update_of_an_unknown_type_gets_415_and_the_call_goes_on() {
 
 #[test]
 fn the_200_to_a_cancel_has_the_invites_to_tag() {
-    // While only 100 has been sent, while it rings, and when the call was answered at the same time.
+    // Stages: only 100 was sent; the phone rings; the call is answered at the same time.
     for stage in 0..3 {
         let mut world = floor();
         let mut caller = Caller::dials(&mut world);

@@ -1,4 +1,4 @@
-//! A new trunk: how it writes numbers, what it requires, and what its first rejected INVITEs report.
+//! A new trunk: how it writes numbers, which extensions it requires, and what siaga reports about its first rejected INVITEs.
 
 use super::*;
 use siaga::acd::desk::Desk;
@@ -22,7 +22,7 @@ fn invites(world: &mut World, uri: &str) {
     world.receive(TRUNK, &text.replacen("sip:112@127.0.0.1:5060", uri, 1));
 }
 
-/// The desks of the calls so far, and what was called.
+/// The desks of the calls so far, and the called numbers.
 fn called(world: &World) -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = Vec::new();
     for fact in &world.facts {
@@ -66,7 +66,7 @@ fn an_invite_to_another_number_is_rejected_and_the_report_names_the_setting() {
         ("sip:0725112@127.0.0.1", "called = [\"0725\"] in the [[trunk]] with name = \"telco\""),
         ("tel:+44112", "called = [\"+44\"] in the [[trunk]] with name = \"telco\""),
         ("sip:0215001234@127.0.0.1", "numbers = [\"0215001234\"] in a [[desk]], or number = \"0215001234\" in [site]"),
-        // A prefix of the trunk does not make a longer number one of ours.
+        // With a prefix of the trunk, a longer number is still not a number of this site.
         ("sip:+621120@127.0.0.1", "numbers = [\"+621120\"] in a [[desk]], or number = \"+621120\" in [site]"),
     ] {
         invites(&mut world, uri);
@@ -147,11 +147,11 @@ fn unknown_required_extensions_of_a_call_are_ignored_recorded_and_reported() {
         _ => false,
     };
     assert!(world.facts.iter().any(recorded));
-    // Inside the call too: a peer that requires an extension once does so again.
+    // In the call too: a peer that has required an extension requires it again.
     caller.asks(&mut world, "INVITE", 2, "Require: precondition\r\n", &sdp(TRUNK, 30_000));
     world.take(TRUNK, "SIP/2.0 200");
     caller.asks(&mut world, "ACK", 2, "", "");
-    // Phones are told (RFC 3261 §8.2.2.3).
+    // Phones get 420 (RFC 3261 §8.2.2.3).
     asks(&mut world, BUDI, &invite, "OPTIONS", 5, "Require: x-new\r\n", "");
     world.take(BUDI, "SIP/2.0 420");
     caller.hangs_up_as(&mut world, 3);

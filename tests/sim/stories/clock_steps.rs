@@ -1,10 +1,10 @@
-//! The calendar's clock is set while calls are up: durations and deadlines follow the monotonic clock.
+//! The wall clock is set during calls: durations and deadlines follow the monotonic clock.
 
 use super::*;
 use siaga::cdr::Cdr;
 use siaga::clock::{Now, Timestamp};
 
-/// The administrator, or NTP, sets the calendar's clock.
+/// The administrator, or NTP, sets the wall clock.
 fn set_clock(world: &mut World, by_ms: i64) {
     let wall = Timestamp::from_millis(world.now.wall.as_millis() + by_ms);
     world.now = Now { wall, ..world.now };

@@ -245,7 +245,7 @@ fn a_guest_who_does_not_come_changes_nothing() {
             matches!(command, Command::Unbridge { .. } | Command::Mix { .. } | Command::Unmix { .. })
         };
         assert!(!world.media.iter().any(changes), "{:?}", world.media);
-        // She has refused no caller: the next is hers. A BYE within 2 s would be the phone's own.
+        // Sari has not rejected a caller, and gets the next one. A BYE within 2 s would count as the phone's own.
         seconds(&mut world, 2);
         operator_hangs_up(&mut world, BUDI, &invite);
         caller.is_hung_up(&mut world);

@@ -1,4 +1,4 @@
-//! Peers that may not know their dialog any more: lost when their media stops, and not before.
+//! Peers that may have lost their dialog: each is lost when its media stops, and not before.
 
 use super::transfer::{floor, is_hung_up};
 use super::*;
@@ -118,7 +118,7 @@ fn a_phone_that_proves_to_know_the_call_is_trusted_again() {
 
 #[test]
 fn an_expired_session_is_kept_only_while_media_arrives() {
-    // The caller's side was to refresh it.
+    // The caller's side is the refresher.
     let (mut world, _, _) = talking("Supported: timer\r\nSession-Expires: 90;refresher=uac\r\n");
     let (caller, _) = ports(&world);
     world.pass(Duration::from_secs(90));

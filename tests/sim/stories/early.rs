@@ -1,11 +1,11 @@
-//! Descriptions in unreliable provisional responses: the answer, when the 2xx has none (RFC 3261 §13.2.1).
+//! Descriptions in unreliable provisional responses: one of them is the answer if the 2xx has none (RFC 3261 §13.2.1).
 
 use siaga::media::command::Remote;
 
 use super::transfer::{floor, is_hung_up, is_notified, refers, talking};
 use super::*;
 
-/// Where media is sent to the other end of the talk.
+/// The address to which media for the callee is sent.
 fn aimed(world: &World) -> Remote {
     let (_, operator) = ports(world);
     let aim = world.media.iter().rev().find_map(|command| match command {
@@ -15,7 +15,7 @@ fn aimed(world: &World) -> Remote {
     aim.unwrap()
 }
 
-/// Answers an INVITE of ours with these provisional bodies and this one in the 200.
+/// Answers siaga's INVITE with these bodies in provisional responses and this one in the 200.
 fn answers_with(world: &mut World, at: &str, invite: &str, early: &[&str], last: &str) {
     for body in early {
         world.receive(at, &response(invite, at, "183 Session Progress", body));
@@ -31,7 +31,7 @@ fn a_200_without_description_is_an_answer_when_a_183_had_one() {
     for (early, last, port) in [
         (vec![first.as_str()], "", 31_000),
         (vec!["", &first], "", 31_000),
-        // The first description counts; one in the 200 tells where the phone is now.
+        // The first description counts; one in the 200 has the phone's present address.
         (vec![&first, &second], "", 31_000),
         (vec![&first], second.as_str(), 32_000),
         (vec![&first], unusable.as_str(), 31_000),

@@ -20,12 +20,12 @@ fn state(world: &mut World, name: &str) -> State {
 fn an_operators_emergency_call_is_served_and_never_rings_at_its_operator() {
     for called in ["sip:112@127.0.0.1", "urn:service:sos", "urn:service:sos.fire", "tel:112"] {
         let mut world = floor();
-        // Alone: the call waits.
+        // With no other operator the call waits.
         let mut placed = Placed::by_uri(&mut world, "budi", BUDI, called);
         world.take(BUDI, "SIP/2.0 100");
         assert!(!world.has(BUDI, "INVITE"), "{called}: the caller's own phone does not ring");
         assert_eq!(state(&mut world, "budi"), State::Talking, "{called}");
-        // Nor for another caller meanwhile.
+        // Nor does it ring for another caller during the call.
         let other = Caller::dials(&mut world);
         assert!(!world.has(BUDI, "INVITE"));
         world.register("sari", SARI);
@@ -49,7 +49,7 @@ fn an_operators_emergency_call_is_served_and_never_rings_at_its_operator() {
     }
 }
 
-/// The record of the call that a phone of the centre has made.
+/// The record of the call from a phone of the centre.
 fn record_of(world: &World, account: &str) -> siaga::cdr::Cdr {
     let internal = |fact: &&siaga::cdr::fact::Fact| matches!(&fact.kind, FactKind::Received { internal: Some(by), .. } if by.as_str() == account);
     let call = world.facts.iter().find(internal).unwrap().call;
@@ -118,14 +118,14 @@ fn an_own_call_that_is_not_answered_has_no_wrap_up() {
         world.take(BUDI, &format!("SIP/2.0 {}", &status[..3]));
         assert_eq!(state(&mut world, "budi"), State::Ready, "{whom}: {status}");
     }
-    // A colleague who rejects the call: neither has anything to wrap up.
+    // A colleague rejects the call: neither operator has a wrap-up.
     let mut world = floor();
     world.register("sari", SARI);
     Placed::to(&mut world, "budi", BUDI, "sari");
     let invite = world.take(SARI, "INVITE");
     refuses(&mut world, SARI, &invite, "486 Busy Here");
     assert_eq!((state(&mut world, "budi"), state(&mut world, "sari")), (State::Ready, State::Ready));
-    // One that was answered has its wrap-up.
+    // An answered call has a wrap-up.
     let mut placed = Placed::to(&mut world, "budi", BUDI, "damkar");
     let out = world.take(TRUNK, "INVITE");
     world.receive(TRUNK, &response(&out, TRUNK, "200 OK", &sdp(TRUNK, 31_000)));

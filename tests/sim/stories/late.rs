@@ -1,10 +1,10 @@
-//! ICMP errors, which are hints, and 2xx that come when their INVITE is over.
+//! ICMP errors, which may be forged, and 2xx that arrive after their INVITE has ended.
 
 use super::ring_all::{outcomes, rings};
 use super::transfer::{floor, is_hung_up, refuses};
 use super::*;
 
-/// Another To tag than the phone's first.
+/// The answer with a different To tag.
 fn forked(answer: &str, tag: &str) -> String {
     answer.replace(";tag=phone", &format!(";tag={tag}"))
 }
@@ -61,7 +61,7 @@ fn a_200_that_comes_after_the_phone_was_given_up_gets_ack_and_bye() {
     world.receive(BUDI, &answer);
     world.take(BUDI, "ACK");
     assert!(!world.has(BUDI, "BYE"), "one BYE is enough");
-    // A fork of it is another dialog.
+    // A fork's 2xx makes another dialog.
     world.receive(BUDI, &forked(&answer, "fork"));
     assert!(header(&world.take(BUDI, "ACK"), "To").ends_with(";tag=fork"));
     is_hung_up(&mut world, BUDI);

@@ -1,4 +1,4 @@
-//! Calls that last unusually long: a timer never ends one with live audio.
+//! Calls that last unusually long: no timer ends a call with live audio.
 
 use super::*;
 use siaga::ids::CallId;
@@ -8,7 +8,7 @@ const LONG: Duration = Duration::from_secs(600);
 fn centre() -> World {
     let mut settings = settings();
     settings.long_call = LONG;
-    // Silence is told, and changes nothing.
+    // Media reports silence, which has no effect here.
     settings.silence_ends_call = false;
     let mut world = World::new(settings, &["budi"]);
     world.register("budi", BUDI);
@@ -21,7 +21,7 @@ fn only_call(world: &World) -> CallId {
 
 #[test]
 fn a_call_with_live_audio_is_never_ended_by_a_timer_and_raises_the_alarm_until_it_ends() {
-    // Audio of both, and of one side alone.
+    // Audio from both sides, and from one side only.
     for (caller_heard, operator_heard) in [(true, true), (true, false), (false, true)] {
         let mut world = centre();
         let mut caller = Caller::dials(&mut world);

@@ -1,4 +1,4 @@
-//! Phones and trunks that move: another address, another port of a NAT, another connection; and which listener they are told.
+//! Phones and trunks that move to another address, another port of a NAT or another connection; and the listener in Via and Contact.
 
 use siaga::ids::OperatorId;
 use siaga::sip::flow::{ConnectionId, Flow, Transport};
@@ -13,7 +13,7 @@ const NEW: &str = "127.0.0.13:5072";
 /// A second listener, on another network.
 const OTHER: &str = "127.9.0.1:5060";
 
-/// The flow of the last message that starts so.
+/// The flow of the last message with this start.
 fn way(world: &World, start: &str) -> Flow {
     world.ways.iter().rfind(|(_, line)| line.starts_with(start)).map(|(flow, _)| *flow).unwrap()
 }
@@ -43,7 +43,7 @@ fn with_two_networks() -> Settings {
     settings
 }
 
-/// An operator talks with a caller; gives the INVITE that the phone got.
+/// An operator talks with a caller; returns the INVITE that the phone got.
 fn talks(world: &mut World, at: &str) -> (Caller, String) {
     let mut caller = Caller::dials(world);
     let invite = world.take(at, "INVITE");
@@ -53,7 +53,7 @@ fn talks(world: &mut World, at: &str) -> (Caller, String) {
     (caller, invite)
 }
 
-/// The caller hangs up; the phone's BYE comes there.
+/// The caller hangs up; the phone's BYE goes over this flow.
 fn ends_at(world: &mut World, caller: &Caller, flow: Flow) {
     caller.hangs_up(world);
     assert_eq!(way(world, "BYE"), flow);
@@ -69,9 +69,9 @@ fn a_phone_that_moves_during_its_call_gets_its_bye_where_it_is() {
         ("INVITE", String::new(), true),
         ("UPDATE", sdp(NEW, 31_010), true),
         ("UPDATE", String::new(), true),
-        // Refreshes no target (RFC 3261 §12.2): the phone is where it was.
+        // Not a target refresh (RFC 3261 §12.2): the phone's address is unchanged.
         ("OPTIONS", String::new(), false),
-        // Rejected: nothing has changed (RFC 6141 §4.6).
+        // Rejected: the target is unchanged (RFC 6141 §4.6).
         ("INVITE", "v=0\r\nm=audio no\r\n".to_owned(), false),
     ] {
         let mut world = World::new(settings(), &["budi"]);
@@ -252,7 +252,7 @@ fn a_name_in_a_contact_or_a_route_is_looked_up_and_the_bye_goes_there() {
             vec![tcp, at("127.0.0.9:5070")],
             "127.0.0.9:5070",
         ),
-        // Not found, found for another transport only, or not yet: where the INVITE came from.
+        // Not found, found only for another transport, or not found yet: the source of the INVITE.
         ("", "sbc.telco.example", Some(5066), vec![], TRUNK),
         ("", "sbc.telco.example", Some(5066), vec![tcp], TRUNK),
     ] {

@@ -9,7 +9,7 @@ use super::transfer::{DAMKAR, is_notified, refers, refuses, talking};
 use super::*;
 use crate::trunks::{SECOND, second};
 
-/// Failures that say nothing of the callee, or only what this trunk knows.
+/// Failures that do not concern the callee, or that may differ over another trunk.
 const NEXT: [&str; 16] = [
     "302 Moved Temporarily",
     "400 Bad Request",
@@ -28,7 +28,7 @@ const NEXT: [&str; 16] = [
     "606 Not Acceptable",
     "699 Unknown",
 ];
-/// Failures that are the callee's.
+/// Failures that concern the callee on every trunk.
 const LAST: [&str; 3] = ["486 Busy Here", "600 Busy Everywhere", "603 Decline"];
 
 /// Two trunks, an agency and a fallback number.
@@ -43,7 +43,7 @@ fn two_trunks() -> Settings {
     settings
 }
 
-/// The INVITE over the first trunk fails, once after it has rung; the second trunk's follows or not.
+/// The INVITE over the first trunk fails, with `rings` after a 180. Returns the INVITE over the second trunk, if one follows.
 fn fails(world: &mut World, status: &str, rings: bool) -> Option<String> {
     let invite = world.take(TRUNK, "INVITE");
     if rings {
@@ -53,7 +53,7 @@ fn fails(world: &mut World, status: &str, rings: bool) -> Option<String> {
     world.has(SECOND, "INVITE").then(|| world.take(SECOND, "INVITE"))
 }
 
-/// Each failure, with what is expected of it.
+/// Each failure, and whether the next trunk is expected.
 fn cases() -> impl Iterator<Item = (&'static str, bool)> {
     NEXT.into_iter().map(|status| (status, true)).chain(LAST.into_iter().map(|status| (status, false)))
 }

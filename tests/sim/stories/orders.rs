@@ -189,7 +189,7 @@ fn a_supervisor_who_does_not_come_leaves_the_two_as_they_were() {
                 OfferOutcome::Rejected
             }
             "is out of reach" => {
-                // Her phone has said that it rings: only time ends that.
+                // The phone has sent 180: an ICMP error does not end its INVITE.
                 world.is_unreachable(ANI);
                 world.pass(Duration::from_secs(15));
                 refuses(&mut world, ANI, &invite, "487 Request Terminated");

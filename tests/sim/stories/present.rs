@@ -1,4 +1,4 @@
-//! Parties that send no audio: each is asked whether it is still present before its call or leg is ended.
+//! Parties that send no audio: each gets OPTIONS before its call or leg ends.
 
 use siaga::switchboard::Settings;
 

@@ -1,4 +1,4 @@
-//! Transfers that are rejected: some phones end their call by themselves then, and the caller must stay connected.
+//! Rejected transfers: some phones then end their call by themselves, and the caller must stay connected.
 
 use super::attended::consulting;
 use super::transfer::{floor, is_hung_up, is_notified, is_told, record, refers, refuses, talking};
@@ -7,7 +7,7 @@ use super::*;
 const UNKNOWN: &str = "Refer-To: <sip:nobody@127.0.0.1>\r\n";
 const ASKS_SARI_IN: &str = "Refer-To: <sip:*30sari@127.0.0.1>\r\n";
 
-/// The operator's BYE gets 200 and the caller's call goes on: the same operator is rung again and answers.
+/// The operator's BYE gets 200 and the caller's call continues: the same operator is rung again and answers.
 fn bye_ends_only_the_leg(world: &mut World, caller: &Caller, invite: &str, cseq: u32) {
     asks(world, BUDI, invite, "BYE", cseq, "", "");
     world.take(BUDI, "SIP/2.0 200");
@@ -18,7 +18,7 @@ fn bye_ends_only_the_leg(world: &mut World, caller: &Caller, invite: &str, cseq:
     world.assert_empty_in_the_end();
 }
 
-/// The operator's BYE ends the call, as every BYE does that follows no transfer.
+/// The operator's BYE ends the call, like every BYE without a preceding transfer.
 fn bye_ends_the_call(world: &mut World, caller: &mut Caller, invite: &str, cseq: u32) {
     asks(world, BUDI, invite, "BYE", cseq, "", "");
     world.take(BUDI, "SIP/2.0 200");
@@ -97,7 +97,7 @@ fn the_last_notification_counts_from_its_answer() {
     refers(&mut world, &invite, 1, "Refer-To: <sip:sari@127.0.0.1>\r\n");
     let offered = world.take(SARI, "INVITE");
     refuses(&mut world, SARI, &offered, "486 Busy Here");
-    // It is repeated for longer than 2 s.
+    // The REFER is retransmitted for longer than 2 s.
     world.pass(Duration::from_millis(5_000));
     assert_eq!(is_notified(&mut world, BUDI), "SIP/2.0 486 Busy Here");
     world.pass(Duration::from_millis(100));

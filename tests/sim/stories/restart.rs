@@ -1,5 +1,5 @@
-//! The service is killed in the middle of a story, and a new one gets what the old one has kept: phones are rung at once, breaks and
-//! log-outs stay, terms hold for their own length. And a start before the accounts can be read.
+//! The service is killed during a story, and a new one gets the state of the old one: phones are rung at once, breaks and log-outs
+//! stay, terms last for their length. Also a start before the accounts can be read.
 
 use std::collections::BTreeMap;
 
@@ -24,14 +24,14 @@ fn outside() -> Settings {
     settings
 }
 
-/// A service before anything is known to it.
+/// A service without any state.
 fn empty(settings: Settings, wall: Timestamp) -> World {
     let mut world = World::unready(settings);
     world.now = Now { wall, ..world.now };
     world
 }
 
-/// The service is killed, and `seconds` later a new one has what it kept.
+/// The service is killed, and `seconds` later a new one gets its state.
 fn killed(world: &World, settings: Settings, names: &[&str], seconds: u64) -> World {
     let mut next = empty(settings, world.now.after(Duration::from_secs(seconds)).wall);
     next.step(Input::Restore(Box::new(kept(world))));
@@ -110,7 +110,7 @@ fn a_binding_lasts_as_long_as_without_the_restart_and_no_longer() {
     assert_eq!(states(&mut later)["budi"], State::Offline, "600 s are over");
     let mut too_late = killed(&world, settings(), &["budi"], 601);
     assert_eq!(states(&mut too_late)["budi"], State::Offline);
-    // The clock was a year ahead when it was kept.
+    // The clock was a year ahead when the state was stored.
     let presences =
         kept(&world).presences.into_iter().map(|one| Presence { at: one.at.shifted(365 * 86_400_000), ..one });
     let restored = Restored { presences: presences.collect(), terms: Vec::new() };
@@ -166,14 +166,14 @@ fn an_operator_sits_at_the_station_after_a_restart() {
     let caller = Caller::dials(&mut world);
     world.take(BUDI, "INVITE");
     caller.cancels(&mut world);
-    // A day later nobody sits there any more.
+    // A day later no operator is logged in there.
     let mut world = empty(settings(), at(i64::try_from(DAY).unwrap() + 60));
     world.step(Input::Accounts(accounts()));
     world.step(Input::Restore(Box::new(Restored { presences: vec![seated, budi], terms: Vec::new() })));
     assert_eq!(states(&mut world)["budi"], State::Offline);
 }
 
-/// What is kept of an account with one phone.
+/// The stored state of an account with one phone.
 fn presence_at(name: &str, at: &str) -> Presence {
     let mut world = World::new(settings(), &[name]);
     world.register(name, at);
@@ -196,7 +196,7 @@ fn a_phone_on_a_connection_is_rung_only_after_an_authenticated_request_on_a_new_
     let caller = Caller::dials(&mut world);
     assert!(!world.has(BUDI, "INVITE"), "its connection is gone");
     caller.cancels(&mut world);
-    // A second restart does not forget it; nor does a request without credentials wake it.
+    // A second restart does not lose it, and a request without credentials does not wake it.
     let mut world = killed(&world, settings(), &["budi"], 3);
     world.streams.insert(BUDI.parse().unwrap(), flow(1));
     assert_eq!(states(&mut world)["budi"], State::Offline);
@@ -309,7 +309,7 @@ fn no_term_outlives_its_own_length_when_the_clock_is_put_right_between_two_runs(
     next.step(Input::Restore(Box::new(kept(&world))));
     assert_eq!((flags(&mut next), mode(&mut next)), (1, Posture::Drill));
     next.pass(Duration::from_secs(3 * HOUR));
-    // The third run counts from what the second has written, not from the words of the first.
+    // The third run uses the facts of the second run, not those of the first.
     let mut third = empty(outside(), next.now.wall);
     third.step(Input::Accounts(vec![account("budi")]));
     third.step(Input::Restore(Box::new(Restored { terms: last_terms(&next), ..Restored::default() })));

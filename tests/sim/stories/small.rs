@@ -1,10 +1,10 @@
-//! Peers that ask for the same thing again and again, or say it twice.
+//! Peers that reject a request again and again, or send one twice, and other single cases.
 
 use super::transfer::{floor, is_hung_up, is_notified, refers, talking};
 use super::*;
 use siaga::switchboard::Settings;
 
-/// A talk whose phone takes UPDATE, and a session timer.
+/// A talk with a session timer, whose phone supports UPDATE.
 fn timed() -> (World, Caller, String) {
     let terms = Settings { session_seconds: Some(1_800), ..settings() };
     let mut world = World::new(terms, &["budi"]);
@@ -19,7 +19,7 @@ fn timed() -> (World, Caller, String) {
     (world, caller, invite)
 }
 
-/// How many requests of this method the phone gets within 10 s, each answered with that rejection.
+/// How many requests of this method the phone gets within 10 s if it rejects each.
 fn asked_in_ten_seconds(world: &mut World, rejection: &str, more: &str) -> usize {
     let mut asked = 0;
     for _ in 0..1_000 {

@@ -1,4 +1,4 @@
-//! Media from another source than the description names: which is heard, for either party, plain and under SRTP. The relay is the
+//! Media from a source other than the signalled one: which is accepted, for either party, plain and under SRTP. The relay is the
 //! real one; it gets the switchboard's commands.
 
 use std::net::SocketAddr;
@@ -36,7 +36,7 @@ impl Wire {
         Self { relay, out: Out::default(), now: Instant::from_nanos(0), sequence: 0, obeyed: 0 }
     }
 
-    /// Carries out what the switchboard has commanded since the last time.
+    /// Carries out the switchboard's commands since the last call.
     fn obeys(&mut self, world: &World) {
         for command in world.media.iter().skip(self.obeyed) {
             self.relay.command(self.now, command.clone(), &mut self.out);
@@ -44,7 +44,7 @@ impl Wire {
         self.obeyed = world.media.len();
     }
 
-    /// A packet from an address to a port; where it goes on to.
+    /// Sends a packet from an address to a port; returns where it is forwarded to.
     fn sends(&mut self, from: &str, to: AnchorId, secure: Option<&mut Session>) -> Option<SocketAddr> {
         self.now = self.now + Duration::from_millis(20);
         self.sequence += 1;
@@ -60,7 +60,7 @@ impl Wire {
         }
     }
 
-    /// After how many packets a source is heard; None: not within two seconds.
+    /// After how many packets a source is accepted; None: not within two seconds.
     fn hears(&mut self, from: &str, to: AnchorId) -> Option<usize> {
         (0..100).position(|_| self.sends(from, to, None).is_some())
     }
@@ -114,7 +114,7 @@ fn without_media_networks_the_trunks_peers_are_its_gateways_and_a_phone_has_the_
     world.register("budi", BUDI);
     let (_caller, invite, mut wire, (a, b)) = talking(&mut world);
     assert_eq!(wire.hears("10.8.0.200:4000", a), Some(4));
-    // The phone has moved to another network, and its description has not.
+    // The phone has moved to another network, but its description is unchanged.
     let elsewhere = "198.51.100.3:7777";
     assert_eq!(wire.hears(elsewhere, b), None);
     asks(&mut world, "198.51.100.3:5091", &invite, "UPDATE", 1, "", "");

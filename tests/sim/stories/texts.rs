@@ -212,7 +212,7 @@ fn in_a_call_each_side_may_write_to_the_other() {
     world.receive(BUDI, &response(&ringing, BUDI, "180 Ringing", ""));
     caller.hears(&mut world, "SIP/2.0 180");
     caller.asks_of(&mut world, "MESSAGE", 2, PLAIN, "tolong");
-    // Not a status that would tell of the call.
+    // Not a status that would concern the call.
     world.take(TRUNK, "SIP/2.0 486");
     world.receive(BUDI, &response(&ringing, BUDI, "200 OK", &sdp(BUDI, 31_000)));
     world.take(BUDI, "ACK");

@@ -1,4 +1,4 @@
-//! Session descriptions that other call centres have rejected: none of them costs an emergency call. Address families of media.
+//! Session descriptions that other call centres have rejected: none of them makes an emergency call fail. Address families of media.
 
 use std::net::IpAddr;
 
@@ -102,7 +102,7 @@ fn a_description_that_cannot_be_used_is_rejected_with_the_reason() {
         world.receive(TRUNK, &invite(n, &body));
         let refusal = world.take(TRUNK, "SIP/2.0 488");
         assert!(header(&refusal, "Warning").starts_with(&format!("{code} siaga \"")), "{refusal}");
-        // In a call the call goes on.
+        // In a call, the call continues.
         let mut caller = Caller::dials(&mut world);
         let talk = answers(&mut world, BUDI);
         caller.is_answered(&mut world);
@@ -168,7 +168,7 @@ fn a_bye_that_crosses_ours_is_answered_200() {
     caller.hangs_up(&mut world);
     world.take(BUDI, "BYE");
     operator_hangs_up(&mut world, BUDI, &invite);
-    // A dialog that never was is still unknown.
+    // A dialog that never existed is still unknown.
     asks(&mut world, BUDI, &invite.replace("Call-ID: ", "Call-ID: other-"), "BYE", 2, "", "");
     world.take(BUDI, "SIP/2.0 481");
     world.assert_empty_in_the_end();
