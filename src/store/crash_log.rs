@@ -324,7 +324,7 @@ mod tests {
         fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         fs::rename(&file, file.with_extension("moved")).unwrap();
         std::os::unix::fs::symlink(&twin, &file).unwrap();
-        assert!(mine.files().left_beside(NEXT).unwrap().is_empty(), "a link could lead anywhere");
+        assert!(mine.files().left_beside(NEXT).unwrap().is_empty(), "a link could point to any file");
         for left in [file.with_extension("moved"), file] {
             fs::remove_file(left).unwrap();
         }

@@ -340,7 +340,7 @@ impl Writer {
     }
 }
 
-/// When a recovery takes a run to have ended.
+/// The time at which a run has ended, for a recovery.
 fn last_sign(lives: &[journal::Life], last: Timestamp) -> Timestamp {
     // The service may have been killed several times while the database was down.
     let life = lives.iter().rfind(|life| life.began <= last).or(lives.first());

@@ -326,7 +326,7 @@ fn read(flow: Flow, bytes: &[u8]) -> Parsed<'_> {
     }
 }
 
-/// The fault of a request outside a dialog, independent of its method (RFC 3261 §8.2.2, §8.2.3).
+/// The error of a request outside a dialog, independent of its method (RFC 3261 §8.2.2, §8.2.3).
 /// A trunk's call is not rejected for an extension that it requires.
 /// An emergency call is not rejected for a body that cannot be read, unless the body is compressed: it may have the offer.
 fn general_fault(message: &Message<'_>, method: Method, from_trunk: bool) -> Option<Fault> {

@@ -462,7 +462,7 @@ impl Scheduler {
                 caller.fate = Fate::Rings(names, more_from);
                 self.reserve(*call, name);
             }
-            (Step::Offer(..) | Step::Recall(..), None) => panic!("nobody was chosen"),
+            (Step::Offer(..) | Step::Recall(..), None) => panic!("no operator was chosen"),
             (Step::Fallback(call, names), _) => {
                 let staffed = self.people.values().any(Self::staffed);
                 let caller = self.callers.get_mut(call).unwrap();

@@ -129,7 +129,7 @@ fn is_consistent(cdr: &Cdr, facts: &[Fact]) {
     let left = facts.iter().filter(|fact| matches!(fact.kind, FactKind::TransferorLeft { .. })).count();
     let lost_leads = facts.iter().filter(|fact| matches!(fact.kind, FactKind::LeadLeft { lost: true, .. })).count();
     let asked = cdr.transfers.len() + left;
-    good(lost <= returned + lost_leads, "who is lost is returned, or a guest goes on");
+    good(lost <= returned + lost_leads, "the caller of a lost leg returns to the queue, or a participant continues");
     good(returned <= lost + asked, "who is returned was lost, or passed on");
     good(cdr.transfers.iter().all(|one| one.ended.is_some_and(|at| one.asked <= at && at <= ended)), "transfers end");
     let passed_on = cdr.talks.iter().filter(|talk| talk.transferred).count();

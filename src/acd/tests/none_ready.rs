@@ -28,7 +28,7 @@ fn operators_on_a_break_ring_after_the_time_and_not_before_it() {
     assert_eq!((stage.state("a"), stage.state("b")), (State::Break, State::Talking));
     stage.acd.finished(stage.now, call, &op("b"));
     stage.pass(WRAP_UP);
-    assert_eq!(stage.state("b"), State::Break, "the break goes on after the call");
+    assert_eq!(stage.state("b"), State::Break, "the break continues after the call");
 }
 
 #[test]

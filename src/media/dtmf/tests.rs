@@ -131,7 +131,7 @@ fn all_sixteen_digits_and_nothing_else() {
     let digits: String = (0..=255).filter_map(digit).collect();
     assert_eq!(digits, "0123456789*#ABCD");
     let header = Header { payload_type: 101, marker: false, sequence: 1, timestamp: 1, ssrc: 7, payload: 12..15 };
-    assert_eq!(Detector::default().event(Instant::default(), &header, &[1, END, 0]), None, "cut short");
+    assert_eq!(Detector::default().event(Instant::default(), &header, &[1, END, 0]), None, "incomplete");
 }
 
 #[test]

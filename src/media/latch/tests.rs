@@ -79,7 +79,7 @@ fn a_peer_whose_media_moves_in_mid_call_is_heard_again_after_one_second() {
         // Another SSRC, and a move back to the better rank.
         assert!(bench.hears_ssrc(moved, 8));
         assert!(bench.hears(SIGNALLED));
-        assert!(!bench.hears(moved), "a better rank takes over at once");
+        assert!(!bench.hears(moved), "a better rank replaces it at once");
         assert_eq!(bench.target(), Some(address(SIGNALLED)));
     }
 }
@@ -131,7 +131,10 @@ fn packets_from_where_a_peer_was_are_heard_and_are_not_sent_to() {
     assert!(bench.hears(SIGNALLED));
     bench.moves(new);
     for _ in 0..200 {
-        assert!(bench.hears(SIGNALLED), "they were under way, or a gateway sends from elsewhere");
+        assert!(
+            bench.hears(SIGNALLED),
+            "they were already on the network, or a gateway sends from a different address"
+        );
         assert_eq!(bench.target(), Some(address(new)), "it is sent to where it wants it");
     }
     assert!(bench.hears(new));
@@ -192,7 +195,7 @@ fn a_source_that_is_not_allowed_any_more_is_left() {
     assert_eq!(bench.drops("203.0.113.7:9"), 4);
     bench.latch.aim(bench.now, address(SIGNALLED), Sources { host: None, ..sources() });
     assert_eq!(bench.target(), Some(address(SIGNALLED)));
-    assert!(bench.hears("203.0.113.7:9"), "packets that were under way");
+    assert!(bench.hears("203.0.113.7:9"), "packets that were already on the network");
     bench.pass(2_000);
     assert_eq!(bench.drops("203.0.113.7:9"), 500);
 }

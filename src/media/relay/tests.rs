@@ -472,7 +472,7 @@ fn reports_go_to_the_signalled_address_as_soon_as_it_reports_and_no_other_port_t
     assert_eq!(target(&bench), Some(first));
     assert!(matches!(bench.reports(signalled, &report), Fate::Passed(_)));
     assert_eq!(target(&bench), Some(signalled));
-    assert_eq!(bench.reports(first, &report), Fate::Foreign, "whoever reports first keeps nothing");
+    assert_eq!(bench.reports(first, &report), Fate::Foreign, "the first sender of reports does not stay accepted");
     assert_eq!(target(&bench), Some(signalled));
     // If a peer's reports move with its media, the new source is used once the old one is silent.
     bench.advance(15_000);

@@ -34,7 +34,7 @@ const ERRORS: &str = "errors";
 /// A file that is written and removed again to check whether the disk can be written.
 const PROBE: &str = ".probe";
 
-/// What media gives the recorder at its start.
+/// The settings that media passes to the recorder at its start.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     pub(super) folder: PathBuf,

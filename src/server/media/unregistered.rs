@@ -242,7 +242,7 @@ mod tests {
         let start = Instant::default();
         markers.close(start, key(1));
         markers.expire(start + KEPT / 2);
-        assert_eq!(markers.left().len(), 2, "its fact may still be under way");
+        assert_eq!(markers.left().len(), 2, "its fact may not be written yet");
         markers.expire(start + KEPT);
         markers.close(start, key(3));
         let folder_of = |key: Key| folder.path().join(FOLDER).join(key.name());

@@ -197,7 +197,7 @@ mod tests {
             assert!(file.error().is_some());
             FULL.set(false);
             speak(&mut file, after, 300);
-            assert!(after == 0 || file.error().is_none(), "it goes on");
+            assert!(after == 0 || file.error().is_none(), "it continues");
             let (pairs, gaps) = file.finish().unwrap_or_else(|error| panic!("{before} {full} {after}: {error}"));
             assert_eq!(pairs, (before + full + after) * 8_000);
             assert_eq!(gaps, [(before * 1_000, (before + full) * 1_000)], "{before} {full} {after}");

@@ -491,6 +491,6 @@ fn an_operators_own_invite_ends_when_its_expires_is_over() {
         world.pass(Duration::from_secs(2));
         assert_eq!(world.has(BUDI, "SIP/2.0 487"), !answered);
         assert_eq!(world.has(SARI, "CANCEL"), !answered);
-        assert!(!world.has(SARI, "BYE"), "a talk goes on");
+        assert!(!world.has(SARI, "BYE"), "a talk continues");
     }
 }

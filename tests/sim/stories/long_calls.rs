@@ -40,7 +40,7 @@ fn a_call_with_live_audio_is_never_ended_by_a_timer_and_raises_the_alarm_until_i
         let call = only_call(&world);
         assert_eq!(world.long_calls, [(call, false)], "the alarm begins");
         world.pass(Duration::from_secs(24 * 3_600));
-        assert_eq!(endings(&world), [], "the call goes on");
+        assert_eq!(endings(&world), [], "the call continues");
         assert!(!world.has(BUDI, "BYE") && !world.has(TRUNK, "BYE"));
         operator_hangs_up(&mut world, BUDI, &invite);
         caller.is_hung_up(&mut world);
