@@ -8,7 +8,7 @@ use sqlx::sqlite::SqlitePoolOptions;
 
 use super::{Kind, Store, StoreError, on_either};
 
-/// How long the database may take to respond.
+/// How long a connection may take; the whole check may take twice as long.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 static SQLITE: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
