@@ -6,6 +6,7 @@ pub mod cdr;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod counted;
 pub mod ids;
 pub mod limits;
 pub mod media;

@@ -8,22 +8,23 @@ use std::path::{Path, PathBuf};
 /// Each room and the rooms that it may name beside itself; only rooms above it in this list can stand there, so no circle can.
 const ROOMS: &[(&str, &str)] = &[
     ("limits", ""),
+    ("counted", ""),
     ("alarm", "limits"),
     ("clock", "limits"),
     ("ids", "limits clock"),
     ("sip", "limits clock ids"),
-    ("acd", "limits clock ids"),
+    ("acd", "limits counted clock ids"),
     ("media", "limits clock ids"),
     ("cdr", "limits clock ids sip acd media"),
-    ("switchboard", "limits clock ids sip acd media cdr"),
+    ("switchboard", "limits counted clock ids sip acd media cdr"),
     ("config", "limits clock ids sip acd media cdr switchboard"),
-    ("store", "limits alarm clock ids cdr config"),
+    ("store", "limits counted alarm clock ids cdr config"),
     ("cluster", "limits alarm clock ids sip acd media cdr switchboard config store"),
     ("reports", "limits clock ids cdr config store"),
     ("server", "limits alarm clock ids sip acd media cdr switchboard config store cluster reports"),
     ("cli", "limits alarm clock ids sip acd media cdr switchboard config store cluster reports server"),
 ];
-const PURE: &[&str] = &["limits", "clock", "ids", "sip", "acd", "media", "cdr", "switchboard"];
+const PURE: &[&str] = &["limits", "counted", "clock", "ids", "sip", "acd", "media", "cdr", "switchboard"];
 const SOCKETS: &[&str] = &["UdpSocket", "TcpStream", "TcpListener", "UnixStream", "UnixListener", "UnixDatagram"];
 const SQL: &[&str] = &["SELECT ", "INSERT INTO ", "DELETE FROM ", "CREATE TABLE ", "ALTER TABLE ", " SET "];
 const LINES_MAX: usize = 500;

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use siaga::cdr::fact::{Fact, FactKind};
 use siaga::clock::Timestamp;
+use siaga::counted::visits;
 use siaga::store::crash_log::{CrashLog, Files};
 use siaga::store::journal::segments::{self, State};
 use siaga::store::journal::{self, Journal, JournalError, Life, Place, record};
@@ -212,12 +213,25 @@ fn many_small_segments_are_looked_through_once() {
     let mut journal = Journal::open(dir.path(), at(0)).unwrap();
     journal.append(facts()[..1].iter(), at(0)).unwrap();
     let one = fs::read(files(dir.path()).remove(0)).unwrap();
-    for no in 1..=16_000 {
+    for no in 1..=1_000 {
         fs::write(segments::path(dir.path(), MORNING + no, State::Waiting), &one).unwrap();
     }
-    let lives = journal::lives_before(dir.path(), i64::MAX).unwrap();
-    assert_eq!(lives.len(), 1);
-    assert_eq!(segments::count(dir.path(), Place::default(), ALL).unwrap(), 16_001);
+    let folder = fs::read_dir(dir.path()).unwrap().count() as u64;
+    let looked_at = |work: &dyn Fn()| {
+        let before = visits();
+        work();
+        visits() - before
+    };
+    let lives = || assert_eq!(journal::lives_before(dir.path(), i64::MAX).unwrap().len(), 1);
+    assert_eq!(looked_at(&lives), folder, "each file's name is read once");
+    let count = || assert_eq!(segments::count(dir.path(), Place::default(), ALL).unwrap(), 1_001);
+    assert_eq!(looked_at(&count), folder);
+    let read =
+        || assert_eq!(journal::read(dir.path(), Place::default(), ALL, usize::MAX).unwrap().entries.len(), 1_001);
+    assert_eq!(looked_at(&read), folder);
+    let end = Place { segment: MORNING + 1_000, position: 0 };
+    let retire = || assert_eq!(segments::retire_before(dir.path(), end).unwrap(), 1_000);
+    assert_eq!(looked_at(&retire), folder);
 }
 
 #[test]

@@ -187,6 +187,16 @@ impl Acd {
         });
     }
 
+    /// Takes out one of the operators whose last call has ended since the last time, or who are new.
+    pub fn take_freed(&mut self) -> Option<OperatorId> {
+        self.floor.take_freed()
+    }
+
+    /// Has an operator among those whom `take_freed` gives, though no call has ended.
+    pub fn mark_freed(&mut self, operator: &OperatorId) {
+        self.floor.mark_freed(operator);
+    }
+
     /// Who has placed a call has it, unless he has another; a wrap-up of his ends.
     pub fn occupy(&mut self, now: Now, call: CallId) {
         let Some(Status::Direct { by, .. }) = self.queue.status(call) else { return };

@@ -1,13 +1,14 @@
 //! All operators and the indexes over them. Every change of a fact goes through `change`, which keeps the indexes and
 //! tells of states that change.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::desk::{Desk, DeskNo, Merits, Rank, Strategy};
 use super::operator::{Operator, Work};
 use super::{Change, State};
 use crate::clock::{Deadlines, Instant, Timestamp};
+use crate::counted::Map;
 use crate::ids::{CallId, OperatorId, Rng};
 
 /// What the indexes hold of one operator.
@@ -59,7 +60,7 @@ struct Counts {
 /// The operators.
 #[derive(Debug, Default)]
 pub(super) struct Floor {
-    operators: BTreeMap<OperatorId, Operator>,
+    operators: Map<OperatorId, Operator>,
     desks: Vec<Desk>,
     /// Who can be offered a call, by desk, in the order of its strategy.
     eligible: Vec<BTreeSet<(Rank, OperatorId)>>,
@@ -77,6 +78,8 @@ pub(super) struct Floor {
     changes: Vec<Change>,
     /// Operators whose log-in or break has changed.
     presence_changes: BTreeSet<OperatorId>,
+    /// Operators whose last call has ended, or who are new.
+    freed: BTreeSet<OperatorId>,
 }
 
 impl Floor {
@@ -85,6 +88,7 @@ impl Floor {
         let old = std::mem::replace(self, Self::with_desks(desks));
         self.changes = old.changes;
         self.presence_changes = old.presence_changes;
+        self.freed = old.freed;
         for (operator, facts) in old.operators {
             self.add(&operator, facts);
         }
@@ -100,6 +104,7 @@ impl Floor {
         let keys = Keys::of(&facts);
         if self.operators.insert(operator.clone(), facts).is_none() {
             self.index(operator, Keys::default(), keys);
+            self.freed.insert(operator.clone());
         }
     }
 
@@ -112,6 +117,7 @@ impl Floor {
     ) -> bool {
         let Some(facts) = self.operators.get_mut(operator) else { return false };
         let (before, paused, logged_in) = (Keys::of(facts), facts.paused.clone(), facts.logged_in);
+        let (work, own_calls) = (facts.work, facts.own_calls.len());
         let wrapped_up = apply(facts);
         facts.recalled &= matches!(facts.work, Work::Offered { .. });
         let (after, state) = (Keys::of(facts), facts.state());
@@ -122,6 +128,10 @@ impl Floor {
         }
         if logged_in != facts.logged_in || paused != facts.paused {
             self.presence_changes.insert(operator.clone());
+        }
+        let has_no_call = matches!(facts.work, Work::Free | Work::WrapUp { .. });
+        if has_no_call && (work != facts.work || own_calls > facts.own_calls.len()) {
+            self.freed.insert(operator.clone());
         }
         let leaves = !facts.exists && facts.work == Work::Free;
         self.index(operator, before, if leaves { Keys::default() } else { after });
@@ -139,6 +149,15 @@ impl Floor {
     /// Takes out the operators whose log-in or break has changed since the last time.
     pub(super) fn take_presence_changes(&mut self) -> BTreeSet<OperatorId> {
         std::mem::take(&mut self.presence_changes)
+    }
+
+    /// Takes out one of the operators who have no call any more.
+    pub(super) fn take_freed(&mut self) -> Option<OperatorId> {
+        self.freed.pop_first()
+    }
+
+    pub(super) fn mark_freed(&mut self, operator: &OperatorId) {
+        self.freed.insert(operator.clone());
     }
 
     /// Runs every deadline up to `now`.
@@ -272,7 +291,7 @@ impl Floor {
     /// Compares every index with the facts.
     pub(super) fn verify(&self) -> Result<(), String> {
         let mut right = Self::with_desks(self.desks.clone());
-        for (operator, facts) in &self.operators {
+        for (operator, facts) in self.operators.iter() {
             right.index(operator, Keys::default(), Keys::of(facts));
             if !facts.exists && !matches!(facts.work, Work::Offered { .. } | Work::Talking { .. }) {
                 return Err(format!("{operator} is removed and has no call, yet he stays"));

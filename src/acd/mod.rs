@@ -38,7 +38,8 @@ pub use engage::Standing;
 use floor::Floor;
 use operator::{Operator, Work};
 pub use posture::Posture;
-use queue::{Queue, Status};
+pub use queue::Place;
+use queue::{Queue, Status, Widening};
 pub use view::{Change, Outlook, State, View};
 
 /// Shortest rest and retry, whatever is configured: a phone that refuses at once must not spin the loop.
@@ -278,6 +279,23 @@ impl Acd {
     /// A caller comes in (the switchboard lets at most `limits::CALLS_MAX` in). Lower `priority` numbers go first, then
     /// arrival, whatever the desks. A desk that is not known is the first. Idempotent.
     pub fn enqueue(&mut self, now: Now, call: CallId, priority: u8, desk: DeskNo) {
+        let (home, widens) = self.enters(now, desk);
+        self.queue.add(call, (priority, home), widens, Some(now.mono + self.settings.none_ready));
+    }
+
+    /// A caller whom a number outside had waits again, at the place that `place_of` gave before.
+    pub fn enqueue_at(&mut self, now: Now, call: CallId, place: Place, desk: DeskNo) {
+        let (home, widens) = self.enters(now, desk);
+        self.queue.add_at(call, (place, home), widens, Some(now.mono + self.settings.none_ready));
+    }
+
+    /// The place of a call that is known here.
+    pub fn place_of(&self, call: CallId) -> Option<Place> {
+        self.queue.place(call)
+    }
+
+    /// Where a call of that desk waits, and when it goes to which desks besides.
+    fn enters(&self, now: Now, desk: DeskNo) -> (DeskNo, Vec<Widening>) {
         let home = if self.settings.desks.len() > usize::from(desk.0) { desk } else { DeskNo(0) };
         let widens = self.floor.desk(home).map(|desk| {
             let many = desk.overflow.length.is_some_and(|length| self.queue.waiting_at(home) >= length);
@@ -286,8 +304,7 @@ impl Acd {
             let steps = after.map(|after| (after, desk.overflow.to.as_slice())).into_iter().chain(steps);
             steps.map(|(after, to)| (now.mono + after, self.set_of(to))).collect()
         });
-        let overdue_at = Some(now.mono + self.settings.none_ready);
-        self.queue.add(call, (priority, home), widens.unwrap_or_default(), overdue_at);
+        (home, widens.unwrap_or_default())
     }
 
     /// The caller is gone, or is handled elsewhere: frees his place and every reservation for him. Someone who still

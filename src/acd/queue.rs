@@ -1,12 +1,13 @@
 //! All calls that the distributor has, in one order: (priority, arrival). A call keeps its place until it is over.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::desk::{DeskNo, DeskSet, Ring};
 use super::keys::{Call, Keys};
 use super::posture::Service;
 use super::sets::CallsBySet;
 use crate::clock::{Deadlines, Instant, earliest};
+use crate::counted::Map;
 use crate::ids::{CallId, OperatorId};
 use crate::limits;
 
@@ -19,7 +20,7 @@ pub(super) const OFFERS_MAX: usize = limits::RING_ATTEMPTS_PER_CALL_MAX;
 pub(super) const RING_MAX: usize = limits::LIVE_LEGS_PER_CALL_MAX - 2;
 
 /// A place in the order: lower numbers are served first.
-pub(super) type Place = (u8, u64);
+pub type Place = (u8, u64);
 
 /// When a call goes to which desks besides.
 pub(super) type Widening = (Instant, DeskSet);
@@ -61,20 +62,20 @@ pub(super) enum More {
 /// The calls.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    calls: BTreeMap<CallId, Call>,
+    calls: Map<CallId, Call>,
     /// Every call that waits.
-    waiting: BTreeMap<Place, CallId>,
+    waiting: Map<Place, CallId>,
     /// How many of these are each desk's.
     waiting_at: Vec<usize>,
     /// Of those that wait, the ones that can be offered to an operator, by desk.
-    offerable: Vec<BTreeMap<Place, CallId>>,
+    offerable: Vec<Map<Place, CallId>>,
     /// Of those that wait, the ones that the fallback may take now.
-    untried: BTreeMap<Place, CallId>,
+    untried: Map<Place, CallId>,
     /// Of those that wait, the ones that have had all their offers: only the fallback is left.
-    spent: BTreeMap<Place, CallId>,
+    spent: Map<Place, CallId>,
     retries: Deadlines<CallId>,
     /// Of those that ring, the ones that may ring more operators now, by desk.
-    joinable: Vec<BTreeMap<Place, CallId>>,
+    joinable: Vec<Map<Place, CallId>>,
     /// When calls that ring may ring more operators.
     growths: Deadlines<CallId>,
     /// How many operators the calls of each desk ring.
@@ -118,24 +119,36 @@ impl Queue {
 
     fn with_desks(rings: Vec<Ring>) -> Self {
         let count = rings.len();
-        let (offerable, joinable) = (vec![BTreeMap::new(); count], vec![BTreeMap::new(); count]);
+        let (offerable, joinable) = (vec![Map::new(); count], vec![Map::new(); count]);
         Self { waiting_at: vec![0; count], offerable, joinable, rings, ..Self::default() }
     }
 
-    /// Gives a call its place. A call that is already in the queue keeps its place. `widens`: when the call goes to which additional desks,
-    /// in any order. `overdue_at`: when it will have waited for `none_ready`; None: at once.
+    /// Gives a call a place behind all others of its priority, as `add_at`.
     pub(super) fn add(
         &mut self,
         call: CallId,
         (priority, home): (u8, DeskNo),
+        widens: Vec<Widening>,
+        overdue_at: Option<Instant>,
+    ) {
+        let place = (priority, self.arrivals);
+        self.arrivals += 1;
+        self.add_at(call, (place, home), widens, overdue_at);
+    }
+
+    /// Gives a call this place. A call that is already in the queue keeps its place. `widens`: when the call goes to which additional desks,
+    /// in any order. `overdue_at`: when it will have waited for `none_ready`; None: at once.
+    pub(super) fn add_at(
+        &mut self,
+        call: CallId,
+        (place, home): (Place, DeskNo),
         mut widens: Vec<Widening>,
         overdue_at: Option<Instant>,
     ) {
         if self.calls.contains_key(&call) {
             return;
         }
-        let (place, desks) = ((priority, self.arrivals), DeskSet::of(home));
-        self.arrivals += 1;
+        let desks = DeskSet::of(home);
         widens.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
         let (status, phones_turn) = (Status::Waiting, false);
         self.put(call, Call { place, home, desks, widens, offers: 0, overdue_at, phones_turn, status });
@@ -341,6 +354,10 @@ impl Queue {
         self.joinable.get(usize::from(desk.0))?.first_key_value().map(|(place, call)| (*place, *call))
     }
 
+    pub(super) fn place(&self, call: CallId) -> Option<Place> {
+        self.calls.get(&call).map(|entry| entry.place)
+    }
+
     /// The desk of a call that waits, and its place from 1 among those who wait for that desk's operators; `far` at most.
     pub(super) fn position(&self, call: CallId, far: usize) -> Option<(DeskNo, usize)> {
         let entry = self.calls.get(&call)?;
@@ -370,6 +387,11 @@ impl Queue {
     /// The next call that no more offers can be made for.
     pub(super) fn first_spent(&self) -> Option<CallId> {
         self.spent.first_key_value().map(|(_, call)| *call)
+    }
+
+    /// The first call without an answer, whatever is done for it.
+    pub(super) fn first_unanswered(&self) -> Option<CallId> {
+        self.unanswered.first(|_| true)
     }
 
     /// The next call that may ring operators on a break, among those that ring already or among those that wait.
@@ -469,7 +491,7 @@ impl Queue {
 }
 
 /// Puts a call into an index, or takes it out.
-fn file(index: &mut BTreeMap<Place, CallId>, place: Place, call: CallId, was: bool, is: bool) {
+fn file(index: &mut Map<Place, CallId>, place: Place, call: CallId, was: bool, is: bool) {
     if was && !is {
         index.remove(&place);
     } else if is && !was {

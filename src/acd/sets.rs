@@ -1,6 +1,6 @@
 //! Calls by the set of desks to which they may go. There are few sets, whatever the number of calls.
 
-use std::collections::BTreeMap;
+use crate::counted::Map;
 
 use super::desk::DeskSet;
 use super::queue::Place;
@@ -8,7 +8,7 @@ use crate::ids::CallId;
 
 /// Calls in their order, one index for each set of desks. Empty indexes are removed.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct CallsBySet(BTreeMap<DeskSet, BTreeMap<Place, CallId>>);
+pub(super) struct CallsBySet(Map<DeskSet, Map<Place, CallId>>);
 
 impl CallsBySet {
     /// Moves a call from the index of one set to that of another.

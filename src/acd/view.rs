@@ -119,6 +119,11 @@ impl Acd {
         self.queue.waiting()
     }
 
+    /// The first call in the order of service that has no answer, whether it waits or rings.
+    pub fn first_unanswered(&self) -> Option<CallId> {
+        self.queue.first_unanswered()
+    }
+
     /// (waiting calls, operators by state in the order of `State`).
     pub fn counts(&self) -> (usize, [usize; 6]) {
         (self.queue.waiting_count(), self.floor.by_state())

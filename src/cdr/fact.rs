@@ -78,6 +78,19 @@ pub enum OfferOutcome {
 }
 
 impl OfferOutcome {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Answered,
+        Self::NoAnswer,
+        Self::Busy,
+        Self::Rejected,
+        Self::Redirected,
+        Self::Unreachable,
+        Self::CallerLeft,
+        Self::LostRace,
+        Self::Withdrawn,
+    ];
+
     /// The word in records, metrics and logs.
     pub const fn word(self) -> &'static str {
         match self {
@@ -330,7 +343,8 @@ pub enum FactKind {
     GuestJoined { leg: LegNo, who: Callee, role: Role },
     /// He has left it, or `Answered` follows: it is his now.
     GuestLeft { leg: LegNo, who: Callee },
-    /// Who had the caller has left, or was `lost`, and a guest has him now: `Answered` follows.
+    /// The operator or number that had the caller has left, or was `lost`. A participant has the caller now, and `Answered` follows; or the
+    /// caller waits again, and `Queued` follows.
     LeadLeft { leg: LegNo, who: Callee, lost: bool },
     /// The call is over. Closes it: the CDR is written.
     Ended {

@@ -4,11 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::counted::Set;
 use crate::ids::{CallId, OperatorId};
 use crate::limits::CALL_BACKS_MAX;
 
 use super::CallBackView;
 use super::invariants::Checked;
+
+/// How often a number was called back in vain, and since when it waits.
+type Turn = (u32, Timestamp);
 
 /// One number that waits to be called back.
 #[derive(Clone, Debug)]
@@ -32,7 +36,7 @@ struct Missed {
 
 impl Missed {
     /// Those who were never tried come first, by age; then who was tried longest ago.
-    fn turn(&self) -> (u32, Timestamp) {
+    fn turn(&self) -> Turn {
         (self.tries, self.tried.unwrap_or(self.first))
     }
 }
@@ -50,8 +54,10 @@ pub(super) struct Unanswered {
 #[derive(Debug, Default)]
 pub(super) struct Abandoned {
     all: BTreeMap<String, Missed>,
-    turns: BTreeSet<((u32, Timestamp), String)>,
+    turns: Set<(Turn, String)>,
     by_age: BTreeSet<(Timestamp, String)>,
+    /// The numbers that one operator is to call back.
+    assigned: Set<(OperatorId, Turn, String)>,
     checked: Checked,
 }
 
@@ -95,8 +101,9 @@ impl Abandoned {
 
     /// A call-back begins.
     pub(super) fn begin(&mut self, number: &str, over: CallId) {
-        if let Some(missed) = self.all.get_mut(number) {
+        if let Some(mut missed) = self.take_out(number) {
             (missed.over, missed.meant_for) = (Some(over), None);
+            self.put(number, missed);
         }
     }
 
@@ -160,14 +167,15 @@ impl Abandoned {
 
     /// Whom `operator` is to call: who is meant for him, else whose turn it is and who is meant for nobody. Not those who are called
     /// or `engaged` just now.
-    pub(super) fn next(&self, operator: &OperatorId, engaged: &BTreeSet<&str>) -> Option<(String, CallId)> {
+    pub(super) fn next(&self, operator: &OperatorId, engaged: impl Fn(&str) -> bool) -> Option<(String, CallId)> {
         let open = |number: &str| {
-            let missed = self.all.get(number).filter(|missed| missed.over.is_none() && !engaged.contains(number))?;
+            let missed = self.all.get(number).filter(|missed| missed.over.is_none() && !engaged(number))?;
             missed.meant_for.as_ref().is_none_or(|meant_for| meant_for == operator).then_some(missed)
         };
-        let turns = self.turns.iter().filter_map(|(_, number)| Some((number, open(number)?)));
-        let (number, missed) = turns.min_by_key(|(_, missed)| missed.meant_for.is_none())?;
-        Some((number.clone(), missed.of))
+        let first = (operator.clone(), (0, Timestamp::from_millis(i64::MIN)), String::new());
+        let assigned = self.assigned.from(&first).take_while(|(to, _, _)| to == operator).map(|(_, _, number)| number);
+        let all = self.turns.iter().map(|(_, number)| number);
+        assigned.chain(all).find_map(|number| Some((number.clone(), open(number)?.of)))
     }
 
     /// The call for which that number may be called back by `operator` now. None: it does not wait for that; 486: it is called, or
@@ -176,10 +184,10 @@ impl Abandoned {
         &self,
         number: &str,
         operator: &OperatorId,
-        engaged: &BTreeSet<&str>,
+        engaged: impl Fn(&str) -> bool,
     ) -> Result<Option<CallId>, u16> {
         let Some(missed) = self.all.get(number) else { return Ok(None) };
-        if missed.over.is_some() || engaged.contains(number) {
+        if missed.over.is_some() || engaged(number) {
             return Err(486);
         }
         let his = missed.meant_for.as_ref().is_none_or(|meant_for| meant_for == operator);
@@ -188,11 +196,10 @@ impl Abandoned {
 
     /// Says who shall call a number back. False: it does not wait for that.
     pub(super) fn mean(&mut self, number: &str, operator: &OperatorId) -> bool {
-        let found = self.all.get_mut(number);
-        found.is_some_and(|missed| {
-            missed.meant_for = Some(operator.clone());
-            true
-        })
+        let Some(mut missed) = self.take_out(number) else { return false };
+        missed.meant_for = Some(operator.clone());
+        self.put(number, missed);
+        true
     }
 
     /// Whoever has waited for longer than `span` no longer does.
@@ -245,6 +252,9 @@ impl Abandoned {
         self.checked.changed();
         self.turns.insert((missed.turn(), number.to_owned()));
         self.by_age.insert((missed.last, number.to_owned()));
+        if let Some(operator) = &missed.meant_for {
+            self.assigned.insert((operator.clone(), missed.turn(), number.to_owned()));
+        }
         self.all.insert(number.to_owned(), missed);
     }
 
@@ -252,6 +262,9 @@ impl Abandoned {
         let (number, missed) = self.all.remove_entry(number)?;
         self.checked.changed();
         self.turns.remove(&(missed.turn(), number.clone()));
+        if let Some(operator) = &missed.meant_for {
+            self.assigned.remove(&(operator.clone(), missed.turn(), number.clone()));
+        }
         self.by_age.remove(&(missed.last, number));
         Some(missed)
     }
@@ -260,6 +273,13 @@ impl Abandoned {
         let turns = self.turns.iter().all(|(turn, number)| self.all.get(number).is_some_and(|one| one.turn() == *turn));
         let ages = self.by_age.iter().all(|(last, number)| self.all.get(number).is_some_and(|one| one.last == *last));
         let lengths = [self.turns.len(), self.by_age.len()];
+        let is_assigned = |(operator, turn, number): &(OperatorId, Turn, String)| {
+            self.all.get(number).is_some_and(|one| one.turn() == *turn && one.meant_for.as_ref() == Some(operator))
+        };
+        let assigned = self.all.values().filter(|one| one.meant_for.is_some()).count();
+        if assigned != self.assigned.len() || !self.assigned.iter().all(is_assigned) {
+            return Err("the list of call-backs does not agree on who calls whom back".to_owned());
+        }
         if !turns || !ages || lengths != [self.all.len(); 2] || self.all.len() > CALL_BACKS_MAX {
             return Err("the list of call-backs is not in order".to_owned());
         }
@@ -291,7 +311,7 @@ mod tests {
 
     fn next(list: &Abandoned, operator: &str, engaged: &[&str]) -> Option<String> {
         let operator = OperatorId::parse(operator).unwrap();
-        list.next(&operator, &engaged.iter().copied().collect()).map(|(number, _)| number)
+        list.next(&operator, |number| engaged.contains(&number)).map(|(number, _)| number)
     }
 
     #[test]
@@ -349,10 +369,10 @@ mod tests {
         let first = missed(&mut rng, 10, 9_000);
         list.add("081", first);
         list.mean("081", &budi);
-        let open = |list: &Abandoned, operator| list.open("081", operator, &BTreeSet::new());
+        let open = |list: &Abandoned, operator| list.open("081", operator, |_| false);
         assert_eq!((open(&list, &budi), open(&list, &sari)), (Ok(Some(first.call)), Err(403)));
-        assert_eq!(list.open("082", &budi, &BTreeSet::new()), Ok(None));
-        assert_eq!(list.open("081", &budi, &BTreeSet::from(["081"])), Err(486), "he calls again just now");
+        assert_eq!(list.open("082", &budi, |_| false), Ok(None));
+        assert_eq!(list.open("081", &budi, |number| number == "081"), Err(486), "he calls again just now");
         let [over, other] = [40, 41].map(|seconds| CallId::new(at(seconds), &mut rng));
         list.hold("081", over);
         assert_eq!((open(&list, &budi), next(&list, "budi", &[])), (Err(486), None));

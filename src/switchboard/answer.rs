@@ -79,7 +79,7 @@ impl Switchboard {
         match to {
             Callee::Operator(operator) => self.acd.answered(now, id, operator),
             Callee::Number(_) if placed => {}
-            Callee::Number(_) => self.acd.leave(now, id),
+            Callee::Number(_) => self.leaves_queue(now, id),
         }
         self.answer_caller(now, id);
         self.join_sound(now, id, leg, self.settings.record);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::acd;
 use crate::acd::desk::DeskNo;
 use crate::cdr::fact::{Callee, FactKind};
 use crate::clock::{Instant, Now};
@@ -126,6 +127,8 @@ pub(super) struct Call {
     pub(super) internal: Option<Internal>,
     /// Whom he calls back with it.
     pub(super) call_back: Option<CallBack>,
+    /// Its place in the queue before a number outside got it.
+    pub(super) place: Option<acd::Place>,
     /// Operators who have talked with the caller.
     pub(super) worked_by: BTreeSet<OperatorId>,
     /// How far it waits behind other calls of its desk.

@@ -1,7 +1,7 @@
 //! Call-backs (RFC 7090): operators work off the list of those whom nobody has answered. An operator dials the code, and the
 //! switchboard calls the number whose turn it is, in a call of the operator's own.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use crate::acd::section::is_dialable;
 use crate::cdr::fact::{Callee, FactKind, OfferOutcome};
@@ -31,6 +31,37 @@ pub(super) struct CallBack {
     outcome: Option<(OfferOutcome, Option<u16>)>,
     /// The operator is there, and the number is called.
     begun: bool,
+}
+
+/// The numbers whose emergency calls live: who calls just now would be found busy.
+#[derive(Debug, Default)]
+pub(super) struct Calling(BTreeMap<String, u32>);
+
+impl Calling {
+    pub(super) fn add(&mut self, number: Option<&str>) {
+        if let Some(number) = number {
+            *self.0.entry(number.to_owned()).or_default() += 1;
+        }
+    }
+
+    fn remove(&mut self, number: &str) {
+        let Some(calls) = self.0.get_mut(number) else { return };
+        *calls -= 1;
+        if *calls == 0 {
+            self.0.remove(number);
+        }
+    }
+
+    fn has(&self, number: &str) -> bool {
+        self.0.contains_key(number)
+    }
+
+    /// `live`: the number of each emergency call that lives and shows one.
+    pub(super) fn verify<'a>(&self, live: impl Iterator<Item = Option<&'a str>>) -> Result<(), String> {
+        let mut expected = Self::default();
+        live.for_each(|number| expected.add(number));
+        if expected.0 == self.0 { Ok(()) } else { Err("the numbers that call are not those of the calls".to_owned()) }
+    }
 }
 
 impl CallBack {
@@ -79,13 +110,15 @@ impl Switchboard {
     }
 
     fn next_call_back(&self, by: &OperatorId) -> Option<(String, CallId)> {
-        self.abandoned.next(by, &self.engaged_numbers())
+        self.abandoned.next(by, |number| self.calling.has(number))
     }
 
-    /// Who is calling just now would be found busy.
-    fn engaged_numbers(&self) -> BTreeSet<&str> {
-        let calling = self.calls.values().filter(|call| !call.is_over() && call.placed_by.is_none());
-        calling.filter_map(|call| call.shown.number.as_deref()).collect()
+    /// An emergency call is over: its number can be called.
+    pub(super) fn forget_calling(&mut self, id: CallId) {
+        let call = self.calls.get(&id).filter(|call| call.placed_by.is_none());
+        if let Some(number) = call.and_then(|call| call.shown.number.as_deref()) {
+            self.calling.remove(number);
+        }
     }
 
     /// The call-back of that number, for this operator. Ok(None): it does not wait for one; 486: somebody calls it, or it calls, just
@@ -98,7 +131,7 @@ impl Switchboard {
     ) -> Result<Option<CallBack>, u16> {
         self.abandoned.expire(now.wall, self.settings.callers.call_back);
         let number = self.number_as_known(number);
-        let open = self.abandoned.open(&number, by, &self.engaged_numbers())?;
+        let open = self.abandoned.open(&number, by, |number| self.calling.has(number))?;
         let about = self.about(now, &number);
         Ok(open.map(|of| CallBack::held(of, number, about)))
     }

@@ -131,6 +131,7 @@ impl Switchboard {
             Origin::Phone(account) => self.received_from(account, taken.message, called),
         };
         self.alarms.insert(call.over_at, Alarm::TooLong(id));
+        self.calling.add(call.shown.number.as_deref());
         self.calls.insert(id, call);
         self.hold_stream(id, taken.flow);
         self.look_up(Who::Caller(id));
@@ -198,6 +199,7 @@ impl Switchboard {
             delayed_offer: false,
             told: 100,
             tell_again_at: None,
+            audio_again_at: None,
             answered: false,
             reliable: self.reliable_for(taken.message),
             session: self.session_of_invite(taken.message),
@@ -241,6 +243,7 @@ impl Switchboard {
             placed_by: None,
             internal: None,
             call_back: None,
+            place: None,
             worked_by: std::collections::BTreeSet::new(),
             penalty: 0,
             silent: super::silent::Silent::default(),

@@ -45,7 +45,7 @@ impl Switchboard {
     }
 
     /// Its desk's place in the order; behind that where the caller's number is known for pranks.
-    fn priority_of(&self, id: CallId) -> u8 {
+    pub(super) fn priority_of(&self, id: CallId) -> u8 {
         let Some(call) = self.calls.get(&id) else { return 0 };
         let desk = self.settings.desks.get(usize::from(call.desk.0));
         desk.map_or(0, |desk| desk.priority).saturating_add(call.penalty)

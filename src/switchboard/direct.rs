@@ -1,11 +1,13 @@
 //! Calls that operators place: to a colleague, to an agency of the configuration, or to somebody who is called back. Calls in their own right, with facts, but no
 //! emergency calls: they never wait in the queue and have no record.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::acd::Standing;
 use crate::cdr::fact::{Callee, Destination, EndCause, FactKind, OfferOutcome, Side};
 use crate::clock::Now;
+use crate::counted::Map;
 use crate::ids::{CallId, OperatorId};
 use crate::limits::PLACED_CALLS_MAX;
 use crate::sip::dialog::Dialog;
@@ -26,6 +28,50 @@ use super::timers::Alarm;
 const OF_ONE_MAX: usize = 2;
 /// Characters of a Call-ID that are written down.
 const CALL_ID_CHARS_MAX: usize = 512;
+
+/// Calls that operators have placed.
+#[derive(Debug, Default)]
+pub(super) struct PlacedCalls {
+    by: Map<CallId, OperatorId>,
+    of: BTreeMap<OperatorId, BTreeSet<CallId>>,
+}
+
+impl PlacedCalls {
+    pub(super) fn insert(&mut self, call: CallId, by: &OperatorId) {
+        self.by.insert(call, by.clone());
+        self.of.entry(by.clone()).or_default().insert(call);
+    }
+
+    pub(super) fn remove(&mut self, call: CallId) {
+        let Some(by) = self.by.remove(&call) else { return };
+        if let Some(calls) = self.of.get_mut(&by) {
+            calls.remove(&call);
+            if calls.is_empty() {
+                self.of.remove(&by);
+            }
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by.len()
+    }
+
+    /// The calls that an operator has placed: at most `OF_ONE_MAX`.
+    pub(super) fn of(&self, operator: &OperatorId) -> BTreeSet<CallId> {
+        self.of.get(operator).cloned().unwrap_or_default()
+    }
+
+    /// `live`: each call that lives and was placed, with its operator.
+    pub(super) fn verify<'a>(&self, live: impl Iterator<Item = (CallId, &'a OperatorId)>) -> Result<(), String> {
+        let mut expected = Self::default();
+        live.for_each(|(call, by)| expected.insert(call, by));
+        if expected.by == self.by && expected.of == self.of {
+            Ok(())
+        } else {
+            Err("calls that operators have placed are not counted as such".to_owned())
+        }
+    }
+}
 
 /// What an operator places a call for.
 pub(super) enum PlacedFor {
@@ -93,7 +139,7 @@ impl Switchboard {
         };
         self.alarms.insert(call.over_at, Alarm::TooLong(id));
         self.calls.insert(id, call);
-        self.placed.insert(id);
+        self.placed.insert(id, &by);
         self.hold_stream(id, taken.flow);
         self.merged.insert(key, id);
         self.invites.insert(taken.server, Who::Caller(id));
@@ -127,8 +173,7 @@ impl Switchboard {
 
     /// Whether an operator may place one more call: 486 when he has enough, 503 when there is no room.
     pub(super) fn may_place(&self, by: &OperatorId) -> Result<(), u16> {
-        let his = |call: &&CallId| self.calls.get(call).is_some_and(|call| call.placed_by.as_ref() == Some(by));
-        if self.placed.iter().filter(his).count() >= OF_ONE_MAX {
+        if self.placed.of(by).len() >= OF_ONE_MAX {
             return Err(486);
         }
         // The room that is left is for emergencies.

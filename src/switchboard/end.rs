@@ -109,7 +109,8 @@ impl Switchboard {
             Some(_) | None if placed && !talked => self.acd.give_up(now, id),
             Some(_) | None => self.acd.leave(now, id),
         }
-        self.placed.remove(&id);
+        self.placed.remove(id);
+        self.forget_calling(id);
         let (by, cause, q850) = (ending.by, ending.cause, ending.q850);
         self.fact(now, id, FactKind::Ended { by, cause, sip_status, q850 });
         self.reap(id);
@@ -151,6 +152,7 @@ impl Switchboard {
     fn end_caller(&mut self, now: Now, id: CallId, ending: &Ending) {
         let who = Who::Caller(id);
         self.stop_telling(id);
+        self.forget_audio(id);
         self.stop_provisional(id);
         let Some(call) = self.calls.get_mut(&id) else { return };
         if let (Some(server), Some(stencil)) = (call.caller.invite.take(), &call.caller.stencil) {

@@ -221,7 +221,10 @@ impl Switchboard {
     fn hand_over(&mut self, now: Now, id: CallId, was: &Callee, is: &Callee) {
         match (was, is) {
             (_, Callee::Operator(operator)) => self.acd.guest_leads(now, id, operator),
-            (Callee::Operator(operator), Callee::Number(_)) => self.acd.finished(now, id, operator),
+            (Callee::Operator(operator), Callee::Number(_)) => {
+                self.keep_place(id);
+                self.acd.finished(now, id, operator);
+            }
             (Callee::Number(_), Callee::Number(_)) => {}
         }
     }

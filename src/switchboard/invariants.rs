@@ -47,7 +47,7 @@ impl Switchboard {
         self.acd.verify(true)?;
         self.guard.verify()?;
         let mut busy: BTreeSet<&OperatorId> = BTreeSet::new();
-        for (id, call) in &self.calls {
+        for (id, call) in self.calls.iter() {
             self.verify_call(*id, call).map_err(|what| format!("call {id}: {what}"))?;
             self.verify_ring(*id, call)?;
             for leg in call.legs.values().filter(|leg| leg.state == OfferState::Talking) {
@@ -183,19 +183,17 @@ impl Switchboard {
         self.verify_watches()?;
         self.verify_texts()?;
         let dead = |id: &crate::ids::CallId| !self.calls.contains_key(id);
-        for (connection, calls) in &self.streams {
+        for (connection, calls) in self.streams.iter() {
             let over_it =
                 |id| self.calls.get(id).is_some_and(|call: &Call| call.caller.line.flow.connection == *connection);
             if calls.is_empty() || !calls.iter().all(over_it) {
                 return Err(format!("calls are held to go over {connection:?}, and do not"));
             }
         }
-        let placed = |(id, call): (&crate::ids::CallId, &Call)| {
-            (call.placed_by.is_some() && !call.is_over()) == self.placed.contains(id)
-        };
-        if !self.calls.iter().all(placed) || self.placed.iter().any(dead) {
-            return Err("calls that operators have placed are not counted as such".to_owned());
-        }
+        let live = || self.calls.iter().filter(|(_, call)| !call.is_over());
+        self.placed.verify(live().filter_map(|(id, call)| Some((*id, call.placed_by.as_ref()?))))?;
+        let emergencies = live().filter(|(_, call)| call.placed_by.is_none());
+        self.calling.verify(emergencies.map(|(_, call)| call.shown.number.as_deref()))?;
         if self.unstaffed != self.acd.is_unstaffed() || self.none_ready != self.acd.is_none_ready() {
             return Err("the last report about staffed and ready operators is wrong".to_owned());
         }
@@ -224,7 +222,8 @@ impl Switchboard {
 
     /// What we have asked belongs to somebody who waits for the answer.
     fn verify_clients(&self) -> Result<(), String> {
-        for (client, purpose) in &self.clients {
+        self.clients.verify()?;
+        for (client, purpose) in self.clients.iter() {
             let good = match purpose {
                 Purpose::Offer(Who::Offer(call, leg)) => self
                     .calls
@@ -295,6 +294,7 @@ impl Switchboard {
                 }
                 Alarm::InviteExpires(call) => self.calls.get(call).and_then(|call| call.expires_at) == at,
                 Alarm::TellAgain(call) => self.calls.get(call).and_then(|call| call.caller.tell_again_at) == at,
+                Alarm::OfferAudio(call) => self.calls.get(call).and_then(|call| call.caller.audio_again_at) == at,
                 Alarm::TellPlace(call) => self.calls.get(call).and_then(|call| call.place_told_at) == at,
                 Alarm::Outside(call) => {
                     self.calls.get(call).and_then(|call| call.outside.last()).map(|(at, _)| *at) == at

@@ -8,12 +8,12 @@ use crate::clock::Now;
 use crate::ids::{CallId, LegNo};
 use crate::media::command::Command;
 
+use super::Switchboard;
 use super::end::Ending;
 use super::inquiry::Inquiry;
 use super::leg::{OfferLeg, OfferState, Who};
 use super::refer::Referor;
 use super::timers::Alarm;
-use super::{Purpose, Switchboard};
 
 impl Switchboard {
     /// Joins the caller of an operator with whom he has called. One who rings still goes on ringing, for the caller.
@@ -107,25 +107,7 @@ impl Switchboard {
         if let Some(sound) = &leg.line.sound {
             self.anchors.insert(sound.anchor, is);
         }
-        if let Some(client) = leg.client.filter(|client| self.clients.contains_key(client)) {
-            self.clients.insert(client, Purpose::Offer(is));
-        }
-        if let Some(client) = leg.line.notify_under_way() {
-            self.clients.insert(client, Purpose::Referral(is));
-        }
-        if let Some(client) = leg.line.digits.told() {
-            self.clients.insert(client, Purpose::Digit(is));
-        }
-        for purpose in self.clients.values_mut() {
-            if *purpose == Purpose::Inquiry(was) {
-                *purpose = Purpose::Inquiry(is);
-            }
-            if let Purpose::Prack(who, _) = purpose
-                && *who == was
-            {
-                *who = is;
-            }
-        }
+        self.clients.move_leg(was, is);
         if let OfferState::Ringing { ring_until, .. } = leg.state
             && self.alarms.remove(ring_until, Alarm::RingOver(was))
         {

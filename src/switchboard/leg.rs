@@ -302,6 +302,8 @@ pub(super) struct CallerLeg {
     pub(super) told: u16,
     /// When he is told again.
     pub(super) tell_again_at: Option<Instant>,
+    /// When he is offered audio again.
+    pub(super) audio_again_at: Option<Instant>,
     pub(super) answered: bool,
     /// Provisional responses are reliable.
     pub(super) reliable: Option<Reliable>,

@@ -13,6 +13,7 @@ mod caller;
 mod callers;
 mod cancel;
 mod classes;
+mod clients;
 mod conference;
 mod console;
 mod desks;
@@ -81,6 +82,7 @@ use bytes::Bytes;
 use crate::acd::{Acd, Decision};
 use crate::cdr::fact::{Fact, FactKind};
 use crate::clock::{Deadlines, Instant, Now, earliest};
+use crate::counted::Map;
 use crate::ids::{CallId, OperatorId, Rng};
 use crate::media::command::{AnchorId, Command};
 use crate::sip::dialog::DialogKey;
@@ -165,31 +167,33 @@ pub struct Switchboard {
     last_step: Now,
     stations: Stations,
     acd: Acd,
-    calls: BTreeMap<CallId, Call>,
+    calls: Map<CallId, Call>,
     /// Feature codes and test calls: sessions that end with the service itself.
-    phones: BTreeMap<u64, PhoneCall>,
+    phones: Map<u64, PhoneCall>,
     next_phone: u64,
     ports: Ports,
-    dialogs: BTreeMap<DialogKey, Who>,
+    dialogs: Map<DialogKey, Who>,
     /// Dialogs that are over, for those who would replace them.
     past: pick_up::Past,
     past_invites: late::PastInvites,
     /// Calls that operators have placed.
-    placed: BTreeSet<CallId>,
+    placed: direct::PlacedCalls,
+    /// The numbers whose emergency calls live.
+    calling: call_back::Calling,
     /// INVITEs that have no final response yet.
-    invites: BTreeMap<ServerId, Who>,
-    merged: BTreeMap<MergeKey, CallId>,
-    clients: BTreeMap<ClientId, Purpose>,
+    invites: Map<ServerId, Who>,
+    merged: Map<MergeKey, CallId>,
+    clients: clients::Clients,
     /// Callers' legs by the connection that they go over.
-    streams: BTreeMap<ConnectionId, BTreeSet<CallId>>,
+    streams: Map<ConnectionId, BTreeSet<CallId>>,
     /// The names of trunks that the peers of connections have proven.
     proven: BTreeMap<ConnectionId, Vec<String>>,
     /// By the trunk's name.
     targets: BTreeMap<String, targets::Targets>,
     lookups: lookups::Lookups,
-    anchors: BTreeMap<AnchorId, Who>,
+    anchors: Map<AnchorId, Who>,
     /// Anchors that are closed but have not told what they saw; at most one for each port.
-    closing: BTreeMap<u32, (AnchorId, Who)>,
+    closing: Map<u32, (AnchorId, Who)>,
     alarms: Deadlines<Alarm>,
     pings: keep_alive::Pings,
     subscriptions: subscription::Subscriptions,
@@ -207,7 +211,7 @@ pub struct Switchboard {
     trunks: Vec<trunk::TrunkState>,
     seats: seats::Seats,
     /// Requests whose final response may ask for another try.
-    asked: BTreeMap<ClientId, again::Asked>,
+    asked: Map<ClientId, again::Asked>,
     /// The stream of facts that belong to no call.
     run: CallId,
     /// When the run began, on both clocks.
@@ -248,23 +252,24 @@ impl Switchboard {
             last_step: now,
             stations: Stations::default(),
             acd,
-            calls: BTreeMap::new(),
-            phones: BTreeMap::new(),
+            calls: Map::new(),
+            phones: Map::new(),
             next_phone: 0,
             ports: Ports::new(rtp_ports),
-            dialogs: BTreeMap::new(),
+            dialogs: Map::new(),
             past: pick_up::Past::default(),
             past_invites: late::PastInvites::default(),
-            placed: BTreeSet::new(),
-            invites: BTreeMap::new(),
-            merged: BTreeMap::new(),
-            clients: BTreeMap::new(),
-            streams: BTreeMap::new(),
+            placed: direct::PlacedCalls::default(),
+            calling: call_back::Calling::default(),
+            invites: Map::new(),
+            merged: Map::new(),
+            clients: clients::Clients::default(),
+            streams: Map::new(),
             proven: BTreeMap::new(),
             targets: BTreeMap::new(),
             lookups: BTreeMap::new(),
-            anchors: BTreeMap::new(),
-            closing: BTreeMap::new(),
+            anchors: Map::new(),
+            closing: Map::new(),
             alarms: Deadlines::default(),
             pings: keep_alive::Pings::default(),
             subscriptions: subscription::Subscriptions::default(),
@@ -277,7 +282,7 @@ impl Switchboard {
             worked: BTreeMap::new(),
             trunks: Vec::new(),
             seats: seats::Seats::default(),
-            asked: BTreeMap::new(),
+            asked: Map::new(),
             run,
             began: now,
             run_seq: 0,
@@ -384,17 +389,14 @@ impl Switchboard {
 
     /// Brings the step to its end: who is free gets who waits; who waits hears it; states that changed are written down.
     fn settle(&mut self, now: Now) {
-        self.free_stations(now);
-        // Whose caller has left may still have a call that he placed: he is not offered another one.
-        for call in &self.placed {
-            self.acd.occupy(now, *call);
-        }
+        self.look_at_freed(now);
         while let Some(decision) = self.acd.decide(now) {
             match decision {
                 Decision::Offer { call, operator, why } => self.offer(now, call, operator, why),
                 Decision::Fallback { call, operators } => self.fall_back(now, call, operators),
                 Decision::Withdraw { call, operator } => self.withdraw(now, call, &operator),
             }
+            self.look_at_freed(now);
         }
         while let Some(call) = self.touched.pop() {
             self.announce(now, call);
@@ -421,6 +423,17 @@ impl Switchboard {
             self.end_wrap_ups(now);
             self.service_fact(now, FactKind::Stopped);
             self.others.push(Output::Drained);
+        }
+    }
+
+    /// Looks at the operators who have no call any more: one who has logged out leaves the station, and one who still has a call that they
+    /// placed is offered no other one.
+    fn look_at_freed(&mut self, now: Now) {
+        while let Some(operator) = self.acd.take_freed() {
+            self.free_station(now, &operator);
+            for call in self.placed.of(&operator) {
+                self.acd.occupy(now, call);
+            }
         }
     }
 

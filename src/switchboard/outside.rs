@@ -1,11 +1,14 @@
-//! Numbers outside that are tried for a call while it keeps its place in the queue: an agency, a neighbouring city.
+//! Numbers outside: those that are tried for a call while it keeps its place in the queue (an agency, a neighbouring city), and those that
+//! have the caller and lose the call.
 
-use crate::cdr::fact::Callee;
+use crate::cdr::fact::{Callee, FactKind};
 use crate::clock::Now;
-use crate::ids::CallId;
+use crate::ids::{CallId, LegNo};
+use crate::media::command::Command;
 
 use super::Switchboard;
 use super::call::Stage;
+use super::leg::Who;
 use super::timers::Alarm;
 
 /// Why a number of the escalation is dialled.
@@ -47,6 +50,44 @@ impl Switchboard {
         }
         call.tried.clear();
         self.dial_outside(now, id, &number);
+    }
+
+    /// A number outside has the caller: the queue keeps only the call's place.
+    pub(super) fn leaves_queue(&mut self, now: Now, id: CallId) {
+        self.keep_place(id);
+        self.acd.leave(now, id);
+    }
+
+    pub(super) fn keep_place(&mut self, id: CallId) {
+        let place = self.acd.place_of(id);
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.place = place.or(call.place);
+        }
+    }
+
+    /// The number that had the caller is `lost`, or has hung up because its REFER was rejected: the caller waits again, before all who
+    /// came later.
+    pub(super) fn number_left(&mut self, now: Now, id: CallId, leg: LegNo, lost: bool) {
+        let Some(call) = self.calls.get(&id).filter(|call| call.stage == (Stage::Talking { leg })) else { return };
+        let Some(who) = call.legs.get(&leg).map(|leg| leg.to.clone()) else { return };
+        let (place, desk) = (call.place, call.desk);
+        self.send_guests_away(now, id);
+        self.fact(now, id, FactKind::LeadLeft { leg, who, lost });
+        self.part(id);
+        self.media.push(Command::StopRecord { call: id, leg });
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.stage = Stage::Queued;
+        }
+        if lost {
+            self.bye(now, Who::Offer(id, leg));
+        }
+        self.drop_leg(now, id, leg);
+        match place {
+            Some(place) => self.acd.enqueue_at(now, id, place, desk),
+            None => self.acd.enqueue(now, id, self.priority_of(id), desk),
+        }
+        self.queued(now, id, true);
+        self.touched.push(id);
     }
 
     fn dial_outside(&mut self, now: Now, id: CallId, number: &str) -> bool {

@@ -102,6 +102,7 @@ impl Switchboard {
             delayed_offer: false,
             told: 200,
             tell_again_at: None,
+            audio_again_at: None,
             answered: false,
             reliable: None,
             session: Agreement::NONE,
@@ -125,7 +126,7 @@ impl Switchboard {
         call.call_back = back;
         self.alarms.insert(call.over_at, Alarm::TooLong(id));
         self.calls.insert(id, call);
-        self.placed.insert(id);
+        self.placed.insert(id, by);
         let (by, to, ordered_by) = (by.clone(), to.clone(), Some(ordered_by.to_owned()));
         self.fact(now, id, FactKind::Placed { by, to, sip_call_id: String::new(), of, ordered_by });
     }

@@ -2,13 +2,14 @@
 
 use crate::cdr::fact::{EndCause, FactKind, Side};
 use crate::clock::{Instant, Now};
-use crate::ids::LegNo;
+use crate::ids::{CallId, LegNo};
 use crate::sip::option_tag;
 use crate::sip::sdp::{self, AudioCodec, Direction};
 use crate::sip::session_timer::{SECONDS_MIN, Terms, min_se};
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::{Message, Method, Name};
 
+use super::call::Call;
 use super::door::{ALLOW, SUPPORTED, Taken};
 use super::end::Ending;
 use super::leg::{Line, Who};
@@ -274,6 +275,50 @@ impl Switchboard {
         }
     }
 
+    /// The offer of audio has met an offer of the peer's (491, RFC 3261 §14.1), or the peer names a time (§20.33): it is made again then.
+    fn offer_audio_later(&mut self, now: Now, who: Who, message: &Message<'_>, status: u16) {
+        let Who::Caller(id) = who else { return };
+        let again = if status == 491 { Some(self.after_glare(who)) } else { named_pause(message) };
+        if let Some(again) = again {
+            self.plan_audio(id, now.mono + again.max(Duration::from_millis(10)));
+        }
+    }
+
+    fn plan_audio(&mut self, id: CallId, at: Instant) {
+        self.forget_audio(id);
+        let undescribed = |call: &&mut Call| {
+            !call.is_over() && call.caller.line.sound.as_ref().is_some_and(|sound| sound.agreed.is_none())
+        };
+        if let Some(call) = self.calls.get_mut(&id).filter(undescribed) {
+            call.caller.audio_again_at = Some(at);
+            self.alarms.insert(at, Alarm::OfferAudio(id));
+        }
+    }
+
+    /// The caller is not offered audio again.
+    pub(super) fn forget_audio(&mut self, id: CallId) {
+        if let Some(at) = self.calls.get_mut(&id).and_then(|call| call.caller.audio_again_at.take()) {
+            self.alarms.remove(at, Alarm::OfferAudio(id));
+        }
+    }
+
+    /// The offer of audio is due again. An INVITE that is under way comes first (RFC 3261 §14.1).
+    pub(super) fn offer_audio_again(&mut self, now: Now, id: CallId) {
+        self.forget_audio(id);
+        let who = Who::Caller(id);
+        if self.line_mut(who).is_some_and(|line| line.asked.is_some() || line.unacked.is_some()) {
+            return self.plan_audio(id, now.mono + TRY_AGAIN);
+        }
+        self.offer_audio(now, who);
+    }
+
+    /// How long a re-INVITE waits after a 491: longer where we made the Call-ID (RFC 3261 §14.1).
+    fn after_glare(&mut self, who: Who) -> Duration {
+        let ours = matches!(who, Who::Offer(..));
+        let units = if ours { 210 + self.rng.below(191) } else { self.rng.below(201) };
+        Duration::from_millis(10 * units)
+    }
+
     /// The request that waits for its response has been sent again, in a new transaction with a new number.
     pub(super) fn ask_again(&mut self, who: Who, old: ClientId, (client, cseq): (ClientId, u32)) {
         let asked = self.line_mut(who).and_then(|line| line.asked.as_mut());
@@ -348,7 +393,9 @@ impl Switchboard {
     }
 
     fn refresh_refused(&mut self, now: Now, who: Who, asked: Asked, message: &Message<'_>, status: u16) {
-        let Some(mut session) = self.stop_session(who) else { return };
+        let Some(mut session) = self.stop_session(who) else {
+            return self.offer_audio_later(now, who, message, status);
+        };
         let mut again = TRY_AGAIN;
         match status {
             // The peer has lost the dialog: there is no session to refresh (RFC 4028 §10). While its media arrives, the call continues.
@@ -358,12 +405,7 @@ impl Switchboard {
                 session.terms = session.terms.at_least(min_se(message));
                 again = session.hurries();
             }
-            // Glare: who made the Call-ID waits longer (RFC 3261 §14.1).
-            491 => {
-                let ours = matches!(who, Who::Offer(..));
-                let units = if ours { 210 + self.rng.below(191) } else { self.rng.below(201) };
-                again = Duration::from_millis(10 * units);
-            }
+            491 => again = self.after_glare(who),
             405 | 501 if asked.method == Method::Update => {
                 if let Some(line) = self.line_mut(who) {
                     line.allows_update = false;
@@ -372,9 +414,7 @@ impl Switchboard {
             }
             _ => {
                 // RFC 3261 §14.1 leaves it to us; who names a time knows better (§20.33).
-                let named = message.number(Name::RetryAfter).ok().flatten();
-                again =
-                    named.filter(|seconds| *seconds > 0).map_or(again, |seconds| Duration::from_secs(seconds.into()));
+                again = named_pause(message).unwrap_or(again);
             }
         }
         // A moment later at least, so that a step never asks twice.
@@ -425,4 +465,10 @@ impl Switchboard {
             self.fact(now, id, FactKind::SessionExpired { leg, kept });
         }
     }
+}
+
+/// The time that a rejection names in Retry-After (RFC 3261 §20.33).
+fn named_pause(message: &Message<'_>) -> Option<Duration> {
+    let seconds = message.number(Name::RetryAfter).ok().flatten().filter(|seconds| *seconds > 0)?;
+    Some(Duration::from_secs(seconds.into()))
 }

@@ -67,7 +67,7 @@ impl Switchboard {
             let (here, bound) = stays.map_or((false, false), |new| (same_place(old, new), same_binding(old, new)));
             let gone = stays.is_none().then(|| old.name.clone());
             if !here {
-                self.abandon_trunk_requests(|purpose| matches!(purpose, Purpose::TrunkPing(one, _) if *one == index));
+                self.abandon_trunk_requests(index, |purpose| matches!(purpose, Purpose::TrunkPing(..)));
             }
             if !bound {
                 self.take_back(now, index);
@@ -236,11 +236,7 @@ impl Switchboard {
 
     /// Telcos that have not heard by now that we leave are not waited for.
     pub(super) fn goodbyes_over(&mut self) {
-        for purpose in self.clients.values_mut() {
-            if let Purpose::Leaving { awaited } = purpose {
-                *awaited = false;
-            }
-        }
+        self.clients.await_no_goodbyes();
     }
 
     /// Takes a binding back, if there is one: REGISTER with Expires 0. One that is under way may still be granted, so it is taken
@@ -264,7 +260,7 @@ impl Switchboard {
     }
 
     fn abandon_registering(&mut self, index: usize) {
-        self.abandon_trunk_requests(|purpose| matches!(purpose, Purpose::TrunkRegister(one, _) if *one == index));
+        self.abandon_trunk_requests(index, |purpose| matches!(purpose, Purpose::TrunkRegister(..)));
     }
 
     fn register_again_at(&mut self, next: Instant, index: usize) {

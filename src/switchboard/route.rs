@@ -103,7 +103,7 @@ impl Switchboard {
     /// The legs to and from an operator's phones, with their flows: those of the operator's call and of the call that they have placed.
     pub(super) fn lines_of(&self, operator: &OperatorId) -> Vec<(Who, Flow)> {
         let call = self.acd.view(operator).and_then(|view| view.call);
-        let placed = self.placed.iter().copied().filter(|id| Some(*id) != call);
+        let placed = self.placed.of(operator).into_iter().filter(|id| Some(*id) != call);
         let calls = call.into_iter().chain(placed).filter_map(|id| Some((id, self.calls.get(&id)?)));
         let mut lines = Vec::new();
         for (id, call) in calls {

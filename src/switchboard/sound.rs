@@ -57,7 +57,8 @@ impl Switchboard {
         }
     }
 
-    /// The operator's side is lost while the caller is there: back to the head of the queue with him.
+    /// The side of an operator, or of a number outside, is lost while the caller is present: the caller is queued again, before all who came
+    /// later.
     pub(super) fn leg_lost(&mut self, now: Now, id: CallId, leg: LegNo) {
         if self.is_guest(id, leg) {
             return self.guest_leaves(now, id, leg, true);
@@ -72,9 +73,10 @@ impl Switchboard {
         let Some(call) = self.calls.get(&id) else { return };
         let placed = call.placed_by.is_some();
         let operator = call.legs.get(&leg).and_then(|leg| leg.operator()).cloned();
-        let Some(operator) = operator.filter(|_| self.settings.requeue_on_operator_lost && !placed) else {
+        if placed || !self.settings.requeue_on_operator_lost {
             return self.end_call(now, id, Ending::by(Side::Service, EndCause::OperatorLost));
-        };
+        }
+        let Some(operator) = operator else { return self.number_left(now, id, leg, true) };
         self.send_guests_away(now, id);
         self.fact(now, id, FactKind::OperatorLost { leg, operator: operator.clone(), sip_status: None, q850: None });
         self.part(id);

@@ -258,17 +258,15 @@ impl Switchboard {
         if let Some(station) = self.stations.of.get(operator) {
             self.stations.leaving.insert(station.clone());
         }
+        self.acd.mark_freed(operator);
         self.acd.log_out(now, operator)
     }
 
-    /// Frees the stations of those who have logged out and have no call any more.
-    pub(super) fn free_stations(&mut self, now: Now) {
-        if self.stations.leaving.is_empty() {
-            return;
-        }
-        let has_gone = |station: &&OperatorId| self.stations.at.get(*station).is_none_or(|who| !self.has_call(who));
-        let gone: Vec<OperatorId> = self.stations.leaving.iter().filter(has_gone).cloned().collect();
-        for station in gone {
+    /// Frees the station of an operator who has logged out and has no call any more.
+    pub(super) fn free_station(&mut self, now: Now, operator: &OperatorId) {
+        let Some(station) = self.stations.of.get(operator) else { return };
+        if self.stations.leaving.contains(station) && !self.has_call(operator) {
+            let station = station.clone();
             self.vacate(now, &station, true);
         }
     }

@@ -218,16 +218,9 @@ impl Switchboard {
             return Err(486);
         }
         let waits = self.acd.waiting().nth(place.unwrap_or(0));
-        let is_unanswered = |call: &&Call| match call.stage {
-            Stage::Offered | Stage::AllPhones { .. } | Stage::Number => true,
-            Stage::Queued | Stage::Talking { .. } | Stage::Transfer { .. } => false,
-            Stage::OwnPhones { .. } | Stage::Placed | Stage::Ended => false,
-        };
-        // In the order in which they have come.
-        let rings = || self.calls.iter().find(|(_, call)| is_unanswered(call)).map(|(id, _)| *id);
         let (id, where_from) = match (waits, place) {
             (Some(id), _) => (id, "from the queue"),
-            (None, None) => (rings().ok_or(480_u16)?, "while it rang"),
+            (None, None) => (self.acd.first_unanswered().ok_or(480_u16)?, "while it rang"),
             (None, Some(_)) => return Err(480),
         };
         Ok((id, format!("picked up {where_from} by {supervisor}")))

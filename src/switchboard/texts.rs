@@ -272,7 +272,7 @@ impl Switchboard {
         let waits =
             |id: &TextId, client: &ClientId| self.texts.all.get(id).is_some_and(|text| text.asked.contains(client));
         let mut under_way = 0;
-        for (client, purpose) in &self.clients {
+        for (client, purpose) in self.clients.iter() {
             if let Purpose::Text(id) = purpose {
                 under_way += 1;
                 if !waits(id, client) {
@@ -329,7 +329,7 @@ impl Switchboard {
 
     fn expect_answers(&mut self, asker: Option<Asker>, asked: BTreeSet<ClientId>, in_call: Option<InCall>) -> TextId {
         let id = self.texts.add(asker, asked.clone(), in_call);
-        self.clients.extend(asked.into_iter().map(|client| (client, Purpose::Text(id))));
+        asked.into_iter().for_each(|client| self.clients.insert(client, Purpose::Text(id)));
         id
     }
 

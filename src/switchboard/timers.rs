@@ -40,6 +40,8 @@ pub(super) enum Alarm {
     InviteExpires(CallId),
     /// A caller who waits is told so again.
     TellAgain(CallId),
+    /// A caller whose description had no audio is offered audio again.
+    OfferAudio(CallId),
     /// A caller who waits is told his place.
     TellPlace(CallId),
     /// A number outside is tried for a call that waits.
@@ -90,6 +92,7 @@ impl Switchboard {
             Alarm::TooLong(call) => self.lasts_long(now, call),
             Alarm::InviteExpires(call) => self.invite_expired(now, call),
             Alarm::TellAgain(call) => self.tell_again(now, call),
+            Alarm::OfferAudio(call) => self.offer_audio_again(now, call),
             Alarm::TellPlace(call) => self.tell_place(now, call),
             Alarm::Outside(call) => self.try_outside(now, call),
             Alarm::PhoneOver(phone) => self.end_phone(now, phone, true),

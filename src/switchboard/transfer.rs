@@ -181,7 +181,9 @@ impl Switchboard {
     /// that it has failed. The caller stays.
     pub(super) fn transferor_left(&mut self, now: Now, id: CallId, leg: LegNo, lost: bool) {
         let Some(call) = self.calls.get(&id) else { return };
-        let Some(operator) = call.legs.get(&leg).and_then(|leg| leg.operator()).cloned() else { return };
+        let Some(operator) = call.legs.get(&leg).and_then(|leg| leg.operator()).cloned() else {
+            return self.number_left(now, id, leg, lost);
+        };
         let to = match call.stage {
             Stage::Transfer { to, .. } => Some(to),
             Stage::Talking { .. } => None,
@@ -217,8 +219,7 @@ impl Switchboard {
         match call.stage {
             Stage::Transfer { from, .. } => from == Some(leg),
             Stage::Talking { leg: talks } if talks == leg && call.placed_by.is_none() => {
-                let of_operator = call.legs.get(&leg).filter(|leg| leg.operator().is_some());
-                of_operator.is_some_and(|leg| leg.line.has_unheard_failure(now.mono))
+                call.legs.get(&leg).is_some_and(|leg| leg.line.has_unheard_failure(now.mono))
             }
             Stage::Talking { .. } => false,
             Stage::Queued | Stage::Offered | Stage::AllPhones { .. } | Stage::Number => false,
@@ -289,18 +290,8 @@ mod tests {
 
     #[test]
     fn what_the_phone_is_told_is_always_a_failure() {
-        let all = [
-            OfferOutcome::Answered,
-            OfferOutcome::NoAnswer,
-            OfferOutcome::Busy,
-            OfferOutcome::Rejected,
-            OfferOutcome::Redirected,
-            OfferOutcome::Unreachable,
-            OfferOutcome::CallerLeft,
-            OfferOutcome::LostRace,
-            OfferOutcome::Withdrawn,
-        ];
-        for (outcome, status) in all.iter().flat_map(|one| [None, Some(200), Some(302)].map(|status| (*one, status))) {
+        let all = OfferOutcome::ALL.into_iter();
+        for (outcome, status) in all.flat_map(|one| [None, Some(200), Some(302)].map(|status| (one, status))) {
             assert!((400..700).contains(&told_as(outcome, status)), "{outcome:?} {status:?}");
         }
         assert_eq!(told_as(OfferOutcome::Busy, Some(600)), 600);

@@ -128,18 +128,14 @@ impl Switchboard {
                 leg.dialled = leg.dialled.and_then(|(index, target)| Some((placed(index)?, target)));
             }
         }
-        for purpose in self.clients.values_mut() {
-            if let Purpose::TrunkPing(index, _) | Purpose::TrunkRegister(index, _) = purpose {
-                // Those of trunks that are gone have been abandoned.
-                *index = placed(*index).unwrap_or(*index);
-            }
-        }
+        self.clients.renumber_trunks(placed);
         self.align_registrations(now);
     }
 
-    /// Ends the keep-alive and the REGISTER that are under way to a trunk.
-    pub(super) fn abandon_trunk_requests(&mut self, wanted: impl Fn(&Purpose) -> bool) {
-        let gone: Vec<_> = self.clients.iter().filter(|(_, purpose)| wanted(purpose)).map(|(id, _)| *id).collect();
+    /// Ends the requests under way to a trunk that are `wanted`: its keep-alive, its REGISTER.
+    pub(super) fn abandon_trunk_requests(&mut self, index: usize, wanted: impl Fn(&Purpose) -> bool) {
+        let gone: Vec<_> =
+            self.clients.of_trunk(index).filter(|(_, purpose)| wanted(purpose)).map(|(id, _)| id).collect();
         for client in gone {
             self.clients.remove(&client);
             self.asked.remove(&client);
@@ -236,7 +232,7 @@ impl Switchboard {
         if self.asked.keys().any(|client| !self.clients.contains_key(client)) {
             return Err("a request that is over may still be asked for credentials".to_owned());
         }
-        for purpose in self.clients.values() {
+        for (_, purpose) in self.clients.iter() {
             if let Purpose::TrunkPing(index, _) | Purpose::TrunkRegister(index, _) = purpose
                 && *index >= self.trunks.len()
             {

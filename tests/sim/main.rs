@@ -10,6 +10,7 @@
 
 mod caller;
 mod city;
+mod crowd;
 mod endpoint;
 mod guard;
 mod judge;
@@ -19,6 +20,7 @@ mod phone;
 mod races;
 mod random;
 mod sound;
+mod steps;
 mod stories;
 mod strangers;
 mod streams;

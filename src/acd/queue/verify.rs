@@ -10,7 +10,7 @@ impl Queue {
         let mut right = Self::with_desks(self.rings.clone());
         let mut places = BTreeSet::new();
         let mut ringing = Vec::new();
-        for (call, entry) in &self.calls {
+        for (call, entry) in self.calls.iter() {
             right.index(*call, entry.place, Keys::default(), Keys::of(entry, self.service));
             if let Some((at, _)) = entry.widens.last() {
                 right.widenings.insert(*at, *call);

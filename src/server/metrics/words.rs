@@ -16,24 +16,12 @@ const CAUSES: [EndCause; 9] = [
     EndCause::Interrupted,
 ];
 
-const OUTCOMES: [OfferOutcome; 9] = [
-    OfferOutcome::Answered,
-    OfferOutcome::NoAnswer,
-    OfferOutcome::Busy,
-    OfferOutcome::Rejected,
-    OfferOutcome::Redirected,
-    OfferOutcome::Unreachable,
-    OfferOutcome::CallerLeft,
-    OfferOutcome::LostRace,
-    OfferOutcome::Withdrawn,
-];
-
 /// Creates every counter with the value 0.
 pub(super) fn show_all(metrics: &Metrics) {
     for cause in CAUSES {
         metrics.calls_ended.with_label_values(&[cause.word()]).inc_by(0);
     }
-    for outcome in OUTCOMES {
+    for outcome in OfferOutcome::ALL {
         metrics.offers_ended.with_label_values(&[outcome.word()]).inc_by(0);
         metrics.call_backs.with_label_values(&[outcome.word()]).inc_by(0);
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::cdr::fact::{FactId, FactKind};
 use crate::clock::Timestamp;
+use crate::counted::visit;
 use crate::limits::STORED_SEGMENTS_MAX;
 
 use super::Place;
@@ -45,6 +46,7 @@ pub fn path(dir: &Path, segment: i64, state: State) -> PathBuf {
 pub fn list(dir: &Path, state: State) -> io::Result<Vec<i64>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir)? {
+        visit();
         let name = PathBuf::from(entry?.file_name());
         if name.extension().is_some_and(|extension| extension == state.extension()) {
             let number = name.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse::<i64>().ok());

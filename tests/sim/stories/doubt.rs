@@ -1,6 +1,6 @@
 //! Peers that may have lost their dialog: each is lost when its media stops, and not before.
 
-use super::transfer::{floor, is_hung_up};
+use super::transfer::{DAMKAR, floor, is_hung_up, is_notified, record, refers};
 use super::*;
 use siaga::switchboard::Settings;
 
@@ -175,4 +175,92 @@ fn a_digit_that_meets_no_dialog_at_the_trunk_casts_doubt_on_the_caller() {
         world.sent.clear();
         world.assert_empty_in_the_end();
     }
+}
+
+/// A number outside has the caller; both are heard. Gives the INVITE to the number.
+fn with_a_number(world: &mut World, caller: &mut Caller) -> String {
+    let invite = answers(world, TRUNK);
+    caller.is_answered(world);
+    let (a, b) = ports(world);
+    for anchor in [a, b] {
+        world.step(Input::Media(Event::Heard { anchor }));
+    }
+    invite
+}
+
+/// The number's media stops, and it knows no such call any more.
+fn number_is_lost(world: &mut World, status: &str) {
+    let (_, number) = ports(world);
+    world.step(Input::Media(Event::Silent { anchor: number }));
+    let options = world.take(TRUNK, "OPTIONS");
+    world.receive(TRUNK, &response(&options, TRUNK, status, ""));
+    assert_eq!(endings(world), [], "{status}");
+    is_hung_up(world, TRUNK);
+    assert_eq!(world.count(|kind| matches!(kind, FactKind::LeadLeft { lost: true, .. })), 1);
+    assert_eq!(world.count(|kind| matches!(kind, FactKind::Queued { returned: true, .. })), 1);
+    assert!(record(world).talks.last().unwrap().lost);
+}
+
+fn with_fallback() -> Settings {
+    let mut settings = Settings { fallback_number: Some(DAMKAR.to_owned()), ..settings() };
+    settings.trunks[0].target = Some(TRUNK.parse().unwrap());
+    settings
+}
+
+#[test]
+fn a_fallback_number_that_has_lost_the_call_is_dialled_again_at_once() {
+    for status in ["481 Call/Transaction Does Not Exist", "408 Request Timeout"] {
+        let mut world = World::new(with_fallback(), &["budi"]);
+        let mut caller = Caller::dials(&mut world);
+        let first = with_a_number(&mut world, &mut caller);
+        number_is_lost(&mut world, status);
+        let again = answers(&mut world, TRUNK);
+        assert_ne!(header(&first, "Call-ID"), header(&again, "Call-ID"));
+        caller.hangs_up(&mut world);
+        is_hung_up(&mut world, TRUNK);
+        world.assert_empty_in_the_end();
+    }
+}
+
+#[test]
+fn a_caller_whose_number_has_lost_the_call_is_served_before_those_who_came_later() {
+    let mut world = World::new(with_fallback(), &["budi"]);
+    let mut first = Caller::dials(&mut world);
+    with_a_number(&mut world, &mut first);
+    let pause = |world: &mut World, on: bool| {
+        let operator = siaga::ids::OperatorId::parse("budi").unwrap();
+        world.orders(if on {
+            siaga::switchboard::ConsoleCommand::Pause { operator, reason: "meal".to_owned() }
+        } else {
+            siaga::switchboard::ConsoleCommand::Resume { operator }
+        });
+    };
+    world.register("budi", BUDI);
+    pause(&mut world, true);
+    let second = Caller::dials(&mut world);
+    number_is_lost(&mut world, "481 Call/Transaction Does Not Exist");
+    pause(&mut world, false);
+    let invite = answers(&mut world, BUDI);
+    assert!(header(&invite, "From").contains(&first.number()), "{invite}");
+    second.cancels(&mut world);
+    first.hangs_up(&mut world);
+    is_hung_up(&mut world, BUDI);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn an_agency_that_has_lost_the_call_gives_the_caller_back_to_the_queue() {
+    let mut world = floor();
+    let (caller, invite) = super::transfer::talking(&mut world);
+    refers(&mut world, &invite, 1, "Refer-To: <sip:damkar@127.0.0.1>\r\n");
+    answers(&mut world, TRUNK);
+    assert_eq!(is_notified(&mut world, BUDI), "SIP/2.0 200 OK");
+    is_hung_up(&mut world, BUDI);
+    let (_, number) = ports(&world);
+    world.step(Input::Media(Event::Heard { anchor: number }));
+    number_is_lost(&mut world, "481 Call/Transaction Does Not Exist");
+    answers(&mut world, SARI);
+    caller.hangs_up(&mut world);
+    is_hung_up(&mut world, SARI);
+    world.assert_empty_in_the_end();
 }

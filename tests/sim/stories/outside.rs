@@ -2,6 +2,7 @@
 
 use super::ring_all::{is_cancelled, outcomes, picks_up, rings, states};
 use super::*;
+use siaga::acd::desk::{Desk, Strategy};
 use siaga::ids::OperatorId;
 use siaga::switchboard::{ConsoleCommand, DeskCalls};
 
@@ -120,4 +121,50 @@ fn a_number_rings_on_when_the_operators_phone_does_not_answer() {
     caller.cancels(&mut world);
     is_cancelled(&mut world, TRUNK, &number);
     world.assert_empty_in_the_end();
+}
+
+/// So many operators at once ring for a call, beside its caller and a number outside.
+const PHONES: usize = 62;
+
+/// Where the phone of each operator is.
+fn phone(n: usize) -> String {
+    format!("127.0.4.{}:5090", n + 1)
+}
+
+#[test]
+fn sixty_two_phones_and_the_number_of_an_escalation_ring_together() {
+    for number_answers in [true, false] {
+        let mut settings = settings();
+        settings.ring = Duration::from_secs(60);
+        settings.trunks[0].target = Some(TRUNK.parse().unwrap());
+        settings.acd.desks = vec![Desk { strategy: Strategy::RingAll, ..Desk::default() }];
+        let outside = vec![(Duration::from_secs(20), "0725113".to_owned())];
+        settings.desks = vec![DeskCalls { outside, ..DeskCalls::default() }];
+        // Two more than may ring.
+        let names: Vec<String> = (0..PHONES + 2).map(|n| format!("op{n}")).collect();
+        let mut world = World::new(settings, &names.iter().map(String::as_str).collect::<Vec<_>>());
+        for (n, name) in names.iter().enumerate() {
+            world.register(name, &phone(n));
+        }
+        let mut caller = Caller::dials(&mut world);
+        let rung: Vec<usize> = (0..names.len()).filter(|n| world.has(&phone(*n), "INVITE")).collect();
+        assert_eq!(rung.len(), PHONES);
+        let invites: Vec<String> = rung.iter().map(|n| rings(&mut world, &phone(*n))).collect();
+        world.pass(Duration::from_secs(20));
+        let number = rings(&mut world, TRUNK);
+        assert_eq!(states(&world), [0, 2, PHONES, 0, 0, 0]);
+        let (answers, others) = if number_answers { (TRUNK.to_owned(), 0) } else { (phone(rung[0]), 1) };
+        picks_up(&mut world, &answers, if number_answers { &number } else { &invites[0] });
+        if !number_answers {
+            is_cancelled(&mut world, TRUNK, &number);
+        }
+        for (n, invite) in rung.iter().zip(&invites).skip(others) {
+            is_cancelled(&mut world, &phone(*n), invite);
+        }
+        caller.is_answered(&mut world);
+        assert_eq!(states(&world), [0, PHONES + 2 - others, 0, others, 0, 0]);
+        assert_eq!(outcomes(&world, OfferOutcome::LostRace), PHONES);
+        caller.hangs_up(&mut world);
+        world.assert_empty_in_the_end();
+    }
 }

@@ -197,3 +197,64 @@ fn a_colleague_whose_refer_is_rejected_ends_the_consultation() {
     is_hung_up(&mut world, BUDI);
     world.assert_empty_in_the_end();
 }
+
+/// The caller has been passed on to an agency, which talks; gives the INVITE to it.
+fn with_an_agency(world: &mut World) -> (Caller, String) {
+    let (caller, invite) = talking(world);
+    refers(world, &invite, 1, "Refer-To: <sip:damkar@127.0.0.1>\r\n");
+    let out = answers(world, TRUNK);
+    assert_eq!(is_notified(world, BUDI), "SIP/2.0 200 OK");
+    is_hung_up(world, BUDI);
+    (caller, out)
+}
+
+#[test]
+fn an_agency_that_hangs_up_after_its_rejected_refer_leaves_the_caller_in_the_queue() {
+    for (re_invites, wait) in [(false, 0), (true, 0), (false, 1_900)] {
+        let mut world = floor();
+        let (caller, out) = with_an_agency(&mut world);
+        asks(&mut world, TRUNK, &out, "REFER", 1, "Refer-To: <sip:sari@127.0.0.1>\r\n", "");
+        world.take(TRUNK, "SIP/2.0 403");
+        if re_invites {
+            asks(&mut world, TRUNK, &out, "INVITE", 2, "", &sdp(TRUNK, 32_000));
+            world.take(TRUNK, "SIP/2.0 200");
+            asks(&mut world, TRUNK, &out, "ACK", 2, "", "");
+        }
+        world.pass(Duration::from_millis(wait));
+        asks(&mut world, TRUNK, &out, "BYE", 3, "", "");
+        world.take(TRUNK, "SIP/2.0 200");
+        assert!(!record(&world).is_closed() && !world.has(TRUNK, "BYE"), "the caller is cut off");
+        answers(&mut world, SARI);
+        caller.hangs_up(&mut world);
+        is_hung_up(&mut world, SARI);
+        world.assert_empty_in_the_end();
+    }
+}
+
+#[test]
+fn every_other_bye_of_an_agency_ends_the_call() {
+    for refers in [false, true] {
+        let mut world = floor();
+        let (caller, out) = with_an_agency(&mut world);
+        if refers {
+            asks(&mut world, TRUNK, &out, "REFER", 1, UNKNOWN, "");
+            world.take(TRUNK, "SIP/2.0 403");
+            world.pass(Duration::from_millis(2_000));
+        }
+        asks(&mut world, TRUNK, &out, "BYE", 2, "", "");
+        world.take(TRUNK, "SIP/2.0 200");
+        caller.is_hung_up(&mut world);
+        assert_eq!(endings(&world), [(Side::Operator, EndCause::Normal)]);
+        world.assert_empty_in_the_end();
+    }
+}
+
+#[test]
+fn a_bye_that_overtakes_its_refer_ends_the_call_and_the_refer_gets_481() {
+    let mut world = floor();
+    let (mut caller, invite) = talking(&mut world);
+    bye_ends_the_call(&mut world, &mut caller, &invite, 2);
+    asks(&mut world, BUDI, &invite, "REFER", 1, UNKNOWN, "");
+    world.take(BUDI, "SIP/2.0 481");
+    world.assert_empty_in_the_end();
+}

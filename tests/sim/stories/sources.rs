@@ -140,6 +140,23 @@ fn a_phone_behind_a_nat_is_heard_from_the_host_of_its_signalling_and_from_no_oth
 }
 
 #[test]
+fn a_phones_media_from_another_host_is_heard_only_with_networks_of_its_own() {
+    let elsewhere = "198.51.100.7:31000";
+    for (networks, heard) in [(vec![], None), (vec!["198.51.101.0/24"], None), (vec!["198.51.100.0/24"], Some(4))] {
+        let phone_media = networks.into_iter().map(|network| Network::parse(network).unwrap()).collect();
+        let mut world = World::new(Settings { phone_media, ..settings() }, &["budi"]);
+        world.register("budi", BUDI);
+        let (_caller, _, mut wire, (a, b)) = talking(&mut world);
+        assert_eq!(wire.hears(CALLER, a), Some(0));
+        assert_eq!(wire.hears(elsewhere, b), heard);
+        let to = if heard.is_some() { elsewhere } else { OPERATOR };
+        assert_eq!(wire.sends(CALLER, a, None), Some(to.parse().unwrap()));
+        assert_eq!(wire.hears(STRANGER, b), None);
+        assert_eq!(wire.hears(elsewhere, a), None, "the caller's media does not come from the phones' networks");
+    }
+}
+
+#[test]
 fn under_srtp_a_source_that_moves_needs_a_valid_tag() {
     let mut world = World::new(Settings { srtp: SrtpOffer::Always, ..settings() }, &["budi"]);
     world.register("budi", BUDI);

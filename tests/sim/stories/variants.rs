@@ -87,6 +87,73 @@ fn an_offer_without_audio_is_accepted_and_audio_is_offered_by_re_invite() {
     }
 }
 
+/// A caller who offered no media has been answered, and audio is offered; gives the 200 to the caller.
+fn is_offered_audio(world: &mut World) -> String {
+    world.receive(TRUNK, &invite(1, &plain("")));
+    answers(world, BUDI);
+    let answer = world.take(TRUNK, "SIP/2.0 200");
+    asks_in(world, &answer, "ACK", 1, "");
+    answer
+}
+
+#[test]
+fn an_offer_of_audio_that_meets_another_offer_is_made_again() {
+    let mut world = staffed();
+    let answer = is_offered_audio(&mut world);
+    let rejections = [
+        ("491 Request Pending", "", 10..=2_020),
+        ("500 Server Internal Error", "Retry-After: 3\r\n", 3_000..=3_020),
+        ("491 Request Pending", "", 10..=2_020),
+    ];
+    for (status, more, times) in rejections {
+        let offer = world.take(TRUNK, "INVITE");
+        let rejection = response(&offer, TRUNK, status, "").replacen("Contact", &format!("{more}Contact"), 1);
+        let rejected = world.now.mono;
+        world.receive(TRUNK, &rejection);
+        world.take(TRUNK, "ACK");
+        let waited = |world: &World| u64::try_from(world.now.mono.since(rejected).as_millis()).unwrap();
+        while !world.has(TRUNK, "INVITE") && waited(&world) < 10_000 {
+            world.pass(Duration::from_millis(10));
+        }
+        assert!(times.contains(&waited(&world)), "{status} after {} ms", waited(&world));
+    }
+    let offer = world.take(TRUNK, "INVITE");
+    assert_eq!(header(&offer, "CSeq"), "4 INVITE");
+    world.receive(TRUNK, &response(&offer, TRUNK, "200 OK", &sdp(TRUNK, 30_000)));
+    world.take(TRUNK, "ACK");
+    let (caller, _) = ports(&world);
+    let aims = |command: &Command| matches!(command, Command::Aim { anchor, remote } if *anchor == caller && remote.rtp.port() == 30_000);
+    assert!(world.media.iter().any(aims), "{:#?}", world.media);
+    world.pass(Duration::from_secs(10));
+    assert!(!world.has(TRUNK, "INVITE"), "it is accepted");
+    asks_in(&mut world, &answer, "BYE", 2, "");
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn audio_is_not_offered_again_to_a_caller_who_has_offered_it_or_has_hung_up() {
+    for hangs_up in [false, true] {
+        let mut world = staffed();
+        let answer = is_offered_audio(&mut world);
+        let offer = world.take(TRUNK, "INVITE");
+        world.receive(TRUNK, &response(&offer, TRUNK, "491 Request Pending", ""));
+        if hangs_up {
+            asks_in(&mut world, &answer, "BYE", 2, "");
+        } else {
+            asks_in(&mut world, &answer, "INVITE", 2, &sdp(TRUNK, 30_000));
+            let accepted = world.take(TRUNK, "SIP/2.0 200");
+            asks_in(&mut world, &accepted, "ACK", 2, "");
+        }
+        world.pass(Duration::from_secs(5));
+        assert!(!world.has(TRUNK, "INVITE"));
+        if !hangs_up {
+            asks_in(&mut world, &answer, "BYE", 3, "");
+        }
+        world.sent.clear();
+        world.assert_empty_in_the_end();
+    }
+}
+
 #[test]
 fn a_description_that_cannot_be_used_is_rejected_with_the_reason() {
     for (n, body, code) in [

@@ -1,0 +1,177 @@
+//! Ordered maps and sets whose iterations are counted in debug builds, so that a test shows that the work of a step does not grow with the
+//! number of calls, or that of a start with the square of the journal's files. What a look-up costs is in their structure: O(log n).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Bound, Deref, DerefMut, RangeBounds};
+
+#[cfg(debug_assertions)]
+thread_local! {
+    static VISITS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+/// How many entries this thread's iterations have visited since it began; always 0 without debug assertions.
+pub fn visits() -> u64 {
+    #[cfg(debug_assertions)]
+    return VISITS.with(std::cell::Cell::get);
+    #[cfg(not(debug_assertions))]
+    0
+}
+
+/// Counts one entry of something that is no map: a file of a folder.
+pub fn visit() {
+    #[cfg(debug_assertions)]
+    VISITS.with(|visits| visits.set(visits.get() + 1));
+}
+
+/// A `BTreeMap` with counted iterations. Other methods are those of `BTreeMap`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Map<K, V>(BTreeMap<K, V>);
+
+/// A `BTreeSet` with counted iterations. Other methods are those of `BTreeSet`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Set<K>(BTreeSet<K>);
+
+impl<K: Ord, V> Map<K, V> {
+    /// Starts empty.
+    pub const fn new() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    /// All entries in order; counted.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &V)> {
+        self.0.iter().inspect(|_| visit())
+    }
+
+    /// All keys in order; counted.
+    pub fn keys(&self) -> impl DoubleEndedIterator<Item = &K> {
+        self.0.keys().inspect(|_| visit())
+    }
+
+    /// All values in the order of their keys; counted.
+    pub fn values(&self) -> impl DoubleEndedIterator<Item = &V> {
+        self.0.values().inspect(|_| visit())
+    }
+
+    /// The same, to change them.
+    pub fn values_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut V> {
+        self.0.values_mut().inspect(|_| visit())
+    }
+
+    /// The entries of a range; counted.
+    pub fn range<R: RangeBounds<K>>(&self, range: R) -> impl DoubleEndedIterator<Item = (&K, &V)> {
+        self.0.range(range).inspect(|_| visit())
+    }
+
+    /// Keeps what `keep` wants; every entry is counted.
+    pub fn retain(&mut self, mut keep: impl FnMut(&K, &mut V) -> bool) {
+        self.0.retain(|key, value| {
+            visit();
+            keep(key, value)
+        });
+    }
+}
+
+impl<K: Ord> Set<K> {
+    /// Starts empty.
+    pub const fn new() -> Self {
+        Self(BTreeSet::new())
+    }
+
+    /// All entries in order; counted.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &K> {
+        self.0.iter().inspect(|_| visit())
+    }
+
+    /// The entries from a key on; counted.
+    pub fn from(&self, first: &K) -> impl DoubleEndedIterator<Item = &K> {
+        self.0.range((Bound::Included(first), Bound::Unbounded)).inspect(|_| visit())
+    }
+
+    /// Keeps what `keep` wants; every entry is counted.
+    pub fn retain(&mut self, mut keep: impl FnMut(&K) -> bool) {
+        self.0.retain(|key| {
+            visit();
+            keep(key)
+        });
+    }
+}
+
+impl<K: Ord, V> Default for Map<K, V> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<K: Ord> Default for Set<K> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<K, V> Deref for Map<K, V> {
+    type Target = BTreeMap<K, V>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<K, V> DerefMut for Map<K, V> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
+impl<K> Deref for Set<K> {
+    type Target = BTreeSet<K>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<K> DerefMut for Set<K> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
+impl<K, V> IntoIterator for Map<K, V> {
+    type Item = (K, V);
+    type IntoIter = std::collections::btree_map::IntoIter<K, V>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn iterations_are_counted_and_look_ups_are_not() {
+        let mut map = Map::new();
+        let mut set = Set::new();
+        for n in 0..100 {
+            map.insert(n, n);
+            set.insert(n);
+        }
+        let counted = |work: &dyn Fn() -> usize| {
+            let before = visits();
+            let found = work();
+            (found, visits() - before)
+        };
+        assert_eq!(counted(&|| usize::from(map.contains_key(&5)) + usize::from(set.contains(&5))), (2, 0));
+        assert_eq!(counted(&|| map.len() + usize::from(map.first_key_value().is_some())), (101, 0));
+        assert_eq!(counted(&|| map.iter().count()), (100, 100));
+        assert_eq!(counted(&|| map.keys().take(3).count() + map.values().count()), (103, 103));
+        assert_eq!(counted(&|| map.range(90..).count()), (10, 10));
+        assert_eq!(counted(&|| set.iter().count() + set.from(&95).count()), (105, 105));
+        let before = visits();
+        map.values_mut().for_each(|value| *value += 1);
+        map.retain(|_, value| *value > 50);
+        set.retain(|value| *value > 50);
+        assert_eq!((visits() - before, map.len(), set.len()), (300, 50, 49));
+    }
+}

@@ -1,0 +1,142 @@
+//! Requests of ours that wait for a final response, and the purpose of each. Those of one leg or trunk are found without a look at all others.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::counted::Map;
+use crate::sip::transaction::ClientId;
+
+use super::Purpose;
+use super::leg::Who;
+
+/// The leg or the trunk that a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Owner {
+    Leg(Who),
+    Trunk(usize),
+}
+
+/// The table: at most one entry for each client transaction.
+#[derive(Debug, Default)]
+pub(super) struct Clients {
+    all: Map<ClientId, Purpose>,
+    of: Map<Owner, BTreeSet<ClientId>>,
+}
+
+impl Clients {
+    pub(super) fn insert(&mut self, client: ClientId, purpose: Purpose) {
+        self.remove(&client);
+        if let Some(owner) = owner(&purpose) {
+            self.of.entry(owner).or_default().insert(client);
+        }
+        self.all.insert(client, purpose);
+    }
+
+    pub(super) fn remove(&mut self, client: &ClientId) -> Option<Purpose> {
+        let purpose = self.all.remove(client)?;
+        if let Some(owner) = owner(&purpose)
+            && let Some(clients) = self.of.get_mut(&owner)
+        {
+            clients.remove(client);
+            if clients.is_empty() {
+                self.of.remove(&owner);
+            }
+        }
+        Some(purpose)
+    }
+
+    /// Moves the requests of a leg to its new owner.
+    pub(super) fn move_leg(&mut self, was: Who, is: Who) {
+        for client in self.of.get(&Owner::Leg(was)).cloned().unwrap_or_default() {
+            if let Some(mut purpose) = self.remove(&client) {
+                set_leg(&mut purpose, is);
+                self.insert(client, purpose);
+            }
+        }
+    }
+
+    /// Gives trunks their new numbers. The requests to trunks that are gone have been removed.
+    pub(super) fn renumber_trunks(&mut self, place: impl Fn(usize) -> Option<usize>) {
+        let of_trunks: Vec<ClientId> =
+            self.of.range(Owner::Trunk(0)..).flat_map(|(_, clients)| clients.iter().copied()).collect();
+        let moved: Vec<(ClientId, Purpose)> =
+            of_trunks.into_iter().filter_map(|client| Some((client, self.remove(&client)?))).collect();
+        for (client, mut purpose) in moved {
+            if let Purpose::TrunkPing(index, _) | Purpose::TrunkRegister(index, _) = &mut purpose {
+                *index = place(*index).unwrap_or(*index);
+            }
+            self.insert(client, purpose);
+        }
+    }
+
+    /// No REGISTER that takes a binding back is waited for any more.
+    pub(super) fn await_no_goodbyes(&mut self) {
+        for purpose in self.all.values_mut() {
+            if let Purpose::Leaving { awaited } = purpose {
+                *awaited = false;
+            }
+        }
+    }
+
+    pub(super) fn get(&self, client: &ClientId) -> Option<&Purpose> {
+        self.all.get(client)
+    }
+
+    pub(super) fn contains_key(&self, client: &ClientId) -> bool {
+        self.all.contains_key(client)
+    }
+
+    /// The requests to a trunk itself.
+    pub(super) fn of_trunk(&self, index: usize) -> impl Iterator<Item = (ClientId, &Purpose)> {
+        let clients = self.of.get(&Owner::Trunk(index)).into_iter().flatten();
+        clients.filter_map(|client| Some((*client, self.all.get(client)?)))
+    }
+
+    /// All of them: for checks.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&ClientId, &Purpose)> {
+        self.all.iter()
+    }
+
+    pub(super) fn verify(&self) -> Result<(), String> {
+        let mut expected: BTreeMap<Owner, BTreeSet<ClientId>> = BTreeMap::new();
+        for (client, purpose) in self.all.iter() {
+            if let Some(owner) = owner(purpose) {
+                expected.entry(owner).or_default().insert(*client);
+            }
+        }
+        if expected == *self.of { Ok(()) } else { Err("an index of our requests differs from them".to_owned()) }
+    }
+}
+
+/// None: the request belongs to an operator, a subscription or a message.
+fn owner(purpose: &Purpose) -> Option<Owner> {
+    match purpose {
+        Purpose::Offer(who)
+        | Purpose::Refresh(who)
+        | Purpose::Prack(who, _)
+        | Purpose::Referral(who)
+        | Purpose::Digit(who)
+        | Purpose::Inquiry(who) => Some(Owner::Leg(*who)),
+        Purpose::TrunkPing(index, _) | Purpose::TrunkRegister(index, _) => Some(Owner::Trunk(*index)),
+        Purpose::Leaving { .. } | Purpose::Farewell | Purpose::PhonePing(_) | Purpose::Notify(_) | Purpose::Text(_) => {
+            None
+        }
+    }
+}
+
+fn set_leg(purpose: &mut Purpose, is: Who) {
+    match purpose {
+        Purpose::Offer(who)
+        | Purpose::Refresh(who)
+        | Purpose::Prack(who, _)
+        | Purpose::Referral(who)
+        | Purpose::Digit(who)
+        | Purpose::Inquiry(who) => *who = is,
+        Purpose::TrunkPing(..)
+        | Purpose::TrunkRegister(..)
+        | Purpose::Leaving { .. }
+        | Purpose::Farewell
+        | Purpose::PhonePing(_)
+        | Purpose::Notify(_)
+        | Purpose::Text(_) => {}
+    }
+}
