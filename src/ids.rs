@@ -79,7 +79,7 @@ impl fmt::Debug for Token {
 
 /// The text is not a UUID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a UUID: 32 hexadecimal digits, with or without hyphens, are expected")]
+#[error("not a UUID; expected: 32 hexadecimal digits, with or without hyphens")]
 pub struct UuidError;
 
 /// Identifies one emergency call (not SIP's Call-ID): a UUID version 7 (RFC 9562 §5.7), so that ids sort by arrival.
@@ -156,7 +156,7 @@ impl LegNo {
 
 /// The text cannot name an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not an operator's name: 1 to 64 letters, digits, '.', '_' or '-' are expected")]
+#[error("not an operator's name; expected: 1 to 64 letters, digits, '.', '_' or '-'")]
 pub struct OperatorIdError;
 
 /// Names an operator; also his SIP user.

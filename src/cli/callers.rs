@@ -116,7 +116,7 @@ pub(super) fn caller(command: CallerCommand) -> anyhow::Result<()> {
 
 fn list(config: &Config) -> anyhow::Result<()> {
     let CallBacks { call_backs } = match console::ask(config, "GET", "/v1/call-backs", "")? {
-        (200, answer) => serde_json::from_str(&answer)?,
+        (200, answer) => console::read(&answer)?,
         (status, answer) => return Err(console::rejected(status, &answer)),
     };
     if call_backs.is_empty() {
@@ -144,8 +144,8 @@ fn give(config: &Config, number: Option<&str>, operator: &str) -> anyhow::Result
     let body = serde_json::json!({ "number": number, "operator": operator }).to_string();
     match console::ask(config, "POST", "/v1/call-backs", &body)? {
         (200, answer) => {
-            let Meant { number, told } = serde_json::from_str(&answer)?;
-            let told = if told { "his phone tells him" } else { "no phone of his can be told now" };
+            let Meant { number, told } = console::read(&answer)?;
+            let told = if told { "their phone shows it" } else { "no phone of theirs can show it now" };
             println!("{number} is for {operator}, who dials {}: {told}", config.features.call_back);
             Ok(())
         }
@@ -156,7 +156,7 @@ fn give(config: &Config, number: Option<&str>, operator: &str) -> anyhow::Result
 
 fn marks(config: &Config) -> anyhow::Result<()> {
     let Marks { marks } = match console::ask(config, "GET", "/v1/callers", "")? {
-        (200, answer) => serde_json::from_str(&answer)?,
+        (200, answer) => console::read(&answer)?,
         (status, answer) => return Err(console::rejected(status, &answer)),
     };
     if marks.is_empty() {

@@ -44,7 +44,7 @@ pub(super) fn change(named: &Named, change: &str, reason: Option<&str>) -> anyho
 pub(super) fn place(config: &Config, operator: &str, to: &str) -> anyhow::Result<()> {
     let operator = OperatorId::parse(operator)?;
     order(config, &format!("/v1/operators/{operator}/calls"), &serde_json::json!({ "to": to }))?;
-    println!("{operator}: his own phone rings, and then {to}");
+    println!("{operator}: their own phone rings, and then {to}");
     Ok(())
 }
 
@@ -62,7 +62,7 @@ pub(super) fn message(config: &Config, operator: Option<&str>, text: &str) -> an
     let operator = operator.map(OperatorId::parse).transpose()?;
     let body = serde_json::json!({ "to": operator, "text": text }).to_string();
     let Messages { sent, unsent } = match ask(config, "POST", "/v1/messages", &body)? {
-        (200, answer) => serde_json::from_str(&answer)?,
+        (200, answer) => read(&answer)?,
         (404, _) => anyhow::bail!("no operator has that name"),
         (status, answer) => return Err(rejected(status, &answer)),
     };
@@ -79,9 +79,16 @@ pub(super) fn message(config: &Config, operator: Option<&str>, text: &str) -> an
 /// Requests `path` from the running service and parses the response.
 pub(super) fn get<T: serde::de::DeserializeOwned>(config: &Config, path: &str) -> anyhow::Result<T> {
     match ask(config, "GET", path, "")? {
-        (200, answer) => serde_json::from_str(&answer).context("the service and this program have different versions"),
+        (200, answer) => read(&answer),
         (status, answer) => Err(rejected(status, &answer)),
     }
+}
+
+/// Parses a response of the service. The parser's own error message is not shown: it does not help an administrator.
+pub(super) fn read<T: serde::de::DeserializeOwned>(answer: &str) -> anyhow::Result<T> {
+    serde_json::from_str(answer).map_err(|_| {
+        anyhow::anyhow!("the service's response cannot be read; expected: a service of this program's version")
+    })
 }
 
 /// Why the service rejected a request, with the text of its response.

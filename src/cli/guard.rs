@@ -47,7 +47,7 @@ pub(super) fn guard(command: GuardCommand) -> anyhow::Result<()> {
 fn list(config: &Config) -> anyhow::Result<()> {
     match console::ask(config, "GET", "/v1/guard", "")? {
         (200, answer) => {
-            let Bans { bans } = serde_json::from_str(&answer)?;
+            let Bans { bans } = console::read(&answer)?;
             if bans.is_empty() {
                 println!("nobody is banned");
             }

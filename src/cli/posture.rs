@@ -42,7 +42,7 @@ pub(super) fn posture(arguments: PostureArguments) -> anyhow::Result<()> {
         }
     };
     let Told { posture, since, until, by } = match status {
-        200 => serde_json::from_str(&answer)?,
+        200 => console::read(&answer)?,
         422 => anyhow::bail!("{}", callers::fault(&answer)),
         _ => return Err(console::rejected(status, &answer)),
     };

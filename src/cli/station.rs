@@ -75,12 +75,14 @@ pub(super) fn pin(config: &Config, operator: &str, number: &str, own: bool) -> a
     }
     let digits = line.trim();
     let pin = Pin::new(salt, digits).context("a PIN has 4 to 12 digits")?;
-    let Some(badge) = Badge::new(number, pin) else { bail!("{number:?} is no number: 1 to 8 digits are expected") };
+    let Some(badge) = Badge::new(number, pin) else {
+        bail!("{number:?} is not an operator's number; expected: 1 to 8 digits")
+    };
     let given = (badge.number.as_str(), badge.pin.to_hex());
     let change =
         with_store(config, async |store| Ok(store.set_badge(operator.as_str(), Some((given.0, &given.1))).await?))?;
     match change {
-        BadgeChange::Done if own => println!("{operator} logs in at stations as {number}, by his PIN"),
+        BadgeChange::Done if own => println!("{operator} logs in at stations as {number}, with the operator's own PIN"),
         BadgeChange::Done => println!("number  {number}\npin     {digits}\nThe PIN is shown this once."),
         BadgeChange::Taken => bail!("another operator has the number {number}"),
         BadgeChange::Unknown => bail!("no operator is named {operator}, or it is a station"),
@@ -92,7 +94,9 @@ pub(super) fn pin(config: &Config, operator: &str, number: &str, own: bool) -> a
 pub(super) fn remove_pin(config: &Config, operator: &str) -> anyhow::Result<()> {
     let operator = OperatorId::parse(operator)?;
     match with_store(config, async |store| Ok(store.set_badge(operator.as_str(), None).await?))? {
-        BadgeChange::Done => println!("{operator} logs in at no station any more; where he is, he stays"),
+        BadgeChange::Done => {
+            println!("{operator} can log in at no station any more; a station where they are logged in stays theirs")
+        }
         BadgeChange::Taken | BadgeChange::Unknown => bail!("no operator is named {operator}, or it is a station"),
     }
     Ok(())

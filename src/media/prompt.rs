@@ -13,7 +13,7 @@ use super::rtp::FRAME_SAMPLES;
 pub enum SoundError {
     #[error("not a WAV file")]
     NotWav,
-    #[error("{rate} Hz, {channels} channel(s), {bits} bit: 8000 Hz, mono, 16 bit are expected")]
+    #[error("{rate} Hz, {channels} channel(s), {bits} bit; expected: 8000 Hz, mono, 16 bit")]
     Format { rate: u32, channels: u16, bits: u16 },
     #[error("longer than {} s", PROMPT_SAMPLES_MAX / 8_000)]
     TooLong,

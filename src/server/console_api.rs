@@ -26,7 +26,7 @@ use crate::ids::OperatorId;
 use crate::switchboard::{Actor, ConsoleCommand, ConsoleReply, Gauges};
 
 use super::RETRY_EVERY;
-use super::console_asker::{Asker, Body};
+use super::console_asker::{Asker, Body, wrong_body};
 use super::desk::{Desk, DeskError};
 use super::events::Events;
 use super::media::Media;
@@ -295,7 +295,7 @@ async fn bans(asker: Asker) -> Response {
 async fn lift(asker: Asker, Path(address): Path<String>) -> Response {
     match address.parse() {
         Ok(address) => asker.asks(ConsoleCommand::LiftBan { address }).await,
-        Err(_) => fault(StatusCode::BAD_REQUEST, "an IP address is expected"),
+        Err(_) => fault(StatusCode::BAD_REQUEST, "not an address; expected: an IPv4 or IPv6 address"),
     }
 }
 
@@ -344,7 +344,7 @@ async fn change(asker: Asker, Path((operator, change)): Path<(String, String)>, 
     let Ok(change) =
         Change::deserialize(IntoDeserializer::<serde::de::value::Error>::into_deserializer(change.as_str()))
     else {
-        return fault(StatusCode::NOT_FOUND, "log-in, log-out, pause, resume or wrap-up is expected");
+        return fault(StatusCode::NOT_FOUND, "unknown change; expected: log-in, log-out, pause, resume or wrap-up");
     };
     let command = match change {
         Change::LogIn => ConsoleCommand::LogIn { operator },
@@ -356,8 +356,8 @@ async fn change(asker: Asker, Path((operator, change)): Path<(String, String)>, 
             Ok(PauseBody { reason }) if reason.chars().count() <= WORDS_MAX => {
                 ConsoleCommand::Pause { operator, reason }
             }
-            Ok(_) => return fault(StatusCode::BAD_REQUEST, "the reason is too long"),
-            Err(error) => return fault(StatusCode::BAD_REQUEST, &error.to_string()),
+            Ok(_) => return fault(StatusCode::BAD_REQUEST, "the reason is too long; expected: at most 200 characters"),
+            Err(error) => return fault(StatusCode::BAD_REQUEST, &wrong_body(&error)),
         },
     };
     asker.asks(command).await
@@ -390,7 +390,7 @@ struct MessageBody {
 )]
 async fn send_message(asker: Asker, Body(MessageBody { to, text }): Body<MessageBody>) -> Response {
     if text.is_empty() || text.len() > TEXT_MAX {
-        return fault(StatusCode::BAD_REQUEST, "a text of 1 to 700 bytes is expected");
+        return fault(StatusCode::BAD_REQUEST, "expected: a text of 1 to 700 bytes");
     }
     asker.asks(ConsoleCommand::Message { operator: to, text }).await
 }

@@ -75,7 +75,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<Console>> for Body<T> {
 
     async fn from_request(request: Request, console: &Arc<Console>) -> Result<Self, Response> {
         let bytes = Bytes::from_request(request, console).await.map_err(|refused| refused.into_response())?;
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| fault(StatusCode::BAD_REQUEST, &error.to_string()))
+        serde_json::from_slice(&bytes).map(Self).map_err(|error| fault(StatusCode::BAD_REQUEST, &wrong_body(&error)))
     }
 }
 
@@ -89,13 +89,26 @@ impl TryFrom<String> for Whom {
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let fits = (1..=WHOM_MAX).contains(&text.len());
-        if fits { Ok(Self(text)) } else { Err("a name or a number of at most 64 characters is expected") }
+        if fits { Ok(Self(text)) } else { Err("expected: a name or a number of at most 64 characters") }
     }
 }
 
 async fn in_path(parts: &mut Parts, console: &Arc<Console>) -> Result<String, Response> {
     let Path(text) = Path::from_request_parts(parts, console).await.map_err(|refused| refused.into_response())?;
     Ok(text)
+}
+
+/// What is wrong with a body, without the parser's places in it.
+pub(super) fn wrong_body(error: &serde_json::Error) -> String {
+    use serde_json::error::Category;
+    match error.classify() {
+        Category::Data => {
+            let text = error.to_string();
+            let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
+            format!("the body is wrong: {}", what.replacen(", expected ", "; expected: ", 1))
+        }
+        Category::Syntax | Category::Eof | Category::Io => "the body is not JSON; expected: a JSON object".to_owned(),
+    }
 }
 
 /// A call's id, in words of a path.
@@ -106,6 +119,28 @@ pub(super) fn call_id(text: &str) -> Result<CallId, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wrong_body_is_named_without_the_parsers_own_words() {
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Wanted {
+            #[expect(dead_code, reason = "only read")]
+            to: Whom,
+        }
+        let wrong = |body: &str| wrong_body(&serde_json::from_str::<Wanted>(body).unwrap_err());
+        for (body, expected) in [
+            ("", "the body is not JSON; expected: a JSON object"),
+            ("{\"to\":", "the body is not JSON; expected: a JSON object"),
+            ("to=sari", "the body is not JSON; expected: a JSON object"),
+            ("{}", "the body is wrong: missing field `to`"),
+            ("{\"to\":7}", "the body is wrong: invalid type: integer `7`; expected: a string"),
+            ("{\"whom\":\"sari\"}", "the body is wrong: unknown field `whom`; expected: `to`"),
+            ("{\"to\":\"\"}", "the body is wrong: expected: a name or a number of at most 64 characters"),
+        ] {
+            assert_eq!(wrong(body), expected, "{body:?}");
+        }
+    }
 
     #[test]
     fn whom_has_one_to_sixty_four_characters() {

@@ -105,7 +105,7 @@ struct MarkBody {
 )]
 async fn mark_caller(asker: Asker, Body(MarkBody { number, hours, by }): Body<MarkBody>) -> Response {
     if hours > MARK_HOURS_MAX || number.is_empty() || number.len() > NUMBER_MAX {
-        return fault(StatusCode::BAD_REQUEST, "a number and 1 to 168 hours are expected; 0 lifts the mark");
+        return fault(StatusCode::BAD_REQUEST, "expected: a number, and 1 to 168 hours, or 0 to lift the mark");
     }
     if by.is_empty() || by.chars().count() > WORDS_MAX {
         return fault(StatusCode::BAD_REQUEST, "by is empty or longer than 200 characters");

@@ -215,7 +215,7 @@ async fn send_away(asker: Asker, Path((call, leg)): Path<(String, String)>) -> R
     match (call_id(&call), leg.parse()) {
         (Ok(call), Ok(leg)) => asker.asks(ConsoleCommand::SendAway { call, leg: LegNo(leg) }).await,
         (Err(wrong), _) => fault(StatusCode::BAD_REQUEST, &wrong),
-        (Ok(_), Err(_)) => fault(StatusCode::BAD_REQUEST, "the number of a leg is expected"),
+        (Ok(_), Err(_)) => fault(StatusCode::BAD_REQUEST, "not a leg; expected: its number"),
     }
 }
 

@@ -60,7 +60,7 @@ struct PostureBody {
 )]
 async fn set_posture(asker: Asker, Body(PostureBody { posture, hours }): Body<PostureBody>) -> Response {
     if hours.is_some_and(|hours| hours > POSTURE_HOURS_MAX) {
-        return fault(StatusCode::BAD_REQUEST, "0 to 168 hours are expected");
+        return fault(StatusCode::BAD_REQUEST, "hours: expected: 0 to 168");
     }
     asker.asks(ConsoleCommand::SetPosture { posture, hours }).await
 }

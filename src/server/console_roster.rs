@@ -95,7 +95,7 @@ async fn roster(State(console): Shared, Query(days): Query<Days>) -> Response {
     match span(&config, &days) {
         Some((from, to)) => match view(&config, from, to) {
             Some(view) => Json(view).into_response(),
-            None => fault(StatusCode::BAD_REQUEST, "a day of this calendar is expected"),
+            None => fault(StatusCode::BAD_REQUEST, "the day is not a date; expected: YYYY-MM-DD"),
         },
         None => fault(StatusCode::BAD_REQUEST, "from and to are days, YYYY-MM-DD, in order, and at most 366 of them"),
     }

@@ -34,7 +34,7 @@ const CONNECTIONS_MAX: u32 = 4;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error(
-        "[store] url {0:?} is not understood: \"sqlite:PATH\" or \"postgres://USER:PASSWORD@HOST/DATABASE\" is expected"
+        "[store] url {0:?} is not a database; expected: \"sqlite:PATH\" or \"postgres://USER:PASSWORD@HOST/DATABASE\""
     )]
     Url(String),
     #[error("the folder of the database cannot be made")]
