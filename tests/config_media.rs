@@ -48,3 +48,23 @@ fn the_media_networks_of_a_trunk_are_addresses() {
     let config = Config::parse("test.toml", &trunk("\"10.9.0.0/24\", \"2001:db8::/64\"")).unwrap();
     assert_eq!(config.trunks[0].terms.media.len(), 2);
 }
+
+#[test]
+fn the_media_networks_of_phones_are_addresses() {
+    let media =
+        |phones: &str| format!("[[trunk]]\nname = \"a\"\npeers = [\"127.0.0.2\"]\n[media]\nphones = {phones}\n");
+    for (phones, key, wrong) in [
+        ("[\"nat.example\"]", "media.phones[0]", "\"nat.example\" is not an address"),
+        ("[\"10.9.0.0/24\", \"10.9.0.0/33\"]", "media.phones[1]", "\"10.9.0.0/33\" is not an address"),
+        ("[\"10.9.0.1:4000\"]", "media.phones[0]", "\"10.9.0.1:4000\" is not an address"),
+        ("[\"\"]", "media.phones[0]", "\"\" is not an address"),
+        ("\"10.9.0.0/24\"", "media.phones", "expected"),
+        ("[7]", "media.phones", "expected"),
+    ] {
+        let told = faults(&media(phones)).join("\n");
+        assert!(told.contains(key) && told.contains(wrong), "{phones}: {told}");
+        assert!(told.contains("test.toml:5"), "{phones}: {told}");
+    }
+    let config = Config::parse("test.toml", &media("[\"10.9.0.0/24\", \"2001:db8::/64\"]")).unwrap();
+    assert_eq!(config.switchboard().phone_media.len(), 2);
+}

@@ -35,6 +35,8 @@ pub(super) struct Accounts {
     local: LocalState,
     alarms: Alarms,
     clock: Clock,
+    /// How long one look may take.
+    patience: Duration,
     store: Option<Store>,
     mark: Option<i64>,
     /// Accounts were read, from the database or its copy.
@@ -53,6 +55,7 @@ impl Accounts {
             local,
             alarms: alarms.clone(),
             clock,
+            patience: PATIENCE,
             store: None,
             mark: None,
             known: false,
@@ -71,7 +74,7 @@ impl Accounts {
     /// All accounts and console users, if any has changed since the last call. None also while the database is down: the service continues
     /// with the known ones.
     pub(super) async fn changed(&mut self) -> Option<(Vec<Account>, Users)> {
-        let fault = match tokio::time::timeout(PATIENCE, self.look()).await {
+        let fault = match tokio::time::timeout(self.patience, self.look()).await {
             Ok(Ok(found)) => {
                 self.failures = 0;
                 self.alarms.clear(Kind::Accounts, "");
@@ -153,5 +156,38 @@ impl Accounts {
             warn!(operator = row.operator, "the account cannot be read: siaga operator passwd makes it anew");
         }
         account
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    /// A server that accepts connections and never answers, as a database whose machine has died; a file of SQLite gives up by itself.
+    #[test]
+    fn a_database_that_never_answers_is_given_up_and_asked_again_on_a_new_connection() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (folder, address) = (tempfile::tempdir().unwrap(), listener.local_addr().unwrap());
+        let (accepted, connections) = channel();
+        std::thread::spawn(move || listener.incoming().try_for_each(|stream| accepted.send(stream)));
+        let text = format!(
+            "[[trunk]]\nname = \"telco\"\npeers = [\"127.0.0.2\"]\n[store]\nurl = \"postgres://siaga@{address}/siaga?sslmode=disable\"\n"
+        );
+        let config = Config::parse("test.toml", &text).unwrap();
+        let alarms = Alarms::default();
+        let accounts = Accounts::new(&config, LocalState::beside(folder.path()), &alarms, Clock::start());
+        let mut accounts = Accounts { patience: Duration::from_millis(200), ..accounts };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let mut held = Vec::new();
+        for look in 1..=2 {
+            assert!(runtime.block_on(accounts.changed()).is_none());
+            held.push(connections.recv().unwrap());
+            assert_eq!(alarms.is_raised(Kind::Accounts), look > 1, "the first look may come too early");
+        }
+        let lines = alarms.lines();
+        assert!(lines.iter().any(|line| line.contains("the database does not respond")), "{lines:?}");
     }
 }

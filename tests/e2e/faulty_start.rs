@@ -2,9 +2,14 @@
 
 use std::net::TcpListener;
 
+use sqlx::Connection as _;
+
+use super::baresip::Baresip;
 use super::http;
 use super::process::until;
 use super::service::Service;
+use super::three_callers::Phone as _;
+use super::trunk::{Caller, Manner};
 
 fn ready(service: &Service) -> String {
     http::ask(service.console(), "GET", "/health/ready", "", "")
@@ -27,6 +32,44 @@ fn a_start_with_a_corrupt_database_knows_the_accounts_of_the_last_run() {
     until("the alarm of the accounts", || ready(&service).contains("alarm accounts").then_some(()));
     assert!(ready(&service).starts_with("200 ready\n"), "{}", ready(&service));
     assert!(service.shows("siaga_alarm{kind=\"accounts\"} 1"));
+    service.end();
+}
+
+/// Runs a statement on the service's database, behind its back.
+fn on_database(service: &Service, statement: &'static str) {
+    let url = format!("sqlite:{}", service.path().join("data/siaga.db").display());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+        sqlx::query(statement).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    });
+}
+
+#[test]
+fn a_database_of_a_newer_schema_delays_the_records_and_nothing_else() {
+    let mut service = Service::start(186, 1, "");
+    service.end();
+    // Without the copy of the last run: the accounts are read from this database.
+    std::fs::remove_file(service.path().join("data/journal/local/accounts.json")).unwrap();
+    on_database(
+        &service,
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         VALUES (9999, 'of a newer siaga', 1, x'00', 0)",
+    );
+    service.go();
+    let mut phone = Baresip::start(&service, 1, 440);
+    let caller = Caller::calls(&service, 1, 700, Manner::HangsUpAfter(3_000));
+    phone.rings_for(&caller.number);
+    phone.answers();
+    assert!(caller.ends().samples.len() > 8_000, "the caller hears the operator");
+    until("the alarm of the database", || ready(&service).contains("alarm database").then_some(()));
+    assert!(ready(&service).starts_with("200 ready\n"), "{}", ready(&service));
+    assert!(!ready(&service).contains("alarm accounts"), "{}", ready(&service));
+    on_database(&service, "DELETE FROM _sqlx_migrations WHERE version = 9999");
+    // The record waited in the journal.
+    service.records(1, |record| record["outcome"] == "answered");
+    until("the end of the alarm", || (!ready(&service).contains("alarm database")).then_some(()));
     service.end();
 }
 

@@ -12,7 +12,7 @@ use siaga::store::salvage;
 use crate::base::Base;
 use crate::stories::{self, MORNING, Story};
 use crate::writing::records;
-use crate::{Run, at};
+use crate::{Run, at, has_failed};
 
 const POISON: &str = "+62666";
 
@@ -137,19 +137,11 @@ pub(crate) async fn an_interrupted_call_that_the_database_does_not_take_blocks_n
 pub(crate) async fn a_database_that_takes_no_record_sets_nothing_aside(base: &Base) {
     base.make().await;
     let store = Store::open(&base.url).await.unwrap();
-    base.behind(
-        "CREATE TRIGGER refuse BEFORE INSERT ON cdr BEGIN SELECT RAISE(ABORT, 'refused'); END",
-        "ALTER TABLE cdr ADD CONSTRAINT refuse CHECK (false) NOT VALID",
-    )
-    .await;
+    base.refuse_records().await;
     let mut run = Run::start(base, at(0));
     run.journal.append(stories::all(MORNING).iter().flat_map(|(_, story)| &story.facts), at(0)).unwrap();
     let figures = run.figures.clone();
-    let failed = async {
-        while figures.failures.load(Ordering::Relaxed) < 2 {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-    };
+    let failed = has_failed(&figures, 2);
     run.writer(base).run_until(run.durable(), failed).await;
     assert!(Aside::open(&base.journal()).unwrap().is_empty());
     mend(base).await;

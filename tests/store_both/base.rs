@@ -71,6 +71,15 @@ impl Base {
         }
     }
 
+    /// From now on the database takes no record; it takes facts.
+    pub(crate) async fn refuse_records(&self) {
+        self.behind(
+            "CREATE TRIGGER refuse BEFORE INSERT ON cdr BEGIN SELECT RAISE(ABORT, 'refused'); END",
+            "ALTER TABLE cdr ADD CONSTRAINT refuse CHECK (false) NOT VALID",
+        )
+        .await;
+    }
+
     pub(crate) fn is_postgres(&self) -> bool {
         self.postgres.is_some()
     }

@@ -10,7 +10,7 @@ use sqlx::Connection as _;
 use crate::base::Base;
 use crate::stories::{self, MORNING};
 use crate::writing::records;
-use crate::{Run, at, woven};
+use crate::{Run, at, has_failed, woven};
 
 /// Removes SQLite's folder, or PostgreSQL's database.
 fn take_away(base: &Base) {
@@ -29,9 +29,7 @@ pub(crate) async fn a_writer_ends_when_it_is_told_to_though_the_database_is_down
     drop(run.journal);
     let figures = run.figures.clone();
     let stop = async {
-        while figures.failures.load(Ordering::Relaxed) == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        has_failed(&figures, 1).await;
         let second = siaga::store::journal::Journal::open(&base.journal(), at(1));
         assert!(second.is_err(), "the lock outlives the journal's side: a second service would close live calls");
         drop(tell);
@@ -58,9 +56,7 @@ pub(crate) async fn a_database_that_never_answers_is_given_up_and_tried_again(ba
     run.journal.append(woven().iter(), at(0)).unwrap();
     let (writer, figures) = (run.writer(base).patient(Duration::from_millis(300)), run.figures.clone());
     let released = async {
-        while figures.failures.load(Ordering::Relaxed) < 2 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        has_failed(&figures, 2).await;
         sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
     };
     let done =
@@ -78,11 +74,7 @@ pub(crate) async fn facts_of_earlier_runs_count_as_backlog_while_the_database_is
     let mut run = Run::start(base, at(10_000));
     run.journal.append(facts[..3].iter(), at(10_000)).unwrap();
     let figures = run.figures.clone();
-    let failed = async {
-        while figures.failures.load(Ordering::Relaxed) == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
+    let failed = has_failed(&figures, 1);
     run.writer(base).run_until(run.durable(), failed).await;
     assert_eq!(figures.earlier_facts.load(Ordering::Relaxed), facts.len() as u64);
     if !base.is_postgres() {

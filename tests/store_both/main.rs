@@ -93,6 +93,13 @@ fn on_runtime<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
+/// Waits until a writer has failed so often. It counts its failures and notifies no task of them.
+async fn has_failed(figures: &WriterFigures, times: u64) {
+    while figures.failures.load(Ordering::Relaxed) < times {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
 fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(MORNING + millis)
 }

@@ -13,7 +13,7 @@ use siaga::store::past::Recall;
 use crate::base::Base;
 use crate::stories::{self, MORNING, Story};
 use crate::writing::records;
-use crate::{Run, at, started};
+use crate::{Run, at, has_failed, started};
 
 /// A caller who talks, and one who waits.
 fn open() -> [Story; 2] {
@@ -109,17 +109,9 @@ pub(crate) async fn a_recovery_that_dies_is_done_again(base: &Base) {
     run.journal.append(facts(&both).iter(), at(0)).unwrap();
     run.journal.beat(at(9_000)).unwrap();
     drop(run);
-    base.behind(
-        "CREATE TRIGGER refuse BEFORE INSERT ON cdr BEGIN SELECT RAISE(ABORT, 'refused'); END",
-        "ALTER TABLE cdr ADD CONSTRAINT refuse CHECK (false) NOT VALID",
-    )
-    .await;
+    base.refuse_records().await;
     let run = Run::start(base, at(20_000));
-    let dies = async {
-        while run.figures.failures.load(Ordering::Relaxed) == 0 {
-            tokio::task::yield_now().await;
-        }
-    };
+    let dies = has_failed(&run.figures, 1);
     tokio::select! {
         () = run.writer(base).run(run.durable()) => panic!("the database took what it refuses"),
         () = dies => {}
@@ -231,20 +223,14 @@ pub(crate) async fn a_recovery_that_fails_once_is_repeated_in_the_same_run(base:
     run.journal.append(facts(&both).iter(), at(0)).unwrap();
     run.writer(base).run(run.durable()).await;
     drop(run);
-    base.behind(
-        "CREATE TRIGGER refuse BEFORE INSERT ON cdr BEGIN SELECT RAISE(ABORT, 'refused'); END",
-        "ALTER TABLE cdr ADD CONSTRAINT refuse CHECK (false) NOT VALID",
-    )
-    .await;
+    base.refuse_records().await;
     let mut run = Run::start(base, at(20_000));
     let next = stories::fallback(4, MORNING + 60_000);
     run.journal.append(next.facts.iter(), at(60_000)).unwrap();
     let (writer, figures) = (run.writer(base), run.figures.clone());
     let (tell, durable) = tokio::sync::watch::channel(run.journal.end());
     let mended = async {
-        while figures.failures.load(Ordering::Relaxed) == 0 {
-            tokio::task::yield_now().await;
-        }
+        has_failed(&figures, 1).await;
         base.behind("DROP TRIGGER refuse", "ALTER TABLE cdr DROP CONSTRAINT refuse").await;
         drop(tell);
     };

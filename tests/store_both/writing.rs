@@ -16,7 +16,7 @@ use siaga::store::past::Recall;
 
 use crate::base::Base;
 use crate::stories::{self, LATE, MORNING, Story};
-use crate::{Run, at, started, woven};
+use crate::{Run, at, has_failed, started, woven};
 
 /// Every record of a day, in the order of arrival.
 pub(crate) async fn records(store: &Store) -> Vec<Cdr> {
@@ -58,20 +58,14 @@ pub(crate) async fn the_journal_is_copied_whole(base: &Base) {
 pub(crate) async fn a_refused_transaction_leaves_nothing_and_is_repeated(base: &Base) {
     base.make().await;
     let store = Store::open(&base.url).await.unwrap();
-    base.behind(
-        "CREATE TRIGGER refuse BEFORE INSERT ON cdr BEGIN SELECT RAISE(ABORT, 'refused'); END",
-        "ALTER TABLE cdr ADD CONSTRAINT refuse CHECK (false) NOT VALID",
-    )
-    .await;
+    base.refuse_records().await;
     let mut run = Run::start(base, at(0));
     run.journal.append(woven().iter(), at(0)).unwrap();
     let (writer, figures) = (run.writer(base), run.figures.clone());
     let (tell, durable) = tokio::sync::watch::channel(run.journal.end());
     let running = writer.run(durable);
     let look = async {
-        while figures.failures.load(Ordering::Relaxed) == 0 {
-            tokio::task::yield_now().await;
-        }
+        has_failed(&figures, 1).await;
         let story = &stories::all(MORNING)[0].1;
         assert_eq!(store.facts(story.call).await.unwrap(), [], "half a transaction was stored");
         let begin = Place { segment: run.journal.first_segment(), position: 0 };
@@ -136,9 +130,7 @@ pub(crate) async fn facts_wait_while_the_database_is_away(base: &Base) {
     let figures = run.figures.clone();
     let (tell, durable) = tokio::sync::watch::channel(run.journal.end());
     let come_back = async {
-        while figures.failures.load(Ordering::Relaxed) == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        has_failed(&figures, 1).await;
         // The journal takes facts all the while.
         let place = run.journal.append([started(91)].iter(), at(1)).unwrap();
         tell.send_replace(place);

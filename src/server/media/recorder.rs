@@ -20,7 +20,7 @@ use crate::media::recording::{Frame, Stereo, TapeId};
 
 use super::health::{self, Pulse};
 use super::unregistered::{Key, Markers, Registered, checksum, merged, register};
-use super::wav_file::WavFile;
+use super::wav_file::{Disk, WavFile};
 use super::worker::Clock;
 
 /// While something is recorded, the queue is emptied so often; media threads then never have to wake the recorder.
@@ -77,13 +77,13 @@ struct Written {
     gaps: Vec<Gap>,
 }
 
-struct Tape {
+struct Tape<D> {
     key: Key,
     file: String,
     path: PathBuf,
     marked: bool,
     stereo: Stereo,
-    wav: WavFile<File>,
+    wav: WavFile<D>,
 }
 
 /// The running recorder.
@@ -101,6 +101,15 @@ impl Recorder {
     pub(super) fn start<F>(place: Place, clock: Clock, events: F) -> io::Result<Self>
     where
         F: FnMut(Event) + Send + Clone + 'static,
+    {
+        Self::start_on::<F, File>(place, clock, events)
+    }
+
+    /// The same on another disk.
+    fn start_on<F, D>(place: Place, clock: Clock, events: F) -> io::Result<Self>
+    where
+        F: FnMut(Event) + Send + Clone + 'static,
+        D: Disk + Send + 'static,
     {
         let (orders, inbox) = sync_channel(RECORDING_FRAMES_MAX);
         let (sealer, written) = sync_channel::<Written>(RECORDINGS_SEALING_MAX);
@@ -120,7 +129,7 @@ impl Recorder {
         let markers = Markers::of(&place.folder);
         let Place { folder, zone, alarms } = place;
         let repairer = Repairer { folder: folder.clone(), pulse: repairs, registered: registered.clone() };
-        let desk = Desk {
+        let desk = Desk::<F, D> {
             folder,
             zone,
             alarms,
@@ -158,7 +167,7 @@ struct Repairer {
     registered: Registered,
 }
 
-struct Desk<F> {
+struct Desk<F, D> {
     folder: PathBuf,
     zone: TimeZone,
     alarms: Alarms,
@@ -171,10 +180,10 @@ struct Desk<F> {
     sealer: SyncSender<Written>,
     /// Recordings to be, until the first sound: a call without any leaves no file.
     silent: BTreeMap<TapeId, (CallId, LegNo, Instant)>,
-    tapes: BTreeMap<TapeId, Tape>,
+    tapes: BTreeMap<TapeId, Tape<D>>,
 }
 
-impl<F: FnMut(Event) + Send + Clone + 'static> Desk<F> {
+impl<F: FnMut(Event) + Send + Clone + 'static, D: Disk> Desk<F, D> {
     fn run(mut self, inbox: &Receiver<TapeOrder>, repairer: Repairer) -> (Markers, Registered) {
         self.pulse.beat();
         self.repair(repairer);
@@ -338,7 +347,7 @@ impl<F: FnMut(Event) + Send + Clone + 'static> Desk<F> {
     }
 }
 
-impl Tape {
+impl<D: Disk> Tape<D> {
     fn frame(&mut self, frame: &Frame) {
         let Self { stereo, wav, .. } = self;
         stereo.push(frame, &mut |pair| wav.push(pair));
@@ -396,18 +405,4 @@ fn file_name(key: Key, zone: &TimeZone) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::Timestamp;
-    use crate::ids::Rng;
-
-    #[test]
-    fn a_recording_is_kept_under_the_sites_day() {
-        // 17:30 UTC on 30 November is half past midnight on 1 December in Jakarta.
-        let call = CallId::new(Timestamp::from_millis(1_796_059_800_000), &mut Rng::from_number(1));
-        let key = Key { call, leg: LegNo(2) };
-        let jakarta = TimeZone::get("Asia/Jakarta").unwrap();
-        assert_eq!(file_name(key, &jakarta), format!("2026/12/01/{call}-2.wav"));
-        assert_eq!(file_name(key, &TimeZone::UTC), format!("2026/11/30/{call}-2.wav"));
-    }
-}
+mod tests;
