@@ -53,7 +53,7 @@ struct Counts {
     staffed: usize,
     /// Ready, or rung while ready.
     alert: usize,
-    /// Talking or in wrap-up.
+    /// Talking or in wrap-up, but for emergency calls of their own.
     busy: usize,
 }
 

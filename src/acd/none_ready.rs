@@ -1,5 +1,5 @@
 //! Calls that wait while no operator is ready or rung: after `none_ready` they ring operators on a break. The fallback follows only if
-//! no operator of their desks talks or wraps up.
+//! no operator of their desks talks or wraps up. One who dials the emergency number is neither ready nor somebody to wait for.
 
 use super::desk::{DeskNo, DeskSet};
 use super::{Acd, Decision, Posture, State};

@@ -228,9 +228,10 @@ impl Operator {
         }
     }
 
-    /// True while the operator talks or wraps up.
-    pub(super) fn is_busy(&self) -> bool {
-        matches!(self.state(), State::Talking | State::WrapUp)
+    /// True while the operator talks in a call that was theirs to take or place, or finishes its work: callers wait for them. An
+    /// emergency call of the operator's own is no reason to wait, since it waits itself.
+    pub(super) const fn is_busy(&self) -> bool {
+        matches!(self.work, Work::Talking { .. } | Work::WrapUp { .. })
     }
 
     /// True when the fallback may ring him: he has a phone and no call.

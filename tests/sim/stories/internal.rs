@@ -49,6 +49,60 @@ fn an_operators_emergency_call_is_served_and_never_rings_at_its_operator() {
     }
 }
 
+#[test]
+fn an_operators_own_emergency_call_does_not_keep_callers_out_of_the_fallback() {
+    for own_call_first in [true, false] {
+        let mut settings = settings();
+        settings.fallback_number = Some("0725000000".to_owned());
+        settings.trunks[0].target = Some(TRUNK.parse().unwrap());
+        let mut world = World::new(settings, &["budi", "sari"]);
+        world.register("budi", BUDI);
+        let mut other = None;
+        if !own_call_first {
+            // The phone rings for the caller and rejects, since its operator dials the emergency number.
+            other = Some(Caller::dials(&mut world));
+            let invite = world.take(BUDI, "INVITE");
+            world.receive(BUDI, &response(&invite, BUDI, "486 Busy Here", ""));
+            world.take(BUDI, "ACK");
+        }
+        let mut placed = Placed::to(&mut world, "budi", BUDI, "112");
+        let mut other = other.unwrap_or_else(|| Caller::dials(&mut world));
+        world.pass(Duration::from_millis(14_800));
+        assert!(!world.has(TRUNK, "INVITE"), "before the time is over");
+        world.pass(Duration::from_millis(400));
+        assert!(!world.has(BUDI, "INVITE"), "the phone of the operator who calls does not ring");
+        for _ in 0..2 {
+            let invite = world.take(TRUNK, "INVITE");
+            assert!(invite.starts_with("INVITE sip:0725000000@"), "{invite}");
+            world.receive(TRUNK, &response(&invite, TRUNK, "200 OK", &sdp(TRUNK, 31_000)));
+            world.take(TRUNK, "ACK");
+        }
+        placed.is_answered(&mut world);
+        other.is_answered(&mut world);
+        placed.asks(&mut world, "BYE", 3, "");
+        other.hangs_up(&mut world);
+        world.sent.clear();
+        world.assert_empty_in_the_end();
+    }
+}
+
+#[test]
+fn callers_wait_for_an_operator_who_talks_with_one_even_if_a_colleague_dials_112() {
+    let mut settings = settings();
+    settings.fallback_number = Some("0725000000".to_owned());
+    settings.trunks[0].target = Some(TRUNK.parse().unwrap());
+    let mut world = World::new(settings, &["budi", "sari"]);
+    world.register("budi", BUDI);
+    world.register("sari", SARI);
+    let mut placed = Placed::to(&mut world, "budi", BUDI, "112");
+    answers(&mut world, SARI);
+    placed.is_answered(&mut world);
+    let other = Caller::dials(&mut world);
+    world.pass(Duration::from_secs(60));
+    assert!(!world.has(TRUNK, "INVITE") && !world.has(BUDI, "INVITE"), "sari talks and is free again soon");
+    other.cancels(&mut world);
+}
+
 /// The record of the call from a phone of the centre.
 fn record_of(world: &World, account: &str) -> siaga::cdr::Cdr {
     let internal = |fact: &&siaga::cdr::fact::Fact| matches!(&fact.kind, FactKind::Received { internal: Some(by), .. } if by.as_str() == account);
