@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::clock::Instant;
 use crate::ids::CallId;
 
-use super::command::{AnchorId, Codec, Quality, Remote};
+use super::command::{AnchorId, Codec, Event, Quality, Remote};
 use super::dtmf::Detector;
 use super::g711;
 use super::keys::{Keys, Press};
@@ -36,8 +36,12 @@ pub struct Anchor {
     reception: Reception,
     detector: Detector,
     quality: Quality,
+    /// Audio of the peer has arrived.
     heard: bool,
+    /// `Event::Heard` is due with the next packet: it was never reported, or silence has been reported since.
+    heard_owed: bool,
     last_packet: Instant,
+    /// The silence that counts at present was reported. `aim` and a limit of its own let it be reported again.
     silence_told: bool,
     /// Silence longer than this is reported, whatever the configuration says.
     silence_limit: Option<Duration>,
@@ -73,8 +77,8 @@ pub enum Content {
 /// What became of a packet that came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// The peer's packet. `first`: the first one, or the first after its silence was reported. `digit` has just ended.
-    Taken { header: Header, content: Content, first: bool, digit: Option<char> },
+    /// The peer's. `digit` has just ended.
+    Taken { header: Header, content: Content, digit: Option<char> },
     /// From another address, or not signed with the peer's key: dropped.
     Foreign,
     /// Not what was agreed: dropped. With the header of a packet whose place in the stream has to close.
@@ -93,6 +97,7 @@ impl Anchor {
             detector: Detector::default(),
             quality: Quality::default(),
             heard: false,
+            heard_owed: true,
             last_packet: now,
             silence_told: false,
             silence_limit: None,
@@ -154,13 +159,10 @@ impl Anchor {
             self.quality.packets_foreign += 1;
             return Arrival::Foreign;
         }
-        self.last_packet = now;
+        (self.last_packet, self.silence_told) = (now, false);
         self.quality.packets_in += 1;
-        let Some(content) = content else {
-            self.silence_told = false;
-            return Arrival::Ignored(Some(header));
-        };
-        let first = std::mem::take(&mut self.silence_told) | !std::mem::replace(&mut self.heard, true);
+        let Some(content) = content else { return Arrival::Ignored(Some(header)) };
+        self.heard = true;
         let is_sound = matches!(content, Content::Sound(_));
         self.reception.packet(now, header.ssrc, header.sequence, is_sound.then_some(header.timestamp));
         let payload = packet.get(header.payload.clone()).unwrap_or_default();
@@ -173,7 +175,12 @@ impl Anchor {
             }
             Content::Event => self.detector.event(now, &header, payload),
         };
-        Arrival::Taken { header, content, first, digit }
+        Arrival::Taken { header, content, digit }
+    }
+
+    /// `Event::Heard`, once, when the peer, from which a packet has just arrived, is heard for the first time or after a reported silence.
+    pub fn heard_anew(&mut self) -> Option<Event> {
+        (self.heard && std::mem::take(&mut self.heard_owed)).then_some(Event::Heard { anchor: self.id })
     }
 
     /// Rewrites a packet of the other side for this peer; where it goes and which part of `room` it is. None when it
@@ -311,8 +318,7 @@ impl Anchor {
             return Some((Verdict::Foreign, length));
         }
         peer.rtcp_from = Some((from, now));
-        self.last_packet = now;
-        self.silence_told = false;
+        (self.last_packet, self.silence_told) = (now, false);
         Some((Verdict::Peer, length))
     }
 
@@ -362,6 +368,7 @@ impl Anchor {
         let Some(limit) = self.silence_limit.into_iter().chain(configured).min() else { return false };
         let silent = self.peer.is_some() && !self.silence_told && now.since(self.last_packet) >= limit;
         self.silence_told |= silent;
+        self.heard_owed |= silent;
         silent
     }
 

@@ -176,7 +176,7 @@ impl Relay {
     ) -> Fate {
         match channel {
             Channel::Rtp => self.receive_sound(now, slot, datagram, out),
-            Channel::Rtcp => self.receive_report(now, slot, datagram),
+            Channel::Rtcp => self.receive_report(now, slot, datagram, out),
         }
     }
 
@@ -271,18 +271,18 @@ impl Relay {
         match anchor.receive(now, from, packet) {
             Arrival::Foreign => Fate::Foreign,
             Arrival::Ignored(header) => {
+                if header.is_some() {
+                    out.effects.extend(anchor.heard_anew().map(Effect::Tell));
+                }
                 if let (Some(header), Some(other)) = (header, partner.and_then(|slot| at(&mut self.anchors, slot))) {
                     other.skip(&header);
                 }
                 Fate::Ignored
             }
-            Arrival::Taken { header, content, first, digit } => {
-                let id = anchor.id();
-                if first {
-                    out.effects.push(Effect::Tell(Event::Heard { anchor: id }));
-                }
+            Arrival::Taken { header, content, digit } => {
+                out.effects.extend(anchor.heard_anew().map(Effect::Tell));
                 if let Some(digit) = digit {
-                    out.effects.push(Effect::Tell(Event::Digit { anchor: id, digit }));
+                    out.effects.push(Effect::Tell(Event::Digit { anchor: anchor.id(), digit }));
                 }
                 if let Some((room, seat)) = anchor.room {
                     let room = self.rooms.get_mut(&room);
@@ -301,13 +301,16 @@ impl Relay {
         }
     }
 
-    fn receive_report(&mut self, now: Instant, slot: u32, datagram: Datagram<'_>) -> Fate {
+    fn receive_report(&mut self, now: Instant, slot: u32, datagram: Datagram<'_>, out: &mut Out) -> Fate {
         let Datagram { from, room, length } = datagram;
         let (Some(anchor), Some(packet)) = (at(&mut self.anchors, slot), room.get_mut(..length)) else {
             return Fate::Ignored;
         };
         match anchor.receive_report(now, from, packet) {
-            Some((Verdict::Peer, length)) => self.forward_report(slot, room, length).map_or(Fate::Taken, Fate::Passed),
+            Some((Verdict::Peer, length)) => {
+                out.effects.extend(anchor.heard_anew().map(Effect::Tell));
+                self.forward_report(slot, room, length).map_or(Fate::Taken, Fate::Passed)
+            }
             Some((Verdict::Foreign, _)) => Fate::Foreign,
             None => Fate::Ignored,
         }

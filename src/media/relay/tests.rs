@@ -1,5 +1,6 @@
 //! The relay, told by packets.
 
+mod presence;
 mod rooms;
 mod secret;
 mod voice;
