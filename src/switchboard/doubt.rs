@@ -1,5 +1,6 @@
-//! Peers that may have lost their dialog: our request in it got 481 or 408, or no response (RFC 3261 §12.2.1.2). While a peer's media
-//! arrives, its call continues; the peer is lost as soon as nothing has arrived for a short time.
+//! Peers that may not know their dialog any more: a request of ours in it got 481, or a re-INVITE or UPDATE got 408 or no response
+//! (RFC 3261 §12.2.1.2). A peer whose media still arrives keeps its call; it is lost as soon as nothing has arrived for a short time.
+//! MESSAGE and INFO without a response mean nothing, nor does a 408 to them from a proxy: many session border controllers drop both.
 
 use std::time::Duration;
 
@@ -15,12 +16,20 @@ use super::leg::Who;
 const LOST_AFTER: Duration = Duration::from_secs(3);
 
 impl Switchboard {
-    /// Our request in a peer's dialog got this final response; 408 if it got none.
+    /// A re-INVITE or UPDATE of ours got this final response.
+    pub(super) fn refresh_responded(&mut self, who: Who, status: u16) {
+        match status {
+            408 => self.doubt(who),
+            _ => self.responded(who, status),
+        }
+    }
+
+    /// Another request of ours in a peer's dialog got this final response.
     pub(super) fn responded(&mut self, who: Who, status: u16) {
         match status {
-            408 | 481 => self.doubt(who),
-            200..=299 => self.trust(who),
-            _ => {}
+            481 => self.doubt(who),
+            408 => {}
+            _ => self.trust(who),
         }
     }
 

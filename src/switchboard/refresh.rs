@@ -355,7 +355,7 @@ impl Switchboard {
             return;
         }
         let Some(asked) = line.asked.take_if(|asked| asked.client == client) else { return };
-        self.responded(who, status);
+        self.refresh_responded(who, status);
         let Some(line) = self.line_mut(who) else { return };
         if status >= 300 {
             self.clients.remove(&client);

@@ -188,9 +188,6 @@ impl Switchboard {
 
     /// Responds to the sender of a text if the other side of the call has not responded in time.
     pub(super) fn text_due(&mut self, now: Now, id: TextId) {
-        if let Some(InCall { to, .. }) = self.texts.all.get(&id).and_then(|text| text.in_call) {
-            self.doubt(to);
-        }
         self.conclude(now, id);
     }
 
@@ -229,8 +226,8 @@ impl Switchboard {
         self.clients.remove(&client);
         let Some(text) = self.texts.all.get_mut(&id) else { return };
         text.asked.remove(&client);
-        if let Some(InCall { to, .. }) = text.in_call {
-            self.responded(to, answer.map_or(408, |(_, status)| status));
+        if let (Some(InCall { to, .. }), Some((_, status))) = (text.in_call, answer) {
+            self.responded(to, status);
         }
         let Some(text) = self.texts.all.get_mut(&id) else { return };
         if let Some(answer) = answer.map(|(message, status)| Answer::of(message, status)) {

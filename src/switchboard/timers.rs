@@ -158,10 +158,7 @@ impl Switchboard {
             Purpose::PhonePing(operator) => self.phone_pinged(now, &operator, false),
             Purpose::Notify(watch) => self.notify_failed(watch),
             Purpose::Text(text) => self.text_answered(now, text, client, None),
-            Purpose::Digit(who) => {
-                self.doubt(who);
-                self.digit_told(now, who, client, false);
-            }
+            Purpose::Digit(who) => self.digit_told(now, who, client, false),
             Purpose::Inquiry(who) => self.inquiry_answered(now, who, 408),
         }
     }

@@ -133,24 +133,34 @@ fn an_expired_session_is_kept_only_while_media_arrives() {
     world.assert_empty_in_the_end();
 }
 
+/// What a request of ours gets, and whether it shows that the dialog is gone.
+const MEETS: [(Option<&str>, bool); 5] = [
+    (Some("481 Call/Transaction Does Not Exist"), true),
+    (Some("408 Request Timeout"), false),
+    (Some("501 Not Implemented"), false),
+    (Some("200 OK"), false),
+    (None, false),
+];
+
 #[test]
-fn a_text_that_meets_no_dialog_casts_the_same_doubt() {
-    for responds in [true, false] {
+fn a_text_that_meets_no_dialog_casts_the_same_doubt_and_one_without_an_answer_none() {
+    for (meets, doubtful) in MEETS {
         let mut world = floor();
         let mut caller = Caller::dials(&mut world);
         answers(&mut world, BUDI);
         caller.is_answered(&mut world);
         let (_, operator) = ports(&world);
+        world.step(Input::Media(Event::Heard { anchor: operator }));
         caller.asks_of(&mut world, "MESSAGE", 2, "Content-Type: text/plain\r\n", "tolong");
         let sent = world.take(BUDI, "MESSAGE");
-        if responds {
-            world.receive(BUDI, &response(&sent, BUDI, "481 Call/Transaction Does Not Exist", ""));
-        } else {
-            world.pass(ONE * 33);
+        match meets {
+            Some(status) => world.receive(BUDI, &response(&sent, BUDI, status, "")),
+            None => world.pass(ONE * 33),
         }
-        assert!(is_limited(&world, operator), "{responds}");
+        assert_eq!(is_limited(&world, operator), doubtful, "{meets:?}");
         world.step(Input::Media(Event::Silent { anchor: operator }));
-        assert_eq!((lost(&world), endings(&world)), (1, vec![]), "{responds}");
+        assert_eq!((lost(&world), endings(&world)), (usize::from(doubtful), vec![]), "{meets:?}");
+        assert_eq!(world.has(BUDI, "OPTIONS"), !doubtful, "{meets:?}: a silent party is asked before it is lost");
         caller.hangs_up_as(&mut world, 3);
         world.sent.clear();
         world.assert_empty_in_the_end();
@@ -158,20 +168,46 @@ fn a_text_that_meets_no_dialog_casts_the_same_doubt() {
 }
 
 #[test]
-fn a_digit_that_meets_no_dialog_at_the_trunk_casts_doubt_on_the_caller() {
-    for responds in [true, false] {
-        let (mut world, _, _) = super::digits::over_info();
+fn a_digit_that_meets_no_dialog_at_the_trunk_casts_doubt_on_the_caller_and_one_without_an_answer_none() {
+    for (meets, doubtful) in MEETS {
+        let (mut world, caller, _) = super::digits::over_info();
         let (anchor, _) = ports(&world);
+        world.step(Input::Media(Event::Heard { anchor }));
         super::digits::presses(&mut world, '5');
         let info = world.take(TRUNK, "INFO");
-        if responds {
-            world.receive(TRUNK, &response(&info, TRUNK, "481 Call/Transaction Does Not Exist", ""));
-        } else {
-            world.pass(ONE * 33);
+        match meets {
+            Some(status) => world.receive(TRUNK, &response(&info, TRUNK, status, "")),
+            None => world.pass(ONE * 33),
         }
-        assert!(is_limited(&world, anchor), "{responds}");
+        assert_eq!(is_limited(&world, anchor), doubtful, "{meets:?}");
         world.step(Input::Media(Event::Silent { anchor }));
-        assert_eq!(endings(&world), [(Side::Service, EndCause::CallerLost)]);
+        if doubtful {
+            assert_eq!(endings(&world), [(Side::Service, EndCause::CallerLost)]);
+        } else {
+            assert_eq!(endings(&world), [], "{meets:?}");
+            caller.hangs_up(&mut world);
+        }
+        world.sent.clear();
+        world.assert_empty_in_the_end();
+    }
+}
+
+#[test]
+fn any_final_response_but_481_and_408_shows_that_the_dialog_is_known() {
+    for status in ["200 OK", "403 Forbidden", "488 Not Acceptable Here", "500 Server Internal Error"] {
+        let (mut world, caller, _) = talking("");
+        let (_, operator) = ports(&world);
+        world.pass(Duration::from_secs(100));
+        let update = world.take(BUDI, "UPDATE");
+        world.receive(BUDI, &response(&update, BUDI, "408 Request Timeout", ""));
+        assert!(is_limited(&world, operator));
+        world.pass(Duration::from_secs(10));
+        let update = world.take(BUDI, "UPDATE");
+        world.receive(BUDI, &response(&update, BUDI, status, ""));
+        assert!(!is_limited(&world, operator), "{status}");
+        world.step(Input::Media(Event::Silent { anchor: operator }));
+        assert_eq!((lost(&world), endings(&world)), (0, vec![]), "{status}");
+        caller.hangs_up(&mut world);
         world.sent.clear();
         world.assert_empty_in_the_end();
     }
