@@ -42,11 +42,13 @@ pub enum Kind {
     Console,
     /// A conversation lasts unusually long.
     LongCall,
+    /// The password of an account is being guessed.
+    Password,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Listener,
         Self::Certificates,
         Self::Trunk,
@@ -61,6 +63,7 @@ impl Kind {
         Self::Media,
         Self::Console,
         Self::LongCall,
+        Self::Password,
     ];
 
     /// The word in metrics, log and `/health/ready`.
@@ -80,6 +83,7 @@ impl Kind {
             Self::Media => "media",
             Self::Console => "console",
             Self::LongCall => "long-call",
+            Self::Password => "password",
         }
     }
 }

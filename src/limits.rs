@@ -45,6 +45,14 @@ pub const TRANSACTIONS_SOFT_MAX: usize = 300_000;
 pub const GUARD_SOURCES_MAX: usize = 65_536;
 /// Bans, with those that are over and remembered. Full: the one that changes next is forgotten.
 pub const GUARD_BANS_MAX: usize = 16_384;
+/// Networks that must wait before their next attempt at an account's password. Full: the one whose wait ends first waits no longer.
+pub const GUESS_WAITS_MAX: usize = 65_536;
+/// Networks of one account that have shown its password. More: the one that was seen first is forgotten.
+pub const PROVEN_NETWORKS_MAX: usize = 8;
+/// Counts of wrong passwords that names without an account share.
+pub const UNKNOWN_ACCOUNTS_COUNTED: usize = 4_096;
+/// Counts of wrong PINs, of one operator at one station each. Full: one is forgotten.
+pub const WRONG_PINS_MAX: usize = 4_096;
 /// Bytes of one SIP message. Longer: 413 on datagrams that parse, the connection closes on streams.
 pub const MESSAGE_BYTES_MAX: usize = 65_535;
 /// Header fields of one SIP message. More: 400.
@@ -136,9 +144,13 @@ pub const CONNECTION_MESSAGES_MAX: usize = 1_024;
 pub const CONNECTIONS_MAX: usize = 16_384;
 /// Of them for the peers of trunks alone. Everybody else's new ones are closed at once when only these are left.
 pub const CONNECTIONS_RESERVED: usize = 512;
-/// TCP connections from one address (a floor of phones may stand behind one), where the configuration names no other number. Full: new
+/// TCP connections from one address, or one IPv6 /64 (a floor of phones may stand behind one), where the configuration names no other number. Full: new
 /// ones are closed at once.
 pub const CONNECTIONS_PER_SOURCE_MAX: usize = 1_024;
+/// Connections whose peers have proven nothing: no account's password, no trunk. Full: the oldest of them is closed.
+pub const CONNECTIONS_UNPROVEN_MAX: usize = 4_096;
+/// Of them, those under TLS whose handshake is not over. Full: the oldest of them is closed.
+pub const TLS_HANDSHAKES_MAX: usize = 256;
 /// What connections have brought and the loop has not taken yet. Full: reading waits, and so does the peer.
 pub const CONNECTION_EVENTS_MAX: usize = 1_024;
 /// Servers of one trunk's name that are kept. More are left out.
@@ -151,6 +163,8 @@ pub const LOOKUPS_AT_ONCE: usize = 32;
 pub const CONSOLE_REQUESTS_MAX: usize = 256;
 /// TCP connections to the console. Full: new ones wait in the kernel until one ends.
 pub const CONSOLE_CONNECTIONS_MAX: usize = 512;
+/// Of them from one address, or one IPv6 /64, other than this machine's. Full: new ones are closed at once.
+pub const CONSOLE_CONNECTIONS_PER_SOURCE_MAX: usize = 128;
 /// Who listens to the console's events. Full: 503.
 pub const EVENT_LISTENERS_MAX: usize = 64;
 /// Events kept for listeners who are slow (a power of two). Full: the oldest are lost, and they are told how many.
@@ -167,9 +181,11 @@ const _: () = assert!(OPERATORS_MAX <= TEXTS_MAX);
 const _: () = assert!(OPERATORS_MAX <= CALLS_MAX);
 const _: () = assert!(PAST_CALLS_MAX + PAST_MARKS_MAX <= CALLERS_MAX);
 const _: () = assert!(CALLS_SOFT_PERCENT < 100);
-const _: () = assert!(OPERATORS_MAX + CONNECTIONS_RESERVED < CONNECTIONS_MAX);
+const _: () = assert!(OPERATORS_MAX + CONNECTIONS_RESERVED + CONNECTIONS_UNPROVEN_MAX < CONNECTIONS_MAX);
+const _: () = assert!(TLS_HANDSHAKES_MAX < CONNECTIONS_UNPROVEN_MAX);
 const _: () = assert!(CONNECTIONS_PER_SOURCE_MAX < CONNECTIONS_MAX);
 const _: () = assert!(EVENT_LISTENERS_MAX < CONSOLE_CONNECTIONS_MAX);
+const _: () = assert!(CONSOLE_CONNECTIONS_PER_SOURCE_MAX < CONSOLE_CONNECTIONS_MAX);
 const _: () = assert!(MESSAGE_BYTES_MAX < CONNECTION_BYTES_MAX);
 const _: () = assert!(HEADER_BYTES_MAX < MESSAGE_BYTES_MAX);
 const _: () = assert!(LOCATION_BYTES_MAX < MESSAGE_BYTES_MAX);

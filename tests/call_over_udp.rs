@@ -45,6 +45,7 @@ impl Hands for Notes {
     fn trunk_gone(&mut self, _: &str) {}
 
     fn long_call(&mut self, _: siaga::ids::CallId, _: u64, _: bool) {}
+    fn guessing(&mut self, _: &str, _: Option<std::net::IpAddr>) {}
     fn rejected(&mut self, _: siaga::clock::Instant, _: &siaga::switchboard::Rejection) {}
     fn extensions_ignored(&mut self, _: siaga::clock::Instant, _: &str, _: &str) {}
 

@@ -1,6 +1,8 @@
 //! Facts: every change of a call's fate and of an operator's state, append-only. Their JSON form is the journal's and
 //! the database's: fields are added, never renamed.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::acd::Posture;
@@ -436,6 +438,8 @@ pub enum FactKind {
     Stationed { station: OperatorId, operator: Option<OperatorId> },
     /// Somebody has keyed a wrong PIN of his there; `locked`: no PIN lets him in for a while.
     PinRefused { station: OperatorId, operator: OperatorId, locked: bool },
+    /// Wrong passwords of an account have been shown, so many that sources which have not proven themselves must wait.
+    PasswordGuessed { account: String, source: IpAddr, failures: u32 },
     /// Somebody changed something by the console: who, in which role, what, of what, and whether it was done.
     Commanded { by: String, role: ConsoleRole, command: String, of: String, done: bool },
 }
@@ -487,6 +491,7 @@ impl FactKind {
             Self::OperatorState { .. } => "operator-state",
             Self::Stationed { .. } => "stationed",
             Self::PinRefused { .. } => "pin-refused",
+            Self::PasswordGuessed { .. } => "password-guessed",
             Self::Commanded { .. } => "commanded",
         }
     }

@@ -142,6 +142,7 @@ impl Cdr {
             | FactKind::OperatorState { .. }
             | FactKind::Stationed { .. }
             | FactKind::PinRefused { .. }
+            | FactKind::PasswordGuessed { .. }
             | FactKind::Commanded { .. }
             | FactKind::CallBackLost
             | FactKind::PostureSet { .. }
@@ -315,6 +316,7 @@ impl Holds {
             | FactKind::OperatorState { .. }
             | FactKind::Stationed { .. }
             | FactKind::PinRefused { .. }
+            | FactKind::PasswordGuessed { .. }
             | FactKind::Commanded { .. }
             | FactKind::PostureSet { .. }
             | FactKind::CallerMarked { .. } => {}

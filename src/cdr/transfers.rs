@@ -78,6 +78,7 @@ impl Transfers {
             | FactKind::OperatorState { .. }
             | FactKind::Stationed { .. }
             | FactKind::PinRefused { .. }
+            | FactKind::PasswordGuessed { .. }
             | FactKind::Commanded { .. }
             | FactKind::PostureSet { .. }
             | FactKind::CallerMarked { .. } => {}

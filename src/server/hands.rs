@@ -1,5 +1,6 @@
 //! Carries out what the signalling loop decides: media, journal, metrics, log. Nothing here waits.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -143,6 +144,17 @@ impl Hands for ServiceHands {
         } else {
             let hours = lasts_ms / 3_600_000;
             self.alarms.raise(Kind::LongCall, &subject, format!("the call has lasted for {hours} hours and continues"));
+        }
+    }
+
+    fn guessing(&mut self, account: &str, source: Option<IpAddr>) {
+        match source {
+            Some(source) => {
+                let why =
+                    format!("wrong passwords, last from {source}: is a phone set up wrongly, or does somebody guess?");
+                self.alarms.raise(Kind::Password, account, why);
+            }
+            None => self.alarms.clear(Kind::Password, account),
         }
     }
 

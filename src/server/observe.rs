@@ -175,6 +175,7 @@ impl Observer {
             | FactKind::OperatorState { .. }
             | FactKind::Stationed { .. }
             | FactKind::PinRefused { .. }
+            | FactKind::PasswordGuessed { .. }
             | FactKind::PostureSet { .. }
             | FactKind::Commanded { .. } => see_detail(call, &fact.kind),
         }
@@ -230,6 +231,7 @@ fn see_detail(call: CallId, kind: &FactKind) {
         | FactKind::OperatorState { .. }
         | FactKind::Stationed { .. }
         | FactKind::PinRefused { .. }
+        | FactKind::PasswordGuessed { .. }
         | FactKind::PostureSet { .. }
         | FactKind::Commanded { .. } => {}
     }
@@ -248,6 +250,9 @@ fn see_service(kind: &FactKind) {
     }
     if let FactKind::PinRefused { station, operator, locked } = kind {
         warn!(%station, %operator, locked, "wrong PIN");
+    }
+    if let FactKind::PasswordGuessed { account, source, failures } = kind {
+        warn!(account, %source, failures, "wrong passwords");
     }
     if let FactKind::PostureSet { posture, until, by } = kind {
         info!(posture = posture.word(), until = until.map(Timestamp::as_millis), by, "posture");

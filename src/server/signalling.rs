@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd as _;
 
 use anyhow::Context as _;
@@ -104,6 +104,8 @@ pub trait Hands {
     fn posture(&mut self, posture: Posture, lasts_ms: u64, reminder: bool);
     /// A call lasts unusually long, in milliseconds; or such a call is `over`.
     fn long_call(&mut self, call: CallId, lasts_ms: u64, over: bool);
+    /// The password of an account is being guessed, last from there; without a source: no longer.
+    fn guessing(&mut self, account: &str, source: Option<IpAddr>);
     /// All facts of one input were written, and none of its other outputs has been carried out yet.
     fn facts_over(&mut self) {}
     /// Everything that one input led to has been said.
@@ -439,6 +441,8 @@ impl<H: Hands> Signalling<H> {
                 let (reason, seconds, nth) = (ban.reason.word(), ban.seconds, ban.nth);
                 tracing::info!(address = %ban.address, reason, seconds, nth, "banned");
             }
+            Output::Authenticated(flow) => self.connections.trust(flow.connection),
+            Output::Guessing { account, source } => self.hands.guessing(&account, source),
             Output::Drained => self.drained = true,
         }
     }

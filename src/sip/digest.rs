@@ -7,6 +7,7 @@ mod nonce;
 mod tests;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use md5::{Digest as _, Md5};
@@ -70,6 +71,14 @@ pub enum Verdict {
     Malformed,
 }
 
+/// Who the sender of a request claims to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    pub user: String,
+    /// The nonce is one that we have issued to the network that the request comes from.
+    pub was_challenged_here: bool,
+}
+
 /// A hash algorithm; the `-sess` variants are not offered, and credentials made with them are challenged again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 pub enum Algorithm {
@@ -126,9 +135,9 @@ impl Authenticator {
     }
 
     /// The values of one challenge, one header field for each algorithm: a phone takes the topmost that it knows
-    /// (RFC 8760 §2.4).
-    pub fn challenge(&self, now: Now, stale: bool, rng: &mut Rng) -> Vec<String> {
-        let nonce = self.nonces.issue(now.mono, rng);
+    /// (RFC 8760 §2.4). The nonce is good from anywhere, and tells whether it comes back from the network of `source`.
+    pub fn challenge(&self, now: Now, source: IpAddr, stale: bool, rng: &mut Rng) -> Vec<String> {
+        let nonce = self.nonces.issue(now.mono, source, rng);
         let realm = self.realm.replace('\\', "\\\\").replace('"', "\\\"");
         let stale = if stale { ", stale=true" } else { "" };
         let value = |algorithm: &Algorithm| {
@@ -138,13 +147,27 @@ impl Authenticator {
         self.algorithms.iter().map(value).collect()
     }
 
-    /// True when a request carries a nonce of ours that still lives: its sender, or somebody who heard him, has had our
-    /// challenge. Says nothing of the password, and uses nothing up.
-    pub fn has_challenged(&self, now: Now, request: &Message<'_>) -> bool {
+    /// Who a request's credentials say that its sender is. Proves nothing and uses nothing up.
+    pub fn claim(&self, request: &Message<'_>, source: IpAddr) -> Option<Claim> {
         match credentials::find(request.lines(Name::Authorization), &self.realm) {
-            Found::Ours(credentials) => self.nonces.proves(now.mono, &credentials.nonce).is_some(),
-            Found::None | Found::Malformed => false,
+            Found::Ours(credentials) => {
+                let was_challenged_here = self.nonces.was_issued_to(source, &credentials.nonce);
+                Some(Claim { user: credentials.user, was_challenged_here })
+            }
+            Found::None | Found::Malformed => None,
         }
+    }
+
+    /// True when a request shows the right response of a user, whatever its nonce is. Uses nothing up, and costs the same for
+    /// users that do not exist.
+    pub fn is_right<'d>(&self, request: &Message<'_>, find: impl FnOnce(&str) -> Option<&'d Ha1>) -> bool {
+        let Found::Ours(credentials) = credentials::find(request.lines(Name::Authorization), &self.realm) else {
+            return false;
+        };
+        let Some(method) = request.method_text() else { return false };
+        let known = find(&credentials.user);
+        let right = response(&credentials, method, known.unwrap_or(&self.nobody));
+        bool::from(right.as_bytes().ct_eq(credentials.response.as_bytes())) && known.is_some()
     }
 
     /// Checks a request's credentials in constant time. `find` gives the stored hashes of a user.

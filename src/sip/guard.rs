@@ -2,17 +2,19 @@
 //! knows neither trunks nor operators: its user says who is beyond suspicion.
 //!
 //! The source of a datagram can be forged. So nobody is kept out for good, addresses that its user vouches for are never
-//! asked about here, and an address with a live registration is only slowed for what anybody could send in its name.
+//! asked about here, and datagrams that prove nothing neither ban nor silence an address with a live registration.
 
+mod guesses;
 mod scanners;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::clock::{Deadlines, Instant, earliest};
 use crate::limits::{GUARD_BANS_MAX, GUARD_SOURCES_MAX};
 
+pub use self::guesses::{Guesses, Guessing, Standing};
 pub use self::scanners::Scanners;
 
 /// A source may ask for so many times its rate before it is banned for it.
@@ -81,14 +83,25 @@ impl Reason {
     }
 }
 
-/// What a source that asks for work is told.
+/// What phones are registered at a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resident {
+    /// None.
+    No,
+    /// A phone at another port of the same network.
+    Host,
+    /// A phone at exactly this address and port.
+    Phone,
+}
+
+/// What the guard decides about a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pass {
     Yes,
-    /// Silence, unless the request proves that it comes from somebody whom we have challenged.
+    /// Silence, unless the request shows the right response to a challenge.
     OnlyProven(Reason),
-    /// Silence.
-    No(Reason),
+    /// The same in a ban in which phones still get challenges (`may_challenge`).
+    OnlyProvenOrNew,
 }
 
 /// A ban that runs.
@@ -118,6 +131,11 @@ impl Bucket {
         }
         fits
     }
+
+    /// How many drops are in it, begun ones counted.
+    fn level(self, now: Instant, interval: Duration) -> u32 {
+        u32::try_from(self.0.since(now).as_nanos().div_ceil(interval.as_nanos().max(1))).unwrap_or(u32::MAX)
+    }
 }
 
 /// What is remembered of one source.
@@ -130,12 +148,23 @@ struct Source {
     clean_at: Instant,
 }
 
+/// Whose requests are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    /// All of one network (`source_network`).
+    Network(IpAddr),
+    /// A registered phone.
+    Phone(SocketAddr),
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Banned {
     reason: Reason,
     nth: u32,
-    /// While it is banned, those who prove that they hold a nonce of ours still get in.
-    resident: bool,
+    /// Datagrams that anybody could have sent led to it: a proof from there ends it.
+    forgeable: bool,
+    /// Phones there still get challenges.
+    challenges: bool,
     /// None once the ban is over and only its number is remembered.
     until: Option<Instant>,
     /// When this entry changes next.
@@ -146,13 +175,14 @@ struct Banned {
 #[derive(Debug)]
 pub struct Guard {
     terms: Terms,
-    sources: BTreeMap<IpAddr, Source>,
+    sources: BTreeMap<Key, Source>,
     /// The sources by the time at which they are clean; who is clean first makes room first.
-    clean: BTreeSet<(Instant, IpAddr)>,
+    clean: BTreeSet<(Instant, Key)>,
     bans: BTreeMap<IpAddr, Banned>,
     deadlines: Deadlines<IpAddr>,
     banned: usize,
     counts: [u64; Reason::ALL.len()],
+    guesses: Guesses,
 }
 
 impl Guard {
@@ -165,6 +195,7 @@ impl Guard {
             deadlines: Deadlines::default(),
             banned: 0,
             counts: [0; Reason::ALL.len()],
+            guesses: Guesses::default(),
         }
     }
 
@@ -173,59 +204,90 @@ impl Guard {
         self.terms = terms;
     }
 
-    /// A source asks for work. `is_resident` tells whether a phone is registered there; it is asked only when it matters.
+    /// A source asks for work. `resident` is asked only when it matters. `is_datagram`: the source could be forged.
     /// `Err` brings a ban that has just begun.
-    pub fn ask(&mut self, now: Instant, source: IpAddr, is_resident: impl FnOnce() -> bool) -> Result<Pass, Ban> {
-        let key = key(source);
-        if let Some(ban) = self.bans.get(&key).filter(|ban| ban.until.is_some()) {
-            return Ok(if ban.resident { Pass::OnlyProven(Reason::Banned) } else { Pass::No(Reason::Banned) });
+    pub fn ask(
+        &mut self,
+        now: Instant,
+        source: SocketAddr,
+        is_datagram: bool,
+        resident: impl FnOnce() -> Resident,
+    ) -> Result<Pass, Ban> {
+        let network = source_network(source.ip());
+        if let Some(ban) = self.bans.get(&network).filter(|ban| ban.until.is_some()) {
+            return Ok(if ban.challenges { Pass::OnlyProvenOrNew } else { Pass::OnlyProven(Reason::Banned) });
         }
         let Terms { requests_per_second: rate, burst, .. } = self.terms;
         if rate == 0 {
             return Ok(Pass::Yes);
         }
         let interval = Duration::from_secs(1) / rate;
-        let mut state = self.sources.get(&key).copied().unwrap_or_default();
+        let mut state = self.sources.get(&Key::Network(network)).copied().unwrap_or_default();
         let fits = state.requests.take(now, interval, burst);
         let bearable = fits || state.far_over.take(now, interval / FAR_OVER, burst.saturating_mul(FAR_BURST));
-        if !bearable {
-            state.far_over = Bucket::default();
-        }
-        self.remember(key, state);
+        self.remember(Key::Network(network), state);
         if fits {
             return Ok(Pass::Yes);
         }
-        if bearable || is_resident() {
-            return Ok(Pass::OnlyProven(Reason::Rate));
+        match resident() {
+            Resident::Phone if self.fits(now, Key::Phone(source)) => Ok(Pass::Yes),
+            Resident::Phone | Resident::Host if bearable => Ok(Pass::Yes),
+            Resident::No if !bearable => {
+                self.count(Reason::Rate);
+                state.far_over = Bucket::default();
+                self.remember(Key::Network(network), state);
+                Err(self.ban(now, network, Reason::Rate, is_datagram, is_datagram))
+            }
+            Resident::Phone | Resident::Host | Resident::No => Ok(Pass::OnlyProven(Reason::Rate)),
         }
-        self.count(Reason::Rate);
-        Err(self.ban(now, key, Reason::Rate, false))
     }
 
-    /// A source has shown wrong credentials. Gives the ban that follows.
-    ///
-    /// Credentials are only wrong after a challenge that was sent to somebody, but nonces are not bound to addresses, so this
-    /// too could be done in another's name; hence the patience with addresses where phones are registered.
-    pub fn failed(&mut self, now: Instant, source: IpAddr, is_resident: impl FnOnce() -> bool) -> Option<Ban> {
+    /// In a ban, a phone without credentials gets a challenge as long as the source keeps its rate.
+    pub fn may_challenge(&mut self, now: Instant, source: IpAddr) -> bool {
+        self.terms.requests_per_second == 0 || self.fits(now, Key::Network(source_network(source)))
+    }
+
+    /// A source has shown wrong credentials. Gives the ban that follows. `proven`: the source cannot be forged, because it is a
+    /// connection or answers a challenge that was sent there.
+    pub fn failed(
+        &mut self,
+        now: Instant,
+        source: IpAddr,
+        proven: bool,
+        is_resident: impl FnOnce() -> bool,
+    ) -> Option<Ban> {
         self.count(Reason::Credentials);
-        let key = key(source);
-        if self.bans.get(&key).is_some_and(|ban| ban.until.is_some()) {
-            return None;
-        }
-        let mut state = self.sources.get(&key).copied().unwrap_or_default();
-        let bearable = state.failures.take(now, FORGIVEN_AFTER, self.terms.failures);
-        if bearable {
-            self.remember(key, state);
+        let network = source_network(source);
+        if self.bans.get(&network).is_some_and(|ban| ban.until.is_some()) {
             return None;
         }
         let resident = is_resident();
-        if resident && state.failures.take(now, FORGIVEN_AFTER, self.terms.failures.saturating_mul(RESIDENT_PATIENCE)) {
+        if resident && !proven {
+            return None;
+        }
+        let key = Key::Network(network);
+        let mut state = self.sources.get(&key).copied().unwrap_or_default();
+        let patience = if resident { RESIDENT_PATIENCE } else { 1 };
+        if state.failures.take(now, FORGIVEN_AFTER, self.terms.failures.saturating_mul(patience)) {
             self.remember(key, state);
             return None;
         }
         state.failures = Bucket::default();
         self.remember(key, state);
-        Some(self.ban(now, key, Reason::Credentials, resident))
+        Some(self.ban(now, network, Reason::Credentials, !proven, resident || !proven))
+    }
+
+    /// A source has shown the right response to a challenge: a ban that a forger could have brought about ends.
+    pub fn proven(&mut self, source: IpAddr) {
+        let network = source_network(source);
+        if self.bans.get(&network).is_some_and(|ban| ban.forgeable && ban.until.is_some()) {
+            self.lift(network);
+        }
+    }
+
+    /// Wrong passwords by account.
+    pub fn guesses(&mut self) -> &mut Guesses {
+        &mut self.guesses
     }
 
     /// Counts what was dropped or refused.
@@ -237,10 +299,10 @@ impl Guard {
 
     /// Ends a ban and forgets what led to it. False when the address has none.
     pub fn lift(&mut self, address: IpAddr) -> bool {
-        let key = key(address);
-        let was = self.forget_ban(key).is_some_and(|ban| ban.until.is_some());
-        if let Some(state) = self.sources.remove(&key) {
-            self.clean.remove(&(state.clean_at, key));
+        let network = source_network(address);
+        let was = self.forget_ban(network).is_some_and(|ban| ban.until.is_some());
+        if let Some(state) = self.sources.remove(&Key::Network(network)) {
+            self.clean.remove(&(state.clean_at, Key::Network(network)));
         }
         was
     }
@@ -265,7 +327,7 @@ impl Guard {
 
     /// When `expire` is wanted.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        earliest(self.deadlines.next(), self.clean.first().map(|(at, _)| *at))
+        earliest(self.guesses.poll_timeout(), earliest(self.deadlines.next(), self.clean.first().map(|(at, _)| *at)))
     }
 
     /// The bans that run, in order of addresses.
@@ -303,7 +365,16 @@ impl Guard {
         Ok(())
     }
 
-    fn remember(&mut self, key: IpAddr, mut state: Source) {
+    /// True when one more request keeps the rate.
+    fn fits(&mut self, now: Instant, key: Key) -> bool {
+        let Some(interval) = Duration::from_secs(1).checked_div(self.terms.requests_per_second) else { return true };
+        let mut state = self.sources.get(&key).copied().unwrap_or_default();
+        let fits = state.requests.take(now, interval, self.terms.burst);
+        self.remember(key, state);
+        fits
+    }
+
+    fn remember(&mut self, key: Key, mut state: Source) {
         if let Some(old) = self.sources.get(&key) {
             self.clean.remove(&(old.clean_at, key));
         } else if self.sources.len() >= GUARD_SOURCES_MAX
@@ -316,8 +387,14 @@ impl Guard {
         self.sources.insert(key, state);
     }
 
-    fn ban(&mut self, now: Instant, key: IpAddr, reason: Reason, resident: bool) -> Ban {
+    fn ban(&mut self, now: Instant, key: IpAddr, reason: Reason, forgeable: bool, challenges: bool) -> Ban {
         let before = self.forget_ban(key).map_or(0, |ban| ban.nth);
+        if let Some(interval) = Duration::from_secs(1).checked_div(self.terms.requests_per_second) {
+            // No burst of challenges in the ban.
+            let mut state = self.sources.get(&Key::Network(key)).copied().unwrap_or_default();
+            state.requests.0 = now + interval * self.terms.burst.max(1);
+            self.remember(Key::Network(key), state);
+        }
         if self.bans.len() >= GUARD_BANS_MAX
             && let Some((_, other)) = self.deadlines.pop_due(Instant::from_nanos(u64::MAX))
             && self.bans.remove(&other).is_some_and(|ban| ban.until.is_some())
@@ -327,7 +404,7 @@ impl Guard {
         let doubled = self.terms.ban_first.saturating_mul(1_u32.checked_shl(before).unwrap_or(u32::MAX));
         let span = doubled.min(self.terms.ban_longest);
         let (until, nth) = (now + span, before.saturating_add(1));
-        self.bans.insert(key, Banned { reason, nth, resident, until: Some(until), due: until });
+        self.bans.insert(key, Banned { reason, nth, forgeable, challenges, until: Some(until), due: until });
         self.deadlines.insert(until, key);
         self.banned += 1;
         Ban { address: key, reason, seconds: whole_seconds(span), nth }
@@ -344,7 +421,7 @@ impl Guard {
 }
 
 /// What counts as one source: an IPv4 address, or the /64 of an IPv6 address, which one customer has whole.
-fn key(address: IpAddr) -> IpAddr {
+pub fn source_network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
         v4 @ IpAddr::V4(_) => v4,

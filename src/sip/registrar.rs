@@ -5,6 +5,7 @@ mod contact;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use bytes::Bytes;
 
 use self::contact::{Contact, Contacts};
 use super::flow::Flow;
+use super::guard::source_network;
 use super::wire::{Fault, Message, Name};
 use crate::clock::{Deadlines, Instant, Now};
 use crate::limits::BINDINGS_PER_AOR_MAX;
@@ -79,6 +81,8 @@ pub struct Registrar {
     deadlines: Deadlines<Arc<str>>,
     /// Users by stream, for streams that close.
     streams: BTreeSet<(Flow, Arc<str>)>,
+    /// How many bindings there are by the network and address that they were registered from.
+    sources: BTreeMap<(IpAddr, IpAddr, u16), usize>,
     /// Users whose bindings have changed since `take_changed`.
     changed: BTreeSet<Arc<str>>,
 }
@@ -93,6 +97,7 @@ impl Registrar {
             records: BTreeMap::new(),
             deadlines: Deadlines::default(),
             streams: BTreeSet::new(),
+            sources: BTreeMap::new(),
             changed: BTreeSet::new(),
         }
     }
@@ -175,10 +180,16 @@ impl Registrar {
         self.records.get(user).map(|record| record.bindings.as_slice()).unwrap_or_default()
     }
 
-    /// True when a phone at this address is registered. Looks at all bindings: for rare questions.
-    pub fn has_binding_at(&self, address: std::net::IpAddr) -> bool {
-        let here = |binding: &Binding| binding.flow.remote.ip() == address;
-        self.records.values().any(|record| record.bindings.iter().any(here))
+    /// True when a phone of this network (`source_network`) is registered.
+    pub fn has_binding_at(&self, address: IpAddr) -> bool {
+        let network = source_network(address);
+        let first = (network, IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+        self.sources.range(first..).next().is_some_and(|((other, _, _), _)| *other == network)
+    }
+
+    /// True when a phone is registered from exactly this address and port.
+    pub fn has_binding_from(&self, source: SocketAddr) -> bool {
+        self.sources.contains_key(&source_key(source))
     }
 
     /// Every user with a binding, in order.
@@ -284,6 +295,11 @@ impl Registrar {
                 }
                 for binding in &old.bindings {
                     self.streams.remove(&(binding.flow, Arc::clone(&user)));
+                    let key = source_key(binding.flow.remote);
+                    match self.sources.get_mut(&key) {
+                        Some(count) if *count > 1 => *count -= 1,
+                        Some(_) | None => drop(self.sources.remove(&key)),
+                    }
                 }
                 user
             }
@@ -295,8 +311,15 @@ impl Registrar {
         for binding in bindings.iter().filter(|binding| binding.flow.transport.is_reliable()) {
             self.streams.insert((binding.flow, Arc::clone(&user)));
         }
+        for binding in &bindings {
+            *self.sources.entry(source_key(binding.flow.remote)).or_default() += 1;
+        }
         self.records.insert(user, Record { bindings, armed: Some(first) });
     }
+}
+
+fn source_key(source: SocketAddr) -> (IpAddr, IpAddr, u16) {
+    (source_network(source.ip()), source.ip(), source.port())
 }
 
 fn out_of_order() -> Registered {

@@ -1,13 +1,18 @@
 //! Who gets no answer at the door: scanners, floods, guessers of passwords. And what goes round in circles.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
+use crate::cdr::fact::FactKind;
 use crate::clock::Now;
+use crate::ids::OperatorId;
 use crate::limits::TRANSACTIONS_SOFT_MAX;
 use crate::sip::dialog::DialogKey;
+use crate::sip::digest::Claim;
 use crate::sip::flow::Flow;
-use crate::sip::guard::{Ban, Pass, Reason, Scanners, Terms};
+use crate::sip::guard::{Ban, Guessing, Pass, Reason, Resident, Scanners, Standing, Terms};
 use crate::sip::header::{NameAddr, Via};
+use crate::sip::registrar::Binding;
 use crate::sip::uri::{Host, Uri};
 use crate::sip::wire::{Message, Method, Name};
 
@@ -45,13 +50,13 @@ pub struct GuardFigures {
 }
 
 impl Switchboard {
-    /// True when work may be done for a request. False: it is dropped in silence, so that scanners learn nothing and
-    /// nobody is hit by answers that he has not asked for.
+    /// True when work may be done for a request. False: it is dropped in silence, so that scanners learn nothing and no address
+    /// gets answers that it has not asked for.
     ///
-    /// Trunks are never asked about, whatever comes in their name: the source of a datagram can be forged, and whoever could
+    /// Trunks are never limited, whatever comes in their name: the source of a datagram can be forged, and whoever could
     /// have a trunk banned could silence 112. A request in a dialog of ours passes too, since only the two ends know its
-    /// three names; so a ban never cuts a call. And an established registration goes on from its address: what is proven by
-    /// a nonce of ours passes even while the rest from there is dropped.
+    /// three names; so a ban never cuts a call. The right response to a challenge passes from anywhere, even when its nonce is
+    /// too old to be accepted: it gets 401 with `stale=true` (RFC 7616 §3.3).
     pub(super) fn lets_in(&mut self, now: Now, flow: Flow, message: &Message<'_>) -> bool {
         let source = flow.remote.ip();
         if self.is_vouched(source) || message.method() == Some(Method::Ack) {
@@ -66,27 +71,119 @@ impl Switchboard {
             return false;
         }
         let (registrar, recovered) = (&self.registrar, &self.recovered);
-        let known = || registrar.has_binding_at(source) || recovered.sleeps_at(source);
-        let reason = match self.guard.ask(now.mono, source, known) {
+        let resident = || match () {
+            () if registrar.has_binding_from(flow.remote) => Resident::Phone,
+            () if registrar.has_binding_at(source) || recovered.sleeps_at(source) => Resident::Host,
+            () => Resident::No,
+        };
+        let is_datagram = !flow.transport.is_reliable();
+        let (reason, may_challenge) = match self.guard.ask(now.mono, flow.remote, is_datagram, resident) {
             Ok(Pass::Yes) => return true,
-            Ok(Pass::OnlyProven(_)) if self.authenticator.has_challenged(now, message) => return true,
-            Ok(Pass::OnlyProven(reason) | Pass::No(reason)) => reason,
+            Ok(Pass::OnlyProven(reason)) => (reason, false),
+            Ok(Pass::OnlyProvenOrNew) => (Reason::Banned, true),
             Err(ban) => return self.tell_ban(ban),
         };
-        self.guard.count(reason);
-        false
+        let passes = match self.answers_challenge(now, flow, message) {
+            Some(right) => right,
+            None => may_challenge && is_challenged(message) && self.guard.may_challenge(now.mono, source),
+        };
+        if !passes {
+            self.guard.count(reason);
+        }
+        passes
     }
 
-    /// Somebody has shown wrong credentials.
-    pub(super) fn wrong_credentials(&mut self, now: Now, source: IpAddr) {
+    /// True when a request shows the right response of an account, false when it shows a wrong one or must wait for the account's
+    /// sake. None: it shows none, or one that anybody could have sent in the name of its source, and must wait.
+    fn answers_challenge(&mut self, now: Now, flow: Flow, message: &Message<'_>) -> Option<bool> {
+        let claim = self.authenticator.claim(message, flow.remote.ip())?;
+        let standing = self.standing(flow, &claim);
+        if self.guess_wait(now, flow, &claim).is_some() {
+            return (standing != Standing::Forgeable).then_some(false);
+        }
+        let accounts = &self.accounts;
+        let right = self.authenticator.is_right(message, |user| {
+            OperatorId::parse(user).ok().and_then(|operator| accounts.get(&operator)).map(|account| &account.ha1)
+        });
+        if !right {
+            self.wrong_credentials(now, flow, Some(&claim));
+        }
+        Some(right)
+    }
+
+    /// What is known of the sender of credentials.
+    pub(super) fn standing(&self, flow: Flow, claim: &Claim) -> Standing {
+        let has_flow = |binding: &Binding| binding.flow == flow;
+        if !claim.was_challenged_here && !flow.is_connection() {
+            return Standing::Forgeable;
+        }
+        let is_phone = self.registrar.bindings(&claim.user).iter().any(has_flow);
+        if is_phone { Standing::Phone } else { Standing::Reachable }
+    }
+
+    /// How long a source must wait until its attempt at an account is looked at.
+    pub(super) fn guess_wait(&mut self, now: Now, flow: Flow, claim: &Claim) -> Option<Duration> {
+        let (standing, account) = (self.standing(flow, claim), self.account_named(&claim.user));
+        self.guard.guesses().wait(now.mono, account.as_deref(), &claim.user, flow.remote.ip(), standing)
+    }
+
+    /// A request has shown wrong credentials.
+    pub(super) fn wrong_credentials(&mut self, now: Now, flow: Flow, claim: Option<&Claim>) {
+        let source = flow.remote.ip();
+        let standing = claim.map(|claim| self.standing(flow, claim));
+        if let (Some(claim), Some(standing)) = (claim, standing) {
+            self.guess_failed(now, &claim.user, source, standing);
+        }
         if self.is_vouched(source) {
             return self.guard.count(Reason::Credentials);
         }
+        let proven = flow.is_connection() || standing.is_some_and(|standing| standing != Standing::Forgeable);
         let (registrar, recovered) = (&self.registrar, &self.recovered);
         let known = || registrar.has_binding_at(source) || recovered.sleeps_at(source);
-        if let Some(ban) = self.guard.failed(now.mono, source, known) {
+        if let Some(ban) = self.guard.failed(now.mono, source, proven, known) {
             self.tell_ban(ban);
         }
+    }
+
+    /// A request has shown the right password of an account.
+    pub(super) fn right_credentials(&mut self, flow: Flow, claim: &Claim, operator: &OperatorId) {
+        let (source, standing) = (flow.remote.ip(), self.standing(flow, claim));
+        if standing != Standing::Forgeable {
+            self.guard.proven(source);
+        }
+        self.guard.guesses().succeeded(operator.as_str(), source, standing);
+        if flow.is_connection() {
+            self.say(Output::Authenticated(flow));
+        }
+    }
+
+    /// A wrong password, or PIN, of an account. The alarm and the fact name the account once, until it is over.
+    pub(super) fn guess_failed(&mut self, now: Now, name: &str, source: IpAddr, standing: Standing) {
+        let account = self.account_named(name);
+        let begun = self.guard.guesses().failed(now.mono, account.as_deref(), name, source, standing);
+        if let Some(guessing) = begun {
+            let Guessing { account, source, failures } = guessing.clone();
+            self.service_fact(now, FactKind::PasswordGuessed { account, source, failures });
+            self.say(Output::Guessing { account: guessing.account, source: Some(guessing.source) });
+        }
+    }
+
+    /// Wrong PINs of an operator at a station: an alarm for some time. Each wrong PIN has a fact of its own.
+    pub(super) fn pin_guessed(&mut self, now: Now, operator: &OperatorId, source: IpAddr, span: Duration) {
+        if self.guard.guesses().raise(operator.as_str(), now.mono + span) {
+            self.say(Output::Guessing { account: operator.as_str().to_owned(), source: Some(source) });
+        }
+    }
+
+    pub(super) fn end_guessing_alarms(&mut self, now: Now) {
+        while let Some(account) = self.guard.guesses().pop_calm(now.mono) {
+            self.say(Output::Guessing { account, source: None });
+        }
+    }
+
+    fn account_named(&self, user: &str) -> Option<String> {
+        let operator = OperatorId::parse(user).ok().filter(|operator| self.accounts.contains_key(operator))?;
+        Some(operator.as_str().to_owned())
     }
 
     /// Figures for the metrics.
@@ -164,4 +261,9 @@ impl Switchboard {
         host.eq_ignore_ascii_case(&self.settings.domain)
             || self.settings.listeners.iter().any(|one| ours(&one.advertised) || ours(&one.local.to_string()))
     }
+}
+
+/// A request that a phone sends before it has credentials, and that gets a challenge.
+fn is_challenged(message: &Message<'_>) -> bool {
+    matches!(message.method(), Some(Method::Register | Method::Invite | Method::Subscribe | Method::Message))
 }

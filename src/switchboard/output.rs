@@ -1,5 +1,7 @@
 //! What comes out of the switchboard.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 
 use crate::acd::{self, Posture};
@@ -7,7 +9,7 @@ use crate::cdr::fact::{Fact, Role};
 use crate::clock::Timestamp;
 use crate::ids::{CallId, OperatorId};
 use crate::media::command::Command;
-use crate::sip::flow::Transmit;
+use crate::sip::flow::{Flow, Transmit};
 use crate::sip::guard::Ban;
 
 use super::presence::Presence;
@@ -50,6 +52,10 @@ pub enum Output {
     Lookup { uri: Bytes, host: TrunkHost },
     /// A source gets no answers for a while.
     Banned(Ban),
+    /// A request over this connection has shown the password of an account.
+    Authenticated(Flow),
+    /// The password of an account is being guessed, and where the last wrong one came from. Without a source: no longer.
+    Guessing { account: String, source: Option<IpAddr> },
     /// The drain is over.
     Drained,
 }

@@ -17,6 +17,7 @@ use crate::clock::{Now, Timestamp};
 use crate::ids::OperatorId;
 use crate::limits::OPERATORS_MAX;
 use crate::sip::flow::{Flow, Transport};
+use crate::sip::guard::source_network;
 use crate::sip::registrar::Binding;
 
 use super::memory::rebased;
@@ -78,14 +79,16 @@ pub(super) struct Recovered {
     waiting: BTreeMap<OperatorId, Presence>,
     /// Bindings over connections that ended with the earlier run. At most `limits::BINDINGS_PER_AOR_MAX` for each account.
     asleep: BTreeMap<OperatorId, Asleep>,
+    /// The networks of bindings that sleep, or slept; ignored when no binding sleeps.
+    slept_at: BTreeSet<IpAddr>,
     /// Flows of UDP bindings that have not been heard since the start.
     doubtful: BTreeMap<Flow, OperatorId>,
 }
 
 impl Recovered {
-    /// True if a binding of this address still sleeps. Looks at all of them: only for rare use.
+    /// True when a phone of this network was registered over a connection before the restart, and not all of these have come back.
     pub(super) fn sleeps_at(&self, address: IpAddr) -> bool {
-        self.asleep.values().any(|one| one.bindings.iter().any(|binding| is_at(binding, address)))
+        !self.asleep.is_empty() && self.slept_at.contains(&source_network(address))
     }
 }
 
@@ -152,6 +155,7 @@ impl Switchboard {
             self.recovered.doubtful.insert(binding.flow, account.clone());
         }
         if !asleep.is_empty() {
+            self.recovered.slept_at.extend(asleep.iter().map(|one| source_network(one.flow.remote.ip())));
             let sleeper = Asleep { bindings: asleep, logged_out: !presence.logged_in };
             self.recovered.asleep.insert(account.clone(), sleeper);
         }

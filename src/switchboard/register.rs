@@ -7,6 +7,7 @@ use crate::clock::Now;
 use crate::ids::OperatorId;
 use crate::sip::digest::{Role, Verdict};
 use crate::sip::flow::Flow;
+use crate::sip::guard::Standing;
 use crate::sip::message::Stencil;
 use crate::sip::option_tag;
 use crate::sip::registrar::{Binding, Need, Registered};
@@ -34,14 +35,38 @@ impl Switchboard {
 
     /// Asks a stranger for credentials, without any state.
     pub(super) fn challenge(&mut self, now: Now, flow: Flow, message: &Message<'_>, stale: bool) {
-        let challenges = self.authenticator.challenge(now, stale, &mut self.rng);
+        let challenges = self.challenges(now, flow, stale);
         let headers: Vec<(Name, &[u8])> =
             challenges.iter().map(|challenge| (Name::WwwAuthenticate, challenge.as_bytes())).collect();
         self.refuse(flow, message, 401, &headers);
     }
 
-    /// Checks a request's credentials; answers it and gives None when they do not do.
+    fn reply_challenge(&mut self, now: Now, taken: &Taken<'_, '_>, stale: bool) {
+        let challenges = self.challenges(now, taken.flow, stale);
+        let headers: Vec<(Name, &[u8])> =
+            challenges.iter().map(|challenge| (Name::WwwAuthenticate, challenge.as_bytes())).collect();
+        self.reply(now, taken, 401, &headers);
+    }
+
+    fn challenges(&mut self, now: Now, flow: Flow, stale: bool) -> Vec<String> {
+        self.authenticator.challenge(now, flow.remote.ip(), stale, &mut self.rng)
+    }
+
+    /// Checks a request's credentials; answers it and gives None when they do not do. While an account's password is being guessed,
+    /// a source that has not proven itself gets 503 with Retry-After until its wait is over (`Guesses`).
     pub(super) fn authenticate(&mut self, now: Now, taken: &Taken<'_, '_>) -> Option<OperatorId> {
+        let claim = self.authenticator.claim(taken.message, taken.flow.remote.ip());
+        if let Some(wait) = claim.as_ref().and_then(|claim| self.guess_wait(now, taken.flow, claim)) {
+            let seconds = wait.as_secs().saturating_add(1).to_string();
+            let is_forgeable = claim.is_some_and(|claim| self.standing(taken.flow, &claim) == Standing::Forgeable);
+            if is_forgeable {
+                // A phone that answers this challenge shows where it is.
+                self.reply_challenge(now, taken, false);
+            } else {
+                self.reply(now, taken, 503, &[(Name::RetryAfter, seconds.as_bytes())]);
+            }
+            return None;
+        }
         let accounts = &self.accounts;
         let verdict = self.authenticator.verify(now, Role::Server, taken.message, |user| {
             OperatorId::parse(user).ok().and_then(|operator| accounts.get(&operator)).map(|account| &account.ha1)
@@ -49,23 +74,23 @@ impl Switchboard {
         match verdict {
             Verdict::Accepted(user) => {
                 let operator = OperatorId::parse(&user).ok()?;
+                if let Some(claim) = &claim {
+                    self.right_credentials(taken.flow, claim, &operator);
+                }
                 if taken.message.method() != Some(Method::Register) {
                     self.wake(now, &operator, taken.flow);
                 }
                 return Some(operator);
             }
             Verdict::Challenge { stale } => {
-                // Guesses with a nonce of the guesser's own making count too: `stale` would tell him that he is right.
+                // Guesses with a nonce of the guesser's own making count too: `stale` would tell the guesser that they are right.
                 if !stale {
-                    self.wrong_credentials(now, taken.flow.remote.ip());
+                    self.wrong_credentials(now, taken.flow, claim.as_ref());
                 }
-                let challenges = self.authenticator.challenge(now, stale, &mut self.rng);
-                let headers: Vec<(Name, &[u8])> =
-                    challenges.iter().map(|challenge| (Name::WwwAuthenticate, challenge.as_bytes())).collect();
-                self.reply(now, taken, 401, &headers);
+                self.reply_challenge(now, taken, stale);
             }
             Verdict::Refused => {
-                self.wrong_credentials(now, taken.flow.remote.ip());
+                self.wrong_credentials(now, taken.flow, claim.as_ref());
                 self.reply(now, taken, 403, &[]);
             }
             Verdict::Malformed => self.reply(now, taken, 400, &[]),
@@ -157,6 +182,9 @@ impl Switchboard {
         let stations: BTreeSet<OperatorId> = stations.map(|account| account.operator.clone()).collect();
         self.acd.set_operators(now, &operators);
         self.acd.set_stations(&stations);
+        let accounts = &self.accounts;
+        let exists = |name: &str| OperatorId::parse(name).is_ok_and(|operator| accounts.contains_key(&operator));
+        self.guard.guesses().keep_accounts(exists);
         self.accounts_known = true;
         self.restore_presences(now);
     }

@@ -11,6 +11,7 @@ use crate::cdr::fact::FactKind;
 use crate::cdr::past::Past;
 use crate::clock::{Instant, Now};
 use crate::ids::OperatorId;
+use crate::limits::WRONG_PINS_MAX;
 use crate::media::command::{Command, Prompt};
 use crate::sip::registrar::Binding;
 
@@ -20,7 +21,8 @@ use super::pin::Pin;
 use super::timers::Alarm;
 use super::{Account, StationView, Switchboard};
 
-/// So many wrong PINs lock an operator out of all stations, for so long.
+/// After this many wrong PINs in a row, a station accepts no PIN of this operator for this long. Other stations do: a PIN that is guessed
+/// at one station locks nobody out.
 const WRONG_MAX: u8 = 5;
 const LOCKED: Duration = Duration::from_secs(15 * 60);
 /// For keying the PIN.
@@ -67,8 +69,8 @@ pub(super) struct Stations {
     of: BTreeMap<OperatorId, OperatorId>,
     /// Stations whose operator has logged out and goes when his call is over.
     leaving: BTreeSet<OperatorId>,
-    /// By operator. At most one for each account.
-    wrong: BTreeMap<OperatorId, Wrong>,
+    /// By operator and station, at most `limits::WRONG_PINS_MAX`.
+    wrong: BTreeMap<(OperatorId, OperatorId), Wrong>,
     /// Stations whose operator has changed in this step.
     pub(super) changed: BTreeSet<OperatorId>,
 }
@@ -174,12 +176,16 @@ impl Switchboard {
         let has = |account: &&Account| account.badge.as_ref().is_some_and(|badge| badge.number == number);
         let Account { operator, badge, .. } = self.accounts.values().find(has)?.clone();
         let pin = badge?.pin;
-        let wrong = self.stations.wrong.entry(operator.clone()).or_default();
+        let key = (operator.clone(), station.clone());
+        if self.stations.wrong.len() >= WRONG_PINS_MAX && !self.stations.wrong.contains_key(&key) {
+            self.stations.wrong.pop_first();
+        }
+        let wrong = self.stations.wrong.entry(key.clone()).or_default();
         if wrong.locked_until.is_some_and(|until| until <= now.mono) {
             *wrong = Wrong::default();
         }
         if wrong.locked_until.is_none() && pin.is(digits) {
-            self.stations.wrong.remove(&operator);
+            self.stations.wrong.remove(&key);
             return Some(operator);
         }
         wrong.times = wrong.times.saturating_add(1);
@@ -187,6 +193,10 @@ impl Switchboard {
             wrong.locked_until = Some(now.mono + LOCKED);
         }
         let locked = wrong.locked_until.is_some();
+        if locked && let Some(source) = self.registrar.bindings(station.as_str()).first() {
+            let source = source.flow.remote.ip();
+            self.pin_guessed(now, &operator, source, LOCKED);
+        }
         self.service_fact(now, FactKind::PinRefused { station: station.clone(), operator, locked });
         None
     }
@@ -274,7 +284,7 @@ impl Switchboard {
     /// Accounts are gone, as these are about to be: stations and operators among them.
     pub(super) fn forget_stations(&mut self, now: Now, gone: &[OperatorId]) {
         for account in gone {
-            self.stations.wrong.remove(account);
+            self.stations.wrong.retain(|(operator, station), _| operator != account && station != account);
             let station = self.stations.of.get(account).unwrap_or(account).clone();
             self.vacate(now, &station, true);
         }
@@ -343,7 +353,7 @@ impl Switchboard {
         }
         if self.stations.of.len() != self.stations.at.len()
             || self.stations.leaving.iter().any(|station| !self.stations.at.contains_key(station))
-            || self.stations.wrong.keys().any(|operator| !self.accounts.contains_key(operator))
+            || self.stations.wrong.keys().any(|(operator, _)| !self.accounts.contains_key(operator))
         {
             return Err("the stations do not fit together".to_owned());
         }

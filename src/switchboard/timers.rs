@@ -75,6 +75,7 @@ impl Switchboard {
             self.unregistered(now, &user);
         }
         self.guard.expire(now.mono);
+        self.end_guessing_alarms(now);
         self.acd.expire(now);
         while let Some((_, alarm)) = self.alarms.pop_due(now.mono) {
             self.ring_alarm(now, alarm);

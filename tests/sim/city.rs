@@ -353,6 +353,8 @@ impl City {
                 Output::TrunkHealth { .. }
                 | Output::Presence(_)
                 | Output::Banned(_)
+                | Output::Authenticated(_)
+                | Output::Guessing { .. }
                 | Output::Rejected(_)
                 | Output::ExtensionsIgnored { .. }
                 | Output::Lookup { .. }

@@ -18,7 +18,7 @@ fn staffed(settings: Settings) -> World {
 }
 
 /// A request of somebody outside any dialog. `more` are further header fields.
-fn asks(world: &mut World, at: &str, method: &str, user: &str, more: &str) -> String {
+pub(super) fn asks(world: &mut World, at: &str, method: &str, user: &str, more: &str) -> String {
     let n = world.next_serial();
     let text = format!(
         "{method} sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bKask{n}\r\n\
@@ -30,7 +30,7 @@ fn asks(world: &mut World, at: &str, method: &str, user: &str, more: &str) -> St
 }
 
 /// The answers to one address so far, which are taken away.
-fn answers(world: &mut World, at: &str) -> Vec<String> {
+pub(super) fn answers(world: &mut World, at: &str) -> Vec<String> {
     let mine = |to: &std::net::SocketAddr| to.to_string() == at;
     let (answers, rest) = std::mem::take(&mut world.sent).into_iter().partition(|(to, _)| mine(to));
     world.sent = rest;
@@ -38,7 +38,7 @@ fn answers(world: &mut World, at: &str) -> Vec<String> {
 }
 
 /// Answers a challenge as somebody whose password is `pw-<of>`, but says that he is `user`.
-fn claims(challenge: &str, user: &str, of: &str) -> String {
+pub(super) fn claims(challenge: &str, user: &str, of: &str) -> String {
     credentials(challenge, of, "REGISTER", "sip:127.0.0.1")
         .replace(&format!("username=\"{of}\""), &format!("username=\"{user}\""))
 }
@@ -111,7 +111,7 @@ fn trunks_and_allowed_addresses_are_never_limited() {
     assert_eq!(world.switchboard.guard_figures().banned, 0);
 }
 
-fn challenged(world: &mut World, at: &str) -> String {
+pub(super) fn challenged(world: &mut World, at: &str) -> String {
     asks(world, at, "REGISTER", "budi", "");
     world.take(at, "SIP/2.0 401")
 }

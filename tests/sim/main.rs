@@ -12,6 +12,7 @@ mod caller;
 mod city;
 mod crowd;
 mod endpoint;
+mod forged;
 mod guard;
 mod judge;
 mod meddle;

@@ -56,6 +56,8 @@ pub(crate) struct World {
     pub(crate) last_step: Vec<Output>,
     /// The reports `unstaffed` and `none-ready`.
     pub(crate) alarms: Vec<(&'static str, bool)>,
+    /// Accounts whose password is guessed, from then on or no longer.
+    pub(crate) guessing: Vec<(String, bool)>,
     /// INVITEs that were rejected before they became calls.
     pub(crate) rejections: Vec<Rejection>,
     /// Extensions that were required and ignored.
@@ -198,6 +200,7 @@ impl World {
             unstaffed: None,
             last_step: Vec::new(),
             alarms: Vec::new(),
+            guessing: Vec::new(),
             rejections: Vec::new(),
             ignored: Vec::new(),
             lookups: Vec::new(),
@@ -236,7 +239,8 @@ impl World {
                     self.presences.insert(presence.account.clone(), *presence);
                 }
                 Output::Lookup { uri, host } => self.lookups.push((uri, host)),
-                Output::Banned(_) | Output::TrunkGone { .. } => {}
+                Output::Banned(_) | Output::TrunkGone { .. } | Output::Authenticated(_) => {}
+                Output::Guessing { account, source } => self.guessing.push((account, source.is_some())),
                 Output::LongCall { call, over, .. } => self.long_calls.push((call, over)),
                 Output::Unstaffed(unstaffed) => {
                     self.unstaffed = Some(unstaffed);

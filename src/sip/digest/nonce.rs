@@ -1,8 +1,9 @@
-//! Nonces that prove themselves (RFC 7616 §3.3): the time of issue, random bits, and an HMAC over both with a secret
-//! that lives as long as the process. Only those that were used are remembered, for their counts.
+//! Nonces that prove themselves (RFC 7616 §3.3): the time of issue, random bits, a mark of the network that got them, and an HMAC
+//! over all three with a secret that lives as long as the process. Only those that were used are remembered, for their counts.
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -11,6 +12,7 @@ use sha2::Sha256;
 use crate::clock::Instant;
 use crate::ids::Rng;
 use crate::limits::NONCES_MAX;
+use crate::sip::guard::source_network;
 
 /// Issue time first, so that the oldest stand in front.
 pub(super) type NonceId = (Instant, u64);
@@ -88,27 +90,53 @@ impl Nonces {
         true
     }
 
-    /// A new nonce: 64 hexadecimal digits.
-    pub(super) fn issue(&self, now: Instant, rng: &mut Rng) -> String {
+    /// A new nonce for whoever is at `source`: 80 hexadecimal digits.
+    pub(super) fn issue(&self, now: Instant, source: IpAddr, rng: &mut Rng) -> String {
         let (issued, random) = (now.as_nanos().to_be_bytes(), rng.next_u64().to_be_bytes());
-        let proof: [u8; 32] = self.mac(&issued, &random).map_or([0; 32], |mac| mac.finalize().into_bytes().into());
+        let place = self.place(&random, source);
+        let proof: [u8; 32] =
+            self.mac(&issued, &random, &place).map_or([0; 32], |mac| mac.finalize().into_bytes().into());
         let proof = proof.first_chunk::<PROOF_BYTES>().copied().unwrap_or_default();
-        hex::encode([&issued[..], &random[..], &proof[..]].concat())
+        hex::encode([&issued[..], &random[..], &place[..], &proof[..]].concat())
     }
 
     /// The identity of a nonce that we have issued and that still lives; compared in constant time.
     pub(super) fn proves(&self, now: Instant, nonce: &[u8]) -> Option<NonceId> {
-        let bytes = hex::decode(nonce).ok()?;
-        let (issued, rest) = bytes.split_first_chunk::<8>()?;
-        let (random, proof) = rest.split_first_chunk::<8>()?;
-        let proof: &[u8; PROOF_BYTES] = proof.try_into().ok()?;
-        self.mac(issued, random)?.verify_truncated_left(proof).ok()?;
-        let at = Instant::from_nanos(u64::from_be_bytes(*issued));
-        (now < at + self.life).then_some((at, u64::from_be_bytes(*random)))
+        let (id, _) = self.read(nonce)?;
+        (now < id.0 + self.life).then_some(id)
     }
 
-    fn mac(&self, issued: &[u8; 8], random: &[u8; 8]) -> Option<Hmac<Sha256>> {
-        Some(Hmac::<Sha256>::new_from_slice(&self.secret).ok()?.chain_update(issued).chain_update(random))
+    /// True for a nonce that we have issued to the network of `source`, however long ago.
+    pub(super) fn was_issued_to(&self, source: IpAddr, nonce: &[u8]) -> bool {
+        self.read(nonce).is_some_and(|((_, random), place)| place == self.place(&random.to_be_bytes(), source))
+    }
+
+    /// The parts of a nonce of ours.
+    fn read(&self, nonce: &[u8]) -> Option<(NonceId, [u8; 8])> {
+        let bytes = hex::decode(nonce).ok()?;
+        let (issued, rest) = bytes.split_first_chunk::<8>()?;
+        let (random, rest) = rest.split_first_chunk::<8>()?;
+        let (place, proof) = rest.split_first_chunk::<8>()?;
+        let proof: &[u8; PROOF_BYTES] = proof.try_into().ok()?;
+        self.mac(issued, random, place)?.verify_truncated_left(proof).ok()?;
+        Some(((Instant::from_nanos(u64::from_be_bytes(*issued)), u64::from_be_bytes(*random)), *place))
+    }
+
+    /// What stands for the network of an address in one nonce; tells nothing of it to others.
+    fn place(&self, random: &[u8; 8], source: IpAddr) -> [u8; 8] {
+        let address = match source_network(source) {
+            IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+            IpAddr::V6(v6) => v6,
+        };
+        let mac = Hmac::<Sha256>::new_from_slice(&self.secret)
+            .map(|mac| mac.chain_update(random).chain_update(address.octets()));
+        let hash: [u8; 32] = mac.map_or([0; 32], |mac| mac.finalize().into_bytes().into());
+        hash.first_chunk().copied().unwrap_or_default()
+    }
+
+    fn mac(&self, issued: &[u8; 8], random: &[u8; 8], place: &[u8; 8]) -> Option<Hmac<Sha256>> {
+        let mac = Hmac::<Sha256>::new_from_slice(&self.secret).ok()?;
+        Some(mac.chain_update(issued).chain_update(random).chain_update(place))
     }
 }
 
@@ -116,15 +144,35 @@ impl Nonces {
 mod tests {
     use super::*;
 
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+
     fn at(seconds: u64) -> Instant {
         Instant::default() + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_nonce_tells_which_network_it_was_issued_to_also_when_it_is_old() {
+        let mut rng = Rng::from_number(4);
+        let nonces = Nonces::new(Duration::from_secs(60), &mut rng);
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        for (here, there) in [("192.0.2.1", "192.0.2.2"), ("2001:db8::1", "2001:db8:0:1::1")] {
+            let nonce = nonces.issue(at(5), ip(here), &mut rng);
+            assert!(nonces.was_issued_to(ip(here), nonce.as_bytes()));
+            assert!(!nonces.was_issued_to(ip(there), nonce.as_bytes()));
+            assert!(nonces.proves(at(5), nonce.as_bytes()).is_some(), "it is good from anywhere");
+        }
+        let nonce = nonces.issue(at(5), ip("2001:db8::1"), &mut rng);
+        assert!(nonces.was_issued_to(ip("2001:db8::2"), nonce.as_bytes()), "one /64 is one network");
+        let nonce = nonces.issue(at(5), HERE, &mut rng);
+        assert!(nonces.was_issued_to(ip("::ffff:192.0.2.1"), nonce.as_bytes()));
+        assert!(!nonces.was_issued_to(HERE, &nonce.as_bytes()[..78]), "cut");
     }
 
     #[test]
     fn a_nonce_proves_itself_until_its_life_ends() {
         let mut rng = Rng::from_number(1);
         let nonces = Nonces::new(Duration::from_secs(60), &mut rng);
-        let nonce = nonces.issue(at(5), &mut rng);
+        let nonce = nonces.issue(at(5), HERE, &mut rng);
         assert!(nonces.proves(at(64), nonce.as_bytes()).is_some());
         assert_eq!(nonces.proves(at(65), nonce.as_bytes()), None);
         let other = Nonces::new(Duration::from_secs(60), &mut rng);
@@ -135,13 +183,13 @@ mod tests {
     fn a_nonce_with_any_digit_changed_is_unknown() {
         let mut rng = Rng::from_number(2);
         let nonces = Nonces::new(Duration::from_secs(60), &mut rng);
-        let nonce = nonces.issue(at(5), &mut rng);
+        let nonce = nonces.issue(at(5), HERE, &mut rng);
         for i in 0..nonce.len() {
             let mut forged = nonce.clone().into_bytes();
             forged[i] = if forged[i] == b'0' { b'1' } else { b'0' };
             assert_eq!(nonces.proves(at(6), &forged), None, "digit {i}");
         }
-        assert_eq!(nonces.proves(at(6), &nonce.as_bytes()[..62]), None, "cut");
+        assert_eq!(nonces.proves(at(6), &nonce.as_bytes()[..78]), None, "cut");
         assert_eq!(nonces.proves(at(6), b"dcd98b7102dd2f0e8b11d0f600bfb0c093"), None, "not of our making");
     }
 

@@ -4,6 +4,8 @@
 use super::*;
 use crate::sip::wire::sample::good;
 
+const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+
 const LIFE: Duration = Duration::from_secs(60);
 
 fn ours(fields: &str, realm: &str) -> Credentials {
@@ -90,7 +92,7 @@ impl Exchange {
     }
 
     fn nonce(&mut self) -> String {
-        let challenge = self.authenticator.challenge(self.now, false, &mut self.rng).remove(0);
+        let challenge = self.authenticator.challenge(self.now, HERE, false, &mut self.rng).remove(0);
         challenge.split("nonce=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
     }
 
@@ -149,7 +151,7 @@ fn right_credentials_are_accepted_with_both_algorithms() {
 #[test]
 fn challenges_offer_algorithms_in_their_order_with_one_nonce() {
     let mut exchange = Exchange::new();
-    let values = exchange.authenticator.challenge(exchange.now, true, &mut exchange.rng);
+    let values = exchange.authenticator.challenge(exchange.now, HERE, true, &mut exchange.rng);
     let [sha256, md5] = values.as_slice() else { panic!("{values:?}") };
     assert!(sha256.starts_with("Digest realm=\"siaga.example\", nonce=\""), "{sha256}");
     assert!(sha256.ends_with("\", algorithm=SHA-256, qop=\"auth\", stale=true"), "{sha256}");
@@ -161,7 +163,7 @@ fn challenges_offer_algorithms_in_their_order_with_one_nonce() {
 fn a_realm_cannot_break_out_of_its_quotes() {
     let mut rng = Rng::from_number(1);
     let authenticator = Authenticator::new("a\", nonce=\"\\", vec![Algorithm::Md5], LIFE, &mut rng);
-    let value = authenticator.challenge(Now::default(), false, &mut rng).remove(0);
+    let value = authenticator.challenge(Now::default(), HERE, false, &mut rng).remove(0);
     assert!(value.starts_with("Digest realm=\"a\\\", nonce=\\\"\\\\\", nonce=\""), "{value}");
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::limits::GUESS_WAITS_MAX;
 use crate::sip::wire::{Parsed, parse};
 
 fn at(seconds: u64) -> Instant {
@@ -13,10 +14,15 @@ fn guard() -> Guard {
     Guard::new(Terms { requests_per_second: 10, burst: 5, failures: 3, ..Terms::default() })
 }
 
+fn ask(guard: &mut Guard, now: Instant, source: IpAddr, resident: bool) -> Result<Pass, Ban> {
+    let here = if resident { Resident::Host } else { Resident::No };
+    guard.ask(now, SocketAddr::new(source, 5060), true, || here)
+}
+
 /// Asks until the answer is a ban; how often, and the ban.
 fn flood(guard: &mut Guard, now: Instant, source: IpAddr) -> (usize, Ban) {
     for n in 1..10_000 {
-        if let Err(ban) = guard.ask(now, source, || false) {
+        if let Err(ban) = ask(guard, now, source, false) {
             guard.verify().unwrap();
             return (n, ban);
         }
@@ -29,11 +35,11 @@ fn a_burst_passes_and_more_waits_for_the_rate() {
     let mut guard = guard();
     let source = ip("192.0.2.1");
     for _ in 0..5 {
-        assert_eq!(guard.ask(at(0), source, || false), Ok(Pass::Yes));
+        assert_eq!(ask(&mut guard, at(0), source, false), Ok(Pass::Yes));
     }
-    assert_eq!(guard.ask(at(0), source, || false), Ok(Pass::OnlyProven(Reason::Rate)));
-    assert_eq!(guard.ask(at(0), ip("192.0.2.2"), || false), Ok(Pass::Yes), "another source has its own");
-    assert_eq!(guard.ask(at(1), source, || false), Ok(Pass::Yes));
+    assert_eq!(ask(&mut guard, at(0), source, false), Ok(Pass::OnlyProven(Reason::Rate)));
+    assert_eq!(ask(&mut guard, at(0), ip("192.0.2.2"), false), Ok(Pass::Yes), "another source has its own");
+    assert_eq!(ask(&mut guard, at(1), source, false), Ok(Pass::Yes));
     guard.verify().unwrap();
 }
 
@@ -46,11 +52,11 @@ fn a_flood_is_banned_and_each_ban_takes_twice_as_long_up_to_an_hour() {
         let (asked, ban) = flood(&mut guard, now, source);
         assert!(asked > 25, "far over the rate, not a little");
         assert_eq!((ban.seconds, usize::try_from(ban.nth).unwrap()), (seconds, nth + 1));
-        assert_eq!(guard.ask(now, source, || false), Ok(Pass::No(Reason::Banned)));
+        assert_eq!(ask(&mut guard, now, source, false), Ok(Pass::OnlyProvenOrNew));
         now = now + Duration::from_secs(seconds);
         guard.expire(now);
         assert_eq!(guard.bans(now), []);
-        assert_eq!(guard.ask(now, source, || false), Ok(Pass::Yes), "bans end by time");
+        assert_eq!(ask(&mut guard, now, source, false), Ok(Pass::Yes), "bans end by time");
     }
     let later = now + Duration::from_secs(3_600);
     guard.expire(later);
@@ -61,9 +67,9 @@ fn a_flood_is_banned_and_each_ban_takes_twice_as_long_up_to_an_hour() {
 fn where_a_phone_is_registered_a_flood_slows_but_never_bans() {
     let mut guard = guard();
     for _ in 0..1_000 {
-        assert!(guard.ask(at(0), ip("192.0.2.1"), || true).is_ok());
+        assert!(ask(&mut guard, at(0), ip("192.0.2.1"), true).is_ok());
     }
-    assert_eq!(guard.ask(at(0), ip("192.0.2.1"), || true), Ok(Pass::OnlyProven(Reason::Rate)));
+    assert_eq!(ask(&mut guard, at(0), ip("192.0.2.1"), true), Ok(Pass::OnlyProven(Reason::Rate)));
 }
 
 #[test]
@@ -71,19 +77,114 @@ fn repeated_wrong_credentials_are_banned_and_single_ones_forgiven() {
     let mut guard = guard();
     let (thief, clumsy, floor) = (ip("192.0.2.1"), ip("192.0.2.2"), ip("192.0.2.3"));
     for _ in 0..3 {
-        assert_eq!(guard.failed(at(0), thief, || false), None);
+        assert_eq!(guard.failed(at(0), thief, true, || false), None);
     }
-    let ban = guard.failed(at(0), thief, || false).unwrap();
+    let ban = guard.failed(at(0), thief, true, || false).unwrap();
     assert_eq!((ban.reason, ban.seconds), (Reason::Credentials, 60));
     for minute in 0..100 {
-        assert_eq!(guard.failed(at(60 * minute), clumsy, || false), None, "one a minute");
+        assert_eq!(guard.failed(at(60 * minute), clumsy, true, || false), None, "one a minute");
     }
     for _ in 0..12 {
-        assert_eq!(guard.failed(at(0), floor, || true), None);
+        assert_eq!(guard.failed(at(0), floor, true, || true), None);
     }
-    assert!(guard.failed(at(0), floor, || true).is_some());
-    assert_eq!(guard.ask(at(0), floor, || true), Ok(Pass::OnlyProven(Reason::Banned)), "those with a nonce get in");
+    assert!(guard.failed(at(0), floor, true, || true).is_some());
+    assert_eq!(ask(&mut guard, at(0), floor, true), Ok(Pass::OnlyProvenOrNew), "its phones get in");
     guard.verify().unwrap();
+}
+
+#[test]
+fn what_anybody_could_send_in_the_name_of_a_registered_phone_bans_nobody() {
+    let mut guard = guard();
+    let floor = ip("192.0.2.3");
+    for _ in 0..1_000 {
+        assert_eq!(guard.failed(at(0), floor, false, || true), None);
+        assert!(ask(&mut guard, at(0), floor, true).is_ok());
+    }
+    let phone = SocketAddr::new(floor, 5061);
+    assert_eq!(guard.ask(at(0), phone, true, || Resident::Phone), Ok(Pass::Yes), "its own port has its own rate");
+    assert_eq!(
+        guard.ask(at(0), SocketAddr::new(floor, 7), true, || Resident::Host),
+        Ok(Pass::OnlyProven(Reason::Rate))
+    );
+    for _ in 0..12 {
+        assert_eq!(guard.failed(at(0), floor, true, || true), None, "forged ones have used up no patience");
+    }
+    guard.verify().unwrap();
+}
+
+#[test]
+fn a_ban_that_a_forger_could_bring_about_leaves_room_for_challenges_and_ends_with_a_proof() {
+    let mut guard = guard();
+    let (forged, thief) = (ip("192.0.2.1"), ip("192.0.2.2"));
+    for _ in 0..4 {
+        guard.failed(at(0), forged, false, || false);
+        guard.failed(at(0), thief, true, || false);
+    }
+    assert_eq!(ask(&mut guard, at(0), forged, false), Ok(Pass::OnlyProvenOrNew));
+    assert!(!guard.may_challenge(at(0), forged), "no burst");
+    assert!(guard.may_challenge(at(1), forged));
+    assert_eq!(ask(&mut guard, at(0), thief, false), Ok(Pass::OnlyProven(Reason::Banned)));
+    guard.proven(forged);
+    guard.proven(thief);
+    assert_eq!(ask(&mut guard, at(1), forged, false), Ok(Pass::Yes));
+    assert_eq!(ask(&mut guard, at(1), thief, false), Ok(Pass::OnlyProven(Reason::Banned)));
+    guard.verify().unwrap();
+}
+
+#[test]
+fn wrong_passwords_of_one_account_make_their_sources_wait_longer_each_time() {
+    let mut guesses = Guesses::default();
+    let (thief, other) = (ip("192.0.2.1"), ip("192.0.2.2"));
+    let here = Standing::Reachable;
+    for name in ["budi", "nobody"] {
+        let account = Some(name).filter(|name| *name == "budi");
+        for _ in 0..12 {
+            guesses.failed(at(0), account, name, thief, here);
+            assert_eq!(guesses.wait(at(0), account, name, thief, here), None);
+        }
+        let waits = [1, 2, 4, 8, 16, 32, 64, 120, 120].map(|_| {
+            guesses.failed(at(0), account, name, thief, here);
+            guesses.wait(at(0), account, name, thief, here).unwrap().as_secs()
+        });
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 120, 120], "{name}");
+        assert_eq!(guesses.wait(at(120), account, name, thief, here), None);
+        assert_eq!(guesses.wait(at(0), account, name, thief, Standing::Phone), None, "its phone works on");
+        assert_eq!(guesses.wait(at(0), account, name, other, here), None, "every source has its first attempt");
+        guesses.failed(at(0), account, name, other, here);
+        assert_eq!(guesses.wait(at(0), account, name, other, here), Some(Duration::from_secs(120)), "and no second");
+    }
+    assert_eq!(guesses.wait(at(0), Some("sari"), "sari", thief, here), None, "another account");
+    // What anybody could send in the name of an address makes only such attempts wait.
+    guesses.failed(at(0), Some("budi"), "budi", ip("192.0.2.9"), Standing::Forgeable);
+    assert!(guesses.wait(at(0), Some("budi"), "budi", ip("192.0.2.9"), Standing::Forgeable).is_some());
+    assert_eq!(guesses.wait(at(0), Some("budi"), "budi", ip("192.0.2.9"), here), None);
+}
+
+#[test]
+fn a_network_that_has_shown_the_password_has_four_times_the_attempts() {
+    let mut guesses = Guesses::default();
+    let home = ip("2001:db8::1");
+    guesses.succeeded("budi", home, Standing::Reachable);
+    for _ in 0..48 {
+        guesses.failed(at(0), Some("budi"), "budi", ip("2001:db8::2"), Standing::Reachable);
+        assert_eq!(guesses.wait(at(0), Some("budi"), "budi", home, Standing::Reachable), None);
+    }
+    guesses.failed(at(0), Some("budi"), "budi", home, Standing::Reachable);
+    assert!(guesses.wait(at(0), Some("budi"), "budi", home, Standing::Reachable).is_some());
+    guesses.succeeded("budi", home, Standing::Reachable);
+    assert_eq!(guesses.wait(at(0), Some("budi"), "budi", home, Standing::Reachable), None);
+}
+
+#[test]
+fn a_full_table_of_waits_forgets_the_one_that_ends_first() {
+    let mut guesses = Guesses::default();
+    let source = |n: u32| IpAddr::V4(std::net::Ipv4Addr::from_bits(0x0a00_0000 + n));
+    let many = u32::try_from(GUESS_WAITS_MAX).unwrap() + 40;
+    for n in 0..many {
+        guesses.failed(at(0), Some("budi"), "budi", source(n), Standing::Reachable);
+    }
+    assert_eq!(guesses.waiting(), GUESS_WAITS_MAX);
+    assert!(guesses.wait(at(0), Some("budi"), "budi", source(many - 1), Standing::Reachable).is_some());
 }
 
 #[test]
@@ -91,11 +192,11 @@ fn a_ban_can_be_lifted_and_then_nothing_is_held_against_the_source() {
     let mut guard = guard();
     let source = ip("2001:db8::1");
     flood(&mut guard, at(0), source);
-    assert_eq!(guard.ask(at(0), ip("2001:db8::2"), || false), Ok(Pass::No(Reason::Banned)), "one /64 is one source");
+    assert_eq!(ask(&mut guard, at(0), ip("2001:db8::2"), false), Ok(Pass::OnlyProvenOrNew), "one /64 is one source");
     assert_eq!(guard.bans(at(0)).len(), 1);
     assert!(guard.lift(ip("2001:db8::7")));
     assert!(!guard.lift(source));
-    assert_eq!(guard.ask(at(0), source, || false), Ok(Pass::Yes));
+    assert_eq!(ask(&mut guard, at(0), source, false), Ok(Pass::Yes));
     assert_eq!(guard.banned(), 0);
     guard.verify().unwrap();
 }
@@ -104,7 +205,7 @@ fn a_ban_can_be_lifted_and_then_nothing_is_held_against_the_source() {
 fn all_is_forgotten_in_time() {
     let mut guard = guard();
     flood(&mut guard, at(0), ip("192.0.2.1"));
-    guard.failed(at(0), ip("192.0.2.2"), || false);
+    guard.failed(at(0), ip("192.0.2.2"), true, || false);
     while let Some(due) = guard.poll_timeout() {
         guard.expire(due);
         guard.verify().unwrap();
@@ -118,15 +219,15 @@ fn a_full_table_forgets_who_is_clean_first() {
     let mut guard = guard();
     let source = |n: u32| IpAddr::V4(std::net::Ipv4Addr::from_bits(0x0a00_0000 + n));
     let many = u32::try_from(GUARD_SOURCES_MAX).unwrap();
-    guard.failed(at(0), source(0), || false);
+    guard.failed(at(0), source(0), true, || false);
     for n in 1..=many {
-        guard.ask(at(0), source(n), || false).unwrap();
+        ask(&mut guard, at(0), source(n), false).unwrap();
     }
     guard.verify().unwrap();
     assert_eq!(guard.sources.len(), GUARD_SOURCES_MAX);
-    assert!(guard.sources.contains_key(&source(0)), "who is still in the wrong is remembered");
+    assert!(guard.sources.contains_key(&Key::Network(source(0))), "who is still in the wrong is remembered");
     for n in 0..u32::try_from(GUARD_BANS_MAX).unwrap() + 1 {
-        guard.ban(at(u64::from(n)), source(n), Reason::Rate, false);
+        guard.ban(at(u64::from(n)), source(n), Reason::Rate, true, true);
     }
     guard.verify().unwrap();
     assert_eq!(guard.banned(), GUARD_BANS_MAX);

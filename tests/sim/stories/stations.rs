@@ -186,13 +186,23 @@ fn a_pin_may_come_by_info() {
 }
 
 #[test]
-fn five_wrong_pins_lock_him_out_for_a_quarter_of_an_hour_and_nobody_else() {
+fn five_wrong_pins_close_a_station_to_an_operator_for_a_quarter_of_an_hour_and_no_other_station() {
     let mut world = room();
-    for _ in 0..5 {
-        assert_eq!(keys(&mut world, ("desk1", DESK1), "101", "0000#"), Some(Prompt::Refused));
+    for station in [("desk1", DESK1), ("desk2", DESK2)] {
+        for _ in 0..5 {
+            assert_eq!(keys(&mut world, station, "101", "0000#"), Some(Prompt::Refused));
+        }
+        assert_eq!(keys(&mut world, station, "101", "2580#"), Some(Prompt::Refused), "the right one is too late");
+        if station.0 == "desk1" {
+            assert_eq!(
+                keys(&mut world, ("desk2", DESK2), "101", "2580#"),
+                Some(Prompt::Confirm),
+                "not at another station"
+            );
+        }
     }
-    assert_eq!(keys(&mut world, ("desk2", DESK2), "101", "2580#"), Some(Prompt::Refused), "the right one is too late");
-    assert_eq!(world.count(|kind| matches!(kind, FactKind::PinRefused { locked: true, .. })), 2);
+    assert_eq!(world.count(|kind| matches!(kind, FactKind::PinRefused { locked: true, .. })), 4);
+    assert_eq!(world.guessing, [("budi".to_owned(), true)]);
     sits(&mut world, ("desk1", DESK1), "102", SARIS);
     world.register("desk1", DESK1);
     world.register("desk2", DESK2);

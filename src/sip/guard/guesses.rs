@@ -1,0 +1,211 @@
+//! Wrong passwords by account, wherever they come from. After some of them, a source must wait before its next attempt at that
+//! account is looked at, longer each time. No account is ever locked: every source gets its attempts, and a registered phone
+//! that answers a challenge at its own address does not wait at all.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+
+use super::{Bucket, source_network};
+use crate::clock::Instant;
+use crate::limits::{GUESS_WAITS_MAX, PROVEN_NETWORKS_MAX, UNKNOWN_ACCOUNTS_COUNTED};
+
+/// Wrong passwords of one account before a source that never proved itself must wait.
+const FREE: u32 = 12;
+/// The same for a network from which the account's password was shown before: a phone with a wrong password may stand there.
+const FREE_PROVEN: u32 = 48;
+/// As many are left when the alarm of an account ends.
+const CALM: u32 = FREE / 2;
+/// Wrong passwords that are counted at most.
+const COUNTED_MAX: u32 = 64;
+/// Wrong passwords are forgiven one by one, each after this time.
+const FORGIVEN_AFTER: Duration = Duration::from_secs(120);
+/// The first wait; each further wrong password doubles it, up to `LONGEST_WAIT`.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(120);
+
+/// What is known of a source that shows a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing: its address could be forged. Its attempts make only such attempts wait.
+    Forgeable,
+    /// A connection, or the nonce of its credentials was issued to its network.
+    Reachable,
+    /// A registered phone of this account at its own address, by a challenge that was sent there.
+    Phone,
+}
+
+/// An account that exists, or the number that stands for names that do not: both are treated alike.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Subject {
+    Account(String),
+    Unknown(usize),
+}
+
+/// An account whose password is being guessed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guessing {
+    pub account: String,
+    /// The source of the last wrong password.
+    pub source: IpAddr,
+    /// Wrong passwords that are not forgiven yet.
+    pub failures: u32,
+}
+
+/// What is counted for one account.
+#[derive(Debug, Default)]
+struct Count {
+    failures: Bucket,
+    /// Networks from which the right password came, latest last.
+    proven: VecDeque<IpAddr>,
+}
+
+/// Attempts that wait together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Attempt {
+    subject: Subject,
+    network: IpAddr,
+    forgeable: bool,
+}
+
+impl Attempt {
+    fn of(account: Option<&str>, name: &str, source: IpAddr, standing: Standing) -> Self {
+        let forgeable = standing == Standing::Forgeable;
+        Self { subject: subject(account, name), network: source_network(source), forgeable }
+    }
+}
+
+/// The wrong passwords of all accounts.
+#[derive(Debug, Default)]
+pub struct Guesses {
+    counts: BTreeMap<Subject, Count>,
+    /// When the next attempt of a network at an account is looked at.
+    waits: BTreeMap<Attempt, Instant>,
+    waits_by_end: BTreeSet<(Instant, Attempt)>,
+    /// Accounts with an alarm, and when its cause is over.
+    guessed: BTreeMap<String, Instant>,
+    guessed_by_end: BTreeSet<(Instant, String)>,
+}
+
+impl Guesses {
+    /// How long a source must wait until an attempt at an account is looked at. None: it is looked at now.
+    pub fn wait(
+        &self,
+        now: Instant,
+        account: Option<&str>,
+        name: &str,
+        source: IpAddr,
+        standing: Standing,
+    ) -> Option<Duration> {
+        if standing == Standing::Phone {
+            return None;
+        }
+        let until = self.waits.get(&Attempt::of(account, name, source, standing))?;
+        Some(until.since(now)).filter(|wait| !wait.is_zero())
+    }
+
+    /// A source has shown a wrong password for `name`; `account` is the name of the account, if there is one.
+    /// Gives the alarm that begins with it.
+    pub fn failed(
+        &mut self,
+        now: Instant,
+        account: Option<&str>,
+        name: &str,
+        source: IpAddr,
+        standing: Standing,
+    ) -> Option<Guessing> {
+        let attempt = Attempt::of(account, name, source, standing);
+        let count = self.counts.entry(attempt.subject.clone()).or_default();
+        count.failures.take(now, FORGIVEN_AFTER, COUNTED_MAX);
+        let known = standing != Standing::Forgeable && count.proven.contains(&attempt.network);
+        let free = if known { FREE_PROVEN } else { FREE };
+        let failures = count.failures.level(now, FORGIVEN_AFTER);
+        if let Some(doublings) = failures.saturating_sub(free).checked_sub(1) {
+            let doubled = FIRST_WAIT.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX));
+            self.set_wait(now, attempt, now + doubled.min(LONGEST_WAIT));
+        }
+        let account = account.filter(|_| failures > FREE)?;
+        let calm_at = now + FORGIVEN_AFTER * (failures - CALM);
+        let guessing = Guessing { account: account.to_owned(), source, failures };
+        self.raise(account, calm_at).then_some(guessing)
+    }
+
+    /// An account has an alarm, at least until then. True if it is new.
+    pub fn raise(&mut self, account: &str, calm_at: Instant) -> bool {
+        let before = self.guessed.get(account).copied();
+        let calm_at = before.map_or(calm_at, |before| before.max(calm_at));
+        self.guessed.insert(account.to_owned(), calm_at);
+        if let Some(before) = before {
+            self.guessed_by_end.remove(&(before, account.to_owned()));
+        }
+        self.guessed_by_end.insert((calm_at, account.to_owned()));
+        before.is_none()
+    }
+
+    /// An account whose password is no longer guessed.
+    pub fn pop_calm(&mut self, now: Instant) -> Option<String> {
+        self.guessed_by_end.first().filter(|(at, _)| *at <= now)?;
+        let (_, account) = self.guessed_by_end.pop_first()?;
+        self.guessed.remove(&account);
+        Some(account)
+    }
+
+    /// When `pop_calm` is wanted.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.guessed_by_end.first().map(|(at, _)| *at)
+    }
+
+    /// The right password of an account has come from there.
+    pub fn succeeded(&mut self, account: &str, source: IpAddr, standing: Standing) {
+        let attempt = Attempt::of(Some(account), account, source, standing);
+        let (subject, network) = (attempt.subject.clone(), attempt.network);
+        if let Some(until) = self.waits.remove(&attempt) {
+            self.waits_by_end.remove(&(until, attempt));
+        }
+        let proven = &mut self.counts.entry(subject).or_default().proven;
+        proven.retain(|other| *other != network);
+        if proven.len() >= PROVEN_NETWORKS_MAX {
+            proven.pop_front();
+        }
+        proven.push_back(network);
+    }
+
+    /// Forgets accounts that are gone.
+    pub fn keep_accounts(&mut self, exists: impl Fn(&str) -> bool) {
+        self.counts.retain(|subject, _| match subject {
+            Subject::Account(name) => exists(name),
+            Subject::Unknown(_) => true,
+        });
+    }
+
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        assert_eq!(self.waits.len(), self.waits_by_end.len());
+        self.waits.len()
+    }
+
+    fn set_wait(&mut self, now: Instant, attempt: Attempt, until: Instant) {
+        while let Some((end, _)) = self.waits_by_end.first()
+            && (*end <= now || self.waits.len() >= GUESS_WAITS_MAX)
+            && let Some((_, attempt)) = self.waits_by_end.pop_first()
+        {
+            self.waits.remove(&attempt);
+        }
+        if let Some(old) = self.waits.insert(attempt.clone(), until) {
+            self.waits_by_end.remove(&(old, attempt.clone()));
+        }
+        self.waits_by_end.insert((until, attempt));
+    }
+}
+
+/// Names without an account share a fixed number of counts, so that they cannot be told from accounts by what they cost.
+fn subject(account: Option<&str>, name: &str) -> Subject {
+    if let Some(account) = account {
+        return Subject::Account(account.to_owned());
+    }
+    let hash: [u8; 32] = Sha256::digest(name).into();
+    let number = hash.first_chunk().copied().map_or(0, u64::from_be_bytes);
+    Subject::Unknown(usize::try_from(number).unwrap_or(0) % UNKNOWN_ACCOUNTS_COUNTED)
+}
