@@ -1,4 +1,5 @@
-//! The sockets: bound once at the start, so that no call waits for a port.
+//! The sockets: bound once at the start, so that no call waits for a port. One that no leg uses has the smallest buffer that the
+//! kernel allows, so that strangers' packets do not fill its memory.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -6,6 +7,7 @@ use std::ops::RangeInclusive;
 use std::os::fd::{AsRawFd as _, RawFd};
 use std::time::Duration;
 
+use socket2::SockRef;
 use tracing::warn;
 
 use super::kernel;
@@ -14,6 +16,11 @@ use super::kernel;
 const FILES_FOR_OTHERS: u64 = 1_024;
 /// Datagrams that one socket buffer can hold at most, for draining.
 const STALE_MAX: usize = 4_096;
+
+/// The kernel makes of it the least that it allows: 2,304 bytes, which is two packets. A filter that drops everything would cost more
+/// memory for each socket than those two, and a socket that is connected elsewhere answers with ICMP errors, which tells scanners the
+/// ports that are in use.
+const IDLE_BUFFER_BYTES: usize = 1;
 
 /// How long, and how often, a start waits for ports that are in use.
 const RETRY: Duration = Duration::from_millis(20);
@@ -38,6 +45,8 @@ struct Pair {
     address: SocketAddr,
     rtp: UdpSocket,
     rtcp: UdpSocket,
+    /// Bytes of each one's buffer while a leg uses it.
+    buffer_bytes: usize,
 }
 
 /// All sockets. A socket's number is twice its slot, plus one for RTCP.
@@ -92,7 +101,7 @@ impl Ports {
 
     /// A socket by its number.
     pub(super) fn socket(&self, number: u32) -> Option<&UdpSocket> {
-        let pair = self.pairs.get(usize::try_from(number / 2).ok()?)?;
+        let pair = self.pair(number)?;
         Some(if number.is_multiple_of(2) { &pair.rtp } else { &pair.rtcp })
     }
 
@@ -101,12 +110,35 @@ impl Ports {
         self.pairs.iter().flat_map(|pair| [pair.rtp.as_raw_fd(), pair.rtcp.as_raw_fd()]).collect()
     }
 
-    /// Throws away what came while nobody listened.
-    pub(super) fn drain(&self, number: u32) {
+    /// Makes a socket ready for a leg: throws away what came before, and gives it a buffer.
+    pub(super) fn open(&self, number: u32) {
+        self.drain(number);
+        let bytes = self.pair(number).map_or(0, |pair| pair.buffer_bytes);
+        self.set_buffer(number, bytes);
+    }
+
+    /// No leg uses a socket any more: strangers' packets find no room.
+    pub(super) fn close(&self, number: u32) {
+        self.set_buffer(number, IDLE_BUFFER_BYTES);
+        self.drain(number);
+    }
+
+    fn pair(&self, number: u32) -> Option<&Pair> {
+        self.pairs.get(usize::try_from(number / 2).ok()?)
+    }
+
+    fn drain(&self, number: u32) {
         let Some(socket) = self.socket(number) else { return };
         let mut rest = STALE_MAX;
         while rest > 0 && socket.recv(&mut [0; 16]).is_ok() {
             rest -= 1;
+        }
+    }
+
+    fn set_buffer(&self, number: u32, bytes: usize) {
+        let Some(socket) = self.socket(number) else { return };
+        if let Err(error) = SockRef::from(socket).set_recv_buffer_size(bytes) {
+            warn!(number, bytes, %error, "the buffer of an RTP socket cannot be set");
         }
     }
 }
@@ -133,12 +165,55 @@ fn pair(address: SocketAddr) -> io::Result<Pair> {
         socket.set_nonblocking(true)?;
         Ok::<_, io::Error>(socket)
     };
-    Ok(Pair { address, rtp: bind(address.port())?, rtcp: bind(address.port() + 1)? })
+    let (rtp, rtcp) = (bind(address.port())?, bind(address.port() + 1)?);
+    // The kernel reports twice what is asked of it.
+    let buffer_bytes = SockRef::from(&rtp).recv_buffer_size()? / 2;
+    for socket in [&rtp, &rtcp] {
+        SockRef::from(socket).set_recv_buffer_size(IDLE_BUFFER_BYTES)?;
+    }
+    Ok(Pair { address, rtp, rtcp, buffer_bytes })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::own_address;
+    use std::net::UdpSocket;
+
+    use super::{Ports, own_address};
+
+    /// Packets that wait at a socket.
+    fn waiting(ports: &Ports, number: u32) -> usize {
+        let socket = ports.socket(number).unwrap();
+        std::iter::from_fn(|| socket.recv(&mut [0; 16]).ok()).count()
+    }
+
+    #[test]
+    fn strangers_packets_fill_no_memory_of_a_port_that_no_leg_uses() {
+        let ports = Ports::bind(&["127.0.0.78".parse().unwrap()], &(21_000..=21_001));
+        let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let flood = || {
+            for channel in [21_000, 21_001] {
+                for _ in 0..100 {
+                    stranger.send_to(&[0; 172], ("127.0.0.78", channel)).unwrap();
+                }
+            }
+        };
+        flood();
+        assert!(waiting(&ports, 0) <= 4 && waiting(&ports, 1) <= 4, "before the first leg");
+        flood();
+        for number in [0, 1] {
+            ports.open(number);
+            assert_eq!(waiting(&ports, number), 0, "nothing from before");
+        }
+        flood();
+        assert_eq!((waiting(&ports, 0), waiting(&ports, 1)), (100, 100), "a leg has its whole buffer");
+        flood();
+        for number in [0, 1] {
+            ports.close(number);
+            assert_eq!(waiting(&ports, number), 0, "what the leg has not read is gone");
+        }
+        flood();
+        assert!(waiting(&ports, 0) <= 4 && waiting(&ports, 1) <= 4, "after it");
+    }
 
     #[test]
     fn a_wildcard_stands_for_the_advertised_address_where_that_is_ours() {

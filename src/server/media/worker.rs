@@ -255,13 +255,15 @@ impl<F: FnMut(Event)> Worker<F> {
             match effect {
                 Effect::Listen(slot) => {
                     for channel in [Channel::Rtp, Channel::Rtcp] {
-                        self.setup.ports.drain(number(slot, channel));
+                        self.setup.ports.open(number(slot, channel));
                         engine.listen(number(slot, channel));
                     }
                 }
                 Effect::Deaf(slot) => {
-                    engine.deaf(number(slot, Channel::Rtp));
-                    engine.deaf(number(slot, Channel::Rtcp));
+                    for channel in [Channel::Rtp, Channel::Rtcp] {
+                        engine.deaf(number(slot, channel));
+                        self.setup.ports.close(number(slot, channel));
+                    }
                 }
                 Effect::Tell(event) => (self.setup.events)(event),
                 Effect::StartTape { tape, call, leg } => {

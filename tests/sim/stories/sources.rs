@@ -199,3 +199,26 @@ fn a_description_that_names_a_port_of_this_service_names_no_address() {
     wire.obeys(&world);
     assert_eq!(wire.sends(OPERATOR, b, None), Some("127.0.0.1:41000".parse().unwrap()));
 }
+
+#[test]
+fn a_stranger_who_sends_to_each_port_hears_and_is_heard_by_no_one() {
+    let mut world = staffed();
+    let (caller, _, mut wire, (a, b)) = talking(&mut world);
+    // Before either party has sent anything.
+    assert_eq!((wire.hears(STRANGER, a), wire.hears(STRANGER, b)), (None, None));
+    assert_eq!(wire.sends(OPERATOR, b, None), Some(CALLER.parse().unwrap()));
+    // After a new description whose address is silent, and again after another.
+    for (cseq, method, port) in [(2, "INVITE", 40_000), (3, "UPDATE", 40_002)] {
+        caller.asks(&mut world, method, cseq, "", &sdp("198.51.100.7:1", port));
+        world.take(TRUNK, "SIP/2.0 200");
+        wire.obeys(&world);
+        assert_eq!((wire.hears(STRANGER, a), wire.hears(STRANGER, b)), (None, None), "{method}");
+        let sent = wire.sends(OPERATOR, b, None);
+        assert_eq!(sent, Some(format!("198.51.100.7:{port}").parse().unwrap()), "{method}");
+        if method == "INVITE" {
+            caller.asks(&mut world, "ACK", cseq, "", "");
+        }
+    }
+    assert_eq!(wire.hears("198.51.100.7:40002", a), Some(0));
+    caller.hangs_up_as(&mut world, 4);
+}
