@@ -18,7 +18,7 @@ use crate::switchboard::FeatureCodes;
 use super::section::{Features, File, Reliability};
 use super::source::Source;
 use super::{
-    Config, Connections, Console, Fault, Recording, Report, Sip, agency, callers, desks, guard, level, network,
+    Config, Connections, Console, Fault, Recording, Report, Sip, agency, callers, desks, guard, level, modes, network,
     posture, roster, silent, tls,
 };
 
@@ -45,7 +45,8 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
     let console_listen = network::listen(source, "console.listen", &file.console.listen);
     let report_listen = network::listen(source, "report.listen", &file.report.listen);
     places(source, &file);
-    let warnings = warnings(source, &file);
+    let store_group = store_group(source, &file);
+    let warnings = [warnings(source, &file), modes::warnings(source, &file)].concat();
     Some(Config {
         file: PathBuf::from(source.file()),
         zone: zone?,
@@ -56,6 +57,7 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
         rostered,
         roster_faults: Vec::new(),
         store_url: file.store.url,
+        store_group,
         journal_dir: PathBuf::from(file.journal.dir),
         journal_keep: Duration::from_secs(file.journal.keep_days.saturating_mul(86_400)),
         recording: Recording { enabled: file.recording.enabled, dir: PathBuf::from(file.recording.dir) },
@@ -134,6 +136,7 @@ fn sip(source: &mut Source, file: &File) -> Sip {
     within("nonce_seconds", section.nonce_seconds, 10, 86_400);
     within("connection_idle_seconds", section.connection_idle_seconds, 1, 86_400);
     within("connection_message_seconds", section.connection_message_seconds, 1, 600);
+    within("connection_stranger_seconds", section.connection_stranger_seconds, 5, 86_400);
     let session = u64::from(section.session_expires_seconds);
     if session > 0 {
         within("session_expires_seconds", session, u64::from(SECONDS_MIN), 86_400);
@@ -165,6 +168,7 @@ fn sip(source: &mut Source, file: &File) -> Sip {
         connections: Connections {
             message: Duration::from_secs(section.connection_message_seconds),
             idle: Duration::from_secs(section.connection_idle_seconds),
+            stranger: Duration::from_secs(section.connection_stranger_seconds),
             per_address: section.connections_per_address,
         },
         name_servers: network::name_servers(source, &section.name_servers),
@@ -362,6 +366,19 @@ fn places(source: &mut Source, file: &File) {
         let wrong = file.report.short_abandon_seconds.to_string();
         source.fault("report.short_abandon_seconds", wrong, "0 to 3600 seconds");
     }
+}
+
+fn store_group(source: &mut Source, file: &File) -> Option<u32> {
+    let name = file.store.group.as_ref()?;
+    let group = modes::group(name);
+    if group.is_none() {
+        source.fault(
+            "store.group",
+            format!("{name:?} is no group of this machine"),
+            "a group of /etc/group, or a number",
+        );
+    }
+    group
 }
 
 fn warnings(source: &Source, file: &File) -> Vec<Fault> {

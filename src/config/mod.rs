@@ -10,6 +10,7 @@ mod fault;
 mod guard;
 mod identity;
 mod level;
+mod modes;
 mod network;
 mod paths;
 mod place;
@@ -75,6 +76,8 @@ pub struct Config {
     pub roster_faults: Vec<Fault>,
     /// `sqlite:PATH` or `postgres://…`.
     pub store_url: String,
+    /// The group that may read the database and the recordings.
+    pub store_group: Option<u32>,
     pub journal_dir: PathBuf,
     /// How long journal segments are kept after the database has stored them.
     pub journal_keep: Duration,
@@ -126,7 +129,9 @@ pub struct Connections {
     pub message: Duration,
     /// Without a byte from the peer.
     pub idle: Duration,
-    /// From one address.
+    /// Until the peer has proven something.
+    pub stranger: Duration,
+    /// From one address, or one IPv6 /64.
     pub per_address: usize,
 }
 
@@ -237,6 +242,7 @@ impl Config {
             media: running.media,
             prompts_dir: running.prompts_dir,
             store_url: running.store_url,
+            store_group: running.store_group,
             journal_dir: running.journal_dir,
             journal_keep: running.journal_keep,
             recording: Recording { enabled: self.recording.enabled && running.recording.enabled, ..running.recording },
@@ -255,12 +261,14 @@ impl Config {
             ("sip.nonce_seconds", self.sip.nonce_life == running.sip.nonce_life),
             ("sip.connection_idle_seconds", self.sip.connections.idle == running.sip.connections.idle),
             ("sip.connection_message_seconds", self.sip.connections.message == running.sip.connections.message),
+            ("sip.connection_stranger_seconds", self.sip.connections.stranger == running.sip.connections.stranger),
             ("sip.connections_per_address", self.sip.connections.per_address == running.sip.connections.per_address),
             ("media", self.media == running.media),
             ("site.language", self.site.language == running.site.language),
             ("prompts.dir", self.prompts_dir == running.prompts_dir),
             ("queue.silence_seconds", self.queue.silence_seconds == running.queue.silence_seconds),
             ("store.url", self.store_url == running.store_url),
+            ("store.group", self.store_group == running.store_group),
             ("journal.dir", self.journal_dir == running.journal_dir),
             ("journal.keep_days", self.journal_keep == running.journal_keep),
             ("recording.dir", self.recording.dir == running.recording.dir),

@@ -78,6 +78,7 @@ pub(super) struct Sip {
     pub(super) nonce_seconds: u64,
     pub(super) connection_idle_seconds: u64,
     pub(super) connection_message_seconds: u64,
+    pub(super) connection_stranger_seconds: u64,
     pub(super) connections_per_address: usize,
     pub(super) name_servers: Vec<String>,
     pub(super) tls: Option<super::tls::Section>,
@@ -100,6 +101,7 @@ impl Default for Sip {
             nonce_seconds: 300,
             connection_idle_seconds: 3_900,
             connection_message_seconds: 30,
+            connection_stranger_seconds: 60,
             connections_per_address: CONNECTIONS_PER_SOURCE_MAX,
             name_servers: Vec::new(),
             tls: None,
@@ -298,11 +300,12 @@ pub enum EngineName {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Store {
     pub(super) url: String,
+    pub(super) group: Option<String>,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { url: "sqlite:data/siaga.db".to_owned() }
+        Self { url: "sqlite:data/siaga.db".to_owned(), group: None }
     }
 }
 

@@ -1,72 +1,37 @@
 //! The table of stream connections (RFC 3261 §18): who has one, what goes over which, when there are too many. Owned by the
 //! signalling loop and never waits: each connection is a task of its own behind bounded queues.
 
-use std::collections::{BTreeMap, VecDeque};
+mod listener;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use anyhow::Context as _;
 use bytes::Bytes;
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use crate::limits::{
     CONNECTION_BYTES_MAX, CONNECTION_EVENTS_MAX, CONNECTION_MESSAGES_MAX, CONNECTIONS_MAX, CONNECTIONS_PER_SOURCE_MAX,
-    CONNECTIONS_RESERVED,
+    CONNECTIONS_RESERVED, CONNECTIONS_UNPROVEN_MAX, TLS_HANDSHAKES_MAX,
 };
 use crate::sip::flow::{ConnectionId, Flow, Transmit, Transport};
+use crate::sip::guard::source_network;
 use crate::sip::locate::Target;
 use crate::sip::wire::{self, Parsed};
 use crate::switchboard::{Network, Trunk};
 
 use super::stream::{Event, Origin, Owed, Patience, Security, Stream};
 use super::tls::Tls;
-
-/// Connections that the kernel completes before they are accepted.
-const BACKLOG: i32 = 1_024;
-/// Wait after a failed accept: the process is out of descriptors.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+use super::tls_thread::TlsThread;
+pub use listener::StreamListener;
+use listener::accept;
 
 /// For writing what waits when the service ends.
 const FAREWELL: Duration = Duration::from_secs(1);
-
-/// One address that takes streams, for a runtime to come.
-#[derive(Debug)]
-pub struct StreamListener {
-    transport: Transport,
-    local: SocketAddr,
-    socket: std::net::TcpListener,
-}
-
-impl StreamListener {
-    /// Binds it.
-    pub fn bind(transport: Transport, local: SocketAddr) -> anyhow::Result<Self> {
-        let bound = || -> std::io::Result<std::net::TcpListener> {
-            let socket = Socket::new(Domain::for_address(local), Type::STREAM, Some(Protocol::TCP))?;
-            socket.set_nonblocking(true)?;
-            socket.set_reuse_address(true)?;
-            if local.is_ipv6() {
-                socket.set_only_v6(true)?;
-            }
-            socket.bind(&local.into())?;
-            socket.listen(BACKLOG)?;
-            Ok(socket.into())
-        };
-        let word = if transport == Transport::Tls { "tls" } else { "tcp" };
-        let socket = bound().with_context(|| format!("{word}:{local} cannot be listened on"))?;
-        let local = socket.local_addr()?;
-        Ok(Self { transport, local, socket })
-    }
-
-    /// Where it listens.
-    pub const fn local(&self) -> SocketAddr {
-        self.local
-    }
-}
 
 /// The caps of the table.
 #[derive(Clone, Copy, Debug)]
@@ -75,11 +40,21 @@ pub(super) struct Caps {
     /// Of them for trunks alone.
     pub(super) reserved: usize,
     pub(super) per_source: usize,
+    /// Connections that have proven nothing.
+    pub(super) unproven: usize,
+    /// Of them those under TLS whose handshake is not over.
+    pub(super) handshakes: usize,
 }
 
 impl Default for Caps {
     fn default() -> Self {
-        Self { open: CONNECTIONS_MAX, reserved: CONNECTIONS_RESERVED, per_source: CONNECTIONS_PER_SOURCE_MAX }
+        Self {
+            open: CONNECTIONS_MAX,
+            reserved: CONNECTIONS_RESERVED,
+            per_source: CONNECTIONS_PER_SOURCE_MAX,
+            unproven: CONNECTIONS_UNPROVEN_MAX,
+            handshakes: TLS_HANDSHAKES_MAX,
+        }
     }
 }
 
@@ -109,6 +84,8 @@ struct Connection {
     waiting: Arc<AtomicUsize>,
     owed: Arc<Owed>,
     task: AbortHandle,
+    /// Its peer is a trunk's, was called by us, or has proven a name or an account.
+    trusted: Arc<AtomicBool>,
     /// Its peer is a trunk's, and takes none of the places that are for everybody.
     of_trunk: bool,
     /// The flow without a connection that messages were sent by, and that is lost with it.
@@ -121,7 +98,12 @@ pub(super) struct Connections {
     open: BTreeMap<ConnectionId, Connection>,
     /// The newest connection with a peer.
     peers: BTreeMap<(Transport, SocketAddr), ConnectionId>,
+    /// Connections of each network (`source_network`).
     sources: BTreeMap<IpAddr, usize>,
+    /// Connections that are not trusted, oldest first.
+    unproven: BTreeSet<ConnectionId>,
+    /// Those whose TLS handshake is not over, oldest first.
+    handshakes: BTreeSet<ConnectionId>,
     /// Connections that are not of trunks.
     strangers: usize,
     /// Where trunks call from, and where they are called.
@@ -138,6 +120,9 @@ pub(super) struct Connections {
     caps: Caps,
     patience: Patience,
     tls: Tls,
+    /// For trunks' connections under TLS, and for all others; a flood of strangers' handshakes holds up no trunk.
+    trunks_thread: Option<TlsThread>,
+    others_thread: Option<TlsThread>,
 }
 
 impl Connections {
@@ -148,6 +133,8 @@ impl Connections {
             open: BTreeMap::new(),
             peers: BTreeMap::new(),
             sources: BTreeMap::new(),
+            unproven: BTreeSet::new(),
+            handshakes: BTreeSet::new(),
             strangers: 0,
             trunks: Vec::new(),
             trunk_targets: BTreeMap::new(),
@@ -160,6 +147,8 @@ impl Connections {
             caps,
             patience,
             tls,
+            trunks_thread: None,
+            others_thread: None,
         }
     }
 
@@ -186,6 +175,14 @@ impl Connections {
             let found = trunk.host.as_ref().and_then(|_| known.get(&trunk.name).cloned());
             let fixed = trunk.target.map(|target| vec![target.ip()]);
             self.trunk_targets.extend(fixed.or(found).map(|targets| (trunk.name.clone(), targets)));
+        }
+    }
+
+    /// The peer of a connection has proven who it is: the connection may be silent for long, and makes room for no other.
+    pub(super) fn trust(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.open.get(&id) {
+            connection.trusted.store(true, Ordering::Relaxed);
+            self.unproven.remove(&id);
         }
     }
 
@@ -266,7 +263,7 @@ impl Connections {
         match event {
             Event::Accepted { transport, local, remote, stream } => {
                 let remote = SocketAddr::new(remote.ip().to_canonical(), remote.port());
-                let from_there = self.sources.get(&remote.ip()).copied().unwrap_or(0);
+                let from_there = self.sources.get(&source_network(remote.ip())).copied().unwrap_or(0);
                 if !self.has_place_for(remote.ip()) || from_there >= self.caps.per_source {
                     self.refused += 1;
                     // A flood of them is not a flood of the log.
@@ -281,10 +278,16 @@ impl Connections {
                     (Transport::Tls, None) => return Came::Nothing,
                     (Transport::Tcp | Transport::Udp, _) => Security::None,
                 };
+                self.make_room(remote.ip(), transport);
                 self.open(Flow::any(transport, local, remote), Origin::Accepted(stream), security);
                 Came::Nothing
             }
+            Event::Secured { id } => {
+                self.handshakes.remove(&id);
+                Came::Nothing
+            }
             Event::Proven { id, names } => {
+                self.trust(id);
                 self.open.get(&id).map_or(Came::Nothing, |connection| Came::Proven { flow: connection.flow, names })
             }
             Event::Message { id, bytes } => {
@@ -297,6 +300,34 @@ impl Connections {
                 }
                 None => Came::Nothing,
             },
+        }
+    }
+
+    /// Closes the oldest connections that have proven nothing, where a new one of their kind has no place: whoever proves something
+    /// soon is served, however many do not.
+    fn make_room(&mut self, peer: IpAddr, transport: Transport) {
+        if self.is_trunk(peer) {
+            return;
+        }
+        if transport == Transport::Tls
+            && self.handshakes.len() >= self.caps.handshakes
+            && let Some(oldest) = self.handshakes.first().copied()
+        {
+            self.close_one(oldest);
+        }
+        if self.unproven.len() >= self.caps.unproven
+            && let Some(oldest) = self.unproven.first().copied()
+        {
+            self.close_one(oldest);
+        }
+    }
+
+    fn close_one(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.open.get(&id) {
+            connection.task.abort();
+        }
+        if let Some(flow) = self.forget(id) {
+            self.lost.push_back(flow);
         }
     }
 
@@ -330,23 +361,59 @@ impl Connections {
         let (queue, to_write) = mpsc::channel(CONNECTION_MESSAGES_MAX);
         let waiting = Arc::new(AtomicUsize::new(0));
         let owed = Arc::new(Owed::default());
+        let of_trunk = self.is_trunk(flow.remote.ip());
+        let is_accepted = matches!(origin, Origin::Accepted(_));
+        let trusted = Arc::new(AtomicBool::new(of_trunk || !is_accepted));
         let stream = Stream {
             id,
             queue: to_write,
             own: queue.downgrade(),
             waiting: Arc::clone(&waiting),
             owed: Arc::clone(&owed),
+            trusted: Arc::clone(&trusted),
             events: self.events_in.clone(),
             patience: self.patience,
         };
-        let task = tokio::spawn(stream.run(origin, security)).abort_handle();
+        if is_accepted && !of_trunk {
+            self.unproven.insert(id);
+            if flow.transport == Transport::Tls {
+                self.handshakes.insert(id);
+            }
+        }
+        let task = self.spawn(of_trunk, stream, origin, security);
         let flow = Flow { connection: id, ..flow };
-        let of_trunk = self.is_trunk(flow.remote.ip());
         self.strangers += usize::from(!of_trunk);
-        self.open.insert(id, Connection { flow, queue, waiting, owed, task, of_trunk, shared: None });
+        self.open.insert(id, Connection { flow, queue, waiting, owed, task, trusted, of_trunk, shared: None });
         self.peers.insert((flow.transport, flow.remote), id);
-        *self.sources.entry(flow.remote.ip()).or_default() += 1;
+        *self.sources.entry(source_network(flow.remote.ip())).or_default() += 1;
         id
+    }
+
+    /// Starts a connection's task: under TLS in a thread of its own, else here.
+    fn spawn(&mut self, of_trunk: bool, stream: Stream, origin: Origin, security: Security) -> AbortHandle {
+        if matches!(security, Security::None) {
+            return tokio::spawn(stream.run(origin, security)).abort_handle();
+        }
+        let (thread, name) = match of_trunk {
+            true => (&mut self.trunks_thread, "tls-trunks"),
+            false => (&mut self.others_thread, "tls"),
+        };
+        if thread.is_none() {
+            match TlsThread::start(name) {
+                Ok(started) => *thread = Some(started),
+                Err(error) => tracing::warn!(%error, "no thread for TLS: handshakes hold up the signalling"),
+            }
+        }
+        let Some(thread) = thread else { return tokio::spawn(stream.run(origin, security)).abort_handle() };
+        let origin = match origin {
+            Origin::Accepted(accepted) => match accepted.into_std() {
+                Ok(moved) => Origin::Moved(moved),
+                // Cannot be; the task tells the table that it is over.
+                Err(error) => return tokio::spawn(stream.fail(error)).abort_handle(),
+            },
+            other @ (Origin::Moved(_) | Origin::Dialled { .. }) => other,
+        };
+        thread.spawn(stream.run(origin, security))
     }
 
     /// Puts a message into a connection's queue. One that does not keep up is closed.
@@ -358,10 +425,7 @@ impl Connections {
             return true;
         }
         tracing::warn!(flow = %connection.flow, bytes = waits, "a peer does not take what it is sent: its connection is closed");
-        connection.task.abort();
-        if let Some(flow) = self.forget(id) {
-            self.lost.push_back(flow);
-        }
+        self.close_one(id);
         false
     }
 
@@ -369,12 +433,14 @@ impl Connections {
     fn forget(&mut self, id: ConnectionId) -> Option<Flow> {
         let gone = self.open.remove(&id)?;
         self.strangers -= usize::from(!gone.of_trunk);
+        self.unproven.remove(&id);
+        self.handshakes.remove(&id);
         let peer = (gone.flow.transport, gone.flow.remote);
         if self.peers.get(&peer) == Some(&id) {
             self.peers.remove(&peer);
             self.lost.extend(gone.shared);
         }
-        let source = gone.flow.remote.ip();
+        let source = source_network(gone.flow.remote.ip());
         if let Some(count) = self.sources.get_mut(&source) {
             *count -= 1;
             if *count == 0 {
@@ -382,25 +448,6 @@ impl Connections {
             }
         }
         Some(gone.flow)
-    }
-}
-
-/// Hands in one connection after the other; when the table does not keep up, peers wait in the kernel.
-async fn accept(transport: Transport, local: SocketAddr, listener: TcpListener, events: mpsc::Sender<Event>) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, remote)) => {
-                // Of a listener on every address, the one that was asked.
-                let local = stream.local_addr().unwrap_or(local);
-                if events.send(Event::Accepted { transport, local, remote, stream }).await.is_err() {
-                    return;
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%local, %error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_AGAIN).await;
-            }
-        }
     }
 }
 

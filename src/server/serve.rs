@@ -1,7 +1,7 @@
 //! Starts the service in order, watches over it, and ends it in order.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,6 +16,7 @@ use crate::alarm::{Alarms, Kind};
 use crate::clock::Timestamp;
 use crate::config::{Certificates, Config, Connections, EngineName, Rostered, TlsFiles};
 use crate::ids::{OperatorId, Rng};
+use crate::store::access;
 use crate::switchboard::{Listener, Restored, Switchboard, Trunk};
 
 use super::RETRY_EVERY;
@@ -76,6 +77,7 @@ pub fn serve(load: impl FnOnce() -> anyhow::Result<Config>) -> anyhow::Result<()
 async fn run(config: Config, signals: Signals, clock: Clock, log: &LogGuard) -> anyhow::Result<()> {
     config.warnings.iter().for_each(|warning| warn!("{warning}"));
     let (metrics, alarms) = (Arc::new(Metrics::new()?), Alarms::default());
+    share(&config);
     // First of all the sockets: what arrives meanwhile waits in the kernel.
     let mut listeners = Listeners::open(&config, &alarms)?;
     let missing = listeners.take_missing();
@@ -151,6 +153,19 @@ async fn run(config: Config, signals: Signals, clock: Clock, log: &LogGuard) -> 
     Ok(())
 }
 
+/// Opens database and recordings to the group that the configuration names.
+fn share(config: &Config) {
+    let Some(group) = config.store_group else { return };
+    let path = config.store_url.strip_prefix("sqlite:").map(|path| Path::new(path.split('?').next().unwrap_or(path)));
+    let database = path.and_then(|path| Some((path.parent()?.to_owned(), access::database_files(path).to_vec())));
+    let recordings = (config.recording.dir.clone(), Vec::new());
+    for (folder, files) in database.into_iter().chain([recordings]) {
+        if let Err(error) = access::share(&folder, &files, group) {
+            warn!(folder = %folder.display(), group, %error, "[store] group: the folder is not opened to it");
+        }
+    }
+}
+
 /// Sends the loop the state of the last run, before anything from the network. True if the accounts of that run are known.
 async fn restore(desk: &Desk, accounts: &mut Accounts, restored: Restored, users: &watch::Sender<Users>) -> bool {
     desk.tell(Inbound::Restore(Box::new(restored))).await;
@@ -223,7 +238,8 @@ fn start_loop(
     let entered = runtime.enter();
     let sockets = sockets.into_iter().map(tokio::net::UdpSocket::from_std).collect::<Result<Vec<_>, _>>()?;
     let terms = streams.terms;
-    let patience = Patience { message: terms.message, idle: terms.idle, ..Patience::default() };
+    let Connections { message, idle, stranger, .. } = terms;
+    let patience = Patience { message, idle, stranger, ..Patience::default() };
     let signalling = Signalling::new(switchboard, clock, sockets, inbox, hands)?.with_streams(
         streams.listeners,
         patience,

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::sip::flow::{ConnectionId, Transport};
-use crate::sip::framing::{Frame, next_frame};
+use crate::sip::framing::{Frame, Framer};
 
 use super::tls::{Acceptor, Connector};
 
@@ -38,12 +38,14 @@ pub struct Patience {
     pub message: Duration,
     /// Without a byte from the peer.
     pub idle: Duration,
+    /// From the start of a connection until its peer has proven something (`Connections::trust`).
+    pub stranger: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
         let seconds = Duration::from_secs;
-        Self { connect: seconds(5), message: seconds(30), idle: seconds(3_900) }
+        Self { connect: seconds(5), message: seconds(30), idle: seconds(3_900), stranger: seconds(60) }
     }
 }
 
@@ -95,6 +97,10 @@ pub(super) enum Event {
         id: ConnectionId,
         names: Vec<String>,
     },
+    /// The TLS handshake is over.
+    Secured {
+        id: ConnectionId,
+    },
     /// One whole message.
     Message {
         id: ConnectionId,
@@ -111,6 +117,8 @@ pub(super) enum Event {
 pub(super) enum Origin {
     /// The peer opened it.
     Accepted(TcpStream),
+    /// Likewise; for another thread's runtime.
+    Moved(std::net::TcpStream),
     /// We open it, from an address of ours.
     Dialled { from: SocketAddr, to: SocketAddr },
 }
@@ -134,6 +142,8 @@ pub(super) struct Stream {
     /// Bytes in the queue.
     pub(super) waiting: Arc<AtomicUsize>,
     pub(super) owed: Arc<Owed>,
+    /// The peer has proven something; set by the table.
+    pub(super) trusted: Arc<AtomicBool>,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) patience: Patience,
 }
@@ -149,10 +159,16 @@ impl Stream {
         drop(self.events.send(Event::Closed { id: self.id, why }).await);
     }
 
+    /// The connection could not be begun.
+    pub(super) async fn fail(self, error: io::Error) {
+        drop(self.events.send(Event::Closed { id: self.id, why: error.to_string() }).await);
+    }
+
     async fn live(&mut self, origin: Origin, security: Security) -> io::Result<&'static str> {
         let deadline = Instant::now() + self.patience.connect;
         let (tcp, begun) = match origin {
             Origin::Accepted(stream) => (stream, true),
+            Origin::Moved(stream) => (TcpStream::from_std(stream)?, true),
             Origin::Dialled { from, to } => (within(deadline, dial(from, to)).await?, false),
         };
         // Without it answers may wait for the peer's acknowledgements; they still arrive.
@@ -163,6 +179,7 @@ impl Stream {
             Security::None => self.carry(tcp, begun).await,
             Security::Accept(acceptor) => {
                 let (tls, names) = within(deadline, acceptor.accept(tcp)).await?;
+                drop(self.events.send(Event::Secured { id: self.id }).await);
                 self.prove(names).await;
                 self.carry(tls, begun).await
             }
@@ -188,6 +205,7 @@ impl Stream {
             own: &self.own,
             waiting: &self.waiting,
             owed: &self.owed,
+            trusted: &self.trusted,
             events: &self.events,
             patience: self.patience,
         };
@@ -257,31 +275,37 @@ struct Reading<'a> {
     own: &'a mpsc::WeakSender<Bytes>,
     waiting: &'a AtomicUsize,
     owed: &'a Owed,
+    trusted: &'a AtomicBool,
     events: &'a mpsc::Sender<Event>,
     patience: Patience,
 }
 
 impl Reading<'_> {
     async fn run(&self, mut reader: impl AsyncRead + Unpin, begun: bool) -> io::Result<&'static str> {
-        let mut buffer = BytesMut::new();
+        let (mut buffer, mut framer) = (BytesMut::new(), Framer::default());
         let mut heard = false;
+        // A stranger cannot hold its connection by whatever it sends.
+        let prove_by = Instant::now() + self.patience.stranger;
         // When what is begun must be whole.
         let mut whole_by = begun.then(|| Instant::now() + self.patience.message);
         loop {
             buffer.reserve(READ_BYTES);
-            let read = match whole_by {
-                Some(at) => timeout_at(at, reader.read_buf(&mut buffer)).await,
-                None => timeout(self.patience.idle, reader.read_buf(&mut buffer)).await,
-            };
+            let trusted = self.is_trusted();
+            let limit = whole_by.unwrap_or_else(|| Instant::now() + self.patience.idle);
+            let until = if trusted { limit } else { limit.min(prove_by) };
+            let read = timeout_at(until, reader.read_buf(&mut buffer)).await;
             match read {
                 Ok(Ok(0)) => return Ok(self.closed_by_peer().await),
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => return Err(error),
+                // Trusted meanwhile.
+                Err(_) if until < limit && self.is_trusted() => continue,
+                Err(_) if until < limit => return Ok("nothing proven in time"),
                 Err(_) if whole_by.is_some() => return Ok("no whole message in time"),
                 Err(_) => return Ok("idle"),
             }
             let before = buffer.len();
-            match self.take(&mut buffer, &mut heard).await {
+            match self.take(&mut buffer, &mut framer, &mut heard).await {
                 Some(End::Silent(why)) => return Ok(why),
                 Some(End::Answered(why)) => {
                     // How the peer takes it changes nothing.
@@ -301,9 +325,9 @@ impl Reading<'_> {
     }
 
     /// Takes all that is whole from the front of the buffer; messages have been heard before or are now. Gives why the stream can no longer be followed.
-    async fn take(&self, buffer: &mut BytesMut, heard: &mut bool) -> Option<End> {
+    async fn take(&self, buffer: &mut BytesMut, framer: &mut Framer, heard: &mut bool) -> Option<End> {
         loop {
-            match next_frame(buffer) {
+            match framer.next(buffer) {
                 Frame::Partial => return None,
                 Frame::Ping(length) => {
                     buffer.advance(length);
@@ -333,9 +357,15 @@ impl Reading<'_> {
                 self.pong();
                 tokio::time::sleep(PROBE).await;
             }
-            tokio::time::sleep(self.patience.idle).await;
+            // A stranger's request is answered at once or dropped.
+            let patience = if self.is_trusted() { self.patience.idle } else { self.patience.connect };
+            tokio::time::sleep(patience).await;
         }
         "closed by the peer"
+    }
+
+    fn is_trusted(&self) -> bool {
+        self.trusted.load(Ordering::Relaxed)
     }
 
     async fn hand_on(&self, buffer: &mut BytesMut, length: usize) -> Option<End> {

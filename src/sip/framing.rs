@@ -21,37 +21,71 @@ pub enum Frame {
     Broken(&'static str),
 }
 
-/// Looks at the bytes received so far.
-pub fn next_frame(buffer: &[u8]) -> Frame {
-    match buffer {
-        [b'\r', b'\n', b'\r', b'\n', ..] => return Frame::Ping(4),
-        // These may become a ping.
-        [] | [b'\r'] | [b'\r', b'\n'] | [b'\r', b'\n', b'\r'] => return Frame::Partial,
-        [b'\r', b'\n', ..] => return Frame::Blank(2),
-        [b'\n', ..] => return Frame::Blank(1),
-        [first, ..] if !lex::TOKEN.has(*first) => return Frame::Broken("not a SIP message"),
-        _ => {}
+/// Looks at the front of one stream's buffer again and again while it grows, and at each byte of it once.
+#[derive(Debug, Default)]
+pub struct Framer {
+    /// Before it no header ends.
+    scanned: usize,
+    /// The length of the message whose header is whole and whose body is not.
+    whole: Option<usize>,
+}
+
+impl Framer {
+    /// Looks at the bytes received so far. After `Partial` it must be given the same bytes with more behind them; after any other
+    /// frame, what follows it.
+    pub fn next(&mut self, buffer: &[u8]) -> Frame {
+        let frame = self.look(buffer);
+        if frame != Frame::Partial {
+            *self = Self::default();
+        }
+        frame
     }
-    let Some(header) = header_length(buffer) else {
-        return match buffer.len() < MESSAGE_BYTES_MAX {
-            true => Frame::Partial,
-            false => Frame::Broken("header over the limit"),
+
+    fn look(&mut self, buffer: &[u8]) -> Frame {
+        match buffer {
+            [b'\r', b'\n', b'\r', b'\n', ..] => return Frame::Ping(4),
+            // These may become a ping.
+            [] | [b'\r'] | [b'\r', b'\n'] | [b'\r', b'\n', b'\r'] => return Frame::Partial,
+            [b'\r', b'\n', ..] => return Frame::Blank(2),
+            [b'\n', ..] => return Frame::Blank(1),
+            [first, ..] if !lex::TOKEN.has(*first) => return Frame::Broken("not a SIP message"),
+            _ => {}
+        }
+        if let Some(whole) = self.whole {
+            return if whole > buffer.len() { Frame::Partial } else { Frame::Message(whole) };
+        }
+        let Some(header) = header_length(buffer, self.scanned) else {
+            // The last two bytes may begin an empty line.
+            self.scanned = buffer.len().saturating_sub(2);
+            return match buffer.len() < MESSAGE_BYTES_MAX {
+                true => Frame::Partial,
+                false => Frame::Broken("header over the limit"),
+            };
         };
-    };
-    let body = match content_length(lex::split(buffer, header).0) {
-        Ok(length) => usize::try_from(length).unwrap_or(usize::MAX),
-        Err(why) => return Frame::Endless(header, why),
-    };
-    match header.saturating_add(body) {
-        whole if whole > MESSAGE_BYTES_MAX => Frame::Endless(header, "message over the limit"),
-        whole if whole > buffer.len() => Frame::Partial,
-        whole => Frame::Message(whole),
+        let body = match content_length(lex::split(buffer, header).0) {
+            Ok(length) => usize::try_from(length).unwrap_or(usize::MAX),
+            Err(why) => return Frame::Endless(header, why),
+        };
+        match header.saturating_add(body) {
+            whole if whole > MESSAGE_BYTES_MAX => Frame::Endless(header, "message over the limit"),
+            whole if whole > buffer.len() => {
+                self.whole = Some(whole);
+                Frame::Partial
+            }
+            whole => Frame::Message(whole),
+        }
     }
 }
 
-/// Bytes up to and with the empty line.
-fn header_length(buffer: &[u8]) -> Option<usize> {
-    memchr::memchr_iter(b'\n', buffer).find_map(|at| match lex::split(buffer, at + 1).1 {
+/// Looks at the front of a buffer once.
+pub fn next_frame(buffer: &[u8]) -> Frame {
+    Framer::default().next(buffer)
+}
+
+/// Bytes up to and with the empty line, which does not end before `from`.
+fn header_length(buffer: &[u8], from: usize) -> Option<usize> {
+    let ends = memchr::memchr_iter(b'\n', lex::split(buffer, from).1).map(|at| from + at);
+    ends.into_iter().find_map(|at| match lex::split(buffer, at + 1).1 {
         [b'\r', b'\n', ..] => Some(at + 3),
         [b'\n', ..] => Some(at + 2),
         _ => None,
@@ -104,6 +138,25 @@ mod tests {
             assert_eq!(next_frame(&whole.as_bytes()[..length]), Frame::Partial, "{length}");
         }
         assert_eq!(next_frame(whole.as_bytes()), Frame::Message(whole.len()));
+    }
+
+    #[test]
+    fn a_message_that_comes_byte_by_byte_is_looked_at_once() {
+        let fields: String = (0..2_000).map(|n| format!("X-{n}: \r\n")).collect();
+        for end in ["\n", "\r\n"] {
+            let header = format!("{HEAD}{fields}Content-Length: 9000{}{end}", "\r\n");
+            let whole = format!("{header}{}", "b".repeat(9_000)).into_bytes();
+            let mut framer = Framer::default();
+            for length in 1..whole.len() {
+                assert_eq!(framer.next(&whole[..length]), Frame::Partial, "{length}");
+                match length < header.len() {
+                    true => assert!(length - framer.scanned <= 2, "{length} from {}", framer.scanned),
+                    false => assert_eq!(framer.whole, Some(whole.len()), "no header is read again for a body"),
+                }
+            }
+            assert_eq!(framer.next(&whole), Frame::Message(whole.len()));
+            assert_eq!(framer.next(&whole), Frame::Message(whole.len()), "nothing of the last one is left");
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
 mod identity;
+mod strangers;
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -94,7 +95,7 @@ fn patient() -> Patience {
 
 fn short(message: u64, idle: u64) -> Patience {
     let millis = Duration::from_millis;
-    Patience { connect: millis(5_000), message: millis(message), idle: millis(idle) }
+    Patience { connect: millis(5_000), message: millis(message), idle: millis(idle), ..Patience::default() }
 }
 
 fn transmit(flow: Flow, text: &str) -> Transmit {
@@ -189,7 +190,7 @@ async fn a_peer_that_does_not_read_is_closed_at_the_cap() {
 
 #[tokio::test]
 async fn too_many_connections_from_one_address_are_closed_and_the_others_stay() {
-    let mut bench = Bench::new(Caps { open: 10, reserved: 0, per_source: 2 }, patient());
+    let mut bench = Bench::new(Caps { open: 10, reserved: 0, per_source: 2, ..Caps::default() }, patient());
     let ((mut first, flow), (_second, _)) = (bench.known_peer().await, bench.known_peer().await);
     let mut third = bench.peer().await;
     assert!(bench.until_closed(&mut third).await.is_empty());
@@ -203,7 +204,7 @@ async fn too_many_connections_from_one_address_are_closed_and_the_others_stay() 
 
 #[tokio::test]
 async fn a_full_table_takes_and_opens_no_more() {
-    let mut bench = Bench::new(Caps { open: 1, reserved: 0, per_source: 10 }, patient());
+    let mut bench = Bench::new(Caps { open: 1, reserved: 0, per_source: 10, ..Caps::default() }, patient());
     let (_peer, flow) = bench.known_peer().await;
     let mut second = bench.peer().await;
     assert!(bench.until_closed(&mut second).await.is_empty());
@@ -215,7 +216,7 @@ async fn a_full_table_takes_and_opens_no_more() {
 
 #[tokio::test]
 async fn strangers_leave_places_for_trunks() {
-    let mut bench = Bench::new(Caps { open: 4, reserved: 2, per_source: 2 }, patient());
+    let mut bench = Bench::new(Caps { open: 4, reserved: 2, per_source: 2, ..Caps::default() }, patient());
     let mut of_trunk = trunk("127.0.0.9:5060".parse().unwrap(), "sbc.example");
     of_trunk.peers = vec![Network::parse("127.0.0.2/32").unwrap()];
     bench.table.set_trunks(&[of_trunk]);

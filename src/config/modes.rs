@@ -1,0 +1,54 @@
+//! Files of the service that other users may read: what works, and is a danger.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use super::Fault;
+use super::section::File;
+use super::source::Source;
+
+const OTHERS: u32 = 0o007;
+const GROUP: u32 = 0o070;
+
+/// A warning for each file and folder that is open to more users than it should be.
+pub(super) fn warnings(source: &Source, file: &File) -> Vec<Fault> {
+    let shared = if file.store.group.is_some() { OTHERS } else { OTHERS | GROUP };
+    let database = file.store.url.strip_prefix("sqlite:").map(|path| path.split('?').next().unwrap_or(path));
+    let places = [
+        ("store.url", database, shared),
+        ("journal.dir", Some(file.journal.dir.as_str()), OTHERS | GROUP),
+        ("recording.dir", Some(file.recording.dir.as_str()), shared),
+        ("console.token_file", Some(file.console.token_file.as_str()), OTHERS | GROUP),
+    ];
+    let warn = |(key, path, forbidden): (&str, Option<&str>, u32)| {
+        let (path, found) = path.and_then(|path| Some((path, fs::metadata(Path::new(path)).ok()?)))?;
+        let (mode, right) = (found.mode() & 0o777, found.mode() & 0o777 & !forbidden);
+        (mode != right).then(|| {
+            source.warning(key, format!("{path} is open to other users (mode {mode:04o})"), format!("chmod {right:o}"))
+        })
+    };
+    places.into_iter().filter_map(warn).collect()
+}
+
+/// The number of a group of this machine, by its name or as it stands. None: there is none of that name.
+pub(super) fn group(name: &str) -> Option<u32> {
+    let known = fs::read_to_string("/etc/group").unwrap_or_default();
+    let found = known.lines().find_map(|line| {
+        let mut parts = line.split(':');
+        (parts.next() == Some(name)).then(|| parts.nth(1)?.parse().ok())?
+    });
+    found.or_else(|| name.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::group;
+
+    #[test]
+    fn a_group_is_known_by_name_or_number() {
+        assert_eq!(group("root"), Some(0));
+        assert_eq!(group("4711"), Some(4711));
+        assert_eq!(group("no such group"), None);
+    }
+}
