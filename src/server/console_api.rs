@@ -35,7 +35,7 @@ use super::records::Watch;
 use super::token::Token;
 use super::trace::Lost;
 use super::users::{OWNER, Users, may};
-use super::{console_callers, console_calls, console_connections, console_posture, console_roster};
+use super::{console_callers, console_calls, console_connections, console_errors, console_posture, console_roster};
 
 /// How long after a start phones have time to register.
 const PHONES_REGISTER: Duration = Duration::from_secs(60);
@@ -108,7 +108,25 @@ pub(super) async fn serve(settings: ConsoleSettings, alarms: Alarms, parts: Part
 }
 
 fn router(console: Arc<Console>) -> Router {
-    let (commands, openapi) = OpenApiRouter::with_openapi(Description::openapi())
+    let (commands, openapi) = commands().split_for_parts();
+    let commands = commands.layer(from_fn_with_state(Arc::clone(&console), only_known));
+    // Written once: a clone of it is cheap.
+    let openapi = Bytes::from(console_errors::described(&openapi));
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/health/live", get(|| async { "live\n" }))
+        .route("/health/ready", get(ready))
+        .route("/v1/openapi.json", get(move || std::future::ready(described(&openapi))))
+        .merge(commands)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(from_fn(console_errors::as_json))
+        .layer(from_fn(console_connections::within_time))
+        .with_state(console)
+}
+
+/// The requests that need a token, and their description.
+pub(super) fn commands() -> OpenApiRouter<Arc<Console>> {
+    OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(operators))
         .routes(routes!(change))
         .routes(routes!(send_message))
@@ -119,19 +137,6 @@ fn router(console: Arc<Console>) -> Router {
         .merge(console_calls::routes())
         .merge(console_roster::routes())
         .routes(routes!(events))
-        .split_for_parts();
-    let commands = commands.layer(from_fn_with_state(Arc::clone(&console), only_known));
-    // Written once: a clone of it is cheap.
-    let openapi = Bytes::from(serde_json::to_vec(&openapi).unwrap_or_default());
-    Router::new()
-        .route("/metrics", get(metrics))
-        .route("/health/live", get(|| async { "live\n" }))
-        .route("/health/ready", get(ready))
-        .route("/v1/openapi.json", get(move || std::future::ready(described(&openapi))))
-        .merge(commands)
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(from_fn(console_connections::within_time))
-        .with_state(console)
 }
 
 fn described(openapi: &Bytes) -> Response {
@@ -406,8 +411,8 @@ async fn send_message(asker: Asker, Body(MessageBody { to, text }): Body<Message
         (status = 401, body = Fault, description = "the token is missing or wrong"),
     ),
 )]
-async fn events(State(console): Shared) -> Response {
-    match console.events.listen() {
+async fn events(Asker { console, actor }: Asker) -> Response {
+    match console.events.listen(console.users.clone(), actor) {
         Some(events) => events.into_response(),
         None => fault(StatusCode::SERVICE_UNAVAILABLE, "too many listen to the events"),
     }

@@ -25,6 +25,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Console>> {
 }
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Days {
     /// The first day, YYYY-MM-DD; absent: today.

@@ -8,10 +8,13 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::stream::{Stream, unfold};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::broadcast::{self, Receiver};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::cdr::fact::Fact;
 use crate::limits::{EVENT_LISTENERS_MAX, EVENTS_KEPT_MAX};
+use crate::switchboard::Actor;
+
+use super::users::Users;
 
 /// A listener who hears nothing else hears so often that the connection lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -38,23 +41,47 @@ impl Events {
         }
     }
 
-    /// Everything from now on, as server-sent events: `fact` with its JSON, `lost` with a number. None: too many listen.
-    pub(super) fn listen(&self) -> Option<Sse<impl Stream<Item = Result<Event, Infallible>> + use<>>> {
+    /// Everything from now on, as server-sent events: `fact` with its JSON, `lost` with a number. It ends when the user is removed or
+    /// has another role. None: too many listen.
+    pub(super) fn listen(
+        &self,
+        users: watch::Receiver<Users>,
+        actor: Actor,
+    ) -> Option<Sse<impl Stream<Item = Result<Event, Infallible>> + use<>>> {
         let permit = Arc::clone(&self.listeners).try_acquire_owned().ok()?;
-        let listening = (self.tell.subscribe(), permit);
+        let listening = Listening { facts: self.tell.subscribe(), users, actor, _permit: permit };
         Some(Sse::new(unfold(listening, next)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
     }
 }
 
-type Listening = (Receiver<Arc<Fact>>, OwnedSemaphorePermit);
+/// One who listens.
+struct Listening {
+    facts: Receiver<Arc<Fact>>,
+    users: watch::Receiver<Users>,
+    actor: Actor,
+    _permit: OwnedSemaphorePermit,
+}
 
-async fn next((mut facts, permit): Listening) -> Option<(Result<Event, Infallible>, Listening)> {
-    let event = match facts.recv().await {
+async fn next(mut listening: Listening) -> Option<(Result<Event, Infallible>, Listening)> {
+    let heard = tokio::select! {
+        biased;
+        () = is_gone(&mut listening.users, &listening.actor) => return None,
+        heard = listening.facts.recv() => heard,
+    };
+    let event = match heard {
         Ok(fact) => event_of(&fact),
         Err(RecvError::Lagged(lost)) => Event::default().event("lost").data(lost.to_string()),
         Err(RecvError::Closed) => return None,
     };
-    Some((Ok(event), (facts, permit)))
+    Some((Ok(event), listening))
+}
+
+/// Waits until a user is no longer there with this role.
+async fn is_gone(users: &mut watch::Receiver<Users>, actor: &Actor) {
+    // Without a source of users there are no changes.
+    if users.wait_for(|users| !users.has(actor)).await.is_err() {
+        std::future::pending().await
+    }
 }
 
 fn event_of(fact: &Fact) -> Event {
@@ -69,11 +96,25 @@ fn event_of(fact: &Fact) -> Event {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cdr::fact::{FactId, FactKind};
+    use crate::cdr::fact::{ConsoleRole, FactId, FactKind};
     use crate::clock::Timestamp;
     use crate::ids::{CallId, Rng};
+    use crate::server::users::OWNER;
+    use crate::store::console_users::ConsoleUserRow;
     use axum::body::to_bytes;
     use axum::response::IntoResponse as _;
+
+    fn owner() -> Actor {
+        Actor { name: OWNER.to_owned(), role: ConsoleRole::Admin }
+    }
+
+    fn row(name: &str, role: &str) -> ConsoleUserRow {
+        ConsoleUserRow { name: name.to_owned(), role: role.to_owned(), token_sha256: name.to_owned() }
+    }
+
+    fn users(rows: &[ConsoleUserRow]) -> watch::Receiver<Users> {
+        watch::channel(Users::of(rows)).1
+    }
 
     fn fact(seq: u32) -> Fact {
         let stream = CallId::new(Timestamp::from_millis(1), &mut Rng::from_number(1));
@@ -90,7 +131,7 @@ mod tests {
     async fn who_listens_hears_what_comes_and_who_falls_behind_is_told_so() {
         let events = Events::default();
         events.tell(&fact(1));
-        let heard = events.listen().unwrap();
+        let heard = events.listen(users(&[]), owner()).unwrap();
         for seq in 0..u32::try_from(EVENTS_KEPT_MAX).unwrap() + 3 {
             events.tell(&fact(seq + 2));
         }
@@ -105,9 +146,34 @@ mod tests {
     #[tokio::test]
     async fn no_more_than_so_many_listen() {
         let events = Events::default();
-        let all: Vec<_> = (0..EVENT_LISTENERS_MAX).map(|_| events.listen().unwrap()).collect();
-        assert!(events.listen().is_none());
+        let listen = || events.listen(users(&[]), owner());
+        let all: Vec<_> = (0..EVENT_LISTENERS_MAX).map(|_| listen().unwrap()).collect();
+        assert!(listen().is_none());
         drop(all);
-        assert!(events.listen().is_some());
+        assert!(listen().is_some());
+    }
+
+    #[tokio::test]
+    async fn the_events_of_a_user_who_is_removed_or_demoted_end() {
+        for role in [None, Some("auditor")] {
+            let (known, watched) = watch::channel(Users::of(&[row("ani", "supervisor")]));
+            let events = Events::default();
+            let ani = Actor { name: "ani".to_owned(), role: ConsoleRole::Supervisor };
+            let heard = events.listen(watched.clone(), ani).unwrap();
+            let owners = events.listen(watched, owner()).unwrap();
+            events.tell(&fact(1));
+            known.send_replace(Users::of(&[row("budi", "operator")]));
+            known.send_replace(Users::of(&role.map(|role| row("ani", role)).into_iter().collect::<Vec<_>>()));
+            events.tell(&fact(2));
+            let text = to_bytes(heard.into_response().into_body(), 1 << 24).await.unwrap();
+            assert_eq!(text.len(), 0, "not even what has happened before and was not sent");
+            drop((events, known));
+            let text = to_bytes(owners.into_response().into_body(), 1 << 24).await.unwrap();
+            assert_eq!(
+                String::from_utf8(text.to_vec()).unwrap().matches("event: fact").count(),
+                2,
+                "the service's own token"
+            );
+        }
     }
 }

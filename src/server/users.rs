@@ -31,10 +31,20 @@ impl Users {
         Self(users)
     }
 
+    /// True while this user is known and has this role.
+    pub(super) fn has(&self, actor: &Actor) -> bool {
+        is_owner(actor) || self.0.values().any(|known| known == actor)
+    }
+
     /// Whose token it is.
     pub(super) fn find(&self, token: &str) -> Option<&Actor> {
         self.0.get(&token_hash(token))
     }
+}
+
+/// The service's own token is nobody's in the database.
+fn is_owner(actor: &Actor) -> bool {
+    actor.name == OWNER && actor.role == ConsoleRole::Admin
 }
 
 /// True when somebody of that role, and of that name, may command it.
