@@ -8,6 +8,8 @@ use std::path::Path;
 use anyhow::Context as _;
 use subtle::ConstantTimeEq as _;
 
+use crate::store::access;
+
 /// Fewer characters are no secret.
 const LENGTH_MIN: usize = 32;
 
@@ -60,7 +62,7 @@ impl std::fmt::Debug for Token {
 
 fn make(path: &Path) -> anyhow::Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::create_dir_all(folder)?;
+        access::make_folder(folder)?;
     }
     let mut secret = [0; 32];
     getrandom::fill(&mut secret)?;

@@ -2,13 +2,14 @@
 //! and stores them once the cause is gone (`siaga journal aside`, `siaga journal retry`).
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::ids::CallId;
 use crate::limits::CALLS_ASIDE_MAX;
 
+use super::access;
 use super::facts::Batch;
 use super::journal::record::{self, Entry};
 use super::journal::segments::{self, Chunk};
@@ -76,11 +77,11 @@ impl Aside {
 
     /// Sets facts of one call or run aside. They are on the disk when this returns.
     pub fn put(&mut self, stream: CallId, entries: &[&Entry]) -> io::Result<()> {
-        fs::create_dir_all(&self.dir)?;
+        access::make_folder(&self.dir)?;
         let path = self.dir.join(format!("{stream}.facts"));
         let mut records = Vec::new();
         entries.iter().for_each(|entry| record::encode_json(&mut records, entry.json.as_bytes()));
-        let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
+        let mut file = access::options().create(true).append(true).open(&path)?;
         file.write_all(&records)?;
         file.sync_all()?;
         File::open(&self.dir)?.sync_all()?;

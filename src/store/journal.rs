@@ -4,7 +4,7 @@
 pub mod record;
 pub mod segments;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use std::sync::Arc;
 use crate::cdr::fact::Fact;
 use crate::clock::Timestamp;
 
+use super::access;
 use super::crash_log::{Files, Left};
 use segments::State;
 
@@ -47,8 +48,8 @@ pub struct Lock(Arc<File>);
 impl Lock {
     /// Takes the lock of a folder, which is created if it is missing.
     pub fn take(dir: &Path) -> Result<Self, JournalError> {
-        fs::create_dir_all(dir)?;
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(dir.join("lock"))?;
+        access::make_folder(dir)?;
+        let file = access::options().create(true).truncate(false).write(true).open(dir.join("lock"))?;
         match file.try_lock() {
             Ok(()) => Ok(Self(Arc::new(file))),
             Err(fs::TryLockError::WouldBlock) => Err(JournalError::InUse),
@@ -79,7 +80,7 @@ impl Journal {
     /// Opens a folder, moves to it the facts that runs other than `run` left in the crash log, and begins a new segment: the incomplete end of an earlier
     /// run stays in its own segment.
     pub fn open_locked(dir: &Path, lock: Lock, now: Timestamp, run: Timestamp) -> Result<Self, JournalError> {
-        fs::create_dir_all(dir)?;
+        access::make_folder(dir)?;
         let id = read_or_make_id(&dir.join("id"))?;
         let last = segments::list(dir, State::Waiting)?.last().copied();
         let stored = segments::list(dir, State::Stored)?.last().copied();
@@ -197,7 +198,7 @@ impl Journal {
             Err(JournalError::InUse) => return Err(io::Error::other("another siaga uses this journal")),
             Err(JournalError::Folder(error)) => return Err(error),
         };
-        let mut id = File::create(self.dir.join("id"))?;
+        let mut id = access::create(&self.dir.join("id"))?;
         writeln!(id, "{}", self.id)?;
         id.sync_all()?;
         self.begin(now)?;
@@ -219,7 +220,7 @@ impl Journal {
     fn begin(&mut self, now: Timestamp) -> io::Result<()> {
         let segment = now.as_millis().max(self.segment.saturating_add(1));
         let path = segments::path(&self.dir, segment, State::Waiting);
-        let file = OpenOptions::new().create_new(true).read(true).append(true).open(path)?;
+        let file = access::options().create_new(true).read(true).append(true).open(path)?;
         // The name, too, must survive a power cut.
         File::open(&self.dir)?.sync_all()?;
         (self.segment, self.length, self.file) = (segment, 0, Some(file));
@@ -237,7 +238,7 @@ fn read_or_make_id(path: &Path) -> io::Result<String> {
     let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
     let id = hex::encode(random);
-    let mut file = File::create(path)?;
+    let mut file = access::create(path)?;
     writeln!(file, "{id}")?;
     file.sync_all()?;
     Ok(id)

@@ -1,6 +1,7 @@
 //! The only room that speaks SQL: facts, call detail records and operators, in SQLite or PostgreSQL; and the journal
 //! in front of them. Knows nothing of SIP or of the running service.
 
+pub mod access;
 pub mod aside;
 pub mod console_users;
 pub mod crash_log;
@@ -105,7 +106,16 @@ impl Store {
             Kind::Sqlite(options) => {
                 let path = options.get_filename().to_owned();
                 if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-                    std::fs::create_dir_all(folder).map_err(StoreError::Folder)?;
+                    access::make_folder_like(folder).map_err(StoreError::Folder)?;
+                }
+                // SQLite would make it readable for everybody, and gives what it keeps beside it the same mode.
+                if path != std::path::Path::new(":memory:") && !path.exists() {
+                    match access::create_new_like(&path) {
+                        Err(fault) if fault.kind() != std::io::ErrorKind::AlreadyExists => {
+                            return Err(StoreError::Folder(fault));
+                        }
+                        Ok(_) | Err(_) => {}
+                    }
                 }
                 let options = options
                     .create_if_missing(true)

@@ -17,6 +17,7 @@ use crate::ids::{CallId, LegNo};
 use crate::limits::{RECORDING_FRAMES_MAX, RECORDINGS_SEALING_MAX};
 use crate::media::command::{Event, Gap};
 use crate::media::recording::{Frame, Stereo, TapeId};
+use crate::store::access;
 
 use super::health::{self, Pulse};
 use super::unregistered::{Key, Markers, Registered, checksum, merged, register};
@@ -272,7 +273,7 @@ impl<F: FnMut(Event) + Send + Clone + 'static, D: Disk> Desk<F, D> {
             return;
         }
         let path = self.folder.join(PROBE);
-        let tried = fs::create_dir_all(&self.folder).and_then(|()| fs::write(&path, [0; 4_096]));
+        let tried = access::make_folder_like(&self.folder).and_then(|()| fs::write(&path, [0; 4_096]));
         match tried.and_then(|()| fs::remove_file(&path)) {
             Ok(()) => self.alarms.clear(Kind::Recordings, ERRORS),
             Err(error) => self.alarm(&error.to_string()),

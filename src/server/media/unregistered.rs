@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +17,7 @@ use crate::ids::{CallId, LegNo};
 use crate::limits::RECORDINGS_LEFT_MAX;
 use crate::media::command::{Event, Gap};
 use crate::media::wav::{self, HEADER_BYTES};
+use crate::store::access;
 
 use super::health::Pulse;
 
@@ -97,8 +98,8 @@ impl Markers {
 
     /// Sets the marker of a recording that is about to begin.
     pub(super) fn set(&self, key: Key, file: &str) -> io::Result<()> {
-        fs::create_dir_all(&self.folder)?;
-        fs::write(self.folder.join(key.name()), file)
+        access::make_folder(&self.folder)?;
+        access::create(&self.folder.join(key.name()))?.write_all(file.as_bytes())
     }
 
     /// Closes a recording whose fact was sent: its marker expires later.

@@ -1,7 +1,7 @@
 //! One recording's file. Samples that arrive while the disk cannot be written are lost: the file has silence there, listed as a gap. It
 //! continues as soon as the disk can be written again.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::limits::RECORDING_GAPS_MAX;
 use crate::media::recording::Pair;
 use crate::media::wav::{self, HEADER_BYTES, PAIR_BYTES};
+use crate::store::access;
 
 /// Bytes that are gathered for one write: one second.
 const BLOCK_BYTES: usize = 32_000;
@@ -29,9 +30,9 @@ pub(super) trait Disk: Sized {
 impl Disk for File {
     fn create(path: &Path) -> io::Result<Self> {
         if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent)?;
+            access::make_folder_like(parent)?;
         }
-        Self::create_new(path)
+        access::create_new_like(path)
     }
 
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
@@ -238,10 +239,10 @@ mod tests {
     fn another_recording_is_never_written_over() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("one.wav");
-        fs::write(&path, "another").unwrap();
+        std::fs::write(&path, "another").unwrap();
         let mut file = WavFile::<File>::new(path.clone());
         file.push([1, 1]);
         assert_eq!(file.finish().unwrap_err().kind(), io::ErrorKind::AlreadyExists);
-        assert_eq!(fs::read(path).unwrap(), b"another");
+        assert_eq!(std::fs::read(path).unwrap(), b"another");
     }
 }

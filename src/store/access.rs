@@ -1,0 +1,142 @@
+//! Who may read what the service writes: its own user, and of the database and the recordings one group, if the configuration names one.
+//! A folder that is shared with a group has the bit `setgid`; what is made in it is the group's to read.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+
+const OWN_FOLDER: u32 = 0o700;
+const OWN_FILE: u32 = 0o600;
+const SHARED_FOLDER: u32 = 0o2750;
+const SHARED_FILE: u32 = 0o640;
+/// `setgid`, and the group may look in.
+const IS_SHARED: u32 = 0o2050;
+
+/// Makes a folder, and those above it that are missing, for this user alone.
+pub fn make_folder(dir: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(OWN_FOLDER).create(dir)
+}
+
+/// For files that only this user may read.
+pub fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.mode(OWN_FILE);
+    options
+}
+
+/// Creates or empties a file that only this user may read.
+pub fn create(path: &Path) -> io::Result<File> {
+    options().create(true).write(true).truncate(true).open(path)
+}
+
+/// Makes a folder that is shared if the one above it is.
+pub fn make_folder_like(dir: &Path) -> io::Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    let above = dir.parent().filter(|above| !above.as_os_str().is_empty());
+    if let Some(above) = above {
+        make_folder_like(above)?;
+    }
+    make_folder(dir)?;
+    // The kernel has given it the group and the bit.
+    match above.is_some_and(is_shared) {
+        true => fs::set_permissions(dir, Permissions::from_mode(SHARED_FOLDER)),
+        false => Ok(()),
+    }
+}
+
+/// Creates a new file that is shared if its folder is. An existing file is an error.
+pub fn create_new_like(path: &Path) -> io::Result<File> {
+    let file = options().create_new(true).read(true).write(true).open(path)?;
+    if path.parent().is_some_and(is_shared) {
+        file.set_permissions(Permissions::from_mode(SHARED_FILE))?;
+    }
+    Ok(file)
+}
+
+/// Opens a folder, and those of these files that exist, to a group.
+pub fn share(folder: &Path, files: &[PathBuf], group: u32) -> io::Result<()> {
+    make_folder(folder)?;
+    chown(folder, None, Some(group))?;
+    // After the change of the group, which takes the bit away.
+    fs::set_permissions(folder, Permissions::from_mode(SHARED_FOLDER))?;
+    for file in files.iter().filter(|file| file.exists()) {
+        chown(file, None, Some(group))?;
+        fs::set_permissions(file, Permissions::from_mode(SHARED_FILE))?;
+    }
+    Ok(())
+}
+
+/// The file of a database of SQLite, and those that SQLite keeps beside it.
+pub fn database_files(path: &Path) -> [PathBuf; 3] {
+    ["", "-wal", "-shm"].map(|end| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        PathBuf::from(name)
+    })
+}
+
+fn is_shared(folder: &Path) -> bool {
+    fs::metadata(folder).is_ok_and(|found| found.mode() & IS_SHARED == IS_SHARED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().mode() & 0o7777
+    }
+
+    #[test]
+    fn what_is_made_is_its_owners_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = folder.path().join("a/b");
+        make_folder_like(&deep).unwrap();
+        create_new_like(&deep.join("x")).unwrap();
+        create(&deep.join("y")).unwrap();
+        assert_eq!([mode(&folder.path().join("a")), mode(&deep)], [0o700; 2]);
+        assert_eq!([mode(&deep.join("x")), mode(&deep.join("y"))], [0o600; 2]);
+        assert!(create_new_like(&deep.join("x")).is_err(), "an existing file is not overwritten");
+    }
+
+    #[test]
+    fn a_shared_folder_shares_what_is_made_in_it_and_nothing_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let group = fs::metadata(folder.path()).unwrap().gid();
+        let shared = folder.path().join("recordings");
+        make_folder(&shared).unwrap();
+        let old = shared.join("old");
+        create(&old).unwrap();
+        share(&shared, &[old.clone(), shared.join("missing")], group).unwrap();
+        assert_eq!((mode(&shared), mode(&old)), (0o2750, 0o640));
+        let day = shared.join("2026-11-30");
+        make_folder_like(&day).unwrap();
+        create_new_like(&day.join("x.wav")).unwrap();
+        assert_eq!((mode(&day), mode(&day.join("x.wav"))), (0o2750, 0o640));
+        let own = shared.join("journal");
+        make_folder(&own).unwrap();
+        assert_eq!(mode(&own) & 0o777, 0o700);
+        create(&own.join("id")).unwrap();
+        assert_eq!(mode(&own.join("id")), 0o600);
+    }
+
+    #[tokio::test]
+    async fn a_new_database_and_a_new_journal_are_readable_by_their_owner_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data/siaga.db");
+        let store = crate::store::Store::open(&format!("sqlite:{}", path.display())).await.unwrap();
+        let files = database_files(&path);
+        assert_eq!(files.each_ref().map(|file| (file.exists(), mode(file))), [(true, 0o600); 3], "{files:?}");
+        assert_eq!(mode(&folder.path().join("data")), 0o700);
+        store.close().await;
+        let dir = folder.path().join("data/journal");
+        let now = crate::clock::Timestamp::from_millis(1_764_000_000_000);
+        drop(crate::store::journal::Journal::open(&dir, now).unwrap());
+        assert_eq!(mode(&dir), 0o700);
+        let made: Vec<u32> = fs::read_dir(&dir).unwrap().map(|entry| mode(&entry.unwrap().path())).collect();
+        assert!(made.len() >= 3 && made.iter().all(|mode| *mode == 0o600), "{made:?}");
+    }
+}
