@@ -26,10 +26,10 @@ pub(super) async fn as_json(request: Request, next: Next) -> Response {
     let bytes = to_bytes(body, TEXT_BYTES_MAX).await.unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     let text = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => "the body is too long; expected: at most 16,384 bytes",
         _ if !text.trim().is_empty() => text.trim(),
         StatusCode::NOT_FOUND => "there is no such page; /v1/openapi.json lists all of them",
         StatusCode::METHOD_NOT_ALLOWED => "this page has no such method; the header field Allow names those it has",
-        StatusCode::PAYLOAD_TOO_LARGE => "the body is too long; expected: at most 16,384 bytes",
         other => other.canonical_reason().unwrap_or("an error"),
     };
     let mut response = fault(status, text);

@@ -75,9 +75,8 @@ pub fn serve(load: impl FnOnce() -> anyhow::Result<Config>) -> anyhow::Result<()
 /// Three errors end the start: no SIP listener opens, the configuration is invalid (`load`), or another siaga uses the journal. An error in
 /// any other part raises an alarm, and that part is tried again.
 async fn run(config: Config, signals: Signals, clock: Clock, log: &LogGuard) -> anyhow::Result<()> {
-    config.warnings.iter().for_each(|warning| warn!("{warning}"));
+    prepare(&config);
     let (metrics, alarms) = (Arc::new(Metrics::new()?), Alarms::default());
-    share(&config);
     // First of all the sockets: what arrives meanwhile waits in the kernel.
     let mut listeners = Listeners::open(&config, &alarms)?;
     let missing = listeners.take_missing();
@@ -153,8 +152,9 @@ async fn run(config: Config, signals: Signals, clock: Clock, log: &LogGuard) -> 
     Ok(())
 }
 
-/// Opens database and recordings to the group that the configuration names.
-fn share(config: &Config) {
+/// Logs what the configuration's check has remarked, and opens database and recordings to the group that it names.
+fn prepare(config: &Config) {
+    config.warnings.iter().for_each(|warning| warn!("{warning}"));
     let Some(group) = config.store_group else { return };
     let path = config.store_url.strip_prefix("sqlite:").map(|path| Path::new(path.split('?').next().unwrap_or(path)));
     let database = path.and_then(|path| Some((path.parent()?.to_owned(), access::database_files(path).to_vec())));
