@@ -205,6 +205,7 @@ impl Desk {
                 }
             }
             if !inbox.is_closed() {
+                // Facts that arrive in the meantime go to the disk with the same fsync.
                 tokio::time::sleep(GATHER).await;
             }
             while group.facts < FACTS_GROUP_MAX as u64

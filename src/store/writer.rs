@@ -237,6 +237,7 @@ impl Writer {
                 }
                 return Ok(());
             }
+            // Facts that arrive in the meantime are stored in the same transaction.
             tokio::time::sleep(GATHER).await;
         }
     }

@@ -438,6 +438,7 @@ async fn a_peer_that_half_closes_its_connection_still_gets_its_responses() {
     bench.message().await;
     peer.shutdown().await.unwrap();
     for status in ["100 Trying", "200 OK", "200 OK"] {
+        // The connection's task reads the peer's end in the meantime; it notifies nobody of that.
         tokio::time::sleep(Duration::from_millis(10)).await;
         assert!(bench.table.send(&transmit(flow, &response(status))), "{status}");
     }
