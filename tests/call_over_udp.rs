@@ -44,6 +44,8 @@ impl Hands for Notes {
     fn trunk_registered(&mut self, _: &str, _: bool) {}
     fn trunk_gone(&mut self, _: &str) {}
 
+    fn phone_reach(&mut self, _account: &OperatorId, _contact: &str, _unreachable: bool) {}
+
     fn long_call(&mut self, _: siaga::ids::CallId, _: u64, _: bool) {}
     fn guessing(&mut self, _: &str, _: Option<std::net::IpAddr>) {}
     fn rejected(&mut self, _: siaga::clock::Instant, _: &siaga::switchboard::Rejection) {}

@@ -240,9 +240,16 @@ impl Acd {
     /// An operator takes a call, wherever it is; everybody else who had to do with it is freed. False when he is not free,
     /// and then nothing changes.
     pub fn take(&mut self, now: Now, call: CallId, operator: &OperatorId) -> bool {
-        if self.standing(operator) != Standing::Free {
-            return false;
-        }
+        self.standing(operator) == Standing::Free && self.seize(now, call, operator)
+    }
+
+    /// The same for an operator whose phone has answered late. False when the operator has another call or is gone.
+    pub fn take_late(&mut self, now: Now, call: CallId, operator: &OperatorId) -> bool {
+        let free = self.floor.get(operator).is_some_and(|facts| facts.exists && facts.is_free());
+        free && self.seize(now, call, operator)
+    }
+
+    fn seize(&mut self, now: Now, call: CallId, operator: &OperatorId) -> bool {
         match self.queue.status(call).cloned() {
             Some(Status::Offered { to: others, .. } | Status::Fallback(others)) => {
                 others.iter().for_each(|other| self.release(other));

@@ -29,6 +29,7 @@ mod sets;
 pub mod shift;
 #[cfg(test)]
 mod tests;
+mod unheard;
 mod verify;
 mod view;
 mod why;

@@ -11,6 +11,17 @@ use crate::ids::{CallId, OperatorId};
 /// From this many blameless failures in a row on, an offer's failure counts as the operator's: no loop can spin.
 const BLAMELESS_MAX: u8 = 3;
 
+/// Whether an operator's phones have responded when they were rung last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Hearing {
+    #[default]
+    Heard,
+    /// None has. The operator is rung all the same, and does not count as one who is ready.
+    Unheard,
+    /// None has, and the INVITE is still open: the operator is rung no further before it ends.
+    Pending,
+}
+
 /// What an operator has to do with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Work {
@@ -42,6 +53,7 @@ pub(super) struct Operator {
     pub(super) logged_in: bool,
     pub(super) registered: bool,
     pub(super) reachable: bool,
+    pub(super) hearing: Hearing,
     pub(super) paused: Option<String>,
     pub(super) work: Work,
     /// Emergency calls from the operator's own phones.
@@ -69,6 +81,7 @@ impl Operator {
             logged_in: false,
             registered: false,
             reachable: true,
+            hearing: Hearing::Heard,
             paused: None,
             work: Work::Free,
             own_calls: BTreeSet::new(),
@@ -211,16 +224,19 @@ impl Operator {
 
     /// True when he can be offered a call now.
     pub(super) fn is_eligible(&self) -> bool {
-        self.state() == State::Ready && self.rest_until.is_none()
+        self.state() == State::Ready && self.rest_until.is_none() && self.hearing != Hearing::Pending
     }
 
     /// True if a call may ring the operator while no operator is ready: on a break, and not resting after a failed ring attempt.
     pub(super) fn is_recallable(&self) -> bool {
-        self.state() == State::Break && self.rest_until.is_none()
+        self.state() == State::Break && self.rest_until.is_none() && self.hearing != Hearing::Pending
     }
 
-    /// True if the operator is ready, or was ready until a ring attempt began.
+    /// True if the operator is ready, or was ready until a ring attempt began, and a phone of theirs responds.
     pub(super) fn is_alert(&self) -> bool {
+        if self.hearing != Hearing::Heard {
+            return false;
+        }
         match self.state() {
             State::Ready => true,
             State::Offered => !self.recalled,

@@ -197,7 +197,7 @@ impl Queue {
         self.ring_with(call, operator, More::Now);
     }
 
-    fn ring_with(&mut self, call: CallId, operator: &OperatorId, more: More) {
+    pub(super) fn ring_with(&mut self, call: CallId, operator: &OperatorId, more: More) {
         self.change(call, |entry| {
             entry.offers += 1;
             let mut to = match std::mem::replace(&mut entry.status, Status::Waiting) {

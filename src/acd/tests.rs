@@ -12,6 +12,7 @@ mod pitfalls;
 mod posture;
 mod ring;
 mod transfers;
+mod unheard;
 mod unstaffed;
 
 pub(super) const WRAP_UP: Duration = Duration::from_secs(30);

@@ -10,7 +10,7 @@ use crate::acd::Posture;
 use crate::alarm::{Alarms, Kind};
 use crate::cdr::fact::Fact;
 use crate::clock::Instant;
-use crate::ids::CallId;
+use crate::ids::{CallId, OperatorId};
 use crate::media::command::Command;
 use crate::switchboard::{Presence, Rejection, TrunkHost};
 
@@ -135,6 +135,15 @@ impl Hands for ServiceHands {
         self.alarms.clear(Kind::Trunk, trunk);
         self.alarms.clear(Kind::Trunk, &registration_of(trunk));
         tracing::info!(trunk, "the trunk is no longer in the configuration");
+    }
+
+    fn phone_reach(&mut self, account: &OperatorId, contact: &str, unreachable: bool) {
+        if unreachable {
+            self.metrics.bindings_marked.inc();
+            tracing::warn!(%account, contact, "a phone does not respond: its operator's other phones are rung");
+        } else {
+            tracing::info!(%account, contact, "a phone responds again");
+        }
     }
 
     fn long_call(&mut self, call: CallId, lasts_ms: u64, over: bool) {

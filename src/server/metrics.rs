@@ -32,6 +32,7 @@ pub(super) struct Metrics {
     pub(super) calls_ended: IntCounterVec,
     pub(super) calls_answered: IntCounter,
     pub(super) calls_rejected: IntCounterVec,
+    pub(super) bindings_marked: IntCounter,
     pub(super) offers_ended: IntCounterVec,
     pub(super) operators_lost: IntCounter,
     pub(super) sessions_expired: IntCounter,
@@ -52,6 +53,7 @@ pub(super) struct Metrics {
     pub(super) log_lines_lost: IntCounter,
     calls: IntGauge,
     waiting: IntGauge,
+    bindings_unreachable: IntGauge,
     operators: IntGaugeVec,
     transactions: IntGauge,
     subscriptions: IntGauge,
@@ -90,13 +92,10 @@ impl Metrics {
             calls_ended: made.counters("calls_ended_total", "Calls that are over, by cause.", &["cause"])?,
             calls_answered: made.counter("calls_answered_total", "Calls that an operator or the fallback answered.")?,
             calls_rejected: rejected(&made)?,
+            bindings_marked: made.counter("bindings_marked_total", "Times that a phone did not respond.")?,
             offers_ended: made.counters("offers_ended_total", "Offers to operators, by outcome.", &["outcome"])?,
             operators_lost: made.counter("operators_lost_total", "Answered calls whose operator's leg was lost.")?,
-            transfers: made.counters(
-                "transfers_total",
-                "Callers that were passed on, by outcome: done, failed.",
-                &["outcome"],
-            )?,
+            transfers: made.counters("transfers_total", "Transfers, by outcome: done, failed.", &["outcome"])?,
             call_backs: made.counters(
                 "call_backs_total",
                 "Call-backs to callers whom nobody had answered, by outcome; lost: the list was full.",
@@ -126,6 +125,7 @@ impl Metrics {
             trunk_registered: made.gauges("trunk_registered", "1 while the trunk has our registration.", &["trunk"])?,
             log_lines_lost: made.counter("log_lines_lost_total", "Log lines dropped as nobody took them.")?,
             calls: made.gauge("calls", "Live calls.")?,
+            bindings_unreachable: made.gauge("bindings_unreachable", "Registered phones that do not respond.")?,
             waiting: made.gauge("calls_waiting", "Calls in the queue.")?,
             operators: made.gauges("operators", "Operators by state.", &["state"])?,
             transactions: made.gauge("sip_transactions", "SIP transactions alive.")?,
@@ -171,6 +171,7 @@ impl Metrics {
         let set = |gauge: &IntGauge, value: usize| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         set(&self.calls, gauges.calls);
         set(&self.waiting, gauges.waiting);
+        set(&self.bindings_unreachable, gauges.bindings_unreachable);
         set(&self.transactions, gauges.transactions);
         set(&self.subscriptions, gauges.subscriptions);
         set(&self.anchors, gauges.anchors);

@@ -18,7 +18,7 @@ use crate::cdr::fact::Fact;
 use crate::cdr::past::Past;
 use crate::clock::{Instant, Now};
 use crate::config::Certificates;
-use crate::ids::CallId;
+use crate::ids::{CallId, OperatorId};
 use crate::limits::{DATAGRAMS_PER_TURN_MAX, MESSAGE_BYTES_MAX};
 use crate::media::command::{Command, Event};
 use crate::sip::flow::{Flow, Transmit};
@@ -102,6 +102,8 @@ pub trait Hands {
     fn none_ready(&mut self, none_ready: bool);
     /// The posture, and how long it has lasted; a reminder that it is not the normal one.
     fn posture(&mut self, posture: Posture, lasts_ms: u64, reminder: bool);
+    /// An account's phone does not respond, or responds again.
+    fn phone_reach(&mut self, account: &OperatorId, contact: &str, unreachable: bool);
     /// A call lasts unusually long, in milliseconds; or such a call is `over`.
     fn long_call(&mut self, call: CallId, lasts_ms: u64, over: bool);
     /// The password of an account is being guessed, last from there; without a source: no longer.
@@ -432,6 +434,9 @@ impl<H: Hands> Signalling<H> {
             Output::TrunkRegistered { trunk, registered } => self.hands.trunk_registered(&trunk, registered),
             Output::TrunkGone { trunk } => self.hands.trunk_gone(&trunk),
             Output::Posture { posture, lasts_ms, reminder } => self.hands.posture(posture, lasts_ms, reminder),
+            Output::PhoneReach { account, contact, unreachable } => {
+                self.hands.phone_reach(&account, &contact, unreachable);
+            }
             Output::LongCall { call, lasts_ms, over } => self.hands.long_call(call, lasts_ms, over),
             Output::Unstaffed(unstaffed) => self.hands.unstaffed(unstaffed),
             Output::NoneReady(none_ready) => self.hands.none_ready(none_ready),

@@ -37,6 +37,16 @@ pub struct Binding {
     pub call_id: Bytes,
     pub cseq: u32,
     pub user_agent: Option<Bytes>,
+    pub reach: Reach,
+}
+
+/// What is known of whether a binding's phone responds. A REGISTER begins anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// The phone has not responded at the address of its Contact, at the address that its REGISTER came from.
+    pub silent: [bool; 2],
+    /// The phone counts as unreachable: others are rung first.
+    pub unreachable: bool,
 }
 
 /// How much a binding is needed, to choose the one that a new binding replaces.
@@ -49,14 +59,17 @@ pub enum Need {
     Unreachable,
 }
 
-/// The old and the new flow of phones that have moved.
-pub type Moves = Vec<(Flow, Flow)>;
+/// Bindings of phones that have moved: the old one and the new one.
+pub type Moves = Vec<(Binding, Binding)>;
+
+/// Bindings that have gone, each with the URI of the Contact that has replaced it.
+type Replaced = Vec<(Binding, Bytes)>;
 
 /// What a REGISTER led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Registered {
     /// 200 with these Contact values (`<uri>;expires=N`). `was` and `is`: whether the user had, and has, a binding. `moved`: the old and
-    /// the new flow of phones whose flow has changed.
+    /// the new binding of phones whose flow or Contact has changed.
     Done { contacts: Vec<Vec<u8>>, was: bool, is: bool, moved: Moves },
     /// 423 with Min-Expires (seconds).
     TooBrief { min_expires: u32 },
@@ -69,6 +82,12 @@ pub enum Registered {
 struct Record {
     bindings: Vec<Binding>,
     armed: Option<Instant>,
+}
+
+impl Record {
+    fn unreachable(&self) -> usize {
+        self.bindings.iter().filter(|binding| binding.reach.unreachable).count()
+    }
 }
 
 /// All bindings. The key is the operator's user name, lower level than an AoR because siaga serves one domain.
@@ -85,6 +104,9 @@ pub struct Registrar {
     sources: BTreeMap<(IpAddr, IpAddr, u16), usize>,
     /// Users whose bindings have changed since `take_changed`.
     changed: BTreeSet<Arc<str>>,
+    /// Bindings in all, and how many of them count as unreachable.
+    total: usize,
+    unreachable: usize,
 }
 
 impl Registrar {
@@ -99,6 +121,8 @@ impl Registrar {
             streams: BTreeSet::new(),
             sources: BTreeMap::new(),
             changed: BTreeSet::new(),
+            total: 0,
+            unreachable: 0,
         }
     }
 
@@ -116,10 +140,17 @@ impl Registrar {
         let old = self.bindings(user);
         let was = !old.is_empty();
         let live: Vec<Binding> = old.iter().filter(|binding| binding.expires_at > now).cloned().collect();
-        let (new, moved) = match self.carry_out(now, live, request, flow, need) {
+        let (new, left) = match self.carry_out(now, live, request, flow, need) {
             Ok(done) => done,
             Err(refusal) => return refusal,
         };
+        let moves = |(old, uri): (Binding, Bytes)| {
+            // The one that it registers while it takes another one away.
+            let fresh = |binding: &&Binding| binding.flow == flow && binding.registered_at == now;
+            let new = new.iter().find(|binding| binding.uri == uri).or_else(|| new.iter().find(fresh))?.clone();
+            (new.flow != old.flow || new.uri != old.uri).then_some((old, new))
+        };
+        let moved = left.into_iter().filter_map(moves).collect();
         let contacts = new.iter().map(|binding| contact_value(now, binding)).collect();
         let is = !new.is_empty();
         self.replace(user, new);
@@ -142,6 +173,43 @@ impl Registrar {
     /// Takes the users whose bindings have changed since the last time.
     pub fn take_changed(&mut self) -> BTreeSet<Arc<str>> {
         std::mem::take(&mut self.changed)
+    }
+
+    /// Users whose bindings have changed since `take_changed`.
+    pub fn changed(&self) -> impl Iterator<Item = &str> {
+        self.changed.iter().map(AsRef::as_ref)
+    }
+
+    /// Sets whether the phone of a binding responds; false when there is no such binding. The last binding of all that counts as
+    /// reachable stays so.
+    pub fn set_reach(&mut self, user: &str, (uri, flow): (&[u8], Flow), mut reach: Reach) -> bool {
+        let last = self.total - self.unreachable <= 1;
+        let record = self.records.get_mut(user);
+        let binding =
+            record.and_then(|record| record.bindings.iter_mut().find(|one| one.uri == uri && one.flow == flow));
+        let Some(binding) = binding else { return false };
+        let was = binding.reach.unreachable;
+        reach.unreachable &= was || !last;
+        binding.reach = reach;
+        self.unreachable = self.unreachable + usize::from(reach.unreachable) - usize::from(was);
+        true
+    }
+
+    /// True when there are bindings and all of them count as unreachable.
+    pub fn all_unreachable(&self) -> bool {
+        self.total > 0 && self.total == self.unreachable
+    }
+
+    /// No binding counts as unreachable any more. Looks at all of them: for rare events.
+    pub fn forgive_all(&mut self) {
+        let bindings = self.records.values_mut().flat_map(|record| &mut record.bindings);
+        bindings.for_each(|binding| binding.reach = Reach::default());
+        self.unreachable = 0;
+    }
+
+    /// How many bindings count as unreachable.
+    pub const fn unreachable(&self) -> usize {
+        self.unreachable
     }
 
     /// Drops every binding of a user (operator removed).
@@ -215,7 +283,7 @@ impl Registrar {
         request: &Message<'_>,
         flow: Flow,
         need: impl Fn(&Binding) -> Need,
-    ) -> Result<(Vec<Binding>, Moves), Registered> {
+    ) -> Result<(Vec<Binding>, Replaced), Registered> {
         let (call_id, cseq) = match (request.call_id(), request.cseq()) {
             (Ok(call_id), Ok(cseq)) => (call_id, cseq.number),
             (Err(fault), _) | (_, Err(fault)) => return Err(Registered::Refused(fault)),
@@ -239,16 +307,16 @@ impl Registrar {
             let gone = |binding: &mut Binding| goes(binding);
             // If a phone removes a binding and registers another one in the same request, it has moved.
             let moves = |binding: &Binding| !span.is_zero() || binding.call_id == call_id;
-            moved.extend(old.extract_if(.., gone).filter(moves).map(|binding| (binding.flow, flow)));
+            moved.extend(old.extract_if(.., gone).filter(moves).map(|binding| (binding, contact.uri.clone())));
             new.retain(|binding| !contact.is_of(binding));
             if span.is_zero() {
                 continue;
             }
             let Contact { uri, instance, reg_id, q, .. } = contact;
             let (call_id, user_agent) = (Bytes::copy_from_slice(call_id), user_agent.clone());
-            let (expires_at, registered_at) = (now + span, now);
+            let (expires_at, registered_at, reach) = (now + span, now, Reach::default());
             let binding =
-                Binding { uri, instance, reg_id, flow, q, expires_at, registered_at, call_id, cseq, user_agent };
+                Binding { uri, instance, reg_id, flow, q, expires_at, registered_at, call_id, cseq, user_agent, reach };
             new.insert(0, binding);
         }
         if new.len() > BINDINGS_PER_AOR_MAX {
@@ -263,7 +331,6 @@ impl Registrar {
             };
             old.remove(at);
         }
-        moved.retain(|(before, _)| !new.is_empty() && *before != flow);
         new.extend(old);
         new.sort_by_key(|binding| std::cmp::Reverse(binding.q));
         Ok((new, moved))
@@ -293,6 +360,8 @@ impl Registrar {
                 if let Some(at) = old.armed {
                     self.deadlines.remove(at, Arc::clone(&user));
                 }
+                self.total -= old.bindings.len();
+                self.unreachable -= old.unreachable();
                 for binding in &old.bindings {
                     self.streams.remove(&(binding.flow, Arc::clone(&user)));
                     let key = source_key(binding.flow.remote);
@@ -314,7 +383,10 @@ impl Registrar {
         for binding in &bindings {
             *self.sources.entry(source_key(binding.flow.remote)).or_default() += 1;
         }
-        self.records.insert(user, Record { bindings, armed: Some(first) });
+        let record = Record { bindings, armed: Some(first) };
+        self.total += record.bindings.len();
+        self.unreachable += record.unreachable();
+        self.records.insert(user, record);
     }
 }
 

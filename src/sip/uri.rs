@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 pub use self::equality::equivalent;
+use super::flow::Transport;
 use super::header::{Params, host_and_port, ipv6};
 use super::wire::lex::{Set, split};
 
@@ -104,6 +105,20 @@ impl<'a> Uri<'a> {
             }
             Self::Tel { number, .. } => Some(without_separators(decode(number))),
             Self::Service(_) | Self::Other { .. } => None,
+        }
+    }
+
+    /// The transport that the URI names (RFC 3263 §4.1): TLS for `sips`, UDP when none or an unknown one is named.
+    pub fn transport(&self) -> Transport {
+        let Self::Sip(uri) = self else { return Transport::Udp };
+        let named = uri.params.value("transport");
+        let is = |word: &[u8]| named.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(word));
+        match (is(b"tls"), is(b"tcp")) {
+            (true, _) => Transport::Tls,
+            (_, true) if uri.secure => Transport::Tls,
+            (_, true) => Transport::Tcp,
+            (false, false) if uri.secure => Transport::Tls,
+            (false, false) => Transport::Udp,
         }
     }
 

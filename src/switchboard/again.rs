@@ -152,6 +152,7 @@ impl Switchboard {
         if let Purpose::Offer(Who::Offer(call, leg)) = purpose
             && let Some(leg) = self.calls.get_mut(call).and_then(|call| call.legs.get_mut(leg))
         {
+            // The other INVITE of the leg is cancelled by now: see `way_responds`.
             (leg.client, leg.cseq) = (Some(new), cseq);
         }
         if let Purpose::TrunkRegister(index, _) = purpose {
@@ -183,7 +184,7 @@ impl Switchboard {
             Purpose::Offer(_)
             | Purpose::TrunkPing(..)
             | Purpose::TrunkRegister(..)
-            | Purpose::PhonePing(_)
+            | Purpose::PhonePing(..)
             | Purpose::Farewell
             | Purpose::Leaving { .. }
             | Purpose::Notify(_)

@@ -27,6 +27,9 @@ impl Switchboard {
             return self.offer_over(now, id, leg, OfferOutcome::Rejected, Some(200));
         };
         self.dialogs.insert(dialog.key().clone(), who);
+        self.stop_awaiting(who);
+        self.cancel_second_way(now, who);
+        self.not_unheard(id, leg);
         let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return };
         let state = std::mem::replace(&mut offer.state, OfferState::Talking);
         offer.line.dialog = Some(dialog);
@@ -69,7 +72,7 @@ impl Switchboard {
             Stage::AllPhones { until } => {
                 self.alarms.remove(until, Alarm::PhonesOver(id));
             }
-            Stage::Transfer { from, .. } => self.transfer_done(now, id, from, Some(leg)),
+            Stage::Transfer { from } => self.transfer_done(now, id, from, Some(leg)),
             Stage::Queued | Stage::Offered | Stage::Number | Stage::Talking { .. } => {}
             Stage::OwnPhones { .. } | Stage::Placed | Stage::Ended => {}
         }

@@ -14,7 +14,7 @@ use crate::sip::wire::Name;
 use super::Switchboard;
 use super::call_back::CallBack;
 use super::guests::Guest;
-use super::leg::{CallerLeg, OfferLeg, Unacked, Who};
+use super::leg::{CallerLeg, OfferLeg, OfferState, Unacked, Who};
 use super::silent::Silent;
 use super::timers::{Alarm, TELL_AGAIN};
 use super::transfer::Transfer;
@@ -34,8 +34,8 @@ pub(super) enum Stage {
     Number,
     /// Connected with that leg.
     Talking { leg: LegNo },
-    /// The operator at `from`, unless he has left, passes the caller on: `to` is rung.
-    Transfer { from: Option<LegNo>, to: LegNo },
+    /// The operator at `from`, unless they have left, transfers the caller: the phones of the target ring, or its number.
+    Transfer { from: Option<LegNo> },
     /// It is placed for an operator: his own phones are rung, and who he wants is called when he answers.
     OwnPhones { to: Callee },
     /// An operator has placed it, and who he wants is rung.
@@ -173,6 +173,11 @@ impl Call {
     /// How many legs ring.
     pub(super) fn ringing(&self) -> usize {
         self.legs.values().filter(|leg| leg.is_ringing()).count()
+    }
+
+    /// How many legs ring, or are open without a response.
+    pub(super) fn ringing_or_open(&self) -> usize {
+        self.legs.values().filter(|leg| leg.is_ringing() || leg.state == OfferState::Unheard).count()
     }
 
     /// A leg that rings beside another one of the same operator.

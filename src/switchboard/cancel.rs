@@ -41,6 +41,9 @@ impl Switchboard {
         let who = Who::Offer(id, leg);
         self.close_sound(who);
         self.drop_early(who);
+        self.stop_awaiting(who);
+        self.cancel_second_way(now, who);
+        self.not_unheard(id, leg);
         let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return };
         let state = std::mem::replace(&mut offer.state, OfferState::Cancelling);
         let (client, reason) = (offer.client, offer.line.reason.clone());

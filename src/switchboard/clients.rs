@@ -117,9 +117,11 @@ fn owner(purpose: &Purpose) -> Option<Owner> {
         | Purpose::Digit(who)
         | Purpose::Inquiry(who) => Some(Owner::Leg(*who)),
         Purpose::TrunkPing(index, _) | Purpose::TrunkRegister(index, _) => Some(Owner::Trunk(*index)),
-        Purpose::Leaving { .. } | Purpose::Farewell | Purpose::PhonePing(_) | Purpose::Notify(_) | Purpose::Text(_) => {
-            None
-        }
+        Purpose::Leaving { .. }
+        | Purpose::Farewell
+        | Purpose::PhonePing(..)
+        | Purpose::Notify(_)
+        | Purpose::Text(_) => None,
     }
 }
 
@@ -135,7 +137,7 @@ fn set_leg(purpose: &mut Purpose, is: Who) {
         | Purpose::TrunkRegister(..)
         | Purpose::Leaving { .. }
         | Purpose::Farewell
-        | Purpose::PhonePing(_)
+        | Purpose::PhonePing(..)
         | Purpose::Notify(_)
         | Purpose::Text(_) => {}
     }

@@ -5,15 +5,15 @@ use crate::acd::Standing;
 use crate::cdr::fact::{Callee, Destination, EndCause, OfferOutcome, Role, Side};
 use crate::clock::Now;
 use crate::ids::{CallId, LegNo};
-use crate::media::command::Command;
 use crate::sip::refer::Refer;
 use crate::sip::uri::Uri;
 
-use super::call::Stage;
+use super::call::{Call, Stage};
 use super::door::Taken;
 use super::end::Ending;
 use super::guests::{GUESTS_MAX, Guest};
-use super::leg::{OfferLeg, OfferState, Who};
+use super::join::Consulted;
+use super::leg::{OfferLeg, Who};
 use super::refer::Referor;
 use super::supervise::call_operator;
 use super::transfer::told_as;
@@ -67,17 +67,17 @@ impl Switchboard {
         why: String,
         told: Option<Who>,
     ) -> Result<(), u16> {
+        let before = self.calls.get(&id).map_or(0, |call| call.next_leg);
         match &to {
             Callee::Operator(operator) => match self.acd.standing(operator) {
                 Standing::Free => {
-                    let operator = operator.clone();
                     let until = now.mono + self.settings.ring;
                     let whose = self.calls.get(&id).and_then(call_operator).map(|operator| format!(" {operator}"));
                     let shown = format!("CONFERENCE{}:", whose.unwrap_or_default());
-                    let rings = self.acd.invite(id, &operator)
-                        && self.rung_to(id, &shown, |switchboard| switchboard.ring(now, id, to, why, until));
+                    let rings = self.acd.invite(id, operator)
+                        && self.rung_to(id, &shown, |board| board.ring_phones(now, id, operator, &why, until));
                     if !rings {
-                        self.acd.dismiss_guest(now, id, &operator);
+                        self.acd.dismiss_guest(now, id, operator);
                         return Err(503);
                     }
                 }
@@ -95,15 +95,15 @@ impl Switchboard {
                 }
             }
         }
-        self.rings_as_guest(id, told);
+        self.rings_as_guest(id, before, told);
         Ok(())
     }
 
-    /// The newest leg rings beside the talk.
-    fn rings_as_guest(&mut self, id: CallId, told: Option<Who>) {
-        if let Some(call) = self.calls.get_mut(&id) {
-            call.guests.insert(LegNo(call.next_leg), Guest { role: Role::Guest, told, takes_over: false });
-        }
+    /// The legs after number `before` ring beside the talk.
+    fn rings_as_guest(&mut self, id: CallId, before: u32, told: Option<Who>) {
+        let Some(Call { legs, guests, .. }) = self.calls.get_mut(&id) else { return };
+        let guest = Guest { role: Role::Guest, told, takes_over: false };
+        guests.extend(legs.keys().filter(|leg| leg.0 > before).map(|leg| (*leg, guest)));
     }
 
     /// Whom an operator has asked in has answered, or a supervisor has: her other phones ring no more.
@@ -126,7 +126,8 @@ impl Switchboard {
         }
     }
 
-    /// He does not come: his leg is over. A number is tried over the next server, and the next trunk, as ever.
+    /// A leg of a participant who was asked in is over without an answer. While another phone of theirs rings, nothing is lost. A number is
+    /// tried over the next server, and the next trunk, as ever.
     pub(super) fn guest_refused(
         &mut self,
         now: Now,
@@ -138,11 +139,12 @@ impl Switchboard {
     ) {
         let guest = self.calls.get_mut(&id).and_then(|call| call.guests.remove(&leg));
         let told = guest.and_then(|guest| guest.told);
+        let before = self.calls.get(&id).map_or(0, |call| call.next_leg);
         match to {
-            Callee::Operator(_) if self.rings_another_phone(id, to) => {}
+            Callee::Operator(_) if self.rings_another_phone(id, to) => return,
             Callee::Operator(operator) => self.acd.dismiss_guest(now, id, operator),
             Callee::Number(_) if self.dial_again(now, id, to, "asked in, again") => {
-                return self.rings_as_guest(id, told);
+                return self.rings_as_guest(id, before, told);
             }
             Callee::Number(_) => {}
         }
@@ -165,7 +167,8 @@ impl Switchboard {
             return false;
         };
         let (operator, told) = (operator.clone(), call.guests.get(&ringing).and_then(|guest| guest.told));
-        call.guests.remove(&ringing);
+        let legs = &call.legs;
+        call.guests.retain(|no, _| legs.get(no).is_none_or(|leg| !leg.is_ringing() || leg.to != to));
         self.send_guests_away(now, id);
         let referor = Referor { call: id, leg, operator };
         self.begin_transfer(now, &referor, &to.clone().into(), None, told.unwrap_or(Who::Offer(id, leg)), None);
@@ -173,7 +176,7 @@ impl Switchboard {
             self.acd.guest_is_passed(id, operator);
         }
         if let Some(call) = self.calls.get_mut(&id) {
-            call.stage = Stage::Transfer { from: Some(leg), to: ringing };
+            call.stage = Stage::Transfer { from: Some(leg) };
         }
         self.transferor_left(now, id, leg, lost);
         true
@@ -183,29 +186,27 @@ impl Switchboard {
     /// stays in it. One who rings still goes on ringing.
     pub(super) fn merges(&mut self, now: Now, referor: &Referor, placed: CallId, asked_in: Who) {
         let id = referor.call;
-        let callee = self.calls.get(&placed).and_then(|call| {
-            let (no, leg) = call.legs.iter().find(|(_, leg)| leg.state != OfferState::Cancelling)?;
-            Some((*no, leg.to.clone(), leg.state))
-        });
-        let Some((old, to, state)) = callee else { return self.tell_referrer(now, asked_in, 481) };
+        let Some(before) = self.calls.get(&id).map(|call| call.next_leg) else { return };
+        let Some(Consulted { to, talks, legs }) = self.consulted(placed) else {
+            return self.tell_referrer(now, asked_in, 481);
+        };
         self.part(placed);
-        self.media.push(Command::StopRecord { call: placed, leg: old });
-        let Some(leg) = self.move_leg((placed, old), id) else { return };
+        let legs = self.move_legs(placed, legs, id);
         if let Callee::Operator(operator) = &to {
             self.acd.guest_comes_over(id, placed, operator);
         }
-        match state {
-            OfferState::Talking => {
+        if !talks {
+            self.rings_as_guest(id, before, Some(asked_in));
+        }
+        for (old, leg, rang) in legs {
+            if talks {
                 self.guest_joins(now, id, leg, Role::Guest);
                 // Told while the dialog in which he has asked is there.
                 self.tell_referrer(now, asked_in, 200);
-            }
-            OfferState::Ringing { rang, .. } => {
-                self.rings_as_guest(id, Some(asked_in));
+            } else {
                 let why = format!("asked in by {} while it rang", referor.operator);
-                self.rings_elsewhere(now, (placed, old), (id, leg), (to, why), rang);
+                self.rings_elsewhere(now, (placed, old), (id, leg), (to.clone(), why), rang);
             }
-            OfferState::Cancelling => {}
         }
         self.end_call(now, placed, Ending::by(Side::Operator, EndCause::Normal).refusing(487));
     }

@@ -110,7 +110,7 @@ fn view(id: CallId, call: &Call, position: Option<usize>) -> CallView {
             ("offered", call.legs.values().find(|leg| leg.is_ringing()).and_then(|leg| leg.operator()).cloned())
         }
         Stage::AllPhones { .. } | Stage::Number => ("fallback", None),
-        Stage::Transfer { from, .. } => {
+        Stage::Transfer { from } => {
             ("transfer", from.and_then(|leg| call.legs.get(&leg)).and_then(|leg| leg.operator()).cloned())
         }
         Stage::OwnPhones { .. } => ("own-phone", call.placed_by.clone()),

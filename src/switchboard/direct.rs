@@ -198,7 +198,7 @@ impl Switchboard {
                 Standing::Free => {
                     self.acd.reserve(id, operator);
                     let until = now.mono + self.settings.ring;
-                    if self.ring(now, id, to.clone(), why, until) {
+                    if self.ring_phones(now, id, operator, &why, until) {
                         return;
                     }
                     self.acd.offer_failed(now, id, operator, true);
@@ -227,7 +227,9 @@ impl Switchboard {
         outcome: OfferOutcome,
         sip_status: Option<u16>,
     ) {
-        let by = self.calls.get(&id).and_then(|call| call.placed_by.as_ref()).map(ToString::to_string);
+        // While another phone of a colleague rings, nothing is lost.
+        let Some(call) = self.calls.get(&id).filter(|call| !call.rings()) else { return };
+        let by = call.placed_by.as_ref().map(ToString::to_string);
         if !self.dial_again(now, id, to, &format!("called by {}", by.unwrap_or_default())) {
             self.refuse_placed(now, id, super::transfer::told_as(outcome, sip_status));
         }

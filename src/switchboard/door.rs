@@ -70,7 +70,7 @@ impl Switchboard {
                     self.request(now, flow, &message, method);
                 }
                 StartLine::Request { .. } => {}
-                StartLine::Response { status, .. } => self.response(now, &message, status),
+                StartLine::Response { status, .. } => self.response(now, flow, &message, status),
             },
         }
     }
@@ -249,14 +249,21 @@ impl Switchboard {
         }
     }
 
-    fn response(&mut self, now: Now, message: &Message<'_>, status: u16) {
+    fn response(&mut self, now: Now, flow: Flow, message: &Message<'_>, status: u16) {
         let answered = self.transactions.receive_response(now.mono, message, &mut self.transmits);
         let client = match answered {
             Answered::ToUser(client, _) => client,
-            Answered::Stray => return self.late_answer(now, message, status),
+            Answered::Stray => return self.late_answer(now, flow, message, status),
             Answered::Absorbed => return,
         };
-        let Some(purpose) = self.clients.get(&client).cloned() else { return self.late_answer(now, message, status) };
+        let Some(purpose) = self.clients.get(&client).cloned() else {
+            return self.late_answer(now, flow, message, status);
+        };
+        if let Purpose::Offer(who) = purpose
+            && !self.way_responds(now, who, client, message, status)
+        {
+            return;
+        }
         if self.sends_again(now, client, &purpose, message) {
             return;
         }
@@ -280,7 +287,7 @@ impl Switchboard {
                 503 => self.trunk_silent(now, index, target),
                 _ => self.trunk_answers(index),
             },
-            Purpose::PhonePing(operator) => self.phone_pinged(now, &operator, true),
+            Purpose::PhonePing(phone, _) => self.phone_responds(now, &phone),
             Purpose::TrunkRegister(index, target) => self.trunk_registered(now, index, target, message, status),
             Purpose::Notify(watch) => self.notify_answered(now, watch, message, status),
             Purpose::Referral(who) => self.referral_heard(now, who, client, status),

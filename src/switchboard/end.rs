@@ -185,7 +185,7 @@ impl Switchboard {
         let who = Who::Offer(id, leg);
         let state = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).map(|leg| leg.state);
         match state {
-            Some(OfferState::Ringing { .. }) => self.cancel_leg(now, id, leg, outcome),
+            Some(OfferState::Ringing { .. } | OfferState::Unheard) => self.cancel_leg(now, id, leg, outcome),
             Some(OfferState::Talking) => {
                 if bye_from != Some(who) {
                     self.bye(now, who);
@@ -228,12 +228,16 @@ impl Switchboard {
         if let Some(offer) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).filter(|leg| leg.client.is_some())
         {
             let (from, call_id, cseq) = (offer.from.clone(), offer.call_id.clone(), offer.cseq);
-            self.remember_invite(now, who, (&from, &call_id), cseq);
+            let second = offer.rung.second.flow();
+            self.remember_invite(now, who, (&from, &call_id), cseq, second);
         }
         self.close_sound(who);
         self.leave_seat(who);
         self.drop_early(who);
         self.stop_waiting_for_ack(who);
+        self.stop_awaiting(who);
+        self.forget_second_way(who);
+        self.not_unheard(id, leg);
         let Some(gone) = self.calls.get_mut(&id).and_then(|call| call.legs.remove(&leg)) else { return };
         self.stir(&gone.to);
         self.drop_offer_alarm(who, gone.state);
@@ -244,7 +248,7 @@ impl Switchboard {
         self.reap(id);
     }
 
-    fn forget_client(&mut self, client: ClientId) {
+    pub(super) fn forget_client(&mut self, client: ClientId) {
         self.asked.remove(&client);
         if self.clients.remove(&client).is_some() {
             self.transactions.forget(client);

@@ -35,3 +35,16 @@ impl Switchboard {
         self.facts.push(Fact { id, call: None, at: now.wall, up: self.uptime(now), kind });
     }
 }
+
+/// An operator's state as facts name it.
+pub(super) const fn state_word(state: crate::acd::State) -> &'static str {
+    use crate::acd::State;
+    match state {
+        State::Offline => "offline",
+        State::Ready => "ready",
+        State::Offered => "offered",
+        State::Talking => "talking",
+        State::WrapUp => "wrap-up",
+        State::Break => "break",
+    }
+}

@@ -168,11 +168,11 @@ impl Switchboard {
     pub(super) fn guests_go(&mut self, now: Now, id: CallId) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let legs: Vec<LegNo> = call.guests.keys().copied().collect();
-        for leg in legs {
-            let told = self.guest_gone(now, id, leg).and_then(|guest| guest.told);
-            if let Some(told) = told {
-                self.tell_referrer(now, told, 487);
-            }
+        // Several legs may be those of one participant.
+        let told = |leg| self.guest_gone(now, id, leg).and_then(|guest| guest.told);
+        let told: BTreeSet<Who> = legs.into_iter().filter_map(told).collect();
+        for told in told {
+            self.tell_referrer(now, told, 487);
         }
     }
 

@@ -11,7 +11,7 @@ use crate::sip::sdes::Secrecy;
 
 use super::call::{Call, Stage};
 use super::inquiry::Inquiry;
-use super::leg::{Line, OfferLeg, OfferState, Sound, Unacked, Who};
+use super::leg::{Line, OfferState, Rung, Sound, Unacked, Who};
 use super::refresh::Session;
 use super::reliable::Reliable;
 use super::timers::Alarm;
@@ -65,6 +65,7 @@ impl Switchboard {
                 }
             }
         }
+        self.verify_unheard()?;
         self.verify_posture()?;
         self.verify_stations()?;
         self.callers.verify()?;
@@ -91,17 +92,21 @@ impl Switchboard {
             Stage::Number => ringing == 1 && talking == 0,
             Stage::Offered | Stage::AllPhones { .. } => ringing >= 1 && talking == 0,
             Stage::Talking { leg } => ringing == 0 && talking == 1 && call.legs.contains_key(leg),
-            Stage::Transfer { from, to } => {
+            Stage::Transfer { from } => {
                 let talks =
                     from.is_none_or(|leg| call.legs.get(&leg).is_some_and(|leg| leg.state == OfferState::Talking));
-                let rings = call.legs.get(to).is_some_and(OfferLeg::is_ringing);
-                ringing == 1 && talking == usize::from(from.is_some()) && talks && rings
+                ringing >= 1 && talking == usize::from(from.is_some()) && talks
             }
             Stage::OwnPhones { .. } => ringing >= 1 && talking == 0 && call.placed_by.is_some(),
-            Stage::Placed => ringing == 1 && talking == 0 && call.placed_by.is_some(),
+            Stage::Placed => ringing >= 1 && talking == 0 && call.placed_by.is_some(),
         };
         if !good {
             return Err("its legs do not fit its stage");
+        }
+        let rung = || own().filter(|leg| leg.is_ringing());
+        let one_callee = rung().all(|leg| rung().next().is_some_and(|first| first.to == leg.to));
+        if matches!(call.stage, Stage::Transfer { .. } | Stage::Placed) && !one_callee {
+            return Err("it rings two callees");
         }
         if call.legs.values().any(|leg| leg.dialled.is_some() && leg.operator().is_some()) {
             return Err("a phone's failure would count against a trunk's server");
@@ -229,7 +234,7 @@ impl Switchboard {
                     .calls
                     .get(call)
                     .and_then(|call| call.legs.get(leg))
-                    .is_some_and(|leg| leg.client == Some(*client)),
+                    .is_some_and(|leg| leg.client == Some(*client) || leg.rung.second.client() == Some(*client)),
                 Purpose::Offer(Who::Caller(call)) => self
                     .calls
                     .get(call)
@@ -247,7 +252,7 @@ impl Switchboard {
                 }),
                 Purpose::TrunkPing(..)
                 | Purpose::TrunkRegister(..)
-                | Purpose::PhonePing(_)
+                | Purpose::PhonePing(..)
                 | Purpose::Prack(..)
                 | Purpose::Leaving { .. }
                 | Purpose::Notify(_)
@@ -274,6 +279,9 @@ impl Switchboard {
                 Alarm::Unpracked(call) => {
                     self.calls.get(call).and_then(|call| call.caller.reliable.as_ref()).and_then(Reliable::due) == at
                 }
+                Alarm::SecondWay(who) => self.rung(*who).and_then(|rung| rung.second.due()) == at,
+                Alarm::Unheard(who) => self.rung(*who).and_then(|rung| rung.respond_by) == at,
+                Alarm::BindingGone(who) => self.rung(*who).and_then(|rung| rung.ends_at) == at,
                 Alarm::RingOver(who) => self.rings_until(*who) == at,
                 Alarm::PhonesOver(call) => match self.calls.get(call).map(|call| &call.stage) {
                     Some(Stage::AllPhones { until }) => Some(*until) == at,
@@ -301,6 +309,7 @@ impl Switchboard {
                 }
                 Alarm::PhoneOver(phone) => self.phones.get(phone).map(|phone| phone.over_at) == at,
                 Alarm::Text(text) => self.texts.due(*text) == at,
+                Alarm::TextAgain(text) => self.texts.seconds_at(*text) == at,
                 Alarm::Watch(watch) => self.subscriptions.get(*watch).and_then(|one| one.armed) == at,
                 Alarm::Posture => self.stance.due == at,
                 Alarm::GoodbyesOver => self.draining,
@@ -324,12 +333,20 @@ impl Switchboard {
         if let Some(id) = self.calls.iter().find_map(planned) {
             return Err(format!("call {id} is to be tried outside, and will not be"));
         }
+        self.verify_legs_deadlines()
+    }
+
+    fn verify_legs_deadlines(&self) -> Result<(), String> {
         for (who, line) in self.lines() {
             let session = line.session.as_ref().map(|session| (session.due(), Alarm::Session(who)));
             let unacked = line.unacked.as_ref().map(|unacked| (unacked.due(), Alarm::Unacked(who)));
             let ringing = self.rings_until(who).map(|at| (at, Alarm::RingOver(who)));
             let inquiry = line.inquiry.as_ref().and_then(Inquiry::due).map(|at| (at, Alarm::Inquiry(who)));
-            let wanted = [session, unacked, ringing, inquiry];
+            let rung = self.rung(who);
+            let second = rung.and_then(|rung| rung.second.due()).map(|at| (at, Alarm::SecondWay(who)));
+            let response = rung.and_then(|rung| rung.respond_by).map(|at| (at, Alarm::Unheard(who)));
+            let gone = rung.and_then(|rung| rung.ends_at).map(|at| (at, Alarm::BindingGone(who)));
+            let wanted = [session, unacked, ringing, inquiry, second, response, gone];
             if let Some((_, alarm)) =
                 wanted.into_iter().flatten().find(|(at, alarm)| !self.alarms.contains(*at, alarm.clone()))
             {
@@ -343,7 +360,12 @@ impl Switchboard {
         let Who::Offer(call, leg) = who else { return None };
         match self.calls.get(&call)?.legs.get(&leg)?.state {
             OfferState::Ringing { ring_until, .. } => Some(ring_until),
-            OfferState::Cancelling | OfferState::Talking => None,
+            OfferState::Unheard | OfferState::Cancelling | OfferState::Talking => None,
         }
+    }
+
+    fn rung(&self, who: Who) -> Option<&Rung> {
+        let Who::Offer(call, leg) = who else { return None };
+        self.calls.get(&call)?.legs.get(&leg).map(|leg| &leg.rung)
     }
 }

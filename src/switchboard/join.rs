@@ -15,6 +15,13 @@ use super::leg::{OfferLeg, OfferState, Who};
 use super::refer::Referor;
 use super::timers::Alarm;
 
+/// The callee of a placed call: the leg that talks, or all that ring, each with whether it has said so.
+pub(super) struct Consulted {
+    pub(super) to: Callee,
+    pub(super) talks: bool,
+    pub(super) legs: Vec<(LegNo, bool)>,
+}
+
 impl Switchboard {
     /// Joins the caller of an operator with whom he has called. One who rings still goes on ringing, for the caller.
     /// `asked_in` is the dialog of the REFER.
@@ -27,35 +34,56 @@ impl Switchboard {
         referred_by: Option<Bytes>,
     ) {
         let id = referor.call;
-        let callee = self.calls.get(&placed).and_then(|call| {
-            let (no, leg) = call.legs.iter().find(|(_, leg)| leg.state != OfferState::Cancelling)?;
-            Some((*no, leg.to.clone(), leg.state))
-        });
-        let Some((old, to, state)) = callee.filter(|_| self.calls.contains_key(&id)) else {
+        let consulted = self.consulted(placed).filter(|_| self.calls.contains_key(&id));
+        let Some(Consulted { to, talks, legs }) = consulted else {
             return self.pass_on_in_vain(now, referor, Destination::Queue, 481);
         };
         self.begin_transfer(now, referor, &to.clone().into(), Some(placed), asked_in, referred_by);
         self.part(placed);
-        self.media.push(Command::StopRecord { call: placed, leg: old });
-        let Some(leg) = self.move_leg((placed, old), id) else { return };
+        let legs = self.move_legs(placed, legs, id);
         if let Callee::Operator(operator) = &to {
             self.acd.join(now, id, placed, operator);
         }
         self.rings_for_transfer(id, Some(referor.leg));
-        match state {
-            OfferState::Talking => {
+        for (old, leg, rang) in legs {
+            if talks {
                 // Told while the dialog in which he has asked is there.
                 self.tell_referrer(now, asked_in, 200);
                 self.connect(now, id, leg, &to);
-                self.fact(now, id, FactKind::Answered { leg, by: to });
-            }
-            OfferState::Ringing { rang, .. } => {
+                self.fact(now, id, FactKind::Answered { leg, by: to.clone() });
+            } else {
                 let why = format!("passed on by {} while it rang", referor.operator);
-                self.rings_elsewhere(now, (placed, old), (id, leg), (to, why), rang);
+                self.rings_elsewhere(now, (placed, old), (id, leg), (to.clone(), why), rang);
             }
-            OfferState::Cancelling => {}
         }
         self.end_call(now, placed, Ending::by(Side::Operator, EndCause::Normal).refusing(487));
+    }
+
+    /// The callee of a call that an operator has placed.
+    pub(super) fn consulted(&self, placed: CallId) -> Option<Consulted> {
+        let legs = || self.calls.get(&placed).into_iter().flat_map(|call| &call.legs);
+        if let Some((no, leg)) = legs().find(|(_, leg)| leg.state == OfferState::Talking) {
+            return Some(Consulted { to: leg.to.clone(), talks: true, legs: vec![(*no, true)] });
+        }
+        let rang = |leg: &OfferLeg| matches!(leg.state, OfferState::Ringing { rang: true, .. });
+        let ringing = || legs().filter(|(_, leg)| leg.is_ringing());
+        let (_, first) = ringing().next()?;
+        let legs = ringing().map(|(no, leg)| (*no, rang(leg))).collect();
+        Some(Consulted { to: first.to.clone(), talks: false, legs })
+    }
+
+    /// Moves the legs of a placed call to another one: the old number, the new one, and whether it has rung.
+    pub(super) fn move_legs(
+        &mut self,
+        placed: CallId,
+        legs: Vec<(LegNo, bool)>,
+        to: CallId,
+    ) -> Vec<(LegNo, LegNo, bool)> {
+        let moves = |(old, rang): (LegNo, bool)| {
+            self.media.push(Command::StopRecord { call: placed, leg: old });
+            Some((old, self.move_leg((placed, old), to)?, rang))
+        };
+        legs.into_iter().filter_map(moves).collect()
     }
 
     /// Writes down that a leg which has moved rings on.
@@ -77,7 +105,7 @@ impl Switchboard {
     }
 
     /// Moves a leg to another call, with all that belongs to it. Gives its number there.
-    pub(super) fn move_leg(&mut self, (from, old): (CallId, LegNo), to: CallId) -> Option<LegNo> {
+    fn move_leg(&mut self, (from, old): (CallId, LegNo), to: CallId) -> Option<LegNo> {
         let old_call = self.calls.get_mut(&from)?;
         let mut leg: OfferLeg = old_call.legs.remove(&old)?;
         let way = (old_call.tried.clone(), old_call.dialling);
@@ -90,6 +118,7 @@ impl Switchboard {
         if let Callee::Number(_) = leg.to {
             (call.tried, call.dialling) = way;
         }
+        call.heard_from.extend(leg.operator().filter(|_| leg.rung.heard).cloned());
         let new = call.take_leg_no();
         let (was, is) = (Who::Offer(from, old), Who::Offer(to, new));
         self.follow_leg(&leg, was, is);
@@ -108,6 +137,16 @@ impl Switchboard {
             self.anchors.insert(sound.anchor, is);
         }
         self.clients.move_leg(was, is);
+        let rung = &leg.rung;
+        for (at, alarm) in [
+            (rung.second.due(), Alarm::SecondWay as fn(Who) -> Alarm),
+            (rung.respond_by, Alarm::Unheard),
+            (rung.ends_at, Alarm::BindingGone),
+        ] {
+            if let Some(at) = at.filter(|at| self.alarms.remove(*at, alarm(was))) {
+                self.alarms.insert(at, alarm(is));
+            }
+        }
         if let OfferState::Ringing { ring_until, .. } = leg.state
             && self.alarms.remove(ring_until, Alarm::RingOver(was))
         {

@@ -1,4 +1,4 @@
-//! OPTIONS as keep-alive (RFC 3261 §11): to trunks, and to operators' phones over the flow that they registered on.
+//! OPTIONS as keep-alive (RFC 3261 §11): to trunks, and to all phones of operators.
 
 use std::collections::BTreeMap;
 
@@ -8,6 +8,7 @@ use crate::sip::flow::Flow;
 use crate::sip::message;
 use crate::sip::wire::{Method, Name};
 
+use super::reach::Reached;
 use super::route::uri_over;
 use super::timers::Alarm;
 use super::{Purpose, Switchboard};
@@ -45,7 +46,7 @@ impl Switchboard {
         }
     }
 
-    /// Starts asking an operator's phone; a new REGISTER starts the interval anew.
+    /// Starts asking an operator's phones; a new REGISTER starts the interval anew.
     pub(super) fn ping_phone_from(&mut self, now: Instant, operator: &OperatorId) {
         self.stop_phone_pings(operator);
         let Some(every) = self.settings.binding_keep_alive else { return };
@@ -61,17 +62,20 @@ impl Switchboard {
 
     pub(super) fn ping_phone(&mut self, now: Now, operator: OperatorId) {
         self.pings.phones.remove(&operator);
-        let Some(binding) = self.registrar.bindings(operator.as_str()).first() else { return };
-        let (uri, flow) = (binding.uri.clone(), binding.flow);
+        let phones = self.phones_of_account(&operator);
+        if phones.is_empty() {
+            return;
+        }
         self.ping_phone_from(now.mono, &operator);
-        self.ping(now, flow, &uri, Purpose::PhonePing(operator));
+        for reached in phones {
+            self.ping_ways(now, &reached);
+        }
     }
 
-    pub(super) fn phone_pinged(&mut self, now: Now, operator: &OperatorId, answers: bool) {
-        // The one that is asked may be switched off while another rings: the next offer shows.
-        let user = self.user_of(operator);
-        if answers || self.phones_of(&user).nth(1).is_none() {
-            self.acd.set_reachable(now, &user, answers);
+    /// Asks a phone at each of its addresses: one that responds at either is present.
+    pub(super) fn ping_ways(&mut self, now: Now, reached: &Reached) {
+        for (way, flow) in reached.ways.iter().enumerate() {
+            self.ping(now, flow, &reached.phone.uri, Purpose::PhonePing(reached.phone.clone(), way));
         }
     }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::clock::{Instant, Now};
 use crate::limits::{EARLY_DIALOGS_MAX, PAST_INVITES_MAX};
 use crate::sip::dialog::{Dialog, DialogKey};
-use crate::sip::flow::Transmit;
+use crate::sip::flow::{Flow, Transmit};
 use crate::sip::wire::{Message, Method, Name};
 
 use super::Switchboard;
@@ -25,6 +25,8 @@ struct PastInvite {
     cseq: u32,
     /// The flow to the callee, and the credentials that the ACK repeats.
     line: Line,
+    /// The other address of the phone, if the INVITE has gone there too.
+    second: Option<Flow>,
     until: Instant,
     /// The To tags of dialogs that already got a BYE: a repeated 2xx gets only the ACK.
     hung_up: BTreeSet<Bytes>,
@@ -54,19 +56,26 @@ impl PastInvites {
 
 impl Switchboard {
     /// Keeps one of our INVITEs whose leg has ended, as long as a 2xx to it may arrive.
-    pub(super) fn remember_invite(&mut self, now: Now, who: Who, (from, call_id): (&[u8], &Bytes), cseq: u32) {
+    pub(super) fn remember_invite(
+        &mut self,
+        now: Now,
+        who: Who,
+        (from, call_id): (&[u8], &Bytes),
+        cseq: u32,
+        second: Option<Flow>,
+    ) {
         let Some(old) = self.line_mut(who) else { return };
         let mut line = Line::new(old.flow, old.follow_target);
         line.credentials = old.credentials.clone();
         // The leg's own dialog gets, or has got, its own BYE.
         let hung_up = old.dialog.iter().map(|dialog| dialog.key().remote_tag.clone()).collect();
         let Some(tag) = Dialog::tag_of(from) else { return };
-        let invite = PastInvite { who, cseq, line, until: now.mono + T1 * 64, hung_up };
+        let invite = PastInvite { who, cseq, line, second, until: now.mono + T1 * 64, hung_up };
         self.past_invites.add(now.mono, (call_id.clone(), tag), invite);
     }
 
     /// Handles a response that matches no transaction, or one that no leg waits for. Only a 2xx to an INVITE has an effect.
-    pub(super) fn late_answer(&mut self, now: Now, message: &Message<'_>, status: u16) {
+    pub(super) fn late_answer(&mut self, now: Now, from: Flow, message: &Message<'_>, status: u16) {
         let Ok(cseq) = message.cseq() else { return };
         if !(200..300).contains(&status) || cseq.method != Method::Invite {
             return;
@@ -74,7 +83,7 @@ impl Switchboard {
         let Some(key) = DialogKey::of_response(message) else { return };
         match self.dialogs.get(&key).copied().filter(|who| self.is_confirmed(*who, &key)) {
             Some(who) => self.late_refresh(now, who, message, cseq.number),
-            None => self.decline(now, message, key, cseq.number),
+            None => self.decline(now, from, message, key, cseq.number),
         }
     }
 
@@ -92,7 +101,7 @@ impl Switchboard {
     }
 
     /// Ends the dialog of a 2xx from a callee that is no longer wanted.
-    fn decline(&mut self, now: Now, message: &Message<'_>, key: DialogKey, cseq: u32) {
+    fn decline(&mut self, now: Now, came_over: Flow, message: &Message<'_>, key: DialogKey, cseq: u32) {
         let known = &mut self.past_invites.known;
         let Some(past) = known.get_mut(&(key.call_id.0.clone(), key.local_tag.clone())) else { return };
         if now.mono >= past.until || cseq == 0 || cseq > past.cseq {
@@ -100,7 +109,9 @@ impl Switchboard {
         }
         let from = message.first(Name::From).unwrap_or_default();
         let Ok(dialog) = Dialog::as_caller(from, cseq, message) else { return };
-        let (who, flow, ack) = (past.who, past.line.flow_in(&dialog), past.line.ack(&dialog, cseq));
+        let from_second = past.second.filter(|second| second.remote == came_over.remote);
+        let flow = from_second.unwrap_or_else(|| past.line.flow_in(&dialog));
+        let (who, ack) = (past.who, past.line.ack(&dialog, cseq));
         let is_new = past.hung_up.len() < EARLY_DIALOGS_MAX && past.hung_up.insert(key.remote_tag);
         if is_new {
             return self.hang_up_with(now, who, flow, ack, dialog);

@@ -30,6 +30,7 @@ use super::inquiry::Inquiry;
 use super::referral::Refers;
 use super::refresh::{Agreement, Asked, Session, Unanswered};
 use super::reliable::{Early, Reliable};
+use super::ways::{BoundPhone, SecondWay};
 
 /// Whose leg something belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -316,10 +317,26 @@ pub(super) struct CallerLeg {
 pub(super) enum OfferState {
     /// INVITE sent; ends by itself at `ring_until`.
     Ringing { ring_until: Instant, rang: bool },
+    /// No phone has responded to the INVITE in time. It stays open, and its operator is not reserved for the call.
+    Unheard,
     /// Cancelled; waits for the final response.
     Cancelling,
     /// Connected.
     Talking,
+}
+
+/// How the phone of a leg is rung.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rung {
+    /// None: a number on a trunk, or the phone has called us.
+    pub(super) phone: Option<BoundPhone>,
+    pub(super) second: SecondWay,
+    /// A response has come, whatever it says.
+    pub(super) heard: bool,
+    /// Until then the first response is awaited.
+    pub(super) respond_by: Option<Instant>,
+    /// The binding is gone: the leg ends then, unless a response comes.
+    pub(super) ends_at: Option<Instant>,
 }
 
 /// A leg to an operator's phone, or to the fallback number.
@@ -339,6 +356,7 @@ pub(super) struct OfferLeg {
     pub(super) dialled: Option<(usize, Target)>,
     /// It rang for somebody else than the caller whom it gets.
     pub(super) shows_another: bool,
+    pub(super) rung: Rung,
 }
 
 /// How a final response of a phone is recorded.
@@ -354,6 +372,14 @@ pub(super) fn outcome_of(status: u16) -> OfferOutcome {
 }
 
 impl Switchboard {
+    /// An outgoing leg that is alive.
+    pub(super) fn leg_mut(&mut self, who: Who) -> Option<&mut OfferLeg> {
+        match who {
+            Who::Offer(call, leg) => self.calls.get_mut(&call)?.legs.get_mut(&leg),
+            Who::Caller(_) | Who::Phone(_) => None,
+        }
+    }
+
     /// The line of a leg that is alive.
     pub(super) fn line_mut(&mut self, who: Who) -> Option<&mut Line> {
         match who {

@@ -51,6 +51,7 @@ mod pin;
 mod ports;
 mod posture;
 mod presence;
+mod reach;
 mod refer;
 mod referral;
 mod refresh;
@@ -59,6 +60,7 @@ mod registration;
 mod reinvite;
 mod rejection;
 mod reliable;
+mod ring_outcome;
 mod route;
 mod seats;
 mod settings;
@@ -72,7 +74,9 @@ mod texts;
 mod timers;
 mod transfer;
 mod trunk;
+mod unheard;
 mod watch;
+mod ways;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -133,7 +137,8 @@ enum Purpose {
     /// A PRACK in that dialog of a leg, or a BYE, to a trunk that may want our password for it.
     Prack(Who, DialogKey),
     Farewell,
-    PhonePing(OperatorId),
+    /// A keep-alive to a phone, at the first or the second of its addresses.
+    PhonePing(ways::BoundPhone, usize),
     /// A NOTIFY of a subscription.
     Notify(subscription::WatchId),
     /// What became of a transfer.
@@ -196,6 +201,8 @@ pub struct Switchboard {
     closing: Map<u32, (AnchorId, Who)>,
     alarms: Deadlines<Alarm>,
     pings: keep_alive::Pings,
+    /// Ring attempts to which no phone has responded.
+    unheard: unheard::Unheard,
     subscriptions: subscription::Subscriptions,
     /// Watched operators whose legs have changed in this step.
     stirred: BTreeSet<OperatorId>,
@@ -272,6 +279,7 @@ impl Switchboard {
             closing: Map::new(),
             alarms: Deadlines::default(),
             pings: keep_alive::Pings::default(),
+            unheard: unheard::Unheard::new(),
             subscriptions: subscription::Subscriptions::default(),
             stirred: BTreeSet::new(),
             texts: texts::Texts::default(),
@@ -355,6 +363,7 @@ impl Switchboard {
             subscriptions: self.subscriptions.len(),
             anchors: self.ports.lent(),
             phones: self.registrar.len(),
+            bindings_unreachable: self.registrar.unreachable(),
             accounts_known: self.accounts_known,
         }
     }
@@ -390,6 +399,7 @@ impl Switchboard {
     /// Brings the step to its end: who is free gets who waits; who waits hears it; states that changed are written down.
     fn settle(&mut self, now: Now) {
         self.look_at_freed(now);
+        self.watch_bindings(now);
         while let Some(decision) = self.acd.decide(now) {
             match decision {
                 Decision::Offer { call, operator, why } => self.offer(now, call, operator, why),
@@ -406,7 +416,7 @@ impl Switchboard {
             if let Some(call) = change.wrapped_up {
                 self.late_fact(now, call, FactKind::WrappedUp { operator: change.operator.clone() });
             }
-            let (operator, state) = (change.operator, state_word(change.state).to_owned());
+            let (operator, state) = (change.operator, facts::state_word(change.state).to_owned());
             if self.is_station(&operator) {
                 continue;
             }
@@ -443,7 +453,7 @@ impl Switchboard {
         self.transactions.is_settled(|client| match self.clients.get(&client) {
             Some(
                 Purpose::TrunkPing(..)
-                | Purpose::PhonePing(_)
+                | Purpose::PhonePing(..)
                 | Purpose::TrunkRegister(..)
                 | Purpose::Notify(_)
                 | Purpose::Text(_),
@@ -476,18 +486,5 @@ impl Switchboard {
             Transport::Tls => ";transport=tls",
         };
         format!("<sip:siaga@{}{suffix}>", self.advertised(flow))
-    }
-}
-
-/// An operator's state as facts name it.
-const fn state_word(state: crate::acd::State) -> &'static str {
-    use crate::acd::State;
-    match state {
-        State::Offline => "offline",
-        State::Ready => "ready",
-        State::Offered => "offered",
-        State::Talking => "talking",
-        State::WrapUp => "wrap-up",
-        State::Break => "break",
     }
 }

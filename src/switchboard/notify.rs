@@ -181,7 +181,7 @@ impl Switchboard {
             OfferState::Ringing { rang: true, .. } => Some(Talk { call: id, leg: *no, confirmed: false }),
             OfferState::Talking => Some(Talk { call: id, leg: *no, confirmed: true }),
             // Nothing is early before the phone has said that it rings (RFC 4235 §3.7.1).
-            OfferState::Ringing { rang: false, .. } | OfferState::Cancelling => None,
+            OfferState::Ringing { rang: false, .. } | OfferState::Unheard | OfferState::Cancelling => None,
         })
     }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::cdr::fact::{Callee, FactKind, OfferOutcome};
 use crate::clock::{Instant, Now};
-use crate::ids::{CallId, LegNo, OperatorId};
+use crate::ids::{CallId, OperatorId};
 use crate::limits::LIVE_LEGS_PER_CALL_MAX;
 use crate::media::command::{AnchorId, Command};
 use crate::sip::flow::{Flow, Transport};
@@ -16,14 +16,16 @@ use crate::sip::message;
 use crate::sip::sdes::{MasterKey, Secrecy, Terms};
 use crate::sip::sdp::{self, AudioCodec, AudioDescription, Direction, Formats, Local, Places, SdpError};
 use crate::sip::session_timer;
-use crate::sip::wire::{Message, Method, Name};
+use crate::sip::wire::{Method, Name};
 
 use super::call::{Call, Stage};
 use super::call_back::CallBack;
-use super::leg::{Line, OfferLeg, OfferState, Sound, Who, outcome_of};
+use super::leg::{Line, OfferLeg, OfferState, Rung, Sound, Who};
+use super::reach::Reached;
 use super::settings::SrtpOffer;
 use super::timers::Alarm;
-use super::trunk::next_way;
+use super::unheard::RESPONSE_WITHIN;
+use super::ways::{SECOND_WAY_AFTER, SecondWay};
 use super::{Purpose, Switchboard};
 
 /// While fewer legs of a call ring, an operator's second and further phones ring too. They make way when others need the room.
@@ -51,12 +53,14 @@ impl Switchboard {
         call.stage = Stage::Offered;
         let ring_until = now.mono + self.settings.ring;
         if !self.ring_phones(now, id, &operator, &why, ring_until) {
-            self.acd.offer_failed(now, id, &operator, false);
+            // For lack of a port, a transaction or a leg: that is not the operator's doing.
+            self.acd.offer_failed(now, id, &operator, true);
             self.unless_it_rings(id);
         }
     }
 
-    /// Rings all phones of an operator, as far as there is room: the first that is answered has the call. False: none rings.
+    /// Rings all phones of an operator that respond, as far as there is room: the first that is answered has the call. An INVITE of this
+    /// call that is still open is taken up again. False: none rings.
     pub(super) fn ring_phones(
         &mut self,
         now: Now,
@@ -65,17 +69,22 @@ impl Switchboard {
         why: &str,
         ring_until: Instant,
     ) -> bool {
+        self.cancel_unheard_elsewhere(now, id, operator);
         if let Some(call) = self.calls.get_mut(&id) {
             call.heard_from.remove(operator);
         }
         let to = Callee::Operator(operator.clone());
-        let mut rings = self.ring(now, id, to.clone(), why.to_owned(), ring_until);
-        for phone in 1..self.phones_of(operator).count() {
-            if self.calls.get(&id).is_some_and(|call| call.ringing() < SECOND_PHONES_UNTIL) {
-                let why = format!("another phone of his: {why}");
-                rings |= self.ring_phone(now, id, (to.clone(), phone), why, ring_until);
+        let mut rings = false;
+        for (n, reached) in self.phones_to_ring(operator).into_iter().enumerate() {
+            if n > 0 && self.calls.get(&id).is_none_or(|call| call.ringing() >= SECOND_PHONES_UNTIL) {
+                break;
             }
+            rings |= self.take_up_unheard(now, id, &reached.phone, ring_until) || {
+                let why = if n > 0 { format!("another phone of his: {why}") } else { why.to_owned() };
+                self.ring_at(now, id, to.clone(), Some(reached), why, ring_until)
+            };
         }
+        self.cancel_unheard_of_old_phones(now, id, operator);
         rings
     }
 
@@ -85,7 +94,7 @@ impl Switchboard {
     }
 
     /// An offer is over: when nobody else rings for it, the call waits.
-    fn unless_it_rings(&mut self, id: CallId) {
+    pub(super) fn unless_it_rings(&mut self, id: CallId) {
         if self.calls.get(&id).is_some_and(|call| !call.rings()) {
             self.back_to_queue(id);
         }
@@ -98,43 +107,42 @@ impl Switchboard {
         }
     }
 
-    /// Where a callee, or one of an operator's phones, is reached: Request-URI, flow, and whether the leg follows its target.
-    fn destination(&self, id: CallId, to: &Callee, phone: usize) -> Option<(Bytes, Flow, bool)> {
-        match to {
-            Callee::Operator(operator) => {
-                let binding = self.phones_of(operator).nth(phone)?;
-                Some((binding.uri.clone(), binding.flow, false))
-            }
-            Callee::Number(number) => {
+    /// Sends the INVITE of a new leg to a number, over the trunk that is dialled. False when it cannot be: no way, no port, no room.
+    pub(super) fn ring_number(&mut self, now: Now, id: CallId, to: Callee, why: String, ring_until: Instant) -> bool {
+        self.ring_at(now, id, to, None, why, ring_until)
+    }
+
+    /// Where a leg goes: Request-URI, flow, and whether it follows its target.
+    fn destination(&self, id: CallId, to: &Callee, reached: Option<&Reached>) -> Option<(Bytes, Flow, bool)> {
+        match (to, reached) {
+            (_, Some(reached)) => Some((reached.phone.uri.clone(), reached.ways.first, false)),
+            (Callee::Number(number), None) => {
                 let (uri, flow) = self.way_out(self.calls.get(&id)?.dialling?.0, number)?;
                 Some((uri, flow, true))
             }
+            (Callee::Operator(_), None) => None,
         }
     }
 
-    /// Sends the INVITE of a new leg. False when it cannot be: no binding, no port, no room.
-    pub(super) fn ring(&mut self, now: Now, id: CallId, to: Callee, why: String, ring_until: Instant) -> bool {
-        self.ring_phone(now, id, (to, 0), why, ring_until)
-    }
-
-    /// Whether one more leg of a call may ring: second phones of operators make way for it.
+    /// Whether one more leg of a call may ring: open INVITEs without a response, and second phones of operators, make way for it.
     fn has_room_for_leg(&mut self, now: Now, id: CallId) -> bool {
-        let full = |call: &Call| call.ringing() + 1 >= LIVE_LEGS_PER_CALL_MAX;
+        let full = |call: &Call| call.ringing_or_open() + 1 >= LIVE_LEGS_PER_CALL_MAX;
         let Some(call) = self.calls.get(&id).filter(|call| full(call)) else { return true };
-        let Some(second) = call.second_phone() else { return false };
-        self.cancel_leg(now, id, second, OfferOutcome::Withdrawn);
+        let Some(least) = call.first_unheard().or_else(|| call.second_phone()) else { return false };
+        self.cancel_leg(now, id, least, OfferOutcome::Withdrawn);
         true
     }
 
-    fn ring_phone(
+    fn ring_at(
         &mut self,
         now: Now,
         id: CallId,
-        (to, phone): (Callee, usize),
+        to: Callee,
+        reached: Option<Reached>,
         why: String,
         ring_until: Instant,
     ) -> bool {
-        let Some((uri, mut flow, follow_target)) = self.destination(id, &to, phone) else { return false };
+        let Some((uri, mut flow, follow_target)) = self.destination(id, &to, reached.as_ref()) else { return false };
         if !self.has_room_for_leg(now, id) {
             return false;
         }
@@ -151,21 +159,27 @@ impl Switchboard {
         let first = sound.local.formats.first().or(first).unwrap_or(AudioCodec::Pcma);
         let offer = sdp::write_offer(sound.local, first, Direction::SendRecv, &sound.places);
         let (tag, branch) = (self.rng.token(), format!("z9hG4bK{}", self.rng.token()));
+        let second = reached.as_ref().and_then(|reached| reached.ways.second);
+        let second = second.map(|flow| (flow, format!("z9hG4bK{}", self.rng.token())));
         let sip_call_id = self.rng.token();
         let from = format!("{};tag={}", self.shown_as(id, trunk.is_some()), tag.as_str());
         let session = self.settings.session_seconds.map(|seconds| session_timer::Terms::wanted(seconds).header(true));
-        let build = |flow: Flow| {
-            let invite = self.leg_invite(id, &uri, flow, &branch, &from, sip_call_id.as_str(), trunk.is_some());
+        let build = |flow: Flow, branch: &str| {
+            let invite = self.leg_invite(id, &uri, flow, branch, &from, sip_call_id.as_str(), trunk.is_some());
             let invite = match &session {
                 Some(session) => invite.header(Name::SessionExpires, session.as_bytes()),
                 None => invite,
             };
             invite.body("application/sdp", &offer).encode()
         };
-        let mut bytes = build(flow);
+        let mut bytes = build(flow, &branch);
         if let Some(large) = self.large_flow(flow, bytes.len()) {
-            (flow, bytes) = (large, build(large));
+            (flow, bytes) = (large, build(large, &branch));
         }
+        let second = second.map_or(SecondWay::None, |(flow, branch)| {
+            let (at, invite) = (now.mono + SECOND_WAY_AFTER, build(flow, &branch));
+            SecondWay::Due { at, flow, branch, invite }
+        });
         let (anchor, mut line) = (sound.anchor, Line::new(flow, follow_target));
         line.sound = Some(sound);
         let sent = self.transactions.send(now.mono, flow, Method::Invite, &branch, bytes.clone(), &mut self.transmits);
@@ -187,12 +201,15 @@ impl Switchboard {
             early,
             dialled,
             shows_another: false,
+            rung: Rung { phone: reached.as_ref().map(|one| one.phone.clone()), second, ..Rung::default() },
         };
         if let Some(call) = self.calls.get_mut(&id) {
             call.legs.insert(leg, offer_leg);
         }
         self.clients.insert(client, Purpose::Offer(who));
-        self.probe_doubtful(now, flow, &uri);
+        if let Some(reached) = &reached {
+            self.await_phone(now, who, reached, ring_until);
+        }
         if let Some(trunk) = trunk {
             self.take_seat(trunk, who);
         }
@@ -200,6 +217,15 @@ impl Switchboard {
         self.alarms.insert(ring_until, Alarm::RingOver(who));
         self.fact(now, id, FactKind::Offered { leg, to, why });
         true
+    }
+
+    /// The phone of a new leg has to respond in time, at the first of its addresses or at the second.
+    fn await_phone(&mut self, now: Now, who: Who, reached: &Reached, ring_until: Instant) {
+        if let Some(at) = self.leg_mut(who).and_then(|leg| leg.rung.second.due()) {
+            self.alarms.insert(at, Alarm::SecondWay(who));
+        }
+        self.await_response(who, (now.mono + RESPONSE_WITHIN).min(ring_until));
+        self.probe_doubtful(now, reached);
     }
 
     /// Lends a port of the address family of `towards`, and opens it.
@@ -325,138 +351,6 @@ impl Switchboard {
             }
         }
         invite
-    }
-
-    /// A phone has answered our INVITE with something.
-    pub(super) fn offer_response(&mut self, now: Now, id: CallId, leg: LegNo, message: &Message<'_>, status: u16) {
-        let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return };
-        match (status, offer.state) {
-            (100, _) | (101..200, OfferState::Cancelling | OfferState::Talking) => {}
-            (101..200, OfferState::Ringing { ring_until, rang }) => {
-                if !self.early_response(now, id, leg, message) {
-                    return;
-                }
-                let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return };
-                offer.state = OfferState::Ringing { ring_until, rang: true };
-                let operator = offer.operator().cloned();
-                if let Some(call) = self.calls.get_mut(&id) {
-                    call.heard_from.extend(operator);
-                }
-                if !rang {
-                    self.stir_leg(id, leg);
-                    self.fact(now, id, FactKind::Ringing { leg });
-                    self.tell_ringing(now, id, leg);
-                }
-            }
-            (200..300, OfferState::Ringing { .. }) => self.offer_answered(now, id, leg, message),
-            (200..300, OfferState::Cancelling) => {
-                self.refuse_late_answer(now, id, leg, message);
-                self.drop_leg(now, id, leg);
-            }
-            (200..300, OfferState::Talking) => self.repeated_answer(now, id, leg, message),
-            _ => self.offer_refused(now, id, leg, status),
-        }
-    }
-
-    /// No response came, or the network refused to carry the INVITE.
-    pub(super) fn offer_unanswered(&mut self, now: Now, id: CallId, leg: LegNo, status: u16) {
-        let state = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).map(|leg| leg.state);
-        match state {
-            Some(OfferState::Ringing { rang: true, .. }) => {
-                self.offer_over(now, id, leg, OfferOutcome::NoAnswer, Some(status));
-            }
-            Some(OfferState::Ringing { rang: false, .. }) => {
-                // Nobody is there: no more offers until the phone registers or answers a keep-alive.
-                if let Some(operator) = self.silent_operator(id, leg) {
-                    self.acd.set_reachable(now, &operator, false);
-                }
-                self.offer_over(now, id, leg, OfferOutcome::Unreachable, Some(status));
-            }
-            Some(OfferState::Cancelling) => self.drop_leg(now, id, leg),
-            Some(OfferState::Talking) | None => {}
-        }
-    }
-
-    /// The operator of a leg that nobody answers, unless another phone of his rings or has said something.
-    fn silent_operator(&self, id: CallId, no: LegNo) -> Option<OperatorId> {
-        let call = self.calls.get(&id)?;
-        let operator = call.legs.get(&no)?.operator()?;
-        let his =
-            |(other, leg): (&LegNo, &OfferLeg)| *other != no && leg.is_ringing() && leg.operator() == Some(operator);
-        (!call.heard_from.contains(operator) && !call.legs.iter().any(his)).then(|| operator.clone())
-    }
-
-    fn offer_refused(&mut self, now: Now, id: CallId, leg: LegNo, status: u16) {
-        let state = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).map(|leg| leg.state);
-        match state {
-            Some(OfferState::Ringing { .. }) => {
-                let to = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).map(|leg| leg.to.clone());
-                if let (Some(call), Some(Callee::Operator(operator))) = (self.calls.get_mut(&id), to.as_ref()) {
-                    call.heard_from.insert(operator.clone());
-                }
-                // What is refused for good (RFC 3261 §21.6) need not ring at another phone of the same person.
-                if let Some(Callee::Operator(operator)) = to.filter(|_| status >= 600) {
-                    self.cancel_other_phones(now, id, leg, &operator, OfferOutcome::Withdrawn);
-                }
-                self.offer_over(now, id, leg, outcome_of(status), Some(status));
-            }
-            Some(OfferState::Cancelling) => self.drop_leg(now, id, leg),
-            Some(OfferState::Talking) | None => {}
-        }
-    }
-
-    /// An offer has ended by itself: the leg is gone, the caller waits on in his old place.
-    pub(super) fn offer_over(
-        &mut self,
-        now: Now,
-        id: CallId,
-        leg: LegNo,
-        outcome: OfferOutcome,
-        sip_status: Option<u16>,
-    ) {
-        let Some(to) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).map(|leg| leg.to.clone()) else {
-            return;
-        };
-        if let Some(call) = self.calls.get_mut(&id).filter(|_| matches!(to, Callee::Number(_))) {
-            call.next_way = next_way(outcome, sip_status);
-            if let Some((trunk, server)) = call.legs.get(&leg).and_then(|leg| leg.dialled) {
-                call.dialling = Some((trunk, Some(server)));
-            }
-        }
-        self.drop_leg(now, id, leg);
-        self.offer_ended(now, id, leg, to, outcome, sip_status);
-    }
-
-    /// Writes the outcome down, tells the ACD, and finds the call's next stage.
-    pub(super) fn offer_ended(
-        &mut self,
-        now: Now,
-        id: CallId,
-        leg: LegNo,
-        to: Callee,
-        outcome: OfferOutcome,
-        sip_status: Option<u16>,
-    ) {
-        self.fact(now, id, FactKind::OfferEnded { leg, to: to.clone(), outcome, sip_status });
-        if self.is_guest(id, leg) {
-            return self.guest_refused(now, id, leg, &to, outcome, sip_status);
-        }
-        let Some(stage) = self.calls.get(&id).map(|call| call.stage.clone()) else { return };
-        let falling_back = matches!(stage, Stage::AllPhones { .. } | Stage::Number);
-        if let (Callee::Operator(operator), false) = (&to, stage == Stage::Ended || self.rings_another_phone(id, &to)) {
-            let blameless = falling_back || outcome == OfferOutcome::Withdrawn;
-            self.acd.offer_failed(now, id, operator, blameless);
-        }
-        match stage {
-            Stage::Offered if self.dial_again(now, id, &to, super::outside::WHY) => {}
-            Stage::Offered => self.unless_it_rings(id),
-            Stage::Number if self.dial_again(now, id, &to, self.why_fallback()) => {}
-            Stage::AllPhones { .. } | Stage::Number => self.next_fallback(now, id),
-            Stage::Transfer { .. } => self.transfer_refused(now, id, &to, outcome, sip_status),
-            Stage::OwnPhones { .. } => self.own_phone_refused(now, id, outcome, sip_status),
-            Stage::Placed => self.placed_refused(now, id, &to, outcome, sip_status),
-            Stage::Queued | Stage::Talking { .. } | Stage::Ended => {}
-        }
     }
 }
 

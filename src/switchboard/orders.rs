@@ -111,12 +111,12 @@ impl Switchboard {
         let live = self.calls.get(&call).filter(|live| !live.is_over() && live.placed_by.is_none());
         let live = live.ok_or(ConsoleReply::UnknownCall)?;
         let leg = match live.stage {
-            Stage::Talking { leg } | Stage::Transfer { from: Some(leg), .. } => leg,
+            Stage::Talking { leg } | Stage::Transfer { from: Some(leg) } => leg,
             Stage::Queued
             | Stage::Offered
             | Stage::AllPhones { .. }
             | Stage::Number
-            | Stage::Transfer { from: None, .. }
+            | Stage::Transfer { from: None }
             | Stage::OwnPhones { .. }
             | Stage::Placed
             | Stage::Ended => {
@@ -144,7 +144,7 @@ impl Call {
             };
             let state = match offer.state {
                 OfferState::Talking => "talking",
-                OfferState::Ringing { .. } => "ringing",
+                OfferState::Ringing { .. } | OfferState::Unheard => "ringing",
                 OfferState::Cancelling => return None,
             };
             Some(GuestView { leg: leg.0, operator, number, role: guest.role, state })

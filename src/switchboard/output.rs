@@ -40,6 +40,8 @@ pub enum Output {
     /// True while calls wait, operators are staffed, and every operator who could take one is on a break, or has been busy for
     /// `none_ready_seconds`.
     NoneReady(bool),
+    /// A phone does not respond, and its binding is marked as unreachable; or it responds again.
+    PhoneReach { account: OperatorId, contact: String, unreachable: bool },
     /// The posture, when it begins and, as a reminder, while it is not the normal one; and how long it has lasted.
     Posture { posture: Posture, lasts_ms: u64, reminder: bool },
     /// A call lasts unusually long, in milliseconds; or such a call is `over`.
@@ -280,6 +282,8 @@ pub struct Gauges {
     pub anchors: usize,
     /// Operators and stations with a registered phone.
     pub phones: usize,
+    /// Bindings whose phones do not respond.
+    pub bindings_unreachable: usize,
     /// The accounts were read: phones can register.
     pub accounts_known: bool,
 }

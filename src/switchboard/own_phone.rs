@@ -34,7 +34,7 @@ impl Switchboard {
         if let Err(status) = self.may_place(&operator).and_then(|()| self.can_be_had(&to)) {
             return refused(status);
         }
-        let flow = self.phones_of(&operator).next().map(|binding| binding.flow);
+        let flow = self.phones_to_ring(&operator).first().map(|reached| reached.ways.first);
         let Some(flow) = flow.filter(|_| self.acd.standing(&operator) != Standing::Away) else { return refused(480) };
         let id = CallId::new(now.wall, &mut self.rng);
         if !self.acd.call_up(id, &operator) {
@@ -155,6 +155,8 @@ impl Switchboard {
     fn becomes_caller(&mut self, now: Now, id: CallId, no: LegNo) {
         let (was, is) = (Who::Offer(id, no), Who::Caller(id));
         self.drop_early(was);
+        let second = self.leg_mut(was).and_then(|leg| leg.rung.second.flow());
+        self.forget_second_way(was);
         let Some(leg) = self.calls.get_mut(&id).and_then(|call| call.legs.remove(&no)) else { return };
         self.follow_leg(&leg, was, is);
         self.hold_stream(id, leg.line.flow);
@@ -164,7 +166,7 @@ impl Switchboard {
         call.caller.line = leg.line;
         call.caller.answered = true;
         self.move_session(was, is);
-        self.remember_invite(now, is, (&from, &call_id), cseq);
+        self.remember_invite(now, is, (&from, &call_id), cseq, second);
     }
 
     /// A phone of the operator's rings no more, and he has not answered it. While another one rings, nothing is lost.

@@ -22,7 +22,7 @@ use super::Switchboard;
 use super::call::Stage;
 use super::door::{ALLOW, SUPPORTED, Taken};
 use super::end::Ending;
-use super::leg::{Line, OfferLeg, OfferState, Sound, Who};
+use super::leg::{Line, OfferLeg, OfferState, Rung, Sound, Who};
 
 /// The dialogs that were there last. Full: the oldest is forgotten, and answers as one that never was.
 #[derive(Debug, Default)]
@@ -111,7 +111,7 @@ impl Switchboard {
             _ if self.has_guests(id) => Err(491),
             OfferState::Talking if early_only => Err(486),
             OfferState::Talking | OfferState::Ringing { .. } => Ok((id, no)),
-            OfferState::Cancelling => Err(481),
+            OfferState::Unheard | OfferState::Cancelling => Err(481),
         }
     }
 
@@ -203,6 +203,7 @@ impl Switchboard {
             early: std::collections::BTreeMap::new(),
             dialled: None,
             shows_another: false,
+            rung: Rung::default(),
         };
         self.stir(to);
         if let Some(call) = self.calls.get_mut(&id) {

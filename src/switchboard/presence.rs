@@ -18,10 +18,11 @@ use crate::ids::OperatorId;
 use crate::limits::OPERATORS_MAX;
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::guard::source_network;
-use crate::sip::registrar::Binding;
+use crate::sip::registrar::{Binding, Reach};
 
 use super::memory::rebased;
-use super::{Output, Purpose, Switchboard};
+use super::reach::Reached;
+use super::{Output, Switchboard};
 
 /// An operator who logged in at a station longer ago is not restored there: no shift is as long.
 const SEATED_MAX: Duration = Duration::from_secs(24 * 3_600);
@@ -168,7 +169,7 @@ impl Switchboard {
         self.registrar.restore(account.as_str(), bindings);
         let user = self.user_of(account);
         self.align_phones(now, account);
-        self.acd.set_reachable(now, &user, true);
+        self.acd.hear(&user);
         self.ping_phone_from(now.mono, account);
     }
 
@@ -209,9 +210,9 @@ impl Switchboard {
     }
 
     /// Sends OPTIONS to a phone that is rung and has not been heard since the restart, to find out whether it is reachable.
-    pub(super) fn probe_doubtful(&mut self, now: Now, flow: Flow, uri: &[u8]) {
-        if let Some(account) = self.recovered.doubtful.remove(&flow) {
-            self.ping(now, flow, uri, Purpose::PhonePing(account));
+    pub(super) fn probe_doubtful(&mut self, now: Now, reached: &Reached) {
+        if self.recovered.doubtful.remove(&reached.phone.flow).is_some() {
+            self.ping_ways(now, reached);
         }
     }
 
@@ -308,6 +309,7 @@ impl KeptBinding {
             call_id: Bytes::from(self.call_id.clone()),
             cseq: self.cseq,
             user_agent: self.user_agent.clone().map(Bytes::from),
+            reach: Reach::default(),
         }
     }
 }

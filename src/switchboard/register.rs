@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::clock::Now;
 use crate::ids::OperatorId;
 use crate::sip::digest::{Role, Verdict};
@@ -16,6 +18,7 @@ use crate::sip::wire::{Message, Method, Name};
 
 use super::door::Taken;
 use super::leg::Who;
+use super::ways::Ways;
 use super::{Account, Switchboard};
 
 /// So often at least a phone is to ping over its connection (RFC 5626 §4.4.1).
@@ -79,6 +82,7 @@ impl Switchboard {
                 }
                 if taken.message.method() != Some(Method::Register) {
                     self.wake(now, &operator, taken.flow);
+                    self.phone_is_heard(now, &operator, taken.flow);
                 }
                 return Some(operator);
             }
@@ -105,7 +109,9 @@ impl Switchboard {
             return self.reply(now, taken, 403, &[]);
         }
         let in_use = self.lines_of(&self.user_of(&operator));
-        let need = |binding: &Binding| need(binding, &in_use);
+        let ways = |one: &Binding| (one.uri.clone(), self.ways(one));
+        let ways: Vec<(Bytes, Ways)> = self.registrar.bindings(operator.as_str()).iter().map(ways).collect();
+        let need = |binding: &Binding| need(binding, &ways, &in_use);
         match self.registrar.register(now, operator.as_str(), taken.message, taken.flow, need) {
             Registered::Done { contacts, was, is, moved } => {
                 let mut headers: Vec<(Name, &[u8])> =
@@ -117,7 +123,7 @@ impl Switchboard {
                 if is {
                     let user = self.user_of(&operator);
                     self.align_phones(now, &operator);
-                    self.acd.set_reachable(now, &user, true);
+                    self.acd.hear(&user);
                     self.registered_anew(now, &operator, taken.flow);
                     self.ping_phone_from(now.mono, &operator);
                     self.phone_moved(&user, taken.flow, &moved);
@@ -190,11 +196,15 @@ impl Switchboard {
     }
 }
 
-/// What a binding is needed for, where these legs ring or talk.
-fn need(binding: &Binding, in_use: &[(Who, Flow)]) -> Need {
-    let contact = Uri::parse(&binding.uri).ok().and_then(|uri| uri.socket_address());
-    let is_there = |flow: &Flow| *flow == binding.flow || Some(flow.remote) == contact;
-    if in_use.iter().any(|(_, flow)| is_there(flow)) { Need::InUse } else { Need::Idle }
+/// What a binding is needed for, where these legs ring or talk. `ways`: those of each binding, by its URI.
+fn need(binding: &Binding, ways: &[(Bytes, Ways)], in_use: &[(Who, Flow)]) -> Need {
+    let ways = ways.iter().find(|(uri, _)| *uri == binding.uri).map(|(_, ways)| *ways);
+    let is_there = |flow: Flow| flow == binding.flow || ways.is_some_and(|ways| ways.iter().any(|way| way == flow));
+    match binding.reach.unreachable {
+        _ if in_use.iter().any(|(_, flow)| is_there(*flow)) => Need::InUse,
+        true => Need::Unreachable,
+        false => Need::Idle,
+    }
 }
 
 /// The address of record in To is the operator's own.

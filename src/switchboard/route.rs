@@ -9,6 +9,7 @@ use crate::ids::{CallId, OperatorId};
 use crate::sip::flow::{ConnectionId, Flow, Transport};
 use crate::sip::locate::Target;
 use crate::sip::message::banner_length;
+use crate::sip::registrar::Binding;
 use crate::sip::uri::Uri;
 
 use super::Switchboard;
@@ -87,17 +88,22 @@ impl Switchboard {
 
     /// A phone has registered: its legs move from its former flow to the new one (RFC 5626 §5.3), and so does a leg whose connection
     /// has ended (RFC 5626 §3.1).
-    pub(super) fn phone_moved(&mut self, operator: &OperatorId, to: Flow, moved: &[(Flow, Flow)]) {
+    pub(super) fn phone_moved(&mut self, operator: &OperatorId, to: Flow, moved: &[(Binding, Binding)]) {
         let flows: Vec<Flow> = self.phones_of(operator).map(|binding| binding.flow).collect();
+        let mut ways = Vec::new();
+        for (old, new) in moved {
+            ways.push((old.flow, new.flow));
+            ways.push((self.ways(old).first, self.ways(new).first));
+        }
         for (who, old) in self.lines_of(operator) {
-            let new = moved.iter().find(|(before, _)| *before == old).map(|(_, new)| *new);
+            let new = ways.iter().find(|(before, _)| *before == old).map(|(_, new)| *new);
             let lost = old.is_connection() && !flows.contains(&old);
             if let Some(new) = new.or_else(|| Some(to).filter(|_| lost)) {
                 self.seen_at(who, new.remote.ip());
                 self.reroute(who, new);
             }
         }
-        self.watches_moved(operator, moved);
+        self.watches_moved(operator, &ways);
     }
 
     /// The legs to and from an operator's phones, with their flows: those of the operator's call and of the call that they have placed.
@@ -142,7 +148,7 @@ impl Switchboard {
     }
 
     /// Our listening address for a transport, towards a peer: one of the peer's address family and network; else the first.
-    fn listener_towards(&self, transport: Transport, target: SocketAddr) -> Option<SocketAddr> {
+    pub(super) fn listener_towards(&self, transport: Transport, target: SocketAddr) -> Option<SocketAddr> {
         let of_it = self.settings.listeners.iter().filter(|listener| listener.transport == transport);
         let near = |listener: &&Listener| {
             let mine = listener.local;

@@ -64,7 +64,7 @@ impl Switchboard {
             return self.guest_leaves(now, id, leg, true);
         }
         let Some(call) = self.calls.get(&id) else { return };
-        if matches!(call.stage, Stage::Transfer { from, .. } if from == Some(leg)) {
+        if matches!(call.stage, Stage::Transfer { from } if from == Some(leg)) {
             return self.transferor_left(now, id, leg, true);
         }
         if call.stage != (Stage::Talking { leg }) || self.leaves_heir(now, id, leg, true) {

@@ -89,13 +89,17 @@ impl Stations {
 
 impl Switchboard {
     /// The phones at which an operator is reached: his station's first, then his own. A station has none while somebody sits there.
-    pub(super) fn phones_of<'a>(&'a self, operator: &OperatorId) -> impl Iterator<Item = &'a Binding> + use<'a> {
-        let bound = |account: Option<&OperatorId>| match account {
-            Some(account) => self.registrar.bindings(account.as_str()),
-            None => &[],
-        };
+    pub(super) fn phones_of<'a>(&'a self, operator: &'a OperatorId) -> impl Iterator<Item = &'a Binding> + use<'a> {
+        self.phone_accounts(operator).flat_map(|account| self.registrar.bindings(account.as_str()))
+    }
+
+    /// The accounts whose phones these are.
+    pub(super) fn phone_accounts<'a>(
+        &'a self,
+        operator: &'a OperatorId,
+    ) -> impl Iterator<Item = &'a OperatorId> + Clone + use<'a> {
         let own = Some(operator).filter(|own| !self.stations.at.contains_key(*own));
-        bound(self.stations.of.get(operator)).iter().chain(bound(own))
+        self.stations.of.get(operator).into_iter().chain(own)
     }
 
     /// Whose phone an account's is now.
@@ -120,11 +124,18 @@ impl Switchboard {
         }
     }
 
-    /// An account's phones have changed, or whose they are: the ACD learns whether he has any.
+    /// An account's phones have changed, or whose they are: the ACD learns whether he has any, and whether one responds.
     pub(super) fn align_phones(&mut self, now: Now, account: &OperatorId) {
         let operator = self.user_of(account);
-        let has = self.phones_of(&operator).next().is_some();
+        let (has, responds) = self.phones_known(&operator);
         self.acd.set_registered(now, &operator, has);
+        self.acd.set_reachable(now, &operator, responds);
+    }
+
+    /// Whether an operator has a phone, and whether one of them responds; without a phone, none is unreachable.
+    fn phones_known(&self, operator: &OperatorId) -> (bool, bool) {
+        let has = self.phones_of(operator).next().is_some();
+        (has, !has || self.phones_of(operator).any(|binding| !binding.reach.unreachable))
     }
 
     /// The number behind the code of stations, where it was dialled.
@@ -222,7 +233,6 @@ impl Switchboard {
             self.station_fact(now, station, fact);
         }
         self.stations.leaving.remove(station);
-        self.acd.set_reachable(now, &operator, true);
         self.acd.log_in(now, &operator).is_ok()
     }
 
@@ -358,11 +368,11 @@ impl Switchboard {
             return Err("the stations do not fit together".to_owned());
         }
         let misled = self.accounts.keys().find(|account| {
-            let told = self.acd.view(account).is_some_and(|view| view.registered);
-            told != self.phones_of(account).next().is_some()
+            let (has, responds) = self.phones_known(account);
+            self.acd.view(account).is_none_or(|view| view.registered != has || has && view.reachable != responds)
         });
         match misled {
-            Some(account) => Err(format!("the ACD does not know whether {account} has a phone")),
+            Some(account) => Err(format!("the ACD does not know whether {account} has a phone that responds")),
             None => Ok(()),
         }
     }

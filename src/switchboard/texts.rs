@@ -1,7 +1,7 @@
 //! MESSAGE (RFC 3428): text between operators, from the centre to them, and between the two sides of a call. It is carried, never
 //! kept: what nobody takes now is refused, and its words stand in no log and no fact.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,8 +17,10 @@ use crate::sip::wire::{Message, Method, Name};
 use super::call::Stage;
 use super::door::Taken;
 use super::leg::Who;
+use super::reach::Reached;
 use super::route::DATAGRAM_BYTES_MAX;
 use super::timers::Alarm;
+use super::ways::{BoundPhone, SECOND_WAY_AFTER};
 use super::{ConsoleReply, Purpose, Switchboard};
 
 /// What goes along with a text, as it came (RFC 3428 §4, §5).
@@ -62,10 +64,24 @@ struct Answer {
 struct Text {
     /// None: the centre itself.
     asker: Option<Asker>,
-    /// The phones that have not answered.
-    asked: BTreeSet<ClientId>,
+    /// The requests without an answer, each with the phone that it went to; None: in a dialog.
+    asked: Asked,
+    /// What goes to the second address of a phone if it does not respond at its first by then.
+    seconds: Vec<Second>,
+    seconds_at: Option<Instant>,
     best: Option<Answer>,
     in_call: Option<InCall>,
+}
+
+type Asked = BTreeMap<ClientId, Option<BoundPhone>>;
+
+/// The same text to a phone's second address.
+#[derive(Debug)]
+struct Second {
+    first: ClientId,
+    flow: Flow,
+    branch: String,
+    bytes: Bytes,
 }
 
 /// A text from one side of a call to the other.
@@ -92,10 +108,16 @@ impl Texts {
         self.all.get(&id).and_then(|text| text.in_call).map(|in_call| in_call.until)
     }
 
-    fn add(&mut self, asker: Option<Asker>, asked: BTreeSet<ClientId>, in_call: Option<InCall>) -> TextId {
+    /// When texts that have had no response go to the second addresses of their phones.
+    pub(super) fn seconds_at(&self, id: TextId) -> Option<Instant> {
+        self.all.get(&id).and_then(|text| text.seconds_at)
+    }
+
+    fn add(&mut self, asker: Option<Asker>, asked: Asked, in_call: Option<InCall>) -> TextId {
         self.last_id += 1;
         let id = TextId(self.last_id);
-        self.all.insert(id, Text { asker, asked, best: None, in_call });
+        let (seconds, seconds_at) = (Vec::new(), None);
+        self.all.insert(id, Text { asker, asked, seconds, seconds_at, best: None, in_call });
         id
     }
 }
@@ -149,8 +171,9 @@ impl Switchboard {
         let from = format!("{}<sip:{sender}@{}>;tag={tag}", display(shown), self.settings.domain);
         let letter = Letter::of(taken.message, &from, hops);
         match self.send_text(now, &to, &letter) {
-            Ok(asked) => {
-                self.await_answers(taken, asked, None);
+            Ok((asked, seconds)) => {
+                let id = self.await_answers(taken, asked, None);
+                self.await_seconds(now, id, seconds);
             }
             Err(status) => self.refuse_text(now, taken, status),
         }
@@ -179,7 +202,7 @@ impl Switchboard {
         match self.transactions.send(now.mono, flow, Method::Message, &branch, bytes, &mut self.transmits) {
             Some(client) => {
                 let until = now.mono + ANSWERED_IN;
-                let id = self.await_answers(taken, BTreeSet::from([client]), Some(InCall { to: other, until }));
+                let id = self.await_answers(taken, Asked::from([(client, None)]), Some(InCall { to: other, until }));
                 self.alarms.insert(until, Alarm::Text(id));
             }
             None => self.reply(now, taken, NOT_TAKEN, &[]),
@@ -205,8 +228,9 @@ impl Switchboard {
         let (mut sent, mut unsent) = (Vec::new(), Vec::new());
         for operator in all {
             match self.send_text(now, &operator, &letter) {
-                Ok(asked) => {
-                    self.expect_answers(None, asked, None);
+                Ok((asked, seconds)) => {
+                    let id = self.expect_answers(None, asked, None);
+                    self.await_seconds(now, id, seconds);
                     sent.push(operator);
                 }
                 Err(_) => unsent.push(operator),
@@ -225,7 +249,16 @@ impl Switchboard {
     ) {
         self.clients.remove(&client);
         let Some(text) = self.texts.all.get_mut(&id) else { return };
-        text.asked.remove(&client);
+        let phone = text.asked.remove(&client).flatten();
+        if answer.is_some() {
+            text.seconds.retain(|second| second.first != client);
+            if let Some(phone) = phone {
+                self.phone_responds(now, &phone);
+            }
+        } else if let Some(phone) = phone {
+            self.send_second(now, id, (client, phone));
+        }
+        let Some(text) = self.texts.all.get_mut(&id) else { return };
         if let (Some(InCall { to, .. }), Some((_, status))) = (text.in_call, answer) {
             self.responded(to, status);
         }
@@ -244,7 +277,10 @@ impl Switchboard {
     /// Sends the sender of a text the best response of its receivers.
     fn conclude(&mut self, now: Now, id: TextId) {
         let Some(text) = self.texts.all.remove(&id) else { return };
-        for client in text.asked {
+        if let Some(at) = text.seconds_at {
+            self.alarms.remove(at, Alarm::TextAgain(id));
+        }
+        for client in text.asked.into_keys() {
             self.forget(client);
         }
         if let Some(InCall { until, .. }) = text.in_call {
@@ -267,7 +303,7 @@ impl Switchboard {
     /// Every text waits for somebody, and nobody is waited for in vain.
     pub(super) fn verify_texts(&self) -> Result<(), String> {
         let waits =
-            |id: &TextId, client: &ClientId| self.texts.all.get(id).is_some_and(|text| text.asked.contains(client));
+            |id: &TextId, client: &ClientId| self.texts.all.get(id).is_some_and(|text| text.asked.contains_key(client));
         let mut under_way = 0;
         for (client, purpose) in self.clients.iter() {
             if let Purpose::Text(id) = purpose {
@@ -285,48 +321,84 @@ impl Switchboard {
         Ok(())
     }
 
+    /// Phones that have not responded at their first address in a second get the text at the second one too.
+    fn await_seconds(&mut self, now: Now, id: TextId, seconds: Vec<Second>) {
+        let Some(text) = self.texts.all.get_mut(&id).filter(|_| !seconds.is_empty()) else { return };
+        let at = now.mono + SECOND_WAY_AFTER;
+        (text.seconds, text.seconds_at) = (seconds, Some(at));
+        self.alarms.insert(at, Alarm::TextAgain(id));
+    }
+
+    pub(super) fn text_again(&mut self, now: Now, id: TextId) {
+        let Some(text) = self.texts.all.get_mut(&id) else { return };
+        text.seconds_at = None;
+        let waiting: Vec<_> = text.asked.iter().filter_map(|(client, phone)| Some((*client, phone.clone()?))).collect();
+        for first in waiting {
+            self.send_second(now, id, first);
+        }
+    }
+
+    fn send_second(&mut self, now: Now, id: TextId, (first, phone): (ClientId, BoundPhone)) {
+        let Some(text) = self.texts.all.get_mut(&id) else { return };
+        let Some(at) = text.seconds.iter().position(|second| second.first == first) else { return };
+        let Second { flow, branch, bytes, .. } = text.seconds.swap_remove(at);
+        let sent = self.transactions.send(now.mono, flow, Method::Message, &branch, bytes, &mut self.transmits);
+        if let Some(client) = sent {
+            text.asked.insert(client, Some(phone));
+            self.clients.insert(client, Purpose::Text(id));
+        }
+    }
+
     /// Sends a text to all phones of an operator. The status that refuses it: 480 none is registered, 413 it is too long for
     /// each of them, 503 there is no room.
-    fn send_text(&mut self, now: Now, to: &OperatorId, letter: &Letter<'_>) -> Result<BTreeSet<ClientId>, u16> {
+    fn send_text(&mut self, now: Now, to: &OperatorId, letter: &Letter<'_>) -> Result<(Asked, Vec<Second>), u16> {
         let crowded = self.transactions.len() >= self.settings.guard.crowded_at;
         if crowded || self.texts.all.len() >= TEXTS_MAX {
             return Err(503);
         }
-        let phones: Vec<(Bytes, Flow)> = self.phones_of(to).map(|one| (one.uri.clone(), one.flow)).collect();
+        let phones: Vec<Reached> =
+            self.phone_accounts(to).flat_map(|account| self.phones_of_account(account)).collect();
         if phones.is_empty() {
             return Err(480);
         }
-        let (mut asked, mut refusal) = (BTreeSet::new(), 413);
+        let (mut asked, mut seconds, mut refusal) = (Asked::new(), Vec::new(), 413);
         let address = format!("<sip:{to}@{}>", self.settings.domain);
-        for (uri, flow) in phones {
+        for Reached { phone, ways } in phones {
             let (branch, call_id) = (format!("z9hG4bK{}", self.rng.token()), self.rng.token());
-            let request = message::request(Method::Message, &uri)
-                .via(flow.transport, self.advertised(flow), &branch)
-                .header(Name::MaxForwards, letter.hops.to_string().as_bytes())
-                .header(Name::From, letter.from.as_bytes())
-                .header(Name::To, address.as_bytes())
-                .header(Name::CallId, call_id.as_str().as_bytes())
-                .header(Name::CSeq, b"1 MESSAGE");
-            let bytes = letter.write(request).encode();
-            if !fits(flow, &bytes) {
-                continue;
-            }
-            match self.transactions.send(now.mono, flow, Method::Message, &branch, bytes, &mut self.transmits) {
-                Some(client) => asked.extend([client]),
+            let second = ways.second.map(|flow| (flow, format!("z9hG4bK{}", self.rng.token())));
+            let build = |flow: Flow, branch: &str| {
+                let request = message::request(Method::Message, &phone.uri)
+                    .via(flow.transport, self.advertised(flow), branch)
+                    .header(Name::MaxForwards, letter.hops.to_string().as_bytes())
+                    .header(Name::From, letter.from.as_bytes())
+                    .header(Name::To, address.as_bytes())
+                    .header(Name::CallId, call_id.as_str().as_bytes())
+                    .header(Name::CSeq, b"1 MESSAGE");
+                Some(letter.write(request).encode()).filter(|bytes| fits(flow, bytes))
+            };
+            let Some(bytes) = build(ways.first, &branch) else { continue };
+            let second = second.and_then(|(flow, branch)| Some((build(flow, &branch)?, flow, branch)));
+            let (flow, method) = (ways.first, Method::Message);
+            match self.transactions.send(now.mono, flow, method, &branch, bytes, &mut self.transmits) {
+                Some(first) => {
+                    asked.insert(first, Some(phone));
+                    seconds.extend(second.map(|(bytes, flow, branch)| Second { first, flow, branch, bytes }));
+                }
                 None => refusal = 503,
             }
         }
-        if asked.is_empty() { Err(refusal) } else { Ok(asked) }
+        if asked.is_empty() { Err(refusal) } else { Ok((asked, seconds)) }
     }
 
-    fn await_answers(&mut self, taken: &Taken<'_, '_>, asked: BTreeSet<ClientId>, in_call: Option<InCall>) -> TextId {
+    fn await_answers(&mut self, taken: &Taken<'_, '_>, asked: Asked, in_call: Option<InCall>) -> TextId {
         let stencil = Stencil::of(taken.message, taken.flow);
         self.expect_answers(Some(Asker { server: taken.server, stencil }), asked, in_call)
     }
 
-    fn expect_answers(&mut self, asker: Option<Asker>, asked: BTreeSet<ClientId>, in_call: Option<InCall>) -> TextId {
-        let id = self.texts.add(asker, asked.clone(), in_call);
-        asked.into_iter().for_each(|client| self.clients.insert(client, Purpose::Text(id)));
+    fn expect_answers(&mut self, asker: Option<Asker>, asked: Asked, in_call: Option<InCall>) -> TextId {
+        let clients: Vec<ClientId> = asked.keys().copied().collect();
+        let id = self.texts.add(asker, asked, in_call);
+        clients.into_iter().for_each(|client| self.clients.insert(client, Purpose::Text(id)));
         id
     }
 

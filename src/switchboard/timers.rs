@@ -30,6 +30,12 @@ pub(super) enum Alarm {
     Session(Who),
     /// A silent outgoing leg has not responded in time.
     Inquiry(Who),
+    /// The phone of a ring attempt has not responded at its Contact: its other address is tried.
+    SecondWay(Who),
+    /// The phone of a ring attempt has not responded in time. Before `RingOver`, which may be due at the same time.
+    Unheard(Who),
+    /// The binding of a ring attempt without a response has gone.
+    BindingGone(Who),
     /// An offer has rung long enough.
     RingOver(Who),
     /// The fallback has rung all phones long enough.
@@ -58,6 +64,8 @@ pub(super) enum Alarm {
     Posture,
     /// The sender of a text in a call must get a response.
     Text(TextId),
+    /// A text goes to the second addresses of phones that have not responded.
+    TextAgain(TextId),
     /// A subscription may tell again, or expires.
     Watch(WatchId),
 }
@@ -88,6 +96,9 @@ impl Switchboard {
             Alarm::Unpracked(call) => self.repeat_provisional(now, call),
             Alarm::Session(who) => self.session_due(now, who),
             Alarm::Inquiry(who) => self.inquiry_answered(now, who, 408),
+            Alarm::SecondWay(who) => self.ring_second_way(now, who),
+            Alarm::Unheard(who) => self.response_overdue(now, who),
+            Alarm::BindingGone(who) => self.binding_gone(now, who),
             Alarm::RingOver(who) => self.ring_over(now, who),
             Alarm::PhonesOver(call) => self.all_phones_over(now, call),
             Alarm::TooLong(call) => self.lasts_long(now, call),
@@ -103,6 +114,7 @@ impl Switchboard {
             Alarm::PingPhone(operator) => self.ping_phone(now, operator),
             Alarm::Posture => self.posture_due(now),
             Alarm::Text(id) => self.text_due(now, id),
+            Alarm::TextAgain(id) => self.text_again(now, id),
             Alarm::Watch(id) => self.watch_due(now, id),
         }
     }
@@ -147,7 +159,11 @@ impl Switchboard {
         let Some(purpose) = self.clients.remove(&client) else { return };
         self.asked.remove(&client);
         match purpose {
-            Purpose::Offer(Who::Offer(call, leg)) => self.offer_unanswered(now, call, leg, status),
+            Purpose::Offer(who @ Who::Offer(call, leg)) => {
+                if self.way_fails(now, who, client) {
+                    self.offer_unanswered(now, call, leg, status);
+                }
+            }
             Purpose::Offer(Who::Caller(_) | Who::Phone(_))
             | Purpose::Prack(..)
             | Purpose::Farewell
@@ -156,7 +172,7 @@ impl Switchboard {
             Purpose::Refresh(who) => self.refresh_unanswered(who, client),
             Purpose::TrunkPing(index, target) => self.trunk_silent(now, index, target),
             Purpose::TrunkRegister(index, target) => self.registrar_silent(now, index, target),
-            Purpose::PhonePing(operator) => self.phone_pinged(now, &operator, false),
+            Purpose::PhonePing(phone, way) => self.way_is_silent(now, &phone, way),
             Purpose::Notify(watch) => self.notify_failed(watch),
             Purpose::Text(text) => self.text_answered(now, text, client, None),
             Purpose::Digit(who) => self.digit_told(now, who, client, false),
@@ -170,7 +186,7 @@ impl Switchboard {
             OfferState::Ringing { ring_until, .. } => {
                 self.alarms.remove(ring_until, Alarm::RingOver(who));
             }
-            OfferState::Talking | OfferState::Cancelling => {}
+            OfferState::Unheard | OfferState::Talking | OfferState::Cancelling => {}
         }
     }
 }

@@ -42,7 +42,7 @@ impl Switchboard {
                 Standing::Free => {
                     self.acd.reserve(id, operator);
                     let until = now.mono + self.settings.ring;
-                    if self.ring(now, id, Callee::Operator(operator.clone()), why, until) {
+                    if self.ring_phones(now, id, operator, &why, until) {
                         return self.rings_for_transfer(id, Some(leg));
                     }
                     self.acd.offer_failed(now, id, operator, true);
@@ -96,10 +96,10 @@ impl Switchboard {
         }
     }
 
-    /// The newest leg rings for the transfer.
+    /// The target rings.
     pub(super) fn rings_for_transfer(&mut self, id: CallId, from: Option<LegNo>) {
         if let Some(call) = self.calls.get_mut(&id) {
-            call.stage = Stage::Transfer { from, to: LegNo(call.next_leg) };
+            call.stage = Stage::Transfer { from };
         }
     }
 
@@ -108,7 +108,7 @@ impl Switchboard {
     pub(super) fn tell_ringing(&mut self, now: Now, id: CallId, leg: LegNo) {
         self.tell_caller(now, id, 180);
         let Some(call) = self.calls.get(&id) else { return };
-        let takes_over = matches!(call.stage, Stage::Transfer { to, .. } if to == leg);
+        let takes_over = matches!(call.stage, Stage::Transfer { .. });
         let transferor = call.transfer.as_ref().filter(|_| takes_over).map(|transfer| transfer.told);
         let told = transferor.or_else(|| call.guests.get(&leg).and_then(|guest| guest.told));
         if let Some(told) = told {
@@ -134,7 +134,8 @@ impl Switchboard {
         self.fact(now, id, FactKind::TransferDone { by: transfer.by, to: transfer.to, leg });
     }
 
-    /// The target's leg has ended without an answer. A number is tried over the next server, and the next trunk, as ever.
+    /// A leg of the target has ended without an answer. While another phone of it rings, nothing is lost. A number is tried over the next
+    /// server, and the next trunk, as ever.
     pub(super) fn transfer_refused(
         &mut self,
         now: Now,
@@ -144,7 +145,10 @@ impl Switchboard {
         sip_status: Option<u16>,
     ) {
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let Stage::Transfer { from, .. } = call.stage else { return };
+        let Stage::Transfer { from } = call.stage else { return };
+        if call.rings() {
+            return;
+        }
         let by = call.transfer.as_ref().map(|transfer| transfer.by.to_string()).unwrap_or_default();
         if self.dial_again(now, id, to, &format!("passed on by {by}")) {
             return self.rings_for_transfer(id, from);
@@ -158,7 +162,7 @@ impl Switchboard {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Some(Transfer { by, to, told, .. }) = call.transfer.take() else { return };
         let from = match call.stage {
-            Stage::Transfer { from, .. } => from,
+            Stage::Transfer { from } => from,
             Stage::Talking { leg } => Some(leg),
             Stage::Queued | Stage::Offered | Stage::AllPhones { .. } | Stage::Number => return,
             Stage::OwnPhones { .. } | Stage::Placed | Stage::Ended => return,
@@ -184,13 +188,13 @@ impl Switchboard {
         let Some(operator) = call.legs.get(&leg).and_then(|leg| leg.operator()).cloned() else {
             return self.number_left(now, id, leg, lost);
         };
-        let to = match call.stage {
-            Stage::Transfer { to, .. } => Some(to),
-            Stage::Talking { .. } => None,
+        let transfers = match call.stage {
+            Stage::Transfer { .. } => true,
+            Stage::Talking { .. } => false,
             Stage::Queued | Stage::Offered | Stage::AllPhones { .. } | Stage::Number => return,
             Stage::OwnPhones { .. } | Stage::Placed | Stage::Ended => return,
         };
-        if to.is_none() {
+        if !transfers {
             self.send_guests_away(now, id);
             if let Some(anchor) = self.part(id) {
                 self.media.push(Command::Play { anchor, first: None, then: Some(self.settings.waiting) });
@@ -204,11 +208,11 @@ impl Switchboard {
         }
         // Before the leg is forgotten: nobody may think that it talks still.
         if let Some(call) = self.calls.get_mut(&id) {
-            call.stage = to.map_or(Stage::Queued, |to| Stage::Transfer { from: None, to });
+            call.stage = if transfers { Stage::Transfer { from: None } } else { Stage::Queued };
         }
         self.drop_leg(now, id, leg);
         self.acd.step_out(now, id, &operator);
-        if to.is_none() {
+        if !transfers {
             self.recall(now, id, operator);
         }
     }
@@ -217,7 +221,7 @@ impl Switchboard {
     pub(super) fn is_passing_on(&self, now: Now, id: CallId, leg: LegNo) -> bool {
         let Some(call) = self.calls.get(&id) else { return false };
         match call.stage {
-            Stage::Transfer { from, .. } => from == Some(leg),
+            Stage::Transfer { from } => from == Some(leg),
             Stage::Talking { leg: talks } if talks == leg && call.placed_by.is_none() => {
                 call.legs.get(&leg).is_some_and(|leg| leg.line.has_unheard_failure(now.mono))
             }

@@ -174,7 +174,7 @@ impl Switchboard {
             let name = self.settings.trunks.get(index).map(|trunk| trunk.name.as_str()).unwrap_or_default();
             let why = format!("{why} over {name}");
             let to = Callee::Number(number.to_owned());
-            if self.ring(now, id, to, why, ring_until) {
+            if self.ring_number(now, id, to, why, ring_until) {
                 return true;
             }
         }
@@ -192,7 +192,7 @@ impl Switchboard {
     fn ring_next_server(&mut self, now: Now, id: CallId, to: &Callee, until: Instant) -> bool {
         let Some((trunk, Some(failed))) = self.calls.get(&id).and_then(|call| call.dialling) else { return false };
         let why = "over the trunk's next server".to_owned();
-        self.target_fails(trunk, failed) && self.ring(now, id, to.clone(), why, until)
+        self.target_fails(trunk, failed) && self.ring_number(now, id, to.clone(), why, until)
     }
 
     fn next_trunk(&self, id: CallId) -> Option<usize> {

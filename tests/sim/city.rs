@@ -269,8 +269,9 @@ impl City {
             }
             return;
         }
-        let index = usize::from((to.port() - 5_100) % phone::PLACES_APART);
-        let is_there = self.phones[index].at == to;
+        let (index, listens) = phone::phone_at(to.port(), heard.status().is_some());
+        let is_there =
+            listens && (self.phones[index].at == to || to == phone::source(self.phones[index].at, "REGISTER"));
         if !(is_there && self.phones[index].power) && self.rng.below(2) == 0 {
             let after = Duration::from_millis(self.rng.below(50));
             self.schedule(after, Event::Unreachable(to));
@@ -362,6 +363,7 @@ impl City {
                 | Output::TrunkGone { .. }
                 | Output::Posture { .. }
                 | Output::LongCall { .. }
+                | Output::PhoneReach { .. }
                 | Output::Unstaffed(_)
                 | Output::NoneReady(_) => {}
             }
@@ -384,6 +386,7 @@ impl City {
         if let Some(race) = self.story.race {
             self.begins_a_race(race, from, &text);
         }
+        let from = if from.port() == 5080 { from } else { phone::source(from, &text) };
         for after in self.weather() {
             self.schedule(after, Event::ToService(from, text.clone()));
         }

@@ -16,7 +16,7 @@ use siaga::clock::Instant;
 use super::endpoint::{Heard, Io, PATIENCE, Pace, RepeatId, Repeats, Said};
 use super::world::{sdp, secret};
 use errands::{Registration, again_as};
-pub(crate) use place::{PLACES_APART, place};
+pub(crate) use place::{phone_at, place, source};
 use watching::Colleagues;
 
 /// What a phone wakes up for.

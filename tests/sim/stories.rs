@@ -1,5 +1,6 @@
 //! One story each: what a caller, a queue and operators live through, told in SIP.
 
+mod all_phones;
 mod attended;
 mod bodies;
 mod breaks;
@@ -21,9 +22,11 @@ mod moves;
 mod next_trunk;
 mod orders;
 mod outside;
+mod own_lack;
 mod own_phone;
 mod posture;
 mod present;
+mod reach;
 mod refresh;
 mod rejected;
 mod reliable;
@@ -37,12 +40,15 @@ mod sources;
 mod stations;
 mod supervise;
 mod texts;
+mod texts_again;
 mod transfer;
 mod two_phones;
+mod unheard;
 mod update;
 mod variants;
 mod waiting;
 mod watchers;
+mod ways;
 
 use std::time::Duration;
 

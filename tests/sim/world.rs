@@ -58,6 +58,8 @@ pub(crate) struct World {
     pub(crate) alarms: Vec<(&'static str, bool)>,
     /// Accounts whose password is guessed, from then on or no longer.
     pub(crate) guessing: Vec<(String, bool)>,
+    /// Phones that do not respond, or respond again: the Contact, and whether it is marked as unreachable.
+    pub(crate) reach: Vec<(String, bool)>,
     /// INVITEs that were rejected before they became calls.
     pub(crate) rejections: Vec<Rejection>,
     /// Extensions that were required and ignored.
@@ -164,7 +166,12 @@ pub(crate) fn settings() -> Settings {
 
 impl World {
     pub(crate) fn new(settings: Settings, operators: &[&str]) -> Self {
-        let mut world = Self::unready(settings);
+        Self::with_ports(settings, operators, 200)
+    }
+
+    /// A world with so many pairs of RTP ports for each media address.
+    pub(crate) fn with_ports(settings: Settings, operators: &[&str], ports: u16) -> Self {
+        let mut world = Self::unready_with(settings, ports);
         let accounts = operators.iter().map(|name| account(name)).collect();
         world.step(Input::Accounts(accounts));
         world
@@ -172,10 +179,14 @@ impl World {
 
     /// A service without accounts.
     pub(crate) fn unready(settings: Settings) -> Self {
+        Self::unready_with(settings, 200)
+    }
+
+    fn unready_with(settings: Settings, count: u16) -> Self {
         let now = Now { mono: Instant::from_nanos(0), wall: Timestamp::from_millis(1_764_000_000_000) };
         let ports_of = |ip: &std::net::IpAddr| {
             let ip = *ip;
-            (0..200).map(move |i| SocketAddr::new(ip, 20_000 + 2 * i))
+            (0..count).map(move |i| SocketAddr::new(ip, 20_000 + 2 * i))
         };
         let ports = settings.media_addresses.iter().flat_map(ports_of).collect();
         let switchboard = Switchboard::new(now, settings, ports, Rng::from_number(112));
@@ -201,6 +212,7 @@ impl World {
             last_step: Vec::new(),
             alarms: Vec::new(),
             guessing: Vec::new(),
+            reach: Vec::new(),
             rejections: Vec::new(),
             ignored: Vec::new(),
             lookups: Vec::new(),
@@ -241,6 +253,7 @@ impl World {
                 Output::Lookup { uri, host } => self.lookups.push((uri, host)),
                 Output::Banned(_) | Output::TrunkGone { .. } | Output::Authenticated(_) => {}
                 Output::Guessing { account, source } => self.guessing.push((account, source.is_some())),
+                Output::PhoneReach { contact, unreachable, .. } => self.reach.push((contact, unreachable)),
                 Output::LongCall { call, over, .. } => self.long_calls.push((call, over)),
                 Output::Unstaffed(unstaffed) => {
                     self.unstaffed = Some(unstaffed);

@@ -301,7 +301,7 @@ fn a_phone_that_registers_over_another_flow_tells_from_where_it_has_moved() {
     let mut bench = Bench::new();
     let first = bench.flow;
     let moved = |registered: Registered| match registered {
-        Registered::Done { moved, .. } => moved,
+        Registered::Done { moved, .. } => moved.into_iter().map(|(old, new)| (old.flow, new.flow)).collect::<Vec<_>>(),
         other @ (Registered::TooBrief { .. } | Registered::Refused(_)) => panic!("{other:?}"),
     };
     assert_eq!(moved(bench.register("Contact: <sip:a@192.0.2.9:6000>")), []);
@@ -411,4 +411,55 @@ proptest! {
             bench.registrar.register(bench.now, "op1", &message, bench.flow, |_| Need::Idle);
         }
     }
+}
+
+#[test]
+fn a_phone_that_does_not_respond_is_marked_until_it_registers_and_never_the_last_one() {
+    let mut bench = Bench::new();
+    bench.register("Contact: <sip:op1@192.0.2.9:5070>, <sip:op1@192.0.2.9:5071>");
+    let silent = Reach { silent: [true, false], unreachable: true };
+    let mark = |bench: &mut Bench, uri: &[u8]| bench.registrar.set_reach("op1", (uri, bench.flow), silent);
+    assert!(!mark(&mut bench, b"sip:op1@192.0.2.9:5072"), "no such binding");
+    assert!(mark(&mut bench, b"sip:op1@192.0.2.9:5070"));
+    assert!(mark(&mut bench, b"sip:op1@192.0.2.9:5071"));
+    let marked = |bench: &Bench| {
+        let of_it = |binding: &Binding| (binding.uri.ends_with(b"5070"), binding.reach.unreachable);
+        bench.registrar.bindings("op1").iter().map(of_it).collect::<std::collections::BTreeMap<_, _>>()
+    };
+    assert_eq!(marked(&bench), [(true, true), (false, false)].into(), "the last one that responds");
+    assert_eq!((bench.registrar.unreachable(), bench.registrar.all_unreachable()), (1, false));
+    assert!(mark(&mut bench, b"sip:op1@192.0.2.9:5070"), "again");
+    assert_eq!(bench.registrar.unreachable(), 1);
+    bench.register("Contact: <sip:op1@192.0.2.9:5070>");
+    assert_eq!(bench.registrar.unreachable(), 0, "it registers");
+    mark(&mut bench, b"sip:op1@192.0.2.9:5070");
+    bench.register("Contact: <sip:op1@192.0.2.9:5071>;expires=0");
+    assert!(bench.registrar.all_unreachable());
+    bench.registrar.forgive_all();
+    assert_eq!((bench.registrar.unreachable(), bench.registrar.all_unreachable()), (0, false));
+    bench.registrar.remove("op1");
+    assert!(!bench.registrar.all_unreachable(), "there is none");
+}
+
+#[test]
+fn a_phone_has_moved_when_its_flow_or_its_contact_is_another() {
+    let moves = |registered: Registered| match registered {
+        Registered::Done { moved, .. } => {
+            let uri = |binding: &Binding| String::from_utf8(binding.uri.to_vec()).unwrap();
+            moved.iter().map(|(old, new)| (uri(old), uri(new))).collect::<Vec<_>>()
+        }
+        other @ (Registered::TooBrief { .. } | Registered::Refused(_)) => panic!("{other:?}"),
+    };
+    let (first, second) = ("sip:op1@192.0.2.9:5070", "sip:op1@192.0.2.9:5071");
+    let instance = ";+sip.instance=\"<urn:uuid:1>\"";
+    let mut bench = Bench::new();
+    bench.register(&format!("Contact: <{first}>{instance}"));
+    assert_eq!(moves(bench.register(&format!("Contact: <{first}>{instance}"))), []);
+    let moved = moves(bench.register(&format!("Contact: <{second}>{instance}")));
+    assert_eq!(moved, [(first.to_owned(), second.to_owned())]);
+    let taken_away = format!("Contact: <{second}>;expires=0, <{first}>{instance}");
+    assert_eq!(moves(bench.register(&taken_away)), [(second.to_owned(), first.to_owned())]);
+    bench.flow = Flow::udp(bench.flow.local, "192.0.2.9:5099".parse().unwrap());
+    assert_eq!(moves(bench.register(&format!("Contact: <{first}>{instance}"))), [(first.to_owned(), first.to_owned())]);
+    assert_eq!(moves(bench.register(&format!("Contact: <{first}>;expires=0"))), []);
 }

@@ -243,7 +243,7 @@ impl Client {
     }
 
     /// True if no response has arrived.
-    fn is_unheard(&self) -> bool {
+    pub(super) fn is_unheard(&self) -> bool {
         match self.state {
             State::Calling { .. } | State::Trying { .. } => true,
             State::InviteProceeding { .. }

@@ -197,6 +197,13 @@ impl Transactions {
         self.start_client(now, key, flow, method, bytes, out)
     }
 
+    /// Sends a request that has got no response once more, at once. Its timers run on.
+    pub fn resend(&mut self, id: ClientId, out: &mut Vec<Transmit>) {
+        if let Some(client) = self.clients.get(&id).filter(|client| client.is_unheard()) {
+            out.push(Transmit { flow: client.flow, bytes: client.request.clone() });
+        }
+    }
+
     /// Builds and sends the CANCEL of an INVITE that has a provisional but no final response (RFC 3261 §9.1).
     /// Before the first provisional it is kept back and goes out when that arrives. False when it is too late. `reason` is the
     /// value of its Reason (RFC 3326 §2).

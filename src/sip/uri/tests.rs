@@ -132,3 +132,16 @@ fn equality_follows_the_examples_of_the_rfc() {
         assert!(!equivalent(b.as_bytes(), a.as_bytes()), "{b} {a}");
     }
 }
+
+#[test]
+fn a_uri_names_its_transport() {
+    let transport = |text: &'static str| Uri::parse(text.as_bytes()).unwrap().transport();
+    assert_eq!(transport("sip:op1@192.0.2.9"), Transport::Udp);
+    assert_eq!(transport("sip:op1@192.0.2.9;transport=UDP"), Transport::Udp);
+    assert_eq!(transport("sip:op1@192.0.2.9;transport=Tcp;ob"), Transport::Tcp);
+    assert_eq!(transport("sip:op1@192.0.2.9;transport=tls"), Transport::Tls);
+    assert_eq!(transport("sips:op1@192.0.2.9;transport=tcp"), Transport::Tls, "RFC 3261 §26.2.2");
+    assert_eq!(transport("sips:op1@192.0.2.9"), Transport::Tls);
+    assert_eq!(transport("sip:op1@192.0.2.9;transport=sctp"), Transport::Udp);
+    assert_eq!(transport("tel:112"), Transport::Udp);
+}

@@ -52,6 +52,7 @@ impl Phone {
             body: "",
         }
         .text();
+        let text = self.with_contact(text);
         self.registration.asked = Some(self.said.start(io, Pace::Other, text, Alarm::Again));
     }
 

@@ -19,6 +19,12 @@ impl Phone {
             leg.state = State::Deaf;
             return;
         }
+        // Says nothing until its operator picks up, late.
+        if dice < 10 {
+            leg.plain = heard.answer("180 Ringing", &leg.local, &self.contact(), "");
+            let late = io.between(4_500, 12_000);
+            return io.wake(late, Alarm::Leg(leg.id, Deed::PickUp));
+        }
         let early = if dice < 16 { "100 Trying" } else { "180 Ringing" };
         leg.plain = heard.answer(early, &leg.local, &self.contact(), "");
         leg.last.clone_from(&leg.plain);

@@ -1,13 +1,35 @@
-//! A phone's address: from time to time it returns at another port, as after a restart or behind another NAT.
+//! A phone's address: from time to time it returns at another port, as after a restart or behind another NAT. Two phones register from
+//! one port and name another one of the same host in their Contact.
+
+use std::net::SocketAddr;
 
 use super::Phone;
 
 /// How many ports are between the places of one phone.
 pub(crate) const PLACES_APART: u16 = 100;
+/// The phone that registers from another port than it listens at.
+const SENDS_ELSEWHERE: u16 = 3;
+/// The phone whose Contact names a port at which nothing listens.
+const NAMES_ELSEWHERE: u16 = 4;
+/// From a phone's port to that from which it registers, and to that which its Contact names.
+const SOURCE: u16 = 10;
+const DEAD: u16 = 20;
 
 /// The address of a phone after `moves` moves.
 pub(crate) fn place(index: u16, moves: u16) -> String {
     format!("127.0.0.3:{}", 5_100 + index + moves % 300 * PLACES_APART)
+}
+
+/// The phone of a port, and whether it listens there: a port from which it only registers takes responses.
+pub(crate) fn phone_at(port: u16, is_response: bool) -> (usize, bool) {
+    let place = (port - 5_100) % PLACES_APART;
+    (usize::from(place % SOURCE), place < SOURCE || (place < DEAD && is_response))
+}
+
+/// Where a message that a phone sends from `at` comes from.
+pub(crate) fn source(at: SocketAddr, text: &str) -> SocketAddr {
+    let elsewhere = text.starts_with("REGISTER") && (at.port() - 5_100) % PLACES_APART == SENDS_ELSEWHERE;
+    SocketAddr::new(at.ip(), at.port() + if elsewhere { SOURCE } else { 0 })
 }
 
 impl Phone {
@@ -16,5 +38,14 @@ impl Phone {
         let next_life = u16::try_from(self.registration.life + 1).unwrap();
         self.host_port = place(self.index, next_life.div_ceil(2));
         self.at = self.host_port.parse().unwrap();
+    }
+
+    /// A REGISTER as this phone sends it, with its Contact.
+    pub(super) fn with_contact(&self, register: String) -> String {
+        if self.index != NAMES_ELSEWHERE {
+            return register;
+        }
+        let named = SocketAddr::new(self.at.ip(), self.at.port() + DEAD);
+        register.replace(&format!("<sip:me@{}>", self.host_port), &format!("<sip:me@{named}>"))
     }
 }

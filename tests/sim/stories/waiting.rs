@@ -40,6 +40,7 @@ fn a_caller_who_waits_hears_his_place_and_his_wait_until_somebody_is_rung() {
     first.is_hung_up(&mut world);
     world.pass(Duration::from_secs(11));
     let invite = world.take(BUDI, "INVITE");
+    world.receive(BUDI, &response(&invite, BUDI, "180 Ringing", ""));
     world.pass(Duration::from_secs(9));
     assert_eq!(
         places(&world).last(),

@@ -1,0 +1,91 @@
+//! Operators whose phones do not respond to a ring attempt: they are free for other calls, and not to blame.
+
+use super::operator::Hearing;
+use super::queue::Queue;
+use super::{Acd, Standing, State, Status, Work};
+use crate::clock::{Instant, Now};
+use crate::ids::{CallId, OperatorId};
+
+impl Queue {
+    /// Rings an operator again whose ring attempt for this call had been given up.
+    pub(super) fn rejoin(&mut self, now: Instant, call: CallId, operator: &OperatorId) {
+        if let Some(Status::Offered { more, .. }) = self.status(call) {
+            let more = *more;
+            return self.ring_with(call, operator, more);
+        }
+        self.ring(now, call, operator);
+    }
+}
+
+impl Acd {
+    /// No phone of a reserved operator has responded. The operator is free, neither blamed nor resting, and the call keeps its place.
+    /// `pending`: there is no other phone to ring, so the operator is rung no further until `stops_trying` or `hear`.
+    pub fn unheard(&mut self, now: Now, call: CallId, operator: &OperatorId, pending: bool) {
+        match self.queue.status(call) {
+            Some(Status::Offered { to: reserved, .. } | Status::Fallback(reserved)) if reserved.contains(operator) => {
+                let retry = now.mono + self.settings.fallback_retry.max(super::PAUSE_MIN);
+                self.queue.leave_ring(call, operator, retry);
+            }
+            Some(
+                Status::Offered { .. }
+                | Status::Fallback(_)
+                | Status::Waiting
+                | Status::Held { .. }
+                | Status::Talking(_)
+                | Status::Moving(_)
+                | Status::Direct { .. },
+            )
+            | None => return,
+        }
+        self.withdrawals.remove(operator);
+        self.floor.change(operator, |facts| {
+            facts.work = Work::Free;
+            facts.hearing = if pending { Hearing::Pending } else { Hearing::Unheard };
+            None
+        });
+    }
+
+    /// The INVITEs to which no phone of an operator has responded are over: the operator can be rung again.
+    pub fn stops_trying(&mut self, operator: &OperatorId) {
+        self.floor.change(operator, |facts| {
+            if facts.hearing == Hearing::Pending {
+                facts.hearing = Hearing::Unheard;
+            }
+            None
+        });
+    }
+
+    /// No phone of an operator has responded before its ring attempt ended.
+    pub fn was_unheard(&mut self, operator: &OperatorId) {
+        self.floor.change(operator, |facts| {
+            if facts.hearing == Hearing::Heard {
+                facts.hearing = Hearing::Unheard;
+            }
+            None
+        });
+    }
+
+    /// A phone of an operator has responded, or registers.
+    pub fn hear(&mut self, operator: &OperatorId) {
+        if self.floor.get(operator).is_some_and(|facts| facts.hearing != Hearing::Heard) {
+            self.floor.change(operator, |facts| {
+                facts.hearing = Hearing::Heard;
+                None
+            });
+        }
+    }
+
+    /// A phone rings after all for a call that waits, or rings at others: it and its operator are reserved for each other again. False,
+    /// and then nothing changes: the operator has another call or is not at work while others are, or the call does not wait.
+    pub fn ring_again(&mut self, now: Now, call: CallId, operator: &OperatorId) -> bool {
+        let at_work =
+            self.floor.get(operator).is_some_and(|facts| matches!(facts.state(), State::Ready | State::Break));
+        let here = at_work || self.floor.staffed_count() == 0;
+        if !here || self.standing(operator) != Standing::Free || !self.queue.may_ring(call) {
+            return false;
+        }
+        self.queue.rejoin(now.mono, call, operator);
+        self.assign(call, operator);
+        true
+    }
+}

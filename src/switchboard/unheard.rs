@@ -1,0 +1,347 @@
+//! Ring attempts to which no phone responds. After five seconds without a provisional response the next operator is rung. The INVITE stays
+//! open until its transaction ends (RFC 3261 §17.1.1.2, timer B): a response that comes late counts as long as the caller waits. The operator
+//! is free meanwhile: a ring attempt for another call cancels the open INVITE, one for the same call takes it up again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::cdr::fact::{FactKind, OfferOutcome};
+use crate::clock::{Instant, Now};
+use crate::ids::{CallId, LegNo, OperatorId};
+use crate::sip::wire::Message;
+
+use super::Switchboard;
+use super::call::{Call, Stage};
+use super::leg::{OfferLeg, OfferState, Who, outcome_of};
+use super::timers::Alarm;
+use super::ways::BoundPhone;
+
+/// A phone that is rung has this long for its first response.
+pub(super) const RESPONSE_WITHIN: Duration = Duration::from_secs(5);
+/// A ring attempt without a response ends this long after its binding was removed.
+const BINDING_GONE_AFTER: Duration = Duration::from_secs(2);
+
+/// The legs to which no phone has responded, by operator: all of one call.
+pub(super) type Unheard = BTreeMap<OperatorId, (CallId, BTreeSet<LegNo>)>;
+
+impl OfferLeg {
+    /// Rings, and its phone has not responded in time.
+    fn is_overdue(&self) -> bool {
+        self.is_ringing() && !self.rung.heard && self.rung.respond_by.is_none()
+    }
+
+    fn is_unheard(&self) -> bool {
+        self.state == OfferState::Unheard
+    }
+}
+
+impl Call {
+    /// Waits for an operator, or rings some.
+    const fn is_waiting(&self) -> bool {
+        match self.stage {
+            Stage::Queued | Stage::Offered | Stage::AllPhones { .. } | Stage::Number => true,
+            Stage::Talking { .. } | Stage::Transfer { .. } | Stage::OwnPhones { .. } | Stage::Placed | Stage::Ended => {
+                false
+            }
+        }
+    }
+
+    /// An open leg to which no phone has responded.
+    pub(super) fn first_unheard(&self) -> Option<LegNo> {
+        self.legs.iter().find(|(_, leg)| leg.is_unheard()).map(|(no, _)| *no)
+    }
+
+    fn legs_to<'a>(&'a self, operator: &'a OperatorId) -> impl Iterator<Item = (LegNo, &'a OfferLeg)> {
+        self.legs.iter().filter(move |(_, leg)| leg.operator() == Some(operator)).map(|(no, leg)| (*no, leg))
+    }
+}
+
+impl Switchboard {
+    /// A phone is rung: it has `RESPONSE_WITHIN` for its first response.
+    pub(super) fn await_response(&mut self, who: Who, by: Instant) {
+        if let Some(leg) = self.leg_mut(who) {
+            leg.rung.respond_by = Some(by);
+            self.alarms.insert(by, Alarm::Unheard(who));
+        }
+    }
+
+    /// Nothing is awaited of a leg's phone any more.
+    pub(super) fn stop_awaiting(&mut self, who: Who) {
+        let Some(leg) = self.leg_mut(who) else { return };
+        let (by, ends_at) = (leg.rung.respond_by.take(), leg.rung.ends_at.take());
+        if let Some(at) = by {
+            self.alarms.remove(at, Alarm::Unheard(who));
+        }
+        if let Some(at) = ends_at {
+            self.alarms.remove(at, Alarm::BindingGone(who));
+        }
+    }
+
+    /// A leg's phone has responded.
+    pub(super) fn leg_responds(&mut self, now: Now, id: CallId, no: LegNo) {
+        let who = Who::Offer(id, no);
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(leg) = call.legs.get_mut(&no) else { return };
+        if !std::mem::replace(&mut leg.rung.heard, true) {
+            let operator = leg.operator().cloned();
+            call.heard_from.extend(operator);
+            self.stop_awaiting(who);
+        }
+        let phone = self.leg_mut(who).and_then(|leg| leg.rung.phone.clone());
+        if let Some(phone) = phone {
+            self.phone_responds(now, &phone);
+        }
+    }
+
+    /// No response has come in time.
+    pub(super) fn response_overdue(&mut self, now: Now, who: Who) {
+        let Who::Offer(id, no) = who else { return };
+        let Some(leg) = self.leg_mut(who) else { return };
+        leg.rung.respond_by = None;
+        let (phone, operator) = (leg.rung.phone.clone(), leg.operator().cloned());
+        if let Some(phone) = phone {
+            self.phone_is_silent(now, &phone);
+        }
+        let (Some(operator), Some(call)) = (operator, self.calls.get(&id)) else { return };
+        let goes_on = matches!(call.stage, Stage::Offered | Stage::AllPhones { .. }) && !self.is_guest(id, no);
+        let all_overdue = call.legs_to(&operator).all(|(_, leg)| !leg.is_ringing() || leg.is_overdue());
+        if goes_on && all_overdue {
+            self.attempt_unheard(now, id, &operator);
+        }
+    }
+
+    /// No phone of an operator has responded to a ring attempt: the INVITEs stay open, and the call goes on to the next operator.
+    fn attempt_unheard(&mut self, now: Now, id: CallId, operator: &OperatorId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let blamed = call.heard_from.contains(operator);
+        let (mut legs, mut open) = (BTreeSet::new(), BTreeSet::new());
+        for (no, leg) in call.legs.iter_mut().filter(|(_, leg)| leg.operator() == Some(operator)) {
+            if let OfferState::Ringing { ring_until, .. } = leg.state {
+                leg.state = OfferState::Unheard;
+                self.alarms.remove(ring_until, Alarm::RingOver(Who::Offer(id, *no)));
+            }
+            if leg.is_unheard() {
+                legs.insert(*no);
+                open.extend(leg.rung.phone.clone());
+            }
+        }
+        self.unheard.insert(operator.clone(), (id, legs));
+        let phones = self.phones_to_ring(operator);
+        let other = phones.iter().any(|one| {
+            !open.contains(&one.phone) && self.binding_of(&one.phone).is_some_and(|binding| !binding.reach.unreachable)
+        });
+        // One phone was busy, the others did not respond: that is the operator's doing.
+        if blamed {
+            self.acd.offer_failed(now, id, operator, false);
+        } else {
+            self.acd.unheard(now, id, operator, !other);
+        }
+        match self.calls.get(&id).map(|call| &call.stage) {
+            Some(Stage::Offered) => self.unless_it_rings(id),
+            Some(Stage::AllPhones { .. }) => self.next_fallback(now, id),
+            Some(
+                Stage::Queued
+                | Stage::Number
+                | Stage::Talking { .. }
+                | Stage::Transfer { .. }
+                | Stage::OwnPhones { .. }
+                | Stage::Placed
+                | Stage::Ended,
+            )
+            | None => {}
+        }
+    }
+
+    /// A leg is open no longer, or rings again.
+    pub(super) fn not_unheard(&mut self, id: CallId, no: LegNo) {
+        let leg = self.calls.get(&id).and_then(|call| call.legs.get(&no)).filter(|leg| leg.is_unheard());
+        let Some(operator) = leg.and_then(OfferLeg::operator).cloned() else { return };
+        let Some((_, legs)) = self.unheard.get_mut(&operator) else { return };
+        legs.remove(&no);
+        if legs.is_empty() {
+            self.unheard.remove(&operator);
+            self.acd.stops_trying(&operator);
+        }
+    }
+
+    /// An operator is rung: INVITEs for another call that are still open are cancelled, so that no operator gets two calls.
+    pub(super) fn cancel_unheard_elsewhere(&mut self, now: Now, id: CallId, operator: &OperatorId) {
+        let Some((other, legs)) = self.unheard.get(operator).filter(|(other, _)| *other != id).cloned() else { return };
+        for no in legs {
+            self.cancel_leg(now, other, no, OfferOutcome::Withdrawn);
+        }
+    }
+
+    /// The open INVITE to a phone counts again, and is repeated at once. False: none is open.
+    pub(super) fn take_up_unheard(&mut self, now: Now, id: CallId, phone: &BoundPhone, ring_until: Instant) -> bool {
+        let Some(call) = self.calls.get(&id) else { return false };
+        let to_it = |(_, leg): &(&LegNo, &OfferLeg)| leg.is_unheard() && leg.rung.phone.as_ref() == Some(phone);
+        let Some((no, heard)) = call.legs.iter().find(to_it).map(|(no, leg)| (*no, leg.rung.heard)) else {
+            return false;
+        };
+        self.rings_again(id, no, ring_until);
+        let who = Who::Offer(id, no);
+        if !heard {
+            self.await_response(who, (now.mono + RESPONSE_WITHIN).min(ring_until));
+            let Some(leg) = self.leg_mut(who) else { return false };
+            let clients = [leg.client, leg.rung.second.client()];
+            for client in clients.into_iter().flatten() {
+                self.transactions.resend(client, &mut self.transmits);
+            }
+        }
+        true
+    }
+
+    /// Open INVITEs to phones that the operator no longer has are cancelled.
+    pub(super) fn cancel_unheard_of_old_phones(&mut self, now: Now, id: CallId, operator: &OperatorId) {
+        let Some((_, legs)) = self.unheard.get(operator).filter(|(call, _)| *call == id).cloned() else { return };
+        for no in legs {
+            let phone = self.leg_mut(Who::Offer(id, no)).and_then(|leg| leg.rung.phone.clone());
+            if phone.is_some_and(|phone| self.binding_of(&phone).is_none()) {
+                self.cancel_leg(now, id, no, OfferOutcome::Withdrawn);
+            }
+        }
+    }
+
+    fn rings_again(&mut self, id: CallId, no: LegNo, ring_until: Instant) {
+        let who = Who::Offer(id, no);
+        self.not_unheard(id, no);
+        let Some(leg) = self.leg_mut(who) else { return };
+        leg.state = OfferState::Ringing { ring_until, rang: false };
+        self.alarms.insert(ring_until, Alarm::RingOver(who));
+    }
+
+    /// A response to an open INVITE. True: the leg rings again, or is answered, and the response counts.
+    pub(super) fn late_response(
+        &mut self,
+        now: Now,
+        id: CallId,
+        no: LegNo,
+        message: &Message<'_>,
+        status: u16,
+    ) -> bool {
+        let Some(call) = self.calls.get(&id) else { return false };
+        let Some(offer) = call.legs.get(&no) else { return false };
+        let Some(operator) = offer.operator().cloned() else { return false };
+        let reserved = self.acd.rung_for(id).any(|rung| *rung == operator);
+        match status {
+            ..200 if reserved || matches!(call.stage, Stage::Queued | Stage::Offered) => {
+                if !reserved && !self.acd.ring_again(now, id, &operator) {
+                    self.cancel_leg(now, id, no, OfferOutcome::Withdrawn);
+                    return false;
+                }
+                let ring_until = now.mono + self.settings.ring;
+                let (_, legs) = self.unheard.get(&operator).cloned().unwrap_or((id, BTreeSet::from([no])));
+                for other in legs {
+                    self.rings_again(id, other, ring_until);
+                }
+                if let Some(call) = self.calls.get_mut(&id).filter(|call| call.stage == Stage::Queued) {
+                    call.stage = Stage::Offered;
+                }
+                true
+            }
+            // The fallback has the call: the phone rings on, and its operator is free for others.
+            ..200 => false,
+            200..300 => {
+                let dialog = offer.dialog_of(message).ok();
+                let usable = dialog.is_some_and(|dialog| offer.agreed_by(&dialog, message).is_some());
+                if !usable || reserved || call.is_waiting() && self.acd.take_late(now, id, &operator) {
+                    return true;
+                }
+                self.refuse_late_answer(now, id, no, message);
+                self.unheard_over(now, id, no, OfferOutcome::Withdrawn, Some(status));
+                false
+            }
+            _ => {
+                self.unheard_over(now, id, no, outcome_of(status), Some(status));
+                false
+            }
+        }
+    }
+
+    /// The INVITE of an open leg is over.
+    pub(super) fn unheard_over(
+        &mut self,
+        now: Now,
+        id: CallId,
+        leg: LegNo,
+        outcome: OfferOutcome,
+        sip_status: Option<u16>,
+    ) {
+        let Some(to) = self.leg_mut(Who::Offer(id, leg)).map(|leg| leg.to.clone()) else { return };
+        self.fact(now, id, FactKind::OfferEnded { leg, to, outcome, sip_status });
+        self.drop_leg(now, id, leg);
+    }
+
+    /// Looks for ring attempts without a response whose binding has gone in this step.
+    pub(super) fn watch_bindings(&mut self, now: Now) {
+        let accounts = self.registrar.changed().filter_map(|user| OperatorId::parse(user).ok());
+        let operators: BTreeSet<OperatorId> = accounts.map(|account| self.user_of(&account)).collect();
+        if operators.is_empty() {
+            return;
+        }
+        self.keep_one_reachable(now);
+        for operator in operators {
+            let reserved = self.acd.view(&operator).and_then(|view| view.call);
+            let open = self.unheard.get(&operator).map(|(id, _)| *id);
+            for id in BTreeSet::from_iter(reserved.into_iter().chain(open)) {
+                let Some(call) = self.calls.get(&id) else { continue };
+                let waits = call.legs_to(&operator).filter(|(_, leg)| {
+                    let rings = leg.is_ringing() || leg.is_unheard();
+                    rings && !leg.rung.heard && leg.rung.ends_at.is_none()
+                });
+                let is_gone =
+                    |leg: &OfferLeg| leg.rung.phone.as_ref().is_some_and(|one| self.binding_of(one).is_none());
+                let gone: Vec<LegNo> = waits.filter(|(_, leg)| is_gone(leg)).map(|(no, _)| no).collect();
+                for who in gone.into_iter().map(|no| Who::Offer(id, no)) {
+                    let at = now.mono + BINDING_GONE_AFTER;
+                    if let Some(leg) = self.leg_mut(who) {
+                        leg.rung.ends_at = Some(at);
+                        self.alarms.insert(at, Alarm::BindingGone(who));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The binding of a leg without a response is gone: the leg ends, unless the phone has registered anew since.
+    pub(super) fn binding_gone(&mut self, now: Now, who: Who) {
+        let Who::Offer(id, no) = who else { return };
+        let Some(leg) = self.leg_mut(who) else { return };
+        let (ends_at, rings) = (leg.rung.ends_at.take(), leg.is_ringing());
+        let (Some(at), Some(phone)) = (ends_at, leg.rung.phone.clone()) else { return };
+        let mut bindings = self.registrar.bindings(phone.account.as_str()).iter();
+        if bindings.any(|binding| binding.registered_at + BINDING_GONE_AFTER >= at) {
+            return;
+        }
+        if rings {
+            self.cancel_offer(now, id, no, OfferOutcome::Unreachable);
+        } else {
+            self.cancel_leg(now, id, no, OfferOutcome::Unreachable);
+        }
+    }
+
+    /// What is wrong with the open legs of a call, or with what is known of them (`verify`).
+    pub(super) fn verify_unheard(&self) -> Result<(), String> {
+        for (operator, (id, legs)) in &self.unheard {
+            let is = |no: &LegNo| {
+                let leg = self.calls.get(id).and_then(|call| call.legs.get(no));
+                leg.is_some_and(|leg| leg.is_unheard() && leg.operator() == Some(operator))
+            };
+            if legs.is_empty() || !legs.iter().all(is) {
+                return Err(format!("{operator} has no open INVITE of call {id}"));
+            }
+        }
+        let known: usize = self.unheard.values().map(|(_, legs)| legs.len()).sum();
+        let calls = || self.calls.iter();
+        let open: usize = calls().map(|(_, call)| call.legs.values().filter(|leg| leg.is_unheard()).count()).sum();
+        if known != open {
+            return Err(format!("{open} INVITEs are open without a response, {known} are known"));
+        }
+        let stray = |(_, call): &(&CallId, &Call)| !call.is_waiting() && call.first_unheard().is_some();
+        match calls().find(stray) {
+            Some((id, _)) => Err(format!("call {id} waits no longer, and an INVITE for it is open")),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! The ways to a phone. Over UDP a request goes to the Contact (RFC 3261 §8.1.2, §16.5); if the Contact names another host, the phone is
+//! behind NAT and is reached at the address that its REGISTER came from. A phone that does not respond at its Contact within a second is
+//! rung at that address too: two INVITEs of one leg, of which the first that gets a response counts.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::clock::{Instant, Now};
+use crate::ids::OperatorId;
+use crate::sip::dialog::Dialog;
+use crate::sip::flow::{Flow, Transmit, Transport};
+use crate::sip::registrar::Binding;
+use crate::sip::transaction::ClientId;
+use crate::sip::uri::Uri;
+use crate::sip::wire::{Message, Method};
+
+use super::leg::{OfferLeg, OfferState, Who};
+use super::timers::Alarm;
+use super::{Purpose, Switchboard};
+
+/// A phone has this long to respond at its Contact.
+pub(super) const SECOND_WAY_AFTER: Duration = Duration::from_secs(1);
+
+/// Names one binding of an account, as long as it is not replaced.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct BoundPhone {
+    pub(super) account: OperatorId,
+    pub(super) uri: Bytes,
+    /// The flow of its REGISTER.
+    pub(super) flow: Flow,
+}
+
+/// Where requests to a phone go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ways {
+    pub(super) first: Flow,
+    /// Where the REGISTER came from, if that is another address.
+    pub(super) second: Option<Flow>,
+}
+
+impl Ways {
+    pub(super) fn iter(self) -> impl Iterator<Item = Flow> {
+        std::iter::once(self.first).chain(self.second)
+    }
+}
+
+/// The INVITE of a leg to the second address of its phone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum SecondWay {
+    #[default]
+    None,
+    /// It leaves then, unless the phone responds before.
+    Due { at: Instant, flow: Flow, branch: String, invite: Bytes },
+    /// It is under way beside the leg's own. `cancelled`: the leg's own has got a response.
+    Sent { client: ClientId, flow: Flow, cancelled: bool },
+}
+
+impl SecondWay {
+    pub(super) fn client(&self) -> Option<ClientId> {
+        match self {
+            Self::Sent { client, .. } => Some(*client),
+            Self::None | Self::Due { .. } => None,
+        }
+    }
+
+    pub(super) fn due(&self) -> Option<Instant> {
+        match self {
+            Self::Due { at, .. } => Some(*at),
+            Self::None | Self::Sent { .. } => None,
+        }
+    }
+
+    /// Where the second INVITE has gone to.
+    pub(super) fn flow(&self) -> Option<Flow> {
+        match self {
+            Self::Sent { flow, .. } => Some(*flow),
+            Self::None | Self::Due { .. } => None,
+        }
+    }
+}
+
+impl OfferLeg {
+    /// The second INVITE is the leg's own from now on, and the other way round. None without a second one under way.
+    fn swap_ways(&mut self) -> Option<()> {
+        let SecondWay::Sent { client, flow, .. } = &mut self.rung.second else { return None };
+        std::mem::swap(self.client.as_mut()?, client);
+        std::mem::swap(&mut self.line.flow, flow);
+        Some(())
+    }
+}
+
+impl Switchboard {
+    /// Where requests to the phone of a binding go, the first address first.
+    pub(super) fn ways(&self, binding: &Binding) -> Ways {
+        match self.contact_flow(binding).filter(|contact| *contact != binding.flow) {
+            Some(contact) => Ways { first: contact, second: Some(binding.flow) },
+            None => Ways { first: binding.flow, second: None },
+        }
+    }
+
+    /// The way to the Contact of a binding over UDP. None: it names another host (a NAT is between), a name, or ourselves; or it wants a
+    /// transport over which we do not listen.
+    fn contact_flow(&self, binding: &Binding) -> Option<Flow> {
+        let source = binding.flow;
+        let uri = Uri::parse(&binding.uri).ok().filter(|_| source.transport == Transport::Udp)?;
+        let named = uri.socket_address()?;
+        // With the zone of a link-local address, which no URI has (RFC 4007 §11).
+        let mut address = source.remote;
+        address.set_port(named.port());
+        let ours = self.settings.listeners.iter().any(|listener| listener.local == address);
+        if named.ip() != source.remote.ip() || address == source.local || ours {
+            return None;
+        }
+        match uri.transport() {
+            Transport::Udp => Some(source.towards(address)),
+            // RFC 3263 §4.1.
+            transport @ (Transport::Tcp | Transport::Tls) => {
+                Some(Flow::any(transport, self.listener_towards(transport, address)?, address))
+            }
+        }
+    }
+
+    /// The phone of a leg has not responded at its Contact: it is rung at its REGISTER's source address too.
+    pub(super) fn ring_second_way(&mut self, now: Now, who: Who) {
+        let Some(leg) = self.leg_mut(who) else { return };
+        let cseq = leg.cseq;
+        let SecondWay::Due { at, flow, branch, invite } = std::mem::take(&mut leg.rung.second) else { return };
+        self.alarms.remove(at, Alarm::SecondWay(who));
+        let sent = self.transactions.send(now.mono, flow, Method::Invite, &branch, invite.clone(), &mut self.transmits);
+        let Some(client) = sent else { return };
+        self.clients.insert(client, Purpose::Offer(who));
+        self.may_be_asked(client, None, flow, invite, cseq);
+        if let Some(leg) = self.leg_mut(who) {
+            leg.rung.second = SecondWay::Sent { client, flow, cancelled: false };
+        }
+    }
+
+    /// A response to one of the INVITEs of a leg has come: the other one is cancelled. False: the response changes nothing.
+    pub(super) fn way_responds(
+        &mut self,
+        now: Now,
+        who: Who,
+        client: ClientId,
+        message: &Message<'_>,
+        status: u16,
+    ) -> bool {
+        let Some(leg) = self.leg_mut(who) else { return true };
+        let is_second = leg.rung.second.client() == Some(client);
+        match leg.rung.second {
+            SecondWay::None => return true,
+            SecondWay::Due { .. } => {
+                self.forget_second_way(who);
+                return true;
+            }
+            // The phone listens at both addresses and has got the INVITE twice (RFC 3261 §8.2.2.2).
+            SecondWay::Sent { .. } if status == 482 => {
+                self.clients.remove(&client);
+                self.asked.remove(&client);
+                return self.way_fails(now, who, client);
+            }
+            SecondWay::Sent { cancelled: false, .. } => {
+                if is_second {
+                    leg.swap_ways();
+                }
+                self.cancel_second_way(now, who);
+                return true;
+            }
+            SecondWay::Sent { cancelled: true, .. } if !is_second => return true,
+            SecondWay::Sent { cancelled: true, .. } => {}
+        }
+        match status {
+            ..200 => false,
+            // It crosses the CANCEL: somebody has picked up.
+            200..300 if matches!(leg.state, OfferState::Ringing { .. } | OfferState::Unheard) => {
+                leg.cseq = message.cseq().map_or(leg.cseq, |cseq| cseq.number);
+                leg.swap_ways();
+                let first = leg.rung.second.client();
+                if let Some(first) = first {
+                    self.transactions.cancel(now.mono, first, None, &mut self.transmits);
+                }
+                true
+            }
+            200..300 => {
+                self.decline_second_way(now, who, message);
+                false
+            }
+            _ => {
+                self.clients.remove(&client);
+                self.asked.remove(&client);
+                if let Some(leg) = self.leg_mut(who) {
+                    leg.rung.second = SecondWay::None;
+                }
+                false
+            }
+        }
+    }
+
+    /// A second answer of the same phone: ACK and BYE.
+    fn decline_second_way(&mut self, now: Now, who: Who, message: &Message<'_>) {
+        let Some(leg) = self.leg_mut(who) else { return };
+        let (Some(flow), Ok(cseq)) = (leg.rung.second.flow(), message.cseq()) else { return };
+        let Ok(dialog) = Dialog::as_caller(&leg.from, cseq.number, message) else { return };
+        if leg.line.dialog.as_ref().is_some_and(|confirmed| confirmed.key() == dialog.key()) {
+            // The same dialog: it has its ACK over the other address, and this copy gets one too.
+            let branch = format!("z9hG4bK{}", self.rng.token());
+            let Some(ack) = self.leg_mut(who).map(|leg| leg.line.ack(&dialog, cseq.number)) else { return };
+            let bytes = ack.via(flow.transport, self.advertised(flow), &branch).encode();
+            return self.transmits.push(Transmit { flow, bytes });
+        }
+        let ack = leg.line.ack(&dialog, cseq.number);
+        self.hang_up_with(now, who, flow, ack, dialog);
+    }
+
+    /// One of the INVITEs of a leg has failed. True: there is no other.
+    pub(super) fn way_fails(&mut self, now: Now, who: Who, client: ClientId) -> bool {
+        if self.leg_mut(who).is_some_and(|leg| leg.rung.second.due().is_some()) {
+            self.ring_second_way(now, who);
+        }
+        let Some(leg) = self.leg_mut(who) else { return true };
+        match leg.rung.second {
+            SecondWay::None | SecondWay::Due { .. } => true,
+            SecondWay::Sent { client: second, .. } if second == client => {
+                leg.rung.second = SecondWay::None;
+                false
+            }
+            SecondWay::Sent { cancelled: true, .. } => true,
+            SecondWay::Sent { cancelled: false, .. } => {
+                leg.swap_ways();
+                leg.rung.second = SecondWay::None;
+                false
+            }
+        }
+    }
+
+    /// The second INVITE of a leg is no longer wanted.
+    pub(super) fn cancel_second_way(&mut self, now: Now, who: Who) {
+        let Some(leg) = self.leg_mut(who) else { return };
+        let reason = leg.line.reason.clone();
+        match &mut leg.rung.second {
+            SecondWay::None => {}
+            SecondWay::Due { .. } => self.forget_second_way(who),
+            SecondWay::Sent { client, cancelled, .. } => {
+                let client = *client;
+                *cancelled = true;
+                self.asked.remove(&client);
+                self.transactions.cancel(now.mono, client, reason, &mut self.transmits);
+            }
+        }
+    }
+
+    /// The leg is over, or its phone has responded in time.
+    pub(super) fn forget_second_way(&mut self, who: Who) {
+        let Some(leg) = self.leg_mut(who) else { return };
+        match std::mem::take(&mut leg.rung.second) {
+            SecondWay::None => {}
+            SecondWay::Due { at, .. } => {
+                self.alarms.remove(at, Alarm::SecondWay(who));
+            }
+            SecondWay::Sent { client, .. } => self.forget_client(client),
+        }
+    }
+}

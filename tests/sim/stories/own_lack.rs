@@ -1,0 +1,88 @@
+//! Phones that are not rung because siaga has no port left: that is no fault of their operators.
+
+use siaga::acd::{State, View};
+use siaga::ids::OperatorId;
+use siaga::switchboard::{ConsoleCommand, ConsoleReply, Settings};
+
+use super::attended::Placed;
+use super::transfer::TO_SARI;
+use super::*;
+
+/// An operator who is blamed once goes on a break, and rests.
+fn strict() -> Settings {
+    let mut settings = settings();
+    settings.acd.unanswered_max = 1;
+    settings.acd.rest = Duration::from_secs(60);
+    settings
+}
+
+fn view(world: &mut World, operator: &str) -> View {
+    let ConsoleReply::Operators { operators, .. } = world.orders(ConsoleCommand::Operators) else { panic!() };
+    operators.into_iter().find(|view| view.operator.as_str() == operator).unwrap()
+}
+
+fn is_blameless(world: &mut World, operator: &str) {
+    let view = view(world, operator);
+    assert!(view.state == State::Ready && !view.resting && view.paused.is_none(), "{view:?}");
+}
+
+#[test]
+fn an_operator_is_not_to_blame_when_no_port_is_left() {
+    let mut world = World::with_ports(strict(), &["budi", "sari"], 1);
+    world.register("budi", BUDI);
+    world.register("sari", SARI);
+    let caller = Caller::dials(&mut world);
+    assert!(!world.has(BUDI, "INVITE") && !world.has(SARI, "INVITE"));
+    // Tried three times at once, and after a rest again.
+    for operator in ["budi", "sari"] {
+        let view = view(&mut world, operator);
+        assert!(view.state == State::Ready && view.paused.is_none(), "{view:?}");
+    }
+    caller.cancels(&mut world);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn the_fallback_blames_no_operator_when_no_port_is_left() {
+    let mut world = World::with_ports(strict(), &["budi", "sari"], 1);
+    world.register("budi", BUDI);
+    let operator = OperatorId::parse("budi").unwrap();
+    world.orders(ConsoleCommand::LogOut { operator: operator.clone() });
+    let caller = Caller::dials(&mut world);
+    assert_eq!(world.count(|kind| matches!(kind, FactKind::NobodyOnShift)), 1);
+    caller.cancels(&mut world);
+    world.orders(ConsoleCommand::LogIn { operator });
+    is_blameless(&mut world, "budi");
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn the_target_of_a_transfer_is_not_to_blame_when_no_port_is_left() {
+    let mut world = World::with_ports(strict(), &["budi", "sari"], 2);
+    world.register("budi", BUDI);
+    let mut caller = Caller::dials(&mut world);
+    let invite = answers(&mut world, BUDI);
+    caller.is_answered(&mut world);
+    world.register("sari", SARI);
+    asks(&mut world, BUDI, &invite, "REFER", 1, TO_SARI, "");
+    world.take(BUDI, "SIP/2.0 202");
+    assert!(!world.has(SARI, "INVITE"));
+    let failed = |kind: &FactKind| matches!(kind, FactKind::TransferFailed { sip_status: 503, back: true, .. });
+    assert_eq!(world.count(failed), 1);
+    is_blameless(&mut world, "sari");
+    caller.hangs_up(&mut world);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_colleague_who_is_called_is_not_to_blame_when_no_port_is_left() {
+    let mut world = World::with_ports(strict(), &["budi", "sari"], 1);
+    world.register("budi", BUDI);
+    world.register("sari", SARI);
+    Placed::to(&mut world, "budi", BUDI, "sari");
+    world.take(BUDI, "SIP/2.0 503");
+    is_blameless(&mut world, "sari");
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}

@@ -1,0 +1,146 @@
+//! Keep-alives to phones: one that does not respond is rung no more, as long as another phone of the centre does.
+
+use super::ring_all::{picks_up, rings, states};
+use super::*;
+use siaga::switchboard::Settings;
+
+/// Where budi's phone registers from, while it listens at `BUDI`.
+const SOURCE: &str = "127.0.0.3:49152";
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn asking() -> Settings {
+    let mut settings = settings();
+    settings.binding_keep_alive = Some(seconds(30));
+    settings
+}
+
+/// All phones but `silent` respond to keep-alives for so long.
+fn respond(world: &mut World, span: u64, silent: &[&str]) {
+    for _ in 0..span {
+        world.pass(seconds(1));
+        for (to, text) in std::mem::take(&mut world.sent) {
+            let at = to.to_string();
+            if text.starts_with("OPTIONS") && !silent.contains(&at.as_str()) {
+                world.receive(&at, &response(&text, &at, "200 OK", ""));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_phone_that_does_not_respond_to_keep_alives_is_not_rung_until_it_responds() {
+    let mut world = World::new(asking(), &["budi", "sari"]);
+    world.register("budi", BUDI);
+    world.register("sari", SARI);
+    respond(&mut world, 61, &[BUDI]);
+    assert_eq!(world.reach, []);
+    respond(&mut world, 2, &[BUDI]);
+    assert_eq!(world.reach, [(format!("sip:budi@{BUDI}"), true)]);
+    assert_eq!(states(&world), [1, 1, 0, 0, 0, 0]);
+    assert_eq!(world.switchboard.gauges().bindings_unreachable, 1);
+    let mut caller = Caller::dials(&mut world);
+    assert!(!world.has(BUDI, "INVITE"));
+    answers(&mut world, SARI);
+    caller.is_answered(&mut world);
+    respond(&mut world, 30, &[]);
+    assert_eq!(world.reach.last(), Some(&(format!("sip:budi@{BUDI}"), false)));
+    assert_eq!((states(&world), world.switchboard.gauges().bindings_unreachable), ([0, 1, 0, 1, 0, 0], 0));
+    caller.hangs_up(&mut world);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn each_phone_of_an_operator_is_asked_and_one_that_responds_keeps_the_operator() {
+    const TABLET: &str = "127.0.0.3:5094";
+    let mut world = World::new(asking(), &["budi", "sari"]);
+    world.register("budi", BUDI);
+    world.register("budi", TABLET);
+    respond(&mut world, 70, &[BUDI]);
+    assert_eq!(world.reach, [(format!("sip:budi@{BUDI}"), true)]);
+    assert_eq!(states(&world), [1, 1, 0, 0, 0, 0]);
+    let caller = Caller::dials(&mut world);
+    assert!(world.has(TABLET, "INVITE") && !world.has(BUDI, "INVITE"));
+    caller.cancels(&mut world);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn the_last_phone_is_not_marked_and_the_one_that_is_left_counts_again() {
+    let mut world = World::new(asking(), &["budi", "sari"]);
+    world.register("budi", BUDI);
+    world.register("sari", SARI);
+    respond(&mut world, 70, &[BUDI, SARI]);
+    assert_eq!(world.reach.len(), 1, "{:?}", world.reach);
+    assert_eq!(states(&world), [1, 1, 0, 0, 0, 0]);
+    let (marked, other) = match world.reach[0].0.contains("budi") {
+        true => (BUDI, "sari"),
+        false => (SARI, "budi"),
+    };
+    world.register_for(other, if other == "sari" { SARI } else { BUDI }, 0);
+    let caller = Caller::dials(&mut world);
+    assert!(world.has(marked, "INVITE"), "no other phone can be rung");
+    assert_eq!(states(&world), [1, 0, 1, 0, 0, 0]);
+    caller.cancels(&mut world);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_phone_that_responds_only_where_it_registers_from_is_reachable() {
+    let mut world = World::new(asking(), &["budi", "sari"]);
+    world.register_as("budi", SOURCE, &format!("<sip:budi@{BUDI}>"), 600, "");
+    world.register("sari", SARI);
+    respond(&mut world, 130, &[BUDI]);
+    assert_eq!(world.reach, []);
+    respond(&mut world, 70, &[BUDI, SOURCE]);
+    assert_eq!(world.reach, [(format!("sip:budi@{BUDI}"), true)]);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_keep_alive_ends_neither_a_phone_that_rings_nor_a_talk() {
+    let mut settings = asking();
+    settings.ring = seconds(120);
+    let mut world = World::new(settings, &["budi", "sari"]);
+    world.register("budi", BUDI);
+    world.pass(seconds(1));
+    world.register("sari", SARI);
+    let mut caller = Caller::dials(&mut world);
+    let invite = rings(&mut world, BUDI);
+    respond(&mut world, 70, &[BUDI]);
+    assert_eq!(world.reach.len(), 1);
+    assert_eq!(states(&world), [0, 1, 1, 0, 0, 0], "it rings on");
+    picks_up(&mut world, BUDI, &invite);
+    caller.hears_200(&mut world);
+    assert_eq!(world.reach.len(), 2, "it has responded");
+    caller.acknowledges(&mut world);
+    respond(&mut world, 100, &[BUDI]);
+    assert_eq!(states(&world), [0, 1, 0, 1, 0, 0]);
+    assert_eq!(endings(&world), []);
+    caller.hangs_up(&mut world);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn an_unreachable_binding_makes_room_for_a_new_one_first() {
+    let mut world = World::new(asking(), &["budi", "sari"]);
+    world.register("sari", SARI);
+    let place = |n: u16| format!("127.0.0.3:{}", 5_200 + n);
+    for n in 0..8 {
+        world.register("budi", &place(n));
+        world.pass(seconds(1));
+    }
+    let silent = place(5);
+    respond(&mut world, 70, &[&silent]);
+    assert_eq!(world.reach, [(format!("sip:budi@{silent}"), true)]);
+    let answer = world.register_with("budi", &place(8), 600, "", "");
+    let kept: Vec<u16> = (0..9).filter(|n| answer.contains(&place(*n))).collect();
+    assert_eq!(kept, [0, 1, 2, 3, 4, 6, 7, 8]);
+}
