@@ -379,3 +379,65 @@ fn each_run_has_its_own_last_sign_of_life() {
     let lives = journal::lives_before(dir.path(), third.first_segment()).unwrap();
     assert_eq!(lives, [life(0, 65_432), life(90_000, 99_000)]);
 }
+
+/// Runs the test `name` of this program on a disk of its own that has 1 MiB.
+fn on_a_small_disk(name: &str) {
+    let disk = tempfile::tempdir().unwrap();
+    let script = "mount -t tmpfs -o size=1m none \"$1\" && exec \"$2\" --exact \"$3\" --ignored";
+    let namespace = ["--mount", "--user", "--map-root-user", "--propagation", "private", "sh", "-c", script, "sh"];
+    let mut run = std::process::Command::new("unshare");
+    run.args(namespace).arg(disk.path()).arg(std::env::current_exe().unwrap()).arg(name).env("SMALL_DISK", disk.path());
+    let output = run.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("1 passed"), "{text}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_start_on_a_full_disk_takes_over_the_crash_log_where_stored_segments_can_go() {
+    on_a_small_disk("a_full_disk_with_stored_segments");
+    on_a_small_disk("a_full_disk_with_nothing_to_remove");
+}
+
+/// A journal with a crash log of 200 KiB on a disk that has stored segments of 100 KiB each, and is full.
+fn full_disk(stored: i64) -> (PathBuf, Vec<u8>) {
+    let disk = PathBuf::from(std::env::var_os("SMALL_DISK").unwrap());
+    let dir = disk.join("journal");
+    drop(Journal::open(&dir, at(0)).unwrap());
+    for no in 0..stored {
+        fs::write(segments::path(&dir, MORNING - 100 + no, State::Stored), vec![0; 100 << 10]).unwrap();
+    }
+    let left = vec![7; 200 << 10];
+    CrashLog::open(&dir, at(1)).append(&left).unwrap();
+    let full = fs::write(disk.join("ballast"), vec![1; 1 << 20]);
+    assert_eq!(full.unwrap_err().kind(), std::io::ErrorKind::StorageFull);
+    (dir, left)
+}
+
+#[test]
+#[ignore = "needs a disk of 1 MiB: a_start_on_a_full_disk_takes_over_the_crash_log_where_stored_segments_can_go runs it"]
+fn a_full_disk_with_stored_segments() {
+    let (dir, left) = full_disk(6);
+    let journal = Journal::open(&dir, at(2));
+    Files::of(&dir).unwrap().remove_all();
+    drop(journal.unwrap());
+    assert_eq!(segments::list(&dir, State::Stored).unwrap().len(), 2, "four made room");
+    let waiting = segments::list(&dir, State::Waiting).unwrap();
+    assert_eq!(waiting.len(), 3, "of the first run, of the crash log, of this run");
+    assert_eq!(fs::read(segments::path(&dir, waiting[1], State::Waiting)).unwrap(), left);
+}
+
+#[test]
+#[ignore = "needs a disk of 1 MiB: a_start_on_a_full_disk_takes_over_the_crash_log_where_stored_segments_can_go runs it"]
+fn a_full_disk_with_nothing_to_remove() {
+    let (dir, left) = full_disk(0);
+    let faults = [2, 3, 4].map(|second| Journal::open(&dir, at(second)).unwrap_err());
+    let found = Files::of(&dir).unwrap().left_beside(at(5)).unwrap();
+    assert!(faults.iter().all(|fault| matches!(fault, JournalError::Folder(_))), "{faults:?}");
+    assert_eq!(files(&dir).len(), 1, "no attempt leaves a segment");
+    assert_eq!((found.len(), &found[0].bytes), (1, &left), "the facts stay in memory");
+    fs::remove_file(dir.with_file_name("ballast")).unwrap();
+    let journal = Journal::open(&dir, at(6));
+    Files::of(&dir).unwrap().remove_all();
+    drop(journal.unwrap());
+    assert_eq!(files(&dir).len(), 3);
+}

@@ -178,6 +178,17 @@ impl Config {
         files.into_iter().filter_map(pair).collect()
     }
 
+    /// This configuration with the roster of `new`, if `new` has read it without a fault and under the same keys. Nothing else of `new` is used: its
+    /// file may be unfinished.
+    pub fn with_roster_of(&self, new: &Self) -> Option<Self> {
+        let same = new.operators == self.operators && new.shifts == self.shifts && new.zone == self.zone;
+        (same && new.roster_faults.is_empty()).then(|| Self {
+            rostered: new.rostered.clone(),
+            roster_faults: Vec::new(),
+            ..self.clone()
+        })
+    }
+
     /// The gaps of the next `days` days. Only operators with an account count, if the accounts are known.
     pub fn roster_ahead(&self, now: Timestamp, days: u32, accounts: Option<&BTreeSet<OperatorId>>) -> Ahead {
         let span = Duration::from_secs(u64::from(days) * 86_400);
@@ -197,5 +208,32 @@ impl Config {
         };
         let ends = |one: &&Decree| one.to.is_some_and(|to| to < last) && !follows(one);
         Ahead { gaps, ending: self.rostered.decrees.iter().filter(ends).cloned().collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_roster_without_faults_is_used_and_nothing_else_of_an_unfinished_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            std::fs::write(folder.path().join(name), text).unwrap();
+            folder.path().join(name)
+        };
+        let text = "[[trunk]]\nname = \"telco\"\npeers = [\"127.0.0.2\"]\n[[shift]]\nname = \"pagi\"\nstart = \"07:00\"\nend = \"19:00\"\n\
+             [operators]\nroster = \"roster.csv\"\n";
+        file("roster.csv", "operator,date,shift\nbudi,2026-11-24,siang\n");
+        let running = Config::load_to_serve(&file("siaga.toml", text)).unwrap();
+        assert_eq!((running.roster_faults.len(), running.rostered.roster.entries().len()), (1, 0));
+        assert!(running.with_roster_of(&running).is_none(), "the fault is still there");
+        file("roster.csv", "operator,date,shift\nbudi,2026-11-24,pagi\n");
+        let new = Config::load_to_serve(&file("siaga.toml", &text.replace("127.0.0.2", "127.0.0.3"))).unwrap();
+        let repaired = running.with_roster_of(&new).unwrap();
+        assert_eq!((repaired.roster_faults.len(), repaired.rostered.roster.entries().len()), (0, 1));
+        assert_eq!(repaired.trunks, running.trunks, "only a reload applies the rest");
+        let other = Config::load_to_serve(&file("siaga.toml", &text.replace("19:00", "15:00"))).unwrap();
+        assert!(running.with_roster_of(&other).is_none(), "its plan has other shifts");
     }
 }

@@ -90,7 +90,11 @@ impl Ledger {
         self.records.clear();
         match self.steps.try_send(step) {
             Ok(()) => self.figures.given.fetch_add(facts, Ordering::Relaxed),
-            Err(_) => self.figures.lost.fetch_add(facts, Ordering::Relaxed),
+            Err(_) => {
+                // The next start finds them in the crash log.
+                file.iter().for_each(|file| self.crash_log.hold(*file));
+                self.figures.lost.fetch_add(facts, Ordering::Relaxed)
+            }
         };
     }
 }
@@ -270,5 +274,37 @@ impl Desk {
             }
             Err(fault) => warn!(%fault, "the journal cannot be touched"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cdr::fact::{FactId, FactKind};
+    use crate::clock::Timestamp;
+    use crate::ids::{CallId, Rng};
+    use crate::store::crash_log::Files;
+
+    #[test]
+    fn facts_that_find_no_room_stay_in_the_crash_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let (run, next) = (Timestamp::from_millis(1), Timestamp::from_millis(2));
+        let crash_log = CrashLog::open(dir.path(), run);
+        let cleaner = crash_log.cleaner();
+        let (steps, _inbox) = mpsc::channel(1);
+        let figures = Arc::<JournalFigures>::default();
+        let mut ledger = Ledger { steps, figures: Arc::clone(&figures), crash_log, records: Vec::new(), facts: 0 };
+        let stream = CallId::new(run, &mut Rng::from_number(1));
+        for seq in 0..2 {
+            let kind = FactKind::Breach { what: String::new() };
+            ledger.append(&Fact { id: FactId { stream, seq }, call: None, at: run, up: None, kind });
+            ledger.flush();
+        }
+        assert_eq!(figures.lost.load(Ordering::Relaxed), 1, "the second found no room");
+        cleaner.stored_all(1);
+        let files = Files::of(dir.path()).unwrap();
+        let left = files.left_beside(next).unwrap();
+        files.remove_all();
+        assert_eq!(left.len(), 1);
     }
 }

@@ -245,6 +245,9 @@ async fn ready(State(console): Shared) -> Response {
 
 /// Why no 112 call could be answered now; None if one could. After a start, phones have some time to register.
 fn unanswerable(figures: Gauges, has_fallback: bool, up: Duration) -> Option<&'static str> {
+    if figures.ports == 0 {
+        return Some("no 112 call could be answered: no RTP port could be bound, see [media] ports");
+    }
     if has_fallback {
         return None;
     }
@@ -487,7 +490,8 @@ mod tests {
 
     #[test]
     fn the_service_is_not_ready_only_while_no_call_could_be_answered() {
-        let gauges = |phones, accounts_known| Gauges { phones, accounts_known, ..Gauges::default() };
+        let gauges = |phones, accounts_known| Gauges { phones, accounts_known, ports: 1, ..Gauges::default() };
+        assert!(unanswerable(Gauges { ports: 0, ..gauges(1, true) }, true, Duration::ZERO).is_some(), "no audio");
         let later = PHONES_REGISTER;
         assert!(unanswerable(gauges(0, false), false, Duration::ZERO).is_some());
         assert!(unanswerable(gauges(0, false), true, later).is_none(), "the fallback number is dialled");

@@ -129,12 +129,19 @@ impl LocalState {
     /// Writes a file that only its owner may read, completely or not at all.
     fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
-        let new = path.with_extension("new");
+        let new = unfinished(path);
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&new, path)
     }
+}
+
+/// Where a file is written before it replaces `path`. Two files of the folder never share it: two threads may write at the same time.
+fn unfinished(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    name.into()
 }
 
 /// None if the file is missing.
@@ -367,6 +374,13 @@ mod tests {
         let copy = AccountsCopy { read_at: Timestamp::from_millis(5), operators: Vec::new(), users: Vec::new() };
         LocalState::beside(folder.path()).keep_accounts(&copy).unwrap();
         assert_eq!(mode(&local.join("accounts.json")), 0o600);
+    }
+
+    #[test]
+    fn no_two_files_of_the_folder_are_written_under_one_name() {
+        let files = ["changes.jsonl", "changes.csv", "roster.csv", "decrees.csv", "accounts.json"];
+        let names: std::collections::BTreeSet<_> = files.iter().map(|file| unfinished(Path::new(file))).collect();
+        assert_eq!(names.len(), files.len(), "{names:?}");
     }
 
     #[test]

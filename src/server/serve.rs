@@ -341,9 +341,13 @@ impl Watch {
         if self.alarms.is_raised(Kind::Certificates) {
             self.renew_certificates().await;
         }
-        let repaired = || Config::load_to_serve(&self.file).is_ok_and(|new| new.roster_faults.is_empty());
-        if self.alarms.is_raised(Kind::Roster) && repaired() {
-            self.reload().await;
+        if self.alarms.is_raised(Kind::Roster)
+            && let Ok(new) = Config::load_to_serve(&self.file)
+            && let Some(repaired) = self.running.with_roster_of(&new)
+        {
+            self.running = repaired;
+            self.spread().await;
+            info!("the roster was read again");
         }
     }
 
@@ -382,18 +386,23 @@ impl Watch {
             warn!(key, "has changed, but only a restart takes it up");
         }
         self.running = new.beside(&self.running);
-        tell_roster(&self.running, &self.local, &self.alarms);
-        self.tell_config.send_replace(Arc::new(self.running.clone()));
+        self.spread().await;
         self.renew_certificates().await;
-        self.desk.tell(Inbound::Configure(Box::new(self.running.switchboard()))).await;
         self.names.follow(&self.running.trunks, &self.running.sip.name_servers, &self.desk);
         if let Err(fault) = promise(&self.metrics, &self.running) {
             error!(%fault, "the metrics keep what the desks promised before");
         }
-        self.accounts = None;
-        self.compare_names().await;
         self.look_again.notify_one();
         info!("the configuration was read again");
+    }
+
+    /// Gives the running configuration to the parts that use it.
+    async fn spread(&mut self) {
+        tell_roster(&self.running, &self.local, &self.alarms);
+        self.tell_config.send_replace(Arc::new(self.running.clone()));
+        self.desk.tell(Inbound::Configure(Box::new(self.running.switchboard()))).await;
+        self.accounts = None;
+        self.compare_names().await;
     }
 }
 

@@ -99,13 +99,14 @@ impl Aside {
     pub async fn retry(&mut self, store: &Store, journal: &str) -> io::Result<Vec<(CallId, Result<(), StoreError>)>> {
         let mut outcomes = Vec::new();
         for (stream, path) in std::mem::take(&mut self.streams) {
-            let facts = entries(&path)?;
+            // A running service may add facts at any time: they must not count as read.
             let length = fs::metadata(&path)?.len();
+            let facts = entries(&path)?;
             let refold: Vec<CallId> =
                 facts.iter().any(|fact| fact.call == Some(stream)).then_some(stream).into_iter().collect();
             let batch = Batch { facts: facts.iter().collect(), opened: refold.clone(), refold, ..Batch::default() };
             let outcome = store.take(journal, batch).await;
-            // A running service may have added facts in the meantime: the next retry stores them.
+            // With facts that were added since, the call is stored again by the next retry.
             if outcome.is_ok() && fs::metadata(&path)?.len() == length {
                 fs::remove_file(&path)?;
             } else {

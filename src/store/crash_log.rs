@@ -170,6 +170,8 @@ pub struct Cleaner {
     folder: Option<PathBuf>,
     /// Files before this one have been removed.
     kept_from: Arc<AtomicU32>,
+    /// This file and those after it have facts that the journal does not get in this run: they stay for the next start.
+    held_from: Arc<AtomicU32>,
 }
 
 impl CrashLog {
@@ -179,8 +181,8 @@ impl CrashLog {
             Ok(files) => (files, folder()),
             Err(_) => (Files { stem: String::new(), user: 0 }, None),
         };
-        let kept_from = Arc::default();
-        let cleaner = Cleaner { files: files.clone(), run, folder: folder.clone(), kept_from };
+        let (kept_from, held_from) = (Arc::default(), Arc::new(AtomicU32::new(u32::MAX)));
+        let cleaner = Cleaner { files: files.clone(), run, folder: folder.clone(), kept_from, held_from };
         Self { files, run, folder, file: None, no: 0, length: 0, pause: 0, cleaner }
     }
 
@@ -192,6 +194,11 @@ impl CrashLog {
     /// The removing side.
     pub fn cleaner(&self) -> Cleaner {
         self.cleaner.clone()
+    }
+
+    /// The journal does not get the facts in the file `no` and those after it: they stay for the next start.
+    pub fn hold(&self, no: u32) {
+        self.cleaner.held_from.fetch_min(no, Ordering::Relaxed);
     }
 
     /// Appends records with one `write()`. Returns the number of the file; None if the records are not in memory, because there is no folder or
@@ -240,6 +247,7 @@ impl Cleaner {
     /// Removes the files before `no`: their facts are on the disk.
     pub fn stored_before(&self, no: u32) {
         let Some(folder) = &self.folder else { return };
+        let no = no.min(self.held_from.load(Ordering::Relaxed));
         for old in self.kept_from.swap(no, Ordering::Relaxed)..no {
             // The file may not exist, or may be removed already.
             drop(fs::remove_file(self.files.path(folder, self.run, old)));
@@ -310,6 +318,21 @@ mod tests {
         assert_eq!(left[0].bytes.len(), big.len() * (CRASH_LOG_FILES_MAX as usize - 2) + 5);
         log.cleaner().stored_all(CRASH_LOG_FILES_MAX + 1);
         assert!(mine.files().left_beside(NEXT).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_file_with_facts_that_the_journal_did_not_get_stays_for_the_next_start() {
+        let mine = journal();
+        let mut log = CrashLog::open(mine.0.path(), RUN);
+        let big = vec![b'x'; usize::try_from(CRASH_LOG_FILE_BYTES_MAX).unwrap()];
+        for no in 1..=3 {
+            assert_eq!(log.append(&big), Some(no));
+        }
+        log.hold(2);
+        log.cleaner().stored_before(2);
+        log.cleaner().stored_all(3);
+        let left = mine.files().left_beside(NEXT).unwrap();
+        assert_eq!(left[0].bytes.len(), big.len() * 2, "the files 2 and 3");
     }
 
     #[test]

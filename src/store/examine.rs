@@ -86,6 +86,32 @@ async fn look(url: &str) -> Result<Vec<String>, StoreError> {
     }
 }
 
+/// True if the tables need no migration.
+pub(super) async fn is_current(store: &Store) -> Result<bool, StoreError> {
+    let has_tables = match store {
+        Store::Sqlite(pool) => sqlx::query_as::<_, (i64,)>(SQLITE_TABLES).fetch_one(pool).await?.0 > 0,
+        Store::Postgres(pool) => sqlx::query_as::<_, (bool,)>(HAS_TABLES).fetch_one(pool).await?.0,
+    };
+    if !has_tables {
+        return Ok(false);
+    }
+    let (applied,): (Option<i64>,) = on_either!(store, pool => sqlx::query_as(APPLIED).fetch_one(pool).await?);
+    Ok(applied >= known(store).iter().map(|migration| migration.version).max())
+}
+
+/// Brings the tables up to date.
+pub(super) async fn migrate(store: &Store) -> Result<(), StoreError> {
+    on_either!(store, pool => known(store).run(pool).await?);
+    Ok(())
+}
+
+fn known(store: &Store) -> &'static Migrator {
+    match store {
+        Store::Sqlite(_) => &SQLITE,
+        Store::Postgres(_) => &POSTGRES,
+    }
+}
+
 async fn newer_schema(store: &Store, known: &Migrator) -> Result<Option<String>, StoreError> {
     let (applied,): (Option<i64>,) = on_either!(store, pool => sqlx::query_as(APPLIED).fetch_one(pool).await?);
     let newest = known.iter().map(|migration| migration.version).max().unwrap_or(0);

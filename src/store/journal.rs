@@ -103,13 +103,28 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Moves the facts that a killed run left in memory to a segment of their own, whose time stamp is that run's last sign of life.
+    /// Moves what a killed run left in memory to a segment of its own, which shows that run's last sign of life. On a full disk it removes stored
+    /// segments until there is room. On an error the unfinished segment is removed: each attempt would otherwise leave one.
     fn take_over(&mut self, left: &Left, now: Timestamp) -> io::Result<()> {
         let before = segments::last_stamp(&self.dir)?;
-        self.begin(now)?;
-        let Some(file) = &mut self.file else { return Err(io::ErrorKind::NotFound.into()) };
-        file.write_all(&left.bytes)?;
-        segments::set_stamp(file, before.map_or(left.last_sign, |before| before.max(left.last_sign)))?;
+        let stamp = before.map_or(left.last_sign, |before| before.max(left.last_sign));
+        loop {
+            let copied = self.begin(now).and_then(|()| self.copy(&left.bytes, stamp));
+            let Err(error) = copied else { return Ok(()) };
+            if self.file.take().is_some() {
+                fs::remove_file(segments::path(&self.dir, self.segment, State::Waiting))?;
+            }
+            if error.kind() != io::ErrorKind::StorageFull || segments::make_room(&self.dir, ROOM)? == 0 {
+                return Err(error);
+            }
+        }
+    }
+
+    /// Writes all bytes of the open segment, with its time stamp.
+    fn copy(&self, bytes: &[u8], stamp: Timestamp) -> io::Result<()> {
+        let Some(mut file) = self.file.as_ref() else { return Err(io::ErrorKind::NotFound.into()) };
+        file.write_all(bytes)?;
+        segments::set_stamp(file, stamp)?;
         file.sync_all()
     }
 

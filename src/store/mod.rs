@@ -28,6 +28,8 @@ const OPEN_TRIES: u32 = 8;
 const OPEN_RETRY: Duration = Duration::from_millis(50);
 /// How long PostgreSQL may take for one statement or transaction before its connection counts as dead.
 const STATEMENT_MAX: Duration = Duration::from_secs(60);
+/// How long PostgreSQL may take to bring the tables up to date: an index over years of records takes its time.
+const MIGRATIONS_MAX: Duration = Duration::from_secs(3_600);
 /// Connections of one process to PostgreSQL.
 const CONNECTIONS_MAX: u32 = 4;
 
@@ -102,6 +104,11 @@ pub(in crate::store) use on_either;
 impl Store {
     /// Opens for reading and writing; makes what is missing and brings the tables up to date.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
+        Self::open_within(url, STATEMENT_MAX).await
+    }
+
+    /// The same, or `Late` if PostgreSQL takes longer than `limit`; migrations that are due may take longer.
+    async fn open_within(url: &str, limit: Duration) -> Result<Self, StoreError> {
         match Kind::of(url)? {
             Kind::Sqlite(options) => {
                 let path = options.get_filename().to_owned();
@@ -126,9 +133,13 @@ impl Store {
             }
             Kind::Postgres(options) => {
                 let pool = PgPoolOptions::new().max_connections(CONNECTIONS_MAX).acquire_timeout(PATIENCE);
-                let pool = pool.connect_with(options).await?;
-                sqlx::migrate!("src/store/migrations/postgres").run(&pool).await?;
-                Ok(Self::Postgres(pool))
+                let store = Self::Postgres(pool.connect_with(options).await?);
+                let limit = match store.in_time(limit, examine::is_current(&store)).await? {
+                    true => limit,
+                    false => limit.max(MIGRATIONS_MAX),
+                };
+                store.in_time(limit, examine::migrate(&store)).await?;
+                Ok(store)
             }
         }
     }
@@ -185,11 +196,11 @@ async fn open_sqlite(options: SqliteConnectOptions) -> Result<SqlitePool, StoreE
     loop {
         let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
         let fault = match pool.connect_with(options.clone()).await {
-            Ok(pool) => match sqlx::migrate!("src/store/migrations/sqlite").run(&pool).await {
+            Ok(pool) => match examine::migrate(&Store::Sqlite(pool.clone())).await {
                 Ok(()) => return Ok(pool),
                 Err(fault) => {
                     pool.close().await;
-                    StoreError::from(fault)
+                    fault
                 }
             },
             Err(fault) => fault.into(),

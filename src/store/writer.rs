@@ -4,7 +4,7 @@
 mod recovery;
 mod rows;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tracing::{error, warn};
 
 use crate::alarm::{Alarms, Kind};
-use crate::cdr::fact::Fact;
+use crate::cdr::fact::{Fact, FactId};
 use crate::clock::Timestamp;
 use crate::ids::CallId;
 
@@ -87,6 +87,8 @@ pub struct Writer {
     live: BTreeMap<CallId, Live>,
     closed: VecDeque<CallId>,
     aside: Option<Aside>,
+    /// Facts that are set aside while their place in the journal is not stored yet: a retry of the batch must not set them aside again.
+    aside_of_batch: BTreeSet<FactId>,
     /// True once the calls that earlier runs left open are closed.
     recovered: bool,
     /// Alarms about a database that cannot be written, damage, and calls that are set aside are raised here.
@@ -111,6 +113,7 @@ impl Writer {
             live: BTreeMap::new(),
             closed: VecDeque::new(),
             aside: None,
+            aside_of_batch: BTreeSet::new(),
             recovered: false,
             alarms: Alarms::default(),
             _lock: None,
@@ -187,7 +190,7 @@ impl Writer {
     }
 
     async fn carry(&mut self, durable: &mut watch::Receiver<Place>) -> Result<(), WriterError> {
-        let store = Store::open(&self.url).await?;
+        let store = Store::open_within(&self.url, self.patience).await?;
         let mut cursor = store.in_time(self.patience, store.cursor(&self.journal)).await?;
         if cursor > *durable.borrow() {
             // The folder lost its segments, and the clock was set back: what is there now was never stored.

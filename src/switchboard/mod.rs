@@ -362,6 +362,7 @@ impl Switchboard {
             transactions: self.transactions.len(),
             subscriptions: self.subscriptions.len(),
             anchors: self.ports.lent(),
+            ports: self.ports.len(),
             phones: self.registrar.len(),
             bindings_unreachable: self.registrar.unreachable(),
             accounts_known: self.accounts_known,

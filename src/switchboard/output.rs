@@ -280,6 +280,8 @@ pub struct Gauges {
     pub transactions: usize,
     pub subscriptions: usize,
     pub anchors: usize,
+    /// RTP port pairs that are bound, lent or not.
+    pub ports: usize,
     /// Operators and stations with a registered phone.
     pub phones: usize,
     /// Bindings whose phones do not respond.

@@ -58,6 +58,11 @@ impl Ports {
         true
     }
 
+    /// All pairs, lent or not.
+    pub(super) const fn len(&self) -> usize {
+        self.ports.len()
+    }
+
     /// True for the number of an RTP or RTCP port of the pool.
     pub(super) fn number(&self, port: u16) -> bool {
         self.numbers.contains(&(port & !1))

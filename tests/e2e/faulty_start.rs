@@ -133,10 +133,18 @@ fn a_journal_folder_that_cannot_be_used_stops_neither_the_start_nor_calls() {
 #[test]
 fn a_second_service_ends_at_once_because_the_first_has_the_sockets_and_the_journal() {
     let mut service = Service::start(184, 1, "");
-    let mut second = service.program();
-    second.args(["serve", "--config", "siaga.toml"]);
-    let mut second = super::process::Running::start("second", service.path(), &mut second);
-    assert!(!second.wait().success());
+    let text = std::fs::read_to_string(service.path().join("siaga.toml")).unwrap();
+    // The sockets alone, and the journal alone.
+    let other_journal = text.clone() + "\n[journal]\ndir = \"data/other-journal\"\n";
+    let other_sockets = text.replace(&service.host(1), &service.host(9));
+    for (name, text) in [("other-journal", other_journal), ("other-sockets", other_sockets)] {
+        let file = format!("{name}.toml");
+        std::fs::write(service.path().join(&file), text).unwrap();
+        let mut second = service.program();
+        second.args(["serve", "--config", &file]);
+        let mut second = super::process::Running::start(name, service.path(), &mut second);
+        assert!(!second.wait().success(), "{name}");
+    }
     service.end();
 }
 

@@ -57,11 +57,11 @@ fn a_killed_service_closes_every_call_once_and_goes_on() {
         ["-m", &callers, "-r", "50", "-p", "15000", "-key", "number", "0811", "-key", "voice_port", "25000"];
     let mut command = sipp(&service, "caller_stays", &service.host(2), &arguments);
     let trunk = Running::start("callers", service.path(), &mut command);
-    until("fifty calls are up and written down", || {
+    until("fifty calls are up", || {
         let calls = service.get("/v1/calls");
         let talking = calls["calls"].as_array()?.iter().filter(|call| call["state"] == "talking").count();
         let whole = calls["calls"].as_array()?.len() == CALLERS && talking == OPERATORS;
-        (whole && service.metric("siaga_journal_backlog") == 0.0).then_some(())
+        whole.then_some(())
     });
     service.kill();
     drop((trunk, first_phones));

@@ -112,6 +112,34 @@ pub(crate) async fn a_call_that_the_database_does_not_take_is_set_aside_and_stor
     store.close().await;
 }
 
+/// A retry of a batch sets no fact aside again.
+pub(crate) async fn a_database_that_fails_behind_a_call_that_is_set_aside_gets_its_facts_once(base: &Base) {
+    base.make().await;
+    let store = Store::open(&base.url).await.unwrap();
+    refuse(base).await;
+    let (bad, good) = (poisoned(40), stories::all(MORNING));
+    let mut run = Run::start(base, at(0));
+    run.journal.append(bad.facts.iter(), at(0)).unwrap();
+    assert_eq!(run.finish(base).await.calls_aside.load(Ordering::Relaxed), 1);
+    let mut run = Run::start(base, at(8_000));
+    base.behind("ALTER TABLE cdr RENAME TO away", "ALTER TABLE cdr RENAME TO away").await;
+    let late = bad.fact(stories::LATE | 9, 9_000, FactKind::CallBackLost);
+    run.journal.append([&late].into_iter().chain(good.iter().flat_map(|(_, story)| &story.facts)), at(9_000)).unwrap();
+    let figures = run.figures.clone();
+    let failed = async {
+        while figures.failures.load(Ordering::Relaxed) < 3 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    run.writer(base).run_until(run.durable(), failed).await;
+    let listed = Aside::open(&base.journal()).unwrap().list().unwrap();
+    assert_eq!((listed.len(), listed[0].facts), (1, bad.facts.len() + 1));
+    base.behind("ALTER TABLE away RENAME TO cdr", "ALTER TABLE away RENAME TO cdr").await;
+    run.finish(base).await;
+    assert_eq!(records(&store).await.len(), good.len());
+    store.close().await;
+}
+
 pub(crate) async fn an_interrupted_call_that_the_database_does_not_take_blocks_no_other(base: &Base) {
     base.make().await;
     let store = Store::open(&base.url).await.unwrap();

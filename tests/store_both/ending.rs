@@ -49,9 +49,23 @@ pub(crate) async fn a_database_that_never_answers_is_given_up_and_tried_again(ba
     }
     base.make().await;
     Store::open(&base.url).await.unwrap().close().await;
+    never_answers(base, "LOCK TABLE fact IN ACCESS EXCLUSIVE MODE").await;
+}
+
+/// The same while the tables are brought up to date.
+pub(crate) async fn a_database_that_never_answers_at_the_opening_is_given_up_and_tried_again(base: &Base) {
+    if !base.is_postgres() {
+        return;
+    }
+    base.make().await;
+    Store::open(&base.url).await.unwrap().close().await;
+    never_answers(base, "LOCK TABLE _sqlx_migrations IN ACCESS EXCLUSIVE MODE").await;
+}
+
+async fn never_answers(base: &Base, lock: &'static str) {
     let mut other = sqlx::PgConnection::connect(&base.url).await.unwrap();
     sqlx::query("BEGIN").execute(&mut other).await.unwrap();
-    sqlx::query("LOCK TABLE fact IN ACCESS EXCLUSIVE MODE").execute(&mut other).await.unwrap();
+    sqlx::query(lock).execute(&mut other).await.unwrap();
     let mut run = Run::start(base, at(0));
     run.journal.append(woven().iter(), at(0)).unwrap();
     let (writer, figures) = (run.writer(base).patient(Duration::from_millis(300)), run.figures.clone());

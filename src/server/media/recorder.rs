@@ -20,7 +20,7 @@ use crate::media::recording::{Frame, Stereo, TapeId};
 use crate::store::access;
 
 use super::health::{self, Pulse};
-use super::unregistered::{Key, Markers, Registered, checksum, merged, register};
+use super::unregistered::{Key, Markers, Registered, checksum, is_settled, merged, register};
 use super::wav_file::{Disk, WavFile};
 use super::worker::Clock;
 
@@ -121,10 +121,14 @@ impl Recorder {
         let (mut tell, list) = (events.clone(), registered.clone());
         let sealing = thread::Builder::new().name("sealer".into()).spawn(move || {
             for recording in written {
-                let key = recording.key;
-                tell(seal(recording, &seals));
+                let (key, path) = (recording.key, recording.path.clone());
+                let event = seal(recording, &seals);
+                let settled = is_settled(&event, &path);
+                tell(event);
                 seals.rest();
-                list.add(key);
+                if settled {
+                    list.add(key);
+                }
             }
         })?;
         let markers = Markers::of(&place.folder);
@@ -232,9 +236,13 @@ impl<F: FnMut(Event) + Send + Clone + 'static, D: Disk> Desk<F, D> {
             let Repairer { folder, pulse, registered } = repairer;
             for one in left {
                 pulse.beat();
-                tell(register(&folder, &one, &pulse));
+                let event = register(&folder, &one, &pulse);
+                let settled = is_settled(&event, &folder.join(&one.file));
+                tell(event);
                 pulse.rest();
-                registered.add(one.key);
+                if settled {
+                    registered.add(one.key);
+                }
             }
         });
         if let Err(error) = started {

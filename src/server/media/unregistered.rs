@@ -140,6 +140,16 @@ pub(super) fn register(recordings: &Path, left: &Left, pulse: &Pulse) -> Event {
     }
 }
 
+/// True if the marker of a recording has done its work: the recording is registered, or there is no audio to register. After any other error the
+/// marker stays, and the next start tries again.
+pub(super) fn is_settled(event: &Event, path: &Path) -> bool {
+    matches!(event, Event::RecordingClosed { .. })
+        || match fs::metadata(path) {
+            Ok(found) => wav::pairs_in(found.len()) == 0,
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        }
+}
+
 /// Writes the header that fits the samples in the file. Returns the pairs of samples, and whether the file was changed.
 fn repair(path: &Path) -> io::Result<(u64, bool)> {
     let file = File::options().read(true).write(true).open(path)?;
@@ -230,6 +240,22 @@ mod tests {
         fs::remove_file(folder.path().join("x.wav")).unwrap();
         let left = Left { key: key(1), file: "x.wav".to_owned() };
         assert!(matches!(register(folder.path(), &left, &pulse), Event::RecordingFailed { .. }));
+    }
+
+    #[test]
+    fn a_recording_whose_registration_fails_keeps_its_marker_for_the_next_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let pulse = Pulse::new(Clock::start());
+        let path = folder.path().join("x.wav");
+        let settled = |left: &Left| is_settled(&register(folder.path(), left, &pulse), &path);
+        assert!(settled(&left_behind(folder.path(), 0, 16_000, 0)));
+        assert!(settled(&left_behind(folder.path(), 0, 0, 2)), "it has no audio");
+        let left = left_behind(folder.path(), 0, 16_000, 0);
+        let failed =
+            Event::RecordingFailed { call: left.key.call, leg: LegNo(3), why: "an error of the disk".to_owned() };
+        assert!(!is_settled(&failed, &path), "the audio is there");
+        fs::remove_file(&path).unwrap();
+        assert!(settled(&left), "the file is missing");
     }
 
     #[test]

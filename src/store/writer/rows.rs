@@ -24,6 +24,18 @@ impl Writer {
         segment: i64,
         cursor: Place,
     ) -> Result<(), WriterError> {
+        self.store_or_set_aside(store, entries, segment, cursor).await?;
+        self.aside_of_batch.clear();
+        Ok(())
+    }
+
+    async fn store_or_set_aside(
+        &mut self,
+        store: &Store,
+        entries: &[Entry],
+        segment: i64,
+        cursor: Place,
+    ) -> Result<(), WriterError> {
         let (aside, entries) = self.split_aside(entries);
         for (stream, entries) in aside {
             self.put_aside(stream, &entries)?;
@@ -102,7 +114,12 @@ impl Writer {
         if !aside.has(stream) && aside.is_full() {
             return Err(std::io::Error::other("the maximum number of calls is already set aside").into());
         }
-        aside.put(stream, entries)?;
+        let new: Vec<&Entry> =
+            entries.iter().copied().filter(|entry| !self.aside_of_batch.contains(&entry.id)).collect();
+        if !new.is_empty() {
+            aside.put(stream, &new)?;
+            self.aside_of_batch.extend(new.iter().map(|entry| entry.id));
+        }
         self.live.remove(&stream);
         self.count_aside();
         Ok(())
