@@ -97,10 +97,10 @@ struct Mark {
 /// Carries it out.
 pub(super) fn call_back(command: CallBackCommand) -> anyhow::Result<()> {
     match command {
-        CallBackCommand::List(file) => list(&Config::load(&file.config)?),
-        CallBackCommand::Next { operator, file } => give(&Config::load(&file.config)?, None, &operator),
+        CallBackCommand::List(file) => list(&Config::load_to_serve(&file.config)?),
+        CallBackCommand::Next { operator, file } => give(&Config::load_to_serve(&file.config)?, None, &operator),
         CallBackCommand::Call { number, operator, file } => {
-            give(&Config::load(&file.config)?, Some(&number), &operator)
+            give(&Config::load_to_serve(&file.config)?, Some(&number), &operator)
         }
     }
 }
@@ -108,9 +108,11 @@ pub(super) fn call_back(command: CallBackCommand) -> anyhow::Result<()> {
 /// Carries it out.
 pub(super) fn caller(command: CallerCommand) -> anyhow::Result<()> {
     match command {
-        CallerCommand::List(file) => marks(&Config::load(&file.config)?),
-        CallerCommand::Mark { number, class: _, hours, file } => mark(&Config::load(&file.config)?, &number, hours),
-        CallerCommand::Clear { number, file } => mark(&Config::load(&file.config)?, &number, 0),
+        CallerCommand::List(file) => marks(&Config::load_to_serve(&file.config)?),
+        CallerCommand::Mark { number, class: _, hours, file } => {
+            mark(&Config::load_to_serve(&file.config)?, &number, hours)
+        }
+        CallerCommand::Clear { number, file } => mark(&Config::load_to_serve(&file.config)?, &number, 0),
     }
 }
 

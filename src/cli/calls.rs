@@ -46,7 +46,7 @@ pub(super) enum CallCommand {
 pub(super) fn call(command: CallCommand) -> anyhow::Result<()> {
     match command {
         CallCommand::SilentPrompt { call, file } => {
-            let config = Config::load(&file.config)?;
+            let config = Config::load_to_serve(&file.config)?;
             let call = call.live(&config)?;
             let path = format!("/v1/calls/{call}/silent-prompt");
             match console::ask(&config, "POST", &path, "")? {
@@ -60,7 +60,7 @@ pub(super) fn call(command: CallCommand) -> anyhow::Result<()> {
         CallCommand::Supervise { call, mode, supervisor, file } => {
             let supervisor = OperatorId::parse(&supervisor)?;
             let body = serde_json::json!({ "mode": mode, "by": supervisor });
-            let config = Config::load(&file.config)?;
+            let config = Config::load_to_serve(&file.config)?;
             let call = call.live(&config)?;
             console::order(&config, &format!("/v1/calls/{call}/supervision"), &body)?;
             println!("{call}: {supervisor} is to {mode}");
@@ -69,7 +69,7 @@ pub(super) fn call(command: CallCommand) -> anyhow::Result<()> {
         CallCommand::Offer { call, operator, file } => {
             let operator = OperatorId::parse(&operator)?;
             let body = serde_json::json!({ "operator": operator });
-            let config = Config::load(&file.config)?;
+            let config = Config::load_to_serve(&file.config)?;
             let call = call.live(&config)?;
             console::order(&config, &format!("/v1/calls/{call}/offer"), &body)?;
             println!("{call}: {operator} rings");

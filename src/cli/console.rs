@@ -27,7 +27,7 @@ struct Messages {
 /// Changes one operator's state.
 pub(super) fn change(named: &Named, change: &str, reason: Option<&str>) -> anyhow::Result<()> {
     let operator = OperatorId::parse(&named.operator)?;
-    let config = Config::load(&named.file.config)?;
+    let config = Config::load_to_serve(&named.file.config)?;
     let body = reason.map(|reason| serde_json::json!({ "reason": reason }).to_string()).unwrap_or_default();
     let path = format!("/v1/operators/{operator}/{change}");
     match ask(&config, "POST", &path, &body)? {

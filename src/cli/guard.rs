@@ -39,8 +39,8 @@ struct Ban {
 /// Carries it out.
 pub(super) fn guard(command: GuardCommand) -> anyhow::Result<()> {
     match command {
-        GuardCommand::List(file) => list(&Config::load(&file.config)?),
-        GuardCommand::Lift { address, file } => lift(&Config::load(&file.config)?, address),
+        GuardCommand::List(file) => list(&Config::load_to_serve(&file.config)?),
+        GuardCommand::Lift { address, file } => lift(&Config::load_to_serve(&file.config)?, address),
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) enum JournalCommand {
 /// Verifies and changes nothing.
 pub(super) fn verify(command: &VerifyCommand) -> anyhow::Result<()> {
     let VerifyCommand::Journal(file) = command;
-    let config = Config::load(&file.config)?;
+    let config = Config::load_to_serve(&file.config)?;
     let mut bad = 0;
     for path in salvage::files(&config.journal_dir).with_context(|| shown(&config.journal_dir))? {
         let found = salvage::read(&path, false).with_context(|| shown(&path))?;
@@ -61,9 +61,9 @@ pub(super) fn verify(command: &VerifyCommand) -> anyhow::Result<()> {
 /// Salvages damaged segments, and lists or stores the calls that are set aside.
 pub(super) fn journal(command: JournalCommand) -> anyhow::Result<()> {
     match command {
-        JournalCommand::Salvage { segments, file } => salvage(&Config::load(&file.config)?, segments),
+        JournalCommand::Salvage { segments, file } => salvage(&Config::load_to_serve(&file.config)?, segments),
         JournalCommand::Aside(file) => {
-            let config = Config::load(&file.config)?;
+            let config = Config::load_to_serve(&file.config)?;
             let aside = Aside::open(&config.journal_dir)?.list()?;
             for one in &aside {
                 println!("{}  {} facts", one.call, one.facts);
@@ -71,7 +71,7 @@ pub(super) fn journal(command: JournalCommand) -> anyhow::Result<()> {
             println!("{} calls are set aside", aside.len());
             Ok(())
         }
-        JournalCommand::Retry(file) => retry(&Config::load(&file.config)?),
+        JournalCommand::Retry(file) => retry(&Config::load_to_serve(&file.config)?),
     }
 }
 

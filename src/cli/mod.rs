@@ -231,8 +231,8 @@ fn carry_out(command: Command) -> anyhow::Result<()> {
         Command::Guard(command) => guard::guard(command),
         Command::CallBack(command) => callers::call_back(command),
         Command::Caller(command) => callers::caller(command),
-        Command::Calls(file) => floor::calls(&Config::load(&file.config)?),
-        Command::Floor(file) => floor::floor(&Config::load(&file.config)?),
+        Command::Calls(file) => floor::calls(&Config::load_to_serve(&file.config)?),
+        Command::Floor(file) => floor::floor(&Config::load_to_serve(&file.config)?),
         Command::Call(command) => calls::call(command),
         Command::Posture(arguments) => posture::posture(arguments),
         Command::Journal(command) => journal::journal(command),
@@ -244,31 +244,33 @@ fn carry_out(command: Command) -> anyhow::Result<()> {
 fn on_operator(command: OperatorCommand) -> anyhow::Result<()> {
     match command {
         OperatorCommand::Add { named, name } => {
-            operator::add(&Config::load(&named.file.config)?, Kind::Operator, &named.operator, name.as_deref())
+            operator::add(&Config::load_to_serve(&named.file.config)?, Kind::Operator, &named.operator, name.as_deref())
         }
-        OperatorCommand::List(file) => operator::list(&Config::load(&file.config)?),
+        OperatorCommand::List(file) => operator::list(&Config::load_to_serve(&file.config)?),
         OperatorCommand::Passwd(named) => {
-            operator::passwd(&Config::load(&named.file.config)?, Kind::Operator, &named.operator)
+            operator::passwd(&Config::load_to_serve(&named.file.config)?, Kind::Operator, &named.operator)
         }
         OperatorCommand::Remove(named) => {
-            operator::remove(&Config::load(&named.file.config)?, Kind::Operator, &named.operator)
+            operator::remove(&Config::load_to_serve(&named.file.config)?, Kind::Operator, &named.operator)
         }
         OperatorCommand::Pin { named, number, own, remove: _ } => {
-            let config = Config::load(&named.file.config)?;
+            let config = Config::load_to_serve(&named.file.config)?;
             match number {
                 Some(number) => station::pin(&config, &named.operator, &number, own),
                 None => station::remove_pin(&config, &named.operator),
             }
         }
-        OperatorCommand::Import { accounts, file } => import::import(&Config::load(&file.config)?, &accounts),
+        OperatorCommand::Import { accounts, file } => import::import(&Config::load_to_serve(&file.config)?, &accounts),
         OperatorCommand::LogIn(named) => console::change(&named, "log-in", None),
         OperatorCommand::LogOut(named) => console::change(&named, "log-out", None),
         OperatorCommand::Pause { named, reason } => console::change(&named, "pause", Some(&reason)),
         OperatorCommand::Resume(named) => console::change(&named, "resume", None),
         OperatorCommand::WrapUp(named) => console::change(&named, "wrap-up", None),
-        OperatorCommand::Call { operator, to, file } => console::place(&Config::load(&file.config)?, &operator, &to),
+        OperatorCommand::Call { operator, to, file } => {
+            console::place(&Config::load_to_serve(&file.config)?, &operator, &to)
+        }
         OperatorCommand::Message { operator, text, all: _, file } => {
-            console::message(&Config::load(&file.config)?, operator.as_deref(), &text)
+            console::message(&Config::load_to_serve(&file.config)?, operator.as_deref(), &text)
         }
     }
 }

@@ -33,7 +33,7 @@ struct Told {
 
 /// Carries it out.
 pub(super) fn posture(arguments: PostureArguments) -> anyhow::Result<()> {
-    let config = Config::load(&arguments.file.config)?;
+    let config = Config::load_to_serve(&arguments.file.config)?;
     let (status, answer) = match arguments.set {
         None => console::ask(&config, "GET", "/v1/posture", "")?,
         Some(posture) => {

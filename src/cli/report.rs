@@ -60,9 +60,9 @@ pub(super) fn report(command: ReportCommand) -> anyhow::Result<()> {
         ReportCommand::Summary(asked) => (asked, What::Summary),
         ReportCommand::Calls(asked) => (asked, What::Calls),
         ReportCommand::Abandoned(asked) => (asked, What::Abandoned),
-        ReportCommand::Call { call, file } => return one_call(&Config::load(&file.config)?, &call),
+        ReportCommand::Call { call, file } => return one_call(&Config::load_to_serve(&file.config)?, &call),
     };
-    let config = Config::load(&asked.file.config)?;
+    let config = Config::load_to_serve(&asked.file.config)?;
     let now = crate::server::clock::wall_now();
     let period = Period::parse(asked.from.as_deref(), asked.to.as_deref(), &config.zone, now)?;
     let limits = Limits {

@@ -43,7 +43,7 @@ pub(super) struct Named {
 }
 
 pub(super) fn station(command: StationCommand) -> anyhow::Result<()> {
-    let load = |file: &ConfigFile| Config::load(&file.config);
+    let load = |file: &ConfigFile| Config::load_to_serve(&file.config);
     match command {
         StationCommand::Add { named, name } => {
             operator::add(&load(&named.file)?, Kind::Station, &named.station, name.as_deref())

@@ -45,9 +45,9 @@ fn role(word: &str) -> Result<ConsoleRole, String> {
 /// Carries it out.
 pub(super) fn user(command: UserCommand) -> anyhow::Result<()> {
     match command {
-        UserCommand::Add { named, role } => add(&Config::load(&named.file.config)?, &named.user, role),
-        UserCommand::List(file) => list(&Config::load(&file.config)?),
-        UserCommand::Remove(named) => remove(&Config::load(&named.file.config)?, &named.user),
+        UserCommand::Add { named, role } => add(&Config::load_to_serve(&named.file.config)?, &named.user, role),
+        UserCommand::List(file) => list(&Config::load_to_serve(&file.config)?),
+        UserCommand::Remove(named) => remove(&Config::load_to_serve(&named.file.config)?, &named.user),
     }
 }
 

@@ -25,6 +25,17 @@ const POLL_FIRST: Duration = Duration::from_millis(250);
 /// How long one look may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Looks between two attempts to write the local copy.
+const COPY_LOOKS: u32 = 5;
+
+/// What a look into the database finds.
+enum Found {
+    Same,
+    Changed(Vec<OperatorRow>, Vec<ConsoleUserRow>),
+    /// No accounts, and not because they were removed: the database is new, or another one. With its number of changes.
+    Emptied(i64),
+}
+
 /// Reads the accounts when they have changed.
 #[derive(Clone, Debug)]
 pub(super) struct Accounts {
@@ -39,6 +50,10 @@ pub(super) struct Accounts {
     patience: Duration,
     store: Option<Store>,
     mark: Option<i64>,
+    /// The mark of the accounts that are used, and their number: of the database, or of the local copy.
+    used: (i64, usize),
+    /// Looks until the accounts are read again because their copy could not be written.
+    until_copy: Option<u32>,
     /// Accounts were read, from the database or its copy.
     known: bool,
     /// Failed attempts in a row.
@@ -58,6 +73,8 @@ impl Accounts {
             patience: PATIENCE,
             store: None,
             mark: None,
+            used: (0, 0),
+            until_copy: None,
             known: false,
             failures: 0,
         }
@@ -68,6 +85,7 @@ impl Accounts {
         let copy = self.local.accounts(&self.alarms)?;
         local_state::tell_age(&copy, self.clock.now().wall);
         self.known = true;
+        self.used = (copy.mark, copy.operators.len());
         Some((self.accounts(&copy.operators), Users::of(&copy.users)))
     }
 
@@ -75,11 +93,21 @@ impl Accounts {
     /// with the known ones.
     pub(super) async fn changed(&mut self) -> Option<(Vec<Account>, Users)> {
         let fault = match tokio::time::timeout(self.patience, self.look()).await {
-            Ok(Ok(found)) => {
+            Ok(Ok(Found::Emptied(mark))) => {
+                let (_, used) = self.used;
+                format!(
+                    "the database has no accounts (change {mark}), unlike the {used} accounts in use; expected: this centre's database, or accounts by siaga operator import"
+                )
+            }
+            Ok(Ok(Found::Changed(operators, users))) => {
                 self.failures = 0;
                 self.alarms.clear(Kind::Accounts, "");
-                let (operators, users) = found?;
                 return Some(self.read(operators, users).await);
+            }
+            Ok(Ok(Found::Same)) => {
+                self.failures = 0;
+                self.alarms.clear(Kind::Accounts, "");
+                return None;
             }
             Ok(Err(fault)) => format!("{:#}", anyhow::Error::from(fault)),
             Err(_) => "the database does not respond".to_owned(),
@@ -99,18 +127,24 @@ impl Accounts {
         if self.known { POLL } else { POLL_FIRST }
     }
 
-    async fn look(&mut self) -> Result<Option<(Vec<OperatorRow>, Vec<ConsoleUserRow>)>, StoreError> {
+    async fn look(&mut self) -> Result<Found, StoreError> {
         let store = match &self.store {
             Some(store) => store,
             None => self.store.insert(Store::open_as_is(&self.url).await?),
         };
         let mark = store.operators_mark().await?;
-        if self.mark == Some(mark) {
-            return Ok(None);
+        self.until_copy = self.until_copy.map(|looks| looks.saturating_sub(1));
+        if self.mark == Some(mark) && self.until_copy != Some(0) {
+            return Ok(Found::Same);
         }
-        let rows = (store.operators().await?, store.console_users().await?);
+        let (operators, users) = (store.operators().await?, store.console_users().await?);
+        let (used_mark, used) = self.used;
+        if operators.is_empty() && used > 0 && mark <= used_mark {
+            return Ok(Found::Emptied(mark));
+        }
         self.mark = Some(mark);
-        Ok(Some(rows))
+        self.used = (mark, operators.len());
+        Ok(Found::Changed(operators, users))
     }
 
     /// Takes the rows of the database, and writes the copy for the next start.
@@ -123,9 +157,11 @@ impl Accounts {
             warn!(supervisor = %name, "a name in operators.supervisors has no account");
         }
         let who = Users::of(&users);
-        let (local, copy) = (self.local.clone(), AccountsCopy { read_at: self.clock.now().wall, operators, users });
+        let (local, copy) =
+            (self.local.clone(), AccountsCopy { read_at: self.clock.now().wall, mark: self.used.0, operators, users });
         let kept = tokio::task::spawn_blocking(move || local.keep_accounts(&copy)).await;
         let kept = kept.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        self.until_copy = kept.is_err().then_some(COPY_LOOKS);
         if let Err(fault) = self.alarms.watch(Kind::LocalState, "accounts", kept) {
             warn!(%fault, "the local copy of the accounts cannot be written");
         }
@@ -162,9 +198,89 @@ impl Accounts {
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
+    use std::path::Path;
     use std::sync::mpsc::channel;
 
     use super::*;
+
+    fn row(operator: &str) -> OperatorRow {
+        OperatorRow {
+            operator: operator.to_owned(),
+            name: operator.to_owned(),
+            realm: "127.0.0.1".to_owned(),
+            ha1_md5: "0".repeat(32),
+            ha1_sha256: "0".repeat(64),
+            station: 0,
+            number: None,
+            pin: None,
+        }
+    }
+
+    /// What reads the accounts of a database in a folder, and the alarms that it raises.
+    fn reader(folder: &Path) -> (Accounts, Alarms, String) {
+        let url = format!("sqlite:{}", folder.join("siaga.db").display());
+        let text = format!("[[trunk]]\nname = \"telco\"\npeers = [\"127.0.0.2\"]\n[store]\nurl = \"{url}\"\n");
+        let config = Config::parse("test.toml", &text).unwrap();
+        let alarms = Alarms::default();
+        (Accounts::new(&config, LocalState::beside(folder), &alarms, Clock::start()), alarms, url)
+    }
+
+    async fn add(url: &str, operators: &[&str]) {
+        let store = Store::open(url).await.unwrap();
+        for operator in operators {
+            assert!(store.add_operator(&row(operator)).await.unwrap());
+        }
+        store.close().await;
+    }
+
+    fn names(found: Option<(Vec<Account>, Users)>) -> Option<Vec<String>> {
+        found.map(|(accounts, _)| accounts.into_iter().map(|account| account.operator.to_string()).collect())
+    }
+
+    #[tokio::test]
+    async fn a_database_without_accounts_does_not_replace_the_known_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut accounts, _, url) = reader(folder.path());
+        add(&url, &["budi", "sari"]).await;
+        assert_eq!(names(accounts.changed().await).unwrap(), ["budi", "sari"]);
+        for file in ["siaga.db", "siaga.db-wal", "siaga.db-shm"] {
+            drop(std::fs::remove_file(folder.path().join(file)));
+        }
+        // A restart with a new database, which has no accounts.
+        add(&url, &[]).await;
+        let (mut accounts, alarms, _) = reader(folder.path());
+        assert_eq!(names(accounts.of_last_run()).unwrap(), ["budi", "sari"]);
+        for _ in 0..2 {
+            assert!(accounts.changed().await.is_none(), "the known accounts stay");
+        }
+        assert!(alarms.is_raised(Kind::Accounts));
+        assert_eq!(names(reader(folder.path()).0.of_last_run()).unwrap(), ["budi", "sari"], "the copy stays");
+        add(&url, &["tono"]).await;
+        assert_eq!(names(accounts.changed().await).unwrap(), ["tono"]);
+        assert!(!alarms.is_raised(Kind::Accounts));
+        // Whoever removes the last account means it.
+        let store = Store::open(&url).await.unwrap();
+        assert!(store.remove_operator("tono").await.unwrap());
+        store.close().await;
+        assert_eq!(names(accounts.changed().await).unwrap(), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn a_copy_of_the_accounts_that_could_not_be_written_is_written_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut accounts, alarms, url) = reader(folder.path());
+        add(&url, &["budi"]).await;
+        let local = folder.path().join("local");
+        std::fs::write(&local, "a file is in the way").unwrap();
+        assert!(accounts.changed().await.is_some());
+        assert!(alarms.is_raised(Kind::LocalState));
+        std::fs::remove_file(&local).unwrap();
+        for _ in 0..COPY_LOOKS {
+            accounts.changed().await;
+        }
+        assert!(!alarms.is_raised(Kind::LocalState));
+        assert_eq!(names(reader(folder.path()).0.of_last_run()).unwrap(), ["budi"]);
+    }
 
     /// A server that accepts connections and never answers, as a database whose machine has died; a file of SQLite gives up by itself.
     #[test]

@@ -38,6 +38,9 @@ const LINES_MIN: usize = 4_096;
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct AccountsCopy {
     pub(super) read_at: Timestamp,
+    /// The number of changes of the accounts in that database so far; 0 in copies of versions before this field.
+    #[serde(default)]
+    pub(super) mark: i64,
     pub(super) operators: Vec<OperatorRow>,
     pub(super) users: Vec<ConsoleUserRow>,
 }
@@ -371,7 +374,8 @@ mod tests {
         let local = folder.path().join("local");
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&local), mode(&local.join("changes.jsonl"))), (0o700, 0o600));
-        let copy = AccountsCopy { read_at: Timestamp::from_millis(5), operators: Vec::new(), users: Vec::new() };
+        let copy =
+            AccountsCopy { read_at: Timestamp::from_millis(5), mark: 1, operators: Vec::new(), users: Vec::new() };
         LocalState::beside(folder.path()).keep_accounts(&copy).unwrap();
         assert_eq!(mode(&local.join("accounts.json")), 0o600);
     }

@@ -28,9 +28,18 @@ const NO_NUMBER: [&str; 17] = [
     "payphone",
 ];
 
-/// The number of the first usable P-Asserted-Identity value (RFC 3325 §9.1). Only that of a trusted trunk may be read.
+/// The number that P-Asserted-Identity asserts. Of two values (RFC 3325 §9.1) the tel URI is the number; a SIP URI may have a name. Otherwise the first
+/// usable value that looks like a number counts, or the first usable one. Only the header of a trusted trunk may be read.
 pub fn asserted(message: &Message<'_>) -> Option<String> {
-    message.list(Name::PAssertedIdentity).find_map(|value| NameAddr::parse(value).ok().and_then(|addr| number(&addr)))
+    let values = message.list(Name::PAssertedIdentity).filter_map(|value| {
+        let addr = NameAddr::parse(value).ok()?;
+        let number = number(&addr)?;
+        let is_tel = matches!(Uri::parse(addr.uri), Ok(Uri::Tel { .. }));
+        let has_letters = number.chars().any(char::is_alphabetic);
+        Some((!is_tel, has_letters, number))
+    });
+    // Of equal values the first one is the least.
+    values.min_by_key(|(no_tel, has_letters, _)| (*no_tel, *has_letters)).map(|(_, _, number)| number)
 }
 
 /// The number of From.
@@ -123,6 +132,21 @@ mod tests {
             ("<tel:+62-811-22>", "+6281122"),
         ] {
             assert_eq!(asserts(uri).as_deref(), Some(expected), "{uri}");
+        }
+    }
+
+    #[test]
+    fn of_two_assertions_the_tel_uri_is_the_number_and_a_name_is_none() {
+        for (values, expected) in [
+            ("<sip:john.doe@ims.example>, <tel:+628115550001>", "+628115550001"),
+            ("<sip:imsi510011234567890@ims.example>, <tel:+628115550001>", "+628115550001"),
+            ("<tel:+628115550001>, <sip:john.doe@ims.example>", "+628115550001"),
+            ("<sip:+62811@ims.example;user=phone>, <tel:+62822>", "+62822"),
+            ("<sip:john.doe@ims.example>, <sip:+62811@ims.example;user=phone>", "+62811"),
+            ("<sip:john.doe@ims.example>, <tel:0>", "john.doe"),
+            ("<sip:+62811@a.example>, <sip:+62822@b.example>", "+62811"),
+        ] {
+            assert_eq!(asserts(values).as_deref(), Some(expected), "{values}");
         }
     }
 

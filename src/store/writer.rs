@@ -197,6 +197,13 @@ impl Writer {
             warn!("the journal begins before the place up to which it is stored: it is read from its beginning");
             cursor = Place::default();
         }
+        let segments = segments::bring_back(&self.dir, cursor)?;
+        if segments > 0 {
+            warn!(
+                segments,
+                "the database is new or was restored from a backup: facts that it lacks are stored again from the journal"
+            );
+        }
         // A retry may have stored some of them.
         self.aside = Some(Aside::open(&self.dir)?);
         self.count_aside();

@@ -91,6 +91,11 @@ fn a_roster_with_a_fault_does_not_stop_the_start_and_its_last_valid_copy_is_used
     service.go();
     assert!(service.shows("siaga_alarm{kind=\"roster\"} 1"));
     assert_eq!(service.operator("op2")["on_shift"], false);
+    for command in
+        [&["floor"][..], &["calls"], &["posture", "drill", "--hours", "1"], &["report", "calls"], &["operator", "list"]]
+    {
+        service.siaga(&[command, &["--config", "siaga.toml"]].concat());
+    }
     service.end();
     // Without a copy every operator is on shift.
     std::fs::remove_file(service.path().join("data/journal/local/roster.csv")).unwrap();

@@ -60,6 +60,7 @@ on_both! {
     bad_rows::a_letter_that_a_latin1_database_lacks_costs_that_call_alone,
     bad_rows::damage_in_the_journal_costs_one_fact_and_salvage_brings_it_back,
     recovery::a_recovery_that_fails_once_is_repeated_in_the_same_run,
+    recovery::a_new_or_restored_database_gets_the_calls_that_it_lacks_from_stored_segments,
     recovery::a_lost_journal_folder_leaves_no_call_open,
     recovery::a_writer_closes_no_call_of_a_later_run,
     recovery::facts_that_a_crash_left_in_memory_and_on_the_disk_are_stored_once,

@@ -1,5 +1,6 @@
 //! What the next run does about calls that a killed one left open.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use siaga::cdr::Outcome;
@@ -9,6 +10,7 @@ use siaga::ids::{CallId, OperatorId, Rng};
 use siaga::store::Store;
 use siaga::store::journal::Journal;
 use siaga::store::past::Recall;
+use siaga::store::writer::Writer;
 
 use crate::base::Base;
 use crate::stories::{self, MORNING, Story};
@@ -321,4 +323,36 @@ pub(crate) async fn facts_that_a_crash_left_in_memory_and_on_the_disk_are_stored
     let store = Store::open(&base.url).await.unwrap();
     assert_eq!(records(&store).await, [whole.cdr(), next.cdr()]);
     store.close().await;
+}
+
+pub(crate) async fn a_new_or_restored_database_gets_the_calls_that_it_lacks_from_stored_segments(base: &Base) {
+    base.make().await;
+    let days = std::time::Duration::from_secs(7 * 86_400);
+    let calls: Vec<Story> = (1..=4).map(|no| stories::answered(no, MORNING + no as i64)).collect();
+    let mut starts = (0..).map(|no| at(100_000 * no));
+    let one_run = async |start, base: &Base, url: &str, call: Option<&Story>| {
+        let mut run = Run::start(base, start);
+        run.journal.append(call.iter().flat_map(|call| &call.facts), start).unwrap();
+        let (id, first) = (run.journal.id().to_owned(), run.journal.first_segment());
+        let writer = Writer::new(url.to_owned(), base.journal(), id, first, Arc::clone(&run.figures)).keeping(days);
+        writer.run(run.durable()).await;
+    };
+    for call in &calls[..3] {
+        one_run(starts.next().unwrap(), base, &base.url, Some(call)).await;
+    }
+    let new = if base.is_postgres() { Base::postgres() } else { Base::sqlite() };
+    new.make().await;
+    one_run(starts.next().unwrap(), base, &new.url, Some(&calls[3])).await;
+    let found = |url: String| async move {
+        let store = Store::open(&url).await.unwrap();
+        let found: Vec<_> = records(&store).await.into_iter().map(|cdr| cdr.call).collect();
+        store.close().await;
+        found
+    };
+    let all: Vec<_> = calls.iter().map(|call| call.call).collect();
+    assert_eq!(found(new.url.clone()).await, all);
+    // The database of before is back: it lacks only the last call, and has no call twice.
+    assert_eq!(found(base.url.clone()).await, all[..3]);
+    one_run(starts.next().unwrap(), base, &base.url, None).await;
+    assert_eq!(found(base.url.clone()).await, all);
 }

@@ -251,6 +251,17 @@ pub fn retire_before(dir: &Path, place: Place) -> io::Result<usize> {
     Ok(old.len())
 }
 
+/// Marks stored segments as waiting again from the one of `cursor` on: the database lacks their facts, because it is new or was restored from a
+/// backup. Returns how many.
+pub fn bring_back(dir: &Path, cursor: Place) -> io::Result<usize> {
+    let lacking: Vec<i64> =
+        list(dir, State::Stored)?.into_iter().filter(|segment| *segment >= cursor.segment).collect();
+    for segment in &lacking {
+        fs::rename(path(dir, *segment, State::Stored), path(dir, *segment, State::Waiting))?;
+    }
+    Ok(lacking.len())
+}
+
 /// Removes stored segments whose time stamp is more than `keep` before that of the newest segment, and the oldest ones beyond `STORED_SEGMENTS_MAX`.
 /// Returns how many.
 pub fn forget_stored(dir: &Path, keep: Duration) -> io::Result<usize> {
