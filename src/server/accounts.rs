@@ -199,7 +199,7 @@ impl Accounts {
 mod tests {
     use std::net::TcpListener;
     use std::path::Path;
-    use std::sync::mpsc::channel;
+    use std::sync::mpsc::sync_channel;
 
     use super::*;
 
@@ -287,7 +287,7 @@ mod tests {
     fn a_database_that_never_answers_is_given_up_and_asked_again_on_a_new_connection() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (folder, address) = (tempfile::tempdir().unwrap(), listener.local_addr().unwrap());
-        let (accepted, connections) = channel();
+        let (accepted, connections) = sync_channel(4);
         std::thread::spawn(move || listener.incoming().try_for_each(|stream| accepted.send(stream)));
         let text = format!(
             "[[trunk]]\nname = \"telco\"\npeers = [\"127.0.0.2\"]\n[store]\nurl = \"postgres://siaga@{address}/siaga?sslmode=disable\"\n"
