@@ -68,3 +68,12 @@ fn the_media_networks_of_phones_are_addresses() {
     let config = Config::parse("test.toml", &media("[\"10.9.0.0/24\", \"2001:db8::/64\"]")).unwrap();
     assert_eq!(config.switchboard().phone_media.len(), 2);
 }
+
+#[test]
+fn only_the_shipped_file_admits_media_from_all_of_this_machine() {
+    let shipped = Config::parse("config/siaga.toml", include_str!("../config/siaga.toml")).unwrap();
+    let bare = Config::parse("test.toml", "[[trunk]]\nname = \"a\"\npeers = [\"127.0.0.2\"]\n").unwrap();
+    assert_eq!((shipped.media.phones.len(), bare.media.phones.len()), (1, 0));
+    let from = "127.0.0.9".parse().unwrap();
+    assert!(shipped.media.phones[0].contains(from));
+}

@@ -1,9 +1,8 @@
 //! HTTP on the console's address: metrics, health, and the operators' console as JSON. Every command needs the token.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
@@ -23,7 +22,7 @@ use crate::alarm::{Alarms, Kind};
 use crate::cdr::fact::ConsoleRole;
 use crate::config::{Config, Console as ConsoleSettings};
 use crate::ids::OperatorId;
-use crate::switchboard::{Actor, ConsoleCommand, ConsoleReply, Gauges};
+use crate::switchboard::{Actor, ConsoleCommand, ConsoleReply};
 
 use super::RETRY_EVERY;
 use super::console_asker::{Asker, Body, wrong_body};
@@ -35,10 +34,11 @@ use super::records::Watch;
 use super::token::Token;
 use super::trace::Lost;
 use super::users::{OWNER, Users, may};
-use super::{console_callers, console_calls, console_connections, console_errors, console_posture, console_roster};
+use super::{
+    console_callers, console_calls, console_connections, console_errors, console_health, console_posture,
+    console_roster,
+};
 
-/// How long after a start phones have time to register.
-const PHONES_REGISTER: Duration = Duration::from_secs(60);
 /// Bytes of one request's body.
 const BODY_BYTES_MAX: usize = 16_384;
 /// Characters of a reason, a category, a name.
@@ -113,9 +113,9 @@ fn router(console: Arc<Console>) -> Router {
     // Written once: a clone of it is cheap.
     let openapi = Bytes::from(console_errors::described(&openapi));
     Router::new()
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(console_health::metrics))
         .route("/health/live", get(|| async { "live\n" }))
-        .route("/health/ready", get(ready))
+        .route("/health/ready", get(console_health::ready))
         .route("/v1/openapi.json", get(move || std::future::ready(described(&openapi))))
         .merge(commands)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -206,56 +206,6 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
-async fn metrics(State(console): Shared) -> Response {
-    if let Ok(figures) = console.desk.figures().await {
-        console.metrics.set_loop(figures.gauges, figures.tally);
-        console.metrics.set_guard(figures.guard);
-    }
-    if let Some(media) = console.media.upgrade() {
-        console.metrics.set_media(&media.counters(), console.desk.events_dropped());
-    }
-    console.metrics.set_alarms(&console.alarms);
-    console.metrics.set_records(&console.records.figures());
-    let lost = &console.metrics.log_lines_lost;
-    lost.inc_by(console.log_lost.count().saturating_sub(lost.get()));
-    match console.metrics.text() {
-        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
-        Err(error) => fault(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
-    }
-}
-
-async fn ready(State(console): Shared) -> Response {
-    if console.draining.load(Ordering::Relaxed) {
-        return fault(StatusCode::SERVICE_UNAVAILABLE, "the service is ending: no new calls");
-    }
-    let figures = match console.desk.figures().await {
-        Ok(figures) => figures.gauges,
-        Err(error) => return refused(error),
-    };
-    let has_fallback = console.config.borrow().queue.fallback_number.is_some();
-    if let Some(why) = unanswerable(figures, has_fallback, console.started.elapsed()) {
-        return fault(StatusCode::SERVICE_UNAVAILABLE, why);
-    }
-    let alarms = console.alarms.lines().into_iter().map(|line| format!("alarm {line}\n"));
-    let phones = (figures.phones == 0).then(|| "no phone is registered\n".to_owned());
-    std::iter::once("ready\n".to_owned()).chain(phones).chain(alarms).collect::<String>().into_response()
-}
-
-/// Why no 112 call could be answered now; None if one could. After a start, phones have some time to register.
-fn unanswerable(figures: Gauges, has_fallback: bool, up: Duration) -> Option<&'static str> {
-    if figures.ports == 0 {
-        return Some("no 112 call could be answered: no RTP port could be bound, see [media] ports");
-    }
-    if has_fallback {
-        return None;
-    }
-    if !figures.accounts_known {
-        return Some("no 112 call could be answered: no account is known, and there is no fallback number");
-    }
-    let nowhere = figures.phones == 0 && up >= PHONES_REGISTER;
-    nowhere.then_some("no 112 call could be answered: no phone is registered, and there is no fallback number")
 }
 
 #[utoipa::path(
@@ -472,7 +422,7 @@ pub(super) async fn asked(console: &Console, actor: Actor, command: ConsoleComma
     }
 }
 
-fn refused(error: DeskError) -> Response {
+pub(super) fn refused(error: DeskError) -> Response {
     fault(StatusCode::SERVICE_UNAVAILABLE, &error.to_string())
 }
 
@@ -482,21 +432,4 @@ pub(super) fn fault(status: StatusCode, text: &str) -> Response {
 
 fn fault_body(text: &str) -> Json<Fault> {
     Json(Fault { fault: text.to_owned() })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_service_is_not_ready_only_while_no_call_could_be_answered() {
-        let gauges = |phones, accounts_known| Gauges { phones, accounts_known, ports: 1, ..Gauges::default() };
-        assert!(unanswerable(Gauges { ports: 0, ..gauges(1, true) }, true, Duration::ZERO).is_some(), "no audio");
-        let later = PHONES_REGISTER;
-        assert!(unanswerable(gauges(0, false), false, Duration::ZERO).is_some());
-        assert!(unanswerable(gauges(0, false), true, later).is_none(), "the fallback number is dialled");
-        assert!(unanswerable(gauges(0, true), false, Duration::ZERO).is_none(), "phones are about to register");
-        assert!(unanswerable(gauges(0, true), false, later).is_some());
-        assert!(unanswerable(gauges(1, true), false, later).is_none());
-    }
 }

@@ -11,6 +11,7 @@ mod console_callers;
 mod console_calls;
 mod console_connections;
 mod console_errors;
+mod console_health;
 mod console_posture;
 mod console_roster;
 mod crash_copy;
