@@ -118,23 +118,59 @@ fn server() -> (String, Option<Cluster>) {
     (cluster.url(), Some(cluster))
 }
 
-/// A PostgreSQL of the test's own, on a socket in a temporary folder.
-struct Cluster {
+/// A PostgreSQL of the test's own, on a socket in a temporary folder, or on a port of loopback.
+pub(crate) struct Cluster {
     dir: tempfile::TempDir,
     programs: PathBuf,
+    port: u16,
 }
 
 impl Cluster {
     fn start() -> Self {
+        let cluster = Self::made();
+        let options = format!("-c listen_addresses= -c fsync=off -k {}", cluster.dir.path().display());
+        cluster.run_with(&options);
+        cluster
+    }
+
+    /// On 127.0.0.1 and ::1; with `server.pem` and `server.key` of a folder it offers TLS.
+    pub(crate) fn over_tcp(certificates: Option<&Path>) -> Self {
+        let mut cluster = Self::made();
+        cluster.port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let (folder, port) = (cluster.dir.path().display().to_string(), cluster.port);
+        let mut options = format!("-c listen_addresses=localhost -c port={port} -c fsync=off -k {folder}");
+        for file in certificates.iter().flat_map(|from| ["server.pem", "server.key"].map(|file| (from, file))) {
+            let (from, file) = file;
+            let own = cluster.dir.path().join(file);
+            std::fs::copy(from.join(file), &own).unwrap();
+            std::fs::set_permissions(&own, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+            if is_root() {
+                std::os::unix::fs::chown(&own, Some(NOBODY), None).unwrap();
+            }
+        }
+        if certificates.is_some() {
+            options += &format!(" -c ssl=on -c ssl_cert_file={folder}/server.pem -c ssl_key_file={folder}/server.key");
+        }
+        cluster.run_with(&options);
+        cluster
+    }
+
+    pub(crate) fn tcp_url(&self, host: &str, options: &str) -> String {
+        format!("postgres://postgres@{host}:{}/postgres?{options}", self.port)
+    }
+
+    fn run_with(&self, options: &str) {
+        let log = self.dir.path().join("log");
+        self.run("pg_ctl", &["start", "-w", "-l", &log.display().to_string(), "-o", options]);
+    }
+
+    fn made() -> Self {
         let dir = tempfile::tempdir().unwrap();
         if is_root() {
             std::os::unix::fs::chown(dir.path(), Some(NOBODY), None).unwrap();
         }
-        let cluster = Self { dir, programs: programs() };
+        let cluster = Self { dir, programs: programs(), port: 0 };
         cluster.run("initdb", &["-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync"]);
-        let options = format!("-c listen_addresses= -c fsync=off -k {}", cluster.dir.path().display());
-        let log = cluster.dir.path().join("log");
-        cluster.run("pg_ctl", &["start", "-w", "-l", &log.display().to_string(), "-o", &options]);
         cluster
     }
 

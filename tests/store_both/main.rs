@@ -10,6 +10,7 @@
 
 mod bad_rows;
 mod base;
+mod encrypted;
 mod ending;
 mod queries;
 mod recovery;
