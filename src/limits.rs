@@ -97,6 +97,8 @@ pub const PAST_MARKS_MAX: usize = 10_000;
 pub const CHOICES_MAX: usize = 32;
 /// Categories in the configuration. More: a fault of the file.
 pub const CATEGORIES_MAX: usize = 256;
+/// Prefixes of numbers that are called back, and of those that are not.
+pub const CALL_BACK_PREFIXES_MAX: usize = 256;
 /// RTP ports of the service (RTP and RTCP each count). Full: the call waits without sound and is alarmed.
 pub const RTP_PORTS_MAX: usize = 45_000;
 /// Parties of one room: the caller, his operator and their guests. Full: who would join gets 486.

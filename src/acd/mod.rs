@@ -277,6 +277,11 @@ impl Acd {
         self.floor.take_presence_changes()
     }
 
+    /// Serves a call with another priority from now on.
+    pub fn set_priority(&mut self, call: CallId, priority: u8) {
+        self.queue.set_priority(call, priority);
+    }
+
     /// A caller comes in (the switchboard lets at most `limits::CALLS_MAX` in). Lower `priority` numbers go first, then
     /// arrival, whatever the desks. A desk that is not known is the first. Idempotent.
     pub fn enqueue(&mut self, now: Now, call: CallId, priority: u8, desk: DeskNo) {

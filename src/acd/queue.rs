@@ -10,7 +10,7 @@ use crate::clock::{Deadlines, Instant, earliest};
 use crate::counted::Map;
 use crate::ids::{CallId, OperatorId};
 use crate::limits;
-
+mod priority;
 mod verify;
 
 /// Ring attempts of one call. After them it gets one more for each retry of the fallback.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::limits::CATEGORIES_MAX;
-use crate::switchboard::{CallerTerms, Category};
+use crate::limits::{CALL_BACK_PREFIXES_MAX, CATEGORIES_MAX};
+use crate::switchboard::{CallerTerms, Category, is_prefix};
 
 use super::section::File;
 use super::source::Source;
@@ -20,11 +20,21 @@ pub(super) struct Section {
     prank_hours: u64,
     prank_priority_penalty: u8,
     call_back_hours: u64,
+    call_back_prefixes: Vec<String>,
+    call_back_never: Vec<String>,
 }
 
 impl Default for Section {
     fn default() -> Self {
-        Self { repeat_minutes: 30, prank_calls: 2, prank_hours: 24, prank_priority_penalty: 10, call_back_hours: 4 }
+        Self {
+            repeat_minutes: 30,
+            prank_calls: 2,
+            prank_hours: 24,
+            prank_priority_penalty: 10,
+            call_back_hours: 4,
+            call_back_prefixes: Vec::new(),
+            call_back_never: ["0809", "0900", "+882", "+883", "+979"].map(str::to_owned).into(),
+        }
     }
 }
 
@@ -49,12 +59,27 @@ pub(super) fn checked(source: &mut Source, file: &File) -> CallerTerms {
     within("prank_calls", section.prank_calls as u64, 0, 100, ", 0: never by itself");
     within("prank_hours", section.prank_hours, 1, 168, " hours");
     within("call_back_hours", section.call_back_hours, 1, 72, " hours");
+    for (key, prefixes) in [("prefixes", &section.call_back_prefixes), ("never", &section.call_back_never)] {
+        let key = format!("callers.call_back_{key}");
+        if prefixes.len() > CALL_BACK_PREFIXES_MAX {
+            source.fault(&key, format!("{} prefixes", prefixes.len()), format!("at most {CALL_BACK_PREFIXES_MAX}"));
+        }
+        for prefix in prefixes.iter().filter(|prefix| !is_prefix(prefix)) {
+            source.fault(
+                &key,
+                format!("{prefix:?} is not the start of a number"),
+                "digits, with or without + before them: \"+62\"",
+            );
+        }
+    }
     CallerTerms {
         repeat: Duration::from_secs(section.repeat_minutes.saturating_mul(60)),
         prank_calls: section.prank_calls,
         prank: hours(section.prank_hours),
         prank_penalty: section.prank_priority_penalty,
         call_back: hours(section.call_back_hours),
+        call_back_prefixes: section.call_back_prefixes.clone(),
+        call_back_never: section.call_back_never.clone(),
         short_abandon: Duration::from_secs(file.report.short_abandon_seconds),
     }
 }

@@ -61,6 +61,10 @@ impl Rejections {
         let Some(suppressed) = lines.and_then(|lines| lines.take(now)) else { return };
         let (reason, number) = (reason.word(), masked(caller.as_deref().unwrap_or_default()));
         let called = shown(called);
+        if rejection.reason == Rejected::ForeignHost {
+            warn!(status, trunk, %source, number, setting, suppressed, "request in a call of this trunk rejected");
+            return;
+        }
         warn!(reason, status, trunk, %source, called, number, why, setting, suppressed, "INVITE rejected");
     }
 

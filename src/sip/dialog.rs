@@ -4,9 +4,12 @@ use bytes::Bytes;
 
 use super::header::NameAddr;
 use super::message::{self, Builder};
-use super::uri::Uri;
+use super::uri::{self, Uri};
 use super::wire::{Fault, Message, Method, Name};
 use crate::limits::ROUTES_MAX;
+
+/// Sequence numbers are smaller than this (RFC 3261 §8.1.1.5).
+pub const CSEQ_END: u32 = 1 << 31;
 
 /// SIP's Call-ID, owned (the emergency call's identity is `ids::CallId`).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,6 +119,10 @@ impl Dialog {
         if matches!(cseq.method, Method::Ack | Method::Cancel) {
             return Ok(());
         }
+        // It would block later requests. A peer whose dialog began with such a number continues.
+        if cseq.number >= CSEQ_END && self.remote_cseq.is_none_or(|last| last < CSEQ_END) {
+            return Err(Fault { status: 400, why: "CSeq" });
+        }
         if self.remote_cseq.is_some_and(|last| cseq.number < last) {
             return Err(Fault { status: 500, why: "CSeq out of order" });
         }
@@ -203,20 +210,27 @@ impl Dialog {
         }
     }
 
+    /// The URIs of its hosts: the remote target, and the route set.
+    pub fn hosts(&self) -> impl Iterator<Item = &[u8]> {
+        let routes = self.routes.iter().filter_map(|route| NameAddr::parse(route).ok()).map(|route| route.uri);
+        std::iter::once(self.target.as_ref()).chain(routes)
+    }
+
     fn start(&self, method: Method, cseq: u32) -> Builder {
         let builder = match self.routes.split_first() {
             Some((first, rest)) if !is_loose(first) => {
-                let mut builder = message::request(method, &for_request_line(self.next_hop()));
+                let mut builder = message::request(method, &uri::for_request_line(self.next_hop()));
                 for route in rest {
                     builder = builder.header(Name::Route, route);
                 }
                 builder.header(Name::Route, &[b"<", self.target.as_ref(), b">"].concat())
             }
-            Some(_) | None => {
-                self.routes.iter().fold(message::request(method, &for_request_line(&self.target)), |builder, route| {
+            Some(_) | None => self
+                .routes
+                .iter()
+                .fold(message::request(method, &uri::for_request_line(&self.target)), |builder, route| {
                     builder.header(Name::Route, route)
-                })
-            }
+                }),
         };
         builder
             .header(Name::MaxForwards, b"70")
@@ -260,7 +274,7 @@ fn value<'m>(message: &'m Message<'_>, name: Name) -> &'m [u8] {
 fn target(message: &Message<'_>) -> Option<Bytes> {
     let contact = message.contact().ok()?;
     let usable = matches!(Uri::parse(contact.uri), Ok(Uri::Sip(_) | Uri::Tel { .. }));
-    usable.then(|| Bytes::copy_from_slice(contact.uri))
+    usable.then(|| Bytes::from(uri::for_request_line(contact.uri)))
 }
 
 /// The Record-Route values in their order.
@@ -270,9 +284,20 @@ fn routes(message: &Message<'_>) -> Result<Vec<Bytes>, Fault> {
         if routes.len() == ROUTES_MAX || NameAddr::parse(route).is_err() {
             return Err(Fault { status: 400, why: "Record-Route" });
         }
-        routes.push(Bytes::copy_from_slice(route));
+        routes.push(Bytes::from(without_headers(route)));
     }
     Ok(routes)
+}
+
+/// A Record-Route as a Route: its URI has no header fields (RFC 3261 §19.1.1, table 1).
+fn without_headers(route: &[u8]) -> Vec<u8> {
+    let Ok(address) = NameAddr::parse(route) else { return route.to_vec() };
+    match Uri::parse(address.uri) {
+        Ok(Uri::Sip(uri)) if uri.headers.is_some() => {
+            [b"<", uri::for_request_line(address.uri).as_slice(), b">", address.params.as_bytes()].concat()
+        }
+        Ok(Uri::Sip(_) | Uri::Tel { .. } | Uri::Service(_) | Uri::Other { .. }) | Err(_) => route.to_vec(),
+    }
 }
 
 /// True when the router of this route leaves the Request-URI alone (`lr`, RFC 3261 §16.12).
@@ -281,28 +306,6 @@ fn is_loose(route: &[u8]) -> bool {
         Ok(Uri::Sip(uri)) => uri.params.has("lr"),
         Ok(Uri::Tel { .. } | Uri::Service(_) | Uri::Other { .. }) | Err(_) => false,
     })
-}
-
-/// The URI without what a Request-URI must not have: headers and the `method` parameter (RFC 3261 §19.1.1, table 1).
-fn for_request_line(uri: &[u8]) -> Vec<u8> {
-    if !matches!(Uri::parse(uri), Ok(Uri::Sip(_))) {
-        return uri.to_vec();
-    }
-    let host_at = uri.iter().position(|b| *b == b'@').unwrap_or(0);
-    let (user, rest) = uri.split_at_checked(host_at).unwrap_or((b"", uri));
-    let rest = rest.split(|b| *b == b'?').next().unwrap_or_default();
-    let mut line = user.to_vec();
-    for (i, part) in rest.split(|b| *b == b';').enumerate() {
-        let name = part.split(|b| *b == b'=').next().unwrap_or_default();
-        if i > 0 && name.eq_ignore_ascii_case(b"method") {
-            continue;
-        }
-        if i > 0 {
-            line.push(b';');
-        }
-        line.extend_from_slice(part);
-    }
-    line
 }
 
 #[cfg(test)]

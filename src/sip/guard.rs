@@ -66,10 +66,13 @@ pub enum Reason {
     Credentials,
     /// The service has no room for what can be asked again.
     Overload,
+    /// A request in a dialog, or a CANCEL, from a host that does not belong to it.
+    Foreign,
 }
 
 impl Reason {
-    pub const ALL: [Self; 5] = [Self::Scanner, Self::Rate, Self::Banned, Self::Credentials, Self::Overload];
+    pub const ALL: [Self; 6] =
+        [Self::Scanner, Self::Rate, Self::Banned, Self::Credentials, Self::Overload, Self::Foreign];
 
     /// The word in metrics and logs.
     pub const fn word(self) -> &'static str {
@@ -79,6 +82,7 @@ impl Reason {
             Self::Banned => "banned",
             Self::Credentials => "credentials",
             Self::Overload => "overload",
+            Self::Foreign => "foreign",
         }
     }
 }

@@ -23,6 +23,7 @@ pub mod replaces;
 pub mod sdes;
 pub mod sdp;
 pub mod session_timer;
+pub mod stateless;
 pub mod transaction;
 pub mod uri;
 pub mod wire;

@@ -49,6 +49,13 @@ pub struct Reach {
     pub unreachable: bool,
 }
 
+impl Binding {
+    /// The Contact URI as a Request-URI: what a phone appends as header fields is not sent (RFC 3261 §19.1.1, table 1).
+    pub fn request_uri(&self) -> Bytes {
+        Bytes::from(super::uri::for_request_line(&self.uri))
+    }
+}
+
 /// How much a binding is needed, to choose the one that a new binding replaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {

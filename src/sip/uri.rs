@@ -271,5 +271,27 @@ fn without_separators(number: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
     Cow::Owned(number.iter().copied().filter(|b| !separator(b)).collect())
 }
 
+/// The URI without what a Request-URI must not have: headers and the `method` parameter (RFC 3261 §19.1.1, table 1).
+pub fn for_request_line(uri: &[u8]) -> Vec<u8> {
+    if !matches!(Uri::parse(uri), Ok(Uri::Sip(_))) {
+        return uri.to_vec();
+    }
+    let host_at = uri.iter().position(|b| *b == b'@').unwrap_or(0);
+    let (user, rest) = uri.split_at_checked(host_at).unwrap_or((b"", uri));
+    let rest = rest.split(|b| *b == b'?').next().unwrap_or_default();
+    let mut line = user.to_vec();
+    for (i, part) in rest.split(|b| *b == b';').enumerate() {
+        let name = part.split(|b| *b == b'=').next().unwrap_or_default();
+        if i > 0 && name.eq_ignore_ascii_case(b"method") {
+            continue;
+        }
+        if i > 0 {
+            line.push(b';');
+        }
+        line.extend_from_slice(part);
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests;

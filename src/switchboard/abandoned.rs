@@ -213,6 +213,14 @@ impl Abandoned {
         }
     }
 
+    /// Keeps some of the numbers.
+    pub(super) fn retain(&mut self, wanted: impl Fn(&str) -> bool) {
+        let unwanted: Vec<String> = self.all.keys().filter(|number| !wanted(number)).cloned().collect();
+        for number in unwanted {
+            self.take_out(&number);
+        }
+    }
+
     /// Shifts all times after the wall clock was set forward, or back, by this many milliseconds.
     pub(super) fn shift(&mut self, by_ms: i64) {
         let numbers: Vec<String> = self.all.keys().cloned().collect();

@@ -9,6 +9,7 @@ use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};
 use crate::media::command::Prompt;
 use crate::sip::message::Builder;
+use crate::sip::number::{NumberFormat, dialled};
 use crate::sip::wire::Name;
 
 use super::abandoned::Unanswered;
@@ -18,6 +19,9 @@ use super::direct::PlacedFor;
 use super::door::Taken;
 use super::offer::user_part;
 use super::{ConsoleReply, Switchboard};
+
+/// Minimum of digits with `+` or a leading 0, and without: shorter numbers belong to services.
+const DIGITS_MIN: [usize; 2] = [7, 8];
 
 /// What a placed call calls back.
 #[derive(Clone, Debug)]
@@ -238,10 +242,39 @@ impl Switchboard {
         }
     }
 
+    /// True if a number may be called back. Callers can forge their numbers: a call-back never dials a number of the centre, a short
+    /// number (112, 113 …) or one that `[callers] call_back_prefixes` and `call_back_never` exclude, in any form of the number.
+    fn may_call_back(&self, number: &str) -> bool {
+        let terms = &self.settings.callers;
+        let trunks = &self.settings.trunks;
+        let country = trunks.iter().map(|trunk| trunk.terms.country.as_str()).find(|country| !country.is_empty());
+        let in_form = |format| dialled(number, format, country.unwrap_or_default());
+        let forms = [number.to_owned(), in_form(NumberFormat::Plus), in_form(NumberFormat::National)];
+        let starts = |prefixes: &[String]| prefixes.iter().any(|one| forms.iter().any(|form| form.starts_with(one)));
+        let mut own =
+            std::iter::once(&self.settings.number).chain(self.settings.desks.iter().flat_map(|desk| &desk.numbers));
+        let prefixes = || trunks.iter().flat_map(|trunk| &trunk.terms.called).map(String::as_str).chain([""]);
+        let is = |own: &str, prefix: &str| forms.iter().any(|form| form.strip_prefix(prefix) == Some(own));
+        let is_own = own.any(|own| prefixes().any(|prefix| is(own, prefix)));
+        let [prefixed, bare] = DIGITS_MIN;
+        let digits_min = if number.starts_with(['+', '0']) { prefixed } else { bare };
+        let digits = number.bytes().filter(u8::is_ascii_digit).count();
+        let allowed = terms.call_back_prefixes.is_empty() || starts(&terms.call_back_prefixes);
+        is_dialable(number) && digits >= digits_min && !is_own && allowed && !starts(&terms.call_back_never)
+    }
+
+    /// Removes the numbers that may not be called back from the list.
+    pub(super) fn prune_call_backs(&mut self) {
+        let mut list = std::mem::take(&mut self.abandoned);
+        list.retain(|number| self.may_call_back(number));
+        self.abandoned = list;
+    }
+
     fn learn_unanswered(&mut self, now: Now, id: CallId) {
         let unanswered = self.calls.get(&id).filter(|call| !call.has_talked() && call.internal.is_none());
-        // Who shows no number, or a name, cannot be called back: the report has him.
-        let Some((call, number)) = unanswered.and_then(|call| Some((call, dialable(call)?))) else { return };
+        // Who shows no number, a name, or a number that is not called back is in the report only.
+        let number = |call: &Call| call.shown.number.clone().filter(|number| self.may_call_back(number));
+        let Some((call, number)) = unanswered.and_then(|call| Some((call, number(call)?))) else { return };
         let waited_ms = u64::try_from(now.mono.since(call.received.mono).as_millis()).unwrap_or(u64::MAX);
         let short = u128::from(waited_ms) < self.settings.callers.short_abandon.as_millis();
         let missed = Unanswered { call: id, at: call.received.wall, waited_ms, short };
@@ -250,9 +283,4 @@ impl Switchboard {
             self.late_fact(now, lost, FactKind::CallBackLost);
         }
     }
-}
-
-/// The number of a call, if it can be called back.
-fn dialable(call: &Call) -> Option<String> {
-    call.shown.number.clone().filter(|number| is_dialable(number))
 }

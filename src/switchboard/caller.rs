@@ -203,6 +203,7 @@ impl Switchboard {
             answered: false,
             reliable: self.reliable_for(taken.message),
             session: self.session_of_invite(taken.message),
+            disconnected: None,
         };
         let hops = taken.message.number(Name::MaxForwards).ok().flatten().unwrap_or(70).min(70);
         Call { hops, ..self.blank_call(now, caller, shown, merge_key) }

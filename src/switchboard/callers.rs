@@ -25,6 +25,10 @@ pub struct CallerTerms {
     pub prank_penalty: u8,
     /// Who was not answered is to be called back for so long.
     pub call_back: Duration,
+    /// Only numbers with one of these prefixes are called back; empty: all.
+    pub call_back_prefixes: Vec<String>,
+    /// Numbers with one of these prefixes are not called back.
+    pub call_back_never: Vec<String>,
     /// Who gave up sooner is shown as a short abandon.
     pub short_abandon: Duration,
 }
@@ -37,6 +41,8 @@ impl Default for CallerTerms {
             prank: Duration::from_secs(24 * 3600),
             prank_penalty: 10,
             call_back: Duration::from_secs(4 * 3600),
+            call_back_prefixes: Vec::new(),
+            call_back_never: Vec::new(),
             short_abandon: Duration::from_secs(5),
         }
     }

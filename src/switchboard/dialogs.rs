@@ -5,6 +5,7 @@ use bytes::Bytes;
 use crate::cdr::fact::{EndCause, Side};
 use crate::clock::Now;
 use crate::sip::dialog::DialogKey;
+use crate::sip::flow::Flow;
 use crate::sip::message::Stencil;
 use crate::sip::option_tag;
 use crate::sip::wire::{self, Message, Method, Name, Parsed};
@@ -36,8 +37,12 @@ const SAID_AGAIN: [Name; 16] = [
 
 impl Switchboard {
     /// The ACK of a 2xx of ours. One that is late or comes twice is of another INVITE than the one that waits.
-    pub(super) fn acknowledged(&mut self, now: Now, message: &Message<'_>) {
-        let Some(who) = DialogKey::of_request(message).and_then(|key| self.dialogs.get(&key).copied()) else { return };
+    pub(super) fn acknowledged(&mut self, now: Now, flow: Flow, message: &Message<'_>) {
+        let Some(key) = DialogKey::of_request(message) else { return };
+        let Some(who) = self.dialogs.get(&key).copied().filter(|who| self.may_speak_for(*who, &key, flow)) else {
+            return;
+        };
+        self.is_back(who);
         let waits = self.line_mut(who).and_then(|line| line.unacked.as_ref()).map(|unacked| unacked.cseq);
         if waits.is_none() || waits != message.cseq().ok().map(|cseq| cseq.number) {
             return;
@@ -64,10 +69,6 @@ impl Switchboard {
             return self.resubscribed(now, taken);
         }
         let key = DialogKey::of_request(taken.message);
-        // A BYE that crosses ours (RFC 5407 §3.2.1).
-        if method == Method::Bye && key.as_ref().is_some_and(|key| self.past.holds(key)) {
-            return self.reply(now, taken, 200, &[]);
-        }
         let found = key.and_then(|key| self.dialogs.get(&key).map(|who| (*who, key.clone())));
         let Some((who, key)) = found else { return self.reply(now, taken, 481, &[]) };
         let repeated = self.dialog_mut(who, &key).filter(|dialog| dialog.repeats(taken.message));
@@ -84,7 +85,7 @@ impl Switchboard {
     /// Carries out a request in one of our dialogs.
     fn serve_in_dialog(&mut self, now: Now, taken: &Taken<'_, '_>, method: Method, (who, key): (Who, &DialogKey)) {
         match self.dialog_mut(who, key).map(|dialog| dialog.accept(taken.message)) {
-            Some(Ok(())) => self.trust(who),
+            Some(Ok(())) => self.is_back(who),
             // Out of order (RFC 3261 §12.2.2).
             Some(Err(fault)) if fault.status == 500 => return self.reply_later(now, taken),
             Some(Err(fault)) => return self.reply(now, taken, fault.status, &[]),
@@ -144,6 +145,14 @@ impl Switchboard {
             None => response.encode(),
         };
         self.transactions.respond(now.mono, taken.server, status, bytes, &mut self.transmits);
+    }
+
+    /// The peer has sent a message in its dialog.
+    fn is_back(&mut self, who: Who) {
+        self.trust(who);
+        if let Who::Caller(call) = who {
+            self.caller_is_back(call);
+        }
     }
 
     /// The call of a leg is over: its peer is to be told so, or is told.

@@ -1,8 +1,10 @@
 //! The door: what comes from the network is read, told apart and sent to its room. Strangers get no work done.
 
 use crate::clock::Now;
+use crate::sip::dialog::CSEQ_END;
 use crate::sip::event::ALLOW_EVENTS;
 use crate::sip::flow::{Flow, Transmit, Transport};
+use crate::sip::guard::Reason;
 use crate::sip::location::{self, Unreadable};
 use crate::sip::message::{Stencil, refusal_flow};
 use crate::sip::option_tag;
@@ -80,24 +82,18 @@ impl Switchboard {
             if message.to().is_ok_and(|to| to.tag().is_none()) {
                 return self.out_of_dialog(now, flow, message, method);
             }
-            if method == Method::Refer {
-                self.note_refer(now, message);
-            }
-            if let Some(server) = self.take_in(now, flow, message) {
-                self.in_dialog(now, &Taken { flow, message, server }, method);
-            }
-            return;
+            return self.request_in_dialog(now, flow, message, method);
         }
         if method == Method::Cancel {
             return self.cancelled(now, flow, message);
         }
         if self.transactions.receive_request(now.mono, flow, message, &mut self.transmits) == Received::Ack {
-            self.acknowledged(now, message);
+            self.acknowledged(now, flow, message);
         }
     }
 
     /// Opens the server transaction. None for repeats, and when the table is full (then 503 has been sent).
-    fn take_in(&mut self, now: Now, flow: Flow, message: &Message<'_>) -> Option<ServerId> {
+    pub(super) fn take_in(&mut self, now: Now, flow: Flow, message: &Message<'_>) -> Option<ServerId> {
         match self.transactions.receive_request(now.mono, flow, message, &mut self.transmits) {
             Received::New(server) => Some(server),
             Received::Full => {
@@ -129,7 +125,8 @@ impl Switchboard {
         }
         match method {
             Method::Options => {
-                self.refuse(flow, message, 200, &ABILITIES);
+                let abilities: &[_] = if self.is_known(flow.remote.ip()) { &ABILITIES } else { &[] };
+                self.refuse(flow, message, 200, abilities);
             }
             // A trunk watches nobody, and nobody here reads what it writes (a text that is dropped would be a lie).
             Method::Subscribe | Method::Message if trunk.is_some() => self.refuse(flow, message, 403, &[]),
@@ -173,15 +170,30 @@ impl Switchboard {
             Method::Bye | Method::Prack | Method::Update | Method::Info => self.refuse(flow, message, 481, &[]),
             // Only who has a caller can pass him on (RFC 3515 §2.4.4 leaves the policy to us).
             Method::Refer => self.refuse(flow, message, 403, &[]),
+            // RFC 6665 §4.1.3.
+            Method::Notify if !self.is_known(flow.remote.ip()) => self.refuse(flow, message, 481, &[]),
             Method::Ack | Method::Cancel | Method::Notify | Method::Publish => {
                 self.refuse(flow, message, 405, &[(Name::Allow, ALLOW)])
             }
+            // Only a 405 must have Allow (RFC 3261 §21.4.6).
+            Method::Other if !self.is_known(flow.remote.ip()) => self.refuse(flow, message, 501, &[]),
             Method::Other => self.refuse(flow, message, 501, &[(Name::Allow, ALLOW)]),
         }
     }
 
-    /// CANCEL (RFC 3261 §9.2): 200 and the end of a caller who waits, 481 when there is nothing to cancel.
+    /// Handles CANCEL (RFC 3261 §9.2): 200 and the end of a waiting call; 481 if there is no INVITE to cancel, or if it comes from another
+    /// source.
     fn cancelled(&mut self, now: Now, flow: Flow, message: &Message<'_>) {
+        if self.transactions.repeats(message, &mut self.transmits) {
+            return;
+        }
+        let invite = self.transactions.invite_of(message);
+        if !invite.is_some_and(|invite| self.may_cancel(invite, flow)) {
+            if invite.is_some() {
+                self.guard.count(Reason::Foreign);
+            }
+            return self.answer_stranger(flow, message, 481);
+        }
         match self.transactions.receive_request(now.mono, flow, message, &mut self.transmits) {
             Received::Cancel { cancel, invite } => {
                 let status = if invite.is_some() { 200 } else { 481 };
@@ -208,6 +220,14 @@ impl Switchboard {
         self.transactions.respond(now.mono, taken.server, status, response.encode(), &mut self.transmits);
     }
 
+    /// The same for a sender without correct credentials: no state is left (RFC 3261 §26.3.2.4).
+    pub(super) fn reply_and_forget(&mut self, now: Now, taken: &Taken<'_, '_>, status: u16, headers: &[(Name, &[u8])]) {
+        let tag = self.stateless_tags.of(taken.message);
+        let response = Stencil::of(taken.message, taken.flow).response(status, Some(&tag));
+        let response = headers.iter().fold(response, |response, (name, value)| response.header(*name, value));
+        self.transactions.refuse(now.mono, taken.server, status, response.encode(), &mut self.transmits);
+    }
+
     /// The To tag of an INVITE's past and future responses.
     fn tag_of(&mut self, invite: ServerId) -> Option<String> {
         let who = self.invites.get(&invite).copied();
@@ -221,10 +241,18 @@ impl Switchboard {
         self.transactions.respond(now.mono, taken.server, status, response, &mut self.transmits);
     }
 
+    /// Responds without state to a request that names an unknown dialog or INVITE, since every host can send one (RFC 3261 §8.2.7,
+    /// §26.3.2.4). Under overload there is no response.
+    pub(super) fn answer_stranger(&mut self, flow: Flow, message: &Message<'_>, status: u16) {
+        if !self.sheds_stranger(flow) {
+            self.refuse(flow, message, status, &[]);
+        }
+    }
+
     /// Answers a request without any state.
     pub(super) fn refuse(&mut self, flow: Flow, message: &Message<'_>, status: u16, headers: &[(Name, &[u8])]) {
-        let tag = self.rng.token();
-        let mut response = Stencil::of(message, flow).response(status, Some(tag.as_str()));
+        let tag = self.stateless_tags.of(message);
+        let mut response = Stencil::of(message, flow).response(status, Some(&tag));
         for (name, value) in headers {
             response = response.header(*name, value);
         }
@@ -234,8 +262,8 @@ impl Switchboard {
     }
 
     fn refuse_fault(&mut self, flow: Flow, message: &Message<'_>, fault: Fault) {
-        let tag = self.rng.token();
-        let mut response = Stencil::of(message, flow).response(fault.status, Some(tag.as_str())).reason(fault.why);
+        let tag = self.stateless_tags.of(message);
+        let mut response = Stencil::of(message, flow).response(fault.status, Some(&tag)).reason(fault.why);
         if fault.status == 420 {
             for option in option_tag::not_understood(message) {
                 response = response.header(Name::Unsupported, option);
@@ -314,11 +342,13 @@ impl Switchboard {
         }
         self.events = events;
         if flow.is_connection() {
-            self.connection_lost(flow);
+            self.connection_lost(now, flow);
             self.lose_watches(flow);
             for user in self.registrar.flow_closed(flow) {
                 self.unregistered(now, &user);
             }
+        } else if flow.transport.is_reliable() {
+            self.no_way_back(now, flow);
         }
     }
 }
@@ -344,6 +374,10 @@ fn general_fault(message: &Message<'_>, method: Method, from_trunk: bool) -> Opt
         Ok(Uri::Sip(_) | Uri::Tel { .. } | Uri::Service(_)) => {}
     }
     let is_call = method == Method::Invite && from_trunk;
+    // An emergency call is served nevertheless.
+    if !is_call && message.cseq().is_ok_and(|cseq| cseq.number >= CSEQ_END) {
+        return Some(Fault { status: 400, why: "CSeq" });
+    }
     if !is_call && option_tag::not_understood(message).next().is_some() {
         return Some(Fault { status: 420, why: "Bad Extension" });
     }

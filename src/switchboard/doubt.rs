@@ -4,12 +4,10 @@
 
 use std::time::Duration;
 
-use crate::cdr::fact::{EndCause, Side};
 use crate::clock::Now;
 use crate::media::command::Command;
 
 use super::Switchboard;
-use super::end::Ending;
 use super::leg::Who;
 
 /// A peer that may have lost its dialog is lost when nothing has arrived from it for this long.
@@ -35,10 +33,15 @@ impl Switchboard {
 
     /// The peer may have lost the dialog.
     pub(super) fn doubt(&mut self, who: Who) {
+        self.doubt_for(who, LOST_AFTER);
+    }
+
+    /// The same, for a peer that is lost when nothing has arrived from it for `limit`.
+    pub(super) fn doubt_for(&mut self, who: Who, limit: Duration) {
         let Some(line) = self.line_mut(who).filter(|line| !line.doubted && line.dialog.is_some()) else { return };
         line.doubted = true;
         if let Some(anchor) = line.sound.as_ref().map(|sound| sound.anchor) {
-            self.media.push(Command::LimitSilence { anchor, limit: Some(LOST_AFTER) });
+            self.media.push(Command::LimitSilence { anchor, limit: Some(limit) });
         }
     }
 
@@ -56,7 +59,7 @@ impl Switchboard {
         let doubted = self.line_mut(who).is_some_and(|line| line.doubted);
         if doubted {
             match who {
-                Who::Caller(id) => self.end_call(now, id, Ending::by(Side::Service, EndCause::CallerLost)),
+                Who::Caller(id) => self.caller_given_up(now, id),
                 Who::Offer(id, leg) => self.leg_lost(now, id, leg),
                 Who::Phone(phone) => self.end_phone(now, phone, true),
             }

@@ -268,6 +268,7 @@ impl Switchboard {
         // Not before: a BYE that has waited for the ACK may still need the telco's password.
         self.leave_seat(Who::Caller(id));
         if let Some(call) = self.calls.remove(&id) {
+            self.forget_disconnected(id, call.caller.disconnected);
             self.merged.remove(&call.merge_key);
             self.release_stream(id, call.caller.line.flow);
             self.forget_dialog(call.caller.line.dialog.as_ref());

@@ -227,6 +227,21 @@ impl Switchboard {
         self.guard.lift(address)
     }
 
+    /// True if a request of an unknown source is dropped under overload.
+    pub(super) fn sheds_stranger(&mut self, flow: Flow) -> bool {
+        let crowded = self.transactions.len() >= self.settings.guard.crowded_at;
+        let shed = crowded && !self.is_vouched(flow.remote.ip());
+        if shed {
+            self.guard.count(Reason::Overload);
+        }
+        shed
+    }
+
+    /// True for trunks, addresses of registered phones and `allow`. Responses to other sources, which may be forged, are short.
+    pub(super) fn is_known(&self, source: IpAddr) -> bool {
+        self.is_vouched(source) || self.registrar.has_binding_at(source)
+    }
+
     /// Trunk peers, whatever they have proven, and whom config vouches for.
     fn is_vouched(&self, source: IpAddr) -> bool {
         let peers = self.settings.trunks.iter().flat_map(|trunk| &trunk.peers);

@@ -185,6 +185,7 @@ impl Switchboard {
         }
         self.verify_trunks(alive)?;
         self.verify_internal()?;
+        self.verify_disconnected()?;
         self.verify_watches()?;
         self.verify_texts()?;
         let dead = |id: &crate::ids::CallId| !self.calls.contains_key(id);
@@ -297,6 +298,7 @@ impl Switchboard {
                     )
                     | None => false,
                 },
+                Alarm::Disconnected(call) => self.disconnected_until(*call) == at,
                 Alarm::TooLong(call) => {
                     self.calls.get(call).filter(|call| !call.is_over()).map(|call| call.over_at) == at
                 }

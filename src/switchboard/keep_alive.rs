@@ -6,6 +6,7 @@ use crate::clock::{Instant, Now};
 use crate::ids::OperatorId;
 use crate::sip::flow::Flow;
 use crate::sip::message;
+use crate::sip::uri::for_request_line;
 use crate::sip::wire::{Method, Name};
 
 use super::reach::Reached;
@@ -75,7 +76,7 @@ impl Switchboard {
     /// Asks a phone at each of its addresses: one that responds at either is present.
     pub(super) fn ping_ways(&mut self, now: Now, reached: &Reached) {
         for (way, flow) in reached.ways.iter().enumerate() {
-            self.ping(now, flow, &reached.phone.uri, Purpose::PhonePing(reached.phone.clone(), way));
+            self.ping(now, flow, &for_request_line(&reached.phone.uri), Purpose::PhonePing(reached.phone.clone(), way));
         }
     }
 

@@ -74,7 +74,8 @@ impl Switchboard {
         self.past_invites.add(now.mono, (call_id.clone(), tag), invite);
     }
 
-    /// Handles a response that matches no transaction, or one that no leg waits for. Only a 2xx to an INVITE has an effect.
+    /// Handles a response that matches no transaction, or one that no leg waits for. Only a 2xx to an INVITE has an effect. Without a
+    /// transaction no branch proves that the sender has received the request, so the source has to.
     pub(super) fn late_answer(&mut self, now: Now, from: Flow, message: &Message<'_>, status: u16) {
         let Ok(cseq) = message.cseq() else { return };
         if !(200..300).contains(&status) || cseq.method != Method::Invite {
@@ -82,7 +83,8 @@ impl Switchboard {
         }
         let Some(key) = DialogKey::of_response(message) else { return };
         match self.dialogs.get(&key).copied().filter(|who| self.is_confirmed(*who, &key)) {
-            Some(who) => self.late_refresh(now, who, message, cseq.number),
+            Some(who) if self.may_speak_for(who, &key, from) => self.late_refresh(now, who, message, cseq.number),
+            Some(_) => {}
             None => self.decline(now, from, message, key, cseq.number),
         }
     }
@@ -102,8 +104,12 @@ impl Switchboard {
 
     /// Ends the dialog of a 2xx from a callee that is no longer wanted.
     fn decline(&mut self, now: Now, came_over: Flow, message: &Message<'_>, key: DialogKey, cseq: u32) {
-        let known = &mut self.past_invites.known;
-        let Some(past) = known.get_mut(&(key.call_id.0.clone(), key.local_tag.clone())) else { return };
+        let invite = (key.call_id.0.clone(), key.local_tag.clone());
+        let sent = self.past_invites.known.get(&invite).map(|past| past.line.flow);
+        if !sent.is_some_and(|sent| self.may_answer_late(sent, came_over)) {
+            return;
+        }
+        let Some(past) = self.past_invites.known.get_mut(&invite) else { return };
         if now.mono >= past.until || cseq == 0 || cseq > past.cseq {
             return;
         }

@@ -26,6 +26,7 @@ use crate::sip::wire::{Message, Name};
 
 use super::Switchboard;
 use super::digits::Digits;
+use super::disconnected::Disconnected;
 use super::inquiry::Inquiry;
 use super::referral::Refers;
 use super::refresh::{Agreement, Asked, Session, Unanswered};
@@ -310,6 +311,8 @@ pub(super) struct CallerLeg {
     pub(super) reliable: Option<Reliable>,
     /// What the 200 will say of the session's timer.
     pub(super) session: Agreement,
+    /// The connection was closed before the final response or its ACK.
+    pub(super) disconnected: Option<Disconnected>,
 }
 
 /// Where an outgoing leg stands.

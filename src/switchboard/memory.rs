@@ -113,6 +113,7 @@ impl Switchboard {
         for lost in self.abandoned.take_over(unanswered(now, &past, &terms), &meanwhile.reached) {
             self.late_fact(now, lost, FactKind::CallBackLost);
         }
+        self.prune_call_backs();
         self.callers.take_over(known(now, &past, &terms, &meanwhile.classed), &meanwhile.lifted);
         self.remember_worked(now, &past);
         self.remember_posture(now, &past);

@@ -17,9 +17,11 @@ mod clients;
 mod conference;
 mod console;
 mod desks;
+mod dialog_source;
 mod dialogs;
 mod digits;
 mod direct;
+mod disconnected;
 mod door;
 mod doubt;
 mod end;
@@ -160,6 +162,7 @@ pub struct Switchboard {
     settings: Settings,
     rng: Rng,
     transactions: Transactions,
+    stateless_tags: crate::sip::stateless::StatelessTags,
     registrar: Registrar,
     authenticator: Authenticator,
     guard: Guard,
@@ -191,6 +194,7 @@ pub struct Switchboard {
     clients: clients::Clients,
     /// Callers' legs by the connection that they go over.
     streams: Map<ConnectionId, BTreeSet<CallId>>,
+    ways_back: disconnected::WaysBack,
     /// The names of trunks that the peers of connections have proven.
     proven: BTreeMap<ConnectionId, Vec<String>>,
     /// By the trunk's name.
@@ -249,6 +253,7 @@ impl Switchboard {
         let run = CallId::new(now.wall, &mut rng);
         let mut switchboard = Self {
             transactions: Transactions::default(),
+            stateless_tags: crate::sip::stateless::StatelessTags::new(&mut rng),
             registrar,
             authenticator,
             guard: Guard::new(settings.guard.terms.clone()),
@@ -272,6 +277,7 @@ impl Switchboard {
             merged: Map::new(),
             clients: clients::Clients::default(),
             streams: Map::new(),
+            ways_back: BTreeMap::new(),
             proven: BTreeMap::new(),
             targets: BTreeMap::new(),
             lookups: BTreeMap::new(),
@@ -394,6 +400,7 @@ impl Switchboard {
         let old = std::mem::replace(&mut self.settings, settings).trunks;
         self.align_trunks(now.mono, &old);
         self.prune_targets(&old);
+        self.prune_call_backs();
         self.ping_trunks_from(now.mono);
     }
 

@@ -16,6 +16,7 @@ use crate::sip::message;
 use crate::sip::sdes::{MasterKey, Secrecy, Terms};
 use crate::sip::sdp::{self, AudioCodec, AudioDescription, Direction, Formats, Local, Places, SdpError};
 use crate::sip::session_timer;
+use crate::sip::uri::for_request_line;
 use crate::sip::wire::{Method, Name};
 
 use super::call::{Call, Stage};
@@ -115,7 +116,7 @@ impl Switchboard {
     /// Where a leg goes: Request-URI, flow, and whether it follows its target.
     fn destination(&self, id: CallId, to: &Callee, reached: Option<&Reached>) -> Option<(Bytes, Flow, bool)> {
         match (to, reached) {
-            (_, Some(reached)) => Some((reached.phone.uri.clone(), reached.ways.first, false)),
+            (_, Some(reached)) => Some((Bytes::from(for_request_line(&reached.phone.uri)), reached.ways.first, false)),
             (Callee::Number(number), None) => {
                 let (uri, flow) = self.way_out(self.calls.get(&id)?.dialling?.0, number)?;
                 Some((uri, flow, true))

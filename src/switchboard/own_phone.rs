@@ -106,6 +106,7 @@ impl Switchboard {
             answered: false,
             reliable: None,
             session: Agreement::NONE,
+            disconnected: None,
         };
         // His own phone shows whom he is to call.
         let number = match to {

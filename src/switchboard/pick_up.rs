@@ -66,7 +66,7 @@ impl Switchboard {
     }
 
     /// An operator's phone wants the place of another dialog (RFC 3891 §3): 481 when there is none, 603 when it is over, 486
-    /// when it is confirmed and only an early one is wanted, 403 when it is nobody's whom an operator may relieve.
+    /// when it is confirmed and only an early one is wanted, 403 when it is not this operator's to take (§9).
     pub(super) fn picks_up(&mut self, now: Now, taken: &Taken<'_, '_>, operator: OperatorId, replaces: &Replaces) {
         let other = replaces.from_the_other_side();
         let keys = || replaces.keys().chain(other.keys());
@@ -74,11 +74,13 @@ impl Switchboard {
             let past = keys().any(|key| self.past.known.contains(&key));
             return self.reply(now, taken, if past { 603 } else { 481 }, &[]);
         };
-        let (id, leg) = match self.relievable(who, replaces.early_only) {
+        let (id, leg) = match self.relievable(who, &operator, replaces.early_only) {
             Ok(found) => found,
             Err(status) => return self.reply(now, taken, status, &[]),
         };
         let consulted = match self.acd.standing(&operator) {
+            // The operator has the call already and continues at another phone.
+            _ if self.is_leg_of(id, leg, &operator) => None,
             Standing::Free => None,
             Standing::Busy | Standing::Away | Standing::Unknown => match self.consulted_with(id, leg, &operator) {
                 Some(placed) => Some(placed),
@@ -100,8 +102,9 @@ impl Switchboard {
         self.relieve(now, taken, (id, leg), who, to, arriving);
     }
 
-    /// The leg whose place an operator may take: one of an emergency call that rings or talks at a phone or an agency.
-    fn relievable(&self, who: Who, early_only: bool) -> Result<(CallId, LegNo), u16> {
+    /// The leg whose place an operator may take: one of an emergency call that rings at a phone or an agency; of one that talks, only
+    /// if it `may_relieve` it.
+    fn relievable(&self, who: Who, by: &OperatorId, early_only: bool) -> Result<(CallId, LegNo), u16> {
         let Who::Offer(id, no) = who else { return Err(403) };
         let call = self.calls.get(&id).ok_or(481_u16)?;
         let leg = call.legs.get(&no).ok_or(481_u16)?;
@@ -110,9 +113,22 @@ impl Switchboard {
             // His place is one among several: supervisors take it with their code.
             _ if self.has_guests(id) => Err(491),
             OfferState::Talking if early_only => Err(486),
+            OfferState::Talking if !self.may_relieve(id, no, by) => Err(403),
             OfferState::Talking | OfferState::Ringing { .. } => Ok((id, no)),
             OfferState::Unheard | OfferState::Cancelling => Err(481),
         }
+    }
+
+    /// Who may take a conversation: its own operator at another phone, the colleague whom that operator has called about it, and
+    /// supervisors, who may take over every call (RFC 3891 §9).
+    fn may_relieve(&self, id: CallId, no: LegNo, by: &OperatorId) -> bool {
+        self.is_leg_of(id, no, by)
+            || self.settings.supervisors.contains(by)
+            || self.consulted_with(id, no, by).is_some()
+    }
+
+    fn is_leg_of(&self, id: CallId, no: LegNo, operator: &OperatorId) -> bool {
+        self.calls.get(&id).and_then(|call| call.legs.get(&no)).and_then(OfferLeg::operator) == Some(operator)
     }
 
     /// The call in which the operator of a leg has asked this one to relieve him.

@@ -48,7 +48,7 @@ impl Switchboard {
         let challenges = self.challenges(now, taken.flow, stale);
         let headers: Vec<(Name, &[u8])> =
             challenges.iter().map(|challenge| (Name::WwwAuthenticate, challenge.as_bytes())).collect();
-        self.reply(now, taken, 401, &headers);
+        self.reply_and_forget(now, taken, 401, &headers);
     }
 
     fn challenges(&mut self, now: Now, flow: Flow, stale: bool) -> Vec<String> {
@@ -95,9 +95,9 @@ impl Switchboard {
             }
             Verdict::Refused => {
                 self.wrong_credentials(now, taken.flow, claim.as_ref());
-                self.reply(now, taken, 403, &[]);
+                self.reply_and_forget(now, taken, 403, &[]);
             }
-            Verdict::Malformed => self.reply(now, taken, 400, &[]),
+            Verdict::Malformed => self.reply_and_forget(now, taken, 400, &[]),
         }
         None
     }

@@ -39,10 +39,12 @@ pub enum Rejected {
     Overload,
     /// The service ends after the live calls.
     Draining,
+    /// A request in the dialog of a trunk's call comes from an address that is not the trunk's.
+    ForeignHost,
 }
 
 impl Rejected {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::UnknownNumber,
         Self::UnknownPeer,
         Self::Malformed,
@@ -53,6 +55,7 @@ impl Rejected {
         Self::TrunkFull,
         Self::Overload,
         Self::Draining,
+        Self::ForeignHost,
     ];
 
     /// The word in metrics and logs.
@@ -68,6 +71,7 @@ impl Rejected {
             Self::TrunkFull => "trunk-full",
             Self::Overload => "overload",
             Self::Draining => "draining",
+            Self::ForeignHost => "foreign-host",
         }
     }
 
@@ -156,6 +160,7 @@ impl Switchboard {
                 None => format!("numbers = [{called:?}] in a [[desk]], or number = {called:?} in [site]"),
             }),
             Rejected::UnknownPeer => Some(format!("peers = [\"{source}\"] in a [[trunk]]")),
+            Rejected::ForeignHost => Some(format!("peers = [\"{source}\"] in the [[trunk]] with name = {name:?}")),
             Rejected::SiteFull => Some("a higher max_calls in [site]".to_owned()),
             Rejected::TrunkFull => Some(format!("a higher max_calls in the [[trunk]] with name = {name:?}")),
             Rejected::Malformed

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
+use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};
 use crate::sip::flow::{ConnectionId, Flow, Transport};
 use crate::sip::locate::Target;
@@ -15,6 +16,7 @@ use crate::sip::uri::Uri;
 use super::Switchboard;
 use super::leg::Who;
 use super::settings::{Listener, Trunk};
+use super::targets::Targets;
 
 /// Longer requests do not go over UDP where TCP can be had (RFC 3261 §18.1.1).
 pub(super) const DATAGRAM_BYTES_MAX: usize = 1_300;
@@ -23,12 +25,30 @@ impl Switchboard {
     /// The trunk that a peer belongs to, as an index into the settings. One with a name for its certificate must have proven it
     /// on this connection (RFC 5922 §7).
     pub(super) fn trunk_of(&self, flow: Flow) -> Option<usize> {
-        let address = flow.remote.ip();
-        let proven = self.proven.get(&flow.connection);
-        self.settings.trunks.iter().position(|trunk| {
-            let named = trunk.tls_name.as_ref().is_none_or(|name| proven.is_some_and(|names| names.contains(name)));
-            named && trunk.peers.iter().any(|peer| peer.contains(address))
-        })
+        (0..self.settings.trunks.len())
+            .find(|trunk| self.has_proven_name(*trunk, flow) && self.is_peer_of(*trunk, flow))
+    }
+
+    /// True if the trunk has no `tls_name`, or the peer of this connection has proven it.
+    pub(super) fn has_proven_name(&self, trunk: usize, flow: Flow) -> bool {
+        let wanted = self.settings.trunks.get(trunk).and_then(|trunk| trunk.tls_name.as_ref());
+        let proven = || self.proven.get(&flow.connection);
+        wanted.is_none_or(|name| proven().is_some_and(|names| names.contains(name)))
+    }
+
+    /// True for a flow from a network in the trunk's `peers` or from one of its resolved servers.
+    pub(super) fn is_server_of(&self, trunk: usize, flow: Flow) -> bool {
+        let source = flow.remote.ip().to_canonical();
+        let resolved = self.settings.trunks.get(trunk).is_some_and(|trunk| {
+            let known = self.targets.get(&trunk.name).into_iter().flat_map(Targets::hosts);
+            trunk.target.map(|target| target.ip()).into_iter().chain(known).any(|host| host.to_canonical() == source)
+        });
+        resolved || self.is_peer_of(trunk, flow)
+    }
+
+    fn is_peer_of(&self, trunk: usize, flow: Flow) -> bool {
+        let peers = self.settings.trunks.get(trunk).map(|trunk| trunk.peers.as_slice()).unwrap_or_default();
+        peers.iter().any(|peer| peer.contains(flow.remote.ip()))
     }
 
     /// The way to a trunk, if it has a target: over its transport, from our listener of that transport.
@@ -74,7 +94,7 @@ impl Switchboard {
 
     /// A connection is gone. Its callers' calls go on; what is still to be said to them goes over a new connection to where
     /// their requests are to go anyway (RFC 3261 §12.2.1.1, §18.1.1).
-    pub(super) fn connection_lost(&mut self, flow: Flow) {
+    pub(super) fn connection_lost(&mut self, now: Now, flow: Flow) {
         self.proven.remove(&flow.connection);
         for id in self.streams.remove(&flow.connection).unwrap_or_default() {
             if let Some(line) = self.calls.get_mut(&id).map(|call| &mut call.caller.line) {
@@ -83,6 +103,7 @@ impl Switchboard {
                 let remote = hop.unwrap_or_else(|| SocketAddr::new(flow.remote.ip(), usual));
                 line.flow = Flow { connection: ConnectionId(0), remote, ..flow };
             }
+            self.caller_disconnected(now, id, flow);
         }
     }
 

@@ -1,5 +1,7 @@
 //! The servers that a trunk's name stands for (RFC 3263): which one is used now, and the next when it fails.
 
+use std::net::IpAddr;
+
 use crate::clock::Now;
 use crate::sip::locate::Target;
 
@@ -20,6 +22,11 @@ pub(super) struct Targets {
 impl Targets {
     fn current(&self) -> Option<Target> {
         self.all.get(self.current).copied()
+    }
+
+    /// The addresses of all servers.
+    pub(super) fn hosts(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        self.all.iter().map(|target| target.address.ip())
     }
 
     /// Takes a new list. The one in use stays in use when it is still there.

@@ -367,7 +367,7 @@ impl Switchboard {
             let (branch, call_id) = (format!("z9hG4bK{}", self.rng.token()), self.rng.token());
             let second = ways.second.map(|flow| (flow, format!("z9hG4bK{}", self.rng.token())));
             let build = |flow: Flow, branch: &str| {
-                let request = message::request(Method::Message, &phone.uri)
+                let request = message::request(Method::Message, &crate::sip::uri::for_request_line(&phone.uri))
                     .via(flow.transport, self.advertised(flow), branch)
                     .header(Name::MaxForwards, letter.hops.to_string().as_bytes())
                     .header(Name::From, letter.from.as_bytes())

@@ -40,6 +40,8 @@ pub(super) enum Alarm {
     RingOver(Who),
     /// The fallback has rung all phones long enough.
     PhonesOver(CallId),
+    /// The time for a sign of life of a disconnected caller is over.
+    Disconnected(CallId),
     /// A call has reached the longest time.
     TooLong(CallId),
     /// An operator's own INVITE expires.
@@ -101,6 +103,7 @@ impl Switchboard {
             Alarm::BindingGone(who) => self.binding_gone(now, who),
             Alarm::RingOver(who) => self.ring_over(now, who),
             Alarm::PhonesOver(call) => self.all_phones_over(now, call),
+            Alarm::Disconnected(call) => self.disconnected_due(now, call),
             Alarm::TooLong(call) => self.lasts_long(now, call),
             Alarm::InviteExpires(call) => self.invite_expired(now, call),
             Alarm::TellAgain(call) => self.tell_again(now, call),

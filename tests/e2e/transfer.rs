@@ -119,7 +119,7 @@ fn pjsua2_passes_its_caller_on() {
 
 #[test]
 fn pjsua2_takes_the_place_of_a_colleague_who_talks() {
-    let service = Service::start(26, 2, "wrap_up_seconds = 1");
+    let service = Service::start(26, 2, "wrap_up_seconds = 1\n[operators]\nsupervisors = [\"op2\"]");
     let mut first = Baresip::start(&service, 1, 400);
     let caller = Caller::calls(&service, 1, 700, Manner::Stays);
     first.rings_for(&caller.number);

@@ -176,6 +176,15 @@ impl Caller {
         world.receive(TRUNK, &with(&self.request("CANCEL", "sip:112@127.0.0.1:5060", "inv", 1, ""), reason));
     }
 
+    /// Somebody at another address sends the CANCEL; what is said of it goes there.
+    pub(crate) fn sends_cancel_from(&self, world: &mut World, at: &str) {
+        world.receive(at, &self.request("CANCEL", "sip:112@127.0.0.1:5060", "inv", 1, ""));
+        let at: std::net::SocketAddr = at.parse().unwrap();
+        for (to, _) in world.sent.iter_mut().filter(|(to, _)| *to == at) {
+            *to = TRUNK.parse().unwrap();
+        }
+    }
+
     /// Takes our BYE and answers it.
     pub(crate) fn is_hung_up(&self, world: &mut World) {
         let bye = world.take(TRUNK, "BYE");

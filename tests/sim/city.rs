@@ -17,7 +17,7 @@ use super::outcomes::Outcomes;
 use super::phone::{self, Phone};
 use super::races::{Deed, Race, Races};
 use super::sound::{self, Later, Sound};
-use super::strangers;
+use super::strangers::{self, Overheard};
 use super::telco::{self, Caller};
 use super::terms::{plan, settings_of};
 use super::trunks;
@@ -50,6 +50,8 @@ pub(super) enum Event {
     Meddle,
     /// Strangers try passwords, or just flood.
     Strangers,
+    /// A stranger speaks in a dialog of others.
+    Forge,
     Drain,
     HangUpAll,
     /// One side of a race, at a phone.
@@ -98,6 +100,7 @@ pub(crate) struct City {
     pub(crate) steps: u64,
     pub(crate) outcomes: Outcomes,
     pub(crate) races: Races,
+    pub(crate) overheard: Overheard,
     pub(crate) drained_at: Option<Instant>,
     closed_at: Option<Instant>,
     agenda: BinaryHeap<Reverse<Entry>>,
@@ -135,6 +138,7 @@ impl City {
             steps: 0,
             outcomes: Outcomes::default(),
             races: Races::default(),
+            overheard: Overheard::new(story.seed),
             drained_at: None,
             closed_at: None,
             agenda: BinaryHeap::new(),
@@ -156,6 +160,7 @@ impl City {
         city.schedule(Duration::from_secs(30), Event::Dial);
         city.schedule(Duration::from_secs(60), Event::Meddle);
         city.schedule(Duration::from_secs(90), Event::Strangers);
+        city.schedule(Duration::from_secs(40), Event::Forge);
         if story.drained {
             city.schedule(Duration::from_secs(60 + 4 * u64::from(story.calls)), Event::Drain);
         }
@@ -226,6 +231,7 @@ impl City {
             Event::Dial => self.dials(),
             Event::Meddle => self.meddles(),
             Event::Strangers => self.strangers_come(),
+            Event::Forge => self.strangers_forge(),
             Event::Drain => {
                 self.step(Input::Drain);
                 self.schedule(Duration::from_secs(20), Event::HangUpAll);
@@ -375,7 +381,9 @@ impl City {
     }
 
     fn send(&mut self, to: SocketAddr, bytes: &bytes::Bytes) {
-        self.outcomes.said(true, std::str::from_utf8(bytes).unwrap());
+        let text = std::str::from_utf8(bytes).unwrap();
+        self.outcomes.said(true, text);
+        self.overheard.hear(text);
         for after in self.weather() {
             self.schedule(after, Event::ToPeer(to, bytes.clone()));
         }

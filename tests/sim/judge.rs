@@ -32,6 +32,8 @@ pub(crate) struct Tally {
     pub(crate) outcomes: Outcomes,
     /// What phones were told of colleagues and by them.
     pub(crate) news: u64,
+    /// Requests of strangers in dialogs of others that were rejected.
+    pub(crate) forged: u64,
     /// A number that differs as soon as anything in the records differs.
     pub(crate) digest: u64,
 }
@@ -42,6 +44,7 @@ pub(crate) fn judge(city: &City) -> Tally {
     let mut tally = Tally {
         steps: city.steps,
         outcomes: city.outcomes.clone(),
+        forged: city.overheard.rejected,
         news: city.phones.iter().map(|phone| u64::from(phone.news())).sum(),
         ..Tally::default()
     };
@@ -221,6 +224,7 @@ impl Tally {
     pub(crate) fn add(&mut self, other: &Self) {
         self.steps += other.steps;
         self.news += other.news;
+        self.forged += other.forged;
         self.calls += other.calls;
         self.answered += other.answered;
         self.abandoned += other.abandoned;

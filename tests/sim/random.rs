@@ -61,6 +61,7 @@ fn tell_all(usual: Range<u64>) {
         return;
     }
     assert!(sum.answered * 3 > sum.calls, "too few are answered: {sum:?}");
+    assert!(sum.forged > 1_000, "too few strangers speak in the dialogs of others: {sum:?}");
     assert!(sum.news * 2 > sum.calls, "too few phones look at each other: {sum:?}");
     assert!(
         sum.passed_on > 500 && sum.transfers > sum.passed_on && sum.placed > 50 && sum.joined > 100,

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use siaga::cdr::fact::{FactKind, OfferOutcome};
+use siaga::cdr::fact::{EndCause, FactKind, OfferOutcome, Side};
+use siaga::media::command::{Command, Event};
 use siaga::sip::flow::{ConnectionId, Flow, Transport};
 use siaga::sip::locate::Target;
 use siaga::switchboard::{Input, Listener, Registration, Settings, TrunkHost};
@@ -309,4 +310,116 @@ fn a_message_over_a_stream_that_does_not_tell_its_length_is_refused() {
     // A response without it says nothing either.
     world.receive(TRUNK, &invite.replace(&format!("INVITE sip:112@{SERVER} SIP/2.0"), "SIP/2.0 200 OK"));
     world.assert_empty_in_the_end();
+}
+
+/// Nobody listens where responses to this caller go.
+fn no_way_back(world: &mut World) {
+    world.step(Input::Unreachable { flow: stream(TRUNK, Transport::Tcp, 0) });
+}
+
+fn endings(world: &World) -> Vec<(Side, EndCause)> {
+    let ending = |kind: &FactKind| match kind {
+        FactKind::Ended { by, cause, .. } => Some((*by, *cause)),
+        _ => None,
+    };
+    world.facts.iter().filter_map(|fact| ending(&fact.kind)).collect()
+}
+
+#[test]
+fn callers_whose_connection_is_gone_ring_last_and_are_given_up_when_no_response_reaches_them() {
+    let mut world = World::new(with_streams(), &["budi"]);
+    let trunk = connect(&mut world, TRUNK, Transport::Tcp, 4);
+    (0..3).for_each(|_| drop(Caller::dials(&mut world)));
+    lose(&mut world, trunk);
+    assert_eq!(way(&world, "SIP/2.0 18"), trunk, "it is tried whether a response reaches them");
+    let mut caller = Caller::dials(&mut world);
+    world.register("budi", BUDI);
+    let invite = answers(&mut world, BUDI);
+    assert!(header(&invite, "From").contains(&caller.number()), "{invite}");
+    caller.is_answered(&mut world);
+    no_way_back(&mut world);
+    world.pass(Duration::from_millis(4_900));
+    assert_eq!(endings(&world), []);
+    world.pass(Duration::from_millis(200));
+    assert_eq!(endings(&world), [(Side::Caller, EndCause::Abandoned); 3]);
+    caller.hangs_up(&mut world);
+    let bye = world.take(BUDI, "BYE");
+    world.receive(BUDI, &response(&bye, BUDI, "200 OK", ""));
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_caller_who_is_reached_over_another_connection_keeps_the_place() {
+    let mut world = World::new(with_streams(), &["budi"]);
+    let trunk = connect(&mut world, TRUNK, Transport::Tcp, 4);
+    let first = Caller::dials(&mut world);
+    lose(&mut world, trunk);
+    Caller::dials(&mut world);
+    world.pass(Duration::from_secs(6));
+    world.register("budi", BUDI);
+    let invite = world.take(BUDI, "INVITE");
+    assert!(header(&invite, "From").contains(&first.number()), "{invite}");
+}
+
+#[test]
+fn a_caller_who_speaks_in_the_dialog_again_keeps_the_place_and_the_call() {
+    let mut world = World::new(with_streams(), &["budi"]);
+    let trunk = connect(&mut world, TRUNK, Transport::Tcp, 4);
+    world.register("budi", BUDI);
+    let mut caller = Caller::dials(&mut world);
+    let invite = world.take(BUDI, "INVITE");
+    world.receive(BUDI, &response(&invite, BUDI, "180 Ringing", ""));
+    caller.hears(&mut world, "SIP/2.0 180");
+    lose(&mut world, trunk);
+    no_way_back(&mut world);
+    connect(&mut world, TRUNK, Transport::Tcp, 5);
+    caller.asks(&mut world, "OPTIONS", 2, "", "");
+    world.pass(Duration::from_secs(8));
+    assert_eq!(endings(&world), []);
+    assert!(world.switchboard.gauges().calls == 1);
+}
+
+#[test]
+fn a_caller_who_cannot_be_reached_and_is_heard_keeps_the_call_until_the_audio_stops() {
+    for answered in [false, true] {
+        let mut world = World::new(with_streams(), &["budi"]);
+        let trunk = connect(&mut world, TRUNK, Transport::Tcp, 4);
+        world.register("budi", BUDI);
+        let caller = Caller::dials(&mut world);
+        let opened = world.media.iter().find_map(|command| match command {
+            Command::Open { anchor } => Some(*anchor),
+            _ => None,
+        });
+        let anchor = opened.unwrap();
+        if answered {
+            answers(&mut world, BUDI);
+        }
+        lose(&mut world, trunk);
+        no_way_back(&mut world);
+        let limited = Command::LimitSilence { anchor, limit: Some(Duration::from_secs(5)) };
+        assert!(world.media.contains(&limited), "{:?}", world.media);
+        world.step(Input::Media(Event::Heard { anchor }));
+        world.pass(Duration::from_secs(10));
+        assert_eq!(endings(&world), []);
+        world.step(Input::Media(Event::Silent { anchor }));
+        let expected =
+            if answered { (Side::Service, EndCause::CallerLost) } else { (Side::Caller, EndCause::Abandoned) };
+        assert_eq!(endings(&world), [expected]);
+        drop(caller);
+    }
+}
+
+#[test]
+fn an_answer_that_reaches_no_caller_frees_the_operator_after_five_seconds() {
+    let mut world = World::new(with_streams(), &["budi"]);
+    let trunk = connect(&mut world, TRUNK, Transport::Tcp, 4);
+    world.register("budi", BUDI);
+    let caller = Caller::dials(&mut world);
+    answers(&mut world, BUDI);
+    lose(&mut world, trunk);
+    no_way_back(&mut world);
+    world.pass(Duration::from_secs(5));
+    assert_eq!(endings(&world), [(Side::Service, EndCause::CallerLost)]);
+    world.take(BUDI, "BYE");
+    drop(caller);
 }

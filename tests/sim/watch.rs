@@ -6,7 +6,7 @@ use super::world::{SERVER, World};
 /// A phone's side of one subscription.
 pub(crate) struct Watch {
     who: &'static str,
-    at: &'static str,
+    pub(crate) at: &'static str,
     whom: &'static str,
     /// Event, with its id where it has one.
     pub(crate) event: String,
@@ -70,6 +70,10 @@ impl Watch {
 
     fn uri(&self) -> String {
         if self.to.contains("tag=") { format!("sip:siaga@{SERVER}") } else { format!("sip:{}@127.0.0.1", self.whom) }
+    }
+
+    pub(crate) fn call_id(&self) -> &str {
+        &self.call_id
     }
 
     pub(crate) fn refreshes(&mut self, world: &mut World, expires: u32) -> String {

@@ -1,6 +1,6 @@
 //! What responses repeat of their request, and where they go.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::super::flow::{Flow, Transport};
 use super::super::header::Via;
@@ -23,6 +23,8 @@ pub struct Stencil {
     timestamp_at: usize,
     to_needs_tag: bool,
     makes_dialog: bool,
+    /// The port of the top Via's sent-by.
+    sent_by_port: Option<u16>,
 }
 
 impl Stencil {
@@ -56,8 +58,17 @@ impl Stencil {
             timestamp_at,
             to_needs_tag: has_to && request.to().is_ok_and(|to| !to.params.has("tag")),
             makes_dialog: matches!(request.method(), Some(Method::Invite | Method::Subscribe | Method::Refer)),
+            sent_by_port: request.via().ok().and_then(|via| via.port),
             lines,
         }
+    }
+
+    /// Destination of responses after the request's connection was closed: its source, at the port of the Via's sent-by
+    /// (RFC 3261 §18.2.2).
+    pub fn way_back(&self, flow: Flow) -> Flow {
+        let usual = if flow.transport == Transport::Tls { 5061 } else { 5060 };
+        let remote = SocketAddr::new(flow.remote.ip(), self.sent_by_port.unwrap_or(usual));
+        Flow::any(flow.transport, flow.local, remote)
     }
 
     /// Starts a response. `to_tag` is added to To when it has none and the status is above 100.

@@ -149,6 +149,23 @@ impl Transactions {
         Received::New(id)
     }
 
+    /// Repeats the last response to a retransmission. False: the request belongs to no transaction.
+    pub fn repeats(&mut self, request: &Message<'_>, out: &mut Vec<Transmit>) -> bool {
+        let Some(key) = self.buffer.server(request, Wanted::Own) else { return false };
+        let server = self.server_keys.get(key).and_then(|id| self.servers.get(id));
+        server.inspect(|server| server.retransmitted(out)).is_some()
+    }
+
+    /// The INVITE that a CANCEL names, while it is alive.
+    pub fn invite_of(&mut self, cancel: &Message<'_>) -> Option<ServerId> {
+        self.buffer.server(cancel, Wanted::Invite).and_then(|key| self.server_keys.get(key)).copied()
+    }
+
+    /// Where the responses of a server transaction go.
+    pub fn flow_of(&self, id: ServerId) -> Option<Flow> {
+        self.servers.get(&id).map(|server| server.flow)
+    }
+
     /// Sends a response of the user. False when the transaction has ended or has sent a final response before
     /// (a 2xx to an INVITE may be sent again: RFC 6026 §7.1, the user retransmits those).
     ///

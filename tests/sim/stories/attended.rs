@@ -1,4 +1,4 @@
-//! Calls that operators place, attended transfers (RFC 5589 §7), and INVITE with Replaces (RFC 3891).
+//! Calls that operators place, and attended transfers (RFC 5589 §7).
 
 use super::transfer::{
     TO_SARI, floor, is_hung_up, is_notified, is_told, outcomes, record, refuses, talk, talking, talks,
@@ -328,92 +328,6 @@ fn a_colleague_who_hangs_up_leaves_the_caller_with_the_operator() {
     caller.hangs_up(&mut world);
     is_hung_up(&mut world, BUDI);
     world.assert_empty_in_the_end();
-}
-
-#[test]
-fn a_ringing_call_is_picked_up_at_another_phone() {
-    let mut world = floor();
-    let mut caller = Caller::dials(&mut world);
-    let offered = world.take(BUDI, "INVITE");
-    world.receive(BUDI, &response(&offered, BUDI, "180 Ringing", ""));
-    world.register("sari", SARI);
-    let more = replaces(&offered, "phone").replace("\r\n", ";early-only\r\n");
-    let mut taken = Placed::with(&mut world, "sari", SARI, "budi", &format!("{more}Require: replaces\r\n"));
-    taken.is_answered(&mut world);
-    world.take(BUDI, "CANCEL");
-    refuses(&mut world, BUDI, &offered, "487 Request Terminated");
-    caller.is_answered(&mut world);
-    world.pass(Duration::from_secs(5));
-    caller.hangs_up(&mut world);
-    is_hung_up(&mut world, SARI);
-    assert_eq!(talks(&world), [talk("sari", 5, false)]);
-    assert_eq!(record(&world).offers[0].outcome, Some(OfferOutcome::LostRace));
-    world.assert_empty_in_the_end();
-}
-
-#[test]
-fn a_call_that_talks_is_taken_over_and_the_relieved_operator_is_hung_up() {
-    let mut world = floor();
-    let (caller, invite) = talking(&mut world);
-    world.pass(Duration::from_secs(4));
-    let mut taken = Placed::with(&mut world, "sari", SARI, "budi", &replaces(&invite, "phone"));
-    taken.is_answered(&mut world);
-    is_hung_up(&mut world, BUDI);
-    world.pass(Duration::from_secs(7));
-    // Her BYE ends the call, and he may pass callers on no more.
-    asks(&mut world, BUDI, &invite, "REFER", 1, "Refer-To: <sip:sari@127.0.0.1>\r\n", "");
-    world.take(BUDI, "SIP/2.0 481");
-    taken.asks(&mut world, "BYE", 3, "");
-    world.take(SARI, "SIP/2.0 200");
-    caller.is_hung_up(&mut world);
-    assert_eq!(talks(&world), [talk("budi", 4, true), talk("sari", 7, false)]);
-    assert_eq!(endings(&world), [(Side::Operator, EndCause::Normal)]);
-    world.assert_empty_in_the_end();
-}
-
-#[test]
-fn a_colleague_who_was_asked_takes_the_caller_by_herself() {
-    let mut world = floor();
-    let (caller, invite, _, _) = consulting(&mut world);
-    let mut taken = Placed::with(&mut world, "sari", SARI, "budi", &replaces(&invite, "phone"));
-    taken.is_answered(&mut world);
-    // All of the old legs end: his two, and hers.
-    is_hung_up(&mut world, BUDI);
-    is_hung_up(&mut world, BUDI);
-    is_hung_up(&mut world, SARI);
-    caller.hangs_up(&mut world);
-    assert_eq!(record(&world).operator.unwrap().as_str(), "sari");
-    world.assert_empty_in_the_end();
-}
-
-#[test]
-fn what_cannot_be_replaced_is_refused_by_the_rules() {
-    let mut world = floor();
-    let (caller, invite) = talking(&mut world);
-    let refused = |world: &mut World, more: &str, status: u16| {
-        Placed::with(world, "sari", SARI, "budi", more);
-        world.take(SARI, &format!("SIP/2.0 {status}"));
-    };
-    let good = replaces(&invite, "phone");
-    refused(&mut world, &good.replace("from-tag=phone", "from-tag=other"), 481);
-    refused(&mut world, &good.replace("\r\n", ";early-only\r\n"), 486);
-    refused(&mut world, &format!("{good}{good}"), 400);
-    refused(&mut world, &good.replace("to-tag", "tag"), 400);
-    caller.hangs_up(&mut world);
-    refused(&mut world, &good, 603);
-    world.assert_empty_in_the_end();
-}
-
-#[test]
-fn an_emergency_call_is_served_as_a_new_one_whatever_it_wants_to_replace() {
-    let mut world = floor();
-    let more = "Replaces: x@y;to-tag=1;from-tag=2\r\nRequire: replaces\r\n";
-    Caller::dials_with(&mut world, more, true);
-    world.take(TRUNK, "SIP/2.0 100");
-    answers(&mut world, BUDI);
-    let two = "Replaces: x\r\nReplaces: y\r\n";
-    Caller::dials_with(&mut world, two, true);
-    world.take(TRUNK, "SIP/2.0 100");
 }
 
 #[test]

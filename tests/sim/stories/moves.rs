@@ -77,6 +77,7 @@ fn a_phone_that_moves_during_its_call_gets_its_bye_where_it_is() {
         let mut world = World::new(settings(), &["budi"]);
         world.register("budi", BUDI);
         let (caller, invite) = talks(&mut world, BUDI);
+        world.register("budi", NEW);
         world.asks(NEW, &invite, method, 1, "", &body);
         if method == "INVITE" && follows {
             let answer = world.take(NEW, "SIP/2.0 200");
@@ -96,6 +97,7 @@ fn a_transfer_that_is_asked_for_from_another_address_moves_the_leg() {
     world.register("budi", BUDI);
     let (_caller, invite) = talks(&mut world, BUDI);
     world.register("sari", SARI);
+    world.register("budi", NEW);
     world.asks(NEW, &invite, "REFER", 1, "Refer-To: <sip:sari@127.0.0.1>\r\n", "");
     world.take(NEW, "SIP/2.0 202");
     world.take(NEW, "NOTIFY");

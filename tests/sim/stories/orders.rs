@@ -319,8 +319,10 @@ fn a_caller_is_passed_on_and_picked_up_while_a_supervisor_rings_and_she_rings_no
                 assert_eq!(world.orders(ConsoleCommand::Transfer { call, to }), ConsoleReply::Done);
             }
             _ => {
-                let his = replaces(&invite, "phone");
-                Placed::with(&mut world, "sari", SARI, "budi", &his).is_answered(&mut world);
+                // Budi goes on at another phone.
+                let (his, at) = (replaces(&invite, "phone"), "127.0.0.3:5094");
+                world.register("budi", at);
+                Placed::with(&mut world, "budi", at, "budi", &his).is_answered(&mut world);
             }
         }
         is_cancelled(&mut world, ANI, &ringing);

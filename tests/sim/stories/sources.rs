@@ -117,6 +117,7 @@ fn without_media_networks_the_trunks_peers_are_its_gateways_and_a_phone_has_the_
     // The phone has moved to another network, but its description is unchanged.
     let elsewhere = "198.51.100.3:7777";
     assert_eq!(wire.hears(elsewhere, b), None);
+    world.register("budi", "198.51.100.3:5091");
     asks(&mut world, "198.51.100.3:5091", &invite, "UPDATE", 1, "", "");
     wire.obeys(&world);
     assert_eq!(wire.hears(elsewhere, b), Some(4));

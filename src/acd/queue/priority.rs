@@ -1,0 +1,16 @@
+//! The priority of a call, which may change while it is here.
+
+use super::{Keys, Queue};
+use crate::ids::CallId;
+
+impl Queue {
+    /// Moves a call to another priority; among those of the same, the order of arrival stays.
+    pub(in crate::acd) fn set_priority(&mut self, call: CallId, priority: u8) {
+        let Some(entry) = self.calls.get_mut(&call) else { return };
+        let (before, keys) = (entry.place, Keys::of(entry, self.service));
+        entry.place.0 = priority;
+        let after = entry.place;
+        self.index(call, before, keys, Keys::default());
+        self.index(call, after, Keys::default(), keys);
+    }
+}

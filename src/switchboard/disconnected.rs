@@ -1,0 +1,141 @@
+//! Callers whose connection was closed before their final response or its ACK (RFC 3261 §17.2.4, §18.2.2, §18.4). Responses are sent over
+//! a new connection. Until the result is known, these calls ring after all others. If no connection opens and no RTP arrives for a short
+//! time, the call ends.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::cdr::fact::{EndCause, Side};
+use crate::clock::{Instant, Now};
+use crate::ids::CallId;
+use crate::sip::flow::Flow;
+
+use super::Switchboard;
+use super::call::Call;
+use super::end::Ending;
+use super::leg::Who;
+use super::timers::Alarm;
+
+/// How long no RTP arrives before the call of an unreachable caller ends.
+const GIVEN_UP_AFTER: Duration = Duration::from_secs(5);
+
+/// Disconnected callers by the address to which their responses are sent.
+pub(super) type WaysBack = BTreeMap<SocketAddr, BTreeSet<CallId>>;
+
+/// State of a caller whose connection was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Disconnected {
+    way_back: SocketAddr,
+    /// No connection to this address opens.
+    unreachable: bool,
+    /// End of the time for a sign of life; None: it is over.
+    decided_at: Option<Instant>,
+}
+
+impl Switchboard {
+    /// The connection of a caller was closed: a pending response is sent over a new one.
+    pub(super) fn caller_disconnected(&mut self, now: Now, id: CallId, flow: Flow) {
+        let emergency = |call: &&mut Call| !call.is_over() && call.placed_by.is_none();
+        let Some(call) = self.calls.get_mut(&id).filter(emergency) else { return };
+        let owed = call.caller.invite.is_some() || call.caller.line.unacked.is_some();
+        let Some(stencil) = call.caller.stencil.as_ref().filter(|_| owed) else { return };
+        let way_back = stencil.way_back(flow).remote;
+        let decided_at = now.mono + GIVEN_UP_AFTER;
+        let before = call.caller.disconnected.replace(Disconnected {
+            way_back,
+            unreachable: false,
+            decided_at: Some(decided_at),
+        });
+        self.forget_disconnected(id, before);
+        self.ways_back.entry(way_back).or_default().insert(id);
+        self.alarms.insert(decided_at, Alarm::Disconnected(id));
+        self.acd.set_priority(id, u8::MAX);
+        self.tell_again(now, id);
+    }
+
+    /// No connection to this address opens: callers whose responses are sent there are unreachable.
+    pub(super) fn no_way_back(&mut self, now: Now, flow: Flow) {
+        let ids: Vec<CallId> = self.ways_back.get(&flow.remote).into_iter().flatten().copied().collect();
+        for id in ids {
+            let caller = self.calls.get_mut(&id).map(|call| &mut call.caller);
+            let Some(gone) = caller.and_then(|caller| caller.disconnected.as_mut()).filter(|gone| !gone.unreachable)
+            else {
+                continue;
+            };
+            let decided_at = now.mono + GIVEN_UP_AFTER;
+            let before = gone.decided_at.replace(decided_at);
+            gone.unreachable = true;
+            if let Some(before) = before {
+                self.alarms.remove(before, Alarm::Disconnected(id));
+            }
+            self.alarms.insert(decided_at, Alarm::Disconnected(id));
+            self.acd.set_priority(id, u8::MAX);
+            self.doubt_for(Who::Caller(id), GIVEN_UP_AFTER);
+        }
+    }
+
+    /// Ends the call of an unreachable caller who was never heard; all others get their place in the order back.
+    pub(super) fn disconnected_due(&mut self, now: Now, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let heard = call.caller.line.sound.as_ref().is_some_and(|sound| sound.heard);
+        let Some(gone) = call.caller.disconnected.as_mut() else { return };
+        gone.decided_at = None;
+        if gone.unreachable && !heard {
+            return self.caller_given_up(now, id);
+        }
+        // The caller was reached over a new connection, or is heard.
+        self.acd.set_priority(id, self.priority_of(id));
+    }
+
+    /// A message of the caller has arrived.
+    pub(super) fn caller_is_back(&mut self, id: CallId) {
+        let gone = self.calls.get_mut(&id).and_then(|call| call.caller.disconnected.take());
+        if gone.is_some() {
+            self.forget_disconnected(id, gone);
+            self.acd.set_priority(id, self.priority_of(id));
+        }
+    }
+
+    /// Ends the call of a lost caller: as abandoned if it was not answered.
+    pub(super) fn caller_given_up(&mut self, now: Now, id: CallId) {
+        let answered = self.calls.get(&id).is_some_and(|call| call.caller.answered);
+        let ending = match answered {
+            true => Ending::by(Side::Service, EndCause::CallerLost),
+            false => Ending::by(Side::Caller, EndCause::Abandoned),
+        };
+        self.end_call(now, id, ending);
+    }
+
+    pub(super) fn forget_disconnected(&mut self, id: CallId, gone: Option<Disconnected>) {
+        let Some(Disconnected { way_back, decided_at, .. }) = gone else { return };
+        if let Some(calls) = self.ways_back.get_mut(&way_back) {
+            calls.remove(&id);
+            if calls.is_empty() {
+                self.ways_back.remove(&way_back);
+            }
+        }
+        if let Some(at) = decided_at {
+            self.alarms.remove(at, Alarm::Disconnected(id));
+        }
+    }
+
+    /// Deadline of a disconnected caller.
+    pub(super) fn disconnected_until(&self, id: CallId) -> Option<Instant> {
+        self.calls.get(&id)?.caller.disconnected?.decided_at
+    }
+
+    /// The index matches the state of the calls.
+    pub(super) fn verify_disconnected(&self) -> Result<(), String> {
+        let mut expected = WaysBack::new();
+        for (id, call) in self.calls.iter() {
+            if let Some(gone) = call.caller.disconnected {
+                expected.entry(gone.way_back).or_default().insert(*id);
+            }
+        }
+        match expected == self.ways_back {
+            true => Ok(()),
+            false => Err(format!("{:?} are disconnected, not {expected:?}", self.ways_back)),
+        }
+    }
+}
