@@ -1,22 +1,40 @@
-//! Sends OPTIONS to a silent party, to find out whether it is still present before its call or leg ends.
+//! Sends OPTIONS to a silent party, to find out whether it is still present before its call or leg ends. If the configuration says that
+//! silence ends no call, only the parties of an unusually long call get OPTIONS; the call ends if all of them are gone.
 
 use std::time::Duration;
 
 use crate::cdr::fact::{Callee, EndCause, FactKind, Side};
 use crate::clock::{Instant, Now};
 use crate::ids::{CallId, LegNo, OperatorId};
+use crate::media::command::Command;
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::{Method, Name};
 
 use super::door::ALLOW;
 use super::end::Ending;
-use super::leg::Who;
+use super::leg::{Line, Who};
 use super::timers::Alarm;
 use super::{ConsoleReply, Purpose, Switchboard};
 
 /// How long an outgoing leg has to respond (four transmissions over UDP), because the caller hears nothing during this time. A caller
 /// has all of timer F.
 const LEG_RESPONDS_IN: Duration = Duration::from_secs(8);
+
+/// If silence ends no call, a party of an unusually long call gets OPTIONS after this much silence.
+const LONG_CALL_SILENCE: Duration = Duration::from_secs(30);
+
+/// What OPTIONS have shown about a party.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Found {
+    #[default]
+    Nothing,
+    /// The call lasts unusually long: the party gets OPTIONS as soon as it is silent.
+    Awaited,
+    /// The party was silent and has responded.
+    Present,
+    /// The party was silent, and has not responded or has lost the dialog.
+    Gone,
+}
 
 /// An OPTIONS in the dialog of a silent party.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +71,49 @@ impl Switchboard {
         }
     }
 
+    /// A call lasts unusually long and silence ends no call: makes media report which parties are silent.
+    pub(super) fn await_silence(&mut self, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let lines = call.legs.values_mut().map(|leg| &mut leg.line).chain([&mut call.caller.line]);
+        for line in lines.filter(|line| line.dialog.is_some()) {
+            line.found = Found::Awaited;
+            // The limit of a leg that may have lost its dialog is shorter.
+            if let Some(sound) = line.sound.as_ref().filter(|_| !line.doubted) {
+                let limit = Some(LONG_CALL_SILENCE);
+                self.media.push(Command::LimitSilence { anchor: sound.anchor, limit });
+            }
+        }
+    }
+
+    /// A party is silent and silence ends no call: sends OPTIONS if the call lasts unusually long.
+    pub(super) fn silence_in_long_call(&mut self, now: Now, who: Who) {
+        let answered = match who {
+            Who::Caller(id) => self.calls.get(&id).is_some_and(|call| call.caller.answered),
+            Who::Offer(..) => true,
+            Who::Phone(_) => false,
+        };
+        let asks = |line: &mut Line| line.found == Found::Awaited && line.inquiry.is_none();
+        if answered && self.line_mut(who).is_some_and(asks) {
+            self.inquire(now, who, None);
+        }
+    }
+
+    /// Notes what the inquiry of an unusually long call has shown. Ends the call if all its parties are gone.
+    fn found_in_long_call(&mut self, now: Now, who: Who, found: Found) {
+        let Some(line) = self.line_mut(who).filter(|line| line.found == Found::Awaited) else { return };
+        line.found = found;
+        let anchor = line.sound.as_ref().filter(|_| !line.doubted).map(|sound| sound.anchor);
+        if let Some(anchor) = anchor {
+            self.media.push(Command::LimitSilence { anchor, limit: None });
+        }
+        let (Who::Caller(id) | Who::Offer(id, _)) = who else { return };
+        let Some(call) = self.calls.get(&id) else { return };
+        let is_gone = |line: &Line| line.dialog.is_none() || line.found == Found::Gone;
+        if is_gone(&call.caller.line) && call.legs.values().all(|leg| is_gone(&leg.line)) {
+            self.end_call(now, id, Ending::by(Side::Service, EndCause::CallerLost));
+        }
+    }
+
     fn inquire(&mut self, now: Now, who: Who, until: Option<Instant>) {
         let Some(flow) = self.line_mut(who).map(|line| line.next_flow()) else { return };
         let branch = format!("z9hG4bK{}", self.rng.token());
@@ -85,14 +146,18 @@ impl Switchboard {
     }
 
     /// Handles the final response to the inquiry; 408 if none came. Any status other than 408 and 481 shows that the party still has the
-    /// dialog (RFC 3261 §12.2.1.2).
+    /// dialog (RFC 3261 §12.2.1.2). A party that is heard again and has not responded gets OPTIONS again at its next silence.
     pub(super) fn inquiry_answered(&mut self, now: Now, who: Who, status: u16) {
         self.stop_inquiry(who);
         let silent = self.line_mut(who).and_then(|line| line.sound.as_ref()).is_some_and(|sound| sound.silent);
         if !silent {
-            return;
+            return self.responded(who, status);
         }
-        if !matches!(status, 408 | 481) {
+        let gone = matches!(status, 408 | 481);
+        if !self.settings.silence_ends_call {
+            return self.found_in_long_call(now, who, if gone { Found::Gone } else { Found::Present });
+        }
+        if !gone {
             return self.stays_silent(now, who, status);
         }
         match who {
@@ -110,7 +175,11 @@ impl Switchboard {
             Who::Offer(id, leg) => (id, leg),
             Who::Phone(_) => return,
         };
+        self.trust(who);
         self.aim(who);
+        if let Some(line) = self.line_mut(who) {
+            line.found = Found::Present;
+        }
         if !self.line_mut(who).and_then(|line| line.sound.as_ref()).is_some_and(|sound| sound.peer_sends()) {
             return;
         }

@@ -27,7 +27,7 @@ use crate::sip::wire::{Message, Name};
 use super::Switchboard;
 use super::digits::Digits;
 use super::disconnected::Disconnected;
-use super::inquiry::Inquiry;
+use super::inquiry::{Found, Inquiry};
 use super::referral::Refers;
 use super::refresh::{Agreement, Asked, Session, Unanswered};
 use super::reliable::{Early, Reliable};
@@ -198,6 +198,8 @@ pub(super) struct Line {
     pub(super) asked: Option<Asked>,
     /// Our OPTIONS to a silent peer.
     pub(super) inquiry: Option<Inquiry>,
+    /// What such requests have shown.
+    pub(super) found: Found,
     /// Our last re-INVITE that was answered, and its CSeq: its 2xx may come again.
     pub(super) reinvited: Option<(ClientId, u32)>,
     /// The peer may have lost the dialog: it is lost as soon as its media stops.
@@ -227,6 +229,7 @@ impl Line {
             session: None,
             asked: None,
             inquiry: None,
+            found: Found::default(),
             reinvited: None,
             doubted: false,
             unanswered: None,

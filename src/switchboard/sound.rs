@@ -7,7 +7,8 @@ use crate::media::command::{AnchorId, Command, Event, Quality};
 
 use super::call::Stage;
 use super::end::Ending;
-use super::leg::Who;
+use super::inquiry::Found;
+use super::leg::{Line, Who};
 use super::timers::Alarm;
 use super::{Output, Switchboard};
 
@@ -30,8 +31,10 @@ impl Switchboard {
                 if let Some(sound) = self.line_mut(who).and_then(|line| line.sound.as_mut()) {
                     sound.silent = true;
                 }
-                if !self.is_lost(now, who) && self.settings.silence_ends_call {
-                    self.silence_of(now, who);
+                match (self.is_lost(now, who), self.settings.silence_ends_call) {
+                    (true, _) => {}
+                    (false, true) => self.silence_of(now, who),
+                    (false, false) => self.silence_in_long_call(now, who),
                 }
             }
             Event::NoVoice { anchor } => {
@@ -91,14 +94,14 @@ impl Switchboard {
         self.touched.push(id);
     }
 
-    /// A call lasts unusually long. If audio arrives from any side, the call continues and the alarm is raised until it ends. Without audio
-    /// its end was missed, and it ends now.
+    /// A call lasts unusually long. If audio arrives from any side, or a silent side has responded to OPTIONS, the call continues and the
+    /// alarm is raised until it ends. Otherwise its end was missed, and it ends now.
     pub(super) fn lasts_long(&mut self, now: Now, id: CallId) {
         let next = now.mono + self.settings.long_call;
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let lines = call.legs.values().map(|leg| &leg.line).chain([&call.caller.line]);
-        let live = lines.filter_map(|line| line.sound.as_ref()).any(|sound| sound.heard && !sound.silent);
-        if !live {
+        let is_live =
+            |line: &Line| line.sound.as_ref().is_some_and(|sound| sound.is_heard() || line.found == Found::Present);
+        if !is_live(&call.caller.line) && !call.legs.values().any(|leg| is_live(&leg.line)) {
             return self.end_call(now, id, Ending::by(Side::Service, EndCause::CallerLost));
         }
         call.over_at = next;
@@ -106,6 +109,9 @@ impl Switchboard {
         let lasts_ms = u64::try_from(now.mono.since(call.received.mono).as_millis()).unwrap_or(u64::MAX);
         self.alarms.insert(next, Alarm::TooLong(id));
         self.others.push(Output::LongCall { call: id, lasts_ms, over: false });
+        if !self.settings.silence_ends_call {
+            self.await_silence(id);
+        }
     }
 
     /// The call has ended: ends its alarm.

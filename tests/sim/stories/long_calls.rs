@@ -83,3 +83,65 @@ fn a_call_without_audio_whose_end_was_never_heard_of_ends() {
     assert_eq!(endings(&world), [(Side::Service, EndCause::CallerLost)]);
     assert_eq!(world.long_calls, [], "no alarm for a call that is gone");
 }
+
+#[test]
+fn where_silence_ends_no_call_the_parties_of_a_long_one_are_asked_and_it_ends_when_none_is_there() {
+    for (caller_responds, operator_responds) in [(false, false), (true, false), (false, true), (true, true)] {
+        let mut world = centre();
+        let mut caller = Caller::dials(&mut world);
+        answers(&mut world, BUDI);
+        caller.is_answered(&mut world);
+        let (a, b) = ports(&world);
+        for anchor in [a, b] {
+            world.step(Input::Media(Event::Heard { anchor }));
+        }
+        for _ in 0..2 {
+            world.media.clear();
+            world.pass(LONG);
+            for (anchor, at, responds) in [(a, TRUNK, caller_responds), (b, BUDI, operator_responds)] {
+                let limited = |command: &Command| matches!(command, Command::LimitSilence { anchor: of, limit: Some(_) } if *of == anchor);
+                assert!(world.media.iter().any(limited), "media reports the silence of {at}");
+                assert!(!world.has(at, "OPTIONS"), "{at} speaks");
+                world.step(Input::Media(Event::Silent { anchor }));
+                let options = world.take(at, "OPTIONS");
+                if responds {
+                    world.receive(at, &response(&options, at, "200 OK", ""));
+                }
+            }
+            world.pass(Duration::from_secs(33));
+            world.sent.retain(|(_, text)| !text.starts_with("OPTIONS"));
+            if !(caller_responds || operator_responds) {
+                break;
+            }
+            assert_eq!(endings(&world), [], "a party responds");
+        }
+        if caller_responds || operator_responds {
+            caller.hangs_up(&mut world);
+        } else {
+            assert_eq!(endings(&world), [(Side::Service, EndCause::CallerLost)]);
+        }
+        world.sent.clear();
+        world.assert_empty_in_the_end();
+    }
+}
+
+#[test]
+fn a_long_call_whose_silent_parties_respond_goes_on() {
+    let mut settings = settings();
+    settings.long_call = LONG;
+    let mut world = World::new(settings, &["budi"]);
+    world.register("budi", BUDI);
+    let mut caller = Caller::dials(&mut world);
+    answers(&mut world, BUDI);
+    caller.is_answered(&mut world);
+    let (a, b) = ports(&world);
+    for (anchor, at) in [(a, TRUNK), (b, BUDI)] {
+        world.step(Input::Media(Event::Heard { anchor }));
+        world.step(Input::Media(Event::Silent { anchor }));
+        let options = world.take(at, "OPTIONS");
+        world.receive(at, &response(&options, at, "200 OK", ""));
+    }
+    world.pass(LONG + Duration::from_secs(1));
+    assert_eq!((endings(&world), world.long_calls.len()), (vec![], 1));
+    caller.hangs_up(&mut world);
+}
