@@ -96,8 +96,9 @@ impl Recovered {
 #[derive(Debug, Default)]
 struct Asleep {
     bindings: Vec<Binding>,
-    /// True if the operator had logged out: a registration must not log them in again.
-    logged_out: bool,
+    /// Whether the operator is logged in: the state before the restart, or a later log-in or log-out. The first phone that registers again
+    /// does not change it. None: a phone has registered again.
+    logged_in: Option<bool>,
 }
 
 impl Switchboard {
@@ -157,7 +158,7 @@ impl Switchboard {
         }
         if !asleep.is_empty() {
             self.recovered.slept_at.extend(asleep.iter().map(|one| source_network(one.flow.remote.ip())));
-            let sleeper = Asleep { bindings: asleep, logged_out: !presence.logged_in };
+            let sleeper = Asleep { bindings: asleep, logged_in: Some(presence.logged_in) };
             self.recovered.asleep.insert(account.clone(), sleeper);
         }
         if !awake.is_empty() {
@@ -182,12 +183,12 @@ impl Switchboard {
         sleeper.bindings.retain(|binding| binding.expires_at > now.mono);
         let here = |binding: &Binding| binding.flow.transport == flow.transport && is_at(binding, flow.remote.ip());
         let Some(at) = sleeper.bindings.iter().position(here) else { return };
-        let (binding, stays_out) = (sleeper.bindings.remove(at), sleeper.logged_out);
+        let (binding, logged_in) = (sleeper.bindings.remove(at), sleeper.logged_in.take());
         if sleeper.bindings.is_empty() {
             self.recovered.asleep.remove(account);
         }
         self.phones_are_back(now, account, vec![Binding { flow, ..binding }]);
-        self.keep_logged_out(now, account, stays_out);
+        self.keep_logged_out(now, account, logged_in);
     }
 
     /// A phone has registered again: the sleeping bindings of its address are removed.
@@ -195,17 +196,26 @@ impl Switchboard {
         self.recovered.doubtful.remove(&flow);
         let Some(sleeper) = self.recovered.asleep.get_mut(account) else { return };
         sleeper.bindings.retain(|binding| binding.expires_at > now.mono && !is_at(binding, flow.remote.ip()));
-        let stays_out = sleeper.logged_out;
+        let logged_in = sleeper.logged_in.take();
         if sleeper.bindings.is_empty() {
             self.recovered.asleep.remove(account);
         }
-        self.keep_logged_out(now, account, stays_out);
+        self.keep_logged_out(now, account, logged_in);
     }
 
-    /// Keeps an operator logged out who had logged out before the restart, when the phone is registered again.
-    fn keep_logged_out(&mut self, now: Now, account: &OperatorId, logged_out: bool) {
-        if logged_out && self.is_operator(account) && self.acd.log_out(now, account).is_ok() {
-            self.recovered.asleep.remove(account);
+    /// Keeps an operator logged out who logged out before the restart or since, when the first phone is registered again.
+    fn keep_logged_out(&mut self, now: Now, account: &OperatorId, logged_in: Option<bool>) {
+        if logged_in == Some(false) && self.is_operator(account) {
+            self.acd.log_out(now, account).unwrap_or_default();
+        }
+    }
+
+    /// Notes a log-in or log-out for the time when a phone that has not registered since the restart does so.
+    pub(super) fn logged(&mut self, operator: &OperatorId, logged_in: bool) {
+        let known = self.recovered.asleep.get_mut(operator).and_then(|one| one.logged_in.as_mut());
+        if let Some(known) = known.filter(|known| **known != logged_in) {
+            *known = logged_in;
+            self.stations.changed.insert(operator.clone());
         }
     }
 
@@ -235,12 +245,12 @@ impl Switchboard {
         let view = self.acd.view(account);
         let asleep = self.recovered.asleep.get(account).map(|one| one.bindings.as_slice()).unwrap_or_default();
         let bindings = self.registrar.bindings(account.as_str()).iter().chain(asleep);
-        let asleep_in = self.recovered.asleep.get(account).is_some_and(|one| !one.logged_out);
+        let asleep_in = self.recovered.asleep.get(account).and_then(|one| one.logged_in);
         Presence {
             account: account.clone(),
             at: now.wall,
             bindings: bindings.filter_map(|binding| KeptBinding::of(now, binding)).collect(),
-            logged_in: asleep_in || view.as_ref().is_some_and(|view| view.logged_in),
+            logged_in: asleep_in.unwrap_or_else(|| view.as_ref().is_some_and(|view| view.logged_in)),
             paused: view.and_then(|view| view.paused),
             seated: self.stations.seated(account).cloned(),
         }

@@ -233,6 +233,7 @@ impl Switchboard {
             self.station_fact(now, station, fact);
         }
         self.stations.leaving.remove(station);
+        self.logged(&operator, true);
         self.acd.log_in(now, &operator).is_ok()
     }
 
@@ -253,6 +254,7 @@ impl Switchboard {
         self.align_phones(now, station);
         self.align_phones(now, &operator);
         if goes && self.phones_of(&operator).next().is_none() && self.accounts.contains_key(&operator) {
+            self.logged(&operator, false);
             self.acd.log_out(now, &operator).unwrap_or_default();
         }
         self.station_fact(now, station, FactKind::Stationed { station: station.clone(), operator: None });
@@ -270,6 +272,7 @@ impl Switchboard {
         if let Some(station) = self.stations.of.get(operator) {
             self.stations.leaving.remove(station);
         }
+        self.logged(operator, true);
         self.acd.log_in(now, operator)
     }
 
@@ -279,6 +282,7 @@ impl Switchboard {
             self.stations.leaving.insert(station.clone());
         }
         self.acd.mark_freed(operator);
+        self.logged(operator, false);
         self.acd.log_out(now, operator)
     }
 
@@ -316,6 +320,7 @@ impl Switchboard {
                 && !self.stations.at.contains_key(station);
             if fits && free && !self.has_call(station) {
                 self.seat_at(now, station, operator);
+                self.logged(operator, true);
                 self.acd.log_in(now, operator).unwrap_or_default();
             }
         }

@@ -231,6 +231,51 @@ fn an_operator_who_logged_out_is_not_logged_in_by_a_phone_that_reconnects() {
 }
 
 #[test]
+fn a_log_out_and_a_log_in_hold_although_the_phone_reconnects_later() {
+    let flow = |connection| Flow {
+        transport: Transport::Tcp,
+        connection: ConnectionId(connection),
+        ..Flow::udp("127.0.0.1:5060".parse().unwrap(), BUDI.parse().unwrap())
+    };
+    let order = |world: &mut World, logs_in: bool| {
+        let operator = operator("budi");
+        let command = if logs_in { ConsoleCommand::LogIn { operator } } else { ConsoleCommand::LogOut { operator } };
+        assert_eq!(world.orders(command), ConsoleReply::Done);
+    };
+    for on_register in [true, false] {
+        for (logs_in, by_register, restarts) in
+            [(true, true, 0), (false, true, 0), (true, false, 0), (false, false, 0), (true, true, 1), (false, true, 1)]
+        {
+            let mut settings = settings();
+            settings.acd.login_on_register = on_register;
+            let mut world = World::new(settings.clone(), &["budi"]);
+            world.streams.insert(BUDI.parse().unwrap(), flow(7));
+            world.register("budi", BUDI);
+            order(&mut world, !logs_in);
+            let mut world = killed(&world, settings.clone(), &["budi"], 3);
+            // The operator's phone has not reconnected yet.
+            order(&mut world, logs_in);
+            for _ in 0..restarts {
+                world = killed(&world, settings.clone(), &["budi"], 3);
+            }
+            world.streams.insert(BUDI.parse().unwrap(), flow(1));
+            if by_register {
+                world.register("budi", BUDI);
+            } else {
+                dials(&mut world, "budi", BUDI, "*14");
+            }
+            let expected = if logs_in { State::Ready } else { State::Offline };
+            assert_eq!(states(&mut world)["budi"], expected, "{on_register} {logs_in} {by_register} {restarts}");
+            // Once the phone is back, registrations do what they always do.
+            order(&mut world, !logs_in);
+            world.register("budi", BUDI);
+            let expected = if logs_in { State::Offline } else { State::Ready };
+            assert_eq!(states(&mut world)["budi"], expected, "{on_register} {logs_in} {by_register} {restarts}: later");
+        }
+    }
+}
+
+#[test]
 fn while_no_account_is_known_phones_are_not_rejected_and_callers_go_to_the_fallback_number_at_once() {
     let mut world = World::unready(outside());
     let register = "REGISTER sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.3:5091;branch=z9hG4bKearly\r\n\
