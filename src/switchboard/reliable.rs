@@ -100,11 +100,22 @@ impl CallerLeg {
 
 impl OfferLeg {
     /// The agreement when a 2xx confirms this dialog. After a reliable answer its description is ignored (RFC 6337 §2.2); if it has
-    /// none, the answer is the one of an earlier response, reliable or not.
+    /// none, the answer is the one of an earlier response, reliable or not. Some gateways change the To tag between the two: then the
+    /// answer is the only description, if it came from the same Contact. The alternative is to hang up a leg that has answered.
     pub(super) fn agreed_by(&self, dialog: &Dialog, answer: &Message<'_>) -> Option<Agreed> {
         let early = self.early.get(dialog.key());
         let reliably = early.and_then(|early| early.agreed);
-        reliably.or_else(|| self.line.answer_in(answer)).or_else(|| early?.previewed)
+        let described = reliably.or_else(|| self.line.answer_in(answer)).or_else(|| early?.previewed);
+        described.or_else(|| self.only_description_from(dialog.target()))
+    }
+
+    /// The agreement of the only early dialog with a description, if its Contact is this one.
+    fn only_description_from(&self, target: &[u8]) -> Option<Agreed> {
+        let mut described = self.early.values().filter_map(|one| Some((&one.dialog, one.agreed.or(one.previewed)?)));
+        match (described.next(), described.next()) {
+            (Some((dialog, agreed)), None) if dialog.target() == target => Some(agreed),
+            _ => None,
+        }
     }
 
     /// The dialog that this response belongs to or makes.

@@ -55,13 +55,40 @@ fn a_description_of_another_fork_is_no_answer() {
     let mut world = staffed();
     let caller = Caller::dials(&mut world);
     let invite = world.take(BUDI, "INVITE");
-    let early = response(&invite, BUDI, "183 Session Progress", &sdp(BUDI, 31_000));
+    // It is another phone: its Contact differs.
+    let early = response(&invite, SARI, "183 Session Progress", &sdp(SARI, 31_000));
     world.receive(BUDI, &early.replace(";tag=phone", ";tag=fork"));
     world.receive(BUDI, &response(&invite, BUDI, "200 OK", ""));
     world.take(BUDI, "ACK");
     is_hung_up(&mut world, BUDI);
     caller.cancels(&mut world);
     world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_gateway_that_changes_its_tag_after_the_description_is_connected_and_two_forks_are_not() {
+    for forks in [1, 2] {
+        let mut world = staffed();
+        let mut caller = Caller::dials(&mut world);
+        let invite = world.take(BUDI, "INVITE");
+        for fork in 0..forks {
+            let early = response(&invite, BUDI, "183 Session Progress", &sdp(BUDI, 32_000 + 2 * fork));
+            world.receive(BUDI, &early.replace(";tag=phone", &format!(";tag=fork{fork}")));
+        }
+        world.receive(BUDI, &response(&invite, BUDI, "200 OK", ""));
+        world.take(BUDI, "ACK");
+        if forks == 1 {
+            caller.is_answered(&mut world);
+            assert!(!world.has(BUDI, "BYE"));
+            assert_eq!(aimed(&world).rtp.port(), 32_000);
+            caller.hangs_up(&mut world);
+            is_hung_up(&mut world, BUDI);
+        } else {
+            is_hung_up(&mut world, BUDI);
+            caller.cancels(&mut world);
+        }
+        world.assert_empty_in_the_end();
+    }
 }
 
 #[test]
