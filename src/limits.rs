@@ -157,7 +157,9 @@ pub const TLS_HANDSHAKES_MAX: usize = 256;
 pub const CONNECTION_EVENTS_MAX: usize = 1_024;
 /// Servers of one trunk's name that are kept. More are left out.
 pub const TARGETS_MAX: usize = 16;
-/// Host names in trunks' Contacts that are being looked up. Full: one of them is dropped.
+/// Closed connections that are remembered, for the legs that went over them. Full: the oldest is forgotten.
+pub const CLOSED_CONNECTIONS_MAX: usize = 4_096;
+/// Host names in trunks' Contacts that are being looked up. Full: the oldest lookup is dropped.
 pub const LOOKUPS_MAX: usize = 1_024;
 /// Of these, queries that are sent at once. The others wait.
 pub const LOOKUPS_AT_ONCE: usize = 32;

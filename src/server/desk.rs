@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::limits::{CONSOLE_REQUESTS_MAX, MEDIA_EVENTS_MAX};
@@ -45,6 +46,13 @@ impl Desk {
     pub(super) fn media(&self, event: Event) {
         if self.inbox.try_send(Inbound::Media(event)).is_err() {
             self.events_dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Hands in that a host name was not looked up; never waits. Full: it is dropped, and its legs go where the INVITE came from.
+    pub(super) fn not_found(&self, uri: Bytes) {
+        if self.inbox.try_send(Inbound::Found { uri, targets: Vec::new() }).is_err() {
+            tracing::debug!("the loop's inbox is full: it does not learn that a name was not looked up");
         }
     }
 

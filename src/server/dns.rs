@@ -187,17 +187,25 @@ fn pointer(record: &Record) -> Option<Pointer> {
     })
 }
 
-/// The loop's queue of host names to look up. Never waits: if it is full, the name is dropped.
+/// The loop's queue of host names to look up. Never waits: if it is full, the name counts as not found.
 #[derive(Clone, Debug)]
-pub(super) struct Names(mpsc::Sender<(Bytes, TrunkHost)>);
+pub(super) struct Names {
+    queue: mpsc::Sender<(Bytes, TrunkHost)>,
+    desk: Desk,
+}
 
 impl Names {
     /// Starts to look up names with these name servers; the results go to the loop.
     pub(super) fn new(name_servers: &[SocketAddr], desk: &Desk) -> Self {
-        let (asked, mut questions) = mpsc::channel::<(Bytes, TrunkHost)>(LOOKUPS_MAX);
+        let (queue, mut questions) = mpsc::channel::<(Bytes, TrunkHost)>(LOOKUPS_MAX);
+        let names = Self { queue, desk: desk.clone() };
         let (finder, desk) = (Finder::new(name_servers), desk.clone());
         tokio::spawn(async move {
             let Ok(finder) = finder.inspect_err(|error| tracing::error!(%error, "no name server can be used")) else {
+                // Each query gets its response.
+                while let Some((uri, _)) = questions.recv().await {
+                    desk.tell(Inbound::Found { uri, targets: Vec::new() }).await;
+                }
                 return;
             };
             let room = Arc::new(Semaphore::new(LOOKUPS_AT_ONCE));
@@ -217,12 +225,14 @@ impl Names {
                 });
             }
         });
-        Self(asked)
+        names
     }
 
     pub(super) fn look_up(&self, uri: Bytes, host: TrunkHost) {
-        if self.0.try_send((uri, host)).is_err() {
-            tracing::debug!("too many names are being looked up: one is dropped");
+        if let Err(unsent) = self.queue.try_send((uri, host)) {
+            let (uri, _) = unsent.into_inner();
+            tracing::debug!("too many names are being looked up: one counts as not found");
+            self.desk.not_found(uri);
         }
     }
 }

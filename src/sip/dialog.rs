@@ -147,6 +147,16 @@ impl Dialog {
         }
     }
 
+    /// Keeps our late final response to a request of the peer, if the peer has sent no other request since.
+    pub fn keep_late_answer(&mut self, (method, cseq): (Method, u32), response: Bytes) {
+        if self.remote_cseq == Some(cseq)
+            && let Some((last, answer)) = &mut self.last
+            && *last == method
+        {
+            *answer = Some(response);
+        }
+    }
+
     /// Our final response to the peer's last request, if it has one yet.
     pub fn answer(&self) -> Option<Bytes> {
         self.last.as_ref().and_then(|(_, answer)| answer.clone())
@@ -200,6 +210,11 @@ impl Dialog {
     /// Its identity.
     pub fn key(&self) -> &DialogKey {
         &self.key
+    }
+
+    /// The remote target.
+    pub fn target(&self) -> &[u8] {
+        &self.target
     }
 
     /// The URI whose host the next request is sent to: first route, else remote target.

@@ -66,6 +66,7 @@ pub(super) struct Caller {
 /// The phone of the centre from which an emergency call comes.
 #[derive(Debug)]
 pub(super) struct Internal {
+    pub(super) account: OperatorId,
     /// The operator at that phone. None: no operator is at the station.
     pub(super) operator: Option<OperatorId>,
 }

@@ -38,7 +38,7 @@ impl Switchboard {
     ) {
         let to = match self.wanted_guest(referor, whom) {
             Ok(to) => to,
-            Err(status) => return self.reply(now, taken, status, &[]),
+            Err(status) => return self.reject_refer(now, taken, status),
         };
         let told = Who::Offer(referor.call, referor.leg);
         self.accept_refer(now, taken, told, refer.wants_notify);

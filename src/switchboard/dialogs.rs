@@ -73,6 +73,9 @@ impl Switchboard {
         let Some((who, key)) = found else { return self.reply(now, taken, 481, &[]) };
         let repeated = self.dialog_mut(who, &key).filter(|dialog| dialog.repeats(taken.message));
         if let Some(answer) = repeated.map(|dialog| dialog.answer()) {
+            if answer.is_none() && self.text_repeats(taken, &key) {
+                return;
+            }
             return self.answer_again(now, taken, answer);
         }
         self.serve_in_dialog(now, taken, method, (who, &key));
@@ -101,8 +104,9 @@ impl Switchboard {
             return self.reply(now, taken, 481, &[]);
         }
         let foreign: Vec<&[u8]> = option_tag::not_understood(taken.message).collect();
-        // A trunk whose INVITE was accepted despite an unknown extension requires the extension in its re-INVITE too.
-        let is_call = method == Method::Invite && self.trunk_of(taken.flow).is_some();
+        // A trunk or phone whose emergency call was accepted despite an unknown extension requires the extension in its re-INVITE too.
+        let is_emergency = self.is_internal_caller(who) || self.trunk_of(taken.flow).is_some();
+        let is_call = method == Method::Invite && is_emergency;
         if !foreign.is_empty() && method != Method::Bye && !is_call {
             return self.reply(now, taken, 420, &[(Name::Unsupported, &foreign.join(&b", "[..]))]);
         }
@@ -180,6 +184,17 @@ impl Switchboard {
             }
             Who::Phone(phone) => self.end_phone(now, phone, false),
         }
+    }
+}
+
+/// Gives `status` if a response with it concerns its request only, else `otherwise`. Other statuses end the dialog or one of its usages
+/// (RFC 5057 §5.1): at 404, 408, 416 and 481 clients end their calls.
+pub(super) const fn of_request_only(status: u16, otherwise: u16) -> u16 {
+    match status {
+        200..=299 | 400 | 403 | 406 | 412..=415 | 420 | 421 | 486 | 488 | 491 | 493 | 503 | 513 | 600 | 603 | 606 => {
+            status
+        }
+        _ => otherwise,
     }
 }
 

@@ -110,7 +110,8 @@ impl Switchboard {
     fn out_of_dialog(&mut self, now: Now, flow: Flow, message: &Message<'_>, method: Method) {
         let trunk = self.trunk_of(flow);
         let is_call = method == Method::Invite && trunk.is_some();
-        if let Some(fault) = general_fault(message, method, trunk.is_some()) {
+        let is_emergency = is_call || method == Method::Invite && self.emergency_dialled(message).is_some();
+        if let Some(fault) = general_fault(message, method, is_emergency) {
             self.report_fault(flow, message, fault);
             return self.refuse_fault(flow, message, fault);
         }
@@ -318,7 +319,13 @@ impl Switchboard {
             Purpose::PhonePing(phone, _) => self.phone_responds(now, &phone),
             Purpose::TrunkRegister(index, target) => self.trunk_registered(now, index, target, message, status),
             Purpose::Notify(watch) => self.notify_answered(now, watch, message, status),
-            Purpose::Referral(who) => self.referral_heard(now, who, client, status),
+            Purpose::Referral(who) => {
+                // 481 may concern the subscription only (RFC 5057 §5.1).
+                if !matches!(status, 408 | 481) {
+                    self.trust(who);
+                }
+                self.referral_heard(now, who, client, status);
+            }
             Purpose::Text(text) => self.text_answered(now, text, client, Some((message, status))),
             Purpose::Digit(who) => {
                 self.responded(who, status);
@@ -364,24 +371,23 @@ fn read(flow: Flow, bytes: &[u8]) -> Parsed<'_> {
 }
 
 /// The error of a request outside a dialog, independent of its method (RFC 3261 §8.2.2, §8.2.3).
-/// A trunk's call is not rejected for an extension that it requires.
-/// An emergency call is not rejected for a body that cannot be read, unless the body is compressed: it may have the offer.
-fn general_fault(message: &Message<'_>, method: Method, from_trunk: bool) -> Option<Fault> {
+/// An emergency call, from a trunk or from a phone of the centre, is not rejected for an extension that it requires, nor for a body that
+/// cannot be read, unless the body is compressed: it may have the offer.
+fn general_fault(message: &Message<'_>, method: Method, is_emergency: bool) -> Option<Fault> {
     let uri = message.request_uri().unwrap_or_default();
     match Uri::parse(uri) {
         Ok(Uri::Other { .. }) => return Some(Fault { status: 416, why: "Unsupported URI Scheme" }),
         Err(_) => return Some(Fault { status: 400, why: "Malformed Request-URI" }),
         Ok(Uri::Sip(_) | Uri::Tel { .. } | Uri::Service(_)) => {}
     }
-    let is_call = method == Method::Invite && from_trunk;
     // An emergency call is served nevertheless.
-    if !is_call && message.cseq().is_ok_and(|cseq| cseq.number >= CSEQ_END) {
+    if !is_emergency && message.cseq().is_ok_and(|cseq| cseq.number >= CSEQ_END) {
         return Some(Fault { status: 400, why: "CSeq" });
     }
-    if !is_call && option_tag::not_understood(message).next().is_some() {
+    if !is_emergency && option_tag::not_understood(message).next().is_some() {
         return Some(Fault { status: 420, why: "Bad Extension" });
     }
-    let unread = method == Method::Invite && is_unsupported(message, from_trunk);
+    let unread = method == Method::Invite && is_unsupported(message, is_emergency);
     unread.then_some(Fault { status: 415, why: "Unsupported Media Type" })
 }
 

@@ -233,6 +233,7 @@ impl Switchboard {
         }
         self.close_sound(who);
         self.leave_seat(who);
+        self.lookups.forget(who);
         self.drop_early(who);
         self.stop_waiting_for_ack(who);
         self.stop_awaiting(who);
@@ -267,6 +268,7 @@ impl Switchboard {
         }
         // Not before: a BYE that has waited for the ACK may still need the telco's password.
         self.leave_seat(Who::Caller(id));
+        self.lookups.forget(Who::Caller(id));
         if let Some(call) = self.calls.remove(&id) {
             self.forget_disconnected(id, call.caller.disconnected);
             self.merged.remove(&call.merge_key);

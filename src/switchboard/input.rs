@@ -129,7 +129,7 @@ pub enum Input<'a> {
     Proven { flow: Flow, names: Vec<String> },
     /// What a trunk's name stands for, best first (RFC 3263).
     Targets { trunk: String, targets: Vec<Target> },
-    /// The result of `Output::Lookup`, best first. It may come late or never.
+    /// The result of `Output::Lookup`, best first; empty if the lookup failed. It may come late or never.
     Found { uri: Bytes, targets: Vec<Target> },
     /// From media.
     Media(Event),

@@ -73,6 +73,7 @@ impl Switchboard {
         if self.worked.keys().any(|operator| !self.accounts.contains_key(operator)) {
             return Err("somebody who is gone has a last call".to_owned());
         }
+        self.lookups.verify(|who| self.line(who).is_some())?;
         self.verify_owners()?;
         self.verify_clients()?;
         self.verify_alarms()
@@ -218,7 +219,7 @@ impl Switchboard {
         calls.chain(self.phones.iter().map(|(phone, call)| (Who::Phone(*phone), &call.line)))
     }
 
-    fn line(&self, who: Who) -> Option<&Line> {
+    pub(super) fn line(&self, who: Who) -> Option<&Line> {
         match who {
             Who::Caller(call) => self.calls.get(&call).map(|call| &call.caller.line),
             Who::Offer(call, leg) => self.calls.get(&call)?.legs.get(&leg).map(|leg| &leg.line),

@@ -137,6 +137,7 @@ impl Switchboard {
             self.anchors.insert(sound.anchor, is);
         }
         self.clients.move_leg(was, is);
+        self.lookups.follow(was, is);
         let rung = &leg.rung;
         for (at, alarm) in [
             (rung.second.due(), Alarm::SecondWay as fn(Who) -> Alarm),

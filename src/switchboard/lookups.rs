@@ -14,32 +14,115 @@ use super::leg::Who;
 use super::settings::TrunkHost;
 use super::{Output, Switchboard};
 
-/// URIs whose hosts are being looked up, with the legs that wait. Full: one is dropped, and its legs stay with the INVITE's source.
-pub(super) type Lookups = BTreeMap<Bytes, BTreeSet<Who>>;
+/// URIs whose hosts are being looked up, with the legs that wait. A leg waits for at most one URI; a URI without a leg is removed.
+/// Full: the oldest is dropped, and its legs stay with the INVITE's source.
+#[derive(Debug, Default)]
+pub(super) struct Lookups {
+    by_uri: BTreeMap<Bytes, Lookup>,
+    /// By number: the oldest first.
+    order: BTreeMap<u64, Bytes>,
+    by_leg: BTreeMap<Who, Bytes>,
+    last_number: u64,
+}
+
+#[derive(Debug)]
+struct Lookup {
+    number: u64,
+    legs: BTreeSet<Who>,
+}
+
+impl Lookups {
+    /// Makes a leg wait for a URI's host, and for no other. Returns true if the host has to be looked up.
+    fn begin(&mut self, who: Who, uri: &Bytes) -> bool {
+        self.forget(who);
+        let is_new = !self.by_uri.contains_key(uri);
+        if is_new {
+            if self.by_uri.len() >= LOOKUPS_MAX
+                && let Some((_, oldest)) = self.order.first_key_value().map(|(number, uri)| (*number, uri.clone()))
+            {
+                self.take(&oldest);
+            }
+            self.last_number += 1;
+            self.order.insert(self.last_number, uri.clone());
+            self.by_uri.insert(uri.clone(), Lookup { number: self.last_number, legs: BTreeSet::new() });
+        }
+        if let Some(lookup) = self.by_uri.get_mut(uri) {
+            lookup.legs.insert(who);
+        }
+        self.by_leg.insert(who, uri.clone());
+        is_new
+    }
+
+    /// Removes a lookup and returns the legs that waited.
+    fn take(&mut self, uri: &Bytes) -> BTreeSet<Who> {
+        let Some(Lookup { number, legs }) = self.by_uri.remove(uri) else { return BTreeSet::new() };
+        self.order.remove(&number);
+        for who in &legs {
+            self.by_leg.remove(who);
+        }
+        legs
+    }
+
+    /// Removes a leg.
+    pub(super) fn forget(&mut self, who: Who) {
+        let Some(uri) = self.by_leg.remove(&who) else { return };
+        let Some(lookup) = self.by_uri.get_mut(&uri) else { return };
+        lookup.legs.remove(&who);
+        if lookup.legs.is_empty() {
+            self.take(&uri);
+        }
+    }
+
+    /// Moves a leg to its new owner.
+    pub(super) fn follow(&mut self, was: Who, is: Who) {
+        let Some(uri) = self.by_leg.remove(&was) else { return };
+        if let Some(lookup) = self.by_uri.get_mut(&uri) {
+            lookup.legs.remove(&was);
+            lookup.legs.insert(is);
+        }
+        self.by_leg.insert(is, uri);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_uri.is_empty() && self.by_leg.is_empty()
+    }
+
+    /// Checks that every leg that waits exists, and that every lookup has a leg.
+    pub(super) fn verify(&self, is_alive: impl Fn(Who) -> bool) -> Result<(), String> {
+        let waiting: usize = self.by_uri.values().map(|lookup| lookup.legs.len()).sum();
+        let fits = |(who, uri): (&Who, &Bytes)| self.by_uri.get(uri).is_some_and(|lookup| lookup.legs.contains(who));
+        let in_order = |(uri, lookup): (&Bytes, &Lookup)| {
+            !lookup.legs.is_empty() && self.order.get(&lookup.number).is_some_and(|known| known == uri)
+        };
+        let sizes = (self.by_uri.len() <= LOOKUPS_MAX, self.order.len() == self.by_uri.len());
+        if sizes != (true, true) || waiting != self.by_leg.len() {
+            return Err(format!("{} names are looked up for {waiting} legs", self.by_uri.len()));
+        }
+        if !self.by_leg.iter().all(fits) || !self.by_uri.iter().all(in_order) {
+            return Err("the names that are looked up and the legs that wait do not fit together".to_owned());
+        }
+        match self.by_leg.keys().find(|who| !is_alive(**who)) {
+            Some(who) => Err(format!("{who:?} is gone and waits for a name")),
+            None => Ok(()),
+        }
+    }
+}
 
 impl Switchboard {
     /// Looks up the host of a leg's next hop, if it is a name and the leg's requests follow the dialog.
     pub(super) fn look_up(&mut self, who: Who) {
         let Some(line) = self.line_mut(who).filter(|line| line.follow_target) else { return };
         let Some(hop) = line.dialog.as_ref().map(|dialog| Bytes::copy_from_slice(dialog.next_hop())) else { return };
-        if line.hop.as_ref().is_some_and(|(known, _)| *known == hop) {
-            return;
+        let known = line.hop.as_ref().is_some_and(|(known, _)| *known == hop);
+        let Some(host) = named(&hop, line.flow.transport).filter(|_| !known) else { return self.lookups.forget(who) };
+        if self.lookups.begin(who, &hop) {
+            self.others.push(Output::Lookup { uri: hop, host });
         }
-        let Some(host) = named(&hop, line.flow.transport) else { return };
-        if let Some(waiting) = self.lookups.get_mut(&hop) {
-            waiting.insert(who);
-            return;
-        }
-        if self.lookups.len() >= LOOKUPS_MAX {
-            self.lookups.pop_first();
-        }
-        self.lookups.insert(hop.clone(), BTreeSet::from([who]));
-        self.others.push(Output::Lookup { uri: hop, host });
     }
 
     /// Takes the servers of a URI's host; none: the lookup failed.
     pub(super) fn found(&mut self, uri: &Bytes, targets: &[Target]) {
-        for who in self.lookups.remove(uri).unwrap_or_default() {
+        for who in self.lookups.take(uri) {
             let Some(line) = self.line_mut(who) else { continue };
             let same = targets.iter().find(|target| target.transport == line.flow.transport);
             line.hop = same.map(|target| (uri.clone(), target.address));
@@ -56,4 +139,25 @@ fn named(uri: &[u8], transport: Transport) -> Option<TrunkHost> {
     }
     let name = name.to_owned();
     Some(TrunkHost { name, port: uri.port, transports: vec![transport], transport_named: true, secure: uri.secure })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_table_drops_the_oldest_name_whatever_it_is_called() {
+        let mut lookups = Lookups::default();
+        let uri = |n: u64| Bytes::from(format!("sip:host-{:05}.example", 90_000 - n));
+        let count = u64::try_from(LOOKUPS_MAX).unwrap_or(u64::MAX);
+        for n in 0..=count {
+            assert!(lookups.begin(Who::Phone(n), &uri(n)), "each name is new");
+            assert_eq!(lookups.verify(|_| true), Ok(()));
+        }
+        assert_eq!(lookups.take(&uri(0)), BTreeSet::new(), "the oldest is gone");
+        for n in 1..=count {
+            assert_eq!(lookups.take(&uri(n)), BTreeSet::from([Who::Phone(n)]));
+        }
+        assert!(lookups.is_empty());
+    }
 }

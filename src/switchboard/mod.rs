@@ -195,6 +195,9 @@ pub struct Switchboard {
     /// Callers' legs by the connection that they go over.
     streams: Map<ConnectionId, BTreeSet<CallId>>,
     ways_back: disconnected::WaysBack,
+    closed: route::Closed,
+    /// Live emergency calls from the centre's own phones, by account.
+    internal_calls: BTreeMap<OperatorId, BTreeSet<CallId>>,
     /// The names of trunks that the peers of connections have proven.
     proven: BTreeMap<ConnectionId, Vec<String>>,
     /// By the trunk's name.
@@ -280,7 +283,9 @@ impl Switchboard {
             ways_back: BTreeMap::new(),
             proven: BTreeMap::new(),
             targets: BTreeMap::new(),
-            lookups: BTreeMap::new(),
+            lookups: lookups::Lookups::default(),
+            closed: route::Closed::default(),
+            internal_calls: BTreeMap::new(),
             anchors: Map::new(),
             closing: Map::new(),
             alarms: Deadlines::default(),
@@ -384,6 +389,7 @@ impl Switchboard {
             && self.streams.is_empty()
             && self.subscriptions.is_empty()
             && self.texts.is_empty()
+            && self.lookups.is_empty()
     }
 
     /// Nobody waits any more for the answer to a request of ours.

@@ -9,6 +9,7 @@ use crate::sip::uri::Uri;
 
 use super::Switchboard;
 use super::call::Stage;
+use super::dialogs::of_request_only;
 use super::door::Taken;
 use super::leg::Who;
 
@@ -25,7 +26,7 @@ impl Switchboard {
     pub(super) fn referred(&mut self, now: Now, taken: &Taken<'_, '_>, who: Who) {
         let refer = match Refer::read(taken.message) {
             Ok(refer) => refer,
-            Err(fault) => return self.reply(now, taken, fault.status, &[]),
+            Err(fault) => return self.reject_refer(now, taken, fault.status),
         };
         if let Some(replaces) = &refer.replaces {
             return self.joins(now, taken, who, &refer, replaces);
@@ -45,10 +46,15 @@ impl Switchboard {
                 return self.reply(now, taken, 403, &[]);
             }
             Ok(to) => to,
-            Err(status) => return self.reply(now, taken, status, &[]),
+            Err(status) => return self.reject_refer(now, taken, status),
         };
         self.accept_refer(now, taken, who, refer.wants_notify);
         self.pass_on(now, &referor, to, refer.referred_by);
+    }
+
+    /// Rejects a REFER; its dialog continues.
+    pub(super) fn reject_refer(&mut self, now: Now, taken: &Taken<'_, '_>, status: u16) {
+        self.reply(now, taken, of_request_only(status, 403), &[]);
     }
 
     /// REFER with Replaces: the two dialogs of one operator become one call, whichever of them he asks in.

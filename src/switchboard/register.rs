@@ -108,7 +108,8 @@ impl Switchboard {
         if !names(taken.message, &operator) {
             return self.reply(now, taken, 403, &[]);
         }
-        let in_use = self.lines_of(&self.user_of(&operator));
+        let mut in_use = self.lines_of(&self.user_of(&operator));
+        in_use.extend(self.internal_lines(&operator));
         let ways = |one: &Binding| (one.uri.clone(), self.ways(one));
         let ways: Vec<(Bytes, Ways)> = self.registrar.bindings(operator.as_str()).iter().map(ways).collect();
         let need = |binding: &Binding| need(binding, &ways, &in_use);
@@ -126,7 +127,7 @@ impl Switchboard {
                     self.acd.hear(&user);
                     self.registered_anew(now, &operator, taken.flow);
                     self.ping_phone_from(now.mono, &operator);
-                    self.phone_moved(&user, taken.flow, &moved);
+                    self.phone_moved(&operator, taken.flow, &moved);
                 } else if was {
                     self.unregistered(now, operator.as_str());
                 }

@@ -1,17 +1,20 @@
 //! Which way messages go: flows to trunks, connections that prove who a peer is, and what becomes of legs whose connection
 //! is gone.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
 use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};
+use crate::limits::CLOSED_CONNECTIONS_MAX;
+use crate::sip::dialog::Dialog;
 use crate::sip::flow::{ConnectionId, Flow, Transport};
 use crate::sip::locate::Target;
 use crate::sip::message::banner_length;
 use crate::sip::registrar::Binding;
-use crate::sip::uri::Uri;
+use crate::sip::uri::{Host, Uri};
 
 use super::Switchboard;
 use super::leg::Who;
@@ -20,6 +23,23 @@ use super::targets::Targets;
 
 /// Longer requests do not go over UDP where TCP can be had (RFC 3261 §18.1.1).
 pub(super) const DATAGRAM_BYTES_MAX: usize = 1_300;
+
+/// Connections that have closed. Full: the one that was opened first is forgotten.
+#[derive(Debug, Default)]
+pub(super) struct Closed(BTreeSet<ConnectionId>);
+
+impl Closed {
+    fn add(&mut self, connection: ConnectionId) {
+        self.0.insert(connection);
+        if self.0.len() > CLOSED_CONNECTIONS_MAX {
+            self.0.pop_first();
+        }
+    }
+
+    fn holds(&self, connection: ConnectionId) -> bool {
+        self.0.contains(&connection)
+    }
+}
 
 impl Switchboard {
     /// The trunk that a peer belongs to, as an index into the settings. One with a name for its certificate must have proven it
@@ -96,6 +116,7 @@ impl Switchboard {
     /// their requests are to go anyway (RFC 3261 §12.2.1.1, §18.1.1).
     pub(super) fn connection_lost(&mut self, now: Now, flow: Flow) {
         self.proven.remove(&flow.connection);
+        self.closed.add(flow.connection);
         for id in self.streams.remove(&flow.connection).unwrap_or_default() {
             if let Some(line) = self.calls.get_mut(&id).map(|call| &mut call.caller.line) {
                 let hop = line.dialog.as_ref().and_then(|dialog| Uri::parse(dialog.next_hop()).ok()?.socket_address());
@@ -107,24 +128,46 @@ impl Switchboard {
         }
     }
 
-    /// A phone has registered: its legs move from its former flow to the new one (RFC 5626 §5.3), and so does a leg whose connection
-    /// has ended (RFC 5626 §3.1).
-    pub(super) fn phone_moved(&mut self, operator: &OperatorId, to: Flow, moved: &[(Binding, Binding)]) {
-        let flows: Vec<Flow> = self.phones_of(operator).map(|binding| binding.flow).collect();
+    /// A phone has registered: its legs move from its former flow to the new one (RFC 5626 §5.3), and so does a leg of this phone whose
+    /// connection is closed (RFC 5626 §3.1). The legs of the operator's other phones stay.
+    pub(super) fn phone_moved(&mut self, account: &OperatorId, to: Flow, moved: &[(Binding, Binding)]) {
+        let operator = self.user_of(account);
+        let bindings = self.registrar.bindings(account.as_str()).iter().filter(|binding| binding.flow == to);
+        let contacts: Vec<Bytes> = bindings.map(|binding| binding.uri.clone()).collect();
         let mut ways = Vec::new();
         for (old, new) in moved {
             ways.push((old.flow, new.flow));
             ways.push((self.ways(old).first, self.ways(new).first));
         }
-        for (who, old) in self.lines_of(operator) {
+        let mut lines = self.lines_of(&operator);
+        lines.extend(self.internal_lines(account));
+        for (who, old) in lines {
             let new = ways.iter().find(|(before, _)| *before == old).map(|(_, new)| *new);
-            let lost = old.is_connection() && !flows.contains(&old);
-            if let Some(new) = new.or_else(|| Some(to).filter(|_| lost)) {
+            let closed = old.is_connection() && self.closed.holds(old.connection);
+            let lost = || closed && self.is_leg_of(who, &contacts);
+            if let Some(new) = new.or_else(|| lost().then_some(to)) {
                 self.seen_at(who, new.remote.ip());
                 self.reroute(who, new);
             }
         }
-        self.watches_moved(operator, &ways);
+        self.watches_moved(&operator, &ways);
+    }
+
+    /// True if one of these Contacts names the phone at the other end of a leg. Ports are not compared: many phones name the local port of
+    /// their connection.
+    fn is_leg_of(&self, who: Who, contacts: &[Bytes]) -> bool {
+        let target = self.line(who).and_then(|line| line.dialog.as_ref()).map(Dialog::target);
+        // A leg that rings has no dialog yet; its CANCEL is sent in any case.
+        target.is_none_or(|target| {
+            let host = host_of(target);
+            host.is_some() && contacts.iter().any(|contact| host_of(contact) == host)
+        })
+    }
+
+    /// The legs of emergency calls from the phones of an account, with their flows.
+    pub(super) fn internal_lines(&self, account: &OperatorId) -> Vec<(Who, Flow)> {
+        let calls = self.internal_calls.get(account).into_iter().flatten();
+        calls.filter_map(|id| Some((Who::Caller(*id), self.calls.get(id)?.caller.line.flow))).collect()
     }
 
     /// The legs to and from an operator's phones, with their flows: those of the operator's call and of the call that they have placed.
@@ -146,6 +189,14 @@ impl Switchboard {
     /// Moves a leg to another flow.
     pub(super) fn reroute(&mut self, who: Who, flow: Flow) {
         let Some(line) = self.line_mut(who) else { return };
+        // A leg to a trunk is bound to no connection: its requests go to its Contact, or to where it was dialled.
+        let flow = match who {
+            Who::Offer(..) if line.follow_target && flow.is_connection() => {
+                let same = line.flow.transport == flow.transport;
+                Flow::any(flow.transport, flow.local, if same { line.flow.remote } else { flow.remote })
+            }
+            Who::Caller(_) | Who::Offer(..) | Who::Phone(_) => flow,
+        };
         let old = std::mem::replace(&mut line.flow, flow);
         if let Who::Caller(call) = who
             && old.connection != flow.connection
@@ -187,6 +238,13 @@ fn shared_network(a: IpAddr, b: IpAddr) -> u32 {
         (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => (0, 0),
     };
     if shared < least { 0 } else { shared }
+}
+
+fn host_of(uri: &[u8]) -> Option<Host<'_>> {
+    match Uri::parse(uri) {
+        Ok(Uri::Sip(uri)) => Some(uri.host),
+        Ok(Uri::Tel { .. } | Uri::Service(_) | Uri::Other { .. }) | Err(_) => None,
+    }
 }
 
 /// `sip:user@address` with the transport that is not UDP.

@@ -9,12 +9,16 @@ use bytes::Bytes;
 use crate::clock::{Instant, Now};
 use crate::ids::OperatorId;
 use crate::limits::{TEXT_BYTES_MAX, TEXTS_MAX};
+use crate::sip::dialog::DialogKey;
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::message::{self, Builder, Stencil};
 use crate::sip::transaction::{ClientId, ServerId};
 use crate::sip::wire::{Message, Method, Name};
 
+mod repeats;
+
 use super::call::Stage;
+use super::dialogs::of_request_only;
 use super::door::Taken;
 use super::leg::Who;
 use super::reach::Reached;
@@ -40,6 +44,9 @@ const ANSWERED_IN: Duration = Duration::from_secs(16);
 /// The status for the sender of a text in a call that the other side did not accept. It concerns only this request.
 const NOT_TAKEN: u16 = 486;
 
+/// How many repetitions of a text, each in a transaction of its own, get the response of the first. Further ones get 500.
+const REPEATS_MAX: usize = 4;
+
 /// Names one text on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct TextId(u64);
@@ -64,6 +71,10 @@ struct Answer {
 struct Text {
     /// None: the centre itself.
     asker: Option<Asker>,
+    /// The same request in other transactions: it took another path, or its sender has repeated it.
+    repeats: Vec<Asker>,
+    /// The sender's dialog, and the CSeq number of the request.
+    sender: Option<(DialogKey, u32)>,
     /// The requests without an answer, each with the phone that it went to; None: in a dialog.
     asked: Asked,
     /// What goes to the second address of a phone if it does not respond at its first by then.
@@ -95,6 +106,8 @@ struct InCall {
 #[derive(Debug, Default)]
 pub(super) struct Texts {
     all: BTreeMap<TextId, Text>,
+    /// The last one of each dialog whose sender waits for a response.
+    by_dialog: BTreeMap<DialogKey, TextId>,
     last_id: u64,
 }
 
@@ -113,11 +126,32 @@ impl Texts {
         self.all.get(&id).and_then(|text| text.seconds_at)
     }
 
+    /// Notes the request of a text.
+    fn came_by(&mut self, id: TextId, message: &Message<'_>) {
+        let (Some(key), Ok(cseq)) = (DialogKey::of_request(message), message.cseq()) else { return };
+        if let Some(text) = self.all.get_mut(&id) {
+            text.sender = Some((key.clone(), cseq.number));
+            self.by_dialog.insert(key, id);
+        }
+    }
+
+    /// Removes a text.
+    fn remove(&mut self, id: TextId) -> Option<Text> {
+        let text = self.all.remove(&id)?;
+        if let Some((key, _)) = &text.sender
+            && self.by_dialog.get(key) == Some(&id)
+        {
+            self.by_dialog.remove(key);
+        }
+        Some(text)
+    }
+
     fn add(&mut self, asker: Option<Asker>, asked: Asked, in_call: Option<InCall>) -> TextId {
         self.last_id += 1;
         let id = TextId(self.last_id);
+        let (repeats, sender) = (Vec::new(), None);
         let (seconds, seconds_at) = (Vec::new(), None);
-        self.all.insert(id, Text { asker, asked, seconds, seconds_at, best: None, in_call });
+        self.all.insert(id, Text { asker, repeats, sender, asked, seconds, seconds_at, best: None, in_call });
         id
     }
 }
@@ -203,13 +237,14 @@ impl Switchboard {
             Some(client) => {
                 let until = now.mono + ANSWERED_IN;
                 let id = self.await_answers(taken, Asked::from([(client, None)]), Some(InCall { to: other, until }));
+                self.texts.came_by(id, taken.message);
                 self.alarms.insert(until, Alarm::Text(id));
             }
             None => self.reply(now, taken, NOT_TAKEN, &[]),
         }
     }
 
-    /// Responds to the sender of a text if the other side of the call has not responded in time.
+    /// The other side of a call has not answered a text in time: its sender hears so.
     pub(super) fn text_due(&mut self, now: Now, id: TextId) {
         self.conclude(now, id);
     }
@@ -276,7 +311,7 @@ impl Switchboard {
 
     /// Sends the sender of a text the best response of its receivers.
     fn conclude(&mut self, now: Now, id: TextId) {
-        let Some(text) = self.texts.all.remove(&id) else { return };
+        let Some(text) = self.texts.remove(id) else { return };
         if let Some(at) = text.seconds_at {
             self.alarms.remove(at, Alarm::TextAgain(id));
         }
@@ -289,36 +324,24 @@ impl Switchboard {
         let Some(asker) = text.asker else { return };
         let none = if text.in_call.is_some() { NOT_TAKEN } else { 480 };
         let mut answer = text.best.unwrap_or(Answer { status: none, headers: Vec::new() });
-        if text.in_call.is_some() && !concerns_request_only(answer.status) {
-            answer.status = NOT_TAKEN;
+        if text.in_call.is_some() {
+            answer.status = if answer.status == 503 { NOT_TAKEN } else { of_request_only(answer.status, NOT_TAKEN) };
         }
         let tag = self.rng.token();
-        let mut response = asker.stencil.response(answer.status, Some(tag.as_str()));
-        for (name, value) in &answer.headers {
-            response = response.header(*name, value);
-        }
-        self.transactions.respond(now.mono, asker.server, answer.status, response.encode(), &mut self.transmits);
-    }
-
-    /// Every text waits for somebody, and nobody is waited for in vain.
-    pub(super) fn verify_texts(&self) -> Result<(), String> {
-        let waits =
-            |id: &TextId, client: &ClientId| self.texts.all.get(id).is_some_and(|text| text.asked.contains_key(client));
-        let mut under_way = 0;
-        for (client, purpose) in self.clients.iter() {
-            if let Purpose::Text(id) = purpose {
-                under_way += 1;
-                if !waits(id, client) {
-                    return Err(format!("a MESSAGE is under way for {id:?}, which does not wait for it"));
-                }
+        for asker in [asker].into_iter().chain(text.repeats) {
+            let mut response = asker.stencil.response(answer.status, Some(tag.as_str()));
+            for (name, value) in &answer.headers {
+                response = response.header(*name, value);
             }
+            let bytes = response.encode();
+            if let Some((key, cseq)) = &text.sender
+                && let Some(who) = self.dialogs.get(key).copied()
+                && let Some(dialog) = self.dialog_mut(who, key)
+            {
+                dialog.keep_late_answer((Method::Message, *cseq), bytes.clone());
+            }
+            self.transactions.respond(now.mono, asker.server, answer.status, bytes, &mut self.transmits);
         }
-        let asked: usize = self.texts.all.values().map(|text| text.asked.len()).sum();
-        if asked != under_way || self.texts.all.len() > TEXTS_MAX || self.texts.all.values().any(|t| t.asked.is_empty())
-        {
-            return Err(format!("{} texts wait for {asked} answers, {under_way} are under way", self.texts.all.len()));
-        }
-        Ok(())
     }
 
     /// Phones that have not responded at their first address in a second get the text at the second one too.
@@ -453,12 +476,6 @@ impl Answer {
             status => status,
         }
     }
-}
-
-/// True for final responses that concern only their request, not its dialog or usages (RFC 5057 §5.1). After others, above all 481 and
-/// 408, clients end their calls.
-const fn concerns_request_only(status: u16) -> bool {
-    matches!(status, 200..=299 | 400 | 403 | 406 | 412..=415 | 420 | 421 | 486 | 488 | 491 | 493 | 513 | 600 | 603 | 606)
 }
 
 /// A MESSAGE towards a datagram socket is never longer than what fits one packet (RFC 3428 §8).

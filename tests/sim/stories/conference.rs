@@ -328,7 +328,7 @@ fn one_thing_at_a_time() {
     world.take(BUDI, "SIP/2.0 491");
     Placed::with(&mut world, "sari", SARI, "112", &replaces(&invite, "phone"));
     world.take(SARI, "SIP/2.0 491");
-    for (cseq, whom, status) in [(5, "budi", 403), (6, "112", 403), (7, "nobody", 404), (8, "0811", 403)] {
+    for (cseq, whom, status) in [(5, "budi", 403), (6, "112", 403), (7, "nobody", 403), (8, "0811", 403)] {
         let more = format!("Refer-To: <sip:*30{whom}@127.0.0.1>\r\n");
         asks(&mut world, BUDI, &invite, "REFER", cseq, &more, "");
         world.take(BUDI, &format!("SIP/2.0 {status}"));

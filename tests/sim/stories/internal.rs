@@ -188,3 +188,46 @@ fn an_own_call_that_is_not_answered_has_no_wrap_up() {
     placed.asks(&mut world, "BYE", 3, "");
     assert_eq!(state(&mut world, "budi"), State::WrapUp);
 }
+
+#[test]
+fn a_phones_emergency_call_is_not_rejected_for_an_extension_or_a_body() {
+    let text = |world: &mut World, cseq: u32, more: &str, kind: &str| {
+        let (n, body) = (world.next_serial(), if kind.is_empty() { sdp(BUDI, 33_000) } else { "?".to_owned() });
+        let kind = if kind.is_empty() { "application/sdp" } else { kind };
+        format!(
+            "INVITE sip:112@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP {BUDI};branch=z9hG4bKe{n};rport\r\n\
+             From: <sip:budi@127.0.0.1>;tag=e\r\nTo: <sip:112@127.0.0.1>\r\nCall-ID: odd\r\nCSeq: {cseq} INVITE\r\n\
+             Contact: <sip:budi@{BUDI}>\r\nMax-Forwards: 70\r\n{more}Content-Type: {kind}\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    for (more, kind) in
+        [("Require: x-new\r\n", ""), ("", "application/x-new"), ("Require: x-new\r\n", "application/x-new")]
+    {
+        let mut world = floor();
+        world.register("sari", SARI);
+        let first = text(&mut world, 1, more, kind);
+        world.receive(BUDI, &first);
+        let challenge = world.take(BUDI, "SIP/2.0 401");
+        let authorization = credentials(&challenge, "budi", "INVITE", "sip:112@127.0.0.1");
+        let second = text(&mut world, 2, &format!("{authorization}{more}"), kind);
+        world.receive(BUDI, &second);
+        world.take(BUDI, "SIP/2.0 100");
+        let invite = world.take(SARI, "INVITE");
+        world.receive(SARI, &response(&invite, SARI, "200 OK", &sdp(SARI, 31_000)));
+        world.take(SARI, "ACK");
+        let answer = world.take(BUDI, "SIP/2.0 200");
+        let answered = if kind.is_empty() { String::new() } else { sdp(BUDI, 33_000) };
+        world.asks(BUDI, &answer, "ACK", 2, "", &answered);
+        // The same in its re-INVITE.
+        world.asks(BUDI, &answer, "INVITE", 3, more, &sdp(BUDI, 33_000));
+        world.take(BUDI, "SIP/2.0 200");
+        world.asks(BUDI, &answer, "ACK", 3, "", "");
+        // What is no emergency call is rejected as before.
+        let other =
+            text(&mut world, 4, more, kind).replace("sip:112@", "sip:sari@").replace("Call-ID: odd", "Call-ID: other");
+        world.receive(BUDI, &other);
+        world.take(BUDI, if more.is_empty() { "SIP/2.0 415" } else { "SIP/2.0 420" });
+    }
+}

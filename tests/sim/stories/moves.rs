@@ -283,3 +283,126 @@ fn an_address_needs_no_name_server() {
     talks(&mut world, BUDI);
     assert!(world.lookups.is_empty(), "nor does a phone, which is reached over its flow: {:?}", world.lookups);
 }
+
+#[test]
+fn a_name_whose_answer_never_comes_is_forgotten_with_its_last_leg() {
+    let mut world = World::new(settings(), &["budi"]);
+    let named = |world: &mut World| {
+        let invite = Caller::invite_of(world);
+        let contact = header(&invite, "Contact").to_owned();
+        let invite = invite.replace(&contact, "<sip:c@sbc.telco.example:5066>");
+        world.receive(TRUNK, &invite);
+        invite
+    };
+    let cancels = |world: &mut World, invite: &str| {
+        let [via, from, to, call_id] = ["Via", "From", "To", "Call-ID"].map(|name| header(invite, name));
+        let cancel = format!(
+            "CANCEL sip:112@127.0.0.1:5060 SIP/2.0\r\nVia: {via}\r\nFrom: {from}\r\nTo: {to}\r\nCall-ID: {call_id}\r\n\
+             CSeq: 1 CANCEL\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+        );
+        world.receive(TRUNK, &cancel);
+        world.take(TRUNK, "SIP/2.0 487");
+    };
+    let (first, second) = (named(&mut world), named(&mut world));
+    assert_eq!(world.lookups.len(), 1, "one question for both");
+    cancels(&mut world, &first);
+    let third = named(&mut world);
+    assert_eq!(world.lookups.len(), 1, "the second call waits for it");
+    cancels(&mut world, &second);
+    cancels(&mut world, &third);
+    world.assert_empty_in_the_end();
+    named(&mut world);
+    assert_eq!(world.lookups.len(), 2, "asked anew");
+}
+
+#[test]
+fn an_agency_that_refreshes_over_a_connection_that_closes_gets_its_bye_over_a_new_one() {
+    let (callers, second) = (stream(TRUNK, 3), stream("127.0.0.2:49152", 4));
+    let mut settings = with_tcp();
+    settings.fallback_number = Some("0725113".to_owned());
+    settings.trunks[0].transport = Transport::Tcp;
+    settings.trunks[0].target = Some(TRUNK.parse().unwrap());
+    let mut world = World::new(settings, &[]);
+    world.streams.insert(callers.remote, callers);
+    let mut caller = Caller::dials(&mut world);
+    let out = world.take(TRUNK, "INVITE");
+    let dialled = way(&world, "INVITE");
+    assert!(!dialled.is_connection(), "any connection to the trunk");
+    world.receive(TRUNK, &response(&out, TRUNK, "200 OK", &sdp(TRUNK, 31_000)));
+    world.take(TRUNK, "ACK");
+    caller.is_answered(&mut world);
+    // The telco opens another connection for its refresh, and closes it.
+    world.streams.insert(callers.remote, second);
+    world.asks(TRUNK, &out, "UPDATE", 1, "", "");
+    world.take(&second.remote.to_string(), "SIP/2.0 200");
+    world.step(Input::Unreachable { flow: second });
+    world.streams.insert(callers.remote, callers);
+    ends_at(&mut world, &caller, dialled);
+    world.step(Input::Unreachable { flow: callers });
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_registration_moves_no_leg_of_another_phone_of_its_operator() {
+    for (closes, returns) in [(false, false), (true, false), (true, true)] {
+        let at_b = "127.0.0.4:5091";
+        let (a, b, new) = (stream(BUDI, 3), stream(at_b, 4), stream("127.0.0.4:49152", 5));
+        let mut world = World::new(with_tcp(), &["budi"]);
+        for flow in [a, b] {
+            world.streams.insert(flow.remote, flow);
+        }
+        world.register("budi", BUDI);
+        world.register_with("budi", at_b, 600, "", "");
+        let mut caller = Caller::dials(&mut world);
+        let invite = world.take(at_b, "INVITE");
+        world.receive(at_b, &response(&invite, at_b, "200 OK", &sdp(at_b, 31_000)));
+        world.take(at_b, "ACK");
+        caller.is_answered(&mut world);
+        // The phone opens a new connection, over which it sends a re-INVITE before it registers.
+        world.step(Input::Unreachable { flow: b });
+        world.streams.insert(b.remote, new);
+        world.asks(at_b, &invite, "INVITE", 1, "", &sdp(at_b, 31_000));
+        let at = new.remote.to_string();
+        world.take(&at, "SIP/2.0 200");
+        world.asks(at_b, &invite, "ACK", 1, "", "");
+        if closes {
+            world.step(Input::Unreachable { flow: new });
+        }
+        world.register("budi", BUDI);
+        let mut expected = new;
+        if returns {
+            let third = stream("127.0.0.4:49153", 6);
+            world.streams.insert(b.remote, third);
+            world.streams.insert(third.remote, third);
+            world.register_as("budi", &third.remote.to_string(), "<sip:budi@127.0.0.4:49153>", 600, "");
+            expected = third;
+        }
+        world.sent.clear();
+        caller.hangs_up(&mut world);
+        assert_eq!(way(&world, "BYE"), expected, "{closes} {returns}");
+    }
+}
+
+#[test]
+fn an_emergency_call_of_a_phone_follows_its_registration_to_another_port() {
+    let (before, after) = ("203.0.113.9:40001", "203.0.113.9:40002");
+    let contact = "<sip:budi@192.168.7.9:5060>";
+    for station in [false, true] {
+        let mut world = World::new(settings(), &["budi", "sari"]);
+        if station {
+            let desk = siaga::switchboard::Account { station: true, ..super::super::world::account("budi") };
+            world.step(Input::Accounts(vec![super::super::world::account("sari"), desk]));
+        }
+        world.register_as("budi", before, contact, 600, "");
+        world.register("sari", SARI);
+        let mut placed = super::attended::Placed::to(&mut world, "budi", before, "112");
+        let invite = answers(&mut world, SARI);
+        placed.is_answered(&mut world);
+        world.register_as("budi", after, contact, 600, "");
+        operator_hangs_up(&mut world, SARI, &invite);
+        let bye = world.take(after, "BYE");
+        world.receive(after, &response(&bye, after, "200 OK", ""));
+        world.sent.clear();
+        world.assert_empty_in_the_end();
+    }
+}

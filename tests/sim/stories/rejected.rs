@@ -31,11 +31,11 @@ fn bye_ends_the_call(world: &mut World, caller: &mut Caller, invite: &str, cseq:
 fn a_bye_after_a_rejected_refer_ends_only_the_operators_leg() {
     for (to, status) in [
         ("", 400),
-        (UNKNOWN, 404),
+        (UNKNOWN, 403),
         ("Refer-To: <sip:08119999@127.0.0.1>\r\n", 403),
-        ("Refer-To: <sip:*30nobody@127.0.0.1>\r\n", 404),
+        ("Refer-To: <sip:*30nobody@127.0.0.1>\r\n", 403),
         ("Refer-To: <sip:*30budi@127.0.0.1>\r\n", 403),
-        ("Refer-To: <http://127.0.0.1/>\r\n", 416),
+        ("Refer-To: <http://127.0.0.1/>\r\n", 403),
         ("Refer-To: <sip:sari@127.0.0.1>\r\nRequire: x-new\r\n", 420),
     ] {
         for wait in [0, 1_900] {
@@ -54,7 +54,7 @@ fn a_bye_two_seconds_after_a_rejected_refer_ends_the_call() {
     let mut world = floor();
     let (mut caller, invite) = talking(&mut world);
     asks(&mut world, BUDI, &invite, "REFER", 1, UNKNOWN, "");
-    world.take(BUDI, "SIP/2.0 404");
+    world.take(BUDI, "SIP/2.0 403");
     world.pass(Duration::from_millis(2_000));
     bye_ends_the_call(&mut world, &mut caller, &invite, 2);
 }
@@ -80,7 +80,7 @@ fn a_rejection_that_reaches_the_phone_late_counts_from_then() {
             body: "",
         };
         world.receive(BUDI, &said.text());
-        world.take(BUDI, "SIP/2.0 404");
+        world.take(BUDI, "SIP/2.0 403");
     };
     refer(&mut world);
     world.pass(Duration::from_millis(3_500));
@@ -128,7 +128,7 @@ fn a_re_invite_between_refer_and_bye_changes_nothing() {
                 match method {
                     "REFER" => {
                         asks(&mut world, BUDI, &invite, "REFER", cseq, UNKNOWN, "");
-                        world.take(BUDI, "SIP/2.0 404");
+                        world.take(BUDI, "SIP/2.0 403");
                     }
                     _ => {
                         let body = sdp(BUDI, 31_000).replace("sendrecv", direction);
@@ -148,7 +148,7 @@ fn the_operator_of_a_rejected_refer_may_be_busy_and_the_caller_waits_for_another
     let mut world = floor();
     let (caller, invite) = talking(&mut world);
     asks(&mut world, BUDI, &invite, "REFER", 1, UNKNOWN, "");
-    world.take(BUDI, "SIP/2.0 404");
+    world.take(BUDI, "SIP/2.0 403");
     asks(&mut world, BUDI, &invite, "BYE", 2, "", "");
     world.take(BUDI, "SIP/2.0 200");
     let again = world.take(BUDI, "INVITE");

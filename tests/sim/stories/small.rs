@@ -99,7 +99,7 @@ fn a_request_that_comes_again_another_way_changes_nothing_and_gets_the_same_resp
         ("INVITE", "", &moved, 200),
         ("UPDATE", "", &moved, 200),
         ("INFO", relay, "Signal=5\r\nDuration=160\r\n", 200),
-        ("REFER", "Refer-To: <sip:nobody@127.0.0.1>\r\n", "", 404),
+        ("REFER", "Refer-To: <sip:nobody@127.0.0.1>\r\n", "", 403),
         ("REFER", "Refer-To: <sip:damkar@127.0.0.1>\r\n", "", 202),
     ];
     for (cseq, (method, more, body, status)) in (1..).zip(twice) {

@@ -316,3 +316,34 @@ fn the_centre_writes_to_one_or_to_all_who_are_there() {
     assert_eq!(asked(&mut world, Some("nobody"), "x"), ConsoleReply::UnknownOperator);
     world.assert_empty_in_the_end();
 }
+
+#[test]
+fn a_text_in_a_call_that_comes_again_another_way_is_carried_once_and_gets_the_same_answer() {
+    for status in ["200 OK", "415 Unsupported Media Type"] {
+        for answered_first in [true, false] {
+            let mut world = staffed();
+            let mut caller = Caller::dials(&mut world);
+            answers(&mut world, BUDI);
+            caller.is_answered(&mut world);
+            world.sent.clear();
+            caller.asks_of(&mut world, "MESSAGE", 2, "Content-Type: text/plain\r\n", "tolong");
+            let sent = world.take(BUDI, "MESSAGE");
+            let answer = response(&sent, BUDI, status, "");
+            if answered_first {
+                world.receive(BUDI, &answer);
+            }
+            caller.asks(&mut world, "MESSAGE", 2, "", "tolong");
+            if !answered_first {
+                assert!(!world.has(TRUNK, "SIP/2.0"), "it waits for the answer: {:#?}", world.sent);
+                world.receive(BUDI, &answer);
+            }
+            let start = format!("SIP/2.0 {}", &status[..3]);
+            let (first, second) = (world.take(TRUNK, &start), world.take(TRUNK, &start));
+            assert_ne!(header(&first, "Via"), header(&second, "Via"), "each in its transaction");
+            assert!(!world.has(BUDI, "MESSAGE") && !world.has(TRUNK, "SIP/2.0"));
+            caller.hangs_up_as(&mut world, 3);
+            world.sent.clear();
+            world.assert_empty_in_the_end();
+        }
+    }
+}

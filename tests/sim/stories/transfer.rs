@@ -383,9 +383,9 @@ fn what_cannot_be_asked_for_is_refused_and_changes_nothing() {
     for (cseq, (to, status)) in (1..).zip([
         ("", 400),
         ("Refer-To: <sip:sari@127.0.0.1>\r\nRefer-To: <sip:budi@127.0.0.1>\r\n", 400),
-        ("Refer-To: <http://127.0.0.1/>\r\n", 416),
-        ("Refer-To: <sip:nobody@127.0.0.1>\r\n", 404),
-        ("Refer-To: <sip:sari@evil.example>\r\n", 404),
+        ("Refer-To: <http://127.0.0.1/>\r\n", 403),
+        ("Refer-To: <sip:nobody@127.0.0.1>\r\n", 403),
+        ("Refer-To: <sip:sari@evil.example>\r\n", 403),
         ("Refer-To: <sip:08119999@127.0.0.1>\r\n", 403),
         ("Refer-To: <tel:+6281234>\r\n", 403),
         ("Refer-To: <sip:budi@127.0.0.1>\r\n", 403),
