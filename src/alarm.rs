@@ -38,6 +38,8 @@ pub enum Kind {
     Prompts,
     /// RTP ports cannot be opened.
     Media,
+    /// Callers wait without an RTP port, or no port is left to ring a ready operator.
+    Ports,
     /// The console's address or token cannot be used.
     Console,
     /// A conversation lasts unusually long.
@@ -48,7 +50,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Listener,
         Self::Certificates,
         Self::Trunk,
@@ -61,6 +63,7 @@ impl Kind {
         Self::Recordings,
         Self::Prompts,
         Self::Media,
+        Self::Ports,
         Self::Console,
         Self::LongCall,
         Self::Password,
@@ -81,6 +84,7 @@ impl Kind {
             Self::Recordings => "recordings",
             Self::Prompts => "prompts",
             Self::Media => "media",
+            Self::Ports => "ports",
             Self::Console => "console",
             Self::LongCall => "long-call",
             Self::Password => "password",

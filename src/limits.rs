@@ -1,6 +1,6 @@
 //! Every cap of the service, and what happens when it is reached. Checked against each other at compile time.
 
-/// Emergency calls at once, where the configuration names no smaller number. Full: 503 with Retry-After, before any work (the only
+/// Calls at once that the configuration may allow; without a number it is half of the RTP port pairs. Full: 503 with Retry-After, before any work (the only
 /// refusal of an emergency call).
 pub const CALLS_MAX: usize = 20_000;
 /// Of the calls that may be at once, the hundredths from which on trunks that ask for it (RFC 7339) are told to hold requests back.
@@ -99,8 +99,13 @@ pub const CHOICES_MAX: usize = 32;
 pub const CATEGORIES_MAX: usize = 256;
 /// Prefixes of numbers that are called back, and of those that are not.
 pub const CALL_BACK_PREFIXES_MAX: usize = 256;
-/// RTP ports of the service (RTP and RTCP each count). Full: the call waits without sound and is alarmed.
+/// RTP ports of the service (RTP and RTCP each count). More: the configuration is refused.
 pub const RTP_PORTS_MAX: usize = 45_000;
+/// RTP port pairs that new callers leave to operators' phones at least, as far as half of all pairs allows; two for each ready operator
+/// if that is more. At this reserve a new caller waits without a port, and gets one when a phone is rung.
+pub const RTP_PAIRS_RESERVED_MIN: usize = 8;
+/// Calls that are searched for one that the last free port pair is enough for. More: they wait for the next pair.
+pub const WAITING_CALLS_SEARCHED_MAX: usize = 64;
 /// Parties of one room: the caller, his operator and their guests. Full: who would join gets 486.
 pub const ROOM_PARTIES_MAX: usize = 8;
 /// Synchronisation sources of one SRTP peer whose replays are told. More: the one heard longest ago is forgotten.
@@ -178,6 +183,8 @@ const _: () = assert!(CALLS_MAX * 2 <= RTP_PORTS_MAX);
 const _: () = assert!(PLACED_CALLS_MAX < CALLS_MAX / 2);
 const _: () = assert!(CALLS_MAX * 8 <= TRANSACTIONS_MAX);
 const _: () = assert!(TRANSACTIONS_SOFT_MAX + CALLS_MAX * 4 <= TRANSACTIONS_MAX);
+// Above the soft limit there is room for every caller, and for every phone of every operator that is rung.
+const _: () = assert!(CALLS_MAX + OPERATORS_MAX * BINDINGS_PER_AOR_MAX <= TRANSACTIONS_MAX - TRANSACTIONS_SOFT_MAX);
 const _: () = assert!(SUBSCRIPTIONS_MAX + TEXTS_MAX * BINDINGS_PER_AOR_MAX < TRANSACTIONS_SOFT_MAX);
 const _: () = assert!(SUBSCRIPTIONS_PER_OPERATOR_MAX < SUBSCRIPTIONS_MAX);
 const _: () = assert!(TEXT_BYTES_MAX < MESSAGE_BYTES_MAX);

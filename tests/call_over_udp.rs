@@ -55,6 +55,7 @@ impl Hands for Notes {
 
     fn unstaffed(&mut self, _: bool) {}
     fn none_ready(&mut self, _: bool) {}
+    fn ports(&mut self, _: siaga::switchboard::PortShortage) {}
 
     fn posture(&mut self, _: siaga::acd::Posture, _: u64, _: bool) {}
 

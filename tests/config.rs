@@ -119,7 +119,7 @@ fn how_much_is_borne_can_be_less_than_the_service_can_bear_and_not_more() {
     assert_eq!(config.switchboard().calls_max, 50);
     assert_eq!((config.sip.connections.message.as_secs(), config.sip.connections.per_address), (5, 40));
     let running = Config::parse("running.toml", trunk).unwrap();
-    assert_eq!(running.switchboard().calls_max, 20_000);
+    assert_eq!(running.switchboard().calls_max, 2_500);
     assert_eq!(config.needs_restart(&running), ["sip.connection_message_seconds", "sip.connections_per_address"]);
     let terms = terms.replace("= 50", "= 20001").replace("= 5\n", "= 0\n").replace("= 40", "= 16000");
     let told = faults(&format!("{trunk}{terms}")).join("\n");

@@ -77,3 +77,24 @@ fn only_the_shipped_file_admits_media_from_all_of_this_machine() {
     let from = "127.0.0.9".parse().unwrap();
     assert!(shipped.media.phones[0].contains(from));
 }
+
+#[test]
+fn calls_at_once_are_half_of_the_port_pairs_unless_the_file_says_otherwise() {
+    let config = |more: &str| {
+        let text = format!("[[trunk]]\nname = \"a\"\npeers = [\"127.0.0.2\"]\n[media]\nports = [20000, 20399]\n{more}");
+        Config::parse("test.toml", &text).unwrap()
+    };
+    let told = |config: &Config| config.warnings.iter().map(ToString::to_string).find(|one| one.contains("max_calls"));
+    let by_ports = config("");
+    assert_eq!((by_ports.calls_max(), told(&by_ports)), (100, None));
+    let fewer = config("[site]\nmax_calls = 100\n");
+    assert_eq!((fewer.calls_max(), told(&fewer)), (100, None));
+    let more = config("[site]\nmax_calls = 101\n");
+    assert_eq!((more.switchboard().calls_max, more.media.pairs()), (101, 200));
+    let warning = told(&more).unwrap();
+    for part in ["test.toml:7: site.max_calls: 101 calls", "200 pairs", "only 100 callers", "expected: at most 100"] {
+        assert!(warning.contains(part), "{part}: {warning}");
+    }
+    let wide = "[[trunk]]\nname = \"a\"\npeers = [\"127.0.0.2\"]\n[media]\nports = [1024, 46023]\n";
+    assert_eq!(Config::parse("test.toml", wide).unwrap().calls_max(), 11_250);
+}

@@ -365,7 +365,7 @@ fn replace<K: Ord>(index: &mut BTreeSet<K>, before: Option<K>, after: Option<K>)
 
 impl State {
     /// The state's place in the order of `State`.
-    const fn slot(self) -> usize {
+    pub(super) const fn slot(self) -> usize {
         match self {
             Self::Offline => 0,
             Self::Ready => 1,

@@ -1,6 +1,7 @@
 //! One call of the queue, and what the queue's indexes hold of it.
 
 use super::desk::{DeskNo, DeskSet};
+use super::pairs::Family;
 use super::posture::Service;
 use super::queue::{More, OFFERS_MAX, Place, RING_MAX, Status, Widening};
 use crate::clock::Instant;
@@ -20,6 +21,8 @@ pub(super) struct Call {
     pub(super) overdue_at: Option<Instant>,
     /// Its last fallback was the number alone: the next is that of all phones, while nobody is there.
     pub(super) phones_turn: bool,
+    /// Its caller waits without a port of that family.
+    pub(super) lacks: Option<Family>,
     pub(super) status: Status,
 }
 

@@ -4,12 +4,15 @@ use std::collections::BTreeSet;
 
 use super::desk::{DeskNo, DeskSet, Ring};
 use super::keys::{Call, Keys};
+use super::pairs::FreePairs;
 use super::posture::Service;
 use super::sets::CallsBySet;
 use crate::clock::{Deadlines, Instant, earliest};
 use crate::counted::Map;
 use crate::ids::{CallId, OperatorId};
 use crate::limits;
+
+mod first;
 mod priority;
 mod verify;
 
@@ -94,6 +97,8 @@ pub(super) struct Queue {
     ringing: Option<CallId>,
     arrivals: u64,
     service: Service,
+    /// Port pairs that ring attempts may take.
+    pub(super) free: FreePairs,
 }
 
 impl Queue {
@@ -101,7 +106,7 @@ impl Queue {
     /// had gone to more desks go to `everybody`.
     pub(super) fn set_desks(&mut self, rings: Vec<Ring>, everybody: DeskNo, now_called: impl Fn(DeskNo) -> DeskNo) {
         let old = std::mem::replace(self, Self::with_desks(rings));
-        (self.ringing, self.arrivals, self.service) = (old.ringing, old.arrivals, old.service);
+        (self.ringing, self.arrivals, self.service, self.free) = (old.ringing, old.arrivals, old.service, old.free);
         if let Service::Everybody(desk) = &mut self.service {
             *desk = everybody;
         }
@@ -150,8 +155,8 @@ impl Queue {
         }
         let desks = DeskSet::of(home);
         widens.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
-        let (status, phones_turn) = (Status::Waiting, false);
-        self.put(call, Call { place, home, desks, widens, offers: 0, overdue_at, phones_turn, status });
+        let (status, phones_turn, lacks) = (Status::Waiting, false, None);
+        self.put(call, Call { place, home, desks, widens, offers: 0, overdue_at, phones_turn, lacks, status });
     }
 
     fn put(&mut self, call: CallId, entry: Call) {
@@ -216,7 +221,8 @@ impl Queue {
 
     /// Whether one more operator may ring for a call that waits, or rings.
     pub(super) fn may_ring(&self, call: CallId) -> bool {
-        self.calls.get(&call).is_some_and(|entry| match &entry.status {
+        let status = self.calls.get(&call).map(|entry| &entry.status).filter(|_| self.has_pairs_for(call));
+        status.is_some_and(|status| match status {
             Status::Waiting | Status::Held { .. } => true,
             Status::Offered { to, .. } => to.len() < RING_MAX,
             Status::Fallback(_) | Status::Talking(_) | Status::Moving(_) | Status::Direct { .. } => false,
@@ -344,16 +350,6 @@ impl Queue {
         self.calls.get(&call).map(|entry| &entry.status)
     }
 
-    /// The next call for an operator of this desk.
-    pub(super) fn first_offerable(&self, desk: DeskNo) -> Option<(Place, CallId)> {
-        self.offerable.get(usize::from(desk.0))?.first_key_value().map(|(place, call)| (*place, *call))
-    }
-
-    /// The next call that rings and may ring an operator of this desk as well.
-    pub(super) fn first_joinable(&self, desk: DeskNo) -> Option<(Place, CallId)> {
-        self.joinable.get(usize::from(desk.0))?.first_key_value().map(|(place, call)| (*place, *call))
-    }
-
     pub(super) fn place(&self, call: CallId) -> Option<Place> {
         self.calls.get(&call).map(|entry| entry.place)
     }
@@ -377,32 +373,6 @@ impl Queue {
     /// How many of a desk's calls wait.
     pub(super) fn waiting_at(&self, desk: DeskNo) -> usize {
         self.waiting_at.get(usize::from(desk.0)).copied().unwrap_or(0)
-    }
-
-    /// The next call for the fallback.
-    pub(super) fn first_untried(&self) -> Option<CallId> {
-        self.untried.first_key_value().map(|(_, call)| *call)
-    }
-
-    /// The next call that no more offers can be made for.
-    pub(super) fn first_spent(&self) -> Option<CallId> {
-        self.spent.first_key_value().map(|(_, call)| *call)
-    }
-
-    /// The first call without an answer, whatever is done for it.
-    pub(super) fn first_unanswered(&self) -> Option<CallId> {
-        self.unanswered.first(|_| true)
-    }
-
-    /// The next call that may ring operators on a break, among those that ring already or among those that wait.
-    pub(super) fn first_recallable(&self, rings: bool, wanted: impl Fn(DeskSet) -> bool) -> Option<CallId> {
-        let [waiting, ringing] = &self.recallable;
-        (if rings { ringing } else { waiting }).first(wanted)
-    }
-
-    /// The next call that may enter the fallback although operators are staffed.
-    pub(super) fn first_stranded(&self, wanted: impl Fn(DeskSet) -> bool) -> Option<CallId> {
-        self.stranded.first(wanted)
     }
 
     /// The desks to which calls without an answer may go.

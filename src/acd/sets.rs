@@ -29,10 +29,14 @@ impl CallsBySet {
         }
     }
 
-    /// The first call of all whose set of desks is `wanted`.
-    pub(super) fn first(&self, wanted: impl Fn(DeskSet) -> bool) -> Option<CallId> {
-        let firsts = self.0.iter().filter(|(set, _)| wanted(**set)).filter_map(|(_, calls)| calls.first_key_value());
-        firsts.min().map(|(_, call)| *call)
+    /// The first call of all whose set of desks is `wanted`; `first` chooses among the calls of one set, in their order.
+    pub(super) fn first(
+        &self,
+        wanted: impl Fn(DeskSet) -> bool,
+        first: impl Fn(&Map<Place, CallId>) -> Option<(Place, CallId)>,
+    ) -> Option<CallId> {
+        let firsts = self.0.iter().filter(|(set, _)| wanted(**set)).filter_map(|(_, calls)| first(calls));
+        firsts.min().map(|(_, call)| call)
     }
 
     pub(super) fn sets(&self) -> impl Iterator<Item = DeskSet> {

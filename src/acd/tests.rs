@@ -8,6 +8,7 @@ mod desks;
 mod guests;
 mod none_ready;
 mod offers;
+mod pairs;
 mod pitfalls;
 mod posture;
 mod ring;

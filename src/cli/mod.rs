@@ -298,6 +298,9 @@ fn check(config: &Config) {
     for warning in &config.warnings {
         println!("warning: {warning}");
     }
+    if let Some(warning) = crate::server::open_files::warning(config) {
+        println!("warning: {warning}");
+    }
     for remark in crate::server::dns::remarks(&config.trunks, &config.sip.name_servers) {
         println!("remark: {remark}");
     }

@@ -46,7 +46,8 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
     let report_listen = network::listen(source, "report.listen", &file.report.listen);
     places(source, &file);
     let store_group = store_group(source, &file);
-    let warnings = [warnings(source, &file), modes::warnings(source, &file)].concat();
+    let mut warnings = [warnings(source, &file), modes::warnings(source, &file)].concat();
+    warnings.extend(media.as_ref().and_then(|media| media.too_few_ports(source, file.site.max_calls)));
     Some(Config {
         file: PathBuf::from(source.file()),
         zone: zone?,
@@ -98,8 +99,8 @@ fn zone(source: &mut Source, file: &File) -> Option<jiff::tz::TimeZone> {
     if !(2..=15).contains(&number.len()) || !number.bytes().all(|b| b.is_ascii_digit()) {
         source.fault("site.number", format!("{number:?} is not an emergency number"), "\"112\": 2 to 15 digits");
     }
-    if !(2..=CALLS_MAX).contains(&file.site.max_calls) {
-        source.fault("site.max_calls", file.site.max_calls.to_string(), format!("2 to {CALLS_MAX}"));
+    if let Some(calls) = file.site.max_calls.filter(|calls| !(2..=CALLS_MAX).contains(calls)) {
+        source.fault("site.max_calls", calls.to_string(), format!("2 to {CALLS_MAX}"));
     }
     let language = file.site.language.as_str();
     if language.is_empty() || !language.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {

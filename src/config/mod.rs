@@ -4,6 +4,7 @@
 mod accounts;
 mod agency;
 mod callers;
+mod capacity;
 mod check;
 mod desks;
 mod fault;

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::acd::section::{DeskSection, OperatorsSection, QueueSection, ShiftSection};
-use crate::limits::{CALLS_MAX, CONNECTIONS_PER_SOURCE_MAX};
+use crate::limits::CONNECTIONS_PER_SOURCE_MAX;
 use crate::sip::digest::Algorithm;
 
 /// The whole file.
@@ -47,8 +47,8 @@ pub struct Site {
     pub timezone: String,
     /// Folder of the announcements within `[prompts] dir`.
     pub language: String,
-    /// Calls at once.
-    pub max_calls: usize,
+    /// Calls at once; None: half of the RTP port pairs.
+    pub max_calls: Option<usize>,
 }
 
 impl Default for Site {
@@ -58,7 +58,7 @@ impl Default for Site {
             number: "112".to_owned(),
             timezone: "Asia/Jakarta".to_owned(),
             language: "id".to_owned(),
-            max_calls: CALLS_MAX,
+            max_calls: None,
         }
     }
 }

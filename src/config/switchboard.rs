@@ -19,7 +19,7 @@ impl Config {
             domain: self.sip.domain.clone(),
             listeners: self.sip.listeners.clone(),
             trunks: self.trunks.clone(),
-            calls_max: self.site.max_calls,
+            calls_max: self.calls_max(),
             media_addresses: self.media.advertised.clone(),
             phone_media: self.media.phones.clone(),
             srtp: match self.media.srtp {

@@ -12,7 +12,7 @@ use crate::cdr::fact::Fact;
 use crate::clock::Instant;
 use crate::ids::{CallId, OperatorId};
 use crate::media::command::Command;
-use crate::switchboard::{Presence, Rejection, TrunkHost};
+use crate::switchboard::{PortShortage, Presence, Rejection, TrunkHost};
 
 use super::clerk::Ledger;
 use super::dns::Names;
@@ -191,6 +191,31 @@ impl Hands for ServiceHands {
             tracing::warn!("calls wait and nobody is on shift");
         } else {
             tracing::info!("no call waits for want of a shift any more");
+        }
+    }
+
+    fn ports(&mut self, shortage: PortShortage) {
+        let (reserve, exhausted) = ("reserve", "exhausted");
+        self.metrics.ports_short.set(match shortage {
+            PortShortage::None => 0,
+            PortShortage::Reserve => 1,
+            PortShortage::Exhausted => 2,
+        });
+        match shortage {
+            PortShortage::None => {
+                self.alarms.clear(Kind::Ports, reserve);
+                self.alarms.clear(Kind::Ports, exhausted);
+            }
+            PortShortage::Reserve => {
+                let why =
+                    "callers wait without an RTP port: free ones are reserved for operators' phones ([media] ports)";
+                self.alarms.raise(Kind::Ports, reserve, why);
+                self.alarms.clear(Kind::Ports, exhausted);
+            }
+            PortShortage::Exhausted => {
+                let why = "calls wait, and no RTP port is left to ring a ready operator ([media] ports)";
+                self.alarms.raise(Kind::Ports, exhausted, why);
+            }
         }
     }
 

@@ -48,6 +48,7 @@ pub(super) struct Metrics {
     pub(super) waited: Histogram,
     pub(super) unstaffed: IntGauge,
     pub(super) none_ready: IntGauge,
+    pub(super) ports_short: IntGauge,
     pub(super) trunk_up: IntGaugeVec,
     pub(super) trunk_registered: IntGaugeVec,
     pub(super) log_lines_lost: IntCounter,
@@ -58,6 +59,7 @@ pub(super) struct Metrics {
     transactions: IntGauge,
     subscriptions: IntGauge,
     anchors: IntGauge,
+    without_port: IntGauge,
     datagrams: IntCounterVec,
     connections: IntGauge,
     media: IntCounterVec,
@@ -101,11 +103,9 @@ impl Metrics {
                 "Call-backs to callers whom nobody had answered, by outcome; lost: the list was full.",
                 &["outcome"],
             )?,
-            sessions_expired: made.counter(
-                "sessions_expired_total",
-                "Sessions that were not refreshed in time (RFC 4028), kept or ended.",
-            )?,
-            silent_legs_present: made.counter("silent_legs_present_total", "Silent parties that responded; their calls continue.")?,
+            sessions_expired: sessions_expired(&made)?,
+            silent_legs_present: made
+                .counter("silent_legs_present_total", "Silent parties that responded; their calls continue.")?,
             silent_prompts: made.counters(
                 "silent_prompts_total",
                 "Callers asked for a digit if they cannot speak: asked by somebody, or unheard.",
@@ -117,10 +117,8 @@ impl Metrics {
             breaches: made.counter("invariant_breaches_total", "Calls ended for a broken invariant.")?,
             waited,
             unstaffed: made.gauge("unstaffed", "1 while calls wait and no operator is staffed.")?,
-            none_ready: made.gauge(
-                "none_ready",
-                "1 while calls wait and all operators at work are on a break, or have been busy for none_ready_seconds.",
-            )?,
+            none_ready: none_ready(&made)?,
+            ports_short: ports_short(&made)?,
             trunk_up: made.gauges("trunk_up", "1 while the trunk answers keep-alives.", &["trunk"])?,
             trunk_registered: made.gauges("trunk_registered", "1 while the trunk has our registration.", &["trunk"])?,
             log_lines_lost: made.counter("log_lines_lost_total", "Log lines dropped as nobody took them.")?,
@@ -131,6 +129,7 @@ impl Metrics {
             transactions: made.gauge("sip_transactions", "SIP transactions alive.")?,
             subscriptions: made.gauge("sip_subscriptions", "Subscriptions of operators' phones.")?,
             anchors: made.gauge("media_ports_lent", "RTP port pairs that calls hold.")?,
+            without_port: made.gauge("calls_without_port", "Callers who wait without an RTP port.")?,
             datagrams: made.counters("sip_messages_total", "SIP messages by what became of them.", &["way"])?,
             connections: made.gauge("sip_connections", "TCP connections of phones and trunks.")?,
             media: made.counters("media_total", "Media packets and troubles, by kind.", &["kind"])?,
@@ -141,7 +140,8 @@ impl Metrics {
             journal_alarm: made.gauge("journal_alarm", "1 while the disk does not take facts.")?,
             writer: made.counters("writer_total", "What the database writer has done, by kind.", &["kind"])?,
             writer_backlog: made.gauge("writer_backlog", "Facts that wait for the database.")?,
-            calls_aside: made.gauge("calls_aside", "Calls that the database rejects; siaga journal aside lists them.")?,
+            calls_aside: made
+                .gauge("calls_aside", "Calls that the database rejects; siaga journal aside lists them.")?,
             guard: made.counters("guard_total", "Requests that the guard dropped or refused.", &["reason"])?,
             guard_banned: made.gauge("guard_banned", "Sources that are banned now.")?,
             registry: made.0,
@@ -175,6 +175,7 @@ impl Metrics {
         set(&self.transactions, gauges.transactions);
         set(&self.subscriptions, gauges.subscriptions);
         set(&self.anchors, gauges.anchors);
+        set(&self.without_port, gauges.without_port);
         set(&self.connections, tally.connections);
         for (state, count) in STATES.iter().zip(gauges.operators) {
             set(&self.operators.with_label_values(&[state]), count);
@@ -227,6 +228,21 @@ impl Metrics {
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
+}
+
+fn sessions_expired(made: &Maker) -> Result<IntCounter, prometheus::Error> {
+    let help = "Sessions that were not refreshed in time (RFC 4028), kept or ended.";
+    made.counter("sessions_expired_total", help)
+}
+
+fn none_ready(made: &Maker) -> Result<IntGauge, prometheus::Error> {
+    let help = "1 while calls wait and all operators at work are on a break, or have been busy for none_ready_seconds.";
+    made.gauge("none_ready", help)
+}
+
+fn ports_short(made: &Maker) -> Result<IntGauge, prometheus::Error> {
+    let help = "1 while callers wait without a port: the rest is reserved for phones; 2 while none is left to ring a ready operator.";
+    made.gauge("media_ports_short", help)
 }
 
 /// The counter of rejected INVITEs, with every reason from the start.

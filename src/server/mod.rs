@@ -28,6 +28,7 @@ pub mod media;
 mod metrics;
 mod named;
 mod observe;
+pub mod open_files;
 mod pktinfo;
 mod readable;
 mod records;

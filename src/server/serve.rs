@@ -36,6 +36,7 @@ use super::local_state::LocalState;
 use super::media::{Engine, Media, MediaSettings, own_addresses};
 use super::metrics::Metrics;
 use super::named;
+use super::open_files;
 use super::records::{self, Records};
 use super::signalling::{Inbound, Signalling};
 use super::signals::{Request, Signals};
@@ -155,6 +156,7 @@ async fn run(config: Config, signals: Signals, clock: Clock, log: &LogGuard) -> 
 /// Logs what the configuration's check has remarked, and opens database and recordings to the group that it names.
 fn prepare(config: &Config) {
     config.warnings.iter().for_each(|warning| warn!("{warning}"));
+    open_files::warning(config).iter().for_each(|warning| warn!("{warning}"));
     let Some(group) = config.store_group else { return };
     let path = config.store_url.strip_prefix("sqlite:").map(|path| Path::new(path.split('?').next().unwrap_or(path)));
     let database = path.and_then(|path| Some((path.parent()?.to_owned(), access::database_files(path).to_vec())));

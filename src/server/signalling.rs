@@ -24,8 +24,8 @@ use crate::media::command::{Command, Event};
 use crate::sip::flow::{Flow, Transmit};
 use crate::sip::locate::Target;
 use crate::switchboard::{
-    Account, Actor, ConsoleCommand, ConsoleReply, Gauges, GuardFigures, Input, Output, Presence, Rejection, Restored,
-    Settings, Switchboard, Trunk, TrunkHost,
+    Account, Actor, ConsoleCommand, ConsoleReply, Gauges, GuardFigures, Input, Output, PortShortage, Presence,
+    Rejection, Restored, Settings, Switchboard, Trunk, TrunkHost,
 };
 
 use super::clock::Clock;
@@ -100,6 +100,8 @@ pub trait Hands {
     /// Calls wait and nobody is on shift; or no longer.
     fn unstaffed(&mut self, unstaffed: bool);
     fn none_ready(&mut self, none_ready: bool);
+    /// How far RTP ports are used up, when that changes.
+    fn ports(&mut self, shortage: PortShortage);
     /// The posture, and how long it has lasted; a reminder that it is not the normal one.
     fn posture(&mut self, posture: Posture, lasts_ms: u64, reminder: bool);
     /// An account's phone does not respond, or responds again.
@@ -440,6 +442,7 @@ impl<H: Hands> Signalling<H> {
             Output::LongCall { call, lasts_ms, over } => self.hands.long_call(call, lasts_ms, over),
             Output::Unstaffed(unstaffed) => self.hands.unstaffed(unstaffed),
             Output::NoneReady(none_ready) => self.hands.none_ready(none_ready),
+            Output::Ports(shortage) => self.hands.ports(shortage),
             Output::Rejected(rejection) => self.hands.rejected(now.mono, &rejection),
             Output::ExtensionsIgnored { trunk, tags } => self.hands.extensions_ignored(now.mono, &trunk, &tags),
             Output::Banned(ban) => {

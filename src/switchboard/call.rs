@@ -208,6 +208,9 @@ impl Switchboard {
         if call.stage != Stage::Queued && !call.is_falling_back() {
             return;
         }
+        if call.caller.port_is_uncertain() {
+            return self.tell_caller(now, id, 180);
+        }
         call.announced = true;
         let early = !call.caller.answered;
         if let Some(sound) = &call.caller.line.sound {
@@ -314,6 +317,8 @@ impl Switchboard {
             return;
         }
         self.stop_provisional(id);
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.caller.without_port = None;
         let Some(call) = self.calls.get(&id) else { return };
         let (Some(server), Some(stencil)) = (call.caller.invite, &call.caller.stencil) else { return };
         let contact = self.contact(call.caller.line.flow);

@@ -197,6 +197,7 @@ impl Switchboard {
             tag,
             sdp: Bytes::new(),
             delayed_offer: false,
+            without_port: None,
             told: 100,
             tell_again_at: None,
             audio_again_at: None,
@@ -295,47 +296,62 @@ impl Switchboard {
 
     /// Gives the new call its port and description, and puts it into the queue.
     fn admit(&mut self, now: Now, id: CallId, message: &Message<'_>) {
-        if !self.describe_caller(now, id, message) {
+        let is_admitted = match self.is_at_reserve(id, message) {
+            true => self.keep_offer(now, id, message),
+            false => self.describe_caller(now, id, message),
+        };
+        if !is_admitted {
             return;
         }
+        self.begin_dialog(id);
         self.enter_queue(now, id);
-        if self.settings.answer == AnswerMode::Queue {
+        self.waits_without_port(id);
+        if self.settings.answer == AnswerMode::Queue && !self.without_port.contains(&id) {
             self.answer_caller(now, id);
         }
         self.touched.push(id);
     }
 
+    /// Requests in the caller's dialog find the call.
+    pub(super) fn begin_dialog(&mut self, id: CallId) {
+        if let Some(dialog) = self.calls.get(&id).and_then(|call| call.caller.line.dialog.as_ref()) {
+            self.dialogs.insert(dialog.key().clone(), Who::Caller(id));
+        }
+    }
+
     /// Lends the new call its port and writes its description. False when it cannot be, and then the call is over.
     pub(super) fn describe_caller(&mut self, now: Now, id: CallId, message: &Message<'_>) -> bool {
-        let who = Who::Caller(id);
-        let offer = location::session_description(message).map(|body| (body, self.read_offer(body)));
-        let read = offer.as_ref().and_then(|(_, read)| read.as_ref().ok());
-        let Some(sender) = self.line_mut(who).map(|line| line.flow.remote.ip()) else { return false };
-        let Some(mut sound) = self.lend_for(who, read, sender) else {
-            self.end_call(now, id, Ending::by(Side::Service, EndCause::NoCapacity));
-            return false;
+        let ending = match self.lend_described(id, location::session_description(message)) {
+            Ok(true) => return true,
+            Ok(false) => Ending::by(Side::Service, EndCause::NoCapacity),
+            Err(why) => Ending::undescribed(why),
         };
+        self.end_call(now, id, ending);
+        false
+    }
+
+    /// Lends the caller a port, and writes the answer to this offer, or an offer. False if no port is free.
+    pub(super) fn lend_described(&mut self, id: CallId, offer: Option<&[u8]>) -> Result<bool, SdpError> {
+        let who = Who::Caller(id);
+        let offer = offer.map(|body| (body, self.read_offer(body)));
+        let read = offer.as_ref().and_then(|(_, read)| read.as_ref().ok());
+        let Some(sender) = self.line_mut(who).map(|line| line.flow.remote.ip()) else { return Ok(false) };
+        let Some(mut sound) = self.lend_for(who, read, sender) else { return Ok(false) };
         sound.local.formats = self.formats_of(self.trunk_with(who));
-        let described = describe(offer, sound.local);
-        let Some(call) = self.calls.get_mut(&id) else { return false };
-        if let Some(dialog) = &call.caller.line.dialog {
-            self.dialogs.insert(dialog.key().clone(), who);
-        }
-        match described {
-            Ok(Described { body, agreed, places, offers }) => {
-                call.caller.sdp = Bytes::from(body);
-                sound.places = places;
-                (call.caller.delayed_offer, sound.offered) = (offers, offers);
-                agreed.into_iter().for_each(|agreed| sound.agree(agreed));
-                call.caller.line.sound = Some(sound);
-            }
+        let Described { body, agreed, places, offers } = match describe(offer, sound.local) {
+            Ok(described) => described,
             Err(why) => {
-                call.caller.line.sound = Some(sound);
-                self.end_call(now, id, Ending::undescribed(why));
-                return false;
+                self.return_anchor(sound.anchor);
+                return Err(why);
             }
-        }
-        true
+        };
+        let Some(call) = self.calls.get_mut(&id) else { return Ok(false) };
+        call.caller.sdp = Bytes::from(body);
+        sound.places = places;
+        (call.caller.delayed_offer, sound.offered) = (offers, offers);
+        agreed.into_iter().for_each(|agreed| sound.agree(agreed));
+        call.caller.line.sound = Some(sound);
+        Ok(true)
     }
 
     /// A caller as outgoing legs name him: his number and, for the display, his location.
@@ -357,17 +373,20 @@ impl Switchboard {
 }
 
 /// Our first description for a caller.
-struct Described {
+pub(super) struct Described {
     body: Vec<u8>,
     agreed: Option<Agreed>,
     places: Places,
     /// It is an offer: the answer comes in the ACK.
-    offers: bool,
+    pub(super) offers: bool,
 }
 
 /// Answers the caller's offer, or offers where there is none or none that can be read. An offer without audio has its streams
 /// refused; audio is offered by re-INVITE (RFC 3264 §5).
-fn describe(offer: Option<(&[u8], Result<AudioDescription, SdpError>)>, local: Local) -> Result<Described, SdpError> {
+pub(super) fn describe(
+    offer: Option<(&[u8], Result<AudioDescription, SdpError>)>,
+    local: Local,
+) -> Result<Described, SdpError> {
     match offer {
         Some((_, Ok(offer))) => {
             let (body, agreed) = offer_answer::answer(&offer, local, None)?;

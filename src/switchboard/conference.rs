@@ -67,6 +67,9 @@ impl Switchboard {
         why: String,
         told: Option<Who>,
     ) -> Result<(), u16> {
+        if !self.has_pair_to_spare() {
+            return Err(503);
+        }
         let before = self.calls.get(&id).map_or(0, |call| call.next_leg);
         match &to {
             Callee::Operator(operator) => match self.acd.standing(operator) {

@@ -148,6 +148,7 @@ impl Switchboard {
         self.fact(now, id, FactKind::Placed { by: by.clone(), to: to.clone(), sip_call_id, of, ordered_by });
         self.acd.place(now, id, &by);
         self.expire_invite(now, id, taken.message);
+        self.begin_dialog(id);
         if self.describe_caller(now, id, taken.message) {
             self.ring_placed(now, id, &by, &to);
         }
@@ -179,7 +180,7 @@ impl Switchboard {
         // The room that is left is for emergencies.
         let full =
             self.draining || self.placed.len() >= PLACED_CALLS_MAX || self.calls.len() >= self.settings.calls_max / 2;
-        if full { Err(503) } else { Ok(()) }
+        if full || !self.can_place_beyond_reserve() { Err(503) } else { Ok(()) }
     }
 
     /// As whom an operator calls: a colleague sees his name, others the centre's number.

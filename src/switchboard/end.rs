@@ -66,6 +66,7 @@ impl Switchboard {
         self.stop_telling_place(id);
         self.guests_go(now, id);
         self.forget_outside(id);
+        self.without_port.remove(&id);
         let Some(call) = self.calls.get_mut(&id) else { return };
         let stage = std::mem::replace(&mut call.stage, Stage::Ended);
         if std::mem::take(&mut call.mixed) {

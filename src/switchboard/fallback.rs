@@ -5,7 +5,7 @@ use crate::cdr::fact::{FactKind, OfferOutcome};
 use crate::clock::Now;
 use crate::ids::{CallId, LegNo, OperatorId};
 
-use super::call::Stage;
+use super::call::{Call, Stage};
 use super::timers::Alarm;
 use super::{Output, Switchboard};
 
@@ -25,7 +25,9 @@ impl Switchboard {
         let why = self.why_all_phones();
         for operator in operators {
             let why = why.to_owned();
-            if !self.ring_phones(now, id, &operator, &why, until) {
+            // Further phones leave pairs to other calls, whose fallback rings the number.
+            let rings = self.calls.get(&id).is_some_and(Call::rings);
+            if rings && !self.has_pair_to_spare() || !self.ring_phones(now, id, &operator, &why, until) {
                 self.acd.offer_failed(now, id, &operator, true);
             }
         }

@@ -82,6 +82,7 @@ impl Switchboard {
     fn verify_call(&self, id: CallId, call: &Call) -> Result<(), &'static str> {
         self.verify_guests(id, call)?;
         Self::verify_silent(call)?;
+        self.verify_ports(id, call)?;
         if call.ringing() >= LIVE_LEGS_PER_CALL_MAX {
             return Err("it rings at too many phones");
         }

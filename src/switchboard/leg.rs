@@ -32,6 +32,7 @@ use super::referral::Refers;
 use super::refresh::{Agreement, Asked, Session, Unanswered};
 use super::reliable::{Early, Reliable};
 use super::ways::{BoundPhone, SecondWay};
+use super::without_port::WithoutPort;
 
 /// Whose leg something belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -303,6 +304,8 @@ pub(super) struct CallerLeg {
     pub(super) sdp: Bytes,
     /// The INVITE had no offer: its answer comes in the ACK (RFC 3261 §13.2.1).
     pub(super) delayed_offer: bool,
+    /// The caller waits without a port, or has one only as long as a phone rings.
+    pub(super) without_port: Option<WithoutPort>,
     /// What the caller has been told: the highest provisional status.
     pub(super) told: u16,
     /// When he is told again.

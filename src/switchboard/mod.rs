@@ -38,6 +38,7 @@ mod join;
 mod keep_alive;
 mod late;
 mod leg;
+mod lend;
 mod lookups;
 mod memory;
 mod notify;
@@ -79,6 +80,7 @@ mod trunk;
 mod unheard;
 mod watch;
 mod ways;
+mod without_port;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -88,12 +90,12 @@ use bytes::Bytes;
 use crate::acd::{Acd, Decision};
 use crate::cdr::fact::{Fact, FactKind};
 use crate::clock::{Deadlines, Instant, Now, earliest};
-use crate::counted::Map;
+use crate::counted::{Map, Set};
 use crate::ids::{CallId, OperatorId, Rng};
 use crate::media::command::{AnchorId, Command};
 use crate::sip::dialog::DialogKey;
 use crate::sip::digest::Authenticator;
-use crate::sip::flow::{ConnectionId, Flow, Transmit};
+use crate::sip::flow::{ConnectionId, Transmit};
 use crate::sip::guard::Guard;
 use crate::sip::locate::Target;
 use crate::sip::registrar::Registrar;
@@ -122,6 +124,7 @@ pub use settings::{
 };
 pub use stations::Badge;
 pub use trunk::TrunkTerms;
+pub use without_port::PortShortage;
 
 /// What a client transaction of ours is for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -235,6 +238,9 @@ pub struct Switchboard {
     drained: bool,
     unstaffed: bool,
     none_ready: bool,
+    /// Calls whose callers wait without a port, those who came first first.
+    without_port: Set<CallId>,
+    port_shortage: PortShortage,
     /// Calls whose waiting callers may need an announcement at the end of the step.
     touched: Vec<CallId>,
     // What one step says, in the order in which it leaves: facts, media, messages, the rest.
@@ -251,8 +257,7 @@ impl Switchboard {
         let authenticator =
             Authenticator::new(&settings.domain, settings.digest.clone(), settings.nonce_life, &mut rng);
         let registrar = Registrar::new(settings.expires_min, settings.expires_default, settings.expires_max);
-        let acd_rng = Rng::from_number(rng.next_u64());
-        let acd = Acd::new(now, settings.acd.clone(), acd_rng);
+        let acd = Acd::new(now, settings.acd.clone(), Rng::from_number(rng.next_u64()));
         let run = CallId::new(now.wall, &mut rng);
         let mut switchboard = Self {
             transactions: Transactions::default(),
@@ -309,6 +314,8 @@ impl Switchboard {
             drained: false,
             unstaffed: false,
             none_ready: false,
+            without_port: Set::new(),
+            port_shortage: PortShortage::default(),
             touched: Vec::new(),
             facts: Vec::new(),
             media: Vec::new(),
@@ -374,6 +381,7 @@ impl Switchboard {
             subscriptions: self.subscriptions.len(),
             anchors: self.ports.lent(),
             ports: self.ports.len(),
+            without_port: self.without_port.len(),
             phones: self.registrar.len(),
             bindings_unreachable: self.registrar.unreachable(),
             accounts_known: self.accounts_known,
@@ -414,7 +422,7 @@ impl Switchboard {
     fn settle(&mut self, now: Now) {
         self.look_at_freed(now);
         self.watch_bindings(now);
-        while let Some(decision) = self.acd.decide(now) {
+        while let Some(decision) = self.next_decision(now) {
             match decision {
                 Decision::Offer { call, operator, why } => self.offer(now, call, operator, why),
                 Decision::Fallback { call, operators } => self.fall_back(now, call, operators),
@@ -422,6 +430,8 @@ impl Switchboard {
             }
             self.look_at_freed(now);
         }
+        self.lend_beyond_reserve(now);
+        self.acd.set_free_pairs(self.ports.free());
         while let Some(call) = self.touched.pop() {
             self.announce(now, call);
         }
@@ -440,6 +450,7 @@ impl Switchboard {
             self.tell_watchers(now, &operator);
         }
         self.report_staffing();
+        self.report_ports();
         if self.draining && !self.drained && self.calls.is_empty() && self.phones.is_empty() && self.has_said_goodbye()
         {
             self.drained = true;
@@ -447,17 +458,6 @@ impl Switchboard {
             self.end_wrap_ups(now);
             self.service_fact(now, FactKind::Stopped);
             self.others.push(Output::Drained);
-        }
-    }
-
-    /// Looks at the operators who have no call any more: one who has logged out leaves the station, and one who still has a call that they
-    /// placed is offered no other one.
-    fn look_at_freed(&mut self, now: Now) {
-        while let Some(operator) = self.acd.take_freed() {
-            self.free_station(now, &operator);
-            for call in self.placed.of(&operator) {
-                self.acd.occupy(now, call);
-            }
         }
     }
 
@@ -484,21 +484,5 @@ impl Switchboard {
             )
             | None => false,
         })
-    }
-
-    /// `host:port` that peers on this flow are told.
-    fn advertised(&self, flow: Flow) -> &str {
-        self.listener_of(flow).map_or("127.0.0.1:5060", |listener| listener.advertised.as_str())
-    }
-
-    /// Our Contact on a flow.
-    fn contact(&self, flow: Flow) -> String {
-        use crate::sip::flow::Transport;
-        let suffix = match flow.transport {
-            Transport::Udp => "",
-            Transport::Tcp => ";transport=tcp",
-            Transport::Tls => ";transport=tls",
-        };
-        format!("<sip:siaga@{}{suffix}>", self.advertised(flow))
     }
 }

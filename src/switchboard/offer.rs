@@ -1,7 +1,6 @@
 //! Offers: legs towards operators' phones and the fallback number, from INVITE to answer or outcome.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use bytes::Bytes;
 
@@ -9,19 +8,18 @@ use crate::cdr::fact::{Callee, FactKind, OfferOutcome};
 use crate::clock::{Instant, Now};
 use crate::ids::{CallId, OperatorId};
 use crate::limits::LIVE_LEGS_PER_CALL_MAX;
-use crate::media::command::{AnchorId, Command};
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::locate::Target;
 use crate::sip::message;
-use crate::sip::sdes::{MasterKey, Secrecy, Terms};
-use crate::sip::sdp::{self, AudioCodec, AudioDescription, Direction, Formats, Local, Places, SdpError};
+use crate::sip::sdes::Secrecy;
+use crate::sip::sdp::{self, AudioCodec, Direction, Formats};
 use crate::sip::session_timer;
 use crate::sip::uri::for_request_line;
 use crate::sip::wire::{Method, Name};
 
 use super::call::{Call, Stage};
 use super::call_back::CallBack;
-use super::leg::{Line, OfferLeg, OfferState, Rung, Sound, Who};
+use super::leg::{Line, OfferLeg, OfferState, Rung, Who};
 use super::reach::Reached;
 use super::settings::SrtpOffer;
 use super::timers::Alarm;
@@ -77,7 +75,8 @@ impl Switchboard {
         let to = Callee::Operator(operator.clone());
         let mut rings = false;
         for (n, reached) in self.phones_to_ring(operator).into_iter().enumerate() {
-            if n > 0 && self.calls.get(&id).is_none_or(|call| call.ringing() >= SECOND_PHONES_UNTIL) {
+            let crowded = self.calls.get(&id).is_none_or(|call| call.ringing() >= SECOND_PHONES_UNTIL);
+            if n > 0 && (crowded || !self.has_pair_to_spare()) {
                 break;
             }
             rings |= self.take_up_unheard(now, id, &reached.phone, ring_until) || {
@@ -105,6 +104,7 @@ impl Switchboard {
         if let Some(call) = self.calls.get_mut(&id).filter(|call| !call.is_over()) {
             call.stage = Stage::Queued;
             self.touched.push(id);
+            self.take_port_back(id);
         }
     }
 
@@ -143,10 +143,26 @@ impl Switchboard {
         why: String,
         ring_until: Instant,
     ) -> bool {
-        let Some((uri, mut flow, follow_target)) = self.destination(id, &to, reached.as_ref()) else { return false };
-        if !self.has_room_for_leg(now, id) {
-            return false;
+        let rings = self.destination(id, &to, reached.as_ref()).is_some()
+            && self.has_room_for_leg(now, id)
+            && self.lend_to_caller(now, id)
+            && self.invite_at(now, id, to, reached, why, ring_until);
+        if !rings {
+            self.take_port_back(id);
         }
+        rings
+    }
+
+    fn invite_at(
+        &mut self,
+        now: Now,
+        id: CallId,
+        to: Callee,
+        reached: Option<Reached>,
+        why: String,
+        ring_until: Instant,
+    ) -> bool {
+        let Some((uri, mut flow, follow_target)) = self.destination(id, &to, reached.as_ref()) else { return false };
         let Some(call) = self.calls.get_mut(&id) else { return false };
         let trunk = call.dialling.map(|(trunk, _)| trunk).filter(|_| matches!(to, Callee::Number(_)));
         let dialled = trunk.map(|trunk| (trunk, Target { transport: flow.transport, address: flow.remote }));
@@ -229,61 +245,10 @@ impl Switchboard {
         self.probe_doubtful(now, reached);
     }
 
-    /// Lends a port of the address family of `towards`, and opens it.
-    pub(super) fn lend_sound(&mut self, who: Who, towards: IpAddr) -> Option<Sound> {
-        let (anchor, bound) = self.ports.lend(towards)?;
-        self.anchors.insert(anchor, who);
-        self.media.push(Command::Open { anchor });
-        let session = self.rng.next_u64() >> 2;
-        let terms = Terms::new(self.master_key());
-        let mut advertised = self.settings.media_addresses.iter().copied();
-        let address = advertised.find(|ip| ip.is_ipv4() == bound.is_ipv4()).unwrap_or(bound.ip());
-        let (port, formats) = (bound.port(), Formats::ANY);
-        let local = Local { address, port, session, version: 1, terms, formats };
-        Some(Sound {
-            anchor,
-            local,
-            places: Places::default(),
-            agreed: None,
-            heard: false,
-            silent: false,
-            offered: false,
-        })
-    }
-
-    /// True if there is a media address of that family.
-    fn has_media_towards(&self, peer: IpAddr) -> bool {
-        self.settings.media_addresses.iter().any(|ours| ours.is_ipv4() == peer.is_ipv4())
-    }
-
-    /// The address whose family the media of a peer has: the peer's own, if there is a media address of that family.
-    pub(super) fn media_family(&self, peer: IpAddr) -> IpAddr {
-        let any = self.settings.media_addresses.first().copied();
-        if self.has_media_towards(peer) { peer } else { any.unwrap_or(peer) }
-    }
-
-    /// Reads an offer: a stream of an address family of which there is a media address.
-    pub(super) fn read_offer(&self, body: &[u8]) -> Result<AudioDescription, SdpError> {
-        sdp::read_for(body, |address| self.has_media_towards(address))
-    }
-
-    /// Lends a port for the answer to an offer. Without an address in it the family is that of its sender.
-    pub(super) fn lend_for(&mut self, who: Who, offer: Option<&AudioDescription>, sender: IpAddr) -> Option<Sound> {
-        let named = offer.map(|offer| offer.rtp.ip()).filter(|address| !address.is_unspecified());
-        self.lend_sound(who, named.unwrap_or_else(|| self.media_family(sender)))
-    }
-
     /// What a trunk wants of its legs' sound; phones have no wishes of ours.
     pub(super) fn formats_of(&self, trunk: Option<usize>) -> Formats {
         let trunk = trunk.and_then(|trunk| self.settings.trunks.get(trunk));
         trunk.map_or(Formats::ANY, |trunk| trunk.terms.formats)
-    }
-
-    /// A key of ours for SRTP.
-    pub(super) fn master_key(&mut self) -> MasterKey {
-        let mut key = MasterKey([0; 30]);
-        self.rng.fill(&mut key.0);
-        key
     }
 
     /// What a leg of ours wants of SRTP.
@@ -294,13 +259,6 @@ impl Switchboard {
             (Callee::Operator(_), SrtpOffer::UnderTls) => Secrecy::AsOffered,
             (Callee::Operator(_), SrtpOffer::Always) => Secrecy::Required,
         }
-    }
-
-    /// Gives a port back that no leg has taken over.
-    pub(super) fn return_anchor(&mut self, anchor: AnchorId) {
-        self.anchors.remove(&anchor);
-        self.ports.give_back(anchor);
-        self.media.push(Command::Close { anchor });
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of a leg, each made by another step")]

@@ -15,6 +15,7 @@ use crate::sip::guard::Ban;
 use super::presence::Presence;
 use super::rejection::Rejection;
 use super::settings::TrunkHost;
+use super::without_port::PortShortage;
 
 /// One output. Facts come before the messages that they cause within one step.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +43,8 @@ pub enum Output {
     NoneReady(bool),
     /// A phone does not respond, and its binding is marked as unreachable; or it responds again.
     PhoneReach { account: OperatorId, contact: String, unreachable: bool },
+    /// How far RTP ports are used up, when that changes.
+    Ports(PortShortage),
     /// The posture, when it begins and, as a reminder, while it is not the normal one; and how long it has lasted.
     Posture { posture: Posture, lasts_ms: u64, reminder: bool },
     /// A call lasts unusually long, in milliseconds; or such a call is `over`.
@@ -282,6 +285,8 @@ pub struct Gauges {
     pub anchors: usize,
     /// RTP port pairs that are bound, lent or not.
     pub ports: usize,
+    /// Callers who wait without a port.
+    pub without_port: usize,
     /// Operators and stations with a registered phone.
     pub phones: usize,
     /// Bindings whose phones do not respond.

@@ -1,6 +1,8 @@
 //! Numbers outside: those that are tried for a call while it keeps its place in the queue (an agency, a neighbouring city), and those that
 //! have the caller and lose the call.
 
+use std::time::Duration;
+
 use crate::cdr::fact::{Callee, FactKind};
 use crate::clock::Now;
 use crate::ids::{CallId, LegNo};
@@ -10,6 +12,9 @@ use super::Switchboard;
 use super::call::Stage;
 use super::leg::Who;
 use super::timers::Alarm;
+
+/// Until a number that there was no port for is tried again, at least.
+const RETRY_MIN: Duration = Duration::from_secs(1);
 
 /// Why a number of the escalation is dialled.
 pub(super) const WHY: &str = "no answer for long: number of the escalation";
@@ -49,6 +54,10 @@ impl Switchboard {
             return;
         }
         call.tried.clear();
+        self.acd.set_free_pairs(self.ports.free());
+        if !self.acd.has_pairs_for(id) {
+            return self.try_outside_later(now, id, number);
+        }
         self.dial_outside(now, id, &number);
     }
 
@@ -88,6 +97,17 @@ impl Switchboard {
         }
         self.queued(now, id, true);
         self.touched.push(id);
+    }
+
+    /// No port is free for the number: it is tried again before the next one.
+    fn try_outside_later(&mut self, now: Now, id: CallId, number: String) {
+        let at = now.mono + self.settings.acd.fallback_retry.max(RETRY_MIN);
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if let Some((next, _)) = call.outside.last() {
+            self.alarms.remove(*next, Alarm::Outside(id));
+        }
+        call.outside.push((at, number));
+        self.await_outside(id);
     }
 
     fn dial_outside(&mut self, now: Now, id: CallId, number: &str) -> bool {

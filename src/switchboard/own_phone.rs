@@ -100,6 +100,7 @@ impl Switchboard {
             tag: self.rng.token(),
             sdp: Bytes::new(),
             delayed_offer: false,
+            without_port: None,
             told: 200,
             tell_again_at: None,
             audio_again_at: None,

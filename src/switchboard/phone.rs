@@ -147,6 +147,9 @@ impl Switchboard {
 
     /// `urn:service:test.sos`: answered, confirmed, hung up; never queued, never a call.
     pub(super) fn test_call(&mut self, now: Now, taken: &Taken<'_, '_>) {
+        if !self.has_pair_to_spare() {
+            return self.reply(now, taken, 503, &[(Name::RetryAfter, b"5")]);
+        }
         self.serve(now, taken, Prompt::Confirm);
     }
 

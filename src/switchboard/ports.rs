@@ -3,6 +3,8 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
+use crate::acd::{Family, FreePairs};
+use crate::limits::RTP_PAIRS_RESERVED_MIN;
 use crate::media::command::AnchorId;
 
 /// Which of the pre-bound port pairs are free. The one that has been free longest is lent first, so that late packets
@@ -15,6 +17,13 @@ pub(super) struct Ports {
     generations: Vec<u32>,
     free_v4: VecDeque<u32>,
     free_v6: VecDeque<u32>,
+    /// How many there are of each family.
+    all: FreePairs,
+}
+
+/// The family of an address.
+pub(super) fn family(address: IpAddr) -> Family {
+    if address.is_ipv4() { Family::V4 } else { Family::V6 }
 }
 
 impl Ports {
@@ -33,7 +42,8 @@ impl Ports {
         );
         let addresses = ports.iter().map(SocketAddr::ip).collect();
         let numbers = ports.iter().map(SocketAddr::port).collect();
-        Self { generations: vec![0; ports.len()], ports, addresses, numbers, free_v4, free_v6 }
+        let all = FreePairs { v4: free_v4.len(), v6: free_v6.len() };
+        Self { generations: vec![0; ports.len()], ports, addresses, numbers, free_v4, free_v6, all }
     }
 
     /// Lends a port of the same address family as `towards`; the address that it is bound to. None when all are in use.
@@ -78,8 +88,37 @@ impl Ports {
         self.ports.len() - self.free_v4.len() - self.free_v6.len()
     }
 
+    /// How many are free.
+    pub(super) fn free(&self) -> FreePairs {
+        FreePairs { v4: self.free_v4.len(), v6: self.free_v6.len() }
+    }
+
+    /// True if there is any pair of this family, free or not.
+    pub(super) fn has(&self, family: Family) -> bool {
+        of(self.all, family) > 0
+    }
+
+    /// True if a new caller may hold a pair of this family while waiting: the reserve is left. It is two pairs for each operator who
+    /// is ready, at least `RTP_PAIRS_RESERVED_MIN`, and at most half of all pairs, but never fewer than a conversation needs.
+    pub(super) fn exceed_reserve(&self, family: Family, ready: usize) -> bool {
+        self.leaves(family, 1, ready.saturating_mul(2).max(RTP_PAIRS_RESERVED_MIN))
+    }
+
+    /// True if `taken` pairs of this family can be lent and `left`, within half of all pairs and at least two, are free then.
+    pub(super) fn leaves(&self, family: Family, taken: usize, left: usize) -> bool {
+        let left = left.min((of(self.all, family) / 2).max(2));
+        of(self.free(), family) >= taken.saturating_add(left)
+    }
+
     fn free_towards(&mut self, address: IpAddr) -> &mut VecDeque<u32> {
         if address.is_ipv4() { &mut self.free_v4 } else { &mut self.free_v6 }
+    }
+}
+
+const fn of(pairs: FreePairs, family: Family) -> usize {
+    match family {
+        Family::V4 => pairs.v4,
+        Family::V6 => pairs.v6,
     }
 }
 
@@ -118,5 +157,42 @@ mod tests {
         assert_eq!(ports.lend(V4).unwrap().1.port(), 20_000);
         assert!(ports.give_back(anchor));
         assert_eq!(ports.lend(V6).unwrap().0.slot, anchor.slot);
+    }
+
+    /// A pool of so many pairs of IPv4.
+    fn pool_of(pairs: u16) -> Ports {
+        Ports::new((0..pairs).map(|pair| SocketAddr::new(V4, 20_000 + 2 * pair)).collect())
+    }
+
+    /// How many callers get a pair before the reserve is reached, while so many operators are ready.
+    fn callers(pairs: u16, ready: usize) -> usize {
+        let mut ports = pool_of(pairs);
+        std::iter::from_fn(|| ports.exceed_reserve(Family::V4, ready).then(|| ports.lend(V4).unwrap())).count()
+    }
+
+    #[test]
+    fn the_reserve_is_two_pairs_for_each_ready_operator_and_at_least_eight() {
+        assert_eq!(callers(100, 0), 92);
+        assert_eq!(callers(100, 4), 92);
+        assert_eq!(callers(100, 5), 90);
+        assert_eq!(callers(100, 20), 60);
+    }
+
+    #[test]
+    fn the_reserve_is_at_most_half_of_all_pairs_and_never_less_than_a_conversation_needs() {
+        assert_eq!(callers(100, 50), 50);
+        assert_eq!([0, 1, 2, 3, 4, 6, 10, 16].map(|pairs| callers(pairs, 1)), [0, 0, 0, 1, 2, 3, 5, 8]);
+    }
+
+    #[test]
+    fn each_family_has_a_reserve_of_its_own() {
+        let v6 = |pair: u16| format!("[2001:db8::1]:{}", 20_000 + 2 * pair).parse().unwrap();
+        let mut ports = Ports::new((0..4).map(v6).chain(["192.0.2.1:20000".parse().unwrap()]).collect());
+        assert!(!ports.exceed_reserve(Family::V4, 0) && ports.exceed_reserve(Family::V6, 0));
+        assert!(ports.has(Family::V4));
+        ports.lend(V4).unwrap();
+        assert!(ports.has(Family::V4));
+        assert_eq!(ports.free(), FreePairs { v4: 0, v6: 4 });
+        assert!(!pool_of(3).has(Family::V6));
     }
 }

@@ -86,6 +86,7 @@ impl CallerLeg {
     /// unless it is sent reliably: then the first response holds our offer (RFC 3261 §13.2.1, RFC 3262 §5).
     pub(super) fn describes(&self, status: u16) -> bool {
         match &self.reliable {
+            _ if self.port_is_uncertain() => false,
             Some(reliable) => !reliable.described && (status == 183 || self.delayed_offer),
             None => status == 183 && !self.delayed_offer,
         }
@@ -170,6 +171,9 @@ impl Switchboard {
         let Some(caller) = self.calls.get_mut(&id).map(|call| &mut call.caller) else { return response.encode() };
         let described = caller.describes(status);
         let response = if described { response.body("application/sdp", &caller.sdp) } else { response };
+        if caller.must_be_told_unreliably() {
+            return response.encode();
+        }
         let Some(reliable) = &mut caller.reliable else { return response.encode() };
         let rseq = reliable.next;
         reliable.next += 1;

@@ -42,6 +42,21 @@ impl Closed {
 }
 
 impl Switchboard {
+    /// `host:port` that peers on this flow are told.
+    pub(super) fn advertised(&self, flow: Flow) -> &str {
+        self.listener_of(flow).map_or("127.0.0.1:5060", |listener| listener.advertised.as_str())
+    }
+
+    /// Our Contact on a flow.
+    pub(super) fn contact(&self, flow: Flow) -> String {
+        let suffix = match flow.transport {
+            Transport::Udp => "",
+            Transport::Tcp => ";transport=tcp",
+            Transport::Tls => ";transport=tls",
+        };
+        format!("<sip:siaga@{}{suffix}>", self.advertised(flow))
+    }
+
     /// The trunk that a peer belongs to, as an index into the settings. One with a name for its certificate must have proven it
     /// on this connection (RFC 5922 §7).
     pub(super) fn trunk_of(&self, flow: Flow) -> Option<usize> {
@@ -144,7 +159,7 @@ impl Switchboard {
         for (who, old) in lines {
             let new = ways.iter().find(|(before, _)| *before == old).map(|(_, new)| *new);
             let closed = old.is_connection() && self.closed.holds(old.connection);
-            let lost = || closed && self.is_leg_of(who, &contacts);
+            let lost = || closed && self.leads_to(who, &contacts);
             if let Some(new) = new.or_else(|| lost().then_some(to)) {
                 self.seen_at(who, new.remote.ip());
                 self.reroute(who, new);
@@ -155,7 +170,7 @@ impl Switchboard {
 
     /// True if one of these Contacts names the phone at the other end of a leg. Ports are not compared: many phones name the local port of
     /// their connection.
-    fn is_leg_of(&self, who: Who, contacts: &[Bytes]) -> bool {
+    fn leads_to(&self, who: Who, contacts: &[Bytes]) -> bool {
         let target = self.line(who).and_then(|line| line.dialog.as_ref()).map(Dialog::target);
         // A leg that rings has no dialog yet; its CANCEL is sent in any case.
         target.is_none_or(|target| {

@@ -88,6 +88,17 @@ impl Stations {
 }
 
 impl Switchboard {
+    /// Looks at the operators who have no call any more: one who has logged out leaves the station, and one who still has a call that they
+    /// placed is offered no other one.
+    pub(super) fn look_at_freed(&mut self, now: Now) {
+        while let Some(operator) = self.acd.take_freed() {
+            self.free_station(now, &operator);
+            for call in self.placed.of(&operator) {
+                self.acd.occupy(now, call);
+            }
+        }
+    }
+
     /// The phones at which an operator is reached: his station's first, then his own. A station has none while somebody sits there.
     pub(super) fn phones_of<'a>(&'a self, operator: &'a OperatorId) -> impl Iterator<Item = &'a Binding> + use<'a> {
         self.phone_accounts(operator).flat_map(|account| self.registrar.bindings(account.as_str()))

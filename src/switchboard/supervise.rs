@@ -179,9 +179,13 @@ impl Switchboard {
             Ok(found) => found,
             Err(status) => return self.reply(now, taken, status, &[]),
         };
-        let (leg, to, arriving) = match self.comes_in(taken, id, &supervisor) {
+        let came_in = if self.lend_to_caller(now, id) { self.comes_in(taken, id, &supervisor) } else { Err(503) };
+        let (leg, to, arriving) = match came_in {
             Ok(found) => found,
-            Err(status) => return self.reply(now, taken, status, &[]),
+            Err(status) => {
+                self.take_port_back(id);
+                return self.reply(now, taken, status, &[]);
+            }
         };
         self.fact(now, id, FactKind::Offered { leg, to: to.clone(), why });
         self.acd.take(now, id, &supervisor);
@@ -248,7 +252,7 @@ impl Switchboard {
         if self.acd.standing(supervisor) != Standing::Free || call.visitors() >= GUESTS_MAX {
             return Err(486);
         }
-        Ok(())
+        if self.has_pair_to_spare() { Ok(()) } else { Err(503) }
     }
 
     /// A supervisor's key in a call: 1 listens, 2 whispers, 3 barges in, 4 takes over. False for all other keys and people.

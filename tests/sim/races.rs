@@ -14,7 +14,7 @@ use siaga::switchboard::{ConsoleCommand, Input, Settings};
 use super::city::{City, Event, OPERATORS, Story};
 use super::judge::{Tally, judge};
 use super::phone::Alarm;
-use super::random::Seed;
+use super::random::{PAIRS, Seed};
 use super::telco;
 use super::world::admin;
 
@@ -159,7 +159,7 @@ fn run(race: Race) -> Tally {
     let (mut sum, mut races, mut stories) = (Tally::default(), Races::default(), 0_u64);
     for seed in seeds() {
         let loss_percent = [0, 5, 10][usize::try_from(seed % 3).unwrap()];
-        let story = Story { seed, calls: 3, loss_percent, drained: false, race: Some(race) };
+        let story = Story { seed, calls: 3, loss_percent, drained: false, pairs: PAIRS, race: Some(race) };
         let _seed = Seed(story);
         let mut city = City::new(story);
         city.run();

@@ -8,6 +8,10 @@ use super::city::{City, Story};
 use super::judge::{Tally, judge};
 
 const CALLS: u32 = 1_000;
+/// RTP port pairs: more than are ever needed.
+pub(super) const PAIRS: u16 = 400;
+/// … and fewer.
+const FEW_PAIRS: [u16; 5] = [2, 4, 6, 10, 3];
 
 /// Stories that have found something once.
 const REGRESSIONS: &[u64] = &[0, 2, 3];
@@ -30,7 +34,7 @@ fn story(seed: u64) -> Story {
         1 => 10,
         _ => 5,
     };
-    Story { seed, calls: CALLS, loss_percent, drained: seed % 8 == 7, race: None }
+    Story { seed, calls: CALLS, loss_percent, drained: seed % 8 == 7, pairs: PAIRS, race: None }
 }
 
 fn tell(story: Story) -> Tally {
@@ -121,6 +125,33 @@ fn random_stories_that_went_wrong_once_end_well() {
     for seed in REGRESSIONS {
         tell(story(*seed));
     }
+}
+
+/// Callers wait without a port, operators wait for one, and all that holds with many ports holds.
+fn tell_with_few_ports(usual: Range<u64>) {
+    let (mut sum, mut shortages) = (Tally::default(), (0, 0));
+    for seed in told_by_hand("SIM_FEW_PORTS").unwrap_or(usual) {
+        let pairs = FEW_PAIRS[usize::try_from(seed % 5).unwrap()];
+        let story = Story { pairs, calls: 300, drained: false, ..story(seed) };
+        let _seed = Seed(story);
+        let mut city = City::new(story);
+        city.run();
+        sum.add(&judge(&city));
+        shortages = (shortages.0 + city.shortages.0, shortages.1 + city.shortages.1);
+    }
+    println!("{shortages:?} {sum:#?}");
+    assert!(shortages.0 > 100 && shortages.1 > 100, "ports are never short: {shortages:?}");
+    assert!(sum.answered * 5 > sum.calls, "too few are answered: {sum:?}");
+}
+
+#[test]
+fn random_stories_with_few_ports_end_well() {
+    tell_with_few_ports(300..310);
+}
+
+#[test]
+fn other_random_stories_with_few_ports_end_well() {
+    tell_with_few_ports(310..320);
 }
 
 #[test]

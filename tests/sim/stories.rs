@@ -13,6 +13,7 @@ mod digits;
 mod doubt;
 mod early;
 mod events;
+mod few_ports;
 mod forged_numbers;
 mod hold;
 mod internal;

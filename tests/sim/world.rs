@@ -13,8 +13,8 @@ use siaga::media::command::{AnchorId, Command, Event, Quality};
 use siaga::sip::digest::Ha1;
 use siaga::sip::flow::{Flow, Transport};
 use siaga::switchboard::{
-    Account, Actor, AnswerMode, ConsoleCommand, ConsoleReply, FeatureCodes, Input, Listener, Network, Output, Presence,
-    Rejection, Settings, SrtpOffer, Switchboard, Trunk, TrunkHost,
+    Account, Actor, AnswerMode, ConsoleCommand, ConsoleReply, FeatureCodes, Input, Listener, Network, Output,
+    PortShortage, Presence, Rejection, Settings, SrtpOffer, Switchboard, Trunk, TrunkHost,
 };
 
 use super::endpoint::Said;
@@ -60,6 +60,8 @@ pub(crate) struct World {
     pub(crate) guessing: Vec<(String, bool)>,
     /// Phones that do not respond, or respond again: the Contact, and whether it is marked as unreachable.
     pub(crate) reach: Vec<(String, bool)>,
+    /// What was reported of RTP ports.
+    pub(crate) port_shortages: Vec<PortShortage>,
     /// INVITEs that were rejected before they became calls.
     pub(crate) rejections: Vec<Rejection>,
     /// Extensions that were required and ignored.
@@ -213,6 +215,7 @@ impl World {
             alarms: Vec::new(),
             guessing: Vec::new(),
             reach: Vec::new(),
+            port_shortages: Vec::new(),
             rejections: Vec::new(),
             ignored: Vec::new(),
             lookups: Vec::new(),
@@ -259,6 +262,7 @@ impl World {
                     self.unstaffed = Some(unstaffed);
                     self.alarms.push(("unstaffed", unstaffed));
                 }
+                Output::Ports(shortage) => self.port_shortages.push(shortage),
                 Output::NoneReady(none_ready) => self.alarms.push(("none-ready", none_ready)),
                 Output::Rejected(rejection) => self.rejections.push(rejection),
                 Output::ExtensionsIgnored { tags, .. } => self.ignored.push(tags),

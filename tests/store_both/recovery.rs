@@ -340,7 +340,9 @@ pub(crate) async fn a_new_or_restored_database_gets_the_calls_that_it_lacks_from
     for call in &calls[..3] {
         one_run(starts.next().unwrap(), base, &base.url, Some(call)).await;
     }
-    let new = if base.is_postgres() { Base::postgres() } else { Base::sqlite() };
+    let of_the_same_kind = if base.is_postgres() { Base::postgres } else { Base::sqlite };
+    // On a thread of its own: it looks for the server in a runtime of its own.
+    let new = std::thread::spawn(of_the_same_kind).join().unwrap();
     new.make().await;
     one_run(starts.next().unwrap(), base, &new.url, Some(&calls[3])).await;
     let found = |url: String| async move {

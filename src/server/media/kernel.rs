@@ -28,6 +28,13 @@ pub(super) fn raise_file_limit() -> u64 {
     }
 }
 
+/// How many files the process may open at most.
+pub(in crate::server) fn file_limit() -> u64 {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is a valid rlimit for the time of the call.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } == 0 { limit.rlim_max } else { u64::MAX }
+}
+
 /// Wakes a media thread that waits in the kernel.
 #[derive(Clone, Debug)]
 pub(super) struct Wake(Arc<File>);

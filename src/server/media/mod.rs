@@ -33,6 +33,7 @@ use crate::media::relay::Relay;
 
 use engine::{EpollEngine, RingEngine};
 use kernel::Wake;
+pub(super) use kernel::file_limit;
 use ports::Ports;
 pub use ports::own_addresses;
 use recorder::Recorder;

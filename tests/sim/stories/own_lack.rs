@@ -44,15 +44,21 @@ fn an_operator_is_not_to_blame_when_no_port_is_left() {
 
 #[test]
 fn the_fallback_blames_no_operator_when_no_port_is_left() {
-    let mut world = World::with_ports(strict(), &["budi", "sari"], 1);
-    world.register("budi", BUDI);
-    let operator = OperatorId::parse("budi").unwrap();
-    world.orders(ConsoleCommand::LogOut { operator: operator.clone() });
+    // One pair for the caller, one for the first phone.
+    let mut world = World::with_ports(strict(), &["budi", "sari"], 2);
+    let operators = [("budi", BUDI), ("sari", SARI)];
+    for (operator, phone) in operators {
+        world.register(operator, phone);
+        world.orders(ConsoleCommand::LogOut { operator: OperatorId::parse(operator).unwrap() });
+    }
     let caller = Caller::dials(&mut world);
     assert_eq!(world.count(|kind| matches!(kind, FactKind::NobodyOnShift)), 1);
+    assert_eq!(operators.iter().filter(|(_, phone)| world.has(*phone, "INVITE")).count(), 1);
     caller.cancels(&mut world);
-    world.orders(ConsoleCommand::LogIn { operator });
-    is_blameless(&mut world, "budi");
+    for (operator, _) in operators {
+        world.orders(ConsoleCommand::LogIn { operator: OperatorId::parse(operator).unwrap() });
+        is_blameless(&mut world, operator);
+    }
     world.assert_empty_in_the_end();
 }
 

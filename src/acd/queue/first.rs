@@ -1,0 +1,68 @@
+//! Which call is the next, as far as free port pairs allow.
+
+use super::{DeskNo, DeskSet, Place, Queue};
+use crate::acd::pairs::Family;
+use crate::counted::Map;
+use crate::ids::CallId;
+
+impl Queue {
+    /// The next call for an operator of this desk.
+    pub(in crate::acd) fn first_offerable(&self, desk: DeskNo) -> Option<(Place, CallId)> {
+        self.first_of(self.offerable.get(usize::from(desk.0))?)
+    }
+
+    /// Whether a call waits for an operator of this desk, whatever port pairs are free.
+    pub(in crate::acd) fn has_offerable(&self, desk: DeskNo) -> bool {
+        self.offerable.get(usize::from(desk.0)).is_some_and(|calls| !calls.is_empty())
+    }
+
+    /// The next call that rings and may ring an operator of this desk as well.
+    pub(in crate::acd) fn first_joinable(&self, desk: DeskNo) -> Option<(Place, CallId)> {
+        self.first_of(self.joinable.get(usize::from(desk.0))?)
+    }
+
+    /// The first of these that port pairs are free for.
+    fn first_of(&self, calls: &Map<Place, CallId>) -> Option<(Place, CallId)> {
+        let calls = calls.iter().map(|(place, call)| (*place, *call));
+        self.free.first(calls, |(_, call)| self.calls.get(call).and_then(|entry| entry.lacks))
+    }
+
+    /// True if port pairs are free for a ring attempt of this call.
+    pub(in crate::acd) fn has_pairs_for(&self, call: CallId) -> bool {
+        self.free.allow(self.calls.get(&call).and_then(|entry| entry.lacks))
+    }
+
+    /// A call's caller waits without a port of that family, or has one.
+    pub(in crate::acd) fn set_lacks(&mut self, call: CallId, lacks: Option<Family>) {
+        if let Some(entry) = self.calls.get_mut(&call) {
+            entry.lacks = lacks;
+        }
+    }
+
+    /// The next call for the fallback.
+    pub(in crate::acd) fn first_untried(&self) -> Option<CallId> {
+        self.first_of(&self.untried).map(|(_, call)| call)
+    }
+
+    /// The next call that no more offers can be made for.
+    pub(in crate::acd) fn first_spent(&self) -> Option<CallId> {
+        self.first_of(&self.spent).map(|(_, call)| call)
+    }
+
+    /// The first call without an answer, whatever is done for it.
+    pub(in crate::acd) fn first_unanswered(&self) -> Option<CallId> {
+        let first = |calls: &Map<Place, CallId>| calls.first_key_value().map(|(place, call)| (*place, *call));
+        self.unanswered.first(|_| true, first)
+    }
+
+    /// The next call that may ring operators on a break, among those that ring already or among those that wait.
+    pub(in crate::acd) fn first_recallable(&self, rings: bool, wanted: impl Fn(DeskSet) -> bool) -> Option<CallId> {
+        let [waiting, ringing] = &self.recallable;
+        (if rings { ringing } else { waiting }).first(wanted, |calls| self.first_of(calls))
+    }
+
+    /// The next call that may enter the fallback although operators are staffed.
+    pub(in crate::acd) fn first_stranded(&self, wanted: impl Fn(DeskSet) -> bool) -> Option<CallId> {
+        self.stranded.first(wanted, |calls| self.first_of(calls))
+    }
+}

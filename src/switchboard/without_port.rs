@@ -1,0 +1,221 @@
+//! Callers who wait without a port. While few pairs are free, new callers leave them to operators' phones: such a caller waits with 180
+//! and without early media. The port is lent when a phone is rung for the call, and taken back when no phone rings any more and no
+//! operator has answered; in the caller's place in the queue nothing changes.
+
+use bytes::Bytes;
+
+use crate::acd::{Decision, Family};
+use crate::clock::Now;
+use crate::ids::CallId;
+use crate::sip::location::session_description;
+use crate::sip::wire::Message;
+
+use super::call::{Call, Stage};
+use super::end::Ending;
+use super::leg::{CallerLeg, OfferLeg, Who};
+use super::ports::family;
+use super::settings::AnswerMode;
+use super::{Output, Switchboard};
+
+/// How far RTP ports are used up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PortShortage {
+    #[default]
+    None,
+    /// The reserve for operators' phones is reached: callers wait without a port.
+    Reserve,
+    /// No pair is left for a ready operator, and calls wait.
+    Exhausted,
+}
+
+/// What the caller's port will be lent by. It stays until the port is the caller's for good.
+#[derive(Clone, Debug)]
+pub(super) struct WithoutPort {
+    /// The session description of the INVITE. None: it has none.
+    offer: Option<Bytes>,
+    /// Our description will be the offer.
+    offers: bool,
+    family: Family,
+}
+
+impl CallerLeg {
+    /// True while the caller waits without a port, or has one only as long as a phone rings.
+    pub(super) fn port_is_uncertain(&self) -> bool {
+        self.without_port.is_some()
+    }
+
+    /// The caller's first provisional response cannot be reliable: it would have to hold our offer (RFC 3262 §5), and there is no port.
+    pub(super) fn must_be_told_unreliably(&self) -> bool {
+        self.without_port.as_ref().is_some_and(|without| without.offers)
+    }
+}
+
+impl Switchboard {
+    /// True if a new caller waits without a port: no more pairs are free than the reserve.
+    pub(super) fn is_at_reserve(&self, id: CallId, invite: &Message<'_>) -> bool {
+        let ready = self.acd.ready_count();
+        let is_reached = |family| self.ports.has(family) && !self.ports.exceed_reserve(family, ready);
+        // The description is read only when it matters.
+        (is_reached(Family::V4) || is_reached(Family::V6))
+            && is_reached(self.family_of(id, session_description(invite)))
+    }
+
+    /// Keeps what the port will be lent by. False if the offer cannot be answered, and then the call is over.
+    pub(super) fn keep_offer(&mut self, now: Now, id: CallId, invite: &Message<'_>) -> bool {
+        let body = session_description(invite);
+        match self.describes_later(id, body) {
+            Ok(offers) => {
+                let (offer, family) = (body.map(Bytes::copy_from_slice), self.family_of(id, body));
+                if let Some(call) = self.calls.get_mut(&id) {
+                    call.caller.without_port = Some(WithoutPort { offer, offers, family });
+                }
+                true
+            }
+            Err(why) => {
+                self.end_call(now, id, Ending::undescribed(why));
+                false
+            }
+        }
+    }
+
+    /// The call has its place in the queue, and waits without a port in it.
+    pub(super) fn waits_without_port(&mut self, id: CallId) {
+        let without = self.calls.get(&id).filter(|call| call.caller.line.sound.is_none());
+        let Some(without) = without.and_then(|call| call.caller.without_port.as_ref()) else { return };
+        self.acd.set_without_port(id, Some(without.family));
+        self.without_port.insert(id);
+    }
+
+    /// Lends a caller who waits without a port one. True if the caller has a port now, or needs none yet.
+    pub(super) fn lend_to_caller(&mut self, now: Now, id: CallId) -> bool {
+        if !self.without_port.contains(&id) {
+            return true;
+        }
+        let caller = self.calls.get(&id).map(|call| &call.caller);
+        let Some(without) = caller.and_then(|caller| caller.without_port.as_ref()) else { return false };
+        let offer = without.offer.clone();
+        match self.lend_described(id, offer.as_deref()) {
+            Ok(true) => {
+                self.without_port.remove(&id);
+                self.acd.set_without_port(id, None);
+                true
+            }
+            Ok(false) => false,
+            // The trunk's codecs have been configured otherwise since.
+            Err(why) => {
+                self.end_call(now, id, Ending::undescribed(why));
+                false
+            }
+        }
+    }
+
+    /// Takes the port of a caller back who has it only as long as a phone rings, if none does.
+    pub(super) fn take_port_back(&mut self, id: CallId) {
+        // An INVITE that is still open may be answered late.
+        let in_use = |call: &Call| call.rings() || call.legs.values().any(OfferLeg::is_unheard);
+        let Some(call) = self.calls.get_mut(&id).filter(|call| !call.is_over() && !in_use(call)) else { return };
+        if !call.caller.port_is_uncertain() {
+            return;
+        }
+        let Some(sound) = call.caller.line.sound.take() else { return };
+        (call.caller.sdp, call.caller.delayed_offer) = (Bytes::new(), false);
+        // Nothing has been sent to it: no peer knows of it.
+        self.return_anchor(sound.anchor);
+        self.waits_without_port(id);
+    }
+
+    /// What the ACD decides next, as far as free ports allow.
+    pub(super) fn next_decision(&mut self, now: Now) -> Option<Decision> {
+        for call in self.touched.clone() {
+            self.take_port_back(call);
+        }
+        self.acd.set_free_pairs(self.ports.free());
+        self.acd.decide(now)
+    }
+
+    /// Callers who have waited longest without a port get one, as far as the reserve allows: they hear the queue, or are answered, as
+    /// all others.
+    pub(super) fn lend_beyond_reserve(&mut self, now: Now) {
+        let ready = self.acd.ready_count();
+        while let Some(id) = self.without_port.first().copied() {
+            let family = self.calls.get(&id).and_then(|call| call.caller.without_port.as_ref()).map(|one| one.family);
+            if !family.is_some_and(|family| self.ports.exceed_reserve(family, ready)) || !self.lend_to_caller(now, id) {
+                break;
+            }
+            if let Some(call) = self.calls.get_mut(&id) {
+                call.caller.without_port = None;
+            }
+            if self.settings.answer == AnswerMode::Queue {
+                self.answer_caller(now, id);
+            }
+            self.touched.push(id);
+        }
+    }
+
+    /// True if a call that an operator places leaves the reserve: its two pairs are never those that callers leave.
+    pub(super) fn can_place_beyond_reserve(&self) -> bool {
+        let reserve = self.acd.ready_count().saturating_mul(2).max(crate::limits::RTP_PAIRS_RESERVED_MIN);
+        [Family::V4, Family::V6].into_iter().any(|family| self.ports.leaves(family, 2, reserve))
+    }
+
+    /// True if one more pair may serve comfort, as an operator's second phone or a guest: a conversation can still begin for each ready
+    /// operator whom a call waits for, or may wait for next.
+    pub(super) fn has_pair_to_spare(&self) -> bool {
+        let (waiting, _) = self.acd.counts();
+        let conversations = self.acd.ready_count().min(waiting + 1).max(1);
+        [Family::V4, Family::V6].into_iter().any(|family| self.ports.leaves(family, 1, conversations * 2))
+    }
+
+    /// Reports when callers begin, or cease, to wait without a port, or operators to be idle for want of one.
+    pub(super) fn report_ports(&mut self) {
+        let shortage = match (self.acd.is_out_of_ports(), self.without_port.is_empty()) {
+            (true, _) => PortShortage::Exhausted,
+            (false, false) => PortShortage::Reserve,
+            (false, true) => PortShortage::None,
+        };
+        if std::mem::replace(&mut self.port_shortage, shortage) != shortage {
+            self.say(Output::Ports(shortage));
+        }
+    }
+
+    /// Who waits without a port is known, and who talks has one.
+    pub(super) fn verify_ports(&self, id: CallId, call: &Call) -> Result<(), &'static str> {
+        let caller = &call.caller;
+        let (uncertain, has_port) = (caller.port_is_uncertain(), caller.line.sound.is_some());
+        let is_caller = !call.is_over() && !matches!(call.stage, Stage::OwnPhones { .. });
+        if is_caller && !has_port && !uncertain {
+            return Err("its caller has no port, and gets none");
+        }
+        if self.without_port.contains(&id) != (is_caller && uncertain && !has_port) {
+            return Err("whether its caller waits without a port is not known");
+        }
+        let in_use = call.rings() || call.legs.values().any(OfferLeg::is_unheard);
+        if is_caller && uncertain && has_port && !in_use {
+            return Err("its caller has a port for a phone that does not ring");
+        }
+        if is_caller && uncertain && (caller.answered || call.placed_by.is_some()) {
+            return Err("its caller is answered, and may lose the port");
+        }
+        Ok(())
+    }
+
+    fn family_of(&self, id: CallId, offer: Option<&[u8]>) -> Family {
+        let sender = self.calls.get(&id).map(|call| call.caller.line.flow.remote.ip());
+        let read = offer.and_then(|body| self.read_offer(body).ok());
+        sender.map_or(Family::V4, |sender| family(self.media_towards(read.as_ref(), sender)))
+    }
+
+    /// Whether the offer can be answered once there is a port; true if our description will be the offer.
+    fn describes_later(&mut self, id: CallId, offer: Option<&[u8]>) -> Result<bool, crate::sip::sdp::SdpError> {
+        let sender = self.calls.get(&id).map(|call| call.caller.line.flow.remote.ip());
+        let Some(sender) = sender else { return Ok(false) };
+        let offer = offer.map(|body| (body, self.read_offer(body)));
+        let towards = self.media_towards(offer.as_ref().and_then(|(_, read)| read.as_ref().ok()), sender);
+        let mut local = self.local_at(std::net::SocketAddr::new(towards, DISCARD_PORT));
+        local.formats = self.formats_of(self.trunk_with(Who::Caller(id)));
+        super::caller::describe(offer, local).map(|described| described.offers)
+    }
+}
+
+/// Stands for the port that is not lent yet; it is never sent.
+const DISCARD_PORT: u16 = 9;
