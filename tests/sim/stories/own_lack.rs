@@ -53,7 +53,7 @@ fn the_fallback_blames_no_operator_when_no_port_is_left() {
     }
     let caller = Caller::dials(&mut world);
     assert_eq!(world.count(|kind| matches!(kind, FactKind::NobodyOnShift)), 1);
-    assert_eq!(operators.iter().filter(|(_, phone)| world.has(*phone, "INVITE")).count(), 1);
+    assert_eq!(operators.iter().filter(|(_, phone)| world.has(phone, "INVITE")).count(), 1);
     caller.cancels(&mut world);
     for (operator, _) in operators {
         world.orders(ConsoleCommand::LogIn { operator: OperatorId::parse(operator).unwrap() });

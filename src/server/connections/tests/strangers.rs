@@ -17,9 +17,8 @@ async fn a_stranger_cannot_hold_its_connection_by_what_it_sends_and_a_phone_that
     let (mut stranger, strangers) = bench.known_peer().await;
     let lost = loop {
         stranger.write_all(OPTIONS.as_bytes()).await.unwrap();
-        match tokio::time::timeout(SHORT / 4, bench.table.next()).await {
-            Ok(Came::Lost(flow)) => break flow,
-            Ok(_) | Err(_) => {}
+        if let Ok(Came::Lost(flow)) = tokio::time::timeout(SHORT / 4, bench.table.next()).await {
+            break flow;
         }
     };
     assert_eq!(lost, strangers);
