@@ -150,7 +150,10 @@ fn a_lower_cseq_is_500_an_equal_or_higher_one_is_taken() {
     assert_eq!(take("BYE", 899), Err(500));
     assert_eq!(take("ACK", 5), Ok(()), "has the number of its INVITE");
     assert_eq!(take("CANCEL", 5), Ok(()));
-    assert_eq!(take("INFO", u32::MAX), Ok(()));
+    // 2^31 and above are invalid (RFC 3261 §8.1.1.5), and are not remembered.
+    assert_eq!(take("INFO", u32::MAX), Err(400));
+    assert_eq!(take("INFO", CSEQ_END), Err(400));
+    assert_eq!(take("INFO", CSEQ_END - 1), Ok(()));
     assert_eq!(take("BYE", 0), Err(500));
 }
 
