@@ -9,6 +9,24 @@ fn package() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// README, ARCHITECTURE, CHANGELOG and every page under docs, as paths from the package's folder.
+fn documents() -> Vec<String> {
+    let mut found = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"].map(str::to_owned).to_vec();
+    let mut folders = vec![package().join("docs")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                found.push(path.strip_prefix(package()).unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
 /// What stands between backticks and looks like a file of the tree.
 fn files(text: &str) -> Vec<String> {
     let quoted = text.split('`').skip(1).step_by(2);
@@ -25,23 +43,8 @@ fn files(text: &str) -> Vec<String> {
 fn every_file_that_a_document_names_is_there() {
     let mut missing = Vec::new();
     let mut seen = 0;
-    for document in [
-        "docs/rfc.md",
-        "docs/records.md",
-        "docs/console.md",
-        "docs/events.md",
-        "docs/benchmarks.md",
-        "docs/guard.md",
-        "docs/interop.md",
-        "docs/races.md",
-        "docs/pitfalls.md",
-        "docs/together.md",
-        "docs/silent.md",
-        "docs/stations.md",
-        "docs/posture.md",
-        "README.md",
-        "ARCHITECTURE.md",
-    ] {
+    for document in documents() {
+        let document = document.as_str();
         let text = fs::read_to_string(package().join(document)).unwrap();
         for file in files(&text) {
             seen += 1;
@@ -55,8 +58,34 @@ fn every_file_that_a_document_names_is_there() {
 }
 
 #[test]
+fn every_link_and_every_page_that_a_text_names_is_there() {
+    let mut missing = Vec::new();
+    let mut seen = 0;
+    let mut texts = documents();
+    texts.push("config/siaga.toml".to_owned());
+    for document in texts {
+        let text = fs::read_to_string(package().join(&document)).unwrap();
+        let folder = package().join(&document).parent().unwrap().to_owned();
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+        let linked = links.filter(|(link, _)| !link.contains("://") && !link.starts_with('#'));
+        let linked = linked.map(|(link, _)| folder.join(link.split('#').next().unwrap_or(link)));
+        let named = text.split(|c: char| !(c.is_ascii_alphanumeric() || "/._-".contains(c)));
+        let named = named.filter(|word| word.starts_with("docs/") && word.contains(".md"));
+        let named = named.map(|word| package().join(word.trim_end_matches('.')));
+        for path in linked.chain(named) {
+            seen += 1;
+            if !path.exists() {
+                missing.push(format!("{document} names {}", path.display()));
+            }
+        }
+    }
+    assert!(seen > 30, "found only {seen} links: is the reading broken?");
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+#[test]
 fn every_row_of_the_rfc_table_names_a_file_and_a_test_or_says_why_not() {
-    let text = fs::read_to_string(package().join("docs/rfc.md")).unwrap();
+    let text = fs::read_to_string(package().join("docs/design/rfc.md")).unwrap();
     let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| RFC ")).collect();
     assert!(rows.len() > 15, "{} rows", rows.len());
     for row in rows {
@@ -73,7 +102,7 @@ fn every_row_of_the_rfc_table_names_a_file_and_a_test_or_says_why_not() {
 
 #[test]
 fn every_pitfall_names_a_test_that_is_there() {
-    let text = fs::read_to_string(package().join("docs/pitfalls.md")).unwrap();
+    let text = fs::read_to_string(package().join("docs/design/pitfalls.md")).unwrap();
     let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| ") && line.contains("`")).collect();
     assert!(rows.len() > 20, "{} rows", rows.len());
     for row in rows {

@@ -106,7 +106,7 @@ fn every_request_is_described() {
     let (status, text) = http::ask(service.console(), "GET", "/v1/openapi.json", "", "").unwrap();
     let described: Value = serde_json::from_str(&text).unwrap();
     assert_eq!((status, &described["openapi"].as_str().unwrap()[..2]), (200, "3."));
-    let manual = include_str!("../../docs/console.md");
+    let manual = include_str!("../../docs/use/console.md");
     let paths = described["paths"].as_object().unwrap();
     assert!(paths.len() >= 8, "{text}");
     for (path, requests) in paths {
@@ -122,7 +122,7 @@ fn every_request_is_described() {
             .replace("{call}", "CALL")
             .replace("{leg}", "LEG");
         let plain = plain.replace("/{change}", "/");
-        assert!(manual.contains(&plain), "docs/console.md has {plain}");
+        assert!(manual.contains(&plain), "docs/use/console.md has {plain}");
     }
     for reference in text.split("\"$ref\":\"#").skip(1).filter_map(|rest| rest.split('"').next()) {
         assert!(described.pointer(reference).is_some(), "{reference} is described");

@@ -1,6 +1,6 @@
 //! Random stories: a hundred thousand calls on bad lines, a million at night. A story that fails prints its seed;
 //! `SIM_SEED=<seed> cargo nextest run --test sim random` tells that one again, `SIM_TRACE=1` with every message, and
-//! `SIM_STORIES=<from>..<to>` tells others than usual. docs/races.md has those that have found something.
+//! `SIM_STORIES=<from>..<to>` tells others than usual. docs/design/races.md has those that have found something.
 
 use std::ops::Range;
 
