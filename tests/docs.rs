@@ -113,3 +113,129 @@ fn every_pitfall_names_a_test_that_is_there() {
         assert!(code.contains(&format!("fn {test}(")), "{file} has no test {test}");
     }
 }
+
+/// Words that a text for people does not use: the glossary of docs/glossary.md has one word for each thing, and people are "they".
+const UNWANTED: &[&str] = &[
+    "he",
+    "she",
+    "him",
+    "her",
+    "his",
+    "hers",
+    "himself",
+    "herself",
+    "somebody",
+    "nobody",
+    "whom",
+    "whoever",
+    "posture",
+    "postures",
+    "stance",
+    "stances",
+    "tape",
+    "tapes",
+    "guest",
+    "guests",
+    "heir",
+    "heirs",
+    "in vain",
+    "at a click",
+    "right would be",
+];
+
+/// The unwanted words of a line, in lower case. Text in backticks is exempt: it is code.
+fn unwanted(line: &str) -> Vec<&'static str> {
+    let plain: String = line.split('`').step_by(2).collect::<Vec<_>>().join(" ` ");
+    let words = plain.split(|c: char| !(c.is_alphanumeric() || "_'-".contains(c))).filter(|word| !word.is_empty());
+    let words = words.map(|word| word.trim_end_matches("'s").to_lowercase()).collect::<Vec<_>>().join(" ");
+    let padded = format!(" {words} ");
+    UNWANTED.iter().filter(|word| padded.contains(&format!(" {word} "))).copied().collect()
+}
+
+/// The lines of a page without code blocks and without the table of renamed things, with their numbers.
+fn prose(text: &str) -> Vec<(usize, &str)> {
+    let (mut code, mut renamed) = (false, false);
+    let mut lines = Vec::new();
+    for (no, line) in (1..).zip(text.lines()) {
+        if line.trim_start().starts_with("```") {
+            code = !code;
+        } else if line.starts_with('#') && !code {
+            renamed = line.trim_start_matches('#').trim() == "Renamed";
+        }
+        if !code && !(renamed && line.starts_with('|')) {
+            lines.push((no, line));
+        }
+    }
+    lines
+}
+
+/// The comments of a TOML file without the names of sections and without quoted text, which are code there.
+fn comments(text: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for (no, line) in (1..).zip(text.lines()) {
+        let (mut quoted, mut bracketed, mut comment) = (false, false, false);
+        let mut words = String::new();
+        for c in line.chars() {
+            match c {
+                '"' => quoted = !quoted,
+                '#' if !quoted => comment = true,
+                '[' if !quoted => bracketed = true,
+                ']' if !quoted => bracketed = false,
+                _ if comment && !quoted && !bracketed => words.push(c),
+                _ => {}
+            }
+        }
+        found.push((no, words));
+    }
+    found
+}
+
+#[test]
+fn unwanted_words_are_found_outside_code_only() {
+    assert_eq!(unwanted("When nobody is free, HE waits; his call is in vain."), ["he", "his", "nobody", "in vain"]);
+    assert_eq!(unwanted("`guests` lists the participants of the posture's call"), ["posture"]);
+    assert_eq!(unwanted("the header, this, where, posture_normal, \"there\""), [""; 0]);
+    let page = "### Renamed\n\n| guest | participant |\n\nguest\n\n### Other\n\n```sh\nguest\n```\n| guest |\n";
+    let kept: Vec<usize> =
+        prose(page).into_iter().filter(|(_, line)| !unwanted(line).is_empty()).map(|(no, _)| no).collect();
+    assert_eq!(kept, [5, 12]);
+    let file = "[posture]  # the mode: [posture]\ntext = \"# his\" # \"whom\" or her\n";
+    let kept: Vec<Vec<&str>> = comments(file).iter().map(|(_, words)| unwanted(words)).collect();
+    assert_eq!(kept, [vec![], vec!["her"]]);
+}
+
+#[test]
+fn documents_and_config_comments_use_the_words_of_the_glossary() {
+    let mut found = Vec::new();
+    for document in documents() {
+        let text = fs::read_to_string(package().join(&document)).unwrap();
+        for (no, line) in prose(&text) {
+            found.extend(unwanted(line).iter().map(|word| format!("{document}:{no}: {word}")));
+        }
+    }
+    let text = fs::read_to_string(package().join("config/siaga.toml")).unwrap();
+    for (no, words) in comments(&text) {
+        found.extend(unwanted(&words).iter().map(|word| format!("config/siaga.toml:{no}: {word}")));
+    }
+    assert!(found.is_empty(), "{} unwanted words:\n{}", found.len(), found.join("\n"));
+}
+
+#[test]
+fn the_glossary_defines_each_term_once_and_in_order() {
+    let text = fs::read_to_string(package().join("docs/glossary.md")).unwrap();
+    let rows = text.lines().filter(|line| line.starts_with("| ")).skip(2);
+    let terms: Vec<String> = rows.map(|row| row.split('|').nth(1).unwrap().trim().to_lowercase()).collect();
+    assert!(terms.len() > 50, "{} terms", terms.len());
+    assert!(terms.is_sorted_by(|one, next| one < next), "not in alphabetical order, or a term twice: {terms:?}");
+    for term in ["anchor", "break", "call-back", "desk", "fact", "journal", "ring attempt", "station", "wrap-up"] {
+        assert!(terms.iter().any(|one| one == term), "{term} is not defined");
+    }
+}
+
+#[test]
+fn the_entry_pages_fit_their_limits() {
+    for (page, lines_max) in [("README.md", 120), ("ARCHITECTURE.md", 150)] {
+        let lines = fs::read_to_string(package().join(page)).unwrap().lines().count();
+        assert!(lines <= lines_max, "{page} has {lines} lines: expected at most {lines_max}");
+    }
+}
