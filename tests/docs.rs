@@ -57,6 +57,17 @@ fn every_file_that_a_document_names_is_there() {
     assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
 
+/// The anchors of a page's headings, as links name them.
+fn anchors(text: &str) -> Vec<String> {
+    let headings = prose(text).into_iter().filter(|(_, line)| line.starts_with('#'));
+    let slug = |line: &str| {
+        let kept = line.trim_start_matches('#').trim().to_lowercase();
+        let kept = kept.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    };
+    headings.map(|(_, line)| slug(line)).collect()
+}
+
 #[test]
 fn every_link_and_every_page_that_a_text_names_is_there() {
     let mut missing = Vec::new();
@@ -66,16 +77,21 @@ fn every_link_and_every_page_that_a_text_names_is_there() {
     for document in texts {
         let text = fs::read_to_string(package().join(&document)).unwrap();
         let folder = package().join(&document).parent().unwrap().to_owned();
-        let links = text.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
-        let linked = links.filter(|(link, _)| !link.contains("://") && !link.starts_with('#'));
-        let linked = linked.map(|(link, _)| folder.join(link.split('#').next().unwrap_or(link)));
-        let named = text.split(|c: char| !(c.is_ascii_alphanumeric() || "/._-".contains(c)));
-        let named = named.filter(|word| word.starts_with("docs/") && word.contains(".md"));
-        let named = named.map(|word| package().join(word.trim_end_matches('.')));
-        for path in linked.chain(named) {
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split_once(')').map(|(link, _)| link));
+        for link in links.filter(|link| !link.contains("://")) {
             seen += 1;
-            if !path.exists() {
-                missing.push(format!("{document} names {}", path.display()));
+            let (page, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let path = if page.is_empty() { package().join(&document) } else { folder.join(page) };
+            let target = fs::read_to_string(&path).unwrap_or_default();
+            if !path.exists() || !anchor.is_empty() && !anchors(&target).iter().any(|one| one == anchor) {
+                missing.push(format!("{document} links to {link}"));
+            }
+        }
+        let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || "/._-".contains(c)));
+        for page in words.filter(|word| word.starts_with("docs/") && word.contains(".md")) {
+            seen += 1;
+            if !package().join(page.trim_end_matches('.')).exists() {
+                missing.push(format!("{document} names {page}"));
             }
         }
     }
@@ -229,6 +245,24 @@ fn the_glossary_defines_each_term_once_and_in_order() {
     assert!(terms.is_sorted_by(|one, next| one < next), "not in alphabetical order, or a term twice: {terms:?}");
     for term in ["anchor", "break", "call-back", "desk", "fact", "journal", "ring attempt", "station", "wrap-up"] {
         assert!(terms.iter().any(|one| one == term), "{term} is not defined");
+    }
+}
+
+/// The words that a match of the code maps its variants to.
+fn words_of(file: &str) -> Vec<String> {
+    let code = fs::read_to_string(package().join(file)).unwrap();
+    let words = code.split("=> \"").skip(1).filter_map(|rest| rest.split('"').next());
+    words.filter(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '-')).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_word_of_records_and_every_alarm_is_described() {
+    for (file, page) in [("src/cdr/fact.rs", "docs/operate/records.md"), ("src/alarm.rs", "docs/operate/alarms.md")] {
+        let text = fs::read_to_string(package().join(page)).unwrap();
+        let words = words_of(file);
+        assert!(words.len() > 10, "{file}: {} words", words.len());
+        let missing: Vec<&String> = words.iter().filter(|word| !text.contains(&format!("`{word}`"))).collect();
+        assert!(missing.is_empty(), "{page} does not describe {missing:?}");
     }
 }
 
