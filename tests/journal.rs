@@ -96,12 +96,18 @@ fn a_torn_end_costs_only_what_was_torn() {
         let chunk = journal::read(dir.path(), Place::default(), ALL, usize::MAX).unwrap();
         assert_eq!(chunk.facts(), facts[..whole], "{length} bytes");
         assert_eq!(chunk.lost_bytes, length as u64 - ends[whole], "{length} bytes");
+        assert_eq!(chunk.damaged, [], "{length} bytes: the disk was full, or the service was killed");
     }
     // The next run writes behind it and both are read.
     fs::write(&torn, &bytes[..bytes.len() - 1]).unwrap();
     Journal::open(dir.path(), at(1)).unwrap().append([&facts[3]].into_iter(), at(1)).unwrap();
     let chunk = journal::read(dir.path(), Place::default(), ALL, usize::MAX).unwrap();
-    assert_eq!(chunk.facts(), facts);
+    assert_eq!((chunk.facts(), chunk.damaged), (facts.to_vec(), Vec::new()));
+    // Before the place up to which the journal is synced nothing can be torn.
+    let last = segments::list(dir.path(), State::Waiting).unwrap()[0];
+    let synced = Place { segment: last, position: i64::try_from(bytes.len()).unwrap() };
+    fs::write(&torn, [&bytes[..bytes.len() - 1], b"\0"].concat()).unwrap();
+    assert_eq!(journal::read(dir.path(), Place::default(), synced, usize::MAX).unwrap().damaged, [last]);
 }
 
 #[test]

@@ -51,9 +51,12 @@ pub(super) fn verify(command: &VerifyCommand) -> anyhow::Result<()> {
         for (at, length) in &found.damage {
             println!("  {length} bytes from byte {at} on cannot be read");
         }
+        if let Some((at, length)) = &found.torn {
+            println!("  {length} bytes from byte {at} on are an incomplete record at the end: no damage");
+        }
         bad += usize::from(!found.damage.is_empty());
     }
-    anyhow::ensure!(bad == 0, "{bad} damaged segments: see siaga journal salvage");
+    anyhow::ensure!(bad == 0, "{bad} damaged segments; siaga journal salvage reads what is readable");
     println!("the journal is undamaged");
     Ok(())
 }
@@ -89,12 +92,14 @@ fn salvage(config: &Config, segments: Vec<PathBuf>) -> anyhow::Result<()> {
             salvage::store(store, &id, &found.entries).await?;
             let lost: usize = found.damage.iter().map(|(_, length)| length).sum();
             let (facts, repaired) = (found.entries.len(), found.repaired);
+            let torn = found.torn.map(|(_, length)| format!("; the last {length} bytes are an incomplete record"));
             println!(
-                "{}: {facts} facts are stored, {repaired} of them repaired; {lost} bytes cannot be read",
-                path.display()
+                "{}: {facts} facts are stored, {repaired} of them repaired; {lost} bytes cannot be read{}",
+                path.display(),
+                torn.unwrap_or_default()
             );
         }
-        println!("{} segments were read; remove them when no fact of them is missing any more", segments.len());
+        println!("{} segments were read; remove a file once the database has its facts", segments.len());
         Ok(())
     })
 }

@@ -21,8 +21,10 @@ pub struct Contents {
     pub entries: Vec<Entry>,
     /// How many entries were repaired.
     pub repaired: usize,
-    /// First byte and length of each range that cannot be read.
+    /// First byte and length of each damaged range.
     pub damage: Vec<(usize, usize)>,
+    /// First byte and length of the incomplete record at the end, which is no damage (`record::is_torn`).
+    pub torn: Option<(usize, usize)>,
     /// Complete records that are not facts.
     pub unknown: usize,
 }
@@ -40,6 +42,11 @@ pub fn read(path: &Path, repair: bool) -> io::Result<Contents> {
             at += length;
             continue;
         }
+        let found = record::resynchronise(rest.get(1..).unwrap_or_default());
+        if found.is_none() && record::is_torn(rest) {
+            contents.torn = Some((at, rest.len()));
+            break;
+        }
         let repaired = if repair { record::repair(rest) } else { None };
         if let Some((entry, length)) = repaired.and_then(|(json, length)| Some((Entry::read(&json)?, length))) {
             contents.entries.push(entry);
@@ -47,7 +54,7 @@ pub fn read(path: &Path, repair: bool) -> io::Result<Contents> {
             at += length;
             continue;
         }
-        let lost = record::resynchronise(rest.get(1..).unwrap_or_default()).map_or(rest.len(), |found| found + 1);
+        let lost = found.map_or(rest.len(), |found| found + 1);
         contents.damage.push((at, lost));
         at += lost;
     }

@@ -58,6 +58,21 @@ pub(in crate::store) fn first(bytes: &[u8]) -> Option<(&[u8], usize)> {
     Some((json, HEAD + json.len()))
 }
 
+/// True if `bytes`, the rest of a file without a readable record, is the start of one record that was never completely written, or nothing but
+/// zeros. A full disk, a kill or a power failure leaves such an end. It is no damage: facts count as written only once their records are
+/// complete and synced, and until then they are kept and written again. A record whose JSON is complete is damaged, whatever its head has.
+pub(in crate::store) fn is_torn(bytes: &[u8]) -> bool {
+    // A file system may have made the file longer before it wrote the data.
+    let zeros = bytes.iter().rev().take_while(|byte| **byte == 0).count();
+    let written = bytes.get(..bytes.len() - zeros).unwrap_or_default();
+    let Some(json) = written.get(HEAD..) else { return true };
+    let Some((length, _)) = head(bytes) else { return true };
+    let is_incomplete = usize::try_from(length).is_ok_and(|length| json.len() < length);
+    let is_text = json.first().is_none_or(|first| *first == b'{') && !json.contains(&0);
+    let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(json).is_ok();
+    (2..=JSON_BYTES_MAX).contains(&length) && is_incomplete && is_text && !is_json
+}
+
 /// Where the next complete and undamaged record begins in `bytes`.
 pub(in crate::store) fn resynchronise(bytes: &[u8]) -> Option<usize> {
     (0..bytes.len().saturating_sub(HEAD)).find(|at| bytes.get(*at..).and_then(decode).is_some())
@@ -163,6 +178,30 @@ mod tests {
             let bytes = [before, &one, b"torn"].concat();
             assert_eq!(resynchronise(&bytes), Some(before.len()), "{before:?}");
             assert_eq!(resynchronise(before), None, "{before:?}");
+        }
+    }
+
+    #[test]
+    fn every_start_of_a_record_is_a_torn_end_with_or_without_zeros_behind_it() {
+        let whole = record(br#"{"stream":"x","seq":3,"kind":"answered"}"#);
+        for length in 0..whole.len() {
+            let torn = &whole[..length];
+            assert!(is_torn(torn), "{length} bytes");
+            assert!(is_torn(&[torn, &[0; 4_096]].concat()), "{length} bytes and zeros");
+        }
+        assert!(!is_torn(&whole));
+    }
+
+    #[test]
+    fn a_complete_record_with_a_flipped_bit_is_damage() {
+        let whole = record(br#"{"stream":"x","seq":3,"kind":"answered"}"#);
+        for bit in 0..whole.len() * 8 {
+            let mut bytes = whole.clone();
+            flip(&mut bytes, bit);
+            assert!(!is_torn(&bytes), "bit {bit}");
+        }
+        for rubbish in [&[0xff; 40][..], b"text that is no record at all", &[0, 0, 0, 0, 0, 0, 0, 0, 1]] {
+            assert!(!is_torn(rubbish), "{rubbish:?}");
         }
     }
 

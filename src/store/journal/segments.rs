@@ -130,7 +130,7 @@ fn read_segment(file: File, from: Place, end: Option<i64>, facts_max: usize, chu
             }
             continue;
         }
-        let (lost, damage) = skip_damage(&mut file, at, end)?;
+        let (lost, damage) = skip_damage(&mut file, (at, end), length)?;
         at += lost;
         chunk.lost_bytes += lost;
         if damage {
@@ -159,14 +159,15 @@ fn next_record(file: &mut BufReader<File>, left: u64, buffer: &mut Vec<u8>) -> i
     Ok(record::decode(buffer).is_some())
 }
 
-/// How many bytes from `at` on are lost, up to the next record or to `end`, and whether that is damage: zeros at the end are not.
-fn skip_damage(file: &mut BufReader<File>, at: u64, end: u64) -> io::Result<(u64, bool)> {
+/// How many bytes from `at` on are lost, up to the next record or to `end`, and whether that is damage: the torn end of a file is not.
+fn skip_damage(file: &mut BufReader<File>, (at, end): (u64, u64), length: u64) -> io::Result<(u64, bool)> {
     file.seek(SeekFrom::Start(at))?;
     let mut rest = Vec::new();
     file.take((end - at).min(SEARCH_BYTES_MAX)).read_to_end(&mut rest)?;
     let found = record::resynchronise(rest.get(1..).unwrap_or_default());
     let lost = found.map_or(end - at, |found| found as u64 + 1);
-    Ok((lost, rest.iter().any(|byte| *byte != 0)))
+    let is_torn = lost == end - at && end == length && record::is_torn(&rest);
+    Ok((lost, !is_torn))
 }
 
 /// How many facts wait between two places.
