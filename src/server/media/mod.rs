@@ -329,7 +329,7 @@ fn load(folder: &Path) -> Sounds {
         let path = folder.join(prompt.file());
         match fs::read(&path).map_err(anyhow::Error::from).and_then(|bytes| Ok(Sound::from_wav(&bytes)?)) {
             Ok(sound) => sounds.set(prompt, sound),
-            Err(error) => warn!(path = %path.display(), %error, "a sound cannot be played"),
+            Err(error) => warn!(path = %path.display(), %error, "an announcement cannot be played"),
         }
     }
     // Only who wants music misses it: the configuration is warned of that. A PIN is asked for by a tone where no words are.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -230,7 +230,7 @@ impl<F: FnMut(Event) + Send + Clone + 'static, D: Disk> Desk<F, D> {
 
     /// Starts to register the recordings of earlier runs, which are listed before the first recording of this run begins.
     fn repair(&self, repairer: Repairer) {
-        let left = self.markers.left();
+        let left = self.markers.left(|key| file_name(key, &self.zone));
         let mut tell = self.events.clone();
         let started = thread::Builder::new().name("repairer".into()).spawn(move || {
             let Repairer { folder, pulse, registered } = repairer;
@@ -259,20 +259,25 @@ impl<F: FnMut(Event) + Send + Clone + 'static, D: Disk> Desk<F, D> {
             self.pulse.beat();
             tape.keep(now, &self.markers);
             if let Some(error) = tape.wav.error() {
-                failed = Some(error.to_string());
+                failed = Some((tape.path.clone(), error.to_string()));
             } else {
                 written = true;
             }
         }
         match failed {
-            Some(error) => self.alarm(&error),
+            Some((file, error)) => self.alarm(&file, &error),
             None if written => self.alarms.clear(Kind::Recordings, ERRORS),
             None => {}
         }
     }
 
-    fn alarm(&self, error: &str) {
-        self.alarms.raise(Kind::Recordings, ERRORS, format!("parts of conversations are not recorded: {error}"));
+    fn alarm(&self, file: &Path, error: &str) {
+        let file = file.display();
+        self.alarms.raise(
+            Kind::Recordings,
+            ERRORS,
+            format!("parts of conversations are not recorded: {file}: {error}"),
+        );
     }
 
     /// While nothing is recorded, tries to write to the disk, so that the alarm ends when its cause is gone.
@@ -284,7 +289,7 @@ impl<F: FnMut(Event) + Send + Clone + 'static, D: Disk> Desk<F, D> {
         let tried = access::make_folder_like(&self.folder).and_then(|()| fs::write(&path, [0; 4_096]));
         match tried.and_then(|()| fs::remove_file(&path)) {
             Ok(()) => self.alarms.clear(Kind::Recordings, ERRORS),
-            Err(error) => self.alarm(&error.to_string()),
+            Err(error) => self.alarm(&path, &error.to_string()),
         }
     }
 
@@ -336,22 +341,27 @@ impl<F: FnMut(Event) + Send + Clone + 'static, D: Disk> Desk<F, D> {
         let Some(mut tape) = self.tapes.remove(&tape) else { return };
         self.pulse.beat();
         tape.mark(&self.markers);
-        let key = tape.key;
+        let (key, path) = (tape.key, tape.path.clone());
         match tape.finish(at, lost) {
             Ok(written) => {
                 if self.sealer.try_send(written).is_err() {
-                    self.failed(key, "too many recordings wait for their checksum: the next start registers this one");
+                    let why = "too many recordings wait for their checksum: the next start registers this one";
+                    self.failed(key, &path, why);
                 }
             }
-            Err(error) => {
-                self.alarm(&error.to_string());
-                self.failed(key, &error.to_string());
+            Err((error, has_audio)) => {
+                self.alarm(&path, &error.to_string());
+                self.failed(key, &path, &error.to_string());
+                if !has_audio {
+                    // Nothing is left to register.
+                    self.markers.close(self.clock.now(), key);
+                }
             }
         }
     }
 
-    fn failed(&mut self, Key { call, leg }: Key, why: &str) {
-        warn!(%call, leg = leg.0, why, "recording failed");
+    fn failed(&mut self, Key { call, leg }: Key, file: &Path, why: &str) {
+        warn!(%call, leg = leg.0, file = %file.display(), why, "recording failed");
         (self.events)(Event::RecordingFailed { call, leg, why: why.to_owned() });
     }
 }
@@ -377,7 +387,7 @@ impl<D: Disk> Tape<D> {
         }
     }
 
-    fn finish(mut self, at: Instant, lost: Lost) -> io::Result<Written> {
+    fn finish(mut self, at: Instant, lost: Lost) -> Result<Written, (io::Error, bool)> {
         let Self { stereo, wav, .. } = &mut self;
         stereo.finish(at, &mut |pair| wav.push(pair));
         let Self { key, file, path, stereo, wav, .. } = self;
@@ -392,7 +402,7 @@ impl<D: Disk> Tape<D> {
 fn seal(recording: Written, pulse: &Pulse) -> Event {
     let Written { key: Key { call, leg }, file, path, samples, dropped, gaps } = recording;
     if !gaps.is_empty() {
-        warn!(%call, leg = leg.0, gaps = gaps.len(), "a recording has gaps");
+        warn!(%call, leg = leg.0, file, gaps = gaps.len(), "a recording has gaps");
     }
     match checksum(&path, pulse) {
         Ok(sha256) => {
@@ -400,7 +410,7 @@ fn seal(recording: Written, pulse: &Pulse) -> Event {
             Event::RecordingClosed { call, leg, file, sha256, duration_ms, frames_dropped, gaps, repaired: false }
         }
         Err(error) => {
-            warn!(%call, leg = leg.0, %error, "recording cannot be sealed");
+            warn!(%call, leg = leg.0, file, %error, "recording cannot be sealed");
             Event::RecordingFailed { call, leg, why: error.to_string() }
         }
     }

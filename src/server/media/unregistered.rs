@@ -84,14 +84,14 @@ impl Markers {
         Self { folder: recordings.join(FOLDER), closed: VecDeque::new() }
     }
 
-    /// The recordings that earlier runs left unregistered. To be called before the first recording of this run.
-    pub(super) fn left(&self) -> Vec<Left> {
+    /// The recordings that earlier runs left unregistered. To be called before the first recording of this run. `file_of` gives the usual
+    /// file of a recording: a marker is empty if the disk was full.
+    pub(super) fn left(&self, file_of: impl Fn(Key) -> String) -> Vec<Left> {
         let entries = fs::read_dir(&self.folder).into_iter().flatten().filter_map(Result::ok);
         let read = |entry: fs::DirEntry| {
             let key = Key::parse(entry.file_name().to_str()?)?;
-            let file = fs::read_to_string(entry.path()).ok()?;
-            // An empty marker is from a run that ended before the recording began.
-            Some(Left { key, file })
+            let file = Some(fs::read_to_string(entry.path()).ok()?).filter(|file| !file.is_empty());
+            Some(Left { key, file: file.unwrap_or_else(|| file_of(key)) })
         };
         entries.take(RECORDINGS_LEFT_MAX).filter_map(read).collect()
     }
@@ -116,7 +116,10 @@ impl Markers {
     /// Removes the markers that are no longer needed.
     pub(super) fn expire(&mut self, now: Instant) {
         while let Some((_, key)) = self.closed.pop_front_if(|(until, _)| *until <= now) {
-            if let Err(error) = fs::remove_file(self.folder.join(key.name())) {
+            // On a full disk a marker could not even be created.
+            if let Err(error) = fs::remove_file(self.folder.join(key.name()))
+                && error.kind() != io::ErrorKind::NotFound
+            {
                 warn!(call = %key.call, leg = key.leg.0, %error, "the marker of a recording cannot be removed");
             }
         }
@@ -135,6 +138,7 @@ pub(super) fn register(recordings: &Path, left: &Left, pulse: &Pulse) -> Event {
         }
         Err(error) => {
             warn!(%call, leg = leg.0, file, %error, "a recording of an earlier run cannot be registered");
+            remove_empty(&recordings.join(&file));
             Event::RecordingFailed { call, leg, why: format!("the recording was interrupted: {error}") }
         }
     }
@@ -148,6 +152,14 @@ pub(super) fn is_settled(event: &Event, path: &Path) -> bool {
             Ok(found) => wav::pairs_in(found.len()) == 0,
             Err(error) => error.kind() == io::ErrorKind::NotFound,
         }
+}
+
+/// Removes a file without audio, which a full disk has left.
+fn remove_empty(path: &Path) {
+    let is_empty = fs::metadata(path).is_ok_and(|found| found.is_file() && wav::pairs_in(found.len()) == 0);
+    if is_empty && let Err(error) = fs::remove_file(path) {
+        warn!(file = %path.display(), %error, "a recording without audio cannot be removed");
+    }
 }
 
 /// Writes the header that fits the samples in the file. Returns the pairs of samples, and whether the file was changed.
@@ -236,8 +248,8 @@ mod tests {
         for (there, torn) in [(0, 0), (0, 2)] {
             let left = left_behind(folder.path(), 0, there, torn);
             assert!(matches!(register(folder.path(), &left, &pulse), Event::RecordingFailed { .. }));
+            assert!(!folder.path().join("x.wav").exists(), "a file without audio is removed");
         }
-        fs::remove_file(folder.path().join("x.wav")).unwrap();
         let left = Left { key: key(1), file: "x.wav".to_owned() };
         assert!(matches!(register(folder.path(), &left, &pulse), Event::RecordingFailed { .. }));
     }
@@ -262,14 +274,15 @@ mod tests {
     fn a_marker_stays_from_the_start_of_a_recording_until_its_fact_is_written() {
         let folder = tempfile::tempdir().unwrap();
         let mut markers = Markers::of(folder.path());
-        assert_eq!(markers.left(), []);
+        let left = |markers: &Markers| markers.left(|_| "usual.wav".to_owned());
+        assert_eq!(left(&markers), []);
         markers.set(key(1), "2026/11/30/a.wav").unwrap();
         markers.set(key(2), "2026/11/30/b.wav").unwrap();
         fs::write(folder.path().join(FOLDER).join("notes.txt"), "not ours").unwrap();
         let start = Instant::default();
         markers.close(start, key(1));
         markers.expire(start + KEPT / 2);
-        assert_eq!(markers.left().len(), 2, "its fact may not be written yet");
+        assert_eq!(left(&markers).len(), 2, "its fact may not be written yet");
         markers.expire(start + KEPT);
         markers.close(start, key(3));
         let folder_of = |key: Key| folder.path().join(FOLDER).join(key.name());
@@ -279,7 +292,10 @@ mod tests {
             [folder_of(key(3)), folder_of(key(4))],
             "what an orderly stop removes"
         );
-        assert_eq!(markers.left(), [Left { key: key(2), file: "2026/11/30/b.wav".to_owned() }]);
+        assert_eq!(left(&markers), [Left { key: key(2), file: "2026/11/30/b.wav".to_owned() }]);
+        fs::write(folder_of(key(2)), "").unwrap();
+        let usual = Left { key: key(2), file: "usual.wav".to_owned() };
+        assert_eq!(left(&markers), [usual], "the disk was full");
     }
 
     #[test]

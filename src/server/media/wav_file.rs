@@ -1,10 +1,12 @@
 //! One recording's file. Samples that arrive while the disk cannot be written are lost: the file has silence there, listed as a gap. It
 //! continues as soon as the disk can be written again.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+
+use tracing::warn;
 
 use crate::limits::RECORDING_GAPS_MAX;
 use crate::media::recording::Pair;
@@ -25,6 +27,8 @@ pub(super) trait Disk: Sized {
     fn create(path: &Path) -> io::Result<Self>;
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()>;
     fn set_length(&self, bytes: u64) -> io::Result<()>;
+    /// Removes a file that this recording has created.
+    fn remove(self, path: &Path) -> io::Result<()>;
 }
 
 impl Disk for File {
@@ -42,6 +46,10 @@ impl Disk for File {
     fn set_length(&self, bytes: u64) -> io::Result<()> {
         self.set_len(bytes)
     }
+
+    fn remove(self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
 }
 
 /// A file that is being written.
@@ -58,12 +66,15 @@ pub(super) struct WavFile<D> {
     gaps: Vec<(u64, u64)>,
     /// The error of the last write, if it failed.
     error: Option<io::Error>,
+    /// Samples are on the disk.
+    has_audio: bool,
 }
 
 impl<D: Disk> WavFile<D> {
     /// The file is created with its first write.
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, disk: None, pending: Vec::with_capacity(BLOCK_BYTES), placed: 0, gaps: Vec::new(), error: None }
+        let pending = Vec::with_capacity(BLOCK_BYTES);
+        Self { path, disk: None, pending, placed: 0, gaps: Vec::new(), error: None, has_audio: false }
     }
 
     pub(super) fn push(&mut self, [left, right]: Pair) {
@@ -82,19 +93,34 @@ impl<D: Disk> WavFile<D> {
         }
     }
 
-    /// Writes the remaining samples. Returns the pairs and the gaps; an error if the file does not exist or has no valid header.
-    pub(super) fn finish(mut self) -> io::Result<(u64, Vec<Gap>)> {
+    /// Writes the remaining samples. Returns the pairs and the gaps; an error, and whether the disk has audio, if the file does not exist or
+    /// has no valid header. A file without audio is removed: a full disk leaves one.
+    pub(super) fn finish(mut self) -> Result<(u64, Vec<Gap>), (io::Error, bool)> {
         self.flush();
+        let finished = self.complete();
+        let Err(error) = finished else {
+            let gaps = self.gaps.iter().map(|(from, to)| (from / PAIRS_PER_MS, to / PAIRS_PER_MS)).collect();
+            return Ok((self.placed, gaps));
+        };
+        if !self.has_audio
+            && let Some(disk) = self.disk.take()
+            && let Err(error) = disk.remove(&self.path)
+        {
+            warn!(file = %self.path.display(), %error, "a recording without audio cannot be removed");
+        }
+        Err((error, self.has_audio))
+    }
+
+    fn complete(&mut self) -> io::Result<()> {
         if self.disk.is_none() {
-            return Err(self.error.unwrap_or_else(|| io::ErrorKind::NotFound.into()));
+            return Err(self.error.take().unwrap_or_else(|| io::ErrorKind::NotFound.into()));
         }
         self.write_header()?;
         if let Some(disk) = &self.disk {
             // A gap at the end becomes silence as well.
             disk.set_length(HEADER_BYTES as u64 + self.placed * PAIR_BYTES as u64)?;
         }
-        let gaps = self.gaps.iter().map(|(from, to)| (from / PAIRS_PER_MS, to / PAIRS_PER_MS)).collect();
-        Ok((self.placed, gaps))
+        Ok(())
     }
 
     /// Why the last write failed; None if it did not.
@@ -121,7 +147,9 @@ impl<D: Disk> WavFile<D> {
             self.write_header()?;
         }
         let Some(disk) = &self.disk else { return Ok(()) };
-        disk.write_at(&self.pending, HEADER_BYTES as u64 + self.placed * PAIR_BYTES as u64)
+        disk.write_at(&self.pending, HEADER_BYTES as u64 + self.placed * PAIR_BYTES as u64)?;
+        self.has_audio = true;
+        Ok(())
     }
 
     fn write_header(&self) -> io::Result<()> {
@@ -145,6 +173,9 @@ mod tests {
 
     thread_local! {
         static FULL: Cell<bool> = const { Cell::new(false) };
+        /// A new file has its name, and no room for a byte: as on a disk whose inodes are not full.
+        static NAMED: Cell<bool> = const { Cell::new(false) };
+        static EXISTS: Cell<bool> = const { Cell::new(false) };
         static BYTES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     }
 
@@ -153,7 +184,11 @@ mod tests {
 
     impl Disk for Memory {
         fn create(_: &Path) -> io::Result<Self> {
-            if FULL.get() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(Self) }
+            if FULL.get() && !NAMED.get() {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            EXISTS.set(true);
+            Ok(Self)
         }
 
         fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
@@ -171,6 +206,11 @@ mod tests {
 
         fn set_length(&self, bytes: u64) -> io::Result<()> {
             BYTES.with(|all| all.borrow_mut().resize(usize::try_from(bytes).unwrap(), 0));
+            Ok(())
+        }
+
+        fn remove(self, _: &Path) -> io::Result<()> {
+            EXISTS.set(false);
             Ok(())
         }
     }
@@ -199,7 +239,7 @@ mod tests {
             FULL.set(false);
             speak(&mut file, after, 300);
             assert!(after == 0 || file.error().is_none(), "it continues");
-            let (pairs, gaps) = file.finish().unwrap_or_else(|error| panic!("{before} {full} {after}: {error}"));
+            let (pairs, gaps) = file.finish().unwrap_or_else(|(error, _)| panic!("{before} {full} {after}: {error}"));
             assert_eq!(pairs, (before + full + after) * 8_000);
             assert_eq!(gaps, [(before * 1_000, (before + full) * 1_000)], "{before} {full} {after}");
             let heard = heard();
@@ -231,8 +271,25 @@ mod tests {
         FULL.set(true);
         let mut file = WavFile::<Memory>::new(PathBuf::new());
         speak(&mut file, 2, 1);
-        assert_eq!(file.finish().unwrap_err().kind(), io::ErrorKind::StorageFull);
+        let (error, has_audio) = file.finish().unwrap_err();
+        assert_eq!((error.kind(), has_audio), (io::ErrorKind::StorageFull, false));
         FULL.set(false);
+    }
+
+    #[test]
+    fn a_recording_on_a_full_disk_leaves_no_empty_file_and_one_that_was_begun_keeps_its_audio() {
+        NAMED.set(true);
+        for seconds_before in [0, 2] {
+            let mut file = WavFile::<Memory>::new(PathBuf::new());
+            speak(&mut file, seconds_before, 100);
+            FULL.set(true);
+            speak(&mut file, 2, 100);
+            assert!(EXISTS.get());
+            let (error, has_audio) = file.finish().unwrap_err();
+            assert_eq!((error.kind(), has_audio), (io::ErrorKind::StorageFull, seconds_before > 0));
+            assert_eq!(EXISTS.get(), has_audio, "the next start repairs what has audio");
+            FULL.set(false);
+        }
     }
 
     #[test]
@@ -242,7 +299,7 @@ mod tests {
         std::fs::write(&path, "another").unwrap();
         let mut file = WavFile::<File>::new(path.clone());
         file.push([1, 1]);
-        assert_eq!(file.finish().unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(file.finish().unwrap_err().0.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(std::fs::read(path).unwrap(), b"another");
     }
 }

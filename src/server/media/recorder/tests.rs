@@ -41,6 +41,10 @@ impl Disk for Hanging {
         wait_for_disk();
         self.0.set_length(bytes)
     }
+
+    fn remove(self, path: &Path) -> io::Result<()> {
+        self.0.remove(path)
+    }
 }
 
 /// One side's sound, from one time to another in milliseconds since the start.
