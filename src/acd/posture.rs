@@ -10,18 +10,18 @@ use super::{Acd, PAUSE_MIN};
 use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};
 
-/// How the house works.
+/// The operating mode of the centre.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Posture {
-    /// As the desks say.
+    /// The desks' own rules.
     #[default]
     Normal,
-    /// Every call rings everybody who is ready at once; wrap-ups are short.
+    /// Every call rings all ready operators at once; wrap-ups are short.
     MajorIncident,
-    /// As ever; calls tell that they came in a drill, and nothing else follows from it.
+    /// The desks' own rules; records show that their calls came in a drill.
     Drill,
-    /// The house is being left: calls go to the fallback first, and to operators when that has failed.
+    /// Evacuation: calls go to the fallback first, and to operators if it fails.
     Fallback,
 }
 

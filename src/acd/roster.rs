@@ -39,7 +39,7 @@ pub struct RosterFault {
     pub what: &'static str,
     /// What stands there.
     pub found: String,
-    /// What would be right.
+    /// The expected value.
     pub expected: String,
 }
 

@@ -1,4 +1,4 @@
-//! What others may see of the distributor.
+//! The distributor's state for other modules.
 
 use std::time::Duration;
 
@@ -13,19 +13,19 @@ use crate::ids::{CallId, OperatorId};
 pub enum State {
     /// Not on shift, not logged in, not registered or not reachable.
     Offline,
-    /// Can be offered a call (unless he rests after an offer that failed).
+    /// Can be offered a call (unless resting after a failed ring attempt).
     Ready,
-    /// An offer rings.
+    /// The operator's phones ring for a call.
     Offered,
     /// Has a caller.
     Talking,
-    /// Finishes the last call's work.
+    /// Finishes the work of the last call.
     WrapUp,
     /// Paused.
     Break,
 }
 
-/// One operator as others may see him.
+/// One operator's state.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct View {
     #[schema(value_type = String)]
@@ -35,11 +35,11 @@ pub struct View {
     pub logged_in: bool,
     pub registered: bool,
     pub reachable: bool,
-    /// Gets no offer for a while, as he did not take the last.
+    /// Gets no ring attempt for some time, because the last one was not answered.
     pub resting: bool,
     /// The reason while paused.
     pub paused: Option<String>,
-    /// The call that he is offered, has, or wraps up.
+    /// The call that rings, is connected, or is in wrap-up.
     #[schema(value_type = Option<String>)]
     pub call: Option<CallId>,
 }

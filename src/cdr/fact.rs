@@ -183,17 +183,17 @@ pub enum Callee {
     Number(String),
 }
 
-/// What a guest is to a call.
+/// The role of a participant in a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
-    /// The operator has asked him in: all hear all.
+    /// Added by the operator: all hear each other.
     Guest,
-    /// A supervisor whom nobody hears.
+    /// A supervisor who is not heard.
     Listener,
-    /// A supervisor whom the operator alone hears.
+    /// A supervisor heard only by the operator.
     Whisperer,
-    /// A supervisor whom all hear.
+    /// A supervisor heard by all.
     Barger,
 }
 
@@ -235,7 +235,7 @@ impl From<Callee> for Destination {
     }
 }
 
-/// How a caller was classed.
+/// The class of a call's disposition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {

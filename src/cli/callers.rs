@@ -1,4 +1,4 @@
-//! Callers of a running service: who waits to be called back, and whose calls wait behind others.
+//! Callers of a running service: the list of call-backs, and numbers whose calls wait behind other calls.
 
 use clap::Subcommand;
 use serde::Deserialize;
@@ -9,19 +9,19 @@ use crate::ids::OperatorId;
 
 use super::{ConfigFile, console};
 
-/// What may be asked of the list of call-backs.
+/// Commands on the list of call-backs.
 #[derive(Debug, Subcommand)]
 pub(super) enum CallBackCommand {
-    /// Lists the numbers that nobody has answered, in the order in which they are called back.
+    /// Lists the unanswered numbers in the order of call-back.
     List(ConfigFile),
-    /// Gives an operator the next number: his phone is told, and *50 calls it.
+    /// Assigns the next number to an operator: the operator's phone shows it, and *50 calls it.
     Next {
         /// The operator's name.
         operator: String,
         #[command(flatten)]
         file: ConfigFile,
     },
-    /// Gives an operator that number: his phone is told, and *50 calls it.
+    /// Assigns a number to an operator: the operator's phone shows it, and *50 calls it.
     Call {
         /// A number of the list.
         number: String,
@@ -32,25 +32,25 @@ pub(super) enum CallBackCommand {
     },
 }
 
-/// What may be asked of callers' numbers.
+/// Commands on callers' numbers.
 #[derive(Debug, Subcommand)]
 pub(super) enum CallerCommand {
-    /// Lists the numbers whose calls wait behind others.
+    /// Lists the numbers whose calls wait behind other calls.
     List(ConfigFile),
-    /// Lets a number's calls wait behind others for a while. They are never refused.
+    /// Flags a number: its calls wait behind other calls for some time. They are never rejected.
     Mark {
         /// The number.
         number: String,
-        /// What its calls are.
+        /// The kind of its calls.
         #[arg(value_parser = ["prank"])]
         class: String,
-        /// For so long.
+        /// For how many hours.
         #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=168))]
         hours: u32,
         #[command(flatten)]
         file: ConfigFile,
     },
-    /// Lets a number's calls wait behind others no longer.
+    /// Removes the flag of a number.
     Clear {
         /// The number.
         number: String,
@@ -94,7 +94,7 @@ struct Mark {
     marked_until: Option<Timestamp>,
 }
 
-/// Carries it out.
+/// Runs the command.
 pub(super) fn call_back(command: CallBackCommand) -> anyhow::Result<()> {
     match command {
         CallBackCommand::List(file) => list(&Config::load_to_serve(&file.config)?),
@@ -105,7 +105,7 @@ pub(super) fn call_back(command: CallBackCommand) -> anyhow::Result<()> {
     }
 }
 
-/// Carries it out.
+/// Runs the command.
 pub(super) fn caller(command: CallerCommand) -> anyhow::Result<()> {
     match command {
         CallerCommand::List(file) => marks(&Config::load_to_serve(&file.config)?),
@@ -122,18 +122,18 @@ fn list(config: &Config) -> anyhow::Result<()> {
         (status, answer) => return Err(console::rejected(status, &answer)),
     };
     if call_backs.is_empty() {
-        println!("nobody waits to be called back");
+        println!("no number waits for a call-back");
     }
     for one in call_backs {
         let who = match one.meant_for {
-            Some(operator) => format!("for {operator}"),
-            None if one.called_now => "is called now".to_owned(),
+            Some(operator) => format!("assigned to {operator}"),
+            None if one.called_now => "call in progress".to_owned(),
             None => String::new(),
         };
         let seconds = one.longest_wait_ms / 1_000;
         let CallBack { number, calls, short, tries, .. } = one;
         let line = format!(
-            "{number:<20} {}  {calls} calls, {short} of them short, waited up to {seconds} s, called back {tries} times  {who}",
+            "{number:<20} {}  {calls} calls, {short} short, longest wait {seconds} s, {tries} call-backs  {who}",
             local(config, one.last)
         );
         println!("{}", line.trim_end());
@@ -148,7 +148,7 @@ fn give(config: &Config, number: Option<&str>, operator: &str) -> anyhow::Result
         (200, answer) => {
             let Meant { number, told } = console::read(&answer)?;
             let told = if told { "their phone shows it" } else { "no phone of theirs can show it now" };
-            println!("{number} is for {operator}, who dials {}: {told}", config.features.call_back);
+            println!("{number} is assigned to {operator}, who calls it with {}: {told}", config.features.call_back);
             Ok(())
         }
         (404, answer) => anyhow::bail!("{}", fault(&answer)),
@@ -162,11 +162,11 @@ fn marks(config: &Config) -> anyhow::Result<()> {
         (status, answer) => return Err(console::rejected(status, &answer)),
     };
     if marks.is_empty() {
-        println!("nobody's calls wait behind others");
+        println!("no number is flagged");
     }
     for Mark { number, pranks, marked_until } in marks {
-        let until = marked_until.map(|until| format!(", marked until {}", local(config, until))).unwrap_or_default();
-        println!("{number:<20} {pranks} pranks of late{until}");
+        let until = marked_until.map(|until| format!(", flagged until {}", local(config, until))).unwrap_or_default();
+        println!("{number:<20} {pranks} recent pranks{until}");
     }
     Ok(())
 }
@@ -174,9 +174,9 @@ fn marks(config: &Config) -> anyhow::Result<()> {
 fn mark(config: &Config, number: &str, hours: u32) -> anyhow::Result<()> {
     let body = serde_json::json!({ "number": number, "hours": hours, "by": "command line" }).to_string();
     match console::ask(config, "POST", "/v1/callers", &body)? {
-        (200, _) if hours > 0 => println!("{number}: its calls wait behind others for {hours} hours"),
-        (200, _) => println!("{number}: its calls no longer wait behind others"),
-        (404, _) => anyhow::bail!("the calls of {number} do not wait behind others"),
+        (200, _) if hours > 0 => println!("{number}: its calls wait behind other calls for {hours} hours"),
+        (200, _) => println!("{number}: its calls no longer wait behind other calls"),
+        (404, _) => anyhow::bail!("{number} is not flagged"),
         (status, answer) => return Err(console::rejected(status, &answer)),
     }
     Ok(())

@@ -9,21 +9,21 @@ use crate::switchboard::Supervision;
 use super::call_id::CallStart;
 use super::{ConfigFile, console};
 
-/// What may be done to a live call.
+/// Changes to a live call.
 #[derive(Debug, Subcommand)]
 pub(super) enum CallCommand {
-    /// Asks the caller to press a digit if he cannot speak. What he presses is shown to his operator and kept.
+    /// Asks the caller to press a digit if they cannot speak. The digit is shown to the operator and recorded.
     SilentPrompt {
-        /// The call, as `siaga calls` names it; the first digits of its id are enough if they fit no other call.
+        /// The call's id from `siaga calls`. Its first digits are enough if no other call's id starts with them.
         call: CallStart,
         #[command(flatten)]
         file: ConfigFile,
     },
-    /// Lets a supervisor into a call that talks: her phones ring. Who is in it already only changes what she is there.
+    /// Adds a supervisor to a connected call: the supervisor's phones ring. For a supervisor who is already in the call, the mode changes.
     Supervise {
-        /// The call, as `siaga calls` names it; the first digits of its id are enough if they fit no other call.
+        /// The call's id from `siaga calls`. Its first digits are enough if no other call's id starts with them.
         call: CallStart,
-        /// Whether she is heard, and by whom; or has the caller instead of his operator.
+        /// listen: not heard; whisper: heard by the operator only; barge: heard by all; take-over: replaces the operator.
         #[arg(value_parser = Supervision::ALL.map(Supervision::word))]
         mode: String,
         /// One of `[operators] supervisors`.
@@ -31,9 +31,9 @@ pub(super) enum CallCommand {
         #[command(flatten)]
         file: ConfigFile,
     },
-    /// Offers a call that waits to an operator, out of turn. When he does not answer it is where it was.
+    /// Rings an operator for a waiting call, out of turn. Without an answer the call keeps its position.
     Offer {
-        /// The call, as `siaga calls` names it; the first digits of its id are enough if they fit no other call.
+        /// The call's id from `siaga calls`. Its first digits are enough if no other call's id starts with them.
         call: CallStart,
         /// The operator's name.
         operator: String,
@@ -42,7 +42,7 @@ pub(super) enum CallCommand {
     },
 }
 
-/// Carries it out.
+/// Runs the command.
 pub(super) fn call(command: CallCommand) -> anyhow::Result<()> {
     match command {
         CallCommand::SilentPrompt { call, file } => {
@@ -50,8 +50,8 @@ pub(super) fn call(command: CallCommand) -> anyhow::Result<()> {
             let call = call.live(&config)?;
             let path = format!("/v1/calls/{call}/silent-prompt");
             match console::ask(&config, "POST", &path, "")? {
-                (200, _) => println!("{call}: the caller is asked"),
-                (404, _) => anyhow::bail!("no call {call} is alive"),
+                (200, _) => println!("{call}: the caller is asked to press a digit"),
+                (404, _) => anyhow::bail!("no live call has the id {call}"),
                 (409, _) => anyhow::bail!("no operator talks with the caller now"),
                 (status, answer) => return Err(console::rejected(status, &answer)),
             }
@@ -63,7 +63,7 @@ pub(super) fn call(command: CallCommand) -> anyhow::Result<()> {
             let config = Config::load_to_serve(&file.config)?;
             let call = call.live(&config)?;
             console::order(&config, &format!("/v1/calls/{call}/supervision"), &body)?;
-            println!("{call}: {supervisor} is to {mode}");
+            println!("{call}: the phones of {supervisor} ring, mode {mode}");
             Ok(())
         }
         CallCommand::Offer { call, operator, file } => {
@@ -72,7 +72,7 @@ pub(super) fn call(command: CallCommand) -> anyhow::Result<()> {
             let config = Config::load_to_serve(&file.config)?;
             let call = call.live(&config)?;
             console::order(&config, &format!("/v1/calls/{call}/offer"), &body)?;
-            println!("{call}: {operator} rings");
+            println!("{call}: the phones of {operator} ring");
             Ok(())
         }
     }

@@ -1,4 +1,4 @@
-//! Asks a running service over its console address, with the token that it has made.
+//! Sends requests to the console of a running service, with the token from its file.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -44,11 +44,11 @@ pub(super) fn change(named: &Named, change: &str, reason: Option<&str>) -> anyho
 pub(super) fn place(config: &Config, operator: &str, to: &str) -> anyhow::Result<()> {
     let operator = OperatorId::parse(operator)?;
     order(config, &format!("/v1/operators/{operator}/calls"), &serde_json::json!({ "to": to }))?;
-    println!("{operator}: their own phone rings, and then {to}");
+    println!("{operator}: their own phones ring first, then {to} is called");
     Ok(())
 }
 
-/// Orders something of the running service; why not, in its words, when it does not do it.
+/// Sends a command to the running service. An error has the service's reason.
 pub(super) fn order(config: &Config, path: &str, body: &serde_json::Value) -> anyhow::Result<()> {
     match ask(config, "POST", path, &body.to_string())? {
         (200, _) => Ok(()),
@@ -70,9 +70,9 @@ pub(super) fn message(config: &Config, operator: Option<&str>, text: &str) -> an
         println!("{operator}: sent");
     }
     for operator in &unsent {
-        println!("{operator}: not sent, no phone can take it now");
+        println!("{operator}: not sent, no phone is registered");
     }
-    anyhow::ensure!(!sent.is_empty(), "nobody has got the message");
+    anyhow::ensure!(!sent.is_empty(), "no phone has received the message");
     Ok(())
 }
 
@@ -100,12 +100,12 @@ pub(super) fn rejected(status: u16, answer: &str) -> anyhow::Error {
     anyhow::anyhow!("the service rejected the request ({status}): {why}")
 }
 
-/// One request; status and body of its answer.
+/// Sends one request. Returns status and body of the response.
 pub(super) fn ask(config: &Config, method: &str, path: &str, body: &str) -> anyhow::Result<(u16, String)> {
     let token = Token::read(&config.console.token_file)?;
     let address = reachable(config.console.listen);
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)
-        .with_context(|| format!("no service answers on {address}: is it running?"))?;
+        .with_context(|| format!("no service responds at {address}; expected: siaga serve with this configuration"))?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     write!(
@@ -116,14 +116,20 @@ pub(super) fn ask(config: &Config, method: &str, path: &str, body: &str) -> anyh
         body.len()
     )?;
     let mut answer = Vec::new();
-    stream.take(ANSWER_MAX).read_to_end(&mut answer).context("the service does not answer")?;
+    stream.take(ANSWER_MAX).read_to_end(&mut answer).context("the service does not respond")?;
     let answer = String::from_utf8_lossy(&answer);
-    let (head, body) = answer.split_once("\r\n\r\n").context("the answer is not HTTP")?;
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).context("the answer is not HTTP")?;
+    let (head, body) = answer
+        .split_once("\r\n\r\n")
+        .context("the response is not HTTP; expected: a siaga service at [console] listen")?;
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .context("the response is not HTTP; expected: a siaga service at [console] listen")?;
     Ok((status, body.to_owned()))
 }
 
-/// Where a client reaches a listener that may stand for every address of the machine.
+/// The address for a client: a listener may be on every address of the machine.
 fn reachable(listen: SocketAddr) -> SocketAddr {
     let mut address = listen;
     if address.ip().is_unspecified() {

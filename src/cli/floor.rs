@@ -21,7 +21,16 @@ struct Call {
     number: Option<String>,
     state: String,
     operator: Option<OperatorId>,
+    outside: Option<String>,
     position: Option<usize>,
+    guests: Vec<Participant>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Participant {
+    operator: Option<OperatorId>,
+    number: Option<String>,
+    state: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -59,11 +68,7 @@ pub(super) fn calls(config: &Config) -> anyhow::Result<()> {
 fn calls_text(config: &Config, calls: &[Call]) -> String {
     let mut lines = vec![format!("{:<36}  {:<19}  {:<16}  {:<10}  {}", "call", "received", "number", "state", "with")];
     for call in calls {
-        let with = match (&call.operator, call.position) {
-            (Some(operator), _) => operator.to_string(),
-            (None, Some(position)) => format!("position {position}"),
-            (None, None) => String::new(),
-        };
+        let with = with(config, call);
         let number: String = call.number.as_deref().unwrap_or("-").chars().filter(|c| !c.is_control()).collect();
         let received = local(&config.zone, call.received);
         let line = format!("{}  {received:<19}  {number:<16}  {:<10}  {with}", call.call, call.state);
@@ -71,6 +76,32 @@ fn calls_text(config: &Config, calls: &[Call]) -> String {
     }
     lines.push(format!("{} live calls", calls.len()));
     lines.join("\n")
+}
+
+/// The parties that have the caller, or ring for the caller; otherwise the position in the queue. An agency is named.
+fn with(config: &Config, call: &Call) -> String {
+    let party = |operator: &Option<OperatorId>, number: &Option<String>| match (operator, number) {
+        (Some(operator), _) => Some(operator.to_string()),
+        (None, Some(number)) => Some(named(config, number)),
+        (None, None) => None,
+    };
+    let talking = call.guests.iter().filter(|guest| guest.state == "talking");
+    let parties = party(&call.operator, &call.outside).into_iter();
+    let all: Vec<String> = parties.chain(talking.filter_map(|guest| party(&guest.operator, &guest.number))).collect();
+    match call.position {
+        Some(position) if all.is_empty() => format!("position {position}"),
+        Some(_) | None => all.join(", "),
+    }
+}
+
+/// An agency's name and number, or what another outside number is for.
+fn named(config: &Config, number: &str) -> String {
+    let agency = config.agencies.iter().find(|agency| agency.number == number);
+    match agency {
+        Some(agency) => format!("{} {number}", agency.name),
+        None if config.queue.fallback_number.as_deref() == Some(number) => format!("fallback {number}"),
+        None => number.to_owned(),
+    }
 }
 
 /// Prints the operators' states, one a line, and the stations.
@@ -123,7 +154,7 @@ mod tests {
             {"call": "019a3b2c-4d5e-7000-8000-000000000001", "received": 1_764_460_800_000_i64, "number": "+62811",
              "state": "talking", "operator": "budi", "position": null, "guests": []},
             {"call": "019a3b2c-4d5e-7000-8000-000000000002", "received": 1_764_460_801_000_i64, "number": null,
-             "state": "queued", "operator": null, "position": 1, "guests": []},
+             "state": "queued", "operator": null, "outside": null, "position": 1, "guests": []},
         ]});
         let Calls { calls } = serde_json::from_value(answer).unwrap();
         let text = calls_text(&config(), &calls);
@@ -131,6 +162,25 @@ mod tests {
         assert!(lines[1].ends_with("2025-11-30 07:00:00  +62811            talking     budi"), "{text}");
         assert!(lines[2].ends_with("-                 queued      position 1"), "{text}");
         assert_eq!(lines[3], "2 live calls");
+    }
+
+    #[test]
+    fn an_agency_a_fallback_number_and_participants_are_named_as_the_callers_party() {
+        let text = "[queue]\nfallback_number = \"08001234\"\n[[agency]]\nname = \"pmi\"\nnumber = \"0215551234\"\n\
+            [[trunk]]\nname = \"telco\"\npeers = [\"127.0.0.2\"]\nuri = \"sip:127.0.0.2\"\n";
+        let config = Config::parse("siaga.toml", text).unwrap();
+        let guest = |operator: Option<&str>, number: Option<&str>, state: &str| serde_json::json!({"leg": 2, "operator": operator, "number": number, "role": "guest", "state": state});
+        let with = |operator: Option<&str>, outside: Option<&str>, guests: &[serde_json::Value]| {
+            let call = serde_json::json!({"call": "019a3b2c-4d5e-7000-8000-000000000001",
+                "received": 1_764_460_800_000_i64, "number": "+62811", "state": "talking", "operator": operator,
+                "outside": outside, "position": null, "guests": guests});
+            super::with(&config, &serde_json::from_value(call).unwrap())
+        };
+        assert_eq!(with(None, Some("0215551234"), &[]), "pmi 0215551234");
+        assert_eq!(with(None, Some("08001234"), &[]), "fallback 08001234");
+        assert_eq!(with(None, Some("08009999"), &[]), "08009999", "of an escalation");
+        let guests = [guest(None, Some("0215551234"), "talking"), guest(Some("ani"), None, "ringing")];
+        assert_eq!(with(Some("budi"), None, &guests), "budi, pmi 0215551234");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Bans of a running service: who is banned, and mercy.
+//! Bans of a running service.
 
 use std::net::IpAddr;
 
@@ -9,10 +9,10 @@ use crate::config::Config;
 
 use super::{ConfigFile, console};
 
-/// What may be asked of the guard.
+/// Commands on bans.
 #[derive(Debug, Subcommand)]
 pub(super) enum GuardCommand {
-    /// Lists the bans that run.
+    /// Lists the current bans.
     List(ConfigFile),
     /// Ends a ban.
     Lift {
@@ -36,7 +36,7 @@ struct Ban {
     nth: u32,
 }
 
-/// Carries it out.
+/// Runs the command.
 pub(super) fn guard(command: GuardCommand) -> anyhow::Result<()> {
     match command {
         GuardCommand::List(file) => list(&Config::load_to_serve(&file.config)?),
@@ -49,10 +49,10 @@ fn list(config: &Config) -> anyhow::Result<()> {
         (200, answer) => {
             let Bans { bans } = console::read(&answer)?;
             if bans.is_empty() {
-                println!("nobody is banned");
+                println!("no address is banned");
             }
             for Ban { address, reason, seconds, nth } in bans {
-                println!("{address:<39} {reason:<12} {seconds:>6} s left, ban no. {nth}");
+                println!("{address:<39} {reason:<12} {seconds:>6} s left, ban number {nth}");
             }
             Ok(())
         }

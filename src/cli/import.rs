@@ -8,12 +8,12 @@ use anyhow::{Context as _, bail};
 
 use crate::acd::roster::RosterFault;
 use crate::acd::roster::table::{self, Cells};
-use crate::config::Config;
+use crate::config::{Config, OWN_NAME};
 use crate::ids::OperatorId;
 use crate::limits::OPERATORS_MAX;
 use crate::store::operators::OperatorRow;
 
-use super::operator::{Kind, generated, row, with_store};
+use super::operator::{Kind, generated, row, with_store, wrong_password};
 
 /// Maximum bytes of a file to import.
 const IMPORT_MAX: u64 = 16 << 20;
@@ -65,11 +65,7 @@ fn text_of(file: &Path) -> anyhow::Result<String> {
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > IMPORT_MAX {
         bail!("nothing was imported: {} is too long; expected: at most {IMPORT_MAX} bytes", file.display());
     }
-    let text = String::from_utf8(bytes).ok();
-    text.with_context(|| {
-        let file = file.display();
-        format!("nothing was imported: {file} is not UTF-8; expected: the spreadsheet's format \"CSV UTF-8\"")
-    })
+    table::text_of(bytes).map_err(|fault| told(file, &[fault]))
 }
 
 fn told(file: &Path, faults: &[RosterFault]) -> anyhow::Error {
@@ -104,6 +100,15 @@ fn prepared(config: &Config, known: &[OperatorRow], lines: &[Line]) -> Result<Im
         if old.is_some_and(|old| Kind::Station.has(old)) {
             faults.push(RosterFault::new(line.number, "operator", name, "an operator, not a station"));
             continue;
+        }
+        if let Some(meaning) = config.other_meaning(name) {
+            let expected = format!("{OWN_NAME}; this is {meaning}");
+            faults.push(RosterFault::new(line.number, "operator", name, expected));
+        }
+        if let Some(expected) = wrong_password(&line.password).filter(|_| !line.password.is_empty()) {
+            // The message must not show the password.
+            let found = format!("({} characters)", line.password.chars().count());
+            faults.push(RosterFault::new(line.number, "password", &found, expected));
         }
         import.new += usize::from(old.is_none());
         if known.len() + import.new > OPERATORS_MAX {
@@ -204,7 +209,7 @@ mod tests {
         let config = config();
         let mut text = String::from("operator,name,password\n");
         for n in 0..=OPERATORS_MAX {
-            text += &format!("o{n:05},N,p\n");
+            text += &format!("o{n:05},N,password\n");
         }
         let all = lines(&text).unwrap_or_default();
         assert_eq!(all.len(), OPERATORS_MAX + 1);

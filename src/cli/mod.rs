@@ -1,8 +1,9 @@
-//! The command line. Exit codes: 0 good, 1 a fault, 2 wrong usage.
+//! The command line. Exit codes: 0 success, 1 an error, 2 wrong usage.
 
 mod call_id;
 mod callers;
 mod calls;
+mod check;
 mod console;
 mod floor;
 mod guard;
@@ -34,10 +35,9 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Runs the service in the foreground. SIGTERM ends it once the running calls are over, SIGHUP reads the
-    /// configuration again.
+    /// Runs the service in the foreground. SIGTERM ends it after the live calls; SIGHUP reads the configuration again.
     Serve(ConfigFile),
-    /// Reads the configuration and reports all errors at once. Exit code 1 if there is one.
+    /// Reads the configuration and its files and reports all errors at once. Exit code 1 if there is an error.
     #[command(args_conflicts_with_subcommands = true)]
     Check {
         #[command(flatten)]
@@ -48,22 +48,22 @@ enum Command {
     /// The roster of shifts.
     #[command(subcommand)]
     Roster(roster::RosterCommand),
-    /// Operators: who may register a phone, and who gets calls.
+    /// Operators: their accounts, states and phones.
     #[command(subcommand)]
     Operator(OperatorCommand),
-    /// Stations: phones of the room at which operators take turns.
+    /// Stations: phones at which operators log in by number and PIN.
     #[command(subcommand)]
     Station(station::StationCommand),
-    /// Users of the console beside the service's own token, each in a role.
+    /// Users of the console, each with a role and a token.
     #[command(subcommand)]
     User(user::UserCommand),
-    /// Addresses that get no answers for a while.
+    /// Banned addresses: their requests get no response for some time.
     #[command(subcommand)]
     Guard(guard::GuardCommand),
-    /// Callers whom nobody has answered, for operators to call back.
+    /// Unanswered callers, for operators to call back.
     #[command(subcommand, name = "callback")]
     CallBack(callers::CallBackCommand),
-    /// Numbers whose calls wait behind others.
+    /// Numbers whose calls wait behind other calls.
     #[command(subcommand)]
     Caller(callers::CallerCommand),
     /// Lists the live calls of the running service.
@@ -73,7 +73,7 @@ enum Command {
     /// Changes a live call of the running service.
     #[command(subcommand)]
     Call(calls::CallCommand),
-    /// How the house works: as ever, in a major incident, a drill, or while it is being left.
+    /// The operating mode: normal, major incident, drill or fallback.
     Posture(posture::PostureArguments),
     /// The journal: salvage damaged segments, and list or store the calls that the database rejected.
     #[command(subcommand)]
@@ -88,9 +88,9 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum CheckCommand {
-    /// Tells times ahead in which too few operators are on shift, and decrees that end. Exit code 1 when somebody is missing.
+    /// Lists coming times with too few operators on shift, and decrees that end. Exit code 1 if there is such a time.
     Roster {
-        /// So many days.
+        /// How many days ahead.
         #[arg(long, default_value_t = 14, value_parser = clap::value_parser!(u32).range(1..=366))]
         days: u32,
         #[command(flatten)]
@@ -101,38 +101,38 @@ enum CheckCommand {
 /// Where the configuration is.
 #[derive(Clone, Debug, Args)]
 struct ConfigFile {
-    /// The configuration.
+    /// The configuration file.
     #[arg(long, value_name = "FILE", default_value = "config/siaga.toml")]
     config: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]
 enum OperatorCommand {
-    /// Makes an account and prints its password, this once.
+    /// Creates an account and prints its password, only once.
     Add {
         #[command(flatten)]
         named: Named,
-        /// His name, as colleagues and reports see it.
+        /// The display name, for colleagues and reports.
         #[arg(long)]
         name: Option<String>,
     },
     /// Lists the accounts.
     List(ConfigFile),
-    /// Gives an account a new password and prints it, this once.
+    /// Gives an account a new password and prints it, only once.
     Passwd(Named),
-    /// Removes an account; a running call goes on.
+    /// Removes an account; a live call continues.
     Remove(Named),
-    /// Gives an operator the number and the PIN by which he logs in at stations, or takes them away.
+    /// Gives an operator the number and the PIN for logging in at stations, or removes them.
     Pin {
         #[command(flatten)]
         named: Named,
-        /// 1 to 8 digits, dialled behind the code of stations.
+        /// 1 to 8 digits, dialled after the feature code of stations.
         #[arg(long, required_unless_present = "remove", conflicts_with = "remove")]
         number: Option<String>,
-        /// Reads the PIN, 4 to 12 digits, from standard input. Without: it is generated and printed, this once.
+        /// Reads the PIN, 4 to 12 digits, from standard input. Default: a PIN is generated and printed, only once.
         #[arg(long, conflicts_with = "remove")]
         own: bool,
-        /// He logs in at no station any more.
+        /// Removes number and PIN: the operator can no longer log in at stations.
         #[arg(long)]
         remove: bool,
     },
@@ -146,21 +146,21 @@ enum OperatorCommand {
     },
     /// Logs an operator in.
     LogIn(Named),
-    /// Logs an operator out; a running call goes on.
+    /// Logs an operator out; a live call continues.
     LogOut(Named),
-    /// Starts a break: no calls until resume.
+    /// Starts a break: the operator gets no calls until `resume`.
     Pause {
         #[command(flatten)]
         named: Named,
-        /// Why, as reports show it: one of `[operators] break_reasons`, where there are any.
+        /// The reason for reports: one of `[operators] break_reasons`, if any are configured.
         #[arg(long, default_value = "")]
         reason: String,
     },
-    /// Ends a break, or the work after a call.
+    /// Ends a break or a wrap-up.
     Resume(Named),
-    /// Prolongs the work after a call by `[queue] wrap_up_extension_seconds`.
+    /// Extends a wrap-up by `[queue] wrap_up_extension_seconds`.
     WrapUp(Named),
-    /// Places a call for an operator: his own phones ring, and whom he wants is called when he answers.
+    /// Places a call for an operator: the operator's own phones ring first, and the other party is called after the answer.
     Call {
         /// The operator's name.
         operator: String,
@@ -169,7 +169,7 @@ enum OperatorCommand {
         #[command(flatten)]
         file: ConfigFile,
     },
-    /// Sends a text to an operator's phones, or to everybody's. Who has no phone registered now never gets it.
+    /// Sends a text to the registered phones of one operator or of all. A phone that registers later does not get it.
     #[command(allow_missing_positional = true)]
     Message {
         /// The operator's name.
@@ -193,13 +193,13 @@ struct Named {
     file: ConfigFile,
 }
 
-/// Runs what the command line asks for.
+/// Runs the command.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     match carry_out(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{}", told(&error));
+            eprintln!("{}", message(&error));
             ExitCode::FAILURE
         }
     }
@@ -212,19 +212,7 @@ fn carry_out(command: Command) -> anyhow::Result<()> {
             roster::check(&Config::load(&file.config)?, days)
         }
         Command::Roster(command) => roster::roster(command),
-        Command::Check { file, what: None } => {
-            let config = Config::load(&file.config)?;
-            if let Some(files) = &config.sip.tls {
-                files.read()?;
-            }
-            match operator::accounts(&config).map(|accounts| config.without_account(&accounts)) {
-                Ok(unknown) if unknown.is_empty() => {}
-                Ok(unknown) => return Err(Faults(unknown).into()),
-                Err(fault) => println!("warning: the operators' names were not compared with the accounts: {fault:#}"),
-            }
-            check(&config);
-            check_database(&config)
-        }
+        Command::Check { file, what: None } => check::check(&file.config),
         Command::Operator(command) => on_operator(command),
         Command::Station(command) => station::station(command),
         Command::User(command) => user::user(command),
@@ -275,54 +263,13 @@ fn on_operator(command: OperatorCommand) -> anyhow::Result<()> {
     }
 }
 
-/// Faults of the configuration stand for themselves; other errors say what they are.
-fn told(error: &anyhow::Error) -> String {
+/// Errors of the configuration are complete lines; other errors get the program's name.
+fn message(error: &anyhow::Error) -> String {
     match error.downcast_ref::<Faults>() {
         Some(faults) => {
             let count = faults.0.len();
             format!("{faults}\n{count} error{}", if count == 1 { "" } else { "s" })
         }
         None => format!("siaga: {error:#}"),
-    }
-}
-
-/// Checks what the service needs of its database.
-fn check_database(config: &Config) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let faults = runtime.block_on(crate::store::examine::examine(&config.store_url));
-    anyhow::ensure!(faults.is_empty(), "[store] url: {}", faults.join("\n[store] url: "));
-    Ok(())
-}
-
-fn check(config: &Config) {
-    for warning in &config.warnings {
-        println!("warning: {warning}");
-    }
-    if let Some(warning) = crate::server::open_files::warning(config) {
-        println!("warning: {warning}");
-    }
-    for remark in crate::server::dns::remarks(&config.trunks, &config.sip.name_servers) {
-        println!("remark: {remark}");
-    }
-    let listeners: Vec<String> =
-        config.sip.listeners.iter().map(|l| format!("{} {}", l.transport.via(), l.local)).collect();
-    let trunks: Vec<&str> = config.trunks.iter().map(|trunk| trunk.name.as_str()).collect();
-    println!("{} is good", config.file.display());
-    println!("  site       {}, {}, {}", config.site.name, config.site.number, config.site.timezone);
-    println!("  sip        {} as {}", listeners.join(", "), config.sip.domain);
-    println!("  trunks     {}", trunks.join(", "));
-    let media: Vec<String> = config.media.listen.iter().map(ToString::to_string).collect();
-    println!("  media      {} ports {}-{}", media.join(", "), config.media.ports.0, config.media.ports.1);
-    println!(
-        "  shifts     {}",
-        if config.shifts.is_empty() {
-            "none: everybody is always on shift".to_owned()
-        } else {
-            config.shifts.len().to_string()
-        }
-    );
-    println!("  console    http://{}", config.console.listen);
-    for (what, path) in config.places() {
-        println!("  {what:<10} {path}");
     }
 }

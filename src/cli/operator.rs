@@ -1,25 +1,29 @@
-//! Operators' accounts on the command line: made, listed, changed and removed in the database. A running service takes
-//! changes up within seconds.
+//! Operators' accounts on the command line: created, listed, changed and removed in the database. A running service applies changes
+//! within seconds.
 
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, bail};
 
-use crate::config::Config;
+use crate::config::{Config, OWN_NAME};
 use crate::ids::OperatorId;
 use crate::limits::OPERATORS_MAX;
 use crate::sip::digest::Ha1;
 use crate::store::Store;
 use crate::store::operators::OperatorRow;
 
-/// Characters of generated passwords: none that is mistaken for another when it is typed off a slip of paper.
+/// Characters of generated passwords, without those that look alike on paper.
 const LETTERS: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz23456789A";
 /// 80 bits.
 const PASSWORD_LETTERS: usize = 16;
+/// Characters of every password, generated or given.
+const PASSWORD_MIN: usize = 8;
+const PASSWORD_MAX: usize = 128;
+const _: () = assert!(PASSWORD_MIN <= PASSWORD_LETTERS && PASSWORD_LETTERS <= PASSWORD_MAX);
 /// Characters of a display name.
 const NAME_MAX: usize = 100;
 
-/// Whose account it is.
+/// The kind of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Operator,
@@ -39,9 +43,12 @@ impl Kind {
     }
 }
 
-/// Makes an account and prints its password, this once.
+/// Creates an account and prints its password, only once.
 pub(super) fn add(config: &Config, kind: Kind, name: &str, shown: Option<&str>) -> anyhow::Result<()> {
-    let account = OperatorId::parse(name)?;
+    let account = OperatorId::parse(name).with_context(|| format!("{name:?}"))?;
+    if let Some(meaning) = config.other_meaning(name) {
+        bail!("{name:?} is {meaning}; expected: {OWN_NAME}");
+    }
     let password = generated()?;
     let row = row(config, &account, shown.unwrap_or(name), &password)?;
     let row = OperatorRow { station: i16::from(kind == Kind::Station), ..row };
@@ -53,13 +60,13 @@ pub(super) fn add(config: &Config, kind: Kind, name: &str, shown: Option<&str>) 
         Ok(store.add_operator(&row).await?)
     })?;
     if !added {
-        bail!("{account} exists already: siaga operator passwd, or siaga station passwd, gives a new password");
+        bail!("{account} already exists; siaga operator passwd or siaga station passwd gives a new password");
     }
-    tell(config, &account, &password);
+    print(config, &account, &password);
     Ok(())
 }
 
-/// Gives an operator, or a station, a new password and prints it, this once.
+/// Gives an operator or a station a new password and prints it, only once.
 pub(super) fn passwd(config: &Config, kind: Kind, name: &str) -> anyhow::Result<()> {
     let password = generated()?;
     let account = OperatorId::parse(name)?;
@@ -67,11 +74,11 @@ pub(super) fn passwd(config: &Config, kind: Kind, name: &str) -> anyhow::Result<
         let known = known(store, kind, &account).await?;
         Ok(store.put_operators(&[row(config, &account, &known.name, &password)?]).await?)
     })?;
-    tell(config, &account, &password);
+    print(config, &account, &password);
     Ok(())
 }
 
-/// Removes an operator, or a station. A call that runs goes on.
+/// Removes an operator or a station. A live call continues.
 pub(super) fn remove(config: &Config, kind: Kind, name: &str) -> anyhow::Result<()> {
     let account = OperatorId::parse(name)?;
     with_store(config, async |store| {
@@ -88,8 +95,8 @@ async fn known(store: &Store, kind: Kind, name: &OperatorId) -> anyhow::Result<O
     known.filter(|row| kind.has(row)).with_context(|| format!("no {} is named {name}", kind.word()))
 }
 
-/// The names of all accounts of operators. Does not change the database.
-pub(super) fn accounts(config: &Config) -> anyhow::Result<BTreeSet<OperatorId>> {
+/// The names of the accounts of one kind. Does not change the database.
+pub(super) fn accounts(config: &Config, kind: Kind) -> anyhow::Result<BTreeSet<OperatorId>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let rows = runtime.block_on(async {
         let store = Store::open_read_only(&config.store_url).await?;
@@ -97,8 +104,8 @@ pub(super) fn accounts(config: &Config) -> anyhow::Result<BTreeSet<OperatorId>> 
         store.close().await;
         anyhow::Ok(rows?)
     })?;
-    let operators = rows.iter().filter(|row| Kind::Operator.has(row));
-    Ok(operators.filter_map(|row| OperatorId::parse(&row.operator).ok()).collect())
+    let accounts = rows.iter().filter(|row| kind.has(row));
+    Ok(accounts.filter_map(|row| OperatorId::parse(&row.operator).ok()).collect())
 }
 
 /// Prints the accounts, never their passwords.
@@ -114,7 +121,9 @@ pub(super) fn list(config: &Config) -> anyhow::Result<()> {
 
 pub(super) fn row(config: &Config, operator: &OperatorId, name: &str, password: &str) -> anyhow::Result<OperatorRow> {
     if name.chars().count() > NAME_MAX || name.chars().any(char::is_control) {
-        bail!("the name of {operator} is longer than {NAME_MAX} characters, or has control characters");
+        bail!(
+            "the display name of {operator} cannot be used; expected: at most {NAME_MAX} characters, no control characters"
+        );
     }
     let ha1 = Ha1::new(operator.as_str(), &config.sip.domain, password);
     Ok(OperatorRow {
@@ -129,15 +138,22 @@ pub(super) fn row(config: &Config, operator: &OperatorId, name: &str, password: 
     })
 }
 
+/// Why a password cannot be used: the expected one. None: it can.
+pub(super) fn wrong_password(password: &str) -> Option<String> {
+    let length = password.chars().count();
+    let good = (PASSWORD_MIN..=PASSWORD_MAX).contains(&length) && !password.chars().any(char::is_control);
+    (!good).then(|| format!("{PASSWORD_MIN} to {PASSWORD_MAX} characters without control characters, or an empty cell"))
+}
+
 pub(super) fn generated() -> anyhow::Result<String> {
     let mut random = [0; PASSWORD_LETTERS];
     getrandom::fill(&mut random)?;
     Ok(random.iter().filter_map(|byte| LETTERS.get(usize::from(byte % 32))).map(|letter| char::from(*letter)).collect())
 }
 
-fn tell(config: &Config, operator: &OperatorId, password: &str) {
+fn print(config: &Config, operator: &OperatorId, password: &str) {
     println!("user      {operator}\npassword  {password}\ndomain    {}", config.sip.domain);
-    println!("The password is shown this once.");
+    println!("The password is not shown again.");
 }
 
 pub(super) fn with_store<T>(config: &Config, work: impl AsyncFnOnce(&Store) -> anyhow::Result<T>) -> anyhow::Result<T> {

@@ -1,4 +1,4 @@
-//! The posture of a running service's house: what it is, and setting it.
+//! The operating mode of a running service: reads and sets it.
 
 use clap::Args;
 use serde::Deserialize;
@@ -9,14 +9,14 @@ use crate::config::Config;
 
 use super::{ConfigFile, callers, console};
 
-/// What it is to be.
+/// The mode to set.
 #[derive(Debug, Args)]
 pub(super) struct PostureArguments {
-    /// normal; major-incident: every call rings everybody who is ready; drill: only the records tell; fallback: calls go to the fallback
-    /// number, and to operators when that fails. Absent: tells what it is.
+    /// normal; major-incident: every call rings all ready operators; drill: only the records are marked; fallback: calls go to the
+    /// fallback number, and to operators if it fails. Default: prints the current mode.
     #[arg(value_parser = Posture::ALL.map(Posture::word))]
     set: Option<String>,
-    /// After so many hours it is normal again; 0: not by itself, absent: as [posture] hours says.
+    /// Hours until the mode is normal again; 0: no end. Default: [posture] hours.
     #[arg(long, requires = "set", value_parser = clap::value_parser!(u32).range(0..=168))]
     hours: Option<u32>,
     #[command(flatten)]
@@ -24,14 +24,14 @@ pub(super) struct PostureArguments {
 }
 
 #[derive(Debug, Deserialize)]
-struct Told {
+struct ModeView {
     posture: Posture,
     since: Timestamp,
     until: Option<Timestamp>,
     by: String,
 }
 
-/// Carries it out.
+/// Runs the command.
 pub(super) fn posture(arguments: PostureArguments) -> anyhow::Result<()> {
     let config = Config::load_to_serve(&arguments.file.config)?;
     let (status, answer) = match arguments.set {
@@ -41,7 +41,7 @@ pub(super) fn posture(arguments: PostureArguments) -> anyhow::Result<()> {
             console::ask(&config, "POST", "/v1/posture", &body)?
         }
     };
-    let Told { posture, since, until, by } = match status {
+    let ModeView { posture, since, until, by } = match status {
         200 => console::read(&answer)?,
         422 => anyhow::bail!("{}", callers::fault(&answer)),
         _ => return Err(console::rejected(status, &answer)),

@@ -16,15 +16,15 @@ use super::call_id::CallStart;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ReportCommand {
-    /// The figures of a period: service levels, waits, abandonment, handling time, and what each operator did.
+    /// The figures of a period: service levels, waits, abandonment, handling time, and each operator's calls.
     Summary(Asked),
-    /// The calls of a period, one by one.
+    /// The calls of a period, one per line.
     Calls(Asked),
-    /// The callers of a period whom nobody has answered, by number, and what came of calling back.
+    /// The unanswered callers of a period, by number, with the result of call-backs.
     Abandoned(Asked),
-    /// One call: its facts, one a line, in their order.
+    /// The facts of one call, one per line, in their order.
     Call {
-        /// The call, as `report calls` names it; the first digits of its id are enough if they fit no other call.
+        /// The call's id from `report calls`. Its first digits are enough if no other call's id starts with them.
         call: CallStart,
         #[command(flatten)]
         file: ConfigFile,
@@ -46,10 +46,10 @@ pub(super) struct Asked {
     /// First day (2026-11-24) or time (2026-11-24T07:00, or with an offset 2026-11-24T07:00:00+07:00). Default: today.
     #[arg(long, value_name = "DAY|TIME")]
     from: Option<String>,
-    /// Last day, which is inside, or time, which is not. Default: the end of today.
+    /// Last day (included) or end time (excluded). Default: the end of today.
     #[arg(long, value_name = "DAY|TIME")]
     to: Option<String>,
-    /// How it is written.
+    /// The format of the output.
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
 }
@@ -86,7 +86,7 @@ pub(super) fn report(command: ReportCommand) -> anyhow::Result<()> {
     finish(written, out)
 }
 
-/// Every fact of one call: who classed it when and as what, whom it was offered to, and all else.
+/// Writes every fact of one call: offers, dispositions and all others.
 fn one_call(config: &Config, call: &CallStart) -> anyhow::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -105,7 +105,7 @@ fn one_call(config: &Config, call: &CallStart) -> anyhow::Result<()> {
 fn finish<W: io::Write>(written: anyhow::Result<()>, mut out: BufWriter<W>) -> anyhow::Result<()> {
     match written.and_then(|()| Ok(out.flush()?)) {
         Err(fault) if is_broken_pipe(&fault) => {
-            // Who reads has seen enough (`| head`); what is still buffered has nowhere to go.
+            // The reader has ended (`| head`): the rest of the buffer is dropped.
             drop(out.into_parts());
             Ok(())
         }

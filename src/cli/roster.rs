@@ -1,4 +1,4 @@
-//! The roster: what is missing ahead, and what it comes to after its changes.
+//! The roster: coming times with too few operators, and the roster after its changes.
 
 use clap::Subcommand;
 use jiff::civil::Date;
@@ -6,17 +6,18 @@ use jiff::civil::Date;
 use crate::clock::Timestamp;
 use crate::config::Config;
 
+use super::operator::Kind;
 use super::{ConfigFile, operator};
 
-/// What may be asked of the roster.
+/// Commands on the roster.
 #[derive(Debug, Subcommand)]
 pub(super) enum RosterCommand {
-    /// Writes the roster as CSV, after leave, swaps and stand-ins.
+    /// Writes the roster with its changes (leave, swaps, stand-ins) as CSV.
     Export {
         /// First day. Default: today.
         #[arg(long, value_name = "DAY")]
         from: Option<Date>,
-        /// So many days.
+        /// How many days.
         #[arg(long, default_value_t = 31, value_parser = clap::value_parser!(u32).range(1..=3_660))]
         days: u32,
         #[command(flatten)]
@@ -24,7 +25,7 @@ pub(super) enum RosterCommand {
     },
 }
 
-/// Carries it out.
+/// Runs the command.
 pub(super) fn roster(command: RosterCommand) -> anyhow::Result<()> {
     let RosterCommand::Export { from, days, file } = command;
     let config = Config::load(&file.config)?;
@@ -37,9 +38,9 @@ pub(super) fn roster(command: RosterCommand) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Tells what is missing within so many days. An error when something is.
+/// Lists the times within `days` days with too few operators. An error if there is one.
 pub(super) fn check(config: &Config, days: u32) -> anyhow::Result<()> {
-    let accounts = operator::accounts(config);
+    let accounts = operator::accounts(config, Kind::Operator);
     let unknown = accounts.as_ref().map(|accounts| config.without_account(accounts)).unwrap_or_default();
     for fault in &unknown {
         println!("error: {fault}");

@@ -1,4 +1,4 @@
-//! Stations on the command line, and the numbers and PINs by which operators log in there.
+//! Stations on the command line, and the numbers and PINs for logging in at them.
 
 use std::io::{BufRead as _, Read as _};
 
@@ -18,19 +18,19 @@ const PIN_LINE_MAX: u64 = 64;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum StationCommand {
-    /// Makes the account of a station's phone and prints its password, this once.
+    /// Creates the account of a station's phone and prints its password, only once.
     Add {
         #[command(flatten)]
         named: Named,
-        /// Its name, as colleagues and reports see it.
+        /// The display name, for colleagues and reports.
         #[arg(long)]
         name: Option<String>,
     },
     /// Lists the stations.
     List(ConfigFile),
-    /// Gives a station's phone a new password and prints it, this once.
+    /// Gives a station's phone a new password and prints it, only once.
     Passwd(Named),
-    /// Removes a station; a running call goes on.
+    /// Removes a station; a live call continues.
     Remove(Named),
 }
 
@@ -62,8 +62,8 @@ fn list(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Gives an operator the number and the PIN by which he logs in at stations. The PIN is his own, read from standard input, or is
-/// generated and printed, this once.
+/// Gives an operator the number and the PIN for logging in at stations. The PIN is read from standard input, or generated and printed,
+/// only once.
 pub(super) fn pin(config: &Config, operator: &str, number: &str, own: bool) -> anyhow::Result<()> {
     let operator = OperatorId::parse(operator)?;
     let (mut salt, mut line) = ([0; 16], String::new());
@@ -74,7 +74,7 @@ pub(super) fn pin(config: &Config, operator: &str, number: &str, own: bool) -> a
         line = generated_pin()?;
     }
     let digits = line.trim();
-    let pin = Pin::new(salt, digits).context("a PIN has 4 to 12 digits")?;
+    let pin = Pin::new(salt, digits).context("not a PIN; expected: 4 to 12 digits")?;
     let Some(badge) = Badge::new(number, pin) else {
         bail!("{number:?} is not an operator's number; expected: 1 to 8 digits")
     };
@@ -82,20 +82,22 @@ pub(super) fn pin(config: &Config, operator: &str, number: &str, own: bool) -> a
     let change =
         with_store(config, async |store| Ok(store.set_badge(operator.as_str(), Some((given.0, &given.1))).await?))?;
     match change {
-        BadgeChange::Done if own => println!("{operator} logs in at stations as {number}, with the operator's own PIN"),
-        BadgeChange::Done => println!("number  {number}\npin     {digits}\nThe PIN is shown this once."),
-        BadgeChange::Taken => bail!("another operator has the number {number}"),
+        BadgeChange::Done if own => {
+            println!("{operator} logs in at stations with the number {number} and the given PIN")
+        }
+        BadgeChange::Done => println!("number  {number}\npin     {digits}\nThe PIN is not shown again."),
+        BadgeChange::Taken => bail!("{number} is another operator's number; expected: a number of its own"),
         BadgeChange::Unknown => bail!("no operator is named {operator}, or it is a station"),
     }
     Ok(())
 }
 
-/// Takes number and PIN away.
+/// Removes number and PIN.
 pub(super) fn remove_pin(config: &Config, operator: &str) -> anyhow::Result<()> {
     let operator = OperatorId::parse(operator)?;
     match with_store(config, async |store| Ok(store.set_badge(operator.as_str(), None).await?))? {
         BadgeChange::Done => {
-            println!("{operator} can log in at no station any more; a station where they are logged in stays theirs")
+            println!("{operator} can no longer log in at stations; a current log-in stays")
         }
         BadgeChange::Taken | BadgeChange::Unknown => bail!("no operator is named {operator}, or it is a station"),
     }

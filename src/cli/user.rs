@@ -1,4 +1,4 @@
-//! Users of the console: made, listed and removed in the database. A running service takes changes up within seconds.
+//! Users of the console: created, listed and removed in the database. A running service applies changes within seconds.
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
@@ -14,24 +14,24 @@ use super::operator::with_store;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum UserCommand {
-    /// Makes a user, or gives one another role, and prints his token, this once.
+    /// Creates a user, or changes a user's role, and prints the new token, only once.
     Add {
         #[command(flatten)]
         named: Named,
-        /// operator (his own state, his own calls), supervisor (all operators), admin (everything), auditor (sees
-        /// everything, changes nothing).
+        /// operator (own state and own calls), supervisor (all operators), admin (everything), auditor (reads everything, changes
+        /// nothing).
         #[arg(long, value_parser = role)]
         role: ConsoleRole,
     },
     /// Lists the users and their roles.
     List(ConfigFile),
-    /// Removes a user: his token opens nothing any more.
+    /// Removes a user: the token is no longer valid.
     Remove(Named),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Named {
-    /// The user's name; of an operator, the name with which he registers.
+    /// The user's name; for an operator, the name of the account.
     user: String,
     #[command(flatten)]
     file: ConfigFile,
@@ -39,10 +39,10 @@ pub(super) struct Named {
 
 fn role(word: &str) -> Result<ConsoleRole, String> {
     ConsoleRole::parse(word)
-        .ok_or_else(|| format!("expected is one of {}", ConsoleRole::ALL.map(ConsoleRole::word).join(", ")))
+        .ok_or_else(|| format!("expected: one of {}", ConsoleRole::ALL.map(ConsoleRole::word).join(", ")))
 }
 
-/// Carries it out.
+/// Runs the command.
 pub(super) fn user(command: UserCommand) -> anyhow::Result<()> {
     match command {
         UserCommand::Add { named, role } => add(&Config::load_to_serve(&named.file.config)?, &named.user, role),
@@ -60,7 +60,7 @@ fn add(config: &Config, name: &str, role: ConsoleRole) -> anyhow::Result<()> {
     let row = ConsoleUserRow { name, role: role.word().to_owned(), token_sha256: token_hash(&token) };
     with_store(config, async |store| Ok(store.put_console_user(&row).await?))?;
     println!("user   {}\nrole   {}\ntoken  {token}", row.name, row.role);
-    println!("The token is shown this once.");
+    println!("The token is not shown again.");
     Ok(())
 }
 

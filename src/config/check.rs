@@ -189,7 +189,7 @@ fn server_header(source: &mut Source, text: Option<&String>) -> Option<String> {
     let text = text?;
     if text.trim().is_empty() || text.len() > 128 || !text.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
         let right = "1 to 128 visible ASCII characters, as in \"siaga/1.0\"; absent: no such header field";
-        source.fault("sip.server_header", format!("{text:?} cannot stand in a header field"), right);
+        source.fault("sip.server_header", format!("{text:?} cannot be used in a header field"), right);
     }
     Some(text.clone())
 }
@@ -227,8 +227,8 @@ fn features(source: &mut Source, file: &File) -> FeatureCodes {
         } else if !seen.insert(code.as_str()) {
             source.fault(&key, format!("{code:?} is the code of two features"), "a code of its own");
         } else if let Some(class) = behind_class(code) {
-            let wrong = format!("{code:?} begins with {class:?}, behind which a category's code may follow");
-            source.fault(&key, wrong, "a code that begins otherwise");
+            let wrong = format!("{code:?} begins with {class:?}, after which a category's code may follow");
+            source.fault(&key, wrong, "a code with another beginning");
         } else if code.len() > section.pause.len()
             && code.strip_prefix(&section.pause).is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()))
         {
@@ -313,7 +313,7 @@ fn supervisors(source: &mut Source, file: &File) -> BTreeSet<OperatorId> {
         let key = format!("operators.supervisors[{i}]");
         match OperatorId::parse(name) {
             Ok(operator) if known.contains(&operator) => {
-                source.fault(&key, format!("{name:?} stands there twice"), "each operator once");
+                source.fault(&key, format!("{name:?} is there twice"), "each operator once");
             }
             Ok(operator) => {
                 known.insert(operator);
@@ -348,10 +348,10 @@ fn places(source: &mut Source, file: &File) {
         source.fault("journal.keep_days", file.journal.keep_days.to_string(), "0 to 365 days");
     }
     if file.journal.dir == file.recording.dir {
-        source.fault("recording.dir", "is the folder of the journal too", "a folder of its own");
+        source.fault("recording.dir", "is also the folder of the journal", "a folder of its own");
     }
     if file.console.listen == file.report.listen && !file.console.listen.ends_with(":0") {
-        source.fault("report.listen", "is the console's address too", "an address or port of its own");
+        source.fault("report.listen", "is also the console's address", "an address or port of its own");
     }
     if file.shutdown.drain_seconds > 86_400 {
         source.fault("shutdown.drain_seconds", file.shutdown.drain_seconds.to_string(), "0 to 86400 seconds");
@@ -426,7 +426,7 @@ fn warnings(source: &Source, file: &File) -> Vec<Fault> {
     }
     let unproven = file.sip.tls.as_ref().is_some_and(tls::Section::asks_for_no_certificate);
     if unproven && let Some(i) = file.trunk.iter().position(|trunk| trunk.tls_name.is_some()) {
-        let wrong = "no client_ca in [sip.tls]: nobody is asked for a certificate, and the trunk cannot call";
+        let wrong = "no client_ca in [sip.tls]: no peer is asked for a certificate, and the trunk cannot call";
         warnings.push(source.warning(
             &format!("trunk[{i}].tls_name"),
             wrong,

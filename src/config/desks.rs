@@ -127,7 +127,7 @@ fn numbers(source: &mut Source, key: &str, names: &[String], own: &str, desks: &
         match found.and_then(|at| u8::try_from(at + 1).ok()) {
             Some(desk) => to.push(DeskNo(desk)),
             None => {
-                source.fault(key, format!("{name:?} is no other desk"), "names of other desks; empty: everybody");
+                source.fault(key, format!("{name:?} is no other desk"), "names of other desks; empty: all operators");
             }
         }
     }

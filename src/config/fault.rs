@@ -1,4 +1,4 @@
-//! Faults of the configuration, told all at once: where, what is wrong, what would be right.
+//! Errors of the configuration, reported all at once: where, what is wrong, what is expected.
 
 use std::fmt;
 

@@ -13,7 +13,7 @@ use super::source::Source;
 pub(super) fn checked(source: &mut Source, section: &section::Guard) -> GuardSettings {
     for (i, name) in section.scanners.iter().enumerate() {
         if !(3..=64).contains(&name.len()) {
-            let wrong = format!("{name:?} would fit anybody, or nobody");
+            let wrong = format!("{name:?} would match every name, or none");
             source.fault(&format!("guard.scanners[{i}]"), wrong, "3 to 64 characters, as in \"friendly-scanner\"");
         }
     }

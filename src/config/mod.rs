@@ -12,6 +12,7 @@ mod guard;
 mod identity;
 mod level;
 mod modes;
+mod names;
 mod network;
 mod paths;
 mod place;
@@ -40,6 +41,7 @@ use crate::switchboard::{
 pub use fault::{Fault, Faults};
 pub use identity::proves;
 pub use level::{FIRST_DESK, Levels, ServiceLevel};
+pub use names::OWN_NAME;
 pub use posture::PostureConfig;
 pub use roster::{Ahead, Rostered};
 pub use section::{EngineName, Log, LogFormat, Site, SrtpName};

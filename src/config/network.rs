@@ -26,7 +26,7 @@ pub(super) fn listeners(source: &mut Source, section: &section::Sip) -> Vec<List
         let key = format!("sip.listen[{i}]");
         let Some((transport, local)) = listen_address(source, &key, text) else { continue };
         if listeners.iter().any(|other| (other.transport, other.local) == (transport, local)) {
-            source.fault(&key, format!("{text:?} stands there twice"), "each address once");
+            source.fault(&key, format!("{text:?} is there twice"), "each address once");
             continue;
         }
         let advertised = match &section.advertised {
@@ -131,7 +131,7 @@ pub(super) fn trunks(source: &mut Source, sections: &[section::Trunk], listeners
         if section.peers.is_empty() {
             source.fault(
                 &key("peers"),
-                "no address: nobody could call",
+                "empty: no call could be accepted",
                 "[\"10.1.2.3/32\"], the addresses that the telco calls from",
             );
         }
@@ -185,11 +185,7 @@ pub(super) fn listens_on(listeners: &[Listener], transport: Transport) -> bool {
 fn tls_name(source: &mut Source, key: &str, section: &section::Trunk, over_tls: bool) -> Option<String> {
     let name = section.tls_name.as_ref()?;
     if !over_tls {
-        source.fault(
-            key,
-            "stands there, while the trunk's transport is not tls",
-            "transport = \"tls\", or no tls_name",
-        );
+        source.fault(key, "is set, while the trunk's transport is not tls", "transport = \"tls\", or no tls_name");
     }
     if rustls::pki_types::ServerName::try_from(name.as_str()).is_err() {
         source.fault(

@@ -40,14 +40,14 @@ pub struct PostureConfig {
 pub(super) fn checked(source: &mut Source, file: &File) -> PostureConfig {
     let Section { hours, incident_wrap_up_seconds, incident_text } = &file.posture;
     if *hours > 168 {
-        source.fault("posture.hours", hours.to_string(), "0 to 168 hours, 0: until somebody ends it");
+        source.fault("posture.hours", hours.to_string(), "0 to 168 hours, 0: no end");
     }
     if *incident_wrap_up_seconds > 3_600 {
         source.fault("posture.incident_wrap_up_seconds", incident_wrap_up_seconds.to_string(), "0 to 3600 seconds");
     }
     if incident_text.len() > TEXT_MAX || incident_text.chars().any(char::is_control) {
         let wrong = format!("a text of {} bytes, or of several lines", incident_text.len());
-        source.fault("posture.incident_text", wrong, "one line of at most 700 bytes, \"\": nobody is told");
+        source.fault("posture.incident_text", wrong, "one line of at most 700 bytes, \"\": no text");
     }
     PostureConfig {
         terms: PostureTerms { hours: *hours, incident_text: incident_text.clone() },

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::acd::roster::decree::{self, Decree};
-use crate::acd::roster::{Roster, RosterFault};
+use crate::acd::roster::{Roster, RosterFault, table};
 use crate::acd::section::OperatorsSection;
 use crate::acd::shift::{Gap, Plan, ShiftTimes};
 use crate::clock::{Now, Timestamp};
@@ -143,7 +143,8 @@ fn read<T>(
     parse: impl FnOnce(&str) -> Result<T, Vec<RosterFault>>,
 ) -> Option<T> {
     let path = path?;
-    match std::fs::read_to_string(path).map(|text| parse(&text)) {
+    let parsed = std::fs::read(path).map(|bytes| parse(&table::text_of(bytes).map_err(|fault| vec![fault])?));
+    match parsed {
         Ok(Ok(read)) => Some(read),
         Ok(Err(wrong)) => {
             tell(faults, key, Some(path), &wrong);

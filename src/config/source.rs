@@ -202,12 +202,17 @@ fn in_plain_words(message: &str) -> (String, String) {
     let (wrong, expected) = message.split_once(", expected ").unwrap_or((message, ""));
     let wrong = wrong.replace("unknown field", "unknown key").replace("unknown variant", "unknown value");
     let wrong = wrong.replace("missing field", "missing key");
-    let wrong = match wrong.strip_prefix("invalid type: ").or_else(|| wrong.strip_prefix("invalid value: ")) {
-        Some(found) => plain_value(found),
-        None => wrong,
+    let wrong = match (wrong.strip_prefix("invalid type: "), wrong.strip_prefix("invalid value: ")) {
+        (Some(found), _) => plain_value(found),
+        // Its type is right.
+        (None, Some(found)) => format!("{} is out of range", found.split('`').nth(1).unwrap_or(found)),
+        (None, None) => wrong,
     };
     let expected = match expected {
-        "i8" | "i16" | "i32" | "i64" | "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, without quotes",
+        "u8" => "a whole number from 0 to 255, without quotes",
+        "u16" => "a whole number from 0 to 65535, without quotes",
+        "u32" | "u64" | "usize" => "a whole number of 0 or more, without quotes",
+        "i8" | "i16" | "i32" | "i64" => "a whole number, without quotes",
         "f32" | "f64" => "a number, without quotes",
         "a sequence" => "a list: [\"…\", \"…\"]",
         "a string" => "a text in quotes",
@@ -244,9 +249,22 @@ mod tests {
     fn the_parsers_words_become_plain_ones() {
         for (message, wrong, expected) in [
             ("invalid type: integer `5`, expected a string", "5 is a whole number", "a text in quotes"),
-            ("invalid type: string \"x\", expected u64", "\"x\" is a text", "a whole number, without quotes"),
+            (
+                "invalid type: string \"x\", expected u64",
+                "\"x\" is a text",
+                "a whole number of 0 or more, without quotes",
+            ),
             ("invalid type: map, expected a sequence", "a table", "a list: [\"…\", \"…\"]"),
-            ("invalid value: integer `-1`, expected u16", "-1 is a whole number", "a whole number, without quotes"),
+            (
+                "invalid value: integer `-1`, expected u16",
+                "-1 is out of range",
+                "a whole number from 0 to 65535, without quotes",
+            ),
+            (
+                "invalid value: integer `-5`, expected usize",
+                "-5 is out of range",
+                "a whole number of 0 or more, without quotes",
+            ),
             (
                 "invalid type: string \"x\", expected struct Site",
                 "\"x\" is a text",

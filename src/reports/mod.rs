@@ -160,10 +160,10 @@ fn lines(figures: &Figures) -> Vec<Line> {
         line("aht", Value::Millis(figures.aht.millis()), "AHT: (talk + wrap-up) / answered"),
     ]);
     all.extend(figures.classes.iter().map(|of| counted("class", &of.word, of.calls, "")));
-    all.push(line("unclassed", Value::Calls(figures.unclassed), "no operator has classed them"));
+    all.push(line("unclassed", Value::Calls(figures.unclassed), "without a disposition"));
     all.push(line("drills-and-tests", Value::Calls(figures.exercises), "classed as drill or test; in no other figure"));
-    all.push(line("fallback-answered", Value::Calls(figures.fallback_answered), "taken by the fallback number"));
-    all.push(line("agency-answered", Value::Calls(figures.agency_answered), "taken over from operators by agencies"));
+    all.push(line("fallback-answered", Value::Calls(figures.fallback_answered), "answered by the fallback number"));
+    all.push(line("agency-answered", Value::Calls(figures.agency_answered), "transferred by operators to agencies"));
     all.extend(figures.desks.iter().flat_map(|of| of_desk(of, short)));
     for of in &figures.operators {
         let own =
@@ -173,14 +173,14 @@ fn lines(figures: &Figures) -> Vec<Line> {
             continue;
         }
         all.extend([
-            own("operator-talk", Value::Millis(Some(of.talk_ms)), "all his talk"),
-            own("operator-wrap-up", Value::Millis(Some(of.wrap_ms)), "all his wrap-up"),
+            own("operator-talk", Value::Millis(Some(of.talk_ms)), "all talk"),
+            own("operator-wrap-up", Value::Millis(Some(of.wrap_ms)), "all wrap-up"),
             own("operator-aht", Value::Millis(of.aht.millis()), "(talk + wrap-up) / answered"),
         ]);
         if of.joined > 0 {
             all.extend([
-                own("operator-joined", Value::Calls(of.joined), "as a guest of another's call"),
-                own("operator-joined-talk", Value::Millis(Some(of.joined_ms)), "all his talk as a guest"),
+                own("operator-joined", Value::Calls(of.joined), "as a participant of another operator's call"),
+                own("operator-joined-talk", Value::Millis(Some(of.joined_ms)), "all talk as a participant"),
             ]);
         }
     }

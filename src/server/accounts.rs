@@ -178,7 +178,7 @@ impl Accounts {
                 operator = row.operator,
                 realm = row.realm,
                 domain = self.domain,
-                "his password is for another domain: siaga operator passwd"
+                "the account's password is for another domain: siaga operator passwd gives a new one"
             );
             return None;
         }
@@ -189,7 +189,7 @@ impl Accounts {
         let (name, station) = (row.name.clone(), row.station != 0);
         let account = operator.zip(ha1).map(|(operator, ha1)| Account { operator, name, ha1, station, badge });
         if account.is_none() {
-            warn!(operator = row.operator, "the account cannot be read: siaga operator passwd makes it anew");
+            warn!(operator = row.operator, "the account cannot be read: siaga operator passwd repairs it");
         }
         account
     }

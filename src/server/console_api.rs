@@ -1,8 +1,9 @@
-//! HTTP on the console's address: metrics, health, and the operators' console as JSON. Every command needs the token.
+//! HTTP on the console's address: metrics, health, and the operators' console as JSON. Every command needs the token. Without a valid
+//! token file metrics and health are served, and commands are not.
 
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
@@ -25,7 +26,7 @@ use crate::ids::OperatorId;
 use crate::switchboard::{Actor, ConsoleCommand, ConsoleReply};
 
 use super::RETRY_EVERY;
-use super::console_asker::{Asker, Body, wrong_body};
+use super::console_asker::{Asker, Body};
 use super::desk::{Desk, DeskError};
 use super::events::Events;
 use super::media::Media;
@@ -46,11 +47,11 @@ pub(super) const WORDS_MAX: usize = 200;
 /// Bytes of a text to operators: with its header it fits a datagram (RFC 3428 §8).
 const TEXT_MAX: usize = 700;
 
-/// What the console's pages need.
+/// The state of the console's pages.
 #[derive(Debug)]
 pub(super) struct Console {
-    /// The service's own token, with the role of an admin.
-    pub(super) token: Token,
+    /// The service's own token, with the role of an admin. Empty until its file is valid.
+    token: OnceLock<Token>,
     parts: Parts,
 }
 
@@ -69,7 +70,7 @@ pub(super) struct Parts {
     pub(super) metrics: Arc<Metrics>,
     pub(super) alarms: Alarms,
     pub(super) started: tokio::time::Instant,
-    /// Ends before the last of its askers may.
+    /// Ends before the console does.
     pub(super) media: Weak<Media>,
     pub(super) records: Watch,
     pub(super) users: watch::Receiver<Users>,
@@ -77,33 +78,52 @@ pub(super) struct Parts {
     pub(super) draining: Arc<AtomicBool>,
     pub(super) log_lost: Lost,
     pub(super) store_url: String,
-    /// As it was read last.
+    /// The configuration as last read.
     pub(super) config: watch::Receiver<Arc<Config>>,
 }
 
 pub(super) type Shared = State<Arc<Console>>;
 
-/// Listens. Fails when the address is taken.
+/// The alarm's subjects: the address, and the token file.
+const ADDRESS: &str = "address";
+const TOKEN: &str = "token";
+
 async fn bind(listen: SocketAddr) -> anyhow::Result<tokio::net::TcpListener> {
     use anyhow::Context as _;
     tokio::net::TcpListener::bind(listen).await.with_context(|| format!("[console] {listen} cannot be listened on"))
 }
 
-/// Serves until it is dropped. The console opens as soon as its address is free and its token is valid, and never without a token.
+/// Serves until it is dropped. Metrics and health need only the address; commands need the token file too. Both are tried again until
+/// they can be used.
 pub(super) async fn serve(settings: ConsoleSettings, alarms: Alarms, parts: Parts) {
-    let (listener, token) = loop {
-        let token = Token::read_or_make(&settings.token_file);
-        let opened = match token {
-            Ok(token) => bind(settings.listen).await.map(|listener| (listener, token)),
-            Err(fault) => Err(fault),
-        };
-        match alarms.watch(Kind::Console, "", opened) {
-            Ok(opened) => break opened,
+    let console = Arc::new(Console { token: OnceLock::new(), parts });
+    tokio::join!(
+        read_token(&settings.token_file, &alarms, &console.token),
+        serve_pages(settings.listen, &alarms, Arc::clone(&console)),
+    );
+}
+
+async fn read_token(file: &std::path::Path, alarms: &Alarms, known: &OnceLock<Token>) {
+    loop {
+        match alarms.watch(Kind::Console, TOKEN, Token::read_or_make(file)) {
+            Ok(token) => {
+                known.get_or_init(|| token);
+                return;
+            }
+            Err(_) => tokio::time::sleep(RETRY_EVERY).await,
+        }
+    }
+}
+
+async fn serve_pages(listen: SocketAddr, alarms: &Alarms, console: Arc<Console>) {
+    let listener = loop {
+        match alarms.watch(Kind::Console, ADDRESS, bind(listen).await) {
+            Ok(listener) => break listener,
             Err(_) => tokio::time::sleep(RETRY_EVERY).await,
         }
     };
-    if let Err(fault) = console_connections::serve(listener, router(Arc::new(Console { token, parts }))).await {
-        alarms.raise(Kind::Console, "", fault);
+    if let Err(fault) = console_connections::serve(listener, router(console)).await {
+        alarms.raise(Kind::Console, ADDRESS, fault);
     }
 }
 
@@ -143,10 +163,10 @@ fn described(openapi: &Bytes) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], openapi.clone()).into_response()
 }
 
-/// What the description says beside the requests.
+/// The description besides the requests.
 #[derive(utoipa::OpenApi)]
 #[openapi(
-    info(title = "Siaga's console", description = "The floor of an emergency centre: operators, live calls, events."),
+    info(title = "siaga console", description = "Operators, live calls and events of an emergency centre."),
     components(schemas(Change)),
     modifiers(&BearerTokens)
 )]
@@ -162,34 +182,38 @@ impl utoipa::Modify for BearerTokens {
     }
 }
 
-/// What stands instead of an answer.
+/// The body of every error.
 #[derive(Serialize, utoipa::ToSchema)]
 pub(super) struct Fault {
     fault: String,
 }
 
-/// What almost every request may be answered with.
+/// The errors of almost every request.
 #[derive(utoipa::IntoResponses)]
 #[expect(dead_code, reason = "it describes answers, and is none")]
 pub(super) enum Usual {
     /// the token is missing or wrong
     #[response(status = 401)]
     Unknown(Fault),
-    /// the service does not answer
+    /// the service does not respond
     #[response(status = 503)]
     Silent(Fault),
 }
 
-/// And those that have a body, or a name in their path.
+/// The error of requests with a body or a name in the path.
 #[derive(utoipa::IntoResponses)]
-#[response(status = 400, description = "what was wrong, and what is expected")]
+#[response(status = 400, description = "what is wrong, and what is expected")]
 #[expect(dead_code, reason = "it describes an answer, and is none")]
 pub(super) struct Malformed(Fault);
 
-/// Lets those in whose token is known.
+/// Runs a request whose token is valid. Without a valid token file it runs none.
 async fn only_known(State(console): Shared, mut request: Request, next: Next) -> Response {
+    let Some(own) = console.token.get() else {
+        let text = "the console is closed: [console] token_file cannot be used; the alarm `console` and siaga check name the error";
+        return fault(StatusCode::SERVICE_UNAVAILABLE, text);
+    };
     let known = bearer(request.headers()).and_then(|token| {
-        if console.token.is(token) {
+        if own.is(token) {
             return Some(Actor { name: OWNER.to_owned(), role: ConsoleRole::Admin });
         }
         console.users.borrow().find(token).cloned()
@@ -211,7 +235,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 #[utoipa::path(
     get,
     path = "/v1/operators",
-    summary = "Every operator: state, reason, shift; and who sits at which station",
+    summary = "Operators with state, reason and shift; stations with their operators",
     security(("token" = [])),
     responses(
         (status = 200, body = ConsoleReply),
@@ -225,7 +249,7 @@ async fn operators(asker: Asker) -> Response {
 #[utoipa::path(
     get,
     path = "/v1/guard",
-    summary = "Addresses that get no answers for a while",
+    summary = "Current bans: banned addresses get no response for some time",
     security(("token" = [])),
     responses(
         (status = 200, body = ConsoleReply),
@@ -244,8 +268,8 @@ async fn bans(asker: Asker) -> Response {
     params(("address" = String, Path, description = "an IP address")),
     responses(
         (status = 200, body = ConsoleReply),
-        (status = 404, body = Fault, description = "no ban of that address runs"),
-        (status = 403, body = Fault, description = "the user's role may not do that"),
+        (status = 404, body = Fault, description = "the address is not banned"),
+        (status = 403, body = Fault, description = "the user's role does not permit the request"),
         Malformed,
         Usual,
     ),
@@ -257,7 +281,7 @@ async fn lift(asker: Asker, Path(address): Path<String>) -> Response {
     }
 }
 
-/// What an operator's state is changed by.
+/// A change of an operator's state.
 #[derive(Clone, Copy, Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Change {
@@ -278,18 +302,18 @@ struct PauseBody {
 #[utoipa::path(
     post,
     path = "/v1/operators/{operator}/{change}",
-    summary = "Changes an operator's state (himself, or a supervisor)",
+    summary = "Changes an operator's state (the operator, or a supervisor)",
     security(("token" = [])),
     params(
-        ("operator" = String, Path, description = "his name", pattern = "^[A-Za-z0-9._-]{1,64}$"),
+        ("operator" = String, Path, description = "the operator's name", pattern = "^[A-Za-z0-9._-]{1,64}$"),
         ("change" = Change, Path),
     ),
     request_body = Option<PauseBody>,
     responses(
         (status = 200, body = ConsoleReply),
-        (status = 404, body = Fault, description = "no such operator, or no such change"),
-        (status = 409, body = Fault, description = "he has no wrap-up to prolong"),
-        (status = 403, body = Fault, description = "the user's role may not do that"),
+        (status = 404, body = Fault, description = "the operator or the change is unknown"),
+        (status = 409, body = Fault, description = "the operator is not in wrap-up"),
+        (status = 403, body = Fault, description = "the user's role does not permit the request"),
         Malformed,
         Usual,
     ),
@@ -315,7 +339,12 @@ async fn change(asker: Asker, Path((operator, change)): Path<(String, String)>, 
                 ConsoleCommand::Pause { operator, reason }
             }
             Ok(_) => return fault(StatusCode::BAD_REQUEST, "the reason is too long; expected: at most 200 characters"),
-            Err(error) => return fault(StatusCode::BAD_REQUEST, &wrong_body(&error)),
+            Err(error) => {
+                return fault(
+                    StatusCode::BAD_REQUEST,
+                    &console_errors::wrong_pause(&error, &asker.console.config.borrow().operators.break_reasons),
+                );
+            }
         },
     };
     asker.asks(command).await
@@ -324,7 +353,7 @@ async fn change(asker: Asker, Path((operator, change)): Path<(String, String)>, 
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 struct MessageBody {
-    /// Nobody in particular: everybody.
+    /// Absent: all operators.
     #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9._-]{1,64}$")]
     to: Option<OperatorId>,
     /// At most 700 bytes.
@@ -340,8 +369,8 @@ struct MessageBody {
     request_body = MessageBody,
     responses(
         (status = 200, body = ConsoleReply),
-        (status = 404, body = Fault, description = "no such operator"),
-        (status = 403, body = Fault, description = "the user's role may not do that"),
+        (status = 404, body = Fault, description = "the operator is unknown"),
+        (status = 403, body = Fault, description = "the user's role does not permit the request"),
         Malformed,
         Usual,
     ),
@@ -356,54 +385,55 @@ async fn send_message(asker: Asker, Body(MessageBody { to, text }): Body<Message
 #[utoipa::path(
     get,
     path = "/v1/events",
-    summary = "What happens, as it happens: server-sent events `fact` (its JSON) and `lost` (how many were, for who is too slow)",
+    summary = "Server-sent events: `fact` (the JSON of a fact) and `lost` (the number of facts that a slow listener missed)",
     security(("token" = [])),
     responses(
         (status = 200, content_type = "text/event-stream", body = String),
-        (status = 503, body = Fault, description = "too many listen"),
+        (status = 503, body = Fault, description = "too many listeners"),
         (status = 401, body = Fault, description = "the token is missing or wrong"),
     ),
 )]
 async fn events(Asker { console, actor }: Asker) -> Response {
     match console.events.listen(console.users.clone(), actor) {
         Some(events) => events.into_response(),
-        None => fault(StatusCode::SERVICE_UNAVAILABLE, "too many listen to the events"),
+        None => fault(StatusCode::SERVICE_UNAVAILABLE, "the events have too many listeners; expected: a retry later"),
     }
 }
 
 pub(super) async fn asked(console: &Console, actor: Actor, command: ConsoleCommand) -> Response {
     if !may(&actor, &command) {
-        let text = format!("{} is {} and may not do that", actor.name, actor.role.word());
+        let text = format!("the role of {} ({}) does not permit the request", actor.name, actor.role.word());
         return fault(StatusCode::FORBIDDEN, &text);
     }
     match console.desk.console(actor, command).await {
-        Ok(ConsoleReply::UnknownOperator) => fault(StatusCode::NOT_FOUND, "no such operator"),
+        Ok(ConsoleReply::UnknownOperator) => fault(StatusCode::NOT_FOUND, "unknown operator"),
         Ok(ConsoleReply::UnknownReason { known }) => {
-            let text = format!("the reasons of a break are {}", known.join(", "));
+            let text = format!("unknown reason; expected: one of {}", known.join(", "));
             fault(StatusCode::UNPROCESSABLE_ENTITY, &text)
         }
         Ok(ConsoleReply::NoFallback) => fault(
             StatusCode::UNPROCESSABLE_ENTITY,
-            "queue.fallback_number is not configured: there is nothing to fall back on",
+            "there is no fallback number; expected: queue.fallback_number in the configuration",
         ),
-        Ok(ConsoleReply::NotHis) => fault(StatusCode::FORBIDDEN, "it is not your call, or not your guest"),
-        Ok(ConsoleReply::UnknownCall) => fault(StatusCode::NOT_FOUND, "no such call is up"),
-        Ok(ConsoleReply::NoSupervisor) => {
-            fault(StatusCode::FORBIDDEN, "`by` is to name one of [operators] supervisors, or the user is to be one")
-        }
+        Ok(ConsoleReply::NotHis) => fault(StatusCode::FORBIDDEN, "another operator owns the call or the participant"),
+        Ok(ConsoleReply::UnknownCall) => fault(StatusCode::NOT_FOUND, "no live call has that id"),
+        Ok(ConsoleReply::NoSupervisor) => fault(
+            StatusCode::FORBIDDEN,
+            "not a supervisor; expected: `by` with one of [operators] supervisors, or such a user",
+        ),
         Ok(ConsoleReply::NotWaiting) => {
-            fault(StatusCode::CONFLICT, "the call does not wait: somebody has it, or the fallback does")
+            fault(StatusCode::CONFLICT, "the call does not wait: an operator or the fallback has it")
         }
         Ok(ConsoleReply::Refused { status }) => {
             let (status, text) = console_calls::refused_as(status);
             fault(status, text)
         }
-        Ok(ConsoleReply::NotBanned) => fault(StatusCode::NOT_FOUND, "no ban of that address runs"),
-        Ok(ConsoleReply::UnknownNumber) => fault(StatusCode::NOT_FOUND, "no such number is on the list"),
-        Ok(ConsoleReply::NotTalking) => fault(StatusCode::CONFLICT, "no operator talks with the caller now"),
-        Ok(ConsoleReply::NotWrappingUp) => fault(StatusCode::CONFLICT, "he has no wrap-up to prolong"),
+        Ok(ConsoleReply::NotBanned) => fault(StatusCode::NOT_FOUND, "the address is not banned"),
+        Ok(ConsoleReply::UnknownNumber) => fault(StatusCode::NOT_FOUND, "the number is not on the list"),
+        Ok(ConsoleReply::NotTalking) => fault(StatusCode::CONFLICT, "no operator is connected with the caller"),
+        Ok(ConsoleReply::NotWrappingUp) => fault(StatusCode::CONFLICT, "the operator is not in wrap-up"),
         Ok(ConsoleReply::UnknownCategory { known }) => {
-            let text = format!("no such category; expected one of: {}", known.join(", "));
+            let text = format!("unknown category; expected: one of {}", known.join(", "));
             fault(StatusCode::UNPROCESSABLE_ENTITY, &text)
         }
         Ok(

@@ -1,5 +1,5 @@
-//! What requests to the console bring along: who asks, of which call, of whom, and a body. Each is read in one way; what cannot be read is
-//! answered with what is expected.
+//! The parts of requests to the console: the user, the call, the operator and the body. Each is read in one way; an error names what is
+//! expected.
 
 use std::sync::Arc;
 
@@ -16,17 +16,17 @@ use crate::switchboard::{Actor, ConsoleCommand};
 
 use super::console_api::{Console, asked, fault};
 
-/// Characters of the name, or the number, of somebody who is wanted.
+/// Characters of the name or number of another party.
 const WHOM_MAX: usize = 64;
 
-/// Who asks. The token has been checked: he has a name and a role.
+/// The user of a request, whose token has been checked.
 pub(super) struct Asker {
     pub(super) console: Arc<Console>,
     pub(super) actor: Actor,
 }
 
 impl Asker {
-    /// Has it done, if his role may do that.
+    /// Runs a command if the user's role permits it.
     pub(super) async fn asks(self, command: ConsoleCommand) -> Response {
         asked(&self.console, self.actor, command).await
     }
@@ -43,7 +43,7 @@ impl FromRequestParts<Arc<Console>> for Asker {
     }
 }
 
-/// The call that the path names.
+/// The call in the path.
 pub(super) struct Called(pub(super) CallId);
 
 impl FromRequestParts<Arc<Console>> for Called {
@@ -55,7 +55,7 @@ impl FromRequestParts<Arc<Console>> for Called {
     }
 }
 
-/// The operator whom the path names.
+/// The operator in the path.
 pub(super) struct Named(pub(super) OperatorId);
 
 impl FromRequestParts<Arc<Console>> for Named {
@@ -67,7 +67,7 @@ impl FromRequestParts<Arc<Console>> for Named {
     }
 }
 
-/// A body as it is described.
+/// A JSON body.
 pub(super) struct Body<T>(pub(super) T);
 
 impl<T: DeserializeOwned> FromRequest<Arc<Console>> for Body<T> {
@@ -79,7 +79,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<Console>> for Body<T> {
     }
 }
 
-/// The name, or the number, of somebody who is wanted.
+/// The name or number of another party.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Whom(pub(super) String);
@@ -105,13 +105,47 @@ pub(super) fn wrong_body(error: &serde_json::Error) -> String {
         Category::Data => {
             let text = error.to_string();
             let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
-            format!("the body is wrong: {}", what.replacen(", expected ", "; expected: ", 1))
+            match what.strip_prefix("missing field ") {
+                Some(field) => format!(
+                    "the body lacks the field {field}; expected: a JSON object with it, as /v1/openapi.json describes it"
+                ),
+                None => format!("the body is wrong: {}", in_plain_words(what)),
+            }
         }
         Category::Syntax | Category::Eof | Category::Io => "the body is not JSON; expected: a JSON object".to_owned(),
     }
 }
 
-/// A call's id, in words of a path.
+/// The parser's message in the words of JSON: its own words are those of Rust.
+fn in_plain_words(what: &str) -> String {
+    let (wrong, expected) = what.split_once(", expected ").unwrap_or((what, ""));
+    let wrong = wrong.strip_prefix("invalid type: ").or_else(|| wrong.strip_prefix("invalid value: ")).unwrap_or(wrong);
+    let kinds = [
+        ("integer `", "the number "),
+        ("floating point `", "the number "),
+        ("boolean `", "the value "),
+        ("unknown field `", "unknown field "),
+        ("unknown variant `", "unknown value "),
+    ];
+    let found =
+        kinds.iter().find_map(|(kind, word)| Some(format!("{word}{}", wrong.strip_prefix(kind)?.replace('`', ""))));
+    let wrong = found.unwrap_or_else(|| match wrong {
+        "map" => "an object".to_owned(),
+        "sequence" => "an array".to_owned(),
+        other => other.to_owned(),
+    });
+    let expected = match expected {
+        "" => return wrong,
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number of 0 or more",
+        "a sequence" => "an array",
+        "a boolean" => "true or false",
+        other if other.starts_with("struct ") => "an object",
+        other => other,
+    };
+    format!("{wrong}; expected: {}", expected.replace('`', "\""))
+}
+
+/// A call's id in a path.
 pub(super) fn call_id(text: &str) -> Result<CallId, String> {
     text.parse().map_err(|error| format!("the call's id is {error}"))
 }
@@ -133,9 +167,11 @@ mod tests {
             ("", "the body is not JSON; expected: a JSON object"),
             ("{\"to\":", "the body is not JSON; expected: a JSON object"),
             ("to=sari", "the body is not JSON; expected: a JSON object"),
-            ("{}", "the body is wrong: missing field `to`"),
-            ("{\"to\":7}", "the body is wrong: invalid type: integer `7`; expected: a string"),
-            ("{\"whom\":\"sari\"}", "the body is wrong: unknown field `whom`; expected: `to`"),
+            ("{}", "the body lacks the field `to`; expected: a JSON object with it, as /v1/openapi.json describes it"),
+            ("{\"to\":7}", "the body is wrong: the number 7; expected: a string"),
+            ("{\"to\":[]}", "the body is wrong: an array; expected: a string"),
+            ("7", "the body is wrong: the number 7; expected: an object"),
+            ("{\"whom\":\"sari\"}", "the body is wrong: unknown field whom; expected: \"to\""),
             ("{\"to\":\"\"}", "the body is wrong: expected: a name or a number of at most 64 characters"),
         ] {
             assert_eq!(wrong(body), expected, "{body:?}");

@@ -1,4 +1,4 @@
-//! What the console has of callers: who waits to be called back, and whose calls wait behind others.
+//! Callers on the console: the list of call-backs, and numbers whose calls wait behind other calls.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::switchboard::{ConsoleCommand, ConsoleReply};
 use super::console_api::{Console, Fault, Malformed, Usual, WORDS_MAX, fault};
 use super::console_asker::{Asker, Body};
 
-/// Hours that a mark may last.
+/// Hours that a flag may last.
 const MARK_HOURS_MAX: u32 = 168;
 /// Characters of a number.
 const NUMBER_MAX: usize = 64;
@@ -26,7 +26,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Console>> {
 #[utoipa::path(
     get,
     path = "/v1/call-backs",
-    summary = "Callers whom nobody has answered, by number, the oldest first",
+    summary = "Unanswered callers, by number, the oldest first",
     security(("token" = [])),
     responses(
         (status = 200, body = ConsoleReply),
@@ -40,7 +40,7 @@ async fn call_backs(asker: Asker) -> Response {
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 struct MeantBody {
-    /// None: the next.
+    /// Absent: the next number.
     number: Option<String>,
     #[schema(value_type = String, pattern = "^[A-Za-z0-9._-]{1,64}$")]
     operator: OperatorId,
@@ -49,13 +49,13 @@ struct MeantBody {
 #[utoipa::path(
     post,
     path = "/v1/call-backs",
-    summary = "An operator shall call a number back (himself, or a supervisor)",
+    summary = "Assigns a number to an operator for call-back (the operator, or a supervisor)",
     security(("token" = [])),
     request_body = MeantBody,
     responses(
         (status = 200, body = ConsoleReply),
-        (status = 403, body = Fault, description = "the user's role may not do that"),
-        (status = 404, body = Fault, description = "no such number is on the list, or no such operator"),
+        (status = 403, body = Fault, description = "the user's role does not permit the request"),
+        (status = 404, body = Fault, description = "the number is not on the list, or the operator is unknown"),
         Malformed,
         Usual,
     ),
@@ -67,7 +67,7 @@ async fn mean_call_back(asker: Asker, Body(MeantBody { number, operator }): Body
 #[utoipa::path(
     get,
     path = "/v1/callers",
-    summary = "Numbers whose calls wait behind others",
+    summary = "Flagged numbers: their calls wait behind other calls",
     security(("token" = [])),
     responses(
         (status = 200, body = ConsoleReply),
@@ -83,7 +83,7 @@ async fn marks(asker: Asker) -> Response {
 struct MarkBody {
     #[schema(min_length = 1, max_length = 64)]
     number: String,
-    /// 0: no longer.
+    /// 0: removes the flag.
     #[schema(maximum = 168)]
     hours: u32,
     #[schema(min_length = 1, max_length = 200)]
@@ -93,22 +93,25 @@ struct MarkBody {
 #[utoipa::path(
     post,
     path = "/v1/callers",
-    summary = "Calls of a number wait behind others for so many hours, and are answered all the same (supervisor)",
+    summary = "Flags a number: its calls wait behind other calls for some hours, and are never rejected (supervisor)",
     security(("token" = [])),
     request_body = MarkBody,
     responses(
         (status = 200, body = ConsoleReply),
-        (status = 403, body = Fault, description = "the user's role may not do that"),
+        (status = 403, body = Fault, description = "the user's role does not permit the request"),
         Malformed,
         Usual,
     ),
 )]
 async fn mark_caller(asker: Asker, Body(MarkBody { number, hours, by }): Body<MarkBody>) -> Response {
     if hours > MARK_HOURS_MAX || number.is_empty() || number.len() > NUMBER_MAX {
-        return fault(StatusCode::BAD_REQUEST, "expected: a number, and 1 to 168 hours, or 0 to lift the mark");
+        return fault(
+            StatusCode::BAD_REQUEST,
+            "expected: a number of 1 to 64 characters, and hours from 1 to 168, or 0 to remove the flag",
+        );
     }
     if by.is_empty() || by.chars().count() > WORDS_MAX {
-        return fault(StatusCode::BAD_REQUEST, "by is empty or longer than 200 characters");
+        return fault(StatusCode::BAD_REQUEST, "by is empty or too long; expected: 1 to 200 characters");
     }
     asker.asks(ConsoleCommand::MarkCaller { number, hours, by }).await
 }

@@ -1,4 +1,4 @@
-//! What the console has of calls: which live, who is in them, and what may be done about them.
+//! Calls on the console: the live calls, their participants, and commands on them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use super::console_asker::{Asker, Body, Called, Named, Whom, call_id};
 
 /// Characters of a note.
 const NOTE_MAX: usize = 4_000;
-/// How long the records may take to tell whose call it was.
+/// How long the database may take to return whose call it was.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Console>> {
@@ -32,7 +32,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Console>> {
 #[utoipa::path(
     get,
     path = "/v1/calls",
-    summary = "Live calls: state, number, operator, place in the queue, guests",
+    summary = "Live calls: state, number, operator, position in the queue, participants",
     security(("token" = [])),
     responses(
         (status = 200, body = ConsoleReply),
@@ -58,15 +58,15 @@ struct Disposition {
 #[utoipa::path(
     post,
     path = "/v1/calls/{call}/disposition",
-    summary = "Classes a call, of now or of before (an operator those that he has or had, in his own name; or a supervisor)",
+    summary = "Sets the disposition of a live or past call (an operator for own calls in the own name; or a supervisor)",
     security(("token" = [])),
     params(("call" = String, Path, description = "the id of a call", format = "uuid")),
     request_body = Disposition,
     responses(
         (status = 200, body = ConsoleReply),
-        (status = 403, body = Fault, description = "the user's role may not do that, or it never was his call"),
-        (status = 422, body = Fault, description = "no such category"),
-        (status = 503, body = Fault, description = "the service, or the database, does not answer"),
+        (status = 403, body = Fault, description = "the user's role does not permit the request, or the call never was the user's"),
+        (status = 422, body = Fault, description = "the category is unknown"),
+        (status = 503, body = Fault, description = "the service or the database does not respond"),
         Malformed,
         (status = 401, body = Fault, description = "the token is missing or wrong"),
     ),
@@ -80,7 +80,7 @@ async fn dispose(
     if long(&category, WORDS_MAX) || long(&note, NOTE_MAX) || by.is_empty() || by.chars().count() > WORDS_MAX {
         return fault(
             StatusCode::BAD_REQUEST,
-            "category or by is longer than 200 characters, note than 4000, or by is empty",
+            "a text is too long, or by is empty; expected: category and by of at most 200 characters, note of at most 4,000",
         );
     }
     if asker.actor.role == ConsoleRole::Operator
@@ -92,9 +92,9 @@ async fn dispose(
     asker.asks(ConsoleCommand::SetDisposition { call, class, category, note, by }).await
 }
 
-/// Lets an operator on who has a call, or has had it: of late, as the service knows, or before, as the records do.
+/// Succeeds if the operator has or had the call, as the service or the database knows.
 async fn his_own(Asker { console, actor }: &Asker, call: CallId) -> Result<(), Response> {
-    let not_his = || fault(StatusCode::FORBIDDEN, &format!("{} has not had that call", actor.name));
+    let not_his = || fault(StatusCode::FORBIDDEN, &format!("the call never was a call of {}", actor.name));
     let operator = OperatorId::parse(&actor.name).map_err(|_| not_his())?;
     let command = ConsoleCommand::Worked { call, operator: operator.clone() };
     match console.desk.console(actor.clone(), command).await {
@@ -112,7 +112,8 @@ async fn his_own(Asker { console, actor }: &Asker, call: CallId) -> Result<(), R
         Ok(Ok(true)) => Ok(()),
         Ok(Ok(false)) => Err(not_his()),
         Ok(Err(_)) | Err(_) => {
-            let text = "the database does not tell whose call it was: ask a supervisor, or again later";
+            let text =
+                "the database does not return whose call it was; expected: a retry later, or a supervisor's request";
             Err(fault(StatusCode::SERVICE_UNAVAILABLE, text))
         }
     }
@@ -121,7 +122,7 @@ async fn his_own(Asker { console, actor }: &Asker, call: CallId) -> Result<(), R
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 struct TransferBody {
-    /// An operator, the name or the number of an agency, or the emergency number: the queue.
+    /// An operator, the name or number of an agency, or the emergency number for the queue.
     #[schema(value_type = String, min_length = 1, max_length = 64)]
     to: Whom,
 }
@@ -129,15 +130,15 @@ struct TransferBody {
 #[utoipa::path(
     post,
     path = "/v1/calls/{call}/transfer",
-    summary = "Passes the caller on (his operator, or a supervisor); facts tell what becomes of it",
+    summary = "Transfers the caller (the call's operator, or a supervisor); facts report the result",
     security(("token" = [])),
-    params(("call" = String, Path, description = "the id of a call that talks", format = "uuid")),
+    params(("call" = String, Path, description = "the id of a connected call", format = "uuid")),
     request_body = TransferBody,
     responses(
-        (status = 200, body = ConsoleReply, description = "it is under way"),
-        (status = 403, body = Fault, description = "the user's role may not do that, or it is not his call"),
-        (status = 404, body = Fault, description = "no such call, or nobody is called so"),
-        (status = 409, body = Fault, description = "not as the call is now"),
+        (status = 200, body = ConsoleReply, description = "the transfer has begun"),
+        (status = 403, body = Fault, description = "the user's role does not permit the request, or another operator owns the call"),
+        (status = 404, body = Fault, description = "the call or the name is unknown"),
+        (status = 409, body = Fault, description = "not possible in the call's present state"),
         Malformed,
         Usual,
     ),
@@ -149,14 +150,14 @@ async fn transfer(asker: Asker, Called(call): Called, Body(TransferBody { to }):
 #[utoipa::path(
     post,
     path = "/v1/calls/{call}/silent-prompt",
-    summary = "Asks the caller to press a digit if he cannot speak (the operator who has him, or a supervisor)",
+    summary = "Asks the caller to press a digit if they cannot speak (the call's operator, or a supervisor)",
     security(("token" = [])),
     params(("call" = String, Path, description = "the id of a call", format = "uuid")),
     responses(
         (status = 200, body = ConsoleReply),
-        (status = 403, body = Fault, description = "the user's role may not do that, or another operator has the caller"),
-        (status = 404, body = Fault, description = "no such call is alive"),
-        (status = 409, body = Fault, description = "no operator talks with the caller now"),
+        (status = 403, body = Fault, description = "the user's role does not permit the request, or another operator owns the call"),
+        (status = 404, body = Fault, description = "no live call has that id"),
+        (status = 409, body = Fault, description = "no operator is connected with the caller"),
         Malformed,
         Usual,
     ),
@@ -168,7 +169,7 @@ async fn silent_prompt(asker: Asker, Called(call): Called) -> Response {
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 struct GuestBody {
-    /// An operator, or the name or the number of an agency.
+    /// An operator, or the name or number of an agency.
     #[schema(value_type = String, min_length = 1, max_length = 64)]
     whom: Whom,
 }
@@ -176,15 +177,15 @@ struct GuestBody {
 #[utoipa::path(
     post,
     path = "/v1/calls/{call}/guests",
-    summary = "Asks somebody in (the call's operator, or a supervisor); facts tell what becomes of it",
+    summary = "Adds a participant (the call's operator, or a supervisor); facts report the result",
     security(("token" = [])),
-    params(("call" = String, Path, description = "the id of a call that talks", format = "uuid")),
+    params(("call" = String, Path, description = "the id of a connected call", format = "uuid")),
     request_body = GuestBody,
     responses(
-        (status = 200, body = ConsoleReply, description = "he rings"),
-        (status = 403, body = Fault, description = "the user's role may not do that, or it is not his call"),
-        (status = 404, body = Fault, description = "no such call, or nobody is called so"),
-        (status = 409, body = Fault, description = "not as the call, or he, is now"),
+        (status = 200, body = ConsoleReply, description = "the phones ring"),
+        (status = 403, body = Fault, description = "the user's role does not permit the request, or another operator owns the call"),
+        (status = 404, body = Fault, description = "the call or the name is unknown"),
+        (status = 409, body = Fault, description = "not possible in the present state of the call or the other party"),
         Malformed,
         Usual,
     ),
@@ -196,17 +197,17 @@ async fn ask_in(asker: Asker, Called(call): Called, Body(GuestBody { whom }): Bo
 #[utoipa::path(
     delete,
     path = "/v1/calls/{call}/guests/{leg}",
-    summary = "Sends a guest away, or lets him ring no more (the call's operator, or a supervisor)",
+    summary = "Removes a participant, or stops ringing one (the call's operator, or a supervisor)",
     security(("token" = [])),
     params(
-        ("call" = String, Path, description = "the id of a call that talks", format = "uuid"),
+        ("call" = String, Path, description = "the id of a connected call", format = "uuid"),
         ("leg" = u32, Path, description = "the number of the leg, as in the list of calls"),
     ),
     responses(
         (status = 200, body = ConsoleReply),
-        (status = 403, body = Fault, description = "the user's role may not do that, or it is not his call, or no guest of his"),
-        (status = 404, body = Fault, description = "no such call, or no such guest"),
-        (status = 409, body = Fault, description = "not as the call is now"),
+        (status = 403, body = Fault, description = "the user's role does not permit the request, or another operator owns the call or the participant"),
+        (status = 404, body = Fault, description = "the call or the participant is unknown"),
+        (status = 409, body = Fault, description = "not possible in the call's present state"),
         Malformed,
         Usual,
     ),
@@ -215,7 +216,7 @@ async fn send_away(asker: Asker, Path((call, leg)): Path<(String, String)>) -> R
     match (call_id(&call), leg.parse()) {
         (Ok(call), Ok(leg)) => asker.asks(ConsoleCommand::SendAway { call, leg: LegNo(leg) }).await,
         (Err(wrong), _) => fault(StatusCode::BAD_REQUEST, &wrong),
-        (Ok(_), Err(_)) => fault(StatusCode::BAD_REQUEST, "not a leg; expected: its number"),
+        (Ok(_), Err(_)) => fault(StatusCode::BAD_REQUEST, "not a leg; expected: its number in the list of calls"),
     }
 }
 
@@ -223,7 +224,7 @@ async fn send_away(asker: Asker, Path((call, leg)): Path<(String, String)>) -> R
 #[serde(deny_unknown_fields)]
 struct SupervisionBody {
     mode: Supervision,
-    /// One of `[operators] supervisors`; nobody: the user himself.
+    /// One of `[operators] supervisors`. Absent: the user.
     #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9._-]{1,64}$")]
     by: Option<OperatorId>,
 }
@@ -231,15 +232,15 @@ struct SupervisionBody {
 #[utoipa::path(
     post,
     path = "/v1/calls/{call}/supervision",
-    summary = "Lets a supervisor in: her phones ring, or what she is there changes (supervisor); facts tell what becomes of it",
+    summary = "Adds a supervisor to a call, or changes the mode of one in it (supervisor); facts report the result",
     security(("token" = [])),
-    params(("call" = String, Path, description = "the id of a call that talks", format = "uuid")),
+    params(("call" = String, Path, description = "the id of a connected call", format = "uuid")),
     request_body = SupervisionBody,
     responses(
-        (status = 200, body = ConsoleReply, description = "she rings, or is in it already and has changed"),
-        (status = 403, body = Fault, description = "the user's role may not do that, or who shall supervise is no supervisor"),
-        (status = 404, body = Fault, description = "no such call"),
-        (status = 409, body = Fault, description = "not as the call, or she, is now"),
+        (status = 200, body = ConsoleReply, description = "the supervisor's phones ring, or the mode has changed"),
+        (status = 403, body = Fault, description = "the user's role does not permit the request, or `by` is not a supervisor"),
+        (status = 404, body = Fault, description = "no live call has that id"),
+        (status = 409, body = Fault, description = "not possible in the present state of the call or the supervisor"),
         Malformed,
         Usual,
     ),
@@ -262,15 +263,15 @@ struct OfferBody {
 #[utoipa::path(
     post,
     path = "/v1/calls/{call}/offer",
-    summary = "Offers a call that waits to an operator, out of turn (supervisor); when he does not answer it is where it was",
+    summary = "Rings an operator for a waiting call, out of turn (supervisor); without an answer the call keeps its position",
     security(("token" = [])),
-    params(("call" = String, Path, description = "the id of a call that waits", format = "uuid")),
+    params(("call" = String, Path, description = "the id of a waiting call", format = "uuid")),
     request_body = OfferBody,
     responses(
-        (status = 200, body = ConsoleReply, description = "he rings"),
-        (status = 403, body = Fault, description = "the user's role may not do that"),
-        (status = 404, body = Fault, description = "no such call, or no such operator"),
-        (status = 409, body = Fault, description = "not as the call, or he, is now"),
+        (status = 200, body = ConsoleReply, description = "the phones ring"),
+        (status = 403, body = Fault, description = "the user's role does not permit the request"),
+        (status = 404, body = Fault, description = "the call or the operator is unknown"),
+        (status = 409, body = Fault, description = "not possible in the present state of the call or the other party"),
         Malformed,
         Usual,
     ),
@@ -282,7 +283,7 @@ async fn offer(asker: Asker, Called(call): Called, Body(OfferBody { operator }):
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 struct PlaceBody {
-    /// A colleague, the name or the number of an agency, or a number of the list of call-backs.
+    /// A colleague, the name or number of an agency, or a number of the list of call-backs.
     #[schema(value_type = String, min_length = 1, max_length = 64)]
     to: Whom,
 }
@@ -290,15 +291,15 @@ struct PlaceBody {
 #[utoipa::path(
     post,
     path = "/v1/operators/{operator}/calls",
-    summary = "Places a call for an operator (himself, or a supervisor): his own phones ring, and whom he wants when he answers",
+    summary = "Places a call for an operator (the operator, or a supervisor): the own phones ring first, then the other party's",
     security(("token" = [])),
-    params(("operator" = String, Path, description = "his name", pattern = "^[A-Za-z0-9._-]{1,64}$")),
+    params(("operator" = String, Path, description = "the operator's name", pattern = "^[A-Za-z0-9._-]{1,64}$")),
     request_body = PlaceBody,
     responses(
-        (status = 200, body = ConsoleReply, description = "his own phones ring; facts of the call that is named tell the rest"),
-        (status = 403, body = Fault, description = "the user's role may not do that"),
-        (status = 404, body = Fault, description = "no such operator, nobody is called so, or no such number is on the list"),
-        (status = 409, body = Fault, description = "not as he, or whom he wants, is now"),
+        (status = 200, body = ConsoleReply, description = "the operator's own phones ring; the facts of the returned call report the result"),
+        (status = 403, body = Fault, description = "the user's role does not permit the request"),
+        (status = 404, body = Fault, description = "the operator, the name or the number on the list is unknown"),
+        (status = 409, body = Fault, description = "not possible in the present state of the operator or the other party"),
         Malformed,
         Usual,
     ),
@@ -307,17 +308,17 @@ async fn place(asker: Asker, Named(operator): Named, Body(PlaceBody { to }): Bod
     asker.asks(ConsoleCommand::Place { operator, to: to.0 }).await
 }
 
-/// What an operator's phone would be told by a status, in words.
+/// The console's error for the status that a phone would get.
 pub(super) fn refused_as(status: u16) -> (StatusCode, &'static str) {
     match status {
-        404 => (StatusCode::NOT_FOUND, "nobody is called so, or no guest has that leg"),
+        404 => (StatusCode::NOT_FOUND, "unknown name, or no participant has that leg"),
         403 => (
             StatusCode::CONFLICT,
-            "that one cannot be had: himself, the queue, a number that is no agency's, or one that another is to call",
+            "not allowed: the operator's own name, the queue, a number that is not an agency's, or one assigned to another operator",
         ),
-        480 => (StatusCode::CONFLICT, "nobody has the caller now, or he whom you want has no phone there"),
-        486 => (StatusCode::CONFLICT, "he is busy, has calls enough, or the room is full"),
-        491 => (StatusCode::CONFLICT, "somebody rings already, or guests are there"),
-        _ => (StatusCode::CONFLICT, "no phone or trunk can be rung now"),
+        480 => (StatusCode::CONFLICT, "no operator has the caller, or the other party has no reachable phone"),
+        486 => (StatusCode::CONFLICT, "the other party is busy, or the conference is full"),
+        491 => (StatusCode::CONFLICT, "a phone already rings for the call, or it has participants"),
+        _ => (StatusCode::CONFLICT, "no phone or trunk is available"),
     }
 }

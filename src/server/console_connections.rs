@@ -15,6 +15,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tracing::debug;
@@ -23,9 +24,12 @@ use crate::limits::{CONSOLE_CONNECTIONS_MAX, CONSOLE_CONNECTIONS_PER_SOURCE_MAX}
 use crate::sip::guard::source_network;
 
 use super::console_api::fault;
+use super::console_stream::ConsoleStream;
 
 /// A connection that sends no complete request head for this long is closed, before its first request and after each response.
 const HEAD_TIME: Duration = Duration::from_secs(20);
+/// How long a peer may go on to send after an error.
+const LINGER: Duration = Duration::from_secs(1);
 /// From the last byte of a request's head to its response.
 const REQUEST_TIME: Duration = Duration::from_secs(20);
 const TOO_SLOW: &str = "the request is too slow; expected: a complete request within 20 s";
@@ -111,15 +115,94 @@ pub(super) async fn within_time(request: Request, next: Next) -> Response {
 async fn serve_one(stream: TcpStream, router: Router) -> anyhow::Result<()> {
     stream.set_nodelay(true)?;
     SockRef::from(&stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIME))?;
+    serve_stream(stream, router, HEAD_TIME).await
+}
+
+async fn serve_stream<T>(stream: T, router: Router, head_time: Duration) -> anyhow::Result<()>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut stream = ConsoleStream::new(stream);
     let mut server = http1::Builder::new();
-    server.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(READ_BYTES);
-    server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)).await?;
-    Ok(())
+    server.timer(TokioTimer::new()).header_read_timeout(head_time).max_buf_size(READ_BYTES);
+    let served = server.serve_connection(TokioIo::new(&mut stream), TowerToHyperService::new(router)).await;
+    let Err(error) = served else { return Ok(()) };
+    if error.is_timeout() {
+        stream.reject_late_head(head_time.min(LINGER)).await?;
+    } else if error.is_parse() {
+        stream.linger(head_time.min(LINGER)).await;
+    }
+    Err(error.into())
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::routing::get;
+    use serde_json::Value;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
+
+    /// The responses to `sent`: status, content type and body.
+    async fn answered(sent: &[u8], head_time: Duration) -> Vec<(u16, String, String)> {
+        let router = Router::new()
+            .route("/live", get(|| async { "live" }))
+            .layer(axum::middleware::from_fn(super::super::console_errors::as_json));
+        let (mut client, server) = tokio::io::duplex(1 << 20);
+        client.write_all(sent).await.unwrap();
+        let served = serve_stream(server, router, head_time);
+        let mut text = String::new();
+        let (_, read) = tokio::join!(served, client.read_to_string(&mut text));
+        read.unwrap();
+        let mut rest = text.as_str();
+        let mut all = Vec::new();
+        while let Some((head, behind)) = rest.split_once("\r\n\r\n") {
+            let field = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim();
+            let (body, next) = behind.split_at(field("content-length:").parse().unwrap());
+            all.push((head[9..12].parse().unwrap(), field("content-type:").to_owned(), body.to_owned()));
+            rest = next;
+        }
+        assert_eq!(rest, "");
+        all
+    }
+
+    #[tokio::test]
+    async fn an_error_before_any_request_is_read_is_json_like_all_others() {
+        let good = "GET /live HTTP/1.1\r\nHost: siaga\r\n\r\n";
+        let many = "X: y\r\n".repeat(200);
+        for (sent, status) in [
+            ("\0\0\r\n\r\n".to_owned(), 400),
+            ("GET /live\r\n\r\n".to_owned(), 400),
+            ("GET /live HTTP/9.9\r\n\r\n".to_owned(), 400),
+            ("GET /live HTTP/1.1\r\nHost siaga\r\n\r\n".to_owned(), 400),
+            ("GET /live HTTP/1.1\r\nContent-Length: x\r\n\r\n".to_owned(), 400),
+            (format!("GET /live HTTP/1.1\r\n{many}\r\n"), 431),
+            (format!("GET /live HTTP/1.1\r\nX: {}\r\n\r\n", "y".repeat(40_000)), 431),
+            ("GET /li".to_owned(), 408),
+        ] {
+            // Of a request that arrives together with the one before it, the stream cannot tell whether it was begun.
+            let befores = if status == 408 { vec![""] } else { vec!["", good] };
+            for before in befores {
+                let all = answered(format!("{before}{sent}").as_bytes(), Duration::from_millis(200)).await;
+                let (found, kind, body) = all.last().unwrap();
+                let body: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {all:?}"));
+                let part = sent.get(..30).unwrap_or(&sent);
+                assert_eq!((*found, kind.as_str()), (status, "application/json"), "{part:?}");
+                assert!(body["fault"].as_str().unwrap().contains("; expected: "), "{body}");
+                assert_eq!(all.len(), 1 + usize::from(!before.is_empty()), "{part:?}");
+                assert!(
+                    before.is_empty() || all[0] == (200, "text/plain; charset=utf-8".to_owned(), "live".to_owned())
+                );
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_is_closed_without_a_response() {
+        assert_eq!(answered(b"", Duration::from_millis(50)).await, []);
+        let good = b"GET /live HTTP/1.1\r\nHost: siaga\r\n\r\n";
+        assert_eq!(answered(good, Duration::from_millis(50)).await.len(), 1);
+    }
 
     #[test]
     fn one_address_cannot_take_all_connections() {

@@ -8,9 +8,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Map, Value};
 
-use super::console_api::fault;
+use super::console_api::{WORDS_MAX, fault};
+use super::console_asker::wrong_body;
 
-/// Bytes of an error's text. Longer: the status alone is told.
+/// Maximum bytes of an error's text; a longer text is replaced by the status.
 const TEXT_BYTES_MAX: usize = 1_024;
 
 /// Writes errors of the router and of what reads requests (404, 405, 413 and others) as JSON, with their header fields.
@@ -28,8 +29,8 @@ pub(super) async fn as_json(request: Request, next: Next) -> Response {
     let text = match status {
         StatusCode::PAYLOAD_TOO_LARGE => "the body is too long; expected: at most 16,384 bytes",
         _ if !text.trim().is_empty() => text.trim(),
-        StatusCode::NOT_FOUND => "there is no such page; /v1/openapi.json lists all of them",
-        StatusCode::METHOD_NOT_ALLOWED => "this page has no such method; the header field Allow names those it has",
+        StatusCode::NOT_FOUND => "unknown path; expected: one of /v1/openapi.json",
+        StatusCode::METHOD_NOT_ALLOWED => "unknown method; expected: one of the header field Allow",
         other => other.canonical_reason().unwrap_or("an error"),
     };
     let mut response = fault(status, text);
@@ -39,6 +40,17 @@ pub(super) async fn as_json(request: Request, next: Next) -> Response {
         }
     }
     response.into_response()
+}
+
+/// What is wrong with the body of a pause, with the reasons that are expected.
+pub(super) fn wrong_pause(error: &serde_json::Error, reasons: &[String]) -> String {
+    let expected = match reasons {
+        [] => format!("a text of at most {WORDS_MAX} characters"),
+        reasons => format!("one of {}", reasons.join(", ")),
+    };
+    let wrong = wrong_body(error);
+    let wrong = wrong.split_once("; expected: ").map_or(wrong.as_str(), |(wrong, _)| wrong);
+    format!("{wrong}; expected: {{\"reason\": …}}, {expected}, or no body")
 }
 
 /// The description as JSON. Each response has a text (OpenAPI 3.1, Response Object): where none is written, the status's own.
@@ -57,7 +69,7 @@ pub(super) fn described(openapi: &utoipa::openapi::OpenApi) -> Vec<u8> {
 fn reason(status: &str) -> &'static str {
     let known = status.parse().ok().and_then(|code: u16| StatusCode::from_u16(code).ok());
     match known {
-        Some(StatusCode::OK) => "done; the body tells what",
+        Some(StatusCode::OK) => "success",
         Some(other) => other.canonical_reason().unwrap_or("another response"),
         None => "any other response",
     }
@@ -108,6 +120,32 @@ mod tests {
             assert_eq!(allow.as_deref(), (status == 405).then_some("POST"));
         }
         assert_eq!(ask("POST", "/v1/messages", b"x".to_vec()).await.0, 200);
+    }
+
+    #[test]
+    fn a_pause_without_its_reason_names_the_field_and_the_reasons() {
+        let error = |body: &str| serde_json::from_str::<Pause>(body).err().unwrap();
+        let reasons = ["meal".to_owned(), "prayer".to_owned()];
+        for (body, reasons, expected) in [
+            (
+                "{}",
+                &reasons[..],
+                "the body lacks the field `reason`; expected: {\"reason\": …}, one of meal, prayer, or no body",
+            ),
+            (
+                "{\"reason\":7}",
+                &[],
+                "the body is wrong: the number 7; expected: {\"reason\": …}, a text of at most 200 characters, or no body",
+            ),
+        ] {
+            assert_eq!(wrong_pause(&error(body), reasons), expected);
+        }
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    struct Pause {
+        #[expect(dead_code, reason = "only read")]
+        reason: String,
     }
 
     /// What a validator asks of a document: https://spec.openapis.org/oas/v3.1.0.

@@ -1,4 +1,4 @@
-//! What the console has of the posture of the house.
+//! The operating mode on the console.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::switchboard::{ConsoleCommand, ConsoleReply};
 use super::console_api::{Console, Fault, Malformed, Usual, fault};
 use super::console_asker::{Asker, Body};
 
-/// Hours that a posture may last by itself.
+/// Maximum hours of an operating mode with an end.
 const POSTURE_HOURS_MAX: u32 = 168;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Console>> {
@@ -24,7 +24,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Console>> {
 #[utoipa::path(
     get,
     path = "/v1/posture",
-    summary = "How the house works: since when, until when, who has said so",
+    summary = "The operating mode: its start, its end, and who set it",
     security(("token" = [])),
     responses(
         (status = 200, body = ConsoleReply),
@@ -39,7 +39,7 @@ async fn posture(asker: Asker) -> Response {
 #[serde(deny_unknown_fields)]
 struct PostureBody {
     posture: Posture,
-    /// Then it is normal again; 0: until somebody ends it, absent: as [posture] hours says.
+    /// Hours until the mode is normal again; 0: no end. Absent: [posture] hours.
     #[schema(maximum = 168)]
     hours: Option<u32>,
 }
@@ -47,20 +47,20 @@ struct PostureBody {
 #[utoipa::path(
     post,
     path = "/v1/posture",
-    summary = "Sets how the house works (supervisor)",
+    summary = "Sets the operating mode (supervisor)",
     security(("token" = [])),
     request_body = PostureBody,
     responses(
         (status = 200, body = ConsoleReply),
-        (status = 403, body = Fault, description = "the user's role may not do that"),
-        (status = 422, body = Fault, description = "there is no fallback number to fall back on"),
+        (status = 403, body = Fault, description = "the user's role does not permit the request"),
+        (status = 422, body = Fault, description = "there is no fallback number"),
         Malformed,
         Usual,
     ),
 )]
 async fn set_posture(asker: Asker, Body(PostureBody { posture, hours }): Body<PostureBody>) -> Response {
     if hours.is_some_and(|hours| hours > POSTURE_HOURS_MAX) {
-        return fault(StatusCode::BAD_REQUEST, "hours: expected: 0 to 168");
+        return fault(StatusCode::BAD_REQUEST, "hours is out of range; expected: 0 to 168");
     }
     asker.asks(ConsoleCommand::SetPosture { posture, hours }).await
 }

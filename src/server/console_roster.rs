@@ -1,4 +1,4 @@
-//! What the console has of the roster. Its source is the file: it is changed there, and read again on SIGHUP.
+//! The roster on the console. It is changed only in its file, which SIGHUP reads again.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::ids::OperatorId;
 
 use super::console_api::{Console, Fault, Malformed, Shared, fault};
 
-/// Days that one answer tells of.
+/// Maximum days of one response.
 const DAYS_MAX: i32 = 366;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Console>> {
@@ -28,9 +28,9 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Console>> {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Days {
-    /// The first day, YYYY-MM-DD; absent: today.
+    /// The first day, YYYY-MM-DD. Absent: today.
     from: Option<String>,
-    /// The last day; absent: two weeks later.
+    /// The last day. Absent: two weeks later.
     to: Option<String>,
 }
 
@@ -44,7 +44,7 @@ struct Duty {
     shift: String,
 }
 
-/// Somebody is on shift from the first to the second, in milliseconds since the Unix epoch.
+/// An operator is on shift from `from` to `to`, in milliseconds since the Unix epoch.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct Span {
     #[schema(value_type = String)]
@@ -55,7 +55,7 @@ struct Span {
     to: Timestamp,
 }
 
-/// A time with too few.
+/// A time with too few operators on shift.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct Missing {
     #[schema(value_type = i64)]
@@ -69,12 +69,12 @@ struct Missing {
 struct RosterView {
     from: String,
     to: String,
-    /// False: there are no shifts, everybody is always on shift.
+    /// False: there are no shifts, and every operator is always on shift.
     rostered: bool,
     duties: Vec<Duty>,
-    /// Who is on shift when: shifts, overlaps and decrees taken together. None for those whom no roster names.
+    /// The times on shift, from shifts, overlaps and decrees together. None for operators whom no roster names.
     on_shift: Vec<Span>,
-    /// What is wanted at all times, and where it is missing.
+    /// The minimum at all times, and the times with fewer.
     minimum: usize,
     gaps: Vec<Missing>,
 }
@@ -82,7 +82,7 @@ struct RosterView {
 #[utoipa::path(
     get,
     path = "/v1/roster",
-    summary = "Who is on shift when, and where somebody is missing",
+    summary = "Operators on shift, and times with too few of them",
     security(("token" = [])),
     params(Days),
     responses(
@@ -98,7 +98,10 @@ async fn roster(State(console): Shared, Query(days): Query<Days>) -> Response {
             Some(view) => Json(view).into_response(),
             None => fault(StatusCode::BAD_REQUEST, "the day is not a date; expected: YYYY-MM-DD"),
         },
-        None => fault(StatusCode::BAD_REQUEST, "from and to are days, YYYY-MM-DD, in order, and at most 366 of them"),
+        None => fault(
+            StatusCode::BAD_REQUEST,
+            "from and to cannot be used; expected: two days as YYYY-MM-DD, in order, at most 366 days",
+        ),
     }
 }
 

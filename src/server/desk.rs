@@ -19,9 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Why the loop did not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum DeskError {
-    #[error("too many requests are under way")]
+    #[error("too many requests are in progress; expected: a retry later")]
     Full,
-    #[error("the signalling loop does not answer")]
+    #[error("the signalling loop does not respond")]
     NoAnswer,
 }
 

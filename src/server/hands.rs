@@ -111,7 +111,7 @@ impl Hands for ServiceHands {
         self.metrics.trunk_up.with_label_values(&[trunk]).set(i64::from(up));
         if up {
             self.alarms.clear(Kind::Trunk, trunk);
-            tracing::info!(trunk, "the trunk answers");
+            tracing::info!(trunk, "the trunk responds");
         } else {
             self.alarms.raise(Kind::Trunk, trunk, "it does not respond to keep-alives");
         }
@@ -159,8 +159,9 @@ impl Hands for ServiceHands {
     fn guessing(&mut self, account: &str, source: Option<IpAddr>) {
         match source {
             Some(source) => {
-                let why =
-                    format!("wrong passwords, last from {source}: is a phone set up wrongly, or does somebody guess?");
+                let why = format!(
+                    "wrong passwords, last from {source}: a phone has a wrong password, or the password is being guessed"
+                );
                 self.alarms.raise(Kind::Password, account, why);
             }
             None => self.alarms.clear(Kind::Password, account),
@@ -171,9 +172,9 @@ impl Hands for ServiceHands {
         self.metrics.set_posture(posture);
         let (posture, hours) = (posture.word(), lasts_ms / 3_600_000);
         if reminder {
-            tracing::warn!(posture, hours, "the posture is still not the normal one");
+            tracing::warn!(mode = posture, hours, "the operating mode is still not normal");
         } else {
-            tracing::warn!(posture, "the posture of the house");
+            tracing::warn!(mode = posture, "the operating mode has changed");
         }
     }
 
@@ -188,9 +189,9 @@ impl Hands for ServiceHands {
     fn unstaffed(&mut self, unstaffed: bool) {
         self.metrics.unstaffed.set(i64::from(unstaffed));
         if unstaffed {
-            tracing::warn!("calls wait and nobody is on shift");
+            tracing::warn!("calls wait and no operator is on shift");
         } else {
-            tracing::info!("no call waits for want of a shift any more");
+            tracing::info!("no call waits without an operator on shift any longer");
         }
     }
 
@@ -226,7 +227,7 @@ impl Hands for ServiceHands {
                 "a call waits and no operator is ready: operators on a break are rung after queue.none_ready_seconds"
             );
         } else {
-            tracing::info!("no call waits without a ready operator any more");
+            tracing::info!("no call waits without a ready operator any longer");
         }
     }
 }

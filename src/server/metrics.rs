@@ -80,18 +80,18 @@ impl Metrics {
     /// Registers everything.
     pub(super) fn new() -> Result<Self, prometheus::Error> {
         let made = Maker(Registry::new());
-        let build = made.gauges("build_info", "Always 1; the label tells the version.", &["version"])?;
+        let build = made.gauges("build_info", "Always 1; the label is the version.", &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         let wait = HistogramOpts::new("siaga_wait_seconds", "Time from a call's arrival to its answer.");
         let waited = Histogram::with_opts(wait.buckets(WAIT_BUCKETS.to_vec()))?;
         made.0.register(Box::new(waited.clone()))?;
-        let posture = made.gauges("posture", "1 for the posture of the house, 0 for the others.", &["posture"])?;
+        let posture = made.gauges("posture", "1 for the current operating mode, 0 for the others.", &["posture"])?;
         let alarm = made.gauges("alarm", "1 while an alarm of this kind is raised.", &["kind"])?;
         let metrics = Self {
             alarm,
             posture,
-            calls_received: made.counter("calls_received_total", "Emergency calls taken on.")?,
-            calls_ended: made.counters("calls_ended_total", "Calls that are over, by cause.", &["cause"])?,
+            calls_received: made.counter("calls_received_total", "Emergency calls accepted.")?,
+            calls_ended: made.counters("calls_ended_total", "Ended calls, by cause.", &["cause"])?,
             calls_answered: made.counter("calls_answered_total", "Calls that an operator or the fallback answered.")?,
             calls_rejected: rejected(&made)?,
             bindings_marked: made.counter("bindings_marked_total", "Times that a phone did not respond.")?,
@@ -100,7 +100,7 @@ impl Metrics {
             transfers: made.counters("transfers_total", "Transfers, by outcome: done, failed.", &["outcome"])?,
             call_backs: made.counters(
                 "call_backs_total",
-                "Call-backs to callers whom nobody had answered, by outcome; lost: the list was full.",
+                "Call-backs to unanswered callers, by outcome; lost: the list was full.",
                 &["outcome"],
             )?,
             sessions_expired: sessions_expired(&made)?,
@@ -108,41 +108,41 @@ impl Metrics {
                 .counter("silent_legs_present_total", "Silent parties that responded; their calls continue.")?,
             silent_prompts: made.counters(
                 "silent_prompts_total",
-                "Callers asked for a digit if they cannot speak: asked by somebody, or unheard.",
+                "Callers asked for a digit if they cannot speak: requested, or because they were silent.",
                 &["way"],
             )?,
             desks: Desks::new(&made)?,
-            nobody_on_shift: made.counter("nobody_on_shift_total", "Calls that found nobody on shift.")?,
+            nobody_on_shift: made.counter("nobody_on_shift_total", "Calls that found no operator on shift.")?,
             recordings_failed: made.counter("recordings_failed_total", "Recordings that could not be made.")?,
             breaches: made.counter("invariant_breaches_total", "Calls ended for a broken invariant.")?,
             waited,
             unstaffed: made.gauge("unstaffed", "1 while calls wait and no operator is staffed.")?,
             none_ready: none_ready(&made)?,
             ports_short: ports_short(&made)?,
-            trunk_up: made.gauges("trunk_up", "1 while the trunk answers keep-alives.", &["trunk"])?,
+            trunk_up: made.gauges("trunk_up", "1 while the trunk responds to keep-alives.", &["trunk"])?,
             trunk_registered: made.gauges("trunk_registered", "1 while the trunk has our registration.", &["trunk"])?,
-            log_lines_lost: made.counter("log_lines_lost_total", "Log lines dropped as nobody took them.")?,
+            log_lines_lost: made.counter("log_lines_lost_total", "Log lines dropped because the log was too slow.")?,
             calls: made.gauge("calls", "Live calls.")?,
             bindings_unreachable: made.gauge("bindings_unreachable", "Registered phones that do not respond.")?,
             waiting: made.gauge("calls_waiting", "Calls in the queue.")?,
             operators: made.gauges("operators", "Operators by state.", &["state"])?,
-            transactions: made.gauge("sip_transactions", "SIP transactions alive.")?,
+            transactions: made.gauge("sip_transactions", "Live SIP transactions.")?,
             subscriptions: made.gauge("sip_subscriptions", "Subscriptions of operators' phones.")?,
             anchors: made.gauge("media_ports_lent", "RTP port pairs that calls hold.")?,
             without_port: made.gauge("calls_without_port", "Callers who wait without an RTP port.")?,
-            datagrams: made.counters("sip_messages_total", "SIP messages by what became of them.", &["way"])?,
+            datagrams: made.counters("sip_messages_total", "SIP messages by what happened to them.", &["way"])?,
             connections: made.gauge("sip_connections", "TCP connections of phones and trunks.")?,
-            media: made.counters("media_total", "Media packets and troubles, by kind.", &["kind"])?,
+            media: made.counters("media_total", "Media packets and errors, by kind.", &["kind"])?,
             media_anchors_open: made.gauge("media_anchors_open", "Port pairs that media serves.")?,
             media_ports_failed: made.gauge("media_port_pairs_failed", "Port pairs that could not be bound.")?,
-            journal: made.counters("journal_total", "What the journal has done, by kind.", &["kind"])?,
+            journal: made.counters("journal_total", "Work of the journal, by kind.", &["kind"])?,
             journal_backlog: made.gauge("journal_backlog", "Facts that wait for the disk.")?,
-            journal_alarm: made.gauge("journal_alarm", "1 while the disk does not take facts.")?,
-            writer: made.counters("writer_total", "What the database writer has done, by kind.", &["kind"])?,
+            journal_alarm: made.gauge("journal_alarm", "1 while facts cannot be written to the disk.")?,
+            writer: made.counters("writer_total", "Work of the database writer, by kind.", &["kind"])?,
             writer_backlog: made.gauge("writer_backlog", "Facts that wait for the database.")?,
             calls_aside: made
                 .gauge("calls_aside", "Calls that the database rejects; siaga journal aside lists them.")?,
-            guard: made.counters("guard_total", "Requests that the guard dropped or refused.", &["reason"])?,
+            guard: made.counters("guard_total", "Requests that the guard dropped or rejected.", &["reason"])?,
             guard_banned: made.gauge("guard_banned", "Sources that are banned now.")?,
             registry: made.0,
         };

@@ -101,7 +101,7 @@ impl Observer {
             }
             FactKind::TransferAsked { leg, by, to, consulted, .. } => {
                 let to = destination(to);
-                info!(%call, leg = leg.0, %by, to, consulted = consulted.is_some(), "transfer asked for");
+                info!(%call, leg = leg.0, %by, to, consulted = consulted.is_some(), "transfer requested");
             }
             FactKind::TransferDone { by, to, .. } => {
                 metrics.transfers.with_label_values(&["done"]).inc();
@@ -117,11 +117,11 @@ impl Observer {
             }
             FactKind::CallBackLost => {
                 metrics.call_backs.with_label_values(&["lost"]).inc();
-                warn!(%call, "nobody will call back: too many wait for that");
+                warn!(%call, "the list of call-backs is full: the caller is not on it");
             }
             FactKind::NobodyOnShift => {
                 metrics.nobody_on_shift.inc();
-                warn!(%call, "nobody is on shift: the fallback begins");
+                warn!(%call, "no operator is on shift: the fallback begins");
             }
             FactKind::RecordingFailed { leg, why } => {
                 metrics.recordings_failed.inc();
@@ -197,15 +197,21 @@ fn see_detail(call: CallId, kind: &FactKind) {
             debug!(%call, leg = leg.0, file, duration_ms, frames_dropped, "recorded");
         }
         FactKind::Sound { leg, packets_in, packets_out, packets_lost, .. } => {
-            debug!(%call, leg = leg.0, packets_in, packets_out, packets_lost, "sound");
+            debug!(%call, leg = leg.0, packets_in, packets_out, packets_lost, "audio");
         }
         FactKind::Held { leg } => debug!(%call, leg = leg.0, "held"),
         FactKind::Resumed { leg } => debug!(%call, leg = leg.0, "resumed"),
         FactKind::Digit { leg, .. } => debug!(%call, leg = leg.0, "digit"),
-        FactKind::TransferorLeft { leg, operator } => debug!(%call, leg = leg.0, %operator, "left during his transfer"),
-        FactKind::GuestJoined { leg, who, role } => info!(%call, leg = leg.0, who = callee(who), ?role, "guest joined"),
-        FactKind::GuestLeft { leg, who } => info!(%call, leg = leg.0, who = callee(who), "guest left"),
-        FactKind::LeadLeft { leg, who, lost } => info!(%call, leg = leg.0, who = callee(who), lost, "left to a guest"),
+        FactKind::TransferorLeft { leg, operator } => {
+            debug!(%call, leg = leg.0, %operator, "the operator has left during the transfer")
+        }
+        FactKind::GuestJoined { leg, who, role } => {
+            info!(%call, leg = leg.0, who = callee(who), ?role, "participant joined")
+        }
+        FactKind::GuestLeft { leg, who } => info!(%call, leg = leg.0, who = callee(who), "participant left"),
+        FactKind::LeadLeft { leg, who, lost } => {
+            info!(%call, leg = leg.0, who = callee(who), lost, "left, and a participant has the caller")
+        }
         FactKind::TakenOver { leg, by } => info!(%call, leg = leg.0, %by, "taken over"),
         FactKind::Placed { by, to, .. } => info!(%call, %by, to = callee(to), "placed"),
         FactKind::Received { .. }
@@ -237,6 +243,11 @@ fn see_detail(call: CallId, kind: &FactKind) {
     }
 }
 
+/// A time in the log, in UTC (RFC 3339).
+fn rfc_3339(at: Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or_default().to_string()
+}
+
 fn see_service(kind: &FactKind) {
     if let FactKind::OperatorState { operator, state, reason } = kind {
         if matches!(state.as_str(), "offline" | "break") {
@@ -255,7 +266,7 @@ fn see_service(kind: &FactKind) {
         warn!(account, %source, failures, "wrong passwords");
     }
     if let FactKind::PostureSet { posture, until, by } = kind {
-        info!(posture = posture.word(), until = until.map(Timestamp::as_millis), by, "posture");
+        info!(mode = posture.word(), until = until.map(rfc_3339), by, "operating mode set");
     }
     if let FactKind::Commanded { by, role, command, of, done } = kind {
         info!(by, role = role.word(), command, of = subject(command, of), done, "commanded");

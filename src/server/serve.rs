@@ -1,7 +1,7 @@
 //! Starts the service in order, watches over it, and ends it in order.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +16,6 @@ use crate::alarm::{Alarms, Kind};
 use crate::clock::Timestamp;
 use crate::config::{Certificates, Config, Connections, EngineName, Rostered, TlsFiles};
 use crate::ids::{OperatorId, Rng};
-use crate::store::access;
 use crate::switchboard::{Listener, Restored, Switchboard, Trunk};
 
 use super::RETRY_EVERY;
@@ -38,6 +37,7 @@ use super::metrics::Metrics;
 use super::named;
 use super::open_files;
 use super::records::{self, Records};
+use super::sharing;
 use super::signalling::{Inbound, Signalling};
 use super::signals::{Request, Signals};
 use super::stream::Patience;
@@ -63,7 +63,7 @@ pub fn serve(load: impl FnOnce() -> anyhow::Result<Config>) -> anyhow::Result<()
     drop(entered);
     let config = load()?;
     let clock = Clock::start();
-    let log = trace::start(&config.log)?;
+    let log = trace::start(&config.log, &config.zone)?;
     let result = office.block_on(run(config, signals, clock, &log));
     // A thread that waits for a disk, a database or DNS does not prevent the process from ending.
     office.shutdown_background();
@@ -149,7 +149,7 @@ async fn run(config: Config, signals: Signals, clock: Clock, log: &LogGuard) -> 
     watch.until_over(calls_over).await?;
     abort([http, operators]).await;
     finish(media, &desk, over, records, kept).await?;
-    info!("siaga has ended in good order");
+    info!("siaga has ended");
     Ok(())
 }
 
@@ -157,15 +157,7 @@ async fn run(config: Config, signals: Signals, clock: Clock, log: &LogGuard) -> 
 fn prepare(config: &Config) {
     config.warnings.iter().for_each(|warning| warn!("{warning}"));
     open_files::warning(config).iter().for_each(|warning| warn!("{warning}"));
-    let Some(group) = config.store_group else { return };
-    let path = config.store_url.strip_prefix("sqlite:").map(|path| Path::new(path.split('?').next().unwrap_or(path)));
-    let database = path.and_then(|path| Some((path.parent()?.to_owned(), access::database_files(path).to_vec())));
-    let recordings = (config.recording.dir.clone(), Vec::new());
-    for (folder, files) in database.into_iter().chain([recordings]) {
-        if let Err(error) = access::share(&folder, &files, group) {
-            warn!(folder = %folder.display(), group, %error, "[store] group: the folder is not opened to it");
-        }
-    }
+    sharing::share(config);
 }
 
 /// Sends the loop the state of the last run, before anything from the network. True if the accounts of that run are known.
@@ -256,7 +248,7 @@ fn start_loop(
         let ServiceHands { ledger, keeper, .. } = hands;
         drop(keeper);
         if tell.send(ledger).is_err() {
-            error!("nobody waited for the end of the signalling loop");
+            error!("no part waited for the end of the signalling loop");
         }
     })?;
     Ok(over)
@@ -279,7 +271,7 @@ struct Watch {
     local: LocalState,
     signals: Signals,
     /// The accounts, once they were compared with the names in `running`.
-    accounts: Option<BTreeSet<OperatorId>>,
+    accounts: Option<named::Names>,
 }
 
 impl Watch {
@@ -308,7 +300,7 @@ impl Watch {
                     }
                 }
                 _ = remind.tick() => self.alarms.remind(),
-                _ = roster.tick() => warn_of_gaps(&self.running, self.accounts.as_ref()),
+                _ = roster.tick() => warn_of_gaps(&self.running, self.accounts.as_ref().map(|names| &names.operators)),
                 () = until(drain.next()) => self.hasten(&mut drain).await,
             }
         }
@@ -320,7 +312,7 @@ impl Watch {
         match drain {
             Drain::No => {
                 self.draining.store(true, Ordering::Relaxed);
-                info!(seconds = self.running.drain.as_secs(), "draining: no new calls, the running ones go on");
+                info!(seconds = self.running.drain.as_secs(), "draining: no new calls, live calls continue");
                 *drain = Drain::Draining { until: now + self.running.drain };
                 self.desk.tell(Inbound::Drain).await;
             }
@@ -380,19 +372,19 @@ impl Watch {
                 for fault in &faults.0 {
                     error!("{fault}");
                 }
-                error!("the configuration has faults: the old one stays");
+                error!("the configuration has errors: the old one stays");
                 return;
             }
         };
         for key in new.needs_restart(&self.running) {
-            warn!(key, "has changed, but only a restart takes it up");
+            warn!(key, "a key has changed that only a restart applies");
         }
         self.running = new.beside(&self.running);
         self.spread().await;
         self.renew_certificates().await;
         self.names.follow(&self.running.trunks, &self.running.sip.name_servers, &self.desk);
         if let Err(fault) = promise(&self.metrics, &self.running) {
-            error!(%fault, "the metrics keep what the desks promised before");
+            error!(%fault, "the metrics keep the desks' former service levels");
         }
         self.look_again.notify_one();
         info!("the configuration was read again");
@@ -438,14 +430,20 @@ fn warn_of_gaps(config: &Config, accounts: Option<&BTreeSet<OperatorId>>) {
         config.zone.to_datetime(at).strftime("%Y-%m-%d %H:%M").to_string()
     };
     for gap in ahead.gaps.iter().take(ROSTER_TOLD) {
-        warn!(from = local(gap.from), to = local(gap.to), on_shift = gap.fewest, minimum, "too few will be on shift");
+        warn!(
+            from = local(gap.from),
+            to = local(gap.to),
+            on_shift = gap.fewest,
+            minimum,
+            "too few operators will be on shift"
+        );
     }
     if let Some(more) = ahead.gaps.len().checked_sub(ROSTER_TOLD).filter(|more| *more > 0) {
-        warn!(more, days = ROSTER_DAYS, "more of that: siaga check roster");
+        warn!(more, days = ROSTER_DAYS, "more such times: siaga check roster lists them");
     }
     for decree in &ahead.ending {
         let to = decree.to.map(|to| to.to_string());
-        warn!(operator = %decree.operator, decree = decree.number, to, "his decree ends, and with it his shifts");
+        warn!(operator = %decree.operator, decree = decree.number, to, "a decree ends, and with it the operator's shifts");
     }
 }
 

@@ -304,7 +304,7 @@ impl<H: Hands> Signalling<H> {
                     guard: self.switchboard.guard_figures(),
                 };
                 if reply.send(figures).is_err() {
-                    tracing::debug!("whoever asked for the figures has left");
+                    tracing::debug!("the request for figures has ended");
                 }
             }
             Inbound::Accounts(accounts) => self.step(Input::Accounts(accounts)),

@@ -1,4 +1,4 @@
-//! The log: lines for eyes or JSON to standard output, written by a thread of its own, so that a slow terminal or pipe
+//! The log: lines of text or JSON to standard output, written by a thread of its own, so that a slow terminal or pipe
 //! never delays a call. Full: lines are dropped and counted.
 
 use std::io::{self, Write};
@@ -7,9 +7,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use jiff::tz::TimeZone;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
 
+use crate::clock::Timestamp;
 use crate::config::{Log, LogFormat};
 
 /// Bytes that wait for the output at most.
@@ -37,15 +41,33 @@ pub struct LogGuard {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Starts the log of the process.
-pub fn start(log: &Log) -> anyhow::Result<LogGuard> {
+/// The time of a line of text: local time of the site, with its offset.
+struct SiteTime(TimeZone);
+
+impl SiteTime {
+    fn text(&self, at: Timestamp) -> String {
+        let at = jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or_default();
+        let minutes = self.0.to_offset(at).seconds() / 60;
+        let (sign, hours, minutes) = (if minutes < 0 { '-' } else { '+' }, minutes.abs() / 60, minutes.abs() % 60);
+        format!("{}{sign}{hours:02}:{minutes:02}", self.0.to_datetime(at).strftime("%Y-%m-%dT%H:%M:%S%.3f"))
+    }
+}
+
+impl FormatTime for SiteTime {
+    fn format_time(&self, line: &mut Writer<'_>) -> std::fmt::Result {
+        line.write_str(&self.text(super::clock::wall_now()))
+    }
+}
+
+/// Starts the log of the process. Lines of text have the time of `zone`.
+pub fn start(log: &Log, zone: &TimeZone) -> anyhow::Result<LogGuard> {
     let shared = Arc::new(Shared::default());
     let mine = Arc::clone(&shared);
     let thread = std::thread::Builder::new().name("log".to_owned()).spawn(move || write_out(&mine))?;
     let filter = EnvFilter::try_new(&log.level).context("log.level")?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Lines(Arc::clone(&shared)));
     match log.format {
-        LogFormat::Human => lines.with_ansi(false).with_target(false).try_init(),
+        LogFormat::Human => lines.with_timer(SiteTime(zone.clone())).with_ansi(false).with_target(false).try_init(),
         LogFormat::Json => lines.json().flatten_event(true).with_target(false).try_init(),
     }
     .map_err(|error| anyhow::anyhow!("the log cannot be started: {error}"))?;
@@ -59,7 +81,7 @@ impl LogGuard {
     }
 }
 
-/// Tells how many lines were dropped.
+/// How many lines were dropped.
 #[derive(Clone, Debug)]
 pub(super) struct Lost(Arc<Shared>);
 
@@ -92,7 +114,7 @@ fn write_out(shared: &Shared) {
             std::thread::sleep(GATHER);
         }
         std::mem::swap(&mut lines, &mut shared.waiting.lock().unwrap_or_else(PoisonError::into_inner).bytes);
-        // Nobody reads the output: there is no place left to say so.
+        // After an error of the output no place is left to report it.
         drop(io::stdout().lock().write_all(&lines));
         lines.clear();
         if closed {
@@ -130,5 +152,16 @@ impl<'a> MakeWriter<'a> for Lines {
 
     fn make_writer(&'a self) -> Self {
         self.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_text_has_the_sites_time_with_its_offset() {
+        let time = SiteTime(TimeZone::get("Asia/Jakarta").unwrap());
+        assert_eq!(time.text(Timestamp::from_millis(1_764_460_800_042)), "2025-11-30T07:00:00.042+07:00");
     }
 }

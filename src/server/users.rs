@@ -1,4 +1,4 @@
-//! Who asks over the console, and what he may: the owner of the service's own token, or a user of the database.
+//! Users of the console and their permissions: the owner of the service's own token, or a user of the database.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::cdr::fact::ConsoleRole;
 use crate::store::console_users::ConsoleUserRow;
 use crate::switchboard::{Actor, ConsoleCommand};
 
-/// The name of who has the service's own token.
+/// The name of the user with the service's own token.
 pub(super) const OWNER: &str = "console";
 
 /// The users of the database, by the SHA-256 of their tokens: 256 random bits need no slower hash.
@@ -25,7 +25,7 @@ impl Users {
                 Some(role) => {
                     users.insert(row.token_sha256.clone(), Actor { name: row.name.clone(), role });
                 }
-                None => warn!(user = row.name, role = row.role, "a user of a role that is not known stays outside"),
+                None => warn!(user = row.name, role = row.role, "the user's role is unknown: the token is not valid"),
             }
         }
         Self(users)
@@ -36,18 +36,18 @@ impl Users {
         is_owner(actor) || self.0.values().any(|known| known == actor)
     }
 
-    /// Whose token it is.
+    /// The user with this token.
     pub(super) fn find(&self, token: &str) -> Option<&Actor> {
         self.0.get(&token_hash(token))
     }
 }
 
-/// The service's own token is nobody's in the database.
+/// The service's own token is not in the database.
 fn is_owner(actor: &Actor) -> bool {
     actor.name == OWNER && actor.role == ConsoleRole::Admin
 }
 
-/// True when somebody of that role, and of that name, may command it.
+/// True if the user's role and name permit the command.
 pub(super) fn may(actor: &Actor, command: &ConsoleCommand) -> bool {
     let commands_all = matches!(actor.role, ConsoleRole::Supervisor | ConsoleRole::Admin);
     let is_his = |name: &str| actor.role == ConsoleRole::Operator && actor.name == name;
@@ -66,7 +66,7 @@ pub(super) fn may(actor: &Actor, command: &ConsoleCommand) -> bool {
         | ConsoleCommand::WrapUp { operator }
         | ConsoleCommand::Place { operator, .. }
         | ConsoleCommand::MeanCallBack { operator, .. } => commands_all || is_his(operator.as_str()),
-        // Whose call it is the switchboard knows.
+        // The switchboard checks whose call it is.
         ConsoleCommand::AskIn { .. }
         | ConsoleCommand::SendAway { .. }
         | ConsoleCommand::Transfer { .. }

@@ -56,17 +56,17 @@ impl Default for Terms {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
-    /// Names itself as a scanner.
+    /// A known scanner's name.
     Scanner,
-    /// More requests than its rate.
+    /// More requests than the permitted rate.
     Rate,
     /// Banned.
     Banned,
     /// Wrong credentials.
     Credentials,
-    /// The service has no room for what can be asked again.
+    /// The service is overloaded, and the request can be repeated.
     Overload,
-    /// A request in a dialog, or a CANCEL, from a host that does not belong to it.
+    /// A request in a dialog, or a CANCEL, from a host outside the dialog.
     Foreign,
 }
 
@@ -115,9 +115,9 @@ pub struct Ban {
     #[schema(value_type = String)]
     pub address: IpAddr,
     pub reason: Reason,
-    /// Whole seconds until it ends, begun ones counted.
+    /// Seconds until the ban ends, rounded up.
     pub seconds: u64,
-    /// Which ban of this source it is, from 1.
+    /// The number of this ban for the source, from 1.
     pub nth: u32,
 }
 

@@ -69,6 +69,57 @@ pub fn share(folder: &Path, files: &[PathBuf], group: u32) -> io::Result<()> {
     Ok(())
 }
 
+/// Opens to a group what exists below a folder, except hidden folders and files. Returns how many entries could not be opened, with the first
+/// error. Takes long if there are many files.
+pub fn share_below(folder: &Path, group: u32) -> (usize, Option<io::Error>) {
+    let (mut failures, mut first) = (0, None);
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let opened = fs::read_dir(&folder).map(|entries| {
+            for entry in entries.filter_map(Result::ok) {
+                let Ok(kind) = entry.file_type() else { continue };
+                if entry.file_name().as_encoded_bytes().starts_with(b".") || kind.is_symlink() {
+                    continue;
+                }
+                let (path, mode) = (entry.path(), if kind.is_dir() { SHARED_FOLDER } else { SHARED_FILE });
+                if let Err(error) = share_one(&path, group, mode) {
+                    failures += 1;
+                    first.get_or_insert(error);
+                }
+                if kind.is_dir() {
+                    folders.push(path);
+                }
+            }
+        });
+        if let Err(error) = opened {
+            failures += 1;
+            first.get_or_insert(error);
+        }
+    }
+    (failures, first)
+}
+
+/// Changes only what differs: most files are shared already.
+fn share_one(path: &Path, group: u32, mode: u32) -> io::Result<()> {
+    let found = fs::metadata(path)?;
+    if found.gid() != group {
+        chown(path, None, Some(group))?;
+    } else if found.mode() & 0o7777 == mode {
+        return Ok(());
+    }
+    fs::set_permissions(path, Permissions::from_mode(mode))
+}
+
+/// The first folder above a path that members of a group who are not its owner cannot enter.
+pub fn closed_above(path: &Path, group: u32) -> Option<PathBuf> {
+    let above = path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty());
+    let enters = |folder: &Path| {
+        let found = fs::metadata(folder).ok();
+        found.is_none_or(|found| found.mode() & if found.gid() == group { 0o010 } else { 0o001 } != 0)
+    };
+    above.filter(|folder| !enters(folder)).last().map(Path::to_owned)
+}
+
 /// The file of a database of SQLite, and those that SQLite keeps beside it.
 pub fn database_files(path: &Path) -> [PathBuf; 3] {
     ["", "-wal", "-shm"].map(|end| {
@@ -121,6 +172,46 @@ mod tests {
         assert_eq!(mode(&own) & 0o777, 0o700);
         create(&own.join("id")).unwrap();
         assert_eq!(mode(&own.join("id")), 0o600);
+    }
+
+    #[test]
+    fn what_exists_below_a_shared_folder_is_shared_too_and_hidden_folders_stay_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let group = fs::metadata(folder.path()).unwrap().gid();
+        let (day, hidden) = (folder.path().join("2026/11/29"), folder.path().join(".unregistered"));
+        make_folder(&day).unwrap();
+        make_folder(&hidden).unwrap();
+        let (old, marker) = (day.join("old.wav"), hidden.join("marker"));
+        create(&old).unwrap();
+        create(&marker).unwrap();
+        std::os::unix::fs::symlink(&marker, day.join("link.wav")).unwrap();
+        share(folder.path(), &[], group).unwrap();
+        assert_eq!(share_below(folder.path(), group).0, 0);
+        let folders = ["2026", "2026/11", "2026/11/29"].map(|name| mode(&folder.path().join(name)));
+        assert_eq!((folders, mode(&old)), ([0o2750; 3], 0o640));
+        assert_eq!((mode(&hidden), mode(&marker)), (0o700, 0o600), "not even over a link");
+        let tomorrow = folder.path().join("2026/11/30");
+        make_folder_like(&tomorrow).unwrap();
+        assert_eq!(mode(&tomorrow), 0o2750);
+        let (failures, first) = share_below(&folder.path().join("missing"), group);
+        assert_eq!((failures, first.map(|error| error.kind())), (1, Some(io::ErrorKind::NotFound)));
+    }
+
+    #[test]
+    fn the_first_folder_that_a_group_cannot_enter_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let group = fs::metadata(folder.path()).unwrap().gid();
+        let deep = folder.path().join("a/b/siaga.db");
+        make_folder(&folder.path().join("a/b")).unwrap();
+        let set =
+            |name: &str, mode| fs::set_permissions(folder.path().join(name), Permissions::from_mode(mode)).unwrap();
+        set("", 0o755);
+        assert_eq!(closed_above(&deep, group), Some(folder.path().join("a")), "the outermost");
+        set("a", 0o710);
+        assert_eq!(closed_above(&deep, group), Some(folder.path().join("a/b")));
+        set("a/b", 0o2750);
+        assert_eq!(closed_above(&deep, group), None);
+        assert_eq!(closed_above(&deep, group + 1), Some(folder.path().join("a")), "another group");
     }
 
     #[tokio::test]

@@ -83,6 +83,18 @@ impl StoreError {
     }
 }
 
+impl StoreError {
+    /// True if no process has the file of SQLite open, and this user may not create the shared memory of WAL mode beside it. All data is then
+    /// in the file itself.
+    fn is_without_shared_memory(&self, url: &str) -> bool {
+        const CANTOPEN: &str = "14";
+        let Self::Sql(sqlx::Error::Database(error)) = self else { return false };
+        let Ok(Kind::Sqlite(options)) = Kind::of(url) else { return false };
+        let [_, wal, _] = access::database_files(options.get_filename());
+        error.code().as_deref() == Some(CANTOPEN) && !wal.exists()
+    }
+}
+
 /// An open database. Clones share its connections.
 #[derive(Clone, Debug)]
 pub enum Store {
@@ -146,8 +158,17 @@ impl Store {
 
     /// Opens for reading only; nothing is made or changed. An error while there is no database, or an older one.
     pub async fn open_read_only(url: &str) -> Result<Self, StoreError> {
-        let store = Self::open_as_is(url).await?;
-        if store.has_records().await? { Ok(store) } else { Err(StoreError::NoTables) }
+        let mut store = Self::open_as_is(url).await?;
+        let has_records = match store.has_records().await {
+            Err(fault) if fault.is_without_shared_memory(url) => {
+                store.close().await;
+                let Kind::Sqlite(options) = Kind::of(url)? else { return Err(fault) };
+                store = Self::Sqlite(read_only(options.immutable(true)).await?);
+                store.has_records().await?
+            }
+            other => other?,
+        };
+        if has_records { Ok(store) } else { Err(StoreError::NoTables) }
     }
 
     /// Opens for reading only, whatever the version of the tables: accounts can be read although a migration waits or fails.
@@ -158,9 +179,7 @@ impl Store {
                 if !path.exists() {
                     return Err(StoreError::NotThere(path.to_owned()));
                 }
-                let options = options.read_only(true).busy_timeout(PATIENCE);
-                let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
-                Self::Sqlite(pool.connect_with(options).await?)
+                Self::Sqlite(read_only(options).await?)
             }
             Kind::Postgres(options) => {
                 let options = options.options([("default_transaction_read_only", "on")]);
@@ -187,6 +206,11 @@ impl Store {
     pub async fn close(self) {
         on_either!(self, pool => pool.close().await);
     }
+}
+
+async fn read_only(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+    let options = options.read_only(true).busy_timeout(PATIENCE);
+    SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).connect_with(options).await
 }
 
 /// Opens a file of SQLite and brings its tables up to date. Another process may be at the same: SQLite lets neither wait

@@ -52,7 +52,7 @@ impl Recall {
         match store.past(self.calls_since, self.marks_since).await {
             Ok(past) => {
                 if self.tell.send(past).is_err() {
-                    warn!("nobody waits any more for what earlier runs knew");
+                    warn!("the run has ended before the data of earlier runs was read");
                 }
                 Ok(())
             }

@@ -277,7 +277,7 @@ impl Writer {
         let Some(recall) = self.recall.take() else { return Ok(()) };
         let Err((fault, again)) = recall.answer(store).await else { return Ok(()) };
         if again.is_none() {
-            error!(%fault, "the lists of callers begin empty: the database does not tell what earlier runs knew");
+            error!(%fault, "the lists of callers begin empty: the data of earlier runs cannot be read from the database");
             return Ok(());
         }
         self.recall = again;
@@ -335,7 +335,7 @@ impl Writer {
             if chunk.damaged.is_empty() {
                 warn!(
                     bytes = chunk.lost_bytes,
-                    "the end of the journal is incomplete: facts of the last moment before a crash are lost"
+                    "a segment of the journal ends with an incomplete record: after a full disk its fact is in the next segment, after a crash it was not stored yet"
                 );
             }
         }

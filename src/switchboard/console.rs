@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::acd::UnknownOperator;
-use crate::cdr::fact::FactKind;
+use crate::cdr::fact::{Callee, FactKind};
 use crate::clock::Now;
 use crate::ids::CallId;
 
 use super::call::{Call, Stage};
+use super::leg::OfferLeg;
 use super::{Actor, CallView, ConsoleCommand, ConsoleReply, Output, Switchboard};
 
 impl Switchboard {
@@ -118,8 +119,14 @@ fn view(id: CallId, call: &Call, position: Option<usize>) -> CallView {
         Stage::Talking { leg } => ("talking", call.legs.get(leg).and_then(|leg| leg.operator()).cloned()),
         Stage::Ended => ("ended", None),
     };
+    let outside = match (&call.stage, &operator) {
+        (Stage::Talking { leg }, _) => call.legs.get(leg).and_then(outside_number),
+        (_, None) => call.legs.values().filter(|leg| leg.is_ringing()).find_map(outside_number),
+        (_, Some(_)) => None,
+    };
     let (number, guests) = (call.shown.number.clone(), call.guest_views());
     CallView {
+        outside,
         call: id,
         received: call.received.wall,
         number,
@@ -129,5 +136,12 @@ fn view(id: CallId, call: &Call, position: Option<usize>) -> CallView {
         silent_prompt: call.silent.asked,
         choices: call.silent.choices.clone(),
         guests,
+    }
+}
+
+fn outside_number(leg: &OfferLeg) -> Option<String> {
+    match &leg.to {
+        Callee::Operator(_) => None,
+        Callee::Number(number) => Some(number.clone()),
     }
 }

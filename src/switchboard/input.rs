@@ -79,17 +79,17 @@ impl ConsoleCommand {
     }
 }
 
-/// What a supervisor is to a call.
+/// How a supervisor takes part in a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Supervision {
-    /// Nobody hears her.
+    /// No party hears the supervisor.
     Listen,
-    /// The operator alone hears her.
+    /// Only the operator hears the supervisor.
     Whisper,
-    /// All hear her.
+    /// All parties hear the supervisor.
     Barge,
-    /// The caller is hers, and the operator is out.
+    /// The supervisor replaces the operator.
     TakeOver,
 }
 

@@ -65,19 +65,19 @@ pub enum Output {
     Drained,
 }
 
-/// Answers of the console.
+/// A reply to a console command.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, utoipa::ToSchema)]
 #[serde(tag = "reply", rename_all = "kebab-case")]
 pub enum ConsoleReply {
     Done,
     UnknownOperator,
-    /// Not one of the reasons for which operators may pause.
+    /// The reason of a break is not one of the configured ones.
     UnknownReason {
         known: Vec<String>,
     },
-    /// No ban of that address runs.
+    /// The address is not banned.
     NotBanned,
-    /// Categories are configured, and it is none of these (code and name).
+    /// The category is not one of the configured ones (code and name).
     UnknownCategory {
         known: Vec<String>,
     },
@@ -85,29 +85,29 @@ pub enum ConsoleReply {
     UnknownNumber,
     /// No operator has the caller, or the caller's side has put us on hold.
     NotTalking,
-    /// He has no wrap-up to prolong.
+    /// The operator is not in wrap-up.
     NotWrappingUp,
-    /// It is not his call, or not his guest.
+    /// Another operator owns the call or the participant.
     NotHis,
-    /// No such call lives.
+    /// No live call has that id.
     UnknownCall,
-    /// Who shall supervise is no operator with a supervisor's right.
+    /// The named operator is not a supervisor.
     NoSupervisor,
-    /// Somebody has the call, or the fallback does.
+    /// An operator or the fallback has the call.
     NotWaiting,
-    /// Not now: what an operator's phone would be told, a SIP status.
+    /// Not possible now: the SIP status that an operator's phone would get.
     Refused {
         status: u16,
     },
-    /// No fallback number is configured: the house cannot be left to it.
+    /// No fallback number is configured.
     NoFallback,
-    /// How the house works, since when, until when, and who has said so.
+    /// The operating mode, its start, its end, and who set it.
     Posture {
         posture: Posture,
         /// Milliseconds since the Unix epoch; 0: since the start.
         #[schema(value_type = i64)]
         since: Timestamp,
-        /// None: until somebody ends it.
+        /// None: it has no end.
         #[schema(value_type = Option<i64>)]
         until: Option<Timestamp>,
         by: String,
@@ -115,12 +115,12 @@ pub enum ConsoleReply {
     CallBacks {
         call_backs: Vec<CallBackView>,
     },
-    /// An operator's phones ring for a call of his own.
+    /// An operator's own phones ring for a call that the operator places.
     Calling {
         #[schema(value_type = String)]
         call: CallId,
     },
-    /// A number is for an operator to call back; whether his phone could be told.
+    /// A number is assigned to an operator for call-back. `told`: the operator's phone shows it.
     Meant {
         number: String,
         told: bool,
@@ -130,7 +130,7 @@ pub enum ConsoleReply {
     },
     Operators {
         operators: Vec<acd::View>,
-        /// The phones at which operators take turns, and who is there.
+        /// The stations and their operators.
         stations: Vec<StationView>,
     },
     Calls {
@@ -139,7 +139,7 @@ pub enum ConsoleReply {
     Guard {
         bans: Vec<Ban>,
     },
-    /// To whose phones a text went, and who has none that can take it now.
+    /// The operators to whose phones a text was sent, and those without a reachable phone.
     Messages {
         #[schema(value_type = Vec<String>)]
         sent: Vec<OperatorId>,
@@ -184,7 +184,7 @@ impl ConsoleReply {
 pub struct StationView {
     #[schema(value_type = String)]
     pub station: OperatorId,
-    /// Who is logged in there.
+    /// The operator who is logged in at the station.
     #[schema(value_type = Option<String>)]
     pub operator: Option<OperatorId>,
     /// Its phone is registered.
@@ -201,17 +201,20 @@ pub struct CallView {
     pub received: Timestamp,
     pub number: Option<String>,
     /// `queued`, `offered`, `talking`, `transfer`, `fallback`; `own-phone` while an operator's own phones ring for a call that the
-    /// console places for him, `placed` while whom he calls is rung.
+    /// console places for the operator, `placed` while the called party's phone rings.
     pub state: &'static str,
     #[schema(value_type = Option<String>)]
     pub operator: Option<OperatorId>,
+    /// The outside number (of an agency, an escalation, the fallback) that talks with the caller, or rings while no operator has the
+    /// caller.
+    pub outside: Option<String>,
     /// From 1; None when it does not wait.
     pub position: Option<usize>,
-    /// The caller was asked to press a digit if he cannot speak.
+    /// The caller was asked to press a digit if they cannot speak.
     pub silent_prompt: bool,
-    /// What he has pressed since, and while he waited.
+    /// The digits that the caller has pressed since then, and while waiting.
     pub choices: Vec<ChoiceView>,
-    /// Who is in it, or rings for it, beside the one who has the caller.
+    /// Participants, who talk or ring, besides the party that has the caller.
     pub guests: Vec<GuestView>,
 }
 
@@ -220,14 +223,14 @@ pub struct CallView {
 pub struct ChoiceView {
     #[schema(value_type = String)]
     pub digit: char,
-    /// What it means; empty: nothing that is known.
+    /// The configured meaning; empty if there is none.
     pub text: String,
 }
 
-/// Somebody in a call beside the one who has the caller.
+/// A participant: a party besides the one that has the caller.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct GuestView {
-    /// By which he is sent away.
+    /// The number of the leg, for removing the participant.
     pub leg: u32,
     /// None: an agency, which has a number.
     #[schema(value_type = Option<String>)]
@@ -242,7 +245,7 @@ pub struct GuestView {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct CallBackView {
     pub number: String,
-    /// Its calls that nobody answered, and how many of them were given up almost at once.
+    /// The unanswered calls of the number, and how many of them were short.
     pub calls: u32,
     pub short: u32,
     /// Milliseconds since the Unix epoch, as all times here.
@@ -251,24 +254,24 @@ pub struct CallBackView {
     #[schema(value_type = i64)]
     pub last: Timestamp,
     pub longest_wait_ms: u64,
-    /// Call-backs that reached nobody, and the last of them.
+    /// Call-backs without an answer, and the time of the last one.
     pub tries: u32,
     #[schema(value_type = Option<i64>)]
     pub tried: Option<Timestamp>,
-    /// Who shall call back.
+    /// The operator to whom it is assigned.
     #[schema(value_type = Option<String>)]
     pub meant_for: Option<OperatorId>,
-    /// An operator calls just now.
+    /// A call-back is in progress.
     pub called_now: bool,
 }
 
-/// One number whose calls wait behind others.
+/// One flagged number: its calls wait behind other calls.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct MarkView {
     pub number: String,
-    /// Its pranks of late.
+    /// Its recent pranks.
     pub pranks: usize,
-    /// Somebody has marked it until then.
+    /// A supervisor's flag lasts until then.
     #[schema(value_type = Option<i64>)]
     pub marked_until: Option<Timestamp>,
 }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::acd::section::is_dialable;
 use crate::sip::caller_number;
 use crate::sip::flow::Flow;
 use crate::sip::header::NameAddr;
@@ -155,10 +156,10 @@ impl Switchboard {
         let (source, called) = (flow.remote.ip().to_canonical(), called_user(message));
         let name = trunk.as_deref().unwrap_or_default();
         let setting = match reason {
-            Rejected::UnknownNumber => Some(match self.missing_prefix(&called) {
-                Some(prefix) => format!("called = [{prefix:?}] in the [[trunk]] with name = {name:?}"),
-                None => format!("numbers = [{called:?}] in a [[desk]], or number = {called:?} in [site]"),
-            }),
+            Rejected::UnknownNumber => match self.missing_prefix(&called) {
+                Some(prefix) => Some(format!("called = [{prefix:?}] in the [[trunk]] with name = {name:?}")),
+                None => number_setting(&called),
+            },
             Rejected::UnknownPeer => Some(format!("peers = [\"{source}\"] in a [[trunk]]")),
             Rejected::ForeignHost => Some(format!("peers = [\"{source}\"] in the [[trunk]] with name = {name:?}")),
             Rejected::SiteFull => Some("a higher max_calls in [site]".to_owned()),
@@ -171,6 +172,20 @@ impl Switchboard {
             | Rejected::Draining => None,
         };
         let caller = caller_number::of(message);
+        let why = match reason {
+            Rejected::UnknownNumber if called.is_empty() => Some("the Request-URI has no number"),
+            Rejected::UnknownNumber
+            | Rejected::UnknownPeer
+            | Rejected::Malformed
+            | Rejected::Scheme
+            | Rejected::Body
+            | Rejected::Repeated
+            | Rejected::SiteFull
+            | Rejected::TrunkFull
+            | Rejected::Overload
+            | Rejected::Draining
+            | Rejected::ForeignHost => why,
+        };
         let rejection = Rejection { reason, status, source, trunk, called, caller, why, setting };
         self.say(Output::Rejected(rejection));
     }
@@ -184,6 +199,15 @@ impl Switchboard {
         let trunk = self.settings.trunks.get(trunk).map(|trunk| trunk.name.clone()).unwrap_or_default();
         self.say(Output::ExtensionsIgnored { trunk, tags: clean(&tags.join(&b", "[..]), CHARS_MAX) });
     }
+}
+
+/// The keys that can have `called` as a number. None: neither can.
+fn number_setting(called: &str) -> Option<String> {
+    let digits = (2..=15).contains(&called.len()) && called.bytes().all(|byte| byte.is_ascii_digit());
+    let desk = is_dialable(called).then(|| format!("numbers = [{called:?}] in a [[desk]]"));
+    let site = digits.then(|| format!("number = {called:?} in [site]"));
+    let keys: Vec<String> = desk.into_iter().chain(site).collect();
+    (!keys.is_empty()).then(|| keys.join(", or "))
 }
 
 /// The user part, number or service of the Request-URI; the start of the URI if it cannot be read.

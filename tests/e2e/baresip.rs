@@ -73,7 +73,7 @@ impl Baresip {
         // A phone that takes no TLS connections registers at the service's port for them.
         let port = if transport.ends_with("tls") { ":5061" } else { "" };
         let account = format!(
-            "<sip:{name}@{domain}{port}{transport}>;auth_pass=pw-{name};regint=60;audio_codecs=PCMA{parameters}\n"
+            "<sip:{name}@{domain}{port}{transport}>;auth_pass=pass-{name};regint=60;audio_codecs=PCMA{parameters}\n"
         );
         std::fs::write(folder.join("accounts"), account).unwrap();
         std::fs::write(folder.join("contacts"), contacts).unwrap();

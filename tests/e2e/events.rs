@@ -17,7 +17,7 @@ fn sipp(service: &Service, scenario: &str, watcher: &str, watched: &str) -> Runn
     command.arg("-sf").arg(format!("{}/tests/sipp/{scenario}", env!("CARGO_MANIFEST_DIR")));
     command.args(["-i", &service.host(8), "-p", "5070", "-key", "watcher", watcher, "-key", "watched", watched]);
     // SIPp reads the password of a request from these.
-    command.args(["-au", watcher, "-ap", &format!("pw-{watcher}")]).current_dir(service.path());
+    command.args(["-au", watcher, "-ap", &format!("pass-{watcher}")]).current_dir(service.path());
     Running::start(scenario, service.path(), &mut command)
 }
 

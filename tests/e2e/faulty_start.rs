@@ -121,6 +121,32 @@ fn a_console_address_in_use_delays_only_the_console() {
 }
 
 #[test]
+fn a_token_file_that_cannot_be_used_closes_the_commands_and_not_the_monitoring() {
+    let mut service = Service::start(187, 1, "");
+    service.end();
+    let file = service.path().join("data/console.token");
+    let token = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, "short\n").unwrap();
+    service.spawn();
+    until("monitoring is open, and the alarm is raised", || {
+        ready(&service).contains("alarm console token").then_some(())
+    });
+    assert!(ready(&service).starts_with("200 ready\n"), "{}", ready(&service));
+    assert!(service.shows("siaga_alarm{kind=\"console\"} 1"));
+    let ask = |token: &str| http::ask(service.console(), "GET", "/v1/operators", token, "").unwrap();
+    for token in ["short", "", token.trim()] {
+        let (status, body) = ask(token);
+        assert_eq!(status, 503, "{body}");
+        assert!(body.contains("\"fault\":\"the console is closed: [console] token_file"), "{body}");
+    }
+    std::fs::write(&file, &token).unwrap();
+    until("the console opens", || (ask(token.trim()).0 == 200).then_some(()));
+    until("the end of the alarm", || service.shows("siaga_alarm{kind=\"console\"} 0").then_some(()));
+    assert_eq!(ask("short").0, 401);
+    service.end();
+}
+
+#[test]
 fn a_journal_folder_that_cannot_be_used_stops_neither_the_start_nor_calls() {
     let mut service = Service::start(183, 1, "");
     service.end();

@@ -24,7 +24,7 @@ fn sipp(service: &Service, scenario: &str, host: &str, arguments: &[&str]) -> Co
 fn register(service: &Service, name: &str) {
     let mut csv = "SEQUENTIAL\n".to_owned();
     for n in 1..=OPERATORS {
-        csv += &format!("op{n};[authentication username=op{n} password=pw-op{n}]\n");
+        csv += &format!("op{n};[authentication username=op{n} password=pass-op{n}]\n");
     }
     std::fs::write(service.path().join("phones.csv"), csv).unwrap();
     let count = OPERATORS.to_string();

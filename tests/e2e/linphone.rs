@@ -84,7 +84,7 @@ impl Phone for Linphone {
         }
         write!(
             config,
-            "[auth_info_0]\nusername={name}\npasswd=pw-{name}\nrealm={domain}\ndomain={domain}\n[proxy_0]\nreg_proxy=<sip:{domain}>\n\
+            "[auth_info_0]\nusername={name}\npasswd=pass-{name}\nrealm={domain}\ndomain={domain}\n[proxy_0]\nreg_proxy=<sip:{domain}>\n\
              reg_identity=sip:{name}@{domain}\nreg_expires=120\nreg_sendregister=1\n"
         )
         .unwrap();

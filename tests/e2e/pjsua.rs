@@ -37,7 +37,7 @@ impl Pjsua {
     }
 
     fn start_as(service: &Service, n: u8, hertz: u32, transport: &str, manner: &str) -> Self {
-        let phone = Self::launch(service, n, (&format!("op{n}"), &format!("pw-op{n}")), hertz, transport, manner);
+        let phone = Self::launch(service, n, (&format!("op{n}"), &format!("pass-op{n}")), hertz, transport, manner);
         service.wait_for_phone(&phone.name);
         phone
     }

@@ -36,7 +36,7 @@ fn in_a_major_incident_a_call_rings_all_three_phones() {
     service.kill();
     service.go();
     until("the posture is known again", || told(&service).starts_with("major-incident since ").then_some(()));
-    until("the log tells of it", || service.log().contains("the posture of the house").then_some(()));
+    until("the log tells of it", || service.log().contains("the operating mode has changed").then_some(()));
     let set = service.siaga(&["posture", "normal", "--config", "siaga.toml"]);
     assert!(set.starts_with("normal since ") && set.contains("by console"), "{set}");
     service.end();

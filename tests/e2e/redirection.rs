@@ -12,7 +12,7 @@ use super::trunk::{Callee, Caller, Manner};
 /// Registers the first operator at the third host, with SIPp.
 pub(crate) fn registers(service: &Service) {
     let csv = service.path().join("phone.csv");
-    std::fs::write(&csv, "SEQUENTIAL\nop1;[authentication username=op1 password=pw-op1]\n").unwrap();
+    std::fs::write(&csv, "SEQUENTIAL\nop1;[authentication username=op1 password=pass-op1]\n").unwrap();
     let mut command = Command::new("sipp");
     command.arg(service.address()).args(["-m", "1", "-nostdin", "-timeout", "30", "-timeout_error"]);
     command.args(["-i", &service.host(3), "-p", "5060", "-inf"]).arg(&csv);

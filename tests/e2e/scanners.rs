@@ -51,7 +51,7 @@ fn sipvicious_finds_no_user_and_guesses_no_password() {
     let names: Vec<String> = (0..30).map(|n| format!("op{n}")).collect();
     std::fs::write(service.path().join("names.txt"), names.join("\n")).unwrap();
     // The right one is the last.
-    let guesses: Vec<String> = (0..60).map(|n| format!("guess{n}")).chain(["pw-op1".to_owned()]).collect();
+    let guesses: Vec<String> = (0..60).map(|n| format!("guess{n}")).chain(["pass-op1".to_owned()]).collect();
     std::fs::write(&words, guesses.join("\n")).unwrap();
 
     let open = Path::new("/usr/share/sipvicious");
@@ -67,7 +67,7 @@ fn sipvicious_finds_no_user_and_guesses_no_password() {
         assert_eq!(told(" op1 ").is_some(), told(" op29 ").is_some(), "{method} tells users apart: {seen}");
     }
     let seen = run(&service, &library, "svcrack", &["-u", "op1", "-d", "words.txt", &address]);
-    assert!(!seen.contains("pw-op1"), "the password is found: {seen}");
+    assert!(!seen.contains("pass-op1"), "the password is found: {seen}");
     assert!(counted(&service, "credentials") > 0.0, "{seen}");
 
     // Callers notice nothing, and a ban is seen and lifted.

@@ -86,7 +86,7 @@ impl Service {
     fn begin(mut self, operators: usize) -> Self {
         let mut accounts = "operator,name,password\n".to_owned();
         for n in 1..=operators {
-            accounts += &format!("op{n},Operator {n},pw-op{n}\n");
+            accounts += &format!("op{n},Operator {n},pass-op{n}\n");
         }
         std::fs::write(self.path().join("operators.csv"), accounts).unwrap();
         self.siaga(&["operator", "import", "--config", "siaga.toml", "operators.csv"]);

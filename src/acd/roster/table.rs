@@ -6,6 +6,16 @@ use crate::limits;
 /// Faults told at once; a file in which every line is wrong is wrong in one way.
 const FAULTS_MAX: usize = 100;
 
+/// The text of a file. An error with the first line that is not UTF-8: a spreadsheet has saved the file in another encoding.
+pub fn text_of(bytes: Vec<u8>) -> Result<String, RosterFault> {
+    String::from_utf8(bytes).map_err(|error| {
+        let (before, from) = error.as_bytes().split_at(error.utf8_error().valid_up_to());
+        let line = before.iter().map(|byte| u64::from(*byte == b'\n')).sum::<u64>() + 1;
+        let found = format!("byte 0x{:02X}", from.first().copied().unwrap_or_default());
+        RosterFault::new(line, "encoding", &found, "UTF-8: the spreadsheet's format \"CSV UTF-8\"")
+    })
+}
+
 /// How many cells a line may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cells {
@@ -56,7 +66,8 @@ pub fn read_columns<T, const N: usize>(
             Ok(record) if record.iter().all(str::is_empty) => {}
             Ok(record) if cells == Cells::AsHeader && record.len() > header.len() => {
                 let expected = format!("{} cells, as in the header; commas in quotes", header.len());
-                let found = record.iter().collect::<Vec<_>>().join(",");
+                // Not the line itself: it may have a password.
+                let found = format!("{} cells", record.len());
                 faults.push(RosterFault::new(lines.of(record.position()), "line", &found, expected));
             }
             Ok(record) => {
@@ -108,4 +119,21 @@ fn delimiter(text: &str) -> u8 {
         .into_iter()
         .max_by_key(|c| (header.bytes().filter(|b| b == c).count(), *c == b','))
         .unwrap_or(b',')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_in_another_encoding_is_reported_with_its_line() {
+        let fault = text_of(b"operator,date,shift\nop1,2026-11-24,d\xe4y\n".to_vec()).unwrap_err();
+        assert_eq!(
+            fault.to_string(),
+            "line 2: encoding is \"byte 0xE4\"; expected: UTF-8: the spreadsheet's format \"CSV UTF-8\""
+        );
+        let utf_16: Vec<u8> = "\u{feff}operator".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(text_of(utf_16).unwrap_err().line, 1);
+        assert_eq!(text_of("\u{feff}operator".into()).unwrap(), "\u{feff}operator");
+    }
 }

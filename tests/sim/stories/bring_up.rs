@@ -60,6 +60,25 @@ fn a_prefix_of_the_trunk_before_a_number_of_the_site_only_chooses_the_desk() {
 }
 
 #[test]
+fn an_invite_without_a_number_is_rejected_and_no_setting_is_proposed_that_the_configuration_rejects() {
+    let mut world = site(&["+62"]);
+    let no_number = Some("the Request-URI has no number");
+    for (uri, why) in [
+        ("sip:127.0.0.1", no_number),
+        ("sip:@127.0.0.1", no_number),
+        ("sip:%20@127.0.0.1", None),
+        ("sip:abc@127.0.0.1", None),
+        ("sip:+@127.0.0.1", None),
+    ] {
+        invites(&mut world, uri);
+        world.take(TRUNK, "SIP/2.0 4");
+        let rejection = world.rejections.pop().unwrap();
+        assert_eq!((rejection.setting, rejection.why.is_some()), (None, why.is_some()), "{uri}");
+        assert!(rejection.reason != Rejected::UnknownNumber || rejection.why == why, "{uri}: {:?}", rejection.why);
+    }
+}
+
+#[test]
 fn an_invite_to_another_number_is_rejected_and_the_report_names_the_setting() {
     let mut world = site(&["+62"]);
     for (uri, setting) in [
@@ -67,7 +86,7 @@ fn an_invite_to_another_number_is_rejected_and_the_report_names_the_setting() {
         ("tel:+44112", "called = [\"+44\"] in the [[trunk]] with name = \"telco\""),
         ("sip:0215001234@127.0.0.1", "numbers = [\"0215001234\"] in a [[desk]], or number = \"0215001234\" in [site]"),
         // With a prefix of the trunk, a longer number is still not a number of this site.
-        ("sip:+621120@127.0.0.1", "numbers = [\"+621120\"] in a [[desk]], or number = \"+621120\" in [site]"),
+        ("sip:+621120@127.0.0.1", "numbers = [\"+621120\"] in a [[desk]]"),
     ] {
         invites(&mut world, uri);
         world.take(TRUNK, "SIP/2.0 404");

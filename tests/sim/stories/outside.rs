@@ -4,7 +4,7 @@ use super::ring_all::{is_cancelled, outcomes, picks_up, rings, states};
 use super::*;
 use siaga::acd::desk::{Desk, Strategy};
 use siaga::ids::OperatorId;
-use siaga::switchboard::{ConsoleCommand, DeskCalls};
+use siaga::switchboard::{ConsoleCommand, ConsoleReply, DeskCalls};
 
 fn pauses(world: &mut World, on: bool) {
     let operator = OperatorId::parse("budi").unwrap();
@@ -30,6 +30,14 @@ fn house() -> World {
     world
 }
 
+/// The operator and the outside number that the console shows for the only call.
+fn with(world: &mut World) -> (Option<OperatorId>, Option<String>) {
+    match world.orders(ConsoleCommand::Calls) {
+        ConsoleReply::Calls { calls } => (calls[0].operator.clone(), calls[0].outside.clone()),
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn a_number_rings_after_a_while_and_the_caller_is_with_it_when_it_answers() {
     let mut world = house();
@@ -39,8 +47,10 @@ fn a_number_rings_after_a_while_and_the_caller_is_with_it_when_it_answers() {
     world.pass(Duration::from_secs(1));
     let invite = rings(&mut world, TRUNK);
     assert!(invite.starts_with("INVITE sip:0725113@"), "{invite}");
+    assert_eq!(with(&mut world), (None, Some("0725113".to_owned())), "it rings");
     picks_up(&mut world, TRUNK, &invite);
     caller.is_answered(&mut world);
+    assert_eq!(with(&mut world), (None, Some("0725113".to_owned())), "the console names the caller's party");
     pauses(&mut world, false);
     assert!(!world.has(BUDI, "INVITE"), "he waits no more");
     caller.hangs_up(&mut world);
@@ -58,6 +68,7 @@ fn an_operator_who_becomes_free_while_the_number_rings_gets_the_caller_all_the_s
     picks_up(&mut world, BUDI, &budi);
     is_cancelled(&mut world, TRUNK, &number);
     caller.is_answered(&mut world);
+    assert_eq!(with(&mut world), (OperatorId::parse("budi").ok(), None));
     assert_eq!((states(&world)[3], outcomes(&world, OfferOutcome::LostRace)), (1, 1));
     caller.hangs_up(&mut world);
     world.assert_empty_in_the_end();

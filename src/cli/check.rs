@@ -1,0 +1,105 @@
+//! `siaga check`: every error of the configuration, its files, the console's token and the database, and what the service would use.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::config::{Config, Fault, Faults};
+use crate::ids::OperatorId;
+use crate::server::token::{Token, TokenFault};
+
+use super::operator::{self, Kind};
+
+/// Reports all errors at once. Without an error, prints warnings and what the service would use.
+pub(super) fn check(file: &Path) -> anyhow::Result<()> {
+    let config = Config::load(file)?;
+    let mut faults = certificates(&config);
+    faults.extend(token(&config));
+    match names(&config) {
+        Ok(wrong) => faults.extend(wrong),
+        Err(fault) => println!("warning: the operators' names were not compared with the accounts: {fault:#}"),
+    }
+    faults.extend(database(&config)?);
+    if !faults.is_empty() {
+        return Err(Faults(faults).into());
+    }
+    print(&config);
+    Ok(())
+}
+
+fn fault(config: &Config, key: &str, wrong: String, right: &str) -> Fault {
+    let file = config.file.display().to_string();
+    Fault { file, line: None, key: key.to_owned(), wrong, right: right.to_owned() }
+}
+
+fn certificates(config: &Config) -> Vec<Fault> {
+    let read = config.sip.tls.as_ref().map(crate::config::TlsFiles::read);
+    let wrong = read.and_then(Result::err);
+    wrong.map(|wrong| fault(config, &format!("sip.tls.{}", wrong.key), wrong.wrong, wrong.right)).into_iter().collect()
+}
+
+/// A missing token file is no error: the service creates it.
+fn token(config: &Config) -> Option<Fault> {
+    let path = &config.console.token_file;
+    match Token::parse(path) {
+        Ok(_) => None,
+        Err(TokenFault::Unreadable(error)) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(wrong) => {
+            let text = format!("the file {} {wrong}: the console stays closed", path.display());
+            Some(fault(config, "console.token_file", text, &wrong.expected()))
+        }
+    }
+}
+
+/// Names without an account, and accounts whose name is dialled for another purpose.
+fn names(config: &Config) -> anyhow::Result<Vec<Fault>> {
+    let (operators, stations) =
+        (operator::accounts(config, Kind::Operator)?, operator::accounts(config, Kind::Station)?);
+    let all: BTreeSet<OperatorId> = operators.iter().chain(&stations).cloned().collect();
+    let mut faults = config.without_account(&operators);
+    faults.extend(config.ambiguous_names(&all));
+    Ok(faults)
+}
+
+/// What the service needs of its database.
+fn database(config: &Config) -> anyhow::Result<Vec<Fault>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let found = runtime.block_on(crate::store::examine::examine(&config.store_url));
+    Ok(found.into_iter().map(|wrong| fault(config, "store.url", wrong, "")).collect())
+}
+
+/// Prints warnings and what the service would use.
+fn print(config: &Config) {
+    for warning in &config.warnings {
+        println!("warning: {warning}");
+    }
+    if let Some(warning) = crate::server::open_files::warning(config) {
+        println!("warning: {warning}");
+    }
+    for warning in crate::server::sharing::warnings(config) {
+        println!("warning: {warning}");
+    }
+    for remark in crate::server::dns::remarks(&config.trunks, &config.sip.name_servers) {
+        println!("remark: {remark}");
+    }
+    let listeners: Vec<String> =
+        config.sip.listeners.iter().map(|l| format!("{} {}", l.transport.via(), l.local)).collect();
+    let trunks: Vec<&str> = config.trunks.iter().map(|trunk| trunk.name.as_str()).collect();
+    println!("{} has no errors", config.file.display());
+    println!("  site       {}, {}, {}", config.site.name, config.site.number, config.site.timezone);
+    println!("  sip        {} as {}", listeners.join(", "), config.sip.domain);
+    println!("  trunks     {}", trunks.join(", "));
+    let media: Vec<String> = config.media.listen.iter().map(ToString::to_string).collect();
+    println!("  media      {} ports {}-{}", media.join(", "), config.media.ports.0, config.media.ports.1);
+    println!(
+        "  shifts     {}",
+        if config.shifts.is_empty() {
+            "none: every operator is always on shift".to_owned()
+        } else {
+            config.shifts.len().to_string()
+        }
+    );
+    println!("  console    http://{}", config.console.listen);
+    for (what, path) in config.places() {
+        println!("  {what:<10} {path}");
+    }
+}

@@ -1,0 +1,135 @@
+//! Names that an account must not have: phones dial them for another purpose, so that nobody could call the account.
+
+use crate::ids::OperatorId;
+use crate::switchboard::FeatureCodes;
+
+use super::{Config, Fault};
+
+/// Maximum names that are reported.
+const NAMES_MAX: usize = 20;
+/// What an account's name must be instead.
+pub const OWN_NAME: &str = "a name that no key of the configuration has as a number, a name or a code";
+
+impl Config {
+    /// The other meaning of a name that phones dial, with the key that gives it this meaning. None: the name is free for an account.
+    pub fn other_meaning(&self, name: &str) -> Option<String> {
+        let is = |number: &str| number.trim_start_matches('+') == name.trim_start_matches('+');
+        if is(&self.site.number) {
+            return Some("the emergency number (site.number)".to_owned());
+        }
+        for (at, (desk, calls)) in self.desks.0.iter().zip(&self.desks.1).enumerate() {
+            if calls.numbers.iter().any(|number| is(number)) {
+                return Some(format!("a number of the desk {:?} (desk[{}].numbers)", desk.name, at.saturating_sub(1)));
+            }
+            if calls.outside.iter().any(|(_, number)| is(number)) {
+                return Some("a number of an escalation (escalation)".to_owned());
+            }
+        }
+        for (at, agency) in self.agencies.iter().enumerate() {
+            if agency.name.eq_ignore_ascii_case(name) {
+                return Some(format!("the name of an agency (agency[{at}].name)"));
+            }
+            if is(&agency.number) {
+                return Some(format!("the number of the agency {:?} (agency[{at}].number)", agency.name));
+            }
+        }
+        if self.queue.fallback_number.as_deref().is_some_and(is) {
+            return Some("the fallback number (queue.fallback_number)".to_owned());
+        }
+        codes(&self.features).any(|code| code == name).then(|| "a feature code (features)".to_owned())
+    }
+
+    /// The accounts whose names phones dial for another purpose.
+    pub fn ambiguous_names<'a>(&self, accounts: impl IntoIterator<Item = &'a OperatorId>) -> Vec<Fault> {
+        let faults = accounts.into_iter().filter_map(|name| {
+            let meaning = self.other_meaning(name.as_str())?;
+            Some(Fault {
+                file: self.file.display().to_string(),
+                line: None,
+                key: String::new(),
+                wrong: format!("the account \"{name}\" is also {meaning}: calls to it never reach the account"),
+                right: OWN_NAME.to_owned(),
+            })
+        });
+        faults.take(NAMES_MAX).collect()
+    }
+}
+
+fn codes(codes: &FeatureCodes) -> impl Iterator<Item = &str> {
+    let FeatureCodes {
+        log_in,
+        log_out,
+        pause,
+        resume,
+        classes,
+        call_back,
+        silent_prompt,
+        station,
+        wrap_up,
+        conference,
+        listen,
+        whisper,
+        barge,
+        take_over,
+        pick_up,
+        postures,
+    } = codes;
+    let single = [
+        log_in,
+        log_out,
+        pause,
+        resume,
+        call_back,
+        silent_prompt,
+        station,
+        wrap_up,
+        conference,
+        listen,
+        whisper,
+        barge,
+        take_over,
+        pick_up,
+    ];
+    let classes = classes.iter().map(|(code, _)| code);
+    let modes = postures.iter().map(|(code, _)| code);
+    single.into_iter().chain(classes).chain(modes).map(String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "[[trunk]]\nname = \"telco\"\npeers = [\"127.0.0.2\"]\nuri = \"sip:127.0.0.2\"\n\
+        [[desk]]\nname = \"fire\"\nnumbers = [\"113\"]\n[[agency]]\nname = \"pmi\"\nnumber = \"+62215551234\"\n\
+        [queue]\nfallback_number = \"08001234\"\nescalation = [{ after_seconds = 30, number = \"08009999\" }]\n";
+
+    #[test]
+    fn a_name_that_is_dialled_for_another_purpose_is_not_free_for_an_account() {
+        let config = Config::parse("siaga.toml", TEXT).unwrap();
+        for (name, meaning) in [
+            ("112", "the emergency number (site.number)"),
+            ("113", "a number of the desk \"fire\" (desk[0].numbers)"),
+            ("PMI", "the name of an agency (agency[0].name)"),
+            ("62215551234", "the number of the agency \"pmi\" (agency[0].number)"),
+            ("08001234", "the fallback number (queue.fallback_number)"),
+            ("08009999", "a number of an escalation (escalation)"),
+            ("*50", "a feature code (features)"),
+            ("*61", "a feature code (features)"),
+        ] {
+            assert_eq!(config.other_meaning(name).as_deref(), Some(meaning), "{name}");
+        }
+        for name in ["sari", "1120", "11", "pmi2", "2001"] {
+            assert_eq!(config.other_meaning(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_ambiguous_account_is_reported() {
+        let config = Config::parse("siaga.toml", TEXT).unwrap();
+        let names = ["112", "pmi", "sari"].map(|name| OperatorId::parse(name).unwrap());
+        let faults = config.ambiguous_names(&names);
+        assert_eq!(faults.len(), 2);
+        assert!(faults[0].to_string().contains("\"112\" is also the emergency number"), "{}", faults[0]);
+        assert!(faults[1].to_string().contains("; expected: a name that"), "{}", faults[1]);
+    }
+}
