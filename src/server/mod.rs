@@ -1,6 +1,7 @@
 //! The only room with clocks, sockets and threads: gives the pure rooms their inputs and carries out their outputs.
 
 mod accounts;
+mod by_source;
 mod certificates;
 mod clerk;
 pub mod clock;
@@ -36,6 +37,7 @@ mod rejections;
 mod serve;
 pub mod signalling;
 mod signals;
+mod sockets;
 pub mod stream;
 mod tls;
 mod tls_thread;
