@@ -49,6 +49,7 @@ impl Hands for Notes {
     fn long_call(&mut self, _: siaga::ids::CallId, _: u64, _: bool) {}
     fn guessing(&mut self, _: &str, _: Option<std::net::IpAddr>) {}
     fn rejected(&mut self, _: siaga::clock::Instant, _: &siaga::switchboard::Rejection) {}
+    fn banned(&mut self, _: siaga::clock::Instant, _: &siaga::sip::guard::Ban) {}
     fn extensions_ignored(&mut self, _: siaga::clock::Instant, _: &str, _: &str) {}
 
     fn look_up(&mut self, _: bytes::Bytes, _: siaga::switchboard::TrunkHost) {}

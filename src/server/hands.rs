@@ -12,6 +12,7 @@ use crate::cdr::fact::Fact;
 use crate::clock::Instant;
 use crate::ids::{CallId, OperatorId};
 use crate::media::command::Command;
+use crate::sip::guard::Ban;
 use crate::switchboard::{PortShortage, Presence, Rejection, TrunkHost};
 
 use super::clerk::Ledger;
@@ -180,6 +181,10 @@ impl Hands for ServiceHands {
 
     fn rejected(&mut self, now: Instant, rejection: &Rejection) {
         self.rejections.see(now, rejection);
+    }
+
+    fn banned(&mut self, now: Instant, ban: &Ban) {
+        self.rejections.banned(now, ban);
     }
 
     fn extensions_ignored(&mut self, now: Instant, trunk: &str, tags: &str) {

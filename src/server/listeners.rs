@@ -9,7 +9,8 @@ use crate::switchboard::Listener;
 
 use super::connections::StreamListener;
 use super::desk::Desk;
-use super::signalling::{self, Inbound};
+use super::signalling::Inbound;
+use super::sockets;
 
 /// One open listener.
 #[derive(Debug)]
@@ -61,7 +62,7 @@ pub(super) async fn reopen(missing: &mut Vec<Listener>, alarms: &Alarms, desk: &
 fn open(listener: &Listener, alarms: &Alarms) -> anyhow::Result<Opened> {
     let subject = format!("{}:{}", listener.transport.via(), listener.local);
     let opened = match listener.transport {
-        Transport::Udp => signalling::bind_plain(listener.local).map(Opened::Datagrams),
+        Transport::Udp => sockets::bind_plain(listener.local).map(Opened::Datagrams),
         Transport::Tcp | Transport::Tls => {
             StreamListener::bind(listener.transport, listener.local).map(Opened::Streams)
         }

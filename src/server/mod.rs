@@ -1,6 +1,7 @@
 //! The only room with clocks, sockets and threads: gives the pure rooms their inputs and carries out their outputs.
 
 mod accounts;
+mod by_source;
 mod certificates;
 mod clerk;
 pub mod clock;
@@ -38,6 +39,7 @@ mod serve;
 pub mod sharing;
 pub mod signalling;
 mod signals;
+mod sockets;
 pub mod stream;
 mod tls;
 mod tls_thread;

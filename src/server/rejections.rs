@@ -1,5 +1,5 @@
-//! Counts and logs INVITEs that are rejected before they become calls. Log lines are limited, because a wrongly configured trunk or
-//! an attacker may send thousands.
+//! Counts and logs INVITEs that are rejected before they become calls, and logs bans. Log lines are limited, because a wrongly
+//! configured trunk or an attacker may send thousands, each from another address.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use crate::clock::Instant;
+use crate::sip::guard::Ban;
 use crate::switchboard::{Rejected, Rejection};
 
 use super::metrics::Metrics;
@@ -46,11 +47,12 @@ pub(super) struct Rejections {
     /// In the order of `Rejected::ALL`.
     lines: [Lines; Rejected::ALL.len()],
     extensions: Lines,
+    bans: Lines,
 }
 
 impl Rejections {
     pub(super) fn new(metrics: Arc<Metrics>) -> Self {
-        Self { metrics, lines: Default::default(), extensions: Lines::default() }
+        Self { metrics, lines: Default::default(), extensions: Lines::default(), bans: Lines::default() }
     }
 
     /// Counts one rejection and logs it, with the setting that would accept the INVITE.
@@ -66,6 +68,14 @@ impl Rejections {
             return;
         }
         warn!(reason, status, trunk, %source, called, number, why, setting, suppressed, "INVITE rejected");
+    }
+
+    /// Logs a ban. A source can be forged, so one attacker can have thousands of addresses banned.
+    pub(super) fn banned(&mut self, now: Instant, ban: &Ban) {
+        if let Some(suppressed) = self.bans.take(now) {
+            let (reason, seconds, nth) = (ban.reason.word(), ban.seconds, ban.nth);
+            info!(address = %ban.address, reason, seconds, nth, suppressed, "banned");
+        }
     }
 
     /// Logs required extensions that were ignored.

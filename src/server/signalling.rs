@@ -3,12 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::os::fd::AsFd as _;
 
-use anyhow::Context as _;
 use bytes::Bytes;
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
@@ -22,6 +20,7 @@ use crate::ids::{CallId, OperatorId};
 use crate::limits::{DATAGRAMS_PER_TURN_MAX, MESSAGE_BYTES_MAX};
 use crate::media::command::{Command, Event};
 use crate::sip::flow::{Flow, Transmit};
+use crate::sip::guard::Ban;
 use crate::sip::locate::Target;
 use crate::switchboard::{
     Account, Actor, ConsoleCommand, ConsoleReply, Gauges, GuardFigures, Input, Output, PortShortage, Presence,
@@ -32,13 +31,15 @@ use super::clock::Clock;
 use super::connections::{Came, Caps, Connections, StreamListener};
 use super::datagrams::{asked, receive_from, send_by};
 use super::icmp;
-use super::pktinfo;
 use super::readable::readable;
+use super::sockets::SipSockets;
 use super::stream::Patience;
 use super::tls::Tls;
 
-/// Bytes that the kernel keeps for us on each SIP socket: a burst of some thousand messages.
-const SOCKET_BYTES: usize = 4 << 20;
+pub use super::sockets::bind;
+
+/// Datagrams that are taken before those of trunks have their turn again.
+const OTHERS_IN_A_ROW: usize = 8;
 
 /// What reaches the loop from the rest of the service.
 #[derive(Debug)]
@@ -95,6 +96,8 @@ pub trait Hands {
     fn trunk_gone(&mut self, trunk: &str);
     /// An INVITE was rejected before it became a call.
     fn rejected(&mut self, now: Instant, rejection: &Rejection);
+    /// A source was banned.
+    fn banned(&mut self, now: Instant, ban: &Ban);
     /// A trunk's INVITE was accepted although it requires extensions that siaga does not support.
     fn extensions_ignored(&mut self, now: Instant, trunk: &str, tags: &str);
     /// Calls wait and nobody is on shift; or no longer.
@@ -145,7 +148,7 @@ pub struct Figures {
 pub struct Signalling<H: Hands> {
     switchboard: Switchboard,
     clock: Clock,
-    sockets: Vec<(SocketAddr, UdpSocket)>,
+    sockets: SipSockets,
     connections: Connections,
     inbox: mpsc::Receiver<Inbound>,
     hands: H,
@@ -158,29 +161,6 @@ pub struct Signalling<H: Hands> {
     drained: bool,
 }
 
-/// Binds one SIP socket with room for bursts. Must be called within the loop's runtime.
-pub fn bind(local: SocketAddr) -> anyhow::Result<UdpSocket> {
-    Ok(UdpSocket::from_std(bind_plain(local)?)?)
-}
-
-/// Binds one SIP socket, for a runtime to come.
-pub(super) fn bind_plain(local: SocketAddr) -> anyhow::Result<std::net::UdpSocket> {
-    let socket = Socket::new(Domain::for_address(local), Type::DGRAM, Some(Protocol::UDP))?;
-    socket.set_nonblocking(true)?;
-    // The kernel may grant less: then bursts are shorter.
-    socket.set_recv_buffer_size(SOCKET_BYTES)?;
-    socket.set_send_buffer_size(SOCKET_BYTES)?;
-    if local.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    icmp::keep_errors(socket.as_fd(), local.is_ipv6())?;
-    if local.ip().is_unspecified() {
-        pktinfo::report_destination(socket.as_fd(), local.is_ipv6())?;
-    }
-    socket.bind(&local.into()).with_context(|| format!("udp:{local} cannot be listened on"))?;
-    Ok(socket.into())
-}
-
 impl<H: Hands> Signalling<H> {
     /// Puts the loop together; `run` starts it.
     pub fn new(
@@ -190,11 +170,10 @@ impl<H: Hands> Signalling<H> {
         inbox: mpsc::Receiver<Inbound>,
         hands: H,
     ) -> anyhow::Result<Self> {
-        let sockets = sockets.into_iter().map(|socket| Ok((socket.local_addr()?, socket)));
         Ok(Self {
             switchboard,
             clock,
-            sockets: sockets.collect::<io::Result<_>>()?,
+            sockets: SipSockets::new(sockets)?,
             connections: Connections::new(Caps::default(), Patience::default(), Tls::default()),
             inbox,
             hands,
@@ -219,6 +198,7 @@ impl<H: Hands> Signalling<H> {
         let tls = certificates.map(Tls::new).unwrap_or_default();
         self.connections = Connections::new(Caps { per_source, ..Caps::default() }, patience, tls);
         self.connections.set_trunks(trunks);
+        self.sockets.set_trunks(trunks);
         for listener in listeners {
             self.connections.listen(listener)?;
         }
@@ -243,7 +223,7 @@ impl<H: Hands> Signalling<H> {
                     None | Some(Inbound::Stop) => break,
                     Some(inbound) => self.take(inbound),
                 },
-                (index, ready) = readable(&self.sockets, turn) => {
+                (index, ready) = readable(self.sockets.all(), turn) => {
                     turn = index + 1;
                     if ready.is_error() {
                         self.take_errors(index);
@@ -312,6 +292,7 @@ impl<H: Hands> Signalling<H> {
             Inbound::Restore(restored) => self.step(Input::Restore(restored)),
             Inbound::Configure(settings) => {
                 self.connections.set_trunks(&settings.trunks);
+                self.sockets.set_trunks(&settings.trunks);
                 self.step(Input::Configure(settings));
             }
             Inbound::Targets { trunk, targets } => {
@@ -319,7 +300,7 @@ impl<H: Hands> Signalling<H> {
                 self.step(Input::Targets { trunk, targets });
             }
             Inbound::Listen(socket) => {
-                if let Err(fault) = self.listen(socket) {
+                if let Err(fault) = self.sockets.add(socket) {
                     tracing::error!(%fault, "a listener cannot be used");
                 }
             }
@@ -336,15 +317,12 @@ impl<H: Hands> Signalling<H> {
         }
     }
 
-    fn listen(&mut self, socket: std::net::UdpSocket) -> io::Result<()> {
-        let local = socket.local_addr()?;
-        self.sockets.push((local, UdpSocket::from_std(socket)?));
-        Ok(())
-    }
-
-    /// Takes what has come to one socket, a limited number of datagrams, so that timers have their turn.
+    /// Takes what has come to one socket, a limited number of datagrams, so that timers have their turn. Datagrams of trunks come first.
     fn receive(&mut self, index: usize, buffer: &mut [u8]) {
-        for _ in 0..DATAGRAMS_PER_TURN_MAX {
+        for n in 0..DATAGRAMS_PER_TURN_MAX {
+            if n % OTHERS_IN_A_ROW == 0 {
+                self.receive_of_trunks(index, buffer);
+            }
             let Some((local, socket)) = self.sockets.get(index) else { return };
             match receive_from(*local, socket, buffer) {
                 Ok((length, flow)) => {
@@ -355,6 +333,14 @@ impl<H: Hands> Signalling<H> {
                 // Nothing more; or an ICMP error, which the error queue tells better.
                 Err(_) => return,
             }
+        }
+    }
+
+    fn receive_of_trunks(&mut self, beside: usize, buffer: &mut [u8]) {
+        for _ in 0..DATAGRAMS_PER_TURN_MAX {
+            let Some((length, flow)) = self.sockets.receive_of_trunk(beside, buffer) else { return };
+            self.tally.datagrams_in += 1;
+            self.step(Input::Received { flow, bytes: buffer.get(..length).unwrap_or_default() });
         }
     }
 
@@ -445,23 +431,11 @@ impl<H: Hands> Signalling<H> {
             Output::Ports(shortage) => self.hands.ports(shortage),
             Output::Rejected(rejection) => self.hands.rejected(now.mono, &rejection),
             Output::ExtensionsIgnored { trunk, tags } => self.hands.extensions_ignored(now.mono, &trunk, &tags),
-            Output::Banned(ban) => {
-                let (reason, seconds, nth) = (ban.reason.word(), ban.seconds, ban.nth);
-                tracing::info!(address = %ban.address, reason, seconds, nth, "banned");
-            }
+            Output::Banned(ban) => self.hands.banned(now.mono, &ban),
             Output::Authenticated(flow) => self.connections.trust(flow.connection),
             Output::Guessing { account, source } => self.hands.guessing(&account, source),
             Output::Drained => self.drained = true,
         }
-    }
-
-    /// The socket that listens on an address: the one of that address, else a wildcard of its port, else the first of its family.
-    fn socket_of(&self, local: SocketAddr) -> Option<&(SocketAddr, UdpSocket)> {
-        let near = |(mine, _): &&(SocketAddr, UdpSocket)| {
-            let same_family = mine.is_ipv4() == local.is_ipv4();
-            (*mine == local, same_family && mine.ip().is_unspecified() && mine.port() == local.port(), same_family)
-        };
-        self.sockets.iter().rev().max_by_key(near)
     }
 
     fn send(&mut self, transmit: &Transmit) {
@@ -474,7 +448,7 @@ impl<H: Hands> Signalling<H> {
             return;
         }
         // A send may fail for the ICMP error of an earlier datagram, without having sent this one: it is tried again.
-        let sent = self.socket_of(flow.local).is_some_and(|(local, socket)| {
+        let sent = self.sockets.at(flow.local).is_some_and(|(local, socket)| {
             send_by(*local, socket, transmit).is_ok()
                 || send_by(*local, socket, transmit).is_ok()
                 || socket.try_send_to(&transmit.bytes, flow.remote).is_ok()

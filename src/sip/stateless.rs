@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::wire::{Message, Name};
 use crate::ids::Rng;
 
-/// Makes the tags: 64 bits of a hash over a secret and the header fields that a repeated request has in common with the first.
+/// Makes the tags: 32 bits (RFC 3261 §19.3) of a hash over a secret and the header fields that a repeated request has in common with the first.
 pub struct StatelessTags([u8; 16]);
 
 impl fmt::Debug for StatelessTags {
@@ -24,7 +24,7 @@ impl StatelessTags {
         Self(secret)
     }
 
-    /// The tag for a request: 16 hexadecimal digits.
+    /// The tag for a request: 8 hexadecimal digits.
     pub fn of(&self, request: &Message<'_>) -> String {
         let mut hash = Sha256::new_with_prefix(self.0);
         for name in [Name::Via, Name::From, Name::CallId, Name::CSeq] {
@@ -33,7 +33,7 @@ impl StatelessTags {
             hash.update(value);
         }
         let digits = hash.finalize();
-        hex::encode(digits.get(..8).unwrap_or_default())
+        hex::encode(digits.get(..4).unwrap_or_default())
     }
 }
 
@@ -58,7 +58,7 @@ mod tests {
         let mut rng = Rng::from_number(1);
         let (tags, others) = (StatelessTags::new(&mut rng), StatelessTags::new(&mut rng));
         let first = tag(&tags, "z9hG4bKa", 1);
-        assert_eq!(first.len(), 16);
+        assert_eq!(first.len(), 8);
         assert_eq!(tag(&tags, "z9hG4bKa", 1), first);
         assert_ne!(tag(&tags, "z9hG4bKb", 1), first);
         assert_ne!(tag(&tags, "z9hG4bKa", 2), first);

@@ -39,6 +39,9 @@ pub(super) const ABILITIES: [(Name, &[u8]); 6] = [
 pub(super) const READABLE: [(Name, &[u8]); 2] =
     [(Name::Accept, b"application/sdp, multipart/mixed, application/pidf+xml"), (Name::AcceptEncoding, b"identity")];
 
+/// The same for sources that may be forged.
+const READABLE_SHORT: [(Name, &[u8]); 1] = [(Name::Accept, b"application/sdp")];
+
 /// A request taken in, with its transaction.
 pub(super) struct Taken<'a, 'b> {
     pub(super) flow: Flow,
@@ -173,6 +176,8 @@ impl Switchboard {
             Method::Refer => self.refuse(flow, message, 403, &[]),
             // RFC 6665 §4.1.3.
             Method::Notify if !self.is_known(flow.remote.ip()) => self.refuse(flow, message, 481, &[]),
+            // A 405 must have Allow (RFC 3261 §21.4.6), which is longer than the request.
+            Method::Publish if !self.is_known(flow.remote.ip()) => self.refuse(flow, message, 403, &[]),
             Method::Ack | Method::Cancel | Method::Notify | Method::Publish => {
                 self.refuse(flow, message, 405, &[(Name::Allow, ALLOW)])
             }
@@ -271,7 +276,8 @@ impl Switchboard {
             }
         }
         if fault.status == 415 {
-            response = READABLE.iter().fold(response, |response, (name, value)| response.header(*name, value));
+            let readable = if self.is_known(flow.remote.ip()) { READABLE.as_slice() } else { &READABLE_SHORT };
+            response = readable.iter().fold(response, |response, (name, value)| response.header(*name, value));
         }
         if let Some(flow) = refusal_flow(flow, message) {
             self.transmits.push(Transmit { flow, bytes: response.encode() });

@@ -7,6 +7,9 @@ use crate::sip::overload;
 
 use super::Switchboard;
 
+/// The start of every response. One to a source that may be forged does not have the banner.
+const RESPONSE: &[u8] = b"SIP/2.0 ";
+
 impl Switchboard {
     /// Here, and not where messages are built, so that none can miss it: acknowledgements and repeats of transactions neither.
     pub(super) fn finish_transmits(&mut self, now: Now) {
@@ -17,7 +20,9 @@ impl Switchboard {
             {
                 transmit.bytes = told;
             }
-            if let Some(banner) = &self.settings.server_header {
+            if let Some(banner) = &self.settings.server_header
+                && (!transmit.bytes.starts_with(RESPONSE) || self.is_known(transmit.flow.remote.ip()))
+            {
                 transmit.bytes = message::with_banner(&transmit.bytes, banner);
             }
         }

@@ -66,7 +66,7 @@ impl Switchboard {
                 // A phone that answers this challenge shows where it is.
                 self.reply_challenge(now, taken, false);
             } else {
-                self.reply(now, taken, 503, &[(Name::RetryAfter, seconds.as_bytes())]);
+                self.reply_and_forget(now, taken, 503, &[(Name::RetryAfter, seconds.as_bytes())]);
             }
             return None;
         }

@@ -44,6 +44,11 @@ impl Network {
         })
     }
 
+    /// An address of the block, and the length of its prefix.
+    pub fn block(&self) -> (IpAddr, u8) {
+        (self.address, self.prefix)
+    }
+
     /// The block from its first to its last address. A block of IPv4-mapped IPv6 addresses counts as one of IPv4.
     pub(super) fn range(&self) -> AddressRange {
         let host_bits = match self.address {

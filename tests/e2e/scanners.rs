@@ -1,10 +1,11 @@
 //! SIPVicious against the running service: as it is, and disguised. It finds no user and guesses no password.
 
+use std::net::UdpSocket;
 use std::path::Path;
 use std::process::Command;
 
 use super::baresip::Baresip;
-use super::process::{Running, until};
+use super::process::{PATIENCE, Running, until};
 use super::service::Service;
 use super::streams::one_call;
 use super::trunk::{Caller, Manner};
@@ -93,4 +94,69 @@ fn a_flood_of_registrations_is_banned_and_a_call_beside_it_is_heard() {
     assert!(!flood.has_ended(), "it went on all the while");
     assert!(counted(&service, "banned") > 500.0);
     assert!(!banned().contains(&service.host(3)), "the phone is another");
+}
+
+/// A REGISTER with credentials that were made up, each of another account: no account has so many wrong passwords that its sources wait.
+/// `from` is the source.
+fn guess(from: &str, n: u32) -> String {
+    let zeros = "0".repeat(32);
+    format!(
+        "REGISTER sip:h SIP/2.0\r\nVia: SIP/2.0/UDP {from};branch=z9hG4bK{n};rport\r\nFrom: <sip:op1@h>;tag=a\r\nTo: <sip:op1@h>\r\n\
+         Call-ID: {n}@{from}\r\nCSeq: {n} REGISTER\r\nContact: <sip:op1@{from}>\r\nMax-Forwards: 70\r\nAuthorization: Digest username=\"x{n}{from}\", \
+         realm=\"h\", nonce=\"{zeros}\", uri=\"sip:h\", response=\"{zeros}\", algorithm=MD5, qop=auth, nc=00000001, cnonce=\"c\"\r\n\
+         Content-Length: 0\r\n\r\n"
+    )
+}
+
+#[test]
+fn an_attacker_who_has_many_addresses_banned_does_not_fill_the_log() {
+    let service = Service::start(72, 1, "");
+    for n in 10..60 {
+        let socket = UdpSocket::bind((service.host(n).as_str(), 0)).unwrap();
+        let from = socket.local_addr().unwrap().to_string();
+        for attempt in 1..=11 {
+            let text = guess(&from, attempt).replace("=\"h\"", &format!("=\"{}\"", service.host(1)));
+            socket.send_to(text.as_bytes(), service.address()).unwrap();
+        }
+    }
+    until("all are banned", || (service.metric("siaga_guard_banned") >= 50.0).then_some(()));
+    let lines = service.log().lines().filter(|line| line.contains("banned")).count();
+    assert!((1..=10).contains(&lines), "five lines in ten seconds, and at most one more window: {}", service.log());
+}
+
+#[test]
+fn what_strangers_and_callers_write_starts_no_line_of_the_log_and_sends_no_terminal_sequence() {
+    let service = Service::start(73, 1, "");
+    // Raw, where a parser passes it on; and escaped, where siaga decodes it.
+    let evil = "\u{1b}[2J\u{1b}]0;x\u{7}\u{9b}2J%1b%0d%0aERROR%20forged";
+    let escaped = "%1b%5b2J%9b2J%07%0d%0aERROR%20forged";
+    for host in [7, 2] {
+        let socket = UdpSocket::bind((service.host(host).as_str(), 5060)).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let from = socket.local_addr().unwrap().to_string();
+        let body =
+            format!("v=0\r\no=- 1 1 IN IP4 {from}\r\ns=-\r\nc=IN IP4 {from}\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n")
+                .replace(":5060", "");
+        let invite = |called: &str| {
+            format!(
+                "INVITE sip:{called}@h SIP/2.0\r\nVia: SIP/2.0/UDP {from};branch=z9hG4bK{host}{length};rport\r\nFrom: \"{escaped}\" \
+                 <sip:{escaped}@h>;tag={host}\r\nTo: <sip:{called}@h>\r\nCall-ID: {escaped}{host}\r\nCSeq: 1 INVITE\r\nContact: <sip:a@{from}>\r\n\
+                 User-Agent: {evil}\r\nRequire: x{evil}\r\nMax-Forwards: 70\r\nContent-Type: application/sdp\r\n\
+                 P-Asserted-Identity: \"{evil}\" <sip:{escaped}@h>\r\nContent-Length: {size}\r\n\r\n{body}",
+                length = called.len(),
+                size = body.len(),
+            )
+        };
+        for called in ["112", "9%0d%0aERROR%20forged%1b[2J"] {
+            socket.send_to(invite(called).as_bytes(), service.address()).unwrap();
+            let mut buffer = [0; 2_000];
+            socket.recv_from(&mut buffer).unwrap();
+        }
+    }
+    until("the call waits", || (service.metric("siaga_calls_waiting") >= 1.0).then_some(()));
+    let seen = [service.log(), service.siaga(&["calls", "--config", "siaga.toml"])];
+    for text in seen {
+        assert!(!text.contains(['\u{1b}', '\u{7}', '\u{9b}']), "{text:?}");
+        assert!(!text.lines().any(|line| line.trim_start().starts_with("ERROR")), "{text}");
+    }
 }

@@ -220,9 +220,11 @@ fn guesses_from_an_allowed_address_wait_too() {
     terms.guard.allow = vec![Network::parse("203.0.113.0/24").unwrap()];
     let mut world = World::new(terms, &["budi"]);
     let challenge = challenged(&mut world, STRANGER);
+    let before = world.switchboard.gauges();
     for _ in 0..600 {
         asks(&mut world, STRANGER, "REGISTER", "budi", &claims(&challenge, "budi", "guess"));
     }
+    assert_eq!(world.switchboard.gauges(), before, "neither 403 nor 503 leaves state");
     let told = answers(&mut world, STRANGER);
     assert_eq!(told.iter().filter(|text| text.starts_with("SIP/2.0 403")).count(), 13);
     assert_eq!(header(told.last().unwrap(), "Retry-After"), "2");

@@ -1,11 +1,16 @@
-//! Nonces that prove themselves (RFC 7616 §3.3): the time of issue, random bits, a mark of the network that got them, and an HMAC
+//! Nonces that prove themselves (RFC 7616 §3.3): the time of issue, random bits, a hash for the network that got them, and an HMAC
 //! over all three with a secret that lives as long as the process. Only those that were used are remembered, for their counts.
+//!
+//! They are short, since a challenge to a forged source must not be much longer than its request. A nonce is no secret: 64 bits of
+//! HMAC are enough, because each guess costs the guesser one request.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
@@ -15,9 +20,13 @@ use crate::limits::NONCES_MAX;
 use crate::sip::guard::source_network;
 
 /// Issue time first, so that the oldest stand in front.
-pub(super) type NonceId = (Instant, u64);
+pub(super) type NonceId = (Instant, u32);
 
-const PROOF_BYTES: usize = 16;
+/// Milliseconds since the start of the process: enough for 34 years.
+const ISSUED_BYTES: usize = 5;
+const PLACE_BYTES: usize = 4;
+const PROOF_BYTES: usize = 8;
+const NANOS_PER_MS: u64 = 1_000_000;
 
 /// The counts of one nonce that have been used.
 ///
@@ -48,7 +57,8 @@ impl Counts {
 /// Issues and checks nonces.
 pub(super) struct Nonces {
     life: Duration,
-    secret: [u8; 32],
+    /// Keyed with the secret.
+    mac: Hmac<Sha256>,
     used: BTreeMap<NonceId, Counts>,
     /// The youngest nonce whose counts were forgotten for want of room: up to it, unknown means used up.
     forgotten: Option<NonceId>,
@@ -67,9 +77,9 @@ impl Nonces {
     }
 
     pub(super) fn with_cap(life: Duration, rng: &mut Rng, max: usize) -> Self {
-        let mut secret = [0; 32];
+        let mut secret = [0; 64];
         rng.fill(&mut secret);
-        Self { life, secret, used: BTreeMap::new(), forgotten: None, max }
+        Self { life, mac: Hmac::new(&secret.into()), used: BTreeMap::new(), forgotten: None, max }
     }
 
     /// Notes one use of a proven nonce. False when it is a replay or can no longer be told from one.
@@ -90,54 +100,65 @@ impl Nonces {
         true
     }
 
-    /// A new nonce for whoever is at `source`: 80 hexadecimal digits.
+    /// A new nonce for the host at `source`: 28 characters.
     pub(super) fn issue(&self, now: Instant, source: IpAddr, rng: &mut Rng) -> String {
-        let (issued, random) = (now.as_nanos().to_be_bytes(), rng.next_u64().to_be_bytes());
-        let place = self.place(&random, source);
-        let proof: [u8; 32] =
-            self.mac(&issued, &random, &place).map_or([0; 32], |mac| mac.finalize().into_bytes().into());
-        let proof = proof.first_chunk::<PROOF_BYTES>().copied().unwrap_or_default();
-        hex::encode([&issued[..], &random[..], &place[..], &proof[..]].concat())
+        let [_, _, _, issued @ ..] = (now.as_nanos() / NANOS_PER_MS).to_be_bytes();
+        let [random @ .., _, _, _, _] = rng.next_u64().to_be_bytes();
+        let place = self.place(&issued, &random, source);
+        let proof: [u8; PROOF_BYTES] = first_of(self.proof(&issued, &random, &place));
+        URL_SAFE_NO_PAD.encode([&issued[..], &random[..], &place[..], &proof[..]].concat())
     }
 
     /// The identity of a nonce that we have issued and that still lives; compared in constant time.
     pub(super) fn proves(&self, now: Instant, nonce: &[u8]) -> Option<NonceId> {
-        let (id, _) = self.read(nonce)?;
-        (now < id.0 + self.life).then_some(id)
+        let Parts { issued, random, .. } = self.read(nonce)?;
+        let [a, b, c, d, e] = issued;
+        let ms = u64::from_be_bytes([0, 0, 0, a, b, c, d, e]);
+        let issued = Instant::from_nanos(ms.saturating_mul(NANOS_PER_MS));
+        (now < issued + self.life).then_some((issued, u32::from_be_bytes(random)))
     }
 
     /// True for a nonce that we have issued to the network of `source`, however long ago.
     pub(super) fn was_issued_to(&self, source: IpAddr, nonce: &[u8]) -> bool {
-        self.read(nonce).is_some_and(|((_, random), place)| place == self.place(&random.to_be_bytes(), source))
+        self.read(nonce).is_some_and(|parts| parts.place == self.place(&parts.issued, &parts.random, source))
     }
 
     /// The parts of a nonce of ours.
-    fn read(&self, nonce: &[u8]) -> Option<(NonceId, [u8; 8])> {
-        let bytes = hex::decode(nonce).ok()?;
-        let (issued, rest) = bytes.split_first_chunk::<8>()?;
-        let (random, rest) = rest.split_first_chunk::<8>()?;
-        let (place, proof) = rest.split_first_chunk::<8>()?;
+    fn read(&self, nonce: &[u8]) -> Option<Parts> {
+        let bytes = URL_SAFE_NO_PAD.decode(nonce).ok()?;
+        let (issued, rest) = bytes.split_first_chunk()?;
+        let (random, rest) = rest.split_first_chunk()?;
+        let (place, proof) = rest.split_first_chunk()?;
         let proof: &[u8; PROOF_BYTES] = proof.try_into().ok()?;
-        self.mac(issued, random, place)?.verify_truncated_left(proof).ok()?;
-        Some(((Instant::from_nanos(u64::from_be_bytes(*issued)), u64::from_be_bytes(*random)), *place))
+        self.proof(issued, random, place).verify_truncated_left(proof).ok()?;
+        Some(Parts { issued: *issued, random: *random, place: *place })
     }
 
-    /// What stands for the network of an address in one nonce; tells nothing of it to others.
-    fn place(&self, random: &[u8; 8], source: IpAddr) -> [u8; 8] {
+    /// Stands for the network of an address in one nonce; shows nothing of it to others.
+    fn place(&self, issued: &[u8; ISSUED_BYTES], random: &[u8; 4], source: IpAddr) -> [u8; PLACE_BYTES] {
         let address = match source_network(source) {
             IpAddr::V4(v4) => v4.to_ipv6_mapped(),
             IpAddr::V6(v6) => v6,
         };
-        let mac = Hmac::<Sha256>::new_from_slice(&self.secret)
-            .map(|mac| mac.chain_update(random).chain_update(address.octets()));
-        let hash: [u8; 32] = mac.map_or([0; 32], |mac| mac.finalize().into_bytes().into());
-        hash.first_chunk().copied().unwrap_or_default()
+        first_of(self.mac.clone().chain_update(issued).chain_update(random).chain_update(address.octets()))
     }
 
-    fn mac(&self, issued: &[u8; 8], random: &[u8; 8], place: &[u8; 8]) -> Option<Hmac<Sha256>> {
-        let mac = Hmac::<Sha256>::new_from_slice(&self.secret).ok()?;
-        Some(mac.chain_update(issued).chain_update(random).chain_update(place))
+    fn proof(&self, issued: &[u8; ISSUED_BYTES], random: &[u8; 4], place: &[u8; PLACE_BYTES]) -> Hmac<Sha256> {
+        self.mac.clone().chain_update(issued).chain_update(random).chain_update(place)
     }
+}
+
+/// What a nonce consists of, without its proof.
+struct Parts {
+    issued: [u8; ISSUED_BYTES],
+    random: [u8; 4],
+    place: [u8; PLACE_BYTES],
+}
+
+/// The first bytes of the result.
+fn first_of<const N: usize>(mac: Hmac<Sha256>) -> [u8; N] {
+    let hash: [u8; 32] = mac.finalize().into_bytes().into();
+    hash.first_chunk().copied().unwrap_or([0; N])
 }
 
 #[cfg(test)]
@@ -165,7 +186,7 @@ mod tests {
         assert!(nonces.was_issued_to(ip("2001:db8::2"), nonce.as_bytes()), "one /64 is one network");
         let nonce = nonces.issue(at(5), HERE, &mut rng);
         assert!(nonces.was_issued_to(ip("::ffff:192.0.2.1"), nonce.as_bytes()));
-        assert!(!nonces.was_issued_to(HERE, &nonce.as_bytes()[..78]), "cut");
+        assert!(!nonces.was_issued_to(HERE, &nonce.as_bytes()[..26]), "cut");
     }
 
     #[test]
@@ -180,16 +201,16 @@ mod tests {
     }
 
     #[test]
-    fn a_nonce_with_any_digit_changed_is_unknown() {
+    fn a_nonce_with_any_character_changed_is_unknown() {
         let mut rng = Rng::from_number(2);
         let nonces = Nonces::new(Duration::from_secs(60), &mut rng);
         let nonce = nonces.issue(at(5), HERE, &mut rng);
         for i in 0..nonce.len() {
             let mut forged = nonce.clone().into_bytes();
-            forged[i] = if forged[i] == b'0' { b'1' } else { b'0' };
-            assert_eq!(nonces.proves(at(6), &forged), None, "digit {i}");
+            forged[i] = if forged[i] == b'A' { b'B' } else { b'A' };
+            assert_eq!(nonces.proves(at(6), &forged), None, "character {i}");
         }
-        assert_eq!(nonces.proves(at(6), &nonce.as_bytes()[..78]), None, "cut");
+        assert_eq!(nonces.proves(at(6), &nonce.as_bytes()[..26]), None, "cut");
         assert_eq!(nonces.proves(at(6), b"dcd98b7102dd2f0e8b11d0f600bfb0c093"), None, "not of our making");
     }
 

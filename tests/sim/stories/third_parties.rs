@@ -384,7 +384,7 @@ fn wrong_credentials_leave_no_state() {
     let challenge = world.take(STRANGER, "SIP/2.0 401");
     let right = credentials(&challenge, "budi", "REGISTER", "sip:127.0.0.1");
     let wrong = spoiled(&right);
-    let unknown = right.replace("nonce=\"0", "nonce=\"1");
+    let unknown = right.replace("nonce=\"A", "nonce=\"B");
     for (n, (credentials, expected)) in
         [(wrong, "403"), (unknown, "401"), ("Authorization: Digest x\r\n".to_owned(), "400")].into_iter().enumerate()
     {
@@ -393,17 +393,61 @@ fn wrong_credentials_leave_no_state() {
     }
 }
 
+/// The shortest request that siaga reads: an attacker adds nothing.
+fn shortest(method: &str, to: &str, more: &str) -> String {
+    format!(
+        "{method} sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP {STRANGER};branch=z9hG4bKq{method};rport\r\nFrom: <sip:a@127.0.0.1>;tag=a\r\n\
+         To: <sip:a@127.0.0.1>{to}\r\nCall-ID: q{method}\r\nCSeq: 1 {method}\r\nMax-Forwards: 70\r\n{more}\r\n"
+    )
+}
+
 #[test]
 fn what_strangers_get_is_hardly_longer_than_what_they_send() {
-    let mut world = staffed();
-    for method in ["OPTIONS", "BYE", "NOTIFY", "REFER", "UPDATE", "FETCH"] {
+    let mut settings = settings();
+    settings.server_header = Some("siaga/1.0 (a long name)".to_owned());
+    let mut world = World::new(settings, &["budi"]);
+    world.register("budi", BUDI);
+    for method in ["OPTIONS", "BYE", "NOTIFY", "REFER", "UPDATE", "FETCH", "PUBLISH"] {
         let got = "SIP/2.0 200 OK\r\nFrom: <sip:a@b>;tag=a\r\nTo: <sip:c@d>\r\nCall-ID: x\r\n";
         let text = forged(&mut world, got, method);
         for (at, known) in [(STRANGER, false), (BUDI, true)] {
             world.receive(at, &text.replace(STRANGER, at));
             let said = world.take(at, "SIP/2.0 ");
-            assert_eq!(said.contains("Allow"), known && matches!(method, "OPTIONS" | "NOTIFY" | "FETCH"), "{said}");
+            let has_list = known && matches!(method, "OPTIONS" | "NOTIFY" | "FETCH" | "PUBLISH");
+            assert_eq!((said.contains("Allow"), said.contains("Server: siaga")), (has_list, known), "{said}");
             assert!(known || said.len() <= text.len() * 5 / 4, "{method}: {} bytes get {}", text.len(), said.len());
         }
     }
+}
+
+/// The shortest request of a stranger: an attacker adds nothing that costs bytes.
+fn shortest(method: &str, to: &str, more: &str) -> String {
+    format!(
+        "{method} sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP {STRANGER};branch=z9hG4bKq{method};rport\r\n\
+         From: <sip:a@127.0.0.1>;tag=a\r\nTo: <sip:a@127.0.0.1>{to}\r\nCall-ID: q{method}\r\nCSeq: 1 {method}\r\n\
+         Max-Forwards: 70\r\n{more}\r\n"
+    )
+}
+
+#[test]
+fn not_even_the_shortest_request_makes_siaga_an_amplifier() {
+    let mut world = staffed();
+    let mut at_most = |percent: usize, text: &str| {
+        world.receive(STRANGER, text);
+        let said = world.take(STRANGER, "SIP/2.0 ");
+        assert!(said.len() * 100 <= text.len() * percent, "{} bytes get {}:\n{text}{said}", text.len(), said.len());
+    };
+    // Two challenges: a phone that does not know SHA-256 needs the one for MD5 (RFC 8760 §2.4).
+    for method in ["REGISTER", "INVITE", "SUBSCRIBE", "MESSAGE"] {
+        at_most(240, &shortest(method, "", ""));
+    }
+    for method in METHODS.into_iter().chain(["CANCEL"]) {
+        at_most(135, &shortest(method, ";tag=zz", ""));
+    }
+    for method in ["OPTIONS", "BYE", "INFO", "UPDATE", "PRACK", "REFER", "NOTIFY", "CANCEL", "PUBLISH", "FETCH"] {
+        at_most(135, &shortest(method, "", ""));
+    }
+    at_most(135, &format!("{}x", shortest("INVITE", "", "Content-Type: a/b\r\nContent-Length: 1\r\n")));
+    at_most(135, &shortest("OPTIONS", "", "Require: x\r\n"));
+    at_most(135, &shortest("OPTIONS", "", "").replace("CSeq: 1 ", "CSeq: 1 x"));
 }
