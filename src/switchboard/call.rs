@@ -199,6 +199,12 @@ impl Call {
 }
 
 impl Switchboard {
+    /// Adds a call that begins.
+    pub(super) fn add_call(&mut self, id: CallId, call: Call) {
+        self.live_calls += 1;
+        self.calls.insert(id, call);
+    }
+
     /// The caller waits and does not hear why: announces the queue, as early media (183) or in the answered call.
     pub(super) fn announce(&mut self, now: Now, id: CallId) {
         let Some(call) = self.calls.get_mut(&id).filter(|call| !call.announced) else { return };

@@ -179,6 +179,8 @@ pub struct Switchboard {
     stations: Stations,
     acd: Acd,
     calls: Map<CallId, Call>,
+    /// How many of them are not over. Those that are over wait for their legs, and do not count towards any limit of live calls.
+    live_calls: usize,
     /// Feature codes and test calls: sessions that end with the service itself.
     phones: Map<u64, PhoneCall>,
     next_phone: u64,
@@ -273,6 +275,7 @@ impl Switchboard {
             stations: Stations::default(),
             acd,
             calls: Map::new(),
+            live_calls: 0,
             phones: Map::new(),
             next_phone: 0,
             ports: Ports::new(rtp_ports),
@@ -374,7 +377,7 @@ impl Switchboard {
     pub fn gauges(&self) -> Gauges {
         let (waiting, operators) = self.acd.counts();
         Gauges {
-            calls: self.calls.len(),
+            calls: self.live_calls,
             waiting,
             operators,
             transactions: self.transactions.len(),

@@ -127,7 +127,7 @@ impl Switchboard {
         }
         call.call_back = back;
         self.alarms.insert(call.over_at, Alarm::TooLong(id));
-        self.calls.insert(id, call);
+        self.add_call(id, call);
         self.placed.insert(id, by);
         let (by, to, ordered_by) = (by.clone(), to.clone(), Some(ordered_by.to_owned()));
         self.fact(now, id, FactKind::Placed { by, to, sip_call_id: String::new(), of, ordered_by });

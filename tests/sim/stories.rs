@@ -24,6 +24,7 @@ mod moves;
 mod next_trunk;
 mod orders;
 mod outside;
+mod over;
 mod own_lack;
 mod own_phone;
 mod posture;
