@@ -245,6 +245,8 @@ pub struct Switchboard {
     port_shortage: PortShortage,
     /// Calls whose waiting callers may need an announcement at the end of the step.
     touched: Vec<CallId>,
+    /// Calls in which a leg has stopped ringing: the port that its caller has for it may be taken back.
+    port_unused: Vec<CallId>,
     // What one step says, in the order in which it leaves: facts, media, messages, the rest.
     facts: Vec<Fact>,
     media: Vec<Command>,
@@ -320,6 +322,7 @@ impl Switchboard {
             without_port: Set::new(),
             port_shortage: PortShortage::default(),
             touched: Vec::new(),
+            port_unused: Vec::new(),
             facts: Vec::new(),
             media: Vec::new(),
             transmits: Vec::new(),

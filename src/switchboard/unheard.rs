@@ -159,7 +159,7 @@ impl Switchboard {
         let Some((_, legs)) = self.unheard.get_mut(&operator) else { return };
         legs.remove(&no);
         // The caller's port may have been kept for it.
-        self.touched.push(id);
+        self.port_unused.push(id);
         if legs.is_empty() {
             self.unheard.remove(&operator);
             self.acd.stops_trying(&operator);

@@ -126,7 +126,7 @@ impl Switchboard {
 
     /// What the ACD decides next, as far as free ports allow.
     pub(super) fn next_decision(&mut self, now: Now) -> Option<Decision> {
-        for call in self.touched.clone() {
+        while let Some(call) = self.port_unused.pop() {
             self.take_port_back(call);
         }
         self.acd.set_free_pairs(self.ports.free());
