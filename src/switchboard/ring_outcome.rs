@@ -134,6 +134,12 @@ impl Switchboard {
                 self.acd.was_unheard(operator);
             }
         }
+        // The operator has declined at one phone, and the others do not respond.
+        if let Callee::Operator(operator) = &to
+            && self.leave_overdue(now, id, operator)
+        {
+            return;
+        }
         match stage {
             Stage::Offered if self.dial_again(now, id, &to, super::outside::WHY) => {}
             Stage::Offered => self.unless_it_rings(id),

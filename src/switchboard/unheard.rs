@@ -51,6 +51,13 @@ impl Call {
         self.legs.iter().find(|(_, leg)| leg.is_unheard()).map(|(no, _)| *no)
     }
 
+    /// Rings phones of this operator, and none of them has responded in time.
+    fn is_overdue_at(&self, operator: &OperatorId) -> bool {
+        let ringing = || self.legs_to(operator).map(|(_, leg)| leg).filter(|leg| leg.is_ringing());
+        let goes_on = matches!(self.stage, Stage::Offered | Stage::AllPhones { .. });
+        goes_on && ringing().next().is_some() && ringing().all(OfferLeg::is_overdue)
+    }
+
     fn legs_to<'a>(&'a self, operator: &'a OperatorId) -> impl Iterator<Item = (LegNo, &'a OfferLeg)> {
         self.legs.iter().filter(move |(_, leg)| leg.operator() == Some(operator)).map(|(no, leg)| (*no, leg))
     }
@@ -102,12 +109,19 @@ impl Switchboard {
         if let Some(phone) = phone {
             self.phone_is_silent(now, &phone);
         }
-        let (Some(operator), Some(call)) = (operator, self.calls.get(&id)) else { return };
-        let goes_on = matches!(call.stage, Stage::Offered | Stage::AllPhones { .. }) && !self.is_guest(id, no);
-        let all_overdue = call.legs_to(&operator).all(|(_, leg)| !leg.is_ringing() || leg.is_overdue());
-        if goes_on && all_overdue {
-            self.attempt_unheard(now, id, &operator);
+        if let Some(operator) = operator.filter(|_| !self.is_guest(id, no)) {
+            self.leave_overdue(now, id, &operator);
         }
+    }
+
+    /// Goes on to the next operator if no phone of this one that still rings has responded in time. False, and then nothing changes: one
+    /// may still respond, or none rings.
+    pub(super) fn leave_overdue(&mut self, now: Now, id: CallId, operator: &OperatorId) -> bool {
+        let is_overdue = self.calls.get(&id).is_some_and(|call| call.is_overdue_at(operator));
+        if is_overdue {
+            self.attempt_unheard(now, id, operator);
+        }
+        is_overdue
     }
 
     /// No phone of an operator has responded to a ring attempt: the INVITEs stay open, and the call goes on to the next operator.
