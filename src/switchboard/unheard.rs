@@ -127,7 +127,7 @@ impl Switchboard {
     /// No phone of an operator has responded to a ring attempt: the INVITEs stay open, and the call goes on to the next operator.
     fn attempt_unheard(&mut self, now: Now, id: CallId, operator: &OperatorId) {
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let blamed = call.heard_from.contains(operator);
+        let (heard, blamed) = (call.heard_from.contains(operator), call.blames(operator));
         let (mut legs, mut open) = (BTreeSet::new(), BTreeSet::new());
         for (no, leg) in call.legs.iter_mut().filter(|(_, leg)| leg.operator() == Some(operator)) {
             if let OfferState::Ringing { ring_until, .. } = leg.state {
@@ -145,8 +145,8 @@ impl Switchboard {
             !open.contains(&one.phone) && self.binding_of(&one.phone).is_some_and(|binding| !binding.reach.unreachable)
         });
         // One phone was busy, the others did not respond: that is the operator's doing.
-        if blamed {
-            self.acd.offer_failed(now, id, operator, false);
+        if heard {
+            self.acd.offer_failed(now, id, operator, !blamed);
         } else {
             self.acd.unheard(now, id, operator, !other);
         }
