@@ -219,10 +219,9 @@ impl Queue {
         });
     }
 
-    /// Whether one more operator may ring for a call that waits, or rings.
+    /// Whether one more operator may ring for a call that waits, or rings. What port pairs that takes is another question.
     pub(super) fn may_ring(&self, call: CallId) -> bool {
-        let status = self.calls.get(&call).map(|entry| &entry.status).filter(|_| self.has_pairs_for(call));
-        status.is_some_and(|status| match status {
+        self.status(call).is_some_and(|status| match status {
             Status::Waiting | Status::Held { .. } => true,
             Status::Offered { to, .. } => to.len() < RING_MAX,
             Status::Fallback(_) | Status::Talking(_) | Status::Moving(_) | Status::Direct { .. } => false,
