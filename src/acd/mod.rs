@@ -93,6 +93,15 @@ pub enum Decision {
     Withdraw { call: CallId, operator: OperatorId },
 }
 
+/// Where a call waits when it enters the queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Entry {
+    pub priority: u8,
+    /// Its number in the order of arrival, if it was in the queue before (`place_of`). None: it is the last of its priority.
+    pub arrival: Option<u64>,
+    pub desk: DeskNo,
+}
+
 /// An operator that is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no such operator")]
@@ -287,14 +296,17 @@ impl Acd {
     /// A caller comes in (the switchboard lets at most `limits::CALLS_MAX` in). Lower `priority` numbers go first, then
     /// arrival, whatever the desks. A desk that is not known is the first. Idempotent.
     pub fn enqueue(&mut self, now: Now, call: CallId, priority: u8, desk: DeskNo) {
-        let (home, widens) = self.enters(now, desk);
-        self.queue.add(call, (priority, home), widens, Some(now.mono + self.settings.none_ready));
+        self.enter(now, call, Entry { priority, arrival: None, desk });
     }
 
-    /// A caller whom a number outside had waits again, at the place that `place_of` gave before.
-    pub fn enqueue_at(&mut self, now: Now, call: CallId, place: Place, desk: DeskNo) {
-        let (home, widens) = self.enters(now, desk);
-        self.queue.add_at(call, (place, home), widens, Some(now.mono + self.settings.none_ready));
+    /// The same for a caller who may have been here before, and whom a number outside has had since.
+    pub fn enter(&mut self, now: Now, call: CallId, entry: Entry) {
+        let (home, widens) = self.enters(now, entry.desk);
+        let overdue_at = Some(now.mono + self.settings.none_ready);
+        match entry.arrival {
+            Some(arrival) => self.queue.add_at(call, ((entry.priority, arrival), home), widens, overdue_at),
+            None => self.queue.add(call, (entry.priority, home), widens, overdue_at),
+        }
     }
 
     /// The place of a call that is known here.

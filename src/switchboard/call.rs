@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::acd;
 use crate::acd::desk::DeskNo;
 use crate::cdr::fact::{Callee, FactKind};
 use crate::clock::{Instant, Now};
@@ -128,8 +127,8 @@ pub(super) struct Call {
     pub(super) internal: Option<Internal>,
     /// Whom he calls back with it.
     pub(super) call_back: Option<CallBack>,
-    /// Its place in the queue before a number outside got it.
-    pub(super) place: Option<acd::Place>,
+    /// Its number in the order of arrival, when a number outside had it.
+    pub(super) arrival: Option<u64>,
     /// Operators who have talked with the caller.
     pub(super) worked_by: BTreeSet<OperatorId>,
     /// How far it waits behind other calls of its desk.

@@ -246,7 +246,7 @@ impl Switchboard {
             placed_by: None,
             internal: None,
             call_back: None,
-            place: None,
+            arrival: None,
             worked_by: std::collections::BTreeSet::new(),
             penalty: 0,
             silent: super::silent::Silent::default(),

@@ -188,7 +188,7 @@ impl Switchboard {
             }
         };
         self.fact(now, id, FactKind::Offered { leg, to: to.clone(), why });
-        self.acd.take(now, id, &supervisor);
+        self.acd.take(now, id, &supervisor, self.entry_of(id));
         self.let_in(now, taken, (id, leg), &to, arriving);
         let (outcome, sip_status) = (OfferOutcome::Answered, None);
         self.fact(now, id, FactKind::OfferEnded { leg, to: to.clone(), outcome, sip_status });

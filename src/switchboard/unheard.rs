@@ -261,7 +261,8 @@ impl Switchboard {
             200..300 => {
                 let dialog = offer.dialog_of(message).ok();
                 let usable = dialog.is_some_and(|dialog| offer.agreed_by(&dialog, message).is_some());
-                if !usable || reserved || call.is_waiting() && self.acd.take_late(now, id, &operator) {
+                let entry = self.entry_of(id);
+                if !usable || reserved || call.is_waiting() && self.acd.take_late(now, id, &operator, entry) {
                     return true;
                 }
                 self.refuse_late_answer(now, id, no, message);

@@ -28,6 +28,7 @@ mod outside;
 mod over;
 mod own_lack;
 mod own_phone;
+mod place_kept;
 mod posture;
 mod present;
 mod reach;
