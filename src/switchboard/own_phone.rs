@@ -188,7 +188,7 @@ impl Switchboard {
         if call.caller.line.dialog.as_ref().is_some_and(|dialog| Some(dialog.key()) == theirs.as_ref()) {
             self.ack(Who::Caller(id), cseq);
         } else if let Ok(dialog) = Dialog::as_caller(from, cseq, message) {
-            self.hang_up_at_once(now, Who::Caller(id), dialog, cseq);
+            self.decline_answer(now, Who::Caller(id), dialog, cseq, None);
         }
     }
 }
