@@ -115,6 +115,8 @@ pub struct Acd {
     floor: Floor,
     /// Operators whose withdrawal is still to be told.
     withdrawals: BTreeSet<OperatorId>,
+    /// Operators for whose phones no port pair was free, by the family of the pair.
+    without_pair: [BTreeSet<OperatorId>; 2],
     /// The desk at which everybody is.
     everybody: DeskNo,
     posture: Posture,
@@ -139,6 +141,7 @@ impl Acd {
             queue: Queue::default(),
             floor: Floor::default(),
             withdrawals: BTreeSet::new(),
+            without_pair: Default::default(),
             everybody: DeskNo(0),
             posture: Posture::Normal,
             offers: 0,
@@ -176,6 +179,7 @@ impl Acd {
         for operator in self.floor.names() {
             if !wanted.contains(&operator) {
                 self.withdraw(&operator);
+                self.may_have_pair(&operator);
                 self.floor.change(&operator, |facts| {
                     facts.exists = false;
                     facts.end_wrap_up(now.mono)

@@ -268,6 +268,12 @@ impl Queue {
         });
     }
 
+    /// The same for an operator whose phone was not rung: the ring attempt does not count.
+    pub(super) fn leave_unrung(&mut self, call: CallId, operator: &OperatorId, retry: Instant) {
+        self.change(call, |entry| entry.offers = entry.offers.saturating_sub(1));
+        self.leave_ring(call, operator, retry);
+    }
+
     fn change(&mut self, call: CallId, apply: impl FnOnce(&mut Call)) {
         let Some(entry) = self.calls.get_mut(&call) else { return };
         let (before, place) = (Keys::of(entry, self.service), entry.place);

@@ -67,6 +67,7 @@ impl Acd {
 
     /// A phone of an operator has responded, or registers.
     pub fn hear(&mut self, operator: &OperatorId) {
+        self.may_have_pair(operator);
         if self.floor.get(operator).is_some_and(|facts| facts.hearing != Hearing::Heard) {
             self.floor.change(operator, |facts| {
                 facts.hearing = Hearing::Heard;

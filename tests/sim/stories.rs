@@ -49,6 +49,7 @@ mod texts;
 mod texts_again;
 mod third_parties;
 mod transfer;
+mod two_families;
 mod two_phones;
 mod unheard;
 mod update;
