@@ -1,12 +1,15 @@
 //! Ordered maps and sets whose iterations are counted in debug builds, so that a test shows that the work of a step does not grow with the
-//! number of calls, or that of a start with the square of the journal's files. What a look-up costs is in their structure: O(log n).
+//! number of calls, or that of a start with the square of the journal's files. What a look-up costs is in their structure: O(log n). Look-ups
+//! in maps are counted separately: a step that changes many calls may not look each of them up for every other one.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, Deref, DerefMut, RangeBounds};
 
 #[cfg(debug_assertions)]
 thread_local! {
     static VISITS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+    static LOOK_UPS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
 /// How many entries this thread's iterations have visited since it began; always 0 without debug assertions.
@@ -23,7 +26,20 @@ pub fn visit() {
     VISITS.with(|visits| visits.set(visits.get() + 1));
 }
 
-/// A `BTreeMap` with counted iterations. Other methods are those of `BTreeMap`.
+/// How many look-ups in maps this thread has made since it began; always 0 without debug assertions.
+pub fn look_ups() -> u64 {
+    #[cfg(debug_assertions)]
+    return LOOK_UPS.with(std::cell::Cell::get);
+    #[cfg(not(debug_assertions))]
+    0
+}
+
+fn look_up() {
+    #[cfg(debug_assertions)]
+    LOOK_UPS.with(|look_ups| look_ups.set(look_ups.get() + 1));
+}
+
+/// A `BTreeMap` with counted iterations and look-ups. Other methods are those of `BTreeMap`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Map<K, V>(BTreeMap<K, V>);
 
@@ -35,6 +51,24 @@ impl<K: Ord, V> Map<K, V> {
     /// Starts empty.
     pub const fn new() -> Self {
         Self(BTreeMap::new())
+    }
+
+    /// The value of a key; counted as a look-up.
+    pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
+        look_up();
+        self.0.get(key)
+    }
+
+    /// The same, to change it.
+    pub fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
+    where
+        K: Borrow<Q>,
+    {
+        look_up();
+        self.0.get_mut(key)
     }
 
     /// All entries in order; counted.
@@ -148,6 +182,16 @@ impl<K, V> IntoIterator for Map<K, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn look_ups_in_maps_are_counted_separately() {
+        let mut map = Map::new();
+        map.insert("a".to_owned(), 1);
+        let (seen, looked) = (visits(), look_ups());
+        assert_eq!((map.get("a"), map.get("b")), (Some(&1), None));
+        assert_eq!(map.get_mut("a"), Some(&mut 1));
+        assert_eq!((visits() - seen, look_ups() - looked), (0, 3));
+    }
 
     #[test]
     fn iterations_are_counted_and_look_ups_are_not() {

@@ -3,6 +3,8 @@
 /// Calls at once that the configuration may allow; without a number it is half of the RTP port pairs. Full: 503 with Retry-After, before any work (the only
 /// refusal of an emergency call).
 pub const CALLS_MAX: usize = 20_000;
+/// Calls that are kept at once: live ones, and those that are over and wait for legs that they have cancelled (at most 64*T1). Full: as `CALLS_MAX`.
+pub const CALLS_KEPT_MAX: usize = 40_000;
 /// Of the calls that may be at once, the hundredths from which on trunks that ask for it (RFC 7339) are told to hold requests back.
 pub const CALLS_SOFT_PERCENT: usize = 90;
 /// Ring attempts of one call. After them it keeps its position and is rung, or sent to the fallback, once for each
@@ -180,6 +182,7 @@ pub const EVENT_LISTENERS_MAX: usize = 64;
 pub const EVENTS_KEPT_MAX: usize = 4_096;
 
 const _: () = assert!(CALLS_MAX * 2 <= RTP_PORTS_MAX);
+const _: () = assert!(CALLS_MAX * 2 <= CALLS_KEPT_MAX);
 const _: () = assert!(PLACED_CALLS_MAX < CALLS_MAX / 2);
 const _: () = assert!(CALLS_MAX * 8 <= TRANSACTIONS_MAX);
 const _: () = assert!(TRANSACTIONS_SOFT_MAX + CALLS_MAX * 4 <= TRANSACTIONS_MAX);

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::desk::DeskNo;
 use super::queue::More;
-use super::{Acd, Status, Work};
+use super::{Acd, Entry, Status, Work};
 use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};
 
@@ -238,18 +237,18 @@ impl Acd {
     }
 
     /// An operator takes a call, wherever it is; everybody else who had to do with it is freed. False when he is not free,
-    /// and then nothing changes.
-    pub fn take(&mut self, now: Now, call: CallId, operator: &OperatorId) -> bool {
-        self.standing(operator) == Standing::Free && self.seize(now, call, operator)
+    /// and then nothing changes. `entry`: where the call would wait, if an agency has it.
+    pub fn take(&mut self, now: Now, call: CallId, operator: &OperatorId, entry: Entry) -> bool {
+        self.standing(operator) == Standing::Free && self.seize(now, call, operator, entry)
     }
 
     /// The same for an operator whose phone has answered late. False when the operator has another call or is gone.
-    pub fn take_late(&mut self, now: Now, call: CallId, operator: &OperatorId) -> bool {
+    pub fn take_late(&mut self, now: Now, call: CallId, operator: &OperatorId, entry: Entry) -> bool {
         let free = self.floor.get(operator).is_some_and(|facts| facts.exists && facts.is_free());
-        free && self.seize(now, call, operator)
+        free && self.seize(now, call, operator, entry)
     }
 
-    fn seize(&mut self, now: Now, call: CallId, operator: &OperatorId) -> bool {
+    fn seize(&mut self, now: Now, call: CallId, operator: &OperatorId, entry: Entry) -> bool {
         match self.queue.status(call).cloned() {
             Some(Status::Offered { to: others, .. } | Status::Fallback(others)) => {
                 others.iter().for_each(|other| self.release(other));
@@ -258,7 +257,7 @@ impl Acd {
             Some(Status::Moving(others)) => others.iter().for_each(|other| self.dismiss(now, call, other, true)),
             Some(Status::Waiting | Status::Held { .. }) => {}
             // An agency has it, or it is none of ours.
-            None => self.queue.add(call, (0, DeskNo(0)), Vec::new(), None),
+            None => self.enter(now, call, entry),
             Some(Status::Direct { .. }) => return false,
         }
         self.queue.set(call, Status::Talking(operator.clone()));

@@ -1,8 +1,7 @@
 //! Guests: operators who are in a call beside the one who has it. They get no other call meanwhile, have no place in the queue's
 //! order, and nothing to wrap up.
 
-use super::desk::DeskNo;
-use super::{Acd, Standing, Status, Work};
+use super::{Acd, Entry, Standing, Status, Work};
 use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};
 
@@ -44,8 +43,9 @@ impl Acd {
         });
     }
 
-    /// A guest has the call from now on; who had it begins his wrap-up. Ignored unless he is its guest and talks.
-    pub fn guest_leads(&mut self, now: Now, call: CallId, operator: &OperatorId) {
+    /// A guest has the call from now on; who had it begins his wrap-up. Ignored unless he is its guest and talks. `entry`: where the call
+    /// would wait, if an agency had it.
+    pub fn guest_leads(&mut self, now: Now, call: CallId, operator: &OperatorId, entry: Entry) {
         let talks = self.floor.get(operator).is_some_and(|facts| facts.work == Work::Talking { call });
         if !talks || self.guest_of(operator) != Some(call) {
             return;
@@ -54,7 +54,7 @@ impl Acd {
             Some(Status::Talking(former)) => Some(former),
             // An agency had it.
             None => {
-                self.queue.add(call, (0, DeskNo(0)), Vec::new(), None);
+                self.enter(now, call, entry);
                 None
             }
             Some(

@@ -93,6 +93,15 @@ pub enum Decision {
     Withdraw { call: CallId, operator: OperatorId },
 }
 
+/// Where a call waits when it enters the queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Entry {
+    pub priority: u8,
+    /// Its number in the order of arrival, if it was in the queue before (`place_of`). None: it is the last of its priority.
+    pub arrival: Option<u64>,
+    pub desk: DeskNo,
+}
+
 /// An operator that is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no such operator")]
@@ -106,6 +115,8 @@ pub struct Acd {
     floor: Floor,
     /// Operators whose withdrawal is still to be told.
     withdrawals: BTreeSet<OperatorId>,
+    /// Operators for whose phones no port pair was free, by the family of the pair.
+    without_pair: [BTreeSet<OperatorId>; 2],
     /// The desk at which everybody is.
     everybody: DeskNo,
     posture: Posture,
@@ -130,6 +141,7 @@ impl Acd {
             queue: Queue::default(),
             floor: Floor::default(),
             withdrawals: BTreeSet::new(),
+            without_pair: Default::default(),
             everybody: DeskNo(0),
             posture: Posture::Normal,
             offers: 0,
@@ -167,6 +179,7 @@ impl Acd {
         for operator in self.floor.names() {
             if !wanted.contains(&operator) {
                 self.withdraw(&operator);
+                self.may_have_pair(&operator);
                 self.floor.change(&operator, |facts| {
                     facts.exists = false;
                     facts.end_wrap_up(now.mono)
@@ -287,14 +300,17 @@ impl Acd {
     /// A caller comes in (the switchboard lets at most `limits::CALLS_MAX` in). Lower `priority` numbers go first, then
     /// arrival, whatever the desks. A desk that is not known is the first. Idempotent.
     pub fn enqueue(&mut self, now: Now, call: CallId, priority: u8, desk: DeskNo) {
-        let (home, widens) = self.enters(now, desk);
-        self.queue.add(call, (priority, home), widens, Some(now.mono + self.settings.none_ready));
+        self.enter(now, call, Entry { priority, arrival: None, desk });
     }
 
-    /// A caller whom a number outside had waits again, at the place that `place_of` gave before.
-    pub fn enqueue_at(&mut self, now: Now, call: CallId, place: Place, desk: DeskNo) {
-        let (home, widens) = self.enters(now, desk);
-        self.queue.add_at(call, (place, home), widens, Some(now.mono + self.settings.none_ready));
+    /// The same for a caller who may have been here before, and whom a number outside has had since.
+    pub fn enter(&mut self, now: Now, call: CallId, entry: Entry) {
+        let (home, widens) = self.enters(now, entry.desk);
+        let overdue_at = Some(now.mono + self.settings.none_ready);
+        match entry.arrival {
+            Some(arrival) => self.queue.add_at(call, ((entry.priority, arrival), home), widens, overdue_at),
+            None => self.queue.add(call, (entry.priority, home), widens, overdue_at),
+        }
     }
 
     /// The place of a call that is known here.

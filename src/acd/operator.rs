@@ -54,6 +54,8 @@ pub(super) struct Operator {
     pub(super) registered: bool,
     pub(super) reachable: bool,
     pub(super) hearing: Hearing,
+    /// No RTP port pair was free for the operator's phone: no call rings it until one is.
+    pub(super) lacks_pair: bool,
     pub(super) paused: Option<String>,
     pub(super) work: Work,
     /// Emergency calls from the operator's own phones.
@@ -82,6 +84,7 @@ impl Operator {
             registered: false,
             reachable: true,
             hearing: Hearing::Heard,
+            lacks_pair: false,
             paused: None,
             work: Work::Free,
             own_calls: BTreeSet::new(),
@@ -224,12 +227,16 @@ impl Operator {
 
     /// True when he can be offered a call now.
     pub(super) fn is_eligible(&self) -> bool {
-        self.state() == State::Ready && self.rest_until.is_none() && self.hearing != Hearing::Pending
+        self.state() == State::Ready && self.can_be_rung()
     }
 
     /// True if a call may ring the operator while no operator is ready: on a break, and not resting after a failed ring attempt.
     pub(super) fn is_recallable(&self) -> bool {
-        self.state() == State::Break && self.rest_until.is_none() && self.hearing != Hearing::Pending
+        self.state() == State::Break && self.can_be_rung()
+    }
+
+    fn can_be_rung(&self) -> bool {
+        self.rest_until.is_none() && self.hearing != Hearing::Pending && !self.lacks_pair
     }
 
     /// True if the operator is ready, or was ready until a ring attempt began, and a phone of theirs responds.

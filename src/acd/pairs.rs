@@ -1,8 +1,11 @@
 //! Free RTP port pairs, as far as they limit ring attempts. A ring attempt needs a pair for the phone; a caller who waits without a
 //! port needs one too. While there are too few, calls keep their places and nothing rings for them.
 
-use super::{Acd, State};
-use crate::ids::CallId;
+use std::collections::BTreeSet;
+
+use super::{Acd, PAUSE_MIN, State, Status};
+use crate::clock::Now;
+use crate::ids::{CallId, OperatorId};
 use crate::limits::WAITING_CALLS_SEARCHED_MAX;
 
 /// The address family of a port.
@@ -27,6 +30,14 @@ impl Default for FreePairs {
 }
 
 impl FreePairs {
+    /// How many pairs of a family are free.
+    pub const fn of(self, family: Family) -> usize {
+        match family {
+            Family::V4 => self.v4,
+            Family::V6 => self.v6,
+        }
+    }
+
     /// True if a phone, of whatever family, can be rung for a caller who lacks a port of that family, or none.
     pub(super) fn allow(self, lacks: Option<Family>) -> bool {
         let (own, other) = match lacks {
@@ -46,9 +57,58 @@ impl FreePairs {
 }
 
 impl Acd {
-    /// Sets how many port pairs are free. To be told before every decision.
+    /// Sets how many port pairs are free, before every decision. When pairs of a family become free, operators who lacked one can be rung.
     pub fn set_free_pairs(&mut self, free: FreePairs) {
-        self.queue.free = free;
+        let was = std::mem::replace(&mut self.queue.free, free);
+        for family in [Family::V4, Family::V6].into_iter().filter(|family| free.of(*family) > was.of(*family)) {
+            for operator in std::mem::take(self.without_pair_of(family)) {
+                self.set_lacks_pair(&operator, false);
+            }
+        }
+    }
+
+    /// No pair of this family is free for the phone of a reserved operator. The call keeps its place and its ring attempts. The operator is
+    /// neither blamed nor resting, and is rung by no call until more pairs of the family are free, or a phone registers.
+    pub fn lacks_pair(&mut self, now: Now, call: CallId, operator: &OperatorId, family: Family) {
+        if !matches!(self.queue.status(call), Some(Status::Offered { to, .. }) if to.contains(operator)) {
+            return self.offer_failed(now, call, operator, true);
+        }
+        self.queue.leave_unrung(call, operator, now.mono + self.settings.fallback_retry.max(PAUSE_MIN));
+        self.release(operator);
+        self.without_pair_of(family).insert(operator.clone());
+        self.set_lacks_pair(operator, true);
+    }
+
+    /// A phone of the operator registers, perhaps with an address of another family.
+    pub(super) fn may_have_pair(&mut self, operator: &OperatorId) {
+        let [v4, v6] = &mut self.without_pair;
+        if v4.remove(operator) | v6.remove(operator) {
+            self.set_lacks_pair(operator, false);
+        }
+    }
+
+    const fn without_pair_of(&mut self, family: Family) -> &mut BTreeSet<OperatorId> {
+        let [v4, v6] = &mut self.without_pair;
+        match family {
+            Family::V4 => v4,
+            Family::V6 => v6,
+        }
+    }
+
+    fn set_lacks_pair(&mut self, operator: &OperatorId, lacks_pair: bool) {
+        self.floor.change(operator, |facts| {
+            facts.lacks_pair = lacks_pair;
+            None
+        });
+    }
+
+    /// Checks that every operator who is not rung for want of a pair will be rung when one is free.
+    pub(super) fn verify_pairs(&self) -> Result<(), String> {
+        let waits = |operator: &OperatorId| self.without_pair.iter().any(|waiting| waiting.contains(operator));
+        match self.floor.iter().find(|(operator, facts)| facts.lacks_pair != waits(operator)) {
+            Some((operator, _)) => Err(format!("whether {operator} lacks a port pair is not known")),
+            None => Ok(()),
+        }
     }
 
     /// A call's caller waits without a port of that family, or has one.
@@ -64,9 +124,9 @@ impl Acd {
     /// True while an operator is ready, a call waits for one, and no port pair is free.
     pub fn is_out_of_ports(&self) -> bool {
         self.desks().any(|desk| {
-            self.floor.ready_count(self.stand_in(desk)) > 0
-                && self.queue.has_offerable(desk)
-                && self.queue.first_offerable(desk).is_none()
+            let is_short =
+                self.floor.ready_count(self.stand_in(desk)) > 0 && self.queue.first_offerable(desk).is_none();
+            self.queue.has_offerable(desk) && (is_short || self.without_pair.iter().any(|waiting| !waiting.is_empty()))
         })
     }
 

@@ -219,10 +219,9 @@ impl Queue {
         });
     }
 
-    /// Whether one more operator may ring for a call that waits, or rings.
+    /// Whether one more operator may ring for a call that waits, or rings. What port pairs that takes is another question.
     pub(super) fn may_ring(&self, call: CallId) -> bool {
-        let status = self.calls.get(&call).map(|entry| &entry.status).filter(|_| self.has_pairs_for(call));
-        status.is_some_and(|status| match status {
+        self.status(call).is_some_and(|status| match status {
             Status::Waiting | Status::Held { .. } => true,
             Status::Offered { to, .. } => to.len() < RING_MAX,
             Status::Fallback(_) | Status::Talking(_) | Status::Moving(_) | Status::Direct { .. } => false,
@@ -267,6 +266,12 @@ impl Queue {
             }
             Status::Waiting | Status::Held { .. } | Status::Talking(_) | Status::Moving(_) | Status::Direct { .. } => {}
         });
+    }
+
+    /// The same for an operator whose phone was not rung: the ring attempt does not count.
+    pub(super) fn leave_unrung(&mut self, call: CallId, operator: &OperatorId, retry: Instant) {
+        self.change(call, |entry| entry.offers = entry.offers.saturating_sub(1));
+        self.leave_ring(call, operator, retry);
     }
 
     fn change(&mut self, call: CallId, apply: impl FnOnce(&mut Call)) {

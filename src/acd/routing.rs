@@ -26,7 +26,8 @@ impl Acd {
     /// Offers a call that waits, or rings at others, to an operator whose turn it is not: both are reserved for each other. False, and
     /// then nothing changes: he is not free, or the call does not wait, or has had all its offers.
     pub fn offer_out_of_turn(&mut self, now: Now, call: CallId, operator: &OperatorId) -> bool {
-        if self.standing(operator) != Standing::Free || !self.queue.may_ring(call) {
+        let may_ring = self.queue.may_ring(call) && self.queue.has_pairs_for(call);
+        if self.standing(operator) != Standing::Free || !may_ring {
             return false;
         }
         self.queue.ring(now.mono, call, operator);

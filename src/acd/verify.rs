@@ -10,6 +10,7 @@ impl Acd {
         self.floor.verify()?;
         self.queue.verify()?;
         self.verify_operators()?;
+        self.verify_pairs()?;
         self.verify_calls()?;
         if settled { self.verify_settled() } else { Ok(()) }
     }

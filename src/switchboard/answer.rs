@@ -152,22 +152,35 @@ impl Switchboard {
         let Some(offer) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)) else { return };
         let Ok(dialog) = offer.dialog_of(message) else { return };
         let cseq = offer.cseq;
-        self.hang_up_at_once(now, Who::Offer(id, leg), dialog, cseq);
+        self.decline_answer(now, Who::Offer(id, leg), dialog, cseq, None);
     }
 
-    /// ACK and BYE for a 2xx to the INVITE of this number that has made a dialog which nobody wants.
-    pub(super) fn hang_up_at_once(&mut self, now: Now, who: Who, dialog: Dialog, cseq: u32) {
+    /// Acknowledges a 2xx to the INVITE of this number that is not wanted, and ends its dialog, unless it is that of the leg. `flow`: the
+    /// address that has answered, if it is not the leg's.
+    pub(super) fn decline_answer(&mut self, now: Now, who: Who, dialog: Dialog, cseq: u32, flow: Option<Flow>) {
         let Some(line) = self.line_mut(who) else { return };
-        let (flow, ack) = (line.flow_in(&dialog), line.ack(&dialog, cseq));
-        self.hang_up_with(now, who, flow, ack, dialog);
+        let (flow, ack) = (flow.unwrap_or_else(|| line.flow_in(&dialog)), line.ack(&dialog, cseq));
+        let hangs_up = line.hangs_up(&dialog);
+        self.decline_over(now, who, flow, ack, dialog, hangs_up);
     }
 
-    /// Sends this ACK, and the BYE of its dialog.
-    pub(super) fn hang_up_with(&mut self, now: Now, who: Who, flow: Flow, ack: Builder, mut dialog: Dialog) {
+    /// Sends this ACK, and the BYE of its dialog if it `hangs_up`.
+    pub(super) fn decline_over(
+        &mut self,
+        now: Now,
+        who: Who,
+        flow: Flow,
+        ack: Builder,
+        mut dialog: Dialog,
+        hangs_up: bool,
+    ) {
         let branch = format!("z9hG4bK{}", self.rng.token());
         let sent_by = self.advertised(flow).to_owned();
         let bytes = ack.via(flow.transport, &sent_by, &branch).encode();
         self.transmits.push(Transmit { flow, bytes });
+        if !hangs_up {
+            return;
+        }
         let branch = format!("z9hG4bK{}", self.rng.token());
         let (builder, cseq) = dialog.request(Method::Bye);
         let bytes = builder.via(flow.transport, &sent_by, &branch).encode();

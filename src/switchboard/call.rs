@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::acd;
 use crate::acd::desk::DeskNo;
 use crate::cdr::fact::{Callee, FactKind};
 use crate::clock::{Instant, Now};
@@ -128,8 +127,8 @@ pub(super) struct Call {
     pub(super) internal: Option<Internal>,
     /// Whom he calls back with it.
     pub(super) call_back: Option<CallBack>,
-    /// Its place in the queue before a number outside got it.
-    pub(super) place: Option<acd::Place>,
+    /// Its number in the order of arrival, when a number outside had it.
+    pub(super) arrival: Option<u64>,
     /// Operators who have talked with the caller.
     pub(super) worked_by: BTreeSet<OperatorId>,
     /// How far it waits behind other calls of its desk.
@@ -149,6 +148,12 @@ impl Call {
             | Stage::Placed
             | Stage::Ended => false,
         }
+    }
+
+    /// True if a ring attempt without an answer is the operator's doing: a phone of theirs has responded to it, and the call does not ring
+    /// all phones.
+    pub(super) fn blames(&self, operator: &OperatorId) -> bool {
+        self.heard_from.contains(operator) && !self.is_falling_back()
     }
 
     /// Was, or is, connected with somebody.
@@ -199,6 +204,12 @@ impl Call {
 }
 
 impl Switchboard {
+    /// Adds a call that begins.
+    pub(super) fn add_call(&mut self, id: CallId, call: Call) {
+        self.live_calls += 1;
+        self.calls.insert(id, call);
+    }
+
     /// The caller waits and does not hear why: announces the queue, as early media (183) or in the answered call.
     pub(super) fn announce(&mut self, now: Now, id: CallId) {
         let Some(call) = self.calls.get_mut(&id).filter(|call| !call.announced) else { return };

@@ -6,6 +6,7 @@ use crate::acd::desk::DeskNo;
 use crate::cdr::fact::{EndCause, FactKind, Side};
 use crate::clock::Now;
 use crate::ids::{CallId, OperatorId, Token};
+use crate::limits::CALLS_KEPT_MAX;
 use crate::sip::caller_number;
 use crate::sip::dialog::Dialog;
 use crate::sip::guard::Reason;
@@ -91,7 +92,7 @@ impl Switchboard {
         if self.merged.contains_key(&key) {
             return self.reject_call(now, taken, trunk, Rejected::Repeated, 482);
         }
-        let is_full = self.calls.len() >= self.settings.calls_max;
+        let is_full = self.live_calls >= self.settings.calls_max || self.calls.len() >= CALLS_KEPT_MAX;
         if is_full {
             self.guard.count(Reason::Overload);
         }
@@ -132,7 +133,7 @@ impl Switchboard {
         };
         self.alarms.insert(call.over_at, Alarm::TooLong(id));
         self.calling.add(call.shown.number.as_deref());
-        self.calls.insert(id, call);
+        self.add_call(id, call);
         self.hold_stream(id, taken.flow);
         self.look_up(Who::Caller(id));
         self.merged.insert(key, id);
@@ -245,7 +246,7 @@ impl Switchboard {
             placed_by: None,
             internal: None,
             call_back: None,
-            place: None,
+            arrival: None,
             worked_by: std::collections::BTreeSet::new(),
             penalty: 0,
             silent: super::silent::Silent::default(),

@@ -67,7 +67,7 @@ impl Switchboard {
         why: String,
         told: Option<Who>,
     ) -> Result<(), u16> {
-        if !self.has_pair_to_spare() {
+        if !self.has_pair_to_spare(None) {
             return Err(503);
         }
         let before = self.calls.get(&id).map_or(0, |call| call.next_leg);

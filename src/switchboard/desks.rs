@@ -1,5 +1,6 @@
 //! Which desk's call it is: by the service or the number that was called (RFC 5031).
 
+use crate::acd::Entry;
 use crate::acd::desk::DeskNo;
 use crate::cdr::fact::FactKind;
 use crate::clock::Now;
@@ -29,9 +30,10 @@ impl Switchboard {
 
     /// Puts a call into the queue of its desk.
     pub(super) fn enter_queue(&mut self, now: Now, id: CallId) {
-        let Some(desk) = self.calls.get(&id).map(|call| call.desk) else { return };
-        let priority = self.priority_of(id);
-        self.acd.enqueue(now, id, priority, desk);
+        if !self.calls.contains_key(&id) {
+            return;
+        }
+        self.acd.enter(now, id, self.entry_of(id));
         self.plan_outside(now, id);
         self.queued(now, id, false);
     }
@@ -42,6 +44,13 @@ impl Switchboard {
         let name = self.settings.acd.desks.get(usize::from(desk.0)).map(|desk| desk.name.clone());
         let (priority, desk) = (self.priority_of(id), name.unwrap_or_default());
         self.fact(now, id, FactKind::Queued { priority, desk, returned });
+    }
+
+    /// Where a call waits when it enters the queue, for the first time or again. A caller whose connection was closed at the time keeps the
+    /// place, but not the priority of then.
+    pub(super) fn entry_of(&self, id: CallId) -> Entry {
+        let (arrival, desk) = self.calls.get(&id).map(|call| (call.arrival, call.desk)).unwrap_or_default();
+        Entry { priority: self.priority_of(id), arrival, desk }
     }
 
     /// Its desk's place in the order; behind that where the caller's number is known for pranks.

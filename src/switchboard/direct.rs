@@ -138,7 +138,7 @@ impl Switchboard {
             }
         };
         self.alarms.insert(call.over_at, Alarm::TooLong(id));
-        self.calls.insert(id, call);
+        self.add_call(id, call);
         self.placed.insert(id, &by);
         self.hold_stream(id, taken.flow);
         self.merged.insert(key, id);
@@ -179,7 +179,7 @@ impl Switchboard {
         }
         // The room that is left is for emergencies.
         let full =
-            self.draining || self.placed.len() >= PLACED_CALLS_MAX || self.calls.len() >= self.settings.calls_max / 2;
+            self.draining || self.placed.len() >= PLACED_CALLS_MAX || self.live_calls >= self.settings.calls_max / 2;
         if full || !self.can_place_beyond_reserve() { Err(503) } else { Ok(()) }
     }
 

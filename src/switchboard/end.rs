@@ -69,6 +69,7 @@ impl Switchboard {
         self.without_port.remove(&id);
         let Some(call) = self.calls.get_mut(&id) else { return };
         let stage = std::mem::replace(&mut call.stage, Stage::Ended);
+        self.live_calls -= 1;
         if std::mem::take(&mut call.mixed) {
             self.media.push(Command::Unmix { room: id });
         }
@@ -179,6 +180,8 @@ impl Switchboard {
             self.bye(now, who);
         }
         self.close_sound(who);
+        // The call itself may have to wait for legs that it has cancelled.
+        self.seats.release(who);
     }
 
     /// Ends one outgoing leg: cancels what rings, hangs up what talks.
@@ -267,7 +270,7 @@ impl Switchboard {
         if !done {
             return;
         }
-        // Not before: a BYE that has waited for the ACK may still need the telco's password.
+        // The trunk is known until here: a BYE that has waited for the ACK may still need its password.
         self.leave_seat(Who::Caller(id));
         self.lookups.forget(Who::Caller(id));
         if let Some(call) = self.calls.remove(&id) {

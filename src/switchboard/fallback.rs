@@ -27,7 +27,7 @@ impl Switchboard {
             let why = why.to_owned();
             // Further phones leave pairs to other calls, whose fallback rings the number.
             let rings = self.calls.get(&id).is_some_and(Call::rings);
-            if rings && !self.has_pair_to_spare() || !self.ring_phones(now, id, &operator, &why, until) {
+            if rings && !self.has_pair_to_spare(None) || !self.ring_phones(now, id, &operator, &why, until) {
                 self.acd.offer_failed(now, id, &operator, true);
             }
         }

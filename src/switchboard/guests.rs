@@ -220,7 +220,7 @@ impl Switchboard {
     /// In the ACD, the call is the new one's.
     fn hand_over(&mut self, now: Now, id: CallId, was: &Callee, is: &Callee) {
         match (was, is) {
-            (_, Callee::Operator(operator)) => self.acd.guest_leads(now, id, operator),
+            (_, Callee::Operator(operator)) => self.acd.guest_leads(now, id, operator, self.entry_of(id)),
             (Callee::Operator(operator), Callee::Number(_)) => {
                 self.keep_place(id);
                 self.acd.finished(now, id, operator);

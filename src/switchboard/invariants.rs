@@ -185,6 +185,9 @@ impl Switchboard {
         if let Some((_, who)) = self.invites.iter().find(|(_, who)| !alive(who)) {
             return Err(format!("an INVITE belongs to {who:?}, who is gone"));
         }
+        if self.live_calls != self.calls.values().filter(|call| !call.is_over()).count() {
+            return Err(format!("{} live calls are counted", self.live_calls));
+        }
         self.verify_trunks(alive)?;
         self.verify_internal()?;
         self.verify_disconnected()?;

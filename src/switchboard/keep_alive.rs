@@ -1,6 +1,8 @@
-//! OPTIONS as keep-alive (RFC 3261 §11): to trunks, and to all phones of operators.
+//! OPTIONS as keep-alive (RFC 3261 §11): to trunks, and to all phones of operators. A phone that is marked as unreachable gets them whatever
+//! the setting: its response is what removes the mark.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::clock::{Instant, Now};
 use crate::ids::OperatorId;
@@ -13,6 +15,9 @@ use super::reach::Reached;
 use super::route::uri_over;
 use super::timers::Alarm;
 use super::{Purpose, Switchboard};
+
+/// An unreachable phone gets OPTIONS at least this often.
+const UNREACHABLE_EACH: Duration = Duration::from_secs(30);
 
 /// When who is asked next.
 #[derive(Debug, Default)]
@@ -47,12 +52,18 @@ impl Switchboard {
         }
     }
 
-    /// Starts asking an operator's phones; a new REGISTER starts the interval anew.
-    pub(super) fn ping_phone_from(&mut self, now: Instant, operator: &OperatorId) {
-        self.stop_phone_pings(operator);
-        let Some(every) = self.settings.binding_keep_alive else { return };
-        self.alarms.insert(now + every, Alarm::PingPhone(operator.clone()));
-        self.pings.phones.insert(operator.clone(), now + every);
+    /// Starts asking an account's phones. A new REGISTER starts the interval anew, unless another phone of the account is unreachable.
+    pub(super) fn ping_phone_from(&mut self, now: Instant, account: &OperatorId) {
+        let bindings = self.registrar.bindings(account.as_str());
+        let is_unreachable = bindings.iter().any(|binding| binding.reach.unreachable);
+        let due = self.pings.phones.get(account).copied().filter(|_| is_unreachable);
+        self.stop_phone_pings(account);
+        let all = self.settings.binding_keep_alive;
+        let unreachable = is_unreachable.then_some(UNREACHABLE_EACH);
+        let Some(every) = [all, unreachable].into_iter().flatten().min() else { return };
+        let at = due.into_iter().chain([now + every]).min().unwrap_or(now + every);
+        self.alarms.insert(at, Alarm::PingPhone(account.clone()));
+        self.pings.phones.insert(account.clone(), at);
     }
 
     pub(super) fn stop_phone_pings(&mut self, operator: &OperatorId) {
@@ -69,7 +80,10 @@ impl Switchboard {
         }
         self.ping_phone_from(now.mono, &operator);
         for reached in phones {
-            self.ping_ways(now, &reached);
+            let is_unreachable = self.binding_of(&reached.phone).is_some_and(|binding| binding.reach.unreachable);
+            if is_unreachable || self.settings.binding_keep_alive.is_some() {
+                self.ping_ways(now, &reached);
+            }
         }
     }
 

@@ -1,13 +1,13 @@
 //! 2xx that arrive after their INVITE has ended: each gets an ACK, and an unwanted dialog gets a BYE (RFC 3261 §13.2.2.4).
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 
 use crate::clock::{Instant, Now};
-use crate::limits::{EARLY_DIALOGS_MAX, PAST_INVITES_MAX};
+use crate::limits::PAST_INVITES_MAX;
 use crate::sip::dialog::{Dialog, DialogKey};
-use crate::sip::flow::{Flow, Transmit};
+use crate::sip::flow::Flow;
 use crate::sip::wire::{Message, Method, Name};
 
 use super::Switchboard;
@@ -23,13 +23,11 @@ type InviteKey = (Bytes, Bytes);
 struct PastInvite {
     who: Who,
     cseq: u32,
-    /// The flow to the callee, and the credentials that the ACK repeats.
+    /// The flow to the callee, the credentials that the ACK repeats, and the dialogs that already got a BYE.
     line: Line,
     /// The other address of the phone, if the INVITE has gone there too.
     second: Option<Flow>,
     until: Instant,
-    /// The To tags of dialogs that already got a BYE: a repeated 2xx gets only the ACK.
-    hung_up: BTreeSet<Bytes>,
 }
 
 /// Our INVITEs that have ended. Full: the oldest is dropped, and a 2xx to it is ignored.
@@ -68,9 +66,10 @@ impl Switchboard {
         let mut line = Line::new(old.flow, old.follow_target);
         line.credentials = old.credentials.clone();
         // The leg's own dialog gets, or has got, its own BYE.
-        let hung_up = old.dialog.iter().map(|dialog| dialog.key().remote_tag.clone()).collect();
+        line.hung_up.clone_from(&old.hung_up);
+        line.hung_up.extend(old.dialog.iter().map(|dialog| dialog.key().remote_tag.clone()));
         let Some(tag) = Dialog::tag_of(from) else { return };
-        let invite = PastInvite { who, cseq, line, second, until: now.mono + T1 * 64, hung_up };
+        let invite = PastInvite { who, cseq, line, second, until: now.mono + T1 * 64 };
         self.past_invites.add(now.mono, (call_id.clone(), tag), invite);
     }
 
@@ -118,12 +117,7 @@ impl Switchboard {
         let from_second = past.second.filter(|second| second.remote == came_over.remote);
         let flow = from_second.unwrap_or_else(|| past.line.flow_in(&dialog));
         let (who, ack) = (past.who, past.line.ack(&dialog, cseq));
-        let is_new = past.hung_up.len() < EARLY_DIALOGS_MAX && past.hung_up.insert(key.remote_tag);
-        if is_new {
-            return self.hang_up_with(now, who, flow, ack, dialog);
-        }
-        let branch = format!("z9hG4bK{}", self.rng.token());
-        let bytes = ack.via(flow.transport, self.advertised(flow), &branch).encode();
-        self.transmits.push(Transmit { flow, bytes });
+        let hangs_up = past.line.hangs_up(&dialog);
+        self.decline_over(now, who, flow, ack, dialog, hangs_up);
     }
 }

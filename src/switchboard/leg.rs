@@ -1,6 +1,6 @@
 //! Legs: one SIP dialog and one stream of sound each, towards the caller, an operator's phone or a number on the trunk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use bytes::Bytes;
 use crate::cdr::fact::{Callee, OfferOutcome};
 use crate::clock::Instant;
 use crate::ids::{CallId, LegNo, Token};
+use crate::limits::EARLY_DIALOGS_MAX;
 use crate::media::command::{AnchorId, Codec, Remote};
 use crate::media::source::Sources;
 use crate::media::srtp;
@@ -211,6 +212,8 @@ pub(super) struct Line {
     /// What our BYE or CANCEL says of why (RFC 3326).
     pub(super) reason: Option<Bytes>,
     pub(super) digits: Digits,
+    /// The To tags of unwanted dialogs that already got a BYE: a repeated 2xx gets only the ACK.
+    pub(super) hung_up: BTreeSet<Bytes>,
     /// The peer has asked to pass somebody on, and is told what becomes of it.
     pub(super) refers: Refers,
 }
@@ -237,6 +240,7 @@ impl Line {
             credentials: None,
             reason: None,
             digits: Digits::default(),
+            hung_up: BTreeSet::new(),
             refers: Refers::default(),
         }
     }
@@ -261,6 +265,12 @@ impl Line {
             Some(Credentials { name, value, .. }) => ack.header(*name, value),
             None => ack,
         }
+    }
+
+    /// Takes the dialog of a 2xx that is not wanted. True if it gets a BYE: it is neither the leg's own, nor did it get one before.
+    pub(super) fn hangs_up(&mut self, dialog: &Dialog) -> bool {
+        let is_own = self.dialog.as_ref().is_some_and(|own| own.key() == dialog.key());
+        !is_own && self.hung_up.len() < EARLY_DIALOGS_MAX && self.hung_up.insert(dialog.key().remote_tag.clone())
     }
 
     /// Where the next request in the dialog goes.

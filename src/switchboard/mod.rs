@@ -179,6 +179,8 @@ pub struct Switchboard {
     stations: Stations,
     acd: Acd,
     calls: Map<CallId, Call>,
+    /// How many of them are not over. Those that are over wait for their legs, and do not count towards any limit of live calls.
+    live_calls: usize,
     /// Feature codes and test calls: sessions that end with the service itself.
     phones: Map<u64, PhoneCall>,
     next_phone: u64,
@@ -243,6 +245,8 @@ pub struct Switchboard {
     port_shortage: PortShortage,
     /// Calls whose waiting callers may need an announcement at the end of the step.
     touched: Vec<CallId>,
+    /// Calls in which a leg has stopped ringing: the port that its caller has for it may be taken back.
+    port_unused: Vec<CallId>,
     // What one step says, in the order in which it leaves: facts, media, messages, the rest.
     facts: Vec<Fact>,
     media: Vec<Command>,
@@ -273,6 +277,7 @@ impl Switchboard {
             stations: Stations::default(),
             acd,
             calls: Map::new(),
+            live_calls: 0,
             phones: Map::new(),
             next_phone: 0,
             ports: Ports::new(rtp_ports),
@@ -317,6 +322,7 @@ impl Switchboard {
             without_port: Set::new(),
             port_shortage: PortShortage::default(),
             touched: Vec::new(),
+            port_unused: Vec::new(),
             facts: Vec::new(),
             media: Vec::new(),
             transmits: Vec::new(),
@@ -374,7 +380,7 @@ impl Switchboard {
     pub fn gauges(&self) -> Gauges {
         let (waiting, operators) = self.acd.counts();
         Gauges {
-            calls: self.calls.len(),
+            calls: self.live_calls,
             waiting,
             operators,
             transactions: self.transactions.len(),

@@ -53,7 +53,10 @@ impl Switchboard {
         let ring_until = now.mono + self.settings.ring;
         if !self.ring_phones(now, id, &operator, &why, ring_until) {
             // For lack of a port, a transaction or a leg: that is not the operator's doing.
-            self.acd.offer_failed(now, id, &operator, true);
+            match self.family_lacking(id, &operator) {
+                Some(family) => self.acd.lacks_pair(now, id, &operator, family),
+                None => self.acd.offer_failed(now, id, &operator, true),
+            }
             self.unless_it_rings(id);
         }
     }
@@ -76,7 +79,8 @@ impl Switchboard {
         let mut rings = false;
         for (n, reached) in self.phones_to_ring(operator).into_iter().enumerate() {
             let crowded = self.calls.get(&id).is_none_or(|call| call.ringing() >= SECOND_PHONES_UNTIL);
-            if n > 0 && (crowded || !self.has_pair_to_spare()) {
+            let family = self.family_towards(reached.ways.first.remote.ip());
+            if rings && (crowded || !self.has_pair_to_spare(Some(family))) {
                 break;
             }
             rings |= self.take_up_unheard(now, id, &reached.phone, ring_until) || {

@@ -34,7 +34,7 @@ impl Switchboard {
     fn loss_percent(&self) -> u8 {
         let transactions = crowded(self.transactions.len(), self.settings.guard.crowded_at, TRANSACTIONS_MAX);
         let calls_max = self.settings.calls_max;
-        transactions.max(crowded(self.calls.len(), calls_max * CALLS_SOFT_PERCENT / 100, calls_max))
+        transactions.max(crowded(self.live_calls, calls_max * CALLS_SOFT_PERCENT / 100, calls_max))
     }
 }
 

@@ -70,7 +70,7 @@ impl Switchboard {
     pub(super) fn keep_place(&mut self, id: CallId) {
         let place = self.acd.place_of(id);
         if let Some(call) = self.calls.get_mut(&id) {
-            call.place = place.or(call.place);
+            call.arrival = place.map(|(_, arrival)| arrival).or(call.arrival);
         }
     }
 
@@ -79,7 +79,6 @@ impl Switchboard {
     pub(super) fn number_left(&mut self, now: Now, id: CallId, leg: LegNo, lost: bool) {
         let Some(call) = self.calls.get(&id).filter(|call| call.stage == (Stage::Talking { leg })) else { return };
         let Some(who) = call.legs.get(&leg).map(|leg| leg.to.clone()) else { return };
-        let (place, desk) = (call.place, call.desk);
         self.send_guests_away(now, id);
         self.fact(now, id, FactKind::LeadLeft { leg, who, lost });
         self.part(id);
@@ -91,10 +90,7 @@ impl Switchboard {
             self.bye(now, Who::Offer(id, leg));
         }
         self.drop_leg(now, id, leg);
-        match place {
-            Some(place) => self.acd.enqueue_at(now, id, place, desk),
-            None => self.acd.enqueue(now, id, self.priority_of(id), desk),
-        }
+        self.acd.enter(now, id, self.entry_of(id));
         self.queued(now, id, true);
         self.touched.push(id);
     }

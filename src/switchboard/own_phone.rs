@@ -127,7 +127,7 @@ impl Switchboard {
         }
         call.call_back = back;
         self.alarms.insert(call.over_at, Alarm::TooLong(id));
-        self.calls.insert(id, call);
+        self.add_call(id, call);
         self.placed.insert(id, by);
         let (by, to, ordered_by) = (by.clone(), to.clone(), Some(ordered_by.to_owned()));
         self.fact(now, id, FactKind::Placed { by, to, sip_call_id: String::new(), of, ordered_by });
@@ -188,7 +188,7 @@ impl Switchboard {
         if call.caller.line.dialog.as_ref().is_some_and(|dialog| Some(dialog.key()) == theirs.as_ref()) {
             self.ack(Who::Caller(id), cseq);
         } else if let Ok(dialog) = Dialog::as_caller(from, cseq, message) {
-            self.hang_up_at_once(now, Who::Caller(id), dialog, cseq);
+            self.decline_answer(now, Who::Caller(id), dialog, cseq, None);
         }
     }
 }

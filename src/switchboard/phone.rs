@@ -147,7 +147,7 @@ impl Switchboard {
 
     /// `urn:service:test.sos`: answered, confirmed, hung up; never queued, never a call.
     pub(super) fn test_call(&mut self, now: Now, taken: &Taken<'_, '_>) {
-        if !self.has_pair_to_spare() {
+        if !self.has_pair_to_spare(Some(self.family_towards(taken.flow.remote.ip()))) {
             return self.reply(now, taken, 503, &[(Name::RetryAfter, b"5")]);
         }
         self.serve(now, taken, Prompt::Confirm);

@@ -165,7 +165,7 @@ impl Switchboard {
     ) {
         let (Who::Offer(_, new), Callee::Operator(operator)) = (who, &to) else { return };
         self.send_guests_away(now, id);
-        self.acd.take(now, id, operator);
+        self.acd.take(now, id, operator, self.entry_of(id));
         self.fact(now, id, FactKind::TakenOver { leg: old, by: operator.clone() });
         if self.part(id).is_some() {
             self.media.push(Command::StopRecord { call: id, leg: old });

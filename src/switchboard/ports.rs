@@ -95,7 +95,7 @@ impl Ports {
 
     /// True if there is any pair of this family, free or not.
     pub(super) fn has(&self, family: Family) -> bool {
-        of(self.all, family) > 0
+        self.all.of(family) > 0
     }
 
     /// True if a new caller may hold a pair of this family while waiting: the reserve is left. It is two pairs for each operator who
@@ -106,19 +106,12 @@ impl Ports {
 
     /// True if `taken` pairs of this family can be lent and `left`, within half of all pairs and at least two, are free then.
     pub(super) fn leaves(&self, family: Family, taken: usize, left: usize) -> bool {
-        let left = left.min((of(self.all, family) / 2).max(2));
-        of(self.free(), family) >= taken.saturating_add(left)
+        let left = left.min((self.all.of(family) / 2).max(2));
+        self.free().of(family) >= taken.saturating_add(left)
     }
 
     fn free_towards(&mut self, address: IpAddr) -> &mut VecDeque<u32> {
         if address.is_ipv4() { &mut self.free_v4 } else { &mut self.free_v6 }
-    }
-}
-
-const fn of(pairs: FreePairs, family: Family) -> usize {
-    match family {
-        Family::V4 => pairs.v4,
-        Family::V6 => pairs.v6,
     }
 }
 

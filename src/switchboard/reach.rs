@@ -89,6 +89,9 @@ impl Switchboard {
             self.say(Output::PhoneReach { account: phone.account.clone(), contact, unreachable: is });
             self.align_phones(now, &phone.account);
         }
+        if is && !was {
+            self.ping_phone_from(now.mono, &phone.account);
+        }
     }
 
     /// The reachable bindings are all gone: those that are left count as reachable, or no phone would be rung.

@@ -124,15 +124,21 @@ impl Switchboard {
             return self.guest_refused(now, id, leg, &to, outcome, sip_status);
         }
         let Some(stage) = self.calls.get(&id).map(|call| call.stage.clone()) else { return };
-        let falling_back = matches!(stage, Stage::AllPhones { .. } | Stage::Number);
         if let (Callee::Operator(operator), false) = (&to, stage == Stage::Ended || self.rings_another_phone(id, &to)) {
             // No response at all is not the operator's doing.
-            let heard = self.calls.get(&id).is_some_and(|call| call.heard_from.contains(operator));
-            let blameless = falling_back || !heard || outcome == OfferOutcome::Withdrawn;
+            let call = self.calls.get(&id);
+            let heard = call.is_some_and(|call| call.heard_from.contains(operator));
+            let blameless = call.is_none_or(|call| !call.blames(operator)) || outcome == OfferOutcome::Withdrawn;
             self.acd.offer_failed(now, id, operator, blameless);
             if !heard && outcome == OfferOutcome::Unreachable {
                 self.acd.was_unheard(operator);
             }
+        }
+        // The operator has declined at one phone, and the others do not respond.
+        if let Callee::Operator(operator) = &to
+            && self.leave_overdue(now, id, operator)
+        {
+            return;
         }
         match stage {
             Stage::Offered if self.dial_again(now, id, &to, super::outside::WHY) => {}

@@ -1,6 +1,6 @@
 //! Whose call takes room on which trunk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Switchboard;
 use super::leg::Who;
@@ -10,6 +10,8 @@ use super::leg::Who;
 pub(super) struct Seats {
     /// The trunk of each leg, by its place in the settings.
     of: BTreeMap<Who, usize>,
+    /// Legs that are over and take no capacity: of these only the trunk is known.
+    over: BTreeSet<Who>,
     taken: BTreeMap<usize, usize>,
 }
 
@@ -21,30 +23,44 @@ impl Seats {
     }
 
     fn leave(&mut self, who: Who) {
-        let Some(trunk) = self.of.remove(&who) else { return };
-        if let Some(taken) = self.taken.get_mut(&trunk) {
+        self.release(who);
+        self.of.remove(&who);
+        self.over.remove(&who);
+    }
+
+    /// A leg is over: it takes no capacity any more. Its trunk stays known.
+    pub(super) fn release(&mut self, who: Who) {
+        let Some(trunk) = self.of.get(&who).filter(|_| !self.over.contains(&who)) else { return };
+        if let Some(taken) = self.taken.get_mut(trunk) {
             *taken -= 1;
             if *taken == 0 {
-                self.taken.remove(&trunk);
+                self.taken.remove(trunk);
             }
         }
+        self.over.insert(who);
     }
 
     /// The trunks have moved; seats of one that is gone go with it.
     pub(super) fn follow(&mut self, places: &[Option<usize>]) {
-        for (who, trunk) in std::mem::take(self).of {
+        let old = std::mem::take(self);
+        for (who, trunk) in old.of {
             if let Some(place) = places.get(trunk).copied().flatten() {
                 self.take(place, who);
             }
         }
+        old.over.into_iter().for_each(|who| self.release(who));
     }
 
     pub(super) fn verify(&self, alive: impl Fn(&Who) -> bool) -> Result<(), String> {
         if let Some(who) = self.of.keys().find(|who| !alive(who)) {
             return Err(format!("a trunk's room is taken by {who:?}, who is gone"));
         }
+        if let Some(who) = self.over.iter().find(|who| !self.of.contains_key(who)) {
+            return Err(format!("{who:?} is over, and has no trunk"));
+        }
         let mut counted: BTreeMap<usize, usize> = BTreeMap::new();
-        self.of.values().for_each(|trunk| *counted.entry(*trunk).or_default() += 1);
+        let live = self.of.iter().filter(|(who, _)| !self.over.contains(who));
+        live.for_each(|(_, trunk)| *counted.entry(*trunk).or_default() += 1);
         if counted != self.taken {
             return Err(format!("{counted:?} seats are taken on trunks, {:?} are counted", self.taken));
         }
@@ -96,6 +112,23 @@ mod tests {
         assert_eq!(seats.taken, BTreeMap::from([(0, 1), (2, 2)]));
         assert_eq!(seats.verify(|_| true), Ok(()));
         assert!(seats.verify(|who| *who != Who::Phone(4)).is_err());
+    }
+
+    #[test]
+    fn a_leg_that_is_over_takes_no_capacity_and_keeps_its_trunk() {
+        let mut seats = seats();
+        for _ in 0..2 {
+            seats.release(Who::Phone(2));
+            assert_eq!(seats.taken, BTreeMap::from([(0, 1), (1, 1), (2, 1)]));
+        }
+        assert_eq!((seats.of.get(&Who::Phone(2)), seats.verify(|_| true)), (Some(&1), Ok(())));
+        seats.follow(&[Some(0), Some(1), Some(2)]);
+        seats.leave(Who::Phone(2));
+        assert_eq!(seats.taken, BTreeMap::from([(0, 1), (1, 1), (2, 1)]));
+        assert_eq!((seats.of.get(&Who::Phone(2)), seats.verify(|_| true)), (None, Ok(())));
+        // A call that takes over the number of a leg counts again.
+        seats.take(2, Who::Phone(2));
+        assert_eq!(seats.taken, BTreeMap::from([(0, 1), (1, 1), (2, 2)]));
     }
 
     #[test]

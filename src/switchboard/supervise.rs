@@ -188,7 +188,7 @@ impl Switchboard {
             }
         };
         self.fact(now, id, FactKind::Offered { leg, to: to.clone(), why });
-        self.acd.take(now, id, &supervisor);
+        self.acd.take(now, id, &supervisor, self.entry_of(id));
         self.let_in(now, taken, (id, leg), &to, arriving);
         let (outcome, sip_status) = (OfferOutcome::Answered, None);
         self.fact(now, id, FactKind::OfferEnded { leg, to: to.clone(), outcome, sip_status });
@@ -252,7 +252,7 @@ impl Switchboard {
         if self.acd.standing(supervisor) != Standing::Free || call.visitors() >= GUESTS_MAX {
             return Err(486);
         }
-        if self.has_pair_to_spare() { Ok(()) } else { Err(503) }
+        if self.has_pair_to_spare(None) { Ok(()) } else { Err(503) }
     }
 
     /// A supervisor's key in a call: 1 listens, 2 whispers, 3 barges in, 4 takes over. False for all other keys and people.

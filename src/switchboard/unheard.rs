@@ -51,6 +51,13 @@ impl Call {
         self.legs.iter().find(|(_, leg)| leg.is_unheard()).map(|(no, _)| *no)
     }
 
+    /// Rings phones of this operator, and none of them has responded in time.
+    fn is_overdue_at(&self, operator: &OperatorId) -> bool {
+        let ringing = || self.legs_to(operator).map(|(_, leg)| leg).filter(|leg| leg.is_ringing());
+        let goes_on = matches!(self.stage, Stage::Offered | Stage::AllPhones { .. });
+        goes_on && ringing().next().is_some() && ringing().all(OfferLeg::is_overdue)
+    }
+
     fn legs_to<'a>(&'a self, operator: &'a OperatorId) -> impl Iterator<Item = (LegNo, &'a OfferLeg)> {
         self.legs.iter().filter(move |(_, leg)| leg.operator() == Some(operator)).map(|(no, leg)| (*no, leg))
     }
@@ -102,18 +109,25 @@ impl Switchboard {
         if let Some(phone) = phone {
             self.phone_is_silent(now, &phone);
         }
-        let (Some(operator), Some(call)) = (operator, self.calls.get(&id)) else { return };
-        let goes_on = matches!(call.stage, Stage::Offered | Stage::AllPhones { .. }) && !self.is_guest(id, no);
-        let all_overdue = call.legs_to(&operator).all(|(_, leg)| !leg.is_ringing() || leg.is_overdue());
-        if goes_on && all_overdue {
-            self.attempt_unheard(now, id, &operator);
+        if let Some(operator) = operator.filter(|_| !self.is_guest(id, no)) {
+            self.leave_overdue(now, id, &operator);
         }
+    }
+
+    /// Goes on to the next operator if no phone of this one that still rings has responded in time. False, and then nothing changes: one
+    /// may still respond, or none rings.
+    pub(super) fn leave_overdue(&mut self, now: Now, id: CallId, operator: &OperatorId) -> bool {
+        let is_overdue = self.calls.get(&id).is_some_and(|call| call.is_overdue_at(operator));
+        if is_overdue {
+            self.attempt_unheard(now, id, operator);
+        }
+        is_overdue
     }
 
     /// No phone of an operator has responded to a ring attempt: the INVITEs stay open, and the call goes on to the next operator.
     fn attempt_unheard(&mut self, now: Now, id: CallId, operator: &OperatorId) {
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let blamed = call.heard_from.contains(operator);
+        let (heard, blamed) = (call.heard_from.contains(operator), call.blames(operator));
         let (mut legs, mut open) = (BTreeSet::new(), BTreeSet::new());
         for (no, leg) in call.legs.iter_mut().filter(|(_, leg)| leg.operator() == Some(operator)) {
             if let OfferState::Ringing { ring_until, .. } = leg.state {
@@ -131,8 +145,8 @@ impl Switchboard {
             !open.contains(&one.phone) && self.binding_of(&one.phone).is_some_and(|binding| !binding.reach.unreachable)
         });
         // One phone was busy, the others did not respond: that is the operator's doing.
-        if blamed {
-            self.acd.offer_failed(now, id, operator, false);
+        if heard {
+            self.acd.offer_failed(now, id, operator, !blamed);
         } else {
             self.acd.unheard(now, id, operator, !other);
         }
@@ -159,7 +173,7 @@ impl Switchboard {
         let Some((_, legs)) = self.unheard.get_mut(&operator) else { return };
         legs.remove(&no);
         // The caller's port may have been kept for it.
-        self.touched.push(id);
+        self.port_unused.push(id);
         if legs.is_empty() {
             self.unheard.remove(&operator);
             self.acd.stops_trying(&operator);
@@ -247,7 +261,8 @@ impl Switchboard {
             200..300 => {
                 let dialog = offer.dialog_of(message).ok();
                 let usable = dialog.is_some_and(|dialog| offer.agreed_by(&dialog, message).is_some());
-                if !usable || reserved || call.is_waiting() && self.acd.take_late(now, id, &operator) {
+                let entry = self.entry_of(id);
+                if !usable || reserved || call.is_waiting() && self.acd.take_late(now, id, &operator, entry) {
                     return true;
                 }
                 self.refuse_late_answer(now, id, no, message);

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::clock::{Instant, Now};
 use crate::ids::OperatorId;
 use crate::sip::dialog::Dialog;
-use crate::sip::flow::{Flow, Transmit, Transport};
+use crate::sip::flow::{Flow, Transport};
 use crate::sip::registrar::Binding;
 use crate::sip::transaction::ClientId;
 use crate::sip::uri::Uri;
@@ -196,20 +196,13 @@ impl Switchboard {
         }
     }
 
-    /// A second answer of the same phone: ACK and BYE.
+    /// A second answer of the same phone, at its other address. If it is of the dialog that has its ACK over the first one, this copy gets
+    /// one too.
     fn decline_second_way(&mut self, now: Now, who: Who, message: &Message<'_>) {
         let Some(leg) = self.leg_mut(who) else { return };
         let (Some(flow), Ok(cseq)) = (leg.rung.second.flow(), message.cseq()) else { return };
         let Ok(dialog) = Dialog::as_caller(&leg.from, cseq.number, message) else { return };
-        if leg.line.dialog.as_ref().is_some_and(|confirmed| confirmed.key() == dialog.key()) {
-            // The same dialog: it has its ACK over the other address, and this copy gets one too.
-            let branch = format!("z9hG4bK{}", self.rng.token());
-            let Some(ack) = self.leg_mut(who).map(|leg| leg.line.ack(&dialog, cseq.number)) else { return };
-            let bytes = ack.via(flow.transport, self.advertised(flow), &branch).encode();
-            return self.transmits.push(Transmit { flow, bytes });
-        }
-        let ack = leg.line.ack(&dialog, cseq.number);
-        self.hang_up_with(now, who, flow, ack, dialog);
+        self.decline_answer(now, who, dialog, cseq.number, Some(flow));
     }
 
     /// One of the INVITEs of a leg has failed. True: there is no other.

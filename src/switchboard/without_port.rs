@@ -2,11 +2,14 @@
 //! and without early media. The port is lent when a phone is rung for the call, and taken back when no phone rings any more and no
 //! operator has answered; in the caller's place in the queue nothing changes.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 
 use crate::acd::{Decision, Family};
 use crate::clock::Now;
-use crate::ids::CallId;
+use crate::ids::{CallId, OperatorId};
+use crate::limits::WAITING_CALLS_SEARCHED_MAX;
 use crate::sip::location::session_description;
 use crate::sip::wire::Message;
 
@@ -126,7 +129,7 @@ impl Switchboard {
 
     /// What the ACD decides next, as far as free ports allow.
     pub(super) fn next_decision(&mut self, now: Now) -> Option<Decision> {
-        for call in self.touched.clone() {
+        while let Some(call) = self.port_unused.pop() {
             self.take_port_back(call);
         }
         self.acd.set_free_pairs(self.ports.free());
@@ -136,10 +139,8 @@ impl Switchboard {
     /// Callers who have waited longest without a port get one, as far as the reserve allows: they hear the queue, or are answered, as
     /// all others.
     pub(super) fn lend_beyond_reserve(&mut self, now: Now) {
-        let ready = self.acd.ready_count();
-        while let Some(id) = self.without_port.first().copied() {
-            let family = self.calls.get(&id).and_then(|call| call.caller.without_port.as_ref()).map(|one| one.family);
-            if !family.is_some_and(|family| self.ports.exceed_reserve(family, ready)) || !self.lend_to_caller(now, id) {
+        while let Some(id) = self.first_beyond_reserve() {
+            if !self.lend_to_caller(now, id) {
                 break;
             }
             if let Some(call) = self.calls.get_mut(&id) {
@@ -152,18 +153,50 @@ impl Switchboard {
         }
     }
 
-    /// True if a call that an operator places leaves the reserve: its two pairs are never those that callers leave.
+    /// The caller who has waited longest for a pair of a family of which more are free than the reserve.
+    fn first_beyond_reserve(&self) -> Option<CallId> {
+        let ready = self.acd.ready_count();
+        let exceeds = |family| self.ports.exceed_reserve(family, ready);
+        if ![Family::V4, Family::V6].into_iter().any(exceeds) {
+            return None;
+        }
+        let family = |id: &CallId| self.calls.get(id)?.caller.without_port.as_ref().map(|one| one.family);
+        let mut searched = self.without_port.iter().take(WAITING_CALLS_SEARCHED_MAX);
+        searched.find(|id| family(id).is_some_and(exceeds)).copied()
+    }
+
+    /// The family of which no pair is free for the phones of an operator, beside one for a caller who lacks a pair. None: that is not why
+    /// none of them could be rung.
+    pub(super) fn family_lacking(&self, id: CallId, operator: &OperatorId) -> Option<Family> {
+        let lacks = self.calls.get(&id).filter(|_| self.without_port.contains(&id));
+        let lacks = lacks.and_then(|call| call.caller.without_port.as_ref()).map(|without| without.family);
+        let is_short = |family: Family| self.ports.free().of(family) <= usize::from(lacks == Some(family));
+        let phones = self.phones_to_ring(operator);
+        let mut families = phones.iter().map(|reached| self.family_towards(reached.ways.first.remote.ip()));
+        let first = families.next().filter(|first| is_short(*first))?;
+        families.all(is_short).then_some(first)
+    }
+
+    /// The family of the pair for a peer at this address.
+    pub(super) fn family_towards(&self, peer: IpAddr) -> Family {
+        family(self.media_family(peer))
+    }
+
+    /// True if a call that an operator places leaves the reserve: its two pairs, of whatever families, are never those that callers leave.
     pub(super) fn can_place_beyond_reserve(&self) -> bool {
         let reserve = self.acd.ready_count().saturating_mul(2).max(crate::limits::RTP_PAIRS_RESERVED_MIN);
-        [Family::V4, Family::V6].into_iter().any(|family| self.ports.leaves(family, 2, reserve))
+        let mut families = [Family::V4, Family::V6].into_iter().filter(|family| self.ports.has(*family));
+        families.all(|family| self.ports.leaves(family, 2, reserve))
     }
 
     /// True if one more pair may serve comfort, as an operator's second phone or a guest: a conversation can still begin for each ready
-    /// operator whom a call waits for, or may wait for next.
-    pub(super) fn has_pair_to_spare(&self) -> bool {
+    /// operator whom a call waits for, or may wait for next. `family`: that of the pair; None: any, so that each must have one.
+    pub(super) fn has_pair_to_spare(&self, family: Option<Family>) -> bool {
         let (waiting, _) = self.acd.counts();
         let conversations = self.acd.ready_count().min(waiting + 1).max(1);
-        [Family::V4, Family::V6].into_iter().any(|family| self.ports.leaves(family, 1, conversations * 2))
+        let mut families = [Family::V4, Family::V6].into_iter();
+        let is_meant = |one: Family| family.map_or_else(|| self.ports.has(one), |family| family == one);
+        families.all(|one| !is_meant(one) || self.ports.leaves(one, 1, conversations * 2))
     }
 
     /// Reports when callers begin, or cease, to wait without a port, or operators to be idle for want of one.

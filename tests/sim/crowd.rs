@@ -2,7 +2,9 @@
 //! uses it too.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use siaga::acd::Posture;
 use siaga::clock::{Instant, Now, Timestamp};
 use siaga::config::Config;
 use siaga::ids::{OperatorId, Rng};
@@ -10,7 +12,7 @@ use siaga::sip::digest::Ha1;
 use siaga::sip::flow::Flow;
 use siaga::switchboard::{Account, Actor, ConsoleCommand, Input, Output, Switchboard};
 
-use super::text::{credentials, sdp};
+use super::text::{credentials, response, sdp};
 
 const SERVER: &str = "127.0.0.1:5060";
 const TRUNK: &str = "127.0.0.2:5080";
@@ -18,9 +20,12 @@ const AGENCY: &str = "0725113";
 /// An operator with a phone and no call. The others are `op0`, `op1` and so on.
 const LATE: &str = "late";
 
+/// `[queue] fallback_retry_seconds`.
+const RETRY: Duration = Duration::from_secs(30);
+
 const CONFIG: &str = "[site]\nmax_calls = 20000\n[sip]\nkeep_alive_seconds = 0\n[guard]\nallow = [\"127.0.0.0/8\"]\n\
      [[trunk]]\nname = \"telco\"\npeers = [\"127.0.0.2\"]\nuri = \"sip:127.0.0.2:5080\"\nkeep_alive_seconds = 0\n\
-     [queue]\nfallback_number = \"0725000000\"\n[[agency]]\nname = \"fire\"\nnumber = \"0725113\"\n";
+     [queue]\nfallback_number = \"0725000000\"\nfallback_retry_seconds = 30\n[[agency]]\nname = \"fire\"\nnumber = \"0725113\"\n";
 
 /// What the calls of the crowd do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +43,8 @@ pub(crate) struct Crowd {
     now: Now,
     switchboard: Switchboard,
     out: Vec<Output>,
-    sent: Vec<String>,
+    /// Receiver and text.
+    sent: Vec<(String, String)>,
     serial: usize,
 }
 
@@ -155,6 +161,39 @@ impl Crowd {
         self.orders(ConsoleCommand::Resume { operator: OperatorId::parse("op0").unwrap() });
     }
 
+    /// The operator on a break, who is the only one, logs out: the fallback number is dialled for each caller.
+    pub(crate) fn logs_out(&mut self) {
+        self.orders(ConsoleCommand::LogOut { operator: OperatorId::parse("op0").unwrap() });
+    }
+
+    /// The operating mode `fallback` begins: the fallback number is dialled for each caller.
+    pub(crate) fn falls_back(&mut self) {
+        self.orders(ConsoleCommand::SetPosture { posture: Posture::Fallback, hours: None });
+    }
+
+    /// The fallback number is busy, and so are all phones: each caller waits until the fallback is tried again.
+    pub(crate) fn fallback_fails(&mut self) {
+        for _ in 0..2 {
+            for (to, invite) in std::mem::take(&mut self.sent) {
+                if invite.starts_with("INVITE") {
+                    self.receive(&to, &response(&invite, &to, "486 Busy Here", ""));
+                }
+            }
+        }
+        self.sent.clear();
+    }
+
+    /// The fallback is tried again for all of them in one step.
+    pub(crate) fn retry_is_due(&mut self) {
+        self.now = self.now.after(RETRY);
+        self.step(Input::Tick);
+    }
+
+    /// How many calls have an INVITE to a trunk.
+    pub(crate) fn dialled(&self) -> usize {
+        self.sent.iter().filter(|(to, text)| to == TRUNK && text.starts_with("INVITE")).count()
+    }
+
     /// What the server asks after each step, and the metrics each time that they are read.
     pub(crate) fn figures(&mut self) {
         assert!(self.switchboard.gauges().calls > 0);
@@ -193,15 +232,16 @@ impl Crowd {
         self.switchboard.handle(self.now, input, &mut self.out);
         for output in self.out.drain(..) {
             if let Output::Send(transmit) = output {
-                self.sent.push(String::from_utf8(transmit.bytes.to_vec()).unwrap());
+                let text = String::from_utf8(transmit.bytes.to_vec()).unwrap();
+                self.sent.push((transmit.flow.remote.to_string(), text));
             }
         }
     }
 
     fn take(&mut self, start: &str) -> String {
-        let at = self.sent.iter().position(|text| text.starts_with(start));
+        let at = self.sent.iter().position(|(_, text)| text.starts_with(start));
         let at = at.unwrap_or_else(|| panic!("no {start}: {:?}", self.sent));
-        self.sent.drain(..=at).next_back().unwrap()
+        self.sent.drain(..=at).next_back().unwrap().1
     }
 }
 

@@ -1,6 +1,6 @@
 //! The work of one step does not grow with the number of calls: iterations over whatever grows with them are counted.
 
-use siaga::counted::visits;
+use siaga::counted::{look_ups, visits};
 use siaga::limits::PLACED_CALLS_MAX;
 
 use super::crowd::{Crowd, Kind};
@@ -59,4 +59,36 @@ fn a_step_costs_the_same_amid_calls_in_the_fallback() {
 #[test]
 fn a_step_costs_the_same_amid_calls_that_operators_have_placed() {
     does_not_grow(Kind::Placed, [1_000, PLACED_CALLS_MAX - 1]);
+}
+
+/// What steps that change all of so many waiting calls cost, for each of these calls: entries visited and look-ups.
+fn costs_of_all(calls: usize) -> Vec<(&'static str, u64)> {
+    let mut costs = Vec::new();
+    let mut step = |name: &'static str, crowd: &mut Crowd, work: fn(&mut Crowd), dialled: usize| {
+        let before = visits() + look_ups();
+        work(crowd);
+        let cost = visits() + look_ups() - before;
+        costs.push((name, cost / u64::try_from(calls).unwrap()));
+        assert_eq!(crowd.dialled(), dialled, "{name}");
+    };
+    let mut crowd = Crowd::new(Kind::Waiting, calls);
+    // The first call also rings the phones.
+    step("last operator logs out", &mut crowd, Crowd::logs_out, calls - 1);
+    step("fallback fails", &mut crowd, Crowd::fallback_fails, 0);
+    step("retry due", &mut crowd, Crowd::retry_is_due, calls - 1);
+    crowd.verify();
+    let mut crowd = Crowd::new(Kind::Waiting, calls);
+    step("mode fallback", &mut crowd, Crowd::falls_back, calls);
+    crowd.verify();
+    costs
+}
+
+#[test]
+fn a_step_that_changes_all_calls_costs_the_same_for_each_of_them() {
+    let few = costs_of_all(20);
+    for calls in [500, 2_000] {
+        for ((step, few), (_, many)) in few.iter().zip(costs_of_all(calls)) {
+            assert!(many <= few + MORE, "{step} costs {many} for each of {calls} calls, for each of twenty {few}");
+        }
+    }
 }

@@ -64,7 +64,7 @@ fn only_who_is_free_becomes_a_guest() {
 fn a_guest_who_leads_wraps_up_in_the_end_and_who_led_at_once() {
     let (mut stage, call) = talking();
     stage.acd.attend(stage.now, call, &op("sari"));
-    stage.acd.guest_leads(stage.now, call, &op("sari"));
+    stage.acd.guest_leads(stage.now, call, &op("sari"), Entry::default());
     assert_eq!((stage.state("budi"), stage.state("sari")), (State::WrapUp, State::Talking));
     assert_eq!(stage.acd.guest_of(&op("sari")), None);
     settled(&mut stage);
@@ -79,7 +79,7 @@ fn a_guest_may_lead_after_an_agency_whose_call_is_no_longer_ours() {
     stage.acd.attend(stage.now, call, &op("sari"));
     stage.acd.finished(stage.now, call, &op("budi"));
     settled(&mut stage);
-    stage.acd.guest_leads(stage.now, call, &op("sari"));
+    stage.acd.guest_leads(stage.now, call, &op("sari"), Entry::default());
     settled(&mut stage);
     stage.acd.finished(stage.now, call, &op("sari"));
     assert_eq!(stage.state("sari"), State::WrapUp);

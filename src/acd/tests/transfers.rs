@@ -108,8 +108,8 @@ fn an_operator_who_was_asked_comes_over_to_the_caller() {
 #[test]
 fn who_takes_a_call_over_must_be_free_and_frees_all_others() {
     let (mut stage, call) = talking();
-    assert!(!stage.acd.take(stage.now, call, &op("budi")), "he has it");
-    assert!(stage.acd.take(stage.now, call, &op("sari")));
+    assert!(!stage.acd.take(stage.now, call, &op("budi"), Entry::default()), "he has it");
+    assert!(stage.acd.take(stage.now, call, &op("sari"), Entry::default()));
     settled(&mut stage);
     assert_eq!((stage.state("budi"), stage.state("sari")), (State::WrapUp, State::Talking));
 }

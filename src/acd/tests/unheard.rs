@@ -66,6 +66,6 @@ fn a_phone_that_rings_after_all_is_refused_when_its_operator_is_busy_or_away() {
     assert!(stage.acd.ring_again(stage.now, call, &op("a")));
     stage.acd.answered(stage.now, call, &op("b"));
     assert!(!stage.acd.ring_again(stage.now, call, &op("a")), "the call waits no longer");
-    assert!(!stage.acd.take_late(stage.now, talk, &op("b")), "b talks");
+    assert!(!stage.acd.take_late(stage.now, talk, &op("b"), Entry::default()), "b talks");
     assert!(stage.decisions().is_empty());
 }

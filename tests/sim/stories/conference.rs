@@ -14,7 +14,7 @@ use super::*;
 
 pub(super) const ANI: &str = "127.0.0.3:5093";
 const ADDS_SARI: &str = "Refer-To: <sip:*30sari@127.0.0.1>\r\n";
-const ADDS_DAMKAR: &str = "Refer-To: <sip:*30damkar@127.0.0.1>\r\n";
+pub(super) const ADDS_DAMKAR: &str = "Refer-To: <sip:*30damkar@127.0.0.1>\r\n";
 pub(super) const ALL_HEAR_ALL: [u8; 3] = [0b110, 0b101, 0b011];
 
 /// Budi, Sari, and Ani, who is their supervisor.

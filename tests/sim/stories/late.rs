@@ -126,3 +126,32 @@ fn a_2xx_to_no_invite_of_ours_is_dropped() {
     caller.cancels(&mut world);
     world.assert_empty_in_the_end();
 }
+
+#[test]
+fn a_fork_and_a_cancelled_phone_that_repeat_their_2xx_get_one_bye() {
+    for cancelled in [true, false] {
+        let mut world = floor();
+        let mut caller = Caller::dials(&mut world);
+        let invite = rings(&mut world, BUDI);
+        let answer = response(&invite, BUDI, "200 OK", &sdp(BUDI, 31_000));
+        if cancelled {
+            caller.cancels(&mut world);
+        } else {
+            world.receive(BUDI, &answer);
+            world.take(BUDI, "ACK");
+            caller.is_answered(&mut world);
+        }
+        world.sent.clear();
+        for nth in 0..3 {
+            world.receive(BUDI, &forked(&answer, "fork"));
+            world.take(BUDI, "ACK");
+            assert_eq!(world.has(BUDI, "BYE"), nth == 0, "{cancelled} {nth}");
+            world.sent.clear();
+        }
+        if !cancelled {
+            caller.hangs_up(&mut world);
+        }
+        world.sent.clear();
+        world.assert_empty_in_the_end();
+    }
+}

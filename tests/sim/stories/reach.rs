@@ -144,3 +144,54 @@ fn an_unreachable_binding_makes_room_for_a_new_one_first() {
     let kept: Vec<u16> = (0..9).filter(|n| answer.contains(&place(*n))).collect();
     assert_eq!(kept, [0, 1, 2, 3, 4, 6, 7, 8]);
 }
+
+#[test]
+fn without_keep_alives_an_unreachable_phone_is_asked_until_it_responds() {
+    let mut world = World::new(settings(), &["budi", "sari"]);
+    world.register("budi", BUDI);
+    world.pass(seconds(1));
+    world.register("sari", SARI);
+    let caller = Caller::dials(&mut world);
+    world.take(BUDI, "INVITE");
+    world.pass(seconds(5));
+    assert_eq!(world.reach, [(format!("sip:budi@{BUDI}"), true)]);
+    caller.cancels(&mut world);
+    world.sent.clear();
+    world.pass(seconds(29));
+    assert!(!world.has(BUDI, "OPTIONS"));
+    world.pass(seconds(1));
+    assert!(world.has(BUDI, "OPTIONS") && !world.has(SARI, "OPTIONS"));
+    world.sent.clear();
+    // The first one may be lost.
+    world.pass(seconds(30));
+    respond(&mut world, 1, &[]);
+    assert_eq!(world.reach.last(), Some(&(format!("sip:budi@{BUDI}"), false)));
+    assert_eq!(states(&world), [0, 2, 0, 0, 0, 0]);
+    world.pass(seconds(40));
+    world.sent.clear();
+    world.pass(seconds(120));
+    assert!(!world.has(BUDI, "OPTIONS") && !world.has(SARI, "OPTIONS"), "all phones are reachable");
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn the_registers_of_one_phone_do_not_put_off_the_question_to_another() {
+    let tablet = "127.0.0.3:5094";
+    let mut world = World::new(settings(), &["budi", "sari"]);
+    world.register("budi", BUDI);
+    world.register("budi", tablet);
+    let caller = Caller::dials(&mut world);
+    rings(&mut world, tablet);
+    world.pass(seconds(5));
+    assert_eq!(world.reach, [(format!("sip:budi@{BUDI}"), true)]);
+    caller.cancels(&mut world);
+    world.sent.clear();
+    for _ in 0..4 {
+        world.pass(seconds(10));
+        world.register("budi", tablet);
+    }
+    assert!(world.has(BUDI, "OPTIONS"));
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}

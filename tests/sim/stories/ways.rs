@@ -321,3 +321,29 @@ fn a_phone_that_wants_a_longer_session_at_its_second_address_gets_it_there() {
     world.sent.clear();
     world.assert_empty_in_the_end();
 }
+
+#[test]
+fn a_second_address_that_repeats_its_answer_gets_one_bye() {
+    let mut world = apart(settings(), "");
+    let mut caller = Caller::dials(&mut world);
+    world.pass(millis(1_000));
+    let (won, lost) = (world.take(BUDI, "INVITE"), world.take(SOURCE, "INVITE"));
+    world.sent.clear();
+    picks_up(&mut world, BUDI, &won);
+    caller.is_answered(&mut world);
+    let second = response(&lost, SOURCE, "200 OK", &sdp(SOURCE, 31_002)).replace("tag=phone", "tag=other");
+    for nth in 0..3 {
+        world.receive(SOURCE, &second);
+        world.take(SOURCE, "ACK");
+        assert_eq!(world.has(SOURCE, "BYE"), nth == 0, "{nth}");
+        world.sent.clear();
+    }
+    // Also after the leg has ended.
+    caller.hangs_up(&mut world);
+    world.sent.clear();
+    world.receive(SOURCE, &second);
+    world.take(SOURCE, "ACK");
+    assert!(!world.has(SOURCE, "BYE"), "{:#?}", world.sent);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}

@@ -1,0 +1,76 @@
+//! Media on IPv4 and IPv6, and pairs of one family used up: what needs the other family goes on.
+
+use super::ring_all::{picks_up, rings};
+use super::*;
+use siaga::acd::{State, View};
+use siaga::switchboard::{ConsoleCommand, ConsoleReply, PortShortage};
+
+/// A service with so many pairs of each family. All phones are at IPv4 addresses.
+fn with(pairs: u16) -> World {
+    let mut settings = settings();
+    settings.media_addresses = vec!["127.0.0.1".parse().unwrap(), "::1".parse().unwrap()];
+    settings.acd.rest = Duration::from_secs(60);
+    World::with_ports(settings, &["budi", "sari"], pairs)
+}
+
+/// A caller whose media is on IPv6.
+fn dials_over_ipv6(world: &mut World) -> Caller {
+    world.pass(Duration::from_millis(1));
+    let body = sdp(TRUNK, 30_000).replace("IN IP4 127.0.0.2", "IN IP6 ::1");
+    let caller = Caller::dials_of(world, "Content-Type: application/sdp\r\n", &body);
+    world.take(TRUNK, "SIP/2.0 100");
+    caller
+}
+
+fn dials_over_ipv4(world: &mut World) -> Caller {
+    world.pass(Duration::from_millis(1));
+    Caller::dials(world)
+}
+
+fn sari(world: &mut World) -> View {
+    let ConsoleReply::Operators { operators, .. } = world.orders(ConsoleCommand::Operators) else { panic!() };
+    operators.into_iter().find(|view| view.operator.as_str() == "sari").unwrap()
+}
+
+#[test]
+fn an_operator_whose_phones_family_is_used_up_is_rung_as_soon_as_a_pair_of_it_is_free() {
+    let mut world = with(2);
+    world.register("budi", BUDI);
+    let mut first = dials_over_ipv4(&mut world);
+    answers(&mut world, BUDI);
+    first.is_answered(&mut world);
+    world.register("sari", SARI);
+    let mut second = dials_over_ipv6(&mut world);
+    assert!(!world.has(SARI, "INVITE"), "no pair of IPv4 is left for the phone");
+    let view = sari(&mut world);
+    assert!(view.state == State::Ready && !view.resting, "{view:?}");
+    assert_eq!(world.port_shortages.last(), Some(&PortShortage::Exhausted));
+    world.sent.clear();
+    first.hangs_up(&mut world);
+    let invite = rings(&mut world, SARI);
+    assert!(header(&invite, "From").contains(&second.number()), "{invite}");
+    picks_up(&mut world, SARI, &invite);
+    let answer = second.hears(&mut world, "SIP/2.0 200");
+    assert!(answer.contains("IN IP6 ::1"), "{answer}");
+    second.acknowledges(&mut world);
+    second.hangs_up(&mut world);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_caller_whose_family_is_short_does_not_keep_the_queue_from_callers_of_the_other() {
+    let mut world = with(4);
+    let mut callers: Vec<Caller> = (0..3).map(|_| dials_over_ipv4(&mut world)).collect();
+    let [first, second, mut third] = [(); 3].map(|()| dials_over_ipv6(&mut world));
+    assert_eq!(world.switchboard.gauges().without_port, 2, "the last one of each family");
+    world.sent.clear();
+    first.cancels(&mut world);
+    let early = third.hears(&mut world, "SIP/2.0 183");
+    assert!(early.contains("IN IP6 ::1"), "{early}");
+    assert_eq!(world.switchboard.gauges().without_port, 1);
+    callers.extend([second, third]);
+    callers.iter().for_each(|caller| caller.cancels(&mut world));
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
