@@ -187,7 +187,7 @@ impl Switchboard {
 
     /// By which a colleague may take a caller who rings there (RFC 3891): a talk is not for taking, nor a call between operators.
     fn names(&self, talk: Talk) -> Option<Names> {
-        let call = self.calls.get(&talk.call).filter(|call| !talk.confirmed && call.placed_by.is_none())?;
+        let call = self.calls.get(&talk.call).filter(|call| !talk.confirmed && call.may_be_picked_up(talk.leg))?;
         let key = call.legs.get(&talk.leg)?.early.keys().next()?;
         let text = |bytes: &[u8]| Some(std::str::from_utf8(bytes).ok()?.to_owned());
         Some(Names {

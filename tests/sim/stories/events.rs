@@ -67,7 +67,7 @@ pub(super) fn dialogs(notify: &str) -> (u32, String, Vec<Lamp>) {
 }
 
 /// Call-ID, local and remote tag of the first dialog of a document.
-fn names(notify: &str) -> Option<[String; 3]> {
+pub(super) fn names(notify: &str) -> Option<[String; 3]> {
     let (_, body) = notify.split_once("\r\n\r\n").unwrap();
     let document = roxmltree::Document::parse(body).unwrap();
     let dialog = document.root_element().first_element_child()?;
