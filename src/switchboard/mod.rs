@@ -5,6 +5,7 @@
 mod abandoned;
 mod again;
 mod aim;
+mod alias;
 mod answer;
 mod call;
 mod call_back;

@@ -70,7 +70,8 @@ impl Switchboard {
     pub(super) fn picks_up(&mut self, now: Now, taken: &Taken<'_, '_>, operator: OperatorId, replaces: &Replaces) {
         let other = replaces.from_the_other_side();
         let keys = || replaces.keys().chain(other.keys());
-        let Some(who) = keys().find_map(|key| self.dialogs.get(&key).copied()) else {
+        let aliased = self.leg_of_alias(replaces);
+        let Some(who) = aliased.or_else(|| keys().find_map(|key| self.dialogs.get(&key).copied())) else {
             let past = keys().any(|key| self.past.known.contains(&key));
             return self.reply(now, taken, if past { 603 } else { 481 }, &[]);
         };

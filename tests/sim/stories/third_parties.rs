@@ -29,12 +29,18 @@ const METHODS: [&str; 10] =
 
 /// What the stranger gets; nothing else happens.
 fn gets(world: &mut World, text: &str) -> String {
+    gets_at(world, STRANGER, text)
+}
+
+/// The same for a request from another address.
+fn gets_at(world: &mut World, at: &str, text: &str) -> String {
     let before = world.switchboard.gauges();
-    world.receive(STRANGER, text);
+    let remote = at.parse().unwrap();
+    world.receive(at, text);
     let mut status = String::new();
     for output in &world.last_step {
         match output {
-            Output::Send(transmit) if transmit.flow.remote == STRANGER.parse().unwrap() => {
+            Output::Send(transmit) if transmit.flow.remote == remote => {
                 let said = std::str::from_utf8(&transmit.bytes).unwrap();
                 assert!(status.is_empty() && said.starts_with("SIP/2.0 "), "{said}");
                 status = said[8..11].to_owned();
@@ -44,7 +50,7 @@ fn gets(world: &mut World, text: &str) -> String {
         }
     }
     assert_eq!(world.switchboard.gauges(), before, "{text}");
-    world.sent.retain(|(to, _)| *to != STRANGER.parse().unwrap());
+    world.sent.retain(|(to, _)| *to != remote);
     status
 }
 
@@ -309,9 +315,114 @@ fn a_subscription_is_ended_by_its_own_phone_only() {
     );
     let ends = forged(&mut world, &got, "SUBSCRIBE").replace("Event: dialog", "Event: presence\r\nExpires: 0");
     assert_eq!(gets(&mut world, &ends), "401");
-    // A NAT has given the phone another port.
+    // A NAT has given the phone another port. As long as a colleague has the same address, the phone shows its credentials.
     watch.at = "127.0.0.3:6092";
+    assert!(watch.asks_as_operator(&mut world, "Expires: 600\r\n").starts_with("SIP/2.0 200"));
+    world.register_for("budi", BUDI, 0);
+    watch.at = "127.0.0.3:6093";
     assert!(watch.refreshes(&mut world, 600).starts_with("SIP/2.0 200"));
+}
+
+/// Budi talks with a caller; Sari's phone has the same address. Over TLS, each address here is a connection of its own.
+fn neighbours(over_tls: bool) -> (World, Caller, String) {
+    let mut world = World::new(settings(), &["budi", "sari"]);
+    let ends = [BUDI, SARI, BUDI_TOO, BUDI_MOVED];
+    for (n, at) in (7..).zip(ends).filter(|_| over_tls) {
+        let (local, remote) = (SERVER.parse().unwrap(), at.parse().unwrap());
+        let flow = Flow { transport: Transport::Tls, local, remote, connection: ConnectionId(n) };
+        world.streams.insert(remote, flow);
+    }
+    world.register("budi", BUDI);
+    let mut caller = Caller::dials(&mut world);
+    let invite = answers(&mut world, BUDI);
+    caller.is_answered(&mut world);
+    world.register("sari", SARI);
+    (world, caller, invite)
+}
+
+const BUDI_TOO: &str = "127.0.0.3:5094";
+const BUDI_MOVED: &str = "127.0.0.3:5095";
+
+#[test]
+fn a_colleague_behind_the_same_address_speaks_in_no_dialog_of_another_operator() {
+    for over_tls in [false, true] {
+        let (mut world, caller, invite) = neighbours(over_tls);
+        let watch = Watch::begins(&mut world, "budi", BUDI, "sari", "presence");
+        watch.hears(&mut world);
+        let watches = format!(
+            "SIP/2.0 200 OK\r\nFrom: <sip:budi@127.0.0.1>;tag=w\r\nTo: {}\r\nCall-ID: {}\r\n",
+            watch.to,
+            watch.call_id()
+        );
+        for got in [&invite, &watches] {
+            for (at, method) in [SARI, BUDI_TOO].into_iter().flat_map(|at| METHODS.map(|method| (at, method))) {
+                let text = forged(&mut world, got, method).replace(STRANGER, at);
+                assert_eq!(gets_at(&mut world, at, &text), "401", "{method} from {at}, TLS: {over_tls}");
+            }
+        }
+        world.asks(SARI, &invite, "BYE", 901, "", "");
+        let proof = credentials(&world.take(SARI, "SIP/2.0 401"), "sari", "BYE", "sip:siaga@127.0.0.1:5060");
+        world.asks(SARI, &invite, "BYE", 902, &proof, "");
+        world.take(SARI, "SIP/2.0 403");
+        assert_eq!(endings(&world), []);
+        // The CSeq of those requests is not remembered.
+        operator_hangs_up(&mut world, BUDI, &invite);
+        caller.is_hung_up(&mut world);
+        world.sent.clear();
+        world.assert_empty_in_the_end();
+    }
+}
+
+#[test]
+fn phones_behind_one_address_speak_in_their_own_dialogs_wherever_they_are_registered() {
+    for over_tls in [false, true] {
+        for how in ["registers elsewhere", "moves", "is alone", "shows credentials"] {
+            let (mut world, caller, invite) = neighbours(over_tls);
+            let mut more = String::new();
+            let at = match how {
+                "registers elsewhere" => {
+                    world.register("budi", BUDI_TOO);
+                    BUDI_TOO
+                }
+                "moves" => {
+                    world.register_with("budi", BUDI_MOVED, 600, ";+sip.instance=\"<urn:uuid:1>\";reg-id=1", "");
+                    world.asks(BUDI_MOVED, &invite, "INVITE", 1, "", &sdp(BUDI_MOVED, 31_010));
+                    world.take(BUDI_MOVED, "SIP/2.0 200");
+                    world.asks(BUDI_MOVED, &invite, "ACK", 1, "", "");
+                    world.register_for("budi", BUDI_MOVED, 0);
+                    BUDI_MOVED
+                }
+                "is alone" => {
+                    world.register_for("sari", SARI, 0);
+                    BUDI_MOVED
+                }
+                _ => {
+                    world.asks(BUDI_MOVED, &invite, "BYE", 2, "", "");
+                    let challenge = world.take(BUDI_MOVED, "SIP/2.0 401");
+                    more = credentials(&challenge, "budi", "BYE", "sip:siaga@127.0.0.1:5060");
+                    BUDI_MOVED
+                }
+            };
+            world.asks(at, &invite, "BYE", 3, &more, "");
+            world.take(at, "SIP/2.0 200");
+            caller.is_hung_up(&mut world);
+            assert_eq!(endings(&world), [(Side::Operator, EndCause::Normal)], "{how}, TLS: {over_tls}");
+        }
+    }
+}
+
+#[test]
+fn the_ack_of_a_phone_whose_port_has_changed_counts_since_it_cannot_be_challenged() {
+    let mut world = World::new(settings(), &["budi", "sari"]);
+    world.register("budi", BUDI);
+    world.register("sari", SARI);
+    let placed = Placed::to(&mut world, "budi", BUDI, "sari");
+    answers(&mut world, SARI);
+    let answer = world.take(BUDI, "SIP/2.0 200");
+    world.asks(BUDI_MOVED, &answer, "ACK", 2, "", "");
+    world.pass(Duration::from_secs(2));
+    assert!(!world.has(BUDI, "SIP/2.0 200"), "the 200 is not repeated");
+    drop(placed);
 }
 
 #[test]
@@ -407,3 +518,4 @@ fn what_strangers_get_is_hardly_longer_than_what_they_send() {
         }
     }
 }
+
