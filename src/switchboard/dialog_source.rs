@@ -142,6 +142,19 @@ impl Switchboard {
         self.registrar.others_at(source, |user| accounts().any(|account| account.as_str() == user))
     }
 
+    /// Counts a message for a leg from a source that may not send it. For a trunk's leg, the report names the setting that would accept the
+    /// source.
+    pub(super) fn report_foreign(&mut self, flow: Flow, message: &Message<'_>, who: Who, status: u16) {
+        self.report_usage(flow, message, Usage::Leg(who), status);
+    }
+
+    fn report_usage(&mut self, flow: Flow, message: &Message<'_>, usage: Usage, status: u16) {
+        self.guard.count(Reason::Foreign);
+        if let Some(trunk) = self.trunk_of_usage(usage) {
+            self.report_rejection(flow, message, Some(trunk), Rejected::ForeignHost, status, None);
+        }
+    }
+
     /// Handles a request in a dialog from another source. With the operator's credentials it is carried out from any source.
     fn foreign_request(&mut self, now: Now, flow: Flow, message: &Message<'_>, method: Method, usage: Usage) {
         if self.transactions.repeats(message, &mut self.transmits) {
@@ -149,10 +162,7 @@ impl Switchboard {
         }
         let parties = self.parties_of(usage);
         if parties.is_empty() {
-            self.guard.count(Reason::Foreign);
-            if let Some(trunk) = self.trunk_of_usage(usage) {
-                self.report_rejection(flow, message, Some(trunk), Rejected::ForeignHost, 403, None);
-            }
+            self.report_usage(flow, message, usage, 403);
             // A 481 would make a peer whose address is missing in the settings end the call (RFC 5057 §5.1).
             return self.refuse(flow, message, 403, &[]);
         }

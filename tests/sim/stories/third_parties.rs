@@ -519,3 +519,34 @@ fn what_strangers_get_is_hardly_longer_than_what_they_send() {
     }
 }
 
+#[test]
+fn an_ack_and_a_cancel_from_an_unknown_server_of_the_trunk_are_reported_with_the_setting() {
+    let elsewhere = "127.0.0.80:5060";
+    let setting = "peers = [\"127.0.0.80\"] in the [[trunk]] with name = \"telco\"";
+    let reported = |world: &World| {
+        let one = |rejection: &siaga::switchboard::Rejection| {
+            (rejection.reason.word(), rejection.status, rejection.setting.clone().unwrap())
+        };
+        world.rejections.iter().map(one).collect::<Vec<_>>()
+    };
+    let foreign = |world: &World| world.switchboard.guard_figures().counts[5];
+    let mut world = staffed();
+    let caller = Caller::dials(&mut world);
+    caller.sends_cancel_from(&mut world, elsewhere);
+    let of_cancel = ("foreign-host", 481, setting.to_owned());
+    assert_eq!((reported(&world), foreign(&world)), (vec![of_cancel.clone()], 1));
+    answers(&mut world, BUDI);
+    let answer = world.take(TRUNK, "SIP/2.0 200");
+    world.asks(elsewhere, &answer, "ACK", 1, "", "");
+    let of_ack = ("foreign-host", 403, setting.to_owned());
+    assert_eq!((reported(&world), foreign(&world)), (vec![of_cancel.clone(), of_ack.clone()], 2));
+    assert!(!world.has(elsewhere, ""), "an ACK has no response");
+    world.pass(Duration::from_secs(1));
+    world.take(TRUNK, "SIP/2.0 200");
+    world.asks(TRUNK, &answer, "ACK", 1, "", "");
+    // A stranger's ACK for a phone's leg is counted; no setting accepts it.
+    let mut placed = Placed::to(&mut world, "budi", BUDI, "*14");
+    let answer = placed.is_answered(&mut world);
+    world.asks(STRANGER, &answer, "ACK", 2, "", "");
+    assert_eq!((reported(&world), foreign(&world)), (vec![of_cancel, of_ack], 3));
+}
