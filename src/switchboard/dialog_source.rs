@@ -45,7 +45,10 @@ impl Switchboard {
             Some(usage) if !self.may_speak(usage, &key, flow, Proof::Address) => {
                 self.foreign_request(now, flow, message, method, usage);
             }
-            Some(_) => self.take_in_dialog(now, flow, message, method),
+            Some(_) => {
+                self.trust_connection(flow);
+                self.take_in_dialog(now, flow, message, method);
+            }
             // The BYEs of both sides have crossed (RFC 5407 §3.2.1).
             None if method == Method::Bye && self.past.holds(&key) => self.unknown_dialog(flow, message, 200),
             None => self.unknown_dialog(flow, message, 481),

@@ -47,6 +47,7 @@ impl Switchboard {
         if !self.may_speak_for(who, &key, flow) {
             return self.report_foreign(flow, message, who, ACK_IGNORED);
         }
+        self.trust_connection(flow);
         self.is_back(who);
         let waits = self.line_mut(who).and_then(|line| line.unacked.as_ref()).map(|unacked| unacked.cseq);
         if waits.is_none() || waits != message.cseq().ok().map(|cseq| cseq.number) {

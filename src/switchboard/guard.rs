@@ -151,7 +151,16 @@ impl Switchboard {
         if standing != Standing::Forgeable {
             self.guard.proven(source);
         }
-        self.guard.guesses().succeeded(operator.as_str(), source, standing);
+        self.guard.guesses().succeeded(operator.as_str(), flow.remote, standing);
+        if let Some(call_id) = registration(message) {
+            self.guard.guesses().registered(operator.as_str(), call_id);
+        }
+        self.trust_connection(flow);
+    }
+
+    /// A request over this connection has shown an account's password, or has come from an end of a dialog that only this end can name: the
+    /// connection stays open.
+    pub(super) fn trust_connection(&mut self, flow: Flow) {
         if flow.is_connection() {
             self.say(Output::Authenticated(flow));
         }

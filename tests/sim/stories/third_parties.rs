@@ -520,6 +520,32 @@ fn what_strangers_get_is_hardly_longer_than_what_they_send() {
 }
 
 #[test]
+fn a_connection_over_which_a_phone_speaks_in_its_dialog_is_trusted() {
+    let trusts = |world: &World, at: &str| {
+        let remote = at.parse().unwrap();
+        world.last_step.iter().any(|output| matches!(output, Output::Authenticated(flow) if flow.remote == remote))
+    };
+    let (mut world, caller, invite) = neighbours(true);
+    world.asks(BUDI_TOO, &invite, "UPDATE", 1, "", "");
+    let challenge = world.take(BUDI_TOO, "SIP/2.0 401");
+    assert!(!trusts(&world, BUDI_TOO), "a colleague could have sent it");
+    let proof = credentials(&challenge, "budi", "UPDATE", "sip:siaga@127.0.0.1:5060");
+    world.asks(BUDI_TOO, &invite, "UPDATE", 2, &proof, "");
+    assert!(trusts(&world, BUDI_TOO));
+    // Alone at its address, the phone comes over a new connection without registering.
+    world.register_for("sari", SARI, 0);
+    world.asks(BUDI_MOVED, &invite, "INVITE", 3, "", &sdp(BUDI_MOVED, 31_010));
+    assert!(trusts(&world, BUDI_MOVED));
+    world.take(BUDI_MOVED, "SIP/2.0 200");
+    world.asks(BUDI_MOVED, &invite, "ACK", 3, "", "");
+    assert!(trusts(&world, BUDI_MOVED));
+    world.asks(BUDI_MOVED, &invite.replace("Call-ID: ", "Call-ID: x"), "BYE", 4, "", "");
+    assert!(!trusts(&world, BUDI_MOVED), "of no dialog");
+    caller.hangs_up(&mut world);
+    is_hung_up(&mut world, BUDI_MOVED);
+}
+
+#[test]
 fn an_ack_and_a_cancel_from_an_unknown_server_of_the_trunk_are_reported_with_the_setting() {
     let elsewhere = "127.0.0.80:5060";
     let setting = "peers = [\"127.0.0.80\"] in the [[trunk]] with name = \"telco\"";
