@@ -55,7 +55,7 @@ impl Switchboard {
     ///
     /// Trunks are never limited, whatever comes in their name: the source of a datagram can be forged, and whoever could
     /// have a trunk banned could silence 112. A request in a dialog of ours passes too, since only the two ends know its
-    /// three names; so a ban never cuts a call. The right response to a challenge passes from anywhere, even when its nonce is
+    /// three names; so a ban never cuts a call. A CANCEL passes if its INVITE has come. The right response to a challenge passes from anywhere, even when its nonce is
     /// too old to be accepted: it gets 401 with `stale=true` (RFC 7616 §3.3).
     pub(super) fn lets_in(&mut self, now: Now, flow: Flow, message: &Message<'_>) -> bool {
         let source = flow.remote.ip();
@@ -64,6 +64,10 @@ impl Switchboard {
         }
         let ours = |key| self.dialogs.contains_key(&key) || self.subscriptions.at(&key).is_some();
         if DialogKey::of_request(message).is_some_and(ours) {
+            return true;
+        }
+        // A CANCEL has neither a To tag nor credentials (RFC 3261 §9.1, §22.1). Only the sender of an INVITE knows its branch.
+        if message.method() == Some(Method::Cancel) && self.transactions.invite_of(message).is_some() {
             return true;
         }
         if self.settings.guard.scanners.sent(message) {
