@@ -83,10 +83,10 @@ impl CallBack {
 
 impl Switchboard {
     /// An operator has dialled the code: the number whose turn it is is called. Nobody's turn: he hears that.
-    pub(super) fn calls_back(&mut self, now: Now, taken: &Taken<'_, '_>, by: OperatorId) {
+    pub(super) fn calls_back(&mut self, now: Now, taken: &Taken<'_, '_>, account: OperatorId, by: OperatorId) {
         self.abandoned.expire(now.wall, self.settings.callers.call_back);
         let Some((number, of)) = self.next_call_back(&by) else {
-            self.serve(now, taken, Prompt::Refused);
+            self.serve(now, taken, Some(account), Prompt::Refused);
             return;
         };
         let about = self.about(now, &number);

@@ -176,7 +176,7 @@ impl Switchboard {
         let Some(server) = self.take_in(now, flow, message) else { return };
         let taken = Taken { flow, message, server };
         let Some(account) = self.authenticate(now, &taken) else { return };
-        if !parties.contains(&self.user_of(&account)) {
+        if !parties.contains(&account) && !parties.contains(&self.user_of(&account)) {
             self.guard.count(Reason::Foreign);
             return self.reply(now, &taken, 403, &[]);
         }
@@ -193,16 +193,19 @@ impl Switchboard {
                 let Some(call) = self.calls.get(&call) else { return Vec::new() };
                 let internal = call.internal.as_ref();
                 let own = internal.and_then(|internal| internal.operator.as_ref());
-                (call.placed_by.as_ref().or(own).cloned(), None)
+                (call.placed_by.as_ref().or(own).cloned(), internal.map(|internal| internal.account.clone()))
             }
             Usage::Leg(Who::Offer(call, leg)) => {
                 let leg = self.calls.get(&call).and_then(|call| call.legs.get(&leg));
                 (leg.and_then(|leg| leg.operator()).cloned(), None)
             }
-            Usage::Leg(Who::Phone(_)) => (None, None),
+            Usage::Leg(Who::Phone(phone)) => {
+                let account = self.phones.get(&phone).and_then(|phone| phone.account.clone());
+                (account.as_ref().map(|account| self.user_of(account)), account)
+            }
             Usage::Watch(id) => {
                 let watcher = self.subscriptions.get(id).map(|subscription| &subscription.watcher);
-                (watcher.map(|watcher| self.user_of(watcher)), None)
+                (watcher.map(|watcher| self.user_of(watcher)), watcher.cloned())
             }
         };
         operator.into_iter().chain(account).collect()

@@ -29,6 +29,7 @@ const PHONE_CALL_MAX: Duration = Duration::from_secs(15);
 /// Service calls at once; more are told to try again.
 const PHONE_CALLS_MAX: usize = 1_000;
 
+
 /// What an operator asks for by a feature code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Feature {
@@ -67,9 +68,13 @@ impl Feature {
 #[derive(Debug)]
 pub(super) struct PhoneCall {
     pub(super) line: Line,
+    /// The account of the phone. None: a trunk has called.
+    pub(super) account: Option<OperatorId>,
     pub(super) over_at: Instant,
     /// The PIN that it is keying.
     pub(super) entry: Option<PinEntry>,
+}
+
 }
 
 impl Switchboard {
@@ -85,28 +90,28 @@ impl Switchboard {
         if let Some(number) = self.number_dialled(&dialled) {
             return self.asks_pin(now, taken, account, number);
         }
-        let Some(operator) = self.speaker(account) else { return self.reply(now, taken, 403, &[]) };
+        let Some(operator) = self.speaker(account.clone()) else { return self.reply(now, taken, 403, &[]) };
         match Replaces::read(taken.message) {
             Ok(None) => {}
             Ok(Some(replaces)) => return self.picks_up(now, taken, operator, &replaces),
             Err(fault) => return self.reply(now, taken, fault.status, &[]),
         }
         if let Some(classed) = self.classed_by_code(now, &operator, &dialled) {
-            return self.confirm(now, taken, classed);
+            return self.confirm(now, taken, account, classed);
         }
         if dialled == self.settings.feature_codes.call_back.as_bytes() {
-            return self.calls_back(now, taken, operator);
+            return self.calls_back(now, taken, account, operator);
         }
         if dialled == self.settings.feature_codes.silent_prompt.as_bytes() {
             let asked = self.asked_by_code(now, &operator);
-            return self.confirm(now, taken, asked);
+            return self.confirm(now, taken, account, asked);
         }
         if let Some(posture) = self.posture_dialled(&dialled) {
             if !self.settings.supervisors.contains(&operator) {
                 return self.reply(now, taken, 403, &[]);
             }
             let done = self.set_posture(now, posture, None, operator.to_string()).is_done();
-            return self.confirm(now, taken, done);
+            return self.confirm(now, taken, account, done);
         }
         if let Some((errand, whose)) = self.supervision(&dialled) {
             return self.supervises(now, taken, operator, errand, &whose);
@@ -115,12 +120,12 @@ impl Switchboard {
             return self.place(now, taken, operator);
         };
         let done = self.carry_out(now, &operator, feature);
-        self.confirm(now, taken, done);
+        self.confirm(now, taken, account, done);
     }
 
     /// Tells by a tone whether what was dialled has been done.
-    fn confirm(&mut self, now: Now, taken: &Taken<'_, '_>, done: bool) {
-        self.serve(now, taken, if done { Prompt::Confirm } else { Prompt::Refused });
+    fn confirm(&mut self, now: Now, taken: &Taken<'_, '_>, account: OperatorId, done: bool) {
+        self.serve(now, taken, Some(account), if done { Prompt::Confirm } else { Prompt::Refused });
     }
 
     /// False: nobody of that name, no such reason, or no wrap-up to prolong.

@@ -147,7 +147,7 @@ fn no_request_of_a_stranger_changes_a_call_that_an_operator_places_or_a_feature_
     tries_everything(&mut world, &answer, "401");
     let mut code = Placed::to(&mut world, "sari", SARI, "*13");
     let answer = code.is_answered(&mut world);
-    tries_everything(&mut world, &answer, "403");
+    tries_everything(&mut world, &answer, "401");
 }
 
 #[test]
