@@ -183,6 +183,7 @@ pub struct Switchboard {
     /// Feature codes and test calls: sessions that end with the service itself.
     phones: Map<u64, PhoneCall>,
     next_phone: u64,
+    service_calls: phone::ServiceCalls,
     ports: Ports,
     dialogs: Map<DialogKey, Who>,
     /// Dialogs that are over, for those who would replace them.
@@ -276,6 +277,7 @@ impl Switchboard {
             calls: Map::new(),
             phones: Map::new(),
             next_phone: 0,
+            service_calls: phone::ServiceCalls::default(),
             ports: Ports::new(rtp_ports),
             dialogs: Map::new(),
             past: pick_up::Past::default(),

@@ -511,3 +511,35 @@ fn a_phone_that_moves_ends_its_feature_code_call_with_its_credentials() {
     world.assert_empty_in_the_end();
 }
 
+#[test]
+fn an_account_has_two_service_calls_at_once_and_takes_no_port_that_a_conversation_needs() {
+    let mut world = World::new(settings(), &["budi", "sari"]);
+    world.register("budi", BUDI);
+    world.register("sari", SARI);
+    let mut first = Placed::to(&mut world, "budi", BUDI, "*14");
+    first.is_answered(&mut world);
+    Placed::to(&mut world, "budi", BUDI, "*11").is_answered(&mut world);
+    for _ in 0..3 {
+        Placed::to(&mut world, "budi", BUDI, "*14");
+        world.take(BUDI, "SIP/2.0 486");
+    }
+    assert_eq!(world.switchboard.gauges().anchors, 2);
+    Placed::to(&mut world, "sari", SARI, "*14").is_answered(&mut world);
+    first.asks(&mut world, "BYE", 3, "");
+    world.take(BUDI, "SIP/2.0 200");
+    Placed::to(&mut world, "budi", BUDI, "*14").is_answered(&mut world);
+    world.pass(Duration::from_secs(20));
+    Placed::to(&mut world, "budi", BUDI, "*14").is_answered(&mut world);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+
+    let mut world = World::with_ports(settings(), &["budi", "sari"], 3);
+    world.register("budi", BUDI);
+    world.register("sari", SARI);
+    Placed::to(&mut world, "budi", BUDI, "*14").is_answered(&mut world);
+    Placed::to(&mut world, "sari", SARI, "*14");
+    world.take(SARI, "SIP/2.0 503");
+    let mut caller = Caller::dials(&mut world);
+    answers(&mut world, BUDI);
+    caller.is_answered(&mut world);
+}
