@@ -84,12 +84,12 @@ impl Switchboard {
         let (reason, may_challenge) = match self.guard.ask(now.mono, flow.remote, is_datagram, resident) {
             Ok(Pass::Yes) => return true,
             Ok(Pass::OnlyProven(reason)) => (reason, false),
-            Ok(Pass::OnlyProvenOrNew) => (Reason::Banned, true),
+            Ok(Pass::OnlyProvenOrNew(reason)) => (reason, true),
             Err(ban) => return self.tell_ban(ban),
         };
         let passes = match self.answers_challenge(now, flow, message) {
             Some(right) => right,
-            None => may_challenge && is_challenged(message) && self.guard.may_challenge(now.mono, source),
+            None => may_challenge && is_challenged(message) && self.guard.may_challenge(now.mono, flow.remote),
         };
         if !passes {
             self.guard.count(reason);

@@ -228,3 +228,33 @@ fn guesses_from_an_allowed_address_wait_too() {
     assert_eq!(header(told.last().unwrap(), "Retry-After"), "2");
     assert_eq!(world.guessing, [("budi".to_owned(), true)]);
 }
+/// 2,000 requests without credentials in a second in the name of the phone's host.
+fn floods(world: &mut World, method: &str) {
+    for _ in 0..100 {
+        for _ in 0..20 {
+            asks(world, FORGED, method, "budi", "");
+        }
+        world.pass(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_phone_that_is_not_registered_gets_its_challenge_whatever_others_send_in_the_name_of_its_network() {
+    for (neighbour, method) in [(false, "REGISTER"), (false, "OPTIONS"), (true, "OPTIONS"), (true, "REGISTER")] {
+        let mut world = World::new(terms(), &["budi", "sari"]);
+        if neighbour {
+            world.register("sari", "127.0.0.3:5092");
+        }
+        for _ in 0..3 {
+            floods(&mut world, method);
+        }
+        assert_eq!(world.switchboard.guard_figures().banned, usize::from(!neighbour), "{method}");
+        for _ in 0..20 {
+            asks(&mut world, FORGED, method, "budi", "");
+        }
+        let challenge = challenged(&mut world, BUDI);
+        asks(&mut world, BUDI, "REGISTER", "budi", &claims(&challenge, "budi", "budi"));
+        world.take(BUDI, "SIP/2.0 200");
+    }
+}
+

@@ -52,7 +52,7 @@ fn a_flood_is_banned_and_each_ban_takes_twice_as_long_up_to_an_hour() {
         let (asked, ban) = flood(&mut guard, now, source);
         assert!(asked > 25, "far over the rate, not a little");
         assert_eq!((ban.seconds, usize::try_from(ban.nth).unwrap()), (seconds, nth + 1));
-        assert_eq!(ask(&mut guard, now, source, false), Ok(Pass::OnlyProvenOrNew));
+        assert_eq!(ask(&mut guard, now, source, false), Ok(Pass::OnlyProvenOrNew(Reason::Banned)));
         now = now + Duration::from_secs(seconds);
         guard.expire(now);
         assert_eq!(guard.bans(now), []);
@@ -69,7 +69,7 @@ fn where_a_phone_is_registered_a_flood_slows_but_never_bans() {
     for _ in 0..1_000 {
         assert!(ask(&mut guard, at(0), ip("192.0.2.1"), true).is_ok());
     }
-    assert_eq!(ask(&mut guard, at(0), ip("192.0.2.1"), true), Ok(Pass::OnlyProven(Reason::Rate)));
+    assert_eq!(ask(&mut guard, at(0), ip("192.0.2.1"), true), Ok(Pass::OnlyProvenOrNew(Reason::Rate)));
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn repeated_wrong_credentials_are_banned_and_single_ones_forgiven() {
         assert_eq!(guard.failed(at(0), floor, true, || true), None);
     }
     assert!(guard.failed(at(0), floor, true, || true).is_some());
-    assert_eq!(ask(&mut guard, at(0), floor, true), Ok(Pass::OnlyProvenOrNew), "its phones get in");
+    assert_eq!(ask(&mut guard, at(0), floor, true), Ok(Pass::OnlyProvenOrNew(Reason::Banned)), "its phones get in");
     guard.verify().unwrap();
 }
 
@@ -104,7 +104,7 @@ fn what_anybody_could_send_in_the_name_of_a_registered_phone_bans_nobody() {
     assert_eq!(guard.ask(at(0), phone, true, || Resident::Phone), Ok(Pass::Yes), "its own port has its own rate");
     assert_eq!(
         guard.ask(at(0), SocketAddr::new(floor, 7), true, || Resident::Host),
-        Ok(Pass::OnlyProven(Reason::Rate))
+        Ok(Pass::OnlyProvenOrNew(Reason::Rate))
     );
     for _ in 0..12 {
         assert_eq!(guard.failed(at(0), floor, true, || true), None, "forged ones have used up no patience");
@@ -120,9 +120,10 @@ fn a_ban_that_a_forger_could_bring_about_leaves_room_for_challenges_and_ends_wit
         guard.failed(at(0), forged, false, || false);
         guard.failed(at(0), thief, true, || false);
     }
-    assert_eq!(ask(&mut guard, at(0), forged, false), Ok(Pass::OnlyProvenOrNew));
-    assert!(!guard.may_challenge(at(0), forged), "no burst");
-    assert!(guard.may_challenge(at(1), forged));
+    assert_eq!(ask(&mut guard, at(0), forged, false), Ok(Pass::OnlyProvenOrNew(Reason::Banned)));
+    let forged_phone = SocketAddr::new(forged, 5060);
+    assert!(!guard.may_challenge(at(0), forged_phone), "no burst");
+    assert!(guard.may_challenge(at(1), forged_phone));
     assert_eq!(ask(&mut guard, at(0), thief, false), Ok(Pass::OnlyProven(Reason::Banned)));
     guard.proven(forged);
     guard.proven(thief);
@@ -132,6 +133,24 @@ fn a_ban_that_a_forger_could_bring_about_leaves_room_for_challenges_and_ends_wit
 }
 
 #[test]
+fn challenges_in_a_ban_are_counted_by_port_and_by_network() {
+    let mut guard = guard();
+    let network = ip("192.0.2.1");
+    flood(&mut guard, at(0), network);
+    let end = |port| SocketAddr::new(network, port);
+    let challenged = |guard: &mut Guard, ports: std::ops::Range<u16>| {
+        ports.filter(|port| guard.may_challenge(at(1), end(*port))).count()
+    };
+    let of_one_port = (0..1_000).filter(|_| guard.may_challenge(at(1), end(4444))).count();
+    assert_eq!(of_one_port, 10, "the rate");
+    assert_eq!(challenged(&mut guard, 5_060..5_070), 10, "other ports are not affected");
+    assert_eq!(challenged(&mut guard, 10_000..20_000), 80, "ten times the rate for the network");
+    assert!(!guard.may_challenge(at(1), end(5_080)));
+    assert!(guard.may_challenge(at(2), end(5_080)));
+    assert!(guard.may_challenge(at(1), SocketAddr::new(ip("192.0.2.2"), 5_060)), "another network");
+    guard.verify().unwrap();
+}
+
 fn wrong_passwords_of_one_account_make_their_sources_wait_longer_each_time() {
     let mut guesses = Guesses::default();
     let (thief, other) = (ip("192.0.2.1"), ip("192.0.2.2"));
@@ -192,7 +211,11 @@ fn a_ban_can_be_lifted_and_then_nothing_is_held_against_the_source() {
     let mut guard = guard();
     let source = ip("2001:db8::1");
     flood(&mut guard, at(0), source);
-    assert_eq!(ask(&mut guard, at(0), ip("2001:db8::2"), false), Ok(Pass::OnlyProvenOrNew), "one /64 is one source");
+    assert_eq!(
+        ask(&mut guard, at(0), ip("2001:db8::2"), false),
+        Ok(Pass::OnlyProvenOrNew(Reason::Banned)),
+        "one /64 is one source"
+    );
     assert_eq!(guard.bans(at(0)).len(), 1);
     assert!(guard.lift(ip("2001:db8::7")));
     assert!(!guard.lift(source));
