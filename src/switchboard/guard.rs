@@ -1,6 +1,6 @@
 //! Who gets no answer at the door: scanners, floods, guessers of passwords. And what goes round in circles.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::cdr::fact::FactKind;
@@ -101,8 +101,8 @@ impl Switchboard {
     /// sake. None: it shows none, or one that anybody could have sent in the name of its source, and must wait.
     fn answers_challenge(&mut self, now: Now, flow: Flow, message: &Message<'_>) -> Option<bool> {
         let claim = self.authenticator.claim(message, flow.remote.ip())?;
-        let standing = self.standing(flow, &claim);
-        if self.guess_wait(now, flow, &claim).is_some() {
+        let standing = self.standing(flow, message, &claim);
+        if self.guess_wait(now, flow, message, &claim).is_some() {
             return (standing != Standing::Forgeable).then_some(false);
         }
         let accounts = &self.accounts;
@@ -110,33 +110,41 @@ impl Switchboard {
             OperatorId::parse(user).ok().and_then(|operator| accounts.get(&operator)).map(|account| &account.ha1)
         });
         if !right {
-            self.wrong_credentials(now, flow, Some(&claim));
+            self.wrong_credentials(now, flow, message, Some(&claim));
         }
         Some(right)
     }
 
     /// What is known of the sender of credentials.
-    pub(super) fn standing(&self, flow: Flow, claim: &Claim) -> Standing {
+    pub(super) fn standing(&mut self, flow: Flow, message: &Message<'_>, claim: &Claim) -> Standing {
         let has_flow = |binding: &Binding| binding.flow == flow;
         if !claim.was_challenged_here && !flow.is_connection() {
             return Standing::Forgeable;
         }
         let is_phone = self.registrar.bindings(&claim.user).iter().any(has_flow);
-        if is_phone { Standing::Phone } else { Standing::Reachable }
+        let call_id = registration(message);
+        let is_known = call_id.is_some_and(|call_id| self.guard.guesses().has_registered(&claim.user, call_id));
+        if is_phone || is_known { Standing::Phone } else { Standing::Reachable }
     }
 
     /// How long a source must wait until its attempt at an account is looked at.
-    pub(super) fn guess_wait(&mut self, now: Now, flow: Flow, claim: &Claim) -> Option<Duration> {
-        let (standing, account) = (self.standing(flow, claim), self.account_named(&claim.user));
-        self.guard.guesses().wait(now.mono, account.as_deref(), &claim.user, flow.remote.ip(), standing)
+    pub(super) fn guess_wait(
+        &mut self,
+        now: Now,
+        flow: Flow,
+        message: &Message<'_>,
+        claim: &Claim,
+    ) -> Option<Duration> {
+        let (standing, account) = (self.standing(flow, message, claim), self.account_named(&claim.user));
+        self.guard.guesses().wait(now.mono, account.as_deref(), &claim.user, flow.remote, standing)
     }
 
     /// A request has shown wrong credentials.
-    pub(super) fn wrong_credentials(&mut self, now: Now, flow: Flow, claim: Option<&Claim>) {
+    pub(super) fn wrong_credentials(&mut self, now: Now, flow: Flow, message: &Message<'_>, claim: Option<&Claim>) {
         let source = flow.remote.ip();
-        let standing = claim.map(|claim| self.standing(flow, claim));
+        let standing = claim.map(|claim| self.standing(flow, message, claim));
         if let (Some(claim), Some(standing)) = (claim, standing) {
-            self.guess_failed(now, &claim.user, source, standing);
+            self.guess_failed(now, &claim.user, flow.remote, standing);
         }
         if self.is_vouched(source) {
             return self.guard.count(Reason::Credentials);
@@ -150,8 +158,14 @@ impl Switchboard {
     }
 
     /// A request has shown the right password of an account.
-    pub(super) fn right_credentials(&mut self, flow: Flow, claim: &Claim, operator: &OperatorId) {
-        let (source, standing) = (flow.remote.ip(), self.standing(flow, claim));
+    pub(super) fn right_credentials(
+        &mut self,
+        flow: Flow,
+        message: &Message<'_>,
+        claim: &Claim,
+        operator: &OperatorId,
+    ) {
+        let (source, standing) = (flow.remote.ip(), self.standing(flow, message, claim));
         if standing != Standing::Forgeable {
             self.guard.proven(source);
         }
@@ -171,7 +185,7 @@ impl Switchboard {
     }
 
     /// A wrong password, or PIN, of an account. The alarm and the fact name the account once, until it is over.
-    pub(super) fn guess_failed(&mut self, now: Now, name: &str, source: IpAddr, standing: Standing) {
+    pub(super) fn guess_failed(&mut self, now: Now, name: &str, source: SocketAddr, standing: Standing) {
         let account = self.account_named(name);
         let begun = self.guard.guesses().failed(now.mono, account.as_deref(), name, source, standing);
         if let Some(guessing) = begun {
@@ -289,6 +303,11 @@ impl Switchboard {
         host.eq_ignore_ascii_case(&self.settings.domain)
             || self.settings.listeners.iter().any(|one| ours(&one.advertised) || ours(&one.local.to_string()))
     }
+}
+
+/// The Call-ID of a REGISTER.
+fn registration<'a>(message: &'a Message<'_>) -> Option<&'a [u8]> {
+    message.call_id().ok().filter(|_| message.method() == Some(Method::Register))
 }
 
 /// A request that a phone sends before it has credentials, and that gets a challenge.

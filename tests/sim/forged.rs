@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use siaga::cdr::fact::FactKind;
 use siaga::ids::Rng;
-use siaga::switchboard::{Network, Settings};
+use siaga::sip::flow::{ConnectionId, Flow, Transport};
+use siaga::switchboard::{Input, Network, Settings};
 
 use super::caller::Caller;
 use super::guard::{answers, asks, challenged, claims};
-use super::world::{World, header, response, settings};
+use super::world::{SERVER, World, header, response, settings};
 
 const BUDI: &str = "127.0.0.3:5091";
 /// Where a forger says that it is: the phone's host.
@@ -228,6 +229,7 @@ fn guesses_from_an_allowed_address_wait_too() {
     assert_eq!(header(told.last().unwrap(), "Retry-After"), "2");
     assert_eq!(world.guessing, [("budi".to_owned(), true)]);
 }
+
 /// 2,000 requests without credentials in a second in the name of the phone's host.
 fn floods(world: &mut World, method: &str) {
     for _ in 0..100 {
@@ -258,3 +260,44 @@ fn a_phone_that_is_not_registered_gets_its_challenge_whatever_others_send_in_the
     }
 }
 
+/// A guesser in the phone's network, over connections of its own.
+fn guesses(world: &mut World, at: &str, times: usize) -> Vec<String> {
+    let challenge = challenged(world, at);
+    for _ in 0..times {
+        asks(world, at, "REGISTER", "budi", &claims(&challenge, "budi", "guess"));
+    }
+    answers(world, at)
+}
+
+#[test]
+fn a_guesser_behind_the_phones_address_keeps_no_phone_from_registering() {
+    let ends = ["127.0.0.3:40001", "127.0.0.3:40002", "127.0.0.3:40003", "127.0.0.3:40004"];
+    let [phone, guesser, again, other] = ends;
+    let mut world = World::new(Settings { nonce_life: Duration::from_secs(3_600), ..settings() }, &["budi", "sari"]);
+    for (n, at) in (1..).zip(ends) {
+        let (local, remote) = (SERVER.parse().unwrap(), at.parse().unwrap());
+        let flow = Flow { transport: Transport::Tcp, local, remote, connection: ConnectionId(n) };
+        world.streams.insert(remote, flow);
+    }
+    world.register("budi", phone);
+    guesses(&mut world, guesser, 48);
+    for _ in 0..8 {
+        guesses(&mut world, guesser, 1);
+        world.pass(Duration::from_secs(121));
+    }
+    let waits = |world: &mut World| {
+        guesses(world, guesser, 1);
+        let told = guesses(world, guesser, 1);
+        assert!(told.iter().all(|text| !text.starts_with("SIP/2.0 403")), "the guesser waits: {told:#?}");
+    };
+    waits(&mut world);
+    // The phone's connection breaks; it registers over another one, with the Call-ID that it has always had.
+    world.step(Input::Unreachable { flow: world.streams[&phone.parse().unwrap()] });
+    world.register("budi", again);
+    waits(&mut world);
+    // A phone without a history shows the right password at its first attempt.
+    let challenge = challenged(&mut world, other);
+    asks(&mut world, other, "REGISTER", "budi", &claims(&challenge, "budi", "budi"));
+    world.take(other, "SIP/2.0 200");
+    waits(&mut world);
+}
