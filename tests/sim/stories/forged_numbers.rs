@@ -1,6 +1,6 @@
 //! Numbers, URIs and sequence numbers that a caller or a phone writes as it likes.
 
-use siaga::sip::digest::Identity;
+use siaga::sip::digest::client::Identity;
 use siaga::switchboard::Registration;
 
 use super::call_back::{abandons, calls_back, list};
