@@ -281,10 +281,7 @@ fn a_guesser_behind_the_phones_address_keeps_no_phone_from_registering() {
     }
     world.register("budi", phone);
     guesses(&mut world, guesser, 48);
-    for _ in 0..8 {
-        guesses(&mut world, guesser, 1);
-        world.pass(Duration::from_secs(121));
-    }
+    world.pass(Duration::from_secs(2));
     let waits = |world: &mut World| {
         guesses(world, guesser, 1);
         let told = guesses(world, guesser, 1);
@@ -294,6 +291,7 @@ fn a_guesser_behind_the_phones_address_keeps_no_phone_from_registering() {
     // The phone's connection breaks; it registers over another one, with the Call-ID that it has always had.
     world.step(Input::Unreachable { flow: world.streams[&phone.parse().unwrap()] });
     world.register("budi", again);
+    world.pass(Duration::from_secs(2));
     waits(&mut world);
     // A phone without a history shows the right password at its first attempt.
     let challenge = challenged(&mut world, other);
