@@ -47,10 +47,10 @@ pub const TRANSACTIONS_SOFT_MAX: usize = 300_000;
 pub const GUARD_SOURCES_MAX: usize = 65_536;
 /// Bans, with those that are over and remembered. Full: the one that changes next is forgotten.
 pub const GUARD_BANS_MAX: usize = 16_384;
-/// Networks that must wait before their next attempt at an account's password. Full: the one whose wait ends first waits no longer.
+/// Sources that must wait before their next attempt at an account's password. Full: the one whose wait ends first waits no longer.
 pub const GUESS_WAITS_MAX: usize = 65_536;
-/// Networks of one account that have shown its password. More: the one that was seen first is forgotten.
-pub const PROVEN_NETWORKS_MAX: usize = 8;
+/// Addresses of one account that have shown its password, and Call-IDs of its registrations. More: the one that was seen first is forgotten.
+pub const PROVEN_SOURCES_MAX: usize = 8;
 /// Counts of wrong passwords that names without an account share.
 pub const UNKNOWN_ACCOUNTS_COUNTED: usize = 4_096;
 /// Counts of wrong PINs, of one operator at one station each. Full: one is forgotten.

@@ -26,6 +26,9 @@ const FORGIVEN_AFTER: Duration = Duration::from_secs(60);
 /// Where a phone is registered, so many times more wrong credentials are borne: a whole floor may share the address.
 const RESIDENT_PATIENCE: u32 = 4;
 
+/// The challenges of one network in a ban, as a multiple of its rate.
+const CHALLENGES_TIMES: u32 = 10;
+
 /// How strict the guard is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Terms {
@@ -104,8 +107,8 @@ pub enum Pass {
     Yes,
     /// Silence, unless the request shows the right response to a challenge.
     OnlyProven(Reason),
-    /// The same in a ban in which phones still get challenges (`may_challenge`).
-    OnlyProvenOrNew,
+    /// The same, but phones without credentials still get challenges (`may_challenge`).
+    OnlyProvenOrNew(Reason),
 }
 
 /// A ban that runs.
@@ -159,6 +162,10 @@ enum Key {
     Network(IpAddr),
     /// A registered phone.
     Phone(SocketAddr),
+    /// Challenges to one address and port.
+    Challenged(SocketAddr),
+    /// Challenges to one network.
+    Challenges(IpAddr),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -219,7 +226,8 @@ impl Guard {
     ) -> Result<Pass, Ban> {
         let network = source_network(source.ip());
         if let Some(ban) = self.bans.get(&network).filter(|ban| ban.until.is_some()) {
-            return Ok(if ban.challenges { Pass::OnlyProvenOrNew } else { Pass::OnlyProven(Reason::Banned) });
+            let pass = if ban.challenges { Pass::OnlyProvenOrNew } else { Pass::OnlyProven };
+            return Ok(pass(Reason::Banned));
         }
         let Terms { requests_per_second: rate, burst, .. } = self.terms;
         if rate == 0 {
@@ -242,13 +250,20 @@ impl Guard {
                 self.remember(Key::Network(network), state);
                 Err(self.ban(now, network, Reason::Rate, is_datagram, is_datagram))
             }
-            Resident::Phone | Resident::Host | Resident::No => Ok(Pass::OnlyProven(Reason::Rate)),
+            Resident::Phone | Resident::Host => Ok(Pass::OnlyProvenOrNew(Reason::Rate)),
+            Resident::No => Ok(Pass::OnlyProven(Reason::Rate)),
         }
     }
 
-    /// In a ban, a phone without credentials gets a challenge as long as the source keeps its rate.
-    pub fn may_challenge(&mut self, now: Instant, source: IpAddr) -> bool {
-        self.terms.requests_per_second == 0 || self.fits(now, Key::Network(source_network(source)))
+    /// True if a phone without credentials gets a challenge in a ban, or above the rate. Each address and port has the usual rate, so that
+    /// a flood in the name of one port takes nothing from others; all of a network have `CHALLENGES_TIMES` the rate, because ports can be
+    /// forged too.
+    pub fn may_challenge(&mut self, now: Instant, source: SocketAddr) -> bool {
+        let rate = self.terms.requests_per_second;
+        let Some(interval) = Duration::from_secs(1).checked_div(rate) else { return true };
+        let all = Key::Challenges(source_network(source.ip()));
+        self.takes(now, Key::Challenged(source), interval, rate)
+            && self.takes(now, all, interval / CHALLENGES_TIMES, rate.saturating_mul(CHALLENGES_TIMES))
     }
 
     /// A source has shown wrong credentials. Gives the ban that follows. `proven`: the source cannot be forged, because it is a
@@ -305,8 +320,10 @@ impl Guard {
     pub fn lift(&mut self, address: IpAddr) -> bool {
         let network = source_network(address);
         let was = self.forget_ban(network).is_some_and(|ban| ban.until.is_some());
-        if let Some(state) = self.sources.remove(&Key::Network(network)) {
-            self.clean.remove(&(state.clean_at, Key::Network(network)));
+        for key in [Key::Network(network), Key::Challenges(network)] {
+            if let Some(state) = self.sources.remove(&key) {
+                self.clean.remove(&(state.clean_at, key));
+            }
         }
         was
     }
@@ -372,8 +389,12 @@ impl Guard {
     /// True when one more request keeps the rate.
     fn fits(&mut self, now: Instant, key: Key) -> bool {
         let Some(interval) = Duration::from_secs(1).checked_div(self.terms.requests_per_second) else { return true };
+        self.takes(now, key, interval, self.terms.burst)
+    }
+
+    fn takes(&mut self, now: Instant, key: Key, interval: Duration, depth: u32) -> bool {
         let mut state = self.sources.get(&key).copied().unwrap_or_default();
-        let fits = state.requests.take(now, interval, self.terms.burst);
+        let fits = state.requests.take(now, interval, depth);
         self.remember(key, state);
         fits
     }
@@ -393,12 +414,9 @@ impl Guard {
 
     fn ban(&mut self, now: Instant, key: IpAddr, reason: Reason, forgeable: bool, challenges: bool) -> Ban {
         let before = self.forget_ban(key).map_or(0, |ban| ban.nth);
-        if let Some(interval) = Duration::from_secs(1).checked_div(self.terms.requests_per_second) {
-            // No burst of challenges in the ban.
-            let mut state = self.sources.get(&Key::Network(key)).copied().unwrap_or_default();
-            state.requests.0 = now + interval * self.terms.burst.max(1);
-            self.remember(Key::Network(key), state);
-        }
+        // The ban does not begin with a burst of challenges.
+        let full = Source { requests: Bucket(now + Duration::from_secs(1)), ..Source::default() };
+        self.remember(Key::Challenges(key), full);
         if self.bans.len() >= GUARD_BANS_MAX
             && let Some((_, other)) = self.deadlines.pop_due(Instant::from_nanos(u64::MAX))
             && self.bans.remove(&other).is_some_and(|ban| ban.until.is_some())

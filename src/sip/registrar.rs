@@ -109,6 +109,8 @@ pub struct Registrar {
     streams: BTreeSet<(Flow, Arc<str>)>,
     /// How many bindings there are by the network and address that they were registered from.
     sources: BTreeMap<(IpAddr, IpAddr, u16), usize>,
+    /// Users by the address that a binding was registered from, and by the one in its Contact.
+    hosts: BTreeSet<(IpAddr, Arc<str>)>,
     /// Users whose bindings have changed since `take_changed`.
     changed: BTreeSet<Arc<str>>,
     /// Bindings in all, and how many of them count as unreachable.
@@ -127,6 +129,7 @@ impl Registrar {
             deadlines: Deadlines::default(),
             streams: BTreeSet::new(),
             sources: BTreeMap::new(),
+            hosts: BTreeSet::new(),
             changed: BTreeSet::new(),
             total: 0,
             unreachable: 0,
@@ -267,6 +270,13 @@ impl Registrar {
         self.sources.contains_key(&source_key(source))
     }
 
+    /// True when a user other than these has a binding that was registered from this address, or has it in its Contact.
+    pub fn others_at(&self, address: IpAddr, is_own: impl Fn(&str) -> bool) -> bool {
+        let address = address.to_canonical();
+        let there = self.hosts.range((address, Arc::from(""))..).take_while(|(other, _)| *other == address);
+        there.map(|(_, user)| user).any(|user| !is_own(user))
+    }
+
     /// Every user with a binding, in order.
     pub fn users(&self) -> impl Iterator<Item = &str> {
         self.records.keys().map(AsRef::as_ref)
@@ -370,6 +380,9 @@ impl Registrar {
                 self.total -= old.bindings.len();
                 self.unreachable -= old.unreachable();
                 for binding in &old.bindings {
+                    for host in hosts_of(binding) {
+                        self.hosts.remove(&(host, Arc::clone(&user)));
+                    }
                     self.streams.remove(&(binding.flow, Arc::clone(&user)));
                     let key = source_key(binding.flow.remote);
                     match self.sources.get_mut(&key) {
@@ -388,6 +401,7 @@ impl Registrar {
             self.streams.insert((binding.flow, Arc::clone(&user)));
         }
         for binding in &bindings {
+            self.hosts.extend(hosts_of(binding).map(|host| (host, Arc::clone(&user))));
             *self.sources.entry(source_key(binding.flow.remote)).or_default() += 1;
         }
         let record = Record { bindings, armed: Some(first) };
@@ -395,6 +409,12 @@ impl Registrar {
         self.unreachable += record.unreachable();
         self.records.insert(user, record);
     }
+}
+
+/// The address that a binding was registered from, and the one in its Contact.
+fn hosts_of(binding: &Binding) -> impl Iterator<Item = IpAddr> {
+    let contact = super::uri::Uri::parse(&binding.uri).ok().and_then(|uri| uri.socket_address());
+    std::iter::once(binding.flow.remote.ip()).chain(contact.map(|end| end.ip())).map(|host| host.to_canonical())
 }
 
 fn source_key(source: SocketAddr) -> (IpAddr, IpAddr, u16) {

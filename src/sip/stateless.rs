@@ -37,6 +37,19 @@ impl StatelessTags {
     }
 }
 
+impl StatelessTags {
+    /// 16 hexadecimal digits for three values; without the secret they cannot be computed.
+    pub fn over(&self, values: [&[u8]; 3]) -> String {
+        let mut hash = Sha256::new_with_prefix(self.0);
+        hash.update(b"values");
+        for value in values {
+            hash.update(value.len().to_be_bytes());
+            hash.update(value);
+        }
+        hex::encode(hash.finalize().get(..8).unwrap_or_default())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::wire::{Parsed, parse};

@@ -9,7 +9,8 @@ use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};
 use crate::media::command::Prompt;
 use crate::sip::message::Builder;
-use crate::sip::number::{NumberFormat, dialled};
+use crate::sip::number::{NumberFormat, dialled, e164};
+use crate::sip::uri::Uri;
 use crate::sip::wire::Name;
 
 use super::abandoned::Unanswered;
@@ -83,10 +84,10 @@ impl CallBack {
 
 impl Switchboard {
     /// An operator has dialled the code: the number whose turn it is is called. Nobody's turn: he hears that.
-    pub(super) fn calls_back(&mut self, now: Now, taken: &Taken<'_, '_>, by: OperatorId) {
+    pub(super) fn calls_back(&mut self, now: Now, taken: &Taken<'_, '_>, account: OperatorId, by: OperatorId) {
         self.abandoned.expire(now.wall, self.settings.callers.call_back);
         let Some((number, of)) = self.next_call_back(&by) else {
-            self.serve(now, taken, Prompt::Refused);
+            self.serve(now, taken, Some(account), Prompt::Refused);
             return;
         };
         let about = self.about(now, &number);
@@ -242,8 +243,9 @@ impl Switchboard {
         }
     }
 
-    /// True if a number may be called back. Callers can forge their numbers: a call-back never dials a number of the centre, a short
-    /// number (112, 113 …) or one that `[callers] call_back_prefixes` and `call_back_never` exclude, in any form of the number.
+    /// True if a number may be called back. Callers can forge their numbers: a call-back never dials a number of the centre, a user name
+    /// with which it is registered at a telco, a short number (112, 113 …) or one that `[callers] call_back_prefixes` and
+    /// `call_back_never` exclude, in any form of the number.
     fn may_call_back(&self, number: &str) -> bool {
         let terms = &self.settings.callers;
         let trunks = &self.settings.trunks;
@@ -251,11 +253,23 @@ impl Switchboard {
         let in_form = |format| dialled(number, format, country.unwrap_or_default());
         let forms = [number.to_owned(), in_form(NumberFormat::Plus), in_form(NumberFormat::National)];
         let starts = |prefixes: &[String]| prefixes.iter().any(|one| forms.iter().any(|form| form.starts_with(one)));
-        let mut own =
-            std::iter::once(&self.settings.number).chain(self.settings.desks.iter().flat_map(|desk| &desk.numbers));
+        let registered =
+            trunks.iter().filter_map(|trunk| Some((trunk.terms.register.as_ref()?, trunk.terms.identity.as_ref())));
+        let users = registered.flat_map(|(register, identity)| {
+            let aor = Uri::parse(register.aor.as_bytes()).ok().and_then(|aor| Some(aor.user()?.into_owned()));
+            let aor = aor.and_then(|user| String::from_utf8(user).ok());
+            aor.into_iter().chain(identity.map(|identity| identity.user.clone()))
+        });
+        let desks = self.settings.desks.iter().flat_map(|desk| &desk.numbers).cloned();
+        let mut own = std::iter::once(self.settings.number.clone()).chain(desks).chain(users);
         let prefixes = || trunks.iter().flat_map(|trunk| &trunk.terms.called).map(String::as_str).chain([""]);
+        let whole = |number: &str| e164(number, country.unwrap_or_default());
+        let bare = |number: &str| number.trim_start_matches('+').to_owned();
+        let is_same = |own: &str| {
+            forms.iter().any(|form| bare(form) == bare(own)) || whole(own).is_some_and(|own| whole(number) == Some(own))
+        };
         let is = |own: &str, prefix: &str| forms.iter().any(|form| form.strip_prefix(prefix) == Some(own));
-        let is_own = own.any(|own| prefixes().any(|prefix| is(own, prefix)));
+        let is_own = own.any(|own| is_same(&own) || prefixes().any(|prefix| is(&own, prefix)));
         let [prefixed, bare] = DIGITS_MIN;
         let digits_min = if number.starts_with(['+', '0']) { prefixed } else { bare };
         let digits = number.bytes().filter(u8::is_ascii_digit).count();

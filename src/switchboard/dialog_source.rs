@@ -1,7 +1,7 @@
 //! Sources of requests in dialogs (RFC 3261 §22, §26.1): the hosts of the dialog, the phones of its operator, the servers of its trunk.
 //! A request from any other source is carried out only with the credentials of the operator; otherwise it changes nothing.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::clock::Now;
 use crate::ids::OperatorId;
@@ -26,6 +26,15 @@ enum Usage {
     Watch(WatchId),
 }
 
+/// What a source must share with a phone's dialog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Proof {
+    /// Its connection, or its address and port.
+    Address,
+    /// Its host.
+    Host,
+}
+
 impl Switchboard {
     /// Handles a request with a To tag. The source is checked first: a request from another source does not change the stored CSeq.
     pub(super) fn request_in_dialog(&mut self, now: Now, flow: Flow, message: &Message<'_>, method: Method) {
@@ -33,10 +42,13 @@ impl Switchboard {
         let leg = self.dialogs.get(&key).copied().map(Usage::Leg);
         let usage = leg.or_else(|| self.subscriptions.at(&key).map(Usage::Watch));
         match usage {
-            Some(usage) if !self.may_speak(usage, &key, flow) => {
+            Some(usage) if !self.may_speak(usage, &key, flow, Proof::Address) => {
                 self.foreign_request(now, flow, message, method, usage);
             }
-            Some(_) => self.take_in_dialog(now, flow, message, method),
+            Some(_) => {
+                self.trust_connection(flow);
+                self.take_in_dialog(now, flow, message, method);
+            }
             // The BYEs of both sides have crossed (RFC 5407 §3.2.1).
             None if method == Method::Bye && self.past.holds(&key) => self.unknown_dialog(flow, message, 200),
             None => self.unknown_dialog(flow, message, 481),
@@ -59,9 +71,9 @@ impl Switchboard {
         }
     }
 
-    /// True if a message in a leg's dialog comes from an accepted source.
+    /// True if a message that cannot be challenged (ACK, CANCEL) comes from an accepted host of a leg's dialog.
     pub(super) fn may_speak_for(&mut self, who: Who, key: &DialogKey, flow: Flow) -> bool {
-        self.may_speak(Usage::Leg(who), key, flow)
+        self.may_speak(Usage::Leg(who), key, flow, Proof::Host)
     }
 
     /// True if a CANCEL comes from the source of its INVITE, or from an accepted source of the leg's dialog. It cannot be challenged
@@ -82,18 +94,20 @@ impl Switchboard {
             || self.registrar.has_binding_at(flow.remote.ip())
     }
 
-    fn may_speak(&mut self, usage: Usage, key: &DialogKey, flow: Flow) -> bool {
-        let (own, hosts) = match usage {
+    /// True if a message in a dialog comes from an accepted source. For a phone's dialog a host is enough only while no phone of another
+    /// account is registered there, or if the message cannot be challenged: colleagues share the address of a NAT, a proxy or a terminal
+    /// server.
+    fn may_speak(&mut self, usage: Usage, key: &DialogKey, flow: Flow, needed: Proof) -> bool {
+        let (own, ends, last) = match usage {
             Usage::Leg(who) => {
-                let mut hosts = self.dialog_mut(who, key).map(|dialog| hosts_of(dialog.hosts())).unwrap_or_default();
+                let mut ends = self.dialog_mut(who, key).map(|dialog| ends_of(dialog.hosts())).unwrap_or_default();
                 let Some(line) = self.line_mut(who) else { return false };
-                hosts.extend(line.host);
-                hosts.extend(line.hop.iter().map(|(_, address)| address.ip()));
-                (line.flow, hosts)
+                ends.extend(line.hop.iter().map(|(_, address)| *address));
+                (line.flow, ends, line.host)
             }
             Usage::Watch(id) => {
                 let Some(subscription) = self.subscriptions.get(id) else { return false };
-                (subscription.flow, hosts_of(subscription.dialog.hosts()))
+                (subscription.flow, ends_of(subscription.dialog.hosts()), None)
             }
         };
         if flow.is_connection() && flow.connection == own.connection {
@@ -104,14 +118,44 @@ impl Switchboard {
             return false;
         }
         let source = flow.remote.ip().to_canonical();
-        let is_source = |host: &IpAddr| host.to_canonical() == source;
+        let is_source = |host: IpAddr| host.to_canonical() == source;
+        let is_host =
+            || is_source(own.remote.ip()) || last.is_some_and(is_source) || ends.iter().any(|end| is_source(end.ip()));
         if let Some(trunk) = self.trunk_of_usage(usage) {
-            return self.has_proven_name(trunk, flow)
-                && (is_source(&own.remote.ip()) || hosts.iter().any(is_source) || self.is_server_of(trunk, flow));
+            return self.has_proven_name(trunk, flow) && (is_host() || self.is_server_of(trunk, flow));
         }
-        is_source(&own.remote.ip())
-            || hosts.iter().any(is_source)
-            || self.party_of(usage).is_some_and(|operator| self.has_phone_at(&operator, source))
+        let parties = self.parties_of(usage);
+        let phones = || parties.iter().flat_map(|party| self.phones_at(party));
+        if needed == Proof::Host || !self.is_shared(source, &parties) {
+            let is_phone = |phone: &Binding| {
+                is_source(phone.flow.remote.ip()) || contact_of(phone).is_some_and(|end| is_source(end.ip()))
+            };
+            return is_host() || phones().any(is_phone);
+        }
+        let ends = if own.transport == Transport::Udp { ends } else { Vec::new() };
+        is_end(own, flow)
+            || ends.iter().any(|end| is_datagram_of(*end, flow))
+            || phones()
+                .any(|phone| is_end(phone.flow, flow) || contact_of(phone).is_some_and(|end| is_datagram_of(end, flow)))
+    }
+
+    /// True if a phone of another account is registered from this address, or with a Contact that has it.
+    fn is_shared(&self, source: IpAddr, parties: &[OperatorId]) -> bool {
+        let accounts = || parties.iter().flat_map(|party| self.accounts_at(party));
+        self.registrar.others_at(source, |user| accounts().any(|account| account.as_str() == user))
+    }
+
+    /// Counts a message for a leg from a source that may not send it. For a trunk's leg, the report names the setting that would accept the
+    /// source.
+    pub(super) fn report_foreign(&mut self, flow: Flow, message: &Message<'_>, who: Who, status: u16) {
+        self.report_usage(flow, message, Usage::Leg(who), status);
+    }
+
+    fn report_usage(&mut self, flow: Flow, message: &Message<'_>, usage: Usage, status: u16) {
+        self.guard.count(Reason::Foreign);
+        if let Some(trunk) = self.trunk_of_usage(usage) {
+            self.report_rejection(flow, message, Some(trunk), Rejected::ForeignHost, status, None);
+        }
     }
 
     /// Handles a request in a dialog from another source. With the operator's credentials it is carried out from any source.
@@ -119,14 +163,12 @@ impl Switchboard {
         if self.transactions.repeats(message, &mut self.transmits) {
             return;
         }
-        let Some(operator) = self.party_of(usage) else {
-            self.guard.count(Reason::Foreign);
-            if let Some(trunk) = self.trunk_of_usage(usage) {
-                self.report_rejection(flow, message, Some(trunk), Rejected::ForeignHost, 403, None);
-            }
+        let parties = self.parties_of(usage);
+        if parties.is_empty() {
+            self.report_usage(flow, message, usage, 403);
             // A 481 would make a peer whose address is missing in the settings end the call (RFC 5057 §5.1).
             return self.refuse(flow, message, 403, &[]);
-        };
+        }
         if message.first(Name::Authorization).is_none() {
             self.guard.count(Reason::Foreign);
             return self.challenge(now, flow, message, false);
@@ -134,7 +176,7 @@ impl Switchboard {
         let Some(server) = self.take_in(now, flow, message) else { return };
         let taken = Taken { flow, message, server };
         let Some(account) = self.authenticate(now, &taken) else { return };
-        if self.user_of(&account) != operator {
+        if !parties.contains(&account) && !parties.contains(&self.user_of(&account)) {
             self.guard.count(Reason::Foreign);
             return self.reply(now, &taken, 403, &[]);
         }
@@ -144,18 +186,29 @@ impl Switchboard {
         self.in_dialog(now, &taken, method);
     }
 
-    /// The operator at the peer's phone.
-    fn party_of(&self, usage: Usage) -> Option<OperatorId> {
-        match usage {
+    /// The operator at the peer's phone, and the account of that phone if it is known; none: it is no phone of the centre.
+    fn parties_of(&self, usage: Usage) -> Vec<OperatorId> {
+        let (operator, account) = match usage {
             Usage::Leg(Who::Caller(call)) => {
-                let call = self.calls.get(&call)?;
-                let own = call.internal.as_ref().and_then(|internal| internal.operator.as_ref());
-                call.placed_by.as_ref().or(own).cloned()
+                let Some(call) = self.calls.get(&call) else { return Vec::new() };
+                let internal = call.internal.as_ref();
+                let own = internal.and_then(|internal| internal.operator.as_ref());
+                (call.placed_by.as_ref().or(own).cloned(), internal.map(|internal| internal.account.clone()))
             }
-            Usage::Leg(Who::Offer(call, leg)) => self.calls.get(&call)?.legs.get(&leg)?.operator().cloned(),
-            Usage::Leg(Who::Phone(_)) => None,
-            Usage::Watch(id) => self.subscriptions.get(id).map(|subscription| self.user_of(&subscription.watcher)),
-        }
+            Usage::Leg(Who::Offer(call, leg)) => {
+                let leg = self.calls.get(&call).and_then(|call| call.legs.get(&leg));
+                (leg.and_then(|leg| leg.operator()).cloned(), None)
+            }
+            Usage::Leg(Who::Phone(phone)) => {
+                let account = self.phones.get(&phone).and_then(|phone| phone.account.clone());
+                (account.as_ref().map(|account| self.user_of(account)), account)
+            }
+            Usage::Watch(id) => {
+                let watcher = self.subscriptions.get(id).map(|subscription| &subscription.watcher);
+                (watcher.map(|watcher| self.user_of(watcher)), watcher.cloned())
+            }
+        };
+        operator.into_iter().chain(account).collect()
     }
 
     fn trunk_of_usage(&self, usage: Usage) -> Option<usize> {
@@ -167,15 +220,33 @@ impl Switchboard {
         }
     }
 
-    /// True if a phone of the operator is registered from this address, or with a Contact that has it.
-    fn has_phone_at(&self, operator: &OperatorId, source: IpAddr) -> bool {
-        let contact = |binding: &Binding| Uri::parse(&binding.uri).ok().and_then(|uri| uri.socket_address());
-        let mut phones = self.phones_of(operator);
-        phones.any(|binding| {
-            let contact = contact(binding).map(|address| address.ip().to_canonical());
-            binding.flow.remote.ip().to_canonical() == source || contact == Some(source)
-        })
+    /// The phones of an operator or of an account.
+    fn phones_at<'a>(&'a self, party: &'a OperatorId) -> impl Iterator<Item = &'a Binding> + use<'a> {
+        self.accounts_at(party).flat_map(|account| self.registrar.bindings(account.as_str()))
     }
+
+    /// The accounts of an operator's phones, and the account of that name.
+    fn accounts_at<'a>(&'a self, party: &'a OperatorId) -> impl Iterator<Item = &'a OperatorId> + use<'a> {
+        self.phone_accounts(party).chain(std::iter::once(party))
+    }
+}
+
+/// True if a message came over this connection, or as a datagram from this address and port.
+fn is_end(one: Flow, flow: Flow) -> bool {
+    match flow.is_connection() {
+        true => one.connection == flow.connection,
+        false => one.transport == Transport::Udp && is_datagram_of(one.remote, flow),
+    }
+}
+
+/// True for a datagram from this address and port.
+fn is_datagram_of(end: SocketAddr, flow: Flow) -> bool {
+    let same_host = end.ip().to_canonical() == flow.remote.ip().to_canonical();
+    flow.transport == Transport::Udp && same_host && end.port() == flow.remote.port()
+}
+
+fn contact_of(phone: &Binding) -> Option<SocketAddr> {
+    Uri::parse(&phone.uri).ok()?.socket_address()
 }
 
 fn is_same_host(one: Flow, other: Flow) -> bool {
@@ -184,6 +255,6 @@ fn is_same_host(one: Flow, other: Flow) -> bool {
     same_connection || (!protected && one.remote.ip().to_canonical() == other.remote.ip().to_canonical())
 }
 
-fn hosts_of<'a>(uris: impl Iterator<Item = &'a [u8]>) -> Vec<IpAddr> {
-    uris.filter_map(|uri| Uri::parse(uri).ok()?.socket_address()).map(|address| address.ip()).collect()
+fn ends_of<'a>(uris: impl Iterator<Item = &'a [u8]>) -> Vec<SocketAddr> {
+    uris.filter_map(|uri| Uri::parse(uri).ok()?.socket_address()).collect()
 }

@@ -35,13 +35,19 @@ const SAID_AGAIN: [Name; 16] = [
     Name::Warning,
 ];
 
+/// The status that is reported for an ignored ACK, which has no response (RFC 3261 §17): that of other requests from there.
+const ACK_IGNORED: u16 = 403;
+
 impl Switchboard {
-    /// The ACK of a 2xx of ours. One that is late or comes twice is of another INVITE than the one that waits.
+    /// The ACK of a 2xx of ours. One that is late or comes twice is of another INVITE than the one that waits. One from a source that may not
+    /// speak in the dialog is reported and ignored.
     pub(super) fn acknowledged(&mut self, now: Now, flow: Flow, message: &Message<'_>) {
         let Some(key) = DialogKey::of_request(message) else { return };
-        let Some(who) = self.dialogs.get(&key).copied().filter(|who| self.may_speak_for(*who, &key, flow)) else {
-            return;
-        };
+        let Some(who) = self.dialogs.get(&key).copied() else { return };
+        if !self.may_speak_for(who, &key, flow) {
+            return self.report_foreign(flow, message, who, ACK_IGNORED);
+        }
+        self.trust_connection(flow);
         self.is_back(who);
         let waits = self.line_mut(who).and_then(|line| line.unacked.as_ref()).map(|unacked| unacked.cseq);
         if waits.is_none() || waits != message.cseq().ok().map(|cseq| cseq.number) {

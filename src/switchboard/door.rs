@@ -195,8 +195,10 @@ impl Switchboard {
         }
         let invite = self.transactions.invite_of(message);
         if !invite.is_some_and(|invite| self.may_cancel(invite, flow)) {
-            if invite.is_some() {
-                self.guard.count(Reason::Foreign);
+            match invite.map(|invite| self.invites.get(&invite).copied()) {
+                Some(Some(who)) => self.report_foreign(flow, message, who, 481),
+                Some(None) => self.guard.count(Reason::Foreign),
+                None => {}
             }
             return self.answer_stranger(flow, message, 481);
         }

@@ -1,6 +1,6 @@
 //! Who gets no answer at the door: scanners, floods, guessers of passwords. And what goes round in circles.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::cdr::fact::FactKind;
@@ -55,7 +55,7 @@ impl Switchboard {
     ///
     /// Trunks are never limited, whatever comes in their name: the source of a datagram can be forged, and whoever could
     /// have a trunk banned could silence 112. A request in a dialog of ours passes too, since only the two ends know its
-    /// three names; so a ban never cuts a call. The right response to a challenge passes from anywhere, even when its nonce is
+    /// three names; so a ban never cuts a call. A CANCEL passes if its INVITE has come. The right response to a challenge passes from anywhere, even when its nonce is
     /// too old to be accepted: it gets 401 with `stale=true` (RFC 7616 §3.3).
     pub(super) fn lets_in(&mut self, now: Now, flow: Flow, message: &Message<'_>) -> bool {
         let source = flow.remote.ip();
@@ -64,6 +64,10 @@ impl Switchboard {
         }
         let ours = |key| self.dialogs.contains_key(&key) || self.subscriptions.at(&key).is_some();
         if DialogKey::of_request(message).is_some_and(ours) {
+            return true;
+        }
+        // A CANCEL has neither a To tag nor credentials (RFC 3261 §9.1, §22.1). Only the sender of an INVITE knows its branch.
+        if message.method() == Some(Method::Cancel) && self.transactions.invite_of(message).is_some() {
             return true;
         }
         if self.settings.guard.scanners.sent(message) {
@@ -80,12 +84,12 @@ impl Switchboard {
         let (reason, may_challenge) = match self.guard.ask(now.mono, flow.remote, is_datagram, resident) {
             Ok(Pass::Yes) => return true,
             Ok(Pass::OnlyProven(reason)) => (reason, false),
-            Ok(Pass::OnlyProvenOrNew) => (Reason::Banned, true),
+            Ok(Pass::OnlyProvenOrNew(reason)) => (reason, true),
             Err(ban) => return self.tell_ban(ban),
         };
         let passes = match self.answers_challenge(now, flow, message) {
             Some(right) => right,
-            None => may_challenge && is_challenged(message) && self.guard.may_challenge(now.mono, source),
+            None => may_challenge && is_challenged(message) && self.guard.may_challenge(now.mono, flow.remote),
         };
         if !passes {
             self.guard.count(reason);
@@ -97,8 +101,8 @@ impl Switchboard {
     /// sake. None: it shows none, or one that anybody could have sent in the name of its source, and must wait.
     fn answers_challenge(&mut self, now: Now, flow: Flow, message: &Message<'_>) -> Option<bool> {
         let claim = self.authenticator.claim(message, flow.remote.ip())?;
-        let standing = self.standing(flow, &claim);
-        if self.guess_wait(now, flow, &claim).is_some() {
+        let standing = self.standing(flow, message, &claim);
+        if self.guess_wait(now, flow, message, &claim).is_some() {
             return (standing != Standing::Forgeable).then_some(false);
         }
         let accounts = &self.accounts;
@@ -106,33 +110,41 @@ impl Switchboard {
             OperatorId::parse(user).ok().and_then(|operator| accounts.get(&operator)).map(|account| &account.ha1)
         });
         if !right {
-            self.wrong_credentials(now, flow, Some(&claim));
+            self.wrong_credentials(now, flow, message, Some(&claim));
         }
         Some(right)
     }
 
     /// What is known of the sender of credentials.
-    pub(super) fn standing(&self, flow: Flow, claim: &Claim) -> Standing {
+    pub(super) fn standing(&mut self, flow: Flow, message: &Message<'_>, claim: &Claim) -> Standing {
         let has_flow = |binding: &Binding| binding.flow == flow;
         if !claim.was_challenged_here && !flow.is_connection() {
             return Standing::Forgeable;
         }
         let is_phone = self.registrar.bindings(&claim.user).iter().any(has_flow);
-        if is_phone { Standing::Phone } else { Standing::Reachable }
+        let call_id = registration(message);
+        let is_known = call_id.is_some_and(|call_id| self.guard.guesses().has_registered(&claim.user, call_id));
+        if is_phone || is_known { Standing::Phone } else { Standing::Reachable }
     }
 
     /// How long a source must wait until its attempt at an account is looked at.
-    pub(super) fn guess_wait(&mut self, now: Now, flow: Flow, claim: &Claim) -> Option<Duration> {
-        let (standing, account) = (self.standing(flow, claim), self.account_named(&claim.user));
-        self.guard.guesses().wait(now.mono, account.as_deref(), &claim.user, flow.remote.ip(), standing)
+    pub(super) fn guess_wait(
+        &mut self,
+        now: Now,
+        flow: Flow,
+        message: &Message<'_>,
+        claim: &Claim,
+    ) -> Option<Duration> {
+        let (standing, account) = (self.standing(flow, message, claim), self.account_named(&claim.user));
+        self.guard.guesses().wait(now.mono, account.as_deref(), &claim.user, flow.remote, standing)
     }
 
     /// A request has shown wrong credentials.
-    pub(super) fn wrong_credentials(&mut self, now: Now, flow: Flow, claim: Option<&Claim>) {
+    pub(super) fn wrong_credentials(&mut self, now: Now, flow: Flow, message: &Message<'_>, claim: Option<&Claim>) {
         let source = flow.remote.ip();
-        let standing = claim.map(|claim| self.standing(flow, claim));
+        let standing = claim.map(|claim| self.standing(flow, message, claim));
         if let (Some(claim), Some(standing)) = (claim, standing) {
-            self.guess_failed(now, &claim.user, source, standing);
+            self.guess_failed(now, &claim.user, flow.remote, standing);
         }
         if self.is_vouched(source) {
             return self.guard.count(Reason::Credentials);
@@ -146,19 +158,34 @@ impl Switchboard {
     }
 
     /// A request has shown the right password of an account.
-    pub(super) fn right_credentials(&mut self, flow: Flow, claim: &Claim, operator: &OperatorId) {
-        let (source, standing) = (flow.remote.ip(), self.standing(flow, claim));
+    pub(super) fn right_credentials(
+        &mut self,
+        flow: Flow,
+        message: &Message<'_>,
+        claim: &Claim,
+        operator: &OperatorId,
+    ) {
+        let (source, standing) = (flow.remote.ip(), self.standing(flow, message, claim));
         if standing != Standing::Forgeable {
             self.guard.proven(source);
         }
-        self.guard.guesses().succeeded(operator.as_str(), source, standing);
+        self.guard.guesses().succeeded(operator.as_str(), flow.remote, standing);
+        if let Some(call_id) = registration(message) {
+            self.guard.guesses().registered(operator.as_str(), call_id);
+        }
+        self.trust_connection(flow);
+    }
+
+    /// A request over this connection has shown an account's password, or has come from an end of a dialog that only this end can name: the
+    /// connection stays open.
+    pub(super) fn trust_connection(&mut self, flow: Flow) {
         if flow.is_connection() {
             self.say(Output::Authenticated(flow));
         }
     }
 
     /// A wrong password, or PIN, of an account. The alarm and the fact name the account once, until it is over.
-    pub(super) fn guess_failed(&mut self, now: Now, name: &str, source: IpAddr, standing: Standing) {
+    pub(super) fn guess_failed(&mut self, now: Now, name: &str, source: SocketAddr, standing: Standing) {
         let account = self.account_named(name);
         let begun = self.guard.guesses().failed(now.mono, account.as_deref(), name, source, standing);
         if let Some(guessing) = begun {
@@ -276,6 +303,11 @@ impl Switchboard {
         host.eq_ignore_ascii_case(&self.settings.domain)
             || self.settings.listeners.iter().any(|one| ours(&one.advertised) || ours(&one.local.to_string()))
     }
+}
+
+/// The Call-ID of a REGISTER.
+fn registration<'a>(message: &'a Message<'_>) -> Option<&'a [u8]> {
+    message.call_id().ok().filter(|_| message.method() == Some(Method::Register))
 }
 
 /// A request that a phone sends before it has credentials, and that gets a challenge.

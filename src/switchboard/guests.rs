@@ -52,6 +52,12 @@ impl Call {
         self.guests.iter().filter(move |(leg, _)| talks(leg)).map(|(leg, guest)| (*leg, guest.role))
     }
 
+    /// True if another operator may take the place of a leg that rings. The leg of a participant or supervisor rings for a call that
+    /// an operator has already.
+    pub(super) fn may_be_picked_up(&self, leg: LegNo) -> bool {
+        self.placed_by.is_none() && !self.guests.contains_key(&leg)
+    }
+
     /// How many guests there are: who rings at several phones is one.
     pub(super) fn visitors(&self) -> usize {
         let legs = || self.guests.keys().filter_map(|leg| self.legs.get(leg));

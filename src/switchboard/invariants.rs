@@ -190,6 +190,7 @@ impl Switchboard {
         }
         self.verify_trunks(alive)?;
         self.verify_internal()?;
+        self.verify_service_calls()?;
         self.verify_disconnected()?;
         self.verify_watches()?;
         self.verify_texts()?;

@@ -5,6 +5,7 @@
 mod abandoned;
 mod again;
 mod aim;
+mod alias;
 mod answer;
 mod call;
 mod call_back;
@@ -184,6 +185,7 @@ pub struct Switchboard {
     /// Feature codes and test calls: sessions that end with the service itself.
     phones: Map<u64, PhoneCall>,
     next_phone: u64,
+    service_calls: phone::ServiceCalls,
     ports: Ports,
     dialogs: Map<DialogKey, Who>,
     /// Dialogs that are over, for those who would replace them.
@@ -280,6 +282,7 @@ impl Switchboard {
             live_calls: 0,
             phones: Map::new(),
             next_phone: 0,
+            service_calls: phone::ServiceCalls::default(),
             ports: Ports::new(rtp_ports),
             dialogs: Map::new(),
             past: pick_up::Past::default(),

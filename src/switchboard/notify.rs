@@ -185,16 +185,11 @@ impl Switchboard {
         })
     }
 
-    /// By which a colleague may take a caller who rings there (RFC 3891): a talk is not for taking, nor a call between operators.
+    /// By which a colleague may take a caller who rings there (RFC 3891): a talk is not for taking, nor a call between operators,
+    /// nor the leg of a participant.
     fn names(&self, talk: Talk) -> Option<Names> {
-        let call = self.calls.get(&talk.call).filter(|call| !talk.confirmed && call.placed_by.is_none())?;
-        let key = call.legs.get(&talk.leg)?.early.keys().next()?;
-        let text = |bytes: &[u8]| Some(std::str::from_utf8(bytes).ok()?.to_owned());
-        Some(Names {
-            call_id: text(&key.call_id.0)?,
-            local_tag: text(&key.remote_tag)?,
-            remote_tag: text(&key.local_tag)?,
-        })
+        let call = self.calls.get(&talk.call).filter(|call| !talk.confirmed && call.may_be_picked_up(talk.leg))?;
+        call.legs.contains_key(&talk.leg).then(|| self.alias_of(talk.call, talk.leg))
     }
 
     /// The body of the next NOTIFY: all there is, or what has changed since the last.

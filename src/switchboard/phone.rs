@@ -1,5 +1,6 @@
 //! Sessions that end with the service itself: operators' feature codes and test calls.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -28,6 +29,9 @@ use super::timers::Alarm;
 const PHONE_CALL_MAX: Duration = Duration::from_secs(15);
 /// Service calls at once; more are told to try again.
 const PHONE_CALLS_MAX: usize = 1_000;
+
+/// Service calls of one account at once: a phone may still hear the last tone when its user dials the next code.
+const PHONE_CALLS_PER_ACCOUNT_MAX: usize = 2;
 
 /// What an operator asks for by a feature code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,9 +71,38 @@ impl Feature {
 #[derive(Debug)]
 pub(super) struct PhoneCall {
     pub(super) line: Line,
+    /// The account of the phone. None: a trunk has called.
+    pub(super) account: Option<OperatorId>,
     pub(super) over_at: Instant,
     /// The PIN that it is keying.
     pub(super) entry: Option<PinEntry>,
+}
+
+/// The live service calls of each account.
+#[derive(Debug, Default)]
+pub(super) struct ServiceCalls(BTreeMap<OperatorId, BTreeSet<u64>>);
+
+impl ServiceCalls {
+    fn of(&self, account: &OperatorId) -> usize {
+        self.0.get(account).map_or(0, BTreeSet::len)
+    }
+
+    fn begins(&mut self, account: Option<OperatorId>, phone: u64) {
+        if let Some(account) = account {
+            self.0.entry(account).or_default().insert(phone);
+        }
+    }
+
+    fn ends(&mut self, account: Option<OperatorId>, phone: u64) {
+        let Some(account) = account else { return };
+        let left = self.0.get_mut(&account).map(|calls| {
+            calls.remove(&phone);
+            calls.len()
+        });
+        if left == Some(0) {
+            self.0.remove(&account);
+        }
+    }
 }
 
 impl Switchboard {
@@ -85,28 +118,28 @@ impl Switchboard {
         if let Some(number) = self.number_dialled(&dialled) {
             return self.asks_pin(now, taken, account, number);
         }
-        let Some(operator) = self.speaker(account) else { return self.reply(now, taken, 403, &[]) };
+        let Some(operator) = self.speaker(account.clone()) else { return self.reply(now, taken, 403, &[]) };
         match Replaces::read(taken.message) {
             Ok(None) => {}
             Ok(Some(replaces)) => return self.picks_up(now, taken, operator, &replaces),
             Err(fault) => return self.reply(now, taken, fault.status, &[]),
         }
         if let Some(classed) = self.classed_by_code(now, &operator, &dialled) {
-            return self.confirm(now, taken, classed);
+            return self.confirm(now, taken, account, classed);
         }
         if dialled == self.settings.feature_codes.call_back.as_bytes() {
-            return self.calls_back(now, taken, operator);
+            return self.calls_back(now, taken, account, operator);
         }
         if dialled == self.settings.feature_codes.silent_prompt.as_bytes() {
             let asked = self.asked_by_code(now, &operator);
-            return self.confirm(now, taken, asked);
+            return self.confirm(now, taken, account, asked);
         }
         if let Some(posture) = self.posture_dialled(&dialled) {
             if !self.settings.supervisors.contains(&operator) {
                 return self.reply(now, taken, 403, &[]);
             }
             let done = self.set_posture(now, posture, None, operator.to_string()).is_done();
-            return self.confirm(now, taken, done);
+            return self.confirm(now, taken, account, done);
         }
         if let Some((errand, whose)) = self.supervision(&dialled) {
             return self.supervises(now, taken, operator, errand, &whose);
@@ -115,12 +148,12 @@ impl Switchboard {
             return self.place(now, taken, operator);
         };
         let done = self.carry_out(now, &operator, feature);
-        self.confirm(now, taken, done);
+        self.confirm(now, taken, account, done);
     }
 
     /// Tells by a tone whether what was dialled has been done.
-    fn confirm(&mut self, now: Now, taken: &Taken<'_, '_>, done: bool) {
-        self.serve(now, taken, if done { Prompt::Confirm } else { Prompt::Refused });
+    fn confirm(&mut self, now: Now, taken: &Taken<'_, '_>, account: OperatorId, done: bool) {
+        self.serve(now, taken, Some(account), if done { Prompt::Confirm } else { Prompt::Refused });
     }
 
     /// False: nobody of that name, no such reason, or no wrap-up to prolong.
@@ -147,16 +180,43 @@ impl Switchboard {
 
     /// `urn:service:test.sos`: answered, confirmed, hung up; never queued, never a call.
     pub(super) fn test_call(&mut self, now: Now, taken: &Taken<'_, '_>) {
-        if !self.has_pair_to_spare(Some(self.family_towards(taken.flow.remote.ip()))) {
-            return self.reply(now, taken, 503, &[(Name::RetryAfter, b"5")]);
+        self.serve(now, taken, None, Prompt::Confirm);
+    }
+
+    /// The status for one more service call: 486 if the account has its maximum, 503 if the service has, or if conversations need the
+    /// ports.
+    fn rejects_service_call(&self, account: Option<&OperatorId>, peer: IpAddr) -> Option<u16> {
+        if account.is_some_and(|account| self.service_calls.of(account) >= PHONE_CALLS_PER_ACCOUNT_MAX) {
+            return Some(486);
         }
-        self.serve(now, taken, Prompt::Confirm);
+        let has_port = self.has_pair_to_spare(Some(self.family_towards(peer)));
+        (self.phones.len() >= PHONE_CALLS_MAX || !has_port).then_some(503)
+    }
+
+    /// Checks that the service calls of each account are counted.
+    pub(super) fn verify_service_calls(&self) -> Result<(), String> {
+        let live = self.phones.iter().filter_map(|(phone, call)| Some((call.account.clone()?, *phone)));
+        let counted = self.service_calls.0.iter();
+        let counted = counted.flat_map(|(account, all)| all.iter().map(|phone| (account.clone(), *phone)));
+        if live.collect::<BTreeSet<_>>() != counted.collect::<BTreeSet<_>>() {
+            return Err("the service calls of the accounts are not those that are counted".to_owned());
+        }
+        Ok(())
     }
 
     /// Answers with a prompt, and hangs up. Which of the service's calls it is; None: it was refused.
-    pub(super) fn serve(&mut self, now: Now, taken: &Taken<'_, '_>, prompt: Prompt) -> Option<u64> {
-        if self.phones.len() >= PHONE_CALLS_MAX {
-            self.reply(now, taken, 503, &[(Name::RetryAfter, b"5")]);
+    pub(super) fn serve(
+        &mut self,
+        now: Now,
+        taken: &Taken<'_, '_>,
+        account: Option<OperatorId>,
+        prompt: Prompt,
+    ) -> Option<u64> {
+        if let Some(status) = self.rejects_service_call(account.as_ref(), taken.flow.remote.ip()) {
+            match status {
+                503 => self.reply(now, taken, status, &[(Name::RetryAfter, b"5")]),
+                _ => self.reply(now, taken, status, &[]),
+            }
             return None;
         }
         let tag = self.rng.token();
@@ -204,7 +264,8 @@ impl Switchboard {
         line.dialog = Some(dialog);
         line.sound = Some(sound);
         let over_at = now.mono + PHONE_CALL_MAX;
-        self.phones.insert(self.next_phone, PhoneCall { line, over_at, entry: None });
+        self.service_calls.begins(account.clone(), self.next_phone);
+        self.phones.insert(self.next_phone, PhoneCall { line, account, over_at, entry: None });
         self.aim(who);
         self.media.push(Command::Play { anchor, first: Some(prompt), then: None });
         self.alarms.insert(over_at, Alarm::PhoneOver(self.next_phone));
@@ -233,6 +294,7 @@ impl Switchboard {
         if let Some(gone) = self.phones.remove(&phone) {
             self.alarms.remove(gone.over_at, Alarm::PhoneOver(phone));
             self.forget_dialog(gone.line.dialog.as_ref());
+            self.service_calls.ends(gone.account, phone);
         }
     }
 }

@@ -70,7 +70,8 @@ impl Switchboard {
     pub(super) fn picks_up(&mut self, now: Now, taken: &Taken<'_, '_>, operator: OperatorId, replaces: &Replaces) {
         let other = replaces.from_the_other_side();
         let keys = || replaces.keys().chain(other.keys());
-        let Some(who) = keys().find_map(|key| self.dialogs.get(&key).copied()) else {
+        let aliased = self.leg_of_alias(replaces);
+        let Some(who) = aliased.or_else(|| keys().find_map(|key| self.dialogs.get(&key).copied())) else {
             let past = keys().any(|key| self.past.known.contains(&key));
             return self.reply(now, taken, if past { 603 } else { 481 }, &[]);
         };
@@ -102,14 +103,16 @@ impl Switchboard {
         self.relieve(now, taken, (id, leg), who, to, arriving);
     }
 
-    /// The leg whose place an operator may take: one of an emergency call that rings at a phone or an agency; of one that talks, only
-    /// if it `may_relieve` it.
+    /// The leg whose place an operator may take: one that rings for a caller who talks with no operator; of one that talks, only if it
+    /// `may_relieve` it.
     fn relievable(&self, who: Who, by: &OperatorId, early_only: bool) -> Result<(CallId, LegNo), u16> {
         let Who::Offer(id, no) = who else { return Err(403) };
         let call = self.calls.get(&id).ok_or(481_u16)?;
         let leg = call.legs.get(&no).ok_or(481_u16)?;
         match leg.state {
             _ if call.placed_by.is_some() => Err(403),
+            // It rings for a call that another operator has.
+            OfferState::Ringing { .. } if !call.may_be_picked_up(no) => Err(403),
             // His place is one among several: supervisors take it with their code.
             _ if self.has_guests(id) => Err(491),
             OfferState::Talking if early_only => Err(486),

@@ -59,9 +59,10 @@ impl Switchboard {
     /// a source that has not proven itself gets 503 with Retry-After until its wait is over (`Guesses`).
     pub(super) fn authenticate(&mut self, now: Now, taken: &Taken<'_, '_>) -> Option<OperatorId> {
         let claim = self.authenticator.claim(taken.message, taken.flow.remote.ip());
-        if let Some(wait) = claim.as_ref().and_then(|claim| self.guess_wait(now, taken.flow, claim)) {
+        if let Some(wait) = claim.as_ref().and_then(|claim| self.guess_wait(now, taken.flow, taken.message, claim)) {
             let seconds = wait.as_secs().saturating_add(1).to_string();
-            let is_forgeable = claim.is_some_and(|claim| self.standing(taken.flow, &claim) == Standing::Forgeable);
+            let is_forgeable =
+                claim.is_some_and(|claim| self.standing(taken.flow, taken.message, &claim) == Standing::Forgeable);
             if is_forgeable {
                 // A phone that answers this challenge shows where it is.
                 self.reply_challenge(now, taken, false);
@@ -78,7 +79,7 @@ impl Switchboard {
             Verdict::Accepted(user) => {
                 let operator = OperatorId::parse(&user).ok()?;
                 if let Some(claim) = &claim {
-                    self.right_credentials(taken.flow, claim, &operator);
+                    self.right_credentials(taken.flow, taken.message, claim, &operator);
                 }
                 if taken.message.method() != Some(Method::Register) {
                     self.wake(now, &operator, taken.flow);
@@ -89,12 +90,12 @@ impl Switchboard {
             Verdict::Challenge { stale } => {
                 // Guesses with a nonce of the guesser's own making count too: `stale` would tell the guesser that they are right.
                 if !stale {
-                    self.wrong_credentials(now, taken.flow, claim.as_ref());
+                    self.wrong_credentials(now, taken.flow, taken.message, claim.as_ref());
                 }
                 self.reply_challenge(now, taken, stale);
             }
             Verdict::Refused => {
-                self.wrong_credentials(now, taken.flow, claim.as_ref());
+                self.wrong_credentials(now, taken.flow, taken.message, claim.as_ref());
                 self.reply_and_forget(now, taken, 403, &[]);
             }
             Verdict::Malformed => self.reply_and_forget(now, taken, 400, &[]),

@@ -158,10 +158,10 @@ impl Switchboard {
     /// Somebody wants to log in: his PIN is asked for. Whether the number is anybody's he is not told.
     pub(super) fn asks_pin(&mut self, now: Now, taken: &Taken<'_, '_>, account: OperatorId, number: &str) {
         if !self.is_station(&account) || !is_number(number) {
-            self.serve(now, taken, Prompt::Refused);
+            self.serve(now, taken, Some(account), Prompt::Refused);
             return;
         }
-        let Some(phone) = self.serve(now, taken, Prompt::Pin) else { return };
+        let Some(phone) = self.serve(now, taken, Some(account.clone()), Prompt::Pin) else { return };
         let entry = PinEntry { station: account, number: number.to_owned(), digits: String::new() };
         if let Some(call) = self.phones.get_mut(&phone) {
             self.alarms.remove(call.over_at, Alarm::PhoneOver(phone));

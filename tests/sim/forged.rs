@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use siaga::cdr::fact::FactKind;
 use siaga::ids::Rng;
-use siaga::switchboard::{Network, Settings};
+use siaga::sip::flow::{ConnectionId, Flow, Transport};
+use siaga::switchboard::{Input, Network, Settings};
 
 use super::caller::Caller;
 use super::guard::{answers, asks, challenged, claims};
-use super::world::{World, header, response, settings};
+use super::world::{SERVER, World, header, response, settings};
 
 const BUDI: &str = "127.0.0.3:5091";
 /// Where a forger says that it is: the phone's host.
@@ -229,4 +230,74 @@ fn guesses_from_an_allowed_address_wait_too() {
     assert_eq!(told.iter().filter(|text| text.starts_with("SIP/2.0 403")).count(), 13);
     assert_eq!(header(told.last().unwrap(), "Retry-After"), "2");
     assert_eq!(world.guessing, [("budi".to_owned(), true)]);
+}
+
+/// 2,000 requests without credentials in a second in the name of the phone's host.
+fn floods(world: &mut World, method: &str) {
+    for _ in 0..100 {
+        for _ in 0..20 {
+            asks(world, FORGED, method, "budi", "");
+        }
+        world.pass(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_phone_that_is_not_registered_gets_its_challenge_whatever_others_send_in_the_name_of_its_network() {
+    for (neighbour, method) in [(false, "REGISTER"), (false, "OPTIONS"), (true, "OPTIONS"), (true, "REGISTER")] {
+        let mut world = World::new(terms(), &["budi", "sari"]);
+        if neighbour {
+            world.register("sari", "127.0.0.3:5092");
+        }
+        for _ in 0..3 {
+            floods(&mut world, method);
+        }
+        assert_eq!(world.switchboard.guard_figures().banned, usize::from(!neighbour), "{method}");
+        for _ in 0..20 {
+            asks(&mut world, FORGED, method, "budi", "");
+        }
+        let challenge = challenged(&mut world, BUDI);
+        asks(&mut world, BUDI, "REGISTER", "budi", &claims(&challenge, "budi", "budi"));
+        world.take(BUDI, "SIP/2.0 200");
+    }
+}
+
+/// A guesser in the phone's network, over connections of its own.
+fn guesses(world: &mut World, at: &str, times: usize) -> Vec<String> {
+    let challenge = challenged(world, at);
+    for _ in 0..times {
+        asks(world, at, "REGISTER", "budi", &claims(&challenge, "budi", "guess"));
+    }
+    answers(world, at)
+}
+
+#[test]
+fn a_guesser_behind_the_phones_address_keeps_no_phone_from_registering() {
+    let ends = ["127.0.0.3:40001", "127.0.0.3:40002", "127.0.0.3:40003", "127.0.0.3:40004"];
+    let [phone, guesser, again, other] = ends;
+    let mut world = World::new(Settings { nonce_life: Duration::from_secs(3_600), ..settings() }, &["budi", "sari"]);
+    for (n, at) in (1..).zip(ends) {
+        let (local, remote) = (SERVER.parse().unwrap(), at.parse().unwrap());
+        let flow = Flow { transport: Transport::Tcp, local, remote, connection: ConnectionId(n) };
+        world.streams.insert(remote, flow);
+    }
+    world.register("budi", phone);
+    guesses(&mut world, guesser, 48);
+    world.pass(Duration::from_secs(2));
+    let waits = |world: &mut World| {
+        guesses(world, guesser, 1);
+        let told = guesses(world, guesser, 1);
+        assert!(told.iter().all(|text| !text.starts_with("SIP/2.0 403")), "the guesser waits: {told:#?}");
+    };
+    waits(&mut world);
+    // The phone's connection breaks; it registers over another one, with the Call-ID that it has always had.
+    world.step(Input::Unreachable { flow: world.streams[&phone.parse().unwrap()] });
+    world.register("budi", again);
+    world.pass(Duration::from_secs(2));
+    waits(&mut world);
+    // A phone without a history shows the right password at its first attempt.
+    let challenge = challenged(&mut world, other);
+    asks(&mut world, other, "REGISTER", "budi", &claims(&challenge, "budi", "budi"));
+    world.take(other, "SIP/2.0 200");
+    waits(&mut world);
 }

@@ -40,6 +40,8 @@ mod replaces;
 mod restart;
 mod ring_all;
 mod secret;
+mod service_calls;
+mod shared_address;
 mod silent;
 mod small;
 mod sources;

@@ -1,16 +1,21 @@
 //! Wrong passwords by account, wherever they come from. After some of them, a source must wait before its next attempt at that
 //! account is looked at, longer each time. No account is ever locked: every source gets its attempts, and a registered phone
-//! that answers a challenge at its own address does not wait at all.
+//! that answers a challenge at its own address does not wait at all, nor does one that registers with the Call-ID of an earlier
+//! registration.
+//!
+//! A network is one source, until the account's password has come from it: phones are there. From then on, an address that has shown the
+//! password is a source of its own. In such a network, a connection or port that has not failed itself is not made to wait by its
+//! neighbours, as long as few such attempts fail.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
 use super::{Bucket, source_network};
 use crate::clock::Instant;
-use crate::limits::{GUESS_WAITS_MAX, PROVEN_NETWORKS_MAX, UNKNOWN_ACCOUNTS_COUNTED};
+use crate::limits::{GUESS_WAITS_MAX, PROVEN_SOURCES_MAX, UNKNOWN_ACCOUNTS_COUNTED};
 
 /// Wrong passwords of one account before a source that never proved itself must wait.
 const FREE: u32 = 12;
@@ -26,6 +31,11 @@ const FORGIVEN_AFTER: Duration = Duration::from_secs(120);
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
+/// Attempts of new connections and ports in a phone's network that may fail, while others there must wait; each is forgiven after
+/// `FRESH_FORGIVEN_AFTER`. Every such attempt is a guess.
+const FRESH: u32 = 10;
+const FRESH_FORGIVEN_AFTER: Duration = Duration::from_secs(2);
+
 /// What is known of a source that shows a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -33,7 +43,8 @@ pub enum Standing {
     Forgeable,
     /// A connection, or the nonce of its credentials was issued to its network.
     Reachable,
-    /// A registered phone of this account at its own address, by a challenge that was sent there.
+    /// A registered phone of this account at its own address, by a challenge that was sent there; or a REGISTER with a Call-ID of this
+    /// account's phones.
     Phone,
 }
 
@@ -58,23 +69,36 @@ pub struct Guessing {
 #[derive(Debug, Default)]
 struct Count {
     failures: Bucket,
-    /// Networks from which the right password came, latest last.
+    /// Failed attempts of connections and ports that had not failed before, while their network had to wait.
+    fresh: Bucket,
+    /// Addresses from which the right password came, latest last.
     proven: VecDeque<IpAddr>,
+    /// Call-IDs of REGISTERs with the right password, hashed, latest last.
+    registrations: VecDeque<u64>,
+}
+
+impl Count {
+    fn is_home(&self, address: IpAddr) -> bool {
+        self.proven.iter().any(|proven| source_network(*proven) == source_network(address))
+    }
+}
+
+/// What waits together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Network(IpAddr),
+    /// An address that has shown the password.
+    Address(IpAddr),
+    /// A connection or port in the network of such an address.
+    End(SocketAddr),
 }
 
 /// Attempts that wait together.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Attempt {
     subject: Subject,
-    network: IpAddr,
+    place: Place,
     forgeable: bool,
-}
-
-impl Attempt {
-    fn of(account: Option<&str>, name: &str, source: IpAddr, standing: Standing) -> Self {
-        let forgeable = standing == Standing::Forgeable;
-        Self { subject: subject(account, name), network: source_network(source), forgeable }
-    }
 }
 
 /// The wrong passwords of all accounts.
@@ -96,14 +120,20 @@ impl Guesses {
         now: Instant,
         account: Option<&str>,
         name: &str,
-        source: IpAddr,
+        source: SocketAddr,
         standing: Standing,
     ) -> Option<Duration> {
         if standing == Standing::Phone {
             return None;
         }
-        let until = self.waits.get(&Attempt::of(account, name, source, standing))?;
-        Some(until.since(now)).filter(|wait| !wait.is_zero())
+        let (attempt, own) = self.attempts(subject(account, name), source, standing);
+        let until = |attempt: &Attempt| Some(self.waits.get(attempt)?.since(now)).filter(|wait| !wait.is_zero());
+        let own = match own {
+            None => return until(&attempt),
+            Some(own) => until(&own),
+        };
+        let fresh = self.counts.get(&attempt.subject).map_or(0, |count| count.fresh.level(now, FRESH_FORGIVEN_AFTER));
+        own.or_else(|| until(&attempt).filter(|_| fresh >= FRESH))
     }
 
     /// A source has shown a wrong password for `name`; `account` is the name of the account, if there is one.
@@ -113,22 +143,29 @@ impl Guesses {
         now: Instant,
         account: Option<&str>,
         name: &str,
-        source: IpAddr,
+        source: SocketAddr,
         standing: Standing,
     ) -> Option<Guessing> {
-        let attempt = Attempt::of(account, name, source, standing);
+        let (attempt, own) = self.attempts(subject(account, name), source, standing);
+        let waits = |attempt: &Attempt| self.waits.get(attempt).is_some_and(|until| *until > now);
+        let is_fresh = own.as_ref().is_some_and(|own| waits(&attempt) && !waits(own));
         let count = self.counts.entry(attempt.subject.clone()).or_default();
         count.failures.take(now, FORGIVEN_AFTER, COUNTED_MAX);
-        let known = standing != Standing::Forgeable && count.proven.contains(&attempt.network);
-        let free = if known { FREE_PROVEN } else { FREE };
+        if is_fresh {
+            count.fresh.take(now, FRESH_FORGIVEN_AFTER, FRESH);
+        }
+        let free = if own.is_some() { FREE_PROVEN } else { FREE };
         let failures = count.failures.level(now, FORGIVEN_AFTER);
         if let Some(doublings) = failures.saturating_sub(free).checked_sub(1) {
             let doubled = FIRST_WAIT.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX));
-            self.set_wait(now, attempt, now + doubled.min(LONGEST_WAIT));
+            let until = now + doubled.min(LONGEST_WAIT);
+            for attempt in own.into_iter().chain([attempt]) {
+                self.set_wait(now, attempt, until);
+            }
         }
         let account = account.filter(|_| failures > FREE)?;
         let calm_at = now + FORGIVEN_AFTER * (failures - CALM);
-        let guessing = Guessing { account: account.to_owned(), source, failures };
+        let guessing = Guessing { account: account.to_owned(), source: source.ip(), failures };
         self.raise(account, calm_at).then_some(guessing)
     }
 
@@ -158,18 +195,28 @@ impl Guesses {
     }
 
     /// The right password of an account has come from there.
-    pub fn succeeded(&mut self, account: &str, source: IpAddr, standing: Standing) {
-        let attempt = Attempt::of(Some(account), account, source, standing);
-        let (subject, network) = (attempt.subject.clone(), attempt.network);
-        if let Some(until) = self.waits.remove(&attempt) {
-            self.waits_by_end.remove(&(until, attempt));
+    pub fn succeeded(&mut self, account: &str, source: SocketAddr, standing: Standing) {
+        let subject = Subject::Account(account.to_owned());
+        let (attempt, own) = self.attempts(subject.clone(), source, standing);
+        for attempt in own.into_iter().chain([attempt]) {
+            if let Some(until) = self.waits.remove(&attempt) {
+                self.waits_by_end.remove(&(until, attempt));
+            }
         }
-        let proven = &mut self.counts.entry(subject).or_default().proven;
-        proven.retain(|other| *other != network);
-        if proven.len() >= PROVEN_NETWORKS_MAX {
-            proven.pop_front();
-        }
-        proven.push_back(network);
+        let address = source.ip().to_canonical();
+        keep_latest(&mut self.counts.entry(subject).or_default().proven, address);
+    }
+
+    /// A REGISTER with this Call-ID has shown the right password. A phone uses it again (RFC 3261 §10.2.4), and no one else knows it.
+    pub fn registered(&mut self, account: &str, call_id: &[u8]) {
+        let count = self.counts.entry(Subject::Account(account.to_owned())).or_default();
+        keep_latest(&mut count.registrations, hash(call_id));
+    }
+
+    /// True if a phone of the account has registered with this Call-ID.
+    pub fn has_registered(&self, account: &str, call_id: &[u8]) -> bool {
+        let count = self.counts.get(&Subject::Account(account.to_owned()));
+        count.is_some_and(|count| count.registrations.contains(&hash(call_id)))
     }
 
     /// Forgets accounts that are gone.
@@ -186,6 +233,18 @@ impl Guesses {
         self.waits.len()
     }
 
+    /// What an attempt waits with, and what it waits with alone where it may be a phone's.
+    fn attempts(&self, subject: Subject, source: SocketAddr, standing: Standing) -> (Attempt, Option<Attempt>) {
+        let (address, forgeable) = (source.ip().to_canonical(), standing == Standing::Forgeable);
+        let count = self.counts.get(&subject).filter(|_| !forgeable);
+        let has_proven = count.is_some_and(|count| count.proven.contains(&address));
+        let place = if has_proven { Place::Address(address) } else { Place::Network(source_network(address)) };
+        let own = Place::End(SocketAddr::new(address, source.port()));
+        let own = count.filter(|count| count.is_home(address)).map(|_| own);
+        let attempt = |place| Attempt { subject: subject.clone(), place, forgeable };
+        (attempt(place), own.map(attempt))
+    }
+
     fn set_wait(&mut self, now: Instant, attempt: Attempt, until: Instant) {
         while let Some((end, _)) = self.waits_by_end.first()
             && (*end <= now || self.waits.len() >= GUESS_WAITS_MAX)
@@ -200,12 +259,24 @@ impl Guesses {
     }
 }
 
+/// Puts a value last; the oldest gives way.
+fn keep_latest<T: PartialEq>(known: &mut VecDeque<T>, value: T) {
+    known.retain(|other| *other != value);
+    if known.len() >= PROVEN_SOURCES_MAX {
+        known.pop_front();
+    }
+    known.push_back(value);
+}
+
+fn hash(text: &[u8]) -> u64 {
+    let hash: [u8; 32] = Sha256::digest(text).into();
+    hash.first_chunk().copied().map_or(0, u64::from_be_bytes)
+}
+
 /// Names without an account share a fixed number of counts, so that they cannot be told from accounts by what they cost.
 fn subject(account: Option<&str>, name: &str) -> Subject {
     if let Some(account) = account {
         return Subject::Account(account.to_owned());
     }
-    let hash: [u8; 32] = Sha256::digest(name).into();
-    let number = hash.first_chunk().copied().map_or(0, u64::from_be_bytes);
-    Subject::Unknown(usize::try_from(number).unwrap_or(0) % UNKNOWN_ACCOUNTS_COUNTED)
+    Subject::Unknown(usize::try_from(hash(name.as_bytes())).unwrap_or(0) % UNKNOWN_ACCOUNTS_COUNTED)
 }

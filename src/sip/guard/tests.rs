@@ -10,6 +10,10 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
+fn end(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
 fn guard() -> Guard {
     Guard::new(Terms { requests_per_second: 10, burst: 5, failures: 3, ..Terms::default() })
 }
@@ -52,7 +56,7 @@ fn a_flood_is_banned_and_each_ban_takes_twice_as_long_up_to_an_hour() {
         let (asked, ban) = flood(&mut guard, now, source);
         assert!(asked > 25, "far over the rate, not a little");
         assert_eq!((ban.seconds, usize::try_from(ban.nth).unwrap()), (seconds, nth + 1));
-        assert_eq!(ask(&mut guard, now, source, false), Ok(Pass::OnlyProvenOrNew));
+        assert_eq!(ask(&mut guard, now, source, false), Ok(Pass::OnlyProvenOrNew(Reason::Banned)));
         now = now + Duration::from_secs(seconds);
         guard.expire(now);
         assert_eq!(guard.bans(now), []);
@@ -69,7 +73,7 @@ fn where_a_phone_is_registered_a_flood_slows_but_never_bans() {
     for _ in 0..1_000 {
         assert!(ask(&mut guard, at(0), ip("192.0.2.1"), true).is_ok());
     }
-    assert_eq!(ask(&mut guard, at(0), ip("192.0.2.1"), true), Ok(Pass::OnlyProven(Reason::Rate)));
+    assert_eq!(ask(&mut guard, at(0), ip("192.0.2.1"), true), Ok(Pass::OnlyProvenOrNew(Reason::Rate)));
 }
 
 #[test]
@@ -88,7 +92,7 @@ fn repeated_wrong_credentials_are_banned_and_single_ones_forgiven() {
         assert_eq!(guard.failed(at(0), floor, true, || true), None);
     }
     assert!(guard.failed(at(0), floor, true, || true).is_some());
-    assert_eq!(ask(&mut guard, at(0), floor, true), Ok(Pass::OnlyProvenOrNew), "its phones get in");
+    assert_eq!(ask(&mut guard, at(0), floor, true), Ok(Pass::OnlyProvenOrNew(Reason::Banned)), "its phones get in");
     guard.verify().unwrap();
 }
 
@@ -104,7 +108,7 @@ fn what_anybody_could_send_in_the_name_of_a_registered_phone_bans_nobody() {
     assert_eq!(guard.ask(at(0), phone, true, || Resident::Phone), Ok(Pass::Yes), "its own port has its own rate");
     assert_eq!(
         guard.ask(at(0), SocketAddr::new(floor, 7), true, || Resident::Host),
-        Ok(Pass::OnlyProven(Reason::Rate))
+        Ok(Pass::OnlyProvenOrNew(Reason::Rate))
     );
     for _ in 0..12 {
         assert_eq!(guard.failed(at(0), floor, true, || true), None, "forged ones have used up no patience");
@@ -120,9 +124,10 @@ fn a_ban_that_a_forger_could_bring_about_leaves_room_for_challenges_and_ends_wit
         guard.failed(at(0), forged, false, || false);
         guard.failed(at(0), thief, true, || false);
     }
-    assert_eq!(ask(&mut guard, at(0), forged, false), Ok(Pass::OnlyProvenOrNew));
-    assert!(!guard.may_challenge(at(0), forged), "no burst");
-    assert!(guard.may_challenge(at(1), forged));
+    assert_eq!(ask(&mut guard, at(0), forged, false), Ok(Pass::OnlyProvenOrNew(Reason::Banned)));
+    let forged_phone = SocketAddr::new(forged, 5060);
+    assert!(!guard.may_challenge(at(0), forged_phone), "no burst");
+    assert!(guard.may_challenge(at(1), forged_phone));
     assert_eq!(ask(&mut guard, at(0), thief, false), Ok(Pass::OnlyProven(Reason::Banned)));
     guard.proven(forged);
     guard.proven(thief);
@@ -132,9 +137,28 @@ fn a_ban_that_a_forger_could_bring_about_leaves_room_for_challenges_and_ends_wit
 }
 
 #[test]
+fn challenges_in_a_ban_are_counted_by_port_and_by_network() {
+    let mut guard = guard();
+    let network = ip("192.0.2.1");
+    flood(&mut guard, at(0), network);
+    let end = |port| SocketAddr::new(network, port);
+    let challenged = |guard: &mut Guard, ports: std::ops::Range<u16>| {
+        ports.filter(|port| guard.may_challenge(at(1), end(*port))).count()
+    };
+    let of_one_port = (0..1_000).filter(|_| guard.may_challenge(at(1), end(4444))).count();
+    assert_eq!(of_one_port, 10, "the rate");
+    assert_eq!(challenged(&mut guard, 5_060..5_070), 10, "other ports are not affected");
+    assert_eq!(challenged(&mut guard, 10_000..20_000), 80, "ten times the rate for the network");
+    assert!(!guard.may_challenge(at(1), end(5_080)));
+    assert!(guard.may_challenge(at(2), end(5_080)));
+    assert!(guard.may_challenge(at(1), SocketAddr::new(ip("192.0.2.2"), 5_060)), "another network");
+    guard.verify().unwrap();
+}
+
+#[test]
 fn wrong_passwords_of_one_account_make_their_sources_wait_longer_each_time() {
     let mut guesses = Guesses::default();
-    let (thief, other) = (ip("192.0.2.1"), ip("192.0.2.2"));
+    let (thief, other) = (end("192.0.2.1:5060"), end("192.0.2.2:5060"));
     let here = Standing::Reachable;
     for name in ["budi", "nobody"] {
         let account = Some(name).filter(|name| *name == "budi");
@@ -155,18 +179,18 @@ fn wrong_passwords_of_one_account_make_their_sources_wait_longer_each_time() {
     }
     assert_eq!(guesses.wait(at(0), Some("sari"), "sari", thief, here), None, "another account");
     // What anybody could send in the name of an address makes only such attempts wait.
-    guesses.failed(at(0), Some("budi"), "budi", ip("192.0.2.9"), Standing::Forgeable);
-    assert!(guesses.wait(at(0), Some("budi"), "budi", ip("192.0.2.9"), Standing::Forgeable).is_some());
-    assert_eq!(guesses.wait(at(0), Some("budi"), "budi", ip("192.0.2.9"), here), None);
+    guesses.failed(at(0), Some("budi"), "budi", end("192.0.2.9:5060"), Standing::Forgeable);
+    assert!(guesses.wait(at(0), Some("budi"), "budi", end("192.0.2.9:5060"), Standing::Forgeable).is_some());
+    assert_eq!(guesses.wait(at(0), Some("budi"), "budi", end("192.0.2.9:5060"), here), None);
 }
 
 #[test]
 fn a_network_that_has_shown_the_password_has_four_times_the_attempts() {
     let mut guesses = Guesses::default();
-    let home = ip("2001:db8::1");
+    let home = end("[2001:db8::1]:5060");
     guesses.succeeded("budi", home, Standing::Reachable);
     for _ in 0..48 {
-        guesses.failed(at(0), Some("budi"), "budi", ip("2001:db8::2"), Standing::Reachable);
+        guesses.failed(at(0), Some("budi"), "budi", end("[2001:db8::2]:5060"), Standing::Reachable);
         assert_eq!(guesses.wait(at(0), Some("budi"), "budi", home, Standing::Reachable), None);
     }
     guesses.failed(at(0), Some("budi"), "budi", home, Standing::Reachable);
@@ -178,7 +202,7 @@ fn a_network_that_has_shown_the_password_has_four_times_the_attempts() {
 #[test]
 fn a_full_table_of_waits_forgets_the_one_that_ends_first() {
     let mut guesses = Guesses::default();
-    let source = |n: u32| IpAddr::V4(std::net::Ipv4Addr::from_bits(0x0a00_0000 + n));
+    let source = |n: u32| SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::from_bits(0x0a00_0000 + n)), 5060);
     let many = u32::try_from(GUESS_WAITS_MAX).unwrap() + 40;
     for n in 0..many {
         guesses.failed(at(0), Some("budi"), "budi", source(n), Standing::Reachable);
@@ -187,12 +211,66 @@ fn a_full_table_of_waits_forgets_the_one_that_ends_first() {
     assert!(guesses.wait(at(0), Some("budi"), "budi", source(many - 1), Standing::Reachable).is_some());
 }
 
+/// A guesser at `at` has failed until it must wait two minutes.
+fn guessed_at(at_end: &str) -> Guesses {
+    let mut guesses = Guesses::default();
+    guesses.succeeded("budi", end("192.0.2.1:1"), Standing::Reachable);
+    guesses.succeeded("budi", end("[2001:db8::1]:1"), Standing::Reachable);
+    for _ in 0..60 {
+        guesses.failed(at(0), Some("budi"), "budi", end(at_end), Standing::Reachable);
+    }
+    guesses
+}
+
+fn waits(guesses: &Guesses, seconds: u64, at_end: &str) -> Option<u64> {
+    let wait = guesses.wait(at(seconds), Some("budi"), "budi", end(at_end), Standing::Reachable);
+    wait.map(|wait| wait.as_secs())
+}
+
+#[test]
+fn a_guesser_beside_a_phone_makes_no_other_connection_wait() {
+    for guesser in ["192.0.2.1:2", "[2001:db8::1]:2", "[2001:db8::2]:2"] {
+        let guesses = guessed_at(guesser);
+        assert_eq!(waits(&guesses, 0, guesser), Some(120), "{guesser}");
+        for phone in ["192.0.2.1:1", "192.0.2.1:3", "[2001:db8::1]:3", "[2001:db8::3]:3"] {
+            assert_eq!(waits(&guesses, 0, phone), None, "{guesser} {phone}");
+        }
+    }
+}
+
+#[test]
+fn few_new_connections_of_a_guesser_in_a_phones_network_may_fail() {
+    let mut guesses = guessed_at("192.0.2.1:2");
+    let tried = |guesses: &mut Guesses, seconds: u64, ports: std::ops::Range<u16>| {
+        let may = |port: &u16| {
+            let end = SocketAddr::new(ip("192.0.2.1"), *port);
+            let may = guesses.wait(at(seconds), Some("budi"), "budi", end, Standing::Reachable).is_none();
+            if may {
+                guesses.failed(at(seconds), Some("budi"), "budi", end, Standing::Reachable);
+            }
+            may
+        };
+        ports.filter(may).count()
+    };
+    assert_eq!(tried(&mut guesses, 0, 1_000..2_000), 10);
+    assert_eq!(tried(&mut guesses, 10, 2_000..3_000), 5);
+    // An address of its own is not affected, nor is a phone that registers with the Call-ID that it has always had.
+    assert_eq!(waits(&guesses, 10, "[2001:db8::1]:9"), None);
+    guesses.registered("budi", b"call");
+    assert!(guesses.has_registered("budi", b"call") && !guesses.has_registered("budi", b"other"));
+    assert!(!guesses.has_registered("sari", b"call"));
+}
+
 #[test]
 fn a_ban_can_be_lifted_and_then_nothing_is_held_against_the_source() {
     let mut guard = guard();
     let source = ip("2001:db8::1");
     flood(&mut guard, at(0), source);
-    assert_eq!(ask(&mut guard, at(0), ip("2001:db8::2"), false), Ok(Pass::OnlyProvenOrNew), "one /64 is one source");
+    assert_eq!(
+        ask(&mut guard, at(0), ip("2001:db8::2"), false),
+        Ok(Pass::OnlyProvenOrNew(Reason::Banned)),
+        "one /64 is one source"
+    );
     assert_eq!(guard.bans(at(0)).len(), 1);
     assert!(guard.lift(ip("2001:db8::7")));
     assert!(!guard.lift(source));

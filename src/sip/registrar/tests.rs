@@ -463,3 +463,22 @@ fn a_phone_has_moved_when_its_flow_or_its_contact_is_another() {
     assert_eq!(moves(bench.register(&format!("Contact: <{first}>{instance}"))), [(first.to_owned(), first.to_owned())]);
     assert_eq!(moves(bench.register(&format!("Contact: <{first}>;expires=0"))), []);
 }
+
+#[test]
+fn an_address_is_shared_as_long_as_another_user_is_registered_from_it_or_names_it() {
+    let mut bench = Bench::new();
+    let (source, contact) = ("192.0.2.9".parse().unwrap(), "198.51.100.7".parse().unwrap());
+    let shared =
+        |bench: &Bench, own: &str| [source, contact].map(|at| bench.registrar.others_at(at, |user| user == own));
+    assert_eq!(shared(&bench, "op2"), [false, false]);
+    bench.register("Contact: <sip:op1@198.51.100.7:5070>");
+    assert_eq!((shared(&bench, "op1"), shared(&bench, "op2")), ([false, false], [true, true]));
+    assert!(bench.registrar.others_at("::ffff:192.0.2.9".parse().unwrap(), |user| user == "op2"));
+    assert!(!bench.registrar.others_at("192.0.2.8".parse().unwrap(), |_| false));
+    // A second phone at the same address: one of them is left.
+    bench.register("Contact: <sip:op1@10.0.0.1:5071>");
+    bench.register("Contact: <sip:op1@198.51.100.7:5070>;expires=0");
+    assert_eq!(shared(&bench, "op2"), [true, false]);
+    bench.wait(601);
+    assert_eq!(shared(&bench, "op2"), [false, false]);
+}

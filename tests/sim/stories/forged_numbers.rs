@@ -1,5 +1,8 @@
 //! Numbers, URIs and sequence numbers that a caller or a phone writes as it likes.
 
+use siaga::sip::digest::client::Identity;
+use siaga::switchboard::Registration;
+
 use super::call_back::{abandons, calls_back, list};
 use super::transfer::{floor, is_hung_up};
 use super::*;
@@ -136,4 +139,26 @@ fn an_emergency_call_with_such_a_number_is_served_and_can_be_ended() {
     assert_eq!(header(&world.take(TRUNK, "SIP/2.0 200"), "CSeq"), "4000000001 BYE");
     assert_eq!(endings(&world), [(Side::Caller, EndCause::Normal)]);
     is_hung_up(&mut world, BUDI);
+}
+
+#[test]
+fn a_call_back_never_goes_to_a_name_with_which_the_centre_is_registered() {
+    let mut world = floor();
+    let mut settings = super::super::world::settings();
+    settings.trunks[0].target = Some(TRUNK.parse().unwrap());
+    let terms = &mut settings.trunks[0].terms;
+    terms.country = "62".to_owned();
+    terms.identity = Some(Identity { user: "02155501120".to_owned(), password: "rahasia".to_owned() });
+    let (registrar, aor) = ("sip:telco.example".to_owned(), "sip:+622155501121@telco.example".to_owned());
+    let register = Registration { registrar, aor, expires: Duration::from_secs(600) };
+    let own = ["02155501120", "+622155501120", "622155501120", "02155501121", "+622155501121"];
+    for register in [Some(register), None] {
+        settings.trunks[0].terms.register = register.clone();
+        world.step(Input::Configure(Box::new(settings.clone())));
+        for number in [GOOD].into_iter().chain(own) {
+            abandons(&mut world, number, 8);
+        }
+        let listed = listed(&mut world);
+        assert_eq!(listed == [GOOD], register.is_some(), "{listed:?}");
+    }
 }

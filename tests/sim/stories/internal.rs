@@ -4,6 +4,7 @@ use siaga::acd::State;
 use siaga::ids::OperatorId;
 use siaga::switchboard::{Account, ConsoleCommand, ConsoleReply};
 
+use super::super::guard::{answers as said, asks as sends, claims};
 use super::attended::Placed;
 use super::call_back::{abandons, list};
 use super::transfer::{floor, record, refuses};
@@ -229,5 +230,34 @@ fn a_phones_emergency_call_is_not_rejected_for_an_extension_or_a_body() {
             text(&mut world, 4, more, kind).replace("sip:112@", "sip:sari@").replace("Call-ID: odd", "Call-ID: other");
         world.receive(BUDI, &other);
         world.take(BUDI, if more.is_empty() { "SIP/2.0 415" } else { "SIP/2.0 420" });
+    }
+}
+
+#[test]
+fn a_phone_gives_its_call_up_during_a_ban_and_above_the_rate() {
+    let forged = "127.0.0.3:4444";
+    for banned in [true, false] {
+        let mut world = floor();
+        let placed = Placed::to(&mut world, "budi", BUDI, "112");
+        world.take(BUDI, "SIP/2.0 100");
+        if banned {
+            sends(&mut world, forged, "REGISTER", "budi", "");
+            let challenge = world.take(forged, "SIP/2.0 401");
+            for _ in 0..45 {
+                sends(&mut world, forged, "REGISTER", "budi", &claims(&challenge, "budi", "guess"));
+            }
+        }
+        for _ in 0..5_000 {
+            sends(&mut world, BUDI, "OPTIONS", "budi", "");
+        }
+        assert_eq!(world.switchboard.guard_figures().banned, usize::from(banned));
+        said(&mut world, BUDI);
+        let cancel = placed.request("CANCEL", 2, "", "").replace("x2CANCEL", "x2INVITE");
+        world.receive(BUDI, &cancel.replace("z9hG4bK", "z9hG4bKother"));
+        assert_eq!(said(&mut world, BUDI), [""; 0], "a CANCEL of no INVITE is a flood's");
+        world.receive(BUDI, &cancel);
+        world.take(BUDI, "SIP/2.0 200");
+        world.take(BUDI, "SIP/2.0 487");
+        assert_eq!(endings(&world), [(Side::Caller, EndCause::Abandoned)]);
     }
 }

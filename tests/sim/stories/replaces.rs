@@ -1,7 +1,13 @@
 //! INVITE with Replaces (RFC 3891): who may pick up a call that rings, and who may take one that talks.
 
+use siaga::switchboard::{ConsoleCommand, ConsoleReply, Supervision};
+
+use super::super::watch::Watch;
 use super::attended::{Placed, consulting, replaces};
-use super::transfer::{TO_SARI, floor, is_hung_up, record, refuses, talk, talking, talks};
+use super::conference::{ANI, is_bridged, staffed as supervised};
+use super::events::{dialogs, names};
+use super::ring_all::{picks_up, rings};
+use super::transfer::{TO_SARI, floor, is_hung_up, record, refers, refuses, talk, talking, talks};
 use super::*;
 
 /// Sari may take calls over.
@@ -179,4 +185,43 @@ fn an_emergency_call_is_served_as_a_new_one_whatever_it_wants_to_replace() {
     let two = "Replaces: x\r\nReplaces: y\r\n";
     Caller::dials_with(&mut world, two, true);
     world.take(TRUNK, "SIP/2.0 100");
+}
+
+#[test]
+fn the_ringing_leg_of_a_supervisor_or_participant_gives_no_one_the_call_of_another_operator() {
+    const ANI_TOO: &str = "127.0.0.3:5094";
+    const SARI_TOO: &str = "127.0.0.3:5095";
+    for supervises in [true, false] {
+        let (mut world, caller, invite) = supervised();
+        world.register("sari", SARI);
+        let (guest, at) = if supervises { ("ani", ANI) } else { ("sari", SARI) };
+        let (watcher, watches_at) = if supervises { ("sari", SARI) } else { ("ani", ANI) };
+        let watch = Watch::begins(&mut world, watcher, watches_at, guest, "dialog");
+        watch.hears(&mut world);
+        world.pass(Duration::from_millis(1_001));
+        if supervises {
+            let call = world.facts.iter().find_map(|fact| fact.call).unwrap();
+            let by = Some(siaga::ids::OperatorId::parse(guest).unwrap());
+            let order = ConsoleCommand::Supervise { call, mode: Supervision::Listen, by };
+            assert_eq!(world.orders(order), ConsoleReply::Done);
+        } else {
+            refers(&mut world, &invite, 1, "Refer-To: <sip:*30sari@127.0.0.1>\r\n");
+        }
+        let asked = rings(&mut world, at);
+        let lamp = watch.hears(&mut world);
+        assert_eq!(dialogs(&lamp).2[0].1, "early");
+        assert_eq!(names(&lamp), None, "the lamp names no dialog to pick up");
+        let facts = world.facts.len();
+        for (name, from) in [(watcher, watches_at), ("ani", ANI_TOO), ("sari", SARI_TOO)] {
+            Placed::with(&mut world, name, from, guest, &replaces(&asked, "phone"));
+            world.take(from, "SIP/2.0 403");
+        }
+        assert_eq!(world.facts.len(), facts);
+        assert!(is_bridged(&world) && !world.has(BUDI, "BYE") && !world.has(at, "CANCEL"));
+        picks_up(&mut world, at, &asked);
+        caller.hangs_up(&mut world);
+        assert_eq!(record(&world).operator.unwrap().as_str(), "budi");
+        world.sent.clear();
+        world.assert_empty_in_the_end();
+    }
 }

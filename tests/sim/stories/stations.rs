@@ -14,7 +14,7 @@ use super::transfer::record;
 use super::*;
 
 /// The phones of two stations.
-const DESK1: &str = "127.0.0.3:5101";
+pub(super) const DESK1: &str = "127.0.0.3:5101";
 const DESK2: &str = "127.0.0.3:5102";
 const BUDIS: &str = "2580";
 const SARIS: &str = "97531";
@@ -38,7 +38,7 @@ fn room_with(settings: siaga::switchboard::Settings) -> World {
     world
 }
 
-fn room() -> World {
+pub(super) fn room() -> World {
     room_with(settings())
 }
 

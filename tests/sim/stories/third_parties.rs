@@ -13,7 +13,7 @@ use super::conference::{joins, staffed as three_on_the_floor};
 use super::transfer::{DAMKAR, is_hung_up, refers};
 use super::*;
 
-const STRANGER: &str = "203.0.113.9:5060";
+pub(super) const STRANGER: &str = "203.0.113.9:5060";
 const NEW: &str = "127.0.0.13:5072";
 
 /// The same credentials with another response.
@@ -24,17 +24,23 @@ fn spoiled(credentials: &str) -> String {
 }
 
 /// What a stranger asks for in a dialog.
-const METHODS: [&str; 10] =
+pub(super) const METHODS: [&str; 10] =
     ["BYE", "INVITE", "UPDATE", "INFO", "REFER", "OPTIONS", "MESSAGE", "PRACK", "NOTIFY", "SUBSCRIBE"];
 
 /// What the stranger gets; nothing else happens.
 fn gets(world: &mut World, text: &str) -> String {
+    gets_at(world, STRANGER, text)
+}
+
+/// The same for a request from another address.
+pub(super) fn gets_at(world: &mut World, at: &str, text: &str) -> String {
     let before = world.switchboard.gauges();
-    world.receive(STRANGER, text);
+    let remote = at.parse().unwrap();
+    world.receive(at, text);
     let mut status = String::new();
     for output in &world.last_step {
         match output {
-            Output::Send(transmit) if transmit.flow.remote == STRANGER.parse().unwrap() => {
+            Output::Send(transmit) if transmit.flow.remote == remote => {
                 let said = std::str::from_utf8(&transmit.bytes).unwrap();
                 assert!(status.is_empty() && said.starts_with("SIP/2.0 "), "{said}");
                 status = said[8..11].to_owned();
@@ -44,12 +50,12 @@ fn gets(world: &mut World, text: &str) -> String {
         }
     }
     assert_eq!(world.switchboard.gauges(), before, "{text}");
-    world.sent.retain(|(to, _)| *to != STRANGER.parse().unwrap());
+    world.sent.retain(|(to, _)| *to != remote);
     status
 }
 
 /// A request of a stranger in the dialog of a message that one of its ends has got from us.
-fn forged(world: &mut World, got: &str, method: &str) -> String {
+pub(super) fn forged(world: &mut World, got: &str, method: &str) -> String {
     let more = match method {
         "REFER" => "Refer-To: <sip:sari@127.0.0.1>\r\n",
         "PRACK" => "RAck: 1 1 INVITE\r\n",
@@ -141,7 +147,7 @@ fn no_request_of_a_stranger_changes_a_call_that_an_operator_places_or_a_feature_
     tries_everything(&mut world, &answer, "401");
     let mut code = Placed::to(&mut world, "sari", SARI, "*13");
     let answer = code.is_answered(&mut world);
-    tries_everything(&mut world, &answer, "403");
+    tries_everything(&mut world, &answer, "401");
 }
 
 #[test]
@@ -309,8 +315,11 @@ fn a_subscription_is_ended_by_its_own_phone_only() {
     );
     let ends = forged(&mut world, &got, "SUBSCRIBE").replace("Event: dialog", "Event: presence\r\nExpires: 0");
     assert_eq!(gets(&mut world, &ends), "401");
-    // A NAT has given the phone another port.
+    // A NAT has given the phone another port. As long as a colleague has the same address, the phone shows its credentials.
     watch.at = "127.0.0.3:6092";
+    assert!(watch.asks_as_operator(&mut world, "Expires: 600\r\n").starts_with("SIP/2.0 200"));
+    world.register_for("budi", BUDI, 0);
+    watch.at = "127.0.0.3:6093";
     assert!(watch.refreshes(&mut world, 600).starts_with("SIP/2.0 200"));
 }
 
@@ -450,4 +459,36 @@ fn not_even_the_shortest_request_makes_siaga_an_amplifier() {
     at_most(135, &format!("{}x", shortest("INVITE", "", "Content-Type: a/b\r\nContent-Length: 1\r\n")));
     at_most(135, &shortest("OPTIONS", "", "Require: x\r\n"));
     at_most(135, &shortest("OPTIONS", "", "").replace("CSeq: 1 ", "CSeq: 1 x"));
+}
+
+#[test]
+fn an_ack_and_a_cancel_from_an_unknown_server_of_the_trunk_are_reported_with_the_setting() {
+    let elsewhere = "127.0.0.80:5060";
+    let setting = "peers = [\"127.0.0.80\"] in the [[trunk]] with name = \"telco\"";
+    let reported = |world: &World| {
+        let one = |rejection: &siaga::switchboard::Rejection| {
+            (rejection.reason.word(), rejection.status, rejection.setting.clone().unwrap())
+        };
+        world.rejections.iter().map(one).collect::<Vec<_>>()
+    };
+    let foreign = |world: &World| world.switchboard.guard_figures().counts[5];
+    let mut world = staffed();
+    let caller = Caller::dials(&mut world);
+    caller.sends_cancel_from(&mut world, elsewhere);
+    let of_cancel = ("foreign-host", 481, setting.to_owned());
+    assert_eq!((reported(&world), foreign(&world)), (vec![of_cancel.clone()], 1));
+    answers(&mut world, BUDI);
+    let answer = world.take(TRUNK, "SIP/2.0 200");
+    world.asks(elsewhere, &answer, "ACK", 1, "", "");
+    let of_ack = ("foreign-host", 403, setting.to_owned());
+    assert_eq!((reported(&world), foreign(&world)), (vec![of_cancel.clone(), of_ack.clone()], 2));
+    assert!(!world.has(elsewhere, ""), "an ACK has no response");
+    world.pass(Duration::from_secs(1));
+    world.take(TRUNK, "SIP/2.0 200");
+    world.asks(TRUNK, &answer, "ACK", 1, "", "");
+    // A stranger's ACK for a phone's leg is counted; no setting accepts it.
+    let mut placed = Placed::to(&mut world, "budi", BUDI, "*14");
+    let answer = placed.is_answered(&mut world);
+    world.asks(STRANGER, &answer, "ACK", 2, "", "");
+    assert_eq!((reported(&world), foreign(&world)), (vec![of_cancel, of_ack], 3));
 }
