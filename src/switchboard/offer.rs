@@ -30,6 +30,15 @@ use super::{Purpose, Switchboard};
 /// While fewer legs of a call ring, an operator's second and further phones ring too. They make way when others need the room.
 const SECOND_PHONES_UNTIL: usize = LIVE_LEGS_PER_CALL_MAX / 2;
 
+/// The INVITE of a new leg.
+struct NewLeg {
+    to: Callee,
+    /// The phone that is rung; None: a number over a trunk.
+    reached: Option<Reached>,
+    why: String,
+    ring_until: Instant,
+}
+
 impl OfferLeg {
     pub(super) fn operator(&self) -> Option<&OperatorId> {
         match &self.to {
@@ -81,7 +90,7 @@ impl Switchboard {
             }
             rings |= self.take_up_unheard(now, id, &reached.phone, ring_until) || {
                 let why = if n > 0 { format!("another phone of his: {why}") } else { why.to_owned() };
-                self.ring_at(now, id, to.clone(), Some(reached), why, ring_until)
+                self.ring_at(now, id, NewLeg { to: to.clone(), reached: Some(reached), why, ring_until })
             };
         }
         self.cancel_unheard_of_old_phones(now, id, operator);
@@ -110,7 +119,7 @@ impl Switchboard {
 
     /// Sends the INVITE of a new leg to a number, over the trunk that is dialled. False when it cannot be: no way, no port, no room.
     pub(super) fn ring_number(&mut self, now: Now, id: CallId, to: Callee, why: String, ring_until: Instant) -> bool {
-        self.ring_at(now, id, to, None, why, ring_until)
+        self.ring_at(now, id, NewLeg { to, reached: None, why, ring_until })
     }
 
     /// Where a leg goes: Request-URI, flow, and whether it follows its target.
@@ -134,34 +143,19 @@ impl Switchboard {
         true
     }
 
-    fn ring_at(
-        &mut self,
-        now: Now,
-        id: CallId,
-        to: Callee,
-        reached: Option<Reached>,
-        why: String,
-        ring_until: Instant,
-    ) -> bool {
-        let rings = self.destination(id, &to, reached.as_ref()).is_some()
+    fn ring_at(&mut self, now: Now, id: CallId, new: NewLeg) -> bool {
+        let rings = self.destination(id, &new.to, new.reached.as_ref()).is_some()
             && self.has_room_for_leg(now, id)
             && self.lend_to_caller(now, id)
-            && self.invite_at(now, id, to, reached, why, ring_until);
+            && self.invite_at(now, id, new);
         if !rings {
             self.take_port_back(id);
         }
         rings
     }
 
-    fn invite_at(
-        &mut self,
-        now: Now,
-        id: CallId,
-        to: Callee,
-        reached: Option<Reached>,
-        why: String,
-        ring_until: Instant,
-    ) -> bool {
+    fn invite_at(&mut self, now: Now, id: CallId, new: NewLeg) -> bool {
+        let NewLeg { to, reached, why, ring_until } = new;
         let Some((uri, mut flow, follow_target)) = self.destination(id, &to, reached.as_ref()) else { return false };
         let Some(call) = self.calls.get_mut(&id) else { return false };
         let trunk = call.dialling.map(|(trunk, _)| trunk).filter(|_| matches!(to, Callee::Number(_)));
