@@ -58,7 +58,10 @@ impl Switchboard {
         let Some(call) = self.calls.get_mut(&id) else {
             return self.acd.leave(now, id);
         };
-        call.stage = Stage::Offered;
+        // A fallback that has begun goes on beside.
+        if !call.is_falling_back() {
+            call.stage = Stage::Offered;
+        }
         let ring_until = now.mono + self.settings.ring;
         if !self.ring_phones(now, id, &operator, &why, ring_until) {
             // For lack of a port, a transaction or a leg: that is not the operator's doing.
@@ -104,7 +107,7 @@ impl Switchboard {
 
     /// An offer is over: when nobody else rings for it, the call waits.
     pub(super) fn unless_it_rings(&mut self, id: CallId) {
-        if self.calls.get(&id).is_some_and(|call| !call.rings()) {
+        if self.calls.get(&id).is_some_and(|call| !call.rings() && !call.is_falling_back()) {
             self.back_to_queue(id);
         }
     }

@@ -128,7 +128,8 @@ impl Switchboard {
         if let (Callee::Operator(operator), false) = (&to, stage == Stage::Ended || self.rings_another_phone(id, &to)) {
             // No response at all is not the operator's doing.
             let heard = self.calls.get(&id).is_some_and(|call| call.heard_from.contains(operator));
-            let blameless = falling_back || !heard || outcome == OfferOutcome::Withdrawn;
+            let in_turn = !falling_back || self.acd.is_in_turn(id, operator);
+            let blameless = !in_turn || !heard || outcome == OfferOutcome::Withdrawn;
             self.acd.offer_failed(now, id, operator, blameless);
             if !heard && outcome == OfferOutcome::Unreachable {
                 self.acd.was_unheard(operator);

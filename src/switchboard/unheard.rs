@@ -103,7 +103,7 @@ impl Switchboard {
             self.phone_is_silent(now, &phone);
         }
         let (Some(operator), Some(call)) = (operator, self.calls.get(&id)) else { return };
-        let goes_on = matches!(call.stage, Stage::Offered | Stage::AllPhones { .. }) && !self.is_guest(id, no);
+        let goes_on = (call.stage == Stage::Offered || call.is_falling_back()) && !self.is_guest(id, no);
         let all_overdue = call.legs_to(&operator).all(|(_, leg)| !leg.is_ringing() || leg.is_overdue());
         if goes_on && all_overdue {
             self.attempt_unheard(now, id, &operator);
@@ -138,10 +138,9 @@ impl Switchboard {
         }
         match self.calls.get(&id).map(|call| &call.stage) {
             Some(Stage::Offered) => self.unless_it_rings(id),
-            Some(Stage::AllPhones { .. }) => self.next_fallback(now, id),
+            Some(Stage::AllPhones { .. } | Stage::Number) => self.next_fallback(now, id),
             Some(
                 Stage::Queued
-                | Stage::Number
                 | Stage::Talking { .. }
                 | Stage::Transfer { .. }
                 | Stage::OwnPhones { .. }

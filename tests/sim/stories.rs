@@ -14,6 +14,7 @@ mod doubt;
 mod early;
 mod events;
 mod few_ports;
+mod fallback_joined;
 mod forged_numbers;
 mod hold;
 mod internal;
