@@ -49,7 +49,8 @@ impl Hands for Notes {
     fn long_call(&mut self, _: siaga::ids::CallId, _: u64, _: bool) {}
     fn guessing(&mut self, _: &str, _: Option<std::net::IpAddr>) {}
     fn rejected(&mut self, _: siaga::clock::Instant, _: &siaga::switchboard::Rejection) {}
-    fn extensions_ignored(&mut self, _: siaga::clock::Instant, _: &str, _: &str) {}
+    fn ignored(&mut self, _: siaga::clock::Instant, _: &str, _: &str) {}
+    fn foreign_media(&mut self, _: siaga::clock::Instant, _: Option<&str>, _: SocketAddr, _: Option<SocketAddr>) {}
 
     fn look_up(&mut self, _: bytes::Bytes, _: siaga::switchboard::TrunkHost) {}
 
