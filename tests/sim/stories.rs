@@ -9,6 +9,7 @@ mod call_back;
 mod classes;
 mod clock_steps;
 mod conference;
+mod damaged;
 mod digits;
 mod doubt;
 mod early;
