@@ -281,6 +281,9 @@ impl Switchboard {
                 Alarm::Inquiry(who) => {
                     at == self.line(*who).and_then(|line| line.inquiry.as_ref()).and_then(Inquiry::due)
                 }
+                Alarm::HeldBye(who) => {
+                    self.line(*who).and_then(|line| line.held_bye.as_ref()).map(|held| held.due) == at
+                }
                 Alarm::Unpracked(call) => {
                     self.calls.get(call).and_then(|call| call.caller.reliable.as_ref()).and_then(Reliable::due) == at
                 }
@@ -348,6 +351,7 @@ impl Switchboard {
             let unacked = line.unacked.as_ref().map(|unacked| (unacked.due(), Alarm::Unacked(who)));
             let ringing = self.rings_until(who).map(|at| (at, Alarm::RingOver(who)));
             let inquiry = line.inquiry.as_ref().and_then(Inquiry::due).map(|at| (at, Alarm::Inquiry(who)));
+            let bye = line.held_bye.as_ref().map(|held| (held.due, Alarm::HeldBye(who)));
             let rung = self.rung(who);
             let second = rung.and_then(|rung| rung.second.due()).map(|at| (at, Alarm::SecondWay(who)));
             let response = rung.and_then(|rung| rung.respond_by).map(|at| (at, Alarm::Unheard(who)));

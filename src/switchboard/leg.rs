@@ -28,6 +28,7 @@ use super::Switchboard;
 use super::digits::Digits;
 use super::disconnected::Disconnected;
 use super::inquiry::{Found, Inquiry};
+use super::overtaken::HeldBye;
 use super::referral::Refers;
 use super::refresh::{Agreement, Asked, Session, Unanswered};
 use super::reliable::{Early, Reliable};
@@ -213,6 +214,8 @@ pub(super) struct Line {
     pub(super) digits: Digits,
     /// The peer has asked to pass somebody on, and is told what becomes of it.
     pub(super) refers: Refers,
+    /// The peer's BYE, while an earlier request may be under way.
+    pub(super) held_bye: Option<HeldBye>,
 }
 
 impl Line {
@@ -238,6 +241,7 @@ impl Line {
             reason: None,
             digits: Digits::default(),
             refers: Refers::default(),
+            held_bye: None,
         }
     }
 

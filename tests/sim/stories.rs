@@ -27,6 +27,7 @@ mod next_trunk;
 mod orders;
 mod outside;
 mod own_lack;
+mod overtaken;
 mod own_phone;
 mod posture;
 mod present;
