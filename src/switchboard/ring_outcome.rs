@@ -124,6 +124,9 @@ impl Switchboard {
             return self.guest_refused(now, id, leg, &to, outcome, sip_status);
         }
         let Some(stage) = self.calls.get(&id).map(|call| call.stage.clone()) else { return };
+        if matches!(stage, Stage::Transfer { .. }) {
+            self.cancel_silent_phones(now, id);
+        }
         let falling_back = matches!(stage, Stage::AllPhones { .. } | Stage::Number);
         if let (Callee::Operator(operator), false) = (&to, stage == Stage::Ended || self.rings_another_phone(id, &to)) {
             // No response at all is not the operator's doing.

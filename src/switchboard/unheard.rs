@@ -26,7 +26,7 @@ pub(super) type Unheard = BTreeMap<OperatorId, (CallId, BTreeSet<LegNo>)>;
 
 impl OfferLeg {
     /// Rings, and its phone has not responded in time.
-    fn is_overdue(&self) -> bool {
+    pub(super) fn is_overdue(&self) -> bool {
         self.is_ringing() && !self.rung.heard && self.rung.respond_by.is_none()
     }
 
@@ -105,8 +105,11 @@ impl Switchboard {
         let (Some(operator), Some(call)) = (operator, self.calls.get(&id)) else { return };
         let goes_on = (call.stage == Stage::Offered || call.is_falling_back()) && !self.is_guest(id, no);
         let all_overdue = call.legs_to(&operator).all(|(_, leg)| !leg.is_ringing() || leg.is_overdue());
+        let transfers = matches!(call.stage, Stage::Transfer { .. }) && !self.is_guest(id, no);
         if goes_on && all_overdue {
             self.attempt_unheard(now, id, &operator);
+        } else if transfers && all_overdue {
+            self.cancel_offer(now, id, no, OfferOutcome::Unreachable);
         }
     }
 
