@@ -159,6 +159,8 @@ enum Key {
     Network(IpAddr),
     /// A registered phone.
     Phone(SocketAddr),
+    /// A participant of dialogs.
+    Participant(SocketAddr),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -218,8 +220,12 @@ impl Guard {
         resident: impl FnOnce() -> Resident,
     ) -> Result<Pass, Ban> {
         let network = source_network(source.ip());
-        if let Some(ban) = self.bans.get(&network).filter(|ban| ban.until.is_some()) {
-            return Ok(if ban.challenges { Pass::OnlyProvenOrNew } else { Pass::OnlyProven(Reason::Banned) });
+        if let Some(challenges) = self.bans.get(&network).filter(|ban| ban.until.is_some()).map(|ban| ban.challenges) {
+            // The neighbours of a phone with a wrong password share its address.
+            if resident() == Resident::Phone && self.fits(now, Key::Phone(source)) {
+                return Ok(Pass::Yes);
+            }
+            return Ok(if challenges { Pass::OnlyProvenOrNew } else { Pass::OnlyProven(Reason::Banned) });
         }
         let Terms { requests_per_second: rate, burst, .. } = self.terms;
         if rate == 0 {
@@ -244,6 +250,12 @@ impl Guard {
             }
             Resident::Phone | Resident::Host | Resident::No => Ok(Pass::OnlyProven(Reason::Rate)),
         }
+    }
+
+    /// True if a source whose request belongs to a dialog keeps its rate. It has a rate of its own, which other sources cannot use up
+    /// without the tags of a dialog.
+    pub fn lets_participant_in(&mut self, now: Instant, source: SocketAddr) -> bool {
+        self.fits(now, Key::Participant(source))
     }
 
     /// In a ban, a phone without credentials gets a challenge as long as the source keeps its rate.

@@ -63,7 +63,7 @@ impl Switchboard {
             return true;
         }
         let ours = |key| self.dialogs.contains_key(&key) || self.subscriptions.at(&key).is_some();
-        if DialogKey::of_request(message).is_some_and(ours) {
+        if DialogKey::of_request(message).is_some_and(ours) && self.guard.lets_participant_in(now.mono, flow.remote) {
             return true;
         }
         if self.settings.guard.scanners.sent(message) {
