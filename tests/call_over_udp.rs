@@ -50,7 +50,8 @@ impl Hands for Notes {
     fn guessing(&mut self, _: &str, _: Option<std::net::IpAddr>) {}
     fn rejected(&mut self, _: siaga::clock::Instant, _: &siaga::switchboard::Rejection) {}
     fn banned(&mut self, _: siaga::clock::Instant, _: &siaga::sip::guard::Ban) {}
-    fn extensions_ignored(&mut self, _: siaga::clock::Instant, _: &str, _: &str) {}
+    fn ignored(&mut self, _: siaga::clock::Instant, _: &str, _: &str) {}
+    fn foreign_media(&mut self, _: siaga::clock::Instant, _: Option<&str>, _: SocketAddr, _: Option<SocketAddr>) {}
 
     fn look_up(&mut self, _: bytes::Bytes, _: siaga::switchboard::TrunkHost) {}
 

@@ -144,7 +144,7 @@ impl Acd {
                 Status::Waiting
                 | Status::Held { .. }
                 | Status::Offered { .. }
-                | Status::Fallback(_)
+                | Status::Fallback { .. }
                 | Status::Talking(_)
                 | Status::Moving(_),
             )
@@ -250,7 +250,7 @@ impl Acd {
 
     fn seize(&mut self, now: Now, call: CallId, operator: &OperatorId, entry: Entry) -> bool {
         match self.queue.status(call).cloned() {
-            Some(Status::Offered { to: others, .. } | Status::Fallback(others)) => {
+            Some(Status::Offered { to: others, .. } | Status::Fallback { to: others, .. }) => {
                 others.iter().for_each(|other| self.release(other));
             }
             Some(Status::Talking(other)) => self.hang_up(now, call, &other),

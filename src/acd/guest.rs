@@ -61,7 +61,7 @@ impl Acd {
                 Status::Waiting
                 | Status::Held { .. }
                 | Status::Offered { .. }
-                | Status::Fallback(_)
+                | Status::Fallback { .. }
                 | Status::Moving(_)
                 | Status::Direct { .. },
             ) => return,

@@ -91,8 +91,14 @@ impl Keys {
                     Self { joinable: desks, recallable: recallable(true), ..pending }
                 }
             }
-            Status::Offered { more: More::From(at), .. } => Self { grows: Some(*at), ..pending },
-            Status::Offered { more: More::Now | More::Never, .. } | Status::Fallback(_) => pending,
+            Status::Fallback { to, .. } if fallback_first || spent || to.len() >= RING_MAX => pending,
+            Status::Fallback { in_turn, .. } if in_turn.is_empty() => Self { offerable: desks, ..pending },
+            Status::Fallback { more, .. } if all_at_once || *more == More::Now => Self { joinable: desks, ..pending },
+            Status::Offered { more: More::From(at), .. } | Status::Fallback { more: More::From(at), .. } => {
+                Self { grows: Some(*at), ..pending }
+            }
+            Status::Offered { more: More::Now | More::Never, .. }
+            | Status::Fallback { more: More::Now | More::Never, .. } => pending,
             Status::Talking(_) | Status::Moving(_) | Status::Direct { .. } => Self::default(),
         }
     }

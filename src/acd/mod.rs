@@ -244,7 +244,7 @@ impl Acd {
     /// logged out as well; a wrap-up ends.
     pub fn log_out(&mut self, now: Now, operator: &OperatorId) -> Result<(), UnknownOperator> {
         let call = self.known(operator)?.call();
-        if call.is_some_and(|call| matches!(self.queue.status(call), Some(Status::Offered { .. }))) {
+        if call.is_some_and(|call| self.queue.is_in_turn(call, operator)) {
             self.withdraw(operator);
         }
         self.floor.change(operator, |facts| {
@@ -335,7 +335,7 @@ impl Acd {
     /// talks with him begins his wrap-up.
     pub fn leave(&mut self, now: Now, call: CallId) {
         match self.queue.remove(call) {
-            Some(Status::Offered { to: operators, .. } | Status::Fallback(operators)) => {
+            Some(Status::Offered { to: operators, .. } | Status::Fallback { to: operators, .. }) => {
                 operators.iter().for_each(|operator| self.release(operator));
             }
             Some(Status::Talking(operator)) => self.hang_up(now, call, &operator),

@@ -11,29 +11,29 @@ impl Acd {
     /// blameless failure in a row counts), the caller keeps his place. Others who ring for him go on ringing.
     pub fn offer_failed(&mut self, now: Now, call: CallId, operator: &OperatorId, blameless: bool) {
         match self.queue.status(call) {
-            Some(Status::Offered { to: reserved, .. } | Status::Fallback(reserved)) if reserved.contains(operator) => {
-                let retry = now.mono + self.settings.fallback_retry.max(PAUSE_MIN);
-                self.queue.leave_ring(call, operator, retry);
-            }
             Some(Status::Direct { engaged, .. }) if engaged.contains(operator) => {
                 self.queue.disengage(call, operator);
                 return self.release(operator);
             }
             Some(Status::Moving(engaged)) if engaged.contains(operator) => {
                 self.queue.disengage(call, operator);
+                self.withdrawals.remove(operator);
             }
             Some(
                 Status::Offered { .. }
-                | Status::Fallback(_)
+                | Status::Fallback { .. }
                 | Status::Waiting
                 | Status::Held { .. }
                 | Status::Talking(_)
                 | Status::Moving(_)
                 | Status::Direct { .. },
             )
-            | None => return,
+            | None => {
+                if !self.leave_ring(now, call, operator) {
+                    return;
+                }
+            }
         }
-        self.withdrawals.remove(operator);
         let rest = self.settings.rest.max(PAUSE_MIN);
         let (most, others) = (self.settings.unanswered_max, self.floor.at_work_count() > 1);
         self.floor.change(operator, |facts| {
@@ -45,10 +45,32 @@ impl Acd {
         });
     }
 
+    /// Removes a reserved operator from those who ring for a call that waits. Returns false if the operator does not ring for it.
+    pub(super) fn leave_ring(&mut self, now: Now, call: CallId, operator: &OperatorId) -> bool {
+        match self.queue.status(call) {
+            Some(Status::Offered { to, .. } | Status::Fallback { to, .. }) if to.contains(operator) => {}
+            Some(
+                Status::Offered { .. }
+                | Status::Fallback { .. }
+                | Status::Waiting
+                | Status::Held { .. }
+                | Status::Talking(_)
+                | Status::Moving(_)
+                | Status::Direct { .. },
+            )
+            | None => return false,
+        }
+        self.queue.leave_ring(call, operator, now.mono + self.settings.fallback_retry.max(PAUSE_MIN));
+        self.withdrawals.remove(operator);
+        true
+    }
+
     /// An operator answered: every other reservation for this call is freed. Ignored unless he is reserved for it.
     pub fn answered(&mut self, now: Now, call: CallId, operator: &OperatorId) {
         let others = match self.queue.status(call) {
-            Some(Status::Offered { to: reserved, .. } | Status::Fallback(reserved)) if reserved.contains(operator) => {
+            Some(Status::Offered { to: reserved, .. } | Status::Fallback { to: reserved, .. })
+                if reserved.contains(operator) =>
+            {
                 reserved.clone()
             }
             Some(Status::Moving(engaged) | Status::Direct { engaged, .. }) if engaged.contains(operator) => {
@@ -56,7 +78,7 @@ impl Acd {
             }
             Some(
                 Status::Offered { .. }
-                | Status::Fallback(_)
+                | Status::Fallback { .. }
                 | Status::Waiting
                 | Status::Held { .. }
                 | Status::Talking(_)
@@ -76,12 +98,16 @@ impl Acd {
         });
     }
 
-    /// The whole fallback failed: the call waits on, and is tried again after `fallback_retry`.
+    /// Ends a fallback that failed: the call rings operators whose turn it is, or waits and is tried again after `fallback_retry`.
     pub fn fallback_failed(&mut self, now: Now, call: CallId) {
-        let Some(Status::Fallback(operators)) = self.queue.status(call) else { return };
-        let operators = operators.clone();
-        operators.iter().for_each(|operator| self.release(operator));
-        self.queue.set(call, self.after_fallback(now, call));
+        let after = self.after_fallback(now, call);
+        let released = self.queue.end_fallback(call, after);
+        released.iter().for_each(|operator| self.release(operator));
+    }
+
+    /// True if the operator rings for this call because it was the operator's turn, and not because the fallback rings all phones.
+    pub fn is_in_turn(&self, call: CallId, operator: &OperatorId) -> bool {
+        self.queue.is_in_turn(call, operator)
     }
 
     /// The talk is over and so is the call: wrap-up begins. Ignored unless the two talk.

@@ -86,10 +86,9 @@ impl Acd {
             }
             Posture::Fallback => {
                 let offered = |(_, status): (CallId, &Status)| match status {
-                    Status::Offered { to, .. } => to.iter().cloned().collect(),
+                    Status::Offered { to, .. } | Status::Fallback { in_turn: to, .. } => to.iter().cloned().collect(),
                     Status::Waiting
                     | Status::Held { .. }
-                    | Status::Fallback(_)
                     | Status::Talking(_)
                     | Status::Moving(_)
                     | Status::Direct { .. } => Vec::new(),

@@ -12,6 +12,7 @@ use crate::counted::Map;
 use crate::ids::{CallId, OperatorId};
 use crate::limits;
 
+mod fallback;
 mod first;
 mod priority;
 mod verify;
@@ -42,8 +43,13 @@ pub(super) enum Status {
         to: BTreeSet<OperatorId>,
         more: More,
     },
-    /// The fallback has it and rings at these.
-    Fallback(BTreeSet<OperatorId>),
+    /// The fallback has it. These ring, if any; those `in_turn` because an operator has become ready since, the others because the
+    /// fallback rings all phones.
+    Fallback {
+        to: BTreeSet<OperatorId>,
+        in_turn: BTreeSet<OperatorId>,
+        more: More,
+    },
     Talking(OperatorId),
     /// Its operator passes it on: he talks, and whom it goes to rings; either may have gone.
     Moving(BTreeSet<OperatorId>),
@@ -93,7 +99,7 @@ pub(super) struct Queue {
     recallable: [CallsBySet; 2],
     /// Calls that have waited for `none_ready` and may enter the fallback.
     stranded: CallsBySet,
-    /// The one call whose fallback rings operators.
+    /// The one call whose fallback rings all phones.
     ringing: Option<CallId>,
     arrivals: u64,
     service: Service,
@@ -174,8 +180,7 @@ impl Queue {
     pub(super) fn set(&mut self, call: CallId, status: Status) {
         self.change(call, |entry| {
             entry.offers += match &status {
-                Status::Fallback(operators) => operators.len(),
-                Status::Offered { to, .. } => to.len(),
+                Status::Offered { to, .. } | Status::Fallback { to, .. } => to.len(),
                 Status::Waiting
                 | Status::Held { .. }
                 | Status::Talking(_)
@@ -205,17 +210,7 @@ impl Queue {
     pub(super) fn ring_with(&mut self, call: CallId, operator: &OperatorId, more: More) {
         self.change(call, |entry| {
             entry.offers += 1;
-            let mut to = match std::mem::replace(&mut entry.status, Status::Waiting) {
-                Status::Offered { to, .. } => to,
-                Status::Waiting
-                | Status::Held { .. }
-                | Status::Fallback(_)
-                | Status::Talking(_)
-                | Status::Moving(_)
-                | Status::Direct { .. } => BTreeSet::new(),
-            };
-            to.insert(operator.clone());
-            entry.status = Status::Offered { to, more };
+            entry.status = std::mem::replace(&mut entry.status, Status::Waiting).with(operator, more);
         });
     }
 
@@ -224,7 +219,8 @@ impl Queue {
         self.status(call).is_some_and(|status| match status {
             Status::Waiting | Status::Held { .. } => true,
             Status::Offered { to, .. } => to.len() < RING_MAX,
-            Status::Fallback(_) | Status::Talking(_) | Status::Moving(_) | Status::Direct { .. } => false,
+            Status::Fallback { to, .. } => self.service != Service::FallbackFirst && to.len() < RING_MAX,
+            Status::Talking(_) | Status::Moving(_) | Status::Direct { .. } => false,
         })
     }
 
@@ -261,8 +257,9 @@ impl Queue {
                     entry.status = if spent { Status::Held { until: retry } } else { Status::Waiting };
                 }
             }
-            Status::Fallback(operators) => {
-                operators.remove(operator);
+            Status::Fallback { to, in_turn, .. } => {
+                to.remove(operator);
+                in_turn.remove(operator);
             }
             Status::Waiting | Status::Held { .. } | Status::Talking(_) | Status::Moving(_) | Status::Direct { .. } => {}
         });
@@ -279,7 +276,7 @@ impl Queue {
         let (before, place) = (Keys::of(entry, self.service), entry.place);
         apply(entry);
         let after = Keys::of(entry, self.service);
-        let rings = matches!(&entry.status, Status::Fallback(operators) if !operators.is_empty());
+        let rings = entry.status.rings_all_phones();
         self.index(call, place, before, after);
         self.set_ringing(call, rings);
     }
@@ -297,7 +294,7 @@ impl Queue {
             Status::Waiting
             | Status::Held { .. }
             | Status::Offered { .. }
-            | Status::Fallback(_)
+            | Status::Fallback { .. }
             | Status::Talking(_) => None,
         }
     }
@@ -341,7 +338,7 @@ impl Queue {
         }
         while let Some((_, call)) = self.growths.pop_due(now) {
             self.change(call, |entry| {
-                if let Status::Offered { more, .. } = &mut entry.status {
+                if let Status::Offered { more, .. } | Status::Fallback { more, .. } = &mut entry.status {
                     *more = More::Now;
                 }
             });
@@ -391,7 +388,7 @@ impl Queue {
         waiting.sets().chain(ringing.sets()).chain(self.stranded.sets())
     }
 
-    /// The call whose fallback rings operators.
+    /// The call whose fallback rings all phones.
     pub(super) fn ringing(&self) -> Option<CallId> {
         self.ringing
     }

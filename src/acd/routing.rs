@@ -11,8 +11,8 @@ impl Acd {
     ///
     /// Withdrawals come first, then ring attempts for calls that wait, then operators who join calls that ring already, then fallbacks.
     /// While no operator is staffed, every waiting call enters its fallback at once. A fallback that has begun continues when an operator
-    /// becomes staffed; calls that still wait, and those whose fallback failed, then get normal ring attempts. In the posture
-    /// `Fallback` the fallback comes before the ring attempts; calls whose fallback failed get ring attempts until the next try. While
+    /// becomes ready, and the operator rings as well: such calls get ring attempts in the order of all, as those that wait. In the
+    /// posture `Fallback` the fallback comes before the ring attempts; calls whose fallback failed get ring attempts until the next try. While
     /// operators are staffed and none is ready, calls that have waited for `none_ready` ring operators on a break before they enter the
     /// fallback.
     pub fn decide(&mut self, now: Now) -> Option<Decision> {
@@ -95,13 +95,14 @@ impl Acd {
         }
         let call = if staffed { self.due_stranded()? } else { self.queue.first_untried()? };
         self.queue.set_phones_turn(call, false);
-        let most = if self.queue.ringing().is_none() { RING_MAX } else { 0 };
+        // One leg stays free for an operator who becomes ready.
+        let most = if self.queue.ringing().is_none() { RING_MAX - 1 } else { 0 };
         Some(self.begin_fallback(call, most))
     }
 
     fn begin_fallback(&mut self, call: CallId, most: usize) -> Decision {
         let operators = self.floor.callable(most);
-        self.queue.set(call, Status::Fallback(operators.iter().cloned().collect()));
+        self.queue.set(call, Status::fallback(&operators));
         for operator in &operators {
             self.assign(call, operator);
         }

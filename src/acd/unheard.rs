@@ -9,7 +9,7 @@ use crate::ids::{CallId, OperatorId};
 impl Queue {
     /// Rings an operator again whose ring attempt for this call had been given up.
     pub(super) fn rejoin(&mut self, now: Instant, call: CallId, operator: &OperatorId) {
-        if let Some(Status::Offered { more, .. }) = self.status(call) {
+        if let Some(Status::Offered { more, .. } | Status::Fallback { more, .. }) = self.status(call) {
             let more = *more;
             return self.ring_with(call, operator, more);
         }
@@ -21,23 +21,9 @@ impl Acd {
     /// No phone of a reserved operator has responded. The operator is free, neither blamed nor resting, and the call keeps its place.
     /// `pending`: there is no other phone to ring, so the operator is rung no further until `stops_trying` or `hear`.
     pub fn unheard(&mut self, now: Now, call: CallId, operator: &OperatorId, pending: bool) {
-        match self.queue.status(call) {
-            Some(Status::Offered { to: reserved, .. } | Status::Fallback(reserved)) if reserved.contains(operator) => {
-                let retry = now.mono + self.settings.fallback_retry.max(super::PAUSE_MIN);
-                self.queue.leave_ring(call, operator, retry);
-            }
-            Some(
-                Status::Offered { .. }
-                | Status::Fallback(_)
-                | Status::Waiting
-                | Status::Held { .. }
-                | Status::Talking(_)
-                | Status::Moving(_)
-                | Status::Direct { .. },
-            )
-            | None => return,
+        if !self.leave_ring(now, call, operator) {
+            return;
         }
-        self.withdrawals.remove(operator);
         self.floor.change(operator, |facts| {
             facts.work = Work::Free;
             facts.hearing = if pending { Hearing::Pending } else { Hearing::Unheard };

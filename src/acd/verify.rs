@@ -27,9 +27,10 @@ impl Acd {
                 (Work::Offered { .. } | Work::Talking { .. }, None) if facts.guest => true,
                 _ if facts.guest => false,
                 (Work::Free, _) => true,
-                (Work::Offered { .. }, Some(Status::Offered { to: reserved, .. } | Status::Fallback(reserved))) => {
-                    reserved.contains(operator)
-                }
+                (
+                    Work::Offered { .. },
+                    Some(Status::Offered { to: reserved, .. } | Status::Fallback { to: reserved, .. }),
+                ) => reserved.contains(operator),
                 (Work::Talking { .. }, Some(Status::Talking(talking))) => talking == operator,
                 (
                     Work::Offered { .. } | Work::Talking { .. },
@@ -40,9 +41,10 @@ impl Acd {
                 }
                 // A call whose operator was lost goes on while he wraps up.
                 (Work::WrapUp { .. }, Some(Status::Talking(talking))) => talking != operator,
-                (Work::WrapUp { .. }, Some(Status::Offered { to: reserved, .. } | Status::Fallback(reserved))) => {
-                    !reserved.contains(operator)
-                }
+                (
+                    Work::WrapUp { .. },
+                    Some(Status::Offered { to: reserved, .. } | Status::Fallback { to: reserved, .. }),
+                ) => !reserved.contains(operator),
                 (Work::WrapUp { .. }, Some(Status::Waiting | Status::Held { .. }) | None) => true,
                 (
                     Work::Offered { .. } | Work::Talking { .. },
@@ -50,7 +52,7 @@ impl Acd {
                         Status::Waiting
                         | Status::Held { .. }
                         | Status::Offered { .. }
-                        | Status::Fallback(_)
+                        | Status::Fallback { .. }
                         | Status::Talking(_),
                     )
                     | None,
@@ -77,7 +79,7 @@ impl Acd {
         for (call, status) in self.queue.iter() {
             let right = match status {
                 Status::Waiting | Status::Held { .. } => true,
-                Status::Offered { to: operators, .. } | Status::Fallback(operators) => {
+                Status::Offered { to: operators, .. } | Status::Fallback { to: operators, .. } => {
                     operators.iter().all(|operator| self.is_offered(operator, call))
                 }
                 Status::Talking(operator) => {

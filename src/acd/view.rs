@@ -81,7 +81,9 @@ impl Acd {
     /// Who is reserved for a call that rings: for its offers, its fallback, or because it is placed for him.
     pub fn rung_for(&self, call: CallId) -> impl Iterator<Item = &OperatorId> {
         let rung = match self.queue.status(call) {
-            Some(Status::Offered { to, .. } | Status::Fallback(to) | Status::Direct { engaged: to, .. }) => Some(to),
+            Some(Status::Offered { to, .. } | Status::Fallback { to, .. } | Status::Direct { engaged: to, .. }) => {
+                Some(to)
+            }
             Some(Status::Waiting | Status::Held { .. } | Status::Talking(_) | Status::Moving(_)) | None => None,
         };
         let rings = |operator: &&OperatorId| {

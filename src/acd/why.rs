@@ -67,14 +67,11 @@ impl Acd {
     fn tell_passed_over(&self, now: Now, call: CallId, desk: DeskNo, why: &mut String) {
         let at_desk = |operator: &&OperatorId| self.floor.desk(desk).is_some_and(|at| at.level(operator).is_some());
         let beside = match self.queue.status(call) {
-            Some(Status::Offered { to, .. }) => to.iter().filter(at_desk).filter(|name| self.is_staffed(name)).count(),
+            Some(Status::Offered { to, .. } | Status::Fallback { to, .. }) => {
+                to.iter().filter(at_desk).filter(|name| self.is_staffed(name)).count()
+            }
             Some(
-                Status::Waiting
-                | Status::Held { .. }
-                | Status::Fallback(_)
-                | Status::Talking(_)
-                | Status::Moving(_)
-                | Status::Direct { .. },
+                Status::Waiting | Status::Held { .. } | Status::Talking(_) | Status::Moving(_) | Status::Direct { .. },
             )
             | None => 0,
         };

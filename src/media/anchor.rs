@@ -40,6 +40,8 @@ pub struct Anchor {
     heard: bool,
     /// `Event::Heard` is due with the next packet: it was never reported, or silence has been reported since.
     heard_owed: bool,
+    /// Packets from hosts that are not accepted, while the peer was not heard; counted up to `FOREIGN_PACKETS`.
+    missed: u8,
     last_packet: Instant,
     /// The silence that counts at present was reported. `aim` and a limit of its own let it be reported again.
     silence_told: bool,
@@ -65,6 +67,9 @@ struct Peer {
 
 /// A sender of RTCP that has sent nothing for this long is replaced by another one: a little over two intervals of RFC 3550 §6.2.
 const REPORTS_LAST: Duration = Duration::from_secs(15);
+
+/// So many packets from a host that is not accepted are reported.
+const FOREIGN_PACKETS: u8 = 5;
 
 /// What a packet carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +103,7 @@ impl Anchor {
             quality: Quality::default(),
             heard: false,
             heard_owed: true,
+            missed: 0,
             last_packet: now,
             silence_told: false,
             silence_limit: None,
@@ -181,6 +187,17 @@ impl Anchor {
     /// `Event::Heard`, once, when the peer, from which a packet has just arrived, is heard for the first time or after a reported silence.
     pub fn heard_anew(&mut self) -> Option<Event> {
         (self.heard && std::mem::take(&mut self.heard_owed)).then_some(Event::Heard { anchor: self.id })
+    }
+
+    /// `Event::Foreign`, once, when some packets from a host that is not accepted have arrived instead of the peer's.
+    pub fn misses(&mut self, now: Instant, from: SocketAddr) -> Option<Event> {
+        let latch = &self.peer.as_ref()?.latch;
+        if self.missed >= FOREIGN_PACKETS || !latch.misses(now, from) {
+            return None;
+        }
+        self.missed += 1;
+        let expected = latch.signalled();
+        (self.missed == FOREIGN_PACKETS).then_some(Event::Foreign { anchor: self.id, from, expected })
     }
 
     /// Rewrites a packet of the other side for this peer; where it goes and which part of `room` it is. None when it

@@ -206,6 +206,8 @@ pub enum Event {
     Heard { anchor: AnchorId },
     /// Nothing (RTP or RTCP) arrived for the configured silence time-out, since `Aim` or since the last packet. Told once per silence.
     Silent { anchor: AnchorId },
+    /// The peer is not heard, and packets for it come from a host that is not accepted. Told once for each anchor.
+    Foreign { anchor: AnchorId, from: SocketAddr, expected: Option<SocketAddr> },
     /// `AwaitVoice` was in vain: no sound came, or sound without a voice. Told once.
     NoVoice { anchor: AnchorId },
     /// `Play` without `then` is over.

@@ -140,6 +140,17 @@ impl Latch {
         self.accepted.filter(|accepted| accepted.rank == Rank::Allowed).map(|accepted| accepted.from)
     }
 
+    /// True if packets from there are never accepted, and none has been accepted lately.
+    pub fn misses(&self, now: Instant, from: SocketAddr) -> bool {
+        let is_heard = self.accepted.is_some_and(|accepted| now.since(accepted.last) < SILENT_AFTER);
+        !is_heard && self.rank(from).is_none()
+    }
+
+    /// The address in the description, if packets can be sent to it.
+    pub fn signalled(&self) -> Option<SocketAddr> {
+        self.signalled
+    }
+
     /// True if the packet's sender is the host of the description or of the accepted source.
     pub fn is_at(&self, from: SocketAddr) -> bool {
         let accepted = self.accepted.map(|accepted| accepted.from);

@@ -269,7 +269,10 @@ impl Relay {
         };
         let partner = anchor.partner;
         match anchor.receive(now, from, packet) {
-            Arrival::Foreign => Fate::Foreign,
+            Arrival::Foreign => {
+                out.effects.extend(anchor.misses(now, from).map(Effect::Tell));
+                Fate::Foreign
+            }
             Arrival::Ignored(header) => {
                 if header.is_some() {
                     out.effects.extend(anchor.heard_anew().map(Effect::Tell));

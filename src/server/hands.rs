@@ -1,6 +1,6 @@
 //! Carries out what the signalling loop decides: media, journal, metrics, log. Nothing here waits.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -187,8 +187,12 @@ impl Hands for ServiceHands {
         self.rejections.banned(now, ban);
     }
 
-    fn extensions_ignored(&mut self, now: Instant, trunk: &str, tags: &str) {
-        self.rejections.extensions_ignored(now, trunk, tags);
+    fn ignored(&mut self, now: Instant, trunk: &str, what: &str) {
+        self.rejections.ignored(now, trunk, what);
+    }
+
+    fn foreign_media(&mut self, now: Instant, trunk: Option<&str>, from: SocketAddr, expected: Option<SocketAddr>) {
+        self.rejections.foreign_media(now, trunk, from, expected);
     }
 
     fn unstaffed(&mut self, unstaffed: bool) {

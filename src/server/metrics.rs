@@ -63,6 +63,7 @@ pub(super) struct Metrics {
     datagrams: IntCounterVec,
     connections: IntGauge,
     media: IntCounterVec,
+    pub(super) media_foreign_legs: IntCounter,
     media_anchors_open: IntGauge,
     media_ports_failed: IntGauge,
     journal: IntCounterVec,
@@ -133,6 +134,7 @@ impl Metrics {
             datagrams: made.counters("sip_messages_total", "SIP messages by what happened to them.", &["way"])?,
             connections: made.gauge("sip_connections", "TCP connections of phones and trunks.")?,
             media: made.counters("media_total", "Media packets and errors, by kind.", &["kind"])?,
+            media_foreign_legs: foreign_legs(&made)?,
             media_anchors_open: made.gauge("media_anchors_open", "Port pairs that media serves.")?,
             media_ports_failed: made.gauge("media_port_pairs_failed", "Port pairs that could not be bound.")?,
             journal: made.counters("journal_total", "Work of the journal, by kind.", &["kind"])?,
@@ -233,6 +235,11 @@ impl Metrics {
 fn sessions_expired(made: &Maker) -> Result<IntCounter, prometheus::Error> {
     let help = "Sessions that were not refreshed in time (RFC 4028), kept or ended.";
     made.counter("sessions_expired_total", help)
+}
+
+fn foreign_legs(made: &Maker) -> Result<IntCounter, prometheus::Error> {
+    let help = "Legs that are not heard: their media comes from an address that is not accepted.";
+    made.counter("media_foreign_legs_total", help)
 }
 
 fn none_ready(made: &Maker) -> Result<IntGauge, prometheus::Error> {

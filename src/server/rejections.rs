@@ -1,6 +1,7 @@
 //! Counts and logs INVITEs that are rejected before they become calls, and logs bans. Log lines are limited, because a wrongly
 //! configured trunk or an attacker may send thousands, each from another address.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,13 +47,15 @@ pub(super) struct Rejections {
     metrics: Arc<Metrics>,
     /// In the order of `Rejected::ALL`.
     lines: [Lines; Rejected::ALL.len()],
-    extensions: Lines,
+    ignored: Lines,
+    media: Lines,
     bans: Lines,
 }
 
 impl Rejections {
     pub(super) fn new(metrics: Arc<Metrics>) -> Self {
-        Self { metrics, lines: Default::default(), extensions: Lines::default(), bans: Lines::default() }
+        let (ignored, media, bans) = (Lines::default(), Lines::default(), Lines::default());
+        Self { metrics, lines: Default::default(), ignored, media, bans }
     }
 
     /// Counts one rejection and logs it, with the setting that would accept the INVITE.
@@ -78,11 +81,35 @@ impl Rejections {
         }
     }
 
-    /// Logs required extensions that were ignored.
-    pub(super) fn extensions_ignored(&mut self, now: Instant, trunk: &str, tags: &str) {
-        if let Some(suppressed) = self.extensions.take(now) {
-            info!(trunk, tags, suppressed, "unknown extensions in Require are ignored and the call is accepted");
+    /// Logs what was ignored in an INVITE that was accepted.
+    pub(super) fn ignored(&mut self, now: Instant, trunk: &str, what: &str) {
+        if let Some(suppressed) = self.ignored.take(now) {
+            info!(
+                trunk,
+                what,
+                suppressed,
+                "part of an INVITE cannot be read or is not supported; the call is accepted without it"
+            );
         }
+    }
+
+    /// Counts and logs a leg that is not heard because its media comes from another host than expected. There is one call for each leg.
+    pub(super) fn foreign_media(
+        &mut self,
+        now: Instant,
+        trunk: Option<&str>,
+        from: SocketAddr,
+        expected: Option<SocketAddr>,
+    ) {
+        self.metrics.media_foreign_legs.inc();
+        let Some(suppressed) = self.media.take(now) else { return };
+        let expected = expected.map_or_else(|| "none".to_owned(), |address| address.to_string());
+        let host = from.ip().to_canonical();
+        let setting = match trunk {
+            Some(name) => format!("media = [\"{host}\"] in the [[trunk]] with name = {name:?}"),
+            None => format!("phones = [\"{host}\"] in [media]"),
+        };
+        warn!(%from, setting, suppressed, "media from {from} dropped: expected the signalled address {expected}");
     }
 }
 

@@ -98,8 +98,9 @@ pub trait Hands {
     fn rejected(&mut self, now: Instant, rejection: &Rejection);
     /// A source was banned.
     fn banned(&mut self, now: Instant, ban: &Ban);
-    /// A trunk's INVITE was accepted although it requires extensions that siaga does not support.
-    fn extensions_ignored(&mut self, now: Instant, trunk: &str, tags: &str);
+    /// A trunk's INVITE was accepted without something optional.
+    fn ignored(&mut self, now: Instant, trunk: &str, what: &str);
+    fn foreign_media(&mut self, now: Instant, trunk: Option<&str>, from: SocketAddr, expected: Option<SocketAddr>);
     /// Calls wait and nobody is on shift; or no longer.
     fn unstaffed(&mut self, unstaffed: bool);
     fn none_ready(&mut self, none_ready: bool);
@@ -430,8 +431,11 @@ impl<H: Hands> Signalling<H> {
             Output::NoneReady(none_ready) => self.hands.none_ready(none_ready),
             Output::Ports(shortage) => self.hands.ports(shortage),
             Output::Rejected(rejection) => self.hands.rejected(now.mono, &rejection),
-            Output::ExtensionsIgnored { trunk, tags } => self.hands.extensions_ignored(now.mono, &trunk, &tags),
             Output::Banned(ban) => self.hands.banned(now.mono, &ban),
+            Output::Ignored { trunk, what } => self.hands.ignored(now.mono, &trunk, &what),
+            Output::ForeignMedia { trunk, from, expected } => {
+                self.hands.foreign_media(now.mono, trunk.as_deref(), from, expected)
+            }
             Output::Authenticated(flow) => self.connections.trust(flow.connection),
             Output::Guessing { account, source } => self.hands.guessing(&account, source),
             Output::Drained => self.drained = true,

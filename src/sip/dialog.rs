@@ -65,6 +65,21 @@ impl Dialog {
     /// Without a usable Contact the From URI is the remote target, as in RFC 2543, which did not ask for one: a caller
     /// is not turned away for it.
     pub fn as_callee(invite: &Message<'_>, local_tag: &str) -> Result<Self, Fault> {
+        let from = invite.from()?;
+        let target = target(invite).unwrap_or_else(|| Bytes::copy_from_slice(from.uri));
+        Self::of_invite(invite, local_tag, target, routes(invite)?)
+    }
+
+    /// The same for an emergency call, which is not rejected for a Contact or a Record-Route that cannot be read: requests go to
+    /// `source`, the URI of the host and port that the INVITE came from, and Record-Routes that cannot be read are left out.
+    pub fn of_emergency_call(invite: &Message<'_>, local_tag: &str, source: &str) -> Result<Self, Fault> {
+        let target = target(invite).unwrap_or_else(|| Bytes::copy_from_slice(source.as_bytes()));
+        let readable = invite.list(Name::RecordRoute).filter(|route| NameAddr::parse(route).is_ok());
+        let routes = readable.take(ROUTES_MAX).map(|route| Bytes::from(without_headers(route))).collect();
+        Self::of_invite(invite, local_tag, target, routes)
+    }
+
+    fn of_invite(invite: &Message<'_>, local_tag: &str, target: Bytes, routes: Vec<Bytes>) -> Result<Self, Fault> {
         let (from, to) = (invite.from()?, invite.to()?);
         if to.tag().is_some() {
             return Err(Fault { status: 481, why: "To has the tag of another dialog" });
@@ -80,8 +95,8 @@ impl Dialog {
             local_cseq: 0,
             remote_cseq: Some(invite.cseq()?.number),
             last: None,
-            target: target(invite).unwrap_or_else(|| Bytes::copy_from_slice(from.uri)),
-            routes: routes(invite)?,
+            target,
+            routes,
         })
     }
 

@@ -166,6 +166,8 @@ enum Key {
     Challenged(SocketAddr),
     /// Challenges to one network.
     Challenges(IpAddr),
+    /// A participant of dialogs.
+    Participant(SocketAddr),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -225,8 +227,12 @@ impl Guard {
         resident: impl FnOnce() -> Resident,
     ) -> Result<Pass, Ban> {
         let network = source_network(source.ip());
-        if let Some(ban) = self.bans.get(&network).filter(|ban| ban.until.is_some()) {
-            let pass = if ban.challenges { Pass::OnlyProvenOrNew } else { Pass::OnlyProven };
+        if let Some(challenges) = self.bans.get(&network).filter(|ban| ban.until.is_some()).map(|ban| ban.challenges) {
+            // The neighbours of a phone with a wrong password share its address.
+            if resident() == Resident::Phone && self.fits(now, Key::Phone(source)) {
+                return Ok(Pass::Yes);
+            }
+            let pass = if challenges { Pass::OnlyProvenOrNew } else { Pass::OnlyProven };
             return Ok(pass(Reason::Banned));
         }
         let Terms { requests_per_second: rate, burst, .. } = self.terms;
@@ -253,6 +259,12 @@ impl Guard {
             Resident::Phone | Resident::Host => Ok(Pass::OnlyProvenOrNew(Reason::Rate)),
             Resident::No => Ok(Pass::OnlyProven(Reason::Rate)),
         }
+    }
+
+    /// True if a source whose request belongs to a dialog keeps its rate. It has a rate of its own, which other sources cannot use up
+    /// without the tags of a dialog.
+    pub fn lets_participant_in(&mut self, now: Instant, source: SocketAddr) -> bool {
+        self.fits(now, Key::Participant(source))
     }
 
     /// True if a phone without credentials gets a challenge in a ban, or above the rate. Each address and port has the usual rate, so that

@@ -5,6 +5,7 @@
 pub(super) mod lex;
 mod method;
 mod name;
+mod readable;
 #[cfg(test)]
 pub(super) mod sample;
 
@@ -64,10 +65,33 @@ pub struct Message<'a> {
     pub fields: SmallVec<[Field<'a>; 24]>,
     /// Cut to Content-Length; a datagram without one runs to its end (RFC 3261 §18.3).
     pub body: &'a [u8],
+    /// From and To as they came, if `fields` has a readable value instead (`parse_tolerantly`).
+    came: SmallVec<[(Name, Cow<'a, [u8]>); 2]>,
+}
+
+/// What is expected of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rigour {
+    Strict,
+    /// Only what a response and a dialog need.
+    Tolerant,
+    /// The same, and the length of the body, which tells where the next message begins.
+    TolerantInStream,
 }
 
 /// Reads one message from a datagram, or from the whole frame that `framing` cut out of a stream.
 pub fn parse(bytes: &[u8]) -> Parsed<'_> {
+    parse_as(bytes, Rigour::Strict)
+}
+
+/// Reads a message that `parse` gives as bad, for a call that must not fail for an error in something optional. Needed are a start
+/// line, the topmost Via, Call-ID, CSeq, From and To. A line that cannot be read is left out. From and To that cannot be read are
+/// replaced by their URI and tag (`Message::as_it_came` has the originals). A datagram's body runs to its end if its length is wrong.
+pub fn parse_tolerantly(bytes: &[u8], in_stream: bool) -> Parsed<'_> {
+    parse_as(bytes, if in_stream { Rigour::TolerantInStream } else { Rigour::Tolerant })
+}
+
+fn parse_as(bytes: &[u8], rigour: Rigour) -> Parsed<'_> {
     let Some(start) = bytes.iter().position(|b| !matches!(b, b'\r' | b'\n' | b' ' | b'\t' | 0)) else {
         return Parsed::KeepAlive;
     };
@@ -79,29 +103,55 @@ pub fn parse(bytes: &[u8]) -> Parsed<'_> {
     let Some((start, start_fault)) = start_line(first) else {
         return Parsed::Garbage("not a SIP start line");
     };
-    let mut message = Message { start, fields: SmallVec::new(), body: &[] };
-    let mut faults = Faults(start_fault);
+    let mut message = Message { start, fields: SmallVec::new(), body: &[], came: SmallVec::new() };
+    // An emergency call can be read without a sound Request-URI: To names the number, too.
+    let start_fault = start_fault.filter(|fault| rigour == Rigour::Strict || fault.status != 400 || !is_request(start));
+    let mut faults = Faults { first: start_fault, rigour };
     if bytes.len() > MESSAGE_BYTES_MAX {
         faults.note(413, "message too long");
     }
     read_fields(&mut message, rest, &mut faults);
     check(&mut message, &mut faults);
-    match faults.0 {
+    match faults.first {
         None => Parsed::Good(message),
         Some(fault) => Parsed::Bad(message, fault),
     }
 }
 
+const fn is_request(start: StartLine<'_>) -> bool {
+    match start {
+        StartLine::Request { .. } => true,
+        StartLine::Response { .. } => false,
+    }
+}
+
 /// The first fault found is the one that is answered.
-struct Faults(Option<Fault>);
+struct Faults {
+    first: Option<Fault>,
+    rigour: Rigour,
+}
 
 impl Faults {
     fn note(&mut self, status: u16, why: &'static str) {
-        self.0.get_or_insert(Fault { status, why });
+        self.first.get_or_insert(Fault { status, why });
+    }
+
+    /// Notes an error in something that neither a response nor a dialog needs.
+    fn note_optional(&mut self, status: u16, why: &'static str) {
+        if self.rigour == Rigour::Strict {
+            self.note(status, why);
+        }
+    }
+
+    /// Notes an error in the length of the body.
+    fn note_length(&mut self, why: &'static str) {
+        if self.rigour != Rigour::Tolerant {
+            self.note(400, why);
+        }
     }
 
     fn take<T>(&mut self, result: Result<T, Fault>) -> Option<T> {
-        result.map_err(|fault| self.0.get_or_insert(fault)).ok()
+        result.map_err(|fault| self.note(fault.status, fault.why)).ok()
     }
 }
 
@@ -169,16 +219,16 @@ fn read_fields<'a>(message: &mut Message<'a>, mut text: &'a [u8], faults: &mut F
             lex::Next::Field(raw, rest) => {
                 text = rest;
                 if let Some(why) = raw.fault {
-                    faults.note(400, why);
+                    faults.note_optional(400, why);
                     continue;
                 }
                 if raw.value.len() > HEADER_BYTES_MAX {
-                    faults.note(400, "header field too long");
+                    faults.note_optional(400, "header field too long");
                     continue;
                 }
                 if message.fields.len() == HEADERS_MAX {
-                    faults.note(400, "too many header fields");
-                    return;
+                    faults.note_optional(400, "too many header fields");
+                    continue;
                 }
                 message.fields.push(Field { name: Name::of(raw.name), raw_name: raw.name, value: raw.value });
             }
@@ -187,7 +237,7 @@ fn read_fields<'a>(message: &mut Message<'a>, mut text: &'a [u8], faults: &mut F
                 return;
             }
             lex::Next::End => {
-                faults.note(400, "header without its end");
+                faults.note_optional(400, "header without its end");
                 return;
             }
         }
@@ -208,6 +258,9 @@ struct Census {
 
 /// Checks what every message needs and cuts the body.
 fn check(message: &mut Message<'_>, faults: &mut Faults) {
+    if faults.rigour != Rigour::Strict {
+        message.make_readable();
+    }
     let mut census = Census::default();
     for field in &message.fields {
         check_field(field, &message.start, &mut census, faults);
@@ -215,25 +268,28 @@ fn check(message: &mut Message<'_>, faults: &mut Faults) {
     if message.via().is_err() {
         faults.note(400, "Via");
     }
+    // Of two different values of Call-ID or CSeq, the peer may repeat either in later messages of the dialog.
     let counts = [
-        (census.from, "From", true),
-        (census.to, "To", true),
-        (census.call_id, "Call-ID", true),
-        (census.cseq, "CSeq", true),
-        (census.max_forwards, "Max-Forwards", false),
+        (census.from, "From", true, false),
+        (census.to, "To", true, false),
+        (census.call_id, "Call-ID", true, true),
+        (census.cseq, "CSeq", true, true),
+        (census.max_forwards, "Max-Forwards", false, false),
     ];
-    for (count, why, required) in counts {
-        if count > 1 || (required && count == 0) {
+    for (count, why, required, unique) in counts {
+        if (required && count == 0) || (unique && count > 1) {
             faults.note(400, why);
+        } else if count > 1 {
+            faults.note_optional(400, why);
         }
     }
     if census.vias > VIAS_MAX {
-        faults.note(400, "too many Via");
+        faults.note_optional(400, "too many Via");
     }
     let Some(length) = census.content_length else { return };
     match usize::try_from(length).ok().and_then(|length| message.body.get(..length)) {
         Some(body) => message.body = body,
-        None => faults.note(400, "Content-Length beyond the end"),
+        None => faults.note_length("Content-Length beyond the end"),
     }
 }
 
@@ -244,20 +300,28 @@ fn check_field(field: &Field<'_>, start: &StartLine<'_>, census: &mut Census, fa
             census.vias += 1;
             if census.vias == 1 {
                 faults.take(Via::parse(via));
-            } else if census.vias <= VIAS_MAX {
-                faults.take(Via::check_lower(via));
+            } else if census.vias <= VIAS_MAX
+                && let Err(fault) = Via::check_lower(via)
+            {
+                faults.note_optional(fault.status, fault.why);
             }
         }
     } else if field.name == Name::From {
         census.from += 1;
-        faults.take(NameAddr::parse_of(value, "From"));
+        if census.from == 1 {
+            faults.take(NameAddr::parse_of(value, "From"));
+        }
     } else if field.name == Name::To {
         census.to += 1;
-        faults.take(NameAddr::parse_of(value, "To"));
+        if census.to == 1 {
+            faults.take(NameAddr::parse_of(value, "To"));
+        }
     } else if field.name == Name::CallId {
         census.call_id += 1;
-        if !is_call_id(value) {
+        if value.is_empty() {
             faults.note(400, "Call-ID");
+        } else if !is_call_id(value) {
+            faults.note_optional(400, "Call-ID");
         }
     } else if field.name == Name::CSeq {
         census.cseq += 1;
@@ -270,21 +334,25 @@ fn check_field(field: &Field<'_>, start: &StartLine<'_>, census: &mut Census, fa
     } else if field.name == Name::MaxForwards {
         census.max_forwards += 1;
         if lex::decimal(value).is_none() {
-            faults.note(400, "Max-Forwards");
+            faults.note_optional(400, "Max-Forwards");
         }
     } else if field.name == Name::ContentLength {
         match lex::decimal(value) {
             Some(length) if census.content_length.is_none_or(|before| before == length) => {
                 census.content_length = Some(length);
             }
-            _ => faults.note(400, "Content-Length"),
+            _ => {
+                // Which of two values is right cannot be known: the body runs to the end.
+                census.content_length = None;
+                faults.note_length("Content-Length");
+            }
         }
     }
 }
 
 /// RFC 3261 §25.1 `callid` holds visible characters; more than it lists are in use.
 fn is_call_id(value: &[u8]) -> bool {
-    !value.is_empty() && value.iter().all(u8::is_ascii_graphic)
+    value.iter().all(u8::is_ascii_graphic)
 }
 
 impl<'a> Message<'a> {
@@ -323,6 +391,17 @@ impl<'a> Message<'a> {
     /// The value of the first field of that name.
     pub fn first(&self, name: Name) -> Option<&[u8]> {
         self.lines(name).next()
+    }
+
+    /// The value of the first field of that name as it came, which a response repeats (RFC 3261 §8.2.6.2).
+    pub fn as_it_came(&self, name: Name) -> Option<&[u8]> {
+        let came = self.came.iter().find(|(replaced, _)| *replaced == name);
+        came.map(|(_, value)| value.as_ref()).or_else(|| self.first(name))
+    }
+
+    /// True if the value of that name was replaced by a readable one.
+    pub fn is_replaced(&self, name: Name) -> bool {
+        self.came.iter().any(|(replaced, _)| *replaced == name)
     }
 
     /// The values of all fields of that name, line by line, not split at commas.

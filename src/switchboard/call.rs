@@ -150,12 +150,6 @@ impl Call {
         }
     }
 
-    /// True if a ring attempt without an answer is the operator's doing: a phone of theirs has responded to it, and the call does not ring
-    /// all phones.
-    pub(super) fn blames(&self, operator: &OperatorId) -> bool {
-        self.heard_from.contains(operator) && !self.is_falling_back()
-    }
-
     /// Was, or is, connected with somebody.
     pub(super) fn has_talked(&self) -> bool {
         self.talked

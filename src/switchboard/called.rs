@@ -27,13 +27,23 @@ pub(super) enum Called {
 impl Switchboard {
     /// Reads which number or service an INVITE of `trunk` calls.
     pub(super) fn called(&self, message: &Message<'_>, trunk: usize) -> Called {
-        let uri = match Uri::parse(message.request_uri().unwrap_or_default()) {
-            Ok(Uri::Service(service)) if is_or_below(&service, "sos") => {
+        let request_uri = message.request_uri().unwrap_or_default();
+        let has_blank = request_uri.iter().any(u8::is_ascii_whitespace);
+        match (Uri::parse(request_uri), message.to()) {
+            (Ok(uri), _) if !has_blank => self.called_by(uri, trunk),
+            // A Request-URI that cannot be read: To names what was dialled, too.
+            (Ok(_) | Err(_), Ok(to)) => Uri::parse(to.uri).map_or(Called::Unknown, |uri| self.called_by(uri, trunk)),
+            (Ok(_) | Err(_), Err(_)) => Called::Unknown,
+        }
+    }
+
+    fn called_by(&self, uri: Uri<'_>, trunk: usize) -> Called {
+        let uri = match uri {
+            Uri::Service(service) if is_or_below(&service, "sos") => {
                 return Called::Emergency { called: format!("urn:service:{service}"), prefixed: false };
             }
-            Ok(Uri::Service(service)) if is_or_below(&service, "test.sos") => return Called::Test,
-            Ok(uri) => uri,
-            Err(_) => return Called::Unknown,
+            Uri::Service(service) if is_or_below(&service, "test.sos") => return Called::Test,
+            uri @ (Uri::Sip(_) | Uri::Tel { .. } | Uri::Service(_) | Uri::Other { .. }) => uri,
         };
         let Some(user) = uri.user().map(|user| clean(&user, CALLED_CHARS_MAX)) else { return Called::Unknown };
         if self.answers_number(&user) {

@@ -1,5 +1,7 @@
 //! The caller comes in: an INVITE of the trunk becomes a call.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 
 use crate::acd::desk::DeskNo;
@@ -9,6 +11,7 @@ use crate::ids::{CallId, OperatorId, Token};
 use crate::limits::CALLS_KEPT_MAX;
 use crate::sip::caller_number;
 use crate::sip::dialog::Dialog;
+use crate::sip::flow::{Flow, Transport};
 use crate::sip::guard::Reason;
 use crate::sip::location::{self, Location, Shape};
 use crate::sip::message::Stencil;
@@ -103,7 +106,8 @@ impl Switchboard {
             return self.reject_call(now, taken, trunk, reason, 503);
         }
         let tag = self.rng.token();
-        let dialog = match Dialog::as_callee(taken.message, tag.as_str()) {
+        let source = uri_of(taken.flow);
+        let dialog = match Dialog::of_emergency_call(taken.message, tag.as_str(), &source) {
             Ok(dialog) => dialog,
             Err(fault) => {
                 self.report_fault(taken.flow, taken.message, fault);
@@ -262,8 +266,9 @@ impl Switchboard {
         ];
         let [asserted, presented] = raw.map(|(text, name, raw)| {
             let known = raw.clone().map(|raw| known_as(raw, country));
-            if known.is_none() || known != raw {
-                headers.extend(message.first(name).map(|whole| format!("{text}: {}", clean(whole, KEPT_CHARS_MAX))));
+            if known.is_none() || known != raw || message.is_replaced(name) {
+                headers
+                    .extend(message.as_it_came(name).map(|whole| format!("{text}: {}", clean(whole, KEPT_CHARS_MAX))));
             }
             known
         });
@@ -411,6 +416,16 @@ pub(super) fn merge_key(message: &Message<'_>) -> MergeKey {
     let tag = message.from().ok().and_then(|from| from.tag().map(|tag| Bytes::copy_from_slice(&tag)));
     let call_id = Bytes::copy_from_slice(message.call_id().unwrap_or_default());
     (tag.unwrap_or_default(), call_id, message.cseq().map_or(0, |cseq| cseq.number))
+}
+
+/// The URI of the host and port at the other end of a flow.
+fn uri_of(flow: Flow) -> String {
+    let transport = match flow.transport {
+        Transport::Udp => "",
+        Transport::Tcp => ";transport=tcp",
+        Transport::Tls => ";transport=tls",
+    };
+    format!("sip:{}{transport}", SocketAddr::new(flow.remote.ip().to_canonical(), flow.remote.port()))
 }
 
 /// The number in E.164 where a country is set and there is no doubt; else as it came.

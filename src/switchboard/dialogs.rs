@@ -84,11 +84,15 @@ impl Switchboard {
             }
             return self.answer_again(now, taken, answer);
         }
+        if self.is_held(now, taken, method, (who, &key)) {
+            return;
+        }
         self.serve_in_dialog(now, taken, method, (who, &key));
         let answer = self.transactions.answer_of(taken.server);
         if let Some(dialog) = self.dialog_mut(who, &key) {
             dialog.keep_answer(taken.message, answer);
         }
+        self.bye_follows(now, who, method);
     }
 
     /// Carries out a request in one of our dialogs.
@@ -173,7 +177,7 @@ impl Switchboard {
         }
     }
 
-    fn hung_up(&mut self, now: Now, who: Who, q850: Option<u8>) {
+    pub(super) fn hung_up(&mut self, now: Now, who: Who, q850: Option<u8>) {
         match who {
             Who::Caller(call) => {
                 // A BYE may overtake the answer: in an early dialog it is a CANCEL (RFC 3261 §15).

@@ -180,7 +180,7 @@ impl Switchboard {
         // The room that is left is for emergencies.
         let full =
             self.draining || self.placed.len() >= PLACED_CALLS_MAX || self.live_calls >= self.settings.calls_max / 2;
-        if full || !self.can_place_beyond_reserve() { Err(503) } else { Ok(()) }
+        if full || !self.has_pairs_for_placed(by) { Err(503) } else { Ok(()) }
     }
 
     /// As whom an operator calls: a colleague sees his name, others the centre's number.

@@ -1,7 +1,7 @@
 //! The door: what comes from the network is read, told apart and sent to its room. Strangers get no work done.
 
 use crate::clock::Now;
-use crate::sip::dialog::CSEQ_END;
+use crate::sip::dialog::{CSEQ_END, DialogKey};
 use crate::sip::event::ALLOW_EVENTS;
 use crate::sip::flow::{Flow, Transmit, Transport};
 use crate::sip::guard::Reason;
@@ -13,6 +13,7 @@ use crate::sip::transaction::{Answered, ClientId, Received, ServerId};
 use crate::sip::uri::Uri;
 use crate::sip::wire::{self, Fault, Message, Method, Name, Parsed, StartLine};
 
+use super::called::Called;
 use super::leg::Who;
 use super::rejection::Rejected;
 use super::{Purpose, Switchboard};
@@ -59,7 +60,7 @@ impl Taken<'_, '_> {
 impl Switchboard {
     /// Reads one message and hands it on.
     pub(super) fn receive(&mut self, now: Now, flow: Flow, bytes: &[u8]) {
-        match read(flow, bytes) {
+        match self.read(flow, bytes) {
             Parsed::KeepAlive | Parsed::Garbage(_) => {}
             Parsed::Bad(message, fault) => match message.method() {
                 // An ACK is never answered (RFC 3261 §17), nor is a response.
@@ -77,6 +78,33 @@ impl Switchboard {
                 StartLine::Request { .. } => {}
                 StartLine::Response { status, .. } => self.response(now, flow, &message, status),
             },
+        }
+    }
+
+    /// Reads one message. A trunk's message that concerns a 112 call is read despite errors in what the call does not need.
+    fn read<'b>(&mut self, flow: Flow, bytes: &'b [u8]) -> Parsed<'b> {
+        let parsed = read(flow, bytes);
+        let Parsed::Bad(_, Fault { why, .. }) = parsed else { return parsed };
+        let Some(trunk) = self.trunk_of(flow) else { return parsed };
+        let in_stream = flow.transport != Transport::Udp;
+        let Parsed::Good(message) = wire::parse_tolerantly(bytes, in_stream) else { return parsed };
+        if in_stream && message.first(Name::ContentLength).is_none() || !self.concerns_a_call(&message, trunk) {
+            return parsed;
+        }
+        self.report_ignored_error(&message, trunk, why);
+        Parsed::Good(message)
+    }
+
+    /// True for the INVITE of an emergency call, and for requests and responses that belong to a call.
+    fn concerns_a_call(&mut self, message: &Message<'_>, trunk: usize) -> bool {
+        let of_dialog = DialogKey::of_request(message);
+        match message.method() {
+            None | Some(Method::Ack) => true,
+            Some(Method::Cancel) => self.transactions.invite_of(message).is_some(),
+            Some(Method::Invite) if of_dialog.is_none() => {
+                matches!(self.called(message, trunk), Called::Emergency { .. })
+            }
+            Some(_) => of_dialog.is_some_and(|key| self.dialogs.contains_key(&key)),
         }
     }
 
@@ -380,11 +408,12 @@ fn read(flow: Flow, bytes: &[u8]) -> Parsed<'_> {
 
 /// The error of a request outside a dialog, independent of its method (RFC 3261 §8.2.2, §8.2.3).
 /// An emergency call, from a trunk or from a phone of the centre, is not rejected for an extension that it requires, nor for a body that
-/// cannot be read, unless the body is compressed: it may have the offer.
+/// cannot be read, unless the body is compressed: it may have the offer. If its Request-URI cannot be read, To names what was dialled.
 fn general_fault(message: &Message<'_>, method: Method, is_emergency: bool) -> Option<Fault> {
     let uri = message.request_uri().unwrap_or_default();
     match Uri::parse(uri) {
         Ok(Uri::Other { .. }) => return Some(Fault { status: 416, why: "Unsupported URI Scheme" }),
+        Err(_) if is_emergency => {}
         Err(_) => return Some(Fault { status: 400, why: "Malformed Request-URI" }),
         Ok(Uri::Sip(_) | Uri::Tel { .. } | Uri::Service(_)) => {}
     }

@@ -241,6 +241,7 @@ impl Switchboard {
         self.drop_early(who);
         self.stop_waiting_for_ack(who);
         self.stop_awaiting(who);
+        self.forget_held_bye(who);
         self.forget_second_way(who);
         self.not_unheard(id, leg);
         let Some(gone) = self.calls.get_mut(&id).and_then(|call| call.legs.remove(&leg)) else { return };

@@ -41,17 +41,26 @@ impl Switchboard {
         if until > now.mono {
             return;
         }
-        let ringing: Vec<LegNo> = call.legs.iter().filter(|(_, leg)| leg.is_ringing()).map(|(no, _)| *no).collect();
+        let ringing: Vec<LegNo> = self.fallback_legs(id, call).collect();
         for leg in ringing {
             self.cancel_offer(now, id, leg, OfferOutcome::NoAnswer);
         }
         self.next_fallback(now, id);
     }
 
-    /// When no leg of the fallback rings any more, its next step begins: the number, or waiting again.
+    /// The legs of a call that ring for its fallback: all but those to operators whose turn it is.
+    fn fallback_legs<'a>(&'a self, id: CallId, call: &'a Call) -> impl Iterator<Item = LegNo> + 'a {
+        let ringing = call.legs.iter().filter(|(_, leg)| leg.is_ringing());
+        let of_fallback =
+            ringing.filter(move |(_, leg)| leg.operator().is_none_or(|operator| !self.acd.is_in_turn(id, operator)));
+        of_fallback.map(|(no, _)| *no)
+    }
+
+    /// When no leg of the fallback rings any more, its next step begins: the number, or waiting again. An operator who has become ready
+    /// meanwhile rings on.
     pub(super) fn next_fallback(&mut self, now: Now, id: CallId) {
         let Some(call) = self.calls.get(&id) else { return };
-        if call.rings() {
+        if self.fallback_legs(id, call).next().is_some() {
             return;
         }
         let was_phones = match call.stage {
@@ -79,7 +88,10 @@ impl Switchboard {
             }
         }
         self.acd.fallback_failed(now, id);
-        self.back_to_queue(id);
+        match self.calls.get_mut(&id).filter(|call| call.rings()) {
+            Some(call) => call.stage = Stage::Offered,
+            None => self.back_to_queue(id),
+        }
     }
 
     /// Why all phones ring.

@@ -63,7 +63,7 @@ impl Switchboard {
             return true;
         }
         let ours = |key| self.dialogs.contains_key(&key) || self.subscriptions.at(&key).is_some();
-        if DialogKey::of_request(message).is_some_and(ours) {
+        if DialogKey::of_request(message).is_some_and(ours) && self.guard.lets_participant_in(now.mono, flow.remote) {
             return true;
         }
         // A CANCEL has neither a To tag nor credentials (RFC 3261 §9.1, §22.1). Only the sender of an INVITE knows its branch.

@@ -91,7 +91,9 @@ impl Switchboard {
         let talking = own().filter(|leg| matches!(leg.state, OfferState::Talking)).count();
         let good = match &call.stage {
             Stage::Queued | Stage::Ended => ringing == 0 && talking == 0,
-            Stage::Number => ringing == 1 && talking == 0,
+            Stage::Number => {
+                own().filter(|leg| leg.is_ringing() && leg.operator().is_none()).count() == 1 && talking == 0
+            }
             Stage::Offered | Stage::AllPhones { .. } => ringing >= 1 && talking == 0,
             Stage::Talking { leg } => ringing == 0 && talking == 1 && call.legs.contains_key(leg),
             Stage::Transfer { from } => {
@@ -153,7 +155,7 @@ impl Switchboard {
 
     /// Who is reserved for a call that rings has a leg that rings, and the other way round: nobody is reserved for ever.
     fn verify_ring(&self, id: CallId, call: &Call) -> Result<(), String> {
-        if !matches!(call.stage, Stage::Offered | Stage::AllPhones { .. } | Stage::OwnPhones { .. }) {
+        if !(matches!(call.stage, Stage::Offered | Stage::OwnPhones { .. }) || call.is_falling_back()) {
             return Ok(());
         }
         let rung: BTreeSet<&OperatorId> =
@@ -283,6 +285,9 @@ impl Switchboard {
                 Alarm::Inquiry(who) => {
                     at == self.line(*who).and_then(|line| line.inquiry.as_ref()).and_then(Inquiry::due)
                 }
+                Alarm::HeldBye(who) => {
+                    self.line(*who).and_then(|line| line.held_bye.as_ref()).map(|held| held.due) == at
+                }
                 Alarm::Unpracked(call) => {
                     self.calls.get(call).and_then(|call| call.caller.reliable.as_ref()).and_then(Reliable::due) == at
                 }
@@ -350,11 +355,12 @@ impl Switchboard {
             let unacked = line.unacked.as_ref().map(|unacked| (unacked.due(), Alarm::Unacked(who)));
             let ringing = self.rings_until(who).map(|at| (at, Alarm::RingOver(who)));
             let inquiry = line.inquiry.as_ref().and_then(Inquiry::due).map(|at| (at, Alarm::Inquiry(who)));
+            let bye = line.held_bye.as_ref().map(|held| (held.due, Alarm::HeldBye(who)));
             let rung = self.rung(who);
             let second = rung.and_then(|rung| rung.second.due()).map(|at| (at, Alarm::SecondWay(who)));
             let response = rung.and_then(|rung| rung.respond_by).map(|at| (at, Alarm::Unheard(who)));
             let gone = rung.and_then(|rung| rung.ends_at).map(|at| (at, Alarm::BindingGone(who)));
-            let wanted = [session, unacked, ringing, inquiry, second, response, gone];
+            let wanted = [session, unacked, ringing, inquiry, bye, second, response, gone];
             if let Some((_, alarm)) =
                 wanted.into_iter().flatten().find(|(at, alarm)| !self.alarms.contains(*at, alarm.clone()))
             {

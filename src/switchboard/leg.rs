@@ -29,6 +29,7 @@ use super::Switchboard;
 use super::digits::Digits;
 use super::disconnected::Disconnected;
 use super::inquiry::{Found, Inquiry};
+use super::overtaken::HeldBye;
 use super::referral::Refers;
 use super::refresh::{Agreement, Asked, Session, Unanswered};
 use super::reliable::{Early, Reliable};
@@ -216,6 +217,8 @@ pub(super) struct Line {
     pub(super) hung_up: BTreeSet<Bytes>,
     /// The peer has asked to pass somebody on, and is told what becomes of it.
     pub(super) refers: Refers,
+    /// The peer's BYE, while an earlier request may be under way.
+    pub(super) held_bye: Option<HeldBye>,
 }
 
 impl Line {
@@ -242,6 +245,7 @@ impl Line {
             digits: Digits::default(),
             hung_up: BTreeSet::new(),
             refers: Refers::default(),
+            held_bye: None,
         }
     }
 

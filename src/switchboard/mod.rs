@@ -48,6 +48,7 @@ mod orders;
 mod outgoing;
 mod output;
 mod outside;
+mod overtaken;
 mod own_phone;
 mod phone;
 mod pick_up;

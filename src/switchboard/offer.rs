@@ -30,6 +30,15 @@ use super::{Purpose, Switchboard};
 /// While fewer legs of a call ring, an operator's second and further phones ring too. They make way when others need the room.
 const SECOND_PHONES_UNTIL: usize = LIVE_LEGS_PER_CALL_MAX / 2;
 
+/// The INVITE of a new leg.
+struct NewLeg {
+    to: Callee,
+    /// The phone that is rung; None: a number over a trunk.
+    reached: Option<Reached>,
+    why: String,
+    ring_until: Instant,
+}
+
 impl OfferLeg {
     pub(super) fn operator(&self) -> Option<&OperatorId> {
         match &self.to {
@@ -49,7 +58,10 @@ impl Switchboard {
         let Some(call) = self.calls.get_mut(&id) else {
             return self.acd.leave(now, id);
         };
-        call.stage = Stage::Offered;
+        // A fallback that has begun goes on beside.
+        if !call.is_falling_back() {
+            call.stage = Stage::Offered;
+        }
         let ring_until = now.mono + self.settings.ring;
         if !self.ring_phones(now, id, &operator, &why, ring_until) {
             // For lack of a port, a transaction or a leg: that is not the operator's doing.
@@ -85,7 +97,7 @@ impl Switchboard {
             }
             rings |= self.take_up_unheard(now, id, &reached.phone, ring_until) || {
                 let why = if n > 0 { format!("another phone of his: {why}") } else { why.to_owned() };
-                self.ring_at(now, id, to.clone(), Some(reached), why, ring_until)
+                self.ring_at(now, id, NewLeg { to: to.clone(), reached: Some(reached), why, ring_until })
             };
         }
         self.cancel_unheard_of_old_phones(now, id, operator);
@@ -99,7 +111,7 @@ impl Switchboard {
 
     /// An offer is over: when nobody else rings for it, the call waits.
     pub(super) fn unless_it_rings(&mut self, id: CallId) {
-        if self.calls.get(&id).is_some_and(|call| !call.rings()) {
+        if self.calls.get(&id).is_some_and(|call| !call.rings() && !call.is_falling_back()) {
             self.back_to_queue(id);
         }
     }
@@ -114,7 +126,7 @@ impl Switchboard {
 
     /// Sends the INVITE of a new leg to a number, over the trunk that is dialled. False when it cannot be: no way, no port, no room.
     pub(super) fn ring_number(&mut self, now: Now, id: CallId, to: Callee, why: String, ring_until: Instant) -> bool {
-        self.ring_at(now, id, to, None, why, ring_until)
+        self.ring_at(now, id, NewLeg { to, reached: None, why, ring_until })
     }
 
     /// Where a leg goes: Request-URI, flow, and whether it follows its target.
@@ -138,34 +150,19 @@ impl Switchboard {
         true
     }
 
-    fn ring_at(
-        &mut self,
-        now: Now,
-        id: CallId,
-        to: Callee,
-        reached: Option<Reached>,
-        why: String,
-        ring_until: Instant,
-    ) -> bool {
-        let rings = self.destination(id, &to, reached.as_ref()).is_some()
+    fn ring_at(&mut self, now: Now, id: CallId, new: NewLeg) -> bool {
+        let rings = self.destination(id, &new.to, new.reached.as_ref()).is_some()
             && self.has_room_for_leg(now, id)
             && self.lend_to_caller(now, id)
-            && self.invite_at(now, id, to, reached, why, ring_until);
+            && self.invite_at(now, id, new);
         if !rings {
             self.take_port_back(id);
         }
         rings
     }
 
-    fn invite_at(
-        &mut self,
-        now: Now,
-        id: CallId,
-        to: Callee,
-        reached: Option<Reached>,
-        why: String,
-        ring_until: Instant,
-    ) -> bool {
+    fn invite_at(&mut self, now: Now, id: CallId, new: NewLeg) -> bool {
+        let NewLeg { to, reached, why, ring_until } = new;
         let Some((uri, mut flow, follow_target)) = self.destination(id, &to, reached.as_ref()) else { return false };
         let Some(call) = self.calls.get_mut(&id) else { return false };
         let trunk = call.dialling.map(|(trunk, _)| trunk).filter(|_| matches!(to, Callee::Number(_)));

@@ -1,6 +1,6 @@
 //! What comes out of the switchboard.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
@@ -51,8 +51,11 @@ pub enum Output {
     LongCall { call: CallId, lasts_ms: u64, over: bool },
     /// An INVITE was rejected before it became a call.
     Rejected(Rejection),
-    /// A trunk's INVITE was accepted although it requires extensions that siaga does not support.
-    ExtensionsIgnored { trunk: String, tags: String },
+    /// A trunk's INVITE was accepted without `what`: unsupported extensions that it requires, or something optional that cannot be read.
+    Ignored { trunk: String, what: String },
+    /// Packets from `from` are dropped and the leg is not heard: they come from another host than its description names, and no setting
+    /// admits it.
+    ForeignMedia { trunk: Option<String>, from: SocketAddr, expected: Option<SocketAddr> },
     /// Request to look up the host in this URI; `Input::Found` has the result.
     Lookup { uri: Bytes, host: TrunkHost },
     /// A source gets no answers for a while.

@@ -1,6 +1,7 @@
 //! Sessions that end with the service itself: operators' feature codes and test calls.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;

@@ -190,6 +190,15 @@ impl Switchboard {
         self.say(Output::Rejected(rejection));
     }
 
+    /// Reports an error in a trunk's INVITE that is ignored.
+    pub(super) fn report_ignored_error(&mut self, message: &Message<'_>, trunk: usize, why: &'static str) {
+        if message.method() != Some(Method::Invite) {
+            return;
+        }
+        let trunk = self.settings.trunks.get(trunk).map(|trunk| trunk.name.clone()).unwrap_or_default();
+        self.say(Output::Ignored { trunk, what: why.to_owned() });
+    }
+
     /// Reports the required extensions of a trunk's INVITE that siaga does not support: the call is accepted without them.
     pub(super) fn report_ignored_extensions(&mut self, message: &Message<'_>, trunk: usize) {
         let tags: Vec<&[u8]> = option_tag::not_understood(message).collect();
@@ -197,7 +206,8 @@ impl Switchboard {
             return;
         }
         let trunk = self.settings.trunks.get(trunk).map(|trunk| trunk.name.clone()).unwrap_or_default();
-        self.say(Output::ExtensionsIgnored { trunk, tags: clean(&tags.join(&b", "[..]), CHARS_MAX) });
+        let what = format!("Require: {}", clean(&tags.join(&b", "[..]), CHARS_MAX));
+        self.say(Output::Ignored { trunk, what });
     }
 }
 

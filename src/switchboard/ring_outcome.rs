@@ -124,11 +124,13 @@ impl Switchboard {
             return self.guest_refused(now, id, leg, &to, outcome, sip_status);
         }
         let Some(stage) = self.calls.get(&id).map(|call| call.stage.clone()) else { return };
+        if matches!(stage, Stage::Transfer { .. }) {
+            self.cancel_silent_phones(now, id);
+        }
         if let (Callee::Operator(operator), false) = (&to, stage == Stage::Ended || self.rings_another_phone(id, &to)) {
             // No response at all is not the operator's doing.
-            let call = self.calls.get(&id);
-            let heard = call.is_some_and(|call| call.heard_from.contains(operator));
-            let blameless = call.is_none_or(|call| !call.blames(operator)) || outcome == OfferOutcome::Withdrawn;
+            let heard = self.calls.get(&id).is_some_and(|call| call.heard_from.contains(operator));
+            let blameless = !self.blames(id, operator) || outcome == OfferOutcome::Withdrawn;
             self.acd.offer_failed(now, id, operator, blameless);
             if !heard && outcome == OfferOutcome::Unreachable {
                 self.acd.was_unheard(operator);

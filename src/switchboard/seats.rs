@@ -69,7 +69,7 @@ impl Seats {
 }
 
 impl Switchboard {
-    /// True while another call fits on a trunk.
+    /// True while another caller fits on a trunk. Outgoing legs use a full one if no other has room.
     pub(super) fn has_room(&self, index: usize) -> bool {
         let cap = self.settings.trunks.get(index).map_or(0, |trunk| trunk.terms.max_calls);
         cap == 0 || self.seats.taken.get(&index).is_none_or(|taken| *taken < cap)

@@ -26,6 +26,12 @@ impl Switchboard {
                     (sound.heard, sound.silent) = (true, false);
                 }
             }
+            Event::Foreign { anchor, from, expected } => {
+                let Some(who) = self.anchors.get(&anchor).copied() else { return };
+                let trunk = self.trunk_with(who).and_then(|trunk| self.settings.trunks.get(trunk));
+                let trunk = trunk.map(|trunk| trunk.name.clone());
+                self.say(Output::ForeignMedia { trunk, from, expected });
+            }
             Event::Silent { anchor } => {
                 let Some(who) = self.anchors.get(&anchor).copied() else { return };
                 if let Some(sound) = self.line_mut(who).and_then(|line| line.sound.as_mut()) {

@@ -30,6 +30,8 @@ pub(super) enum Alarm {
     Session(Who),
     /// A silent outgoing leg has not responded in time.
     Inquiry(Who),
+    /// A BYE has waited long enough for earlier requests of its dialog.
+    HeldBye(Who),
     /// The phone of a ring attempt has not responded at its Contact: its other address is tried.
     SecondWay(Who),
     /// The phone of a ring attempt has not responded in time. Before `RingOver`, which may be due at the same time.
@@ -98,6 +100,7 @@ impl Switchboard {
             Alarm::Unpracked(call) => self.repeat_provisional(now, call),
             Alarm::Session(who) => self.session_due(now, who),
             Alarm::Inquiry(who) => self.inquiry_answered(now, who, 408),
+            Alarm::HeldBye(who) => self.release_bye(now, who),
             Alarm::SecondWay(who) => self.ring_second_way(now, who),
             Alarm::Unheard(who) => self.response_overdue(now, who),
             Alarm::BindingGone(who) => self.binding_gone(now, who),

@@ -21,7 +21,7 @@ use super::{Output, Purpose, Switchboard};
 pub struct TrunkTerms {
     /// Lower is tried first for outgoing calls.
     pub priority: u16,
-    /// Calls at once, both ways; 0: no cap.
+    /// Calls at once, both ways; 0: no limit. Outgoing legs may exceed it.
     pub max_calls: usize,
     /// What we answer the telco's challenges with.
     pub identity: Option<Identity>,
@@ -164,8 +164,9 @@ impl Switchboard {
         }
     }
 
-    /// Dials a number over one trunk after the other until one takes the INVITE: those that answer first, by priority.
-    /// One that counts as down is tried last, not never: it may only be its keep-alives that fail.
+    /// Dials a number over one trunk after the other until one takes the INVITE: those that answer first, of these those with room, by
+    /// priority. One that counts as down is tried last: it may only be its keep-alives that fail. A full one is tried too:
+    /// callers who wait can fill a trunk, and only the telco knows whether a channel is free.
     pub(super) fn dial(&mut self, now: Now, id: CallId, number: &str, why: &str, ring_until: Instant) -> bool {
         while let Some(index) = self.next_trunk(id) {
             let Some(call) = self.calls.get_mut(&id) else { return false };
@@ -202,11 +203,10 @@ impl Switchboard {
             return None;
         }
         let trunks = self.settings.trunks.iter().enumerate();
-        let open = trunks.filter(|(index, trunk)| {
-            self.trunk_target(trunk).is_some() && !call.tried.contains(index) && self.has_room(*index)
-        });
+        let open = trunks.filter(|(index, trunk)| self.trunk_target(trunk).is_some() && !call.tried.contains(index));
         let down = |index: usize| self.trunks.get(index).is_some_and(TrunkState::is_down);
-        open.min_by_key(|(index, trunk)| (down(*index), trunk.terms.priority, *index)).map(|(index, _)| index)
+        let rank = |index: usize, trunk: &Trunk| (down(index), !self.has_room(index), trunk.terms.priority, index);
+        open.min_by_key(|(index, trunk)| rank(*index, trunk)).map(|(index, _)| index)
     }
 
     /// Where a number is reached over a trunk: Request-URI and flow.

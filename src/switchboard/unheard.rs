@@ -26,7 +26,7 @@ pub(super) type Unheard = BTreeMap<OperatorId, (CallId, BTreeSet<LegNo>)>;
 
 impl OfferLeg {
     /// Rings, and its phone has not responded in time.
-    fn is_overdue(&self) -> bool {
+    pub(super) fn is_overdue(&self) -> bool {
         self.is_ringing() && !self.rung.heard && self.rung.respond_by.is_none()
     }
 
@@ -54,7 +54,7 @@ impl Call {
     /// Rings phones of this operator, and none of them has responded in time.
     fn is_overdue_at(&self, operator: &OperatorId) -> bool {
         let ringing = || self.legs_to(operator).map(|(_, leg)| leg).filter(|leg| leg.is_ringing());
-        let goes_on = matches!(self.stage, Stage::Offered | Stage::AllPhones { .. });
+        let goes_on = self.stage == Stage::Offered || self.is_falling_back();
         goes_on && ringing().next().is_some() && ringing().all(OfferLeg::is_overdue)
     }
 
@@ -109,8 +109,12 @@ impl Switchboard {
         if let Some(phone) = phone {
             self.phone_is_silent(now, &phone);
         }
-        if let Some(operator) = operator.filter(|_| !self.is_guest(id, no)) {
-            self.leave_overdue(now, id, &operator);
+        let Some(operator) = operator.filter(|_| !self.is_guest(id, no)) else { return };
+        let Some(call) = self.calls.get(&id) else { return };
+        let transfers = matches!(call.stage, Stage::Transfer { .. });
+        let all_overdue = call.legs_to(&operator).all(|(_, leg)| !leg.is_ringing() || leg.is_overdue());
+        if !self.leave_overdue(now, id, &operator) && transfers && all_overdue {
+            self.cancel_offer(now, id, no, OfferOutcome::Unreachable);
         }
     }
 
@@ -124,10 +128,18 @@ impl Switchboard {
         is_overdue
     }
 
+    /// True if a ring attempt without an answer is the operator's doing: a phone of theirs has responded to it, and the operator was in turn, not rung
+    /// with all phones by the fallback.
+    pub(super) fn blames(&self, id: CallId, operator: &OperatorId) -> bool {
+        let Some(call) = self.calls.get(&id) else { return false };
+        call.heard_from.contains(operator) && (!call.is_falling_back() || self.acd.is_in_turn(id, operator))
+    }
+
     /// No phone of an operator has responded to a ring attempt: the INVITEs stay open, and the call goes on to the next operator.
     fn attempt_unheard(&mut self, now: Now, id: CallId, operator: &OperatorId) {
+        let blamed = self.blames(id, operator);
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let (heard, blamed) = (call.heard_from.contains(operator), call.blames(operator));
+        let heard = call.heard_from.contains(operator);
         let (mut legs, mut open) = (BTreeSet::new(), BTreeSet::new());
         for (no, leg) in call.legs.iter_mut().filter(|(_, leg)| leg.operator() == Some(operator)) {
             if let OfferState::Ringing { ring_until, .. } = leg.state {
@@ -152,10 +164,9 @@ impl Switchboard {
         }
         match self.calls.get(&id).map(|call| &call.stage) {
             Some(Stage::Offered) => self.unless_it_rings(id),
-            Some(Stage::AllPhones { .. }) => self.next_fallback(now, id),
+            Some(Stage::AllPhones { .. } | Stage::Number) => self.next_fallback(now, id),
             Some(
                 Stage::Queued
-                | Stage::Number
                 | Stage::Talking { .. }
                 | Stage::Transfer { .. }
                 | Stage::OwnPhones { .. }

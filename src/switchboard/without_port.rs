@@ -182,11 +182,21 @@ impl Switchboard {
         family(self.media_family(peer))
     }
 
-    /// True if a call that an operator places leaves the reserve: its two pairs, of whatever families, are never those that callers leave.
-    pub(super) fn can_place_beyond_reserve(&self) -> bool {
-        let reserve = self.acd.ready_count().saturating_mul(2).max(crate::limits::RTP_PAIRS_RESERVED_MIN);
+    /// True if an operator may place a call with two more pairs. The reserve stays, unless the operator has a caller: a consultation leads
+    /// to a transfer, after which two pairs are free again. It leaves as many pairs as a conversation needs.
+    pub(super) fn has_pairs_for_placed(&self, by: &OperatorId) -> bool {
+        let reserve = match self.has_caller(by) {
+            true => PAIRS_OF_CONVERSATION,
+            false => self.acd.ready_count().saturating_mul(2).max(crate::limits::RTP_PAIRS_RESERVED_MIN),
+        };
         let mut families = [Family::V4, Family::V6].into_iter().filter(|family| self.ports.has(*family));
         families.all(|family| self.ports.leaves(family, 2, reserve))
+    }
+
+    /// True while an operator talks with an emergency caller.
+    fn has_caller(&self, operator: &OperatorId) -> bool {
+        let call = self.acd.view(operator).and_then(|view| view.call).and_then(|id| self.calls.get(&id));
+        call.is_some_and(|call| call.placed_by.is_none() && matches!(call.stage, Stage::Talking { .. }))
     }
 
     /// True if one more pair may serve comfort, as an operator's second phone or a guest: a conversation can still begin for each ready
@@ -252,3 +262,5 @@ impl Switchboard {
 
 /// Stands for the port that is not lent yet; it is never sent.
 const DISCARD_PORT: u16 = 9;
+/// Pairs that a conversation needs.
+const PAIRS_OF_CONVERSATION: usize = 2;

@@ -8,7 +8,13 @@ use super::{NONE_READY, OPERATORS, REST, RETRY, SHIFTS, Second, WRAP_UP};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Job {
     None,
-    Ringing { call: usize, told: bool, was_ready: bool },
+    /// `in_turn`: not because the fallback rings all phones.
+    Ringing {
+        call: usize,
+        told: bool,
+        was_ready: bool,
+        in_turn: bool,
+    },
     Talking(usize),
     After(usize, Second),
 }
@@ -194,10 +200,10 @@ impl Slow {
     pub(super) fn offer_out_of_turn(&mut self, call: usize, number: usize) -> bool {
         let man = &self.men[number];
         let there = man.known && man.wanted && man.registered && man.reachable && man.job == Job::None;
-        let open = matches!(self.calls[call].1, Fate::Waits { .. } | Fate::Rings { .. });
+        let open = matches!(self.calls[call].1, Fate::Waits { .. } | Fate::Rings { .. } | Fate::Fallback);
         if there && open {
-            self.ring(call, number);
-            self.calls[call].1 = Fate::Rings { all: false };
+            self.ring(call, number, true);
+            self.rings_in_turn(call, false);
         }
         there && open
     }
@@ -237,10 +243,13 @@ impl Slow {
 
     pub(super) fn number_failed(&mut self, call: usize) {
         if self.calls[call].1 == Fate::Fallback {
-            for number in self.ringing_for(call) {
+            let (in_turn, others): (Vec<usize>, Vec<usize>) =
+                self.ringing_for(call).into_iter().partition(|number| self.is_in_turn(*number));
+            for number in others {
                 self.let_go(number);
             }
-            self.calls[call].1 = Fate::Waits { fallback_from: self.now + RETRY };
+            let waits = Fate::Waits { fallback_from: self.now + RETRY };
+            self.calls[call].1 = if in_turn.is_empty() { waits } else { Fate::Rings { all: false } };
         }
     }
 
@@ -264,9 +273,7 @@ impl Slow {
     }
 
     pub(super) fn log_out(&mut self, number: usize) {
-        if let Job::Ringing { call, .. } = self.men[number].job
-            && matches!(self.calls[call].1, Fate::Rings { .. })
-        {
+        if self.is_in_turn(number) {
             self.withdraw(number);
         }
         self.men[number].logged_in = false;
@@ -288,9 +295,20 @@ impl Slow {
         }
     }
 
-    fn ring(&mut self, call: usize, number: usize) {
+    fn ring(&mut self, call: usize, number: usize, in_turn: bool) {
         let was_ready = self.state(number) == State::Ready;
-        self.men[number].job = Job::Ringing { call, told: false, was_ready };
+        self.men[number].job = Job::Ringing { call, told: false, was_ready, in_turn };
+    }
+
+    fn is_in_turn(&self, number: usize) -> bool {
+        matches!(self.men[number].job, Job::Ringing { in_turn: true, .. })
+    }
+
+    /// A fallback goes on beside.
+    fn rings_in_turn(&mut self, call: usize, all: bool) {
+        if self.calls[call].1 != Fate::Fallback {
+            self.calls[call].1 = Fate::Rings { all };
+        }
     }
 
     /// Ready, or rung while they were.
@@ -306,8 +324,8 @@ impl Slow {
     }
 
     fn offer(&mut self, call: usize, number: usize, all: bool) -> Option<Told> {
-        self.ring(call, number);
-        self.calls[call].1 = Fate::Rings { all };
+        self.ring(call, number, true);
+        self.rings_in_turn(call, all);
         Some(Told::Offer(call, number))
     }
 
@@ -331,7 +349,13 @@ impl Slow {
             (0..self.calls.len()).filter(|call| self.calls[*call].1 == Fate::Rings { all: true }).collect();
         ringing.sort_by_key(|call| (self.calls[*call].0, *call));
         if let Some(number) = self.by_idle(|number| self.takes_offers(number)).first().copied() {
-            if let Some(call) = line.first() {
+            let falls_back = |call: &usize| {
+                let rung = self.ringing_for(*call);
+                self.calls[*call].1 == Fate::Fallback && !rung.into_iter().any(|number| self.is_in_turn(number))
+            };
+            let mut open: Vec<usize> = (0..self.calls.len()).filter(falls_back).chain(line.iter().copied()).collect();
+            open.sort_by_key(|call| (self.calls[*call].0, *call));
+            if let Some(call) = open.first() {
                 return self.offer(*call, number, false);
             }
             if let Some(call) = ringing.first() {
@@ -353,7 +377,8 @@ impl Slow {
             |call: &&usize| matches!(self.calls[**call].1, Fate::Waits { fallback_from } if fallback_from <= self.now);
         let call = *line.iter().filter(due).find(|call| !staffed || self.none_ready_for(**call))?;
         let phones_taken = (0..self.calls.len())
-            .any(|call| self.calls[call].1 == Fate::Fallback && !self.ringing_for(call).is_empty());
+            .filter(|call| self.calls[*call].1 == Fate::Fallback)
+            .any(|call| self.ringing_for(call).into_iter().any(|number| !self.is_in_turn(number)));
         let mut rung: Vec<usize> = (0..self.men.len())
             .filter(|number| {
                 let man = &self.men[*number];
@@ -362,7 +387,7 @@ impl Slow {
             .collect();
         rung.sort_by_key(|number| (!self.men[*number].reachable, self.men[*number].last_work, *number));
         for number in &rung {
-            self.ring(call, *number);
+            self.ring(call, *number, false);
         }
         self.calls[call].1 = Fate::Fallback;
         Some(Told::Fallback(call, rung))

@@ -220,7 +220,7 @@ impl Both {
                 format!("{name} does not answer {call}, blameless: {blameless}")
             }
             3 => {
-                if !matches!(self.right.callers[&call].fate, Fate::FallsBack(_)) {
+                if !matches!(self.right.callers[&call].fate, Fate::FallsBack(..)) {
                     return "nothing".to_owned();
                 }
                 self.acd.fallback_failed(now, call);
@@ -289,10 +289,7 @@ impl Both {
     /// The same phones ring for the same calls.
     fn compare_rings(&self) -> Result<(), String> {
         for (call, caller) in &self.right.callers {
-            let right = match &caller.fate {
-                Fate::Rings(names, _) | Fate::FallsBack(names) => names.clone(),
-                Fate::Waits | Fate::Held(_) | Fate::Talks(_) => BTreeSet::new(),
-            };
+            let right = caller.fate.rung();
             let rung: BTreeSet<_> = self.acd.rung_for(*call).cloned().collect();
             if rung != right {
                 return Err(format!("{rung:?} ring for {call}, right are {right:?}"));

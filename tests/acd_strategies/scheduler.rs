@@ -46,7 +46,8 @@ pub(super) enum Fate {
     Held(Instant),
     /// At these, and at one more from then on.
     Rings(BTreeSet<OperatorId>, Option<Instant>),
-    FallsBack(BTreeSet<OperatorId>),
+    /// All phones, and those whose turn it is, as in `Rings`.
+    FallsBack(BTreeSet<OperatorId>, BTreeSet<OperatorId>, Option<Instant>),
     Talks(OperatorId),
 }
 
@@ -191,7 +192,7 @@ impl Scheduler {
         person.logged_in = false;
         match person.busy {
             Busy::WrapsUp(..) => (person.busy, person.idle_since) = (Busy::Free, now),
-            Busy::Rung(call) if !person.withdrawn && matches!(self.callers[&call].fate, Fate::Rings(..)) => {
+            Busy::Rung(call) if !person.withdrawn && self.callers[&call].rings_in_turn(name) => {
                 person.withdrawn = true;
                 self.to_withdraw.insert(name.clone());
             }
@@ -238,7 +239,7 @@ impl Scheduler {
                     *until = (*until).min(now + self.settings.incident_wrap_up);
                 }
                 (Posture::Fallback, Busy::Rung(call)) => {
-                    if matches!(self.callers[call].fate, Fate::Rings(..)) && !person.withdrawn {
+                    if self.callers[call].rings_in_turn(name) && !person.withdrawn {
                         person.withdrawn = true;
                         self.to_withdraw.insert(name.clone());
                     }
@@ -256,16 +257,17 @@ impl Scheduler {
 
     pub(super) fn leave(&mut self, call: CallId, now: Instant) {
         match self.callers.remove(&call).map(|caller| caller.fate) {
-            Some(Fate::Rings(names, _) | Fate::FallsBack(names)) => names.iter().for_each(|name| self.free(name)),
             Some(Fate::Talks(name)) => self.wrap_up(&name, call, now),
-            Some(Fate::Waits | Fate::Held(_)) | None => {}
+            Some(fate) => fate.rung().iter().for_each(|name| self.free(name)),
+            None => {}
         }
     }
 
     pub(super) fn fail(&mut self, call: CallId, name: &OperatorId, blameless: bool, now: Instant) {
         match &mut self.callers.get_mut(&call).unwrap().fate {
-            Fate::FallsBack(names) => {
+            Fate::FallsBack(names, in_turn, _) => {
                 names.remove(name);
+                in_turn.remove(name);
             }
             Fate::Rings(names, _) if names.len() > 1 => {
                 names.remove(name);
@@ -290,9 +292,7 @@ impl Scheduler {
 
     pub(super) fn answer(&mut self, call: CallId, name: &OperatorId, now: Instant) {
         let before = std::mem::replace(&mut self.callers.get_mut(&call).unwrap().fate, Fate::Talks(name.clone()));
-        if let Fate::FallsBack(names) | Fate::Rings(names, _) = before {
-            names.iter().for_each(|name| self.free(name));
-        }
+        before.rung().iter().for_each(|name| self.free(name));
         self.free(name);
         let person = self.people.get_mut(name).unwrap();
         (person.busy, person.rests, person.blameless, person.unanswered) = (Busy::Talks(call, now), None, 0, 0);
@@ -309,8 +309,11 @@ impl Scheduler {
             _ => Fate::Held(now + self.settings.fallback_retry),
         };
         let before = std::mem::replace(&mut self.callers.get_mut(&call).unwrap().fate, retry);
-        if let Fate::FallsBack(names) = before {
+        if let Fate::FallsBack(names, in_turn, more_from) = before {
             names.iter().for_each(|name| self.free(name));
+            if !in_turn.is_empty() {
+                self.callers.get_mut(&call).unwrap().fate = Fate::Rings(in_turn, more_from);
+            }
         }
     }
 
@@ -351,7 +354,9 @@ impl Scheduler {
         order.sort_by_key(|(_, caller)| caller.place);
         for (call, caller) in &order {
             let operators_first = self.posture != Posture::Fallback;
-            if matches!(caller.fate, Fate::Held(_)) || caller.fate == Fate::Waits && operators_first {
+            let falls_back = matches!(&caller.fate, Fate::FallsBack(_, in_turn, _) if in_turn.is_empty());
+            let waits = caller.fate == Fate::Waits || falls_back;
+            if matches!(caller.fate, Fate::Held(_)) || waits && operators_first {
                 let who = self.who_for(caller, now);
                 if !who.is_empty() {
                     return Some(Step::Offer(**call, who));
@@ -360,7 +365,12 @@ impl Scheduler {
         }
         // Nobody who waits can be helped: whoever is free joins those who ring, in the same order.
         for (call, caller) in &order {
-            if let Fate::Rings(names, more_from) = &caller.fate
+            let (names, more_from) = match &caller.fate {
+                Fate::Rings(names, more_from) => (names, more_from),
+                Fate::FallsBack(_, names, more_from) if self.posture != Posture::Fallback => (names, more_from),
+                _ => continue,
+            };
+            if !names.is_empty()
                 && (more_from.is_some_and(|from| from <= now) || self.posture == Posture::MajorIncident)
                 && names.len() < RING_MAX
             {
@@ -454,12 +464,13 @@ impl Scheduler {
                     _ => None,
                 };
                 let caller = self.callers.get_mut(call).unwrap();
-                let mut names = match &caller.fate {
-                    Fate::Rings(names, _) => names.clone(),
-                    _ => BTreeSet::new(),
-                };
-                names.insert(name.clone());
-                caller.fate = Fate::Rings(names, more_from);
+                match &mut caller.fate {
+                    Fate::Rings(names, more) | Fate::FallsBack(_, names, more) => {
+                        names.insert(name.clone());
+                        *more = more_from;
+                    }
+                    fate => *fate = Fate::Rings(BTreeSet::from([name.clone()]), more_from),
+                }
                 self.reserve(*call, name);
             }
             (Step::Offer(..) | Step::Recall(..), None) => panic!("no operator was chosen"),
@@ -468,7 +479,8 @@ impl Scheduler {
                 let caller = self.callers.get_mut(call).unwrap();
                 let number = self.posture == Posture::Fallback && (staffed || !caller.number_was_last);
                 caller.number_was_last = number;
-                self.callers.get_mut(call).unwrap().fate = Fate::FallsBack(names.iter().cloned().collect());
+                self.callers.get_mut(call).unwrap().fate =
+                    Fate::FallsBack(names.iter().cloned().collect(), BTreeSet::new(), None);
                 names.iter().for_each(|name| self.reserve(*call, name));
             }
         }
@@ -483,5 +495,5 @@ impl Scheduler {
 }
 
 fn rings_phones(caller: &Caller) -> bool {
-    matches!(&caller.fate, Fate::FallsBack(names) if !names.is_empty())
+    matches!(&caller.fate, Fate::FallsBack(names, ..) if !names.is_empty())
 }

@@ -373,7 +373,8 @@ impl City {
                 | Output::Authenticated(_)
                 | Output::Guessing { .. }
                 | Output::Rejected(_)
-                | Output::ExtensionsIgnored { .. }
+                | Output::Ignored { .. }
+                | Output::ForeignMedia { .. }
                 | Output::Lookup { .. }
                 | Output::TrunkRegistered { .. }
                 | Output::TrunkGone { .. }

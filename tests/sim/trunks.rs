@@ -294,6 +294,26 @@ fn a_full_trunk_is_passed_over_by_outgoing_calls() {
 }
 
 #[test]
+fn a_caller_who_waits_on_a_full_trunk_is_put_through_to_the_fallback_number_over_it() {
+    let mut world = unstaffed(|settings| {
+        settings.trunks[0].terms.max_calls = 1;
+        settings.trunks[1].terms.max_calls = 1;
+    });
+    let mut caller = Caller::dials(&mut world);
+    let invite = world.take(SECOND, "INVITE");
+    assert!(Caller::dials_in_vain(&mut world).contains("Retry-After: 5"), "callers are rejected at the limit");
+    refuses(&mut world, SECOND, &invite, "503 Service Unavailable", "");
+    let invite = world.take(TRUNK, "INVITE");
+    world.receive(TRUNK, &response(&invite, TRUNK, "200 OK", &sdp(TRUNK, 31_000)));
+    world.take(TRUNK, "ACK");
+    caller.is_answered(&mut world);
+    caller.hangs_up(&mut world);
+    let bye = world.take(TRUNK, "BYE");
+    world.receive(TRUNK, &response(&bye, TRUNK, "200 OK", ""));
+    world.assert_empty_in_the_end();
+}
+
+#[test]
 fn a_registration_is_kept_up_and_taken_back_when_the_service_drains() {
     let mut world = registered_world();
     world.pass(Duration::from_secs(479));

@@ -64,8 +64,10 @@ pub(crate) struct World {
     pub(crate) port_shortages: Vec<PortShortage>,
     /// INVITEs that were rejected before they became calls.
     pub(crate) rejections: Vec<Rejection>,
-    /// Extensions that were required and ignored.
+    /// What was ignored in INVITEs that were accepted.
     pub(crate) ignored: Vec<String>,
+    /// Legs that are not heard: trunk, source of the media, expected source.
+    pub(crate) foreign_media: Vec<(Option<String>, SocketAddr, Option<SocketAddr>)>,
     serial: u32,
 }
 
@@ -218,6 +220,7 @@ impl World {
             port_shortages: Vec::new(),
             rejections: Vec::new(),
             ignored: Vec::new(),
+            foreign_media: Vec::new(),
             lookups: Vec::new(),
             serial,
         }
@@ -265,7 +268,8 @@ impl World {
                 Output::Ports(shortage) => self.port_shortages.push(shortage),
                 Output::NoneReady(none_ready) => self.alarms.push(("none-ready", none_ready)),
                 Output::Rejected(rejection) => self.rejections.push(rejection),
-                Output::ExtensionsIgnored { tags, .. } => self.ignored.push(tags),
+                Output::Ignored { what, .. } => self.ignored.push(what),
+                Output::ForeignMedia { trunk, from, expected } => self.foreign_media.push((trunk, from, expected)),
                 Output::Posture { posture, reminder, .. } => self.postures.push((posture, reminder)),
             }
         }

@@ -24,7 +24,11 @@ impl Queue {
             if !places.insert(entry.place) || entry.place.1 >= self.arrivals {
                 return Err(format!("call {call} shares its place, or has a place that was never given"));
             }
-            if matches!(&entry.status, Status::Fallback(operators) if !operators.is_empty()) {
+            if matches!(&entry.status, Status::Fallback { to, in_turn, .. } if !in_turn.is_subset(to) || to.len() > RING_MAX)
+            {
+                return Err(format!("the fallback of call {call} rings too many operators, or does not count some"));
+            }
+            if entry.status.rings_all_phones() {
                 ringing.push(*call);
             }
         }

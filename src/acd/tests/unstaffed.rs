@@ -71,18 +71,57 @@ fn a_failed_fallback_is_tried_again_after_the_retry_time() {
 }
 
 #[test]
-fn somebody_who_comes_gets_the_waiting_call_before_its_retry_and_a_running_fallback_goes_on() {
-    let mut stage = unstaffed(&["a", "b"]);
-    stage.acd.set_registered(stage.now, &op("b"), false);
+fn an_operator_who_becomes_ready_gets_the_first_call_of_all_whether_it_waits_or_is_in_its_fallback() {
+    let mut stage = unstaffed(&["a", "b", "c"]);
     let (failed, running) = (stage.caller(), stage.caller());
     stage.decisions();
     stage.acd.fallback_failed(stage.now, failed);
-    stage.acd.set_registered(stage.now, &op("b"), true);
     stage.acd.log_in(stage.now, &op("b")).unwrap();
+    assert_eq!(stage.offers(), [(failed, op("b"))]);
     stage.acd.log_in(stage.now, &op("a")).unwrap();
-    assert_eq!(stage.offers(), [(failed, op("a"))], "the other is in its fallback");
+    assert_eq!(stage.offers(), [(running, op("a"))], "its number rings");
+    stage.acd.log_in(stage.now, &op("c")).unwrap();
+    assert_eq!(stage.offers(), [], "one operator for each");
     stage.acd.fallback_failed(stage.now, running);
-    assert_eq!(stage.offers(), [(running, op("b"))]);
+    assert_eq!((stage.offers(), stage.state("a")), (vec![], State::Offered), "the operator rings on");
+    stage.fail(running, "a");
+    assert_eq!(stage.offers(), [(running, op("c"))]);
+    stage.acd.answered(stage.now, running, &op("c"));
+    assert_eq!(stage.state("c"), State::Talking);
+}
+
+#[test]
+fn an_operator_who_becomes_ready_while_all_phones_ring_rings_beside_them() {
+    let mut stage = unstaffed(&["a", "b", "c"]);
+    stage.acd.set_registered(stage.now, &op("c"), false);
+    let (first, second) = (stage.caller(), stage.caller());
+    assert_eq!(stage.decisions(), [fallback(first, &["a", "b"]), fallback(second, &[])]);
+    stage.acd.set_registered(stage.now, &op("c"), true);
+    stage.acd.log_in(stage.now, &op("c")).unwrap();
+    assert_eq!(stage.offers(), [(first, op("c"))]);
+    assert!(stage.acd.is_in_turn(first, &op("c")) && !stage.acd.is_in_turn(first, &op("a")));
+    stage.acd.log_out(stage.now, &op("c")).unwrap();
+    stage.acd.log_out(stage.now, &op("a")).unwrap();
+    assert_eq!(stage.decisions(), [Decision::Withdraw { call: first, operator: op("c") }]);
+    stage.acd.offer_failed(stage.now, first, &op("c"), true);
+    stage.acd.log_in(stage.now, &op("c")).unwrap();
+    assert_eq!(stage.offers(), [(first, op("c"))]);
+    stage.acd.answered(stage.now, first, &op("c"));
+    assert_eq!((stage.state("c"), stage.state("a")), (State::Talking, State::Offline));
+}
+
+#[test]
+fn in_an_evacuation_the_fallback_has_the_call_alone() {
+    let mut stage = Stage::new(&["a"]);
+    stage.acd.set_posture(stage.now, Posture::Fallback);
+    let call = stage.caller();
+    assert_eq!(stage.decisions(), [fallback(call, &[])]);
+    stage.acd.set_posture(stage.now, Posture::Normal);
+    assert_eq!(stage.offers(), [(call, op("a"))], "the operator rings beside the number");
+    stage.acd.set_posture(stage.now, Posture::Fallback);
+    assert_eq!(stage.decisions(), [Decision::Withdraw { call, operator: op("a") }]);
+    stage.acd.offer_failed(stage.now, call, &op("a"), true);
+    assert_eq!(stage.decisions(), []);
 }
 
 #[test]
@@ -118,8 +157,10 @@ fn a_fallback_keeps_within_the_legs_of_one_call() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut stage = unstaffed(&names);
     let call = stage.caller();
-    let rung = names.get(..limits::LIVE_LEGS_PER_CALL_MAX - 2).unwrap();
+    let rung = names.get(..limits::LIVE_LEGS_PER_CALL_MAX - 3).unwrap();
     assert_eq!(stage.decisions(), [fallback(call, rung)]);
+    stage.acd.log_in(stage.now, &op("op099")).unwrap();
+    assert_eq!(stage.offers(), [(call, op("op099"))], "one leg is kept for an operator who becomes ready");
 }
 
 /// A call whose ring attempts have all failed, up to the limit.

@@ -219,12 +219,23 @@ impl Guesses {
         count.is_some_and(|count| count.registrations.contains(&hash(call_id)))
     }
 
-    /// Forgets accounts that are gone.
+    /// Forgets accounts that are gone, with their delays; their alarms end.
     pub fn keep_accounts(&mut self, exists: impl Fn(&str) -> bool) {
-        self.counts.retain(|subject, _| match subject {
+        let stays = |subject: &Subject| match subject {
             Subject::Account(name) => exists(name),
             Subject::Unknown(_) => true,
-        });
+        };
+        self.counts.retain(|subject, _| stays(subject));
+        self.waits.retain(|attempt, _| stays(&attempt.subject));
+        self.waits_by_end.retain(|(_, attempt)| stays(&attempt.subject));
+        let gone: Vec<String> = self.guessed.keys().filter(|name| !exists(name)).cloned().collect();
+        for account in gone {
+            let at_once = Instant::from_nanos(0);
+            if let Some(before) = self.guessed.insert(account.clone(), at_once) {
+                self.guessed_by_end.remove(&(before, account.clone()));
+            }
+            self.guessed_by_end.insert((at_once, account));
+        }
     }
 
     #[cfg(test)]

@@ -95,7 +95,7 @@ impl Stencil {
 }
 
 fn put_first(lines: &mut Vec<u8>, request: &Message<'_>, name: Name) {
-    if let Some(value) = request.first(name) {
+    if let Some(value) = request.as_it_came(name) {
         put_field(lines, name.as_str(), value);
     }
 }

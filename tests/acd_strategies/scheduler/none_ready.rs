@@ -1,5 +1,7 @@
 //! The rules for calls that wait while operators are at work and none of them is ready.
 
+use std::collections::BTreeSet;
+
 use siaga::acd::Posture;
 use siaga::clock::Instant;
 use siaga::ids::{CallId, OperatorId};
@@ -13,14 +15,14 @@ impl Scheduler {
         let waits = |caller: &Caller| match caller.fate {
             Fate::Waits => self.posture != Posture::Fallback,
             Fate::Held(_) => true,
-            Fate::Rings(..) | Fate::FallsBack(_) | Fate::Talks(_) => false,
+            Fate::Rings(..) | Fate::FallsBack(..) | Fate::Talks(_) => false,
         };
         let rings = |caller: &Caller| match &caller.fate {
             Fate::Rings(names, from) => {
                 let all = from.is_some_and(|from| from <= now) || self.posture == Posture::MajorIncident;
                 all && names.len() < RING_MAX
             }
-            Fate::Waits | Fate::Held(_) | Fate::FallsBack(_) | Fate::Talks(_) => false,
+            Fate::Waits | Fate::Held(_) | Fate::FallsBack(..) | Fate::Talks(_) => false,
         };
         let kinds: [&dyn Fn(&Caller) -> bool; 2] = [&waits, &rings];
         for kind in kinds {
@@ -59,6 +61,23 @@ impl Scheduler {
             } else {
                 self.none_ready_since.entry(desk).or_insert(now);
             }
+        }
+    }
+}
+
+impl Caller {
+    pub(super) fn rings_in_turn(&self, name: &OperatorId) -> bool {
+        matches!(&self.fate, Fate::Rings(names, _) | Fate::FallsBack(_, names, _) if names.contains(name))
+    }
+}
+
+impl Fate {
+    /// The operators who ring.
+    pub(crate) fn rung(&self) -> BTreeSet<OperatorId> {
+        match self {
+            Self::Rings(names, _) => names.clone(),
+            Self::FallsBack(names, in_turn, _) => names.union(in_turn).cloned().collect(),
+            Self::Waits | Self::Held(_) | Self::Talks(_) => BTreeSet::new(),
         }
     }
 }

@@ -70,10 +70,6 @@ fn a_target_with_a_dead_phone_is_reached_at_the_other_one() {
             assert_eq!(world.has(dead, "INVITE"), cseq == 1, "once it is marked, it is left out");
             world.pass(Duration::from_secs(6));
             refuses(&mut world, alive, &rung, "486 Busy Here");
-            if cseq == 1 {
-                // The phone that does not respond is rung until ring_seconds are over.
-                world.pass(Duration::from_secs(10));
-            }
             assert!(is_notified(&mut world, BUDI).starts_with("SIP/2.0 48"));
             world.sent.clear();
             world.pass(Duration::from_secs(6));
@@ -204,4 +200,38 @@ fn a_call_that_rings_at_two_phones_is_transferred_with_both() {
         world.sent.clear();
         world.assert_empty_in_the_end();
     }
+}
+
+#[test]
+fn a_caller_comes_back_after_five_seconds_if_no_phone_of_the_target_responds() {
+    let (mut world, caller, invite) = two_phones();
+    refers(&mut world, &invite, 1, TO_SARI);
+    let (desk, _) = (world.take(SARI, "INVITE"), world.take(TABLET, "INVITE"));
+    world.pass(Duration::from_millis(4_999));
+    assert_eq!(world.count(|kind| matches!(kind, FactKind::TransferFailed { .. })), 0);
+    world.pass(Duration::from_millis(1));
+    assert_eq!(is_notified(&mut world, BUDI), "SIP/2.0 503 Service Unavailable");
+    assert_eq!(world.count(|kind| matches!(kind, FactKind::TransferFailed { back: true, .. })), 1);
+    // An answer that comes now is too late.
+    world.receive(SARI, &response(&desk, SARI, "200 OK", &sdp(SARI, 31_000)));
+    world.take(SARI, "ACK");
+    let bye = world.take(SARI, "BYE");
+    world.receive(SARI, &response(&bye, SARI, "200 OK", ""));
+    caller.hangs_up(&mut world);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn one_phone_of_the_target_that_responds_keeps_the_transfer_for_ring_seconds() {
+    let (mut world, caller, invite) = two_phones();
+    refers(&mut world, &invite, 1, TO_SARI);
+    let (_, tablet) = (world.take(SARI, "INVITE"), rings(&mut world, TABLET));
+    world.pass(Duration::from_secs(14));
+    assert_eq!(world.count(|kind| matches!(kind, FactKind::TransferFailed { .. })), 0);
+    picks_up(&mut world, TABLET, &tablet);
+    assert_eq!(is_notified(&mut world, BUDI), "SIP/2.0 200 OK");
+    caller.hangs_up(&mut world);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
 }

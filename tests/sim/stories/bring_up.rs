@@ -160,7 +160,7 @@ fn unknown_required_extensions_of_a_call_are_ignored_recorded_and_reported() {
         Caller::dials_with(&mut world, "Require: precondition, x-new\r\nProxy-Require: sec-agree\r\n", true);
     let invite = answers(&mut world, BUDI);
     caller.is_answered(&mut world);
-    assert_eq!(world.ignored, ["precondition, x-new"]);
+    assert_eq!(world.ignored, ["Require: precondition, x-new"]);
     let recorded = |fact: &siaga::cdr::fact::Fact| match &fact.kind {
         FactKind::Received { headers, .. } => headers.contains(&"Require: precondition, x-new".to_owned()),
         _ => false,

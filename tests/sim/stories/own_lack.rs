@@ -92,3 +92,22 @@ fn a_colleague_who_is_called_is_not_to_blame_when_no_port_is_left() {
     world.sent.clear();
     world.assert_empty_in_the_end();
 }
+
+#[test]
+fn an_operator_with_a_caller_may_consult_a_colleague_at_the_reserve_and_pass_the_caller_on() {
+    let mut world = World::with_ports(settings(), &["budi", "sari"], 6);
+    world.register("budi", BUDI);
+    world.register("sari", SARI);
+    let mut caller = Caller::dials(&mut world);
+    let invite = answers(&mut world, BUDI);
+    caller.is_answered(&mut world);
+    let mut placed = Placed::to(&mut world, "budi", BUDI, "sari");
+    let offered = answers(&mut world, SARI);
+    placed.is_answered(&mut world);
+    asks(&mut world, BUDI, &invite, "REFER", 1, &placed.replaced_by("sari"), "");
+    world.take(BUDI, "SIP/2.0 202");
+    caller.hangs_up(&mut world);
+    assert_eq!(header(&world.take(SARI, "BYE"), "Call-ID"), header(&offered, "Call-ID"));
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}

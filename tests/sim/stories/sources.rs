@@ -8,7 +8,7 @@ use siaga::clock::Instant;
 use siaga::ids::Rng;
 use siaga::media::datagram::Datagram;
 use siaga::media::prompt::Sounds;
-use siaga::media::relay::{Channel, Fate, Out, Relay};
+use siaga::media::relay::{Channel, Effect, Fate, Out, Relay};
 use siaga::media::srtp::{Keys, RTP_OVERHEAD_MAX, Session};
 use siaga::switchboard::{Network, Settings, SrtpOffer};
 
@@ -222,4 +222,37 @@ fn a_stranger_who_sends_to_each_port_hears_and_is_heard_by_no_one() {
     }
     assert_eq!(wire.hears("198.51.100.7:40002", a), Some(0));
     caller.hangs_up_as(&mut world, 4);
+}
+
+#[test]
+fn a_leg_that_is_not_heard_is_reported_once_with_both_addresses() {
+    let mut world = with_gateways();
+    let (_caller, _, mut wire, (a, b)) = talking(&mut world);
+    let foreign = |wire: &mut Wire, world: &mut World| {
+        for effect in std::mem::take(&mut wire.out).effects {
+            if let Effect::Tell(event @ siaga::media::command::Event::Foreign { .. }) = effect {
+                world.step(Input::Media(event));
+            }
+        }
+        std::mem::take(&mut world.foreign_media)
+    };
+    assert_eq!(wire.hears(GATEWAY, a), Some(4));
+    assert_eq!(wire.hears(STRANGER, a), None);
+    let address = |text: &str| Some(text.parse::<SocketAddr>().unwrap());
+    // A stranger is reported when the peer has been silent, and only once.
+    assert_eq!(
+        foreign(&mut wire, &mut world),
+        [(Some("telco".to_owned()), address(STRANGER).unwrap(), address(CALLER))]
+    );
+    assert_eq!(wire.hears(STRANGER, a), None);
+    assert_eq!(foreign(&mut wire, &mut world), []);
+    assert_eq!(wire.hears("127.0.0.3:31002", b), Some(4), "another port of the phone is accepted in silence");
+    assert_eq!(foreign(&mut wire, &mut world), []);
+    for _ in 0..20 {
+        wire.sends("127.0.0.3:31002", b, None);
+        wire.sends(STRANGER, b, None);
+    }
+    assert_eq!(foreign(&mut wire, &mut world), [], "the phone is heard");
+    assert_eq!(wire.hears(STRANGER, b), None);
+    assert_eq!(foreign(&mut wire, &mut world), [(None, address(STRANGER).unwrap(), address(OPERATOR))]);
 }

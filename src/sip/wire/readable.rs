@@ -1,0 +1,91 @@
+//! From and To that cannot be read, of a call that must not fail for them: their URI and tag are looked for.
+
+use std::borrow::Cow;
+
+use super::{Message, Name, lex};
+use crate::sip::header::NameAddr;
+
+/// The address of a party whose own cannot be read (RFC 3323 §4.1.1.3).
+const NO_ADDRESS: &[u8] = b"sip:anonymous@anonymous.invalid";
+
+impl Message<'_> {
+    /// Replaces the first From and To that cannot be read by their URI and tag.
+    pub(super) fn make_readable(&mut self) {
+        for name in [Name::From, Name::To] {
+            let Some(field) = self.fields.iter_mut().find(|field| field.name == name) else { continue };
+            if field.value.is_empty() || NameAddr::parse(&field.value).is_ok() {
+                continue;
+            }
+            let readable = readable(&field.value);
+            let came = std::mem::replace(&mut field.value, Cow::Owned(readable));
+            self.came.push((name, came));
+        }
+    }
+}
+
+/// A name-addr with the URI and the tag that can be found in a value.
+fn readable(value: &[u8]) -> Vec<u8> {
+    let mut found = [b"<", uri(value).unwrap_or(NO_ADDRESS), b">"].concat();
+    if let Some(tag) = tag(value) {
+        found.extend_from_slice(b";tag=");
+        found.extend_from_slice(tag);
+    }
+    found
+}
+
+/// The last URI in angle brackets, else what stands before the parameters.
+fn uri(value: &[u8]) -> Option<&[u8]> {
+    let ends = value.iter().enumerate().rev().filter(|(_, byte)| **byte == b'<').map(|(at, _)| at + 1);
+    let mut in_brackets = ends.filter_map(|from| {
+        let (_, rest) = lex::split(value, from);
+        Some(lex::trim(lex::split(rest, memchr::memchr(b'>', rest)?).0))
+    });
+    let bare = || value.split(|byte| matches!(byte, b';' | b'?' | b',')).next().map(lex::trim);
+    in_brackets.find(|uri| is_address(uri)).or_else(|| bare().filter(|uri| is_address(uri)))
+}
+
+fn is_address(uri: &[u8]) -> bool {
+    NameAddr::parse(&[b"<", uri, b">"].concat()).is_ok()
+}
+
+/// The last parameter `tag`, wherever it stands: an open quote may enclose it.
+fn tag(value: &[u8]) -> Option<&[u8]> {
+    let starts = value.iter().enumerate().rev().filter(|(_, byte)| **byte == b';').map(|(at, _)| at + 1);
+    let mut tags = starts.filter_map(|from| {
+        let param = lex::trim_start(lex::split(value, from).1);
+        let (name, rest) = param.split_at_checked(3)?;
+        let [b'=', rest @ ..] = lex::trim_start(rest) else { return None };
+        let rest = lex::trim_start(rest);
+        let end = rest.iter().position(|byte| !lex::TOKEN.has(*byte)).unwrap_or(rest.len());
+        (name.eq_ignore_ascii_case(b"tag") && end > 0).then(|| lex::split(rest, end).0)
+    });
+    tags.next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uri_and_tag_are_found_whatever_stands_around_them() {
+        for (value, expected) in [
+            (r#""Budi <sip:0812@telco>;tag=a"#, "<sip:0812@telco>;tag=a"),
+            (r#"Budi" <sip:0812@telco>;tag=a"#, "<sip:0812@telco>;tag=a"),
+            (r#""Bu"di" <sip:0812@telco> ; TAG = a;x"#, "<sip:0812@telco>;tag=a"),
+            (r#""a <b> c" x <sip:0812@telco>;tag=a"#, "<sip:0812@telco>;tag=a"),
+            (r#"<sip:0812@telco>;name="open;tag=a"#, "<sip:0812@telco>;tag=a"),
+            ("<sip:0812@telco>;=;tag=a;tag=b", "<sip:0812@telco>;tag=b"),
+            ("<sip:0812@telco> tail;tag=a", "<sip:0812@telco>;tag=a"),
+            ("sip:0812@telco?x=y;tag=a", "<sip:0812@telco>;tag=a"),
+            ("<0812>;tag=a", "<sip:anonymous@anonymous.invalid>;tag=a"),
+            ("<sip:0812@telco;tag=a", "<sip:anonymous@anonymous.invalid>;tag=a"),
+            ("0812", "<sip:anonymous@anonymous.invalid>"),
+            ("<sip:0812@telco>;tag=", "<sip:0812@telco>"),
+            ("\"", "<sip:anonymous@anonymous.invalid>"),
+        ] {
+            let found = readable(value.as_bytes());
+            assert_eq!(String::from_utf8_lossy(&found), expected, "{value}");
+            assert!(NameAddr::parse(&found).is_ok(), "{value}");
+        }
+    }
+}
