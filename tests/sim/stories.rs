@@ -48,6 +48,7 @@ mod third_parties;
 mod transfer;
 mod two_phones;
 mod unheard;
+mod unheard_few_ports;
 mod update;
 mod variants;
 mod waiting;
