@@ -407,3 +407,19 @@ fn what_strangers_get_is_hardly_longer_than_what_they_send() {
         }
     }
 }
+
+/// What anyone can send in the name of a trunk, whose address is never limited, takes no room from trunk calls (RFC 3261 §26.3.2.4).
+#[test]
+fn a_register_without_credentials_leaves_no_state_whoever_sends_it() {
+    for from in [STRANGER, TRUNK, "127.0.0.2:4444"] {
+        let mut world = staffed();
+        let before = world.switchboard.gauges();
+        for _ in 0..200 {
+            super::super::guard::asks(&mut world, from, "REGISTER", "budi", "");
+        }
+        let at: std::net::SocketAddr = from.parse().unwrap();
+        let challenges = world.sent.iter().filter(|(to, text)| *to == at && text.starts_with("SIP/2.0 401"));
+        assert_eq!(challenges.count(), 200, "{from}");
+        assert_eq!(world.switchboard.gauges(), before, "{from}");
+    }
+}
