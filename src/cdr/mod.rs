@@ -4,6 +4,7 @@ mod console_role;
 pub mod fact;
 mod fold;
 mod guests;
+pub mod interrupted;
 mod moment;
 pub mod past;
 mod transfers;

@@ -163,12 +163,12 @@ impl Switchboard {
             // A trunk watches nobody, and nobody here reads what it writes (a text that is dropped would be a lie).
             Method::Subscribe | Method::Message if trunk.is_some() => self.refuse(flow, message, 403, &[]),
             Method::Register | Method::Invite | Method::Subscribe | Method::Message
-                if trunk.is_none() && !self.accounts_known =>
+                if (trunk.is_none() || method == Method::Register) && !self.accounts_known =>
             {
                 self.await_accounts(now, flow, message);
             }
             Method::Register | Method::Invite | Method::Subscribe | Method::Message
-                if trunk.is_none() && message.first(Name::Authorization).is_none() =>
+                if (trunk.is_none() || method == Method::Register) && message.first(Name::Authorization).is_none() =>
             {
                 if method == Method::Invite {
                     self.report_unknown_peer(flow, message);

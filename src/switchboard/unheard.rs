@@ -219,6 +219,16 @@ impl Switchboard {
         true
     }
 
+    /// A ready operator is not rung because no port pair is free: one INVITE without a response is cancelled, and its port is free. False:
+    /// none is open.
+    pub(super) fn unheard_makes_way(&mut self, now: Now) -> bool {
+        let Some((id, no)) = self.unheard.values().find_map(|(id, legs)| Some((*id, *legs.first()?))) else {
+            return false;
+        };
+        self.cancel_leg(now, id, no, OfferOutcome::Withdrawn);
+        true
+    }
+
     /// Open INVITEs to phones that the operator no longer has are cancelled.
     pub(super) fn cancel_unheard_of_old_phones(&mut self, now: Now, id: CallId, operator: &OperatorId) {
         let Some((_, legs)) = self.unheard.get(operator).filter(|(call, _)| *call == id).cloned() else { return };

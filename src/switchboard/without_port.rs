@@ -129,11 +129,16 @@ impl Switchboard {
 
     /// What the ACD decides next, as far as free ports allow.
     pub(super) fn next_decision(&mut self, now: Now) -> Option<Decision> {
-        while let Some(call) = self.port_unused.pop() {
-            self.take_port_back(call);
+        loop {
+            while let Some(call) = self.port_unused.pop() {
+                self.take_port_back(call);
+            }
+            self.acd.set_free_pairs(self.ports.free());
+            let decision = self.acd.decide(now);
+            if decision.is_some() || !self.acd.is_out_of_ports() || !self.unheard_makes_way(now) {
+                return decision;
+            }
         }
-        self.acd.set_free_pairs(self.ports.free());
-        self.acd.decide(now)
     }
 
     /// Callers who have waited longest without a port get one, as far as the reserve allows: they hear the queue, or are answered, as

@@ -1,8 +1,7 @@
 //! A city: one switchboard, a telephone network full of callers, operators' phones, and weather on the lines between
 //! them. One seed is one story.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -10,82 +9,22 @@ use siaga::cdr::fact::{Fact, FactKind};
 use siaga::clock::{Instant, Now, Timestamp};
 use siaga::ids::{CallId, Rng};
 use siaga::sip::flow::Flow;
-use siaga::switchboard::{Account, Badge, Input, Output, Pin, PortShortage, Settings, Switchboard};
+use siaga::switchboard::{ConsoleReply, Input, Output, PortShortage, Settings, Switchboard};
 
+use super::agenda::{Agenda, Event};
+use super::connections::OVER_CONNECTION;
 use super::endpoint::{Heard, Io};
+use super::floods::{Attack, Attackers};
 use super::outcomes::Outcomes;
 use super::phone::{self, Phone};
-use super::races::{Deed, Race, Races};
-use super::sound::{self, Later, Sound};
+use super::races::Races;
+use super::restarts::{Moment, Restarts};
+use super::sound::{Later, Sound};
 use super::strangers::{self, Overheard};
 use super::telco::{self, Caller};
-use super::terms::{plan, settings_of};
+use super::terms::{Story, plan, settings_of};
 use super::trunks;
-use super::world::{SERVER, TRUNK, account};
-
-/// What one story is like.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Story {
-    pub(crate) seed: u64,
-    pub(crate) calls: u32,
-    pub(crate) loss_percent: u64,
-    /// The service is drained in the middle, and hangs up on whoever is left then.
-    pub(crate) drained: bool,
-    /// RTP port pairs of the service.
-    pub(crate) pairs: u16,
-    /// What happens, on purpose, about when a phone answers.
-    pub(crate) race: Option<Race>,
-}
-
-/// What happens at some point in time.
-#[derive(Debug)]
-pub(super) enum Event {
-    ToService(SocketAddr, String),
-    ToPeer(SocketAddr, bytes::Bytes),
-    Unreachable(SocketAddr),
-    Caller(u32, telco::Alarm),
-    Phone(usize, phone::Alarm),
-    Sound(Later),
-    /// The next caller dials.
-    Dial,
-    /// Somebody does something at the console, or the configuration changes.
-    Meddle,
-    /// Strangers try passwords, or just flood.
-    Strangers,
-    /// A stranger speaks in a dialog of others.
-    Forge,
-    Drain,
-    HangUpAll,
-    /// One side of a race, at a phone.
-    Race(usize, Deed),
-}
-
-#[derive(Debug)]
-struct Entry {
-    at: Instant,
-    serial: u64,
-    event: Event,
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Entry {}
-
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.serial).cmp(&(other.at, other.serial))
-    }
-}
+use super::world::{SERVER, TRUNK};
 
 pub(crate) const OPERATORS: u16 = 6;
 
@@ -107,13 +46,15 @@ pub(crate) struct City {
     pub(crate) overheard: Overheard,
     pub(crate) drained_at: Option<Instant>,
     closed_at: Option<Instant>,
-    agenda: BinaryHeap<Reverse<Entry>>,
-    serial: u64,
+    pub(crate) restarts: Restarts,
+    pub(crate) attackers: Attackers,
+    pub(super) agenda: Agenda,
     pub(super) rng: Rng,
     voices: BTreeSet<SocketAddr>,
     out: Vec<Output>,
     later: Vec<(Duration, Later)>,
     pub(super) told: bool,
+    pub(super) replied: Option<ConsoleReply>,
     trace: bool,
 }
 
@@ -125,11 +66,13 @@ impl City {
         if let Some(race) = story.race {
             race.needs(&mut settings);
         }
+        if story.calm {
+            settings.trunks.truncate(1);
+        }
         if rng.below(3) == 0 {
             settings.acd.plan = plan(&mut rng, now.wall);
         }
-        let ports = (0..story.pairs).map(|i| SocketAddr::from(([127, 0, 0, 1], 20_000 + 2 * i))).collect();
-        let switchboard = Switchboard::new(now, settings.clone(), ports, Rng::from_number(story.seed));
+        let switchboard = Switchboard::new(now, settings.clone(), story.ports(), Rng::from_number(story.seed));
         let mut city = Self {
             story,
             now,
@@ -146,13 +89,15 @@ impl City {
             overheard: Overheard::new(story.seed),
             drained_at: None,
             closed_at: None,
-            agenda: BinaryHeap::new(),
-            serial: 0,
+            restarts: Restarts::new(story.seed, story.restarts),
+            attackers: Attackers::new(story.seed),
+            agenda: Agenda::default(),
             rng,
             voices: BTreeSet::new(),
             out: Vec::new(),
             later: Vec::new(),
             told: false,
+            replied: None,
             trace: std::env::var_os("SIM_TRACE").is_some(),
         };
         city.step(Input::Accounts(story.accounts(OPERATORS)));
@@ -163,20 +108,38 @@ impl City {
             }
         }
         city.schedule(Duration::from_secs(30), Event::Dial);
-        city.schedule(Duration::from_secs(60), Event::Meddle);
-        city.schedule(Duration::from_secs(90), Event::Strangers);
-        city.schedule(Duration::from_secs(40), Event::Forge);
+        if story.calm {
+            city.calms_down();
+        } else {
+            city.schedule(Duration::from_secs(60), Event::Meddle);
+            city.schedule(Duration::from_secs(90), Event::Strangers);
+            city.schedule(Duration::from_secs(40), Event::Forge);
+        }
+        if story.attacks {
+            city.schedule(Duration::from_secs(45), Event::Attack(Attack::Any));
+        }
+        if story.restarts {
+            city.schedule(Duration::from_secs(120), Event::Restart(Moment::Save));
+        }
         if story.drained {
             city.schedule(Duration::from_secs(60 + 4 * u64::from(story.calls)), Event::Drain);
         }
         city
     }
 
+    /// No phone loses its power or does anything but take calls.
+    fn calms_down(&mut self) {
+        self.phones.iter_mut().for_each(|phone| phone.attentive = true);
+        let calls = |alarm: &phone::Alarm| matches!(alarm, phone::Alarm::Register(_));
+        self.agenda.retain(|event| !matches!(event, Event::Phone(_, alarm) if !calls(alarm)));
+    }
+
     /// Runs the story until nothing happens any more.
     pub(crate) fn run(&mut self) {
         loop {
-            let due = self.switchboard.poll_timeout().filter(|_| self.drained_at.is_none());
-            let next = self.agenda.peek().map(|Reverse(entry)| entry.at);
+            let runs = self.drained_at.is_none() && !self.restarts.down;
+            let due = self.switchboard.poll_timeout().filter(|_| runs);
+            let next = self.agenda.next();
             // Keep-alives to the trunk go on for ever: what is not over by now hangs.
             if self.closed_at.is_some_and(|at| at + PATIENCE <= self.now.mono) {
                 break;
@@ -193,9 +156,9 @@ impl City {
                 self.step(Input::Tick);
                 let then = self.switchboard.poll_timeout();
                 assert!(then.is_none_or(|then| then > self.now.mono), "time does not get on at {:?}", self.now.mono);
-            } else if let Some(Reverse(entry)) = self.agenda.pop() {
-                self.advance(entry.at);
-                self.happens(entry.event);
+            } else if let Some((at, event)) = self.agenda.pop() {
+                self.advance(at);
+                self.happens(event);
             }
         }
     }
@@ -210,39 +173,40 @@ impl City {
     }
 
     pub(super) fn schedule(&mut self, after: Duration, event: Event) {
-        self.serial += 1;
-        self.agenda.push(Reverse(Entry { at: self.now.mono + after, serial: self.serial, event }));
+        self.agenda.add(self.now.mono + after, event);
     }
 
     fn happens(&mut self, event: Event) {
         match event {
             Event::ToService(from, text) => {
                 self.trace(|| format!("{from} -> {text}"));
-                let (flow, now) = (Flow::udp(SERVER.parse().unwrap(), from), self.now.mono);
-                if text.starts_with("SIP/2.0")
-                    && let Some(phone) = self.phones.iter_mut().find(|phone| phone.at == from)
-                {
-                    phone.is_heard_of(&text, now);
-                }
-                self.step(Input::Received { flow, bytes: text.as_bytes() });
+                self.reaches_service(from, &text);
             }
             Event::ToPeer(to, bytes) => self.arrives(to, &bytes),
             Event::Unreachable(from) => {
                 self.step(Input::Unreachable { flow: Flow::udp(SERVER.parse().unwrap(), from) });
             }
+            Event::Closed(flow) => self.step(Input::Unreachable { flow }),
             Event::Caller(n, alarm) => self.with_caller(n, |caller, io| caller.wakes(alarm, io)),
-            Event::Phone(index, alarm) => self.with_phones(index, |phones, io| phones[index].wakes(alarm, io)),
+            Event::Phone(index, alarm) => {
+                if alarm == phone::Alarm::PowerCut {
+                    self.connection_breaks(index);
+                }
+                self.with_phones(index, |phones, io| phones[index].wakes(alarm, io));
+            }
             Event::Sound(later) => self.sounds(later),
             Event::Dial => self.dials(),
             Event::Meddle => self.meddles(),
             Event::Strangers => self.strangers_come(),
             Event::Forge => self.strangers_forge(),
+            Event::Attack(attack) => self.is_attacked(attack),
             Event::Drain => {
                 self.step(Input::Drain);
                 self.schedule(Duration::from_secs(20), Event::HangUpAll);
             }
             Event::HangUpAll => self.step(Input::HangUpAll),
             Event::Race(index, deed) => self.race_happens(index, deed),
+            Event::Restart(moment) => self.restart_happens(moment),
         }
     }
 
@@ -251,6 +215,15 @@ impl City {
             self.closed_at = Some(self.now.mono);
             return self.phones.iter_mut().for_each(|phone| phone.closing = true);
         }
+        let n = self.one_dials();
+        // Rushes and quiet hours.
+        let longest = if n / 50 % 3 == 0 { 8_000 } else { 30_000 };
+        let pause = Duration::from_millis(self.rng.below(longest));
+        self.schedule(pause, Event::Dial);
+    }
+
+    /// Another caller sends an INVITE.
+    pub(super) fn one_dials(&mut self) -> u32 {
         let n = u32::try_from(self.callers.len()).unwrap();
         let known = self.settings.trunks[0].terms.identity.is_some();
         self.with_io(
@@ -258,10 +231,7 @@ impl City {
             |alarm| Event::Caller(n, alarm),
             |city, io| city.callers.push(Caller::dials(n, known, io)),
         );
-        // Rushes and quiet hours.
-        let longest = if n / 50 % 3 == 0 { 8_000 } else { 30_000 };
-        let pause = Duration::from_millis(self.rng.below(longest));
-        self.schedule(pause, Event::Dial);
+        n
     }
 
     fn arrives(&mut self, to: SocketAddr, bytes: &[u8]) {
@@ -283,7 +253,8 @@ impl City {
         let (index, listens) = phone::phone_at(to.port(), heard.status().is_some());
         let is_there =
             listens && (self.phones[index].at == to || to == phone::source(self.phones[index].at, "REGISTER"));
-        if !(is_there && self.phones[index].power) && self.rng.below(2) == 0 {
+        let reports = !self.story.calm && !self.has_connections(to);
+        if !(is_there && self.phones[index].power) && reports && self.rng.below(2) == 0 {
             let after = Duration::from_millis(self.rng.below(50));
             self.schedule(after, Event::Unreachable(to));
         }
@@ -305,7 +276,7 @@ impl City {
             let after = Duration::from_millis(30_000 + self.rng.below(600_000));
             self.schedule(after, Event::Strangers);
         }
-        let (from, texts) = strangers::come(&mut self.rng, self.serial);
+        let (from, texts) = strangers::come(&mut self.rng, self.agenda.serial());
         let flow = Flow::udp(SERVER.parse().unwrap(), from);
         texts.iter().for_each(|text| self.step(Input::Received { flow, bytes: text.as_bytes() }));
     }
@@ -328,9 +299,9 @@ impl City {
         }
     }
 
-    /// One input; every invariant is asked afterwards. After a drain there is no service any more.
+    /// One input; every invariant is asked afterwards. After a drain or a kill there is no service.
     pub(super) fn step(&mut self, input: Input<'_>) {
-        if self.drained_at.is_some() {
+        if self.drained_at.is_some() || self.restarts.down {
             return;
         }
         let mut out = std::mem::take(&mut self.out);
@@ -342,9 +313,11 @@ impl City {
         let mut sent = false;
         for output in out.drain(..) {
             match output {
+                // The service is killed when the facts of this step are written, before its messages leave.
+                Output::Send(_) | Output::Media(_) if self.restarts.dying => {}
                 Output::Send(transmit) => {
                     sent = true;
-                    self.send(transmit.flow.remote, &transmit.bytes);
+                    self.send(transmit.flow, &transmit.bytes);
                 }
                 Output::Media(command) => {
                     self.trace(|| format!("media <- {command:?}"));
@@ -356,8 +329,9 @@ impl City {
                     self.outcomes.fact(fact.call, &fact.kind);
                     if let Some(call) = fact.call {
                         self.facts.entry(call).or_default().push(fact);
-                    } else if fact.kind == FactKind::Stopped {
-                        assert_eq!(self.drained_at, None);
+                    } else {
+                        assert!(fact.kind != FactKind::Stopped || self.drained_at.is_none());
+                        self.restarts.keeps(fact);
                     }
                 }
                 Output::Ports(shortage) => match shortage {
@@ -366,9 +340,12 @@ impl City {
                     PortShortage::Exhausted => self.shortages.1 += 1,
                 },
                 Output::Drained => self.drained_at = Some(self.now.mono),
-                Output::Reply { request, .. } => self.told = request == 7,
+                Output::Reply { request, reply } => {
+                    self.told = request == 7;
+                    self.replied = Some(reply);
+                }
+                Output::Presence(presence) => self.restarts.keeps_presence(*presence),
                 Output::TrunkHealth { .. }
-                | Output::Presence(_)
                 | Output::Banned(_)
                 | Output::Authenticated(_)
                 | Output::Guessing { .. }
@@ -389,14 +366,22 @@ impl City {
         for (after, later) in std::mem::take(&mut self.later) {
             self.schedule(after, Event::Sound(later));
         }
+        if std::mem::take(&mut self.restarts.dying) {
+            self.is_killed();
+        }
     }
 
-    fn send(&mut self, to: SocketAddr, bytes: &bytes::Bytes) {
+    pub(super) fn send(&mut self, flow: Flow, bytes: &bytes::Bytes) {
         let text = std::str::from_utf8(bytes).unwrap();
         self.outcomes.said(true, text);
-        self.overheard.hear(text);
+        let heard = Heard::read(text);
+        self.overheard.hear(&heard);
+        self.restarts.service_says(flow, &heard);
+        if flow.transport.is_reliable() {
+            return self.sends_over_connection(flow, bytes);
+        }
         for after in self.weather() {
-            self.schedule(after, Event::ToPeer(to, bytes.clone()));
+            self.schedule(after, Event::ToPeer(flow.remote, bytes.clone()));
         }
     }
 
@@ -405,7 +390,13 @@ impl City {
         if let Some(race) = self.story.race {
             self.begins_a_race(race, from, &text);
         }
+        if let Some(last) = &mut self.restarts.last_said {
+            last.clone_from(&text);
+        }
         let from = if from.port() == 5080 { from } else { phone::source(from, &text) };
+        if self.has_connections(from) {
+            return self.schedule(OVER_CONNECTION, Event::ToService(from, text));
+        }
         for after in self.weather() {
             self.schedule(after, Event::ToService(from, text.clone()));
         }
@@ -413,12 +404,16 @@ impl City {
 
     /// When the copies of one datagram arrive: mostly one, soon; sometimes none, two, or late.
     fn weather(&mut self) -> impl Iterator<Item = Duration> + use<> {
-        let mut dice = || self.rng.below(100);
+        let mut dice = || if self.story.calm { 99 } else { self.rng.below(100) };
         let copies = if dice() < self.story.loss_percent { 0 } else { 1 + usize::from(dice() < 2) };
         let slow = dice() < 3;
         let mut delays = [Duration::ZERO; 2];
         for delay in &mut delays {
-            let span = if slow { self.rng.below(2_000) } else { self.rng.below(40) };
+            let span = match slow {
+                _ if self.story.calm => 10,
+                true => self.rng.below(2_000),
+                false => self.rng.below(40),
+            };
             *delay = Duration::from_millis(1 + span);
         }
         delays.into_iter().take(copies)
@@ -441,12 +436,19 @@ impl City {
     }
 
     fn with_io<A>(&mut self, at: SocketAddr, event: impl Fn(A) -> Event, act: impl FnOnce(&mut Self, &mut Io<'_, A>)) {
-        let (mut rng, mut voices) = (self.rng.clone(), std::mem::take(&mut self.voices));
+        // In a calm story the dice of a peer depend on nothing that others do.
+        let own = u64::from(at.port()) << 48 ^ self.now.mono.as_nanos().wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let calm = self.story.calm.then(|| Rng::from_number(self.story.seed ^ own));
+        let (mut rng, mut voices) =
+            (calm.clone().unwrap_or_else(|| self.rng.clone()), std::mem::take(&mut self.voices));
         let mut io =
             Io { now: self.now.mono, rng: &mut rng, sent: Vec::new(), alarms: Vec::new(), voices: &mut voices };
         act(self, &mut io);
         let (sent, alarms) = (io.sent, io.alarms);
-        (self.rng, self.voices) = (rng, voices);
+        if calm.is_none() {
+            self.rng = rng;
+        }
+        self.voices = voices;
         for text in sent {
             self.carry(at, text);
         }
@@ -455,7 +457,7 @@ impl City {
         }
     }
 
-    fn trace(&self, what: impl FnOnce() -> String) {
+    pub(super) fn trace(&self, what: impl FnOnce() -> String) {
         if self.trace {
             println!("{:>12.3} {}", self.now.mono.as_nanos() as f64 / 1e9, what());
         }
@@ -467,19 +469,3 @@ const PATIENCE: Duration = Duration::from_secs(6 * 3600);
 
 /// So long the world goes on after a drain, to see what was left behind.
 const LINGER: Duration = Duration::from_secs(120);
-
-impl Story {
-    /// The phone at which operators take turns, if there is one.
-    fn station(self) -> Option<u16> {
-        (self.seed % 5 == 4).then_some(OPERATORS - 1)
-    }
-
-    pub(super) fn accounts(self, count: u16) -> Vec<Account> {
-        let made = |index: u16| {
-            let station = self.station() == Some(index);
-            let badge = Badge::new(&index.to_string(), Pin::new([1; 16], sound::PIN).unwrap());
-            Account { station, badge: badge.filter(|_| !station), ..account(&format!("op{index}")) }
-        };
-        (0..count).map(made).collect()
-    }
-}

@@ -196,6 +196,11 @@ impl Repeats {
         }
     }
 
+    /// It is still said.
+    pub(crate) fn is_open(&self, id: RepeatId) -> bool {
+        self.open.contains_key(&id)
+    }
+
     /// Time has come; true when nobody has heard it for too long.
     pub(crate) fn again<A>(&mut self, io: &mut Io<'_, A>, id: RepeatId, again: impl FnOnce(RepeatId) -> A) -> bool {
         let Some(repeat) = self.open.get_mut(&id) else { return false };

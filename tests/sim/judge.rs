@@ -9,7 +9,9 @@ use siaga::ids::{LegNo, OperatorId};
 use siaga::switchboard::Gauges;
 
 use super::city::City;
+use super::floods::Repelled;
 use super::outcomes::Outcomes;
+use super::restarts::Survived;
 use super::telco::Caller;
 
 /// What a story was made of, to see that it is a good one.
@@ -34,6 +36,8 @@ pub(crate) struct Tally {
     pub(crate) news: u64,
     /// Requests of strangers in dialogs of others that were rejected.
     pub(crate) forged: u64,
+    pub(crate) survived: Survived,
+    pub(crate) repelled: Repelled,
     /// A number that differs as soon as anything in the records differs.
     pub(crate) digest: u64,
 }
@@ -45,14 +49,18 @@ pub(crate) fn judge(city: &City) -> Tally {
         steps: city.steps,
         outcomes: city.outcomes.clone(),
         forged: city.overheard.rejected,
+        survived: city.restarts.survived,
+        repelled: city.attackers.repelled,
         news: city.phones.iter().map(|phone| u64::from(phone.news())).sum(),
         ..Tally::default()
     };
     let mut talks: BTreeMap<&OperatorId, Vec<(Timestamp, Timestamp)>> = BTreeMap::new();
     let mut records: BTreeMap<String, Cdr> = BTreeMap::new();
-    for facts in city.facts.values() {
+    for (call, facts) in &city.facts {
         let ends = facts.iter().filter(|fact| matches!(fact.kind, FactKind::Ended { .. })).count();
-        assert_eq!(ends, 1, "a call ends once: {facts:#?}");
+        let placed = facts.iter().any(|fact| matches!(fact.kind, FactKind::Placed { .. }));
+        // What an operator had placed when the service was killed has no end, and no record.
+        assert!(ends == 1 || ends == 0 && placed && city.story.restarts, "a call ends once: {facts:#?}");
         if facts.iter().any(|fact| matches!(fact.kind, FactKind::Placed { .. })) {
             assert!(Cdr::fold(facts).is_none(), "a call of an operator is no emergency call: {facts:#?}");
             tally.placed += 1;
@@ -60,10 +68,16 @@ pub(crate) fn judge(city: &City) -> Tally {
         }
         let cdr = Cdr::fold(facts).unwrap_or_else(|| panic!("no record: {facts:#?}"));
         is_consistent(&cdr, facts);
+        let interrupted = cdr.cause == Some(EndCause::Interrupted);
+        assert_eq!(interrupted, city.restarts.interrupted.contains(call), "only a kill interrupts: {facts:#?}");
         tally.count(&cdr);
         tally.succeeded += facts.iter().filter(|fact| matches!(fact.kind, FactKind::LeadLeft { .. })).count() as u64;
         let sip_call_id = cdr.sip_call_id.clone();
-        assert!(records.insert(sip_call_id, cdr).is_none(), "one INVITE became two calls: {facts:#?}");
+        // A repeated INVITE is a new call for a new run of the service.
+        let first = records.insert(sip_call_id, cdr);
+        let ended = first.as_ref().is_none_or(|first| first.cause == Some(EndCause::Interrupted));
+        assert!(ended, "one INVITE became two calls: {facts:#?}\n{first:#?}");
+        tally.survived.again += u64::from(first.is_some());
     }
     for talk in records.values().flat_map(|cdr| &cdr.talks) {
         if let Callee::Operator(operator) = &talk.with {
@@ -88,6 +102,8 @@ fn nothing_is_left(city: &City) {
     }
     for phone in &city.phones {
         assert!(!phone.is_open(), "a phone hangs on: {phone:#?}");
+        let runs = !city.story.drained && !city.story.restarts;
+        assert!(phone.unheard_registers == 0 || !runs, "its REGISTERs got no response: {phone:#?}");
     }
     assert!(city.sound.is_silent(), "media is left with {:#?}", city.sound);
     if city.story.drained {
@@ -135,17 +151,20 @@ fn is_consistent(cdr: &Cdr, facts: &[Fact]) {
     let asked = cdr.transfers.len() + left;
     good(lost <= returned + lost_leads, "the caller of a lost leg returns to the queue, or a participant continues");
     good(returned <= lost + asked, "who is returned was lost, or passed on");
-    good(cdr.transfers.iter().all(|one| one.ended.is_some_and(|at| one.asked <= at && at <= ended)), "transfers end");
+    // What a killed service had begun has no end of its own.
+    let killed = cdr.cause == Some(EndCause::Interrupted);
+    let in_time = |asked: Timestamp, end: Option<Timestamp>| end.map_or(killed, |at| asked <= at && at <= ended);
+    good(cdr.transfers.iter().all(|one| in_time(one.asked, one.ended)), "transfers end");
     let passed_on = cdr.talks.iter().filter(|talk| talk.transferred).count();
     let count = |wanted: fn(&FactKind) -> bool| facts.iter().filter(|fact| wanted(&fact.kind)).count();
     let taken = count(|kind| matches!(kind, FactKind::LeadLeft { lost: false, .. } | FactKind::TakenOver { .. }));
     good(
-        if cdr.transfers.is_empty() { passed_on == taken + left } else { passed_on > taken },
+        if cdr.transfers.is_empty() { passed_on == taken + left } else { passed_on > taken || killed },
         "who is passed on has talked",
     );
     good(cdr.talks.last().is_none_or(|talk| !talk.guest), "who has him last is no guest");
     for offer in &cdr.offers {
-        good(offer.ended.is_some_and(|at| at <= ended), "every offer ends before its call");
+        good(in_time(offer.offered, offer.ended), "every offer ends before its call");
         let answered = offer.outcome == Some(siaga::cdr::fact::OfferOutcome::Answered);
         let talk = cdr.talks.iter().find(|talk| talk.leg == offer.leg);
         // Who was asked to supervise need not talk, and may do so later.
@@ -169,6 +188,9 @@ fn guest_millis(facts: &[Fact]) -> u64 {
     let mut ordered: Vec<&Fact> = facts.iter().collect();
     ordered.sort_by_key(|fact| fact.id.seq);
     for fact in ordered {
+        if matches!(fact.kind, FactKind::Ended { cause: EndCause::Interrupted, .. }) {
+            millis += std::mem::take(&mut since).values().map(|from| fact.moment().millis_since(*from)).sum::<u64>();
+        }
         let (FactKind::GuestJoined { leg, .. } | FactKind::GuestLeft { leg, .. }) = &fact.kind else { continue };
         millis += since.remove(leg).map_or(0, |from| fact.moment().millis_since(from));
         if matches!(fact.kind, FactKind::GuestJoined { role: Role::Guest | Role::Barger, .. }) {
@@ -193,9 +215,10 @@ fn agrees(city: &City, caller: &Caller, cdr: Option<&Cdr>) {
     good(cdr.cause != Some(EndCause::Abandoned) || caller.cancelled || caller.hung_up, "he gave up");
     good(cdr.ended_by != Some(Side::Caller) || caller.cancelled || caller.hung_up, "he ended it");
     let cut = matches!(cdr.cause, Some(EndCause::CallerSilent | EndCause::CallerLost | EndCause::NoCodec));
-    good(!cut || caller.unwell, "nobody well is cut off");
+    good(!cut || caller.unwell || caller.cut_off, "nobody well is cut off");
     let fault = matches!(cdr.cause, Some(EndCause::ServiceFault | EndCause::NoCapacity | EndCause::Interrupted));
-    good(!fault || caller.vanished || city.story.drained, "no faults");
+    let killed = cdr.cause == Some(EndCause::Interrupted);
+    good(!fault || caller.vanished || city.story.drained || killed, "no faults");
     good(cdr.cause != Some(EndCause::OperatorLost) || !city.settings.requeue_on_operator_lost, "he is put back");
     if let Some(status) = caller.refused {
         good(cdr.sip_status == Some(status), "he got the response that is written down");
@@ -226,6 +249,8 @@ impl Tally {
         self.steps += other.steps;
         self.news += other.news;
         self.forged += other.forged;
+        self.survived.add(&other.survived);
+        self.repelled.add(&other.repelled);
         self.calls += other.calls;
         self.answered += other.answered;
         self.abandoned += other.abandoned;

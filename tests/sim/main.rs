@@ -8,10 +8,13 @@
     reason = "a test fails by panicking"
 )]
 
+mod agenda;
 mod caller;
 mod city;
+mod connections;
 mod crowd;
 mod endpoint;
+mod floods;
 mod forged;
 mod guard;
 mod judge;
@@ -20,6 +23,7 @@ mod outcomes;
 mod phone;
 mod races;
 mod random;
+mod restarts;
 mod sound;
 mod steps;
 mod stories;

@@ -7,7 +7,8 @@ use siaga::cdr::fact::FactKind;
 use siaga::ids::{CallId, OperatorId};
 use siaga::switchboard::{ConsoleCommand, Input, Supervision};
 
-use super::city::{City, Event, OPERATORS};
+use super::agenda::Event;
+use super::city::{City, OPERATORS};
 use super::trunks;
 use super::world::admin;
 
@@ -17,6 +18,9 @@ impl City {
         if !self.is_closed() {
             let after = Duration::from_millis(1_000 + self.rng.below(60_000));
             self.schedule(after, Event::Meddle);
+        }
+        if self.restarts.down {
+            return;
         }
         let operator = OperatorId::parse(&format!("op{}", self.rng.below(u64::from(OPERATORS)))).unwrap();
         let command = match self.rng.below(20) {
@@ -58,6 +62,7 @@ impl City {
             }
             10 => {
                 let fewer = OPERATORS - u16::from(self.rng.below(2) == 0);
+                self.restarts.accounts = fewer;
                 return self.step(Input::Accounts(self.story.accounts(fewer)));
             }
             _ => {
@@ -70,7 +75,7 @@ impl City {
         };
         self.told = false;
         self.step(Input::Console { request: 7, by: admin(), command });
-        assert!(self.told || self.drained_at.is_some(), "the console gets no answer");
+        assert!(self.told || self.drained_at.is_some() || self.restarts.down, "the console gets no answer");
     }
 
     /// Whom an operator is to call; for a number: that of somebody who waits to be called back.

@@ -14,9 +14,8 @@ use std::time::Duration;
 use siaga::clock::Instant;
 
 use super::endpoint::{Heard, Io, PATIENCE, Pace, RepeatId, Repeats, Said};
-use super::world::{sdp, secret};
 use errands::{Registration, again_as};
-pub(crate) use place::{phone_at, place, source};
+pub(crate) use place::{PLACES_APART, phone_at, place, source};
 use watching::Colleagues;
 
 /// What a phone wakes up for.
@@ -141,6 +140,12 @@ pub(crate) struct Phone {
     consulted: Option<(u32, String)>,
     serial: u32,
     pub(crate) hung_up: u32,
+    /// It always responds, and stays registered.
+    pub(crate) attentive: bool,
+    /// REGISTERs that got no response, repeated for 32 s.
+    pub(crate) unheard_registers: u32,
+    /// Until then the service may reject a REGISTER because it has just started.
+    pub(crate) unready_until: Option<Instant>,
 }
 
 impl Phone {
@@ -172,6 +177,9 @@ impl Phone {
             consulted: None,
             serial: 0,
             hung_up: 0,
+            attentive: false,
+            unheard_registers: 0,
+            unready_until: None,
         }
     }
 
@@ -477,23 +485,6 @@ impl Phone {
 
     fn contact(&self) -> String {
         format!("sip:{}@{}", self.name, self.host_port)
-    }
-
-    fn rtp_port(&self, leg: u32) -> u16 {
-        self.port_base + u16::try_from(leg % 400).unwrap() * 2
-    }
-
-    fn rtp(&self, leg: u32) -> SocketAddr {
-        SocketAddr::new(self.at.ip(), self.rtp_port(leg))
-    }
-
-    fn described(&self, leg: &Leg, direction: &str) -> String {
-        let plain = self.sdp(leg.id, direction);
-        if leg.secret { secret(&plain) } else { plain }
-    }
-
-    fn sdp(&self, leg: u32, direction: &str) -> String {
-        sdp(&self.host_port, self.rtp_port(leg)).replace("sendrecv", direction)
     }
 }
 

@@ -11,11 +11,13 @@ use siaga::clock::Timestamp;
 use siaga::ids::OperatorId;
 use siaga::switchboard::{ConsoleCommand, Input, Settings};
 
-use super::city::{City, Event, OPERATORS, Story};
+use super::agenda::Event;
+use super::city::{City, OPERATORS};
 use super::judge::{Tally, judge};
 use super::phone::Alarm;
 use super::random::{PAIRS, Seed};
 use super::telco;
+use super::terms::Story;
 use super::world::admin;
 
 /// What races with an answer.
@@ -159,7 +161,8 @@ fn run(race: Race) -> Tally {
     let (mut sum, mut races, mut stories) = (Tally::default(), Races::default(), 0_u64);
     for seed in seeds() {
         let loss_percent = [0, 5, 10][usize::try_from(seed % 3).unwrap()];
-        let story = Story { seed, calls: 3, loss_percent, drained: false, pairs: PAIRS, race: Some(race) };
+        let story =
+            Story { seed, calls: 3, loss_percent, drained: false, pairs: PAIRS, race: Some(race), ..Story::default() };
         let _seed = Seed(story);
         let mut city = City::new(story);
         city.run();

@@ -4,8 +4,9 @@
 
 use std::ops::Range;
 
-use super::city::{City, Story};
+use super::city::City;
 use super::judge::{Tally, judge};
+use super::terms::Story;
 
 const CALLS: u32 = 1_000;
 /// RTP port pairs: more than are ever needed.
@@ -27,14 +28,23 @@ impl Drop for Seed {
     }
 }
 
-/// The story of a seed: most on lines that lose 5 %, some on perfect and some on very bad ones, some drained.
+/// The story of a seed: most on lines that lose 5 %, some on perfect and some on very bad ones; some drained, some with restarts.
 fn story(seed: u64) -> Story {
     let loss_percent = match seed % 10 {
         0 => 0,
         1 => 10,
         _ => 5,
     };
-    Story { seed, calls: CALLS, loss_percent, drained: seed % 8 == 7, pairs: PAIRS, race: None }
+    Story {
+        seed,
+        calls: CALLS,
+        loss_percent,
+        drained: seed % 8 == 7,
+        pairs: PAIRS,
+        restarts: seed % 4 == 1,
+        attacks: true,
+        ..Story::default()
+    }
 }
 
 fn tell(story: Story) -> Tally {
@@ -66,6 +76,8 @@ fn tell_all(usual: Range<u64>) {
     }
     assert!(sum.answered * 3 > sum.calls, "too few are answered: {sum:?}");
     assert!(sum.forged > 1_000, "too few strangers speak in the dialogs of others: {sum:?}");
+    assert!(sum.repelled.is_enough(), "too few attacks: {sum:?}");
+    assert!(sum.survived.is_enough(), "too few restarts: {sum:?}");
     assert!(sum.news * 2 > sum.calls, "too few phones look at each other: {sum:?}");
     assert!(
         sum.passed_on > 500 && sum.transfers > sum.passed_on && sum.placed > 50 && sum.joined > 100,

@@ -58,6 +58,7 @@ mod transfer;
 mod two_families;
 mod two_phones;
 mod unheard;
+mod unheard_few_ports;
 mod update;
 mod variants;
 mod waiting;

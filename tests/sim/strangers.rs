@@ -9,7 +9,8 @@ use siaga::ids::Rng;
 use siaga::sip::flow::Flow;
 use siaga::switchboard::{Input, Output};
 
-use super::city::{City, Event};
+use super::agenda::Event;
+use super::city::City;
 use super::endpoint::{Heard, Said};
 use super::world::{SERVER, TRUNK, sdp};
 
@@ -62,11 +63,10 @@ impl Overheard {
     }
 
     /// The service has said something.
-    pub(crate) fn hear(&mut self, text: &str) {
-        let heard = Heard::read(text);
+    pub(crate) fn hear(&mut self, heard: &Heard<'_>) {
         let in_dialog = heard.from.contains("tag=") && heard.to.contains("tag=");
         if in_dialog && (heard.status().is_none() || heard.method == "INVITE") {
-            self.said.push_back(text.to_owned());
+            self.said.push_back(heard.text.to_owned());
             if self.said.len() > OVERHEARD_MAX {
                 self.said.pop_front();
             }
@@ -119,7 +119,7 @@ impl City {
         let serial = self.steps;
         let Some(text) = self.overheard.forge(serial) else { return };
         self.step(Input::Tick);
-        if self.drained_at.is_some() {
+        if self.drained_at.is_some() || self.restarts.down {
             return;
         }
         let flow = Flow::udp(SERVER.parse().unwrap(), FORGER.parse().unwrap());

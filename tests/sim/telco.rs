@@ -91,6 +91,8 @@ pub(crate) struct Caller {
     pub(crate) vanished: bool,
     /// He had reason to complain: a line that died, or that never carried an ACK.
     pub(crate) unwell: bool,
+    /// The service was killed while the call was open.
+    pub(crate) cut_off: bool,
 }
 
 impl Caller {
@@ -128,6 +130,7 @@ impl Caller {
             was_hung_up: false,
             vanished: false,
             unwell: false,
+            cut_off: false,
         };
         let patience = match io.rng.below(10) {
             0 => io.between(0, 2_000),
@@ -282,6 +285,8 @@ impl Caller {
                     let update = self.update.take_if(|(cseq, _)| *cseq == heard.cseq);
                     self.said.stop(update.map(|(_, id)| id));
                 }
+                // A new run of the service does not know the call of the run before.
+                "CANCEL" if status == 481 && self.cut_off => self.is_over(io),
                 "CANCEL" if status >= 200 => self.said.stop(self.cancel),
                 "BYE" if status >= 200 => {
                     self.said.stop(self.bye);

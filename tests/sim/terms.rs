@@ -1,16 +1,39 @@
-//! What differs from story to story: settings and shifts.
+//! What differs from story to story: its kind, settings, accounts and shifts.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use siaga::acd::desk::{Desk, Escalation, Strategy};
 use siaga::acd::shift::Plan;
 use siaga::clock::Timestamp;
 use siaga::ids::{OperatorId, Rng};
-use siaga::switchboard::{Agency, AnswerMode, DeskCalls, Settings, SrtpOffer};
+use siaga::switchboard::{Account, Agency, AnswerMode, Badge, DeskCalls, Pin, Settings, SrtpOffer};
 
 use super::city::OPERATORS;
+use super::races::Race;
+use super::sound;
 use super::trunks;
-use super::world::{TRUNK, settings};
+use super::world::{TRUNK, account, settings};
+
+/// What one story is like.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Story {
+    pub(crate) seed: u64,
+    pub(crate) calls: u32,
+    pub(crate) loss_percent: u64,
+    /// The service is drained in the middle, and hangs up on whoever is left then.
+    pub(crate) drained: bool,
+    /// RTP port pairs of the service.
+    pub(crate) pairs: u16,
+    /// What happens, on purpose, about when a phone answers.
+    pub(crate) race: Option<Race>,
+    /// The service ends, as if killed, and starts again from time to time.
+    pub(crate) restarts: bool,
+    /// Perfect lines, phones that always respond, and no orders at the console.
+    pub(crate) calm: bool,
+    /// Network errors and requests are forged, and strangers flood the service.
+    pub(crate) attacks: bool,
+}
 
 const STRATEGIES: [Strategy; 8] = [
     Strategy::LongestIdle,
@@ -92,4 +115,24 @@ pub(super) fn plan(rng: &mut Rng, from: Timestamp) -> Plan {
         }
     }
     plan
+}
+
+impl Story {
+    /// The phone at which operators take turns, if there is one.
+    pub(super) fn station(self) -> Option<u16> {
+        (self.seed % 5 == 4).then_some(OPERATORS - 1)
+    }
+
+    pub(super) fn ports(self) -> Vec<SocketAddr> {
+        (0..self.pairs).map(|i| SocketAddr::from(([127, 0, 0, 1], 20_000 + 2 * i))).collect()
+    }
+
+    pub(super) fn accounts(self, count: u16) -> Vec<Account> {
+        let made = |index: u16| {
+            let station = self.station() == Some(index);
+            let badge = Badge::new(&index.to_string(), Pin::new([1; 16], sound::PIN).unwrap());
+            Account { station, badge: badge.filter(|_| !station), ..account(&format!("op{index}")) }
+        };
+        (0..count).map(made).collect()
+    }
 }

@@ -4,9 +4,8 @@ use std::sync::atomic::Ordering;
 
 use tracing::{error, info, warn};
 
-use crate::cdr::Cdr;
-use crate::cdr::fact::{EndCause, Fact, FactId, FactKind, Side};
-use crate::clock::Timestamp;
+use crate::cdr::fact::FactKind;
+use crate::cdr::interrupted::missing_end;
 use crate::ids::CallId;
 use crate::store::facts::Batch;
 use crate::store::journal::record::Entry;
@@ -14,14 +13,6 @@ use crate::store::journal::{self, Life, Place};
 use crate::store::{Store, crash_log};
 
 use super::{Writer, WriterError, last_sign};
-
-/// The number of the end that a recovery adds to a call. It is higher than all numbers of the call itself, so that the call's own end counts if it is
-/// found later.
-const END: u32 = 0x7fff_ffff;
-/// The number of the end of a wrap-up that a recovery adds.
-const WRAP_UP: u32 = 0xffff_ffff;
-/// A wrap-up that began earlier than this before the end of its run had ended: only its fact is missing.
-const WRAP_UP_MAX_MS: u64 = 3_600_000;
 
 impl Writer {
     /// Closes the calls that earlier runs of this journal left open, and those of a lost journal that was at the same place before.
@@ -55,7 +46,9 @@ impl Writer {
         self.forget_live();
         let (mut ends, mut interrupted) = (Vec::new(), 0);
         for call in open {
-            let end = end_of(*call, &store.in_time(self.patience, store.facts(*call)).await?, lives);
+            let end = missing_end(*call, &store.in_time(self.patience, store.facts(*call)).await?, |last| {
+                last_sign(lives, last)
+            });
             interrupted += u64::from(end.as_ref().is_some_and(|end| matches!(end.kind, FactKind::Ended { .. })));
             ends.extend(end);
         }
@@ -110,28 +103,4 @@ impl Writer {
         store.in_time(self.patience, store.take(&self.journal, Batch { closed, cursor, ..Batch::default() })).await?;
         Ok(())
     }
-}
-
-/// The missing end of a call or of a wrap-up. None if neither is missing.
-fn end_of(call: CallId, facts: &[Fact], lives: &[Life]) -> Option<Fact> {
-    let cdr = Cdr::fold(facts)?;
-    if cdr.is_settled() {
-        return None;
-    }
-    let own = facts.iter().filter(|fact| fact.id.seq < END);
-    let last = own.map(|fact| fact.at).max().unwrap_or(cdr.received);
-    let at = last_sign(lives, last);
-    let fact = |seq, kind| Fact { id: FactId { stream: call, seq }, call: Some(call), at, up: None, kind };
-    if !cdr.is_closed() {
-        let kind = FactKind::Ended { by: Side::Service, cause: EndCause::Interrupted, sip_status: None, q850: None };
-        return Some(fact(END, kind));
-    }
-    wrap_up_ends(&cdr, facts, at).map(|kind| fact(WRAP_UP, kind))
-}
-
-/// The end of a wrap-up that a kill interrupted.
-fn wrap_up_ends(cdr: &Cdr, facts: &[Fact], at: Timestamp) -> Option<FactKind> {
-    let ended = facts.iter().find(|fact| matches!(fact.kind, FactKind::Ended { .. }))?;
-    let operator = cdr.operator.clone()?;
-    (at.millis_since(ended.at) <= WRAP_UP_MAX_MS).then_some(FactKind::WrappedUp { operator })
 }

@@ -28,7 +28,7 @@ impl Phone {
         if self.closing {
             return;
         }
-        self.registration.leaving = io.chance(8);
+        self.registration.leaving = !self.attentive && io.chance(8);
         self.sends_register("", io);
     }
 
@@ -74,6 +74,11 @@ impl Phone {
             // Removed from the list of operators, or out of order: tries again.
             403 | 500 => {
                 let next = io.between(5_000, 60_000);
+                io.wake(next, Alarm::Register(self.registration.life));
+            }
+            // The service has started and does not know its accounts yet.
+            503 if self.unready_until.is_some_and(|until| io.now <= until) => {
+                let next = io.between(5_000, 10_000);
                 io.wake(next, Alarm::Register(self.registration.life));
             }
             // What the last operator sends while it is removed counts as guesses of a password.
@@ -174,6 +179,7 @@ impl Phone {
         self.colleagues.give_up(id);
         let id = Some(id);
         if id == self.registration.asked {
+            self.unheard_registers += 1;
             self.registration.asked = None;
             io.wake(Duration::from_secs(5), Alarm::Register(self.registration.life));
         }

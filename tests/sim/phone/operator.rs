@@ -8,7 +8,7 @@ use super::{Alarm, Deed, Leg, Phone, State, again_as};
 impl Phone {
     /// What the operator will do about a call.
     pub(super) fn plans(&mut self, leg: &mut Leg, heard: &Heard<'_>, io: &mut Io<'_, Alarm>) {
-        let dice = io.rng.below(100);
+        let dice = io.rng.below(100).max(if self.attentive { 10 } else { 0 });
         let expires = heard.field("Session-Expires").and_then(|expires| expires.split(';').next()?.parse().ok());
         if expires.is_some_and(|seconds: u32| seconds < 200) && io.chance(8) {
             let small = heard.answer("422 Session Interval Too Small", &leg.local, &self.contact(), "");
@@ -71,6 +71,29 @@ impl Phone {
             (_, _) => {}
         }
         self.legs.insert(at, leg);
+    }
+
+    /// The service is killed: its calls at this phone go silent. The operator hangs up, or the phone stops ringing after a while. What is
+    /// said already is said again, to the next run of the service too.
+    pub(crate) fn is_cut_off(&mut self, io: &mut Io<'_, Alarm>) {
+        for leg in &mut self.legs {
+            leg.stale = true;
+            let deed = match leg.state {
+                State::Talking => Deed::HangUp,
+                State::Ringing => Deed::Forget,
+                State::Deaf | State::PickedUp | State::Refused | State::Leaving | State::Over => continue,
+            };
+            let after = io.between(500, 30_000);
+            io.wake(after, Alarm::Leg(leg.id, deed));
+        }
+        let Some((n, asked, _)) = self.dialled else { return };
+        if self.consulted.as_ref().is_some_and(|(known, _)| *known == n) {
+            let after = io.between(500, 30_000);
+            io.wake(after, Alarm::Leave(n));
+        } else if !self.said.is_open(asked) {
+            // It has heard that the call is in progress, and nothing since.
+            self.dialled = None;
+        }
     }
 
     fn picks_up(&mut self, leg: &mut Leg, usable: bool, io: &mut Io<'_, Alarm>) {

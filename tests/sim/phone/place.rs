@@ -1,9 +1,10 @@
-//! A phone's address: from time to time it returns at another port, as after a restart or behind another NAT. Two phones register from
+//! A phone's addresses for SIP and media: from time to time it returns at another port, as after a restart or behind another NAT. Two phones register from
 //! one port and name another one of the same host in their Contact.
 
 use std::net::SocketAddr;
 
-use super::Phone;
+use super::super::world::{sdp, secret};
+use super::{Leg, Phone};
 
 /// How many ports are between the places of one phone.
 pub(crate) const PLACES_APART: u16 = 100;
@@ -47,5 +48,22 @@ impl Phone {
         }
         let named = SocketAddr::new(self.at.ip(), self.at.port() + DEAD);
         register.replace(&format!("<sip:me@{}>", self.host_port), &format!("<sip:me@{named}>"))
+    }
+
+    pub(super) fn rtp_port(&self, leg: u32) -> u16 {
+        self.port_base + u16::try_from(leg % 400).unwrap() * 2
+    }
+
+    pub(super) fn rtp(&self, leg: u32) -> SocketAddr {
+        SocketAddr::new(self.at.ip(), self.rtp_port(leg))
+    }
+
+    pub(super) fn described(&self, leg: &Leg, direction: &str) -> String {
+        let plain = self.sdp(leg.id, direction);
+        if leg.secret { secret(&plain) } else { plain }
+    }
+
+    pub(super) fn sdp(&self, leg: u32, direction: &str) -> String {
+        sdp(&self.host_port, self.rtp_port(leg)).replace("sendrecv", direction)
     }
 }

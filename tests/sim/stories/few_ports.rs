@@ -18,7 +18,7 @@ fn with(pairs: u16) -> World {
 }
 
 /// Another caller, who waits without a port: hears 180 and nothing else.
-fn waits(world: &mut World) -> Caller {
+pub(super) fn waits(world: &mut World) -> Caller {
     let lent = world.switchboard.gauges().anchors;
     // One after the other.
     world.pass(Duration::from_millis(1));
@@ -32,7 +32,7 @@ fn waits(world: &mut World) -> Caller {
 
 /// The caller is answered by the phone that got this INVITE, and both hear each other: each is told of its own port, the two are
 /// joined, and each is sent to where its peer listens.
-fn talks(world: &mut World, caller: &mut Caller, invite: &str) {
+pub(super) fn talks(world: &mut World, caller: &mut Caller, invite: &str) {
     let answer = caller.hears(world, "SIP/2.0 200");
     caller.acknowledges(world);
     let port = |text: &str| text.split("m=audio ").nth(1).unwrap().split(' ').next().unwrap().parse::<u32>().unwrap();
@@ -49,11 +49,11 @@ fn talks(world: &mut World, caller: &mut Caller, invite: &str) {
     assert_eq!(aimed(of_operator), ("127.0.0.3:31000".to_owned(), true));
 }
 
-fn lent(world: &World) -> usize {
+pub(super) fn lent(world: &World) -> usize {
     world.switchboard.gauges().anchors
 }
 
-fn without_port(world: &World) -> usize {
+pub(super) fn without_port(world: &World) -> usize {
     world.switchboard.gauges().without_port
 }
 

@@ -492,3 +492,19 @@ fn an_ack_and_a_cancel_from_an_unknown_server_of_the_trunk_are_reported_with_the
     world.asks(STRANGER, &answer, "ACK", 2, "", "");
     assert_eq!((reported(&world), foreign(&world)), (vec![of_cancel, of_ack], 3));
 }
+
+/// What anyone can send in the name of a trunk, whose address is never limited, takes no room from trunk calls (RFC 3261 §26.3.2.4).
+#[test]
+fn a_register_without_credentials_leaves_no_state_whoever_sends_it() {
+    for from in [STRANGER, TRUNK, "127.0.0.2:4444"] {
+        let mut world = staffed();
+        let before = world.switchboard.gauges();
+        for _ in 0..200 {
+            super::super::guard::asks(&mut world, from, "REGISTER", "budi", "");
+        }
+        let at: std::net::SocketAddr = from.parse().unwrap();
+        let challenges = world.sent.iter().filter(|(to, text)| *to == at && text.starts_with("SIP/2.0 401"));
+        assert_eq!(challenges.count(), 200, "{from}");
+        assert_eq!(world.switchboard.gauges(), before, "{from}");
+    }
+}

@@ -96,6 +96,19 @@ impl Caller {
         self.early = Some(self.said.start(io, Pace::Invite, text, Alarm::Again));
     }
 
+    /// The service is killed: a caller who talks hears nothing more and hangs up, one who waits is not told.
+    pub(in super::super) fn is_cut_off(&mut self, io: &mut Io<'_, Alarm>) {
+        match self.state {
+            State::Waiting | State::Cancelling | State::Leaving => self.cut_off = true,
+            State::Talking => {
+                self.cut_off = true;
+                let after = io.between(500, 30_000);
+                io.wake(after, Alarm::HangUp);
+            }
+            State::Calling | State::Over | State::Dead => {}
+        }
+    }
+
     /// Where the service refreshes, his hold falls into the same moment as often as not.
     pub(super) fn collides(&mut self, answer: &Heard<'_>, io: &mut Io<'_, Alarm>) {
         let agreed = answer.field("Session-Expires").filter(|agreed| agreed.ends_with("refresher=uas"));
