@@ -203,6 +203,8 @@ impl Writer {
                 segments,
                 "the database is new or was restored from a backup: facts that it lacks are stored again from the journal"
             );
+            // The ends that a recovery has given to calls of earlier runs are not in the journal.
+            self.recovered = false;
         }
         // A retry may have stored some of them.
         self.aside = Some(Aside::open(&self.dir)?);
