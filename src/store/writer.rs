@@ -203,14 +203,14 @@ impl Writer {
                 segments,
                 "the database is new or was restored from a backup: facts that it lacks are stored again from the journal"
             );
-            // The ends that a recovery has given to calls of earlier runs are not in the journal.
-            self.recovered = false;
         }
         // A retry may have stored some of them.
         self.aside = Some(Aside::open(&self.dir)?);
         self.count_aside();
         let run = Place { segment: self.first, position: 0 };
         if cursor < run {
+            // The ends that a recovery has given to calls of earlier runs are in the database alone.
+            self.recovered = false;
             self.count_earlier(cursor);
             cursor = self.copy(&store, cursor, run).await?;
         }
