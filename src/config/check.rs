@@ -46,7 +46,7 @@ pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
     let report_listen = network::listen(source, "report.listen", &file.report.listen);
     places(source, &file);
     let store_group = store_group(source, &file);
-    let mut warnings = [warnings(source, &file), modes::warnings(source, &file)].concat();
+    let mut warnings = warnings(source, &file);
     warnings.extend(media.as_ref().and_then(|media| media.too_few_ports(source, file.site.max_calls)));
     Some(Config {
         file: PathBuf::from(source.file()),

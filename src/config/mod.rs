@@ -208,6 +208,15 @@ impl Config {
         }
     }
 
+    /// A warning for each file and folder that the file names and that is open to more users than it should be. It waits for every disk that has one of
+    /// them.
+    pub fn mode_warnings(path: &Path) -> Vec<Fault> {
+        let (file, text) = (path.display().to_string(), std::fs::read_to_string(path).unwrap_or_default());
+        let (source, mut sections) = source::Source::read(&file, &text);
+        paths::resolve(&file, &mut sections);
+        modes::warnings(&source, &sections)
+    }
+
     /// Reads and checks the text of a file; the roster is read from the disk.
     pub fn parse(file: &str, text: &str) -> Result<Self, Faults> {
         Self::parse_as(file, text, false)
@@ -219,9 +228,12 @@ impl Config {
         if to_serve {
             source.allow_optional_faults();
         }
+        // A folder on a disk that hangs must not stop a service: it looks at the modes later, on a thread of its own.
+        let modes = if to_serve { Vec::new() } else { modes::warnings(&source, &sections) };
         let config = check::checked(&mut source, sections);
         match config {
             Some(mut config) if source.is_clean() => {
+                config.warnings.extend(modes);
                 config.roster_faults = source.take_optional_faults();
                 Ok(config)
             }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use crate::alarm::{Alarms, Kind};
 use crate::cdr::fact::Fact;
@@ -91,7 +91,7 @@ impl Ledger {
         match self.steps.try_send(step) {
             Ok(()) => self.figures.given.fetch_add(facts, Ordering::Relaxed),
             Err(_) => {
-                // The next start finds them in the crash log.
+                // The journal's thread reads them in the crash log as soon as it has caught up.
                 file.iter().for_each(|file| self.crash_log.hold(*file));
                 self.figures.lost.fetch_add(facts, Ordering::Relaxed)
             }
@@ -220,13 +220,35 @@ impl Desk {
             if !self.write(&group, inbox).await {
                 return;
             }
+            if inbox.is_empty() {
+                self.write_held();
+            }
             if let Some(file) = group.file {
                 self.clerk.cleaner.stored_before(file);
                 last_file = Some(file);
             }
         }
+        self.write_held();
         if let Some(file) = last_file {
             self.clerk.cleaner.stored_all(file);
+        }
+    }
+
+    /// Writes the facts that found no room on their way here; the crash log has them. After an error they stay there for the next attempt, or for the next
+    /// start.
+    fn write_held(&mut self) {
+        let cleaner = self.clerk.cleaner.clone();
+        let Some(held) = cleaner.held() else { return };
+        let now = self.clerk.clock.now().wall;
+        match cleaner.read(held).and_then(|records| self.journal.append_records(&records, now)) {
+            Ok(place) => {
+                cleaner.release(held);
+                self.tell.send_replace(place);
+                info!("the facts that found no room on their way to the journal are in it now");
+            }
+            Err(fault) => {
+                warn!(%fault, "the facts that found no room on their way to the journal stay in the crash log")
+            }
         }
     }
 
@@ -285,26 +307,78 @@ mod tests {
     use crate::ids::{CallId, Rng};
     use crate::store::crash_log::Files;
 
+    const RUN: Timestamp = Timestamp::from_millis(1);
+    const NEXT: Timestamp = Timestamp::from_millis(2);
+
+    /// A ledger whose way to the journal has room for one step, after two steps of one fact each.
+    fn two_steps(dir: &std::path::Path) -> (Ledger, mpsc::Receiver<Step>) {
+        let crash_log = CrashLog::open(dir, RUN);
+        let (steps, inbox) = mpsc::channel(1);
+        let figures = Arc::<JournalFigures>::default();
+        let mut ledger = Ledger { steps, figures, crash_log, records: Vec::new(), facts: 0 };
+        for seq in 0..2 {
+            step(&mut ledger, seq);
+        }
+        assert_eq!(ledger.figures.lost.load(Ordering::Relaxed), 1, "the second found no room");
+        (ledger, inbox)
+    }
+
+    fn step(ledger: &mut Ledger, seq: u32) {
+        let stream = CallId::new(RUN, &mut Rng::from_number(1));
+        let kind = FactKind::Breach { what: String::new() };
+        ledger.append(&Fact { id: FactId { stream, seq }, call: None, at: RUN, up: None, kind });
+        ledger.flush();
+    }
+
     #[test]
     fn facts_that_find_no_room_stay_in_the_crash_log() {
         let dir = tempfile::tempdir().unwrap();
-        let (run, next) = (Timestamp::from_millis(1), Timestamp::from_millis(2));
-        let crash_log = CrashLog::open(dir.path(), run);
-        let cleaner = crash_log.cleaner();
-        let (steps, _inbox) = mpsc::channel(1);
-        let figures = Arc::<JournalFigures>::default();
-        let mut ledger = Ledger { steps, figures: Arc::clone(&figures), crash_log, records: Vec::new(), facts: 0 };
-        let stream = CallId::new(run, &mut Rng::from_number(1));
-        for seq in 0..2 {
-            let kind = FactKind::Breach { what: String::new() };
-            ledger.append(&Fact { id: FactId { stream, seq }, call: None, at: run, up: None, kind });
-            ledger.flush();
-        }
-        assert_eq!(figures.lost.load(Ordering::Relaxed), 1, "the second found no room");
-        cleaner.stored_all(1);
+        let (ledger, _inbox) = two_steps(dir.path());
+        ledger.crash_log.cleaner().stored_all(1);
         let files = Files::of(dir.path()).unwrap();
-        let left = files.left_beside(next).unwrap();
+        let left = files.left_beside(NEXT).unwrap();
         files.remove_all();
         assert_eq!(left.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn facts_that_found_no_room_reach_the_journal_once_it_has_caught_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let (ledger, mut inbox) = two_steps(dir.path());
+        let cleaner = ledger.crash_log.cleaner();
+        let journal = Journal::open_locked(dir.path(), Lock::take(dir.path()).unwrap(), RUN, RUN).unwrap();
+        let clerk = Clerk {
+            dir: dir.path().to_owned(),
+            lock: None,
+            clock: Clock::start(),
+            figures: Arc::clone(&ledger.figures),
+            alarms: Alarms::default(),
+            cleaner: cleaner.clone(),
+        };
+        let (tell, durable) = watch::channel(journal.end());
+        drop(ledger);
+        Desk { clerk, journal, tell }.run(&mut inbox).await;
+        let place = *durable.borrow();
+        let read = crate::store::journal::read(dir.path(), Place::default(), place, 100).unwrap();
+        let seqs: std::collections::BTreeSet<u32> = read.entries.iter().map(|entry| entry.id.seq).collect();
+        assert_eq!(seqs, [0, 1].into());
+        assert_eq!(cleaner.held(), None, "later facts may be removed from memory again");
+        assert!(Files::of(dir.path()).unwrap().left_beside(NEXT).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_step_that_finds_no_room_while_the_held_files_are_read_is_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut ledger, _inbox) = two_steps(dir.path());
+        let cleaner = ledger.crash_log.cleaner();
+        let held = cleaner.held().unwrap();
+        let before = cleaner.read(held).unwrap();
+        step(&mut ledger, 2);
+        cleaner.release(held);
+        let again = cleaner.held().expect("the third step has found no room either");
+        assert!(cleaner.read(again).unwrap().len() > before.len());
+        cleaner.release(again);
+        assert_eq!(cleaner.held(), None);
+        Files::of(dir.path()).unwrap().remove_all();
     }
 }

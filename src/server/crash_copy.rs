@@ -6,13 +6,13 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use sha2::{Digest as _, Sha256};
 use tracing::warn;
 
-/// Folders in memory, the first that can be used.
-const FOLDERS: [&str; 2] = ["/run/siaga", "/dev/shm"];
+use crate::store::crash_log;
+
 /// A longer file is emptied as soon as all its changes are on the disk.
 const LONG: u64 = 256 << 10;
 /// Nothing is added to a longer file: the disk could not be written for a long time, and its alarm is raised.
@@ -28,13 +28,15 @@ pub(super) struct CrashCopy {
     /// The numbers of changes that were sent to the disk's thread and that it has written.
     handed: u64,
     written: Arc<AtomicU64>,
+    /// True while a change could not be sent to the disk's thread: then this file alone has it.
+    held: Arc<AtomicBool>,
 }
 
 impl CrashCopy {
     /// Opens the file of `folder`; returns the changes of an earlier run in it.
     pub(super) fn open(folder: &Path) -> (Self, String) {
-        let opened = FOLDERS.into_iter().find_map(|memory| {
-            let path = path(Path::new(memory), folder)?;
+        let opened = crash_log::folder().and_then(|memory| {
+            let path = path(&memory, folder)?;
             Some((open(&path).ok()?, path))
         });
         if opened.is_none() {
@@ -44,7 +46,7 @@ impl CrashCopy {
         let (file, left) = opened.unzip();
         let left = left.unwrap_or_default();
         let length = u64::try_from(left.len()).unwrap_or(u64::MAX);
-        (Self { file, path, length, handed: 0, written: Arc::default() }, left)
+        (Self { file, path, length, handed: 0, written: Arc::default(), held: Arc::default() }, left)
     }
 
     /// The disk's thread counts here the changes that it has written.
@@ -60,7 +62,8 @@ impl CrashCopy {
     /// Appends one line.
     pub(super) fn append(&mut self, line: &[u8]) {
         let Some(file) = &mut self.file else { return };
-        if self.length > LONG && self.handed > 0 && self.written.load(Ordering::Acquire) >= self.handed {
+        let on_disk = self.handed > 0 && self.written.load(Ordering::Acquire) >= self.handed;
+        if self.length > LONG && on_disk && !self.held.load(Ordering::Acquire) {
             if file.set_len(0).is_err() {
                 return;
             }
@@ -70,6 +73,16 @@ impl CrashCopy {
         if self.length < LONGEST && file.write_all(line).is_ok() {
             self.length += u64::try_from(line.len()).unwrap_or(u64::MAX);
         }
+    }
+
+    /// Keeps the file as it is, or no longer.
+    pub(super) fn hold(&self, held: bool) {
+        self.held.store(held, Ordering::Release);
+    }
+
+    /// True while the file stays as it is, also after an orderly end.
+    pub(super) fn held(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.held)
     }
 
     /// Counts a change that was sent to the disk's thread.
@@ -125,8 +138,7 @@ mod tests {
         copy.written().store(2, Ordering::Release);
         copy.append(b"three\n");
         assert_eq!(CrashCopy::open(folder.path()).1, "three\n");
-        let path =
-            FOLDERS.iter().filter_map(|memory| path(Path::new(memory), folder.path())).find(|path| path.exists());
-        fs::remove_file(path.unwrap()).unwrap();
+        let path = path(&crash_log::folder().unwrap(), folder.path()).unwrap();
+        fs::remove_file(path).unwrap();
     }
 }

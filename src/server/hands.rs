@@ -18,7 +18,7 @@ use crate::switchboard::{PortShortage, Presence, Rejection, TrunkHost};
 use super::clerk::Ledger;
 use super::dns::Names;
 use super::events::Events;
-use super::local_state::Keeper;
+use super::local_keeper::Keeper;
 use super::media::Media;
 use super::metrics::Metrics;
 use super::observe::Observer;

@@ -10,8 +10,8 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -30,6 +30,7 @@ use crate::switchboard::{Presence, Restored};
 
 use super::RETRY_EVERY;
 use super::crash_copy::CrashCopy;
+use super::local_keeper::Keeper;
 
 /// The file is rewritten when it has more lines than this and more than twice the entries that it describes.
 const LINES_MIN: usize = 4_096;
@@ -48,7 +49,7 @@ pub(super) struct AccountsCopy {
 /// One change: the last change of each account or number, and the last operating mode, count.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Change {
+pub(super) enum Change {
     Presence(Presence),
     Term(Fact),
 }
@@ -124,9 +125,10 @@ impl LocalState {
             taken: 0,
             written,
             crash_file: crash_copy.path(),
+            held: crash_copy.held(),
         };
         let thread = std::thread::Builder::new().name("local-state".to_owned()).spawn(move || clerk.run(&inbox))?;
-        Ok((restored, Keeper { changes, crash_copy, line: Vec::new(), alarms: alarms.clone() }, thread))
+        Ok((restored, Keeper::new(changes, crash_copy, alarms.clone()), thread))
     }
 
     /// Writes a file that only its owner may read, completely or not at all.
@@ -153,40 +155,6 @@ fn read(path: &Path) -> io::Result<Option<String>> {
         Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
-    }
-}
-
-/// The loop's side of the copy.
-#[derive(Debug)]
-pub(super) struct Keeper {
-    changes: SyncSender<Change>,
-    crash_copy: CrashCopy,
-    line: Vec<u8>,
-    alarms: Alarms,
-}
-
-impl Keeper {
-    pub(super) fn presence(&mut self, presence: Presence) {
-        self.keep(Change::Presence(presence));
-    }
-
-    /// Keeps a fact if it sets a flag or the operating mode.
-    pub(super) fn fact(&mut self, fact: &Fact) {
-        if matches!(fact.kind, FactKind::CallerMarked { .. } | FactKind::PostureSet { .. }) {
-            self.keep(Change::Term(fact.clone()));
-        }
-    }
-
-    fn keep(&mut self, change: Change) {
-        self.line.clear();
-        if line(&mut self.line, &change).is_ok() {
-            self.crash_copy.append(&self.line);
-        }
-        if self.changes.try_send(change).is_ok() {
-            self.crash_copy.handed();
-        } else {
-            self.alarms.raise(Kind::LocalState, "queue", "the disk is too slow: a change was not written");
-        }
     }
 }
 
@@ -255,6 +223,8 @@ struct Clerk {
     taken: u64,
     written: Arc<AtomicU64>,
     crash_file: Option<PathBuf>,
+    /// True if the file in memory has changes that were never received.
+    held: Arc<AtomicBool>,
 }
 
 impl Clerk {
@@ -272,6 +242,7 @@ impl Clerk {
                 Err(RecvTimeoutError::Disconnected) => {
                     // After an orderly end all changes are on the disk, and no file stays in memory.
                     if (!behind || self.write(Vec::new()))
+                        && !self.held.load(Ordering::Acquire)
                         && let Some(file) = &self.crash_file
                         && let Err(fault) = fs::remove_file(file)
                     {
@@ -321,7 +292,7 @@ impl Clerk {
     }
 }
 
-fn line(text: &mut Vec<u8>, change: &Change) -> io::Result<()> {
+pub(super) fn line(text: &mut Vec<u8>, change: &Change) -> io::Result<()> {
     serde_json::to_writer(&mut *text, change)?;
     text.push(b'\n');
     Ok(())

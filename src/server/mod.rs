@@ -25,6 +25,7 @@ mod finish;
 mod hands;
 mod icmp;
 mod listeners;
+mod local_keeper;
 mod local_state;
 pub mod media;
 mod metrics;

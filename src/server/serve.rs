@@ -76,11 +76,13 @@ pub fn serve(load: impl FnOnce() -> anyhow::Result<Config>) -> anyhow::Result<()
 /// Three errors end the start: no SIP listener opens, the configuration is invalid (`load`), or another siaga uses the journal. An error in
 /// any other part raises an alarm, and that part is tried again.
 async fn run(config: Config, signals: Signals, clock: Clock, log: &LogGuard) -> anyhow::Result<()> {
-    prepare(&config);
+    config.warnings.iter().for_each(|warning| warn!("{warning}"));
+    open_files::warning(&config).iter().for_each(|warning| warn!("{warning}"));
     let (metrics, alarms) = (Arc::new(Metrics::new()?), Alarms::default());
     // First of all the sockets: what arrives meanwhile waits in the kernel.
     let mut listeners = Listeners::open(&config, &alarms)?;
     let missing = listeners.take_missing();
+    prepare(&config);
     let local = LocalState::beside(&config.journal_dir);
     let accounts = Accounts::new(&config, local.clone(), &alarms, clock);
     let (mut records, ledger) = Records::open(&config, clock, accounts, &alarms)?;
@@ -153,11 +155,17 @@ async fn run(config: Config, signals: Signals, clock: Clock, log: &LogGuard) -> 
     Ok(())
 }
 
-/// Logs what the configuration's check has remarked, and opens database and recordings to the group that it names.
+/// Checks the modes of files and folders, and opens database and recordings to the group that `[store] group` names. A disk that hangs stops only
+/// this thread.
 fn prepare(config: &Config) {
-    config.warnings.iter().for_each(|warning| warn!("{warning}"));
-    open_files::warning(config).iter().for_each(|warning| warn!("{warning}"));
-    sharing::share(config);
+    let config = config.clone();
+    let prepare = move || {
+        Config::mode_warnings(&config.file).iter().for_each(|warning| warn!("{warning}"));
+        sharing::share(&config);
+    };
+    if let Err(error) = std::thread::Builder::new().name("file-modes".to_owned()).spawn(prepare) {
+        warn!(%error, "the modes of files are not checked");
+    }
 }
 
 /// Sends the loop the state of the last run, before anything from the network. True if the accounts of that run are known.

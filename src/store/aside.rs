@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::ids::CallId;
@@ -38,10 +39,10 @@ impl Aside {
             Ok(entries) => {
                 for entry in entries {
                     let path = entry?.path();
-                    let name =
-                        path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".facts"));
-                    if let Some(call) = name.and_then(|name| name.parse().ok()) {
-                        streams.insert(call, path);
+                    let name = path.file_name().and_then(|name| name.to_str());
+                    let call = |ending| name.and_then(|name| name.strip_suffix(ending)?.parse().ok());
+                    if let Some(call) = call(WAITING).or_else(|| call(RETRIED)) {
+                        streams.insert(call, dir.join(format!("{call}{WAITING}")));
                     }
                 }
             }
@@ -63,7 +64,7 @@ impl Aside {
 
     /// True if facts of the call are set aside and no retry has stored them since.
     pub fn has(&mut self, call: CallId) -> bool {
-        let here = self.streams.get(&call).is_some_and(|path| path.exists());
+        let here = self.streams.get(&call).is_some_and(|path| path.exists() || retried(path).exists());
         if !here {
             self.streams.remove(&call);
         }
@@ -78,12 +79,10 @@ impl Aside {
     /// Sets facts of one call or run aside. They are on the disk when this returns.
     pub fn put(&mut self, stream: CallId, entries: &[&Entry]) -> io::Result<()> {
         access::make_folder(&self.dir)?;
-        let path = self.dir.join(format!("{stream}.facts"));
+        let path = self.dir.join(format!("{stream}{WAITING}"));
         let mut records = Vec::new();
         entries.iter().for_each(|entry| record::encode_json(&mut records, entry.json.as_bytes()));
-        let mut file = access::options().create(true).append(true).open(&path)?;
-        file.write_all(&records)?;
-        file.sync_all()?;
+        append(&path, &records)?;
         File::open(&self.dir)?.sync_all()?;
         self.streams.insert(stream, path);
         Ok(())
@@ -91,25 +90,29 @@ impl Aside {
 
     /// The calls that are set aside, in order.
     pub fn list(&self) -> io::Result<Vec<SetAside>> {
-        let one = |(call, path): (&CallId, &PathBuf)| Ok(SetAside { call: *call, facts: entries(path)?.len() });
+        let one = |(call, path): (&CallId, &PathBuf)| {
+            let facts = entries(&retried(path))?.len() + entries(path)?.len();
+            Ok(SetAside { call: *call, facts })
+        };
         self.streams.iter().map(one).collect()
     }
 
-    /// Tries again to store each call, and removes its file if all its facts were stored. Returns the outcome of each.
+    /// Tries again to store each call, and removes its files if all its facts were stored. Returns the outcome of each.
     pub async fn retry(&mut self, store: &Store, journal: &str) -> io::Result<Vec<(CallId, Result<(), StoreError>)>> {
         let mut outcomes = Vec::new();
         for (stream, path) in std::mem::take(&mut self.streams) {
-            // A running service may add facts at any time: they must not count as read.
-            let length = fs::metadata(&path)?.len();
-            let facts = entries(&path)?;
-            let refold: Vec<CallId> =
-                facts.iter().any(|fact| fact.call == Some(stream)).then_some(stream).into_iter().collect();
-            let batch = Batch { facts: facts.iter().collect(), opened: refold.clone(), refold, ..Batch::default() };
-            let outcome = store.take(journal, batch).await;
-            // With facts that were added since, the call is stored again by the next retry.
-            if outcome.is_ok() && fs::metadata(&path)?.len() == length {
-                fs::remove_file(&path)?;
-            } else {
+            let taken = retried(&path);
+            // A retry that failed or was killed has left its file.
+            let mut outcome = Ok(());
+            if taken.exists() {
+                outcome = store_file(store, journal, stream, &taken).await?;
+            }
+            if outcome.is_ok() && path.exists() {
+                fs::rename(&path, &taken)?;
+                outcome = store_file(store, journal, stream, &taken).await?;
+            }
+            // A running service may have added facts since.
+            if outcome.is_err() || path.exists() {
                 self.streams.insert(stream, path);
             }
             outcomes.push((stream, outcome));
@@ -118,8 +121,49 @@ impl Aside {
     }
 }
 
+/// The ending of a file to which a running service may add facts.
+const WAITING: &str = ".facts";
+/// The ending of a file that a retry has taken: no fact is added to it any more.
+const RETRIED: &str = ".retried";
+
+fn retried(path: &Path) -> PathBuf {
+    path.with_extension("retried")
+}
+
+/// Stores the facts of one file and removes it. After an error of the database the file stays.
+async fn store_file(store: &Store, journal: &str, stream: CallId, file: &Path) -> io::Result<Result<(), StoreError>> {
+    let facts = entries(file)?;
+    let refold: Vec<CallId> =
+        facts.iter().any(|fact| fact.call == Some(stream)).then_some(stream).into_iter().collect();
+    let batch = Batch { facts: facts.iter().collect(), opened: refold.clone(), refold, ..Batch::default() };
+    let outcome = store.take(journal, batch).await;
+    if outcome.is_ok() {
+        fs::remove_file(file)?;
+    }
+    Ok(outcome)
+}
+
+/// Appends records to the file. If a retry takes the file meanwhile, it may have read it without them: then they go to a new file. Facts may be in both:
+/// a fact counts once.
+fn append(path: &Path, records: &[u8]) -> io::Result<()> {
+    loop {
+        let mut file = access::options().create(true).append(true).open(path)?;
+        file.write_all(records)?;
+        file.sync_all()?;
+        let written = file.metadata()?.ino();
+        if fs::metadata(path).is_ok_and(|found| found.ino() == written) {
+            return Ok(());
+        }
+    }
+}
+
+/// The facts of a file, none if it does not exist.
 fn entries(path: &Path) -> io::Result<Vec<Entry>> {
     let mut chunk = Chunk::default();
-    segments::read_file(File::open(path)?, &mut chunk)?;
+    match File::open(path) {
+        Ok(file) => segments::read_file(file, &mut chunk)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
     Ok(chunk.entries)
 }

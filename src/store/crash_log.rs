@@ -7,12 +7,14 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use sha2::{Digest as _, Sha256};
 
 use crate::clock::Timestamp;
 use crate::limits::{CRASH_LOG_FILE_BYTES_MAX, CRASH_LOG_FILES_MAX};
+
+use super::journal::record;
 
 /// Folders for the files. The first that is in memory and can be written is used.
 const FOLDERS: [&str; 2] = ["/run/siaga", "/dev/shm"];
@@ -123,8 +125,8 @@ fn resolved(dir: &Path) -> io::Result<PathBuf> {
     Ok(whole)
 }
 
-/// The first folder that is in memory and can be written.
-fn folder() -> Option<PathBuf> {
+/// The first folder that is in memory and can be written. None if there is none: a write to a disk could wait.
+pub fn folder() -> Option<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
     let in_memory = |folder: &Path| {
         let kind = |line: &str| {
@@ -170,8 +172,28 @@ pub struct Cleaner {
     folder: Option<PathBuf>,
     /// Files before this one have been removed.
     kept_from: Arc<AtomicU32>,
-    /// This file and those after it have facts that the journal does not get in this run: they stay for the next start.
-    held_from: Arc<AtomicU32>,
+    /// Files with facts that found no room on the way to the journal: see `Held`.
+    held: Arc<AtomicU64>,
+}
+
+/// Files that stay until the journal has the facts in them: the file `from` and those after it, for the `count`-th step that found no room. Both are
+/// one number, so that the loop and the journal's thread change them together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    from: u32,
+    count: u32,
+}
+
+impl Held {
+    const NONE: u32 = u32::MAX;
+
+    const fn of(number: u64) -> Self {
+        Self { from: (number >> 32) as u32, count: number as u32 }
+    }
+
+    const fn number(self) -> u64 {
+        (self.from as u64) << 32 | self.count as u64
+    }
 }
 
 impl CrashLog {
@@ -181,8 +203,8 @@ impl CrashLog {
             Ok(files) => (files, folder()),
             Err(_) => (Files { stem: String::new(), user: 0 }, None),
         };
-        let (kept_from, held_from) = (Arc::default(), Arc::new(AtomicU32::new(u32::MAX)));
-        let cleaner = Cleaner { files: files.clone(), run, folder: folder.clone(), kept_from, held_from };
+        let held = Arc::new(AtomicU64::new(Held { from: Held::NONE, count: 0 }.number()));
+        let cleaner = Cleaner { files: files.clone(), run, folder: folder.clone(), kept_from: Arc::default(), held };
         Self { files, run, folder, file: None, no: 0, length: 0, pause: 0, cleaner }
     }
 
@@ -196,9 +218,16 @@ impl CrashLog {
         self.cleaner.clone()
     }
 
-    /// The journal does not get the facts in the file `no` and those after it: they stay for the next start.
+    /// The journal did not get the facts in the file `no`: this file and those after it stay until the journal's thread has read them (`Cleaner::held`),
+    /// or until the next start.
     pub fn hold(&self, no: u32) {
-        self.cleaner.held_from.fetch_min(no, Ordering::Relaxed);
+        let held = &self.cleaner.held;
+        let next = |number| {
+            let Held { from, count } = Held::of(number);
+            Held { from: from.min(no), count: count.wrapping_add(1) }.number()
+        };
+        // `next` always returns a number, so the update cannot fail.
+        let _updated = held.fetch_update(Ordering::AcqRel, Ordering::Acquire, |number| Some(next(number)));
     }
 
     /// Appends records with one `write()`. Returns the number of the file; None if the records are not in memory, because there is no folder or
@@ -247,11 +276,36 @@ impl Cleaner {
     /// Removes the files before `no`: their facts are on the disk.
     pub fn stored_before(&self, no: u32) {
         let Some(folder) = &self.folder else { return };
-        let no = no.min(self.held_from.load(Ordering::Relaxed));
+        let no = no.min(Held::of(self.held.load(Ordering::Acquire)).from);
         for old in self.kept_from.swap(no, Ordering::Relaxed)..no {
             // The file may not exist, or may be removed already.
             drop(fs::remove_file(self.files.path(folder, self.run, old)));
         }
+    }
+
+    /// The files that the journal's thread has to read, if any.
+    pub fn held(&self) -> Option<Held> {
+        Some(Held::of(self.held.load(Ordering::Acquire))).filter(|held| held.from != Held::NONE)
+    }
+
+    /// The complete records in the held files. The journal may have some of them already: a fact counts once, however often the journal has it.
+    pub fn read(&self, held: Held) -> io::Result<Vec<u8>> {
+        let mut files: Vec<_> = self.folder.iter().flat_map(|folder| self.files.found(folder)).collect();
+        files.retain(|(run, no, _)| *run == self.run.as_millis() && *no >= held.from);
+        files.sort_unstable();
+        let mut records = Vec::new();
+        for (_, _, file) in files {
+            let bytes = fs::read(file)?;
+            records.extend_from_slice(record::complete(&bytes));
+        }
+        Ok(records)
+    }
+
+    /// The journal has the records of the held files. They stay if a further step has found no room since `held` was asked for.
+    pub fn release(&self, held: Held) {
+        let none = Held { from: Held::NONE, ..held };
+        // An error is the further step, which the next attempt reads.
+        let _unchanged = self.held.compare_exchange(held.number(), none.number(), Ordering::AcqRel, Ordering::Acquire);
     }
 
     /// Removes all files of this run: all its facts are on the disk, and no more come.

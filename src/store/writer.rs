@@ -209,6 +209,8 @@ impl Writer {
         self.count_aside();
         let run = Place { segment: self.first, position: 0 };
         if cursor < run {
+            // The ends that a recovery has given to calls of earlier runs are in the database alone.
+            self.recovered = false;
             self.count_earlier(cursor);
             cursor = self.copy(&store, cursor, run).await?;
         }

@@ -6,6 +6,7 @@ use siaga::cdr::fact::{EndCause, FactKind};
 use siaga::store::Store;
 use siaga::store::aside::Aside;
 use siaga::store::facts::Batch;
+use siaga::store::journal::record::Entry;
 use siaga::store::journal::segments::{self, State};
 use siaga::store::salvage;
 
@@ -158,6 +159,54 @@ pub(crate) async fn an_interrupted_call_that_the_database_does_not_take_blocks_n
     assert!(outcomes.iter().all(|(_, outcome)| outcome.is_ok()), "{outcomes:?}");
     assert_eq!(records(&store).await.len(), 2);
     assert_eq!(store.open_calls(&id).await.unwrap(), []);
+    store.close().await;
+}
+
+/// The only call that a run left open: the writer sets it aside and stores the facts of its own run.
+pub(crate) async fn the_only_interrupted_call_is_set_aside_if_the_database_rejects_it(base: &Base) {
+    base.make().await;
+    let store = Store::open(&base.url).await.unwrap();
+    let bad = Story::new(40, MORNING, Some(POISON)).queued(1);
+    let mut run = Run::start(base, at(0));
+    run.journal.append(bad.facts.iter(), at(0)).unwrap();
+    run.finish(base).await;
+    refuse(base).await;
+    let mut run = Run::start(base, at(20_000));
+    let next = stories::answered(42, MORNING + 30_000);
+    run.journal.append(next.facts.iter(), at(40_000)).unwrap();
+    let figures = run.figures.clone();
+    let failed_often = async {
+        has_failed(&figures, 3).await;
+    };
+    run.writer(base).run_until(run.durable(), failed_often).await;
+    assert_eq!((figures.failures.load(Ordering::Relaxed), figures.calls_aside.load(Ordering::Relaxed)), (0, 1));
+    assert_eq!(records(&store).await, [next.cdr()]);
+    store.close().await;
+}
+
+/// A retry that was killed has left its file, and the service has set a later fact of the call aside since.
+pub(crate) async fn a_retry_takes_what_an_earlier_one_has_left(base: &Base) {
+    base.make().await;
+    let bad = poisoned(40);
+    let mut run = Run::start(base, at(0));
+    run.journal.append([].into_iter(), at(0)).unwrap();
+    let id = run.journal.id().to_owned();
+    run.finish(base).await;
+    let mut aside = Aside::open(&base.journal()).unwrap();
+    let entries: Vec<_> = bad.facts.iter().map(|fact| Entry::of(fact).unwrap()).collect();
+    let (last, first) = entries.split_last().unwrap();
+    aside.put(bad.call, &first.iter().collect::<Vec<_>>()).unwrap();
+    let file = base.journal().join("aside").join(format!("{}.facts", bad.call));
+    std::fs::rename(&file, file.with_extension("retried")).unwrap();
+    let mut aside = Aside::open(&base.journal()).unwrap();
+    assert!(aside.has(bad.call), "no fact of the call may pass the ones that wait");
+    aside.put(bad.call, &[last]).unwrap();
+    assert_eq!(aside.list().unwrap()[0].facts, bad.facts.len());
+    let store = Store::open(&base.url).await.unwrap();
+    let outcomes = aside.retry(&store, &id).await.unwrap();
+    assert!(outcomes.len() == 1 && outcomes[0].1.is_ok(), "{outcomes:?}");
+    assert!(aside.is_empty() && std::fs::read_dir(base.journal().join("aside")).unwrap().next().is_none());
+    assert_eq!(records(&store).await, [bad.cdr()]);
     store.close().await;
 }
 

@@ -358,3 +358,37 @@ pub(crate) async fn a_new_or_restored_database_gets_the_calls_that_it_lacks_from
     one_run(starts.next().unwrap(), base, &base.url, None).await;
     assert_eq!(found(base.url.clone()).await, all);
 }
+
+/// The ends that the recovery has given are in the database alone: a database that is restored while the service runs lacks them.
+pub(crate) async fn a_database_that_is_restored_while_the_writer_runs_gets_the_ends_of_interrupted_calls_again(
+    base: &Base,
+) {
+    base.make().await;
+    let days = std::time::Duration::from_secs(7 * 86_400);
+    let both = open();
+    let mut run = Run::start(base, at(0));
+    run.journal.append(facts(&both).iter(), at(0)).unwrap();
+    drop(run);
+    let mut run = Run::start(base, at(20_000));
+    let next = stories::answered(4, MORNING + 60_000);
+    let (writer, figures) = (run.writer(base).keeping(days), run.figures.clone());
+    let (tell, durable) = tokio::sync::watch::channel(run.journal.end());
+    let store = Store::open(&base.url).await.unwrap();
+    let restored = async {
+        while records(&store).await.len() < both.len() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        let empty = "DELETE FROM cdr; DELETE FROM talk; DELETE FROM open_call; DELETE FROM fact; DELETE FROM journal_cursor; \
+            ALTER TABLE cdr RENAME TO away";
+        base.behind(empty, empty).await;
+        run.journal.append(next.facts.iter(), at(70_000)).unwrap();
+        tell.send_replace(run.journal.end());
+        has_failed(&figures, 1).await;
+        base.behind("ALTER TABLE away RENAME TO cdr", "ALTER TABLE away RENAME TO cdr").await;
+        drop(tell);
+    };
+    tokio::join!(writer.run(durable), restored);
+    let causes: Vec<_> = records(&store).await.iter().map(|cdr| cdr.cause.unwrap()).collect();
+    assert_eq!(causes, [EndCause::Interrupted, EndCause::Interrupted, next.cdr().cause.unwrap()]);
+    store.close().await;
+}

@@ -52,6 +52,15 @@ pub(super) fn decode(bytes: &[u8]) -> Option<&[u8]> {
     (json.first() == Some(&b'{') && crc32fast::hash(json) == sum).then_some(json)
 }
 
+/// The beginning of `bytes` that consists of complete and undamaged records.
+pub(in crate::store) fn complete(bytes: &[u8]) -> &[u8] {
+    let mut end = 0;
+    while let Some((_, length)) = bytes.get(end..).and_then(first) {
+        end += length;
+    }
+    bytes.get(..end).unwrap_or_default()
+}
+
 /// The JSON of the record at the beginning of `bytes`, and how many bytes the record has. None if it is incomplete or damaged.
 pub(in crate::store) fn first(bytes: &[u8]) -> Option<(&[u8], usize)> {
     let json = decode(bytes.get(..HEAD + usize::try_from(head(bytes)?.0).ok()?)?)?;

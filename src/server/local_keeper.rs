@@ -1,0 +1,192 @@
+//! The signalling loop's side of the local copy. It writes each change to a file in memory, sends it to the thread that writes the disk, and never
+//! waits for either.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{SyncSender, TrySendError};
+
+use crate::alarm::{Alarms, Kind};
+use crate::cdr::fact::{Fact, FactKind};
+use crate::ids::OperatorId;
+use crate::switchboard::Presence;
+
+use super::crash_copy::CrashCopy;
+use super::local_state::{Change, line};
+
+/// The loop's side of the copy.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    changes: SyncSender<Change>,
+    crash_copy: CrashCopy,
+    /// Changes that found no room on their way to the disk's thread, the last of each account or number.
+    waiting: Waiting,
+    line: Vec<u8>,
+    alarms: Alarms,
+}
+
+impl Keeper {
+    pub(super) const fn new(changes: SyncSender<Change>, crash_copy: CrashCopy, alarms: Alarms) -> Self {
+        Self { changes, crash_copy, waiting: Waiting::new(), line: Vec::new(), alarms }
+    }
+
+    pub(super) fn presence(&mut self, presence: Presence) {
+        self.keep(Change::Presence(presence));
+    }
+
+    /// Keeps a fact if it sets a flag or the operating mode.
+    pub(super) fn fact(&mut self, fact: &Fact) {
+        if matches!(fact.kind, FactKind::CallerMarked { .. } | FactKind::PostureSet { .. }) {
+            self.keep(Change::Term(fact.clone()));
+        }
+    }
+
+    fn keep(&mut self, change: Change) {
+        self.line.clear();
+        if line(&mut self.line, &change).is_ok() {
+            self.crash_copy.append(&self.line);
+        }
+        if self.waiting.is_empty() {
+            self.send(change);
+        } else {
+            self.waiting.put(change);
+            self.send_waiting();
+        }
+    }
+
+    /// Sends a change to the disk's thread. If there is no room, the change waits here, and its file in memory stays.
+    fn send(&mut self, change: Change) -> bool {
+        match self.changes.try_send(change) {
+            Ok(()) => {
+                self.crash_copy.handed();
+                true
+            }
+            Err(TrySendError::Full(change) | TrySendError::Disconnected(change)) => {
+                if self.waiting.is_empty() {
+                    self.crash_copy.hold(true);
+                    self.alarms.raise(Kind::LocalState, "queue", "the disk is too slow: changes wait in memory");
+                }
+                self.waiting.put(change);
+                false
+            }
+        }
+    }
+
+    fn send_waiting(&mut self) {
+        while let Some(change) = self.waiting.take_first() {
+            if !self.send(change) {
+                return;
+            }
+        }
+        self.crash_copy.hold(false);
+        self.alarms.clear(Kind::LocalState, "queue");
+    }
+}
+
+/// Changes in the order in which their subjects came. A later change of a subject takes the place of the earlier one, so there are no more than subjects.
+#[derive(Debug)]
+struct Waiting {
+    changes: BTreeMap<u64, Change>,
+    numbers: BTreeMap<Subject, u64>,
+    last: u64,
+}
+
+impl Waiting {
+    const fn new() -> Self {
+        Self { changes: BTreeMap::new(), numbers: BTreeMap::new(), last: 0 }
+    }
+
+    fn put(&mut self, change: Change) {
+        self.last += 1;
+        let number = *self.numbers.entry(change.subject()).or_insert(self.last);
+        self.changes.insert(number, change);
+    }
+
+    fn take_first(&mut self) -> Option<Change> {
+        let (_, change) = self.changes.pop_first()?;
+        self.numbers.remove(&change.subject());
+        Some(change)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+}
+
+impl Change {
+    fn subject(&self) -> Subject {
+        match self {
+            Self::Presence(presence) => Subject::Account(presence.account.clone()),
+            Self::Term(fact) => {
+                // A fact that flags no caller sets the operating mode: `Keeper::fact` keeps no other kind.
+                if let FactKind::CallerMarked { number, .. } = &fact.kind {
+                    Subject::Number(number.clone())
+                } else {
+                    Subject::Mode
+                }
+            }
+        }
+    }
+}
+
+/// What a change is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Subject {
+    Account(OperatorId),
+    Number(String),
+    Mode,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::atomic::Ordering;
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+    use crate::clock::Timestamp;
+
+    fn presence(name: &str) -> Presence {
+        Presence {
+            account: OperatorId::parse(name).unwrap(),
+            at: Timestamp::from_millis(1),
+            bindings: Vec::new(),
+            logged_in: true,
+            paused: None,
+            seated: None,
+        }
+    }
+
+    #[test]
+    fn a_change_that_finds_no_room_stays_in_memory_and_is_written_as_soon_as_there_is_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let alarms = Alarms::default();
+        let (changes, inbox) = sync_channel(1);
+        let (crash_copy, _) = CrashCopy::open(folder.path());
+        let (written, held) = (crash_copy.written(), crash_copy.held());
+        let file = crash_copy.path().unwrap();
+        let mut keeper = Keeper::new(changes, crash_copy, alarms.clone());
+        let accounts = ["budi", "sari", "sari", "tono"];
+        accounts.iter().for_each(|name| keeper.presence(presence(name)));
+        assert!(held.load(Ordering::Acquire) && !alarms.lines().is_empty());
+        // The disk has what it received; a long file is emptied only if nothing waits for it.
+        written.store(1, Ordering::Release);
+        for _ in 0..8_000 {
+            keeper.presence(presence("tono"));
+        }
+        assert!(fs::read_to_string(&file).unwrap().contains("sari"), "only this file has the change");
+        let account = |change: Change| match change {
+            Change::Presence(presence) => presence.account.as_str().to_owned(),
+            Change::Term(_) => String::new(),
+        };
+        let mut received: Vec<String> = inbox.try_iter().map(account).collect();
+        for _ in 0..5 {
+            keeper.presence(presence("rina"));
+            received.extend(inbox.try_iter().map(account));
+        }
+        received.sort_unstable();
+        received.dedup();
+        assert_eq!(received, ["budi", "rina", "sari", "tono"]);
+        assert!(!held.load(Ordering::Acquire));
+        assert_eq!(alarms.lines(), Vec::<String>::new());
+        fs::remove_file(file).unwrap();
+    }
+}
