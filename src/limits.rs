@@ -178,6 +178,8 @@ pub const CONSOLE_CONNECTIONS_MAX: usize = 512;
 pub const CONSOLE_CONNECTIONS_PER_SOURCE_MAX: usize = 128;
 /// Who listens to the console's events. Full: 503.
 pub const EVENT_LISTENERS_MAX: usize = 64;
+/// Of them for one user of the console.
+pub const EVENT_LISTENERS_PER_USER_MAX: usize = 8;
 /// Events kept for listeners who are slow (a power of two). Full: the oldest are lost, and they are told how many.
 pub const EVENTS_KEPT_MAX: usize = 4_096;
 

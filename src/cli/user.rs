@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use crate::cdr::fact::ConsoleRole;
 use crate::config::Config;
 use crate::ids::OperatorId;
-use crate::server::users::token_hash;
+use crate::server::users::{OWNER, token_hash};
 use crate::store::console_users::ConsoleUserRow;
 
 use super::ConfigFile;
@@ -54,6 +54,9 @@ pub(super) fn user(command: UserCommand) -> anyhow::Result<()> {
 fn add(config: &Config, name: &str, role: ConsoleRole) -> anyhow::Result<()> {
     // The rules of operators' names serve here too.
     let name = OperatorId::parse(name)?.to_string();
+    if name == OWNER {
+        bail!("the user {OWNER} is the service itself; expected: another name");
+    }
     let mut secret = [0; 32];
     getrandom::fill(&mut secret)?;
     let token = hex::encode(secret);

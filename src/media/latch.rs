@@ -16,6 +16,9 @@ const PACKETS_TO_ACCEPT: u8 = 5;
 const SILENT_AFTER: Duration = Duration::from_secs(1);
 /// A candidate that has sent nothing for this long can be replaced by another one.
 const CANDIDATE_LASTS: Duration = Duration::from_millis(500);
+/// For this long a source that was replaced may take over again at once from one of the same or a worse rank: the peer has paused, and another has used the
+/// pause.
+const REMEMBERED: Duration = Duration::from_secs(60);
 /// For this long after a move, packets from the former address are accepted although it has no rank: they were already on the network.
 const UNDER_WAY: Duration = Duration::from_secs(2);
 
@@ -48,13 +51,24 @@ pub struct Latch {
     accepted: Option<Accepted>,
     candidate: Option<Candidate>,
     left: Option<Left>,
+    replaced: Option<Replaced>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Accepted {
     rank: Rank,
     from: SocketAddr,
+    ssrc: u32,
     last: Instant,
+}
+
+/// The source that was accepted before the present one, without a new description.
+#[derive(Clone, Copy, Debug)]
+struct Replaced {
+    rank: Rank,
+    from: SocketAddr,
+    ssrc: u32,
+    at: Instant,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +92,7 @@ struct Left {
 impl Latch {
     /// Starts with no accepted source. `signalled` is the address in the description.
     pub fn new(signalled: SocketAddr, sources: Sources) -> Self {
-        Self { signalled: usable(signalled), sources, accepted: None, candidate: None, left: None }
+        Self { signalled: usable(signalled), sources, accepted: None, candidate: None, left: None, replaced: None }
     }
 
     /// Takes the address of a new description. A description without an address (hold, RFC 3264 §8.4) changes nothing.
@@ -90,13 +104,14 @@ impl Latch {
         let accepted = self.accepted.filter(|accepted| moved || self.rank(accepted.from) != Some(accepted.rank));
         if let Some(Accepted { from, .. }) = accepted {
             self.left = Some(Left { from, since: now, last: now });
-            (self.accepted, self.candidate) = (None, None);
+            (self.accepted, self.candidate, self.replaced) = (None, None, None);
         }
     }
 
     /// Judges a valid packet of an agreed payload type.
     pub fn judge(&mut self, now: Instant, from: SocketAddr, ssrc: u32, sequence: u16) -> Verdict {
         if self.hears(now, from) {
+            self.accepted.iter_mut().for_each(|accepted| accepted.ssrc = ssrc);
             return Verdict::Peer;
         }
         let rank = self.rank(from);
@@ -105,15 +120,26 @@ impl Latch {
         else {
             return if under_way { Verdict::Peer } else { Verdict::Foreign };
         };
-        let takes_over = rank == Rank::Signalled || self.accepted.is_some_and(|accepted| rank < accepted.rank);
-        let free = self.accepted.is_none_or(|accepted| now.since(accepted.last) >= SILENT_AFTER);
+        let returns = self.returns(now, rank, from, ssrc);
+        let free =
+            self.accepted.is_none_or(|accepted| rank < accepted.rank || now.since(accepted.last) >= SILENT_AFTER);
         let acceptable = self.is_steady(now, Candidate { rank, from, ssrc, sequence, packets: 1, last: now }) && free;
-        if !takes_over && !acceptable {
+        if rank != Rank::Signalled && !returns && !acceptable {
             return if under_way { Verdict::Peer } else { Verdict::Foreign };
         }
-        self.accepted = Some(Accepted { rank, from, last: now });
+        // A source that only used the pause of another one is not remembered.
+        let before = self.accepted.filter(|_| !returns);
+        self.replaced = before.map(|Accepted { rank, from, ssrc, .. }| Replaced { rank, from, ssrc, at: now });
+        self.accepted = Some(Accepted { rank, from, ssrc, last: now });
         (self.candidate, self.left) = (None, None);
         Verdict::Peer
+    }
+
+    /// True if the source was replaced because it paused, and sends its stream again: nobody else has this SSRC and this address.
+    fn returns(&self, now: Instant, rank: Rank, from: SocketAddr, ssrc: u32) -> bool {
+        let is_it = |old: &Replaced| (old.from, old.ssrc) == (from, ssrc) && now.since(old.at) < REMEMBERED;
+        let gives_way = self.accepted.is_some_and(|accepted| rank <= accepted.rank);
+        gives_way && self.replaced.is_some_and(|old| is_it(&old) && old.rank == rank)
     }
 
     /// True for a packet of the accepted source, which keeps it accepted.

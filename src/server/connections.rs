@@ -1,9 +1,10 @@
 //! The table of stream connections (RFC 3261 §18): who has one, what goes over which, when there are too many. Owned by the
 //! signalling loop and never waits: each connection is a task of its own behind bounded queues.
 
+mod crowd;
 mod listener;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -27,6 +28,7 @@ use crate::switchboard::{Network, Trunk};
 use super::stream::{Event, Origin, Owed, Patience, Security, Stream};
 use super::tls::Tls;
 use super::tls_thread::TlsThread;
+use crowd::{Crowd, Source};
 pub use listener::StreamListener;
 use listener::accept;
 
@@ -86,8 +88,7 @@ struct Connection {
     task: AbortHandle,
     /// Its peer is a trunk's, was called by us, or has proven a name or an account.
     trusted: Arc<AtomicBool>,
-    /// Its peer is a trunk's, and takes none of the places that are for everybody.
-    of_trunk: bool,
+    source: Source,
     /// The flow without a connection that messages were sent by, and that is lost with it.
     shared: Option<Flow>,
 }
@@ -98,12 +99,11 @@ pub(super) struct Connections {
     open: BTreeMap<ConnectionId, Connection>,
     /// The newest connection with a peer.
     peers: BTreeMap<(Transport, SocketAddr), ConnectionId>,
-    /// Connections of each network (`source_network`).
-    sources: BTreeMap<IpAddr, usize>,
-    /// Connections that are not trusted, oldest first.
-    unproven: BTreeSet<ConnectionId>,
-    /// Those whose TLS handshake is not over, oldest first.
-    handshakes: BTreeSet<ConnectionId>,
+    sources: BTreeMap<Source, usize>,
+    /// Connections that are not trusted.
+    unproven: Crowd,
+    /// Those whose TLS handshake is not over.
+    handshakes: Crowd,
     /// Connections that are not of trunks.
     strangers: usize,
     /// Where trunks call from, and where they are called.
@@ -133,8 +133,8 @@ impl Connections {
             open: BTreeMap::new(),
             peers: BTreeMap::new(),
             sources: BTreeMap::new(),
-            unproven: BTreeSet::new(),
-            handshakes: BTreeSet::new(),
+            unproven: Crowd::default(),
+            handshakes: Crowd::default(),
             strangers: 0,
             trunks: Vec::new(),
             trunk_targets: BTreeMap::new(),
@@ -182,7 +182,7 @@ impl Connections {
     pub(super) fn trust(&mut self, id: ConnectionId) {
         if let Some(connection) = self.open.get(&id) {
             connection.trusted.store(true, Ordering::Relaxed);
-            self.unproven.remove(&id);
+            self.unproven.remove(id);
         }
     }
 
@@ -219,9 +219,11 @@ impl Connections {
         if self.open.contains_key(&flow.connection) {
             return self.enqueue(flow.connection, &transmit.bytes);
         }
-        let flow = match flow.is_connection() {
-            false => flow,
-            true => match way_back(flow, &transmit.bytes) {
+        // The peer of a connection that is gone chooses the port: it is no more trusted than before.
+        let trusted = !flow.is_connection();
+        let flow = match trusted {
+            true => flow,
+            false => match way_back(flow, &transmit.bytes) {
                 Some(other) => other,
                 None => {
                     self.lost.push_back(flow);
@@ -230,7 +232,7 @@ impl Connections {
             },
         };
         let open = self.peers.get(&(flow.transport, flow.remote)).copied();
-        let Some(id) = open.or_else(|| self.dial(flow)) else {
+        let Some(id) = open.or_else(|| self.dial(flow, trusted)) else {
             self.lost.push_back(flow);
             return false;
         };
@@ -263,14 +265,8 @@ impl Connections {
         match event {
             Event::Accepted { transport, local, remote, stream } => {
                 let remote = SocketAddr::new(remote.ip().to_canonical(), remote.port());
-                let from_there = self.sources.get(&source_network(remote.ip())).copied().unwrap_or(0);
-                if !self.has_place_for(remote.ip()) || from_there >= self.caps.per_source {
-                    self.refused += 1;
-                    // A flood of them is not a flood of the log.
-                    if self.refused.is_power_of_two() {
-                        let (open, refused) = (self.open.len(), self.refused);
-                        tracing::warn!(%remote, from_there, open, refused, "too many connections: new ones are closed");
-                    }
+                if !self.has_place_for(remote.ip()) || !self.has_place_in_source(remote.ip()) {
+                    self.reject(remote);
                     return Came::Nothing;
                 }
                 let security = match (transport, self.tls.acceptor()) {
@@ -279,11 +275,11 @@ impl Connections {
                     (Transport::Tcp | Transport::Udp, _) => Security::None,
                 };
                 self.make_room(remote.ip(), transport);
-                self.open(Flow::any(transport, local, remote), Origin::Accepted(stream), security);
+                self.open(Flow::any(transport, local, remote), Origin::Accepted(stream), security, false);
                 Came::Nothing
             }
             Event::Secured { id } => {
-                self.handshakes.remove(&id);
+                self.handshakes.remove(id);
                 Came::Nothing
             }
             Event::Proven { id, names } => {
@@ -303,22 +299,50 @@ impl Connections {
         }
     }
 
-    /// Closes the oldest connections that have proven nothing, where a new one of their kind has no place: whoever proves something
-    /// soon is served, however many do not.
+    /// Closes connections that have proven nothing, where a new one of their kind has no place: a peer that proves something soon is served, however many
+    /// do not.
     fn make_room(&mut self, peer: IpAddr, transport: Transport) {
         if self.is_trunk(peer) {
             return;
         }
         if transport == Transport::Tls
             && self.handshakes.len() >= self.caps.handshakes
-            && let Some(oldest) = self.handshakes.first().copied()
+            && let Some(oldest) = self.handshakes.oldest_of_the_largest()
         {
             self.close_one(oldest);
         }
         if self.unproven.len() >= self.caps.unproven
-            && let Some(oldest) = self.unproven.first().copied()
+            && let Some(oldest) = self.unproven.oldest_of_the_largest()
         {
             self.close_one(oldest);
+        }
+    }
+
+    /// True if a source may have one more connection. At its limit, its oldest connection that has proven nothing is closed for it.
+    fn has_place_in_source(&mut self, peer: IpAddr) -> bool {
+        let source = self.source_of(peer);
+        if self.sources.get(&source).copied().unwrap_or(0) < self.caps.per_source {
+            return true;
+        }
+        let oldest = match source {
+            Source::Trunk(_) => None,
+            Source::Network(network) => self.unproven.oldest_of(network),
+        };
+        oldest.into_iter().for_each(|id| self.close_one(id));
+        oldest.is_some()
+    }
+
+    fn source_of(&self, peer: IpAddr) -> Source {
+        if self.is_trunk(peer) { Source::Trunk(peer) } else { Source::Network(source_network(peer)) }
+    }
+
+    fn reject(&mut self, remote: SocketAddr) {
+        self.refused += 1;
+        // A flood of them is not a flood of the log.
+        if self.refused.is_power_of_two() {
+            let from_there = self.sources.get(&self.source_of(remote.ip())).copied().unwrap_or(0);
+            let (open, rejected) = (self.open.len(), self.refused);
+            tracing::warn!(%remote, from_there, open, rejected, "too many connections: new ones are closed");
         }
     }
 
@@ -331,9 +355,11 @@ impl Connections {
         }
     }
 
-    /// Opens a connection to the flow's peer. What is sent meanwhile waits in its queue. None: there are too many.
-    fn dial(&mut self, flow: Flow) -> Option<ConnectionId> {
-        if !self.has_place_for(flow.remote.ip()) {
+    /// Opens a connection to the flow's peer. Messages for it wait in its queue. None: there are too many. A connection that is not `trusted` counts like
+    /// one that the peer has opened.
+    fn dial(&mut self, flow: Flow, trusted: bool) -> Option<ConnectionId> {
+        let peer = flow.remote.ip();
+        if !self.has_place_for(peer) || (!trusted && !self.has_place_in_source(peer)) {
             tracing::warn!(%flow, "too many connections: none is opened");
             return None;
         }
@@ -341,7 +367,10 @@ impl Connections {
             Transport::Tls => Security::Connect(self.tls.connector(flow.remote)?),
             Transport::Tcp | Transport::Udp => Security::None,
         };
-        Some(self.open(flow, Origin::Dialled { from: flow.local, to: flow.remote }, security))
+        if !trusted {
+            self.make_room(peer, flow.transport);
+        }
+        Some(self.open(flow, Origin::Dialled { from: flow.local, to: flow.remote }, security, trusted))
     }
 
     /// Strangers, and phones for all we know here, can never fill the table so that a trunk is refused.
@@ -355,15 +384,16 @@ impl Connections {
             || self.trunk_targets.values().any(|targets| targets.contains(&peer))
     }
 
-    fn open(&mut self, flow: Flow, origin: Origin, security: Security) -> ConnectionId {
+    fn open(&mut self, flow: Flow, origin: Origin, security: Security, trusted: bool) -> ConnectionId {
         self.last_id += 1;
         let id = ConnectionId(self.last_id);
         let (queue, to_write) = mpsc::channel(CONNECTION_MESSAGES_MAX);
         let waiting = Arc::new(AtomicUsize::new(0));
         let owed = Arc::new(Owed::default());
-        let of_trunk = self.is_trunk(flow.remote.ip());
+        let source = self.source_of(flow.remote.ip());
         let is_accepted = matches!(origin, Origin::Accepted(_));
-        let trusted = Arc::new(AtomicBool::new(of_trunk || !is_accepted));
+        let of_trunk = matches!(source, Source::Trunk(_));
+        let trusted = Arc::new(AtomicBool::new(of_trunk || trusted));
         let stream = Stream {
             id,
             queue: to_write,
@@ -374,18 +404,20 @@ impl Connections {
             events: self.events_in.clone(),
             patience: self.patience,
         };
-        if is_accepted && !of_trunk {
-            self.unproven.insert(id);
-            if flow.transport == Transport::Tls {
-                self.handshakes.insert(id);
+        if let Source::Network(network) = source
+            && !trusted.load(Ordering::Relaxed)
+        {
+            self.unproven.insert(id, network);
+            if is_accepted && flow.transport == Transport::Tls {
+                self.handshakes.insert(id, network);
             }
         }
         let task = self.spawn(of_trunk, stream, origin, security);
         let flow = Flow { connection: id, ..flow };
         self.strangers += usize::from(!of_trunk);
-        self.open.insert(id, Connection { flow, queue, waiting, owed, task, trusted, of_trunk, shared: None });
+        self.open.insert(id, Connection { flow, queue, waiting, owed, task, trusted, source, shared: None });
         self.peers.insert((flow.transport, flow.remote), id);
-        *self.sources.entry(source_network(flow.remote.ip())).or_default() += 1;
+        *self.sources.entry(source).or_default() += 1;
         id
     }
 
@@ -432,19 +464,18 @@ impl Connections {
     /// Forgets a connection; gives its flow, and keeps the one that was lost with it for the next turn.
     fn forget(&mut self, id: ConnectionId) -> Option<Flow> {
         let gone = self.open.remove(&id)?;
-        self.strangers -= usize::from(!gone.of_trunk);
-        self.unproven.remove(&id);
-        self.handshakes.remove(&id);
+        self.strangers -= usize::from(matches!(gone.source, Source::Network(_)));
+        self.unproven.remove(id);
+        self.handshakes.remove(id);
         let peer = (gone.flow.transport, gone.flow.remote);
         if self.peers.get(&peer) == Some(&id) {
             self.peers.remove(&peer);
             self.lost.extend(gone.shared);
         }
-        let source = source_network(gone.flow.remote.ip());
-        if let Some(count) = self.sources.get_mut(&source) {
+        if let Some(count) = self.sources.get_mut(&gone.source) {
             *count -= 1;
             if *count == 0 {
-                self.sources.remove(&source);
+                self.sources.remove(&gone.source);
             }
         }
         Some(gone.flow)

@@ -1,7 +1,8 @@
 //! What happens, told as it happens: facts for those who listen over HTTP. Never waited for by the loop.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -11,10 +12,10 @@ use tokio::sync::broadcast::{self, Receiver};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::cdr::fact::Fact;
-use crate::limits::{EVENT_LISTENERS_MAX, EVENTS_KEPT_MAX};
+use crate::limits::{EVENT_LISTENERS_MAX, EVENT_LISTENERS_PER_USER_MAX, EVENTS_KEPT_MAX};
 use crate::switchboard::Actor;
 
-use super::users::Users;
+use super::users::{Users, is_owner};
 
 /// A listener who hears nothing else hears so often that the connection lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -24,11 +25,13 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub(super) struct Events {
     tell: broadcast::Sender<Arc<Fact>>,
     listeners: Arc<Semaphore>,
+    per_user: PerUser,
 }
 
 impl Default for Events {
     fn default() -> Self {
-        Self { tell: broadcast::Sender::new(EVENTS_KEPT_MAX), listeners: Arc::new(Semaphore::new(EVENT_LISTENERS_MAX)) }
+        let listeners = Arc::new(Semaphore::new(EVENT_LISTENERS_MAX));
+        Self { tell: broadcast::Sender::new(EVENTS_KEPT_MAX), listeners, per_user: PerUser::default() }
     }
 }
 
@@ -41,15 +44,17 @@ impl Events {
         }
     }
 
-    /// Everything from now on, as server-sent events: `fact` with its JSON, `lost` with a number. It ends when the user is removed or
-    /// has another role. None: too many listen.
+    /// Every fact from now on, as server-sent events: `fact` with its JSON, `lost` with a number. The stream ends when the user is removed, gets another role
+    /// or gets another token. None: there are too many streams, of all users or of this one.
     pub(super) fn listen(
         &self,
         users: watch::Receiver<Users>,
         actor: Actor,
     ) -> Option<Sse<impl Stream<Item = Result<Event, Infallible>> + use<>>> {
         let permit = Arc::clone(&self.listeners).try_acquire_owned().ok()?;
-        let listening = Listening { facts: self.tell.subscribe(), users, actor, _permit: permit };
+        let place = self.per_user.place(&actor)?;
+        let token = users.borrow().token_of(&actor).map(str::to_owned);
+        let listening = Listening { facts: self.tell.subscribe(), users, actor, token, _permit: (permit, place) };
         Some(Sse::new(unfold(listening, next)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
     }
 }
@@ -59,13 +64,50 @@ struct Listening {
     facts: Receiver<Arc<Fact>>,
     users: watch::Receiver<Users>,
     actor: Actor,
-    _permit: OwnedSemaphorePermit,
+    /// The hash of the user's token when the stream began.
+    token: Option<String>,
+    _permit: (OwnedSemaphorePermit, Place),
+}
+
+/// How many streams each user has. The service's own token has no limit of its own.
+#[derive(Clone, Debug, Default)]
+struct PerUser(Arc<Mutex<BTreeMap<String, usize>>>);
+
+/// One stream of a user, as long as it lives.
+#[derive(Debug)]
+struct Place {
+    counts: PerUser,
+    user: String,
+}
+
+impl PerUser {
+    fn place(&self, actor: &Actor) -> Option<Place> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(actor.name.clone()).or_default();
+        if *count >= EVENT_LISTENERS_PER_USER_MAX && !is_owner(actor) {
+            return None;
+        }
+        *count += 1;
+        Some(Place { counts: self.clone(), user: actor.name.clone() })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut counts = self.counts.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.user) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.user);
+            }
+        }
+    }
 }
 
 async fn next(mut listening: Listening) -> Option<(Result<Event, Infallible>, Listening)> {
     let heard = tokio::select! {
         biased;
-        () = is_gone(&mut listening.users, &listening.actor) => return None,
+        () = is_over(&mut listening.users, &listening.actor, listening.token.as_deref()) => return None,
         heard = listening.facts.recv() => heard,
     };
     let event = match heard {
@@ -76,10 +118,11 @@ async fn next(mut listening: Listening) -> Option<(Result<Event, Infallible>, Li
     Some((Ok(event), listening))
 }
 
-/// Waits until a user is no longer there with this role.
-async fn is_gone(users: &mut watch::Receiver<Users>, actor: &Actor) {
+/// Waits until the user does not exist any more, or has another role or another token.
+async fn is_over(users: &mut watch::Receiver<Users>, actor: &Actor, token: Option<&str>) {
+    let over = |users: &Users| !is_owner(actor) && (token.is_none() || users.token_of(actor) != token);
     // Without a source of users there are no changes.
-    if users.wait_for(|users| !users.has(actor)).await.is_err() {
+    if users.wait_for(over).await.is_err() {
         std::future::pending().await
     }
 }
@@ -151,6 +194,37 @@ mod tests {
         assert!(listen().is_none());
         drop(all);
         assert!(listen().is_some());
+    }
+
+    #[tokio::test]
+    async fn one_user_cannot_take_all_streams() {
+        let events = Events::default();
+        let known = users(&[row("ani", "supervisor"), row("budi", "operator")]);
+        let listen = |name: &str, role| events.listen(known.clone(), Actor { name: name.to_owned(), role });
+        let ani = || listen("ani", ConsoleRole::Supervisor);
+        let all: Vec<_> = (0..EVENT_LISTENERS_PER_USER_MAX).map(|_| ani().unwrap()).collect();
+        assert!(ani().is_none());
+        assert!(listen("budi", ConsoleRole::Operator).is_some());
+        drop(all);
+        assert!(ani().is_some());
+        assert!(events.per_user.0.lock().unwrap().is_empty(), "nothing is kept of streams that are over");
+    }
+
+    #[tokio::test]
+    async fn the_events_of_a_user_who_gets_another_token_end() {
+        let (known, watched) = watch::channel(Users::of(&[row("ani", "supervisor")]));
+        let events = Events::default();
+        let ani = Actor { name: "ani".to_owned(), role: ConsoleRole::Supervisor };
+        let stolen = events.listen(watched.clone(), ani.clone()).unwrap();
+        let renewed = ConsoleUserRow { token_sha256: "another".to_owned(), ..row("ani", "supervisor") };
+        known.send_replace(Users::of(&[renewed]));
+        let new = events.listen(watched, ani).unwrap();
+        events.tell(&fact(1));
+        let text = to_bytes(stolen.into_response().into_body(), 1 << 24).await.unwrap();
+        assert_eq!(text.len(), 0);
+        drop((events, known));
+        let text = to_bytes(new.into_response().into_body(), 1 << 24).await.unwrap();
+        assert!(String::from_utf8_lossy(&text).contains("event: fact"));
     }
 
     #[tokio::test]

@@ -10,7 +10,7 @@ use crate::store::console_users::ConsoleUserRow;
 use crate::switchboard::{Actor, ConsoleCommand};
 
 /// The name of the user with the service's own token.
-pub(super) const OWNER: &str = "console";
+pub const OWNER: &str = "console";
 
 /// The users of the database, by the SHA-256 of their tokens: 256 random bits need no slower hash.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +21,10 @@ impl Users {
     pub(super) fn of(rows: &[ConsoleUserRow]) -> Self {
         let mut users = BTreeMap::new();
         for row in rows {
+            if row.name == OWNER {
+                warn!(user = row.name, "a user with the name of the service's own token is ignored");
+                continue;
+            }
             match ConsoleRole::parse(&row.role) {
                 Some(role) => {
                     users.insert(row.token_sha256.clone(), Actor { name: row.name.clone(), role });
@@ -31,9 +35,9 @@ impl Users {
         Self(users)
     }
 
-    /// True while this user is known and has this role.
-    pub(super) fn has(&self, actor: &Actor) -> bool {
-        is_owner(actor) || self.0.values().any(|known| known == actor)
+    /// The hash of a user's token; None if the user does not exist or has another role.
+    pub(super) fn token_of(&self, actor: &Actor) -> Option<&str> {
+        self.0.iter().find(|(_, known)| *known == actor).map(|(hash, _)| hash.as_str())
     }
 
     /// The user with this token.
@@ -42,8 +46,8 @@ impl Users {
     }
 }
 
-/// The service's own token is not in the database.
-fn is_owner(actor: &Actor) -> bool {
+/// True for the holder of the service's own token, which is not in the database.
+pub(super) fn is_owner(actor: &Actor) -> bool {
     actor.name == OWNER && actor.role == ConsoleRole::Admin
 }
 
@@ -163,5 +167,7 @@ mod tests {
         for token in ["secret-b", "", "secret-a ", &token_hash("secret-a")] {
             assert_eq!(users.find(token), None, "{token:?}");
         }
+        let owner = Users::of(&[row(OWNER, "admin", "secret-c")]);
+        assert_eq!(owner.find("secret-c"), None, "the name of the service's own token is no user's");
     }
 }

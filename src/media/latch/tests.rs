@@ -92,12 +92,47 @@ fn a_source_that_still_sends_gives_way_to_a_better_rank_only() {
         assert!(!bench.hears("198.51.100.10:4000"), "the same rank");
         assert!(bench.hears(GATEWAY));
     }
-    assert!(bench.hears(OTHER_PORT));
+    assert_eq!(bench.drops(OTHER_PORT), 4, "a better rank replaces it although it still sends");
     for _ in 0..200 {
         assert!(!bench.hears(GATEWAY), "a worse rank");
         assert!(bench.hears(OTHER_PORT));
     }
     assert_eq!(bench.drops("192.0.2.1:61002"), 49, "the same rank, once the other one is silent");
+}
+
+#[test]
+fn single_forged_packets_with_the_address_of_the_description_do_not_silence_a_peer_elsewhere() {
+    let mut bench = Bench::new(SIGNALLED);
+    assert_eq!(bench.drops(GATEWAY), 4);
+    for round in 0..200_u16 {
+        let forged = bench.latch.judge(bench.now, address(OTHER_PORT), 99, round.wrapping_mul(1_000));
+        assert_eq!(forged, Verdict::Foreign);
+        assert!(bench.hears(GATEWAY));
+        assert_eq!(bench.target(), Some(address(GATEWAY)));
+    }
+}
+
+#[test]
+fn a_peer_that_pauses_gets_its_place_back_from_a_source_that_has_used_the_pause() {
+    let (phone, thief) = ("203.0.113.7:40001", "203.0.113.7:666");
+    let mut bench = Bench::new("10.0.0.5:4000");
+    assert_eq!(bench.drops(phone), 4);
+    for _ in 0..3 {
+        bench.pass(1_000);
+        assert_eq!((0..10).find(|_| bench.hears_ssrc(thief, 66)), Some(4), "the peer could have moved there");
+        assert!(bench.hears(phone), "its address and its SSRC");
+        assert_eq!(bench.target(), Some(address(phone)));
+        for _ in 0..100 {
+            assert!(!bench.hears_ssrc(thief, 66));
+            assert!(bench.hears(phone));
+        }
+    }
+    // Another SSRC from the old address is another stream, and a minute later nothing is known of the old one.
+    bench.pass(1_000);
+    assert_eq!((0..10).find(|_| bench.hears_ssrc(thief, 66)), Some(4));
+    assert!(!bench.hears_ssrc(phone, 8));
+    (0..3_000).for_each(|_| assert!(bench.hears_ssrc(thief, 66)));
+    assert!(!bench.hears(phone));
 }
 
 #[test]

@@ -67,9 +67,74 @@ async fn one_ipv6_network_is_one_source() {
     let flow = |text: &str| Flow::any(Transport::Tcp, bench.at, text.parse().unwrap());
     let (one, other) = (flow("[2001:db8::1]:5060"), flow("[2001:db8::2]:5060"));
     for flow in [one, other] {
-        bench.table.open(flow, Origin::Dialled { from: flow.local, to: flow.remote }, Security::None);
+        bench.table.open(flow, Origin::Dialled { from: flow.local, to: flow.remote }, Security::None, true);
     }
     assert_eq!(bench.table.sources.values().copied().collect::<Vec<_>>(), [2]);
+}
+
+#[tokio::test]
+async fn at_the_limit_of_a_network_a_strangers_connection_makes_room_for_a_phone_behind_the_same_nat() {
+    let mut bench = Bench::new(Caps { per_source: 3, ..Caps::default() }, patient());
+    let (_phone, phones) = bench.known_peer().await;
+    bench.table.trust(phones.connection);
+    let (mut first, strangers) = bench.known_peer().await;
+    let (_second, _) = bench.known_peer().await;
+    let (_reconnects, late) = bench.known_peer().await;
+    assert_eq!(bench.came().await, Came::Lost(strangers));
+    assert!(bench.until_closed(&mut first).await.is_empty());
+    assert_eq!(bench.table.len(), 3);
+    // Connections that have proven something are never closed for others.
+    bench.table.trust(late.connection);
+    let third = bench.known_peer().await;
+    bench.table.trust(third.1.connection);
+    let mut rejected = bench.peer().await;
+    assert!(bench.until_closed(&mut rejected).await.is_empty());
+    assert_eq!(bench.table.len(), 3);
+}
+
+#[tokio::test]
+async fn strangers_beside_a_trunks_server_use_up_none_of_its_places() {
+    let mut bench = Bench::new(Caps { per_source: 2, ..Caps::default() }, patient());
+    let sbc: SocketAddr = "[2001:db8::5]:5060".parse().unwrap();
+    bench.table.set_trunks(&[trunk(sbc, "sbc.example")]);
+    let flow = |text: &str| Flow::any(Transport::Tcp, bench.at, text.parse().unwrap());
+    for (neighbour, kind) in [("[2001:db8::1]:1", false), ("[2001:db8::2]:1", false), ("[2001:db8::5]:1", true)] {
+        let flow = flow(neighbour);
+        assert!(bench.table.has_place_in_source(flow.remote.ip()), "{neighbour}");
+        let id = bench.table.open(flow, Origin::Dialled { from: flow.local, to: flow.remote }, Security::None, true);
+        assert_eq!(matches!(bench.table.open[&id].source, Source::Trunk(_)), kind);
+    }
+    assert!(!bench.table.has_place_in_source("2001:db8::3".parse().unwrap()), "the network is full");
+    assert!(bench.table.has_place_in_source(sbc.ip()), "the trunk has one of two");
+}
+
+#[tokio::test]
+async fn a_host_with_most_of_the_strangers_connections_loses_its_own_first() {
+    let mut bench = Bench::new(Caps { unproven: 3, handshakes: 2, ..Caps::default() }, patient());
+    let flow = |text: &str| Flow::any(Transport::Tls, bench.at, text.parse().unwrap());
+    let mut open = |text: &str| {
+        let flow = flow(text);
+        bench.table.make_room(flow.remote.ip(), Transport::Tcp);
+        bench.table.open(flow, Origin::Dialled { from: flow.local, to: flow.remote }, Security::None, false)
+    };
+    let phone = open("192.0.2.1:1");
+    let host: Vec<_> = (1..3).map(|port| open(&format!("192.0.2.9:{port}"))).collect();
+    let another = open("192.0.2.2:1");
+    assert_eq!(bench.table.open.keys().copied().collect::<Vec<_>>(), [phone, host[1], another]);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_opened_for_a_response_is_a_strangers() {
+    let mut bench = Bench::new(Caps { per_source: 2, ..Caps::default() }, patient());
+    let peer = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let via = peer.local_addr().unwrap().port();
+    let gone = Flow { connection: ConnectionId(77), ..Flow::any(Transport::Tcp, bench.at, peer.local_addr().unwrap()) };
+    let response = format!("SIP/2.0 503 Busy\r\nVia: SIP/2.0/TCP h:{via};branch=z9hG4bK1\r\nContent-Length: 0\r\n\r\n");
+    assert!(bench.table.send(&transmit(gone, &response)));
+    assert_eq!((bench.table.len(), bench.table.unproven.len()), (1, 1));
+    // A request of ours to the same peer is another matter.
+    bench.table.send(&transmit(Flow::any(Transport::Tcp, bench.at, "127.0.0.1:9".parse().unwrap()), OPTIONS));
+    assert_eq!((bench.table.len(), bench.table.unproven.len()), (2, 1));
 }
 
 #[tokio::test]
