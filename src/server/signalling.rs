@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::os::fd::AsFd as _;
 
 use bytes::Bytes;
