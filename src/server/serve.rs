@@ -76,13 +76,11 @@ pub fn serve(load: impl FnOnce() -> anyhow::Result<Config>) -> anyhow::Result<()
 /// Three errors end the start: no SIP listener opens, the configuration is invalid (`load`), or another siaga uses the journal. An error in
 /// any other part raises an alarm, and that part is tried again.
 async fn run(config: Config, signals: Signals, clock: Clock, log: &LogGuard) -> anyhow::Result<()> {
-    config.warnings.iter().for_each(|warning| warn!("{warning}"));
-    open_files::warning(&config).iter().for_each(|warning| warn!("{warning}"));
+    prepare(&config);
     let (metrics, alarms) = (Arc::new(Metrics::new()?), Alarms::default());
     // First of all the sockets: what arrives meanwhile waits in the kernel.
     let mut listeners = Listeners::open(&config, &alarms)?;
     let missing = listeners.take_missing();
-    prepare(&config);
     let local = LocalState::beside(&config.journal_dir);
     let accounts = Accounts::new(&config, local.clone(), &alarms, clock);
     let (mut records, ledger) = Records::open(&config, clock, accounts, &alarms)?;
@@ -155,9 +153,11 @@ async fn run(config: Config, signals: Signals, clock: Clock, log: &LogGuard) -> 
     Ok(())
 }
 
-/// Checks the modes of files and folders, and opens database and recordings to the group that `[store] group` names. A disk that hangs stops only
-/// this thread.
+/// Logs the warnings of the configuration. A thread of its own, which a disk that hangs may stop, checks the modes of files and folders, and opens database
+/// and recordings to the group that `[store] group` names.
 fn prepare(config: &Config) {
+    config.warnings.iter().for_each(|warning| warn!("{warning}"));
+    open_files::warning(config).iter().for_each(|warning| warn!("{warning}"));
     let config = config.clone();
     let prepare = move || {
         Config::mode_warnings(&config.file).iter().for_each(|warning| warn!("{warning}"));

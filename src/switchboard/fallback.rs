@@ -119,10 +119,10 @@ impl Switchboard {
     /// Reports each change of whether calls wait while no operator is staffed, or while no operator is ready.
     pub(super) fn report_staffing(&mut self) {
         let (unstaffed, none_ready) = (self.acd.is_unstaffed(), self.acd.is_none_ready());
-        if std::mem::replace(&mut self.unstaffed, unstaffed) != unstaffed {
+        if std::mem::replace(&mut self.reported.unstaffed, unstaffed) != unstaffed {
             self.others.push(Output::Unstaffed(unstaffed));
         }
-        if std::mem::replace(&mut self.none_ready, none_ready) != none_ready {
+        if std::mem::replace(&mut self.reported.none_ready, none_ready) != none_ready {
             self.others.push(Output::NoneReady(none_ready));
         }
     }

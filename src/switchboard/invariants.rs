@@ -208,7 +208,7 @@ impl Switchboard {
         self.placed.verify(live().filter_map(|(id, call)| Some((*id, call.placed_by.as_ref()?))))?;
         let emergencies = live().filter(|(_, call)| call.placed_by.is_none());
         self.calling.verify(emergencies.map(|(_, call)| call.shown.number.as_deref()))?;
-        if self.unstaffed != self.acd.is_unstaffed() || self.none_ready != self.acd.is_none_ready() {
+        if self.reported.unstaffed != self.acd.is_unstaffed() || self.reported.none_ready != self.acd.is_none_ready() {
             return Err("the last report about staffed and ready operators is wrong".to_owned());
         }
         if self.merged.values().any(dead) {

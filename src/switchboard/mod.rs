@@ -128,7 +128,7 @@ pub use stations::Badge;
 pub use trunk::TrunkTerms;
 pub use without_port::PortShortage;
 
-/// What a client transaction of ours is for.
+/// The purpose of a client transaction.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Purpose {
     Offer(Who),
@@ -160,6 +160,15 @@ enum Purpose {
 
 /// The From tag, Call-ID and `CSeq` that tell a forked copy of an INVITE (RFC 3261 §8.2.2.2).
 type MergeKey = (Bytes, Bytes, u32);
+
+/// States of the whole service that outputs have reported.
+#[derive(Debug, Default)]
+struct Reported {
+    drained: bool,
+    unstaffed: bool,
+    none_ready: bool,
+    ports: PortShortage,
+}
 
 /// The one state machine of the service.
 #[derive(Debug)]
@@ -240,17 +249,14 @@ pub struct Switchboard {
     began: Now,
     run_seq: u32,
     draining: bool,
-    drained: bool,
-    unstaffed: bool,
-    none_ready: bool,
+    reported: Reported,
     /// Calls whose callers wait without a port, those who came first first.
     without_port: Set<CallId>,
-    port_shortage: PortShortage,
     /// Calls whose waiting callers may need an announcement at the end of the step.
     touched: Vec<CallId>,
     /// Calls in which a leg has stopped ringing: the port that its caller has for it may be taken back.
     port_unused: Vec<CallId>,
-    // What one step says, in the order in which it leaves: facts, media, messages, the rest.
+    // The outputs of one step, in order.
     facts: Vec<Fact>,
     media: Vec<Command>,
     transmits: Vec<Transmit>,
@@ -320,11 +326,8 @@ impl Switchboard {
             began: now,
             run_seq: 0,
             draining: false,
-            drained: false,
-            unstaffed: false,
-            none_ready: false,
+            reported: Reported::default(),
             without_port: Set::new(),
-            port_shortage: PortShortage::default(),
             touched: Vec::new(),
             port_unused: Vec::new(),
             facts: Vec::new(),
@@ -461,9 +464,13 @@ impl Switchboard {
         }
         self.report_staffing();
         self.report_ports();
-        if self.draining && !self.drained && self.calls.is_empty() && self.phones.is_empty() && self.has_said_goodbye()
+        if self.draining
+            && !self.reported.drained
+            && self.calls.is_empty()
+            && self.phones.is_empty()
+            && self.has_said_goodbye()
         {
-            self.drained = true;
+            self.reported.drained = true;
             self.leave_watches(now);
             self.end_wrap_ups(now);
             self.service_fact(now, FactKind::Stopped);

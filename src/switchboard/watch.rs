@@ -51,7 +51,7 @@ impl Switchboard {
         if let Some(known) = known {
             self.drop_watch(known);
         }
-        if self.drained || !self.subscriptions.has_room(&watcher) {
+        if self.reported.drained || !self.subscriptions.has_room(&watcher) {
             return self.reply(now, taken, 503, &[(Name::RetryAfter, b"60")]);
         }
         let tag = self.rng.token();

@@ -221,7 +221,7 @@ impl Switchboard {
             (false, false) => PortShortage::Reserve,
             (false, true) => PortShortage::None,
         };
-        if std::mem::replace(&mut self.port_shortage, shortage) != shortage {
+        if std::mem::replace(&mut self.reported.ports, shortage) != shortage {
             self.say(Output::Ports(shortage));
         }
     }

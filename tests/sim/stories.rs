@@ -50,6 +50,7 @@ mod silent;
 mod small;
 mod sources;
 mod stations;
+mod strangers_state;
 mod supervise;
 mod texts;
 mod texts_again;
