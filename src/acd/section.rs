@@ -195,7 +195,8 @@ impl QueueSection {
 }
 
 /// The default text for the last ready operator who pauses.
-const LAST_READY_TEXT: &str = "Anda operator siap terakhir: panggilan yang menunggu tetap berdering di telepon Anda.";
+const LAST_READY_TEXT: &str =
+    "Anda operator terakhir yang siap: panggilan yang menunggu akan tetap masuk ke telepon Anda.";
 
 /// One more operator rings after so long, unless the file says otherwise.
 const PROGRESS_SECONDS: u64 = 5;
