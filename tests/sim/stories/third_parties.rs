@@ -393,14 +393,6 @@ fn wrong_credentials_leave_no_state() {
     }
 }
 
-/// The shortest request that siaga reads: an attacker adds nothing.
-fn shortest(method: &str, to: &str, more: &str) -> String {
-    format!(
-        "{method} sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP {STRANGER};branch=z9hG4bKq{method};rport\r\nFrom: <sip:a@127.0.0.1>;tag=a\r\n\
-         To: <sip:a@127.0.0.1>{to}\r\nCall-ID: q{method}\r\nCSeq: 1 {method}\r\nMax-Forwards: 70\r\n{more}\r\n"
-    )
-}
-
 #[test]
 fn what_strangers_get_is_hardly_longer_than_what_they_send() {
     let mut settings = settings();
