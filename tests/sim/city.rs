@@ -217,7 +217,7 @@ impl City {
         }
         let n = self.one_dials();
         // Rushes and quiet hours.
-        let longest = if n / 50 % 3 == 0 { 8_000 } else { 30_000 };
+        let longest = if (n / 50).is_multiple_of(3) { 8_000 } else { 30_000 };
         let pause = Duration::from_millis(self.rng.below(longest));
         self.schedule(pause, Event::Dial);
     }

@@ -147,7 +147,7 @@ impl City {
         }
         let nth = self.attackers.below(self.phones.len());
         let ringing = self.phones.iter().find(|phone| phone.is_ringing());
-        let at = ringing.filter(|_| self.attackers.serial % 2 == 0).unwrap_or(&self.phones[nth]).at;
+        let at = ringing.filter(|_| self.attackers.serial.is_multiple_of(2)).unwrap_or(&self.phones[nth]).at;
         match self.attackers.below(4) {
             0 => (0..5).for_each(|_| {
                 let other = SocketAddr::new(at.ip(), 1_024 + u16::try_from(self.attackers.below(60_000)).unwrap());
@@ -173,7 +173,7 @@ impl City {
 
     /// Requests that seem to come from a phone, with credentials that prove nothing or none.
     fn is_impersonated(&mut self, at: SocketAddr) {
-        let from = source(at, if self.attackers.serial % 2 == 0 { "REGISTER" } else { "OPTIONS" });
+        let from = source(at, if self.attackers.serial.is_multiple_of(2) { "REGISTER" } else { "OPTIONS" });
         let many = [1, 30, 300][self.attackers.below(3)];
         let user = format!("op{}", self.attackers.below(6));
         let method = ["REGISTER", "OPTIONS", "REGISTER", "SUBSCRIBE"][self.attackers.below(4)];

@@ -76,7 +76,7 @@ fn a_bye_that_overtakes_an_attended_transfer_leaves_the_caller_to_the_colleague(
 fn a_bye_that_overtakes_another_request_ends_the_call_when_that_request_has_come() {
     let hold = sdp(BUDI, 31_000).replace("sendrecv", "sendonly");
     for (method, body) in [("INVITE", hold.as_str()), ("UPDATE", hold.as_str()), ("OPTIONS", ""), ("INFO", "")] {
-        let (mut world, mut caller, invite) = talk(true);
+        let (mut world, caller, invite) = talk(true);
         bye_comes_first(&mut world, &invite, 3);
         asks(&mut world, BUDI, &invite, method, 2, "", body);
         world.take(BUDI, "SIP/2.0 500");
@@ -110,7 +110,7 @@ fn re_invite_and_refer_may_both_be_overtaken_in_any_order() {
 #[test]
 fn a_missing_request_that_never_comes_delays_the_end_of_the_call_by_half_a_second() {
     for (seen, wait) in [(true, 500), (false, 200)] {
-        let (mut world, mut caller, invite) = talk(seen);
+        let (mut world, caller, invite) = talk(seen);
         bye_comes_first(&mut world, &invite, 7);
         // The BYE again, over another path.
         asks(&mut world, BUDI, &invite, "BYE", 7, "", "");
@@ -127,7 +127,7 @@ fn a_missing_request_that_never_comes_delays_the_end_of_the_call_by_half_a_secon
 #[test]
 fn a_bye_without_a_gap_before_it_ends_the_call_at_once() {
     for (seen, cseq) in [(true, 2), (false, 1)] {
-        let (mut world, mut caller, invite) = talk(seen);
+        let (mut world, caller, invite) = talk(seen);
         asks(&mut world, BUDI, &invite, "BYE", cseq, "", "");
         world.take(BUDI, "SIP/2.0 200");
         caller.is_hung_up(&mut world);
