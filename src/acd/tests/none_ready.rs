@@ -178,3 +178,19 @@ fn an_operator_is_the_last_one_ready_while_no_other_is() {
     stage.acd.pause(stage.now, &op("b"), "meal").unwrap();
     assert!(stage.acd.is_last_ready(&op("a")) && !stage.acd.is_last_ready(&op("b")));
 }
+
+#[test]
+fn the_time_begins_when_the_last_ready_operator_pauses() {
+    let mut stage = Stage::new(&["a"]);
+    let call = stage.caller();
+    stage.decisions();
+    stage.fail(call, "a");
+    stage.pass(Duration::from_secs(3));
+    stage.acd.pause(stage.now, &op("a"), "meal").unwrap();
+    assert_eq!(stage.decisions(), []);
+    stage.pass(Duration::from_secs(12));
+    assert_eq!(stage.decisions(), [], "the call has waited long enough, the operator has not");
+    assert_eq!(stage.acd.poll_timeout(), Some(stage.now.mono + Duration::from_secs(3)));
+    stage.pass(Duration::from_secs(3));
+    assert_eq!(stage.offers(), [(call, op("a"))]);
+}

@@ -127,6 +127,13 @@ fn the_same_digit_twice_is_reported_twice_when_the_first_end_is_lost() {
 }
 
 #[test]
+fn a_digit_that_follows_its_own_lost_end_after_half_a_second_is_another_press() {
+    let mut bench = Bench::new();
+    bench.event(1_000, 7, 0, 160).pass(500).event(9_000, 7, 0, 320).event(9_000, 7, END, 480);
+    assert_eq!(bench.digits, "77", "the first end was lost");
+}
+
+#[test]
 fn all_sixteen_digits_and_nothing_else() {
     let digits: String = (0..=255).filter_map(digit).collect();
     assert_eq!(digits, "0123456789*#ABCD");

@@ -125,6 +125,16 @@ fn a_candidate_is_disturbed_by_a_better_rank_only_and_does_not_block_for_ever() 
 }
 
 #[test]
+fn packets_of_a_source_without_a_better_rank_do_not_interrupt_a_candidate() {
+    let mut bench = Bench::new(SIGNALLED);
+    for sequence in 0..4 {
+        assert_eq!(bench.latch.judge(bench.now, address(GATEWAY), 9, sequence), Verdict::Foreign);
+        assert!(!bench.hears("198.51.100.10:4000"));
+    }
+    assert_eq!(bench.latch.judge(bench.now, address(GATEWAY), 9, 4), Verdict::Peer, "the fifth in a row");
+}
+
+#[test]
 fn packets_from_where_a_peer_was_are_heard_and_are_not_sent_to() {
     let new = "192.0.2.1:5000";
     let mut bench = Bench::new(SIGNALLED);

@@ -163,6 +163,9 @@ fn a_static_payload_type_needs_no_mapping_and_no_known_name_in_one() {
         assert_eq!(description(&format!("{c} {lines}")).unwrap().codecs, [codec], "{lines}");
     }
     assert_eq!(description(&format!("{c} 18 101|a=rtpmap:101 telephone-event/8000")), Err(SdpError::NoCodec));
+    // One mapping does not make the others necessary.
+    let both = description(&format!("{c} 8 0|a=rtpmap:0 PCMU/8000")).unwrap().codecs;
+    assert_eq!(both, [(AudioCodec::Pcma, 8), (AudioCodec::Pcmu, 0)]);
 }
 
 #[test]
