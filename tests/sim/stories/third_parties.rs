@@ -407,3 +407,17 @@ fn what_strangers_get_is_hardly_longer_than_what_they_send() {
         }
     }
 }
+
+#[test]
+fn a_phone_of_another_operator_has_no_say_in_a_colleagues_dialog() {
+    let mut world = staffed();
+    let mut caller = Caller::dials(&mut world);
+    let invite = answers(&mut world, BUDI);
+    caller.is_answered(&mut world);
+    world.register("sari", STRANGER);
+    tries_everything(&mut world, &invite, "401");
+    assert_eq!(endings(&world), []);
+    caller.hangs_up(&mut world);
+    is_hung_up(&mut world, BUDI);
+    world.assert_empty_in_the_end();
+}
