@@ -423,3 +423,40 @@ fn an_answer_that_reaches_no_caller_frees_the_operator_after_five_seconds() {
     world.take(BUDI, "BYE");
     drop(caller);
 }
+
+#[test]
+fn a_caller_who_speaks_in_the_dialog_again_has_the_place_back_at_once() {
+    let mut world = World::new(with_streams(), &["budi"]);
+    let trunk = connect(&mut world, TRUNK, Transport::Tcp, 4);
+    world.register("budi", BUDI);
+    let mut caller = Caller::dials(&mut world);
+    let invite = world.take(BUDI, "INVITE");
+    world.receive(BUDI, &response(&invite, BUDI, "180 Ringing", ""));
+    caller.hears(&mut world, "SIP/2.0 180");
+    world.sent.clear();
+    lose(&mut world, trunk);
+    world.take(TRUNK, "SIP/2.0 180");
+    connect(&mut world, TRUNK, Transport::Tcp, 5);
+    caller.asks(&mut world, "OPTIONS", 2, "", "");
+    Caller::dials(&mut world);
+    world.receive(BUDI, &response(&invite, BUDI, "486 Busy Here", ""));
+    world.take(BUDI, "ACK");
+    world.pass(Duration::from_secs(6));
+    let again = world.take(BUDI, "INVITE");
+    assert!(header(&again, "From").contains(&caller.number()), "{again}");
+}
+
+#[test]
+fn a_caller_who_becomes_unreachable_later_rings_behind_the_others_again() {
+    let mut world = World::new(with_streams(), &["budi"]);
+    let trunk = connect(&mut world, TRUNK, Transport::Tcp, 4);
+    Caller::dials(&mut world);
+    lose(&mut world, trunk);
+    world.pass(Duration::from_secs(6));
+    no_way_back(&mut world);
+    connect(&mut world, TRUNK, Transport::Tcp, 5);
+    let second = Caller::dials(&mut world);
+    world.register("budi", BUDI);
+    let invite = world.take(BUDI, "INVITE");
+    assert!(header(&invite, "From").contains(&second.number()), "{invite}");
+}

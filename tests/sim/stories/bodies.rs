@@ -66,6 +66,18 @@ fn a_part_that_cannot_be_read_is_written_down_and_ignored() {
 }
 
 #[test]
+fn a_compressed_description_in_a_part_is_not_read() {
+    let mut world = floor();
+    let offer = sdp(TRUNK, 30_900);
+    let part = format!("Content-Type: application/sdp\r\nContent-Encoding: gzip\r\n\r\n{offer}");
+    let body = format!("--b\r\n{part}\r\n--b--\r\n");
+    let mut caller = dials(&mut world, "Content-Type: multipart/mixed;boundary=b\r\n", &body);
+    is_served_without_offer(&mut world, &mut caller);
+    let aimed = |command: &Command| matches!(command, Command::Aim { remote, .. } if remote.rtp.port() == 30_900);
+    assert!(!world.media.iter().any(aimed), "nothing is sent to the address in it");
+}
+
+#[test]
 fn only_a_compressed_body_gets_415_which_says_what_we_read() {
     let mut world = floor();
     let gzip = "Content-Type: application/sdp\r\nContent-Encoding: gzip\r\n";

@@ -106,6 +106,38 @@ fn a_prefix_of_the_trunk_is_no_number_of_an_operators_phone() {
     world.receive("127.0.0.9:5060", &invite.replace("127.0.0.2:5080", "127.0.0.9:5060"));
     world.take("127.0.0.9:5060", "SIP/2.0 401");
     assert!(called(&world).is_empty());
+    // With credentials it is still no number of the site.
+    super::attended::Placed::to(&mut world, "budi", BUDI, "9112");
+    world.take(BUDI, "SIP/2.0 403");
+    assert!(called(&world).is_empty());
+}
+
+#[test]
+fn of_two_prefixes_that_fit_the_longer_one_counts() {
+    let mut settings = settings();
+    let numbers = |number: &str| DeskCalls { numbers: vec![number.to_owned()], ..DeskCalls::default() };
+    settings.desks = vec![DeskCalls::default(), numbers("113"), numbers("7113")];
+    let desk = |name: &str| Desk { name: name.to_owned(), ..Desk::default() };
+    settings.acd.desks = vec![Desk::default(), desk("fire"), desk("port")];
+    settings.trunks[0].terms.called = vec!["0".to_owned(), "07".to_owned()];
+    let mut world = World::new(settings, &["budi"]);
+    invites(&mut world, "sip:07113@127.0.0.1");
+    world.take(TRUNK, "SIP/2.0 100");
+    assert_eq!(called(&world), [("113".to_owned(), "fire".to_owned())]);
+}
+
+#[test]
+fn the_service_is_not_shown_outside_the_centre() {
+    let mut settings = settings();
+    settings.desks = vec![DeskCalls::default(), DeskCalls { numbers: vec!["113".to_owned()], ..DeskCalls::default() }];
+    settings.acd.desks = vec![Desk::default(), Desk { name: "fire".to_owned(), ..Desk::default() }];
+    settings.trunks[0].target = Some(TRUNK.parse().unwrap());
+    settings.fallback_number = Some("0725000".to_owned());
+    let mut world = World::new(settings, &["budi"]);
+    invites(&mut world, "sip:113@127.0.0.1");
+    let outside = world.take(TRUNK, "INVITE");
+    let shown = header(&outside, "From");
+    assert!(shown.contains("0812") && !shown.contains("fire"), "{shown}");
 }
 
 #[test]

@@ -111,3 +111,47 @@ fn an_operator_with_a_caller_may_consult_a_colleague_at_the_reserve_and_pass_the
     world.sent.clear();
     world.assert_empty_in_the_end();
 }
+
+#[test]
+fn an_operator_who_rejects_a_ring_attempt_of_the_fallback_is_not_to_blame() {
+    let mut world = World::new(strict(), &["budi", "sari"]);
+    world.register("budi", BUDI);
+    world.orders(ConsoleCommand::LogOut { operator: OperatorId::parse("budi").unwrap() });
+    let caller = Caller::dials(&mut world);
+    let invite = world.take(BUDI, "INVITE");
+    world.receive(BUDI, &response(&invite, BUDI, "180 Ringing", ""));
+    world.receive(BUDI, &response(&invite, BUDI, "486 Busy Here", ""));
+    world.take(BUDI, "ACK");
+    caller.cancels(&mut world);
+    world.orders(ConsoleCommand::LogIn { operator: OperatorId::parse("budi").unwrap() });
+    is_blameless(&mut world, "budi");
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn an_operator_who_logs_out_while_the_phone_rings_is_not_to_blame() {
+    let mut world = World::new(strict(), &["budi", "sari"]);
+    world.register("budi", BUDI);
+    let caller = Caller::dials(&mut world);
+    let invite = world.take(BUDI, "INVITE");
+    world.receive(BUDI, &response(&invite, BUDI, "180 Ringing", ""));
+    world.orders(ConsoleCommand::LogOut { operator: OperatorId::parse("budi").unwrap() });
+    world.take(BUDI, "CANCEL");
+    caller.cancels(&mut world);
+    world.orders(ConsoleCommand::LogIn { operator: OperatorId::parse("budi").unwrap() });
+    is_blameless(&mut world, "budi");
+}
+
+#[test]
+fn an_operator_whose_phone_the_network_reports_as_unreachable_is_not_to_blame() {
+    let mut world = World::new(strict(), &["budi", "sari"]);
+    world.register("budi", BUDI);
+    world.register("sari", SARI);
+    let caller = Caller::dials(&mut world);
+    let (name, phone) = if world.has(BUDI, "INVITE") { ("budi", BUDI) } else { ("sari", SARI) };
+    world.is_unreachable(phone);
+    let view = view(&mut world, name);
+    assert!(!view.resting && view.paused.is_none(), "{view:?}");
+    caller.cancels(&mut world);
+}

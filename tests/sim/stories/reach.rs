@@ -195,3 +195,51 @@ fn the_registers_of_one_phone_do_not_put_off_the_question_to_another() {
     world.sent.clear();
     world.assert_empty_in_the_end();
 }
+
+#[test]
+fn a_phone_that_shows_its_credentials_in_a_call_of_its_own_is_reachable_again() {
+    let mut world = World::new(settings(), &["budi", "sari"]);
+    world.register("budi", BUDI);
+    world.register("sari", SARI);
+    let caller = Caller::dials(&mut world);
+    let silent = if world.has(BUDI, "INVITE") { ("budi", BUDI) } else { ("sari", SARI) };
+    world.pass(seconds(6));
+    let contact = format!("sip:{}@{}", silent.0, silent.1);
+    assert_eq!(world.reach, [(contact.clone(), true)]);
+    caller.cancels(&mut world);
+    world.sent.clear();
+    super::classes::dials(&mut world, silent.0, silent.1, "*14");
+    assert_eq!(world.reach, [(contact.clone(), true), (contact, false)]);
+}
+
+#[test]
+fn a_phone_that_rings_keeps_its_binding_when_many_others_register() {
+    for source in [BUDI, SOURCE] {
+        let mut world = World::new(settings(), &["budi"]);
+        world.register_as("budi", source, &format!("<sip:budi@{BUDI}>"), 600, "");
+        let caller = Caller::dials(&mut world);
+        let invite = world.take(BUDI, "INVITE");
+        world.receive(BUDI, &response(&invite, BUDI, "180 Ringing", ""));
+        let mut bound = String::new();
+        for n in 0..siaga::limits::BINDINGS_PER_AOR_MAX {
+            world.pass(seconds(1));
+            bound = world.register_with("budi", &format!("127.0.0.3:{}", 5_100 + n), 600, "", "");
+        }
+        assert!(bound.contains(&format!("<sip:budi@{BUDI}>")), "{bound}");
+        caller.cancels(&mut world);
+    }
+}
+
+#[test]
+fn when_the_last_reachable_phone_unregisters_the_others_count_as_reachable() {
+    let mut world = World::new(settings(), &["budi", "sari"]);
+    world.register("budi", BUDI);
+    world.register("sari", SARI);
+    let caller = Caller::dials(&mut world);
+    let (name, reachable) = if world.has(BUDI, "INVITE") { ("sari", SARI) } else { ("budi", BUDI) };
+    world.pass(seconds(6));
+    assert_eq!(world.switchboard.gauges().bindings_unreachable, 1);
+    caller.cancels(&mut world);
+    world.register_for(name, reachable, 0);
+    assert_eq!(world.switchboard.gauges().bindings_unreachable, 0);
+}

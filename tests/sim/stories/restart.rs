@@ -172,7 +172,8 @@ fn an_operator_sits_at_the_station_after_a_restart() {
     let mut world = empty(settings(), at(i64::try_from(DAY).unwrap() + 60));
     world.step(Input::Accounts(accounts()));
     world.step(Input::Restore(Box::new(Restored { presences: vec![seated, budi], terms: Vec::new() })));
-    assert_eq!(states(&mut world)["budi"], State::Offline);
+    world.register("desk1", BUDI);
+    assert_eq!(states(&mut world)["budi"], State::Offline, "the station's phone is back, and no operator sits there");
 }
 
 /// The stored state of an account with one phone.
@@ -201,6 +202,11 @@ fn a_phone_on_a_connection_is_rung_only_after_an_authenticated_request_on_a_new_
     // A second restart does not lose it, and a request without credentials does not wake it.
     let mut world = killed(&world, settings(), &["budi"], 3);
     world.streams.insert(BUDI.parse().unwrap(), flow(1));
+    assert_eq!(states(&mut world)["budi"], State::Offline);
+    // Nor does a request from another host, even with credentials.
+    let elsewhere = "127.0.0.9:40009";
+    world.streams.insert(elsewhere.parse().unwrap(), Flow { remote: elsewhere.parse().unwrap(), ..flow(2) });
+    dials(&mut world, "budi", elsewhere, "*14");
     assert_eq!(states(&mut world)["budi"], State::Offline);
     dials(&mut world, "budi", BUDI, "*14");
     assert_eq!(states(&mut world)["budi"], State::Ready, "the phone has authenticated an INVITE on connection 1");
@@ -369,4 +375,14 @@ fn no_term_outlives_its_own_length_when_the_clock_is_put_right_between_two_runs(
 
 fn last_terms(world: &World) -> Vec<siaga::cdr::fact::Fact> {
     kept(world).terms
+}
+
+#[test]
+fn phones_that_a_restart_has_restored_get_keep_alives() {
+    let asking = || Settings { binding_keep_alive: Some(Duration::from_secs(30)), ..settings() };
+    let mut world = World::new(asking(), &["budi"]);
+    world.register("budi", BUDI);
+    let mut world = killed(&world, asking(), &["budi"], 5);
+    world.pass(Duration::from_secs(31));
+    world.take(BUDI, "OPTIONS");
 }

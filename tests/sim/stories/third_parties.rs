@@ -368,3 +368,17 @@ fn an_ack_and_a_cancel_from_an_unknown_server_of_the_trunk_are_reported_with_the
     world.asks(STRANGER, &answer, "ACK", 2, "", "");
     assert_eq!((reported(&world), foreign(&world)), (vec![of_cancel, of_ack], 3));
 }
+
+#[test]
+fn a_phone_of_another_operator_has_no_say_in_a_colleagues_dialog() {
+    let mut world = staffed();
+    let mut caller = Caller::dials(&mut world);
+    let invite = answers(&mut world, BUDI);
+    caller.is_answered(&mut world);
+    world.register("sari", STRANGER);
+    tries_everything(&mut world, &invite, "401");
+    assert_eq!(endings(&world), []);
+    caller.hangs_up(&mut world);
+    is_hung_up(&mut world, BUDI);
+    world.assert_empty_in_the_end();
+}

@@ -258,6 +258,13 @@ fn options_names_encodings_and_languages() {
     world.receive(TRUNK, &invite(1, "").replace("INVITE", "OPTIONS"));
     let answer = world.take(TRUNK, "SIP/2.0 200");
     assert_eq!((header(&answer, "Accept-Encoding"), header(&answer, "Accept-Language")), ("identity", "id, en"));
+    // In a dialog too.
+    let mut caller = Caller::dials(&mut world);
+    answers(&mut world, BUDI);
+    caller.is_answered(&mut world);
+    caller.asks(&mut world, "OPTIONS", 2, "", "");
+    let answer = world.take(TRUNK, "SIP/2.0 200");
+    assert_eq!((header(&answer, "Accept-Encoding"), header(&answer, "Accept-Language")), ("identity", "id, en"));
 }
 
 #[test]
