@@ -3,10 +3,44 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::counted::Map;
+use crate::sip::dialog::DialogKey;
+use crate::sip::locate::Target;
 use crate::sip::transaction::ClientId;
 
-use super::Purpose;
 use super::leg::Who;
+use super::subscription::WatchId;
+use super::texts::TextId;
+use super::ways::BoundPhone;
+
+/// The purpose of a client transaction.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Purpose {
+    Offer(Who),
+    /// A refresh of a session.
+    Refresh(Who),
+    /// A keep-alive to a trunk's server.
+    TrunkPing(usize, Target),
+    TrunkRegister(usize, Target),
+    /// A REGISTER that takes a binding back. A drain waits for its answer while it is `awaited`.
+    Leaving {
+        awaited: bool,
+    },
+    /// A PRACK in that dialog of a leg, or a BYE, to a trunk that may want our password for it.
+    Prack(Who, DialogKey),
+    Farewell,
+    /// A keep-alive to a phone, at the first or the second of its addresses.
+    PhonePing(BoundPhone, usize),
+    /// A NOTIFY of a subscription.
+    Notify(WatchId),
+    /// What became of a transfer.
+    Referral(Who),
+    /// A MESSAGE that is passed on.
+    Text(TextId),
+    /// An INFO with a digit.
+    Digit(Who),
+    /// An OPTIONS to a silent party.
+    Inquiry(Who),
+}
 
 /// The leg or the trunk that a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

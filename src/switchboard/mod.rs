@@ -99,11 +99,11 @@ use crate::sip::dialog::DialogKey;
 use crate::sip::digest::Authenticator;
 use crate::sip::flow::{ConnectionId, Transmit};
 use crate::sip::guard::Guard;
-use crate::sip::locate::Target;
 use crate::sip::registrar::Registrar;
 use crate::sip::transaction::{ClientId, Event, ServerId, Transactions};
 
 use call::Call;
+use clients::Purpose;
 use leg::Who;
 use phone::PhoneCall;
 use ports::Ports;
@@ -127,36 +127,6 @@ pub use settings::{
 pub use stations::Badge;
 pub use trunk::TrunkTerms;
 pub use without_port::PortShortage;
-
-/// The purpose of a client transaction.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Purpose {
-    Offer(Who),
-    /// A refresh of a session.
-    Refresh(Who),
-    /// A keep-alive to a trunk's server.
-    TrunkPing(usize, Target),
-    TrunkRegister(usize, Target),
-    /// A REGISTER that takes a binding back. A drain waits for its answer while it is `awaited`.
-    Leaving {
-        awaited: bool,
-    },
-    /// A PRACK in that dialog of a leg, or a BYE, to a trunk that may want our password for it.
-    Prack(Who, DialogKey),
-    Farewell,
-    /// A keep-alive to a phone, at the first or the second of its addresses.
-    PhonePing(ways::BoundPhone, usize),
-    /// A NOTIFY of a subscription.
-    Notify(subscription::WatchId),
-    /// What became of a transfer.
-    Referral(Who),
-    /// A MESSAGE that is passed on.
-    Text(texts::TextId),
-    /// An INFO with a digit.
-    Digit(Who),
-    /// An OPTIONS to a silent party.
-    Inquiry(Who),
-}
 
 /// The From tag, Call-ID and `CSeq` that tell a forked copy of an INVITE (RFC 3261 §8.2.2.2).
 type MergeKey = (Bytes, Bytes, u32);
