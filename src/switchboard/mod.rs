@@ -182,7 +182,6 @@ pub struct Switchboard {
     calls: Map<CallId, Call>,
     /// Feature codes and test calls: sessions that end with the service itself.
     phones: Map<u64, PhoneCall>,
-    next_phone: u64,
     service_calls: phone::ServiceCalls,
     ports: Ports,
     dialogs: Map<DialogKey, Who>,
@@ -276,7 +275,6 @@ impl Switchboard {
             acd,
             calls: Map::new(),
             phones: Map::new(),
-            next_phone: 0,
             service_calls: phone::ServiceCalls::default(),
             ports: Ports::new(rtp_ports),
             dialogs: Map::new(),
