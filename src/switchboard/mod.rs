@@ -164,7 +164,6 @@ pub struct Switchboard {
     live_calls: usize,
     /// Feature codes and test calls: sessions that end with the service itself.
     phones: Map<u64, PhoneCall>,
-    next_phone: u64,
     service_calls: phone::ServiceCalls,
     ports: Ports,
     dialogs: Map<DialogKey, Who>,
@@ -258,7 +257,6 @@ impl Switchboard {
             calls: Map::new(),
             live_calls: 0,
             phones: Map::new(),
-            next_phone: 0,
             service_calls: phone::ServiceCalls::default(),
             ports: Ports::new(rtp_ports),
             dialogs: Map::new(),

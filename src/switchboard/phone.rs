@@ -81,27 +81,31 @@ pub(super) struct PhoneCall {
 
 /// The live service calls of each account.
 #[derive(Debug, Default)]
-pub(super) struct ServiceCalls(BTreeMap<OperatorId, BTreeSet<u64>>);
+pub(super) struct ServiceCalls {
+    /// The number of the latest one.
+    last: u64,
+    of: BTreeMap<OperatorId, BTreeSet<u64>>,
+}
 
 impl ServiceCalls {
     fn of(&self, account: &OperatorId) -> usize {
-        self.0.get(account).map_or(0, BTreeSet::len)
+        self.of.get(account).map_or(0, BTreeSet::len)
     }
 
     fn begins(&mut self, account: Option<OperatorId>, phone: u64) {
         if let Some(account) = account {
-            self.0.entry(account).or_default().insert(phone);
+            self.of.entry(account).or_default().insert(phone);
         }
     }
 
     fn ends(&mut self, account: Option<OperatorId>, phone: u64) {
         let Some(account) = account else { return };
-        let left = self.0.get_mut(&account).map(|calls| {
+        let left = self.of.get_mut(&account).map(|calls| {
             calls.remove(&phone);
             calls.len()
         });
         if left == Some(0) {
-            self.0.remove(&account);
+            self.of.remove(&account);
         }
     }
 }
@@ -197,7 +201,7 @@ impl Switchboard {
     /// Checks that the service calls of each account are counted.
     pub(super) fn verify_service_calls(&self) -> Result<(), String> {
         let live = self.phones.iter().filter_map(|(phone, call)| Some((call.account.clone()?, *phone)));
-        let counted = self.service_calls.0.iter();
+        let counted = self.service_calls.of.iter();
         let counted = counted.flat_map(|(account, all)| all.iter().map(|phone| (account.clone(), *phone)));
         if live.collect::<BTreeSet<_>>() != counted.collect::<BTreeSet<_>>() {
             return Err("the service calls of the accounts are not those that are counted".to_owned());
@@ -228,8 +232,8 @@ impl Switchboard {
                 return None;
             }
         };
-        self.next_phone += 1;
-        let who = Who::Phone(self.next_phone);
+        self.service_calls.last += 1;
+        let who = Who::Phone(self.service_calls.last);
         let read = session_description(taken.message).ok_or(SdpError::NoAudio).and_then(|body| self.read_offer(body));
         let offer = match read {
             Ok(offer) => offer,
@@ -265,13 +269,14 @@ impl Switchboard {
         line.dialog = Some(dialog);
         line.sound = Some(sound);
         let over_at = now.mono + PHONE_CALL_MAX;
-        self.service_calls.begins(account.clone(), self.next_phone);
-        self.phones.insert(self.next_phone, PhoneCall { line, account, over_at, entry: None });
+        let phone = self.service_calls.last;
+        self.service_calls.begins(account.clone(), phone);
+        self.phones.insert(self.service_calls.last, PhoneCall { line, account, over_at, entry: None });
         self.aim(who);
         self.media.push(Command::Play { anchor, first: Some(prompt), then: None });
-        self.alarms.insert(over_at, Alarm::PhoneOver(self.next_phone));
+        self.alarms.insert(over_at, Alarm::PhoneOver(self.service_calls.last));
         self.await_ack(now, who, taken.invite(), bytes);
-        Some(self.next_phone)
+        Some(self.service_calls.last)
     }
 
     /// It has heard all that there was to hear, and is hung up on unless it is keying its PIN.
