@@ -96,7 +96,7 @@ fn a_torn_end_costs_only_what_was_torn() {
         let chunk = journal::read(dir.path(), Place::default(), ALL, usize::MAX).unwrap();
         assert_eq!(chunk.facts(), facts[..whole], "{length} bytes");
         assert_eq!(chunk.lost_bytes, length as u64 - ends[whole], "{length} bytes");
-        assert_eq!(chunk.damaged, [], "{length} bytes: the disk was full, or the service was killed");
+        assert_eq!(chunk.damaged, [] as [i64; 0], "{length} bytes: the disk was full, or the service was killed");
     }
     // The next run writes behind it and both are read.
     fs::write(&torn, &bytes[..bytes.len() - 1]).unwrap();

@@ -211,7 +211,11 @@ pub(crate) async fn a_torn_end_is_counted_and_the_rest_is_stored(base: &Base) {
     let figures = run.finish(base).await;
     assert_eq!(figures.lost_bytes.load(Ordering::Relaxed), 11);
     let damaged = siaga::store::journal::segments::State::Damaged;
-    assert_eq!(siaga::store::journal::segments::list(&base.journal(), damaged).unwrap(), [], "a torn end is no damage");
+    assert_eq!(
+        siaga::store::journal::segments::list(&base.journal(), damaged).unwrap(),
+        [] as [i64; 0],
+        "a torn end is no damage"
+    );
     let store = Store::open(&base.url).await.unwrap();
     assert_eq!(records(&store).await, [first.cdr(), second.cdr()]);
     assert_eq!(store.facts(started(92).id.stream).await.unwrap(), []);
