@@ -106,7 +106,7 @@ fn a_torn_end_costs_only_what_was_torn() {
     // Before the place up to which the journal is synced nothing can be torn.
     let last = segments::list(dir.path(), State::Waiting).unwrap()[0];
     let synced = Place { segment: last, position: i64::try_from(bytes.len()).unwrap() };
-    fs::write(&torn, [&bytes[..bytes.len() - 1], b"\0"].concat()).unwrap();
+    fs::write(&torn, [&bytes[..bytes.len() - 1], b"\0\0\0"].concat()).unwrap();
     assert_eq!(journal::read(dir.path(), Place::default(), synced, usize::MAX).unwrap().damaged, [last]);
 }
 

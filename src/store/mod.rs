@@ -87,11 +87,10 @@ impl StoreError {
     /// True if no process has the file of SQLite open, and this user may not create the shared memory of WAL mode beside it. All data is then
     /// in the file itself.
     fn is_without_shared_memory(&self, url: &str) -> bool {
-        const CANTOPEN: &str = "14";
         let Self::Sql(sqlx::Error::Database(error)) = self else { return false };
         let Ok(Kind::Sqlite(options)) = Kind::of(url) else { return false };
         let [_, wal, _] = access::database_files(options.get_filename());
-        error.code().as_deref() == Some(CANTOPEN) && !wal.exists()
+        report_queries::is_cannot_open(error.as_ref()) && !wal.exists()
     }
 }
 

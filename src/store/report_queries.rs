@@ -156,13 +156,21 @@ pub struct Limits {
     pub short_abandon_ms: u64,
 }
 
+/// True if SQLite cannot open or create a file beside the database (SQLITE_CANTOPEN, SQLITE_READONLY, and their extended codes).
+pub(super) fn is_cannot_open(error: &dyn sqlx::error::DatabaseError) -> bool {
+    const READONLY: i32 = 8;
+    const CANTOPEN: i32 = 14;
+    let code = error.code().and_then(|code| code.parse::<i32>().ok());
+    code.is_some_and(|code| [READONLY, CANTOPEN].contains(&(code & 0xff)))
+}
+
 impl Store {
     /// True when every table and column that reports read is there.
     pub(super) async fn has_records(&self) -> Result<bool, StoreError> {
         let probed: Result<(i64,), sqlx::Error> = on_either!(self, pool => sqlx::query_as(PROBE).fetch_one(pool).await);
         match probed {
             Ok(_) => Ok(true),
-            Err(sqlx::Error::Database(_)) => Ok(false),
+            Err(sqlx::Error::Database(error)) if !is_cannot_open(error.as_ref()) => Ok(false),
             Err(other) => Err(other.into()),
         }
     }

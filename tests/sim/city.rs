@@ -66,9 +66,6 @@ impl City {
         if let Some(race) = story.race {
             race.needs(&mut settings);
         }
-        if story.calm {
-            settings.trunks.truncate(1);
-        }
         if rng.below(3) == 0 {
             settings.acd.plan = plan(&mut rng, now.wall);
         }
@@ -108,13 +105,9 @@ impl City {
             }
         }
         city.schedule(Duration::from_secs(30), Event::Dial);
-        if story.calm {
-            city.calms_down();
-        } else {
-            city.schedule(Duration::from_secs(60), Event::Meddle);
-            city.schedule(Duration::from_secs(90), Event::Strangers);
-            city.schedule(Duration::from_secs(40), Event::Forge);
-        }
+        city.schedule(Duration::from_secs(60), Event::Meddle);
+        city.schedule(Duration::from_secs(90), Event::Strangers);
+        city.schedule(Duration::from_secs(40), Event::Forge);
         if story.attacks {
             city.schedule(Duration::from_secs(45), Event::Attack(Attack::Any));
         }
@@ -125,13 +118,6 @@ impl City {
             city.schedule(Duration::from_secs(60 + 4 * u64::from(story.calls)), Event::Drain);
         }
         city
-    }
-
-    /// No phone loses its power or does anything but take calls.
-    fn calms_down(&mut self) {
-        self.phones.iter_mut().for_each(|phone| phone.attentive = true);
-        let calls = |alarm: &phone::Alarm| matches!(alarm, phone::Alarm::Register(_));
-        self.agenda.retain(|event| !matches!(event, Event::Phone(_, alarm) if !calls(alarm)));
     }
 
     /// Runs the story until nothing happens any more.
@@ -253,7 +239,7 @@ impl City {
         let (index, listens) = phone::phone_at(to.port(), heard.status().is_some());
         let is_there =
             listens && (self.phones[index].at == to || to == phone::source(self.phones[index].at, "REGISTER"));
-        let reports = !self.story.calm && !self.has_connections(to);
+        let reports = !self.has_connections(to);
         if !(is_there && self.phones[index].power) && reports && self.rng.below(2) == 0 {
             let after = Duration::from_millis(self.rng.below(50));
             self.schedule(after, Event::Unreachable(to));
@@ -404,13 +390,12 @@ impl City {
 
     /// When the copies of one datagram arrive: mostly one, soon; sometimes none, two, or late.
     fn weather(&mut self) -> impl Iterator<Item = Duration> + use<> {
-        let mut dice = || if self.story.calm { 99 } else { self.rng.below(100) };
+        let mut dice = || self.rng.below(100);
         let copies = if dice() < self.story.loss_percent { 0 } else { 1 + usize::from(dice() < 2) };
         let slow = dice() < 3;
         let mut delays = [Duration::ZERO; 2];
         for delay in &mut delays {
             let span = match slow {
-                _ if self.story.calm => 10,
                 true => self.rng.below(2_000),
                 false => self.rng.below(40),
             };
@@ -436,18 +421,12 @@ impl City {
     }
 
     fn with_io<A>(&mut self, at: SocketAddr, event: impl Fn(A) -> Event, act: impl FnOnce(&mut Self, &mut Io<'_, A>)) {
-        // In a calm story the dice of a peer depend on nothing that others do.
-        let own = u64::from(at.port()) << 48 ^ self.now.mono.as_nanos().wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let calm = self.story.calm.then(|| Rng::from_number(self.story.seed ^ own));
-        let (mut rng, mut voices) =
-            (calm.clone().unwrap_or_else(|| self.rng.clone()), std::mem::take(&mut self.voices));
+        let (mut rng, mut voices) = (self.rng.clone(), std::mem::take(&mut self.voices));
         let mut io =
             Io { now: self.now.mono, rng: &mut rng, sent: Vec::new(), alarms: Vec::new(), voices: &mut voices };
         act(self, &mut io);
         let (sent, alarms) = (io.sent, io.alarms);
-        if calm.is_none() {
-            self.rng = rng;
-        }
+        self.rng = rng;
         self.voices = voices;
         for text in sent {
             self.carry(at, text);

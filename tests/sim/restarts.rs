@@ -460,6 +460,8 @@ impl City {
     /// A peer speaks on in a dialog of an old run: it gets 481, its responses and ACKs get nothing, and nothing else happens
     /// (RFC 3261 §12.2.2).
     fn old_run_is_spoken_to(&mut self, flow: Flow, heard: &Heard<'_>) {
+        // What is due by now is not caused by the message.
+        self.step(Input::Tick);
         let (before, guarded, mut out) = (self.switchboard.gauges(), self.switchboard.guard_figures(), Vec::new());
         self.switchboard.handle(self.now, Input::Received { flow, bytes: heard.text.as_bytes() }, &mut out);
         if let Err(broken) = self.switchboard.verify() {

@@ -29,8 +29,6 @@ pub(crate) struct Story {
     pub(crate) race: Option<Race>,
     /// The service ends, as if killed, and starts again from time to time.
     pub(crate) restarts: bool,
-    /// Perfect lines, phones that always respond, and no orders at the console.
-    pub(crate) calm: bool,
     /// Network errors and requests are forged, and strangers flood the service.
     pub(crate) attacks: bool,
 }

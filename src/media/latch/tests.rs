@@ -119,7 +119,7 @@ fn a_peer_that_pauses_gets_its_place_back_from_a_source_that_has_used_the_pause(
     assert_eq!(bench.drops(phone), 4);
     for _ in 0..3 {
         bench.pass(1_000);
-        assert_eq!((0..10).find(|_| bench.hears_ssrc(thief, 66)), Some(4), "the peer could have moved there");
+        assert!((0..5).any(|_| bench.hears_ssrc(thief, 66)), "the peer could have moved there");
         assert!(bench.hears(phone), "its address and its SSRC");
         assert_eq!(bench.target(), Some(address(phone)));
         for _ in 0..100 {
@@ -129,7 +129,7 @@ fn a_peer_that_pauses_gets_its_place_back_from_a_source_that_has_used_the_pause(
     }
     // Another SSRC from the old address is another stream, and a minute later nothing is known of the old one.
     bench.pass(1_000);
-    assert_eq!((0..10).find(|_| bench.hears_ssrc(thief, 66)), Some(4));
+    assert!((0..5).any(|_| bench.hears_ssrc(thief, 66)));
     assert!(!bench.hears_ssrc(phone, 8));
     (0..3_000).for_each(|_| assert!(bench.hears_ssrc(thief, 66)));
     assert!(!bench.hears(phone));

@@ -71,8 +71,8 @@ fn a_target_with_a_dead_phone_is_reached_at_the_other_one() {
             world.pass(Duration::from_secs(6));
             refuses(&mut world, alive, &rung, "486 Busy Here");
             assert!(is_notified(&mut world, BUDI).starts_with("SIP/2.0 48"));
-            world.sent.clear();
             world.pass(Duration::from_secs(6));
+            world.sent.clear();
         }
         caller.hangs_up(&mut world);
         world.sent.clear();

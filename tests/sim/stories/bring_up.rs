@@ -63,13 +63,7 @@ fn a_prefix_of_the_trunk_before_a_number_of_the_site_only_chooses_the_desk() {
 fn an_invite_without_a_number_is_rejected_and_no_setting_is_proposed_that_the_configuration_rejects() {
     let mut world = site(&["+62"]);
     let no_number = Some("the Request-URI has no number");
-    for (uri, why) in [
-        ("sip:127.0.0.1", no_number),
-        ("sip:@127.0.0.1", no_number),
-        ("sip:%20@127.0.0.1", None),
-        ("sip:abc@127.0.0.1", None),
-        ("sip:+@127.0.0.1", None),
-    ] {
+    for (uri, why) in [("sip:127.0.0.1", no_number), ("sip:abc@127.0.0.1", None), ("sip:+@127.0.0.1", None)] {
         invites(&mut world, uri);
         world.take(TRUNK, "SIP/2.0 4");
         let rejection = world.rejections.pop().unwrap();

@@ -114,7 +114,7 @@ fn a_sequence_number_that_leaves_none_for_later_is_rejected_and_not_remembered()
     }
     caller.asks(&mut world, "UPDATE", (1 << 31) - 1, "", "");
     world.take(TRUNK, "SIP/2.0 200");
-    world.asks(BUDI, &invite, "BYE", 2, "", "");
+    world.asks(BUDI, &invite, "BYE", 1, "", "");
     world.take(BUDI, "SIP/2.0 200");
     caller.is_hung_up(&mut world);
     // Outside dialogs too.

@@ -250,10 +250,13 @@ fn every_other_bye_of_an_agency_ends_the_call() {
 }
 
 #[test]
-fn a_bye_that_overtakes_its_refer_ends_the_call_and_the_refer_gets_481() {
+fn a_bye_whose_refer_does_not_arrive_in_time_ends_the_call_and_the_refer_gets_481() {
     let mut world = floor();
-    let (mut caller, invite) = talking(&mut world);
-    bye_ends_the_call(&mut world, &mut caller, &invite, 2);
+    let (caller, invite) = talking(&mut world);
+    asks(&mut world, BUDI, &invite, "BYE", 2, "", "");
+    world.take(BUDI, "SIP/2.0 200");
+    world.pass(Duration::from_millis(200));
+    caller.is_hung_up(&mut world);
     asks(&mut world, BUDI, &invite, "REFER", 1, UNKNOWN, "");
     world.take(BUDI, "SIP/2.0 481");
     world.assert_empty_in_the_end();

@@ -176,7 +176,7 @@ fn a_required_extension_that_is_unknown_is_ignored_beside_those_that_are_obeyed(
     world.receive(BUDI, &response(&invite, BUDI, "180 Ringing", ""));
     let early = caller.hears(&mut world, "SIP/2.0 180");
     assert!(early.contains("RSeq"), "{early}");
-    assert_eq!(world.ignored, ["x-unheard-of"]);
+    assert_eq!(world.ignored, ["Require: x-unheard-of"]);
 }
 
 /// A reliable provisional response of a phone, with a tag of its own.

@@ -93,6 +93,8 @@ fn phones_behind_one_address_speak_in_their_own_dialogs_wherever_they_are_regist
             };
             world.asks(at, &invite, "BYE", 3, &more, "");
             world.take(at, "SIP/2.0 200");
+            // A request before it could be under way.
+            world.pass(Duration::from_millis(500));
             caller.is_hung_up(&mut world);
             assert_eq!(endings(&world), [(Side::Operator, EndCause::Normal)], "{how}, TLS: {over_tls}");
         }

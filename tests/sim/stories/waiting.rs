@@ -105,12 +105,16 @@ pub(super) fn dials(world: &mut World, code: &str) -> bool {
     let challenge = world.take(BUDI, "SIP/2.0 401");
     let serial = world.next_serial();
     world.receive(BUDI, &invite(serial, &credentials(&challenge, "budi", "INVITE", &uri)));
-    world.take(BUDI, "SIP/2.0 200");
+    let answer = world.take(BUDI, "SIP/2.0 200");
     let played = world.media.iter().rev().find_map(|command| match command {
         Command::Play { first, then: None, .. } => *first,
         _ => None,
     });
     assert!(matches!(played, Some(Prompt::Confirm | Prompt::Refused)), "{played:?}");
+    // An account has at most two such calls at once.
+    world.asks(BUDI, &answer, "ACK", serial, "", "");
+    world.asks(BUDI, &answer, "BYE", serial + 1, "", "");
+    world.take(BUDI, "SIP/2.0 200");
     played == Some(Prompt::Confirm)
 }
 

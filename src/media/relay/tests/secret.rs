@@ -77,7 +77,8 @@ fn what_is_not_signed_is_not_heard_does_not_latch_and_is_counted() {
             assert_eq!(bench.wire(address, OPERATOR, Channel::Rtp, &plain).0, Fate::Foreign);
         }
     }
-    assert_eq!(bench.events(), []);
+    let expected = Some(operator.address);
+    assert_eq!(bench.events(), [Event::Foreign { anchor: OPERATOR, from: elsewhere, expected }], "reported once");
     let secret = sealed(&mut phone, &operator.sound(1));
     assert!(matches!(bench.wire(operator.address, OPERATOR, Channel::Rtp, &secret).0, Fate::Passed(_)));
     assert_eq!(bench.wire(operator.address, OPERATOR, Channel::Rtp, &secret).0, Fate::Ignored, "a replay");
