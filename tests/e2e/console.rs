@@ -250,7 +250,7 @@ fn a_caller_who_waits_is_offered_to_an_operator_on_his_break() {
     let second = Caller::calls(&service, 2, 830, Manner::Stays);
     let call = service.wait_for_call(&second.number, "queued");
     let told = service.siaga(&["call", "offer", call["call"].as_str().unwrap(), "op2", "--config", "siaga.toml"]);
-    assert!(told.contains("op2 rings"), "{told}");
+    assert!(told.contains("the phones of op2 ring"), "{told}");
     phones[1].rings_for(&second.number);
     assert_eq!(service.call(&first.number).unwrap()["position"], 1, "he is the first still");
     phones[1].answers();

@@ -106,7 +106,7 @@ fn pjsua2_phones_see_each_other_and_write_to_each_other() {
     assert_eq!(first.writes("nobody", "halo"), "404");
 
     let all = service.siaga(&["operator", "message", "--config", "siaga.toml", "--all", "gempa, tetap tenang"]);
-    assert_eq!(all, "op1: sent\nop2: sent\nop3: not sent, no phone can take it now\n");
+    assert_eq!(all, "op1: sent\nop2: sent\nop3: not sent, no phone is registered\n");
     for phone in [&mut first, &mut second] {
         let text = phone.event("text ");
         assert!(text.contains("sip:siaga@") && text.ends_with("gempa, tetap tenang"), "{text}");

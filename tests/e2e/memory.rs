@@ -40,6 +40,6 @@ fn a_killed_service_knows_its_lists_again() {
     until("he is on the list", || list(&service).contains(&waits).then_some(()));
     assert!(!list(&service).contains(&reached), "{}", list(&service));
     let marks = service.siaga(&["caller", "list", "--config", "siaga.toml"]);
-    assert!(marks.contains("0899") && marks.contains("marked until"), "{marks}");
+    assert!(marks.contains("0899") && marks.contains("flagged until"), "{marks}");
     service.end();
 }

@@ -24,7 +24,7 @@ fn last(samples: &[i16]) -> &[i16] {
 /// Orders a call on the command line.
 fn orders(service: &Service, operator: &str, to: &str) {
     let told = service.siaga(&["operator", "call", operator, to, "--config", "siaga.toml"]);
-    assert!(told.contains("their own phone rings"), "{told}");
+    assert!(told.contains("their own phones ring first"), "{told}");
 }
 
 /// An operator's call to a colleague; they hear each other, and he hears a tone before.

@@ -164,6 +164,10 @@ impl Caller {
         format!("call-{}", self.n)
     }
 
+    pub(crate) fn is_cancelling(&self) -> bool {
+        matches!(self.state, State::Cancelling)
+    }
+
     /// He thinks that a call is open.
     pub(crate) fn is_open(&self) -> bool {
         match self.state {
