@@ -2,6 +2,7 @@
 //! The packets leave from SOURCES addresses of 127.73.0.0/16 in turn, or from 127.73.0.1 only. Each packet has new identities.
 //! KIND is one of `KINDS`. Responses are discarded. Prints the number sent and the rate reached; scripts/bench-flood reads this line.
 #![expect(unsafe_code, reason = "sendmmsg(2) with a source address per packet exists in libc only")]
+#![expect(clippy::disallowed_methods, reason = "it sends at a rate")]
 
 use std::env;
 use std::fmt::Write as _;
