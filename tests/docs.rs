@@ -178,7 +178,8 @@ fn prose(text: &str) -> Vec<(usize, &str)> {
         } else if line.starts_with('#') && !code {
             renamed = line.trim_start_matches('#').trim() == "Renamed";
         }
-        if !code && !(renamed && line.starts_with('|')) {
+        let is_old_name = renamed && line.starts_with('|');
+        if !(code || is_old_name) {
             lines.push((no, line));
         }
     }
