@@ -43,8 +43,8 @@ impl Acd {
         });
     }
 
-    /// A guest has the call from now on; who had it begins his wrap-up. Ignored unless he is its guest and talks. `entry`: where the call
-    /// would wait, if an agency had it.
+    /// A participant takes over the caller, and the former operator begins the wrap-up. Ignored unless the operator is a participant who talks. `entry`:
+    /// where the call would wait, if an agency had it.
     pub fn guest_leads(&mut self, now: Now, call: CallId, operator: &OperatorId, entry: Entry) {
         let talks = self.floor.get(operator).is_some_and(|facts| facts.work == Work::Talking { call });
         if !talks || self.guest_of(operator) != Some(call) {

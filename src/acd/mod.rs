@@ -303,7 +303,7 @@ impl Acd {
         self.enter(now, call, Entry { priority, arrival: None, desk });
     }
 
-    /// The same for a caller who may have been here before, and whom a number outside has had since.
+    /// The same for a caller who may have waited before, and whose call an outside number has had since.
     pub fn enter(&mut self, now: Now, call: CallId, entry: Entry) {
         let (home, widens) = self.enters(now, entry.desk);
         let overdue_at = Some(now.mono + self.settings.none_ready);

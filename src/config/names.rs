@@ -1,4 +1,4 @@
-//! Names that an account must not have: phones dial them for another purpose, so that nobody could call the account.
+//! Names that an account must not have: phones dial them for another purpose, so that no phone could call the account.
 
 use crate::ids::OperatorId;
 use crate::switchboard::FeatureCodes;

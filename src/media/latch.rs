@@ -135,7 +135,7 @@ impl Latch {
         Verdict::Peer
     }
 
-    /// True if the source was replaced because it paused, and sends its stream again: nobody else has this SSRC and this address.
+    /// True if the source was replaced because it paused, and sends its stream again, which has this SSRC and this address.
     fn returns(&self, now: Instant, rank: Rank, from: SocketAddr, ssrc: u32) -> bool {
         let is_it = |old: &Replaced| (old.from, old.ssrc) == (from, ssrc) && now.since(old.at) < REMEMBERED;
         let gives_way = self.accepted.is_some_and(|accepted| rank <= accepted.rank);

@@ -72,7 +72,7 @@ struct RosterView {
     /// False: there are no shifts, and every operator is always on shift.
     rostered: bool,
     duties: Vec<Duty>,
-    /// The times on shift, from shifts, overlaps and decrees together. None for operators whom no roster names.
+    /// The times on shift, from shifts, overlaps and decrees together. None for operators in no roster.
     on_shift: Vec<Span>,
     /// The minimum at all times, and the times with fewer.
     minimum: usize,

@@ -261,7 +261,7 @@ pub struct CallBackView {
     pub tries: u32,
     #[schema(value_type = Option<i64>)]
     pub tried: Option<Timestamp>,
-    /// The operator to whom it is assigned.
+    /// The operator it is assigned to.
     #[schema(value_type = Option<String>)]
     pub meant_for: Option<OperatorId>,
     /// A call-back is in progress.

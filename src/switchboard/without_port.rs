@@ -205,7 +205,7 @@ impl Switchboard {
     }
 
     /// True if one more pair may serve comfort, as an operator's second phone or a guest: a conversation can still begin for each ready
-    /// operator whom a call waits for, or may wait for next. `family`: that of the pair; None: any, so that each must have one.
+    /// operator that a call waits for, or may wait for next. `family`: that of the pair; None: any, so that each must have one.
     pub(super) fn has_pair_to_spare(&self, family: Option<Family>) -> bool {
         let (waiting, _) = self.acd.counts();
         let conversations = self.acd.ready_count().min(waiting + 1).max(1);
