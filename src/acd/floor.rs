@@ -250,6 +250,11 @@ impl Floor {
         self.eligible.get(usize::from(desk.0)).map_or(0, BTreeSet::len)
     }
 
+    /// Operators who can be offered a call of this desk, in the order of its strategy.
+    pub(super) fn ready_at(&self, desk: DeskNo) -> impl Iterator<Item = &OperatorId> {
+        self.eligible.get(usize::from(desk.0)).into_iter().flatten().map(|(_, operator)| operator)
+    }
+
     /// How many are at this desk, whatever they do.
     pub(super) fn staffed_at(&self, desk: DeskNo) -> usize {
         self.counts(desk).staffed

@@ -3,37 +3,20 @@
 use super::operator::Work;
 use super::queue::Status;
 use super::{Acd, PAUSE_MIN, UNANSWERED};
-use crate::clock::Now;
+use crate::clock::{Instant, Now};
 use crate::ids::{CallId, OperatorId};
 
 impl Acd {
     /// An offer (or one of a fallback's) ended without an answer: the operator rests (not when `blameless`; the third
     /// blameless failure in a row counts), the caller keeps his place. Others who ring for him go on ringing.
     pub fn offer_failed(&mut self, now: Now, call: CallId, operator: &OperatorId, blameless: bool) {
-        match self.queue.status(call) {
-            Some(Status::Direct { engaged, .. }) if engaged.contains(operator) => {
-                self.queue.disengage(call, operator);
-                return self.release(operator);
-            }
-            Some(Status::Moving(engaged)) if engaged.contains(operator) => {
-                self.queue.disengage(call, operator);
-                self.withdrawals.remove(operator);
-            }
-            Some(
-                Status::Offered { .. }
-                | Status::Fallback { .. }
-                | Status::Waiting
-                | Status::Held { .. }
-                | Status::Talking(_)
-                | Status::Moving(_)
-                | Status::Direct { .. },
-            )
-            | None => {
-                if !self.leave_ring(now, call, operator) {
-                    return;
-                }
-            }
+        if !self.leave_ring(now, call, operator) && !self.queue.disengage(call, operator) {
+            return;
         }
+        if matches!(self.queue.status(call), Some(Status::Direct { .. })) {
+            return self.release(operator);
+        }
+        self.withdrawals.remove(operator);
         let rest = self.settings.rest.max(PAUSE_MIN);
         let (most, others) = (self.settings.unanswered_max, self.floor.at_work_count() > 1);
         self.floor.change(operator, |facts| {
@@ -47,22 +30,29 @@ impl Acd {
 
     /// Removes a reserved operator from those who ring for a call that waits. Returns false if the operator does not ring for it.
     pub(super) fn leave_ring(&mut self, now: Now, call: CallId, operator: &OperatorId) -> bool {
-        match self.queue.status(call) {
-            Some(Status::Offered { to, .. } | Status::Fallback { to, .. }) if to.contains(operator) => {}
-            Some(
-                Status::Offered { .. }
-                | Status::Fallback { .. }
-                | Status::Waiting
-                | Status::Held { .. }
-                | Status::Talking(_)
-                | Status::Moving(_)
-                | Status::Direct { .. },
-            )
-            | None => return false,
+        if !self.rings_for(call, operator) {
+            return false;
         }
-        self.queue.leave_ring(call, operator, now.mono + self.settings.fallback_retry.max(PAUSE_MIN));
+        self.queue.leave_ring(call, operator, self.retry_at(now));
         self.withdrawals.remove(operator);
         true
+    }
+
+    /// True if the operator is reserved for a call that waits.
+    pub(super) fn rings_for(&self, call: CallId, operator: &OperatorId) -> bool {
+        let reserved = match self.queue.status(call) {
+            Some(Status::Offered { to, .. } | Status::Fallback { to, .. }) => Some(to),
+            Some(
+                Status::Waiting | Status::Held { .. } | Status::Talking(_) | Status::Moving(_) | Status::Direct { .. },
+            )
+            | None => None,
+        };
+        reserved.is_some_and(|reserved| reserved.contains(operator))
+    }
+
+    /// When a call that has used its ring attempts gets one more.
+    pub(super) fn retry_at(&self, now: Now) -> Instant {
+        now.mono + self.settings.fallback_retry.max(PAUSE_MIN)
     }
 
     /// An operator answered: every other reservation for this call is freed. Ignored unless he is reserved for it.
@@ -108,6 +98,11 @@ impl Acd {
     /// True if the operator rings for this call because it was the operator's turn, and not because the fallback rings all phones.
     pub fn is_in_turn(&self, call: CallId, operator: &OperatorId) -> bool {
         self.queue.is_in_turn(call, operator)
+    }
+
+    /// True if a ring attempt for a call in the fallback counts against the operator: it was the operator's turn, and the operator is at work.
+    pub fn answers_for(&self, call: CallId, operator: &OperatorId) -> bool {
+        self.is_in_turn(call, operator) && self.floor.get(operator).is_some_and(|facts| facts.is_at_work())
     }
 
     /// The talk is over and so is the call: wrap-up begins. Ignored unless the two talk.

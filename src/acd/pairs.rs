@@ -3,16 +3,24 @@
 
 use std::collections::BTreeSet;
 
-use super::{Acd, PAUSE_MIN, State, Status};
+use super::desk::DeskNo;
+use super::{Acd, State};
 use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};
 use crate::limits::WAITING_CALLS_SEARCHED_MAX;
 
+/// Ready operators of a desk whose phones are looked at while pairs are short.
+const OPERATORS_SEARCHED_MAX: usize = 16;
+
 /// The address family of a port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Family {
     V4,
     V6,
+}
+
+impl Family {
+    pub const ALL: [Self; 2] = [Self::V4, Self::V6];
 }
 
 /// How many port pairs of each family are free.
@@ -38,21 +46,26 @@ impl FreePairs {
         }
     }
 
-    /// True if a phone, of whatever family, can be rung for a caller who lacks a port of that family, or none.
-    pub(super) fn allow(self, lacks: Option<Family>) -> bool {
-        let (own, other) = match lacks {
-            None => return self.v4 > 0 || self.v6 > 0,
-            Some(Family::V4) => (self.v4, self.v6),
-            Some(Family::V6) => (self.v6, self.v4),
-        };
-        own >= 2 || own == 1 && other > 0
+    /// True if too few pairs of `family` are free to ring a phone of family `phone` for a caller who lacks a port of family `lacks`, or none.
+    fn misses(self, family: Family, lacks: Option<Family>, phone: Family) -> bool {
+        self.of(family) < usize::from(lacks == Some(family)) + usize::from(phone == family)
+    }
+
+    /// True if a phone of family `phone` can be rung for a caller who lacks a port of family `lacks`, or none.
+    pub fn allow(self, lacks: Option<Family>, phone: Family) -> bool {
+        !Family::ALL.into_iter().any(|family| self.misses(family, lacks, phone))
+    }
+
+    /// The same for a phone of whatever family.
+    pub(super) fn allow_any(self, lacks: Option<Family>) -> bool {
+        Family::ALL.into_iter().any(|phone| self.allow(lacks, phone))
     }
 
     /// The first of some calls in their order that a phone can be rung for. Only so many are looked at: the last pair is for a call
     /// that has its own.
     pub(super) fn first<T>(self, calls: impl Iterator<Item = T>, lacks: impl Fn(&T) -> Option<Family>) -> Option<T> {
-        let searched = if self.allow(None) { WAITING_CALLS_SEARCHED_MAX } else { 0 };
-        calls.take(searched).find(|call| self.allow(lacks(call)))
+        let searched = if self.allow_any(None) { WAITING_CALLS_SEARCHED_MAX } else { 0 };
+        calls.take(searched).find(|call| self.allow_any(lacks(call)))
     }
 }
 
@@ -60,23 +73,26 @@ impl Acd {
     /// Sets how many port pairs are free, before every decision. When pairs of a family become free, operators who lacked one can be rung.
     pub fn set_free_pairs(&mut self, free: FreePairs) {
         let was = std::mem::replace(&mut self.queue.free, free);
-        for family in [Family::V4, Family::V6].into_iter().filter(|family| free.of(*family) > was.of(*family)) {
-            for operator in std::mem::take(self.without_pair_of(family)) {
-                self.set_lacks_pair(&operator, false);
+        for family in Family::ALL.into_iter().filter(|family| free.of(*family) > was.of(*family)) {
+            for operator in self.without_pair_of(family).clone() {
+                self.may_have_pair(&operator);
             }
         }
     }
 
-    /// No pair of this family is free for the phone of a reserved operator. The call keeps its place and its ring attempts. The operator is
-    /// neither blamed nor resting, and is rung by no call until more pairs of the family are free, or a phone registers.
-    pub fn lacks_pair(&mut self, now: Now, call: CallId, operator: &OperatorId, family: Family) {
-        if !matches!(self.queue.status(call), Some(Status::Offered { to, .. }) if to.contains(operator)) {
+    /// No phone of a reserved operator is rung, because no pair of this family is free. The call keeps its place and its ring attempts. The
+    /// operator is neither blamed nor resting, and is rung by no call until more pairs of the family are free, or a phone registers. Without a
+    /// family, the pairs are left to other calls.
+    pub fn lacks_pair(&mut self, now: Now, call: CallId, operator: &OperatorId, family: Option<Family>) {
+        if !self.rings_for(call, operator) {
             return self.offer_failed(now, call, operator, true);
         }
-        self.queue.leave_unrung(call, operator, now.mono + self.settings.fallback_retry.max(PAUSE_MIN));
+        self.queue.leave_unrung(call, operator, self.retry_at(now));
         self.release(operator);
-        self.without_pair_of(family).insert(operator.clone());
-        self.set_lacks_pair(operator, true);
+        if let Some(family) = family {
+            self.without_pair_of(family).insert(operator.clone());
+            self.set_lacks_pair(operator, true);
+        }
     }
 
     /// A phone of the operator registers, perhaps with an address of another family.
@@ -121,13 +137,41 @@ impl Acd {
         self.queue.has_pairs_for(call)
     }
 
-    /// True while an operator is ready, a call waits for one, and no port pair is free.
+    /// True while an operator is ready, a call waits for one, and no port pair is free for the operator's phone.
     pub fn is_out_of_ports(&self) -> bool {
-        self.desks().any(|desk| {
-            let is_short =
-                self.floor.ready_count(self.stand_in(desk)) > 0 && self.queue.first_offerable(desk).is_none();
-            self.queue.has_offerable(desk) && (is_short || self.without_pair.iter().any(|waiting| !waiting.is_empty()))
+        self.desks().filter(|desk| self.queue.has_offerable(*desk)).any(|desk| {
+            self.is_short_at(desk) || self.without_pair.iter().any(|waiting| self.is_kept_idle(waiting, desk))
         })
+    }
+
+    /// True if one more pair of a family might let a call ring an operator who is ready. `phones`: the families of an operator's phones.
+    pub fn wants_pair(&self, family: Family, phones: impl Fn(&OperatorId) -> Vec<Family>) -> bool {
+        let [v4, v6] = &self.without_pair;
+        let waiting = match family {
+            Family::V4 => v4,
+            Family::V6 => v6,
+        };
+        self.desks().filter(|desk| self.queue.has_offerable(*desk)).any(|desk| {
+            let is_missing = || {
+                let ready = self.floor.ready_at(self.stand_in(desk)).take(OPERATORS_SEARCHED_MAX);
+                let phones: BTreeSet<Family> = ready.flat_map(&phones).collect();
+                let mut lacks = self.queue.lacks_at(desk);
+                lacks.any(|lacks| phones.iter().any(|phone| self.queue.free.misses(family, lacks, *phone)))
+            };
+            self.is_kept_idle(waiting, desk) || self.is_short_at(desk) && is_missing()
+        })
+    }
+
+    /// True while operators of a desk are ready, and no pair is free for a call that waits for them.
+    fn is_short_at(&self, desk: DeskNo) -> bool {
+        self.floor.ready_count(self.stand_in(desk)) > 0 && self.queue.first_offerable(desk).is_none()
+    }
+
+    /// True if one of these operators, for whose phones no pair is free, is ready for the calls of a desk.
+    fn is_kept_idle(&self, waiting: &BTreeSet<OperatorId>, desk: DeskNo) -> bool {
+        let at = self.floor.desk(self.stand_in(desk));
+        let is_ready = |operator| self.floor.get(operator).is_some_and(|facts| facts.state() == State::Ready);
+        waiting.iter().any(|operator| is_ready(operator) && at.is_some_and(|desk| desk.level(operator).is_some()))
     }
 
     /// How many operators are ready.
@@ -152,7 +196,7 @@ mod tests {
             (0, 2, true, false, true),
             (1, 1, true, true, true),
         ] {
-            let allowed = [None, Some(Family::V4), Some(Family::V6)].map(|lacks| free(v4, v6).allow(lacks));
+            let allowed = [None, Some(Family::V4), Some(Family::V6)].map(|lacks| free(v4, v6).allow_any(lacks));
             assert_eq!(allowed, [with, without_v4, without_v6], "{v4} {v6}");
         }
     }

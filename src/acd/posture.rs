@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::desk::DeskNo;
 use super::queue::Status;
-use super::{Acd, PAUSE_MIN};
+use super::Acd;
 use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};
 
@@ -126,7 +126,7 @@ impl Acd {
             && self.queue.is_phones_turn(call);
         match phones_next {
             true => Status::Waiting,
-            false => Status::Held { until: now.mono + self.settings.fallback_retry.max(PAUSE_MIN) },
+            false => Status::Held { until: self.retry_at(now) },
         }
     }
 }

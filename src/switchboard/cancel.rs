@@ -44,6 +44,8 @@ impl Switchboard {
         self.stop_awaiting(who);
         self.cancel_second_way(now, who);
         self.not_unheard(id, leg);
+        // The leg may have to wait long for its final response.
+        self.seats.release(who);
         let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return };
         let state = std::mem::replace(&mut offer.state, OfferState::Cancelling);
         let (client, reason) = (offer.client, offer.line.reason.clone());

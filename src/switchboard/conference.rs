@@ -67,7 +67,11 @@ impl Switchboard {
         why: String,
         told: Option<Who>,
     ) -> Result<(), u16> {
-        if !self.has_pair_to_spare(None) {
+        let has_pair = match &to {
+            Callee::Operator(operator) => self.has_pair_to_spare_for(operator),
+            Callee::Number(_) => self.has_pair_to_spare(None),
+        };
+        if !has_pair {
             return Err(503);
         }
         let before = self.calls.get(&id).map_or(0, |call| call.next_leg);

@@ -27,8 +27,10 @@ impl Switchboard {
             let why = why.to_owned();
             // Further phones leave pairs to other calls, whose fallback rings the number.
             let rings = self.calls.get(&id).is_some_and(Call::rings);
-            if rings && !self.has_pair_to_spare(None) || !self.ring_phones(now, id, &operator, &why, until) {
-                self.acd.offer_failed(now, id, &operator, true);
+            if rings && !self.has_pair_to_spare_for(&operator) {
+                self.acd.lacks_pair(now, id, &operator, None);
+            } else if !self.ring_phones(now, id, &operator, &why, until) {
+                self.is_not_rung(now, id, &operator);
             }
         }
         self.next_fallback(now, id);

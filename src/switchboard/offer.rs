@@ -64,12 +64,16 @@ impl Switchboard {
         }
         let ring_until = now.mono + self.settings.ring;
         if !self.ring_phones(now, id, &operator, &why, ring_until) {
-            // For lack of a port, a transaction or a leg: that is not the operator's doing.
-            match self.family_lacking(id, &operator) {
-                Some(family) => self.acd.lacks_pair(now, id, &operator, family),
-                None => self.acd.offer_failed(now, id, &operator, true),
-            }
+            self.is_not_rung(now, id, &operator);
             self.unless_it_rings(id);
+        }
+    }
+
+    /// None of an operator's phones could be rung, for lack of a port, a transaction or a leg: that is not the operator's doing.
+    pub(super) fn is_not_rung(&mut self, now: Now, id: CallId, operator: &OperatorId) {
+        match self.family_lacking(id, operator) {
+            Some(family) => self.acd.lacks_pair(now, id, operator, Some(family)),
+            None => self.acd.offer_failed(now, id, operator, true),
         }
     }
 

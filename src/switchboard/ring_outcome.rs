@@ -120,13 +120,13 @@ impl Switchboard {
         sip_status: Option<u16>,
     ) {
         self.fact(now, id, FactKind::OfferEnded { leg, to: to.clone(), outcome, sip_status });
+        if let Callee::Operator(operator) = &to {
+            self.cancel_overdue(now, id, leg, operator);
+        }
         if self.is_guest(id, leg) {
             return self.guest_refused(now, id, leg, &to, outcome, sip_status);
         }
         let Some(stage) = self.calls.get(&id).map(|call| call.stage.clone()) else { return };
-        if matches!(stage, Stage::Transfer { .. }) {
-            self.cancel_silent_phones(now, id);
-        }
         if let (Callee::Operator(operator), false) = (&to, stage == Stage::Ended || self.rings_another_phone(id, &to)) {
             // No response at all is not the operator's doing.
             let heard = self.calls.get(&id).is_some_and(|call| call.heard_from.contains(operator));

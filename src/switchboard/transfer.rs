@@ -134,19 +134,6 @@ impl Switchboard {
         self.fact(now, id, FactKind::TransferDone { by: transfer.by, to: transfer.to, leg });
     }
 
-    /// Cancels the legs of the target if none of the phones that still ring has responded in time: the caller does not wait for them.
-    pub(super) fn cancel_silent_phones(&mut self, now: Now, id: CallId) {
-        let Some(call) = self.calls.get(&id) else { return };
-        let ringing = || call.legs.iter().filter(|(no, leg)| leg.is_ringing() && !call.guests.contains_key(no));
-        if !ringing().all(|(_, leg)| leg.is_overdue()) {
-            return;
-        }
-        let silent: Vec<LegNo> = ringing().map(|(no, _)| *no).collect();
-        for leg in silent {
-            self.cancel_leg(now, id, leg, OfferOutcome::Unreachable);
-        }
-    }
-
     /// A leg of the target has ended without an answer. While another phone of it rings, nothing is lost. A number is tried over the next
     /// server, and the next trunk, as ever.
     pub(super) fn transfer_refused(

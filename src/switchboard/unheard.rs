@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::acd::Family;
 use crate::cdr::fact::{FactKind, OfferOutcome};
 use crate::clock::{Instant, Now};
 use crate::ids::{CallId, LegNo, OperatorId};
@@ -13,11 +14,14 @@ use crate::sip::wire::Message;
 use super::Switchboard;
 use super::call::{Call, Stage};
 use super::leg::{OfferLeg, OfferState, Who, outcome_of};
+use super::ports::family;
 use super::timers::Alarm;
 use super::ways::BoundPhone;
 
 /// A phone that is rung has this long for its first response.
 pub(super) const RESPONSE_WITHIN: Duration = Duration::from_secs(5);
+/// Operators whose open INVITEs are looked at while port pairs are short.
+const UNHEARD_SEARCHED_MAX: usize = 64;
 /// A ring attempt without a response ends this long after its binding was removed.
 const BINDING_GONE_AFTER: Duration = Duration::from_secs(2);
 
@@ -54,8 +58,7 @@ impl Call {
     /// Rings phones of this operator, and none of them has responded in time.
     fn is_overdue_at(&self, operator: &OperatorId) -> bool {
         let ringing = || self.legs_to(operator).map(|(_, leg)| leg).filter(|leg| leg.is_ringing());
-        let goes_on = self.stage == Stage::Offered || self.is_falling_back();
-        goes_on && ringing().next().is_some() && ringing().all(OfferLeg::is_overdue)
+        ringing().next().is_some() && ringing().all(OfferLeg::is_overdue)
     }
 
     fn legs_to<'a>(&'a self, operator: &'a OperatorId) -> impl Iterator<Item = (LegNo, &'a OfferLeg)> {
@@ -109,30 +112,39 @@ impl Switchboard {
         if let Some(phone) = phone {
             self.phone_is_silent(now, &phone);
         }
-        let Some(operator) = operator.filter(|_| !self.is_guest(id, no)) else { return };
-        let Some(call) = self.calls.get(&id) else { return };
-        let transfers = matches!(call.stage, Stage::Transfer { .. });
-        let all_overdue = call.legs_to(&operator).all(|(_, leg)| !leg.is_ringing() || leg.is_overdue());
-        if !self.leave_overdue(now, id, &operator) && transfers && all_overdue {
+        let (Some(operator), Some(call)) = (operator, self.calls.get(&id)) else { return };
+        let (waits, is_overdue) = (call.is_waiting(), call.is_overdue_at(&operator));
+        if is_overdue && waits {
+            self.attempt_unheard(now, id, &operator);
+        } else if is_overdue {
             self.cancel_offer(now, id, no, OfferOutcome::Unreachable);
         }
     }
 
     /// Goes on to the next operator if no phone of this one that still rings has responded in time. False, and then nothing changes: one
-    /// may still respond, or none rings.
+    /// may still respond, or none rings, or the call does not wait.
     pub(super) fn leave_overdue(&mut self, now: Now, id: CallId, operator: &OperatorId) -> bool {
-        let is_overdue = self.calls.get(&id).is_some_and(|call| call.is_overdue_at(operator));
+        let is_overdue = self.calls.get(&id).is_some_and(|call| call.is_waiting() && call.is_overdue_at(operator));
         if is_overdue {
             self.attempt_unheard(now, id, operator);
         }
         is_overdue
     }
 
-    /// True if a ring attempt without an answer is the operator's doing: a phone of theirs has responded to it, and the operator was in turn, not rung
-    /// with all phones by the fallback.
+    /// True if a ring attempt without an answer is the operator's doing: a phone of theirs has responded to it, and it was the operator's turn: the
+    /// fallback has not rung all phones.
     pub(super) fn blames(&self, id: CallId, operator: &OperatorId) -> bool {
         let Some(call) = self.calls.get(&id) else { return false };
-        call.heard_from.contains(operator) && (!call.is_falling_back() || self.acd.is_in_turn(id, operator))
+        call.heard_from.contains(operator) && (!call.is_falling_back() || self.acd.answers_for(id, operator))
+    }
+
+    /// A leg of a transfer, of a placed call or of a participant has ended without an answer: the other phones of the operator are cancelled if
+    /// none that still rings has responded in time. They are not waited for.
+    pub(super) fn cancel_overdue(&mut self, now: Now, id: CallId, leg: LegNo, operator: &OperatorId) {
+        let Some(call) = self.calls.get(&id).filter(|call| !call.is_waiting()) else { return };
+        if call.is_overdue_at(operator) {
+            self.cancel_other_phones(now, id, leg, operator, OfferOutcome::Unreachable);
+        }
     }
 
     /// No phone of an operator has responded to a ring attempt: the INVITEs stay open, and the call goes on to the next operator.
@@ -219,14 +231,27 @@ impl Switchboard {
         true
     }
 
-    /// A ready operator is not rung because no port pair is free: one INVITE without a response is cancelled, and its port is free. False:
-    /// none is open.
+    /// A ready operator is not rung because no port pair is free: one INVITE without a response whose pair may help is cancelled. False: none
+    /// is open.
     pub(super) fn unheard_makes_way(&mut self, now: Now) -> bool {
-        let Some((id, no)) = self.unheard.values().find_map(|(id, legs)| Some((*id, *legs.first()?))) else {
-            return false;
-        };
+        let phones = |operator: &OperatorId| self.families_of_phones(operator);
+        let wanted = Family::ALL.map(|family| (family, self.acd.wants_pair(family, phones)));
+        let helps = |family| wanted.contains(&(family, true));
+        let open = self.unheard.values().take(UNHEARD_SEARCHED_MAX);
+        let mut open = open.flat_map(|(id, legs)| legs.iter().map(|no| (*id, *no)));
+        let Some((id, no)) = open.find(|(id, no)| self.families_kept_by(*id, *no).any(helps)) else { return false };
         self.cancel_leg(now, id, no, OfferOutcome::Withdrawn);
         true
+    }
+
+    /// The families of the pairs that an open INVITE keeps: its own, and that of a caller who has one only for it.
+    fn families_kept_by(&self, id: CallId, no: LegNo) -> impl Iterator<Item = Family> {
+        let call = self.calls.get(&id);
+        let caller = call.map(|call| &call.caller).filter(|caller| caller.port_is_uncertain());
+        let caller = caller.filter(|_| call.is_some_and(|call| !call.rings())).map(|caller| &caller.line);
+        let own = call.and_then(|call| call.legs.get(&no)).map(|leg| &leg.line);
+        let sounds = own.into_iter().chain(caller).filter_map(|line| line.sound.as_ref());
+        sounds.map(|sound| family(sound.local.address))
     }
 
     /// Open INVITEs to phones that the operator no longer has are cancelled.
@@ -262,9 +287,13 @@ impl Switchboard {
         let Some(operator) = offer.operator().cloned() else { return false };
         let reserved = self.acd.rung_for(id).any(|rung| *rung == operator);
         match status {
-            ..200 if reserved || matches!(call.stage, Stage::Queued | Stage::Offered) => {
+            ..200 => {
+                let falls_back = call.is_falling_back();
                 if !reserved && !self.acd.ring_again(now, id, &operator) {
-                    self.cancel_leg(now, id, no, OfferOutcome::Withdrawn);
+                    // Beside the fallback the phone rings on, and its operator is free for others.
+                    if !falls_back {
+                        self.cancel_leg(now, id, no, OfferOutcome::Withdrawn);
+                    }
                     return false;
                 }
                 let ring_until = now.mono + self.settings.ring;
@@ -277,8 +306,6 @@ impl Switchboard {
                 }
                 true
             }
-            // The fallback has the call: the phone rings on, and its operator is free for others.
-            ..200 => false,
             200..300 => {
                 let dialog = offer.dialog_of(message).ok();
                 let usable = dialog.is_some_and(|dialog| offer.agreed_by(&dialog, message).is_some());

@@ -2,6 +2,7 @@
 //! and without early media. The port is lent when a phone is rung for the call, and taken back when no phone rings any more and no
 //! operator has answered; in the caller's place in the queue nothing changes.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use bytes::Bytes;
@@ -162,7 +163,7 @@ impl Switchboard {
     fn first_beyond_reserve(&self) -> Option<CallId> {
         let ready = self.acd.ready_count();
         let exceeds = |family| self.ports.exceed_reserve(family, ready);
-        if ![Family::V4, Family::V6].into_iter().any(exceeds) {
+        if !Family::ALL.into_iter().any(exceeds) {
             return None;
         }
         let family = |id: &CallId| self.calls.get(id)?.caller.without_port.as_ref().map(|one| one.family);
@@ -175,11 +176,15 @@ impl Switchboard {
     pub(super) fn family_lacking(&self, id: CallId, operator: &OperatorId) -> Option<Family> {
         let lacks = self.calls.get(&id).filter(|_| self.without_port.contains(&id));
         let lacks = lacks.and_then(|call| call.caller.without_port.as_ref()).map(|without| without.family);
-        let is_short = |family: Family| self.ports.free().of(family) <= usize::from(lacks == Some(family));
+        let (phones, free) = (self.families_of_phones(operator), self.ports.free());
+        phones.first().copied().filter(|_| !phones.iter().any(|phone| free.allow(lacks, *phone)))
+    }
+
+    /// The families of the pairs for the phones of an operator.
+    pub(super) fn families_of_phones(&self, operator: &OperatorId) -> Vec<Family> {
         let phones = self.phones_to_ring(operator);
-        let mut families = phones.iter().map(|reached| self.family_towards(reached.ways.first.remote.ip()));
-        let first = families.next().filter(|first| is_short(*first))?;
-        families.all(is_short).then_some(first)
+        let families = phones.iter().map(|reached| self.family_towards(reached.ways.first.remote.ip()));
+        families.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// The family of the pair for a peer at this address.
@@ -194,7 +199,7 @@ impl Switchboard {
             true => PAIRS_OF_CONVERSATION,
             false => self.acd.ready_count().saturating_mul(2).max(crate::limits::RTP_PAIRS_RESERVED_MIN),
         };
-        let mut families = [Family::V4, Family::V6].into_iter().filter(|family| self.ports.has(*family));
+        let mut families = Family::ALL.into_iter().filter(|family| self.ports.has(*family));
         families.all(|family| self.ports.leaves(family, 2, reserve))
     }
 
@@ -209,9 +214,14 @@ impl Switchboard {
     pub(super) fn has_pair_to_spare(&self, family: Option<Family>) -> bool {
         let (waiting, _) = self.acd.counts();
         let conversations = self.acd.ready_count().min(waiting + 1).max(1);
-        let mut families = [Family::V4, Family::V6].into_iter();
+        let mut families = Family::ALL.into_iter();
         let is_meant = |one: Family| family.map_or_else(|| self.ports.has(one), |family| family == one);
         families.all(|one| !is_meant(one) || self.ports.leaves(one, 1, conversations * 2))
+    }
+
+    /// The same for a phone of an operator.
+    pub(super) fn has_pair_to_spare_for(&self, operator: &OperatorId) -> bool {
+        self.families_of_phones(operator).into_iter().any(|family| self.has_pair_to_spare(Some(family)))
     }
 
     /// Reports when callers begin, or cease, to wait without a port, or operators to be idle for want of one.

@@ -460,3 +460,20 @@ fn a_caller_who_becomes_unreachable_later_rings_behind_the_others_again() {
     let invite = world.take(BUDI, "INVITE");
     assert!(header(&invite, "From").contains(&second.number()), "{invite}");
 }
+
+#[test]
+fn a_telco_ends_a_call_over_its_connection_when_its_trunk_has_a_name_meanwhile() {
+    let mut world = World::new(with_streams(), &["budi"]);
+    connect(&mut world, TRUNK, Transport::Tls, 4);
+    world.register("budi", SARI);
+    let mut caller = Caller::dials(&mut world);
+    answers(&mut world, SARI);
+    caller.is_answered(&mut world);
+    let mut settings = with_streams();
+    settings.trunks[0].tls_name = Some("sbc.example".to_owned());
+    world.step(Input::Configure(Box::new(settings)));
+    caller.hangs_up(&mut world);
+    let bye = world.take(SARI, "BYE");
+    world.receive(SARI, &response(&bye, SARI, "200 OK", ""));
+    world.assert_empty_in_the_end();
+}

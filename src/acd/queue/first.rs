@@ -4,6 +4,7 @@ use super::{DeskNo, DeskSet, Place, Queue};
 use crate::acd::pairs::Family;
 use crate::counted::Map;
 use crate::ids::CallId;
+use crate::limits::WAITING_CALLS_SEARCHED_MAX;
 
 impl Queue {
     /// The next call for an operator of this desk.
@@ -24,12 +25,22 @@ impl Queue {
     /// The first of these that port pairs are free for.
     fn first_of(&self, calls: &Map<Place, CallId>) -> Option<(Place, CallId)> {
         let calls = calls.iter().map(|(place, call)| (*place, *call));
-        self.free.first(calls, |(_, call)| self.calls.get(call).and_then(|entry| entry.lacks))
+        self.free.first(calls, |(_, call)| self.lacks(*call))
     }
 
     /// True if port pairs are free for a ring attempt of this call.
     pub(in crate::acd) fn has_pairs_for(&self, call: CallId) -> bool {
-        self.free.allow(self.calls.get(&call).and_then(|entry| entry.lacks))
+        self.free.allow_any(self.lacks(call))
+    }
+
+    /// The families of the ports that callers lack, for the first calls that wait for operators of this desk.
+    pub(in crate::acd) fn lacks_at(&self, desk: DeskNo) -> impl Iterator<Item = Option<Family>> {
+        let calls = self.offerable.get(usize::from(desk.0)).into_iter().flat_map(Map::values);
+        calls.take(WAITING_CALLS_SEARCHED_MAX).map(|call| self.lacks(*call))
+    }
+
+    fn lacks(&self, call: CallId) -> Option<Family> {
+        self.calls.get(&call).and_then(|entry| entry.lacks)
     }
 
     /// A call's caller waits without a port of that family, or has one.

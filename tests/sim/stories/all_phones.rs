@@ -235,3 +235,72 @@ fn one_phone_of_the_target_that_responds_keeps_the_transfer_for_ring_seconds() {
     world.sent.clear();
     world.assert_empty_in_the_end();
 }
+
+/// Sari's tablet declines after so many seconds. The other phone does not respond within five.
+fn declines(world: &mut World, after: u64, tablet: &str) {
+    world.pass(Duration::from_secs(after));
+    refuses(world, TABLET, tablet, "486 Busy Here");
+    world.pass(Duration::from_secs(5_u64.saturating_sub(after)));
+}
+
+#[test]
+fn a_target_that_declines_beside_a_dead_phone_ends_the_transfer() {
+    for after in [1, 6] {
+        let (mut world, caller, invite) = two_phones();
+        refers(&mut world, &invite, 1, TO_SARI);
+        let tablet = rings(&mut world, TABLET);
+        declines(&mut world, after, &tablet);
+        assert!(is_notified(&mut world, BUDI).contains(if after > 5 { "486" } else { "503" }));
+        caller.hangs_up(&mut world);
+        world.sent.clear();
+        world.assert_empty_in_the_end();
+    }
+}
+
+#[test]
+fn a_colleague_who_declines_beside_a_dead_phone_ends_the_call() {
+    for after in [1, 6] {
+        let mut world = floor();
+        world.register("sari", SARI);
+        world.register("sari", TABLET);
+        Placed::to(&mut world, "budi", BUDI, "sari");
+        let tablet = rings(&mut world, TABLET);
+        declines(&mut world, after, &tablet);
+        world.take(BUDI, if after > 5 { "SIP/2.0 486" } else { "SIP/2.0 503" });
+        assert!(is_ready(&mut world, "sari"));
+        world.sent.clear();
+        world.assert_empty_in_the_end();
+    }
+}
+
+#[test]
+fn a_participant_who_declines_beside_a_dead_phone_is_reported_at_once() {
+    for after in [1, 6] {
+        let (mut world, caller, invite) = two_phones();
+        refers(&mut world, &invite, 1, ADDS_SARI);
+        let tablet = rings(&mut world, TABLET);
+        declines(&mut world, after, &tablet);
+        assert!(is_notified(&mut world, BUDI).contains(if after > 5 { "486" } else { "503" }));
+        assert!(is_ready(&mut world, "sari"));
+        caller.hangs_up(&mut world);
+        world.sent.clear();
+        world.assert_empty_in_the_end();
+    }
+}
+
+#[test]
+fn an_operator_who_declines_a_click_to_call_beside_a_dead_phone_ends_it() {
+    for after in [1, 6] {
+        let mut world = floor();
+        world.register("sari", SARI);
+        world.register("sari", TABLET);
+        let (operator, to) = (OperatorId::parse("sari").unwrap(), "budi".to_owned());
+        world.orders(ConsoleCommand::Place { operator, to });
+        let tablet = rings(&mut world, TABLET);
+        declines(&mut world, after, &tablet);
+        assert_eq!(endings(&world), [(Side::Caller, EndCause::Abandoned)]);
+        assert!(is_ready(&mut world, "sari"));
+        world.sent.clear();
+        world.assert_empty_in_the_end();
+    }
+}

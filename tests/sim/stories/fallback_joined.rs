@@ -202,3 +202,21 @@ fn in_an_evacuation_operators_wait_until_the_number_has_failed() {
     world.sent.clear();
     world.assert_empty_in_the_end();
 }
+
+#[test]
+fn a_number_that_is_cancelled_takes_no_capacity_of_its_trunk() {
+    let mut settings = with_number();
+    settings.trunks[0].terms.max_calls = 2;
+    let (mut world, mut caller, _) = falling_back(settings);
+    Caller::dials_in_vain(&mut world);
+    world.register("budi", BUDI);
+    answers(&mut world, BUDI);
+    world.take(NUMBER, "CANCEL");
+    caller.is_answered(&mut world);
+    // The telco has not ended the cancelled leg yet.
+    let second = Caller::dials(&mut world);
+    second.cancels(&mut world);
+    caller.hangs_up(&mut world);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}

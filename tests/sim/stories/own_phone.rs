@@ -141,7 +141,7 @@ fn who_was_not_answered_is_called_back_with_the_fields_of_rfc_7090() {
     abandons(&mut world, ANI, 8);
     let call = calls(&mut world, ANI);
     let own = rings(&mut world, BUDI);
-    assert!(header(&own, "From").contains(ANI), "{own}");
+    assert!(header(&own, "From").starts_with(&format!("\"{ANI} 0 min ago, waited 0:08\"")), "{own}");
     assert!(!own.contains("psap-callback"), "his own phone is nobody who is called back: {own}");
     assert!(list(&mut world)[0].called_now, "nobody else calls that number meanwhile");
     assert_eq!(orders(&mut world, "sari", ANI), REFUSED(486));
@@ -440,5 +440,19 @@ fn a_call_back_for_which_there_is_no_trunk_is_a_try_and_he_is_told() {
     // That he has answered his own phone says nothing of the number.
     let unreachable = |kind: &FactKind| matches!(kind, FactKind::CalledBack { outcome: OfferOutcome::Unreachable, .. });
     assert_eq!((world.count(unreachable), list(&mut world)[0].tries), (1, 1));
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn an_early_dialog_of_the_own_phone_ends_when_another_one_is_answered() {
+    let mut world = house();
+    calls(&mut world, "sari");
+    let own = world.take(BUDI, "INVITE");
+    world.receive(BUDI, &response(&own, BUDI, "180 Ringing", "").replace("tag=phone", "tag=fork"));
+    picks_up(&mut world, BUDI, &own);
+    let offered = rings(&mut world, SARI);
+    operator_hangs_up(&mut world, BUDI, &own);
+    is_cancelled(&mut world, SARI, &offered);
+    world.sent.clear();
     world.assert_empty_in_the_end();
 }

@@ -476,3 +476,50 @@ fn a_caller_who_gives_up_cancels_open_invites_too() {
     world.receive(BUDI, &response(&bye, BUDI, "200 OK", ""));
     world.assert_empty_in_the_end();
 }
+
+#[test]
+fn a_phone_that_says_late_that_it_rings_rings_beside_the_fallback_number() {
+    let mut world = World::new(with_fallback(), &["budi"]);
+    world.register("budi", BUDI);
+    world.orders(ConsoleCommand::LogOut { operator: OperatorId::parse("budi").unwrap() });
+    let mut caller = Caller::dials(&mut world);
+    let invite = world.take(BUDI, "INVITE");
+    world.pass(seconds(5));
+    let number = world.take(FALLBACK_AT, "INVITE");
+    world.receive(FALLBACK_AT, &response(&number, FALLBACK_AT, "180 Ringing", ""));
+    world.receive(BUDI, &response(&invite, BUDI, "180 Ringing", ""));
+    assert_eq!(state(&mut world, "budi").0, State::Offered);
+    world.sent.clear();
+    let second = Caller::dials_as(&mut world, "081300000");
+    assert!(!world.has(BUDI, ""), "no second call rings the operator: {:#?}", world.sent);
+    world.receive(FALLBACK_AT, &response(&number, FALLBACK_AT, "486 Busy Here", ""));
+    assert!(!world.has(BUDI, "CANCEL"), "the phone rings on");
+    picks_up(&mut world, BUDI, &invite);
+    caller.is_answered(&mut world);
+    second.cancels(&mut world);
+    caller.hangs_up(&mut world);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn an_operator_who_is_not_at_work_and_rings_late_for_the_fallback_is_not_to_blame() {
+    let mut settings = with_fallback();
+    settings.acd.rest = seconds(60);
+    let mut world = World::new(settings, &["budi"]);
+    world.register("budi", BUDI);
+    let budi = || OperatorId::parse("budi").unwrap();
+    world.orders(ConsoleCommand::LogOut { operator: budi() });
+    let caller = Caller::dials(&mut world);
+    let invite = world.take(BUDI, "INVITE");
+    world.pass(seconds(5));
+    world.take(FALLBACK_AT, "INVITE");
+    world.receive(BUDI, &response(&invite, BUDI, "180 Ringing", ""));
+    world.receive(BUDI, &response(&invite, BUDI, "486 Busy Here", ""));
+    world.sent.clear();
+    world.orders(ConsoleCommand::LogIn { operator: budi() });
+    assert!(world.has(BUDI, "INVITE"), "the operator does not rest");
+    caller.cancels(&mut world);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
