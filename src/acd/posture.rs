@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::Acd;
 use super::desk::DeskNo;
 use super::queue::Status;
-use super::Acd;
 use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};
 

@@ -28,7 +28,6 @@ impl Switchboard {
         };
         self.dialogs.insert(dialog.key().clone(), who);
         self.stop_awaiting(who);
-        self.cancel_second_way(now, who);
         self.not_unheard(id, leg);
         let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return };
         let state = std::mem::replace(&mut offer.state, OfferState::Talking);

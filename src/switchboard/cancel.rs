@@ -80,9 +80,7 @@ impl Switchboard {
 
     /// The operator logged out or was removed while his phone rings.
     pub(super) fn withdraw(&mut self, now: Now, id: CallId, operator: &OperatorId) {
-        let Some(leg) = self.calls.get(&id).and_then(|call| call.leg_of(operator)) else {
-            return self.acd.offer_failed(now, id, operator, true);
-        };
+        let Some(leg) = self.calls.get(&id).and_then(|call| call.leg_of(operator)) else { return };
         self.cancel_other_phones(now, id, leg, operator, OfferOutcome::Withdrawn);
         self.cancel_offer(now, id, leg, OfferOutcome::Withdrawn);
     }

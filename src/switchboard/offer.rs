@@ -24,7 +24,7 @@ use super::reach::Reached;
 use super::settings::SrtpOffer;
 use super::timers::Alarm;
 use super::unheard::RESPONSE_WITHIN;
-use super::ways::{SECOND_WAY_AFTER, SecondWay};
+use super::ways::{SECOND_WAY_AFTER, SecondRequest, SecondWay};
 use super::{Purpose, Switchboard};
 
 /// While fewer legs of a call ring, an operator's second and further phones ring too. They make way when others need the room.
@@ -199,8 +199,8 @@ impl Switchboard {
             (flow, bytes) = (large, build(large, &branch));
         }
         let second = second.map_or(SecondWay::None, |(flow, branch)| {
-            let (at, invite) = (now.mono + SECOND_WAY_AFTER, build(flow, &branch));
-            SecondWay::Due { at, flow, branch, invite }
+            let bytes = build(flow, &branch);
+            SecondWay::Due { at: now.mono + SECOND_WAY_AFTER, invite: SecondRequest { flow, branch, bytes } }
         });
         let (anchor, mut line) = (sound.anchor, Line::new(flow, follow_target));
         line.sound = Some(sound);

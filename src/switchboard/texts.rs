@@ -24,7 +24,7 @@ use super::leg::Who;
 use super::reach::Reached;
 use super::route::DATAGRAM_BYTES_MAX;
 use super::timers::Alarm;
-use super::ways::{BoundPhone, SECOND_WAY_AFTER};
+use super::ways::{BoundPhone, SECOND_WAY_AFTER, SecondRequest};
 use super::{ConsoleReply, Purpose, Switchboard};
 
 /// What goes along with a text, as it came (RFC 3428 §4, §5).
@@ -77,8 +77,8 @@ struct Text {
     sender: Option<(DialogKey, u32)>,
     /// The requests without an answer, each with the phone that it went to; None: in a dialog.
     asked: Asked,
-    /// What goes to the second address of a phone if it does not respond at its first by then.
-    seconds: Vec<Second>,
+    /// What goes to the second address of a phone if it does not respond at its first by then: by the transaction with the first.
+    seconds: Seconds,
     seconds_at: Option<Instant>,
     best: Option<Answer>,
     in_call: Option<InCall>,
@@ -86,14 +86,7 @@ struct Text {
 
 type Asked = BTreeMap<ClientId, Option<BoundPhone>>;
 
-/// The same text to a phone's second address.
-#[derive(Debug)]
-struct Second {
-    first: ClientId,
-    flow: Flow,
-    branch: String,
-    bytes: Bytes,
-}
+type Seconds = BTreeMap<ClientId, SecondRequest>;
 
 /// A text from one side of a call to the other.
 #[derive(Clone, Copy, Debug)]
@@ -150,7 +143,7 @@ impl Texts {
         self.last_id += 1;
         let id = TextId(self.last_id);
         let (repeats, sender) = (Vec::new(), None);
-        let (seconds, seconds_at) = (Vec::new(), None);
+        let (seconds, seconds_at) = (Seconds::new(), None);
         self.all.insert(id, Text { asker, repeats, sender, asked, seconds, seconds_at, best: None, in_call });
         id
     }
@@ -286,12 +279,12 @@ impl Switchboard {
         let Some(text) = self.texts.all.get_mut(&id) else { return };
         let phone = text.asked.remove(&client).flatten();
         if answer.is_some() {
-            text.seconds.retain(|second| second.first != client);
+            text.seconds.remove(&client);
             if let Some(phone) = phone {
                 self.phone_responds(now, &phone);
             }
         } else if let Some(phone) = phone {
-            self.send_second(now, id, (client, phone));
+            self.send_text_again(now, id, (client, phone));
         }
         let Some(text) = self.texts.all.get_mut(&id) else { return };
         if let (Some(InCall { to, .. }), Some((_, status))) = (text.in_call, answer) {
@@ -345,7 +338,7 @@ impl Switchboard {
     }
 
     /// Phones that have not responded at their first address in a second get the text at the second one too.
-    fn await_seconds(&mut self, now: Now, id: TextId, seconds: Vec<Second>) {
+    fn await_seconds(&mut self, now: Now, id: TextId, seconds: Seconds) {
         let Some(text) = self.texts.all.get_mut(&id).filter(|_| !seconds.is_empty()) else { return };
         let at = now.mono + SECOND_WAY_AFTER;
         (text.seconds, text.seconds_at) = (seconds, Some(at));
@@ -357,24 +350,21 @@ impl Switchboard {
         text.seconds_at = None;
         let waiting: Vec<_> = text.asked.iter().filter_map(|(client, phone)| Some((*client, phone.clone()?))).collect();
         for first in waiting {
-            self.send_second(now, id, first);
+            self.send_text_again(now, id, first);
         }
     }
 
-    fn send_second(&mut self, now: Now, id: TextId, (first, phone): (ClientId, BoundPhone)) {
-        let Some(text) = self.texts.all.get_mut(&id) else { return };
-        let Some(at) = text.seconds.iter().position(|second| second.first == first) else { return };
-        let Second { flow, branch, bytes, .. } = text.seconds.swap_remove(at);
-        let sent = self.transactions.send(now.mono, flow, Method::Message, &branch, bytes, &mut self.transmits);
-        if let Some(client) = sent {
+    fn send_text_again(&mut self, now: Now, id: TextId, (first, phone): (ClientId, BoundPhone)) {
+        let second = self.texts.all.get_mut(&id).and_then(|text| text.seconds.remove(&first));
+        let sent = second.and_then(|second| self.send_second(now, Method::Message, &second, Purpose::Text(id)));
+        if let (Some(client), Some(text)) = (sent, self.texts.all.get_mut(&id)) {
             text.asked.insert(client, Some(phone));
-            self.clients.insert(client, Purpose::Text(id));
         }
     }
 
     /// Sends a text to all phones of an operator. The status that refuses it: 480 none is registered, 413 it is too long for
     /// each of them, 503 there is no room.
-    fn send_text(&mut self, now: Now, to: &OperatorId, letter: &Letter<'_>) -> Result<(Asked, Vec<Second>), u16> {
+    fn send_text(&mut self, now: Now, to: &OperatorId, letter: &Letter<'_>) -> Result<(Asked, Seconds), u16> {
         let crowded = self.transactions.len() >= self.settings.guard.crowded_at;
         if crowded || self.texts.all.len() >= TEXTS_MAX {
             return Err(503);
@@ -384,7 +374,7 @@ impl Switchboard {
         if phones.is_empty() {
             return Err(480);
         }
-        let (mut asked, mut seconds, mut refusal) = (Asked::new(), Vec::new(), 413);
+        let (mut asked, mut seconds, mut refusal) = (Asked::new(), Seconds::new(), 413);
         let address = format!("<sip:{to}@{}>", self.settings.domain);
         for Reached { phone, ways } in phones {
             let (branch, call_id) = (format!("z9hG4bK{}", self.rng.token()), self.rng.token());
@@ -400,12 +390,13 @@ impl Switchboard {
                 Some(letter.write(request).encode()).filter(|bytes| fits(flow, bytes))
             };
             let Some(bytes) = build(ways.first, &branch) else { continue };
-            let second = second.and_then(|(flow, branch)| Some((build(flow, &branch)?, flow, branch)));
+            let second =
+                second.and_then(|(flow, branch)| Some(SecondRequest { bytes: build(flow, &branch)?, flow, branch }));
             let (flow, method) = (ways.first, Method::Message);
             match self.transactions.send(now.mono, flow, method, &branch, bytes, &mut self.transmits) {
                 Some(first) => {
                     asked.insert(first, Some(phone));
-                    seconds.extend(second.map(|(bytes, flow, branch)| Second { first, flow, branch, bytes }));
+                    seconds.extend(second.map(|second| (first, second)));
                 }
                 None => refusal = 503,
             }

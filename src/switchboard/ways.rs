@@ -45,13 +45,21 @@ impl Ways {
     }
 }
 
+/// A request to the second address of a phone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SecondRequest {
+    pub(super) flow: Flow,
+    pub(super) branch: String,
+    pub(super) bytes: Bytes,
+}
+
 /// The INVITE of a leg to the second address of its phone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum SecondWay {
     #[default]
     None,
     /// It leaves then, unless the phone responds before.
-    Due { at: Instant, flow: Flow, branch: String, invite: Bytes },
+    Due { at: Instant, invite: SecondRequest },
     /// It is under way beside the leg's own. `cancelled`: the leg's own has got a response.
     Sent { client: ClientId, flow: Flow, cancelled: bool },
 }
@@ -125,15 +133,27 @@ impl Switchboard {
     pub(super) fn ring_second_way(&mut self, now: Now, who: Who) {
         let Some(leg) = self.leg_mut(who) else { return };
         let cseq = leg.cseq;
-        let SecondWay::Due { at, flow, branch, invite } = std::mem::take(&mut leg.rung.second) else { return };
+        let SecondWay::Due { at, invite } = std::mem::take(&mut leg.rung.second) else { return };
         self.alarms.remove(at, Alarm::SecondWay(who));
-        let sent = self.transactions.send(now.mono, flow, Method::Invite, &branch, invite.clone(), &mut self.transmits);
-        let Some(client) = sent else { return };
-        self.clients.insert(client, Purpose::Offer(who));
-        self.may_be_asked(client, None, flow, invite, cseq);
+        let Some(client) = self.send_second(now, Method::Invite, &invite, Purpose::Offer(who)) else { return };
+        let SecondRequest { flow, bytes, .. } = invite;
+        self.may_be_asked(client, None, flow, bytes, cseq);
         if let Some(leg) = self.leg_mut(who) {
             leg.rung.second = SecondWay::Sent { client, flow, cancelled: false };
         }
+    }
+
+    /// Sends a request to the second address of a phone. None: there is no room for its transaction.
+    pub(super) fn send_second(
+        &mut self,
+        now: Now,
+        method: Method,
+        SecondRequest { flow, branch, bytes }: &SecondRequest,
+        purpose: Purpose,
+    ) -> Option<ClientId> {
+        let client = self.transactions.send(now.mono, *flow, method, branch, bytes.clone(), &mut self.transmits)?;
+        self.clients.insert(client, purpose);
+        Some(client)
     }
 
     /// A response to one of the INVITEs of a leg has come: the other one is cancelled. False: the response changes nothing.

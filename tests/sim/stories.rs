@@ -68,16 +68,35 @@ mod ways;
 
 use std::time::Duration;
 
+use siaga::acd::View;
 use siaga::cdr::fact::{EndCause, FactKind, OfferOutcome, Side};
 use siaga::media::command::{AnchorId, Command, Event};
 use siaga::sip::flow::Flow;
-use siaga::switchboard::Input;
+use siaga::switchboard::{ConsoleCommand, ConsoleReply, Input, Settings};
 
 use super::caller::Caller;
 use super::world::{TRUNK, World, admin, credentials, header, response, sdp, settings};
 
 const BUDI: &str = "127.0.0.3:5091";
 const SARI: &str = "127.0.0.3:5092";
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// A fallback number over a server of its own, at `at`.
+fn with_fallback_at(at: &str) -> Settings {
+    let mut settings = settings();
+    settings.fallback_number = Some("0725112233".to_owned());
+    settings.trunks[0].target = Some(at.parse().unwrap());
+    settings
+}
+
+/// What the console shows of an operator.
+fn view(world: &mut World, operator: &str) -> View {
+    let ConsoleReply::Operators { operators, .. } = world.orders(ConsoleCommand::Operators) else { panic!() };
+    operators.into_iter().find(|view| view.operator.as_str() == operator).unwrap()
+}
 
 fn staffed() -> World {
     let mut world = World::new(settings(), &["budi", "sari"]);

@@ -1,7 +1,6 @@
 //! Transfers, calls between operators and participants ring all phones of an operator: the first answer has the call.
 
 use siaga::ids::OperatorId;
-use siaga::switchboard::{ConsoleCommand, ConsoleReply};
 
 use super::attended::Placed;
 use super::ring_all::{is_cancelled, outcomes, picks_up, rings};
@@ -21,8 +20,7 @@ fn two_phones() -> (World, Caller, String) {
 }
 
 fn is_ready(world: &mut World, operator: &str) -> bool {
-    let ConsoleReply::Operators { operators, .. } = world.orders(ConsoleCommand::Operators) else { panic!() };
-    let view = operators.into_iter().find(|view| view.operator.as_str() == operator).unwrap();
+    let view = view(world, operator);
     view.state == siaga::acd::State::Ready && !view.resting
 }
 

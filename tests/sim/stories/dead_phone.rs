@@ -1,27 +1,20 @@
 //! Operators with a phone that does not respond beside one that does.
 
 use super::ring_all::{is_cancelled, outcomes, picks_up, rings, states};
+use super::transfer::refuses;
 use super::*;
-use siaga::acd::View;
 use siaga::ids::OperatorId;
-use siaga::switchboard::{ConsoleCommand, ConsoleReply, Settings};
 
 /// Budi's second phone. The first one, at `BUDI`, does not respond.
 const BUDI_TOO: &str = "127.0.0.3:5094";
 const TONO: &str = "127.0.0.3:5093";
 const FALLBACK_AT: &str = "127.0.0.2:5090";
 
-const fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
-
 /// An operator who is blamed once goes on a break, and rests; the fallback number is another server's.
 fn strict() -> Settings {
-    let mut settings = settings();
+    let mut settings = with_fallback_at(FALLBACK_AT);
     settings.acd.unanswered_max = 1;
     settings.acd.rest = seconds(60);
-    settings.fallback_number = Some("0725112233".to_owned());
-    settings.trunks[0].target = Some(FALLBACK_AT.parse().unwrap());
     settings
 }
 
@@ -38,13 +31,7 @@ fn house(settings: Settings) -> World {
 }
 
 fn busy(world: &mut World, at: &str, invite: &str) {
-    world.receive(at, &response(invite, at, "486 Busy Here", ""));
-    world.take(at, "ACK");
-}
-
-fn view(world: &mut World, operator: &str) -> View {
-    let ConsoleReply::Operators { operators, .. } = world.orders(ConsoleCommand::Operators) else { panic!() };
-    operators.into_iter().find(|view| view.operator.as_str() == operator).unwrap()
+    refuses(world, at, invite, "486 Busy Here");
 }
 
 #[test]

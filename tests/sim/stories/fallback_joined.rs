@@ -2,19 +2,12 @@
 
 use siaga::acd::Posture;
 use siaga::ids::OperatorId;
-use siaga::switchboard::{ConsoleCommand, ConsoleReply, Settings};
 
 use super::ring_all::{is_cancelled, outcomes, picks_up, rings, states};
+use super::transfer::refuses;
 use super::*;
 
 const NUMBER: &str = "127.0.0.2:5070";
-
-fn with_number() -> Settings {
-    let mut settings = settings();
-    settings.fallback_number = Some("0725000".to_owned());
-    settings.trunks[0].target = Some(NUMBER.parse().unwrap());
-    settings
-}
 
 /// A caller for whom the fallback number rings, since no phone is registered.
 fn falling_back(settings: Settings) -> (World, Caller, String) {
@@ -34,14 +27,9 @@ fn logs(world: &mut World, name: &str, is_in: bool) {
     orders(world, command);
 }
 
-fn rejects(world: &mut World, at: &str, invite: &str, status: &str) {
-    world.receive(at, &response(invite, at, status, ""));
-    world.take(at, "ACK");
-}
-
 #[test]
 fn an_operator_who_registers_while_the_fallback_number_rings_is_rung_at_once_and_gets_the_caller() {
-    let (mut world, mut caller, number) = falling_back(with_number());
+    let (mut world, mut caller, number) = falling_back(with_fallback_at(NUMBER));
     world.pass(Duration::from_secs(2));
     world.register("budi", BUDI);
     let budi = rings(&mut world, BUDI);
@@ -58,7 +46,7 @@ fn an_operator_who_registers_while_the_fallback_number_rings_is_rung_at_once_and
 
 #[test]
 fn a_number_that_answers_first_frees_the_operator() {
-    let (mut world, mut caller, number) = falling_back(with_number());
+    let (mut world, mut caller, number) = falling_back(with_fallback_at(NUMBER));
     world.register("budi", BUDI);
     let budi = rings(&mut world, BUDI);
     picks_up(&mut world, NUMBER, &number);
@@ -71,7 +59,7 @@ fn a_number_that_answers_first_frees_the_operator() {
 
 #[test]
 fn a_number_that_answers_with_the_operator_gets_ack_and_bye() {
-    let (mut world, mut caller, number) = falling_back(with_number());
+    let (mut world, mut caller, number) = falling_back(with_fallback_at(NUMBER));
     world.register("budi", BUDI);
     let budi = rings(&mut world, BUDI);
     picks_up(&mut world, BUDI, &budi);
@@ -87,14 +75,14 @@ fn a_number_that_answers_with_the_operator_gets_ack_and_bye() {
 
 #[test]
 fn the_number_rings_on_when_the_operator_does_not_take_the_call() {
-    let (mut world, caller, number) = falling_back(with_number());
+    let (mut world, caller, number) = falling_back(with_fallback_at(NUMBER));
     world.register("budi", BUDI);
     let budi = rings(&mut world, BUDI);
-    rejects(&mut world, BUDI, &budi, "486 Busy Here");
+    refuses(&mut world, BUDI, &budi, "486 Busy Here");
     assert!(!world.has(NUMBER, "CANCEL") && !world.has(BUDI, "INVITE"), "budi rests");
     world.pass(Duration::from_secs(5));
     let budi = rings(&mut world, BUDI);
-    rejects(&mut world, NUMBER, &number, "486 Busy Here");
+    refuses(&mut world, NUMBER, &number, "486 Busy Here");
     assert!(!world.has(BUDI, "CANCEL"), "and budi rings on when the number fails");
     caller.cancels(&mut world);
     is_cancelled(&mut world, BUDI, &budi);
@@ -104,7 +92,7 @@ fn the_number_rings_on_when_the_operator_does_not_take_the_call() {
 
 #[test]
 fn the_number_rings_on_while_the_operators_phone_does_not_respond() {
-    let (mut world, mut caller, number) = falling_back(with_number());
+    let (mut world, mut caller, number) = falling_back(with_fallback_at(NUMBER));
     world.register("budi", BUDI);
     world.take(BUDI, "INVITE");
     world.pass(Duration::from_secs(5));
@@ -120,7 +108,7 @@ fn the_number_rings_on_while_the_operators_phone_does_not_respond() {
 
 #[test]
 fn callers_in_the_fallback_are_offered_in_their_order_before_those_who_come_later() {
-    let mut world = World::new(with_number(), &["budi", "sari"]);
+    let mut world = World::new(with_fallback_at(NUMBER), &["budi", "sari"]);
     let mut first = Caller::dials(&mut world);
     rings(&mut world, NUMBER);
     let second = Caller::dials(&mut world);
@@ -144,7 +132,7 @@ fn callers_in_the_fallback_are_offered_in_their_order_before_those_who_come_late
 
 #[test]
 fn an_operator_who_logs_in_while_all_phones_ring_rings_on_when_the_phones_give_way_to_the_number() {
-    let mut world = World::new(with_number(), &["budi", "sari"]);
+    let mut world = World::new(with_fallback_at(NUMBER), &["budi", "sari"]);
     world.register("budi", BUDI);
     logs(&mut world, "budi", false);
     let mut caller = Caller::dials(&mut world);
@@ -167,7 +155,7 @@ fn an_operator_who_logs_in_while_all_phones_ring_rings_on_when_the_phones_give_w
 
 #[test]
 fn a_log_out_withdraws_the_operator_and_not_the_number() {
-    let (mut world, caller, number) = falling_back(with_number());
+    let (mut world, caller, number) = falling_back(with_fallback_at(NUMBER));
     world.register("budi", BUDI);
     let budi = rings(&mut world, BUDI);
     logs(&mut world, "budi", false);
@@ -184,7 +172,7 @@ fn a_log_out_withdraws_the_operator_and_not_the_number() {
 
 #[test]
 fn in_an_evacuation_operators_wait_until_the_number_has_failed() {
-    let mut world = World::new(with_number(), &["budi", "sari"]);
+    let mut world = World::new(with_fallback_at(NUMBER), &["budi", "sari"]);
     world.register("budi", BUDI);
     let set = |posture| ConsoleCommand::SetPosture { posture, hours: None };
     world.orders(set(Posture::Fallback));
@@ -195,7 +183,7 @@ fn in_an_evacuation_operators_wait_until_the_number_has_failed() {
     let budi = rings(&mut world, BUDI);
     world.orders(set(Posture::Fallback));
     is_cancelled(&mut world, BUDI, &budi);
-    rejects(&mut world, NUMBER, &number, "486 Busy Here");
+    refuses(&mut world, NUMBER, &number, "486 Busy Here");
     let budi = rings(&mut world, BUDI);
     caller.cancels(&mut world);
     is_cancelled(&mut world, BUDI, &budi);
@@ -205,7 +193,7 @@ fn in_an_evacuation_operators_wait_until_the_number_has_failed() {
 
 #[test]
 fn a_number_that_is_cancelled_takes_no_capacity_of_its_trunk() {
-    let mut settings = with_number();
+    let mut settings = with_fallback_at(NUMBER);
     settings.trunks[0].terms.max_calls = 2;
     let (mut world, mut caller, _) = falling_back(settings);
     Caller::dials_in_vain(&mut world);

@@ -11,10 +11,7 @@ use super::transfer::{floor, record, refuses};
 use super::*;
 
 fn state(world: &mut World, name: &str) -> State {
-    let ConsoleReply::Operators { operators, .. } = world.orders(ConsoleCommand::Operators) else {
-        panic!("no operators")
-    };
-    operators.iter().find(|view| view.operator.as_str() == name).unwrap().state
+    view(world, name).state
 }
 
 #[test]

@@ -1,8 +1,7 @@
 //! Phones that are not rung because siaga has no port left: that is no fault of their operators.
 
-use siaga::acd::{State, View};
+use siaga::acd::State;
 use siaga::ids::OperatorId;
-use siaga::switchboard::{ConsoleCommand, ConsoleReply, Settings};
 
 use super::attended::Placed;
 use super::transfer::TO_SARI;
@@ -14,11 +13,6 @@ fn strict() -> Settings {
     settings.acd.unanswered_max = 1;
     settings.acd.rest = Duration::from_secs(60);
     settings
-}
-
-fn view(world: &mut World, operator: &str) -> View {
-    let ConsoleReply::Operators { operators, .. } = world.orders(ConsoleCommand::Operators) else { panic!() };
-    operators.into_iter().find(|view| view.operator.as_str() == operator).unwrap()
 }
 
 fn is_blameless(world: &mut World, operator: &str) {

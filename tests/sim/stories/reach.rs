@@ -7,10 +7,6 @@ use siaga::switchboard::Settings;
 /// Where budi's phone registers from, while it listens at `BUDI`.
 const SOURCE: &str = "127.0.0.3:49152";
 
-const fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
-
 fn asking() -> Settings {
     let mut settings = settings();
     settings.binding_keep_alive = Some(seconds(30));

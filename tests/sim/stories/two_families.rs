@@ -3,8 +3,8 @@
 use super::orders::named;
 use super::ring_all::{outcomes, picks_up, rings};
 use super::*;
-use siaga::acd::{self, State, View};
-use siaga::switchboard::{ConsoleCommand, ConsoleReply, PortShortage, Settings};
+use siaga::acd::{self, State};
+use siaga::switchboard::PortShortage;
 
 const BUDI_V6: &str = "[::1]:5091";
 const TONO: &str = "127.0.0.3:5093";
@@ -42,11 +42,6 @@ fn dials_over_ipv4(world: &mut World) -> Caller {
     Caller::dials(world)
 }
 
-fn sari(world: &mut World) -> View {
-    let ConsoleReply::Operators { operators, .. } = world.orders(ConsoleCommand::Operators) else { panic!() };
-    operators.into_iter().find(|view| view.operator.as_str() == "sari").unwrap()
-}
-
 #[test]
 fn an_operator_whose_phones_family_is_used_up_is_rung_as_soon_as_a_pair_of_it_is_free() {
     let mut world = with(2);
@@ -57,7 +52,7 @@ fn an_operator_whose_phones_family_is_used_up_is_rung_as_soon_as_a_pair_of_it_is
     world.register("sari", SARI);
     let mut second = dials_over_ipv6(&mut world);
     assert!(!world.has(SARI, "INVITE"), "no pair of IPv4 is left for the phone");
-    let view = sari(&mut world);
+    let view = view(&mut world, "sari");
     assert!(view.state == State::Ready && !view.resting, "{view:?}");
     assert_eq!(world.port_shortages.last(), Some(&PortShortage::Exhausted));
     world.sent.clear();
@@ -146,10 +141,9 @@ fn an_operator_on_a_break_whose_family_is_used_up_is_not_kept_idle_by_that() {
 
 #[test]
 fn an_operator_who_cannot_be_rung_beside_the_fallback_number_is_rung_as_soon_as_a_pair_is_free() {
-    let mut settings = both_families();
+    let Settings { media_addresses, .. } = both_families();
+    let mut settings = Settings { media_addresses, ..with_fallback_at(NUMBER) };
     settings.acd.rest = Duration::from_secs(60);
-    settings.fallback_number = Some("0725000".to_owned());
-    settings.trunks[0].target = Some(NUMBER.parse().unwrap());
     let mut world = World::with_ports(settings, &["budi"], 4);
     let [first, second] = [(); 2].map(|()| dials_over_ipv4(&mut world));
     let [_, number] = [(); 2].map(|()| rings(&mut world, NUMBER));

@@ -5,16 +5,10 @@ use super::*;
 use siaga::acd::State;
 use siaga::acd::desk::{Desk, Strategy};
 use siaga::ids::OperatorId;
-use siaga::switchboard::{ConsoleCommand, ConsoleReply, Settings};
 
 /// Budi's second phone.
 const BUDI_TOO: &str = "127.0.0.3:5094";
-const FALLBACK: &str = "0725112233";
 const FALLBACK_AT: &str = "127.0.0.2:5090";
-
-const fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
 
 /// Budi is rung first, then sari.
 fn house(settings: Settings) -> World {
@@ -26,13 +20,6 @@ fn house(settings: Settings) -> World {
     world
 }
 
-fn with_fallback() -> Settings {
-    let mut settings = settings();
-    settings.fallback_number = Some(FALLBACK.to_owned());
-    settings.trunks[0].target = Some(FALLBACK_AT.parse().unwrap());
-    settings
-}
-
 /// How many INVITEs, repeated ones included, have been sent to a phone since the messages were taken last.
 fn invites(world: &World, at: &str) -> usize {
     let at: std::net::SocketAddr = at.parse().unwrap();
@@ -40,8 +27,7 @@ fn invites(world: &World, at: &str) -> usize {
 }
 
 fn state(world: &mut World, operator: &str) -> (State, bool) {
-    let ConsoleReply::Operators { operators, .. } = world.orders(ConsoleCommand::Operators) else { panic!() };
-    let view = operators.into_iter().find(|view| view.operator.as_str() == operator).unwrap();
+    let view = view(world, operator);
     (view.state, view.reachable)
 }
 
@@ -209,7 +195,7 @@ fn the_last_phone_of_the_centre_is_rung_on_and_never_marked() {
 
 #[test]
 fn while_the_last_phone_does_not_respond_the_fallback_begins_and_a_late_answer_still_wins() {
-    let mut world = World::new(with_fallback(), &["budi"]);
+    let mut world = World::new(with_fallback_at(FALLBACK_AT), &["budi"]);
     world.register("budi", BUDI);
     let mut caller = Caller::dials(&mut world);
     let invite = world.take(BUDI, "INVITE");
@@ -354,7 +340,7 @@ fn a_dead_phone_beside_a_busy_one_makes_way_for_the_next_operator() {
 
 #[test]
 fn all_phones_that_do_not_respond_leave_the_caller_to_the_fallback_number_at_once() {
-    let mut world = World::new(with_fallback(), &["budi", "sari"]);
+    let mut world = World::new(with_fallback_at(FALLBACK_AT), &["budi", "sari"]);
     world.register("budi", BUDI);
     world.register("sari", SARI);
     for operator in ["budi", "sari"] {
@@ -479,7 +465,7 @@ fn a_caller_who_gives_up_cancels_open_invites_too() {
 
 #[test]
 fn a_phone_that_says_late_that_it_rings_rings_beside_the_fallback_number() {
-    let mut world = World::new(with_fallback(), &["budi"]);
+    let mut world = World::new(with_fallback_at(FALLBACK_AT), &["budi"]);
     world.register("budi", BUDI);
     world.orders(ConsoleCommand::LogOut { operator: OperatorId::parse("budi").unwrap() });
     let mut caller = Caller::dials(&mut world);
@@ -504,7 +490,7 @@ fn a_phone_that_says_late_that_it_rings_rings_beside_the_fallback_number() {
 
 #[test]
 fn an_operator_who_is_not_at_work_and_rings_late_for_the_fallback_is_not_to_blame() {
-    let mut settings = with_fallback();
+    let mut settings = with_fallback_at(FALLBACK_AT);
     settings.acd.rest = seconds(60);
     let mut world = World::new(settings, &["budi"]);
     world.register("budi", BUDI);

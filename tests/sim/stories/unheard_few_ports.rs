@@ -8,10 +8,6 @@ use super::orders::named;
 use super::ring_all::{outcomes, rings, states};
 use super::*;
 
-const fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
-
 /// Two pairs. The phone of the only ready operator has not responded to the ring attempt of the only caller; the other operator is on a
 /// break.
 fn unheard() -> (World, Caller, String) {
