@@ -46,7 +46,8 @@ impl FreePairs {
         }
     }
 
-    /// True if too few pairs of `family` are free to ring a phone of family `phone` for a caller who lacks a port of family `lacks`, or none.
+    /// True if too few pairs of `family` are free to ring a phone of family `phone` for a caller who lacks a port of family `lacks`, or
+    /// none.
     fn misses(self, family: Family, lacks: Option<Family>, phone: Family) -> bool {
         self.of(family) < usize::from(lacks == Some(family)) + usize::from(phone == family)
     }

@@ -62,8 +62,9 @@ impl Acd {
         }
     }
 
-    /// A phone rings after all for a call that waits, or rings at others: it and its operator are reserved for each other again. The open
-    /// leg and the caller already have their port pairs. False, and then nothing changes: the operator has another call or is not at work while others are, or the call does not wait.
+    /// A phone rings after all for a call that waits, rings at others, or is in the fallback: call and operator are reserved for each other
+    /// again. The open leg and the caller already have their port pairs. False, and then nothing changes: the operator has another call or is
+    /// not at work while others are, or the call does not wait.
     pub fn ring_again(&mut self, now: Now, call: CallId, operator: &OperatorId) -> bool {
         let at_work =
             self.floor.get(operator).is_some_and(|facts| matches!(facts.state(), State::Ready | State::Break));

@@ -131,15 +131,15 @@ impl Switchboard {
         is_overdue
     }
 
-    /// True if a ring attempt without an answer is the operator's doing: a phone of theirs has responded to it, and it was the operator's turn: the
-    /// fallback has not rung all phones.
+    /// True if a ring attempt without an answer is the operator's doing: a phone of theirs has responded to it, and it was the operator's turn
+    /// (the fallback has not rung all phones).
     pub(super) fn blames(&self, id: CallId, operator: &OperatorId) -> bool {
         let Some(call) = self.calls.get(&id) else { return false };
         call.heard_from.contains(operator) && (!call.is_falling_back() || self.acd.answers_for(id, operator))
     }
 
-    /// A leg of a transfer, of a placed call or of a participant has ended without an answer: the other phones of the operator are cancelled if
-    /// none that still rings has responded in time. They are not waited for.
+    /// A leg of a transfer, of a placed call or of a participant has ended without an answer: the other phones of the operator are
+    /// cancelled if none that still rings has responded in time.
     pub(super) fn cancel_overdue(&mut self, now: Now, id: CallId, leg: LegNo, operator: &OperatorId) {
         let Some(call) = self.calls.get(&id).filter(|call| !call.is_waiting()) else { return };
         if call.is_overdue_at(operator) {

@@ -208,3 +208,49 @@ fn a_number_that_is_cancelled_takes_no_capacity_of_its_trunk() {
     world.sent.clear();
     world.assert_empty_in_the_end();
 }
+
+#[test]
+fn a_phone_that_says_late_that_it_rings_rings_beside_the_fallback_number() {
+    let mut world = World::new(with_fallback_at(NUMBER), &["budi"]);
+    world.register("budi", BUDI);
+    logs(&mut world, "budi", false);
+    let mut caller = Caller::dials(&mut world);
+    let invite = world.take(BUDI, "INVITE");
+    world.pass(seconds(5));
+    let number = world.take(NUMBER, "INVITE");
+    world.receive(NUMBER, &response(&number, NUMBER, "180 Ringing", ""));
+    world.receive(BUDI, &response(&invite, BUDI, "180 Ringing", ""));
+    assert_eq!(view(&mut world, "budi").state, siaga::acd::State::Offered);
+    world.sent.clear();
+    let second = Caller::dials_as(&mut world, "081300000");
+    assert!(!world.has(BUDI, ""), "no second call rings the operator: {:#?}", world.sent);
+    world.receive(NUMBER, &response(&number, NUMBER, "486 Busy Here", ""));
+    assert!(!world.has(BUDI, "CANCEL"), "the phone rings on");
+    picks_up(&mut world, BUDI, &invite);
+    caller.is_answered(&mut world);
+    second.cancels(&mut world);
+    caller.hangs_up(&mut world);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn an_operator_who_is_not_at_work_and_rings_late_for_the_fallback_is_not_to_blame() {
+    let mut settings = with_fallback_at(NUMBER);
+    settings.acd.rest = seconds(60);
+    let mut world = World::new(settings, &["budi"]);
+    world.register("budi", BUDI);
+    logs(&mut world, "budi", false);
+    let caller = Caller::dials(&mut world);
+    let invite = world.take(BUDI, "INVITE");
+    world.pass(seconds(5));
+    world.take(NUMBER, "INVITE");
+    world.receive(BUDI, &response(&invite, BUDI, "180 Ringing", ""));
+    world.receive(BUDI, &response(&invite, BUDI, "486 Busy Here", ""));
+    world.sent.clear();
+    logs(&mut world, "budi", true);
+    assert!(world.has(BUDI, "INVITE"), "the operator does not rest");
+    caller.cancels(&mut world);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}

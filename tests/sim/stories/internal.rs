@@ -2,7 +2,7 @@
 
 use siaga::acd::State;
 use siaga::ids::OperatorId;
-use siaga::switchboard::{Account, ConsoleCommand, ConsoleReply};
+use siaga::switchboard::{Account, ConsoleCommand};
 
 use super::super::guard::{answers as said, asks as sends, claims};
 use super::attended::Placed;
