@@ -234,6 +234,9 @@ impl Switchboard {
     /// A ready operator is not rung because no port pair is free: one INVITE without a response whose pair may help is cancelled. False: none
     /// is open.
     pub(super) fn unheard_makes_way(&mut self, now: Now) -> bool {
+        if self.unheard.is_empty() {
+            return false;
+        }
         let phones = |operator: &OperatorId| self.families_of_phones(operator);
         let wanted = Family::ALL.map(|family| (family, self.acd.wants_pair(family, phones)));
         let helps = |family| wanted.contains(&(family, true));
