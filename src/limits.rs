@@ -172,10 +172,14 @@ pub const LOOKUPS_MAX: usize = 1_024;
 pub const LOOKUPS_AT_ONCE: usize = 32;
 /// Console requests under way to the loop. Full: 503.
 pub const CONSOLE_REQUESTS_MAX: usize = 256;
-/// TCP connections to the console. Full: new ones wait in the kernel until one ends.
+/// TCP connections to the console. Full: an older one is closed.
 pub const CONSOLE_CONNECTIONS_MAX: usize = 512;
-/// Of them from one address, or one IPv6 /64, other than this machine's. Full: new ones are closed at once.
+/// Of them for this machine alone.
+pub const CONSOLE_CONNECTIONS_LOCAL_MIN: usize = 64;
+/// Of them from one address, or one IPv6 /64, other than this machine's. Full: an older one without a token is closed, else the new one.
 pub const CONSOLE_CONNECTIONS_PER_SOURCE_MAX: usize = 128;
+/// Look-ups of the console in the database at once. Others wait for a short time, then get 503.
+pub const CONSOLE_LOOK_UPS_MAX: usize = 2;
 /// Who listens to the console's events. Full: 503.
 pub const EVENT_LISTENERS_MAX: usize = 64;
 /// Of them for one user of the console.
@@ -200,8 +204,8 @@ const _: () = assert!(CALLS_SOFT_PERCENT < 100);
 const _: () = assert!(OPERATORS_MAX + CONNECTIONS_RESERVED + CONNECTIONS_UNPROVEN_MAX < CONNECTIONS_MAX);
 const _: () = assert!(TLS_HANDSHAKES_MAX < CONNECTIONS_UNPROVEN_MAX);
 const _: () = assert!(CONNECTIONS_PER_SOURCE_MAX < CONNECTIONS_MAX);
-const _: () = assert!(EVENT_LISTENERS_MAX < CONSOLE_CONNECTIONS_MAX);
-const _: () = assert!(CONSOLE_CONNECTIONS_PER_SOURCE_MAX < CONSOLE_CONNECTIONS_MAX);
+const _: () = assert!(EVENT_LISTENERS_MAX < CONSOLE_CONNECTIONS_MAX - CONSOLE_CONNECTIONS_LOCAL_MIN);
+const _: () = assert!(CONSOLE_CONNECTIONS_PER_SOURCE_MAX < CONSOLE_CONNECTIONS_MAX - CONSOLE_CONNECTIONS_LOCAL_MIN);
 const _: () = assert!(MESSAGE_BYTES_MAX < CONNECTION_BYTES_MAX);
 const _: () = assert!(HEADER_BYTES_MAX < MESSAGE_BYTES_MAX);
 const _: () = assert!(LOCATION_BYTES_MAX < MESSAGE_BYTES_MAX);

@@ -130,6 +130,24 @@ fn every_pitfall_names_a_test_that_is_there() {
     }
 }
 
+#[test]
+fn every_threat_names_tests_that_are_there() {
+    let text = fs::read_to_string(package().join("docs/design/threats.md")).unwrap();
+    let mut seen = 0;
+    for row in text.lines().filter(|line| line.starts_with("| ")) {
+        let mut code = String::new();
+        for name in row.rsplit(" | ").next().unwrap().split('`').skip(1).step_by(2) {
+            if name.ends_with(".rs") {
+                code = fs::read_to_string(package().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+            } else if !code.is_empty() {
+                seen += 1;
+                assert!(code.contains(&format!("fn {name}(")), "no test {name}: {row}");
+            }
+        }
+    }
+    assert!(seen > 40, "found only {seen} names");
+}
+
 /// Words that a text for people does not use: the glossary of docs/glossary.md has one word for each thing, and people are "they".
 const UNWANTED: &[&str] = &[
     "he",

@@ -1,7 +1,7 @@
 //! The table of stream connections (RFC 3261 §18): who has one, what goes over which, when there are too many. Owned by the
 //! signalling loop and never waits: each connection is a task of its own behind bounded queues.
 
-mod crowd;
+pub(super) mod crowd;
 mod listener;
 
 use std::collections::{BTreeMap, VecDeque};

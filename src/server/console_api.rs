@@ -27,6 +27,8 @@ use crate::switchboard::{Actor, ConsoleCommand, ConsoleReply};
 
 use super::RETRY_EVERY;
 use super::console_asker::{Asker, Body};
+use super::console_look_ups::LookUps;
+use super::console_places::Proof;
 use super::desk::{Desk, DeskError};
 use super::events::Events;
 use super::media::Media;
@@ -52,6 +54,7 @@ const TEXT_MAX: usize = 700;
 pub(super) struct Console {
     /// The service's own token, with the role of an admin. Empty until its file is valid.
     token: OnceLock<Token>,
+    pub(super) look_ups: LookUps,
     parts: Parts,
 }
 
@@ -63,7 +66,7 @@ impl std::ops::Deref for Console {
     }
 }
 
-/// Everything except the token.
+/// What the service provides.
 #[derive(Debug)]
 pub(super) struct Parts {
     pub(super) desk: Desk,
@@ -96,7 +99,7 @@ async fn bind(listen: SocketAddr) -> anyhow::Result<tokio::net::TcpListener> {
 /// Serves until it is dropped. Metrics and health need only the address; commands need the token file too. Both are tried again until
 /// they can be used.
 pub(super) async fn serve(settings: ConsoleSettings, alarms: Alarms, parts: Parts) {
-    let console = Arc::new(Console { token: OnceLock::new(), parts });
+    let console = Arc::new(Console { token: OnceLock::new(), look_ups: LookUps::default(), parts });
     tokio::join!(
         read_token(&settings.token_file, &alarms, &console.token),
         serve_pages(settings.listen, &alarms, Arc::clone(&console)),
@@ -122,9 +125,7 @@ async fn serve_pages(listen: SocketAddr, alarms: &Alarms, console: Arc<Console>)
             Err(_) => tokio::time::sleep(RETRY_EVERY).await,
         }
     };
-    if let Err(fault) = console_connections::serve(listener, router(console)).await {
-        alarms.raise(Kind::Console, ADDRESS, fault);
-    }
+    console_connections::serve(listener, router(console)).await;
 }
 
 fn router(console: Arc<Console>) -> Router {
@@ -219,6 +220,9 @@ async fn only_known(State(console): Shared, mut request: Request, next: Next) ->
         console.users.borrow().find(token).cloned()
     });
     if let Some(actor) = known {
+        if let Some(proof) = request.extensions().get::<Proof>() {
+            proof.is_shown();
+        }
         request.extensions_mut().insert(actor);
         return next.run(request).await;
     }

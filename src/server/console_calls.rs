@@ -1,11 +1,10 @@
 //! Calls on the console: the live calls, their participants, and commands on them.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::Path;
-use axum::http::StatusCode;
-use axum::response::Response;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -17,11 +16,12 @@ use crate::switchboard::{ConsoleCommand, ConsoleReply, Supervision};
 
 use super::console_api::{Console, Fault, Malformed, Usual, WORDS_MAX, fault};
 use super::console_asker::{Asker, Body, Called, Named, Whom, call_id};
+use super::console_look_ups::NoResult;
 
 /// Characters of a note.
 const NOTE_MAX: usize = 4_000;
-/// How long the database may take to return whose call it was.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Seconds until a request that the database did not answer is worth a repetition.
+const RETRY_AFTER: &str = "10";
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Console>> {
     let router = OpenApiRouter::new().routes(routes!(calls)).routes(routes!(dispose)).routes(routes!(transfer));
@@ -102,21 +102,25 @@ async fn his_own(Asker { console, actor }: &Asker, call: CallId) -> Result<(), R
         Ok(_) => {}
         Err(error) => return Err(fault(StatusCode::SERVICE_UNAVAILABLE, &error.to_string())),
     }
-    let had = async {
-        let store = Store::open_read_only(&console.store_url).await?;
+    let url = console.store_url.clone();
+    let had = async move {
+        let store = Store::open_read_only(&url).await?;
         let had = store.has_worked(call, &operator).await;
         store.close().await;
         had
     };
-    match tokio::time::timeout(PATIENCE, had).await {
-        Ok(Ok(true)) => Ok(()),
-        Ok(Ok(false)) => Err(not_his()),
-        Ok(Err(_)) | Err(_) => {
-            let text =
-                "the database does not return whose call it was; expected: a retry later, or a supervisor's request";
-            Err(fault(StatusCode::SERVICE_UNAVAILABLE, text))
+    let text = match console.look_ups.run(had).await {
+        Ok(Ok(true)) => return Ok(()),
+        Ok(Ok(false)) => return Err(not_his()),
+        Ok(Err(_)) | Err(NoResult::Late) => {
+            "the database does not return whose call it was; expected: a retry later, or a supervisor's request"
         }
-    }
+        Err(NoResult::Busy) => {
+            "the database is busy with other requests; expected: a retry later, or a supervisor's request"
+        }
+    };
+    let later = [(header::RETRY_AFTER, RETRY_AFTER)];
+    Err((later, fault(StatusCode::SERVICE_UNAVAILABLE, text)).into_response())
 }
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]

@@ -1,9 +1,5 @@
-//! Connections to the console: how many, how long each may stay idle, and how long a request may take. Does not depend on what requests do.
+//! Connections to the console: how long each may stay idle, and how long a request may take. Does not depend on what requests do.
 
-use std::collections::BTreeMap;
-use std::io;
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -11,19 +7,18 @@ use axum::extract::Request;
 use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tracing::debug;
 
-use crate::limits::{CONSOLE_CONNECTIONS_MAX, CONSOLE_CONNECTIONS_PER_SOURCE_MAX};
-use crate::sip::guard::source_network;
-
 use super::console_api::fault;
+use super::console_places::{Places, Proof};
 use super::console_stream::ConsoleStream;
 
 /// A connection that sends no complete request head for this long is closed, before its first request and after each response.
@@ -40,66 +35,29 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Bytes that are read from one connection ahead of its requests.
 const READ_BYTES: usize = 32 << 10;
 
-/// Serves until it is dropped. At the limit new connections wait in the kernel until one ends; one more than an address may have is
-/// closed.
-pub(super) async fn serve(listener: TcpListener, router: Router) -> io::Result<()> {
-    let room = Arc::new(Semaphore::new(CONSOLE_CONNECTIONS_MAX));
-    let sources = Sources::default();
+/// Serves until it is dropped. Every connection is accepted; above the limits an older one is closed (`console_places`).
+pub(super) async fn serve(listener: TcpListener, router: Router) {
+    let places = Places::default();
     loop {
-        let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return Ok(()) };
         let Ok((stream, from)) = listener.accept().await else {
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        let Some(place) = sources.place(from.ip()) else {
+        let Some(place) = places.admit(from.ip()) else {
             debug!(%from, "too many connections to the console from one address: the new one is closed");
             continue;
         };
         // The clones share all routes.
         let router = router.clone();
         tokio::spawn(async move {
-            if let Err(error) = serve_one(stream, router).await {
-                debug!(%error, "a connection to the console has ended");
+            tokio::select! {
+                biased;
+                () = place.is_closed() => debug!(%from, "too many connections to the console: this one is closed"),
+                served = serve_one(stream, router, place.proof()) => if let Err(error) = served {
+                    debug!(%error, "a connection to the console has ended");
+                },
             }
-            drop((permit, place));
         });
-    }
-}
-
-/// How many connections each network has (`source_network`).
-#[derive(Clone, Debug, Default)]
-struct Sources(Arc<Mutex<BTreeMap<IpAddr, usize>>>);
-
-/// One connection of a network, as long as it lives.
-#[derive(Debug)]
-struct Place {
-    sources: Sources,
-    network: IpAddr,
-}
-
-impl Sources {
-    /// None: the address has as many as it may have. This machine, where a proxy may speak for all users, has no limit of its own.
-    fn place(&self, from: IpAddr) -> Option<Place> {
-        let network = source_network(from);
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(network).or_default();
-        if *count >= CONSOLE_CONNECTIONS_PER_SOURCE_MAX && !from.to_canonical().is_loopback() {
-            return None;
-        }
-        *count += 1;
-        Some(Place { sources: self.clone(), network })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut counts = self.sources.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.network) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.network);
-            }
-        }
     }
 }
 
@@ -112,20 +70,26 @@ pub(super) async fn within_time(request: Request, next: Next) -> Response {
     }
 }
 
-async fn serve_one(stream: TcpStream, router: Router) -> anyhow::Result<()> {
+async fn serve_one(stream: TcpStream, router: Router, proof: Proof) -> anyhow::Result<()> {
     stream.set_nodelay(true)?;
     SockRef::from(&stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIME))?;
-    serve_stream(stream, router, HEAD_TIME).await
+    serve_stream(stream, router, HEAD_TIME, proof).await
 }
 
-async fn serve_stream<T>(stream: T, router: Router, head_time: Duration) -> anyhow::Result<()>
+/// `proof` is an extension of every request.
+async fn serve_stream<T>(stream: T, router: Router, head_time: Duration, proof: Proof) -> anyhow::Result<()>
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
     let mut stream = ConsoleStream::new(stream);
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(head_time).max_buf_size(READ_BYTES);
-    let served = server.serve_connection(TokioIo::new(&mut stream), TowerToHyperService::new(router)).await;
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(proof.clone());
+        router.call(request)
+    });
+    let served = server.serve_connection(TokioIo::new(&mut stream), service).await;
     let Err(error) = served else { return Ok(()) };
     if error.is_timeout() {
         stream.reject_late_head(head_time.min(LINGER)).await?;
@@ -150,7 +114,8 @@ mod tests {
             .layer(axum::middleware::from_fn(super::super::console_errors::as_json));
         let (mut client, server) = tokio::io::duplex(1 << 20);
         client.write_all(sent).await.unwrap();
-        let served = serve_stream(server, router, head_time);
+        let place = Places::default().admit("192.0.2.1".parse().unwrap()).unwrap();
+        let served = serve_stream(server, router, head_time, place.proof());
         let mut text = String::new();
         let (_, read) = tokio::join!(served, client.read_to_string(&mut text));
         read.unwrap();
@@ -202,20 +167,5 @@ mod tests {
         assert_eq!(answered(b"", Duration::from_millis(50)).await, []);
         let good = b"GET /live HTTP/1.1\r\nHost: siaga\r\n\r\n";
         assert_eq!(answered(good, Duration::from_millis(50)).await.len(), 1);
-    }
-
-    #[test]
-    fn one_address_cannot_take_all_connections() {
-        let sources = Sources::default();
-        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
-        let most = CONSOLE_CONNECTIONS_PER_SOURCE_MAX;
-        let all: Vec<Place> = (0..most).map(|_| sources.place(ip("2001:db8::1")).unwrap()).collect();
-        assert!(sources.place(ip("2001:db8::2")).is_none(), "one /64 is one source");
-        assert!(sources.place(ip("192.0.2.1")).is_some());
-        drop(all);
-        assert!(sources.place(ip("2001:db8::2")).is_some());
-        assert!(sources.0.lock().unwrap().is_empty(), "nothing is kept of those that are gone");
-        let own: Vec<_> = (0..CONSOLE_CONNECTIONS_MAX).map(|_| sources.place(ip("::ffff:127.0.0.1"))).collect();
-        assert!(own.iter().all(Option::is_some), "a proxy on this machine");
     }
 }

@@ -13,6 +13,8 @@ mod console_calls;
 mod console_connections;
 mod console_errors;
 mod console_health;
+mod console_look_ups;
+mod console_places;
 mod console_posture;
 mod console_roster;
 mod console_stream;

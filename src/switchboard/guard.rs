@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::cdr::fact::FactKind;
 use crate::clock::Now;
 use crate::ids::OperatorId;
-use crate::limits::TRANSACTIONS_SOFT_MAX;
+use crate::limits::{TRANSACTIONS_MAX, TRANSACTIONS_SOFT_MAX};
 use crate::sip::dialog::DialogKey;
 use crate::sip::digest::Claim;
 use crate::sip::flow::Flow;
@@ -28,6 +28,8 @@ pub struct GuardSettings {
     pub allow: Vec<Network>,
     /// Transactions from which on what can be asked again is refused.
     pub crowded_at: usize,
+    /// Transactions at most.
+    pub transactions_max: usize,
 }
 
 impl Default for GuardSettings {
@@ -37,6 +39,7 @@ impl Default for GuardSettings {
             scanners: Scanners::default(),
             allow: Vec::new(),
             crowded_at: TRANSACTIONS_SOFT_MAX,
+            transactions_max: TRANSACTIONS_MAX,
         }
     }
 }

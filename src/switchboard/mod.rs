@@ -242,7 +242,7 @@ impl Switchboard {
         let acd = Acd::new(now, settings.acd.clone(), Rng::from_number(rng.next_u64()));
         let run = CallId::new(now.wall, &mut rng);
         let mut switchboard = Self {
-            transactions: Transactions::default(),
+            transactions: Transactions::with_max(settings.guard.transactions_max),
             stateless_tags: crate::sip::stateless::StatelessTags::new(&mut rng),
             registrar,
             authenticator,

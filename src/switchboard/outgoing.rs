@@ -1,7 +1,7 @@
 //! The last touch to what leaves: our name where it is wanted, and to trunks that ask for it how crowded we are (RFC 7339).
 
 use crate::clock::Now;
-use crate::limits::{CALLS_SOFT_PERCENT, TRANSACTIONS_MAX};
+use crate::limits::CALLS_SOFT_PERCENT;
 use crate::sip::message;
 use crate::sip::overload;
 
@@ -32,7 +32,8 @@ impl Switchboard {
     /// What a trunk is asked to hold back. It is for the trunk to let emergency calls suffer last (RFC 7339 §5.10.1), and whatever
     /// comes all the same is taken until there is no room at all.
     fn loss_percent(&self) -> u8 {
-        let transactions = crowded(self.transactions.len(), self.settings.guard.crowded_at, TRANSACTIONS_MAX);
+        let transactions =
+            crowded(self.transactions.len(), self.settings.guard.crowded_at, self.settings.guard.transactions_max);
         let calls_max = self.settings.calls_max;
         transactions.max(crowded(self.live_calls, calls_max * CALLS_SOFT_PERCENT / 100, calls_max))
     }

@@ -150,6 +150,7 @@ impl Switchboard {
                 continue;
             }
             let binding = kept.binding(now, left);
+            self.guard.guesses().restored(presence.account.as_str(), binding.flow.remote.ip(), &binding.call_id);
             if kept.transport.is_reliable() { asleep.push(binding) } else { awake.push(binding) }
         }
         let account = &presence.account;

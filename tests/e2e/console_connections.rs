@@ -55,3 +55,36 @@ fn a_request_whose_body_never_ends_is_given_up() {
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
     until("the service is ready", || (service.get("/v1/operators")["operators"].is_array()).then_some(()));
 }
+
+/// The status of a request with a token on a connection that stays open, or None if the connection is closed.
+fn asks_on(stream: &mut TcpStream, token: &str) -> Option<String> {
+    let request = format!("GET /v1/guard HTTP/1.1\r\nHost: siaga\r\nAuthorization: Bearer {token}\r\n\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let (mut head, mut byte) = (String::new(), [0]);
+    while !head.ends_with("\r\n\r\n") {
+        stream.read_exact(&mut byte).ok()?;
+        head.push(char::from(byte[0]));
+    }
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "))?.parse().ok()?;
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).ok()?;
+    head.lines().next().map(str::to_owned)
+}
+
+#[test]
+fn more_idle_connections_than_the_console_takes_keep_no_one_out() {
+    let service = Service::start(39, 1, "");
+    let token = std::fs::read_to_string(service.path().join("data/console.token")).unwrap();
+    let token = token.trim();
+    let mut user = TcpStream::connect(service.console()).unwrap();
+    assert_eq!(asks_on(&mut user, token).as_deref(), Some("HTTP/1.1 200 OK"));
+    let mut idle: Vec<TcpStream> = (0..520).map(|_| TcpStream::connect(service.console()).unwrap()).collect();
+    assert_eq!(service.get("/v1/operators")["operators"].as_array().map(Vec::len), Some(1), "a new connection");
+    assert_eq!(asks_on(&mut user, token).as_deref(), Some("HTTP/1.1 200 OK"), "the one that has shown its token stays");
+    // The oldest one has given way long before its idle time is over.
+    let begun = std::time::Instant::now();
+    idle[0].set_read_timeout(Some(PATIENCE)).unwrap();
+    assert!(matches!(idle[0].read(&mut [0]), Ok(0) | Err(_)));
+    assert!(begun.elapsed().as_secs() < 10);
+}

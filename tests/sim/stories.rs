@@ -18,6 +18,7 @@ mod events;
 mod fallback_joined;
 mod few_ports;
 mod forged_numbers;
+mod full_transactions;
 mod hold;
 mod internal;
 mod late;

@@ -15,7 +15,7 @@ pub(super) enum Source {
 
 /// A set of connections. Every operation costs O(log n).
 #[derive(Debug, Default)]
-pub(super) struct Crowd {
+pub(in crate::server) struct Crowd {
     networks: BTreeMap<ConnectionId, IpAddr>,
     /// The connections of each network, oldest first.
     members: BTreeMap<IpAddr, BTreeSet<ConnectionId>>,
@@ -24,14 +24,14 @@ pub(super) struct Crowd {
 
 impl Crowd {
     /// Adds a connection from a network.
-    pub(super) fn insert(&mut self, id: ConnectionId, network: IpAddr) {
+    pub(in crate::server) fn insert(&mut self, id: ConnectionId, network: IpAddr) {
         self.remove(id);
         self.networks.insert(id, network);
         self.change(network, |members| members.insert(id));
     }
 
     /// Removes a connection, if it is there.
-    pub(super) fn remove(&mut self, id: ConnectionId) {
+    pub(in crate::server) fn remove(&mut self, id: ConnectionId) {
         if let Some(network) = self.networks.remove(&id) {
             self.change(network, |members| members.remove(&id));
         }
@@ -48,17 +48,26 @@ impl Crowd {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::server) fn len(&self) -> usize {
         self.networks.len()
     }
 
+    pub(in crate::server) fn contains(&self, id: ConnectionId) -> bool {
+        self.networks.contains_key(&id)
+    }
+
+    /// How many connections a network has.
+    pub(in crate::server) fn of(&self, network: IpAddr) -> usize {
+        self.members.get(&network).map_or(0, BTreeSet::len)
+    }
+
     /// The oldest connection of a network.
-    pub(super) fn oldest_of(&self, network: IpAddr) -> Option<ConnectionId> {
+    pub(in crate::server) fn oldest_of(&self, network: IpAddr) -> Option<ConnectionId> {
         self.members.get(&network)?.first().copied()
     }
 
     /// The oldest connection of the network that has the most.
-    pub(super) fn oldest_of_the_largest(&self) -> Option<ConnectionId> {
+    pub(in crate::server) fn oldest_of_the_largest(&self) -> Option<ConnectionId> {
         self.oldest_of(self.sizes.last()?.1)
     }
 }

@@ -4,8 +4,8 @@
 //! registration.
 //!
 //! A network is one source, until the account's password has come from it: phones are there. From then on, an address that has shown the
-//! password is a source of its own. In such a network, a connection or port that has not failed itself is not made to wait by its
-//! neighbours, as long as few such attempts fail.
+//! password is a source of its own. A connection or port that has not failed itself is not made to wait by its neighbours, as long as few
+//! such attempts fail: where no phone has shown the password yet, a new one may stand beside a guesser.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -35,6 +35,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(120);
 /// `FRESH_FORGIVEN_AFTER`. Every such attempt is a guess.
 const FRESH: u32 = 10;
 const FRESH_FORGIVEN_AFTER: Duration = Duration::from_secs(2);
+/// The same for all networks from which the password was never shown.
+const FRESH_ELSEWHERE: u32 = 4;
+const FRESH_ELSEWHERE_FORGIVEN_AFTER: Duration = Duration::from_secs(10);
 
 /// What is known of a source that shows a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,8 +72,10 @@ pub struct Guessing {
 #[derive(Debug, Default)]
 struct Count {
     failures: Bucket,
-    /// Failed attempts of connections and ports that had not failed before, while their network had to wait.
+    /// Failed attempts of connections and ports that had not failed before, while their network had to wait: where the password was shown
+    /// before, and elsewhere.
     fresh: Bucket,
+    fresh_elsewhere: Bucket,
     /// Addresses from which the right password came, latest last.
     proven: VecDeque<IpAddr>,
     /// Call-IDs of REGISTERs with the right password, hashed, latest last.
@@ -78,8 +83,24 @@ struct Count {
 }
 
 impl Count {
+    /// True if the password was shown from the network of this address.
     fn is_home(&self, address: IpAddr) -> bool {
         self.proven.iter().any(|proven| source_network(*proven) == source_network(address))
+    }
+
+    /// True if one more new connection or port may fail where others must wait.
+    fn has_fresh(&self, now: Instant, address: IpAddr) -> bool {
+        match self.is_home(address) {
+            true => self.fresh.level(now, FRESH_FORGIVEN_AFTER) < FRESH,
+            false => self.fresh_elsewhere.level(now, FRESH_ELSEWHERE_FORGIVEN_AFTER) < FRESH_ELSEWHERE,
+        }
+    }
+
+    fn take_fresh(&mut self, now: Instant, address: IpAddr) {
+        match self.is_home(address) {
+            true => self.fresh.take(now, FRESH_FORGIVEN_AFTER, FRESH),
+            false => self.fresh_elsewhere.take(now, FRESH_ELSEWHERE_FORGIVEN_AFTER, FRESH_ELSEWHERE),
+        };
     }
 }
 
@@ -89,7 +110,7 @@ enum Place {
     Network(IpAddr),
     /// An address that has shown the password.
     Address(IpAddr),
-    /// A connection or port in the network of such an address.
+    /// A connection or port.
     End(SocketAddr),
 }
 
@@ -132,8 +153,9 @@ impl Guesses {
             None => return until(&attempt),
             Some(own) => until(&own),
         };
-        let fresh = self.counts.get(&attempt.subject).map_or(0, |count| count.fresh.level(now, FRESH_FORGIVEN_AFTER));
-        own.or_else(|| until(&attempt).filter(|_| fresh >= FRESH))
+        let count = self.counts.get(&attempt.subject);
+        let has_fresh = count.is_none_or(|count| count.has_fresh(now, source.ip().to_canonical()));
+        own.or_else(|| until(&attempt).filter(|_| !has_fresh))
     }
 
     /// A source has shown a wrong password for `name`; `account` is the name of the account, if there is one.
@@ -149,12 +171,13 @@ impl Guesses {
         let (attempt, own) = self.attempts(subject(account, name), source, standing);
         let waits = |attempt: &Attempt| self.waits.get(attempt).is_some_and(|until| *until > now);
         let is_fresh = own.as_ref().is_some_and(|own| waits(&attempt) && !waits(own));
+        let address = source.ip().to_canonical();
         let count = self.counts.entry(attempt.subject.clone()).or_default();
         count.failures.take(now, FORGIVEN_AFTER, COUNTED_MAX);
         if is_fresh {
-            count.fresh.take(now, FRESH_FORGIVEN_AFTER, FRESH);
+            count.take_fresh(now, address);
         }
-        let free = if own.is_some() { FREE_PROVEN } else { FREE };
+        let free = if own.is_some() && count.is_home(address) { FREE_PROVEN } else { FREE };
         let failures = count.failures.level(now, FORGIVEN_AFTER);
         if let Some(doublings) = failures.saturating_sub(free).checked_sub(1) {
             let doubled = FIRST_WAIT.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX));
@@ -207,6 +230,13 @@ impl Guesses {
         keep_latest(&mut self.counts.entry(subject).or_default().proven, address);
     }
 
+    /// A phone of the account was registered from there, with this Call-ID, before the service was started.
+    pub fn restored(&mut self, account: &str, address: IpAddr, call_id: &[u8]) {
+        let count = self.counts.entry(Subject::Account(account.to_owned())).or_default();
+        keep_latest(&mut count.proven, address.to_canonical());
+        self.registered(account, call_id);
+    }
+
     /// A REGISTER with this Call-ID has shown the right password. A phone uses it again (RFC 3261 §10.2.4), and no one else knows it.
     pub fn registered(&mut self, account: &str, call_id: &[u8]) {
         let count = self.counts.entry(Subject::Account(account.to_owned())).or_default();
@@ -244,14 +274,14 @@ impl Guesses {
         self.waits.len()
     }
 
-    /// What an attempt waits with, and what it waits with alone where it may be a phone's.
+    /// What an attempt waits with, and what it waits with alone if its source cannot be forged.
     fn attempts(&self, subject: Subject, source: SocketAddr, standing: Standing) -> (Attempt, Option<Attempt>) {
         let (address, forgeable) = (source.ip().to_canonical(), standing == Standing::Forgeable);
         let count = self.counts.get(&subject).filter(|_| !forgeable);
         let has_proven = count.is_some_and(|count| count.proven.contains(&address));
         let place = if has_proven { Place::Address(address) } else { Place::Network(source_network(address)) };
         let own = Place::End(SocketAddr::new(address, source.port()));
-        let own = count.filter(|count| count.is_home(address)).map(|_| own);
+        let own = (!forgeable).then_some(own);
         let attempt = |place| Attempt { subject: subject.clone(), place, forgeable };
         (attempt(place), own.map(attempt))
     }

@@ -262,6 +262,43 @@ fn few_new_connections_of_a_guesser_in_a_phones_network_may_fail() {
 }
 
 #[test]
+fn a_new_phone_beside_a_guesser_gets_in_even_if_the_guesser_uses_many_ports() {
+    let mut rng = crate::ids::Rng::from_number(7);
+    let mut random = |below: u64| rng.next_u64() % below;
+    for (is_home, hours) in [(true, 1), (false, 8)] {
+        let mut guesses = Guesses::default();
+        if is_home {
+            guesses.succeeded("budi", end("192.0.2.1:1"), Standing::Reachable);
+        }
+        let moment = |ms: u64| Instant::default() + Duration::from_millis(ms);
+        let wait = |guesses: &Guesses, ms, at_end| {
+            guesses.wait(moment(ms), Some("budi"), "budi", at_end, Standing::Reachable).is_some()
+        };
+        let (mut ms, mut looked_at, mut phone_tries, mut waited) = (0, 0, 60_000, 0);
+        loop {
+            // Five attempts a second, each from another port.
+            ms += 180 + random(40);
+            let guesser = SocketAddr::new(ip("192.0.2.1"), u16::try_from(ms / 180 % 60_000).unwrap() + 1_000);
+            if !wait(&guesses, ms, guesser) {
+                looked_at += 1;
+                guesses.failed(moment(ms), Some("budi"), "budi", guesser, Standing::Reachable);
+            }
+            if ms >= phone_tries {
+                waited += 1;
+                if !wait(&guesses, ms + random(180), end("192.0.2.1:500")) {
+                    break;
+                }
+                phone_tries += 20_000 + random(20_000);
+            }
+            assert!(ms < hours * 3_600_000, "never, home: {is_home}");
+        }
+        assert!(waited > 1, "the guesser has used up what new ports may have: {is_home}");
+        let most = if is_home { 80 + ms / 2_000 } else { 40 + ms / 10_000 + ms / 120_000 };
+        assert!(looked_at <= most, "{looked_at} guesses in {ms} ms, home: {is_home}");
+    }
+}
+
+#[test]
 fn a_ban_can_be_lifted_and_then_nothing_is_held_against_the_source() {
     let mut guard = guard();
     let source = ip("2001:db8::1");

@@ -95,12 +95,13 @@ pub struct Transactions {
 
 impl Default for Transactions {
     fn default() -> Self {
-        Self::with_cap(TRANSACTIONS_MAX)
+        Self::with_max(TRANSACTIONS_MAX)
     }
 }
 
 impl Transactions {
-    fn with_cap(max: usize) -> Self {
+    /// Room for so many transactions.
+    pub fn with_max(max: usize) -> Self {
         Self {
             servers: HashMap::new(),
             clients: HashMap::new(),

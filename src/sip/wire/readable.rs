@@ -7,6 +7,8 @@ use crate::sip::header::NameAddr;
 
 /// The address of a party whose own cannot be read (RFC 3323 §4.1.1.3).
 const NO_ADDRESS: &[u8] = b"sip:anonymous@anonymous.invalid";
+/// Brackets in which the URI is looked for, from the end. Each costs time in proportion to the value's length.
+const BRACKETS_MAX: usize = 8;
 
 impl Message<'_> {
     /// Replaces the first From and To that cannot be read by their URI and tag.
@@ -35,7 +37,8 @@ fn readable(value: &[u8]) -> Vec<u8> {
 
 /// The last URI in angle brackets, else what stands before the parameters.
 fn uri(value: &[u8]) -> Option<&[u8]> {
-    let ends = value.iter().enumerate().rev().filter(|(_, byte)| **byte == b'<').map(|(at, _)| at + 1);
+    let brackets = value.iter().enumerate().rev().filter(|(_, byte)| **byte == b'<');
+    let ends = brackets.take(BRACKETS_MAX).map(|(at, _)| at + 1);
     let mut in_brackets = ends.filter_map(|from| {
         let (_, rest) = lex::split(value, from);
         Some(lex::trim(lex::split(rest, memchr::memchr(b'>', rest)?).0))
@@ -87,5 +90,15 @@ mod tests {
             assert_eq!(String::from_utf8_lossy(&found), expected, "{value}");
             assert!(NameAddr::parse(&found).is_ok(), "{value}");
         }
+    }
+
+    #[test]
+    fn a_value_full_of_brackets_costs_no_more_than_others() {
+        let found = |count: usize| {
+            let value = format!("<sip:0812@telco>{};tag=a", "<0812>".repeat(count));
+            String::from_utf8_lossy(&readable(value.as_bytes())).into_owned()
+        };
+        assert_eq!(found(BRACKETS_MAX - 1), "<sip:0812@telco>;tag=a");
+        assert_eq!(found(BRACKETS_MAX), "<sip:anonymous@anonymous.invalid>;tag=a");
     }
 }

@@ -1,10 +1,12 @@
 //! Phones behind one address (NAT), of which one has a wrong password, and participants of dialogs who flood.
 
+use siaga::sip::flow::{ConnectionId, Transport};
 use siaga::switchboard::{Account, Input};
 
 use super::super::guard::{answers as responses, asks as requests, challenged, claims};
-use super::super::world::account;
+use super::super::world::{SERVER, account};
 use super::attended::Placed;
+use super::restart::killed;
 use super::*;
 
 /// A phone with a wrong password behind the address of budi's phone.
@@ -95,4 +97,47 @@ fn a_flood_in_a_dialog_is_limited_whoever_knows_its_tags() {
 fn operator_hangs_up_as(world: &mut World, invite: &str, cseq: u32) {
     world.asks(BUDI, invite, "BYE", cseq, "", "");
     world.take(BUDI, "SIP/2.0 200");
+}
+
+/// A guesser's attempts over many connections or ports at the phones' address, with one challenge.
+fn guesses_from_many(world: &mut World, challenge: &str, ports: std::ops::Range<u16>) {
+    for port in ports {
+        let at = format!("127.0.0.3:{port}");
+        requests(world, &at, "REGISTER", "budi", &claims(challenge, "budi", "guess"));
+        responses(world, &at);
+    }
+}
+
+fn connects(world: &mut World, number: u64, at: &str) {
+    let (local, remote) = (SERVER.parse().unwrap(), at.parse().unwrap());
+    world.streams.insert(remote, Flow { transport: Transport::Tcp, local, remote, connection: ConnectionId(number) });
+}
+
+#[test]
+fn a_phone_registers_again_after_a_restart_whatever_a_guesser_behind_its_address_does() {
+    let (phone, again) = ("127.0.0.3:40001", "127.0.0.3:40002");
+    let mut world = World::new(settings(), &["budi", "sari"]);
+    connects(&mut world, 1, phone);
+    world.register("budi", phone);
+    let mut world = killed(&world, settings(), &["budi", "sari"], 5);
+    let challenge = challenged(&mut world, WRONG);
+    // More than the account, its network and the network's new connections may have.
+    guesses_from_many(&mut world, &challenge, 41_000..41_090);
+    world.pass(Duration::from_secs(2));
+    guesses_from_many(&mut world, &challenge, 42_000..42_010);
+    connects(&mut world, 2, again);
+    world.register("budi", again);
+}
+
+#[test]
+fn a_phone_that_has_never_registered_gets_in_beside_a_guesser_at_its_address() {
+    let mut world = World::new(settings(), &["budi", "sari"]);
+    world.register("sari", "127.0.0.3:5092");
+    let challenge = challenged(&mut world, WRONG);
+    for _ in 0..30 {
+        requests(&mut world, WRONG, "REGISTER", "budi", &claims(&challenge, "budi", "guess"));
+    }
+    let told = responses(&mut world, WRONG);
+    assert!(told.last().unwrap().starts_with("SIP/2.0 503"), "the guesser waits: {told:#?}");
+    world.register("budi", "127.0.0.3:6001");
 }

@@ -2,6 +2,7 @@
 
 use siaga::switchboard::Settings;
 
+use super::third_parties::STRANGER;
 use super::*;
 
 fn timed() -> World {
@@ -248,6 +249,22 @@ fn an_answer_that_comes_after_its_transaction_is_acknowledged_each_time_and_keep
     assert_eq!((expired(&world), world.has(BUDI, "INVITE")), (vec![], false));
     world.pass(Duration::from_secs(1));
     assert_eq!(header(&world.take(BUDI, "INVITE"), "CSeq"), "3 INVITE", "and the session is refreshed again");
+    caller.hangs_up(&mut world);
+    world.assert_empty_in_the_end();
+}
+
+#[test]
+fn a_late_answer_counts_only_from_the_peer_that_was_asked() {
+    let (mut world, caller, [_, refresh]) = unanswered();
+    world.media.clear();
+    let answer = response(&refresh, BUDI, "200 OK", &sdp(STRANGER, 31_700));
+    world.receive(STRANGER, &answer);
+    assert!(!world.has(STRANGER, "ACK") && !world.has(BUDI, "ACK"), "no ACK for a stranger");
+    assert_eq!(world.media, [], "and no media");
+    world.receive(BUDI, &response(&refresh, BUDI, "200 OK", &sdp(BUDI, 31_710)));
+    assert_eq!(header(&world.take(BUDI, "ACK"), "CSeq"), "2 ACK");
+    let aimed = |command: &Command| matches!(command, Command::Aim { remote, .. } if remote.rtp.port() == 31_710);
+    assert!(world.media.iter().any(aimed), "the phone's own answer counts: {:#?}", world.media);
     caller.hangs_up(&mut world);
     world.assert_empty_in_the_end();
 }

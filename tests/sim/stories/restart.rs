@@ -32,7 +32,7 @@ fn empty(settings: Settings, wall: Timestamp) -> World {
 }
 
 /// The service is killed, and `seconds` later a new one gets its state.
-fn killed(world: &World, settings: Settings, names: &[&str], seconds: u64) -> World {
+pub(super) fn killed(world: &World, settings: Settings, names: &[&str], seconds: u64) -> World {
     let mut next = empty(settings, world.now.after(Duration::from_secs(seconds)).wall);
     next.step(Input::Restore(Box::new(kept(world))));
     next.step(Input::Accounts(names.iter().map(|name| account(name)).collect()));

@@ -69,7 +69,7 @@ fn a_closed_stream_ends_its_clients_whichever_was_its_peer() {
 #[test]
 fn a_full_table_takes_nothing_new_but_still_absorbs_and_acknowledges() {
     let mut bench = Bench::new(udp());
-    bench.transactions = Transactions::with_cap(2);
+    bench.transactions = Transactions::with_max(2);
     let server = bench.open(&request("INVITE", "z9hG4bKtheirs"));
     bench.send(Method::Invite);
     assert_eq!(bench.receive(&request("INVITE", "z9hG4bKnew")), Received::Full);
@@ -86,7 +86,7 @@ fn a_full_table_takes_nothing_new_but_still_absorbs_and_acknowledges() {
 #[test]
 fn a_full_table_still_lets_a_cancel_out() {
     let mut bench = Bench::new(udp());
-    bench.transactions = Transactions::with_cap(1);
+    bench.transactions = Transactions::with_max(1);
     let id = bench.send(Method::Invite);
     bench.hear(&response_to(Method::Invite, "z9hG4bKours", 180, "t"));
     bench.sent.clear();
