@@ -36,6 +36,7 @@ mod pktinfo;
 mod readable;
 mod records;
 mod rejections;
+mod roster;
 mod serve;
 pub mod sharing;
 pub mod signalling;
