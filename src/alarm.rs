@@ -26,11 +26,11 @@ pub enum Kind {
     LocalState,
     /// The roster's files cannot be used.
     Roster,
-    /// Facts cannot be written to the journal's disk.
+    /// Facts cannot be written to the journal's disk, or its stored segments cannot be removed.
     Journal,
     /// Records cannot be written to the database.
     Database,
-    /// Some calls cannot be stored in the database.
+    /// Some calls cannot be stored in the database, or the journal has damaged segments.
     Records,
     /// Recordings cannot be written.
     Recordings,

@@ -312,7 +312,7 @@ fn callers_categories_and_codes_are_checked() {
         "callers.repeat_minutes: 0",
         "callers.call_back_hours: 100",
         "category[0].code: \"a\" cannot be dialled",
-        "category[1].name: \"X\" is there twice",
+        "category[1].name: \"X\" is listed twice",
         "features.call_back: \"*415\" begins with \"*41\"",
         "posture.hours: 169",
         "posture.incident_wrap_up_seconds: 3601",

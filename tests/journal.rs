@@ -275,7 +275,7 @@ fn stored_segments_are_kept_for_their_days_and_damaged_ones_until_they_are_remov
         journal.append(facts()[..1].iter(), at(day * DAY)).unwrap();
         journal.beat(at(day * DAY)).unwrap();
     }
-    segments::keep_damaged(dir.path(), MORNING).unwrap();
+    segments::keep_damaged(dir.path(), MORNING);
     let last = Place { segment: MORNING + 3 * DAY, position: 1 };
     assert_eq!(segments::retire_before(dir.path(), last).unwrap(), 3);
     let (waiting, stored, damaged) = (State::Waiting, State::Stored, State::Damaged);

@@ -107,18 +107,18 @@ fn salvage(config: &Config, segments: Vec<PathBuf>) -> anyhow::Result<()> {
 fn retry(config: &Config) -> anyhow::Result<()> {
     let id = journal_id(&config.journal_dir)?;
     with_store(config, async |store| {
-        let outcomes = Aside::open(&config.journal_dir)?.retry(store, &id).await?;
-        let mut refused = 0;
+        let outcomes = Aside::open(&config.journal_dir)?.retry(store, &id).await;
+        let mut left = 0;
         for (call, outcome) in outcomes {
             match outcome {
                 Ok(()) => println!("{call}  stored"),
                 Err(fault) => {
-                    refused += 1;
-                    println!("{call}  rejected: {:#}", anyhow::Error::from(fault));
+                    left += 1;
+                    println!("{call}  not stored: {:#}", anyhow::Error::from(fault));
                 }
             }
         }
-        anyhow::ensure!(refused == 0, "{refused} calls are still set aside");
+        anyhow::ensure!(left == 0, "{left} calls are still set aside");
         Ok(())
     })
 }

@@ -32,7 +32,7 @@ pub(super) fn checked(source: &mut Source, file: &File) -> Vec<Agency> {
         if name.is_empty() || !name.bytes().all(letter) || !name.bytes().any(|byte| byte.is_ascii_alphabetic()) {
             source.fault(&key("name"), format!("{name:?} cannot be dialled"), "letters, digits, - and _: \"damkar\"");
         } else if !names.insert(name.to_ascii_lowercase()) {
-            source.fault(&key("name"), format!("{name:?} is there twice"), "a name of its own");
+            source.fault(&key("name"), format!("{name:?} is listed twice"), "a different name");
         }
         if !is_dialable(number) {
             source.fault(&key("number"), format!("{number:?}"), "3 to 20 digits, with or without a leading +");

@@ -100,13 +100,13 @@ pub(super) fn categories(source: &mut Source, file: &File) -> Vec<Category> {
         if !(1..=4).contains(&code.len()) || !code.bytes().all(|b| b.is_ascii_digit()) {
             source.fault(&key("code"), format!("{code:?} cannot be dialled"), "1 to 4 digits");
         } else if !codes.insert(code.as_str()) {
-            source.fault(&key("code"), format!("{code:?} is there twice"), "a code of its own");
+            source.fault(&key("code"), format!("{code:?} is listed twice"), "a different code");
         }
         let words = |text: &str| !text.trim().is_empty() && text.len() <= 64 && !text.chars().any(char::is_control);
         if !words(name) || name.bytes().all(|b| b.is_ascii_digit()) {
             source.fault(&key("name"), format!("{name:?} is not a name"), "1 to 64 letters: \"kebakaran\"");
         } else if !names.insert(name.to_ascii_lowercase()) {
-            source.fault(&key("name"), format!("{name:?} is there twice"), "a name of its own");
+            source.fault(&key("name"), format!("{name:?} is listed twice"), "a different name");
         }
         if let Some(agency) = agency.as_deref().filter(|agency| !words(agency)) {
             source.fault(&key("agency"), format!("{agency:?} is not a name"), "1 to 64 letters: \"Damkar\", or absent");

@@ -201,7 +201,7 @@ fn shift_names(source: &mut Source, file: &File) {
             source.fault(
                 &format!("shift[{i}].name"),
                 format!("{:?} is the name of two shifts", shift.name),
-                "a name of its own",
+                "a different name",
             );
         }
     }
@@ -225,7 +225,7 @@ fn features(source: &mut Source, file: &File) -> FeatureCodes {
                 "\"*11\": * or #, then 1 to 7 digits, * or #",
             );
         } else if !seen.insert(code.as_str()) {
-            source.fault(&key, format!("{code:?} is the code of two features"), "a code of its own");
+            source.fault(&key, format!("{code:?} is the code of two features"), "a different code");
         } else if let Some(class) = behind_class(code) {
             let wrong = format!("{code:?} begins with {class:?}, after which a category's code may follow");
             source.fault(&key, wrong, "a code with another beginning");
@@ -266,7 +266,7 @@ fn features(source: &mut Source, file: &File) -> FeatureCodes {
 }
 
 /// The keys of the feature codes, and the codes.
-fn codes(section: &Features) -> [(&'static str, &String); 24] {
+pub(super) fn codes(section: &Features) -> [(&'static str, &String); 24] {
     [
         ("log_in", &section.log_in),
         ("log_out", &section.log_out),
@@ -313,7 +313,7 @@ fn supervisors(source: &mut Source, file: &File) -> BTreeSet<OperatorId> {
         let key = format!("operators.supervisors[{i}]");
         match OperatorId::parse(name) {
             Ok(operator) if known.contains(&operator) => {
-                source.fault(&key, format!("{name:?} is there twice"), "each operator once");
+                source.fault(&key, format!("{name:?} is listed twice"), "each operator once");
             }
             Ok(operator) => {
                 known.insert(operator);

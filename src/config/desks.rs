@@ -43,11 +43,11 @@ pub(super) fn checked(source: &mut Source, file: &File) -> (Vec<Desk>, Vec<DeskC
             source.fault(
                 &format!("{at}.name"),
                 format!("{FIRST_DESK:?} is what [queue] is called"),
-                "a name of its own",
+                "a different name",
             );
         }
         if !names.insert(section.name.as_str()) {
-            source.fault(&format!("{at}.name"), format!("{:?} is another desk's", section.name), "a name of its own");
+            source.fault(&format!("{at}.name"), format!("{:?} is another desk's", section.name), "a different name");
         }
         for number in &section.numbers {
             if *number == file.site.number || !taken.insert(number.as_str()) {

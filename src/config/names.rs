@@ -1,14 +1,13 @@
 //! Names that an account must not have: phones dial them for another purpose, so that no phone could call the account.
 
 use crate::ids::OperatorId;
-use crate::switchboard::FeatureCodes;
 
 use super::{Config, Fault};
 
 /// Maximum names that are reported.
 const NAMES_MAX: usize = 20;
 /// What an account's name must be instead.
-pub const OWN_NAME: &str = "a name that no key of the configuration has as a number, a name or a code";
+pub const OWN_NAME: &str = "a name that is not also a number, an agency or a feature code of the configuration";
 
 impl Config {
     /// The other meaning of a name that phones dial, with the key that gives it this meaning. None: the name is free for an account.
@@ -36,7 +35,7 @@ impl Config {
         if self.queue.fallback_number.as_deref().is_some_and(is) {
             return Some("the fallback number (queue.fallback_number)".to_owned());
         }
-        codes(&self.features).any(|code| code == name).then(|| "a feature code (features)".to_owned())
+        self.features.codes().any(|code| code == name).then(|| "a feature code (features)".to_owned())
     }
 
     /// The accounts whose names phones dial for another purpose.
@@ -53,46 +52,6 @@ impl Config {
         });
         faults.take(NAMES_MAX).collect()
     }
-}
-
-fn codes(codes: &FeatureCodes) -> impl Iterator<Item = &str> {
-    let FeatureCodes {
-        log_in,
-        log_out,
-        pause,
-        resume,
-        classes,
-        call_back,
-        silent_prompt,
-        station,
-        wrap_up,
-        conference,
-        listen,
-        whisper,
-        barge,
-        take_over,
-        pick_up,
-        postures,
-    } = codes;
-    let single = [
-        log_in,
-        log_out,
-        pause,
-        resume,
-        call_back,
-        silent_prompt,
-        station,
-        wrap_up,
-        conference,
-        listen,
-        whisper,
-        barge,
-        take_over,
-        pick_up,
-    ];
-    let classes = classes.iter().map(|(code, _)| code);
-    let modes = postures.iter().map(|(code, _)| code);
-    single.into_iter().chain(classes).chain(modes).map(String::as_str)
 }
 
 #[cfg(test)]
@@ -120,6 +79,15 @@ mod tests {
         }
         for name in ["sari", "1120", "11", "pmi2", "2001"] {
             assert_eq!(config.other_meaning(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn no_feature_code_is_free_for_an_account() {
+        let config = Config::parse("siaga.toml", TEXT).unwrap();
+        let section = super::super::section::Features::default();
+        for (key, code) in super::super::check::codes(&section) {
+            assert_eq!(config.other_meaning(code).as_deref(), Some("a feature code (features)"), "{key}");
         }
     }
 

@@ -26,7 +26,7 @@ pub(super) fn listeners(source: &mut Source, section: &section::Sip) -> Vec<List
         let key = format!("sip.listen[{i}]");
         let Some((transport, local)) = listen_address(source, &key, text) else { continue };
         if listeners.iter().any(|other| (other.transport, other.local) == (transport, local)) {
-            source.fault(&key, format!("{text:?} is there twice"), "each address once");
+            source.fault(&key, format!("{text:?} is listed twice"), "each address once");
             continue;
         }
         let advertised = match &section.advertised {
@@ -126,7 +126,7 @@ pub(super) fn trunks(source: &mut Source, sections: &[section::Trunk], listeners
         if name.is_empty() || name.len() > 64 || name.chars().any(char::is_control) {
             source.fault(&key("name"), format!("{name:?} is not a name"), "1 to 64 characters");
         } else if !names.insert(name) {
-            source.fault(&key("name"), format!("{name:?} is the name of two trunks"), "a name of its own");
+            source.fault(&key("name"), format!("{name:?} is the name of two trunks"), "a different name");
         }
         if section.peers.is_empty() {
             source.fault(

@@ -157,14 +157,9 @@ impl Accounts {
             warn!(supervisor = %name, "a name in operators.supervisors has no account");
         }
         let who = Users::of(&users);
-        let (local, copy) =
-            (self.local.clone(), AccountsCopy { read_at: self.clock.now().wall, mark: self.used.0, operators, users });
-        let kept = tokio::task::spawn_blocking(move || local.keep_accounts(&copy)).await;
-        let kept = kept.unwrap_or_else(|error| Err(std::io::Error::other(error)));
-        self.until_copy = kept.is_err().then_some(COPY_LOOKS);
-        if let Err(fault) = self.alarms.watch(Kind::LocalState, "accounts", kept) {
-            warn!(%fault, "the local copy of the accounts cannot be written");
-        }
+        let copy = AccountsCopy { read_at: self.clock.now().wall, mark: self.used.0, operators, users };
+        let kept = self.local.keep_accounts(copy, &self.alarms).await;
+        self.until_copy = (!kept).then_some(COPY_LOOKS);
         (accounts, who)
     }
 
@@ -305,5 +300,26 @@ mod tests {
         }
         let lines = alarms.lines();
         assert!(lines.iter().any(|line| line.contains("the database does not respond")), "{lines:?}");
+    }
+    /// The disk: a pipe without a reader, whose opening waits.
+    #[tokio::test]
+    async fn a_disk_that_hangs_holds_up_no_change_of_accounts() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut accounts, alarms, url) = reader(folder.path());
+        add(&url, &["budi"]).await;
+        std::fs::create_dir(folder.path().join("local")).unwrap();
+        let pipe = folder.path().join("local/accounts.json.new");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let read = tokio::time::timeout(Duration::from_secs(10), accounts.changed()).await;
+        // The write ends with an error.
+        drop(std::fs::File::open(&pipe).unwrap());
+        assert_eq!(names(read.expect("it waits for the disk")).unwrap(), ["budi"]);
+        assert!(alarms.lines().iter().any(|line| line.contains("the disk does not respond")), "{:?}", alarms.lines());
+        std::fs::remove_file(&pipe).unwrap();
+        // The copy is written as soon as the disk responds.
+        for _ in 0..=COPY_LOOKS {
+            accounts.changed().await;
+        }
+        assert_eq!(alarms.lines(), Vec::<String>::new());
     }
 }

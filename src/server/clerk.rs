@@ -34,7 +34,9 @@ pub(super) struct JournalFigures {
     pub(super) failures: AtomicU64,
     /// Facts that were lost because the disk could not be written and the memory for them was full.
     pub(super) lost: AtomicU64,
+    /// Facts that the journal must write, all and those of them that wait in the crash log alone.
     pub(super) given: AtomicU64,
+    held: AtomicU64,
     /// Facts that are not in the crash log: a kill within the next 50 ms would lose them.
     pub(super) unprotected: AtomicU64,
     pub(super) alarm: AtomicBool,
@@ -88,13 +90,15 @@ impl Ledger {
         }
         let step = Step { records: self.records.clone(), facts, file };
         self.records.clear();
-        match self.steps.try_send(step) {
-            Ok(()) => self.figures.given.fetch_add(facts, Ordering::Relaxed),
-            Err(_) => {
+        match (self.steps.try_send(step), file) {
+            (Ok(()), _) => self.figures.given.fetch_add(facts, Ordering::Relaxed),
+            (Err(_), Some(file)) => {
                 // The journal's thread reads them in the crash log as soon as it has caught up.
-                file.iter().for_each(|file| self.crash_log.hold(*file));
-                self.figures.lost.fetch_add(facts, Ordering::Relaxed)
+                self.figures.held.fetch_add(facts, Ordering::Relaxed);
+                self.crash_log.hold(file);
+                self.figures.given.fetch_add(facts, Ordering::Relaxed)
             }
+            (Err(_), None) => self.figures.lost.fetch_add(facts, Ordering::Relaxed),
         };
     }
 }
@@ -240,16 +244,26 @@ impl Desk {
         let cleaner = self.clerk.cleaner.clone();
         let Some(held) = cleaner.held() else { return };
         let now = self.clerk.clock.now().wall;
-        match cleaner.read(held).and_then(|records| self.journal.append_records(&records, now)) {
-            Ok(place) => {
-                cleaner.release(held);
+        let facts = self.clerk.figures.held.load(Ordering::Relaxed);
+        let read = cleaner.read(held);
+        match read.and_then(|records| Ok((record::count(&records), self.journal.append_records(&records, now)?))) {
+            Ok((written, place)) => {
+                self.count_held(written, if cleaner.release(held) { facts } else { 0 });
                 self.tell.send_replace(place);
-                info!("the facts that found no room on their way to the journal are in it now");
+                info!("the facts that waited in the crash log are in the journal now");
             }
             Err(fault) => {
-                warn!(%fault, "the facts that found no room on their way to the journal stay in the crash log")
+                warn!(%fault, "facts wait in the crash log: the journal cannot be written")
             }
         }
+    }
+
+    /// Counts records that were read in the crash log and written: `held` of them had been counted as given, the others are in the journal twice.
+    fn count_held(&self, written: u64, held: u64) {
+        let figures = &self.clerk.figures;
+        figures.given.fetch_add(written.saturating_sub(held), Ordering::Relaxed);
+        figures.facts.fetch_add(written, Ordering::Relaxed);
+        figures.held.fetch_sub(held, Ordering::Relaxed);
     }
 
     /// Writes a group, and retries until it is on the disk; at the end of the service only a few times. False if it was not written.
@@ -294,7 +308,9 @@ impl Desk {
                 let moved = |place: &mut Place| std::mem::replace(place, end) != end;
                 self.tell.send_if_modified(moved);
             }
-            Err(fault) => warn!(%fault, "the journal cannot be touched"),
+            Err(fault) => {
+                warn!(%fault, "the time stamp of the journal cannot be set: after a kill, interrupted calls end too early")
+            }
         }
     }
 }
@@ -319,7 +335,8 @@ mod tests {
         for seq in 0..2 {
             step(&mut ledger, seq);
         }
-        assert_eq!(ledger.figures.lost.load(Ordering::Relaxed), 1, "the second found no room");
+        assert_eq!(ledger.figures.held.load(Ordering::Relaxed), 1, "the second found no room");
+        assert_eq!(ledger.figures.lost.load(Ordering::Relaxed), 0, "it is in the crash log");
         (ledger, inbox)
     }
 
@@ -356,12 +373,16 @@ mod tests {
             cleaner: cleaner.clone(),
         };
         let (tell, durable) = watch::channel(journal.end());
+        let figures = Arc::clone(&ledger.figures);
         drop(ledger);
         Desk { clerk, journal, tell }.run(&mut inbox).await;
         let place = *durable.borrow();
         let read = crate::store::journal::read(dir.path(), Place::default(), place, 100).unwrap();
         let seqs: std::collections::BTreeSet<u32> = read.entries.iter().map(|entry| entry.id.seq).collect();
         assert_eq!(seqs, [0, 1].into());
+        let figure = |of: &AtomicU64| of.load(Ordering::Relaxed);
+        assert_eq!((figure(&figures.given), figure(&figures.held)), (figure(&figures.facts), 0), "none waits");
+        assert_eq!(figure(&figures.facts), read.entries.len() as u64, "the writer counts every record that it reads");
         assert_eq!(cleaner.held(), None, "later facts may be removed from memory again");
         assert!(Files::of(dir.path()).unwrap().left_beside(NEXT).unwrap().is_empty());
     }
@@ -374,10 +395,10 @@ mod tests {
         let held = cleaner.held().unwrap();
         let before = cleaner.read(held).unwrap();
         step(&mut ledger, 2);
-        cleaner.release(held);
+        assert!(!cleaner.release(held));
         let again = cleaner.held().expect("the third step has found no room either");
         assert!(cleaner.read(again).unwrap().len() > before.len());
-        cleaner.release(again);
+        assert!(cleaner.release(again));
         assert_eq!(cleaner.held(), None);
         Files::of(dir.path()).unwrap().remove_all();
     }

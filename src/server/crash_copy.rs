@@ -25,6 +25,8 @@ pub(super) struct CrashCopy {
     file: Option<File>,
     path: Option<PathBuf>,
     length: u64,
+    /// True if the last line is incomplete: a kill or a lack of memory has cut it.
+    torn: bool,
     /// The numbers of changes that were sent to the disk's thread and that it has written.
     handed: u64,
     written: Arc<AtomicU64>,
@@ -40,13 +42,16 @@ impl CrashCopy {
             Some((open(&path).ok()?, path))
         });
         if opened.is_none() {
-            warn!("no folder in memory: if the service is killed, registrations that are not on the disk yet are lost");
+            warn!(
+                "neither /run/siaga nor /dev/shm can be used: a crash loses registrations that are not on the disk yet"
+            );
         }
         let (opened, path) = opened.unzip();
         let (file, left) = opened.unzip();
         let left = left.unwrap_or_default();
         let length = u64::try_from(left.len()).unwrap_or(u64::MAX);
-        (Self { file, path, length, handed: 0, written: Arc::default(), held: Arc::default() }, left)
+        let torn = !left.is_empty() && !left.ends_with('\n');
+        (Self { file, path, length, torn, handed: 0, written: Arc::default(), held: Arc::default() }, left)
     }
 
     /// The disk's thread counts here the changes that it has written.
@@ -67,11 +72,14 @@ impl CrashCopy {
             if file.set_len(0).is_err() {
                 return;
             }
-            self.length = 0;
+            (self.length, self.torn) = (0, false);
         }
         // A change that does not fit here is only on the disk.
-        if self.length < LONGEST && file.write_all(line).is_ok() {
-            self.length += u64::try_from(line.len()).unwrap_or(u64::MAX);
+        if self.length < LONGEST {
+            // The end of a line that was cut must not be the beginning of the next one.
+            let cut = if self.torn { &b"\n"[..] } else { b"" };
+            self.torn = file.write_all(&[cut, line].concat()).is_err();
+            self.length += u64::try_from(cut.len() + line.len()).unwrap_or(u64::MAX);
         }
     }
 
@@ -118,6 +126,24 @@ fn open(path: &Path) -> io::Result<(File, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_that_a_kill_has_cut_costs_no_other_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut copy, _) = CrashCopy::open(folder.path());
+        copy.append(b"one\n");
+        copy.append(b"tw");
+        drop(copy);
+        let (mut copy, left) = CrashCopy::open(folder.path());
+        assert_eq!(left, "one\ntw");
+        copy.append(b"three\n");
+        copy.append(b"four\n");
+        let file = copy.path().unwrap();
+        drop(copy);
+        let (_, left) = CrashCopy::open(folder.path());
+        fs::remove_file(file).unwrap();
+        assert_eq!(left.lines().collect::<Vec<_>>(), ["one", "tw", "three", "four"]);
+    }
 
     #[test]
     fn what_the_disk_has_not_taken_survives_and_what_it_has_taken_makes_room() {

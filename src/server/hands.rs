@@ -97,6 +97,7 @@ impl Hands for ServiceHands {
         if let Some(media) = &self.media {
             media.flush();
         }
+        self.keeper.send_waiting();
     }
 
     fn calls_over(&mut self) -> bool {
@@ -198,9 +199,9 @@ impl Hands for ServiceHands {
     fn unstaffed(&mut self, unstaffed: bool) {
         self.metrics.unstaffed.set(i64::from(unstaffed));
         if unstaffed {
-            tracing::warn!("calls wait and no operator is on shift");
+            tracing::warn!("calls wait and no operator is on shift, logged in and reachable");
         } else {
-            tracing::info!("no call waits without an operator on shift any longer");
+            tracing::info!("no call waits any longer, or an operator is on shift, logged in and reachable");
         }
     }
 
@@ -236,7 +237,7 @@ impl Hands for ServiceHands {
                 "a call waits and no operator is ready: operators on a break are rung after queue.none_ready_seconds"
             );
         } else {
-            tracing::info!("no call waits without a ready operator any longer");
+            tracing::info!("no call waits any longer, or an operator is ready");
         }
     }
 }

@@ -35,6 +35,9 @@ use super::local_keeper::Keeper;
 /// The file is rewritten when it has more lines than this and more than twice the entries that it describes.
 const LINES_MIN: usize = 4_096;
 
+/// How long accounts and reloads wait for the disk of the copy. A write that takes longer continues.
+const WRITE_TIME: Duration = Duration::from_secs(2);
+
 /// The accounts and users that were last read from the database.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct AccountsCopy {
@@ -58,12 +61,14 @@ pub(super) enum Change {
 #[derive(Clone, Debug)]
 pub(super) struct LocalState {
     folder: PathBuf,
+    accounts: Slow,
+    roster: Slow,
 }
 
 impl LocalState {
     /// `journal` is the journal's folder.
     pub(super) fn beside(journal: &Path) -> Self {
-        Self { folder: journal.join("local") }
+        Self { folder: journal.join("local"), accounts: Slow::default(), roster: Slow::default() }
     }
 
     /// The accounts of the last run; None if there are none, or they cannot be read.
@@ -73,23 +78,23 @@ impl LocalState {
         alarms.watch(Kind::LocalState, "accounts", read).ok().flatten()
     }
 
-    /// Copies the roster's files, which are valid now, for a start at which they are not.
-    pub(super) fn keep_roster(&self, config: &Config, alarms: &Alarms) {
-        let keep = || {
-            for (file, copy) in config.roster_copies() {
-                self.replace(&copy, &fs::read(file)?)?;
+    /// Copies the roster's files, which are valid now, for a start at which they are not. Returns false after an error, which raises an alarm.
+    pub(super) async fn keep_roster(&self, config: &Config, alarms: &Alarms) -> bool {
+        let (state, files) = (self.clone(), config.roster_copies());
+        let keep = move || {
+            for (file, copy) in files {
+                state.replace(&copy, &fs::read(file)?)?;
             }
-            Ok::<_, io::Error>(())
+            Ok(())
         };
-        if let Err(fault) = alarms.watch(Kind::LocalState, "roster", keep()) {
-            warn!(%fault, "the local copy of the roster cannot be written");
-        }
+        alarms.watch(Kind::LocalState, "roster", self.roster.in_time(keep).await).is_ok()
     }
 
-    /// Writes the accounts for the next start.
-    pub(super) fn keep_accounts(&self, copy: &AccountsCopy) -> io::Result<()> {
-        let text = serde_json::to_string(copy)?;
-        self.replace(&self.accounts_file(), text.as_bytes())
+    /// Writes the accounts for the next start. An error raises an alarm.
+    pub(super) async fn keep_accounts(&self, copy: AccountsCopy, alarms: &Alarms) -> bool {
+        let state = self.clone();
+        let keep = move || state.replace(&state.accounts_file(), serde_json::to_string(&copy)?.as_bytes());
+        alarms.watch(Kind::LocalState, "accounts", self.accounts.in_time(keep).await).is_ok()
     }
 
     fn accounts_file(&self) -> PathBuf {
@@ -139,6 +144,37 @@ impl LocalState {
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&new, path)
+    }
+}
+
+/// Work on a disk that may hang: it runs on a thread of its own, and no part of the service waits for it longer than `WRITE_TIME`.
+#[derive(Clone, Debug, Default)]
+struct Slow {
+    /// True while the work has not ended.
+    busy: Arc<AtomicBool>,
+}
+
+impl Slow {
+    /// Does the work. An error also if it takes too long, and while an earlier work has not ended.
+    async fn in_time<T, F>(&self, work: F) -> io::Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> io::Result<T> + Send + 'static,
+    {
+        let late = || io::Error::new(io::ErrorKind::TimedOut, "the disk does not respond");
+        if self.busy.swap(true, Ordering::AcqRel) {
+            return Err(late());
+        }
+        let busy = Arc::clone(&self.busy);
+        let task = tokio::task::spawn_blocking(move || {
+            let done = work();
+            busy.store(false, Ordering::Release);
+            done
+        });
+        match tokio::time::timeout(WRITE_TIME, task).await {
+            Ok(done) => done.unwrap_or_else(|error| Err(io::Error::other(error))),
+            Err(_) => Err(late()),
+        }
     }
 }
 
@@ -335,8 +371,8 @@ mod tests {
         restored
     }
 
-    #[test]
-    fn the_last_change_of_each_account_survives_and_only_the_owner_reads_it() {
+    #[tokio::test]
+    async fn the_last_change_of_each_account_survives_and_only_the_owner_reads_it() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(run(folder.path(), &[presence("budi", None), presence("sari", None)]), Restored::default());
         let gone = Presence { logged_in: false, ..presence("sari", None) };
@@ -347,7 +383,7 @@ mod tests {
         assert_eq!((mode(&local), mode(&local.join("changes.jsonl"))), (0o700, 0o600));
         let copy =
             AccountsCopy { read_at: Timestamp::from_millis(5), mark: 1, operators: Vec::new(), users: Vec::new() };
-        LocalState::beside(folder.path()).keep_accounts(&copy).unwrap();
+        assert!(LocalState::beside(folder.path()).keep_accounts(copy, &Alarms::default()).await);
         assert_eq!(mode(&local.join("accounts.json")), 0o600);
     }
 

@@ -95,8 +95,12 @@ impl Metrics {
             calls_ended: made.counters("calls_ended_total", "Ended calls, by cause.", &["cause"])?,
             calls_answered: made.counter("calls_answered_total", "Calls that an operator or the fallback answered.")?,
             calls_rejected: rejected(&made)?,
-            bindings_marked: made.counter("bindings_marked_total", "Times that a phone did not respond.")?,
-            offers_ended: made.counters("offers_ended_total", "Offers to operators, by outcome.", &["outcome"])?,
+            bindings_marked: made.counter("bindings_marked_total", "Times that a phone was marked as unreachable.")?,
+            offers_ended: made.counters(
+                "offers_ended_total",
+                "Ring attempts at operators, by outcome.",
+                &["outcome"],
+            )?,
             operators_lost: made.counter("operators_lost_total", "Answered calls whose operator's leg was lost.")?,
             transfers: made.counters("transfers_total", "Transfers, by outcome: done, failed.", &["outcome"])?,
             call_backs: made.counters(
@@ -117,7 +121,8 @@ impl Metrics {
             recordings_failed: made.counter("recordings_failed_total", "Recordings that could not be made.")?,
             breaches: made.counter("invariant_breaches_total", "Calls ended for a broken invariant.")?,
             waited,
-            unstaffed: made.gauge("unstaffed", "1 while calls wait and no operator is staffed.")?,
+            unstaffed: made
+                .gauge("unstaffed", "1 while calls wait and no operator is on shift, logged in and reachable.")?,
             none_ready: none_ready(&made)?,
             ports_short: ports_short(&made)?,
             trunk_up: made.gauges("trunk_up", "1 while the trunk responds to keep-alives.", &["trunk"])?,
@@ -131,7 +136,11 @@ impl Metrics {
             subscriptions: made.gauge("sip_subscriptions", "Subscriptions of operators' phones.")?,
             anchors: made.gauge("media_ports_lent", "RTP port pairs that calls hold.")?,
             without_port: made.gauge("calls_without_port", "Callers who wait without an RTP port.")?,
-            datagrams: made.counters("sip_messages_total", "SIP messages by what happened to them.", &["way"])?,
+            datagrams: made.counters(
+                "sip_messages_total",
+                "SIP messages: received (in), sent (out), not sent (unsent), not delivered (unreachable).",
+                &["way"],
+            )?,
             connections: made.gauge("sip_connections", "TCP connections of phones and trunks.")?,
             media: made.counters("media_total", "Media packets and errors, by kind.", &["kind"])?,
             media_foreign_legs: foreign_legs(&made)?,

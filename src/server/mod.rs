@@ -38,6 +38,7 @@ mod pktinfo;
 mod readable;
 mod records;
 mod rejections;
+mod roster;
 mod serve;
 pub mod sharing;
 pub mod signalling;

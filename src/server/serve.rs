@@ -1,6 +1,5 @@
 //! Starts the service in order, watches over it, and ends it in order.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
@@ -13,9 +12,8 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::alarm::{Alarms, Kind};
-use crate::clock::Timestamp;
-use crate::config::{Certificates, Config, Connections, EngineName, Rostered, TlsFiles};
-use crate::ids::{OperatorId, Rng};
+use crate::config::{Certificates, Config, Connections, EngineName, TlsFiles};
+use crate::ids::Rng;
 use crate::switchboard::{Listener, Restored, Switchboard, Trunk};
 
 use super::RETRY_EVERY;
@@ -37,6 +35,7 @@ use super::metrics::Metrics;
 use super::named;
 use super::open_files;
 use super::records::{self, Records};
+use super::roster::{tell_roster, warn_of_gaps};
 use super::sharing;
 use super::signalling::{Inbound, Signalling};
 use super::signals::{Request, Signals};
@@ -47,10 +46,8 @@ use super::users::Users;
 /// How long calls that were hung up by the service may take to end.
 const HANG_UP: Duration = Duration::from_secs(5);
 
-/// How often the roster is looked ahead into, how far, and how many times are told one by one.
+/// How often the roster is checked for coming gaps.
 const ROSTER_EVERY: Duration = Duration::from_secs(86_400);
-const ROSTER_DAYS: u32 = 14;
-const ROSTER_TOLD: usize = 3;
 
 /// How often alarms that are still raised are logged again.
 const REMIND_EVERY: Duration = Duration::from_secs(3_600);
@@ -91,7 +88,7 @@ async fn run(config: Config, signals: Signals, clock: Clock, log: &LogGuard) -> 
     let media = Arc::new(start_media(&config, &desk, &alarms).await.context("media")??);
     let switchboard = new_switchboard(&config, clock, &media, &alarms)?;
     let events = Events::default();
-    tell_roster(&config, &local, &alarms);
+    let roster_kept = tell_roster(&config, &local, &alarms).await;
     let (restored, keeper, kept) = local.clone().open(&alarms)?;
     let (tell_users, users) = watch::channel(Users::default());
     let known = restore(&desk, records.accounts(), restored, &tell_users).await;
@@ -143,6 +140,7 @@ async fn run(config: Config, signals: Signals, clock: Clock, log: &LogGuard) -> 
         alarms,
         missing,
         local,
+        roster_kept,
         signals,
         accounts: None,
     };
@@ -277,6 +275,8 @@ struct Watch {
     /// Listeners that could not be opened yet.
     missing: Vec<Listener>,
     local: LocalState,
+    /// False if the copy of the roster could not be written.
+    roster_kept: bool,
     signals: Signals,
     /// The accounts, once they were compared with the names in `running`.
     accounts: Option<named::Names>,
@@ -350,6 +350,8 @@ impl Watch {
             self.running = repaired;
             self.spread().await;
             info!("the roster was read again");
+        } else if !self.roster_kept {
+            self.roster_kept = tell_roster(&self.running, &self.local, &self.alarms).await;
         }
     }
 
@@ -400,7 +402,7 @@ impl Watch {
 
     /// Gives the running configuration to the parts that use it.
     async fn spread(&mut self) {
-        tell_roster(&self.running, &self.local, &self.alarms);
+        self.roster_kept = tell_roster(&self.running, &self.local, &self.alarms).await;
         self.tell_config.send_replace(Arc::new(self.running.clone()));
         self.desk.tell(Inbound::Configure(Box::new(self.running.switchboard()))).await;
         self.accounts = None;
@@ -412,47 +414,6 @@ impl Watch {
 fn promise(metrics: &Metrics, config: &Config) -> anyhow::Result<()> {
     metrics.desks.promise(&config.report.levels, u64::try_from(config.report.short_abandon.as_millis())?);
     Ok(())
-}
-
-/// Raises or ends the alarm of the roster; copies a valid roster for the next start.
-fn tell_roster(config: &Config, local: &LocalState, alarms: &Alarms) {
-    let faults = config.roster_faults.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let Some(first) = faults.first() else {
-        alarms.clear(Kind::Roster, "");
-        return local.keep_roster(config, alarms);
-    };
-    let plan = if config.rostered == Rostered::default() {
-        "every operator is on shift"
-    } else {
-        "the last valid copy is used"
-    };
-    alarms.raise(Kind::Roster, "", format!("{plan}; {} errors: {first}", faults.len()));
-}
-
-/// Warns of times ahead in which too few operators are on shift, and of decrees that end.
-fn warn_of_gaps(config: &Config, accounts: Option<&BTreeSet<OperatorId>>) {
-    let ahead = config.roster_ahead(super::clock::wall_now(), ROSTER_DAYS, accounts);
-    let minimum = config.operators.minimum_on_shift;
-    let local = |at: Timestamp| {
-        let at = jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or_default();
-        config.zone.to_datetime(at).strftime("%Y-%m-%d %H:%M").to_string()
-    };
-    for gap in ahead.gaps.iter().take(ROSTER_TOLD) {
-        warn!(
-            from = local(gap.from),
-            to = local(gap.to),
-            on_shift = gap.fewest,
-            minimum,
-            "too few operators will be on shift"
-        );
-    }
-    if let Some(more) = ahead.gaps.len().checked_sub(ROSTER_TOLD).filter(|more| *more > 0) {
-        warn!(more, days = ROSTER_DAYS, "more such times: siaga check roster lists them");
-    }
-    for decree in &ahead.ending {
-        let to = decree.to.map(|to| to.to_string());
-        warn!(operator = %decree.operator, decree = decree.number, to, "a decree ends, and with it the operator's shifts");
-    }
 }
 
 /// How far the end has come.

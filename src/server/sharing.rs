@@ -15,7 +15,7 @@ pub(super) fn share(config: &Config) {
     let recordings = (config.recording.dir.clone(), Vec::new());
     for (folder, files) in database.into_iter().chain([recordings]) {
         if let Err(error) = access::share(&folder, &files, group) {
-            warn!(folder = %folder.display(), group, %error, "[store] group: the folder is not opened to it");
+            warn!(folder = %folder.display(), group, %error, "[store] group: the group cannot read the folder");
         }
     }
     share_recordings(config.recording.dir.clone(), group);
@@ -25,11 +25,11 @@ pub(super) fn share(config: &Config) {
 fn share_recordings(folder: PathBuf, group: u32) {
     let share = move || {
         if let (count, Some(error)) = access::share_below(&folder, group) {
-            warn!(folder = %folder.display(), group, count, %error, "[store] group: some recordings are not opened to it");
+            warn!(folder = %folder.display(), group, count, %error, "[store] group: the group cannot read some recordings");
         }
     };
     if let Err(error) = std::thread::Builder::new().name("sharing".to_owned()).spawn(share) {
-        warn!(group, %error, "[store] group: the existing recordings are not opened to it");
+        warn!(group, %error, "[store] group: the group cannot read the existing recordings");
     }
 }
 

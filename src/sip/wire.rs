@@ -220,7 +220,11 @@ fn read_fields<'a>(message: &mut Message<'a>, mut text: &'a [u8], faults: &mut F
                 text = rest;
                 if let Some(why) = raw.fault {
                     faults.note_optional(400, why);
-                    continue;
+                    // `make_readable` replaces From and To.
+                    let is_party = matches!(Name::of(raw.name), Name::From | Name::To);
+                    if faults.rigour == Rigour::Strict || !is_party || why != lex::BARE_CR {
+                        continue;
+                    }
                 }
                 if raw.value.len() > HEADER_BYTES_MAX {
                     faults.note_optional(400, "header field too long");

@@ -98,27 +98,27 @@ impl Aside {
     }
 
     /// Tries again to store each call, and removes its files if all its facts were stored. Returns the outcome of each.
-    pub async fn retry(&mut self, store: &Store, journal: &str) -> io::Result<Vec<(CallId, Result<(), StoreError>)>> {
+    pub async fn retry(&mut self, store: &Store, journal: &str) -> Vec<(CallId, Result<(), RetryError>)> {
         let mut outcomes = Vec::new();
         for (stream, path) in std::mem::take(&mut self.streams) {
-            let taken = retried(&path);
-            // A retry that failed or was killed has left its file.
-            let mut outcome = Ok(());
-            if taken.exists() {
-                outcome = store_file(store, journal, stream, &taken).await?;
-            }
-            if outcome.is_ok() && path.exists() {
-                fs::rename(&path, &taken)?;
-                outcome = store_file(store, journal, stream, &taken).await?;
-            }
+            let outcome = retry_one(store, journal, stream, &path).await;
             // A running service may have added facts since.
             if outcome.is_err() || path.exists() {
                 self.streams.insert(stream, path);
             }
             outcomes.push((stream, outcome));
         }
-        Ok(outcomes)
+        outcomes
     }
+}
+
+/// Why a call stays aside.
+#[derive(Debug, thiserror::Error)]
+pub enum RetryError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("its file cannot be used")]
+    File(#[from] io::Error),
 }
 
 /// The ending of a file to which a running service may add facts.
@@ -130,24 +130,40 @@ fn retried(path: &Path) -> PathBuf {
     path.with_extension("retried")
 }
 
-/// Stores the facts of one file and removes it. After an error of the database the file stays.
-async fn store_file(store: &Store, journal: &str, stream: CallId, file: &Path) -> io::Result<Result<(), StoreError>> {
+async fn retry_one(store: &Store, journal: &str, stream: CallId, path: &Path) -> Result<(), RetryError> {
+    let taken = retried(path);
+    // A retry that failed or was killed has left its file.
+    if taken.exists() {
+        store_file(store, journal, stream, &taken).await?;
+    }
+    if path.exists() {
+        fs::rename(path, &taken)?;
+        store_file(store, journal, stream, &taken).await?;
+    }
+    Ok(())
+}
+
+/// Stores the facts of one file and removes it. After an error the file stays.
+async fn store_file(store: &Store, journal: &str, stream: CallId, file: &Path) -> Result<(), RetryError> {
     let facts = entries(file)?;
     let refold: Vec<CallId> =
         facts.iter().any(|fact| fact.call == Some(stream)).then_some(stream).into_iter().collect();
     let batch = Batch { facts: facts.iter().collect(), opened: refold.clone(), refold, ..Batch::default() };
-    let outcome = store.take(journal, batch).await;
-    if outcome.is_ok() {
-        fs::remove_file(file)?;
-    }
-    Ok(outcome)
+    store.take(journal, batch).await?;
+    Ok(fs::remove_file(file)?)
 }
 
 /// Appends records to the file. If a retry takes the file meanwhile, it may have read it without them: then they go to a new file. Facts may be in both:
 /// a fact counts once.
 fn append(path: &Path, records: &[u8]) -> io::Result<()> {
+    append_while(path, records, || {})
+}
+
+/// `meanwhile` runs between the opening of the file and the write: for tests.
+fn append_while(path: &Path, records: &[u8], mut meanwhile: impl FnMut()) -> io::Result<()> {
     loop {
         let mut file = access::options().create(true).append(true).open(path)?;
+        meanwhile();
         file.write_all(records)?;
         file.sync_all()?;
         let written = file.metadata()?.ino();
@@ -166,4 +182,29 @@ fn entries(path: &Path) -> io::Result<Vec<Entry>> {
         Err(error) => return Err(error),
     }
     Ok(chunk.entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_are_not_written_to_a_file_that_a_retry_has_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("call.facts");
+        append(&path, b"one").unwrap();
+        let mut retries = 0;
+        // A retry takes the file; it has read and removed it before the write, or removes it later.
+        let retry = || {
+            if retries < 2 {
+                fs::rename(&path, retried(&path)).unwrap();
+            }
+            if retries == 0 {
+                fs::remove_file(retried(&path)).unwrap();
+            }
+            retries += 1;
+        };
+        append_while(&path, b"two", retry).unwrap();
+        assert_eq!((retries, fs::read(&path).unwrap().as_slice()), (3, &b"two"[..]));
+    }
 }

@@ -67,7 +67,12 @@ impl Files {
             files.sort_unstable();
             for group in files.chunk_by(|(one, _, _), (other, _, _)| one == other) {
                 let mut left = Left { bytes: Vec::new(), last_sign: Timestamp::default(), files: Vec::new() };
+                let mut last = 0;
                 for (_, _, file) in group {
+                    // A file that had no room for a record is followed by another one.
+                    let whole = record::without_torn_end(left.bytes.get(last..).unwrap_or_default()).len();
+                    left.bytes.truncate(last + whole);
+                    last = left.bytes.len();
                     left.bytes.extend(fs::read(file)?);
                     let at = fs::metadata(file)?;
                     let millis = at.mtime().saturating_mul(1_000).saturating_add(at.mtime_nsec() / 1_000_000);
@@ -288,7 +293,7 @@ impl Cleaner {
         Some(Held::of(self.held.load(Ordering::Acquire))).filter(|held| held.from != Held::NONE)
     }
 
-    /// The complete records in the held files. The journal may have some of them already: a fact counts once, however often the journal has it.
+    /// The records in the held files. The journal may have some of them already: a fact counts once, however often the journal has it.
     pub fn read(&self, held: Held) -> io::Result<Vec<u8>> {
         let mut files: Vec<_> = self.folder.iter().flat_map(|folder| self.files.found(folder)).collect();
         files.retain(|(run, no, _)| *run == self.run.as_millis() && *no >= held.from);
@@ -296,16 +301,16 @@ impl Cleaner {
         let mut records = Vec::new();
         for (_, _, file) in files {
             let bytes = fs::read(file)?;
-            records.extend_from_slice(record::complete(&bytes));
+            records.extend_from_slice(record::without_torn_end(&bytes));
         }
         Ok(records)
     }
 
-    /// The journal has the records of the held files. They stay if a further step has found no room since `held` was asked for.
-    pub fn release(&self, held: Held) {
+    /// The journal has the records of the held files. Returns false if a further step has found no room since `held` was read: then the files stay, and the
+    /// next attempt reads them.
+    pub fn release(&self, held: Held) -> bool {
         let none = Held { from: Held::NONE, ..held };
-        // An error is the further step, which the next attempt reads.
-        let _unchanged = self.held.compare_exchange(held.number(), none.number(), Ordering::AcqRel, Ordering::Acquire);
+        self.held.compare_exchange(held.number(), none.number(), Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     /// Removes all files of this run: all its facts are on the disk, and no more come.
@@ -387,6 +392,37 @@ mod tests {
         log.cleaner().stored_all(3);
         let left = mine.files().left_beside(NEXT).unwrap();
         assert_eq!(left[0].bytes.len(), big.len() * 2, "the files 2 and 3");
+    }
+
+    #[test]
+    fn a_record_that_found_no_room_in_memory_damages_no_other() {
+        let mine = journal();
+        let mut log = CrashLog::open(mine.0.path(), RUN);
+        let mut whole = Vec::new();
+        record::encode_json(&mut whole, br#"{"stream":"x","seq":3,"kind":"answered"}"#);
+        log.append(&[&whole, &whole[..20]].concat()).unwrap();
+        log.file = None;
+        log.append(&whole).unwrap();
+        let left = mine.files().left_beside(NEXT).unwrap();
+        assert_eq!(left[0].bytes, [&whole[..], &whole].concat());
+        log.hold(1);
+        let cleaner = log.cleaner();
+        assert_eq!(cleaner.read(cleaner.held().unwrap()).unwrap(), left[0].bytes);
+    }
+
+    #[test]
+    fn a_damaged_record_in_memory_is_kept_with_those_after_it() {
+        let mine = journal();
+        let mut log = CrashLog::open(mine.0.path(), RUN);
+        let mut whole = Vec::new();
+        record::encode_json(&mut whole, br#"{"stream":"x","seq":3,"kind":"answered"}"#);
+        let mut damaged = whole.clone();
+        damaged[12] ^= 1;
+        let both = [damaged, whole].concat();
+        log.append(&both).unwrap();
+        log.hold(1);
+        let cleaner = log.cleaner();
+        assert_eq!(cleaner.read(cleaner.held().unwrap()).unwrap(), both);
     }
 
     #[test]

@@ -196,8 +196,8 @@ impl Store {
         }
     }
 
-    /// Stores a batch of the journal `journal`, all of it or nothing.
-    pub async fn take(&self, journal: &str, mut batch: Batch<'_>) -> Result<(), StoreError> {
+    /// Stores a batch of the journal `journal`, all of it or nothing. Returns true if it had a record of a call.
+    pub async fn take(&self, journal: &str, mut batch: Batch<'_>) -> Result<bool, StoreError> {
         let sql = self.dialect();
         let facts = array(&batch.facts);
         on_either!(self, pool => {
@@ -232,8 +232,8 @@ impl Store {
                 set.execute(&mut *tx).await?;
             }
             tx.commit().await?;
-        });
-        Ok(())
+            Ok(!rows.is_empty())
+        })
     }
 
     /// How far a journal has been stored.

@@ -40,13 +40,13 @@ pub enum StoreError {
         "[store] url {0:?} is not a database; expected: \"sqlite:PATH\" or \"postgres://USER:PASSWORD@HOST/DATABASE\""
     )]
     Url(String),
-    #[error("the folder of the database cannot be made")]
+    #[error("the folder of the database cannot be created")]
     Folder(#[source] std::io::Error),
-    #[error("there is no database at {}: siaga serve or siaga operator add makes it", .0.display())]
+    #[error("there is no database at {}: siaga serve or siaga operator add creates it", .0.display())]
     NotThere(PathBuf),
     #[error("the database has no records of this version yet: siaga serve brings its tables up to date")]
     NoTables,
-    #[error("the database does not take it")]
+    #[error("the database reports an error")]
     Sql(#[from] sqlx::Error),
     #[error("the database's tables cannot be brought up to date")]
     Migrate(#[from] sqlx::migrate::MigrateError),

@@ -164,13 +164,19 @@ pub(super) fn is_cannot_open(error: &dyn sqlx::error::DatabaseError) -> bool {
     code.is_some_and(|code| [READONLY, CANTOPEN].contains(&(code & 0xff)))
 }
 
+/// True if the database has no such table or column.
+fn is_missing(error: &dyn sqlx::error::DatabaseError) -> bool {
+    // SQLITE_ERROR; undefined_table, undefined_column.
+    error.code().is_some_and(|code| ["1", "42P01", "42703"].contains(&code.as_ref()))
+}
+
 impl Store {
     /// True when every table and column that reports read is there.
     pub(super) async fn has_records(&self) -> Result<bool, StoreError> {
         let probed: Result<(i64,), sqlx::Error> = on_either!(self, pool => sqlx::query_as(PROBE).fetch_one(pool).await);
         match probed {
             Ok(_) => Ok(true),
-            Err(sqlx::Error::Database(error)) if !is_cannot_open(error.as_ref()) => Ok(false),
+            Err(sqlx::Error::Database(error)) if is_missing(error.as_ref()) => Ok(false),
             Err(other) => Err(other.into()),
         }
     }

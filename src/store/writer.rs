@@ -91,6 +91,8 @@ pub struct Writer {
     aside_of_batch: BTreeSet<FactId>,
     /// True once the calls that earlier runs left open are closed.
     recovered: bool,
+    /// True once the database has taken a record of this run: from then on, a rejection concerns single calls.
+    takes_records: bool,
     /// Alarms about a database that cannot be written, damage, and calls that are set aside are raised here.
     alarms: Alarms,
     /// None if the caller of `new` holds it.
@@ -115,6 +117,7 @@ impl Writer {
             aside: None,
             aside_of_batch: BTreeSet::new(),
             recovered: false,
+            takes_records: false,
             alarms: Alarms::default(),
             _lock: None,
             recall: None,
@@ -194,7 +197,9 @@ impl Writer {
         let mut cursor = store.in_time(self.patience, store.cursor(&self.journal)).await?;
         if cursor > *durable.borrow() {
             // The folder lost its segments, and the clock was set back: what is there now was never stored.
-            warn!("the journal begins before the place up to which it is stored: it is read from its beginning");
+            warn!(
+                "the database has stored more of the journal than the journal has (its folder was lost, or the clock was set back): the journal is read from its beginning"
+            );
             cursor = Place::default();
         }
         let segments = segments::bring_back(&self.dir, cursor)?;
@@ -215,8 +220,7 @@ impl Writer {
             cursor = self.copy(&store, cursor, run).await?;
         }
         if !self.recovered {
-            self.recover(&store).await?;
-            self.recovered = true;
+            self.recover(&store, cursor <= run).await?;
             self.figures.earlier_facts.store(0, Ordering::Relaxed);
         }
         self.recall(&store).await?;
@@ -226,11 +230,13 @@ impl Writer {
             cursor = self.copy(&store, cursor, until).await?;
             self.figures.caught_up.store(true, Ordering::Relaxed);
             self.alarms.clear(Kind::Database, "writer");
-            segments::retire_before(&self.dir, cursor)?;
-            if rounds.is_multiple_of(FORGET_EVERY) {
-                segments::forget_stored(&self.dir, self.keep)?;
-                self.look_for_damage()?;
+            if !self.recovered && self.takes_records {
+                self.recover(&store, false).await?;
             }
+            let tidied =
+                self.tidy(cursor, rounds).map_err(|fault| format!("stored segments stay on the disk: {fault}"));
+            // An error of the files affects no fact.
+            drop(self.alarms.watch(Kind::Journal, "segments", tidied));
             if self.figures.calls_aside.load(Ordering::Relaxed) > 0 {
                 self.aside = Some(Aside::open(&self.dir)?);
                 self.count_aside();
@@ -252,6 +258,16 @@ impl Writer {
             // Facts that arrive in the meantime are stored in the same transaction.
             tokio::time::sleep(GATHER).await;
         }
+    }
+
+    /// Marks stored segments, removes old ones, and looks for damaged ones.
+    fn tidy(&self, cursor: Place, rounds: u32) -> std::io::Result<()> {
+        segments::retire_before(&self.dir, cursor)?;
+        if rounds.is_multiple_of(FORGET_EVERY) {
+            self.look_for_damage()?;
+            segments::forget_stored(&self.dir, self.keep)?;
+        }
+        Ok(())
     }
 
     /// Counts the facts of earlier runs in the journal after a place, only for the figures.
@@ -309,7 +325,7 @@ impl Writer {
     }
 
     /// The alarm of damage stays until the damaged segments are salvaged or removed.
-    fn look_for_damage(&self) -> Result<(), WriterError> {
+    fn look_for_damage(&self) -> std::io::Result<()> {
         match segments::list(&self.dir, segments::State::Damaged)?.len() {
             0 => self.alarms.clear(Kind::Records, "journal"),
             files => self.alarms.raise(
@@ -324,7 +340,7 @@ impl Writer {
     /// Logs what could not be read, and keeps the damaged segments.
     fn report_damage(&self, chunk: &Chunk) -> Result<(), WriterError> {
         for segment in &chunk.damaged {
-            let kept = segments::keep_damaged(&self.dir, *segment)?;
+            let kept = segments::keep_damaged(&self.dir, *segment);
             self.look_for_damage()?;
             error!(
                 bytes = chunk.lost_bytes,

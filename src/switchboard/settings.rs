@@ -192,6 +192,20 @@ pub struct FeatureCodes {
     pub silent_prompt: String,
 }
 
+impl FeatureCodes {
+    /// Every code.
+    pub fn codes(&self) -> impl Iterator<Item = &str> {
+        let (accounts, calls) = (
+            [&self.log_in, &self.log_out, &self.station, &self.pause, &self.resume, &self.wrap_up],
+            [&self.call_back, &self.silent_prompt, &self.conference, &self.pick_up],
+        );
+        let supervision = [&self.listen, &self.whisper, &self.barge, &self.take_over];
+        let single = accounts.into_iter().chain(calls).chain(supervision);
+        let classes = self.classes.iter().map(|(code, _)| code);
+        single.chain(classes).chain(self.postures.iter().map(|(code, _)| code)).map(String::as_str)
+    }
+}
+
 /// What a call can be about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Category {

@@ -130,10 +130,8 @@ fn is_consistent(cdr: &Cdr, facts: &[Fact]) {
     good(cdr.waited_ms == until.millis_since(cdr.received), "he waited from arrival to answer or end");
     let own: Vec<_> = cdr.talks.iter().filter(|talk| !talk.guest).collect();
     good(cdr.talk_ms == own.iter().map(|talk| talk.to.millis_since(talk.from)).sum::<u64>(), "talk adds up");
-    // What a killed service had begun has no end of its own.
-    let killed = cdr.cause == Some(EndCause::Interrupted);
     good(
-        killed || guest_millis(facts) == cdr.talks.iter().filter(|talk| talk.guest).map(Talk::millis).sum::<u64>(),
+        guest_millis(facts) == cdr.talks.iter().filter(|talk| talk.guest).map(Talk::millis).sum::<u64>(),
         "so does the guests'",
     );
     good(cdr.answered.is_some() != cdr.talks.is_empty(), "an answer is a talk");
@@ -155,6 +153,8 @@ fn is_consistent(cdr: &Cdr, facts: &[Fact]) {
     let asked = cdr.transfers.len() + left;
     good(lost <= returned + lost_leads, "the caller of a lost leg returns to the queue, or a participant continues");
     good(returned <= lost + asked, "who is returned was lost, or passed on");
+    // What a killed service had begun has no end of its own.
+    let killed = cdr.cause == Some(EndCause::Interrupted);
     let in_time = |asked: Timestamp, end: Option<Timestamp>| end.map_or(killed, |at| asked <= at && at <= ended);
     good(cdr.transfers.iter().all(|one| in_time(one.asked, one.ended)), "transfers end");
     let passed_on = cdr.talks.iter().filter(|talk| talk.transferred).count();
@@ -189,7 +189,15 @@ fn guest_millis(facts: &[Fact]) -> u64 {
     let mut millis = 0;
     let mut ordered: Vec<&Fact> = facts.iter().collect();
     ordered.sort_by_key(|fact| fact.id.seq);
+    let mut last: Option<Moment> = None;
     for fact in ordered {
+        if matches!(fact.kind, FactKind::Ended { cause: EndCause::Interrupted, .. }) {
+            // The end of a killed call has only the time of the wall clock: it is counted from the call's last fact.
+            let last = last.unwrap_or(fact.moment());
+            let rest = fact.at.millis_since(last.at);
+            millis += std::mem::take(&mut since).values().map(|from| last.millis_since(*from) + rest).sum::<u64>();
+        }
+        last = Some(fact.moment());
         let (FactKind::GuestJoined { leg, .. } | FactKind::GuestLeft { leg, .. }) = &fact.kind else { continue };
         millis += since.remove(leg).map_or(0, |from| fact.moment().millis_since(from));
         if matches!(fact.kind, FactKind::GuestJoined { role: Role::Guest | Role::Barger, .. }) {

@@ -100,10 +100,10 @@ pub(crate) async fn a_call_that_the_database_does_not_take_is_set_aside_and_stor
     assert_eq!((listed.len(), listed[0].call, listed[0].facts), (1, bad.call, bad.facts.len() + 1));
     assert_eq!(store.open_calls(&id).await.unwrap(), []);
 
-    let outcomes = aside.retry(&store, &id).await.unwrap();
+    let outcomes = aside.retry(&store, &id).await;
     assert!(outcomes.len() == 1 && outcomes[0].1.is_err(), "it is still refused");
     mend(base).await;
-    let outcomes = aside.retry(&store, &id).await.unwrap();
+    let outcomes = aside.retry(&store, &id).await;
     assert!(outcomes.len() == 1 && outcomes[0].1.is_ok(), "{outcomes:?}");
     assert!(Aside::open(&base.journal()).unwrap().is_empty());
     let found = records(&store).await;
@@ -155,7 +155,7 @@ pub(crate) async fn an_interrupted_call_that_the_database_does_not_take_blocks_n
     assert_eq!(figures.calls_aside.load(Ordering::Relaxed), 1);
     assert_eq!(records(&store).await.iter().map(|cdr| cdr.call).collect::<Vec<_>>(), [good.call]);
     mend(base).await;
-    let outcomes = Aside::open(&base.journal()).unwrap().retry(&store, &id).await.unwrap();
+    let outcomes = Aside::open(&base.journal()).unwrap().retry(&store, &id).await;
     assert!(outcomes.iter().all(|(_, outcome)| outcome.is_ok()), "{outcomes:?}");
     assert_eq!(records(&store).await.len(), 2);
     assert_eq!(store.open_calls(&id).await.unwrap(), []);
@@ -184,6 +184,36 @@ pub(crate) async fn the_only_interrupted_call_is_set_aside_if_the_database_rejec
     store.close().await;
 }
 
+/// All calls that a run left open: they wait until the database has taken a record, and hold up no other call.
+pub(crate) async fn several_interrupted_calls_that_the_database_rejects_hold_up_no_other(base: &Base) {
+    base.make().await;
+    let store = Store::open(&base.url).await.unwrap();
+    let bad = [40, 41].map(|no| Story::new(no, MORNING, Some(POISON)).queued(1));
+    let mut run = Run::start(base, at(0));
+    run.journal.append(bad.iter().flat_map(|bad| &bad.facts), at(0)).unwrap();
+    let id = run.journal.id().to_owned();
+    run.finish(base).await;
+    refuse(base).await;
+    // No call has ended since the start: whether the database takes any record is not known.
+    let mut run = Run::start(base, at(20_000));
+    let next = stories::answered(42, MORNING + 30_000);
+    run.journal.append(next.facts[..2].iter(), at(40_000)).unwrap();
+    let figures = run.figures.clone();
+    run.writer(base).run_until(run.durable(), has_failed(&figures, 3)).await;
+    assert_eq!((figures.failures.load(Ordering::Relaxed), figures.calls_aside.load(Ordering::Relaxed)), (0, 0));
+    assert_eq!(store.facts(next.call).await.unwrap().len(), 2);
+    run.journal.append(next.facts[2..].iter(), at(40_000)).unwrap();
+    run.writer(base).run_until(run.durable(), has_failed(&figures, 3)).await;
+    assert_eq!((figures.failures.load(Ordering::Relaxed), figures.calls_aside.load(Ordering::Relaxed)), (0, 2));
+    assert_eq!(figures.interrupted_calls.load(Ordering::Relaxed), 2);
+    assert_eq!(records(&store).await, [next.cdr()]);
+    mend(base).await;
+    let outcomes = Aside::open(&base.journal()).unwrap().retry(&store, &id).await;
+    assert!(outcomes.iter().all(|(_, outcome)| outcome.is_ok()), "{outcomes:?}");
+    assert_eq!((records(&store).await.len(), store.open_calls(&id).await.unwrap().len()), (3, 0));
+    store.close().await;
+}
+
 /// A retry that was killed has left its file, and the service has set a later fact of the call aside since.
 pub(crate) async fn a_retry_takes_what_an_earlier_one_has_left(base: &Base) {
     base.make().await;
@@ -203,10 +233,89 @@ pub(crate) async fn a_retry_takes_what_an_earlier_one_has_left(base: &Base) {
     aside.put(bad.call, &[last]).unwrap();
     assert_eq!(aside.list().unwrap()[0].facts, bad.facts.len());
     let store = Store::open(&base.url).await.unwrap();
-    let outcomes = aside.retry(&store, &id).await.unwrap();
+    let outcomes = aside.retry(&store, &id).await;
     assert!(outcomes.len() == 1 && outcomes[0].1.is_ok(), "{outcomes:?}");
     assert!(aside.is_empty() && std::fs::read_dir(base.journal().join("aside")).unwrap().next().is_none());
     assert_eq!(records(&store).await, [bad.cdr()]);
+    store.close().await;
+}
+
+/// Holds a lock on the database, so that a retry waits for it, until the returned function releases the lock.
+async fn locked(base: &Base) -> impl AsyncFnOnce() {
+    use sqlx::{Connection as _, Executor as _, PgConnection, SqliteConnection};
+    let (mut sqlite, mut postgres) = (None, None);
+    if base.is_postgres() {
+        let mut connection = PgConnection::connect(&base.url).await.unwrap();
+        connection.execute("BEGIN; LOCK TABLE fact IN ACCESS EXCLUSIVE MODE").await.unwrap();
+        postgres = Some(connection);
+    } else {
+        let mut connection = SqliteConnection::connect(&base.url).await.unwrap();
+        connection.execute("BEGIN IMMEDIATE").await.unwrap();
+        sqlite = Some(connection);
+    }
+    async move || {
+        if let Some(mut connection) = sqlite {
+            connection.execute("ROLLBACK").await.unwrap();
+        }
+        if let Some(mut connection) = postgres {
+            connection.execute("ROLLBACK").await.unwrap();
+        }
+    }
+}
+
+/// The service sets a late fact of the call aside while `siaga journal retry` waits for the database.
+pub(crate) async fn facts_that_are_set_aside_during_a_retry_wait_for_the_next_one(base: &Base) {
+    base.make().await;
+    let store = Store::open(&base.url).await.unwrap();
+    let bad = poisoned(40);
+    let mut run = Run::start(base, at(0));
+    run.journal.append([].into_iter(), at(0)).unwrap();
+    let id = run.journal.id().to_owned();
+    run.finish(base).await;
+    let entries: Vec<_> = bad.facts.iter().map(|fact| Entry::of(fact).unwrap()).collect();
+    let (last, first) = entries.split_last().unwrap();
+    let (mut service, mut command) = (Aside::open(&base.journal()).unwrap(), Aside::open(&base.journal()).unwrap());
+    service.put(bad.call, &first.iter().collect::<Vec<_>>()).unwrap();
+    assert!(std::mem::replace(&mut command, Aside::open(&base.journal()).unwrap()).is_empty());
+    let file = base.journal().join("aside").join(format!("{}.facts", bad.call));
+    let release = locked(base).await;
+    let adds = async {
+        while !file.with_extension("retried").exists() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        assert!(service.has(bad.call), "it is still set aside");
+        service.put(bad.call, &[last]).unwrap();
+        release().await;
+    };
+    let (outcomes, ()) = tokio::join!(command.retry(&store, &id), adds);
+    assert!(outcomes.len() == 1 && outcomes[0].1.is_ok(), "{outcomes:?}");
+    assert!(!command.is_empty() && service.has(bad.call), "the last fact waits");
+    assert_eq!(command.list().unwrap()[0].facts, 1);
+    let outcomes = command.retry(&store, &id).await;
+    assert!(outcomes.len() == 1 && outcomes[0].1.is_ok(), "{outcomes:?}");
+    assert!(command.is_empty() && !service.has(bad.call));
+    assert_eq!(records(&store).await, [bad.cdr()]);
+    store.close().await;
+}
+
+/// The disk does not read the file of one call: the others are stored.
+pub(crate) async fn a_retry_stores_the_other_calls_if_the_file_of_one_cannot_be_read(base: &Base) {
+    base.make().await;
+    let store = Store::open(&base.url).await.unwrap();
+    let (one, other) = (poisoned(40), poisoned(41));
+    let mut run = Run::start(base, at(0));
+    run.journal.append([].into_iter(), at(0)).unwrap();
+    let id = run.journal.id().to_owned();
+    run.finish(base).await;
+    let (first, second) = if one.call < other.call { (&one, &other) } else { (&other, &one) };
+    let entries: Vec<_> = second.facts.iter().map(|fact| Entry::of(fact).unwrap()).collect();
+    Aside::open(&base.journal()).unwrap().put(second.call, &entries.iter().collect::<Vec<_>>()).unwrap();
+    std::fs::create_dir(base.journal().join("aside").join(format!("{}.facts", first.call))).unwrap();
+    let mut aside = Aside::open(&base.journal()).unwrap();
+    let outcomes = aside.retry(&store, &id).await;
+    let stored: Vec<_> = outcomes.iter().map(|(call, outcome)| (*call, outcome.is_ok())).collect();
+    assert_eq!(stored, [(first.call, false), (second.call, true)]);
+    assert_eq!((aside.len(), records(&store).await), (1, vec![second.cdr()]));
     store.close().await;
 }
 

@@ -117,3 +117,20 @@ pub(crate) async fn check_finds_what_a_database_lacks(base: &Base) {
     let faults = examine(&base.url).await;
     assert!(faults.len() == 1 && faults[0].contains("9999") && faults[0].contains("expected: "), "{faults:?}");
 }
+
+/// A folder is where a segment should be: it cannot be removed, which is no reason to hold up facts or the end.
+pub(crate) async fn a_stored_segment_that_cannot_be_removed_holds_up_no_fact(base: &Base) {
+    base.make().await;
+    Run::start(base, at(0)).finish(base).await;
+    std::fs::create_dir(base.journal().join("00000000000000000001.stored")).unwrap();
+    let mut run = Run::start(base, at(1_000));
+    run.journal.append(woven().iter(), at(1_000)).unwrap();
+    let (figures, alarms) = (run.figures.clone(), siaga::alarm::Alarms::default());
+    let writer = run.writer(base).raising(alarms.clone());
+    writer.run_until(run.durable(), has_failed(&figures, 3)).await;
+    assert_eq!(figures.failures.load(Ordering::Relaxed), 0);
+    assert!(alarms.lines().iter().any(|line| line.contains("segments")), "{:?}", alarms.lines());
+    let store = Store::open(&base.url).await.unwrap();
+    assert_eq!(records(&store).await.len(), stories::all(MORNING).len());
+    store.close().await;
+}

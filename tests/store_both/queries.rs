@@ -292,6 +292,23 @@ pub(crate) async fn a_reader_cannot_write(base: &Base) {
     store.close().await;
 }
 
+/// A database that cannot be read is no database without tables: `siaga serve` would not help.
+pub(crate) async fn an_error_of_the_database_is_reported_as_it_is(base: &Base) {
+    if base.is_postgres() {
+        base.make().await;
+        Store::open(&base.url).await.unwrap().close().await;
+        let none = "ALTER TABLE cdr RENAME TO away; CREATE FUNCTION no() RETURNS text LANGUAGE sql AS 'SELECT (1/0)::text'; \
+            CREATE VIEW cdr AS SELECT no() AS call, no() AS desk";
+        base.behind("", none).await;
+    } else {
+        std::fs::create_dir(base.dir.path().join("data")).unwrap();
+        std::fs::write(base.dir.path().join("data/siaga.db"), "a text ".repeat(1_000)).unwrap();
+    }
+    let fault = Store::open_read_only(&base.url).await.unwrap_err();
+    let said = format!("{:#}", anyhow::Error::from(fault));
+    assert!(said.contains("division by zero") || said.contains("not a database"), "{said}");
+}
+
 /// The service and a command start together on a database that neither has made.
 pub(crate) async fn opening_at_once_from_two_sides(base: &Base) {
     base.make().await;

@@ -122,6 +122,9 @@ pub(in crate::sip) fn line(text: &[u8]) -> (&[u8], &[u8], Option<LineFault>) {
     }
 }
 
+/// The fault of a header field with a CR that ends no line.
+pub(in crate::sip) const BARE_CR: &str = "carriage return without line feed";
+
 /// One header field line, folded lines joined.
 #[derive(Clone, Debug)]
 pub(in crate::sip) struct RawField<'a> {
@@ -175,7 +178,7 @@ pub(in crate::sip) fn field(text: &[u8]) -> Next<'_> {
     }
     let name = trim_end(name);
     let fault = match trouble {
-        Some(LineFault::BareCr) => Some("carriage return without line feed"),
+        Some(LineFault::BareCr) => Some(BARE_CR),
         Some(LineFault::Unterminated) => Some("header without its end"),
         None if no_colon => Some("header field without a colon"),
         None if !TOKEN.holds_word(name) => Some("header field name"),

@@ -15,7 +15,8 @@ impl Message<'_> {
     pub(super) fn make_readable(&mut self) {
         for name in [Name::From, Name::To] {
             let Some(field) = self.fields.iter_mut().find(|field| field.name == name) else { continue };
-            if field.value.is_empty() || NameAddr::parse(&field.value).is_ok() {
+            let has_bare_cr = field.value.contains(&b'\r');
+            if field.value.is_empty() || (!has_bare_cr && NameAddr::parse(&field.value).is_ok()) {
                 continue;
             }
             let readable = readable(&field.value);
@@ -85,6 +86,9 @@ mod tests {
             ("0812", "<sip:anonymous@anonymous.invalid>"),
             ("<sip:0812@telco>;tag=", "<sip:0812@telco>"),
             ("\"", "<sip:anonymous@anonymous.invalid>"),
+            ("\"Bu\rdi\" <sip:0812@telco>;tag=a", "<sip:0812@telco>;tag=a"),
+            ("Budi <sip:08\r12@telco>;tag=a", "<sip:anonymous@anonymous.invalid>;tag=a"),
+            ("Bu\0di <sip:0812@telco>;x=\r;tag=a", "<sip:0812@telco>;tag=a"),
         ] {
             let found = readable(value.as_bytes());
             assert_eq!(String::from_utf8_lossy(&found), expected, "{value}");

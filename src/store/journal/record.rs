@@ -52,13 +52,29 @@ pub(super) fn decode(bytes: &[u8]) -> Option<&[u8]> {
     (json.first() == Some(&b'{') && crc32fast::hash(json) == sum).then_some(json)
 }
 
-/// The beginning of `bytes` that consists of complete and undamaged records.
-pub(in crate::store) fn complete(bytes: &[u8]) -> &[u8] {
-    let mut end = 0;
-    while let Some((_, length)) = bytes.get(end..).and_then(first) {
-        end += length;
+/// `bytes` without the incomplete record at their end, if there is one (`is_torn`).
+pub(in crate::store) fn without_torn_end(bytes: &[u8]) -> &[u8] {
+    let mut at = 0;
+    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+        let next = first(rest).map(|(_, length)| length);
+        let next = next.or_else(|| Some(1 + resynchronise(rest.get(1..)?)?));
+        match next {
+            Some(length) => at += length,
+            None if is_torn(rest) => return bytes.get(..at).unwrap_or_default(),
+            None => break,
+        }
     }
-    bytes.get(..end).unwrap_or_default()
+    bytes
+}
+
+/// How many complete records `bytes` begins with.
+pub fn count(bytes: &[u8]) -> u64 {
+    let (mut records, mut at) = (0, 0);
+    while let Some((_, length)) = bytes.get(at..).and_then(first) {
+        records += 1;
+        at += length;
+    }
+    records
 }
 
 /// The JSON of the record at the beginning of `bytes`, and how many bytes the record has. None if it is incomplete or damaged.

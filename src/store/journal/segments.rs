@@ -6,6 +6,8 @@ use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tracing::warn;
+
 use crate::cdr::fact::{FactId, FactKind};
 use crate::clock::Timestamp;
 use crate::counted::visit;
@@ -229,27 +231,52 @@ fn stamp(metadata: &fs::Metadata) -> io::Result<Timestamp> {
     Ok(Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX)))
 }
 
-/// Keeps a damaged segment by a link, without writing to the disk.
-pub fn keep_damaged(dir: &Path, segment: i64) -> io::Result<PathBuf> {
+/// Keeps a damaged segment by a link, without writing to the disk. Returns the file that keeps it. Without a link, for example on a file system that
+/// has none, that is the stored segment.
+pub fn keep_damaged(dir: &Path, segment: i64) -> PathBuf {
+    keep_damaged_by(dir, segment, |from, to| fs::hard_link(from, to))
+}
+
+fn keep_damaged_by(dir: &Path, segment: i64, link: impl FnOnce(&Path, &Path) -> io::Result<()>) -> PathBuf {
     let kept = path(dir, segment, State::Damaged);
-    match fs::hard_link(path(dir, segment, State::Waiting), &kept) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        Ok(()) | Err(_) => Ok(kept),
+    match link(&path(dir, segment, State::Waiting), &kept) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            let stored = path(dir, segment, State::Stored);
+            warn!(%error, "a damaged segment cannot be kept under a name of its own: it is removed after [journal] keep_days");
+            stored
+        }
+        Ok(()) | Err(_) => kept,
     }
 }
 
-/// Marks the segments that are completely before a place as stored. Returns how many.
+/// Marks the segments that are completely before a place as stored. Returns how many. An error with one segment does not keep the others.
 pub fn retire_before(dir: &Path, place: Place) -> io::Result<usize> {
-    let old: Vec<i64> = list(dir, State::Waiting)?.into_iter().filter(|segment| *segment < place.segment).collect();
-    for segment in &old {
-        let waiting = path(dir, *segment, State::Waiting);
-        if path(dir, *segment, State::Damaged).exists() {
+    let old = list(dir, State::Waiting)?.into_iter().filter(|segment| *segment < place.segment);
+    each(old.collect(), |segment| {
+        let waiting = path(dir, segment, State::Waiting);
+        if path(dir, segment, State::Damaged).exists() {
             fs::remove_file(waiting)?;
         } else {
-            fs::rename(waiting, path(dir, *segment, State::Stored))?;
+            fs::rename(waiting, path(dir, segment, State::Stored))?;
+        }
+        Ok(true)
+    })
+}
+
+/// Applies a change to each segment and counts those changed. After an error with one segment the others are still changed; returns the first error. A file
+/// that is missing is none: another thread may have removed it to make room.
+fn each(segments: Vec<i64>, mut apply: impl FnMut(i64) -> io::Result<bool>) -> io::Result<usize> {
+    let (mut changed, mut first) = (0, None);
+    for segment in segments {
+        match apply(segment) {
+            Ok(done) => changed += usize::from(done),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                first.get_or_insert(error);
+            }
         }
     }
-    Ok(old.len())
+    first.map_or(Ok(changed), Err)
 }
 
 /// Marks stored segments as waiting again from the one of `cursor` on: the database lacks their facts, because it is new or was restored from a
@@ -269,26 +296,24 @@ pub fn forget_stored(dir: &Path, keep: Duration) -> io::Result<usize> {
     let Some(now) = last_stamp(dir)? else { return Ok(0) };
     let stored = list(dir, State::Stored)?;
     let too_many = stored.len().saturating_sub(STORED_SEGMENTS_MAX);
-    let mut forgotten = 0;
-    for (no, segment) in stored.into_iter().enumerate() {
+    let mut no = 0;
+    each(stored, |segment| {
+        no += 1;
         let file = path(dir, segment, State::Stored);
         let age = now.millis_since(stamp(&fs::metadata(&file)?)?);
-        if no < too_many || u128::from(age) >= keep.as_millis() {
+        let old = no <= too_many || u128::from(age) >= keep.as_millis();
+        if old {
             fs::remove_file(file)?;
-            forgotten += 1;
         }
-    }
-    Ok(forgotten)
+        Ok(old)
+    })
 }
 
 /// Removes the oldest stored segments, at most `most`, to make room on a full disk. Returns how many.
 pub fn make_room(dir: &Path, most: usize) -> io::Result<usize> {
     let mut stored = list(dir, State::Stored)?;
     stored.truncate(most);
-    for segment in &stored {
-        fs::remove_file(path(dir, *segment, State::Stored))?;
-    }
-    Ok(stored.len())
+    each(stored, |segment| fs::remove_file(path(dir, segment, State::Stored)).map(|()| true))
 }
 
 /// Sets when a segment was written to.
@@ -301,5 +326,19 @@ pub(super) fn last_stamp(dir: &Path) -> io::Result<Option<Timestamp>> {
     match list(dir, State::Waiting)?.last() {
         Some(last) => Ok(Some(stamp(&fs::metadata(path(dir, *last, State::Waiting))?)?)),
         None => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_segment_on_a_disk_without_links_is_kept_as_a_stored_one() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(path(dir.path(), 7, State::Waiting), "damaged").unwrap();
+        let kept = keep_damaged_by(dir.path(), 7, |_, _| Err(io::ErrorKind::Unsupported.into()));
+        assert_eq!(retire_before(dir.path(), Place { segment: 8, position: 0 }).unwrap(), 1);
+        assert_eq!(fs::read_to_string(kept).unwrap(), "damaged");
     }
 }

@@ -15,12 +15,15 @@ use crate::store::{Store, crash_log};
 use super::{Writer, WriterError, last_sign};
 
 impl Writer {
-    /// Closes the calls that earlier runs of this journal left open, and those of a lost journal that was at the same place before.
-    pub(super) async fn recover(&mut self, store: &Store) -> Result<(), WriterError> {
+    /// Closes the calls that earlier runs of this journal left open, and those of a lost journal that was at the same place before. `at_start`: no fact
+    /// of this run is stored yet. If the database rejects several calls and has not taken a record yet, they stay open until it has: then they are set
+    /// aside. Until then they do not hold up the facts of this run.
+    pub(super) async fn recover(&mut self, store: &Store, at_start: bool) -> Result<(), WriterError> {
         let lives = journal::lives_before(&self.dir, self.first)?;
         let journal = self.journal.clone();
         let open = store.in_time(self.patience, store.open_calls_before(&journal, self.first)).await?;
-        self.close(store, &open, &lives, Some(Place { segment: self.first, position: 0 })).await?;
+        let cursor = at_start.then_some(Place { segment: self.first, position: 0 });
+        self.recovered = self.close(store, &open, &lives, cursor).await?;
         let Some(home) = crash_log::home(&self.dir) else { return Ok(()) };
         for lost in store.in_time(self.patience, store.settle(&journal, &home)).await? {
             let open = store.in_time(self.patience, store.open_calls(&lost)).await?;
@@ -29,20 +32,23 @@ impl Writer {
                 calls = open.len(),
                 "the journal's folder was lost: the calls that it left open are closed"
             );
-            self.close(store, &open, &[], None).await?;
-            store.in_time(self.patience, store.forget_home(&lost)).await?;
+            if self.close(store, &open, &[], None).await? {
+                store.in_time(self.patience, store.forget_home(&lost)).await?;
+            } else {
+                self.recovered = false;
+            }
         }
         Ok(())
     }
 
-    /// Ends open calls, each at the last sign of life of its run.
+    /// Ends open calls, each at the last sign of life of its run. Returns false if they stay open, because the database rejects all of them.
     async fn close(
         &mut self,
         store: &Store,
         open: &[CallId],
         lives: &[Life],
         cursor: Option<Place>,
-    ) -> Result<(), WriterError> {
+    ) -> Result<bool, WriterError> {
         self.forget_live();
         let (mut ends, mut interrupted) = (Vec::new(), 0);
         for call in open {
@@ -52,10 +58,6 @@ impl Writer {
             interrupted += u64::from(end.as_ref().is_some_and(|end| matches!(end.kind, FactKind::Ended { .. })));
             ends.extend(end);
         }
-        if interrupted > 0 {
-            self.figures.interrupted_calls.fetch_add(interrupted, Ordering::Relaxed);
-            info!(calls = interrupted, "calls that the last run left open were closed as interrupted");
-        }
         let entries = ends.iter().map(Entry::of).collect::<Result<Vec<_>, _>>().map_err(std::io::Error::from)?;
         let batch = Batch {
             facts: entries.iter().collect(),
@@ -64,11 +66,17 @@ impl Writer {
             cursor,
             ..Batch::default()
         };
-        match store.in_time(self.patience, store.take(&self.journal, batch)).await {
-            Err(fault) if fault.is_of_a_row() && !open.is_empty() => {}
-            done => return Ok(done?),
+        let closed = match store.in_time(self.patience, store.take(&self.journal, batch)).await {
+            Err(fault) if fault.is_of_a_row() && !open.is_empty() => {
+                self.close_one_by_one(store, open, &entries, cursor).await?
+            }
+            done => done.map(|_| true)?,
+        };
+        if closed && interrupted > 0 {
+            self.figures.interrupted_calls.fetch_add(interrupted, Ordering::Relaxed);
+            info!(calls = interrupted, "calls that the last run left open were closed as interrupted");
         }
-        self.close_one_by_one(store, open, &entries, cursor).await
+        Ok(closed)
     }
 
     /// Like `close`, but call by call: a call that the database rejects is set aside.
@@ -78,29 +86,30 @@ impl Writer {
         open: &[CallId],
         entries: &[Entry],
         cursor: Option<Place>,
-    ) -> Result<(), WriterError> {
+    ) -> Result<bool, WriterError> {
         let mut bad = Vec::new();
         for call in open {
             let own: Vec<&Entry> = entries.iter().filter(|entry| entry.call == Some(*call)).collect();
             let one = Batch { facts: own.clone(), refold: vec![*call], closed: vec![*call], ..Batch::default() };
             match store.in_time(self.patience, store.take(&self.journal, one)).await {
-                Ok(()) => {}
+                Ok(has_record) => self.takes_records |= has_record,
                 Err(fault) if fault.is_of_a_row() => {
                     let fault = format!("{:#}", anyhow::Error::from(fault));
-                    error!(%call, fault, "the database rejects the record of an interrupted call: the call is set aside");
+                    error!(%call, fault, "the database rejects the record of an interrupted call");
                     bad.push((*call, own));
                 }
                 Err(fault) => return Err(fault.into()),
             }
         }
-        if bad.len() == open.len() && bad.len() > 1 {
-            return Err(std::io::Error::other("the database rejects every record").into());
+        if bad.len() == open.len() && bad.len() > 1 && !self.takes_records {
+            warn!(calls = bad.len(), "the interrupted calls stay open until the database takes a record");
+            return Ok(false);
         }
         for (call, own) in &bad {
             self.put_aside(*call, own)?;
         }
         let closed = bad.iter().map(|(call, _)| *call).collect();
         store.in_time(self.patience, store.take(&self.journal, Batch { closed, cursor, ..Batch::default() })).await?;
-        Ok(())
+        Ok(true)
     }
 }

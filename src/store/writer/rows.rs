@@ -169,7 +169,7 @@ impl Writer {
         }
         batch.opened = opened.into_iter().collect();
         batch.refold = refold.into_iter().collect();
-        store.in_time(self.patience, store.take(&self.journal, batch)).await?;
+        self.takes_records |= store.in_time(self.patience, store.take(&self.journal, batch)).await?;
         while self.closed.len() > CLOSED_MAX {
             if let Some(call) = self.closed.pop_front() {
                 self.live.remove(&call);

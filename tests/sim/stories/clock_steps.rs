@@ -1,8 +1,13 @@
 //! The wall clock is set during calls: durations and deadlines follow the monotonic clock.
 
+use super::classes::{confirms, dials, is_served};
 use super::*;
+use siaga::acd::Posture;
 use siaga::cdr::Cdr;
 use siaga::clock::{Now, Timestamp};
+use siaga::switchboard::{ConsoleCommand, ConsoleReply};
+
+const DAY: i64 = 86_400_000;
 
 /// The administrator, or NTP, sets the wall clock.
 fn set_clock(world: &mut World, by_ms: i64) {
@@ -42,5 +47,47 @@ fn a_clock_step_during_the_wait_the_talk_or_the_wrap_up_changes_no_duration() {
         assert_eq!(between(Some(cdr.received), cdr.answered), 2_000, "the record's times agree with its durations");
         assert_eq!(between(cdr.answered, cdr.ended), 5_000);
         world.assert_empty_in_the_end();
+    }
+}
+
+/// The operating mode, and how long it has lasted and will last.
+fn mode(world: &mut World) -> (Posture, u64, u64) {
+    let ConsoleReply::Posture { posture, since, until, .. } = world.orders(ConsoleCommand::Posture) else {
+        panic!("no mode")
+    };
+    (posture, world.now.wall.millis_since(since), until.unwrap().millis_since(world.now.wall))
+}
+
+#[test]
+fn the_times_of_the_operating_mode_follow_a_clock_step() {
+    for step in [400 * DAY, -400 * DAY] {
+        let mut world = staffed();
+        world.orders(ConsoleCommand::SetPosture { posture: Posture::Drill, hours: Some(4) });
+        world.pass(Duration::from_secs(3_600));
+        set_clock(&mut world, step);
+        assert_eq!(mode(&mut world), (Posture::Drill, 3_600_000, 3 * 3_600_000), "{step}");
+        let until = world.facts.iter().rev().find_map(|fact| match &fact.kind {
+            FactKind::PostureSet { until, .. } => *until,
+            _ => None,
+        });
+        assert_eq!(until.unwrap().millis_since(world.now.wall), 3 * 3_600_000, "a restart reads it: {step}");
+        world.pass(Duration::from_secs(3 * 3_600 + 1));
+        let ConsoleReply::Posture { posture, .. } = world.orders(ConsoleCommand::Posture) else { panic!("no mode") };
+        assert_eq!(posture, Posture::Normal);
+    }
+}
+
+#[test]
+fn an_operator_can_class_the_last_call_as_long_as_ever_after_a_clock_step() {
+    for step in [400 * DAY, -400 * DAY] {
+        let mut world = staffed();
+        is_served(&mut world, "08121234");
+        world.pass(Duration::from_secs(14 * 60));
+        set_clock(&mut world, step);
+        dials(&mut world, "budi", BUDI, "*41");
+        assert!(confirms(&world), "14 min after its end: {step}");
+        world.pass(Duration::from_secs(61));
+        dials(&mut world, "budi", BUDI, "*42");
+        assert!(!confirms(&world), "15 min after its end: {step}");
     }
 }
