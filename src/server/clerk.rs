@@ -358,33 +358,63 @@ mod tests {
         assert_eq!(left.len(), 1);
     }
 
+    fn desk(dir: &std::path::Path, ledger: &Ledger) -> (Desk, watch::Receiver<Place>) {
+        let journal = Journal::open_locked(dir, Lock::take(dir).unwrap(), RUN, RUN).unwrap();
+        let clerk = Clerk {
+            dir: dir.to_owned(),
+            lock: None,
+            clock: Clock::start(),
+            figures: Arc::clone(&ledger.figures),
+            alarms: Alarms::default(),
+            cleaner: ledger.crash_log.cleaner(),
+        };
+        let (tell, durable) = watch::channel(journal.end());
+        (Desk { clerk, journal, tell }, durable)
+    }
+
+    /// The numbers of the facts in the journal.
+    fn written(dir: &std::path::Path, until: Place) -> Vec<u32> {
+        let read = crate::store::journal::read(dir, Place::default(), until, 100).unwrap();
+        let seqs: std::collections::BTreeSet<u32> = read.entries.iter().map(|entry| entry.id.seq).collect();
+        seqs.into_iter().collect()
+    }
+
     #[tokio::test]
     async fn facts_that_found_no_room_reach_the_journal_once_it_has_caught_up() {
         let dir = tempfile::tempdir().unwrap();
         let (ledger, mut inbox) = two_steps(dir.path());
         let cleaner = ledger.crash_log.cleaner();
-        let journal = Journal::open_locked(dir.path(), Lock::take(dir.path()).unwrap(), RUN, RUN).unwrap();
-        let clerk = Clerk {
-            dir: dir.path().to_owned(),
-            lock: None,
-            clock: Clock::start(),
-            figures: Arc::clone(&ledger.figures),
-            alarms: Alarms::default(),
-            cleaner: cleaner.clone(),
+        let (mut desk, mut durable) = desk(dir.path(), &ledger);
+        let caught_up = async {
+            while cleaner.held().is_some() {
+                durable.changed().await.unwrap();
+            }
         };
-        let (tell, durable) = watch::channel(journal.end());
         let figures = Arc::clone(&ledger.figures);
-        drop(ledger);
-        Desk { clerk, journal, tell }.run(&mut inbox).await;
-        let place = *durable.borrow();
-        let read = crate::store::journal::read(dir.path(), Place::default(), place, 100).unwrap();
-        let seqs: std::collections::BTreeSet<u32> = read.entries.iter().map(|entry| entry.id.seq).collect();
-        assert_eq!(seqs, [0, 1].into());
+        let service = async {
+            let in_time = tokio::time::timeout(Duration::from_secs(10), caught_up).await;
+            drop(ledger);
+            in_time.expect("it need not wait for the end of the service");
+        };
+        tokio::join!(desk.run(&mut inbox), service);
+        assert_eq!(written(dir.path(), desk.journal.end()), [0, 1]);
+        let read = crate::store::journal::read(dir.path(), Place::default(), desk.journal.end(), 100).unwrap();
         let figure = |of: &AtomicU64| of.load(Ordering::Relaxed);
         assert_eq!((figure(&figures.given), figure(&figures.held)), (figure(&figures.facts), 0), "none waits");
         assert_eq!(figure(&figures.facts), read.entries.len() as u64, "the writer counts every record that it reads");
         assert_eq!(cleaner.held(), None, "later facts may be removed from memory again");
         assert!(Files::of(dir.path()).unwrap().left_beside(NEXT).unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn facts_that_found_no_room_at_the_end_of_the_service_reach_the_journal() {
+        let dir = tempfile::tempdir().unwrap();
+        let (ledger, mut inbox) = two_steps(dir.path());
+        let (mut desk, _durable) = desk(dir.path(), &ledger);
+        drop((inbox.try_recv().unwrap(), ledger));
+        desk.run(&mut inbox).await;
+        assert_eq!(written(dir.path(), desk.journal.end()), [0, 1]);
+        Files::of(dir.path()).unwrap().remove_all();
     }
 
     #[test]

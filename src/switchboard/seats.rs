@@ -123,6 +123,7 @@ mod tests {
         }
         assert_eq!((seats.of.get(&Who::Phone(2)), seats.verify(|_| true)), (Some(&1), Ok(())));
         seats.follow(&[Some(0), Some(1), Some(2)]);
+        assert_eq!(seats.taken, BTreeMap::from([(0, 1), (1, 1), (2, 1)]));
         seats.leave(Who::Phone(2));
         assert_eq!(seats.taken, BTreeMap::from([(0, 1), (1, 1), (2, 1)]));
         assert_eq!((seats.of.get(&Who::Phone(2)), seats.verify(|_| true)), (None, Ok(())));

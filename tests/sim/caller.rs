@@ -61,7 +61,8 @@ impl Caller {
     pub(crate) fn dials_of(world: &mut World, kind: &str, body: &str) -> Self {
         let caller = Self::new(world);
         let invite = caller.request("INVITE", "sip:112@127.0.0.1:5060", "inv", 1, body);
-        world.receive(TRUNK, &invite.replace("Content-Type: application/sdp\r\n", kind));
+        // The body keeps its own header lines.
+        world.receive(TRUNK, &invite.replacen("Content-Type: application/sdp\r\n", kind, 1));
         caller
     }
 

@@ -301,3 +301,28 @@ fn a_guesser_behind_the_phones_address_keeps_no_phone_from_registering() {
     world.take(other, "SIP/2.0 200");
     waits(&mut world);
 }
+
+#[test]
+fn a_phone_that_registers_over_a_new_connection_does_not_wait_with_the_new_connections_of_a_guesser() {
+    let ends: Vec<String> = (1..=16).map(|n| format!("127.0.0.3:400{n:02}")).collect();
+    let mut world = World::new(Settings { nonce_life: Duration::from_secs(3_600), ..settings() }, &["budi"]);
+    for (n, at) in (1..).zip(&ends) {
+        let (local, remote) = (SERVER.parse().unwrap(), at.parse().unwrap());
+        let flow = Flow { transport: Transport::Tcp, local, remote, connection: ConnectionId(n) };
+        world.streams.insert(remote, flow);
+    }
+    let [phone, again, guesser, others @ .., last] = ends.as_slice() else { panic!() };
+    world.register("budi", phone);
+    guesses(&mut world, guesser, 48);
+    world.pass(Duration::from_secs(2));
+    for other in others {
+        guesses(&mut world, other, 1);
+        world.pass(Duration::from_millis(50));
+    }
+    let told = guesses(&mut world, last, 1);
+    assert!(told.iter().all(|text| !text.starts_with("SIP/2.0 403")), "new connections wait: {told:#?}");
+    // The connection of the phone breaks. The REGISTER over another one has the Call-ID of all its REGISTERs.
+    world.step(Input::Unreachable { flow: world.streams[&phone.parse().unwrap()] });
+    world.sent.clear();
+    world.register("budi", again);
+}

@@ -136,4 +136,15 @@ mod tests {
         assert_eq!(text_of(utf_16).unwrap_err().line, 1);
         assert_eq!(text_of("\u{feff}operator".into()).unwrap(), "\u{feff}operator");
     }
+
+    #[test]
+    fn a_line_with_too_many_cells_is_not_repeated_since_it_may_have_a_password() {
+        let text = "operator,password\nsari,secret,word,x\n";
+        let read = read_columns(text, ["operator", "password"], 2, Cells::AsHeader, |_, [_, _]| Ok(()));
+        let faults = read.unwrap_err();
+        assert_eq!(
+            faults.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["line 2: line is \"4 cells\"; expected: 2 cells, as in the header; commas in quotes"]
+        );
+    }
 }

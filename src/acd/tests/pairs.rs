@@ -104,3 +104,45 @@ fn no_call_is_offered_out_of_turn_without_a_pair() {
     stage.acd.set_free_pairs(free(2));
     assert!(stage.acd.offer_out_of_turn(stage.now, call, &op("a")));
 }
+
+/// A call was offered to an operator whose phone is in a family without a free pair.
+fn lacking(stage: &mut Stage) -> CallId {
+    stage.acd.set_free_pairs(FreePairs { v4: 0, v6: 2 });
+    let call = stage.caller();
+    lacks(stage, call);
+    call
+}
+
+fn lacks(stage: &mut Stage, call: CallId) {
+    assert_eq!(stage.offers(), [(call, op("a"))]);
+    stage.acd.lacks_pair(stage.now, call, &op("a"), Family::V4);
+    assert_eq!(stage.decisions(), []);
+    assert!(stage.acd.is_out_of_ports());
+}
+
+#[test]
+fn a_new_binding_may_be_in_a_family_with_free_pairs() {
+    let mut stage = Stage::new(&["a"]);
+    let call = lacking(&mut stage);
+    stage.acd.hear(&op("a"));
+    assert_eq!(stage.offers(), [(call, op("a"))]);
+}
+
+#[test]
+fn a_deleted_operator_lacks_no_pair() {
+    let mut stage = Stage::new(&["a"]);
+    lacking(&mut stage);
+    stage.acd.set_operators(stage.now, &[]);
+    assert!(!stage.acd.is_out_of_ports());
+}
+
+#[test]
+fn a_lack_of_pairs_uses_up_no_ring_attempt() {
+    let mut stage = Stage::new(&["a"]);
+    let call = lacking(&mut stage);
+    for _ in 0..limits::RING_ATTEMPTS_PER_CALL_MAX {
+        stage.acd.set_free_pairs(FreePairs { v4: 2, v6: 2 });
+        stage.acd.set_free_pairs(FreePairs { v4: 0, v6: 2 });
+        lacks(&mut stage, call);
+    }
+}

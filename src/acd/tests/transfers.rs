@@ -155,3 +155,14 @@ fn who_is_called_up_for_a_call_of_his_own_is_offered_nobody_and_is_free_when_he_
     assert!(!stage.acd.call_up(call, &op("budi")), "he has no phone");
     settled(&mut stage);
 }
+
+#[test]
+fn a_call_that_an_agency_had_has_its_old_place_when_an_operator_takes_it_over() {
+    let (mut stage, call) = talking();
+    let place = stage.acd.place_of(call).unwrap();
+    stage.acd.leave(stage.now, call);
+    let entry = Entry { priority: place.0, arrival: Some(place.1), desk: DeskNo(0) };
+    assert!(stage.acd.take(stage.now, call, &op("sari"), entry));
+    assert_eq!(stage.acd.place_of(call), Some(place));
+    settled(&mut stage);
+}

@@ -124,6 +124,68 @@ fn in_an_evacuation_the_fallback_has_the_call_alone() {
     assert_eq!(stage.decisions(), []);
 }
 
+/// A call in its fallback whose phones do not ring: these operators have registered since.
+fn in_fallback(settings: Settings, names: &[&str]) -> (Stage, CallId) {
+    let mut stage = Stage::with(Settings { login_on_register: false, ..settings }, names);
+    names.iter().for_each(|name| stage.acd.set_registered(stage.now, &op(name), false));
+    let call = stage.caller();
+    assert_eq!(stage.decisions(), [fallback(call, &[])]);
+    names.iter().for_each(|name| stage.acd.set_registered(stage.now, &op(name), true));
+    (stage, call)
+}
+
+#[test]
+fn in_a_major_incident_all_operators_who_become_ready_ring_beside_the_fallback() {
+    let (mut stage, call) = in_fallback(settings(), &["a", "b"]);
+    stage.acd.set_posture(stage.now, Posture::MajorIncident);
+    stage.acd.log_in(stage.now, &op("a")).unwrap();
+    stage.acd.log_in(stage.now, &op("b")).unwrap();
+    let why = |decision| match decision {
+        Some(Decision::Offer { call: offered, why, .. }) if offered == call => why,
+        other => panic!("{other:?}"),
+    };
+    assert!(!why(stage.acd.decide(stage.now)).contains("ring already"));
+    assert!(why(stage.acd.decide(stage.now)).contains("; 1 ring already"));
+    assert_eq!(stage.decisions(), []);
+}
+
+#[test]
+fn beside_the_fallback_more_operators_ring_as_the_desk_of_the_call_says() {
+    let (strategy, progress) = (desk::Strategy::RingProgressively, Duration::from_secs(5));
+    let desks = vec![desk::Desk { strategy, progress, ..desk::Desk::default() }];
+    let (mut stage, call) = in_fallback(Settings { desks, ..settings() }, &["a", "b"]);
+    stage.acd.log_in(stage.now, &op("a")).unwrap();
+    stage.acd.log_in(stage.now, &op("b")).unwrap();
+    assert_eq!(stage.offers(), [(call, op("a"))]);
+    stage.pass(progress);
+    assert_eq!(stage.offers(), [(call, op("b"))]);
+}
+
+#[test]
+fn a_call_in_its_fallback_that_has_used_its_attempts_rings_no_operator_who_becomes_ready() {
+    let mut stage = Stage::new(&["a"]);
+    let call = spent(&mut stage);
+    stage.acd.set_registered(stage.now, &op("a"), false);
+    stage.pass(RETRY);
+    assert_eq!(stage.decisions(), [fallback(call, &[])]);
+    stage.acd.set_registered(stage.now, &op("a"), true);
+    assert_eq!((stage.decisions(), stage.state("a")), (vec![], State::Ready));
+}
+
+#[test]
+fn in_an_evacuation_a_phone_that_responds_late_does_not_ring_beside_the_number() {
+    let mut stage = Stage::new(&["a"]);
+    let call = stage.caller();
+    assert_eq!(stage.offers(), [(call, op("a"))]);
+    stage.acd.unheard(stage.now, call, &op("a"), true);
+    stage.acd.set_posture(stage.now, Posture::Fallback);
+    assert_eq!(stage.decisions(), [fallback(call, &[])]);
+    stage.acd.hear(&op("a"));
+    assert!(!stage.acd.ring_again(stage.now, call, &op("a")));
+    stage.acd.set_posture(stage.now, Posture::Normal);
+    assert!(stage.acd.ring_again(stage.now, call, &op("a")));
+}
+
 #[test]
 fn staffed_but_paused_or_busy_operators_mean_waiting_not_fallback() {
     let mut stage = Stage::new(&["a", "b"]);

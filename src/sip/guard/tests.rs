@@ -299,6 +299,17 @@ fn a_new_phone_beside_a_guesser_gets_in_even_if_the_guesser_uses_many_ports() {
 }
 
 #[test]
+fn new_connections_of_a_guesser_in_a_phones_network_do_not_make_the_phones_address_wait() {
+    let mut guesses = guessed_at("[2001:db8::2]:2");
+    for port in 1_000..1_010 {
+        let end = SocketAddr::new(ip("2001:db8::2"), port);
+        guesses.failed(at(0), Some("budi"), "budi", end, Standing::Reachable);
+    }
+    assert!(waits(&guesses, 0, "[2001:db8::3]:9").is_some(), "another host of the network");
+    assert_eq!(waits(&guesses, 0, "[2001:db8::1]:9"), None, "the address that has shown the password");
+}
+
+#[test]
 fn a_ban_can_be_lifted_and_then_nothing_is_held_against_the_source() {
     let mut guard = guard();
     let source = ip("2001:db8::1");
@@ -309,8 +320,11 @@ fn a_ban_can_be_lifted_and_then_nothing_is_held_against_the_source() {
         "one /64 is one source"
     );
     assert_eq!(guard.bans(at(0)).len(), 1);
+    let phone = end("[2001:db8::3]:1");
+    assert!(!guard.may_challenge(at(0), phone), "challenges of the network are used up");
     assert!(guard.lift(ip("2001:db8::7")));
     assert!(!guard.lift(source));
+    assert!(guard.may_challenge(at(0), phone));
     assert_eq!(ask(&mut guard, at(0), source, false), Ok(Pass::Yes));
     assert_eq!(guard.banned(), 0);
     guard.verify().unwrap();

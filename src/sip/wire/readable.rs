@@ -77,6 +77,7 @@ mod tests {
             (r#"Budi" <sip:0812@telco>;tag=a"#, "<sip:0812@telco>;tag=a"),
             (r#""Bu"di" <sip:0812@telco> ; TAG = a;x"#, "<sip:0812@telco>;tag=a"),
             (r#""a <b> c" x <sip:0812@telco>;tag=a"#, "<sip:0812@telco>;tag=a"),
+            (r#""<sip:110@x> <sip:0812@telco>;tag=a"#, "<sip:0812@telco>;tag=a"),
             (r#"<sip:0812@telco>;name="open;tag=a"#, "<sip:0812@telco>;tag=a"),
             ("<sip:0812@telco>;=;tag=a;tag=b", "<sip:0812@telco>;tag=b"),
             ("<sip:0812@telco> tail;tag=a", "<sip:0812@telco>;tag=a"),

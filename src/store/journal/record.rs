@@ -231,6 +231,21 @@ mod tests {
     }
 
     #[test]
+    fn an_end_that_no_record_begins_with_is_damage() {
+        let whole = record(br#"{"stream":"x","seq":3,"kind":"answered"}"#);
+        let torn = &whole[..HEAD + 12];
+        assert!(is_torn(torn));
+        let changed = |at: std::ops::Range<usize>, byte: u8| {
+            let mut bytes = torn.to_vec();
+            bytes[at].fill(byte);
+            bytes
+        };
+        assert!(!is_torn(&changed(HEAD..HEAD + 1, b'x')), "JSON of a fact is an object");
+        assert!(!is_torn(&changed(HEAD + 4..HEAD + 6, 0)), "zeros before the last byte");
+        assert!(!is_torn(&changed(0..4, 0xff)), "a length that no record has");
+    }
+
+    #[test]
     fn any_single_flipped_bit_can_be_repaired_and_two_cannot() {
         let whole = record(br#"{"stream":"x","seq":3,"kind":"answered"}"#);
         let next = record(br#"{"seq":4}"#);

@@ -69,6 +69,21 @@ fn an_account_that_is_added_again_does_not_wait_for_its_predecessor() {
 }
 
 #[test]
+fn a_source_that_waits_leaves_no_state() {
+    let mut world = World::new(settings(), &["budi", "sari"]);
+    for n in 0..14 {
+        let at = format!("127.0.1.{}:5060", 1 + n / 5);
+        let challenge = challenged(&mut world, &at);
+        requests(&mut world, &at, "REGISTER", "budi", &claims(&challenge, "budi", "guess"));
+    }
+    let challenge = challenged(&mut world, "127.0.1.3:5060");
+    let before = world.switchboard.gauges();
+    requests(&mut world, "127.0.1.3:5060", "REGISTER", "budi", &claims(&challenge, "budi", "guess"));
+    world.take("127.0.1.3:5060", "SIP/2.0 503");
+    assert_eq!(world.switchboard.gauges(), before);
+}
+
+#[test]
 fn a_flood_in_a_dialog_is_limited_whoever_knows_its_tags() {
     let mut world = staffed();
     let mut caller = Caller::dials(&mut world);

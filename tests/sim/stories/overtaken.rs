@@ -146,3 +146,15 @@ fn a_caller_who_hangs_up_while_the_operators_bye_is_held_ends_the_call_once() {
     world.sent.clear();
     world.assert_empty_in_the_end();
 }
+
+#[test]
+fn a_request_after_a_bye_that_is_held_gets_481() {
+    let (mut world, caller, invite) = talk(true);
+    bye_comes_first(&mut world, &invite, 3);
+    asks(&mut world, BUDI, &invite, "OPTIONS", 4, "", "");
+    world.take(BUDI, "SIP/2.0 481");
+    world.pass(Duration::from_millis(500));
+    caller.is_hung_up(&mut world);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}

@@ -149,3 +149,16 @@ fn an_operator_whose_phone_the_network_reports_as_unreachable_is_not_to_blame() 
     assert!(!view.resting && view.paused.is_none(), "{view:?}");
     caller.cancels(&mut world);
 }
+
+#[test]
+fn an_operator_with_a_placed_call_takes_no_pair_of_the_reserve_for_another() {
+    let mut world = World::with_ports(settings(), &["budi", "sari", "tono"], 6);
+    world.register("budi", BUDI);
+    world.register("sari", SARI);
+    world.register("tono", "127.0.0.3:5093");
+    let mut placed = Placed::to(&mut world, "budi", BUDI, "sari");
+    answers(&mut world, SARI);
+    placed.is_answered(&mut world);
+    Placed::to(&mut world, "budi", BUDI, "tono");
+    world.take(BUDI, "SIP/2.0 503");
+}

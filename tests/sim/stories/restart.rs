@@ -289,6 +289,8 @@ fn while_no_account_is_known_phones_are_not_rejected_and_callers_go_to_the_fallb
         Contact: <sip:budi@127.0.0.3:5091>\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n";
     world.receive(BUDI, register);
     assert!(world.sent.is_empty(), "dropped, and so repeated: {:?}", world.sent);
+    world.receive(TRUNK, &register.replace("127.0.0.3:5091", TRUNK).replace("early", "beside-a-trunk"));
+    assert!(world.sent.is_empty(), "also from a trunk's address: {:?}", world.sent);
     let mut caller = Caller::dials(&mut world);
     let out = world.take(TRUNK, "INVITE sip:0725000@");
     assert_eq!(world.unstaffed, Some(true));

@@ -140,3 +140,41 @@ fn a_connection_over_which_a_phone_speaks_in_its_dialog_is_trusted() {
     caller.hangs_up(&mut world);
     is_hung_up(&mut world, BUDI_MOVED);
 }
+
+/// Budi talks with a caller. The Contact of his answer is not registered, and his phone unregisters.
+fn answers_with_another_contact(transport: Transport) -> (World, Caller, String) {
+    let mut world = World::new(settings(), &["budi", "sari"]);
+    let (local, remote) = (SERVER.parse().unwrap(), BUDI.parse().unwrap());
+    if transport != Transport::Udp {
+        world.streams.insert(remote, Flow { transport, local, remote, connection: ConnectionId(7) });
+    }
+    world.register("budi", BUDI);
+    let mut caller = Caller::dials(&mut world);
+    let invite = world.take(BUDI, "INVITE");
+    let answer = response(&invite, BUDI, "200 OK", &sdp(BUDI, 31_000));
+    world.receive(BUDI, &answer.replace(&format!("@{BUDI}>"), &format!("@{BUDI_TOO}>")));
+    caller.is_answered(&mut world);
+    world.register("sari", SARI);
+    world.register_for("budi", BUDI, 0);
+    world.sent.clear();
+    (world, caller, invite)
+}
+
+#[test]
+fn a_phone_that_has_unregistered_speaks_from_where_it_answered_and_from_its_contact() {
+    for at in [BUDI, BUDI_TOO] {
+        let (mut world, caller, invite) = answers_with_another_contact(Transport::Udp);
+        world.asks(at, &invite, "BYE", 1, "", "");
+        world.take(at, "SIP/2.0 200");
+        caller.is_hung_up(&mut world);
+    }
+}
+
+#[test]
+fn no_datagram_from_the_contact_speaks_in_a_dialog_over_a_connection() {
+    let (mut world, caller, invite) = answers_with_another_contact(Transport::Tcp);
+    world.asks(BUDI_TOO, &invite, "BYE", 1, "", "");
+    world.take(BUDI_TOO, "SIP/2.0 401");
+    assert_eq!(endings(&world), []);
+    caller.hangs_up(&mut world);
+}

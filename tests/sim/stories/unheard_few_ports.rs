@@ -85,3 +85,17 @@ fn a_phone_that_does_not_respond_keeps_no_port_from_a_ready_operator() {
     world.sent.clear();
     world.assert_empty_in_the_end();
 }
+
+#[test]
+fn a_caller_returns_the_port_when_the_invite_without_a_response_is_over() {
+    let (mut world, caller, invite) = unheard();
+    world.pass(seconds(10));
+    world.orders(ConsoleCommand::Pause { operator: named("budi"), reason: "meal".to_owned() });
+    assert_eq!((lent(&world), without_port(&world)), (2, 0));
+    world.receive(BUDI, &response(&invite, BUDI, "486 Busy Here", ""));
+    world.take(BUDI, "ACK");
+    assert_eq!((lent(&world), without_port(&world)), (0, 1));
+    caller.cancels(&mut world);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}

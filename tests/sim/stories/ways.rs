@@ -347,3 +347,20 @@ fn a_second_address_that_repeats_its_answer_gets_one_bye() {
     world.sent.clear();
     world.assert_empty_in_the_end();
 }
+
+#[test]
+fn a_phone_that_answers_at_both_addresses_in_one_dialog_gets_no_bye() {
+    let mut world = apart(settings(), "");
+    let mut caller = Caller::dials(&mut world);
+    world.pass(millis(1_000));
+    let (won, lost) = (world.take(BUDI, "INVITE"), world.take(SOURCE, "INVITE"));
+    world.sent.clear();
+    picks_up(&mut world, BUDI, &won);
+    caller.is_answered(&mut world);
+    world.receive(SOURCE, &response(&lost, SOURCE, "200 OK", &sdp(SOURCE, 31_002)));
+    world.take(SOURCE, "ACK");
+    assert!(!world.has(SOURCE, "BYE") && !world.has(BUDI, "BYE"), "{:#?}", world.sent);
+    caller.hangs_up(&mut world);
+    world.sent.clear();
+    world.assert_empty_in_the_end();
+}
