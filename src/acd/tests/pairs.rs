@@ -115,7 +115,7 @@ fn lacking(stage: &mut Stage) -> CallId {
 
 fn lacks(stage: &mut Stage, call: CallId) {
     assert_eq!(stage.offers(), [(call, op("a"))]);
-    stage.acd.lacks_pair(stage.now, call, &op("a"), Family::V4);
+    stage.acd.lacks_pair(stage.now, call, &op("a"), Some(Family::V4));
     assert_eq!(stage.decisions(), []);
     assert!(stage.acd.is_out_of_ports());
 }
