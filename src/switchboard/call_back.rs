@@ -93,7 +93,7 @@ impl Switchboard {
         let about = self.about(now, &number);
         // Some displays do not show an identity in a response: the phone gets it as a text too.
         let text = format!("{number}: {about}");
-        self.announce_text(now, Some(by.clone()), &text);
+        self.notify_operator(by.clone(), text);
         let back = CallBack { begun: true, ..CallBack::held(of, number.clone(), about) };
         self.place_to(now, taken, by, Callee::Number(number), PlacedFor::CallBack(back));
     }

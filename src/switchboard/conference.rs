@@ -81,8 +81,9 @@ impl Switchboard {
                     let until = now.mono + self.settings.ring;
                     let whose = self.calls.get(&id).and_then(call_operator).map(|operator| format!(" {operator}"));
                     let shown = format!("CONFERENCE{}:", whose.unwrap_or_default());
-                    let rings = self.acd.invite(id, operator)
-                        && self.rung_to(id, &shown, |board| board.ring_phones(now, id, operator, &why, until));
+                    self.show_purpose(id, Some(shown));
+                    let rings = self.acd.invite(id, operator) && self.ring_phones(now, id, operator, &why, until);
+                    self.show_purpose(id, None);
                     if !rings {
                         self.acd.dismiss_guest(now, id, operator);
                         return Err(503);

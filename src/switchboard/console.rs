@@ -82,7 +82,7 @@ impl Switchboard {
     ) -> Result<(), UnknownOperator> {
         let text = self.settings.last_ready_text.clone();
         if !text.is_empty() && self.acd.is_last_ready(operator) {
-            self.announce_text(now, Some(operator.clone()), &text);
+            self.notify_operator(operator.clone(), text);
         }
         self.acd.pause(now, operator, reason)
     }

@@ -230,6 +230,8 @@ pub struct Switchboard {
     media: Vec<Command>,
     transmits: Vec<Transmit>,
     others: Vec<Output>,
+    /// Texts to the phones of operators, sent at the end of the step.
+    notices: Vec<(OperatorId, String)>,
     events: Vec<Event>,
 }
 
@@ -302,6 +304,7 @@ impl Switchboard {
             media: Vec::new(),
             transmits: Vec::new(),
             others: Vec::new(),
+            notices: Vec::new(),
             events: Vec::new(),
             settings,
             rng,
@@ -413,6 +416,9 @@ impl Switchboard {
         }
         self.lend_beyond_reserve(now);
         self.acd.set_free_pairs(self.ports.free());
+        for (operator, text) in std::mem::take(&mut self.notices) {
+            self.announce_text(now, Some(operator), &text);
+        }
         while let Some(call) = self.touched.pop() {
             self.announce(now, call);
         }

@@ -144,7 +144,7 @@ impl Switchboard {
         let on_break: Vec<OperatorId> = on_break.map(|view| view.operator).collect();
         for operator in on_break.into_iter().filter(|_| !text.is_empty()) {
             // Whose phone takes no texts is asked by somebody in the room.
-            self.announce_text(now, Some(operator), &text);
+            self.notify_operator(operator, text.clone());
         }
     }
 

@@ -165,7 +165,7 @@ impl Switchboard {
         let Some(call) = self.calls.get(&id) else { return };
         let Some(operator) = call.lead().map(|(_, operator)| operator.clone()) else { return };
         let text = text(call.shown.number.as_deref().unwrap_or("anonymous"));
-        let _told: ConsoleReply = self.announce_text(now, Some(operator), &text);
+        self.notify_operator(operator, text);
     }
 
     /// What is not right about what a caller has pressed (`verify`).

@@ -135,8 +135,9 @@ impl Switchboard {
         let why = format!("asked to {} by {by}", what.word());
         let whose = call_operator(call).map(|operator| format!(" {operator}")).unwrap_or_default();
         let to = format!("{}{whose}:", what.word().to_uppercase());
-        let rings = self.acd.invite(id, supervisor)
-            && self.rung_to(id, &to, |switchboard| switchboard.ring_phones(now, id, supervisor, &why, until));
+        self.show_purpose(id, Some(to));
+        let rings = self.acd.invite(id, supervisor) && self.ring_phones(now, id, supervisor, &why, until);
+        self.show_purpose(id, None);
         if !rings {
             self.acd.dismiss_guest(now, id, supervisor);
             return Err(503);
@@ -150,17 +151,11 @@ impl Switchboard {
         Ok(())
     }
 
-    /// Rings phones that show first for what purpose they ring.
-    pub(super) fn rung_to<T>(&mut self, id: CallId, to: &str, ring: impl FnOnce(&mut Self) -> T) -> T {
-        let show = |switchboard: &mut Self, to: Option<String>| {
-            if let Some(call) = switchboard.calls.get_mut(&id) {
-                call.rung_to = to;
-            }
-        };
-        show(self, Some(to.to_owned()));
-        let rung = ring(self);
-        show(self, None);
-        rung
+    /// Sets the first text on the displays of the phones that are rung next for the call.
+    pub(super) fn show_purpose(&mut self, id: CallId, purpose: Option<String>) {
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.rung_to = purpose;
+        }
     }
 
     /// A supervisor who talks in a call is that from now on.

@@ -242,6 +242,11 @@ impl Switchboard {
         self.conclude(now, id);
     }
 
+    /// Sends a text to the phones of an operator at the end of the step.
+    pub(super) fn notify_operator(&mut self, operator: OperatorId, text: String) {
+        self.notices.push((operator, text));
+    }
+
     /// The centre's own text, to one operator or to all. It tells whose phones were sent to; nobody waits for their answers.
     pub(super) fn announce_text(&mut self, now: Now, to: Option<OperatorId>, text: &str) -> ConsoleReply {
         let all = match to {
