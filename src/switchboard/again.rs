@@ -3,7 +3,6 @@
 
 use bytes::Bytes;
 
-use crate::clock::Now;
 use crate::sip::digest::client::Identity;
 use crate::sip::flow::Flow;
 use crate::sip::message;
@@ -11,8 +10,9 @@ use crate::sip::session_timer::{Terms, min_se};
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::{Message, Method, Name};
 
+use super::Purpose;
 use super::leg::{Credentials, OfferLeg, Who};
-use super::{Purpose, Switchboard};
+use crate::switchboard::{Calls, NetworkParts, Step, Trunks, Wire};
 
 /// A request is sent again for a challenge so often: once, and once more when its nonce was too old.
 const TRIES_MAX: u8 = 2;
@@ -33,21 +33,24 @@ pub(super) struct Asked {
     min_se: u32,
 }
 
-impl Switchboard {
+impl Wire {
     /// Remembers an INVITE to somebody who may want a longer interval, and whatever goes to a trunk that may want our password.
     pub(super) fn may_be_asked(&mut self, client: ClientId, trunk: Option<usize>, flow: Flow, bytes: Bytes, cseq: u32) {
         let trunk = trunk.and_then(|trunk| self.settings.trunks.get(trunk));
         let identity = trunk.and_then(|trunk| trunk.terms.identity.clone());
         if identity.is_some() || matches!(self.clients.get(&client), Some(Purpose::Offer(_))) {
-            self.asked.insert(client, Asked { identity, flow, bytes, cseq, tries: 0, intervals: 0, min_se: 0 });
+            self.retries.insert(client, Asked { identity, flow, bytes, cseq, tries: 0, intervals: 0, min_se: 0 });
         }
     }
+}
 
+impl Trunks {
     /// Sends a request that nobody waits for. A telco may want our password for it all the same.
     #[expect(clippy::too_many_arguments, reason = "the parts of a request, each made by another step")]
     pub(super) fn send_unattended(
         &mut self,
-        now: Now,
+        wire: &mut Wire,
+        step: &mut Step,
         who: Who,
         purpose: Purpose,
         method: Method,
@@ -55,33 +58,37 @@ impl Switchboard {
         branch: &str,
         (bytes, cseq): (Bytes, u32),
     ) {
-        let sent = self.transactions.send(now.mono, flow, method, branch, bytes.clone(), &mut self.transmits);
+        let now = step.now;
+        let sent = wire.transactions.send(now.mono, flow, method, branch, bytes.clone(), &mut step.out.transmits);
         let Some(client) = sent else { return };
-        match self.trunk_with(who).filter(|trunk| self.asks(*trunk)) {
+        match self.trunk_with(who).filter(|trunk| self.settings.asks(*trunk)) {
             Some(trunk) => {
-                self.clients.insert(client, purpose);
-                self.may_be_asked(client, Some(trunk), flow, bytes, cseq);
+                wire.clients.insert(client, purpose);
+                wire.may_be_asked(client, Some(trunk), flow, bytes, cseq);
             }
-            None => self.transactions.forget(client),
+            None => wire.transactions.forget(client),
         }
     }
+}
 
+impl Calls {
     /// True when a final response asks for another try that is under way now. False: the response stands.
     pub(super) fn sends_again(
         &mut self,
-        now: Now,
+        net: &mut NetworkParts,
+        step: &mut Step,
         client: ClientId,
         purpose: &Purpose,
         response: &Message<'_>,
     ) -> bool {
         let Some(status) = response.status().filter(|status| *status >= 200) else { return false };
-        let Some(asked) = self.asked.remove(&client) else { return false };
+        let Some(asked) = net.wire.retries.remove(&client) else { return false };
         if self.is_unwanted(purpose) {
             return false;
         }
         match status {
-            401 | 407 => self.authorize(now, client, purpose, asked, response),
-            422 if matches!(purpose, Purpose::Offer(_)) => self.lengthen(now, client, purpose, asked, response),
+            401 | 407 => self.authorize(net, step, client, purpose, asked, response),
+            422 if matches!(purpose, Purpose::Offer(_)) => self.lengthen(net, step, client, purpose, asked, response),
             _ => false,
         }
     }
@@ -89,13 +96,14 @@ impl Switchboard {
     /// A telco asks for credentials. False when we have none for it, or they were wrong.
     fn authorize(
         &mut self,
-        now: Now,
+        net: &mut NetworkParts,
+        step: &mut Step,
         client: ClientId,
         purpose: &Purpose,
         asked: Asked,
         response: &Message<'_>,
     ) -> bool {
-        let cnonce = self.rng.token();
+        let cnonce = step.rng.token();
         let head = asked.bytes.split(|b| *b == b'\r').next().unwrap_or_default();
         let mut words = head.split(|b| *b == b' ').map(|word| std::str::from_utf8(word).unwrap_or_default());
         let (Some(word), Some(uri)) = (words.next(), words.next()) else { return false };
@@ -107,13 +115,14 @@ impl Switchboard {
             return false;
         }
         let asked = Asked { tries: asked.tries + 1, ..asked };
-        self.send_again(now, client, purpose, asked, &[(answer.name, answer.value.as_bytes())])
+        self.send_again(net, step, client, purpose, asked, &[(answer.name, answer.value.as_bytes())])
     }
 
     /// A phone or a trunk asks for a longer session. The telco's challenge is answered anew: credentials are good once.
     fn lengthen(
         &mut self,
-        now: Now,
+        net: &mut NetworkParts,
+        step: &mut Step,
         client: ClientId,
         purpose: &Purpose,
         asked: Asked,
@@ -127,28 +136,31 @@ impl Switchboard {
         let terms = Terms::wanted(self.settings.session_seconds.unwrap_or(0)).at_least(min_se);
         let (expires, least) = (terms.header(true), min_se.to_string());
         let fields = [(Name::SessionExpires, expires.as_bytes()), (Name::MinSe, least.as_bytes())];
-        self.send_again(now, client, purpose, asked, &fields)
+        self.send_again(net, step, client, purpose, asked, &fields)
     }
 
     fn send_again(
         &mut self,
-        now: Now,
+        net: &mut NetworkParts,
+        step: &mut Step,
         client: ClientId,
         purpose: &Purpose,
         asked: Asked,
         fields: &[(Name, &[u8])],
     ) -> bool {
+        let now = step.now;
         let Some(cseq) = self.number_again(purpose, asked.cseq) else { return false };
-        let branch = format!("z9hG4bK{}", self.rng.token());
-        let via = (asked.flow.transport, self.advertised(asked.flow), branch.as_str());
+        let branch = format!("z9hG4bK{}", step.rng.token());
+        let via = (asked.flow.transport, self.settings.advertised(asked.flow), branch.as_str());
         let Some(bytes) = message::again(&asked.bytes, via, cseq, fields) else { return false };
         let method = Method::of(bytes.split(|b| *b == b' ').next().unwrap_or_default());
-        let sent = self.transactions.send(now.mono, asked.flow, method, &branch, bytes.clone(), &mut self.transmits);
+        let sent =
+            net.wire.transactions.send(now.mono, asked.flow, method, &branch, bytes.clone(), &mut step.out.transmits);
         let Some(new) = sent else { return false };
-        self.clients.remove(&client);
-        self.transactions.forget(client);
-        self.clients.insert(new, purpose.clone());
-        self.asked.insert(new, Asked { bytes, cseq, ..asked });
+        net.wire.clients.remove(&client);
+        net.wire.transactions.forget(client);
+        net.wire.clients.insert(new, purpose.clone());
+        net.wire.retries.insert(new, Asked { bytes, cseq, ..asked });
         if let Purpose::Offer(Who::Offer(call, leg)) = purpose
             && let Some(leg) = self.calls.get_mut(call).and_then(|call| call.legs.get_mut(leg))
         {
@@ -156,7 +168,7 @@ impl Switchboard {
             (leg.client, leg.cseq) = (Some(new), cseq);
         }
         if let Purpose::TrunkRegister(index, _) = purpose {
-            self.registering_with(*index, cseq);
+            net.trunks.registering_with(*index, cseq);
         }
         if let Purpose::Refresh(who) = purpose {
             self.ask_again(*who, client, (new, cseq));

@@ -5,13 +5,13 @@ use crate::ids::{CallId, LegNo};
 use crate::sip::event::dialog_info::Names;
 use crate::sip::replaces::Replaces;
 
-use super::Switchboard;
 use super::leg::Who;
+use crate::switchboard::Admission;
 
 /// Hexadecimal digits of a call's identity, before those of the leg.
 const CALL_DIGITS: usize = 32;
 
-impl Switchboard {
+impl Admission {
     /// The names of a leg, the same each time.
     pub(super) fn alias_of(&self, call: CallId, leg: LegNo) -> Names {
         let tag = |whose: &[u8]| self.stateless_tags.over([whose, &call.as_u128().to_be_bytes(), &leg.0.to_be_bytes()]);

@@ -10,15 +10,16 @@ use crate::media::command::{Command, Place, Prompt};
 use crate::sip::locate::Target;
 use crate::sip::wire::Name;
 
-use super::Switchboard;
+use super::Output;
 use super::call_back::CallBack;
 use super::guests::Guest;
 use super::leg::{CallerLeg, OfferLeg, OfferState, Unacked, Who};
+use super::parts::MergeKey;
 use super::silent::Silent;
 use super::timers::{Alarm, TELL_AGAIN};
 use super::transfer::Transfer;
 use super::trunk::NextWay;
-use super::{MergeKey, Output};
+use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// Where a call stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -197,69 +198,70 @@ impl Call {
     }
 }
 
-impl Switchboard {
+impl Calls {
     /// Adds a call that begins.
     pub(super) fn add_call(&mut self, id: CallId, call: Call) {
-        self.live_calls += 1;
+        self.live += 1;
         self.calls.insert(id, call);
     }
 
     /// The caller waits and does not hear why: announces the queue, as early media (183) or in the answered call.
-    pub(super) fn announce(&mut self, now: Now, id: CallId) {
+    pub(super) fn announce(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let Some(call) = self.calls.get_mut(&id).filter(|call| !call.announced) else { return };
         if call.stage == Stage::Offered && call.caller.answered {
-            return self.play_tone(id);
+            return self.play_tone(net, step, id);
         }
         if call.stage != Stage::Queued && !call.is_falling_back() {
             return;
         }
         if call.caller.port_is_uncertain() {
-            return self.tell_caller(now, id, 180);
+            return self.tell_caller(net, step, id, 180);
         }
         call.announced = true;
         let early = !call.caller.answered;
         if let Some(sound) = &call.caller.line.sound {
             let anchor = sound.anchor;
-            self.aim(Who::Caller(id));
+            self.aim(net, step, Who::Caller(id));
             let (first, then) = (Some(Prompt::Queue), Some(self.settings.waiting));
-            self.media.push(Command::Play { anchor, first, then });
+            step.out.media.push(Command::Play { anchor, first, then });
         }
         if early {
-            self.tell_caller(now, id, 183);
+            self.tell_caller(net, step, id, 183);
         }
-        self.fact(now, id, FactKind::Announced { early });
-        self.tell_place_later(now, id);
+        self.fact(net, step, id, FactKind::Announced { early });
+        self.tell_place_later(step, id);
     }
 
     /// Who has been answered already hears the tone while the first phone rings for him: silence would be taken for a dead line.
-    pub(super) fn play_tone(&mut self, id: CallId) {
+    pub(super) fn play_tone(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let sound = self.calls.get(&id).and_then(|call| call.caller.line.sound.as_ref());
         let Some(anchor) = sound.map(|sound| sound.anchor) else { return };
-        self.aim(Who::Caller(id));
-        self.media.push(Command::Play { anchor, first: None, then: Some(Prompt::HoldTone) });
+        self.aim(net, step, Who::Caller(id));
+        step.out.media.push(Command::Play { anchor, first: None, then: Some(Prompt::HoldTone) });
     }
 
-    fn tell_place_later(&mut self, now: Now, id: CallId) {
-        self.stop_telling_place(id);
+    fn tell_place_later(&mut self, step: &mut Step, id: CallId) {
+        let now = step.now;
+        self.stop_telling_place(step, id);
         let Some(each) = self.settings.announce_each else { return };
         if let Some(call) = self.calls.get_mut(&id) {
             let at = now.mono + each;
             call.place_told_at = Some(at);
-            self.alarms.insert(at, Alarm::TellPlace(id));
+            step.alarms.insert(at, Alarm::TellPlace(id));
         }
     }
 
     /// The caller waits no more.
-    pub(super) fn stop_telling_place(&mut self, id: CallId) {
+    pub(super) fn stop_telling_place(&mut self, step: &mut Step, id: CallId) {
         if let Some(at) = self.calls.get_mut(&id).and_then(|call| call.place_told_at.take()) {
-            self.alarms.remove(at, Alarm::TellPlace(id));
+            step.alarms.remove(at, Alarm::TellPlace(id));
         }
     }
 
     /// A caller who has waited on hears his place and how long it may take; the hold tone follows. While somebody's phone rings
     /// for him, and while nobody is at work, there is nothing to tell.
-    pub(super) fn tell_place(&mut self, now: Now, id: CallId) {
-        self.tell_place_later(now, id);
+    pub(super) fn tell_place(&mut self, step: &mut Step, id: CallId) {
+        self.tell_place_later(step, id);
         let Some(call) = self.calls.get(&id).filter(|call| call.stage == Stage::Queued && call.announced) else {
             return;
         };
@@ -268,65 +270,67 @@ impl Switchboard {
         let minutes = outlook.wait.map(|wait| u8::try_from(wait.as_secs() / 60).unwrap_or(u8::MAX));
         if let Some(sound) = &call.caller.line.sound {
             let (anchor, first) = (sound.anchor, Some(Prompt::Place(Place { number, minutes })));
-            self.media.push(Command::Play { anchor, first, then: Some(self.settings.waiting) });
+            step.out.media.push(Command::Play { anchor, first, then: Some(self.settings.waiting) });
         }
     }
 
     /// Sends the caller a provisional response unless he has been told so, or more, before.
-    pub(super) fn tell_caller(&mut self, now: Now, id: CallId, status: u16) {
+    pub(super) fn tell_caller(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, status: u16) {
         if self.calls.get(&id).is_some_and(|call| call.caller.told < status) {
-            self.tell(now, id, status);
+            self.tell(net, step, id, status);
         }
     }
 
     /// Tells the caller again that he waits.
-    pub(super) fn tell_again(&mut self, now: Now, id: CallId) {
+    pub(super) fn tell_again(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         if let Some(told) = self.calls.get(&id).map(|call| call.caller.told) {
-            self.tell(now, id, told);
+            self.tell(net, step, id, told);
         }
     }
 
-    fn tell(&mut self, now: Now, id: CallId, status: u16) {
-        self.stop_telling(id);
+    fn tell(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, status: u16) {
+        let now = step.now;
+        self.stop_telling(step, id);
         if self.must_wait_to_tell(id, status) {
             return;
         }
         let Some(call) = self.calls.get(&id) else { return };
         let (Some(server), Some(stencil)) = (call.caller.invite, &call.caller.stencil) else { return };
-        let contact = self.contact(call.caller.line.flow);
+        let contact = self.settings.contact(call.caller.line.flow);
         let mut response = stencil.response(status, Some(call.caller.tag.as_str()));
         response = response.header(Name::Contact, contact.as_bytes()).header(Name::Allow, super::door::ALLOW);
         if let Some(identity) = self.call_back_identity(id) {
             response = response.header(Name::PAssertedIdentity, identity.as_bytes());
         }
-        let bytes = self.encode_provisional(now, id, status, response);
-        self.transactions.respond(now.mono, server, status, bytes, &mut self.transmits);
+        let bytes = self.encode_provisional(step, id, status, response);
+        net.wire.transactions.respond(now.mono, server, status, bytes, &mut step.out.transmits);
         if let Some(call) = self.calls.get_mut(&id) {
             let again = now.mono + TELL_AGAIN;
             (call.caller.told, call.caller.tell_again_at) = (status, Some(again));
-            self.alarms.insert(again, Alarm::TellAgain(id));
+            step.alarms.insert(again, Alarm::TellAgain(id));
         }
     }
 
     /// The caller gets no more provisional responses.
-    pub(super) fn stop_telling(&mut self, id: CallId) {
+    pub(super) fn stop_telling(&mut self, step: &mut Step, id: CallId) {
         if let Some(at) = self.calls.get_mut(&id).and_then(|call| call.caller.tell_again_at.take()) {
-            self.alarms.remove(at, Alarm::TellAgain(id));
+            step.alarms.remove(at, Alarm::TellAgain(id));
         }
     }
 
     /// Sends the caller's 200 and repeats it until the ACK comes.
-    pub(super) fn answer_caller(&mut self, now: Now, id: CallId) {
-        self.stop_telling(id);
+    pub(super) fn answer_caller(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+        let now = step.now;
+        self.stop_telling(step, id);
         if self.must_wait_to_answer(id) {
             return;
         }
-        self.stop_provisional(id);
+        self.stop_provisional(step, id);
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.caller.without_port = None;
         let Some(call) = self.calls.get(&id) else { return };
         let (Some(server), Some(stencil)) = (call.caller.invite, &call.caller.stencil) else { return };
-        let contact = self.contact(call.caller.line.flow);
+        let contact = self.settings.contact(call.caller.line.flow);
         let (agreement, described) = (call.caller.session, call.caller.describes_answer());
         let session = agreement.headers();
         let response = stencil.response(200, Some(call.caller.tag.as_str()));
@@ -344,25 +348,26 @@ impl Switchboard {
             response = response.body("application/sdp", &call.caller.sdp);
         }
         let (bytes, cseq) = (response.encode(), call.merge_key.2);
-        self.transactions.respond(now.mono, server, 200, bytes.clone(), &mut self.transmits);
-        self.invites.remove(&server);
-        self.await_ack(now, Who::Caller(id), (server, cseq), bytes);
-        self.begin_session(now, Who::Caller(id), agreement);
+        net.wire.transactions.respond(now.mono, server, 200, bytes.clone(), &mut step.out.transmits);
+        net.wire.invites.remove(&server);
+        self.await_ack(step, Who::Caller(id), (server, cseq), bytes);
+        self.begin_session(step, Who::Caller(id), agreement);
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.caller.invite = None;
         call.caller.answered = true;
         // Aimed again, so that silence is counted from the answer: many trunks send no sound before it.
-        self.aim(Who::Caller(id));
+        self.aim(net, step, Who::Caller(id));
     }
 
     /// Starts to wait for the ACK of a 2xx of ours.
     pub(super) fn await_ack(
         &mut self,
-        now: Now,
+        step: &mut Step,
         who: Who,
         (server, cseq): (crate::sip::transaction::ServerId, u32),
         bytes: bytes::Bytes,
     ) {
+        let now = step.now;
         let interval = super::timers::T1;
         let unacked = Unacked {
             server,
@@ -372,29 +377,31 @@ impl Switchboard {
             interval,
             give_up_at: now.mono + super::timers::T1 * 64,
         };
-        self.stop_waiting_for_ack(who);
+        self.stop_waiting_for_ack(step, who);
         let due = unacked.due();
         if let Some(line) = self.line_mut(who) {
             line.unacked = Some(unacked);
-            self.alarms.insert(due, Alarm::Unacked(who));
+            step.alarms.insert(due, Alarm::Unacked(who));
         }
     }
 
     /// The ACK is there, or no longer matters.
-    pub(super) fn stop_waiting_for_ack(&mut self, who: Who) -> bool {
+    pub(super) fn stop_waiting_for_ack(&mut self, step: &mut Step, who: Who) -> bool {
         let unacked = self.line_mut(who).and_then(|line| line.unacked.take());
-        unacked.is_some_and(|unacked| self.alarms.remove(unacked.due(), Alarm::Unacked(who)))
+        unacked.is_some_and(|unacked| step.alarms.remove(unacked.due(), Alarm::Unacked(who)))
     }
 
     /// Something that must not be possible has happened to a call: it is ended, counted and written down.
-    pub(super) fn breach(&mut self, now: Now, id: CallId, what: &str) {
+    pub(super) fn breach(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, what: &str) {
         debug_assert!(false, "breach in {id}: {what}");
-        self.fact(now, id, FactKind::Breach { what: what.to_owned() });
-        self.end_for_fault(now, id);
+        self.fact(net, step, id, FactKind::Breach { what: what.to_owned() });
+        self.end_for_fault(net, step, id);
     }
+}
 
+impl Step {
     /// Pushes an output that is neither fact, sound nor message.
     pub(super) fn say(&mut self, output: Output) {
-        self.others.push(output);
+        self.out.others.push(output);
     }
 }

@@ -13,13 +13,14 @@ use crate::sip::number::{NumberFormat, dialled, e164};
 use crate::sip::uri::Uri;
 use crate::sip::wire::Name;
 
+use super::ConsoleReply;
 use super::abandoned::Unanswered;
 use super::call::Call;
 use super::classes::Worked;
 use super::direct::PlacedFor;
 use super::door::Taken;
 use super::offer::user_part;
-use super::{ConsoleReply, Switchboard};
+use crate::switchboard::{Calls, NetworkParts, Settings, Step, Switchboard};
 
 /// Minimum of digits with `+` or a leading 0, and without: shorter numbers belong to services.
 const DIGITS_MIN: [usize; 2] = [7, 8];
@@ -82,20 +83,28 @@ impl CallBack {
     }
 }
 
-impl Switchboard {
+impl Calls {
     /// An operator has dialled the code: the number whose turn it is is called. Nobody's turn: he hears that.
-    pub(super) fn calls_back(&mut self, now: Now, taken: &Taken<'_, '_>, account: OperatorId, by: OperatorId) {
+    pub(super) fn calls_back(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        account: OperatorId,
+        by: OperatorId,
+    ) {
+        let now = step.now;
         self.abandoned.expire(now.wall, self.settings.callers.call_back);
         let Some((number, of)) = self.next_call_back(&by) else {
-            self.serve(now, taken, Some(account), Prompt::Refused);
+            self.serve(net, step, taken, Some(account), Prompt::Refused);
             return;
         };
         let about = self.about(now, &number);
         // Some displays do not show an identity in a response: the phone gets it as a text too.
         let text = format!("{number}: {about}");
-        self.notify_operator(by.clone(), text);
+        step.notify_operator(by.clone(), text);
         let back = CallBack { begun: true, ..CallBack::held(of, number.clone(), about) };
-        self.place_to(now, taken, by, Callee::Number(number), PlacedFor::CallBack(back));
+        self.place_to(net, step, taken, by, Callee::Number(number), PlacedFor::CallBack(back));
     }
 
     /// `12 min ago, waited 0:42, 3 calls`: the calls of a number that waits to be called back. Durations do not depend on the time zone.
@@ -148,29 +157,34 @@ impl Switchboard {
             self.abandoned.begin(&back.number, id);
         }
     }
+}
 
+impl Switchboard {
     /// The next number, or that one, is for this operator; his phone is told so.
-    pub(super) fn mean_call_back(&mut self, now: Now, number: Option<&str>, operator: OperatorId) -> ConsoleReply {
-        if !self.is_operator(&operator) {
+    pub(super) fn mean_call_back(&mut self, number: Option<&str>, operator: OperatorId) -> ConsoleReply {
+        let now = self.step.now;
+        if !self.net.phones.is_operator(&operator) {
             return ConsoleReply::UnknownOperator;
         }
-        self.abandoned.expire(now.wall, self.settings.callers.call_back);
+        self.calls.abandoned.expire(now.wall, self.settings.callers.call_back);
         let number = match number {
-            Some(number) => Some(self.number_as_known(number)),
-            None => self.next_call_back(&operator).map(|(number, _)| number),
+            Some(number) => Some(self.calls.number_as_known(number)),
+            None => self.calls.next_call_back(&operator).map(|(number, _)| number),
         };
         match number {
-            Some(number) if self.abandoned.mean(&number, &operator) => {
+            Some(number) if self.calls.abandoned.mean(&number, &operator) => {
                 let text = format!("{} -> {number}", self.settings.feature_codes.call_back);
                 // Whose phone takes no texts sees it on the console.
-                let told = self.announce_text(now, Some(operator), &text);
+                let told = self.messages.announce_text(&mut self.net, &mut self.step, Some(operator), &text);
                 let told = matches!(told, ConsoleReply::Messages { sent, .. } if !sent.is_empty());
                 ConsoleReply::Meant { number, told }
             }
             Some(_) | None => ConsoleReply::UnknownNumber,
         }
     }
+}
 
+impl Calls {
     /// The list for the console.
     pub(super) fn call_backs(&mut self, now: Now) -> ConsoleReply {
         self.abandoned.expire(now.wall, self.settings.callers.call_back);
@@ -178,11 +192,11 @@ impl Switchboard {
     }
 
     /// Learns from a fact of a live call whom nobody has answered, whom somebody has, and who had whom last.
-    pub(super) fn learn(&mut self, now: Now, id: CallId, kind: &FactKind) {
+    pub(super) fn learn(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, kind: &FactKind) {
         if let FactKind::Answered { by, .. } = kind {
-            self.learn_answer(now, id, by);
+            self.learn_answer(net, step, id, by);
         } else if let FactKind::Ended { .. } = kind {
-            self.learn_end(now, id);
+            self.learn_end(net, step, id);
         } else if let FactKind::OfferEnded { to: Callee::Number(_), outcome, sip_status, .. } = kind
             && let Some(back) = self.calls.get_mut(&id).and_then(|call| call.call_back.as_mut())
         {
@@ -190,7 +204,7 @@ impl Switchboard {
         }
     }
 
-    fn learn_answer(&mut self, now: Now, id: CallId, by: &Callee) {
+    fn learn_answer(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, by: &Callee) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let (number, internal) = (call.shown.number.clone(), call.internal.is_some());
         match (&call.placed_by, &call.call_back) {
@@ -198,17 +212,21 @@ impl Switchboard {
                 let (operator, back) = (operator.clone(), back.clone());
                 self.reached(&back.number);
                 let (outcome, sip_status) = (OfferOutcome::Answered, Some(200));
-                self.late_fact(now, back.of, FactKind::CalledBack { by: operator, over: id, outcome, sip_status });
+                net.facts.late_fact(
+                    step,
+                    back.of,
+                    FactKind::CalledBack { by: operator, over: id, outcome, sip_status },
+                );
             }
             (Some(_), None) => {}
             (None, _) => {
                 // His account may have gone while his answer was on its way.
                 if let Callee::Operator(operator) = by
-                    && self.accounts.contains_key(operator)
+                    && net.phones.accounts.contains_key(operator)
                 {
                     call.worked_by.insert(operator.clone());
                     // Who was removed while he rang has his call, and no account that could class it later.
-                    if self.accounts.contains_key(operator) {
+                    if net.phones.accounts.contains_key(operator) {
                         let worked = Worked { call: id, number: number.clone(), over_at: None };
                         self.worked.insert(operator.clone(), worked);
                     }
@@ -220,7 +238,8 @@ impl Switchboard {
         }
     }
 
-    fn learn_end(&mut self, now: Now, id: CallId) {
+    fn learn_end(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+        let now = step.now;
         let Some(call) = self.calls.get(&id) else { return };
         for operator in &call.worked_by {
             if let Some(worked) = self.worked.get_mut(operator).filter(|worked| worked.call == id) {
@@ -236,19 +255,21 @@ impl Switchboard {
                 self.abandoned.in_vain(&back.number, id, now.wall);
                 // Without a try there was no trunk to be had.
                 let (outcome, sip_status) = back.outcome.unwrap_or((OfferOutcome::Unreachable, None));
-                self.late_fact(now, back.of, FactKind::CalledBack { by, over: id, outcome, sip_status });
+                net.facts.late_fact(step, back.of, FactKind::CalledBack { by, over: id, outcome, sip_status });
             }
             (Some(_), _) => {}
-            (None, _) => self.learn_unanswered(now, id),
+            (None, _) => self.learn_unanswered(net, step, id),
         }
     }
+}
 
+impl Settings {
     /// True if a number may be called back. Callers can forge their numbers: a call-back never dials a number of the centre, a user name
     /// with which it is registered at a telco, a short number (112, 113 …) or one that `[callers] call_back_prefixes` and
     /// `call_back_never` exclude, in any form of the number.
     fn may_call_back(&self, number: &str) -> bool {
-        let terms = &self.settings.callers;
-        let trunks = &self.settings.trunks;
+        let terms = &self.callers;
+        let trunks = &self.trunks;
         let country = trunks.iter().map(|trunk| trunk.terms.country.as_str()).find(|country| !country.is_empty());
         let in_form = |format| dialled(number, format, country.unwrap_or_default());
         let forms = [number.to_owned(), in_form(NumberFormat::Plus), in_form(NumberFormat::National)];
@@ -260,8 +281,8 @@ impl Switchboard {
             let aor = aor.and_then(|user| String::from_utf8(user).ok());
             aor.into_iter().chain(identity.map(|identity| identity.user.clone()))
         });
-        let desks = self.settings.desks.iter().flat_map(|desk| &desk.numbers).cloned();
-        let mut own = std::iter::once(self.settings.number.clone()).chain(desks).chain(users);
+        let desks = self.desks.iter().flat_map(|desk| &desk.numbers).cloned();
+        let mut own = std::iter::once(self.number.clone()).chain(desks).chain(users);
         let prefixes = || trunks.iter().flat_map(|trunk| &trunk.terms.called).map(String::as_str).chain([""]);
         let whole = |number: &str| e164(number, country.unwrap_or_default());
         let bare = |number: &str| number.trim_start_matches('+').to_owned();
@@ -276,25 +297,28 @@ impl Switchboard {
         let allowed = terms.call_back_prefixes.is_empty() || starts(&terms.call_back_prefixes);
         is_dialable(number) && digits >= digits_min && !is_own && allowed && !starts(&terms.call_back_never)
     }
+}
 
+impl Calls {
     /// Removes the numbers that may not be called back from the list.
     pub(super) fn prune_call_backs(&mut self) {
         let mut list = std::mem::take(&mut self.abandoned);
-        list.retain(|number| self.may_call_back(number));
+        list.retain(|number| self.settings.may_call_back(number));
         self.abandoned = list;
     }
 
-    fn learn_unanswered(&mut self, now: Now, id: CallId) {
+    fn learn_unanswered(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+        let now = step.now;
         let unanswered = self.calls.get(&id).filter(|call| !call.has_talked() && call.internal.is_none());
         // Who shows no number, a name, or a number that is not called back is in the report only.
-        let number = |call: &Call| call.shown.number.clone().filter(|number| self.may_call_back(number));
+        let number = |call: &Call| call.shown.number.clone().filter(|number| self.settings.may_call_back(number));
         let Some((call, number)) = unanswered.and_then(|call| Some((call, number(call)?))) else { return };
         let waited_ms = u64::try_from(now.mono.since(call.received.mono).as_millis()).unwrap_or(u64::MAX);
         let short = u128::from(waited_ms) < self.settings.callers.short_abandon.as_millis();
         let missed = Unanswered { call: id, at: call.received.wall, waited_ms, short };
         self.abandoned.expire(now.wall, self.settings.callers.call_back);
         if let Some(lost) = self.abandoned.add(&number, missed) {
-            self.late_fact(now, lost, FactKind::CallBackLost);
+            net.facts.late_fact(step, lost, FactKind::CallBackLost);
         }
     }
 }

@@ -3,8 +3,8 @@
 use crate::sip::uri::Uri;
 use crate::sip::wire::Message;
 
-use super::Switchboard;
 use super::caller::clean;
+use crate::switchboard::Settings;
 
 /// Maximum characters of a called number; the rest is cut off.
 const CALLED_CHARS_MAX: usize = 512;
@@ -24,7 +24,7 @@ pub(super) enum Called {
     Unknown,
 }
 
-impl Switchboard {
+impl Settings {
     /// Reads which number or service an INVITE of `trunk` calls.
     pub(super) fn called(&self, message: &Message<'_>, trunk: usize) -> Called {
         let request_uri = message.request_uri().unwrap_or_default();
@@ -51,7 +51,7 @@ impl Switchboard {
         }
         // A telco with which this site is registered may call it by the registered user name.
         if self.is_account(trunk, user.as_bytes()) {
-            return Called::Emergency { called: self.settings.number.clone(), prefixed: false };
+            return Called::Emergency { called: self.number.clone(), prefixed: false };
         }
         match self.without_prefix(trunk, &user) {
             Some(number) => Called::Emergency { called: number.to_owned(), prefixed: true },
@@ -61,26 +61,26 @@ impl Switchboard {
 
     /// The number after the longest prefix of the trunk for which the rest is a number of this site.
     fn without_prefix<'u>(&self, trunk: usize, user: &'u str) -> Option<&'u str> {
-        let prefixes = &self.settings.trunks.get(trunk)?.terms.called;
+        let prefixes = &self.trunks.get(trunk)?.terms.called;
         let rests = prefixes.iter().filter_map(|prefix| user.strip_prefix(prefix.as_str()));
         rests.filter(|rest| self.answers_number(rest)).min_by_key(|rest| rest.len())
     }
 
     /// True for the site's number and each desk's numbers.
     fn answers_number(&self, number: &str) -> bool {
-        number == self.settings.number || self.is_desk_number(number.as_bytes())
+        number == self.number || self.is_desk_number(number.as_bytes())
     }
 
     /// The prefix that `[[trunk]] called` would need so that `user` reaches a number of this site.
     pub(super) fn missing_prefix<'u>(&self, user: &'u str) -> Option<&'u str> {
-        let desks = self.settings.desks.iter().flat_map(|desk| &desk.numbers);
-        let numbers = desks.chain(std::iter::once(&self.settings.number));
+        let desks = self.desks.iter().flat_map(|desk| &desk.numbers);
+        let numbers = desks.chain(std::iter::once(&self.number));
         let prefixes = numbers.filter_map(|number| user.strip_suffix(number.as_str()));
         prefixes.filter(|prefix| is_prefix(prefix)).min_by_key(|prefix| prefix.len())
     }
 
     fn is_account(&self, trunk: usize, user: &[u8]) -> bool {
-        let terms = self.settings.trunks.get(trunk).map(|trunk| &trunk.terms);
+        let terms = self.trunks.get(trunk).map(|trunk| &trunk.terms);
         let identity = terms.filter(|terms| terms.register.is_some()).and_then(|terms| terms.identity.as_ref());
         identity.is_some_and(|identity| identity.user.as_bytes() == user)
     }

@@ -28,10 +28,11 @@ use super::door::Taken;
 use super::end::Ending;
 use super::leg::{CallerLeg, Line, Who};
 use super::offer::user_part;
+use super::parts::MergeKey;
 use super::rejection::Rejected;
 use super::settings::AnswerMode;
 use super::timers::Alarm;
-use super::{MergeKey, Switchboard};
+use crate::switchboard::{Calls, NetworkParts, Settings, Step, Wire};
 
 /// Who gets a header field of the caller beside the record, which keeps it raw.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -68,90 +69,94 @@ pub(super) enum Origin {
     Phone(OperatorId),
 }
 
-impl Switchboard {
+impl Calls {
     /// An INVITE of a trunk outside any dialog.
-    pub(super) fn invited(&mut self, now: Now, taken: &Taken<'_, '_>, trunk: usize) {
-        let (called, prefixed) = match self.called(taken.message, trunk) {
+    pub(super) fn invited(&mut self, net: &mut NetworkParts, step: &mut Step, taken: &Taken<'_, '_>, trunk: usize) {
+        let (called, prefixed) = match self.settings.called(taken.message, trunk) {
             Called::Emergency { called, prefixed } => (called, prefixed),
-            Called::Test => return self.test_call(now, taken),
-            Called::Unknown => return self.reject_call(now, taken, Some(trunk), Rejected::UnknownNumber, 404),
+            Called::Test => return self.test_call(net, step, taken),
+            Called::Unknown => {
+                return net.trunks.reject_call(&mut net.wire, step, taken, Some(trunk), Rejected::UnknownNumber, 404);
+            }
         };
-        self.receive_call(now, taken, &Origin::Trunk(trunk), (called, prefixed));
+        self.receive_call(net, step, taken, &Origin::Trunk(trunk), (called, prefixed));
     }
 
     /// An emergency call begins: it gets its record, its port and its place in the queue.
     pub(super) fn receive_call(
         &mut self,
-        now: Now,
+        net: &mut NetworkParts,
+        step: &mut Step,
         taken: &Taken<'_, '_>,
         origin: &Origin,
         (called, prefixed): (String, bool),
     ) {
+        let now = step.now;
         let trunk = match origin {
             Origin::Trunk(trunk) => Some(*trunk),
             Origin::Phone(_) => None,
         };
         let key = merge_key(taken.message);
-        if self.merged.contains_key(&key) {
-            return self.reject_call(now, taken, trunk, Rejected::Repeated, 482);
+        if net.wire.merged.contains_key(&key) {
+            return net.trunks.reject_call(&mut net.wire, step, taken, trunk, Rejected::Repeated, 482);
         }
-        let is_full = self.live_calls >= self.settings.calls_max || self.calls.len() >= CALLS_KEPT_MAX;
+        let is_full = self.live >= self.settings.calls_max || self.calls.len() >= CALLS_KEPT_MAX;
         if is_full {
-            self.guard.count(Reason::Overload);
+            net.admission.guard.count(Reason::Overload);
         }
-        let has_room = trunk.is_none_or(|trunk| self.has_room(trunk));
+        let has_room = trunk.is_none_or(|trunk| net.trunks.has_room(trunk));
         let full =
             [(self.draining, Rejected::Draining), (is_full, Rejected::SiteFull), (!has_room, Rejected::TrunkFull)];
         if let Some((_, reason)) = full.into_iter().find(|(is_so, _)| *is_so) {
-            return self.reject_call(now, taken, trunk, reason, 503);
+            return net.trunks.reject_call(&mut net.wire, step, taken, trunk, reason, 503);
         }
-        let tag = self.rng.token();
+        let tag = step.rng.token();
         let source = uri_of(taken.flow);
         let dialog = match Dialog::of_emergency_call(taken.message, tag.as_str(), &source) {
             Ok(dialog) => dialog,
             Err(fault) => {
-                self.report_fault(taken.flow, taken.message, fault);
-                return self.reply(now, taken, fault.status, &[]);
+                net.trunks.report_fault(step, taken.flow, taken.message, fault);
+                return net.wire.reply(step, taken, fault.status, &[]);
             }
         };
-        trunk.into_iter().for_each(|trunk| self.report_ignored_extensions(taken.message, trunk));
-        let id = CallId::new(now.wall, &mut self.rng);
+        trunk.into_iter().for_each(|trunk| net.trunks.report_ignored_extensions(step, taken.message, trunk));
+        let id = CallId::new(now.wall, &mut step.rng);
         let stencil = Stencil::of(taken.message, taken.flow);
-        self.transactions.respond(
+        net.wire.transactions.respond(
             now.mono,
             taken.server,
             100,
             stencil.response(100, None).encode(),
-            &mut self.transmits,
+            &mut step.out.transmits,
         );
         let locations = location::read(taken.message);
         let (shown, known) = self.caller_of(now, taken.message, &locations, origin);
-        let mut call = self.new_call(now, taken, tag, stencil, dialog, shown, key.clone());
+        let mut call = net.wire.new_call(step, taken, tag, stencil, dialog, shown, key.clone());
         call.desk = desk_of(&self.settings.desks, &called);
-        call.shown.service = self.service_shown(call.desk, &called);
+        call.shown.service = self.settings.service_shown(call.desk, &called);
         // He waits longer, and that is all: no number is ever refused.
         call.penalty = if known.prank { self.settings.callers.prank_penalty } else { 0 };
         let received = match origin {
             Origin::Trunk(trunk) => self.received(taken.message, *trunk, called, prefixed),
             Origin::Phone(account) => self.received_from(account, taken.message, called),
         };
-        self.alarms.insert(call.over_at, Alarm::TooLong(id));
+        step.alarms.insert(call.over_at, Alarm::TooLong(id));
         self.calling.add(call.shown.number.as_deref());
         self.add_call(id, call);
-        self.hold_stream(id, taken.flow);
-        self.look_up(Who::Caller(id));
-        self.merged.insert(key, id);
-        self.invites.insert(taken.server, Who::Caller(id));
-        self.fact(now, id, received);
+        net.wire.hold_stream(id, taken.flow);
+        self.look_up(net, step, Who::Caller(id));
+        net.wire.merged.insert(key, id);
+        net.wire.invites.insert(taken.server, Who::Caller(id));
+        self.fact(net, step, id, received);
         match origin {
-            Origin::Trunk(trunk) => self.take_seat(*trunk, Who::Caller(id)),
-            Origin::Phone(account) => self.begin_internal(now, id, account),
+            Origin::Trunk(trunk) => net.trunks.take_seat(*trunk, Who::Caller(id)),
+            Origin::Phone(account) => self.begin_internal(net, now, id, account),
         }
-        self.tell_known(now, id, known);
+        self.tell_known(net, step, id, known);
         for location in locations {
-            self.fact(now, id, FactKind::Located { location });
+            self.fact(net, step, id, FactKind::Located { location });
         }
-        self.admit(now, id, taken.message);
+        self.admit(net, step, id, taken.message);
     }
 
     /// The caller as phones show the number, and what is known of it.
@@ -169,21 +174,25 @@ impl Switchboard {
                 return (Caller { number: Some(account.to_string()), ..shown }, Known::default());
             }
         };
-        let mut shown = shown(message, locations, self.country_of(trunk));
+        let mut shown = shown(message, locations, self.settings.country_of(trunk));
         let known = self.knows(now, shown.number.as_deref());
-        shown.notice = self.notice_of(known);
+        shown.notice = self.settings.notice_of(known);
         (shown, known)
     }
+}
 
+impl Settings {
     /// The country code by which a trunk's numbers are read.
     fn country_of(&self, trunk: usize) -> &str {
-        self.settings.trunks.get(trunk).map(|trunk| trunk.terms.country.as_str()).unwrap_or_default()
+        self.trunks.get(trunk).map(|trunk| trunk.terms.country.as_str()).unwrap_or_default()
     }
+}
 
+impl Wire {
     #[expect(clippy::too_many_arguments, reason = "the parts of a call, each made by another step")]
     pub(super) fn new_call(
         &mut self,
-        now: Now,
+        step: &mut Step,
         taken: &Taken<'_, '_>,
         tag: Token,
         stencil: Stencil,
@@ -191,6 +200,7 @@ impl Switchboard {
         shown: Caller,
         merge_key: MergeKey,
     ) -> Call {
+        let now = step.now;
         let mut line = Line::new(taken.flow, true);
         line.dialog = Some(dialog);
         line.learn(taken.message);
@@ -207,14 +217,16 @@ impl Switchboard {
             tell_again_at: None,
             audio_again_at: None,
             answered: false,
-            reliable: self.reliable_for(taken.message),
-            session: self.session_of_invite(taken.message),
+            reliable: self.reliable_for(step, taken.message),
+            session: self.settings.session_of_invite(taken.message),
             disconnected: None,
         };
         let hops = taken.message.number(Name::MaxForwards).ok().flatten().unwrap_or(70).min(70);
-        Call { hops, ..self.blank_call(now, caller, shown, merge_key) }
+        Call { hops, ..self.settings.blank_call(now, caller, shown, merge_key) }
     }
+}
 
+impl Settings {
     /// A call that nothing has happened to yet.
     pub(super) fn blank_call(&self, now: Now, caller: CallerLeg, shown: Caller, merge_key: MergeKey) -> Call {
         Call {
@@ -233,7 +245,7 @@ impl Switchboard {
             heard_from: std::collections::BTreeSet::new(),
             talked: false,
             unstaffed: false,
-            over_at: now.mono + self.settings.long_call,
+            over_at: now.mono + self.long_call,
             long: false,
             expires_at: None,
             digits: 0,
@@ -256,10 +268,12 @@ impl Switchboard {
             silent: super::silent::Silent::default(),
         }
     }
+}
 
+impl Calls {
     fn received(&self, message: &Message<'_>, trunk: usize, called: String, prefixed: bool) -> FactKind {
         let mut headers = Vec::new();
-        let country = self.country_of(trunk);
+        let country = self.settings.country_of(trunk);
         let raw = [
             ("P-Asserted-Identity", Name::PAssertedIdentity, caller_number::asserted(message)),
             ("From", Name::From, caller_number::presented(message)),
@@ -301,53 +315,65 @@ impl Switchboard {
     }
 
     /// Gives the new call its port and description, and puts it into the queue.
-    fn admit(&mut self, now: Now, id: CallId, message: &Message<'_>) {
-        let is_admitted = match self.is_at_reserve(id, message) {
-            true => self.keep_offer(now, id, message),
-            false => self.describe_caller(now, id, message),
+    fn admit(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, message: &Message<'_>) {
+        let is_admitted = match self.is_at_reserve(net, id, message) {
+            true => self.keep_offer(net, step, id, message),
+            false => self.describe_caller(net, step, id, message),
         };
         if !is_admitted {
             return;
         }
-        self.begin_dialog(id);
-        self.enter_queue(now, id);
+        self.begin_dialog(net, id);
+        self.enter_queue(net, step, id);
         self.waits_without_port(id);
         if self.settings.answer == AnswerMode::Queue && !self.without_port.contains(&id) {
-            self.answer_caller(now, id);
+            self.answer_caller(net, step, id);
         }
         self.touched.push(id);
     }
 
     /// Requests in the caller's dialog find the call.
-    pub(super) fn begin_dialog(&mut self, id: CallId) {
+    pub(super) fn begin_dialog(&mut self, net: &mut NetworkParts, id: CallId) {
         if let Some(dialog) = self.calls.get(&id).and_then(|call| call.caller.line.dialog.as_ref()) {
-            self.dialogs.insert(dialog.key().clone(), Who::Caller(id));
+            net.wire.dialogs.insert(dialog.key().clone(), Who::Caller(id));
         }
     }
 
     /// Lends the new call its port and writes its description. False when it cannot be, and then the call is over.
-    pub(super) fn describe_caller(&mut self, now: Now, id: CallId, message: &Message<'_>) -> bool {
-        let ending = match self.lend_described(id, location::session_description(message)) {
+    pub(super) fn describe_caller(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        message: &Message<'_>,
+    ) -> bool {
+        let ending = match self.lend_described(net, step, id, location::session_description(message)) {
             Ok(true) => return true,
             Ok(false) => Ending::by(Side::Service, EndCause::NoCapacity),
             Err(why) => Ending::undescribed(why),
         };
-        self.end_call(now, id, ending);
+        self.end_call(net, step, id, ending);
         false
     }
 
     /// Lends the caller a port, and writes the answer to this offer, or an offer. False if no port is free.
-    pub(super) fn lend_described(&mut self, id: CallId, offer: Option<&[u8]>) -> Result<bool, SdpError> {
+    pub(super) fn lend_described(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        offer: Option<&[u8]>,
+    ) -> Result<bool, SdpError> {
         let who = Who::Caller(id);
-        let offer = offer.map(|body| (body, self.read_offer(body)));
+        let offer = offer.map(|body| (body, self.settings.read_offer(body)));
         let read = offer.as_ref().and_then(|(_, read)| read.as_ref().ok());
         let Some(sender) = self.line_mut(who).map(|line| line.flow.remote.ip()) else { return Ok(false) };
-        let Some(mut sound) = self.lend_for(who, read, sender) else { return Ok(false) };
-        sound.local.formats = self.formats_of(self.trunk_with(who));
+        let Some(mut sound) = net.media.lend_for(step, who, read, sender) else { return Ok(false) };
+        sound.local.formats = self.settings.formats_of(net.trunks.trunk_with(who));
         let Described { body, agreed, places, offers } = match describe(offer, sound.local) {
             Ok(described) => described,
             Err(why) => {
-                self.return_anchor(sound.anchor);
+                net.media.return_anchor(step, sound.anchor);
                 return Err(why);
             }
         };

@@ -11,7 +11,8 @@ use crate::limits::{CALLER_CALLS_MAX, CALLERS_MAX};
 use crate::sip::number::e164;
 
 use super::invariants::Checked;
-use super::{ConsoleReply, MarkView, Switchboard};
+use super::{ConsoleReply, MarkView};
+use crate::switchboard::{Calls, NetworkParts, Settings, Step};
 
 /// How callers are remembered, and how those are called back whom nobody has answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -235,7 +236,7 @@ impl Callers {
     }
 }
 
-impl Switchboard {
+impl Calls {
     /// A call comes in: what is known of its number.
     pub(super) fn knows(&mut self, now: Now, number: Option<&str>) -> Known {
         match number {
@@ -246,24 +247,36 @@ impl Switchboard {
     }
 
     /// Writes down that a caller is known, where it matters.
-    pub(super) fn tell_known(&mut self, now: Now, id: CallId, known: Known) {
+    pub(super) fn tell_known(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, known: Known) {
         if known.nth > 1 || known.prank {
             let minutes = u32::try_from(self.settings.callers.repeat.as_secs() / 60).unwrap_or(u32::MAX);
-            self.fact(now, id, FactKind::CallerKnown { calls: known.nth, minutes, prank: known.prank });
+            self.fact(net, step, id, FactKind::CallerKnown { calls: known.nth, minutes, prank: known.prank });
         }
     }
+}
 
+impl Settings {
     /// What the display shows of it beside the number: `3x/30min`, `PRANK`.
     pub(super) fn notice_of(&self, known: Known) -> Option<String> {
-        let minutes = self.settings.callers.repeat.as_secs() / 60;
+        let minutes = self.callers.repeat.as_secs() / 60;
         let repeats = (known.nth > 1).then(|| format!("{}x/{minutes}min", known.nth));
         let prank = known.prank.then(|| "PRANK".to_owned());
         let words: Vec<String> = repeats.into_iter().chain(prank).collect();
         (!words.is_empty()).then(|| words.join(" "))
     }
+}
 
+impl Calls {
     /// Somebody says that a number's calls are to wait behind others for a while, or no longer (`hours` 0).
-    pub(super) fn mark_caller(&mut self, now: Now, number: &str, hours: u32, by: String) -> ConsoleReply {
+    pub(super) fn mark_caller(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        number: &str,
+        hours: u32,
+        by: String,
+    ) -> ConsoleReply {
+        let now = step.now;
         let number = self.number_as_known(number);
         let terms = &self.settings.callers;
         if hours == 0 {
@@ -271,12 +284,12 @@ impl Switchboard {
                 return ConsoleReply::UnknownNumber;
             }
             self.lifted_meanwhile(&number);
-            self.service_fact(now, FactKind::CallerMarked { number, until: None, by });
+            net.facts.service_fact(step, FactKind::CallerMarked { number, until: None, by });
             return ConsoleReply::Done;
         }
         let until = now.after(Duration::from_secs(u64::from(hours) * 3600)).wall;
         self.callers.mark(&number, until, now.wall, terms);
-        self.service_fact(now, FactKind::CallerMarked { number, until: Some(until), by });
+        net.facts.service_fact(step, FactKind::CallerMarked { number, until: Some(until), by });
         ConsoleReply::Done
     }
 
@@ -294,8 +307,8 @@ impl Switchboard {
     }
 
     /// Who is gone has no last call.
-    pub(super) fn forget_worked(&mut self) {
-        let accounts = &self.accounts;
+    pub(super) fn forget_worked(&mut self, net: &mut NetworkParts) {
+        let accounts = &net.phones.accounts;
         self.worked.retain(|operator: &OperatorId, _| accounts.contains_key(operator));
     }
 }

@@ -7,8 +7,9 @@ use crate::cdr::fact::{Class, FactKind};
 use crate::clock::{Now, Timestamp};
 use crate::ids::{CallId, OperatorId};
 
+use super::ConsoleReply;
 use super::settings::Category;
-use super::{ConsoleReply, Switchboard};
+use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// An operator's last call can be classed by phone for so long after its end; later there is the console.
 pub(super) const LAST_CALL: Duration = Duration::from_secs(15 * 60);
@@ -29,16 +30,23 @@ impl Worked {
     }
 }
 
-impl Switchboard {
+impl Calls {
     /// An operator has dialled a class, perhaps with a category behind it: it is his present or last call's. None: it is no such
     /// code. False: he had no call of late, or there is no such category.
-    pub(super) fn classed_by_code(&mut self, now: Now, operator: &OperatorId, dialled: &[u8]) -> Option<bool> {
+    pub(super) fn classed_by_code(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        operator: &OperatorId,
+        dialled: &[u8],
+    ) -> Option<bool> {
+        let now = step.now;
         let dialled = std::str::from_utf8(dialled).ok()?;
         let mut codes = self.settings.feature_codes.classes.iter();
         let (class, code) = codes.find_map(|(code, class)| Some((*class, dialled.strip_prefix(code.as_str())?)))?;
         let Some(call) = self.last_call_of(now, operator) else { return Some(false) };
         let category = Some(code).filter(|code| !code.is_empty());
-        let done = self.dispose(now, call, class, category.map(str::to_owned), None, operator.to_string());
+        let done = self.dispose(net, step, call, class, category.map(str::to_owned), None, operator.to_string());
         Some(done == ConsoleReply::Done)
     }
 
@@ -52,13 +60,15 @@ impl Switchboard {
     /// Classes a call, of this run or an earlier one. Where categories are configured it must be one of them, by code or name.
     pub(super) fn dispose(
         &mut self,
-        now: Now,
+        net: &mut NetworkParts,
+        step: &mut Step,
         call: CallId,
         class: Class,
         category: Option<String>,
         note: Option<String>,
         by: String,
     ) -> ConsoleReply {
+        let now = step.now;
         let known = &self.settings.categories;
         let (category, agency) = match category.as_deref().filter(|_| !known.is_empty()) {
             None => (category, None),
@@ -74,7 +84,7 @@ impl Switchboard {
         if let Some(number) = self.number_of(call) {
             self.callers.classed(&number, call, class == Class::Prank, now.wall, &self.settings.callers);
         }
-        self.late_fact(now, call, FactKind::Disposed { class, category, note, by, agency });
+        net.facts.late_fact(step, call, FactKind::Disposed { class, category, note, by, agency });
         ConsoleReply::Done
     }
 

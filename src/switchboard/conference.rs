@@ -3,11 +3,11 @@
 
 use crate::acd::Standing;
 use crate::cdr::fact::{Callee, Destination, EndCause, OfferOutcome, Role, Side};
-use crate::clock::Now;
 use crate::ids::{CallId, LegNo};
 use crate::sip::refer::Refer;
 use crate::sip::uri::Uri;
 
+use super::Supervision;
 use super::call::{Call, Stage};
 use super::door::Taken;
 use super::end::Ending;
@@ -17,20 +17,23 @@ use super::leg::{OfferLeg, Who};
 use super::refer::Referor;
 use super::supervise::call_operator;
 use super::transfer::told_as;
-use super::{Supervision, Switchboard};
+use crate::switchboard::{Calls, NetworkParts, Phones, Step};
 
-impl Switchboard {
+impl Phones {
     /// Whom a Refer-To with the code of conferences names; None: it has none.
     pub(super) fn asked_in(&self, uri: &Uri<'_>) -> Option<Result<Destination, u16>> {
-        let user = uri.user().filter(|_| self.is_ours(uri))?;
+        let user = uri.user().filter(|_| self.settings.is_ours(uri))?;
         let name = std::str::from_utf8(&user).ok()?.strip_prefix(self.settings.feature_codes.conference.as_str())?;
         Some(self.named(name))
     }
+}
 
+impl Calls {
     /// The operator who has the caller asks somebody in. While one rings the next has to wait: 491; a full room is busy.
     pub(super) fn confers(
         &mut self,
-        now: Now,
+        net: &mut NetworkParts,
+        step: &mut Step,
         taken: &Taken<'_, '_>,
         referor: &Referor,
         refer: &Refer<'_>,
@@ -38,13 +41,13 @@ impl Switchboard {
     ) {
         let to = match self.wanted_guest(referor, whom) {
             Ok(to) => to,
-            Err(status) => return self.reject_refer(now, taken, status),
+            Err(status) => return net.wire.reject_refer(step, taken, status),
         };
         let told = Who::Offer(referor.call, referor.leg);
-        self.accept_refer(now, taken, told, refer.wants_notify);
+        self.accept_refer(net, step, taken, told, refer.wants_notify);
         let why = format!("asked in by {}", referor.operator);
-        if let Err(status) = self.ring_guest(now, referor.call, to, why, Some(told)) {
-            self.tell_referrer(now, told, status);
+        if let Err(status) = self.ring_guest(net, step, referor.call, to, why, Some(told)) {
+            self.tell_referrer(net, step, told, status);
         }
     }
 
@@ -61,15 +64,17 @@ impl Switchboard {
     /// Rings him beside the talk; `told` hears what becomes of it.
     pub(super) fn ring_guest(
         &mut self,
-        now: Now,
+        net: &mut NetworkParts,
+        step: &mut Step,
         id: CallId,
         to: Callee,
         why: String,
         told: Option<Who>,
     ) -> Result<(), u16> {
+        let now = step.now;
         let has_pair = match &to {
-            Callee::Operator(operator) => self.has_pair_to_spare_for(operator),
-            Callee::Number(_) => self.has_pair_to_spare(None),
+            Callee::Operator(operator) => self.has_pair_to_spare_for(net, operator),
+            Callee::Number(_) => self.has_pair_to_spare(net, None),
         };
         if !has_pair {
             return Err(503);
@@ -82,7 +87,7 @@ impl Switchboard {
                     let whose = self.calls.get(&id).and_then(call_operator).map(|operator| format!(" {operator}"));
                     let shown = format!("CONFERENCE{}:", whose.unwrap_or_default());
                     self.show_purpose(id, Some(shown));
-                    let rings = self.acd.invite(id, operator) && self.ring_phones(now, id, operator, &why, until);
+                    let rings = self.acd.invite(id, operator) && self.ring_phones(net, step, id, operator, &why, until);
                     self.show_purpose(id, None);
                     if !rings {
                         self.acd.dismiss_guest(now, id, operator);
@@ -98,7 +103,7 @@ impl Switchboard {
                     call.tried.clear();
                 }
                 let until = now.mono + self.settings.fallback_ring;
-                if !self.dial(now, id, number, &why, until) {
+                if !self.dial(net, step, id, number, &why, until) {
                     return Err(503);
                 }
             }
@@ -115,22 +120,23 @@ impl Switchboard {
     }
 
     /// Whom an operator has asked in has answered, or a supervisor has: her other phones ring no more.
-    pub(super) fn guest_answered(&mut self, now: Now, id: CallId, leg: LegNo) {
+    pub(super) fn guest_answered(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, leg: LegNo) {
+        let now = step.now;
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Some(guest) = call.guests.get_mut(&leg) else { return };
         let (role, told) = (guest.role, guest.told.take());
         let takes_over = std::mem::take(&mut guest.takes_over);
         let operator = call.legs.get(&leg).and_then(OfferLeg::operator).cloned();
         if let Some(operator) = operator {
-            self.cancel_other_phones(now, id, leg, &operator, OfferOutcome::LostRace);
+            self.cancel_other_phones(net, step, id, leg, &operator, OfferOutcome::LostRace);
             self.acd.attend(now, id, &operator);
         }
-        self.guest_joins(now, id, leg, role);
+        self.guest_joins(net, step, id, leg, role);
         if takes_over {
-            self.becomes(now, id, leg, Supervision::TakeOver);
+            self.becomes(net, step, id, leg, Supervision::TakeOver);
         }
         if let Some(told) = told {
-            self.tell_referrer(now, told, 200);
+            self.tell_referrer(net, step, told, 200);
         }
     }
 
@@ -138,31 +144,40 @@ impl Switchboard {
     /// tried over the next server, and the next trunk, as ever.
     pub(super) fn guest_refused(
         &mut self,
-        now: Now,
+        net: &mut NetworkParts,
+        step: &mut Step,
         id: CallId,
         leg: LegNo,
         to: &Callee,
         outcome: OfferOutcome,
         sip_status: Option<u16>,
     ) {
+        let now = step.now;
         let guest = self.calls.get_mut(&id).and_then(|call| call.guests.remove(&leg));
         let told = guest.and_then(|guest| guest.told);
         let before = self.calls.get(&id).map_or(0, |call| call.next_leg);
         match to {
             Callee::Operator(_) if self.rings_another_phone(id, to) => return,
             Callee::Operator(operator) => self.acd.dismiss_guest(now, id, operator),
-            Callee::Number(_) if self.dial_again(now, id, to, "asked in, again") => {
+            Callee::Number(_) if self.dial_again(net, step, id, to, "asked in, again") => {
                 return self.rings_as_guest(id, before, told);
             }
             Callee::Number(_) => {}
         }
         if let Some(told) = told {
-            self.tell_referrer(now, told, told_as(outcome, sip_status));
+            self.tell_referrer(net, step, told, told_as(outcome, sip_status));
         }
     }
 
     /// The operator leaves while one whom he has asked in rings: that is a transfer then. False when nobody rings.
-    pub(super) fn passes_on_instead(&mut self, now: Now, id: CallId, leg: LegNo, lost: bool) -> bool {
+    pub(super) fn passes_on_instead(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        leg: LegNo,
+        lost: bool,
+    ) -> bool {
         let Some(call) = self.calls.get_mut(&id) else { return false };
         // Not a supervisor: she would come to hear, and not to have a caller.
         let asked_in = |(no, guest): &(&LegNo, &Guest)| {
@@ -177,29 +192,36 @@ impl Switchboard {
         let (operator, told) = (operator.clone(), call.guests.get(&ringing).and_then(|guest| guest.told));
         let legs = &call.legs;
         call.guests.retain(|no, _| legs.get(no).is_none_or(|leg| !leg.is_ringing() || leg.to != to));
-        self.send_guests_away(now, id);
+        self.send_guests_away(net, step, id);
         let referor = Referor { call: id, leg, operator };
-        self.begin_transfer(now, &referor, &to.clone().into(), None, told.unwrap_or(Who::Offer(id, leg)), None);
+        self.begin_transfer(net, step, &referor, &to.clone().into(), None, told.unwrap_or(Who::Offer(id, leg)), None);
         if let Callee::Operator(operator) = &to {
             self.acd.guest_is_passed(id, operator);
         }
         if let Some(call) = self.calls.get_mut(&id) {
             call.stage = Stage::Transfer { from: Some(leg) };
         }
-        self.transferor_left(now, id, leg, lost);
+        self.transferor_left(net, step, id, leg, lost);
         true
     }
 
     /// The operator has spoken with somebody, in a call that he placed with the code of conferences: the two calls become one, and he
     /// stays in it. One who rings still goes on ringing.
-    pub(super) fn merges(&mut self, now: Now, referor: &Referor, placed: CallId, asked_in: Who) {
+    pub(super) fn merges(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        referor: &Referor,
+        placed: CallId,
+        asked_in: Who,
+    ) {
         let id = referor.call;
         let Some(before) = self.calls.get(&id).map(|call| call.next_leg) else { return };
         let Some(Consulted { to, talks, legs }) = self.consulted(placed) else {
-            return self.tell_referrer(now, asked_in, 481);
+            return self.tell_referrer(net, step, asked_in, 481);
         };
-        self.part(placed);
-        let legs = self.move_legs(placed, legs, id);
+        self.part(step, placed);
+        let legs = self.move_legs(net, step, placed, legs, id);
         if let Callee::Operator(operator) = &to {
             self.acd.guest_comes_over(id, placed, operator);
         }
@@ -208,15 +230,15 @@ impl Switchboard {
         }
         for (old, leg, rang) in legs {
             if talks {
-                self.guest_joins(now, id, leg, Role::Guest);
+                self.guest_joins(net, step, id, leg, Role::Guest);
                 // Told while the dialog in which he has asked is there.
-                self.tell_referrer(now, asked_in, 200);
+                self.tell_referrer(net, step, asked_in, 200);
             } else {
                 let why = format!("asked in by {} while it rang", referor.operator);
-                self.rings_elsewhere(now, (placed, old), (id, leg), (to.clone(), why), rang);
+                self.rings_elsewhere(net, step, (placed, old), (id, leg), (to.clone(), why), rang);
             }
         }
-        self.end_call(now, placed, Ending::by(Side::Operator, EndCause::Normal).refusing(487));
+        self.end_call(net, step, placed, Ending::by(Side::Operator, EndCause::Normal).refusing(487));
     }
 
     /// Whether one more may be asked into a call.

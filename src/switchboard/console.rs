@@ -4,99 +4,121 @@ use std::collections::BTreeMap;
 
 use crate::acd::UnknownOperator;
 use crate::cdr::fact::{Callee, FactKind};
-use crate::clock::Now;
 use crate::ids::CallId;
 
 use super::call::{Call, Stage};
 use super::leg::OfferLeg;
-use super::{Actor, CallView, ConsoleCommand, ConsoleReply, Output, Switchboard};
+use super::{Actor, CallView, ConsoleCommand, ConsoleReply, Output};
+use crate::switchboard::{Calls, NetworkParts, Settings, Step, Switchboard};
 
 impl Switchboard {
-    pub(super) fn console(&mut self, now: Now, request: u64, by: Actor, command: ConsoleCommand) {
+    pub(super) fn console(&mut self, request: u64, by: Actor, command: ConsoleCommand) {
+        let now = self.step.now;
         let change = command.change();
         let changed = |result: Result<(), UnknownOperator>| match result {
             Ok(()) => ConsoleReply::Done,
             Err(UnknownOperator) => ConsoleReply::UnknownOperator,
         };
         let reply = match command {
-            ConsoleCommand::LogIn { operator } => changed(self.logs_in(now, &operator)),
-            ConsoleCommand::LogOut { operator } => changed(self.logs_out(now, &operator)),
-            ConsoleCommand::Pause { operator, reason } => match self.break_reason(&reason) {
-                Some(reason) => changed(self.pauses(now, &operator, &reason)),
+            ConsoleCommand::LogIn { operator } => changed(self.calls.logs_in(&mut self.net, now, &operator)),
+            ConsoleCommand::LogOut { operator } => changed(self.calls.logs_out(&mut self.net, now, &operator)),
+            ConsoleCommand::Pause { operator, reason } => match self.settings.break_reason(&reason) {
+                Some(reason) => changed(self.calls.pauses(&mut self.step, &operator, &reason)),
                 None => ConsoleReply::UnknownReason { known: self.settings.break_reasons.clone() },
             },
-            ConsoleCommand::Resume { operator } => changed(self.acd.resume(now, &operator)),
+            ConsoleCommand::Resume { operator } => changed(self.calls.acd.resume(now, &operator)),
             ConsoleCommand::WrapUp { operator } => {
-                match self.acd.extend_wrap_up(now, &operator, self.settings.wrap_up_extension) {
+                match self.calls.acd.extend_wrap_up(now, &operator, self.settings.wrap_up_extension) {
                     Ok(true) => ConsoleReply::Done,
                     Ok(false) => ConsoleReply::NotWrappingUp,
                     Err(UnknownOperator) => ConsoleReply::UnknownOperator,
                 }
             }
             ConsoleCommand::SetDisposition { call, class, category, note, by } => {
-                self.dispose(now, call, class, category, note, by)
+                self.calls.dispose(&mut self.net, &mut self.step, call, class, category, note, by)
             }
-            ConsoleCommand::SilentPrompt { call } => self.silent_prompt(now, &by, call),
-            ConsoleCommand::CallBacks => self.call_backs(now),
-            ConsoleCommand::MeanCallBack { number, operator } => self.mean_call_back(now, number.as_deref(), operator),
-            ConsoleCommand::Marks => ConsoleReply::Marks { marks: self.marks(now) },
-            ConsoleCommand::MarkCaller { number, hours, by } => self.mark_caller(now, &number, hours, by),
-            ConsoleCommand::Worked { call, operator } if self.has_worked(call, &operator) => ConsoleReply::Done,
+            ConsoleCommand::SilentPrompt { call } => self.calls.silent_prompt(&mut self.net, &mut self.step, &by, call),
+            ConsoleCommand::CallBacks => self.calls.call_backs(now),
+            ConsoleCommand::MeanCallBack { number, operator } => self.mean_call_back(number.as_deref(), operator),
+            ConsoleCommand::Marks => ConsoleReply::Marks { marks: self.calls.marks(now) },
+            ConsoleCommand::MarkCaller { number, hours, by } => {
+                self.calls.mark_caller(&mut self.net, &mut self.step, &number, hours, by)
+            }
+            ConsoleCommand::Worked { call, operator } if self.calls.has_worked(call, &operator) => ConsoleReply::Done,
             ConsoleCommand::Worked { .. } => ConsoleReply::NotHis,
-            ConsoleCommand::AskIn { call, whom } => self.ask_in(now, &by, call, &whom),
-            ConsoleCommand::SendAway { call, leg } => self.send_away(now, &by, call, leg),
-            ConsoleCommand::Transfer { call, to } => self.transfer_by(now, &by, call, &to),
-            ConsoleCommand::Supervise { call, mode, by: supervisor } => {
-                self.supervise_by(now, &by, call, mode, supervisor)
+            ConsoleCommand::AskIn { call, whom } => self.calls.ask_in(&mut self.net, &mut self.step, &by, call, &whom),
+            ConsoleCommand::SendAway { call, leg } => {
+                self.calls.send_away(&mut self.net, &mut self.step, &by, call, leg)
             }
-            ConsoleCommand::OfferTo { call, operator } => self.offer_to(now, &by, call, operator),
-            ConsoleCommand::Place { operator, to } => self.place_by(now, &by, operator, &to),
-            ConsoleCommand::Posture => self.posture_view(),
-            ConsoleCommand::SetPosture { posture, hours } => self.set_posture(now, posture, hours, by.name.clone()),
-            ConsoleCommand::Message { operator, text } => self.announce_text(now, operator, &text),
-            ConsoleCommand::Operators => self.floor_view(),
-            ConsoleCommand::Guard => ConsoleReply::Guard { bans: self.guard.bans(now.mono) },
-            ConsoleCommand::LiftBan { address } if self.lift_ban(address) => ConsoleReply::Done,
+            ConsoleCommand::Transfer { call, to } => {
+                self.calls.transfer_by(&mut self.net, &mut self.step, &by, call, &to)
+            }
+            ConsoleCommand::Supervise { call, mode, by: supervisor } => {
+                self.calls.supervise_by(&mut self.net, &mut self.step, &by, call, mode, supervisor)
+            }
+            ConsoleCommand::OfferTo { call, operator } => {
+                self.calls.offer_to(&mut self.net, &mut self.step, &by, call, operator)
+            }
+            ConsoleCommand::Place { operator, to } => {
+                self.calls.place_by(&mut self.net, &mut self.step, &by, operator, &to)
+            }
+            ConsoleCommand::Posture => self.mode.posture_view(),
+            ConsoleCommand::SetPosture { posture, hours } => {
+                self.mode.set_posture(&mut self.calls, &mut self.net, &mut self.step, posture, hours, by.name.clone())
+            }
+            ConsoleCommand::Message { operator, text } => {
+                self.messages.announce_text(&mut self.net, &mut self.step, operator, &text)
+            }
+            ConsoleCommand::Operators => self.calls.floor_view(&self.net),
+            ConsoleCommand::Guard => ConsoleReply::Guard { bans: self.net.admission.guard.bans(now.mono) },
+            ConsoleCommand::LiftBan { address } if self.net.admission.lift_ban(address) => ConsoleReply::Done,
             ConsoleCommand::LiftBan { .. } => ConsoleReply::NotBanned,
-            ConsoleCommand::Calls => ConsoleReply::Calls { calls: self.call_views() },
+            ConsoleCommand::Calls => ConsoleReply::Calls { calls: self.calls.call_views() },
         };
         if let Some((word, of)) = change {
             let done = reply.is_done();
             let (Actor { name: by, role }, command) = (by, word.to_owned());
-            self.service_fact(now, FactKind::Commanded { by, role, command, of, done });
+            self.net.facts.service_fact(&mut self.step, FactKind::Commanded { by, role, command, of, done });
         }
-        self.say(Output::Reply { request, reply });
+        self.step.say(Output::Reply { request, reply });
     }
+}
 
-    fn floor_view(&self) -> ConsoleReply {
-        let operators = self.acd.views().into_iter().filter(|view| !self.is_station(&view.operator)).collect();
-        ConsoleReply::Operators { operators, stations: self.station_views() }
+impl Calls {
+    fn floor_view(&self, net: &NetworkParts) -> ConsoleReply {
+        let operators = self.acd.views().into_iter().filter(|view| !net.phones.is_station(&view.operator)).collect();
+        ConsoleReply::Operators { operators, stations: net.phones.station_views() }
     }
 
     /// Pauses an operator. The last ready operator first gets a warning: waiting calls ring operators on a break if no operator is ready.
     pub(super) fn pauses(
         &mut self,
-        now: Now,
+        step: &mut Step,
         operator: &crate::ids::OperatorId,
         reason: &str,
     ) -> Result<(), UnknownOperator> {
+        let now = step.now;
         let text = self.settings.last_ready_text.clone();
         if !text.is_empty() && self.acd.is_last_ready(operator) {
-            self.notify_operator(operator.clone(), text);
+            step.notify_operator(operator.clone(), text);
         }
         self.acd.pause(now, operator, reason)
     }
+}
 
+impl Settings {
     /// The reason of a break as it is kept: one of those of the settings, where they name any; none given: the first.
     fn break_reason(&self, given: &str) -> Option<String> {
-        let known = &self.settings.break_reasons;
+        let known = &self.break_reasons;
         match known.first() {
             None => Some(given.to_owned()),
             Some(first) if given.is_empty() => Some(first.clone()),
             Some(_) => known.iter().find(|reason| reason.as_str() == given).cloned(),
         }
     }
+}
 
+impl Calls {
     fn call_views(&self) -> Vec<CallView> {
         let positions: BTreeMap<CallId, usize> = self.acd.waiting().zip(1..).collect();
         let live = self.calls.iter().filter(|(_, call)| !call.is_over());

@@ -3,47 +3,49 @@
 use crate::acd::Entry;
 use crate::acd::desk::DeskNo;
 use crate::cdr::fact::FactKind;
-use crate::clock::Now;
 use crate::ids::CallId;
 
-use super::Switchboard;
 use super::settings::DeskCalls;
+use crate::switchboard::{Calls, NetworkParts, Settings, Step};
 
 /// What all emergency services begin with.
 const SERVICES: &str = "urn:service:sos.";
 
-impl Switchboard {
+impl Settings {
     /// True for a number that some desk answers.
     pub(super) fn is_desk_number(&self, user: &[u8]) -> bool {
-        self.settings.desks.iter().any(|desk| desk.numbers.iter().any(|number| number.as_bytes() == user))
+        self.desks.iter().any(|desk| desk.numbers.iter().any(|number| number.as_bytes() == user))
     }
 
     /// The called service for the display of phones: the desk's name, or the service if it has no desk of its own.
     pub(super) fn service_shown(&self, desk: DeskNo, called: &str) -> Option<String> {
-        let name = self.settings.acd.desks.get(usize::from(desk.0)).map(|desk| desk.name.as_str());
+        let name = self.acd.desks.get(usize::from(desk.0)).map(|desk| desk.name.as_str());
         let service = called.strip_prefix(SERVICES);
-        let number = Some(called).filter(|called| !called.starts_with("urn:") && *called != self.settings.number);
+        let number = Some(called).filter(|called| !called.starts_with("urn:") && *called != self.number);
         let name = name.filter(|name| !name.is_empty()).or(service);
         let words: Vec<&str> = [name, number].into_iter().flatten().collect();
         (!words.is_empty()).then(|| words.join(" "))
     }
+}
 
+impl Calls {
     /// Puts a call into the queue of its desk.
-    pub(super) fn enter_queue(&mut self, now: Now, id: CallId) {
+    pub(super) fn enter_queue(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+        let now = step.now;
         if !self.calls.contains_key(&id) {
             return;
         }
         self.acd.enter(now, id, self.entry_of(id));
-        self.plan_outside(now, id);
-        self.queued(now, id, false);
+        self.plan_outside(step, id);
+        self.queued(net, step, id, false);
     }
 
     /// Writes down that a call waits; `returned`: again.
-    pub(super) fn queued(&mut self, now: Now, id: CallId, returned: bool) {
+    pub(super) fn queued(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, returned: bool) {
         let Some(desk) = self.calls.get(&id).map(|call| call.desk) else { return };
         let name = self.settings.acd.desks.get(usize::from(desk.0)).map(|desk| desk.name.clone());
         let (priority, desk) = (self.priority_of(id), name.unwrap_or_default());
-        self.fact(now, id, FactKind::Queued { priority, desk, returned });
+        self.fact(net, step, id, FactKind::Queued { priority, desk, returned });
     }
 
     /// Where a call waits when it enters the queue, for the first time or again. A caller whose connection was closed at the time keeps the

@@ -3,17 +3,16 @@
 use bytes::Bytes;
 
 use crate::cdr::fact::{EndCause, Side};
-use crate::clock::Now;
 use crate::sip::dialog::DialogKey;
 use crate::sip::flow::Flow;
 use crate::sip::message::Stencil;
 use crate::sip::option_tag;
 use crate::sip::wire::{self, Message, Method, Name, Parsed};
 
-use super::Switchboard;
 use super::door::{ABILITIES, ALLOW, READABLE, Taken, is_unsupported};
 use super::end::Ending;
 use super::leg::Who;
+use crate::switchboard::{Calls, NetworkParts, Step, Switchboard, Wire};
 
 /// The headers of the first response that a repeated response has too, besides those of every response.
 const SAID_AGAIN: [Name; 16] = [
@@ -41,112 +40,115 @@ const ACK_IGNORED: u16 = 403;
 impl Switchboard {
     /// The ACK of a 2xx of ours. One that is late or comes twice is of another INVITE than the one that waits. One from a source that may not
     /// speak in the dialog is reported and ignored.
-    pub(super) fn acknowledged(&mut self, now: Now, flow: Flow, message: &Message<'_>) {
+    pub(super) fn acknowledged(&mut self, flow: Flow, message: &Message<'_>) {
         let Some(key) = DialogKey::of_request(message) else { return };
-        let Some(who) = self.dialogs.get(&key).copied() else { return };
+        let Some(who) = self.net.wire.dialogs.get(&key).copied() else { return };
         if !self.may_speak_for(who, &key, flow) {
-            return self.report_foreign(flow, message, who, ACK_IGNORED);
+            return self.calls.report_foreign(&mut self.net, &mut self.step, flow, message, who, ACK_IGNORED);
         }
-        self.trust_connection(flow);
-        self.is_back(who);
-        let waits = self.line_mut(who).and_then(|line| line.unacked.as_ref()).map(|unacked| unacked.cseq);
+        self.step.trust_connection(flow);
+        self.calls.is_back(&mut self.net, &mut self.step, who);
+        let waits = self.calls.line_mut(who).and_then(|line| line.unacked.as_ref()).map(|unacked| unacked.cseq);
         if waits.is_none() || waits != message.cseq().ok().map(|cseq| cseq.number) {
             return;
         }
-        self.stop_waiting_for_ack(who);
-        self.take_late_answer(now, who, message);
-        let owed = self.give_up_offer(who);
+        self.calls.stop_waiting_for_ack(&mut self.step, who);
+        self.calls.take_late_answer(&mut self.net, &mut self.step, who, message);
+        let owed = self.calls.give_up_offer(who);
         if !owed {
-            self.offer_audio(now, who);
+            self.calls.offer_audio(&mut self.net, &mut self.step, who);
         }
-        let bye_due = self.line_mut(who).is_some_and(|line| std::mem::take(&mut line.bye_due));
+        let bye_due = self.calls.line_mut(who).is_some_and(|line| std::mem::take(&mut line.bye_due));
         if bye_due {
-            self.bye(now, who);
+            self.calls.bye(&mut self.net, &mut self.step, who);
         }
         match who {
-            Who::Caller(call) => self.reap(call),
+            Who::Caller(call) => self.calls.reap(&mut self.net, &mut self.step, call),
             Who::Phone(_) | Who::Offer(..) => {}
         }
     }
 
     /// A request with a To tag.
-    pub(super) fn in_dialog(&mut self, now: Now, taken: &Taken<'_, '_>, method: Method) {
+    pub(super) fn in_dialog(&mut self, taken: &Taken<'_, '_>, method: Method) {
         if method == Method::Subscribe {
-            return self.resubscribed(now, taken);
+            return self.subscriptions.resubscribed(&mut self.calls, &mut self.net, &mut self.step, taken);
         }
         let key = DialogKey::of_request(taken.message);
-        let found = key.and_then(|key| self.dialogs.get(&key).map(|who| (*who, key.clone())));
-        let Some((who, key)) = found else { return self.reply(now, taken, 481, &[]) };
-        let repeated = self.dialog_mut(who, &key).filter(|dialog| dialog.repeats(taken.message));
+        let found = key.and_then(|key| self.net.wire.dialogs.get(&key).map(|who| (*who, key.clone())));
+        let Some((who, key)) = found else { return self.net.wire.reply(&mut self.step, taken, 481, &[]) };
+        let repeated = self.calls.dialog_mut(who, &key).filter(|dialog| dialog.repeats(taken.message));
         if let Some(answer) = repeated.map(|dialog| dialog.answer()) {
-            if answer.is_none() && self.text_repeats(taken, &key) {
+            if answer.is_none() && self.messages.text_repeats(taken, &key) {
                 return;
             }
-            return self.answer_again(now, taken, answer);
+            return self.net.wire.answer_again(&mut self.step, taken, answer);
         }
-        if self.is_held(now, taken, method, (who, &key)) {
+        if self.calls.is_held(&mut self.net, &mut self.step, taken, method, (who, &key)) {
             return;
         }
-        self.serve_in_dialog(now, taken, method, (who, &key));
-        let answer = self.transactions.answer_of(taken.server);
-        if let Some(dialog) = self.dialog_mut(who, &key) {
+        self.serve_in_dialog(taken, method, (who, &key));
+        let answer = self.net.wire.transactions.answer_of(taken.server);
+        if let Some(dialog) = self.calls.dialog_mut(who, &key) {
             dialog.keep_answer(taken.message, answer);
         }
-        self.bye_follows(now, who, method);
+        self.calls.bye_follows(&mut self.net, &mut self.step, who, method);
     }
 
     /// Carries out a request in one of our dialogs.
-    fn serve_in_dialog(&mut self, now: Now, taken: &Taken<'_, '_>, method: Method, (who, key): (Who, &DialogKey)) {
-        match self.dialog_mut(who, key).map(|dialog| dialog.accept(taken.message)) {
-            Some(Ok(())) => self.is_back(who),
+    fn serve_in_dialog(&mut self, taken: &Taken<'_, '_>, method: Method, (who, key): (Who, &DialogKey)) {
+        match self.calls.dialog_mut(who, key).map(|dialog| dialog.accept(taken.message)) {
+            Some(Ok(())) => self.calls.is_back(&mut self.net, &mut self.step, who),
             // Out of order (RFC 3261 §12.2.2).
-            Some(Err(fault)) if fault.status == 500 => return self.reply_later(now, taken),
-            Some(Err(fault)) => return self.reply(now, taken, fault.status, &[]),
-            None => return self.reply(now, taken, 481, &[]),
+            Some(Err(fault)) if fault.status == 500 => return self.net.wire.reply_later(&mut self.step, taken),
+            Some(Err(fault)) => return self.net.wire.reply(&mut self.step, taken, fault.status, &[]),
+            None => return self.net.wire.reply(&mut self.step, taken, 481, &[]),
         }
-        self.seen_at(who, taken.flow.remote.ip());
+        self.calls.seen_at(&mut self.net, &mut self.step, who, taken.flow.remote.ip());
         // A phone that only rings has nothing to end or to change by INVITE (RFC 3261 §15, §14).
-        if !self.is_confirmed(who, key) && matches!(method, Method::Bye | Method::Invite | Method::Refer) {
-            return self.reply(now, taken, 481, &[]);
+        if !self.calls.is_confirmed(who, key) && matches!(method, Method::Bye | Method::Invite | Method::Refer) {
+            return self.net.wire.reply(&mut self.step, taken, 481, &[]);
         }
         // What crosses the end of the call changes nothing any more.
-        if self.is_past(who) && matches!(method, Method::Invite | Method::Update) {
-            return self.reply(now, taken, 481, &[]);
+        if self.calls.is_past(who) && matches!(method, Method::Invite | Method::Update) {
+            return self.net.wire.reply(&mut self.step, taken, 481, &[]);
         }
         let foreign: Vec<&[u8]> = option_tag::not_understood(taken.message).collect();
         // A trunk or phone whose emergency call was accepted despite an unknown extension requires the extension in its re-INVITE too.
-        let is_emergency = self.is_internal_caller(who) || self.trunk_of(taken.flow).is_some();
+        let is_emergency = self.calls.is_internal_caller(who) || self.net.trunks.trunk_of(taken.flow).is_some();
         let is_call = method == Method::Invite && is_emergency;
         if !foreign.is_empty() && method != Method::Bye && !is_call {
-            return self.reply(now, taken, 420, &[(Name::Unsupported, &foreign.join(&b", "[..]))]);
+            return self.net.wire.reply(&mut self.step, taken, 420, &[(Name::Unsupported, &foreign.join(&b", "[..]))]);
         }
         // A re-INVITE with a body of an unknown type still refreshes its session.
         let describes = matches!(method, Method::Invite | Method::Update);
         if describes && is_unsupported(taken.message, method == Method::Invite) {
-            return self.reply(now, taken, 415, &READABLE);
+            return self.net.wire.reply(&mut self.step, taken, 415, &READABLE);
         }
         match method {
             Method::Bye => {
-                self.reply(now, taken, 200, &[]);
-                self.hung_up(now, who, q850(taken.message));
+                self.net.wire.reply(&mut self.step, taken, 200, &[]);
+                self.calls.hung_up(&mut self.net, &mut self.step, who, q850(taken.message));
             }
-            Method::Invite => self.renegotiate(now, taken, who, key),
-            Method::Prack => self.pracked(now, taken, who),
-            Method::Update => self.updated(now, taken, who, key),
-            Method::Info => self.informed(now, taken, who),
-            Method::Refer => self.referred(now, taken, who),
-            Method::Options => self.reply(now, taken, 200, &ABILITIES),
-            Method::Message => self.messaged_in_call(now, taken, who),
-            Method::Other => self.reply(now, taken, 501, &[(Name::Allow, ALLOW)]),
+            Method::Invite => self.calls.renegotiate(&mut self.net, &mut self.step, taken, who, key),
+            Method::Prack => self.calls.pracked(&mut self.net, &mut self.step, taken, who),
+            Method::Update => self.calls.updated(&mut self.net, &mut self.step, taken, who, key),
+            Method::Info => self.calls.informed(&mut self.net, &mut self.step, taken, who),
+            Method::Refer => self.calls.referred(&mut self.net, &mut self.step, taken, who),
+            Method::Options => self.net.wire.reply(&mut self.step, taken, 200, &ABILITIES),
+            Method::Message => self.messaged_in_call(taken, who),
+            Method::Other => self.net.wire.reply(&mut self.step, taken, 501, &[(Name::Allow, ALLOW)]),
             Method::Ack | Method::Cancel | Method::Register | Method::Subscribe | Method::Notify | Method::Publish => {
-                self.reply(now, taken, 405, &[(Name::Allow, ALLOW)])
+                self.net.wire.reply(&mut self.step, taken, 405, &[(Name::Allow, ALLOW)])
             }
         }
     }
+}
 
+impl Wire {
     /// Responds to the peer's last request that arrives again over another path: it changes nothing and gets the same response.
-    pub(super) fn answer_again(&mut self, now: Now, taken: &Taken<'_, '_>, answer: Option<Bytes>) {
-        let Some(answer) = answer else { return self.reply_later(now, taken) };
+    pub(super) fn answer_again(&mut self, step: &mut Step, taken: &Taken<'_, '_>, answer: Option<Bytes>) {
+        let now = step.now;
+        let Some(answer) = answer else { return self.reply_later(step, taken) };
         let (Parsed::Good(last) | Parsed::Bad(last, _)) = wire::parse(&answer) else { return };
         let Some(status) = last.status() else { return };
         let mut response = Stencil::of(taken.message, taken.flow).response(status, None);
@@ -158,14 +160,16 @@ impl Switchboard {
             Some(kind) => response.body(kind, last.body).encode(),
             None => response.encode(),
         };
-        self.transactions.respond(now.mono, taken.server, status, bytes, &mut self.transmits);
+        self.transactions.respond(now.mono, taken.server, status, bytes, &mut step.out.transmits);
     }
+}
 
+impl Calls {
     /// The peer has sent a message in its dialog.
-    fn is_back(&mut self, who: Who) {
-        self.trust(who);
+    fn is_back(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
+        self.trust(step, who);
         if let Who::Caller(call) = who {
-            self.caller_is_back(call);
+            self.caller_is_back(net, step, call);
         }
     }
 
@@ -177,22 +181,25 @@ impl Switchboard {
         }
     }
 
-    pub(super) fn hung_up(&mut self, now: Now, who: Who, q850: Option<u8>) {
+    pub(super) fn hung_up(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who, q850: Option<u8>) {
+        let now = step.now;
         match who {
             Who::Caller(call) => {
                 // A BYE may overtake the answer: in an early dialog it is a CANCEL (RFC 3261 §15).
                 let talked = self.calls.get(&call).is_some_and(super::call::Call::has_talked);
                 let cause = if talked { EndCause::Normal } else { EndCause::Abandoned };
-                self.end_call(now, call, Ending::by(Side::Caller, cause).with_bye(who, q850));
-                self.reap(call);
+                self.end_call(net, step, call, Ending::by(Side::Caller, cause).with_bye(who, q850));
+                self.reap(net, step, call);
             }
-            Who::Offer(call, leg) if self.is_guest(call, leg) => self.guest_leaves(now, call, leg, false),
-            Who::Offer(call, leg) if self.leaves_heir(now, call, leg, false) => {}
-            Who::Offer(call, leg) if self.is_passing_on(now, call, leg) => self.transferor_left(now, call, leg, false),
+            Who::Offer(call, leg) if self.is_guest(call, leg) => self.guest_leaves(net, step, call, leg, false),
+            Who::Offer(call, leg) if self.leaves_heir(net, step, call, leg, false) => {}
+            Who::Offer(call, leg) if self.is_passing_on(now, call, leg) => {
+                self.transferor_left(net, step, call, leg, false)
+            }
             Who::Offer(call, _) => {
-                self.end_call(now, call, Ending::by(Side::Operator, EndCause::Normal).with_bye(who, q850));
+                self.end_call(net, step, call, Ending::by(Side::Operator, EndCause::Normal).with_bye(who, q850));
             }
-            Who::Phone(phone) => self.end_phone(now, phone, false),
+            Who::Phone(phone) => self.end_phone(net, step, phone, false),
         }
     }
 }

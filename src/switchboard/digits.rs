@@ -3,15 +3,15 @@
 
 use std::collections::VecDeque;
 
-use crate::clock::Now;
 use crate::ids::{CallId, LegNo};
 use crate::media::command::Command;
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::Method;
 
+use super::Purpose;
 use super::call::Stage;
 use super::leg::{Line, Who};
-use super::{Purpose, Switchboard};
+use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// So many digits wait for the answer to the one before; what is pressed beyond is lost.
 const WAITING_MAX: usize = 32;
@@ -46,9 +46,17 @@ impl Digits {
     }
 }
 
-impl Switchboard {
+impl Calls {
     /// A digit of one side, as telephone event or by INFO, is to reach the other side of the talk.
-    pub(super) fn pass_digit(&mut self, now: Now, id: CallId, leg: LegNo, digit: char, as_event: bool) {
+    pub(super) fn pass_digit(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        leg: LegNo,
+        digit: char,
+        as_event: bool,
+    ) {
         let Some(call) = self.calls.get(&id) else { return };
         let Stage::Talking { leg: talks } = call.stage else { return };
         if call.mixed || call.holding != (false, false) || !(leg == LegNo::CALLER || leg == talks) {
@@ -66,15 +74,22 @@ impl Switchboard {
         let takes_events = sound.agreed.is_some_and(|agreed| agreed.dtmf.is_some());
         if takes_events && !as_event {
             let anchor = sound.anchor;
-            self.media.push(Command::Press { anchor, digit });
+            step.out.media.push(Command::Press { anchor, digit });
         } else if !takes_events && sound.local.formats.dtmf().is_none() && line.digits.waiting.len() < WAITING_MAX {
             line.digits.waiting.push_back(digit);
-            self.tell_digit(now, to);
+            self.tell_digit(net, step, to);
         }
     }
 
     /// The final response to an INFO, or that none came: the next digit is told. After silence nobody waits for those that are left.
-    pub(super) fn digit_told(&mut self, now: Now, who: Who, client: ClientId, answered: bool) {
+    pub(super) fn digit_told(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        who: Who,
+        client: ClientId,
+        answered: bool,
+    ) {
         let Some(digits) = self.line_mut(who).map(|line| &mut line.digits) else { return };
         if digits.told.take_if(|told| *told == client).is_none() {
             return;
@@ -82,14 +97,15 @@ impl Switchboard {
         if !answered {
             digits.waiting.clear();
         }
-        self.tell_digit(now, who);
+        self.tell_digit(net, step, who);
     }
 
     /// Sends the first digit that waits, unless one is under way.
-    fn tell_digit(&mut self, now: Now, who: Who) {
+    fn tell_digit(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
+        let now = step.now;
         let Some(flow) = self.line_mut(who).map(|line| line.next_flow()) else { return };
-        let branch = format!("z9hG4bK{}", self.rng.token());
-        let sent_by = self.advertised(flow).to_owned();
+        let branch = format!("z9hG4bK{}", step.rng.token());
+        let sent_by = self.settings.advertised(flow).to_owned();
         let Some(Line { digits, dialog: Some(dialog), .. }) = self.line_mut(who) else { return };
         if digits.told.is_some() {
             return;
@@ -99,10 +115,11 @@ impl Switchboard {
         let body = format!("Signal={digit}\r\nDuration={DURATION_MS}\r\n");
         let bytes =
             builder.via(flow.transport, &sent_by, &branch).body("application/dtmf-relay", body.as_bytes()).encode();
-        let sent = self.transactions.send(now.mono, flow, Method::Info, &branch, bytes.clone(), &mut self.transmits);
+        let sent =
+            net.wire.transactions.send(now.mono, flow, Method::Info, &branch, bytes.clone(), &mut step.out.transmits);
         let Some(client) = sent else { return };
-        self.clients.insert(client, Purpose::Digit(who));
-        self.may_be_asked(client, self.trunk_with(who), flow, bytes, cseq);
+        net.wire.clients.insert(client, Purpose::Digit(who));
+        net.wire.may_be_asked(client, net.trunks.trunk_with(who), flow, bytes, cseq);
         if let Some(line) = self.line_mut(who) {
             line.digits.told = Some(client);
         }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use crate::acd::Standing;
 use crate::cdr::fact::{Callee, Destination, EndCause, FactKind, OfferOutcome, Side};
-use crate::clock::Now;
 use crate::counted::Map;
 use crate::ids::{CallId, OperatorId};
 use crate::limits::PLACED_CALLS_MAX;
@@ -15,7 +14,6 @@ use crate::sip::message::Stencil;
 use crate::sip::uri::Uri;
 use crate::sip::wire::{Message, Name};
 
-use super::Switchboard;
 use super::call::{Caller, Stage};
 use super::call_back::CallBack;
 use super::caller::{clean, merge_key};
@@ -23,6 +21,7 @@ use super::door::Taken;
 use super::end::Ending;
 use super::leg::Who;
 use super::timers::Alarm;
+use crate::switchboard::{Calls, NetworkParts, Settings, Step};
 
 /// Calls that one operator may have placed at once: one on hold beside another.
 const OF_ONE_MAX: usize = 2;
@@ -81,46 +80,55 @@ pub(super) enum PlacedFor {
     CallBack(CallBack),
 }
 
-impl Switchboard {
+impl Calls {
     /// An operator calls somebody.
-    pub(super) fn place(&mut self, now: Now, taken: &Taken<'_, '_>, by: OperatorId) {
+    pub(super) fn place(&mut self, net: &mut NetworkParts, step: &mut Step, taken: &Taken<'_, '_>, by: OperatorId) {
         let uri = taken.message.request_uri().unwrap_or_default();
         let parsed = Uri::parse(uri);
-        let asked_in = parsed.as_ref().ok().and_then(|uri| self.asked_in(uri));
+        let asked_in = parsed.as_ref().ok().and_then(|uri| net.phones.asked_in(uri));
         let why = if asked_in.is_some() { PlacedFor::Conference } else { PlacedFor::Talk };
-        let whom = asked_in.unwrap_or_else(|| parsed.map_err(|_| 404).and_then(|uri| self.whom(&uri)));
+        let whom = asked_in.unwrap_or_else(|| parsed.map_err(|_| 404).and_then(|uri| net.phones.whom(&uri)));
         let to = match whom {
             Ok(Destination::Operator(operator)) if operator != by => Callee::Operator(operator),
             Ok(Destination::Number(number)) => Callee::Number(number),
             // Nobody waits in the queue with a caller of his own behind him, and nobody calls himself.
-            Ok(Destination::Operator(_) | Destination::Queue) => return self.reply(now, taken, 404, &[]),
-            Err(status) => return self.reply(now, taken, status, &[]),
+            Ok(Destination::Operator(_) | Destination::Queue) => return net.wire.reply(step, taken, 404, &[]),
+            Err(status) => return net.wire.reply(step, taken, status, &[]),
         };
-        self.place_to(now, taken, by, to, why);
+        self.place_to(net, step, taken, by, to, why);
     }
 
     /// An operator's call to a colleague, an agency, or somebody who is called back.
-    pub(super) fn place_to(&mut self, now: Now, taken: &Taken<'_, '_>, by: OperatorId, to: Callee, why: PlacedFor) {
+    pub(super) fn place_to(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        by: OperatorId,
+        to: Callee,
+        why: PlacedFor,
+    ) {
+        let now = step.now;
         let key = merge_key(taken.message);
-        if self.merged.contains_key(&key) {
-            return self.reply(now, taken, 482, &[]);
+        if net.wire.merged.contains_key(&key) {
+            return net.wire.reply(step, taken, 482, &[]);
         }
-        match self.may_place(&by) {
+        match self.may_place(net, &by) {
             Ok(()) => {}
-            Err(503) => return self.reply(now, taken, 503, &[(Name::RetryAfter, b"5")]),
-            Err(status) => return self.reply(now, taken, status, &[]),
+            Err(503) => return net.wire.reply(step, taken, 503, &[(Name::RetryAfter, b"5")]),
+            Err(status) => return net.wire.reply(step, taken, status, &[]),
         }
-        let tag = self.rng.token();
+        let tag = step.rng.token();
         let dialog = match Dialog::as_callee(taken.message, tag.as_str()) {
             Ok(dialog) => dialog,
-            Err(fault) => return self.reply(now, taken, fault.status, &[]),
+            Err(fault) => return net.wire.reply(step, taken, fault.status, &[]),
         };
-        let id = CallId::new(now.wall, &mut self.rng);
+        let id = CallId::new(now.wall, &mut step.rng);
         let stencil = Stencil::of(taken.message, taken.flow);
         let trying = stencil.response(100, None).encode();
-        self.transactions.respond(now.mono, taken.server, 100, trying, &mut self.transmits);
-        let shown = Caller { number: Some(self.placed_as(&by, &to)), ..Caller::default() };
-        let mut call = self.new_call(now, taken, tag, stencil, dialog, shown, key.clone());
+        net.wire.transactions.respond(now.mono, taken.server, 100, trying, &mut step.out.transmits);
+        let shown = Caller { number: Some(self.settings.placed_as(&by, &to)), ..Caller::default() };
+        let mut call = net.wire.new_call(step, taken, tag, stencil, dialog, shown, key.clone());
         call.caller.line.follow_target = false;
         call.placed_by = Some(by.clone());
         call.stage = Stage::Placed;
@@ -137,69 +145,81 @@ impl Switchboard {
                 Some(of)
             }
         };
-        self.alarms.insert(call.over_at, Alarm::TooLong(id));
+        step.alarms.insert(call.over_at, Alarm::TooLong(id));
         self.add_call(id, call);
         self.placed.insert(id, &by);
-        self.hold_stream(id, taken.flow);
-        self.merged.insert(key, id);
-        self.invites.insert(taken.server, Who::Caller(id));
+        net.wire.hold_stream(id, taken.flow);
+        net.wire.merged.insert(key, id);
+        net.wire.invites.insert(taken.server, Who::Caller(id));
         let sip_call_id = clean(taken.message.call_id().unwrap_or_default(), CALL_ID_CHARS_MAX);
         let ordered_by = None;
-        self.fact(now, id, FactKind::Placed { by: by.clone(), to: to.clone(), sip_call_id, of, ordered_by });
+        self.fact(net, step, id, FactKind::Placed { by: by.clone(), to: to.clone(), sip_call_id, of, ordered_by });
         self.acd.place(now, id, &by);
-        self.expire_invite(now, id, taken.message);
-        self.begin_dialog(id);
-        if self.describe_caller(now, id, taken.message) {
-            self.ring_placed(now, id, &by, &to);
+        self.expire_invite(step, id, taken.message);
+        self.begin_dialog(net, id);
+        if self.describe_caller(net, step, id, taken.message) {
+            self.ring_placed(net, step, id, &by, &to);
         }
     }
 
     /// Obeys the Expires of an operator's own INVITE (RFC 3261 §13.3.1). The trunk's Expires never ends an emergency call.
-    fn expire_invite(&mut self, now: Now, id: CallId, invite: &Message<'_>) {
+    fn expire_invite(&mut self, step: &mut Step, id: CallId, invite: &Message<'_>) {
+        let now = step.now;
         let seconds = invite.number(Name::Expires).ok().flatten().filter(|seconds| *seconds > 0);
         let (Some(seconds), Some(call)) = (seconds, self.calls.get_mut(&id)) else { return };
         let at = now.mono + Duration::from_secs(seconds.into());
         call.expires_at = Some(at);
-        self.alarms.insert(at, Alarm::InviteExpires(id));
+        step.alarms.insert(at, Alarm::InviteExpires(id));
     }
 
     /// An operator's own INVITE has expired: 487, unless it was answered.
-    pub(super) fn invite_expired(&mut self, now: Now, id: CallId) {
+    pub(super) fn invite_expired(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.expires_at = None;
         if call.caller.invite.is_some() {
-            self.end_call(now, id, Ending::by(Side::Caller, EndCause::Abandoned));
+            self.end_call(net, step, id, Ending::by(Side::Caller, EndCause::Abandoned));
         }
     }
 
     /// Whether an operator may place one more call: 486 when he has enough, 503 when there is no room.
-    pub(super) fn may_place(&self, by: &OperatorId) -> Result<(), u16> {
+    pub(super) fn may_place(&self, net: &NetworkParts, by: &OperatorId) -> Result<(), u16> {
         if self.placed.of(by).len() >= OF_ONE_MAX {
             return Err(486);
         }
         // The room that is left is for emergencies.
-        let full =
-            self.draining || self.placed.len() >= PLACED_CALLS_MAX || self.live_calls >= self.settings.calls_max / 2;
-        if full || !self.has_pairs_for_placed(by) { Err(503) } else { Ok(()) }
+        let full = self.draining || self.placed.len() >= PLACED_CALLS_MAX || self.live >= self.settings.calls_max / 2;
+        if full || !self.has_pairs_for_placed(net, by) { Err(503) } else { Ok(()) }
     }
+}
 
+impl Settings {
     /// As whom an operator calls: a colleague sees his name, others the centre's number.
     pub(super) fn placed_as(&self, by: &OperatorId, to: &Callee) -> String {
         match to {
             Callee::Operator(_) => by.to_string(),
-            Callee::Number(_) => self.settings.number.clone(),
+            Callee::Number(_) => self.number.clone(),
         }
     }
+}
 
+impl Calls {
     /// Calls whom an operator wants.
-    pub(super) fn ring_placed(&mut self, now: Now, id: CallId, by: &OperatorId, to: &Callee) {
+    pub(super) fn ring_placed(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        by: &OperatorId,
+        to: &Callee,
+    ) {
+        let now = step.now;
         let why = format!("called by {by}");
         let refused = match to {
             Callee::Operator(operator) => match self.acd.standing(operator) {
                 Standing::Free => {
                     self.acd.reserve(id, operator);
                     let until = now.mono + self.settings.ring;
-                    if self.ring_phones(now, id, operator, &why, until) {
+                    if self.ring_phones(net, step, id, operator, &why, until) {
                         return;
                     }
                     self.acd.offer_failed(now, id, operator, true);
@@ -210,19 +230,20 @@ impl Switchboard {
             },
             Callee::Number(number) => {
                 let until = now.mono + self.settings.fallback_ring;
-                if self.dial(now, id, number, &why, until) {
+                if self.dial(net, step, id, number, &why, until) {
                     return;
                 }
                 503
             }
         };
-        self.refuse_placed(now, id, refused);
+        self.refuse_placed(net, step, id, refused);
     }
 
     /// Whom an operator has called does not answer.
     pub(super) fn placed_refused(
         &mut self,
-        now: Now,
+        net: &mut NetworkParts,
+        step: &mut Step,
         id: CallId,
         to: &Callee,
         outcome: OfferOutcome,
@@ -231,12 +252,12 @@ impl Switchboard {
         // While another phone of a colleague rings, nothing is lost.
         let Some(call) = self.calls.get(&id).filter(|call| !call.rings()) else { return };
         let by = call.placed_by.as_ref().map(ToString::to_string);
-        if !self.dial_again(now, id, to, &format!("called by {}", by.unwrap_or_default())) {
-            self.refuse_placed(now, id, super::transfer::told_as(outcome, sip_status));
+        if !self.dial_again(net, step, id, to, &format!("called by {}", by.unwrap_or_default())) {
+            self.refuse_placed(net, step, id, super::transfer::told_as(outcome, sip_status));
         }
     }
 
-    fn refuse_placed(&mut self, now: Now, id: CallId, status: u16) {
-        self.end_call(now, id, Ending::by(Side::Service, EndCause::Normal).refusing(status));
+    fn refuse_placed(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, status: u16) {
+        self.end_call(net, step, id, Ending::by(Side::Service, EndCause::Normal).refusing(status));
     }
 }

@@ -7,15 +7,15 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::cdr::fact::{EndCause, Side};
-use crate::clock::{Instant, Now};
+use crate::clock::Instant;
 use crate::ids::CallId;
 use crate::sip::flow::Flow;
 
-use super::Switchboard;
 use super::call::Call;
 use super::end::Ending;
 use super::leg::Who;
 use super::timers::Alarm;
+use crate::switchboard::{Calls, NetworkParts, Step, Wire};
 
 /// How long no RTP arrives before the call of an unreachable caller ends.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(5);
@@ -33,9 +33,10 @@ pub(super) struct Disconnected {
     decided_at: Option<Instant>,
 }
 
-impl Switchboard {
+impl Calls {
     /// The connection of a caller was closed: a pending response is sent over a new one.
-    pub(super) fn caller_disconnected(&mut self, now: Now, id: CallId, flow: Flow) {
+    pub(super) fn caller_disconnected(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, flow: Flow) {
+        let now = step.now;
         let emergency = |call: &&mut Call| !call.is_over() && call.placed_by.is_none();
         let Some(call) = self.calls.get_mut(&id).filter(emergency) else { return };
         let owed = call.caller.invite.is_some() || call.caller.line.unacked.is_some();
@@ -47,16 +48,17 @@ impl Switchboard {
             unreachable: false,
             decided_at: Some(decided_at),
         });
-        self.forget_disconnected(id, before);
-        self.ways_back.entry(way_back).or_default().insert(id);
-        self.alarms.insert(decided_at, Alarm::Disconnected(id));
+        net.wire.forget_disconnected(step, id, before);
+        net.wire.ways_back.entry(way_back).or_default().insert(id);
+        step.alarms.insert(decided_at, Alarm::Disconnected(id));
         self.acd.set_priority(id, u8::MAX);
-        self.tell_again(now, id);
+        self.tell_again(net, step, id);
     }
 
     /// No connection to this address opens: callers whose responses are sent there are unreachable.
-    pub(super) fn no_way_back(&mut self, now: Now, flow: Flow) {
-        let ids: Vec<CallId> = self.ways_back.get(&flow.remote).into_iter().flatten().copied().collect();
+    pub(super) fn no_way_back(&mut self, net: &mut NetworkParts, step: &mut Step, flow: Flow) {
+        let now = step.now;
+        let ids: Vec<CallId> = net.wire.ways_back.get(&flow.remote).into_iter().flatten().copied().collect();
         for id in ids {
             let caller = self.calls.get_mut(&id).map(|call| &mut call.caller);
             let Some(gone) = caller.and_then(|caller| caller.disconnected.as_mut()).filter(|gone| !gone.unreachable)
@@ -67,47 +69,49 @@ impl Switchboard {
             let before = gone.decided_at.replace(decided_at);
             gone.unreachable = true;
             if let Some(before) = before {
-                self.alarms.remove(before, Alarm::Disconnected(id));
+                step.alarms.remove(before, Alarm::Disconnected(id));
             }
-            self.alarms.insert(decided_at, Alarm::Disconnected(id));
+            step.alarms.insert(decided_at, Alarm::Disconnected(id));
             self.acd.set_priority(id, u8::MAX);
-            self.doubt_for(Who::Caller(id), GIVEN_UP_AFTER);
+            self.doubt_for(step, Who::Caller(id), GIVEN_UP_AFTER);
         }
     }
 
     /// Ends the call of an unreachable caller who was never heard; all others get their place in the order back.
-    pub(super) fn disconnected_due(&mut self, now: Now, id: CallId) {
+    pub(super) fn disconnected_due(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let heard = call.caller.line.sound.as_ref().is_some_and(|sound| sound.heard);
         let Some(gone) = call.caller.disconnected.as_mut() else { return };
         gone.decided_at = None;
         if gone.unreachable && !heard {
-            return self.caller_given_up(now, id);
+            return self.caller_given_up(net, step, id);
         }
         // The caller was reached over a new connection, or is heard.
         self.acd.set_priority(id, self.priority_of(id));
     }
 
     /// A message of the caller has arrived.
-    pub(super) fn caller_is_back(&mut self, id: CallId) {
+    pub(super) fn caller_is_back(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let gone = self.calls.get_mut(&id).and_then(|call| call.caller.disconnected.take());
         if gone.is_some() {
-            self.forget_disconnected(id, gone);
+            net.wire.forget_disconnected(step, id, gone);
             self.acd.set_priority(id, self.priority_of(id));
         }
     }
 
     /// Ends the call of a lost caller: as abandoned if it was not answered.
-    pub(super) fn caller_given_up(&mut self, now: Now, id: CallId) {
+    pub(super) fn caller_given_up(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let answered = self.calls.get(&id).is_some_and(|call| call.caller.answered);
         let ending = match answered {
             true => Ending::by(Side::Service, EndCause::CallerLost),
             false => Ending::by(Side::Caller, EndCause::Abandoned),
         };
-        self.end_call(now, id, ending);
+        self.end_call(net, step, id, ending);
     }
+}
 
-    pub(super) fn forget_disconnected(&mut self, id: CallId, gone: Option<Disconnected>) {
+impl Wire {
+    pub(super) fn forget_disconnected(&mut self, step: &mut Step, id: CallId, gone: Option<Disconnected>) {
         let Some(Disconnected { way_back, decided_at, .. }) = gone else { return };
         if let Some(calls) = self.ways_back.get_mut(&way_back) {
             calls.remove(&id);
@@ -116,26 +120,28 @@ impl Switchboard {
             }
         }
         if let Some(at) = decided_at {
-            self.alarms.remove(at, Alarm::Disconnected(id));
+            step.alarms.remove(at, Alarm::Disconnected(id));
         }
     }
+}
 
+impl Calls {
     /// Deadline of a disconnected caller.
     pub(super) fn disconnected_until(&self, id: CallId) -> Option<Instant> {
         self.calls.get(&id)?.caller.disconnected?.decided_at
     }
 
     /// The index matches the state of the calls.
-    pub(super) fn verify_disconnected(&self) -> Result<(), String> {
+    pub(super) fn verify_disconnected(&self, net: &NetworkParts) -> Result<(), String> {
         let mut expected = WaysBack::new();
         for (id, call) in self.calls.iter() {
             if let Some(gone) = call.caller.disconnected {
                 expected.entry(gone.way_back).or_default().insert(*id);
             }
         }
-        match expected == self.ways_back {
+        match expected == net.wire.ways_back {
             true => Ok(()),
-            false => Err(format!("{:?} are disconnected, not {expected:?}", self.ways_back)),
+            false => Err(format!("{:?} are disconnected, not {expected:?}", net.wire.ways_back)),
         }
     }
 }

@@ -4,64 +4,63 @@
 
 use std::time::Duration;
 
-use crate::clock::Now;
 use crate::media::command::Command;
 
-use super::Switchboard;
 use super::leg::Who;
+use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// A peer that may have lost its dialog is lost when nothing has arrived from it for this long.
 const LOST_AFTER: Duration = Duration::from_secs(3);
 
-impl Switchboard {
+impl Calls {
     /// A re-INVITE or UPDATE of ours got this final response.
-    pub(super) fn refresh_responded(&mut self, who: Who, status: u16) {
+    pub(super) fn refresh_responded(&mut self, step: &mut Step, who: Who, status: u16) {
         match status {
-            408 => self.doubt(who),
-            _ => self.responded(who, status),
+            408 => self.doubt(step, who),
+            _ => self.responded(step, who, status),
         }
     }
 
     /// Another request of ours in a peer's dialog got this final response.
-    pub(super) fn responded(&mut self, who: Who, status: u16) {
+    pub(super) fn responded(&mut self, step: &mut Step, who: Who, status: u16) {
         match status {
-            481 => self.doubt(who),
+            481 => self.doubt(step, who),
             408 => {}
-            _ => self.trust(who),
+            _ => self.trust(step, who),
         }
     }
 
     /// The peer may have lost the dialog.
-    pub(super) fn doubt(&mut self, who: Who) {
-        self.doubt_for(who, LOST_AFTER);
+    pub(super) fn doubt(&mut self, step: &mut Step, who: Who) {
+        self.doubt_for(step, who, LOST_AFTER);
     }
 
     /// The same, for a peer that is lost when nothing has arrived from it for `limit`.
-    pub(super) fn doubt_for(&mut self, who: Who, limit: Duration) {
+    pub(super) fn doubt_for(&mut self, step: &mut Step, who: Who, limit: Duration) {
         let Some(line) = self.line_mut(who).filter(|line| !line.doubted && line.dialog.is_some()) else { return };
         line.doubted = true;
         if let Some(anchor) = line.sound.as_ref().map(|sound| sound.anchor) {
-            self.media.push(Command::LimitSilence { anchor, limit: Some(limit) });
+            step.out.media.push(Command::LimitSilence { anchor, limit: Some(limit) });
         }
     }
 
     /// The peer has shown that it knows the dialog.
-    pub(super) fn trust(&mut self, who: Who) {
+    pub(super) fn trust(&mut self, step: &mut Step, who: Who) {
         let Some(line) = self.line_mut(who).filter(|line| line.doubted) else { return };
         line.doubted = false;
         if let Some(anchor) = line.sound.as_ref().map(|sound| sound.anchor) {
-            self.media.push(Command::LimitSilence { anchor, limit: None });
+            step.out.media.push(Command::LimitSilence { anchor, limit: None });
         }
     }
 
     /// No media arrives from a peer any more. If the peer may have lost its dialog, it is lost, even if it need not send; returns true then.
-    pub(super) fn is_lost(&mut self, now: Now, who: Who) -> bool {
+    pub(super) fn is_lost(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) -> bool {
         let doubted = self.line_mut(who).is_some_and(|line| line.doubted);
         if doubted {
             match who {
-                Who::Caller(id) => self.caller_given_up(now, id),
-                Who::Offer(id, leg) => self.leg_lost(now, id, leg),
-                Who::Phone(phone) => self.end_phone(now, phone, true),
+                Who::Caller(id) => self.caller_given_up(net, step, id),
+                Who::Offer(id, leg) => self.leg_lost(net, step, id, leg),
+                Who::Phone(phone) => self.end_phone(net, step, phone, true),
             }
         }
         doubted

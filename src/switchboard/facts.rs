@@ -1,38 +1,45 @@
 //! Emits facts: of live calls, of calls that may have ended, and of the service.
 
-use super::Switchboard;
 use crate::cdr::fact::{Fact, FactId, FactKind, Uptime};
 use crate::clock::Now;
 use crate::ids::CallId;
+use crate::switchboard::{Calls, Facts, NetworkParts, Step};
 
-impl Switchboard {
+impl Facts {
     /// The run and its uptime.
     fn uptime(&self, now: Now) -> Option<Uptime> {
         let ms = now.mono.since(self.began.mono).as_millis();
         Some(Uptime(self.began.wall, u64::try_from(ms).unwrap_or(u64::MAX)))
     }
+}
 
+impl Calls {
     /// Emits a fact of a live call.
-    pub(super) fn fact(&mut self, now: Now, call: CallId, kind: FactKind) {
-        let Some(live) = self.calls.get_mut(&call) else { return self.late_fact(now, call, kind) };
+    pub(super) fn fact(&mut self, net: &mut NetworkParts, step: &mut Step, call: CallId, kind: FactKind) {
+        let now = step.now;
+        let Some(live) = self.calls.get_mut(&call) else { return net.facts.late_fact(step, call, kind) };
         live.seq += 1;
         let id = FactId { stream: call, seq: live.seq };
-        self.learn(now, call, &kind);
-        self.facts.push(Fact { id, call: Some(call), at: now.wall, up: self.uptime(now), kind });
+        self.learn(net, step, call, &kind);
+        step.out.facts.push(Fact { id, call: Some(call), at: now.wall, up: net.facts.uptime(now), kind });
     }
+}
 
+impl Facts {
     /// Emits a fact of a call that may have ended: its number is random, with the top bit set.
-    pub(super) fn late_fact(&mut self, now: Now, call: CallId, kind: FactKind) {
-        let random = u32::try_from(self.rng.next_u64() >> 33).unwrap_or(0);
+    pub(super) fn late_fact(&mut self, step: &mut Step, call: CallId, kind: FactKind) {
+        let now = step.now;
+        let random = u32::try_from(step.rng.next_u64() >> 33).unwrap_or(0);
         let id = FactId { stream: call, seq: 0x8000_0000 | random };
-        self.facts.push(Fact { id, call: Some(call), at: now.wall, up: self.uptime(now), kind });
+        step.out.facts.push(Fact { id, call: Some(call), at: now.wall, up: self.uptime(now), kind });
     }
 
     /// Emits a fact of the service or an operator.
-    pub(super) fn service_fact(&mut self, now: Now, kind: FactKind) {
-        self.run_seq += 1;
-        let id = FactId { stream: self.run, seq: self.run_seq };
-        self.facts.push(Fact { id, call: None, at: now.wall, up: self.uptime(now), kind });
+    pub(super) fn service_fact(&mut self, step: &mut Step, kind: FactKind) {
+        let now = step.now;
+        self.seq += 1;
+        let id = FactId { stream: self.run, seq: self.seq };
+        step.out.facts.push(Fact { id, call: None, at: now.wall, up: self.uptime(now), kind });
     }
 }
 

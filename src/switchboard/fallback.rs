@@ -2,42 +2,50 @@
 
 use crate::acd::Posture;
 use crate::cdr::fact::{FactKind, OfferOutcome};
-use crate::clock::Now;
 use crate::ids::{CallId, LegNo, OperatorId};
 
+use super::Output;
 use super::call::{Call, Stage};
 use super::timers::Alarm;
-use super::{Output, Switchboard};
+use crate::switchboard::{Calls, NetworkParts, Step, Switchboard};
 
-impl Switchboard {
+impl Calls {
     /// Nobody is staffed, or the house is being left: rings every phone that it is given, or goes on to the number.
-    pub(super) fn fall_back(&mut self, now: Now, id: CallId, operators: Vec<OperatorId>) {
+    pub(super) fn fall_back(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        operators: Vec<OperatorId>,
+    ) {
+        let now = step.now;
         let Some(call) = self.calls.get_mut(&id) else { return self.acd.leave(now, id) };
         let until = now.mono + self.settings.fallback_ring;
         if self.acd.staffed() == 0 && !std::mem::replace(&mut call.unstaffed, true) {
-            self.fact(now, id, FactKind::NobodyOnShift);
+            self.fact(net, step, id, FactKind::NobodyOnShift);
         }
         if let Some(call) = self.calls.get_mut(&id) {
             call.stage = Stage::AllPhones { until };
         }
-        self.alarms.insert(until, Alarm::PhonesOver(id));
+        step.alarms.insert(until, Alarm::PhonesOver(id));
         self.touched.push(id);
         let why = self.why_all_phones();
         for operator in operators {
             let why = why.to_owned();
             // Further phones leave pairs to other calls, whose fallback rings the number.
             let rings = self.calls.get(&id).is_some_and(Call::rings);
-            if rings && !self.has_pair_to_spare_for(&operator) {
+            if rings && !self.has_pair_to_spare_for(net, &operator) {
                 self.acd.lacks_pair(now, id, &operator, None);
-            } else if !self.ring_phones(now, id, &operator, &why, until) {
-                self.is_not_rung(now, id, &operator);
+            } else if !self.ring_phones(net, step, id, &operator, &why, until) {
+                self.is_not_rung(net, now, id, &operator);
             }
         }
-        self.next_fallback(now, id);
+        self.next_fallback(net, step, id);
     }
 
     /// All phones have rung long enough.
-    pub(super) fn all_phones_over(&mut self, now: Now, id: CallId) {
+    pub(super) fn all_phones_over(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+        let now = step.now;
         let Some(call) = self.calls.get(&id) else { return };
         let Stage::AllPhones { until } = call.stage else { return };
         if until > now.mono {
@@ -45,9 +53,9 @@ impl Switchboard {
         }
         let ringing: Vec<LegNo> = self.fallback_legs(id, call).collect();
         for leg in ringing {
-            self.cancel_offer(now, id, leg, OfferOutcome::NoAnswer);
+            self.cancel_offer(net, step, id, leg, OfferOutcome::NoAnswer);
         }
-        self.next_fallback(now, id);
+        self.next_fallback(net, step, id);
     }
 
     /// The legs of a call that ring for its fallback: all but those to operators whose turn it is.
@@ -60,14 +68,15 @@ impl Switchboard {
 
     /// When no leg of the fallback rings any more, its next step begins: the number, or waiting again. An operator who has become ready
     /// meanwhile rings on.
-    pub(super) fn next_fallback(&mut self, now: Now, id: CallId) {
+    pub(super) fn next_fallback(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+        let now = step.now;
         let Some(call) = self.calls.get(&id) else { return };
         if self.fallback_legs(id, call).next().is_some() {
             return;
         }
         let was_phones = match call.stage {
             Stage::AllPhones { until } => {
-                self.alarms.remove(until, Alarm::PhonesOver(id));
+                step.alarms.remove(until, Alarm::PhonesOver(id));
                 true
             }
             Stage::Number => false,
@@ -85,14 +94,14 @@ impl Switchboard {
                 call.tried.clear();
             }
             let until = now.mono + self.settings.fallback_ring;
-            if self.dial(now, id, &number, self.why_fallback(), until) {
+            if self.dial(net, step, id, &number, self.why_fallback(), until) {
                 return;
             }
         }
         self.acd.fallback_failed(now, id);
         match self.calls.get_mut(&id).filter(|call| call.rings()) {
             Some(call) => call.stage = Stage::Offered,
-            None => self.back_to_queue(id),
+            None => self.back_to_queue(net, step, id),
         }
     }
 
@@ -117,15 +126,17 @@ impl Switchboard {
             Posture::Normal | Posture::MajorIncident | Posture::Drill => "no operator ready: fallback number",
         }
     }
+}
 
+impl Switchboard {
     /// Reports each change of whether calls wait while no operator is staffed, or while no operator is ready.
     pub(super) fn report_staffing(&mut self) {
-        let (unstaffed, none_ready) = (self.acd.is_unstaffed(), self.acd.is_none_ready());
-        if std::mem::replace(&mut self.reported.unstaffed, unstaffed) != unstaffed {
-            self.others.push(Output::Unstaffed(unstaffed));
+        let (unstaffed, none_ready) = (self.calls.acd.is_unstaffed(), self.calls.acd.is_none_ready());
+        if std::mem::replace(&mut self.calls.reported.unstaffed, unstaffed) != unstaffed {
+            self.step.out.others.push(Output::Unstaffed(unstaffed));
         }
-        if std::mem::replace(&mut self.reported.none_ready, none_ready) != none_ready {
-            self.others.push(Output::NoneReady(none_ready));
+        if std::mem::replace(&mut self.calls.reported.none_ready, none_ready) != none_ready {
+            self.step.out.others.push(Output::NoneReady(none_ready));
         }
     }
 }

@@ -16,8 +16,9 @@ use crate::sip::registrar::Binding;
 use crate::sip::uri::{Host, Uri};
 use crate::sip::wire::{Message, Method, Name};
 
+use super::Output;
 use super::settings::Network;
-use super::{Output, Switchboard};
+use crate::switchboard::{Admission, Facts, Phones, Settings, Step, Switchboard, Wire};
 
 /// What the guard is told by config.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,71 +61,98 @@ impl Switchboard {
     /// have a trunk banned could silence 112. A request in a dialog of ours passes too, since only the two ends know its
     /// three names; so a ban never cuts a call. A CANCEL passes if its INVITE has come. The right response to a challenge passes from anywhere, even when its nonce is
     /// too old to be accepted: it gets 401 with `stale=true` (RFC 7616 §3.3).
-    pub(super) fn lets_in(&mut self, now: Now, flow: Flow, message: &Message<'_>) -> bool {
+    pub(super) fn lets_in(&mut self, flow: Flow, message: &Message<'_>) -> bool {
+        let now = self.step.now;
         let source = flow.remote.ip();
-        if self.is_vouched(source) || message.method() == Some(Method::Ack) {
+        if self.settings.is_vouched(source) || message.method() == Some(Method::Ack) {
             return true;
         }
-        let ours = |key| self.dialogs.contains_key(&key) || self.subscriptions.at(&key).is_some();
-        if DialogKey::of_request(message).is_some_and(ours) && self.guard.lets_participant_in(now.mono, flow.remote) {
+        let ours = |key| self.net.wire.dialogs.contains_key(&key) || self.subscriptions.table.at(&key).is_some();
+        if DialogKey::of_request(message).is_some_and(ours)
+            && self.net.admission.guard.lets_participant_in(now.mono, flow.remote)
+        {
             return true;
         }
         // A CANCEL has neither a To tag nor credentials (RFC 3261 §9.1, §22.1). Only the sender of an INVITE knows its branch.
-        if message.method() == Some(Method::Cancel) && self.transactions.invite_of(message).is_some() {
+        if message.method() == Some(Method::Cancel) && self.net.wire.transactions.invite_of(message).is_some() {
             return true;
         }
         if self.settings.guard.scanners.sent(message) {
-            self.guard.count(Reason::Scanner);
+            self.net.admission.guard.count(Reason::Scanner);
             return false;
         }
-        let (registrar, recovered) = (&self.registrar, &self.recovered);
+        let (registrar, recovered) = (&self.net.phones.registrar, &self.net.phones.recovered);
         let resident = || match () {
             () if registrar.has_binding_from(flow.remote) => Resident::Phone,
             () if registrar.has_binding_at(source) || recovered.sleeps_at(source) => Resident::Host,
             () => Resident::No,
         };
         let is_datagram = !flow.transport.is_reliable();
-        let (reason, may_challenge) = match self.guard.ask(now.mono, flow.remote, is_datagram, resident) {
+        let (reason, may_challenge) = match self.net.admission.guard.ask(now.mono, flow.remote, is_datagram, resident) {
             Ok(Pass::Yes) => return true,
             Ok(Pass::OnlyProven(reason)) => (reason, false),
             Ok(Pass::OnlyProvenOrNew(reason)) => (reason, true),
-            Err(ban) => return self.tell_ban(ban),
+            Err(ban) => return self.step.tell_ban(ban),
         };
-        let passes = match self.answers_challenge(now, flow, message) {
+        let passes = match self.net.admission.answers_challenge(
+            &mut self.net.facts,
+            &mut self.net.phones,
+            &mut self.step,
+            flow,
+            message,
+        ) {
             Some(right) => right,
-            None => may_challenge && is_challenged(message) && self.guard.may_challenge(now.mono, flow.remote),
+            None => {
+                may_challenge && is_challenged(message) && self.net.admission.guard.may_challenge(now.mono, flow.remote)
+            }
         };
         if !passes {
-            self.guard.count(reason);
+            self.net.admission.guard.count(reason);
         }
         passes
     }
+}
 
+impl Admission {
     /// True when a request shows the right response of an account, false when it shows a wrong one or must wait for the account's
     /// sake. None: it shows none, or one that anybody could have sent in the name of its source, and must wait.
-    fn answers_challenge(&mut self, now: Now, flow: Flow, message: &Message<'_>) -> Option<bool> {
+    fn answers_challenge(
+        &mut self,
+        facts: &mut Facts,
+        phones: &mut Phones,
+        step: &mut Step,
+        flow: Flow,
+        message: &Message<'_>,
+    ) -> Option<bool> {
+        let now = step.now;
         let claim = self.authenticator.claim(message, flow.remote.ip())?;
-        let standing = self.standing(flow, message, &claim);
-        if self.guess_wait(now, flow, message, &claim).is_some() {
+        let standing = self.standing(phones, flow, message, &claim);
+        if self.guess_wait(phones, now, flow, message, &claim).is_some() {
             return (standing != Standing::Forgeable).then_some(false);
         }
-        let accounts = &self.accounts;
+        let accounts = &phones.accounts;
         let right = self.authenticator.is_right(message, |user| {
             OperatorId::parse(user).ok().and_then(|operator| accounts.get(&operator)).map(|account| &account.ha1)
         });
         if !right {
-            self.wrong_credentials(now, flow, message, Some(&claim));
+            self.wrong_credentials(facts, phones, step, flow, message, Some(&claim));
         }
         Some(right)
     }
 
     /// What is known of the sender of credentials.
-    pub(super) fn standing(&mut self, flow: Flow, message: &Message<'_>, claim: &Claim) -> Standing {
+    pub(super) fn standing(
+        &mut self,
+        phones: &mut Phones,
+        flow: Flow,
+        message: &Message<'_>,
+        claim: &Claim,
+    ) -> Standing {
         let has_flow = |binding: &Binding| binding.flow == flow;
         if !claim.was_challenged_here && !flow.is_connection() {
             return Standing::Forgeable;
         }
-        let is_phone = self.registrar.bindings(&claim.user).iter().any(has_flow);
+        let is_phone = phones.registrar.bindings(&claim.user).iter().any(has_flow);
         let call_id = registration(message);
         let is_known = call_id.is_some_and(|call_id| self.guard.guesses().has_registered(&claim.user, call_id));
         if is_phone || is_known { Standing::Phone } else { Standing::Reachable }
@@ -133,42 +161,54 @@ impl Switchboard {
     /// How long a source must wait until its attempt at an account is looked at.
     pub(super) fn guess_wait(
         &mut self,
+        phones: &mut Phones,
         now: Now,
         flow: Flow,
         message: &Message<'_>,
         claim: &Claim,
     ) -> Option<Duration> {
-        let (standing, account) = (self.standing(flow, message, claim), self.account_named(&claim.user));
+        let (standing, account) = (self.standing(phones, flow, message, claim), phones.account_named(&claim.user));
         self.guard.guesses().wait(now.mono, account.as_deref(), &claim.user, flow.remote, standing)
     }
 
     /// A request has shown wrong credentials.
-    pub(super) fn wrong_credentials(&mut self, now: Now, flow: Flow, message: &Message<'_>, claim: Option<&Claim>) {
+    pub(super) fn wrong_credentials(
+        &mut self,
+        facts: &mut Facts,
+        phones: &mut Phones,
+        step: &mut Step,
+        flow: Flow,
+        message: &Message<'_>,
+        claim: Option<&Claim>,
+    ) {
+        let now = step.now;
         let source = flow.remote.ip();
-        let standing = claim.map(|claim| self.standing(flow, message, claim));
+        let standing = claim.map(|claim| self.standing(phones, flow, message, claim));
         if let (Some(claim), Some(standing)) = (claim, standing) {
-            self.guess_failed(now, &claim.user, flow.remote, standing);
+            self.guess_failed(facts, phones, step, &claim.user, flow.remote, standing);
         }
-        if self.is_vouched(source) {
+        if self.settings.is_vouched(source) {
             return self.guard.count(Reason::Credentials);
         }
         let proven = flow.is_connection() || standing.is_some_and(|standing| standing != Standing::Forgeable);
-        let (registrar, recovered) = (&self.registrar, &self.recovered);
+        let (registrar, recovered) = (&phones.registrar, &phones.recovered);
         let known = || registrar.has_binding_at(source) || recovered.sleeps_at(source);
         if let Some(ban) = self.guard.failed(now.mono, source, proven, known) {
-            self.tell_ban(ban);
+            step.tell_ban(ban);
         }
     }
 
     /// A request has shown the right password of an account.
     pub(super) fn right_credentials(
         &mut self,
+        phones: &mut Phones,
+        step: &mut Step,
         flow: Flow,
         message: &Message<'_>,
         claim: &Claim,
         operator: &OperatorId,
     ) {
-        let (source, standing) = (flow.remote.ip(), self.standing(flow, message, claim));
+        let (source, standing) = (flow.remote.ip(), self.standing(phones, flow, message, claim));
         if standing != Standing::Forgeable {
             self.guard.proven(source);
         }
@@ -176,9 +216,11 @@ impl Switchboard {
         if let Some(call_id) = registration(message) {
             self.guard.guesses().registered(operator.as_str(), call_id);
         }
-        self.trust_connection(flow);
+        step.trust_connection(flow);
     }
+}
 
+impl Step {
     /// A request over this connection has shown an account's password, or has come from an end of a dialog that only this end can name: the
     /// connection stays open.
     pub(super) fn trust_connection(&mut self, flow: Flow) {
@@ -186,52 +228,76 @@ impl Switchboard {
             self.say(Output::Authenticated(flow));
         }
     }
+}
 
+impl Admission {
     /// A wrong password, or PIN, of an account. The alarm and the fact name the account once, until it is over.
-    pub(super) fn guess_failed(&mut self, now: Now, name: &str, source: SocketAddr, standing: Standing) {
-        let account = self.account_named(name);
+    pub(super) fn guess_failed(
+        &mut self,
+        facts: &mut Facts,
+        phones: &mut Phones,
+        step: &mut Step,
+        name: &str,
+        source: SocketAddr,
+        standing: Standing,
+    ) {
+        let now = step.now;
+        let account = phones.account_named(name);
         let begun = self.guard.guesses().failed(now.mono, account.as_deref(), name, source, standing);
         if let Some(guessing) = begun {
             let Guessing { account, source, failures } = guessing.clone();
-            self.service_fact(now, FactKind::PasswordGuessed { account, source, failures });
-            self.say(Output::Guessing { account: guessing.account, source: Some(guessing.source) });
+            facts.service_fact(step, FactKind::PasswordGuessed { account, source, failures });
+            step.say(Output::Guessing { account: guessing.account, source: Some(guessing.source) });
         }
     }
 
     /// Wrong PINs of an operator at a station: an alarm for some time. Each wrong PIN has a fact of its own.
-    pub(super) fn pin_guessed(&mut self, now: Now, operator: &OperatorId, source: IpAddr, span: Duration) {
+    pub(super) fn pin_guessed(&mut self, step: &mut Step, operator: &OperatorId, source: IpAddr, span: Duration) {
+        let now = step.now;
         if self.guard.guesses().raise(operator.as_str(), now.mono + span) {
-            self.say(Output::Guessing { account: operator.as_str().to_owned(), source: Some(source) });
+            step.say(Output::Guessing { account: operator.as_str().to_owned(), source: Some(source) });
         }
     }
 
-    pub(super) fn end_guessing_alarms(&mut self, now: Now) {
+    pub(super) fn end_guessing_alarms(&mut self, step: &mut Step) {
+        let now = step.now;
         while let Some(account) = self.guard.guesses().pop_calm(now.mono) {
-            self.say(Output::Guessing { account, source: None });
+            step.say(Output::Guessing { account, source: None });
         }
     }
+}
 
+impl Phones {
     fn account_named(&self, user: &str) -> Option<String> {
         let operator = OperatorId::parse(user).ok().filter(|operator| self.accounts.contains_key(operator))?;
         Some(operator.as_str().to_owned())
     }
+}
 
+impl Switchboard {
     /// Figures for the metrics.
     pub fn guard_figures(&self) -> GuardFigures {
-        GuardFigures { banned: self.guard.banned(), counts: self.guard.counts().map(|(_, count)| count) }
+        GuardFigures {
+            banned: self.net.admission.guard.banned(),
+            counts: self.net.admission.guard.counts().map(|(_, count)| count),
+        }
     }
+}
 
+impl Admission {
     /// True when transactions are so many that what can be asked again must wait, so that trunks' INVITEs find room.
     /// REGISTER, OPTIONS, SUBSCRIBE and phones' INVITEs then get 503 with Retry-After (RFC 3261 §21.5.4), without state.
-    pub(super) fn sheds(&mut self, method: Method, of_trunk: bool) -> bool {
-        let crowded = self.transactions.len() >= self.settings.guard.crowded_at;
+    pub(super) fn sheds(&mut self, wire: &mut Wire, method: Method, of_trunk: bool) -> bool {
+        let crowded = wire.transactions.len() >= self.settings.guard.crowded_at;
         let shed = crowded && !(method == Method::Invite && of_trunk);
         if shed {
             self.guard.count(Reason::Overload);
         }
         shed
     }
+}
 
+impl Wire {
     /// The status that a request gets which has lost its way.
     ///
     /// 482: one of its Via carries the branch of a request of ours that is under way, so it has come back (RFC 3261 §16.3
@@ -249,40 +315,50 @@ impl Switchboard {
         if returned {
             return Some(482);
         }
-        let elsewhere = !of_trunk && message.list(Name::Route).skip(1).any(|route| !self.names_us(route));
+        let elsewhere = !of_trunk && message.list(Name::Route).skip(1).any(|route| !self.settings.names_us(route));
         elsewhere.then_some(403)
     }
+}
 
+impl Admission {
     pub(super) fn lift_ban(&mut self, address: IpAddr) -> bool {
         self.guard.lift(address)
     }
 
     /// True if a request of an unknown source is dropped under overload.
-    pub(super) fn sheds_stranger(&mut self, flow: Flow) -> bool {
-        let crowded = self.transactions.len() >= self.settings.guard.crowded_at;
-        let shed = crowded && !self.is_vouched(flow.remote.ip());
+    pub(super) fn sheds_stranger(&mut self, wire: &mut Wire, flow: Flow) -> bool {
+        let crowded = wire.transactions.len() >= self.settings.guard.crowded_at;
+        let shed = crowded && !self.settings.is_vouched(flow.remote.ip());
         if shed {
             self.guard.count(Reason::Overload);
         }
         shed
     }
+}
 
+impl Phones {
     /// True for trunks, addresses of registered phones and `allow`. Responses to other sources, which may be forged, are short.
     pub(super) fn is_known(&self, source: IpAddr) -> bool {
-        self.is_vouched(source) || self.registrar.has_binding_at(source)
+        self.settings.is_vouched(source) || self.registrar.has_binding_at(source)
     }
+}
 
+impl Settings {
     /// Trunk peers, whatever they have proven, and whom config vouches for.
     fn is_vouched(&self, source: IpAddr) -> bool {
-        let peers = self.settings.trunks.iter().flat_map(|trunk| &trunk.peers);
-        peers.chain(&self.settings.guard.allow).any(|block| block.contains(source))
+        let peers = self.trunks.iter().flat_map(|trunk| &trunk.peers);
+        peers.chain(&self.guard.allow).any(|block| block.contains(source))
     }
+}
 
+impl Step {
     fn tell_ban(&mut self, ban: Ban) -> bool {
         self.say(Output::Banned(ban));
         false
     }
+}
 
+impl Settings {
     /// A Route that stands for this service: an address of ours, or the domain.
     fn names_us(&self, route: &[u8]) -> bool {
         let Ok(route) = NameAddr::parse(route) else { return false };
@@ -303,8 +379,8 @@ impl Switchboard {
         };
         let with_port = format!("{host}:{}", uri.port.unwrap_or(5060));
         let ours = |text: &str| text.eq_ignore_ascii_case(&with_port);
-        host.eq_ignore_ascii_case(&self.settings.domain)
-            || self.settings.listeners.iter().any(|one| ours(&one.advertised) || ours(&one.local.to_string()))
+        host.eq_ignore_ascii_case(&self.domain)
+            || self.listeners.iter().any(|one| ours(&one.advertised) || ours(&one.local.to_string()))
     }
 }
 

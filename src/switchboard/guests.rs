@@ -9,9 +9,9 @@ use crate::ids::{CallId, LegNo, OperatorId};
 use crate::limits::ROOM_PARTIES_MAX;
 use crate::media::command::{AnchorId, Command, Party, Prompt};
 
-use super::Switchboard;
 use super::call::{Call, Stage};
 use super::leg::{OfferLeg, OfferState, Sound, Who};
+use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// Besides the caller and who has him.
 pub(super) const GUESTS_MAX: usize = ROOM_PARTIES_MAX - 2;
@@ -109,7 +109,7 @@ fn parties(seats: &[Seat]) -> Vec<Party> {
     seats.iter().enumerate().map(party).collect()
 }
 
-impl Switchboard {
+impl Calls {
     pub(super) fn is_guest(&self, id: CallId, leg: LegNo) -> bool {
         self.calls.get(&id).is_some_and(|call| call.guests.contains_key(&leg))
     }
@@ -121,29 +121,36 @@ impl Switchboard {
     }
 
     /// A leg that talks is a guest from now on.
-    pub(super) fn guest_joins(&mut self, now: Now, id: CallId, leg: LegNo, role: Role) {
+    pub(super) fn guest_joins(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, leg: LegNo, role: Role) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let guest = call.guests.entry(leg).or_insert(Guest { role, told: None, takes_over: false });
         guest.role = role;
         let Some(offer) = call.legs.get(&leg) else { return };
         let who = offer.to.clone();
-        self.aim(Who::Offer(id, leg));
-        self.fact(now, id, FactKind::GuestJoined { leg, who, role });
-        self.arrange(id);
+        self.aim(net, step, Who::Offer(id, leg));
+        self.fact(net, step, id, FactKind::GuestJoined { leg, who, role });
+        self.arrange(net, step, id);
     }
 
     /// A guest's leg is over, or is to end by our BYE. The others talk on.
-    pub(super) fn guest_leaves(&mut self, now: Now, id: CallId, leg: LegNo, bye: bool) {
-        self.guest_gone(now, id, leg);
+    pub(super) fn guest_leaves(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, leg: LegNo, bye: bool) {
+        self.guest_gone(net, step, id, leg);
         if bye {
-            self.bye(now, Who::Offer(id, leg));
+            self.bye(net, step, Who::Offer(id, leg));
         }
-        self.drop_leg(now, id, leg);
-        self.arrange(id);
+        self.drop_leg(net, step, id, leg);
+        self.arrange(net, step, id);
     }
 
     /// A leg is no guest any more; what it is to be instead is the caller's matter.
-    pub(super) fn guest_gone(&mut self, now: Now, id: CallId, leg: LegNo) -> Option<Guest> {
+    pub(super) fn guest_gone(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        leg: LegNo,
+    ) -> Option<Guest> {
+        let now = step.now;
         let call = self.calls.get_mut(&id)?;
         let guest = call.guests.remove(&leg)?;
         let offer = call.legs.get(&leg)?;
@@ -152,75 +159,90 @@ impl Switchboard {
             self.acd.dismiss_guest(now, id, operator);
         }
         if talks {
-            self.fact(now, id, FactKind::GuestLeft { leg, who });
+            self.fact(net, step, id, FactKind::GuestLeft { leg, who });
         }
         Some(guest)
     }
 
     /// The call goes on without its guests: those who ring are cancelled, those who talk hung up.
-    pub(super) fn send_guests_away(&mut self, now: Now, id: CallId) {
+    pub(super) fn send_guests_away(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let Some(call) = self.calls.get(&id) else { return };
         let legs: Vec<LegNo> = call.guests.keys().copied().collect();
-        self.guests_go(now, id);
+        self.guests_go(net, step, id);
         for leg in &legs {
-            self.end_leg(now, id, *leg, OfferOutcome::Withdrawn, None);
+            self.end_leg(net, step, id, *leg, OfferOutcome::Withdrawn, None);
         }
         if !legs.is_empty() {
-            self.arrange(id);
+            self.arrange(net, step, id);
         }
     }
 
     /// No leg is a guest any more; they are to end.
-    pub(super) fn guests_go(&mut self, now: Now, id: CallId) {
+    pub(super) fn guests_go(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let legs: Vec<LegNo> = call.guests.keys().copied().collect();
         // Several legs may be those of one participant.
-        let told = |leg| self.guest_gone(now, id, leg).and_then(|guest| guest.told);
+        let told = |leg| self.guest_gone(net, step, id, leg).and_then(|guest| guest.told);
         let told: BTreeSet<Who> = legs.into_iter().filter_map(told).collect();
         for told in told {
-            self.tell_referrer(now, told, 487);
+            self.tell_referrer(net, step, told, 487);
         }
     }
 
     /// Who has the caller leaves. One who rings is passed the caller when nobody else talks with him. False when no guest can take
     /// his place: then nothing changes.
-    pub(super) fn leaves_heir(&mut self, now: Now, id: CallId, leg: LegNo, lost: bool) -> bool {
+    pub(super) fn leaves_heir(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        leg: LegNo,
+        lost: bool,
+    ) -> bool {
         let Some(call) = self.calls.get(&id).filter(|call| call.stage == Stage::Talking { leg }) else { return false };
-        let Some(heir) = call.heir() else { return self.passes_on_instead(now, id, leg, lost) };
-        self.succeed(now, id, (leg, heir), if lost { Leaves::Lost } else { Leaves::HangsUp });
+        let Some(heir) = call.heir() else { return self.passes_on_instead(net, step, id, leg, lost) };
+        self.succeed(net, step, id, (leg, heir), if lost { Leaves::Lost } else { Leaves::HangsUp });
         true
     }
 
     /// A guest takes the place of the one who has the caller, who leaves.
-    pub(super) fn succeed(&mut self, now: Now, id: CallId, (old, new): (LegNo, LegNo), how: Leaves) {
+    pub(super) fn succeed(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        (old, new): (LegNo, LegNo),
+        how: Leaves,
+    ) {
+        let now = step.now;
         let Some(call) = self.calls.get(&id) else { return };
         let callee = |leg: &LegNo| call.legs.get(leg).map(|leg| leg.to.clone());
         let (Some(was), Some(is)) = (callee(&old), callee(&new)) else { return };
         match (how, &is) {
             (Leaves::Relieved, Callee::Operator(by)) => {
-                self.fact(now, id, FactKind::TakenOver { leg: old, by: by.clone() });
+                self.fact(net, step, id, FactKind::TakenOver { leg: old, by: by.clone() });
             }
             (Leaves::Relieved | Leaves::HangsUp | Leaves::Lost, _) => {
-                self.fact(now, id, FactKind::LeadLeft { leg: old, who: was.clone(), lost: how == Leaves::Lost });
+                self.fact(net, step, id, FactKind::LeadLeft { leg: old, who: was.clone(), lost: how == Leaves::Lost });
             }
         }
-        self.media.push(Command::StopRecord { call: id, leg: old });
+        step.out.media.push(Command::StopRecord { call: id, leg: old });
         self.hand_over(now, id, &was, &is);
         if let Some(call) = self.calls.get_mut(&id) {
             let told = call.guests.remove(&new).and_then(|guest| guest.told);
             debug_assert!(told.is_none(), "he talks, and that was told");
             call.stage = Stage::Talking { leg: new };
         }
-        self.fact(now, id, FactKind::GuestLeft { leg: new, who: is.clone() });
-        self.fact(now, id, FactKind::Answered { leg: new, by: is });
+        self.fact(net, step, id, FactKind::GuestLeft { leg: new, who: is.clone() });
+        self.fact(net, step, id, FactKind::Answered { leg: new, by: is });
         if how != Leaves::HangsUp {
-            self.bye(now, Who::Offer(id, old));
+            self.bye(net, step, Who::Offer(id, old));
         }
         self.lead_of_guests_gone(id, old);
-        self.drop_leg(now, id, old);
+        self.drop_leg(net, step, id, old);
         // While both are in the room still: what is recorded is together.
-        self.record_anew(now, id, new);
-        self.arrange(id);
+        self.record_anew(net, step, id, new);
+        self.arrange(net, step, id);
     }
 
     /// In the ACD, the call is the new one's.
@@ -244,7 +266,7 @@ impl Switchboard {
     }
 
     /// Who has the caller now is recorded with him; his holds are his own.
-    fn record_anew(&mut self, now: Now, id: CallId, leg: LegNo) {
+    fn record_anew(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, leg: LegNo) {
         let record = self.settings.record;
         let Some(call) = self.calls.get_mut(&id) else { return };
         let sounds = (call.caller.line.sound.as_ref(), call.legs.get(&leg).and_then(|leg| leg.line.sound.as_ref()));
@@ -253,15 +275,15 @@ impl Switchboard {
         call.holding = is;
         let (caller, operator) = (caller.anchor, operator.anchor);
         if record {
-            self.media.push(Command::Record { call: id, leg, caller, operator });
+            step.out.media.push(Command::Record { call: id, leg, caller, operator });
         }
         for leg in [(is.0, LegNo::CALLER), (is.1, leg)].into_iter().filter(|(holds, _)| *holds).map(|(_, leg)| leg) {
-            self.fact(now, id, FactKind::Held { leg });
+            self.fact(net, step, id, FactKind::Held { leg });
         }
     }
 
     /// Gives the sound of a call that talks the form that its guests and its holds ask for.
-    pub(super) fn arrange(&mut self, id: CallId) {
+    pub(super) fn arrange(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let seats = call.seats();
         let [caller, lead, ..] = seats.as_slice() else { return };
@@ -269,9 +291,9 @@ impl Switchboard {
         let mixes = seats.len() > 2;
         if !mixes {
             if std::mem::take(&mut call.mixed) {
-                self.media.push(Command::Unmix { room: id });
-                self.media.extend([pair.0, pair.1].map(|anchor| Command::Stop { anchor }));
-                self.bridge(pair, holding);
+                step.out.media.push(Command::Unmix { room: id });
+                step.out.media.extend([pair.0, pair.1].map(|anchor| Command::Stop { anchor }));
+                net.media.bridge(step, pair, holding);
             }
             return;
         }
@@ -283,9 +305,9 @@ impl Switchboard {
             (pair.0, holding == (false, true) && alone(0), self.settings.waiting),
             (pair.1, holding == (true, false) && alone(1), Prompt::HoldTone),
         ];
-        self.media.push(Command::Mix { room: id, parties });
+        step.out.media.push(Command::Mix { room: id, parties });
         for (anchor, waits, sound) in tones {
-            self.media.push(match waits {
+            step.out.media.push(match waits {
                 true => Command::Play { anchor, first: None, then: Some(sound) },
                 false => Command::Stop { anchor },
             });

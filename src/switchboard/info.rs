@@ -1,18 +1,17 @@
 //! INFO inside a dialog: digits by relay.
 
-use crate::clock::Now;
 use crate::sip::wire::Name;
 
-use super::Switchboard;
 use super::door::Taken;
 use super::leg::Who;
+use crate::switchboard::{Calls, NetworkParts, Step};
 
-impl Switchboard {
+impl Calls {
     /// INFO: a digit (`application/dtmf-relay`, `application/dtmf`) becomes a fact and goes on, as one by RFC 4733 does. A package is
     /// refused, since we offer to receive none (RFC 6086 §4.2.2); an empty one only asks whether we are there.
-    pub(super) fn informed(&mut self, now: Now, taken: &Taken<'_, '_>, who: Who) {
+    pub(super) fn informed(&mut self, net: &mut NetworkParts, step: &mut Step, taken: &Taken<'_, '_>, who: Who) {
         if taken.message.first(Name::InfoPackage).is_some() {
-            return self.reply(now, taken, 469, &[(Name::RecvInfo, b"")]);
+            return net.wire.reply(step, taken, 469, &[(Name::RecvInfo, b"")]);
         }
         let (kind, body) = (kind(taken), taken.message.body);
         let digit = match kind.as_slice() {
@@ -21,12 +20,12 @@ impl Switchboard {
             _ if body.is_empty() => None,
             _ => {
                 let accept = (Name::Accept, b"application/dtmf-relay, application/dtmf".as_slice());
-                return self.reply(now, taken, 415, &[accept, (Name::AcceptEncoding, b"identity")]);
+                return net.wire.reply(step, taken, 415, &[accept, (Name::AcceptEncoding, b"identity")]);
             }
         };
-        self.reply(now, taken, 200, &[]);
+        net.wire.reply(step, taken, 200, &[]);
         if let Some(digit) = digit {
-            self.digit_of(now, who, digit, false);
+            self.digit_of(net, step, who, digit, false);
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::cdr::fact::{Callee, EndCause, FactKind, Side};
-use crate::clock::{Instant, Now};
+use crate::clock::Instant;
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::media::command::Command;
 use crate::sip::transaction::ClientId;
@@ -14,7 +14,8 @@ use super::door::ALLOW;
 use super::end::Ending;
 use super::leg::{Line, Who};
 use super::timers::Alarm;
-use super::{ConsoleReply, Purpose, Switchboard};
+use super::{ConsoleReply, Purpose};
+use crate::switchboard::{Calls, Messages, NetworkParts, Step};
 
 /// How long an outgoing leg has to respond (four transmissions over UDP), because the caller hears nothing during this time. A caller
 /// has all of timer F.
@@ -54,25 +55,26 @@ impl Inquiry {
     }
 }
 
-impl Switchboard {
+impl Calls {
     /// Handles the silence of a party. An outgoing leg that should send and never did is lost at once; any other party gets OPTIONS first,
     /// also on hold, because it may have disappeared. Before the answer silence is ignored.
-    pub(super) fn silence_of(&mut self, now: Now, who: Who) {
+    pub(super) fn silence_of(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
+        let now = step.now;
         let Some(line) = self.line_mut(who) else { return };
         let Some(sound) = line.sound.as_ref().filter(|_| line.inquiry.is_none()) else { return };
         let (heard, owed) = (sound.heard, sound.peer_sends());
         match who {
             Who::Caller(id) if !self.calls.get(&id).is_some_and(|call| call.caller.answered) => {}
-            Who::Caller(_) => self.inquire(now, who, None),
-            Who::Offer(id, leg) if !heard && owed => self.leg_lost(now, id, leg),
-            Who::Offer(..) => self.inquire(now, who, Some(now.mono + LEG_RESPONDS_IN)),
-            Who::Phone(phone) if owed => self.end_phone(now, phone, true),
+            Who::Caller(_) => self.inquire(net, step, who, None),
+            Who::Offer(id, leg) if !heard && owed => self.leg_lost(net, step, id, leg),
+            Who::Offer(..) => self.inquire(net, step, who, Some(now.mono + LEG_RESPONDS_IN)),
+            Who::Phone(phone) if owed => self.end_phone(net, step, phone, true),
             Who::Phone(_) => {}
         }
     }
 
     /// A call lasts unusually long and silence ends no call: makes media report which parties are silent.
-    pub(super) fn await_silence(&mut self, id: CallId) {
+    pub(super) fn await_silence(&mut self, step: &mut Step, id: CallId) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let lines = call.legs.values_mut().map(|leg| &mut leg.line).chain([&mut call.caller.line]);
         for line in lines.filter(|line| line.dialog.is_some()) {
@@ -80,13 +82,13 @@ impl Switchboard {
             // The limit of a leg that may have lost its dialog is shorter.
             if let Some(sound) = line.sound.as_ref().filter(|_| !line.doubted) {
                 let limit = Some(LONG_CALL_SILENCE);
-                self.media.push(Command::LimitSilence { anchor: sound.anchor, limit });
+                step.out.media.push(Command::LimitSilence { anchor: sound.anchor, limit });
             }
         }
     }
 
     /// A party is silent and silence ends no call: sends OPTIONS if the call lasts unusually long.
-    pub(super) fn silence_in_long_call(&mut self, now: Now, who: Who) {
+    pub(super) fn silence_in_long_call(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
         let answered = match who {
             Who::Caller(id) => self.calls.get(&id).is_some_and(|call| call.caller.answered),
             Who::Offer(..) => true,
@@ -94,40 +96,41 @@ impl Switchboard {
         };
         let asks = |line: &mut Line| line.found == Found::Awaited && line.inquiry.is_none();
         if answered && self.line_mut(who).is_some_and(asks) {
-            self.inquire(now, who, None);
+            self.inquire(net, step, who, None);
         }
     }
 
     /// Notes what the inquiry of an unusually long call has shown. Ends the call if all its parties are gone.
-    fn found_in_long_call(&mut self, now: Now, who: Who, found: Found) {
+    fn found_in_long_call(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who, found: Found) {
         let Some(line) = self.line_mut(who).filter(|line| line.found == Found::Awaited) else { return };
         line.found = found;
         let anchor = line.sound.as_ref().filter(|_| !line.doubted).map(|sound| sound.anchor);
         if let Some(anchor) = anchor {
-            self.media.push(Command::LimitSilence { anchor, limit: None });
+            step.out.media.push(Command::LimitSilence { anchor, limit: None });
         }
         let (Who::Caller(id) | Who::Offer(id, _)) = who else { return };
         let Some(call) = self.calls.get(&id) else { return };
         let is_gone = |line: &Line| line.dialog.is_none() || line.found == Found::Gone;
         if is_gone(&call.caller.line) && call.legs.values().all(|leg| is_gone(&leg.line)) {
-            self.end_call(now, id, Ending::by(Side::Service, EndCause::CallerLost));
+            self.end_call(net, step, id, Ending::by(Side::Service, EndCause::CallerLost));
         }
     }
 
-    fn inquire(&mut self, now: Now, who: Who, until: Option<Instant>) {
+    fn inquire(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who, until: Option<Instant>) {
+        let now = step.now;
         let Some(flow) = self.line_mut(who).map(|line| line.next_flow()) else { return };
-        let branch = format!("z9hG4bK{}", self.rng.token());
-        let (contact, sent_by) = (self.contact(flow), self.advertised(flow).to_owned());
+        let branch = format!("z9hG4bK{}", step.rng.token());
+        let (contact, sent_by) = (self.settings.contact(flow), self.settings.advertised(flow).to_owned());
         let Some(dialog) = self.line_mut(who).and_then(|line| line.dialog.as_mut()) else { return };
         let (builder, _) = dialog.request(Method::Options);
         let request = builder.header(Name::Contact, contact.as_bytes()).header(Name::Allow, ALLOW);
         let bytes = request.via(flow.transport, &sent_by, &branch).encode();
-        let sent = self.transactions.send(now.mono, flow, Method::Options, &branch, bytes, &mut self.transmits);
+        let sent = net.wire.transactions.send(now.mono, flow, Method::Options, &branch, bytes, &mut step.out.transmits);
         // If no transaction is free, OPTIONS is sent when media reports the silence again.
-        let Some(client) = sent else { return self.aim(who) };
-        self.clients.insert(client, Purpose::Inquiry(who));
+        let Some(client) = sent else { return self.aim(net, step, who) };
+        net.wire.clients.insert(client, Purpose::Inquiry(who));
         if let Some(until) = until {
-            self.alarms.insert(until, Alarm::Inquiry(who));
+            step.alarms.insert(until, Alarm::Inquiry(who));
         }
         if let Some(line) = self.line_mut(who) {
             line.inquiry = Some(Inquiry { client, until });
@@ -135,64 +138,75 @@ impl Switchboard {
     }
 
     /// Stops waiting for a response to the inquiry.
-    pub(super) fn stop_inquiry(&mut self, who: Who) {
+    pub(super) fn stop_inquiry(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
         let Some(inquiry) = self.line_mut(who).and_then(|line| line.inquiry.take()) else { return };
         if let Some(until) = inquiry.until {
-            self.alarms.remove(until, Alarm::Inquiry(who));
+            step.alarms.remove(until, Alarm::Inquiry(who));
         }
-        if self.clients.remove(&inquiry.client).is_some() {
-            self.transactions.forget(inquiry.client);
+        if net.wire.clients.remove(&inquiry.client).is_some() {
+            net.wire.transactions.forget(inquiry.client);
         }
     }
+}
 
+impl Messages {
     /// Handles the final response to the inquiry; 408 if none came. Any status other than 408 and 481 shows that the party still has the
     /// dialog (RFC 3261 §12.2.1.2). A party that is heard again and has not responded gets OPTIONS again at its next silence.
-    pub(super) fn inquiry_answered(&mut self, now: Now, who: Who, status: u16) {
-        self.stop_inquiry(who);
-        let silent = self.line_mut(who).and_then(|line| line.sound.as_ref()).is_some_and(|sound| sound.silent);
+    pub(super) fn inquiry_answered(
+        &mut self,
+        calls: &mut Calls,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        who: Who,
+        status: u16,
+    ) {
+        calls.stop_inquiry(net, step, who);
+        let silent = calls.line_mut(who).and_then(|line| line.sound.as_ref()).is_some_and(|sound| sound.silent);
         if !silent {
-            return self.responded(who, status);
+            return calls.responded(step, who, status);
         }
         let gone = matches!(status, 408 | 481);
         if !self.settings.silence_ends_call {
-            return self.found_in_long_call(now, who, if gone { Found::Gone } else { Found::Present });
+            return calls.found_in_long_call(net, step, who, if gone { Found::Gone } else { Found::Present });
         }
         if !gone {
-            return self.stays_silent(now, who, status);
+            return self.stays_silent(calls, net, step, who, status);
         }
         match who {
-            Who::Caller(id) => self.end_call(now, id, Ending::by(Side::Service, EndCause::CallerSilent)),
-            Who::Offer(id, leg) => self.leg_lost(now, id, leg),
+            Who::Caller(id) => calls.end_call(net, step, id, Ending::by(Side::Service, EndCause::CallerSilent)),
+            Who::Offer(id, leg) => calls.leg_lost(net, step, id, leg),
             Who::Phone(_) => {}
         }
     }
 
     /// The party is present and sends no audio: media starts to measure its silence again. If the party should send, operator and supervisors
     /// are notified.
-    fn stays_silent(&mut self, now: Now, who: Who, status: u16) {
+    fn stays_silent(&mut self, calls: &mut Calls, net: &mut NetworkParts, step: &mut Step, who: Who, status: u16) {
         let (id, leg) = match who {
             Who::Caller(id) => (id, LegNo::CALLER),
             Who::Offer(id, leg) => (id, leg),
             Who::Phone(_) => return,
         };
-        self.trust(who);
-        self.aim(who);
-        if let Some(line) = self.line_mut(who) {
+        calls.trust(step, who);
+        calls.aim(net, step, who);
+        if let Some(line) = calls.line_mut(who) {
             line.found = Found::Present;
         }
-        if !self.line_mut(who).and_then(|line| line.sound.as_ref()).is_some_and(|sound| sound.peer_sends()) {
+        if !calls.line_mut(who).and_then(|line| line.sound.as_ref()).is_some_and(|sound| sound.peer_sends()) {
             return;
         }
-        self.fact(now, id, FactKind::SilentLegPresent { leg, sip_status: status });
-        let text = self.silence_notice(id, leg);
-        let operator = self.calls.get(&id).and_then(|call| call.lead()).map(|(_, operator)| operator.clone());
+        calls.fact(net, step, id, FactKind::SilentLegPresent { leg, sip_status: status });
+        let text = calls.silence_notice(id, leg);
+        let operator = calls.calls.get(&id).and_then(|call| call.lead()).map(|(_, operator)| operator.clone());
         let supervisors = self.settings.supervisors.iter();
         let others: Vec<OperatorId> = supervisors.filter(|name| Some(*name) != operator.as_ref()).cloned().collect();
         for to in operator.into_iter().chain(others) {
-            let _sent: ConsoleReply = self.announce_text(now, Some(to), &text);
+            let _sent: ConsoleReply = self.announce_text(net, step, Some(to), &text);
         }
     }
+}
 
+impl Calls {
     /// `no audio from 0812…`, or from the operator who has that caller.
     fn silence_notice(&self, id: CallId, leg: LegNo) -> String {
         let call = self.calls.get(&id);

@@ -9,12 +9,12 @@ use crate::ids::{CallId, OperatorId};
 use crate::sip::uri::Uri;
 use crate::sip::wire::{Message, Name};
 
-use super::Switchboard;
 use super::call::{Call, Internal};
 use super::caller::{KEPT_CHARS_MAX, clean};
 use super::leg::Who;
+use crate::switchboard::{Calls, NetworkParts, Settings};
 
-impl Switchboard {
+impl Settings {
     /// The emergency number or service that a phone has dialled; None if it has dialled something else.
     pub(super) fn emergency_dialled(&self, message: &Message<'_>) -> Option<String> {
         if message.first(Name::Replaces).is_some() {
@@ -26,11 +26,13 @@ impl Switchboard {
             return (service == "sos" || service.starts_with("sos.")).then(|| format!("urn:service:{service}"));
         }
         let user = uri.user()?;
-        let is_agency = self.settings.agencies.iter().any(|agency| agency.number.as_bytes() == user.as_ref());
-        let is_emergency = user.as_ref() == self.settings.number.as_bytes() || self.is_desk_number(&user);
+        let is_agency = self.agencies.iter().any(|agency| agency.number.as_bytes() == user.as_ref());
+        let is_emergency = user.as_ref() == self.number.as_bytes() || self.is_desk_number(&user);
         (is_emergency && !is_agency).then(|| clean(&user, KEPT_CHARS_MAX))
     }
+}
 
+impl Calls {
     /// The first fact of such a call. A phone asserts no number: the account is used instead.
     pub(super) fn received_from(&self, account: &OperatorId, message: &Message<'_>, called: String) -> FactKind {
         FactKind::Received {
@@ -46,8 +48,8 @@ impl Switchboard {
     }
 
     /// Marks the operator at that phone, if there is one, as talking until the call ends.
-    pub(super) fn begin_internal(&mut self, now: Now, id: CallId, account: &OperatorId) {
-        let operator = self.speaker(account.clone());
+    pub(super) fn begin_internal(&mut self, net: &mut NetworkParts, now: Now, id: CallId, account: &OperatorId) {
+        let operator = net.phones.speaker(account.clone());
         if let Some(operator) = &operator {
             self.acd.begin_own_call(now, id, operator);
         }
@@ -56,7 +58,7 @@ impl Switchboard {
             call.caller.line.follow_target = false;
             call.internal = Some(Internal { account: account.clone(), operator });
         }
-        self.internal_calls.entry(account.clone()).or_default().insert(id);
+        self.internal.entry(account.clone()).or_default().insert(id);
     }
 
     /// The call has ended: its operator is free for others.
@@ -66,10 +68,10 @@ impl Switchboard {
         if let Some(operator) = operator {
             self.acd.end_own_call(id, &operator);
         }
-        if let Some(calls) = self.internal_calls.get_mut(&account) {
+        if let Some(calls) = self.internal.get_mut(&account) {
             calls.remove(&id);
             if calls.is_empty() {
-                self.internal_calls.remove(&account);
+                self.internal.remove(&account);
             }
         }
     }
@@ -93,7 +95,7 @@ impl Switchboard {
         let live = self.calls.iter().filter(|(_, call)| !call.is_over());
         let expected: BTreeSet<_> =
             live.filter_map(|(id, call)| Some((&call.internal.as_ref()?.account, *id))).collect();
-        let listed = self.internal_calls.iter().flat_map(|(account, ids)| ids.iter().map(move |id| (account, *id)));
+        let listed = self.internal.iter().flat_map(|(account, ids)| ids.iter().map(move |id| (account, *id)));
         if listed.collect::<BTreeSet<_>>() != expected {
             return Err("the emergency calls of the centre's own phones are not those that are listed".to_owned());
         }

@@ -9,13 +9,14 @@ use crate::ids::{CallId, OperatorId};
 use crate::limits::LIVE_LEGS_PER_CALL_MAX;
 use crate::sip::sdes::Secrecy;
 
+use super::Purpose;
 use super::call::{Call, Stage};
 use super::inquiry::Inquiry;
 use super::leg::{Line, OfferState, Rung, Sound, Unacked, Who};
 use super::refresh::Session;
 use super::reliable::Reliable;
 use super::timers::Alarm;
-use super::{Purpose, Switchboard};
+use crate::switchboard::{Calls, NetworkParts, Step, Switchboard};
 
 /// Tells a large table that has changed since it was checked from one that has not: to check one of thousands after every step
 /// would take far longer than the steps.
@@ -44,12 +45,12 @@ impl Checked {
 impl Switchboard {
     /// Checks every invariant; the text names the first that is broken.
     pub fn verify(&self) -> Result<(), String> {
-        self.acd.verify(true)?;
-        self.guard.verify()?;
+        self.calls.acd.verify(true)?;
+        self.net.admission.guard.verify()?;
         let mut busy: BTreeSet<&OperatorId> = BTreeSet::new();
-        for (id, call) in self.calls.iter() {
-            self.verify_call(*id, call).map_err(|what| format!("call {id}: {what}"))?;
-            self.verify_ring(*id, call)?;
+        for (id, call) in self.calls.calls.iter() {
+            self.calls.verify_call(*id, call).map_err(|what| format!("call {id}: {what}"))?;
+            self.calls.verify_ring(*id, call)?;
             for leg in call.legs.values().filter(|leg| leg.state == OfferState::Talking) {
                 if let Callee::Operator(operator) = &leg.to
                     && !busy.insert(operator)
@@ -65,20 +66,22 @@ impl Switchboard {
                 }
             }
         }
-        self.verify_unheard()?;
-        self.verify_posture()?;
-        self.verify_stations()?;
-        self.callers.verify()?;
-        self.abandoned.verify(|id| self.calls.get(id).is_some_and(|call| !call.is_over()))?;
-        if self.worked.keys().any(|operator| !self.accounts.contains_key(operator)) {
+        self.calls.verify_unheard()?;
+        self.mode.verify_posture(&self.calls, &self.step)?;
+        self.calls.verify_stations(&self.net)?;
+        self.calls.callers.verify()?;
+        self.calls.abandoned.verify(|id| self.calls.calls.get(id).is_some_and(|call| !call.is_over()))?;
+        if self.calls.worked.keys().any(|operator| !self.net.phones.accounts.contains_key(operator)) {
             return Err("somebody who is gone has a last call".to_owned());
         }
-        self.lookups.verify(|who| self.line(who).is_some())?;
+        self.net.wire.lookups.verify(|who| self.calls.line(who).is_some())?;
         self.verify_owners()?;
-        self.verify_clients()?;
+        self.calls.verify_clients(&self.net)?;
         self.verify_alarms()
     }
+}
 
+impl Calls {
     fn verify_call(&self, id: CallId, call: &Call) -> Result<(), &'static str> {
         self.verify_guests(id, call)?;
         Self::verify_silent(call)?;
@@ -167,77 +170,88 @@ impl Switchboard {
             Err(format!("call {id} rings {rung:?}, {reserved:?} are reserved for it"))
         }
     }
+}
 
+impl Switchboard {
     /// Ports, dialogs, transactions and INVITEs in use belong to somebody alive.
     fn verify_owners(&self) -> Result<(), String> {
         let alive = |who: &Who| match who {
-            Who::Caller(call) => self.calls.contains_key(call),
-            Who::Offer(call, leg) => self.calls.get(call).is_some_and(|call| call.legs.contains_key(leg)),
-            Who::Phone(phone) => self.phones.contains_key(phone),
+            Who::Caller(call) => self.calls.calls.contains_key(call),
+            Who::Offer(call, leg) => self.calls.calls.get(call).is_some_and(|call| call.legs.contains_key(leg)),
+            Who::Phone(phone) => self.calls.services.contains_key(phone),
         };
-        if let Some((anchor, who)) = self.anchors.iter().find(|(_, who)| !alive(who)) {
+        if let Some((anchor, who)) = self.net.media.anchors.iter().find(|(_, who)| !alive(who)) {
             return Err(format!("port {anchor:?} belongs to {who:?}, who is gone"));
         }
-        if self.anchors.len() != self.ports.lent() {
-            return Err(format!("{} ports are lent, {} are known", self.ports.lent(), self.anchors.len()));
+        if self.net.media.anchors.len() != self.net.media.ports.lent() {
+            return Err(format!(
+                "{} ports are lent, {} are known",
+                self.net.media.ports.lent(),
+                self.net.media.anchors.len()
+            ));
         }
-        if let Some((_, who)) = self.dialogs.iter().find(|(_, who)| !alive(who)) {
+        if let Some((_, who)) = self.net.wire.dialogs.iter().find(|(_, who)| !alive(who)) {
             return Err(format!("a dialog belongs to {who:?}, who is gone"));
         }
-        if let Some((_, who)) = self.invites.iter().find(|(_, who)| !alive(who)) {
+        if let Some((_, who)) = self.net.wire.invites.iter().find(|(_, who)| !alive(who)) {
             return Err(format!("an INVITE belongs to {who:?}, who is gone"));
         }
-        if self.live_calls != self.calls.values().filter(|call| !call.is_over()).count() {
-            return Err(format!("{} live calls are counted", self.live_calls));
+        if self.calls.live != self.calls.calls.values().filter(|call| !call.is_over()).count() {
+            return Err(format!("{} live calls are counted", self.calls.live));
         }
-        self.verify_trunks(alive)?;
-        self.verify_internal()?;
-        self.verify_service_calls()?;
-        self.verify_disconnected()?;
-        self.verify_watches()?;
-        self.verify_texts()?;
-        let dead = |id: &crate::ids::CallId| !self.calls.contains_key(id);
-        for (connection, calls) in self.streams.iter() {
-            let over_it =
-                |id| self.calls.get(id).is_some_and(|call: &Call| call.caller.line.flow.connection == *connection);
+        self.net.trunks.verify_trunks(&self.net.wire, alive)?;
+        self.calls.verify_internal()?;
+        self.calls.verify_service_calls()?;
+        self.calls.verify_disconnected(&self.net)?;
+        self.subscriptions.verify_watches(&self.calls, &self.net)?;
+        self.messages.verify_texts(&self.net)?;
+        let dead = |id: &crate::ids::CallId| !self.calls.calls.contains_key(id);
+        for (connection, calls) in self.net.wire.streams.iter() {
+            let over_it = |id| {
+                self.calls.calls.get(id).is_some_and(|call: &Call| call.caller.line.flow.connection == *connection)
+            };
             if calls.is_empty() || !calls.iter().all(over_it) {
                 return Err(format!("calls are held to go over {connection:?}, and do not"));
             }
         }
-        let live = || self.calls.iter().filter(|(_, call)| !call.is_over());
-        self.placed.verify(live().filter_map(|(id, call)| Some((*id, call.placed_by.as_ref()?))))?;
+        let live = || self.calls.calls.iter().filter(|(_, call)| !call.is_over());
+        self.calls.placed.verify(live().filter_map(|(id, call)| Some((*id, call.placed_by.as_ref()?))))?;
         let emergencies = live().filter(|(_, call)| call.placed_by.is_none());
-        self.calling.verify(emergencies.map(|(_, call)| call.shown.number.as_deref()))?;
-        if self.reported.unstaffed != self.acd.is_unstaffed() || self.reported.none_ready != self.acd.is_none_ready() {
+        self.calls.calling.verify(emergencies.map(|(_, call)| call.shown.number.as_deref()))?;
+        if self.calls.reported.unstaffed != self.calls.acd.is_unstaffed()
+            || self.calls.reported.none_ready != self.calls.acd.is_none_ready()
+        {
             return Err("the last report about staffed and ready operators is wrong".to_owned());
         }
-        if self.merged.values().any(dead) {
+        if self.net.wire.merged.values().any(dead) {
             return Err("a merge key belongs to a call that is gone".to_owned());
         }
         Ok(())
     }
+}
 
+impl Calls {
     /// The lines of all that are alive.
     fn lines(&self) -> impl Iterator<Item = (Who, &Line)> {
         let calls = self.calls.iter().flat_map(|(id, call)| {
             let legs = call.legs.iter().map(|(leg, offer)| (Who::Offer(*id, *leg), &offer.line));
             legs.chain([(Who::Caller(*id), &call.caller.line)])
         });
-        calls.chain(self.phones.iter().map(|(phone, call)| (Who::Phone(*phone), &call.line)))
+        calls.chain(self.services.iter().map(|(phone, call)| (Who::Phone(*phone), &call.line)))
     }
 
     pub(super) fn line(&self, who: Who) -> Option<&Line> {
         match who {
             Who::Caller(call) => self.calls.get(&call).map(|call| &call.caller.line),
             Who::Offer(call, leg) => self.calls.get(&call)?.legs.get(&leg).map(|leg| &leg.line),
-            Who::Phone(phone) => self.phones.get(&phone).map(|phone| &phone.line),
+            Who::Phone(phone) => self.services.get(&phone).map(|phone| &phone.line),
         }
     }
 
     /// What we have asked belongs to somebody who waits for the answer.
-    fn verify_clients(&self) -> Result<(), String> {
-        self.clients.verify()?;
-        for (client, purpose) in self.clients.iter() {
+    fn verify_clients(&self, net: &NetworkParts) -> Result<(), String> {
+        net.wire.clients.verify()?;
+        for (client, purpose) in net.wire.clients.iter() {
             let good = match purpose {
                 Purpose::Offer(Who::Offer(call, leg)) => self
                     .calls
@@ -274,28 +288,35 @@ impl Switchboard {
         }
         Ok(())
     }
+}
 
+impl Switchboard {
     /// Every deadline belongs to a state that waits for it, and every state that waits has its deadline.
     fn verify_alarms(&self) -> Result<(), String> {
-        for (at, alarm) in self.alarms.iter() {
+        for (at, alarm) in self.step.alarms.iter() {
             let at = Some(*at);
             let good = match alarm {
-                Alarm::Unacked(who) => self.line(*who).and_then(|line| line.unacked.as_ref()).map(Unacked::due) == at,
-                Alarm::Session(who) => self.line(*who).and_then(|line| line.session.as_ref()).map(Session::due) == at,
+                Alarm::Unacked(who) => {
+                    self.calls.line(*who).and_then(|line| line.unacked.as_ref()).map(Unacked::due) == at
+                }
+                Alarm::Session(who) => {
+                    self.calls.line(*who).and_then(|line| line.session.as_ref()).map(Session::due) == at
+                }
                 Alarm::Inquiry(who) => {
-                    at == self.line(*who).and_then(|line| line.inquiry.as_ref()).and_then(Inquiry::due)
+                    at == self.calls.line(*who).and_then(|line| line.inquiry.as_ref()).and_then(Inquiry::due)
                 }
                 Alarm::HeldBye(who) => {
-                    self.line(*who).and_then(|line| line.held_bye.as_ref()).map(|held| held.due) == at
+                    self.calls.line(*who).and_then(|line| line.held_bye.as_ref()).map(|held| held.due) == at
                 }
                 Alarm::Unpracked(call) => {
-                    self.calls.get(call).and_then(|call| call.caller.reliable.as_ref()).and_then(Reliable::due) == at
+                    self.calls.calls.get(call).and_then(|call| call.caller.reliable.as_ref()).and_then(Reliable::due)
+                        == at
                 }
-                Alarm::SecondWay(who) => self.rung(*who).and_then(|rung| rung.second.due()) == at,
-                Alarm::Unheard(who) => self.rung(*who).and_then(|rung| rung.respond_by) == at,
-                Alarm::BindingGone(who) => self.rung(*who).and_then(|rung| rung.ends_at) == at,
-                Alarm::RingOver(who) => self.rings_until(*who) == at,
-                Alarm::PhonesOver(call) => match self.calls.get(call).map(|call| &call.stage) {
+                Alarm::SecondWay(who) => self.calls.rung(*who).and_then(|rung| rung.second.due()) == at,
+                Alarm::Unheard(who) => self.calls.rung(*who).and_then(|rung| rung.respond_by) == at,
+                Alarm::BindingGone(who) => self.calls.rung(*who).and_then(|rung| rung.ends_at) == at,
+                Alarm::RingOver(who) => self.calls.rings_until(*who) == at,
+                Alarm::PhonesOver(call) => match self.calls.calls.get(call).map(|call| &call.stage) {
                     Some(Stage::AllPhones { until }) => Some(*until) == at,
                     Some(
                         Stage::Queued
@@ -309,23 +330,23 @@ impl Switchboard {
                     )
                     | None => false,
                 },
-                Alarm::Disconnected(call) => self.disconnected_until(*call) == at,
+                Alarm::Disconnected(call) => self.calls.disconnected_until(*call) == at,
                 Alarm::TooLong(call) => {
-                    self.calls.get(call).filter(|call| !call.is_over()).map(|call| call.over_at) == at
+                    self.calls.calls.get(call).filter(|call| !call.is_over()).map(|call| call.over_at) == at
                 }
-                Alarm::InviteExpires(call) => self.calls.get(call).and_then(|call| call.expires_at) == at,
-                Alarm::TellAgain(call) => self.calls.get(call).and_then(|call| call.caller.tell_again_at) == at,
-                Alarm::OfferAudio(call) => self.calls.get(call).and_then(|call| call.caller.audio_again_at) == at,
-                Alarm::TellPlace(call) => self.calls.get(call).and_then(|call| call.place_told_at) == at,
+                Alarm::InviteExpires(call) => self.calls.calls.get(call).and_then(|call| call.expires_at) == at,
+                Alarm::TellAgain(call) => self.calls.calls.get(call).and_then(|call| call.caller.tell_again_at) == at,
+                Alarm::OfferAudio(call) => self.calls.calls.get(call).and_then(|call| call.caller.audio_again_at) == at,
+                Alarm::TellPlace(call) => self.calls.calls.get(call).and_then(|call| call.place_told_at) == at,
                 Alarm::Outside(call) => {
-                    self.calls.get(call).and_then(|call| call.outside.last()).map(|(at, _)| *at) == at
+                    self.calls.calls.get(call).and_then(|call| call.outside.last()).map(|(at, _)| *at) == at
                 }
-                Alarm::PhoneOver(phone) => self.phones.get(phone).map(|phone| phone.over_at) == at,
-                Alarm::Text(text) => self.texts.due(*text) == at,
-                Alarm::TextAgain(text) => self.texts.seconds_at(*text) == at,
-                Alarm::Watch(watch) => self.subscriptions.get(*watch).and_then(|one| one.armed) == at,
-                Alarm::Posture => self.stance.due == at,
-                Alarm::GoodbyesOver => self.draining,
+                Alarm::PhoneOver(phone) => self.calls.services.get(phone).map(|phone| phone.over_at) == at,
+                Alarm::Text(text) => self.messages.texts.due(*text) == at,
+                Alarm::TextAgain(text) => self.messages.texts.seconds_at(*text) == at,
+                Alarm::Watch(watch) => self.subscriptions.table.get(*watch).and_then(|one| one.armed) == at,
+                Alarm::Posture => self.mode.stance.due == at,
+                Alarm::GoodbyesOver => self.calls.draining,
                 Alarm::PingTrunk(_) | Alarm::RegisterTrunk(_) | Alarm::PingPhone(_) => true,
             };
             if !good {
@@ -334,22 +355,24 @@ impl Switchboard {
         }
         let told = |(id, call): (&CallId, &Call)| {
             let at = call.place_told_at?;
-            (!call.announced || !self.alarms.contains(at, Alarm::TellPlace(*id))).then_some(*id)
+            (!call.announced || !self.step.alarms.contains(at, Alarm::TellPlace(*id))).then_some(*id)
         };
-        if let Some(id) = self.calls.iter().find_map(told) {
+        if let Some(id) = self.calls.calls.iter().find_map(told) {
             return Err(format!("call {id} is to be told its place, and will not be"));
         }
         let planned = |(id, call): (&CallId, &Call)| {
             let (at, _) = call.outside.last()?;
-            (call.is_over() || !self.alarms.contains(*at, Alarm::Outside(*id))).then_some(*id)
+            (call.is_over() || !self.step.alarms.contains(*at, Alarm::Outside(*id))).then_some(*id)
         };
-        if let Some(id) = self.calls.iter().find_map(planned) {
+        if let Some(id) = self.calls.calls.iter().find_map(planned) {
             return Err(format!("call {id} is to be tried outside, and will not be"));
         }
-        self.verify_legs_deadlines()
+        self.calls.verify_legs_deadlines(&self.step)
     }
+}
 
-    fn verify_legs_deadlines(&self) -> Result<(), String> {
+impl Calls {
+    fn verify_legs_deadlines(&self, step: &Step) -> Result<(), String> {
         for (who, line) in self.lines() {
             let session = line.session.as_ref().map(|session| (session.due(), Alarm::Session(who)));
             let unacked = line.unacked.as_ref().map(|unacked| (unacked.due(), Alarm::Unacked(who)));
@@ -362,7 +385,7 @@ impl Switchboard {
             let gone = rung.and_then(|rung| rung.ends_at).map(|at| (at, Alarm::BindingGone(who)));
             let wanted = [session, unacked, ringing, inquiry, bye, second, response, gone];
             if let Some((_, alarm)) =
-                wanted.into_iter().flatten().find(|(at, alarm)| !self.alarms.contains(*at, alarm.clone()))
+                wanted.into_iter().flatten().find(|(at, alarm)| !step.alarms.contains(*at, alarm.clone()))
             {
                 return Err(format!("{alarm:?} is waited for in vain"));
             }

@@ -4,16 +4,15 @@
 use bytes::Bytes;
 
 use crate::cdr::fact::{Callee, Destination, EndCause, FactKind, OfferOutcome, Side};
-use crate::clock::Now;
 use crate::ids::{CallId, LegNo};
 use crate::media::command::Command;
 
-use super::Switchboard;
 use super::end::Ending;
 use super::inquiry::Inquiry;
 use super::leg::{OfferLeg, OfferState, Who};
 use super::refer::Referor;
 use super::timers::Alarm;
+use crate::switchboard::{Calls, MediaPorts, NetworkParts, Step, Trunks, Wire};
 
 /// The callee of a placed call: the leg that talks, or all that ring, each with whether it has said so.
 pub(super) struct Consulted {
@@ -22,25 +21,27 @@ pub(super) struct Consulted {
     pub(super) legs: Vec<(LegNo, bool)>,
 }
 
-impl Switchboard {
+impl Calls {
     /// Joins the caller of an operator with whom he has called. One who rings still goes on ringing, for the caller.
     /// `asked_in` is the dialog of the REFER.
     pub(super) fn join(
         &mut self,
-        now: Now,
+        net: &mut NetworkParts,
+        step: &mut Step,
         referor: &Referor,
         placed: CallId,
         asked_in: Who,
         referred_by: Option<Bytes>,
     ) {
+        let now = step.now;
         let id = referor.call;
         let consulted = self.consulted(placed).filter(|_| self.calls.contains_key(&id));
         let Some(Consulted { to, talks, legs }) = consulted else {
-            return self.pass_on_in_vain(now, referor, Destination::Queue, 481);
+            return self.pass_on_in_vain(net, step, referor, Destination::Queue, 481);
         };
-        self.begin_transfer(now, referor, &to.clone().into(), Some(placed), asked_in, referred_by);
-        self.part(placed);
-        let legs = self.move_legs(placed, legs, id);
+        self.begin_transfer(net, step, referor, &to.clone().into(), Some(placed), asked_in, referred_by);
+        self.part(step, placed);
+        let legs = self.move_legs(net, step, placed, legs, id);
         if let Callee::Operator(operator) = &to {
             self.acd.join(now, id, placed, operator);
         }
@@ -48,15 +49,15 @@ impl Switchboard {
         for (old, leg, rang) in legs {
             if talks {
                 // Told while the dialog in which he has asked is there.
-                self.tell_referrer(now, asked_in, 200);
-                self.connect(now, id, leg, &to);
-                self.fact(now, id, FactKind::Answered { leg, by: to.clone() });
+                self.tell_referrer(net, step, asked_in, 200);
+                self.connect(net, step, id, leg, &to);
+                self.fact(net, step, id, FactKind::Answered { leg, by: to.clone() });
             } else {
                 let why = format!("passed on by {} while it rang", referor.operator);
-                self.rings_elsewhere(now, (placed, old), (id, leg), (to.clone(), why), rang);
+                self.rings_elsewhere(net, step, (placed, old), (id, leg), (to.clone(), why), rang);
             }
         }
-        self.end_call(now, placed, Ending::by(Side::Operator, EndCause::Normal).refusing(487));
+        self.end_call(net, step, placed, Ending::by(Side::Operator, EndCause::Normal).refusing(487));
     }
 
     /// The callee of a call that an operator has placed.
@@ -75,13 +76,15 @@ impl Switchboard {
     /// Moves the legs of a placed call to another one: the old number, the new one, and whether it has rung.
     pub(super) fn move_legs(
         &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
         placed: CallId,
         legs: Vec<(LegNo, bool)>,
         to: CallId,
     ) -> Vec<(LegNo, LegNo, bool)> {
         let moves = |(old, rang): (LegNo, bool)| {
-            self.media.push(Command::StopRecord { call: placed, leg: old });
-            Some((old, self.move_leg((placed, old), to)?, rang))
+            step.out.media.push(Command::StopRecord { call: placed, leg: old });
+            Some((old, self.move_leg(net, step, (placed, old), to)?, rang))
         };
         legs.into_iter().filter_map(moves).collect()
     }
@@ -89,23 +92,30 @@ impl Switchboard {
     /// Writes down that a leg which has moved rings on.
     pub(super) fn rings_elsewhere(
         &mut self,
-        now: Now,
+        net: &mut NetworkParts,
+        step: &mut Step,
         (placed, old): (CallId, LegNo),
         (id, leg): (CallId, LegNo),
         (to, why): (Callee, String),
         rang: bool,
     ) {
         let outcome = OfferOutcome::Withdrawn;
-        self.fact(now, placed, FactKind::OfferEnded { leg: old, to: to.clone(), outcome, sip_status: None });
-        self.fact(now, id, FactKind::Offered { leg, to, why });
+        self.fact(net, step, placed, FactKind::OfferEnded { leg: old, to: to.clone(), outcome, sip_status: None });
+        self.fact(net, step, id, FactKind::Offered { leg, to, why });
         if rang {
-            self.fact(now, id, FactKind::Ringing { leg });
-            self.tell_ringing(now, id, leg);
+            self.fact(net, step, id, FactKind::Ringing { leg });
+            self.tell_ringing(net, step, id, leg);
         }
     }
 
     /// Moves a leg to another call, with all that belongs to it. Gives its number there.
-    fn move_leg(&mut self, (from, old): (CallId, LegNo), to: CallId) -> Option<LegNo> {
+    fn move_leg(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        (from, old): (CallId, LegNo),
+        to: CallId,
+    ) -> Option<LegNo> {
         let old_call = self.calls.get_mut(&from)?;
         let mut leg: OfferLeg = old_call.legs.remove(&old)?;
         let way = (old_call.tried.clone(), old_call.dialling);
@@ -121,52 +131,62 @@ impl Switchboard {
         call.heard_from.extend(leg.operator().filter(|_| leg.rung.heard).cloned());
         let new = call.take_leg_no();
         let (was, is) = (Who::Offer(from, old), Who::Offer(to, new));
-        self.follow_leg(&leg, was, is);
+        net.media.follow_leg(&mut net.wire, &mut net.trunks, step, &leg, was, is);
         self.calls.get_mut(&to)?.legs.insert(new, leg);
-        self.move_session(was, is);
+        self.move_session(net, step, was, is);
         Some(new)
     }
+}
 
+impl MediaPorts {
     /// All that belongs to a leg is another's from now on. Its session is moved by `move_session`, when it is there.
-    pub(super) fn follow_leg(&mut self, leg: &OfferLeg, was: Who, is: Who) {
+    pub(super) fn follow_leg(
+        &mut self,
+        wire: &mut Wire,
+        trunks: &mut Trunks,
+        step: &mut Step,
+        leg: &OfferLeg,
+        was: Who,
+        is: Who,
+    ) {
         let confirmed = leg.line.dialog.iter().map(|dialog| dialog.key());
         for key in confirmed.chain(leg.early.keys()) {
-            self.dialogs.insert(key.clone(), is);
+            wire.dialogs.insert(key.clone(), is);
         }
         if let Some(sound) = &leg.line.sound {
             self.anchors.insert(sound.anchor, is);
         }
-        self.clients.move_leg(was, is);
-        self.lookups.follow(was, is);
+        wire.clients.move_leg(was, is);
+        wire.lookups.follow(was, is);
         let rung = &leg.rung;
         for (at, alarm) in [
             (rung.second.due(), Alarm::SecondWay as fn(Who) -> Alarm),
             (rung.respond_by, Alarm::Unheard),
             (rung.ends_at, Alarm::BindingGone),
         ] {
-            if let Some(at) = at.filter(|at| self.alarms.remove(*at, alarm(was))) {
-                self.alarms.insert(at, alarm(is));
+            if let Some(at) = at.filter(|at| step.alarms.remove(*at, alarm(was))) {
+                step.alarms.insert(at, alarm(is));
             }
         }
         if let OfferState::Ringing { ring_until, .. } = leg.state
-            && self.alarms.remove(ring_until, Alarm::RingOver(was))
+            && step.alarms.remove(ring_until, Alarm::RingOver(was))
         {
-            self.alarms.insert(ring_until, Alarm::RingOver(is));
+            step.alarms.insert(ring_until, Alarm::RingOver(is));
         }
         if let Some(until) = leg.line.inquiry.as_ref().and_then(Inquiry::due)
-            && self.alarms.remove(until, Alarm::Inquiry(was))
+            && step.alarms.remove(until, Alarm::Inquiry(was))
         {
-            self.alarms.insert(until, Alarm::Inquiry(is));
+            step.alarms.insert(until, Alarm::Inquiry(is));
         }
         if let Some(unacked) = &leg.line.unacked
-            && self.alarms.remove(unacked.due(), Alarm::Unacked(was))
+            && step.alarms.remove(unacked.due(), Alarm::Unacked(was))
         {
-            self.alarms.insert(unacked.due(), Alarm::Unacked(is));
+            step.alarms.insert(unacked.due(), Alarm::Unacked(is));
         }
-        if let Some(trunk) = self.trunk_with(was) {
-            self.leave_seat(was);
-            self.take_seat(trunk, is);
+        if let Some(trunk) = trunks.trunk_with(was) {
+            trunks.leave_seat(was);
+            trunks.take_seat(trunk, is);
         }
-        self.stir(&leg.to);
+        step.stir(&leg.to);
     }
 }

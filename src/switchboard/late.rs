@@ -10,10 +10,10 @@ use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::flow::Flow;
 use crate::sip::wire::{Message, Method, Name};
 
-use super::Switchboard;
 use super::leg::{Line, Who};
 use super::refresh::Unanswered;
 use super::timers::T1;
+use crate::switchboard::{Calls, NetworkParts, Phones, Step, Switchboard, Trunks, Wire};
 
 /// The Call-ID and From tag of one of our INVITEs.
 type InviteKey = (Bytes, Bytes);
@@ -52,10 +52,11 @@ impl PastInvites {
     }
 }
 
-impl Switchboard {
+impl Calls {
     /// Keeps one of our INVITEs whose leg has ended, as long as a 2xx to it may arrive.
     pub(super) fn remember_invite(
         &mut self,
+        net: &mut NetworkParts,
         now: Now,
         who: Who,
         (from, call_id): (&[u8], &Bytes),
@@ -70,45 +71,71 @@ impl Switchboard {
         line.hung_up.extend(old.dialog.iter().map(|dialog| dialog.key().remote_tag.clone()));
         let Some(tag) = Dialog::tag_of(from) else { return };
         let invite = PastInvite { who, cseq, line, second, until: now.mono + T1 * 64 };
-        self.past_invites.add(now.mono, (call_id.clone(), tag), invite);
+        net.wire.past_invites.add(now.mono, (call_id.clone(), tag), invite);
     }
+}
 
+impl Switchboard {
     /// Handles a response that matches no transaction, or one that no leg waits for. Only a 2xx to an INVITE has an effect. Without a
     /// transaction no branch proves that the sender has received the request, so the source has to.
-    pub(super) fn late_answer(&mut self, now: Now, from: Flow, message: &Message<'_>, status: u16) {
+    pub(super) fn late_answer(&mut self, from: Flow, message: &Message<'_>, status: u16) {
         let Ok(cseq) = message.cseq() else { return };
         if !(200..300).contains(&status) || cseq.method != Method::Invite {
             return;
         }
         let Some(key) = DialogKey::of_response(message) else { return };
-        match self.dialogs.get(&key).copied().filter(|who| self.is_confirmed(*who, &key)) {
-            Some(who) if self.may_speak_for(who, &key, from) => self.late_refresh(now, who, message, cseq.number),
+        match self.net.wire.dialogs.get(&key).copied().filter(|who| self.calls.is_confirmed(*who, &key)) {
+            Some(who) if self.may_speak_for(who, &key, from) => {
+                self.calls.late_refresh(&mut self.net, &mut self.step, who, message, cseq.number)
+            }
             Some(_) => {}
-            None => self.decline(now, from, message, key, cseq.number),
+            None => self.net.trunks.decline(
+                &mut self.net.wire,
+                &mut self.net.phones,
+                &mut self.step,
+                from,
+                message,
+                key,
+                cseq.number,
+            ),
         }
     }
+}
 
+impl Calls {
     /// Acknowledges each late 2xx to our re-INVITE. The session uses its description unless another request was sent in between (RFC 3261
     /// §17.1.1.2).
-    fn late_refresh(&mut self, now: Now, who: Who, message: &Message<'_>, cseq: u32) {
+    fn late_refresh(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who, message: &Message<'_>, cseq: u32) {
         let Some(unanswered) = self.line_mut(who).and_then(|line| line.unanswered.as_mut()) else { return };
         if unanswered.cseq != cseq {
             return;
         }
         match std::mem::replace(unanswered, Unanswered { cseq, outdated: true }).outdated {
-            true => self.ack(who, cseq),
-            false => self.refreshed(now, who, (Method::Invite, cseq), message),
+            true => self.ack(step, who, cseq),
+            false => self.refreshed(net, step, who, (Method::Invite, cseq), message),
         }
     }
+}
 
+impl Trunks {
     /// Ends the dialog of a 2xx from a callee that is no longer wanted.
-    fn decline(&mut self, now: Now, came_over: Flow, message: &Message<'_>, key: DialogKey, cseq: u32) {
+    fn decline(
+        &mut self,
+        wire: &mut Wire,
+        phones: &mut Phones,
+        step: &mut Step,
+        came_over: Flow,
+        message: &Message<'_>,
+        key: DialogKey,
+        cseq: u32,
+    ) {
+        let now = step.now;
         let invite = (key.call_id.0.clone(), key.local_tag.clone());
-        let sent = self.past_invites.known.get(&invite).map(|past| past.line.flow);
-        if !sent.is_some_and(|sent| self.may_answer_late(sent, came_over)) {
+        let sent = wire.past_invites.known.get(&invite).map(|past| past.line.flow);
+        if !sent.is_some_and(|sent| self.may_answer_late(phones, sent, came_over)) {
             return;
         }
-        let Some(past) = self.past_invites.known.get_mut(&invite) else { return };
+        let Some(past) = wire.past_invites.known.get_mut(&invite) else { return };
         if now.mono >= past.until || cseq == 0 || cseq > past.cseq {
             return;
         }
@@ -118,6 +145,6 @@ impl Switchboard {
         let flow = from_second.unwrap_or_else(|| past.line.flow_in(&dialog));
         let (who, ack) = (past.who, past.line.ack(&dialog, cseq));
         let hangs_up = past.line.hangs_up(&dialog);
-        self.decline_over(now, who, flow, ack, dialog, hangs_up);
+        self.decline_over(wire, step, who, flow, ack, dialog, hangs_up);
     }
 }

@@ -25,7 +25,6 @@ use crate::sip::transaction::{ClientId, ServerId};
 use crate::sip::uri::Uri;
 use crate::sip::wire::{Message, Name};
 
-use super::Switchboard;
 use super::digits::Digits;
 use super::disconnected::Disconnected;
 use super::inquiry::{Found, Inquiry};
@@ -35,6 +34,7 @@ use super::refresh::{Agreement, Asked, Session, Unanswered};
 use super::reliable::{Early, Reliable};
 use super::ways::{BoundPhone, SecondWay};
 use super::without_port::WithoutPort;
+use crate::switchboard::Calls;
 
 /// Whose leg something belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -394,7 +394,7 @@ pub(super) fn outcome_of(status: u16) -> OfferOutcome {
     }
 }
 
-impl Switchboard {
+impl Calls {
     /// An outgoing leg that is alive.
     pub(super) fn leg_mut(&mut self, who: Who) -> Option<&mut OfferLeg> {
         match who {
@@ -410,7 +410,7 @@ impl Switchboard {
             Who::Offer(call, leg) => {
                 self.calls.get_mut(&call).and_then(|call| call.legs.get_mut(&leg)).map(|leg| &mut leg.line)
             }
-            Who::Phone(phone) => self.phones.get_mut(&phone).map(|phone| &mut phone.line),
+            Who::Phone(phone) => self.services.get_mut(&phone).map(|phone| &mut phone.line),
         }
     }
 }

@@ -10,9 +10,10 @@ use crate::sip::flow::Transport;
 use crate::sip::locate::Target;
 use crate::sip::uri::{Host, Uri};
 
+use super::Output;
 use super::leg::Who;
 use super::settings::TrunkHost;
-use super::{Output, Switchboard};
+use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// URIs whose hosts are being looked up, with the legs that wait. A leg waits for at most one URI; a URI without a leg is removed.
 /// Full: the oldest is dropped, and its legs stay with the INVITE's source.
@@ -108,21 +109,23 @@ impl Lookups {
     }
 }
 
-impl Switchboard {
+impl Calls {
     /// Looks up the host of a leg's next hop, if it is a name and the leg's requests follow the dialog.
-    pub(super) fn look_up(&mut self, who: Who) {
+    pub(super) fn look_up(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
         let Some(line) = self.line_mut(who).filter(|line| line.follow_target) else { return };
         let Some(hop) = line.dialog.as_ref().map(|dialog| Bytes::copy_from_slice(dialog.next_hop())) else { return };
         let known = line.hop.as_ref().is_some_and(|(known, _)| *known == hop);
-        let Some(host) = named(&hop, line.flow.transport).filter(|_| !known) else { return self.lookups.forget(who) };
-        if self.lookups.begin(who, &hop) {
-            self.others.push(Output::Lookup { uri: hop, host });
+        let Some(host) = named(&hop, line.flow.transport).filter(|_| !known) else {
+            return net.wire.lookups.forget(who);
+        };
+        if net.wire.lookups.begin(who, &hop) {
+            step.out.others.push(Output::Lookup { uri: hop, host });
         }
     }
 
     /// Takes the servers of a URI's host; none: the lookup failed.
-    pub(super) fn found(&mut self, uri: &Bytes, targets: &[Target]) {
-        for who in self.lookups.take(uri) {
+    pub(super) fn found(&mut self, net: &mut NetworkParts, uri: &Bytes, targets: &[Target]) {
+        for who in net.wire.lookups.take(uri) {
             let Some(line) = self.line_mut(who) else { continue };
             let same = targets.iter().find(|target| target.transport == line.flow.transport);
             line.hop = same.map(|target| (uri.clone(), target.address));

@@ -11,10 +11,10 @@ use crate::clock::{Now, Timestamp};
 use crate::ids::{CallId, OperatorId};
 use crate::limits::CALL_BACKS_MAX;
 
-use super::Switchboard;
 use super::abandoned::{Abandoned, Unanswered};
 use super::callers::{CallerTerms, Callers};
 use super::classes::Worked;
+use crate::switchboard::{Calls, Mode, NetworkParts, Step, Switchboard};
 
 /// A call may be classed so long after its arrival: the longest one, and what an operator may take his time for.
 const CLASSED_WITHIN: Duration = Duration::from_secs(7 * 3_600);
@@ -57,7 +57,7 @@ enum Turn {
     Tried,
 }
 
-impl Switchboard {
+impl Calls {
     /// Somebody has spoken with the one who has this number.
     pub(super) fn reached(&mut self, number: &str) {
         self.abandoned.reached(number);
@@ -77,51 +77,62 @@ impl Switchboard {
             meanwhile.classed.insert(call, prank);
         }
     }
+}
 
+impl Switchboard {
     /// Shifts every term after a step of the wall clock, so that none lasts longer or shorter than its length.
-    pub(super) fn follow_calendar(&mut self, now: Now) {
-        let last = std::mem::replace(&mut self.last_step, now);
+    pub(super) fn follow_calendar(&mut self) {
+        let now = self.step.now;
+        let last = std::mem::replace(&mut self.mode.last_step, now);
         let passed = i64::try_from(now.mono.since(last.mono).as_millis()).unwrap_or(i64::MAX);
         let step = now.wall.as_millis().saturating_sub(last.wall.as_millis()).saturating_sub(passed);
         if step.saturating_abs() < STEP_MIN_MS {
             return;
         }
-        self.callers.shift(step);
-        self.abandoned.shift(step);
-        self.stance.shift(step);
-        for worked in self.worked.values_mut() {
+        self.calls.callers.shift(step);
+        self.calls.abandoned.shift(step);
+        self.mode.stance.shift(step);
+        for worked in self.calls.worked.values_mut() {
             worked.over_at = worked.over_at.map(|at| at.shifted(step));
         }
-        self.write_terms_again(now);
+        self.mode.write_terms_again(&mut self.calls, &mut self.net, &mut self.step);
     }
+}
 
+impl Mode {
     /// Emits the terms again with the present wall clock times, so that a later start does not use the older facts.
-    pub(super) fn write_terms_again(&mut self, now: Now) {
-        for (number, until) in self.callers.marked(now.wall) {
+    pub(super) fn write_terms_again(&mut self, calls: &mut Calls, net: &mut NetworkParts, step: &mut Step) {
+        let now = step.now;
+        for (number, until) in calls.callers.marked(now.wall) {
             let by = CALENDAR.to_owned();
-            self.service_fact(now, FactKind::CallerMarked { number, until: Some(until), by });
+            net.facts.service_fact(step, FactKind::CallerMarked { number, until: Some(until), by });
         }
         if let Some((posture, until, by)) = self.stance.term() {
-            self.service_fact(now, FactKind::PostureSet { posture, until, by });
+            net.facts.service_fact(step, FactKind::PostureSet { posture, until, by });
         }
     }
+}
 
+impl Switchboard {
     /// Takes over what earlier runs knew.
-    pub(super) fn remember(&mut self, now: Now, past: Past) {
-        let Some(meanwhile) = self.meanwhile.take() else { return };
+    pub(super) fn remember(&mut self, past: Past) {
+        let now = self.step.now;
+        let Some(meanwhile) = self.calls.meanwhile.take() else { return };
         let terms = self.settings.callers.clone();
-        for lost in self.abandoned.take_over(unanswered(now, &past, &terms), &meanwhile.reached) {
-            self.late_fact(now, lost, FactKind::CallBackLost);
+        for lost in self.calls.abandoned.take_over(unanswered(now, &past, &terms), &meanwhile.reached) {
+            self.net.facts.late_fact(&mut self.step, lost, FactKind::CallBackLost);
         }
-        self.prune_call_backs();
-        self.callers.take_over(known(now, &past, &terms, &meanwhile.classed), &meanwhile.lifted);
-        self.remember_worked(now, &past);
-        self.remember_posture(now, &past);
-        self.remember_stations(now, &past, &meanwhile.stations);
+        self.calls.prune_call_backs();
+        self.calls.callers.take_over(known(now, &past, &terms, &meanwhile.classed), &meanwhile.lifted);
+        self.calls.remember_worked(&mut self.net, now, &past);
+        self.mode.remember_posture(&mut self.calls, &mut self.step, &past);
+        self.calls.remember_stations(&mut self.net, now, &past, &meanwhile.stations);
     }
+}
 
+impl Calls {
     /// The last call of each operator can be classed by phone still, unless he has had another since.
-    fn remember_worked(&mut self, now: Now, past: &Past) {
+    fn remember_worked(&mut self, net: &mut NetworkParts, now: Now, past: &Past) {
         let talks =
             past.calls.iter().flat_map(|call| call.worked_by.iter().map(move |(who, since)| (*since, who, call)));
         let mut talks: Vec<_> = talks.collect();
@@ -129,7 +140,10 @@ impl Switchboard {
         for (_, operator, call) in talks {
             let (number, over_at) = (call.number.clone(), Some(call.ended.min(now.wall)));
             let worked = Worked { call: call.call, number, over_at };
-            if worked.is_of_late(now) && self.accounts.contains_key(operator) && !self.worked.contains_key(operator) {
+            if worked.is_of_late(now)
+                && net.phones.accounts.contains_key(operator)
+                && !self.worked.contains_key(operator)
+            {
                 self.worked.insert(operator.clone(), worked);
             }
         }

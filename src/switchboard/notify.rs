@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use crate::acd;
 use crate::cdr::fact::Callee;
-use crate::clock::{Instant, Now};
+use crate::clock::Instant;
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::sip::event::dialog_info::{self, Names, State};
 use crate::sip::event::pidf::{self, Presence};
 use crate::sip::event::{Package, summary};
 use crate::sip::wire::{Message, Method, Name};
 
+use super::Purpose;
 use super::leg::OfferState;
 use super::subscription::{Due, Subscription, WatchId};
-use super::{Purpose, Switchboard};
+use crate::switchboard::{Calls, NetworkParts, Step, Subscriptions};
 
 /// A NOTIFY that finds no room for its transaction is tried again so much later.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
@@ -45,104 +46,127 @@ impl Talk {
     }
 }
 
-impl Switchboard {
+impl Subscriptions {
     /// An operator's state has changed. Costs a look-up where nobody watches him.
-    pub(super) fn tell_watchers(&mut self, now: Now, operator: &OperatorId) {
-        if self.subscriptions.is_unwatched(operator) {
+    pub(super) fn tell_watchers(
+        &mut self,
+        calls: &mut Calls,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        operator: &OperatorId,
+    ) {
+        if self.table.is_unwatched(operator) {
             return;
         }
-        for id in self.subscriptions.of(operator) {
-            if let Some(subscription) = self.subscriptions.get_mut(id) {
+        for id in self.table.of(operator) {
+            if let Some(subscription) = self.table.get_mut(id) {
                 subscription.due.get_or_insert(Due::Change);
-                self.look_after_watch(now, id);
+                self.look_after_watch(calls, net, step, id);
             }
         }
     }
+}
 
-    /// A leg of somebody comes, goes or moves, while his state may stay: his watchers look at the end of the step.
+impl Step {
+    /// An operator's leg begins, ends or moves: the operator's watchers are told at the end of the step.
     pub(super) fn stir(&mut self, whose: &Callee) {
-        if let Callee::Operator(operator) = whose
-            && !self.subscriptions.is_unwatched(operator)
-        {
-            self.stirred.insert(operator.clone());
+        if let Callee::Operator(operator) = whose {
+            self.out.changed.insert(operator.clone());
         }
     }
+}
 
+impl Calls {
     /// The same of a leg that says that it rings.
-    pub(super) fn stir_leg(&mut self, id: CallId, leg: LegNo) {
+    pub(super) fn stir_leg(&mut self, step: &mut Step, id: CallId, leg: LegNo) {
         if let Some(whose) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).map(|leg| leg.to.clone()) {
-            self.stir(&whose);
+            step.stir(&whose);
         }
     }
+}
 
+impl Subscriptions {
     /// Tells what is due and may be told now, and sets the next deadline.
-    pub(super) fn look_after_watch(&mut self, now: Now, id: WatchId) {
-        let Some(subscription) = self.subscriptions.get(id) else { return };
+    pub(super) fn look_after_watch(&mut self, calls: &mut Calls, net: &mut NetworkParts, step: &mut Step, id: WatchId) {
+        let now = step.now;
+        let Some(subscription) = self.table.get(id) else { return };
         let wakes = |at: Instant| Some(at.min(subscription.expires_at));
         if subscription.asked.is_some() {
             // Whatever the answer is, it leads here again.
             let at = subscription.ending.is_none().then_some(subscription.expires_at);
-            return self.arm_watch(id, at.filter(|at| *at > now.mono));
+            return self.arm_watch(step, id, at.filter(|at| *at > now.mono));
         }
-        let picture = self.picture(subscription.event.package, &subscription.watched);
+        let picture = calls.picture(subscription.event.package, &subscription.watched);
         match (subscription.ending, subscription.due) {
-            (Some(_), _) | (None, Some(Due::All)) => self.notify(now, id, picture),
+            (Some(_), _) | (None, Some(Due::All)) => self.notify(calls, net, step, id, picture),
             (None, Some(Due::Change)) if subscription.told == Some(picture) => {
                 let at = Some(subscription.expires_at);
-                if let Some(subscription) = self.subscriptions.get_mut(id) {
+                if let Some(subscription) = self.table.get_mut(id) {
                     subscription.due = None;
                 }
-                self.arm_watch(id, at);
+                self.arm_watch(step, id, at);
             }
-            (None, Some(Due::Change)) if subscription.quiet_until <= now.mono => self.notify(now, id, picture),
-            (None, Some(Due::Change)) => self.arm_watch(id, wakes(subscription.quiet_until)),
-            (None, None) => self.arm_watch(id, Some(subscription.expires_at)),
+            (None, Some(Due::Change)) if subscription.quiet_until <= now.mono => {
+                self.notify(calls, net, step, id, picture)
+            }
+            (None, Some(Due::Change)) => self.arm_watch(step, id, wakes(subscription.quiet_until)),
+            (None, None) => self.arm_watch(step, id, Some(subscription.expires_at)),
         }
     }
 
     /// Sends a NOTIFY; after the last one the subscription is gone.
-    fn notify(&mut self, now: Now, id: WatchId, picture: Picture) {
-        let Some(subscription) = self.subscriptions.get(id) else { return };
+    fn notify(&mut self, calls: &mut Calls, net: &mut NetworkParts, step: &mut Step, id: WatchId, picture: Picture) {
+        let now = step.now;
+        let Some(subscription) = self.table.get(id) else { return };
         let (flow, ending, package) = (subscription.flow, subscription.ending, subscription.event.package);
-        let (event, contact) = (subscription.event.value(), self.contact(flow));
+        let (event, contact) = (subscription.event.value(), self.settings.contact(flow));
         let left = subscription.expires_at.since(now.mono).as_secs();
         let state = ending.map_or_else(|| format!("active;expires={left}"), |why| why.value());
-        let body = self.document(subscription, picture);
-        let branch = format!("z9hG4bK{}", self.rng.token());
-        let Some(subscription) = self.subscriptions.get_mut(id) else { return };
+        let body = calls.document(net, subscription, picture);
+        let branch = format!("z9hG4bK{}", step.rng.token());
+        let Some(subscription) = self.table.get_mut(id) else { return };
         let builder = subscription.dialog.request(Method::Notify).0;
         subscription.version = subscription.version.saturating_add(1);
         let bytes = builder
             .header(Name::Contact, contact.as_bytes())
             .header(Name::Event, &event)
             .header(Name::SubscriptionState, state.as_bytes())
-            .via(flow.transport, self.advertised(flow), &branch)
+            .via(flow.transport, self.settings.advertised(flow), &branch)
             .body(package.media_type(), body.as_bytes())
             .encode();
-        let sent = self.transactions.send(now.mono, flow, Method::Notify, &branch, bytes, &mut self.transmits);
+        let sent = net.wire.transactions.send(now.mono, flow, Method::Notify, &branch, bytes, &mut step.out.transmits);
         if ending.is_some() {
             if let Some(client) = sent {
-                self.transactions.forget(client);
+                net.wire.transactions.forget(client);
             }
-            return self.drop_watch(id);
+            return self.drop_watch(net, step, id);
         }
-        let Some(subscription) = self.subscriptions.get_mut(id) else { return };
+        let Some(subscription) = self.table.get_mut(id) else { return };
         subscription.quiet_until = now.mono + if sent.is_some() { package.gap() } else { TRY_AGAIN };
         subscription.asked = sent;
         match sent {
             Some(client) => {
                 (subscription.due, subscription.told) = (None, Some(picture));
-                self.clients.insert(client, Purpose::Notify(id));
+                net.wire.clients.insert(client, Purpose::Notify(id));
             }
             None => (subscription.due, subscription.told) = (Some(Due::Change), None),
         }
-        self.look_after_watch(now, id);
+        self.look_after_watch(calls, net, step, id);
     }
 
     /// The watcher's final response to a NOTIFY. One that says when to come back puts us off; any other refusal ends the
     /// subscription (RFC 6665 §4.2.2).
-    pub(super) fn notify_answered(&mut self, now: Now, id: WatchId, message: &Message<'_>, status: u16) {
-        let Some(subscription) = self.subscriptions.get_mut(id) else { return };
+    pub(super) fn notify_answered(
+        &mut self,
+        calls: &mut Calls,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: WatchId,
+        message: &Message<'_>,
+        status: u16,
+    ) {
+        let now = step.now;
+        let Some(subscription) = self.table.get_mut(id) else { return };
         subscription.asked = None;
         let put_off = message.number(Name::RetryAfter).ok().flatten().filter(|_| status != 481);
         match (status, put_off) {
@@ -152,16 +176,18 @@ impl Switchboard {
                 subscription.quiet_until = now.mono + after;
                 (subscription.due, subscription.told) = (Some(Due::Change), None);
             }
-            (_, None) => return self.drop_watch(id),
+            (_, None) => return self.drop_watch(net, step, id),
         }
-        self.look_after_watch(now, id);
+        self.look_after_watch(calls, net, step, id);
     }
 
     /// No answer came to a NOTIFY, or it could not be carried: nobody is there.
-    pub(super) fn notify_failed(&mut self, id: WatchId) {
-        self.drop_watch(id);
+    pub(super) fn notify_failed(&mut self, net: &mut NetworkParts, step: &mut Step, id: WatchId) {
+        self.drop_watch(net, step, id);
     }
+}
 
+impl Calls {
     /// What one package shows of an operator now.
     fn picture(&self, package: Package, operator: &OperatorId) -> Picture {
         let view = self.acd.view(operator);
@@ -187,13 +213,13 @@ impl Switchboard {
 
     /// By which a colleague may take a caller who rings there (RFC 3891): a talk is not for taking, nor a call between operators,
     /// nor the leg of a participant.
-    fn names(&self, talk: Talk) -> Option<Names> {
+    fn names(&self, net: &NetworkParts, talk: Talk) -> Option<Names> {
         let call = self.calls.get(&talk.call).filter(|call| !talk.confirmed && call.may_be_picked_up(talk.leg))?;
-        call.legs.contains_key(&talk.leg).then(|| self.alias_of(talk.call, talk.leg))
+        call.legs.contains_key(&talk.leg).then(|| net.admission.alias_of(talk.call, talk.leg))
     }
 
     /// The body of the next NOTIFY: all there is, or what has changed since the last.
-    fn document(&self, subscription: &Subscription, picture: Picture) -> String {
+    fn document(&self, net: &NetworkParts, subscription: &Subscription, picture: Picture) -> String {
         let entity = format!("sip:{}@{}", subscription.watched, self.settings.domain);
         let talk = match picture {
             Picture::Presence(presence) => return pidf::write(&entity, presence),
@@ -217,7 +243,7 @@ impl Switchboard {
             let state = if new.confirmed { State::Confirmed } else { State::Early };
             // Who calls is told to nobody but the one who is called.
             let remote = (subscription.watcher == subscription.watched).then(|| self.caller_uri(new.call)).flatten();
-            dialog_info::Dialog { id: new.id(), state, names: self.names(new), remote }
+            dialog_info::Dialog { id: new.id(), state, names: self.names(net, new), remote }
         }));
         dialog_info::write(&entity, subscription.version, told.is_none(), &dialogs)
     }
@@ -227,14 +253,16 @@ impl Switchboard {
         let number = self.calls.get(&call)?.shown.number.as_deref()?;
         Some(format!("sip:{}@{}", super::offer::user_part(number), self.settings.domain))
     }
+}
 
+impl Subscriptions {
     /// Every subscription belongs to people who exist, waits for something, and has told what there is to tell.
-    pub(super) fn verify_watches(&self) -> Result<(), String> {
-        self.subscriptions.verify()?;
-        for (id, one) in self.subscriptions.iter() {
+    pub(super) fn verify_watches(&self, calls: &Calls, net: &NetworkParts) -> Result<(), String> {
+        self.table.verify()?;
+        for (id, one) in self.table.iter() {
             let fault = |what: &str| Err(format!("subscription {id:?} {what}"));
             if let Some(client) = one.asked
-                && self.clients.get(&client) != Some(&Purpose::Notify(id))
+                && net.wire.clients.get(&client) != Some(&Purpose::Notify(id))
             {
                 return fault("waits for a NOTIFY that nobody has sent");
             }
@@ -244,19 +272,19 @@ impl Switchboard {
             if one.ending.is_some() {
                 continue;
             }
-            if !self.accounts.contains_key(&one.watcher) || !self.accounts.contains_key(&one.watched) {
+            if !net.phones.accounts.contains_key(&one.watcher) || !net.phones.accounts.contains_key(&one.watched) {
                 return fault("belongs to somebody who is gone");
             }
-            if one.due.is_none() && one.told != Some(self.picture(one.event.package, &one.watched)) {
+            if one.due.is_none() && one.told != Some(calls.picture(one.event.package, &one.watched)) {
                 return fault("has told something else than there is");
             }
         }
-        let notifies = self.clients.iter().filter_map(|(client, purpose)| {
+        let notifies = net.wire.clients.iter().filter_map(|(client, purpose)| {
             let Purpose::Notify(id) = purpose else { return None };
             Some((client, *id))
         });
         for (client, id) in notifies {
-            if self.subscriptions.get(id).is_none_or(|one| one.asked != Some(*client)) {
+            if self.table.get(id).is_none_or(|one| one.asked != Some(*client)) {
                 return Err(format!("a NOTIFY is under way for {id:?}, who does not wait for it"));
             }
         }

@@ -17,6 +17,7 @@ use crate::sip::session_timer;
 use crate::sip::uri::for_request_line;
 use crate::sip::wire::{Method, Name};
 
+use super::Purpose;
 use super::call::{Call, Stage};
 use super::call_back::CallBack;
 use super::leg::{Line, OfferLeg, OfferState, Rung, Who};
@@ -25,7 +26,7 @@ use super::settings::SrtpOffer;
 use super::timers::Alarm;
 use super::unheard::RESPONSE_WITHIN;
 use super::ways::{SECOND_WAY_AFTER, SecondRequest, SecondWay};
-use super::{Purpose, Switchboard};
+use crate::switchboard::{Calls, NetworkParts, Settings, Step};
 
 /// While fewer legs of a call ring, an operator's second and further phones ring too. They make way when others need the room.
 const SECOND_PHONES_UNTIL: usize = LIVE_LEGS_PER_CALL_MAX / 2;
@@ -52,9 +53,17 @@ impl OfferLeg {
     }
 }
 
-impl Switchboard {
+impl Calls {
     /// Rings one operator for a call that waits, or rings at others already: those go on ringing, whatever becomes of this leg.
-    pub(super) fn offer(&mut self, now: Now, id: CallId, operator: OperatorId, why: String) {
+    pub(super) fn offer(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        operator: OperatorId,
+        why: String,
+    ) {
+        let now = step.now;
         let Some(call) = self.calls.get_mut(&id) else {
             return self.acd.leave(now, id);
         };
@@ -63,15 +72,15 @@ impl Switchboard {
             call.stage = Stage::Offered;
         }
         let ring_until = now.mono + self.settings.ring;
-        if !self.ring_phones(now, id, &operator, &why, ring_until) {
-            self.is_not_rung(now, id, &operator);
-            self.unless_it_rings(id);
+        if !self.ring_phones(net, step, id, &operator, &why, ring_until) {
+            self.is_not_rung(net, now, id, &operator);
+            self.unless_it_rings(net, step, id);
         }
     }
 
     /// None of an operator's phones could be rung, for lack of a port, a transaction or a leg: that is not the operator's doing.
-    pub(super) fn is_not_rung(&mut self, now: Now, id: CallId, operator: &OperatorId) {
-        match self.family_lacking(id, operator) {
+    pub(super) fn is_not_rung(&mut self, net: &mut NetworkParts, now: Now, id: CallId, operator: &OperatorId) {
+        match self.family_lacking(net, id, operator) {
             Some(family) => self.acd.lacks_pair(now, id, operator, Some(family)),
             None => self.acd.offer_failed(now, id, operator, true),
         }
@@ -81,30 +90,31 @@ impl Switchboard {
     /// call that is still open is taken up again. False: none rings.
     pub(super) fn ring_phones(
         &mut self,
-        now: Now,
+        net: &mut NetworkParts,
+        step: &mut Step,
         id: CallId,
         operator: &OperatorId,
         why: &str,
         ring_until: Instant,
     ) -> bool {
-        self.cancel_unheard_elsewhere(now, id, operator);
+        self.cancel_unheard_elsewhere(net, step, id, operator);
         if let Some(call) = self.calls.get_mut(&id) {
             call.heard_from.remove(operator);
         }
         let to = Callee::Operator(operator.clone());
         let mut rings = false;
-        for (n, reached) in self.phones_to_ring(operator).into_iter().enumerate() {
+        for (n, reached) in net.phones.phones_to_ring(operator).into_iter().enumerate() {
             let crowded = self.calls.get(&id).is_none_or(|call| call.ringing() >= SECOND_PHONES_UNTIL);
-            let family = self.family_towards(reached.ways.first.remote.ip());
-            if rings && (crowded || !self.has_pair_to_spare(Some(family))) {
+            let family = self.settings.family_towards(reached.ways.first.remote.ip());
+            if rings && (crowded || !self.has_pair_to_spare(net, Some(family))) {
                 break;
             }
-            rings |= self.take_up_unheard(now, id, &reached.phone, ring_until) || {
+            rings |= self.take_up_unheard(net, step, id, &reached.phone, ring_until) || {
                 let why = if n > 0 { format!("another phone of his: {why}") } else { why.to_owned() };
-                self.ring_at(now, id, NewLeg { to: to.clone(), reached: Some(reached), why, ring_until })
+                self.ring_at(net, step, id, NewLeg { to: to.clone(), reached: Some(reached), why, ring_until })
             };
         }
-        self.cancel_unheard_of_old_phones(now, id, operator);
+        self.cancel_unheard_of_old_phones(net, step, id, operator);
         rings
     }
 
@@ -114,31 +124,45 @@ impl Switchboard {
     }
 
     /// An offer is over: when nobody else rings for it, the call waits.
-    pub(super) fn unless_it_rings(&mut self, id: CallId) {
+    pub(super) fn unless_it_rings(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         if self.calls.get(&id).is_some_and(|call| !call.rings() && !call.is_falling_back()) {
-            self.back_to_queue(id);
+            self.back_to_queue(net, step, id);
         }
     }
 
-    pub(super) fn back_to_queue(&mut self, id: CallId) {
+    pub(super) fn back_to_queue(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         if let Some(call) = self.calls.get_mut(&id).filter(|call| !call.is_over()) {
             call.stage = Stage::Queued;
             self.touched.push(id);
-            self.take_port_back(id);
+            self.take_port_back(net, step, id);
         }
     }
 
     /// Sends the INVITE of a new leg to a number, over the trunk that is dialled. False when it cannot be: no way, no port, no room.
-    pub(super) fn ring_number(&mut self, now: Now, id: CallId, to: Callee, why: String, ring_until: Instant) -> bool {
-        self.ring_at(now, id, NewLeg { to, reached: None, why, ring_until })
+    pub(super) fn ring_number(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        to: Callee,
+        why: String,
+        ring_until: Instant,
+    ) -> bool {
+        self.ring_at(net, step, id, NewLeg { to, reached: None, why, ring_until })
     }
 
     /// Where a leg goes: Request-URI, flow, and whether it follows its target.
-    fn destination(&self, id: CallId, to: &Callee, reached: Option<&Reached>) -> Option<(Bytes, Flow, bool)> {
+    fn destination(
+        &self,
+        net: &NetworkParts,
+        id: CallId,
+        to: &Callee,
+        reached: Option<&Reached>,
+    ) -> Option<(Bytes, Flow, bool)> {
         match (to, reached) {
             (_, Some(reached)) => Some((Bytes::from(for_request_line(&reached.phone.uri)), reached.ways.first, false)),
             (Callee::Number(number), None) => {
-                let (uri, flow) = self.way_out(self.calls.get(&id)?.dialling?.0, number)?;
+                let (uri, flow) = net.trunks.way_out(self.calls.get(&id)?.dialling?.0, number)?;
                 Some((uri, flow, true))
             }
             (Callee::Operator(_), None) => None,
@@ -146,44 +170,47 @@ impl Switchboard {
     }
 
     /// Whether one more leg of a call may ring: open INVITEs without a response, and second phones of operators, make way for it.
-    fn has_room_for_leg(&mut self, now: Now, id: CallId) -> bool {
+    fn has_room_for_leg(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) -> bool {
         let full = |call: &Call| call.ringing_or_open() + 1 >= LIVE_LEGS_PER_CALL_MAX;
         let Some(call) = self.calls.get(&id).filter(|call| full(call)) else { return true };
         let Some(least) = call.first_unheard().or_else(|| call.second_phone()) else { return false };
-        self.cancel_leg(now, id, least, OfferOutcome::Withdrawn);
+        self.cancel_leg(net, step, id, least, OfferOutcome::Withdrawn);
         true
     }
 
-    fn ring_at(&mut self, now: Now, id: CallId, new: NewLeg) -> bool {
-        let rings = self.destination(id, &new.to, new.reached.as_ref()).is_some()
-            && self.has_room_for_leg(now, id)
-            && self.lend_to_caller(now, id)
-            && self.invite_at(now, id, new);
+    fn ring_at(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, new: NewLeg) -> bool {
+        let rings = self.destination(net, id, &new.to, new.reached.as_ref()).is_some()
+            && self.has_room_for_leg(net, step, id)
+            && self.lend_to_caller(net, step, id)
+            && self.invite_at(net, step, id, new);
         if !rings {
-            self.take_port_back(id);
+            self.take_port_back(net, step, id);
         }
         rings
     }
 
-    fn invite_at(&mut self, now: Now, id: CallId, new: NewLeg) -> bool {
+    fn invite_at(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, new: NewLeg) -> bool {
+        let now = step.now;
         let NewLeg { to, reached, why, ring_until } = new;
-        let Some((uri, mut flow, follow_target)) = self.destination(id, &to, reached.as_ref()) else { return false };
+        let Some((uri, mut flow, follow_target)) = self.destination(net, id, &to, reached.as_ref()) else {
+            return false;
+        };
         let Some(call) = self.calls.get_mut(&id) else { return false };
         let trunk = call.dialling.map(|(trunk, _)| trunk).filter(|_| matches!(to, Callee::Number(_)));
         let dialled = trunk.map(|trunk| (trunk, Target { transport: flow.transport, address: flow.remote }));
         let first = call.caller.line.sound.as_ref().and_then(|sound| sound.agreed).map(|agreed| agreed.codec);
         let leg = call.take_leg_no();
         let who = Who::Offer(id, leg);
-        let family = self.media_family(flow.remote.ip());
-        let Some(mut sound) = self.lend_sound(who, family) else { return false };
-        sound.local.terms.secrecy = self.secrecy(&to, flow);
-        sound.local.formats = self.formats_of(trunk);
+        let family = self.settings.media_family(flow.remote.ip());
+        let Some(mut sound) = net.media.lend_sound(step, who, family) else { return false };
+        sound.local.terms.secrecy = self.settings.secrecy(&to, flow);
+        sound.local.formats = self.settings.formats_of(trunk);
         let first = sound.local.formats.first().or(first).unwrap_or(AudioCodec::Pcma);
         let offer = sdp::write_offer(sound.local, first, Direction::SendRecv, &sound.places);
-        let (tag, branch) = (self.rng.token(), format!("z9hG4bK{}", self.rng.token()));
+        let (tag, branch) = (step.rng.token(), format!("z9hG4bK{}", step.rng.token()));
         let second = reached.as_ref().and_then(|reached| reached.ways.second);
-        let second = second.map(|flow| (flow, format!("z9hG4bK{}", self.rng.token())));
-        let sip_call_id = self.rng.token();
+        let second = second.map(|flow| (flow, format!("z9hG4bK{}", step.rng.token())));
+        let sip_call_id = step.rng.token();
         let from = format!("{};tag={}", self.shown_as(id, trunk.is_some()), tag.as_str());
         let session = self.settings.session_seconds.map(|seconds| session_timer::Terms::wanted(seconds).header(true));
         let build = |flow: Flow, branch: &str| {
@@ -195,7 +222,7 @@ impl Switchboard {
             invite.body("application/sdp", &offer).encode()
         };
         let mut bytes = build(flow, &branch);
-        if let Some(large) = self.large_flow(flow, bytes.len()) {
+        if let Some(large) = net.trunks.large_flow(flow, bytes.len()) {
             (flow, bytes) = (large, build(large, &branch));
         }
         let second = second.map_or(SecondWay::None, |(flow, branch)| {
@@ -204,9 +231,10 @@ impl Switchboard {
         });
         let (anchor, mut line) = (sound.anchor, Line::new(flow, follow_target));
         line.sound = Some(sound);
-        let sent = self.transactions.send(now.mono, flow, Method::Invite, &branch, bytes.clone(), &mut self.transmits);
+        let sent =
+            net.wire.transactions.send(now.mono, flow, Method::Invite, &branch, bytes.clone(), &mut step.out.transmits);
         let Some(client) = sent else {
-            self.return_anchor(anchor);
+            net.media.return_anchor(step, anchor);
             return false;
         };
         let state = OfferState::Ringing { ring_until, rang: false };
@@ -228,44 +256,56 @@ impl Switchboard {
         if let Some(call) = self.calls.get_mut(&id) {
             call.legs.insert(leg, offer_leg);
         }
-        self.clients.insert(client, Purpose::Offer(who));
+        net.wire.clients.insert(client, Purpose::Offer(who));
         if let Some(reached) = &reached {
-            self.await_phone(now, who, reached, ring_until);
+            self.await_phone(net, step, who, reached, ring_until);
         }
         if let Some(trunk) = trunk {
-            self.take_seat(trunk, who);
+            net.trunks.take_seat(trunk, who);
         }
-        self.may_be_asked(client, trunk, flow, bytes, 1);
-        self.alarms.insert(ring_until, Alarm::RingOver(who));
-        self.fact(now, id, FactKind::Offered { leg, to, why });
+        net.wire.may_be_asked(client, trunk, flow, bytes, 1);
+        step.alarms.insert(ring_until, Alarm::RingOver(who));
+        self.fact(net, step, id, FactKind::Offered { leg, to, why });
         true
     }
 
     /// The phone of a new leg has to respond in time, at the first of its addresses or at the second.
-    fn await_phone(&mut self, now: Now, who: Who, reached: &Reached, ring_until: Instant) {
+    fn await_phone(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        who: Who,
+        reached: &Reached,
+        ring_until: Instant,
+    ) {
+        let now = step.now;
         if let Some(at) = self.leg_mut(who).and_then(|leg| leg.rung.second.due()) {
-            self.alarms.insert(at, Alarm::SecondWay(who));
+            step.alarms.insert(at, Alarm::SecondWay(who));
         }
-        self.await_response(who, (now.mono + RESPONSE_WITHIN).min(ring_until));
-        self.probe_doubtful(now, reached);
+        self.await_response(step, who, (now.mono + RESPONSE_WITHIN).min(ring_until));
+        net.phones.probe_doubtful(&mut net.wire, step, reached);
     }
+}
 
+impl Settings {
     /// What a trunk wants of its legs' sound; phones have no wishes of ours.
     pub(super) fn formats_of(&self, trunk: Option<usize>) -> Formats {
-        let trunk = trunk.and_then(|trunk| self.settings.trunks.get(trunk));
+        let trunk = trunk.and_then(|trunk| self.trunks.get(trunk));
         trunk.map_or(Formats::ANY, |trunk| trunk.terms.formats)
     }
 
     /// What a leg of ours wants of SRTP.
     pub(super) fn secrecy(&self, to: &Callee, flow: Flow) -> Secrecy {
-        match (to, self.settings.srtp) {
+        match (to, self.srtp) {
             (Callee::Number(_), _) | (Callee::Operator(_), SrtpOffer::Never) => Secrecy::AsOffered,
             (Callee::Operator(_), SrtpOffer::UnderTls) if flow.transport == Transport::Tls => Secrecy::Wanted,
             (Callee::Operator(_), SrtpOffer::UnderTls) => Secrecy::AsOffered,
             (Callee::Operator(_), SrtpOffer::Always) => Secrecy::Required,
         }
     }
+}
 
+impl Calls {
     #[expect(clippy::too_many_arguments, reason = "the parts of a leg, each made by another step")]
     fn leg_invite(
         &self,
@@ -277,11 +317,11 @@ impl Switchboard {
         sip_call_id: &str,
         outwards: bool,
     ) -> message::Builder {
-        let (domain, contact) = (&self.settings.domain, self.contact(flow));
+        let (domain, contact) = (&self.settings.domain, self.settings.contact(flow));
         let call = self.calls.get(&id);
         let hops = call.filter(|_| outwards).map_or(70, |call| call.hops.saturating_sub(1));
         let mut invite = message::request(Method::Invite, uri)
-            .via(flow.transport, self.advertised(flow), branch)
+            .via(flow.transport, self.settings.advertised(flow), branch)
             .header(Name::MaxForwards, hops.to_string().as_bytes())
             .header(Name::From, from.as_bytes())
             .header(Name::To, &[b"<", uri, b">"].concat())

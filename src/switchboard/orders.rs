@@ -4,24 +4,31 @@
 
 use crate::acd::Standing;
 use crate::cdr::fact::{Callee, ConsoleRole, Destination, OfferOutcome};
-use crate::clock::Now;
 use crate::ids::{CallId, LegNo, OperatorId};
 
 use super::call::{Call, Stage};
 use super::leg::{OfferState, Who};
 use super::refer::Referor;
-use super::{Actor, ConsoleReply, GuestView, Switchboard};
+use super::{Actor, ConsoleReply, GuestView};
+use crate::switchboard::{Calls, NetworkParts, Step};
 
-impl Switchboard {
+impl Calls {
     /// Asks somebody into a call, as its operator's phone does with the code of conferences.
-    pub(super) fn ask_in(&mut self, now: Now, by: &Actor, call: CallId, whom: &str) -> ConsoleReply {
+    pub(super) fn ask_in(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        by: &Actor,
+        call: CallId,
+        whom: &str,
+    ) -> ConsoleReply {
         let referor = match self.commands(by, call) {
             Ok(referor) => referor,
             Err(reply) => return reply,
         };
         let rings = self
-            .wanted_guest(&referor, self.named(whom))
-            .and_then(|to| self.ring_guest(now, call, to, format!("asked in by {}", by.name), None));
+            .wanted_guest(&referor, net.phones.named(whom))
+            .and_then(|to| self.ring_guest(net, step, call, to, format!("asked in by {}", by.name), None));
         match rings {
             Ok(()) => ConsoleReply::Done,
             Err(status) => ConsoleReply::Refused { status },
@@ -29,7 +36,14 @@ impl Switchboard {
     }
 
     /// A guest leaves, or rings no more. Who has come of his own accord goes only where somebody says so who is no operator.
-    pub(super) fn send_away(&mut self, now: Now, by: &Actor, call: CallId, leg: LegNo) -> ConsoleReply {
+    pub(super) fn send_away(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        by: &Actor,
+        call: CallId,
+        leg: LegNo,
+    ) -> ConsoleReply {
         if let Err(reply) = self.commands(by, call) {
             return reply;
         }
@@ -39,24 +53,31 @@ impl Switchboard {
         if role.supervises() && by.role == ConsoleRole::Operator {
             return ConsoleReply::NotHis;
         }
-        self.guest_is_sent_away(now, call, leg);
+        self.guest_is_sent_away(net, step, call, leg);
         ConsoleReply::Done
     }
 
     /// Passes the caller on, as a blind transfer of his operator's phone does.
-    pub(super) fn transfer_by(&mut self, now: Now, by: &Actor, call: CallId, to: &str) -> ConsoleReply {
+    pub(super) fn transfer_by(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        by: &Actor,
+        call: CallId,
+        to: &str,
+    ) -> ConsoleReply {
         let referor = match self.commands(by, call) {
             Ok(referor) => referor,
             Err(reply) => return reply,
         };
-        let to = match self.named(to) {
+        let to = match net.phones.named(to) {
             Ok(Destination::Operator(operator)) if operator == referor.operator => Err(403),
             Ok(_) if self.has_guests(call) => Err(491),
             named => named,
         };
         match to {
             Ok(to) => {
-                self.pass_on(now, &referor, to, None);
+                self.pass_on(net, step, &referor, to, None);
                 ConsoleReply::Done
             }
             Err(status) => ConsoleReply::Refused { status },
@@ -65,7 +86,15 @@ impl Switchboard {
 
     /// Offers a call that waits, or rings at others, to an operator: before those who wait longer, and whether or not it is his turn,
     /// as a supervisor who picks one up gets it. When he does not answer it is as if he had never rung.
-    pub(super) fn offer_to(&mut self, now: Now, by: &Actor, id: CallId, operator: OperatorId) -> ConsoleReply {
+    pub(super) fn offer_to(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        by: &Actor,
+        id: CallId,
+        operator: OperatorId,
+    ) -> ConsoleReply {
+        let now = step.now;
         let live = self.calls.get(&id).filter(|live| !live.is_over() && live.placed_by.is_none());
         let Some(call) = live else { return ConsoleReply::UnknownCall };
         match call.stage {
@@ -78,7 +107,7 @@ impl Switchboard {
             | Stage::Placed
             | Stage::Ended => return ConsoleReply::NotWaiting,
         }
-        if !self.is_operator(&operator) {
+        if !net.phones.is_operator(&operator) {
             return ConsoleReply::UnknownOperator;
         }
         match self.acd.standing(&operator) {
@@ -92,7 +121,7 @@ impl Switchboard {
         if !self.acd.offer_out_of_turn(now, id, &operator) {
             return ConsoleReply::Refused { status: 503 };
         }
-        self.offer(now, id, operator.clone(), format!("out of turn by {}: {place}", by.name));
+        self.offer(net, step, id, operator.clone(), format!("out of turn by {}: {place}", by.name));
         match self.calls.get(&id).and_then(|call| call.leg_of(&operator)) {
             Some(_) => ConsoleReply::Done,
             None => ConsoleReply::Refused { status: 503 },
@@ -153,18 +182,18 @@ impl Call {
     }
 }
 
-impl Switchboard {
+impl Calls {
     /// One guest goes, from all phones of his that ring; the others talk on.
-    fn guest_is_sent_away(&mut self, now: Now, id: CallId, leg: LegNo) {
+    fn guest_is_sent_away(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, leg: LegNo) {
         let operator = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).and_then(|leg| leg.operator()).cloned();
         if let Some(operator) = operator {
-            self.cancel_other_phones(now, id, leg, &operator, OfferOutcome::Withdrawn);
+            self.cancel_other_phones(net, step, id, leg, &operator, OfferOutcome::Withdrawn);
         }
-        let told = self.guest_gone(now, id, leg).and_then(|guest| guest.told);
+        let told = self.guest_gone(net, step, id, leg).and_then(|guest| guest.told);
         if let Some(told) = told {
-            self.tell_referrer(now, told, 487);
+            self.tell_referrer(net, step, told, 487);
         }
-        self.end_leg(now, id, leg, OfferOutcome::Withdrawn, None);
-        self.arrange(id);
+        self.end_leg(net, step, id, leg, OfferOutcome::Withdrawn, None);
+        self.arrange(net, step, id);
     }
 }

@@ -4,15 +4,15 @@
 
 use std::time::Duration;
 
-use crate::clock::{Instant, Now};
+use crate::clock::Instant;
 use crate::sip::dialog::{CSEQ_END, DialogKey};
 use crate::sip::wire::Method;
 
-use super::Switchboard;
 use super::dialogs::q850;
 use super::door::Taken;
 use super::leg::Who;
 use super::timers::Alarm;
+use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// Missing requests have this long to arrive.
 const MISSING_FOR: Duration = Duration::from_millis(500);
@@ -30,38 +30,49 @@ pub(super) struct HeldBye {
     missing: Option<u32>,
 }
 
-impl Switchboard {
+impl Calls {
     /// Handles a request of a dialog in which a BYE is held, and a BYE that is to be held. Returns false if the request must be carried out.
     pub(super) fn is_held(
         &mut self,
-        now: Now,
+        net: &mut NetworkParts,
+        step: &mut Step,
         taken: &Taken<'_, '_>,
         method: Method,
         (who, key): (Who, &DialogKey),
     ) -> bool {
         let Ok(cseq) = taken.message.cseq().map(|cseq| cseq.number) else { return false };
         let held = self.line_mut(who).and_then(|line| line.held_bye.as_mut());
-        let Some(held) = held else { return method == Method::Bye && self.hold_bye(now, taken, cseq, (who, key)) };
+        let Some(held) = held else {
+            return method == Method::Bye && self.hold_bye(net, step, taken, cseq, (who, key));
+        };
         if method == Method::Bye {
-            self.reply(now, taken, 200, &[]);
+            net.wire.reply(step, taken, 200, &[]);
         } else if cseq >= held.cseq {
-            self.reply(now, taken, 481, &[]);
+            net.wire.reply(step, taken, 481, &[]);
         } else if method == Method::Refer {
             return false;
         } else {
             held.missing = held.missing.map(|missing| missing.saturating_sub(1));
             let is_last = held.missing == Some(0);
             // RFC 3261 §12.2.2: the dialog has had a request with a higher number.
-            self.reply(now, taken, 500, &[]);
+            net.wire.reply(step, taken, 500, &[]);
             if is_last {
-                self.release_bye(now, who);
+                self.release_bye(net, step, who);
             }
         }
         true
     }
 
     /// Holds a BYE that would end a caller's call although an earlier request may be under way.
-    fn hold_bye(&mut self, now: Now, taken: &Taken<'_, '_>, cseq: u32, (who, key): (Who, &DialogKey)) -> bool {
+    fn hold_bye(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        cseq: u32,
+        (who, key): (Who, &DialogKey),
+    ) -> bool {
+        let now = step.now;
         let Who::Offer(call, leg) = who else { return false };
         let ends_call = self.referor(who).is_ok() && !self.has_guests(call) && !self.is_passing_on(now, call, leg);
         if !ends_call || !self.is_confirmed(who, key) || cseq >= CSEQ_END {
@@ -76,29 +87,29 @@ impl Switchboard {
         let due = now.mono + span;
         let Some(line) = self.line_mut(who) else { return false };
         line.held_bye = Some(HeldBye { due, cseq, q850: q850(taken.message), missing });
-        self.alarms.insert(due, Alarm::HeldBye(who));
-        self.reply(now, taken, 200, &[]);
+        step.alarms.insert(due, Alarm::HeldBye(who));
+        net.wire.reply(step, taken, 200, &[]);
         true
     }
 
     /// The missing REFER has been carried out: the BYE follows.
-    pub(super) fn bye_follows(&mut self, now: Now, who: Who, method: Method) {
+    pub(super) fn bye_follows(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who, method: Method) {
         if method == Method::Refer {
-            self.release_bye(now, who);
+            self.release_bye(net, step, who);
         }
     }
 
     /// Carries out a BYE that was held.
-    pub(super) fn release_bye(&mut self, now: Now, who: Who) {
-        if let Some(held) = self.forget_held_bye(who) {
-            self.hung_up(now, who, held.q850);
+    pub(super) fn release_bye(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
+        if let Some(held) = self.forget_held_bye(step, who) {
+            self.hung_up(net, step, who, held.q850);
         }
     }
 
     /// Forgets a BYE that was held: its leg is gone.
-    pub(super) fn forget_held_bye(&mut self, who: Who) -> Option<HeldBye> {
+    pub(super) fn forget_held_bye(&mut self, step: &mut Step, who: Who) -> Option<HeldBye> {
         let held = self.line_mut(who).and_then(|line| line.held_bye.take())?;
-        self.alarms.remove(held.due, Alarm::HeldBye(who));
+        step.alarms.remove(held.due, Alarm::HeldBye(who));
         Some(held)
     }
 }

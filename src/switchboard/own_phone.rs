@@ -18,47 +18,57 @@ use super::leg::{CallerLeg, Fetched, Line, Who};
 use super::refresh::Agreement;
 use super::timers::Alarm;
 use super::transfer::told_as;
-use super::{Actor, ConsoleReply, Switchboard};
+use super::{Actor, ConsoleReply};
+use crate::switchboard::{Calls, NetworkParts, Step};
 
-impl Switchboard {
+impl Calls {
     /// Somebody at the console wants an operator to call a colleague, an agency, or a number that waits to be called back.
-    pub(super) fn place_by(&mut self, now: Now, by: &Actor, operator: OperatorId, to: &str) -> ConsoleReply {
-        if !self.is_operator(&operator) {
+    pub(super) fn place_by(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        by: &Actor,
+        operator: OperatorId,
+        to: &str,
+    ) -> ConsoleReply {
+        let now = step.now;
+        if !net.phones.is_operator(&operator) {
             return ConsoleReply::UnknownOperator;
         }
-        let (to, back) = match self.wanted_by(now, &operator, to) {
+        let (to, back) = match self.wanted_by(net, now, &operator, to) {
             Ok(wanted) => wanted,
             Err(reply) => return reply,
         };
         let refused = |status| ConsoleReply::Refused { status };
-        if let Err(status) = self.may_place(&operator).and_then(|()| self.can_be_had(&to)) {
+        if let Err(status) = self.may_place(net, &operator).and_then(|()| self.can_be_had(&to)) {
             return refused(status);
         }
-        let flow = self.phones_to_ring(&operator).first().map(|reached| reached.ways.first);
+        let flow = net.phones.phones_to_ring(&operator).first().map(|reached| reached.ways.first);
         let Some(flow) = flow.filter(|_| self.acd.standing(&operator) != Standing::Away) else { return refused(480) };
-        let id = CallId::new(now.wall, &mut self.rng);
+        let id = CallId::new(now.wall, &mut step.rng);
         if !self.acd.call_up(id, &operator) {
             return refused(486);
         }
-        self.begin_own(now, id, (&operator, flow), (&to, back), &by.name);
+        self.begin_own(net, step, id, (&operator, flow), (&to, back), &by.name);
         let why = format!("his own phone, for a call that {} has ordered", by.name);
         let until = now.mono + self.settings.ring;
-        if self.ring_phones(now, id, &operator, &why, until) {
+        if self.ring_phones(net, step, id, &operator, &why, until) {
             return ConsoleReply::Calling { call: id };
         }
-        self.end_call(now, id, Ending::by(Side::Service, EndCause::Normal).refusing(503));
+        self.end_call(net, step, id, Ending::by(Side::Service, EndCause::Normal).refusing(503));
         refused(503)
     }
 
     /// Whom a name or a number stands for, as far as this operator may call it.
     fn wanted_by(
         &mut self,
+        net: &mut NetworkParts,
         now: Now,
         operator: &OperatorId,
         to: &str,
     ) -> Result<(Callee, Option<CallBack>), ConsoleReply> {
         let refused = |status| ConsoleReply::Refused { status };
-        match self.named(to) {
+        match net.phones.named(to) {
             Ok(Destination::Operator(whom)) if whom != *operator => Ok((Callee::Operator(whom), None)),
             Ok(Destination::Number(number)) => Ok((Callee::Number(number), None)),
             Ok(Destination::Operator(_) | Destination::Queue) => Err(refused(403)),
@@ -86,18 +96,20 @@ impl Switchboard {
     /// A call whose caller is not there yet.
     fn begin_own(
         &mut self,
-        now: Now,
+        net: &mut NetworkParts,
+        step: &mut Step,
         id: CallId,
         (by, flow): (&OperatorId, Flow),
         (to, back): (&Callee, Option<CallBack>),
         ordered_by: &str,
     ) {
+        let now = step.now;
         let caller = CallerLeg {
             line: Line::new(flow, false),
             invite: None,
             stencil: None,
             fetched: None,
-            tag: self.rng.token(),
+            tag: step.rng.token(),
             sdp: Bytes::new(),
             delayed_offer: false,
             without_port: None,
@@ -117,8 +129,8 @@ impl Switchboard {
         let notice = back.as_ref().map(|back| back.about.clone()).filter(|about| !about.is_empty());
         let shown = Caller { number: Some(number), notice, ..Caller::default() };
         // Of no INVITE: nobody is merged with it.
-        let key = (Bytes::new(), Bytes::copy_from_slice(self.rng.token().as_str().as_bytes()), 0);
-        let mut call = self.blank_call(now, caller, shown, key);
+        let key = (Bytes::new(), Bytes::copy_from_slice(step.rng.token().as_str().as_bytes()), 0);
+        let mut call = self.settings.blank_call(now, caller, shown, key);
         call.placed_by = Some(by.clone());
         call.stage = Stage::OwnPhones { to: to.clone() };
         let of = back.as_ref().map(|back| back.of);
@@ -126,69 +138,85 @@ impl Switchboard {
             self.abandoned.hold(&back.number, id);
         }
         call.call_back = back;
-        self.alarms.insert(call.over_at, Alarm::TooLong(id));
+        step.alarms.insert(call.over_at, Alarm::TooLong(id));
         self.add_call(id, call);
         self.placed.insert(id, by);
         let (by, to, ordered_by) = (by.clone(), to.clone(), Some(ordered_by.to_owned()));
-        self.fact(now, id, FactKind::Placed { by, to, sip_call_id: String::new(), of, ordered_by });
+        self.fact(net, step, id, FactKind::Placed { by, to, sip_call_id: String::new(), of, ordered_by });
     }
 
     /// The operator has answered one of his phones: it is the caller's leg from now on, he hears the tone, and whom he wants is called.
-    pub(super) fn own_phone_answered(&mut self, now: Now, id: CallId, leg: LegNo) {
+    pub(super) fn own_phone_answered(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, leg: LegNo) {
+        let now = step.now;
         let Some(call) = self.calls.get(&id) else { return };
         let (Stage::OwnPhones { to }, Some(by)) = (call.stage.clone(), call.placed_by.clone()) else { return };
         let others: Vec<LegNo> = call.legs.keys().copied().filter(|other| *other != leg).collect();
         for other in others {
-            self.end_leg(now, id, other, OfferOutcome::LostRace, None);
+            self.end_leg(net, step, id, other, OfferOutcome::LostRace, None);
         }
-        self.becomes_caller(now, id, leg);
+        self.becomes_caller(net, step, id, leg);
         self.acd.comes(now, id, &by);
-        let shown = self.placed_as(&by, &to);
+        let shown = self.settings.placed_as(&by, &to);
         if let Some(call) = self.calls.get_mut(&id) {
             call.stage = Stage::Placed;
             call.shown.number = Some(shown);
         }
-        self.play_tone(id);
+        self.play_tone(net, step, id);
         self.begin_call_back(id);
-        self.ring_placed(now, id, &by, &to);
+        self.ring_placed(net, step, id, &by, &to);
     }
 
     /// A leg that we have called is the caller's, with all that belongs to it.
-    fn becomes_caller(&mut self, now: Now, id: CallId, no: LegNo) {
+    fn becomes_caller(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, no: LegNo) {
+        let now = step.now;
         let (was, is) = (Who::Offer(id, no), Who::Caller(id));
-        self.drop_early(was);
+        self.drop_early(net, was);
         let second = self.leg_mut(was).and_then(|leg| leg.rung.second.flow());
-        self.forget_second_way(was);
+        self.forget_second_way(net, step, was);
         let Some(leg) = self.calls.get_mut(&id).and_then(|call| call.legs.remove(&no)) else { return };
-        self.follow_leg(&leg, was, is);
-        self.hold_stream(id, leg.line.flow);
+        net.media.follow_leg(&mut net.wire, &mut net.trunks, step, &leg, was, is);
+        net.wire.hold_stream(id, leg.line.flow);
         let Some(call) = self.calls.get_mut(&id) else { return };
         let (from, call_id, cseq) = (leg.from.clone(), leg.call_id.clone(), leg.cseq);
         call.caller.fetched = leg.client.map(|client| Fetched { client, cseq: leg.cseq, from: leg.from });
         call.caller.line = leg.line;
         call.caller.answered = true;
-        self.move_session(was, is);
-        self.remember_invite(now, is, (&from, &call_id), cseq, second);
+        self.move_session(net, step, was, is);
+        self.remember_invite(net, now, is, (&from, &call_id), cseq, second);
     }
 
     /// A phone of the operator's rings no more, and he has not answered it. While another one rings, nothing is lost.
-    pub(super) fn own_phone_refused(&mut self, now: Now, id: CallId, outcome: OfferOutcome, sip_status: Option<u16>) {
+    pub(super) fn own_phone_refused(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        outcome: OfferOutcome,
+        sip_status: Option<u16>,
+    ) {
         if self.calls.get(&id).is_some_and(Call::rings) {
             return;
         }
         let ending = Ending::by(Side::Caller, EndCause::Abandoned);
-        self.end_call(now, id, ending.refusing(told_as(outcome, sip_status)));
+        self.end_call(net, step, id, ending.refusing(told_as(outcome, sip_status)));
     }
 
     /// The 2xx of the operator's own phone again, because our ACK was lost; or that of a fork, which nobody wants.
-    pub(super) fn own_phone_repeats(&mut self, now: Now, id: CallId, message: &Message<'_>, status: u16) {
+    pub(super) fn own_phone_repeats(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        message: &Message<'_>,
+        status: u16,
+    ) {
         let Some(call) = self.calls.get(&id).filter(|_| (200..300).contains(&status)) else { return };
         let Some(Fetched { cseq, from, .. }) = &call.caller.fetched else { return };
         let (cseq, theirs) = (*cseq, DialogKey::of_response(message));
         if call.caller.line.dialog.as_ref().is_some_and(|dialog| Some(dialog.key()) == theirs.as_ref()) {
-            self.ack(Who::Caller(id), cseq);
+            self.ack(step, Who::Caller(id), cseq);
         } else if let Ok(dialog) = Dialog::as_caller(from, cseq, message) {
-            self.decline_answer(now, Who::Caller(id), dialog, cseq, None);
+            self.decline_answer(net, step, Who::Caller(id), dialog, cseq, None);
         }
     }
 }

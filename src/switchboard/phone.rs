@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::clock::{Instant, Now};
+use crate::clock::Instant;
 use crate::ids::OperatorId;
 use crate::media::command::{Command, Prompt};
 use crate::sip::dialog::Dialog;
@@ -18,13 +18,13 @@ use crate::sip::sdp::SdpError;
 use crate::sip::uri::Uri;
 use crate::sip::wire::Name;
 
-use super::Switchboard;
 use super::caller::Origin;
 use super::door::{ALLOW, Taken};
 use super::leg::{Line, Who};
 use super::settings::FeatureCodes;
 use super::stations::PinEntry;
 use super::timers::Alarm;
+use crate::switchboard::{Calls, NetworkParts, Step, Switchboard};
 
 /// A service call lasts no longer, whatever is played.
 const PHONE_CALL_MAX: Duration = Duration::from_secs(15);
@@ -113,59 +113,82 @@ impl ServiceCalls {
 impl Switchboard {
     /// Handles an INVITE that is not from a trunk. Phones may dial the emergency number; operators may also dial feature codes,
     /// colleagues and agencies, and take over the calls of others (RFC 3891).
-    pub(super) fn phone_invited(&mut self, now: Now, taken: &Taken<'_, '_>) {
-        let Some(account) = self.authenticate(now, taken) else { return };
-        if let Some(called) = self.emergency_dialled(taken.message) {
-            return self.receive_call(now, taken, &Origin::Phone(account), (called, false));
+    pub(super) fn phone_invited(&mut self, taken: &Taken<'_, '_>) {
+        let Some(account) = self.calls.authenticate(&mut self.net, &mut self.step, taken) else { return };
+        if let Some(called) = self.settings.emergency_dialled(taken.message) {
+            return self.calls.receive_call(
+                &mut self.net,
+                &mut self.step,
+                taken,
+                &Origin::Phone(account),
+                (called, false),
+            );
         }
         let uri = taken.message.request_uri().unwrap_or_default();
         let dialled = Uri::parse(uri).ok().and_then(|uri| uri.user().map(|user| user.into_owned())).unwrap_or_default();
-        if let Some(number) = self.number_dialled(&dialled) {
-            return self.asks_pin(now, taken, account, number);
+        if let Some(number) = self.settings.number_dialled(&dialled) {
+            return self.calls.asks_pin(&mut self.net, &mut self.step, taken, account, number);
         }
-        let Some(operator) = self.speaker(account.clone()) else { return self.reply(now, taken, 403, &[]) };
+        let Some(operator) = self.net.phones.speaker(account.clone()) else {
+            return self.net.wire.reply(&mut self.step, taken, 403, &[]);
+        };
         match Replaces::read(taken.message) {
             Ok(None) => {}
-            Ok(Some(replaces)) => return self.picks_up(now, taken, operator, &replaces),
-            Err(fault) => return self.reply(now, taken, fault.status, &[]),
+            Ok(Some(replaces)) => {
+                return self.calls.picks_up(&mut self.net, &mut self.step, taken, operator, &replaces);
+            }
+            Err(fault) => return self.net.wire.reply(&mut self.step, taken, fault.status, &[]),
         }
-        if let Some(classed) = self.classed_by_code(now, &operator, &dialled) {
-            return self.confirm(now, taken, account, classed);
+        if let Some(classed) = self.calls.classed_by_code(&mut self.net, &mut self.step, &operator, &dialled) {
+            return self.calls.confirm(&mut self.net, &mut self.step, taken, account, classed);
         }
         if dialled == self.settings.feature_codes.call_back.as_bytes() {
-            return self.calls_back(now, taken, account, operator);
+            return self.calls.calls_back(&mut self.net, &mut self.step, taken, account, operator);
         }
         if dialled == self.settings.feature_codes.silent_prompt.as_bytes() {
-            let asked = self.asked_by_code(now, &operator);
-            return self.confirm(now, taken, account, asked);
+            let asked = self.calls.asked_by_code(&mut self.net, &mut self.step, &operator);
+            return self.calls.confirm(&mut self.net, &mut self.step, taken, account, asked);
         }
-        if let Some(posture) = self.posture_dialled(&dialled) {
+        if let Some(posture) = self.settings.posture_dialled(&dialled) {
             if !self.settings.supervisors.contains(&operator) {
-                return self.reply(now, taken, 403, &[]);
+                return self.net.wire.reply(&mut self.step, taken, 403, &[]);
             }
-            let done = self.set_posture(now, posture, None, operator.to_string()).is_done();
-            return self.confirm(now, taken, account, done);
+            let done = self
+                .mode
+                .set_posture(&mut self.calls, &mut self.net, &mut self.step, posture, None, operator.to_string())
+                .is_done();
+            return self.calls.confirm(&mut self.net, &mut self.step, taken, account, done);
         }
-        if let Some((errand, whose)) = self.supervision(&dialled) {
-            return self.supervises(now, taken, operator, errand, &whose);
+        if let Some((errand, whose)) = self.settings.supervision(&dialled) {
+            return self.calls.supervises(&mut self.net, &mut self.step, taken, operator, errand, &whose);
         }
         let Some(feature) = Feature::dialled(&self.settings.feature_codes, &dialled) else {
-            return self.place(now, taken, operator);
+            return self.calls.place(&mut self.net, &mut self.step, taken, operator);
         };
-        let done = self.carry_out(now, &operator, feature);
-        self.confirm(now, taken, account, done);
+        let done = self.calls.carry_out(&mut self.net, &mut self.step, &operator, feature);
+        self.calls.confirm(&mut self.net, &mut self.step, taken, account, done);
     }
+}
 
+impl Calls {
     /// Tells by a tone whether what was dialled has been done.
-    fn confirm(&mut self, now: Now, taken: &Taken<'_, '_>, account: OperatorId, done: bool) {
-        self.serve(now, taken, Some(account), if done { Prompt::Confirm } else { Prompt::Refused });
+    fn confirm(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        account: OperatorId,
+        done: bool,
+    ) {
+        self.serve(net, step, taken, Some(account), if done { Prompt::Confirm } else { Prompt::Refused });
     }
 
     /// False: nobody of that name, no such reason, or no wrap-up to prolong.
-    fn carry_out(&mut self, now: Now, operator: &OperatorId, feature: Feature) -> bool {
+    fn carry_out(&mut self, net: &mut NetworkParts, step: &mut Step, operator: &OperatorId, feature: Feature) -> bool {
+        let now = step.now;
         match feature {
-            Feature::LogIn => self.logs_in(now, operator).is_ok(),
-            Feature::LogOut => self.logs_out(now, operator).is_ok(),
+            Feature::LogIn => self.logs_in(net, now, operator).is_ok(),
+            Feature::LogOut => self.logs_out(net, now, operator).is_ok(),
             Feature::Pause(nth) => {
                 let reasons = &self.settings.break_reasons;
                 let reason = match nth {
@@ -173,7 +196,7 @@ impl Switchboard {
                     Some(nth) => nth.checked_sub(1).and_then(|nth| reasons.get(nth)).map(String::as_str),
                 };
                 let reason = reason.map(str::to_owned);
-                reason.is_some_and(|reason| self.pauses(now, operator, &reason).is_ok())
+                reason.is_some_and(|reason| self.pauses(step, operator, &reason).is_ok())
             }
             Feature::Resume => self.acd.resume(now, operator).is_ok(),
             Feature::WrapUp => {
@@ -184,23 +207,23 @@ impl Switchboard {
     }
 
     /// `urn:service:test.sos`: answered, confirmed, hung up; never queued, never a call.
-    pub(super) fn test_call(&mut self, now: Now, taken: &Taken<'_, '_>) {
-        self.serve(now, taken, None, Prompt::Confirm);
+    pub(super) fn test_call(&mut self, net: &mut NetworkParts, step: &mut Step, taken: &Taken<'_, '_>) {
+        self.serve(net, step, taken, None, Prompt::Confirm);
     }
 
     /// The status for one more service call: 486 if the account has its maximum, 503 if the service has, or if conversations need the
     /// ports.
-    fn rejects_service_call(&self, account: Option<&OperatorId>, peer: IpAddr) -> Option<u16> {
+    fn rejects_service_call(&self, net: &NetworkParts, account: Option<&OperatorId>, peer: IpAddr) -> Option<u16> {
         if account.is_some_and(|account| self.service_calls.of(account) >= PHONE_CALLS_PER_ACCOUNT_MAX) {
             return Some(486);
         }
-        let has_port = self.has_pair_to_spare(Some(self.family_towards(peer)));
-        (self.phones.len() >= PHONE_CALLS_MAX || !has_port).then_some(503)
+        let has_port = self.has_pair_to_spare(net, Some(self.settings.family_towards(peer)));
+        (self.services.len() >= PHONE_CALLS_MAX || !has_port).then_some(503)
     }
 
     /// Checks that the service calls of each account are counted.
     pub(super) fn verify_service_calls(&self) -> Result<(), String> {
-        let live = self.phones.iter().filter_map(|(phone, call)| Some((call.account.clone()?, *phone)));
+        let live = self.services.iter().filter_map(|(phone, call)| Some((call.account.clone()?, *phone)));
         let counted = self.service_calls.of.iter();
         let counted = counted.flat_map(|(account, all)| all.iter().map(|phone| (account.clone(), *phone)));
         if live.collect::<BTreeSet<_>>() != counted.collect::<BTreeSet<_>>() {
@@ -212,94 +235,97 @@ impl Switchboard {
     /// Answers with a prompt, and hangs up. Which of the service's calls it is; None: it was refused.
     pub(super) fn serve(
         &mut self,
-        now: Now,
+        net: &mut NetworkParts,
+        step: &mut Step,
         taken: &Taken<'_, '_>,
         account: Option<OperatorId>,
         prompt: Prompt,
     ) -> Option<u64> {
-        if let Some(status) = self.rejects_service_call(account.as_ref(), taken.flow.remote.ip()) {
+        let now = step.now;
+        if let Some(status) = self.rejects_service_call(net, account.as_ref(), taken.flow.remote.ip()) {
             match status {
-                503 => self.reply(now, taken, status, &[(Name::RetryAfter, b"5")]),
-                _ => self.reply(now, taken, status, &[]),
+                503 => net.wire.reply(step, taken, status, &[(Name::RetryAfter, b"5")]),
+                _ => net.wire.reply(step, taken, status, &[]),
             }
             return None;
         }
-        let tag = self.rng.token();
+        let tag = step.rng.token();
         let dialog = match Dialog::as_callee(taken.message, tag.as_str()) {
             Ok(dialog) => dialog,
             Err(fault) => {
-                self.reply(now, taken, fault.status, &[]);
+                net.wire.reply(step, taken, fault.status, &[]);
                 return None;
             }
         };
         self.service_calls.last += 1;
         let who = Who::Phone(self.service_calls.last);
-        let read = session_description(taken.message).ok_or(SdpError::NoAudio).and_then(|body| self.read_offer(body));
+        let read =
+            session_description(taken.message).ok_or(SdpError::NoAudio).and_then(|body| self.settings.read_offer(body));
         let offer = match read {
             Ok(offer) => offer,
             Err(why) => {
-                self.reply(now, taken, 488, &[(Name::Warning, why.warning())]);
+                net.wire.reply(step, taken, 488, &[(Name::Warning, why.warning())]);
                 return None;
             }
         };
-        let Some(mut sound) = self.lend_for(who, Some(&offer), taken.flow.remote.ip()) else {
-            self.reply(now, taken, 503, &[(Name::RetryAfter, b"5")]);
+        let Some(mut sound) = net.media.lend_for(step, who, Some(&offer), taken.flow.remote.ip()) else {
+            net.wire.reply(step, taken, 503, &[(Name::RetryAfter, b"5")]);
             return None;
         };
         let (body, agreed) = match offer_answer::answer(&offer, sound.local, None) {
             Ok(answer) => answer,
             Err(why) => {
-                self.return_anchor(sound.anchor);
-                self.reply(now, taken, 488, &[(Name::Warning, why.warning())]);
+                net.media.return_anchor(step, sound.anchor);
+                net.wire.reply(step, taken, 488, &[(Name::Warning, why.warning())]);
                 return None;
             }
         };
         sound.agree(agreed);
         let anchor = sound.anchor;
-        let contact = self.contact(taken.flow);
+        let contact = self.settings.contact(taken.flow);
         let bytes: Bytes = Stencil::of(taken.message, taken.flow)
             .response(200, Some(tag.as_str()))
             .header(Name::Contact, contact.as_bytes())
             .header(Name::Allow, ALLOW)
             .body("application/sdp", &body)
             .encode();
-        self.transactions.respond(now.mono, taken.server, 200, bytes.clone(), &mut self.transmits);
-        self.dialogs.insert(dialog.key().clone(), who);
+        net.wire.transactions.respond(now.mono, taken.server, 200, bytes.clone(), &mut step.out.transmits);
+        net.wire.dialogs.insert(dialog.key().clone(), who);
         let mut line = Line::new(taken.flow, false);
         line.dialog = Some(dialog);
         line.sound = Some(sound);
         let over_at = now.mono + PHONE_CALL_MAX;
         let phone = self.service_calls.last;
         self.service_calls.begins(account.clone(), phone);
-        self.phones.insert(self.service_calls.last, PhoneCall { line, account, over_at, entry: None });
-        self.aim(who);
-        self.media.push(Command::Play { anchor, first: Some(prompt), then: None });
-        self.alarms.insert(over_at, Alarm::PhoneOver(self.service_calls.last));
-        self.await_ack(now, who, taken.invite(), bytes);
+        self.services.insert(self.service_calls.last, PhoneCall { line, account, over_at, entry: None });
+        self.aim(net, step, who);
+        step.out.media.push(Command::Play { anchor, first: Some(prompt), then: None });
+        step.alarms.insert(over_at, Alarm::PhoneOver(self.service_calls.last));
+        self.await_ack(step, who, taken.invite(), bytes);
         Some(self.service_calls.last)
     }
 
     /// It has heard all that there was to hear, and is hung up on unless it is keying its PIN.
-    pub(super) fn phone_played(&mut self, now: Now, phone: u64) {
-        if self.phones.get(&phone).is_some_and(|call| call.entry.is_none()) {
-            self.end_phone(now, phone, true);
+    pub(super) fn phone_played(&mut self, net: &mut NetworkParts, step: &mut Step, phone: u64) {
+        if self.services.get(&phone).is_some_and(|call| call.entry.is_none()) {
+            self.end_phone(net, step, phone, true);
         }
     }
 
     /// Ends a service call; `bye` unless the peer has sent one.
-    pub(super) fn end_phone(&mut self, now: Now, phone: u64, bye: bool) {
+    pub(super) fn end_phone(&mut self, net: &mut NetworkParts, step: &mut Step, phone: u64, bye: bool) {
         let who = Who::Phone(phone);
-        if !self.phones.contains_key(&phone) {
+        if !self.services.contains_key(&phone) {
             return;
         }
         if bye {
-            self.bye(now, who);
+            self.bye(net, step, who);
         }
-        self.stop_waiting_for_ack(who);
-        self.close_sound(who);
-        if let Some(gone) = self.phones.remove(&phone) {
-            self.alarms.remove(gone.over_at, Alarm::PhoneOver(phone));
-            self.forget_dialog(gone.line.dialog.as_ref());
+        self.stop_waiting_for_ack(step, who);
+        self.close_sound(net, step, who);
+        if let Some(gone) = self.services.remove(&phone) {
+            step.alarms.remove(gone.over_at, Alarm::PhoneOver(phone));
+            net.wire.forget_dialog(gone.line.dialog.as_ref());
             self.service_calls.ends(gone.account, phone);
         }
     }

@@ -6,7 +6,6 @@ use std::collections::{BTreeSet, VecDeque};
 
 use crate::acd::Standing;
 use crate::cdr::fact::{Callee, EndCause, FactKind, Side};
-use crate::clock::Now;
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::limits::PAST_DIALOGS_MAX;
 use crate::media::command::Command;
@@ -18,11 +17,11 @@ use crate::sip::replaces::Replaces;
 use crate::sip::sdp::Places;
 use crate::sip::wire::Name;
 
-use super::Switchboard;
 use super::call::Stage;
 use super::door::{ALLOW, SUPPORTED, Taken};
 use super::end::Ending;
 use super::leg::{Line, OfferLeg, OfferState, Rung, Sound, Who};
+use crate::switchboard::{Calls, MediaPorts, NetworkParts, Step, Wire};
 
 /// The dialogs that were there last. Full: the oldest is forgotten, and answers as one that never was.
 #[derive(Debug, Default)]
@@ -56,7 +55,7 @@ pub(super) struct Arriving {
     body: Vec<u8>,
 }
 
-impl Switchboard {
+impl Wire {
     /// A dialog is over.
     pub(super) fn forget_dialog(&mut self, dialog: Option<&Dialog>) {
         if let Some(dialog) = dialog {
@@ -64,20 +63,29 @@ impl Switchboard {
             self.past.add(dialog.key());
         }
     }
+}
 
+impl Calls {
     /// An operator's phone wants the place of another dialog (RFC 3891 §3): 481 when there is none, 603 when it is over, 486
     /// when it is confirmed and only an early one is wanted, 403 when it is not this operator's to take (§9).
-    pub(super) fn picks_up(&mut self, now: Now, taken: &Taken<'_, '_>, operator: OperatorId, replaces: &Replaces) {
+    pub(super) fn picks_up(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        operator: OperatorId,
+        replaces: &Replaces,
+    ) {
         let other = replaces.from_the_other_side();
         let keys = || replaces.keys().chain(other.keys());
-        let aliased = self.leg_of_alias(replaces);
-        let Some(who) = aliased.or_else(|| keys().find_map(|key| self.dialogs.get(&key).copied())) else {
-            let past = keys().any(|key| self.past.known.contains(&key));
-            return self.reply(now, taken, if past { 603 } else { 481 }, &[]);
+        let aliased = net.admission.leg_of_alias(replaces);
+        let Some(who) = aliased.or_else(|| keys().find_map(|key| net.wire.dialogs.get(&key).copied())) else {
+            let past = keys().any(|key| net.wire.past.known.contains(&key));
+            return net.wire.reply(step, taken, if past { 603 } else { 481 }, &[]);
         };
         let (id, leg) = match self.relievable(who, &operator, replaces.early_only) {
             Ok(found) => found,
-            Err(status) => return self.reply(now, taken, status, &[]),
+            Err(status) => return net.wire.reply(step, taken, status, &[]),
         };
         let consulted = match self.acd.standing(&operator) {
             // The operator has the call already and continues at another phone.
@@ -85,22 +93,22 @@ impl Switchboard {
             Standing::Free => None,
             Standing::Busy | Standing::Away | Standing::Unknown => match self.consulted_with(id, leg, &operator) {
                 Some(placed) => Some(placed),
-                None => return self.reply(now, taken, 486, &[]),
+                None => return net.wire.reply(step, taken, 486, &[]),
             },
         };
         let who = {
-            let Some(call) = self.calls.get_mut(&id) else { return self.reply(now, taken, 481, &[]) };
+            let Some(call) = self.calls.get_mut(&id) else { return net.wire.reply(step, taken, 481, &[]) };
             Who::Offer(id, call.take_leg_no())
         };
         let to = Callee::Operator(operator.clone());
-        let arriving = match self.arrives(taken, who, &to) {
+        let arriving = match net.media.arrives(step, taken, who, &to) {
             Ok(arriving) => arriving,
-            Err(status) => return self.reply(now, taken, status, &[]),
+            Err(status) => return net.wire.reply(step, taken, status, &[]),
         };
         if let Some(placed) = consulted {
-            self.end_call(now, placed, Ending::by(Side::Operator, EndCause::Normal).refusing(487));
+            self.end_call(net, step, placed, Ending::by(Side::Operator, EndCause::Normal).refusing(487));
         }
-        self.relieve(now, taken, (id, leg), who, to, arriving);
+        self.relieve(net, step, taken, (id, leg), who, to, arriving);
     }
 
     /// The leg whose place an operator may take: one that rings for a caller who talks with no operator; of one that talks, only if it
@@ -140,38 +148,51 @@ impl Switchboard {
         let relieved = self.calls.get(&id)?.legs.get(&leg)?.operator()?;
         (self.calls.get(&placed)?.placed_by.as_ref() == Some(relieved)).then_some(placed)
     }
+}
 
+impl MediaPorts {
     /// Reads the INVITE and lends it a port; the status of its refusal when it cannot be used.
-    pub(super) fn arrives(&mut self, taken: &Taken<'_, '_>, who: Who, to: &Callee) -> Result<Arriving, u16> {
-        let tag = self.rng.token();
+    pub(super) fn arrives(
+        &mut self,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        who: Who,
+        to: &Callee,
+    ) -> Result<Arriving, u16> {
+        let tag = step.rng.token();
         let dialog = Dialog::as_callee(taken.message, tag.as_str()).map_err(|fault| fault.status)?;
-        let offer = session_description(taken.message).and_then(|body| self.read_offer(body).ok()).ok_or(488_u16)?;
-        let mut sound = self.lend_for(who, Some(&offer), taken.flow.remote.ip()).ok_or(503_u16)?;
-        sound.local.terms.secrecy = self.secrecy(to, taken.flow);
+        let offer =
+            session_description(taken.message).and_then(|body| self.settings.read_offer(body).ok()).ok_or(488_u16)?;
+        let mut sound = self.lend_for(step, who, Some(&offer), taken.flow.remote.ip()).ok_or(503_u16)?;
+        sound.local.terms.secrecy = self.settings.secrecy(to, taken.flow);
         let Ok((body, agreed)) = offer_answer::answer(&offer, sound.local, None) else {
-            self.return_anchor(sound.anchor);
+            self.return_anchor(step, sound.anchor);
             return Err(488);
         };
         sound.places = Places::of(&offer);
         sound.agree(agreed);
         Ok(Arriving { dialog, sound, body })
     }
+}
 
+impl Calls {
     fn relieve(
         &mut self,
-        now: Now,
+        net: &mut NetworkParts,
+        step: &mut Step,
         taken: &Taken<'_, '_>,
         (id, old): (CallId, LegNo),
         who: Who,
         to: Callee,
         arriving: Arriving,
     ) {
+        let now = step.now;
         let (Who::Offer(_, new), Callee::Operator(operator)) = (who, &to) else { return };
-        self.send_guests_away(now, id);
+        self.send_guests_away(net, step, id);
         self.acd.take(now, id, operator, self.entry_of(id));
-        self.fact(now, id, FactKind::TakenOver { leg: old, by: operator.clone() });
-        if self.part(id).is_some() {
-            self.media.push(Command::StopRecord { call: id, leg: old });
+        self.fact(net, step, id, FactKind::TakenOver { leg: old, by: operator.clone() });
+        if self.part(step, id).is_some() {
+            step.out.media.push(Command::StopRecord { call: id, leg: old });
         }
         if let Some(call) = self.calls.get_mut(&id)
             && matches!(call.stage, Stage::Talking { .. })
@@ -179,23 +200,25 @@ impl Switchboard {
             // Whose talk is parted is no longer the one who talks.
             call.stage = Stage::Queued;
         }
-        self.let_in(now, taken, (id, new), &to, arriving);
-        self.connect(now, id, new, &to);
-        self.fact(now, id, FactKind::Answered { leg: new, by: to });
+        self.let_in(net, step, taken, (id, new), &to, arriving);
+        self.connect(net, step, id, new, &to);
+        self.fact(net, step, id, FactKind::Answered { leg: new, by: to });
     }
 
     /// Answers the INVITE: its leg is one of the call.
     pub(super) fn let_in(
         &mut self,
-        now: Now,
+        net: &mut NetworkParts,
+        step: &mut Step,
         taken: &Taken<'_, '_>,
         (id, new): (CallId, LegNo),
         to: &Callee,
         arriving: Arriving,
     ) {
+        let now = step.now;
         let (who, Arriving { dialog, sound, body }) = (Who::Offer(id, new), arriving);
-        let session = self.session_of_invite(taken.message);
-        let (contact, headers) = (self.contact(taken.flow), session.headers());
+        let session = self.settings.session_of_invite(taken.message);
+        let (contact, headers) = (self.settings.contact(taken.flow), session.headers());
         let tag = String::from_utf8_lossy(&dialog.key().local_tag).into_owned();
         let mut response = Stencil::of(taken.message, taken.flow)
             .response(200, Some(&tag))
@@ -206,7 +229,7 @@ impl Switchboard {
             response = response.header(name, value);
         }
         let bytes = response.body("application/sdp", &body).encode();
-        self.dialogs.insert(dialog.key().clone(), who);
+        net.wire.dialogs.insert(dialog.key().clone(), who);
         let mut line = Line::new(taken.flow, false);
         line.dialog = Some(dialog);
         line.sound = Some(sound);
@@ -224,13 +247,13 @@ impl Switchboard {
             shows_another: false,
             rung: Rung::default(),
         };
-        self.stir(to);
+        step.stir(to);
         if let Some(call) = self.calls.get_mut(&id) {
             call.legs.insert(new, leg);
         }
-        self.transactions.respond(now.mono, taken.server, 200, bytes.clone(), &mut self.transmits);
-        self.await_ack(now, who, taken.invite(), bytes);
-        self.begin_session(now, who, session);
+        net.wire.transactions.respond(now.mono, taken.server, 200, bytes.clone(), &mut step.out.transmits);
+        self.await_ack(step, who, taken.invite(), bytes);
+        self.begin_session(step, who, session);
     }
 }
 

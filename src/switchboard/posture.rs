@@ -5,12 +5,13 @@ use std::time::Duration;
 use crate::acd::{Posture, State};
 use crate::cdr::fact::FactKind;
 use crate::cdr::past::Past;
-use crate::clock::{Instant, Now, Timestamp, earliest};
+use crate::clock::{Instant, Timestamp, earliest};
 use crate::ids::OperatorId;
 
 use super::memory::rebased;
 use super::timers::Alarm;
-use super::{ConsoleReply, Output, Switchboard};
+use super::{ConsoleReply, Output};
+use crate::switchboard::{Calls, Mode, NetworkParts, Settings, Step};
 
 /// So often it is told again that the posture is not the normal one.
 const REMINDER: Duration = Duration::from_secs(3_600);
@@ -59,10 +60,19 @@ impl Stance {
     }
 }
 
-impl Switchboard {
+impl Mode {
     /// Sets the posture, for so many hours or, without, for the usual time; 0: until somebody ends it. Where there is no fallback number
     /// it is not `Fallback`.
-    pub(super) fn set_posture(&mut self, now: Now, posture: Posture, hours: Option<u32>, by: String) -> ConsoleReply {
+    pub(super) fn set_posture(
+        &mut self,
+        calls: &mut Calls,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        posture: Posture,
+        hours: Option<u32>,
+        by: String,
+    ) -> ConsoleReply {
+        let now = step.now;
         if posture == Posture::Fallback && self.settings.fallback_number.is_none() {
             return ConsoleReply::NoFallback;
         }
@@ -70,20 +80,28 @@ impl Switchboard {
         let span = Some(hours).filter(|hours| *hours > 0 && !posture.is_normal());
         let until = span.map(|hours| now.after(Duration::from_secs(u64::from(hours) * 3_600)).wall);
         let begins = self.stance.posture != posture;
-        self.assume(now, Stance { posture, since: now.wall, until, by: by.clone(), set: true, ..Stance::default() });
-        self.service_fact(now, FactKind::PostureSet { posture, until, by });
+        self.assume(
+            calls,
+            step,
+            Stance { posture, since: now.wall, until, by: by.clone(), set: true, ..Stance::default() },
+        );
+        net.facts.service_fact(step, FactKind::PostureSet { posture, until, by });
         if begins && posture == Posture::MajorIncident {
-            self.call_back_to_work(now);
+            calls.call_back_to_work(step);
         }
         self.posture_view()
     }
+}
 
+impl Settings {
     /// What an operator has dialled, if it is the code of a posture.
     pub(super) fn posture_dialled(&self, dialled: &[u8]) -> Option<Posture> {
-        let mut codes = self.settings.feature_codes.postures.iter();
+        let mut codes = self.feature_codes.postures.iter();
         codes.find(|(code, _)| code.as_bytes() == dialled).map(|(_, posture)| *posture)
     }
+}
 
+impl Mode {
     /// For the console.
     pub(super) fn posture_view(&self) -> ConsoleReply {
         let Stance { posture, since, until, by, .. } = self.stance.clone();
@@ -91,68 +109,77 @@ impl Switchboard {
     }
 
     /// Takes over the posture of an earlier run, unless somebody has set one since, or its time is over.
-    pub(super) fn remember_posture(&mut self, now: Now, past: &Past) {
+    pub(super) fn remember_posture(&mut self, calls: &mut Calls, step: &mut Step, past: &Past) {
+        let now = step.now;
         let last = past.facts.iter().rfind(|fact| matches!(fact.kind, FactKind::PostureSet { .. }));
         let Some(last) = last else { return };
         let FactKind::PostureSet { posture, until, by } = last.kind.clone() else { return };
         let (since, until) = (last.at.min(now.wall), until.map(|until| rebased(now.wall, last.at, until)));
         if !self.stance.set && !posture.is_normal() && until.is_none_or(|until| now.wall < until) {
-            self.assume(now, Stance { posture, since, until, by, ..Stance::default() });
+            self.assume(calls, step, Stance { posture, since, until, by, ..Stance::default() });
         }
     }
 
-    fn assume(&mut self, now: Now, stance: Stance) {
+    fn assume(&mut self, calls: &mut Calls, step: &mut Step, stance: Stance) {
+        let now = step.now;
         if let Some(due) = self.stance.due {
-            self.alarms.remove(due, Alarm::Posture);
+            step.alarms.remove(due, Alarm::Posture);
         }
         let left = |until: Timestamp| Duration::from_millis(until.millis_since(now.wall));
         let over_at = stance.until.map(|until| now.mono + left(until));
         self.stance = Stance { over_at, due: None, ..stance };
-        self.acd.set_posture(now, self.stance.posture);
-        self.await_posture(now);
-        self.tell_posture(now, false);
+        calls.acd.set_posture(now, self.stance.posture);
+        self.await_posture(step);
+        self.tell_posture(step, false);
     }
 
-    fn await_posture(&mut self, now: Now) {
+    fn await_posture(&mut self, step: &mut Step) {
+        let now = step.now;
         let remind = (!self.stance.posture.is_normal()).then(|| now.mono + REMINDER);
         self.stance.due = remind.and_then(|remind| earliest(Some(remind), self.stance.over_at));
         if let Some(due) = self.stance.due {
-            self.alarms.insert(due, Alarm::Posture);
+            step.alarms.insert(due, Alarm::Posture);
         }
     }
 
-    fn tell_posture(&mut self, now: Now, reminder: bool) {
+    fn tell_posture(&mut self, step: &mut Step, reminder: bool) {
+        let now = step.now;
         let lasts_ms = now.wall.millis_since(self.stance.since);
-        self.others.push(Output::Posture { posture: self.stance.posture, lasts_ms, reminder });
+        step.out.others.push(Output::Posture { posture: self.stance.posture, lasts_ms, reminder });
     }
 
     /// Its time is over, or it is told again.
-    pub(super) fn posture_due(&mut self, now: Now) {
+    pub(super) fn posture_due(&mut self, calls: &mut Calls, net: &mut NetworkParts, step: &mut Step) {
+        let now = step.now;
         self.stance.due = None;
         if self.stance.over_at.is_some_and(|at| at <= now.mono) {
-            self.set_posture(now, Posture::Normal, None, TIME.to_owned());
+            self.set_posture(calls, net, step, Posture::Normal, None, TIME.to_owned());
             return;
         }
-        self.await_posture(now);
-        self.tell_posture(now, true);
+        self.await_posture(step);
+        self.tell_posture(step, true);
     }
+}
 
+impl Calls {
     /// Those who are on a break get a text, once.
-    fn call_back_to_work(&mut self, now: Now) {
+    fn call_back_to_work(&mut self, step: &mut Step) {
         let text = self.settings.posture.incident_text.clone();
         let on_break = self.acd.views().into_iter().filter(|view| view.state == State::Break);
         let on_break: Vec<OperatorId> = on_break.map(|view| view.operator).collect();
         for operator in on_break.into_iter().filter(|_| !text.is_empty()) {
             // Whose phone takes no texts is asked by somebody in the room.
-            self.notify_operator(operator, text.clone());
+            step.notify_operator(operator, text.clone());
         }
     }
+}
 
+impl Mode {
     /// What is not right about it (`verify`).
-    pub(super) fn verify_posture(&self) -> Result<(), String> {
+    pub(super) fn verify_posture(&self, calls: &Calls, step: &Step) -> Result<(), String> {
         let stance = &self.stance;
-        let awaited = stance.due.is_some_and(|due| self.alarms.contains(due, Alarm::Posture));
-        if stance.posture != self.acd.posture() || awaited == stance.posture.is_normal() {
+        let awaited = stance.due.is_some_and(|due| step.alarms.contains(due, Alarm::Posture));
+        if stance.posture != calls.acd.posture() || awaited == stance.posture.is_normal() {
             return Err(format!("the posture {} is not that of the queue, or is forgotten", stance.posture.word()));
         }
         Ok(())

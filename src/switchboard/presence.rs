@@ -20,9 +20,10 @@ use crate::sip::flow::{Flow, Transport};
 use crate::sip::guard::source_network;
 use crate::sip::registrar::{Binding, Reach};
 
+use super::Output;
 use super::memory::rebased;
 use super::reach::Reached;
-use super::{Output, Switchboard};
+use crate::switchboard::{Calls, NetworkParts, Phones, Step, Switchboard, Wire};
 
 /// An operator who logged in at a station longer ago is not restored there: no shift is as long.
 const SEATED_MAX: Duration = Duration::from_secs(24 * 3_600);
@@ -103,31 +104,34 @@ struct Asleep {
 
 impl Switchboard {
     /// Restores the state of an earlier run, at once or as soon as the accounts are known.
-    pub(super) fn restore(&mut self, now: Now, restored: Restored) {
+    pub(super) fn restore(&mut self, restored: Restored) {
         let presences = restored.presences.into_iter().take(OPERATORS_MAX);
-        self.recovered.waiting = presences.map(|one| (one.account.clone(), one)).collect();
-        self.restore_terms(now, restored.terms);
-        if self.accounts_known {
-            self.restore_presences(now);
+        self.net.phones.recovered.waiting = presences.map(|one| (one.account.clone(), one)).collect();
+        self.restore_terms(restored.terms);
+        if self.net.phones.accounts_known {
+            self.calls.restore_presences(&mut self.net, &mut self.step);
         }
     }
+}
 
+impl Calls {
     /// Restores the states that waited for the accounts. A removed account is not restored.
-    pub(super) fn restore_presences(&mut self, now: Now) {
-        let mut all = std::mem::take(&mut self.recovered.waiting);
-        all.retain(|account, _| self.accounts.contains_key(account));
+    pub(super) fn restore_presences(&mut self, net: &mut NetworkParts, step: &mut Step) {
+        let now = step.now;
+        let mut all = std::mem::take(&mut net.phones.recovered.waiting);
+        all.retain(|account, _| net.phones.accounts.contains_key(account));
         for presence in all.values() {
-            self.restore_phones(now, presence);
+            self.restore_phones(net, step, presence);
         }
         let not_long_ago =
             |presence: &Presence| u128::from(now.wall.millis_since(presence.at)) < SEATED_MAX.as_millis();
         for (station, presence) in all.iter().filter(|(_, presence)| not_long_ago(presence)) {
             if let Some(operator) = &presence.seated {
-                self.seat_again(now, station, operator);
+                self.seat_again(net, now, station, operator);
             }
         }
         for (operator, presence) in &all {
-            if self.is_operator(operator) {
+            if net.phones.is_operator(operator) {
                 self.restore_state(now, operator, presence);
             }
         }
@@ -141,7 +145,8 @@ impl Switchboard {
         }
     }
 
-    fn restore_phones(&mut self, now: Now, presence: &Presence) {
+    fn restore_phones(&mut self, net: &mut NetworkParts, step: &mut Step, presence: &Presence) {
+        let now = step.now;
         let away = Duration::from_millis(now.wall.millis_since(presence.at));
         let (mut awake, mut asleep) = (Vec::new(), Vec::new());
         for kept in &presence.bindings {
@@ -150,67 +155,81 @@ impl Switchboard {
                 continue;
             }
             let binding = kept.binding(now, left);
-            self.guard.guesses().restored(presence.account.as_str(), binding.flow.remote.ip(), &binding.call_id);
+            net.admission.guard.guesses().restored(
+                presence.account.as_str(),
+                binding.flow.remote.ip(),
+                &binding.call_id,
+            );
             if kept.transport.is_reliable() { asleep.push(binding) } else { awake.push(binding) }
         }
         let account = &presence.account;
         for binding in &awake {
-            self.recovered.doubtful.insert(binding.flow, account.clone());
+            net.phones.recovered.doubtful.insert(binding.flow, account.clone());
         }
         if !asleep.is_empty() {
-            self.recovered.slept_at.extend(asleep.iter().map(|one| source_network(one.flow.remote.ip())));
+            net.phones.recovered.slept_at.extend(asleep.iter().map(|one| source_network(one.flow.remote.ip())));
             let sleeper = Asleep { bindings: asleep, logged_in: Some(presence.logged_in) };
-            self.recovered.asleep.insert(account.clone(), sleeper);
+            net.phones.recovered.asleep.insert(account.clone(), sleeper);
         }
         if !awake.is_empty() {
-            self.phones_are_back(now, account, awake);
+            self.phones_are_back(net, step, account, awake);
         }
     }
 
-    fn phones_are_back(&mut self, now: Now, account: &OperatorId, bindings: Vec<Binding>) {
-        self.registrar.restore(account.as_str(), bindings);
-        let user = self.user_of(account);
-        self.align_phones(now, account);
+    fn phones_are_back(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        account: &OperatorId,
+        bindings: Vec<Binding>,
+    ) {
+        let now = step.now;
+        net.phones.registrar.restore(account.as_str(), bindings);
+        let user = net.phones.user_of(account);
+        self.align_phones(net, now, account);
         self.acd.hear(&user);
-        self.ping_phone_from(now.mono, account);
+        net.phones.ping_phone_from(step, account);
     }
 
     /// A phone has authenticated a request other than REGISTER: a sleeping binding of its address uses this connection from now on.
-    pub(super) fn wake(&mut self, now: Now, account: &OperatorId, flow: Flow) {
+    pub(super) fn wake(&mut self, net: &mut NetworkParts, step: &mut Step, account: &OperatorId, flow: Flow) {
+        let now = step.now;
         if !flow.is_connection() {
             return;
         }
-        let Some(sleeper) = self.recovered.asleep.get_mut(account) else { return };
+        let Some(sleeper) = net.phones.recovered.asleep.get_mut(account) else { return };
         sleeper.bindings.retain(|binding| binding.expires_at > now.mono);
         let here = |binding: &Binding| binding.flow.transport == flow.transport && is_at(binding, flow.remote.ip());
         let Some(at) = sleeper.bindings.iter().position(here) else { return };
         let (binding, logged_in) = (sleeper.bindings.remove(at), sleeper.logged_in.take());
         if sleeper.bindings.is_empty() {
-            self.recovered.asleep.remove(account);
+            net.phones.recovered.asleep.remove(account);
         }
-        self.phones_are_back(now, account, vec![Binding { flow, ..binding }]);
-        self.keep_logged_out(now, account, logged_in);
+        self.phones_are_back(net, step, account, vec![Binding { flow, ..binding }]);
+        self.keep_logged_out(net, now, account, logged_in);
     }
 
     /// A phone has registered again: the sleeping bindings of its address are removed.
-    pub(super) fn registered_anew(&mut self, now: Now, account: &OperatorId, flow: Flow) {
-        self.recovered.doubtful.remove(&flow);
-        let Some(sleeper) = self.recovered.asleep.get_mut(account) else { return };
+    pub(super) fn registered_anew(&mut self, net: &mut NetworkParts, now: Now, account: &OperatorId, flow: Flow) {
+        net.phones.recovered.doubtful.remove(&flow);
+        let Some(sleeper) = net.phones.recovered.asleep.get_mut(account) else { return };
         sleeper.bindings.retain(|binding| binding.expires_at > now.mono && !is_at(binding, flow.remote.ip()));
         let logged_in = sleeper.logged_in.take();
         if sleeper.bindings.is_empty() {
-            self.recovered.asleep.remove(account);
+            net.phones.recovered.asleep.remove(account);
         }
-        self.keep_logged_out(now, account, logged_in);
+        self.keep_logged_out(net, now, account, logged_in);
     }
 
     /// Keeps an operator logged out who logged out before the restart or since, when the first phone is registered again.
-    fn keep_logged_out(&mut self, now: Now, account: &OperatorId, logged_in: Option<bool>) {
-        if logged_in == Some(false) && self.is_operator(account) {
+    fn keep_logged_out(&mut self, net: &mut NetworkParts, now: Now, account: &OperatorId, logged_in: Option<bool>) {
+        if logged_in == Some(false) && net.phones.is_operator(account) {
             self.acd.log_out(now, account).unwrap_or_default();
         }
     }
+}
 
+impl Phones {
     /// Notes a log-in or log-out for the time when a phone that has not registered since the restart does so.
     pub(super) fn logged(&mut self, operator: &OperatorId, logged_in: bool) {
         let known = self.recovered.asleep.get_mut(operator).and_then(|one| one.logged_in.as_mut());
@@ -221,9 +240,9 @@ impl Switchboard {
     }
 
     /// Sends OPTIONS to a phone that is rung and has not been heard since the restart, to find out whether it is reachable.
-    pub(super) fn probe_doubtful(&mut self, now: Now, reached: &Reached) {
+    pub(super) fn probe_doubtful(&mut self, wire: &mut Wire, step: &mut Step, reached: &Reached) {
         if self.recovered.doubtful.remove(&reached.phone.flow).is_some() {
-            self.ping_ways(now, reached);
+            wire.ping_ways(step, reached);
         }
     }
 
@@ -232,54 +251,59 @@ impl Switchboard {
         self.recovered.asleep.remove(account);
         self.recovered.doubtful.retain(|_, owner| owner != account);
     }
+}
 
+impl Calls {
     /// Emits the states that have changed in this step, before the messages that confirm the changes.
-    pub(super) fn emit_presences(&mut self, now: Now, out: &mut Vec<Output>) {
+    pub(super) fn emit_presences(&mut self, net: &mut NetworkParts, now: Now, out: &mut Vec<Output>) {
         let mut changed: BTreeSet<OperatorId> = self.acd.take_presence_changes();
-        let bound = self.registrar.take_changed();
+        let bound = net.phones.registrar.take_changed();
         changed.extend(bound.iter().filter_map(|user| OperatorId::parse(user).ok()));
-        changed.append(&mut self.stations.changed);
-        out.extend(changed.iter().map(|account| Output::Presence(Box::new(self.presence_of(now, account)))));
+        changed.append(&mut net.phones.stations.changed);
+        out.extend(changed.iter().map(|account| Output::Presence(Box::new(self.presence_of(net, now, account)))));
     }
 
-    fn presence_of(&self, now: Now, account: &OperatorId) -> Presence {
+    fn presence_of(&self, net: &NetworkParts, now: Now, account: &OperatorId) -> Presence {
         let view = self.acd.view(account);
-        let asleep = self.recovered.asleep.get(account).map(|one| one.bindings.as_slice()).unwrap_or_default();
-        let bindings = self.registrar.bindings(account.as_str()).iter().chain(asleep);
-        let asleep_in = self.recovered.asleep.get(account).and_then(|one| one.logged_in);
+        let asleep = net.phones.recovered.asleep.get(account).map(|one| one.bindings.as_slice()).unwrap_or_default();
+        let bindings = net.phones.registrar.bindings(account.as_str()).iter().chain(asleep);
+        let asleep_in = net.phones.recovered.asleep.get(account).and_then(|one| one.logged_in);
         Presence {
             account: account.clone(),
             at: now.wall,
             bindings: bindings.filter_map(|binding| KeptBinding::of(now, binding)).collect(),
             logged_in: asleep_in.unwrap_or_else(|| view.as_ref().is_some_and(|view| view.logged_in)),
             paused: view.and_then(|view| view.paused),
-            seated: self.stations.seated(account).cloned(),
+            seated: net.phones.stations.seated(account).cloned(),
         }
     }
+}
 
+impl Switchboard {
     /// Restores flags of callers and the operating mode. They count as set in this run, so that older ones of the database do not replace
     /// them.
-    fn restore_terms(&mut self, now: Now, terms: Vec<Fact>) {
+    fn restore_terms(&mut self, terms: Vec<Fact>) {
+        let now = self.step.now;
         let settings = self.settings.callers.clone();
         let ahead = terms.iter().any(|fact| fact.at > now.wall);
         for fact in &terms {
             let FactKind::CallerMarked { number, until, .. } = &fact.kind else { continue };
             let at = fact.at.min(now.wall);
             match until.map(|until| rebased(now.wall, fact.at, until)) {
-                Some(until) if until > now.wall => self.callers.mark(number, until, at, &settings),
+                Some(until) if until > now.wall => self.calls.callers.mark(number, until, at, &settings),
                 Some(_) => {}
                 None => {
-                    self.callers.clear(number, at, &settings);
-                    self.lifted_meanwhile(number);
+                    self.calls.callers.clear(number, at, &settings);
+                    self.calls.lifted_meanwhile(number);
                 }
             }
         }
         if terms.iter().any(|fact| matches!(fact.kind, FactKind::PostureSet { .. })) {
-            self.remember_posture(now, &Past { calls: Vec::new(), facts: terms });
-            self.stance.is_set();
+            self.mode.remember_posture(&mut self.calls, &mut self.step, &Past { calls: Vec::new(), facts: terms });
+            self.mode.stance.is_set();
         }
         if ahead {
-            self.write_terms_again(now);
+            self.mode.write_terms_again(&mut self.calls, &mut self.net, &mut self.step);
         }
     }
 }

@@ -1,17 +1,16 @@
 //! REFER in a dialog of ours (RFC 3515, RFC 5589): who may pass callers on, and to whom.
 
 use crate::cdr::fact::Destination;
-use crate::clock::Now;
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::sip::refer::Refer;
 use crate::sip::replaces::Replaces;
 use crate::sip::uri::Uri;
 
-use super::Switchboard;
 use super::call::Stage;
 use super::dialogs::of_request_only;
 use super::door::Taken;
 use super::leg::Who;
+use crate::switchboard::{Calls, NetworkParts, Phones, Step, Wire};
 
 /// The leg over which an operator has his caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,80 +20,92 @@ pub(super) struct Referor {
     pub(super) operator: OperatorId,
 }
 
-impl Switchboard {
+impl Calls {
     /// An operator passes his caller on. Nobody else may: the caller and the trunk's side get 403.
-    pub(super) fn referred(&mut self, now: Now, taken: &Taken<'_, '_>, who: Who) {
+    pub(super) fn referred(&mut self, net: &mut NetworkParts, step: &mut Step, taken: &Taken<'_, '_>, who: Who) {
         let refer = match Refer::read(taken.message) {
             Ok(refer) => refer,
-            Err(fault) => return self.reject_refer(now, taken, fault.status),
+            Err(fault) => return net.wire.reject_refer(step, taken, fault.status),
         };
         if let Some(replaces) = &refer.replaces {
-            return self.joins(now, taken, who, &refer, replaces);
+            return self.joins(net, step, taken, who, &refer, replaces);
         }
         let referor = match self.referor(who) {
             Ok(referor) => referor,
-            Err(status) => return self.reply(now, taken, status, &[]),
+            Err(status) => return net.wire.reply(step, taken, status, &[]),
         };
-        if let Some(whom) = self.asked_in(&refer.to) {
-            return self.confers(now, taken, &referor, &refer, whom);
+        if let Some(whom) = net.phones.asked_in(&refer.to) {
+            return self.confers(net, step, taken, &referor, &refer, whom);
         }
         if self.has_guests(referor.call) {
-            return self.reply(now, taken, 491, &[]);
+            return net.wire.reply(step, taken, 491, &[]);
         }
-        let to = match self.whom(&refer.to) {
+        let to = match net.phones.whom(&refer.to) {
             Ok(Destination::Operator(operator)) if operator == referor.operator => {
-                return self.reply(now, taken, 403, &[]);
+                return net.wire.reply(step, taken, 403, &[]);
             }
             Ok(to) => to,
-            Err(status) => return self.reject_refer(now, taken, status),
+            Err(status) => return net.wire.reject_refer(step, taken, status),
         };
-        self.accept_refer(now, taken, who, refer.wants_notify);
-        self.pass_on(now, &referor, to, refer.referred_by);
+        self.accept_refer(net, step, taken, who, refer.wants_notify);
+        self.pass_on(net, step, &referor, to, refer.referred_by);
     }
+}
 
+impl Wire {
     /// Rejects a REFER; its dialog continues.
-    pub(super) fn reject_refer(&mut self, now: Now, taken: &Taken<'_, '_>, status: u16) {
-        self.reply(now, taken, of_request_only(status, 403), &[]);
+    pub(super) fn reject_refer(&mut self, step: &mut Step, taken: &Taken<'_, '_>, status: u16) {
+        self.reply(step, taken, of_request_only(status, 403), &[]);
     }
+}
 
+impl Calls {
     /// REFER with Replaces: the two dialogs of one operator become one call, whichever of them he asks in.
-    fn joins(&mut self, now: Now, taken: &Taken<'_, '_>, who: Who, refer: &Refer<'_>, replaces: &Replaces) {
-        let other = replaces.keys().find_map(|key| self.dialogs.get(&key).copied());
+    fn joins(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        who: Who,
+        refer: &Refer<'_>,
+        replaces: &Replaces,
+    ) {
+        let other = replaces.keys().find_map(|key| net.wire.dialogs.get(&key).copied());
         let (with_caller, with_colleague) = match (who, other) {
             (Who::Offer(..), Some(Who::Caller(placed))) => (who, Some(placed)),
             (Who::Caller(placed), Some(caller @ Who::Offer(..))) => (caller, Some(placed)),
             (Who::Offer(..), None) => (who, None),
-            (_, _) => return self.reply(now, taken, 403, &[]),
+            (_, _) => return net.wire.reply(step, taken, 403, &[]),
         };
         let referor = match self.referor(with_caller) {
             Ok(referor) => referor,
-            Err(status) => return self.reply(now, taken, status, &[]),
+            Err(status) => return net.wire.reply(step, taken, status, &[]),
         };
         let confers = with_colleague.and_then(|placed| self.calls.get(&placed)).is_some_and(|call| call.confers);
         if confers && let Err(status) = self.room_for_guest(referor.call) {
-            return self.reply(now, taken, status, &[]);
+            return net.wire.reply(step, taken, status, &[]);
         }
         if !confers && self.has_guests(referor.call) {
-            return self.reply(now, taken, 491, &[]);
+            return net.wire.reply(step, taken, 491, &[]);
         }
         let Some(placed) = with_colleague else {
             // The dialog is gone, or was never one of ours: whom we would invite would say so (RFC 3891 §3).
-            self.accept_refer(now, taken, who, refer.wants_notify);
-            let to = self.whom(&refer.to).unwrap_or(Destination::Queue);
-            return self.pass_on_in_vain(now, &referor, to, 481);
+            self.accept_refer(net, step, taken, who, refer.wants_notify);
+            let to = net.phones.whom(&refer.to).unwrap_or(Destination::Queue);
+            return self.pass_on_in_vain(net, step, &referor, to, 481);
         };
         let his = self.calls.get(&placed).is_some_and(|call| {
             let asks_early = who == Who::Caller(placed) && !matches!(call.stage, Stage::Talking { .. });
             call.placed_by.as_ref() == Some(&referor.operator) && !asks_early
         });
         if !his {
-            return self.reply(now, taken, 403, &[]);
+            return net.wire.reply(step, taken, 403, &[]);
         }
-        self.accept_refer(now, taken, who, refer.wants_notify);
+        self.accept_refer(net, step, taken, who, refer.wants_notify);
         if confers {
-            return self.merges(now, &referor, placed, who);
+            return self.merges(net, step, &referor, placed, who);
         }
-        self.join(now, &referor, placed, who, refer.referred_by.clone());
+        self.join(net, step, &referor, placed, who, refer.referred_by.clone());
     }
 
     /// The operator whose leg this is, while he talks with his caller; else the status that the REFER gets.
@@ -115,13 +126,15 @@ impl Switchboard {
             | Stage::Ended => Err(403),
         }
     }
+}
 
+impl Phones {
     /// Whom a URI of ours names: a colleague, an agency, the queue. Who is nobody gets 404; numbers that are no agency's 403.
     pub(super) fn whom(&self, uri: &Uri<'_>) -> Result<Destination, u16> {
         if let Uri::Service(service) = uri {
             return if service == "sos" || service.starts_with("sos.") { Ok(Destination::Queue) } else { Err(404) };
         }
-        if !self.is_ours(uri) {
+        if !self.settings.is_ours(uri) {
             return Err(404);
         }
         let user = uri.user().ok_or(404_u16)?;

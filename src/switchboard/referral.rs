@@ -9,10 +9,11 @@ use crate::sip::refer;
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::{Message, Method, Name};
 
+use super::Purpose;
 use super::call::Stage;
 use super::door::Taken;
 use super::leg::{Line, Who};
-use super::{Purpose, Switchboard};
+use crate::switchboard::{Calls, NetworkParts, Step, Wire};
 
 /// Longer than any transfer rings.
 const EXPIRES_SECONDS: u32 = 600;
@@ -66,17 +67,24 @@ impl Line {
     }
 }
 
-impl Switchboard {
+impl Calls {
     /// Accepts a REFER: 202, then NOTIFY with 100, unless none is wanted (RFC 3515 §2.4.4, RFC 4488 §4).
-    pub(super) fn accept_refer(&mut self, now: Now, taken: &Taken<'_, '_>, who: Who, wants_notify: bool) {
-        let contact = self.contact(taken.flow);
+    pub(super) fn accept_refer(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        who: Who,
+        wants_notify: bool,
+    ) {
+        let contact = self.settings.contact(taken.flow);
         let mut headers = vec![(Name::Contact, contact.as_bytes())];
         if !wants_notify {
             headers.push((Name::ReferSub, b"false"));
         }
-        self.reply(now, taken, 202, &headers);
+        net.wire.reply(step, taken, 202, &headers);
         if let Some(key) = DialogKey::of_request(taken.message) {
-            self.follow(taken, who, &key);
+            self.follow(net, step, taken, who, &key);
         }
         let cseq = taken.message.cseq().map_or(0, |cseq| cseq.number);
         let Some(line) = self.line_mut(who) else { return };
@@ -87,14 +95,16 @@ impl Switchboard {
         if wants_notify {
             line.refers.open = Some(Subscription { event, told: None, failed: false, over: false });
         }
-        self.forget_referral(last);
-        self.tell_referrer(now, who, 100);
+        net.wire.forget_referral(last);
+        self.tell_referrer(net, step, who, 100);
     }
 
     /// Notes that a REFER, or a retransmission of it, has arrived in an operator's dialog: its response may be a rejection, after which
     /// some phones hang up. A phone that has sent it in the dialog of a consultation may end both of its calls.
-    pub(super) fn note_refer(&mut self, now: Now, message: &Message<'_>) {
-        let Some(who) = DialogKey::of_request(message).and_then(|key| self.dialogs.get(&key).copied()) else { return };
+    pub(super) fn note_refer(&mut self, net: &mut NetworkParts, now: Now, message: &Message<'_>) {
+        let Some(who) = DialogKey::of_request(message).and_then(|key| net.wire.dialogs.get(&key).copied()) else {
+            return;
+        };
         let with_caller = match who {
             Who::Caller(placed) => self.leg_with_caller(placed),
             Who::Offer(..) | Who::Phone(_) => None,
@@ -115,14 +125,15 @@ impl Switchboard {
     }
 
     /// Tells how the transfer stands: a status line in a NOTIFY. A final status is the last that is told.
-    pub(super) fn tell_referrer(&mut self, now: Now, who: Who, status: u16) {
+    pub(super) fn tell_referrer(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who, status: u16) {
+        let now = step.now;
         let Some(line) = self.line_mut(who) else { return };
         if status >= 300 {
             line.note_failure(now.mono);
         }
         let flow = line.next_flow();
-        let (contact, sent_by) = (self.contact(flow), self.advertised(flow).to_owned());
-        let branch = format!("z9hG4bK{}", self.rng.token());
+        let (contact, sent_by) = (self.settings.contact(flow), self.settings.advertised(flow).to_owned());
+        let branch = format!("z9hG4bK{}", step.rng.token());
         let Some(line) = self.line_mut(who) else { return };
         let (Some(open), Some(dialog)) = (line.refers.open.as_mut().filter(|open| !open.over), line.dialog.as_mut())
         else {
@@ -143,10 +154,10 @@ impl Switchboard {
             .body("message/sipfrag;version=2.0", refer::fragment(status).as_bytes())
             .encode();
         let last = open.told.take();
-        self.forget_referral(last);
-        let sent = self.transactions.send(now.mono, flow, Method::Notify, &branch, bytes, &mut self.transmits);
+        net.wire.forget_referral(last);
+        let sent = net.wire.transactions.send(now.mono, flow, Method::Notify, &branch, bytes, &mut step.out.transmits);
         let Some(client) = sent else { return };
-        self.clients.insert(client, Purpose::Referral(who));
+        net.wire.clients.insert(client, Purpose::Referral(who));
         if let Some(open) = self.line_mut(who).and_then(|line| line.refers.open.as_mut()) {
             open.told = Some(client);
         }
@@ -164,7 +175,9 @@ impl Switchboard {
             refers.open = None;
         }
     }
+}
 
+impl Wire {
     fn forget_referral(&mut self, client: Option<ClientId>) {
         if let Some(client) = client {
             self.clients.remove(&client);

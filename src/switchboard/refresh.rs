@@ -1,7 +1,7 @@
 //! Session timers (RFC 4028) on both legs: refreshes of ours, and what happens when the peer's do not come.
 
 use crate::cdr::fact::{EndCause, FactKind, Side};
-use crate::clock::{Instant, Now};
+use crate::clock::Instant;
 use crate::ids::{CallId, LegNo};
 use crate::sip::option_tag;
 use crate::sip::sdp::{self, AudioCodec, Direction};
@@ -9,13 +9,14 @@ use crate::sip::session_timer::{SECONDS_MIN, Terms, min_se};
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::{Message, Method, Name};
 
+use super::Purpose;
 use super::call::Call;
 use super::door::{ALLOW, SUPPORTED, Taken};
 use super::end::Ending;
 use super::leg::{Line, Who};
 use super::timers::Alarm;
-use super::{Purpose, Switchboard};
 
+use crate::switchboard::{Calls, NetworkParts, Settings, Step, Wire};
 use std::time::Duration;
 
 /// A refresh that could not be sent, or was refused, is tried again so much later.
@@ -109,9 +110,9 @@ impl SessionHeaders {
     }
 }
 
-impl Switchboard {
+impl Wire {
     /// The timer that a request of the peer leads to. None when it was refused with 422, which an emergency caller never is.
-    pub(super) fn agree_session(&mut self, now: Now, taken: &Taken<'_, '_>, who: Who) -> Option<Agreement> {
+    pub(super) fn agree_session(&mut self, step: &mut Step, taken: &Taken<'_, '_>, who: Who) -> Option<Agreement> {
         let (ours, lenient) = match who {
             Who::Caller(_) => (self.settings.session_seconds, true),
             Who::Offer(..) => (self.settings.session_seconds, false),
@@ -122,62 +123,67 @@ impl Switchboard {
             Ok(terms) => Some(Agreement(terms)),
             Err(_too_small) => {
                 let least = SECONDS_MIN.to_string();
-                self.reply(now, taken, 422, &[(Name::MinSe, least.as_bytes())]);
+                self.reply(step, taken, 422, &[(Name::MinSe, least.as_bytes())]);
                 None
             }
         }
     }
+}
 
+impl Settings {
     /// The timer of a caller's INVITE; it begins with the 200.
     pub(super) fn session_of_invite(&self, invite: &Message<'_>) -> Agreement {
-        Agreement(Terms::as_uas(invite, self.settings.session_seconds, true).unwrap_or(None))
+        Agreement(Terms::as_uas(invite, self.session_seconds, true).unwrap_or(None))
     }
+}
 
+impl Calls {
     /// The timer that a phone's 2xx has agreed to.
     pub(super) fn session_of_answer(response: &Message<'_>) -> Agreement {
         Agreement(Terms::as_uac(response))
     }
 
     /// Starts the timer, or starts it again. A refresh of the peer that says nothing of it ends one that he had to keep.
-    pub(super) fn begin_session(&mut self, now: Now, who: Who, agreement: Agreement) {
-        let running = self.stop_session(who);
+    pub(super) fn begin_session(&mut self, step: &mut Step, who: Who, agreement: Agreement) {
+        let now = step.now;
+        let running = self.stop_session(step, who);
         let kept = running.map(|session| session.terms).filter(|terms| terms.we_refresh);
         let Some(terms) = agreement.0.or(kept) else { return };
         let ends_at = now.mono + terms.expires_after();
         let at = if terms.we_refresh { (now.mono + terms.refresh_after()).min(ends_at) } else { ends_at };
         let overdue = running.is_some_and(|session| session.overdue);
-        self.set_session(who, Session { terms, at, ends_at, at_once: 0, overdue });
+        self.set_session(step, who, Session { terms, at, ends_at, at_once: 0, overdue });
     }
 
-    fn set_session(&mut self, who: Who, session: Session) {
+    fn set_session(&mut self, step: &mut Step, who: Who, session: Session) {
         let Some(line) = self.line_mut(who) else { return };
         line.session = Some(session);
-        self.alarms.insert(session.at, Alarm::Session(who));
+        step.alarms.insert(session.at, Alarm::Session(who));
     }
 
     /// A leg has moved to another call: its timer goes along.
-    pub(super) fn move_session(&mut self, was: Who, is: Who) {
+    pub(super) fn move_session(&mut self, net: &mut NetworkParts, step: &mut Step, was: Who, is: Who) {
         if let Some(session) = self.line_mut(is).and_then(|line| line.session)
-            && self.alarms.remove(session.at, Alarm::Session(was))
+            && step.alarms.remove(session.at, Alarm::Session(was))
         {
-            self.alarms.insert(session.at, Alarm::Session(is));
+            step.alarms.insert(session.at, Alarm::Session(is));
         }
         let Some(line) = self.line_mut(is) else { return };
         let (asked, reinvited) = (line.asked.map(|asked| asked.client), line.reinvited.map(|(client, _)| client));
         for client in [asked, reinvited].into_iter().flatten() {
-            self.clients.insert(client, Purpose::Refresh(is));
+            net.wire.clients.insert(client, Purpose::Refresh(is));
         }
     }
 
     /// No timer any more.
-    pub(super) fn stop_session(&mut self, who: Who) -> Option<Session> {
+    pub(super) fn stop_session(&mut self, step: &mut Step, who: Who) -> Option<Session> {
         let session = self.line_mut(who)?.session.take()?;
-        self.alarms.remove(session.at, Alarm::Session(who));
+        step.alarms.remove(session.at, Alarm::Session(who));
         Some(session)
     }
 
     /// Nobody waits any more for what we have asked in the dialog. A 2xx to a re-INVITE gets its ACK all the same.
-    pub(super) fn stop_asking(&mut self, who: Who) {
+    pub(super) fn stop_asking(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
         let Some(line) = self.line_mut(who) else { return };
         line.unanswered = None;
         let told = line.refers.forget().map(|client| (client, 0, Method::Notify));
@@ -185,42 +191,51 @@ impl Switchboard {
         let asked = line.asked.take().map(|asked| (asked.client, asked.cseq, asked.method));
         let confirmed = line.reinvited.take().map(|(client, cseq)| (client, cseq, Method::Invite));
         for (client, cseq, method) in [asked, confirmed, told, digit].into_iter().flatten() {
-            self.clients.remove(&client);
-            self.asked.remove(&client);
-            match self.ack_of(who, cseq).filter(|_| method == Method::Invite) {
-                Some(ack) => self.transactions.forget_with(client, ack),
-                None => self.transactions.forget(client),
+            net.wire.clients.remove(&client);
+            net.wire.retries.remove(&client);
+            match self.ack_of(step, who, cseq).filter(|_| method == Method::Invite) {
+                Some(ack) => net.wire.transactions.forget_with(client, ack),
+                None => net.wire.transactions.forget(client),
             }
         }
     }
 
     /// A deadline of the timer.
-    pub(super) fn session_due(&mut self, now: Now, who: Who) {
+    pub(super) fn session_due(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
+        let now = step.now;
         let Some(session) = self.line_mut(who).and_then(|line| line.session) else { return };
         if now.mono >= session.ends_at {
-            return self.session_over(now, who, session);
+            return self.session_over(net, step, who, session);
         }
         // A re-INVITE waits for whatever INVITE is under way (RFC 3261 §14.1).
         let busy = self.line_mut(who).is_some_and(|line| line.asked.is_some() || line.unacked.is_some());
-        let sent = !busy && self.refresh(now, who, Some(session.terms), None);
+        let sent = !busy && self.refresh(net, step, who, Some(session.terms), None);
         let at = if sent { session.ends_at } else { (now.mono + TRY_AGAIN).min(session.ends_at) };
-        self.set_session(who, Session { at, ..session });
+        self.set_session(step, who, Session { at, ..session });
     }
 
     /// A phone learns with whom it talks from now on, in the spirit of RFC 4916: by UPDATE, where it takes that, which refreshes its
     /// session besides. Who is asked something at the moment is not told.
-    pub(super) fn tell_party(&mut self, now: Now, who: Who, identity: &str) {
+    pub(super) fn tell_party(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who, identity: &str) {
         let ready = |line: &&mut Line| line.allows_update && line.asked.is_none() && line.unacked.is_none();
         let Some(session) = self.line_mut(who).filter(ready).map(|line| line.session) else { return };
-        let sent = self.refresh(now, who, session.map(|session| session.terms), Some(identity));
+        let sent = self.refresh(net, step, who, session.map(|session| session.terms), Some(identity));
         if let Some(session) = session.filter(|_| sent) {
-            self.stop_session(who);
-            self.set_session(who, Session { at: session.ends_at, ..session });
+            self.stop_session(step, who);
+            self.set_session(step, who, Session { at: session.ends_at, ..session });
         }
     }
 
     /// Sends UPDATE where the peer takes it, else a re-INVITE that changes nothing (RFC 4028 §7.4).
-    fn refresh(&mut self, now: Now, who: Who, terms: Option<Terms>, identity: Option<&str>) -> bool {
+    fn refresh(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        who: Who,
+        terms: Option<Terms>,
+        identity: Option<&str>,
+    ) -> bool {
+        let now = step.now;
         let Some(line) = self.line_mut(who) else { return false };
         let flow = line.next_flow();
         let described = line.sound.as_ref().is_none_or(|sound| sound.agreed.is_some());
@@ -235,13 +250,13 @@ impl Switchboard {
             }
             (Some(_) | None, _) => None,
         };
-        let branch = format!("z9hG4bK{}", self.rng.token());
-        let contact = self.contact(flow);
+        let branch = format!("z9hG4bK{}", step.rng.token());
+        let contact = self.settings.contact(flow);
         let mut request = builder
             .header(Name::Contact, contact.as_bytes())
             .header(Name::Allow, ALLOW)
             .header(Name::Supported, SUPPORTED)
-            .via(flow.transport, self.advertised(flow), &branch);
+            .via(flow.transport, self.settings.advertised(flow), &branch);
         if let Some(terms) = terms {
             request = request.header(Name::SessionExpires, terms.header(true).as_bytes());
         }
@@ -252,10 +267,10 @@ impl Switchboard {
             request = request.body("application/sdp", &body);
         }
         let bytes = request.encode();
-        let sent = self.transactions.send(now.mono, flow, method, &branch, bytes.clone(), &mut self.transmits);
+        let sent = net.wire.transactions.send(now.mono, flow, method, &branch, bytes.clone(), &mut step.out.transmits);
         let Some(client) = sent else { return false };
-        self.clients.insert(client, Purpose::Refresh(who));
-        self.may_be_asked(client, self.trunk_with(who), flow, bytes, cseq);
+        net.wire.clients.insert(client, Purpose::Refresh(who));
+        net.wire.may_be_asked(client, net.trunks.trunk_with(who), flow, bytes, cseq);
         if let Some(line) = self.line_mut(who) {
             line.asked = Some(Asked { client, method, cseq });
         }
@@ -264,61 +279,67 @@ impl Switchboard {
     }
 
     /// Offers audio by re-INVITE, once the call is answered, to a caller whose offer had none (RFC 3264 §5).
-    pub(super) fn offer_audio(&mut self, now: Now, who: Who) {
+    pub(super) fn offer_audio(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
         let Who::Caller(_) = who else { return };
         let undescribed = |line: &mut Line| {
             line.sound.as_ref().is_some_and(|sound| sound.agreed.is_none()) && line.asked.is_none() && !line.bye_due
         };
         if self.line_mut(who).is_some_and(undescribed) {
             let terms = self.line_mut(who).and_then(|line| line.session.as_ref()).map(|session| session.terms);
-            self.refresh(now, who, terms, None);
+            self.refresh(net, step, who, terms, None);
         }
     }
 
     /// The offer of audio has met an offer of the peer's (491, RFC 3261 §14.1), or the peer names a time (§20.33): it is made again then.
-    fn offer_audio_later(&mut self, now: Now, who: Who, message: &Message<'_>, status: u16) {
+    fn offer_audio_later(&mut self, step: &mut Step, who: Who, message: &Message<'_>, status: u16) {
+        let now = step.now;
         let Who::Caller(id) = who else { return };
-        let again = if status == 491 { Some(self.after_glare(who)) } else { named_pause(message) };
+        let again = if status == 491 { Some(step.after_glare(who)) } else { named_pause(message) };
         if let Some(again) = again {
-            self.plan_audio(id, now.mono + again.max(Duration::from_millis(10)));
+            self.plan_audio(step, id, now.mono + again.max(Duration::from_millis(10)));
         }
     }
 
-    fn plan_audio(&mut self, id: CallId, at: Instant) {
-        self.forget_audio(id);
+    fn plan_audio(&mut self, step: &mut Step, id: CallId, at: Instant) {
+        self.forget_audio(step, id);
         let undescribed = |call: &&mut Call| {
             !call.is_over() && call.caller.line.sound.as_ref().is_some_and(|sound| sound.agreed.is_none())
         };
         if let Some(call) = self.calls.get_mut(&id).filter(undescribed) {
             call.caller.audio_again_at = Some(at);
-            self.alarms.insert(at, Alarm::OfferAudio(id));
+            step.alarms.insert(at, Alarm::OfferAudio(id));
         }
     }
 
     /// The caller is not offered audio again.
-    pub(super) fn forget_audio(&mut self, id: CallId) {
+    pub(super) fn forget_audio(&mut self, step: &mut Step, id: CallId) {
         if let Some(at) = self.calls.get_mut(&id).and_then(|call| call.caller.audio_again_at.take()) {
-            self.alarms.remove(at, Alarm::OfferAudio(id));
+            step.alarms.remove(at, Alarm::OfferAudio(id));
         }
     }
 
     /// The offer of audio is due again. An INVITE that is under way comes first (RFC 3261 §14.1).
-    pub(super) fn offer_audio_again(&mut self, now: Now, id: CallId) {
-        self.forget_audio(id);
+    pub(super) fn offer_audio_again(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+        let now = step.now;
+        self.forget_audio(step, id);
         let who = Who::Caller(id);
         if self.line_mut(who).is_some_and(|line| line.asked.is_some() || line.unacked.is_some()) {
-            return self.plan_audio(id, now.mono + TRY_AGAIN);
+            return self.plan_audio(step, id, now.mono + TRY_AGAIN);
         }
-        self.offer_audio(now, who);
+        self.offer_audio(net, step, who);
     }
+}
 
+impl Step {
     /// How long a re-INVITE waits after a 491: longer where we made the Call-ID (RFC 3261 §14.1).
     fn after_glare(&mut self, who: Who) -> Duration {
         let ours = matches!(who, Who::Offer(..));
         let units = if ours { 210 + self.rng.below(191) } else { self.rng.below(201) };
         Duration::from_millis(10 * units)
     }
+}
 
+impl Calls {
     /// The request that waits for its response has been sent again, in a new transaction with a new number.
     pub(super) fn ask_again(&mut self, who: Who, old: ClientId, (client, cseq): (ClientId, u32)) {
         let asked = self.line_mut(who).and_then(|line| line.asked.as_mut());
@@ -337,7 +358,8 @@ impl Switchboard {
     /// The peer has answered a refresh of ours.
     pub(super) fn refresh_response(
         &mut self,
-        now: Now,
+        net: &mut NetworkParts,
+        step: &mut Step,
         who: Who,
         client: ClientId,
         message: &Message<'_>,
@@ -350,62 +372,78 @@ impl Switchboard {
         if let Some((_, cseq)) = line.reinvited.filter(|(reinvited, _)| *reinvited == client) {
             // Our ACK was lost.
             if status < 300 {
-                self.ack(who, cseq);
+                self.ack(step, who, cseq);
             }
             return;
         }
         let Some(asked) = line.asked.take_if(|asked| asked.client == client) else { return };
-        self.refresh_responded(who, status);
+        self.refresh_responded(step, who, status);
         let Some(line) = self.line_mut(who) else { return };
         if status >= 300 {
-            self.clients.remove(&client);
-            return self.refresh_refused(now, who, asked, message, status);
+            net.wire.clients.remove(&client);
+            return self.refresh_refused(net, step, who, asked, message, status);
         }
         if asked.method == Method::Invite {
             if let Some((last, cseq)) = line.reinvited.replace((client, asked.cseq)) {
-                self.clients.remove(&last);
-                match self.ack_of(who, cseq) {
-                    Some(ack) => self.transactions.forget_with(last, ack),
-                    None => self.transactions.forget(last),
+                net.wire.clients.remove(&last);
+                match self.ack_of(step, who, cseq) {
+                    Some(ack) => net.wire.transactions.forget_with(last, ack),
+                    None => net.wire.transactions.forget(last),
                 }
             }
         } else {
-            self.clients.remove(&client);
+            net.wire.clients.remove(&client);
         }
-        self.refreshed(now, who, (asked.method, asked.cseq), message);
+        self.refreshed(net, step, who, (asked.method, asked.cseq), message);
     }
 
     /// The 2xx to a refresh of ours, in time or late.
-    pub(super) fn refreshed(&mut self, now: Now, who: Who, (method, cseq): (Method, u32), message: &Message<'_>) {
+    pub(super) fn refreshed(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        who: Who,
+        (method, cseq): (Method, u32),
+        message: &Message<'_>,
+    ) {
         let Some(line) = self.line_mut(who) else { return };
         if let Some(dialog) = line.dialog.as_mut() {
             dialog.refresh(message);
         }
         let agreed = line.answer_in(message);
-        self.look_up(who);
+        self.look_up(net, step, who);
         if method == Method::Invite {
-            self.ack(who, cseq);
+            self.ack(step, who, cseq);
             if let Some(agreed) = agreed {
-                self.agree(now, who, agreed);
+                self.agree(net, step, who, agreed);
             }
         }
-        self.begin_session(now, who, Agreement(Terms::as_uac(message)));
+        self.begin_session(step, who, Agreement(Terms::as_uac(message)));
     }
 
-    fn refresh_refused(&mut self, now: Now, who: Who, asked: Asked, message: &Message<'_>, status: u16) {
-        let Some(mut session) = self.stop_session(who) else {
-            return self.offer_audio_later(now, who, message, status);
+    fn refresh_refused(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        who: Who,
+        asked: Asked,
+        message: &Message<'_>,
+        status: u16,
+    ) {
+        let now = step.now;
+        let Some(mut session) = self.stop_session(step, who) else {
+            return self.offer_audio_later(step, who, message, status);
         };
         let mut again = TRY_AGAIN;
         match status {
             // The peer has lost the dialog: there is no session to refresh (RFC 4028 §10). While its media arrives, the call continues.
-            481 => return self.tell_expired(now, who, session),
+            481 => return self.tell_expired(net, step, who, session),
             408 => {}
             422 => {
                 session.terms = session.terms.at_least(min_se(message));
                 again = session.hurries();
             }
-            491 => again = self.after_glare(who),
+            491 => again = step.after_glare(who),
             405 | 501 if asked.method == Method::Update => {
                 if let Some(line) = self.line_mut(who) {
                     line.allows_update = false;
@@ -419,11 +457,11 @@ impl Switchboard {
         }
         // A moment later at least, so that a step never asks twice.
         let at = now.mono + again.max(Duration::from_millis(10));
-        self.set_session(who, Session { at: at.min(session.ends_at.max(now.mono)), ..session });
+        self.set_session(step, who, Session { at: at.min(session.ends_at.max(now.mono)), ..session });
     }
 
     /// No response to a refresh of ours came, or it could not be sent.
-    pub(super) fn refresh_unanswered(&mut self, who: Who, client: ClientId) {
+    pub(super) fn refresh_unanswered(&mut self, step: &mut Step, who: Who, client: ClientId) {
         let Some(line) = self.line_mut(who) else { return };
         // The session has its end, and no further try of ours: who does not hear for 32 s has half an interval to be heard.
         let asked = line.asked.take_if(|asked| asked.client == client);
@@ -431,30 +469,31 @@ impl Switchboard {
             line.unanswered = Some(Unanswered { cseq: asked.cseq, outdated: false });
         }
         line.reinvited.take_if(|(reinvited, _)| *reinvited == client);
-        self.doubt(who);
+        self.doubt(step, who);
     }
 
     /// The session was not refreshed in time. RFC 4028 §10 wants a BYE; a side whose voice is there keeps its call, and the
     /// record says so.
-    fn session_over(&mut self, now: Now, who: Who, session: Session) {
-        self.stop_session(who);
-        self.tell_expired(now, who, session);
+    fn session_over(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who, session: Session) {
+        let now = step.now;
+        self.stop_session(step, who);
+        self.tell_expired(net, step, who, session);
         let heard = self.line_mut(who).and_then(|line| line.sound.as_ref()).is_some_and(|sound| sound.is_heard());
         if heard {
-            self.doubt(who);
+            self.doubt(step, who);
             let ends_at = now.mono + session.terms.expires_after();
             let at = if session.terms.we_refresh { now.mono + session.terms.refresh_after() } else { ends_at };
-            return self.set_session(who, Session { at: at.min(ends_at), ends_at, overdue: true, ..session });
+            return self.set_session(step, who, Session { at: at.min(ends_at), ends_at, overdue: true, ..session });
         }
         match who {
-            Who::Caller(id) => self.end_call(now, id, Ending::by(Side::Service, EndCause::CallerLost)),
-            Who::Offer(id, leg) => self.leg_lost(now, id, leg),
+            Who::Caller(id) => self.end_call(net, step, id, Ending::by(Side::Service, EndCause::CallerLost)),
+            Who::Offer(id, leg) => self.leg_lost(net, step, id, leg),
             Who::Phone(_) => {}
         }
     }
 
     /// Emits once that a session has expired, and whether its leg is kept because its media arrives.
-    fn tell_expired(&mut self, now: Now, who: Who, session: Session) {
+    fn tell_expired(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who, session: Session) {
         let kept = self.line_mut(who).and_then(|line| line.sound.as_ref()).is_some_and(|sound| sound.is_heard());
         let (id, leg) = match who {
             Who::Caller(id) => (id, LegNo::CALLER),
@@ -462,7 +501,7 @@ impl Switchboard {
             Who::Phone(_) => return,
         };
         if !session.overdue {
-            self.fact(now, id, FactKind::SessionExpired { leg, kept });
+            self.fact(net, step, id, FactKind::SessionExpired { leg, kept });
         }
     }
 }

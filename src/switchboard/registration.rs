@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::clock::{Instant, Now};
+use crate::clock::Instant;
 use crate::sip::flow::Flow;
 use crate::sip::header::NameAddr;
 use crate::sip::locate::Target;
@@ -12,7 +12,8 @@ use crate::sip::wire::{Message, Method, Name};
 use super::settings::Trunk;
 use super::timers::Alarm;
 use super::trunk::same_place;
-use super::{Output, Purpose, Switchboard};
+use super::{Output, Purpose};
+use crate::switchboard::{Calls, NetworkParts, Step, Trunks, Wire};
 
 /// A registration that fails is tried again after so long, then after twice as long, up to the longest (RFC 5626 §4.5).
 const RETRY_FIRST: Duration = Duration::from_secs(30);
@@ -57,46 +58,49 @@ fn same_binding(one: &Trunk, other: &Trunk) -> bool {
     same_place(one, other) && names(one) == names(other)
 }
 
-impl Switchboard {
+impl Trunks {
     /// Takes leave of the trunks that the new settings do not have, or have elsewhere: their bindings are taken back, what is
     /// under way to them is given up. Calls go on as they began. The old settings still stand.
-    pub(super) fn leave_old_trunks(&mut self, now: Now, new: &[Trunk]) {
-        for index in 0..self.trunks.len() {
+    pub(super) fn leave_old_trunks(&mut self, wire: &mut Wire, step: &mut Step, new: &[Trunk]) {
+        for index in 0..self.states.len() {
             let Some(old) = self.settings.trunks.get(index) else { continue };
             let stays = new.iter().find(|trunk| trunk.name == old.name);
             let (here, bound) = stays.map_or((false, false), |new| (same_place(old, new), same_binding(old, new)));
             let gone = stays.is_none().then(|| old.name.clone());
             if !here {
-                self.abandon_trunk_requests(index, |purpose| matches!(purpose, Purpose::TrunkPing(..)));
+                wire.abandon_trunk_requests(index, |purpose| matches!(purpose, Purpose::TrunkPing(..)));
             }
             if !bound {
-                self.take_back(now, index);
+                self.take_back(wire, step, index);
             }
             if let Some(trunk) = gone {
-                self.say(Output::TrunkGone { trunk });
+                step.say(Output::TrunkGone { trunk });
             }
         }
         // Their places may change.
-        for (index, state) in self.trunks.iter().enumerate() {
+        for (index, state) in self.states.iter().enumerate() {
             if let Some(at) = state.binding.as_ref().and_then(|binding| binding.next) {
-                self.alarms.remove(at, Alarm::RegisterTrunk(index));
+                step.alarms.remove(at, Alarm::RegisterTrunk(index));
             }
         }
     }
+}
 
+impl Calls {
     /// Registers where that is wanted and is not done yet.
-    pub(super) fn align_registrations(&mut self, now: Instant) {
-        for index in 0..self.trunks.len() {
+    pub(super) fn align_registrations(&mut self, net: &mut NetworkParts, step: &mut Step) {
+        let now = step.now.mono;
+        for index in 0..net.trunks.states.len() {
             let trunk = self.settings.trunks.get(index).filter(|trunk| trunk.target.is_some() || trunk.host.is_some());
             let wanted = trunk.and_then(|trunk| trunk.terms.register.as_ref()).map(|register| register.expires);
-            let (sip_call_id, tag) = (self.rng.token().as_str().to_owned(), self.rng.token().as_str().to_owned());
+            let (sip_call_id, tag) = (step.rng.token().as_str().to_owned(), step.rng.token().as_str().to_owned());
             let draining = self.draining;
-            let Some(state) = self.trunks.get_mut(index) else { return };
+            let Some(state) = net.trunks.states.get_mut(index) else { return };
             match (wanted, &mut state.binding) {
                 (Some(expires), None) if !draining => {
                     let (next, registered, cseq, failures) = (Some(now), false, 0, 0);
                     state.binding = Some(Binding { sip_call_id, tag, cseq, expires, registered, failures, next });
-                    self.alarms.insert(now, Alarm::RegisterTrunk(index));
+                    step.alarms.insert(now, Alarm::RegisterTrunk(index));
                 }
                 (Some(expires), Some(binding)) => {
                     binding.expires = expires;
@@ -105,24 +109,28 @@ impl Switchboard {
                         binding.next = binding.next.map(|_| now);
                     }
                     if let Some(at) = binding.next {
-                        self.alarms.insert(at, Alarm::RegisterTrunk(index));
+                        step.alarms.insert(at, Alarm::RegisterTrunk(index));
                     }
                 }
                 (None, _) | (Some(_), None) => {}
             }
         }
     }
+}
 
+impl Trunks {
     /// Registers with the server that a trunk's name stands for now.
-    pub(super) fn register_at_once(&mut self, now: Instant, index: usize) {
-        if self.trunks.get(index).is_some_and(|state| state.binding.is_some()) {
-            self.abandon_registering(index);
-            self.register_again_at(now, index);
+    pub(super) fn register_at_once(&mut self, wire: &mut Wire, step: &mut Step, index: usize) {
+        if self.states.get(index).is_some_and(|state| state.binding.is_some()) {
+            wire.abandon_registering(index);
+            let now = step.now.mono;
+            self.register_again_at(step, now, index);
         }
     }
 
     /// Sends the REGISTER that is due (RFC 3261 §10.2).
-    pub(super) fn register_at_trunk(&mut self, now: Now, index: usize) {
+    pub(super) fn register_at_trunk(&mut self, wire: &mut Wire, step: &mut Step, index: usize) {
+        let now = step.now;
         let way = self
             .settings
             .trunks
@@ -130,23 +138,32 @@ impl Switchboard {
             .and_then(|trunk| Some((self.trunk_target(trunk)?, self.trunk_flow(trunk)?)));
         let Some((target, flow)) = way else {
             // Its name is still being looked up; it is registered with as soon as that is done.
-            return self.register_again_at(now.mono + RETRY_FIRST, index);
+            return self.register_again_at(step, now.mono + RETRY_FIRST, index);
         };
-        if self.send_register(now, index, flow, Purpose::TrunkRegister(index, target), false) {
-            if let Some(binding) = self.trunks.get_mut(index).and_then(|state| state.binding.as_mut()) {
+        if self.send_register(wire, step, index, flow, Purpose::TrunkRegister(index, target), false) {
+            if let Some(binding) = self.states.get_mut(index).and_then(|state| state.binding.as_mut()) {
                 binding.next = None;
             }
         } else {
-            self.not_registered(now, index, None);
+            self.not_registered(step, index, None);
         }
     }
 
-    fn send_register(&mut self, now: Now, index: usize, flow: Flow, purpose: Purpose, leaving: bool) -> bool {
-        let (number, sent_by) = (self.settings.number.clone(), self.advertised(flow).to_owned());
-        let branch = format!("z9hG4bK{}", self.rng.token());
+    fn send_register(
+        &mut self,
+        wire: &mut Wire,
+        step: &mut Step,
+        index: usize,
+        flow: Flow,
+        purpose: Purpose,
+        leaving: bool,
+    ) -> bool {
+        let now = step.now;
+        let (number, sent_by) = (self.settings.number.clone(), self.settings.advertised(flow).to_owned());
+        let branch = format!("z9hG4bK{}", step.rng.token());
         let Some(trunk) = self.settings.trunks.get(index) else { return false };
         let Some(Registration { registrar, aor, .. }) = &trunk.terms.register else { return false };
-        let Some(binding) = self.trunks.get_mut(index).and_then(|state| state.binding.as_mut()) else { return false };
+        let Some(binding) = self.states.get_mut(index).and_then(|state| state.binding.as_mut()) else { return false };
         binding.cseq += 1;
         let expires = if leaving { 0 } else { binding.expires.as_secs() };
         let bytes = message::request(Method::Register, registrar.as_bytes())
@@ -161,16 +178,16 @@ impl Switchboard {
             .encode();
         let cseq = binding.cseq;
         let sent =
-            self.transactions.send(now.mono, flow, Method::Register, &branch, bytes.clone(), &mut self.transmits);
+            wire.transactions.send(now.mono, flow, Method::Register, &branch, bytes.clone(), &mut step.out.transmits);
         let Some(client) = sent else { return false };
-        self.clients.insert(client, purpose);
-        self.may_be_asked(client, Some(index), flow, bytes, cseq);
+        wire.clients.insert(client, purpose);
+        wire.may_be_asked(client, Some(index), flow, bytes, cseq);
         true
     }
 
     /// A REGISTER has been sent again for a challenge.
     pub(super) fn registering_with(&mut self, index: usize, cseq: u32) {
-        if let Some(binding) = self.trunks.get_mut(index).and_then(|state| state.binding.as_mut()) {
+        if let Some(binding) = self.states.get_mut(index).and_then(|state| state.binding.as_mut()) {
             binding.cseq = cseq;
         }
     }
@@ -178,105 +195,117 @@ impl Switchboard {
     /// The telco's answer to a REGISTER.
     pub(super) fn trunk_registered(
         &mut self,
-        now: Now,
+        step: &mut Step,
         index: usize,
         asked: Target,
         message: &Message<'_>,
         status: u16,
     ) {
-        let Some(binding) = self.trunks.get_mut(index).and_then(|state| state.binding.as_mut()) else { return };
+        let now = step.now;
+        let Some(binding) = self.states.get_mut(index).and_then(|state| state.binding.as_mut()) else { return };
         match status {
             200..300 => {
                 binding.failures = 0;
                 let granted = granted(message).unwrap_or(binding.expires).min(binding.expires);
                 // Early enough for a few repeats, whatever was granted.
                 let again = granted.mul_f32(0.8).max(Duration::from_secs(5));
-                self.register_again_at(now.mono + again, index);
-                self.set_registered(index, true);
+                self.register_again_at(step, now.mono + again, index);
+                self.set_registered(step, index, true);
             }
             423 => {
                 let least = message.number(Name::MinExpires).ok().flatten().unwrap_or(3_600).min(86_400);
                 binding.expires = binding.expires.max(Duration::from_secs(least.into()));
-                self.not_registered(now, index, Some(Duration::from_secs(1)));
+                self.not_registered(step, index, Some(Duration::from_secs(1)));
             }
-            503 => self.registrar_silent(now, index, asked),
+            503 => self.registrar_silent(step, index, asked),
             _ => {
                 let wanted = message.number(Name::RetryAfter).ok().flatten();
-                self.not_registered(now, index, wanted.map(|seconds| Duration::from_secs(seconds.into())));
+                self.not_registered(step, index, wanted.map(|seconds| Duration::from_secs(seconds.into())));
             }
         }
     }
 
     /// A server does not take the REGISTER: the next one is asked at once, as long as there is one (RFC 3263 §4.3).
-    pub(super) fn registrar_silent(&mut self, now: Now, index: usize, asked: Target) {
+    pub(super) fn registrar_silent(&mut self, step: &mut Step, index: usize, asked: Target) {
         if self.target_fails(index, asked) {
-            self.register_again_at(now.mono, index);
+            let now = step.now.mono;
+            self.register_again_at(step, now, index);
         } else {
-            self.not_registered(now, index, None);
+            self.not_registered(step, index, None);
         }
     }
 
     /// A REGISTER has failed: the next follows after a while that grows.
-    fn not_registered(&mut self, now: Now, index: usize, after: Option<Duration>) {
-        let Some(binding) = self.trunks.get_mut(index).and_then(|state| state.binding.as_mut()) else { return };
+    fn not_registered(&mut self, step: &mut Step, index: usize, after: Option<Duration>) {
+        let now = step.now;
+        let Some(binding) = self.states.get_mut(index).and_then(|state| state.binding.as_mut()) else { return };
         let doubled = RETRY_FIRST.saturating_mul(1_u32.checked_shl(binding.failures).unwrap_or(u32::MAX));
         binding.failures = binding.failures.saturating_add(1);
         let after = after.filter(|_| binding.failures < 5).unwrap_or(doubled).min(RETRY_LONGEST);
-        self.register_again_at(now.mono + after, index);
-        self.set_registered(index, false);
+        self.register_again_at(step, now.mono + after, index);
+        self.set_registered(step, index, false);
     }
 
     /// The drain begins: telcos are told to send no more calls (RFC 3261 §10.2.2), and get a short time to hear it.
-    pub(super) fn leave_trunks(&mut self, now: Now) {
-        for index in 0..self.trunks.len() {
-            self.take_back(now, index);
+    pub(super) fn leave_trunks(&mut self, wire: &mut Wire, step: &mut Step) {
+        let now = step.now;
+        for index in 0..self.states.len() {
+            self.take_back(wire, step, index);
         }
-        self.alarms.insert(now.mono + GOODBYE, Alarm::GoodbyesOver);
+        step.alarms.insert(now.mono + GOODBYE, Alarm::GoodbyesOver);
     }
+}
 
+impl Wire {
     /// Telcos that have not heard by now that we leave are not waited for.
     pub(super) fn goodbyes_over(&mut self) {
         self.clients.await_no_goodbyes();
     }
+}
 
+impl Trunks {
     /// Takes a binding back, if there is one: REGISTER with Expires 0. One that is under way may still be granted, so it is taken
     /// back too. A trunk that does not answer anyway is told, but not waited for.
-    fn take_back(&mut self, now: Now, index: usize) {
-        self.abandon_registering(index);
-        let Some(state) = self.trunks.get(index) else { return };
+    fn take_back(&mut self, wire: &mut Wire, step: &mut Step, index: usize) {
+        wire.abandon_registering(index);
+        let Some(state) = self.states.get(index) else { return };
         let Some(binding) = &state.binding else { return };
         let (may_stand, awaited) = (binding.may_stand(), !state.is_down());
         if let Some(at) = binding.next {
-            self.alarms.remove(at, Alarm::RegisterTrunk(index));
+            step.alarms.remove(at, Alarm::RegisterTrunk(index));
         }
         let flow = self.settings.trunks.get(index).and_then(|trunk| self.trunk_flow(trunk));
         if let Some(flow) = flow.filter(|_| may_stand) {
-            self.send_register(now, index, flow, Purpose::Leaving { awaited }, true);
+            self.send_register(wire, step, index, flow, Purpose::Leaving { awaited }, true);
         }
-        self.set_registered(index, false);
-        if let Some(state) = self.trunks.get_mut(index) {
+        self.set_registered(step, index, false);
+        if let Some(state) = self.states.get_mut(index) {
             state.binding = None;
         }
     }
+}
 
+impl Wire {
     fn abandon_registering(&mut self, index: usize) {
         self.abandon_trunk_requests(index, |purpose| matches!(purpose, Purpose::TrunkRegister(..)));
     }
+}
 
-    fn register_again_at(&mut self, next: Instant, index: usize) {
-        let Some(binding) = self.trunks.get_mut(index).and_then(|state| state.binding.as_mut()) else { return };
+impl Trunks {
+    fn register_again_at(&mut self, step: &mut Step, next: Instant, index: usize) {
+        let Some(binding) = self.states.get_mut(index).and_then(|state| state.binding.as_mut()) else { return };
         if let Some(old) = binding.next.replace(next) {
-            self.alarms.remove(old, Alarm::RegisterTrunk(index));
+            step.alarms.remove(old, Alarm::RegisterTrunk(index));
         }
-        self.alarms.insert(next, Alarm::RegisterTrunk(index));
+        step.alarms.insert(next, Alarm::RegisterTrunk(index));
     }
 
-    fn set_registered(&mut self, index: usize, registered: bool) {
-        let Some(state) = self.trunks.get_mut(index) else { return };
+    fn set_registered(&mut self, step: &mut Step, index: usize, registered: bool) {
+        let Some(state) = self.states.get_mut(index) else { return };
         let Some(binding) = &mut state.binding else { return };
         if std::mem::replace(&mut binding.registered, registered) != registered || binding.failures == 1 {
             let trunk = state.name.clone();
-            self.say(Output::TrunkRegistered { trunk, registered });
+            step.say(Output::TrunkRegistered { trunk, registered });
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Offers inside a dialog: re-INVITE and UPDATE of a peer (RFC 3261 §14, RFC 3311, RFC 6141), and late answers.
 
 use crate::cdr::fact::FactKind;
-use crate::clock::Now;
 use crate::ids::{CallId, LegNo};
 use crate::media::command::{AnchorId, Command, Prompt};
 use crate::sip::dialog::{Dialog, DialogKey};
@@ -11,11 +10,11 @@ use crate::sip::offer_answer::{self, Agreed};
 use crate::sip::sdp::{self, AudioCodec, Direction, Places, SdpError};
 use crate::sip::wire::{Message, Name};
 
-use super::Switchboard;
 use super::call::Stage;
 use super::door::{ALLOW, SUPPORTED, Taken};
 use super::leg::{Line, Who};
 use super::refresh::Asked;
+use crate::switchboard::{Calls, MediaPorts, NetworkParts, Settings, Step, Wire};
 
 /// Why an offer cannot be taken now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +25,7 @@ enum Glare {
     His,
 }
 
-impl Switchboard {
+impl Calls {
     /// The dialog of a leg that a request names: its one confirmed dialog, or one of its early ones.
     pub(super) fn dialog_mut(&mut self, who: Who, key: &DialogKey) -> Option<&mut Dialog> {
         if let Who::Offer(call, leg) = who {
@@ -46,12 +45,18 @@ impl Switchboard {
     }
 
     /// The answer to an offer of ours that stood in a 2xx or a reliable response (RFC 3261 §13.2.1, RFC 3262 §5).
-    pub(super) fn take_late_answer(&mut self, now: Now, who: Who, message: &Message<'_>) {
+    pub(super) fn take_late_answer(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        who: Who,
+        message: &Message<'_>,
+    ) {
         let Some(line) = self.line_mut(who) else { return };
         let Some(agreed) = line.answer_in(message) else { return };
         let Some(sound) = line.sound.as_mut().filter(|sound| sound.offered) else { return };
         sound.offered = false;
-        self.agree(now, who, agreed);
+        self.agree(net, step, who, agreed);
     }
 
     /// The ACK is there: an offer of ours that it did not answer has no answer any more, and blocks no other. True if there was one.
@@ -61,19 +66,25 @@ impl Switchboard {
     }
 
     /// What offer and answer have led to: media is aimed, hold begins or ends.
-    pub(super) fn agree(&mut self, now: Now, who: Who, agreed: Agreed) {
+    pub(super) fn agree(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who, agreed: Agreed) {
         let Some(sound) = self.line_mut(who).and_then(|line| line.sound.as_mut()) else { return };
         sound.agree(agreed);
         sound.silent = false;
-        self.aim(who);
+        self.aim(net, step, who);
         if let Who::Caller(call) | Who::Offer(call, _) = who {
-            self.rejoin(now, call);
+            self.rejoin(net, step, call);
         }
     }
 
     /// Answers an offer from the leg's own port (RFC 3264 §8).
-    pub(super) fn take_offer(&mut self, now: Now, who: Who, offer: &[u8]) -> Result<Vec<u8>, SdpError> {
-        let fresh = self.master_key();
+    pub(super) fn take_offer(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        who: Who,
+        offer: &[u8],
+    ) -> Result<Vec<u8>, SdpError> {
+        let fresh = step.master_key();
         let Some(sound) = self.line_mut(who).and_then(|line| line.sound.as_mut()) else {
             return Err(SdpError::NoAudio);
         };
@@ -83,31 +94,39 @@ impl Switchboard {
         let (body, agreed) = offer_answer::answer(&offer, local, None)?;
         (sound.local, sound.places) = (local, Places::of(&offer));
         self.outdate(who);
-        self.agree(now, who, agreed);
+        self.agree(net, step, who, agreed);
         Ok(body)
     }
 
     /// A re-INVITE: hold, resume, a new address or codec, or a refreshed session (RFC 3261 §14.2).
-    pub(super) fn renegotiate(&mut self, now: Now, taken: &Taken<'_, '_>, who: Who, key: &DialogKey) {
+    pub(super) fn renegotiate(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        who: Who,
+        key: &DialogKey,
+    ) {
+        let now = step.now;
         let first_pending =
             matches!(who, Who::Caller(call) if self.calls.get(&call).is_some_and(|c| c.caller.invite.is_some()));
         if first_pending {
-            return self.reply_later(now, taken);
+            return net.wire.reply_later(step, taken);
         }
         let offered = |line: &mut Line| line.asked.as_ref().is_some_and(Asked::offers);
         let busy = self.line_mut(who).is_some_and(|line| line.unacked.is_some() || offered(line));
         if busy {
-            return self.reply(now, taken, 491, &[]);
+            return net.wire.reply(step, taken, 491, &[]);
         }
-        let Some(terms) = self.agree_session(now, taken, who) else { return };
+        let Some(terms) = net.wire.agree_session(step, taken, who) else { return };
         let body = match session_description(taken.message) {
-            Some(offer) => match self.take_offer(now, who, offer) {
+            Some(offer) => match self.take_offer(net, step, who, offer) {
                 Ok(body) => body,
-                Err(why) => return self.reply(now, taken, 488, &[(Name::Warning, why.warning())]),
+                Err(why) => return net.wire.reply(step, taken, 488, &[(Name::Warning, why.warning())]),
             },
             None => {
                 let Some(sound) = self.line_mut(who).and_then(|line| line.sound.as_mut()) else {
-                    return self.reply(now, taken, 481, &[]);
+                    return net.wire.reply(step, taken, 481, &[]);
                 };
                 sound.offered = true;
                 sound.local.version += 1;
@@ -115,53 +134,67 @@ impl Switchboard {
                 sdp::write_offer(sound.local, codec, Direction::SendRecv, &sound.places)
             }
         };
-        self.follow(taken, who, key);
+        self.follow(net, step, taken, who, key);
         let session = terms.headers();
-        let bytes = self.describe_response(taken, Some(&body), &session.as_headers());
-        self.transactions.respond(now.mono, taken.server, 200, bytes.clone(), &mut self.transmits);
-        self.await_ack(now, who, taken.invite(), bytes);
-        self.begin_session(now, who, terms);
+        let bytes = self.settings.describe_response(taken, Some(&body), &session.as_headers());
+        net.wire.transactions.respond(now.mono, taken.server, 200, bytes.clone(), &mut step.out.transmits);
+        self.await_ack(step, who, taken.invite(), bytes);
+        self.begin_session(step, who, terms);
     }
 
     /// UPDATE (RFC 3311 §5.2): a new offer, a new target, or a refreshed session, before or after the answer.
-    pub(super) fn updated(&mut self, now: Now, taken: &Taken<'_, '_>, who: Who, key: &DialogKey) {
+    pub(super) fn updated(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        who: Who,
+        key: &DialogKey,
+    ) {
         let offer = session_description(taken.message);
         match offer.and_then(|_| self.glare(who, key)) {
-            Some(Glare::Ours) => return self.reply(now, taken, 491, &[]),
-            Some(Glare::His) => return self.reply_later(now, taken),
+            Some(Glare::Ours) => return net.wire.reply(step, taken, 491, &[]),
+            Some(Glare::His) => return net.wire.reply_later(step, taken),
             None => {}
         }
         if !self.is_confirmed(who, key) {
-            return self.updated_early(now, taken, who, key);
+            return self.updated_early(net, step, taken, who, key);
         }
-        let Some(terms) = self.agree_session(now, taken, who) else { return };
-        let body = match offer.map(|offer| self.take_offer(now, who, offer)) {
-            Some(Err(why)) => return self.reply(now, taken, 488, &[(Name::Warning, why.warning())]),
+        let Some(terms) = net.wire.agree_session(step, taken, who) else { return };
+        let body = match offer.map(|offer| self.take_offer(net, step, who, offer)) {
+            Some(Err(why)) => return net.wire.reply(step, taken, 488, &[(Name::Warning, why.warning())]),
             Some(Ok(body)) => Some(body),
             None => None,
         };
-        self.follow(taken, who, key);
+        self.follow(net, step, taken, who, key);
         let session = terms.headers();
-        self.reply_described(now, taken, body.as_deref(), &session.as_headers());
+        net.wire.reply_described(step, taken, body.as_deref(), &session.as_headers());
         let early = matches!(who, Who::Caller(call) if self.calls.get(&call).is_some_and(|c| !c.caller.answered));
         if !early {
-            self.begin_session(now, who, terms);
+            self.begin_session(step, who, terms);
         }
     }
 
     /// In an early dialog of a phone: what is agreed counts when it is this dialog that answers.
-    fn updated_early(&mut self, now: Now, taken: &Taken<'_, '_>, who: Who, key: &DialogKey) {
-        let fresh = self.master_key();
-        let Who::Offer(call, leg) = who else { return self.reply(now, taken, 481, &[]) };
+    fn updated_early(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        who: Who,
+        key: &DialogKey,
+    ) {
+        let fresh = step.master_key();
+        let Who::Offer(call, leg) = who else { return net.wire.reply(step, taken, 481, &[]) };
         let Some(offer) = self.calls.get_mut(&call).and_then(|call| call.legs.get_mut(&leg)) else {
-            return self.reply(now, taken, 481, &[]);
+            return net.wire.reply(step, taken, 481, &[]);
         };
         let Some(body) = session_description(taken.message) else {
-            self.follow(taken, who, key);
-            return self.reply_described(now, taken, None, &[]);
+            self.follow(net, step, taken, who, key);
+            return net.wire.reply_described(step, taken, None, &[]);
         };
         let (Some(sound), Some(early)) = (offer.line.sound.as_mut(), offer.early.get_mut(key)) else {
-            return self.reply(now, taken, 481, &[]);
+            return net.wire.reply(step, taken, 481, &[]);
         };
         let family = sound.local.address;
         let read = sdp::read_for(body, |address| address.is_ipv4() == family.is_ipv4());
@@ -171,20 +204,27 @@ impl Switchboard {
         });
         let (body, agreed, local, places) = match answered {
             Ok(answered) => answered,
-            Err(why) => return self.reply(now, taken, 488, &[(Name::Warning, why.warning())]),
+            Err(why) => return net.wire.reply(step, taken, 488, &[(Name::Warning, why.warning())]),
         };
         (sound.local, sound.places, early.agreed) = (local, places, Some(agreed));
-        self.follow(taken, who, key);
-        self.reply_described(now, taken, Some(&body), &[]);
+        self.follow(net, step, taken, who, key);
+        net.wire.reply_described(step, taken, Some(&body), &[]);
     }
 
     /// The request is accepted: from now on the dialog's target is its Contact, and the leg goes over the flow that it came by: the
     /// phone has moved, or its NAT or connection is another one (RFC 3261 §12.2.2, RFC 6141 §4.6).
-    pub(super) fn follow(&mut self, taken: &Taken<'_, '_>, who: Who, key: &DialogKey) {
+    pub(super) fn follow(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        who: Who,
+        key: &DialogKey,
+    ) {
         if let Some(dialog) = self.dialog_mut(who, key) {
             dialog.refresh(taken.message);
-            self.reroute(who, taken.flow);
-            self.look_up(who);
+            self.reroute(net, who, taken.flow);
+            self.look_up(net, step, who);
         }
     }
 
@@ -205,25 +245,30 @@ impl Switchboard {
         let offered = line.sound.as_ref().is_some_and(|sound| sound.offered);
         (offered || line.asked.as_ref().is_some_and(|asked| asked.offers())).then_some(Glare::Ours)
     }
+}
 
+impl Wire {
     /// 500 with a Retry-After between 0 and 10 s (RFC 3261 §14.2, RFC 3311 §5.2).
-    pub(super) fn reply_later(&mut self, now: Now, taken: &Taken<'_, '_>) {
-        let seconds = self.rng.below(11).to_string();
-        self.reply(now, taken, 500, &[(Name::RetryAfter, seconds.as_bytes())]);
+    pub(super) fn reply_later(&mut self, step: &mut Step, taken: &Taken<'_, '_>) {
+        let seconds = step.rng.below(11).to_string();
+        self.reply(step, taken, 500, &[(Name::RetryAfter, seconds.as_bytes())]);
     }
 
     /// 200 with our Contact, and a description where there is one.
     pub(super) fn reply_described(
         &mut self,
-        now: Now,
+        step: &mut Step,
         taken: &Taken<'_, '_>,
         body: Option<&[u8]>,
         headers: &[(Name, &[u8])],
     ) {
-        let bytes = self.describe_response(taken, body, headers);
-        self.transactions.respond(now.mono, taken.server, 200, bytes, &mut self.transmits);
+        let now = step.now;
+        let bytes = self.settings.describe_response(taken, body, headers);
+        self.transactions.respond(now.mono, taken.server, 200, bytes, &mut step.out.transmits);
     }
+}
 
+impl Settings {
     fn describe_response(&self, taken: &Taken<'_, '_>, body: Option<&[u8]>, headers: &[(Name, &[u8])]) -> bytes::Bytes {
         let contact = self.contact(taken.flow);
         let mut response = Stencil::of(taken.message, taken.flow)
@@ -239,10 +284,12 @@ impl Switchboard {
             None => response.encode(),
         }
     }
+}
 
+impl Calls {
     /// Joins the two sides of a call that talks, or keeps them apart while one has put the other on hold: that one hears the
     /// hold tone then. The recording goes on: what the one who waits says may matter.
-    pub(super) fn rejoin(&mut self, now: Now, id: CallId) {
+    pub(super) fn rejoin(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Stage::Talking { leg } = call.stage else { return };
         let operator = call.legs.get(&leg).and_then(|leg| leg.line.sound.as_ref());
@@ -251,38 +298,40 @@ impl Switchboard {
         let (was, is) = (call.holding, (caller.peer_holds(), operator.peer_holds()));
         call.holding = is;
         if call.mixed {
-            self.arrange(id);
+            self.arrange(net, step, id);
         } else if was != is {
-            self.hold_apart((a, b), was, is);
+            net.media.hold_apart(step, (a, b), was, is);
         }
         for (leg, was, is) in [(LegNo::CALLER, was.0, is.0), (leg, was.1, is.1)] {
             match (was, is) {
-                (false, true) => self.fact(now, id, FactKind::Held { leg }),
-                (true, false) => self.fact(now, id, FactKind::Resumed { leg }),
+                (false, true) => self.fact(net, step, id, FactKind::Held { leg }),
+                (true, false) => self.fact(net, step, id, FactKind::Resumed { leg }),
                 (true, true) | (false, false) => {}
             }
         }
     }
+}
 
+impl MediaPorts {
     /// Takes a bridge apart, or makes it again, as the holds of its two sides have changed.
-    fn hold_apart(&mut self, (a, b): (AnchorId, AnchorId), was: (bool, bool), is: (bool, bool)) {
+    fn hold_apart(&mut self, step: &mut Step, (a, b): (AnchorId, AnchorId), was: (bool, bool), is: (bool, bool)) {
         let held = |holding: (bool, bool)| holding.0 || holding.1;
         if held(was) {
-            self.media.push(Command::Stop { anchor: a });
-            self.media.push(Command::Stop { anchor: b });
+            step.out.media.push(Command::Stop { anchor: a });
+            step.out.media.push(Command::Stop { anchor: b });
         } else {
-            self.media.push(Command::Unbridge { anchor: a });
+            step.out.media.push(Command::Unbridge { anchor: a });
         }
-        self.bridge((a, b), is);
+        self.bridge(step, (a, b), is);
     }
 
     /// Bridges two that are apart; an operator who is on hold hears the tone instead, a caller what callers who wait hear.
-    pub(super) fn bridge(&mut self, (a, b): (AnchorId, AnchorId), holding: (bool, bool)) {
+    pub(super) fn bridge(&mut self, step: &mut Step, (a, b): (AnchorId, AnchorId), holding: (bool, bool)) {
         let tone = |anchor, sound| Command::Play { anchor, first: None, then: Some(sound) };
         match holding {
-            (false, false) => self.media.push(Command::Bridge { a, b }),
-            (true, false) => self.media.push(tone(b, Prompt::HoldTone)),
-            (false, true) => self.media.push(tone(a, self.settings.waiting)),
+            (false, false) => step.out.media.push(Command::Bridge { a, b }),
+            (true, false) => step.out.media.push(tone(b, Prompt::HoldTone)),
+            (false, true) => step.out.media.push(tone(a, self.settings.waiting)),
             (true, true) => {}
         }
     }

@@ -10,9 +10,10 @@ use crate::sip::option_tag;
 use crate::sip::uri::Uri;
 use crate::sip::wire::{Fault, Message, Method, Name};
 
+use super::Output;
 use super::caller::clean;
 use super::door::Taken;
-use super::{Output, Switchboard};
+use crate::switchboard::{Phones, Step, Trunks, Wire};
 
 /// Maximum characters of a called number or of option tags; the rest is cut off.
 const CHARS_MAX: usize = 128;
@@ -103,48 +104,56 @@ pub struct Rejection {
     pub setting: Option<String>,
 }
 
-impl Switchboard {
+impl Trunks {
     /// Rejects the INVITE of an emergency call and reports it.
     pub(super) fn reject_call(
         &mut self,
-        now: crate::clock::Now,
+        wire: &mut Wire,
+        step: &mut Step,
         taken: &Taken<'_, '_>,
         trunk: Option<usize>,
         reason: Rejected,
         status: u16,
     ) {
-        self.report_rejection(taken.flow, taken.message, trunk, reason, status, None);
+        self.report_rejection(step, taken.flow, taken.message, trunk, reason, status, None);
         match status {
-            503 => self.reply(now, taken, status, &[(Name::RetryAfter, b"5")]),
-            _ => self.reply(now, taken, status, &[]),
+            503 => wire.reply(step, taken, status, &[(Name::RetryAfter, b"5")]),
+            _ => wire.reply(step, taken, status, &[]),
         }
     }
 
     /// Reports a trunk's INVITE that has a fault; other requests are ignored.
-    pub(super) fn report_fault(&mut self, flow: Flow, message: &Message<'_>, fault: Fault) {
+    pub(super) fn report_fault(&mut self, step: &mut Step, flow: Flow, message: &Message<'_>, fault: Fault) {
         if message.method() == Some(Method::Invite)
             && let Some(trunk) = self.trunk_of(flow)
         {
             let reason = Rejected::of(fault);
-            self.report_rejection(flow, message, Some(trunk), reason, fault.status, Some(fault.why));
+            self.report_rejection(step, flow, message, Some(trunk), reason, fault.status, Some(fault.why));
         }
     }
 
     /// Reports an INVITE to a number of this site from an address that belongs to no trunk and no registered phone.
-    pub(super) fn report_unknown_peer(&mut self, flow: Flow, message: &Message<'_>) {
+    pub(super) fn report_unknown_peer(
+        &mut self,
+        phones: &mut Phones,
+        step: &mut Step,
+        flow: Flow,
+        message: &Message<'_>,
+    ) {
         let called = called_user(message);
         let ours = called == self.settings.number
             || called.starts_with("urn:service:sos")
-            || self.is_desk_number(called.as_bytes())
-            || self.missing_prefix(&called).is_some();
-        if ours && !self.registrar.has_binding_at(flow.remote.ip()) {
-            self.report_rejection(flow, message, None, Rejected::UnknownPeer, 401, None);
+            || self.settings.is_desk_number(called.as_bytes())
+            || self.settings.missing_prefix(&called).is_some();
+        if ours && !phones.registrar.has_binding_at(flow.remote.ip()) {
+            self.report_rejection(step, flow, message, None, Rejected::UnknownPeer, 401, None);
         }
     }
 
     /// Reports one rejected INVITE.
     pub(super) fn report_rejection(
         &mut self,
+        step: &mut Step,
         flow: Flow,
         message: &Message<'_>,
         trunk: Option<usize>,
@@ -156,7 +165,7 @@ impl Switchboard {
         let (source, called) = (flow.remote.ip().to_canonical(), called_user(message));
         let name = trunk.as_deref().unwrap_or_default();
         let setting = match reason {
-            Rejected::UnknownNumber => match self.missing_prefix(&called) {
+            Rejected::UnknownNumber => match self.settings.missing_prefix(&called) {
                 Some(prefix) => Some(format!("called = [{prefix:?}] in the [[trunk]] with name = {name:?}")),
                 None => number_setting(&called),
             },
@@ -187,27 +196,33 @@ impl Switchboard {
             | Rejected::ForeignHost => why,
         };
         let rejection = Rejection { reason, status, source, trunk, called, caller, why, setting };
-        self.say(Output::Rejected(rejection));
+        step.say(Output::Rejected(rejection));
     }
 
     /// Reports an error in a trunk's INVITE that is ignored.
-    pub(super) fn report_ignored_error(&mut self, message: &Message<'_>, trunk: usize, why: &'static str) {
+    pub(super) fn report_ignored_error(
+        &mut self,
+        step: &mut Step,
+        message: &Message<'_>,
+        trunk: usize,
+        why: &'static str,
+    ) {
         if message.method() != Some(Method::Invite) {
             return;
         }
         let trunk = self.settings.trunks.get(trunk).map(|trunk| trunk.name.clone()).unwrap_or_default();
-        self.say(Output::Ignored { trunk, what: why.to_owned() });
+        step.say(Output::Ignored { trunk, what: why.to_owned() });
     }
 
     /// Reports the required extensions of a trunk's INVITE that siaga does not support: the call is accepted without them.
-    pub(super) fn report_ignored_extensions(&mut self, message: &Message<'_>, trunk: usize) {
+    pub(super) fn report_ignored_extensions(&mut self, step: &mut Step, message: &Message<'_>, trunk: usize) {
         let tags: Vec<&[u8]> = option_tag::not_understood(message).collect();
         if tags.is_empty() {
             return;
         }
         let trunk = self.settings.trunks.get(trunk).map(|trunk| trunk.name.clone()).unwrap_or_default();
         let what = format!("Require: {}", clean(&tags.join(&b", "[..]), CHARS_MAX));
-        self.say(Output::Ignored { trunk, what });
+        step.say(Output::Ignored { trunk, what });
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::clock::{Instant, Now};
+use crate::clock::Instant;
 use crate::ids::{CallId, LegNo};
 use crate::limits::EARLY_DIALOGS_MAX;
 use crate::sip::dialog::{Dialog, DialogKey};
@@ -16,10 +16,11 @@ use crate::sip::option_tag;
 use crate::sip::reliable::{self, Heard, Order, RAck};
 use crate::sip::wire::{Message, Method, Name};
 
+use super::Purpose;
 use super::door::Taken;
 use super::leg::{CallerLeg, OfferLeg, Who};
 use super::timers::{Alarm, T1};
-use super::{Purpose, Switchboard};
+use crate::switchboard::{Calls, NetworkParts, Step, Trunks, Wire};
 
 /// A provisional response that waits for its PRACK.
 #[derive(Clone, Debug)]
@@ -129,13 +130,13 @@ impl OfferLeg {
     }
 }
 
-impl Switchboard {
+impl Wire {
     /// The state of reliable responses to this INVITE; None where they are not reliable.
-    pub(super) fn reliable_for(&mut self, invite: &Message<'_>) -> Option<Reliable> {
+    pub(super) fn reliable_for(&mut self, step: &mut Step, invite: &Message<'_>) -> Option<Reliable> {
         let required = option_tag::is_required(invite, option_tag::RELIABLE);
         let wanted = self.settings.reliable_when_supported && option_tag::is_supported(invite, option_tag::RELIABLE);
         (required || wanted).then(|| Reliable {
-            next: reliable::first_number(self.rng.next_u64()),
+            next: reliable::first_number(step.rng.next_u64()),
             cseq: invite.cseq().map_or(0, |cseq| cseq.number),
             unpracked: None,
             late: None,
@@ -144,7 +145,9 @@ impl Switchboard {
             answer_due: false,
         })
     }
+}
 
+impl Calls {
     /// True when the caller cannot be told now; he is told after his PRACK.
     pub(super) fn must_wait_to_tell(&mut self, id: CallId, status: u16) -> bool {
         let Some(reliable) = self.calls.get_mut(&id).and_then(|call| call.caller.reliable.as_mut()) else {
@@ -167,7 +170,8 @@ impl Switchboard {
     }
 
     /// Encodes a provisional response; a reliable one gets its number, and is repeated until its PRACK (RFC 3262 §3).
-    pub(super) fn encode_provisional(&mut self, now: Now, id: CallId, status: u16, response: Builder) -> Bytes {
+    pub(super) fn encode_provisional(&mut self, step: &mut Step, id: CallId, status: u16, response: Builder) -> Bytes {
+        let now = step.now;
         let Some(caller) = self.calls.get_mut(&id).map(|call| &mut call.caller) else { return response.encode() };
         let described = caller.describes(status);
         let response = if described { response.body("application/sdp", &caller.sdp) } else { response };
@@ -185,7 +189,7 @@ impl Switchboard {
         let (repeat_at, give_up_at) = (now.mono + T1, now.mono + T1 * 64);
         let unpracked =
             Unpracked { rseq, status, bytes: bytes.clone(), described, repeat_at, interval: T1, give_up_at };
-        self.alarms.insert(unpracked.due(), Alarm::Unpracked(id));
+        step.alarms.insert(unpracked.due(), Alarm::Unpracked(id));
         reliable.unpracked = Some(unpracked);
         bytes
     }
@@ -194,82 +198,97 @@ impl Switchboard {
     ///
     /// RFC 3262 §3 wants the INVITE refused then. Doubt favours the caller: a lost PRACK is no reason to refuse an emergency.
     /// He is told, and answered, without asking for PRACK again; who has really gone is found by the missing ACK.
-    pub(super) fn repeat_provisional(&mut self, now: Now, id: CallId) {
+    pub(super) fn repeat_provisional(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+        let now = step.now;
         let Some(caller) = self.calls.get_mut(&id).map(|call| &mut call.caller) else { return };
         let Some(server) = caller.invite else { return };
         let Some(unpracked) = caller.reliable.as_mut().and_then(|reliable| reliable.unpracked.as_mut()) else { return };
         if now.mono >= unpracked.give_up_at {
             let Some(given_up) = caller.reliable.take() else { return };
-            self.after_prack(now, id, given_up.answer_due, given_up.waiting);
+            self.after_prack(net, step, id, given_up.answer_due, given_up.waiting);
             return;
         }
         unpracked.interval *= 2;
         unpracked.repeat_at = now.mono + unpracked.interval;
         let (status, bytes, due) = (unpracked.status, unpracked.bytes.clone(), unpracked.due());
-        self.alarms.insert(due, Alarm::Unpracked(id));
-        self.transactions.respond(now.mono, server, status, bytes, &mut self.transmits);
+        step.alarms.insert(due, Alarm::Unpracked(id));
+        net.wire.transactions.respond(now.mono, server, status, bytes, &mut step.out.transmits);
     }
 
     /// The final response is sent: nothing is repeated any more.
-    pub(super) fn stop_provisional(&mut self, id: CallId) {
+    pub(super) fn stop_provisional(&mut self, step: &mut Step, id: CallId) {
         let reliable = self.calls.get_mut(&id).and_then(|call| call.caller.reliable.as_mut());
         let Some(reliable) = reliable else { return };
         (reliable.waiting, reliable.answer_due) = (None, false);
         if let Some(unpracked) = reliable.unpracked.take() {
             reliable.late = Some(unpracked.rseq);
-            self.alarms.remove(unpracked.due(), Alarm::Unpracked(id));
+            step.alarms.remove(unpracked.due(), Alarm::Unpracked(id));
         }
     }
 
     /// PRACK (RFC 3262 §3): 200 when it names what waits for it, else 481. It may hold an answer, or a new offer (§5).
-    pub(super) fn pracked(&mut self, now: Now, taken: &Taken<'_, '_>, who: Who) {
-        let Some(rack) = RAck::read(taken.message) else { return self.reply(now, taken, 400, &[]) };
-        let Who::Caller(id) = who else { return self.reply(now, taken, 481, &[]) };
+    pub(super) fn pracked(&mut self, net: &mut NetworkParts, step: &mut Step, taken: &Taken<'_, '_>, who: Who) {
+        let Some(rack) = RAck::read(taken.message) else { return net.wire.reply(step, taken, 400, &[]) };
+        let Who::Caller(id) = who else { return net.wire.reply(step, taken, 481, &[]) };
         let reliable = self.calls.get_mut(&id).and_then(|call| call.caller.reliable.as_mut());
         let Some(reliable) = reliable.filter(|reliable| (reliable.cseq, Method::Invite) == (rack.cseq, rack.method))
         else {
-            return self.reply(now, taken, 481, &[]);
+            return net.wire.reply(step, taken, 481, &[]);
         };
         let current = reliable.unpracked.take_if(|unpracked| unpracked.rseq == rack.rseq);
         let late = reliable.late.take_if(|late| *late == rack.rseq);
         let (answer_due, waiting) = (reliable.answer_due, reliable.waiting.take_if(|_| current.is_some()));
         match &current {
             Some(unpracked) => {
-                self.alarms.remove(unpracked.due(), Alarm::Unpracked(id));
+                step.alarms.remove(unpracked.due(), Alarm::Unpracked(id));
             }
-            None if late.is_none() => return self.reply(now, taken, 481, &[]),
+            None if late.is_none() => return net.wire.reply(step, taken, 481, &[]),
             None => {}
         }
-        self.answer_prack(now, taken, who);
+        self.answer_prack(net, step, taken, who);
         if current.is_some() {
-            self.after_prack(now, id, answer_due, waiting);
+            self.after_prack(net, step, id, answer_due, waiting);
         }
     }
 
-    fn answer_prack(&mut self, now: Now, taken: &Taken<'_, '_>, who: Who) {
+    fn answer_prack(&mut self, net: &mut NetworkParts, step: &mut Step, taken: &Taken<'_, '_>, who: Who) {
         let offered = self.line_mut(who).and_then(|line| line.sound.as_ref()).is_some_and(|sound| sound.offered);
         if offered {
-            self.take_late_answer(now, who, taken.message);
-            return self.reply(now, taken, 200, &[]);
+            self.take_late_answer(net, step, who, taken.message);
+            return net.wire.reply(step, taken, 200, &[]);
         }
-        match session_description(taken.message).map(|body| self.take_offer(now, who, body)) {
-            None => self.reply(now, taken, 200, &[]),
-            Some(Ok(body)) => self.reply_described(now, taken, Some(&body), &[]),
-            Some(Err(why)) => self.reply(now, taken, 488, &[(Name::Warning, why.warning())]),
+        match session_description(taken.message).map(|body| self.take_offer(net, step, who, body)) {
+            None => net.wire.reply(step, taken, 200, &[]),
+            Some(Ok(body)) => net.wire.reply_described(step, taken, Some(&body), &[]),
+            Some(Err(why)) => net.wire.reply(step, taken, 488, &[(Name::Warning, why.warning())]),
         }
     }
 
-    fn after_prack(&mut self, now: Now, id: CallId, answer_due: bool, waiting: Option<u16>) {
+    fn after_prack(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        answer_due: bool,
+        waiting: Option<u16>,
+    ) {
         if answer_due {
-            self.answer_caller(now, id);
+            self.answer_caller(net, step, id);
         } else if let Some(status) = waiting {
-            self.tell_caller(now, id, status);
+            self.tell_caller(net, step, id, status);
         }
     }
 
     /// A provisional response of a phone: keeps its early dialog, and acknowledges it when it is reliable (RFC 3262 §4).
     /// False when it is to be ignored: a repetition, or one that came too early.
-    pub(super) fn early_response(&mut self, now: Now, id: CallId, leg: LegNo, message: &Message<'_>) -> bool {
+    pub(super) fn early_response(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        leg: LegNo,
+        message: &Message<'_>,
+    ) -> bool {
         let who = Who::Offer(id, leg);
         let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return false };
         let rseq = reliable::rseq(message);
@@ -283,7 +302,7 @@ impl Switchboard {
                 return rseq.is_none();
             }
             offer.early.insert(key.clone(), Early { dialog, order: Order::default(), agreed: None, previewed: None });
-            self.dialogs.insert(key.clone(), who);
+            net.wire.dialogs.insert(key.clone(), who);
         }
         let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return false };
         let Some(early) = offer.early.get_mut(&key) else { return false };
@@ -298,13 +317,16 @@ impl Switchboard {
         early.agreed = early.agreed.or_else(|| offer.line.answer_in(message));
         let (builder, number) = early.dialog.request(Method::Prack);
         let flow = offer.line.flow_in(&early.dialog);
-        self.send_prack(now, (who, key), flow, (builder, number), rseq, message);
+        net.trunks.send_prack(&mut net.wire, step, (who, key), flow, (builder, number), rseq, message);
         true
     }
+}
 
+impl Trunks {
     fn send_prack(
         &mut self,
-        now: Now,
+        wire: &mut Wire,
+        step: &mut Step,
         (who, key): (Who, DialogKey),
         flow: Flow,
         (builder, number): (Builder, u32),
@@ -312,21 +334,25 @@ impl Switchboard {
         message: &Message<'_>,
     ) {
         let cseq = message.cseq().map_or(0, |cseq| cseq.number);
-        let branch = format!("z9hG4bK{}", self.rng.token());
+        let branch = format!("z9hG4bK{}", step.rng.token());
         let rack = format!("{rseq} {cseq} INVITE");
-        let bytes =
-            builder.header(Name::RAck, rack.as_bytes()).via(flow.transport, self.advertised(flow), &branch).encode();
-        self.send_unattended(now, who, Purpose::Prack(who, key), Method::Prack, flow, &branch, (bytes, number));
+        let bytes = builder
+            .header(Name::RAck, rack.as_bytes())
+            .via(flow.transport, self.settings.advertised(flow), &branch)
+            .encode();
+        self.send_unattended(wire, step, who, Purpose::Prack(who, key), Method::Prack, flow, &branch, (bytes, number));
     }
+}
 
+impl Calls {
     /// Forgets the early dialogs of a leg, but for the one that is its dialog now.
-    pub(super) fn drop_early(&mut self, who: Who) {
+    pub(super) fn drop_early(&mut self, net: &mut NetworkParts, who: Who) {
         let Who::Offer(id, leg) = who else { return };
         let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return };
         let early = std::mem::take(&mut offer.early);
         let confirmed = offer.line.dialog.as_ref().map(|dialog| dialog.key());
         for key in early.keys().filter(|key| Some(*key) != confirmed) {
-            self.dialogs.remove(key);
+            net.wire.dialogs.remove(key);
         }
     }
 }

@@ -6,7 +6,6 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
-use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};
 use crate::limits::CLOSED_CONNECTIONS_MAX;
 use crate::sip::dialog::Dialog;
@@ -16,10 +15,10 @@ use crate::sip::message::banner_length;
 use crate::sip::registrar::Binding;
 use crate::sip::uri::{Host, Uri};
 
-use super::Switchboard;
 use super::leg::Who;
 use super::settings::{Listener, Trunk};
 use super::targets::Targets;
+use crate::switchboard::{Calls, NetworkParts, Settings, Step, Switchboard, Trunks, Wire};
 
 /// Longer requests do not go over UDP where TCP can be had (RFC 3261 §18.1.1).
 pub(super) const DATAGRAM_BYTES_MAX: usize = 1_300;
@@ -41,7 +40,7 @@ impl Closed {
     }
 }
 
-impl Switchboard {
+impl Settings {
     /// `host:port` that peers on this flow are told.
     pub(super) fn advertised(&self, flow: Flow) -> &str {
         self.listener_of(flow).map_or("127.0.0.1:5060", |listener| listener.advertised.as_str())
@@ -56,12 +55,14 @@ impl Switchboard {
         };
         format!("<sip:siaga@{}{suffix}>", self.advertised(flow))
     }
+}
 
+impl Trunks {
     /// The trunk that a peer belongs to, as an index into the settings. One with a name for its certificate must have proven it
     /// on this connection (RFC 5922 §7).
     pub(super) fn trunk_of(&self, flow: Flow) -> Option<usize> {
         (0..self.settings.trunks.len())
-            .find(|trunk| self.has_proven_name(*trunk, flow) && self.is_peer_of(*trunk, flow))
+            .find(|trunk| self.has_proven_name(*trunk, flow) && self.settings.is_peer_of(*trunk, flow))
     }
 
     /// True if the trunk has no `tls_name`, or the peer of this connection has proven it.
@@ -78,18 +79,22 @@ impl Switchboard {
             let known = self.targets.get(&trunk.name).into_iter().flat_map(Targets::hosts);
             trunk.target.map(|target| target.ip()).into_iter().chain(known).any(|host| host.to_canonical() == source)
         });
-        resolved || self.is_peer_of(trunk, flow)
+        resolved || self.settings.is_peer_of(trunk, flow)
     }
+}
 
+impl Settings {
     fn is_peer_of(&self, trunk: usize, flow: Flow) -> bool {
-        let peers = self.settings.trunks.get(trunk).map(|trunk| trunk.peers.as_slice()).unwrap_or_default();
+        let peers = self.trunks.get(trunk).map(|trunk| trunk.peers.as_slice()).unwrap_or_default();
         peers.iter().any(|peer| peer.contains(flow.remote.ip()))
     }
+}
 
+impl Trunks {
     /// The way to a trunk, if it has a target: over its transport, from our listener of that transport.
     pub(super) fn trunk_flow(&self, trunk: &Trunk) -> Option<Flow> {
         let target = self.trunk_target(trunk)?;
-        let local = self.listener_towards(target.transport, target.address)?;
+        let local = self.settings.listener_towards(target.transport, target.address)?;
         Some(Flow::any(target.transport, local, target.address))
     }
 
@@ -102,7 +107,7 @@ impl Switchboard {
         let target = Target { transport: flow.transport, address: flow.remote };
         let takes_tcp = |trunk: &&Trunk| trunk.tcp_when_large && self.trunk_target(trunk) == Some(target);
         self.settings.trunks.iter().find(takes_tcp)?;
-        let local = self.listener_towards(Transport::Tcp, flow.remote)?;
+        let local = self.settings.listener_towards(Transport::Tcp, flow.remote)?;
         Some(Flow::any(Transport::Tcp, local, flow.remote))
     }
 
@@ -110,7 +115,9 @@ impl Switchboard {
     pub(super) fn proven(&mut self, flow: Flow, names: Vec<String>) {
         self.proven.insert(flow.connection, names);
     }
+}
 
+impl Wire {
     /// Notes that a caller's leg goes over a connection.
     pub(super) fn hold_stream(&mut self, call: CallId, flow: Flow) {
         if flow.is_connection() {
@@ -126,48 +133,54 @@ impl Switchboard {
             }
         }
     }
+}
 
+impl Calls {
     /// A connection is gone. Its callers' calls go on; what is still to be said to them goes over a new connection to where
     /// their requests are to go anyway (RFC 3261 §12.2.1.1, §18.1.1).
-    pub(super) fn connection_lost(&mut self, now: Now, flow: Flow) {
-        self.proven.remove(&flow.connection);
-        self.closed.add(flow.connection);
-        for id in self.streams.remove(&flow.connection).unwrap_or_default() {
+    pub(super) fn connection_lost(&mut self, net: &mut NetworkParts, step: &mut Step, flow: Flow) {
+        net.trunks.proven.remove(&flow.connection);
+        net.wire.closed.add(flow.connection);
+        for id in net.wire.streams.remove(&flow.connection).unwrap_or_default() {
             if let Some(line) = self.calls.get_mut(&id).map(|call| &mut call.caller.line) {
                 let hop = line.dialog.as_ref().and_then(|dialog| Uri::parse(dialog.next_hop()).ok()?.socket_address());
                 let usual = if flow.transport == Transport::Tls { 5061 } else { 5060 };
                 let remote = hop.unwrap_or_else(|| SocketAddr::new(flow.remote.ip(), usual));
                 line.flow = Flow { connection: ConnectionId(0), remote, ..flow };
             }
-            self.caller_disconnected(now, id, flow);
+            self.caller_disconnected(net, step, id, flow);
         }
     }
+}
 
+impl Switchboard {
     /// A phone has registered: its legs move from its former flow to the new one (RFC 5626 §5.3), and so does a leg of this phone whose
     /// connection is closed (RFC 5626 §3.1). The legs of the operator's other phones stay.
     pub(super) fn phone_moved(&mut self, account: &OperatorId, to: Flow, moved: &[(Binding, Binding)]) {
-        let operator = self.user_of(account);
-        let bindings = self.registrar.bindings(account.as_str()).iter().filter(|binding| binding.flow == to);
+        let operator = self.net.phones.user_of(account);
+        let bindings = self.net.phones.registrar.bindings(account.as_str()).iter().filter(|binding| binding.flow == to);
         let contacts: Vec<Bytes> = bindings.map(|binding| binding.uri.clone()).collect();
         let mut ways = Vec::new();
         for (old, new) in moved {
             ways.push((old.flow, new.flow));
-            ways.push((self.ways(old).first, self.ways(new).first));
+            ways.push((self.settings.ways(old).first, self.settings.ways(new).first));
         }
-        let mut lines = self.lines_of(&operator);
-        lines.extend(self.internal_lines(account));
+        let mut lines = self.calls.lines_of(&operator);
+        lines.extend(self.calls.internal_lines(account));
         for (who, old) in lines {
             let new = ways.iter().find(|(before, _)| *before == old).map(|(_, new)| *new);
-            let closed = old.is_connection() && self.closed.holds(old.connection);
-            let lost = || closed && self.leads_to(who, &contacts);
+            let closed = old.is_connection() && self.net.wire.closed.holds(old.connection);
+            let lost = || closed && self.calls.leads_to(who, &contacts);
             if let Some(new) = new.or_else(|| lost().then_some(to)) {
-                self.seen_at(who, new.remote.ip());
-                self.reroute(who, new);
+                self.calls.seen_at(&mut self.net, &mut self.step, who, new.remote.ip());
+                self.calls.reroute(&mut self.net, who, new);
             }
         }
-        self.watches_moved(&operator, &ways);
+        self.subscriptions.watches_moved(&operator, &ways);
     }
+}
 
+impl Calls {
     /// True if one of these Contacts names the phone at the other end of a leg. Ports are not compared: many phones name the local port of
     /// their connection.
     fn leads_to(&self, who: Who, contacts: &[Bytes]) -> bool {
@@ -181,7 +194,7 @@ impl Switchboard {
 
     /// The legs of emergency calls from the phones of an account, with their flows.
     pub(super) fn internal_lines(&self, account: &OperatorId) -> Vec<(Who, Flow)> {
-        let calls = self.internal_calls.get(account).into_iter().flatten();
+        let calls = self.internal.get(account).into_iter().flatten();
         calls.filter_map(|id| Some((Who::Caller(*id), self.calls.get(id)?.caller.line.flow))).collect()
     }
 
@@ -202,7 +215,7 @@ impl Switchboard {
     }
 
     /// Moves a leg to another flow.
-    pub(super) fn reroute(&mut self, who: Who, flow: Flow) {
+    pub(super) fn reroute(&mut self, net: &mut NetworkParts, who: Who, flow: Flow) {
         let Some(line) = self.line_mut(who) else { return };
         // A leg to a trunk is bound to no connection: its requests go to its Contact, or to where it was dialled.
         let flow = match who {
@@ -216,11 +229,13 @@ impl Switchboard {
         if let Who::Caller(call) = who
             && old.connection != flow.connection
         {
-            self.release_stream(call, old);
-            self.hold_stream(call, flow);
+            net.wire.release_stream(call, old);
+            net.wire.hold_stream(call, flow);
         }
     }
+}
 
+impl Settings {
     /// The listener of a flow: the one with its local address, else a wildcard of its port, else the nearest.
     pub(super) fn listener_of(&self, flow: Flow) -> Option<&Listener> {
         let near = |listener: &&Listener| {
@@ -229,14 +244,14 @@ impl Switchboard {
             let same_port = mine.port() == local.port();
             (mine == local, same_family && same_port && mine.ip().is_unspecified(), same_family, same_port)
         };
-        let of_transport = self.settings.listeners.iter().filter(|listener| listener.transport == flow.transport);
+        let of_transport = self.listeners.iter().filter(|listener| listener.transport == flow.transport);
         // Of equal ones, the first.
-        of_transport.rev().max_by_key(near).or_else(|| self.settings.listeners.first())
+        of_transport.rev().max_by_key(near).or_else(|| self.listeners.first())
     }
 
     /// Our listening address for a transport, towards a peer: one of the peer's address family and network; else the first.
     pub(super) fn listener_towards(&self, transport: Transport, target: SocketAddr) -> Option<SocketAddr> {
-        let of_it = self.settings.listeners.iter().filter(|listener| listener.transport == transport);
+        let of_it = self.listeners.iter().filter(|listener| listener.transport == transport);
         let near = |listener: &&Listener| {
             let mine = listener.local;
             (mine.is_ipv4() == target.is_ipv4(), shared_network(listener.source().ip(), target.ip()))

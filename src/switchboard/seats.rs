@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Switchboard;
 use super::leg::Who;
+use crate::switchboard::Trunks;
 
 /// The seats that are taken.
 #[derive(Debug, Default)]
@@ -68,24 +68,24 @@ impl Seats {
     }
 }
 
-impl Switchboard {
+impl Trunks {
     /// True while another caller fits on a trunk. Outgoing legs use a full one if no other has room.
     pub(super) fn has_room(&self, index: usize) -> bool {
         let cap = self.settings.trunks.get(index).map_or(0, |trunk| trunk.terms.max_calls);
-        cap == 0 || self.seats.taken.get(&index).is_none_or(|taken| *taken < cap)
+        cap == 0 || self.channels.taken.get(&index).is_none_or(|taken| *taken < cap)
     }
 
     pub(super) fn take_seat(&mut self, index: usize, who: Who) {
-        self.seats.take(index, who);
+        self.channels.take(index, who);
     }
 
     pub(super) fn leave_seat(&mut self, who: Who) {
-        self.seats.leave(who);
+        self.channels.leave(who);
     }
 
     /// The trunk whose room somebody takes.
     pub(super) fn trunk_with(&self, who: Who) -> Option<usize> {
-        self.seats.of.get(&who).copied()
+        self.channels.of.get(&who).copied()
     }
 }
 

@@ -2,14 +2,14 @@
 //! they press is shown to him and kept. So is what callers press while they wait. Nobody is ever hung up for it.
 
 use crate::cdr::fact::{ConsoleRole, FactKind};
-use crate::clock::Now;
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::limits::CHOICES_MAX;
 use crate::media::command::{Command, Prompt};
 
 use super::call::{Call, Stage};
 use super::leg::OfferLeg;
-use super::{Actor, ChoiceView, ConsoleReply, Switchboard};
+use super::{Actor, ChoiceView, ConsoleReply};
+use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// So many digits of a caller who waits stand in the display of the phone that rings.
 const SHOWN_MAX: usize = 3;
@@ -35,10 +35,10 @@ impl Call {
     }
 }
 
-impl Switchboard {
+impl Calls {
     /// A key of an operator's phone in a call. The last of the code for silent callers, from whom has the caller, asks him.
-    pub(super) fn typed(&mut self, now: Now, id: CallId, leg: LegNo, digit: char) {
-        let Self { calls, settings, .. } = self;
+    pub(super) fn typed(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, leg: LegNo, digit: char) {
+        let (calls, settings) = (&mut self.calls, &self.settings);
         let Some(call) = calls.get_mut(&id).filter(|call| call.placed_by.is_none()) else { return };
         let Some(operator) = call.lead().filter(|(lead, _)| *lead == leg).map(|(_, operator)| operator.to_string())
         else {
@@ -50,20 +50,20 @@ impl Switchboard {
         typed.drain(..typed.len().saturating_sub(code.len()));
         if !code.is_empty() && typed == code {
             typed.clear();
-            self.ask_silently(now, id, Some(operator));
+            self.ask_silently(net, step, id, Some(operator));
         }
     }
 
     /// An operator has dialled the code, from another line: the caller whom he has is asked. False: he has none.
-    pub(super) fn asked_by_code(&mut self, now: Now, operator: &OperatorId) -> bool {
+    pub(super) fn asked_by_code(&mut self, net: &mut NetworkParts, step: &mut Step, operator: &OperatorId) -> bool {
         let call = self.acd.view(operator).and_then(|view| view.call);
         let his = |id: &CallId| self.calls.get(id).and_then(Call::lead).is_some_and(|(_, lead)| lead == operator);
-        call.filter(his).is_some_and(|id| self.ask_silently(now, id, Some(operator.to_string())))
+        call.filter(his).is_some_and(|id| self.ask_silently(net, step, id, Some(operator.to_string())))
     }
 
     /// A digit of the caller: while he waits, or when he was asked, it is shown and kept.
-    pub(super) fn pressed(&mut self, now: Now, id: CallId, digit: char) {
-        let Self { calls, settings, .. } = self;
+    pub(super) fn pressed(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, digit: char) {
+        let (calls, settings) = (&mut self.calls, &self.settings);
         let Some(call) = calls.get_mut(&id).filter(|call| call.placed_by.is_none() && !call.is_over()) else { return };
         let waiting = !matches!(call.stage, Stage::Talking { .. });
         if !(waiting || call.silent.asked) || call.silent.choices.len() >= CHOICES_MAX {
@@ -77,12 +77,12 @@ impl Switchboard {
             *notice = format!("{notice} {choice}").trim_start().to_owned();
         }
         call.silent.choices.push(choice);
-        self.fact(now, id, FactKind::Chosen { digit, text, waiting });
-        self.tell_choices(now, id, 1);
+        self.fact(net, step, id, FactKind::Chosen { digit, text, waiting });
+        self.tell_choices(step, id, 1);
     }
 
     /// Somebody has the caller now: he sees what was pressed before. The first to whom it is answered waits for a voice.
-    pub(super) fn may_be_silent(&mut self, now: Now, id: CallId, first: bool) {
+    pub(super) fn may_be_silent(&mut self, step: &mut Step, id: CallId, first: bool) {
         let Some(call) = self.calls.get(&id).filter(|call| call.placed_by.is_none() && call.lead().is_some()) else {
             return;
         };
@@ -91,23 +91,29 @@ impl Switchboard {
             && first
             && !asked
         {
-            self.media.push(Command::AwaitVoice { anchor: sound.anchor, limit });
+            step.out.media.push(Command::AwaitVoice { anchor: sound.anchor, limit });
         }
         if pressed > 0 {
-            self.tell_choices(now, id, pressed);
+            self.tell_choices(step, id, pressed);
         }
     }
 
     /// Media has waited for the caller's voice in vain.
-    pub(super) fn has_no_voice(&mut self, now: Now, id: CallId) {
+    pub(super) fn has_no_voice(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let fits = self.calls.get(&id).is_some_and(|call| !call.silent.asked && call.holding == (false, false));
-        if fits && self.ask_silently(now, id, None) {
-            self.tell_asked(now, id);
+        if fits && self.ask_silently(net, step, id, None) {
+            self.tell_asked(step, id);
         }
     }
 
     /// The console has a caller asked: an operator his own.
-    pub(super) fn silent_prompt(&mut self, now: Now, by: &Actor, id: CallId) -> ConsoleReply {
+    pub(super) fn silent_prompt(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        by: &Actor,
+        id: CallId,
+    ) -> ConsoleReply {
         let Some(call) = self.calls.get(&id).filter(|call| call.placed_by.is_none() && !call.is_over()) else {
             return ConsoleReply::UnknownCall;
         };
@@ -115,16 +121,16 @@ impl Switchboard {
         if by.role == ConsoleRole::Operator && lead.is_some_and(|lead| lead != by.name) {
             return ConsoleReply::NotHis;
         }
-        if !self.ask_silently(now, id, Some(by.name.clone())) {
+        if !self.ask_silently(net, step, id, Some(by.name.clone())) {
             return ConsoleReply::NotTalking;
         }
-        self.tell_asked(now, id);
+        self.tell_asked(step, id);
         ConsoleReply::Done
     }
 
     /// Asks the caller to press a digit. He hears it instead of the others, who hear him on; the operator's confirmation is short. False:
     /// he talks with no operator, or has put us on hold himself.
-    fn ask_silently(&mut self, now: Now, id: CallId, by: Option<String>) -> bool {
+    fn ask_silently(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, by: Option<String>) -> bool {
         let Some(call) = self.calls.get_mut(&id).filter(|call| call.placed_by.is_none()) else { return false };
         let Some((lead, _)) = call.lead() else { return false };
         let operator = call.legs.get(&lead).and_then(|leg| leg.line.sound.as_ref());
@@ -136,36 +142,36 @@ impl Switchboard {
         // Who is on hold hears the tone again afterwards.
         let then = (operator_holds && !call.mixed).then_some(self.settings.waiting);
         call.silent.asked = true;
-        self.media.push(Command::Play { anchor: caller, first: Some(Prompt::Silent), then });
+        step.out.media.push(Command::Play { anchor: caller, first: Some(Prompt::Silent), then });
         if !operator_holds {
-            self.media.push(Command::Play { anchor: operator, first: Some(Prompt::Confirm), then: None });
+            step.out.media.push(Command::Play { anchor: operator, first: Some(Prompt::Confirm), then: None });
         }
-        self.fact(now, id, FactKind::SilentAsked { by });
+        self.fact(net, step, id, FactKind::SilentAsked { by });
         true
     }
 
     /// The operator, who has not asked himself, sees what his caller is asked.
-    fn tell_asked(&mut self, now: Now, id: CallId) {
+    fn tell_asked(&mut self, step: &mut Step, id: CallId) {
         let choices = self.settings.silent.choices.iter();
         let words: Vec<String> =
             choices.map(|(digit, text)| ChoiceView { digit: *digit, text: text.clone() }.to_string()).collect();
-        self.tell_lead(now, id, |number| format!("{number} ? {}", words.join(" ")));
+        self.tell_lead(step, id, |number| format!("{number} ? {}", words.join(" ")));
     }
 
     /// The operator's phone shows the last so many of what the caller has pressed.
-    fn tell_choices(&mut self, now: Now, id: CallId, last: usize) {
+    fn tell_choices(&mut self, step: &mut Step, id: CallId, last: usize) {
         let Some(call) = self.calls.get(&id) else { return };
         let skipped = call.silent.choices.len().saturating_sub(last);
         let words: Vec<String> = call.silent.choices.iter().skip(skipped).map(ToString::to_string).collect();
-        self.tell_lead(now, id, |number| format!("{number} {}", words.join(" ")));
+        self.tell_lead(step, id, |number| format!("{number} {}", words.join(" ")));
     }
 
     /// A text to the phones of the operator who has the caller. Whose phone takes no texts sees it on the console.
-    fn tell_lead(&mut self, now: Now, id: CallId, text: impl FnOnce(&str) -> String) {
+    fn tell_lead(&mut self, step: &mut Step, id: CallId, text: impl FnOnce(&str) -> String) {
         let Some(call) = self.calls.get(&id) else { return };
         let Some(operator) = call.lead().map(|(_, operator)| operator.clone()) else { return };
         let text = text(call.shown.number.as_deref().unwrap_or("anonymous"));
-        self.notify_operator(operator, text);
+        step.notify_operator(operator, text);
     }
 
     /// What is not right about what a caller has pressed (`verify`).

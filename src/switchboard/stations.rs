@@ -19,7 +19,8 @@ use super::door::Taken;
 use super::phone::PhoneCall;
 use super::pin::Pin;
 use super::timers::Alarm;
-use super::{Account, StationView, Switchboard};
+use super::{Account, StationView};
+use crate::switchboard::{Admission, Calls, Facts, NetworkParts, Phones, Settings, Step};
 
 /// After this many wrong PINs in a row, a station accepts no PIN of this operator for this long. Other stations do: a PIN that is guessed
 /// at one station locks nobody out.
@@ -87,18 +88,21 @@ impl Stations {
     }
 }
 
-impl Switchboard {
+impl Calls {
     /// Looks at the operators who have no call any more: one who has logged out leaves the station, and one who still has a call that they
     /// placed is offered no other one.
-    pub(super) fn look_at_freed(&mut self, now: Now) {
+    pub(super) fn look_at_freed(&mut self, net: &mut NetworkParts, step: &mut Step) {
+        let now = step.now;
         while let Some(operator) = self.acd.take_freed() {
-            self.free_station(now, &operator);
+            self.free_station(net, step, &operator);
             for call in self.placed.of(&operator) {
                 self.acd.occupy(now, call);
             }
         }
     }
+}
 
+impl Phones {
     /// The phones at which an operator is reached: his station's first, then his own. A station has none while somebody sits there.
     pub(super) fn phones_of<'a>(&'a self, operator: &'a OperatorId) -> impl Iterator<Item = &'a Binding> + use<'a> {
         self.phone_accounts(operator).flat_map(|account| self.registrar.bindings(account.as_str()))
@@ -134,80 +138,109 @@ impl Switchboard {
             None => (!self.is_station(&account)).then_some(account),
         }
     }
+}
 
+impl Calls {
     /// An account's phones have changed, or whose they are: the ACD learns whether he has any, and whether one responds.
-    pub(super) fn align_phones(&mut self, now: Now, account: &OperatorId) {
-        let operator = self.user_of(account);
-        let (has, responds) = self.phones_known(&operator);
+    pub(super) fn align_phones(&mut self, net: &mut NetworkParts, now: Now, account: &OperatorId) {
+        let operator = net.phones.user_of(account);
+        let (has, responds) = net.phones.phones_known(&operator);
         self.acd.set_registered(now, &operator, has);
         self.acd.set_reachable(now, &operator, responds);
     }
+}
 
+impl Phones {
     /// Whether an operator has a phone, and whether one of them responds; without a phone, none is unreachable.
     fn phones_known(&self, operator: &OperatorId) -> (bool, bool) {
         let has = self.phones_of(operator).next().is_some();
         (has, !has || self.phones_of(operator).any(|binding| !binding.reach.unreachable))
     }
+}
 
+impl Settings {
     /// The number behind the code of stations, where it was dialled.
     pub(super) fn number_dialled<'a>(&self, dialled: &'a [u8]) -> Option<&'a str> {
-        let number = dialled.strip_prefix(self.settings.feature_codes.station.as_bytes())?;
+        let number = dialled.strip_prefix(self.feature_codes.station.as_bytes())?;
         std::str::from_utf8(number).ok()
     }
+}
 
+impl Calls {
     /// Somebody wants to log in: his PIN is asked for. Whether the number is anybody's he is not told.
-    pub(super) fn asks_pin(&mut self, now: Now, taken: &Taken<'_, '_>, account: OperatorId, number: &str) {
-        if !self.is_station(&account) || !is_number(number) {
-            self.serve(now, taken, Some(account), Prompt::Refused);
+    pub(super) fn asks_pin(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        account: OperatorId,
+        number: &str,
+    ) {
+        let now = step.now;
+        if !net.phones.is_station(&account) || !is_number(number) {
+            self.serve(net, step, taken, Some(account), Prompt::Refused);
             return;
         }
-        let Some(phone) = self.serve(now, taken, Some(account.clone()), Prompt::Pin) else { return };
+        let Some(phone) = self.serve(net, step, taken, Some(account.clone()), Prompt::Pin) else { return };
         let entry = PinEntry { station: account, number: number.to_owned(), digits: String::new() };
-        if let Some(call) = self.phones.get_mut(&phone) {
-            self.alarms.remove(call.over_at, Alarm::PhoneOver(phone));
+        if let Some(call) = self.services.get_mut(&phone) {
+            step.alarms.remove(call.over_at, Alarm::PhoneOver(phone));
             call.over_at = now.mono + ENTRY_MAX;
             call.entry = Some(entry);
-            self.alarms.insert(call.over_at, Alarm::PhoneOver(phone));
+            step.alarms.insert(call.over_at, Alarm::PhoneOver(phone));
         }
     }
 
     /// A digit of a PIN: `#` ends it, `*` begins it anew. It is told nowhere.
-    pub(super) fn keyed(&mut self, now: Now, phone: u64, digit: char) {
-        let Some(entry) = self.phones.get_mut(&phone).and_then(|call| call.entry.as_mut()) else { return };
+    pub(super) fn keyed(&mut self, net: &mut NetworkParts, step: &mut Step, phone: u64, digit: char) {
+        let Some(entry) = self.services.get_mut(&phone).and_then(|call| call.entry.as_mut()) else { return };
         match digit {
             '0'..='9' if entry.digits.len() <= *Pin::DIGITS.end() => entry.digits.push(digit),
             '*' => entry.digits.clear(),
-            '#' => self.pin_is_keyed(now, phone),
+            '#' => self.pin_is_keyed(net, step, phone),
             _ => {}
         }
     }
 
     /// Lets him in or not, and says which.
-    fn pin_is_keyed(&mut self, now: Now, phone: u64) {
-        let entry = self.phones.get_mut(&phone).and_then(|call| call.entry.take());
+    fn pin_is_keyed(&mut self, net: &mut NetworkParts, step: &mut Step, phone: u64) {
+        let entry = self.services.get_mut(&phone).and_then(|call| call.entry.take());
         let Some(PinEntry { station, number, digits }) = entry else { return };
-        let done =
-            self.opens(now, &station, &number, &digits).is_some_and(|operator| self.sit(now, &station, operator));
-        let anchor = self.phones.get(&phone).and_then(|call: &PhoneCall| call.line.sound.as_ref()).map(|s| s.anchor);
+        let done = net
+            .admission
+            .opens(&mut net.facts, &mut net.phones, step, &station, &number, &digits)
+            .is_some_and(|operator| self.sit(net, step, &station, operator));
+        let anchor = self.services.get(&phone).and_then(|call: &PhoneCall| call.line.sound.as_ref()).map(|s| s.anchor);
         let first = Some(if done { Prompt::Confirm } else { Prompt::Refused });
-        self.media.extend(anchor.map(|anchor| Command::Play { anchor, first, then: None }));
+        step.out.media.extend(anchor.map(|anchor| Command::Play { anchor, first, then: None }));
     }
+}
 
+impl Admission {
     /// The operator who has that number and that PIN.
-    fn opens(&mut self, now: Now, station: &OperatorId, number: &str, digits: &str) -> Option<OperatorId> {
+    fn opens(
+        &mut self,
+        facts: &mut Facts,
+        phones: &mut Phones,
+        step: &mut Step,
+        station: &OperatorId,
+        number: &str,
+        digits: &str,
+    ) -> Option<OperatorId> {
+        let now = step.now;
         let has = |account: &&Account| account.badge.as_ref().is_some_and(|badge| badge.number == number);
-        let Account { operator, badge, .. } = self.accounts.values().find(has)?.clone();
+        let Account { operator, badge, .. } = phones.accounts.values().find(has)?.clone();
         let pin = badge?.pin;
         let key = (operator.clone(), station.clone());
-        if self.stations.wrong.len() >= WRONG_PINS_MAX && !self.stations.wrong.contains_key(&key) {
-            self.stations.wrong.pop_first();
+        if phones.stations.wrong.len() >= WRONG_PINS_MAX && !phones.stations.wrong.contains_key(&key) {
+            phones.stations.wrong.pop_first();
         }
-        let wrong = self.stations.wrong.entry(key.clone()).or_default();
+        let wrong = phones.stations.wrong.entry(key.clone()).or_default();
         if wrong.locked_until.is_some_and(|until| until <= now.mono) {
             *wrong = Wrong::default();
         }
         if wrong.locked_until.is_none() && pin.is(digits) {
-            self.stations.wrong.remove(&key);
+            phones.stations.wrong.remove(&key);
             return Some(operator);
         }
         wrong.times = wrong.times.saturating_add(1);
@@ -215,108 +248,128 @@ impl Switchboard {
             wrong.locked_until = Some(now.mono + LOCKED);
         }
         let locked = wrong.locked_until.is_some();
-        if locked && let Some(source) = self.registrar.bindings(station.as_str()).first() {
+        if locked && let Some(source) = phones.registrar.bindings(station.as_str()).first() {
             let source = source.flow.remote.ip();
-            self.pin_guessed(now, &operator, source, LOCKED);
+            self.pin_guessed(step, &operator, source, LOCKED);
         }
-        self.service_fact(now, FactKind::PinRefused { station: station.clone(), operator, locked });
+        facts.service_fact(step, FactKind::PinRefused { station: station.clone(), operator, locked });
         None
     }
+}
 
+impl Calls {
     /// Logs an operator in at a station. False: he, or whoever is there, has a call, or it is none any more.
-    fn sit(&mut self, now: Now, station: &OperatorId, operator: OperatorId) -> bool {
+    fn sit(&mut self, net: &mut NetworkParts, step: &mut Step, station: &OperatorId, operator: OperatorId) -> bool {
+        let now = step.now;
         // It may have been removed while he was keying.
-        if !self.is_station(station) {
+        if !net.phones.is_station(station) {
             return false;
         }
-        let former = self.stations.at.get(station).cloned();
+        let former = net.phones.stations.at.get(station).cloned();
         if former.as_ref() != Some(&operator) {
             let there = former.as_ref().unwrap_or(station);
             if self.has_call(&operator) || self.has_call(there) {
                 return false;
             }
-            if let Some(old) = self.stations.of.get(&operator).cloned() {
-                self.vacate(now, &old, false);
+            if let Some(old) = net.phones.stations.of.get(&operator).cloned() {
+                self.vacate(net, step, &old, false);
             }
-            self.vacate(now, station, true);
-            self.seat_at(now, station, &operator);
+            self.vacate(net, step, station, true);
+            self.seat_at(net, now, station, &operator);
             let fact = FactKind::Stationed { station: station.clone(), operator: Some(operator.clone()) };
-            self.station_fact(now, station, fact);
+            self.station_fact(net, step, station, fact);
         }
-        self.stations.leaving.remove(station);
-        self.logged(&operator, true);
+        net.phones.stations.leaving.remove(station);
+        net.phones.logged(&operator, true);
         self.acd.log_in(now, &operator).is_ok()
     }
 
-    fn seat_at(&mut self, now: Now, station: &OperatorId, operator: &OperatorId) {
-        self.stations.at.insert(station.clone(), operator.clone());
-        self.stations.of.insert(operator.clone(), station.clone());
-        self.stations.changed.insert(station.clone());
+    fn seat_at(&mut self, net: &mut NetworkParts, now: Now, station: &OperatorId, operator: &OperatorId) {
+        net.phones.stations.at.insert(station.clone(), operator.clone());
+        net.phones.stations.of.insert(operator.clone(), station.clone());
+        net.phones.stations.changed.insert(station.clone());
         self.acd.set_registered(now, station, false);
-        self.align_phones(now, operator);
+        self.align_phones(net, now, operator);
     }
 
     /// Nobody sits there any more. Who did is logged out, if he goes home or has no other phone.
-    fn vacate(&mut self, now: Now, station: &OperatorId, goes: bool) {
-        self.stations.leaving.remove(station);
-        let Some(operator) = self.stations.at.remove(station) else { return };
-        self.stations.of.remove(&operator);
-        self.stations.changed.insert(station.clone());
-        self.align_phones(now, station);
-        self.align_phones(now, &operator);
-        if goes && self.phones_of(&operator).next().is_none() && self.accounts.contains_key(&operator) {
-            self.logged(&operator, false);
+    fn vacate(&mut self, net: &mut NetworkParts, step: &mut Step, station: &OperatorId, goes: bool) {
+        let now = step.now;
+        net.phones.stations.leaving.remove(station);
+        let Some(operator) = net.phones.stations.at.remove(station) else { return };
+        net.phones.stations.of.remove(&operator);
+        net.phones.stations.changed.insert(station.clone());
+        self.align_phones(net, now, station);
+        self.align_phones(net, now, &operator);
+        if goes && net.phones.phones_of(&operator).next().is_none() && net.phones.accounts.contains_key(&operator) {
+            net.phones.logged(&operator, false);
             self.acd.log_out(now, &operator).unwrap_or_default();
         }
-        self.station_fact(now, station, FactKind::Stationed { station: station.clone(), operator: None });
+        self.station_fact(net, step, station, FactKind::Stationed { station: station.clone(), operator: None });
     }
 
-    fn station_fact(&mut self, now: Now, station: &OperatorId, kind: FactKind) {
+    fn station_fact(&mut self, net: &mut NetworkParts, step: &mut Step, station: &OperatorId, kind: FactKind) {
         if let Some(meanwhile) = &mut self.meanwhile {
             meanwhile.stations.insert(station.clone());
         }
-        self.service_fact(now, kind);
+        net.facts.service_fact(step, kind);
     }
 
     /// Logs an operator in, by whatever way; he stays at his station, if he has one.
-    pub(super) fn logs_in(&mut self, now: Now, operator: &OperatorId) -> Result<(), UnknownOperator> {
-        if let Some(station) = self.stations.of.get(operator) {
-            self.stations.leaving.remove(station);
+    pub(super) fn logs_in(
+        &mut self,
+        net: &mut NetworkParts,
+        now: Now,
+        operator: &OperatorId,
+    ) -> Result<(), UnknownOperator> {
+        if let Some(station) = net.phones.stations.of.get(operator) {
+            net.phones.stations.leaving.remove(station);
         }
-        self.logged(operator, true);
+        net.phones.logged(operator, true);
         self.acd.log_in(now, operator)
     }
 
     /// Logs an operator out, by whatever way; his station is free, at once or when his call is over.
-    pub(super) fn logs_out(&mut self, now: Now, operator: &OperatorId) -> Result<(), UnknownOperator> {
-        if let Some(station) = self.stations.of.get(operator) {
-            self.stations.leaving.insert(station.clone());
+    pub(super) fn logs_out(
+        &mut self,
+        net: &mut NetworkParts,
+        now: Now,
+        operator: &OperatorId,
+    ) -> Result<(), UnknownOperator> {
+        if let Some(station) = net.phones.stations.of.get(operator) {
+            net.phones.stations.leaving.insert(station.clone());
         }
         self.acd.mark_freed(operator);
-        self.logged(operator, false);
+        net.phones.logged(operator, false);
         self.acd.log_out(now, operator)
     }
 
     /// Frees the station of an operator who has logged out and has no call any more.
-    pub(super) fn free_station(&mut self, now: Now, operator: &OperatorId) {
-        let Some(station) = self.stations.of.get(operator) else { return };
-        if self.stations.leaving.contains(station) && !self.has_call(operator) {
+    pub(super) fn free_station(&mut self, net: &mut NetworkParts, step: &mut Step, operator: &OperatorId) {
+        let Some(station) = net.phones.stations.of.get(operator) else { return };
+        if net.phones.stations.leaving.contains(station) && !self.has_call(operator) {
             let station = station.clone();
-            self.vacate(now, &station, true);
+            self.vacate(net, step, &station, true);
         }
     }
 
     /// Accounts are gone, as these are about to be: stations and operators among them.
-    pub(super) fn forget_stations(&mut self, now: Now, gone: &[OperatorId]) {
+    pub(super) fn forget_stations(&mut self, net: &mut NetworkParts, step: &mut Step, gone: &[OperatorId]) {
         for account in gone {
-            self.stations.wrong.retain(|(operator, station), _| operator != account && station != account);
-            let station = self.stations.of.get(account).unwrap_or(account).clone();
-            self.vacate(now, &station, true);
+            net.phones.stations.wrong.retain(|(operator, station), _| operator != account && station != account);
+            let station = net.phones.stations.of.get(account).unwrap_or(account).clone();
+            self.vacate(net, step, &station, true);
         }
     }
 
     /// Who sat where when the last run ended sits there still, unless the station has been taken since.
-    pub(super) fn remember_stations(&mut self, now: Now, past: &Past, taken: &BTreeSet<OperatorId>) {
+    pub(super) fn remember_stations(
+        &mut self,
+        net: &mut NetworkParts,
+        now: Now,
+        past: &Past,
+        taken: &BTreeSet<OperatorId>,
+    ) {
         let mut last: BTreeMap<&OperatorId, Option<&OperatorId>> = BTreeMap::new();
         for fact in past.facts.iter().filter(|fact| now.wall.millis_since(fact.at) < REMEMBERED_MS) {
             if let FactKind::Stationed { station, operator } = &fact.kind {
@@ -325,30 +378,32 @@ impl Switchboard {
         }
         for (station, operator) in last {
             let Some(operator) = operator else { continue };
-            let fits = self.is_station(station) && self.is_operator(operator);
+            let fits = net.phones.is_station(station) && net.phones.is_operator(operator);
             let free = !taken.contains(station)
-                && !self.stations.of.contains_key(operator)
-                && !self.stations.at.contains_key(station);
+                && !net.phones.stations.of.contains_key(operator)
+                && !net.phones.stations.at.contains_key(station);
             if fits && free && !self.has_call(station) {
-                self.seat_at(now, station, operator);
-                self.logged(operator, true);
+                self.seat_at(net, now, station, operator);
+                net.phones.logged(operator, true);
                 self.acd.log_in(now, operator).unwrap_or_default();
             }
         }
     }
 
     /// Logs an operator in at a station as before a restart, so that the database's older fact does not replace it.
-    pub(super) fn seat_again(&mut self, now: Now, station: &OperatorId, operator: &OperatorId) {
-        let fits = self.is_station(station) && self.is_operator(operator);
-        let free = !self.stations.of.contains_key(operator) && !self.stations.at.contains_key(station);
+    pub(super) fn seat_again(&mut self, net: &mut NetworkParts, now: Now, station: &OperatorId, operator: &OperatorId) {
+        let fits = net.phones.is_station(station) && net.phones.is_operator(operator);
+        let free = !net.phones.stations.of.contains_key(operator) && !net.phones.stations.at.contains_key(station);
         if fits && free {
-            self.seat_at(now, station, operator);
+            self.seat_at(net, now, station, operator);
             if let Some(meanwhile) = &mut self.meanwhile {
                 meanwhile.stations.insert(station.clone());
             }
         }
     }
+}
 
+impl Phones {
     /// Where an operator sits.
     pub(super) fn station_views(&self) -> Vec<StationView> {
         let stations = self.accounts.values().filter(|account| account.station).map(|account| &account.operator);
@@ -360,7 +415,9 @@ impl Switchboard {
             })
             .collect()
     }
+}
 
+impl Calls {
     /// He rings or talks; a wrap-up is no call.
     fn has_call(&self, operator: &OperatorId) -> bool {
         let wraps_up = self.acd.view(operator).is_some_and(|view| view.state == State::WrapUp);
@@ -368,23 +425,23 @@ impl Switchboard {
     }
 
     /// What must hold of stations after every step.
-    pub(super) fn verify_stations(&self) -> Result<(), String> {
-        for (station, operator) in &self.stations.at {
-            if self.stations.of.get(operator) != Some(station) {
+    pub(super) fn verify_stations(&self, net: &NetworkParts) -> Result<(), String> {
+        for (station, operator) in &net.phones.stations.at {
+            if net.phones.stations.of.get(operator) != Some(station) {
                 return Err(format!("{operator} sits at {station}, and does not"));
             }
-            if !self.is_station(station) || !self.is_operator(operator) {
+            if !net.phones.is_station(station) || !net.phones.is_operator(operator) {
                 return Err(format!("{operator} cannot sit at {station}"));
             }
         }
-        if self.stations.of.len() != self.stations.at.len()
-            || self.stations.leaving.iter().any(|station| !self.stations.at.contains_key(station))
-            || self.stations.wrong.keys().any(|(operator, _)| !self.accounts.contains_key(operator))
+        if net.phones.stations.of.len() != net.phones.stations.at.len()
+            || net.phones.stations.leaving.iter().any(|station| !net.phones.stations.at.contains_key(station))
+            || net.phones.stations.wrong.keys().any(|(operator, _)| !net.phones.accounts.contains_key(operator))
         {
             return Err("the stations do not fit together".to_owned());
         }
-        let misled = self.accounts.keys().find(|account| {
-            let (has, responds) = self.phones_known(account);
+        let misled = net.phones.accounts.keys().find(|account| {
+            let (has, responds) = net.phones.phones_known(account);
             self.acd.view(account).is_none_or(|view| view.registered != has || has && view.reachable != responds)
         });
         match misled {

@@ -2,12 +2,11 @@
 
 use std::net::IpAddr;
 
-use crate::clock::Now;
 use crate::sip::locate::Target;
 
-use super::Switchboard;
 use super::settings::Trunk;
 use super::timers::Alarm;
+use crate::switchboard::{Phones, Step, Trunks, Wire};
 
 /// What the name of one trunk has been found to stand for, best first.
 #[derive(Debug, Default)]
@@ -47,7 +46,7 @@ impl Targets {
     }
 }
 
-impl Switchboard {
+impl Trunks {
     /// Where a trunk is reached now.
     pub(super) fn trunk_target(&self, trunk: &Trunk) -> Option<Target> {
         let fixed = trunk.target.map(|address| Target { transport: trunk.transport, address });
@@ -55,14 +54,21 @@ impl Switchboard {
     }
 
     /// A trunk's name stands for these servers; when that brings another one, it is asked for a sign of life and registered with.
-    pub(super) fn set_targets(&mut self, now: Now, name: String, all: Vec<Target>) {
+    pub(super) fn set_targets(
+        &mut self,
+        wire: &mut Wire,
+        phones: &mut Phones,
+        step: &mut Step,
+        name: String,
+        all: Vec<Target>,
+    ) {
         let Some(index) = self.settings.trunks.iter().position(|trunk| trunk.name == name) else { return };
         let targets = self.targets.entry(name).or_default();
         let before = targets.current();
         targets.renew(all);
         if targets.current() != before {
-            self.ping_trunk_at_once(now.mono, index);
-            self.register_at_once(now.mono, index);
+            phones.ping_trunk_at_once(step, index);
+            self.register_at_once(wire, step, index);
         }
     }
 
@@ -77,8 +83,8 @@ impl Switchboard {
     }
 
     /// The server in use answers.
-    pub(super) fn trunk_answers(&mut self, index: usize) {
-        self.trunk_pinged(index, true);
+    pub(super) fn trunk_answers(&mut self, step: &mut Step, index: usize) {
+        self.trunk_pinged(step, index, true);
         if let Some(targets) = self.settings.trunks.get(index).and_then(|trunk| self.targets.get_mut(&trunk.name)) {
             targets.failures = 0;
         }
@@ -90,26 +96,31 @@ impl Switchboard {
         let targets = self.settings.trunks.get(index).and_then(|trunk| self.targets.get_mut(&trunk.name));
         targets.is_some_and(|targets| targets.current().is_some_and(|used| used != failed) || targets.fail())
     }
+}
 
-    fn ping_trunk_at_once(&mut self, now: crate::clock::Instant, index: usize) {
+impl Phones {
+    fn ping_trunk_at_once(&mut self, step: &mut Step, index: usize) {
         if let Some(at) = self.pings.trunks.remove(&index) {
-            self.alarms.remove(at, Alarm::PingTrunk(index));
-            self.alarms.insert(now, Alarm::PingTrunk(index));
+            step.alarms.remove(at, Alarm::PingTrunk(index));
+            let now = step.now.mono;
+            step.alarms.insert(now, Alarm::PingTrunk(index));
             self.pings.trunks.insert(index, now);
         }
     }
+}
 
+impl Trunks {
     /// A keep-alive was not answered: the next server is asked at once; when none is left, the trunk is down. Of a server that is
     /// no longer in use it says nothing.
-    pub(super) fn trunk_silent(&mut self, now: Now, index: usize, asked: Target) {
+    pub(super) fn trunk_silent(&mut self, phones: &mut Phones, step: &mut Step, index: usize, asked: Target) {
         let used = self.settings.trunks.get(index).and_then(|trunk| self.trunk_target(trunk));
         if used != Some(asked) {
             return;
         }
         if self.target_fails(index, asked) {
-            self.ping_trunk_at_once(now.mono, index);
+            phones.ping_trunk_at_once(step, index);
         } else {
-            self.trunk_pinged(index, false);
+            self.trunk_pinged(step, index, false);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::clock::{Instant, Now};
+use crate::clock::Instant;
 use crate::ids::OperatorId;
 use crate::limits::{TEXT_BYTES_MAX, TEXTS_MAX};
 use crate::sip::dialog::DialogKey;
@@ -25,7 +25,8 @@ use super::reach::Reached;
 use super::route::DATAGRAM_BYTES_MAX;
 use super::timers::Alarm;
 use super::ways::{BoundPhone, SECOND_WAY_AFTER, SecondRequest};
-use super::{ConsoleReply, Purpose, Switchboard};
+use super::{ConsoleReply, Purpose};
+use crate::switchboard::{Calls, Messages, NetworkParts, Step, Switchboard, Wire};
 
 /// What goes along with a text, as it came (RFC 3428 §4, §5).
 const CARRIED: [Name; 8] = [
@@ -177,93 +178,128 @@ impl<'m> Letter<'m> {
     }
 }
 
-impl Switchboard {
+impl Messages {
     /// A MESSAGE outside any dialog, of somebody who is no trunk: from operator to operator.
-    pub(super) fn messaged(&mut self, now: Now, taken: &Taken<'_, '_>) {
-        let Some(account) = self.authenticate(now, taken) else { return };
-        let Some(sender) = self.speaker(account) else { return self.reply(now, taken, 403, &[]) };
-        let Some(to) = self.operator_at(taken.message.request_uri().unwrap_or_default()) else {
-            return self.reply(now, taken, 404, &[]);
+    pub(super) fn messaged(
+        &mut self,
+        calls: &mut Calls,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+    ) {
+        let Some(account) = calls.authenticate(net, step, taken) else { return };
+        let Some(sender) = net.phones.speaker(account) else { return net.wire.reply(step, taken, 403, &[]) };
+        let Some(to) = net.phones.operator_at(taken.message.request_uri().unwrap_or_default()) else {
+            return net.wire.reply(step, taken, 404, &[]);
         };
-        let to = self.user_of(&to);
+        let to = net.phones.user_of(&to);
         // It goes on, so the hops count (RFC 3261 §16.3).
         let hops = taken.message.number(Name::MaxForwards).ok().flatten().unwrap_or(70).min(70);
-        let Some(hops) = hops.checked_sub(1) else { return self.reply(now, taken, 483, &[]) };
-        if !self.is_fit(now, taken) {
+        let Some(hops) = hops.checked_sub(1) else { return net.wire.reply(step, taken, 483, &[]) };
+        if !net.wire.is_fit(step, taken) {
             return;
         }
         // Who has proven who he is speaks in no other name.
-        let tag = self.rng.token();
-        let shown = self.accounts.get(&sender).map_or(sender.as_str(), |account| account.name.as_str());
+        let tag = step.rng.token();
+        let shown = net.phones.accounts.get(&sender).map_or(sender.as_str(), |account| account.name.as_str());
         let from = format!("{}<sip:{sender}@{}>;tag={tag}", display(shown), self.settings.domain);
         let letter = Letter::of(taken.message, &from, hops);
-        match self.send_text(now, &to, &letter) {
+        match self.send_text(net, step, &to, &letter) {
             Ok((asked, seconds)) => {
-                let id = self.await_answers(taken, asked, None);
-                self.await_seconds(now, id, seconds);
+                let id = self.await_answers(net, taken, asked, None);
+                self.await_seconds(step, id, seconds);
             }
-            Err(status) => self.refuse_text(now, taken, status),
+            Err(status) => net.wire.refuse_text(step, taken, status),
         }
     }
+}
 
+impl Switchboard {
     /// A MESSAGE in the dialog of a leg goes to the other side while the two talk.
-    pub(super) fn messaged_in_call(&mut self, now: Now, taken: &Taken<'_, '_>, who: Who) {
-        let Some(other) = self.other_side(who) else { return self.reply(now, taken, NOT_TAKEN, &[]) };
-        if !self.is_fit(now, taken) {
+    pub(super) fn messaged_in_call(&mut self, taken: &Taken<'_, '_>, who: Who) {
+        let now = self.step.now;
+        let Some(other) = self.calls.other_side(who) else {
+            return self.net.wire.reply(&mut self.step, taken, NOT_TAKEN, &[]);
+        };
+        if !self.net.wire.is_fit(&mut self.step, taken) {
             return;
         }
-        let Some(flow) = self.line_mut(other).map(|line| line.next_flow()) else {
-            return self.reply(now, taken, NOT_TAKEN, &[]);
+        let Some(flow) = self.calls.line_mut(other).map(|line| line.next_flow()) else {
+            return self.net.wire.reply(&mut self.step, taken, NOT_TAKEN, &[]);
         };
-        let branch = format!("z9hG4bK{}", self.rng.token());
-        let sent_by = self.advertised(flow).to_owned();
-        let Some(dialog) = self.line_mut(other).and_then(|line| line.dialog.as_mut()) else {
-            return self.reply(now, taken, NOT_TAKEN, &[]);
+        let branch = format!("z9hG4bK{}", self.step.rng.token());
+        let sent_by = self.settings.advertised(flow).to_owned();
+        let Some(dialog) = self.calls.line_mut(other).and_then(|line| line.dialog.as_mut()) else {
+            return self.net.wire.reply(&mut self.step, taken, NOT_TAKEN, &[]);
         };
         let letter = Letter::of(taken.message, "", 0);
         let request = letter.write(dialog.request(Method::Message).0);
         let bytes = request.via(flow.transport, &sent_by, &branch).encode();
         if !fits(flow, &bytes) {
-            return self.refuse_text(now, taken, 413);
+            return self.net.wire.refuse_text(&mut self.step, taken, 413);
         }
-        match self.transactions.send(now.mono, flow, Method::Message, &branch, bytes, &mut self.transmits) {
+        match self.net.wire.transactions.send(
+            now.mono,
+            flow,
+            Method::Message,
+            &branch,
+            bytes,
+            &mut self.step.out.transmits,
+        ) {
             Some(client) => {
                 let until = now.mono + ANSWERED_IN;
-                let id = self.await_answers(taken, Asked::from([(client, None)]), Some(InCall { to: other, until }));
-                self.texts.came_by(id, taken.message);
-                self.alarms.insert(until, Alarm::Text(id));
+                let id = self.messages.await_answers(
+                    &mut self.net,
+                    taken,
+                    Asked::from([(client, None)]),
+                    Some(InCall { to: other, until }),
+                );
+                self.messages.texts.came_by(id, taken.message);
+                self.step.alarms.insert(until, Alarm::Text(id));
             }
-            None => self.reply(now, taken, NOT_TAKEN, &[]),
+            None => self.net.wire.reply(&mut self.step, taken, NOT_TAKEN, &[]),
         }
     }
+}
 
+impl Messages {
     /// The other side of a call has not answered a text in time: its sender hears so.
-    pub(super) fn text_due(&mut self, now: Now, id: TextId) {
-        self.conclude(now, id);
+    pub(super) fn text_due(&mut self, calls: &mut Calls, net: &mut NetworkParts, step: &mut Step, id: TextId) {
+        self.conclude(calls, net, step, id);
     }
+}
 
+impl Step {
     /// Sends a text to the phones of an operator at the end of the step.
     pub(super) fn notify_operator(&mut self, operator: OperatorId, text: String) {
-        self.notices.push((operator, text));
+        self.out.notices.push((operator, text));
     }
+}
 
+impl Messages {
     /// The centre's own text, to one operator or to all. It tells whose phones were sent to; nobody waits for their answers.
-    pub(super) fn announce_text(&mut self, now: Now, to: Option<OperatorId>, text: &str) -> ConsoleReply {
+    pub(super) fn announce_text(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        to: Option<OperatorId>,
+        text: &str,
+    ) -> ConsoleReply {
         let all = match to {
-            Some(operator) if !self.accounts.contains_key(&operator) => return ConsoleReply::UnknownOperator,
+            Some(operator) if !net.phones.accounts.contains_key(&operator) => return ConsoleReply::UnknownOperator,
             Some(operator) => vec![operator],
-            None => self.accounts.keys().cloned().collect(),
+            None => net.phones.accounts.keys().cloned().collect(),
         };
-        let tag = self.rng.token();
+        let tag = step.rng.token();
         let from = format!("{}<sip:siaga@{}>;tag={tag}", display(&self.settings.number), self.settings.domain);
         let headers = vec![(Name::ContentType, b"text/plain;charset=UTF-8".as_slice())];
         let letter = Letter { from: &from, hops: 70, headers, body: text.as_bytes() };
         let (mut sent, mut unsent) = (Vec::new(), Vec::new());
         for operator in all {
-            match self.send_text(now, &operator, &letter) {
+            match self.send_text(net, step, &operator, &letter) {
                 Ok((asked, seconds)) => {
-                    let id = self.expect_answers(None, asked, None);
-                    self.await_seconds(now, id, seconds);
+                    let id = self.expect_answers(net, None, asked, None);
+                    self.await_seconds(step, id, seconds);
                     sent.push(operator);
                 }
                 Err(_) => unsent.push(operator),
@@ -271,31 +307,27 @@ impl Switchboard {
         }
         ConsoleReply::Messages { sent, unsent }
     }
+}
 
+impl Switchboard {
     /// A phone's final response to a text. The first success counts, else the best of all (RFC 3261 §16.7 item 6).
-    pub(super) fn text_answered(
-        &mut self,
-        now: Now,
-        id: TextId,
-        client: ClientId,
-        answer: Option<(&Message<'_>, u16)>,
-    ) {
-        self.clients.remove(&client);
-        let Some(text) = self.texts.all.get_mut(&id) else { return };
+    pub(super) fn text_answered(&mut self, id: TextId, client: ClientId, answer: Option<(&Message<'_>, u16)>) {
+        self.net.wire.clients.remove(&client);
+        let Some(text) = self.messages.texts.all.get_mut(&id) else { return };
         let phone = text.asked.remove(&client).flatten();
         if answer.is_some() {
             text.seconds.remove(&client);
             if let Some(phone) = phone {
-                self.phone_responds(now, &phone);
+                self.calls.phone_responds(&mut self.net, &mut self.step, &phone);
             }
         } else if let Some(phone) = phone {
-            self.send_text_again(now, id, (client, phone));
+            self.messages.send_text_again(&mut self.net, &mut self.step, id, (client, phone));
         }
-        let Some(text) = self.texts.all.get_mut(&id) else { return };
+        let Some(text) = self.messages.texts.all.get_mut(&id) else { return };
         if let (Some(InCall { to, .. }), Some((_, status))) = (text.in_call, answer) {
-            self.responded(to, status);
+            self.calls.responded(&mut self.step, to, status);
         }
-        let Some(text) = self.texts.all.get_mut(&id) else { return };
+        let Some(text) = self.messages.texts.all.get_mut(&id) else { return };
         if let Some(answer) = answer.map(|(message, status)| Answer::of(message, status)) {
             let better = text.best.as_ref().is_none_or(|best| answer.rank() < best.rank());
             text.best = if better { Some(answer) } else { text.best.take() };
@@ -304,20 +336,23 @@ impl Switchboard {
         if !taken && !text.asked.is_empty() {
             return;
         }
-        self.conclude(now, id);
+        self.messages.conclude(&mut self.calls, &mut self.net, &mut self.step, id);
     }
+}
 
+impl Messages {
     /// Sends the sender of a text the best response of its receivers.
-    fn conclude(&mut self, now: Now, id: TextId) {
+    fn conclude(&mut self, calls: &mut Calls, net: &mut NetworkParts, step: &mut Step, id: TextId) {
+        let now = step.now;
         let Some(text) = self.texts.remove(id) else { return };
         if let Some(at) = text.seconds_at {
-            self.alarms.remove(at, Alarm::TextAgain(id));
+            step.alarms.remove(at, Alarm::TextAgain(id));
         }
         for client in text.asked.into_keys() {
-            self.forget(client);
+            net.wire.forget(client);
         }
         if let Some(InCall { until, .. }) = text.in_call {
-            self.alarms.remove(until, Alarm::Text(id));
+            step.alarms.remove(until, Alarm::Text(id));
         }
         let Some(asker) = text.asker else { return };
         let none = if text.in_call.is_some() { NOT_TAKEN } else { 480 };
@@ -325,7 +360,7 @@ impl Switchboard {
         if text.in_call.is_some() {
             answer.status = if answer.status == 503 { NOT_TAKEN } else { of_request_only(answer.status, NOT_TAKEN) };
         }
-        let tag = self.rng.token();
+        let tag = step.rng.token();
         for asker in [asker].into_iter().chain(text.repeats) {
             let mut response = asker.stencil.response(answer.status, Some(tag.as_str()));
             for (name, value) in &answer.headers {
@@ -333,35 +368,42 @@ impl Switchboard {
             }
             let bytes = response.encode();
             if let Some((key, cseq)) = &text.sender
-                && let Some(who) = self.dialogs.get(key).copied()
-                && let Some(dialog) = self.dialog_mut(who, key)
+                && let Some(who) = net.wire.dialogs.get(key).copied()
+                && let Some(dialog) = calls.dialog_mut(who, key)
             {
                 dialog.keep_late_answer((Method::Message, *cseq), bytes.clone());
             }
-            self.transactions.respond(now.mono, asker.server, answer.status, bytes, &mut self.transmits);
+            net.wire.transactions.respond(now.mono, asker.server, answer.status, bytes, &mut step.out.transmits);
         }
     }
 
     /// Phones that have not responded at their first address in a second get the text at the second one too.
-    fn await_seconds(&mut self, now: Now, id: TextId, seconds: Seconds) {
+    fn await_seconds(&mut self, step: &mut Step, id: TextId, seconds: Seconds) {
+        let now = step.now;
         let Some(text) = self.texts.all.get_mut(&id).filter(|_| !seconds.is_empty()) else { return };
         let at = now.mono + SECOND_WAY_AFTER;
         (text.seconds, text.seconds_at) = (seconds, Some(at));
-        self.alarms.insert(at, Alarm::TextAgain(id));
+        step.alarms.insert(at, Alarm::TextAgain(id));
     }
 
-    pub(super) fn text_again(&mut self, now: Now, id: TextId) {
+    pub(super) fn text_again(&mut self, net: &mut NetworkParts, step: &mut Step, id: TextId) {
         let Some(text) = self.texts.all.get_mut(&id) else { return };
         text.seconds_at = None;
         let waiting: Vec<_> = text.asked.iter().filter_map(|(client, phone)| Some((*client, phone.clone()?))).collect();
         for first in waiting {
-            self.send_text_again(now, id, first);
+            self.send_text_again(net, step, id, first);
         }
     }
 
-    fn send_text_again(&mut self, now: Now, id: TextId, (first, phone): (ClientId, BoundPhone)) {
+    fn send_text_again(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: TextId,
+        (first, phone): (ClientId, BoundPhone),
+    ) {
         let second = self.texts.all.get_mut(&id).and_then(|text| text.seconds.remove(&first));
-        let sent = second.and_then(|second| self.send_second(now, Method::Message, &second, Purpose::Text(id)));
+        let sent = second.and_then(|second| net.wire.send_second(step, Method::Message, &second, Purpose::Text(id)));
         if let (Some(client), Some(text)) = (sent, self.texts.all.get_mut(&id)) {
             text.asked.insert(client, Some(phone));
         }
@@ -369,24 +411,31 @@ impl Switchboard {
 
     /// Sends a text to all phones of an operator. The status that refuses it: 480 none is registered, 413 it is too long for
     /// each of them, 503 there is no room.
-    fn send_text(&mut self, now: Now, to: &OperatorId, letter: &Letter<'_>) -> Result<(Asked, Seconds), u16> {
-        let crowded = self.transactions.len() >= self.settings.guard.crowded_at;
+    fn send_text(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        to: &OperatorId,
+        letter: &Letter<'_>,
+    ) -> Result<(Asked, Seconds), u16> {
+        let now = step.now;
+        let crowded = net.wire.transactions.len() >= self.settings.guard.crowded_at;
         if crowded || self.texts.all.len() >= TEXTS_MAX {
             return Err(503);
         }
         let phones: Vec<Reached> =
-            self.phone_accounts(to).flat_map(|account| self.phones_of_account(account)).collect();
+            net.phones.phone_accounts(to).flat_map(|account| net.phones.phones_of_account(account)).collect();
         if phones.is_empty() {
             return Err(480);
         }
         let (mut asked, mut seconds, mut refusal) = (Asked::new(), Seconds::new(), 413);
         let address = format!("<sip:{to}@{}>", self.settings.domain);
         for Reached { phone, ways } in phones {
-            let (branch, call_id) = (format!("z9hG4bK{}", self.rng.token()), self.rng.token());
-            let second = ways.second.map(|flow| (flow, format!("z9hG4bK{}", self.rng.token())));
+            let (branch, call_id) = (format!("z9hG4bK{}", step.rng.token()), step.rng.token());
+            let second = ways.second.map(|flow| (flow, format!("z9hG4bK{}", step.rng.token())));
             let build = |flow: Flow, branch: &str| {
                 let request = message::request(Method::Message, &crate::sip::uri::for_request_line(&phone.uri))
-                    .via(flow.transport, self.advertised(flow), branch)
+                    .via(flow.transport, self.settings.advertised(flow), branch)
                     .header(Name::MaxForwards, letter.hops.to_string().as_bytes())
                     .header(Name::From, letter.from.as_bytes())
                     .header(Name::To, address.as_bytes())
@@ -398,7 +447,7 @@ impl Switchboard {
             let second =
                 second.and_then(|(flow, branch)| Some(SecondRequest { bytes: build(flow, &branch)?, flow, branch }));
             let (flow, method) = (ways.first, Method::Message);
-            match self.transactions.send(now.mono, flow, method, &branch, bytes, &mut self.transmits) {
+            match net.wire.transactions.send(now.mono, flow, method, &branch, bytes, &mut step.out.transmits) {
                 Some(first) => {
                     asked.insert(first, Some(phone));
                     seconds.extend(second.map(|second| (first, second)));
@@ -409,40 +458,56 @@ impl Switchboard {
         if asked.is_empty() { Err(refusal) } else { Ok((asked, seconds)) }
     }
 
-    fn await_answers(&mut self, taken: &Taken<'_, '_>, asked: Asked, in_call: Option<InCall>) -> TextId {
+    fn await_answers(
+        &mut self,
+        net: &mut NetworkParts,
+        taken: &Taken<'_, '_>,
+        asked: Asked,
+        in_call: Option<InCall>,
+    ) -> TextId {
         let stencil = Stencil::of(taken.message, taken.flow);
-        self.expect_answers(Some(Asker { server: taken.server, stencil }), asked, in_call)
+        self.expect_answers(net, Some(Asker { server: taken.server, stencil }), asked, in_call)
     }
 
-    fn expect_answers(&mut self, asker: Option<Asker>, asked: Asked, in_call: Option<InCall>) -> TextId {
+    fn expect_answers(
+        &mut self,
+        net: &mut NetworkParts,
+        asker: Option<Asker>,
+        asked: Asked,
+        in_call: Option<InCall>,
+    ) -> TextId {
         let clients: Vec<ClientId> = asked.keys().copied().collect();
         let id = self.texts.add(asker, asked, in_call);
-        clients.into_iter().for_each(|client| self.clients.insert(client, Purpose::Text(id)));
+        clients.into_iter().for_each(|client| net.wire.clients.insert(client, Purpose::Text(id)));
         id
     }
+}
 
-    fn refuse_text(&mut self, now: Now, taken: &Taken<'_, '_>, status: u16) {
+impl Wire {
+    fn refuse_text(&mut self, step: &mut Step, taken: &Taken<'_, '_>, status: u16) {
         match status {
-            503 => self.reply(now, taken, 503, &[(Name::RetryAfter, b"5")]),
-            _ => self.reply(now, taken, status, &[]),
+            503 => self.reply(step, taken, 503, &[(Name::RetryAfter, b"5")]),
+            _ => self.reply(step, taken, status, &[]),
         }
     }
 
     /// Refuses what is too long (413), or has a body of no type (415).
-    fn is_fit(&mut self, now: Now, taken: &Taken<'_, '_>) -> bool {
+    fn is_fit(&mut self, step: &mut Step, taken: &Taken<'_, '_>) -> bool {
         let message = taken.message;
         let kind = message.first(Name::ContentType).unwrap_or_default();
         let has_kind = kind.iter().position(|byte| *byte == b'/').is_some_and(|at| at > 0);
         if message.body.len() > TEXT_BYTES_MAX {
-            self.reply(now, taken, 413, &[]);
+            self.reply(step, taken, 413, &[]);
         } else if !message.body.is_empty() && !has_kind {
-            self.reply(now, taken, 415, &[(Name::Accept, b"text/plain, */*;q=0.1")]);
+            self.reply(step, taken, 415, &[(Name::Accept, b"text/plain, */*;q=0.1")]);
         } else {
             return true;
         }
         false
     }
+}
 
+impl Calls {
     /// With whom a leg talks.
     fn other_side(&self, who: Who) -> Option<Who> {
         let (Who::Caller(id) | Who::Offer(id, _)) = who else { return None };

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use crate::cdr::fact::{Callee, OfferOutcome};
-use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};
 use crate::sip::transaction::Event;
 
+use super::Purpose;
 use super::leg::{OfferState, Who};
 use super::subscription::WatchId;
 use super::texts::TextId;
 use super::trunk::NextWay;
-use super::{Purpose, Switchboard};
+use crate::switchboard::{Calls, NetworkParts, Step, Switchboard};
 
 /// Round-trip estimate, and longest interval of repeats (RFC 3261 §17.1.1.1, §17.1.2.1).
 pub(super) const T1: Duration = Duration::from_millis(500);
@@ -76,70 +76,78 @@ pub(super) enum Alarm {
 
 impl Switchboard {
     /// Runs all that is due.
-    pub(super) fn expire(&mut self, now: Now) {
-        let mut events = std::mem::take(&mut self.events);
-        self.transactions.expire(now.mono, &mut self.transmits, &mut events);
+    pub(super) fn expire(&mut self) {
+        let now = self.step.now;
+        let mut events = std::mem::take(&mut self.net.wire.events);
+        self.net.wire.transactions.expire(now.mono, &mut self.step.out.transmits, &mut events);
         for event in events.drain(..) {
-            self.transaction_event(now, event);
+            self.transaction_event(event);
         }
-        self.events = events;
-        for user in self.registrar.expire(now.mono) {
-            self.unregistered(now, &user);
+        self.net.wire.events = events;
+        for user in self.net.phones.registrar.expire(now.mono) {
+            self.unregistered(&user);
         }
-        self.guard.expire(now.mono);
-        self.end_guessing_alarms(now);
-        self.acd.expire(now);
-        while let Some((_, alarm)) = self.alarms.pop_due(now.mono) {
-            self.ring_alarm(now, alarm);
+        self.net.admission.guard.expire(now.mono);
+        self.net.admission.end_guessing_alarms(&mut self.step);
+        self.calls.acd.expire(now);
+        while let Some((_, alarm)) = self.step.alarms.pop_due(now.mono) {
+            self.ring_alarm(alarm);
         }
     }
 
-    fn ring_alarm(&mut self, now: Now, alarm: Alarm) {
+    fn ring_alarm(&mut self, alarm: Alarm) {
         match alarm {
-            Alarm::Unacked(who) => self.repeat_or_give_up(now, who),
-            Alarm::Unpracked(call) => self.repeat_provisional(now, call),
-            Alarm::Session(who) => self.session_due(now, who),
-            Alarm::Inquiry(who) => self.inquiry_answered(now, who, 408),
-            Alarm::HeldBye(who) => self.release_bye(now, who),
-            Alarm::SecondWay(who) => self.ring_second_way(now, who),
-            Alarm::Unheard(who) => self.response_overdue(now, who),
-            Alarm::BindingGone(who) => self.binding_gone(now, who),
-            Alarm::RingOver(who) => self.ring_over(now, who),
-            Alarm::PhonesOver(call) => self.all_phones_over(now, call),
-            Alarm::Disconnected(call) => self.disconnected_due(now, call),
-            Alarm::TooLong(call) => self.lasts_long(now, call),
-            Alarm::InviteExpires(call) => self.invite_expired(now, call),
-            Alarm::TellAgain(call) => self.tell_again(now, call),
-            Alarm::OfferAudio(call) => self.offer_audio_again(now, call),
-            Alarm::TellPlace(call) => self.tell_place(now, call),
-            Alarm::Outside(call) => self.try_outside(now, call),
-            Alarm::PhoneOver(phone) => self.end_phone(now, phone, true),
-            Alarm::PingTrunk(index) => self.ping_trunk(now, index),
-            Alarm::RegisterTrunk(index) => self.register_at_trunk(now, index),
-            Alarm::GoodbyesOver => self.goodbyes_over(),
-            Alarm::PingPhone(operator) => self.ping_phone(now, operator),
-            Alarm::Posture => self.posture_due(now),
-            Alarm::Text(id) => self.text_due(now, id),
-            Alarm::TextAgain(id) => self.text_again(now, id),
-            Alarm::Watch(id) => self.watch_due(now, id),
+            Alarm::Unacked(who) => self.calls.repeat_or_give_up(&mut self.net, &mut self.step, who),
+            Alarm::Unpracked(call) => self.calls.repeat_provisional(&mut self.net, &mut self.step, call),
+            Alarm::Session(who) => self.calls.session_due(&mut self.net, &mut self.step, who),
+            Alarm::Inquiry(who) => {
+                self.messages.inquiry_answered(&mut self.calls, &mut self.net, &mut self.step, who, 408)
+            }
+            Alarm::HeldBye(who) => self.calls.release_bye(&mut self.net, &mut self.step, who),
+            Alarm::SecondWay(who) => self.calls.ring_second_way(&mut self.net, &mut self.step, who),
+            Alarm::Unheard(who) => self.calls.response_overdue(&mut self.net, &mut self.step, who),
+            Alarm::BindingGone(who) => self.calls.binding_gone(&mut self.net, &mut self.step, who),
+            Alarm::RingOver(who) => self.calls.ring_over(&mut self.net, &mut self.step, who),
+            Alarm::PhonesOver(call) => self.calls.all_phones_over(&mut self.net, &mut self.step, call),
+            Alarm::Disconnected(call) => self.calls.disconnected_due(&mut self.net, &mut self.step, call),
+            Alarm::TooLong(call) => self.calls.lasts_long(&mut self.net, &mut self.step, call),
+            Alarm::InviteExpires(call) => self.calls.invite_expired(&mut self.net, &mut self.step, call),
+            Alarm::TellAgain(call) => self.calls.tell_again(&mut self.net, &mut self.step, call),
+            Alarm::OfferAudio(call) => self.calls.offer_audio_again(&mut self.net, &mut self.step, call),
+            Alarm::TellPlace(call) => self.calls.tell_place(&mut self.step, call),
+            Alarm::Outside(call) => self.calls.try_outside(&mut self.net, &mut self.step, call),
+            Alarm::PhoneOver(phone) => self.calls.end_phone(&mut self.net, &mut self.step, phone, true),
+            Alarm::PingTrunk(index) => {
+                self.net.trunks.ping_trunk(&mut self.net.wire, &mut self.net.phones, &mut self.step, index)
+            }
+            Alarm::RegisterTrunk(index) => self.net.trunks.register_at_trunk(&mut self.net.wire, &mut self.step, index),
+            Alarm::GoodbyesOver => self.net.wire.goodbyes_over(),
+            Alarm::PingPhone(operator) => self.net.phones.ping_phone(&mut self.net.wire, &mut self.step, operator),
+            Alarm::Posture => self.mode.posture_due(&mut self.calls, &mut self.net, &mut self.step),
+            Alarm::Text(id) => self.messages.text_due(&mut self.calls, &mut self.net, &mut self.step, id),
+            Alarm::TextAgain(id) => self.messages.text_again(&mut self.net, &mut self.step, id),
+            Alarm::Watch(id) => self.subscriptions.watch_due(&mut self.calls, &mut self.net, &mut self.step, id),
         }
     }
+}
 
-    fn repeat_or_give_up(&mut self, now: Now, who: Who) {
+impl Calls {
+    fn repeat_or_give_up(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
+        let now = step.now;
         let Some(mut unacked) = self.line_mut(who).and_then(|line| line.unacked.take()) else { return };
         if now.mono >= unacked.give_up_at {
-            return self.never_acked(now, who);
+            return self.never_acked(net, step, who);
         }
-        self.transactions.respond(now.mono, unacked.server, 200, unacked.bytes.clone(), &mut self.transmits);
+        net.wire.transactions.respond(now.mono, unacked.server, 200, unacked.bytes.clone(), &mut step.out.transmits);
         unacked.interval = (unacked.interval * 2).min(T2);
         unacked.repeat_at = now.mono + unacked.interval;
-        self.alarms.insert(unacked.due(), Alarm::Unacked(who));
+        step.alarms.insert(unacked.due(), Alarm::Unacked(who));
         if let Some(line) = self.line_mut(who) {
             line.unacked = Some(unacked);
         }
     }
 
-    fn ring_over(&mut self, now: Now, who: Who) {
+    fn ring_over(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
         let Who::Offer(call, leg) = who else { return };
         if let Some(live) = self.calls.get_mut(&call)
             && let Some(offer) = live.legs.get(&leg)
@@ -148,44 +156,53 @@ impl Switchboard {
             let silent = matches!(offer.state, OfferState::Ringing { rang: false, .. });
             live.next_way = (silent && matches!(offer.to, Callee::Number(_))).then_some(NextWay::Trunk);
         }
-        self.cancel_offer(now, call, leg, OfferOutcome::NoAnswer);
+        self.cancel_offer(net, step, call, leg, OfferOutcome::NoAnswer);
     }
+}
 
+impl Switchboard {
     /// What a transaction tells when time or the transport ends it.
-    pub(super) fn transaction_event(&mut self, now: Now, event: Event) {
+    pub(super) fn transaction_event(&mut self, event: Event) {
         match event {
-            Event::Timeout(client) => self.client_failed(now, client, 408),
-            Event::TransportFailed(client) => self.client_failed(now, client, 503),
+            Event::Timeout(client) => self.client_failed(client, 408),
+            Event::TransportFailed(client) => self.client_failed(client, 503),
             // A lost ACK to a refusal changes nothing: the refusal stands (RFC 3261 §17.2.1).
             Event::AckTimeout(_) => {}
         }
     }
 
-    fn client_failed(&mut self, now: Now, client: crate::sip::transaction::ClientId, status: u16) {
-        let Some(purpose) = self.clients.remove(&client) else { return };
-        self.asked.remove(&client);
+    fn client_failed(&mut self, client: crate::sip::transaction::ClientId, status: u16) {
+        let now = self.step.now;
+        let Some(purpose) = self.net.wire.clients.remove(&client) else { return };
+        self.net.wire.retries.remove(&client);
         match purpose {
             Purpose::Offer(who @ Who::Offer(call, leg)) => {
-                if self.way_fails(now, who, client) {
-                    self.offer_unanswered(now, call, leg, status);
+                if self.calls.way_fails(&mut self.net, &mut self.step, who, client) {
+                    self.calls.offer_unanswered(&mut self.net, &mut self.step, call, leg, status);
                 }
             }
             Purpose::Offer(Who::Caller(_) | Who::Phone(_))
             | Purpose::Prack(..)
             | Purpose::Farewell
             | Purpose::Leaving { .. } => {}
-            Purpose::Referral(who) => self.referral_heard(now, who, client, status),
-            Purpose::Refresh(who) => self.refresh_unanswered(who, client),
-            Purpose::TrunkPing(index, target) => self.trunk_silent(now, index, target),
-            Purpose::TrunkRegister(index, target) => self.registrar_silent(now, index, target),
-            Purpose::PhonePing(phone, way) => self.way_is_silent(now, &phone, way),
-            Purpose::Notify(watch) => self.notify_failed(watch),
-            Purpose::Text(text) => self.text_answered(now, text, client, None),
-            Purpose::Digit(who) => self.digit_told(now, who, client, false),
-            Purpose::Inquiry(who) => self.inquiry_answered(now, who, 408),
+            Purpose::Referral(who) => self.calls.referral_heard(now, who, client, status),
+            Purpose::Refresh(who) => self.calls.refresh_unanswered(&mut self.step, who, client),
+            Purpose::TrunkPing(index, target) => {
+                self.net.trunks.trunk_silent(&mut self.net.phones, &mut self.step, index, target)
+            }
+            Purpose::TrunkRegister(index, target) => self.net.trunks.registrar_silent(&mut self.step, index, target),
+            Purpose::PhonePing(phone, way) => self.calls.way_is_silent(&mut self.net, &mut self.step, &phone, way),
+            Purpose::Notify(watch) => self.subscriptions.notify_failed(&mut self.net, &mut self.step, watch),
+            Purpose::Text(text) => self.text_answered(text, client, None),
+            Purpose::Digit(who) => self.calls.digit_told(&mut self.net, &mut self.step, who, client, false),
+            Purpose::Inquiry(who) => {
+                self.messages.inquiry_answered(&mut self.calls, &mut self.net, &mut self.step, who, 408)
+            }
         }
     }
+}
 
+impl Step {
     /// Takes back the deadline of an outgoing leg's state.
     pub(super) fn drop_offer_alarm(&mut self, who: Who, state: OfferState) {
         match state {

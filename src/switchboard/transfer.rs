@@ -9,11 +9,11 @@ use crate::clock::Now;
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::media::command::{AnchorId, Command};
 
-use super::Switchboard;
 use super::call::Stage;
 use super::caller::clean;
 use super::leg::Who;
 use super::refer::Referor;
+use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// Characters of a Referred-By that are written down.
 const REFERRED_BY_CHARS_MAX: usize = 512;
@@ -29,20 +29,28 @@ pub(super) struct Transfer {
     told: Who,
 }
 
-impl Switchboard {
+impl Calls {
     /// A blind transfer: the target is rung, or the caller goes back to the queue.
-    pub(super) fn pass_on(&mut self, now: Now, referor: &Referor, to: Destination, referred_by: Option<Bytes>) {
+    pub(super) fn pass_on(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        referor: &Referor,
+        to: Destination,
+        referred_by: Option<Bytes>,
+    ) {
+        let now = step.now;
         let (id, leg) = (referor.call, referor.leg);
         let told = Who::Offer(id, leg);
-        self.begin_transfer(now, referor, &to, None, told, referred_by);
+        self.begin_transfer(net, step, referor, &to, None, told, referred_by);
         let why = format!("passed on by {}", referor.operator);
         let refused = match &to {
-            Destination::Queue => return self.pass_to_queue(now, id, leg),
+            Destination::Queue => return self.pass_to_queue(net, step, id, leg),
             Destination::Operator(operator) => match self.acd.standing(operator) {
                 Standing::Free => {
                     self.acd.reserve(id, operator);
                     let until = now.mono + self.settings.ring;
-                    if self.ring_phones(now, id, operator, &why, until) {
+                    if self.ring_phones(net, step, id, operator, &why, until) {
                         return self.rings_for_transfer(id, Some(leg));
                     }
                     self.acd.offer_failed(now, id, operator, true);
@@ -57,25 +65,33 @@ impl Switchboard {
                     call.tried.clear();
                 }
                 let until = now.mono + self.settings.fallback_ring;
-                if self.dial(now, id, number, &why, until) {
+                if self.dial(net, step, id, number, &why, until) {
                     return self.rings_for_transfer(id, Some(leg));
                 }
                 503
             }
         };
-        self.transfer_failed(now, id, super::leg::outcome_of(refused), refused);
+        self.transfer_failed(net, step, id, super::leg::outcome_of(refused), refused);
     }
 
     /// A transfer that cannot even begin.
-    pub(super) fn pass_on_in_vain(&mut self, now: Now, referor: &Referor, to: Destination, status: u16) {
-        self.begin_transfer(now, referor, &to, None, Who::Offer(referor.call, referor.leg), None);
-        self.transfer_failed(now, referor.call, super::leg::outcome_of(status), status);
+    pub(super) fn pass_on_in_vain(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        referor: &Referor,
+        to: Destination,
+        status: u16,
+    ) {
+        self.begin_transfer(net, step, referor, &to, None, Who::Offer(referor.call, referor.leg), None);
+        self.transfer_failed(net, step, referor.call, super::leg::outcome_of(status), status);
     }
 
     /// The talk ends here, for the record; the caller hears the tone. The recording goes on until somebody takes over.
     pub(super) fn begin_transfer(
         &mut self,
-        now: Now,
+        net: &mut NetworkParts,
+        step: &mut Step,
         referor: &Referor,
         to: &Destination,
         consulted: Option<CallId>,
@@ -83,14 +99,14 @@ impl Switchboard {
         referred_by: Option<Bytes>,
     ) {
         let Referor { call: id, leg, operator } = referor.clone();
-        self.send_guests_away(now, id);
-        if let Some(anchor) = self.part(id) {
-            self.media.push(Command::Play { anchor, first: None, then: Some(self.settings.waiting) });
+        self.send_guests_away(net, step, id);
+        if let Some(anchor) = self.part(step, id) {
+            step.out.media.push(Command::Play { anchor, first: None, then: Some(self.settings.waiting) });
         }
         self.acd.pass_on(id);
         let by = referred_by.as_ref().map(|by| clean(by, REFERRED_BY_CHARS_MAX));
         let asked = FactKind::TransferAsked { leg, by: operator.clone(), to: to.clone(), consulted, referred_by: by };
-        self.fact(now, id, asked);
+        self.fact(net, step, id, asked);
         if let Some(call) = self.calls.get_mut(&id) {
             call.transfer = Some(Transfer { by: operator, to: to.clone(), referred_by, told });
         }
@@ -105,40 +121,49 @@ impl Switchboard {
 
     /// Somebody rings. A caller who has heard of nobody yet is told, and so is who has asked that one to take over, or to join
     /// (RFC 3515 §2.4.4).
-    pub(super) fn tell_ringing(&mut self, now: Now, id: CallId, leg: LegNo) {
-        self.tell_caller(now, id, 180);
+    pub(super) fn tell_ringing(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, leg: LegNo) {
+        self.tell_caller(net, step, id, 180);
         let Some(call) = self.calls.get(&id) else { return };
         let takes_over = matches!(call.stage, Stage::Transfer { .. });
         let transferor = call.transfer.as_ref().filter(|_| takes_over).map(|transfer| transfer.told);
         let told = transferor.or_else(|| call.guests.get(&leg).and_then(|guest| guest.told));
         if let Some(told) = told {
-            self.tell_referrer(now, told, 180);
+            self.tell_referrer(net, step, told, 180);
         }
     }
 
-    fn pass_to_queue(&mut self, now: Now, id: CallId, leg: LegNo) {
-        self.transfer_done(now, id, Some(leg), None);
-        self.end_leg(now, id, leg, OfferOutcome::LostRace, None);
+    fn pass_to_queue(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, leg: LegNo) {
+        let now = step.now;
+        self.transfer_done(net, step, id, Some(leg), None);
+        self.end_leg(net, step, id, leg, OfferOutcome::LostRace, None);
         self.acd.requeue(now, id);
-        self.queued(now, id, true);
-        self.back_to_queue(id);
+        self.queued(net, step, id, true);
+        self.back_to_queue(net, step, id);
     }
 
     /// Somebody has taken the caller over, or the queue has; the operator is told, and his leg is to end.
-    pub(super) fn transfer_done(&mut self, now: Now, id: CallId, from: Option<LegNo>, leg: Option<LegNo>) {
+    pub(super) fn transfer_done(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        from: Option<LegNo>,
+        leg: Option<LegNo>,
+    ) {
         let Some(transfer) = self.calls.get_mut(&id).and_then(|call| call.transfer.take()) else { return };
         if let Some(from) = from {
-            self.media.push(Command::StopRecord { call: id, leg: from });
+            step.out.media.push(Command::StopRecord { call: id, leg: from });
         }
-        self.tell_referrer(now, transfer.told, 200);
-        self.fact(now, id, FactKind::TransferDone { by: transfer.by, to: transfer.to, leg });
+        self.tell_referrer(net, step, transfer.told, 200);
+        self.fact(net, step, id, FactKind::TransferDone { by: transfer.by, to: transfer.to, leg });
     }
 
     /// A leg of the target has ended without an answer. While another phone of it rings, nothing is lost. A number is tried over the next
     /// server, and the next trunk, as ever.
     pub(super) fn transfer_refused(
         &mut self,
-        now: Now,
+        net: &mut NetworkParts,
+        step: &mut Step,
         id: CallId,
         to: &Callee,
         outcome: OfferOutcome,
@@ -150,15 +175,23 @@ impl Switchboard {
             return;
         }
         let by = call.transfer.as_ref().map(|transfer| transfer.by.to_string()).unwrap_or_default();
-        if self.dial_again(now, id, to, &format!("passed on by {by}")) {
+        if self.dial_again(net, step, id, to, &format!("passed on by {by}")) {
             return self.rings_for_transfer(id, from);
         }
-        self.transfer_failed(now, id, outcome, told_as(outcome, sip_status));
+        self.transfer_failed(net, step, id, outcome, told_as(outcome, sip_status));
     }
 
     /// Nobody takes the caller: he goes back to the operator, if that one is still there; else he is offered to him first, and
     /// then to whoever is free.
-    fn transfer_failed(&mut self, now: Now, id: CallId, why: OfferOutcome, sip_status: u16) {
+    fn transfer_failed(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        why: OfferOutcome,
+        sip_status: u16,
+    ) {
+        let now = step.now;
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Some(Transfer { by, to, told, .. }) = call.transfer.take() else { return };
         let from = match call.stage {
@@ -168,9 +201,9 @@ impl Switchboard {
             Stage::OwnPhones { .. } | Stage::Placed | Stage::Ended => return,
         };
         let back = from.is_some();
-        self.fact(now, id, FactKind::TransferFailed { by: by.clone(), to, why, sip_status, back });
-        let Some(leg) = from else { return self.recall(now, id, by) };
-        self.tell_referrer(now, told, sip_status);
+        self.fact(net, step, id, FactKind::TransferFailed { by: by.clone(), to, why, sip_status, back });
+        let Some(leg) = from else { return self.recall(net, step, id, by) };
+        self.tell_referrer(net, step, told, sip_status);
         if let Some(call) = self.calls.get_mut(&id) {
             call.stage = Stage::Talking { leg };
         }
@@ -178,15 +211,23 @@ impl Switchboard {
             line.note_failure(now.mono);
         }
         self.acd.keep(id);
-        self.join_sound(now, id, leg, false);
+        self.join_sound(net, step, id, leg, false);
     }
 
     /// The operator's leg has ended (by his BYE, unless it was `lost`) while his transfer is under way, or before he could know
     /// that it has failed. The caller stays.
-    pub(super) fn transferor_left(&mut self, now: Now, id: CallId, leg: LegNo, lost: bool) {
+    pub(super) fn transferor_left(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        leg: LegNo,
+        lost: bool,
+    ) {
+        let now = step.now;
         let Some(call) = self.calls.get(&id) else { return };
         let Some(operator) = call.legs.get(&leg).and_then(|leg| leg.operator()).cloned() else {
-            return self.number_left(now, id, leg, lost);
+            return self.number_left(net, step, id, leg, lost);
         };
         let transfers = match call.stage {
             Stage::Transfer { .. } => true,
@@ -195,25 +236,25 @@ impl Switchboard {
             Stage::OwnPhones { .. } | Stage::Placed | Stage::Ended => return,
         };
         if !transfers {
-            self.send_guests_away(now, id);
-            if let Some(anchor) = self.part(id) {
-                self.media.push(Command::Play { anchor, first: None, then: Some(self.settings.waiting) });
+            self.send_guests_away(net, step, id);
+            if let Some(anchor) = self.part(step, id) {
+                step.out.media.push(Command::Play { anchor, first: None, then: Some(self.settings.waiting) });
             }
             self.acd.pass_on(id);
         }
-        self.fact(now, id, FactKind::TransferorLeft { leg, operator: operator.clone() });
-        self.media.push(Command::StopRecord { call: id, leg });
+        self.fact(net, step, id, FactKind::TransferorLeft { leg, operator: operator.clone() });
+        step.out.media.push(Command::StopRecord { call: id, leg });
         if lost {
-            self.bye(now, Who::Offer(id, leg));
+            self.bye(net, step, Who::Offer(id, leg));
         }
         // Before the leg is forgotten: nobody may think that it talks still.
         if let Some(call) = self.calls.get_mut(&id) {
             call.stage = if transfers { Stage::Transfer { from: None } } else { Stage::Queued };
         }
-        self.drop_leg(now, id, leg);
+        self.drop_leg(net, step, id, leg);
         self.acd.step_out(now, id, &operator);
         if !transfers {
-            self.recall(now, id, operator);
+            self.recall(net, step, id, operator);
         }
     }
 
@@ -232,38 +273,39 @@ impl Switchboard {
     }
 
     /// The call ends while it is passed on.
-    pub(super) fn transfer_ends(&mut self, now: Now, id: CallId) {
+    pub(super) fn transfer_ends(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let Some(Transfer { by, to, told, .. }) = self.calls.get_mut(&id).and_then(|call| call.transfer.take()) else {
             return;
         };
-        self.tell_referrer(now, told, 487);
+        self.tell_referrer(net, step, told, 487);
         let why = OfferOutcome::CallerLeft;
-        self.fact(now, id, FactKind::TransferFailed { by, to, why, sip_status: 487, back: false });
+        self.fact(net, step, id, FactKind::TransferFailed { by, to, why, sip_status: 487, back: false });
     }
 
     /// Takes the sound of a call that talks apart: neither side hears the other, or a tone, any more. Gives the caller's port.
-    pub(super) fn part(&mut self, id: CallId) -> Option<AnchorId> {
+    pub(super) fn part(&mut self, step: &mut Step, id: CallId) -> Option<AnchorId> {
         let call = self.calls.get_mut(&id)?;
         let Stage::Talking { leg } = call.stage else { return None };
         let caller = call.caller.line.sound.as_ref()?.anchor;
         let operator = call.legs.get(&leg)?.line.sound.as_ref()?.anchor;
         match std::mem::take(&mut call.holding) {
-            (false, false) => self.media.push(Command::Unbridge { anchor: caller }),
-            (true, _) | (_, true) => self.media.extend([caller, operator].map(|anchor| Command::Stop { anchor })),
+            (false, false) => step.out.media.push(Command::Unbridge { anchor: caller }),
+            (true, _) | (_, true) => step.out.media.extend([caller, operator].map(|anchor| Command::Stop { anchor })),
         }
         Some(caller)
     }
 
-    fn recall(&mut self, now: Now, id: CallId, operator: OperatorId) {
-        self.queued(now, id, true);
+    fn recall(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, operator: OperatorId) {
+        let now = step.now;
+        self.queued(net, step, id, true);
         if let Some(call) = self.calls.get_mut(&id) {
             call.stage = Stage::Queued;
         }
         if self.acd.recall(id, &operator) {
-            return self.offer(now, id, operator, "nobody took the caller whom he passed on".to_owned());
+            return self.offer(net, step, id, operator, "nobody took the caller whom he passed on".to_owned());
         }
         self.acd.requeue(now, id);
-        self.back_to_queue(id);
+        self.back_to_queue(net, step, id);
     }
 }
 

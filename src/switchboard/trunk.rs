@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::cdr::fact::{Callee, OfferOutcome};
-use crate::clock::{Instant, Now};
+use crate::clock::Instant;
 use crate::ids::CallId;
 use crate::sip::digest::client::Identity;
 use crate::sip::flow::Flow;
@@ -14,7 +14,8 @@ use super::leg::Who;
 use super::registration::{Binding, Registration};
 use super::route::uri_over;
 use super::settings::{Network, Trunk};
-use super::{Output, Purpose, Switchboard};
+use super::{Output, Purpose};
+use crate::switchboard::{Calls, NetworkParts, Settings, Step, Trunks, Wire};
 
 /// How one trunk is used, beyond where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,17 +100,17 @@ pub(super) fn same_place(one: &Trunk, other: &Trunk) -> bool {
     (one.target, &one.host, one.transport) == (other.target, &other.host, other.transport)
 }
 
-impl Switchboard {
+impl Calls {
     /// Puts the states beside the settings' trunks, by name, and lets all that names a trunk by its place follow. `old` are the
     /// trunks that the states belong to; who is gone or elsewhere has been parted from (`leave_old_trunks`).
-    pub(super) fn align_trunks(&mut self, now: Instant, old: &[Trunk]) {
+    pub(super) fn align_trunks(&mut self, net: &mut NetworkParts, step: &mut Step, old: &[Trunk]) {
         let new = &self.settings.trunks;
         let place = |trunk: &Trunk| new.iter().position(|other| other.name == trunk.name);
         let places: Vec<Option<usize>> = old.iter().map(place).collect();
         let mut states: Vec<TrunkState> = Vec::with_capacity(new.len());
         for trunk in new {
             let before = old.iter().position(|before| before.name == trunk.name);
-            let state = before.and_then(|index| self.trunks.get_mut(index)).map(std::mem::take);
+            let state = before.and_then(|index| net.trunks.states.get_mut(index)).map(std::mem::take);
             let mut state = state.unwrap_or_default();
             if before.and_then(|index| old.get(index)).is_some_and(|before| !same_place(before, trunk)) {
                 // What was heard there says nothing of the new place.
@@ -118,8 +119,8 @@ impl Switchboard {
             state.name.clone_from(&trunk.name);
             states.push(state);
         }
-        self.trunks = states;
-        self.seats.follow(&places);
+        net.trunks.states = states;
+        net.trunks.channels.follow(&places);
         let placed = |index: usize| places.get(index).copied().flatten();
         for call in self.calls.values_mut() {
             call.tried = call.tried.iter().filter_map(|index| placed(*index)).collect();
@@ -128,24 +129,28 @@ impl Switchboard {
                 leg.dialled = leg.dialled.and_then(|(index, target)| Some((placed(index)?, target)));
             }
         }
-        self.clients.renumber_trunks(placed);
-        self.align_registrations(now);
+        net.wire.clients.renumber_trunks(placed);
+        self.align_registrations(net, step);
     }
+}
 
+impl Wire {
     /// Ends the requests under way to a trunk that are `wanted`: its keep-alive, its REGISTER.
     pub(super) fn abandon_trunk_requests(&mut self, index: usize, wanted: impl Fn(&Purpose) -> bool) {
         let gone: Vec<_> =
             self.clients.of_trunk(index).filter(|(_, purpose)| wanted(purpose)).map(|(id, _)| id).collect();
         for client in gone {
             self.clients.remove(&client);
-            self.asked.remove(&client);
+            self.retries.remove(&client);
             self.transactions.abandon(client);
         }
     }
+}
 
+impl Trunks {
     /// Counts one keep-alive; the change is told once enough of them agree.
-    pub(super) fn trunk_pinged(&mut self, index: usize, up: bool) {
-        let Some((terms, state)) = self.settings.trunks.get(index).zip(self.trunks.get_mut(index)) else { return };
+    pub(super) fn trunk_pinged(&mut self, step: &mut Step, index: usize, up: bool) {
+        let Some((terms, state)) = self.settings.trunks.get(index).zip(self.states.get_mut(index)) else { return };
         if state.up == Some(up) {
             state.streak = 0;
             return;
@@ -160,22 +165,32 @@ impl Switchboard {
             state.streak = 0;
             state.up = Some(up);
             let trunk = terms.name.clone();
-            self.say(Output::TrunkHealth { trunk, up });
+            step.say(Output::TrunkHealth { trunk, up });
         }
     }
+}
 
+impl Calls {
     /// Dials a number over one trunk after the other until one takes the INVITE: those that answer first, of these those with room, by
     /// priority. One that counts as down is tried last: it may only be its keep-alives that fail. A full one is tried too:
     /// callers who wait can fill a trunk, and only the telco knows whether a channel is free.
-    pub(super) fn dial(&mut self, now: Now, id: CallId, number: &str, why: &str, ring_until: Instant) -> bool {
-        while let Some(index) = self.next_trunk(id) {
+    pub(super) fn dial(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        number: &str,
+        why: &str,
+        ring_until: Instant,
+    ) -> bool {
+        while let Some(index) = self.next_trunk(net, id) {
             let Some(call) = self.calls.get_mut(&id) else { return false };
             call.tried.insert(index);
             call.dialling = Some((index, None));
             let name = self.settings.trunks.get(index).map(|trunk| trunk.name.as_str()).unwrap_or_default();
             let why = format!("{why} over {name}");
             let to = Callee::Number(number.to_owned());
-            if self.ring_number(now, id, to, why, ring_until) {
+            if self.ring_number(net, step, id, to, why, ring_until) {
                 return true;
             }
         }
@@ -183,32 +198,52 @@ impl Switchboard {
     }
 
     /// Dials a number again after its leg has failed, if there is another server or trunk. Returns whether it did.
-    pub(super) fn dial_again(&mut self, now: Now, id: CallId, to: &Callee, why: &str) -> bool {
+    pub(super) fn dial_again(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        to: &Callee,
+        why: &str,
+    ) -> bool {
+        let now = step.now;
         let Callee::Number(number) = to else { return false };
         let Some(way) = self.calls.get_mut(&id).and_then(|call| call.next_way.take()) else { return false };
         let until = now.mono + self.settings.fallback_ring;
-        (way == NextWay::Server && self.ring_next_server(now, id, to, until)) || self.dial(now, id, number, why, until)
+        (way == NextWay::Server && self.ring_next_server(net, step, id, to, until))
+            || self.dial(net, step, id, number, why, until)
     }
 
-    fn ring_next_server(&mut self, now: Now, id: CallId, to: &Callee, until: Instant) -> bool {
+    fn ring_next_server(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        to: &Callee,
+        until: Instant,
+    ) -> bool {
         let Some((trunk, Some(failed))) = self.calls.get(&id).and_then(|call| call.dialling) else { return false };
         let why = "over the trunk's next server".to_owned();
-        self.target_fails(trunk, failed) && self.ring_number(now, id, to.clone(), why, until)
+        net.trunks.target_fails(trunk, failed) && self.ring_number(net, step, id, to.clone(), why, until)
     }
 
-    fn next_trunk(&self, id: CallId) -> Option<usize> {
+    fn next_trunk(&self, net: &NetworkParts, id: CallId) -> Option<usize> {
         let call = self.calls.get(&id)?;
         // The last hop of a call that goes round in circles (RFC 7332 §4).
         if call.hops <= 1 {
             return None;
         }
         let trunks = self.settings.trunks.iter().enumerate();
-        let open = trunks.filter(|(index, trunk)| self.trunk_target(trunk).is_some() && !call.tried.contains(index));
-        let down = |index: usize| self.trunks.get(index).is_some_and(TrunkState::is_down);
-        let rank = |index: usize, trunk: &Trunk| (down(index), !self.has_room(index), trunk.terms.priority, index);
+        let open =
+            trunks.filter(|(index, trunk)| net.trunks.trunk_target(trunk).is_some() && !call.tried.contains(index));
+        let down = |index: usize| net.trunks.states.get(index).is_some_and(TrunkState::is_down);
+        let rank =
+            |index: usize, trunk: &Trunk| (down(index), !net.trunks.has_room(index), trunk.terms.priority, index);
         open.min_by_key(|(index, trunk)| rank(*index, trunk)).map(|(index, _)| index)
     }
+}
 
+impl Trunks {
     /// Where a number is reached over a trunk: Request-URI and flow.
     pub(super) fn way_out(&self, index: usize, number: &str) -> Option<(Bytes, Flow)> {
         let trunk = self.settings.trunks.get(index)?;
@@ -216,25 +251,29 @@ impl Switchboard {
         let number = dialled(number, trunk.terms.number_format, &trunk.terms.country);
         Some((uri_over(flow, Some(&number)), flow))
     }
+}
 
+impl Settings {
     /// A telco that may ask for a password which we have.
     pub(super) fn asks(&self, trunk: usize) -> bool {
-        self.settings.trunks.get(trunk).is_some_and(|trunk| trunk.terms.identity.is_some())
+        self.trunks.get(trunk).is_some_and(|trunk| trunk.terms.identity.is_some())
     }
+}
 
+impl Trunks {
     /// Seats, challenges and requests belong to somebody alive.
-    pub(super) fn verify_trunks(&self, alive: impl Fn(&Who) -> bool) -> Result<(), String> {
+    pub(super) fn verify_trunks(&self, wire: &Wire, alive: impl Fn(&Who) -> bool) -> Result<(), String> {
         let names = self.settings.trunks.iter().map(|trunk| trunk.name.as_str());
-        if !self.trunks.iter().map(|state| state.name.as_str()).eq(names) {
+        if !self.states.iter().map(|state| state.name.as_str()).eq(names) {
             return Err("the trunks' states are not those of the settings".to_owned());
         }
-        self.seats.verify(alive)?;
-        if self.asked.keys().any(|client| !self.clients.contains_key(client)) {
+        self.channels.verify(alive)?;
+        if wire.retries.keys().any(|client| !wire.clients.contains_key(client)) {
             return Err("a request that is over may still be asked for credentials".to_owned());
         }
-        for (_, purpose) in self.clients.iter() {
+        for (_, purpose) in wire.clients.iter() {
             if let Purpose::TrunkPing(index, _) | Purpose::TrunkRegister(index, _) = purpose
-                && *index >= self.trunks.len()
+                && *index >= self.states.len()
             {
                 return Err(format!("{purpose:?} is under way to a trunk that is gone"));
             }

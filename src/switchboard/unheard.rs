@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use crate::acd::Family;
 use crate::cdr::fact::{FactKind, OfferOutcome};
-use crate::clock::{Instant, Now};
+use crate::clock::Instant;
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::sip::wire::Message;
 
-use super::Switchboard;
 use super::call::{Call, Stage};
 use super::leg::{OfferLeg, OfferState, Who, outcome_of};
 use super::ports::family;
 use super::timers::Alarm;
 use super::ways::BoundPhone;
+use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// A phone that is rung has this long for its first response.
 pub(super) const RESPONSE_WITHIN: Duration = Duration::from_secs(5);
@@ -66,67 +66,73 @@ impl Call {
     }
 }
 
-impl Switchboard {
+impl Calls {
     /// A phone is rung: it has `RESPONSE_WITHIN` for its first response.
-    pub(super) fn await_response(&mut self, who: Who, by: Instant) {
+    pub(super) fn await_response(&mut self, step: &mut Step, who: Who, by: Instant) {
         if let Some(leg) = self.leg_mut(who) {
             leg.rung.respond_by = Some(by);
-            self.alarms.insert(by, Alarm::Unheard(who));
+            step.alarms.insert(by, Alarm::Unheard(who));
         }
     }
 
     /// Nothing is awaited of a leg's phone any more.
-    pub(super) fn stop_awaiting(&mut self, who: Who) {
+    pub(super) fn stop_awaiting(&mut self, step: &mut Step, who: Who) {
         let Some(leg) = self.leg_mut(who) else { return };
         let (by, ends_at) = (leg.rung.respond_by.take(), leg.rung.ends_at.take());
         if let Some(at) = by {
-            self.alarms.remove(at, Alarm::Unheard(who));
+            step.alarms.remove(at, Alarm::Unheard(who));
         }
         if let Some(at) = ends_at {
-            self.alarms.remove(at, Alarm::BindingGone(who));
+            step.alarms.remove(at, Alarm::BindingGone(who));
         }
     }
 
     /// A leg's phone has responded.
-    pub(super) fn leg_responds(&mut self, now: Now, id: CallId, no: LegNo) {
+    pub(super) fn leg_responds(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, no: LegNo) {
         let who = Who::Offer(id, no);
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Some(leg) = call.legs.get_mut(&no) else { return };
         if !std::mem::replace(&mut leg.rung.heard, true) {
             let operator = leg.operator().cloned();
             call.heard_from.extend(operator);
-            self.stop_awaiting(who);
+            self.stop_awaiting(step, who);
         }
         let phone = self.leg_mut(who).and_then(|leg| leg.rung.phone.clone());
         if let Some(phone) = phone {
-            self.phone_responds(now, &phone);
+            self.phone_responds(net, step, &phone);
         }
     }
 
     /// No response has come in time.
-    pub(super) fn response_overdue(&mut self, now: Now, who: Who) {
+    pub(super) fn response_overdue(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
         let Who::Offer(id, no) = who else { return };
         let Some(leg) = self.leg_mut(who) else { return };
         leg.rung.respond_by = None;
         let (phone, operator) = (leg.rung.phone.clone(), leg.operator().cloned());
         if let Some(phone) = phone {
-            self.phone_is_silent(now, &phone);
+            self.phone_is_silent(net, step, &phone);
         }
         let (Some(operator), Some(call)) = (operator, self.calls.get(&id)) else { return };
         let (waits, is_overdue) = (call.is_waiting(), call.is_overdue_at(&operator));
         if is_overdue && waits {
-            self.attempt_unheard(now, id, &operator);
+            self.attempt_unheard(net, step, id, &operator);
         } else if is_overdue {
-            self.cancel_offer(now, id, no, OfferOutcome::Unreachable);
+            self.cancel_offer(net, step, id, no, OfferOutcome::Unreachable);
         }
     }
 
     /// Goes on to the next operator if no phone of this one that still rings has responded in time. False, and then nothing changes: one
     /// may still respond, or none rings, or the call does not wait.
-    pub(super) fn leave_overdue(&mut self, now: Now, id: CallId, operator: &OperatorId) -> bool {
+    pub(super) fn leave_overdue(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        operator: &OperatorId,
+    ) -> bool {
         let is_overdue = self.calls.get(&id).is_some_and(|call| call.is_waiting() && call.is_overdue_at(operator));
         if is_overdue {
-            self.attempt_unheard(now, id, operator);
+            self.attempt_unheard(net, step, id, operator);
         }
         is_overdue
     }
@@ -140,15 +146,23 @@ impl Switchboard {
 
     /// A leg of a transfer, of a placed call or of a participant has ended without an answer: the other phones of the operator are
     /// cancelled if none that still rings has responded in time.
-    pub(super) fn cancel_overdue(&mut self, now: Now, id: CallId, leg: LegNo, operator: &OperatorId) {
+    pub(super) fn cancel_overdue(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        leg: LegNo,
+        operator: &OperatorId,
+    ) {
         let Some(call) = self.calls.get(&id).filter(|call| !call.is_waiting()) else { return };
         if call.is_overdue_at(operator) {
-            self.cancel_other_phones(now, id, leg, operator, OfferOutcome::Unreachable);
+            self.cancel_other_phones(net, step, id, leg, operator, OfferOutcome::Unreachable);
         }
     }
 
     /// No phone of an operator has responded to a ring attempt: the INVITEs stay open, and the call goes on to the next operator.
-    fn attempt_unheard(&mut self, now: Now, id: CallId, operator: &OperatorId) {
+    fn attempt_unheard(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, operator: &OperatorId) {
+        let now = step.now;
         let blamed = self.blames(id, operator);
         let Some(call) = self.calls.get_mut(&id) else { return };
         let heard = call.heard_from.contains(operator);
@@ -156,7 +170,7 @@ impl Switchboard {
         for (no, leg) in call.legs.iter_mut().filter(|(_, leg)| leg.operator() == Some(operator)) {
             if let OfferState::Ringing { ring_until, .. } = leg.state {
                 leg.state = OfferState::Unheard;
-                self.alarms.remove(ring_until, Alarm::RingOver(Who::Offer(id, *no)));
+                step.alarms.remove(ring_until, Alarm::RingOver(Who::Offer(id, *no)));
             }
             if leg.is_unheard() {
                 legs.insert(*no);
@@ -164,9 +178,10 @@ impl Switchboard {
             }
         }
         self.unheard.insert(operator.clone(), (id, legs));
-        let phones = self.phones_to_ring(operator);
+        let phones = net.phones.phones_to_ring(operator);
         let other = phones.iter().any(|one| {
-            !open.contains(&one.phone) && self.binding_of(&one.phone).is_some_and(|binding| !binding.reach.unreachable)
+            !open.contains(&one.phone)
+                && net.phones.binding_of(&one.phone).is_some_and(|binding| !binding.reach.unreachable)
         });
         // One phone was busy, the others did not respond: that is the operator's doing.
         if heard {
@@ -175,8 +190,8 @@ impl Switchboard {
             self.acd.unheard(now, id, operator, !other);
         }
         match self.calls.get(&id).map(|call| &call.stage) {
-            Some(Stage::Offered) => self.unless_it_rings(id),
-            Some(Stage::AllPhones { .. } | Stage::Number) => self.next_fallback(now, id),
+            Some(Stage::Offered) => self.unless_it_rings(net, step, id),
+            Some(Stage::AllPhones { .. } | Stage::Number) => self.next_fallback(net, step, id),
             Some(
                 Stage::Queued
                 | Stage::Talking { .. }
@@ -204,28 +219,42 @@ impl Switchboard {
     }
 
     /// An operator is rung: INVITEs for another call that are still open are cancelled, so that no operator gets two calls.
-    pub(super) fn cancel_unheard_elsewhere(&mut self, now: Now, id: CallId, operator: &OperatorId) {
+    pub(super) fn cancel_unheard_elsewhere(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        operator: &OperatorId,
+    ) {
         let Some((other, legs)) = self.unheard.get(operator).filter(|(other, _)| *other != id).cloned() else { return };
         for no in legs {
-            self.cancel_leg(now, other, no, OfferOutcome::Withdrawn);
+            self.cancel_leg(net, step, other, no, OfferOutcome::Withdrawn);
         }
     }
 
     /// The open INVITE to a phone counts again, and is repeated at once. False: none is open.
-    pub(super) fn take_up_unheard(&mut self, now: Now, id: CallId, phone: &BoundPhone, ring_until: Instant) -> bool {
+    pub(super) fn take_up_unheard(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        phone: &BoundPhone,
+        ring_until: Instant,
+    ) -> bool {
+        let now = step.now;
         let Some(call) = self.calls.get(&id) else { return false };
         let to_it = |(_, leg): &(&LegNo, &OfferLeg)| leg.is_unheard() && leg.rung.phone.as_ref() == Some(phone);
         let Some((no, heard)) = call.legs.iter().find(to_it).map(|(no, leg)| (*no, leg.rung.heard)) else {
             return false;
         };
-        self.rings_again(id, no, ring_until);
+        self.rings_again(step, id, no, ring_until);
         let who = Who::Offer(id, no);
         if !heard {
-            self.await_response(who, (now.mono + RESPONSE_WITHIN).min(ring_until));
+            self.await_response(step, who, (now.mono + RESPONSE_WITHIN).min(ring_until));
             let Some(leg) = self.leg_mut(who) else { return false };
             let clients = [leg.client, leg.rung.second.client()];
             for client in clients.into_iter().flatten() {
-                self.transactions.resend(client, &mut self.transmits);
+                net.wire.transactions.resend(client, &mut step.out.transmits);
             }
         }
         true
@@ -233,17 +262,17 @@ impl Switchboard {
 
     /// A ready operator is not rung because no port pair is free: one INVITE without a response whose pair may help is cancelled. False: none
     /// is open.
-    pub(super) fn unheard_makes_way(&mut self, now: Now) -> bool {
+    pub(super) fn unheard_makes_way(&mut self, net: &mut NetworkParts, step: &mut Step) -> bool {
         if self.unheard.is_empty() {
             return false;
         }
-        let phones = |operator: &OperatorId| self.families_of_phones(operator);
+        let phones = |operator: &OperatorId| net.phones.families_of_phones(operator);
         let wanted = Family::ALL.map(|family| (family, self.acd.wants_pair(family, phones)));
         let helps = |family| wanted.contains(&(family, true));
         let open = self.unheard.values().take(UNHEARD_SEARCHED_MAX);
         let mut open = open.flat_map(|(id, legs)| legs.iter().map(|no| (*id, *no)));
         let Some((id, no)) = open.find(|(id, no)| self.families_kept_by(*id, *no).any(helps)) else { return false };
-        self.cancel_leg(now, id, no, OfferOutcome::Withdrawn);
+        self.cancel_leg(net, step, id, no, OfferOutcome::Withdrawn);
         true
     }
 
@@ -258,33 +287,41 @@ impl Switchboard {
     }
 
     /// Open INVITEs to phones that the operator no longer has are cancelled.
-    pub(super) fn cancel_unheard_of_old_phones(&mut self, now: Now, id: CallId, operator: &OperatorId) {
+    pub(super) fn cancel_unheard_of_old_phones(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        operator: &OperatorId,
+    ) {
         let Some((_, legs)) = self.unheard.get(operator).filter(|(call, _)| *call == id).cloned() else { return };
         for no in legs {
             let phone = self.leg_mut(Who::Offer(id, no)).and_then(|leg| leg.rung.phone.clone());
-            if phone.is_some_and(|phone| self.binding_of(&phone).is_none()) {
-                self.cancel_leg(now, id, no, OfferOutcome::Withdrawn);
+            if phone.is_some_and(|phone| net.phones.binding_of(&phone).is_none()) {
+                self.cancel_leg(net, step, id, no, OfferOutcome::Withdrawn);
             }
         }
     }
 
-    fn rings_again(&mut self, id: CallId, no: LegNo, ring_until: Instant) {
+    fn rings_again(&mut self, step: &mut Step, id: CallId, no: LegNo, ring_until: Instant) {
         let who = Who::Offer(id, no);
         self.not_unheard(id, no);
         let Some(leg) = self.leg_mut(who) else { return };
         leg.state = OfferState::Ringing { ring_until, rang: false };
-        self.alarms.insert(ring_until, Alarm::RingOver(who));
+        step.alarms.insert(ring_until, Alarm::RingOver(who));
     }
 
     /// A response to an open INVITE. True: the leg rings again, or is answered, and the response counts.
     pub(super) fn late_response(
         &mut self,
-        now: Now,
+        net: &mut NetworkParts,
+        step: &mut Step,
         id: CallId,
         no: LegNo,
         message: &Message<'_>,
         status: u16,
     ) -> bool {
+        let now = step.now;
         let Some(call) = self.calls.get(&id) else { return false };
         let Some(offer) = call.legs.get(&no) else { return false };
         let Some(operator) = offer.operator().cloned() else { return false };
@@ -295,14 +332,14 @@ impl Switchboard {
                 if !reserved && !self.acd.ring_again(now, id, &operator) {
                     // Beside the fallback the phone rings on, and its operator is free for others.
                     if !falls_back {
-                        self.cancel_leg(now, id, no, OfferOutcome::Withdrawn);
+                        self.cancel_leg(net, step, id, no, OfferOutcome::Withdrawn);
                     }
                     return false;
                 }
                 let ring_until = now.mono + self.settings.ring;
                 let (_, legs) = self.unheard.get(&operator).cloned().unwrap_or((id, BTreeSet::from([no])));
                 for other in legs {
-                    self.rings_again(id, other, ring_until);
+                    self.rings_again(step, id, other, ring_until);
                 }
                 if let Some(call) = self.calls.get_mut(&id).filter(|call| call.stage == Stage::Queued) {
                     call.stage = Stage::Offered;
@@ -316,12 +353,12 @@ impl Switchboard {
                 if !usable || reserved || call.is_waiting() && self.acd.take_late(now, id, &operator, entry) {
                     return true;
                 }
-                self.refuse_late_answer(now, id, no, message);
-                self.unheard_over(now, id, no, OfferOutcome::Withdrawn, Some(status));
+                self.refuse_late_answer(net, step, id, no, message);
+                self.unheard_over(net, step, id, no, OfferOutcome::Withdrawn, Some(status));
                 false
             }
             _ => {
-                self.unheard_over(now, id, no, outcome_of(status), Some(status));
+                self.unheard_over(net, step, id, no, outcome_of(status), Some(status));
                 false
             }
         }
@@ -330,28 +367,30 @@ impl Switchboard {
     /// The INVITE of an open leg is over.
     pub(super) fn unheard_over(
         &mut self,
-        now: Now,
+        net: &mut NetworkParts,
+        step: &mut Step,
         id: CallId,
         leg: LegNo,
         outcome: OfferOutcome,
         sip_status: Option<u16>,
     ) {
         let Some(to) = self.leg_mut(Who::Offer(id, leg)).map(|leg| leg.to.clone()) else { return };
-        self.fact(now, id, FactKind::OfferEnded { leg, to, outcome, sip_status });
-        self.drop_leg(now, id, leg);
+        self.fact(net, step, id, FactKind::OfferEnded { leg, to, outcome, sip_status });
+        self.drop_leg(net, step, id, leg);
     }
 
     /// Looks for ring attempts without a response whose binding has gone in this step.
-    pub(super) fn watch_bindings(&mut self, now: Now) {
-        let accounts = self.registrar.changed().filter_map(|user| OperatorId::parse(user).ok());
+    pub(super) fn watch_bindings(&mut self, net: &mut NetworkParts, step: &mut Step) {
+        let now = step.now;
+        let accounts = net.phones.registrar.changed().filter_map(|user| OperatorId::parse(user).ok());
         let accounts: Vec<OperatorId> = accounts.collect();
         if accounts.is_empty() {
             return;
         }
         // A binding that has expired may have been the last one whose phone responds.
-        accounts.iter().for_each(|account| self.align_phones(now, account));
-        let operators: BTreeSet<OperatorId> = accounts.iter().map(|account| self.user_of(account)).collect();
-        self.keep_one_reachable(now);
+        accounts.iter().for_each(|account| self.align_phones(net, now, account));
+        let operators: BTreeSet<OperatorId> = accounts.iter().map(|account| net.phones.user_of(account)).collect();
+        self.keep_one_reachable(net, now);
         for operator in operators {
             let reserved = self.acd.view(&operator).and_then(|view| view.call);
             let open = self.unheard.get(&operator).map(|(id, _)| *id);
@@ -362,13 +401,13 @@ impl Switchboard {
                     rings && !leg.rung.heard && leg.rung.ends_at.is_none()
                 });
                 let is_gone =
-                    |leg: &OfferLeg| leg.rung.phone.as_ref().is_some_and(|one| self.binding_of(one).is_none());
+                    |leg: &OfferLeg| leg.rung.phone.as_ref().is_some_and(|one| net.phones.binding_of(one).is_none());
                 let gone: Vec<LegNo> = waits.filter(|(_, leg)| is_gone(leg)).map(|(no, _)| no).collect();
                 for who in gone.into_iter().map(|no| Who::Offer(id, no)) {
                     let at = now.mono + BINDING_GONE_AFTER;
                     if let Some(leg) = self.leg_mut(who) {
                         leg.rung.ends_at = Some(at);
-                        self.alarms.insert(at, Alarm::BindingGone(who));
+                        step.alarms.insert(at, Alarm::BindingGone(who));
                     }
                 }
             }
@@ -376,19 +415,19 @@ impl Switchboard {
     }
 
     /// The binding of a leg without a response is gone: the leg ends, unless the phone has registered anew since.
-    pub(super) fn binding_gone(&mut self, now: Now, who: Who) {
+    pub(super) fn binding_gone(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
         let Who::Offer(id, no) = who else { return };
         let Some(leg) = self.leg_mut(who) else { return };
         let (ends_at, rings) = (leg.rung.ends_at.take(), leg.is_ringing());
         let (Some(at), Some(phone)) = (ends_at, leg.rung.phone.clone()) else { return };
-        let mut bindings = self.registrar.bindings(phone.account.as_str()).iter();
+        let mut bindings = net.phones.registrar.bindings(phone.account.as_str()).iter();
         if bindings.any(|binding| binding.registered_at + BINDING_GONE_AFTER >= at) {
             return;
         }
         if rings {
-            self.cancel_offer(now, id, no, OfferOutcome::Unreachable);
+            self.cancel_offer(net, step, id, no, OfferOutcome::Unreachable);
         } else {
-            self.cancel_leg(now, id, no, OfferOutcome::Unreachable);
+            self.cancel_leg(net, step, id, no, OfferOutcome::Unreachable);
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::clock::{Instant, Now};
+use crate::clock::Instant;
 use crate::ids::OperatorId;
 use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::event::{ALLOW_EVENTS, Ended, Event, Package};
@@ -12,10 +12,10 @@ use crate::sip::message::Stencil;
 use crate::sip::option_tag;
 use crate::sip::wire::{Message, Name};
 
-use super::Switchboard;
 use super::door::Taken;
 use super::subscription::{Due, Subscription, WatchId};
 use super::timers::Alarm;
+use crate::switchboard::{Calls, NetworkParts, Step, Subscriptions, Wire};
 
 /// Seconds that a subscription lasts: at least (423 below), unless the phone says otherwise, at most (RFC 6665 §4.2.1.1).
 const SECONDS_MIN: u32 = 60;
@@ -28,39 +28,46 @@ const BACK_AFTER_RESTART_SECONDS: u32 = 30;
 /// The interval asked for is too short.
 struct TooBrief;
 
-impl Switchboard {
+impl Subscriptions {
     /// A SUBSCRIBE outside any dialog, of somebody who is no trunk.
-    pub(super) fn subscribed(&mut self, now: Now, taken: &Taken<'_, '_>) {
-        let Some(watcher) = self.authenticate(now, taken) else { return };
-        let Some(event) = Event::of(taken.message) else { return self.refuse_event(now, taken) };
-        let Some(watched) = self.operator_at(taken.message.request_uri().unwrap_or_default()) else {
-            return self.reply(now, taken, 404, &[]);
+    pub(super) fn subscribed(
+        &mut self,
+        calls: &mut Calls,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+    ) {
+        let now = step.now;
+        let Some(watcher) = calls.authenticate(net, step, taken) else { return };
+        let Some(event) = Event::of(taken.message) else { return net.wire.refuse_event(step, taken) };
+        let Some(watched) = net.phones.operator_at(taken.message.request_uri().unwrap_or_default()) else {
+            return net.wire.reply(step, taken, 404, &[]);
         };
         // Whose messages wait is nobody else's business.
         if event.package == Package::MessageSummary && watched != watcher {
-            return self.reply(now, taken, 403, &[]);
+            return net.wire.reply(step, taken, 403, &[]);
         }
         if !event.package.is_accepted(taken.message) {
-            return self.reply(now, taken, 406, &[]);
+            return net.wire.reply(step, taken, 406, &[]);
         }
-        let Some(seconds) = self.granted(now, taken) else { return };
+        let Some(seconds) = net.wire.granted(step, taken) else { return };
         let (known, merged) = self.earlier(&watcher, taken.message);
         if merged {
-            return self.reply(now, taken, 482, &[]);
+            return net.wire.reply(step, taken, 482, &[]);
         }
         if let Some(known) = known {
-            self.drop_watch(known);
+            self.drop_watch(net, step, known);
         }
-        if self.reported.drained || !self.subscriptions.has_room(&watcher) {
-            return self.reply(now, taken, 503, &[(Name::RetryAfter, b"60")]);
+        if calls.reported.drained || !self.table.has_room(&watcher) {
+            return net.wire.reply(step, taken, 503, &[(Name::RetryAfter, b"60")]);
         }
-        let tag = self.rng.token();
+        let tag = step.rng.token();
         let dialog = match Dialog::as_callee(taken.message, tag.as_str()) {
             Ok(dialog) => dialog,
-            Err(fault) => return self.reply(now, taken, fault.status, &[]),
+            Err(fault) => return net.wire.reply(step, taken, fault.status, &[]),
         };
-        self.agree_to_watch(now, taken, seconds, Some(tag.as_str()));
-        let id = self.subscriptions.add(Subscription {
+        net.wire.agree_to_watch(step, taken, seconds, Some(tag.as_str()));
+        let id = self.table.add(Subscription {
             watcher,
             watched,
             event,
@@ -75,74 +82,94 @@ impl Switchboard {
             ending: (seconds == 0).then_some(Ended::Timeout),
             armed: None,
         });
-        self.look_after_watch(now, id);
+        self.look_after_watch(calls, net, step, id);
     }
 
     /// A SUBSCRIBE in a dialog: refreshes the subscription, or ends it (RFC 6665 §4.2.1.4).
-    pub(super) fn resubscribed(&mut self, now: Now, taken: &Taken<'_, '_>) {
-        let Some(key) = DialogKey::of_request(taken.message) else { return self.reply(now, taken, 481, &[]) };
-        let found = self.subscriptions.at(&key);
-        let alive = found.filter(|id| self.subscriptions.get(*id).is_some_and(|one| one.ending.is_none()));
+    pub(super) fn resubscribed(
+        &mut self,
+        calls: &mut Calls,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+    ) {
+        let now = step.now;
+        let Some(key) = DialogKey::of_request(taken.message) else { return net.wire.reply(step, taken, 481, &[]) };
+        let found = self.table.at(&key);
+        let alive = found.filter(|id| self.table.get(*id).is_some_and(|one| one.ending.is_none()));
         let Some(id) = alive else {
             // A dialog holds one usage (RFC 6665 §4.5.2): a call's is not shared.
-            let status = if self.dialogs.contains_key(&key) { 403 } else { 481 };
-            return self.reply(now, taken, status, &[]);
+            let status = if net.wire.dialogs.contains_key(&key) { 403 } else { 481 };
+            return net.wire.reply(step, taken, status, &[]);
         };
         let foreign: Vec<&[u8]> = option_tag::not_understood(taken.message).collect();
         if !foreign.is_empty() {
-            return self.reply(now, taken, 420, &[(Name::Unsupported, &foreign.join(&b", "[..]))]);
+            return net.wire.reply(step, taken, 420, &[(Name::Unsupported, &foreign.join(&b", "[..]))]);
         }
-        let Some(event) = Event::of(taken.message) else { return self.refuse_event(now, taken) };
-        let Some(subscription) = self.subscriptions.get_mut(id) else { return };
+        let Some(event) = Event::of(taken.message) else { return net.wire.refuse_event(step, taken) };
+        let Some(subscription) = self.table.get_mut(id) else { return };
         if subscription.event != event {
-            return self.reply(now, taken, 403, &[]);
+            return net.wire.reply(step, taken, 403, &[]);
         }
         if subscription.dialog.repeats(taken.message) {
             let answer = subscription.dialog.answer();
-            return self.answer_again(now, taken, answer);
+            return net.wire.answer_again(step, taken, answer);
         }
         match subscription.dialog.accept(taken.message) {
             Ok(()) => {}
-            Err(fault) if fault.status == 500 => return self.reply_later(now, taken),
-            Err(fault) => return self.reply(now, taken, fault.status, &[]),
+            Err(fault) if fault.status == 500 => return net.wire.reply_later(step, taken),
+            Err(fault) => return net.wire.reply(step, taken, fault.status, &[]),
         }
-        let Some(seconds) = self.granted(now, taken) else { return };
-        self.agree_to_watch(now, taken, seconds, None);
-        self.subscriptions.reroute(id, taken.flow);
-        let answer = self.transactions.answer_of(taken.server);
-        let Some(subscription) = self.subscriptions.get_mut(id) else { return };
+        let Some(seconds) = net.wire.granted(step, taken) else { return };
+        net.wire.agree_to_watch(step, taken, seconds, None);
+        self.table.reroute(id, taken.flow);
+        let answer = net.wire.transactions.answer_of(taken.server);
+        let Some(subscription) = self.table.get_mut(id) else { return };
         subscription.dialog.keep_answer(taken.message, answer);
         subscription.dialog.refresh(taken.message);
         subscription.expires_at = now.mono + Duration::from_secs(seconds.into());
         subscription.due = Some(Due::All);
         subscription.ending = (seconds == 0).then_some(Ended::Timeout);
-        self.look_after_watch(now, id);
+        self.look_after_watch(calls, net, step, id);
     }
 
     /// A subscription's time has come: it may tell again, or it has expired.
-    pub(super) fn watch_due(&mut self, now: Now, id: WatchId) {
-        let Some(subscription) = self.subscriptions.get_mut(id) else { return };
+    pub(super) fn watch_due(&mut self, calls: &mut Calls, net: &mut NetworkParts, step: &mut Step, id: WatchId) {
+        let now = step.now;
+        let Some(subscription) = self.table.get_mut(id) else { return };
         subscription.armed = None;
         if subscription.expires_at <= now.mono {
             subscription.ending.get_or_insert(Ended::Timeout);
         }
-        self.look_after_watch(now, id);
+        self.look_after_watch(calls, net, step, id);
     }
 
     /// The last binding of an operator is gone: his phones are told that they watch no more.
-    pub(super) fn stop_watching(&mut self, now: Now, watcher: &OperatorId) {
-        for id in self.subscriptions.by(watcher) {
-            self.end_watch(now, id, Ended::Probation { retry_after: BACK_AFTER_SECONDS });
+    pub(super) fn stop_watching(
+        &mut self,
+        calls: &mut Calls,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        watcher: &OperatorId,
+    ) {
+        for id in self.table.by(watcher) {
+            self.end_watch(calls, net, step, id, Ended::Probation { retry_after: BACK_AFTER_SECONDS });
         }
     }
 
     /// An operator is removed: he watches nobody, and nobody watches him.
-    pub(super) fn forget_watches(&mut self, now: Now, operator: &OperatorId) {
-        for id in self.subscriptions.by(operator) {
-            self.end_watch(now, id, Ended::Rejected);
+    pub(super) fn forget_watches(
+        &mut self,
+        calls: &mut Calls,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        operator: &OperatorId,
+    ) {
+        for id in self.table.by(operator) {
+            self.end_watch(calls, net, step, id, Ended::Rejected);
         }
-        for id in self.subscriptions.of(operator) {
-            self.end_watch(now, id, Ended::NoResource);
+        for id in self.table.of(operator) {
+            self.end_watch(calls, net, step, id, Ended::NoResource);
         }
     }
 
@@ -151,62 +178,62 @@ impl Switchboard {
         if moved.is_empty() {
             return;
         }
-        for id in self.subscriptions.by(watcher) {
-            let old = self.subscriptions.get(id).map(|subscription| subscription.flow);
+        for id in self.table.by(watcher) {
+            let old = self.table.get(id).map(|subscription| subscription.flow);
             if let Some((_, new)) = moved.iter().find(|(before, _)| Some(*before) == old) {
-                self.subscriptions.reroute(id, *new);
+                self.table.reroute(id, *new);
             }
         }
     }
 
     /// A connection is gone, and with it whoever could be told.
-    pub(super) fn lose_watches(&mut self, flow: Flow) {
-        for id in self.subscriptions.over(flow.connection) {
-            self.drop_watch(id);
+    pub(super) fn lose_watches(&mut self, net: &mut NetworkParts, step: &mut Step, flow: Flow) {
+        for id in self.table.over(flow.connection) {
+            self.drop_watch(net, step, id);
         }
     }
 
     /// The service ends, and waits for no answer any more.
-    pub(super) fn leave_watches(&mut self, now: Now) {
-        for id in self.subscriptions.ids() {
-            let asked = self.subscriptions.get_mut(id).and_then(|subscription| subscription.asked.take());
+    pub(super) fn leave_watches(&mut self, calls: &mut Calls, net: &mut NetworkParts, step: &mut Step) {
+        for id in self.table.ids() {
+            let asked = self.table.get_mut(id).and_then(|subscription| subscription.asked.take());
             if let Some(client) = asked {
-                self.forget(client);
+                net.wire.forget(client);
             }
-            self.end_watch(now, id, Ended::Probation { retry_after: BACK_AFTER_RESTART_SECONDS });
+            self.end_watch(calls, net, step, id, Ended::Probation { retry_after: BACK_AFTER_RESTART_SECONDS });
         }
     }
 
     /// Takes a subscription out, whatever stands there for it.
-    pub(super) fn drop_watch(&mut self, id: WatchId) {
-        let Some(gone) = self.subscriptions.remove(id) else { return };
+    pub(super) fn drop_watch(&mut self, net: &mut NetworkParts, step: &mut Step, id: WatchId) {
+        let Some(gone) = self.table.remove(id) else { return };
         if let Some(at) = gone.armed {
-            self.alarms.remove(at, Alarm::Watch(id));
+            step.alarms.remove(at, Alarm::Watch(id));
         }
         if let Some(client) = gone.asked {
-            self.forget(client);
+            net.wire.forget(client);
         }
     }
 
     /// Puts a subscription's deadline right.
-    pub(super) fn arm_watch(&mut self, id: WatchId, at: Option<Instant>) {
-        let Some(subscription) = self.subscriptions.get_mut(id) else { return };
+    pub(super) fn arm_watch(&mut self, step: &mut Step, id: WatchId, at: Option<Instant>) {
+        let Some(subscription) = self.table.get_mut(id) else { return };
         let old = std::mem::replace(&mut subscription.armed, at);
         if old == at {
             return;
         }
         if let Some(old) = old {
-            self.alarms.remove(old, Alarm::Watch(id));
+            step.alarms.remove(old, Alarm::Watch(id));
         }
         if let Some(at) = at {
-            self.alarms.insert(at, Alarm::Watch(id));
+            step.alarms.insert(at, Alarm::Watch(id));
         }
     }
 
-    fn end_watch(&mut self, now: Now, id: WatchId, why: Ended) {
-        if let Some(subscription) = self.subscriptions.get_mut(id) {
+    fn end_watch(&mut self, calls: &mut Calls, net: &mut NetworkParts, step: &mut Step, id: WatchId, why: Ended) {
+        if let Some(subscription) = self.table.get_mut(id) {
             subscription.ending.get_or_insert(why);
-            self.look_after_watch(now, id);
+            self.look_after_watch(calls, net, step, id);
         }
     }
 
@@ -218,8 +245,8 @@ impl Switchboard {
         let cseq = message.cseq().ok().map(|cseq| cseq.number);
         let tag = tag.as_ref().and_then(|from| from.tag()).unwrap_or_default();
         let mut known = None;
-        for id in self.subscriptions.by(watcher) {
-            let Some(one) = self.subscriptions.get(id) else { continue };
+        for id in self.table.by(watcher) {
+            let Some(one) = self.table.get(id) else { continue };
             let key = one.dialog.key();
             let same_dialog = key.call_id.0 == call_id && key.remote_tag == tag.as_ref();
             if same_dialog && one.dialog.remote_cseq() >= cseq {
@@ -231,35 +258,38 @@ impl Switchboard {
         }
         (known, false)
     }
+}
 
+impl Wire {
     /// 489 with what we know (RFC 6665 §4.2.1.1, §7.2).
-    fn refuse_event(&mut self, now: Now, taken: &Taken<'_, '_>) {
-        self.reply(now, taken, 489, &[(Name::AllowEvents, ALLOW_EVENTS)]);
+    fn refuse_event(&mut self, step: &mut Step, taken: &Taken<'_, '_>) {
+        self.reply(step, taken, 489, &[(Name::AllowEvents, ALLOW_EVENTS)]);
     }
 
     /// The interval that a SUBSCRIBE gets, zero for the end. None when it was refused (423, 400).
-    fn granted(&mut self, now: Now, taken: &Taken<'_, '_>) -> Option<u32> {
+    fn granted(&mut self, step: &mut Step, taken: &Taken<'_, '_>) -> Option<u32> {
         match taken.message.number(Name::Expires).map(seconds) {
             Ok(Ok(seconds)) => return Some(seconds),
             Ok(Err(TooBrief)) => {
                 let least = SECONDS_MIN.to_string();
-                self.reply(now, taken, 423, &[(Name::MinExpires, least.as_bytes())]);
+                self.reply(step, taken, 423, &[(Name::MinExpires, least.as_bytes())]);
             }
-            Err(fault) => self.reply(now, taken, fault.status, &[]),
+            Err(fault) => self.reply(step, taken, fault.status, &[]),
         }
         None
     }
 
     /// The 200 of a SUBSCRIBE.
-    fn agree_to_watch(&mut self, now: Now, taken: &Taken<'_, '_>, seconds: u32, tag: Option<&str>) {
-        let contact = self.contact(taken.flow);
+    fn agree_to_watch(&mut self, step: &mut Step, taken: &Taken<'_, '_>, seconds: u32, tag: Option<&str>) {
+        let now = step.now;
+        let contact = self.settings.contact(taken.flow);
         let bytes = Stencil::of(taken.message, taken.flow)
             .response(200, tag)
             .header(Name::Contact, contact.as_bytes())
             .header(Name::Expires, seconds.to_string().as_bytes())
             .header(Name::AllowEvents, ALLOW_EVENTS)
             .encode();
-        self.transactions.respond(now.mono, taken.server, 200, bytes, &mut self.transmits);
+        self.transactions.respond(now.mono, taken.server, 200, bytes, &mut step.out.transmits);
     }
 }
 

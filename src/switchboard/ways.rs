@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::clock::{Instant, Now};
+use crate::clock::Instant;
 use crate::ids::OperatorId;
 use crate::sip::dialog::Dialog;
 use crate::sip::flow::{Flow, Transport};
@@ -15,9 +15,10 @@ use crate::sip::transaction::ClientId;
 use crate::sip::uri::Uri;
 use crate::sip::wire::{Message, Method};
 
+use super::Purpose;
 use super::leg::{OfferLeg, OfferState, Who};
 use super::timers::Alarm;
-use super::{Purpose, Switchboard};
+use crate::switchboard::{Calls, NetworkParts, Settings, Step, Wire};
 
 /// A phone has this long to respond at its Contact.
 pub(super) const SECOND_WAY_AFTER: Duration = Duration::from_secs(1);
@@ -98,7 +99,7 @@ impl OfferLeg {
     }
 }
 
-impl Switchboard {
+impl Settings {
     /// Where requests to the phone of a binding go, the first address first.
     pub(super) fn ways(&self, binding: &Binding) -> Ways {
         match self.contact_flow(binding).filter(|contact| *contact != binding.flow) {
@@ -116,7 +117,7 @@ impl Switchboard {
         // With the zone of a link-local address, which no URI has (RFC 4007 §11).
         let mut address = source.remote;
         address.set_port(named.port());
-        let ours = self.settings.listeners.iter().any(|listener| listener.local == address);
+        let ours = self.listeners.iter().any(|listener| listener.local == address);
         if named.ip() != source.remote.ip() || address == source.local || ours {
             return None;
         }
@@ -128,62 +129,71 @@ impl Switchboard {
             }
         }
     }
+}
 
+impl Calls {
     /// The phone of a leg has not responded at its Contact: it is rung at its REGISTER's source address too.
-    pub(super) fn ring_second_way(&mut self, now: Now, who: Who) {
+    pub(super) fn ring_second_way(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
         let Some(leg) = self.leg_mut(who) else { return };
         let cseq = leg.cseq;
         let SecondWay::Due { at, invite } = std::mem::take(&mut leg.rung.second) else { return };
-        self.alarms.remove(at, Alarm::SecondWay(who));
-        let Some(client) = self.send_second(now, Method::Invite, &invite, Purpose::Offer(who)) else { return };
+        step.alarms.remove(at, Alarm::SecondWay(who));
+        let Some(client) = net.wire.send_second(step, Method::Invite, &invite, Purpose::Offer(who)) else { return };
         let SecondRequest { flow, bytes, .. } = invite;
-        self.may_be_asked(client, None, flow, bytes, cseq);
+        net.wire.may_be_asked(client, None, flow, bytes, cseq);
         if let Some(leg) = self.leg_mut(who) {
             leg.rung.second = SecondWay::Sent { client, flow, cancelled: false };
         }
     }
+}
 
+impl Wire {
     /// Sends a request to the second address of a phone. None: there is no room for its transaction.
     pub(super) fn send_second(
         &mut self,
-        now: Now,
+        step: &mut Step,
         method: Method,
         SecondRequest { flow, branch, bytes }: &SecondRequest,
         purpose: Purpose,
     ) -> Option<ClientId> {
-        let client = self.transactions.send(now.mono, *flow, method, branch, bytes.clone(), &mut self.transmits)?;
+        let now = step.now;
+        let client = self.transactions.send(now.mono, *flow, method, branch, bytes.clone(), &mut step.out.transmits)?;
         self.clients.insert(client, purpose);
         Some(client)
     }
+}
 
+impl Calls {
     /// A response to one of the INVITEs of a leg has come: the other one is cancelled. False: the response changes nothing.
     pub(super) fn way_responds(
         &mut self,
-        now: Now,
+        net: &mut NetworkParts,
+        step: &mut Step,
         who: Who,
         client: ClientId,
         message: &Message<'_>,
         status: u16,
     ) -> bool {
+        let now = step.now;
         let Some(leg) = self.leg_mut(who) else { return true };
         let is_second = leg.rung.second.client() == Some(client);
         match leg.rung.second {
             SecondWay::None => return true,
             SecondWay::Due { .. } => {
-                self.forget_second_way(who);
+                self.forget_second_way(net, step, who);
                 return true;
             }
             // The phone listens at both addresses and has got the INVITE twice (RFC 3261 §8.2.2.2).
             SecondWay::Sent { .. } if status == 482 => {
-                self.clients.remove(&client);
-                self.asked.remove(&client);
-                return self.way_fails(now, who, client);
+                net.wire.clients.remove(&client);
+                net.wire.retries.remove(&client);
+                return self.way_fails(net, step, who, client);
             }
             SecondWay::Sent { cancelled: false, .. } => {
                 if is_second {
                     leg.swap_ways();
                 }
-                self.cancel_second_way(now, who);
+                self.cancel_second_way(net, step, who);
                 return true;
             }
             SecondWay::Sent { cancelled: true, .. } if !is_second => return true,
@@ -197,17 +207,17 @@ impl Switchboard {
                 leg.swap_ways();
                 let first = leg.rung.second.client();
                 if let Some(first) = first {
-                    self.transactions.cancel(now.mono, first, None, &mut self.transmits);
+                    net.wire.transactions.cancel(now.mono, first, None, &mut step.out.transmits);
                 }
                 true
             }
             200..300 => {
-                self.decline_second_way(now, who, message);
+                self.decline_second_way(net, step, who, message);
                 false
             }
             _ => {
-                self.clients.remove(&client);
-                self.asked.remove(&client);
+                net.wire.clients.remove(&client);
+                net.wire.retries.remove(&client);
                 if let Some(leg) = self.leg_mut(who) {
                     leg.rung.second = SecondWay::None;
                 }
@@ -218,17 +228,17 @@ impl Switchboard {
 
     /// A second answer of the same phone, at its other address. If it is of the dialog that has its ACK over the first one, this copy gets
     /// one too.
-    fn decline_second_way(&mut self, now: Now, who: Who, message: &Message<'_>) {
+    fn decline_second_way(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who, message: &Message<'_>) {
         let Some(leg) = self.leg_mut(who) else { return };
         let (Some(flow), Ok(cseq)) = (leg.rung.second.flow(), message.cseq()) else { return };
         let Ok(dialog) = Dialog::as_caller(&leg.from, cseq.number, message) else { return };
-        self.decline_answer(now, who, dialog, cseq.number, Some(flow));
+        self.decline_answer(net, step, who, dialog, cseq.number, Some(flow));
     }
 
     /// One of the INVITEs of a leg has failed. True: there is no other.
-    pub(super) fn way_fails(&mut self, now: Now, who: Who, client: ClientId) -> bool {
+    pub(super) fn way_fails(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who, client: ClientId) -> bool {
         if self.leg_mut(who).is_some_and(|leg| leg.rung.second.due().is_some()) {
-            self.ring_second_way(now, who);
+            self.ring_second_way(net, step, who);
         }
         let Some(leg) = self.leg_mut(who) else { return true };
         match leg.rung.second {
@@ -247,30 +257,31 @@ impl Switchboard {
     }
 
     /// The second INVITE of a leg is no longer wanted.
-    pub(super) fn cancel_second_way(&mut self, now: Now, who: Who) {
+    pub(super) fn cancel_second_way(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
+        let now = step.now;
         let Some(leg) = self.leg_mut(who) else { return };
         let reason = leg.line.reason.clone();
         match &mut leg.rung.second {
             SecondWay::None => {}
-            SecondWay::Due { .. } => self.forget_second_way(who),
+            SecondWay::Due { .. } => self.forget_second_way(net, step, who),
             SecondWay::Sent { client, cancelled, .. } => {
                 let client = *client;
                 *cancelled = true;
-                self.asked.remove(&client);
-                self.transactions.cancel(now.mono, client, reason, &mut self.transmits);
+                net.wire.retries.remove(&client);
+                net.wire.transactions.cancel(now.mono, client, reason, &mut step.out.transmits);
             }
         }
     }
 
     /// The leg is over, or its phone has responded in time.
-    pub(super) fn forget_second_way(&mut self, who: Who) {
+    pub(super) fn forget_second_way(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
         let Some(leg) = self.leg_mut(who) else { return };
         match std::mem::take(&mut leg.rung.second) {
             SecondWay::None => {}
             SecondWay::Due { at, .. } => {
-                self.alarms.remove(at, Alarm::SecondWay(who));
+                step.alarms.remove(at, Alarm::SecondWay(who));
             }
-            SecondWay::Sent { client, .. } => self.forget_client(client),
+            SecondWay::Sent { client, .. } => net.wire.forget_client(client),
         }
     }
 }

@@ -8,18 +8,18 @@ use std::net::IpAddr;
 use bytes::Bytes;
 
 use crate::acd::{Decision, Family};
-use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};
 use crate::limits::WAITING_CALLS_SEARCHED_MAX;
 use crate::sip::location::session_description;
 use crate::sip::wire::Message;
 
+use super::Output;
 use super::call::{Call, Stage};
 use super::end::Ending;
 use super::leg::{CallerLeg, OfferLeg, Who};
 use super::ports::family;
 use super::settings::AnswerMode;
-use super::{Output, Switchboard};
+use crate::switchboard::{Calls, NetworkParts, Phones, Settings, Step, Switchboard};
 
 /// How far RTP ports are used up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,20 +54,26 @@ impl CallerLeg {
     }
 }
 
-impl Switchboard {
+impl Calls {
     /// True if a new caller waits without a port: no more pairs are free than the reserve.
-    pub(super) fn is_at_reserve(&self, id: CallId, invite: &Message<'_>) -> bool {
+    pub(super) fn is_at_reserve(&self, net: &NetworkParts, id: CallId, invite: &Message<'_>) -> bool {
         let ready = self.acd.ready_count();
-        let is_reached = |family| self.ports.has(family) && !self.ports.exceed_reserve(family, ready);
+        let is_reached = |family| net.media.ports.has(family) && !net.media.ports.exceed_reserve(family, ready);
         // The description is read only when it matters.
         (is_reached(Family::V4) || is_reached(Family::V6))
             && is_reached(self.family_of(id, session_description(invite)))
     }
 
     /// Keeps what the port will be lent by. False if the offer cannot be answered, and then the call is over.
-    pub(super) fn keep_offer(&mut self, now: Now, id: CallId, invite: &Message<'_>) -> bool {
+    pub(super) fn keep_offer(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        invite: &Message<'_>,
+    ) -> bool {
         let body = session_description(invite);
-        match self.describes_later(id, body) {
+        match self.describes_later(net, step, id, body) {
             Ok(offers) => {
                 let (offer, family) = (body.map(Bytes::copy_from_slice), self.family_of(id, body));
                 if let Some(call) = self.calls.get_mut(&id) {
@@ -76,7 +82,7 @@ impl Switchboard {
                 true
             }
             Err(why) => {
-                self.end_call(now, id, Ending::undescribed(why));
+                self.end_call(net, step, id, Ending::undescribed(why));
                 false
             }
         }
@@ -91,14 +97,14 @@ impl Switchboard {
     }
 
     /// Lends a caller who waits without a port one. True if the caller has a port now, or needs none yet.
-    pub(super) fn lend_to_caller(&mut self, now: Now, id: CallId) -> bool {
+    pub(super) fn lend_to_caller(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) -> bool {
         if !self.without_port.contains(&id) {
             return true;
         }
         let caller = self.calls.get(&id).map(|call| &call.caller);
         let Some(without) = caller.and_then(|caller| caller.without_port.as_ref()) else { return false };
         let offer = without.offer.clone();
-        match self.lend_described(id, offer.as_deref()) {
+        match self.lend_described(net, step, id, offer.as_deref()) {
             Ok(true) => {
                 self.without_port.remove(&id);
                 self.acd.set_without_port(id, None);
@@ -107,14 +113,14 @@ impl Switchboard {
             Ok(false) => false,
             // The trunk's codecs have been configured otherwise since.
             Err(why) => {
-                self.end_call(now, id, Ending::undescribed(why));
+                self.end_call(net, step, id, Ending::undescribed(why));
                 false
             }
         }
     }
 
     /// Takes the port of a caller back who has it only as long as a phone rings, if none does.
-    pub(super) fn take_port_back(&mut self, id: CallId) {
+    pub(super) fn take_port_back(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         // An INVITE that is still open may be answered late.
         let in_use = |call: &Call| call.rings() || call.legs.values().any(OfferLeg::is_unheard);
         let Some(call) = self.calls.get_mut(&id).filter(|call| !call.is_over() && !in_use(call)) else { return };
@@ -124,19 +130,20 @@ impl Switchboard {
         let Some(sound) = call.caller.line.sound.take() else { return };
         (call.caller.sdp, call.caller.delayed_offer) = (Bytes::new(), false);
         // Nothing has been sent to it: no peer knows of it.
-        self.return_anchor(sound.anchor);
+        net.media.return_anchor(step, sound.anchor);
         self.waits_without_port(id);
     }
 
     /// What the ACD decides next, as far as free ports allow.
-    pub(super) fn next_decision(&mut self, now: Now) -> Option<Decision> {
+    pub(super) fn next_decision(&mut self, net: &mut NetworkParts, step: &mut Step) -> Option<Decision> {
+        let now = step.now;
         loop {
             while let Some(call) = self.port_unused.pop() {
-                self.take_port_back(call);
+                self.take_port_back(net, step, call);
             }
-            self.acd.set_free_pairs(self.ports.free());
+            self.acd.set_free_pairs(net.media.ports.free());
             let decision = self.acd.decide(now);
-            if decision.is_some() || !self.acd.is_out_of_ports() || !self.unheard_makes_way(now) {
+            if decision.is_some() || !self.acd.is_out_of_ports() || !self.unheard_makes_way(net, step) {
                 return decision;
             }
         }
@@ -144,25 +151,25 @@ impl Switchboard {
 
     /// Callers who have waited longest without a port get one, as far as the reserve allows: they hear the queue, or are answered, as
     /// all others.
-    pub(super) fn lend_beyond_reserve(&mut self, now: Now) {
-        while let Some(id) = self.first_beyond_reserve() {
-            if !self.lend_to_caller(now, id) {
+    pub(super) fn lend_beyond_reserve(&mut self, net: &mut NetworkParts, step: &mut Step) {
+        while let Some(id) = self.first_beyond_reserve(net) {
+            if !self.lend_to_caller(net, step, id) {
                 break;
             }
             if let Some(call) = self.calls.get_mut(&id) {
                 call.caller.without_port = None;
             }
             if self.settings.answer == AnswerMode::Queue {
-                self.answer_caller(now, id);
+                self.answer_caller(net, step, id);
             }
             self.touched.push(id);
         }
     }
 
     /// The caller who has waited longest for a pair of a family of which more are free than the reserve.
-    fn first_beyond_reserve(&self) -> Option<CallId> {
+    fn first_beyond_reserve(&self, net: &NetworkParts) -> Option<CallId> {
         let ready = self.acd.ready_count();
-        let exceeds = |family| self.ports.exceed_reserve(family, ready);
+        let exceeds = |family| net.media.ports.exceed_reserve(family, ready);
         if !Family::ALL.into_iter().any(exceeds) {
             return None;
         }
@@ -173,34 +180,40 @@ impl Switchboard {
 
     /// The family of which no pair is free for the phones of an operator, beside one for a caller who lacks a pair. None: that is not why
     /// none of them could be rung.
-    pub(super) fn family_lacking(&self, id: CallId, operator: &OperatorId) -> Option<Family> {
+    pub(super) fn family_lacking(&self, net: &NetworkParts, id: CallId, operator: &OperatorId) -> Option<Family> {
         let lacks = self.calls.get(&id).filter(|_| self.without_port.contains(&id));
         let lacks = lacks.and_then(|call| call.caller.without_port.as_ref()).map(|without| without.family);
-        let (phones, free) = (self.families_of_phones(operator), self.ports.free());
+        let (phones, free) = (net.phones.families_of_phones(operator), net.media.ports.free());
         phones.first().copied().filter(|_| !phones.iter().any(|phone| free.allow(lacks, *phone)))
     }
+}
 
+impl Phones {
     /// The families of the pairs for the phones of an operator.
     pub(super) fn families_of_phones(&self, operator: &OperatorId) -> Vec<Family> {
         let phones = self.phones_to_ring(operator);
-        let families = phones.iter().map(|reached| self.family_towards(reached.ways.first.remote.ip()));
+        let families = phones.iter().map(|reached| self.settings.family_towards(reached.ways.first.remote.ip()));
         families.collect::<BTreeSet<_>>().into_iter().collect()
     }
+}
 
+impl Settings {
     /// The family of the pair for a peer at this address.
     pub(super) fn family_towards(&self, peer: IpAddr) -> Family {
         family(self.media_family(peer))
     }
+}
 
+impl Calls {
     /// True if an operator may place a call with two more pairs. The reserve stays, unless the operator has a caller: a consultation leads
     /// to a transfer, after which two pairs are free again. It leaves as many pairs as a conversation needs.
-    pub(super) fn has_pairs_for_placed(&self, by: &OperatorId) -> bool {
+    pub(super) fn has_pairs_for_placed(&self, net: &NetworkParts, by: &OperatorId) -> bool {
         let reserve = match self.has_caller(by) {
             true => PAIRS_OF_CONVERSATION,
             false => self.acd.ready_count().saturating_mul(2).max(crate::limits::RTP_PAIRS_RESERVED_MIN),
         };
-        let mut families = Family::ALL.into_iter().filter(|family| self.ports.has(*family));
-        families.all(|family| self.ports.leaves(family, 2, reserve))
+        let mut families = Family::ALL.into_iter().filter(|family| net.media.ports.has(*family));
+        families.all(|family| net.media.ports.leaves(family, 2, reserve))
     }
 
     /// True while an operator talks with an emergency caller.
@@ -211,31 +224,35 @@ impl Switchboard {
 
     /// True if one more pair may serve comfort, as an operator's second phone or a guest: a conversation can still begin for each ready
     /// operator that a call waits for, or may wait for next. `family`: that of the pair; None: any, so that each must have one.
-    pub(super) fn has_pair_to_spare(&self, family: Option<Family>) -> bool {
+    pub(super) fn has_pair_to_spare(&self, net: &NetworkParts, family: Option<Family>) -> bool {
         let (waiting, _) = self.acd.counts();
         let conversations = self.acd.ready_count().min(waiting + 1).max(1);
         let mut families = Family::ALL.into_iter();
-        let is_meant = |one: Family| family.map_or_else(|| self.ports.has(one), |family| family == one);
-        families.all(|one| !is_meant(one) || self.ports.leaves(one, 1, conversations * 2))
+        let is_meant = |one: Family| family.map_or_else(|| net.media.ports.has(one), |family| family == one);
+        families.all(|one| !is_meant(one) || net.media.ports.leaves(one, 1, conversations * 2))
     }
 
     /// The same for a phone of an operator.
-    pub(super) fn has_pair_to_spare_for(&self, operator: &OperatorId) -> bool {
-        self.families_of_phones(operator).into_iter().any(|family| self.has_pair_to_spare(Some(family)))
+    pub(super) fn has_pair_to_spare_for(&self, net: &NetworkParts, operator: &OperatorId) -> bool {
+        net.phones.families_of_phones(operator).into_iter().any(|family| self.has_pair_to_spare(net, Some(family)))
     }
+}
 
+impl Switchboard {
     /// Reports when callers begin, or cease, to wait without a port, or operators to be idle for want of one.
     pub(super) fn report_ports(&mut self) {
-        let shortage = match (self.acd.is_out_of_ports(), self.without_port.is_empty()) {
+        let shortage = match (self.calls.acd.is_out_of_ports(), self.calls.without_port.is_empty()) {
             (true, _) => PortShortage::Exhausted,
             (false, false) => PortShortage::Reserve,
             (false, true) => PortShortage::None,
         };
-        if std::mem::replace(&mut self.reported.ports, shortage) != shortage {
-            self.say(Output::Ports(shortage));
+        if std::mem::replace(&mut self.calls.reported.ports, shortage) != shortage {
+            self.step.say(Output::Ports(shortage));
         }
     }
+}
 
+impl Calls {
     /// Who waits without a port is known, and who talks has one.
     pub(super) fn verify_ports(&self, id: CallId, call: &Call) -> Result<(), &'static str> {
         let caller = &call.caller;
@@ -259,18 +276,24 @@ impl Switchboard {
 
     fn family_of(&self, id: CallId, offer: Option<&[u8]>) -> Family {
         let sender = self.calls.get(&id).map(|call| call.caller.line.flow.remote.ip());
-        let read = offer.and_then(|body| self.read_offer(body).ok());
-        sender.map_or(Family::V4, |sender| family(self.media_towards(read.as_ref(), sender)))
+        let read = offer.and_then(|body| self.settings.read_offer(body).ok());
+        sender.map_or(Family::V4, |sender| family(self.settings.media_towards(read.as_ref(), sender)))
     }
 
     /// Whether the offer can be answered once there is a port; true if our description will be the offer.
-    fn describes_later(&mut self, id: CallId, offer: Option<&[u8]>) -> Result<bool, crate::sip::sdp::SdpError> {
+    fn describes_later(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        offer: Option<&[u8]>,
+    ) -> Result<bool, crate::sip::sdp::SdpError> {
         let sender = self.calls.get(&id).map(|call| call.caller.line.flow.remote.ip());
         let Some(sender) = sender else { return Ok(false) };
-        let offer = offer.map(|body| (body, self.read_offer(body)));
-        let towards = self.media_towards(offer.as_ref().and_then(|(_, read)| read.as_ref().ok()), sender);
-        let mut local = self.local_at(std::net::SocketAddr::new(towards, DISCARD_PORT));
-        local.formats = self.formats_of(self.trunk_with(Who::Caller(id)));
+        let offer = offer.map(|body| (body, self.settings.read_offer(body)));
+        let towards = self.settings.media_towards(offer.as_ref().and_then(|(_, read)| read.as_ref().ok()), sender);
+        let mut local = net.media.local_at(step, std::net::SocketAddr::new(towards, DISCARD_PORT));
+        local.formats = self.settings.formats_of(net.trunks.trunk_with(Who::Caller(id)));
         super::caller::describe(offer, local).map(|described| described.offers)
     }
 }

@@ -7,10 +7,11 @@ use crate::sip::transaction::ClientId;
 use crate::sip::wire::Method;
 
 use super::{Asker, REPEATS_MAX, TextId};
+use crate::switchboard::Purpose;
 use crate::switchboard::door::Taken;
-use crate::switchboard::{Purpose, Switchboard};
+use crate::switchboard::{Messages, NetworkParts};
 
-impl Switchboard {
+impl Messages {
     /// The last request in a dialog has arrived again before its final response. A text gets the same response later; returns false for any
     /// other request.
     pub(in crate::switchboard) fn text_repeats(&mut self, taken: &Taken<'_, '_>, key: &DialogKey) -> bool {
@@ -25,11 +26,11 @@ impl Switchboard {
     }
 
     /// Every text waits for somebody, and nobody is waited for in vain.
-    pub(in crate::switchboard) fn verify_texts(&self) -> Result<(), String> {
+    pub(in crate::switchboard) fn verify_texts(&self, net: &NetworkParts) -> Result<(), String> {
         let waits =
             |id: &TextId, client: &ClientId| self.texts.all.get(id).is_some_and(|text| text.asked.contains_key(client));
         let mut under_way = 0;
-        for (client, purpose) in self.clients.iter() {
+        for (client, purpose) in net.wire.clients.iter() {
             if let Purpose::Text(id) = purpose {
                 under_way += 1;
                 if !waits(id, client) {
