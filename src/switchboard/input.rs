@@ -11,9 +11,9 @@ use crate::sip::digest::Ha1;
 use crate::sip::flow::Flow;
 use crate::sip::locate::Target;
 
-use super::presence::Restored;
-use super::settings::Settings;
-use super::stations::Badge;
+use crate::switchboard::phones::stations::Badge;
+use crate::switchboard::recovery::presence::Restored;
+use crate::switchboard::settings::Settings;
 
 /// An operator, or a station, whose phones may register.
 #[derive(Clone, Debug, PartialEq, Eq)]

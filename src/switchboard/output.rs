@@ -12,10 +12,10 @@ use crate::media::command::Command;
 use crate::sip::flow::{Flow, Transmit};
 use crate::sip::guard::Ban;
 
-use super::presence::Presence;
-use super::rejection::Rejection;
-use super::settings::TrunkHost;
-use super::without_port::PortShortage;
+use crate::switchboard::calls::without_port::PortShortage;
+use crate::switchboard::recovery::presence::Presence;
+use crate::switchboard::settings::TrunkHost;
+use crate::switchboard::trunks::rejection::Rejection;
 
 /// One output. Facts come before the messages that they cause within one step.
 #[derive(Clone, Debug, PartialEq)]

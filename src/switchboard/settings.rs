@@ -1,5 +1,9 @@
 //! What the switchboard is told by config.
 
+pub(in crate::switchboard) mod addresses;
+pub(in crate::switchboard) mod media;
+pub(in crate::switchboard) mod numbers;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -12,10 +16,10 @@ use crate::media::source::AddressRange;
 use crate::sip::digest::Algorithm;
 use crate::sip::flow::Transport;
 
-use super::callers::CallerTerms;
-use super::guard::GuardSettings;
-use super::posture::PostureTerms;
-use super::trunk::TrunkTerms;
+use crate::switchboard::admission::guard::GuardSettings;
+use crate::switchboard::calls::callers::CallerTerms;
+use crate::switchboard::mode::posture::PostureTerms;
+use crate::switchboard::trunks::trunk::TrunkTerms;
 
 /// An address block in CIDR form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

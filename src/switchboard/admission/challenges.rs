@@ -1,0 +1,167 @@
+//! Challenges, and responses to senders that have proven nothing.
+
+use std::net::SocketAddr;
+
+use crate::cdr::fact::FactKind;
+use crate::ids::OperatorId;
+use crate::limits::WRONG_PINS_MAX;
+use crate::sip::flow::{Flow, Transport};
+use crate::sip::registrar::Binding;
+use crate::sip::uri::Uri;
+use crate::sip::wire::{Message, Name};
+use crate::switchboard::admission::door::Taken;
+use crate::switchboard::phones::registrations::ACCOUNTS_PATIENCE;
+use crate::switchboard::phones::stations::{LOCKED, WRONG_MAX, Wrong};
+use crate::switchboard::session::leg::Who;
+use crate::switchboard::subscriptions::subscription::WatchId;
+use crate::switchboard::{Account, Admission, Facts, Phones, Step, Wire};
+
+/// The use of a dialog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::switchboard) enum Usage {
+    Leg(Who),
+    Watch(WatchId),
+}
+
+/// What a source must share with a phone's dialog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::switchboard) enum Proof {
+    /// Its connection, or its address and port.
+    Address,
+    /// Its host.
+    Host,
+}
+
+impl Admission {
+    /// Responds to a request in a dialog that does not exist, or no longer exists.
+    pub(in crate::switchboard) fn unknown_dialog(
+        &mut self,
+        wire: &mut Wire,
+        step: &mut Step,
+        flow: Flow,
+        message: &Message<'_>,
+        status: u16,
+    ) {
+        if !wire.transactions.repeats(message, &mut step.out.transmits) {
+            self.answer_stranger(wire, step, flow, message, status);
+        }
+    }
+}
+
+/// True if a message came over this connection, or as a datagram from this address and port.
+pub(in crate::switchboard) fn is_end(one: Flow, flow: Flow) -> bool {
+    match flow.is_connection() {
+        true => one.connection == flow.connection,
+        false => one.transport == Transport::Udp && is_datagram_of(one.remote, flow),
+    }
+}
+
+/// True for a datagram from this address and port.
+pub(in crate::switchboard) fn is_datagram_of(end: SocketAddr, flow: Flow) -> bool {
+    let same_host = end.ip().to_canonical() == flow.remote.ip().to_canonical();
+    flow.transport == Transport::Udp && same_host && end.port() == flow.remote.port()
+}
+
+pub(in crate::switchboard) fn contact_of(phone: &Binding) -> Option<SocketAddr> {
+    Uri::parse(&phone.uri).ok()?.socket_address()
+}
+
+pub(in crate::switchboard) fn is_same_host(one: Flow, other: Flow) -> bool {
+    let same_connection = one.is_connection() && one.connection == other.connection;
+    let protected = one.transport == Transport::Tls && other.transport != Transport::Tls;
+    same_connection || (!protected && one.remote.ip().to_canonical() == other.remote.ip().to_canonical())
+}
+
+pub(in crate::switchboard) fn ends_of<'a>(uris: impl Iterator<Item = &'a [u8]>) -> Vec<SocketAddr> {
+    uris.filter_map(|uri| Uri::parse(uri).ok()?.socket_address()).collect()
+}
+
+impl Admission {
+    /// A request that needs an account, while none is known because the database does not answer. A phone repeats what gets no response;
+    /// after `ACCOUNTS_PATIENCE` it is told when to try again. Nothing of it counts as wrong credentials.
+    pub(in crate::switchboard) fn await_accounts(
+        &mut self,
+        phones: &mut Phones,
+        step: &mut Step,
+        flow: Flow,
+        message: &Message<'_>,
+    ) {
+        let now = step.now;
+        if now.mono.since(phones.started) >= ACCOUNTS_PATIENCE {
+            self.refuse(step, flow, message, 503, &[(Name::RetryAfter, b"5")]);
+        }
+    }
+
+    /// Asks a stranger for credentials, without any state.
+    pub(in crate::switchboard) fn challenge(
+        &mut self,
+        step: &mut Step,
+        flow: Flow,
+        message: &Message<'_>,
+        stale: bool,
+    ) {
+        let challenges = self.challenges(step, flow, stale);
+        let headers: Vec<(Name, &[u8])> =
+            challenges.iter().map(|challenge| (Name::WwwAuthenticate, challenge.as_bytes())).collect();
+        self.refuse(step, flow, message, 401, &headers);
+    }
+
+    pub(in crate::switchboard) fn reply_challenge(
+        &mut self,
+        wire: &mut Wire,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        stale: bool,
+    ) {
+        let challenges = self.challenges(step, taken.flow, stale);
+        let headers: Vec<(Name, &[u8])> =
+            challenges.iter().map(|challenge| (Name::WwwAuthenticate, challenge.as_bytes())).collect();
+        self.reply_and_forget(wire, step, taken, 401, &headers);
+    }
+
+    fn challenges(&mut self, step: &mut Step, flow: Flow, stale: bool) -> Vec<String> {
+        let now = step.now;
+        self.authenticator.challenge(now, flow.remote.ip(), stale, &mut step.rng)
+    }
+}
+
+impl Admission {
+    /// The operator who has that number and that PIN.
+    pub(in crate::switchboard) fn opens(
+        &mut self,
+        facts: &mut Facts,
+        phones: &mut Phones,
+        step: &mut Step,
+        station: &OperatorId,
+        number: &str,
+        digits: &str,
+    ) -> Option<OperatorId> {
+        let now = step.now;
+        let has = |account: &&Account| account.badge.as_ref().is_some_and(|badge| badge.number == number);
+        let Account { operator, badge, .. } = phones.accounts.values().find(has)?.clone();
+        let pin = badge?.pin;
+        let key = (operator.clone(), station.clone());
+        if phones.stations.wrong.len() >= WRONG_PINS_MAX && !phones.stations.wrong.contains_key(&key) {
+            phones.stations.wrong.pop_first();
+        }
+        let wrong = phones.stations.wrong.entry(key.clone()).or_default();
+        if wrong.locked_until.is_some_and(|until| until <= now.mono) {
+            *wrong = Wrong::default();
+        }
+        if wrong.locked_until.is_none() && pin.is(digits) {
+            phones.stations.wrong.remove(&key);
+            return Some(operator);
+        }
+        wrong.times = wrong.times.saturating_add(1);
+        if wrong.times >= WRONG_MAX && wrong.locked_until.is_none() {
+            wrong.locked_until = Some(now.mono + LOCKED);
+        }
+        let locked = wrong.locked_until.is_some();
+        if locked && let Some(source) = phones.registrar.bindings(station.as_str()).first() {
+            let source = source.flow.remote.ip();
+            self.pin_guessed(step, &operator, source, LOCKED);
+        }
+        facts.service_fact(step, FactKind::PinRefused { station: station.clone(), operator, locked });
+        None
+    }
+}

@@ -1,0 +1,202 @@
+//! The door: what comes from the network is read, told apart and sent to its room. Strangers get no work done.
+
+use crate::sip::dialog::CSEQ_END;
+use crate::sip::event::ALLOW_EVENTS;
+use crate::sip::flow::{Flow, Transmit, Transport};
+use crate::sip::location::{self, Unreadable};
+use crate::sip::message::{Stencil, refusal_flow};
+use crate::sip::option_tag;
+use crate::sip::transaction::{Received, ServerId};
+use crate::sip::uri::Uri;
+use crate::sip::wire::{self, Fault, Message, Method, Name, Parsed};
+
+use crate::switchboard::trunks::rejection::Rejected;
+use crate::switchboard::{Admission, Phones, Step, Trunks, Wire};
+
+pub(in crate::switchboard) use crate::sip::message::ALLOW;
+
+/// The types of bodies that we take: descriptions, digits, texts (which may be of any type).
+pub(in crate::switchboard) const ACCEPT: &[u8] =
+    b"application/sdp, application/dtmf-relay, application/dtmf, text/plain, */*;q=0.1";
+
+/// The extensions that we use with who knows them.
+pub(in crate::switchboard) const SUPPORTED: &[u8] = b"100rel, timer, replaces, norefersub";
+
+/// What OPTIONS is told (RFC 3261 §11.2).
+pub(in crate::switchboard) const ABILITIES: [(Name, &[u8]); 6] = [
+    (Name::Allow, ALLOW),
+    (Name::AllowEvents, ALLOW_EVENTS),
+    (Name::Supported, SUPPORTED),
+    (Name::Accept, ACCEPT),
+    (Name::AcceptEncoding, b"identity"),
+    (Name::AcceptLanguage, b"id, en"),
+];
+
+/// The headers of a 415 to an INVITE or UPDATE: the bodies that are supported (RFC 3261 §21.4.13).
+pub(in crate::switchboard) const READABLE: [(Name, &[u8]); 2] =
+    [(Name::Accept, b"application/sdp, multipart/mixed, application/pidf+xml"), (Name::AcceptEncoding, b"identity")];
+
+/// The same for sources that may be forged.
+const READABLE_SHORT: [(Name, &[u8]); 1] = [(Name::Accept, b"application/sdp")];
+
+/// A request taken in, with its transaction.
+pub(in crate::switchboard) struct Taken<'a, 'b> {
+    pub(in crate::switchboard) flow: Flow,
+    pub(in crate::switchboard) message: &'a Message<'b>,
+    pub(in crate::switchboard) server: ServerId,
+}
+
+impl Taken<'_, '_> {
+    /// The transaction of an INVITE, and the number that its ACK has.
+    pub(in crate::switchboard) fn invite(&self) -> (ServerId, u32) {
+        (self.server, self.message.cseq().map_or(0, |cseq| cseq.number))
+    }
+}
+
+impl Admission {
+    /// Opens the server transaction. None for repeats, and when the table is full (then 503 has been sent).
+    pub(in crate::switchboard) fn take_in(
+        &mut self,
+        wire: &mut Wire,
+        trunks: &mut Trunks,
+        step: &mut Step,
+        flow: Flow,
+        message: &Message<'_>,
+    ) -> Option<ServerId> {
+        let now = step.now;
+        match wire.transactions.receive_request(now.mono, flow, message, &mut step.out.transmits) {
+            Received::New(server) => Some(server),
+            Received::Full => {
+                if let Some(trunk) = trunks.trunk_of(flow).filter(|_| message.method() == Some(Method::Invite)) {
+                    trunks.report_rejection(step, flow, message, Some(trunk), Rejected::Overload, 503, None);
+                }
+                self.refuse(step, flow, message, 503, &[(Name::RetryAfter, b"5")]);
+                None
+            }
+            Received::Cancel { .. } | Received::Ack | Received::Absorbed => None,
+        }
+    }
+}
+
+impl Admission {
+    /// The same for a sender without correct credentials: no state is left (RFC 3261 §26.3.2.4).
+    pub(in crate::switchboard) fn reply_and_forget(
+        &mut self,
+        wire: &mut Wire,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        status: u16,
+        headers: &[(Name, &[u8])],
+    ) {
+        let now = step.now;
+        let tag = self.stateless_tags.of(taken.message);
+        let response = Stencil::of(taken.message, taken.flow).response(status, Some(&tag));
+        let response = headers.iter().fold(response, |response, (name, value)| response.header(*name, value));
+        wire.transactions.refuse(now.mono, taken.server, status, response.encode(), &mut step.out.transmits);
+    }
+}
+
+impl Admission {
+    /// Responds without state to a request that names an unknown dialog or INVITE, since every host can send one (RFC 3261 §8.2.7,
+    /// §26.3.2.4). Under overload there is no response.
+    pub(in crate::switchboard) fn answer_stranger(
+        &mut self,
+        wire: &mut Wire,
+        step: &mut Step,
+        flow: Flow,
+        message: &Message<'_>,
+        status: u16,
+    ) {
+        if !self.sheds_stranger(wire, flow) {
+            self.refuse(step, flow, message, status, &[]);
+        }
+    }
+
+    /// Answers a request without any state.
+    pub(in crate::switchboard) fn refuse(
+        &mut self,
+        step: &mut Step,
+        flow: Flow,
+        message: &Message<'_>,
+        status: u16,
+        headers: &[(Name, &[u8])],
+    ) {
+        let tag = self.stateless_tags.of(message);
+        let mut response = Stencil::of(message, flow).response(status, Some(&tag));
+        for (name, value) in headers {
+            response = response.header(*name, value);
+        }
+        if let Some(flow) = refusal_flow(flow, message) {
+            step.out.transmits.push(Transmit { flow, bytes: response.encode() });
+        }
+    }
+
+    pub(in crate::switchboard) fn refuse_fault(
+        &mut self,
+        phones: &mut Phones,
+        step: &mut Step,
+        flow: Flow,
+        message: &Message<'_>,
+        fault: Fault,
+    ) {
+        let tag = self.stateless_tags.of(message);
+        let mut response = Stencil::of(message, flow).response(fault.status, Some(&tag)).reason(fault.why);
+        if fault.status == 420 {
+            for option in option_tag::not_understood(message) {
+                response = response.header(Name::Unsupported, option);
+            }
+        }
+        if fault.status == 415 {
+            let readable = if phones.is_known(flow.remote.ip()) { READABLE.as_slice() } else { &READABLE_SHORT };
+            response = readable.iter().fold(response, |response, (name, value)| response.header(*name, value));
+        }
+        if let Some(flow) = refusal_flow(flow, message) {
+            step.out.transmits.push(Transmit { flow, bytes: response.encode() });
+        }
+    }
+}
+
+/// Reads one message. Over a stream it must tell its length (RFC 3261 §18.3, §20.14).
+pub(in crate::switchboard) fn read(flow: Flow, bytes: &[u8]) -> Parsed<'_> {
+    match wire::parse(bytes) {
+        Parsed::Good(message) if flow.transport != Transport::Udp && message.first(Name::ContentLength).is_none() => {
+            Parsed::Bad(message, Fault { status: 400, why: "no Content-Length" })
+        }
+        read @ (Parsed::Good(_) | Parsed::Bad(..) | Parsed::KeepAlive | Parsed::Garbage(_)) => read,
+    }
+}
+
+/// The error of a request outside a dialog, independent of its method (RFC 3261 §8.2.2, §8.2.3).
+/// An emergency call, from a trunk or from a phone of the centre, is not rejected for an extension that it requires, nor for a body that
+/// cannot be read, unless the body is compressed: it may have the offer. If its Request-URI cannot be read, To names what was dialled.
+pub(in crate::switchboard) fn general_fault(
+    message: &Message<'_>,
+    method: Method,
+    is_emergency: bool,
+) -> Option<Fault> {
+    let uri = message.request_uri().unwrap_or_default();
+    match Uri::parse(uri) {
+        Ok(Uri::Other { .. }) => return Some(Fault { status: 416, why: "Unsupported URI Scheme" }),
+        Err(_) if is_emergency => {}
+        Err(_) => return Some(Fault { status: 400, why: "Malformed Request-URI" }),
+        Ok(Uri::Sip(_) | Uri::Tel { .. } | Uri::Service(_)) => {}
+    }
+    // An emergency call is served nevertheless.
+    if !is_emergency && message.cseq().is_ok_and(|cseq| cseq.number >= CSEQ_END) {
+        return Some(Fault { status: 400, why: "CSeq" });
+    }
+    if !is_emergency && option_tag::not_understood(message).next().is_some() {
+        return Some(Fault { status: 420, why: "Bad Extension" });
+    }
+    let unread = method == Method::Invite && is_unsupported(message, is_emergency);
+    unread.then_some(Fault { status: 415, why: "Unsupported Media Type" })
+}
+
+/// True if a request gets 415 for its body. With `any_kind`, a body of an unknown type is ignored.
+pub(in crate::switchboard) fn is_unsupported(message: &Message<'_>, any_kind: bool) -> bool {
+    match location::unreadable(message) {
+        Some(Unreadable::Encoded) => true,
+        Some(Unreadable::Kind) => !any_kind,
+        None => false,
+    }
+}

@@ -1,0 +1,240 @@
+//! Who gets no answer at the door: scanners, floods, guessers of passwords. And what goes round in circles.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::cdr::fact::FactKind;
+use crate::clock::Now;
+use crate::ids::OperatorId;
+use crate::limits::{TRANSACTIONS_MAX, TRANSACTIONS_SOFT_MAX};
+use crate::sip::digest::Claim;
+use crate::sip::flow::Flow;
+use crate::sip::guard::{Guessing, Reason, Scanners, Standing, Terms};
+use crate::sip::registrar::Binding;
+use crate::sip::wire::{Message, Method};
+
+use crate::switchboard::Output;
+use crate::switchboard::settings::Network;
+use crate::switchboard::{Admission, Facts, Phones, Step, Wire};
+
+/// What the guard is told by config.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuardSettings {
+    pub terms: Terms,
+    pub scanners: Scanners,
+    /// Never limited, never banned: the operators' own network.
+    pub allow: Vec<Network>,
+    /// Transactions from which on what can be asked again is refused.
+    pub crowded_at: usize,
+    /// Transactions at most.
+    pub transactions_max: usize,
+}
+
+impl Default for GuardSettings {
+    fn default() -> Self {
+        Self {
+            terms: Terms::default(),
+            scanners: Scanners::default(),
+            allow: Vec::new(),
+            crowded_at: TRANSACTIONS_SOFT_MAX,
+            transactions_max: TRANSACTIONS_MAX,
+        }
+    }
+}
+
+/// Figures of the guard for the metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GuardFigures {
+    pub banned: usize,
+    /// In the order of `Reason::ALL`.
+    pub counts: [u64; Reason::ALL.len()],
+}
+
+impl Admission {
+    /// True when a request shows the right response of an account, false when it shows a wrong one or must wait for the account's
+    /// sake. None: it shows none, or one that anybody could have sent in the name of its source, and must wait.
+    pub(in crate::switchboard) fn answers_challenge(
+        &mut self,
+        facts: &mut Facts,
+        phones: &mut Phones,
+        step: &mut Step,
+        flow: Flow,
+        message: &Message<'_>,
+    ) -> Option<bool> {
+        let now = step.now;
+        let claim = self.authenticator.claim(message, flow.remote.ip())?;
+        let standing = self.standing(phones, flow, message, &claim);
+        if self.guess_wait(phones, now, flow, message, &claim).is_some() {
+            return (standing != Standing::Forgeable).then_some(false);
+        }
+        let accounts = &phones.accounts;
+        let right = self.authenticator.is_right(message, |user| {
+            OperatorId::parse(user).ok().and_then(|operator| accounts.get(&operator)).map(|account| &account.ha1)
+        });
+        if !right {
+            self.wrong_credentials(facts, phones, step, flow, message, Some(&claim));
+        }
+        Some(right)
+    }
+
+    /// What is known of the sender of credentials.
+    pub(in crate::switchboard) fn standing(
+        &mut self,
+        phones: &mut Phones,
+        flow: Flow,
+        message: &Message<'_>,
+        claim: &Claim,
+    ) -> Standing {
+        let has_flow = |binding: &Binding| binding.flow == flow;
+        if !claim.was_challenged_here && !flow.is_connection() {
+            return Standing::Forgeable;
+        }
+        let is_phone = phones.registrar.bindings(&claim.user).iter().any(has_flow);
+        let call_id = registration(message);
+        let is_known = call_id.is_some_and(|call_id| self.guard.guesses().has_registered(&claim.user, call_id));
+        if is_phone || is_known { Standing::Phone } else { Standing::Reachable }
+    }
+
+    /// How long a source must wait until its attempt at an account is looked at.
+    pub(in crate::switchboard) fn guess_wait(
+        &mut self,
+        phones: &mut Phones,
+        now: Now,
+        flow: Flow,
+        message: &Message<'_>,
+        claim: &Claim,
+    ) -> Option<Duration> {
+        let (standing, account) = (self.standing(phones, flow, message, claim), phones.account_named(&claim.user));
+        self.guard.guesses().wait(now.mono, account.as_deref(), &claim.user, flow.remote, standing)
+    }
+
+    /// A request has shown wrong credentials.
+    pub(in crate::switchboard) fn wrong_credentials(
+        &mut self,
+        facts: &mut Facts,
+        phones: &mut Phones,
+        step: &mut Step,
+        flow: Flow,
+        message: &Message<'_>,
+        claim: Option<&Claim>,
+    ) {
+        let now = step.now;
+        let source = flow.remote.ip();
+        let standing = claim.map(|claim| self.standing(phones, flow, message, claim));
+        if let (Some(claim), Some(standing)) = (claim, standing) {
+            self.guess_failed(facts, phones, step, &claim.user, flow.remote, standing);
+        }
+        if self.settings.is_vouched(source) {
+            return self.guard.count(Reason::Credentials);
+        }
+        let proven = flow.is_connection() || standing.is_some_and(|standing| standing != Standing::Forgeable);
+        let (registrar, recovered) = (&phones.registrar, &phones.recovered);
+        let known = || registrar.has_binding_at(source) || recovered.sleeps_at(source);
+        if let Some(ban) = self.guard.failed(now.mono, source, proven, known) {
+            step.tell_ban(ban);
+        }
+    }
+
+    /// A request has shown the right password of an account.
+    pub(in crate::switchboard) fn right_credentials(
+        &mut self,
+        phones: &mut Phones,
+        step: &mut Step,
+        flow: Flow,
+        message: &Message<'_>,
+        claim: &Claim,
+        operator: &OperatorId,
+    ) {
+        let (source, standing) = (flow.remote.ip(), self.standing(phones, flow, message, claim));
+        if standing != Standing::Forgeable {
+            self.guard.proven(source);
+        }
+        self.guard.guesses().succeeded(operator.as_str(), flow.remote, standing);
+        if let Some(call_id) = registration(message) {
+            self.guard.guesses().registered(operator.as_str(), call_id);
+        }
+        step.trust_connection(flow);
+    }
+}
+
+impl Admission {
+    /// A wrong password, or PIN, of an account. The alarm and the fact name the account once, until it is over.
+    pub(in crate::switchboard) fn guess_failed(
+        &mut self,
+        facts: &mut Facts,
+        phones: &mut Phones,
+        step: &mut Step,
+        name: &str,
+        source: SocketAddr,
+        standing: Standing,
+    ) {
+        let now = step.now;
+        let account = phones.account_named(name);
+        let begun = self.guard.guesses().failed(now.mono, account.as_deref(), name, source, standing);
+        if let Some(guessing) = begun {
+            let Guessing { account, source, failures } = guessing.clone();
+            facts.service_fact(step, FactKind::PasswordGuessed { account, source, failures });
+            step.say(Output::Guessing { account: guessing.account, source: Some(guessing.source) });
+        }
+    }
+
+    /// Wrong PINs of an operator at a station: an alarm for some time. Each wrong PIN has a fact of its own.
+    pub(in crate::switchboard) fn pin_guessed(
+        &mut self,
+        step: &mut Step,
+        operator: &OperatorId,
+        source: IpAddr,
+        span: Duration,
+    ) {
+        let now = step.now;
+        if self.guard.guesses().raise(operator.as_str(), now.mono + span) {
+            step.say(Output::Guessing { account: operator.as_str().to_owned(), source: Some(source) });
+        }
+    }
+
+    pub(in crate::switchboard) fn end_guessing_alarms(&mut self, step: &mut Step) {
+        let now = step.now;
+        while let Some(account) = self.guard.guesses().pop_calm(now.mono) {
+            step.say(Output::Guessing { account, source: None });
+        }
+    }
+}
+
+impl Admission {
+    /// True when transactions are so many that what can be asked again must wait, so that trunks' INVITEs find room.
+    /// REGISTER, OPTIONS, SUBSCRIBE and phones' INVITEs then get 503 with Retry-After (RFC 3261 §21.5.4), without state.
+    pub(in crate::switchboard) fn sheds(&mut self, wire: &mut Wire, method: Method, of_trunk: bool) -> bool {
+        let crowded = wire.transactions.len() >= self.settings.guard.crowded_at;
+        let shed = crowded && !(method == Method::Invite && of_trunk);
+        if shed {
+            self.guard.count(Reason::Overload);
+        }
+        shed
+    }
+}
+
+impl Admission {
+    pub(in crate::switchboard) fn lift_ban(&mut self, address: IpAddr) -> bool {
+        self.guard.lift(address)
+    }
+
+    /// True if a request of an unknown source is dropped under overload.
+    pub(in crate::switchboard) fn sheds_stranger(&mut self, wire: &mut Wire, flow: Flow) -> bool {
+        let crowded = wire.transactions.len() >= self.settings.guard.crowded_at;
+        let shed = crowded && !self.settings.is_vouched(flow.remote.ip());
+        if shed {
+            self.guard.count(Reason::Overload);
+        }
+        shed
+    }
+}
+
+/// The Call-ID of a REGISTER.
+fn registration<'a>(message: &'a Message<'_>) -> Option<&'a [u8]> {
+    message.call_id().ok().filter(|_| message.method() == Some(Method::Register))
+}
+
+/// A request that a phone sends before it has credentials, and that gets a challenge.
+pub(in crate::switchboard) fn is_challenged(message: &Message<'_>) -> bool {
+    matches!(message.method(), Some(Method::Register | Method::Invite | Method::Subscribe | Method::Message))
+}

@@ -1,0 +1,33 @@
+//! Which messages are let in.
+
+pub(in crate::switchboard) mod alias;
+pub(in crate::switchboard) mod challenges;
+pub(in crate::switchboard) mod door;
+pub(in crate::switchboard) mod guard;
+
+use std::sync::Arc;
+
+use crate::sip::digest::Authenticator;
+use crate::sip::guard::Guard;
+use crate::sip::stateless::StatelessTags;
+use crate::switchboard::settings::Settings;
+
+/// Which messages are let in.
+#[derive(Debug)]
+pub(in crate::switchboard) struct Admission {
+    pub(in crate::switchboard) settings: Arc<Settings>,
+    pub(in crate::switchboard) guard: Guard,
+    pub(in crate::switchboard) authenticator: Authenticator,
+    pub(in crate::switchboard) stateless_tags: StatelessTags,
+}
+
+impl Admission {
+    pub(in crate::switchboard) fn new(
+        settings: Arc<Settings>,
+        authenticator: Authenticator,
+        stateless_tags: StatelessTags,
+    ) -> Self {
+        let guard = Guard::new(settings.guard.terms.clone());
+        Self { settings, guard, authenticator, stateless_tags }
+    }
+}

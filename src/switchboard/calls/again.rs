@@ -1,0 +1,157 @@
+//! Requests of ours that are sent again because the peer asks for more: credentials (RFC 3261 §22.2), or a session
+//! interval that it can take (RFC 4028 §7.4).
+
+use crate::sip::message;
+use crate::sip::session_timer::{Terms, min_se};
+use crate::sip::transaction::ClientId;
+use crate::sip::wire::{Message, Method, Name};
+use crate::switchboard::Purpose;
+use crate::switchboard::session::leg::{Credentials, OfferLeg, Who};
+use crate::switchboard::wire::requests::{Asked, INTERVALS_MAX, TRIES_MAX};
+use crate::switchboard::{Calls, NetworkParts, Step};
+
+impl Calls {
+    /// True when a final response asks for another try that is under way now. False: the response stands.
+    pub(in crate::switchboard) fn sends_again(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        client: ClientId,
+        purpose: &Purpose,
+        response: &Message<'_>,
+    ) -> bool {
+        let Some(status) = response.status().filter(|status| *status >= 200) else { return false };
+        let Some(asked) = net.wire.retries.remove(&client) else { return false };
+        if self.is_unwanted(purpose) {
+            return false;
+        }
+        match status {
+            401 | 407 => self.authorize(net, step, client, purpose, asked, response),
+            422 if matches!(purpose, Purpose::Offer(_)) => self.lengthen(net, step, client, purpose, asked, response),
+            _ => false,
+        }
+    }
+
+    /// A telco asks for credentials. False when we have none for it, or they were wrong.
+    fn authorize(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        client: ClientId,
+        purpose: &Purpose,
+        asked: Asked,
+        response: &Message<'_>,
+    ) -> bool {
+        let cnonce = step.rng.token();
+        let head = asked.bytes.split(|b| *b == b'\r').next().unwrap_or_default();
+        let mut words = head.split(|b| *b == b' ').map(|word| std::str::from_utf8(word).unwrap_or_default());
+        let (Some(word), Some(uri)) = (words.next(), words.next()) else { return false };
+        let identity = asked.identity.as_ref();
+        let Some(answer) = identity.and_then(|me| me.answer(response, word, uri, cnonce.as_str())) else {
+            return false;
+        };
+        if asked.tries > 0 && !(answer.stale && asked.tries < TRIES_MAX) {
+            return false;
+        }
+        let asked = Asked { tries: asked.tries + 1, ..asked };
+        self.send_again(net, step, client, purpose, asked, &[(answer.name, answer.value.as_bytes())])
+    }
+
+    /// A phone or a trunk asks for a longer session. The telco's challenge is answered anew: credentials are good once.
+    fn lengthen(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        client: ClientId,
+        purpose: &Purpose,
+        asked: Asked,
+        response: &Message<'_>,
+    ) -> bool {
+        if asked.intervals >= INTERVALS_MAX {
+            return false;
+        }
+        let min_se = asked.min_se.max(min_se(response));
+        let asked = Asked { intervals: asked.intervals + 1, tries: 0, min_se, ..asked };
+        let terms = Terms::wanted(self.settings.session_seconds.unwrap_or(0)).at_least(min_se);
+        let (expires, least) = (terms.header(true), min_se.to_string());
+        let fields = [(Name::SessionExpires, expires.as_bytes()), (Name::MinSe, least.as_bytes())];
+        self.send_again(net, step, client, purpose, asked, &fields)
+    }
+
+    fn send_again(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        client: ClientId,
+        purpose: &Purpose,
+        asked: Asked,
+        fields: &[(Name, &[u8])],
+    ) -> bool {
+        let now = step.now;
+        let Some(cseq) = self.number_again(purpose, asked.cseq) else { return false };
+        let branch = format!("z9hG4bK{}", step.rng.token());
+        let via = (asked.flow.transport, self.settings.advertised(asked.flow), branch.as_str());
+        let Some(bytes) = message::again(&asked.bytes, via, cseq, fields) else { return false };
+        let method = Method::of(bytes.split(|b| *b == b' ').next().unwrap_or_default());
+        let sent =
+            net.wire.transactions.send(now.mono, asked.flow, method, &branch, bytes.clone(), &mut step.out.transmits);
+        let Some(new) = sent else { return false };
+        net.wire.clients.remove(&client);
+        net.wire.transactions.forget(client);
+        net.wire.clients.insert(new, purpose.clone());
+        net.wire.retries.insert(new, Asked { bytes, cseq, ..asked });
+        if let Purpose::Offer(Who::Offer(call, leg)) = purpose
+            && let Some(leg) = self.calls.get_mut(call).and_then(|call| call.legs.get_mut(leg))
+        {
+            // The other INVITE of the leg is cancelled by now: see `way_responds`.
+            (leg.client, leg.cseq) = (Some(new), cseq);
+        }
+        if let Purpose::TrunkRegister(index, _) = purpose {
+            net.trunks.registering_with(*index, cseq);
+        }
+        if let Purpose::Refresh(who) = purpose {
+            self.ask_again(*who, client, (new, cseq));
+        }
+        if let Purpose::Digit(who) = purpose
+            && let Some(line) = self.line_mut(*who)
+        {
+            line.digits.told_again(client, new);
+        }
+        if let (Purpose::Offer(who) | Purpose::Refresh(who), Method::Invite) = (purpose, method) {
+            let given = fields.iter().find(|(name, _)| matches!(name, Name::Authorization | Name::ProxyAuthorization));
+            let credentials = given.map(|(name, value)| Credentials::of(cseq, *name, value));
+            if let Some(line) = self.line_mut(*who) {
+                line.credentials = credentials;
+            }
+        }
+        true
+    }
+
+    /// The number of a request that is sent again: in a dialog the dialog's next, else one more.
+    fn number_again(&mut self, purpose: &Purpose, last: u32) -> Option<u32> {
+        match purpose {
+            Purpose::Refresh(who) | Purpose::Digit(who) => Some(self.line_mut(*who)?.dialog.as_mut()?.next_number()),
+            Purpose::Prack(who, key) => Some(self.dialog_mut(*who, key)?.next_number()),
+            Purpose::Offer(_)
+            | Purpose::TrunkPing(..)
+            | Purpose::TrunkRegister(..)
+            | Purpose::PhonePing(..)
+            | Purpose::Farewell
+            | Purpose::Leaving { .. }
+            | Purpose::Notify(_)
+            | Purpose::Referral(_)
+            | Purpose::Inquiry(_)
+            | Purpose::Text(_) => last.checked_add(1),
+        }
+    }
+
+    /// An offer that was cancelled meanwhile is not made again.
+    fn is_unwanted(&self, purpose: &Purpose) -> bool {
+        let Purpose::Offer(who) = purpose else { return false };
+        let leg = match who {
+            Who::Offer(call, leg) => self.calls.get(call).and_then(|call| call.legs.get(leg)),
+            Who::Caller(_) | Who::Phone(_) => None,
+        };
+        !leg.is_some_and(OfferLeg::is_ringing)
+    }
+}

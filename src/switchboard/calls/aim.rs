@@ -1,0 +1,35 @@
+//! Sends media the address of each leg's peer, and the sources from which the peer's packets are accepted.
+
+use crate::media::command::Command;
+use crate::media::source::Sources;
+use crate::switchboard::session::leg::Who;
+use crate::switchboard::{Calls, NetworkParts, Step};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+impl Calls {
+    /// Sends media the address of a leg's peer, if offer and answer have an agreement.
+    pub(in crate::switchboard) fn aim(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
+        let networks = net.trunks.media_networks(who);
+        let Some(line) = self.line_mut(who) else { return };
+        let host = Some(line.host.unwrap_or(line.flow.remote.ip()));
+        let Some((anchor, remote)) = line.sound.as_ref().map(|sound| (sound.anchor, sound.remote())) else { return };
+        let Some(mut remote) = remote else { return };
+        remote.sources = Sources { host, networks };
+        for address in [&mut remote.rtp, &mut remote.rtcp] {
+            if net.media.is_own_port(*address) {
+                *address = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port());
+            }
+        }
+        step.out.media.push(Command::Aim { anchor, remote });
+    }
+
+    /// A request of the dialog came from this host: media from there is accepted too.
+    pub(in crate::switchboard) fn seen_at(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who, host: IpAddr) {
+        let Some(line) = self.line_mut(who) else { return };
+        let known = line.host.unwrap_or(line.flow.remote.ip());
+        line.host = Some(host);
+        if known != host {
+            self.aim(net, step, who);
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Answers of phones: the first connects, its repeats are acknowledged, all others are hung up (RFC 3261 §13.2.2.4).
+
+use crate::cdr::fact::{Callee, FactKind, OfferOutcome};
+use crate::ids::{CallId, LegNo};
+use crate::media::command::Command;
+use crate::sip::dialog::Dialog;
+use crate::sip::flow::{Flow, Transmit};
+use crate::sip::wire::Message;
+
+use crate::switchboard::calls::call::Stage;
+use crate::switchboard::dispatch::timers::Alarm;
+use crate::switchboard::session::leg::{OfferState, Who};
+use crate::switchboard::{Calls, NetworkParts, Step};
+
+impl Calls {
+    /// The first 200: connects the two.
+    pub(in crate::switchboard) fn offer_answered(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        leg: LegNo,
+        message: &Message<'_>,
+    ) {
+        let who = Who::Offer(id, leg);
+        let Some(offer) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)) else { return };
+        let (to, cseq, dialog) = (offer.to.clone(), offer.cseq, offer.dialog_of(message));
+        let agreed = dialog.as_ref().ok().and_then(|dialog| offer.agreed_by(dialog, message));
+        let (Some(agreed), Ok(dialog)) = (agreed, dialog) else {
+            // A phone that answers with what nobody can use has not answered.
+            self.refuse_late_answer(net, step, id, leg, message);
+            return self.offer_over(net, step, id, leg, OfferOutcome::Rejected, Some(200));
+        };
+        net.wire.dialogs.insert(dialog.key().clone(), who);
+        self.stop_awaiting(step, who);
+        self.not_unheard(id, leg);
+        let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return };
+        let state = std::mem::replace(&mut offer.state, OfferState::Talking);
+        offer.line.dialog = Some(dialog);
+        offer.line.learn(message);
+        if let Some(sound) = &mut offer.line.sound {
+            sound.agree(agreed);
+        }
+        step.drop_offer_alarm(who, state);
+        self.look_up(net, step, who);
+        self.ack(step, who, cseq);
+        self.begin_session(step, who, Self::session_of_answer(message));
+        self.fact(
+            net,
+            step,
+            id,
+            FactKind::OfferEnded { leg, to: to.clone(), outcome: OfferOutcome::Answered, sip_status: Some(200) },
+        );
+        if self.is_guest(id, leg) {
+            return self.guest_answered(net, step, id, leg);
+        }
+        if self.calls.get(&id).is_some_and(|call| matches!(call.stage, Stage::OwnPhones { .. })) {
+            return self.own_phone_answered(net, step, id, leg);
+        }
+        self.connect(net, step, id, leg, &to);
+        self.fact(net, step, id, FactKind::Answered { leg, by: to });
+    }
+
+    /// The caller is with the one who answered: everybody else is freed, he is answered, their sound is joined.
+    pub(in crate::switchboard) fn connect(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        leg: LegNo,
+        to: &Callee,
+    ) {
+        let now = step.now;
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let stage = std::mem::replace(&mut call.stage, Stage::Talking { leg });
+        call.announced = false;
+        let told_at = call.place_told_at.take();
+        let first = !std::mem::replace(&mut call.talked, true);
+        let others: Vec<LegNo> = call.legs.keys().copied().filter(|other| *other != leg).collect();
+        let placed = call.placed_by.is_some();
+        if let Some(at) = told_at {
+            step.alarms.remove(at, Alarm::TellPlace(id));
+        }
+        match stage {
+            Stage::AllPhones { until } => {
+                step.alarms.remove(until, Alarm::PhonesOver(id));
+            }
+            Stage::Transfer { from } => self.transfer_done(net, step, id, from, Some(leg)),
+            Stage::Queued | Stage::Offered | Stage::Number | Stage::Talking { .. } => {}
+            Stage::OwnPhones { .. } | Stage::Placed | Stage::Ended => {}
+        }
+        for other in others {
+            self.end_leg(net, step, id, other, OfferOutcome::LostRace, None);
+        }
+        match to {
+            Callee::Operator(operator) => self.acd.answered(now, id, operator),
+            Callee::Number(_) if placed => {}
+            Callee::Number(_) => self.leaves_queue(now, id),
+        }
+        self.answer_caller(net, step, id);
+        self.join_sound(net, step, id, leg, self.settings.record);
+        self.may_be_silent(step, id, first);
+        self.tell_colleague(net, step, id, leg, to);
+    }
+
+    /// The phone of a colleague that rang for an operator, and has his caller now, is told so.
+    fn tell_colleague(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, no: LegNo, to: &Callee) {
+        let leg = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&no));
+        let shows_another = leg.is_some_and(|leg| std::mem::take(&mut leg.shows_another));
+        if shows_another && matches!(to, Callee::Operator(_)) {
+            let identity = self.shown_as(id, false);
+            self.tell_party(net, step, Who::Offer(id, no), &identity);
+        }
+    }
+
+    /// Joins the sound of caller and answerer, as their holds allow. A recording that runs goes on by itself.
+    pub(in crate::switchboard) fn join_sound(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        leg: LegNo,
+        record: bool,
+    ) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.holding = (false, false);
+        let operator = call.legs.get(&leg).and_then(|leg| leg.line.sound.as_ref());
+        let (Some(caller), Some(operator)) = (call.caller.line.sound.as_ref(), operator) else {
+            return self.breach(net, step, id, "a leg without a port was connected");
+        };
+        let (a, b) = (caller.anchor, operator.anchor);
+        self.aim(net, step, Who::Caller(id));
+        self.aim(net, step, Who::Offer(id, leg));
+        step.out.media.push(Command::Bridge { a, b });
+        if record {
+            step.out.media.push(Command::Record { call: id, leg, caller: a, operator: b });
+        }
+        self.rejoin(net, step, id);
+    }
+
+    /// Acknowledges a 2xx of a leg's phone (RFC 3261 §13.2.2.4).
+    pub(in crate::switchboard) fn ack(&mut self, step: &mut Step, who: Who, cseq: u32) {
+        let ack = self.ack_of(step, who, cseq);
+        step.out.transmits.extend(ack);
+    }
+
+    /// The ACK of a 2xx to the INVITE of this number in a leg's dialog.
+    pub(in crate::switchboard) fn ack_of(&mut self, step: &mut Step, who: Who, cseq: u32) -> Option<Transmit> {
+        let flow = self.line_mut(who)?.next_flow();
+        let branch = format!("z9hG4bK{}", step.rng.token());
+        let sent_by = self.settings.advertised(flow).to_owned();
+        let line = self.line_mut(who)?;
+        let ack = line.ack(line.dialog.as_ref()?, cseq);
+        Some(Transmit { flow, bytes: ack.via(flow.transport, &sent_by, &branch).encode() })
+    }
+
+    /// The same 200 again: our ACK was lost. Another dialog's 200 (a fork): not wanted.
+    pub(in crate::switchboard) fn repeated_answer(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        leg: LegNo,
+        message: &Message<'_>,
+    ) {
+        let Some(offer) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)) else { return };
+        let theirs = crate::sip::dialog::DialogKey::of_response(message);
+        let same = offer.line.dialog.as_ref().is_some_and(|dialog| Some(dialog.key()) == theirs.as_ref());
+        let cseq = offer.cseq;
+        if same {
+            self.ack(step, Who::Offer(id, leg), cseq);
+        } else {
+            self.refuse_late_answer(net, step, id, leg, message);
+        }
+    }
+
+    /// A 200 that nobody wants any more: ACK, then BYE (RFC 3261 §13.2.2.4, §15.1.1).
+    pub(in crate::switchboard) fn refuse_late_answer(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        leg: LegNo,
+        message: &Message<'_>,
+    ) {
+        let Some(offer) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)) else { return };
+        let Ok(dialog) = offer.dialog_of(message) else { return };
+        let cseq = offer.cseq;
+        self.decline_answer(net, step, Who::Offer(id, leg), dialog, cseq, None);
+    }
+
+    /// Acknowledges a 2xx to the INVITE of this number that is not wanted, and ends its dialog, unless it is that of the leg. `flow`: the
+    /// address that has answered, if it is not the leg's.
+    pub(in crate::switchboard) fn decline_answer(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        who: Who,
+        dialog: Dialog,
+        cseq: u32,
+        flow: Option<Flow>,
+    ) {
+        let Some(line) = self.line_mut(who) else { return };
+        let (flow, ack) = (flow.unwrap_or_else(|| line.flow_in(&dialog)), line.ack(&dialog, cseq));
+        let hangs_up = line.hangs_up(&dialog);
+        net.trunks.decline_over(&mut net.wire, step, who, flow, ack, dialog, hangs_up);
+    }
+}

@@ -1,0 +1,407 @@
+//! One emergency call: the caller, the legs that were offered, and where it stands.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::acd::desk::DeskNo;
+use crate::cdr::fact::{Callee, FactKind};
+use crate::clock::{Instant, Now};
+use crate::ids::{CallId, LegNo, OperatorId};
+use crate::media::command::{Command, Place, Prompt};
+use crate::sip::locate::Target;
+use crate::sip::wire::Name;
+
+use crate::switchboard::calls::call_back::CallBack;
+use crate::switchboard::calls::guests::Guest;
+use crate::switchboard::calls::silent::Silent;
+use crate::switchboard::calls::transfer::Transfer;
+use crate::switchboard::dispatch::timers::{Alarm, TELL_AGAIN};
+use crate::switchboard::session::leg::{CallerLeg, OfferLeg, OfferState, Unacked, Who};
+use crate::switchboard::trunks::trunk::NextWay;
+use crate::switchboard::wire::MergeKey;
+use crate::switchboard::{Calls, NetworkParts, Step};
+
+/// Where a call stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::switchboard) enum Stage {
+    /// Waits in the queue.
+    Queued,
+    /// The phones of one or more operators are rung.
+    Offered,
+    /// Nobody is on shift: every phone is rung until then, next the fallback number.
+    AllPhones { until: Instant },
+    /// The fallback number is rung.
+    Number,
+    /// Connected with that leg.
+    Talking { leg: LegNo },
+    /// The operator at `from`, unless they have left, transfers the caller: the phones of the target ring, or its number.
+    Transfer { from: Option<LegNo> },
+    /// It is placed for an operator: his own phones are rung, and who he wants is called when he answers.
+    OwnPhones { to: Callee },
+    /// An operator has placed it, and who he wants is rung.
+    Placed,
+    /// Over; lives on only while legs finish their transactions.
+    Ended,
+}
+
+/// What operators are shown of a caller.
+#[derive(Clone, Debug, Default)]
+pub(in crate::switchboard) struct Caller {
+    /// The number in the operator's From: asserted before presented.
+    pub(in crate::switchboard) number: Option<String>,
+    /// The desk or service that was called, for the display, if it is not the site's number.
+    pub(in crate::switchboard) service: Option<String>,
+    /// What is known of him, for the display.
+    pub(in crate::switchboard) notice: Option<String>,
+    /// A short location for the display.
+    pub(in crate::switchboard) location: Option<String>,
+    /// Header fields passed on as they came.
+    pub(in crate::switchboard) headers: Vec<(Name, Vec<u8>)>,
+    /// Those that only trunks get on which the call goes on.
+    pub(in crate::switchboard) onward: Vec<(Name, Vec<u8>)>,
+    /// `Geolocation` for the operator's phone, a `geo:` URI (RFC 5870).
+    pub(in crate::switchboard) geo: Option<String>,
+}
+
+/// The phone of the centre from which an emergency call comes.
+#[derive(Debug)]
+pub(in crate::switchboard) struct Internal {
+    pub(in crate::switchboard) account: OperatorId,
+    /// The operator at that phone. None: no operator is at the station.
+    pub(in crate::switchboard) operator: Option<OperatorId>,
+}
+
+/// One emergency call.
+#[derive(Debug)]
+pub(in crate::switchboard) struct Call {
+    pub(in crate::switchboard) seq: u32,
+    pub(in crate::switchboard) received: Now,
+    /// Whose call it is.
+    pub(in crate::switchboard) desk: DeskNo,
+    pub(in crate::switchboard) shown: Caller,
+    /// The first text on the display of a phone that is rung now for another purpose than to answer an emergency call.
+    pub(in crate::switchboard) rung_to: Option<String>,
+    pub(in crate::switchboard) caller: CallerLeg,
+    pub(in crate::switchboard) legs: BTreeMap<LegNo, OfferLeg>,
+    /// Operators of whose phones one has said something since they were rung.
+    pub(in crate::switchboard) heard_from: BTreeSet<OperatorId>,
+    pub(in crate::switchboard) next_leg: u32,
+    pub(in crate::switchboard) stage: Stage,
+    /// The caller hears the announcement or the hold tone.
+    pub(in crate::switchboard) announced: bool,
+    /// When he is told his place in the queue.
+    pub(in crate::switchboard) place_told_at: Option<Instant>,
+    /// Somebody has answered, now or before he was lost.
+    pub(in crate::switchboard) talked: bool,
+    /// Nobody was on shift at some time while it waited.
+    pub(in crate::switchboard) unstaffed: bool,
+    /// No call lasts longer.
+    pub(in crate::switchboard) over_at: Instant,
+    /// The alarm `long-call` is raised for it.
+    pub(in crate::switchboard) long: bool,
+    /// When an operator's own INVITE expires.
+    pub(in crate::switchboard) expires_at: Option<Instant>,
+    pub(in crate::switchboard) digits: u16,
+    /// What is left of the caller's Max-Forwards.
+    pub(in crate::switchboard) hops: u32,
+    /// The trunks over which a number was tried; the one that is dialled or has failed last, and which of its servers.
+    pub(in crate::switchboard) tried: BTreeSet<usize>,
+    pub(in crate::switchboard) dialling: Option<(usize, Option<Target>)>,
+    /// When which number outside is tried while the call waits, the last one first.
+    pub(in crate::switchboard) outside: Vec<(Instant, String)>,
+    /// How to dial again the number that failed last.
+    pub(in crate::switchboard) next_way: Option<NextWay>,
+    pub(in crate::switchboard) merge_key: MergeKey,
+    /// The caller, and the operator, has put the other on hold.
+    pub(in crate::switchboard) holding: (bool, bool),
+    /// Legs beside the one that has the caller: they ring or talk. Only while he talks with somebody.
+    pub(in crate::switchboard) guests: BTreeMap<LegNo, Guest>,
+    /// The sound is a room, and no bridge: some guest talks.
+    pub(in crate::switchboard) mixed: bool,
+    /// What an operator wants of the stage `Transfer`.
+    pub(in crate::switchboard) transfer: Option<Transfer>,
+    /// Whom he calls is to join his caller, when the two calls become one.
+    pub(in crate::switchboard) confers: bool,
+    /// The operator whose call it is; None: an emergency call.
+    pub(in crate::switchboard) placed_by: Option<OperatorId>,
+    /// An emergency call from a phone of the centre.
+    pub(in crate::switchboard) internal: Option<Internal>,
+    /// Whom he calls back with it.
+    pub(in crate::switchboard) call_back: Option<CallBack>,
+    /// Its number in the order of arrival, when a number outside had it.
+    pub(in crate::switchboard) arrival: Option<u64>,
+    /// Operators who have talked with the caller.
+    pub(in crate::switchboard) worked_by: BTreeSet<OperatorId>,
+    /// How far it waits behind other calls of its desk.
+    pub(in crate::switchboard) penalty: u8,
+    pub(in crate::switchboard) silent: Silent,
+}
+
+impl Call {
+    pub(in crate::switchboard) fn is_falling_back(&self) -> bool {
+        match self.stage {
+            Stage::AllPhones { .. } | Stage::Number => true,
+            Stage::Queued
+            | Stage::Offered
+            | Stage::Talking { .. }
+            | Stage::Transfer { .. }
+            | Stage::OwnPhones { .. }
+            | Stage::Placed
+            | Stage::Ended => false,
+        }
+    }
+
+    /// Was, or is, connected with somebody.
+    pub(in crate::switchboard) fn has_talked(&self) -> bool {
+        self.talked
+    }
+
+    pub(in crate::switchboard) fn is_over(&self) -> bool {
+        self.stage == Stage::Ended
+    }
+
+    /// A leg that rings this operator.
+    pub(in crate::switchboard) fn leg_of(&self, operator: &OperatorId) -> Option<LegNo> {
+        let his = |to: &Callee| matches!(to, Callee::Operator(name) if name == operator);
+        self.legs.iter().find(|(_, leg)| his(&leg.to) && leg.is_ringing()).map(|(no, _)| *no)
+    }
+
+    /// Somebody is rung.
+    pub(in crate::switchboard) fn rings(&self) -> bool {
+        self.legs.values().any(OfferLeg::is_ringing)
+    }
+
+    /// How many legs ring.
+    pub(in crate::switchboard) fn ringing(&self) -> usize {
+        self.legs.values().filter(|leg| leg.is_ringing()).count()
+    }
+
+    /// How many legs ring, or are open without a response.
+    pub(in crate::switchboard) fn ringing_or_open(&self) -> usize {
+        self.legs.values().filter(|leg| leg.is_ringing() || leg.state == OfferState::Unheard).count()
+    }
+
+    /// A leg that rings beside another one of the same operator.
+    pub(in crate::switchboard) fn second_phone(&self) -> Option<LegNo> {
+        let mut seen = BTreeSet::new();
+        let ringing = self.legs.iter().filter(|(_, leg)| leg.is_ringing());
+        ringing
+            .filter_map(|(no, leg)| Some((no, leg.operator()?)))
+            .find(|(_, operator)| !seen.insert(*operator))
+            .map(|(no, _)| *no)
+    }
+
+    /// Counts a new leg.
+    pub(in crate::switchboard) fn take_leg_no(&mut self) -> LegNo {
+        self.next_leg = self.next_leg.saturating_add(1);
+        LegNo(self.next_leg)
+    }
+}
+
+impl Calls {
+    /// Adds a call that begins.
+    pub(in crate::switchboard) fn add_call(&mut self, id: CallId, call: Call) {
+        self.live += 1;
+        self.calls.insert(id, call);
+    }
+
+    /// The caller waits and does not hear why: announces the queue, as early media (183) or in the answered call.
+    pub(in crate::switchboard) fn announce(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id).filter(|call| !call.announced) else { return };
+        if call.stage == Stage::Offered && call.caller.answered {
+            return self.play_tone(net, step, id);
+        }
+        if call.stage != Stage::Queued && !call.is_falling_back() {
+            return;
+        }
+        if call.caller.port_is_uncertain() {
+            return self.tell_caller(net, step, id, 180);
+        }
+        call.announced = true;
+        let early = !call.caller.answered;
+        if let Some(sound) = &call.caller.line.sound {
+            let anchor = sound.anchor;
+            self.aim(net, step, Who::Caller(id));
+            let (first, then) = (Some(Prompt::Queue), Some(self.settings.waiting));
+            step.out.media.push(Command::Play { anchor, first, then });
+        }
+        if early {
+            self.tell_caller(net, step, id, 183);
+        }
+        self.fact(net, step, id, FactKind::Announced { early });
+        self.tell_place_later(step, id);
+    }
+
+    /// Who has been answered already hears the tone while the first phone rings for him: silence would be taken for a dead line.
+    pub(in crate::switchboard) fn play_tone(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+        let sound = self.calls.get(&id).and_then(|call| call.caller.line.sound.as_ref());
+        let Some(anchor) = sound.map(|sound| sound.anchor) else { return };
+        self.aim(net, step, Who::Caller(id));
+        step.out.media.push(Command::Play { anchor, first: None, then: Some(Prompt::HoldTone) });
+    }
+
+    fn tell_place_later(&mut self, step: &mut Step, id: CallId) {
+        let now = step.now;
+        self.stop_telling_place(step, id);
+        let Some(each) = self.settings.announce_each else { return };
+        if let Some(call) = self.calls.get_mut(&id) {
+            let at = now.mono + each;
+            call.place_told_at = Some(at);
+            step.alarms.insert(at, Alarm::TellPlace(id));
+        }
+    }
+
+    /// The caller waits no more.
+    pub(in crate::switchboard) fn stop_telling_place(&mut self, step: &mut Step, id: CallId) {
+        if let Some(at) = self.calls.get_mut(&id).and_then(|call| call.place_told_at.take()) {
+            step.alarms.remove(at, Alarm::TellPlace(id));
+        }
+    }
+
+    /// A caller who has waited on hears his place and how long it may take; the hold tone follows. While somebody's phone rings
+    /// for him, and while nobody is at work, there is nothing to tell.
+    pub(in crate::switchboard) fn tell_place(&mut self, step: &mut Step, id: CallId) {
+        self.tell_place_later(step, id);
+        let Some(call) = self.calls.get(&id).filter(|call| call.stage == Stage::Queued && call.announced) else {
+            return;
+        };
+        let Some(outlook) = self.acd.outlook(id) else { return };
+        let number = u8::try_from(outlook.position).unwrap_or(u8::MAX);
+        let minutes = outlook.wait.map(|wait| u8::try_from(wait.as_secs() / 60).unwrap_or(u8::MAX));
+        if let Some(sound) = &call.caller.line.sound {
+            let (anchor, first) = (sound.anchor, Some(Prompt::Place(Place { number, minutes })));
+            step.out.media.push(Command::Play { anchor, first, then: Some(self.settings.waiting) });
+        }
+    }
+
+    /// Sends the caller a provisional response unless he has been told so, or more, before.
+    pub(in crate::switchboard) fn tell_caller(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        status: u16,
+    ) {
+        if self.calls.get(&id).is_some_and(|call| call.caller.told < status) {
+            self.tell(net, step, id, status);
+        }
+    }
+
+    /// Tells the caller again that he waits.
+    pub(in crate::switchboard) fn tell_again(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+        if let Some(told) = self.calls.get(&id).map(|call| call.caller.told) {
+            self.tell(net, step, id, told);
+        }
+    }
+
+    fn tell(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, status: u16) {
+        let now = step.now;
+        self.stop_telling(step, id);
+        if self.must_wait_to_tell(id, status) {
+            return;
+        }
+        let Some(call) = self.calls.get(&id) else { return };
+        let (Some(server), Some(stencil)) = (call.caller.invite, &call.caller.stencil) else { return };
+        let contact = self.settings.contact(call.caller.line.flow);
+        let mut response = stencil.response(status, Some(call.caller.tag.as_str()));
+        response = response
+            .header(Name::Contact, contact.as_bytes())
+            .header(Name::Allow, crate::switchboard::admission::door::ALLOW);
+        if let Some(identity) = self.call_back_identity(id) {
+            response = response.header(Name::PAssertedIdentity, identity.as_bytes());
+        }
+        let bytes = self.encode_provisional(step, id, status, response);
+        net.wire.transactions.respond(now.mono, server, status, bytes, &mut step.out.transmits);
+        if let Some(call) = self.calls.get_mut(&id) {
+            let again = now.mono + TELL_AGAIN;
+            (call.caller.told, call.caller.tell_again_at) = (status, Some(again));
+            step.alarms.insert(again, Alarm::TellAgain(id));
+        }
+    }
+
+    /// The caller gets no more provisional responses.
+    pub(in crate::switchboard) fn stop_telling(&mut self, step: &mut Step, id: CallId) {
+        if let Some(at) = self.calls.get_mut(&id).and_then(|call| call.caller.tell_again_at.take()) {
+            step.alarms.remove(at, Alarm::TellAgain(id));
+        }
+    }
+
+    /// Sends the caller's 200 and repeats it until the ACK comes.
+    pub(in crate::switchboard) fn answer_caller(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+        let now = step.now;
+        self.stop_telling(step, id);
+        if self.must_wait_to_answer(id) {
+            return;
+        }
+        self.stop_provisional(step, id);
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.caller.without_port = None;
+        let Some(call) = self.calls.get(&id) else { return };
+        let (Some(server), Some(stencil)) = (call.caller.invite, &call.caller.stencil) else { return };
+        let contact = self.settings.contact(call.caller.line.flow);
+        let (agreement, described) = (call.caller.session, call.caller.describes_answer());
+        let session = agreement.headers();
+        let response = stencil.response(200, Some(call.caller.tag.as_str()));
+        let mut response = response
+            .header(Name::Contact, contact.as_bytes())
+            .header(Name::Allow, crate::switchboard::admission::door::ALLOW)
+            .header(Name::Supported, crate::switchboard::admission::door::SUPPORTED);
+        for (name, value) in session.as_headers() {
+            response = response.header(name, value);
+        }
+        if let Some(identity) = self.call_back_identity(id) {
+            response = response.header(Name::PAssertedIdentity, identity.as_bytes());
+        }
+        if described {
+            response = response.body("application/sdp", &call.caller.sdp);
+        }
+        let (bytes, cseq) = (response.encode(), call.merge_key.2);
+        net.wire.transactions.respond(now.mono, server, 200, bytes.clone(), &mut step.out.transmits);
+        net.wire.invites.remove(&server);
+        self.await_ack(step, Who::Caller(id), (server, cseq), bytes);
+        self.begin_session(step, Who::Caller(id), agreement);
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.caller.invite = None;
+        call.caller.answered = true;
+        // Aimed again, so that silence is counted from the answer: many trunks send no sound before it.
+        self.aim(net, step, Who::Caller(id));
+    }
+
+    /// Starts to wait for the ACK of a 2xx of ours.
+    pub(in crate::switchboard) fn await_ack(
+        &mut self,
+        step: &mut Step,
+        who: Who,
+        (server, cseq): (crate::sip::transaction::ServerId, u32),
+        bytes: bytes::Bytes,
+    ) {
+        let now = step.now;
+        let interval = crate::switchboard::dispatch::timers::T1;
+        let unacked = Unacked {
+            server,
+            cseq,
+            bytes,
+            repeat_at: now.mono + interval,
+            interval,
+            give_up_at: now.mono + crate::switchboard::dispatch::timers::T1 * 64,
+        };
+        self.stop_waiting_for_ack(step, who);
+        let due = unacked.due();
+        if let Some(line) = self.line_mut(who) {
+            line.unacked = Some(unacked);
+            step.alarms.insert(due, Alarm::Unacked(who));
+        }
+    }
+
+    /// The ACK is there, or no longer matters.
+    pub(in crate::switchboard) fn stop_waiting_for_ack(&mut self, step: &mut Step, who: Who) -> bool {
+        let unacked = self.line_mut(who).and_then(|line| line.unacked.take());
+        unacked.is_some_and(|unacked| step.alarms.remove(unacked.due(), Alarm::Unacked(who)))
+    }
+
+    /// Something that must not be possible has happened to a call: it is ended, counted and written down.
+    pub(in crate::switchboard) fn breach(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, what: &str) {
+        debug_assert!(false, "breach in {id}: {what}");
+        self.fact(net, step, id, FactKind::Breach { what: what.to_owned() });
+        self.end_for_fault(net, step, id);
+    }
+}

@@ -1,0 +1,266 @@
+//! Call-backs (RFC 7090): operators work off the list of those whom nobody has answered. An operator dials the code, and the
+//! switchboard calls the number whose turn it is, in a call of the operator's own.
+
+use std::collections::BTreeMap;
+
+use crate::cdr::fact::{Callee, FactKind, OfferOutcome};
+use crate::clock::Now;
+use crate::ids::{CallId, OperatorId};
+use crate::media::command::Prompt;
+use crate::sip::message::Builder;
+use crate::sip::wire::Name;
+
+use crate::switchboard::ConsoleReply;
+use crate::switchboard::admission::door::Taken;
+use crate::switchboard::calls::abandoned::Unanswered;
+use crate::switchboard::calls::call::Call;
+use crate::switchboard::calls::classes::Worked;
+use crate::switchboard::calls::direct::PlacedFor;
+use crate::switchboard::calls::offer::user_part;
+use crate::switchboard::{Calls, NetworkParts, Step};
+
+/// Minimum of digits with `+` or a leading 0, and without: shorter numbers belong to services.
+pub(in crate::switchboard) const DIGITS_MIN: [usize; 2] = [7, 8];
+
+/// What a placed call calls back.
+#[derive(Clone, Debug)]
+pub(in crate::switchboard) struct CallBack {
+    /// The call that nobody had answered.
+    pub(in crate::switchboard) of: CallId,
+    pub(in crate::switchboard) number: String,
+    /// The text that the operator sees beside the number: when it called, how long it waited, how often.
+    pub(in crate::switchboard) about: String,
+    /// How the last try at a trunk ended.
+    outcome: Option<(OfferOutcome, Option<u16>)>,
+    /// The operator is there, and the number is called.
+    begun: bool,
+}
+
+/// The numbers whose emergency calls live: who calls just now would be found busy.
+#[derive(Debug, Default)]
+pub(in crate::switchboard) struct Calling(BTreeMap<String, u32>);
+
+impl Calling {
+    pub(in crate::switchboard) fn add(&mut self, number: Option<&str>) {
+        if let Some(number) = number {
+            *self.0.entry(number.to_owned()).or_default() += 1;
+        }
+    }
+
+    fn remove(&mut self, number: &str) {
+        let Some(calls) = self.0.get_mut(number) else { return };
+        *calls -= 1;
+        if *calls == 0 {
+            self.0.remove(number);
+        }
+    }
+
+    fn has(&self, number: &str) -> bool {
+        self.0.contains_key(number)
+    }
+
+    /// `live`: the number of each emergency call that lives and shows one.
+    pub(in crate::switchboard) fn verify<'a>(&self, live: impl Iterator<Item = Option<&'a str>>) -> Result<(), String> {
+        let mut expected = Self::default();
+        live.for_each(|number| expected.add(number));
+        if expected.0 == self.0 { Ok(()) } else { Err("the numbers that call are not those of the calls".to_owned()) }
+    }
+}
+
+impl CallBack {
+    /// The number has its turn as soon as the operator has answered his own phone.
+    const fn held(of: CallId, number: String, about: String) -> Self {
+        Self { of, number, about, outcome: None, begun: false }
+    }
+
+    /// Marks the INVITE as the call-back of an answering point, which no service of the callee's may keep from him (RFC 7090 §4,
+    /// RFC 7135).
+    pub(in crate::switchboard) fn mark(invite: Builder) -> Builder {
+        invite.header(Name::Priority, b"psap-callback").header(Name::ResourcePriority, b"esnet.0")
+    }
+}
+
+impl Calls {
+    /// An operator has dialled the code: the number whose turn it is is called. Nobody's turn: he hears that.
+    pub(in crate::switchboard) fn calls_back(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        account: OperatorId,
+        by: OperatorId,
+    ) {
+        let now = step.now;
+        self.abandoned.expire(now.wall, self.settings.callers.call_back);
+        let Some((number, of)) = self.next_call_back(&by) else {
+            self.serve(net, step, taken, Some(account), Prompt::Refused);
+            return;
+        };
+        let about = self.about(now, &number);
+        // Some displays do not show an identity in a response: the phone gets it as a text too.
+        let text = format!("{number}: {about}");
+        step.notify_operator(by.clone(), text);
+        let back = CallBack { begun: true, ..CallBack::held(of, number.clone(), about) };
+        self.place_to(net, step, taken, by, Callee::Number(number), PlacedFor::CallBack(back));
+    }
+
+    /// `12 min ago, waited 0:42, 3 calls`: the calls of a number that waits to be called back. Durations do not depend on the time zone.
+    fn about(&self, now: Now, number: &str) -> String {
+        let Some((last, waited_ms, calls)) = self.abandoned.about(number) else { return String::new() };
+        let (minutes, waited) = (now.wall.millis_since(last) / 60_000, waited_ms / 1_000);
+        let calls = if calls > 1 { format!(", {calls} calls") } else { String::new() };
+        format!("{minutes} min ago, waited {}:{:02}{calls}", waited / 60, waited % 60)
+    }
+
+    /// The called-back number for the display of the operator's own phone.
+    pub(in crate::switchboard) fn call_back_identity(&self, id: CallId) -> Option<String> {
+        let back = self.calls.get(&id)?.call_back.as_ref()?;
+        let display: String = back.number.chars().filter(|c| !matches!(c, '"' | '\\') && !c.is_control()).collect();
+        let (user, domain) = (user_part(&back.number), &self.settings.domain);
+        Some(format!("\"{display} {}\" <sip:{user}@{domain}>", back.about))
+    }
+
+    pub(in crate::switchboard) fn next_call_back(&self, by: &OperatorId) -> Option<(String, CallId)> {
+        self.abandoned.next(by, |number| self.calling.has(number))
+    }
+
+    /// An emergency call is over: its number can be called.
+    pub(in crate::switchboard) fn forget_calling(&mut self, id: CallId) {
+        let call = self.calls.get(&id).filter(|call| call.placed_by.is_none());
+        if let Some(number) = call.and_then(|call| call.shown.number.as_deref()) {
+            self.calling.remove(number);
+        }
+    }
+
+    /// The call-back of that number, for this operator. Ok(None): it does not wait for one; 486: somebody calls it, or it calls, just
+    /// now; 403: another operator is to call it.
+    pub(in crate::switchboard) fn wanted_call_back(
+        &mut self,
+        now: Now,
+        number: &str,
+        by: &OperatorId,
+    ) -> Result<Option<CallBack>, u16> {
+        self.abandoned.expire(now.wall, self.settings.callers.call_back);
+        let number = self.number_as_known(number);
+        let open = self.abandoned.open(&number, by, |number| self.calling.has(number))?;
+        let about = self.about(now, &number);
+        Ok(open.map(|of| CallBack::held(of, number, about)))
+    }
+
+    /// The operator whose phone was rung for a call-back is there: it begins.
+    pub(in crate::switchboard) fn begin_call_back(&mut self, id: CallId) {
+        if let Some(back) = self.calls.get_mut(&id).and_then(|call| call.call_back.as_mut()) {
+            back.begun = true;
+            self.abandoned.begin(&back.number, id);
+        }
+    }
+}
+
+impl Calls {
+    /// The list for the console.
+    pub(in crate::switchboard) fn call_backs(&mut self, now: Now) -> ConsoleReply {
+        self.abandoned.expire(now.wall, self.settings.callers.call_back);
+        ConsoleReply::CallBacks { call_backs: self.abandoned.views() }
+    }
+
+    /// Learns from a fact of a live call whom nobody has answered, whom somebody has, and who had whom last.
+    pub(in crate::switchboard) fn learn(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        kind: &FactKind,
+    ) {
+        if let FactKind::Answered { by, .. } = kind {
+            self.learn_answer(net, step, id, by);
+        } else if let FactKind::Ended { .. } = kind {
+            self.learn_end(net, step, id);
+        } else if let FactKind::OfferEnded { to: Callee::Number(_), outcome, sip_status, .. } = kind
+            && let Some(back) = self.calls.get_mut(&id).and_then(|call| call.call_back.as_mut())
+        {
+            back.outcome = Some((*outcome, *sip_status));
+        }
+    }
+
+    fn learn_answer(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, by: &Callee) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let (number, internal) = (call.shown.number.clone(), call.internal.is_some());
+        match (&call.placed_by, &call.call_back) {
+            (Some(operator), Some(back)) => {
+                let (operator, back) = (operator.clone(), back.clone());
+                self.reached(&back.number);
+                let (outcome, sip_status) = (OfferOutcome::Answered, Some(200));
+                net.facts.late_fact(
+                    step,
+                    back.of,
+                    FactKind::CalledBack { by: operator, over: id, outcome, sip_status },
+                );
+            }
+            (Some(_), None) => {}
+            (None, _) => {
+                // His account may have gone while his answer was on its way.
+                if let Callee::Operator(operator) = by
+                    && net.phones.accounts.contains_key(operator)
+                {
+                    call.worked_by.insert(operator.clone());
+                    // Who was removed while he rang has his call, and no account that could class it later.
+                    if net.phones.accounts.contains_key(operator) {
+                        let worked = Worked { call: id, number: number.clone(), over_at: None };
+                        self.worked.insert(operator.clone(), worked);
+                    }
+                }
+                if let Some(number) = number.filter(|_| !internal) {
+                    self.reached(&number);
+                }
+            }
+        }
+    }
+
+    fn learn_end(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+        let now = step.now;
+        let Some(call) = self.calls.get(&id) else { return };
+        for operator in &call.worked_by {
+            if let Some(worked) = self.worked.get_mut(operator).filter(|worked| worked.call == id) {
+                worked.over_at = Some(now.wall);
+            }
+        }
+        match (&call.placed_by, &call.call_back) {
+            (Some(operator), Some(back)) if !call.has_talked() => {
+                let (by, back) = (operator.clone(), back.clone());
+                if !back.begun {
+                    return self.abandoned.let_go(&back.number, id);
+                }
+                self.abandoned.in_vain(&back.number, id, now.wall);
+                // Without a try there was no trunk to be had.
+                let (outcome, sip_status) = back.outcome.unwrap_or((OfferOutcome::Unreachable, None));
+                net.facts.late_fact(step, back.of, FactKind::CalledBack { by, over: id, outcome, sip_status });
+            }
+            (Some(_), _) => {}
+            (None, _) => self.learn_unanswered(net, step, id),
+        }
+    }
+}
+
+impl Calls {
+    /// Removes the numbers that may not be called back from the list.
+    pub(in crate::switchboard) fn prune_call_backs(&mut self) {
+        let mut list = std::mem::take(&mut self.abandoned);
+        list.retain(|number| self.settings.may_call_back(number));
+        self.abandoned = list;
+    }
+
+    fn learn_unanswered(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+        let now = step.now;
+        let unanswered = self.calls.get(&id).filter(|call| !call.has_talked() && call.internal.is_none());
+        // Who shows no number, a name, or a number that is not called back is in the report only.
+        let number = |call: &Call| call.shown.number.clone().filter(|number| self.settings.may_call_back(number));
+        let Some((call, number)) = unanswered.and_then(|call| Some((call, number(call)?))) else { return };
+        let waited_ms = u64::try_from(now.mono.since(call.received.mono).as_millis()).unwrap_or(u64::MAX);
+        let short = u128::from(waited_ms) < self.settings.callers.short_abandon.as_millis();
+        let missed = Unanswered { call: id, at: call.received.wall, waited_ms, short };
+        self.abandoned.expire(now.wall, self.settings.callers.call_back);
+        if let Some(lost) = self.abandoned.add(&number, missed) {
+            net.facts.late_fact(step, lost, FactKind::CallBackLost);
+        }
+    }
+}

@@ -1,0 +1,415 @@
+//! The caller comes in: an INVITE of the trunk becomes a call.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+use crate::cdr::fact::{EndCause, FactKind, Side};
+use crate::clock::Now;
+use crate::ids::{CallId, OperatorId};
+use crate::limits::CALLS_KEPT_MAX;
+use crate::sip::caller_number;
+use crate::sip::dialog::Dialog;
+use crate::sip::flow::{Flow, Transport};
+use crate::sip::guard::Reason;
+use crate::sip::location::{self, Location, Shape};
+use crate::sip::message::Stencil;
+use crate::sip::offer_answer::{self, Agreed};
+use crate::sip::option_tag;
+use crate::sip::sdp::{self, AudioCodec, AudioDescription, Direction, Local, Places, SdpError};
+use crate::sip::wire::{Message, Name};
+
+use crate::switchboard::admission::door::Taken;
+use crate::switchboard::calls::call::Caller;
+use crate::switchboard::calls::called::Called;
+use crate::switchboard::calls::callers::Known;
+use crate::switchboard::calls::desks::desk_of;
+use crate::switchboard::calls::end::Ending;
+use crate::switchboard::calls::offer::user_part;
+use crate::switchboard::dispatch::timers::Alarm;
+use crate::switchboard::session::leg::Who;
+use crate::switchboard::settings::AnswerMode;
+use crate::switchboard::trunks::rejection::Rejected;
+use crate::switchboard::wire::MergeKey;
+use crate::switchboard::{Calls, NetworkParts, Step};
+
+/// Who gets a header field of the caller beside the record, which keeps it raw.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Passed {
+    /// Nobody: it tells of the telco's inside, or means nothing to phones.
+    Nobody,
+    /// Trunks on which the call goes on: who answers there wants to know whence it comes.
+    Onward,
+    /// They and operators' phones.
+    All,
+}
+
+const KEPT: [(Name, Passed); 10] = [
+    (Name::HistoryInfo, Passed::Onward),
+    (Name::Diversion, Passed::Onward),
+    (Name::Privacy, Passed::Onward),
+    (Name::CallInfo, Passed::Nobody),
+    (Name::Geolocation, Passed::Nobody),
+    (Name::PAccessNetworkInfo, Passed::All),
+    (Name::PCalledPartyId, Passed::Nobody),
+    (Name::PChargingVector, Passed::Nobody),
+    (Name::PPreferredIdentity, Passed::Nobody),
+    (Name::PVisitedNetworkId, Passed::Nobody),
+];
+
+/// Raw header fields kept of one call, and characters kept of each.
+const KEPT_MAX: usize = 32;
+pub(in crate::switchboard) const KEPT_CHARS_MAX: usize = 512;
+
+/// Where an emergency call comes from.
+pub(in crate::switchboard) enum Origin {
+    Trunk(usize),
+    /// A phone of the centre: the account that has authenticated.
+    Phone(OperatorId),
+}
+
+impl Calls {
+    /// An INVITE of a trunk outside any dialog.
+    pub(in crate::switchboard) fn invited(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        trunk: usize,
+    ) {
+        let (called, prefixed) = match self.settings.called(taken.message, trunk) {
+            Called::Emergency { called, prefixed } => (called, prefixed),
+            Called::Test => return self.test_call(net, step, taken),
+            Called::Unknown => {
+                return net.trunks.reject_call(&mut net.wire, step, taken, Some(trunk), Rejected::UnknownNumber, 404);
+            }
+        };
+        self.receive_call(net, step, taken, &Origin::Trunk(trunk), (called, prefixed));
+    }
+
+    /// An emergency call begins: it gets its record, its port and its place in the queue.
+    pub(in crate::switchboard) fn receive_call(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        origin: &Origin,
+        (called, prefixed): (String, bool),
+    ) {
+        let now = step.now;
+        let trunk = match origin {
+            Origin::Trunk(trunk) => Some(*trunk),
+            Origin::Phone(_) => None,
+        };
+        let key = merge_key(taken.message);
+        if net.wire.merged.contains_key(&key) {
+            return net.trunks.reject_call(&mut net.wire, step, taken, trunk, Rejected::Repeated, 482);
+        }
+        let is_full = self.live >= self.settings.calls_max || self.calls.len() >= CALLS_KEPT_MAX;
+        if is_full {
+            net.admission.guard.count(Reason::Overload);
+        }
+        let has_room = trunk.is_none_or(|trunk| net.trunks.has_room(trunk));
+        let full =
+            [(self.draining, Rejected::Draining), (is_full, Rejected::SiteFull), (!has_room, Rejected::TrunkFull)];
+        if let Some((_, reason)) = full.into_iter().find(|(is_so, _)| *is_so) {
+            return net.trunks.reject_call(&mut net.wire, step, taken, trunk, reason, 503);
+        }
+        let tag = step.rng.token();
+        let source = uri_of(taken.flow);
+        let dialog = match Dialog::of_emergency_call(taken.message, tag.as_str(), &source) {
+            Ok(dialog) => dialog,
+            Err(fault) => {
+                net.trunks.report_fault(step, taken.flow, taken.message, fault);
+                return net.wire.reply(step, taken, fault.status, &[]);
+            }
+        };
+        trunk.into_iter().for_each(|trunk| net.trunks.report_ignored_extensions(step, taken.message, trunk));
+        let id = CallId::new(now.wall, &mut step.rng);
+        let stencil = Stencil::of(taken.message, taken.flow);
+        net.wire.transactions.respond(
+            now.mono,
+            taken.server,
+            100,
+            stencil.response(100, None).encode(),
+            &mut step.out.transmits,
+        );
+        let locations = location::read(taken.message);
+        let (shown, known) = self.caller_of(now, taken.message, &locations, origin);
+        let mut call = net.wire.new_call(step, taken, tag, stencil, dialog, shown, key.clone());
+        call.desk = desk_of(&self.settings.desks, &called);
+        call.shown.service = self.settings.service_shown(call.desk, &called);
+        // He waits longer, and that is all: no number is ever refused.
+        call.penalty = if known.prank { self.settings.callers.prank_penalty } else { 0 };
+        let received = match origin {
+            Origin::Trunk(trunk) => self.received(taken.message, *trunk, called, prefixed),
+            Origin::Phone(account) => self.received_from(account, taken.message, called),
+        };
+        step.alarms.insert(call.over_at, Alarm::TooLong(id));
+        self.calling.add(call.shown.number.as_deref());
+        self.add_call(id, call);
+        net.wire.hold_stream(id, taken.flow);
+        self.look_up(net, step, Who::Caller(id));
+        net.wire.merged.insert(key, id);
+        net.wire.invites.insert(taken.server, Who::Caller(id));
+        self.fact(net, step, id, received);
+        match origin {
+            Origin::Trunk(trunk) => net.trunks.take_seat(*trunk, Who::Caller(id)),
+            Origin::Phone(account) => self.begin_internal(net, now, id, account),
+        }
+        self.tell_known(net, step, id, known);
+        for location in locations {
+            self.fact(net, step, id, FactKind::Located { location });
+        }
+        self.admit(net, step, id, taken.message);
+    }
+
+    /// The caller as phones show the number, and what is known of it.
+    fn caller_of(
+        &mut self,
+        now: Now,
+        message: &Message<'_>,
+        locations: &[Location],
+        origin: &Origin,
+    ) -> (Caller, Known) {
+        let trunk = match origin {
+            Origin::Trunk(trunk) => *trunk,
+            Origin::Phone(account) => {
+                let shown = shown(message, locations, "");
+                return (Caller { number: Some(account.to_string()), ..shown }, Known::default());
+            }
+        };
+        let mut shown = shown(message, locations, self.settings.country_of(trunk));
+        let known = self.knows(now, shown.number.as_deref());
+        shown.notice = self.settings.notice_of(known);
+        (shown, known)
+    }
+}
+
+impl Calls {
+    fn received(&self, message: &Message<'_>, trunk: usize, called: String, prefixed: bool) -> FactKind {
+        let mut headers = Vec::new();
+        let country = self.settings.country_of(trunk);
+        let raw = [
+            ("P-Asserted-Identity", Name::PAssertedIdentity, caller_number::asserted(message)),
+            ("From", Name::From, caller_number::presented(message)),
+        ];
+        let [asserted, presented] = raw.map(|(text, name, raw)| {
+            let known = raw.clone().map(|raw| known_as(raw, country));
+            if known.is_none() || known != raw || message.is_replaced(name) {
+                headers
+                    .extend(message.as_it_came(name).map(|whole| format!("{text}: {}", clean(whole, KEPT_CHARS_MAX))));
+            }
+            known
+        });
+        // What siaga reads otherwise than it came is kept as it came, before the rest.
+        if prefixed {
+            headers.push(format!("Request-URI: {}", clean(message.request_uri().unwrap_or_default(), KEPT_CHARS_MAX)));
+        }
+        let required = message.lines(Name::Require).take(KEPT_MAX).filter(|_| has_unknown_extension(message));
+        headers.extend(required.map(|value| format!("Require: {}", clean(value, KEPT_CHARS_MAX))));
+        for (name, _) in KEPT {
+            for value in message.lines(name).take(KEPT_MAX) {
+                headers.push(format!("{}: {}", name.as_str(), clean(value, KEPT_CHARS_MAX)));
+            }
+        }
+        for (kind, body) in location::ignored(message) {
+            let (kind, body) = (clean(kind.as_bytes(), 128), clean(body.as_bytes(), KEPT_CHARS_MAX));
+            headers.push(format!("Content-Type: {kind} (body, not read): {body}"));
+        }
+        headers.truncate(KEPT_MAX);
+        FactKind::Received {
+            posture: self.acd.posture(),
+            trunk: self.settings.trunks.get(trunk).map(|trunk| trunk.name.clone()).unwrap_or_default(),
+            asserted,
+            presented,
+            called,
+            sip_call_id: clean(message.call_id().unwrap_or_default(), KEPT_CHARS_MAX),
+            headers,
+            internal: None,
+        }
+    }
+
+    /// Gives the new call its port and description, and puts it into the queue.
+    fn admit(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, message: &Message<'_>) {
+        let is_admitted = match self.is_at_reserve(net, id, message) {
+            true => self.keep_offer(net, step, id, message),
+            false => self.describe_caller(net, step, id, message),
+        };
+        if !is_admitted {
+            return;
+        }
+        self.begin_dialog(net, id);
+        self.enter_queue(net, step, id);
+        self.waits_without_port(id);
+        if self.settings.answer == AnswerMode::Queue && !self.without_port.contains(&id) {
+            self.answer_caller(net, step, id);
+        }
+        self.touched.push(id);
+    }
+
+    /// Requests in the caller's dialog find the call.
+    pub(in crate::switchboard) fn begin_dialog(&mut self, net: &mut NetworkParts, id: CallId) {
+        if let Some(dialog) = self.calls.get(&id).and_then(|call| call.caller.line.dialog.as_ref()) {
+            net.wire.dialogs.insert(dialog.key().clone(), Who::Caller(id));
+        }
+    }
+
+    /// Lends the new call its port and writes its description. False when it cannot be, and then the call is over.
+    pub(in crate::switchboard) fn describe_caller(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        message: &Message<'_>,
+    ) -> bool {
+        let ending = match self.lend_described(net, step, id, location::session_description(message)) {
+            Ok(true) => return true,
+            Ok(false) => Ending::by(Side::Service, EndCause::NoCapacity),
+            Err(why) => Ending::undescribed(why),
+        };
+        self.end_call(net, step, id, ending);
+        false
+    }
+
+    /// Lends the caller a port, and writes the answer to this offer, or an offer. False if no port is free.
+    pub(in crate::switchboard) fn lend_described(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        offer: Option<&[u8]>,
+    ) -> Result<bool, SdpError> {
+        let who = Who::Caller(id);
+        let offer = offer.map(|body| (body, self.settings.read_offer(body)));
+        let read = offer.as_ref().and_then(|(_, read)| read.as_ref().ok());
+        let Some(sender) = self.line_mut(who).map(|line| line.flow.remote.ip()) else { return Ok(false) };
+        let Some(mut sound) = net.media.lend_for(step, who, read, sender) else { return Ok(false) };
+        sound.local.formats = self.settings.formats_of(net.trunks.trunk_with(who));
+        let Described { body, agreed, places, offers } = match describe(offer, sound.local) {
+            Ok(described) => described,
+            Err(why) => {
+                net.media.return_anchor(step, sound.anchor);
+                return Err(why);
+            }
+        };
+        let Some(call) = self.calls.get_mut(&id) else { return Ok(false) };
+        call.caller.sdp = Bytes::from(body);
+        sound.places = places;
+        (call.caller.delayed_offer, sound.offered) = (offers, offers);
+        agreed.into_iter().for_each(|agreed| sound.agree(agreed));
+        call.caller.line.sound = Some(sound);
+        Ok(true)
+    }
+
+    /// A caller as outgoing legs name him: his number and, for the display, his location.
+    pub(in crate::switchboard) fn shown_as(&self, id: CallId, outwards: bool) -> String {
+        let shown = self.calls.get(&id).map(|call| &call.shown);
+        let number = shown.and_then(|shown| shown.number.as_deref()).unwrap_or("anonymous");
+        let location = shown.and_then(|shown| shown.location.as_deref());
+        // The centre's own words stay in the centre.
+        let call = self.calls.get(&id).filter(|_| !outwards);
+        let [to, service, notice] = [
+            call.and_then(|call| call.rung_to.as_deref()),
+            call.and_then(|call| call.shown.service.as_deref()),
+            call.and_then(|call| call.shown.notice.as_deref()),
+        ];
+        let display = [to, service, Some(number), notice, location].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        let display: String = display.chars().filter(|c| !matches!(c, '"' | '\\') && !c.is_control()).collect();
+        format!("\"{display}\" <sip:{}@{}>", user_part(number), self.settings.domain)
+    }
+}
+
+/// Our first description for a caller.
+pub(in crate::switchboard) struct Described {
+    body: Vec<u8>,
+    agreed: Option<Agreed>,
+    places: Places,
+    /// It is an offer: the answer comes in the ACK.
+    pub(in crate::switchboard) offers: bool,
+}
+
+/// Answers the caller's offer, or offers where there is none or none that can be read. An offer without audio has its streams
+/// refused; audio is offered by re-INVITE (RFC 3264 §5).
+pub(in crate::switchboard) fn describe(
+    offer: Option<(&[u8], Result<AudioDescription, SdpError>)>,
+    local: Local,
+) -> Result<Described, SdpError> {
+    match offer {
+        Some((_, Ok(offer))) => {
+            let (body, agreed) = offer_answer::answer(&offer, local, None)?;
+            Ok(Described { body, agreed: Some(agreed), places: Places::of(&offer), offers: false })
+        }
+        Some((body, Err(SdpError::NoAudio))) => {
+            let (body, places) = sdp::refuse_all(body, local)?;
+            Ok(Described { body, agreed: None, places, offers: false })
+        }
+        Some((_, Err(SdpError::Malformed))) | None => {
+            let first = local.formats.first().unwrap_or(AudioCodec::Pcma);
+            let places = Places::default();
+            let body = sdp::write_offer(local, first, Direction::SendRecv, &places);
+            Ok(Described { body, agreed: None, places, offers: true })
+        }
+        Some((_, Err(why @ (SdpError::NoCrypto | SdpError::NoCodec | SdpError::OtherFamily)))) => Err(why),
+    }
+}
+
+pub(in crate::switchboard) fn merge_key(message: &Message<'_>) -> MergeKey {
+    let tag = message.from().ok().and_then(|from| from.tag().map(|tag| Bytes::copy_from_slice(&tag)));
+    let call_id = Bytes::copy_from_slice(message.call_id().unwrap_or_default());
+    (tag.unwrap_or_default(), call_id, message.cseq().map_or(0, |cseq| cseq.number))
+}
+
+/// The URI of the host and port at the other end of a flow.
+fn uri_of(flow: Flow) -> String {
+    let transport = match flow.transport {
+        Transport::Udp => "",
+        Transport::Tcp => ";transport=tcp",
+        Transport::Tls => ";transport=tls",
+    };
+    format!("sip:{}{transport}", SocketAddr::new(flow.remote.ip().to_canonical(), flow.remote.port()))
+}
+
+/// The number in E.164 where a country is set and there is no doubt; else as it came.
+fn known_as(raw: String, country: &str) -> String {
+    if country.is_empty() {
+        return raw;
+    }
+    crate::sip::number::e164(&raw, country).unwrap_or(raw)
+}
+
+/// Text of a peer for records: no control characters, none that change the order or the look of others, a limited length.
+pub(in crate::switchboard) fn clean(bytes: &[u8], chars_max: usize) -> String {
+    String::from_utf8_lossy(bytes)
+        .chars()
+        .filter(|c| !c.is_control() && !caller_number::is_invisible(*c))
+        .take(chars_max)
+        .collect()
+}
+
+fn has_unknown_extension(message: &Message<'_>) -> bool {
+    option_tag::not_understood(message).next().is_some()
+}
+
+/// What operators' phones are shown.
+pub(in crate::switchboard) fn shown(message: &Message<'_>, locations: &[Location], country: &str) -> Caller {
+    let number = caller_number::of(message);
+    let number = number.map(|raw| known_as(raw, country));
+    let fields = |to: Passed| {
+        let names = KEPT.into_iter().filter(move |(_, passed)| *passed == to).map(|(name, _)| name);
+        names.flat_map(|name| message.lines(name).take(4).map(move |value| (name, value.to_vec()))).collect()
+    };
+    let (headers, onward) = (fields(Passed::All), fields(Passed::Onward));
+    let best = locations.first();
+    let location = best.map(Location::brief).filter(|text| !text.is_empty());
+    let geo = locations.iter().find_map(|location| location.shape.as_ref()).map(geo_uri);
+    Caller { number, service: None, notice: None, location, headers, onward, geo }
+}
+
+/// A `geo:` URI (RFC 5870 §3.3).
+fn geo_uri(shape: &Shape) -> String {
+    match shape {
+        Shape::Point { latitude, longitude } => format!("<geo:{latitude},{longitude}>"),
+        Shape::Circle { latitude, longitude, radius_m } => format!("<geo:{latitude},{longitude};u={radius_m}>"),
+    }
+}

@@ -1,0 +1,108 @@
+//! Legs that ring and are to ring no more: because of their call, of their operator, or of whoever was first.
+
+use bytes::Bytes;
+
+use crate::cdr::fact::{FactKind, OfferOutcome};
+use crate::ids::{CallId, LegNo, OperatorId};
+
+use crate::switchboard::session::leg::{OfferLeg, OfferState, Who};
+use crate::switchboard::{Calls, NetworkParts, Step};
+
+/// A phone whose call somebody else has taken shows no call that was missed (RFC 3326 §3.1).
+const ELSEWHERE: &[u8] = b"SIP;cause=200;text=\"Call completed elsewhere\"";
+
+impl Calls {
+    /// We end an offer that rings, and the call goes on without it.
+    pub(in crate::switchboard) fn cancel_offer(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        leg: LegNo,
+        outcome: OfferOutcome,
+    ) {
+        let Some(offer) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)) else { return };
+        if !offer.is_ringing() {
+            return;
+        }
+        let to = offer.to.clone();
+        self.silence_leg(net, step, id, leg);
+        self.offer_ended(net, step, id, leg, to, outcome, None);
+    }
+
+    /// We end an offer whose call no longer needs it (it is over, or somebody else was first).
+    pub(in crate::switchboard) fn cancel_leg(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        leg: LegNo,
+        outcome: OfferOutcome,
+    ) {
+        let Some(to) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).map(|leg| leg.to.clone()) else {
+            return;
+        };
+        if outcome == OfferOutcome::LostRace {
+            self.give_reason(Who::Offer(id, leg), Some(Bytes::from_static(ELSEWHERE)));
+        }
+        self.silence_leg(net, step, id, leg);
+        self.fact(net, step, id, FactKind::OfferEnded { leg, to, outcome, sip_status: None });
+    }
+
+    /// Sends the CANCEL; the leg lives on, without sound, until its final response.
+    fn silence_leg(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, leg: LegNo) {
+        let now = step.now;
+        let who = Who::Offer(id, leg);
+        self.close_sound(net, step, who);
+        self.drop_early(net, who);
+        self.stop_awaiting(step, who);
+        self.cancel_second_way(net, step, who);
+        self.not_unheard(id, leg);
+        // The leg may have to wait long for its final response.
+        net.trunks.channels.release(who);
+        let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return };
+        let state = std::mem::replace(&mut offer.state, OfferState::Cancelling);
+        let (client, reason) = (offer.client, offer.line.reason.clone());
+        let to = offer.to.clone();
+        step.stir(&to);
+        step.drop_offer_alarm(who, state);
+        if let Some(client) = client {
+            net.wire.transactions.cancel(now.mono, client, reason, &mut step.out.transmits);
+        }
+    }
+
+    /// One leg speaks for its operator: his other phones ring no more.
+    pub(in crate::switchboard) fn cancel_other_phones(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        leg: LegNo,
+        operator: &OperatorId,
+        outcome: OfferOutcome,
+    ) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let his =
+            |(no, other): &(&LegNo, &OfferLeg)| **no != leg && other.is_ringing() && other.operator() == Some(operator);
+        let others: Vec<LegNo> = call.legs.iter().filter(his).map(|(no, _)| *no).collect();
+        for other in others {
+            if let Some(call) = self.calls.get_mut(&id) {
+                call.guests.remove(&other);
+            }
+            self.cancel_leg(net, step, id, other, outcome);
+        }
+    }
+
+    /// The operator logged out or was removed while his phone rings.
+    pub(in crate::switchboard) fn withdraw(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        operator: &OperatorId,
+    ) {
+        let Some(leg) = self.calls.get(&id).and_then(|call| call.leg_of(operator)) else { return };
+        self.cancel_other_phones(net, step, id, leg, operator, OfferOutcome::Withdrawn);
+        self.cancel_offer(net, step, id, leg, OfferOutcome::Withdrawn);
+    }
+}

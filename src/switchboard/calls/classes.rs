@@ -1,0 +1,98 @@
+//! How calls are classed: by feature code, with or without the code of a category, and from the console. The last word counts, and
+//! every word is a fact.
+
+use std::time::Duration;
+
+use crate::cdr::fact::{Class, FactKind};
+use crate::clock::{Now, Timestamp};
+use crate::ids::{CallId, OperatorId};
+
+use crate::switchboard::ConsoleReply;
+use crate::switchboard::settings::Category;
+use crate::switchboard::{Calls, NetworkParts, Step};
+
+/// An operator's last call can be classed by phone for so long after its end; later there is the console.
+pub(in crate::switchboard) const LAST_CALL: Duration = Duration::from_secs(15 * 60);
+
+/// The last emergency call that an operator had, or has.
+#[derive(Clone, Debug)]
+pub(in crate::switchboard) struct Worked {
+    pub(in crate::switchboard) call: CallId,
+    pub(in crate::switchboard) number: Option<String>,
+    /// When it ended.
+    pub(in crate::switchboard) over_at: Option<Timestamp>,
+}
+
+impl Worked {
+    /// It lasts, or has ended not long ago.
+    pub(in crate::switchboard) fn is_of_late(&self, now: Now) -> bool {
+        self.over_at.is_none_or(|over_at| u128::from(now.wall.millis_since(over_at)) <= LAST_CALL.as_millis())
+    }
+}
+
+impl Calls {
+    /// An operator has dialled a class, perhaps with a category behind it: it is his present or last call's. None: it is no such
+    /// code. False: he had no call of late, or there is no such category.
+    pub(in crate::switchboard) fn classed_by_code(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        operator: &OperatorId,
+        dialled: &[u8],
+    ) -> Option<bool> {
+        let now = step.now;
+        let dialled = std::str::from_utf8(dialled).ok()?;
+        let mut codes = self.settings.feature_codes.classes.iter();
+        let (class, code) = codes.find_map(|(code, class)| Some((*class, dialled.strip_prefix(code.as_str())?)))?;
+        let Some(call) = self.last_call_of(now, operator) else { return Some(false) };
+        let category = Some(code).filter(|code| !code.is_empty());
+        let done = self.dispose(net, step, call, class, category.map(str::to_owned), None, operator.to_string());
+        Some(done == ConsoleReply::Done)
+    }
+
+    /// The call that he has, wraps up, or had not long ago.
+    fn last_call_of(&self, now: Now, operator: &OperatorId) -> Option<CallId> {
+        let worked = self.worked.get(operator)?;
+        let wraps_up = self.acd.view(operator).is_some_and(|view| view.call == Some(worked.call));
+        (wraps_up || worked.is_of_late(now)).then_some(worked.call)
+    }
+
+    /// Classes a call, of this run or an earlier one. Where categories are configured it must be one of them, by code or name.
+    pub(in crate::switchboard) fn dispose(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        call: CallId,
+        class: Class,
+        category: Option<String>,
+        note: Option<String>,
+        by: String,
+    ) -> ConsoleReply {
+        let now = step.now;
+        let known = &self.settings.categories;
+        let (category, agency) = match category.as_deref().filter(|_| !known.is_empty()) {
+            None => (category, None),
+            Some(wanted) => match known.iter().find(|one| one.is(wanted)) {
+                Some(Category { name, agency, .. }) => (Some(name.clone()), agency.clone()),
+                None => {
+                    let known = known.iter().map(|one| format!("{} {}", one.code, one.name)).collect();
+                    return ConsoleReply::UnknownCategory { known };
+                }
+            },
+        };
+        self.classed_meanwhile(call, class == Class::Prank);
+        if let Some(number) = self.number_of(call) {
+            self.callers.classed(&number, call, class == Class::Prank, now.wall, &self.settings.callers);
+        }
+        net.facts.late_fact(step, call, FactKind::Disposed { class, category, note, by, agency });
+        ConsoleReply::Done
+    }
+
+    /// The number of a call that lives, or was some operator's last.
+    fn number_of(&self, id: CallId) -> Option<String> {
+        if let Some(call) = self.calls.get(&id) {
+            return call.shown.number.clone().filter(|_| call.placed_by.is_none());
+        }
+        self.worked.values().find(|worked| worked.call == id).and_then(|worked| worked.number.clone())
+    }
+}

@@ -1,0 +1,104 @@
+//! Requests inside dialogs, whoever's leg it is: where each goes, and BYE and ACK.
+
+use crate::cdr::fact::{EndCause, Side};
+use crate::sip::wire::{Message, Name};
+
+use crate::switchboard::calls::end::Ending;
+use crate::switchboard::session::leg::Who;
+use crate::switchboard::{Calls, NetworkParts, Step};
+
+/// The headers of the first response that a repeated response has too, besides those of every response.
+pub(in crate::switchboard) const SAID_AGAIN: [Name; 16] = [
+    Name::Contact,
+    Name::Allow,
+    Name::AllowEvents,
+    Name::Supported,
+    Name::Require,
+    Name::SessionExpires,
+    Name::MinSe,
+    Name::Expires,
+    Name::MinExpires,
+    Name::RetryAfter,
+    Name::Accept,
+    Name::AcceptEncoding,
+    Name::Unsupported,
+    Name::RecvInfo,
+    Name::ReferSub,
+    Name::Warning,
+];
+
+/// The status that is reported for an ignored ACK, which has no response (RFC 3261 §17): that of other requests from there.
+pub(in crate::switchboard) const ACK_IGNORED: u16 = 403;
+
+impl Calls {
+    /// The peer has sent a message in its dialog.
+    pub(in crate::switchboard) fn is_back(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
+        self.trust(step, who);
+        if let Who::Caller(call) = who {
+            self.caller_is_back(net, step, call);
+        }
+    }
+
+    /// The call of a leg is over: its peer is to be told so, or is told.
+    pub(in crate::switchboard) fn is_past(&self, who: Who) -> bool {
+        match who {
+            Who::Caller(call) | Who::Offer(call, _) => {
+                self.calls.get(&call).is_some_and(crate::switchboard::calls::call::Call::is_over)
+            }
+            Who::Phone(_) => false,
+        }
+    }
+
+    pub(in crate::switchboard) fn hung_up(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        who: Who,
+        q850: Option<u8>,
+    ) {
+        let now = step.now;
+        match who {
+            Who::Caller(call) => {
+                // A BYE may overtake the answer: in an early dialog it is a CANCEL (RFC 3261 §15).
+                let talked = self.calls.get(&call).is_some_and(crate::switchboard::calls::call::Call::has_talked);
+                let cause = if talked { EndCause::Normal } else { EndCause::Abandoned };
+                self.end_call(net, step, call, Ending::by(Side::Caller, cause).with_bye(who, q850));
+                self.reap(net, step, call);
+            }
+            Who::Offer(call, leg) if self.is_guest(call, leg) => self.guest_leaves(net, step, call, leg, false),
+            Who::Offer(call, leg) if self.leaves_heir(net, step, call, leg, false) => {}
+            Who::Offer(call, leg) if self.is_passing_on(now, call, leg) => {
+                self.transferor_left(net, step, call, leg, false)
+            }
+            Who::Offer(call, _) => {
+                self.end_call(net, step, call, Ending::by(Side::Operator, EndCause::Normal).with_bye(who, q850));
+            }
+            Who::Phone(phone) => self.end_phone(net, step, phone, false),
+        }
+    }
+}
+
+/// Gives `status` if a response with it concerns its request only, else `otherwise`. Other statuses end the dialog or one of its usages
+/// (RFC 5057 §5.1): at 404, 408, 416 and 481 clients end their calls.
+pub(in crate::switchboard) const fn of_request_only(status: u16, otherwise: u16) -> u16 {
+    match status {
+        200..=299 | 400 | 403 | 406 | 412..=415 | 420 | 421 | 486 | 488 | 491 | 493 | 503 | 513 | 600 | 603 | 606 => {
+            status
+        }
+        _ => otherwise,
+    }
+}
+
+/// The Q.850 cause of a Reason header field (RFC 3326 §2).
+pub(in crate::switchboard) fn q850(message: &Message<'_>) -> Option<u8> {
+    message.list(Name::Reason).find_map(|value| {
+        let text = std::str::from_utf8(value).ok()?;
+        let (protocol, params) = text.split_once(';')?;
+        if !protocol.trim().eq_ignore_ascii_case("Q.850") {
+            return None;
+        }
+        let mut params = params.split(';').filter_map(|param| param.split_once('='));
+        let (_, cause) = params.find(|(name, _)| name.trim().eq_ignore_ascii_case("cause"))?;
+        cause.trim().parse().ok()
+    })
+}

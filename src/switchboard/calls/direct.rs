@@ -1,0 +1,262 @@
+//! Calls that operators place: to a colleague, to an agency of the configuration, or to somebody who is called back. Calls in their own right, with facts, but no
+//! emergency calls: they never wait in the queue and have no record.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::acd::Standing;
+use crate::cdr::fact::{Callee, Destination, EndCause, FactKind, OfferOutcome, Side};
+use crate::counted::Map;
+use crate::ids::{CallId, OperatorId};
+use crate::limits::PLACED_CALLS_MAX;
+use crate::sip::dialog::Dialog;
+use crate::sip::message::Stencil;
+use crate::sip::uri::Uri;
+use crate::sip::wire::{Message, Name};
+
+use crate::switchboard::admission::door::Taken;
+use crate::switchboard::calls::call::{Caller, Stage};
+use crate::switchboard::calls::call_back::CallBack;
+use crate::switchboard::calls::caller::{clean, merge_key};
+use crate::switchboard::calls::end::Ending;
+use crate::switchboard::dispatch::timers::Alarm;
+use crate::switchboard::session::leg::Who;
+use crate::switchboard::{Calls, NetworkParts, Step};
+
+/// Calls that one operator may have placed at once: one on hold beside another.
+const OF_ONE_MAX: usize = 2;
+/// Characters of a Call-ID that are written down.
+const CALL_ID_CHARS_MAX: usize = 512;
+
+/// Calls that operators have placed.
+#[derive(Debug, Default)]
+pub(in crate::switchboard) struct PlacedCalls {
+    by: Map<CallId, OperatorId>,
+    of: BTreeMap<OperatorId, BTreeSet<CallId>>,
+}
+
+impl PlacedCalls {
+    pub(in crate::switchboard) fn insert(&mut self, call: CallId, by: &OperatorId) {
+        self.by.insert(call, by.clone());
+        self.of.entry(by.clone()).or_default().insert(call);
+    }
+
+    pub(in crate::switchboard) fn remove(&mut self, call: CallId) {
+        let Some(by) = self.by.remove(&call) else { return };
+        if let Some(calls) = self.of.get_mut(&by) {
+            calls.remove(&call);
+            if calls.is_empty() {
+                self.of.remove(&by);
+            }
+        }
+    }
+
+    pub(in crate::switchboard) fn len(&self) -> usize {
+        self.by.len()
+    }
+
+    /// The calls that an operator has placed: at most `OF_ONE_MAX`.
+    pub(in crate::switchboard) fn of(&self, operator: &OperatorId) -> BTreeSet<CallId> {
+        self.of.get(operator).cloned().unwrap_or_default()
+    }
+
+    /// `live`: each call that lives and was placed, with its operator.
+    pub(in crate::switchboard) fn verify<'a>(
+        &self,
+        live: impl Iterator<Item = (CallId, &'a OperatorId)>,
+    ) -> Result<(), String> {
+        let mut expected = Self::default();
+        live.for_each(|(call, by)| expected.insert(call, by));
+        if expected.by == self.by && expected.of == self.of {
+            Ok(())
+        } else {
+            Err("calls that operators have placed are not counted as such".to_owned())
+        }
+    }
+}
+
+/// What an operator places a call for.
+pub(in crate::switchboard) enum PlacedFor {
+    Talk,
+    /// Who answers joins the operator's caller when the two calls become one.
+    Conference,
+    CallBack(CallBack),
+}
+
+impl Calls {
+    /// An operator calls somebody.
+    pub(in crate::switchboard) fn place(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        by: OperatorId,
+    ) {
+        let uri = taken.message.request_uri().unwrap_or_default();
+        let parsed = Uri::parse(uri);
+        let asked_in = parsed.as_ref().ok().and_then(|uri| net.phones.asked_in(uri));
+        let why = if asked_in.is_some() { PlacedFor::Conference } else { PlacedFor::Talk };
+        let whom = asked_in.unwrap_or_else(|| parsed.map_err(|_| 404).and_then(|uri| net.phones.whom(&uri)));
+        let to = match whom {
+            Ok(Destination::Operator(operator)) if operator != by => Callee::Operator(operator),
+            Ok(Destination::Number(number)) => Callee::Number(number),
+            // Nobody waits in the queue with a caller of his own behind him, and nobody calls himself.
+            Ok(Destination::Operator(_) | Destination::Queue) => return net.wire.reply(step, taken, 404, &[]),
+            Err(status) => return net.wire.reply(step, taken, status, &[]),
+        };
+        self.place_to(net, step, taken, by, to, why);
+    }
+
+    /// An operator's call to a colleague, an agency, or somebody who is called back.
+    pub(in crate::switchboard) fn place_to(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        by: OperatorId,
+        to: Callee,
+        why: PlacedFor,
+    ) {
+        let now = step.now;
+        let key = merge_key(taken.message);
+        if net.wire.merged.contains_key(&key) {
+            return net.wire.reply(step, taken, 482, &[]);
+        }
+        match self.may_place(net, &by) {
+            Ok(()) => {}
+            Err(503) => return net.wire.reply(step, taken, 503, &[(Name::RetryAfter, b"5")]),
+            Err(status) => return net.wire.reply(step, taken, status, &[]),
+        }
+        let tag = step.rng.token();
+        let dialog = match Dialog::as_callee(taken.message, tag.as_str()) {
+            Ok(dialog) => dialog,
+            Err(fault) => return net.wire.reply(step, taken, fault.status, &[]),
+        };
+        let id = CallId::new(now.wall, &mut step.rng);
+        let stencil = Stencil::of(taken.message, taken.flow);
+        let trying = stencil.response(100, None).encode();
+        net.wire.transactions.respond(now.mono, taken.server, 100, trying, &mut step.out.transmits);
+        let shown = Caller { number: Some(self.settings.placed_as(&by, &to)), ..Caller::default() };
+        let mut call = net.wire.new_call(step, taken, tag, stencil, dialog, shown, key.clone());
+        call.caller.line.follow_target = false;
+        call.placed_by = Some(by.clone());
+        call.stage = Stage::Placed;
+        let of = match why {
+            PlacedFor::Talk => None,
+            PlacedFor::Conference => {
+                call.confers = true;
+                None
+            }
+            PlacedFor::CallBack(back) => {
+                self.abandoned.begin(&back.number, id);
+                let of = back.of;
+                call.call_back = Some(back);
+                Some(of)
+            }
+        };
+        step.alarms.insert(call.over_at, Alarm::TooLong(id));
+        self.add_call(id, call);
+        self.placed.insert(id, &by);
+        net.wire.hold_stream(id, taken.flow);
+        net.wire.merged.insert(key, id);
+        net.wire.invites.insert(taken.server, Who::Caller(id));
+        let sip_call_id = clean(taken.message.call_id().unwrap_or_default(), CALL_ID_CHARS_MAX);
+        let ordered_by = None;
+        self.fact(net, step, id, FactKind::Placed { by: by.clone(), to: to.clone(), sip_call_id, of, ordered_by });
+        self.acd.place(now, id, &by);
+        self.expire_invite(step, id, taken.message);
+        self.begin_dialog(net, id);
+        if self.describe_caller(net, step, id, taken.message) {
+            self.ring_placed(net, step, id, &by, &to);
+        }
+    }
+
+    /// Obeys the Expires of an operator's own INVITE (RFC 3261 §13.3.1). The trunk's Expires never ends an emergency call.
+    fn expire_invite(&mut self, step: &mut Step, id: CallId, invite: &Message<'_>) {
+        let now = step.now;
+        let seconds = invite.number(Name::Expires).ok().flatten().filter(|seconds| *seconds > 0);
+        let (Some(seconds), Some(call)) = (seconds, self.calls.get_mut(&id)) else { return };
+        let at = now.mono + Duration::from_secs(seconds.into());
+        call.expires_at = Some(at);
+        step.alarms.insert(at, Alarm::InviteExpires(id));
+    }
+
+    /// An operator's own INVITE has expired: 487, unless it was answered.
+    pub(in crate::switchboard) fn invite_expired(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.expires_at = None;
+        if call.caller.invite.is_some() {
+            self.end_call(net, step, id, Ending::by(Side::Caller, EndCause::Abandoned));
+        }
+    }
+
+    /// Whether an operator may place one more call: 486 when he has enough, 503 when there is no room.
+    pub(in crate::switchboard) fn may_place(&self, net: &NetworkParts, by: &OperatorId) -> Result<(), u16> {
+        if self.placed.of(by).len() >= OF_ONE_MAX {
+            return Err(486);
+        }
+        // The room that is left is for emergencies.
+        let full = self.draining || self.placed.len() >= PLACED_CALLS_MAX || self.live >= self.settings.calls_max / 2;
+        if full || !self.has_pairs_for_placed(net, by) { Err(503) } else { Ok(()) }
+    }
+}
+
+impl Calls {
+    /// Calls whom an operator wants.
+    pub(in crate::switchboard) fn ring_placed(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        by: &OperatorId,
+        to: &Callee,
+    ) {
+        let now = step.now;
+        let why = format!("called by {by}");
+        let refused = match to {
+            Callee::Operator(operator) => match self.acd.standing(operator) {
+                Standing::Free => {
+                    self.acd.reserve(id, operator);
+                    let until = now.mono + self.settings.ring;
+                    if self.ring_phones(net, step, id, operator, &why, until) {
+                        return;
+                    }
+                    self.acd.offer_failed(now, id, operator, true);
+                    503
+                }
+                Standing::Busy => 486,
+                Standing::Away | Standing::Unknown => 480,
+            },
+            Callee::Number(number) => {
+                let until = now.mono + self.settings.fallback_ring;
+                if self.dial(net, step, id, number, &why, until) {
+                    return;
+                }
+                503
+            }
+        };
+        self.refuse_placed(net, step, id, refused);
+    }
+
+    /// Whom an operator has called does not answer.
+    pub(in crate::switchboard) fn placed_refused(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        to: &Callee,
+        outcome: OfferOutcome,
+        sip_status: Option<u16>,
+    ) {
+        // While another phone of a colleague rings, nothing is lost.
+        let Some(call) = self.calls.get(&id).filter(|call| !call.rings()) else { return };
+        let by = call.placed_by.as_ref().map(ToString::to_string);
+        if !self.dial_again(net, step, id, to, &format!("called by {}", by.unwrap_or_default())) {
+            self.refuse_placed(net, step, id, crate::switchboard::calls::transfer::told_as(outcome, sip_status));
+        }
+    }
+
+    fn refuse_placed(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, status: u16) {
+        self.end_call(net, step, id, Ending::by(Side::Service, EndCause::Normal).refusing(status));
+    }
+}

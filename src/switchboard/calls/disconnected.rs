@@ -1,0 +1,118 @@
+//! Callers whose connection was closed before their final response or its ACK (RFC 3261 §17.2.4, §18.2.2, §18.4). Responses are sent over
+//! a new connection. Until the result is known, these calls ring after all others. If no connection opens and no RTP arrives for a short
+//! time, the call ends.
+
+use crate::cdr::fact::{EndCause, Side};
+use crate::clock::Instant;
+use crate::ids::CallId;
+use crate::sip::flow::Flow;
+use crate::switchboard::calls::call::Call;
+use crate::switchboard::calls::end::Ending;
+use crate::switchboard::dispatch::timers::Alarm;
+use crate::switchboard::session::leg::Who;
+use crate::switchboard::wire::connections::{Disconnected, GIVEN_UP_AFTER, WaysBack};
+use crate::switchboard::{Calls, NetworkParts, Step};
+
+impl Calls {
+    /// The connection of a caller was closed: a pending response is sent over a new one.
+    pub(in crate::switchboard) fn caller_disconnected(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        flow: Flow,
+    ) {
+        let now = step.now;
+        let emergency = |call: &&mut Call| !call.is_over() && call.placed_by.is_none();
+        let Some(call) = self.calls.get_mut(&id).filter(emergency) else { return };
+        let owed = call.caller.invite.is_some() || call.caller.line.unacked.is_some();
+        let Some(stencil) = call.caller.stencil.as_ref().filter(|_| owed) else { return };
+        let way_back = stencil.way_back(flow).remote;
+        let decided_at = now.mono + GIVEN_UP_AFTER;
+        let before = call.caller.disconnected.replace(Disconnected {
+            way_back,
+            unreachable: false,
+            decided_at: Some(decided_at),
+        });
+        net.wire.forget_disconnected(step, id, before);
+        net.wire.ways_back.entry(way_back).or_default().insert(id);
+        step.alarms.insert(decided_at, Alarm::Disconnected(id));
+        self.acd.set_priority(id, u8::MAX);
+        self.tell_again(net, step, id);
+    }
+
+    /// No connection to this address opens: callers whose responses are sent there are unreachable.
+    pub(in crate::switchboard) fn no_way_back(&mut self, net: &mut NetworkParts, step: &mut Step, flow: Flow) {
+        let now = step.now;
+        let ids: Vec<CallId> = net.wire.ways_back.get(&flow.remote).into_iter().flatten().copied().collect();
+        for id in ids {
+            let caller = self.calls.get_mut(&id).map(|call| &mut call.caller);
+            let Some(gone) = caller.and_then(|caller| caller.disconnected.as_mut()).filter(|gone| !gone.unreachable)
+            else {
+                continue;
+            };
+            let decided_at = now.mono + GIVEN_UP_AFTER;
+            let before = gone.decided_at.replace(decided_at);
+            gone.unreachable = true;
+            if let Some(before) = before {
+                step.alarms.remove(before, Alarm::Disconnected(id));
+            }
+            step.alarms.insert(decided_at, Alarm::Disconnected(id));
+            self.acd.set_priority(id, u8::MAX);
+            self.doubt_for(step, Who::Caller(id), GIVEN_UP_AFTER);
+        }
+    }
+
+    /// Ends the call of an unreachable caller who was never heard; all others get their place in the order back.
+    pub(in crate::switchboard) fn disconnected_due(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let heard = call.caller.line.sound.as_ref().is_some_and(|sound| sound.heard);
+        let Some(gone) = call.caller.disconnected.as_mut() else { return };
+        gone.decided_at = None;
+        if gone.unreachable && !heard {
+            return self.caller_given_up(net, step, id);
+        }
+        // The caller was reached over a new connection, or is heard.
+        self.acd.set_priority(id, self.priority_of(id));
+    }
+
+    /// A message of the caller has arrived.
+    pub(in crate::switchboard) fn caller_is_back(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+        let gone = self.calls.get_mut(&id).and_then(|call| call.caller.disconnected.take());
+        if gone.is_some() {
+            net.wire.forget_disconnected(step, id, gone);
+            self.acd.set_priority(id, self.priority_of(id));
+        }
+    }
+
+    /// Ends the call of a lost caller: as abandoned if it was not answered.
+    pub(in crate::switchboard) fn caller_given_up(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+        let answered = self.calls.get(&id).is_some_and(|call| call.caller.answered);
+        let ending = match answered {
+            true => Ending::by(Side::Service, EndCause::CallerLost),
+            false => Ending::by(Side::Caller, EndCause::Abandoned),
+        };
+        self.end_call(net, step, id, ending);
+    }
+}
+
+impl Calls {
+    /// Deadline of a disconnected caller.
+    pub(in crate::switchboard) fn disconnected_until(&self, id: CallId) -> Option<Instant> {
+        self.calls.get(&id)?.caller.disconnected?.decided_at
+    }
+
+    /// The index matches the state of the calls.
+    pub(in crate::switchboard) fn verify_disconnected(&self, net: &NetworkParts) -> Result<(), String> {
+        let mut expected = WaysBack::new();
+        for (id, call) in self.calls.iter() {
+            if let Some(gone) = call.caller.disconnected {
+                expected.entry(gone.way_back).or_default().insert(*id);
+            }
+        }
+        match expected == net.wire.ways_back {
+            true => Ok(()),
+            false => Err(format!("{:?} are disconnected, not {expected:?}", net.wire.ways_back)),
+        }
+    }
+}

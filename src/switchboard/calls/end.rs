@@ -1,0 +1,348 @@
+//! How calls end: every way out passes through here, once.
+
+use bytes::Bytes;
+
+use crate::cdr::fact::{EndCause, FactKind, OfferOutcome, Side};
+use crate::ids::{CallId, LegNo};
+use crate::media::command::Command;
+use crate::sip::sdp::SdpError;
+use crate::sip::wire::{Method, Name};
+
+use crate::switchboard::Purpose;
+use crate::switchboard::calls::call::Stage;
+use crate::switchboard::dispatch::timers::Alarm;
+use crate::switchboard::session::leg::{OfferLeg, OfferState, Who};
+use crate::switchboard::{Calls, NetworkParts, Step};
+
+/// How a call ends, for its last fact.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::switchboard) struct Ending {
+    by: Side,
+    cause: EndCause,
+    /// The final response that a caller without one gets.
+    refusal: u16,
+    q850: Option<u8>,
+    /// The Warning about the caller's description.
+    warning: Option<&'static [u8]>,
+    /// The BYE has come from that leg: it gets none.
+    bye_from: Option<Who>,
+}
+
+impl Ending {
+    pub(in crate::switchboard) fn by(by: Side, cause: EndCause) -> Self {
+        let refusal = match cause {
+            EndCause::Abandoned => 487,
+            EndCause::NoCapacity | EndCause::ServiceFault | EndCause::Interrupted | EndCause::Unknown => 503,
+            EndCause::NoCodec => 488,
+            EndCause::Normal | EndCause::CallerSilent | EndCause::CallerLost | EndCause::OperatorLost => 480,
+        };
+        Self { by, cause, refusal, q850: None, warning: None, bye_from: None }
+    }
+
+    /// The end of a call whose caller's description cannot be used.
+    pub(in crate::switchboard) fn undescribed(why: SdpError) -> Self {
+        Self { warning: Some(why.warning()), ..Self::by(Side::Service, EndCause::NoCodec) }
+    }
+
+    /// A caller without a final response gets this one.
+    pub(in crate::switchboard) fn refusing(self, refusal: u16) -> Self {
+        Self { refusal, ..self }
+    }
+
+    pub(in crate::switchboard) fn with_bye(self, from: Who, q850: Option<u8>) -> Self {
+        Self { bye_from: Some(from), q850, ..self }
+    }
+}
+
+impl Calls {
+    /// Ends a call: every leg is told, every port given back, the operator freed, the fact written.
+    pub(in crate::switchboard) fn end_call(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        ending: Ending,
+    ) {
+        let now = step.now;
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if call.is_over() {
+            return;
+        }
+        self.transfer_ends(net, step, id);
+        self.stop_telling_place(step, id);
+        self.guests_go(net, step, id);
+        self.forget_outside(step, id);
+        self.without_port.remove(&id);
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let stage = std::mem::replace(&mut call.stage, Stage::Ended);
+        self.live -= 1;
+        if std::mem::take(&mut call.mixed) {
+            step.out.media.push(Command::Unmix { room: id });
+        }
+        let (answered, placed, talked) = (call.caller.answered, call.placed_by.is_some(), call.talked);
+        let fetched = call.caller.fetched.is_some() && !call.talked;
+        if let Stage::AllPhones { until } = stage {
+            step.alarms.remove(until, Alarm::PhonesOver(id));
+        }
+        step.alarms.remove(call.over_at, Alarm::TooLong(id));
+        if let Some(at) = call.expires_at.take() {
+            step.alarms.remove(at, Alarm::InviteExpires(id));
+        }
+        let legs: Vec<LegNo> = call.legs.keys().copied().collect();
+        let talking = match stage {
+            Stage::Talking { leg } => call.legs.get(&leg).and_then(OfferLeg::operator).cloned(),
+            Stage::Queued
+            | Stage::Offered
+            | Stage::AllPhones { .. }
+            | Stage::Number
+            | Stage::Transfer { .. }
+            | Stage::OwnPhones { .. }
+            | Stage::Placed
+            | Stage::Ended => None,
+        };
+        let reason = ending.q850.map(|cause| Bytes::from(format!("Q.850;cause={cause}")));
+        for leg in legs {
+            self.give_reason(Who::Offer(id, leg), reason.clone());
+            self.end_leg(net, step, id, leg, OfferOutcome::CallerLeft, ending.bye_from);
+        }
+        // Whose own phone was rung can be refused no more: it is told why it is hung up.
+        let in_vain = fetched.then(|| Bytes::from(format!("SIP;cause={}", ending.refusal)));
+        self.give_reason(Who::Caller(id), reason.or(in_vain));
+        let sip_status = if answered && !fetched { None } else { Some(ending.refusal) };
+        self.end_caller(net, step, id, &ending);
+        self.end_internal(id);
+        self.no_longer_long(step, id);
+        match talking {
+            Some(operator) if !placed => self.acd.finished(now, id, &operator),
+            Some(_) | None if placed && !talked => self.acd.give_up(now, id),
+            Some(_) | None => self.acd.leave(now, id),
+        }
+        self.placed.remove(id);
+        self.forget_calling(id);
+        let (by, cause, q850) = (ending.by, ending.cause, ending.q850);
+        self.fact(net, step, id, FactKind::Ended { by, cause, sip_status, q850 });
+        self.reap(net, step, id);
+    }
+
+    /// Ends a call for a fault of ours.
+    pub(in crate::switchboard) fn end_for_fault(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+        self.end_call(net, step, id, Ending::by(Side::Service, EndCause::ServiceFault));
+    }
+
+    /// Ends all (a drain ran out of time).
+    pub(in crate::switchboard) fn hang_up_all(&mut self, net: &mut NetworkParts, step: &mut Step) {
+        self.draining = true;
+        let calls: Vec<CallId> = self.calls.keys().copied().collect();
+        for call in calls {
+            self.end_for_fault(net, step, call);
+        }
+        let phones: Vec<u64> = self.services.keys().copied().collect();
+        for phone in phones {
+            self.end_phone(net, step, phone, true);
+        }
+    }
+
+    /// Ends every wrap-up because the service ends, and records its time until now.
+    pub(in crate::switchboard) fn end_wrap_ups(&mut self, net: &mut NetworkParts, step: &mut Step) {
+        let wrapping: Vec<_> = self.acd.wrapping_up().map(|(operator, call)| (operator.clone(), call)).collect();
+        for (operator, call) in wrapping {
+            net.facts.late_fact(step, call, FactKind::WrappedUp { operator });
+        }
+    }
+
+    /// What the leg's BYE or CANCEL will say of why (RFC 3326 §2).
+    pub(in crate::switchboard) fn give_reason(&mut self, who: Who, reason: Option<Bytes>) {
+        if let Some(line) = self.line_mut(who) {
+            line.reason = reason;
+        }
+    }
+
+    fn end_caller(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, ending: &Ending) {
+        let now = step.now;
+        let who = Who::Caller(id);
+        self.stop_telling(step, id);
+        self.forget_audio(step, id);
+        self.stop_provisional(step, id);
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if let (Some(server), Some(stencil)) = (call.caller.invite.take(), &call.caller.stencil) {
+            let response = stencil.response(ending.refusal, Some(call.caller.tag.as_str()));
+            let bytes = match (ending.refusal, ending.warning) {
+                (503, _) => response.header(Name::RetryAfter, b"5").encode(),
+                (_, Some(warning)) => response.header(Name::Warning, warning).encode(),
+                (_, None) => response.encode(),
+            };
+            net.wire.transactions.respond(now.mono, server, ending.refusal, bytes, &mut step.out.transmits);
+            net.wire.invites.remove(&server);
+        } else if ending.bye_from == Some(who) || ending.cause == EndCause::CallerLost {
+            self.stop_waiting_for_ack(step, who);
+            if ending.bye_from.is_none() {
+                self.bye(net, step, who);
+            }
+        } else if self.line_mut(who).is_some_and(|line| line.unacked.is_some()) {
+            // The callee's BYE waits for the ACK (RFC 3261 §15).
+            if let Some(line) = self.line_mut(who) {
+                line.bye_due = true;
+            }
+        } else {
+            self.bye(net, step, who);
+        }
+        self.close_sound(net, step, who);
+        // The call itself may have to wait for legs that it has cancelled.
+        net.trunks.channels.release(who);
+    }
+
+    /// Ends one outgoing leg: cancels what rings, hangs up what talks.
+    pub(in crate::switchboard) fn end_leg(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        leg: LegNo,
+        outcome: OfferOutcome,
+        bye_from: Option<Who>,
+    ) {
+        let who = Who::Offer(id, leg);
+        let state = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).map(|leg| leg.state);
+        match state {
+            Some(OfferState::Ringing { .. } | OfferState::Unheard) => self.cancel_leg(net, step, id, leg, outcome),
+            Some(OfferState::Talking) => {
+                if bye_from != Some(who) {
+                    self.bye(net, step, who);
+                }
+                self.drop_leg(net, step, id, leg);
+            }
+            Some(OfferState::Cancelling) | None => {}
+        }
+    }
+
+    /// Sends the BYE of a leg's dialog, with a transaction that nobody waits for.
+    pub(in crate::switchboard) fn bye(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
+        let Some(flow) = self.line_mut(who).map(|line| line.next_flow()) else { return };
+        let branch = format!("z9hG4bK{}", step.rng.token());
+        let sent_by = self.settings.advertised(flow).to_owned();
+        let Some(line) = self.line_mut(who) else { return };
+        let reason = line.reason.clone();
+        let Some(dialog) = line.dialog.as_mut() else { return };
+        let (builder, cseq) = dialog.request(Method::Bye);
+        let builder = reason.iter().fold(builder, |builder, reason| builder.header(Name::Reason, reason));
+        let bytes = builder.via(flow.transport, &sent_by, &branch).encode();
+        net.trunks.send_unattended(
+            &mut net.wire,
+            step,
+            who,
+            Purpose::Farewell,
+            Method::Bye,
+            flow,
+            &branch,
+            (bytes, cseq),
+        );
+    }
+
+    /// Gives a leg's port back; nothing of its session is timed or asked any more.
+    pub(in crate::switchboard) fn close_sound(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
+        self.stop_session(step, who);
+        self.stop_asking(net, step, who);
+        self.stop_inquiry(net, step, who);
+        let Some(sound) = self.line_mut(who).and_then(|line| line.sound.take()) else { return };
+        net.media.anchors.remove(&sound.anchor);
+        net.media.ports.give_back(sound.anchor);
+        step.out.media.push(Command::Close { anchor: sound.anchor });
+        net.media.closing.insert(sound.anchor.slot, (sound.anchor, who));
+    }
+
+    /// Forgets an outgoing leg and all that it held.
+    pub(in crate::switchboard) fn drop_leg(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, leg: LegNo) {
+        let now = step.now;
+        let who = Who::Offer(id, leg);
+        if let Some(offer) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).filter(|leg| leg.client.is_some())
+        {
+            let (from, call_id, cseq) = (offer.from.clone(), offer.call_id.clone(), offer.cseq);
+            let second = offer.rung.second.flow();
+            self.remember_invite(net, now, who, (&from, &call_id), cseq, second);
+        }
+        self.close_sound(net, step, who);
+        net.trunks.leave_seat(who);
+        net.wire.lookups.forget(who);
+        self.drop_early(net, who);
+        self.stop_waiting_for_ack(step, who);
+        self.stop_awaiting(step, who);
+        self.forget_held_bye(step, who);
+        self.forget_second_way(net, step, who);
+        self.not_unheard(id, leg);
+        let Some(gone) = self.calls.get_mut(&id).and_then(|call| call.legs.remove(&leg)) else { return };
+        step.stir(&gone.to);
+        step.drop_offer_alarm(who, gone.state);
+        if let Some(client) = gone.client {
+            net.wire.forget_client(client);
+        }
+        net.wire.forget_dialog(gone.line.dialog.as_ref());
+        self.reap(net, step, id);
+    }
+}
+
+impl Calls {
+    /// Forgets a call that is over and has no leg left that must be heard out.
+    pub(in crate::switchboard) fn reap(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+        let done = self.calls.get(&id).is_some_and(|call| {
+            let caller = &call.caller;
+            let told = caller.invite.is_none() && caller.line.sound.is_none() && caller.line.unacked.is_none();
+            call.is_over() && call.legs.is_empty() && told
+        });
+        if !done {
+            return;
+        }
+        // The trunk is known until here: a BYE that has waited for the ACK may still need its password.
+        net.trunks.leave_seat(Who::Caller(id));
+        net.wire.lookups.forget(Who::Caller(id));
+        if let Some(call) = self.calls.remove(&id) {
+            net.wire.forget_disconnected(step, id, call.caller.disconnected);
+            net.wire.merged.remove(&call.merge_key);
+            net.wire.release_stream(id, call.caller.line.flow);
+            net.wire.forget_dialog(call.caller.line.dialog.as_ref());
+            if let Some(fetched) = call.caller.fetched {
+                net.wire.forget_client(fetched.client);
+            }
+        }
+    }
+
+    /// The caller cancelled, with that cause or none.
+    pub(in crate::switchboard) fn caller_gave_up(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        who: Who,
+        q850: Option<u8>,
+    ) {
+        match who {
+            Who::Caller(id) => {
+                let ending = Ending::by(Side::Caller, EndCause::Abandoned);
+                self.end_call(net, step, id, Ending { q850, ..ending });
+            }
+            Who::Phone(phone) => self.end_phone(net, step, phone, false),
+            Who::Offer(..) => {}
+        }
+    }
+
+    /// No ACK came for a 2xx of ours, all of 64 T1 (RFC 3261 §13.3.1.4). A caller whose voice is there keeps his call:
+    /// a lost ACK is no reason to cut an emergency.
+    pub(in crate::switchboard) fn never_acked(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
+        match who {
+            Who::Caller(id) => {
+                self.give_up_offer(who);
+                let Some(call) = self.calls.get(&id) else { return };
+                let heard = call.caller.line.sound.as_ref().is_some_and(|sound| sound.heard);
+                if call.is_over() {
+                    self.bye(net, step, who);
+                    self.reap(net, step, id);
+                } else if !heard {
+                    self.end_call(net, step, id, Ending::by(Side::Service, EndCause::CallerLost));
+                }
+            }
+            Who::Phone(phone) => self.end_phone(net, step, phone, true),
+            // The answer to a re-INVITE was not acknowledged: the talk continues as last agreed, and the next offer can be made.
+            Who::Offer(..) => {
+                self.give_up_offer(who);
+            }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What is done for callers while nobody is staffed, or the house is being left: all phones, then a number outside, then the same again after a while.
+
+use crate::acd::Posture;
+use crate::cdr::fact::{FactKind, OfferOutcome};
+use crate::ids::{CallId, LegNo, OperatorId};
+
+use crate::switchboard::calls::call::{Call, Stage};
+use crate::switchboard::dispatch::timers::Alarm;
+use crate::switchboard::{Calls, NetworkParts, Step};
+
+impl Calls {
+    /// Nobody is staffed, or the house is being left: rings every phone that it is given, or goes on to the number.
+    pub(in crate::switchboard) fn fall_back(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        operators: Vec<OperatorId>,
+    ) {
+        let now = step.now;
+        let Some(call) = self.calls.get_mut(&id) else { return self.acd.leave(now, id) };
+        let until = now.mono + self.settings.fallback_ring;
+        if self.acd.staffed() == 0 && !std::mem::replace(&mut call.unstaffed, true) {
+            self.fact(net, step, id, FactKind::NobodyOnShift);
+        }
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.stage = Stage::AllPhones { until };
+        }
+        step.alarms.insert(until, Alarm::PhonesOver(id));
+        self.touched.push(id);
+        let why = self.why_all_phones();
+        for operator in operators {
+            let why = why.to_owned();
+            // Further phones leave pairs to other calls, whose fallback rings the number.
+            let rings = self.calls.get(&id).is_some_and(Call::rings);
+            if rings && !self.has_pair_to_spare_for(net, &operator) {
+                self.acd.lacks_pair(now, id, &operator, None);
+            } else if !self.ring_phones(net, step, id, &operator, &why, until) {
+                self.is_not_rung(net, now, id, &operator);
+            }
+        }
+        self.next_fallback(net, step, id);
+    }
+
+    /// All phones have rung long enough.
+    pub(in crate::switchboard) fn all_phones_over(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+        let now = step.now;
+        let Some(call) = self.calls.get(&id) else { return };
+        let Stage::AllPhones { until } = call.stage else { return };
+        if until > now.mono {
+            return;
+        }
+        let ringing: Vec<LegNo> = self.fallback_legs(id, call).collect();
+        for leg in ringing {
+            self.cancel_offer(net, step, id, leg, OfferOutcome::NoAnswer);
+        }
+        self.next_fallback(net, step, id);
+    }
+
+    /// The legs of a call that ring for its fallback: all but those to operators whose turn it is.
+    fn fallback_legs<'a>(&'a self, id: CallId, call: &'a Call) -> impl Iterator<Item = LegNo> + 'a {
+        let ringing = call.legs.iter().filter(|(_, leg)| leg.is_ringing());
+        let of_fallback =
+            ringing.filter(move |(_, leg)| leg.operator().is_none_or(|operator| !self.acd.is_in_turn(id, operator)));
+        of_fallback.map(|(no, _)| *no)
+    }
+
+    /// When no leg of the fallback rings any more, its next step begins: the number, or waiting again. An operator who has become ready
+    /// meanwhile rings on.
+    pub(in crate::switchboard) fn next_fallback(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+        let now = step.now;
+        let Some(call) = self.calls.get(&id) else { return };
+        if self.fallback_legs(id, call).next().is_some() {
+            return;
+        }
+        let was_phones = match call.stage {
+            Stage::AllPhones { until } => {
+                step.alarms.remove(until, Alarm::PhonesOver(id));
+                true
+            }
+            Stage::Number => false,
+            Stage::Queued
+            | Stage::Offered
+            | Stage::Talking { .. }
+            | Stage::Transfer { .. }
+            | Stage::OwnPhones { .. }
+            | Stage::Placed
+            | Stage::Ended => return,
+        };
+        if let Some(number) = self.settings.fallback_number.clone().filter(|_| was_phones) {
+            if let Some(call) = self.calls.get_mut(&id) {
+                call.stage = Stage::Number;
+                call.tried.clear();
+            }
+            let until = now.mono + self.settings.fallback_ring;
+            if self.dial(net, step, id, &number, self.why_fallback(), until) {
+                return;
+            }
+        }
+        self.acd.fallback_failed(now, id);
+        match self.calls.get_mut(&id).filter(|call| call.rings()) {
+            Some(call) => call.stage = Stage::Offered,
+            None => self.back_to_queue(net, step, id),
+        }
+    }
+
+    /// Why all phones ring.
+    fn why_all_phones(&self) -> &'static str {
+        match self.acd.posture() {
+            Posture::Fallback => "evacuation: all phones",
+            Posture::Normal | Posture::MajorIncident | Posture::Drill if self.acd.staffed() == 0 => {
+                "no operator staffed: all phones"
+            }
+            Posture::Normal | Posture::MajorIncident | Posture::Drill => "no operator ready: all phones",
+        }
+    }
+
+    /// Why the fallback number is dialled.
+    pub(in crate::switchboard) fn why_fallback(&self) -> &'static str {
+        match self.acd.posture() {
+            Posture::Fallback => "evacuation: fallback number",
+            Posture::Normal | Posture::MajorIncident | Posture::Drill if self.acd.staffed() == 0 => {
+                "no operator staffed: fallback number"
+            }
+            Posture::Normal | Posture::MajorIncident | Posture::Drill => "no operator ready: fallback number",
+        }
+    }
+}

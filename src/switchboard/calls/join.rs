@@ -1,0 +1,137 @@
+//! Attended transfers: an operator has spoken with whom takes over, in a call that he placed; the two calls become one
+//! (RFC 5589 §7). Each leg keeps its own port, so only the bridge changes and nobody is asked for a new description.
+
+use bytes::Bytes;
+
+use crate::cdr::fact::{Callee, Destination, EndCause, FactKind, OfferOutcome, Side};
+use crate::ids::{CallId, LegNo};
+use crate::media::command::Command;
+
+use crate::switchboard::calls::end::Ending;
+use crate::switchboard::calls::refer::Referor;
+use crate::switchboard::session::leg::{OfferLeg, OfferState, Who};
+use crate::switchboard::{Calls, NetworkParts, Step};
+
+/// The callee of a placed call: the leg that talks, or all that ring, each with whether it has said so.
+pub(in crate::switchboard) struct Consulted {
+    pub(in crate::switchboard) to: Callee,
+    pub(in crate::switchboard) talks: bool,
+    pub(in crate::switchboard) legs: Vec<(LegNo, bool)>,
+}
+
+impl Calls {
+    /// Joins the caller of an operator with whom he has called. One who rings still goes on ringing, for the caller.
+    /// `asked_in` is the dialog of the REFER.
+    pub(in crate::switchboard) fn join(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        referor: &Referor,
+        placed: CallId,
+        asked_in: Who,
+        referred_by: Option<Bytes>,
+    ) {
+        let now = step.now;
+        let id = referor.call;
+        let consulted = self.consulted(placed).filter(|_| self.calls.contains_key(&id));
+        let Some(Consulted { to, talks, legs }) = consulted else {
+            return self.pass_on_in_vain(net, step, referor, Destination::Queue, 481);
+        };
+        self.begin_transfer(net, step, referor, &to.clone().into(), Some(placed), asked_in, referred_by);
+        self.part(step, placed);
+        let legs = self.move_legs(net, step, placed, legs, id);
+        if let Callee::Operator(operator) = &to {
+            self.acd.join(now, id, placed, operator);
+        }
+        self.rings_for_transfer(id, Some(referor.leg));
+        for (old, leg, rang) in legs {
+            if talks {
+                // Told while the dialog in which he has asked is there.
+                self.tell_referrer(net, step, asked_in, 200);
+                self.connect(net, step, id, leg, &to);
+                self.fact(net, step, id, FactKind::Answered { leg, by: to.clone() });
+            } else {
+                let why = format!("passed on by {} while it rang", referor.operator);
+                self.rings_elsewhere(net, step, (placed, old), (id, leg), (to.clone(), why), rang);
+            }
+        }
+        self.end_call(net, step, placed, Ending::by(Side::Operator, EndCause::Normal).refusing(487));
+    }
+
+    /// The callee of a call that an operator has placed.
+    pub(in crate::switchboard) fn consulted(&self, placed: CallId) -> Option<Consulted> {
+        let legs = || self.calls.get(&placed).into_iter().flat_map(|call| &call.legs);
+        if let Some((no, leg)) = legs().find(|(_, leg)| leg.state == OfferState::Talking) {
+            return Some(Consulted { to: leg.to.clone(), talks: true, legs: vec![(*no, true)] });
+        }
+        let rang = |leg: &OfferLeg| matches!(leg.state, OfferState::Ringing { rang: true, .. });
+        let ringing = || legs().filter(|(_, leg)| leg.is_ringing());
+        let (_, first) = ringing().next()?;
+        let legs = ringing().map(|(no, leg)| (*no, rang(leg))).collect();
+        Some(Consulted { to: first.to.clone(), talks: false, legs })
+    }
+
+    /// Moves the legs of a placed call to another one: the old number, the new one, and whether it has rung.
+    pub(in crate::switchboard) fn move_legs(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        placed: CallId,
+        legs: Vec<(LegNo, bool)>,
+        to: CallId,
+    ) -> Vec<(LegNo, LegNo, bool)> {
+        let moves = |(old, rang): (LegNo, bool)| {
+            step.out.media.push(Command::StopRecord { call: placed, leg: old });
+            Some((old, self.move_leg(net, step, (placed, old), to)?, rang))
+        };
+        legs.into_iter().filter_map(moves).collect()
+    }
+
+    /// Writes down that a leg which has moved rings on.
+    pub(in crate::switchboard) fn rings_elsewhere(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        (placed, old): (CallId, LegNo),
+        (id, leg): (CallId, LegNo),
+        (to, why): (Callee, String),
+        rang: bool,
+    ) {
+        let outcome = OfferOutcome::Withdrawn;
+        self.fact(net, step, placed, FactKind::OfferEnded { leg: old, to: to.clone(), outcome, sip_status: None });
+        self.fact(net, step, id, FactKind::Offered { leg, to, why });
+        if rang {
+            self.fact(net, step, id, FactKind::Ringing { leg });
+            self.tell_ringing(net, step, id, leg);
+        }
+    }
+
+    /// Moves a leg to another call, with all that belongs to it. Gives its number there.
+    pub(in crate::switchboard) fn move_leg(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        (from, old): (CallId, LegNo),
+        to: CallId,
+    ) -> Option<LegNo> {
+        let old_call = self.calls.get_mut(&from)?;
+        let mut leg: OfferLeg = old_call.legs.remove(&old)?;
+        let way = (old_call.tried.clone(), old_call.dialling);
+        let Some(call) = self.calls.get_mut(&to) else {
+            self.calls.get_mut(&from)?.legs.insert(old, leg);
+            return None;
+        };
+        leg.shows_another = true;
+        // Keep the trunk and the server over which a number was dialled, so that a failure does not count against another server.
+        if let Callee::Number(_) = leg.to {
+            (call.tried, call.dialling) = way;
+        }
+        call.heard_from.extend(leg.operator().filter(|_| leg.rung.heard).cloned());
+        let new = call.take_leg_no();
+        let (was, is) = (Who::Offer(from, old), Who::Offer(to, new));
+        net.media.follow_leg(&mut net.wire, &mut net.trunks, step, &leg, was, is);
+        self.calls.get_mut(&to)?.legs.insert(new, leg);
+        self.move_session(net, step, was, is);
+        Some(new)
+    }
+}

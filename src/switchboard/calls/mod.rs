@@ -1,0 +1,130 @@
+//! Calls, their queue, and what is known of callers.
+
+pub(in crate::switchboard) mod abandoned;
+pub(in crate::switchboard) mod again;
+pub(in crate::switchboard) mod aim;
+pub(in crate::switchboard) mod answer;
+pub(in crate::switchboard) mod call;
+pub(in crate::switchboard) mod call_back;
+pub(in crate::switchboard) mod called;
+pub(in crate::switchboard) mod caller;
+pub(in crate::switchboard) mod callers;
+pub(in crate::switchboard) mod cancel;
+pub(in crate::switchboard) mod classes;
+pub(in crate::switchboard) mod conference;
+pub(in crate::switchboard) mod connections;
+pub(in crate::switchboard) mod console;
+pub(in crate::switchboard) mod desks;
+pub(in crate::switchboard) mod dialogs;
+pub(in crate::switchboard) mod direct;
+pub(in crate::switchboard) mod disconnected;
+pub(in crate::switchboard) mod end;
+pub(in crate::switchboard) mod facts;
+pub(in crate::switchboard) mod fallback;
+pub(in crate::switchboard) mod guests;
+pub(in crate::switchboard) mod internal;
+pub(in crate::switchboard) mod join;
+pub(in crate::switchboard) mod late;
+pub(in crate::switchboard) mod legs;
+pub(in crate::switchboard) mod lookups;
+pub(in crate::switchboard) mod notify;
+pub(in crate::switchboard) mod offer;
+pub(in crate::switchboard) mod orders;
+pub(in crate::switchboard) mod outgoing;
+pub(in crate::switchboard) mod outside;
+pub(in crate::switchboard) mod own_phone;
+pub(in crate::switchboard) mod phones;
+pub(in crate::switchboard) mod pick_up;
+pub(in crate::switchboard) mod posture;
+pub(in crate::switchboard) mod refer;
+pub(in crate::switchboard) mod register;
+pub(in crate::switchboard) mod ring_outcome;
+pub(in crate::switchboard) mod silent;
+pub(in crate::switchboard) mod stations;
+pub(in crate::switchboard) mod supervise;
+pub(in crate::switchboard) mod transfer;
+pub(in crate::switchboard) mod trunks;
+pub(in crate::switchboard) mod unheard;
+pub(in crate::switchboard) mod ways;
+pub(in crate::switchboard) mod without_port;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::acd::Acd;
+use crate::counted::{Map, Set};
+use crate::ids::{CallId, OperatorId};
+use crate::switchboard::calls::call::Call;
+use crate::switchboard::calls::without_port::PortShortage;
+use crate::switchboard::feature_codes::phone::PhoneCall;
+use crate::switchboard::settings::Settings;
+
+/// States of the whole service that outputs have reported.
+#[derive(Debug, Default)]
+pub(in crate::switchboard) struct Reported {
+    pub(in crate::switchboard) drained: bool,
+    pub(in crate::switchboard) unstaffed: bool,
+    pub(in crate::switchboard) none_ready: bool,
+    pub(in crate::switchboard) ports: PortShortage,
+}
+
+/// Calls, their queue, and what is known of callers.
+#[derive(Debug)]
+pub(in crate::switchboard) struct Calls {
+    pub(in crate::switchboard) settings: Arc<Settings>,
+    pub(in crate::switchboard) acd: Acd,
+    pub(in crate::switchboard) calls: Map<CallId, Call>,
+    /// How many of them are not over. Those that are over wait for their legs, and do not count towards any limit of live calls.
+    pub(in crate::switchboard) live: usize,
+    /// Feature codes and test calls: sessions that end with the service itself.
+    pub(in crate::switchboard) services: Map<u64, PhoneCall>,
+    pub(in crate::switchboard) service_calls: crate::switchboard::feature_codes::phone::ServiceCalls,
+    /// Calls that operators have placed.
+    pub(in crate::switchboard) placed: crate::switchboard::calls::direct::PlacedCalls,
+    /// The numbers whose emergency calls live.
+    pub(in crate::switchboard) calling: crate::switchboard::calls::call_back::Calling,
+    /// Live emergency calls from the centre's own phones, by account.
+    pub(in crate::switchboard) internal: BTreeMap<OperatorId, BTreeSet<CallId>>,
+    /// Ring attempts to which no phone has responded.
+    pub(in crate::switchboard) unheard: crate::switchboard::calls::unheard::Unheard,
+    pub(in crate::switchboard) callers: crate::switchboard::calls::callers::Callers,
+    pub(in crate::switchboard) abandoned: crate::switchboard::calls::abandoned::Abandoned,
+    /// What happens before it is known what earlier runs knew.
+    pub(in crate::switchboard) meanwhile: Option<crate::switchboard::recovery::memory::Meanwhile>,
+    /// The last emergency call of each operator.
+    pub(in crate::switchboard) worked: BTreeMap<OperatorId, crate::switchboard::calls::classes::Worked>,
+    /// Calls whose callers wait without a port, those who came first first.
+    pub(in crate::switchboard) without_port: Set<CallId>,
+    /// Calls whose waiting callers may need an announcement at the end of the step.
+    pub(in crate::switchboard) touched: Vec<CallId>,
+    /// Calls in which a leg has stopped ringing: the port that its caller has for it may be taken back.
+    pub(in crate::switchboard) port_unused: Vec<CallId>,
+    pub(in crate::switchboard) draining: bool,
+    pub(in crate::switchboard) reported: Reported,
+}
+
+impl Calls {
+    pub(in crate::switchboard) fn new(settings: Arc<Settings>, acd: Acd) -> Self {
+        Self {
+            settings,
+            acd,
+            calls: Map::new(),
+            live: 0,
+            services: Map::new(),
+            service_calls: crate::switchboard::feature_codes::phone::ServiceCalls::default(),
+            placed: crate::switchboard::calls::direct::PlacedCalls::default(),
+            calling: crate::switchboard::calls::call_back::Calling::default(),
+            internal: BTreeMap::new(),
+            unheard: crate::switchboard::calls::unheard::Unheard::new(),
+            callers: crate::switchboard::calls::callers::Callers::default(),
+            abandoned: crate::switchboard::calls::abandoned::Abandoned::default(),
+            meanwhile: Some(crate::switchboard::recovery::memory::Meanwhile::default()),
+            worked: BTreeMap::new(),
+            without_port: Set::new(),
+            touched: Vec::new(),
+            port_unused: Vec::new(),
+            draining: false,
+            reported: Reported::default(),
+        }
+    }
+}

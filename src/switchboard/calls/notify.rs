@@ -1,0 +1,93 @@
+//! NOTIFY (RFC 6665 §4.2.2): what watchers are told of operators, when, and what becomes of it. One NOTIFY of a subscription is
+//! under way at a time; what changes meanwhile is told by the next, as it is then.
+
+use crate::ids::{CallId, LegNo, OperatorId};
+use crate::sip::event::dialog_info::{self, Names, State};
+use crate::sip::event::pidf::{self, Presence};
+use crate::sip::event::{Package, summary};
+use crate::switchboard::session::leg::OfferState;
+use crate::switchboard::subscriptions::notify::{Picture, Talk, presence_of};
+use crate::switchboard::subscriptions::subscription::{Due, Subscription};
+use crate::switchboard::{Calls, NetworkParts, Step};
+
+impl Calls {
+    /// The same of a leg that says that it rings.
+    pub(in crate::switchboard) fn stir_leg(&mut self, step: &mut Step, id: CallId, leg: LegNo) {
+        if let Some(whose) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).map(|leg| leg.to.clone()) {
+            step.stir(&whose);
+        }
+    }
+}
+
+impl Calls {
+    /// What one package shows of an operator now.
+    pub(in crate::switchboard) fn picture(&self, package: Package, operator: &OperatorId) -> Picture {
+        let view = self.acd.view(operator);
+        match package {
+            Package::Presence => Picture::Presence(view.map_or(Presence::Offline, |view| presence_of(view.state))),
+            Package::Dialog => {
+                let call = view.and_then(|view| view.call);
+                Picture::Dialog(call.and_then(|call| self.talk_of(call, operator)))
+            }
+            Package::MessageSummary => Picture::Summary,
+        }
+    }
+
+    fn talk_of(&self, id: CallId, operator: &OperatorId) -> Option<Talk> {
+        let call = self.calls.get(&id)?;
+        call.legs.iter().filter(|(_, leg)| leg.operator() == Some(operator)).find_map(|(no, leg)| match leg.state {
+            OfferState::Ringing { rang: true, .. } => Some(Talk { call: id, leg: *no, confirmed: false }),
+            OfferState::Talking => Some(Talk { call: id, leg: *no, confirmed: true }),
+            // Nothing is early before the phone has said that it rings (RFC 4235 §3.7.1).
+            OfferState::Ringing { rang: false, .. } | OfferState::Unheard | OfferState::Cancelling => None,
+        })
+    }
+
+    /// By which a colleague may take a caller who rings there (RFC 3891): a talk is not for taking, nor a call between operators,
+    /// nor the leg of a participant.
+    fn names(&self, net: &NetworkParts, talk: Talk) -> Option<Names> {
+        let call = self.calls.get(&talk.call).filter(|call| !talk.confirmed && call.may_be_picked_up(talk.leg))?;
+        call.legs.contains_key(&talk.leg).then(|| net.admission.alias_of(talk.call, talk.leg))
+    }
+
+    /// The body of the next NOTIFY: all there is, or what has changed since the last.
+    pub(in crate::switchboard) fn document(
+        &self,
+        net: &NetworkParts,
+        subscription: &Subscription,
+        picture: Picture,
+    ) -> String {
+        let entity = format!("sip:{}@{}", subscription.watched, self.settings.domain);
+        let talk = match picture {
+            Picture::Presence(presence) => return pidf::write(&entity, presence),
+            Picture::Summary => return summary::write(&entity),
+            Picture::Dialog(talk) => talk,
+        };
+        let whole = subscription.due == Some(Due::All) || subscription.ending.is_some();
+        let told = match subscription.told {
+            Some(Picture::Dialog(told)) if !whole => Some(told),
+            Some(Picture::Dialog(_) | Picture::Presence(_) | Picture::Summary) | None => None,
+        };
+        let gone = told.flatten().filter(|old| talk.is_none_or(|new| new.id() != old.id()));
+        let mut dialogs = Vec::with_capacity(2);
+        dialogs.extend(gone.map(|old| dialog_info::Dialog {
+            id: old.id(),
+            state: State::Terminated,
+            names: None,
+            remote: None,
+        }));
+        dialogs.extend(talk.map(|new| {
+            let state = if new.confirmed { State::Confirmed } else { State::Early };
+            // Who calls is told to nobody but the one who is called.
+            let remote = (subscription.watcher == subscription.watched).then(|| self.caller_uri(new.call)).flatten();
+            dialog_info::Dialog { id: new.id(), state, names: self.names(net, new), remote }
+        }));
+        dialog_info::write(&entity, subscription.version, told.is_none(), &dialogs)
+    }
+
+    /// The URI that stands for a caller on operators' phones; None when his number is not known.
+    fn caller_uri(&self, call: CallId) -> Option<String> {
+        let number = self.calls.get(&call)?.shown.number.as_deref()?;
+        Some(format!("sip:{}@{}", crate::switchboard::calls::offer::user_part(number), self.settings.domain))
+    }
+}

@@ -1,0 +1,199 @@
+//! What the console orders of a call that talks: somebody is asked in or sent away, the caller is passed on. The same as an operator's
+//! phone may ask for, under the same conditions, but for the news of it: facts tell what becomes of it. One that waits is offered to
+//! somebody out of turn.
+
+use crate::acd::Standing;
+use crate::cdr::fact::{Callee, ConsoleRole, Destination, OfferOutcome};
+use crate::ids::{CallId, LegNo, OperatorId};
+
+use crate::switchboard::calls::call::{Call, Stage};
+use crate::switchboard::calls::refer::Referor;
+use crate::switchboard::session::leg::{OfferState, Who};
+use crate::switchboard::{Actor, ConsoleReply, GuestView};
+use crate::switchboard::{Calls, NetworkParts, Step};
+
+impl Calls {
+    /// Asks somebody into a call, as its operator's phone does with the code of conferences.
+    pub(in crate::switchboard) fn ask_in(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        by: &Actor,
+        call: CallId,
+        whom: &str,
+    ) -> ConsoleReply {
+        let referor = match self.commands(by, call) {
+            Ok(referor) => referor,
+            Err(reply) => return reply,
+        };
+        let rings = self
+            .wanted_guest(&referor, net.phones.named(whom))
+            .and_then(|to| self.ring_guest(net, step, call, to, format!("asked in by {}", by.name), None));
+        match rings {
+            Ok(()) => ConsoleReply::Done,
+            Err(status) => ConsoleReply::Refused { status },
+        }
+    }
+
+    /// A guest leaves, or rings no more. Who has come of his own accord goes only where somebody says so who is no operator.
+    pub(in crate::switchboard) fn send_away(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        by: &Actor,
+        call: CallId,
+        leg: LegNo,
+    ) -> ConsoleReply {
+        if let Err(reply) = self.commands(by, call) {
+            return reply;
+        }
+        let Some(role) = self.calls.get(&call).and_then(|call| call.guests.get(&leg)).map(|guest| guest.role) else {
+            return ConsoleReply::Refused { status: 404 };
+        };
+        if role.supervises() && by.role == ConsoleRole::Operator {
+            return ConsoleReply::NotHis;
+        }
+        self.guest_is_sent_away(net, step, call, leg);
+        ConsoleReply::Done
+    }
+
+    /// Passes the caller on, as a blind transfer of his operator's phone does.
+    pub(in crate::switchboard) fn transfer_by(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        by: &Actor,
+        call: CallId,
+        to: &str,
+    ) -> ConsoleReply {
+        let referor = match self.commands(by, call) {
+            Ok(referor) => referor,
+            Err(reply) => return reply,
+        };
+        let to = match net.phones.named(to) {
+            Ok(Destination::Operator(operator)) if operator == referor.operator => Err(403),
+            Ok(_) if self.has_guests(call) => Err(491),
+            named => named,
+        };
+        match to {
+            Ok(to) => {
+                self.pass_on(net, step, &referor, to, None);
+                ConsoleReply::Done
+            }
+            Err(status) => ConsoleReply::Refused { status },
+        }
+    }
+
+    /// Offers a call that waits, or rings at others, to an operator: before those who wait longer, and whether or not it is his turn,
+    /// as a supervisor who picks one up gets it. When he does not answer it is as if he had never rung.
+    pub(in crate::switchboard) fn offer_to(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        by: &Actor,
+        id: CallId,
+        operator: OperatorId,
+    ) -> ConsoleReply {
+        let now = step.now;
+        let live = self.calls.get(&id).filter(|live| !live.is_over() && live.placed_by.is_none());
+        let Some(call) = live else { return ConsoleReply::UnknownCall };
+        match call.stage {
+            Stage::Queued | Stage::Offered => {}
+            Stage::AllPhones { .. }
+            | Stage::Number
+            | Stage::Talking { .. }
+            | Stage::Transfer { .. }
+            | Stage::OwnPhones { .. }
+            | Stage::Placed
+            | Stage::Ended => return ConsoleReply::NotWaiting,
+        }
+        if !net.phones.is_operator(&operator) {
+            return ConsoleReply::UnknownOperator;
+        }
+        match self.acd.standing(&operator) {
+            Standing::Free => {}
+            Standing::Busy => return ConsoleReply::Refused { status: 486 },
+            Standing::Away => return ConsoleReply::Refused { status: 480 },
+            Standing::Unknown => return ConsoleReply::UnknownOperator,
+        }
+        let place = self.acd.waiting().position(|waits| waits == id);
+        let place = place.map_or_else(|| "while it rang".to_owned(), |ahead| format!("{ahead} waited before it"));
+        if !self.acd.offer_out_of_turn(now, id, &operator) {
+            return ConsoleReply::Refused { status: 503 };
+        }
+        self.offer(net, step, id, operator.clone(), format!("out of turn by {}: {place}", by.name));
+        match self.calls.get(&id).and_then(|call| call.leg_of(&operator)) {
+            Some(_) => ConsoleReply::Done,
+            None => ConsoleReply::Refused { status: 503 },
+        }
+    }
+
+    /// Whether an operator has a call, or has had it, as far as this run knows.
+    pub(in crate::switchboard) fn has_worked(&self, call: CallId, operator: &OperatorId) -> bool {
+        let live = self.calls.get(&call).filter(|live| live.placed_by.is_none());
+        live.is_some_and(|live| live.worked_by.contains(operator))
+            || self.worked.get(operator).is_some_and(|worked| worked.call == call)
+    }
+
+    /// The leg over which the call's operator has his caller, for somebody who may command it: himself, or no operator.
+    fn commands(&self, by: &Actor, call: CallId) -> Result<Referor, ConsoleReply> {
+        let live = self.calls.get(&call).filter(|live| !live.is_over() && live.placed_by.is_none());
+        let live = live.ok_or(ConsoleReply::UnknownCall)?;
+        let leg = match live.stage {
+            Stage::Talking { leg } | Stage::Transfer { from: Some(leg) } => leg,
+            Stage::Queued
+            | Stage::Offered
+            | Stage::AllPhones { .. }
+            | Stage::Number
+            | Stage::Transfer { from: None }
+            | Stage::OwnPhones { .. }
+            | Stage::Placed
+            | Stage::Ended => {
+                // Whose it is nobody can say: an operator hears no more of it than that.
+                let his = by.role != ConsoleRole::Operator;
+                return Err(if his { ConsoleReply::Refused { status: 480 } } else { ConsoleReply::NotHis });
+            }
+        };
+        let lead = live.legs.get(&leg).and_then(|leg| leg.operator());
+        if by.role == ConsoleRole::Operator && lead.map(OperatorId::as_str) != Some(by.name.as_str()) {
+            return Err(ConsoleReply::NotHis);
+        }
+        self.referor(Who::Offer(call, leg)).map_err(|status| ConsoleReply::Refused { status })
+    }
+}
+
+impl Call {
+    /// Who is in it, or rings for it, beside the one who has the caller.
+    pub(in crate::switchboard) fn guest_views(&self) -> Vec<GuestView> {
+        let view = |(leg, guest): (&LegNo, &crate::switchboard::calls::guests::Guest)| {
+            let offer = self.legs.get(leg)?;
+            let (operator, number) = match &offer.to {
+                Callee::Operator(operator) => (Some(operator.clone()), None),
+                Callee::Number(number) => (None, Some(number.clone())),
+            };
+            let state = match offer.state {
+                OfferState::Talking => "talking",
+                OfferState::Ringing { .. } | OfferState::Unheard => "ringing",
+                OfferState::Cancelling => return None,
+            };
+            Some(GuestView { leg: leg.0, operator, number, role: guest.role, state })
+        };
+        self.guests.iter().filter_map(view).collect()
+    }
+}
+
+impl Calls {
+    /// One guest goes, from all phones of his that ring; the others talk on.
+    fn guest_is_sent_away(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, leg: LegNo) {
+        let operator = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).and_then(|leg| leg.operator()).cloned();
+        if let Some(operator) = operator {
+            self.cancel_other_phones(net, step, id, leg, &operator, OfferOutcome::Withdrawn);
+        }
+        let told = self.guest_gone(net, step, id, leg).and_then(|guest| guest.told);
+        if let Some(told) = told {
+            self.tell_referrer(net, step, told, 487);
+        }
+        self.end_leg(net, step, id, leg, OfferOutcome::Withdrawn, None);
+        self.arrange(net, step, id);
+    }
+}

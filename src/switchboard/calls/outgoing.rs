@@ -1,0 +1,37 @@
+//! The last touch to what leaves: our name where it is wanted, and to trunks that ask for it how crowded we are (RFC 7339).
+
+use crate::limits::CALLS_SOFT_PERCENT;
+use crate::sip::message;
+use crate::sip::overload;
+use crate::switchboard::wire::outgoing::{RESPONSE, crowded};
+use crate::switchboard::{Calls, NetworkParts, Step};
+
+impl Calls {
+    /// Here, and not where messages are built, so that none can miss it: acknowledgements and repeats of transactions neither.
+    pub(in crate::switchboard) fn finish_transmits(&mut self, net: &mut NetworkParts, step: &mut Step) {
+        let now = step.now;
+        let mut transmits = std::mem::take(&mut step.out.transmits);
+        for transmit in &mut transmits {
+            if let Some(told) = overload::told(&transmit.bytes, self.loss_percent(net), now.wall)
+                && net.trunks.trunk_of(transmit.flow).is_some()
+            {
+                transmit.bytes = told;
+            }
+            if let Some(banner) = &self.settings.server_header
+                && (!transmit.bytes.starts_with(RESPONSE) || net.phones.is_known(transmit.flow.remote.ip()))
+            {
+                transmit.bytes = message::with_banner(&transmit.bytes, banner);
+            }
+        }
+        step.out.transmits = transmits;
+    }
+
+    /// What a trunk is asked to hold back. It is for the trunk to let emergency calls suffer last (RFC 7339 §5.10.1), and whatever
+    /// comes all the same is taken until there is no room at all.
+    fn loss_percent(&self, net: &NetworkParts) -> u8 {
+        let transactions =
+            crowded(net.wire.transactions.len(), self.settings.guard.crowded_at, self.settings.guard.transactions_max);
+        let calls_max = self.settings.calls_max;
+        transactions.max(crowded(self.live, calls_max * CALLS_SOFT_PERCENT / 100, calls_max))
+    }
+}

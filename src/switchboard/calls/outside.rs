@@ -1,0 +1,128 @@
+//! Numbers outside: those that are tried for a call while it keeps its place in the queue (an agency, a neighbouring city), and those that
+//! have the caller and lose the call.
+
+use std::time::Duration;
+
+use crate::cdr::fact::{Callee, FactKind};
+use crate::clock::Now;
+use crate::ids::{CallId, LegNo};
+use crate::media::command::Command;
+
+use crate::switchboard::calls::call::Stage;
+use crate::switchboard::dispatch::timers::Alarm;
+use crate::switchboard::session::leg::Who;
+use crate::switchboard::{Calls, NetworkParts, Step};
+
+/// Until a number that there was no port for is tried again, at least.
+const RETRY_MIN: Duration = Duration::from_secs(1);
+
+/// Why a number of the escalation is dialled.
+pub(in crate::switchboard) const WHY: &str = "no answer for long: number of the escalation";
+
+impl Calls {
+    /// A call comes into the queue: its desk tells when which number is tried.
+    pub(in crate::switchboard) fn plan_outside(&mut self, step: &mut Step, id: CallId) {
+        let now = step.now;
+        let Some(call) = self.calls.get_mut(&id).filter(|call| call.outside.is_empty()) else { return };
+        let Some(desk) = self.settings.desks.get(usize::from(call.desk.0)) else { return };
+        let steps = desk.outside.iter().rev();
+        call.outside = steps.map(|(after, number)| (now.mono + *after, number.clone())).collect();
+        self.await_outside(step, id);
+    }
+
+    fn await_outside(&mut self, step: &mut Step, id: CallId) {
+        if let Some((at, _)) = self.calls.get(&id).and_then(|call| call.outside.last()) {
+            step.alarms.insert(*at, Alarm::Outside(id));
+        }
+    }
+
+    /// The call is over.
+    pub(in crate::switchboard) fn forget_outside(&mut self, step: &mut Step, id: CallId) {
+        let Some(steps) = self.calls.get_mut(&id).map(|call| std::mem::take(&mut call.outside)) else { return };
+        if let Some((at, _)) = steps.last() {
+            step.alarms.remove(*at, Alarm::Outside(id));
+        }
+    }
+
+    /// A caller whom nobody has answered yet: the next number rings as well, beside the phones that do. One that rings already
+    /// is not rung twice, and the fallback has a number of its own.
+    pub(in crate::switchboard) fn try_outside(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+        let Some((_, number)) = self.calls.get_mut(&id).and_then(|call| call.outside.pop()) else { return };
+        self.await_outside(step, id);
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let rings = call.legs.values().any(|leg| leg.is_ringing() && matches!(leg.to, Callee::Number(_)));
+        if rings || !matches!(call.stage, Stage::Queued | Stage::Offered) {
+            return;
+        }
+        call.tried.clear();
+        self.acd.set_free_pairs(net.media.ports.free());
+        if !self.acd.has_pairs_for(id) {
+            return self.try_outside_later(step, id, number);
+        }
+        self.dial_outside(net, step, id, &number);
+    }
+
+    /// A number outside has the caller: the queue keeps only the call's place.
+    pub(in crate::switchboard) fn leaves_queue(&mut self, now: Now, id: CallId) {
+        self.keep_place(id);
+        self.acd.leave(now, id);
+    }
+
+    pub(in crate::switchboard) fn keep_place(&mut self, id: CallId) {
+        let place = self.acd.place_of(id);
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.arrival = place.map(|(_, arrival)| arrival).or(call.arrival);
+        }
+    }
+
+    /// The number that had the caller is `lost`, or has hung up because its REFER was rejected: the caller waits again, before all who
+    /// came later.
+    pub(in crate::switchboard) fn number_left(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        leg: LegNo,
+        lost: bool,
+    ) {
+        let now = step.now;
+        let Some(call) = self.calls.get(&id).filter(|call| call.stage == (Stage::Talking { leg })) else { return };
+        let Some(who) = call.legs.get(&leg).map(|leg| leg.to.clone()) else { return };
+        self.send_guests_away(net, step, id);
+        self.fact(net, step, id, FactKind::LeadLeft { leg, who, lost });
+        self.part(step, id);
+        step.out.media.push(Command::StopRecord { call: id, leg });
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.stage = Stage::Queued;
+        }
+        if lost {
+            self.bye(net, step, Who::Offer(id, leg));
+        }
+        self.drop_leg(net, step, id, leg);
+        self.acd.enter(now, id, self.entry_of(id));
+        self.queued(net, step, id, true);
+        self.touched.push(id);
+    }
+
+    /// No port is free for the number: it is tried again before the next one.
+    fn try_outside_later(&mut self, step: &mut Step, id: CallId, number: String) {
+        let now = step.now;
+        let at = now.mono + self.settings.acd.fallback_retry.max(RETRY_MIN);
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if let Some((next, _)) = call.outside.last() {
+            step.alarms.remove(*next, Alarm::Outside(id));
+        }
+        call.outside.push((at, number));
+        self.await_outside(step, id);
+    }
+
+    fn dial_outside(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, number: &str) -> bool {
+        let now = step.now;
+        let until = now.mono + self.settings.fallback_ring;
+        let rings = self.dial(net, step, id, number, WHY, until);
+        if let Some(call) = self.calls.get_mut(&id).filter(|_| rings) {
+            call.stage = Stage::Offered;
+        }
+        rings
+    }
+}

@@ -1,0 +1,228 @@
+//! Calls that the console places for an operator: his own phones ring first, as for any call, so that every phone can do it. The leg that
+//! he answers becomes the caller's, and whom he wants is called as if he had dialled.
+
+use bytes::Bytes;
+
+use crate::acd::Standing;
+use crate::cdr::fact::{Callee, Destination, EndCause, FactKind, OfferOutcome, Side};
+use crate::clock::Now;
+use crate::ids::{CallId, LegNo, OperatorId};
+use crate::sip::dialog::{Dialog, DialogKey};
+use crate::sip::flow::Flow;
+use crate::sip::wire::Message;
+
+use crate::switchboard::calls::call::{Call, Caller, Stage};
+use crate::switchboard::calls::call_back::CallBack;
+use crate::switchboard::calls::end::Ending;
+use crate::switchboard::calls::transfer::told_as;
+use crate::switchboard::dispatch::timers::Alarm;
+use crate::switchboard::session::leg::{CallerLeg, Fetched, Line, Who};
+use crate::switchboard::session::refresh::Agreement;
+use crate::switchboard::{Actor, ConsoleReply};
+use crate::switchboard::{Calls, NetworkParts, Step};
+
+impl Calls {
+    /// Somebody at the console wants an operator to call a colleague, an agency, or a number that waits to be called back.
+    pub(in crate::switchboard) fn place_by(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        by: &Actor,
+        operator: OperatorId,
+        to: &str,
+    ) -> ConsoleReply {
+        let now = step.now;
+        if !net.phones.is_operator(&operator) {
+            return ConsoleReply::UnknownOperator;
+        }
+        let (to, back) = match self.wanted_by(net, now, &operator, to) {
+            Ok(wanted) => wanted,
+            Err(reply) => return reply,
+        };
+        let refused = |status| ConsoleReply::Refused { status };
+        if let Err(status) = self.may_place(net, &operator).and_then(|()| self.can_be_had(&to)) {
+            return refused(status);
+        }
+        let flow = net.phones.phones_to_ring(&operator).first().map(|reached| reached.ways.first);
+        let Some(flow) = flow.filter(|_| self.acd.standing(&operator) != Standing::Away) else { return refused(480) };
+        let id = CallId::new(now.wall, &mut step.rng);
+        if !self.acd.call_up(id, &operator) {
+            return refused(486);
+        }
+        self.begin_own(net, step, id, (&operator, flow), (&to, back), &by.name);
+        let why = format!("his own phone, for a call that {} has ordered", by.name);
+        let until = now.mono + self.settings.ring;
+        if self.ring_phones(net, step, id, &operator, &why, until) {
+            return ConsoleReply::Calling { call: id };
+        }
+        self.end_call(net, step, id, Ending::by(Side::Service, EndCause::Normal).refusing(503));
+        refused(503)
+    }
+
+    /// Whom a name or a number stands for, as far as this operator may call it.
+    fn wanted_by(
+        &mut self,
+        net: &mut NetworkParts,
+        now: Now,
+        operator: &OperatorId,
+        to: &str,
+    ) -> Result<(Callee, Option<CallBack>), ConsoleReply> {
+        let refused = |status| ConsoleReply::Refused { status };
+        match net.phones.named(to) {
+            Ok(Destination::Operator(whom)) if whom != *operator => Ok((Callee::Operator(whom), None)),
+            Ok(Destination::Number(number)) => Ok((Callee::Number(number), None)),
+            Ok(Destination::Operator(_) | Destination::Queue) => Err(refused(403)),
+            // A number that is no agency's.
+            Err(403) => match self.wanted_call_back(now, to, operator) {
+                Ok(Some(back)) => Ok((Callee::Number(back.number.clone()), Some(back))),
+                Ok(None) => Err(ConsoleReply::UnknownNumber),
+                Err(status) => Err(refused(status)),
+            },
+            Err(status) => Err(refused(status)),
+        }
+    }
+
+    /// A colleague who could not be called anyhow need not cost the operator a walk to his phone.
+    fn can_be_had(&self, to: &Callee) -> Result<(), u16> {
+        let Callee::Operator(whom) = to else { return Ok(()) };
+        match self.acd.standing(whom) {
+            Standing::Free => Ok(()),
+            Standing::Busy => Err(486),
+            Standing::Away => Err(480),
+            Standing::Unknown => Err(404),
+        }
+    }
+
+    /// A call whose caller is not there yet.
+    fn begin_own(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        (by, flow): (&OperatorId, Flow),
+        (to, back): (&Callee, Option<CallBack>),
+        ordered_by: &str,
+    ) {
+        let now = step.now;
+        let caller = CallerLeg {
+            line: Line::new(flow, false),
+            invite: None,
+            stencil: None,
+            fetched: None,
+            tag: step.rng.token(),
+            sdp: Bytes::new(),
+            delayed_offer: false,
+            without_port: None,
+            told: 200,
+            tell_again_at: None,
+            audio_again_at: None,
+            answered: false,
+            reliable: None,
+            session: Agreement::NONE,
+            disconnected: None,
+        };
+        // His own phone shows whom he is to call.
+        let number = match to {
+            Callee::Operator(operator) => operator.to_string(),
+            Callee::Number(number) => number.clone(),
+        };
+        let notice = back.as_ref().map(|back| back.about.clone()).filter(|about| !about.is_empty());
+        let shown = Caller { number: Some(number), notice, ..Caller::default() };
+        // Of no INVITE: nobody is merged with it.
+        let key = (Bytes::new(), Bytes::copy_from_slice(step.rng.token().as_str().as_bytes()), 0);
+        let mut call = self.settings.blank_call(now, caller, shown, key);
+        call.placed_by = Some(by.clone());
+        call.stage = Stage::OwnPhones { to: to.clone() };
+        let of = back.as_ref().map(|back| back.of);
+        if let Some(back) = &back {
+            self.abandoned.hold(&back.number, id);
+        }
+        call.call_back = back;
+        step.alarms.insert(call.over_at, Alarm::TooLong(id));
+        self.add_call(id, call);
+        self.placed.insert(id, by);
+        let (by, to, ordered_by) = (by.clone(), to.clone(), Some(ordered_by.to_owned()));
+        self.fact(net, step, id, FactKind::Placed { by, to, sip_call_id: String::new(), of, ordered_by });
+    }
+
+    /// The operator has answered one of his phones: it is the caller's leg from now on, he hears the tone, and whom he wants is called.
+    pub(in crate::switchboard) fn own_phone_answered(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        leg: LegNo,
+    ) {
+        let now = step.now;
+        let Some(call) = self.calls.get(&id) else { return };
+        let (Stage::OwnPhones { to }, Some(by)) = (call.stage.clone(), call.placed_by.clone()) else { return };
+        let others: Vec<LegNo> = call.legs.keys().copied().filter(|other| *other != leg).collect();
+        for other in others {
+            self.end_leg(net, step, id, other, OfferOutcome::LostRace, None);
+        }
+        self.becomes_caller(net, step, id, leg);
+        self.acd.comes(now, id, &by);
+        let shown = self.settings.placed_as(&by, &to);
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.stage = Stage::Placed;
+            call.shown.number = Some(shown);
+        }
+        self.play_tone(net, step, id);
+        self.begin_call_back(id);
+        self.ring_placed(net, step, id, &by, &to);
+    }
+
+    /// A leg that we have called is the caller's, with all that belongs to it.
+    fn becomes_caller(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, no: LegNo) {
+        let now = step.now;
+        let (was, is) = (Who::Offer(id, no), Who::Caller(id));
+        self.drop_early(net, was);
+        let second = self.leg_mut(was).and_then(|leg| leg.rung.second.flow());
+        self.forget_second_way(net, step, was);
+        let Some(leg) = self.calls.get_mut(&id).and_then(|call| call.legs.remove(&no)) else { return };
+        net.media.follow_leg(&mut net.wire, &mut net.trunks, step, &leg, was, is);
+        net.wire.hold_stream(id, leg.line.flow);
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let (from, call_id, cseq) = (leg.from.clone(), leg.call_id.clone(), leg.cseq);
+        call.caller.fetched = leg.client.map(|client| Fetched { client, cseq: leg.cseq, from: leg.from });
+        call.caller.line = leg.line;
+        call.caller.answered = true;
+        self.move_session(net, step, was, is);
+        self.remember_invite(net, now, is, (&from, &call_id), cseq, second);
+    }
+
+    /// A phone of the operator's rings no more, and he has not answered it. While another one rings, nothing is lost.
+    pub(in crate::switchboard) fn own_phone_refused(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        outcome: OfferOutcome,
+        sip_status: Option<u16>,
+    ) {
+        if self.calls.get(&id).is_some_and(Call::rings) {
+            return;
+        }
+        let ending = Ending::by(Side::Caller, EndCause::Abandoned);
+        self.end_call(net, step, id, ending.refusing(told_as(outcome, sip_status)));
+    }
+
+    /// The 2xx of the operator's own phone again, because our ACK was lost; or that of a fork, which nobody wants.
+    pub(in crate::switchboard) fn own_phone_repeats(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        message: &Message<'_>,
+        status: u16,
+    ) {
+        let Some(call) = self.calls.get(&id).filter(|_| (200..300).contains(&status)) else { return };
+        let Some(Fetched { cseq, from, .. }) = &call.caller.fetched else { return };
+        let (cseq, theirs) = (*cseq, DialogKey::of_response(message));
+        if call.caller.line.dialog.as_ref().is_some_and(|dialog| Some(dialog.key()) == theirs.as_ref()) {
+            self.ack(step, Who::Caller(id), cseq);
+        } else if let Ok(dialog) = Dialog::as_caller(from, cseq, message) {
+            self.decline_answer(net, step, Who::Caller(id), dialog, cseq, None);
+        }
+    }
+}

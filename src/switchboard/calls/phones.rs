@@ -1,0 +1,97 @@
+//! Phones that do not respond.
+
+use crate::clock::Now;
+use crate::ids::OperatorId;
+use crate::sip::flow::Flow;
+use crate::sip::registrar::Reach;
+use crate::switchboard::phones::search::Reached;
+use crate::switchboard::phones::ways::BoundPhone;
+use crate::switchboard::{Calls, NetworkParts, Output, Step};
+
+impl Calls {
+    /// A phone has responded, or has sent a request that proves who it is.
+    pub(in crate::switchboard) fn phone_responds(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        phone: &BoundPhone,
+    ) {
+        let Some(was) = net.phones.binding_of(phone).map(|binding| binding.reach) else { return };
+        if was != Reach::default() {
+            self.set_reach(net, step, phone, Reach::default());
+        }
+        let user = net.phones.user_of(&phone.account);
+        self.acd.hear(&user);
+    }
+
+    /// An account's phone at this flow has sent a request that proves who it is.
+    pub(in crate::switchboard) fn phone_is_heard(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        account: &OperatorId,
+        flow: Flow,
+    ) {
+        let phones = net.phones.phones_of_account(account);
+        let here = phones.into_iter().filter(|one| one.ways.iter().any(|way| way == flow));
+        for Reached { phone, .. } in here.collect::<Vec<_>>() {
+            self.phone_responds(net, step, &phone);
+        }
+    }
+
+    /// A phone has not responded to an INVITE, at any of its addresses.
+    pub(in crate::switchboard) fn phone_is_silent(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        phone: &BoundPhone,
+    ) {
+        self.set_reach(net, step, phone, Reach { silent: [true; 2], unreachable: true });
+    }
+
+    /// A keep-alive to a phone has got no response, at the first or the second of its addresses.
+    pub(in crate::switchboard) fn way_is_silent(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        phone: &BoundPhone,
+        way: usize,
+    ) {
+        let Some(binding) = net.phones.binding_of(phone) else { return };
+        let (mut reach, ways) = (binding.reach, self.settings.ways(binding));
+        if let Some(silent) = reach.silent.get_mut(way) {
+            *silent = true;
+        }
+        let [first, second] = reach.silent;
+        reach.unreachable |= first && (second || ways.second.is_none());
+        self.set_reach(net, step, phone, reach);
+    }
+
+    fn set_reach(&mut self, net: &mut NetworkParts, step: &mut Step, phone: &BoundPhone, reach: Reach) {
+        let now = step.now;
+        let was = net.phones.binding_of(phone).is_some_and(|binding| binding.reach.unreachable);
+        net.phones.registrar.set_reach(phone.account.as_str(), (&phone.uri, phone.flow), reach);
+        let is = net.phones.binding_of(phone).is_some_and(|binding| binding.reach.unreachable);
+        if was != is {
+            let contact = String::from_utf8_lossy(&phone.uri).into_owned();
+            step.say(Output::PhoneReach { account: phone.account.clone(), contact, unreachable: is });
+            self.align_phones(net, now, &phone.account);
+        }
+        if is && !was {
+            net.phones.ping_phone_from(step, &phone.account);
+        }
+    }
+
+    /// The reachable bindings are all gone: those that are left count as reachable, or no phone would be rung.
+    pub(in crate::switchboard) fn keep_one_reachable(&mut self, net: &mut NetworkParts, now: Now) {
+        if !net.phones.registrar.all_unreachable() {
+            return;
+        }
+        net.phones.registrar.forgive_all();
+        let accounts: Vec<OperatorId> =
+            net.phones.registrar.users().filter_map(|user| OperatorId::parse(user).ok()).collect();
+        for account in accounts {
+            self.align_phones(net, now, &account);
+        }
+    }
+}

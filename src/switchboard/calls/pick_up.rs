@@ -1,0 +1,184 @@
+//! INVITE with Replaces (RFC 3891) from an operator's phone: he picks up a call that rings or talks at another's phone.
+//!
+//! A trunk's Replaces is stepped over: an emergency call is served as a new call, whatever it wants to take the place of.
+
+use crate::acd::Standing;
+use crate::cdr::fact::{Callee, EndCause, FactKind, Side};
+use crate::ids::{CallId, LegNo, OperatorId};
+use crate::media::command::Command;
+use crate::sip::message::Stencil;
+use crate::sip::replaces::Replaces;
+use crate::sip::wire::Name;
+use crate::switchboard::admission::door::{ALLOW, SUPPORTED, Taken};
+use crate::switchboard::calls::call::Stage;
+use crate::switchboard::calls::end::Ending;
+use crate::switchboard::session::leg::{Line, OfferLeg, OfferState, Rung, Who};
+use crate::switchboard::wire::past_dialogs::Arriving;
+use crate::switchboard::{Calls, NetworkParts, Step};
+
+impl Calls {
+    /// An operator's phone wants the place of another dialog (RFC 3891 §3): 481 when there is none, 603 when it is over, 486
+    /// when it is confirmed and only an early one is wanted, 403 when it is not this operator's to take (§9).
+    pub(in crate::switchboard) fn picks_up(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        operator: OperatorId,
+        replaces: &Replaces,
+    ) {
+        let other = replaces.from_the_other_side();
+        let keys = || replaces.keys().chain(other.keys());
+        let aliased = net.admission.leg_of_alias(replaces);
+        let Some(who) = aliased.or_else(|| keys().find_map(|key| net.wire.dialogs.get(&key).copied())) else {
+            let past = keys().any(|key| net.wire.past.known.contains(&key));
+            return net.wire.reply(step, taken, if past { 603 } else { 481 }, &[]);
+        };
+        let (id, leg) = match self.relievable(who, &operator, replaces.early_only) {
+            Ok(found) => found,
+            Err(status) => return net.wire.reply(step, taken, status, &[]),
+        };
+        let consulted = match self.acd.standing(&operator) {
+            // The operator has the call already and continues at another phone.
+            _ if self.is_leg_of(id, leg, &operator) => None,
+            Standing::Free => None,
+            Standing::Busy | Standing::Away | Standing::Unknown => match self.consulted_with(id, leg, &operator) {
+                Some(placed) => Some(placed),
+                None => return net.wire.reply(step, taken, 486, &[]),
+            },
+        };
+        let who = {
+            let Some(call) = self.calls.get_mut(&id) else { return net.wire.reply(step, taken, 481, &[]) };
+            Who::Offer(id, call.take_leg_no())
+        };
+        let to = Callee::Operator(operator.clone());
+        let arriving = match net.media.arrives(step, taken, who, &to) {
+            Ok(arriving) => arriving,
+            Err(status) => return net.wire.reply(step, taken, status, &[]),
+        };
+        if let Some(placed) = consulted {
+            self.end_call(net, step, placed, Ending::by(Side::Operator, EndCause::Normal).refusing(487));
+        }
+        self.relieve(net, step, taken, (id, leg), who, to, arriving);
+    }
+
+    /// The leg whose place an operator may take: one that rings for a caller who talks with no operator; of one that talks, only if it
+    /// `may_relieve` it.
+    fn relievable(&self, who: Who, by: &OperatorId, early_only: bool) -> Result<(CallId, LegNo), u16> {
+        let Who::Offer(id, no) = who else { return Err(403) };
+        let call = self.calls.get(&id).ok_or(481_u16)?;
+        let leg = call.legs.get(&no).ok_or(481_u16)?;
+        match leg.state {
+            _ if call.placed_by.is_some() => Err(403),
+            // It rings for a call that another operator has.
+            OfferState::Ringing { .. } if !call.may_be_picked_up(no) => Err(403),
+            // His place is one among several: supervisors take it with their code.
+            _ if self.has_guests(id) => Err(491),
+            OfferState::Talking if early_only => Err(486),
+            OfferState::Talking if !self.may_relieve(id, no, by) => Err(403),
+            OfferState::Talking | OfferState::Ringing { .. } => Ok((id, no)),
+            OfferState::Unheard | OfferState::Cancelling => Err(481),
+        }
+    }
+
+    /// Who may take a conversation: its own operator at another phone, the colleague whom that operator has called about it, and
+    /// supervisors, who may take over every call (RFC 3891 §9).
+    fn may_relieve(&self, id: CallId, no: LegNo, by: &OperatorId) -> bool {
+        self.is_leg_of(id, no, by)
+            || self.settings.supervisors.contains(by)
+            || self.consulted_with(id, no, by).is_some()
+    }
+
+    fn is_leg_of(&self, id: CallId, no: LegNo, operator: &OperatorId) -> bool {
+        self.calls.get(&id).and_then(|call| call.legs.get(&no)).and_then(OfferLeg::operator) == Some(operator)
+    }
+
+    /// The call in which the operator of a leg has asked this one to relieve him.
+    fn consulted_with(&self, id: CallId, leg: LegNo, operator: &OperatorId) -> Option<CallId> {
+        let placed = self.acd.direct_call_of(operator)?;
+        let relieved = self.calls.get(&id)?.legs.get(&leg)?.operator()?;
+        (self.calls.get(&placed)?.placed_by.as_ref() == Some(relieved)).then_some(placed)
+    }
+}
+
+impl Calls {
+    fn relieve(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        (id, old): (CallId, LegNo),
+        who: Who,
+        to: Callee,
+        arriving: Arriving,
+    ) {
+        let now = step.now;
+        let (Who::Offer(_, new), Callee::Operator(operator)) = (who, &to) else { return };
+        self.send_guests_away(net, step, id);
+        self.acd.take(now, id, operator, self.entry_of(id));
+        self.fact(net, step, id, FactKind::TakenOver { leg: old, by: operator.clone() });
+        if self.part(step, id).is_some() {
+            step.out.media.push(Command::StopRecord { call: id, leg: old });
+        }
+        if let Some(call) = self.calls.get_mut(&id)
+            && matches!(call.stage, Stage::Talking { .. })
+        {
+            // Whose talk is parted is no longer the one who talks.
+            call.stage = Stage::Queued;
+        }
+        self.let_in(net, step, taken, (id, new), &to, arriving);
+        self.connect(net, step, id, new, &to);
+        self.fact(net, step, id, FactKind::Answered { leg: new, by: to });
+    }
+
+    /// Answers the INVITE: its leg is one of the call.
+    pub(in crate::switchboard) fn let_in(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        (id, new): (CallId, LegNo),
+        to: &Callee,
+        arriving: Arriving,
+    ) {
+        let now = step.now;
+        let (who, Arriving { dialog, sound, body }) = (Who::Offer(id, new), arriving);
+        let session = self.settings.session_of_invite(taken.message);
+        let (contact, headers) = (self.settings.contact(taken.flow), session.headers());
+        let tag = String::from_utf8_lossy(&dialog.key().local_tag).into_owned();
+        let mut response = Stencil::of(taken.message, taken.flow)
+            .response(200, Some(&tag))
+            .header(Name::Contact, contact.as_bytes())
+            .header(Name::Allow, ALLOW)
+            .header(Name::Supported, SUPPORTED);
+        for (name, value) in headers.as_headers() {
+            response = response.header(name, value);
+        }
+        let bytes = response.body("application/sdp", &body).encode();
+        net.wire.dialogs.insert(dialog.key().clone(), who);
+        let mut line = Line::new(taken.flow, false);
+        line.dialog = Some(dialog);
+        line.sound = Some(sound);
+        line.learn(taken.message);
+        let leg = OfferLeg {
+            line,
+            to: to.clone(),
+            client: None,
+            from: bytes::Bytes::new(),
+            call_id: bytes::Bytes::new(),
+            cseq: 0,
+            state: OfferState::Talking,
+            early: std::collections::BTreeMap::new(),
+            dialled: None,
+            shows_another: false,
+            rung: Rung::default(),
+        };
+        step.stir(to);
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.legs.insert(new, leg);
+        }
+        net.wire.transactions.respond(now.mono, taken.server, 200, bytes.clone(), &mut step.out.transmits);
+        self.await_ack(step, who, taken.invite(), bytes);
+        self.begin_session(step, who, session);
+    }
+}

@@ -1,0 +1,126 @@
+//! REFER in a dialog of ours (RFC 3515, RFC 5589): who may pass callers on, and to whom.
+
+use crate::cdr::fact::Destination;
+use crate::ids::{CallId, LegNo, OperatorId};
+use crate::sip::refer::Refer;
+use crate::sip::replaces::Replaces;
+
+use crate::switchboard::admission::door::Taken;
+use crate::switchboard::calls::call::Stage;
+use crate::switchboard::session::leg::Who;
+use crate::switchboard::{Calls, NetworkParts, Step};
+
+/// The leg over which an operator has his caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::switchboard) struct Referor {
+    pub(in crate::switchboard) call: CallId,
+    pub(in crate::switchboard) leg: LegNo,
+    pub(in crate::switchboard) operator: OperatorId,
+}
+
+impl Calls {
+    /// An operator passes his caller on. Nobody else may: the caller and the trunk's side get 403.
+    pub(in crate::switchboard) fn referred(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        who: Who,
+    ) {
+        let refer = match Refer::read(taken.message) {
+            Ok(refer) => refer,
+            Err(fault) => return net.wire.reject_refer(step, taken, fault.status),
+        };
+        if let Some(replaces) = &refer.replaces {
+            return self.joins(net, step, taken, who, &refer, replaces);
+        }
+        let referor = match self.referor(who) {
+            Ok(referor) => referor,
+            Err(status) => return net.wire.reply(step, taken, status, &[]),
+        };
+        if let Some(whom) = net.phones.asked_in(&refer.to) {
+            return self.confers(net, step, taken, &referor, &refer, whom);
+        }
+        if self.has_guests(referor.call) {
+            return net.wire.reply(step, taken, 491, &[]);
+        }
+        let to = match net.phones.whom(&refer.to) {
+            Ok(Destination::Operator(operator)) if operator == referor.operator => {
+                return net.wire.reply(step, taken, 403, &[]);
+            }
+            Ok(to) => to,
+            Err(status) => return net.wire.reject_refer(step, taken, status),
+        };
+        self.accept_refer(net, step, taken, who, refer.wants_notify);
+        self.pass_on(net, step, &referor, to, refer.referred_by);
+    }
+}
+
+impl Calls {
+    /// REFER with Replaces: the two dialogs of one operator become one call, whichever of them he asks in.
+    fn joins(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        who: Who,
+        refer: &Refer<'_>,
+        replaces: &Replaces,
+    ) {
+        let other = replaces.keys().find_map(|key| net.wire.dialogs.get(&key).copied());
+        let (with_caller, with_colleague) = match (who, other) {
+            (Who::Offer(..), Some(Who::Caller(placed))) => (who, Some(placed)),
+            (Who::Caller(placed), Some(caller @ Who::Offer(..))) => (caller, Some(placed)),
+            (Who::Offer(..), None) => (who, None),
+            (_, _) => return net.wire.reply(step, taken, 403, &[]),
+        };
+        let referor = match self.referor(with_caller) {
+            Ok(referor) => referor,
+            Err(status) => return net.wire.reply(step, taken, status, &[]),
+        };
+        let confers = with_colleague.and_then(|placed| self.calls.get(&placed)).is_some_and(|call| call.confers);
+        if confers && let Err(status) = self.room_for_guest(referor.call) {
+            return net.wire.reply(step, taken, status, &[]);
+        }
+        if !confers && self.has_guests(referor.call) {
+            return net.wire.reply(step, taken, 491, &[]);
+        }
+        let Some(placed) = with_colleague else {
+            // The dialog is gone, or was never one of ours: whom we would invite would say so (RFC 3891 §3).
+            self.accept_refer(net, step, taken, who, refer.wants_notify);
+            let to = net.phones.whom(&refer.to).unwrap_or(Destination::Queue);
+            return self.pass_on_in_vain(net, step, &referor, to, 481);
+        };
+        let his = self.calls.get(&placed).is_some_and(|call| {
+            let asks_early = who == Who::Caller(placed) && !matches!(call.stage, Stage::Talking { .. });
+            call.placed_by.as_ref() == Some(&referor.operator) && !asks_early
+        });
+        if !his {
+            return net.wire.reply(step, taken, 403, &[]);
+        }
+        self.accept_refer(net, step, taken, who, refer.wants_notify);
+        if confers {
+            return self.merges(net, step, &referor, placed, who);
+        }
+        self.join(net, step, &referor, placed, who, refer.referred_by.clone());
+    }
+
+    /// The operator whose leg this is, while he talks with his caller; else the status that the REFER gets.
+    pub(in crate::switchboard) fn referor(&self, who: Who) -> Result<Referor, u16> {
+        let Who::Offer(call, leg) = who else { return Err(403) };
+        let live = self.calls.get(&call).filter(|live| live.placed_by.is_none()).ok_or(403_u16)?;
+        let operator = live.legs.get(&leg).and_then(|leg| leg.operator()).cloned().ok_or(403_u16)?;
+        match live.stage {
+            Stage::Talking { leg: talks } if talks == leg => Ok(Referor { call, leg, operator }),
+            Stage::Transfer { .. } => Err(491),
+            Stage::Talking { .. }
+            | Stage::Queued
+            | Stage::Offered
+            | Stage::AllPhones { .. }
+            | Stage::Number
+            | Stage::OwnPhones { .. }
+            | Stage::Placed
+            | Stage::Ended => Err(403),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What becomes of ring attempts: responses, none at all, and the call's next stage.
+
+use crate::cdr::fact::{Callee, FactKind, OfferOutcome};
+use crate::ids::{CallId, LegNo};
+use crate::sip::wire::Message;
+
+use crate::switchboard::calls::call::Stage;
+use crate::switchboard::session::leg::{OfferState, Who, outcome_of};
+use crate::switchboard::trunks::trunk::next_way;
+use crate::switchboard::{Calls, NetworkParts, Step};
+
+impl Calls {
+    /// A phone has answered our INVITE with something.
+    pub(in crate::switchboard) fn offer_response(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        leg: LegNo,
+        message: &Message<'_>,
+        status: u16,
+    ) {
+        self.leg_responds(net, step, id, leg);
+        let is_unheard = self.leg_mut(Who::Offer(id, leg)).is_some_and(|leg| leg.state == OfferState::Unheard);
+        if is_unheard && !self.late_response(net, step, id, leg, message, status) {
+            return;
+        }
+        let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return };
+        match (status, offer.state) {
+            (100, _) | (101..200, OfferState::Cancelling | OfferState::Talking | OfferState::Unheard) => {}
+            (101..200, OfferState::Ringing { ring_until, rang }) => {
+                if !self.early_response(net, step, id, leg, message) {
+                    return;
+                }
+                let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return };
+                offer.state = OfferState::Ringing { ring_until, rang: true };
+                if !rang {
+                    self.stir_leg(step, id, leg);
+                    self.fact(net, step, id, FactKind::Ringing { leg });
+                    self.tell_ringing(net, step, id, leg);
+                }
+            }
+            (200..300, OfferState::Ringing { .. } | OfferState::Unheard) => {
+                self.offer_answered(net, step, id, leg, message)
+            }
+            (200..300, OfferState::Cancelling) => {
+                self.refuse_late_answer(net, step, id, leg, message);
+                self.drop_leg(net, step, id, leg);
+            }
+            (200..300, OfferState::Talking) => self.repeated_answer(net, step, id, leg, message),
+            _ => self.offer_refused(net, step, id, leg, status),
+        }
+    }
+
+    /// No response came, or the network refused to carry the INVITE.
+    pub(in crate::switchboard) fn offer_unanswered(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        leg: LegNo,
+        status: u16,
+    ) {
+        let state = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).map(|leg| leg.state);
+        match state {
+            Some(OfferState::Ringing { rang: true, .. }) => {
+                self.offer_over(net, step, id, leg, OfferOutcome::NoAnswer, Some(status));
+            }
+            Some(OfferState::Ringing { rang: false, .. }) => {
+                self.note_silence(net, step, id, leg);
+                self.offer_over(net, step, id, leg, OfferOutcome::Unreachable, Some(status));
+            }
+            Some(OfferState::Unheard) => {
+                self.note_silence(net, step, id, leg);
+                self.unheard_over(net, step, id, leg, OfferOutcome::Unreachable, Some(status));
+            }
+            Some(OfferState::Cancelling) => self.drop_leg(net, step, id, leg),
+            Some(OfferState::Talking) | None => {}
+        }
+    }
+
+    /// A phone has not responded at all: it counts as unreachable until it registers or responds.
+    fn note_silence(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, leg: LegNo) {
+        let leg = self.leg_mut(Who::Offer(id, leg)).filter(|leg| !leg.rung.heard);
+        if let Some(phone) = leg.and_then(|leg| leg.rung.phone.clone()) {
+            self.phone_is_silent(net, step, &phone);
+        }
+    }
+
+    fn offer_refused(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, leg: LegNo, status: u16) {
+        let state = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).map(|leg| leg.state);
+        match state {
+            Some(OfferState::Ringing { .. }) => {
+                let to = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).map(|leg| leg.to.clone());
+                // What is refused for good (RFC 3261 §21.6) need not ring at another phone of the same person.
+                if let Some(Callee::Operator(operator)) = to.filter(|_| status >= 600) {
+                    self.cancel_other_phones(net, step, id, leg, &operator, OfferOutcome::Withdrawn);
+                }
+                self.offer_over(net, step, id, leg, outcome_of(status), Some(status));
+            }
+            Some(OfferState::Cancelling) => self.drop_leg(net, step, id, leg),
+            Some(OfferState::Unheard | OfferState::Talking) | None => {}
+        }
+    }
+
+    /// An offer has ended by itself: the leg is gone, the caller waits on in his old place.
+    pub(in crate::switchboard) fn offer_over(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        leg: LegNo,
+        outcome: OfferOutcome,
+        sip_status: Option<u16>,
+    ) {
+        let Some(to) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).map(|leg| leg.to.clone()) else {
+            return;
+        };
+        if let Some(call) = self.calls.get_mut(&id).filter(|_| matches!(to, Callee::Number(_))) {
+            call.next_way = next_way(outcome, sip_status);
+            if let Some((trunk, server)) = call.legs.get(&leg).and_then(|leg| leg.dialled) {
+                call.dialling = Some((trunk, Some(server)));
+            }
+        }
+        self.drop_leg(net, step, id, leg);
+        self.offer_ended(net, step, id, leg, to, outcome, sip_status);
+    }
+
+    /// Writes the outcome down, tells the ACD, and finds the call's next stage.
+    pub(in crate::switchboard) fn offer_ended(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        leg: LegNo,
+        to: Callee,
+        outcome: OfferOutcome,
+        sip_status: Option<u16>,
+    ) {
+        let now = step.now;
+        self.fact(net, step, id, FactKind::OfferEnded { leg, to: to.clone(), outcome, sip_status });
+        if let Callee::Operator(operator) = &to {
+            self.cancel_overdue(net, step, id, leg, operator);
+        }
+        if self.is_guest(id, leg) {
+            return self.guest_refused(net, step, id, leg, &to, outcome, sip_status);
+        }
+        let Some(stage) = self.calls.get(&id).map(|call| call.stage.clone()) else { return };
+        if let (Callee::Operator(operator), false) = (&to, stage == Stage::Ended || self.rings_another_phone(id, &to)) {
+            // No response at all is not the operator's doing.
+            let heard = self.calls.get(&id).is_some_and(|call| call.heard_from.contains(operator));
+            let blameless = !self.blames(id, operator) || outcome == OfferOutcome::Withdrawn;
+            self.acd.offer_failed(now, id, operator, blameless);
+            if !heard && outcome == OfferOutcome::Unreachable {
+                self.acd.was_unheard(operator);
+            }
+        }
+        // The operator has declined at one phone, and the others do not respond.
+        if let Callee::Operator(operator) = &to
+            && self.leave_overdue(net, step, id, operator)
+        {
+            return;
+        }
+        match stage {
+            Stage::Offered if self.dial_again(net, step, id, &to, crate::switchboard::calls::outside::WHY) => {}
+            Stage::Offered => self.unless_it_rings(net, step, id),
+            Stage::Number if self.dial_again(net, step, id, &to, self.why_fallback()) => {}
+            Stage::AllPhones { .. } | Stage::Number => self.next_fallback(net, step, id),
+            Stage::Transfer { .. } => self.transfer_refused(net, step, id, &to, outcome, sip_status),
+            Stage::OwnPhones { .. } => self.own_phone_refused(net, step, id, outcome, sip_status),
+            Stage::Placed => self.placed_refused(net, step, id, &to, outcome, sip_status),
+            Stage::Queued | Stage::Talking { .. } | Stage::Ended => {}
+        }
+    }
+}

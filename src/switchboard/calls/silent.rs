@@ -1,0 +1,211 @@
+//! Callers who cannot speak. An operator who hears nobody has them asked, by keys in the call or the console, to press a digit; what
+//! they press is shown to him and kept. So is what callers press while they wait. Nobody is ever hung up for it.
+
+use crate::cdr::fact::{ConsoleRole, FactKind};
+use crate::ids::{CallId, LegNo, OperatorId};
+use crate::limits::CHOICES_MAX;
+use crate::media::command::{Command, Prompt};
+
+use crate::switchboard::calls::call::{Call, Stage};
+use crate::switchboard::session::leg::OfferLeg;
+use crate::switchboard::{Actor, ChoiceView, ConsoleReply};
+use crate::switchboard::{Calls, NetworkParts, Step};
+
+/// So many digits of a caller who waits stand in the display of the phone that rings.
+const SHOWN_MAX: usize = 3;
+/// Characters of a feature code.
+const CODE_MAX: usize = 8;
+
+/// What is known of a caller who may not be able to speak.
+#[derive(Clone, Debug, Default)]
+pub(in crate::switchboard) struct Silent {
+    /// The last keys of the operator who has him.
+    typed: String,
+    /// He was asked to press a digit: from then on each is an answer.
+    pub(in crate::switchboard) asked: bool,
+    /// What he has pressed, and what that means; empty: nothing that is known.
+    pub(in crate::switchboard) choices: Vec<ChoiceView>,
+}
+
+impl Call {
+    /// The operator who has the caller, and his leg.
+    pub(in crate::switchboard) fn lead(&self) -> Option<(LegNo, &OperatorId)> {
+        let Stage::Talking { leg } = self.stage else { return None };
+        Some((leg, self.legs.get(&leg).and_then(OfferLeg::operator)?))
+    }
+}
+
+impl Calls {
+    /// A key of an operator's phone in a call. The last of the code for silent callers, from whom has the caller, asks him.
+    pub(in crate::switchboard) fn typed(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        leg: LegNo,
+        digit: char,
+    ) {
+        let (calls, settings) = (&mut self.calls, &self.settings);
+        let Some(call) = calls.get_mut(&id).filter(|call| call.placed_by.is_none()) else { return };
+        let Some(operator) = call.lead().filter(|(lead, _)| *lead == leg).map(|(_, operator)| operator.to_string())
+        else {
+            return;
+        };
+        let (code, typed) = (&settings.feature_codes.silent_prompt, &mut call.silent.typed);
+        typed.push(digit);
+        // Digits are ASCII: a character is a byte.
+        typed.drain(..typed.len().saturating_sub(code.len()));
+        if !code.is_empty() && typed == code {
+            typed.clear();
+            self.ask_silently(net, step, id, Some(operator));
+        }
+    }
+
+    /// An operator has dialled the code, from another line: the caller whom he has is asked. False: he has none.
+    pub(in crate::switchboard) fn asked_by_code(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        operator: &OperatorId,
+    ) -> bool {
+        let call = self.acd.view(operator).and_then(|view| view.call);
+        let his = |id: &CallId| self.calls.get(id).and_then(Call::lead).is_some_and(|(_, lead)| lead == operator);
+        call.filter(his).is_some_and(|id| self.ask_silently(net, step, id, Some(operator.to_string())))
+    }
+
+    /// A digit of the caller: while he waits, or when he was asked, it is shown and kept.
+    pub(in crate::switchboard) fn pressed(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, digit: char) {
+        let (calls, settings) = (&mut self.calls, &self.settings);
+        let Some(call) = calls.get_mut(&id).filter(|call| call.placed_by.is_none() && !call.is_over()) else { return };
+        let waiting = !matches!(call.stage, Stage::Talking { .. });
+        if !(waiting || call.silent.asked) || call.silent.choices.len() >= CHOICES_MAX {
+            return;
+        }
+        let known = settings.silent.choices.iter().find(|(of, _)| *of == digit);
+        let text = known.map(|(_, text)| text.clone()).unwrap_or_default();
+        let choice = ChoiceView { digit, text: text.clone() };
+        if waiting && call.silent.choices.len() < SHOWN_MAX {
+            let notice = call.shown.notice.get_or_insert_default();
+            *notice = format!("{notice} {choice}").trim_start().to_owned();
+        }
+        call.silent.choices.push(choice);
+        self.fact(net, step, id, FactKind::Chosen { digit, text, waiting });
+        self.tell_choices(step, id, 1);
+    }
+
+    /// Somebody has the caller now: he sees what was pressed before. The first to whom it is answered waits for a voice.
+    pub(in crate::switchboard) fn may_be_silent(&mut self, step: &mut Step, id: CallId, first: bool) {
+        let Some(call) = self.calls.get(&id).filter(|call| call.placed_by.is_none() && call.lead().is_some()) else {
+            return;
+        };
+        let (pressed, asked) = (call.silent.choices.len(), call.silent.asked);
+        if let (Some(sound), Some(limit)) = (&call.caller.line.sound, self.settings.silent.after)
+            && first
+            && !asked
+        {
+            step.out.media.push(Command::AwaitVoice { anchor: sound.anchor, limit });
+        }
+        if pressed > 0 {
+            self.tell_choices(step, id, pressed);
+        }
+    }
+
+    /// Media has waited for the caller's voice in vain.
+    pub(in crate::switchboard) fn has_no_voice(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+        let fits = self.calls.get(&id).is_some_and(|call| !call.silent.asked && call.holding == (false, false));
+        if fits && self.ask_silently(net, step, id, None) {
+            self.tell_asked(step, id);
+        }
+    }
+
+    /// The console has a caller asked: an operator his own.
+    pub(in crate::switchboard) fn silent_prompt(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        by: &Actor,
+        id: CallId,
+    ) -> ConsoleReply {
+        let Some(call) = self.calls.get(&id).filter(|call| call.placed_by.is_none() && !call.is_over()) else {
+            return ConsoleReply::UnknownCall;
+        };
+        let lead = call.lead().map(|(_, operator)| operator.as_str());
+        if by.role == ConsoleRole::Operator && lead.is_some_and(|lead| lead != by.name) {
+            return ConsoleReply::NotHis;
+        }
+        if !self.ask_silently(net, step, id, Some(by.name.clone())) {
+            return ConsoleReply::NotTalking;
+        }
+        self.tell_asked(step, id);
+        ConsoleReply::Done
+    }
+
+    /// Asks the caller to press a digit. He hears it instead of the others, who hear him on; the operator's confirmation is short. False:
+    /// he talks with no operator, or has put us on hold himself.
+    fn ask_silently(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, by: Option<String>) -> bool {
+        let Some(call) = self.calls.get_mut(&id).filter(|call| call.placed_by.is_none()) else { return false };
+        let Some((lead, _)) = call.lead() else { return false };
+        let operator = call.legs.get(&lead).and_then(|leg| leg.line.sound.as_ref());
+        let (caller_holds, operator_holds) = call.holding;
+        let (Some(caller), Some(operator), false) = (&call.caller.line.sound, operator, caller_holds) else {
+            return false;
+        };
+        let (caller, operator) = (caller.anchor, operator.anchor);
+        // Who is on hold hears the tone again afterwards.
+        let then = (operator_holds && !call.mixed).then_some(self.settings.waiting);
+        call.silent.asked = true;
+        step.out.media.push(Command::Play { anchor: caller, first: Some(Prompt::Silent), then });
+        if !operator_holds {
+            step.out.media.push(Command::Play { anchor: operator, first: Some(Prompt::Confirm), then: None });
+        }
+        self.fact(net, step, id, FactKind::SilentAsked { by });
+        true
+    }
+
+    /// The operator, who has not asked himself, sees what his caller is asked.
+    fn tell_asked(&mut self, step: &mut Step, id: CallId) {
+        let choices = self.settings.silent.choices.iter();
+        let words: Vec<String> =
+            choices.map(|(digit, text)| ChoiceView { digit: *digit, text: text.clone() }.to_string()).collect();
+        self.tell_lead(step, id, |number| format!("{number} ? {}", words.join(" ")));
+    }
+
+    /// The operator's phone shows the last so many of what the caller has pressed.
+    fn tell_choices(&mut self, step: &mut Step, id: CallId, last: usize) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let skipped = call.silent.choices.len().saturating_sub(last);
+        let words: Vec<String> = call.silent.choices.iter().skip(skipped).map(ToString::to_string).collect();
+        self.tell_lead(step, id, |number| format!("{number} {}", words.join(" ")));
+    }
+
+    /// A text to the phones of the operator who has the caller. Whose phone takes no texts sees it on the console.
+    fn tell_lead(&mut self, step: &mut Step, id: CallId, text: impl FnOnce(&str) -> String) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let Some(operator) = call.lead().map(|(_, operator)| operator.clone()) else { return };
+        let text = text(call.shown.number.as_deref().unwrap_or("anonymous"));
+        step.notify_operator(operator, text);
+    }
+
+    /// What is not right about what a caller has pressed (`verify`).
+    pub(in crate::switchboard) fn verify_silent(call: &Call) -> Result<(), &'static str> {
+        let Silent { asked, choices, typed } = &call.silent;
+        if choices.len() > CHOICES_MAX || typed.len() > CODE_MAX {
+            return Err("more was pressed in it than is kept");
+        }
+        if call.placed_by.is_some() && (*asked || !choices.is_empty()) {
+            return Err("an operator's own call was taken for a silent one");
+        }
+        if *asked && !call.talked {
+            return Err("a caller was asked whom nobody has answered");
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Display for ChoiceView {
+    /// `[1 cannot speak]`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { digit, text } = self;
+        if text.is_empty() { write!(f, "[{digit}]") } else { write!(f, "[{digit} {text}]") }
+    }
+}

@@ -1,0 +1,305 @@
+//! Supervisors: they listen to an operator's call, whisper to him, barge in, or take his caller over, by a feature code with his
+//! name behind it or by the console, which has their phones rung; and they take callers out of the queue. Neither the caller's
+//! phone nor the operator's is asked for anything.
+
+use crate::acd::Standing;
+use crate::cdr::fact::{Callee, FactKind, OfferOutcome, Role};
+use crate::ids::{CallId, LegNo, OperatorId};
+
+use crate::switchboard::admission::door::Taken;
+use crate::switchboard::calls::call::{Call, Stage};
+use crate::switchboard::calls::guests::{GUESTS_MAX, Guest, Leaves};
+use crate::switchboard::session::leg::{OfferLeg, OfferState, Who};
+use crate::switchboard::wire::past_dialogs::Arriving;
+use crate::switchboard::{Actor, ConsoleReply, Supervision};
+use crate::switchboard::{Calls, NetworkParts, Step};
+
+/// What a supervisor wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::switchboard) enum Errand {
+    Supervise(Supervision),
+    PickUp,
+}
+
+impl Calls {
+    /// An operator's phone wants into another's call: 403 unless he is a supervisor, 404 when nobody is called so, 480 while that one
+    /// has no caller, 486 while he himself is busy or the room is full.
+    pub(in crate::switchboard) fn supervises(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        supervisor: OperatorId,
+        errand: Errand,
+        whose: &str,
+    ) {
+        let now = step.now;
+        let what = match errand {
+            Errand::PickUp => return self.picks_from_queue(net, step, taken, supervisor, whose),
+            Errand::Supervise(what) => what,
+        };
+        let id = match self.supervised(net, &supervisor, whose) {
+            Ok(found) => found,
+            Err(status) => return net.wire.reply(step, taken, status, &[]),
+        };
+        let (leg, to, arriving) = match self.comes_in(net, step, taken, id, &supervisor) {
+            Ok(found) => found,
+            Err(status) => return net.wire.reply(step, taken, status, &[]),
+        };
+        self.acd.attend(now, id, &supervisor);
+        self.let_in(net, step, taken, (id, leg), &to, arriving);
+        if what == Supervision::TakeOver {
+            // For no time at all: nothing of it is talk.
+            self.guest_joins(net, step, id, leg, Role::Listener);
+        }
+        self.becomes(net, step, id, leg, what);
+    }
+
+    /// The console wants a supervisor in a call: her phones ring, and she is in it when she answers, as if she had dialled the code.
+    /// Who is in it, or rings for it, already is something else from now on.
+    pub(in crate::switchboard) fn supervise_by(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        by: &Actor,
+        id: CallId,
+        what: Supervision,
+        supervisor: Option<OperatorId>,
+    ) -> ConsoleReply {
+        let named = supervisor.or_else(|| OperatorId::parse(&by.name).ok());
+        let may = |one: &OperatorId| self.settings.supervisors.contains(one) && net.phones.accounts.contains_key(one);
+        let Some(supervisor) = named.filter(may) else { return ConsoleReply::NoSupervisor };
+        if self.calls.get(&id).is_none_or(|call| call.is_over() || call.placed_by.is_some()) {
+            return ConsoleReply::UnknownCall;
+        }
+        if self.changes_visit(net, step, id, &supervisor, what) {
+            return ConsoleReply::Done;
+        }
+        match self.ring_supervisor(net, step, id, &supervisor, what, &by.name) {
+            Ok(()) => ConsoleReply::Done,
+            Err(status) => ConsoleReply::Refused { status },
+        }
+    }
+
+    /// A supervisor who is in a call, or rings for it, is something else from now on. False: she is not there as one.
+    fn changes_visit(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        supervisor: &OperatorId,
+        what: Supervision,
+    ) -> bool {
+        let Some(call) = self.calls.get_mut(&id) else { return false };
+        let Call { legs, guests, .. } = call;
+        let hers = |leg: &LegNo| legs.get(leg).is_some_and(|leg| leg.operator() == Some(supervisor));
+        let visits = guests.iter_mut().filter(|(leg, guest)| guest.role.supervises() && hers(leg));
+        let mut found = false;
+        for (leg, guest) in visits {
+            found = true;
+            if legs.get(leg).is_some_and(|leg| leg.state == OfferState::Talking) {
+                let leg = *leg;
+                self.becomes(net, step, id, leg, what);
+                return true;
+            }
+            (guest.role, guest.takes_over) = (what.role().unwrap_or(Role::Listener), what.role().is_none());
+        }
+        found
+    }
+
+    fn ring_supervisor(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        supervisor: &OperatorId,
+        what: Supervision,
+        by: &str,
+    ) -> Result<(), u16> {
+        let now = step.now;
+        let call = self.calls.get(&id).ok_or(480_u16)?;
+        call.supervisable().ok_or(480_u16)?;
+        if self.acd.standing(supervisor) == Standing::Away {
+            return Err(480);
+        }
+        self.may_come_in(net, call, supervisor)?;
+        let (before, until) = (call.next_leg, now.mono + self.settings.ring);
+        let why = format!("asked to {} by {by}", what.word());
+        let whose = call_operator(call).map(|operator| format!(" {operator}")).unwrap_or_default();
+        let to = format!("{}{whose}:", what.word().to_uppercase());
+        self.show_purpose(id, Some(to));
+        let rings = self.acd.invite(id, supervisor) && self.ring_phones(net, step, id, supervisor, &why, until);
+        self.show_purpose(id, None);
+        if !rings {
+            self.acd.dismiss_guest(now, id, supervisor);
+            return Err(503);
+        }
+        let guest =
+            Guest { role: what.role().unwrap_or(Role::Listener), told: None, takes_over: what.role().is_none() };
+        if let Some(call) = self.calls.get_mut(&id) {
+            let Call { legs, guests, .. } = call;
+            guests.extend(legs.keys().filter(|leg| leg.0 > before).map(|leg| (*leg, guest)));
+        }
+        Ok(())
+    }
+
+    /// Sets the first text on the displays of the phones that are rung next for the call.
+    pub(in crate::switchboard) fn show_purpose(&mut self, id: CallId, purpose: Option<String>) {
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.rung_to = purpose;
+        }
+    }
+
+    /// A supervisor who talks in a call is that from now on.
+    pub(in crate::switchboard) fn becomes(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        leg: LegNo,
+        what: Supervision,
+    ) {
+        let Some(Stage::Talking { leg: lead }) = self.calls.get(&id).map(|call| call.stage.clone()) else { return };
+        match what.role() {
+            Some(role) => self.guest_joins(net, step, id, leg, role),
+            None => self.succeed(net, step, id, (lead, leg), Leaves::Relieved),
+        }
+    }
+
+    /// A supervisor takes a caller whom nobody has answered: 403 unless he is one, 404 when behind the code stands no place, 480 when
+    /// nobody waits there, 486 while he himself is busy. Who rings for that caller is freed.
+    fn picks_from_queue(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        supervisor: OperatorId,
+        place: &str,
+    ) {
+        let now = step.now;
+        let (id, why) = match self.picked(&supervisor, place) {
+            Ok(found) => found,
+            Err(status) => return net.wire.reply(step, taken, status, &[]),
+        };
+        let came_in = if self.lend_to_caller(net, step, id) {
+            self.comes_in(net, step, taken, id, &supervisor)
+        } else {
+            Err(503)
+        };
+        let (leg, to, arriving) = match came_in {
+            Ok(found) => found,
+            Err(status) => {
+                self.take_port_back(net, step, id);
+                return net.wire.reply(step, taken, status, &[]);
+            }
+        };
+        self.fact(net, step, id, FactKind::Offered { leg, to: to.clone(), why });
+        self.acd.take(now, id, &supervisor, self.entry_of(id));
+        self.let_in(net, step, taken, (id, leg), &to, arriving);
+        let (outcome, sip_status) = (OfferOutcome::Answered, None);
+        self.fact(net, step, id, FactKind::OfferEnded { leg, to: to.clone(), outcome, sip_status });
+        self.connect(net, step, id, leg, &to);
+        self.fact(net, step, id, FactKind::Answered { leg, by: to });
+    }
+
+    /// Reads a supervisor's INVITE as a new leg of a call; the status of its refusal when it cannot be one.
+    fn comes_in(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        id: CallId,
+        supervisor: &OperatorId,
+    ) -> Result<(LegNo, Callee, Arriving), u16> {
+        let call = self.calls.get_mut(&id).ok_or(480_u16)?;
+        let (leg, to) = (call.take_leg_no(), Callee::Operator(supervisor.clone()));
+        let arriving = net.media.arrives(step, taken, Who::Offer(id, leg), &to)?;
+        Ok((leg, to, arriving))
+    }
+
+    /// The call at that place, from 1, for that supervisor, and why he gets it.
+    fn picked(&self, supervisor: &OperatorId, place: &str) -> Result<(CallId, String), u16> {
+        if !self.settings.supervisors.contains(supervisor) {
+            return Err(403);
+        }
+        let place = match place {
+            "" => None,
+            place => Some(place.parse::<usize>().ok().and_then(|place| place.checked_sub(1)).ok_or(404_u16)?),
+        };
+        if self.acd.standing(supervisor) != Standing::Free {
+            return Err(486);
+        }
+        let waits = self.acd.waiting().nth(place.unwrap_or(0));
+        let (id, where_from) = match (waits, place) {
+            (Some(id), _) => (id, "from the queue"),
+            (None, None) => (self.acd.first_unanswered().ok_or(480_u16)?, "while it rang"),
+            (None, Some(_)) => return Err(480),
+        };
+        Ok((id, format!("picked up {where_from} by {supervisor}")))
+    }
+
+    /// The emergency call that an operator has, for that supervisor.
+    fn supervised(&self, net: &NetworkParts, supervisor: &OperatorId, whose: &str) -> Result<CallId, u16> {
+        if !self.settings.supervisors.contains(supervisor) {
+            return Err(403);
+        }
+        let operator = OperatorId::parse(whose).map_err(|_| 404_u16)?;
+        if !net.phones.accounts.contains_key(&operator) {
+            return Err(404);
+        }
+        let id = self.acd.view(&operator).and_then(|view| view.call).ok_or(480_u16)?;
+        let call = self.calls.get(&id).ok_or(480_u16)?;
+        if call.supervisable() != Some(&operator) {
+            return Err(480);
+        }
+        self.may_come_in(net, call, supervisor).map(|()| id)
+    }
+
+    /// Whether she is free, and there is room for her.
+    fn may_come_in(&self, net: &NetworkParts, call: &Call, supervisor: &OperatorId) -> Result<(), u16> {
+        if self.acd.standing(supervisor) != Standing::Free || call.visitors() >= GUESTS_MAX {
+            return Err(486);
+        }
+        if self.has_pair_to_spare(net, None) { Ok(()) } else { Err(503) }
+    }
+
+    /// A supervisor's key in a call: 1 listens, 2 whispers, 3 barges in, 4 takes over. False for all other keys and people.
+    pub(in crate::switchboard) fn changes_role(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        leg: LegNo,
+        digit: char,
+    ) -> bool {
+        let supervises = |call: &Call| call.guests.get(&leg).is_some_and(|guest| guest.role.supervises());
+        // What is heard of a phone that rings still is nobody's key.
+        let talks = |call: &Call| call.legs.get(&leg).is_some_and(|leg| leg.state == OfferState::Talking);
+        if !self.calls.get(&id).is_some_and(|call| supervises(call) && talks(call)) {
+            return false;
+        }
+        let what = match digit {
+            '1' => Supervision::Listen,
+            '2' => Supervision::Whisper,
+            '3' => Supervision::Barge,
+            '4' => Supervision::TakeOver,
+            _ => return false,
+        };
+        self.becomes(net, step, id, leg, what);
+        true
+    }
+}
+
+impl Call {
+    /// The operator who has the caller, where a supervisor may come in.
+    fn supervisable(&self) -> Option<&OperatorId> {
+        let Stage::Talking { leg } = self.stage else { return None };
+        self.legs.get(&leg).filter(|_| self.placed_by.is_none()).and_then(|leg| leg.operator())
+    }
+}
+
+/// The operator who has the caller.
+pub(in crate::switchboard) fn call_operator(call: &Call) -> Option<&OperatorId> {
+    let Stage::Talking { leg } = &call.stage else { return None };
+    call.legs.get(leg).and_then(OfferLeg::operator)
+}

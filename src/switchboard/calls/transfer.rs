@@ -1,0 +1,352 @@
+//! Transfers: an operator passes his caller on (RFC 5589 §6, RFC 5359 §2.4). The caller is never left alone: while the target is
+//! rung he hears the tone, and when nobody takes him he is with the operator again, or in the queue.
+
+use bytes::Bytes;
+
+use crate::acd::Standing;
+use crate::cdr::fact::{Callee, Destination, FactKind, OfferOutcome};
+use crate::clock::Now;
+use crate::ids::{CallId, LegNo, OperatorId};
+use crate::media::command::{AnchorId, Command};
+
+use crate::switchboard::calls::call::Stage;
+use crate::switchboard::calls::caller::clean;
+use crate::switchboard::calls::refer::Referor;
+use crate::switchboard::session::leg::Who;
+use crate::switchboard::{Calls, NetworkParts, Step};
+
+/// Characters of a Referred-By that are written down.
+const REFERRED_BY_CHARS_MAX: usize = 512;
+
+/// A transfer that is under way.
+#[derive(Clone, Debug)]
+pub(in crate::switchboard) struct Transfer {
+    by: OperatorId,
+    to: Destination,
+    /// For the INVITE to whom takes over (RFC 3892 §2.2).
+    pub(in crate::switchboard) referred_by: Option<Bytes>,
+    /// The dialog in which the operator has asked for it.
+    told: Who,
+}
+
+impl Calls {
+    /// A blind transfer: the target is rung, or the caller goes back to the queue.
+    pub(in crate::switchboard) fn pass_on(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        referor: &Referor,
+        to: Destination,
+        referred_by: Option<Bytes>,
+    ) {
+        let now = step.now;
+        let (id, leg) = (referor.call, referor.leg);
+        let told = Who::Offer(id, leg);
+        self.begin_transfer(net, step, referor, &to, None, told, referred_by);
+        let why = format!("passed on by {}", referor.operator);
+        let refused = match &to {
+            Destination::Queue => return self.pass_to_queue(net, step, id, leg),
+            Destination::Operator(operator) => match self.acd.standing(operator) {
+                Standing::Free => {
+                    self.acd.reserve(id, operator);
+                    let until = now.mono + self.settings.ring;
+                    if self.ring_phones(net, step, id, operator, &why, until) {
+                        return self.rings_for_transfer(id, Some(leg));
+                    }
+                    self.acd.offer_failed(now, id, operator, true);
+                    503
+                }
+                Standing::Busy => 486,
+                Standing::Away => 480,
+                Standing::Unknown => 404,
+            },
+            Destination::Number(number) => {
+                if let Some(call) = self.calls.get_mut(&id) {
+                    call.tried.clear();
+                }
+                let until = now.mono + self.settings.fallback_ring;
+                if self.dial(net, step, id, number, &why, until) {
+                    return self.rings_for_transfer(id, Some(leg));
+                }
+                503
+            }
+        };
+        self.transfer_failed(net, step, id, crate::switchboard::session::leg::outcome_of(refused), refused);
+    }
+
+    /// A transfer that cannot even begin.
+    pub(in crate::switchboard) fn pass_on_in_vain(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        referor: &Referor,
+        to: Destination,
+        status: u16,
+    ) {
+        self.begin_transfer(net, step, referor, &to, None, Who::Offer(referor.call, referor.leg), None);
+        self.transfer_failed(net, step, referor.call, crate::switchboard::session::leg::outcome_of(status), status);
+    }
+
+    /// The talk ends here, for the record; the caller hears the tone. The recording goes on until somebody takes over.
+    pub(in crate::switchboard) fn begin_transfer(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        referor: &Referor,
+        to: &Destination,
+        consulted: Option<CallId>,
+        told: Who,
+        referred_by: Option<Bytes>,
+    ) {
+        let Referor { call: id, leg, operator } = referor.clone();
+        self.send_guests_away(net, step, id);
+        if let Some(anchor) = self.part(step, id) {
+            step.out.media.push(Command::Play { anchor, first: None, then: Some(self.settings.waiting) });
+        }
+        self.acd.pass_on(id);
+        let by = referred_by.as_ref().map(|by| clean(by, REFERRED_BY_CHARS_MAX));
+        let asked = FactKind::TransferAsked { leg, by: operator.clone(), to: to.clone(), consulted, referred_by: by };
+        self.fact(net, step, id, asked);
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.transfer = Some(Transfer { by: operator, to: to.clone(), referred_by, told });
+        }
+    }
+
+    /// The target rings.
+    pub(in crate::switchboard) fn rings_for_transfer(&mut self, id: CallId, from: Option<LegNo>) {
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.stage = Stage::Transfer { from };
+        }
+    }
+
+    /// Somebody rings. A caller who has heard of nobody yet is told, and so is who has asked that one to take over, or to join
+    /// (RFC 3515 §2.4.4).
+    pub(in crate::switchboard) fn tell_ringing(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        leg: LegNo,
+    ) {
+        self.tell_caller(net, step, id, 180);
+        let Some(call) = self.calls.get(&id) else { return };
+        let takes_over = matches!(call.stage, Stage::Transfer { .. });
+        let transferor = call.transfer.as_ref().filter(|_| takes_over).map(|transfer| transfer.told);
+        let told = transferor.or_else(|| call.guests.get(&leg).and_then(|guest| guest.told));
+        if let Some(told) = told {
+            self.tell_referrer(net, step, told, 180);
+        }
+    }
+
+    fn pass_to_queue(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, leg: LegNo) {
+        let now = step.now;
+        self.transfer_done(net, step, id, Some(leg), None);
+        self.end_leg(net, step, id, leg, OfferOutcome::LostRace, None);
+        self.acd.requeue(now, id);
+        self.queued(net, step, id, true);
+        self.back_to_queue(net, step, id);
+    }
+
+    /// Somebody has taken the caller over, or the queue has; the operator is told, and his leg is to end.
+    pub(in crate::switchboard) fn transfer_done(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        from: Option<LegNo>,
+        leg: Option<LegNo>,
+    ) {
+        let Some(transfer) = self.calls.get_mut(&id).and_then(|call| call.transfer.take()) else { return };
+        if let Some(from) = from {
+            step.out.media.push(Command::StopRecord { call: id, leg: from });
+        }
+        self.tell_referrer(net, step, transfer.told, 200);
+        self.fact(net, step, id, FactKind::TransferDone { by: transfer.by, to: transfer.to, leg });
+    }
+
+    /// A leg of the target has ended without an answer. While another phone of it rings, nothing is lost. A number is tried over the next
+    /// server, and the next trunk, as ever.
+    pub(in crate::switchboard) fn transfer_refused(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        to: &Callee,
+        outcome: OfferOutcome,
+        sip_status: Option<u16>,
+    ) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Stage::Transfer { from } = call.stage else { return };
+        if call.rings() {
+            return;
+        }
+        let by = call.transfer.as_ref().map(|transfer| transfer.by.to_string()).unwrap_or_default();
+        if self.dial_again(net, step, id, to, &format!("passed on by {by}")) {
+            return self.rings_for_transfer(id, from);
+        }
+        self.transfer_failed(net, step, id, outcome, told_as(outcome, sip_status));
+    }
+
+    /// Nobody takes the caller: he goes back to the operator, if that one is still there; else he is offered to him first, and
+    /// then to whoever is free.
+    fn transfer_failed(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        why: OfferOutcome,
+        sip_status: u16,
+    ) {
+        let now = step.now;
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(Transfer { by, to, told, .. }) = call.transfer.take() else { return };
+        let from = match call.stage {
+            Stage::Transfer { from } => from,
+            Stage::Talking { leg } => Some(leg),
+            Stage::Queued | Stage::Offered | Stage::AllPhones { .. } | Stage::Number => return,
+            Stage::OwnPhones { .. } | Stage::Placed | Stage::Ended => return,
+        };
+        let back = from.is_some();
+        self.fact(net, step, id, FactKind::TransferFailed { by: by.clone(), to, why, sip_status, back });
+        let Some(leg) = from else { return self.recall(net, step, id, by) };
+        self.tell_referrer(net, step, told, sip_status);
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.stage = Stage::Talking { leg };
+        }
+        if let Some(line) = self.line_mut(Who::Offer(id, leg)) {
+            line.note_failure(now.mono);
+        }
+        self.acd.keep(id);
+        self.join_sound(net, step, id, leg, false);
+    }
+
+    /// The operator's leg has ended (by his BYE, unless it was `lost`) while his transfer is under way, or before he could know
+    /// that it has failed. The caller stays.
+    pub(in crate::switchboard) fn transferor_left(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        leg: LegNo,
+        lost: bool,
+    ) {
+        let now = step.now;
+        let Some(call) = self.calls.get(&id) else { return };
+        let Some(operator) = call.legs.get(&leg).and_then(|leg| leg.operator()).cloned() else {
+            return self.number_left(net, step, id, leg, lost);
+        };
+        let transfers = match call.stage {
+            Stage::Transfer { .. } => true,
+            Stage::Talking { .. } => false,
+            Stage::Queued | Stage::Offered | Stage::AllPhones { .. } | Stage::Number => return,
+            Stage::OwnPhones { .. } | Stage::Placed | Stage::Ended => return,
+        };
+        if !transfers {
+            self.send_guests_away(net, step, id);
+            if let Some(anchor) = self.part(step, id) {
+                step.out.media.push(Command::Play { anchor, first: None, then: Some(self.settings.waiting) });
+            }
+            self.acd.pass_on(id);
+        }
+        self.fact(net, step, id, FactKind::TransferorLeft { leg, operator: operator.clone() });
+        step.out.media.push(Command::StopRecord { call: id, leg });
+        if lost {
+            self.bye(net, step, Who::Offer(id, leg));
+        }
+        // Before the leg is forgotten: nobody may think that it talks still.
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.stage = if transfers { Stage::Transfer { from: None } } else { Stage::Queued };
+        }
+        self.drop_leg(net, step, id, leg);
+        self.acd.step_out(now, id, &operator);
+        if !transfers {
+            self.recall(net, step, id, operator);
+        }
+    }
+
+    /// True when a BYE of this leg must not end the call.
+    pub(in crate::switchboard) fn is_passing_on(&self, now: Now, id: CallId, leg: LegNo) -> bool {
+        let Some(call) = self.calls.get(&id) else { return false };
+        match call.stage {
+            Stage::Transfer { from } => from == Some(leg),
+            Stage::Talking { leg: talks } if talks == leg && call.placed_by.is_none() => {
+                call.legs.get(&leg).is_some_and(|leg| leg.line.has_unheard_failure(now.mono))
+            }
+            Stage::Talking { .. } => false,
+            Stage::Queued | Stage::Offered | Stage::AllPhones { .. } | Stage::Number => false,
+            Stage::OwnPhones { .. } | Stage::Placed | Stage::Ended => false,
+        }
+    }
+
+    /// The call ends while it is passed on.
+    pub(in crate::switchboard) fn transfer_ends(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+        let Some(Transfer { by, to, told, .. }) = self.calls.get_mut(&id).and_then(|call| call.transfer.take()) else {
+            return;
+        };
+        self.tell_referrer(net, step, told, 487);
+        let why = OfferOutcome::CallerLeft;
+        self.fact(net, step, id, FactKind::TransferFailed { by, to, why, sip_status: 487, back: false });
+    }
+
+    /// Takes the sound of a call that talks apart: neither side hears the other, or a tone, any more. Gives the caller's port.
+    pub(in crate::switchboard) fn part(&mut self, step: &mut Step, id: CallId) -> Option<AnchorId> {
+        let call = self.calls.get_mut(&id)?;
+        let Stage::Talking { leg } = call.stage else { return None };
+        let caller = call.caller.line.sound.as_ref()?.anchor;
+        let operator = call.legs.get(&leg)?.line.sound.as_ref()?.anchor;
+        match std::mem::take(&mut call.holding) {
+            (false, false) => step.out.media.push(Command::Unbridge { anchor: caller }),
+            (true, _) | (_, true) => step.out.media.extend([caller, operator].map(|anchor| Command::Stop { anchor })),
+        }
+        Some(caller)
+    }
+
+    fn recall(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, operator: OperatorId) {
+        let now = step.now;
+        self.queued(net, step, id, true);
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.stage = Stage::Queued;
+        }
+        if self.acd.recall(id, &operator) {
+            return self.offer(net, step, id, operator, "nobody took the caller whom he passed on".to_owned());
+        }
+        self.acd.requeue(now, id);
+        self.back_to_queue(net, step, id);
+    }
+}
+
+/// The status that the operator's phone is told.
+pub(in crate::switchboard) fn told_as(outcome: OfferOutcome, sip_status: Option<u16>) -> u16 {
+    match (outcome, sip_status) {
+        // It was answered with what nobody can use.
+        (OfferOutcome::Rejected, Some(200)) => 488,
+        (_, Some(status @ 400..=699)) => status,
+        (OfferOutcome::Busy, _) => 486,
+        (OfferOutcome::Rejected, _) => 603,
+        (OfferOutcome::Unreachable, _) => 503,
+        (OfferOutcome::CallerLeft, _) => 487,
+        (
+            OfferOutcome::NoAnswer
+            | OfferOutcome::Redirected
+            | OfferOutcome::LostRace
+            | OfferOutcome::Withdrawn
+            | OfferOutcome::Answered,
+            _,
+        ) => 480,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_phone_is_told_is_always_a_failure() {
+        let all = OfferOutcome::ALL.into_iter();
+        for (outcome, status) in all.flat_map(|one| [None, Some(200), Some(302)].map(|status| (one, status))) {
+            assert!((400..700).contains(&told_as(outcome, status)), "{outcome:?} {status:?}");
+        }
+        assert_eq!(told_as(OfferOutcome::Busy, Some(600)), 600);
+        assert_eq!(told_as(OfferOutcome::Rejected, Some(200)), 488);
+    }
+}

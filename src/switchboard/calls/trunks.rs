@@ -1,0 +1,149 @@
+//! Numbers that are dialled over trunks.
+
+use crate::cdr::fact::Callee;
+use crate::clock::Instant;
+use crate::ids::CallId;
+use crate::switchboard::dispatch::timers::Alarm;
+use crate::switchboard::settings::Trunk;
+use crate::switchboard::trunks::registration::Binding;
+use crate::switchboard::trunks::trunk::{NextWay, TrunkState, same_place};
+use crate::switchboard::{Calls, NetworkParts, Step};
+
+impl Calls {
+    /// Registers where that is wanted and is not done yet.
+    pub(in crate::switchboard) fn align_registrations(&mut self, net: &mut NetworkParts, step: &mut Step) {
+        let now = step.now.mono;
+        for index in 0..net.trunks.states.len() {
+            let trunk = self.settings.trunks.get(index).filter(|trunk| trunk.target.is_some() || trunk.host.is_some());
+            let wanted = trunk.and_then(|trunk| trunk.terms.register.as_ref()).map(|register| register.expires);
+            let (sip_call_id, tag) = (step.rng.token().as_str().to_owned(), step.rng.token().as_str().to_owned());
+            let draining = self.draining;
+            let Some(state) = net.trunks.states.get_mut(index) else { return };
+            match (wanted, &mut state.binding) {
+                (Some(expires), None) if !draining => {
+                    let (next, registered, cseq, failures) = (Some(now), false, 0, 0);
+                    state.binding = Some(Binding { sip_call_id, tag, cseq, expires, registered, failures, next });
+                    step.alarms.insert(now, Alarm::RegisterTrunk(index));
+                }
+                (Some(expires), Some(binding)) => {
+                    binding.expires = expires;
+                    // One that failed may have been mended by the new settings.
+                    if !binding.registered {
+                        binding.next = binding.next.map(|_| now);
+                    }
+                    if let Some(at) = binding.next {
+                        step.alarms.insert(at, Alarm::RegisterTrunk(index));
+                    }
+                }
+                (None, _) | (Some(_), None) => {}
+            }
+        }
+    }
+}
+
+impl Calls {
+    /// Puts the states beside the settings' trunks, by name, and lets all that names a trunk by its place follow. `old` are the
+    /// trunks that the states belong to; who is gone or elsewhere has been parted from (`leave_old_trunks`).
+    pub(in crate::switchboard) fn align_trunks(&mut self, net: &mut NetworkParts, step: &mut Step, old: &[Trunk]) {
+        let new = &self.settings.trunks;
+        let place = |trunk: &Trunk| new.iter().position(|other| other.name == trunk.name);
+        let places: Vec<Option<usize>> = old.iter().map(place).collect();
+        let mut states: Vec<TrunkState> = Vec::with_capacity(new.len());
+        for trunk in new {
+            let before = old.iter().position(|before| before.name == trunk.name);
+            let state = before.and_then(|index| net.trunks.states.get_mut(index)).map(std::mem::take);
+            let mut state = state.unwrap_or_default();
+            if before.and_then(|index| old.get(index)).is_some_and(|before| !same_place(before, trunk)) {
+                // What was heard there says nothing of the new place.
+                (state.up, state.streak) = (None, 0);
+            }
+            state.name.clone_from(&trunk.name);
+            states.push(state);
+        }
+        net.trunks.states = states;
+        net.trunks.channels.follow(&places);
+        let placed = |index: usize| places.get(index).copied().flatten();
+        for call in self.calls.values_mut() {
+            call.tried = call.tried.iter().filter_map(|index| placed(*index)).collect();
+            call.dialling = call.dialling.and_then(|(index, target)| Some((placed(index)?, target)));
+            for leg in call.legs.values_mut() {
+                leg.dialled = leg.dialled.and_then(|(index, target)| Some((placed(index)?, target)));
+            }
+        }
+        net.wire.clients.renumber_trunks(placed);
+        self.align_registrations(net, step);
+    }
+}
+
+impl Calls {
+    /// Dials a number over one trunk after the other until one takes the INVITE: those that answer first, of these those with room, by
+    /// priority. One that counts as down is tried last: it may only be its keep-alives that fail. A full one is tried too:
+    /// callers who wait can fill a trunk, and only the telco knows whether a channel is free.
+    pub(in crate::switchboard) fn dial(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        number: &str,
+        why: &str,
+        ring_until: Instant,
+    ) -> bool {
+        while let Some(index) = self.next_trunk(net, id) {
+            let Some(call) = self.calls.get_mut(&id) else { return false };
+            call.tried.insert(index);
+            call.dialling = Some((index, None));
+            let name = self.settings.trunks.get(index).map(|trunk| trunk.name.as_str()).unwrap_or_default();
+            let why = format!("{why} over {name}");
+            let to = Callee::Number(number.to_owned());
+            if self.ring_number(net, step, id, to, why, ring_until) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Dials a number again after its leg has failed, if there is another server or trunk. Returns whether it did.
+    pub(in crate::switchboard) fn dial_again(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        to: &Callee,
+        why: &str,
+    ) -> bool {
+        let now = step.now;
+        let Callee::Number(number) = to else { return false };
+        let Some(way) = self.calls.get_mut(&id).and_then(|call| call.next_way.take()) else { return false };
+        let until = now.mono + self.settings.fallback_ring;
+        (way == NextWay::Server && self.ring_next_server(net, step, id, to, until))
+            || self.dial(net, step, id, number, why, until)
+    }
+
+    fn ring_next_server(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        to: &Callee,
+        until: Instant,
+    ) -> bool {
+        let Some((trunk, Some(failed))) = self.calls.get(&id).and_then(|call| call.dialling) else { return false };
+        let why = "over the trunk's next server".to_owned();
+        net.trunks.target_fails(trunk, failed) && self.ring_number(net, step, id, to.clone(), why, until)
+    }
+
+    fn next_trunk(&self, net: &NetworkParts, id: CallId) -> Option<usize> {
+        let call = self.calls.get(&id)?;
+        // The last hop of a call that goes round in circles (RFC 7332 §4).
+        if call.hops <= 1 {
+            return None;
+        }
+        let trunks = self.settings.trunks.iter().enumerate();
+        let open =
+            trunks.filter(|(index, trunk)| net.trunks.trunk_target(trunk).is_some() && !call.tried.contains(index));
+        let down = |index: usize| net.trunks.states.get(index).is_some_and(TrunkState::is_down);
+        let rank =
+            |index: usize, trunk: &Trunk| (down(index), !net.trunks.has_room(index), trunk.terms.priority, index);
+        open.min_by_key(|(index, trunk)| rank(*index, trunk)).map(|(index, _)| index)
+    }
+}

@@ -1,0 +1,463 @@
+//! Ring attempts to which no phone responds. After five seconds without a provisional response the next operator is rung. The INVITE stays
+//! open until its transaction ends (RFC 3261 §17.1.1.2, timer B): a response that comes late counts as long as the caller waits. The operator
+//! is free meanwhile: a ring attempt for another call cancels the open INVITE, one for the same call takes it up again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::acd::Family;
+use crate::cdr::fact::{FactKind, OfferOutcome};
+use crate::clock::Instant;
+use crate::ids::{CallId, LegNo, OperatorId};
+use crate::sip::wire::Message;
+
+use crate::switchboard::calls::call::{Call, Stage};
+use crate::switchboard::dispatch::timers::Alarm;
+use crate::switchboard::media::ports::family;
+use crate::switchboard::phones::ways::BoundPhone;
+use crate::switchboard::session::leg::{OfferLeg, OfferState, Who, outcome_of};
+use crate::switchboard::{Calls, NetworkParts, Step};
+
+/// A phone that is rung has this long for its first response.
+pub(in crate::switchboard) const RESPONSE_WITHIN: Duration = Duration::from_secs(5);
+/// Operators whose open INVITEs are looked at while port pairs are short.
+const UNHEARD_SEARCHED_MAX: usize = 64;
+/// A ring attempt without a response ends this long after its binding was removed.
+const BINDING_GONE_AFTER: Duration = Duration::from_secs(2);
+
+/// The legs to which no phone has responded, by operator: all of one call.
+pub(in crate::switchboard) type Unheard = BTreeMap<OperatorId, (CallId, BTreeSet<LegNo>)>;
+
+impl OfferLeg {
+    /// Rings, and its phone has not responded in time.
+    pub(in crate::switchboard) fn is_overdue(&self) -> bool {
+        self.is_ringing() && !self.rung.heard && self.rung.respond_by.is_none()
+    }
+
+    pub(in crate::switchboard) fn is_unheard(&self) -> bool {
+        self.state == OfferState::Unheard
+    }
+}
+
+impl Call {
+    /// Waits for an operator, or rings some.
+    const fn is_waiting(&self) -> bool {
+        match self.stage {
+            Stage::Queued | Stage::Offered | Stage::AllPhones { .. } | Stage::Number => true,
+            Stage::Talking { .. } | Stage::Transfer { .. } | Stage::OwnPhones { .. } | Stage::Placed | Stage::Ended => {
+                false
+            }
+        }
+    }
+
+    /// An open leg to which no phone has responded.
+    pub(in crate::switchboard) fn first_unheard(&self) -> Option<LegNo> {
+        self.legs.iter().find(|(_, leg)| leg.is_unheard()).map(|(no, _)| *no)
+    }
+
+    /// Rings phones of this operator, and none of them has responded in time.
+    fn is_overdue_at(&self, operator: &OperatorId) -> bool {
+        let ringing = || self.legs_to(operator).map(|(_, leg)| leg).filter(|leg| leg.is_ringing());
+        ringing().next().is_some() && ringing().all(OfferLeg::is_overdue)
+    }
+
+    fn legs_to<'a>(&'a self, operator: &'a OperatorId) -> impl Iterator<Item = (LegNo, &'a OfferLeg)> {
+        self.legs.iter().filter(move |(_, leg)| leg.operator() == Some(operator)).map(|(no, leg)| (*no, leg))
+    }
+}
+
+impl Calls {
+    /// A phone is rung: it has `RESPONSE_WITHIN` for its first response.
+    pub(in crate::switchboard) fn await_response(&mut self, step: &mut Step, who: Who, by: Instant) {
+        if let Some(leg) = self.leg_mut(who) {
+            leg.rung.respond_by = Some(by);
+            step.alarms.insert(by, Alarm::Unheard(who));
+        }
+    }
+
+    /// Nothing is awaited of a leg's phone any more.
+    pub(in crate::switchboard) fn stop_awaiting(&mut self, step: &mut Step, who: Who) {
+        let Some(leg) = self.leg_mut(who) else { return };
+        let (by, ends_at) = (leg.rung.respond_by.take(), leg.rung.ends_at.take());
+        if let Some(at) = by {
+            step.alarms.remove(at, Alarm::Unheard(who));
+        }
+        if let Some(at) = ends_at {
+            step.alarms.remove(at, Alarm::BindingGone(who));
+        }
+    }
+
+    /// A leg's phone has responded.
+    pub(in crate::switchboard) fn leg_responds(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        no: LegNo,
+    ) {
+        let who = Who::Offer(id, no);
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(leg) = call.legs.get_mut(&no) else { return };
+        if !std::mem::replace(&mut leg.rung.heard, true) {
+            let operator = leg.operator().cloned();
+            call.heard_from.extend(operator);
+            self.stop_awaiting(step, who);
+        }
+        let phone = self.leg_mut(who).and_then(|leg| leg.rung.phone.clone());
+        if let Some(phone) = phone {
+            self.phone_responds(net, step, &phone);
+        }
+    }
+
+    /// No response has come in time.
+    pub(in crate::switchboard) fn response_overdue(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
+        let Who::Offer(id, no) = who else { return };
+        let Some(leg) = self.leg_mut(who) else { return };
+        leg.rung.respond_by = None;
+        let (phone, operator) = (leg.rung.phone.clone(), leg.operator().cloned());
+        if let Some(phone) = phone {
+            self.phone_is_silent(net, step, &phone);
+        }
+        let (Some(operator), Some(call)) = (operator, self.calls.get(&id)) else { return };
+        let (waits, is_overdue) = (call.is_waiting(), call.is_overdue_at(&operator));
+        if is_overdue && waits {
+            self.attempt_unheard(net, step, id, &operator);
+        } else if is_overdue {
+            self.cancel_offer(net, step, id, no, OfferOutcome::Unreachable);
+        }
+    }
+
+    /// Goes on to the next operator if no phone of this one that still rings has responded in time. False, and then nothing changes: one
+    /// may still respond, or none rings, or the call does not wait.
+    pub(in crate::switchboard) fn leave_overdue(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        operator: &OperatorId,
+    ) -> bool {
+        let is_overdue = self.calls.get(&id).is_some_and(|call| call.is_waiting() && call.is_overdue_at(operator));
+        if is_overdue {
+            self.attempt_unheard(net, step, id, operator);
+        }
+        is_overdue
+    }
+
+    /// True if a ring attempt without an answer is the operator's doing: a phone of theirs has responded to it, and it was the operator's turn
+    /// (the fallback has not rung all phones).
+    pub(in crate::switchboard) fn blames(&self, id: CallId, operator: &OperatorId) -> bool {
+        let Some(call) = self.calls.get(&id) else { return false };
+        call.heard_from.contains(operator) && (!call.is_falling_back() || self.acd.answers_for(id, operator))
+    }
+
+    /// A leg of a transfer, of a placed call or of a participant has ended without an answer: the other phones of the operator are
+    /// cancelled if none that still rings has responded in time.
+    pub(in crate::switchboard) fn cancel_overdue(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        leg: LegNo,
+        operator: &OperatorId,
+    ) {
+        let Some(call) = self.calls.get(&id).filter(|call| !call.is_waiting()) else { return };
+        if call.is_overdue_at(operator) {
+            self.cancel_other_phones(net, step, id, leg, operator, OfferOutcome::Unreachable);
+        }
+    }
+
+    /// No phone of an operator has responded to a ring attempt: the INVITEs stay open, and the call goes on to the next operator.
+    fn attempt_unheard(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, operator: &OperatorId) {
+        let now = step.now;
+        let blamed = self.blames(id, operator);
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let heard = call.heard_from.contains(operator);
+        let (mut legs, mut open) = (BTreeSet::new(), BTreeSet::new());
+        for (no, leg) in call.legs.iter_mut().filter(|(_, leg)| leg.operator() == Some(operator)) {
+            if let OfferState::Ringing { ring_until, .. } = leg.state {
+                leg.state = OfferState::Unheard;
+                step.alarms.remove(ring_until, Alarm::RingOver(Who::Offer(id, *no)));
+            }
+            if leg.is_unheard() {
+                legs.insert(*no);
+                open.extend(leg.rung.phone.clone());
+            }
+        }
+        self.unheard.insert(operator.clone(), (id, legs));
+        let phones = net.phones.phones_to_ring(operator);
+        let other = phones.iter().any(|one| {
+            !open.contains(&one.phone)
+                && net.phones.binding_of(&one.phone).is_some_and(|binding| !binding.reach.unreachable)
+        });
+        // One phone was busy, the others did not respond: that is the operator's doing.
+        if heard {
+            self.acd.offer_failed(now, id, operator, !blamed);
+        } else {
+            self.acd.unheard(now, id, operator, !other);
+        }
+        match self.calls.get(&id).map(|call| &call.stage) {
+            Some(Stage::Offered) => self.unless_it_rings(net, step, id),
+            Some(Stage::AllPhones { .. } | Stage::Number) => self.next_fallback(net, step, id),
+            Some(
+                Stage::Queued
+                | Stage::Talking { .. }
+                | Stage::Transfer { .. }
+                | Stage::OwnPhones { .. }
+                | Stage::Placed
+                | Stage::Ended,
+            )
+            | None => {}
+        }
+    }
+
+    /// A leg is open no longer, or rings again.
+    pub(in crate::switchboard) fn not_unheard(&mut self, id: CallId, no: LegNo) {
+        let leg = self.calls.get(&id).and_then(|call| call.legs.get(&no)).filter(|leg| leg.is_unheard());
+        let Some(operator) = leg.and_then(OfferLeg::operator).cloned() else { return };
+        let Some((_, legs)) = self.unheard.get_mut(&operator) else { return };
+        legs.remove(&no);
+        // The caller's port may have been kept for it.
+        self.port_unused.push(id);
+        if legs.is_empty() {
+            self.unheard.remove(&operator);
+            self.acd.stops_trying(&operator);
+        }
+    }
+
+    /// An operator is rung: INVITEs for another call that are still open are cancelled, so that no operator gets two calls.
+    pub(in crate::switchboard) fn cancel_unheard_elsewhere(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        operator: &OperatorId,
+    ) {
+        let Some((other, legs)) = self.unheard.get(operator).filter(|(other, _)| *other != id).cloned() else { return };
+        for no in legs {
+            self.cancel_leg(net, step, other, no, OfferOutcome::Withdrawn);
+        }
+    }
+
+    /// The open INVITE to a phone counts again, and is repeated at once. False: none is open.
+    pub(in crate::switchboard) fn take_up_unheard(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        phone: &BoundPhone,
+        ring_until: Instant,
+    ) -> bool {
+        let now = step.now;
+        let Some(call) = self.calls.get(&id) else { return false };
+        let to_it = |(_, leg): &(&LegNo, &OfferLeg)| leg.is_unheard() && leg.rung.phone.as_ref() == Some(phone);
+        let Some((no, heard)) = call.legs.iter().find(to_it).map(|(no, leg)| (*no, leg.rung.heard)) else {
+            return false;
+        };
+        self.rings_again(step, id, no, ring_until);
+        let who = Who::Offer(id, no);
+        if !heard {
+            self.await_response(step, who, (now.mono + RESPONSE_WITHIN).min(ring_until));
+            let Some(leg) = self.leg_mut(who) else { return false };
+            let clients = [leg.client, leg.rung.second.client()];
+            for client in clients.into_iter().flatten() {
+                net.wire.transactions.resend(client, &mut step.out.transmits);
+            }
+        }
+        true
+    }
+
+    /// A ready operator is not rung because no port pair is free: one INVITE without a response whose pair may help is cancelled. False: none
+    /// is open.
+    pub(in crate::switchboard) fn unheard_makes_way(&mut self, net: &mut NetworkParts, step: &mut Step) -> bool {
+        if self.unheard.is_empty() {
+            return false;
+        }
+        let phones = |operator: &OperatorId| net.phones.families_of_phones(operator);
+        let wanted = Family::ALL.map(|family| (family, self.acd.wants_pair(family, phones)));
+        let helps = |family| wanted.contains(&(family, true));
+        let open = self.unheard.values().take(UNHEARD_SEARCHED_MAX);
+        let mut open = open.flat_map(|(id, legs)| legs.iter().map(|no| (*id, *no)));
+        let Some((id, no)) = open.find(|(id, no)| self.families_kept_by(*id, *no).any(helps)) else { return false };
+        self.cancel_leg(net, step, id, no, OfferOutcome::Withdrawn);
+        true
+    }
+
+    /// The families of the pairs that an open INVITE keeps: its own, and that of a caller who has one only for it.
+    fn families_kept_by(&self, id: CallId, no: LegNo) -> impl Iterator<Item = Family> {
+        let call = self.calls.get(&id);
+        let caller = call.map(|call| &call.caller).filter(|caller| caller.port_is_uncertain());
+        let caller = caller.filter(|_| call.is_some_and(|call| !call.rings())).map(|caller| &caller.line);
+        let own = call.and_then(|call| call.legs.get(&no)).map(|leg| &leg.line);
+        let sounds = own.into_iter().chain(caller).filter_map(|line| line.sound.as_ref());
+        sounds.map(|sound| family(sound.local.address))
+    }
+
+    /// Open INVITEs to phones that the operator no longer has are cancelled.
+    pub(in crate::switchboard) fn cancel_unheard_of_old_phones(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        operator: &OperatorId,
+    ) {
+        let Some((_, legs)) = self.unheard.get(operator).filter(|(call, _)| *call == id).cloned() else { return };
+        for no in legs {
+            let phone = self.leg_mut(Who::Offer(id, no)).and_then(|leg| leg.rung.phone.clone());
+            if phone.is_some_and(|phone| net.phones.binding_of(&phone).is_none()) {
+                self.cancel_leg(net, step, id, no, OfferOutcome::Withdrawn);
+            }
+        }
+    }
+
+    fn rings_again(&mut self, step: &mut Step, id: CallId, no: LegNo, ring_until: Instant) {
+        let who = Who::Offer(id, no);
+        self.not_unheard(id, no);
+        let Some(leg) = self.leg_mut(who) else { return };
+        leg.state = OfferState::Ringing { ring_until, rang: false };
+        step.alarms.insert(ring_until, Alarm::RingOver(who));
+    }
+
+    /// A response to an open INVITE. True: the leg rings again, or is answered, and the response counts.
+    pub(in crate::switchboard) fn late_response(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        no: LegNo,
+        message: &Message<'_>,
+        status: u16,
+    ) -> bool {
+        let now = step.now;
+        let Some(call) = self.calls.get(&id) else { return false };
+        let Some(offer) = call.legs.get(&no) else { return false };
+        let Some(operator) = offer.operator().cloned() else { return false };
+        let reserved = self.acd.rung_for(id).any(|rung| *rung == operator);
+        match status {
+            ..200 => {
+                let falls_back = call.is_falling_back();
+                if !reserved && !self.acd.ring_again(now, id, &operator) {
+                    // Beside the fallback the phone rings on, and its operator is free for others.
+                    if !falls_back {
+                        self.cancel_leg(net, step, id, no, OfferOutcome::Withdrawn);
+                    }
+                    return false;
+                }
+                let ring_until = now.mono + self.settings.ring;
+                let (_, legs) = self.unheard.get(&operator).cloned().unwrap_or((id, BTreeSet::from([no])));
+                for other in legs {
+                    self.rings_again(step, id, other, ring_until);
+                }
+                if let Some(call) = self.calls.get_mut(&id).filter(|call| call.stage == Stage::Queued) {
+                    call.stage = Stage::Offered;
+                }
+                true
+            }
+            200..300 => {
+                let dialog = offer.dialog_of(message).ok();
+                let usable = dialog.is_some_and(|dialog| offer.agreed_by(&dialog, message).is_some());
+                let entry = self.entry_of(id);
+                if !usable || reserved || call.is_waiting() && self.acd.take_late(now, id, &operator, entry) {
+                    return true;
+                }
+                self.refuse_late_answer(net, step, id, no, message);
+                self.unheard_over(net, step, id, no, OfferOutcome::Withdrawn, Some(status));
+                false
+            }
+            _ => {
+                self.unheard_over(net, step, id, no, outcome_of(status), Some(status));
+                false
+            }
+        }
+    }
+
+    /// The INVITE of an open leg is over.
+    pub(in crate::switchboard) fn unheard_over(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        leg: LegNo,
+        outcome: OfferOutcome,
+        sip_status: Option<u16>,
+    ) {
+        let Some(to) = self.leg_mut(Who::Offer(id, leg)).map(|leg| leg.to.clone()) else { return };
+        self.fact(net, step, id, FactKind::OfferEnded { leg, to, outcome, sip_status });
+        self.drop_leg(net, step, id, leg);
+    }
+
+    /// Looks for ring attempts without a response whose binding has gone in this step.
+    pub(in crate::switchboard) fn watch_bindings(&mut self, net: &mut NetworkParts, step: &mut Step) {
+        let now = step.now;
+        let accounts = net.phones.registrar.changed().filter_map(|user| OperatorId::parse(user).ok());
+        let accounts: Vec<OperatorId> = accounts.collect();
+        if accounts.is_empty() {
+            return;
+        }
+        // A binding that has expired may have been the last one whose phone responds.
+        accounts.iter().for_each(|account| self.align_phones(net, now, account));
+        let operators: BTreeSet<OperatorId> = accounts.iter().map(|account| net.phones.user_of(account)).collect();
+        self.keep_one_reachable(net, now);
+        for operator in operators {
+            let reserved = self.acd.view(&operator).and_then(|view| view.call);
+            let open = self.unheard.get(&operator).map(|(id, _)| *id);
+            for id in BTreeSet::from_iter(reserved.into_iter().chain(open)) {
+                let Some(call) = self.calls.get(&id) else { continue };
+                let waits = call.legs_to(&operator).filter(|(_, leg)| {
+                    let rings = leg.is_ringing() || leg.is_unheard();
+                    rings && !leg.rung.heard && leg.rung.ends_at.is_none()
+                });
+                let is_gone =
+                    |leg: &OfferLeg| leg.rung.phone.as_ref().is_some_and(|one| net.phones.binding_of(one).is_none());
+                let gone: Vec<LegNo> = waits.filter(|(_, leg)| is_gone(leg)).map(|(no, _)| no).collect();
+                for who in gone.into_iter().map(|no| Who::Offer(id, no)) {
+                    let at = now.mono + BINDING_GONE_AFTER;
+                    if let Some(leg) = self.leg_mut(who) {
+                        leg.rung.ends_at = Some(at);
+                        step.alarms.insert(at, Alarm::BindingGone(who));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The binding of a leg without a response is gone: the leg ends, unless the phone has registered anew since.
+    pub(in crate::switchboard) fn binding_gone(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
+        let Who::Offer(id, no) = who else { return };
+        let Some(leg) = self.leg_mut(who) else { return };
+        let (ends_at, rings) = (leg.rung.ends_at.take(), leg.is_ringing());
+        let (Some(at), Some(phone)) = (ends_at, leg.rung.phone.clone()) else { return };
+        let mut bindings = net.phones.registrar.bindings(phone.account.as_str()).iter();
+        if bindings.any(|binding| binding.registered_at + BINDING_GONE_AFTER >= at) {
+            return;
+        }
+        if rings {
+            self.cancel_offer(net, step, id, no, OfferOutcome::Unreachable);
+        } else {
+            self.cancel_leg(net, step, id, no, OfferOutcome::Unreachable);
+        }
+    }
+
+    /// What is wrong with the open legs of a call, or with what is known of them (`verify`).
+    pub(in crate::switchboard) fn verify_unheard(&self) -> Result<(), String> {
+        for (operator, (id, legs)) in &self.unheard {
+            let is = |no: &LegNo| {
+                let leg = self.calls.get(id).and_then(|call| call.legs.get(no));
+                leg.is_some_and(|leg| leg.is_unheard() && leg.operator() == Some(operator))
+            };
+            if legs.is_empty() || !legs.iter().all(is) {
+                return Err(format!("{operator} has no open INVITE of call {id}"));
+            }
+        }
+        let known: usize = self.unheard.values().map(|(_, legs)| legs.len()).sum();
+        let calls = || self.calls.iter();
+        let open: usize = calls().map(|(_, call)| call.legs.values().filter(|leg| leg.is_unheard()).count()).sum();
+        if known != open {
+            return Err(format!("{open} INVITEs are open without a response, {known} are known"));
+        }
+        let stray = |(_, call): &(&CallId, &Call)| !call.is_waiting() && call.first_unheard().is_some();
+        match calls().find(stray) {
+            Some((id, _)) => Err(format!("call {id} waits no longer, and an INVITE for it is open")),
+            None => Ok(()),
+        }
+    }
+}

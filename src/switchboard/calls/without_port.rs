@@ -1,0 +1,284 @@
+//! Callers who wait without a port. While few pairs are free, new callers leave them to operators' phones: such a caller waits with 180
+//! and without early media. The port is lent when a phone is rung for the call, and taken back when no phone rings any more and no
+//! operator has answered; in the caller's place in the queue nothing changes.
+
+use bytes::Bytes;
+
+use crate::acd::{Decision, Family};
+use crate::ids::{CallId, OperatorId};
+use crate::limits::WAITING_CALLS_SEARCHED_MAX;
+use crate::sip::location::session_description;
+use crate::sip::wire::Message;
+
+use crate::switchboard::calls::call::{Call, Stage};
+use crate::switchboard::calls::end::Ending;
+use crate::switchboard::media::ports::family;
+use crate::switchboard::session::leg::{CallerLeg, OfferLeg, Who};
+use crate::switchboard::settings::AnswerMode;
+use crate::switchboard::{Calls, NetworkParts, Step};
+
+/// How far RTP ports are used up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PortShortage {
+    #[default]
+    None,
+    /// The reserve for operators' phones is reached: callers wait without a port.
+    Reserve,
+    /// No pair is left for a ready operator, and calls wait.
+    Exhausted,
+}
+
+/// What the caller's port will be lent by. It stays until the port is the caller's for good.
+#[derive(Clone, Debug)]
+pub(in crate::switchboard) struct WithoutPort {
+    /// The session description of the INVITE. None: it has none.
+    offer: Option<Bytes>,
+    /// Our description will be the offer.
+    offers: bool,
+    family: Family,
+}
+
+impl CallerLeg {
+    /// True while the caller waits without a port, or has one only as long as a phone rings.
+    pub(in crate::switchboard) fn port_is_uncertain(&self) -> bool {
+        self.without_port.is_some()
+    }
+
+    /// The caller's first provisional response cannot be reliable: it would have to hold our offer (RFC 3262 §5), and there is no port.
+    pub(in crate::switchboard) fn must_be_told_unreliably(&self) -> bool {
+        self.without_port.as_ref().is_some_and(|without| without.offers)
+    }
+}
+
+impl Calls {
+    /// True if a new caller waits without a port: no more pairs are free than the reserve.
+    pub(in crate::switchboard) fn is_at_reserve(&self, net: &NetworkParts, id: CallId, invite: &Message<'_>) -> bool {
+        let ready = self.acd.ready_count();
+        let is_reached = |family| net.media.ports.has(family) && !net.media.ports.exceed_reserve(family, ready);
+        // The description is read only when it matters.
+        (is_reached(Family::V4) || is_reached(Family::V6))
+            && is_reached(self.family_of(id, session_description(invite)))
+    }
+
+    /// Keeps what the port will be lent by. False if the offer cannot be answered, and then the call is over.
+    pub(in crate::switchboard) fn keep_offer(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        invite: &Message<'_>,
+    ) -> bool {
+        let body = session_description(invite);
+        match self.describes_later(net, step, id, body) {
+            Ok(offers) => {
+                let (offer, family) = (body.map(Bytes::copy_from_slice), self.family_of(id, body));
+                if let Some(call) = self.calls.get_mut(&id) {
+                    call.caller.without_port = Some(WithoutPort { offer, offers, family });
+                }
+                true
+            }
+            Err(why) => {
+                self.end_call(net, step, id, Ending::undescribed(why));
+                false
+            }
+        }
+    }
+
+    /// The call has its place in the queue, and waits without a port in it.
+    pub(in crate::switchboard) fn waits_without_port(&mut self, id: CallId) {
+        let without = self.calls.get(&id).filter(|call| call.caller.line.sound.is_none());
+        let Some(without) = without.and_then(|call| call.caller.without_port.as_ref()) else { return };
+        self.acd.set_without_port(id, Some(without.family));
+        self.without_port.insert(id);
+    }
+
+    /// Lends a caller who waits without a port one. True if the caller has a port now, or needs none yet.
+    pub(in crate::switchboard) fn lend_to_caller(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+    ) -> bool {
+        if !self.without_port.contains(&id) {
+            return true;
+        }
+        let caller = self.calls.get(&id).map(|call| &call.caller);
+        let Some(without) = caller.and_then(|caller| caller.without_port.as_ref()) else { return false };
+        let offer = without.offer.clone();
+        match self.lend_described(net, step, id, offer.as_deref()) {
+            Ok(true) => {
+                self.without_port.remove(&id);
+                self.acd.set_without_port(id, None);
+                true
+            }
+            Ok(false) => false,
+            // The trunk's codecs have been configured otherwise since.
+            Err(why) => {
+                self.end_call(net, step, id, Ending::undescribed(why));
+                false
+            }
+        }
+    }
+
+    /// Takes the port of a caller back who has it only as long as a phone rings, if none does.
+    pub(in crate::switchboard) fn take_port_back(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+        // An INVITE that is still open may be answered late.
+        let in_use = |call: &Call| call.rings() || call.legs.values().any(OfferLeg::is_unheard);
+        let Some(call) = self.calls.get_mut(&id).filter(|call| !call.is_over() && !in_use(call)) else { return };
+        if !call.caller.port_is_uncertain() {
+            return;
+        }
+        let Some(sound) = call.caller.line.sound.take() else { return };
+        (call.caller.sdp, call.caller.delayed_offer) = (Bytes::new(), false);
+        // Nothing has been sent to it: no peer knows of it.
+        net.media.return_anchor(step, sound.anchor);
+        self.waits_without_port(id);
+    }
+
+    /// What the ACD decides next, as far as free ports allow.
+    pub(in crate::switchboard) fn next_decision(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+    ) -> Option<Decision> {
+        let now = step.now;
+        loop {
+            while let Some(call) = self.port_unused.pop() {
+                self.take_port_back(net, step, call);
+            }
+            self.acd.set_free_pairs(net.media.ports.free());
+            let decision = self.acd.decide(now);
+            if decision.is_some() || !self.acd.is_out_of_ports() || !self.unheard_makes_way(net, step) {
+                return decision;
+            }
+        }
+    }
+
+    /// Callers who have waited longest without a port get one, as far as the reserve allows: they hear the queue, or are answered, as
+    /// all others.
+    pub(in crate::switchboard) fn lend_beyond_reserve(&mut self, net: &mut NetworkParts, step: &mut Step) {
+        while let Some(id) = self.first_beyond_reserve(net) {
+            if !self.lend_to_caller(net, step, id) {
+                break;
+            }
+            if let Some(call) = self.calls.get_mut(&id) {
+                call.caller.without_port = None;
+            }
+            if self.settings.answer == AnswerMode::Queue {
+                self.answer_caller(net, step, id);
+            }
+            self.touched.push(id);
+        }
+    }
+
+    /// The caller who has waited longest for a pair of a family of which more are free than the reserve.
+    fn first_beyond_reserve(&self, net: &NetworkParts) -> Option<CallId> {
+        let ready = self.acd.ready_count();
+        let exceeds = |family| net.media.ports.exceed_reserve(family, ready);
+        if !Family::ALL.into_iter().any(exceeds) {
+            return None;
+        }
+        let family = |id: &CallId| self.calls.get(id)?.caller.without_port.as_ref().map(|one| one.family);
+        let mut searched = self.without_port.iter().take(WAITING_CALLS_SEARCHED_MAX);
+        searched.find(|id| family(id).is_some_and(exceeds)).copied()
+    }
+
+    /// The family of which no pair is free for the phones of an operator, beside one for a caller who lacks a pair. None: that is not why
+    /// none of them could be rung.
+    pub(in crate::switchboard) fn family_lacking(
+        &self,
+        net: &NetworkParts,
+        id: CallId,
+        operator: &OperatorId,
+    ) -> Option<Family> {
+        let lacks = self.calls.get(&id).filter(|_| self.without_port.contains(&id));
+        let lacks = lacks.and_then(|call| call.caller.without_port.as_ref()).map(|without| without.family);
+        let (phones, free) = (net.phones.families_of_phones(operator), net.media.ports.free());
+        phones.first().copied().filter(|_| !phones.iter().any(|phone| free.allow(lacks, *phone)))
+    }
+}
+
+impl Calls {
+    /// True if an operator may place a call with two more pairs. The reserve stays, unless the operator has a caller: a consultation leads
+    /// to a transfer, after which two pairs are free again. It leaves as many pairs as a conversation needs.
+    pub(in crate::switchboard) fn has_pairs_for_placed(&self, net: &NetworkParts, by: &OperatorId) -> bool {
+        let reserve = match self.has_caller(by) {
+            true => PAIRS_OF_CONVERSATION,
+            false => self.acd.ready_count().saturating_mul(2).max(crate::limits::RTP_PAIRS_RESERVED_MIN),
+        };
+        let mut families = Family::ALL.into_iter().filter(|family| net.media.ports.has(*family));
+        families.all(|family| net.media.ports.leaves(family, 2, reserve))
+    }
+
+    /// True while an operator talks with an emergency caller.
+    fn has_caller(&self, operator: &OperatorId) -> bool {
+        let call = self.acd.view(operator).and_then(|view| view.call).and_then(|id| self.calls.get(&id));
+        call.is_some_and(|call| call.placed_by.is_none() && matches!(call.stage, Stage::Talking { .. }))
+    }
+
+    /// True if one more pair may serve comfort, as an operator's second phone or a guest: a conversation can still begin for each ready
+    /// operator that a call waits for, or may wait for next. `family`: that of the pair; None: any, so that each must have one.
+    pub(in crate::switchboard) fn has_pair_to_spare(&self, net: &NetworkParts, family: Option<Family>) -> bool {
+        let (waiting, _) = self.acd.counts();
+        let conversations = self.acd.ready_count().min(waiting + 1).max(1);
+        let mut families = Family::ALL.into_iter();
+        let is_meant = |one: Family| family.map_or_else(|| net.media.ports.has(one), |family| family == one);
+        families.all(|one| !is_meant(one) || net.media.ports.leaves(one, 1, conversations * 2))
+    }
+
+    /// The same for a phone of an operator.
+    pub(in crate::switchboard) fn has_pair_to_spare_for(&self, net: &NetworkParts, operator: &OperatorId) -> bool {
+        net.phones.families_of_phones(operator).into_iter().any(|family| self.has_pair_to_spare(net, Some(family)))
+    }
+}
+
+impl Calls {
+    /// Who waits without a port is known, and who talks has one.
+    pub(in crate::switchboard) fn verify_ports(&self, id: CallId, call: &Call) -> Result<(), &'static str> {
+        let caller = &call.caller;
+        let (uncertain, has_port) = (caller.port_is_uncertain(), caller.line.sound.is_some());
+        let is_caller = !call.is_over() && !matches!(call.stage, Stage::OwnPhones { .. });
+        if is_caller && !has_port && !uncertain {
+            return Err("its caller has no port, and gets none");
+        }
+        if self.without_port.contains(&id) != (is_caller && uncertain && !has_port) {
+            return Err("whether its caller waits without a port is not known");
+        }
+        let in_use = call.rings() || call.legs.values().any(OfferLeg::is_unheard);
+        if is_caller && uncertain && has_port && !in_use {
+            return Err("its caller has a port for a phone that does not ring");
+        }
+        if is_caller && uncertain && (caller.answered || call.placed_by.is_some()) {
+            return Err("its caller is answered, and may lose the port");
+        }
+        Ok(())
+    }
+
+    fn family_of(&self, id: CallId, offer: Option<&[u8]>) -> Family {
+        let sender = self.calls.get(&id).map(|call| call.caller.line.flow.remote.ip());
+        let read = offer.and_then(|body| self.settings.read_offer(body).ok());
+        sender.map_or(Family::V4, |sender| family(self.settings.media_towards(read.as_ref(), sender)))
+    }
+
+    /// Whether the offer can be answered once there is a port; true if our description will be the offer.
+    fn describes_later(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        offer: Option<&[u8]>,
+    ) -> Result<bool, crate::sip::sdp::SdpError> {
+        let sender = self.calls.get(&id).map(|call| call.caller.line.flow.remote.ip());
+        let Some(sender) = sender else { return Ok(false) };
+        let offer = offer.map(|body| (body, self.settings.read_offer(body)));
+        let towards = self.settings.media_towards(offer.as_ref().and_then(|(_, read)| read.as_ref().ok()), sender);
+        let mut local = net.media.local_at(step, std::net::SocketAddr::new(towards, DISCARD_PORT));
+        local.formats = self.settings.formats_of(net.trunks.trunk_with(Who::Caller(id)));
+        crate::switchboard::calls::caller::describe(offer, local).map(|described| described.offers)
+    }
+}
+
+/// Stands for the port that is not lent yet; it is never sent.
+const DISCARD_PORT: u16 = 9;
+/// Pairs that a conversation needs.
+const PAIRS_OF_CONVERSATION: usize = 2;

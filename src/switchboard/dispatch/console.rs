@@ -1,0 +1,125 @@
+//! What the console asks: states, live calls, changes of operators' states, dispositions.
+
+use crate::acd::UnknownOperator;
+use crate::cdr::fact::{Callee, FactKind};
+use crate::ids::CallId;
+
+use crate::switchboard::Switchboard;
+use crate::switchboard::calls::call::{Call, Stage};
+use crate::switchboard::session::leg::OfferLeg;
+use crate::switchboard::{Actor, CallView, ConsoleCommand, ConsoleReply, Output};
+
+impl Switchboard {
+    pub(in crate::switchboard) fn console(&mut self, request: u64, by: Actor, command: ConsoleCommand) {
+        let now = self.step.now;
+        let change = command.change();
+        let changed = |result: Result<(), UnknownOperator>| match result {
+            Ok(()) => ConsoleReply::Done,
+            Err(UnknownOperator) => ConsoleReply::UnknownOperator,
+        };
+        let reply = match command {
+            ConsoleCommand::LogIn { operator } => changed(self.calls.logs_in(&mut self.net, now, &operator)),
+            ConsoleCommand::LogOut { operator } => changed(self.calls.logs_out(&mut self.net, now, &operator)),
+            ConsoleCommand::Pause { operator, reason } => match self.settings.break_reason(&reason) {
+                Some(reason) => changed(self.calls.pauses(&mut self.step, &operator, &reason)),
+                None => ConsoleReply::UnknownReason { known: self.settings.break_reasons.clone() },
+            },
+            ConsoleCommand::Resume { operator } => changed(self.calls.acd.resume(now, &operator)),
+            ConsoleCommand::WrapUp { operator } => {
+                match self.calls.acd.extend_wrap_up(now, &operator, self.settings.wrap_up_extension) {
+                    Ok(true) => ConsoleReply::Done,
+                    Ok(false) => ConsoleReply::NotWrappingUp,
+                    Err(UnknownOperator) => ConsoleReply::UnknownOperator,
+                }
+            }
+            ConsoleCommand::SetDisposition { call, class, category, note, by } => {
+                self.calls.dispose(&mut self.net, &mut self.step, call, class, category, note, by)
+            }
+            ConsoleCommand::SilentPrompt { call } => self.calls.silent_prompt(&mut self.net, &mut self.step, &by, call),
+            ConsoleCommand::CallBacks => self.calls.call_backs(now),
+            ConsoleCommand::MeanCallBack { number, operator } => self.mean_call_back(number.as_deref(), operator),
+            ConsoleCommand::Marks => ConsoleReply::Marks { marks: self.calls.marks(now) },
+            ConsoleCommand::MarkCaller { number, hours, by } => {
+                self.calls.mark_caller(&mut self.net, &mut self.step, &number, hours, by)
+            }
+            ConsoleCommand::Worked { call, operator } if self.calls.has_worked(call, &operator) => ConsoleReply::Done,
+            ConsoleCommand::Worked { .. } => ConsoleReply::NotHis,
+            ConsoleCommand::AskIn { call, whom } => self.calls.ask_in(&mut self.net, &mut self.step, &by, call, &whom),
+            ConsoleCommand::SendAway { call, leg } => {
+                self.calls.send_away(&mut self.net, &mut self.step, &by, call, leg)
+            }
+            ConsoleCommand::Transfer { call, to } => {
+                self.calls.transfer_by(&mut self.net, &mut self.step, &by, call, &to)
+            }
+            ConsoleCommand::Supervise { call, mode, by: supervisor } => {
+                self.calls.supervise_by(&mut self.net, &mut self.step, &by, call, mode, supervisor)
+            }
+            ConsoleCommand::OfferTo { call, operator } => {
+                self.calls.offer_to(&mut self.net, &mut self.step, &by, call, operator)
+            }
+            ConsoleCommand::Place { operator, to } => {
+                self.calls.place_by(&mut self.net, &mut self.step, &by, operator, &to)
+            }
+            ConsoleCommand::Posture => self.mode.posture_view(),
+            ConsoleCommand::SetPosture { posture, hours } => {
+                self.mode.set_posture(&mut self.calls, &mut self.net, &mut self.step, posture, hours, by.name.clone())
+            }
+            ConsoleCommand::Message { operator, text } => {
+                self.messages.announce_text(&mut self.net, &mut self.step, operator, &text)
+            }
+            ConsoleCommand::Operators => self.calls.floor_view(&self.net),
+            ConsoleCommand::Guard => ConsoleReply::Guard { bans: self.net.admission.guard.bans(now.mono) },
+            ConsoleCommand::LiftBan { address } if self.net.admission.lift_ban(address) => ConsoleReply::Done,
+            ConsoleCommand::LiftBan { .. } => ConsoleReply::NotBanned,
+            ConsoleCommand::Calls => ConsoleReply::Calls { calls: self.calls.call_views() },
+        };
+        if let Some((word, of)) = change {
+            let done = reply.is_done();
+            let (Actor { name: by, role }, command) = (by, word.to_owned());
+            self.net.facts.service_fact(&mut self.step, FactKind::Commanded { by, role, command, of, done });
+        }
+        self.step.say(Output::Reply { request, reply });
+    }
+}
+
+pub(in crate::switchboard) fn view(id: CallId, call: &Call, position: Option<usize>) -> CallView {
+    let (state, operator) = match &call.stage {
+        Stage::Queued => ("queued", None),
+        Stage::Offered => {
+            ("offered", call.legs.values().find(|leg| leg.is_ringing()).and_then(|leg| leg.operator()).cloned())
+        }
+        Stage::AllPhones { .. } | Stage::Number => ("fallback", None),
+        Stage::Transfer { from } => {
+            ("transfer", from.and_then(|leg| call.legs.get(&leg)).and_then(|leg| leg.operator()).cloned())
+        }
+        Stage::OwnPhones { .. } => ("own-phone", call.placed_by.clone()),
+        Stage::Placed => ("placed", call.placed_by.clone()),
+        Stage::Talking { leg } => ("talking", call.legs.get(leg).and_then(|leg| leg.operator()).cloned()),
+        Stage::Ended => ("ended", None),
+    };
+    let outside = match (&call.stage, &operator) {
+        (Stage::Talking { leg }, _) => call.legs.get(leg).and_then(outside_number),
+        (_, None) => call.legs.values().filter(|leg| leg.is_ringing()).find_map(outside_number),
+        (_, Some(_)) => None,
+    };
+    let (number, guests) = (call.shown.number.clone(), call.guest_views());
+    CallView {
+        outside,
+        call: id,
+        received: call.received.wall,
+        number,
+        state,
+        operator,
+        position,
+        silent_prompt: call.silent.asked,
+        choices: call.silent.choices.clone(),
+        guests,
+    }
+}
+
+fn outside_number(leg: &OfferLeg) -> Option<String> {
+    match &leg.to {
+        Callee::Operator(_) => None,
+        Callee::Number(number) => Some(number.clone()),
+    }
+}

@@ -1,0 +1,315 @@
+//! Requests in dialogs: who may send them, and which part serves them.
+
+use std::net::IpAddr;
+
+use crate::ids::OperatorId;
+use crate::sip::dialog::DialogKey;
+use crate::sip::flow::{Flow, Transport};
+use crate::sip::guard::Reason;
+use crate::sip::option_tag;
+use crate::sip::registrar::Binding;
+use crate::sip::transaction::ServerId;
+use crate::sip::wire::{Message, Method, Name};
+use crate::switchboard::Switchboard;
+use crate::switchboard::admission::challenges::{
+    Proof, Usage, contact_of, ends_of, is_datagram_of, is_end, is_same_host,
+};
+use crate::switchboard::admission::door::{ABILITIES, ALLOW, READABLE, Taken, is_unsupported};
+use crate::switchboard::calls::dialogs::{ACK_IGNORED, q850};
+use crate::switchboard::session::leg::Who;
+
+impl Switchboard {
+    /// Handles a request with a To tag. The source is checked first: a request from another source does not change the stored CSeq.
+    pub(in crate::switchboard) fn request_in_dialog(&mut self, flow: Flow, message: &Message<'_>, method: Method) {
+        let Some(key) = DialogKey::of_request(message) else {
+            return self.net.admission.unknown_dialog(&mut self.net.wire, &mut self.step, flow, message, 481);
+        };
+        let leg = self.net.wire.dialogs.get(&key).copied().map(Usage::Leg);
+        let usage = leg.or_else(|| self.subscriptions.table.at(&key).map(Usage::Watch));
+        match usage {
+            Some(usage) if !self.may_speak(usage, &key, flow, Proof::Address) => {
+                self.foreign_request(flow, message, method, usage);
+            }
+            Some(_) => {
+                self.step.trust_connection(flow);
+                self.take_in_dialog(flow, message, method);
+            }
+            // The BYEs of both sides have crossed (RFC 5407 §3.2.1).
+            None if method == Method::Bye && self.net.wire.past.holds(&key) => {
+                self.net.admission.unknown_dialog(&mut self.net.wire, &mut self.step, flow, message, 200)
+            }
+            None => self.net.admission.unknown_dialog(&mut self.net.wire, &mut self.step, flow, message, 481),
+        }
+    }
+}
+
+impl Switchboard {
+    fn take_in_dialog(&mut self, flow: Flow, message: &Message<'_>, method: Method) {
+        let now = self.step.now;
+        if method == Method::Refer {
+            self.calls.note_refer(&mut self.net, now, message);
+        }
+        if let Some(server) =
+            self.net.admission.take_in(&mut self.net.wire, &mut self.net.trunks, &mut self.step, flow, message)
+        {
+            self.in_dialog(&Taken { flow, message, server }, method);
+        }
+    }
+
+    /// True if a message that cannot be challenged (ACK, CANCEL) comes from an accepted host of a leg's dialog.
+    pub(in crate::switchboard) fn may_speak_for(&mut self, who: Who, key: &DialogKey, flow: Flow) -> bool {
+        self.may_speak(Usage::Leg(who), key, flow, Proof::Host)
+    }
+
+    /// True if a CANCEL comes from the source of its INVITE, or from an accepted source of the leg's dialog. It cannot be challenged
+    /// (RFC 3261 §22.1).
+    pub(in crate::switchboard) fn may_cancel(&mut self, invite: ServerId, flow: Flow) -> bool {
+        let same = self.net.wire.transactions.flow_of(invite).is_some_and(|one| is_same_host(one, flow));
+        let Some(who) = self.net.wire.invites.get(&invite).copied().filter(|_| !same) else { return same };
+        let key = self.calls.line_mut(who).and_then(|line| line.dialog.as_ref()).map(|dialog| dialog.key().clone());
+        key.is_some_and(|key| self.may_speak_for(who, &key, flow))
+    }
+}
+
+impl Switchboard {
+    /// True if a message in a dialog comes from an accepted source. For a phone's dialog a host is enough only while no phone of another
+    /// account is registered there, or if the message cannot be challenged: colleagues share the address of a NAT, a proxy or a terminal
+    /// server.
+    fn may_speak(&mut self, usage: Usage, key: &DialogKey, flow: Flow, needed: Proof) -> bool {
+        let (own, ends, last) = match usage {
+            Usage::Leg(who) => {
+                let mut ends =
+                    self.calls.dialog_mut(who, key).map(|dialog| ends_of(dialog.hosts())).unwrap_or_default();
+                let Some(line) = self.calls.line_mut(who) else { return false };
+                ends.extend(line.hop.iter().map(|(_, address)| *address));
+                (line.flow, ends, line.host)
+            }
+            Usage::Watch(id) => {
+                let Some(subscription) = self.subscriptions.table.get(id) else { return false };
+                (subscription.flow, ends_of(subscription.dialog.hosts()), None)
+            }
+        };
+        if flow.is_connection() && flow.connection == own.connection {
+            return true;
+        }
+        // The source of a datagram can be forged: it proves nothing in a dialog over TLS.
+        if own.transport == Transport::Tls && flow.transport != Transport::Tls {
+            return false;
+        }
+        let source = flow.remote.ip().to_canonical();
+        let is_source = |host: IpAddr| host.to_canonical() == source;
+        let is_host =
+            || is_source(own.remote.ip()) || last.is_some_and(is_source) || ends.iter().any(|end| is_source(end.ip()));
+        if let Some(trunk) = self.calls.trunk_of_usage(&self.net, usage) {
+            return self.net.trunks.has_proven_name(trunk, flow)
+                && (is_host() || self.net.trunks.is_server_of(trunk, flow));
+        }
+        let parties = self.parties_of(usage);
+        let phones = || parties.iter().flat_map(|party| self.net.phones.phones_at(party));
+        if needed == Proof::Host || !self.net.phones.is_shared(source, &parties) {
+            let is_phone = |phone: &Binding| {
+                is_source(phone.flow.remote.ip()) || contact_of(phone).is_some_and(|end| is_source(end.ip()))
+            };
+            return is_host() || phones().any(is_phone);
+        }
+        let ends = if own.transport == Transport::Udp { ends } else { Vec::new() };
+        is_end(own, flow)
+            || ends.iter().any(|end| is_datagram_of(*end, flow))
+            || phones()
+                .any(|phone| is_end(phone.flow, flow) || contact_of(phone).is_some_and(|end| is_datagram_of(end, flow)))
+    }
+}
+
+impl Switchboard {
+    /// Handles a request in a dialog from another source. With the operator's credentials it is carried out from any source.
+    fn foreign_request(&mut self, flow: Flow, message: &Message<'_>, method: Method, usage: Usage) {
+        let now = self.step.now;
+        if self.net.wire.transactions.repeats(message, &mut self.step.out.transmits) {
+            return;
+        }
+        let parties = self.parties_of(usage);
+        if parties.is_empty() {
+            self.calls.report_usage(&mut self.net, &mut self.step, flow, message, usage, 403);
+            // A 481 would make a peer whose address is missing in the settings end the call (RFC 5057 §5.1).
+            return self.net.admission.refuse(&mut self.step, flow, message, 403, &[]);
+        }
+        if message.first(Name::Authorization).is_none() {
+            self.net.admission.guard.count(Reason::Foreign);
+            return self.net.admission.challenge(&mut self.step, flow, message, false);
+        }
+        let Some(server) =
+            self.net.admission.take_in(&mut self.net.wire, &mut self.net.trunks, &mut self.step, flow, message)
+        else {
+            return;
+        };
+        let taken = Taken { flow, message, server };
+        let Some(account) = self.calls.authenticate(&mut self.net, &mut self.step, &taken) else { return };
+        if !parties.contains(&account) && !parties.contains(&self.net.phones.user_of(&account)) {
+            self.net.admission.guard.count(Reason::Foreign);
+            return self.net.wire.reply(&mut self.step, &taken, 403, &[]);
+        }
+        if method == Method::Refer {
+            self.calls.note_refer(&mut self.net, now, message);
+        }
+        self.in_dialog(&taken, method);
+    }
+
+    /// The operator at the peer's phone, and the account of that phone if it is known; none: it is no phone of the centre.
+    fn parties_of(&self, usage: Usage) -> Vec<OperatorId> {
+        let (operator, account) = match usage {
+            Usage::Leg(Who::Caller(call)) => {
+                let Some(call) = self.calls.calls.get(&call) else { return Vec::new() };
+                let internal = call.internal.as_ref();
+                let own = internal.and_then(|internal| internal.operator.as_ref());
+                (call.placed_by.as_ref().or(own).cloned(), internal.map(|internal| internal.account.clone()))
+            }
+            Usage::Leg(Who::Offer(call, leg)) => {
+                let leg = self.calls.calls.get(&call).and_then(|call| call.legs.get(&leg));
+                (leg.and_then(|leg| leg.operator()).cloned(), None)
+            }
+            Usage::Leg(Who::Phone(phone)) => {
+                let account = self.calls.services.get(&phone).and_then(|phone| phone.account.clone());
+                (account.as_ref().map(|account| self.net.phones.user_of(account)), account)
+            }
+            Usage::Watch(id) => {
+                let watcher = self.subscriptions.table.get(id).map(|subscription| &subscription.watcher);
+                (watcher.map(|watcher| self.net.phones.user_of(watcher)), watcher.cloned())
+            }
+        };
+        operator.into_iter().chain(account).collect()
+    }
+}
+
+impl Switchboard {
+    /// The ACK of a 2xx of ours. One that is late or comes twice is of another INVITE than the one that waits. One from a source that may not
+    /// speak in the dialog is reported and ignored.
+    pub(in crate::switchboard) fn acknowledged(&mut self, flow: Flow, message: &Message<'_>) {
+        let Some(key) = DialogKey::of_request(message) else { return };
+        let Some(who) = self.net.wire.dialogs.get(&key).copied() else { return };
+        if !self.may_speak_for(who, &key, flow) {
+            return self.calls.report_foreign(&mut self.net, &mut self.step, flow, message, who, ACK_IGNORED);
+        }
+        self.step.trust_connection(flow);
+        self.calls.is_back(&mut self.net, &mut self.step, who);
+        let waits = self.calls.line_mut(who).and_then(|line| line.unacked.as_ref()).map(|unacked| unacked.cseq);
+        if waits.is_none() || waits != message.cseq().ok().map(|cseq| cseq.number) {
+            return;
+        }
+        self.calls.stop_waiting_for_ack(&mut self.step, who);
+        self.calls.take_late_answer(&mut self.net, &mut self.step, who, message);
+        let owed = self.calls.give_up_offer(who);
+        if !owed {
+            self.calls.offer_audio(&mut self.net, &mut self.step, who);
+        }
+        let bye_due = self.calls.line_mut(who).is_some_and(|line| std::mem::take(&mut line.bye_due));
+        if bye_due {
+            self.calls.bye(&mut self.net, &mut self.step, who);
+        }
+        match who {
+            Who::Caller(call) => self.calls.reap(&mut self.net, &mut self.step, call),
+            Who::Phone(_) | Who::Offer(..) => {}
+        }
+    }
+
+    /// A request with a To tag.
+    pub(in crate::switchboard) fn in_dialog(&mut self, taken: &Taken<'_, '_>, method: Method) {
+        if method == Method::Subscribe {
+            return self.subscriptions.resubscribed(&mut self.calls, &mut self.net, &mut self.step, taken);
+        }
+        let key = DialogKey::of_request(taken.message);
+        let found = key.and_then(|key| self.net.wire.dialogs.get(&key).map(|who| (*who, key.clone())));
+        let Some((who, key)) = found else { return self.net.wire.reply(&mut self.step, taken, 481, &[]) };
+        let repeated = self.calls.dialog_mut(who, &key).filter(|dialog| dialog.repeats(taken.message));
+        if let Some(answer) = repeated.map(|dialog| dialog.answer()) {
+            if answer.is_none() && self.messages.text_repeats(taken, &key) {
+                return;
+            }
+            return self.net.wire.answer_again(&mut self.step, taken, answer);
+        }
+        if self.calls.is_held(&mut self.net, &mut self.step, taken, method, (who, &key)) {
+            return;
+        }
+        self.serve_in_dialog(taken, method, (who, &key));
+        let answer = self.net.wire.transactions.answer_of(taken.server);
+        if let Some(dialog) = self.calls.dialog_mut(who, &key) {
+            dialog.keep_answer(taken.message, answer);
+        }
+        self.calls.bye_follows(&mut self.net, &mut self.step, who, method);
+    }
+
+    /// Carries out a request in one of our dialogs.
+    fn serve_in_dialog(&mut self, taken: &Taken<'_, '_>, method: Method, (who, key): (Who, &DialogKey)) {
+        match self.calls.dialog_mut(who, key).map(|dialog| dialog.accept(taken.message)) {
+            Some(Ok(())) => self.calls.is_back(&mut self.net, &mut self.step, who),
+            // Out of order (RFC 3261 §12.2.2).
+            Some(Err(fault)) if fault.status == 500 => return self.net.wire.reply_later(&mut self.step, taken),
+            Some(Err(fault)) => return self.net.wire.reply(&mut self.step, taken, fault.status, &[]),
+            None => return self.net.wire.reply(&mut self.step, taken, 481, &[]),
+        }
+        self.calls.seen_at(&mut self.net, &mut self.step, who, taken.flow.remote.ip());
+        // A phone that only rings has nothing to end or to change by INVITE (RFC 3261 §15, §14).
+        if !self.calls.is_confirmed(who, key) && matches!(method, Method::Bye | Method::Invite | Method::Refer) {
+            return self.net.wire.reply(&mut self.step, taken, 481, &[]);
+        }
+        // What crosses the end of the call changes nothing any more.
+        if self.calls.is_past(who) && matches!(method, Method::Invite | Method::Update) {
+            return self.net.wire.reply(&mut self.step, taken, 481, &[]);
+        }
+        let foreign: Vec<&[u8]> = option_tag::not_understood(taken.message).collect();
+        // A trunk or phone whose emergency call was accepted despite an unknown extension requires the extension in its re-INVITE too.
+        let is_emergency = self.calls.is_internal_caller(who) || self.net.trunks.trunk_of(taken.flow).is_some();
+        let is_call = method == Method::Invite && is_emergency;
+        if !foreign.is_empty() && method != Method::Bye && !is_call {
+            return self.net.wire.reply(&mut self.step, taken, 420, &[(Name::Unsupported, &foreign.join(&b", "[..]))]);
+        }
+        // A re-INVITE with a body of an unknown type still refreshes its session.
+        let describes = matches!(method, Method::Invite | Method::Update);
+        if describes && is_unsupported(taken.message, method == Method::Invite) {
+            return self.net.wire.reply(&mut self.step, taken, 415, &READABLE);
+        }
+        match method {
+            Method::Bye => {
+                self.net.wire.reply(&mut self.step, taken, 200, &[]);
+                self.calls.hung_up(&mut self.net, &mut self.step, who, q850(taken.message));
+            }
+            Method::Invite => self.calls.renegotiate(&mut self.net, &mut self.step, taken, who, key),
+            Method::Prack => self.calls.pracked(&mut self.net, &mut self.step, taken, who),
+            Method::Update => self.calls.updated(&mut self.net, &mut self.step, taken, who, key),
+            Method::Info => self.calls.informed(&mut self.net, &mut self.step, taken, who),
+            Method::Refer => self.calls.referred(&mut self.net, &mut self.step, taken, who),
+            Method::Options => self.net.wire.reply(&mut self.step, taken, 200, &ABILITIES),
+            Method::Message => self.messaged_in_call(taken, who),
+            Method::Other => self.net.wire.reply(&mut self.step, taken, 501, &[(Name::Allow, ALLOW)]),
+            Method::Ack | Method::Cancel | Method::Register | Method::Subscribe | Method::Notify | Method::Publish => {
+                self.net.wire.reply(&mut self.step, taken, 405, &[(Name::Allow, ALLOW)])
+            }
+        }
+    }
+}
+
+impl Switchboard {
+    /// Handles a response that matches no transaction, or one that no leg waits for. Only a 2xx to an INVITE has an effect. Without a
+    /// transaction no branch proves that the sender has received the request, so the source has to.
+    pub(in crate::switchboard) fn late_answer(&mut self, from: Flow, message: &Message<'_>, status: u16) {
+        let Ok(cseq) = message.cseq() else { return };
+        if !(200..300).contains(&status) || cseq.method != Method::Invite {
+            return;
+        }
+        let Some(key) = DialogKey::of_response(message) else { return };
+        match self.net.wire.dialogs.get(&key).copied().filter(|who| self.calls.is_confirmed(*who, &key)) {
+            Some(who) if self.may_speak_for(who, &key, from) => {
+                self.calls.late_refresh(&mut self.net, &mut self.step, who, message, cseq.number)
+            }
+            Some(_) => {}
+            None => self.net.trunks.decline(
+                &mut self.net.wire,
+                &mut self.net.phones,
+                &mut self.step,
+                from,
+                message,
+                key,
+                cseq.number,
+            ),
+        }
+    }
+}

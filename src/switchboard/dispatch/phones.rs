@@ -1,0 +1,319 @@
+//! What phones ask for: registrations, feature codes, calls and texts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+
+use crate::ids::OperatorId;
+use crate::sip::flow::Flow;
+use crate::sip::message::Stencil;
+use crate::sip::option_tag;
+use crate::sip::registrar::{Binding, Registered};
+use crate::sip::replaces::Replaces;
+use crate::sip::transaction::ClientId;
+use crate::sip::uri::Uri;
+use crate::sip::wire::{Message, Method, Name};
+use crate::switchboard::admission::door::Taken;
+use crate::switchboard::calls::caller::Origin;
+use crate::switchboard::dispatch::timers::Alarm;
+use crate::switchboard::feature_codes::phone::Feature;
+use crate::switchboard::messages::texts::{ANSWERED_IN, Answer, Asked, InCall, Letter, NOT_TAKEN, TextId, fits};
+use crate::switchboard::phones::registrations::{FLOW_TIMER_SECONDS, names, need};
+use crate::switchboard::phones::ways::Ways;
+use crate::switchboard::session::leg::Who;
+use crate::switchboard::{Account, ConsoleReply, Switchboard};
+
+impl Switchboard {
+    /// The next number, or that one, is for this operator; his phone is told so.
+    pub(in crate::switchboard) fn mean_call_back(
+        &mut self,
+        number: Option<&str>,
+        operator: OperatorId,
+    ) -> ConsoleReply {
+        let now = self.step.now;
+        if !self.net.phones.is_operator(&operator) {
+            return ConsoleReply::UnknownOperator;
+        }
+        self.calls.abandoned.expire(now.wall, self.settings.callers.call_back);
+        let number = match number {
+            Some(number) => Some(self.calls.number_as_known(number)),
+            None => self.calls.next_call_back(&operator).map(|(number, _)| number),
+        };
+        match number {
+            Some(number) if self.calls.abandoned.mean(&number, &operator) => {
+                let text = format!("{} -> {number}", self.settings.feature_codes.call_back);
+                // Whose phone takes no texts sees it on the console.
+                let told = self.messages.announce_text(&mut self.net, &mut self.step, Some(operator), &text);
+                let told = matches!(told, ConsoleReply::Messages { sent, .. } if !sent.is_empty());
+                ConsoleReply::Meant { number, told }
+            }
+            Some(_) | None => ConsoleReply::UnknownNumber,
+        }
+    }
+}
+
+impl Switchboard {
+    /// Handles an INVITE that is not from a trunk. Phones may dial the emergency number; operators may also dial feature codes,
+    /// colleagues and agencies, and take over the calls of others (RFC 3891).
+    pub(in crate::switchboard) fn phone_invited(&mut self, taken: &Taken<'_, '_>) {
+        let Some(account) = self.calls.authenticate(&mut self.net, &mut self.step, taken) else { return };
+        if let Some(called) = self.settings.emergency_dialled(taken.message) {
+            return self.calls.receive_call(
+                &mut self.net,
+                &mut self.step,
+                taken,
+                &Origin::Phone(account),
+                (called, false),
+            );
+        }
+        let uri = taken.message.request_uri().unwrap_or_default();
+        let dialled = Uri::parse(uri).ok().and_then(|uri| uri.user().map(|user| user.into_owned())).unwrap_or_default();
+        if let Some(number) = self.settings.number_dialled(&dialled) {
+            return self.calls.asks_pin(&mut self.net, &mut self.step, taken, account, number);
+        }
+        let Some(operator) = self.net.phones.speaker(account.clone()) else {
+            return self.net.wire.reply(&mut self.step, taken, 403, &[]);
+        };
+        match Replaces::read(taken.message) {
+            Ok(None) => {}
+            Ok(Some(replaces)) => {
+                return self.calls.picks_up(&mut self.net, &mut self.step, taken, operator, &replaces);
+            }
+            Err(fault) => return self.net.wire.reply(&mut self.step, taken, fault.status, &[]),
+        }
+        if let Some(classed) = self.calls.classed_by_code(&mut self.net, &mut self.step, &operator, &dialled) {
+            return self.calls.confirm(&mut self.net, &mut self.step, taken, account, classed);
+        }
+        if dialled == self.settings.feature_codes.call_back.as_bytes() {
+            return self.calls.calls_back(&mut self.net, &mut self.step, taken, account, operator);
+        }
+        if dialled == self.settings.feature_codes.silent_prompt.as_bytes() {
+            let asked = self.calls.asked_by_code(&mut self.net, &mut self.step, &operator);
+            return self.calls.confirm(&mut self.net, &mut self.step, taken, account, asked);
+        }
+        if let Some(posture) = self.settings.posture_dialled(&dialled) {
+            if !self.settings.supervisors.contains(&operator) {
+                return self.net.wire.reply(&mut self.step, taken, 403, &[]);
+            }
+            let done = self
+                .mode
+                .set_posture(&mut self.calls, &mut self.net, &mut self.step, posture, None, operator.to_string())
+                .is_done();
+            return self.calls.confirm(&mut self.net, &mut self.step, taken, account, done);
+        }
+        if let Some((errand, whose)) = self.settings.supervision(&dialled) {
+            return self.calls.supervises(&mut self.net, &mut self.step, taken, operator, errand, &whose);
+        }
+        let Some(feature) = Feature::dialled(&self.settings.feature_codes, &dialled) else {
+            return self.calls.place(&mut self.net, &mut self.step, taken, operator);
+        };
+        let done = self.calls.carry_out(&mut self.net, &mut self.step, &operator, feature);
+        self.calls.confirm(&mut self.net, &mut self.step, taken, account, done);
+    }
+}
+
+impl Switchboard {
+    /// REGISTER (RFC 3261 §10.3): an account may bind phones to its own name only.
+    pub(in crate::switchboard) fn register(&mut self, taken: &Taken<'_, '_>) {
+        let now = self.step.now;
+        let Some(operator) = self.calls.authenticate(&mut self.net, &mut self.step, taken) else { return };
+        if !names(taken.message, &operator) {
+            return self.net.wire.reply(&mut self.step, taken, 403, &[]);
+        }
+        let mut in_use = self.calls.lines_of(&self.net.phones.user_of(&operator));
+        in_use.extend(self.calls.internal_lines(&operator));
+        let ways = |one: &Binding| (one.uri.clone(), self.settings.ways(one));
+        let ways: Vec<(Bytes, Ways)> = self.net.phones.registrar.bindings(operator.as_str()).iter().map(ways).collect();
+        let need = |binding: &Binding| need(binding, &ways, &in_use);
+        match self.net.phones.registrar.register(now, operator.as_str(), taken.message, taken.flow, need) {
+            Registered::Done { contacts, was, is, moved } => {
+                let mut headers: Vec<(Name, &[u8])> =
+                    contacts.iter().map(|contact| (Name::Contact, contact.as_slice())).collect();
+                if self.net.phones.keeps_flow(&operator, taken) {
+                    headers.extend([(Name::Require, option_tag::OUTBOUND), (Name::FlowTimer, FLOW_TIMER_SECONDS)]);
+                }
+                self.net.wire.reply(&mut self.step, taken, 200, &headers);
+                if is {
+                    let user = self.net.phones.user_of(&operator);
+                    self.calls.align_phones(&mut self.net, now, &operator);
+                    self.calls.acd.hear(&user);
+                    self.calls.registered_anew(&mut self.net, now, &operator, taken.flow);
+                    self.net.phones.ping_phone_from(&mut self.step, &operator);
+                    self.phone_moved(&operator, taken.flow, &moved);
+                } else if was {
+                    self.unregistered(operator.as_str());
+                }
+            }
+            Registered::TooBrief { min_expires } => {
+                self.net.wire.reply(
+                    &mut self.step,
+                    taken,
+                    423,
+                    &[(Name::MinExpires, min_expires.to_string().as_bytes())],
+                );
+            }
+            Registered::Refused(fault) => {
+                let tag = self.step.rng.token();
+                let response = Stencil::of(taken.message, taken.flow).response(fault.status, Some(tag.as_str()));
+                let bytes = response.reason(fault.why).encode();
+                self.net.wire.transactions.respond(
+                    now.mono,
+                    taken.server,
+                    fault.status,
+                    bytes,
+                    &mut self.step.out.transmits,
+                );
+            }
+        }
+    }
+}
+
+impl Switchboard {
+    /// The last binding of a user is gone.
+    pub(in crate::switchboard) fn unregistered(&mut self, user: &str) {
+        let now = self.step.now;
+        if let Ok(operator) = OperatorId::parse(user) {
+            self.calls.align_phones(&mut self.net, now, &operator);
+            self.net.phones.stop_phone_pings(&mut self.step, &operator);
+            self.subscriptions.stop_watching(&mut self.calls, &mut self.net, &mut self.step, &operator);
+        }
+    }
+
+    /// Sets who exists. Who is gone can no longer register and gets no more offers.
+    pub(in crate::switchboard) fn set_accounts(&mut self, accounts: Vec<Account>) {
+        let now = self.step.now;
+        let kinds: BTreeMap<&OperatorId, bool> = accounts.iter().map(|one| (&one.operator, one.station)).collect();
+        let gone = self.net.phones.accounts.values().filter(|old| kinds.get(&old.operator) != Some(&old.station));
+        let gone: Vec<OperatorId> = gone.map(|old| old.operator.clone()).collect();
+        self.calls.forget_stations(&mut self.net, &mut self.step, &gone);
+        for operator in gone {
+            self.net.phones.registrar.remove(operator.as_str());
+            self.subscriptions.forget_watches(&mut self.calls, &mut self.net, &mut self.step, &operator);
+            self.net.phones.forget_recovered(&operator);
+            self.unregistered(operator.as_str());
+        }
+        self.net.phones.accounts = accounts.into_iter().map(|account| (account.operator.clone(), account)).collect();
+        self.calls.forget_worked(&mut self.net);
+        let operators: Vec<OperatorId> = self.net.phones.accounts.keys().cloned().collect();
+        let stations = self.net.phones.accounts.values().filter(|account| account.station);
+        let stations: BTreeSet<OperatorId> = stations.map(|account| account.operator.clone()).collect();
+        self.calls.acd.set_operators(now, &operators);
+        self.calls.acd.set_stations(&stations);
+        let accounts = &self.net.phones.accounts;
+        let exists = |name: &str| OperatorId::parse(name).is_ok_and(|operator| accounts.contains_key(&operator));
+        self.net.admission.guard.guesses().keep_accounts(exists);
+        self.net.phones.accounts_known = true;
+        self.calls.restore_presences(&mut self.net, &mut self.step);
+    }
+}
+
+impl Switchboard {
+    /// A phone has registered: its legs move from its former flow to the new one (RFC 5626 §5.3), and so does a leg of this phone whose
+    /// connection is closed (RFC 5626 §3.1). The legs of the operator's other phones stay.
+    pub(in crate::switchboard) fn phone_moved(&mut self, account: &OperatorId, to: Flow, moved: &[(Binding, Binding)]) {
+        let operator = self.net.phones.user_of(account);
+        let bindings = self.net.phones.registrar.bindings(account.as_str()).iter().filter(|binding| binding.flow == to);
+        let contacts: Vec<Bytes> = bindings.map(|binding| binding.uri.clone()).collect();
+        let mut ways = Vec::new();
+        for (old, new) in moved {
+            ways.push((old.flow, new.flow));
+            ways.push((self.settings.ways(old).first, self.settings.ways(new).first));
+        }
+        let mut lines = self.calls.lines_of(&operator);
+        lines.extend(self.calls.internal_lines(account));
+        for (who, old) in lines {
+            let new = ways.iter().find(|(before, _)| *before == old).map(|(_, new)| *new);
+            let closed = old.is_connection() && self.net.wire.closed.holds(old.connection);
+            let lost = || closed && self.calls.leads_to(who, &contacts);
+            if let Some(new) = new.or_else(|| lost().then_some(to)) {
+                self.calls.seen_at(&mut self.net, &mut self.step, who, new.remote.ip());
+                self.calls.reroute(&mut self.net, who, new);
+            }
+        }
+        self.subscriptions.watches_moved(&operator, &ways);
+    }
+}
+
+impl Switchboard {
+    /// A MESSAGE in the dialog of a leg goes to the other side while the two talk.
+    pub(in crate::switchboard) fn messaged_in_call(&mut self, taken: &Taken<'_, '_>, who: Who) {
+        let now = self.step.now;
+        let Some(other) = self.calls.other_side(who) else {
+            return self.net.wire.reply(&mut self.step, taken, NOT_TAKEN, &[]);
+        };
+        if !self.net.wire.is_fit(&mut self.step, taken) {
+            return;
+        }
+        let Some(flow) = self.calls.line_mut(other).map(|line| line.next_flow()) else {
+            return self.net.wire.reply(&mut self.step, taken, NOT_TAKEN, &[]);
+        };
+        let branch = format!("z9hG4bK{}", self.step.rng.token());
+        let sent_by = self.settings.advertised(flow).to_owned();
+        let Some(dialog) = self.calls.line_mut(other).and_then(|line| line.dialog.as_mut()) else {
+            return self.net.wire.reply(&mut self.step, taken, NOT_TAKEN, &[]);
+        };
+        let letter = Letter::of(taken.message, "", 0);
+        let request = letter.write(dialog.request(Method::Message).0);
+        let bytes = request.via(flow.transport, &sent_by, &branch).encode();
+        if !fits(flow, &bytes) {
+            return self.net.wire.refuse_text(&mut self.step, taken, 413);
+        }
+        match self.net.wire.transactions.send(
+            now.mono,
+            flow,
+            Method::Message,
+            &branch,
+            bytes,
+            &mut self.step.out.transmits,
+        ) {
+            Some(client) => {
+                let until = now.mono + ANSWERED_IN;
+                let id = self.messages.await_answers(
+                    &mut self.net,
+                    taken,
+                    Asked::from([(client, None)]),
+                    Some(InCall { to: other, until }),
+                );
+                self.messages.texts.came_by(id, taken.message);
+                self.step.alarms.insert(until, Alarm::Text(id));
+            }
+            None => self.net.wire.reply(&mut self.step, taken, NOT_TAKEN, &[]),
+        }
+    }
+}
+
+impl Switchboard {
+    /// A phone's final response to a text. The first success counts, else the best of all (RFC 3261 §16.7 item 6).
+    pub(in crate::switchboard) fn text_answered(
+        &mut self,
+        id: TextId,
+        client: ClientId,
+        answer: Option<(&Message<'_>, u16)>,
+    ) {
+        self.net.wire.clients.remove(&client);
+        let Some(text) = self.messages.texts.all.get_mut(&id) else { return };
+        let phone = text.asked.remove(&client).flatten();
+        if answer.is_some() {
+            text.seconds.remove(&client);
+            if let Some(phone) = phone {
+                self.calls.phone_responds(&mut self.net, &mut self.step, &phone);
+            }
+        } else if let Some(phone) = phone {
+            self.messages.send_text_again(&mut self.net, &mut self.step, id, (client, phone));
+        }
+        let Some(text) = self.messages.texts.all.get_mut(&id) else { return };
+        if let (Some(InCall { to, .. }), Some((_, status))) = (text.in_call, answer) {
+            self.calls.responded(&mut self.step, to, status);
+        }
+        let Some(text) = self.messages.texts.all.get_mut(&id) else { return };
+        if let Some(answer) = answer.map(|(message, status)| Answer::of(message, status)) {
+            let better = text.best.as_ref().is_none_or(|best| answer.rank() < best.rank());
+            text.best = if better { Some(answer) } else { text.best.take() };
+        }
+        let taken = text.best.as_ref().is_some_and(|best| best.status < 300);
+        if !taken && !text.asked.is_empty() {
+            return;
+        }
+        self.messages.conclude(&mut self.calls, &mut self.net, &mut self.step, id);
+    }
+}

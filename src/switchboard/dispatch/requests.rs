@@ -1,0 +1,364 @@
+//! Requests: from the listener to the part that serves them.
+
+use crate::sip::dialog::DialogKey;
+use crate::sip::flow::Flow;
+use crate::sip::guard::{Pass, Reason, Resident};
+use crate::sip::message::ALLOW;
+use crate::sip::transaction::{Answered, ClientId, Received};
+use crate::sip::wire::{Message, Method, Name, Parsed, StartLine};
+use crate::switchboard::admission::door::{ABILITIES, Taken, general_fault};
+use crate::switchboard::admission::guard::{GuardFigures, is_challenged};
+use crate::switchboard::session::leg::Who;
+use crate::switchboard::trunks::rejection::Rejected;
+use crate::switchboard::{Purpose, Switchboard};
+
+impl Switchboard {
+    /// Reads one message and hands it on.
+    pub(in crate::switchboard) fn receive(&mut self, flow: Flow, bytes: &[u8]) {
+        match self.net.trunks.read(&mut self.net.wire, &mut self.step, flow, bytes) {
+            Parsed::KeepAlive | Parsed::Garbage(_) => {}
+            Parsed::Bad(message, fault) => match message.method() {
+                // An ACK is never answered (RFC 3261 §17), nor is a response.
+                None | Some(Method::Ack) => {}
+                Some(_) if self.lets_in(flow, &message) => {
+                    self.net.trunks.report_fault(&mut self.step, flow, &message, fault);
+                    self.net.admission.refuse_fault(&mut self.net.phones, &mut self.step, flow, &message, fault);
+                }
+                Some(_) => {}
+            },
+            Parsed::Good(message) => match message.start {
+                StartLine::Request { method, .. } if self.lets_in(flow, &message) => {
+                    self.request(flow, &message, method);
+                }
+                StartLine::Request { .. } => {}
+                StartLine::Response { status, .. } => self.response(flow, &message, status),
+            },
+        }
+    }
+}
+
+impl Switchboard {
+    pub(in crate::switchboard) fn request(&mut self, flow: Flow, message: &Message<'_>, method: Method) {
+        let now = self.step.now;
+        if method != Method::Ack && method != Method::Cancel {
+            if message.to().is_ok_and(|to| to.tag().is_none()) {
+                return self.out_of_dialog(flow, message, method);
+            }
+            return self.request_in_dialog(flow, message, method);
+        }
+        if method == Method::Cancel {
+            return self.cancelled(flow, message);
+        }
+        if self.net.wire.transactions.receive_request(now.mono, flow, message, &mut self.step.out.transmits)
+            == Received::Ack
+        {
+            self.acknowledged(flow, message);
+        }
+    }
+}
+
+impl Switchboard {
+    fn out_of_dialog(&mut self, flow: Flow, message: &Message<'_>, method: Method) {
+        let trunk = self.net.trunks.trunk_of(flow);
+        let is_call = method == Method::Invite && trunk.is_some();
+        let is_emergency = is_call || method == Method::Invite && self.settings.emergency_dialled(message).is_some();
+        if let Some(fault) = general_fault(message, method, is_emergency) {
+            self.net.trunks.report_fault(&mut self.step, flow, message, fault);
+            return self.net.admission.refuse_fault(&mut self.net.phones, &mut self.step, flow, message, fault);
+        }
+        if let Some(status) = self.net.wire.astray(message, trunk.is_some()) {
+            if is_call {
+                self.net.trunks.report_rejection(
+                    &mut self.step,
+                    flow,
+                    message,
+                    trunk,
+                    Rejected::Repeated,
+                    status,
+                    None,
+                );
+            }
+            return self.net.admission.refuse(&mut self.step, flow, message, status, &[]);
+        }
+        if self.net.admission.sheds(&mut self.net.wire, method, trunk.is_some()) {
+            return self.net.admission.refuse(&mut self.step, flow, message, 503, &[(Name::RetryAfter, b"30")]);
+        }
+        match method {
+            Method::Options => {
+                let abilities: &[_] = if self.net.phones.is_known(flow.remote.ip()) { &ABILITIES } else { &[] };
+                self.net.admission.refuse(&mut self.step, flow, message, 200, abilities);
+            }
+            // A trunk watches nobody, and nobody here reads what it writes (a text that is dropped would be a lie).
+            Method::Subscribe | Method::Message if trunk.is_some() => {
+                self.net.admission.refuse(&mut self.step, flow, message, 403, &[])
+            }
+            Method::Register | Method::Invite | Method::Subscribe | Method::Message
+                if (trunk.is_none() || method == Method::Register) && !self.net.phones.accounts_known =>
+            {
+                self.net.admission.await_accounts(&mut self.net.phones, &mut self.step, flow, message);
+            }
+            Method::Register | Method::Invite | Method::Subscribe | Method::Message
+                if (trunk.is_none() || method == Method::Register) && message.first(Name::Authorization).is_none() =>
+            {
+                if method == Method::Invite {
+                    self.net.trunks.report_unknown_peer(&mut self.net.phones, &mut self.step, flow, message);
+                }
+                self.net.admission.challenge(&mut self.step, flow, message, false);
+            }
+            Method::Register => {
+                if let Some(server) =
+                    self.net.admission.take_in(&mut self.net.wire, &mut self.net.trunks, &mut self.step, flow, message)
+                {
+                    self.register(&Taken { flow, message, server });
+                }
+            }
+            Method::Invite => {
+                if let Some(server) =
+                    self.net.admission.take_in(&mut self.net.wire, &mut self.net.trunks, &mut self.step, flow, message)
+                {
+                    let taken = Taken { flow, message, server };
+                    match trunk {
+                        Some(trunk) => self.calls.invited(&mut self.net, &mut self.step, &taken, trunk),
+                        None => self.phone_invited(&taken),
+                    }
+                }
+            }
+            Method::Subscribe | Method::Message => {
+                if let Some(server) =
+                    self.net.admission.take_in(&mut self.net.wire, &mut self.net.trunks, &mut self.step, flow, message)
+                {
+                    let taken = Taken { flow, message, server };
+                    if method == Method::Subscribe {
+                        self.subscriptions.subscribed(&mut self.calls, &mut self.net, &mut self.step, &taken);
+                    } else {
+                        self.messages.messaged(&mut self.calls, &mut self.net, &mut self.step, &taken);
+                    }
+                }
+            }
+            Method::Bye | Method::Prack | Method::Update | Method::Info => {
+                self.net.admission.refuse(&mut self.step, flow, message, 481, &[])
+            }
+            // Only who has a caller can pass him on (RFC 3515 §2.4.4 leaves the policy to us).
+            Method::Refer => self.net.admission.refuse(&mut self.step, flow, message, 403, &[]),
+            // RFC 6665 §4.1.3.
+            Method::Notify if !self.net.phones.is_known(flow.remote.ip()) => {
+                self.net.admission.refuse(&mut self.step, flow, message, 481, &[])
+            }
+            // A 405 must have Allow (RFC 3261 §21.4.6), which is longer than the request.
+            Method::Publish if !self.net.phones.is_known(flow.remote.ip()) => {
+                self.net.admission.refuse(&mut self.step, flow, message, 403, &[])
+            }
+            Method::Ack | Method::Cancel | Method::Notify | Method::Publish => {
+                self.net.admission.refuse(&mut self.step, flow, message, 405, &[(Name::Allow, ALLOW)])
+            }
+            // Only a 405 must have Allow (RFC 3261 §21.4.6).
+            Method::Other if !self.net.phones.is_known(flow.remote.ip()) => {
+                self.net.admission.refuse(&mut self.step, flow, message, 501, &[])
+            }
+            Method::Other => self.net.admission.refuse(&mut self.step, flow, message, 501, &[(Name::Allow, ALLOW)]),
+        }
+    }
+
+    /// Handles CANCEL (RFC 3261 §9.2): 200 and the end of a waiting call; 481 if there is no INVITE to cancel, or if it comes from another
+    /// source.
+    fn cancelled(&mut self, flow: Flow, message: &Message<'_>) {
+        let now = self.step.now;
+        if self.net.wire.transactions.repeats(message, &mut self.step.out.transmits) {
+            return;
+        }
+        let invite = self.net.wire.transactions.invite_of(message);
+        if !invite.is_some_and(|invite| self.may_cancel(invite, flow)) {
+            match invite.map(|invite| self.net.wire.invites.get(&invite).copied()) {
+                Some(Some(who)) => self.calls.report_foreign(&mut self.net, &mut self.step, flow, message, who, 481),
+                Some(None) => self.net.admission.guard.count(Reason::Foreign),
+                None => {}
+            }
+            return self.net.admission.answer_stranger(&mut self.net.wire, &mut self.step, flow, message, 481);
+        }
+        match self.net.wire.transactions.receive_request(now.mono, flow, message, &mut self.step.out.transmits) {
+            Received::Cancel { cancel, invite } => {
+                let status = if invite.is_some() { 200 } else { 481 };
+                let tag = invite
+                    .and_then(|invite| self.calls.tag_of(&mut self.net, invite))
+                    .unwrap_or_else(|| self.step.rng.token().to_string());
+                self.net.wire.reply_with_tag(&mut self.step, &Taken { flow, message, server: cancel }, status, &tag);
+                if let Some(who) = invite.and_then(|invite| self.net.wire.invites.get(&invite).copied()) {
+                    self.calls.caller_gave_up(
+                        &mut self.net,
+                        &mut self.step,
+                        who,
+                        crate::switchboard::calls::dialogs::q850(message),
+                    );
+                }
+            }
+            Received::New(_) | Received::Ack | Received::Absorbed | Received::Full => {}
+        }
+    }
+}
+
+impl Switchboard {
+    pub(in crate::switchboard) fn response(&mut self, flow: Flow, message: &Message<'_>, status: u16) {
+        let now = self.step.now;
+        let answered = self.net.wire.transactions.receive_response(now.mono, message, &mut self.step.out.transmits);
+        let client = match answered {
+            Answered::ToUser(client, _) => client,
+            Answered::Stray => return self.late_answer(flow, message, status),
+            Answered::Absorbed => return,
+        };
+        let Some(purpose) = self.net.wire.clients.get(&client).cloned() else {
+            return self.late_answer(flow, message, status);
+        };
+        if let Purpose::Offer(who) = purpose
+            && !self.calls.way_responds(&mut self.net, &mut self.step, who, client, message, status)
+        {
+            return;
+        }
+        if self.calls.sends_again(&mut self.net, &mut self.step, client, &purpose, message) {
+            return;
+        }
+        if let Purpose::Offer(Who::Offer(call, leg)) = purpose {
+            self.calls.offer_response(&mut self.net, &mut self.step, call, leg, message, status);
+        } else if let Purpose::Offer(Who::Caller(call)) = purpose {
+            self.calls.own_phone_repeats(&mut self.net, &mut self.step, call, message, status);
+        } else if let Purpose::Refresh(who) = purpose {
+            self.calls.refresh_response(&mut self.net, &mut self.step, who, client, message, status);
+        } else if status >= 200 {
+            self.net.wire.clients.remove(&client);
+            self.final_response(client, purpose, message, status);
+        }
+    }
+
+    /// The end of a request that has nothing to hear before it.
+    fn final_response(&mut self, client: ClientId, purpose: Purpose, message: &Message<'_>, status: u16) {
+        let now = self.step.now;
+        match purpose {
+            // Any final response shows that somebody is there; 503 says that it is not to be used (RFC 3263 §4.3).
+            Purpose::TrunkPing(index, target) => match status {
+                503 => self.net.trunks.trunk_silent(&mut self.net.phones, &mut self.step, index, target),
+                _ => self.net.trunks.trunk_answers(&mut self.step, index),
+            },
+            Purpose::PhonePing(phone, _) => self.calls.phone_responds(&mut self.net, &mut self.step, &phone),
+            Purpose::TrunkRegister(index, target) => {
+                self.net.trunks.trunk_registered(&mut self.step, index, target, message, status)
+            }
+            Purpose::Notify(watch) => self.subscriptions.notify_answered(
+                &mut self.calls,
+                &mut self.net,
+                &mut self.step,
+                watch,
+                message,
+                status,
+            ),
+            Purpose::Referral(who) => {
+                // 481 may concern the subscription only (RFC 5057 §5.1).
+                if !matches!(status, 408 | 481) {
+                    self.calls.trust(&mut self.step, who);
+                }
+                self.calls.referral_heard(now, who, client, status);
+            }
+            Purpose::Text(text) => self.text_answered(text, client, Some((message, status))),
+            Purpose::Digit(who) => {
+                self.calls.responded(&mut self.step, who, status);
+                self.calls.digit_told(&mut self.net, &mut self.step, who, client, true);
+            }
+            Purpose::Inquiry(who) => {
+                self.messages.inquiry_answered(&mut self.calls, &mut self.net, &mut self.step, who, status)
+            }
+            Purpose::Offer(_)
+            | Purpose::Refresh(_)
+            | Purpose::Prack(..)
+            | Purpose::Farewell
+            | Purpose::Leaving { .. } => {}
+        }
+    }
+
+    /// The peer of a flow is out of reach.
+    pub(in crate::switchboard) fn unreachable(&mut self, flow: Flow) {
+        let now = self.step.now;
+        let mut events = std::mem::take(&mut self.net.wire.events);
+        self.net.wire.transactions.transport_failed(now.mono, flow, &mut events);
+        for event in events.drain(..) {
+            self.transaction_event(event);
+        }
+        self.net.wire.events = events;
+        if flow.is_connection() {
+            self.calls.connection_lost(&mut self.net, &mut self.step, flow);
+            self.subscriptions.lose_watches(&mut self.net, &mut self.step, flow);
+            for user in self.net.phones.registrar.flow_closed(flow) {
+                self.unregistered(&user);
+            }
+        } else if flow.transport.is_reliable() {
+            self.calls.no_way_back(&mut self.net, &mut self.step, flow);
+        }
+    }
+}
+
+impl Switchboard {
+    /// True when work may be done for a request. False: it is dropped in silence, so that scanners learn nothing and no address
+    /// gets answers that it has not asked for.
+    ///
+    /// Trunks are never limited, whatever comes in their name: the source of a datagram can be forged, and whoever could
+    /// have a trunk banned could silence 112. A request in a dialog of ours passes too, since only the two ends know its
+    /// three names; so a ban never cuts a call. A CANCEL passes if its INVITE has come. The right response to a challenge passes from anywhere, even when its nonce is
+    /// too old to be accepted: it gets 401 with `stale=true` (RFC 7616 §3.3).
+    pub(in crate::switchboard) fn lets_in(&mut self, flow: Flow, message: &Message<'_>) -> bool {
+        let now = self.step.now;
+        let source = flow.remote.ip();
+        if self.settings.is_vouched(source) || message.method() == Some(Method::Ack) {
+            return true;
+        }
+        let ours = |key| self.net.wire.dialogs.contains_key(&key) || self.subscriptions.table.at(&key).is_some();
+        if DialogKey::of_request(message).is_some_and(ours)
+            && self.net.admission.guard.lets_participant_in(now.mono, flow.remote)
+        {
+            return true;
+        }
+        // A CANCEL has neither a To tag nor credentials (RFC 3261 §9.1, §22.1). Only the sender of an INVITE knows its branch.
+        if message.method() == Some(Method::Cancel) && self.net.wire.transactions.invite_of(message).is_some() {
+            return true;
+        }
+        if self.settings.guard.scanners.sent(message) {
+            self.net.admission.guard.count(Reason::Scanner);
+            return false;
+        }
+        let (registrar, recovered) = (&self.net.phones.registrar, &self.net.phones.recovered);
+        let resident = || match () {
+            () if registrar.has_binding_from(flow.remote) => Resident::Phone,
+            () if registrar.has_binding_at(source) || recovered.sleeps_at(source) => Resident::Host,
+            () => Resident::No,
+        };
+        let is_datagram = !flow.transport.is_reliable();
+        let (reason, may_challenge) = match self.net.admission.guard.ask(now.mono, flow.remote, is_datagram, resident) {
+            Ok(Pass::Yes) => return true,
+            Ok(Pass::OnlyProven(reason)) => (reason, false),
+            Ok(Pass::OnlyProvenOrNew(reason)) => (reason, true),
+            Err(ban) => return self.step.tell_ban(ban),
+        };
+        let passes = match self.net.admission.answers_challenge(
+            &mut self.net.facts,
+            &mut self.net.phones,
+            &mut self.step,
+            flow,
+            message,
+        ) {
+            Some(right) => right,
+            None => {
+                may_challenge && is_challenged(message) && self.net.admission.guard.may_challenge(now.mono, flow.remote)
+            }
+        };
+        if !passes {
+            self.net.admission.guard.count(reason);
+        }
+        passes
+    }
+}
+
+impl Switchboard {
+    /// Figures for the metrics.
+    pub fn guard_figures(&self) -> GuardFigures {
+        GuardFigures {
+            banned: self.net.admission.guard.banned(),
+            counts: self.net.admission.guard.counts().map(|(_, count)| count),
+        }
+    }
+}

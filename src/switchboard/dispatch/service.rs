@@ -1,0 +1,114 @@
+//! State of the whole service: mode, restored state, warnings.
+
+use crate::cdr::fact::{Fact, FactKind};
+use crate::cdr::past::Past;
+use crate::limits::OPERATORS_MAX;
+use crate::switchboard::calls::without_port::PortShortage;
+use crate::switchboard::recovery::memory::{STEP_MIN_MS, known, rebased, unanswered};
+use crate::switchboard::recovery::presence::Restored;
+use crate::switchboard::{Output, Switchboard};
+
+impl Switchboard {
+    /// Reports each change of whether calls wait while no operator is staffed, or while no operator is ready.
+    pub(in crate::switchboard) fn report_staffing(&mut self) {
+        let (unstaffed, none_ready) = (self.calls.acd.is_unstaffed(), self.calls.acd.is_none_ready());
+        if std::mem::replace(&mut self.calls.reported.unstaffed, unstaffed) != unstaffed {
+            self.step.out.others.push(Output::Unstaffed(unstaffed));
+        }
+        if std::mem::replace(&mut self.calls.reported.none_ready, none_ready) != none_ready {
+            self.step.out.others.push(Output::NoneReady(none_ready));
+        }
+    }
+}
+
+impl Switchboard {
+    /// Shifts every term after a step of the wall clock, so that none lasts longer or shorter than its length.
+    pub(in crate::switchboard) fn follow_calendar(&mut self) {
+        let now = self.step.now;
+        let last = std::mem::replace(&mut self.mode.last_step, now);
+        let passed = i64::try_from(now.mono.since(last.mono).as_millis()).unwrap_or(i64::MAX);
+        let step = now.wall.as_millis().saturating_sub(last.wall.as_millis()).saturating_sub(passed);
+        if step.saturating_abs() < STEP_MIN_MS {
+            return;
+        }
+        self.calls.callers.shift(step);
+        self.calls.abandoned.shift(step);
+        self.mode.stance.shift(step);
+        for worked in self.calls.worked.values_mut() {
+            worked.over_at = worked.over_at.map(|at| at.shifted(step));
+        }
+        self.mode.write_terms_again(&mut self.calls, &mut self.net, &mut self.step);
+    }
+}
+
+impl Switchboard {
+    /// Takes over what earlier runs knew.
+    pub(in crate::switchboard) fn remember(&mut self, past: Past) {
+        let now = self.step.now;
+        let Some(meanwhile) = self.calls.meanwhile.take() else { return };
+        let terms = self.settings.callers.clone();
+        for lost in self.calls.abandoned.take_over(unanswered(now, &past, &terms), &meanwhile.reached) {
+            self.net.facts.late_fact(&mut self.step, lost, FactKind::CallBackLost);
+        }
+        self.calls.prune_call_backs();
+        self.calls.callers.take_over(known(now, &past, &terms, &meanwhile.classed), &meanwhile.lifted);
+        self.calls.remember_worked(&mut self.net, now, &past);
+        self.mode.remember_posture(&mut self.calls, &mut self.step, &past);
+        self.calls.remember_stations(&mut self.net, now, &past, &meanwhile.stations);
+    }
+}
+
+impl Switchboard {
+    /// Restores the state of an earlier run, at once or as soon as the accounts are known.
+    pub(in crate::switchboard) fn restore(&mut self, restored: Restored) {
+        let presences = restored.presences.into_iter().take(OPERATORS_MAX);
+        self.net.phones.recovered.waiting = presences.map(|one| (one.account.clone(), one)).collect();
+        self.restore_terms(restored.terms);
+        if self.net.phones.accounts_known {
+            self.calls.restore_presences(&mut self.net, &mut self.step);
+        }
+    }
+}
+
+impl Switchboard {
+    /// Restores flags of callers and the operating mode. They count as set in this run, so that older ones of the database do not replace
+    /// them.
+    fn restore_terms(&mut self, terms: Vec<Fact>) {
+        let now = self.step.now;
+        let settings = self.settings.callers.clone();
+        let ahead = terms.iter().any(|fact| fact.at > now.wall);
+        for fact in &terms {
+            let FactKind::CallerMarked { number, until, .. } = &fact.kind else { continue };
+            let at = fact.at.min(now.wall);
+            match until.map(|until| rebased(now.wall, fact.at, until)) {
+                Some(until) if until > now.wall => self.calls.callers.mark(number, until, at, &settings),
+                Some(_) => {}
+                None => {
+                    self.calls.callers.clear(number, at, &settings);
+                    self.calls.lifted_meanwhile(number);
+                }
+            }
+        }
+        if terms.iter().any(|fact| matches!(fact.kind, FactKind::PostureSet { .. })) {
+            self.mode.remember_posture(&mut self.calls, &mut self.step, &Past { calls: Vec::new(), facts: terms });
+            self.mode.stance.is_set();
+        }
+        if ahead {
+            self.mode.write_terms_again(&mut self.calls, &mut self.net, &mut self.step);
+        }
+    }
+}
+
+impl Switchboard {
+    /// Reports when callers begin, or cease, to wait without a port, or operators to be idle for want of one.
+    pub(in crate::switchboard) fn report_ports(&mut self) {
+        let shortage = match (self.calls.acd.is_out_of_ports(), self.calls.without_port.is_empty()) {
+            (true, _) => PortShortage::Exhausted,
+            (false, false) => PortShortage::Reserve,
+            (false, true) => PortShortage::None,
+        };
+        if std::mem::replace(&mut self.calls.reported.ports, shortage) != shortage {
+            self.step.say(Output::Ports(shortage));
+        }
+    }
+}

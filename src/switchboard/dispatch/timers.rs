@@ -1,0 +1,172 @@
+//! The switchboard's own deadlines, and what is done when one is due.
+
+use std::time::Duration;
+
+use crate::ids::{CallId, OperatorId};
+use crate::sip::transaction::Event;
+
+use crate::switchboard::Purpose;
+use crate::switchboard::Switchboard;
+use crate::switchboard::messages::texts::TextId;
+use crate::switchboard::session::leg::Who;
+use crate::switchboard::subscriptions::subscription::WatchId;
+
+/// Round-trip estimate, and longest interval of repeats (RFC 3261 §17.1.1.1, §17.1.2.1).
+pub(in crate::switchboard) const T1: Duration = Duration::from_millis(500);
+pub(in crate::switchboard) const T2: Duration = Duration::from_secs(4);
+/// A caller who waits is told so once a minute, or proxies on his way end the call (RFC 3261 §13.3.1.1).
+pub(in crate::switchboard) const TELL_AGAIN: Duration = Duration::from_secs(60);
+
+/// What a deadline is about. Its owner keeps the time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::switchboard) enum Alarm {
+    /// A 2xx is to be repeated, or given up.
+    Unacked(Who),
+    /// A reliable provisional response is to be repeated, or given up.
+    Unpracked(CallId),
+    /// A session is to be refreshed, or has not been.
+    Session(Who),
+    /// A silent outgoing leg has not responded in time.
+    Inquiry(Who),
+    /// A BYE has waited long enough for earlier requests of its dialog.
+    HeldBye(Who),
+    /// The phone of a ring attempt has not responded at its Contact: its other address is tried.
+    SecondWay(Who),
+    /// The phone of a ring attempt has not responded in time. Before `RingOver`, which may be due at the same time.
+    Unheard(Who),
+    /// The binding of a ring attempt without a response has gone.
+    BindingGone(Who),
+    /// An offer has rung long enough.
+    RingOver(Who),
+    /// The fallback has rung all phones long enough.
+    PhonesOver(CallId),
+    /// The time for a sign of life of a disconnected caller is over.
+    Disconnected(CallId),
+    /// A call has reached the longest time.
+    TooLong(CallId),
+    /// An operator's own INVITE expires.
+    InviteExpires(CallId),
+    /// A caller who waits is told so again.
+    TellAgain(CallId),
+    /// A caller whose description had no audio is offered audio again.
+    OfferAudio(CallId),
+    /// A caller who waits is told his place.
+    TellPlace(CallId),
+    /// A number outside is tried for a call that waits.
+    Outside(CallId),
+    /// A service call has reached its end.
+    PhoneOver(u64),
+    PingTrunk(usize),
+    /// A registration with a telco is due.
+    RegisterTrunk(usize),
+    /// Telcos have had time to hear that we leave.
+    GoodbyesOver,
+    PingPhone(OperatorId),
+    /// The posture is over, or told of again.
+    Posture,
+    /// The sender of a text in a call must get a response.
+    Text(TextId),
+    /// A text goes to the second addresses of phones that have not responded.
+    TextAgain(TextId),
+    /// A subscription may tell again, or expires.
+    Watch(WatchId),
+}
+
+impl Switchboard {
+    /// Runs all that is due.
+    pub(in crate::switchboard) fn expire(&mut self) {
+        let now = self.step.now;
+        let mut events = std::mem::take(&mut self.net.wire.events);
+        self.net.wire.transactions.expire(now.mono, &mut self.step.out.transmits, &mut events);
+        for event in events.drain(..) {
+            self.transaction_event(event);
+        }
+        self.net.wire.events = events;
+        for user in self.net.phones.registrar.expire(now.mono) {
+            self.unregistered(&user);
+        }
+        self.net.admission.guard.expire(now.mono);
+        self.net.admission.end_guessing_alarms(&mut self.step);
+        self.calls.acd.expire(now);
+        while let Some((_, alarm)) = self.step.alarms.pop_due(now.mono) {
+            self.ring_alarm(alarm);
+        }
+    }
+
+    fn ring_alarm(&mut self, alarm: Alarm) {
+        match alarm {
+            Alarm::Unacked(who) => self.calls.repeat_or_give_up(&mut self.net, &mut self.step, who),
+            Alarm::Unpracked(call) => self.calls.repeat_provisional(&mut self.net, &mut self.step, call),
+            Alarm::Session(who) => self.calls.session_due(&mut self.net, &mut self.step, who),
+            Alarm::Inquiry(who) => {
+                self.messages.inquiry_answered(&mut self.calls, &mut self.net, &mut self.step, who, 408)
+            }
+            Alarm::HeldBye(who) => self.calls.release_bye(&mut self.net, &mut self.step, who),
+            Alarm::SecondWay(who) => self.calls.ring_second_way(&mut self.net, &mut self.step, who),
+            Alarm::Unheard(who) => self.calls.response_overdue(&mut self.net, &mut self.step, who),
+            Alarm::BindingGone(who) => self.calls.binding_gone(&mut self.net, &mut self.step, who),
+            Alarm::RingOver(who) => self.calls.ring_over(&mut self.net, &mut self.step, who),
+            Alarm::PhonesOver(call) => self.calls.all_phones_over(&mut self.net, &mut self.step, call),
+            Alarm::Disconnected(call) => self.calls.disconnected_due(&mut self.net, &mut self.step, call),
+            Alarm::TooLong(call) => self.calls.lasts_long(&mut self.net, &mut self.step, call),
+            Alarm::InviteExpires(call) => self.calls.invite_expired(&mut self.net, &mut self.step, call),
+            Alarm::TellAgain(call) => self.calls.tell_again(&mut self.net, &mut self.step, call),
+            Alarm::OfferAudio(call) => self.calls.offer_audio_again(&mut self.net, &mut self.step, call),
+            Alarm::TellPlace(call) => self.calls.tell_place(&mut self.step, call),
+            Alarm::Outside(call) => self.calls.try_outside(&mut self.net, &mut self.step, call),
+            Alarm::PhoneOver(phone) => self.calls.end_phone(&mut self.net, &mut self.step, phone, true),
+            Alarm::PingTrunk(index) => {
+                self.net.trunks.ping_trunk(&mut self.net.wire, &mut self.net.phones, &mut self.step, index)
+            }
+            Alarm::RegisterTrunk(index) => self.net.trunks.register_at_trunk(&mut self.net.wire, &mut self.step, index),
+            Alarm::GoodbyesOver => self.net.wire.goodbyes_over(),
+            Alarm::PingPhone(operator) => self.net.phones.ping_phone(&mut self.net.wire, &mut self.step, operator),
+            Alarm::Posture => self.mode.posture_due(&mut self.calls, &mut self.net, &mut self.step),
+            Alarm::Text(id) => self.messages.text_due(&mut self.calls, &mut self.net, &mut self.step, id),
+            Alarm::TextAgain(id) => self.messages.text_again(&mut self.net, &mut self.step, id),
+            Alarm::Watch(id) => self.subscriptions.watch_due(&mut self.calls, &mut self.net, &mut self.step, id),
+        }
+    }
+}
+
+impl Switchboard {
+    /// What a transaction tells when time or the transport ends it.
+    pub(in crate::switchboard) fn transaction_event(&mut self, event: Event) {
+        match event {
+            Event::Timeout(client) => self.client_failed(client, 408),
+            Event::TransportFailed(client) => self.client_failed(client, 503),
+            // A lost ACK to a refusal changes nothing: the refusal stands (RFC 3261 §17.2.1).
+            Event::AckTimeout(_) => {}
+        }
+    }
+
+    fn client_failed(&mut self, client: crate::sip::transaction::ClientId, status: u16) {
+        let now = self.step.now;
+        let Some(purpose) = self.net.wire.clients.remove(&client) else { return };
+        self.net.wire.retries.remove(&client);
+        match purpose {
+            Purpose::Offer(who @ Who::Offer(call, leg)) => {
+                if self.calls.way_fails(&mut self.net, &mut self.step, who, client) {
+                    self.calls.offer_unanswered(&mut self.net, &mut self.step, call, leg, status);
+                }
+            }
+            Purpose::Offer(Who::Caller(_) | Who::Phone(_))
+            | Purpose::Prack(..)
+            | Purpose::Farewell
+            | Purpose::Leaving { .. } => {}
+            Purpose::Referral(who) => self.calls.referral_heard(now, who, client, status),
+            Purpose::Refresh(who) => self.calls.refresh_unanswered(&mut self.step, who, client),
+            Purpose::TrunkPing(index, target) => {
+                self.net.trunks.trunk_silent(&mut self.net.phones, &mut self.step, index, target)
+            }
+            Purpose::TrunkRegister(index, target) => self.net.trunks.registrar_silent(&mut self.step, index, target),
+            Purpose::PhonePing(phone, way) => self.calls.way_is_silent(&mut self.net, &mut self.step, &phone, way),
+            Purpose::Notify(watch) => self.subscriptions.notify_failed(&mut self.net, &mut self.step, watch),
+            Purpose::Text(text) => self.text_answered(text, client, None),
+            Purpose::Digit(who) => self.calls.digit_told(&mut self.net, &mut self.step, who, client, false),
+            Purpose::Inquiry(who) => {
+                self.messages.inquiry_answered(&mut self.calls, &mut self.net, &mut self.step, who, 408)
+            }
+        }
+    }
+}

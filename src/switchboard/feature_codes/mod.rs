@@ -1,0 +1,1 @@
+pub(in crate::switchboard) mod phone;

@@ -1,0 +1,301 @@
+//! Sessions that end with the service itself: operators' feature codes and test calls.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::clock::Instant;
+use crate::ids::OperatorId;
+use crate::media::command::{Command, Prompt};
+use crate::sip::dialog::Dialog;
+use crate::sip::location::session_description;
+use crate::sip::message::Stencil;
+use crate::sip::offer_answer;
+use crate::sip::sdp::SdpError;
+use crate::sip::wire::Name;
+
+use crate::switchboard::admission::door::{ALLOW, Taken};
+use crate::switchboard::dispatch::timers::Alarm;
+use crate::switchboard::phones::stations::PinEntry;
+use crate::switchboard::session::leg::{Line, Who};
+use crate::switchboard::settings::FeatureCodes;
+use crate::switchboard::{Calls, NetworkParts, Step};
+
+/// A service call lasts no longer, whatever is played.
+const PHONE_CALL_MAX: Duration = Duration::from_secs(15);
+/// Service calls at once; more are told to try again.
+const PHONE_CALLS_MAX: usize = 1_000;
+
+/// Service calls of one account at once: a phone may still hear the last tone when its user dials the next code.
+const PHONE_CALLS_PER_ACCOUNT_MAX: usize = 2;
+
+/// What an operator asks for by a feature code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::switchboard) enum Feature {
+    LogIn,
+    LogOut,
+    /// For the reason of that number, from 1; None: the usual one.
+    Pause(Option<usize>),
+    Resume,
+    WrapUp,
+}
+
+impl Feature {
+    pub(in crate::switchboard) fn dialled(codes: &FeatureCodes, dialled: &[u8]) -> Option<Self> {
+        let is = |code: &str| dialled == code.as_bytes();
+        if is(&codes.log_in) {
+            Some(Self::LogIn)
+        } else if is(&codes.log_out) {
+            Some(Self::LogOut)
+        } else if is(&codes.resume) {
+            Some(Self::Resume)
+        } else if is(&codes.wrap_up) {
+            Some(Self::WrapUp)
+        } else {
+            match dialled.strip_prefix(codes.pause.as_bytes())? {
+                [] => Some(Self::Pause(None)),
+                digits @ ([_] | [_, _]) if digits.iter().all(u8::is_ascii_digit) => {
+                    Some(Self::Pause(std::str::from_utf8(digits).ok()?.parse().ok()))
+                }
+                _ => None,
+            }
+        }
+    }
+}
+
+/// One session with the service.
+#[derive(Debug)]
+pub(in crate::switchboard) struct PhoneCall {
+    pub(in crate::switchboard) line: Line,
+    /// The account of the phone. None: a trunk has called.
+    pub(in crate::switchboard) account: Option<OperatorId>,
+    pub(in crate::switchboard) over_at: Instant,
+    /// The PIN that it is keying.
+    pub(in crate::switchboard) entry: Option<PinEntry>,
+}
+
+/// The live service calls of each account.
+#[derive(Debug, Default)]
+pub(in crate::switchboard) struct ServiceCalls {
+    /// The number of the latest one.
+    last: u64,
+    of: BTreeMap<OperatorId, BTreeSet<u64>>,
+}
+
+impl ServiceCalls {
+    fn of(&self, account: &OperatorId) -> usize {
+        self.of.get(account).map_or(0, BTreeSet::len)
+    }
+
+    fn begins(&mut self, account: Option<OperatorId>, phone: u64) {
+        if let Some(account) = account {
+            self.of.entry(account).or_default().insert(phone);
+        }
+    }
+
+    fn ends(&mut self, account: Option<OperatorId>, phone: u64) {
+        let Some(account) = account else { return };
+        let left = self.of.get_mut(&account).map(|calls| {
+            calls.remove(&phone);
+            calls.len()
+        });
+        if left == Some(0) {
+            self.of.remove(&account);
+        }
+    }
+}
+
+impl Calls {
+    /// Tells by a tone whether what was dialled has been done.
+    pub(in crate::switchboard) fn confirm(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        account: OperatorId,
+        done: bool,
+    ) {
+        self.serve(net, step, taken, Some(account), if done { Prompt::Confirm } else { Prompt::Refused });
+    }
+
+    /// False: nobody of that name, no such reason, or no wrap-up to prolong.
+    pub(in crate::switchboard) fn carry_out(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        operator: &OperatorId,
+        feature: Feature,
+    ) -> bool {
+        let now = step.now;
+        match feature {
+            Feature::LogIn => self.logs_in(net, now, operator).is_ok(),
+            Feature::LogOut => self.logs_out(net, now, operator).is_ok(),
+            Feature::Pause(nth) => {
+                let reasons = &self.settings.break_reasons;
+                let reason = match nth {
+                    None => reasons.first().map(String::as_str).or(Some("phone")),
+                    Some(nth) => nth.checked_sub(1).and_then(|nth| reasons.get(nth)).map(String::as_str),
+                };
+                let reason = reason.map(str::to_owned);
+                reason.is_some_and(|reason| self.pauses(step, operator, &reason).is_ok())
+            }
+            Feature::Resume => self.acd.resume(now, operator).is_ok(),
+            Feature::WrapUp => {
+                let by = self.settings.wrap_up_extension;
+                self.acd.extend_wrap_up(now, operator, by).unwrap_or(false)
+            }
+        }
+    }
+
+    /// `urn:service:test.sos`: answered, confirmed, hung up; never queued, never a call.
+    pub(in crate::switchboard) fn test_call(&mut self, net: &mut NetworkParts, step: &mut Step, taken: &Taken<'_, '_>) {
+        self.serve(net, step, taken, None, Prompt::Confirm);
+    }
+
+    /// The status for one more service call: 486 if the account has its maximum, 503 if the service has, or if conversations need the
+    /// ports.
+    fn rejects_service_call(&self, net: &NetworkParts, account: Option<&OperatorId>, peer: IpAddr) -> Option<u16> {
+        if account.is_some_and(|account| self.service_calls.of(account) >= PHONE_CALLS_PER_ACCOUNT_MAX) {
+            return Some(486);
+        }
+        let has_port = self.has_pair_to_spare(net, Some(self.settings.family_towards(peer)));
+        (self.services.len() >= PHONE_CALLS_MAX || !has_port).then_some(503)
+    }
+
+    /// Checks that the service calls of each account are counted.
+    pub(in crate::switchboard) fn verify_service_calls(&self) -> Result<(), String> {
+        let live = self.services.iter().filter_map(|(phone, call)| Some((call.account.clone()?, *phone)));
+        let counted = self.service_calls.of.iter();
+        let counted = counted.flat_map(|(account, all)| all.iter().map(|phone| (account.clone(), *phone)));
+        if live.collect::<BTreeSet<_>>() != counted.collect::<BTreeSet<_>>() {
+            return Err("the service calls of the accounts are not those that are counted".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Answers with a prompt, and hangs up. Which of the service's calls it is; None: it was refused.
+    pub(in crate::switchboard) fn serve(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        account: Option<OperatorId>,
+        prompt: Prompt,
+    ) -> Option<u64> {
+        let now = step.now;
+        if let Some(status) = self.rejects_service_call(net, account.as_ref(), taken.flow.remote.ip()) {
+            match status {
+                503 => net.wire.reply(step, taken, status, &[(Name::RetryAfter, b"5")]),
+                _ => net.wire.reply(step, taken, status, &[]),
+            }
+            return None;
+        }
+        let tag = step.rng.token();
+        let dialog = match Dialog::as_callee(taken.message, tag.as_str()) {
+            Ok(dialog) => dialog,
+            Err(fault) => {
+                net.wire.reply(step, taken, fault.status, &[]);
+                return None;
+            }
+        };
+        self.service_calls.last += 1;
+        let who = Who::Phone(self.service_calls.last);
+        let read =
+            session_description(taken.message).ok_or(SdpError::NoAudio).and_then(|body| self.settings.read_offer(body));
+        let offer = match read {
+            Ok(offer) => offer,
+            Err(why) => {
+                net.wire.reply(step, taken, 488, &[(Name::Warning, why.warning())]);
+                return None;
+            }
+        };
+        let Some(mut sound) = net.media.lend_for(step, who, Some(&offer), taken.flow.remote.ip()) else {
+            net.wire.reply(step, taken, 503, &[(Name::RetryAfter, b"5")]);
+            return None;
+        };
+        let (body, agreed) = match offer_answer::answer(&offer, sound.local, None) {
+            Ok(answer) => answer,
+            Err(why) => {
+                net.media.return_anchor(step, sound.anchor);
+                net.wire.reply(step, taken, 488, &[(Name::Warning, why.warning())]);
+                return None;
+            }
+        };
+        sound.agree(agreed);
+        let anchor = sound.anchor;
+        let contact = self.settings.contact(taken.flow);
+        let bytes: Bytes = Stencil::of(taken.message, taken.flow)
+            .response(200, Some(tag.as_str()))
+            .header(Name::Contact, contact.as_bytes())
+            .header(Name::Allow, ALLOW)
+            .body("application/sdp", &body)
+            .encode();
+        net.wire.transactions.respond(now.mono, taken.server, 200, bytes.clone(), &mut step.out.transmits);
+        net.wire.dialogs.insert(dialog.key().clone(), who);
+        let mut line = Line::new(taken.flow, false);
+        line.dialog = Some(dialog);
+        line.sound = Some(sound);
+        let over_at = now.mono + PHONE_CALL_MAX;
+        let phone = self.service_calls.last;
+        self.service_calls.begins(account.clone(), phone);
+        self.services.insert(self.service_calls.last, PhoneCall { line, account, over_at, entry: None });
+        self.aim(net, step, who);
+        step.out.media.push(Command::Play { anchor, first: Some(prompt), then: None });
+        step.alarms.insert(over_at, Alarm::PhoneOver(self.service_calls.last));
+        self.await_ack(step, who, taken.invite(), bytes);
+        Some(self.service_calls.last)
+    }
+
+    /// It has heard all that there was to hear, and is hung up on unless it is keying its PIN.
+    pub(in crate::switchboard) fn phone_played(&mut self, net: &mut NetworkParts, step: &mut Step, phone: u64) {
+        if self.services.get(&phone).is_some_and(|call| call.entry.is_none()) {
+            self.end_phone(net, step, phone, true);
+        }
+    }
+
+    /// Ends a service call; `bye` unless the peer has sent one.
+    pub(in crate::switchboard) fn end_phone(&mut self, net: &mut NetworkParts, step: &mut Step, phone: u64, bye: bool) {
+        let who = Who::Phone(phone);
+        if !self.services.contains_key(&phone) {
+            return;
+        }
+        if bye {
+            self.bye(net, step, who);
+        }
+        self.stop_waiting_for_ack(step, who);
+        self.close_sound(net, step, who);
+        if let Some(gone) = self.services.remove(&phone) {
+            step.alarms.remove(gone.over_at, Alarm::PhoneOver(phone));
+            net.wire.forget_dialog(gone.line.dialog.as_ref());
+            self.service_calls.ends(gone.account, phone);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_may_be_followed_by_the_number_of_its_reason() {
+        let [log_in, log_out, pause, resume, wrap_up] = ["*11", "*12", "*13", "*14", "*15"].map(str::to_owned);
+        let codes = FeatureCodes { log_in, log_out, pause, resume, wrap_up, ..FeatureCodes::default() };
+        for (dialled, feature) in [
+            ("*11", Some(Feature::LogIn)),
+            ("*12", Some(Feature::LogOut)),
+            ("*13", Some(Feature::Pause(None))),
+            ("*131", Some(Feature::Pause(Some(1)))),
+            ("*1312", Some(Feature::Pause(Some(12)))),
+            ("*13123", None),
+            ("*13*", None),
+            ("*14", Some(Feature::Resume)),
+            ("*15", Some(Feature::WrapUp)),
+            ("*151", None),
+            ("budi", None),
+        ] {
+            assert_eq!(Feature::dialled(&codes, dialled.as_bytes()), feature, "{dialled}");
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! RTP ports and the anchors that they are lent to.
+
+pub(in crate::switchboard) mod anchors;
+pub(in crate::switchboard) mod ports;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::counted::Map;
+use crate::media::command::AnchorId;
+use crate::switchboard::media::ports::Ports;
+use crate::switchboard::session::leg::Who;
+use crate::switchboard::settings::Settings;
+
+/// RTP ports, and the anchors that they are lent to.
+#[derive(Debug)]
+pub(in crate::switchboard) struct MediaPorts {
+    pub(in crate::switchboard) settings: Arc<Settings>,
+    pub(in crate::switchboard) ports: Ports,
+    pub(in crate::switchboard) anchors: Map<AnchorId, Who>,
+    /// Anchors that are closed but have not told what they saw; at most one for each port.
+    pub(in crate::switchboard) closing: Map<u32, (AnchorId, Who)>,
+}
+
+impl MediaPorts {
+    pub(in crate::switchboard) fn new(settings: Arc<Settings>, rtp_ports: Vec<SocketAddr>) -> Self {
+        Self { settings, ports: Ports::new(rtp_ports), anchors: Map::new(), closing: Map::new() }
+    }
+}

@@ -1,0 +1,191 @@
+//! The pool of RTP ports. Media binds them; the switchboard lends one to each leg.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+
+use crate::acd::{Family, FreePairs};
+use crate::limits::RTP_PAIRS_RESERVED_MIN;
+use crate::media::command::AnchorId;
+
+/// Which of the pre-bound port pairs are free. The one that has been free longest is lent first, so that late packets
+/// of its last user have died out.
+#[derive(Debug)]
+pub(in crate::switchboard) struct Ports {
+    ports: Vec<SocketAddr>,
+    addresses: BTreeSet<IpAddr>,
+    numbers: BTreeSet<u16>,
+    generations: Vec<u32>,
+    free_v4: VecDeque<u32>,
+    free_v6: VecDeque<u32>,
+    /// How many there are of each family.
+    all: FreePairs,
+}
+
+/// The family of an address.
+pub(in crate::switchboard) fn family(address: IpAddr) -> Family {
+    if address.is_ipv4() { Family::V4 } else { Family::V6 }
+}
+
+impl Ports {
+    /// Starts with all of them free. Slot i is the i-th.
+    pub(in crate::switchboard) fn new(ports: Vec<SocketAddr>) -> Self {
+        let (free_v4, free_v6) = (0..).zip(&ports).map(|(slot, port)| (slot, port.is_ipv4())).fold(
+            (VecDeque::new(), VecDeque::new()),
+            |(mut v4, mut v6), (slot, is_ipv4)| {
+                if is_ipv4 {
+                    v4.push_back(slot)
+                } else {
+                    v6.push_back(slot)
+                }
+                (v4, v6)
+            },
+        );
+        let addresses = ports.iter().map(SocketAddr::ip).collect();
+        let numbers = ports.iter().map(SocketAddr::port).collect();
+        let all = FreePairs { v4: free_v4.len(), v6: free_v6.len() };
+        Self { generations: vec![0; ports.len()], ports, addresses, numbers, free_v4, free_v6, all }
+    }
+
+    /// Lends a port of the same address family as `towards`; the address that it is bound to. None when all are in use.
+    pub(in crate::switchboard) fn lend(&mut self, towards: IpAddr) -> Option<(AnchorId, SocketAddr)> {
+        let slot = self.free_towards(towards).pop_front()?;
+        let index = usize::try_from(slot).ok()?;
+        let port = *self.ports.get(index)?;
+        let generation = self.generations.get_mut(index)?;
+        *generation = generation.wrapping_add(1);
+        Some((AnchorId { slot, generation: *generation }, port))
+    }
+
+    /// Takes a port back; false when it was not lent (a bug of ours).
+    pub(in crate::switchboard) fn give_back(&mut self, anchor: AnchorId) -> bool {
+        let index = usize::try_from(anchor.slot).ok();
+        let current = index.and_then(|index| self.generations.get(index));
+        let Some(port) = index.and_then(|index| self.ports.get(index)).copied() else { return false };
+        if current != Some(&anchor.generation) {
+            return false;
+        }
+        self.free_towards(port.ip()).push_back(anchor.slot);
+        true
+    }
+
+    /// All pairs, lent or not.
+    pub(in crate::switchboard) const fn len(&self) -> usize {
+        self.ports.len()
+    }
+
+    /// True for the number of an RTP or RTCP port of the pool.
+    pub(in crate::switchboard) fn number(&self, port: u16) -> bool {
+        self.numbers.contains(&(port & !1))
+    }
+
+    /// The addresses that the ports are bound to.
+    pub(in crate::switchboard) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.addresses.iter().copied()
+    }
+
+    /// How many are lent.
+    pub(in crate::switchboard) fn lent(&self) -> usize {
+        self.ports.len() - self.free_v4.len() - self.free_v6.len()
+    }
+
+    /// How many are free.
+    pub(in crate::switchboard) fn free(&self) -> FreePairs {
+        FreePairs { v4: self.free_v4.len(), v6: self.free_v6.len() }
+    }
+
+    /// True if there is any pair of this family, free or not.
+    pub(in crate::switchboard) fn has(&self, family: Family) -> bool {
+        self.all.of(family) > 0
+    }
+
+    /// True if a new caller may hold a pair of this family while waiting: the reserve is left. It is two pairs for each operator who
+    /// is ready, at least `RTP_PAIRS_RESERVED_MIN`, and at most half of all pairs, but never fewer than a conversation needs.
+    pub(in crate::switchboard) fn exceed_reserve(&self, family: Family, ready: usize) -> bool {
+        self.leaves(family, 1, ready.saturating_mul(2).max(RTP_PAIRS_RESERVED_MIN))
+    }
+
+    /// True if `taken` pairs of this family can be lent and `left`, within half of all pairs and at least two, are free then.
+    pub(in crate::switchboard) fn leaves(&self, family: Family, taken: usize, left: usize) -> bool {
+        let left = left.min((self.all.of(family) / 2).max(2));
+        self.free().of(family) >= taken.saturating_add(left)
+    }
+
+    fn free_towards(&mut self, address: IpAddr) -> &mut VecDeque<u32> {
+        if address.is_ipv4() { &mut self.free_v4 } else { &mut self.free_v6 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const V4: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+    const V6: IpAddr = IpAddr::V6(std::net::Ipv6Addr::LOCALHOST);
+
+    fn pool(ports: &[&str]) -> Ports {
+        Ports::new(ports.iter().map(|port| port.parse().unwrap()).collect())
+    }
+
+    #[test]
+    fn a_port_comes_back_with_a_new_generation_and_goes_to_the_end_of_the_line() {
+        let mut ports = pool(&["192.0.2.1:20000", "192.0.2.1:20002"]);
+        let (first, port) = ports.lend(V4).unwrap();
+        assert_eq!(port.port(), 20_000);
+        assert!(ports.give_back(first));
+        assert_eq!(ports.lend(V4).unwrap().1.port(), 20_002);
+        let (again, port) = ports.lend(V4).unwrap();
+        assert_eq!((again.slot, port.port()), (first.slot, 20_000));
+        assert_ne!(again.generation, first.generation);
+        assert_eq!(ports.lend(V4), None);
+        assert!(!ports.give_back(first), "an old generation must not free the port of its successor");
+        assert_eq!(ports.lent(), 2);
+    }
+
+    #[test]
+    fn a_port_is_of_the_family_that_is_wanted() {
+        let mut ports = pool(&["192.0.2.1:20000", "[2001:db8::1]:20000", "192.0.2.1:20002"]);
+        let (anchor, port) = ports.lend(V6).unwrap();
+        assert_eq!(port, "[2001:db8::1]:20000".parse().unwrap());
+        assert_eq!(ports.lend(V6), None);
+        assert_eq!(ports.lend(V4).unwrap().1.port(), 20_000);
+        assert!(ports.give_back(anchor));
+        assert_eq!(ports.lend(V6).unwrap().0.slot, anchor.slot);
+    }
+
+    /// A pool of so many pairs of IPv4.
+    fn pool_of(pairs: u16) -> Ports {
+        Ports::new((0..pairs).map(|pair| SocketAddr::new(V4, 20_000 + 2 * pair)).collect())
+    }
+
+    /// How many callers get a pair before the reserve is reached, while so many operators are ready.
+    fn callers(pairs: u16, ready: usize) -> usize {
+        let mut ports = pool_of(pairs);
+        std::iter::from_fn(|| ports.exceed_reserve(Family::V4, ready).then(|| ports.lend(V4).unwrap())).count()
+    }
+
+    #[test]
+    fn the_reserve_is_two_pairs_for_each_ready_operator_and_at_least_eight() {
+        assert_eq!(callers(100, 0), 92);
+        assert_eq!(callers(100, 4), 92);
+        assert_eq!(callers(100, 5), 90);
+        assert_eq!(callers(100, 20), 60);
+    }
+
+    #[test]
+    fn the_reserve_is_at_most_half_of_all_pairs_and_never_less_than_a_conversation_needs() {
+        assert_eq!(callers(100, 50), 50);
+        assert_eq!([0, 1, 2, 3, 4, 6, 10, 16].map(|pairs| callers(pairs, 1)), [0, 0, 0, 1, 2, 3, 5, 8]);
+    }
+
+    #[test]
+    fn each_family_has_a_reserve_of_its_own() {
+        let v6 = |pair: u16| format!("[2001:db8::1]:{}", 20_000 + 2 * pair).parse().unwrap();
+        let mut ports = Ports::new((0..4).map(v6).chain(["192.0.2.1:20000".parse().unwrap()]).collect());
+        assert!(!ports.exceed_reserve(Family::V4, 0) && ports.exceed_reserve(Family::V6, 0));
+        assert!(ports.has(Family::V4));
+        ports.lend(V4).unwrap();
+        assert!(ports.has(Family::V4));
+        assert_eq!(ports.free(), FreePairs { v4: 0, v6: 4 });
+        assert!(!pool_of(3).has(Family::V6));
+    }
+}

@@ -1,0 +1,21 @@
+//! Texts between phones, callers and the centre (RFC 3428).
+
+pub(in crate::switchboard) mod inquiry;
+pub(in crate::switchboard) mod texts;
+
+use std::sync::Arc;
+
+use crate::switchboard::settings::Settings;
+
+/// Texts between phones, callers and the centre (RFC 3428).
+#[derive(Debug)]
+pub(in crate::switchboard) struct Messages {
+    pub(in crate::switchboard) settings: Arc<Settings>,
+    pub(in crate::switchboard) texts: crate::switchboard::messages::texts::Texts,
+}
+
+impl Messages {
+    pub(in crate::switchboard) fn new(settings: Arc<Settings>) -> Self {
+        Self { settings, texts: crate::switchboard::messages::texts::Texts::default() }
+    }
+}

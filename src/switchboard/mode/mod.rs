@@ -1,0 +1,24 @@
+//! The operating mode.
+
+pub(in crate::switchboard) mod memory;
+pub(in crate::switchboard) mod posture;
+
+use std::sync::Arc;
+
+use crate::clock::Now;
+use crate::switchboard::settings::Settings;
+
+/// The operating mode.
+#[derive(Debug)]
+pub(in crate::switchboard) struct Mode {
+    pub(in crate::switchboard) settings: Arc<Settings>,
+    pub(in crate::switchboard) stance: crate::switchboard::mode::posture::Stance,
+    /// Both clocks at the last step, to detect a step of the wall clock.
+    pub(in crate::switchboard) last_step: Now,
+}
+
+impl Mode {
+    pub(in crate::switchboard) fn new(settings: Arc<Settings>, now: Now) -> Self {
+        Self { settings, stance: crate::switchboard::mode::posture::Stance::default(), last_step: now }
+    }
+}

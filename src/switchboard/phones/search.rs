@@ -1,0 +1,124 @@
+//! Finds accounts and phones.
+
+use std::net::IpAddr;
+
+use crate::cdr::fact::Destination;
+use crate::ids::OperatorId;
+use crate::sip::registrar::Binding;
+use crate::sip::uri::Uri;
+use crate::switchboard::Phones;
+use crate::switchboard::phones::ways::{BoundPhone, Ways};
+
+impl Phones {
+    /// Whom a Refer-To with the code of conferences names; None: it has none.
+    pub(in crate::switchboard) fn asked_in(&self, uri: &Uri<'_>) -> Option<Result<Destination, u16>> {
+        let user = uri.user().filter(|_| self.settings.is_ours(uri))?;
+        let name = std::str::from_utf8(&user).ok()?.strip_prefix(self.settings.feature_codes.conference.as_str())?;
+        Some(self.named(name))
+    }
+}
+
+impl Phones {
+    /// True if a phone of another account is registered from this address, or with a Contact that has it.
+    pub(in crate::switchboard) fn is_shared(&self, source: IpAddr, parties: &[OperatorId]) -> bool {
+        let accounts = || parties.iter().flat_map(|party| self.accounts_at(party));
+        self.registrar.others_at(source, |user| accounts().any(|account| account.as_str() == user))
+    }
+}
+
+impl Phones {
+    /// The phones of an operator or of an account.
+    pub(in crate::switchboard) fn phones_at<'a>(
+        &'a self,
+        party: &'a OperatorId,
+    ) -> impl Iterator<Item = &'a Binding> + use<'a> {
+        self.accounts_at(party).flat_map(|account| self.registrar.bindings(account.as_str()))
+    }
+
+    /// The accounts of an operator's phones, and the account of that name.
+    fn accounts_at<'a>(&'a self, party: &'a OperatorId) -> impl Iterator<Item = &'a OperatorId> + use<'a> {
+        self.phone_accounts(party).chain(std::iter::once(party))
+    }
+}
+
+impl Phones {
+    pub(in crate::switchboard) fn account_named(&self, user: &str) -> Option<String> {
+        let operator = OperatorId::parse(user).ok().filter(|operator| self.accounts.contains_key(operator))?;
+        Some(operator.as_str().to_owned())
+    }
+}
+
+impl Phones {
+    /// True for trunks, addresses of registered phones and `allow`. Responses to other sources, which may be forged, are short.
+    pub(in crate::switchboard) fn is_known(&self, source: IpAddr) -> bool {
+        self.settings.is_vouched(source) || self.registrar.has_binding_at(source)
+    }
+}
+
+/// A phone that can be rung.
+#[derive(Clone, Debug)]
+pub(in crate::switchboard) struct Reached {
+    pub(in crate::switchboard) phone: BoundPhone,
+    pub(in crate::switchboard) ways: Ways,
+}
+
+impl Phones {
+    /// The phones of an operator that are rung: those that respond, or all of them when none does.
+    pub(in crate::switchboard) fn phones_to_ring(&self, operator: &OperatorId) -> Vec<Reached> {
+        let all = || {
+            let accounts = self.phone_accounts(operator);
+            accounts.flat_map(|account| self.registrar.bindings(account.as_str()).iter().map(move |one| (account, one)))
+        };
+        let any = all().any(|(_, binding)| !binding.reach.unreachable);
+        let wanted = all().filter(|(_, binding)| !any || !binding.reach.unreachable);
+        wanted.map(|(account, binding)| self.settings.to_reach(account, binding)).collect()
+    }
+}
+
+impl Phones {
+    /// All phones of an account, whether they respond or not.
+    pub(in crate::switchboard) fn phones_of_account(&self, account: &OperatorId) -> Vec<Reached> {
+        self.registrar
+            .bindings(account.as_str())
+            .iter()
+            .map(|binding| self.settings.to_reach(account, binding))
+            .collect()
+    }
+
+    pub(in crate::switchboard) fn binding_of(&self, phone: &BoundPhone) -> Option<&Binding> {
+        let bindings = self.registrar.bindings(phone.account.as_str());
+        bindings.iter().find(|binding| binding.uri == phone.uri && binding.flow == phone.flow)
+    }
+}
+
+impl Phones {
+    /// Whom a URI of ours names: a colleague, an agency, the queue. Who is nobody gets 404; numbers that are no agency's 403.
+    pub(in crate::switchboard) fn whom(&self, uri: &Uri<'_>) -> Result<Destination, u16> {
+        if let Uri::Service(service) = uri {
+            return if service == "sos" || service.starts_with("sos.") { Ok(Destination::Queue) } else { Err(404) };
+        }
+        if !self.settings.is_ours(uri) {
+            return Err(404);
+        }
+        let user = uri.user().ok_or(404_u16)?;
+        self.named(std::str::from_utf8(&user).map_err(|_| 404_u16)?)
+    }
+
+    /// Whom the user part of a URI of ours names.
+    pub(in crate::switchboard) fn named(&self, user: &str) -> Result<Destination, u16> {
+        if user == self.settings.number {
+            return Ok(Destination::Queue);
+        }
+        if let Ok(operator) = OperatorId::parse(user)
+            && self.accounts.contains_key(&operator)
+        {
+            return Ok(Destination::Operator(self.user_of(&operator)));
+        }
+        let mut agencies = self.settings.agencies.iter();
+        match agencies.find(|agency| agency.number == user || agency.name.eq_ignore_ascii_case(user)) {
+            Some(agency) => Ok(Destination::Number(agency.number.clone())),
+            None if user.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'*' | b'#')) => Err(403),
+            None => Err(404),
+        }
+    }
+}

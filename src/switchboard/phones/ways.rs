@@ -1,0 +1,93 @@
+//! The ways to a phone. Over UDP a request goes to the Contact (RFC 3261 §8.1.2, §16.5); if the Contact names another host, the phone is
+//! behind NAT and is reached at the address that its REGISTER came from. A phone that does not respond at its Contact within a second is
+//! rung at that address too: two INVITEs of one leg, of which the first that gets a response counts.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::clock::Instant;
+use crate::ids::OperatorId;
+use crate::sip::flow::Flow;
+use crate::sip::transaction::ClientId;
+
+use crate::switchboard::session::leg::OfferLeg;
+
+/// A phone has this long to respond at its Contact.
+pub(in crate::switchboard) const SECOND_WAY_AFTER: Duration = Duration::from_secs(1);
+
+/// Names one binding of an account, as long as it is not replaced.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::switchboard) struct BoundPhone {
+    pub(in crate::switchboard) account: OperatorId,
+    pub(in crate::switchboard) uri: Bytes,
+    /// The flow of its REGISTER.
+    pub(in crate::switchboard) flow: Flow,
+}
+
+/// Where requests to a phone go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::switchboard) struct Ways {
+    pub(in crate::switchboard) first: Flow,
+    /// Where the REGISTER came from, if that is another address.
+    pub(in crate::switchboard) second: Option<Flow>,
+}
+
+impl Ways {
+    pub(in crate::switchboard) fn iter(self) -> impl Iterator<Item = Flow> {
+        std::iter::once(self.first).chain(self.second)
+    }
+}
+
+/// A request to the second address of a phone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::switchboard) struct SecondRequest {
+    pub(in crate::switchboard) flow: Flow,
+    pub(in crate::switchboard) branch: String,
+    pub(in crate::switchboard) bytes: Bytes,
+}
+
+/// The INVITE of a leg to the second address of its phone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::switchboard) enum SecondWay {
+    #[default]
+    None,
+    /// It leaves then, unless the phone responds before.
+    Due { at: Instant, invite: SecondRequest },
+    /// It is under way beside the leg's own. `cancelled`: the leg's own has got a response.
+    Sent { client: ClientId, flow: Flow, cancelled: bool },
+}
+
+impl SecondWay {
+    pub(in crate::switchboard) fn client(&self) -> Option<ClientId> {
+        match self {
+            Self::Sent { client, .. } => Some(*client),
+            Self::None | Self::Due { .. } => None,
+        }
+    }
+
+    pub(in crate::switchboard) fn due(&self) -> Option<Instant> {
+        match self {
+            Self::Due { at, .. } => Some(*at),
+            Self::None | Self::Sent { .. } => None,
+        }
+    }
+
+    /// Where the second INVITE has gone to.
+    pub(in crate::switchboard) fn flow(&self) -> Option<Flow> {
+        match self {
+            Self::Sent { flow, .. } => Some(*flow),
+            Self::None | Self::Due { .. } => None,
+        }
+    }
+}
+
+impl OfferLeg {
+    /// The second INVITE is the leg's own from now on, and the other way round. None without a second one under way.
+    pub(in crate::switchboard) fn swap_ways(&mut self) -> Option<()> {
+        let SecondWay::Sent { client, flow, .. } = &mut self.rung.second else { return None };
+        std::mem::swap(self.client.as_mut()?, client);
+        std::mem::swap(&mut self.line.flow, flow);
+        Some(())
+    }
+}

@@ -1,0 +1,2 @@
+pub(in crate::switchboard) mod memory;
+pub(in crate::switchboard) mod presence;

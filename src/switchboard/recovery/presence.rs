@@ -1,0 +1,293 @@
+//! The state that survives a restart of the service: registrations, log-ins, breaks, the operator at each station, and the flags and
+//! operating mode that supervisors have set. The switchboard emits every change; a new switchboard restores them.
+//!
+//! After a restart a UDP binding is rung at once; if its phone has not been heard since, the first ring attempt also sends OPTIONS. A
+//! connection ended with the old process: its binding sleeps until the phone authenticates a request on a new connection.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::cdr::fact::Fact;
+use crate::clock::{Now, Timestamp};
+use crate::ids::OperatorId;
+use crate::sip::flow::{Flow, Transport};
+use crate::sip::guard::source_network;
+use crate::sip::registrar::{Binding, Reach};
+
+use crate::switchboard::Output;
+use crate::switchboard::{Calls, NetworkParts, Step};
+
+/// An operator who logged in at a station longer ago is not restored there: no shift is as long.
+const SEATED_MAX: Duration = Duration::from_secs(24 * 3_600);
+
+/// The state of one account that survives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Presence {
+    pub account: OperatorId,
+    /// The time of this state.
+    pub at: Timestamp,
+    pub bindings: Vec<KeptBinding>,
+    pub logged_in: bool,
+    /// The reason of the break.
+    pub paused: Option<String>,
+    /// The operator who is logged in at this station.
+    pub seated: Option<OperatorId>,
+}
+
+impl Presence {
+    /// True if it equals the state of an account that was never used.
+    pub fn is_empty(&self) -> bool {
+        self.bindings.is_empty() && !self.logged_in && self.paused.is_none() && self.seated.is_none()
+    }
+}
+
+/// One binding of the registrar.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptBinding {
+    pub uri: String,
+    pub instance: Option<String>,
+    pub reg_id: Option<u32>,
+    pub transport: Transport,
+    pub local: SocketAddr,
+    pub remote: SocketAddr,
+    pub q: u16,
+    /// How long it is valid, counted from the time of the state.
+    pub lasts_ms: u64,
+    pub call_id: String,
+    pub cseq: u32,
+    pub user_agent: Option<String>,
+}
+
+/// The state of the earlier run, for `Input::Restore`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Restored {
+    pub presences: Vec<Presence>,
+    /// The last `CallerMarked` of each number and the last `PostureSet`, oldest first.
+    pub terms: Vec<Fact>,
+}
+
+/// Bindings of an earlier run that cannot be used yet, or whose phones have not been heard yet.
+#[derive(Debug, Default)]
+pub(in crate::switchboard) struct Recovered {
+    /// States that arrived before the accounts were known.
+    pub(in crate::switchboard) waiting: BTreeMap<OperatorId, Presence>,
+    /// Bindings over connections that ended with the earlier run. At most `limits::BINDINGS_PER_AOR_MAX` for each account.
+    pub(in crate::switchboard) asleep: BTreeMap<OperatorId, Asleep>,
+    /// The networks of bindings that sleep, or slept; ignored when no binding sleeps.
+    slept_at: BTreeSet<IpAddr>,
+    /// Flows of UDP bindings that have not been heard since the start.
+    pub(in crate::switchboard) doubtful: BTreeMap<Flow, OperatorId>,
+}
+
+impl Recovered {
+    /// True when a phone of this network was registered over a connection before the restart, and not all of these have come back.
+    pub(in crate::switchboard) fn sleeps_at(&self, address: IpAddr) -> bool {
+        !self.asleep.is_empty() && self.slept_at.contains(&source_network(address))
+    }
+}
+
+#[derive(Debug, Default)]
+pub(in crate::switchboard) struct Asleep {
+    bindings: Vec<Binding>,
+    /// Whether the operator is logged in: the state before the restart, or a later log-in or log-out. The first phone that registers again
+    /// does not change it. None: a phone has registered again.
+    pub(in crate::switchboard) logged_in: Option<bool>,
+}
+
+impl Calls {
+    /// Restores the states that waited for the accounts. A removed account is not restored.
+    pub(in crate::switchboard) fn restore_presences(&mut self, net: &mut NetworkParts, step: &mut Step) {
+        let now = step.now;
+        let mut all = std::mem::take(&mut net.phones.recovered.waiting);
+        all.retain(|account, _| net.phones.accounts.contains_key(account));
+        for presence in all.values() {
+            self.restore_phones(net, step, presence);
+        }
+        let not_long_ago =
+            |presence: &Presence| u128::from(now.wall.millis_since(presence.at)) < SEATED_MAX.as_millis();
+        for (station, presence) in all.iter().filter(|(_, presence)| not_long_ago(presence)) {
+            if let Some(operator) = &presence.seated {
+                self.seat_again(net, now, station, operator);
+            }
+        }
+        for (operator, presence) in &all {
+            if net.phones.is_operator(operator) {
+                self.restore_state(now, operator, presence);
+            }
+        }
+    }
+
+    fn restore_state(&mut self, now: Now, operator: &OperatorId, presence: &Presence) {
+        let stays = if presence.logged_in { self.acd.log_in(now, operator) } else { self.acd.log_out(now, operator) };
+        let paused = presence.paused.as_ref().map_or(Ok(()), |reason| self.acd.pause(now, operator, reason));
+        if let Err(error) = stays.and(paused) {
+            debug_assert!(false, "{operator} has an account: {error}");
+        }
+    }
+
+    fn restore_phones(&mut self, net: &mut NetworkParts, step: &mut Step, presence: &Presence) {
+        let now = step.now;
+        let away = Duration::from_millis(now.wall.millis_since(presence.at));
+        let (mut awake, mut asleep) = (Vec::new(), Vec::new());
+        for kept in &presence.bindings {
+            let left = Duration::from_millis(kept.lasts_ms).min(self.settings.expires_max).saturating_sub(away);
+            if left.is_zero() {
+                continue;
+            }
+            let binding = kept.binding(now, left);
+            net.admission.guard.guesses().restored(
+                presence.account.as_str(),
+                binding.flow.remote.ip(),
+                &binding.call_id,
+            );
+            if kept.transport.is_reliable() { asleep.push(binding) } else { awake.push(binding) }
+        }
+        let account = &presence.account;
+        for binding in &awake {
+            net.phones.recovered.doubtful.insert(binding.flow, account.clone());
+        }
+        if !asleep.is_empty() {
+            net.phones.recovered.slept_at.extend(asleep.iter().map(|one| source_network(one.flow.remote.ip())));
+            let sleeper = Asleep { bindings: asleep, logged_in: Some(presence.logged_in) };
+            net.phones.recovered.asleep.insert(account.clone(), sleeper);
+        }
+        if !awake.is_empty() {
+            self.phones_are_back(net, step, account, awake);
+        }
+    }
+
+    fn phones_are_back(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        account: &OperatorId,
+        bindings: Vec<Binding>,
+    ) {
+        let now = step.now;
+        net.phones.registrar.restore(account.as_str(), bindings);
+        let user = net.phones.user_of(account);
+        self.align_phones(net, now, account);
+        self.acd.hear(&user);
+        net.phones.ping_phone_from(step, account);
+    }
+
+    /// A phone has authenticated a request other than REGISTER: a sleeping binding of its address uses this connection from now on.
+    pub(in crate::switchboard) fn wake(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        account: &OperatorId,
+        flow: Flow,
+    ) {
+        let now = step.now;
+        if !flow.is_connection() {
+            return;
+        }
+        let Some(sleeper) = net.phones.recovered.asleep.get_mut(account) else { return };
+        sleeper.bindings.retain(|binding| binding.expires_at > now.mono);
+        let here = |binding: &Binding| binding.flow.transport == flow.transport && is_at(binding, flow.remote.ip());
+        let Some(at) = sleeper.bindings.iter().position(here) else { return };
+        let (binding, logged_in) = (sleeper.bindings.remove(at), sleeper.logged_in.take());
+        if sleeper.bindings.is_empty() {
+            net.phones.recovered.asleep.remove(account);
+        }
+        self.phones_are_back(net, step, account, vec![Binding { flow, ..binding }]);
+        self.keep_logged_out(net, now, account, logged_in);
+    }
+
+    /// A phone has registered again: the sleeping bindings of its address are removed.
+    pub(in crate::switchboard) fn registered_anew(
+        &mut self,
+        net: &mut NetworkParts,
+        now: Now,
+        account: &OperatorId,
+        flow: Flow,
+    ) {
+        net.phones.recovered.doubtful.remove(&flow);
+        let Some(sleeper) = net.phones.recovered.asleep.get_mut(account) else { return };
+        sleeper.bindings.retain(|binding| binding.expires_at > now.mono && !is_at(binding, flow.remote.ip()));
+        let logged_in = sleeper.logged_in.take();
+        if sleeper.bindings.is_empty() {
+            net.phones.recovered.asleep.remove(account);
+        }
+        self.keep_logged_out(net, now, account, logged_in);
+    }
+
+    /// Keeps an operator logged out who logged out before the restart or since, when the first phone is registered again.
+    fn keep_logged_out(&mut self, net: &mut NetworkParts, now: Now, account: &OperatorId, logged_in: Option<bool>) {
+        if logged_in == Some(false) && net.phones.is_operator(account) {
+            self.acd.log_out(now, account).unwrap_or_default();
+        }
+    }
+}
+
+impl Calls {
+    /// Emits the states that have changed in this step, before the messages that confirm the changes.
+    pub(in crate::switchboard) fn emit_presences(&mut self, net: &mut NetworkParts, now: Now, out: &mut Vec<Output>) {
+        let mut changed: BTreeSet<OperatorId> = self.acd.take_presence_changes();
+        let bound = net.phones.registrar.take_changed();
+        changed.extend(bound.iter().filter_map(|user| OperatorId::parse(user).ok()));
+        changed.append(&mut net.phones.stations.changed);
+        out.extend(changed.iter().map(|account| Output::Presence(Box::new(self.presence_of(net, now, account)))));
+    }
+
+    fn presence_of(&self, net: &NetworkParts, now: Now, account: &OperatorId) -> Presence {
+        let view = self.acd.view(account);
+        let asleep = net.phones.recovered.asleep.get(account).map(|one| one.bindings.as_slice()).unwrap_or_default();
+        let bindings = net.phones.registrar.bindings(account.as_str()).iter().chain(asleep);
+        let asleep_in = net.phones.recovered.asleep.get(account).and_then(|one| one.logged_in);
+        Presence {
+            account: account.clone(),
+            at: now.wall,
+            bindings: bindings.filter_map(|binding| KeptBinding::of(now, binding)).collect(),
+            logged_in: asleep_in.unwrap_or_else(|| view.as_ref().is_some_and(|view| view.logged_in)),
+            paused: view.and_then(|view| view.paused),
+            seated: net.phones.stations.seated(account).cloned(),
+        }
+    }
+}
+
+fn is_at(binding: &Binding, address: IpAddr) -> bool {
+    binding.flow.remote.ip() == address
+}
+
+impl KeptBinding {
+    /// None if it has bytes that are not valid in a Contact.
+    fn of(now: Now, binding: &Binding) -> Option<Self> {
+        let text = |bytes: &Bytes| std::str::from_utf8(bytes).map(str::to_owned).ok();
+        let left = binding.expires_at.since(now.mono);
+        Some(Self {
+            uri: text(&binding.uri)?,
+            instance: binding.instance.as_ref().and_then(text),
+            reg_id: binding.reg_id,
+            transport: binding.flow.transport,
+            local: binding.flow.local,
+            remote: binding.flow.remote,
+            q: binding.q,
+            lasts_ms: u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
+            call_id: text(&binding.call_id)?,
+            cseq: binding.cseq,
+            user_agent: binding.user_agent.as_ref().and_then(text),
+        })
+    }
+
+    fn binding(&self, now: Now, left: Duration) -> Binding {
+        Binding {
+            uri: Bytes::from(self.uri.clone()),
+            instance: self.instance.clone().map(Bytes::from),
+            reg_id: self.reg_id,
+            flow: Flow::any(self.transport, self.local, self.remote),
+            q: self.q,
+            expires_at: now.mono + left,
+            registered_at: now.mono,
+            call_id: Bytes::from(self.call_id.clone()),
+            cseq: self.cseq,
+            user_agent: self.user_agent.clone().map(Bytes::from),
+            reach: Reach::default(),
+        }
+    }
+}

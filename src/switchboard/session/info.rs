@@ -1,0 +1,86 @@
+//! INFO inside a dialog: digits by relay.
+
+use crate::sip::wire::Name;
+
+use crate::switchboard::admission::door::Taken;
+use crate::switchboard::session::leg::Who;
+use crate::switchboard::{Calls, NetworkParts, Step};
+
+impl Calls {
+    /// INFO: a digit (`application/dtmf-relay`, `application/dtmf`) becomes a fact and goes on, as one by RFC 4733 does. A package is
+    /// refused, since we offer to receive none (RFC 6086 §4.2.2); an empty one only asks whether we are there.
+    pub(in crate::switchboard) fn informed(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        who: Who,
+    ) {
+        if taken.message.first(Name::InfoPackage).is_some() {
+            return net.wire.reply(step, taken, 469, &[(Name::RecvInfo, b"")]);
+        }
+        let (kind, body) = (kind(taken), taken.message.body);
+        let digit = match kind.as_slice() {
+            b"application/dtmf-relay" => relayed(body),
+            b"application/dtmf" => digit(body),
+            _ if body.is_empty() => None,
+            _ => {
+                let accept = (Name::Accept, b"application/dtmf-relay, application/dtmf".as_slice());
+                return net.wire.reply(step, taken, 415, &[accept, (Name::AcceptEncoding, b"identity")]);
+            }
+        };
+        net.wire.reply(step, taken, 200, &[]);
+        if let Some(digit) = digit {
+            self.digit_of(net, step, who, digit, false);
+        }
+    }
+}
+
+fn kind(taken: &Taken<'_, '_>) -> Vec<u8> {
+    let kind = taken.message.first(Name::ContentType).unwrap_or_default();
+    kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase()
+}
+
+/// `Signal=5`, among other lines.
+fn relayed(body: &[u8]) -> Option<char> {
+    body.split(|byte| matches!(byte, b'\r' | b'\n')).find_map(|line| {
+        let at = line.iter().position(|byte| *byte == b'=')?;
+        let (name, value) = line.split_at_checked(at)?;
+        name.trim_ascii().eq_ignore_ascii_case(b"signal").then(|| digit(value.get(1..).unwrap_or_default())).flatten()
+    })
+}
+
+/// One of the sixteen; numbers above nine are those of RFC 4733 §3.2.
+fn digit(text: &[u8]) -> Option<char> {
+    match text.trim_ascii() {
+        b"10" => Some('*'),
+        b"11" => Some('#'),
+        [one] => {
+            let one = char::from(one.to_ascii_uppercase());
+            matches!(one, '0'..='9' | '*' | '#' | 'A'..='D').then_some(one)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relayed_digit_stands_in_its_signal_line() {
+        assert_eq!(relayed(b"Signal=5\r\nDuration=160\r\n"), Some('5'));
+        assert_eq!(relayed(b"Duration=250\nsignal = *"), Some('*'));
+        assert_eq!(relayed(b"Signal=11\r\n"), Some('#'));
+        assert_eq!(relayed(b"Duration=160\r\n"), None);
+    }
+
+    #[test]
+    fn only_sixteen_digits_are_digits() {
+        let all = b"0123456789*#ABCDabcd";
+        assert!(all.iter().all(|one| digit(&[*one]).is_some()));
+        for wrong in [&b""[..], b"12", b"x", b"\xff", b"5 5"] {
+            assert_eq!(digit(wrong), None, "{}", wrong.escape_ascii());
+        }
+    }
+}

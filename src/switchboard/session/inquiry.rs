@@ -1,0 +1,176 @@
+//! Sends OPTIONS to a silent party, to find out whether it is still present before its call or leg ends. If the configuration says that
+//! silence ends no call, only the parties of an unusually long call get OPTIONS; the call ends if all of them are gone.
+
+use std::time::Duration;
+
+use crate::cdr::fact::{Callee, EndCause, Side};
+use crate::clock::Instant;
+use crate::ids::{CallId, LegNo};
+use crate::media::command::Command;
+use crate::sip::transaction::ClientId;
+use crate::sip::wire::{Method, Name};
+
+use crate::switchboard::Purpose;
+use crate::switchboard::admission::door::ALLOW;
+use crate::switchboard::calls::end::Ending;
+use crate::switchboard::dispatch::timers::Alarm;
+use crate::switchboard::session::leg::{Line, Who};
+use crate::switchboard::{Calls, NetworkParts, Step};
+
+/// How long an outgoing leg has to respond (four transmissions over UDP), because the caller hears nothing during this time. A caller
+/// has all of timer F.
+const LEG_RESPONDS_IN: Duration = Duration::from_secs(8);
+
+/// If silence ends no call, a party of an unusually long call gets OPTIONS after this much silence.
+const LONG_CALL_SILENCE: Duration = Duration::from_secs(30);
+
+/// What OPTIONS have shown about a party.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::switchboard) enum Found {
+    #[default]
+    Nothing,
+    /// The call lasts unusually long: the party gets OPTIONS as soon as it is silent.
+    Awaited,
+    /// The party was silent and has responded.
+    Present,
+    /// The party was silent, and has not responded or has lost the dialog.
+    Gone,
+}
+
+/// An OPTIONS in the dialog of a silent party.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::switchboard) struct Inquiry {
+    client: ClientId,
+    /// When an outgoing leg counts as lost.
+    until: Option<Instant>,
+}
+
+impl Inquiry {
+    pub(in crate::switchboard) fn is(&self, client: ClientId) -> bool {
+        self.client == client
+    }
+
+    pub(in crate::switchboard) fn due(&self) -> Option<Instant> {
+        self.until
+    }
+}
+
+impl Calls {
+    /// Handles the silence of a party. An outgoing leg that should send and never did is lost at once; any other party gets OPTIONS first,
+    /// also on hold, because it may have disappeared. Before the answer silence is ignored.
+    pub(in crate::switchboard) fn silence_of(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
+        let now = step.now;
+        let Some(line) = self.line_mut(who) else { return };
+        let Some(sound) = line.sound.as_ref().filter(|_| line.inquiry.is_none()) else { return };
+        let (heard, owed) = (sound.heard, sound.peer_sends());
+        match who {
+            Who::Caller(id) if !self.calls.get(&id).is_some_and(|call| call.caller.answered) => {}
+            Who::Caller(_) => self.inquire(net, step, who, None),
+            Who::Offer(id, leg) if !heard && owed => self.leg_lost(net, step, id, leg),
+            Who::Offer(..) => self.inquire(net, step, who, Some(now.mono + LEG_RESPONDS_IN)),
+            Who::Phone(phone) if owed => self.end_phone(net, step, phone, true),
+            Who::Phone(_) => {}
+        }
+    }
+
+    /// A call lasts unusually long and silence ends no call: makes media report which parties are silent.
+    pub(in crate::switchboard) fn await_silence(&mut self, step: &mut Step, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let lines = call.legs.values_mut().map(|leg| &mut leg.line).chain([&mut call.caller.line]);
+        for line in lines.filter(|line| line.dialog.is_some()) {
+            line.found = Found::Awaited;
+            // The limit of a leg that may have lost its dialog is shorter.
+            if let Some(sound) = line.sound.as_ref().filter(|_| !line.doubted) {
+                let limit = Some(LONG_CALL_SILENCE);
+                step.out.media.push(Command::LimitSilence { anchor: sound.anchor, limit });
+            }
+        }
+    }
+
+    /// A party is silent and silence ends no call: sends OPTIONS if the call lasts unusually long.
+    pub(in crate::switchboard) fn silence_in_long_call(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
+        let answered = match who {
+            Who::Caller(id) => self.calls.get(&id).is_some_and(|call| call.caller.answered),
+            Who::Offer(..) => true,
+            Who::Phone(_) => false,
+        };
+        let asks = |line: &mut Line| line.found == Found::Awaited && line.inquiry.is_none();
+        if answered && self.line_mut(who).is_some_and(asks) {
+            self.inquire(net, step, who, None);
+        }
+    }
+
+    /// Notes what the inquiry of an unusually long call has shown. Ends the call if all its parties are gone.
+    pub(in crate::switchboard) fn found_in_long_call(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        who: Who,
+        found: Found,
+    ) {
+        let Some(line) = self.line_mut(who).filter(|line| line.found == Found::Awaited) else { return };
+        line.found = found;
+        let anchor = line.sound.as_ref().filter(|_| !line.doubted).map(|sound| sound.anchor);
+        if let Some(anchor) = anchor {
+            step.out.media.push(Command::LimitSilence { anchor, limit: None });
+        }
+        let (Who::Caller(id) | Who::Offer(id, _)) = who else { return };
+        let Some(call) = self.calls.get(&id) else { return };
+        let is_gone = |line: &Line| line.dialog.is_none() || line.found == Found::Gone;
+        if is_gone(&call.caller.line) && call.legs.values().all(|leg| is_gone(&leg.line)) {
+            self.end_call(net, step, id, Ending::by(Side::Service, EndCause::CallerLost));
+        }
+    }
+
+    fn inquire(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who, until: Option<Instant>) {
+        let now = step.now;
+        let Some(flow) = self.line_mut(who).map(|line| line.next_flow()) else { return };
+        let branch = format!("z9hG4bK{}", step.rng.token());
+        let (contact, sent_by) = (self.settings.contact(flow), self.settings.advertised(flow).to_owned());
+        let Some(dialog) = self.line_mut(who).and_then(|line| line.dialog.as_mut()) else { return };
+        let (builder, _) = dialog.request(Method::Options);
+        let request = builder.header(Name::Contact, contact.as_bytes()).header(Name::Allow, ALLOW);
+        let bytes = request.via(flow.transport, &sent_by, &branch).encode();
+        let sent = net.wire.transactions.send(now.mono, flow, Method::Options, &branch, bytes, &mut step.out.transmits);
+        // If no transaction is free, OPTIONS is sent when media reports the silence again.
+        let Some(client) = sent else { return self.aim(net, step, who) };
+        net.wire.clients.insert(client, Purpose::Inquiry(who));
+        if let Some(until) = until {
+            step.alarms.insert(until, Alarm::Inquiry(who));
+        }
+        if let Some(line) = self.line_mut(who) {
+            line.inquiry = Some(Inquiry { client, until });
+        }
+    }
+
+    /// Stops waiting for a response to the inquiry.
+    pub(in crate::switchboard) fn stop_inquiry(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
+        let Some(inquiry) = self.line_mut(who).and_then(|line| line.inquiry.take()) else { return };
+        if let Some(until) = inquiry.until {
+            step.alarms.remove(until, Alarm::Inquiry(who));
+        }
+        if net.wire.clients.remove(&inquiry.client).is_some() {
+            net.wire.transactions.forget(inquiry.client);
+        }
+    }
+}
+
+impl Calls {
+    /// `no audio from 0812…`, or from the operator who has that caller.
+    pub(in crate::switchboard) fn silence_notice(&self, id: CallId, leg: LegNo) -> String {
+        let call = self.calls.get(&id);
+        let number = call.and_then(|call| call.shown.number.as_deref()).unwrap_or("anonymous");
+        let party = match leg {
+            LegNo::CALLER => number.to_owned(),
+            _ => {
+                let to = call.and_then(|call| call.legs.get(&leg)).map(|leg| match &leg.to {
+                    Callee::Operator(operator) => operator.to_string(),
+                    Callee::Number(number) => number.clone(),
+                });
+                let to = to.unwrap_or_default();
+                format!("{to} ({number})")
+            }
+        };
+        format!("{} {party}", self.settings.silent.notice)
+    }
+}

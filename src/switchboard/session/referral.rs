@@ -1,0 +1,184 @@
+//! What an operator's phone hears of the transfer that it has asked for: the implicit subscription of REFER (RFC 3515 §2.4).
+
+use std::time::Duration;
+
+use crate::clock::{Instant, Now};
+use crate::ids::CallId;
+use crate::sip::dialog::DialogKey;
+use crate::sip::refer;
+use crate::sip::transaction::ClientId;
+use crate::sip::wire::{Message, Method, Name};
+
+use crate::switchboard::Purpose;
+use crate::switchboard::admission::door::Taken;
+use crate::switchboard::calls::call::Stage;
+use crate::switchboard::session::leg::{Line, Who};
+use crate::switchboard::{Calls, NetworkParts, Step};
+
+/// Longer than any transfer rings.
+const EXPIRES_SECONDS: u32 = 600;
+/// Some phones hang up by themselves when a transfer is rejected. A BYE within this time after the rejection ends only the operator's leg.
+const OF_ITSELF: Duration = Duration::from_secs(2);
+
+/// The REFERs of one dialog.
+#[derive(Clone, Debug, Default)]
+pub(in crate::switchboard) struct Refers {
+    taken: u32,
+    open: Option<Subscription>,
+    /// When the phone was last notified, or may have been notified, that a transfer has failed.
+    failed_at: Option<Instant>,
+}
+
+/// Somebody who is told.
+#[derive(Clone, Debug)]
+struct Subscription {
+    /// The value of Event.
+    event: String,
+    /// The last NOTIFY, until its final response.
+    told: Option<ClientId>,
+    /// It was of a failure.
+    failed: bool,
+    /// It was the last.
+    over: bool,
+}
+
+impl Refers {
+    /// Nobody is told any more. Gives the request that nobody waits for.
+    pub(in crate::switchboard) fn forget(&mut self) -> Option<ClientId> {
+        self.open.take().and_then(|open| open.told)
+    }
+}
+
+impl Line {
+    /// Notes that the phone is notified now that its transfer has failed.
+    pub(in crate::switchboard) fn note_failure(&mut self, now: Instant) {
+        self.refers.failed_at = Some(now);
+    }
+
+    /// The operator may not know yet that his transfer has failed.
+    pub(in crate::switchboard) fn has_unheard_failure(&self, now: Instant) -> bool {
+        let unheard = self.refers.open.as_ref().is_some_and(|open| open.failed && open.told.is_some());
+        unheard || self.refers.failed_at.is_some_and(|at| now.since(at) < OF_ITSELF)
+    }
+
+    /// The last NOTIFY, if it has no final response yet.
+    pub(in crate::switchboard) fn notify_under_way(&self) -> Option<ClientId> {
+        self.refers.open.as_ref().and_then(|open| open.told)
+    }
+}
+
+impl Calls {
+    /// Accepts a REFER: 202, then NOTIFY with 100, unless none is wanted (RFC 3515 §2.4.4, RFC 4488 §4).
+    pub(in crate::switchboard) fn accept_refer(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        who: Who,
+        wants_notify: bool,
+    ) {
+        let contact = self.settings.contact(taken.flow);
+        let mut headers = vec![(Name::Contact, contact.as_bytes())];
+        if !wants_notify {
+            headers.push((Name::ReferSub, b"false"));
+        }
+        net.wire.reply(step, taken, 202, &headers);
+        if let Some(key) = DialogKey::of_request(taken.message) {
+            self.follow(net, step, taken, who, &key);
+        }
+        let cseq = taken.message.cseq().map_or(0, |cseq| cseq.number);
+        let Some(line) = self.line_mut(who) else { return };
+        // The first may go without an id, all others have theirs (RFC 3515 §2.4.6).
+        let event = if line.refers.taken == 0 { "refer".to_owned() } else { format!("refer;id={cseq}") };
+        line.refers.taken = line.refers.taken.saturating_add(1);
+        let last = line.refers.forget();
+        if wants_notify {
+            line.refers.open = Some(Subscription { event, told: None, failed: false, over: false });
+        }
+        net.wire.forget_referral(last);
+        self.tell_referrer(net, step, who, 100);
+    }
+
+    /// Notes that a REFER, or a retransmission of it, has arrived in an operator's dialog: its response may be a rejection, after which
+    /// some phones hang up. A phone that has sent it in the dialog of a consultation may end both of its calls.
+    pub(in crate::switchboard) fn note_refer(&mut self, net: &mut NetworkParts, now: Now, message: &Message<'_>) {
+        let Some(who) = DialogKey::of_request(message).and_then(|key| net.wire.dialogs.get(&key).copied()) else {
+            return;
+        };
+        let with_caller = match who {
+            Who::Caller(placed) => self.leg_with_caller(placed),
+            Who::Offer(..) | Who::Phone(_) => None,
+        };
+        for who in [Some(who), with_caller].into_iter().flatten() {
+            if let Some(line) = self.line_mut(who) {
+                line.note_failure(now.mono);
+            }
+        }
+    }
+
+    /// The leg over which the operator who placed this call talks with a caller.
+    fn leg_with_caller(&self, placed: CallId) -> Option<Who> {
+        let operator = self.calls.get(&placed)?.placed_by.as_ref()?;
+        let id = self.acd.view(operator)?.call?;
+        let Stage::Talking { leg } = self.calls.get(&id)?.stage else { return None };
+        Some(Who::Offer(id, leg))
+    }
+
+    /// Tells how the transfer stands: a status line in a NOTIFY. A final status is the last that is told.
+    pub(in crate::switchboard) fn tell_referrer(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        who: Who,
+        status: u16,
+    ) {
+        let now = step.now;
+        let Some(line) = self.line_mut(who) else { return };
+        if status >= 300 {
+            line.note_failure(now.mono);
+        }
+        let flow = line.next_flow();
+        let (contact, sent_by) = (self.settings.contact(flow), self.settings.advertised(flow).to_owned());
+        let branch = format!("z9hG4bK{}", step.rng.token());
+        let Some(line) = self.line_mut(who) else { return };
+        let (Some(open), Some(dialog)) = (line.refers.open.as_mut().filter(|open| !open.over), line.dialog.as_mut())
+        else {
+            return;
+        };
+        open.over = status >= 200;
+        open.failed = status >= 300;
+        let state = match open.over {
+            true => "terminated;reason=noresource".to_owned(),
+            false => format!("active;expires={EXPIRES_SECONDS}"),
+        };
+        let (builder, _) = dialog.request(Method::Notify);
+        let bytes = builder
+            .header(Name::Contact, contact.as_bytes())
+            .header(Name::Event, open.event.as_bytes())
+            .header(Name::SubscriptionState, state.as_bytes())
+            .via(flow.transport, &sent_by, &branch)
+            .body("message/sipfrag;version=2.0", refer::fragment(status).as_bytes())
+            .encode();
+        let last = open.told.take();
+        net.wire.forget_referral(last);
+        let sent = net.wire.transactions.send(now.mono, flow, Method::Notify, &branch, bytes, &mut step.out.transmits);
+        let Some(client) = sent else { return };
+        net.wire.clients.insert(client, Purpose::Referral(who));
+        if let Some(open) = self.line_mut(who).and_then(|line| line.refers.open.as_mut()) {
+            open.told = Some(client);
+        }
+    }
+
+    /// The final response to a NOTIFY, or that none came. 481, and silence, end the subscription (RFC 6665 §4.2.2).
+    pub(in crate::switchboard) fn referral_heard(&mut self, now: Now, who: Who, client: ClientId, status: u16) {
+        let Some(refers) = self.line_mut(who).map(|line| &mut line.refers) else { return };
+        let Some(open) = refers.open.as_mut().filter(|open| open.told == Some(client)) else { return };
+        open.told = None;
+        if open.failed {
+            refers.failed_at = Some(now.mono);
+        }
+        if open.over || matches!(status, 408 | 481 | 503) {
+            refers.open = None;
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! Reliable provisional responses (RFC 3262): ours to callers, and those of phones to us.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::clock::Instant;
+use crate::ids::{CallId, LegNo};
+use crate::limits::EARLY_DIALOGS_MAX;
+use crate::sip::dialog::Dialog;
+use crate::sip::location::session_description;
+use crate::sip::message::Builder;
+use crate::sip::offer_answer::Agreed;
+use crate::sip::option_tag;
+use crate::sip::reliable::{self, Heard, Order, RAck};
+use crate::sip::wire::{Message, Method, Name};
+
+use crate::switchboard::admission::door::Taken;
+use crate::switchboard::dispatch::timers::{Alarm, T1};
+use crate::switchboard::session::leg::{CallerLeg, OfferLeg, Who};
+use crate::switchboard::{Calls, NetworkParts, Step};
+
+/// A provisional response that waits for its PRACK.
+#[derive(Clone, Debug)]
+pub(in crate::switchboard) struct Unpracked {
+    rseq: u32,
+    status: u16,
+    bytes: Bytes,
+    /// It holds a session description: no 2xx before its PRACK (RFC 3262 §3).
+    described: bool,
+    repeat_at: Instant,
+    interval: Duration,
+    give_up_at: Instant,
+}
+
+impl Unpracked {
+    fn due(&self) -> Instant {
+        self.repeat_at.min(self.give_up_at)
+    }
+}
+
+/// The reliable provisional responses of one caller's INVITE. One at a time: the next waits for the PRACK of the last.
+#[derive(Clone, Debug)]
+pub(in crate::switchboard) struct Reliable {
+    /// The number of the next one.
+    pub(in crate::switchboard) next: u32,
+    /// CSeq of the INVITE.
+    pub(in crate::switchboard) cseq: u32,
+    pub(in crate::switchboard) unpracked: Option<Unpracked>,
+    /// The last one, no longer repeated because the final response has been sent: its PRACK may still come (RFC 3262 §3).
+    pub(in crate::switchboard) late: Option<u32>,
+    /// A session description has been sent reliably: the 2xx holds none.
+    pub(in crate::switchboard) described: bool,
+    /// What is to be told after the PRACK.
+    pub(in crate::switchboard) waiting: Option<u16>,
+    /// The 2xx is to be sent after the PRACK.
+    pub(in crate::switchboard) answer_due: bool,
+}
+
+/// One early dialog of a leg to a phone: forks make several.
+#[derive(Clone, Debug)]
+pub(in crate::switchboard) struct Early {
+    pub(in crate::switchboard) dialog: Dialog,
+    order: Order,
+    /// A reliable response held the answer to our offer (RFC 3262 §5).
+    pub(in crate::switchboard) agreed: Option<Agreed>,
+    /// The first description in an unreliable response: the answer, if the 2xx has none (RFC 3261 §13.2.1).
+    pub(in crate::switchboard) previewed: Option<Agreed>,
+}
+
+impl Reliable {
+    /// When the response that waits for its PRACK is to be repeated, or given up.
+    pub(in crate::switchboard) fn due(&self) -> Option<Instant> {
+        self.unpracked.as_ref().map(Unpracked::due)
+    }
+}
+
+impl CallerLeg {
+    /// True when the answer to his offer has been sent reliably, or ours is the offer.
+    pub(in crate::switchboard) fn is_described(&self) -> bool {
+        self.delayed_offer || self.reliable.as_ref().is_some_and(|reliable| reliable.described)
+    }
+
+    /// Whether the next provisional response of this status holds our description. An early description must be an answer,
+    /// unless it is sent reliably: then the first response holds our offer (RFC 3261 §13.2.1, RFC 3262 §5).
+    pub(in crate::switchboard) fn describes(&self, status: u16) -> bool {
+        match &self.reliable {
+            _ if self.port_is_uncertain() => false,
+            Some(reliable) => !reliable.described && (status == 183 || self.delayed_offer),
+            None => status == 183 && !self.delayed_offer,
+        }
+    }
+
+    /// The 2xx holds a description unless a reliable response did and all is agreed (RFC 3262 §5, RFC 6337 §2.2).
+    pub(in crate::switchboard) fn describes_answer(&self) -> bool {
+        let described = self.reliable.as_ref().is_some_and(|reliable| reliable.described);
+        !described || self.line.sound.as_ref().is_some_and(|sound| sound.offered)
+    }
+}
+
+impl OfferLeg {
+    /// The agreement when a 2xx confirms this dialog. After a reliable answer its description is ignored (RFC 6337 §2.2); if it has
+    /// none, the answer is the one of an earlier response, reliable or not. Some gateways change the To tag between the two: then the
+    /// answer is the only description, if it came from the same Contact. The alternative is to hang up a leg that has answered.
+    pub(in crate::switchboard) fn agreed_by(&self, dialog: &Dialog, answer: &Message<'_>) -> Option<Agreed> {
+        let early = self.early.get(dialog.key());
+        let reliably = early.and_then(|early| early.agreed);
+        let described = reliably.or_else(|| self.line.answer_in(answer)).or_else(|| early?.previewed);
+        described.or_else(|| self.only_description_from(dialog.target()))
+    }
+
+    /// The agreement of the only early dialog with a description, if its Contact is this one.
+    fn only_description_from(&self, target: &[u8]) -> Option<Agreed> {
+        let mut described = self.early.values().filter_map(|one| Some((&one.dialog, one.agreed.or(one.previewed)?)));
+        match (described.next(), described.next()) {
+            (Some((dialog, agreed)), None) if dialog.target() == target => Some(agreed),
+            _ => None,
+        }
+    }
+
+    /// The dialog that this response belongs to or makes.
+    pub(in crate::switchboard) fn dialog_of(&self, message: &Message<'_>) -> Result<Dialog, crate::sip::wire::Fault> {
+        let dialog = Dialog::as_caller(&self.from, self.cseq, message)?;
+        Ok(match self.early.get(dialog.key()) {
+            Some(early) => dialog.after(&early.dialog),
+            None => dialog,
+        })
+    }
+}
+
+impl Calls {
+    /// True when the caller cannot be told now; he is told after his PRACK.
+    pub(in crate::switchboard) fn must_wait_to_tell(&mut self, id: CallId, status: u16) -> bool {
+        let Some(reliable) = self.calls.get_mut(&id).and_then(|call| call.caller.reliable.as_mut()) else {
+            return false;
+        };
+        if reliable.unpracked.is_none() {
+            return false;
+        }
+        reliable.waiting = Some(reliable.waiting.map_or(status, |waiting| waiting.max(status)));
+        true
+    }
+
+    /// True when the caller's 2xx must wait for his PRACK; it is sent then.
+    pub(in crate::switchboard) fn must_wait_to_answer(&mut self, id: CallId) -> bool {
+        let Some(reliable) = self.calls.get_mut(&id).and_then(|call| call.caller.reliable.as_mut()) else {
+            return false;
+        };
+        reliable.answer_due = reliable.unpracked.as_ref().is_some_and(|unpracked| unpracked.described);
+        reliable.answer_due
+    }
+
+    /// Encodes a provisional response; a reliable one gets its number, and is repeated until its PRACK (RFC 3262 §3).
+    pub(in crate::switchboard) fn encode_provisional(
+        &mut self,
+        step: &mut Step,
+        id: CallId,
+        status: u16,
+        response: Builder,
+    ) -> Bytes {
+        let now = step.now;
+        let Some(caller) = self.calls.get_mut(&id).map(|call| &mut call.caller) else { return response.encode() };
+        let described = caller.describes(status);
+        let response = if described { response.body("application/sdp", &caller.sdp) } else { response };
+        if caller.must_be_told_unreliably() {
+            return response.encode();
+        }
+        let Some(reliable) = &mut caller.reliable else { return response.encode() };
+        let rseq = reliable.next;
+        reliable.next += 1;
+        reliable.described |= described;
+        let bytes = response
+            .header(Name::Require, option_tag::RELIABLE)
+            .header(Name::RSeq, rseq.to_string().as_bytes())
+            .encode();
+        let (repeat_at, give_up_at) = (now.mono + T1, now.mono + T1 * 64);
+        let unpracked =
+            Unpracked { rseq, status, bytes: bytes.clone(), described, repeat_at, interval: T1, give_up_at };
+        step.alarms.insert(unpracked.due(), Alarm::Unpracked(id));
+        reliable.unpracked = Some(unpracked);
+        bytes
+    }
+
+    /// Repeats a reliable response at doubled intervals, or gives up after 64 T1.
+    ///
+    /// RFC 3262 §3 wants the INVITE refused then. Doubt favours the caller: a lost PRACK is no reason to refuse an emergency.
+    /// He is told, and answered, without asking for PRACK again; who has really gone is found by the missing ACK.
+    pub(in crate::switchboard) fn repeat_provisional(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+        let now = step.now;
+        let Some(caller) = self.calls.get_mut(&id).map(|call| &mut call.caller) else { return };
+        let Some(server) = caller.invite else { return };
+        let Some(unpracked) = caller.reliable.as_mut().and_then(|reliable| reliable.unpracked.as_mut()) else { return };
+        if now.mono >= unpracked.give_up_at {
+            let Some(given_up) = caller.reliable.take() else { return };
+            self.after_prack(net, step, id, given_up.answer_due, given_up.waiting);
+            return;
+        }
+        unpracked.interval *= 2;
+        unpracked.repeat_at = now.mono + unpracked.interval;
+        let (status, bytes, due) = (unpracked.status, unpracked.bytes.clone(), unpracked.due());
+        step.alarms.insert(due, Alarm::Unpracked(id));
+        net.wire.transactions.respond(now.mono, server, status, bytes, &mut step.out.transmits);
+    }
+
+    /// The final response is sent: nothing is repeated any more.
+    pub(in crate::switchboard) fn stop_provisional(&mut self, step: &mut Step, id: CallId) {
+        let reliable = self.calls.get_mut(&id).and_then(|call| call.caller.reliable.as_mut());
+        let Some(reliable) = reliable else { return };
+        (reliable.waiting, reliable.answer_due) = (None, false);
+        if let Some(unpracked) = reliable.unpracked.take() {
+            reliable.late = Some(unpracked.rseq);
+            step.alarms.remove(unpracked.due(), Alarm::Unpracked(id));
+        }
+    }
+
+    /// PRACK (RFC 3262 §3): 200 when it names what waits for it, else 481. It may hold an answer, or a new offer (§5).
+    pub(in crate::switchboard) fn pracked(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        who: Who,
+    ) {
+        let Some(rack) = RAck::read(taken.message) else { return net.wire.reply(step, taken, 400, &[]) };
+        let Who::Caller(id) = who else { return net.wire.reply(step, taken, 481, &[]) };
+        let reliable = self.calls.get_mut(&id).and_then(|call| call.caller.reliable.as_mut());
+        let Some(reliable) = reliable.filter(|reliable| (reliable.cseq, Method::Invite) == (rack.cseq, rack.method))
+        else {
+            return net.wire.reply(step, taken, 481, &[]);
+        };
+        let current = reliable.unpracked.take_if(|unpracked| unpracked.rseq == rack.rseq);
+        let late = reliable.late.take_if(|late| *late == rack.rseq);
+        let (answer_due, waiting) = (reliable.answer_due, reliable.waiting.take_if(|_| current.is_some()));
+        match &current {
+            Some(unpracked) => {
+                step.alarms.remove(unpracked.due(), Alarm::Unpracked(id));
+            }
+            None if late.is_none() => return net.wire.reply(step, taken, 481, &[]),
+            None => {}
+        }
+        self.answer_prack(net, step, taken, who);
+        if current.is_some() {
+            self.after_prack(net, step, id, answer_due, waiting);
+        }
+    }
+
+    fn answer_prack(&mut self, net: &mut NetworkParts, step: &mut Step, taken: &Taken<'_, '_>, who: Who) {
+        let offered = self.line_mut(who).and_then(|line| line.sound.as_ref()).is_some_and(|sound| sound.offered);
+        if offered {
+            self.take_late_answer(net, step, who, taken.message);
+            return net.wire.reply(step, taken, 200, &[]);
+        }
+        match session_description(taken.message).map(|body| self.take_offer(net, step, who, body)) {
+            None => net.wire.reply(step, taken, 200, &[]),
+            Some(Ok(body)) => net.wire.reply_described(step, taken, Some(&body), &[]),
+            Some(Err(why)) => net.wire.reply(step, taken, 488, &[(Name::Warning, why.warning())]),
+        }
+    }
+
+    fn after_prack(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        answer_due: bool,
+        waiting: Option<u16>,
+    ) {
+        if answer_due {
+            self.answer_caller(net, step, id);
+        } else if let Some(status) = waiting {
+            self.tell_caller(net, step, id, status);
+        }
+    }
+
+    /// A provisional response of a phone: keeps its early dialog, and acknowledges it when it is reliable (RFC 3262 §4).
+    /// False when it is to be ignored: a repetition, or one that came too early.
+    pub(in crate::switchboard) fn early_response(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: CallId,
+        leg: LegNo,
+        message: &Message<'_>,
+    ) -> bool {
+        let who = Who::Offer(id, leg);
+        let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return false };
+        let rseq = reliable::rseq(message);
+        let Ok(dialog) = Dialog::as_caller(&offer.from, offer.cseq, message) else { return rseq.is_none() };
+        let key = dialog.key().clone();
+        if key.remote_tag.is_empty() {
+            return rseq.is_none();
+        }
+        if !offer.early.contains_key(&key) {
+            if offer.early.len() >= EARLY_DIALOGS_MAX {
+                return rseq.is_none();
+            }
+            offer.early.insert(key.clone(), Early { dialog, order: Order::default(), agreed: None, previewed: None });
+            net.wire.dialogs.insert(key.clone(), who);
+        }
+        let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return false };
+        let Some(early) = offer.early.get_mut(&key) else { return false };
+        let Some(rseq) = rseq else {
+            early.previewed = early.previewed.or_else(|| offer.line.answer_in(message));
+            return true;
+        };
+        match early.order.take(rseq) {
+            Heard::New => {}
+            Heard::Again | Heard::TooEarly => return false,
+        }
+        early.agreed = early.agreed.or_else(|| offer.line.answer_in(message));
+        let (builder, number) = early.dialog.request(Method::Prack);
+        let flow = offer.line.flow_in(&early.dialog);
+        net.trunks.send_prack(&mut net.wire, step, (who, key), flow, (builder, number), rseq, message);
+        true
+    }
+}
+
+impl Calls {
+    /// Forgets the early dialogs of a leg, but for the one that is its dialog now.
+    pub(in crate::switchboard) fn drop_early(&mut self, net: &mut NetworkParts, who: Who) {
+        let Who::Offer(id, leg) = who else { return };
+        let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return };
+        let early = std::mem::take(&mut offer.early);
+        let confirmed = offer.line.dialog.as_ref().map(|dialog| dialog.key());
+        for key in early.keys().filter(|key| Some(*key) != confirmed) {
+            net.wire.dialogs.remove(key);
+        }
+    }
+}

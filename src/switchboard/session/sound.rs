@@ -1,0 +1,172 @@
+//! What media tells: voices heard and lost, digits, recordings, and what each port saw.
+
+use crate::cdr::fact::{EndCause, FactKind, Side};
+use crate::ids::{CallId, LegNo};
+use crate::media::command::{AnchorId, Command, Event};
+
+use crate::switchboard::Output;
+use crate::switchboard::calls::call::Stage;
+use crate::switchboard::calls::end::Ending;
+use crate::switchboard::dispatch::timers::Alarm;
+use crate::switchboard::session::inquiry::Found;
+use crate::switchboard::session::leg::{Line, Who};
+use crate::switchboard::{Calls, NetworkParts, Step};
+
+/// Digits of one call that are written down.
+const DIGITS_MAX: u16 = 64;
+
+impl Calls {
+    /// Takes one event. Events of ports that have changed hands since are dropped.
+    pub(in crate::switchboard) fn media_event(&mut self, net: &mut NetworkParts, step: &mut Step, event: Event) {
+        match event {
+            Event::Heard { anchor } => {
+                let who = net.media.anchors.get(&anchor).copied();
+                let sound = who.and_then(|who| self.line_mut(who)).and_then(|line| line.sound.as_mut());
+                if let Some(sound) = sound {
+                    (sound.heard, sound.silent) = (true, false);
+                }
+            }
+            Event::Foreign { anchor, from, expected } => {
+                let Some(who) = net.media.anchors.get(&anchor).copied() else { return };
+                let trunk = net.trunks.trunk_with(who).and_then(|trunk| self.settings.trunks.get(trunk));
+                let trunk = trunk.map(|trunk| trunk.name.clone());
+                step.say(Output::ForeignMedia { trunk, from, expected });
+            }
+            Event::Silent { anchor } => {
+                let Some(who) = net.media.anchors.get(&anchor).copied() else { return };
+                if let Some(sound) = self.line_mut(who).and_then(|line| line.sound.as_mut()) {
+                    sound.silent = true;
+                }
+                match (self.is_lost(net, step, who), self.settings.silence_ends_call) {
+                    (true, _) => {}
+                    (false, true) => self.silence_of(net, step, who),
+                    (false, false) => self.silence_in_long_call(net, step, who),
+                }
+            }
+            Event::NoVoice { anchor } => {
+                if let Some(Who::Caller(id)) = net.media.anchors.get(&anchor).copied() {
+                    self.has_no_voice(net, step, id);
+                }
+            }
+            Event::Played { anchor } => {
+                if let Some(Who::Phone(phone)) = net.media.anchors.get(&anchor).copied() {
+                    self.phone_played(net, step, phone);
+                }
+            }
+            Event::Digit { anchor, digit } => self.digit(net, step, anchor, digit),
+            Event::Closed { anchor, quality } => net.media.closed(&mut net.facts, step, anchor, quality),
+            Event::RecordingClosed { call, leg, file, sha256, duration_ms, frames_dropped, gaps, repaired } => {
+                let sha256 = hex::encode(sha256);
+                let recorded = FactKind::Recorded { leg, file, sha256, duration_ms, frames_dropped, gaps, repaired };
+                net.facts.late_fact(step, call, recorded);
+            }
+            Event::RecordingFailed { call, leg, why } => {
+                net.facts.late_fact(step, call, FactKind::RecordingFailed { leg, why });
+            }
+        }
+    }
+
+    /// The side of an operator, or of a number outside, is lost while the caller is present: the caller is queued again, before all who came
+    /// later.
+    pub(in crate::switchboard) fn leg_lost(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, leg: LegNo) {
+        let now = step.now;
+        if self.is_guest(id, leg) {
+            return self.guest_leaves(net, step, id, leg, true);
+        }
+        let Some(call) = self.calls.get(&id) else { return };
+        if matches!(call.stage, Stage::Transfer { from } if from == Some(leg)) {
+            return self.transferor_left(net, step, id, leg, true);
+        }
+        if call.stage != (Stage::Talking { leg }) || self.leaves_heir(net, step, id, leg, true) {
+            return;
+        }
+        let Some(call) = self.calls.get(&id) else { return };
+        let placed = call.placed_by.is_some();
+        let operator = call.legs.get(&leg).and_then(|leg| leg.operator()).cloned();
+        if placed || !self.settings.requeue_on_operator_lost {
+            return self.end_call(net, step, id, Ending::by(Side::Service, EndCause::OperatorLost));
+        }
+        let Some(operator) = operator else { return self.number_left(net, step, id, leg, true) };
+        self.send_guests_away(net, step, id);
+        self.fact(
+            net,
+            step,
+            id,
+            FactKind::OperatorLost { leg, operator: operator.clone(), sip_status: None, q850: None },
+        );
+        self.part(step, id);
+        step.out.media.push(Command::StopRecord { call: id, leg });
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.stage = Stage::Queued;
+        }
+        self.bye(net, step, Who::Offer(id, leg));
+        self.drop_leg(net, step, id, leg);
+        self.acd.operator_lost(now, id, &operator);
+        self.queued(net, step, id, true);
+        self.touched.push(id);
+    }
+
+    /// A call lasts unusually long. If audio arrives from any side, or a silent side has responded to OPTIONS, the call continues and the
+    /// alarm is raised until it ends. Otherwise its end was missed, and it ends now.
+    pub(in crate::switchboard) fn lasts_long(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
+        let now = step.now;
+        let next = now.mono + self.settings.long_call;
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let is_live =
+            |line: &Line| line.sound.as_ref().is_some_and(|sound| sound.is_heard() || line.found == Found::Present);
+        if !is_live(&call.caller.line) && !call.legs.values().any(|leg| is_live(&leg.line)) {
+            return self.end_call(net, step, id, Ending::by(Side::Service, EndCause::CallerLost));
+        }
+        call.over_at = next;
+        call.long = true;
+        let lasts_ms = u64::try_from(now.mono.since(call.received.mono).as_millis()).unwrap_or(u64::MAX);
+        step.alarms.insert(next, Alarm::TooLong(id));
+        step.out.others.push(Output::LongCall { call: id, lasts_ms, over: false });
+        if !self.settings.silence_ends_call {
+            self.await_silence(step, id);
+        }
+    }
+
+    /// The call has ended: ends its alarm.
+    pub(in crate::switchboard) fn no_longer_long(&mut self, step: &mut Step, id: CallId) {
+        let now = step.now;
+        let Some(call) = self.calls.get_mut(&id).filter(|call| call.long) else { return };
+        call.long = false;
+        let lasts_ms = u64::try_from(now.mono.since(call.received.mono).as_millis()).unwrap_or(u64::MAX);
+        step.out.others.push(Output::LongCall { call: id, lasts_ms, over: true });
+    }
+
+    fn digit(&mut self, net: &mut NetworkParts, step: &mut Step, anchor: AnchorId, digit: char) {
+        if let Some(who) = net.media.anchors.get(&anchor).copied() {
+            self.digit_of(net, step, who, digit, true);
+        }
+    }
+
+    /// Writes down a digit, by whatever way it came, and passes it on.
+    pub(in crate::switchboard) fn digit_of(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        who: Who,
+        digit: char,
+        as_event: bool,
+    ) {
+        let (id, leg) = match who {
+            Who::Caller(id) => (id, LegNo::CALLER),
+            Who::Offer(id, leg) => (id, leg),
+            Who::Phone(phone) => return self.keyed(net, step, phone, digit),
+        };
+        if self.changes_role(net, step, id, leg, digit) {
+            return;
+        }
+        self.pass_digit(net, step, id, leg, digit, as_event);
+        if let Some(call) = self.calls.get_mut(&id).filter(|call| call.digits < DIGITS_MAX) {
+            call.digits += 1;
+            self.fact(net, step, id, FactKind::Digit { leg, digit });
+        }
+        match leg {
+            LegNo::CALLER => self.pressed(net, step, id, digit),
+            _ => self.typed(net, step, id, leg, digit),
+        }
+    }
+}

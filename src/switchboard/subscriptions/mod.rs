@@ -1,0 +1,22 @@
+//! Who watches which operator (RFC 6665).
+
+pub(in crate::switchboard) mod notify;
+pub(in crate::switchboard) mod subscription;
+pub(in crate::switchboard) mod watch;
+
+use std::sync::Arc;
+
+use crate::switchboard::settings::Settings;
+
+/// Who watches which operator (RFC 6665).
+#[derive(Debug)]
+pub(in crate::switchboard) struct Subscriptions {
+    pub(in crate::switchboard) settings: Arc<Settings>,
+    pub(in crate::switchboard) table: crate::switchboard::subscriptions::subscription::Subscriptions,
+}
+
+impl Subscriptions {
+    pub(in crate::switchboard) fn new(settings: Arc<Settings>) -> Self {
+        Self { settings, table: crate::switchboard::subscriptions::subscription::Subscriptions::default() }
+    }
+}

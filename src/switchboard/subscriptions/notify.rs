@@ -1,0 +1,220 @@
+//! NOTIFY (RFC 6665 §4.2.2): what watchers are told of operators, when, and what becomes of it. One NOTIFY of a subscription is
+//! under way at a time; what changes meanwhile is told by the next, as it is then.
+
+use std::time::Duration;
+
+use crate::acd;
+use crate::clock::Instant;
+use crate::ids::{CallId, LegNo, OperatorId};
+use crate::sip::event::pidf::Presence;
+use crate::sip::wire::{Message, Method, Name};
+
+use crate::switchboard::Purpose;
+use crate::switchboard::subscriptions::subscription::{Due, WatchId};
+use crate::switchboard::{Calls, NetworkParts, Step, Subscriptions};
+
+/// A NOTIFY that finds no room for its transaction is tried again so much later.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
+/// The longest that a watcher may put us off (Retry-After).
+const PUT_OFF_MAX: Duration = Duration::from_secs(600);
+
+/// One operator as his watchers see him.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::switchboard) enum Picture {
+    Presence(Presence),
+    Dialog(Option<Talk>),
+    /// No message ever waits.
+    Summary,
+}
+
+/// The call that an operator is offered or has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::switchboard) struct Talk {
+    pub(in crate::switchboard) call: CallId,
+    pub(in crate::switchboard) leg: LegNo,
+    pub(in crate::switchboard) confirmed: bool,
+}
+
+impl Talk {
+    /// Names the dialog to watchers, and tells nothing of the caller.
+    pub(in crate::switchboard) fn id(self) -> String {
+        format!("{:032x}-{}", self.call.as_u128(), self.leg.0)
+    }
+}
+
+impl Subscriptions {
+    /// An operator's state has changed. Costs a look-up where nobody watches him.
+    pub(in crate::switchboard) fn tell_watchers(
+        &mut self,
+        calls: &mut Calls,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        operator: &OperatorId,
+    ) {
+        if self.table.is_unwatched(operator) {
+            return;
+        }
+        for id in self.table.of(operator) {
+            if let Some(subscription) = self.table.get_mut(id) {
+                subscription.due.get_or_insert(Due::Change);
+                self.look_after_watch(calls, net, step, id);
+            }
+        }
+    }
+}
+
+impl Subscriptions {
+    /// Tells what is due and may be told now, and sets the next deadline.
+    pub(in crate::switchboard) fn look_after_watch(
+        &mut self,
+        calls: &mut Calls,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: WatchId,
+    ) {
+        let now = step.now;
+        let Some(subscription) = self.table.get(id) else { return };
+        let wakes = |at: Instant| Some(at.min(subscription.expires_at));
+        if subscription.asked.is_some() {
+            // Whatever the answer is, it leads here again.
+            let at = subscription.ending.is_none().then_some(subscription.expires_at);
+            return self.arm_watch(step, id, at.filter(|at| *at > now.mono));
+        }
+        let picture = calls.picture(subscription.event.package, &subscription.watched);
+        match (subscription.ending, subscription.due) {
+            (Some(_), _) | (None, Some(Due::All)) => self.notify(calls, net, step, id, picture),
+            (None, Some(Due::Change)) if subscription.told == Some(picture) => {
+                let at = Some(subscription.expires_at);
+                if let Some(subscription) = self.table.get_mut(id) {
+                    subscription.due = None;
+                }
+                self.arm_watch(step, id, at);
+            }
+            (None, Some(Due::Change)) if subscription.quiet_until <= now.mono => {
+                self.notify(calls, net, step, id, picture)
+            }
+            (None, Some(Due::Change)) => self.arm_watch(step, id, wakes(subscription.quiet_until)),
+            (None, None) => self.arm_watch(step, id, Some(subscription.expires_at)),
+        }
+    }
+
+    /// Sends a NOTIFY; after the last one the subscription is gone.
+    fn notify(&mut self, calls: &mut Calls, net: &mut NetworkParts, step: &mut Step, id: WatchId, picture: Picture) {
+        let now = step.now;
+        let Some(subscription) = self.table.get(id) else { return };
+        let (flow, ending, package) = (subscription.flow, subscription.ending, subscription.event.package);
+        let (event, contact) = (subscription.event.value(), self.settings.contact(flow));
+        let left = subscription.expires_at.since(now.mono).as_secs();
+        let state = ending.map_or_else(|| format!("active;expires={left}"), |why| why.value());
+        let body = calls.document(net, subscription, picture);
+        let branch = format!("z9hG4bK{}", step.rng.token());
+        let Some(subscription) = self.table.get_mut(id) else { return };
+        let builder = subscription.dialog.request(Method::Notify).0;
+        subscription.version = subscription.version.saturating_add(1);
+        let bytes = builder
+            .header(Name::Contact, contact.as_bytes())
+            .header(Name::Event, &event)
+            .header(Name::SubscriptionState, state.as_bytes())
+            .via(flow.transport, self.settings.advertised(flow), &branch)
+            .body(package.media_type(), body.as_bytes())
+            .encode();
+        let sent = net.wire.transactions.send(now.mono, flow, Method::Notify, &branch, bytes, &mut step.out.transmits);
+        if ending.is_some() {
+            if let Some(client) = sent {
+                net.wire.transactions.forget(client);
+            }
+            return self.drop_watch(net, step, id);
+        }
+        let Some(subscription) = self.table.get_mut(id) else { return };
+        subscription.quiet_until = now.mono + if sent.is_some() { package.gap() } else { TRY_AGAIN };
+        subscription.asked = sent;
+        match sent {
+            Some(client) => {
+                (subscription.due, subscription.told) = (None, Some(picture));
+                net.wire.clients.insert(client, Purpose::Notify(id));
+            }
+            None => (subscription.due, subscription.told) = (Some(Due::Change), None),
+        }
+        self.look_after_watch(calls, net, step, id);
+    }
+
+    /// The watcher's final response to a NOTIFY. One that says when to come back puts us off; any other refusal ends the
+    /// subscription (RFC 6665 §4.2.2).
+    pub(in crate::switchboard) fn notify_answered(
+        &mut self,
+        calls: &mut Calls,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: WatchId,
+        message: &Message<'_>,
+        status: u16,
+    ) {
+        let now = step.now;
+        let Some(subscription) = self.table.get_mut(id) else { return };
+        subscription.asked = None;
+        let put_off = message.number(Name::RetryAfter).ok().flatten().filter(|_| status != 481);
+        match (status, put_off) {
+            (200..300, _) => subscription.dialog.refresh(message),
+            (_, Some(seconds)) => {
+                let after = Duration::from_secs(seconds.max(1).into()).min(PUT_OFF_MAX);
+                subscription.quiet_until = now.mono + after;
+                (subscription.due, subscription.told) = (Some(Due::Change), None);
+            }
+            (_, None) => return self.drop_watch(net, step, id),
+        }
+        self.look_after_watch(calls, net, step, id);
+    }
+
+    /// No answer came to a NOTIFY, or it could not be carried: nobody is there.
+    pub(in crate::switchboard) fn notify_failed(&mut self, net: &mut NetworkParts, step: &mut Step, id: WatchId) {
+        self.drop_watch(net, step, id);
+    }
+}
+
+impl Subscriptions {
+    /// Every subscription belongs to people who exist, waits for something, and has told what there is to tell.
+    pub(in crate::switchboard) fn verify_watches(&self, calls: &Calls, net: &NetworkParts) -> Result<(), String> {
+        self.table.verify()?;
+        for (id, one) in self.table.iter() {
+            let fault = |what: &str| Err(format!("subscription {id:?} {what}"));
+            if let Some(client) = one.asked
+                && net.wire.clients.get(&client) != Some(&Purpose::Notify(id))
+            {
+                return fault("waits for a NOTIFY that nobody has sent");
+            }
+            if one.asked.is_none() && (one.ending.is_some() || one.armed.is_none()) {
+                return fault("waits for nothing");
+            }
+            if one.ending.is_some() {
+                continue;
+            }
+            if !net.phones.accounts.contains_key(&one.watcher) || !net.phones.accounts.contains_key(&one.watched) {
+                return fault("belongs to somebody who is gone");
+            }
+            if one.due.is_none() && one.told != Some(calls.picture(one.event.package, &one.watched)) {
+                return fault("has told something else than there is");
+            }
+        }
+        let notifies = net.wire.clients.iter().filter_map(|(client, purpose)| {
+            let Purpose::Notify(id) = purpose else { return None };
+            Some((client, *id))
+        });
+        for (client, id) in notifies {
+            if self.table.get(id).is_none_or(|one| one.asked != Some(*client)) {
+                return Err(format!("a NOTIFY is under way for {id:?}, who does not wait for it"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An operator's state as presence.
+pub(in crate::switchboard) const fn presence_of(state: acd::State) -> Presence {
+    match state {
+        acd::State::Offline => Presence::Offline,
+        acd::State::Ready => Presence::Available,
+        acd::State::Offered | acd::State::Talking => Presence::OnThePhone,
+        acd::State::WrapUp => Presence::Busy,
+        acd::State::Break => Presence::Away,
+    }
+}

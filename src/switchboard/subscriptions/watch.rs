@@ -1,0 +1,290 @@
+//! SUBSCRIBE (RFC 6665 §4.2.1): operators watch operators, and nobody else watches anybody. How subscriptions begin, go on and
+//! end; `notify` tells what is seen.
+
+use std::time::Duration;
+
+use crate::clock::Instant;
+use crate::ids::OperatorId;
+use crate::sip::dialog::{Dialog, DialogKey};
+use crate::sip::event::{Ended, Event, Package};
+use crate::sip::flow::Flow;
+use crate::sip::option_tag;
+use crate::sip::wire::{Message, Name};
+
+use crate::switchboard::admission::door::Taken;
+use crate::switchboard::dispatch::timers::Alarm;
+use crate::switchboard::subscriptions::subscription::{Due, Subscription, WatchId};
+use crate::switchboard::{Calls, NetworkParts, Step, Subscriptions};
+
+/// Seconds that a subscription lasts: at least (423 below), unless the phone says otherwise, at most (RFC 6665 §4.2.1.1).
+pub(in crate::switchboard) const SECONDS_MIN: u32 = 60;
+const SECONDS_DEFAULT: u32 = 3_600;
+const SECONDS_MAX: u32 = 3_600;
+/// A phone whose registration has ended may come back so many seconds later, one of a service that ends after its restart.
+const BACK_AFTER_SECONDS: u32 = 10;
+const BACK_AFTER_RESTART_SECONDS: u32 = 30;
+
+/// The interval asked for is too short.
+pub(in crate::switchboard) struct TooBrief;
+
+impl Subscriptions {
+    /// A SUBSCRIBE outside any dialog, of somebody who is no trunk.
+    pub(in crate::switchboard) fn subscribed(
+        &mut self,
+        calls: &mut Calls,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+    ) {
+        let now = step.now;
+        let Some(watcher) = calls.authenticate(net, step, taken) else { return };
+        let Some(event) = Event::of(taken.message) else { return net.wire.refuse_event(step, taken) };
+        let Some(watched) = net.phones.operator_at(taken.message.request_uri().unwrap_or_default()) else {
+            return net.wire.reply(step, taken, 404, &[]);
+        };
+        // Whose messages wait is nobody else's business.
+        if event.package == Package::MessageSummary && watched != watcher {
+            return net.wire.reply(step, taken, 403, &[]);
+        }
+        if !event.package.is_accepted(taken.message) {
+            return net.wire.reply(step, taken, 406, &[]);
+        }
+        let Some(seconds) = net.wire.granted(step, taken) else { return };
+        let (known, merged) = self.earlier(&watcher, taken.message);
+        if merged {
+            return net.wire.reply(step, taken, 482, &[]);
+        }
+        if let Some(known) = known {
+            self.drop_watch(net, step, known);
+        }
+        if calls.reported.drained || !self.table.has_room(&watcher) {
+            return net.wire.reply(step, taken, 503, &[(Name::RetryAfter, b"60")]);
+        }
+        let tag = step.rng.token();
+        let dialog = match Dialog::as_callee(taken.message, tag.as_str()) {
+            Ok(dialog) => dialog,
+            Err(fault) => return net.wire.reply(step, taken, fault.status, &[]),
+        };
+        net.wire.agree_to_watch(step, taken, seconds, Some(tag.as_str()));
+        let id = self.table.add(Subscription {
+            watcher,
+            watched,
+            event,
+            dialog,
+            flow: taken.flow,
+            expires_at: now.mono + Duration::from_secs(seconds.into()),
+            asked: None,
+            due: Some(Due::All),
+            quiet_until: now.mono,
+            told: None,
+            version: 0,
+            ending: (seconds == 0).then_some(Ended::Timeout),
+            armed: None,
+        });
+        self.look_after_watch(calls, net, step, id);
+    }
+
+    /// A SUBSCRIBE in a dialog: refreshes the subscription, or ends it (RFC 6665 §4.2.1.4).
+    pub(in crate::switchboard) fn resubscribed(
+        &mut self,
+        calls: &mut Calls,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+    ) {
+        let now = step.now;
+        let Some(key) = DialogKey::of_request(taken.message) else { return net.wire.reply(step, taken, 481, &[]) };
+        let found = self.table.at(&key);
+        let alive = found.filter(|id| self.table.get(*id).is_some_and(|one| one.ending.is_none()));
+        let Some(id) = alive else {
+            // A dialog holds one usage (RFC 6665 §4.5.2): a call's is not shared.
+            let status = if net.wire.dialogs.contains_key(&key) { 403 } else { 481 };
+            return net.wire.reply(step, taken, status, &[]);
+        };
+        let foreign: Vec<&[u8]> = option_tag::not_understood(taken.message).collect();
+        if !foreign.is_empty() {
+            return net.wire.reply(step, taken, 420, &[(Name::Unsupported, &foreign.join(&b", "[..]))]);
+        }
+        let Some(event) = Event::of(taken.message) else { return net.wire.refuse_event(step, taken) };
+        let Some(subscription) = self.table.get_mut(id) else { return };
+        if subscription.event != event {
+            return net.wire.reply(step, taken, 403, &[]);
+        }
+        if subscription.dialog.repeats(taken.message) {
+            let answer = subscription.dialog.answer();
+            return net.wire.answer_again(step, taken, answer);
+        }
+        match subscription.dialog.accept(taken.message) {
+            Ok(()) => {}
+            Err(fault) if fault.status == 500 => return net.wire.reply_later(step, taken),
+            Err(fault) => return net.wire.reply(step, taken, fault.status, &[]),
+        }
+        let Some(seconds) = net.wire.granted(step, taken) else { return };
+        net.wire.agree_to_watch(step, taken, seconds, None);
+        self.table.reroute(id, taken.flow);
+        let answer = net.wire.transactions.answer_of(taken.server);
+        let Some(subscription) = self.table.get_mut(id) else { return };
+        subscription.dialog.keep_answer(taken.message, answer);
+        subscription.dialog.refresh(taken.message);
+        subscription.expires_at = now.mono + Duration::from_secs(seconds.into());
+        subscription.due = Some(Due::All);
+        subscription.ending = (seconds == 0).then_some(Ended::Timeout);
+        self.look_after_watch(calls, net, step, id);
+    }
+
+    /// A subscription's time has come: it may tell again, or it has expired.
+    pub(in crate::switchboard) fn watch_due(
+        &mut self,
+        calls: &mut Calls,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        id: WatchId,
+    ) {
+        let now = step.now;
+        let Some(subscription) = self.table.get_mut(id) else { return };
+        subscription.armed = None;
+        if subscription.expires_at <= now.mono {
+            subscription.ending.get_or_insert(Ended::Timeout);
+        }
+        self.look_after_watch(calls, net, step, id);
+    }
+
+    /// The last binding of an operator is gone: his phones are told that they watch no more.
+    pub(in crate::switchboard) fn stop_watching(
+        &mut self,
+        calls: &mut Calls,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        watcher: &OperatorId,
+    ) {
+        for id in self.table.by(watcher) {
+            self.end_watch(calls, net, step, id, Ended::Probation { retry_after: BACK_AFTER_SECONDS });
+        }
+    }
+
+    /// An operator is removed: he watches nobody, and nobody watches him.
+    pub(in crate::switchboard) fn forget_watches(
+        &mut self,
+        calls: &mut Calls,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        operator: &OperatorId,
+    ) {
+        for id in self.table.by(operator) {
+            self.end_watch(calls, net, step, id, Ended::Rejected);
+        }
+        for id in self.table.of(operator) {
+            self.end_watch(calls, net, step, id, Ended::NoResource);
+        }
+    }
+
+    /// A phone's flow has changed: sends its NOTIFYs over the new flow (RFC 5626 §5.3).
+    pub(in crate::switchboard) fn watches_moved(&mut self, watcher: &OperatorId, moved: &[(Flow, Flow)]) {
+        if moved.is_empty() {
+            return;
+        }
+        for id in self.table.by(watcher) {
+            let old = self.table.get(id).map(|subscription| subscription.flow);
+            if let Some((_, new)) = moved.iter().find(|(before, _)| Some(*before) == old) {
+                self.table.reroute(id, *new);
+            }
+        }
+    }
+
+    /// A connection is gone, and with it whoever could be told.
+    pub(in crate::switchboard) fn lose_watches(&mut self, net: &mut NetworkParts, step: &mut Step, flow: Flow) {
+        for id in self.table.over(flow.connection) {
+            self.drop_watch(net, step, id);
+        }
+    }
+
+    /// The service ends, and waits for no answer any more.
+    pub(in crate::switchboard) fn leave_watches(&mut self, calls: &mut Calls, net: &mut NetworkParts, step: &mut Step) {
+        for id in self.table.ids() {
+            let asked = self.table.get_mut(id).and_then(|subscription| subscription.asked.take());
+            if let Some(client) = asked {
+                net.wire.forget(client);
+            }
+            self.end_watch(calls, net, step, id, Ended::Probation { retry_after: BACK_AFTER_RESTART_SECONDS });
+        }
+    }
+
+    /// Takes a subscription out, whatever stands there for it.
+    pub(in crate::switchboard) fn drop_watch(&mut self, net: &mut NetworkParts, step: &mut Step, id: WatchId) {
+        let Some(gone) = self.table.remove(id) else { return };
+        if let Some(at) = gone.armed {
+            step.alarms.remove(at, Alarm::Watch(id));
+        }
+        if let Some(client) = gone.asked {
+            net.wire.forget(client);
+        }
+    }
+
+    /// Puts a subscription's deadline right.
+    pub(in crate::switchboard) fn arm_watch(&mut self, step: &mut Step, id: WatchId, at: Option<Instant>) {
+        let Some(subscription) = self.table.get_mut(id) else { return };
+        let old = std::mem::replace(&mut subscription.armed, at);
+        if old == at {
+            return;
+        }
+        if let Some(old) = old {
+            step.alarms.remove(old, Alarm::Watch(id));
+        }
+        if let Some(at) = at {
+            step.alarms.insert(at, Alarm::Watch(id));
+        }
+    }
+
+    fn end_watch(&mut self, calls: &mut Calls, net: &mut NetworkParts, step: &mut Step, id: WatchId, why: Ended) {
+        if let Some(subscription) = self.table.get_mut(id) {
+            subscription.ending.get_or_insert(why);
+            self.look_after_watch(calls, net, step, id);
+        }
+    }
+
+    /// The earlier subscription with the same Call-ID and tag, which this one replaces; and whether this is a copy of the same request that
+    /// arrived over another path (RFC 3261 §8.2.2.2). Subscriptions of other dialogs continue (RFC 6665 §4.4.1): that of a phone that has
+    /// restarted ends when the phone rejects a NOTIFY.
+    fn earlier(&self, watcher: &OperatorId, message: &Message<'_>) -> (Option<WatchId>, bool) {
+        let (call_id, tag) = (message.call_id().unwrap_or_default(), message.from().ok());
+        let cseq = message.cseq().ok().map(|cseq| cseq.number);
+        let tag = tag.as_ref().and_then(|from| from.tag()).unwrap_or_default();
+        let mut known = None;
+        for id in self.table.by(watcher) {
+            let Some(one) = self.table.get(id) else { continue };
+            let key = one.dialog.key();
+            let same_dialog = key.call_id.0 == call_id && key.remote_tag == tag.as_ref();
+            if same_dialog && one.dialog.remote_cseq() >= cseq {
+                return (None, true);
+            }
+            if same_dialog {
+                known = Some(id);
+            }
+        }
+        (known, false)
+    }
+}
+
+pub(in crate::switchboard) fn seconds(asked: Option<u32>) -> Result<u32, TooBrief> {
+    match asked {
+        None => Ok(SECONDS_DEFAULT),
+        Some(0) => Ok(0),
+        Some(seconds) if seconds < SECONDS_MIN => Err(TooBrief),
+        Some(seconds) => Ok(seconds.min(SECONDS_MAX)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_is_granted_shortened_or_too_brief() {
+        let granted = |asked| seconds(asked).ok();
+        assert_eq!(granted(None), Some(SECONDS_DEFAULT));
+        assert_eq!(granted(Some(0)), Some(0));
+        assert_eq!([granted(Some(1)), granted(Some(59))], [None, None]);
+        assert_eq!(granted(Some(60)), Some(60));
+        assert_eq!(granted(Some(u32::MAX)), Some(SECONDS_MAX));
+    }
+}

@@ -1,0 +1,115 @@
+//! Which trunk a message comes from, and the way to a trunk.
+
+use std::sync::Arc;
+
+use crate::media::source::AddressRange;
+use crate::sip::flow::{Flow, Transport};
+use crate::sip::locate::Target;
+use crate::sip::message::banner_length;
+use crate::sip::wire;
+use crate::sip::wire::{Fault, Name, Parsed};
+use crate::switchboard::admission::challenges::is_same_host;
+use crate::switchboard::admission::door::read;
+use crate::switchboard::session::leg::Who;
+use crate::switchboard::settings::{Network, Trunk};
+use crate::switchboard::trunks::targets::Targets;
+use crate::switchboard::wire::connections::DATAGRAM_BYTES_MAX;
+use crate::switchboard::{Phones, Step, Trunks, Wire};
+
+impl Trunks {
+    /// The media gateways of a leg's trunk; for a phone the networks in `[media] phones`.
+    pub(in crate::switchboard) fn media_networks(&self, who: Who) -> Arc<[AddressRange]> {
+        let trunk = self.trunk_with(who).and_then(|trunk| self.settings.trunks.get(trunk));
+        let networks = trunk.map_or(self.settings.phone_media.as_slice(), |trunk| match trunk.terms.media.is_empty() {
+            true => &trunk.peers,
+            false => &trunk.terms.media,
+        });
+        networks.iter().map(Network::range).collect()
+    }
+}
+
+impl Trunks {
+    /// True if a 2xx to a past INVITE of ours comes from the host that the INVITE was sent to, a trunk's server or a registered phone's
+    /// address: it causes an ACK and a BYE.
+    pub(in crate::switchboard) fn may_answer_late(&self, phones: &Phones, sent: Flow, flow: Flow) -> bool {
+        let trunks = self.settings.trunks.iter();
+        is_same_host(sent, flow)
+            || trunks.enumerate().any(|(trunk, _)| self.is_server_of(trunk, flow))
+            || phones.registrar.has_binding_at(flow.remote.ip())
+    }
+}
+
+impl Trunks {
+    /// Reads one message. A trunk's message that concerns a 112 call is read despite errors in what the call does not need.
+    pub(in crate::switchboard) fn read<'b>(
+        &mut self,
+        wire: &mut Wire,
+        step: &mut Step,
+        flow: Flow,
+        bytes: &'b [u8],
+    ) -> Parsed<'b> {
+        let parsed = read(flow, bytes);
+        let Parsed::Bad(_, Fault { why, .. }) = parsed else { return parsed };
+        let Some(trunk) = self.trunk_of(flow) else { return parsed };
+        let in_stream = flow.transport != Transport::Udp;
+        let Parsed::Good(message) = wire::parse_tolerantly(bytes, in_stream) else { return parsed };
+        if in_stream && message.first(Name::ContentLength).is_none() || !wire.concerns_a_call(&message, trunk) {
+            return parsed;
+        }
+        self.report_ignored_error(step, &message, trunk, why);
+        Parsed::Good(message)
+    }
+}
+
+impl Trunks {
+    /// The trunk that a peer belongs to, as an index into the settings. One with a name for its certificate must have proven it
+    /// on this connection (RFC 5922 §7).
+    pub(in crate::switchboard) fn trunk_of(&self, flow: Flow) -> Option<usize> {
+        (0..self.settings.trunks.len())
+            .find(|trunk| self.has_proven_name(*trunk, flow) && self.settings.is_peer_of(*trunk, flow))
+    }
+
+    /// True if the trunk has no `tls_name`, or the peer of this connection has proven it.
+    pub(in crate::switchboard) fn has_proven_name(&self, trunk: usize, flow: Flow) -> bool {
+        let wanted = self.settings.trunks.get(trunk).and_then(|trunk| trunk.tls_name.as_ref());
+        let proven = || self.proven.get(&flow.connection);
+        wanted.is_none_or(|name| proven().is_some_and(|names| names.contains(name)))
+    }
+
+    /// True for a flow from a network in the trunk's `peers` or from one of its resolved servers.
+    pub(in crate::switchboard) fn is_server_of(&self, trunk: usize, flow: Flow) -> bool {
+        let source = flow.remote.ip().to_canonical();
+        let resolved = self.settings.trunks.get(trunk).is_some_and(|trunk| {
+            let known = self.targets.get(&trunk.name).into_iter().flat_map(Targets::hosts);
+            trunk.target.map(|target| target.ip()).into_iter().chain(known).any(|host| host.to_canonical() == source)
+        });
+        resolved || self.settings.is_peer_of(trunk, flow)
+    }
+}
+
+impl Trunks {
+    /// The way to a trunk, if it has a target: over its transport, from our listener of that transport.
+    pub(in crate::switchboard) fn trunk_flow(&self, trunk: &Trunk) -> Option<Flow> {
+        let target = self.trunk_target(trunk)?;
+        let local = self.settings.listener_towards(target.transport, target.address)?;
+        Some(Flow::any(target.transport, local, target.address))
+    }
+
+    /// The way over TCP for a request that is too long for a datagram, where its trunk takes TCP (RFC 3261 §18.1.1).
+    pub(in crate::switchboard) fn large_flow(&self, flow: Flow, length: usize) -> Option<Flow> {
+        let banner = self.settings.server_header.as_deref().map_or(0, banner_length);
+        if flow.transport != Transport::Udp || length + banner <= DATAGRAM_BYTES_MAX {
+            return None;
+        }
+        let target = Target { transport: flow.transport, address: flow.remote };
+        let takes_tcp = |trunk: &&Trunk| trunk.tcp_when_large && self.trunk_target(trunk) == Some(target);
+        self.settings.trunks.iter().find(takes_tcp)?;
+        let local = self.settings.listener_towards(Transport::Tcp, flow.remote)?;
+        Some(Flow::any(Transport::Tcp, local, flow.remote))
+    }
+
+    /// A peer has proven names of trunks.
+    pub(in crate::switchboard) fn proven(&mut self, flow: Flow, names: Vec<String>) {
+        self.proven.insert(flow.connection, names);
+    }
+}

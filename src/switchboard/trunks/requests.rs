@@ -1,0 +1,140 @@
+//! Requests to trunks that belong to no dialog, or end an unwanted one.
+
+use bytes::Bytes;
+
+use crate::sip::dialog::{Dialog, DialogKey};
+use crate::sip::flow::{Flow, Transmit};
+use crate::sip::message::Builder;
+use crate::sip::wire::{Message, Method, Name};
+use crate::switchboard::dispatch::timers::Alarm;
+use crate::switchboard::session::leg::Who;
+use crate::switchboard::wire::connections::uri_over;
+use crate::switchboard::{Phones, Purpose, Step, Trunks, Wire};
+
+impl Trunks {
+    /// Sends a request that nobody waits for. A telco may want our password for it all the same.
+    #[expect(clippy::too_many_arguments, reason = "the parts of a request, each made by another step")]
+    pub(in crate::switchboard) fn send_unattended(
+        &mut self,
+        wire: &mut Wire,
+        step: &mut Step,
+        who: Who,
+        purpose: Purpose,
+        method: Method,
+        flow: Flow,
+        branch: &str,
+        (bytes, cseq): (Bytes, u32),
+    ) {
+        let now = step.now;
+        let sent = wire.transactions.send(now.mono, flow, method, branch, bytes.clone(), &mut step.out.transmits);
+        let Some(client) = sent else { return };
+        match self.trunk_with(who).filter(|trunk| self.settings.asks(*trunk)) {
+            Some(trunk) => {
+                wire.clients.insert(client, purpose);
+                wire.may_be_asked(client, Some(trunk), flow, bytes, cseq);
+            }
+            None => wire.transactions.forget(client),
+        }
+    }
+}
+
+impl Trunks {
+    /// Sends this ACK, and the BYE of its dialog if it `hangs_up`.
+    pub(in crate::switchboard) fn decline_over(
+        &mut self,
+        wire: &mut Wire,
+        step: &mut Step,
+        who: Who,
+        flow: Flow,
+        ack: Builder,
+        mut dialog: Dialog,
+        hangs_up: bool,
+    ) {
+        let branch = format!("z9hG4bK{}", step.rng.token());
+        let sent_by = self.settings.advertised(flow).to_owned();
+        let bytes = ack.via(flow.transport, &sent_by, &branch).encode();
+        step.out.transmits.push(Transmit { flow, bytes });
+        if !hangs_up {
+            return;
+        }
+        let branch = format!("z9hG4bK{}", step.rng.token());
+        let (builder, cseq) = dialog.request(Method::Bye);
+        let bytes = builder.via(flow.transport, &sent_by, &branch).encode();
+        self.send_unattended(wire, step, who, Purpose::Farewell, Method::Bye, flow, &branch, (bytes, cseq));
+    }
+}
+
+impl Trunks {
+    pub(in crate::switchboard) fn ping_trunk(
+        &mut self,
+        wire: &mut Wire,
+        phones: &mut Phones,
+        step: &mut Step,
+        index: usize,
+    ) {
+        let now = step.now;
+        let Some(trunk) = self.settings.trunks.get(index) else { return };
+        let way = self.trunk_target(trunk).zip(self.trunk_flow(trunk));
+        let Some(every) = trunk.keep_alive else { return };
+        let next = now.mono + every;
+        step.alarms.insert(next, Alarm::PingTrunk(index));
+        phones.pings.trunks.insert(index, next);
+        if let Some((target, flow)) = way {
+            wire.ping(step, flow, &uri_over(flow, None), Purpose::TrunkPing(index, target));
+        }
+    }
+}
+
+impl Trunks {
+    /// Ends the dialog of a 2xx from a callee that is no longer wanted.
+    pub(in crate::switchboard) fn decline(
+        &mut self,
+        wire: &mut Wire,
+        phones: &mut Phones,
+        step: &mut Step,
+        came_over: Flow,
+        message: &Message<'_>,
+        key: DialogKey,
+        cseq: u32,
+    ) {
+        let now = step.now;
+        let invite = (key.call_id.0.clone(), key.local_tag.clone());
+        let sent = wire.past_invites.known.get(&invite).map(|past| past.line.flow);
+        if !sent.is_some_and(|sent| self.may_answer_late(phones, sent, came_over)) {
+            return;
+        }
+        let Some(past) = wire.past_invites.known.get_mut(&invite) else { return };
+        if now.mono >= past.until || cseq == 0 || cseq > past.cseq {
+            return;
+        }
+        let from = message.first(Name::From).unwrap_or_default();
+        let Ok(dialog) = Dialog::as_caller(from, cseq, message) else { return };
+        let from_second = past.second.filter(|second| second.remote == came_over.remote);
+        let flow = from_second.unwrap_or_else(|| past.line.flow_in(&dialog));
+        let (who, ack) = (past.who, past.line.ack(&dialog, cseq));
+        let hangs_up = past.line.hangs_up(&dialog);
+        self.decline_over(wire, step, who, flow, ack, dialog, hangs_up);
+    }
+}
+
+impl Trunks {
+    pub(in crate::switchboard) fn send_prack(
+        &mut self,
+        wire: &mut Wire,
+        step: &mut Step,
+        (who, key): (Who, DialogKey),
+        flow: Flow,
+        (builder, number): (Builder, u32),
+        rseq: u32,
+        message: &Message<'_>,
+    ) {
+        let cseq = message.cseq().map_or(0, |cseq| cseq.number);
+        let branch = format!("z9hG4bK{}", step.rng.token());
+        let rack = format!("{rseq} {cseq} INVITE");
+        let bytes = builder
+            .header(Name::RAck, rack.as_bytes())
+            .via(flow.transport, self.settings.advertised(flow), &branch)
+            .encode();
+        self.send_unattended(wire, step, who, Purpose::Prack(who, key), Method::Prack, flow, &branch, (bytes, number));
+    }
+}

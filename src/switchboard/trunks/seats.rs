@@ -1,0 +1,143 @@
+//! Whose call takes room on which trunk.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::switchboard::Trunks;
+use crate::switchboard::session::leg::Who;
+
+/// The seats that are taken.
+#[derive(Debug, Default)]
+pub(in crate::switchboard) struct Seats {
+    /// The trunk of each leg, by its place in the settings.
+    of: BTreeMap<Who, usize>,
+    /// Legs that are over and take no capacity: of these only the trunk is known.
+    over: BTreeSet<Who>,
+    taken: BTreeMap<usize, usize>,
+}
+
+impl Seats {
+    fn take(&mut self, trunk: usize, who: Who) {
+        self.leave(who);
+        self.of.insert(who, trunk);
+        *self.taken.entry(trunk).or_default() += 1;
+    }
+
+    fn leave(&mut self, who: Who) {
+        self.release(who);
+        self.of.remove(&who);
+        self.over.remove(&who);
+    }
+
+    /// A leg is over: it takes no capacity any more. Its trunk stays known.
+    pub(in crate::switchboard) fn release(&mut self, who: Who) {
+        let Some(trunk) = self.of.get(&who).filter(|_| !self.over.contains(&who)) else { return };
+        if let Some(taken) = self.taken.get_mut(trunk) {
+            *taken -= 1;
+            if *taken == 0 {
+                self.taken.remove(trunk);
+            }
+        }
+        self.over.insert(who);
+    }
+
+    /// The trunks have moved; seats of one that is gone go with it.
+    pub(in crate::switchboard) fn follow(&mut self, places: &[Option<usize>]) {
+        let old = std::mem::take(self);
+        for (who, trunk) in old.of {
+            if let Some(place) = places.get(trunk).copied().flatten() {
+                self.take(place, who);
+            }
+        }
+        old.over.into_iter().for_each(|who| self.release(who));
+    }
+
+    pub(in crate::switchboard) fn verify(&self, alive: impl Fn(&Who) -> bool) -> Result<(), String> {
+        if let Some(who) = self.of.keys().find(|who| !alive(who)) {
+            return Err(format!("a trunk's room is taken by {who:?}, who is gone"));
+        }
+        if let Some(who) = self.over.iter().find(|who| !self.of.contains_key(who)) {
+            return Err(format!("{who:?} is over, and has no trunk"));
+        }
+        let mut counted: BTreeMap<usize, usize> = BTreeMap::new();
+        let live = self.of.iter().filter(|(who, _)| !self.over.contains(who));
+        live.for_each(|(_, trunk)| *counted.entry(*trunk).or_default() += 1);
+        if counted != self.taken {
+            return Err(format!("{counted:?} seats are taken on trunks, {:?} are counted", self.taken));
+        }
+        Ok(())
+    }
+}
+
+impl Trunks {
+    /// True while another caller fits on a trunk. Outgoing legs use a full one if no other has room.
+    pub(in crate::switchboard) fn has_room(&self, index: usize) -> bool {
+        let cap = self.settings.trunks.get(index).map_or(0, |trunk| trunk.terms.max_calls);
+        cap == 0 || self.channels.taken.get(&index).is_none_or(|taken| *taken < cap)
+    }
+
+    pub(in crate::switchboard) fn take_seat(&mut self, index: usize, who: Who) {
+        self.channels.take(index, who);
+    }
+
+    pub(in crate::switchboard) fn leave_seat(&mut self, who: Who) {
+        self.channels.leave(who);
+    }
+
+    /// The trunk whose room somebody takes.
+    pub(in crate::switchboard) fn trunk_with(&self, who: Who) -> Option<usize> {
+        self.channels.of.get(&who).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seats() -> Seats {
+        let mut seats = Seats::default();
+        for (trunk, phone) in [(0, 1), (1, 2), (1, 3), (2, 4)] {
+            seats.take(trunk, Who::Phone(phone));
+        }
+        seats
+    }
+
+    #[test]
+    fn a_seat_is_given_back_once() {
+        let mut seats = seats();
+        for _ in 0..2 {
+            seats.leave(Who::Phone(2));
+            assert_eq!(seats.taken, BTreeMap::from([(0, 1), (1, 1), (2, 1)]));
+        }
+        seats.take(2, Who::Phone(3));
+        assert_eq!(seats.taken, BTreeMap::from([(0, 1), (2, 2)]));
+        assert_eq!(seats.verify(|_| true), Ok(()));
+        assert!(seats.verify(|who| *who != Who::Phone(4)).is_err());
+    }
+
+    #[test]
+    fn a_leg_that_is_over_takes_no_capacity_and_keeps_its_trunk() {
+        let mut seats = seats();
+        for _ in 0..2 {
+            seats.release(Who::Phone(2));
+            assert_eq!(seats.taken, BTreeMap::from([(0, 1), (1, 1), (2, 1)]));
+        }
+        assert_eq!((seats.of.get(&Who::Phone(2)), seats.verify(|_| true)), (Some(&1), Ok(())));
+        seats.follow(&[Some(0), Some(1), Some(2)]);
+        assert_eq!(seats.taken, BTreeMap::from([(0, 1), (1, 1), (2, 1)]));
+        seats.leave(Who::Phone(2));
+        assert_eq!(seats.taken, BTreeMap::from([(0, 1), (1, 1), (2, 1)]));
+        assert_eq!((seats.of.get(&Who::Phone(2)), seats.verify(|_| true)), (None, Ok(())));
+        // A call that takes over the number of a leg counts again.
+        seats.take(2, Who::Phone(2));
+        assert_eq!(seats.taken, BTreeMap::from([(0, 1), (1, 1), (2, 2)]));
+    }
+
+    #[test]
+    fn seats_follow_their_trunks() {
+        let mut seats = seats();
+        seats.follow(&[Some(1), Some(0), None]);
+        assert_eq!(seats.taken, BTreeMap::from([(0, 2), (1, 1)]));
+        assert_eq!((seats.of.get(&Who::Phone(1)), seats.of.get(&Who::Phone(4))), (Some(&1), None));
+        assert_eq!(seats.verify(|_| true), Ok(()));
+    }
+}

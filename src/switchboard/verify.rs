@@ -1,0 +1,410 @@
+//! What must hold after every step (ARCHITECTURE.md, "Invariant:"). Tests and the simulator ask; a busy service does not.
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+
+use crate::cdr::fact::Callee;
+use crate::clock::Instant;
+use crate::ids::{CallId, OperatorId};
+use crate::limits::LIVE_LEGS_PER_CALL_MAX;
+use crate::sip::sdes::Secrecy;
+
+use crate::switchboard::Purpose;
+use crate::switchboard::calls::call::{Call, Stage};
+use crate::switchboard::dispatch::timers::Alarm;
+use crate::switchboard::session::inquiry::Inquiry;
+use crate::switchboard::session::leg::{Line, OfferState, Rung, Sound, Unacked, Who};
+use crate::switchboard::session::refresh::Session;
+use crate::switchboard::session::reliable::Reliable;
+use crate::switchboard::{Calls, NetworkParts, Step, Switchboard};
+
+/// Tells a large table that has changed since it was checked from one that has not: to check one of thousands after every step
+/// would take far longer than the steps.
+#[derive(Debug, Default)]
+pub(super) struct Checked {
+    changes: u64,
+    checked: Cell<Option<u64>>,
+}
+
+impl Checked {
+    /// The table changes.
+    pub(super) fn changed(&mut self) {
+        self.changes += 1;
+    }
+
+    /// Checks the table by `check`, unless it is as it was when it was last found right.
+    pub(super) fn check(&self, check: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+        if self.checked.get() != Some(self.changes) {
+            check()?;
+            self.checked.set(Some(self.changes));
+        }
+        Ok(())
+    }
+}
+
+impl Switchboard {
+    /// Checks every invariant; the text names the first that is broken.
+    pub fn verify(&self) -> Result<(), String> {
+        self.calls.acd.verify(true)?;
+        self.net.admission.guard.verify()?;
+        let mut busy: BTreeSet<&OperatorId> = BTreeSet::new();
+        for (id, call) in self.calls.calls.iter() {
+            self.calls.verify_call(*id, call).map_err(|what| format!("call {id}: {what}"))?;
+            self.calls.verify_ring(*id, call)?;
+            for leg in call.legs.values().filter(|leg| leg.state == OfferState::Talking) {
+                if let Callee::Operator(operator) = &leg.to
+                    && !busy.insert(operator)
+                {
+                    return Err(format!("operator {operator} has two live legs"));
+                }
+            }
+            // Several phones of one operator may ring, for one call.
+            let ringing = call.legs.values().filter(|leg| leg.is_ringing()).filter_map(|leg| leg.operator());
+            for operator in ringing.collect::<BTreeSet<_>>() {
+                if !busy.insert(operator) {
+                    return Err(format!("operator {operator} is rung for two calls"));
+                }
+            }
+        }
+        self.calls.verify_unheard()?;
+        self.mode.verify_posture(&self.calls, &self.step)?;
+        self.calls.verify_stations(&self.net)?;
+        self.calls.callers.verify()?;
+        self.calls.abandoned.verify(|id| self.calls.calls.get(id).is_some_and(|call| !call.is_over()))?;
+        if self.calls.worked.keys().any(|operator| !self.net.phones.accounts.contains_key(operator)) {
+            return Err("somebody who is gone has a last call".to_owned());
+        }
+        self.net.wire.lookups.verify(|who| self.calls.line(who).is_some())?;
+        self.verify_owners()?;
+        self.calls.verify_clients(&self.net)?;
+        self.verify_alarms()
+    }
+}
+
+impl Calls {
+    fn verify_call(&self, id: CallId, call: &Call) -> Result<(), &'static str> {
+        self.verify_guests(id, call)?;
+        Self::verify_silent(call)?;
+        self.verify_ports(id, call)?;
+        if call.ringing() >= LIVE_LEGS_PER_CALL_MAX {
+            return Err("it rings at too many phones");
+        }
+        let own = || call.legs.iter().filter(|(no, _)| !call.guests.contains_key(no)).map(|(_, leg)| leg);
+        let ringing = own().filter(|leg| leg.is_ringing()).count();
+        let talking = own().filter(|leg| matches!(leg.state, OfferState::Talking)).count();
+        let good = match &call.stage {
+            Stage::Queued | Stage::Ended => ringing == 0 && talking == 0,
+            Stage::Number => {
+                own().filter(|leg| leg.is_ringing() && leg.operator().is_none()).count() == 1 && talking == 0
+            }
+            Stage::Offered | Stage::AllPhones { .. } => ringing >= 1 && talking == 0,
+            Stage::Talking { leg } => ringing == 0 && talking == 1 && call.legs.contains_key(leg),
+            Stage::Transfer { from } => {
+                let talks =
+                    from.is_none_or(|leg| call.legs.get(&leg).is_some_and(|leg| leg.state == OfferState::Talking));
+                ringing >= 1 && talking == usize::from(from.is_some()) && talks
+            }
+            Stage::OwnPhones { .. } => ringing >= 1 && talking == 0 && call.placed_by.is_some(),
+            Stage::Placed => ringing >= 1 && talking == 0 && call.placed_by.is_some(),
+        };
+        if !good {
+            return Err("its legs do not fit its stage");
+        }
+        let rung = || own().filter(|leg| leg.is_ringing());
+        let one_callee = rung().all(|leg| rung().next().is_some_and(|first| first.to == leg.to));
+        if matches!(call.stage, Stage::Transfer { .. } | Stage::Placed) && !one_callee {
+            return Err("it rings two callees");
+        }
+        if call.legs.values().any(|leg| leg.dialled.is_some() && leg.operator().is_some()) {
+            return Err("a phone's failure would count against a trunk's server");
+        }
+        let passes_on = matches!(call.stage, Stage::Transfer { .. });
+        if call.transfer.is_some() != passes_on || passes_on && call.placed_by.is_some() {
+            return Err("its transfer does not fit its stage");
+        }
+        if call.is_over() && (call.caller.line.session.is_some() || call.caller.line.asked.is_some()) {
+            return Err("it is over but its session is timed");
+        }
+        if call.legs.values().any(|leg| leg.state == OfferState::Cancelling && !leg.early.is_empty()) {
+            return Err("a cancelled leg has early dialogs");
+        }
+        let holds = |sound: Option<&crate::switchboard::session::leg::Sound>| {
+            sound.is_some_and(crate::switchboard::session::leg::Sound::peer_holds)
+        };
+        if let Stage::Talking { leg } = call.stage {
+            let operator = call.legs.get(&leg).and_then(|leg| leg.line.sound.as_ref());
+            if call.holding != (holds(call.caller.line.sound.as_ref()), holds(operator)) {
+                return Err("who is on hold is not what was agreed");
+            }
+        }
+        let sounds = call.legs.values().filter_map(|leg| leg.line.sound.as_ref());
+        let open = |sound: &Sound| {
+            sound.local.terms.secrecy == Secrecy::Required && sound.agreed.is_some_and(|agreed| agreed.crypto.is_none())
+        };
+        if sounds.chain(&call.caller.line.sound).any(open) {
+            return Err("a leg that must be secret is not");
+        }
+        if call.is_over() && call.caller.line.sound.is_some() {
+            return Err("it is over but holds a port");
+        }
+        // Whose own phones are rung is no caller yet.
+        let is_fetched = matches!(call.stage, Stage::OwnPhones { .. });
+        if !call.is_over() && !is_fetched && call.caller.invite.is_none() && !call.caller.answered {
+            return Err("it is alive but its caller has been refused");
+        }
+        if call.is_over() && call.legs.is_empty() && call.caller.line.unacked.is_none() {
+            return Err("it is over but was not forgotten");
+        }
+        Ok(())
+    }
+
+    /// Who is reserved for a call that rings has a leg that rings, and the other way round: nobody is reserved for ever.
+    fn verify_ring(&self, id: CallId, call: &Call) -> Result<(), String> {
+        if !(matches!(call.stage, Stage::Offered | Stage::OwnPhones { .. }) || call.is_falling_back()) {
+            return Ok(());
+        }
+        let rung: BTreeSet<&OperatorId> =
+            call.legs.values().filter(|leg| leg.is_ringing()).filter_map(|leg| leg.operator()).collect();
+        let reserved: BTreeSet<&OperatorId> = self.acd.rung_for(id).collect();
+        if rung == reserved {
+            Ok(())
+        } else {
+            Err(format!("call {id} rings {rung:?}, {reserved:?} are reserved for it"))
+        }
+    }
+}
+
+impl Switchboard {
+    /// Ports, dialogs, transactions and INVITEs in use belong to somebody alive.
+    fn verify_owners(&self) -> Result<(), String> {
+        let alive = |who: &Who| match who {
+            Who::Caller(call) => self.calls.calls.contains_key(call),
+            Who::Offer(call, leg) => self.calls.calls.get(call).is_some_and(|call| call.legs.contains_key(leg)),
+            Who::Phone(phone) => self.calls.services.contains_key(phone),
+        };
+        if let Some((anchor, who)) = self.net.media.anchors.iter().find(|(_, who)| !alive(who)) {
+            return Err(format!("port {anchor:?} belongs to {who:?}, who is gone"));
+        }
+        if self.net.media.anchors.len() != self.net.media.ports.lent() {
+            return Err(format!(
+                "{} ports are lent, {} are known",
+                self.net.media.ports.lent(),
+                self.net.media.anchors.len()
+            ));
+        }
+        if let Some((_, who)) = self.net.wire.dialogs.iter().find(|(_, who)| !alive(who)) {
+            return Err(format!("a dialog belongs to {who:?}, who is gone"));
+        }
+        if let Some((_, who)) = self.net.wire.invites.iter().find(|(_, who)| !alive(who)) {
+            return Err(format!("an INVITE belongs to {who:?}, who is gone"));
+        }
+        if self.calls.live != self.calls.calls.values().filter(|call| !call.is_over()).count() {
+            return Err(format!("{} live calls are counted", self.calls.live));
+        }
+        self.net.trunks.verify_trunks(&self.net.wire, alive)?;
+        self.calls.verify_internal()?;
+        self.calls.verify_service_calls()?;
+        self.calls.verify_disconnected(&self.net)?;
+        self.subscriptions.verify_watches(&self.calls, &self.net)?;
+        self.messages.verify_texts(&self.net)?;
+        let dead = |id: &crate::ids::CallId| !self.calls.calls.contains_key(id);
+        for (connection, calls) in self.net.wire.streams.iter() {
+            let over_it = |id| {
+                self.calls.calls.get(id).is_some_and(|call: &Call| call.caller.line.flow.connection == *connection)
+            };
+            if calls.is_empty() || !calls.iter().all(over_it) {
+                return Err(format!("calls are held to go over {connection:?}, and do not"));
+            }
+        }
+        let live = || self.calls.calls.iter().filter(|(_, call)| !call.is_over());
+        self.calls.placed.verify(live().filter_map(|(id, call)| Some((*id, call.placed_by.as_ref()?))))?;
+        let emergencies = live().filter(|(_, call)| call.placed_by.is_none());
+        self.calls.calling.verify(emergencies.map(|(_, call)| call.shown.number.as_deref()))?;
+        if self.calls.reported.unstaffed != self.calls.acd.is_unstaffed()
+            || self.calls.reported.none_ready != self.calls.acd.is_none_ready()
+        {
+            return Err("the last report about staffed and ready operators is wrong".to_owned());
+        }
+        if self.net.wire.merged.values().any(dead) {
+            return Err("a merge key belongs to a call that is gone".to_owned());
+        }
+        Ok(())
+    }
+}
+
+impl Calls {
+    /// The lines of all that are alive.
+    pub(in crate::switchboard) fn lines(&self) -> impl Iterator<Item = (Who, &Line)> {
+        let calls = self.calls.iter().flat_map(|(id, call)| {
+            let legs = call.legs.iter().map(|(leg, offer)| (Who::Offer(*id, *leg), &offer.line));
+            legs.chain([(Who::Caller(*id), &call.caller.line)])
+        });
+        calls.chain(self.services.iter().map(|(phone, call)| (Who::Phone(*phone), &call.line)))
+    }
+
+    pub(super) fn line(&self, who: Who) -> Option<&Line> {
+        match who {
+            Who::Caller(call) => self.calls.get(&call).map(|call| &call.caller.line),
+            Who::Offer(call, leg) => self.calls.get(&call)?.legs.get(&leg).map(|leg| &leg.line),
+            Who::Phone(phone) => self.services.get(&phone).map(|phone| &phone.line),
+        }
+    }
+
+    /// What we have asked belongs to somebody who waits for the answer.
+    fn verify_clients(&self, net: &NetworkParts) -> Result<(), String> {
+        net.wire.clients.verify()?;
+        for (client, purpose) in net.wire.clients.iter() {
+            let good = match purpose {
+                Purpose::Offer(Who::Offer(call, leg)) => self
+                    .calls
+                    .get(call)
+                    .and_then(|call| call.legs.get(leg))
+                    .is_some_and(|leg| leg.client == Some(*client) || leg.rung.second.client() == Some(*client)),
+                Purpose::Offer(Who::Caller(call)) => self
+                    .calls
+                    .get(call)
+                    .and_then(|call| call.caller.fetched.as_ref())
+                    .is_some_and(|fetched| fetched.client == *client),
+                Purpose::Offer(Who::Phone(_)) => false,
+                Purpose::Referral(who) => self.line(*who).and_then(Line::notify_under_way) == Some(*client),
+                Purpose::Digit(who) => self.line(*who).and_then(|line| line.digits.told()) == Some(*client),
+                Purpose::Inquiry(who) => {
+                    self.line(*who).and_then(|line| line.inquiry.as_ref()).is_some_and(|inquiry| inquiry.is(*client))
+                }
+                Purpose::Refresh(who) => self.line(*who).is_some_and(|line| {
+                    let asked = line.asked.as_ref().is_some_and(|asked| asked.is(*client));
+                    asked || line.reinvited.is_some_and(|(last, _)| last == *client)
+                }),
+                Purpose::TrunkPing(..)
+                | Purpose::TrunkRegister(..)
+                | Purpose::PhonePing(..)
+                | Purpose::Prack(..)
+                | Purpose::Leaving { .. }
+                | Purpose::Notify(_)
+                | Purpose::Text(_)
+                | Purpose::Farewell => true,
+            };
+            if !good {
+                return Err(format!("nobody waits for the answer to {purpose:?}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Switchboard {
+    /// Every deadline belongs to a state that waits for it, and every state that waits has its deadline.
+    fn verify_alarms(&self) -> Result<(), String> {
+        for (at, alarm) in self.step.alarms.iter() {
+            let at = Some(*at);
+            let good = match alarm {
+                Alarm::Unacked(who) => {
+                    self.calls.line(*who).and_then(|line| line.unacked.as_ref()).map(Unacked::due) == at
+                }
+                Alarm::Session(who) => {
+                    self.calls.line(*who).and_then(|line| line.session.as_ref()).map(Session::due) == at
+                }
+                Alarm::Inquiry(who) => {
+                    at == self.calls.line(*who).and_then(|line| line.inquiry.as_ref()).and_then(Inquiry::due)
+                }
+                Alarm::HeldBye(who) => {
+                    self.calls.line(*who).and_then(|line| line.held_bye.as_ref()).map(|held| held.due) == at
+                }
+                Alarm::Unpracked(call) => {
+                    self.calls.calls.get(call).and_then(|call| call.caller.reliable.as_ref()).and_then(Reliable::due)
+                        == at
+                }
+                Alarm::SecondWay(who) => self.calls.rung(*who).and_then(|rung| rung.second.due()) == at,
+                Alarm::Unheard(who) => self.calls.rung(*who).and_then(|rung| rung.respond_by) == at,
+                Alarm::BindingGone(who) => self.calls.rung(*who).and_then(|rung| rung.ends_at) == at,
+                Alarm::RingOver(who) => self.calls.rings_until(*who) == at,
+                Alarm::PhonesOver(call) => match self.calls.calls.get(call).map(|call| &call.stage) {
+                    Some(Stage::AllPhones { until }) => Some(*until) == at,
+                    Some(
+                        Stage::Queued
+                        | Stage::Offered
+                        | Stage::Number
+                        | Stage::Talking { .. }
+                        | Stage::Transfer { .. }
+                        | Stage::OwnPhones { .. }
+                        | Stage::Placed
+                        | Stage::Ended,
+                    )
+                    | None => false,
+                },
+                Alarm::Disconnected(call) => self.calls.disconnected_until(*call) == at,
+                Alarm::TooLong(call) => {
+                    self.calls.calls.get(call).filter(|call| !call.is_over()).map(|call| call.over_at) == at
+                }
+                Alarm::InviteExpires(call) => self.calls.calls.get(call).and_then(|call| call.expires_at) == at,
+                Alarm::TellAgain(call) => self.calls.calls.get(call).and_then(|call| call.caller.tell_again_at) == at,
+                Alarm::OfferAudio(call) => self.calls.calls.get(call).and_then(|call| call.caller.audio_again_at) == at,
+                Alarm::TellPlace(call) => self.calls.calls.get(call).and_then(|call| call.place_told_at) == at,
+                Alarm::Outside(call) => {
+                    self.calls.calls.get(call).and_then(|call| call.outside.last()).map(|(at, _)| *at) == at
+                }
+                Alarm::PhoneOver(phone) => self.calls.services.get(phone).map(|phone| phone.over_at) == at,
+                Alarm::Text(text) => self.messages.texts.due(*text) == at,
+                Alarm::TextAgain(text) => self.messages.texts.seconds_at(*text) == at,
+                Alarm::Watch(watch) => self.subscriptions.table.get(*watch).and_then(|one| one.armed) == at,
+                Alarm::Posture => self.mode.stance.due == at,
+                Alarm::GoodbyesOver => self.calls.draining,
+                Alarm::PingTrunk(_) | Alarm::RegisterTrunk(_) | Alarm::PingPhone(_) => true,
+            };
+            if !good {
+                return Err(format!("nobody waits for {alarm:?}"));
+            }
+        }
+        let told = |(id, call): (&CallId, &Call)| {
+            let at = call.place_told_at?;
+            (!call.announced || !self.step.alarms.contains(at, Alarm::TellPlace(*id))).then_some(*id)
+        };
+        if let Some(id) = self.calls.calls.iter().find_map(told) {
+            return Err(format!("call {id} is to be told its place, and will not be"));
+        }
+        let planned = |(id, call): (&CallId, &Call)| {
+            let (at, _) = call.outside.last()?;
+            (call.is_over() || !self.step.alarms.contains(*at, Alarm::Outside(*id))).then_some(*id)
+        };
+        if let Some(id) = self.calls.calls.iter().find_map(planned) {
+            return Err(format!("call {id} is to be tried outside, and will not be"));
+        }
+        self.calls.verify_legs_deadlines(&self.step)
+    }
+}
+
+impl Calls {
+    fn verify_legs_deadlines(&self, step: &Step) -> Result<(), String> {
+        for (who, line) in self.lines() {
+            let session = line.session.as_ref().map(|session| (session.due(), Alarm::Session(who)));
+            let unacked = line.unacked.as_ref().map(|unacked| (unacked.due(), Alarm::Unacked(who)));
+            let ringing = self.rings_until(who).map(|at| (at, Alarm::RingOver(who)));
+            let inquiry = line.inquiry.as_ref().and_then(Inquiry::due).map(|at| (at, Alarm::Inquiry(who)));
+            let bye = line.held_bye.as_ref().map(|held| (held.due, Alarm::HeldBye(who)));
+            let rung = self.rung(who);
+            let second = rung.and_then(|rung| rung.second.due()).map(|at| (at, Alarm::SecondWay(who)));
+            let response = rung.and_then(|rung| rung.respond_by).map(|at| (at, Alarm::Unheard(who)));
+            let gone = rung.and_then(|rung| rung.ends_at).map(|at| (at, Alarm::BindingGone(who)));
+            let wanted = [session, unacked, ringing, inquiry, bye, second, response, gone];
+            if let Some((_, alarm)) =
+                wanted.into_iter().flatten().find(|(at, alarm)| !step.alarms.contains(*at, alarm.clone()))
+            {
+                return Err(format!("{alarm:?} is waited for in vain"));
+            }
+        }
+        Ok(())
+    }
+
+    fn rings_until(&self, who: Who) -> Option<Instant> {
+        let Who::Offer(call, leg) = who else { return None };
+        match self.calls.get(&call)?.legs.get(&leg)?.state {
+            OfferState::Ringing { ring_until, .. } => Some(ring_until),
+            OfferState::Unheard | OfferState::Cancelling | OfferState::Talking => None,
+        }
+    }
+
+    fn rung(&self, who: Who) -> Option<&Rung> {
+        let Who::Offer(call, leg) = who else { return None };
+        self.calls.get(&call)?.legs.get(&leg).map(|leg| &leg.rung)
+    }
+}

@@ -1,0 +1,178 @@
+//! Requests of ours that wait for a final response, and the purpose of each. Those of one leg or trunk are found without a look at all others.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::counted::Map;
+use crate::sip::dialog::DialogKey;
+use crate::sip::locate::Target;
+use crate::sip::transaction::ClientId;
+
+use crate::switchboard::messages::texts::TextId;
+use crate::switchboard::phones::ways::BoundPhone;
+use crate::switchboard::session::leg::Who;
+use crate::switchboard::subscriptions::subscription::WatchId;
+
+/// The purpose of a client transaction.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::switchboard) enum Purpose {
+    Offer(Who),
+    /// A refresh of a session.
+    Refresh(Who),
+    /// A keep-alive to a trunk's server.
+    TrunkPing(usize, Target),
+    TrunkRegister(usize, Target),
+    /// A REGISTER that takes a binding back. A drain waits for its answer while it is `awaited`.
+    Leaving {
+        awaited: bool,
+    },
+    /// A PRACK in that dialog of a leg, or a BYE, to a trunk that may want our password for it.
+    Prack(Who, DialogKey),
+    Farewell,
+    /// A keep-alive to a phone, at the first or the second of its addresses.
+    PhonePing(BoundPhone, usize),
+    /// A NOTIFY of a subscription.
+    Notify(WatchId),
+    /// What became of a transfer.
+    Referral(Who),
+    /// A MESSAGE that is passed on.
+    Text(TextId),
+    /// An INFO with a digit.
+    Digit(Who),
+    /// An OPTIONS to a silent party.
+    Inquiry(Who),
+}
+
+/// The leg or the trunk that a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Owner {
+    Leg(Who),
+    Trunk(usize),
+}
+
+/// The table: at most one entry for each client transaction.
+#[derive(Debug, Default)]
+pub(in crate::switchboard) struct Clients {
+    all: Map<ClientId, Purpose>,
+    of: Map<Owner, BTreeSet<ClientId>>,
+}
+
+impl Clients {
+    pub(in crate::switchboard) fn insert(&mut self, client: ClientId, purpose: Purpose) {
+        self.remove(&client);
+        if let Some(owner) = owner(&purpose) {
+            self.of.entry(owner).or_default().insert(client);
+        }
+        self.all.insert(client, purpose);
+    }
+
+    pub(in crate::switchboard) fn remove(&mut self, client: &ClientId) -> Option<Purpose> {
+        let purpose = self.all.remove(client)?;
+        if let Some(owner) = owner(&purpose)
+            && let Some(clients) = self.of.get_mut(&owner)
+        {
+            clients.remove(client);
+            if clients.is_empty() {
+                self.of.remove(&owner);
+            }
+        }
+        Some(purpose)
+    }
+
+    /// Moves the requests of a leg to its new owner.
+    pub(in crate::switchboard) fn move_leg(&mut self, was: Who, is: Who) {
+        for client in self.of.get(&Owner::Leg(was)).cloned().unwrap_or_default() {
+            if let Some(mut purpose) = self.remove(&client) {
+                set_leg(&mut purpose, is);
+                self.insert(client, purpose);
+            }
+        }
+    }
+
+    /// Gives trunks their new numbers. The requests to trunks that are gone have been removed.
+    pub(in crate::switchboard) fn renumber_trunks(&mut self, place: impl Fn(usize) -> Option<usize>) {
+        let of_trunks: Vec<ClientId> =
+            self.of.range(Owner::Trunk(0)..).flat_map(|(_, clients)| clients.iter().copied()).collect();
+        let moved: Vec<(ClientId, Purpose)> =
+            of_trunks.into_iter().filter_map(|client| Some((client, self.remove(&client)?))).collect();
+        for (client, mut purpose) in moved {
+            if let Purpose::TrunkPing(index, _) | Purpose::TrunkRegister(index, _) = &mut purpose {
+                *index = place(*index).unwrap_or(*index);
+            }
+            self.insert(client, purpose);
+        }
+    }
+
+    /// No REGISTER that takes a binding back is waited for any more.
+    pub(in crate::switchboard) fn await_no_goodbyes(&mut self) {
+        for purpose in self.all.values_mut() {
+            if let Purpose::Leaving { awaited } = purpose {
+                *awaited = false;
+            }
+        }
+    }
+
+    pub(in crate::switchboard) fn get(&self, client: &ClientId) -> Option<&Purpose> {
+        self.all.get(client)
+    }
+
+    pub(in crate::switchboard) fn contains_key(&self, client: &ClientId) -> bool {
+        self.all.contains_key(client)
+    }
+
+    /// The requests to a trunk itself.
+    pub(in crate::switchboard) fn of_trunk(&self, index: usize) -> impl Iterator<Item = (ClientId, &Purpose)> {
+        let clients = self.of.get(&Owner::Trunk(index)).into_iter().flatten();
+        clients.filter_map(|client| Some((*client, self.all.get(client)?)))
+    }
+
+    /// All of them: for checks.
+    pub(in crate::switchboard) fn iter(&self) -> impl Iterator<Item = (&ClientId, &Purpose)> {
+        self.all.iter()
+    }
+
+    pub(in crate::switchboard) fn verify(&self) -> Result<(), String> {
+        let mut expected: BTreeMap<Owner, BTreeSet<ClientId>> = BTreeMap::new();
+        for (client, purpose) in self.all.iter() {
+            if let Some(owner) = owner(purpose) {
+                expected.entry(owner).or_default().insert(*client);
+            }
+        }
+        if expected == *self.of { Ok(()) } else { Err("an index of our requests differs from them".to_owned()) }
+    }
+}
+
+/// None: the request belongs to an operator, a subscription or a message.
+fn owner(purpose: &Purpose) -> Option<Owner> {
+    match purpose {
+        Purpose::Offer(who)
+        | Purpose::Refresh(who)
+        | Purpose::Prack(who, _)
+        | Purpose::Referral(who)
+        | Purpose::Digit(who)
+        | Purpose::Inquiry(who) => Some(Owner::Leg(*who)),
+        Purpose::TrunkPing(index, _) | Purpose::TrunkRegister(index, _) => Some(Owner::Trunk(*index)),
+        Purpose::Leaving { .. }
+        | Purpose::Farewell
+        | Purpose::PhonePing(..)
+        | Purpose::Notify(_)
+        | Purpose::Text(_) => None,
+    }
+}
+
+fn set_leg(purpose: &mut Purpose, is: Who) {
+    match purpose {
+        Purpose::Offer(who)
+        | Purpose::Refresh(who)
+        | Purpose::Prack(who, _)
+        | Purpose::Referral(who)
+        | Purpose::Digit(who)
+        | Purpose::Inquiry(who) => *who = is,
+        Purpose::TrunkPing(..)
+        | Purpose::TrunkRegister(..)
+        | Purpose::Leaving { .. }
+        | Purpose::Farewell
+        | Purpose::PhonePing(..)
+        | Purpose::Notify(_)
+        | Purpose::Text(_) => {}
+    }
+}

@@ -1,0 +1,119 @@
+//! Connections: which are closed, and which legs go over each.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::clock::Instant;
+use crate::ids::CallId;
+use crate::limits::CLOSED_CONNECTIONS_MAX;
+use crate::sip::flow::{ConnectionId, Flow, Transport};
+use crate::sip::uri::{Host, Uri};
+use crate::switchboard::dispatch::timers::Alarm;
+use crate::switchboard::{Step, Wire};
+
+/// How long no RTP arrives before the call of an unreachable caller ends.
+pub(in crate::switchboard) const GIVEN_UP_AFTER: Duration = Duration::from_secs(5);
+
+/// Disconnected callers by the address to which their responses are sent.
+pub(in crate::switchboard) type WaysBack = BTreeMap<SocketAddr, BTreeSet<CallId>>;
+
+/// State of a caller whose connection was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::switchboard) struct Disconnected {
+    pub(in crate::switchboard) way_back: SocketAddr,
+    /// No connection to this address opens.
+    pub(in crate::switchboard) unreachable: bool,
+    /// End of the time for a sign of life; None: it is over.
+    pub(in crate::switchboard) decided_at: Option<Instant>,
+}
+
+impl Wire {
+    pub(in crate::switchboard) fn forget_disconnected(
+        &mut self,
+        step: &mut Step,
+        id: CallId,
+        gone: Option<Disconnected>,
+    ) {
+        let Some(Disconnected { way_back, decided_at, .. }) = gone else { return };
+        if let Some(calls) = self.ways_back.get_mut(&way_back) {
+            calls.remove(&id);
+            if calls.is_empty() {
+                self.ways_back.remove(&way_back);
+            }
+        }
+        if let Some(at) = decided_at {
+            step.alarms.remove(at, Alarm::Disconnected(id));
+        }
+    }
+}
+
+/// Longer requests do not go over UDP where TCP can be had (RFC 3261 §18.1.1).
+pub(in crate::switchboard) const DATAGRAM_BYTES_MAX: usize = 1_300;
+
+/// Connections that have closed. Full: the one that was opened first is forgotten.
+#[derive(Debug, Default)]
+pub(in crate::switchboard) struct Closed(BTreeSet<ConnectionId>);
+
+impl Closed {
+    pub(in crate::switchboard) fn add(&mut self, connection: ConnectionId) {
+        self.0.insert(connection);
+        if self.0.len() > CLOSED_CONNECTIONS_MAX {
+            self.0.pop_first();
+        }
+    }
+
+    pub(in crate::switchboard) fn holds(&self, connection: ConnectionId) -> bool {
+        self.0.contains(&connection)
+    }
+}
+
+impl Wire {
+    /// Notes that a caller's leg goes over a connection.
+    pub(in crate::switchboard) fn hold_stream(&mut self, call: CallId, flow: Flow) {
+        if flow.is_connection() {
+            self.streams.entry(flow.connection).or_default().insert(call);
+        }
+    }
+
+    pub(in crate::switchboard) fn release_stream(&mut self, call: CallId, flow: Flow) {
+        if let Some(calls) = self.streams.get_mut(&flow.connection) {
+            calls.remove(&call);
+            if calls.is_empty() {
+                self.streams.remove(&flow.connection);
+            }
+        }
+    }
+}
+
+/// How many leading bits two addresses share; 0 if they are too few for a common network (/16, IPv6: /48).
+pub(in crate::switchboard) fn shared_network(a: IpAddr, b: IpAddr) -> u32 {
+    let (shared, least) = match (a, b) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => ((a.to_bits() ^ b.to_bits()).leading_zeros(), 16),
+        (IpAddr::V6(a), IpAddr::V6(b)) => ((a.to_bits() ^ b.to_bits()).leading_zeros(), 48),
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => (0, 0),
+    };
+    if shared < least { 0 } else { shared }
+}
+
+pub(in crate::switchboard) fn host_of(uri: &[u8]) -> Option<Host<'_>> {
+    match Uri::parse(uri) {
+        Ok(Uri::Sip(uri)) => Some(uri.host),
+        Ok(Uri::Tel { .. } | Uri::Service(_) | Uri::Other { .. }) | Err(_) => None,
+    }
+}
+
+/// `sip:user@address` with the transport that is not UDP.
+pub(in crate::switchboard) fn uri_over(flow: Flow, user: Option<&str>) -> Bytes {
+    let user = user.map(|user| format!("{user}@")).unwrap_or_default();
+    let transport = match flow.transport {
+        Transport::Udp => "",
+        Transport::Tcp => ";transport=tcp",
+        Transport::Tls => ";transport=tls",
+    };
+    // Without the zone of a link-local address (RFC 4007 §11).
+    let remote = SocketAddr::new(flow.remote.ip(), flow.remote.port());
+    Bytes::from(format!("sip:{user}{remote}{transport}"))
+}

@@ -1,0 +1,132 @@
+//! Requests of ours that are sent, repeated or given up.
+
+use bytes::Bytes;
+
+use crate::sip::digest::client::Identity;
+use crate::sip::flow::Flow;
+use crate::sip::message;
+use crate::sip::transaction::ClientId;
+use crate::sip::uri::for_request_line;
+use crate::sip::wire::{Method, Name};
+use crate::switchboard::phones::search::Reached;
+use crate::switchboard::{Purpose, Step, Wire};
+
+/// A request is sent again for a challenge so often: once, and once more when its nonce was too old.
+pub(in crate::switchboard) const TRIES_MAX: u8 = 2;
+/// An INVITE is sent again with a longer interval so often: proxies on the way may want more, each in turn.
+pub(in crate::switchboard) const INTERVALS_MAX: u8 = 3;
+
+/// A request whose final response may ask for another try.
+#[derive(Clone, Debug)]
+pub(in crate::switchboard) struct Asked {
+    /// Ours with a trunk that may want our password. It outlives the trunk's settings.
+    pub(in crate::switchboard) identity: Option<Identity>,
+    pub(in crate::switchboard) flow: Flow,
+    pub(in crate::switchboard) bytes: Bytes,
+    pub(in crate::switchboard) cseq: u32,
+    pub(in crate::switchboard) tries: u8,
+    pub(in crate::switchboard) intervals: u8,
+    /// The longest of the intervals that were wanted (RFC 4028 §7.3).
+    pub(in crate::switchboard) min_se: u32,
+}
+
+impl Wire {
+    /// Remembers an INVITE to somebody who may want a longer interval, and whatever goes to a trunk that may want our password.
+    pub(in crate::switchboard) fn may_be_asked(
+        &mut self,
+        client: ClientId,
+        trunk: Option<usize>,
+        flow: Flow,
+        bytes: Bytes,
+        cseq: u32,
+    ) {
+        let trunk = trunk.and_then(|trunk| self.settings.trunks.get(trunk));
+        let identity = trunk.and_then(|trunk| trunk.terms.identity.clone());
+        if identity.is_some() || matches!(self.clients.get(&client), Some(Purpose::Offer(_))) {
+            self.retries.insert(client, Asked { identity, flow, bytes, cseq, tries: 0, intervals: 0, min_se: 0 });
+        }
+    }
+}
+
+impl Wire {
+    pub(in crate::switchboard) fn forget_client(&mut self, client: ClientId) {
+        self.retries.remove(&client);
+        if self.clients.remove(&client).is_some() {
+            self.transactions.forget(client);
+        }
+    }
+}
+
+impl Wire {
+    /// Asks a phone at each of its addresses: one that responds at either is present.
+    pub(in crate::switchboard) fn ping_ways(&mut self, step: &mut Step, reached: &Reached) {
+        for (way, flow) in reached.ways.iter().enumerate() {
+            self.ping(
+                step,
+                flow,
+                &for_request_line(&reached.phone.uri),
+                Purpose::PhonePing(reached.phone.clone(), way),
+            );
+        }
+    }
+
+    pub(in crate::switchboard) fn ping(&mut self, step: &mut Step, flow: Flow, uri: &[u8], purpose: Purpose) {
+        let now = step.now;
+        let branch = format!("z9hG4bK{}", step.rng.token());
+        let (tag, sip_call_id) = (step.rng.token(), step.rng.token());
+        let from = format!("<sip:siaga@{}>;tag={tag}", self.settings.domain);
+        let contact = self.settings.contact(flow);
+        let bytes = message::request(Method::Options, uri)
+            .via(flow.transport, self.settings.advertised(flow), &branch)
+            .header(Name::MaxForwards, b"70")
+            .header(Name::From, from.as_bytes())
+            .header(Name::To, &[b"<", uri, b">"].concat())
+            .header(Name::CallId, sip_call_id.as_str().as_bytes())
+            .header(Name::CSeq, b"1 OPTIONS")
+            .header(Name::Contact, contact.as_bytes())
+            .encode();
+        let sent =
+            self.transactions.send(now.mono, flow, Method::Options, &branch, bytes.clone(), &mut step.out.transmits);
+        if let Some(client) = sent {
+            if let Purpose::TrunkPing(index, _) = purpose {
+                self.may_be_asked(client, Some(index), flow, bytes, 1);
+            }
+            self.clients.insert(client, purpose);
+        }
+    }
+}
+
+impl Wire {
+    pub(in crate::switchboard) fn forget_referral(&mut self, client: Option<ClientId>) {
+        if let Some(client) = client {
+            self.clients.remove(&client);
+            self.transactions.forget(client);
+        }
+    }
+}
+
+impl Wire {
+    /// Telcos that have not heard by now that we leave are not waited for.
+    pub(in crate::switchboard) fn goodbyes_over(&mut self) {
+        self.clients.await_no_goodbyes();
+    }
+}
+
+impl Wire {
+    pub(in crate::switchboard) fn abandon_registering(&mut self, index: usize) {
+        self.abandon_trunk_requests(index, |purpose| matches!(purpose, Purpose::TrunkRegister(..)));
+    }
+}
+
+impl Wire {
+    /// Ends the requests under way to a trunk that are `wanted`: its keep-alive, its REGISTER.
+    pub(in crate::switchboard) fn abandon_trunk_requests(&mut self, index: usize, wanted: impl Fn(&Purpose) -> bool) {
+        let gone: Vec<_> =
+            self.clients.of_trunk(index).filter(|(_, purpose)| wanted(purpose)).map(|(id, _)| id).collect();
+        for client in gone {
+            self.clients.remove(&client);
+            self.retries.remove(&client);
+            self.transactions.abandon(client);
+        }
+    }
+}
