@@ -14,7 +14,7 @@ pub(in crate::switchboard) fn crowded(taken: usize, soft: usize, hard: usize) ->
 
 #[cfg(test)]
 mod tests {
-    use crate::switchboard::crowded;
+    use super::crowded;
 
     #[test]
     fn the_room_above_the_soft_cap_is_what_counts() {
