@@ -3,10 +3,11 @@
 //! It owns every call and is the only one that decides; it must not know sockets, clocks, disks or threads.
 
 mod admission;
+mod alarm;
 mod calls;
 mod dispatch;
 mod facts;
-mod feature_codes;
+mod ids;
 mod input;
 mod media;
 mod messages;

@@ -3,9 +3,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::switchboard::dispatch::timers::Alarm;
-use crate::switchboard::output::Output;
-
 use crate::cdr::fact::{Callee, Fact};
 use crate::clock::{Deadlines, Now};
 use crate::ids::{OperatorId, Rng};
@@ -13,7 +10,10 @@ use crate::media::command::Command;
 use crate::sip::flow::{Flow, Transmit};
 use crate::sip::guard::Ban;
 use crate::sip::sdes::MasterKey;
-use crate::switchboard::session::leg::{OfferState, Who};
+use crate::switchboard::alarm::Alarm;
+use crate::switchboard::ids::Who;
+use crate::switchboard::output::Output;
+use crate::switchboard::session::leg::OfferState;
 
 /// The outputs of one step, each kind in order.
 #[derive(Debug, Default)]

@@ -1,6 +1,5 @@
 //! What must hold after every step (ARCHITECTURE.md, "Invariant:"). Tests and the simulator ask; a busy service does not.
 
-use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use crate::cdr::fact::Callee;
@@ -8,39 +7,14 @@ use crate::clock::Instant;
 use crate::ids::{CallId, OperatorId};
 use crate::limits::LIVE_LEGS_PER_CALL_MAX;
 use crate::sip::sdes::Secrecy;
-
-use crate::switchboard::Purpose;
+use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::call::{Call, Stage};
-use crate::switchboard::dispatch::timers::Alarm;
-use crate::switchboard::session::inquiry::Inquiry;
-use crate::switchboard::session::leg::{Line, OfferState, Rung, Sound, Unacked, Who};
-use crate::switchboard::session::refresh::Session;
-use crate::switchboard::session::reliable::Reliable;
-use crate::switchboard::{Calls, NetworkParts, Step, Switchboard};
-
-/// Tells a large table that has changed since it was checked from one that has not: to check one of thousands after every step
-/// would take far longer than the steps.
-#[derive(Debug, Default)]
-pub(super) struct Checked {
-    changes: u64,
-    checked: Cell<Option<u64>>,
-}
-
-impl Checked {
-    /// The table changes.
-    pub(super) fn changed(&mut self) {
-        self.changes += 1;
-    }
-
-    /// Checks the table by `check`, unless it is as it was when it was last found right.
-    pub(super) fn check(&self, check: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
-        if self.checked.get() != Some(self.changes) {
-            check()?;
-            self.checked.set(Some(self.changes));
-        }
-        Ok(())
-    }
-}
+use crate::switchboard::calls::inquiry::Inquiry;
+use crate::switchboard::calls::refresh::Session;
+use crate::switchboard::calls::reliable::Reliable;
+use crate::switchboard::ids::Who;
+use crate::switchboard::session::leg::{Line, OfferState, Rung, Sound, Unacked};
+use crate::switchboard::{Calls, NetworkParts, Purpose, Step, Switchboard};
 
 impl Switchboard {
     /// Checks every invariant; the text names the first that is broken.

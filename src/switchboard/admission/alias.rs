@@ -4,9 +4,8 @@
 use crate::ids::{CallId, LegNo};
 use crate::sip::event::dialog_info::Names;
 use crate::sip::replaces::Replaces;
-
 use crate::switchboard::Admission;
-use crate::switchboard::session::leg::Who;
+use crate::switchboard::ids::Who;
 
 /// Hexadecimal digits of a call's identity, before those of the leg.
 const CALL_DIGITS: usize = 32;

@@ -9,11 +9,10 @@ use crate::sip::flow::{Flow, Transport};
 use crate::sip::registrar::Binding;
 use crate::sip::uri::Uri;
 use crate::sip::wire::{Message, Name};
-use crate::switchboard::admission::door::Taken;
+use crate::switchboard::ids::{WatchId, Who};
 use crate::switchboard::phones::registrations::ACCOUNTS_PATIENCE;
 use crate::switchboard::phones::stations::{LOCKED, WRONG_MAX, Wrong};
-use crate::switchboard::session::leg::Who;
-use crate::switchboard::subscriptions::subscription::WatchId;
+use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Account, Admission, Facts, Phones, Step, Wire};
 
 /// The use of a dialog.

@@ -3,14 +3,14 @@
 use crate::sip::dialog::CSEQ_END;
 use crate::sip::event::ALLOW_EVENTS;
 use crate::sip::flow::{Flow, Transmit, Transport};
-use crate::sip::location::{self, Unreadable};
+use crate::sip::location::Unreadable;
 use crate::sip::message::{Stencil, refusal_flow};
-use crate::sip::option_tag;
 use crate::sip::transaction::{Received, ServerId};
 use crate::sip::uri::Uri;
-use crate::sip::wire::{self, Fault, Message, Method, Name, Parsed};
-
+use crate::sip::wire::{Fault, Message, Method, Name, Parsed};
+use crate::sip::{location, option_tag, wire};
 use crate::switchboard::trunks::rejection::Rejected;
+use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Admission, Phones, Step, Trunks, Wire};
 
 pub(in crate::switchboard) use crate::sip::message::ALLOW;
@@ -38,20 +38,6 @@ pub(in crate::switchboard) const READABLE: [(Name, &[u8]); 2] =
 
 /// The same for sources that may be forged.
 const READABLE_SHORT: [(Name, &[u8]); 1] = [(Name::Accept, b"application/sdp")];
-
-/// A request taken in, with its transaction.
-pub(in crate::switchboard) struct Taken<'a, 'b> {
-    pub(in crate::switchboard) flow: Flow,
-    pub(in crate::switchboard) message: &'a Message<'b>,
-    pub(in crate::switchboard) server: ServerId,
-}
-
-impl Taken<'_, '_> {
-    /// The transaction of an INVITE, and the number that its ACK has.
-    pub(in crate::switchboard) fn invite(&self) -> (ServerId, u32) {
-        (self.server, self.message.cseq().map_or(0, |cseq| cseq.number))
-    }
-}
 
 impl Admission {
     /// Opens the server transaction. None for repeats, and when the table is full (then 503 has been sent).

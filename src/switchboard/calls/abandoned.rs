@@ -7,9 +7,8 @@ use crate::clock::Timestamp;
 use crate::counted::Set;
 use crate::ids::{CallId, OperatorId};
 use crate::limits::CALL_BACKS_MAX;
-
 use crate::switchboard::CallBackView;
-use crate::switchboard::verify::Checked;
+use crate::switchboard::ids::Checked;
 
 /// How often a number was called back in vain, and since when it waits.
 type Turn = (u32, Timestamp);

@@ -5,10 +5,10 @@ use crate::sip::message;
 use crate::sip::session_timer::{Terms, min_se};
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::{Message, Method, Name};
-use crate::switchboard::Purpose;
-use crate::switchboard::session::leg::{Credentials, OfferLeg, Who};
+use crate::switchboard::ids::Who;
+use crate::switchboard::session::leg::{Credentials, OfferLeg};
 use crate::switchboard::wire::requests::{Asked, INTERVALS_MAX, TRIES_MAX};
-use crate::switchboard::{Calls, NetworkParts, Step};
+use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
 
 impl Calls {
     /// True when a final response asks for another try that is under way now. False: the response stands.

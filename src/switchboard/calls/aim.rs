@@ -1,10 +1,11 @@
 //! Sends media the address of each leg's peer, and the sources from which the peer's packets are accepted.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
 use crate::media::command::Command;
 use crate::media::source::Sources;
-use crate::switchboard::session::leg::Who;
+use crate::switchboard::ids::Who;
 use crate::switchboard::{Calls, NetworkParts, Step};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 impl Calls {
     /// Sends media the address of a leg's peer, if offer and answer have an agreement.

@@ -6,10 +6,10 @@ use crate::media::command::Command;
 use crate::sip::dialog::Dialog;
 use crate::sip::flow::{Flow, Transmit};
 use crate::sip::wire::Message;
-
+use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::call::Stage;
-use crate::switchboard::dispatch::timers::Alarm;
-use crate::switchboard::session::leg::{OfferState, Who};
+use crate::switchboard::ids::Who;
+use crate::switchboard::session::leg::OfferState;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 impl Calls {

@@ -9,15 +9,14 @@ use crate::ids::{CallId, LegNo, OperatorId};
 use crate::media::command::{Command, Place, Prompt};
 use crate::sip::locate::Target;
 use crate::sip::wire::Name;
-
+use crate::switchboard::alarm::{Alarm, TELL_AGAIN};
 use crate::switchboard::calls::call_back::CallBack;
 use crate::switchboard::calls::guests::Guest;
 use crate::switchboard::calls::silent::Silent;
 use crate::switchboard::calls::transfer::Transfer;
-use crate::switchboard::dispatch::timers::{Alarm, TELL_AGAIN};
-use crate::switchboard::session::leg::{CallerLeg, OfferLeg, OfferState, Unacked, Who};
+use crate::switchboard::ids::{MergeKey, Who};
+use crate::switchboard::session::leg::{CallerLeg, OfferLeg, OfferState, Unacked};
 use crate::switchboard::trunks::trunk::NextWay;
-use crate::switchboard::wire::MergeKey;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// Where a call stands.
@@ -375,14 +374,14 @@ impl Calls {
         bytes: bytes::Bytes,
     ) {
         let now = step.now;
-        let interval = crate::switchboard::dispatch::timers::T1;
+        let interval = crate::switchboard::alarm::T1;
         let unacked = Unacked {
             server,
             cseq,
             bytes,
             repeat_at: now.mono + interval,
             interval,
-            give_up_at: now.mono + crate::switchboard::dispatch::timers::T1 * 64,
+            give_up_at: now.mono + crate::switchboard::alarm::T1 * 64,
         };
         self.stop_waiting_for_ack(step, who);
         let due = unacked.due();

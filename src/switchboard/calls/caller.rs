@@ -8,29 +8,26 @@ use crate::cdr::fact::{EndCause, FactKind, Side};
 use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};
 use crate::limits::CALLS_KEPT_MAX;
-use crate::sip::caller_number;
 use crate::sip::dialog::Dialog;
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::guard::Reason;
-use crate::sip::location::{self, Location, Shape};
+use crate::sip::location::{Location, Shape};
 use crate::sip::message::Stencil;
-use crate::sip::offer_answer::{self, Agreed};
-use crate::sip::option_tag;
-use crate::sip::sdp::{self, AudioCodec, AudioDescription, Direction, Local, Places, SdpError};
+use crate::sip::offer_answer::Agreed;
+use crate::sip::sdp::{AudioCodec, AudioDescription, Direction, Local, Places, SdpError};
 use crate::sip::wire::{Message, Name};
-
-use crate::switchboard::admission::door::Taken;
+use crate::sip::{caller_number, location, offer_answer, option_tag, sdp};
+use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::call::Caller;
 use crate::switchboard::calls::called::Called;
 use crate::switchboard::calls::callers::Known;
 use crate::switchboard::calls::desks::desk_of;
 use crate::switchboard::calls::end::Ending;
 use crate::switchboard::calls::offer::user_part;
-use crate::switchboard::dispatch::timers::Alarm;
-use crate::switchboard::session::leg::Who;
+use crate::switchboard::ids::{MergeKey, Who};
 use crate::switchboard::settings::AnswerMode;
 use crate::switchboard::trunks::rejection::Rejected;
-use crate::switchboard::wire::MergeKey;
+use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// Who gets a header field of the caller beside the record, which keeps it raw.

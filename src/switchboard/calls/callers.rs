@@ -9,10 +9,8 @@ use crate::clock::{Now, Timestamp};
 use crate::ids::{CallId, OperatorId};
 use crate::limits::{CALLER_CALLS_MAX, CALLERS_MAX};
 use crate::sip::number::e164;
-
-use crate::switchboard::verify::Checked;
-use crate::switchboard::{Calls, NetworkParts, Step};
-use crate::switchboard::{ConsoleReply, MarkView};
+use crate::switchboard::ids::Checked;
+use crate::switchboard::{Calls, ConsoleReply, MarkView, NetworkParts, Step};
 
 /// How callers are remembered, and how those are called back whom nobody has answered.
 #[derive(Clone, Debug, PartialEq, Eq)]

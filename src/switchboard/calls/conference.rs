@@ -5,9 +5,6 @@ use crate::acd::Standing;
 use crate::cdr::fact::{Callee, Destination, EndCause, OfferOutcome, Role, Side};
 use crate::ids::{CallId, LegNo};
 use crate::sip::refer::Refer;
-
-use crate::switchboard::Supervision;
-use crate::switchboard::admission::door::Taken;
 use crate::switchboard::calls::call::{Call, Stage};
 use crate::switchboard::calls::end::Ending;
 use crate::switchboard::calls::guests::{GUESTS_MAX, Guest};
@@ -15,8 +12,10 @@ use crate::switchboard::calls::join::Consulted;
 use crate::switchboard::calls::refer::Referor;
 use crate::switchboard::calls::supervise::call_operator;
 use crate::switchboard::calls::transfer::told_as;
-use crate::switchboard::session::leg::{OfferLeg, Who};
-use crate::switchboard::{Calls, NetworkParts, Step};
+use crate::switchboard::ids::Who;
+use crate::switchboard::session::leg::OfferLeg;
+use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::{Calls, NetworkParts, Step, Supervision};
 
 impl Calls {
     /// The operator who has the caller asks somebody in. While one rings the next has to wait: 491; a full room is busy.

@@ -8,7 +8,7 @@ use crate::ids::OperatorId;
 use crate::sip::dialog::Dialog;
 use crate::sip::flow::{ConnectionId, Flow, Transport};
 use crate::sip::uri::Uri;
-use crate::switchboard::session::leg::Who;
+use crate::switchboard::ids::Who;
 use crate::switchboard::wire::connections::host_of;
 use crate::switchboard::{Calls, NetworkParts, Step};
 

@@ -2,9 +2,8 @@
 
 use crate::cdr::fact::{EndCause, Side};
 use crate::sip::wire::{Message, Name};
-
 use crate::switchboard::calls::end::Ending;
-use crate::switchboard::session::leg::Who;
+use crate::switchboard::ids::Who;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// The headers of the first response that a repeated response has too, besides those of every response.

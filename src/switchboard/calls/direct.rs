@@ -13,14 +13,13 @@ use crate::sip::dialog::Dialog;
 use crate::sip::message::Stencil;
 use crate::sip::uri::Uri;
 use crate::sip::wire::{Message, Name};
-
-use crate::switchboard::admission::door::Taken;
+use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::call::{Caller, Stage};
 use crate::switchboard::calls::call_back::CallBack;
 use crate::switchboard::calls::caller::{clean, merge_key};
 use crate::switchboard::calls::end::Ending;
-use crate::switchboard::dispatch::timers::Alarm;
-use crate::switchboard::session::leg::Who;
+use crate::switchboard::ids::Who;
+use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// Calls that one operator may have placed at once: one on hold beside another.

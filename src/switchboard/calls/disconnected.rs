@@ -6,10 +6,10 @@ use crate::cdr::fact::{EndCause, Side};
 use crate::clock::Instant;
 use crate::ids::CallId;
 use crate::sip::flow::Flow;
+use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::call::Call;
 use crate::switchboard::calls::end::Ending;
-use crate::switchboard::dispatch::timers::Alarm;
-use crate::switchboard::session::leg::Who;
+use crate::switchboard::ids::Who;
 use crate::switchboard::wire::connections::{Disconnected, GIVEN_UP_AFTER, WaysBack};
 use crate::switchboard::{Calls, NetworkParts, Step};
 

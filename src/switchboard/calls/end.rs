@@ -7,12 +7,11 @@ use crate::ids::{CallId, LegNo};
 use crate::media::command::Command;
 use crate::sip::sdp::SdpError;
 use crate::sip::wire::{Method, Name};
-
-use crate::switchboard::Purpose;
+use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::call::Stage;
-use crate::switchboard::dispatch::timers::Alarm;
-use crate::switchboard::session::leg::{OfferLeg, OfferState, Who};
-use crate::switchboard::{Calls, NetworkParts, Step};
+use crate::switchboard::ids::Who;
+use crate::switchboard::session::leg::{OfferLeg, OfferState};
+use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
 
 /// How a call ends, for its last fact.
 #[derive(Clone, Copy, Debug)]

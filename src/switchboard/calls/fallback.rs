@@ -3,9 +3,8 @@
 use crate::acd::Posture;
 use crate::cdr::fact::{FactKind, OfferOutcome};
 use crate::ids::{CallId, LegNo, OperatorId};
-
+use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::call::{Call, Stage};
-use crate::switchboard::dispatch::timers::Alarm;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 impl Calls {

@@ -7,10 +7,9 @@ use crate::cdr::fact::FactKind;
 use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};
 use crate::sip::wire::Message;
-
 use crate::switchboard::calls::call::{Call, Internal};
 use crate::switchboard::calls::caller::{KEPT_CHARS_MAX, clean};
-use crate::switchboard::session::leg::Who;
+use crate::switchboard::ids::Who;
 use crate::switchboard::{Calls, NetworkParts};
 
 impl Calls {

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use crate::cdr::fact::{Callee, Destination, EndCause, FactKind, OfferOutcome, Side};
 use crate::ids::{CallId, LegNo};
 use crate::media::command::Command;
-
 use crate::switchboard::calls::end::Ending;
 use crate::switchboard::calls::refer::Referor;
-use crate::switchboard::session::leg::{OfferLeg, OfferState, Who};
+use crate::switchboard::ids::Who;
+use crate::switchboard::session::leg::{OfferLeg, OfferState};
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// The callee of a placed call: the leg that talks, or all that ring, each with whether it has said so.

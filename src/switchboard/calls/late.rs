@@ -1,15 +1,17 @@
 //! 2xx that arrive after their INVITE has ended: each gets an ACK, and an unwanted dialog gets a BYE (RFC 3261 §13.2.2.4).
 
+use bytes::Bytes;
+
 use crate::clock::Now;
 use crate::sip::dialog::Dialog;
 use crate::sip::flow::Flow;
 use crate::sip::wire::{Message, Method};
-use crate::switchboard::dispatch::timers::T1;
-use crate::switchboard::session::leg::{Line, Who};
-use crate::switchboard::session::refresh::Unanswered;
+use crate::switchboard::alarm::T1;
+use crate::switchboard::calls::refresh::Unanswered;
+use crate::switchboard::ids::Who;
+use crate::switchboard::session::leg::Line;
 use crate::switchboard::wire::late::PastInvite;
 use crate::switchboard::{Calls, NetworkParts, Step};
-use bytes::Bytes;
 
 impl Calls {
     /// Keeps one of our INVITEs whose leg has ended, as long as a 2xx to it may arrive.

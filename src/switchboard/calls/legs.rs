@@ -6,9 +6,10 @@ use crate::sip::guard::Reason;
 use crate::sip::transaction::ServerId;
 use crate::sip::wire::Message;
 use crate::switchboard::admission::challenges::Usage;
+use crate::switchboard::alarm::{Alarm, T2};
 use crate::switchboard::calls::call::Stage;
-use crate::switchboard::dispatch::timers::{Alarm, T2};
-use crate::switchboard::session::leg::{OfferState, Who};
+use crate::switchboard::ids::Who;
+use crate::switchboard::session::leg::{Line, OfferLeg, OfferState};
 use crate::switchboard::trunks::rejection::Rejected;
 use crate::switchboard::trunks::trunk::NextWay;
 use crate::switchboard::{Calls, NetworkParts, Step};
@@ -105,5 +106,26 @@ impl Calls {
             live.next_way = (silent && matches!(offer.to, Callee::Number(_))).then_some(NextWay::Trunk);
         }
         self.cancel_offer(net, step, call, leg, OfferOutcome::NoAnswer);
+    }
+}
+
+impl Calls {
+    /// An outgoing leg that is alive.
+    pub(in crate::switchboard) fn leg_mut(&mut self, who: Who) -> Option<&mut OfferLeg> {
+        match who {
+            Who::Offer(call, leg) => self.calls.get_mut(&call)?.legs.get_mut(&leg),
+            Who::Caller(_) | Who::Phone(_) => None,
+        }
+    }
+
+    /// The line of a leg that is alive.
+    pub(in crate::switchboard) fn line_mut(&mut self, who: Who) -> Option<&mut Line> {
+        match who {
+            Who::Caller(call) => self.calls.get_mut(&call).map(|call| &mut call.caller.line),
+            Who::Offer(call, leg) => {
+                self.calls.get_mut(&call).and_then(|call| call.legs.get_mut(&leg)).map(|leg| &mut leg.line)
+            }
+            Who::Phone(phone) => self.services.get_mut(&phone).map(|phone| &mut phone.line),
+        }
     }
 }

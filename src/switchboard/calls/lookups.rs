@@ -1,12 +1,12 @@
 //! Host names in the Contact and Record-Route of trunks (RFC 3261 §12.2.1.1, RFC 3263 §4): each is looked up when its dialog begins
 //! or its target changes, so that later requests go to its address. Until then they go to the source of the INVITE.
 
-use crate::sip::locate::Target;
-use crate::switchboard::Output;
-use crate::switchboard::session::leg::Who;
-use crate::switchboard::wire::lookups::named;
-use crate::switchboard::{Calls, NetworkParts, Step};
 use bytes::Bytes;
+
+use crate::sip::locate::Target;
+use crate::switchboard::ids::Who;
+use crate::switchboard::wire::lookups::named;
+use crate::switchboard::{Calls, NetworkParts, Output, Step};
 
 impl Calls {
     /// Looks up the host of a leg's next hop, if it is a name and the leg's requests follow the dialog.

@@ -16,30 +16,42 @@ pub(in crate::switchboard) mod connections;
 pub(in crate::switchboard) mod console;
 pub(in crate::switchboard) mod desks;
 pub(in crate::switchboard) mod dialogs;
+pub(in crate::switchboard) mod digits;
 pub(in crate::switchboard) mod direct;
 pub(in crate::switchboard) mod disconnected;
+pub(in crate::switchboard) mod doubt;
 pub(in crate::switchboard) mod end;
 pub(in crate::switchboard) mod facts;
 pub(in crate::switchboard) mod fallback;
 pub(in crate::switchboard) mod guests;
+pub(in crate::switchboard) mod info;
+pub(in crate::switchboard) mod inquiry;
 pub(in crate::switchboard) mod internal;
 pub(in crate::switchboard) mod join;
 pub(in crate::switchboard) mod late;
 pub(in crate::switchboard) mod legs;
 pub(in crate::switchboard) mod lookups;
+pub(in crate::switchboard) mod memory;
 pub(in crate::switchboard) mod notify;
 pub(in crate::switchboard) mod offer;
 pub(in crate::switchboard) mod orders;
 pub(in crate::switchboard) mod outgoing;
 pub(in crate::switchboard) mod outside;
+pub(in crate::switchboard) mod overtaken;
 pub(in crate::switchboard) mod own_phone;
 pub(in crate::switchboard) mod phones;
 pub(in crate::switchboard) mod pick_up;
 pub(in crate::switchboard) mod posture;
 pub(in crate::switchboard) mod refer;
+pub(in crate::switchboard) mod referral;
+pub(in crate::switchboard) mod refresh;
 pub(in crate::switchboard) mod register;
+pub(in crate::switchboard) mod reinvite;
+pub(in crate::switchboard) mod reliable;
 pub(in crate::switchboard) mod ring_outcome;
+pub(in crate::switchboard) mod service_calls;
 pub(in crate::switchboard) mod silent;
+pub(in crate::switchboard) mod sound;
 pub(in crate::switchboard) mod stations;
 pub(in crate::switchboard) mod supervise;
 pub(in crate::switchboard) mod transfer;
@@ -55,8 +67,8 @@ use crate::acd::Acd;
 use crate::counted::{Map, Set};
 use crate::ids::{CallId, OperatorId};
 use crate::switchboard::calls::call::Call;
+use crate::switchboard::calls::service_calls::PhoneCall;
 use crate::switchboard::calls::without_port::PortShortage;
-use crate::switchboard::feature_codes::phone::PhoneCall;
 use crate::switchboard::settings::Settings;
 
 /// States of the whole service that outputs have reported.
@@ -78,7 +90,7 @@ pub(in crate::switchboard) struct Calls {
     pub(in crate::switchboard) live: usize,
     /// Feature codes and test calls: sessions that end with the service itself.
     pub(in crate::switchboard) services: Map<u64, PhoneCall>,
-    pub(in crate::switchboard) service_calls: crate::switchboard::feature_codes::phone::ServiceCalls,
+    pub(in crate::switchboard) service_calls: crate::switchboard::calls::service_calls::ServiceCalls,
     /// Calls that operators have placed.
     pub(in crate::switchboard) placed: crate::switchboard::calls::direct::PlacedCalls,
     /// The numbers whose emergency calls live.
@@ -90,7 +102,7 @@ pub(in crate::switchboard) struct Calls {
     pub(in crate::switchboard) callers: crate::switchboard::calls::callers::Callers,
     pub(in crate::switchboard) abandoned: crate::switchboard::calls::abandoned::Abandoned,
     /// What happens before it is known what earlier runs knew.
-    pub(in crate::switchboard) meanwhile: Option<crate::switchboard::recovery::memory::Meanwhile>,
+    pub(in crate::switchboard) meanwhile: Option<crate::switchboard::calls::memory::Meanwhile>,
     /// The last emergency call of each operator.
     pub(in crate::switchboard) worked: BTreeMap<OperatorId, crate::switchboard::calls::classes::Worked>,
     /// Calls whose callers wait without a port, those who came first first.
@@ -111,14 +123,14 @@ impl Calls {
             calls: Map::new(),
             live: 0,
             services: Map::new(),
-            service_calls: crate::switchboard::feature_codes::phone::ServiceCalls::default(),
+            service_calls: crate::switchboard::calls::service_calls::ServiceCalls::default(),
             placed: crate::switchboard::calls::direct::PlacedCalls::default(),
             calling: crate::switchboard::calls::call_back::Calling::default(),
             internal: BTreeMap::new(),
             unheard: crate::switchboard::calls::unheard::Unheard::new(),
             callers: crate::switchboard::calls::callers::Callers::default(),
             abandoned: crate::switchboard::calls::abandoned::Abandoned::default(),
-            meanwhile: Some(crate::switchboard::recovery::memory::Meanwhile::default()),
+            meanwhile: Some(crate::switchboard::calls::memory::Meanwhile::default()),
             worked: BTreeMap::new(),
             without_port: Set::new(),
             touched: Vec::new(),

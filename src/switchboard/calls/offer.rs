@@ -10,21 +10,19 @@ use crate::ids::{CallId, OperatorId};
 use crate::limits::LIVE_LEGS_PER_CALL_MAX;
 use crate::sip::flow::Flow;
 use crate::sip::locate::Target;
-use crate::sip::message;
-use crate::sip::sdp::{self, AudioCodec, Direction};
-use crate::sip::session_timer;
+use crate::sip::sdp::{AudioCodec, Direction};
 use crate::sip::uri::for_request_line;
 use crate::sip::wire::{Method, Name};
-
-use crate::switchboard::Purpose;
+use crate::sip::{message, sdp, session_timer};
+use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::call::{Call, Stage};
 use crate::switchboard::calls::call_back::CallBack;
 use crate::switchboard::calls::unheard::RESPONSE_WITHIN;
-use crate::switchboard::dispatch::timers::Alarm;
+use crate::switchboard::ids::Who;
 use crate::switchboard::phones::search::Reached;
 use crate::switchboard::phones::ways::{SECOND_WAY_AFTER, SecondRequest, SecondWay};
-use crate::switchboard::session::leg::{Line, OfferLeg, OfferState, Rung, Who};
-use crate::switchboard::{Calls, NetworkParts, Step};
+use crate::switchboard::session::leg::{Line, OfferLeg, OfferState, Rung};
+use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
 
 /// While fewer legs of a call ring, an operator's second and further phones ring too. They make way when others need the room.
 const SECOND_PHONES_UNTIL: usize = LIVE_LEGS_PER_CALL_MAX / 2;

@@ -5,12 +5,11 @@
 use crate::acd::Standing;
 use crate::cdr::fact::{Callee, ConsoleRole, Destination, OfferOutcome};
 use crate::ids::{CallId, LegNo, OperatorId};
-
 use crate::switchboard::calls::call::{Call, Stage};
 use crate::switchboard::calls::refer::Referor;
-use crate::switchboard::session::leg::{OfferState, Who};
-use crate::switchboard::{Actor, ConsoleReply, GuestView};
-use crate::switchboard::{Calls, NetworkParts, Step};
+use crate::switchboard::ids::Who;
+use crate::switchboard::session::leg::OfferState;
+use crate::switchboard::{Actor, Calls, ConsoleReply, GuestView, NetworkParts, Step};
 
 impl Calls {
     /// Asks somebody into a call, as its operator's phone does with the code of conferences.

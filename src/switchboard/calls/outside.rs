@@ -7,10 +7,9 @@ use crate::cdr::fact::{Callee, FactKind};
 use crate::clock::Now;
 use crate::ids::{CallId, LegNo};
 use crate::media::command::Command;
-
+use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::call::Stage;
-use crate::switchboard::dispatch::timers::Alarm;
-use crate::switchboard::session::leg::Who;
+use crate::switchboard::ids::Who;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// Until a number that there was no port for is tried again, at least.

@@ -10,16 +10,15 @@ use crate::ids::{CallId, LegNo, OperatorId};
 use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::flow::Flow;
 use crate::sip::wire::Message;
-
+use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::call::{Call, Caller, Stage};
 use crate::switchboard::calls::call_back::CallBack;
 use crate::switchboard::calls::end::Ending;
+use crate::switchboard::calls::refresh::Agreement;
 use crate::switchboard::calls::transfer::told_as;
-use crate::switchboard::dispatch::timers::Alarm;
-use crate::switchboard::session::leg::{CallerLeg, Fetched, Line, Who};
-use crate::switchboard::session::refresh::Agreement;
-use crate::switchboard::{Actor, ConsoleReply};
-use crate::switchboard::{Calls, NetworkParts, Step};
+use crate::switchboard::ids::Who;
+use crate::switchboard::session::leg::{CallerLeg, Fetched, Line};
+use crate::switchboard::{Actor, Calls, ConsoleReply, NetworkParts, Step};
 
 impl Calls {
     /// Somebody at the console wants an operator to call a colleague, an agency, or a number that waits to be called back.

@@ -4,8 +4,8 @@ use crate::clock::Now;
 use crate::ids::OperatorId;
 use crate::sip::flow::Flow;
 use crate::sip::registrar::Reach;
+use crate::switchboard::ids::BoundPhone;
 use crate::switchboard::phones::search::Reached;
-use crate::switchboard::phones::ways::BoundPhone;
 use crate::switchboard::{Calls, NetworkParts, Output, Step};
 
 impl Calls {

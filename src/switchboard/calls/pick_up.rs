@@ -9,11 +9,13 @@ use crate::media::command::Command;
 use crate::sip::message::Stencil;
 use crate::sip::replaces::Replaces;
 use crate::sip::wire::Name;
-use crate::switchboard::admission::door::{ALLOW, SUPPORTED, Taken};
+use crate::switchboard::admission::door::{ALLOW, SUPPORTED};
 use crate::switchboard::calls::call::Stage;
 use crate::switchboard::calls::end::Ending;
-use crate::switchboard::session::leg::{Line, OfferLeg, OfferState, Rung, Who};
+use crate::switchboard::ids::Who;
+use crate::switchboard::session::leg::{Line, OfferLeg, OfferState, Rung};
 use crate::switchboard::wire::past_dialogs::Arriving;
+use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 impl Calls {

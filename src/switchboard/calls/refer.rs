@@ -4,10 +4,9 @@ use crate::cdr::fact::Destination;
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::sip::refer::Refer;
 use crate::sip::replaces::Replaces;
-
-use crate::switchboard::admission::door::Taken;
 use crate::switchboard::calls::call::Stage;
-use crate::switchboard::session::leg::Who;
+use crate::switchboard::ids::Who;
+use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// The leg over which an operator has his caller.

@@ -4,7 +4,7 @@ use crate::ids::OperatorId;
 use crate::sip::digest::{Role, Verdict};
 use crate::sip::guard::Standing;
 use crate::sip::wire::{Method, Name};
-use crate::switchboard::admission::door::Taken;
+use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 impl Calls {

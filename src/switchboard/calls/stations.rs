@@ -3,19 +3,20 @@
 //!
 //! A station itself is never at work. While nobody sits there it rings in the fallback, as every phone does.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::acd::{Standing, State, UnknownOperator};
 use crate::cdr::fact::FactKind;
 use crate::cdr::past::Past;
 use crate::clock::Now;
 use crate::ids::OperatorId;
 use crate::media::command::{Command, Prompt};
-use crate::switchboard::admission::door::Taken;
-use crate::switchboard::dispatch::timers::Alarm;
-use crate::switchboard::feature_codes::phone::PhoneCall;
+use crate::switchboard::alarm::Alarm;
+use crate::switchboard::calls::service_calls::PhoneCall;
 use crate::switchboard::phones::pin::Pin;
 use crate::switchboard::phones::stations::{ENTRY_MAX, PinEntry, REMEMBERED_MS, is_number};
+use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Calls, NetworkParts, Step};
-use std::collections::{BTreeMap, BTreeSet};
 
 impl Calls {
     /// Looks at the operators who have no call any more: one who has logged out leaves the station, and one who still has a call that they

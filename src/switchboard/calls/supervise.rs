@@ -5,14 +5,13 @@
 use crate::acd::Standing;
 use crate::cdr::fact::{Callee, FactKind, OfferOutcome, Role};
 use crate::ids::{CallId, LegNo, OperatorId};
-
-use crate::switchboard::admission::door::Taken;
 use crate::switchboard::calls::call::{Call, Stage};
 use crate::switchboard::calls::guests::{GUESTS_MAX, Guest, Leaves};
-use crate::switchboard::session::leg::{OfferLeg, OfferState, Who};
+use crate::switchboard::ids::Who;
+use crate::switchboard::session::leg::{OfferLeg, OfferState};
 use crate::switchboard::wire::past_dialogs::Arriving;
-use crate::switchboard::{Actor, ConsoleReply, Supervision};
-use crate::switchboard::{Calls, NetworkParts, Step};
+use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::{Actor, Calls, ConsoleReply, NetworkParts, Step, Supervision};
 
 /// What a supervisor wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

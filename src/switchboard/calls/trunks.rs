@@ -3,7 +3,7 @@
 use crate::cdr::fact::Callee;
 use crate::clock::Instant;
 use crate::ids::CallId;
-use crate::switchboard::dispatch::timers::Alarm;
+use crate::switchboard::alarm::Alarm;
 use crate::switchboard::settings::Trunk;
 use crate::switchboard::trunks::registration::Binding;
 use crate::switchboard::trunks::trunk::{NextWay, TrunkState, same_place};

@@ -10,12 +10,11 @@ use crate::cdr::fact::{FactKind, OfferOutcome};
 use crate::clock::Instant;
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::sip::wire::Message;
-
+use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::call::{Call, Stage};
-use crate::switchboard::dispatch::timers::Alarm;
+use crate::switchboard::ids::{BoundPhone, Who};
 use crate::switchboard::media::ports::family;
-use crate::switchboard::phones::ways::BoundPhone;
-use crate::switchboard::session::leg::{OfferLeg, OfferState, Who, outcome_of};
+use crate::switchboard::session::leg::{OfferLeg, OfferState, outcome_of};
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// A phone that is rung has this long for its first response.

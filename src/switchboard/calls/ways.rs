@@ -5,11 +5,11 @@
 use crate::sip::dialog::Dialog;
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::{Message, Method};
-use crate::switchboard::Purpose;
-use crate::switchboard::dispatch::timers::Alarm;
+use crate::switchboard::alarm::Alarm;
+use crate::switchboard::ids::Who;
 use crate::switchboard::phones::ways::{SecondRequest, SecondWay};
-use crate::switchboard::session::leg::{OfferState, Who};
-use crate::switchboard::{Calls, NetworkParts, Step};
+use crate::switchboard::session::leg::OfferState;
+use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
 
 impl Calls {
     /// The phone of a leg has not responded at its Contact: it is rung at its REGISTER's source address too.

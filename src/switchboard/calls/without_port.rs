@@ -9,11 +9,11 @@ use crate::ids::{CallId, OperatorId};
 use crate::limits::WAITING_CALLS_SEARCHED_MAX;
 use crate::sip::location::session_description;
 use crate::sip::wire::Message;
-
 use crate::switchboard::calls::call::{Call, Stage};
 use crate::switchboard::calls::end::Ending;
+use crate::switchboard::ids::Who;
 use crate::switchboard::media::ports::family;
-use crate::switchboard::session::leg::{CallerLeg, OfferLeg, Who};
+use crate::switchboard::session::leg::{CallerLeg, OfferLeg};
 use crate::switchboard::settings::AnswerMode;
 use crate::switchboard::{Calls, NetworkParts, Step};
 

@@ -14,9 +14,10 @@ use crate::switchboard::Switchboard;
 use crate::switchboard::admission::challenges::{
     Proof, Usage, contact_of, ends_of, is_datagram_of, is_end, is_same_host,
 };
-use crate::switchboard::admission::door::{ABILITIES, ALLOW, READABLE, Taken, is_unsupported};
+use crate::switchboard::admission::door::{ABILITIES, ALLOW, READABLE, is_unsupported};
 use crate::switchboard::calls::dialogs::{ACK_IGNORED, q850};
-use crate::switchboard::session::leg::Who;
+use crate::switchboard::ids::Who;
+use crate::switchboard::wire::taken::Taken;
 
 impl Switchboard {
     /// Handles a request with a To tag. The source is checked first: a request from another source does not change the stored CSeq.

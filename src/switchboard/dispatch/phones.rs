@@ -13,14 +13,14 @@ use crate::sip::replaces::Replaces;
 use crate::sip::transaction::ClientId;
 use crate::sip::uri::Uri;
 use crate::sip::wire::{Message, Method, Name};
-use crate::switchboard::admission::door::Taken;
+use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::caller::Origin;
-use crate::switchboard::dispatch::timers::Alarm;
-use crate::switchboard::feature_codes::phone::Feature;
-use crate::switchboard::messages::texts::{ANSWERED_IN, Answer, Asked, InCall, Letter, NOT_TAKEN, TextId, fits};
+use crate::switchboard::calls::service_calls::Feature;
+use crate::switchboard::ids::{TextId, Who};
+use crate::switchboard::messages::texts::{ANSWERED_IN, Answer, Asked, InCall, Letter, NOT_TAKEN, fits};
 use crate::switchboard::phones::registrations::{FLOW_TIMER_SECONDS, names, need};
 use crate::switchboard::phones::ways::Ways;
-use crate::switchboard::session::leg::Who;
+use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Account, ConsoleReply, Switchboard};
 
 impl Switchboard {

@@ -6,10 +6,11 @@ use crate::sip::guard::{Pass, Reason, Resident};
 use crate::sip::message::ALLOW;
 use crate::sip::transaction::{Answered, ClientId, Received};
 use crate::sip::wire::{Message, Method, Name, Parsed, StartLine};
-use crate::switchboard::admission::door::{ABILITIES, Taken, general_fault};
+use crate::switchboard::admission::door::{ABILITIES, general_fault};
 use crate::switchboard::admission::guard::{GuardFigures, is_challenged};
-use crate::switchboard::session::leg::Who;
+use crate::switchboard::ids::Who;
 use crate::switchboard::trunks::rejection::Rejected;
+use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Purpose, Switchboard};
 
 impl Switchboard {

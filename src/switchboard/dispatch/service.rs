@@ -3,8 +3,8 @@
 use crate::cdr::fact::{Fact, FactKind};
 use crate::cdr::past::Past;
 use crate::limits::OPERATORS_MAX;
+use crate::switchboard::calls::memory::{STEP_MIN_MS, known, rebased, unanswered};
 use crate::switchboard::calls::without_port::PortShortage;
-use crate::switchboard::recovery::memory::{STEP_MIN_MS, known, rebased, unanswered};
 use crate::switchboard::recovery::presence::Restored;
 use crate::switchboard::{Output, Switchboard};
 

@@ -10,11 +10,12 @@ use crate::sip::location::session_description;
 use crate::sip::offer_answer;
 use crate::sip::sdes::Terms;
 use crate::sip::sdp::{AudioDescription, Formats, Local, Places};
-use crate::switchboard::admission::door::Taken;
-use crate::switchboard::dispatch::timers::Alarm;
-use crate::switchboard::session::inquiry::Inquiry;
-use crate::switchboard::session::leg::{OfferLeg, OfferState, Sound, Who};
+use crate::switchboard::alarm::Alarm;
+use crate::switchboard::calls::inquiry::Inquiry;
+use crate::switchboard::ids::Who;
+use crate::switchboard::session::leg::{OfferLeg, OfferState, Sound};
 use crate::switchboard::wire::past_dialogs::Arriving;
+use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Facts, MediaPorts, Step, Trunks, Wire};
 
 impl MediaPorts {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use crate::counted::Map;
 use crate::media::command::AnchorId;
+use crate::switchboard::ids::Who;
 use crate::switchboard::media::ports::Ports;
-use crate::switchboard::session::leg::Who;
 use crate::switchboard::settings::Settings;
 
 /// RTP ports, and the anchors that they are lent to.

@@ -3,11 +3,10 @@
 
 use crate::cdr::fact::{EndCause, FactKind, Side};
 use crate::ids::{LegNo, OperatorId};
-use crate::switchboard::ConsoleReply;
 use crate::switchboard::calls::end::Ending;
-use crate::switchboard::session::inquiry::Found;
-use crate::switchboard::session::leg::Who;
-use crate::switchboard::{Calls, Messages, NetworkParts, Step};
+use crate::switchboard::calls::inquiry::Found;
+use crate::switchboard::ids::Who;
+use crate::switchboard::{Calls, ConsoleReply, Messages, NetworkParts, Step};
 
 impl Messages {
     /// Handles the final response to the inquiry; 408 if none came. Any status other than 408 and 481 shows that the party still has the

@@ -1,6 +1,8 @@
 //! MESSAGE (RFC 3428): text between operators, from the centre to them, and between the two sides of a call. It is carried, never
 //! kept: what nobody takes now is refused, and its words stand in no log and no fact.
 
+mod repeats;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -11,21 +13,18 @@ use crate::ids::OperatorId;
 use crate::limits::TEXTS_MAX;
 use crate::sip::dialog::DialogKey;
 use crate::sip::flow::{Flow, Transport};
-use crate::sip::message::{self, Builder, Stencil};
+use crate::sip::message;
+use crate::sip::message::{Builder, Stencil};
 use crate::sip::transaction::{ClientId, ServerId};
 use crate::sip::wire::{Message, Method, Name};
-
-mod repeats;
-
-use crate::switchboard::admission::door::Taken;
+use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::dialogs::of_request_only;
-use crate::switchboard::dispatch::timers::Alarm;
+use crate::switchboard::ids::{BoundPhone, TextId, Who};
 use crate::switchboard::phones::search::Reached;
-use crate::switchboard::phones::ways::{BoundPhone, SECOND_WAY_AFTER, SecondRequest};
-use crate::switchboard::session::leg::Who;
+use crate::switchboard::phones::ways::{SECOND_WAY_AFTER, SecondRequest};
 use crate::switchboard::wire::connections::DATAGRAM_BYTES_MAX;
-use crate::switchboard::{Calls, Messages, NetworkParts, Step};
-use crate::switchboard::{ConsoleReply, Purpose};
+use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::{Calls, ConsoleReply, Messages, NetworkParts, Purpose, Step};
 
 /// What goes along with a text, as it came (RFC 3428 §4, §5).
 const CARRIED: [Name; 8] = [
@@ -46,10 +45,6 @@ pub(in crate::switchboard) const NOT_TAKEN: u16 = 486;
 
 /// How many repetitions of a text, each in a transaction of its own, get the response of the first. Further ones get 500.
 const REPEATS_MAX: usize = 4;
-
-/// Names one text on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::switchboard) struct TextId(u64);
 
 /// Who waits for an answer.
 #[derive(Debug)]

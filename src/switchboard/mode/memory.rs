@@ -2,7 +2,7 @@
 //! call was which. It comes when the database can tell it, and is merged with what has happened since the start; calls never wait for it.
 
 use crate::cdr::fact::FactKind;
-use crate::switchboard::recovery::memory::CALENDAR;
+use crate::switchboard::calls::memory::CALENDAR;
 use crate::switchboard::{Calls, Mode, NetworkParts, Step};
 
 impl Mode {

@@ -6,11 +6,9 @@ use crate::acd::Posture;
 use crate::cdr::fact::FactKind;
 use crate::cdr::past::Past;
 use crate::clock::{Instant, Timestamp, earliest};
-
-use crate::switchboard::dispatch::timers::Alarm;
-use crate::switchboard::recovery::memory::rebased;
-use crate::switchboard::{Calls, Mode, NetworkParts, Step};
-use crate::switchboard::{ConsoleReply, Output};
+use crate::switchboard::alarm::Alarm;
+use crate::switchboard::calls::memory::rebased;
+use crate::switchboard::{Calls, ConsoleReply, Mode, NetworkParts, Output, Step};
 
 /// So often it is told again that the posture is not the normal one.
 const REMINDER: Duration = Duration::from_secs(3_600);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::clock::Instant;
 use crate::ids::OperatorId;
-use crate::switchboard::dispatch::timers::Alarm;
+use crate::switchboard::alarm::Alarm;
 use crate::switchboard::{Phones, Step, Wire};
 
 /// An unreachable phone gets OPTIONS at least this often.

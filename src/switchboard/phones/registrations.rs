@@ -10,10 +10,10 @@ use crate::sip::option_tag;
 use crate::sip::registrar::{Binding, Need};
 use crate::sip::uri::Uri;
 use crate::sip::wire::Message;
-use crate::switchboard::admission::door::Taken;
+use crate::switchboard::ids::Who;
 use crate::switchboard::phones::search::Reached;
 use crate::switchboard::phones::ways::Ways;
-use crate::switchboard::session::leg::Who;
+use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Phones, Step, Wire};
 
 impl Phones {

@@ -7,7 +7,8 @@ use crate::ids::OperatorId;
 use crate::sip::registrar::Binding;
 use crate::sip::uri::Uri;
 use crate::switchboard::Phones;
-use crate::switchboard::phones::ways::{BoundPhone, Ways};
+use crate::switchboard::ids::BoundPhone;
+use crate::switchboard::phones::ways::Ways;
 
 impl Phones {
     /// Whom a Refer-To with the code of conferences names; None: it has none.

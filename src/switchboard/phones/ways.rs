@@ -7,23 +7,12 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::clock::Instant;
-use crate::ids::OperatorId;
 use crate::sip::flow::Flow;
 use crate::sip::transaction::ClientId;
-
 use crate::switchboard::session::leg::OfferLeg;
 
 /// A phone has this long to respond at its Contact.
 pub(in crate::switchboard) const SECOND_WAY_AFTER: Duration = Duration::from_secs(1);
-
-/// Names one binding of an account, as long as it is not replaced.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::switchboard) struct BoundPhone {
-    pub(in crate::switchboard) account: OperatorId,
-    pub(in crate::switchboard) uri: Bytes,
-    /// The flow of its REGISTER.
-    pub(in crate::switchboard) flow: Flow,
-}
 
 /// Where requests to a phone go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

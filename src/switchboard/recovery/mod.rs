@@ -1,2 +1,1 @@
-pub(in crate::switchboard) mod memory;
 pub(in crate::switchboard) mod presence;

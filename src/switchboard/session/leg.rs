@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::cdr::fact::{Callee, OfferOutcome};
 use crate::clock::Instant;
-use crate::ids::{CallId, LegNo, Token};
+use crate::ids::Token;
 use crate::limits::EARLY_DIALOGS_MAX;
 use crate::media::command::{AnchorId, Codec, Remote};
 use crate::media::source::Sources;
@@ -18,31 +18,23 @@ use crate::sip::flow::Flow;
 use crate::sip::locate::Target;
 use crate::sip::location::session_description;
 use crate::sip::message::{Builder, Stencil};
-use crate::sip::offer_answer::{self, Agreed};
-use crate::sip::sdes::{self, Crypto, Secrecy};
-use crate::sip::sdp::{self, AudioCodec, AudioDescription, Direction, Local, Places};
+use crate::sip::offer_answer::Agreed;
+use crate::sip::sdes::{Crypto, Secrecy};
+use crate::sip::sdp::{AudioCodec, AudioDescription, Direction, Local, Places};
 use crate::sip::transaction::{ClientId, ServerId};
 use crate::sip::uri::Uri;
 use crate::sip::wire::{Message, Name};
-
-use crate::switchboard::Calls;
+use crate::sip::{offer_answer, sdes, sdp};
+use crate::switchboard::calls::digits::Digits;
+use crate::switchboard::calls::inquiry::{Found, Inquiry};
+use crate::switchboard::calls::overtaken::HeldBye;
+use crate::switchboard::calls::referral::Refers;
+use crate::switchboard::calls::refresh::{Agreement, Asked, Session, Unanswered};
+use crate::switchboard::calls::reliable::{Early, Reliable};
 use crate::switchboard::calls::without_port::WithoutPort;
-use crate::switchboard::phones::ways::{BoundPhone, SecondWay};
-use crate::switchboard::session::digits::Digits;
-use crate::switchboard::session::inquiry::{Found, Inquiry};
-use crate::switchboard::session::overtaken::HeldBye;
-use crate::switchboard::session::referral::Refers;
-use crate::switchboard::session::refresh::{Agreement, Asked, Session, Unanswered};
-use crate::switchboard::session::reliable::{Early, Reliable};
+use crate::switchboard::ids::BoundPhone;
+use crate::switchboard::phones::ways::SecondWay;
 use crate::switchboard::wire::connections::Disconnected;
-
-/// Whose leg something belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(in crate::switchboard) enum Who {
-    Caller(CallId),
-    Offer(CallId, LegNo),
-    Phone(u64),
-}
 
 /// A 2xx to an INVITE that waits for its ACK: its user repeats it (RFC 3261 §13.3.1.4).
 #[derive(Clone, Debug)]
@@ -391,26 +383,5 @@ pub(in crate::switchboard) fn outcome_of(status: u16) -> OfferOutcome {
         300..=399 => OfferOutcome::Redirected,
         400..=699 => OfferOutcome::Rejected,
         _ => OfferOutcome::Unreachable,
-    }
-}
-
-impl Calls {
-    /// An outgoing leg that is alive.
-    pub(in crate::switchboard) fn leg_mut(&mut self, who: Who) -> Option<&mut OfferLeg> {
-        match who {
-            Who::Offer(call, leg) => self.calls.get_mut(&call)?.legs.get_mut(&leg),
-            Who::Caller(_) | Who::Phone(_) => None,
-        }
-    }
-
-    /// The line of a leg that is alive.
-    pub(in crate::switchboard) fn line_mut(&mut self, who: Who) -> Option<&mut Line> {
-        match who {
-            Who::Caller(call) => self.calls.get_mut(&call).map(|call| &mut call.caller.line),
-            Who::Offer(call, leg) => {
-                self.calls.get_mut(&call).and_then(|call| call.legs.get_mut(&leg)).map(|leg| &mut leg.line)
-            }
-            Who::Phone(phone) => self.services.get_mut(&phone).map(|phone| &mut phone.line),
-        }
     }
 }

@@ -10,9 +10,10 @@ use crate::sip::sdp;
 use crate::sip::sdp::{AudioDescription, Formats, SdpError};
 use crate::sip::wire::{Message, Name};
 use crate::switchboard::Settings;
-use crate::switchboard::admission::door::{ALLOW, SUPPORTED, Taken};
-use crate::switchboard::session::refresh::Agreement;
+use crate::switchboard::admission::door::{ALLOW, SUPPORTED};
+use crate::switchboard::calls::refresh::Agreement;
 use crate::switchboard::settings::SrtpOffer;
+use crate::switchboard::wire::taken::Taken;
 
 impl Settings {
     /// True if there is a media address of that family.

@@ -16,8 +16,8 @@ use crate::switchboard::calls::caller::{KEPT_CHARS_MAX, clean};
 use crate::switchboard::calls::callers::Known;
 use crate::switchboard::calls::desks::SERVICES;
 use crate::switchboard::calls::supervise::Errand;
+use crate::switchboard::ids::MergeKey;
 use crate::switchboard::session::leg::CallerLeg;
-use crate::switchboard::wire::MergeKey;
 use crate::switchboard::{Settings, Supervision};
 
 impl Settings {

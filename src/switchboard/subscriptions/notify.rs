@@ -8,10 +8,9 @@ use crate::clock::Instant;
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::sip::event::pidf::Presence;
 use crate::sip::wire::{Message, Method, Name};
-
-use crate::switchboard::Purpose;
-use crate::switchboard::subscriptions::subscription::{Due, WatchId};
-use crate::switchboard::{Calls, NetworkParts, Step, Subscriptions};
+use crate::switchboard::ids::WatchId;
+use crate::switchboard::subscriptions::subscription::Due;
+use crate::switchboard::{Calls, NetworkParts, Purpose, Step, Subscriptions};
 
 /// A NOTIFY that finds no room for its transaction is tried again so much later.
 const TRY_AGAIN: Duration = Duration::from_secs(5);

@@ -9,12 +9,8 @@ use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::event::{Ended, Event};
 use crate::sip::flow::{ConnectionId, Flow};
 use crate::sip::transaction::ClientId;
-
+use crate::switchboard::ids::WatchId;
 use crate::switchboard::subscriptions::notify::Picture;
-
-/// Names one subscription; never reused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::switchboard) struct WatchId(u64);
 
 /// What is still to be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -10,10 +10,10 @@ use crate::sip::event::{Ended, Event, Package};
 use crate::sip::flow::Flow;
 use crate::sip::option_tag;
 use crate::sip::wire::{Message, Name};
-
-use crate::switchboard::admission::door::Taken;
-use crate::switchboard::dispatch::timers::Alarm;
-use crate::switchboard::subscriptions::subscription::{Due, Subscription, WatchId};
+use crate::switchboard::alarm::Alarm;
+use crate::switchboard::ids::WatchId;
+use crate::switchboard::subscriptions::subscription::{Due, Subscription};
+use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Calls, NetworkParts, Step, Subscriptions};
 
 /// Seconds that a subscription lasts: at least (423 below), unless the phone says otherwise, at most (RFC 6665 §4.2.1.1).

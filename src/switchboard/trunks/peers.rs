@@ -10,7 +10,7 @@ use crate::sip::wire;
 use crate::sip::wire::{Fault, Name, Parsed};
 use crate::switchboard::admission::challenges::is_same_host;
 use crate::switchboard::admission::door::read;
-use crate::switchboard::session::leg::Who;
+use crate::switchboard::ids::Who;
 use crate::switchboard::settings::{Network, Trunk};
 use crate::switchboard::trunks::targets::Targets;
 use crate::switchboard::wire::connections::DATAGRAM_BYTES_MAX;

@@ -8,12 +8,10 @@ use crate::sip::header::NameAddr;
 use crate::sip::locate::Target;
 use crate::sip::message;
 use crate::sip::wire::{Message, Method, Name};
-
-use crate::switchboard::dispatch::timers::Alarm;
+use crate::switchboard::alarm::Alarm;
 use crate::switchboard::settings::Trunk;
 use crate::switchboard::trunks::trunk::same_place;
-use crate::switchboard::{Output, Purpose};
-use crate::switchboard::{Step, Trunks, Wire};
+use crate::switchboard::{Output, Purpose, Step, Trunks, Wire};
 
 /// A registration that fails is tried again after so long, then after twice as long, up to the longest (RFC 5626 §4.5).
 const RETRY_FIRST: Duration = Duration::from_secs(30);

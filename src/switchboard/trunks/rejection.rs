@@ -3,17 +3,14 @@
 use std::net::IpAddr;
 
 use crate::acd::section::is_dialable;
-use crate::sip::caller_number;
 use crate::sip::flow::Flow;
 use crate::sip::header::NameAddr;
-use crate::sip::option_tag;
 use crate::sip::uri::Uri;
 use crate::sip::wire::{Fault, Message, Method, Name};
-
-use crate::switchboard::Output;
-use crate::switchboard::admission::door::Taken;
+use crate::sip::{caller_number, option_tag};
 use crate::switchboard::calls::caller::clean;
-use crate::switchboard::{Phones, Step, Trunks, Wire};
+use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::{Output, Phones, Step, Trunks, Wire};
 
 /// Maximum characters of a called number or of option tags; the rest is cut off.
 const CHARS_MAX: usize = 128;

@@ -6,8 +6,8 @@ use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::flow::{Flow, Transmit};
 use crate::sip::message::Builder;
 use crate::sip::wire::{Message, Method, Name};
-use crate::switchboard::dispatch::timers::Alarm;
-use crate::switchboard::session::leg::Who;
+use crate::switchboard::alarm::Alarm;
+use crate::switchboard::ids::Who;
 use crate::switchboard::wire::connections::uri_over;
 use crate::switchboard::{Phones, Purpose, Step, Trunks, Wire};
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::switchboard::Trunks;
-use crate::switchboard::session::leg::Who;
+use crate::switchboard::ids::Who;
 
 /// The seats that are taken.
 #[derive(Debug, Default)]

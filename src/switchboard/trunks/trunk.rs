@@ -7,13 +7,11 @@ use crate::sip::digest::client::Identity;
 use crate::sip::flow::Flow;
 use crate::sip::number::{NumberFormat, dialled};
 use crate::sip::sdp::Formats;
-
-use crate::switchboard::session::leg::Who;
+use crate::switchboard::ids::Who;
 use crate::switchboard::settings::{Network, Trunk};
 use crate::switchboard::trunks::registration::{Binding, Registration};
 use crate::switchboard::wire::connections::uri_over;
-use crate::switchboard::{Output, Purpose};
-use crate::switchboard::{Step, Trunks, Wire};
+use crate::switchboard::{Output, Purpose, Step, Trunks, Wire};
 
 /// How one trunk is used, beyond where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,11 +6,7 @@ use crate::counted::Map;
 use crate::sip::dialog::DialogKey;
 use crate::sip::locate::Target;
 use crate::sip::transaction::ClientId;
-
-use crate::switchboard::messages::texts::TextId;
-use crate::switchboard::phones::ways::BoundPhone;
-use crate::switchboard::session::leg::Who;
-use crate::switchboard::subscriptions::subscription::WatchId;
+use crate::switchboard::ids::{BoundPhone, TextId, WatchId, Who};
 
 /// The purpose of a client transaction.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

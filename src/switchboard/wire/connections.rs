@@ -11,7 +11,7 @@ use crate::ids::CallId;
 use crate::limits::CLOSED_CONNECTIONS_MAX;
 use crate::sip::flow::{ConnectionId, Flow, Transport};
 use crate::sip::uri::{Host, Uri};
-use crate::switchboard::dispatch::timers::Alarm;
+use crate::switchboard::alarm::Alarm;
 use crate::switchboard::{Step, Wire};
 
 /// How long no RTP arrives before the call of an unreachable caller ends.

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use crate::clock::Instant;
 use crate::limits::PAST_INVITES_MAX;
 use crate::sip::flow::Flow;
-
-use crate::switchboard::session::leg::{Line, Who};
+use crate::switchboard::ids::Who;
+use crate::switchboard::session::leg::Line;
 
 /// The Call-ID and From tag of one of our INVITEs.
 type InviteKey = (Bytes, Bytes);

@@ -8,8 +8,7 @@ use bytes::Bytes;
 use crate::limits::LOOKUPS_MAX;
 use crate::sip::flow::Transport;
 use crate::sip::uri::{Host, Uri};
-
-use crate::switchboard::session::leg::Who;
+use crate::switchboard::ids::Who;
 use crate::switchboard::settings::TrunkHost;
 
 /// URIs whose hosts are being looked up, with the legs that wait. A leg waits for at most one URI; a URI without a leg is removed.

@@ -8,23 +8,19 @@ pub(in crate::switchboard) mod outgoing;
 pub(in crate::switchboard) mod past_dialogs;
 pub(in crate::switchboard) mod replies;
 pub(in crate::switchboard) mod requests;
+pub(in crate::switchboard) mod taken;
 pub(in crate::switchboard) mod ways;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-use bytes::Bytes;
 
 use crate::counted::Map;
 use crate::ids::CallId;
 use crate::sip::dialog::DialogKey;
 use crate::sip::flow::ConnectionId;
 use crate::sip::transaction::{ClientId, Event, ServerId, Transactions};
-use crate::switchboard::session::leg::Who;
+use crate::switchboard::ids::{MergeKey, Who};
 use crate::switchboard::settings::Settings;
-
-/// The From tag, Call-ID and `CSeq` that tell a forked copy of an INVITE (RFC 3261 §8.2.2.2).
-pub(in crate::switchboard) type MergeKey = (Bytes, Bytes, u32);
 
 /// SIP transactions, and what of them belongs to which leg.
 #[derive(Debug)]
@@ -53,7 +49,7 @@ impl Wire {
     pub(in crate::switchboard) fn new(settings: Arc<Settings>) -> Self {
         Self {
             settings,
-            transactions: Transactions::default(),
+            transactions: Transactions::with_max(settings.guard.transactions_max),
             clients: crate::switchboard::wire::clients::Clients::default(),
             dialogs: Map::new(),
             past: crate::switchboard::wire::past_dialogs::Past::default(),

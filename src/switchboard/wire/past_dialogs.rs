@@ -9,10 +9,10 @@ use crate::limits::PAST_DIALOGS_MAX;
 use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::message::Stencil;
 use crate::sip::wire::Name;
-use crate::switchboard::admission::door::Taken;
 use crate::switchboard::calls::call::{Call, Caller};
+use crate::switchboard::ids::MergeKey;
 use crate::switchboard::session::leg::{CallerLeg, Line, Sound};
-use crate::switchboard::wire::MergeKey;
+use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Step, Wire};
 
 impl Wire {

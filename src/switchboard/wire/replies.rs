@@ -11,13 +11,13 @@ use crate::sip::sdp::SdpError;
 use crate::sip::session_timer::SECONDS_MIN;
 use crate::sip::wire::{Message, Method, Name, Parsed};
 use crate::sip::{option_tag, reliable, wire};
-use crate::switchboard::admission::door::Taken;
 use crate::switchboard::calls::called::Called;
 use crate::switchboard::calls::dialogs::{SAID_AGAIN, of_request_only};
-use crate::switchboard::session::leg::Who;
-use crate::switchboard::session::refresh::Agreement;
-use crate::switchboard::session::reliable::Reliable;
+use crate::switchboard::calls::refresh::Agreement;
+use crate::switchboard::calls::reliable::Reliable;
+use crate::switchboard::ids::Who;
 use crate::switchboard::subscriptions::watch::{TooBrief, seconds};
+use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Step, Wire};
 
 impl Wire {

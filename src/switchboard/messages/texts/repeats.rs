@@ -5,11 +5,10 @@ use crate::sip::dialog::DialogKey;
 use crate::sip::message::Stencil;
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::Method;
-
-use crate::switchboard::Purpose;
-use crate::switchboard::admission::door::Taken;
-use crate::switchboard::messages::texts::{Asker, REPEATS_MAX, TextId};
-use crate::switchboard::{Messages, NetworkParts};
+use crate::switchboard::ids::TextId;
+use crate::switchboard::messages::texts::{Asker, REPEATS_MAX};
+use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::{Messages, NetworkParts, Purpose};
 
 impl Messages {
     /// The last request in a dialog has arrived again before its final response. A text gets the same response later; returns false for any

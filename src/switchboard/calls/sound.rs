@@ -3,14 +3,13 @@
 use crate::cdr::fact::{EndCause, FactKind, Side};
 use crate::ids::{CallId, LegNo};
 use crate::media::command::{AnchorId, Command, Event};
-
-use crate::switchboard::Output;
+use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::call::Stage;
 use crate::switchboard::calls::end::Ending;
-use crate::switchboard::dispatch::timers::Alarm;
-use crate::switchboard::session::inquiry::Found;
-use crate::switchboard::session::leg::{Line, Who};
-use crate::switchboard::{Calls, NetworkParts, Step};
+use crate::switchboard::calls::inquiry::Found;
+use crate::switchboard::ids::Who;
+use crate::switchboard::session::leg::Line;
+use crate::switchboard::{Calls, NetworkParts, Output, Step};
 
 /// Digits of one call that are written down.
 const DIGITS_MAX: u16 = 64;

@@ -1,23 +1,22 @@
 //! Session timers (RFC 4028) on both legs: refreshes of ours, and what happens when the peer's do not come.
 
+use std::time::Duration;
+
 use crate::cdr::fact::{EndCause, FactKind, Side};
 use crate::clock::Instant;
 use crate::ids::{CallId, LegNo};
-use crate::sip::option_tag;
-use crate::sip::sdp::{self, AudioCodec, Direction};
+use crate::sip::sdp::{AudioCodec, Direction};
 use crate::sip::session_timer::{Terms, min_se};
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::{Message, Method, Name};
-
-use crate::switchboard::Purpose;
+use crate::sip::{option_tag, sdp};
 use crate::switchboard::admission::door::{ALLOW, SUPPORTED};
+use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::call::Call;
 use crate::switchboard::calls::end::Ending;
-use crate::switchboard::dispatch::timers::Alarm;
-use crate::switchboard::session::leg::{Line, Who};
-
-use crate::switchboard::{Calls, NetworkParts, Step};
-use std::time::Duration;
+use crate::switchboard::ids::Who;
+use crate::switchboard::session::leg::Line;
+use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
 
 /// A refresh that could not be sent, or was refused, is tried again so much later.
 const TRY_AGAIN: Duration = Duration::from_secs(10);

@@ -11,13 +11,13 @@ use crate::sip::dialog::Dialog;
 use crate::sip::location::session_description;
 use crate::sip::message::Builder;
 use crate::sip::offer_answer::Agreed;
-use crate::sip::option_tag;
-use crate::sip::reliable::{self, Heard, Order, RAck};
+use crate::sip::reliable::{Heard, Order, RAck};
 use crate::sip::wire::{Message, Method, Name};
-
-use crate::switchboard::admission::door::Taken;
-use crate::switchboard::dispatch::timers::{Alarm, T1};
-use crate::switchboard::session::leg::{CallerLeg, OfferLeg, Who};
+use crate::sip::{option_tag, reliable};
+use crate::switchboard::alarm::{Alarm, T1};
+use crate::switchboard::ids::Who;
+use crate::switchboard::session::leg::{CallerLeg, OfferLeg};
+use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// A provisional response that waits for its PRACK.

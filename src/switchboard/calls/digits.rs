@@ -7,11 +7,10 @@ use crate::ids::{CallId, LegNo};
 use crate::media::command::Command;
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::Method;
-
-use crate::switchboard::Purpose;
 use crate::switchboard::calls::call::Stage;
-use crate::switchboard::session::leg::{Line, Who};
-use crate::switchboard::{Calls, NetworkParts, Step};
+use crate::switchboard::ids::Who;
+use crate::switchboard::session::leg::Line;
+use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
 
 /// So many digits wait for the answer to the one before; what is pressed beyond is lost.
 const WAITING_MAX: usize = 32;

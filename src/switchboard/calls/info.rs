@@ -1,9 +1,8 @@
 //! INFO inside a dialog: digits by relay.
 
 use crate::sip::wire::Name;
-
-use crate::switchboard::admission::door::Taken;
-use crate::switchboard::session::leg::Who;
+use crate::switchboard::ids::Who;
+use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 impl Calls {

@@ -9,13 +9,12 @@ use crate::ids::{CallId, LegNo};
 use crate::media::command::Command;
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::{Method, Name};
-
-use crate::switchboard::Purpose;
 use crate::switchboard::admission::door::ALLOW;
+use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::end::Ending;
-use crate::switchboard::dispatch::timers::Alarm;
-use crate::switchboard::session::leg::{Line, Who};
-use crate::switchboard::{Calls, NetworkParts, Step};
+use crate::switchboard::ids::Who;
+use crate::switchboard::session::leg::Line;
+use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
 
 /// How long an outgoing leg has to respond (four transmissions over UDP), because the caller hears nothing during this time. A caller
 /// has all of timer F.

@@ -8,12 +8,11 @@ use crate::sip::dialog::DialogKey;
 use crate::sip::refer;
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::{Message, Method, Name};
-
-use crate::switchboard::Purpose;
-use crate::switchboard::admission::door::Taken;
 use crate::switchboard::calls::call::Stage;
-use crate::switchboard::session::leg::{Line, Who};
-use crate::switchboard::{Calls, NetworkParts, Step};
+use crate::switchboard::ids::Who;
+use crate::switchboard::session::leg::Line;
+use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
 
 /// Longer than any transfer rings.
 const EXPIRES_SECONDS: u32 = 600;

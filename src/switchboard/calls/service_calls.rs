@@ -15,12 +15,13 @@ use crate::sip::message::Stencil;
 use crate::sip::offer_answer;
 use crate::sip::sdp::SdpError;
 use crate::sip::wire::Name;
-
-use crate::switchboard::admission::door::{ALLOW, Taken};
-use crate::switchboard::dispatch::timers::Alarm;
+use crate::switchboard::admission::door::ALLOW;
+use crate::switchboard::alarm::Alarm;
+use crate::switchboard::ids::Who;
 use crate::switchboard::phones::stations::PinEntry;
-use crate::switchboard::session::leg::{Line, Who};
+use crate::switchboard::session::leg::Line;
 use crate::switchboard::settings::FeatureCodes;
+use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// A service call lasts no longer, whatever is played.

@@ -4,14 +4,15 @@ use crate::cdr::fact::FactKind;
 use crate::ids::{CallId, LegNo};
 use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::location::session_description;
-use crate::sip::offer_answer::{self, Agreed};
-use crate::sip::sdp::{self, AudioCodec, Direction, Places, SdpError};
+use crate::sip::offer_answer::Agreed;
+use crate::sip::sdp::{AudioCodec, Direction, Places, SdpError};
 use crate::sip::wire::{Message, Name};
-
-use crate::switchboard::admission::door::Taken;
+use crate::sip::{offer_answer, sdp};
 use crate::switchboard::calls::call::Stage;
-use crate::switchboard::session::leg::{Line, Who};
-use crate::switchboard::session::refresh::Asked;
+use crate::switchboard::calls::refresh::Asked;
+use crate::switchboard::ids::Who;
+use crate::switchboard::session::leg::Line;
+use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// Why an offer cannot be taken now.

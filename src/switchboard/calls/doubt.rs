@@ -5,8 +5,7 @@
 use std::time::Duration;
 
 use crate::media::command::Command;
-
-use crate::switchboard::session::leg::Who;
+use crate::switchboard::ids::Who;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// A peer that may have lost its dialog is lost when nothing has arrived from it for this long.

@@ -7,11 +7,10 @@ use std::time::Duration;
 use crate::clock::Instant;
 use crate::sip::dialog::{CSEQ_END, DialogKey};
 use crate::sip::wire::Method;
-
-use crate::switchboard::admission::door::Taken;
+use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::dialogs::q850;
-use crate::switchboard::dispatch::timers::Alarm;
-use crate::switchboard::session::leg::Who;
+use crate::switchboard::ids::Who;
+use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// Missing requests have this long to arrive.

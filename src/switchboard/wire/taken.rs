@@ -1,0 +1,19 @@
+//! A request that a part serves.
+
+use crate::sip::flow::Flow;
+use crate::sip::transaction::ServerId;
+use crate::sip::wire::Message;
+
+/// A request taken in, with its transaction.
+pub(in crate::switchboard) struct Taken<'a, 'b> {
+    pub(in crate::switchboard) flow: Flow,
+    pub(in crate::switchboard) message: &'a Message<'b>,
+    pub(in crate::switchboard) server: ServerId,
+}
+
+impl Taken<'_, '_> {
+    /// The transaction of an INVITE, and the number that its ACK has.
+    pub(in crate::switchboard) fn invite(&self) -> (ServerId, u32) {
+        (self.server, self.message.cseq().map_or(0, |cseq| cseq.number))
+    }
+}
