@@ -1,9 +1,5 @@
 //! What the switchboard is told by config.
 
-pub(in crate::switchboard) mod addresses;
-pub(in crate::switchboard) mod media;
-pub(in crate::switchboard) mod numbers;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;

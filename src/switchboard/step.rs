@@ -13,7 +13,6 @@ use crate::sip::sdes::MasterKey;
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::ids::Who;
 use crate::switchboard::output::Output;
-use crate::switchboard::session::leg::OfferState;
 
 /// The outputs of one step, each kind in order.
 #[derive(Debug, Default)]
@@ -98,17 +97,5 @@ impl Step {
     /// Sends a text to the phones of an operator at the end of the step.
     pub(in crate::switchboard) fn notify_operator(&mut self, operator: OperatorId, text: String) {
         self.out.notices.push((operator, text));
-    }
-}
-
-impl Step {
-    /// Takes back the deadline of an outgoing leg's state.
-    pub(in crate::switchboard) fn drop_offer_alarm(&mut self, who: Who, state: OfferState) {
-        match state {
-            OfferState::Ringing { ring_until, .. } => {
-                self.alarms.remove(ring_until, Alarm::RingOver(who));
-            }
-            OfferState::Unheard | OfferState::Talking | OfferState::Cancelling => {}
-        }
     }
 }

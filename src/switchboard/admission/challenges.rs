@@ -65,12 +65,6 @@ pub(in crate::switchboard) fn contact_of(phone: &Binding) -> Option<SocketAddr> 
     Uri::parse(&phone.uri).ok()?.socket_address()
 }
 
-pub(in crate::switchboard) fn is_same_host(one: Flow, other: Flow) -> bool {
-    let same_connection = one.is_connection() && one.connection == other.connection;
-    let protected = one.transport == Transport::Tls && other.transport != Transport::Tls;
-    same_connection || (!protected && one.remote.ip().to_canonical() == other.remote.ip().to_canonical())
-}
-
 pub(in crate::switchboard) fn ends_of<'a>(uris: impl Iterator<Item = &'a [u8]>) -> Vec<SocketAddr> {
     uris.filter_map(|uri| Uri::parse(uri).ok()?.socket_address()).collect()
 }

@@ -2,13 +2,13 @@
 
 use crate::sip::dialog::CSEQ_END;
 use crate::sip::event::ALLOW_EVENTS;
-use crate::sip::flow::{Flow, Transmit, Transport};
+use crate::sip::flow::{Flow, Transmit};
 use crate::sip::location::Unreadable;
 use crate::sip::message::{Stencil, refusal_flow};
 use crate::sip::transaction::{Received, ServerId};
 use crate::sip::uri::Uri;
-use crate::sip::wire::{Fault, Message, Method, Name, Parsed};
-use crate::sip::{location, option_tag, wire};
+use crate::sip::wire::{Fault, Message, Method, Name};
+use crate::sip::{location, option_tag};
 use crate::switchboard::trunks::rejection::Rejected;
 use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Admission, Phones, Step, Trunks, Wire};
@@ -139,16 +139,6 @@ impl Admission {
         if let Some(flow) = refusal_flow(flow, message) {
             step.out.transmits.push(Transmit { flow, bytes: response.encode() });
         }
-    }
-}
-
-/// Reads one message. Over a stream it must tell its length (RFC 3261 §18.3, §20.14).
-pub(in crate::switchboard) fn read(flow: Flow, bytes: &[u8]) -> Parsed<'_> {
-    match wire::parse(bytes) {
-        Parsed::Good(message) if flow.transport != Transport::Udp && message.first(Name::ContentLength).is_none() => {
-            Parsed::Bad(message, Fault { status: 400, why: "no Content-Length" })
-        }
-        read @ (Parsed::Good(_) | Parsed::Bad(..) | Parsed::KeepAlive | Parsed::Garbage(_)) => read,
     }
 }
 

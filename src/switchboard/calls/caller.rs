@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::cdr::fact::{EndCause, FactKind, Side};
 use crate::clock::Now;
-use crate::ids::{CallId, OperatorId};
+use crate::ids::{CallId, OperatorId, Token};
 use crate::limits::CALLS_KEPT_MAX;
 use crate::sip::dialog::Dialog;
 use crate::sip::flow::{Flow, Transport};
@@ -18,17 +18,19 @@ use crate::sip::sdp::{AudioCodec, AudioDescription, Direction, Local, Places, Sd
 use crate::sip::wire::{Message, Name};
 use crate::sip::{caller_number, location, offer_answer, option_tag, sdp};
 use crate::switchboard::alarm::Alarm;
-use crate::switchboard::calls::call::Caller;
+use crate::switchboard::calls::call::{Call, Caller};
 use crate::switchboard::calls::called::Called;
 use crate::switchboard::calls::callers::Known;
 use crate::switchboard::calls::desks::desk_of;
 use crate::switchboard::calls::end::Ending;
 use crate::switchboard::calls::offer::user_part;
 use crate::switchboard::ids::{MergeKey, Who};
+use crate::switchboard::session::leg::{CallerLeg, Line};
 use crate::switchboard::settings::AnswerMode;
 use crate::switchboard::trunks::rejection::Rejected;
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Calls, NetworkParts, Step};
+use crate::switchboard::wire::text::clean;
+use crate::switchboard::{Calls, NetworkParts, Step, Wire};
 
 /// Who gets a header field of the caller beside the record, which keeps it raw.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -375,15 +377,6 @@ fn known_as(raw: String, country: &str) -> String {
     crate::sip::number::e164(&raw, country).unwrap_or(raw)
 }
 
-/// Text of a peer for records: no control characters, none that change the order or the look of others, a limited length.
-pub(in crate::switchboard) fn clean(bytes: &[u8], chars_max: usize) -> String {
-    String::from_utf8_lossy(bytes)
-        .chars()
-        .filter(|c| !c.is_control() && !caller_number::is_invisible(*c))
-        .take(chars_max)
-        .collect()
-}
-
 fn has_unknown_extension(message: &Message<'_>) -> bool {
     option_tag::not_understood(message).next().is_some()
 }
@@ -408,5 +401,43 @@ fn geo_uri(shape: &Shape) -> String {
     match shape {
         Shape::Point { latitude, longitude } => format!("<geo:{latitude},{longitude}>"),
         Shape::Circle { latitude, longitude, radius_m } => format!("<geo:{latitude},{longitude};u={radius_m}>"),
+    }
+}
+
+impl Wire {
+    #[expect(clippy::too_many_arguments, reason = "the parts of a call, each made by another step")]
+    pub(in crate::switchboard) fn new_call(
+        &mut self,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        tag: Token,
+        stencil: Stencil,
+        dialog: Dialog,
+        shown: Caller,
+        merge_key: MergeKey,
+    ) -> Call {
+        let now = step.now;
+        let mut line = Line::new(taken.flow, true);
+        line.dialog = Some(dialog);
+        line.learn(taken.message);
+        let caller = CallerLeg {
+            line,
+            invite: Some(taken.server),
+            stencil: Some(stencil),
+            fetched: None,
+            tag,
+            sdp: Bytes::new(),
+            delayed_offer: false,
+            without_port: None,
+            told: 100,
+            tell_again_at: None,
+            audio_again_at: None,
+            answered: false,
+            reliable: self.reliable_for(step, taken.message),
+            session: self.settings.session_of_invite(taken.message),
+            disconnected: None,
+        };
+        let hops = taken.message.number(Name::MaxForwards).ok().flatten().unwrap_or(70).min(70);
+        Call { hops, ..self.settings.blank_call(now, caller, shown, merge_key) }
     }
 }

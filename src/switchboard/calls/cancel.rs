@@ -106,3 +106,12 @@ impl Calls {
         self.cancel_offer(net, step, id, leg, OfferOutcome::Withdrawn);
     }
 }
+
+impl Calls {
+    /// The same of a leg that says that it rings.
+    pub(in crate::switchboard) fn stir_leg(&mut self, step: &mut Step, id: CallId, leg: LegNo) {
+        if let Some(whose) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).map(|leg| leg.to.clone()) {
+            step.stir(&whose);
+        }
+    }
+}

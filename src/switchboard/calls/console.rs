@@ -1,11 +1,12 @@
 //! What the console asks: states, live calls, changes of operators' states, dispositions.
 
+use std::collections::BTreeMap;
+
 use crate::acd::UnknownOperator;
 use crate::ids::CallId;
-use crate::switchboard::dispatch::console::view;
-use crate::switchboard::{CallView, ConsoleReply};
-use crate::switchboard::{Calls, NetworkParts, Step};
-use std::collections::BTreeMap;
+use crate::switchboard::calls::call::{Call, Stage};
+use crate::switchboard::dispatch::console::outside_number;
+use crate::switchboard::{CallView, Calls, ConsoleReply, NetworkParts, Step};
 
 impl Calls {
     pub(in crate::switchboard) fn floor_view(&self, net: &NetworkParts) -> ConsoleReply {
@@ -34,5 +35,40 @@ impl Calls {
         let positions: BTreeMap<CallId, usize> = self.acd.waiting().zip(1..).collect();
         let live = self.calls.iter().filter(|(_, call)| !call.is_over());
         live.map(|(id, call)| view(*id, call, positions.get(id).copied())).collect()
+    }
+}
+
+pub(in crate::switchboard) fn view(id: CallId, call: &Call, position: Option<usize>) -> CallView {
+    let (state, operator) = match &call.stage {
+        Stage::Queued => ("queued", None),
+        Stage::Offered => {
+            ("offered", call.legs.values().find(|leg| leg.is_ringing()).and_then(|leg| leg.operator()).cloned())
+        }
+        Stage::AllPhones { .. } | Stage::Number => ("fallback", None),
+        Stage::Transfer { from } => {
+            ("transfer", from.and_then(|leg| call.legs.get(&leg)).and_then(|leg| leg.operator()).cloned())
+        }
+        Stage::OwnPhones { .. } => ("own-phone", call.placed_by.clone()),
+        Stage::Placed => ("placed", call.placed_by.clone()),
+        Stage::Talking { leg } => ("talking", call.legs.get(leg).and_then(|leg| leg.operator()).cloned()),
+        Stage::Ended => ("ended", None),
+    };
+    let outside = match (&call.stage, &operator) {
+        (Stage::Talking { leg }, _) => call.legs.get(leg).and_then(outside_number),
+        (_, None) => call.legs.values().filter(|leg| leg.is_ringing()).find_map(outside_number),
+        (_, Some(_)) => None,
+    };
+    let (number, guests) = (call.shown.number.clone(), call.guest_views());
+    CallView {
+        outside,
+        call: id,
+        received: call.received.wall,
+        number,
+        state,
+        operator,
+        position,
+        silent_prompt: call.silent.asked,
+        choices: call.silent.choices.clone(),
+        guests,
     }
 }

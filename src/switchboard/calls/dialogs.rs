@@ -1,10 +1,15 @@
 //! Requests inside dialogs, whoever's leg it is: where each goes, and BYE and ACK.
 
+use bytes::Bytes;
+
 use crate::cdr::fact::{EndCause, Side};
-use crate::sip::wire::{Message, Name};
+use crate::sip::message::Stencil;
+use crate::sip::wire;
+use crate::sip::wire::{Message, Name, Parsed};
 use crate::switchboard::calls::end::Ending;
 use crate::switchboard::ids::Who;
-use crate::switchboard::{Calls, NetworkParts, Step};
+use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::{Calls, NetworkParts, Step, Wire};
 
 /// The headers of the first response that a repeated response has too, besides those of every response.
 pub(in crate::switchboard) const SAID_AGAIN: [Name; 16] = [
@@ -100,4 +105,29 @@ pub(in crate::switchboard) fn q850(message: &Message<'_>) -> Option<u8> {
         let (_, cause) = params.find(|(name, _)| name.trim().eq_ignore_ascii_case("cause"))?;
         cause.trim().parse().ok()
     })
+}
+
+impl Wire {
+    /// Responds to the peer's last request that arrives again over another path: it changes nothing and gets the same response.
+    pub(in crate::switchboard) fn answer_again(
+        &mut self,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        answer: Option<Bytes>,
+    ) {
+        let now = step.now;
+        let Some(answer) = answer else { return self.reply_later(step, taken) };
+        let (Parsed::Good(last) | Parsed::Bad(last, _)) = wire::parse(&answer) else { return };
+        let Some(status) = last.status() else { return };
+        let mut response = Stencil::of(taken.message, taken.flow).response(status, None);
+        for name in SAID_AGAIN {
+            response = last.lines(name).fold(response, |response, value| response.header(name, value));
+        }
+        let kind = last.first(Name::ContentType).and_then(|kind| std::str::from_utf8(kind).ok());
+        let bytes = match kind.filter(|_| !last.body.is_empty()) {
+            Some(kind) => response.body(kind, last.body).encode(),
+            None => response.encode(),
+        };
+        self.transactions.respond(now.mono, taken.server, status, bytes, &mut step.out.transmits);
+    }
 }

@@ -16,10 +16,11 @@ use crate::sip::wire::{Message, Name};
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::call::{Caller, Stage};
 use crate::switchboard::calls::call_back::CallBack;
-use crate::switchboard::calls::caller::{clean, merge_key};
+use crate::switchboard::calls::caller::merge_key;
 use crate::switchboard::calls::end::Ending;
 use crate::switchboard::ids::Who;
 use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::wire::text::clean;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// Calls that one operator may have placed at once: one on hold beside another.

@@ -8,8 +8,9 @@ use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};
 use crate::sip::wire::Message;
 use crate::switchboard::calls::call::{Call, Internal};
-use crate::switchboard::calls::caller::{KEPT_CHARS_MAX, clean};
+use crate::switchboard::calls::caller::KEPT_CHARS_MAX;
 use crate::switchboard::ids::Who;
+use crate::switchboard::wire::text::clean;
 use crate::switchboard::{Calls, NetworkParts};
 
 impl Calls {

@@ -6,11 +6,13 @@ use bytes::Bytes;
 use crate::cdr::fact::{Callee, Destination, EndCause, FactKind, OfferOutcome, Side};
 use crate::ids::{CallId, LegNo};
 use crate::media::command::Command;
+use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::end::Ending;
+use crate::switchboard::calls::inquiry::Inquiry;
 use crate::switchboard::calls::refer::Referor;
 use crate::switchboard::ids::Who;
 use crate::switchboard::session::leg::{OfferLeg, OfferState};
-use crate::switchboard::{Calls, NetworkParts, Step};
+use crate::switchboard::{Calls, MediaPorts, NetworkParts, Step, Trunks, Wire};
 
 /// The callee of a placed call: the leg that talks, or all that ring, each with whether it has said so.
 pub(in crate::switchboard) struct Consulted {
@@ -133,5 +135,58 @@ impl Calls {
         self.calls.get_mut(&to)?.legs.insert(new, leg);
         self.move_session(net, step, was, is);
         Some(new)
+    }
+}
+
+impl MediaPorts {
+    /// All that belongs to a leg is another's from now on. Its session is moved by `move_session`, when it is there.
+    pub(in crate::switchboard) fn follow_leg(
+        &mut self,
+        wire: &mut Wire,
+        trunks: &mut Trunks,
+        step: &mut Step,
+        leg: &OfferLeg,
+        was: Who,
+        is: Who,
+    ) {
+        let confirmed = leg.line.dialog.iter().map(|dialog| dialog.key());
+        for key in confirmed.chain(leg.early.keys()) {
+            wire.dialogs.insert(key.clone(), is);
+        }
+        if let Some(sound) = &leg.line.sound {
+            self.anchors.insert(sound.anchor, is);
+        }
+        wire.clients.move_leg(was, is);
+        wire.lookups.follow(was, is);
+        let rung = &leg.rung;
+        for (at, alarm) in [
+            (rung.second.due(), Alarm::SecondWay as fn(Who) -> Alarm),
+            (rung.respond_by, Alarm::Unheard),
+            (rung.ends_at, Alarm::BindingGone),
+        ] {
+            if let Some(at) = at.filter(|at| step.alarms.remove(*at, alarm(was))) {
+                step.alarms.insert(at, alarm(is));
+            }
+        }
+        if let OfferState::Ringing { ring_until, .. } = leg.state
+            && step.alarms.remove(ring_until, Alarm::RingOver(was))
+        {
+            step.alarms.insert(ring_until, Alarm::RingOver(is));
+        }
+        if let Some(until) = leg.line.inquiry.as_ref().and_then(Inquiry::due)
+            && step.alarms.remove(until, Alarm::Inquiry(was))
+        {
+            step.alarms.insert(until, Alarm::Inquiry(is));
+        }
+        if let Some(unacked) = &leg.line.unacked
+            && step.alarms.remove(unacked.due(), Alarm::Unacked(was))
+        {
+            step.alarms.insert(unacked.due(), Alarm::Unacked(is));
+        }
+        if let Some(trunk) = trunks.trunk_with(was) {
+            trunks.leave_seat(was);
+            trunks.take_seat(trunk, is);
+        }
+        step.stir(&leg.to);
     }
 }

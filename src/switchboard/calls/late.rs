@@ -1,23 +1,25 @@
 //! 2xx that arrive after their INVITE has ended: each gets an ACK, and an unwanted dialog gets a BYE (RFC 3261 §13.2.2.4).
 
+use std::collections::{BTreeMap, VecDeque};
+
 use bytes::Bytes;
 
-use crate::clock::Now;
-use crate::sip::dialog::Dialog;
+use crate::clock::{Instant, Now};
+use crate::limits::PAST_INVITES_MAX;
+use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::flow::Flow;
-use crate::sip::wire::{Message, Method};
+use crate::sip::wire::{Message, Method, Name};
 use crate::switchboard::alarm::T1;
 use crate::switchboard::calls::refresh::Unanswered;
 use crate::switchboard::ids::Who;
 use crate::switchboard::session::leg::Line;
-use crate::switchboard::wire::late::PastInvite;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 impl Calls {
     /// Keeps one of our INVITEs whose leg has ended, as long as a 2xx to it may arrive.
     pub(in crate::switchboard) fn remember_invite(
         &mut self,
-        net: &mut NetworkParts,
+        _net: &mut NetworkParts,
         now: Now,
         who: Who,
         (from, call_id): (&[u8], &Bytes),
@@ -32,7 +34,7 @@ impl Calls {
         line.hung_up.extend(old.dialog.iter().map(|dialog| dialog.key().remote_tag.clone()));
         let Some(tag) = Dialog::tag_of(from) else { return };
         let invite = PastInvite { who, cseq, line, second, until: now.mono + T1 * 64 };
-        net.wire.past_invites.add(now.mono, (call_id.clone(), tag), invite);
+        self.past_invites.add(now.mono, (call_id.clone(), tag), invite);
     }
 }
 
@@ -57,3 +59,71 @@ impl Calls {
         }
     }
 }
+
+impl Calls {
+    /// Ends the dialog of a 2xx from a callee that is no longer wanted.
+    pub(in crate::switchboard) fn decline(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        came_over: Flow,
+        message: &Message<'_>,
+        key: DialogKey,
+        cseq: u32,
+    ) {
+        let now = step.now;
+        let invite = (key.call_id.0.clone(), key.local_tag.clone());
+        let sent = self.past_invites.known.get(&invite).map(|past| past.line.flow);
+        if !sent.is_some_and(|sent| net.trunks.may_answer_late(&net.phones, sent, came_over)) {
+            return;
+        }
+        let Some(past) = self.past_invites.known.get_mut(&invite) else { return };
+        if now.mono >= past.until || cseq == 0 || cseq > past.cseq {
+            return;
+        }
+        let from = message.first(Name::From).unwrap_or_default();
+        let Ok(dialog) = Dialog::as_caller(from, cseq, message) else { return };
+        let from_second = past.second.filter(|second| second.remote == came_over.remote);
+        let flow = from_second.unwrap_or_else(|| past.line.flow_in(&dialog));
+        let (who, ack) = (past.who, past.line.ack(&dialog, cseq));
+        let hangs_up = past.line.hangs_up(&dialog);
+        net.trunks.decline_over(&mut net.wire, step, who, flow, ack, dialog, hangs_up);
+    }
+}
+
+/// One of our INVITEs, whose leg has ended.
+#[derive(Debug)]
+pub(in crate::switchboard) struct PastInvite {
+    pub(in crate::switchboard) who: Who,
+    pub(in crate::switchboard) cseq: u32,
+    /// The flow to the callee, the credentials that the ACK repeats, and the dialogs that already got a BYE.
+    pub(in crate::switchboard) line: Line,
+    /// The other address of the phone, if the INVITE has gone there too.
+    pub(in crate::switchboard) second: Option<Flow>,
+    pub(in crate::switchboard) until: Instant,
+}
+
+/// Our INVITEs that have ended. Full: the oldest is dropped, and a 2xx to it is ignored.
+#[derive(Debug, Default)]
+pub(in crate::switchboard) struct PastInvites {
+    pub(in crate::switchboard) known: BTreeMap<InviteKey, PastInvite>,
+    order: VecDeque<(Instant, InviteKey)>,
+}
+
+impl PastInvites {
+    pub(in crate::switchboard) fn add(&mut self, now: Instant, key: InviteKey, invite: PastInvite) {
+        while let Some((_, key)) = self.order.pop_front_if(|(until, _)| *until <= now) {
+            self.known.remove(&key);
+        }
+        self.order.push_back((invite.until, key.clone()));
+        self.known.insert(key, invite);
+        if self.order.len() > PAST_INVITES_MAX
+            && let Some((_, oldest)) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+    }
+}
+
+/// The Call-ID and From tag of one of our INVITEs.
+pub(in crate::switchboard) type InviteKey = (Bytes, Bytes);

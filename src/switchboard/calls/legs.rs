@@ -129,3 +129,15 @@ impl Calls {
         }
     }
 }
+
+impl Step {
+    /// Takes back the deadline of an outgoing leg's state.
+    pub(in crate::switchboard) fn drop_offer_alarm(&mut self, who: Who, state: OfferState) {
+        match state {
+            OfferState::Ringing { ring_until, .. } => {
+                self.alarms.remove(ring_until, Alarm::RingOver(who));
+            }
+            OfferState::Unheard | OfferState::Talking | OfferState::Cancelling => {}
+        }
+    }
+}

@@ -23,6 +23,7 @@ pub(in crate::switchboard) mod doubt;
 pub(in crate::switchboard) mod end;
 pub(in crate::switchboard) mod facts;
 pub(in crate::switchboard) mod fallback;
+pub(in crate::switchboard) mod formats;
 pub(in crate::switchboard) mod guests;
 pub(in crate::switchboard) mod info;
 pub(in crate::switchboard) mod inquiry;
@@ -32,7 +33,7 @@ pub(in crate::switchboard) mod late;
 pub(in crate::switchboard) mod legs;
 pub(in crate::switchboard) mod lookups;
 pub(in crate::switchboard) mod memory;
-pub(in crate::switchboard) mod notify;
+pub(in crate::switchboard) mod numbers;
 pub(in crate::switchboard) mod offer;
 pub(in crate::switchboard) mod orders;
 pub(in crate::switchboard) mod outgoing;
@@ -111,6 +112,7 @@ pub(in crate::switchboard) struct Calls {
     pub(in crate::switchboard) touched: Vec<CallId>,
     /// Calls in which a leg has stopped ringing: the port that its caller has for it may be taken back.
     pub(in crate::switchboard) port_unused: Vec<CallId>,
+    pub(in crate::switchboard) past_invites: crate::switchboard::calls::late::PastInvites,
     pub(in crate::switchboard) draining: bool,
     pub(in crate::switchboard) reported: Reported,
 }
@@ -135,6 +137,7 @@ impl Calls {
             without_port: Set::new(),
             touched: Vec::new(),
             port_unused: Vec::new(),
+            past_invites: crate::switchboard::calls::late::PastInvites::default(),
             draining: false,
             reported: Reported::default(),
         }

@@ -6,17 +6,20 @@ use crate::acd::Standing;
 use crate::cdr::fact::{Callee, EndCause, FactKind, Side};
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::media::command::Command;
+use crate::sip::dialog::Dialog;
+use crate::sip::location::session_description;
 use crate::sip::message::Stencil;
+use crate::sip::offer_answer;
 use crate::sip::replaces::Replaces;
+use crate::sip::sdp::Places;
 use crate::sip::wire::Name;
 use crate::switchboard::admission::door::{ALLOW, SUPPORTED};
 use crate::switchboard::calls::call::Stage;
 use crate::switchboard::calls::end::Ending;
 use crate::switchboard::ids::Who;
-use crate::switchboard::session::leg::{Line, OfferLeg, OfferState, Rung};
-use crate::switchboard::wire::past_dialogs::Arriving;
+use crate::switchboard::session::leg::{Line, OfferLeg, OfferState, Rung, Sound};
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Calls, NetworkParts, Step};
+use crate::switchboard::{Calls, MediaPorts, NetworkParts, Step};
 
 impl Calls {
     /// An operator's phone wants the place of another dialog (RFC 3891 §3): 481 when there is none, 603 when it is over, 486
@@ -182,5 +185,37 @@ impl Calls {
         net.wire.transactions.respond(now.mono, taken.server, 200, bytes.clone(), &mut step.out.transmits);
         self.await_ack(step, who, taken.invite(), bytes);
         self.begin_session(step, who, session);
+    }
+}
+
+/// A new leg that has called us, before it is one.
+pub(in crate::switchboard) struct Arriving {
+    pub(in crate::switchboard) dialog: Dialog,
+    pub(in crate::switchboard) sound: Sound,
+    pub(in crate::switchboard) body: Vec<u8>,
+}
+
+impl MediaPorts {
+    /// Reads the INVITE and lends it a port; the status of its refusal when it cannot be used.
+    pub(in crate::switchboard) fn arrives(
+        &mut self,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        who: Who,
+        to: &Callee,
+    ) -> Result<Arriving, u16> {
+        let tag = step.rng.token();
+        let dialog = Dialog::as_callee(taken.message, tag.as_str()).map_err(|fault| fault.status)?;
+        let offer =
+            session_description(taken.message).and_then(|body| self.settings.read_offer(body).ok()).ok_or(488_u16)?;
+        let mut sound = self.lend_for(step, who, Some(&offer), taken.flow.remote.ip()).ok_or(503_u16)?;
+        sound.local.terms.secrecy = self.settings.secrecy(to, taken.flow);
+        let Ok((body, agreed)) = offer_answer::answer(&offer, sound.local, None) else {
+            self.return_anchor(step, sound.anchor);
+            return Err(488);
+        };
+        sound.places = Places::of(&offer);
+        sound.agree(agreed);
+        Ok(Arriving { dialog, sound, body })
     }
 }

@@ -6,7 +6,7 @@ use crate::cdr::fact::{EndCause, FactKind, Side};
 use crate::clock::Instant;
 use crate::ids::{CallId, LegNo};
 use crate::sip::sdp::{AudioCodec, Direction};
-use crate::sip::session_timer::{Terms, min_se};
+use crate::sip::session_timer::{SECONDS_MIN, Terms, min_se};
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::{Message, Method, Name};
 use crate::sip::{option_tag, sdp};
@@ -16,7 +16,8 @@ use crate::switchboard::calls::call::Call;
 use crate::switchboard::calls::end::Ending;
 use crate::switchboard::ids::Who;
 use crate::switchboard::session::leg::Line;
-use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
+use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::{Calls, NetworkParts, Purpose, Step, Wire};
 
 /// A refresh that could not be sent, or was refused, is tried again so much later.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
@@ -479,4 +480,29 @@ impl Calls {
 fn named_pause(message: &Message<'_>) -> Option<Duration> {
     let seconds = message.number(Name::RetryAfter).ok().flatten().filter(|seconds| *seconds > 0)?;
     Some(Duration::from_secs(seconds.into()))
+}
+
+impl Wire {
+    /// The timer that a request of the peer leads to. None when it was refused with 422, which an emergency caller never is.
+    pub(in crate::switchboard) fn agree_session(
+        &mut self,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        who: Who,
+    ) -> Option<Agreement> {
+        let (ours, lenient) = match who {
+            Who::Caller(_) => (self.settings.session_seconds, true),
+            Who::Offer(..) => (self.settings.session_seconds, false),
+            // A service call is over before any timer.
+            Who::Phone(_) => return Some(Agreement::NONE),
+        };
+        match crate::sip::session_timer::Terms::as_uas(taken.message, ours, lenient) {
+            Ok(terms) => Some(Agreement(terms)),
+            Err(_too_small) => {
+                let least = SECONDS_MIN.to_string();
+                self.reply(step, taken, 422, &[(Name::MinSe, least.as_bytes())]);
+                None
+            }
+        }
+    }
 }

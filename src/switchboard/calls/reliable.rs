@@ -18,7 +18,7 @@ use crate::switchboard::alarm::{Alarm, T1};
 use crate::switchboard::ids::Who;
 use crate::switchboard::session::leg::{CallerLeg, OfferLeg};
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Calls, NetworkParts, Step};
+use crate::switchboard::{Calls, NetworkParts, Step, Wire};
 
 /// A provisional response that waits for its PRACK.
 #[derive(Clone, Debug)]
@@ -325,5 +325,22 @@ impl Calls {
         for key in early.keys().filter(|key| Some(*key) != confirmed) {
             net.wire.dialogs.remove(key);
         }
+    }
+}
+
+impl Wire {
+    /// The state of reliable responses to this INVITE; None where they are not reliable.
+    pub(in crate::switchboard) fn reliable_for(&mut self, step: &mut Step, invite: &Message<'_>) -> Option<Reliable> {
+        let required = option_tag::is_required(invite, option_tag::RELIABLE);
+        let wanted = self.settings.reliable_when_supported && option_tag::is_supported(invite, option_tag::RELIABLE);
+        (required || wanted).then(|| Reliable {
+            next: reliable::first_number(step.rng.next_u64()),
+            cseq: invite.cseq().map_or(0, |cseq| cseq.number),
+            unpracked: None,
+            late: None,
+            described: false,
+            waiting: None,
+            answer_due: false,
+        })
     }
 }

@@ -2,14 +2,14 @@
 
 use crate::cdr::fact::{EndCause, FactKind, Side};
 use crate::ids::{CallId, LegNo};
-use crate::media::command::{AnchorId, Command, Event};
+use crate::media::command::{AnchorId, Command, Event, Quality};
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::call::Stage;
 use crate::switchboard::calls::end::Ending;
 use crate::switchboard::calls::inquiry::Found;
 use crate::switchboard::ids::Who;
 use crate::switchboard::session::leg::Line;
-use crate::switchboard::{Calls, NetworkParts, Output, Step};
+use crate::switchboard::{Calls, Facts, MediaPorts, NetworkParts, Output, Step};
 
 /// Digits of one call that are written down.
 const DIGITS_MAX: u16 = 64;
@@ -167,5 +167,35 @@ impl Calls {
             LegNo::CALLER => self.pressed(net, step, id, digit),
             _ => self.typed(net, step, id, leg, digit),
         }
+    }
+}
+
+impl MediaPorts {
+    pub(in crate::switchboard) fn closed(
+        &mut self,
+        facts: &mut Facts,
+        step: &mut Step,
+        anchor: AnchorId,
+        quality: Quality,
+    ) {
+        let Some((closed, who)) = self.closing.get(&anchor.slot).copied() else { return };
+        if closed != anchor {
+            return;
+        }
+        self.closing.remove(&anchor.slot);
+        let (id, leg) = match who {
+            Who::Caller(id) => (id, LegNo::CALLER),
+            Who::Offer(id, leg) => (id, leg),
+            Who::Phone(_) => return,
+        };
+        if quality.packets_in == 0 && quality.packets_out == 0 {
+            return;
+        }
+        let Quality { packets_in, packets_out, packets_lost, packets_foreign, jitter_us } = quality;
+        facts.late_fact(
+            step,
+            id,
+            FactKind::Sound { leg, packets_in, packets_out, packets_lost, packets_foreign, jitter_us },
+        );
     }
 }

@@ -9,9 +9,9 @@ use crate::clock::Now;
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::media::command::{AnchorId, Command};
 use crate::switchboard::calls::call::Stage;
-use crate::switchboard::calls::caller::clean;
 use crate::switchboard::calls::refer::Referor;
 use crate::switchboard::ids::Who;
+use crate::switchboard::wire::text::clean;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// Characters of a Referred-By that are written down.

@@ -8,7 +8,7 @@ use crate::sip::wire::{Message, Method};
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::ids::Who;
 use crate::switchboard::phones::ways::{SecondRequest, SecondWay};
-use crate::switchboard::session::leg::OfferState;
+use crate::switchboard::session::leg::{OfferLeg, OfferState};
 use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
 
 impl Calls {
@@ -153,5 +153,15 @@ impl Calls {
             }
             SecondWay::Sent { client, .. } => net.wire.forget_client(client),
         }
+    }
+}
+
+impl OfferLeg {
+    /// The second INVITE is the leg's own from now on, and the other way round. None without a second one under way.
+    pub(in crate::switchboard) fn swap_ways(&mut self) -> Option<()> {
+        let SecondWay::Sent { client, flow, .. } = &mut self.rung.second else { return None };
+        std::mem::swap(self.client.as_mut()?, client);
+        std::mem::swap(&mut self.line.flow, flow);
+        Some(())
     }
 }

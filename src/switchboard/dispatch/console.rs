@@ -2,12 +2,8 @@
 
 use crate::acd::UnknownOperator;
 use crate::cdr::fact::{Callee, FactKind};
-use crate::ids::CallId;
-
-use crate::switchboard::Switchboard;
-use crate::switchboard::calls::call::{Call, Stage};
 use crate::switchboard::session::leg::OfferLeg;
-use crate::switchboard::{Actor, CallView, ConsoleCommand, ConsoleReply, Output};
+use crate::switchboard::{Actor, ConsoleCommand, ConsoleReply, Output, Switchboard};
 
 impl Switchboard {
     pub(in crate::switchboard) fn console(&mut self, request: u64, by: Actor, command: ConsoleCommand) {
@@ -82,42 +78,7 @@ impl Switchboard {
     }
 }
 
-pub(in crate::switchboard) fn view(id: CallId, call: &Call, position: Option<usize>) -> CallView {
-    let (state, operator) = match &call.stage {
-        Stage::Queued => ("queued", None),
-        Stage::Offered => {
-            ("offered", call.legs.values().find(|leg| leg.is_ringing()).and_then(|leg| leg.operator()).cloned())
-        }
-        Stage::AllPhones { .. } | Stage::Number => ("fallback", None),
-        Stage::Transfer { from } => {
-            ("transfer", from.and_then(|leg| call.legs.get(&leg)).and_then(|leg| leg.operator()).cloned())
-        }
-        Stage::OwnPhones { .. } => ("own-phone", call.placed_by.clone()),
-        Stage::Placed => ("placed", call.placed_by.clone()),
-        Stage::Talking { leg } => ("talking", call.legs.get(leg).and_then(|leg| leg.operator()).cloned()),
-        Stage::Ended => ("ended", None),
-    };
-    let outside = match (&call.stage, &operator) {
-        (Stage::Talking { leg }, _) => call.legs.get(leg).and_then(outside_number),
-        (_, None) => call.legs.values().filter(|leg| leg.is_ringing()).find_map(outside_number),
-        (_, Some(_)) => None,
-    };
-    let (number, guests) = (call.shown.number.clone(), call.guest_views());
-    CallView {
-        outside,
-        call: id,
-        received: call.received.wall,
-        number,
-        state,
-        operator,
-        position,
-        silent_prompt: call.silent.asked,
-        choices: call.silent.choices.clone(),
-        guests,
-    }
-}
-
-fn outside_number(leg: &OfferLeg) -> Option<String> {
+pub(in crate::switchboard) fn outside_number(leg: &OfferLeg) -> Option<String> {
     match &leg.to {
         Callee::Operator(_) => None,
         Callee::Number(number) => Some(number.clone()),

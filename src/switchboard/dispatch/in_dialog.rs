@@ -11,12 +11,11 @@ use crate::sip::registrar::Binding;
 use crate::sip::transaction::ServerId;
 use crate::sip::wire::{Message, Method, Name};
 use crate::switchboard::Switchboard;
-use crate::switchboard::admission::challenges::{
-    Proof, Usage, contact_of, ends_of, is_datagram_of, is_end, is_same_host,
-};
+use crate::switchboard::admission::challenges::{Proof, Usage, contact_of, ends_of, is_datagram_of, is_end};
 use crate::switchboard::admission::door::{ABILITIES, ALLOW, READABLE, is_unsupported};
 use crate::switchboard::calls::dialogs::{ACK_IGNORED, q850};
 use crate::switchboard::ids::Who;
+use crate::switchboard::wire::connections::is_same_host;
 use crate::switchboard::wire::taken::Taken;
 
 impl Switchboard {
@@ -302,15 +301,7 @@ impl Switchboard {
                 self.calls.late_refresh(&mut self.net, &mut self.step, who, message, cseq.number)
             }
             Some(_) => {}
-            None => self.net.trunks.decline(
-                &mut self.net.wire,
-                &mut self.net.phones,
-                &mut self.step,
-                from,
-                message,
-                key,
-                cseq.number,
-            ),
+            None => self.calls.decline(&mut self.net, &mut self.step, from, message, key, cseq.number),
         }
     }
 }

@@ -2,21 +2,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::cdr::fact::{Callee, FactKind};
-use crate::ids::LegNo;
-use crate::media::command::{AnchorId, Command, Prompt, Quality};
-use crate::sip::dialog::Dialog;
-use crate::sip::location::session_description;
-use crate::sip::offer_answer;
+use crate::media::command::{AnchorId, Command, Prompt};
 use crate::sip::sdes::Terms;
 use crate::sip::sdp::{AudioDescription, Formats, Local, Places};
-use crate::switchboard::alarm::Alarm;
-use crate::switchboard::calls::inquiry::Inquiry;
 use crate::switchboard::ids::Who;
-use crate::switchboard::session::leg::{OfferLeg, OfferState, Sound};
-use crate::switchboard::wire::past_dialogs::Arriving;
-use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Facts, MediaPorts, Step, Trunks, Wire};
+use crate::switchboard::session::leg::Sound;
+use crate::switchboard::{MediaPorts, Step};
 
 impl MediaPorts {
     /// True for an RTP or RTCP port of this service: media that is sent there would loop.
@@ -27,59 +18,6 @@ impl MediaPorts {
         // A wildcard listens on each address of the machine.
         let bound = self.ports.addresses().any(|bound| bound == ip || (bound.is_unspecified() && ip.is_loopback()));
         self.ports.number(address.port()) && (bound || listeners.chain(advertised).any(|ours| ours == ip))
-    }
-}
-
-impl MediaPorts {
-    /// All that belongs to a leg is another's from now on. Its session is moved by `move_session`, when it is there.
-    pub(in crate::switchboard) fn follow_leg(
-        &mut self,
-        wire: &mut Wire,
-        trunks: &mut Trunks,
-        step: &mut Step,
-        leg: &OfferLeg,
-        was: Who,
-        is: Who,
-    ) {
-        let confirmed = leg.line.dialog.iter().map(|dialog| dialog.key());
-        for key in confirmed.chain(leg.early.keys()) {
-            wire.dialogs.insert(key.clone(), is);
-        }
-        if let Some(sound) = &leg.line.sound {
-            self.anchors.insert(sound.anchor, is);
-        }
-        wire.clients.move_leg(was, is);
-        wire.lookups.follow(was, is);
-        let rung = &leg.rung;
-        for (at, alarm) in [
-            (rung.second.due(), Alarm::SecondWay as fn(Who) -> Alarm),
-            (rung.respond_by, Alarm::Unheard),
-            (rung.ends_at, Alarm::BindingGone),
-        ] {
-            if let Some(at) = at.filter(|at| step.alarms.remove(*at, alarm(was))) {
-                step.alarms.insert(at, alarm(is));
-            }
-        }
-        if let OfferState::Ringing { ring_until, .. } = leg.state
-            && step.alarms.remove(ring_until, Alarm::RingOver(was))
-        {
-            step.alarms.insert(ring_until, Alarm::RingOver(is));
-        }
-        if let Some(until) = leg.line.inquiry.as_ref().and_then(Inquiry::due)
-            && step.alarms.remove(until, Alarm::Inquiry(was))
-        {
-            step.alarms.insert(until, Alarm::Inquiry(is));
-        }
-        if let Some(unacked) = &leg.line.unacked
-            && step.alarms.remove(unacked.due(), Alarm::Unacked(was))
-        {
-            step.alarms.insert(unacked.due(), Alarm::Unacked(is));
-        }
-        if let Some(trunk) = trunks.trunk_with(was) {
-            trunks.leave_seat(was);
-            trunks.take_seat(trunk, is);
-        }
-        step.stir(&leg.to);
     }
 }
 
@@ -133,31 +71,6 @@ impl MediaPorts {
 }
 
 impl MediaPorts {
-    /// Reads the INVITE and lends it a port; the status of its refusal when it cannot be used.
-    pub(in crate::switchboard) fn arrives(
-        &mut self,
-        step: &mut Step,
-        taken: &Taken<'_, '_>,
-        who: Who,
-        to: &Callee,
-    ) -> Result<Arriving, u16> {
-        let tag = step.rng.token();
-        let dialog = Dialog::as_callee(taken.message, tag.as_str()).map_err(|fault| fault.status)?;
-        let offer =
-            session_description(taken.message).and_then(|body| self.settings.read_offer(body).ok()).ok_or(488_u16)?;
-        let mut sound = self.lend_for(step, who, Some(&offer), taken.flow.remote.ip()).ok_or(503_u16)?;
-        sound.local.terms.secrecy = self.settings.secrecy(to, taken.flow);
-        let Ok((body, agreed)) = offer_answer::answer(&offer, sound.local, None) else {
-            self.return_anchor(step, sound.anchor);
-            return Err(488);
-        };
-        sound.places = Places::of(&offer);
-        sound.agree(agreed);
-        Ok(Arriving { dialog, sound, body })
-    }
-}
-
-impl MediaPorts {
     /// Takes a bridge apart, or makes it again, as the holds of its two sides have changed.
     pub(in crate::switchboard) fn hold_apart(
         &mut self,
@@ -190,35 +103,5 @@ impl MediaPorts {
             (false, true) => step.out.media.push(tone(a, self.settings.waiting)),
             (true, true) => {}
         }
-    }
-}
-
-impl MediaPorts {
-    pub(in crate::switchboard) fn closed(
-        &mut self,
-        facts: &mut Facts,
-        step: &mut Step,
-        anchor: AnchorId,
-        quality: Quality,
-    ) {
-        let Some((closed, who)) = self.closing.get(&anchor.slot).copied() else { return };
-        if closed != anchor {
-            return;
-        }
-        self.closing.remove(&anchor.slot);
-        let (id, leg) = match who {
-            Who::Caller(id) => (id, LegNo::CALLER),
-            Who::Offer(id, leg) => (id, leg),
-            Who::Phone(_) => return,
-        };
-        if quality.packets_in == 0 && quality.packets_out == 0 {
-            return;
-        }
-        let Quality { packets_in, packets_out, packets_lost, packets_foreign, jitter_us } = quality;
-        facts.late_fact(
-            step,
-            id,
-            FactKind::Sound { leg, packets_in, packets_out, packets_lost, packets_foreign, jitter_us },
-        );
     }
 }

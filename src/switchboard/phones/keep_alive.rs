@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use crate::clock::Instant;
 use crate::ids::OperatorId;
+use crate::sip::uri::for_request_line;
 use crate::switchboard::alarm::Alarm;
-use crate::switchboard::{Phones, Step, Wire};
+use crate::switchboard::phones::search::Reached;
+use crate::switchboard::{Phones, Purpose, Step, Wire};
 
 /// An unreachable phone gets OPTIONS at least this often.
 const UNREACHABLE_EACH: Duration = Duration::from_secs(30);
@@ -79,6 +81,20 @@ impl Phones {
             let now = step.now.mono;
             step.alarms.insert(now, Alarm::PingTrunk(index));
             self.pings.trunks.insert(index, now);
+        }
+    }
+}
+
+impl Wire {
+    /// Asks a phone at each of its addresses: one that responds at either is present.
+    pub(in crate::switchboard) fn ping_ways(&mut self, step: &mut Step, reached: &Reached) {
+        for (way, flow) in reached.ways.iter().enumerate() {
+            self.ping(
+                step,
+                flow,
+                &for_request_line(&reached.phone.uri),
+                Purpose::PhonePing(reached.phone.clone(), way),
+            );
         }
     }
 }

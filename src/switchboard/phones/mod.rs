@@ -1,7 +1,9 @@
 //! Accounts, registered phones and stations.
 
+pub(in crate::switchboard) mod addresses;
 pub(in crate::switchboard) mod keep_alive;
 pub(in crate::switchboard) mod pin;
+pub(in crate::switchboard) mod recovered;
 pub(in crate::switchboard) mod registrations;
 pub(in crate::switchboard) mod search;
 pub(in crate::switchboard) mod stations;
@@ -28,7 +30,7 @@ pub(in crate::switchboard) struct Phones {
     pub(in crate::switchboard) registrar: Registrar,
     pub(in crate::switchboard) stations: Stations,
     pub(in crate::switchboard) pings: crate::switchboard::phones::keep_alive::Pings,
-    pub(in crate::switchboard) recovered: crate::switchboard::recovery::presence::Recovered,
+    pub(in crate::switchboard) recovered: crate::switchboard::phones::recovered::Recovered,
     pub(in crate::switchboard) started: Instant,
 }
 
@@ -42,7 +44,7 @@ impl Phones {
             registrar,
             stations: Stations::default(),
             pings: crate::switchboard::phones::keep_alive::Pings::default(),
-            recovered: crate::switchboard::recovery::presence::Recovered::default(),
+            recovered: crate::switchboard::phones::recovered::Recovered::default(),
             started,
         }
     }

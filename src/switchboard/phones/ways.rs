@@ -9,7 +9,8 @@ use bytes::Bytes;
 use crate::clock::Instant;
 use crate::sip::flow::Flow;
 use crate::sip::transaction::ClientId;
-use crate::switchboard::session::leg::OfferLeg;
+use crate::sip::wire::Method;
+use crate::switchboard::{Purpose, Step, Wire};
 
 /// A phone has this long to respond at its Contact.
 pub(in crate::switchboard) const SECOND_WAY_AFTER: Duration = Duration::from_secs(1);
@@ -71,12 +72,18 @@ impl SecondWay {
     }
 }
 
-impl OfferLeg {
-    /// The second INVITE is the leg's own from now on, and the other way round. None without a second one under way.
-    pub(in crate::switchboard) fn swap_ways(&mut self) -> Option<()> {
-        let SecondWay::Sent { client, flow, .. } = &mut self.rung.second else { return None };
-        std::mem::swap(self.client.as_mut()?, client);
-        std::mem::swap(&mut self.line.flow, flow);
-        Some(())
+impl Wire {
+    /// Sends a request to the second address of a phone. None: there is no room for its transaction.
+    pub(in crate::switchboard) fn send_second(
+        &mut self,
+        step: &mut Step,
+        method: Method,
+        SecondRequest { flow, branch, bytes }: &SecondRequest,
+        purpose: Purpose,
+    ) -> Option<ClientId> {
+        let now = step.now;
+        let client = self.transactions.send(now.mono, *flow, method, branch, bytes.clone(), &mut step.out.transmits)?;
+        self.clients.insert(client, purpose);
+        Some(client)
     }
 }

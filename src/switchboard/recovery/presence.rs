@@ -4,7 +4,7 @@
 //! After a restart a UDP binding is rung at once; if its phone has not been heard since, the first ring attempt also sends OPTIONS. A
 //! connection ended with the old process: its binding sleeps until the phone authenticates a request on a new connection.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -17,9 +17,8 @@ use crate::ids::OperatorId;
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::guard::source_network;
 use crate::sip::registrar::{Binding, Reach};
-
-use crate::switchboard::Output;
-use crate::switchboard::{Calls, NetworkParts, Step};
+use crate::switchboard::phones::recovered::Asleep;
+use crate::switchboard::{Calls, NetworkParts, Output, Step};
 
 /// An operator who logged in at a station longer ago is not restored there: no shift is as long.
 const SEATED_MAX: Duration = Duration::from_secs(24 * 3_600);
@@ -68,34 +67,6 @@ pub struct Restored {
     pub presences: Vec<Presence>,
     /// The last `CallerMarked` of each number and the last `PostureSet`, oldest first.
     pub terms: Vec<Fact>,
-}
-
-/// Bindings of an earlier run that cannot be used yet, or whose phones have not been heard yet.
-#[derive(Debug, Default)]
-pub(in crate::switchboard) struct Recovered {
-    /// States that arrived before the accounts were known.
-    pub(in crate::switchboard) waiting: BTreeMap<OperatorId, Presence>,
-    /// Bindings over connections that ended with the earlier run. At most `limits::BINDINGS_PER_AOR_MAX` for each account.
-    pub(in crate::switchboard) asleep: BTreeMap<OperatorId, Asleep>,
-    /// The networks of bindings that sleep, or slept; ignored when no binding sleeps.
-    slept_at: BTreeSet<IpAddr>,
-    /// Flows of UDP bindings that have not been heard since the start.
-    pub(in crate::switchboard) doubtful: BTreeMap<Flow, OperatorId>,
-}
-
-impl Recovered {
-    /// True when a phone of this network was registered over a connection before the restart, and not all of these have come back.
-    pub(in crate::switchboard) fn sleeps_at(&self, address: IpAddr) -> bool {
-        !self.asleep.is_empty() && self.slept_at.contains(&source_network(address))
-    }
-}
-
-#[derive(Debug, Default)]
-pub(in crate::switchboard) struct Asleep {
-    bindings: Vec<Binding>,
-    /// Whether the operator is logged in: the state before the restart, or a later log-in or log-out. The first phone that registers again
-    /// does not change it. None: a phone has registered again.
-    pub(in crate::switchboard) logged_in: Option<bool>,
 }
 
 impl Calls {

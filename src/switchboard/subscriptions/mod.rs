@@ -1,6 +1,7 @@
 //! Who watches which operator (RFC 6665).
 
 pub(in crate::switchboard) mod notify;
+pub(in crate::switchboard) mod picture;
 pub(in crate::switchboard) mod subscription;
 pub(in crate::switchboard) mod watch;
 

@@ -6,15 +6,16 @@ use std::time::Duration;
 use crate::clock::Instant;
 use crate::ids::OperatorId;
 use crate::sip::dialog::{Dialog, DialogKey};
-use crate::sip::event::{Ended, Event, Package};
+use crate::sip::event::{ALLOW_EVENTS, Ended, Event, Package};
 use crate::sip::flow::Flow;
+use crate::sip::message::Stencil;
 use crate::sip::option_tag;
 use crate::sip::wire::{Message, Name};
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::ids::WatchId;
 use crate::switchboard::subscriptions::subscription::{Due, Subscription};
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Calls, NetworkParts, Step, Subscriptions};
+use crate::switchboard::{Calls, NetworkParts, Step, Subscriptions, Wire};
 
 /// Seconds that a subscription lasts: at least (423 below), unless the phone says otherwise, at most (RFC 6665 §4.2.1.1).
 pub(in crate::switchboard) const SECONDS_MIN: u32 = 60;
@@ -271,6 +272,45 @@ pub(in crate::switchboard) fn seconds(asked: Option<u32>) -> Result<u32, TooBrie
         Some(0) => Ok(0),
         Some(seconds) if seconds < SECONDS_MIN => Err(TooBrief),
         Some(seconds) => Ok(seconds.min(SECONDS_MAX)),
+    }
+}
+
+impl Wire {
+    /// 489 with what we know (RFC 6665 §4.2.1.1, §7.2).
+    pub(in crate::switchboard) fn refuse_event(&mut self, step: &mut Step, taken: &Taken<'_, '_>) {
+        self.reply(step, taken, 489, &[(Name::AllowEvents, ALLOW_EVENTS)]);
+    }
+
+    /// The interval that a SUBSCRIBE gets, zero for the end. None when it was refused (423, 400).
+    pub(in crate::switchboard) fn granted(&mut self, step: &mut Step, taken: &Taken<'_, '_>) -> Option<u32> {
+        match taken.message.number(Name::Expires).map(seconds) {
+            Ok(Ok(seconds)) => return Some(seconds),
+            Ok(Err(TooBrief)) => {
+                let least = crate::switchboard::subscriptions::watch::SECONDS_MIN.to_string();
+                self.reply(step, taken, 423, &[(Name::MinExpires, least.as_bytes())]);
+            }
+            Err(fault) => self.reply(step, taken, fault.status, &[]),
+        }
+        None
+    }
+
+    /// The 200 of a SUBSCRIBE.
+    pub(in crate::switchboard) fn agree_to_watch(
+        &mut self,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        seconds: u32,
+        tag: Option<&str>,
+    ) {
+        let now = step.now;
+        let contact = self.settings.contact(taken.flow);
+        let bytes = Stencil::of(taken.message, taken.flow)
+            .response(200, tag)
+            .header(Name::Contact, contact.as_bytes())
+            .header(Name::Expires, seconds.to_string().as_bytes())
+            .header(Name::AllowEvents, ALLOW_EVENTS)
+            .encode();
+        self.transactions.respond(now.mono, taken.server, 200, bytes, &mut step.out.transmits);
     }
 }
 

@@ -8,12 +8,11 @@ use crate::sip::locate::Target;
 use crate::sip::message::banner_length;
 use crate::sip::wire;
 use crate::sip::wire::{Fault, Name, Parsed};
-use crate::switchboard::admission::challenges::is_same_host;
-use crate::switchboard::admission::door::read;
 use crate::switchboard::ids::Who;
 use crate::switchboard::settings::{Network, Trunk};
 use crate::switchboard::trunks::targets::Targets;
-use crate::switchboard::wire::connections::DATAGRAM_BYTES_MAX;
+use crate::switchboard::wire::connections::{DATAGRAM_BYTES_MAX, is_same_host};
+use crate::switchboard::wire::read::read;
 use crate::switchboard::{Phones, Step, Trunks, Wire};
 
 impl Trunks {

@@ -8,8 +8,8 @@ use crate::sip::header::NameAddr;
 use crate::sip::uri::Uri;
 use crate::sip::wire::{Fault, Message, Method, Name};
 use crate::sip::{caller_number, option_tag};
-use crate::switchboard::calls::caller::clean;
 use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::wire::text::clean;
 use crate::switchboard::{Output, Phones, Step, Trunks, Wire};
 
 /// Maximum characters of a called number or of option tags; the rest is cut off.

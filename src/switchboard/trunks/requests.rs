@@ -86,38 +86,6 @@ impl Trunks {
 }
 
 impl Trunks {
-    /// Ends the dialog of a 2xx from a callee that is no longer wanted.
-    pub(in crate::switchboard) fn decline(
-        &mut self,
-        wire: &mut Wire,
-        phones: &mut Phones,
-        step: &mut Step,
-        came_over: Flow,
-        message: &Message<'_>,
-        key: DialogKey,
-        cseq: u32,
-    ) {
-        let now = step.now;
-        let invite = (key.call_id.0.clone(), key.local_tag.clone());
-        let sent = wire.past_invites.known.get(&invite).map(|past| past.line.flow);
-        if !sent.is_some_and(|sent| self.may_answer_late(phones, sent, came_over)) {
-            return;
-        }
-        let Some(past) = wire.past_invites.known.get_mut(&invite) else { return };
-        if now.mono >= past.until || cseq == 0 || cseq > past.cseq {
-            return;
-        }
-        let from = message.first(Name::From).unwrap_or_default();
-        let Ok(dialog) = Dialog::as_caller(from, cseq, message) else { return };
-        let from_second = past.second.filter(|second| second.remote == came_over.remote);
-        let flow = from_second.unwrap_or_else(|| past.line.flow_in(&dialog));
-        let (who, ack) = (past.who, past.line.ack(&dialog, cseq));
-        let hangs_up = past.line.hangs_up(&dialog);
-        self.decline_over(wire, step, who, flow, ack, dialog, hangs_up);
-    }
-}
-
-impl Trunks {
     pub(in crate::switchboard) fn send_prack(
         &mut self,
         wire: &mut Wire,

@@ -117,3 +117,9 @@ pub(in crate::switchboard) fn uri_over(flow: Flow, user: Option<&str>) -> Bytes 
     let remote = SocketAddr::new(flow.remote.ip(), flow.remote.port());
     Bytes::from(format!("sip:{user}{remote}{transport}"))
 }
+
+pub(in crate::switchboard) fn is_same_host(one: Flow, other: Flow) -> bool {
+    let same_connection = one.is_connection() && one.connection == other.connection;
+    let protected = one.transport == Transport::Tls && other.transport != Transport::Tls;
+    same_connection || (!protected && one.remote.ip().to_canonical() == other.remote.ip().to_canonical())
+}

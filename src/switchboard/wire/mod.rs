@@ -2,14 +2,14 @@
 
 pub(in crate::switchboard) mod clients;
 pub(in crate::switchboard) mod connections;
-pub(in crate::switchboard) mod late;
 pub(in crate::switchboard) mod lookups;
 pub(in crate::switchboard) mod outgoing;
 pub(in crate::switchboard) mod past_dialogs;
+pub(in crate::switchboard) mod read;
 pub(in crate::switchboard) mod replies;
 pub(in crate::switchboard) mod requests;
 pub(in crate::switchboard) mod taken;
-pub(in crate::switchboard) mod ways;
+pub(in crate::switchboard) mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -31,7 +31,6 @@ pub(in crate::switchboard) struct Wire {
     pub(in crate::switchboard) dialogs: Map<DialogKey, Who>,
     /// Dialogs that are over, for those who would replace them.
     pub(in crate::switchboard) past: crate::switchboard::wire::past_dialogs::Past,
-    pub(in crate::switchboard) past_invites: crate::switchboard::wire::late::PastInvites,
     /// INVITEs that have no final response yet.
     pub(in crate::switchboard) invites: Map<ServerId, Who>,
     pub(in crate::switchboard) merged: Map<MergeKey, CallId>,
@@ -48,12 +47,11 @@ pub(in crate::switchboard) struct Wire {
 impl Wire {
     pub(in crate::switchboard) fn new(settings: Arc<Settings>) -> Self {
         Self {
-            settings,
             transactions: Transactions::with_max(settings.guard.transactions_max),
+            settings,
             clients: crate::switchboard::wire::clients::Clients::default(),
             dialogs: Map::new(),
             past: crate::switchboard::wire::past_dialogs::Past::default(),
-            past_invites: crate::switchboard::wire::late::PastInvites::default(),
             invites: Map::new(),
             merged: Map::new(),
             streams: Map::new(),

@@ -6,9 +6,7 @@ use crate::sip::digest::client::Identity;
 use crate::sip::flow::Flow;
 use crate::sip::message;
 use crate::sip::transaction::ClientId;
-use crate::sip::uri::for_request_line;
 use crate::sip::wire::{Method, Name};
-use crate::switchboard::phones::search::Reached;
 use crate::switchboard::{Purpose, Step, Wire};
 
 /// A request is sent again for a challenge so often: once, and once more when its nonce was too old.
@@ -58,18 +56,6 @@ impl Wire {
 }
 
 impl Wire {
-    /// Asks a phone at each of its addresses: one that responds at either is present.
-    pub(in crate::switchboard) fn ping_ways(&mut self, step: &mut Step, reached: &Reached) {
-        for (way, flow) in reached.ways.iter().enumerate() {
-            self.ping(
-                step,
-                flow,
-                &for_request_line(&reached.phone.uri),
-                Purpose::PhonePing(reached.phone.clone(), way),
-            );
-        }
-    }
-
     pub(in crate::switchboard) fn ping(&mut self, step: &mut Step, flow: Flow, uri: &[u8], purpose: Purpose) {
         let now = step.now;
         let branch = format!("z9hG4bK{}", step.rng.token());

@@ -1,23 +1,13 @@
-//! NOTIFY (RFC 6665 §4.2.2): what watchers are told of operators, when, and what becomes of it. One NOTIFY of a subscription is
-//! under way at a time; what changes meanwhile is told by the next, as it is then.
+//! What watchers are shown of an operator.
 
-use crate::ids::{CallId, LegNo, OperatorId};
-use crate::sip::event::dialog_info::{self, Names, State};
-use crate::sip::event::pidf::{self, Presence};
-use crate::sip::event::{Package, summary};
+use crate::ids::{CallId, OperatorId};
+use crate::sip::event::dialog_info::{Names, State};
+use crate::sip::event::pidf::Presence;
+use crate::sip::event::{Package, dialog_info, pidf, summary};
 use crate::switchboard::session::leg::OfferState;
 use crate::switchboard::subscriptions::notify::{Picture, Talk, presence_of};
 use crate::switchboard::subscriptions::subscription::{Due, Subscription};
-use crate::switchboard::{Calls, NetworkParts, Step};
-
-impl Calls {
-    /// The same of a leg that says that it rings.
-    pub(in crate::switchboard) fn stir_leg(&mut self, step: &mut Step, id: CallId, leg: LegNo) {
-        if let Some(whose) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).map(|leg| leg.to.clone()) {
-            step.stir(&whose);
-        }
-    }
-}
+use crate::switchboard::{Calls, NetworkParts};
 
 impl Calls {
     /// What one package shows of an operator now.

@@ -12,12 +12,13 @@ use crate::sip::wire::{Message, Name};
 use crate::switchboard::calls::call::{Call, Caller, Stage};
 use crate::switchboard::calls::call_back::DIGITS_MIN;
 use crate::switchboard::calls::called::{CALLED_CHARS_MAX, Called, is_or_below, is_prefix};
-use crate::switchboard::calls::caller::{KEPT_CHARS_MAX, clean};
+use crate::switchboard::calls::caller::KEPT_CHARS_MAX;
 use crate::switchboard::calls::callers::Known;
 use crate::switchboard::calls::desks::SERVICES;
 use crate::switchboard::calls::supervise::Errand;
 use crate::switchboard::ids::MergeKey;
 use crate::switchboard::session::leg::CallerLeg;
+use crate::switchboard::wire::text::clean;
 use crate::switchboard::{Settings, Supervision};
 
 impl Settings {

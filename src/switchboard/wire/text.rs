@@ -1,0 +1,12 @@
+//! Text from peers.
+
+use crate::sip::caller_number;
+
+/// Text of a peer for records: no control characters, none that change the order or the look of others, a limited length.
+pub(in crate::switchboard) fn clean(bytes: &[u8], chars_max: usize) -> String {
+    String::from_utf8_lossy(bytes)
+        .chars()
+        .filter(|c| !c.is_control() && !caller_number::is_invisible(*c))
+        .take(chars_max)
+        .collect()
+}
