@@ -10,9 +10,8 @@ use crate::media::command::Event;
 use crate::sip::digest::Ha1;
 use crate::sip::flow::Flow;
 use crate::sip::locate::Target;
-
+use crate::switchboard::kept::Restored;
 use crate::switchboard::phones::stations::Badge;
-use crate::switchboard::recovery::presence::Restored;
 use crate::switchboard::settings::Settings;
 
 /// An operator, or a station, whose phones may register.

@@ -4,16 +4,16 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
-use crate::acd::{self, Posture};
+use crate::acd;
+use crate::acd::Posture;
 use crate::cdr::fact::{Fact, Role};
 use crate::clock::Timestamp;
 use crate::ids::{CallId, OperatorId};
 use crate::media::command::Command;
 use crate::sip::flow::{Flow, Transmit};
 use crate::sip::guard::Ban;
-
 use crate::switchboard::calls::without_port::PortShortage;
-use crate::switchboard::recovery::presence::Presence;
+use crate::switchboard::kept::Presence;
 use crate::switchboard::settings::TrunkHost;
 use crate::switchboard::trunks::rejection::Rejection;
 

@@ -10,15 +10,16 @@ use crate::sip::sdes::Secrecy;
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::call::{Call, Stage};
 use crate::switchboard::calls::inquiry::Inquiry;
+use crate::switchboard::calls::leg::{Line, OfferState, Rung, Sound, Unacked};
 use crate::switchboard::calls::refresh::Session;
 use crate::switchboard::calls::reliable::Reliable;
+use crate::switchboard::dispatch::parts::Parts;
 use crate::switchboard::ids::Who;
-use crate::switchboard::session::leg::{Line, OfferState, Rung, Sound, Unacked};
-use crate::switchboard::{Calls, NetworkParts, Purpose, Step, Switchboard};
+use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
 
-impl Switchboard {
+impl Parts {
     /// Checks every invariant; the text names the first that is broken.
-    pub fn verify(&self) -> Result<(), String> {
+    pub(in crate::switchboard) fn verify(&self) -> Result<(), String> {
         self.calls.acd.verify(true)?;
         self.net.admission.guard.verify()?;
         let mut busy: BTreeSet<&OperatorId> = BTreeSet::new();
@@ -102,8 +103,8 @@ impl Calls {
         if call.legs.values().any(|leg| leg.state == OfferState::Cancelling && !leg.early.is_empty()) {
             return Err("a cancelled leg has early dialogs");
         }
-        let holds = |sound: Option<&crate::switchboard::session::leg::Sound>| {
-            sound.is_some_and(crate::switchboard::session::leg::Sound::peer_holds)
+        let holds = |sound: Option<&crate::switchboard::calls::leg::Sound>| {
+            sound.is_some_and(crate::switchboard::calls::leg::Sound::peer_holds)
         };
         if let Stage::Talking { leg } = call.stage {
             let operator = call.legs.get(&leg).and_then(|leg| leg.line.sound.as_ref());
@@ -148,7 +149,7 @@ impl Calls {
     }
 }
 
-impl Switchboard {
+impl Parts {
     /// Ports, dialogs, transactions and INVITEs in use belong to somebody alive.
     fn verify_owners(&self) -> Result<(), String> {
         let alive = |who: &Who| match who {
@@ -266,7 +267,7 @@ impl Calls {
     }
 }
 
-impl Switchboard {
+impl Parts {
     /// Every deadline belongs to a state that waits for it, and every state that waits has its deadline.
     fn verify_alarms(&self) -> Result<(), String> {
         for (at, alarm) in self.step.alarms.iter() {

@@ -5,8 +5,8 @@ use crate::sip::message;
 use crate::sip::session_timer::{Terms, min_se};
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::{Message, Method, Name};
+use crate::switchboard::calls::leg::{Credentials, OfferLeg};
 use crate::switchboard::ids::Who;
-use crate::switchboard::session::leg::{Credentials, OfferLeg};
 use crate::switchboard::wire::requests::{Asked, INTERVALS_MAX, TRIES_MAX};
 use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
 

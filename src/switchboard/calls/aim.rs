@@ -4,8 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::media::command::Command;
 use crate::media::source::Sources;
+use crate::sip::sdp::{AudioDescription, Places};
+use crate::switchboard::calls::leg::Sound;
 use crate::switchboard::ids::Who;
-use crate::switchboard::{Calls, NetworkParts, Step};
+use crate::switchboard::{Calls, MediaPorts, NetworkParts, Step};
 
 impl Calls {
     /// Sends media the address of a leg's peer, if offer and answer have an agreement.
@@ -32,5 +34,36 @@ impl Calls {
         if known != host {
             self.aim(net, step, who);
         }
+    }
+}
+
+impl MediaPorts {
+    /// Lends a port of the address family of `towards`, and opens it.
+    pub(in crate::switchboard) fn lend_sound(&mut self, step: &mut Step, who: Who, towards: IpAddr) -> Option<Sound> {
+        let (anchor, bound) = self.ports.lend(towards)?;
+        self.anchors.insert(anchor, who);
+        step.out.media.push(Command::Open { anchor });
+        Some(Sound {
+            anchor,
+            local: self.local_at(step, bound),
+            places: Places::default(),
+            agreed: None,
+            heard: false,
+            silent: false,
+            offered: false,
+        })
+    }
+}
+
+impl MediaPorts {
+    /// Lends a port for the answer to an offer.
+    pub(in crate::switchboard) fn lend_for(
+        &mut self,
+        step: &mut Step,
+        who: Who,
+        offer: Option<&AudioDescription>,
+        sender: IpAddr,
+    ) -> Option<Sound> {
+        self.lend_sound(step, who, self.settings.media_towards(offer, sender))
     }
 }

@@ -8,8 +8,8 @@ use crate::sip::flow::{Flow, Transmit};
 use crate::sip::wire::Message;
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::call::Stage;
+use crate::switchboard::calls::leg::OfferState;
 use crate::switchboard::ids::Who;
-use crate::switchboard::session::leg::OfferState;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 impl Calls {

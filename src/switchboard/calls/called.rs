@@ -1,5 +1,9 @@
 //! Reads which service or number a trunk's INVITE calls.
 
+use crate::sip::dialog::DialogKey;
+use crate::sip::wire::{Message, Method};
+use crate::switchboard::Wire;
+
 /// Maximum characters of a called number; the rest is cut off.
 pub(in crate::switchboard) const CALLED_CHARS_MAX: usize = 512;
 
@@ -27,6 +31,21 @@ pub fn is_prefix(text: &str) -> bool {
 /// True for the service itself and all services below it.
 pub(in crate::switchboard) fn is_or_below(service: &str, root: &str) -> bool {
     service.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+impl Wire {
+    /// True for the INVITE of an emergency call, and for requests and responses that belong to a call.
+    pub(in crate::switchboard) fn concerns_a_call(&mut self, message: &Message<'_>, trunk: usize) -> bool {
+        let of_dialog = DialogKey::of_request(message);
+        match message.method() {
+            None | Some(Method::Ack) => true,
+            Some(Method::Cancel) => self.transactions.invite_of(message).is_some(),
+            Some(Method::Invite) if of_dialog.is_none() => {
+                matches!(self.settings.called(message, trunk), Called::Emergency { .. })
+            }
+            Some(_) => of_dialog.is_some_and(|key| self.dialogs.contains_key(&key)),
+        }
+    }
 }
 
 #[cfg(test)]

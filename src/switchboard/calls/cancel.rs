@@ -4,8 +4,8 @@ use bytes::Bytes;
 
 use crate::cdr::fact::{FactKind, OfferOutcome};
 use crate::ids::{CallId, LegNo, OperatorId};
+use crate::switchboard::calls::leg::{OfferLeg, OfferState};
 use crate::switchboard::ids::Who;
-use crate::switchboard::session::leg::{OfferLeg, OfferState};
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// A phone whose call somebody else has taken shows no call that was missed (RFC 3326 §3.1).

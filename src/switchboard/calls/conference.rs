@@ -9,11 +9,11 @@ use crate::switchboard::calls::call::{Call, Stage};
 use crate::switchboard::calls::end::Ending;
 use crate::switchboard::calls::guests::{GUESTS_MAX, Guest};
 use crate::switchboard::calls::join::Consulted;
+use crate::switchboard::calls::leg::OfferLeg;
 use crate::switchboard::calls::refer::Referor;
 use crate::switchboard::calls::supervise::call_operator;
 use crate::switchboard::calls::transfer::told_as;
 use crate::switchboard::ids::Who;
-use crate::switchboard::session::leg::OfferLeg;
 use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Calls, NetworkParts, Step, Supervision};
 

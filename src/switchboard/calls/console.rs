@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::acd::UnknownOperator;
+use crate::cdr::fact::Callee;
 use crate::ids::CallId;
 use crate::switchboard::calls::call::{Call, Stage};
-use crate::switchboard::dispatch::console::outside_number;
+use crate::switchboard::calls::leg::OfferLeg;
 use crate::switchboard::{CallView, Calls, ConsoleReply, NetworkParts, Step};
 
 impl Calls {
@@ -70,5 +71,12 @@ pub(in crate::switchboard) fn view(id: CallId, call: &Call, position: Option<usi
         silent_prompt: call.silent.asked,
         choices: call.silent.choices.clone(),
         guests,
+    }
+}
+
+pub(in crate::switchboard) fn outside_number(leg: &OfferLeg) -> Option<String> {
+    match &leg.to {
+        Callee::Operator(_) => None,
+        Callee::Number(number) => Some(number.clone()),
     }
 }

@@ -82,17 +82,6 @@ impl Calls {
     }
 }
 
-/// Gives `status` if a response with it concerns its request only, else `otherwise`. Other statuses end the dialog or one of its usages
-/// (RFC 5057 §5.1): at 404, 408, 416 and 481 clients end their calls.
-pub(in crate::switchboard) const fn of_request_only(status: u16, otherwise: u16) -> u16 {
-    match status {
-        200..=299 | 400 | 403 | 406 | 412..=415 | 420 | 421 | 486 | 488 | 491 | 493 | 503 | 513 | 600 | 603 | 606 => {
-            status
-        }
-        _ => otherwise,
-    }
-}
-
 /// The Q.850 cause of a Reason header field (RFC 3326 §2).
 pub(in crate::switchboard) fn q850(message: &Message<'_>) -> Option<u8> {
     message.list(Name::Reason).find_map(|value| {

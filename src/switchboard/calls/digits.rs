@@ -8,8 +8,8 @@ use crate::media::command::Command;
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::Method;
 use crate::switchboard::calls::call::Stage;
+use crate::switchboard::calls::leg::Line;
 use crate::switchboard::ids::Who;
-use crate::switchboard::session::leg::Line;
 use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
 
 /// So many digits wait for the answer to the one before; what is pressed beyond is lost.

@@ -9,8 +9,8 @@ use crate::sip::sdp::SdpError;
 use crate::sip::wire::{Method, Name};
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::call::Stage;
+use crate::switchboard::calls::leg::{OfferLeg, OfferState};
 use crate::switchboard::ids::Who;
-use crate::switchboard::session::leg::{OfferLeg, OfferState};
 use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
 
 /// How a call ends, for its last fact.

@@ -9,8 +9,8 @@ use crate::ids::{CallId, LegNo, OperatorId};
 use crate::limits::ROOM_PARTIES_MAX;
 use crate::media::command::{AnchorId, Command, Party, Prompt};
 use crate::switchboard::calls::call::{Call, Stage};
+use crate::switchboard::calls::leg::{OfferLeg, OfferState, Sound};
 use crate::switchboard::ids::Who;
-use crate::switchboard::session::leg::{OfferLeg, OfferState, Sound};
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// Besides the caller and who has him.

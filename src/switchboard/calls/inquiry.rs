@@ -12,8 +12,8 @@ use crate::sip::wire::{Method, Name};
 use crate::switchboard::admission::door::ALLOW;
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::end::Ending;
+use crate::switchboard::calls::leg::Line;
 use crate::switchboard::ids::Who;
-use crate::switchboard::session::leg::Line;
 use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
 
 /// How long an outgoing leg has to respond (four transmissions over UDP), because the caller hears nothing during this time. A caller

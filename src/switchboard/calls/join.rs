@@ -9,9 +9,9 @@ use crate::media::command::Command;
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::end::Ending;
 use crate::switchboard::calls::inquiry::Inquiry;
+use crate::switchboard::calls::leg::{OfferLeg, OfferState};
 use crate::switchboard::calls::refer::Referor;
 use crate::switchboard::ids::Who;
-use crate::switchboard::session::leg::{OfferLeg, OfferState};
 use crate::switchboard::{Calls, MediaPorts, NetworkParts, Step, Trunks, Wire};
 
 /// The callee of a placed call: the leg that talks, or all that ring, each with whether it has said so.

@@ -10,9 +10,9 @@ use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::flow::Flow;
 use crate::sip::wire::{Message, Method, Name};
 use crate::switchboard::alarm::T1;
+use crate::switchboard::calls::leg::Line;
 use crate::switchboard::calls::refresh::Unanswered;
 use crate::switchboard::ids::Who;
-use crate::switchboard::session::leg::Line;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 impl Calls {

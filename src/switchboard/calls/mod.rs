@@ -30,6 +30,7 @@ pub(in crate::switchboard) mod inquiry;
 pub(in crate::switchboard) mod internal;
 pub(in crate::switchboard) mod join;
 pub(in crate::switchboard) mod late;
+pub(in crate::switchboard) mod leg;
 pub(in crate::switchboard) mod legs;
 pub(in crate::switchboard) mod lookups;
 pub(in crate::switchboard) mod memory;

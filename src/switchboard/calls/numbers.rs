@@ -15,9 +15,9 @@ use crate::switchboard::calls::called::{CALLED_CHARS_MAX, Called, is_or_below, i
 use crate::switchboard::calls::caller::KEPT_CHARS_MAX;
 use crate::switchboard::calls::callers::Known;
 use crate::switchboard::calls::desks::SERVICES;
+use crate::switchboard::calls::leg::CallerLeg;
 use crate::switchboard::calls::supervise::Errand;
 use crate::switchboard::ids::MergeKey;
-use crate::switchboard::session::leg::CallerLeg;
 use crate::switchboard::wire::text::clean;
 use crate::switchboard::{Settings, Supervision};
 

@@ -17,11 +17,11 @@ use crate::sip::{message, sdp, session_timer};
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::call::{Call, Stage};
 use crate::switchboard::calls::call_back::CallBack;
+use crate::switchboard::calls::leg::{Line, OfferLeg, OfferState, Rung};
 use crate::switchboard::calls::unheard::RESPONSE_WITHIN;
 use crate::switchboard::ids::Who;
 use crate::switchboard::phones::search::Reached;
 use crate::switchboard::phones::ways::{SECOND_WAY_AFTER, SecondRequest, SecondWay};
-use crate::switchboard::session::leg::{Line, OfferLeg, OfferState, Rung};
 use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
 
 /// While fewer legs of a call ring, an operator's second and further phones ring too. They make way when others need the room.

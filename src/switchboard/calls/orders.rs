@@ -6,9 +6,9 @@ use crate::acd::Standing;
 use crate::cdr::fact::{Callee, ConsoleRole, Destination, OfferOutcome};
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::switchboard::calls::call::{Call, Stage};
+use crate::switchboard::calls::leg::OfferState;
 use crate::switchboard::calls::refer::Referor;
 use crate::switchboard::ids::Who;
-use crate::switchboard::session::leg::OfferState;
 use crate::switchboard::{Actor, Calls, ConsoleReply, GuestView, NetworkParts, Step};
 
 impl Calls {

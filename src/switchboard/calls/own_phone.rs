@@ -14,10 +14,10 @@ use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::call::{Call, Caller, Stage};
 use crate::switchboard::calls::call_back::CallBack;
 use crate::switchboard::calls::end::Ending;
+use crate::switchboard::calls::leg::{CallerLeg, Fetched, Line};
 use crate::switchboard::calls::refresh::Agreement;
 use crate::switchboard::calls::transfer::told_as;
 use crate::switchboard::ids::Who;
-use crate::switchboard::session::leg::{CallerLeg, Fetched, Line};
 use crate::switchboard::{Actor, Calls, ConsoleReply, NetworkParts, Step};
 
 impl Calls {

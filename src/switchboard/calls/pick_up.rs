@@ -16,8 +16,8 @@ use crate::sip::wire::Name;
 use crate::switchboard::admission::door::{ALLOW, SUPPORTED};
 use crate::switchboard::calls::call::Stage;
 use crate::switchboard::calls::end::Ending;
+use crate::switchboard::calls::leg::{Line, OfferLeg, OfferState, Rung, Sound};
 use crate::switchboard::ids::Who;
-use crate::switchboard::session::leg::{Line, OfferLeg, OfferState, Rung, Sound};
 use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Calls, MediaPorts, NetworkParts, Step};
 

@@ -9,8 +9,8 @@ use crate::sip::refer;
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::{Message, Method, Name};
 use crate::switchboard::calls::call::Stage;
+use crate::switchboard::calls::leg::Line;
 use crate::switchboard::ids::Who;
-use crate::switchboard::session::leg::Line;
 use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
 

@@ -14,8 +14,8 @@ use crate::switchboard::admission::door::{ALLOW, SUPPORTED};
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::call::Call;
 use crate::switchboard::calls::end::Ending;
+use crate::switchboard::calls::leg::Line;
 use crate::switchboard::ids::Who;
-use crate::switchboard::session::leg::Line;
 use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Calls, NetworkParts, Purpose, Step, Wire};
 

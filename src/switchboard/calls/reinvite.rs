@@ -9,9 +9,9 @@ use crate::sip::sdp::{AudioCodec, Direction, Places, SdpError};
 use crate::sip::wire::{Message, Name};
 use crate::sip::{offer_answer, sdp};
 use crate::switchboard::calls::call::Stage;
+use crate::switchboard::calls::leg::Line;
 use crate::switchboard::calls::refresh::Asked;
 use crate::switchboard::ids::Who;
-use crate::switchboard::session::leg::Line;
 use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Calls, NetworkParts, Step};
 

@@ -15,8 +15,8 @@ use crate::sip::reliable::{Heard, Order, RAck};
 use crate::sip::wire::{Message, Method, Name};
 use crate::sip::{option_tag, reliable};
 use crate::switchboard::alarm::{Alarm, T1};
+use crate::switchboard::calls::leg::{CallerLeg, OfferLeg};
 use crate::switchboard::ids::Who;
-use crate::switchboard::session::leg::{CallerLeg, OfferLeg};
 use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Calls, NetworkParts, Step, Wire};
 

@@ -4,8 +4,8 @@ use crate::cdr::fact::{Callee, FactKind, OfferOutcome};
 use crate::ids::{CallId, LegNo};
 use crate::sip::wire::Message;
 use crate::switchboard::calls::call::Stage;
+use crate::switchboard::calls::leg::{OfferState, outcome_of};
 use crate::switchboard::ids::Who;
-use crate::switchboard::session::leg::{OfferState, outcome_of};
 use crate::switchboard::trunks::trunk::next_way;
 use crate::switchboard::{Calls, NetworkParts, Step};
 

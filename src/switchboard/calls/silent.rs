@@ -5,11 +5,9 @@ use crate::cdr::fact::{ConsoleRole, FactKind};
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::limits::CHOICES_MAX;
 use crate::media::command::{Command, Prompt};
-
 use crate::switchboard::calls::call::{Call, Stage};
-use crate::switchboard::session::leg::OfferLeg;
-use crate::switchboard::{Actor, ChoiceView, ConsoleReply};
-use crate::switchboard::{Calls, NetworkParts, Step};
+use crate::switchboard::calls::leg::OfferLeg;
+use crate::switchboard::{Actor, Calls, ChoiceView, ConsoleReply, NetworkParts, Step};
 
 /// So many digits of a caller who waits stand in the display of the phone that rings.
 const SHOWN_MAX: usize = 3;

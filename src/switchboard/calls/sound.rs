@@ -7,8 +7,8 @@ use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::call::Stage;
 use crate::switchboard::calls::end::Ending;
 use crate::switchboard::calls::inquiry::Found;
+use crate::switchboard::calls::leg::Line;
 use crate::switchboard::ids::Who;
-use crate::switchboard::session::leg::Line;
 use crate::switchboard::{Calls, Facts, MediaPorts, NetworkParts, Output, Step};
 
 /// Digits of one call that are written down.

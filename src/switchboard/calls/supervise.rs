@@ -7,9 +7,9 @@ use crate::cdr::fact::{Callee, FactKind, OfferOutcome, Role};
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::switchboard::calls::call::{Call, Stage};
 use crate::switchboard::calls::guests::{GUESTS_MAX, Guest, Leaves};
+use crate::switchboard::calls::leg::{OfferLeg, OfferState};
 use crate::switchboard::calls::pick_up::Arriving;
 use crate::switchboard::ids::Who;
-use crate::switchboard::session::leg::{OfferLeg, OfferState};
 use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Actor, Calls, ConsoleReply, NetworkParts, Step, Supervision};
 

@@ -70,7 +70,7 @@ impl Calls {
                 503
             }
         };
-        self.transfer_failed(net, step, id, crate::switchboard::session::leg::outcome_of(refused), refused);
+        self.transfer_failed(net, step, id, crate::switchboard::calls::leg::outcome_of(refused), refused);
     }
 
     /// A transfer that cannot even begin.
@@ -83,7 +83,7 @@ impl Calls {
         status: u16,
     ) {
         self.begin_transfer(net, step, referor, &to, None, Who::Offer(referor.call, referor.leg), None);
-        self.transfer_failed(net, step, referor.call, crate::switchboard::session::leg::outcome_of(status), status);
+        self.transfer_failed(net, step, referor.call, crate::switchboard::calls::leg::outcome_of(status), status);
     }
 
     /// The talk ends here, for the record; the caller hears the tone. The recording goes on until somebody takes over.

@@ -12,9 +12,9 @@ use crate::ids::{CallId, LegNo, OperatorId};
 use crate::sip::wire::Message;
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::call::{Call, Stage};
+use crate::switchboard::calls::leg::{OfferLeg, OfferState, outcome_of};
 use crate::switchboard::ids::{BoundPhone, Who};
-use crate::switchboard::media::ports::family;
-use crate::switchboard::session::leg::{OfferLeg, OfferState, outcome_of};
+use crate::switchboard::wire::connections::family;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// A phone that is rung has this long for its first response.

@@ -6,9 +6,9 @@ use crate::sip::dialog::Dialog;
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::{Message, Method};
 use crate::switchboard::alarm::Alarm;
+use crate::switchboard::calls::leg::{OfferLeg, OfferState};
 use crate::switchboard::ids::Who;
 use crate::switchboard::phones::ways::{SecondRequest, SecondWay};
-use crate::switchboard::session::leg::{OfferLeg, OfferState};
 use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
 
 impl Calls {

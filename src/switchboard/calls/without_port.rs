@@ -11,10 +11,10 @@ use crate::sip::location::session_description;
 use crate::sip::wire::Message;
 use crate::switchboard::calls::call::{Call, Stage};
 use crate::switchboard::calls::end::Ending;
+use crate::switchboard::calls::leg::{CallerLeg, OfferLeg};
 use crate::switchboard::ids::Who;
-use crate::switchboard::media::ports::family;
-use crate::switchboard::session::leg::{CallerLeg, OfferLeg};
 use crate::switchboard::settings::AnswerMode;
+use crate::switchboard::wire::connections::family;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 /// How far RTP ports are used up.

@@ -1,11 +1,11 @@
 //! What the console asks: states, live calls, changes of operators' states, dispositions.
 
 use crate::acd::UnknownOperator;
-use crate::cdr::fact::{Callee, FactKind};
-use crate::switchboard::session::leg::OfferLeg;
-use crate::switchboard::{Actor, ConsoleCommand, ConsoleReply, Output, Switchboard};
+use crate::cdr::fact::FactKind;
+use crate::switchboard::dispatch::parts::Parts;
+use crate::switchboard::{Actor, ConsoleCommand, ConsoleReply, Output};
 
-impl Switchboard {
+impl Parts {
     pub(in crate::switchboard) fn console(&mut self, request: u64, by: Actor, command: ConsoleCommand) {
         let now = self.step.now;
         let change = command.change();
@@ -75,12 +75,5 @@ impl Switchboard {
             self.net.facts.service_fact(&mut self.step, FactKind::Commanded { by, role, command, of, done });
         }
         self.step.say(Output::Reply { request, reply });
-    }
-}
-
-pub(in crate::switchboard) fn outside_number(leg: &OfferLeg) -> Option<String> {
-    match &leg.to {
-        Callee::Operator(_) => None,
-        Callee::Number(number) => Some(number.clone()),
     }
 }

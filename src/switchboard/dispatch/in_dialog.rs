@@ -10,15 +10,15 @@ use crate::sip::option_tag;
 use crate::sip::registrar::Binding;
 use crate::sip::transaction::ServerId;
 use crate::sip::wire::{Message, Method, Name};
-use crate::switchboard::Switchboard;
 use crate::switchboard::admission::challenges::{Proof, Usage, contact_of, ends_of, is_datagram_of, is_end};
 use crate::switchboard::admission::door::{ABILITIES, ALLOW, READABLE, is_unsupported};
 use crate::switchboard::calls::dialogs::{ACK_IGNORED, q850};
+use crate::switchboard::dispatch::parts::Parts;
 use crate::switchboard::ids::Who;
 use crate::switchboard::wire::connections::is_same_host;
 use crate::switchboard::wire::taken::Taken;
 
-impl Switchboard {
+impl Parts {
     /// Handles a request with a To tag. The source is checked first: a request from another source does not change the stored CSeq.
     pub(in crate::switchboard) fn request_in_dialog(&mut self, flow: Flow, message: &Message<'_>, method: Method) {
         let Some(key) = DialogKey::of_request(message) else {
@@ -43,7 +43,7 @@ impl Switchboard {
     }
 }
 
-impl Switchboard {
+impl Parts {
     fn take_in_dialog(&mut self, flow: Flow, message: &Message<'_>, method: Method) {
         let now = self.step.now;
         if method == Method::Refer {
@@ -71,7 +71,7 @@ impl Switchboard {
     }
 }
 
-impl Switchboard {
+impl Parts {
     /// True if a message in a dialog comes from an accepted source. For a phone's dialog a host is enough only while no phone of another
     /// account is registered there, or if the message cannot be challenged: colleagues share the address of a NAT, a proxy or a terminal
     /// server.
@@ -120,7 +120,7 @@ impl Switchboard {
     }
 }
 
-impl Switchboard {
+impl Parts {
     /// Handles a request in a dialog from another source. With the operator's credentials it is carried out from any source.
     fn foreign_request(&mut self, flow: Flow, message: &Message<'_>, method: Method, usage: Usage) {
         let now = self.step.now;
@@ -180,7 +180,7 @@ impl Switchboard {
     }
 }
 
-impl Switchboard {
+impl Parts {
     /// The ACK of a 2xx of ours. One that is late or comes twice is of another INVITE than the one that waits. One from a source that may not
     /// speak in the dialog is reported and ignored.
     pub(in crate::switchboard) fn acknowledged(&mut self, flow: Flow, message: &Message<'_>) {
@@ -287,7 +287,7 @@ impl Switchboard {
     }
 }
 
-impl Switchboard {
+impl Parts {
     /// Handles a response that matches no transaction, or one that no leg waits for. Only a 2xx to an INVITE has an effect. Without a
     /// transaction no branch proves that the sender has received the request, so the source has to.
     pub(in crate::switchboard) fn late_answer(&mut self, from: Flow, message: &Message<'_>, status: u16) {

@@ -16,14 +16,15 @@ use crate::sip::wire::{Message, Method, Name};
 use crate::switchboard::alarm::Alarm;
 use crate::switchboard::calls::caller::Origin;
 use crate::switchboard::calls::service_calls::Feature;
+use crate::switchboard::dispatch::parts::Parts;
 use crate::switchboard::ids::{TextId, Who};
 use crate::switchboard::messages::texts::{ANSWERED_IN, Answer, Asked, InCall, Letter, NOT_TAKEN, fits};
 use crate::switchboard::phones::registrations::{FLOW_TIMER_SECONDS, names, need};
 use crate::switchboard::phones::ways::Ways;
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Account, ConsoleReply, Switchboard};
+use crate::switchboard::{Account, ConsoleReply};
 
-impl Switchboard {
+impl Parts {
     /// The next number, or that one, is for this operator; his phone is told so.
     pub(in crate::switchboard) fn mean_call_back(
         &mut self,
@@ -52,7 +53,7 @@ impl Switchboard {
     }
 }
 
-impl Switchboard {
+impl Parts {
     /// Handles an INVITE that is not from a trunk. Phones may dial the emergency number; operators may also dial feature codes,
     /// colleagues and agencies, and take over the calls of others (RFC 3891).
     pub(in crate::switchboard) fn phone_invited(&mut self, taken: &Taken<'_, '_>) {
@@ -112,7 +113,7 @@ impl Switchboard {
     }
 }
 
-impl Switchboard {
+impl Parts {
     /// REGISTER (RFC 3261 §10.3): an account may bind phones to its own name only.
     pub(in crate::switchboard) fn register(&mut self, taken: &Taken<'_, '_>) {
         let now = self.step.now;
@@ -168,7 +169,7 @@ impl Switchboard {
     }
 }
 
-impl Switchboard {
+impl Parts {
     /// The last binding of a user is gone.
     pub(in crate::switchboard) fn unregistered(&mut self, user: &str) {
         let now = self.step.now;
@@ -207,7 +208,7 @@ impl Switchboard {
     }
 }
 
-impl Switchboard {
+impl Parts {
     /// A phone has registered: its legs move from its former flow to the new one (RFC 5626 §5.3), and so does a leg of this phone whose
     /// connection is closed (RFC 5626 §3.1). The legs of the operator's other phones stay.
     pub(in crate::switchboard) fn phone_moved(&mut self, account: &OperatorId, to: Flow, moved: &[(Binding, Binding)]) {
@@ -234,7 +235,7 @@ impl Switchboard {
     }
 }
 
-impl Switchboard {
+impl Parts {
     /// A MESSAGE in the dialog of a leg goes to the other side while the two talk.
     pub(in crate::switchboard) fn messaged_in_call(&mut self, taken: &Taken<'_, '_>, who: Who) {
         let now = self.step.now;
@@ -282,7 +283,7 @@ impl Switchboard {
     }
 }
 
-impl Switchboard {
+impl Parts {
     /// A phone's final response to a text. The first success counts, else the best of all (RFC 3261 §16.7 item 6).
     pub(in crate::switchboard) fn text_answered(
         &mut self,

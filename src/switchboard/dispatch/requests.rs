@@ -6,14 +6,15 @@ use crate::sip::guard::{Pass, Reason, Resident};
 use crate::sip::message::ALLOW;
 use crate::sip::transaction::{Answered, ClientId, Received};
 use crate::sip::wire::{Message, Method, Name, Parsed, StartLine};
+use crate::switchboard::Purpose;
 use crate::switchboard::admission::door::{ABILITIES, general_fault};
 use crate::switchboard::admission::guard::{GuardFigures, is_challenged};
+use crate::switchboard::dispatch::parts::Parts;
 use crate::switchboard::ids::Who;
 use crate::switchboard::trunks::rejection::Rejected;
 use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Purpose, Switchboard};
 
-impl Switchboard {
+impl Parts {
     /// Reads one message and hands it on.
     pub(in crate::switchboard) fn receive(&mut self, flow: Flow, bytes: &[u8]) {
         match self.net.trunks.read(&mut self.net.wire, &mut self.step, flow, bytes) {
@@ -38,7 +39,7 @@ impl Switchboard {
     }
 }
 
-impl Switchboard {
+impl Parts {
     pub(in crate::switchboard) fn request(&mut self, flow: Flow, message: &Message<'_>, method: Method) {
         let now = self.step.now;
         if method != Method::Ack && method != Method::Cancel {
@@ -58,7 +59,7 @@ impl Switchboard {
     }
 }
 
-impl Switchboard {
+impl Parts {
     fn out_of_dialog(&mut self, flow: Flow, message: &Message<'_>, method: Method) {
         let trunk = self.net.trunks.trunk_of(flow);
         let is_call = method == Method::Invite && trunk.is_some();
@@ -197,7 +198,7 @@ impl Switchboard {
     }
 }
 
-impl Switchboard {
+impl Parts {
     pub(in crate::switchboard) fn response(&mut self, flow: Flow, message: &Message<'_>, status: u16) {
         let now = self.step.now;
         let answered = self.net.wire.transactions.receive_response(now.mono, message, &mut self.step.out.transmits);
@@ -294,7 +295,7 @@ impl Switchboard {
     }
 }
 
-impl Switchboard {
+impl Parts {
     /// True when work may be done for a request. False: it is dropped in silence, so that scanners learn nothing and no address
     /// gets answers that it has not asked for.
     ///
@@ -354,9 +355,9 @@ impl Switchboard {
     }
 }
 
-impl Switchboard {
+impl Parts {
     /// Figures for the metrics.
-    pub fn guard_figures(&self) -> GuardFigures {
+    pub(in crate::switchboard) fn guard_figures(&self) -> GuardFigures {
         GuardFigures {
             banned: self.net.admission.guard.banned(),
             counts: self.net.admission.guard.counts().map(|(_, count)| count),

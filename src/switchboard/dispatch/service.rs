@@ -3,12 +3,13 @@
 use crate::cdr::fact::{Fact, FactKind};
 use crate::cdr::past::Past;
 use crate::limits::OPERATORS_MAX;
+use crate::switchboard::Output;
 use crate::switchboard::calls::memory::{STEP_MIN_MS, known, rebased, unanswered};
 use crate::switchboard::calls::without_port::PortShortage;
-use crate::switchboard::recovery::presence::Restored;
-use crate::switchboard::{Output, Switchboard};
+use crate::switchboard::dispatch::parts::Parts;
+use crate::switchboard::kept::Restored;
 
-impl Switchboard {
+impl Parts {
     /// Reports each change of whether calls wait while no operator is staffed, or while no operator is ready.
     pub(in crate::switchboard) fn report_staffing(&mut self) {
         let (unstaffed, none_ready) = (self.calls.acd.is_unstaffed(), self.calls.acd.is_none_ready());
@@ -21,7 +22,7 @@ impl Switchboard {
     }
 }
 
-impl Switchboard {
+impl Parts {
     /// Shifts every term after a step of the wall clock, so that none lasts longer or shorter than its length.
     pub(in crate::switchboard) fn follow_calendar(&mut self) {
         let now = self.step.now;
@@ -41,7 +42,7 @@ impl Switchboard {
     }
 }
 
-impl Switchboard {
+impl Parts {
     /// Takes over what earlier runs knew.
     pub(in crate::switchboard) fn remember(&mut self, past: Past) {
         let now = self.step.now;
@@ -58,7 +59,7 @@ impl Switchboard {
     }
 }
 
-impl Switchboard {
+impl Parts {
     /// Restores the state of an earlier run, at once or as soon as the accounts are known.
     pub(in crate::switchboard) fn restore(&mut self, restored: Restored) {
         let presences = restored.presences.into_iter().take(OPERATORS_MAX);
@@ -70,7 +71,7 @@ impl Switchboard {
     }
 }
 
-impl Switchboard {
+impl Parts {
     /// Restores flags of callers and the operating mode. They count as set in this run, so that older ones of the database do not replace
     /// them.
     fn restore_terms(&mut self, terms: Vec<Fact>) {
@@ -99,7 +100,7 @@ impl Switchboard {
     }
 }
 
-impl Switchboard {
+impl Parts {
     /// Reports when callers begin, or cease, to wait without a port, or operators to be idle for want of one.
     pub(in crate::switchboard) fn report_ports(&mut self) {
         let shortage = match (self.calls.acd.is_out_of_ports(), self.calls.without_port.is_empty()) {

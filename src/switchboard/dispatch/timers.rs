@@ -1,11 +1,12 @@
 //! The switchboard's own deadlines, and what is done when one is due.
 
 use crate::sip::transaction::Event;
+use crate::switchboard::Purpose;
 use crate::switchboard::alarm::Alarm;
+use crate::switchboard::dispatch::parts::Parts;
 use crate::switchboard::ids::Who;
-use crate::switchboard::{Purpose, Switchboard};
 
-impl Switchboard {
+impl Parts {
     /// Runs all that is due.
     pub(in crate::switchboard) fn expire(&mut self) {
         let now = self.step.now;
@@ -62,7 +63,7 @@ impl Switchboard {
     }
 }
 
-impl Switchboard {
+impl Parts {
     /// What a transaction tells when time or the transport ends it.
     pub(in crate::switchboard) fn transaction_event(&mut self, event: Event) {
         match event {

@@ -1,12 +1,10 @@
 //! Anchors: lent, bridged and returned.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use crate::media::command::{AnchorId, Command, Prompt};
 use crate::sip::sdes::Terms;
-use crate::sip::sdp::{AudioDescription, Formats, Local, Places};
-use crate::switchboard::ids::Who;
-use crate::switchboard::session::leg::Sound;
+use crate::sip::sdp::{Formats, Local};
 use crate::switchboard::{MediaPorts, Step};
 
 impl MediaPorts {
@@ -22,22 +20,6 @@ impl MediaPorts {
 }
 
 impl MediaPorts {
-    /// Lends a port of the address family of `towards`, and opens it.
-    pub(in crate::switchboard) fn lend_sound(&mut self, step: &mut Step, who: Who, towards: IpAddr) -> Option<Sound> {
-        let (anchor, bound) = self.ports.lend(towards)?;
-        self.anchors.insert(anchor, who);
-        step.out.media.push(Command::Open { anchor });
-        Some(Sound {
-            anchor,
-            local: self.local_at(step, bound),
-            places: Places::default(),
-            agreed: None,
-            heard: false,
-            silent: false,
-            offered: false,
-        })
-    }
-
     /// Our side of a session whose port is bound there.
     pub(in crate::switchboard) fn local_at(&mut self, step: &mut Step, bound: SocketAddr) -> Local {
         let session = step.rng.next_u64() >> 2;
@@ -45,19 +27,6 @@ impl MediaPorts {
         let mut advertised = self.settings.media_addresses.iter().copied();
         let address = advertised.find(|ip| ip.is_ipv4() == bound.is_ipv4()).unwrap_or(bound.ip());
         Local { address, port: bound.port(), session, version: 1, terms, formats: Formats::ANY }
-    }
-}
-
-impl MediaPorts {
-    /// Lends a port for the answer to an offer.
-    pub(in crate::switchboard) fn lend_for(
-        &mut self,
-        step: &mut Step,
-        who: Who,
-        offer: Option<&AudioDescription>,
-        sender: IpAddr,
-    ) -> Option<Sound> {
-        self.lend_sound(step, who, self.settings.media_towards(offer, sender))
     }
 }
 

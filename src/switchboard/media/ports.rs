@@ -21,11 +21,6 @@ pub(in crate::switchboard) struct Ports {
     all: FreePairs,
 }
 
-/// The family of an address.
-pub(in crate::switchboard) fn family(address: IpAddr) -> Family {
-    if address.is_ipv4() { Family::V4 } else { Family::V6 }
-}
-
 impl Ports {
     /// Starts with all of them free. Slot i is the i-th.
     pub(in crate::switchboard) fn new(ports: Vec<SocketAddr>) -> Self {

@@ -18,11 +18,11 @@ use crate::sip::message::{Builder, Stencil};
 use crate::sip::transaction::{ClientId, ServerId};
 use crate::sip::wire::{Message, Method, Name};
 use crate::switchboard::alarm::Alarm;
-use crate::switchboard::calls::dialogs::of_request_only;
 use crate::switchboard::ids::{BoundPhone, TextId, Who};
 use crate::switchboard::phones::search::Reached;
 use crate::switchboard::phones::ways::{SECOND_WAY_AFTER, SecondRequest};
 use crate::switchboard::wire::connections::DATAGRAM_BYTES_MAX;
+use crate::switchboard::wire::replies::of_request_only;
 use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Calls, ConsoleReply, Messages, NetworkParts, Purpose, Step};
 

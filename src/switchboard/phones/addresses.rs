@@ -10,11 +10,10 @@ use crate::sip::registrar::Binding;
 use crate::sip::uri::{Host, Uri};
 use crate::switchboard::Settings;
 use crate::switchboard::ids::BoundPhone;
-use crate::switchboard::media::ports::family;
 use crate::switchboard::phones::search::Reached;
 use crate::switchboard::phones::ways::Ways;
 use crate::switchboard::settings::Listener;
-use crate::switchboard::wire::connections::shared_network;
+use crate::switchboard::wire::connections::{family, shared_network};
 
 impl Settings {
     /// Trunk peers, whatever they have proven, and whom config vouches for.

@@ -7,7 +7,7 @@ use crate::ids::OperatorId;
 use crate::sip::flow::Flow;
 use crate::sip::guard::source_network;
 use crate::sip::registrar::Binding;
-use crate::switchboard::recovery::presence::Presence;
+use crate::switchboard::kept::Presence;
 
 /// Bindings of an earlier run that cannot be used yet, or whose phones have not been heard yet.
 #[derive(Debug, Default)]

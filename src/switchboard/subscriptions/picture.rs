@@ -4,7 +4,7 @@ use crate::ids::{CallId, OperatorId};
 use crate::sip::event::dialog_info::{Names, State};
 use crate::sip::event::pidf::Presence;
 use crate::sip::event::{Package, dialog_info, pidf, summary};
-use crate::switchboard::session::leg::OfferState;
+use crate::switchboard::calls::leg::OfferState;
 use crate::switchboard::subscriptions::notify::{Picture, Talk, presence_of};
 use crate::switchboard::subscriptions::subscription::{Due, Subscription};
 use crate::switchboard::{Calls, NetworkParts};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::acd::Family;
 use crate::clock::Instant;
 use crate::ids::CallId;
 use crate::limits::CLOSED_CONNECTIONS_MAX;
@@ -122,4 +123,9 @@ pub(in crate::switchboard) fn is_same_host(one: Flow, other: Flow) -> bool {
     let same_connection = one.is_connection() && one.connection == other.connection;
     let protected = one.transport == Transport::Tls && other.transport != Transport::Tls;
     same_connection || (!protected && one.remote.ip().to_canonical() == other.remote.ip().to_canonical())
+}
+
+/// The family of an address.
+pub(in crate::switchboard) fn family(address: IpAddr) -> Family {
+    if address.is_ipv4() { Family::V4 } else { Family::V6 }
 }

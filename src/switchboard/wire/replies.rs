@@ -1,30 +1,12 @@
 //! Responses to the requests of a transaction.
 
 use crate::limits::TEXT_BYTES_MAX;
-use crate::sip::dialog::DialogKey;
 use crate::sip::header::Via;
 use crate::sip::message::Stencil;
 use crate::sip::sdp::SdpError;
-use crate::sip::wire::{Message, Method, Name};
-use crate::switchboard::calls::called::Called;
-use crate::switchboard::calls::dialogs::of_request_only;
+use crate::sip::wire::{Message, Name};
 use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Step, Wire};
-
-impl Wire {
-    /// True for the INVITE of an emergency call, and for requests and responses that belong to a call.
-    pub(in crate::switchboard) fn concerns_a_call(&mut self, message: &Message<'_>, trunk: usize) -> bool {
-        let of_dialog = DialogKey::of_request(message);
-        match message.method() {
-            None | Some(Method::Ack) => true,
-            Some(Method::Cancel) => self.transactions.invite_of(message).is_some(),
-            Some(Method::Invite) if of_dialog.is_none() => {
-                matches!(self.settings.called(message, trunk), Called::Emergency { .. })
-            }
-            Some(_) => of_dialog.is_some_and(|key| self.dialogs.contains_key(&key)),
-        }
-    }
-}
 
 impl Wire {
     /// Answers a request through its transaction.
@@ -134,5 +116,16 @@ impl Wire {
             return true;
         }
         false
+    }
+}
+
+/// Gives `status` if a response with it concerns its request only, else `otherwise`. Other statuses end the dialog or one of its usages
+/// (RFC 5057 §5.1): at 404, 408, 416 and 481 clients end their calls.
+pub(in crate::switchboard) const fn of_request_only(status: u16, otherwise: u16) -> u16 {
+    match status {
+        200..=299 | 400 | 403 | 406 | 412..=415 | 420 | 421 | 486 | 488 | 491 | 493 | 503 | 513 | 600 | 603 | 606 => {
+            status
+        }
+        _ => otherwise,
     }
 }

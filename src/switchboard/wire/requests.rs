@@ -29,6 +29,12 @@ pub(in crate::switchboard) struct Asked {
 }
 
 impl Wire {
+    /// Forgets a request of ours: its response is no longer wanted.
+    pub(in crate::switchboard) fn forget(&mut self, client: ClientId) {
+        self.clients.remove(&client);
+        self.transactions.forget(client);
+    }
+
     /// Remembers an INVITE to somebody who may want a longer interval, and whatever goes to a trunk that may want our password.
     pub(in crate::switchboard) fn may_be_asked(
         &mut self,

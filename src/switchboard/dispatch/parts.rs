@@ -1,0 +1,257 @@
+//! The parts of the switchboard, and one step through them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::acd::{Acd, Decision};
+use crate::cdr::fact::FactKind;
+use crate::clock::{Instant, Now, earliest};
+use crate::ids::{CallId, Rng};
+use crate::sip::digest::Authenticator;
+use crate::switchboard::admission::Admission;
+use crate::switchboard::calls::Calls;
+use crate::switchboard::facts::Facts;
+use crate::switchboard::input::Input;
+use crate::switchboard::media::MediaPorts;
+use crate::switchboard::messages::Messages;
+use crate::switchboard::mode::Mode;
+use crate::switchboard::network::NetworkParts;
+use crate::switchboard::output::{Gauges, Output};
+use crate::switchboard::phones::Phones;
+use crate::switchboard::settings::Settings;
+use crate::switchboard::step::Step;
+use crate::switchboard::subscriptions::Subscriptions;
+use crate::switchboard::trunks::Trunks;
+use crate::switchboard::wire::Wire;
+use crate::switchboard::wire::clients::Purpose;
+
+/// The parts of the switchboard, and the paths from one to another.
+#[derive(Debug)]
+pub(in crate::switchboard) struct Parts {
+    pub(in crate::switchboard) settings: Arc<Settings>,
+    pub(in crate::switchboard) step: Step,
+    pub(in crate::switchboard) net: NetworkParts,
+    pub(in crate::switchboard) calls: Calls,
+    pub(in crate::switchboard) subscriptions: Subscriptions,
+    pub(in crate::switchboard) messages: Messages,
+    pub(in crate::switchboard) mode: Mode,
+}
+
+impl Parts {
+    /// Starts empty. `rtp_ports` are the even ports that media has bound (RTCP stands on the next); slot i is the i-th.
+    pub(in crate::switchboard) fn new(now: Now, settings: Settings, rtp_ports: Vec<SocketAddr>, mut rng: Rng) -> Self {
+        let settings = Arc::new(settings);
+        let authenticator =
+            Authenticator::new(&settings.domain, settings.digest.clone(), settings.nonce_life, &mut rng);
+        let acd = Acd::new(now, settings.acd.clone(), Rng::from_number(rng.next_u64()));
+        let facts = Facts::new(now, CallId::new(now.wall, &mut rng));
+        let stateless_tags = crate::sip::stateless::StatelessTags::new(&mut rng);
+        let net = NetworkParts {
+            facts,
+            wire: Wire::new(Arc::clone(&settings)),
+            phones: Phones::new(now.mono, Arc::clone(&settings)),
+            trunks: Trunks::new(Arc::clone(&settings)),
+            admission: Admission::new(Arc::clone(&settings), authenticator, stateless_tags),
+            media: MediaPorts::new(Arc::clone(&settings), rtp_ports),
+        };
+        let mut parts = Self {
+            calls: Calls::new(Arc::clone(&settings), acd),
+            subscriptions: Subscriptions::new(Arc::clone(&settings)),
+            messages: Messages::new(Arc::clone(&settings)),
+            mode: Mode::new(Arc::clone(&settings), now),
+            step: Step::new(now, rng),
+            net,
+            settings,
+        };
+        let Self { net, step, calls, .. } = &mut parts;
+        net.facts.service_fact(step, FactKind::Started { version: env!("CARGO_PKG_VERSION").to_owned() });
+        calls.align_trunks(net, step, &[]);
+        net.phones.ping_trunks_from(step);
+        parts
+    }
+
+    /// Takes one input and pushes what it leads to.
+    pub(in crate::switchboard) fn handle(&mut self, now: Now, input: Input<'_>, out: &mut Vec<Output>) {
+        self.step.now = now;
+        self.follow_calendar();
+        match input {
+            Input::Received { flow, bytes } => self.receive(flow, bytes),
+            Input::Unreachable { flow } => self.unreachable(flow),
+            Input::Proven { flow, names } => self.net.trunks.proven(flow, names),
+            Input::Targets { trunk, targets } => {
+                self.net.trunks.set_targets(&mut self.net.wire, &mut self.net.phones, &mut self.step, trunk, targets)
+            }
+            Input::Found { uri, targets } => self.calls.found(&mut self.net, &uri, &targets),
+            Input::Media(event) => self.calls.media_event(&mut self.net, &mut self.step, event),
+            Input::Console { request, by, command } => self.console(request, by, command),
+            Input::Accounts(accounts) => self.set_accounts(accounts),
+            Input::Remember(past) => self.remember(*past),
+            Input::Restore(restored) => self.restore(*restored),
+            Input::Configure(settings) => self.configure(*settings),
+            Input::Drain => {
+                if !std::mem::replace(&mut self.calls.draining, true) {
+                    self.net.trunks.leave_trunks(&mut self.net.wire, &mut self.step);
+                }
+            }
+            Input::HangUpAll => self.calls.hang_up_all(&mut self.net, &mut self.step),
+            Input::Tick => {}
+        }
+        self.expire();
+        self.settle();
+        self.calls.emit_presences(&mut self.net, now, out);
+        out.extend(self.step.out.facts.drain(..).map(Output::Fact));
+        out.extend(self.step.out.media.drain(..).map(Output::Media));
+        self.calls.finish_transmits(&mut self.net, &mut self.step);
+        out.extend(self.step.out.transmits.drain(..).map(Output::Send));
+        out.append(&mut self.step.out.others);
+    }
+
+    /// When `Input::Tick` is wanted.
+    pub(in crate::switchboard) fn poll_timeout(&self) -> Option<Instant> {
+        let machines = earliest(self.net.wire.transactions.poll_timeout(), self.net.phones.registrar.poll_timeout());
+        earliest(
+            earliest(machines, self.net.admission.guard.poll_timeout()),
+            earliest(self.calls.acd.poll_timeout(), self.step.alarms.next()),
+        )
+    }
+
+    /// Figures for the metrics.
+    pub(in crate::switchboard) fn gauges(&self) -> Gauges {
+        let (waiting, operators) = self.calls.acd.counts();
+        Gauges {
+            calls: self.calls.live,
+            waiting,
+            operators,
+            transactions: self.net.wire.transactions.len(),
+            subscriptions: self.subscriptions.table.len(),
+            anchors: self.net.media.ports.lent(),
+            ports: self.net.media.ports.len(),
+            without_port: self.calls.without_port.len(),
+            phones: self.net.phones.registrar.len(),
+            bindings_unreachable: self.net.phones.registrar.unreachable(),
+            accounts_known: self.net.phones.accounts_known,
+        }
+    }
+
+    /// True when no call, transaction, binding or subscription is left.
+    pub(in crate::switchboard) fn is_idle(&self) -> bool {
+        self.calls.calls.is_empty()
+            && self.calls.services.is_empty()
+            && self.net.wire.transactions.is_empty()
+            && self.net.phones.registrar.is_empty()
+            && self.net.wire.streams.is_empty()
+            && self.subscriptions.table.is_empty()
+            && self.messages.texts.is_empty()
+            && self.net.wire.lookups.is_empty()
+    }
+
+    /// Takes new settings. What is under way goes on under the terms that it began with.
+    pub(in crate::switchboard) fn configure(&mut self, settings: Settings) {
+        let now = self.step.now;
+        self.calls.acd.configure(now, settings.acd.clone());
+        self.net.admission.guard.configure(settings.guard.terms.clone());
+        self.net.trunks.leave_old_trunks(&mut self.net.wire, &mut self.step, &settings.trunks);
+        let settings = Arc::new(settings);
+        self.calls.settings = Arc::clone(&settings);
+        self.net.wire.settings = Arc::clone(&settings);
+        self.net.phones.settings = Arc::clone(&settings);
+        self.net.trunks.settings = Arc::clone(&settings);
+        self.net.admission.settings = Arc::clone(&settings);
+        self.net.media.settings = Arc::clone(&settings);
+        self.subscriptions.settings = Arc::clone(&settings);
+        self.messages.settings = Arc::clone(&settings);
+        self.mode.settings = Arc::clone(&settings);
+        let old = std::mem::replace(&mut self.settings, settings).trunks.clone();
+        self.calls.align_trunks(&mut self.net, &mut self.step, &old);
+        self.net.trunks.prune_targets(&old);
+        self.calls.prune_call_backs();
+        self.net.phones.ping_trunks_from(&mut self.step);
+    }
+
+    /// Brings the step to its end: who is free gets who waits; who waits hears it; states that changed are written down.
+    pub(in crate::switchboard) fn settle(&mut self) {
+        self.calls.look_at_freed(&mut self.net, &mut self.step);
+        self.calls.watch_bindings(&mut self.net, &mut self.step);
+        while let Some(decision) = self.calls.next_decision(&mut self.net, &mut self.step) {
+            match decision {
+                Decision::Offer { call, operator, why } => {
+                    self.calls.offer(&mut self.net, &mut self.step, call, operator, why)
+                }
+                Decision::Fallback { call, operators } => {
+                    self.calls.fall_back(&mut self.net, &mut self.step, call, operators)
+                }
+                Decision::Withdraw { call, operator } => {
+                    self.calls.withdraw(&mut self.net, &mut self.step, call, &operator)
+                }
+            }
+            self.calls.look_at_freed(&mut self.net, &mut self.step);
+        }
+        self.calls.lend_beyond_reserve(&mut self.net, &mut self.step);
+        self.calls.acd.set_free_pairs(self.net.media.ports.free());
+        for (operator, text) in std::mem::take(&mut self.step.out.notices) {
+            self.messages.announce_text(&mut self.net, &mut self.step, Some(operator), &text);
+        }
+        while let Some(call) = self.calls.touched.pop() {
+            self.calls.announce(&mut self.net, &mut self.step, call);
+        }
+        for change in self.calls.acd.take_changes() {
+            self.subscriptions.tell_watchers(&mut self.calls, &mut self.net, &mut self.step, &change.operator);
+            if let Some(call) = change.wrapped_up {
+                self.net.facts.late_fact(
+                    &mut self.step,
+                    call,
+                    FactKind::WrappedUp { operator: change.operator.clone() },
+                );
+            }
+            let (operator, state) = (change.operator, crate::switchboard::facts::state_word(change.state).to_owned());
+            if self.net.phones.is_station(&operator) {
+                continue;
+            }
+            self.net
+                .facts
+                .service_fact(&mut self.step, FactKind::OperatorState { operator, state, reason: change.reason });
+        }
+        while let Some(operator) = self.step.out.changed.pop_first() {
+            self.subscriptions.tell_watchers(&mut self.calls, &mut self.net, &mut self.step, &operator);
+        }
+        self.report_staffing();
+        self.report_ports();
+        if self.calls.draining
+            && !self.calls.reported.drained
+            && self.calls.calls.is_empty()
+            && self.calls.services.is_empty()
+            && self.has_said_goodbye()
+        {
+            self.calls.reported.drained = true;
+            self.subscriptions.leave_watches(&mut self.calls, &mut self.net, &mut self.step);
+            self.calls.end_wrap_ups(&mut self.net, &mut self.step);
+            self.net.facts.service_fact(&mut self.step, FactKind::Stopped);
+            self.step.out.others.push(Output::Drained);
+        }
+    }
+
+    /// Nobody waits for a BYE or a refusal that may have been lost. What serves no call does not count; of telcos that are told that
+    /// we leave an answer is awaited for a short time.
+    pub(in crate::switchboard) fn has_said_goodbye(&self) -> bool {
+        self.net.wire.transactions.is_settled(|client| match self.net.wire.clients.get(&client) {
+            Some(
+                Purpose::TrunkPing(..)
+                | Purpose::PhonePing(..)
+                | Purpose::TrunkRegister(..)
+                | Purpose::Notify(_)
+                | Purpose::Text(_),
+            ) => true,
+            Some(Purpose::Leaving { awaited }) => !awaited,
+            Some(
+                Purpose::Offer(_)
+                | Purpose::Refresh(_)
+                | Purpose::Prack(..)
+                | Purpose::Referral(_)
+                | Purpose::Digit(_)
+                | Purpose::Inquiry(_)
+                | Purpose::Farewell,
+            )
+            | None => false,
+        })
+    }
+}

@@ -1,0 +1,96 @@
+//! What one run keeps for the next: registrations, log-ins, breaks.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::cdr::fact::Fact;
+use crate::clock::{Now, Timestamp};
+use crate::ids::OperatorId;
+use crate::sip::flow::{Flow, Transport};
+use crate::sip::registrar::{Binding, Reach};
+
+/// The state of one account that survives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Presence {
+    pub account: OperatorId,
+    /// The time of this state.
+    pub at: Timestamp,
+    pub bindings: Vec<KeptBinding>,
+    pub logged_in: bool,
+    /// The reason of the break.
+    pub paused: Option<String>,
+    /// The operator who is logged in at this station.
+    pub seated: Option<OperatorId>,
+}
+
+impl Presence {
+    /// True if it equals the state of an account that was never used.
+    pub fn is_empty(&self) -> bool {
+        self.bindings.is_empty() && !self.logged_in && self.paused.is_none() && self.seated.is_none()
+    }
+}
+
+/// One binding of the registrar.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptBinding {
+    pub uri: String,
+    pub instance: Option<String>,
+    pub reg_id: Option<u32>,
+    pub transport: Transport,
+    pub local: SocketAddr,
+    pub remote: SocketAddr,
+    pub q: u16,
+    /// How long it is valid, counted from the time of the state.
+    pub lasts_ms: u64,
+    pub call_id: String,
+    pub cseq: u32,
+    pub user_agent: Option<String>,
+}
+
+impl KeptBinding {
+    /// None if it has bytes that are not valid in a Contact.
+    pub(in crate::switchboard) fn of(now: Now, binding: &Binding) -> Option<Self> {
+        let text = |bytes: &Bytes| std::str::from_utf8(bytes).map(str::to_owned).ok();
+        let left = binding.expires_at.since(now.mono);
+        Some(Self {
+            uri: text(&binding.uri)?,
+            instance: binding.instance.as_ref().and_then(text),
+            reg_id: binding.reg_id,
+            transport: binding.flow.transport,
+            local: binding.flow.local,
+            remote: binding.flow.remote,
+            q: binding.q,
+            lasts_ms: u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
+            call_id: text(&binding.call_id)?,
+            cseq: binding.cseq,
+            user_agent: binding.user_agent.as_ref().and_then(text),
+        })
+    }
+
+    pub(in crate::switchboard) fn binding(&self, now: Now, left: Duration) -> Binding {
+        Binding {
+            uri: Bytes::from(self.uri.clone()),
+            instance: self.instance.clone().map(Bytes::from),
+            reg_id: self.reg_id,
+            flow: Flow::any(self.transport, self.local, self.remote),
+            q: self.q,
+            expires_at: now.mono + left,
+            registered_at: now.mono,
+            call_id: Bytes::from(self.call_id.clone()),
+            cseq: self.cseq,
+            user_agent: self.user_agent.clone().map(Bytes::from),
+            reach: Reach::default(),
+        }
+    }
+}
+
+/// The state of the earlier run, for `Input::Restore`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Restored {
+    pub presences: Vec<Presence>,
+    /// The last `CallerMarked` of each number and the last `PostureSet`, oldest first.
+    pub terms: Vec<Fact>,
+}

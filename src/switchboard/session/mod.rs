@@ -1,1 +1,0 @@
-pub(in crate::switchboard) mod leg;
