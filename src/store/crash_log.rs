@@ -362,6 +362,14 @@ mod tests {
     }
 
     #[test]
+    fn the_folder_in_memory_is_found_by_all_that_look_for_it_at_the_same_time() {
+        let threads =
+            std::array::from_fn::<_, 8, _>(|_| std::thread::spawn(|| (0..200).filter(|_| folder().is_none()).count()));
+        let failures: usize = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
+        assert_eq!(failures, 0, "of 1,600");
+    }
+
+    #[test]
     fn files_whose_facts_are_stored_are_removed_and_the_log_is_bounded() {
         let mine = journal();
         let mut log = CrashLog::open(mine.0.path(), RUN);
