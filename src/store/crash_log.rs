@@ -148,11 +148,9 @@ pub fn folder() -> Option<PathBuf> {
     })
 }
 
-/// True if a file can be created there.
+/// True if a file can be created there. The file has no name: nothing is left after a kill, and no other probe is in the way.
 fn probe(folder: &Path) -> bool {
-    let file = folder.join(format!("siaga-probe-{}", std::process::id()));
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file).is_ok();
-    made && fs::remove_file(&file).is_ok()
+    OpenOptions::new().write(true).mode(0o600).custom_flags(libc::O_TMPFILE).open(folder).is_ok()
 }
 
 /// The appending side, in the signalling loop.
