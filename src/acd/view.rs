@@ -17,11 +17,11 @@ pub enum State {
     Ready,
     /// The operator's phones ring for a call.
     Offered,
-    /// Talks in a call.
+    /// Has a caller.
     Talking,
     /// Finishes the work of the last call.
     WrapUp,
-    /// On a break.
+    /// Paused.
     Break,
 }
 
@@ -37,7 +37,7 @@ pub struct View {
     pub reachable: bool,
     /// Gets no ring attempt for some time, because the last one was not answered.
     pub resting: bool,
-    /// The reason for the break.
+    /// The reason while paused.
     pub paused: Option<String>,
     /// The call that rings, is connected, or is in wrap-up.
     #[schema(value_type = Option<String>)]
