@@ -1,4 +1,4 @@
-//! Who is on shift as the calendar goes on.
+//! Shifts over time: who is on shift, and when to check again.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use super::Acd;
 use crate::clock::{Now, Timestamp};
 use crate::ids::OperatorId;
 
-/// With a roster the calendar is looked at so often, should nothing else happen: its clock may jump.
+/// Interval at which a roster is checked even if nothing else happens, because the wall clock may be set.
 const CALENDAR_POLL: Duration = Duration::from_secs(60);
 
 impl Acd {
-    /// Brings everybody's shift up to the calendar, also when its clock jumped, and sets the next look at it.
+    /// Updates the shift state of all operators to the current wall time, and schedules the next check.
     pub(super) fn run_calendar(&mut self, now: Now) {
         if !self.settings.plan.changes() {
             self.calendar_at = None;

@@ -1,4 +1,4 @@
-//! Desks: kinds of calls (a service, a language) with the operators who take them, and whom each of them rings first.
+//! Desks: groups of calls (a service, a language), the operators who take them, and the order in which these are rung.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,32 +10,32 @@ use crate::clock::Instant;
 use crate::ids::OperatorId;
 use crate::limits::DESKS_MAX;
 
-/// Whom a desk rings first of those who are ready and equally skilled.
+/// The order in which a desk rings ready operators of the same level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Strategy {
-    /// Who has been without a call for longest.
+    /// The operator who has been without a call for longest.
     #[default]
     LongestIdle,
-    /// Who was offered a call longest ago, answered or not.
+    /// The operator whose last ring attempt is longest ago, answered or not.
     RoundRobin,
-    /// Who has answered the fewest calls since he logged in.
+    /// The operator who has answered the fewest calls since the log-in.
     FewestCalls,
-    /// Who has talked least since he logged in.
+    /// The operator who has talked least since the log-in.
     LeastTalkTime,
-    /// In the order of their names.
+    /// In the order of the operators' names.
     Linear,
-    /// Anybody, each with the same chance.
+    /// A random operator, each with the same probability.
     Random,
-    /// Everybody who is ready at once, whatever his level; the first answer wins.
+    /// All ready operators at once, whatever their level; the first answer wins.
     RingAll,
-    /// One, and each `Desk::progress` one more beside those who ring already: by level, then who has been without a call for
-    /// longest.
+    /// One operator, and one more after each `Desk::progress`: by level, then the operator who has been without a call for longest. Those
+    /// who ring already continue to ring.
     RingProgressively,
 }
 
 impl Strategy {
-    /// The word of config and facts.
+    /// The name in the configuration and in facts.
     pub const fn word(self) -> &'static str {
         match self {
             Self::LongestIdle => "longest-idle",
@@ -49,7 +49,7 @@ impl Strategy {
         }
     }
 
-    /// Newcomers begin level with the others where work is counted.
+    /// True if the strategy counts work. A new operator then starts with the lowest counts of the others.
     pub(super) const fn counts_work(self) -> bool {
         matches!(self, Self::FewestCalls | Self::LeastTalkTime)
     }
@@ -61,30 +61,30 @@ pub(super) enum Ring {
     #[default]
     One,
     All,
-    /// One, and after each such span one more.
+    /// One operator, and one more after each such time.
     OneMoreEach(Duration),
 }
 
-/// When and where a desk's calls may go besides its own operators. They keep their place.
+/// When calls of a desk are also offered to other desks, and to which. The calls keep their place in the order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overflow {
-    /// After so long in the queue.
+    /// Time in the queue after which a call overflows.
     pub after: Option<Duration>,
-    /// At once, when so many wait at the desk already.
+    /// Number of the desk's waiting calls at which a new call overflows at once.
     pub length: Option<usize>,
-    /// Desks by their numbers. Empty: to everybody.
+    /// Target desks, by number. Empty: all operators.
     pub to: Vec<DeskNo>,
 }
 
-/// One step of a desk's escalation: so long after its arrival a call goes there as well.
+/// One step of a desk's escalation: `after` its arrival, a call is also offered to `to`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Escalation {
     pub after: Duration,
-    /// Desks by their numbers. Empty: to everybody.
+    /// Target desks, by number. Empty: all operators.
     pub to: Vec<DeskNo>,
 }
 
-/// A desk's place in `Settings::desks`; 0 is the queue of all calls that no other desk is meant for.
+/// The index of a desk in `Settings::desks`. 0 is the queue for calls of no other desk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DeskNo(pub u8);
@@ -94,22 +94,22 @@ pub struct DeskNo(pub u8);
 pub struct Desk {
     pub name: String,
     pub strategy: Strategy,
-    /// Who takes its calls, at which level: lower ones first. None: everybody, all alike.
+    /// The desk's operators with their levels; lower levels are rung first. None: all operators, at one level.
     pub members: Option<BTreeMap<OperatorId, u8>>,
     pub overflow: Overflow,
-    /// More of the same kind, over time.
+    /// Further steps that add desks over time.
     pub escalation: Vec<Escalation>,
-    /// With `Strategy::RingProgressively`: after so long one more operator rings.
+    /// With `Strategy::RingProgressively`: the time after which one more operator rings.
     pub progress: Duration,
 }
 
 impl Desk {
-    /// The level at which somebody takes its calls.
+    /// The level at which an operator takes the desk's calls; None if the operator is not at this desk.
     pub(super) fn level(&self, operator: &OperatorId) -> Option<u8> {
         self.members.as_ref().map_or(Some(0), |members| members.get(operator).copied())
     }
 
-    /// How many operators one of its calls rings at once, wherever it goes.
+    /// How many operators one of the desk's calls rings at once, at this desk or at another.
     pub(super) fn ring(&self) -> Ring {
         match self.strategy {
             Strategy::RingAll => Ring::All,
@@ -135,7 +135,7 @@ impl DeskSet {
         Self(1 << u32::from(desk.0).min(31))
     }
 
-    /// The set with more in it.
+    /// The union of two sets.
     #[must_use]
     pub(super) fn and(self, more: Self) -> Self {
         Self(self.0 | more.0)
@@ -145,27 +145,27 @@ impl DeskSet {
         self.0 & Self::of(desk).0 != 0
     }
 
-    /// In order of their numbers.
+    /// The desks in order of their numbers.
     pub(super) fn iter(self) -> impl Iterator<Item = DeskNo> {
         (0..32_u8).map(DeskNo).filter(move |desk| self.has(*desk))
     }
 }
 
-/// What the strategies look at in one operator.
+/// The values of one operator that strategies compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Merits {
     pub(super) idle_since: Instant,
-    /// Number of his last offer, in the order of all offers; 0: none yet.
+    /// Number of the operator's last ring attempt, counted over all operators; 0: none yet.
     pub(super) last_offer: u64,
     pub(super) calls: u64,
     pub(super) talk: Duration,
 }
 
-/// A place among those who are ready: lower ones are rung first.
+/// The order of ready operators: lower ranks are rung first.
 pub(super) type Rank = (u8, u64, u64);
 
 impl Merits {
-    /// The rank that these merits give at a desk.
+    /// The rank of an operator with these values at a desk.
     pub(super) fn rank(&self, strategy: Strategy, level: u8) -> Rank {
         let idle = self.idle_since.as_nanos();
         match strategy {
@@ -179,7 +179,7 @@ impl Merits {
 }
 
 impl Acd {
-    /// Takes the desks of the settings; `former` ones are found again by name.
+    /// Applies the desks of the settings. Calls of the `former` desks move to the desk with the same name.
     pub(super) fn set_desks(&mut self, former: &[Desk]) {
         if self.settings.desks.is_empty() {
             self.settings.desks.push(Desk::default());

@@ -1,4 +1,4 @@
-//! Operators who are busy outside the queue's order: one passes his caller on, one rings for it, one calls a colleague.
+//! Operators who are busy outside the queue's order: in a transfer, or in a placed call.
 
 use std::collections::BTreeSet;
 
@@ -10,17 +10,17 @@ use crate::ids::{CallId, OperatorId};
 /// Whether an operator can be called by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// He has a phone and no call. A break, or a shift that is over, does not keep colleagues away.
+    /// The operator has a registered phone and no call. A break or the end of the shift does not matter.
     Free,
-    /// He rings, talks or wraps up.
+    /// The operator is rung, talks or is in wrap-up.
     Busy,
-    /// His phone is not registered, or does not answer.
+    /// The operator's phone is not registered or does not respond.
     Away,
     Unknown,
 }
 
 impl Acd {
-    /// How an operator stands.
+    /// Returns whether an operator can be called by name.
     pub fn standing(&self, operator: &OperatorId) -> Standing {
         match self.floor.get(operator).filter(|facts| facts.exists) {
             None => Standing::Unknown,
@@ -30,13 +30,13 @@ impl Acd {
         }
     }
 
-    /// The call that an operator talks in, if it is one that an operator has placed.
+    /// The placed call in which an operator talks, if any.
     pub fn direct_call_of(&self, operator: &OperatorId) -> Option<CallId> {
         let Work::Talking { call } = self.floor.get(operator)?.work else { return None };
         matches!(self.queue.status(call), Some(Status::Direct { .. })).then_some(call)
     }
 
-    /// The operator who talks begins to pass his caller on. Ignored when nobody talks.
+    /// The operator who talks starts a transfer of the caller. Ignored if no operator talks in the call.
     pub fn pass_on(&mut self, call: CallId) {
         if let Some(Status::Talking(operator)) = self.queue.status(call) {
             let engaged = BTreeSet::from([operator.clone()]);
@@ -44,7 +44,7 @@ impl Acd {
         }
     }
 
-    /// The caller stays with the operator who wanted to pass him on.
+    /// Ends a transfer without a result: the caller stays with the transferring operator.
     pub fn keep(&mut self, call: CallId) {
         let Some(Status::Moving(engaged)) = self.queue.status(call) else { return };
         let talks = |operator: &&OperatorId| {
@@ -55,14 +55,15 @@ impl Acd {
         }
     }
 
-    /// The operator who passes the caller on has hung up.
+    /// The operator who transfers the caller has hung up.
     pub fn step_out(&mut self, now: Now, call: CallId, operator: &OperatorId) {
         if self.queue.disengage(call, operator) {
             self.dismiss(now, call, operator, true);
         }
     }
 
-    /// The caller goes back to his old place: before all who came later. Whoever talks with him begins his wrap-up.
+    /// Returns the caller to the former place in the queue, before all calls that arrived later. An operator who talks with the caller
+    /// begins the wrap-up.
     pub fn requeue(&mut self, now: Now, call: CallId) {
         self.pass_on(call);
         let Some(Status::Moving(engaged)) = self.queue.status(call) else { return };
@@ -71,7 +72,8 @@ impl Acd {
         engaged.iter().for_each(|operator| self.dismiss(now, call, operator, true));
     }
 
-    /// A caller whom nobody took goes to the one who passed him on, if he is still there; both are reserved for each other.
+    /// Rings the operator who transferred a caller, after the transfer has failed, and reserves this operator for the call. Returns false
+    /// if the operator is not free.
     pub fn recall(&mut self, call: CallId, operator: &OperatorId) -> bool {
         let free = self.floor.get(operator).is_some_and(|facts| {
             let had_him =
@@ -91,7 +93,7 @@ impl Acd {
         true
     }
 
-    /// Reserves an operator who is free for a call that is passed on or placed: he is about to ring.
+    /// Reserves a free operator who is about to ring for a transferred or placed call.
     pub fn reserve(&mut self, call: CallId, operator: &OperatorId) {
         if self.standing(operator) != Standing::Free {
             return;
@@ -105,14 +107,14 @@ impl Acd {
         }
     }
 
-    /// An operator places a call. It has no place in the order of callers.
+    /// An operator places a call. Placed calls have no place in the order of callers.
     pub fn place(&mut self, now: Now, call: CallId, by: &OperatorId) {
         self.queue.add_direct(call, by.clone());
         self.occupy(now, call);
     }
 
-    /// An operator's own phones are about to ring for a call that is placed for him; a wrap-up of his ends. False when he has another
-    /// call, or no phone, and then nothing changes.
+    /// The console places a call for an operator: the operator's own phones are about to ring, and a wrap-up ends. Returns false, and
+    /// changes nothing, if the operator has another call or no phone.
     pub fn call_up(&mut self, call: CallId, by: &OperatorId) -> bool {
         let free = self.floor.get(by).is_some_and(|facts| {
             let idle = matches!(facts.work, Work::Free | Work::WrapUp { .. });
@@ -132,7 +134,7 @@ impl Acd {
         })
     }
 
-    /// Ends a call that an operator has placed, before its answer: there is no wrap-up.
+    /// Ends a placed call before its answer. There is no wrap-up.
     pub fn give_up(&mut self, now: Now, call: CallId) {
         match self.queue.status(call) {
             Some(Status::Direct { engaged, .. }) => {
@@ -161,7 +163,7 @@ impl Acd {
         });
     }
 
-    /// Ends that call.
+    /// Ends an operator's own emergency call.
     pub fn end_own_call(&mut self, call: CallId, operator: &OperatorId) {
         self.floor.change(operator, |facts| {
             facts.own_calls.remove(&call);
@@ -169,12 +171,12 @@ impl Acd {
         });
     }
 
-    /// Operators who call the emergency number.
+    /// Operators who call the emergency number themselves, with these calls.
     pub fn own_calls(&self) -> impl Iterator<Item = (&OperatorId, CallId)> {
         self.floor.iter().flat_map(|(operator, facts)| facts.own_calls.iter().map(move |call| (operator, *call)))
     }
 
-    /// He has answered: the call that is placed for him is his. Ignored unless he rings for it.
+    /// The operator has answered the call that the console placed for them, and talks in it. Ignored unless the operator rings for it.
     pub fn comes(&mut self, now: Now, call: CallId, by: &OperatorId) {
         if !matches!(self.queue.status(call), Some(Status::Direct { engaged, .. }) if engaged.contains(by)) {
             return;
@@ -186,17 +188,17 @@ impl Acd {
         });
     }
 
-    /// Takes out one of the operators whose last call has ended since the last time, or who are new.
+    /// Removes and returns one of the operators who are new or whose last call has ended since the last query.
     pub fn take_freed(&mut self) -> Option<OperatorId> {
         self.floor.take_freed()
     }
 
-    /// Has an operator among those whom `take_freed` gives, though no call has ended.
+    /// Adds an operator to those that `take_freed` returns, although no call has ended.
     pub fn mark_freed(&mut self, operator: &OperatorId) {
         self.floor.mark_freed(operator);
     }
 
-    /// Who has placed a call has it, unless he has another; a wrap-up of his ends.
+    /// The operator who placed a call talks in it, unless they have another call. A wrap-up ends.
     pub fn occupy(&mut self, now: Now, call: CallId) {
         let Some(Status::Direct { by, .. }) = self.queue.status(call) else { return };
         let by = by.clone();
@@ -214,7 +216,7 @@ impl Acd {
         });
     }
 
-    /// An operator comes over from a call that was placed to one that is passed on, ringing or talking as he is.
+    /// Moves an operator from a placed call into a transferred call. The operator's state (rung or talking) is kept.
     pub fn join(&mut self, now: Now, call: CallId, from: CallId, operator: &OperatorId) {
         if !matches!(self.queue.status(call), Some(Status::Moving(_))) || !self.queue.disengage(from, operator) {
             return;
@@ -236,13 +238,14 @@ impl Acd {
         }
     }
 
-    /// An operator takes a call, wherever it is; everybody else who had to do with it is freed. False when he is not free,
-    /// and then nothing changes. `entry`: where the call would wait, if an agency has it.
+    /// An operator takes a call in whatever state it is; all other operators of the call are freed. Returns false, and changes nothing, if
+    /// the operator is not free. `entry`: the place of the call if it must be added to the queue, because an agency has it.
     pub fn take(&mut self, now: Now, call: CallId, operator: &OperatorId, entry: Entry) -> bool {
         self.standing(operator) == Standing::Free && self.seize(now, call, operator, entry)
     }
 
-    /// The same for an operator whose phone has answered late. False when the operator has another call or is gone.
+    /// Like `take`, for an operator whose phone has answered late. Returns false if the operator has another call or does not exist any
+    /// more.
     pub fn take_late(&mut self, now: Now, call: CallId, operator: &OperatorId, entry: Entry) -> bool {
         let free = self.floor.get(operator).is_some_and(|facts| facts.exists && facts.is_free());
         free && self.seize(now, call, operator, entry)
@@ -256,7 +259,7 @@ impl Acd {
             Some(Status::Talking(other)) => self.hang_up(now, call, &other),
             Some(Status::Moving(others)) => others.iter().for_each(|other| self.dismiss(now, call, other, true)),
             Some(Status::Waiting | Status::Held { .. }) => {}
-            // An agency has it, or it is none of ours.
+            // An agency has the call, or the queue does not know it.
             None => self.enter(now, call, entry),
             Some(Status::Direct { .. }) => return false,
         }
@@ -268,7 +271,7 @@ impl Acd {
         true
     }
 
-    /// One who rang talks now: of a call that is passed on he is the only one left.
+    /// An operator who was rung talks now. In a transferred call, this operator is the only one left.
     pub(super) fn engaged_answers(&mut self, now: Now, call: CallId, operator: &OperatorId) {
         self.withdrawals.remove(operator);
         if let Some(Status::Moving(engaged)) = self.queue.status(call) {
@@ -282,7 +285,7 @@ impl Acd {
         });
     }
 
-    /// Frees one who rang or talked; who talked begins a wrap-up where he has something to write down.
+    /// Frees an operator who was rung or talked. An operator who talked begins a wrap-up if `wraps_up` is set.
     pub(super) fn dismiss(&mut self, now: Now, call: CallId, operator: &OperatorId, wraps_up: bool) {
         let talks = self.floor.get(operator).is_some_and(|facts| facts.work == Work::Talking { call });
         if talks && wraps_up {

@@ -1,5 +1,5 @@
-//! All operators and the indexes over them. Every change of a fact goes through `change`, which keeps the indexes and
-//! tells of states that change.
+//! All operators and the indexes over them. Every change of an operator goes through `change`, which updates the indexes and records
+//! changes of state.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::clock::{Deadlines, Instant, Timestamp};
 use crate::counted::Map;
 use crate::ids::{CallId, OperatorId, Rng};
 
-/// What the indexes hold of one operator.
+/// The index entries of one operator.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Keys {
     eligible: Option<Merits>,
@@ -24,7 +24,7 @@ struct Keys {
     staffed: bool,
     at_work: bool,
     state: Option<State>,
-    /// The same, but for phones of the room.
+    /// The operator's state; None for a station, which is not counted.
     counted: Option<State>,
 }
 
@@ -46,29 +46,29 @@ impl Keys {
     }
 }
 
-/// How many operators a desk has.
+/// Numbers of a desk's operators.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Counts {
     /// On shift, logged in, registered and reachable, whatever they do.
     staffed: usize,
     /// Ready, or rung while ready.
     alert: usize,
-    /// Talking or in wrap-up, but for emergency calls of their own.
+    /// Talking or in wrap-up, apart from emergency calls of their own.
     busy: usize,
 }
 
-/// The operators.
+/// All operators, with indexes.
 #[derive(Debug, Default)]
 pub(super) struct Floor {
     operators: Map<OperatorId, Operator>,
     desks: Vec<Desk>,
-    /// Who can be offered a call, by desk, in the order of its strategy.
+    /// Eligible operators of each desk, in the order of its strategy.
     eligible: Vec<BTreeSet<(Rank, OperatorId)>>,
     /// Operators on a break who can be rung, by desk, in the order of its strategy.
     recallable: Vec<BTreeSet<(Rank, OperatorId)>>,
-    /// By desk.
+    /// Numbers of operators, by desk.
     counts: Vec<Counts>,
-    /// Whom the fallback can ring: those whose phones answer keep-alives first, then the longest idle.
+    /// Operators whom the fallback can ring: those with reachable phones first, then the longest idle.
     callable: BTreeSet<(bool, Instant, OperatorId)>,
     deadlines: Deadlines<OperatorId>,
     shift_changes: BTreeSet<(Timestamp, OperatorId)>,
@@ -83,7 +83,7 @@ pub(super) struct Floor {
 }
 
 impl Floor {
-    /// Sets the desks; operators and their states stay.
+    /// Sets the desks. Operators keep their states.
     pub(super) fn set_desks(&mut self, desks: Vec<Desk>) {
         let old = std::mem::replace(self, Self::with_desks(desks));
         self.changes = old.changes;
@@ -108,8 +108,8 @@ impl Floor {
         }
     }
 
-    /// Applies `apply` to an operator's facts; it returns a call whose wrap-up has ended. Someone who is removed and free
-    /// afterwards leaves. False when he is not known.
+    /// Applies `apply` to an operator; it returns a call whose wrap-up has ended. An operator who is removed from the list and has no call
+    /// is deleted. Returns false if the operator is unknown.
     pub(super) fn change(
         &mut self,
         operator: &OperatorId,
@@ -141,17 +141,17 @@ impl Floor {
         true
     }
 
-    /// Takes out the changes since the last time.
+    /// Removes and returns the changes of state since the last call.
     pub(super) fn take_changes(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.changes)
     }
 
-    /// Takes out the operators whose log-in or break has changed since the last time.
+    /// Removes and returns the operators whose log-in or break has changed since the last call.
     pub(super) fn take_presence_changes(&mut self) -> BTreeSet<OperatorId> {
         std::mem::take(&mut self.presence_changes)
     }
 
-    /// Takes out one of the operators who have no call any more.
+    /// Removes and returns one of the operators whose last call has ended or who are new.
     pub(super) fn take_freed(&mut self) -> Option<OperatorId> {
         self.freed.pop_first()
     }
@@ -160,7 +160,7 @@ impl Floor {
         self.freed.insert(operator.clone());
     }
 
-    /// Runs every deadline up to `now`.
+    /// Handles every deadline up to `now`.
     pub(super) fn expire(&mut self, now: Instant) {
         while let Some((at, operator)) = self.deadlines.pop_due(now) {
             self.change(&operator, |facts| facts.expire(at));
@@ -175,7 +175,7 @@ impl Floor {
         self.operators.iter()
     }
 
-    /// Some of those who are at a desk, whatever they do: the first of all names that are looked at.
+    /// Some of the staffed operators of a desk, whatever they do: those among the first `most` names.
     pub(super) fn some_at(&self, desk: DeskNo, most: usize) -> Vec<(&OperatorId, &Operator)> {
         let at = self.desks.get(usize::from(desk.0));
         match at.and_then(|desk| desk.members.as_ref()) {
@@ -188,7 +188,7 @@ impl Floor {
         self.operators.keys().cloned().collect()
     }
 
-    /// Who gets the next call of a desk.
+    /// The operator who gets the next call of a desk.
     pub(super) fn first_ready(&self, desk: DeskNo, rng: &mut Rng) -> Option<OperatorId> {
         self.first_of(self.eligible.get(usize::from(desk.0))?, desk, rng)
     }
@@ -216,8 +216,8 @@ impl Floor {
         self.desks.get(usize::from(desk.0))
     }
 
-    /// The least calls and the least talk of those who are at work: with what a newcomer begins, so that he is neither
-    /// flooded nor spared. Looked for only where a strategy counts work.
+    /// The lowest number of calls and the lowest talk time of the operators at work. A new operator starts with them, so that they get
+    /// neither more nor fewer calls than the others. Computed only if a strategy counts work.
     pub(super) fn least_work(&self) -> (u64, Duration) {
         if !self.desks.iter().any(|desk| desk.strategy.counts_work()) {
             return (0, Duration::ZERO);
@@ -232,7 +232,7 @@ impl Floor {
         self.callable.iter().take(most).map(|(_, _, operator)| operator.clone()).collect()
     }
 
-    /// The next operator whose shift is to be looked at, up to `wall`.
+    /// The next operator whose shift must be checked by `wall`.
     pub(super) fn shift_due(&self, wall: Timestamp) -> Option<OperatorId> {
         self.shift_changes.first().filter(|(at, _)| *at <= wall).map(|(_, operator)| operator.clone())
     }
@@ -245,32 +245,32 @@ impl Floor {
         self.deadlines.next()
     }
 
-    /// How many can be offered a call of this desk.
+    /// Number of eligible operators of a desk.
     pub(super) fn ready_count(&self, desk: DeskNo) -> usize {
         self.eligible.get(usize::from(desk.0)).map_or(0, BTreeSet::len)
     }
 
-    /// Operators who can be offered a call of this desk, in the order of its strategy.
+    /// Eligible operators of a desk, in the order of its strategy.
     pub(super) fn ready_at(&self, desk: DeskNo) -> impl Iterator<Item = &OperatorId> {
         self.eligible.get(usize::from(desk.0)).into_iter().flatten().map(|(_, operator)| operator)
     }
 
-    /// How many are at this desk, whatever they do.
+    /// Number of staffed operators of a desk, whatever they do.
     pub(super) fn staffed_at(&self, desk: DeskNo) -> usize {
         self.counts(desk).staffed
     }
 
-    /// How many operators of a desk are ready, or were ready until they were rung.
+    /// Number of operators of a desk who are ready, or were ready when they were rung.
     pub(super) fn alert_at(&self, desk: DeskNo) -> usize {
         self.counts(desk).alert
     }
 
-    /// How many operators of a desk talk or wrap up.
+    /// Number of operators of a desk who talk or are in wrap-up.
     pub(super) fn busy_at(&self, desk: DeskNo) -> usize {
         self.counts(desk).busy
     }
 
-    /// How many operators of a desk are on a break and can be rung.
+    /// Number of operators of a desk who are on a break and can be rung.
     pub(super) fn recallable_at(&self, desk: DeskNo) -> usize {
         self.recallable.get(usize::from(desk.0)).map_or(0, BTreeSet::len)
     }
@@ -279,12 +279,12 @@ impl Floor {
         self.counts.get(usize::from(desk.0)).copied().unwrap_or_default()
     }
 
-    /// How many are at work and not on a break.
+    /// Number of operators who are at work and not on a break.
     pub(super) fn at_work_count(&self) -> usize {
         self.at_work
     }
 
-    /// How many are at work, whatever they do.
+    /// Number of staffed operators, whatever they do.
     pub(super) fn staffed_count(&self) -> usize {
         self.staffed
     }
@@ -293,7 +293,7 @@ impl Floor {
         self.by_state
     }
 
-    /// Compares every index with the facts.
+    /// Compares every index with the operators' data.
     pub(super) fn verify(&self) -> Result<(), String> {
         let mut right = Self::with_desks(self.desks.clone());
         for (operator, facts) in self.operators.iter() {
@@ -340,7 +340,7 @@ impl Floor {
             let key = |at| (at, operator.clone());
             replace(&mut self.shift_changes, before.shift_change.map(key), after.shift_change.map(key));
         }
-        // A deadline that has just fired is gone from the index, so it is put back even when it is unchanged.
+        // A deadline that has just expired is no longer in the index, so it is inserted again even if it is unchanged.
         if let Some(at) = before.deadline {
             self.deadlines.remove(at, operator.clone());
         }

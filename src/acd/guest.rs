@@ -1,13 +1,13 @@
-//! Guests: operators who are in a call beside the one who has it. They get no other call meanwhile, have no place in the queue's
-//! order, and nothing to wrap up.
+//! Participants: operators who are in a call of another operator or of an agency. They are rung for no other call, have no place in the
+//! queue's order, and have no wrap-up.
 
 use super::{Acd, Entry, Standing, Status, Work};
 use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};
 
 impl Acd {
-    /// Reserves an operator for a call that he is asked to join: he is about to ring. False when he is not free, and then
-    /// nothing changes.
+    /// Reserves an operator who is invited to a call and is about to ring. Returns false, and changes nothing, if the operator is not
+    /// free.
     pub fn invite(&mut self, call: CallId, operator: &OperatorId) -> bool {
         let free = self.standing(operator) == Standing::Free;
         free && self.floor.change(operator, |facts| {
@@ -17,7 +17,8 @@ impl Acd {
         })
     }
 
-    /// An operator who is free, or rings for it, joins a call. False when he is neither, and then nothing changes.
+    /// An operator joins a call as a participant. Returns false, and changes nothing, if the operator is neither free nor rung for this
+    /// call.
     pub fn attend(&mut self, now: Now, call: CallId, operator: &OperatorId) -> bool {
         let rings = self.guest_of(operator) == Some(call);
         if !rings && self.standing(operator) != Standing::Free {
@@ -31,7 +32,7 @@ impl Acd {
         })
     }
 
-    /// A guest leaves, or does not come: he is free. Ignored unless he is that call's guest.
+    /// A participant leaves the call, or does not join it, and is free. Ignored unless the operator is a participant of this call.
     pub fn dismiss_guest(&mut self, now: Now, call: CallId, operator: &OperatorId) {
         if self.guest_of(operator) != Some(call) {
             return;
@@ -43,8 +44,8 @@ impl Acd {
         });
     }
 
-    /// A participant takes over the caller, and the former operator begins the wrap-up. Ignored unless the operator is a participant who talks. `entry`:
-    /// where the call would wait, if an agency had it.
+    /// A participant takes over the caller, and the former operator begins the wrap-up. Ignored unless the operator is a participant who
+    /// talks. `entry`: the place of the call in the queue if an agency had it.
     pub fn guest_leads(&mut self, now: Now, call: CallId, operator: &OperatorId, entry: Entry) {
         let talks = self.floor.get(operator).is_some_and(|facts| facts.work == Work::Talking { call });
         if !talks || self.guest_of(operator) != Some(call) {
@@ -52,7 +53,7 @@ impl Acd {
         }
         let former = match self.queue.status(call).cloned() {
             Some(Status::Talking(former)) => Some(former),
-            // An agency had it.
+            // An agency had the call.
             None => {
                 self.enter(now, call, entry);
                 None
@@ -77,7 +78,8 @@ impl Acd {
         }
     }
 
-    /// One who is asked in and rings is passed the caller instead. Ignored unless he is that call's guest, and it is passed on.
+    /// An invited operator whose phone rings gets the caller by transfer instead. Ignored unless the operator is a participant of this
+    /// call and the call is in transfer.
     pub fn guest_is_passed(&mut self, call: CallId, operator: &OperatorId) {
         if self.guest_of(operator) != Some(call) || !matches!(self.queue.status(call), Some(Status::Moving(_))) {
             return;
@@ -91,7 +93,7 @@ impl Acd {
         }
     }
 
-    /// An operator comes over from a call that was placed to another as its guest, ringing or talking as he is.
+    /// Moves an operator as a participant from a placed call into another call. The operator's state (rung or talking) is kept.
     pub fn guest_comes_over(&mut self, call: CallId, from: CallId, operator: &OperatorId) {
         if !self.queue.disengage(from, operator) {
             return;
@@ -106,7 +108,7 @@ impl Acd {
         });
     }
 
-    /// The call whose guest an operator is, ringing or talking.
+    /// The call in which an operator is a participant, rung or talking.
     pub fn guest_of(&self, operator: &OperatorId) -> Option<CallId> {
         self.floor.get(operator).filter(|facts| facts.guest)?.call()
     }

@@ -1,4 +1,4 @@
-//! One call of the queue, and what the queue's indexes hold of it.
+//! One call of the queue, and its entries in the queue's indexes.
 
 use super::desk::{DeskNo, DeskSet};
 use super::pairs::Family;
@@ -9,25 +9,25 @@ use crate::clock::Instant;
 #[derive(Clone, Debug)]
 pub(super) struct Call {
     pub(super) place: Place,
-    /// Whose call it is.
+    /// The desk of the call.
     pub(super) home: DeskNo,
-    /// Where it can be offered, in this order of preference: at home, then by number.
+    /// The desks to which it can be offered, in this order of preference: its own, then by number.
     pub(super) desks: DeskSet,
-    /// When it goes to which desks besides, the last step first.
+    /// When it is offered to which additional desks; the last step comes first.
     pub(super) widens: Vec<Widening>,
     /// Ring attempts made so far.
     pub(super) offers: usize,
-    /// When it will have waited for `none_ready`; None: it already has.
+    /// The time at which it will have waited for `none_ready`; None: it already has.
     pub(super) overdue_at: Option<Instant>,
-    /// Its last fallback was the number alone: the next is that of all phones, while nobody is there.
+    /// The last fallback rang only the number: the next one rings all phones if the centre is unstaffed.
     pub(super) phones_turn: bool,
-    /// Its caller waits without a port of that family.
+    /// The family of the port for which the caller waits.
     pub(super) lacks: Option<Family>,
     pub(super) status: Status,
 }
 
 impl Call {
-    /// Where it can be offered as the house works now.
+    /// The desks to which it can be offered in the current operating mode.
     pub(super) fn desks(&self, service: Service) -> DeskSet {
         match service {
             Service::AsDesksSay | Service::FallbackFirst => self.desks,
@@ -36,24 +36,24 @@ impl Call {
     }
 }
 
-/// What the indexes hold of one call.
+/// The entries of one call in the queue's indexes.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Keys {
-    /// Waits, and is this desk's.
+    /// The call's desk, while the call waits.
     pub(super) waits: Option<DeskNo>,
     pub(super) offerable: DeskSet,
     pub(super) untried: bool,
     pub(super) spent: bool,
     pub(super) retry: Option<Instant>,
-    /// Rings, and may ring operators of these desks as well.
+    /// Desks whose operators may ring as well, while the call rings.
     pub(super) joinable: DeskSet,
-    /// Rings, and may ring more from then on.
+    /// The time from which more operators may ring, while the call rings.
     pub(super) grows: Option<Instant>,
-    /// The desks to which it may go, while it has no answer.
+    /// The desks to which it can be offered, while it has no answer.
     pub(super) unanswered: Option<DeskSet>,
-    /// After `none_ready`, while it may ring operators on a break: whether it rings already, and the desks to which it may go.
+    /// After `none_ready`, while it may ring operators on a break: whether it rings already, and the desks to which it can be offered.
     pub(super) recallable: Option<(bool, DeskSet)>,
-    /// After `none_ready`, while it may enter the fallback although operators are staffed: the desks to which it may go.
+    /// After `none_ready`, while it may enter the fallback although operators are staffed: the desks to which it can be offered.
     pub(super) stranded: Option<DeskSet>,
 }
 
@@ -71,7 +71,7 @@ impl Keys {
         let recallable = |rings: bool| Some((rings, desks)).filter(|_| overdue);
         match &call.status {
             Status::Waiting if fallback_first => Self { untried: true, spent, ..waiting },
-            // A call that has used its ring attempts gets one more each time that its retry is due.
+            // A call that has used its ring attempts gets one more each time its retry is due.
             Status::Waiting => Self {
                 offerable: desks,
                 untried: true,

@@ -1,8 +1,8 @@
-//! Automatic call distribution: who waits, who is free, who gets whom. Pure; knows no SIP.
+//! Automatic call distribution: decides which operator is rung for which waiting call. It performs no I/O and does not depend on SIP.
 //!
-//! Calls stand in one order, (priority, arrival), whatever desk they are for, and keep their place until they are over.
-//! The desk's strategy says which of its operators is first: by default the longest without a call, and a failed offer puts
-//! him behind the others. Every decision costs O(log n) for each desk: `queue` and `floor` keep their indexes themselves.
+//! Calls have one order, (priority, arrival), for all desks, and keep their place until they end. The desk's strategy decides which of its
+//! operators is rung first: by default the one who has been without a call for longest; a failed ring attempt moves an operator behind the
+//! others. Every decision costs O(log n) for each desk: `queue` and `floor` maintain their indexes.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -45,96 +45,97 @@ pub use queue::Place;
 use queue::{Queue, Status, Widening};
 pub use view::{Change, Outlook, State, View};
 
-/// Shortest rest and retry, whatever is configured: a phone that refuses at once must not spin the loop.
+/// Shortest rest and retry, whatever is configured. It prevents a busy loop with a phone that rejects at once.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
-/// Longest wrap-up from the moment at which it is prolonged.
+/// Longest wrap-up, counted from the moment of an extension.
 const WRAP_UP_MAX: Duration = Duration::from_secs(3600);
-/// What a call takes of its operator's time, before any has been heard out.
+/// Handling time of a call that is assumed before the first call has ended.
 const HANDLING_FIRST: Duration = Duration::from_secs(180);
-/// Why somebody is on a break who did not answer.
+/// The break reason of an operator who did not answer.
 const UNANSWERED: &str = "unanswered";
 
-/// What the ACD is told by config.
+/// The settings of the ACD.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Time after a call in which its operator gets no other.
+    /// Time after a call in which its operator is rung for no other call.
     pub wrap_up: Duration,
-    /// In a major incident no longer than this.
+    /// Upper limit of the wrap-up in a major incident.
     pub incident_wrap_up: Duration,
-    /// Rest of an operator after an offer that he did not take.
+    /// Rest of an operator after an unanswered ring attempt.
     pub rest: Duration,
-    /// So many offers in a row unanswered or refused send an operator on a break, unless nobody else would be left at work;
-    /// 0: never.
+    /// Number of consecutive ring attempts, unanswered or rejected, after which an operator is set on a break, unless no other operator
+    /// would remain at work; 0: never.
     pub unanswered_max: u32,
-    /// After all of the fallback failed, a call waits so long before it is tried again.
+    /// Time that a call waits after a failed fallback before the fallback starts again.
     pub fallback_retry: Duration,
     /// While no operator is ready or rung, a call that has waited this long rings operators on a break, then enters the fallback.
     pub none_ready: Duration,
-    /// True: a registered operator is logged in. False: he logs in by himself.
+    /// True: a registered operator is logged in. False: operators log in by feature code or console.
     pub login_on_register: bool,
-    /// Who is on shift when.
+    /// The shift plan.
     pub plan: shift::Plan,
-    /// The first is the queue of calls that no other is meant for. None: that one, with everybody.
+    /// The desks; the first is the queue for calls of no other desk. Empty: only this queue, with all operators.
     pub desks: Vec<Desk>,
 }
 
-/// What the ACD wants done.
+/// An action that the ACD requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Ring this operator for this call, beside those who ring for it already; both are reserved for each other. `why` goes into
-    /// the fact.
+    /// Ring this operator for this call, in addition to those who ring for it already; operator and call are reserved for each other.
+    /// `why` is stored in the fact.
     Offer { call: CallId, operator: OperatorId, why: String },
-    /// Nobody is staffed (on shift, logged in, registered and reachable), or the posture puts the fallback before those who are: ring
-    /// all these (registered, free; may be none; all reserved for this call), then the fallback number. Ends with `answered`, `fallback_failed` or `leave`. Only one
-    /// call at a time gets the operators: the others come with none, so they go to the number at once.
+    /// The centre is unstaffed (no operator is on shift, logged in, registered and reachable), or the operating mode puts the fallback
+    /// first: ring all these operators (registered, free; may be empty; all reserved for this call), then the fallback number. Ends with
+    /// `answered`, `fallback_failed` or `leave`. Only one call at a time gets the operators. Other calls get an empty list, so the number
+    /// is called at once.
     Fallback { call: CallId, operators: Vec<OperatorId> },
-    /// The operator logged out or was removed while an offer rings: cancel it and report `offer_failed`. Given once per
-    /// reservation; the reservation stays until then, and an answer that crosses it still counts.
+    /// The operator logged out or was removed while a ring attempt is in progress: cancel it and report `offer_failed`. Emitted once per
+    /// reservation; the reservation stays until then, and an answer that crosses the cancellation still counts.
     Withdraw { call: CallId, operator: OperatorId },
 }
 
-/// Where a call waits when it enters the queue.
+/// The place of a call that enters the queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
     pub priority: u8,
-    /// Its number in the order of arrival, if it was in the queue before (`place_of`). None: it is the last of its priority.
+    /// Its number in the order of arrival if it was in the queue before (`place_of`). None: it is the last of its priority.
     pub arrival: Option<u64>,
     pub desk: DeskNo,
 }
 
-/// An operator that is not known.
+/// The operator is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no such operator")]
 pub struct UnknownOperator;
 
-/// The distributor.
+/// The call distributor.
 #[derive(Debug)]
 pub struct Acd {
     settings: Settings,
     queue: Queue,
     floor: Floor,
-    /// Operators whose withdrawal is still to be told.
+    /// Operators whose withdrawal has not been emitted yet.
     withdrawals: BTreeSet<OperatorId>,
     /// Operators for whose phones no port pair was free, by the family of the pair.
     without_pair: [BTreeSet<OperatorId>; 2],
-    /// The desk at which everybody is.
+    /// The internal desk to which all operators belong.
     everybody: DeskNo,
     posture: Posture,
     offers: u64,
-    /// What a call takes of its operator's time: talk and wrap-up, the last ones counting most.
+    /// Moving average of the operator's time per call: talk and wrap-up, with more weight on recent calls.
     handling: Duration,
     rng: Rng,
-    /// The calendar as last seen.
+    /// The wall clock at the last step.
     wall: Timestamp,
     calendar_at: Option<Instant>,
-    /// Since when no operator of each desk has been ready or rung; None: one is.
+    /// For each desk, the time since which no operator has been ready or rung; None: an operator is.
     none_ready_since: Vec<Option<Instant>>,
     /// The time of the last step.
     looked_at: Instant,
 }
 
 impl Acd {
-    /// Starts with no operators and no calls. `rng` serves desks that choose at random.
+    /// Starts with no operators and no calls. `rng` is for desks that choose at random.
     pub fn new(now: Now, settings: Settings, rng: Rng) -> Self {
         let mut acd = Self {
             settings,
@@ -157,7 +158,7 @@ impl Acd {
         acd
     }
 
-    /// Takes new settings; calls and states stay, and wrap-ups and rests that run end as they would have.
+    /// Applies new settings. Calls and states stay; current wrap-ups and rests end at their former time.
     pub fn configure(&mut self, now: Now, settings: Settings) {
         let logs_in = settings.login_on_register && !self.settings.login_on_register;
         let former = std::mem::replace(&mut self.settings, settings).desks;
@@ -173,7 +174,7 @@ impl Acd {
         self.run_calendar(now);
     }
 
-    /// Sets who exists (at most `limits::OPERATORS_MAX`). Someone who is gone from the list leaves when his call is over.
+    /// Sets the list of operators (at most `limits::OPERATORS_MAX`). An operator who is no longer listed is removed after their call.
     pub fn set_operators(&mut self, now: Now, operators: &[OperatorId]) {
         let wanted: BTreeSet<&OperatorId> = operators.iter().take(limits::OPERATORS_MAX).collect();
         for operator in self.floor.names() {
@@ -199,7 +200,7 @@ impl Acd {
         self.run_calendar(now);
     }
 
-    /// Sets which of those who exist are phones of the room: they ring in the fallback, and are never at work themselves.
+    /// Sets which of the operators are stations: they ring in the fallback, and are never at work themselves.
     pub fn set_stations(&mut self, stations: &BTreeSet<OperatorId>) {
         for operator in self.floor.names() {
             self.floor.change(&operator, |facts| {
@@ -210,7 +211,7 @@ impl Acd {
         }
     }
 
-    /// The operator has, or has no more, a SIP binding.
+    /// Sets whether the operator has a SIP binding.
     pub fn set_registered(&mut self, _now: Now, operator: &OperatorId, registered: bool) {
         let changes = self.floor.get(operator).is_some_and(|facts| facts.registered != registered);
         let logs_in = self.settings.login_on_register && changes;
@@ -224,7 +225,7 @@ impl Acd {
         }
     }
 
-    /// The operator's phone answers, or no longer answers, keep-alives.
+    /// Sets whether the operator's phone responds to keep-alives.
     pub fn set_reachable(&mut self, _now: Now, operator: &OperatorId, reachable: bool) {
         self.floor.change(operator, |facts| {
             facts.reachable = reachable;
@@ -239,9 +240,9 @@ impl Acd {
         Ok(())
     }
 
-    /// Logs an operator out; with `login_on_register` he stays out until he logs in or registers anew after an unregister.
-    /// A call goes on and gets its wrap-up; an offer is withdrawn, but not one of a fallback, which rings those who are
-    /// logged out as well; a wrap-up ends.
+    /// Logs an operator out. With `login_on_register` the operator stays logged out until a log-in, or a new registration after an
+    /// unregistration. A call continues and gets its wrap-up. A ring attempt is withdrawn, except one of a fallback, which also rings
+    /// operators who are logged out. A wrap-up ends.
     pub fn log_out(&mut self, now: Now, operator: &OperatorId) -> Result<(), UnknownOperator> {
         let call = self.known(operator)?.call();
         if call.is_some_and(|call| self.queue.is_in_turn(call, operator)) {
@@ -254,7 +255,7 @@ impl Acd {
         Ok(())
     }
 
-    /// Starts a break: now, or after the call and its wrap-up, or after an offer that rings.
+    /// Starts a break: now, or after the current call and its wrap-up, or after the current ring attempt.
     pub fn pause(&mut self, _now: Now, operator: &OperatorId, reason: &str) -> Result<(), UnknownOperator> {
         self.known(operator)?;
         self.floor.change(operator, |facts| {
@@ -264,7 +265,7 @@ impl Acd {
         Ok(())
     }
 
-    /// Ends a break; ends wrap-up and rest too.
+    /// Ends a break, a wrap-up and a rest.
     pub fn resume(&mut self, now: Now, operator: &OperatorId) -> Result<(), UnknownOperator> {
         self.known(operator)?;
         self.floor.change(operator, |facts| {
@@ -276,7 +277,7 @@ impl Acd {
         Ok(())
     }
 
-    /// Prolongs an operator's wrap-up, to at most `WRAP_UP_MAX` from now. False: he has none.
+    /// Extends an operator's wrap-up, to at most `WRAP_UP_MAX` from now. Returns false if the operator is not in wrap-up.
     pub fn extend_wrap_up(&mut self, now: Now, operator: &OperatorId, by: Duration) -> Result<bool, UnknownOperator> {
         self.known(operator)?;
         let mut has_one = false;
@@ -287,23 +288,23 @@ impl Acd {
         Ok(has_one)
     }
 
-    /// Takes the operators whose log-in or break has changed since the last time.
+    /// Removes and returns the operators whose log-in or break has changed since the last call.
     pub fn take_presence_changes(&mut self) -> BTreeSet<OperatorId> {
         self.floor.take_presence_changes()
     }
 
-    /// Serves a call with another priority from now on.
+    /// Changes the priority of a call.
     pub fn set_priority(&mut self, call: CallId, priority: u8) {
         self.queue.set_priority(call, priority);
     }
 
-    /// A caller comes in (the switchboard lets at most `limits::CALLS_MAX` in). Lower `priority` numbers go first, then
-    /// arrival, whatever the desks. A desk that is not known is the first. Idempotent.
+    /// Adds a call (the switchboard admits at most `limits::CALLS_MAX`). Lower `priority` numbers are served first, then earlier arrivals,
+    /// whatever the desk. An unknown desk is replaced by the first. Idempotent.
     pub fn enqueue(&mut self, now: Now, call: CallId, priority: u8, desk: DeskNo) {
         self.enter(now, call, Entry { priority, arrival: None, desk });
     }
 
-    /// The same for a caller who may have waited before, and whose call an outside number has had since.
+    /// Like `enqueue`, for a call that may have waited before and was connected with an outside number since.
     pub fn enter(&mut self, now: Now, call: CallId, entry: Entry) {
         let (home, widens) = self.enters(now, entry.desk);
         let overdue_at = Some(now.mono + self.settings.none_ready);
@@ -313,12 +314,12 @@ impl Acd {
         }
     }
 
-    /// The place of a call that is known here.
+    /// The place of a call; None if the call is unknown.
     pub fn place_of(&self, call: CallId) -> Option<Place> {
         self.queue.place(call)
     }
 
-    /// Where a call of that desk waits, and when it goes to which desks besides.
+    /// The desk for a call that enters the queue, and when the call is offered to which additional desks.
     fn enters(&self, now: Now, desk: DeskNo) -> (DeskNo, Vec<Widening>) {
         let home = if self.settings.desks.len() > usize::from(desk.0) { desk } else { DeskNo(0) };
         let widens = self.floor.desk(home).map(|desk| {
@@ -331,8 +332,8 @@ impl Acd {
         (home, widens.unwrap_or_default())
     }
 
-    /// The caller is gone, or is handled elsewhere: frees his place and every reservation for him. Someone who still
-    /// talks with him begins his wrap-up.
+    /// Removes a call that has ended or is handled outside the ACD, and frees every operator who is reserved for it. An operator who still
+    /// talks with the caller begins the wrap-up.
     pub fn leave(&mut self, now: Now, call: CallId) {
         match self.queue.remove(call) {
             Some(Status::Offered { to: operators, .. } | Status::Fallback { to: operators, .. }) => {
@@ -349,7 +350,7 @@ impl Acd {
         }
     }
 
-    /// Runs what time brings: end of wrap-up and rest, shift changes, fallback retries.
+    /// Handles due timers: end of wrap-up and rest, shift changes, fallback retries.
     pub fn expire(&mut self, now: Now) {
         self.floor.expire(now.mono);
         self.queue.expire(now.mono);
@@ -357,13 +358,13 @@ impl Acd {
         self.run_calendar(now);
     }
 
-    /// When `expire` wants to run next.
+    /// The next time at which `expire` must run.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let own = earliest(self.calendar_at, self.next_none_ready());
         earliest(earliest(self.floor.next_deadline(), self.queue.next_deadline()), own)
     }
 
-    /// The desks to which calls go besides; none named: to everybody.
+    /// The set of additional desks; an empty list means all operators.
     fn set_of(&self, desks: &[DeskNo]) -> DeskSet {
         match desks {
             [] => DeskSet::of(self.everybody),
@@ -375,7 +376,7 @@ impl Acd {
         self.floor.get(operator).filter(|facts| facts.exists && !facts.station).ok_or(UnknownOperator)
     }
 
-    /// Asks for an offer to be cancelled, once per reservation.
+    /// Requests the withdrawal of a ring attempt, once per reservation.
     fn withdraw(&mut self, operator: &OperatorId) {
         let mut asks = false;
         self.floor.change(operator, |facts| {

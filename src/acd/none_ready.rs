@@ -1,12 +1,12 @@
-//! Calls that wait while no operator is ready or rung: after `none_ready` they ring operators on a break. The fallback follows only if
-//! no operator of their desks talks or wraps up. One who dials the emergency number is neither ready nor somebody to wait for.
+//! Calls that wait while no operator is ready or rung: after `none_ready` they ring operators on a break. The fallback follows only if no
+//! operator of their desks talks or is in wrap-up. An operator who calls the emergency number counts neither as ready nor as busy.
 
 use super::desk::{DeskNo, DeskSet};
 use super::{Acd, Decision, Posture, State};
 use crate::clock::{Instant, Now};
 use crate::ids::{CallId, OperatorId};
 
-/// Characters of a break's reason that a fact repeats.
+/// Characters of a break's reason that a fact contains.
 const REASON_CHARS_MAX: usize = 32;
 
 impl Acd {
@@ -30,7 +30,7 @@ impl Acd {
         ready && self.counts().1.get(1) == Some(&1)
     }
 
-    /// Notes which desks have no operator who is ready or rung.
+    /// Stores since when each desk has had no operator who is ready or rung.
     pub(super) fn look_at_desks(&mut self, now: Now) {
         let count = self.desks().count();
         self.none_ready_since.resize(count, None);
@@ -54,7 +54,7 @@ impl Acd {
         set.iter().map(|desk| self.floor.busy_at(self.stand_in(desk))).sum()
     }
 
-    /// The next call that rings operators on a break, if one does.
+    /// The next call that is due to ring operators on a break.
     pub(super) fn due_recall(&self) -> Option<CallId> {
         let wanted = |set: DeskSet| {
             set.iter().any(|desk| self.floor.recallable_at(self.stand_in(desk)) > 0) && self.is_none_ready_at(set)
@@ -63,18 +63,18 @@ impl Acd {
         waiting.or_else(|| self.queue.first_recallable(true, wanted))
     }
 
-    /// The next call that enters the fallback although operators are staffed, if one does.
+    /// The next call that is due to enter the fallback although operators are staffed.
     pub(super) fn due_stranded(&self) -> Option<CallId> {
         self.queue.first_stranded(|set| self.busy_at(set) == 0 && self.is_none_ready_at(set))
     }
 
-    /// When a call may next ring operators on a break.
+    /// The next time at which a call may ring operators on a break.
     pub(super) fn next_none_ready(&self) -> Option<Instant> {
         let ahead = |set: DeskSet| self.none_ready_from(set).filter(|from| *from > self.looked_at);
         self.queue.overdue_sets().filter_map(ahead).min()
     }
 
-    /// Rings the next operator on a break: calls that wait come first, then operators join those that ring.
+    /// Rings the next operator on a break. Waiting calls come first; then further operators are added to calls that ring.
     pub(super) fn next_recall(&mut self) -> Option<Decision> {
         let call = self.due_recall()?;
         let desks: Vec<DeskNo> = self.queue.desks_of(call).map(|desk| self.stand_in(desk)).collect();

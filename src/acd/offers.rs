@@ -1,4 +1,4 @@
-//! What becomes of offers, and of the talks that they lead to.
+//! Ends of ring attempts and of conversations.
 
 use super::operator::Work;
 use super::queue::Status;
@@ -7,8 +7,8 @@ use crate::clock::{Instant, Now};
 use crate::ids::{CallId, OperatorId};
 
 impl Acd {
-    /// An offer (or one of a fallback's) ended without an answer: the operator rests (not when `blameless`; the third
-    /// blameless failure in a row counts), the caller keeps his place. Others who ring for him go on ringing.
+    /// A ring attempt, also of a fallback, ended without an answer. The call keeps its place, and other operators continue to ring for it.
+    /// The operator rests, unless the failure is `blameless`. From the third blameless failure in a row on, the operator rests too.
     pub fn offer_failed(&mut self, now: Now, call: CallId, operator: &OperatorId, blameless: bool) {
         if !self.leave_ring(now, call, operator) && !self.queue.disengage(call, operator) {
             return;
@@ -28,7 +28,7 @@ impl Acd {
         });
     }
 
-    /// Removes a reserved operator from those who ring for a call that waits. Returns false if the operator does not ring for it.
+    /// Removes a reserved operator from those who ring for a waiting call. Returns false if the operator does not ring for it.
     pub(super) fn leave_ring(&mut self, now: Now, call: CallId, operator: &OperatorId) -> bool {
         if !self.rings_for(call, operator) {
             return false;
@@ -38,7 +38,7 @@ impl Acd {
         true
     }
 
-    /// True if the operator is reserved for a call that waits.
+    /// True if the operator is reserved for a waiting call.
     pub(super) fn rings_for(&self, call: CallId, operator: &OperatorId) -> bool {
         let reserved = match self.queue.status(call) {
             Some(Status::Offered { to, .. } | Status::Fallback { to, .. }) => Some(to),
@@ -50,12 +50,12 @@ impl Acd {
         reserved.is_some_and(|reserved| reserved.contains(operator))
     }
 
-    /// When a call that has used its ring attempts gets one more.
+    /// The time at which a call that has used its ring attempts gets one more.
     pub(super) fn retry_at(&self, now: Now) -> Instant {
         now.mono + self.settings.fallback_retry.max(PAUSE_MIN)
     }
 
-    /// An operator answered: every other reservation for this call is freed. Ignored unless he is reserved for it.
+    /// An operator answered: all other reservations for this call are freed. Ignored unless the operator is reserved for it.
     pub fn answered(&mut self, now: Now, call: CallId, operator: &OperatorId) {
         let others = match self.queue.status(call) {
             Some(Status::Offered { to: reserved, .. } | Status::Fallback { to: reserved, .. })
@@ -105,7 +105,7 @@ impl Acd {
         self.is_in_turn(call, operator) && self.floor.get(operator).is_some_and(|facts| facts.is_at_work())
     }
 
-    /// The talk is over and so is the call: wrap-up begins. Ignored unless the two talk.
+    /// The conversation and the call have ended: wrap-up begins. Ignored unless this operator talks in this call.
     pub fn finished(&mut self, now: Now, call: CallId, operator: &OperatorId) {
         if self.talks(call, operator) {
             self.queue.remove(call);
@@ -113,8 +113,8 @@ impl Acd {
         }
     }
 
-    /// The operator's leg was lost but the caller is there: back to his old place (before all who came later); the
-    /// operator gets wrap-up and rest. Ignored unless the two talk.
+    /// The operator's leg was lost, and the caller is still connected. The call returns to its former place (before all that arrived
+    /// later); the operator gets a wrap-up and a rest. Ignored unless this operator talks in this call.
     pub fn operator_lost(&mut self, now: Now, call: CallId, operator: &OperatorId) {
         if self.talks(call, operator) {
             self.queue.set(call, Status::Waiting);
@@ -131,7 +131,7 @@ impl Acd {
         matches!(self.queue.status(call), Some(Status::Talking(talking)) if talking == operator)
     }
 
-    /// Frees an operator who was reserved and had no chance to answer: he stays as long idle as he was.
+    /// Frees a reserved operator who had no chance to answer. The operator's idle time continues to count from its former start.
     pub(super) fn release(&mut self, operator: &OperatorId) {
         self.withdrawals.remove(operator);
         self.floor.change(operator, |facts| {

@@ -1,4 +1,4 @@
-//! One operator: the facts about him, and the state that follows from them (it is never stored).
+//! One operator: the stored data, and the state that is computed from them.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,25 +8,25 @@ use super::{State, View};
 use crate::clock::{Instant, Timestamp};
 use crate::ids::{CallId, OperatorId};
 
-/// From this many blameless failures in a row on, an offer's failure counts as the operator's: no loop can spin.
+/// Number of consecutive blameless failures from which on a failure counts against the operator. It prevents an endless loop of attempts.
 const BLAMELESS_MAX: u8 = 3;
 
-/// Whether an operator's phones have responded when they were rung last.
+/// Whether an operator's phones responded when they were rung last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Hearing {
     #[default]
     Heard,
-    /// None has. The operator is rung all the same, and does not count as one who is ready.
+    /// No phone has. The operator is rung all the same, but does not count as ready.
     Unheard,
-    /// None has, and the INVITE is still open: the operator is rung no further before it ends.
+    /// No phone has, and the INVITE is still open: the operator is not rung again before it ends.
     Pending,
 }
 
-/// What an operator has to do with a call.
+/// The operator's part in a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Work {
     Free,
-    /// Reserved for `call`; `withdrawn` when the offer is to be cancelled.
+    /// Reserved for `call`; `withdrawn` if the ring attempt is to be cancelled.
     Offered {
         call: CallId,
         withdrawn: bool,
@@ -40,36 +40,37 @@ pub(super) enum Work {
     },
 }
 
-/// The facts.
+/// The data of one operator.
 #[derive(Clone, Debug)]
 pub(super) struct Operator {
-    /// False: gone from the list; he leaves when his call is over.
+    /// False: no longer listed. The operator is removed after their call.
     pub(super) exists: bool,
-    /// It is a phone of the room, and never at work itself.
+    /// The account is a station, which is never at work itself.
     pub(super) station: bool,
     pub(super) on_shift: bool,
-    /// When `on_shift` is to be looked at again.
+    /// The time at which `on_shift` must be checked again.
     pub(super) shift_change: Option<Timestamp>,
     pub(super) logged_in: bool,
     pub(super) registered: bool,
     pub(super) reachable: bool,
     pub(super) hearing: Hearing,
-    /// No RTP port pair was free for the operator's phone: no call rings it until one is.
+    /// No RTP port pair was free for the operator's phone: no call rings it until one is free.
     pub(super) lacks_pair: bool,
     pub(super) paused: Option<String>,
     pub(super) work: Work,
     /// Emergency calls from the operator's own phones.
     pub(super) own_calls: BTreeSet<CallId>,
-    /// He rings or talks beside another who has the call.
+    /// The operator is a participant (rung or talking) in a call that is not theirs.
     pub(super) guest: bool,
     /// The operator was not ready when the ring attempt began.
     pub(super) recalled: bool,
     pub(super) rest_until: Option<Instant>,
-    /// What the desks' strategies look at. `idle_since` is the end of his last call's wrap-up, or his last failed offer.
+    /// The values that the desks' strategies compare. `idle_since` is the end of the last call's wrap-up, or of the last failed ring
+    /// attempt.
     pub(super) merits: Merits,
     talking_since: Instant,
     blameless: u8,
-    /// Offers in a row that he let ring or refused.
+    /// Number of consecutive ring attempts that the operator did not answer or rejected.
     unanswered: u32,
 }
 
@@ -98,7 +99,7 @@ impl Operator {
         }
     }
 
-    /// Ends an offer that was not answered. Gives how many in a row that were his fault.
+    /// Ends an unanswered ring attempt. Returns the number of consecutive failures that count against the operator.
     pub(super) fn fail_offer(&mut self, now: Instant, blameless: bool, rest: Duration) -> u32 {
         self.work = Work::Free;
         self.merits.idle_since = now;
@@ -111,14 +112,14 @@ impl Operator {
         self.unanswered
     }
 
-    /// Reserves him for a call; `nth` is the number of the offer.
+    /// Reserves the operator for a call; `nth` is the number of the ring attempt.
     pub(super) fn reserve(&mut self, call: CallId, nth: u64) {
         self.recalled = self.state() != State::Ready;
         self.work = Work::Offered { call, withdrawn: false };
         self.merits.last_offer = nth;
     }
 
-    /// Takes the call that he was offered.
+    /// The operator takes the call of the ring attempt.
     pub(super) fn answer(&mut self, now: Instant, call: CallId) {
         self.talk_with(now, call);
         self.merits.calls += 1;
@@ -127,13 +128,13 @@ impl Operator {
         self.rest_until = None;
     }
 
-    /// Begins to talk in a call that he was not offered.
+    /// The operator begins to talk in a call without a ring attempt.
     pub(super) const fn talk_with(&mut self, now: Instant, call: CallId) {
         self.work = Work::Talking { call };
         self.talking_since = now;
     }
 
-    /// Ends his part in a call whose guest he is.
+    /// Ends the operator's part in a call as a participant.
     pub(super) fn end_visit(&mut self, now: Instant) {
         if matches!(self.work, Work::Talking { .. }) {
             self.merits.talk += now.since(self.talking_since);
@@ -142,19 +143,19 @@ impl Operator {
         (self.work, self.guest) = (Work::Free, false);
     }
 
-    /// What he left unanswered so far counts no more.
+    /// Resets the count of unanswered ring attempts.
     pub(super) const fn forgive(&mut self) {
         self.unanswered = 0;
     }
 
-    /// Begins to count his work, level with the one who has had least.
+    /// Starts the counts of work with the lowest values of the other operators.
     pub(super) const fn begin_work(&mut self, calls: u64, talk: Duration) {
         self.merits.calls = calls;
         self.merits.talk = talk;
         self.unanswered = 0;
     }
 
-    /// Prolongs a wrap-up; false when there is none.
+    /// Extends a wrap-up. Returns false if there is none.
     pub(super) fn extend_wrap_up(&mut self, by: Duration, latest: Instant) -> bool {
         match &mut self.work {
             Work::WrapUp { until, .. } => {
@@ -165,14 +166,14 @@ impl Operator {
         }
     }
 
-    /// Ends a wrap-up sooner, if there is one.
+    /// Shortens a wrap-up, if there is one.
     pub(super) fn shorten_wrap_up(&mut self, latest: Instant) {
         if let Work::WrapUp { until, .. } = &mut self.work {
             *until = (*until).min(latest);
         }
     }
 
-    /// Ends his talk. Returns the call when its wrap-up is over already.
+    /// Ends the conversation. Returns the call if its wrap-up has ended already.
     pub(super) fn hang_up(&mut self, call: CallId, now: Instant, wrap_up: Duration) -> Option<CallId> {
         self.merits.talk += now.since(self.talking_since);
         self.work = Work::WrapUp { call, until: now + wrap_up };
@@ -191,7 +192,7 @@ impl Operator {
         }
     }
 
-    /// Runs what time brings; returns the call whose wrap-up ends.
+    /// Handles due timers; returns the call whose wrap-up ends.
     pub(super) fn expire(&mut self, now: Instant) -> Option<CallId> {
         if self.rest_until.is_some_and(|until| until <= now) {
             self.rest_until = None;
@@ -202,7 +203,7 @@ impl Operator {
         }
     }
 
-    /// The state that follows from the facts. A call and its wrap-up come before all else.
+    /// The state that follows from the data. A call and its wrap-up have precedence over everything else.
     pub(super) fn state(&self) -> State {
         match self.work {
             Work::Offered { .. } => State::Offered,
@@ -215,17 +216,17 @@ impl Operator {
         }
     }
 
-    /// True when he is at work: all but Offline, as far as he himself is concerned.
+    /// True if the operator is staffed: listed, on shift, logged in, registered and reachable.
     pub(super) fn is_staffed(&self) -> bool {
         self.exists && self.on_shift && self.logged_in && self.registered && self.reachable
     }
 
-    /// True when he is at work and not on a break.
+    /// True if the operator is staffed and not on a break.
     pub(super) fn is_at_work(&self) -> bool {
         self.is_staffed() && self.paused.is_none()
     }
 
-    /// True when he can be offered a call now.
+    /// True if the operator can be rung for a call now.
     pub(super) fn is_eligible(&self) -> bool {
         self.state() == State::Ready && self.can_be_rung()
     }
@@ -251,23 +252,23 @@ impl Operator {
         }
     }
 
-    /// True while the operator talks in a call that was theirs to take or place, or finishes its work: callers wait for them. An
-    /// emergency call of the operator's own is no reason to wait, since it waits itself.
+    /// True while the operator talks in a call that they took or placed, or is in wrap-up: calls wait for such an operator. An emergency
+    /// call of the operator's own does not count, because it waits itself.
     pub(super) const fn is_busy(&self) -> bool {
         matches!(self.work, Work::Talking { .. } | Work::WrapUp { .. })
     }
 
-    /// True when the fallback may ring him: he has a phone and no call.
+    /// True if the fallback may ring the operator: a registered phone and no call.
     pub(super) fn is_callable(&self) -> bool {
         self.exists && self.registered && self.is_free()
     }
 
-    /// True when no call occupies the operator.
+    /// True if the operator has no call.
     pub(super) fn is_free(&self) -> bool {
         self.work == Work::Free && self.own_calls.is_empty()
     }
 
-    /// The next point at which `expire` changes something.
+    /// The next time at which `expire` changes something.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let wrap_up = match self.work {
             Work::WrapUp { until, .. } => Some(until),
@@ -276,7 +277,7 @@ impl Operator {
         crate::clock::earliest(wrap_up, self.rest_until)
     }
 
-    /// Why he is in the state in which he is.
+    /// The reason for the operator's current state.
     pub(super) fn reason(&self) -> Option<&str> {
         match self.state() {
             State::Break => self.paused.as_deref(),

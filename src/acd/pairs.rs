@@ -9,7 +9,7 @@ use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};
 use crate::limits::WAITING_CALLS_SEARCHED_MAX;
 
-/// Ready operators of a desk whose phones are looked at while pairs are short.
+/// Number of ready operators of a desk whose phones are examined while pairs are short.
 const OPERATORS_SEARCHED_MAX: usize = 16;
 
 /// The address family of a port.
@@ -23,7 +23,7 @@ impl Family {
     pub const ALL: [Self; 2] = [Self::V4, Self::V6];
 }
 
-/// How many port pairs of each family are free.
+/// Number of free port pairs of each family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FreePairs {
     pub v4: usize,
@@ -38,7 +38,7 @@ impl Default for FreePairs {
 }
 
 impl FreePairs {
-    /// How many pairs of a family are free.
+    /// Number of free pairs of a family.
     pub const fn of(self, family: Family) -> usize {
         match family {
             Family::V4 => self.v4,
@@ -57,13 +57,13 @@ impl FreePairs {
         !Family::ALL.into_iter().any(|family| self.misses(family, lacks, phone))
     }
 
-    /// The same for a phone of whatever family.
+    /// Like `allow`, for a phone of any family.
     pub(super) fn allow_any(self, lacks: Option<Family>) -> bool {
         Family::ALL.into_iter().any(|phone| self.allow(lacks, phone))
     }
 
-    /// The first of some calls in their order that a phone can be rung for. Only so many are looked at: the last pair is for a call
-    /// that has its own.
+    /// The first of some calls, in their order, for which a phone can be rung. Only a limited number of calls is examined; the last pair
+    /// can only serve a call whose caller has a port.
     pub(super) fn first<T>(self, calls: impl Iterator<Item = T>, lacks: impl Fn(&T) -> Option<Family>) -> Option<T> {
         let searched = if self.allow_any(None) { WAITING_CALLS_SEARCHED_MAX } else { 0 };
         calls.take(searched).find(|call| self.allow_any(lacks(call)))
@@ -81,9 +81,9 @@ impl Acd {
         }
     }
 
-    /// No phone of a reserved operator is rung, because no pair of this family is free. The call keeps its place and its ring attempts. The
-    /// operator is neither blamed nor resting, and is rung by no call until more pairs of the family are free, or a phone registers. Without a
-    /// family, the pairs are left to other calls.
+    /// No phone of a reserved operator is rung, because no pair of this family is free. The call keeps its place and its ring attempts.
+    /// The failure does not count against the operator, who does not rest. No call rings the operator until more pairs of the family are
+    /// free, or a phone registers. Without a family, the pairs are left to other calls.
     pub fn lacks_pair(&mut self, now: Now, call: CallId, operator: &OperatorId, family: Option<Family>) {
         if !self.rings_for(call, operator) {
             return self.offer_failed(now, call, operator, true);
@@ -96,7 +96,7 @@ impl Acd {
         }
     }
 
-    /// A phone of the operator registers, perhaps with an address of another family.
+    /// A phone of the operator has registered, perhaps with an address of another family.
     pub(super) fn may_have_pair(&mut self, operator: &OperatorId) {
         let [v4, v6] = &mut self.without_pair;
         if v4.remove(operator) | v6.remove(operator) {
@@ -119,7 +119,7 @@ impl Acd {
         });
     }
 
-    /// Checks that every operator who is not rung for want of a pair will be rung when one is free.
+    /// Checks that every operator who is not rung for lack of a pair will be rung when one is free.
     pub(super) fn verify_pairs(&self) -> Result<(), String> {
         let waits = |operator: &OperatorId| self.without_pair.iter().any(|waiting| waiting.contains(operator));
         match self.floor.iter().find(|(operator, facts)| facts.lacks_pair != waits(operator)) {
@@ -128,12 +128,12 @@ impl Acd {
         }
     }
 
-    /// A call's caller waits without a port of that family, or has one.
+    /// Sets the family of the port for which a call's caller waits; None: the caller has a port.
     pub fn set_without_port(&mut self, call: CallId, lacks: Option<Family>) {
         self.queue.set_lacks(call, lacks);
     }
 
-    /// True if a phone can be rung for this call.
+    /// True if enough pairs are free to ring a phone for this call.
     pub fn has_pairs_for(&self, call: CallId) -> bool {
         self.queue.has_pairs_for(call)
     }
@@ -145,7 +145,7 @@ impl Acd {
         })
     }
 
-    /// True if one more pair of a family might let a call ring an operator who is ready. `phones`: the families of an operator's phones.
+    /// True if one more pair of a family might let a call ring a ready operator. `phones`: the families of an operator's phones.
     pub fn wants_pair(&self, family: Family, phones: impl Fn(&OperatorId) -> Vec<Family>) -> bool {
         let [v4, v6] = &self.without_pair;
         let waiting = match family {
@@ -175,7 +175,7 @@ impl Acd {
         waiting.iter().any(|operator| is_ready(operator) && at.is_some_and(|desk| desk.level(operator).is_some()))
     }
 
-    /// How many operators are ready.
+    /// Number of ready operators.
     pub fn ready_count(&self) -> usize {
         let (_, states) = self.counts();
         states.get(State::Ready.slot()).copied().unwrap_or(0)

@@ -1,4 +1,5 @@
-//! Postures: how the whole house works for a while, whatever the desks say. Who sets it, and for how long, is not decided here.
+//! Operating modes: temporary settings for the whole centre that override the desks' settings. The mode and its duration are decided
+//! elsewhere.
 
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ pub enum Posture {
 }
 
 impl Posture {
-    /// All of them.
+    /// All operating modes.
     pub const ALL: [Self; 4] = [Self::Normal, Self::MajorIncident, Self::Drill, Self::Fallback];
 
     /// The word of records, metrics and the command line.
@@ -39,36 +40,36 @@ impl Posture {
         }
     }
 
-    /// The posture of that word.
+    /// Parses the name of an operating mode.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|posture| posture.word() == word)
     }
 
-    /// True in the usual one.
+    /// True for the normal mode.
     pub const fn is_normal(&self) -> bool {
         matches!(self, Self::Normal)
     }
 }
 
-/// What a posture means to the queue.
+/// The effect of an operating mode on the queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Service {
     #[default]
     AsDesksSay,
-    /// Every call may ring whoever is at this desk, all at once.
+    /// Every call may ring all operators of this desk at once.
     Everybody(DeskNo),
-    /// Calls that wait are the fallback's, until it has failed.
+    /// Waiting calls go to the fallback first, until it has failed.
     FallbackFirst,
 }
 
 impl Acd {
-    /// The posture, `Normal` at the start.
+    /// The operating mode; `Normal` at the start.
     pub const fn posture(&self) -> Posture {
         self.posture
     }
 
-    /// Changes the posture for the calls that are here and those to come. Who rings rings on, but not into a house that is being
-    /// left: those offers are withdrawn. Who talks talks on.
+    /// Changes the operating mode for present and future calls. Ring attempts continue, except that an evacuation withdraws them.
+    /// Conversations continue.
     pub fn set_posture(&mut self, now: Now, posture: Posture) {
         if std::mem::replace(&mut self.posture, posture) == posture {
             return;
@@ -100,7 +101,7 @@ impl Acd {
         }
     }
 
-    /// Tells the queue what the posture means; again when the desks are others.
+    /// Applies the operating mode to the queue; also needed after a change of the desks.
     pub(super) fn serve_by_posture(&mut self) {
         self.queue.serve(match self.posture {
             Posture::Normal | Posture::Drill => Service::AsDesksSay,
@@ -109,7 +110,7 @@ impl Acd {
         });
     }
 
-    /// How long a wrap-up takes that begins now.
+    /// The length of a wrap-up that begins now.
     pub(super) fn wrap_up(&self) -> Duration {
         match self.posture {
             Posture::MajorIncident => self.settings.wrap_up.min(self.settings.incident_wrap_up),
@@ -117,8 +118,8 @@ impl Acd {
         }
     }
 
-    /// What becomes of a call whose fallback has failed: where it came before the operators and none of them is there, all phones are
-    /// next; else the call waits.
+    /// The state of a call after a failed fallback. If the mode puts the fallback first and the centre is unstaffed, the fallback rings
+    /// all phones next; otherwise the call waits.
     pub(super) fn after_fallback(&self, now: Now, call: CallId) -> Status {
         let phones_next = self.posture == Posture::Fallback
             && self.floor.staffed_count() == 0

@@ -1,4 +1,4 @@
-//! All calls that the distributor has, in one order: (priority, arrival). A call keeps its place until it is over.
+//! All calls of the distributor in one order: (priority, arrival). A call keeps its place until it ends.
 
 use std::collections::BTreeSet;
 
@@ -20,47 +20,47 @@ mod verify;
 /// Ring attempts of one call. After them it gets one more for each retry of the fallback.
 pub(super) const OFFERS_MAX: usize = limits::RING_ATTEMPTS_PER_CALL_MAX;
 
-/// Operators that one call rings at once. The caller's leg and a leg to an outside number may exist besides.
+/// Operators whom one call rings at once. The limit leaves room for the caller's leg and a leg to an outside number.
 pub(super) const RING_MAX: usize = limits::LIVE_LEGS_PER_CALL_MAX - 2;
 
 /// A place in the order: lower numbers are served first.
 pub type Place = (u8, u64);
 
-/// When a call goes to which desks besides.
+/// The time at which a call is also offered to these desks.
 pub(super) type Widening = (Instant, DeskSet);
 
-/// What becomes of a call.
+/// The state of a call in the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Status {
-    /// Wants an operator, or the fallback.
+    /// Waits for an operator or for the fallback.
     Waiting,
-    /// Its fallback failed: wants an operator, and the fallback again from `until`.
+    /// The fallback has failed. The call waits for an operator; the fallback may start again at `until`.
     Held {
         until: Instant,
     },
-    /// Rings at these, at least one.
+    /// These operators (at least one) are rung.
     Offered {
         to: BTreeSet<OperatorId>,
         more: More,
     },
-    /// The fallback has it. These ring, if any; those `in_turn` because an operator has become ready since, the others because the
-    /// fallback rings all phones.
+    /// The fallback is in progress. `to`: the operators who are rung, if any. `in_turn`: those of them who became ready since; the others
+    /// ring because the fallback rings all phones.
     Fallback {
         to: BTreeSet<OperatorId>,
         in_turn: BTreeSet<OperatorId>,
         more: More,
     },
     Talking(OperatorId),
-    /// Its operator passes it on: he talks, and whom it goes to rings; either may have gone.
+    /// In transfer: the transferring operator and the ringing target, as far as they are still in the call.
     Moving(BTreeSet<OperatorId>),
-    /// No emergency call: an operator has placed it. Those who ring or talk for it and for nothing else.
+    /// A placed call: the operators who ring or talk in it.
     Direct {
         by: OperatorId,
         engaged: BTreeSet<OperatorId>,
     },
 }
 
-/// Whether a call that rings may ring more operators.
+/// Whether a ringing call may ring more operators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum More {
     Never,
@@ -68,34 +68,34 @@ pub(super) enum More {
     Now,
 }
 
-/// The calls.
+/// All calls, with indexes.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     calls: Map<CallId, Call>,
-    /// Every call that waits.
+    /// Waiting calls.
     waiting: Map<Place, CallId>,
-    /// How many of these are each desk's.
+    /// Number of waiting calls of each desk.
     waiting_at: Vec<usize>,
-    /// Of those that wait, the ones that can be offered to an operator, by desk.
+    /// Waiting calls that can be offered to an operator, by desk.
     offerable: Vec<Map<Place, CallId>>,
-    /// Of those that wait, the ones that the fallback may take now.
+    /// Waiting calls that may enter the fallback now.
     untried: Map<Place, CallId>,
-    /// Of those that wait, the ones that have had all their offers: only the fallback is left.
+    /// Waiting calls that have used all ring attempts: only the fallback is left.
     spent: Map<Place, CallId>,
     retries: Deadlines<CallId>,
-    /// Of those that ring, the ones that may ring more operators now, by desk.
+    /// Ringing calls that may ring more operators now, by desk.
     joinable: Vec<Map<Place, CallId>>,
-    /// When calls that ring may ring more operators.
+    /// Times at which ringing calls may ring more operators.
     growths: Deadlines<CallId>,
     /// How many operators the calls of each desk ring.
     rings: Vec<Ring>,
-    /// When calls go to more desks than their own.
+    /// Times at which calls are offered to additional desks.
     widenings: Deadlines<CallId>,
-    /// When each call will have waited for `none_ready`.
+    /// Times at which calls will have waited for `none_ready`.
     overdues: Deadlines<CallId>,
     /// Calls without an answer.
     unanswered: CallsBySet,
-    /// Calls that have waited for `none_ready` and may ring operators on a break: those that wait, and those that ring already.
+    /// Calls that have waited for `none_ready` and may ring operators on a break. `[0]`: waiting calls, `[1]`: ringing calls.
     recallable: [CallsBySet; 2],
     /// Calls that have waited for `none_ready` and may enter the fallback.
     stranded: CallsBySet,
@@ -108,8 +108,8 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Sets how many desks there are, and which number each of the former ones has now. Calls keep their places; those that
-    /// had gone to more desks go to `everybody`.
+    /// Sets the number of desks, and the new number of each former desk. Calls keep their places. Calls that were offered to additional
+    /// desks are offered to `everybody`.
     pub(super) fn set_desks(&mut self, rings: Vec<Ring>, everybody: DeskNo, now_called: impl Fn(DeskNo) -> DeskNo) {
         let old = std::mem::replace(self, Self::with_desks(rings));
         (self.ringing, self.arrivals, self.service, self.free) = (old.ringing, old.arrivals, old.service, old.free);
@@ -134,7 +134,7 @@ impl Queue {
         Self { waiting_at: vec![0; count], offerable, joinable, rings, ..Self::default() }
     }
 
-    /// Gives a call a place behind all others of its priority, as `add_at`.
+    /// Adds a call behind all others of its priority, as `add_at`.
     pub(super) fn add(
         &mut self,
         call: CallId,
@@ -147,8 +147,8 @@ impl Queue {
         self.add_at(call, (place, home), widens, overdue_at);
     }
 
-    /// Gives a call this place. A call that is already in the queue keeps its place. `widens`: when the call goes to which additional desks,
-    /// in any order. `overdue_at`: when it will have waited for `none_ready`; None: at once.
+    /// Adds a call at this place. A call that is already in the queue keeps its place. `widens`: when the call is offered to which
+    /// additional desks, in any order. `overdue_at`: when it will have waited for `none_ready`; None: it already has.
     pub(super) fn add_at(
         &mut self,
         call: CallId,
@@ -176,7 +176,7 @@ impl Queue {
         self.calls.insert(call, entry);
     }
 
-    /// Sets what becomes of a call.
+    /// Sets the state of a call and updates all indexes.
     pub(super) fn set(&mut self, call: CallId, status: Status) {
         self.change(call, |entry| {
             entry.offers += match &status {
@@ -191,7 +191,7 @@ impl Queue {
         });
     }
 
-    /// Rings an operator, beside those who ring already. The call's own desk decides how many more may follow.
+    /// Rings one more operator. The call's own desk decides how many more may follow.
     pub(super) fn ring(&mut self, now: Instant, call: CallId, operator: &OperatorId) {
         let home = self.calls.get(&call).map(|entry| entry.home).unwrap_or_default();
         let more = match self.rings.get(usize::from(home.0)).copied().unwrap_or_default() {
@@ -202,7 +202,7 @@ impl Queue {
         self.ring_with(call, operator, more);
     }
 
-    /// Rings an operator on a break, beside those who ring already. Other operators on a break may follow at once.
+    /// Rings one more operator, who is on a break. Other operators on a break may follow at once.
     pub(super) fn recall(&mut self, call: CallId, operator: &OperatorId) {
         self.ring_with(call, operator, More::Now);
     }
@@ -214,7 +214,7 @@ impl Queue {
         });
     }
 
-    /// Whether one more operator may ring for a call that waits, or rings. What port pairs that takes is another question.
+    /// True if one more operator may ring for this call. Does not check port pairs.
     pub(super) fn may_ring(&self, call: CallId) -> bool {
         self.status(call).is_some_and(|status| match status {
             Status::Waiting | Status::Held { .. } => true,
@@ -224,7 +224,7 @@ impl Queue {
         })
     }
 
-    /// The house works otherwise from now on: calls keep their places.
+    /// Applies an operating mode. Calls keep their places.
     pub(super) fn serve(&mut self, service: Service) {
         let was = std::mem::replace(&mut self.service, service);
         let keys =
@@ -235,7 +235,7 @@ impl Queue {
         }
     }
 
-    /// Whether all phones are the next fallback of a call, while nobody is there.
+    /// True if the next fallback of an unstaffed call rings all phones, and not only the number.
     pub(super) fn is_phones_turn(&self, call: CallId) -> bool {
         self.calls.get(&call).is_some_and(|entry| entry.phones_turn)
     }
@@ -265,7 +265,7 @@ impl Queue {
         });
     }
 
-    /// The same for an operator whose phone was not rung: the ring attempt does not count.
+    /// Like `leave_ring`, for an operator whose phone was not rung: the ring attempt does not count.
     pub(super) fn leave_unrung(&mut self, call: CallId, operator: &OperatorId, retry: Instant) {
         self.change(call, |entry| entry.offers = entry.offers.saturating_sub(1));
         self.leave_ring(call, operator, retry);
@@ -281,13 +281,13 @@ impl Queue {
         self.set_ringing(call, rings);
     }
 
-    /// Gives a call that an operator places a place of its own; it never waits in it.
+    /// Adds a placed call. It never waits.
     pub(super) fn add_direct(&mut self, call: CallId, by: OperatorId) {
         self.add(call, (u8::MAX, DeskNo(0)), Vec::new(), None);
         self.set(call, Status::Direct { by, engaged: BTreeSet::new() });
     }
 
-    /// Who is engaged with a call outside the queue's order.
+    /// The operators who take part in a transfer or in a placed call.
     pub(super) fn engaged_mut(&mut self, call: CallId) -> Option<&mut BTreeSet<OperatorId>> {
         match &mut self.calls.get_mut(&call)?.status {
             Status::Moving(engaged) | Status::Direct { engaged, .. } => Some(engaged),
@@ -299,12 +299,12 @@ impl Queue {
         }
     }
 
-    /// Takes one operator out of those who are engaged with a call. False when he was not.
+    /// Removes one operator from a transfer or a placed call. Returns false if the operator did not take part.
     pub(super) fn disengage(&mut self, call: CallId, operator: &OperatorId) -> bool {
         self.engaged_mut(call).is_some_and(|engaged| engaged.remove(operator))
     }
 
-    /// Forgets a call; returns what became of it.
+    /// Removes a call and returns its last state.
     pub(super) fn remove(&mut self, call: CallId) -> Option<Status> {
         let entry = self.calls.remove(&call)?;
         self.index(call, entry.place, Keys::of(&entry, self.service), Keys::default());
@@ -318,8 +318,7 @@ impl Queue {
         Some(entry.status)
     }
 
-    /// Lets calls whose retry is due into the fallback again, those that have waited long enough to more desks, and those that
-    /// ring to more operators.
+    /// Handles due timers: fallback retries, additional desks, further operators.
     pub(super) fn expire(&mut self, now: Instant) {
         while let Some((_, call)) = self.widenings.pop_due(now) {
             let mut next = None;
@@ -356,7 +355,8 @@ impl Queue {
         self.calls.get(&call).map(|entry| entry.place)
     }
 
-    /// The desk of a call that waits, and its place from 1 among those who wait for that desk's operators; `far` at most.
+    /// The desk of a waiting call, and its position from 1 among the calls that wait for that desk's operators. Searches at most `far`
+    /// places.
     pub(super) fn position(&self, call: CallId, far: usize) -> Option<(DeskNo, usize)> {
         let entry = self.calls.get(&call)?;
         let waits = Keys::of(entry, self.service).waits?;
@@ -364,7 +364,7 @@ impl Queue {
         Some((waits, ahead + 1))
     }
 
-    /// Where a call may be offered, its own desk first.
+    /// The desks to which a call may be offered, its own first.
     pub(super) fn desks_of(&self, call: CallId) -> impl Iterator<Item = DeskNo> {
         let entry = self.calls.get(&call);
         let more = entry.map(|entry| entry.desks(self.service)).unwrap_or_default();
@@ -372,17 +372,17 @@ impl Queue {
         home.into_iter().chain(more.iter().filter(move |desk| Some(*desk) != home))
     }
 
-    /// How many of a desk's calls wait.
+    /// Number of waiting calls of a desk.
     pub(super) fn waiting_at(&self, desk: DeskNo) -> usize {
         self.waiting_at.get(usize::from(desk.0)).copied().unwrap_or(0)
     }
 
-    /// The desks to which calls without an answer may go.
+    /// The sets of desks to which calls without an answer may be offered.
     pub(super) fn unanswered_sets(&self) -> impl Iterator<Item = DeskSet> {
         self.unanswered.sets()
     }
 
-    /// The desks to which calls may go that have waited for `none_ready`.
+    /// The desk sets of calls that have waited for `none_ready`.
     pub(super) fn overdue_sets(&self) -> impl Iterator<Item = DeskSet> {
         let [waiting, ringing] = &self.recallable;
         waiting.sets().chain(ringing.sets()).chain(self.stranded.sets())
@@ -448,7 +448,7 @@ impl Queue {
         for (index, was, is) in indexes {
             file(index, place, call, was, is);
         }
-        // One that has just fired is gone from the index already.
+        // A deadline that has just expired is no longer in the index.
         let deadlines =
             [(&mut self.retries, before.retry, after.retry), (&mut self.growths, before.grows, after.grows)];
         for (index, was, is) in deadlines {
@@ -462,7 +462,7 @@ impl Queue {
     }
 }
 
-/// Puts a call into an index, or takes it out.
+/// Adds a call to an index or removes it.
 fn file(index: &mut Map<Place, CallId>, place: Place, call: CallId, was: bool, is: bool) {
     if was && !is {
         index.remove(&place);

@@ -1,4 +1,4 @@
-//! The roster: which operator has which shift on which day, as the centre writes it in CSV.
+//! The roster: which operator has which shift on which day, written in CSV.
 
 mod changes;
 pub mod decree;
@@ -10,11 +10,11 @@ use jiff::civil::Date;
 
 use crate::ids::OperatorId;
 
-/// Characters of a value that a fault repeats.
+/// Characters of a value that an error repeats.
 const FOUND_MAX: usize = 64;
 const COLUMNS: [&str; 3] = ["operator", "date", "shift"];
 
-/// One line: `operator` has the shift that starts on `date`.
+/// One line: the shift of `operator` that starts on `date`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Line of the file, from 1.
@@ -30,14 +30,14 @@ pub struct Roster {
     entries: Vec<Entry>,
 }
 
-/// What is wrong with a line.
+/// An error in a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RosterFault {
     /// Line of the file, from 1.
     pub line: u64,
-    /// The column, or `line` for the whole of it.
+    /// The column, or `line` for the whole line.
     pub what: &'static str,
-    /// What stands there.
+    /// The invalid value.
     pub found: String,
     /// The expected value.
     pub expected: String,
@@ -67,9 +67,9 @@ impl fmt::Display for RosterFault {
 }
 
 impl Roster {
-    /// Reads CSV with the header `operator,date,shift` (columns in any order, others ignored); `date` is the day on which
-    /// the shift starts, `YYYY-MM-DD`. What spreadsheets do is tolerated: a byte order mark, CRLF, `;` or tab between
-    /// columns, blank lines. All faults at once, at most 100.
+    /// Reads CSV with the header `operator,date,shift` (columns in any order, others ignored); `date` is the day on which the shift
+    /// starts, `YYYY-MM-DD`. Accepts what spreadsheets write: a byte order mark, CRLF, `;` or tab between columns, blank lines. Returns
+    /// all errors at once, at most 100.
     pub fn parse(text: &str) -> Result<Self, Vec<RosterFault>> {
         table::read(text, COLUMNS, entry).map(Self::of)
     }
@@ -103,7 +103,7 @@ fn entry(line: u64, [operator, date, shift]: [&str; 3]) -> Result<Entry, Vec<Ros
     }
 }
 
-/// Reads exactly `YYYY-MM-DD`: other forms of ISO 8601 would be read, but not by people.
+/// Reads exactly `YYYY-MM-DD`. Other forms of ISO 8601 are rejected, because people would misread them.
 pub(super) fn calendar_day(text: &str) -> Option<Date> {
     let plain = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
     if plain { text.parse().ok() } else { None }

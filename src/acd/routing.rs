@@ -1,4 +1,4 @@
-//! Who gets whom: the next decision.
+//! The next decision: which operator is rung for which call.
 
 use super::desk::DeskNo;
 use super::queue::{Place, Queue, RING_MAX};
@@ -7,12 +7,12 @@ use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};
 
 impl Acd {
-    /// The next decision, until None. The switchboard calls this at the end of every step.
+    /// Returns the next decision, or None if there is nothing to do. The switchboard calls this at the end of every step.
     ///
-    /// Withdrawals come first, then ring attempts for calls that wait, then operators who join calls that ring already, then fallbacks.
-    /// While no operator is staffed, every waiting call enters its fallback at once. A fallback that has begun continues when an operator
-    /// becomes ready, and the operator rings as well: such calls get ring attempts in the order of all, as those that wait. In the
-    /// posture `Fallback` the fallback comes before the ring attempts; calls whose fallback failed get ring attempts until the next try. While
+    /// Withdrawals come first, then ring attempts for waiting calls, then operators who are added to ringing calls, then fallbacks. While
+    /// no operator is staffed, every waiting call enters its fallback at once. A fallback in progress continues when an operator becomes
+    /// ready, and the operator rings as well: such calls get ring attempts in the common order, like waiting calls. In the operating mode
+    /// `Fallback` the fallback comes before the ring attempts; calls whose fallback failed get ring attempts until the next try. While
     /// operators are staffed and none is ready, calls that have waited for `none_ready` ring operators on a break before they enter the
     /// fallback.
     pub fn decide(&mut self, now: Now) -> Option<Decision> {
@@ -23,8 +23,8 @@ impl Acd {
         next.or_else(|| self.next_fallback())
     }
 
-    /// Offers a call that waits, or rings at others, to an operator whose turn it is not: both are reserved for each other. False, and
-    /// then nothing changes: he is not free, or the call does not wait, or has had all its offers.
+    /// Rings an operator out of turn for a waiting or ringing call; both are reserved for each other. Returns false, and changes nothing,
+    /// if the operator is not free, or the call does not wait or has used all its ring attempts.
     pub fn offer_out_of_turn(&mut self, now: Now, call: CallId, operator: &OperatorId) -> bool {
         let may_ring = self.queue.may_ring(call) && self.queue.has_pairs_for(call);
         if self.standing(operator) != Standing::Free || !may_ring {
@@ -44,8 +44,8 @@ impl Acd {
         None
     }
 
-    /// The first call in the order of all of that kind that somebody is ready for: at its own desk before the others it may go
-    /// to. One who rings for it already keeps ringing.
+    /// Rings a ready operator for the first call, in the common order, that `first` selects at a desk with ready operators. The call's own
+    /// desk comes before its other desks. Operators who ring for the call already continue to ring.
     fn next_offer(&mut self, now: Now, first: impl Fn(&Queue, DeskNo) -> Option<(Place, CallId)>) -> Option<Decision> {
         let has_ready = |desk: &DeskNo| self.floor.ready_count(self.stand_in(*desk)) > 0;
         let (_, call) = self.desks().filter(has_ready).filter_map(|desk| first(&self.queue, desk)).min()?;
@@ -66,7 +66,7 @@ impl Acd {
         (0..u8::try_from(count).unwrap_or(u8::MAX)).map(DeskNo)
     }
 
-    /// Who answers for a desk: its own operators, or everybody while none of them is there.
+    /// The desk whose operators are rung for the calls of `desk`: the desk itself, or all operators while it is unstaffed.
     pub(super) fn stand_in(&self, desk: DeskNo) -> DeskNo {
         if self.floor.staffed_at(desk) > 0 { desk } else { self.everybody }
     }

@@ -1,5 +1,4 @@
-//! The config sections of the queue, its shifts and its operators, as they stand in TOML. Values are checked together
-//! with `faults`, so that every fault is told at once.
+//! The configuration sections of the queue, the shifts and the operators. `faults` checks the values and returns all errors at once.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,21 +12,21 @@ use crate::limits::ESCALATION_STEPS_MAX;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Answer {
-    /// With the operator's; waiting callers hear early media (183).
+    /// When the operator answers; waiting callers hear early media (183).
     #[default]
     Operator,
     /// At once.
     Queue,
 }
 
-/// What callers who wait, or are on hold, hear beside announcements.
+/// What callers hear between announcements while they wait or are on hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Waiting {
-    /// The tone of a phone that rings.
+    /// The ringing tone.
     #[default]
     Ringback,
-    /// A file of the announcements' folder.
+    /// A file in the folder of the prompts.
     Music,
 }
 
@@ -38,18 +37,18 @@ pub enum Login {
     /// A registered operator is logged in.
     #[default]
     OnRegister,
-    /// He logs in by feature code or console.
+    /// The operator logs in by feature code or console.
     Explicit,
 }
 
-/// A value that cannot be used.
+/// An invalid value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SectionFault {
     /// The key within its section.
     pub key: &'static str,
-    /// What stands there.
+    /// The invalid value.
     pub found: String,
-    /// What would be right.
+    /// The expected value.
     pub expected: &'static str,
 }
 
@@ -57,49 +56,49 @@ pub struct SectionFault {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct QueueSection {
-    /// `"operator"`: the trunk's 200 follows the operator's, waiting callers hear early media. `"queue"`: 200 at once.
+    /// `"operator"`: the trunk gets a 200 when the operator answers; waiting callers hear early media. `"queue"`: 200 at once.
     pub answer: Answer,
-    /// A caller who waits hears his place and how long it may take so often, in seconds (10 to 600); 0: never.
+    /// Interval, in seconds (10 to 600), at which a waiting caller hears the position and the estimated waiting time; 0: never.
     pub announce_seconds: u64,
-    /// `"ringback"` or `"music"`: what callers who wait, or are on hold, hear between announcements.
+    /// `"ringback"` or `"music"`: what callers hear between announcements while they wait or are on hold.
     pub waiting: Waiting,
-    /// Who was answered and is not heard for so long is asked by itself to press a digit if he cannot speak, in seconds (5 to 60); 0:
-    /// nobody is.
+    /// If an answered caller stays silent for this long, siaga plays the press-a-digit prompt, in seconds (5 to 60); 0: never.
     pub silent_prompt_seconds: u64,
-    /// So many seconds are the desk's service level, for reports and metrics (0 to 3600). Absent: that of `[report]`.
+    /// Target time of the desk's service level, for reports and metrics, in seconds (0 to 3600). Absent: that of `[report]`.
     pub service_level_seconds: Option<u64>,
-    /// So many per cent of its calls shall be answered within it (1 to 100). Absent: that of `[report]`.
+    /// Target share of calls that are answered within this time, in per cent (1 to 100). Absent: that of `[report]`.
     pub service_level_percent: Option<u8>,
-    /// How long one offer rings before the next operator gets it, in seconds (1 to 300).
+    /// Duration of one ring attempt before the next operator is rung, in seconds (1 to 300).
     pub ring_seconds: u64,
-    /// Time after a call in which its operator gets no other, in seconds (0 to 3600).
+    /// Time after a call in which its operator is rung for no other call, in seconds (0 to 3600).
     pub wrap_up_seconds: u64,
-    /// By so much the feature code prolongs it, in seconds (1 to 3600).
+    /// Time by which the feature code extends a wrap-up, in seconds (1 to 3600).
     pub wrap_up_extension_seconds: u64,
-    /// Rest of an operator after an offer that he did not take, in seconds (1 to 600).
+    /// Rest of an operator after an unanswered ring attempt, in seconds (1 to 600).
     pub rest_seconds: u64,
-    /// So many offers in a row unanswered send him on a break, unless nobody else would be left at work; 0: never.
+    /// Number of consecutive unanswered ring attempts after which the operator is set on a break, unless no other operator would remain at
+    /// work; 0: never.
     pub unanswered_max: u32,
-    /// Whom it rings first, and how many at once.
+    /// Which operators the queue rings first, and how many at once.
     pub strategy: Strategy,
-    /// With `"ring-progressively"`: after so long one more operator rings, in seconds (1 to 300).
+    /// With `"ring-progressively"`: the time after which one more operator rings, in seconds (1 to 300).
     pub progress_seconds: u64,
-    /// Desks to which its calls go besides, over time.
+    /// Steps that offer the calls to additional desks over time.
     pub escalation: Vec<EscalationStep>,
-    /// Place among the desks' calls: lower ones are served first, then earlier ones.
+    /// Priority among the desks: calls with lower numbers are served first, then earlier calls.
     pub priority: u8,
-    /// Who takes its calls, and at which level: lower ones first. Absent: everybody.
+    /// The operators who take the calls, with their levels; lower levels are rung first. Absent: all operators.
     pub operators: Option<BTreeMap<String, u8>>,
-    /// True: when the operator's leg is lost, the caller goes back to his old place in the queue. False: the call ends.
+    /// True: if the operator's leg is lost, the caller returns to the former place in the queue. False: the call ends.
     pub requeue_on_operator_lost: bool,
-    /// A connected call ends when its caller sends no sound for so long, in seconds; 0: never.
+    /// A connected call ends if its caller sends no audio for this long, in seconds; 0: never.
     pub silence_seconds: u64,
     pub long_call_seconds: u64,
-    /// Dialled on the first trunk that takes calls when nobody is staffed and no phone was answered. Absent: none.
+    /// The number that is called over the first trunk that takes calls, if the centre is unstaffed and no phone answered. Absent: none.
     pub fallback_number: Option<String>,
-    /// How long the fallback rings all phones, and then the number, in seconds each (1 to 300).
+    /// How long the fallback rings all phones, and then how long it rings the number, in seconds each (1 to 300).
     pub fallback_ring_seconds: u64,
-    /// After all of the fallback failed, a call waits so long before it is tried again, in seconds (1 to 600).
+    /// Time that a call waits after a failed fallback before the fallback starts again, in seconds (1 to 600).
     pub fallback_retry_seconds: u64,
     /// Seconds (1 to 600) after which a waiting call rings operators on a break, while no operator of its desks is ready or rung.
     pub none_ready_seconds: u64,
@@ -136,7 +135,7 @@ impl Default for QueueSection {
 }
 
 impl QueueSection {
-    /// Everything in the section that cannot be used.
+    /// All invalid values in the section.
     pub fn faults(&self) -> Vec<SectionFault> {
         let mut faults = Vec::new();
         let mut within = |key, value: u64, low: u64, high: u64, expected| {
@@ -173,12 +172,12 @@ impl QueueSection {
         faults
     }
 
-    /// `wrap_up_seconds` as a span.
+    /// `wrap_up_seconds` as a duration.
     pub const fn wrap_up(&self) -> Duration {
         Duration::from_secs(self.wrap_up_seconds)
     }
 
-    /// `rest_seconds` as a span.
+    /// `rest_seconds` as a duration.
     pub const fn rest(&self) -> Duration {
         Duration::from_secs(self.rest_seconds)
     }
@@ -188,7 +187,7 @@ impl QueueSection {
         Duration::from_secs(self.none_ready_seconds)
     }
 
-    /// `fallback_retry_seconds` as a span.
+    /// `fallback_retry_seconds` as a duration.
     pub const fn fallback_retry(&self) -> Duration {
         Duration::from_secs(self.fallback_retry_seconds)
     }
@@ -198,22 +197,22 @@ impl QueueSection {
 const LAST_READY_TEXT: &str =
     "Anda operator terakhir yang siap: panggilan yang menunggu akan tetap masuk ke telepon Anda.";
 
-/// One more operator rings after so long, unless the file says otherwise.
+/// Default of `progress_seconds`.
 const PROGRESS_SECONDS: u64 = 5;
 
 /// One step of an escalation.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EscalationStep {
-    /// So long after its arrival a call takes it, in seconds (1 to 3600).
+    /// Time after a call's arrival at which the step takes effect, in seconds (1 to 3600).
     pub after_seconds: u64,
-    /// Desks by name to which it goes besides. Empty, or absent where no number stands: to everybody.
+    /// Names of additional desks. Empty, or absent without `number`: all operators.
     pub to: Option<Vec<String>>,
-    /// A number outside that is rung as well, while the call keeps its place.
+    /// An outside number that is rung as well, while the call keeps its place.
     pub number: Option<String>,
 }
 
-/// What in an escalation cannot be used, whatever desks there are.
+/// Errors of an escalation that do not depend on the other desks.
 fn escalation_faults(steps: &[EscalationStep]) -> Vec<SectionFault> {
     let mut faults = Vec::new();
     let mut fault = |found: String, expected| faults.push(SectionFault { key: "escalation", found, expected });
@@ -232,34 +231,34 @@ fn escalation_faults(steps: &[EscalationStep]) -> Vec<SectionFault> {
     faults
 }
 
-/// One `[[desk]]`: calls of some kind, with the operators who take them.
+/// One `[[desk]]`: a group of calls, with the operators who take them.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DeskSection {
     pub name: String,
-    /// Services whose calls are its own: `fire` stands for `urn:service:sos.fire` and all below (RFC 5031).
+    /// Services whose calls belong to this desk: `fire` stands for `urn:service:sos.fire` and all services below it (RFC 5031).
     pub services: Vec<String>,
-    /// Dialled numbers whose calls are its own, besides the site's: `113`.
+    /// Dialled numbers whose calls belong to this desk, in addition to the site's numbers: `113`.
     pub numbers: Vec<String>,
-    /// Place among all calls: lower ones are served first, then earlier ones.
+    /// Priority among all calls: lower numbers are served first, then earlier calls.
     pub priority: u8,
-    /// Whom it rings first, and how many at once.
+    /// Which operators the desk rings first, and how many at once.
     pub strategy: Strategy,
-    /// With `"ring-progressively"`: after so long one more operator rings, in seconds (1 to 300).
+    /// With `"ring-progressively"`: the time after which one more operator rings, in seconds (1 to 300).
     pub progress_seconds: u64,
-    /// Who takes its calls, and at which level: lower ones first. Absent: everybody.
+    /// The operators who take the calls, with their levels; lower levels are rung first. Absent: all operators.
     pub operators: Option<BTreeMap<String, u8>>,
-    /// So many seconds are the desk's service level, for reports and metrics (0 to 3600). Absent: that of `[report]`.
+    /// Target time of the desk's service level, for reports and metrics, in seconds (0 to 3600). Absent: that of `[report]`.
     pub service_level_seconds: Option<u64>,
-    /// So many per cent of its calls shall be answered within it (1 to 100). Absent: that of `[report]`.
+    /// Target share of calls that are answered within this time, in per cent (1 to 100). Absent: that of `[report]`.
     pub service_level_percent: Option<u8>,
-    /// After so long its calls go to `overflow` as well, in seconds (1 to 3600). Absent: never.
+    /// Time after which a waiting call is also offered to the `overflow` desks, in seconds (1 to 3600). Absent: never.
     pub overflow_seconds: Option<u64>,
-    /// A call that finds so many waiting goes there at once (1 to 10000). Absent: never.
+    /// Number of waiting calls at which a new call overflows at once (1 to 10000). Absent: never.
     pub overflow_length: Option<usize>,
-    /// Desks by name. Empty: to everybody.
+    /// Names of desks. Empty: all operators.
     pub overflow: Vec<String>,
-    /// Desks to which its calls go besides, over time.
+    /// Steps that offer the calls to additional desks over time.
     pub escalation: Vec<EscalationStep>,
 }
 
@@ -284,7 +283,7 @@ impl Default for DeskSection {
 }
 
 impl DeskSection {
-    /// What in it cannot be used, whatever else there is.
+    /// Errors of the section that do not depend on other sections.
     pub fn faults(&self) -> Vec<SectionFault> {
         let mut faults = Vec::new();
         let mut fault = |key, found: String, expected| faults.push(SectionFault { key, found, expected });
@@ -324,11 +323,11 @@ impl DeskSection {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShiftSection {
-    /// The roster names shifts by it.
+    /// The name by which the roster refers to the shift.
     pub name: String,
     /// Local time at which it starts, `HH:MM`.
     pub start: String,
-    /// Local time at which it ends, `HH:MM`; at or before `start`: on the next day. `24:00` is midnight.
+    /// Local time at which it ends, `HH:MM`. If it is not later than `start`, the shift ends on the next day. `24:00` is midnight.
     pub end: String,
 }
 
@@ -336,23 +335,23 @@ pub struct ShiftSection {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OperatorsSection {
-    /// `"on-register"`: a registered operator is logged in. `"explicit"`: he logs in by feature code or console.
+    /// `"on-register"`: a registered operator is logged in. `"explicit"`: the operator logs in by feature code or console.
     pub login: Login,
-    /// Path of the roster (CSV with the header `operator,date,shift`). Absent: everybody is on every shift.
+    /// Path of the roster (CSV with the header `operator,date,shift`). Absent: all operators have every shift.
     pub roster: Option<String>,
-    /// Why operators may pause, in the order of the feature codes. Empty: for any reason.
+    /// Reasons for a break, in the order of the feature codes. Empty: any reason.
     pub break_reasons: Vec<String>,
-    /// Sent to the phone of the last ready operator when the operator pauses; empty: not sent.
+    /// Text that is sent to the phone of the last ready operator who starts a break; empty: none.
     pub last_ready_text: String,
-    /// Who may listen to, whisper into, barge in on and take over the calls of others.
+    /// Operators who may listen to, whisper into, barge in on and take over the calls of others.
     pub supervisors: Vec<String>,
-    /// Path of what changes the roster (the same columns): `leave`, `swap:NAME`, or one more shift.
+    /// Path of the changes of the roster (the same columns): `leave`, `swap:NAME`, or one more shift.
     pub changes: Option<String>,
-    /// Path of the decrees (CSV with the header `operator,decree,valid_from,valid_to`): who is appointed when.
+    /// Path of the decrees (CSV with the header `operator,decree,valid_from,valid_to`), which appoint operators for a time.
     pub decrees: Option<String>,
-    /// The crew of a shift stays on shift for so long after its end, in minutes (0 to 240).
+    /// Time for which the operators of a shift stay on shift after its end, in minutes (0 to 240).
     pub overlap_minutes: u64,
-    /// `siaga check roster` tells times with fewer on shift.
+    /// `siaga check roster` reports times with fewer operators on shift.
     pub minimum_on_shift: usize,
 }
 
@@ -373,7 +372,7 @@ impl Default for OperatorsSection {
 }
 
 impl OperatorsSection {
-    /// What in it cannot be used.
+    /// All invalid values in the section.
     pub fn faults(&self) -> Vec<SectionFault> {
         let mut faults = Vec::new();
         if self.last_ready_text.len() > 700 || self.last_ready_text.chars().any(char::is_control) {
@@ -396,7 +395,7 @@ impl OperatorsSection {
     }
 }
 
-/// A number that a trunk can be asked for.
+/// True if a trunk can call this number.
 pub fn is_dialable(number: &str) -> bool {
     let digits = number.strip_prefix('+').unwrap_or(number);
     (3..=20).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())

@@ -1,4 +1,4 @@
-//! Calls by the set of desks to which they may go. There are few sets, whatever the number of calls.
+//! Calls, indexed by the set of desks to which they may be offered. The number of sets is small, whatever the number of calls.
 
 use crate::counted::Map;
 

@@ -1,4 +1,4 @@
-//! Shifts by time of day: who is on shift when. The time zone comes in as data, looked up outside.
+//! Shifts by time of day: who is on shift when. The caller supplies the time zone as data.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,21 +11,21 @@ use super::section::{SectionFault, ShiftSection};
 use crate::clock::Timestamp;
 use crate::ids::OperatorId;
 
-/// Looks back and ahead from the day of today: a shift lasts a day at most, and one begins on each day.
+/// Days around today whose shifts are examined: a shift lasts at most one day, and one begins on each day.
 const DAYS_AROUND: [i32; 4] = [-1, 0, 1, 2];
 
-/// A shift of every day, in local time.
+/// A shift that takes place every day, in local time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShiftTimes {
-    /// The roster names shifts by it.
+    /// The name by which the roster refers to the shift.
     pub name: String,
     pub start: Time,
-    /// At or before `start`: on the next day.
+    /// If it is not later than `start`, the shift ends on the next day.
     pub end: Time,
 }
 
 impl ShiftTimes {
-    /// Reads a section; all of its faults at once.
+    /// Reads a section; returns all of its errors at once.
     pub fn parse(section: &ShiftSection) -> Result<Self, Vec<SectionFault>> {
         let mut faults = Vec::new();
         let mut fault = |key, found: &str, expected| {
@@ -49,8 +49,8 @@ impl ShiftTimes {
         }
     }
 
-    /// The span of the shift that starts on `date`. A time that a clock change skips counts as so much later, one that
-    /// comes twice as the first. None when nothing is left of the shift.
+    /// The time span of the shift that starts on `date`. A local time that a clock change skips is moved forward by the length of the gap;
+    /// of a local time that occurs twice, the first is used. None if nothing of the shift remains.
     fn span(&self, date: Date, zone: &TimeZone) -> Option<(Timestamp, Timestamp)> {
         let last = if self.end <= self.start { date.tomorrow().ok()? } else { date };
         let start = zone.to_timestamp(date.to_datetime(self.start)).ok()?.as_millisecond();
@@ -59,46 +59,46 @@ impl ShiftTimes {
     }
 }
 
-/// Shifts without a roster: everybody is on every one of them, for ever.
+/// Shifts without a roster: all operators have every shift.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Daily {
     shifts: Vec<ShiftTimes>,
     zone: TimeZone,
 }
 
-/// Where an operator stands at some point.
+/// Whether an operator is on shift at some time, and until when this holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
     pub on_shift: bool,
-    /// When to look again; None: never.
+    /// When to check again; None: never.
     pub until: Option<Timestamp>,
 }
 
-/// Who is on shift when, as spans of calendar time. Empty: everybody, always.
+/// The shift plan, as time spans. Empty: all operators are always on shift.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// False: no shifts are configured, everybody is always on shift.
+    /// False: no shifts are configured, and all operators are always on shift.
     pub rostered: bool,
-    /// Spans per operator, sorted, not overlapping: on shift from the first (inclusive) to the second (exclusive).
+    /// Sorted time spans of each operator, which do not overlap: on shift from the first time (inclusive) to the second (exclusive).
     pub spans: BTreeMap<OperatorId, BTreeSet<(Timestamp, Timestamp)>>,
-    /// Instead of spans, when there are shifts but no roster.
+    /// Replaces the spans if there are shifts but no roster.
     pub everybody: Option<Daily>,
-    /// When operators are appointed, by their decrees; who is not named is not limited.
+    /// When operators are appointed by decrees. An operator without an entry has no limit.
     pub validity: BTreeMap<OperatorId, BTreeSet<(Timestamp, Timestamp)>>,
 }
 
-/// A time in which fewer operators are on shift than there should be.
+/// A time in which fewer operators are on shift than the minimum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
     pub from: Timestamp,
     pub to: Timestamp,
-    /// On shift when there are fewest.
+    /// The lowest number of operators on shift in this time.
     pub fewest: usize,
 }
 
 impl Plan {
-    /// Makes the plan. No shifts: everybody is always on shift. Shifts but no roster: everybody is on every shift. With a
-    /// roster: only those are on shift whom it names. Faults are roster entries whose shift does not exist.
+    /// Builds the plan. Without shifts, all operators are always on shift. With shifts but no roster, all operators have every shift. With
+    /// a roster, only the operators in it are on shift. Errors are roster entries whose shift does not exist.
     pub fn build(shifts: &[ShiftTimes], roster: Option<&Roster>, zone: &TimeZone) -> Result<Self, Vec<RosterFault>> {
         match roster {
             Some(roster) => Self::rostered(shifts, roster, zone),
@@ -110,7 +110,7 @@ impl Plan {
         }
     }
 
-    /// Where `operator` stands at `at`. O(log n).
+    /// Whether `operator` is on shift at `at`. O(log n).
     pub fn standing(&self, operator: &OperatorId, at: Timestamp) -> Standing {
         let by_shift = self.standing_by_shift(operator, at);
         let Some(spans) = self.validity.get(operator) else { return by_shift };
@@ -125,12 +125,12 @@ impl Plan {
         }
     }
 
-    /// False when everybody is always on shift.
+    /// False if all operators are always on shift.
     pub fn changes(&self) -> bool {
         self.rostered || !self.validity.is_empty()
     }
 
-    /// The crew of a shift of the roster stays on shift for so long after its end, until the next one has taken over.
+    /// Extends each shift of the roster by `overlap`, until the next operators have taken over.
     #[must_use]
     pub fn with_overlap(mut self, overlap: Duration) -> Self {
         let millis = i64::try_from(overlap.as_millis()).unwrap_or(0);
@@ -141,13 +141,13 @@ impl Plan {
         self
     }
 
-    /// Times from `from` to `to` in which fewer than `minimum` operators are on shift, in order. Without a roster everybody
-    /// counts as enough where there is a shift.
+    /// Times from `from` to `to` in which fewer than `minimum` operators are on shift, in order. Without a roster, every shift counts as
+    /// sufficiently staffed.
     pub fn gaps(&self, from: Timestamp, to: Timestamp, minimum: usize) -> Vec<Gap> {
         if !self.rostered || minimum == 0 {
             return Vec::new();
         }
-        // How many come and go, and when.
+        // How many operators start and end at each time.
         let mut edges: BTreeMap<Timestamp, (usize, usize)> = BTreeMap::new();
         for (start, end, count) in self.manned(from, to, minimum) {
             let (start, end) = (start.max(from), end.min(to));
@@ -171,7 +171,8 @@ impl Plan {
         gaps
     }
 
-    /// Who is on shift between the two, and when, as roster and decrees say; by name, then time. Whom no roster names is not told.
+    /// The operators on shift between `from` and `to`, with their times, according to roster and decrees; by name, then time. Operators in
+    /// no roster are not listed.
     pub fn on_shift(&self, from: Timestamp, to: Timestamp) -> Vec<(OperatorId, Timestamp, Timestamp)> {
         let always = BTreeSet::from([(Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX))]);
         let mut all = Vec::new();
@@ -185,7 +186,7 @@ impl Plan {
         all
     }
 
-    /// Spans that somebody is on shift, and how many.
+    /// Time spans in which operators are on shift, with their number.
     fn manned(&self, from: Timestamp, to: Timestamp, minimum: usize) -> Vec<(Timestamp, Timestamp, usize)> {
         if let Some(daily) = &self.everybody {
             return daily.between(from, to).into_iter().map(|(start, end)| (start, end, minimum)).collect();
@@ -240,7 +241,7 @@ impl Plan {
 }
 
 impl Daily {
-    /// The shifts from the day before `from` to that of `to`, joined where they touch.
+    /// The shifts from the day before `from` to the day of `to`; adjacent shifts are merged.
     fn between(&self, from: Timestamp, to: Timestamp) -> BTreeSet<(Timestamp, Timestamp)> {
         let day = |at: Timestamp| {
             let at = jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or_default();
@@ -267,7 +268,7 @@ impl Daily {
     }
 }
 
-/// Joins spans that overlap or touch.
+/// Merges spans that overlap or are adjacent.
 pub(super) fn merged(spans: &BTreeSet<(Timestamp, Timestamp)>) -> BTreeSet<(Timestamp, Timestamp)> {
     let mut joined = BTreeSet::new();
     let mut open: Option<(Timestamp, Timestamp)> = None;

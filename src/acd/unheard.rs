@@ -1,4 +1,4 @@
-//! Operators whose phones do not respond to a ring attempt: they are free for other calls, and not to blame.
+//! Operators whose phones do not respond to a ring attempt: they are free for other calls, and the failure does not count against them.
 
 use super::operator::Hearing;
 use super::queue::Queue;
@@ -7,7 +7,7 @@ use crate::clock::{Instant, Now};
 use crate::ids::{CallId, OperatorId};
 
 impl Queue {
-    /// Rings an operator again whose ring attempt for this call had been given up.
+    /// Rings an operator again whose ring attempt for this call had been abandoned.
     pub(super) fn rejoin(&mut self, now: Instant, call: CallId, operator: &OperatorId) {
         if let Some(Status::Offered { more, .. } | Status::Fallback { more, .. }) = self.status(call) {
             let more = *more;
@@ -18,8 +18,9 @@ impl Queue {
 }
 
 impl Acd {
-    /// No phone of a reserved operator has responded. The operator is free, neither blamed nor resting, and the call keeps its place.
-    /// `pending`: there is no other phone to ring, so the operator is rung no further until `stops_trying` or `hear`.
+    /// No phone of a reserved operator has responded. The operator is free and does not rest, the failure does not count against them, and
+    /// the call keeps its place. `pending`: there is no other phone to ring, so the operator is not rung again before `stops_trying` or
+    /// `hear`.
     pub fn unheard(&mut self, now: Now, call: CallId, operator: &OperatorId, pending: bool) {
         if !self.leave_ring(now, call, operator) {
             return;
@@ -31,7 +32,7 @@ impl Acd {
         });
     }
 
-    /// The INVITEs to which no phone of an operator has responded are over: the operator can be rung again.
+    /// The INVITEs to which no phone of an operator responded have ended: the operator can be rung again.
     pub fn stops_trying(&mut self, operator: &OperatorId) {
         self.floor.change(operator, |facts| {
             if facts.hearing == Hearing::Pending {
@@ -51,7 +52,7 @@ impl Acd {
         });
     }
 
-    /// A phone of an operator has responded, or registers.
+    /// A phone of an operator has responded or registered.
     pub fn hear(&mut self, operator: &OperatorId) {
         self.may_have_pair(operator);
         if self.floor.get(operator).is_some_and(|facts| facts.hearing != Hearing::Heard) {
@@ -62,9 +63,9 @@ impl Acd {
         }
     }
 
-    /// A phone rings after all for a call that waits, rings at others, or is in the fallback: call and operator are reserved for each other
-    /// again. The open leg and the caller already have their port pairs. False, and then nothing changes: the operator has another call or is
-    /// not at work while others are, or the call does not wait.
+    /// A phone starts to ring after its ring attempt was abandoned, and the call still waits, rings elsewhere or is in the fallback: call
+    /// and operator are reserved for each other again. The open leg and the caller already have their port pairs. Returns false, and
+    /// changes nothing, if the operator has another call or is not at work while others are, or if the call does not wait.
     pub fn ring_again(&mut self, now: Now, call: CallId, operator: &OperatorId) -> bool {
         let at_work =
             self.floor.get(operator).is_some_and(|facts| matches!(facts.state(), State::Ready | State::Break));

@@ -1,11 +1,11 @@
-//! The invariants of DESIGN that concern distribution, checked by scanning everything.
+//! Checks the invariants of call distribution by a scan of all data.
 
 use super::{Acd, Posture, Status, Work};
 use crate::ids::{CallId, OperatorId};
 
 impl Acd {
-    /// Checks every invariant (DESIGN: one call per operator, no free operator beside a waiting call, order …). `settled` is
-    /// true after `decide` has returned None.
+    /// Checks every invariant (one call per operator, no free operator while a call waits, order …). `settled` is true after `decide` has
+    /// returned None.
     pub fn verify(&self, settled: bool) -> Result<(), String> {
         self.floor.verify()?;
         self.queue.verify()?;
@@ -15,12 +15,12 @@ impl Acd {
         if settled { self.verify_settled() } else { Ok(()) }
     }
 
-    /// An operator has at most one call, and it has him.
+    /// Checks that an operator has at most one call, and that the call refers to the operator.
     fn verify_operators(&self) -> Result<(), String> {
         for (operator, facts) in self.floor.iter() {
             let status = facts.call().and_then(|call| self.queue.status(call));
             let right = match (&facts.work, status) {
-                // Beside whoever has it, or an agency that does.
+                // A participant in a call that another operator or an agency has.
                 (Work::Offered { .. } | Work::Talking { .. }, Some(Status::Talking(other))) if facts.guest => {
                     other != operator
                 }
@@ -39,7 +39,7 @@ impl Acd {
                 (Work::WrapUp { .. }, Some(Status::Moving(engaged) | Status::Direct { engaged, .. })) => {
                     !engaged.contains(operator)
                 }
-                // A call whose operator was lost goes on while he wraps up.
+                // A call whose operator was lost continues while the operator is in wrap-up.
                 (Work::WrapUp { .. }, Some(Status::Talking(talking))) => talking != operator,
                 (
                     Work::WrapUp { .. },
@@ -74,7 +74,7 @@ impl Acd {
         Ok(())
     }
 
-    /// A reservation belongs to a live call, and both know of it.
+    /// Checks that each reservation belongs to a live call, and that call and operator refer to each other.
     fn verify_calls(&self) -> Result<(), String> {
         for (call, status) in self.queue.iter() {
             let right = match status {
@@ -99,7 +99,7 @@ impl Acd {
         Ok(())
     }
 
-    /// Nobody free stands beside a call that waits; nobody waits in silence; everything has been told.
+    /// Checks that no call waits while an operator is free, that every call is handled, and that all changes have been reported.
     fn verify_settled(&self) -> Result<(), String> {
         for desk in self.desks() {
             let ready = self.floor.ready_count(self.stand_in(desk));

@@ -44,28 +44,29 @@ pub struct View {
     pub call: Option<CallId>,
 }
 
-/// How a call that waits stands.
+/// The prospects of a waiting call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outlook {
-    /// From 1, among those who may be offered to the operators of its own desk; `Outlook::FAR` stands for all behind.
+    /// Position from 1 among the calls that may be offered to the operators of its own desk. `Outlook::FAR` stands for all later
+    /// positions.
     pub position: usize,
-    /// What it may still wait: its position times what a call takes of late, shared by those who are at work at its desk.
-    /// None: nobody is.
+    /// Estimated waiting time: the position times the recent average time per call, divided by the operators at work at the desk. None if
+    /// no operator is at work there.
     pub wait: Option<Duration>,
 }
 
 impl Outlook {
-    /// The last position that is looked for: a long queue costs no more than a short one.
+    /// The last position that is computed, so that the cost does not grow with the length of the queue.
     pub const FAR: usize = 10;
 }
 
-/// A state that has changed, for facts and presence.
+/// A change of an operator's state, for facts and presence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     pub operator: OperatorId,
     pub state: State,
     pub reason: Option<String>,
-    /// Set when this ends the wrap-up of a call.
+    /// The call whose wrap-up this change ends, if any.
     pub wrapped_up: Option<CallId>,
 }
 
@@ -78,7 +79,7 @@ impl Acd {
         })
     }
 
-    /// Who is reserved for a call that rings: for its offers, its fallback, or because it is placed for him.
+    /// Operators who are reserved for a ringing call: by a ring attempt, by its fallback, or because it is a placed call of theirs.
     pub fn rung_for(&self, call: CallId) -> impl Iterator<Item = &OperatorId> {
         let rung = match self.queue.status(call) {
             Some(Status::Offered { to, .. } | Status::Fallback { to, .. } | Status::Direct { engaged: to, .. }) => {
@@ -92,7 +93,7 @@ impl Acd {
         rung.into_iter().flatten().filter(rings)
     }
 
-    /// How a call stands; None: it does not wait.
+    /// The prospects of a call; None if the call does not wait.
     pub fn outlook(&self, call: CallId) -> Option<Outlook> {
         let (desk, position) = self.queue.position(call, Outlook::FAR)?;
         let staffed = u32::try_from(self.floor.staffed_at(self.stand_in(desk))).unwrap_or(u32::MAX);
@@ -101,7 +102,7 @@ impl Acd {
         Some(Outlook { position, wait })
     }
 
-    /// Takes out the changes since the last time, in order.
+    /// Removes and returns the changes since the last call, in order.
     pub fn take_changes(&mut self) -> Vec<Change> {
         self.floor.take_changes()
     }

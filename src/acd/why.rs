@@ -1,4 +1,4 @@
-//! Why an operator was chosen, in the words that the fact of the offer keeps.
+//! The reason for the choice of an operator, as text for the fact of the ring attempt.
 
 use std::fmt::Write as _;
 
@@ -9,16 +9,16 @@ use super::{Acd, State};
 use crate::clock::Now;
 use crate::ids::{CallId, OperatorId};
 
-/// Colleagues of whom it is told by name why they were passed over.
+/// Maximum colleagues who are named with the reason why they were not chosen.
 const NAMED_MAX: usize = 5;
-/// Colleagues who are looked at for it, so that an offer costs the same in a large house.
+/// Maximum colleagues who are examined for it, so that a ring attempt costs the same in a large centre.
 const LOOKED_AT_MAX: usize = 32;
 /// Characters of the reason of a break.
 const REASON_CHARS_MAX: usize = 32;
 
 impl Acd {
-    /// Why an operator gets a call of the desk `home` who is ready at `desk`: what he has before the others who are ready, and
-    /// what keeps those who are at work there and are not. Of these a handful is named, in the order of names.
+    /// Why `operator`, who is ready at `desk`, gets a call of the desk `home`: the advantage over the other ready operators, and why other
+    /// operators who are at work there are not ready. At most `NAMED_MAX` are named, in the order of their names.
     pub(super) fn why(&self, now: Now, call: CallId, (home, desk): (DeskNo, DeskNo), operator: &OperatorId) -> String {
         let Some(facts) = self.floor.get(operator) else { return String::new() };
         let mut why = self.merit(now, home, desk, facts);
@@ -38,7 +38,7 @@ impl Acd {
         why
     }
 
-    /// What the strategy sees in him. Whether more than one rings, the call's own desk tells.
+    /// The value that the strategy compared. The call's own desk decides whether more than one operator rings.
     fn merit(&self, now: Now, home: DeskNo, desk: DeskNo, facts: &Operator) -> String {
         let (strategy, ready, merits) = (self.floor.strategy(desk), self.floor.ready_count(desk), &facts.merits);
         let idle_ms = now.mono.since(merits.idle_since).as_millis();
@@ -111,7 +111,7 @@ impl Acd {
     }
 }
 
-/// What keeps somebody who is at work from a call. None: nothing, or he rings for it already.
+/// Why an operator who is at work does not get a call. None: no reason, or the operator rings for it already.
 fn cause(now: Now, call: CallId, facts: &Operator) -> Option<String> {
     match facts.state() {
         State::Offered if matches!(facts.work, Work::Offered { call: his, .. } if his == call) => None,

@@ -20,7 +20,7 @@ impl ConsoleRole {
     /// All roles.
     pub const ALL: [Self; 4] = [Self::Operator, Self::Supervisor, Self::Admin, Self::Auditor];
 
-    /// The word in records and on the command line.
+    /// The name in records and on the command line.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Operator => "operator",
@@ -30,7 +30,7 @@ impl ConsoleRole {
         }
     }
 
-    /// The role for a word.
+    /// Parses the name of a role.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|role| role.word() == word)
     }

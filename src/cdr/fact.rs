@@ -1,5 +1,5 @@
-//! Facts: every change of a call's fate and of an operator's state, append-only. Their JSON form is the journal's and
-//! the database's: fields are added, never renamed.
+//! Facts: changes of a call's outcome and of an operator's state, append-only. The journal and the database store their JSON form: fields
+//! are added, never renamed.
 
 use std::net::IpAddr;
 
@@ -16,9 +16,9 @@ use super::moment::{known_or_default, known_or_service};
 pub use super::console_role::ConsoleRole;
 pub use super::moment::{Moment, Uptime};
 
-/// Identifies a fact for ever: applying one twice changes nothing. `stream` is the call, or the run of the service for
-/// facts of no call; `seq` counts within it. Facts that come after a call's end out of order (a disposition hours later)
-/// take a random `seq` with the top bit set.
+/// Identifies a fact permanently; applying a fact twice changes nothing. `stream` is the call, or the run of the service for facts of no
+/// call; `seq` counts within it. Facts that are added after a call's end (a disposition hours later) have a random `seq` with the top bit
+/// set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct FactId {
     pub stream: CallId,
@@ -44,7 +44,7 @@ pub struct Fact {
 }
 
 impl Fact {
-    /// When it happened.
+    /// The time of the fact.
     pub const fn moment(&self) -> Moment {
         Moment { at: self.at, up: self.up }
     }
@@ -55,32 +55,32 @@ impl Fact {
     }
 }
 
-/// Why an offer ended without an answer.
+/// How a ring attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OfferOutcome {
-    /// It was answered.
+    /// The operator answered.
     Answered,
     /// It rang for `ring_seconds`.
     NoAnswer,
-    /// The phone said busy (486, 600).
+    /// The phone was busy (486, 600).
     Busy,
-    /// The phone refused (any other 4xx, 5xx, 6xx).
+    /// The phone rejected the call (any other 4xx, 5xx, 6xx).
     Rejected,
-    /// The phone wanted the call to go elsewhere (3xx), which an emergency call does not.
+    /// The phone redirected the call (3xx), which siaga does not follow for an emergency call.
     Redirected,
-    /// No response, or the network said that nobody is there.
+    /// No response, or an ICMP error.
     Unreachable,
-    /// The caller left while it rang.
+    /// The caller hung up during the ring attempt.
     CallerLeft,
-    /// Another operator was first.
+    /// Another operator answered first.
     LostRace,
-    /// The operator logged out, was removed or unregistered while it rang.
+    /// The operator logged out, was removed or unregistered during the ring attempt.
     Withdrawn,
 }
 
 impl OfferOutcome {
-    /// All of them.
+    /// All outcomes.
     pub const ALL: [Self; 9] = [
         Self::Answered,
         Self::NoAnswer,
@@ -93,7 +93,7 @@ impl OfferOutcome {
         Self::Withdrawn,
     ];
 
-    /// The word in records, metrics and logs.
+    /// The name in records, metrics and logs.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Answered => "answered",
@@ -119,7 +119,7 @@ pub enum Side {
 }
 
 impl Side {
-    /// The word in records, metrics and logs.
+    /// The name in records, metrics and logs.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Caller => "caller",
@@ -135,21 +135,21 @@ impl Side {
 pub enum EndCause {
     /// A BYE after an answer.
     Normal,
-    /// The caller gave up while waiting (CANCEL, or BYE where the queue had answered).
+    /// The caller hung up while waiting (CANCEL, or BYE if the queue had answered).
     Abandoned,
-    /// The caller's sound stopped for the silence time-out.
+    /// The caller sent no audio for the silence time-out.
     CallerSilent,
-    /// The caller's side could not be reached, or never acknowledged.
+    /// The caller's side was unreachable, or never sent the ACK.
     CallerLost,
-    /// The operator's side was lost and the caller was not put back.
+    /// The operator's side was lost, and the caller was not returned to the queue.
     OperatorLost,
-    /// The caps of `limits` were reached.
+    /// A limit of `limits` was reached.
     NoCapacity,
-    /// The offer of the caller could not be used (no common codec).
+    /// The caller's SDP offer could not be used (no common codec).
     NoCodec,
-    /// The service ended it: an invariant was broken, a drain ran out of time, or it reached the longest time.
+    /// The service ended the call: an invariant was violated, a drain ran out of time, or the call reached the maximum duration.
     ServiceFault,
-    /// The service was killed; found open at the next start.
+    /// The service was killed during the call, which the next start closed.
     Interrupted,
     /// A newer version of siaga wrote a cause that this version does not know.
     #[serde(other)]
@@ -157,7 +157,7 @@ pub enum EndCause {
 }
 
 impl EndCause {
-    /// The word in records, metrics and logs.
+    /// The name in records, metrics and logs.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Normal => "normal",
@@ -174,7 +174,7 @@ impl EndCause {
     }
 }
 
-/// Who carries an answered call.
+/// The party that answers a call.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Callee {
@@ -198,7 +198,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// True for one who talks with the caller: his seconds are talk.
+    /// True for a participant who talks with the caller: their time counts as talk.
     pub const fn talks(self) -> bool {
         match self {
             Self::Guest | Self::Barger => true,
@@ -206,7 +206,7 @@ impl Role {
         }
     }
 
-    /// True for one who has come of his own accord.
+    /// True for a supervisor.
     pub const fn supervises(self) -> bool {
         match self {
             Self::Guest => false,
@@ -215,14 +215,14 @@ impl Role {
     }
 }
 
-/// Whom a caller is passed on to.
+/// The target of a transfer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Destination {
     Operator(OperatorId),
     /// An agency on a trunk.
     Number(String),
-    /// Whoever is free next.
+    /// The next free operator.
     Queue,
 }
 
@@ -256,7 +256,7 @@ impl Class {
         }
     }
 
-    /// The word in records and reports.
+    /// The name in records and reports.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Normal => "normal",
@@ -269,7 +269,7 @@ impl Class {
     }
 }
 
-/// What happened.
+/// The kind of a fact, with its data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum FactKind {
@@ -278,45 +278,47 @@ pub enum FactKind {
         trunk: String,
         /// From P-Asserted-Identity of a trusted trunk.
         asserted: Option<String>,
-        /// From From.
+        /// From the From header.
         presented: Option<String>,
-        /// What was dialled: `112`, `urn:service:sos.fire` …
+        /// The dialled number: `112`, `urn:service:sos.fire` …
         called: String,
         sip_call_id: String,
         /// Raw header fields kept for the record (History-Info, Diversion, P-Access-Network-Info …), `Name: value`.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         headers: Vec<String>,
-        /// How the house worked then.
+        /// The operating mode at that time.
         #[serde(default, deserialize_with = "known_or_default", skip_serializing_if = "Posture::is_normal")]
         posture: Posture,
         /// The account whose phone made the call, if it came from the centre itself; `trunk` is empty then.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         internal: Option<OperatorId>,
     },
-    /// A location came with it.
+    /// A location arrived with the INVITE.
     Located { location: Location },
-    /// His number is known: it is the call `calls` of it within `minutes`; `prank`: it waits behind others for pranks of before.
+    /// The number has called before: this is the call `calls` of it within `minutes`. `prank`: it waits behind others because of earlier
+    /// pranks.
     CallerKnown { calls: u32, minutes: u32, prank: bool },
-    /// It entered the queue of a desk; the first has no name. Again after an operator was lost: `returned`.
+    /// The call entered the queue of a desk; the first desk's name is empty. Again after an operator was lost: `returned`.
     Queued {
         priority: u8,
         #[serde(default, skip_serializing_if = "String::is_empty")]
         desk: String,
         returned: bool,
     },
-    /// The caller hears the queue's announcement: `early` media or answered.
+    /// The caller hears the queue's announcement: as `early` media or after an answer.
     Announced { early: bool },
-    /// It was offered to one operator, or in the fallback to a number.
+    /// A ring attempt began, to an operator or, in the fallback, to a number.
     Offered { leg: LegNo, to: Callee, why: String },
     /// The phone rings.
     Ringing { leg: LegNo },
-    /// An offer ended.
+    /// A ring attempt ended.
     OfferEnded { leg: LegNo, to: Callee, outcome: OfferOutcome, sip_status: Option<u16> },
-    /// The two are connected.
+    /// The caller and this party are connected.
     Answered { leg: LegNo, by: Callee },
-    /// The operator's leg ended while the caller stays: he goes back to the head of the queue.
+    /// The operator's leg ended while the caller stays connected: the call returns to its former place in the queue.
     OperatorLost { leg: LegNo, operator: OperatorId, sip_status: Option<u16>, q850: Option<u8> },
-    /// An operator passes his caller on; their talk ends here. `consulted` is the call in which he has spoken with whom takes over.
+    /// An operator starts a transfer, which ends the talk with the caller. `consulted` is the call in which the operator has spoken with
+    /// the target.
     TransferAsked {
         leg: LegNo,
         by: OperatorId,
@@ -327,28 +329,28 @@ pub enum FactKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         referred_by: Option<String>,
     },
-    /// It was taken, over `leg`, or the caller is in the queue again.
+    /// The target answered, over `leg`, or the caller is in the queue again.
     TransferDone {
         by: OperatorId,
         to: Destination,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         leg: Option<LegNo>,
     },
-    /// Nobody took it: the caller is with the operator again (`back`), or waits for him or another. `sip_status` is what the
-    /// operator's phone was told.
+    /// No target answered: the caller is connected with the operator again (`back`), or waits for an operator. `sip_status` is the status
+    /// in the NOTIFY to the operator's phone.
     TransferFailed { by: OperatorId, to: Destination, why: OfferOutcome, sip_status: u16, back: bool },
-    /// The operator's leg ended while the transfer that he has asked for is under way.
+    /// The operator's leg ended during the transfer that the operator had started.
     TransferorLeft { leg: LegNo, operator: OperatorId },
-    /// Another operator's phone took the place of a leg, by Replaces (RFC 3891): their talk ends here, if it had begun.
+    /// Another operator's phone replaced a leg, by Replaces (RFC 3891). This ends the talk of that leg, if it had begun.
     TakenOver { leg: LegNo, by: OperatorId },
-    /// Somebody is in the call beside whom the caller talks with. Again when his role changes.
+    /// A participant joined the call. Again when the participant's role changes.
     GuestJoined { leg: LegNo, who: Callee, role: Role },
-    /// He has left it, or `Answered` follows: it is his now.
+    /// A participant left the call. If `Answered` follows, the participant has taken over the caller.
     GuestLeft { leg: LegNo, who: Callee },
     /// The operator or number that had the caller has left, or was `lost`. A participant has the caller now, and `Answered` follows; or the
     /// caller waits again, and `Queued` follows.
     LeadLeft { leg: LegNo, who: Callee, lost: bool },
-    /// The call is over. Closes it: the CDR is written.
+    /// The call ended. Its record is complete.
     Ended {
         #[serde(deserialize_with = "known_or_service")]
         by: Side,
@@ -356,21 +358,21 @@ pub enum FactKind {
         sip_status: Option<u16>,
         q850: Option<u8>,
     },
-    /// The operator's wrap-up is over.
+    /// The operator's wrap-up ended.
     WrappedUp { operator: OperatorId },
-    /// The operator classed it. Again when he, or somebody else, changes his mind: the last word counts.
+    /// An operator classified the call. The last such fact counts.
     Disposed {
         class: Class,
         category: Option<String>,
         note: Option<String>,
         by: String,
-        /// Whose matter the category is, as it was configured then.
+        /// The agency of the category, as configured at that time.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         agency: Option<String>,
     },
-    /// Nobody had answered it, and an operator has called the number back, in the call `over`.
+    /// The call was unanswered, and an operator has called the number back, in the call `over`.
     CalledBack { by: OperatorId, over: CallId, outcome: OfferOutcome, sip_status: Option<u16> },
-    /// Nobody had answered it, and nobody will call back: the list of those who wait for that was full.
+    /// The call was unanswered, and its number will not be called back, because the list of call-backs was full.
     CallBackLost,
     /// A recording was closed.
     Recorded {
@@ -379,73 +381,75 @@ pub enum FactKind {
         sha256: String,
         duration_ms: u64,
         frames_dropped: u64,
-        /// Where it is silent because the disk could not be written.
+        /// Parts that are silent because the disk could not be written.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         gaps: Vec<Gap>,
-        /// The end of the service interrupted it, and the next start repaired it.
+        /// The end of the service interrupted the recording, and the next start repaired it.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         repaired: bool,
     },
     /// A recording failed.
     RecordingFailed { leg: LegNo, why: String },
-    /// Sound as one leg's anchor saw it.
+    /// The statistics of one leg's anchor.
     Sound { leg: LegNo, packets_in: u64, packets_out: u64, packets_lost: u64, packets_foreign: u64, jitter_us: u32 },
-    /// Nobody was on shift when it waited: the fallback began. Told once of a call, however often it is tried again.
+    /// The centre was unstaffed, and the fallback began. Reported once for each call.
     NobodyOnShift,
     /// A leg's peer has put the other side on hold.
     Held { leg: LegNo },
-    /// And has taken it back.
+    /// The hold has ended.
     Resumed { leg: LegNo },
-    /// A leg's session was not refreshed in time (RFC 4028 §10): `kept` because its voice is heard, else ended. Told once of a leg.
+    /// A leg's session was not refreshed in time (RFC 4028 §10): `kept` because its audio still arrives, otherwise ended. Reported once
+    /// for each leg.
     SessionExpired { leg: LegNo, kept: bool },
     /// A leg's peer sends no audio and has responded to our OPTIONS in its dialog: the call continues.
     SilentLegPresent { leg: LegNo, sip_status: u16 },
-    /// A digit came from a leg (RFC 4733, or INFO).
+    /// A leg sent a digit (RFC 4733, or INFO).
     Digit { leg: LegNo, digit: char },
-    /// The caller is asked to press a digit if he cannot speak: by an operator, somebody at the console, or, without `by`, because
-    /// he was not heard.
+    /// The caller was asked to press a digit if they cannot speak: by an operator or console user or, without `by`, because no voice was
+    /// detected.
     SilentAsked { by: Option<String> },
-    /// He has pressed one since, or, `waiting`, while he waited. `text` is what it meant then, empty: nothing that was known.
+    /// The caller has pressed a digit after that or, `waiting`, while they waited. `text` is its meaning at that time; empty if it had
+    /// none.
     Chosen { digit: char, text: String, waiting: bool },
-    /// An invariant was broken and this call was ended for it.
+    /// An invariant was violated, and this call was ended.
     Breach { what: String },
 
-    /// An operator called a colleague or an agency. Opens a call that is no emergency call: it has no record.
+    /// An operator called a colleague or an agency. Opens a placed call, which has no record.
     Placed {
         by: OperatorId,
         to: Callee,
-        /// Empty where he has not called us, but his own phone was rung for it.
+        /// Empty if the operator's own phone was rung for the call.
         sip_call_id: String,
-        /// The call that nobody had answered, when this one calls back.
+        /// The unanswered call, if this is a call-back.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         of: Option<CallId>,
-        /// Who has ordered it at the console: the operator's own phone rings first.
+        /// The console user who ordered the call: the operator's own phone rings first.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ordered_by: Option<String>,
     },
 
     /// The service started. `call` is None from here on.
     Started { version: String },
-    /// The service stops in good order.
+    /// The service ended properly.
     Stopped,
-    /// Calls of a number wait behind others until then, or, without `until`, no longer do, because somebody has said so.
+    /// A number was flagged: its calls wait behind others until this time. Without `until`, the flag was removed.
     CallerMarked { number: String, until: Option<Timestamp>, by: String },
-    /// The house works otherwise, until then or until somebody ends it, because somebody, or `time`, has said so.
+    /// The operating mode was changed, until this time or, without `until`, until the next change. `by` is the person, or `time`.
     PostureSet { posture: Posture, until: Option<Timestamp>, by: String },
-    /// An operator's state as the ACD sees it changed.
+    /// An operator's state in the ACD changed.
     OperatorState { operator: OperatorId, state: String, reason: Option<String> },
-    /// An operator has logged in at a station, or nobody is there any more.
+    /// An operator has logged in at a station, or, without `operator`, has logged out.
     Stationed { station: OperatorId, operator: Option<OperatorId> },
-    /// Somebody has keyed a wrong PIN of his there; `locked`: no PIN lets him in for a while.
+    /// A wrong PIN of the operator was entered at a station. `locked`: no PIN of the operator is accepted for some time.
     PinRefused { station: OperatorId, operator: OperatorId, locked: bool },
-    /// Wrong passwords of an account have been shown, so many that sources which have not proven themselves must wait.
+    /// So many wrong passwords of an account were received that sources that have not authenticated must wait.
     PasswordGuessed { account: String, source: IpAddr, failures: u32 },
-    /// Somebody changed something by the console: who, in which role, what, of what, and whether it was done.
+    /// A command of the console: the user and their role, the command and its object, and whether it succeeded.
     Commanded { by: String, role: ConsoleRole, command: String, of: String, done: bool },
 }
 
 impl FactKind {
-    /// The word in records: the `kind` of its JSON form.
+    /// The name in records: the `kind` of the JSON form.
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Received { .. } => "received",

@@ -1,4 +1,4 @@
-//! The fold: facts in any order, any number of times, to one record.
+//! Computes one record from facts, in any order and any number of times.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,15 +11,15 @@ use super::transfers::Transfers;
 use super::{CallBack, Cdr, Choice, Disposition, Offer, Outcome, Recording, SilentPrompt, Sound, Talk};
 
 impl Cdr {
-    /// Folds the facts of one call, however often and in whatever order they are given. None without a `Received`.
-    /// Facts of other calls than the first one's are left out.
+    /// Computes the record of one call from its facts, in whatever order and however often they are given. None without a `Received`.
+    /// Facts of other calls than the first fact's are ignored.
     pub fn fold(facts: &[Fact]) -> Option<Self> {
         let call = facts.iter().find_map(|fact| fact.call)?;
         let mut once: BTreeMap<FactId, &Fact> = BTreeMap::new();
         for fact in facts.iter().filter(|fact| fact.call == Some(call)) {
             once.entry(fact.id).or_insert(fact);
         }
-        // The call's own numbers order its facts, whatever the wall clock did; late facts come after, by time.
+        // The sequence numbers of the call order its facts, whatever the wall clock did; late facts come after them, by time.
         let mut ordered: Vec<&Fact> = once.into_values().collect();
         ordered.sort_by_key(|fact| {
             let late = fact.id.seq & LATE != 0;
@@ -88,7 +88,7 @@ impl Cdr {
             }
             FactKind::OperatorLost { .. } => self.end_talk(talking.take(), at, true),
             FactKind::Ended { by, cause, sip_status, q850 } => {
-                // A second end can only be that of a recovery that met a call which had ended.
+                // A second end comes from a recovery of a call that had already ended.
                 if self.ended.is_none() {
                     self.end_talk(talking.take(), at, false);
                     self.ended = Some(at);
@@ -190,10 +190,10 @@ impl Cdr {
         }
     }
 
-    /// What follows from the rest.
+    /// Computes the fields that follow from the others.
     fn close(&mut self, talking: Talking) {
         if let Some((_, _, from)) = &talking {
-            // Still open: it has talked for no time that is written down.
+            // The talk is still open: its duration so far is not recorded.
             let from = *from;
             self.end_talk(talking, from, false);
         }
@@ -247,10 +247,10 @@ fn steady(fact: &Fact) -> Timestamp {
     }
 }
 
-/// Who talks with the caller, over which leg, since when.
+/// The party that talks with the caller: its leg, the party, and the start of the talk.
 pub(super) type Talking = Option<(LegNo, Callee, Timestamp)>;
 
-/// Which legs have put the other side on hold, since when, and how long it has been so altogether.
+/// Legs that have put the other side on hold, the start of the hold, and the total hold time.
 #[derive(Default)]
 struct Holds {
     by: BTreeSet<LegNo>,
@@ -272,7 +272,7 @@ impl Holds {
                     self.millis += fact.at.millis_since(self.since);
                 }
             }
-            // Where the talk ends, its hold does.
+            // The hold ends with the talk.
             FactKind::OperatorLost { .. }
             | FactKind::TransferAsked { .. }
             | FactKind::TransferorLeft { .. }
@@ -324,7 +324,7 @@ impl Holds {
     }
 }
 
-/// The bit of `FactId::seq` that tells late facts.
+/// The bit of `FactId::seq` that marks late facts.
 const LATE: u32 = 0x8000_0000;
 
 /// The record that a `Received` opens.

@@ -1,4 +1,4 @@
-//! Guests in the fold: who was in the call beside whom the caller had, as what, and whose seconds are talk.
+//! Participants in the computation of a record: their times and roles, and which times count as talk.
 
 use std::collections::BTreeMap;
 
@@ -9,14 +9,14 @@ use super::fact::{Callee, FactKind, Role};
 use super::fold::Step;
 use super::{Cdr, Talk, Visit};
 
-/// The guests who are there.
+/// The current participants.
 #[derive(Default)]
 pub(super) struct Guests {
     open: BTreeMap<LegNo, (Callee, Role, Timestamp)>,
 }
 
 impl Guests {
-    /// Takes one fact, before the talk itself does: what guests have said stands before it. Those of other matters change nothing.
+    /// Applies one fact, before the talk itself does, so that participants' talks come before it. Other facts are ignored.
     pub(super) fn take(&mut self, fact: &Step<'_>, cdr: &mut Cdr) {
         if let FactKind::GuestJoined { leg, who, role } = fact.kind {
             self.leave(*leg, fact.at, cdr);
@@ -30,7 +30,7 @@ impl Guests {
         }
     }
 
-    /// Of those who are there still, no time is written down.
+    /// Ends the computation. The time of participants who are still in the call is not recorded.
     pub(super) fn close(mut self, cdr: &mut Cdr) {
         while let Some((leg, (_, _, from))) = self.open.first_key_value() {
             let (leg, from) = (*leg, *from);

@@ -1,4 +1,4 @@
-//! Call detail records: facts, and their fold. Knows nothing of how facts come about or are stored.
+//! Call detail records: facts, and the computation of records from them. Does not depend on how facts are created or stored.
 
 mod console_role;
 pub mod fact;
@@ -19,26 +19,26 @@ use crate::sip::location::{Location, Shape};
 
 use fact::{Callee, Class, Destination, EndCause, OfferOutcome, Role, Side};
 
-/// What became of a call, as reports count it.
+/// The outcome of a call in reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// Somebody spoke with the caller.
+    /// An operator or outside number talked with the caller.
     Answered,
-    /// The caller left before an answer.
+    /// The caller hung up before an answer.
     Abandoned,
-    /// The service or the trunk's side ended it before an answer.
+    /// The service or the trunk ended it before an answer.
     Failed,
     /// The service was killed while it was open, before an answer.
     Interrupted,
 }
 
 impl Outcome {
-    /// What a call comes to that ends before anybody has answered.
+    /// The outcome of a call that ended without an answer.
     pub const fn unanswered(cause: EndCause) -> Self {
         match cause {
             EndCause::Interrupted => Self::Interrupted,
-            // Or he was answered by the queue, not by a person, and went away or fell silent.
+            // Also if only the queue had answered, not a person, and the caller then hung up or fell silent.
             EndCause::Abandoned | EndCause::Normal | EndCause::CallerSilent | EndCause::CallerLost => Self::Abandoned,
             EndCause::OperatorLost
             | EndCause::NoCapacity
@@ -48,7 +48,7 @@ impl Outcome {
         }
     }
 
-    /// The word in records and reports.
+    /// The name in records and reports.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Answered => "answered",
@@ -59,44 +59,44 @@ impl Outcome {
     }
 }
 
-/// One offer to an operator's phone or the fallback number.
+/// One ring attempt to an operator's phone or to the fallback number.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Offer {
     pub leg: LegNo,
     pub to: Callee,
-    /// Why he of all: the ACD's reason.
+    /// The ACD's reason for the choice of this operator.
     pub why: String,
     pub offered: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rang: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Timestamp>,
-    /// None while it is open, or where its end was not written down.
+    /// None while it is in progress, or if its end was not recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<OfferOutcome>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sip_status: Option<u16>,
 }
 
-/// One stretch of talk with one callee. The sum of all stretches but the guests' is the call's talk time.
+/// One period of talk with one party. The sum of all periods except the participants' is the call's talk time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Talk {
     pub leg: LegNo,
     pub with: Callee,
     pub from: Timestamp,
     pub to: Timestamp,
-    /// True when the callee was lost and the caller went back to the queue.
+    /// True if the party was lost and the caller returned to the queue.
     #[serde(default)]
     pub lost: bool,
-    /// True when the callee passed the caller on, or another took his place.
+    /// True if the party transferred the caller or was replaced.
     #[serde(default, skip_serializing_if = "is_not")]
     pub transferred: bool,
-    /// True when another had the caller meanwhile: these seconds are the guest's own, and no more of the call's.
+    /// True for a participant. This time does not count towards the call's talk time.
     #[serde(default, skip_serializing_if = "is_not")]
     pub guest: bool,
 }
 
-/// One stretch in which somebody was in the call beside whom the caller had.
+/// One participation in a call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Visit {
     pub leg: LegNo,
@@ -121,14 +121,14 @@ const fn is_zero(count: &u32) -> bool {
 pub struct Transfer {
     pub by: OperatorId,
     pub to: Destination,
-    /// The call in which the two spoke before.
+    /// The call in which the operator and the target spoke before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consulted: Option<CallId>,
     pub asked: Timestamp,
-    /// Done, or failed; None where that was not written down.
+    /// When it succeeded or failed; None if that was not recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Timestamp>,
-    /// `Answered` when it was done.
+    /// `Answered` if it succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<OfferOutcome>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -136,31 +136,31 @@ pub struct Transfer {
 }
 
 impl Talk {
-    /// Its length in milliseconds.
+    /// Its duration in milliseconds.
     pub const fn millis(&self) -> u64 {
         self.to.millis_since(self.from)
     }
 }
 
-/// A recording of one stretch of talk.
+/// A recording of one period of talk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recording {
     pub leg: LegNo,
     /// Relative to `[recording] dir`.
     pub file: String,
-    /// Of the file's bytes, hexadecimal.
+    /// SHA-256 of the file, hexadecimal.
     pub sha256: String,
     pub duration_ms: u64,
     pub frames_dropped: u64,
-    /// Where it is silent because the disk could not be written.
+    /// Parts that are silent because the disk could not be written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<Gap>,
-    /// The end of the service interrupted it, and the next start repaired it.
+    /// The end of the service interrupted the recording, and the next start repaired it.
     #[serde(default, skip_serializing_if = "is_not")]
     pub repaired: bool,
 }
 
-/// Sound as one leg's port saw it.
+/// The statistics of one leg's port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sound {
     pub leg: LegNo,
@@ -171,13 +171,13 @@ pub struct Sound {
     pub jitter_us: u32,
 }
 
-/// How the operator classed a call; the last word counts.
+/// The operator's classification of a call; the last one counts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disposition {
     pub class: Class,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
-    /// Whose matter it is.
+    /// The agency of the category.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agency: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -186,13 +186,13 @@ pub struct Disposition {
     pub at: Timestamp,
 }
 
-/// A call-back of an operator to somebody whom nobody had answered.
+/// A call-back after an unanswered call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallBack {
     pub by: OperatorId,
-    /// The call in which he called.
+    /// The call of the call-back.
     pub over: CallId,
-    /// `Answered` when he was reached.
+    /// `Answered` if the caller was reached.
     pub outcome: OfferOutcome,
     pub at: Timestamp,
 }
@@ -200,53 +200,53 @@ pub struct CallBack {
 /// The prompt for those who cannot speak was played.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SilentPrompt {
-    /// None: by itself, as the caller was not heard.
+    /// None: played automatically, because no voice was detected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
     pub at: Timestamp,
 }
 
-/// A digit by which a caller has said something.
+/// A digit that a caller pressed as an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Choice {
     pub digit: char,
-    /// What it meant then; empty: nothing that was known.
+    /// Its meaning at that time; empty if it had none.
     pub text: String,
-    /// While he waited, unasked.
+    /// Pressed while the caller waited, without the prompt.
     #[serde(default, skip_serializing_if = "is_not")]
     pub waiting: bool,
     pub at: Timestamp,
 }
 
-/// One call, as its facts tell it. Times are milliseconds since the Unix epoch, spans milliseconds.
+/// The record of one call. Times are milliseconds since the Unix epoch, durations milliseconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cdr {
     pub call: CallId,
     pub trunk: String,
     /// From P-Asserted-Identity of a trusted trunk (RFC 3325).
     pub asserted: Option<String>,
-    /// From From.
+    /// From the From header.
     pub presented: Option<String>,
     pub called: String,
     /// The Call-ID of the caller's leg.
     pub sip_call_id: String,
     pub headers: Vec<String>,
-    /// How the house worked when it came.
+    /// The operating mode when the call arrived.
     #[serde(default, skip_serializing_if = "Posture::is_normal")]
     pub posture: Posture,
-    /// How many calls of the number there were within the configured time, this one included; 0: it was the first, or unknown.
+    /// Number of calls of this number within the configured time, this one included; 0: it was the first, or the number is unknown.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub calls_of_late: u32,
     /// The account whose phone made the call: an internal call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub internal: Option<OperatorId>,
-    /// It waited behind others, as the number's calls before were pranks.
+    /// The call waited behind others, because earlier calls of the number were pranks.
     #[serde(default, skip_serializing_if = "is_not")]
     pub known_prank: bool,
     /// Best first.
     pub locations: Vec<Location>,
 
-    /// The desk whose call it is; empty: the first, or it never entered a queue.
+    /// The desk of the call; empty: the first desk, or the call never entered a queue.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub desk: String,
     pub received: Timestamp,
@@ -259,17 +259,17 @@ pub struct Cdr {
     pub ended: Option<Timestamp>,
     pub wrapped_up: Option<Timestamp>,
 
-    /// From arrival to the first answer, or to the end where there was none.
+    /// From arrival to the first answer, or to the end if there was none.
     pub waited_ms: u64,
-    /// All stretches of talk together, but the guests'.
+    /// The sum of all periods of talk, except the participants'.
     pub talk_ms: u64,
-    /// How much of it one side had put the other on hold.
+    /// The part of the talk time in which one side had put the other on hold.
     #[serde(default)]
     pub hold_ms: u64,
     /// From the end to the end of the operator's wrap-up.
     pub wrap_ms: Option<u64>,
 
-    /// Who talked last.
+    /// The operator who talked last.
     pub operator: Option<OperatorId>,
     pub talks: Vec<Talk>,
     pub offers: Vec<Offer>,
@@ -278,13 +278,13 @@ pub struct Cdr {
     /// Conferences and supervision, in the order in which they ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub guests: Vec<Visit>,
-    /// Somebody was lost, or sent him back, and the caller waited again, so often.
+    /// Number of times that the caller returned to the queue, because the other party was lost or returned the caller.
     pub returned: u32,
     pub nobody_on_shift: bool,
 
     pub ended_by: Option<Side>,
     pub cause: Option<EndCause>,
-    /// The final response to the caller's INVITE when it was not 200.
+    /// The final response to the caller's INVITE if it was not 200.
     pub sip_status: Option<u16>,
     /// From a Reason header (RFC 3326).
     pub q850: Option<u8>,
@@ -298,27 +298,27 @@ pub struct Cdr {
     pub sound: Vec<Sound>,
     /// `leg:digit`, in order.
     pub digits: Vec<(LegNo, char)>,
-    /// When the caller was asked to press a digit if he cannot speak.
+    /// When the caller was asked to press a digit if they cannot speak.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub silent_prompts: Vec<SilentPrompt>,
-    /// What he has pressed then, and while he waited.
+    /// The digits that the caller pressed then, and while they waited.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<Choice>,
     pub breach: Option<String>,
 }
 
 impl Cdr {
-    /// The number that the operator saw: asserted before presented.
+    /// The number that the operator saw: the asserted number, else the presented one.
     pub fn number(&self) -> Option<&str> {
         self.asserted.as_deref().or(self.presented.as_deref())
     }
 
-    /// The best location in a few words. None where none came, or nothing of it could be read.
+    /// The best location as a short text. None if no location arrived, or none was readable.
     pub fn location_brief(&self) -> Option<String> {
         self.locations.iter().map(Location::brief).find(|words| !words.is_empty())
     }
 
-    /// Latitude and longitude (WGS 84) of the best location that has a shape; of a circle, its centre.
+    /// Latitude and longitude (WGS 84) of the best location with a shape; for a circle, its centre.
     pub fn position(&self) -> Option<(f64, f64)> {
         self.locations.iter().find_map(|location| match location.shape.as_ref()? {
             Shape::Point { latitude, longitude } | Shape::Circle { latitude, longitude, .. } => {
@@ -346,7 +346,7 @@ impl Cdr {
         passed || self.guests.iter().any(|visit| visit.who == *callee)
     }
 
-    /// True when nothing but late facts can follow.
+    /// True if only late facts can follow.
     pub const fn is_closed(&self) -> bool {
         self.ended.is_some()
     }

@@ -1,4 +1,4 @@
-//! When a fact happened, on both clocks, and how words of a newer version are read.
+//! When a fact happened, on both clocks, and how values of a newer version are read.
 
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +27,7 @@ impl Moment {
     }
 }
 
-/// Reads a word that only a newer version knows as the default: the rest of the fact is still valid.
+/// Reads a value that only a newer version knows as the default: the rest of the fact is still valid.
 pub(super) fn known_or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: serde::Deserializer<'de>,

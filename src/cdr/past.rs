@@ -1,4 +1,4 @@
-//! What a run of the service wants to know of the runs before it, as their records tell it.
+//! The records of earlier runs that a new run of the service needs.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::ids::{CallId, OperatorId};
 use super::fact::{Callee, Class, Fact};
 use super::{CallBack, Cdr};
 
-/// One call of an earlier run, as far as it matters to a later one.
+/// The data of one call of an earlier run that a later run needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PastCall {
     pub call: CallId,
@@ -17,10 +17,10 @@ pub struct PastCall {
     pub answered: Option<Timestamp>,
     pub ended: Timestamp,
     pub waited_ms: u64,
-    /// Who has had the caller, and since when.
+    /// The operators who have had the caller, each with the time since when.
     pub worked_by: BTreeMap<OperatorId, Timestamp>,
     pub call_backs: Vec<CallBack>,
-    /// When it was classed as a prank, if that was the last word.
+    /// When it was classified as a prank, if that is the last classification.
     pub prank: Option<Timestamp>,
 }
 
@@ -47,10 +47,11 @@ impl PastCall {
     }
 }
 
-/// All of it, calls in the order of time.
+/// All records of earlier runs; calls in the order of time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Past {
     pub calls: Vec<PastCall>,
-    /// Those of the service that hold on: `CallerMarked`, `Stationed`, and the last `PostureSet`; each kind in the order of time.
+    /// Facts of the service that are still in effect: `CallerMarked`, `Stationed`, and the last `PostureSet`; each kind in the order of
+    /// time.
     pub facts: Vec<Fact>,
 }

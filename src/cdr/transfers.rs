@@ -1,4 +1,4 @@
-//! Transfers in the fold: who passed the caller on to whom, and whose talk ends or goes on with it.
+//! Transfers in the computation of a record: who transferred the caller to whom, and which talks end with it.
 
 use crate::ids::LegNo;
 
@@ -6,15 +6,15 @@ use super::fact::{Callee, FactKind, OfferOutcome};
 use super::fold::{Step, Talking};
 use super::{Cdr, Talk, Transfer};
 
-/// The transfer that is under way.
+/// The transfer in progress.
 #[derive(Default)]
 pub(super) struct Transfers {
-    /// Who had the caller when it was asked for.
+    /// The party that had the caller when the transfer started.
     parted: Option<(LegNo, Callee)>,
 }
 
 impl Transfers {
-    /// Takes one fact; those of other matters change nothing.
+    /// Applies one fact. Other facts are ignored.
     pub(super) fn take(&mut self, fact: &Step<'_>, cdr: &mut Cdr, talking: &mut Talking) {
         match fact.kind {
             FactKind::TransferAsked { leg, by, to, consulted, .. } => {

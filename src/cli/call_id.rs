@@ -1,4 +1,4 @@
-//! Call ids on the command line: whole, or shortened to a start that only one call has.
+//! Call ids on the command line: complete, or shortened to a unique prefix.
 
 use std::str::FromStr;
 
@@ -16,7 +16,7 @@ const DIGITS: usize = 32;
 /// The positions of the dashes between them.
 const DASHES: [usize; 4] = [8, 12, 16, 20];
 
-/// The start of a call's id, as far as it was given.
+/// The prefix of a call's id, as it was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct CallStart {
     digits: String,
@@ -33,12 +33,12 @@ impl FromStr for CallStart {
 }
 
 impl CallStart {
-    /// The call, if the id is whole.
+    /// The call, if the id is complete.
     fn whole(&self) -> Option<CallId> {
         self.digits.parse().ok()
     }
 
-    /// In the form of records, with dashes.
+    /// The prefix in the form of records, with dashes.
     fn dashed(&self) -> String {
         let mut text = String::new();
         for (at, digit) in self.digits.chars().enumerate() {
@@ -50,7 +50,7 @@ impl CallStart {
         text
     }
 
-    /// The only one of `calls` that has this start.
+    /// The only one of `calls` with this prefix.
     fn only(&self, calls: impl IntoIterator<Item = CallId>) -> anyhow::Result<CallId> {
         let start = self.dashed();
         let found: Vec<CallId> = calls.into_iter().filter(|call| call.to_string().starts_with(&start)).collect();
@@ -68,7 +68,7 @@ impl CallStart {
         }
     }
 
-    /// The live call of the running service.
+    /// The live call of the running service with this prefix.
     pub(super) fn live(&self, config: &Config) -> anyhow::Result<CallId> {
         #[derive(Deserialize)]
         struct Calls {
@@ -85,7 +85,7 @@ impl CallStart {
         self.only(calls.into_iter().map(|call| call.call))
     }
 
-    /// The stored call.
+    /// The stored call with this prefix.
     pub(super) async fn stored(&self, store: &Store) -> anyhow::Result<CallId> {
         if let Some(call) = self.whole() {
             return Ok(call);

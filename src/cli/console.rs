@@ -15,7 +15,7 @@ use super::Named;
 use super::callers::fault;
 
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Bytes of an answer that are read.
+/// Maximum bytes of a response.
 const ANSWER_MAX: u64 = 16 << 20;
 
 #[derive(Debug, Deserialize)]
@@ -129,7 +129,7 @@ pub(super) fn ask(config: &Config, method: &str, path: &str, body: &str) -> anyh
     Ok((status, body.to_owned()))
 }
 
-/// The address for a client: a listener may be on every address of the machine.
+/// The address to which a client connects, because a listener may have the wildcard address.
 fn reachable(listen: SocketAddr) -> SocketAddr {
     let mut address = listen;
     if address.ip().is_unspecified() {

@@ -12,15 +12,15 @@ use crate::sip::digest::Ha1;
 use crate::store::Store;
 use crate::store::operators::OperatorRow;
 
-/// Characters of generated passwords, without those that look alike on paper.
+/// Characters of generated passwords, without those that look similar on paper.
 const LETTERS: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz23456789A";
-/// 80 bits.
+/// Length of generated passwords: 80 bits.
 const PASSWORD_LETTERS: usize = 16;
-/// Characters of every password, generated or given.
+/// Minimum characters of a password, generated or given.
 const PASSWORD_MIN: usize = 8;
 const PASSWORD_MAX: usize = 128;
 const _: () = assert!(PASSWORD_MIN <= PASSWORD_LETTERS && PASSWORD_LETTERS <= PASSWORD_MAX);
-/// Characters of a display name.
+/// Maximum characters of a display name.
 const NAME_MAX: usize = 100;
 
 /// The kind of an account.
@@ -89,7 +89,7 @@ pub(super) fn remove(config: &Config, kind: Kind, name: &str) -> anyhow::Result<
     Ok(())
 }
 
-/// An account of that kind.
+/// The account of this kind and name.
 async fn known(store: &Store, kind: Kind, name: &OperatorId) -> anyhow::Result<OperatorRow> {
     let known = store.operators().await?.into_iter().find(|row| row.operator == name.as_str());
     known.filter(|row| kind.has(row)).with_context(|| format!("no {} is named {name}", kind.word()))
@@ -138,7 +138,7 @@ pub(super) fn row(config: &Config, operator: &OperatorId, name: &str, password: 
     })
 }
 
-/// Why a password cannot be used: the expected one. None: it can.
+/// The expected password if this one is invalid; None if it is valid.
 pub(super) fn wrong_password(password: &str) -> Option<String> {
     let length = password.chars().count();
     let good = (PASSWORD_MIN..=PASSWORD_MAX).contains(&length) && !password.chars().any(char::is_control);

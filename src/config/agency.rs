@@ -1,4 +1,4 @@
-//! `[[agency]]`: whom operators may call and pass callers on to.
+//! `[[agency]]`: the agencies that operators may call and to which they may transfer callers.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ pub(super) struct Section {
     number: String,
 }
 
-/// The agencies that can be used; what is wrong with the others is told.
+/// The valid agencies; errors of the others are reported.
 pub(super) fn checked(source: &mut Source, file: &File) -> Vec<Agency> {
     let mut names = BTreeSet::new();
     let mut agencies = Vec::new();

@@ -1,4 +1,4 @@
-//! `[callers]` and `[[category]]`: what is remembered of callers, and what calls can be about.
+//! `[callers]` and `[[category]]`: the history of callers, and the subjects of calls.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -47,7 +47,7 @@ pub(super) struct CategorySection {
     agency: Option<String>,
 }
 
-/// How callers are remembered.
+/// Checks `[callers]`.
 pub(super) fn checked(source: &mut Source, file: &File) -> CallerTerms {
     let section = &file.callers;
     let mut within = |key: &str, value: u64, low: u64, high: u64, unit: &str| {
@@ -88,7 +88,7 @@ const fn hours(hours: u64) -> Duration {
     Duration::from_secs(hours.saturating_mul(3_600))
 }
 
-/// The categories that can be used; what is wrong with the others is told.
+/// The valid categories; errors of the others are reported.
 pub(super) fn categories(source: &mut Source, file: &File) -> Vec<Category> {
     let (mut codes, mut names) = (BTreeSet::new(), BTreeSet::new());
     let mut categories = Vec::new();

@@ -1,4 +1,4 @@
-//! How many calls the RTP ports are enough for.
+//! The number of calls for which the RTP ports are sufficient.
 
 use crate::limits::CALLS_MAX;
 
@@ -6,7 +6,7 @@ use super::source::Source;
 use super::{Config, Fault, Media};
 
 impl Config {
-    /// Calls at once: what `[site] max_calls` says, or half of the RTP port pairs. A conversation takes two.
+    /// Maximum simultaneous calls: `[site] max_calls`, or half of the RTP port pairs, because a conversation takes two.
     pub fn calls_max(&self) -> usize {
         self.site.max_calls.unwrap_or_else(|| self.media.calls())
     }
@@ -19,12 +19,12 @@ impl Media {
         usize::from(last.saturating_sub(first)).div_ceil(2)
     }
 
-    /// Conversations at once.
+    /// Maximum simultaneous conversations.
     fn calls(&self) -> usize {
         (self.pairs() / 2).clamp(1, CALLS_MAX)
     }
 
-    /// The warning about calls that the ports are not enough for.
+    /// The warning that the ports are not sufficient for the configured number of calls.
     pub(super) fn too_few_ports(&self, source: &Source, max_calls: Option<usize>) -> Option<Fault> {
         let (calls, pairs, most) = (max_calls?, self.pairs(), self.calls());
         let wrong = format!(

@@ -1,4 +1,4 @@
-//! Checks values and their agreement, and turns sections into what the service works with.
+//! Checks values and their consistency, and converts sections to the settings of the service.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ use super::{
     posture, roster, silent, tls,
 };
 
-/// Checks everything. None when something that has no default cannot be used; then `source` has a fault.
+/// Checks everything. Returns None if a value without a default is invalid; then `source` has an error.
 pub(super) fn checked(source: &mut Source, file: File) -> Option<Config> {
     let zone = zone(source, &file);
     let sip = sip(source, &file);
@@ -295,7 +295,7 @@ pub(super) fn codes(section: &Features) -> [(&'static str, &String); 24] {
     ]
 }
 
-/// The codes of the postures.
+/// The feature codes of the operating modes.
 fn postures(section: &Features) -> Vec<(String, Posture)> {
     let codes = [
         (&section.posture_normal, Posture::Normal),
@@ -306,7 +306,7 @@ fn postures(section: &Features) -> Vec<(String, Posture)> {
     codes.map(|(code, posture)| (code.clone(), posture)).into()
 }
 
-/// The operators who are supervisors. Whether they exist is the database's to tell.
+/// The supervisors. The database decides whether they exist.
 fn supervisors(source: &mut Source, file: &File) -> BTreeSet<OperatorId> {
     let mut known = BTreeSet::new();
     for (i, name) in file.operators.supervisors.iter().enumerate() {

@@ -14,7 +14,7 @@ use super::level::FIRST_DESK;
 use super::section::File;
 use super::source::Source;
 
-/// Builds the desks, and which calls are whose. The first is `[queue]`.
+/// Builds the desks, and the rules which calls belong to which desk. The first is `[queue]`.
 pub(super) fn checked(source: &mut Source, file: &File) -> (Vec<Desk>, Vec<DeskCalls>) {
     let queue = &file.queue;
     let first = Desk {
@@ -108,7 +108,7 @@ fn escalation(
         after: Duration::from_secs(step.after_seconds),
         to: numbers(source, &format!("{at}.escalation"), step.to.as_deref().unwrap_or_default(), own, desks),
     };
-    // A step that names a number and no desk is for the number alone.
+    // A step with a number and no desk only calls the number.
     let desks_too = steps.iter().filter(|step| step.number.is_none() || step.to.is_some());
     desks_too.map(step).collect()
 }
@@ -119,7 +119,7 @@ fn outside(steps: &[EscalationStep]) -> Vec<(Duration, String)> {
     numbers.map(|(after, number)| (Duration::from_secs(after), number)).collect()
 }
 
-/// The numbers of other desks than the one called `own`.
+/// The numbers of desks other than `own`.
 fn numbers(source: &mut Source, key: &str, names: &[String], own: &str, desks: &[DeskSection]) -> Vec<DeskNo> {
     let mut to = Vec::new();
     for name in names {

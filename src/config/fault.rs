@@ -2,16 +2,16 @@
 
 use std::fmt;
 
-/// One fault.
+/// One error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// The file as it was named.
+    /// The path of the file as it was given.
     pub file: String,
-    /// Line from 1, when it is known.
+    /// Line from 1, if it is known.
     pub line: Option<usize>,
-    /// The key in full: `queue.ring_seconds`, `trunk[0].peers`. Empty when the fault is of no key.
+    /// The full key: `queue.ring_seconds`, `trunk[0].peers`. Empty if the error belongs to no key.
     pub key: String,
-    /// What stands there, or is missing.
+    /// The invalid value, or the value that is missing.
     pub wrong: String,
     /// What is expected. Empty if `wrong` already says it.
     pub right: String,
@@ -34,7 +34,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// At least one fault, in the order of the file.
+/// At least one error, in the order of the file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Faults(pub Vec<Fault>);
 

@@ -1,4 +1,4 @@
-//! `[guard]`: who is kept out.
+//! `[guard]`: limits and bans.
 
 use std::time::Duration;
 

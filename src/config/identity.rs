@@ -1,4 +1,4 @@
-//! Who a certificate speaks for in SIP (RFC 5922 §7), and the check of those that trunks show when we connect.
+//! The names that a certificate verifies in SIP (RFC 5922 §7), and the check of trunks' certificates.
 
 use std::sync::Arc;
 
@@ -13,20 +13,20 @@ use webpki::EndEntityCert;
 
 use crate::sip::certificate::{domains, is_same};
 
-/// True when a certificate, whose issuer has been checked, speaks for a domain or an address.
+/// True if a certificate, whose issuer has been checked, is valid for a domain or an address.
 pub fn proves(certificate: &CertificateDer<'_>, name: &str) -> bool {
     let Ok(parsed) = EndEntityCert::try_from(certificate) else { return false };
     if domains(parsed.valid_uri_names(), parsed.valid_dns_names()).iter().any(|domain| is_same(domain, name)) {
         return true;
     }
-    // RFC 5922 knows domains only; a trunk without a name proves the address at which it was configured.
+    // RFC 5922 covers domains only; a trunk without a name must verify the address at which it was configured.
     let address = ServerName::try_from(name).ok().filter(|name| matches!(name, ServerName::IpAddress(_)));
     let parsed = ParsedCertificate::try_from(certificate).ok();
     address.zip(parsed).is_some_and(|(address, parsed)| verify_server_name(&parsed, &address).is_ok())
 }
 
-/// Believes certificates of certain issuers that speak for the domain which is called. Other than in the web, a wildcard speaks for
-/// nobody.
+/// Accepts certificates of certain issuers that are valid for the domain of the connection. Unlike on the web, a wildcard matches no
+/// domain.
 #[derive(Debug)]
 pub(super) struct TrunkVerifier {
     issuers: RootCertStore,

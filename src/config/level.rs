@@ -1,19 +1,19 @@
-//! What the desks promise: so many per cent of their calls answered within so long.
+//! Service levels of the desks: the share of calls that must be answered within a target time.
 
 use std::time::Duration;
 
 use super::section::File;
 use super::source::Source;
 
-/// How reports and metrics call the desk without a name, `[queue]`.
+/// The name in reports and metrics of the desk without a name, `[queue]`.
 pub const FIRST_DESK: &str = "queue";
 
-/// One desk's promise.
+/// One desk's service level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServiceLevel {
-    /// T: a wait of exactly T is within.
+    /// Target time T; a wait of exactly T is within it.
     pub within: Duration,
-    /// Of those who were answered or waited for more than a short abandon.
+    /// Target share of the calls that were answered or waited longer than a short abandon.
     pub percent: u8,
 }
 
@@ -24,28 +24,28 @@ impl ServiceLevel {
     }
 }
 
-/// The promises of all desks.
+/// The service levels of all desks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Levels {
-    /// Of desks that are no longer configured.
+    /// The level for desks that are no longer configured.
     pub usual: ServiceLevel,
-    /// By the desk's name as facts have it, the first is empty; in the order of the file.
+    /// By the desk's name in facts, which is empty for the first; in the order of the file.
     pub desks: Vec<(String, ServiceLevel)>,
 }
 
 impl Levels {
-    /// The promise of a desk by its name.
+    /// The service level of a desk by its name.
     pub fn of(&self, desk: &str) -> ServiceLevel {
         self.desks.iter().find(|(name, _)| name == desk).map_or(self.usual, |(_, level)| *level)
     }
 
-    /// The word for a desk that is called so in facts.
+    /// The display name of a desk from its name in facts.
     pub fn shown(desk: &str) -> &str {
         if desk.is_empty() { FIRST_DESK } else { desk }
     }
 }
 
-/// Checks `service_level_seconds` and `service_level_percent` of each desk; `[report]` has what a desk does not say.
+/// Checks `service_level_seconds` and `service_level_percent` of each desk; `[report]` has the defaults.
 pub(super) fn checked(source: &mut Source, file: &File) -> Levels {
     let report = &file.report;
     let mut level = |at: &str, seconds: Option<u64>, percent: Option<u8>| {

@@ -47,10 +47,10 @@ pub use roster::{Ahead, Rostered};
 pub use section::{EngineName, Log, LogFormat, Site, SrtpName};
 pub use tls::{Certificates, TlsFault, TlsFiles};
 
-/// Everything that the file says, parsed and checked.
+/// The configuration, parsed and checked.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The file as it was named.
+    /// The path of the file as it was given.
     pub file: PathBuf,
     pub site: Site,
     /// The zone of `site.timezone`.
@@ -60,20 +60,20 @@ pub struct Config {
     pub guard: GuardSettings,
     pub media: Media,
     pub queue: QueueSection,
-    /// `[queue]` and each `[[desk]]`, and whose which calls are.
+    /// `[queue]` and each `[[desk]]`, and the rules which calls belong to which desk.
     pub desks: (Vec<Desk>, Vec<DeskCalls>),
     pub shifts: Vec<ShiftSection>,
-    /// Whom operators may call and pass callers on to.
+    /// The agencies that operators may call and to which they may transfer callers.
     pub agencies: Vec<Agency>,
-    /// What calls can be about.
+    /// The subjects of calls.
     pub categories: Vec<Category>,
-    /// What is remembered of callers, and for how long they are to be called back.
+    /// The history of callers, and how long call-backs stay in the list.
     pub callers: CallerTerms,
-    /// How callers who cannot speak are asked.
+    /// The prompt and the choices for callers who cannot speak.
     pub silent: SilentTerms,
     pub posture: PostureConfig,
     pub operators: OperatorsSection,
-    /// Who is on shift when, and what says so.
+    /// The shift plan, and the files from which it was built.
     pub rostered: Rostered,
     /// The errors because of which copies of the roster's files are used, or no roster.
     pub roster_faults: Vec<Fault>,
@@ -89,12 +89,12 @@ pub struct Config {
     pub report: Report,
     pub features: FeatureCodes,
     pub supervisors: BTreeSet<OperatorId>,
-    /// Folder of the announcements in the site's language.
+    /// Folder of the prompts in the site's language.
     pub prompts_dir: PathBuf,
     pub log: Log,
-    /// How long a drain may take before calls are ended.
+    /// Maximum duration of a drain before calls are ended.
     pub drain: Duration,
-    /// What works, but not as it was probably meant.
+    /// Valid settings that are probably not intended.
     pub warnings: Vec<Fault>,
 }
 
@@ -109,32 +109,32 @@ pub struct Sip {
     pub expires_max: Duration,
     /// OPTIONS interval to operators' phones; None: none are sent.
     pub keep_alive: Option<Duration>,
-    /// Digest algorithms offered to phones, most wanted first.
+    /// Digest algorithms offered to phones, in order of preference.
     pub digest: Vec<Algorithm>,
     pub nonce_life: Duration,
-    /// None: no connection goes over TLS.
+    /// None: TLS is not used.
     pub tls: Option<TlsFiles>,
     pub connections: Connections,
-    /// Who is asked for the trunks' names; empty: those of the system.
+    /// Name servers for the trunks' names; empty: those of the system.
     pub name_servers: Vec<SocketAddr>,
     /// Provisional responses are reliable whenever the caller supports it (RFC 3262).
     pub reliable_when_supported: bool,
-    /// The session interval that we ask for (RFC 4028); None: none.
+    /// The session interval that siaga requests (RFC 4028); None: none.
     pub session_seconds: Option<u32>,
-    /// How we name ourselves in messages; None: not at all.
+    /// The value of Server and User-Agent; None: not sent.
     pub server_header: Option<String>,
 }
 
-/// How long TCP and TLS connections are borne, and how many of them.
+/// Time limits and maximum number of TCP and TLS connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Connections {
-    /// From the start of a connection, and of a message, to the end of the message.
+    /// Time from the start of a connection, and of a message, to the end of the message.
     pub message: Duration,
-    /// Without a byte from the peer.
+    /// Time without a byte from the peer.
     pub idle: Duration,
-    /// Until the peer has proven something.
+    /// Time until the peer has authenticated.
     pub stranger: Duration,
-    /// From one address, or one IPv6 /64.
+    /// Maximum connections from one address, or one IPv6 /64.
     pub per_address: usize,
 }
 
@@ -147,7 +147,7 @@ pub struct Media {
     pub advertised: Vec<IpAddr>,
     /// First and last port; the first is even, the last odd.
     pub ports: (u16, u16),
-    /// 0: as many as the machine has cores to spare.
+    /// 0: depends on the number of the machine's cores.
     pub threads: usize,
     pub engine: EngineName,
     pub srtp: SrtpName,
@@ -166,7 +166,7 @@ pub struct Recording {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Console {
     pub listen: SocketAddr,
-    /// The bearer token, made at the first start.
+    /// The file of the bearer token, which is created at the first start.
     pub token_file: PathBuf,
 }
 
@@ -174,11 +174,11 @@ pub struct Console {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     pub listen: SocketAddr,
-    /// T of the service level.
+    /// Target time T of the service level.
     pub service_level: Duration,
-    /// Callers who give up sooner count as short abandons.
+    /// Abandoned calls with a shorter wait count as short.
     pub short_abandon: Duration,
-    /// What each desk promises.
+    /// The service level of each desk.
     pub levels: Levels,
 }
 
@@ -208,8 +208,8 @@ impl Config {
         }
     }
 
-    /// A warning for each file and folder that the file names and that is open to more users than it should be. It waits for every disk that has one of
-    /// them.
+    /// A warning for each file and folder in the configuration that is open to more users than it should be. May wait for every disk with
+    /// one of them.
     pub fn mode_warnings(path: &Path) -> Vec<Fault> {
         let (file, text) = (path.display().to_string(), std::fs::read_to_string(path).unwrap_or_default());
         let (source, mut sections) = source::Source::read(&file, &text);
@@ -228,7 +228,7 @@ impl Config {
         if to_serve {
             source.allow_optional_faults();
         }
-        // A folder on a disk that hangs must not stop a service: it looks at the modes later, on a thread of its own.
+        // A folder on a disk that hangs must not stop a service, which checks the modes later on a separate thread.
         let modes = if to_serve { Vec::new() } else { modes::warnings(&source, &sections) };
         let config = check::checked(&mut source, sections);
         match config {
@@ -241,7 +241,7 @@ impl Config {
         }
     }
 
-    /// This configuration as far as a service can take it up that runs with `running`.
+    /// This configuration, with the values of `running` for keys that cannot change while the service runs.
     #[must_use]
     pub fn beside(self, running: &Self) -> Self {
         let running = running.clone();

@@ -1,4 +1,4 @@
-//! Files of the service that other users may read: what works, and is a danger.
+//! Warnings about the service's files that other users may read.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -31,7 +31,7 @@ pub(super) fn warnings(source: &Source, file: &File) -> Vec<Fault> {
     places.into_iter().filter_map(warn).collect()
 }
 
-/// The number of a group of this machine, by its name or as it stands. None: there is none of that name.
+/// The id of a group of this machine, by its name or number. None if there is no such group.
 pub(super) fn group(name: &str) -> Option<u32> {
     let known = fs::read_to_string("/etc/group").unwrap_or_default();
     let found = known.lines().find_map(|line| {

@@ -6,7 +6,7 @@ use super::{Config, Fault};
 
 /// Maximum names that are reported.
 const NAMES_MAX: usize = 20;
-/// What an account's name must be instead.
+/// The expected name of an account.
 pub const OWN_NAME: &str = "a name that is not also a number, an agency or a feature code of the configuration";
 
 impl Config {

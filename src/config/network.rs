@@ -1,4 +1,4 @@
-//! Addresses in the file: listeners, trunks, ports.
+//! Addresses in the configuration: listeners, trunks, ports.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::place::Place;
 use super::section;
 use super::source::Source;
 
-/// `0`: None.
+/// A duration in seconds; 0 is None.
 pub(super) fn interval(seconds: u64) -> Option<Duration> {
     (seconds > 0).then(|| Duration::from_secs(seconds))
 }

@@ -1,4 +1,4 @@
-//! `[[trunk]] uri` and `transport`: where a trunk is, and how it is called.
+//! `[[trunk]] uri` and `transport`: the address of a trunk, and the transport to it.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,7 @@ use super::network::listens_on;
 use super::section::{self, TransportName};
 use super::source::Source;
 
-/// An address, or the name that stands for some; neither for a trunk that only calls.
+/// An address, or a name to be resolved; neither for a trunk that only places calls to siaga.
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) target: Option<SocketAddr>,
@@ -18,7 +18,7 @@ pub(super) struct Place {
     pub(super) transport: Transport,
 }
 
-/// Checks the place of one trunk.
+/// Checks the address of one trunk.
 pub(super) fn place(source: &mut Source, i: usize, section: &section::Trunk, listeners: &[Listener]) -> Place {
     let key = |field: &str| format!("trunk[{i}].{field}");
     let uri = section.uri.as_ref().and_then(|text| sip_uri(source, &key("uri"), text));
@@ -39,7 +39,7 @@ pub(super) fn place(source: &mut Source, i: usize, section: &section::Trunk, lis
             Some(TrunkHost { name, port, transports, transport_named: named.is_some(), secure })
         }
     });
-    // Whatever the name's records tell, we must have an address from which to call.
+    // Whatever the name's records contain, a listener of ours is needed as the source of calls.
     let transport = host.as_ref().map_or(transport, TrunkHost::usual_transport);
     if !listeners.is_empty() && !listens_on(listeners, transport) {
         let word = word(transport);
@@ -64,7 +64,7 @@ fn sip_uri<'a>(source: &mut Source, key: &str, text: &'a str) -> Option<SipUri<'
     None
 }
 
-/// What the section, or a parameter of the URI, names. None: it is found out (RFC 3263 §4.1).
+/// The transport in the section, or in a parameter of the URI. None: it is found by DNS (RFC 3263 §4.1).
 fn named_transport(
     source: &mut Source,
     key: &str,

@@ -1,4 +1,4 @@
-//! `[posture]`: how long a posture of the house lasts by itself, and what a major incident is like.
+//! `[posture]`: the default duration of an operating mode, and the settings of a major incident.
 
 use std::time::Duration;
 
@@ -32,11 +32,11 @@ impl Default for Section {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostureConfig {
     pub terms: PostureTerms,
-    /// In a major incident no wrap-up lasts longer.
+    /// Upper limit of the wrap-up in a major incident.
     pub incident_wrap_up: Duration,
 }
 
-/// What the file says of postures.
+/// Checks `[posture]`.
 pub(super) fn checked(source: &mut Source, file: &File) -> PostureConfig {
     let Section { hours, incident_wrap_up_seconds, incident_text } = &file.posture;
     if *hours > 168 {

@@ -1,4 +1,4 @@
-//! The roster's files: who is on which shift, what has changed, who is appointed when, and the plan that they make together.
+//! The roster's files (shifts of operators, changes, decrees), and the shift plan that is built from them.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,24 +15,24 @@ use super::Config;
 use super::section::File;
 use super::source::Source;
 
-/// What the roster's files say.
+/// The content of the roster's files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rostered {
     pub plan: Plan,
-    /// After its changes.
+    /// The roster after its changes.
     pub roster: Roster,
     pub decrees: Vec<Decree>,
 }
 
-/// What will be missing.
+/// Coming gaps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ahead {
     pub gaps: Vec<Gap>,
-    /// Decrees that are over, or end in that time.
+    /// Decrees that have ended, or end in that time.
     pub ending: Vec<Decree>,
 }
 
-/// Reads the files and builds the plan. Faults go to `source`; then everybody is always on shift.
+/// Reads the files and builds the plan. Errors go to `source`; then all operators are always on shift.
 pub(super) fn load(source: &mut Source, file: &File, zone: Option<&jiff::tz::TimeZone>) -> Rostered {
     let mut shifts = Vec::new();
     for (i, section) in file.shift.iter().enumerate() {
@@ -64,10 +64,10 @@ pub(super) fn load(source: &mut Source, file: &File, zone: Option<&jiff::tz::Tim
     attempt(&copies, operators, &shifts, zone).unwrap_or_default()
 }
 
-/// The folder beside the journal with the last valid copies.
+/// The folder next to the journal with the last valid copies.
 const LOCAL: &str = "local";
 
-/// A key, what is wrong there, and what is expected.
+/// A key, the error, and the expected value.
 type RosterFaults = Vec<(&'static str, String, String)>;
 
 /// The paths of the three files.
@@ -179,8 +179,8 @@ impl Config {
         files.into_iter().filter_map(pair).collect()
     }
 
-    /// This configuration with the roster of `new`, if `new` has read it without a fault and under the same keys. Nothing else of `new` is used: its
-    /// file may be unfinished.
+    /// This configuration with the roster of `new`, if `new` has read it without an error and under the same keys. Nothing else of `new`
+    /// is used, because its file may be unfinished.
     pub fn with_roster_of(&self, new: &Self) -> Option<Self> {
         let same = new.operators == self.operators && new.shifts == self.shifts && new.zone == self.zone;
         (same && new.roster_faults.is_empty()).then(|| Self {
@@ -202,7 +202,7 @@ impl Config {
             self.zone.to_datetime(at).date()
         };
         let last = day(until);
-        // A decree that another one follows is over in good order.
+        // A decree that is followed by another one needs no warning.
         let follows = |one: &Decree| {
             let others = self.rostered.decrees.iter().filter(|other| other.operator == one.operator);
             others.clone().any(|other| other.to.is_none_or(|to| Some(to) > one.to))

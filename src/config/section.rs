@@ -1,4 +1,4 @@
-//! The sections of the file as they stand in TOML. Those of the queue live in `acd::section`.
+//! The sections of the configuration in TOML. Those of the queue are in `acd::section`.
 
 use serde::Deserialize;
 
@@ -45,9 +45,9 @@ pub struct Site {
     pub number: String,
     /// IANA name of the time zone, for shifts and reports.
     pub timezone: String,
-    /// Folder of the announcements within `[prompts] dir`.
+    /// Folder of the prompts within `[prompts] dir`.
     pub language: String,
-    /// Calls at once; None: half of the RTP port pairs.
+    /// Maximum simultaneous calls; None: half of the RTP port pairs.
     pub max_calls: Option<usize>,
 }
 
@@ -118,7 +118,7 @@ impl Default for Sip {
 pub(super) enum Reliability {
     /// When the caller requires it.
     Required,
-    /// When he supports it.
+    /// When the caller supports it.
     Supported,
 }
 
@@ -181,13 +181,13 @@ impl Default for Trunk {
     }
 }
 
-/// How digits come over a trunk.
+/// How a trunk sends digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum DtmfName {
     /// As telephone events in RTP (RFC 4733).
     Rtp,
-    /// By INFO; telephone events are neither offered nor taken.
+    /// By INFO; telephone events are neither offered nor accepted.
     Info,
 }
 
@@ -218,7 +218,7 @@ impl Default for Guard {
     }
 }
 
-/// A transport in config's words.
+/// A transport as named in the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum TransportName {
@@ -271,23 +271,23 @@ impl Default for Media {
     }
 }
 
-/// Which phones are offered SRTP.
+/// The phones that are offered SRTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SrtpName {
-    /// None.
+    /// No phone.
     Off,
-    /// Those under TLS.
+    /// Phones that use TLS.
     Offer,
-    /// All.
+    /// All phones.
     Require,
 }
 
-/// How media reads and writes its sockets.
+/// How media uses its sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EngineName {
-    /// io_uring where the kernel has it, else epoll.
+    /// io_uring if the kernel supports it, else epoll.
     Auto,
     /// io_uring.
     IoUring,
@@ -451,7 +451,7 @@ impl Default for Prompts {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
-    /// How a line looks.
+    /// The format of a line.
     pub format: LogFormat,
     /// `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,siaga::server=debug`.
     pub level: String,
@@ -463,13 +463,13 @@ impl Default for Log {
     }
 }
 
-/// How a line of the log looks.
+/// The format of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LogFormat {
-    /// For eyes.
+    /// Text for people.
     Human,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 

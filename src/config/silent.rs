@@ -1,4 +1,4 @@
-//! `[[silent_choice]]`: what callers who cannot speak say by a digit.
+//! `[[silent_choice]]`: the meanings of the digits that callers press who cannot speak.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::switchboard::SilentTerms;
 use super::section::File;
 use super::source::Source;
 
-/// Characters of one choice's text, which phones have to show.
+/// Characters of one choice's text, which phones must display.
 const TEXT_MAX: usize = 40;
 
 /// One `[[silent_choice]]`.
@@ -21,7 +21,7 @@ pub(super) struct Section {
     pub(super) text: String,
 }
 
-/// Checks them; without any, those that the announcement of the site's language names.
+/// Checks the choices. Without any, those in the prompt of the site's language are used.
 pub(super) fn checked(source: &mut Source, file: &File) -> SilentTerms {
     let mut choices = Vec::new();
     let mut taken = BTreeSet::new();
@@ -62,7 +62,7 @@ fn notice(language: &str) -> &'static str {
     }
 }
 
-/// What `silent.wav` says, as scripts/make-prompts makes it.
+/// The choices in `silent.wav`, as scripts/make-prompts creates it.
 fn usual(language: &str) -> Vec<(char, String)> {
     let texts = match language {
         "id" => ["tidak dapat bicara", "perlu polisi", "perlu pertolongan medis"],

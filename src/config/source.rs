@@ -1,5 +1,5 @@
-//! Reads TOML with recovery: a part that cannot be used is told and taken out, then the rest is read on, so that every
-//! fault comes out in one go. Knows the line of each key.
+//! Reads TOML with error recovery: an invalid part is reported and removed, and the rest is read, so that all errors are reported at once.
+//! Knows the line of each key.
 
 use std::ops::Range;
 
@@ -9,10 +9,10 @@ use toml::de::{DeTable, DeValue, Deserializer, Error};
 
 use super::fault::{Fault, Faults};
 
-/// More faults than this are not told.
+/// Maximum errors that are reported.
 const FAULTS_MAX: usize = 200;
 
-/// One file while it is checked: its keys' places, and the faults found so far.
+/// One file while it is checked: the positions of its keys, and the errors found so far.
 #[derive(Debug)]
 pub(super) struct Source {
     file: String,
@@ -31,7 +31,7 @@ struct Place {
 }
 
 impl Source {
-    /// Reads `text`. The result has defaults where the text has faults, so that the checks can go on.
+    /// Reads `text`. Invalid values are replaced by defaults, so that the checks can continue.
     pub(super) fn read<T: DeserializeOwned + Default>(file: &str, text: &str) -> (Self, T) {
         let lines = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| at).collect();
         let mut source = Self { file: file.to_owned(), places: Vec::new(), lines, faults: Vec::new(), optional: None };
@@ -61,7 +61,7 @@ impl Source {
         (source, T::default())
     }
 
-    /// Adds a fault of a key; the line is that of the key, or of the nearest table around it.
+    /// Adds an error of a key, with the line of the key or of the nearest table around it.
     pub(super) fn fault(&mut self, key: &str, wrong: impl Into<String>, right: impl Into<String>) {
         let line = self.line_of_key(key);
         let fault =
@@ -69,7 +69,7 @@ impl Source {
         self.faults.push(fault);
     }
 
-    /// From now on errors of optional files are collected separately: a service starts without such a file.
+    /// Collects errors of optional files separately from now on: a service starts without such a file.
     pub(super) fn allow_optional_faults(&mut self) {
         self.optional = Some(Vec::new());
     }
@@ -90,12 +90,12 @@ impl Source {
         self.optional.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// True when no fault was found.
+    /// True if no error was found.
     pub(super) fn is_clean(&self) -> bool {
         self.faults.is_empty()
     }
 
-    /// All faults, by line.
+    /// All errors, by line.
     pub(super) fn into_faults(mut self) -> Faults {
         self.faults.sort_by_key(|fault| fault.line.unwrap_or(usize::MAX));
         self.faults.dedup();
@@ -111,12 +111,12 @@ impl Source {
         self.faults.push(Fault { file: self.file.clone(), line, key, wrong, right });
     }
 
-    /// The file as it was named.
+    /// The path of the file as it was given.
     pub(super) fn file(&self) -> &str {
         &self.file
     }
 
-    /// A remark on a key that is no fault.
+    /// A warning about a key.
     pub(super) fn warning(&self, key: &str, wrong: impl Into<String>, right: impl Into<String>) -> Fault {
         Fault {
             file: self.file.clone(),
@@ -172,7 +172,7 @@ fn gather_below(value: &Spanned<DeValue<'_>>, path: &str, places: &mut Vec<Place
     }
 }
 
-/// Removes the node with just these spans, or the list whose element it is; true when it was there.
+/// Removes the node with this span, or the list element that contains it; true if it was found.
 fn take_out(table: &mut DeTable<'_>, key: Option<&Range<usize>>, value: &Range<usize>) -> bool {
     let holds = |node: &Spanned<DeValue<'_>>| {
         let elements = node.get_ref().as_array();
@@ -196,7 +196,7 @@ fn take_out_below(node: &mut Spanned<DeValue<'_>>, key: Option<&Range<usize>>, v
     }
 }
 
-/// Turns the parser's message into (what is wrong, what is expected).
+/// Converts the parser's message to (error, expected value).
 fn in_plain_words(message: &str) -> (String, String) {
     let message = message.lines().next().unwrap_or_default();
     let (wrong, expected) = message.split_once(", expected ").unwrap_or((message, ""));
@@ -204,7 +204,7 @@ fn in_plain_words(message: &str) -> (String, String) {
     let wrong = wrong.replace("missing field", "missing key");
     let wrong = match (wrong.strip_prefix("invalid type: "), wrong.strip_prefix("invalid value: ")) {
         (Some(found), _) => plain_value(found),
-        // Its type is right.
+        // The type is correct, so the value is out of range.
         (None, Some(found)) => format!("{} is out of range", found.split('`').nth(1).unwrap_or(found)),
         (None, None) => wrong,
     };

@@ -1,4 +1,4 @@
-//! The file in the switchboard's words.
+//! Converts the configuration to the switchboard's settings.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::switchboard::{AnswerMode, Settings, SrtpOffer};
 use super::{Config, SrtpName};
 
 impl Config {
-    /// What the switchboard is told.
+    /// The settings of the switchboard.
     pub fn switchboard(&self) -> Settings {
         let queue = &self.queue;
         Settings {

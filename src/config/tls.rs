@@ -1,4 +1,4 @@
-//! `[sip.tls]`: certificates and keys, read from their files and made ready for connections (RFC 3261 §26.3, RFC 5922).
+//! `[sip.tls]`: certificates and keys, which are read from files for connections (RFC 3261 §26.3, RFC 5922).
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::identity::{CallerVerifier, TrunkVerifier};
 use super::source::Source;
 
-/// The section as it stands in TOML.
+/// The section in TOML.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Section {
@@ -35,28 +35,28 @@ impl Section {
     }
 }
 
-/// The files of `[sip.tls]`, PEM all of them.
+/// The files of `[sip.tls]`, all in PEM format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// Our certificate, then those that lead to its issuer.
+    /// Our certificate, followed by the chain to its issuer.
     pub certificate: PathBuf,
     pub key: PathBuf,
-    /// Issuers of the certificates that trunks show when they connect; None: none is asked for.
+    /// Issuers of the certificates of trunks that connect to siaga; None: no certificate is requested.
     pub client_ca: Option<PathBuf>,
-    /// Issuers of the certificates of trunks that we connect to; None: those that the system trusts.
+    /// Issuers of the certificates of trunks to which siaga connects; None: those that the system trusts.
     pub ca: Option<PathBuf>,
 }
 
-/// What the files are made into.
+/// The TLS settings that are built from the files.
 #[derive(Clone, Debug)]
 pub struct Certificates {
     /// For connections that peers open.
     pub server: Arc<ServerConfig>,
-    /// For connections that we open.
+    /// For connections that siaga opens.
     pub client: Arc<ClientConfig>,
 }
 
-/// Why a file cannot be used.
+/// Why a file is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("sip.tls.{key}: {wrong}; expected: {right}")]
 pub struct TlsFault {
@@ -67,7 +67,7 @@ pub struct TlsFault {
 }
 
 impl TlsFiles {
-    /// Reads and checks them all.
+    /// Reads and checks all files.
     pub fn read(&self) -> Result<Certificates, TlsFault> {
         let provider = Arc::new(ring::default_provider());
         let chain = certificates("certificate", &self.certificate)?;
@@ -99,7 +99,7 @@ impl TlsFiles {
         Ok(Certificates { server: Arc::new(server), client: Arc::new(client) })
     }
 
-    /// Every path that is read.
+    /// Every path in the section.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
         [Some(&self.certificate), Some(&self.key), self.client_ca.as_ref(), self.ca.as_ref()]
             .into_iter()
@@ -107,7 +107,7 @@ impl TlsFiles {
             .map(PathBuf::as_path)
     }
 
-    /// Asks for certificates and checks those that are shown; phones have none and are let in without.
+    /// Requests certificates and verifies those that are sent. Phones have none and are accepted without.
     fn client_verifier(
         &self,
         path: &Path,
@@ -156,7 +156,7 @@ fn fault(key: &'static str, path: &Path, error: &dyn std::error::Error, right: &
     TlsFault { key, wrong: format!("{} cannot be used: {error}", path.display()), right }
 }
 
-/// Checks the section. The files are not read: commands that need no TLS do not need them either.
+/// Checks the section. The files are not read, because commands that do not use TLS do not need them.
 pub(super) fn checked(source: &mut Source, section: Option<&Section>, needed: bool) -> Option<TlsFiles> {
     let Some(section) = section else {
         if needed {

@@ -1,4 +1,4 @@
-//! `[[trunk]]`: how a trunk is used. Its addresses are `network`'s.
+//! `[[trunk]]`: the settings of a trunk, except its addresses, which `network` checks.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::switchboard::{Registration, TrunkTerms, is_prefix};
 use super::section;
 use super::source::Source;
 
-/// Checks the terms of one trunk.
+/// Checks the settings of one trunk.
 pub(super) fn terms(source: &mut Source, i: usize, section: &section::Trunk) -> TrunkTerms {
     let key = |field: &str| format!("trunk[{i}].{field}");
     for (field, value) in [("down_after", section.down_after), ("up_after", section.up_after)] {

@@ -1,4 +1,4 @@
-//! One leg's end of the sound: who its peer is, what it hears from us, what we know of its stream.
+//! The media state of one leg: its peer, the stream to the peer, and statistics of the peer's stream.
 
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -22,7 +22,7 @@ use super::srtp::{RTP_OVERHEAD_MAX, Refusal, Session};
 use super::stream::{Numbers, Stream};
 use super::voice::Awaited;
 
-/// Bytes of the longest packet that plays.
+/// Maximum length of a packet of a prompt.
 pub(super) const PLAYED_BYTES_MAX: usize = FRAME_BYTES + RTP_OVERHEAD_MAX;
 
 /// The state of one open port pair.
@@ -30,7 +30,7 @@ pub(super) const PLAYED_BYTES_MAX: usize = FRAME_BYTES + RTP_OVERHEAD_MAX;
 pub struct Anchor {
     id: AnchorId,
     peer: Option<Peer>,
-    /// While SRTP is agreed with the peer.
+    /// The SRTP session, if SRTP is negotiated with the peer.
     secure: Option<Box<Session>>,
     stream: Stream,
     reception: Reception,
@@ -40,10 +40,10 @@ pub struct Anchor {
     heard: bool,
     /// `Event::Heard` is due with the next packet: it was never reported, or silence has been reported since.
     heard_owed: bool,
-    /// Packets from hosts that are not accepted, while the peer was not heard; counted up to `FOREIGN_PACKETS`.
+    /// Packets from hosts that are not accepted while nothing arrived from the peer; counted up to `FOREIGN_PACKETS`.
     missed: u8,
     last_packet: Instant,
-    /// The silence that counts at present was reported. `aim` and a limit of its own let it be reported again.
+    /// The current silence was reported. After `aim` or a new limit it can be reported again.
     silence_told: bool,
     /// Silence longer than this is reported, whatever the configuration says.
     silence_limit: Option<Duration>,
@@ -52,7 +52,7 @@ pub struct Anchor {
     keys: Keys,
     /// Slot of the anchor on the other side of the bridge.
     pub(super) partner: Option<u32>,
-    /// Its room, and its seat there.
+    /// The conference, and the party's index in it.
     pub(super) room: Option<(CallId, usize)>,
     pub(super) tape: Option<(TapeId, Side)>,
 }
@@ -61,17 +61,17 @@ pub struct Anchor {
 struct Peer {
     remote: Remote,
     latch: Latch,
-    /// The last sender of its RTCP, and when.
+    /// The last source of the peer's RTCP, and the time.
     rtcp_from: Option<(SocketAddr, Instant)>,
 }
 
 /// A sender of RTCP that has sent nothing for this long is replaced by another one: a little over two intervals of RFC 3550 §6.2.
 const REPORTS_LAST: Duration = Duration::from_secs(15);
 
-/// So many packets from a host that is not accepted are reported.
+/// Number of packets from a host that is not accepted after which they are reported.
 const FOREIGN_PACKETS: u8 = 5;
 
-/// What a packet carries.
+/// The content of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
     Sound(Codec),
@@ -79,19 +79,19 @@ pub enum Content {
     Event,
 }
 
-/// What became of a packet that came in.
+/// The result of checking an incoming packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// The peer's. `digit` has just ended.
+    /// The packet is the peer's. `digit` has just ended.
     Taken { header: Header, content: Content, digit: Option<char> },
-    /// From another address, or not signed with the peer's key: dropped.
+    /// The packet is from another address, or not authenticated with the peer's key: dropped.
     Foreign,
-    /// Not what was agreed: dropped. With the header of a packet whose place in the stream has to close.
+    /// The packet is not what was negotiated: dropped. If it has a header, its sequence number is removed from the stream to the partner.
     Ignored(Option<Header>),
 }
 
 impl Anchor {
-    /// Opens; `stream` is what the peer will hear.
+    /// Opens the anchor; `stream` is the stream to the peer.
     pub fn new(id: AnchorId, now: Instant, stream: Stream) -> Self {
         Self {
             id,
@@ -116,8 +116,8 @@ impl Anchor {
         }
     }
 
-    /// Sets where and how to send. Another RTP address makes the latch look for the peer anew; the same keeps it, and so does one of
-    /// zeros, which is hold (RFC 3264 §8.4). So do SRTP's keys with its counters.
+    /// Sets where and how to send. After a change of the RTP address the latch searches for the peer again. An unchanged address keeps the
+    /// latch, as does the unspecified address, which means hold (RFC 3264 §8.4). Unchanged SRTP keys keep their counters.
     pub fn aim(&mut self, now: Instant, remote: Remote) {
         self.last_packet = now;
         self.silence_told = false;
@@ -130,7 +130,7 @@ impl Anchor {
         match &mut self.peer {
             Some(peer) => {
                 peer.latch.aim(now, remote.rtp, sources);
-                // After a new RTCP address in the description, the former sender no longer counts.
+                // After a new RTCP address in the SDP, the former sender no longer counts.
                 peer.rtcp_from = peer.rtcp_from.filter(|_| peer.remote.rtcp == remote.rtcp);
                 peer.remote = remote;
             }
@@ -141,7 +141,7 @@ impl Anchor {
         }
     }
 
-    /// Takes an RTP packet; SRTP is decrypted in its place.
+    /// Handles an RTP packet; SRTP is decrypted in place.
     pub fn receive(&mut self, now: Instant, from: SocketAddr, packet: &mut [u8]) -> Arrival {
         let Some(peer) = &mut self.peer else { return Arrival::Ignored(None) };
         let length = match self.secure.as_mut().map_or(Ok(packet.len()), |session| session.open(packet)) {
@@ -155,7 +155,7 @@ impl Anchor {
         let packet = packet.get(..length).unwrap_or_default();
         let Some(header) = rtp::read(packet) else { return Arrival::Ignored(None) };
         let content = content(&peer.remote, header.payload_type);
-        // Only what was agreed may latch; anything else is looked at only from the peer.
+        // Only negotiated content may change the latch; anything else is accepted only from the peer.
         let verdict = match content {
             Some(_) => peer.latch.judge(now, from, header.ssrc, header.sequence),
             None if peer.latch.hears(now, from) => Verdict::Peer,
@@ -184,12 +184,12 @@ impl Anchor {
         Arrival::Taken { header, content, digit }
     }
 
-    /// `Event::Heard`, once, when the peer, from which a packet has just arrived, is heard for the first time or after a reported silence.
+    /// Returns `Event::Heard` once, when a packet has arrived from the peer for the first time or after a reported silence.
     pub fn heard_anew(&mut self) -> Option<Event> {
         (self.heard && std::mem::take(&mut self.heard_owed)).then_some(Event::Heard { anchor: self.id })
     }
 
-    /// `Event::Foreign`, once, when some packets from a host that is not accepted have arrived instead of the peer's.
+    /// Returns `Event::Foreign` once, when some packets from a host that is not accepted have arrived instead of the peer's.
     pub fn misses(&mut self, now: Instant, from: SocketAddr) -> Option<Event> {
         let latch = &self.peer.as_ref()?.latch;
         if self.missed >= FOREIGN_PACKETS || !latch.misses(now, from) {
@@ -200,9 +200,8 @@ impl Anchor {
         (self.missed == FOREIGN_PACKETS).then_some(Event::Foreign { anchor: self.id, from, expected })
     }
 
-    /// Rewrites a packet of the other side for this peer; where it goes and which part of `room` it is. None when it
-    /// cannot be sent: no address, on hold, something plays, a digit that is pressed, an event that this peer did not agree to, or no
-    /// room for SRTP's tag.
+    /// Rewrites a packet of the other side for this peer; returns the destination and the range of `room`. None if it cannot be sent: no
+    /// address, on hold, a prompt or a digit is being sent, an event that this peer did not negotiate, or no room for SRTP's tag.
     pub fn forward(
         &mut self,
         now: Instant,
@@ -228,31 +227,32 @@ impl Anchor {
         Some((target, place))
     }
 
-    /// A packet of the other side is not passed on.
+    /// A packet of the other side is not forwarded.
     pub fn skip(&mut self, header: &Header) {
         self.stream.skipped(header.ssrc, header.sequence);
     }
 
-    /// What feeds the stream changes: nothing plays any more, the next packet starts a talk spurt.
+    /// The source of the stream changes: a prompt ends, and the next packet starts a talk spurt.
     pub fn switch(&mut self) {
         self.playing = None;
         self.keys.release();
         self.stream.switch();
     }
 
-    /// Presses a digit for the peer, if it has agreed to telephone events.
+    /// Sends a digit to the peer, if it has negotiated telephone events.
     pub fn press(&mut self, digit: char) {
         if self.outgoing_type(Content::Event).is_some() {
             self.keys.press(digit);
         }
     }
 
-    /// True while it has something of its own to send.
+    /// True while a prompt or a digit is being sent.
     pub fn is_busy(&self) -> bool {
         self.playing.is_some() || self.keys.is_active()
     }
 
-    /// Builds the next frame of what plays, or of the digit that is pressed; where it goes, and its length. None: nothing to send now; `Err`: it is over.
+    /// Builds the next frame of the prompt or digit; returns its destination and length. None: nothing to send now. `Err`: the prompt has
+    /// ended.
     pub fn play(
         &mut self,
         now: Instant,
@@ -271,7 +271,7 @@ impl Anchor {
         Ok(self.send_own(now, &sound, buffer))
     }
 
-    /// Builds the packet with which this peer hears a frame of its room; where it goes, and its length.
+    /// Builds the packet with a frame of the conference for this peer; returns its destination and length.
     pub fn hear(
         &mut self,
         now: Instant,
@@ -311,7 +311,7 @@ impl Anchor {
         built.map(|length| (target, length))
     }
 
-    /// Takes an RTCP packet, decrypted in its place; whose it is, and its length. None: it is no report.
+    /// Handles an RTCP packet, which is decrypted in place; returns whether it is the peer's, and its length. None if it is no report.
     pub fn receive_report(&mut self, now: Instant, from: SocketAddr, packet: &mut [u8]) -> Option<(Verdict, usize)> {
         let peer = self.peer.as_mut()?;
         let length = match self.secure.as_mut().map_or(Ok(packet.len()), |session| session.open_report(packet)) {
@@ -339,22 +339,22 @@ impl Anchor {
         Some((Verdict::Peer, length))
     }
 
-    /// Makes the RTCP packet in the first `length` bytes of `room` ready for this peer; its length then.
+    /// Prepares the RTCP packet in the first `length` bytes of `room` for this peer; returns its new length.
     pub fn seal_report(&mut self, room: &mut [u8], length: usize) -> Option<usize> {
         self.secure.as_mut().map_or(Some(length), |session| session.seal_report(room, length))
     }
 
-    /// Where this peer's RTCP goes, when it may be sent to at all.
+    /// The destination of RTCP to this peer, if there is one.
     pub fn report_target(&self) -> Option<SocketAddr> {
         let peer = self.peer.as_ref()?;
         let from = peer.rtcp_from.map(|(from, _)| from);
-        // Behind a NAT the signalled address is of no use; the port after the accepted RTP port is the best guess.
+        // Behind a NAT the signalled address is not usable; the port after the accepted RTP port is the best guess.
         let guess = || peer.latch.is_elsewhere().map(next_port);
         let signalled = Some(peer.remote.rtcp).filter(|rtcp| !rtcp.ip().is_unspecified());
         from.or_else(guess).or(signalled)
     }
 
-    /// How reports of `other`, the partner, become reports for this peer.
+    /// The mapping from reports of the partner `other` to reports for this peer.
     pub fn mapping_from(&self, other: &Self) -> Option<rtcp::Mapping> {
         let (_, timestamp_shift) = self.stream.shifts()?;
         let (sequence_shift, _) = other.stream.shifts().unwrap_or_default();
@@ -389,22 +389,22 @@ impl Anchor {
         silent
     }
 
-    /// Waits for the peer's voice from now on.
+    /// Starts to wait for the peer's voice.
     pub fn await_voice(&mut self, now: Instant, limit: Duration) {
         self.awaited = Some(Awaited::new(now, limit));
     }
 
-    /// True once when the voice was waited for in vain.
+    /// True once, when no voice was detected in time.
     pub fn has_no_voice(&mut self, now: Instant) -> bool {
         self.awaited.take_if(|awaited| awaited.is_over(now)).is_some()
     }
 
-    /// Its name.
+    /// The anchor's id.
     pub fn id(&self) -> AnchorId {
         self.id
     }
 
-    /// What it has seen so far.
+    /// The statistics so far.
     pub fn quality(&self) -> Quality {
         Quality { packets_lost: self.reception.lost(), jitter_us: self.reception.jitter_us(), ..self.quality }
     }
@@ -418,16 +418,16 @@ impl Anchor {
     }
 }
 
-/// What plays is over.
+/// The prompt has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Over;
 
-/// Makes the RTP packet in the first `length` bytes of `room` ready for the peer; its length then.
+/// Prepares the RTP packet in the first `length` bytes of `room` for the peer; returns its new length.
 fn seal(secure: &mut Option<Box<Session>>, room: &mut [u8], length: usize) -> Option<usize> {
     secure.as_mut().map_or(Some(length), |session| session.seal(room, length))
 }
 
-/// The agreed types, and the static numbers of G.711 (RFC 3551 §6): a peer that was offered both may send either.
+/// Checks for the negotiated payload types and the static ones of G.711 (RFC 3551 §6): a peer that was offered both may send either.
 fn content(remote: &Remote, payload_type: u8) -> Option<Content> {
     if payload_type == remote.payload_type {
         return Some(Content::Sound(remote.codec));

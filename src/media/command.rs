@@ -1,4 +1,4 @@
-//! The words between the switchboard and the media threads: commands down, events up, nobody waits.
+//! Messages between the switchboard and the media threads: commands to media, events from media. Neither side waits.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -17,8 +17,8 @@ pub enum Codec {
     Pcmu,
 }
 
-/// One RTP port pair in use by one leg. `slot` indexes the pre-bound ports; `generation` tells its users apart, so
-/// that a late event of the last one is not taken for the present one.
+/// One RTP port pair in use by one leg. `slot` indexes the bound ports. `generation` distinguishes their successive users, so that a late
+/// event of the last user is not attributed to the current one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AnchorId {
     pub slot: u32,
@@ -35,50 +35,51 @@ pub struct Remote {
     /// The sources from which its packets are accepted, besides `rtp` and its host.
     pub sources: Sources,
     pub codec: Codec,
-    /// RTP payload type of `codec` in what we send and take.
+    /// RTP payload type of `codec`, for both directions.
     pub payload_type: u8,
-    /// RTP payload type of telephone-event (RFC 4733) in what we send, when agreed.
+    /// RTP payload type of telephone-event (RFC 4733) that siaga sends, if negotiated.
     pub dtmf: Option<u8>,
-    /// The same in what the peer sends, which may be another (RFC 3264 §6.1). Some peers send what we send: both are taken.
+    /// The payload type of telephone-event that the peer sends, which may differ (RFC 3264 §6.1). Some peers use the one that siaga sends,
+    /// so both are accepted.
     pub dtmf_heard: Option<u8>,
-    /// False while the peer has asked not to be sent to (hold).
+    /// False while the peer has asked for no media (hold).
     pub send: bool,
     /// Keys of SRTP; None: plain RTP.
     pub srtp: Option<Keys>,
 }
 
-/// The sounds that the service plays, one WAV each (8 kHz, mono, 16 bit) in `config/prompts/<language>/`.
+/// The prompts, one WAV file each (8 kHz, mono, 16 bit) in `config/prompts/<language>/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Prompt {
     /// `queue.wav`: all operators are busy, please stay on the line.
     Queue,
-    /// `hold-tone.wav`: ringback or a hold tone, looped.
+    /// `hold-tone.wav`: the waiting tone, looped.
     HoldTone,
     /// `confirm.wav`: a feature code was carried out.
     Confirm,
     /// `refused.wav`: a feature code was not carried out.
     Refused,
-    /// `pin.wav`: whoever logs in at a station keys his PIN. Without the file: the hold tone.
+    /// `pin.wav`: asks for the PIN at a log-in at a station. Without the file: the waiting tone.
     Pin,
-    /// `silent.wav`: whoever cannot speak presses a digit (`[[silent_choice]]`).
+    /// `silent.wav`: asks a caller who cannot speak to press a digit (`[[silent_choice]]`).
     Silent,
-    /// `music.wav`: soft tones for who waits, looped. Without the file: the hold tone.
+    /// `music.wav`: music for waiting callers, looped. Without the file: the waiting tone.
     Music,
-    /// The caller's place in the queue, then how long he may wait: two files, one after the other.
+    /// The caller's position in the queue, then the estimated waiting time: two files, one after the other.
     Place(Place),
 }
 
-/// What a caller who waits is told.
+/// The position and waiting time that a caller hears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
-    /// From 1. More than nine have one file.
+    /// From 1. All positions above nine have one file.
     pub number: u8,
-    /// Full minutes, 0: less than one. More than nine have one file. None: nothing is said of it.
+    /// Full minutes; 0: less than one. All times above nine have one file. None: the time is not announced.
     pub minutes: Option<u8>,
 }
 
 impl Place {
-    /// `place-1.wav` to `place-9.wav`, and for all above `place-more.wav`.
+    /// `place-1.wav` to `place-9.wav`, and `place-more.wav` for all above.
     pub const NUMBERS: [&str; 10] = [
         "place-1.wav",
         "place-2.wav",
@@ -91,7 +92,7 @@ impl Place {
         "place-9.wav",
         "place-more.wav",
     ];
-    /// `wait-0.wav` (less than a minute) to `wait-9.wav`, and for all above `wait-more.wav`.
+    /// `wait-0.wav` (less than a minute) to `wait-9.wav`, and `wait-more.wav` for all above.
     pub const MINUTES: [&str; 11] = [
         "wait-0.wav",
         "wait-1.wav",
@@ -108,10 +109,10 @@ impl Place {
 }
 
 impl Prompt {
-    /// Those that have one file each and are always wanted; `Music` and `Pin` are for who wants them, `Place` names the others.
+    /// The prompts with one required file each. `Music` and `Pin` are optional, and `Place` has several files.
     pub const ALL: [Self; 5] = [Self::Queue, Self::HoldTone, Self::Confirm, Self::Refused, Self::Silent];
 
-    /// The file's name without folder; of a place, that of its number.
+    /// The file's name without folder; for a position, the file of its number.
     pub fn file(self) -> &'static str {
         match self {
             Self::Queue => "queue.wav",
@@ -129,21 +130,21 @@ impl Prompt {
     }
 }
 
-/// One of a room.
+/// A party of a conference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Party {
     pub anchor: AnchorId,
-    /// Whom he hears: bit i is the i-th party of the list (`limits::ROOM_PARTIES_MAX`).
+    /// The parties that this party hears: bit i is the i-th party of the list (`limits::ROOM_PARTIES_MAX`).
     pub hears: u8,
-    /// His voice belongs on the call's recording.
+    /// The party's voice is part of the call's recording.
     pub taped: bool,
 }
 
-/// Down: from the switchboard to the media thread that owns the anchor. Each is idempotent; a command for a
-/// generation that is not the slot's present one is ignored (only `Open` starts a generation).
+/// From the switchboard to the media thread that owns the anchor. Each command is idempotent. A command for a generation that is not the
+/// slot's current one is ignored (only `Open` starts a generation).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Takes the slot's ports into use.
+    /// Opens the slot's ports.
     Open { anchor: AnchorId },
     /// Sets where and how it sends (after offer and answer, and after each re-negotiation).
     Aim { anchor: AnchorId, remote: Remote },
@@ -151,42 +152,40 @@ pub enum Command {
     Bridge { a: AnchorId, b: AnchorId },
     /// Ends the relay of this anchor (and its partner's).
     Unbridge { anchor: AnchorId },
-    /// Makes these parties a room: each hears the sum of those whom he may hear. Ends their bridges, and `Play` of those who
-    /// come new; a party that a prompt is played to afterwards hears that instead. Said again it changes who is there and who hears
-    /// whom. Ends with `Unmix`; `Close` and `Bridge` take a party out.
+    /// Connects these parties in a conference: each hears the sum of the parties that it may hear. Ends their bridges, and `Play` of new
+    /// parties; a party for which a prompt is played afterwards hears the prompt instead. A repeated command changes the parties and who
+    /// hears whom. Ends with `Unmix`; `Close` and `Bridge` remove a party.
     Mix { room: CallId, parties: Vec<Party> },
-    /// Nobody hears anybody in this room any more.
+    /// Ends a conference.
     Unmix { room: CallId },
-    /// Plays `first` once, then `then` in a loop; without `then`, `Event::Played` follows when `first` is over. Who is bridged, or
-    /// in a room, hears that instead of the others meanwhile; they hear him on.
+    /// Plays `first` once, then `then` in a loop; without `then`, `Event::Played` follows when `first` has ended. A party in a bridge or
+    /// conference hears the prompt instead of the others, who still hear the party.
     Play { anchor: AnchorId, first: Option<Prompt>, then: Option<Prompt> },
-    /// Ends what plays.
+    /// Ends the prompt.
     Stop { anchor: AnchorId },
-    /// Presses a digit for the peer: telephone events take the place of what it hears for a tenth of a second. Without any in its
-    /// description nothing happens.
+    /// Sends a digit to the peer: telephone events replace its audio for a tenth of a second. Ignored if the peer has not negotiated them.
     Press { anchor: AnchorId, digit: char },
-    /// From now on the peer's voice is waited for: `Event::NoVoice` follows unless it is heard within `limit`.
+    /// Starts to wait for the peer's voice: `Event::NoVoice` follows unless it is detected within `limit`.
     AwaitVoice { anchor: AnchorId, limit: Duration },
-    /// Sets how long nothing may arrive before `Event::Silent`, even if this silence was reported before. None: the configured time-out
-    /// again.
+    /// Sets the time without packets before `Event::Silent`, even if this silence was reported before. None: the configured time-out.
     LimitSilence { anchor: AnchorId, limit: Option<Duration> },
-    /// Records a bridge in stereo: caller left, operator right; while the caller is in the room of that call, everybody right
-    /// whose voice belongs on the tape. The file's name is made of the call, the leg and the time by the recorder.
+    /// Records a bridge in stereo: caller left, operator right. While the caller is in the conference of that call, all parties whose
+    /// voices are recorded are right. The recorder forms the file's name from the call, the leg and the time.
     Record { call: CallId, leg: LegNo, caller: AnchorId, operator: AnchorId },
     /// Closes that recording. `Close` of either anchor does so too.
     StopRecord { call: CallId, leg: LegNo },
-    /// Gives the ports back; `Event::Closed` follows.
+    /// Closes the ports; `Event::Closed` follows.
     Close { anchor: AnchorId },
 }
 
-/// What an anchor saw in its life.
+/// Statistics of an anchor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quality {
     pub packets_in: u64,
     pub packets_out: u64,
-    /// By sequence numbers (RFC 3550 §A.3).
+    /// According to sequence numbers (RFC 3550 §A.3).
     pub packets_lost: u64,
-    /// Packets that are not the peer's, by their address or their SRTP tag: dropped.
+    /// Dropped packets that are not the peer's, by their address or their SRTP tag.
     pub packets_foreign: u64,
     /// Interarrival jitter at the end, in microseconds (RFC 3550 §A.8).
     pub jitter_us: u32,
@@ -199,22 +198,22 @@ pub struct Gap {
     pub to_ms: u64,
 }
 
-/// Up: from the media threads and the recorder to the switchboard.
+/// From the media threads and the recorder to the switchboard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The first RTP packet of the peer arrived, or the first after `Silent`.
     Heard { anchor: AnchorId },
-    /// Nothing (RTP or RTCP) arrived for the configured silence time-out, since `Aim` or since the last packet. Told once per silence.
+    /// No RTP or RTCP arrived for the silence time-out, since `Aim` or since the last packet. Reported once per silence.
     Silent { anchor: AnchorId },
-    /// The peer is not heard, and packets for it come from a host that is not accepted. Told once for each anchor.
+    /// Nothing arrives from the peer, but packets arrive from a host that is not accepted. Reported once for each anchor.
     Foreign { anchor: AnchorId, from: SocketAddr, expected: Option<SocketAddr> },
-    /// `AwaitVoice` was in vain: no sound came, or sound without a voice. Told once.
+    /// `AwaitVoice` has ended without a voice: no audio, or audio without a voice. Reported once.
     NoVoice { anchor: AnchorId },
-    /// `Play` without `then` is over.
+    /// `Play` without `then` has ended.
     Played { anchor: AnchorId },
     /// A DTMF digit ended (RFC 4733): `0`-`9`, `*`, `#`, `A`-`D`.
     Digit { anchor: AnchorId, digit: char },
-    /// The ports are free again.
+    /// The ports can be used again.
     Closed { anchor: AnchorId, quality: Quality },
     /// A recording is on disk. `repaired`: the end of an earlier run interrupted it.
     RecordingClosed {
@@ -227,6 +226,6 @@ pub enum Event {
         gaps: Vec<Gap>,
         repaired: bool,
     },
-    /// A recording could not be made or finished.
+    /// A recording could not be created or completed.
     RecordingFailed { call: CallId, leg: LegNo, why: String },
 }

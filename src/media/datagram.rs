@@ -1,4 +1,4 @@
-//! A datagram where it was received, with the room behind it for what sending it on adds.
+//! A received datagram in its buffer, with room after it for the bytes that forwarding as SRTP adds.
 
 use std::net::SocketAddr;
 
@@ -11,7 +11,7 @@ pub struct Datagram<'b> {
 }
 
 impl<'b> Datagram<'b> {
-    /// One without room behind it: it cannot be sent on as SRTP.
+    /// A datagram without room after it, which cannot be forwarded as SRTP.
     pub fn whole(from: SocketAddr, packet: &'b mut [u8]) -> Self {
         Self { from, length: packet.len(), room: packet }
     }

@@ -27,11 +27,11 @@ pub struct Detector {
 struct Press {
     digit: char,
     ssrc: u32,
-    /// Of its newest packet.
+    /// Of the event's newest packet.
     sequence: u16,
     timestamp: u32,
     duration: u16,
-    /// When that packet came.
+    /// The arrival time of that packet.
     at: Instant,
     /// The end bit was seen.
     ended: bool,
@@ -90,7 +90,7 @@ impl Press {
         ssrc != self.ssrc || (1..=u16::MAX / 2).contains(&sequence.wrapping_sub(self.sequence))
     }
 
-    /// True if `next` is a packet of the same press. Some senders give each packet of an event a timestamp of its own.
+    /// True if `next` is a packet of the same press. Some senders give each packet of an event a different timestamp.
     fn continues_with(&self, next: &Self, newer: bool) -> bool {
         if self.digit != next.digit {
             return false;
@@ -123,7 +123,7 @@ fn digit(event: u8) -> Option<char> {
     }
 }
 
-/// The event of a digit; None: it is none.
+/// The event of a digit; None if the character is no digit.
 pub(super) fn event_of(wanted: char) -> Option<u8> {
     (0..=15).find(|event| digit(*event) == Some(wanted))
 }

@@ -1,4 +1,4 @@
-//! G.711: both laws to linear and back, and from one to the other.
+//! G.711: conversion between both laws and linear samples, and from one law to the other.
 
 use super::command::Codec;
 
@@ -31,7 +31,7 @@ pub const fn silence(codec: Codec) -> u8 {
     encode(codec, 0)
 }
 
-/// Turns a payload of one law into the other, in place.
+/// Converts a payload from one law to the other, in place.
 pub fn transcode(from: Codec, to: Codec, payload: &mut [u8]) {
     let table = match (from, to) {
         (Codec::Pcma, Codec::Pcmu) => &ALAW_TO_MULAW,
@@ -43,7 +43,7 @@ pub fn transcode(from: Codec, to: Codec, payload: &mut [u8]) {
     }
 }
 
-/// Sign, segment of 3 bits and 4 bits within it; even bits inverted on the line.
+/// Sign, segment of 3 bits and 4 bits within it; even bits are inverted in the code.
 #[expect(clippy::cast_possible_truncation, reason = "a segment of a 13-bit magnitude is below 8")]
 const fn encode_alaw(sample: i16) -> u8 {
     let positive = sample >= 0;
@@ -58,7 +58,7 @@ const fn encode_alaw(sample: i16) -> u8 {
     (code | if positive { 0x80 } else { 0 }) ^ 0x55
 }
 
-/// Sign, segment of 3 bits and 4 bits within it of magnitude plus 33; all bits inverted on the line.
+/// Sign, segment of 3 bits and 4 bits within it of magnitude plus 33; all bits are inverted in the code.
 #[expect(clippy::cast_possible_truncation, reason = "a segment of a 13-bit magnitude is below 8")]
 const fn encode_mulaw(sample: i16) -> u8 {
     let positive = sample >= 0;

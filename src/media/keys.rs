@@ -1,61 +1,61 @@
-//! Digits that we press for a peer: telephone events (RFC 4733 §2.5) of what the other side has told by another way than sound.
+//! Digits that siaga sends to a peer as telephone events (RFC 4733 §2.5), because the other side sent them by another method than RTP.
 
 use std::collections::VecDeque;
 
 use super::dtmf::event_of;
 
-/// Packets of 20 ms until a digit ends, and how often its end is said in all (RFC 4733 §2.5.1.4).
+/// Number of packets of 20 ms until a digit ends, and the total number of end packets (RFC 4733 §2.5.1.4).
 const STEPS: u16 = 5;
 const ENDS: u16 = 3;
-/// Frames of sound between two digits.
+/// Frames of audio between two digits.
 const PAUSE: u16 = 5;
-/// Samples of a frame, and volume as most phones say it, in -dBm0.
+/// Samples of a frame, and the usual volume of phones in -dBm0.
 const FRAME_SAMPLES: u16 = 160;
 const VOLUME: u8 = 10;
 const END: u8 = 0x80;
-/// So many digits wait; what is pressed beyond is lost.
+/// Maximum digits that wait; further ones are dropped.
 const WAITING_MAX: usize = 32;
 
-/// The digits that are pressed one after the other.
+/// The digits that are sent one after the other.
 #[derive(Debug, Default)]
 pub struct Keys {
     waiting: VecDeque<u8>,
-    /// The event that is said, and how many of its frames have passed.
+    /// The event in progress, and the number of its frames that have been sent.
     pressed: Option<(u8, u16)>,
 }
 
-/// What is sent in this frame.
+/// The packet of one frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Press {
     pub payload: [u8; 4],
-    /// The first packet of its event: it has the marker, and its timestamp stands for all (RFC 4733 §2.5.1).
+    /// The first packet of its event, with the marker; its timestamp is that of all packets of the event (RFC 4733 §2.5.1).
     pub first: bool,
 }
 
 impl Keys {
-    /// Takes a digit; what is none is not taken.
+    /// Adds a digit; any other character is ignored.
     pub fn press(&mut self, digit: char) {
         if self.waiting.len() < WAITING_MAX {
             self.waiting.extend(event_of(digit));
         }
     }
 
-    /// Forgets all.
+    /// Removes all digits.
     pub fn release(&mut self) {
         *self = Self::default();
     }
 
-    /// True while something is to be sent, or was just now.
+    /// True while a digit is being sent, or in the pause after it.
     pub fn is_active(&self) -> bool {
         self.pressed.is_some() || !self.waiting.is_empty()
     }
 
-    /// True while an event takes the place of sound.
+    /// True while an event replaces audio.
     pub fn is_speaking(&self) -> bool {
         self.pressed.is_some_and(|(_, passed)| passed < STEPS + ENDS - 1)
     }
 
-    /// The next 20 ms.
+    /// Returns the packet for the next 20 ms.
     pub fn step(&mut self) -> Option<Press> {
         let over = self.pressed.is_none_or(|(_, passed)| passed >= STEPS + ENDS - 1 + PAUSE);
         if over {

@@ -16,8 +16,8 @@ const PACKETS_TO_ACCEPT: u8 = 5;
 const SILENT_AFTER: Duration = Duration::from_secs(1);
 /// A candidate that has sent nothing for this long can be replaced by another one.
 const CANDIDATE_LASTS: Duration = Duration::from_millis(500);
-/// For this long a source that was replaced may take over again at once from one of the same or a worse rank: the peer has paused, and another has used the
-/// pause.
+/// Time in which a replaced source may replace a source of the same or a worse rank at once: the peer has paused, and another source used
+/// the pause.
 const REMEMBERED: Duration = Duration::from_secs(60);
 /// For this long after a move, packets from the former address are accepted although it has no rank: they were already on the network.
 const UNDER_WAY: Duration = Duration::from_secs(2);
@@ -33,12 +33,12 @@ enum Rank {
     Allowed,
 }
 
-/// What becomes of a packet.
+/// The result for a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is the peer's.
+    /// The packet is the peer's.
     Peer,
-    /// Drop it.
+    /// The packet must be dropped.
     Foreign,
 }
 

@@ -1,5 +1,5 @@
-//! The mixer: a room of a few parties, each of whom hears the sum of those whom he may hear, in frames of 20 ms. Knows no
-//! packets and no clock, and allocates nothing once it is built.
+//! The mixer of a conference: each party hears the sum of the parties that it may hear, in frames of 20 ms. Does not depend on packets or
+//! a clock, and allocates no memory once it is created.
 
 use crate::limits::ROOM_PARTIES_MAX;
 
@@ -7,25 +7,25 @@ use super::command::Codec;
 use super::g711;
 use super::rtp::FRAME_SAMPLES;
 
-/// Samples in a party's store: 320 ms, so that the longest packets of RFC 3551 §4.2, 200 ms, fit after the delay.
-/// A packet that is further ahead begins a new stream.
+/// Samples in a party's buffer: 320 ms, so that the longest packets of RFC 3551 §4.2, 200 ms, fit after the delay. A packet that is
+/// further ahead begins a new stream.
 const STORE_SAMPLES: usize = 16 * FRAME_SAMPLES;
 /// Samples of the longest packet: 200 ms. A longer one is dropped.
 const PACKET_SAMPLES_MAX: usize = 10 * FRAME_SAMPLES;
-/// How long the first packet of a stream waits, so that later ones may be late by as much: 40 ms.
+/// Delay of the first packet of a stream: 40 ms. Later packets may be late by this time.
 const DELAY: u32 = 320;
-/// Packets in a row that are too late: the party's clock is another than was thought, and its stream starts anew.
+/// Number of consecutive late packets after which the party's stream is synchronised again, because its clock differs.
 const LATE_MAX: u8 = 3;
 
 /// One frame, linear.
 pub type Frame = [i16; FRAME_SAMPLES];
 
-/// Parties as bits: bit i is seat i.
+/// Parties as bits: bit i is the party with index i.
 pub type Seats = u8;
 
 const _: () = assert!(ROOM_PARTIES_MAX <= Seats::BITS as usize);
 
-/// The room.
+/// The mixer of one conference.
 #[derive(Debug)]
 pub struct Mixer {
     seats: [Seat; ROOM_PARTIES_MAX],
@@ -35,7 +35,7 @@ pub struct Mixer {
 struct Seat {
     hears: Seats,
     store: Store,
-    /// What he says in the present frame.
+    /// The party's audio in the current frame.
     says: Frame,
 }
 
@@ -47,40 +47,40 @@ impl Default for Mixer {
 }
 
 impl Mixer {
-    /// Sets whom a seat hears; himself he never does.
+    /// Sets which parties a party hears. A party never hears itself.
     pub fn set_hears(&mut self, seat: usize, hears: Seats) {
         if let Some(found) = self.seats.get_mut(seat) {
             found.hears = hears & !bit(seat);
         }
     }
 
-    /// Whoever sat there has left: nothing of him is heard any more.
+    /// Removes a party: its audio is no longer mixed.
     pub fn clear(&mut self, seat: usize) {
         if let Some(found) = self.seats.get_mut(seat) {
             *found = Seat { hears: 0, store: Store::default(), says: [0; FRAME_SAMPLES] };
         }
     }
 
-    /// Takes a party's packet. What comes too late is dropped.
+    /// Adds a packet of a party. A late packet is dropped.
     pub fn push(&mut self, seat: usize, ssrc: u32, timestamp: u32, codec: Codec, sound: &[u8]) {
         if let Some(found) = self.seats.get_mut(seat) {
             found.store.push(ssrc, timestamp, codec, sound);
         }
     }
 
-    /// Goes on by one frame: takes what each party says in it; what is missing is silence.
+    /// Advances by one frame: takes each party's audio for it; missing audio becomes silence.
     pub fn advance(&mut self) {
         for seat in &mut self.seats {
             seat.store.pop(&mut seat.says);
         }
     }
 
-    /// What a seat hears in the present frame.
+    /// The audio for a party in the current frame.
     pub fn heard_by(&self, seat: usize) -> Frame {
         self.sum(self.seats.get(seat).map_or(0, |seat| seat.hears))
     }
 
-    /// The present frame of these seats together, cut where it is too loud.
+    /// The sum of these parties' audio in the current frame, limited to the range of a sample.
     pub fn sum(&self, of: Seats) -> Frame {
         let mut sums = [0_i32; FRAME_SAMPLES];
         for (no, seat) in self.seats.iter().enumerate() {
@@ -94,7 +94,7 @@ impl Mixer {
     }
 }
 
-/// The bit of a seat; none of one that is not in the room.
+/// The bit of a party; 0 if the index is out of range.
 pub const fn bit(seat: usize) -> Seats {
     if seat < ROOM_PARTIES_MAX { 1 << seat } else { 0 }
 }
@@ -104,13 +104,13 @@ pub fn encode(codec: Codec, frame: &Frame) -> [u8; FRAME_SAMPLES] {
     frame.map(|sample| g711::encode(codec, sample))
 }
 
-/// What a party has said and nobody has heard yet, in the order of its timestamps whatever that of its packets.
+/// The audio of a party that has not been mixed yet, in the order of timestamps, whatever the order of packets.
 #[derive(Debug)]
 struct Store {
     samples: [i16; STORE_SAMPLES],
-    /// Where `next` stands in the ring.
+    /// The position of `next` in the ring buffer.
     start: usize,
-    /// Source, and timestamp of the sample that is taken next; None before the first packet.
+    /// SSRC, and the timestamp of the next sample; None before the first packet.
     stream: Option<(u32, u32)>,
     late: u8,
 }
@@ -151,7 +151,7 @@ impl Store {
         }
     }
 
-    /// The stream starts with this packet. Gives the timestamp of the sample that is taken next.
+    /// Starts the stream with this packet. Returns the timestamp of the next sample.
     fn restart(&mut self, ssrc: u32, timestamp: u32) -> u32 {
         let next = timestamp.wrapping_sub(DELAY);
         self.samples = [0; STORE_SAMPLES];

@@ -1,4 +1,4 @@
-//! Sound: what the media threads are told and tell, and the pure machines that they run. Knows no SIP.
+//! Media: commands and events of the media threads, and the state machines that they run. Does not depend on SIP.
 
 pub mod anchor;
 pub mod command;

@@ -1,4 +1,4 @@
-//! Announcements and tones: decoded once, encoded in both laws, cut into frames of 20 ms.
+//! Prompts and tones: decoded once, encoded in both laws, split into frames of 20 ms.
 
 use std::io::Cursor;
 
@@ -19,7 +19,7 @@ pub enum SoundError {
     TooLong,
 }
 
-/// One sound in both laws.
+/// One prompt in both laws.
 #[derive(Clone, Debug, Default)]
 pub struct Sound {
     alaw: Vec<u8>,
@@ -37,7 +37,7 @@ impl Sound {
             let (rate, channels, bits) = (spec.sample_rate, spec.channels, spec.bits_per_sample);
             return Err(SoundError::Format { rate, channels, bits });
         }
-        // The header's length is not believed: a cut file plays as far as it goes.
+        // The length in the header is ignored: a truncated file is played as far as it goes.
         let samples: Vec<i16> = reader.samples().map_while(Result::ok).take(PROMPT_SAMPLES_MAX + 1).collect();
         if samples.len() > PROMPT_SAMPLES_MAX { Err(SoundError::TooLong) } else { Ok(Self::from_samples(&samples)) }
     }
@@ -56,7 +56,7 @@ impl Sound {
     }
 }
 
-/// All sounds. Without files there is a ringing tone, and silence for the rest.
+/// All prompts. Without files there is a ringing tone, and silence for the others.
 #[derive(Clone, Debug)]
 pub struct Sounds {
     queue: Sound,
@@ -64,10 +64,10 @@ pub struct Sounds {
     confirm: Sound,
     refused: Sound,
     silent: Sound,
-    /// Empty: the hold tone stands for them.
+    /// Empty: the waiting tone is played instead.
     music: Sound,
     pin: Sound,
-    /// Beside `Place::NUMBERS` and `Place::MINUTES`.
+    /// Prompts for `Place::NUMBERS` and `Place::MINUTES`.
     numbers: [Sound; 10],
     minutes: [Sound; 11],
 }
@@ -92,7 +92,7 @@ impl Default for Sounds {
 }
 
 impl Sounds {
-    /// Puts a sound in its place.
+    /// Sets the audio of a prompt.
     pub fn set(&mut self, prompt: Prompt, sound: Sound) {
         match prompt {
             Prompt::Queue => self.queue = sound,
@@ -110,14 +110,14 @@ impl Sounds {
         }
     }
 
-    /// Puts the sound of a wait in its place: of so many minutes, 10 for all above nine.
+    /// Sets the prompt for a waiting time in minutes; 10 stands for all above nine.
     pub fn set_minutes(&mut self, minutes: u8, sound: Sound) {
         if let Some(slot) = self.minutes.get_mut(usize::from(minutes)) {
             *slot = sound;
         }
     }
 
-    /// What a prompt is made of, one after the other.
+    /// The parts of a prompt, in order.
     fn get(&self, prompt: Prompt) -> [Option<&Sound>; 2] {
         match prompt {
             Prompt::Queue => [Some(&self.queue), None],
@@ -136,7 +136,7 @@ impl Sounds {
         }
     }
 
-    /// What is left of a prompt from a position on, up to the end of a part of it, and its length.
+    /// The rest of a prompt from a position to the end of a part, and the prompt's length.
     fn rest(&self, prompt: Prompt, codec: Codec, position: usize) -> (&[u8], usize) {
         let [first, second] = self.get(prompt).map(|sound| sound.map(|sound| sound.bytes(codec)).unwrap_or_default());
         let rest = match position.checked_sub(first.len()) {
@@ -151,7 +151,7 @@ fn number_slot(place: Place) -> usize {
     usize::from(place.number.max(1)).min(Place::NUMBERS.len()) - 1
 }
 
-/// What plays to one peer, and how far it is.
+/// The prompts that are played to one peer, and the position in them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Playing {
     first: Option<Prompt>,
@@ -165,10 +165,10 @@ impl Playing {
         Self { first, then, position: 0 }
     }
 
-    /// Fills the next frame; false, with nothing to send, when all is over.
+    /// Fills the next frame. Returns false, with nothing to send, when all prompts have ended.
     pub fn frame(&mut self, sounds: &Sounds, codec: Codec, frame: &mut [u8; FRAME_SAMPLES]) -> bool {
         let mut filled = 0;
-        // An empty sound moves on without filling: three steps leave any of them.
+        // An empty prompt fills nothing; three empty parts end the loop.
         let mut idle = 0;
         while filled < FRAME_SAMPLES && idle < 3 {
             let Some(prompt) = self.first.or(self.then) else { break };

@@ -1,10 +1,10 @@
-//! What is known of one peer's stream: loss (RFC 3550 §A.1, §A.3) and interarrival jitter (§A.8).
+//! Reception statistics of one peer's stream: loss (RFC 3550 §A.1, §A.3) and interarrival jitter (§A.8).
 
 use crate::clock::Instant;
 
-/// A jump ahead of so many packets is another stream, not loss (RFC 3550 §A.1).
+/// A jump ahead by this many packets means another stream, not loss (RFC 3550 §A.1).
 const MAX_DROPOUT: u16 = 3_000;
-/// A packet so far behind is another stream, not reordering (RFC 3550 §A.1).
+/// A packet that is this far behind means another stream, not reordering (RFC 3550 §A.1).
 const MAX_MISORDER: u16 = 100;
 /// Nanoseconds of one sample at 8 kHz.
 const SAMPLE_NANOS: u64 = 125_000;
@@ -13,7 +13,7 @@ const SAMPLE_NANOS: u64 = 125_000;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Reception {
     source: Option<Source>,
-    /// Lost of the sources before the present one.
+    /// Packets lost from sources before the current one.
     lost_before: u64,
     /// Interarrival jitter in samples, times 16.
     jitter: u32,
@@ -34,11 +34,11 @@ struct Source {
     reported: (u64, u64),
 }
 
-/// What a receiver report says of a stream (RFC 3550 §6.4.1).
+/// The content of a report block about a stream (RFC 3550 §6.4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Report {
     pub ssrc: u32,
-    /// In 256ths, since the last report.
+    /// The fraction lost since the last report, in 256ths.
     pub fraction_lost: u8,
     pub lost: u32,
     pub highest: u32,
@@ -47,7 +47,7 @@ pub struct Report {
 }
 
 impl Reception {
-    /// Takes note of a packet. `timestamp` is None where it does not tell the time of sending (telephone events).
+    /// Counts a packet. `timestamp` is None if it is not the time of sending (telephone events).
     pub fn packet(&mut self, now: Instant, ssrc: u32, sequence: u16, timestamp: Option<u32>) {
         match &mut self.source {
             Some(source) if source.ssrc == ssrc => {
@@ -63,7 +63,7 @@ impl Reception {
         if let Some(last) = self.transit.replace(transit) {
             let change = transit.wrapping_sub(last);
             let distance = change.min(change.wrapping_neg());
-            // A jump of a second is the sender's clock, not the network.
+            // A jump of a second comes from the sender's clock, not from the network.
             if distance < 8_000 {
                 self.jitter += distance;
                 self.jitter -= (self.jitter - distance + 8) >> 4;
@@ -71,7 +71,7 @@ impl Reception {
         }
     }
 
-    /// Packets that were sent to us and never came, as far as sequence numbers tell.
+    /// Number of lost packets, according to sequence numbers.
     pub fn lost(&self) -> u64 {
         self.lost_before + self.source.as_ref().map_or(0, Source::lost)
     }
@@ -81,12 +81,12 @@ impl Reception {
         u32::try_from(u64::from(self.jitter) * (SAMPLE_NANOS / 1_000) / 16).unwrap_or(u32::MAX)
     }
 
-    /// The present source.
+    /// The SSRC of the current source.
     pub fn ssrc(&self) -> Option<u32> {
         self.source.map(|source| source.ssrc)
     }
 
-    /// The figures for a receiver report; the next one counts from here. None before the first packet.
+    /// The values for a report block; the next one counts from here. None before the first packet.
     pub fn report(&mut self) -> Option<Report> {
         let jitter = self.jitter >> 4;
         let source = self.source.as_mut()?;
@@ -117,7 +117,7 @@ impl Source {
         Self { ssrc, first, highest: first, received: 1, after_jump: None, reported: (0, 0) }
     }
 
-    /// False when the packet does not belong to the stream, as far as known yet.
+    /// Returns false if the packet does not belong to the stream, as far as known yet.
     fn packet(&mut self, sequence: u16) -> bool {
         let ahead = sequence.wrapping_sub(low_half(self.highest));
         if ahead < MAX_DROPOUT {
@@ -127,7 +127,7 @@ impl Source {
                 self.after_jump = Some(sequence.wrapping_add(1));
                 return false;
             }
-            // Two in a row: the sender has started again. What was lost before stays lost.
+            // Two packets in a row: the sender has restarted. Earlier losses still count.
             let lost = u32::try_from(self.lost()).unwrap_or(u32::MAX);
             let first = u32::from(sequence).wrapping_sub(lost);
             *self = Self { first, highest: u32::from(sequence), received: 0, ..Self::new(self.ssrc, sequence) };
@@ -141,13 +141,13 @@ impl Source {
         u64::from(self.highest.wrapping_sub(self.first)) + 1
     }
 
-    /// Duplicates can make more received than expected: nothing is lost then.
+    /// Duplicates can make `received` greater than `expected`: then nothing is lost.
     fn lost(&self) -> u64 {
         self.expected().saturating_sub(self.received)
     }
 }
 
-/// The 16 bits of an extended sequence number that stand in packets.
+/// The lower 16 bits of an extended sequence number, which packets contain.
 fn low_half(extended: u32) -> u16 {
     u16::try_from(extended & 0xffff).unwrap_or(0)
 }

@@ -1,4 +1,4 @@
-//! Lines up what two peers say into one stereo sound: the caller left, the operator right.
+//! Aligns the audio of two peers as one stereo recording: the caller left, the operator right.
 
 use std::collections::VecDeque;
 
@@ -8,25 +8,25 @@ use super::command::Codec;
 use super::g711;
 use super::rtp::FRAME_SAMPLES;
 
-/// Samples that are held back for packets which come late: one second.
+/// Samples that are held back for late packets: one second.
 const HOLD_BACK: u64 = 8_000;
-/// A peer's timestamps are believed while they stay within 200 ms of arrival; beyond that its clock has jumped.
+/// Maximum deviation of a peer's timestamps from the arrival time: 200 ms. Beyond that its clock has jumped.
 const TOLERANCE: i64 = 1_600;
 /// Nanoseconds of one sample at 8 kHz.
 const SAMPLE_NANOS: u128 = 125_000;
 
-/// Whose voice it is.
+/// The side of a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     Caller,
     Operator,
 }
 
-/// Names a running recording among the media threads.
+/// Identifies a running recording among the media threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TapeId(pub u64);
 
-/// Sound of one packet, of fixed size, so that it passes through a queue without allocation.
+/// The audio of one packet, of fixed size, so that it passes through a queue without allocation.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame {
     pub tape: TapeId,
@@ -40,7 +40,7 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// The sound, one byte per sample.
+    /// The audio, one byte per sample.
     pub fn sound(&self) -> &[u8] {
         self.payload.get(..usize::from(self.length)).unwrap_or_default()
     }
@@ -49,18 +49,18 @@ impl Frame {
 /// One sample of both sides.
 pub type Pair = [i16; 2];
 
-/// The recording of one call, as far as it is not written yet.
+/// The part of one call's recording that is not written yet.
 #[derive(Debug)]
 pub struct Stereo {
     started: Instant,
-    /// Samples since the start that are out already.
+    /// Samples since the start that have been written.
     written: u64,
     waiting: VecDeque<Pair>,
     caller: Option<Anchorage>,
     operator: Option<Anchorage>,
 }
 
-/// Ties a peer's timestamps to our time.
+/// Relates a peer's timestamps to our time.
 #[derive(Clone, Copy, Debug)]
 struct Anchorage {
     ssrc: u32,
@@ -69,12 +69,12 @@ struct Anchorage {
 }
 
 impl Stereo {
-    /// Starts with nothing heard.
+    /// Starts without audio.
     pub fn new(started: Instant) -> Self {
         Self { started, written: 0, waiting: VecDeque::new(), caller: None, operator: None }
     }
 
-    /// Takes a frame; what is a second old comes out.
+    /// Adds a frame, and writes samples that are older than a second.
     pub fn push(&mut self, frame: &Frame, out: &mut impl FnMut(Pair)) {
         self.advance(frame.at, out);
         let arrival = self.position(frame.at);
@@ -100,7 +100,7 @@ impl Stereo {
         }
     }
 
-    /// Lets everything out that is older than a second; silence where nothing came.
+    /// Writes all samples that are older than a second, with silence where no audio arrived.
     pub fn advance(&mut self, now: Instant, out: &mut impl FnMut(Pair)) {
         let until = u64::try_from(self.position(now)).unwrap_or(0).saturating_sub(HOLD_BACK);
         while self.written < until {
@@ -126,7 +126,7 @@ impl Stereo {
         u64::try_from(at.since(self.started).as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Samples that are out.
+    /// Number of samples that have been written.
     pub fn written(&self) -> u64 {
         self.written
     }
@@ -136,7 +136,7 @@ impl Stereo {
     }
 }
 
-/// Where a frame starts, in samples since the start.
+/// The position of a frame, in samples since the start.
 fn place(known: &mut Option<Anchorage>, frame: &Frame, arrival: i64) -> i64 {
     if let Some(anchorage) = known
         && anchorage.ssrc == frame.ssrc
@@ -144,7 +144,7 @@ fn place(known: &mut Option<Anchorage>, frame: &Frame, arrival: i64) -> i64 {
         let ahead = frame.timestamp.wrapping_sub(anchorage.timestamp).cast_signed();
         let position = anchorage.position + i64::from(ahead);
         if (position - arrival).abs() <= TOLERANCE {
-            // Moves along, so that timestamps may wrap in a long call.
+            // Updates the reference, so that timestamps may wrap in a long call.
             *anchorage = Anchorage { timestamp: frame.timestamp, position, ..*anchorage };
             return position;
         }

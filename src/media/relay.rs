@@ -1,5 +1,5 @@
-//! The anchors of one media thread: carries out commands, passes packets between bridged anchors, plays, and tells
-//! what it saw. Allocates on commands, never on a packet.
+//! The anchors of one media thread: carries out commands, forwards packets between bridged anchors, plays prompts, and reports events.
+//! Allocates memory for commands, never for a packet.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -31,12 +31,12 @@ pub enum Channel {
     Rtcp,
 }
 
-/// What the thread has to do besides sending.
+/// Actions of the thread other than sending.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Receive on both ports of this slot; what waits there belongs to nobody.
+    /// Receive on both ports of this slot; discard waiting datagrams.
     Listen(u32),
-    /// No longer.
+    /// Stop receiving on both ports of this slot.
     Deaf(u32),
     Tell(Event),
     StartTape {
@@ -47,15 +47,15 @@ pub enum Effect {
     StopTape(TapeId),
 }
 
-/// What a step leads to. Kept by the caller from step to step, so that it does not allocate.
+/// The outputs of a step. The caller reuses it from step to step to avoid allocation.
 #[derive(Debug, Default)]
 pub struct Out {
     pub effects: Vec<Effect>,
-    /// For the recorder.
+    /// Frames for the recorder.
     pub frames: Vec<Frame>,
 }
 
-/// A packet to be sent: `place` is the part of the buffer that holds it.
+/// A packet to be sent: `place` is its range in the buffer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Departure {
     pub slot: u32,
@@ -64,16 +64,16 @@ pub struct Departure {
     pub place: Range<usize>,
 }
 
-/// What a packet was, for the counters.
+/// The result for a packet, for the counters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// To be sent on.
+    /// To be forwarded.
     Passed(Departure),
-    /// Taken, but there is nobody to send it to.
+    /// Accepted, but there is no destination.
     Taken,
     /// Not the peer's, by its address or its SRTP tag.
     Foreign,
-    /// Not what was agreed.
+    /// Not what was negotiated.
     Ignored,
 }
 
@@ -88,7 +88,7 @@ struct Tape {
 #[derive(Debug)]
 pub struct Relay {
     anchors: Vec<Option<Box<Anchor>>>,
-    /// Slots that are open, and those that play, for the timers.
+    /// Slots that are open, and slots with a prompt or digit, for the timers.
     open: Vec<u32>,
     playing: Vec<u32>,
     tapes: BTreeMap<TapeId, Tape>,
@@ -100,7 +100,7 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Starts with `slots` closed anchors. Tape numbers start at `first_tape`, so that threads do not share any.
+    /// Starts with `slots` closed anchors. Recording ids start at `first_tape`, so that the threads' ids differ.
     pub fn new(slots: usize, sounds: Arc<Sounds>, silence: Option<Duration>, first_tape: u64, rng: Rng) -> Self {
         let mut anchors = Vec::new();
         anchors.resize_with(slots, || None);
@@ -165,7 +165,7 @@ impl Relay {
         }
     }
 
-    /// Takes a packet; what is to be sent on stands rewritten in its room.
+    /// Handles a packet; a packet to be forwarded is rewritten in place.
     pub fn receive(
         &mut self,
         now: Instant,
@@ -180,7 +180,7 @@ impl Relay {
         }
     }
 
-    /// Sends the next frame of everything that plays, and of all rooms; due every 20 ms. Gives the number of packets.
+    /// Sends the next frame of all prompts and conferences; due every 20 ms. Returns the number of packets.
     pub fn play(&mut self, now: Instant, send: &mut impl FnMut(u32, SocketAddr, &[u8]), out: &mut Out) -> u64 {
         let mixed = self.play_rooms(now, send, out);
         let Self { anchors, playing, sounds, .. } = self;
@@ -201,7 +201,7 @@ impl Relay {
         sent + mixed
     }
 
-    /// Tells of anchors that hear nothing any more, or wait for a voice in vain; due about every second.
+    /// Reports anchors that receive nothing any more, or on which no voice was detected in time; due about every second.
     pub fn look_for_silence(&mut self, now: Instant, out: &mut Out) {
         for slot in &self.open {
             let Some(anchor) = at(&mut self.anchors, *slot) else { continue };
@@ -214,7 +214,7 @@ impl Relay {
         }
     }
 
-    /// Writes our own receiver report in answer to a sender report in `packet`, while nobody is on the other side.
+    /// Writes our own receiver report in response to a sender report in `packet`, while there is no other side.
     pub fn answer_report(
         &mut self,
         slot: u32,
@@ -257,7 +257,7 @@ impl Relay {
         self.open.len()
     }
 
-    /// True while something plays, or a room is open.
+    /// True while a prompt plays or a conference exists.
     pub fn is_playing(&self) -> bool {
         !self.playing.is_empty() || !self.rooms.is_empty()
     }
@@ -350,7 +350,7 @@ impl Relay {
 
     fn close(&mut self, id: AnchorId, out: &mut Out) {
         let Some(present) = self.slot(id.slot).map(|anchor| anchor.id()) else {
-            // It never opened, or is closed already: who waits for the ports shall not wait for ever.
+            // The anchor never opened, or is already closed: the event releases its ports in the switchboard.
             out.effects.push(Effect::Tell(Event::Closed { anchor: id, quality: Quality::default() }));
             return;
         };
@@ -364,7 +364,7 @@ impl Relay {
         }
     }
 
-    /// Takes a slot out of all lists after its anchor was taken out of its place.
+    /// Removes a slot from all lists after its anchor was removed.
     fn anchors_gone(&mut self, slot: u32, anchor: &mut Anchor, out: &mut Out) {
         if let Some(other) = anchor.partner.take().and_then(|slot| self.slot(slot)) {
             other.partner = None;
@@ -444,7 +444,7 @@ impl Relay {
         let tape = TapeId(self.next_tape);
         self.next_tape += 1;
         for (id, side) in anchors.into_iter().zip([Side::Caller, Side::Operator]) {
-            // One voice is on one tape: a new recording ends the old one.
+            // A voice can be in one recording only: a new recording ends the old one.
             if let Some((old, _)) = self.current(id).and_then(|anchor| anchor.tape) {
                 self.stop_tape(old, out);
             }
@@ -470,7 +470,7 @@ impl Relay {
         at(&mut self.anchors, slot)
     }
 
-    /// The anchor, when it is of this generation.
+    /// The anchor, if it has this generation.
     fn current(&mut self, id: AnchorId) -> Option<&mut Anchor> {
         self.slot(id.slot).filter(|anchor| anchor.id() == id)
     }
@@ -480,7 +480,7 @@ fn at(anchors: &mut [Option<Box<Anchor>>], slot: u32) -> Option<&mut Anchor> {
     anchors.get_mut(usize::try_from(slot).ok()?)?.as_deref_mut()
 }
 
-/// Cuts a sound packet into frames for the recorder.
+/// Splits an audio packet into frames for the recorder.
 fn tape_packet(at: Instant, tape: TapeId, side: Side, header: &Header, content: Content, packet: &[u8], out: &mut Out) {
     let Content::Sound(codec) = content else { return };
     let sound = packet.get(header.payload.clone()).unwrap_or_default();

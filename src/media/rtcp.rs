@@ -1,5 +1,5 @@
-//! RTCP (RFC 3550 §6): passes one peer's reports on to the other, in the numbers that the other knows, and answers
-//! them while nobody is on the other side.
+//! RTCP (RFC 3550 §6): forwards one peer's reports to the other with rewritten SSRCs and numbers, and answers them while there is no other
+//! side.
 
 use rtcp_types::{
     Compound, CompoundBuilder, ReceiverReport, ReportBlock, RtcpPacketWriterExt as _, Sdes, SdesChunk, SdesItem,
@@ -7,30 +7,30 @@ use rtcp_types::{
 
 use super::quality::Report;
 
-/// Longest report that we write.
+/// Maximum length of a report that siaga writes.
 pub const REPORT_BYTES_MAX: usize = 128;
 
-/// Bytes of the fixed head of a sender report, of a receiver report, and of one report block.
+/// Length of the fixed head of a sender report, of a receiver report, and of one report block.
 const SENDER_REPORT_HEAD: usize = 28;
 const RECEIVER_REPORT_HEAD: usize = 8;
 const BLOCK: usize = 24;
 
-/// How one peer's numbers become those of the other side.
+/// How the numbers of one peer's reports are changed for the other side.
 #[derive(Clone, Copy, Debug)]
 pub struct Mapping {
     /// Our SSRC towards the receiver of the report.
     pub sender: u32,
     /// Added to the RTP timestamps of its sender reports.
     pub timestamp_shift: u32,
-    /// Our SSRC towards the reporting peer: what its report blocks are about.
+    /// Our SSRC towards the reporting peer, which its report blocks contain.
     pub about: u32,
-    /// SSRC of the receiver's own stream, which reaches the reporting peer as `about`.
+    /// The SSRC of the receiver's own stream, which the reporting peer knows as `about`.
     pub about_becomes: u32,
-    /// Taken off the highest sequence numbers of its report blocks.
+    /// Subtracted from the highest sequence numbers of its report blocks.
     pub sequence_shift: u16,
 }
 
-/// True for what can be a compound packet: all lengths fit, and a report comes first (RFC 3550 §A.2).
+/// True for a possible compound packet: all lengths fit, and a report comes first (RFC 3550 §A.2).
 pub fn is_report(packet: &[u8]) -> bool {
     let reports_first = matches!(packet, [first, 200 | 201, ..] if first & 0xe0 == 0x80);
     reports_first && Compound::parse(packet).is_ok()
@@ -44,8 +44,8 @@ pub fn sender_report_time(packet: &[u8]) -> Option<u32> {
     packet.get(10..14).and_then(|bytes| bytes.first_chunk()).copied().map(u32::from_be_bytes)
 }
 
-/// Rewrites a packet for which `is_report` holds and returns how much of it is to be passed on: a BYE and what follows
-/// stays behind, as our stream goes on.
+/// Rewrites a packet for which `is_report` holds, and returns the length to be forwarded. A BYE and everything after it is dropped,
+/// because our stream continues.
 pub fn rewrite(packet: &mut [u8], mapping: &Mapping) -> usize {
     let mut kept = 0;
     let mut rest = packet;
@@ -60,11 +60,11 @@ pub fn rewrite(packet: &mut [u8], mapping: &Mapping) -> usize {
         match kind {
             200 => sender_report(one, usize::from(first & 0x1f), mapping),
             201 => blocks(one, RECEIVER_REPORT_HEAD, usize::from(first & 0x1f), mapping),
-            // Feedback names the stream that it is about after its sender.
+            // Feedback has the SSRC of its stream after the SSRC of its sender.
             205 | 206 => replace(one, 8, |ssrc| if ssrc == mapping.about { mapping.about_becomes } else { ssrc }),
             _ => {}
         }
-        // The sender, or the first chunk of a source description with anything in it.
+        // The SSRC of the sender, or of the first chunk of a source description that is not empty.
         if kind != 202 || first & 0x1f > 0 {
             replace(one, 4, |_| mapping.sender);
         }
@@ -74,7 +74,7 @@ pub fn rewrite(packet: &mut [u8], mapping: &Mapping) -> usize {
     kept
 }
 
-/// Writes a receiver report with our name for the stream (RFC 3550 §6.4.2, §6.5.1); its length.
+/// Writes a receiver report with a CNAME (RFC 3550 §6.4.2, §6.5.1); returns its length.
 pub fn receiver_report(ssrc: u32, about: Option<Report>, last_sender_report: u32, buffer: &mut [u8]) -> Option<usize> {
     let mut report = ReceiverReport::builder(ssrc);
     if let Some(about) = about {

@@ -1,4 +1,4 @@
-//! RTP packets (RFC 3550 §5.1): reads the header, and writes ours in its place. The only file that names rtp_rs.
+//! RTP packets (RFC 3550 §5.1): reads headers, and writes ours in place. The only file that uses rtp_rs.
 
 use std::ops::Range;
 
@@ -6,12 +6,12 @@ use rtp_rs::{RtpPacketBuilder, RtpReader, Seq};
 
 /// Bytes of a header without contributing sources or extension.
 pub const HEADER_BYTES: usize = 12;
-/// Samples of one packet that we make: 20 ms at 8 kHz.
+/// Samples of a packet that siaga creates: 20 ms at 8 kHz.
 pub const FRAME_SAMPLES: usize = 160;
-/// Bytes of one packet that we make.
+/// Length of a packet that siaga creates.
 pub const FRAME_BYTES: usize = HEADER_BYTES + FRAME_SAMPLES;
 
-/// The fields of one packet that a relay looks at.
+/// The fields of a packet that a relay uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     pub payload_type: u8,
@@ -19,11 +19,11 @@ pub struct Header {
     pub sequence: u16,
     pub timestamp: u32,
     pub ssrc: u32,
-    /// Where the payload stands in the packet, without padding.
+    /// The range of the payload in the packet, without padding.
     pub payload: Range<usize>,
 }
 
-/// Reads a packet; None when it is not RTP version 2 or is cut short.
+/// Reads a packet; None if it is not RTP version 2 or is truncated.
 pub fn read(packet: &[u8]) -> Option<Header> {
     let reader = RtpReader::new(packet).ok()?;
     let start = reader.payload_offset();
@@ -37,8 +37,8 @@ pub fn read(packet: &[u8]) -> Option<Header> {
     })
 }
 
-/// Writes a plain header right before the payload and returns where the new packet stands in `packet`: contributing
-/// sources, extension and padding of the old one stay outside.
+/// Writes a plain header directly before the payload and returns the range of the new packet in `packet`. Contributing sources, extension
+/// and padding of the old packet are outside the range.
 pub fn rewrite(packet: &mut [u8], header: &Header) -> Option<Range<usize>> {
     let start = header.payload.start.checked_sub(HEADER_BYTES)?;
     let room = packet.get_mut(start..header.payload.start)?;
@@ -53,7 +53,7 @@ pub fn rewrite(packet: &mut [u8], header: &Header) -> Option<Range<usize>> {
     Some(start..header.payload.end)
 }
 
-/// Builds a packet of our own around `payload` and returns its length; the header's `payload` is not looked at.
+/// Builds a packet of our own around `payload` and returns its length; the header's `payload` is ignored.
 pub fn build(header: &Header, payload: &[u8], buffer: &mut [u8]) -> Option<usize> {
     RtpPacketBuilder::new()
         .payload_type(header.payload_type)

@@ -1,5 +1,5 @@
-//! What one peer hears from us as one RTP stream: our own SSRC, with sequence numbers and timestamps that go on
-//! without a break from announcement to bridge to the next operator.
+//! The RTP stream to one peer: our own SSRC, with sequence numbers and timestamps that continue across prompts, bridges and changes of
+//! operator.
 
 use crate::clock::Instant;
 
@@ -7,7 +7,7 @@ use super::rtp::FRAME_SAMPLES;
 
 /// Nanoseconds of one sample at 8 kHz.
 const SAMPLE_NANOS: u128 = 125_000;
-/// A jump of the source's sequence numbers by more than this is a new start (RFC 3550 §A.1, MAX_DROPOUT).
+/// A jump of the source's sequence numbers by more than this is a restart (RFC 3550 §A.1, MAX_DROPOUT).
 const JUMP: u16 = 3_000;
 
 /// Header fields that change from packet to packet.
@@ -23,7 +23,7 @@ pub struct Numbers {
 pub struct Stream {
     ssrc: u32,
     sequence: u16,
-    /// Timestamp of the newest packet, and when it was sent.
+    /// Timestamp of the newest packet, and the time at which it was sent.
     timestamp: u32,
     sent: Option<Instant>,
     source: Source,
@@ -33,7 +33,7 @@ pub struct Stream {
 enum Source {
     /// The next packet starts a new source, with the marker.
     None,
-    /// Announcements.
+    /// Prompts.
     Own,
     /// Another peer's stream, shifted.
     Peer { ssrc: u32, newest: u16, sequence_shift: u16, timestamp_shift: u32 },
@@ -50,12 +50,12 @@ impl Stream {
         self.ssrc
     }
 
-    /// The source that fed it so far is over.
+    /// The current source of the stream has ended.
     pub fn switch(&mut self) {
         self.source = Source::None;
     }
 
-    /// Numbers the next packet of an announcement.
+    /// Numbers the next packet of a prompt.
     pub fn own(&mut self, now: Instant) -> Numbers {
         let marker = !matches!(self.source, Source::Own);
         self.source = Source::Own;
@@ -66,11 +66,11 @@ impl Stream {
         numbers
     }
 
-    /// Numbers a packet of a telephone event: all of one event have the timestamp of its first (RFC 4733 §2.3).
+    /// Numbers a packet of a telephone event: all packets of an event have the timestamp of the first (RFC 4733 §2.3).
     pub fn event(&mut self, now: Instant, first: bool) -> Numbers {
         let timestamp = if first { self.fresh_timestamp(now) } else { self.timestamp };
         let numbers = Numbers { sequence: self.sequence, timestamp, marker: first };
-        // What comes next is as much later as time has passed since the event began.
+        // The timestamp of the next packet counts from the beginning of the event.
         let began = self.sent.filter(|_| !first);
         self.advance(now, numbers);
         self.sent = began.or(self.sent);
@@ -78,7 +78,7 @@ impl Stream {
         numbers
     }
 
-    /// Renumbers a packet of the other peer; loss and reordering stay visible.
+    /// Renumbers a packet of the other peer; loss and reordering are preserved.
     pub fn relayed(&mut self, now: Instant, ssrc: u32, from: Numbers) -> Numbers {
         let (sequence_shift, timestamp_shift, fresh) = match self.source {
             Source::Peer { ssrc: known, newest, sequence_shift, timestamp_shift }
@@ -102,7 +102,7 @@ impl Stream {
         numbers
     }
 
-    /// Closes the gap that a packet leaves which is not passed on: it must not look like loss.
+    /// Closes the gap of a packet that is not forwarded, so that it does not look like loss.
     pub fn skipped(&mut self, ssrc: u32, sequence: u16) {
         if let Source::Peer { ssrc: known, newest, sequence_shift, .. } = &mut self.source
             && *known == ssrc
@@ -113,7 +113,7 @@ impl Stream {
         }
     }
 
-    /// What has to be added to the other peer's sequence numbers and timestamps; None while it is not relayed.
+    /// The offsets from the other peer's sequence numbers and timestamps; None while it is not relayed.
     pub fn shifts(&self) -> Option<(u16, u32)> {
         match self.source {
             Source::Peer { sequence_shift, timestamp_shift, .. } => Some((sequence_shift, timestamp_shift)),
@@ -121,7 +121,7 @@ impl Stream {
         }
     }
 
-    /// The timestamp of a packet that is not numbered by its source: as much later as time has passed.
+    /// The timestamp of a packet that siaga numbers itself: the last one plus the time since then.
     fn fresh_timestamp(&self, now: Instant) -> u32 {
         let Some(sent) = self.sent else { return self.timestamp };
         let passed = now.since(sent).as_nanos() / SAMPLE_NANOS;

@@ -1,4 +1,4 @@
-//! Whether a peer speaks: told by the level of his sound, for as long as it is waited for.
+//! Detects whether a peer speaks, from the level of its audio, for a limited time.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use crate::clock::Instant;
 use super::command::Codec;
 use super::g711;
 
-/// A packet whose mean magnitude is above this (about -40 dBFS) has a voice, or something as loud. Speech on a telephone is ten times
-/// as loud, the noise of a quiet room and of the line well below.
+/// A packet whose mean magnitude is above this (about -40 dBFS) contains a voice or something as loud. Speech on a telephone is ten times
+/// as loud; the noise of a quiet room and of the line is well below.
 const LOUD: u64 = 330;
-/// So many samples of loud packets (200 ms) are a voice; less is a click.
+/// Samples of loud packets (200 ms) that count as a voice; less is a click.
 const VOICE_SAMPLES: usize = 1_600;
 
-/// Waits for a voice.
+/// The detection of a voice within a time limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Awaited {
     until: Instant,
@@ -21,12 +21,12 @@ pub struct Awaited {
 }
 
 impl Awaited {
-    /// Waits from now on.
+    /// Starts the detection.
     pub fn new(now: Instant, limit: Duration) -> Self {
         Self { until: now + limit, loud: 0 }
     }
 
-    /// Takes one packet's sound; true when the voice is there.
+    /// Checks one packet's audio; true once a voice is detected.
     pub fn hears(&mut self, codec: Codec, sound: &[u8]) -> bool {
         let sum: u64 = sound.iter().map(|byte| u64::from(g711::decode(codec, *byte).unsigned_abs())).sum();
         let count = u64::try_from(sound.len()).unwrap_or(u64::MAX);
@@ -36,7 +36,7 @@ impl Awaited {
         self.loud >= VOICE_SAMPLES
     }
 
-    /// True when it has been waited long enough.
+    /// True when the time limit is reached.
     pub fn is_over(&self, now: Instant) -> bool {
         now >= self.until
     }

@@ -1,4 +1,4 @@
-//! The operators that exist and the users of the console, as the database has them: polled, because they are changed by another process.
+//! Polls the database for accounts of operators and users of the console, because another process changes them.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,50 +18,50 @@ use super::clock::Clock;
 use super::local_state::{self, AccountsCopy, LocalState};
 use super::users::Users;
 
-/// How often changes are looked for.
+/// Interval between two checks.
 const POLL: Duration = Duration::from_secs(2);
 /// The interval while no account is known.
 const POLL_FIRST: Duration = Duration::from_millis(250);
-/// How long one look may take.
+/// Maximum duration of one check.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Looks between two attempts to write the local copy.
+/// Checks between two attempts to write the local copy.
 const COPY_LOOKS: u32 = 5;
 
-/// What a look into the database finds.
+/// The result of a check.
 enum Found {
     Same,
     Changed(Vec<OperatorRow>, Vec<ConsoleUserRow>),
-    /// No accounts, and not because they were removed: the database is new, or another one. With its number of changes.
+    /// The database has no accounts, and none was removed: it is new, or another one. With its number of changes.
     Emptied(i64),
 }
 
-/// Reads the accounts when they have changed.
+/// Reads the accounts after a change.
 #[derive(Clone, Debug)]
 pub(super) struct Accounts {
     url: String,
     domain: String,
-    /// Whom the configuration names.
+    /// The supervisors of the configuration.
     supervisors: BTreeSet<OperatorId>,
     local: LocalState,
     alarms: Alarms,
     clock: Clock,
-    /// How long one look may take.
+    /// Maximum duration of one check.
     patience: Duration,
     store: Option<Store>,
     mark: Option<i64>,
-    /// The mark of the accounts that are used, and their number: of the database, or of the local copy.
+    /// Change counter and number of the accounts in use, from the database or the local copy.
     used: (i64, usize),
-    /// Looks until the accounts are read again because their copy could not be written.
+    /// Checks until the accounts are read again because their copy could not be written.
     until_copy: Option<u32>,
-    /// Accounts were read, from the database or its copy.
+    /// True once accounts were read, from the database or its copy.
     known: bool,
     /// Failed attempts in a row.
     failures: u32,
 }
 
 impl Accounts {
-    /// `domain` is the realm that passwords must have been given for.
+    /// `domain` is the realm for which the passwords must have been set.
     pub(super) fn new(config: &Config, local: LocalState, alarms: &Alarms, clock: Clock) -> Self {
         Self {
             url: config.store_url.clone(),
@@ -147,7 +147,7 @@ impl Accounts {
         Ok(Found::Changed(operators, users))
     }
 
-    /// Takes the rows of the database, and writes the copy for the next start.
+    /// Applies the rows of the database, and writes the copy for the next start.
     async fn read(&mut self, operators: Vec<OperatorRow>, users: Vec<ConsoleUserRow>) -> (Vec<Account>, Users) {
         self.known = true;
         let accounts = self.accounts(&operators);

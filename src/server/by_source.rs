@@ -11,13 +11,13 @@ use crate::switchboard::Network;
 
 /// The instructions that the kernel accepts in one program (`BPF_MAXINSNS`).
 const INSTRUCTIONS_MAX: usize = 4_096;
-/// Where the IP header is (`SKF_NET_OFF`), and the source address in it.
+/// Offset of the IP header (`SKF_NET_OFF`), and of the source address in it.
 const IP_HEADER: u32 = 0xFFF0_0000;
 const SOURCE_V4: u32 = IP_HEADER + 12;
 const SOURCE_V6: u32 = IP_HEADER + 8;
 
-/// Has the kernel hand the datagrams from `networks` to the second socket that was bound to the address, and all others to the first.
-/// Networks for which the program has no room count as others.
+/// Makes the kernel deliver datagrams from `networks` to the second socket that was bound to the address, and all others to the first.
+/// Networks that do not fit into the program count as others.
 pub(super) fn sort(first: BorrowedFd<'_>, v6: bool, networks: &[Network]) -> io::Result<()> {
     let mut instructions = program(v6, networks);
     let program = libc::sock_fprog {
@@ -25,7 +25,8 @@ pub(super) fn sort(first: BorrowedFd<'_>, v6: bool, networks: &[Network]) -> io:
         filter: instructions.as_mut_ptr(),
     };
     let length = libc::socklen_t::try_from(size_of::<libc::sock_fprog>()).unwrap_or(0);
-    // SAFETY: the descriptor is open for the call's length; `program` points to as many live instructions as it says. The kernel copies them.
+    // SAFETY: the descriptor is open for the duration of the call; `program` has the pointer and the number of live instructions. The
+    // kernel copies them.
     let done = unsafe {
         libc::setsockopt(
             first.as_raw_fd(),
@@ -58,13 +59,13 @@ fn program(v6: bool, networks: &[Network]) -> Vec<libc::sock_filter> {
     all
 }
 
-/// Returns 1 if the source is in a network; otherwise the program goes on behind these instructions.
+/// Returns 1 if the source is in a network; otherwise the program continues after these instructions.
 fn of_network(bits: u128, mask: u128, source: u32) -> Vec<libc::sock_filter> {
     let word = |value: u128, n: u32| u32::try_from(value >> (96 - 32 * n) & u128::from(u32::MAX)).unwrap_or(0);
     let words: Vec<u32> = (0..4).filter(|n| word(mask, *n) != 0).collect();
     let mut all = Vec::new();
     for (at, n) in words.iter().enumerate() {
-        // Behind this comparison: three instructions for each further word, and the return.
+        // Jump offset past this comparison: three instructions for each further word, and the return.
         let past_the_end = u8::try_from(3 * (words.len() - at - 1) + 1).unwrap_or(0);
         all.push(instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, source + 4 * n, 0));
         all.push(instruction(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, word(mask, *n), 0));

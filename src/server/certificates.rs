@@ -1,17 +1,17 @@
-//! Whether the files of `[sip.tls]` have changed on the disk.
+//! Checks whether the files of `[sip.tls]` have changed on the disk.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use crate::config::TlsFiles;
 
-/// How often is looked.
+/// Interval of the check.
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// Path, time of change and length of each file. One that cannot be looked at has no time.
+/// Path, modification time and length of each file. The time is None if the file cannot be examined.
 pub(super) type Stamps = Vec<(PathBuf, Option<SystemTime>, u64)>;
 
-/// How the files stand now.
+/// The current stamps of the files.
 pub(super) fn stamps(files: Option<&TlsFiles>) -> Stamps {
     let of = |path: &std::path::Path| {
         let seen = std::fs::metadata(path).ok();

@@ -19,14 +19,14 @@ use super::clock::Clock;
 
 /// How long facts are gathered before they are written to the disk with one fsync.
 const GATHER: Duration = Duration::from_millis(50);
-/// Between two attempts while the disk cannot be written, or the folder cannot be used.
+/// Time between two attempts while the disk cannot be written or the folder cannot be used.
 const RETRY: Duration = Duration::from_secs(1);
 /// Remaining attempts when the service ends.
 const LAST_TRIES: u32 = 5;
 /// How often the journal records that the service is alive, so that a recovery knows when it was killed.
 const BEAT: Duration = Duration::from_secs(5);
 
-/// What the journal has done.
+/// Counters of the journal.
 #[derive(Debug, Default)]
 pub(super) struct JournalFigures {
     pub(super) facts: AtomicU64,
@@ -34,7 +34,7 @@ pub(super) struct JournalFigures {
     pub(super) failures: AtomicU64,
     /// Facts that were lost because the disk could not be written and the memory for them was full.
     pub(super) lost: AtomicU64,
-    /// Facts that the journal must write, all and those of them that wait in the crash log alone.
+    /// Facts that the journal must write (`given`), and those of them that only the crash log has (`held`).
     pub(super) given: AtomicU64,
     held: AtomicU64,
     /// Facts that are not in the crash log: a kill within the next 50 ms would lose them.
@@ -50,7 +50,7 @@ pub(super) struct Step {
     file: Option<u32>,
 }
 
-/// The loop's way to the journal: keeps the order, never waits for the disk.
+/// Sends the loop's facts to the journal thread in order, without waiting for the disk.
 #[derive(Debug)]
 pub(super) struct Ledger {
     steps: mpsc::Sender<Step>,
@@ -61,13 +61,13 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// The ledger, and what the clerk reads.
+    /// The sender, and the receiver for the journal thread.
     pub(super) fn new(crash_log: CrashLog, figures: Arc<JournalFigures>) -> (Self, mpsc::Receiver<Step>) {
         let (steps, inbox) = mpsc::channel(FACTS_MAX);
         (Self { steps, figures, crash_log, records: Vec::new(), facts: 0 }, inbox)
     }
 
-    /// Adds a fact of this step.
+    /// Adds a fact of the current step.
     pub(super) fn append(&mut self, fact: &Fact) {
         match record::encode(&mut self.records, fact) {
             Ok(()) => self.facts += 1,
@@ -93,7 +93,7 @@ impl Ledger {
         match (self.steps.try_send(step), file) {
             (Ok(()), _) => self.figures.given.fetch_add(facts, Ordering::Relaxed),
             (Err(_), Some(file)) => {
-                // The journal's thread reads them in the crash log as soon as it has caught up.
+                // The journal thread reads these records in the crash log when it has caught up.
                 self.figures.held.fetch_add(facts, Ordering::Relaxed);
                 self.crash_log.hold(file);
                 self.figures.given.fetch_add(facts, Ordering::Relaxed)
@@ -103,7 +103,7 @@ impl Ledger {
     }
 }
 
-/// What the writer needs of the open journal.
+/// The properties of the open journal that the writer needs.
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) id: String,
@@ -125,7 +125,7 @@ pub(super) struct Clerk {
 }
 
 impl Clerk {
-    /// Runs until the loop has dropped its side, and all facts are on the disk or cannot be written.
+    /// Runs until the loop drops the channel, and all facts are on the disk or cannot be written.
     pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Step>, opened: oneshot::Sender<Opened>) {
         let Some(journal) = self.open(&inbox).await else { return };
         let (tell, durable) = watch::channel(journal.end());
@@ -137,7 +137,7 @@ impl Clerk {
         desk.run(&mut inbox).await;
     }
 
-    /// Opens the journal as soon as its folder can be used. None if the service ends before.
+    /// Opens the journal as soon as its folder can be used. Returns None if the service ends first.
     async fn open(&mut self, inbox: &mpsc::Receiver<Step>) -> Option<Journal> {
         let mut tries_left = LAST_TRIES;
         loop {
@@ -175,7 +175,7 @@ impl Clerk {
     }
 }
 
-/// The clerk with an open journal.
+/// The journal thread's state with an open journal.
 #[derive(Debug)]
 struct Desk {
     clerk: Clerk,
@@ -238,8 +238,8 @@ impl Desk {
         }
     }
 
-    /// Writes the facts that found no room on their way here; the crash log has them. After an error they stay there for the next attempt, or for the next
-    /// start.
+    /// Writes the facts that did not fit into the queue to this thread; the crash log has them. After an error they stay there for the
+    /// next attempt or for the next start.
     fn write_held(&mut self) {
         let cleaner = self.clerk.cleaner.clone();
         let Some(held) = cleaner.held() else { return };
@@ -266,7 +266,8 @@ impl Desk {
         figures.held.fetch_sub(held, Ordering::Relaxed);
     }
 
-    /// Writes a group, and retries until it is on the disk; at the end of the service only a few times. False if it was not written.
+    /// Writes a group, and retries until it is on the disk; at the end of the service only a few times. Returns false if it was not
+    /// written.
     async fn write(&mut self, group: &Group, inbox: &mpsc::Receiver<Step>) -> bool {
         let figures = Arc::clone(&self.clerk.figures);
         let mut tries_left = LAST_TRIES;

@@ -1,8 +1,8 @@
-//! The service's own clock: read once for each input, by the signalling loop and nobody below it.
+//! The service's clock. The signalling loop reads it once for each input; code below the loop never reads a clock.
 
 use crate::clock::{Instant, Now, Timestamp};
 
-/// The calendar clock, for a command that does its work once.
+/// The wall clock, for a command that runs once.
 pub fn wall_now() -> Timestamp {
     Clock::start().now().wall
 }
@@ -14,7 +14,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Starts counting.
+    /// Starts the monotonic clock at 0.
     #[expect(clippy::disallowed_methods, reason = "this is the one clock")]
     pub fn start() -> Self {
         Self { started: std::time::Instant::now() }
@@ -29,7 +29,7 @@ impl Clock {
         Now { mono: Instant::from_nanos(mono), wall: Timestamp::from_millis(wall) }
     }
 
-    /// The point of the runtime's clock at which `at` is reached.
+    /// The time of the runtime's clock that corresponds to `at`.
     pub(super) fn runtime_instant(&self, at: Instant) -> tokio::time::Instant {
         tokio::time::Instant::from_std(self.started + std::time::Duration::from_nanos(at.as_nanos()))
     }

@@ -1,5 +1,5 @@
-//! The table of stream connections (RFC 3261 §18): who has one, what goes over which, when there are too many. Owned by the
-//! signalling loop and never waits: each connection is a task of its own behind bounded queues.
+//! The table of TCP and TLS connections (RFC 3261 §18): maps peers to connections, sends messages, and enforces limits. The signalling
+//! loop owns it, and it never blocks: each connection is a separate task with bounded queues.
 
 pub(super) mod crowd;
 mod listener;
@@ -32,19 +32,19 @@ use crowd::{Crowd, Source};
 pub use listener::StreamListener;
 use listener::accept;
 
-/// For writing what waits when the service ends.
+/// Time to write queued messages when the service ends.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// The caps of the table.
+/// Limits of the table.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Caps {
     pub(super) open: usize,
-    /// Of them for trunks alone.
+    /// The part of `open` that is reserved for trunks.
     pub(super) reserved: usize,
     pub(super) per_source: usize,
-    /// Connections that have proven nothing.
+    /// Limit of connections that are not trusted.
     pub(super) unproven: usize,
-    /// Of them those under TLS whose handshake is not over.
+    /// Limit of connections that are not trusted and whose TLS handshake is not complete.
     pub(super) handshakes: usize,
 }
 
@@ -60,25 +60,25 @@ impl Default for Caps {
     }
 }
 
-/// What has come over the streams.
+/// What `next` returns.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Came {
     Message {
         flow: Flow,
         bytes: Bytes,
     },
-    /// The peer of this connection has proven these names.
+    /// The peer's certificate has verified these names.
     Proven {
         flow: Flow,
         names: Vec<String>,
     },
-    /// Nothing goes over this flow any more.
+    /// The flow can no longer be used.
     Lost(Flow),
-    /// A matter of the table's own.
+    /// An internal event without an effect outside.
     Nothing,
 }
 
-/// One connection as the table knows it.
+/// One connection in the table.
 #[derive(Debug)]
 struct Connection {
     flow: Flow,
@@ -86,14 +86,14 @@ struct Connection {
     waiting: Arc<AtomicUsize>,
     owed: Arc<Owed>,
     task: AbortHandle,
-    /// Its peer is a trunk's, was called by us, or has proven a name or an account.
+    /// True if siaga opened the connection, or the peer has a trunk's address, a verified certificate or valid credentials.
     trusted: Arc<AtomicBool>,
     source: Source,
-    /// The flow without a connection that messages were sent by, and that is lost with it.
+    /// The connectionless flow whose messages use this connection. It is reported as lost together with the connection.
     shared: Option<Flow>,
 }
 
-/// The table.
+/// All open stream connections, with indexes by peer and source.
 #[derive(Debug)]
 pub(super) struct Connections {
     open: BTreeMap<ConnectionId, Connection>,
@@ -102,14 +102,14 @@ pub(super) struct Connections {
     sources: BTreeMap<Source, usize>,
     /// Connections that are not trusted.
     unproven: Crowd,
-    /// Those whose TLS handshake is not over.
+    /// Connections whose TLS handshake is not complete.
     handshakes: Crowd,
-    /// Connections that are not of trunks.
+    /// Number of connections whose source is no trunk.
     strangers: usize,
-    /// Where trunks call from, and where they are called.
+    /// The networks from which trunks connect; `trunk_targets` are the servers to which siaga connects.
     trunks: Vec<Network>,
     trunk_targets: BTreeMap<String, Vec<IpAddr>>,
-    /// Flows whose loss is still to be told.
+    /// Lost flows that have not been reported yet.
     lost: VecDeque<Flow>,
     events: mpsc::Receiver<Event>,
     events_in: mpsc::Sender<Event>,
@@ -120,13 +120,13 @@ pub(super) struct Connections {
     caps: Caps,
     patience: Patience,
     tls: Tls,
-    /// For trunks' connections under TLS, and for all others; a flood of strangers' handshakes holds up no trunk.
+    /// Threads for TLS connections: one for trunks, one for all others. Handshakes of other peers therefore never delay a trunk.
     trunks_thread: Option<TlsThread>,
     others_thread: Option<TlsThread>,
 }
 
 impl Connections {
-    /// Starts empty.
+    /// Creates an empty table.
     pub(super) fn new(caps: Caps, patience: Patience, tls: Tls) -> Self {
         let (events_in, events) = mpsc::channel(CONNECTION_EVENTS_MAX);
         Self {
@@ -152,7 +152,7 @@ impl Connections {
         }
     }
 
-    /// Takes connections there from now on. Must be called within the loop's runtime.
+    /// Starts to accept connections on this listener. Must be called within the loop's runtime.
     pub(super) fn listen(&mut self, listener: StreamListener) -> std::io::Result<()> {
         let (transport, local) = (listener.transport, listener.local);
         let socket = TcpListener::from_std(listener.socket)?;
@@ -161,12 +161,12 @@ impl Connections {
         Ok(())
     }
 
-    /// Certificates for connections to come.
+    /// Sets the certificates for future connections.
     pub(super) fn set_tls(&mut self, tls: Tls) {
         self.tls = tls.knowing(&self.tls);
     }
 
-    /// Who the trunks are, for certificates and for the places that are theirs.
+    /// Sets the trunks, whose names are checked in certificates and for which connections are reserved.
     pub(super) fn set_trunks(&mut self, trunks: &[Trunk]) {
         self.tls.set_trunks(trunks);
         self.trunks = trunks.iter().flat_map(|trunk| trunk.peers.iter().copied()).collect();
@@ -178,7 +178,8 @@ impl Connections {
         }
     }
 
-    /// The peer of a connection has proven who it is: the connection may be silent for long, and makes room for no other.
+    /// Marks a connection as trusted, because its peer has authenticated: it may be idle for long, and is not closed to make room for
+    /// another.
     pub(super) fn trust(&mut self, id: ConnectionId) {
         if let Some(connection) = self.open.get(&id) {
             connection.trusted.store(true, Ordering::Relaxed);
@@ -186,25 +187,25 @@ impl Connections {
         }
     }
 
-    /// Where a trunk is, for the same.
+    /// Sets the resolved servers of a trunk.
     pub(super) fn set_targets(&mut self, trunk: &str, targets: &[Target]) {
         self.tls.set_targets(trunk, targets);
         self.trunk_targets.insert(trunk.to_owned(), targets.iter().map(|target| target.address.ip()).collect());
     }
 
-    /// Waits for what comes next.
+    /// Waits for the next event.
     pub(super) async fn next(&mut self) -> Came {
         if let Some(flow) = self.lost.pop_front() {
             return Came::Lost(flow);
         }
         match self.events.recv().await {
             Some(event) => self.take(event),
-            // Cannot be: the table holds a sender itself.
+            // Unreachable: the table keeps a sender, so the channel never closes.
             None => std::future::pending().await,
         }
     }
 
-    /// What has come already. None: nothing.
+    /// The next event, if one is ready.
     pub(super) fn try_next(&mut self) -> Option<Came> {
         if let Some(flow) = self.lost.pop_front() {
             return Some(Came::Lost(flow));
@@ -212,14 +213,15 @@ impl Connections {
         self.events.try_recv().ok().map(|event| self.take(event))
     }
 
-    /// Sends over the flow's connection; without one over any to the peer, opened if need be. A response whose connection is
-    /// gone goes to the address in its Via (RFC 3261 §18.2.2). False: it went nowhere, and the loss will be told.
+    /// Sends over the flow's connection. For a flow without a connection, uses any connection to the peer, and opens one if necessary. A
+    /// response whose connection has closed goes to the address in its Via (RFC 3261 §18.2.2). Returns false if the message was not sent;
+    /// the lost flow is reported later.
     pub(super) fn send(&mut self, transmit: &Transmit) -> bool {
         let flow = transmit.flow;
         if self.open.contains_key(&flow.connection) {
             return self.enqueue(flow.connection, &transmit.bytes);
         }
-        // The peer of a connection that is gone chooses the port: it is no more trusted than before.
+        // The peer chose this port in its Via, so a new connection to it is not trusted.
         let trusted = !flow.is_connection();
         let flow = match trusted {
             true => flow,
@@ -247,7 +249,7 @@ impl Connections {
         self.open.len()
     }
 
-    /// Lets every connection write what waits, for a short time, and closes it.
+    /// Lets every connection write its queued messages for a short time, and closes it.
     pub(super) async fn close(mut self) {
         for listener in &self.listeners {
             listener.abort();
@@ -299,8 +301,8 @@ impl Connections {
         }
     }
 
-    /// Closes connections that have proven nothing, where a new one of their kind has no place: a peer that proves something soon is served, however many
-    /// do not.
+    /// Closes the oldest connections that are not trusted if a new one would exceed the limit. Peers that authenticate soon are thus
+    /// served even during a flood.
     fn make_room(&mut self, peer: IpAddr, transport: Transport) {
         if self.is_trunk(peer) {
             return;
@@ -318,7 +320,7 @@ impl Connections {
         }
     }
 
-    /// True if a source may have one more connection. At its limit, its oldest connection that has proven nothing is closed for it.
+    /// True if a source may have one more connection. At the limit, the source's oldest connection that is not trusted is closed.
     fn has_place_in_source(&mut self, peer: IpAddr) -> bool {
         let source = self.source_of(peer);
         if self.sources.get(&source).copied().unwrap_or(0) < self.caps.per_source {
@@ -338,7 +340,7 @@ impl Connections {
 
     fn reject(&mut self, remote: SocketAddr) {
         self.refused += 1;
-        // A flood of them is not a flood of the log.
+        // Logs only at powers of two, so that a flood of connections does not flood the log.
         if self.refused.is_power_of_two() {
             let from_there = self.sources.get(&self.source_of(remote.ip())).copied().unwrap_or(0);
             let (open, rejected) = (self.open.len(), self.refused);
@@ -355,8 +357,8 @@ impl Connections {
         }
     }
 
-    /// Opens a connection to the flow's peer. Messages for it wait in its queue. None: there are too many. A connection that is not `trusted` counts like
-    /// one that the peer has opened.
+    /// Opens a connection to the flow's peer; messages wait in its queue. Returns None at the limit. A connection that is not `trusted`
+    /// counts like one that the peer has opened.
     fn dial(&mut self, flow: Flow, trusted: bool) -> Option<ConnectionId> {
         let peer = flow.remote.ip();
         if !self.has_place_for(peer) || (!trusted && !self.has_place_in_source(peer)) {
@@ -373,7 +375,7 @@ impl Connections {
         Some(self.open(flow, Origin::Dialled { from: flow.local, to: flow.remote }, security, trusted))
     }
 
-    /// Strangers, and phones for all we know here, can never fill the table so that a trunk is refused.
+    /// True if a connection may be opened. Connections of other peers than trunks cannot use the reserved part.
     fn has_place_for(&self, peer: IpAddr) -> bool {
         let for_strangers = self.caps.open.saturating_sub(self.caps.reserved);
         self.open.len() < self.caps.open && (self.strangers < for_strangers || self.is_trunk(peer))
@@ -421,7 +423,7 @@ impl Connections {
         id
     }
 
-    /// Starts a connection's task: under TLS in a thread of its own, else here.
+    /// Starts a connection's task: for TLS in a separate thread, otherwise here.
     fn spawn(&mut self, of_trunk: bool, stream: Stream, origin: Origin, security: Security) -> AbortHandle {
         if matches!(security, Security::None) {
             return tokio::spawn(stream.run(origin, security)).abort_handle();
@@ -440,7 +442,7 @@ impl Connections {
         let origin = match origin {
             Origin::Accepted(accepted) => match accepted.into_std() {
                 Ok(moved) => Origin::Moved(moved),
-                // Cannot be; the task tells the table that it is over.
+                // Not expected. The stream fails, and its task reports the end.
                 Err(error) => return tokio::spawn(stream.fail(error)).abort_handle(),
             },
             other @ (Origin::Moved(_) | Origin::Dialled { .. }) => other,
@@ -448,7 +450,7 @@ impl Connections {
         thread.spawn(stream.run(origin, security))
     }
 
-    /// Puts a message into a connection's queue. One that does not keep up is closed.
+    /// Adds a message to a connection's queue. A connection whose queue is full is closed.
     fn enqueue(&mut self, id: ConnectionId, bytes: &Bytes) -> bool {
         let Some(connection) = self.open.get(&id) else { return false };
         connection.owed.sends(bytes);
@@ -461,7 +463,7 @@ impl Connections {
         false
     }
 
-    /// Forgets a connection; gives its flow, and keeps the one that was lost with it for the next turn.
+    /// Removes a connection and returns its flow. A flow that shared it is reported by the next call of `next`.
     fn forget(&mut self, id: ConnectionId) -> Option<Flow> {
         let gone = self.open.remove(&id)?;
         self.strangers -= usize::from(matches!(gone.source, Source::Network(_)));
@@ -482,7 +484,8 @@ impl Connections {
     }
 }
 
-/// Where a response goes whose connection is gone: to where its request came from, at the port of the Via's sent-by.
+/// Destination of a response whose connection has closed: the source address of the request, with the port of sent-by in the Via (RFC 3261
+/// §18.2.2).
 fn way_back(flow: Flow, bytes: &[u8]) -> Option<Flow> {
     let Parsed::Good(message) = wire::parse(bytes) else { return None };
     message.status()?;

@@ -92,7 +92,7 @@ async fn dispose(
     asker.asks(ConsoleCommand::SetDisposition { call, class, category, note, by }).await
 }
 
-/// Succeeds if the operator has or had the call, as the service or the database knows.
+/// Succeeds if the operator has or had the call, according to the service or the database.
 async fn his_own(Asker { console, actor }: &Asker, call: CallId) -> Result<(), Response> {
     let not_his = || fault(StatusCode::FORBIDDEN, &format!("the call never was a call of {}", actor.name));
     let operator = OperatorId::parse(&actor.name).map_err(|_| not_his())?;

@@ -23,14 +23,14 @@ use super::console_stream::ConsoleStream;
 
 /// A connection that sends no complete request head for this long is closed, before its first request and after each response.
 const HEAD_TIME: Duration = Duration::from_secs(20);
-/// How long a peer may go on to send after an error.
+/// How long a peer may continue to send after an error.
 const LINGER: Duration = Duration::from_secs(1);
-/// From the last byte of a request's head to its response.
+/// Maximum time from the last byte of a request's head to its response.
 const REQUEST_TIME: Duration = Duration::from_secs(20);
 const TOO_SLOW: &str = "the request is too slow; expected: a complete request within 20 s";
-/// A peer that acknowledges nothing for this long is gone.
+/// A peer that acknowledges nothing for this long counts as disconnected.
 const UNACKNOWLEDGED_TIME: Duration = Duration::from_secs(30);
-/// After an error of `accept` (no file descriptor is free).
+/// Wait after an error of `accept` (no file descriptor is free).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Bytes that are read from one connection ahead of its requests.
 const READ_BYTES: usize = 32 << 10;

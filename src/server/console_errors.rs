@@ -1,5 +1,5 @@
-//! Errors of the console that no request's own code has written, as JSON like all others; and what the description of the requests says
-//! of responses.
+//! Writes errors of the console that come from the router and not from a request's own code as JSON, and adds response texts to the
+//! OpenAPI description.
 
 use axum::body::to_bytes;
 use axum::extract::Request;
@@ -14,7 +14,7 @@ use super::console_asker::wrong_body;
 /// Maximum bytes of an error's text; a longer text is replaced by the status.
 const TEXT_BYTES_MAX: usize = 1_024;
 
-/// Writes errors of the router and of what reads requests (404, 405, 413 and others) as JSON, with their header fields.
+/// Writes errors of the router and of the extractors (404, 405, 413 and others) as JSON, with their header fields.
 pub(super) async fn as_json(request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     let status = response.status();
@@ -42,7 +42,7 @@ pub(super) async fn as_json(request: Request, next: Next) -> Response {
     response.into_response()
 }
 
-/// What is wrong with the body of a pause, with the reasons that are expected.
+/// The error for an invalid body of a break, with the expected reasons.
 pub(super) fn wrong_pause(error: &serde_json::Error, reasons: &[String]) -> String {
     let expected = match reasons {
         [] => format!("a text of at most {WORDS_MAX} characters"),
@@ -53,7 +53,7 @@ pub(super) fn wrong_pause(error: &serde_json::Error, reasons: &[String]) -> Stri
     format!("{wrong}; expected: {{\"reason\": …}}, {expected}, or no body")
 }
 
-/// The description as JSON. Each response has a text (OpenAPI 3.1, Response Object): where none is written, the status's own.
+/// The OpenAPI description as JSON. Each response gets a text (OpenAPI 3.1, Response Object): the text of its status if it has none.
 pub(super) fn described(openapi: &utoipa::openapi::OpenApi) -> Vec<u8> {
     let mut document = serde_json::to_value(openapi).unwrap_or_default();
     for response in responses(&mut document) {

@@ -1,4 +1,4 @@
-//! What monitoring asks of the console's address without a token: metrics, and whether the service can answer 112 calls.
+//! Requests of monitoring systems, without a token: metrics, and whether the service can answer 112 calls.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::switchboard::Gauges;
 
 use super::console_api::{Shared, fault, refused};
 
-/// How long after a start phones have time to register.
+/// Time after a start in which phones register.
 const PHONES_REGISTER: Duration = Duration::from_secs(60);
 
 pub(super) async fn metrics(State(console): Shared) -> Response {

@@ -1,5 +1,5 @@
-//! Look-ups of the console in the database: few at once, and none is waited for long. Each opens connections of its own, and a database or a
-//! disk that hangs must not take more and more of them.
+//! Look-ups of the console in the database. Few run at once, and each request waits only for a limited time. Each look-up opens its own
+//! connections, so a database or a disk that hangs must not occupy more and more of them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,21 +9,21 @@ use tokio::time::timeout;
 
 use crate::limits::CONSOLE_LOOK_UPS_MAX;
 
-/// How long a request waits for its turn, and then for its result.
+/// Maximum wait of a request for its turn, and then for its result.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// A look-up that takes this long is given up.
+/// A look-up that takes this long is abandoned.
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// Why there is no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoResult {
-    /// Others take too long.
+    /// Other look-ups take too long.
     Busy,
-    /// It takes too long itself.
+    /// This look-up takes too long.
     Late,
 }
 
-/// The turns. Clones share them.
+/// Limits the look-ups that run at once. Clones share the limit.
 #[derive(Clone, Debug)]
 pub(super) struct LookUps {
     turns: Arc<Semaphore>,
@@ -42,7 +42,7 @@ impl LookUps {
         Self { turns: Arc::new(Semaphore::new(CONSOLE_LOOK_UPS_MAX)), patience, longest }
     }
 
-    /// The result of a look-up. One that no request waits for any more keeps its turn until it ends, or is given up.
+    /// The result of a look-up. If the request no longer waits, the look-up keeps its turn until it ends or is abandoned.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         look_up: impl Future<Output = T> + Send + 'static,

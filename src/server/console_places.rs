@@ -1,5 +1,5 @@
-//! Which connections to the console stay when there are too many: those that have shown a valid token before all others, and some for this
-//! machine. Knows addresses only, and no requests.
+//! Decides which connections to the console stay open at the limit: those with a valid token first, and some that are reserved for this
+//! machine. Depends on addresses only, not on requests.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -17,7 +17,7 @@ use super::connections::crowd::Crowd;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Places(Arc<Mutex<Table>>);
 
-/// One connection, as long as it lives.
+/// One open connection.
 #[derive(Debug)]
 pub(super) struct Place {
     id: ConnectionId,
@@ -25,7 +25,7 @@ pub(super) struct Place {
     closed: Arc<Notify>,
 }
 
-/// Tells the table that the requests of a connection have a valid token.
+/// Reports to the table that the requests of a connection have a valid token.
 #[derive(Clone, Debug)]
 pub(super) struct Proof {
     id: ConnectionId,
@@ -70,8 +70,8 @@ impl Kind {
 }
 
 impl Places {
-    /// A place for a new connection, for which an older one may be closed. None: its address has too many that have shown a token. This
-    /// machine, where a proxy may speak for all users, has no limit of its own.
+    /// Admits a new connection, for which an older one may be closed. Returns None if its address has too many connections with a token.
+    /// This machine has no limit of its own, because a proxy on it may serve all users.
     pub(super) fn admit(&self, from: IpAddr) -> Option<Place> {
         let (network, is_local) = (source_network(from), from.to_canonical().is_loopback());
         let mut table = self.table();
@@ -99,7 +99,8 @@ impl Table {
         if is_local { &mut self.local } else { &mut self.others }
     }
 
-    /// The connection to close for a new one: the oldest one without a token, of the network that has the most; without one, one with a token.
+    /// The connection to close for a new one: the oldest one without a token in the network with the most connections; if there is none,
+    /// one with a token.
     fn gives_way(&self, is_local: bool) -> Option<ConnectionId> {
         let Self { local, others, .. } = self;
         let is_full = local.len() + others.len() >= CONSOLE_CONNECTIONS_MAX;
@@ -126,7 +127,7 @@ impl Table {
 }
 
 impl Place {
-    /// For the requests of this connection.
+    /// The `Proof` for the requests of this connection.
     pub(super) fn proof(&self) -> Proof {
         Proof { id: self.id, places: self.places.clone() }
     }
@@ -144,7 +145,7 @@ impl Drop for Place {
 }
 
 impl Proof {
-    /// A request of the connection has shown a valid token.
+    /// Records that a request of the connection had a valid token.
     pub(super) fn is_shown(&self) {
         let mut table = self.places.table();
         let Some(Open { network, is_local, .. }) = table.open.get(&self.id) else { return };

@@ -22,7 +22,7 @@ pub(super) struct ConsoleStream<T> {
     stream: T,
     /// Bytes were read after the last response.
     reads_request: bool,
-    /// A response instead of the one that hyper writes, and how many bytes of it are written.
+    /// The response that replaces hyper's, and the number of its bytes that are written.
     replacement: Option<(Vec<u8>, usize)>,
 }
 
@@ -31,7 +31,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConsoleStream<T> {
         Self { stream, reads_request: false, replacement: None }
     }
 
-    /// Responds 408 to a request head that was begun and is late. An idle connection gets no response.
+    /// Responds 408 to a request head that has begun and is late. An idle connection gets no response.
     pub(super) async fn reject_late_head(&mut self, linger: Duration) -> io::Result<()> {
         if self.reads_request {
             let head = "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\n";
@@ -42,11 +42,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ConsoleStream<T> {
         Ok(())
     }
 
-    /// Reads and drops what the peer still sends, for `time` at most.
+    /// Reads and discards what the peer still sends, for at most `time`.
     pub(super) async fn linger(&mut self, time: Duration) {
         let mut rest = (&mut self.stream).take(LINGER_BYTES);
         let mut nowhere = tokio::io::sink();
-        // In time or not: the connection ends now.
+        // The connection ends now, whether the peer has finished or not.
         drop(tokio::time::timeout(time, tokio::io::copy(&mut rest, &mut nowhere)).await);
     }
 }
@@ -93,8 +93,8 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for ConsoleStream<T> {
     }
 }
 
-/// `bytes` with a JSON body at the end, if they end with an error response that hyper has written by itself: it has no body. Every error
-/// of the console's own requests has one.
+/// `bytes` with a JSON body appended, if they end with an error response that hyper has written itself, which has no body. Errors of the
+/// console's own requests have a body.
 fn replaced(bytes: &[u8]) -> Option<Vec<u8>> {
     let start = bytes.windows(10).rposition(|window| window == b"HTTP/1.1 4")?;
     let (before, head) = bytes.split_at(start);
@@ -110,7 +110,7 @@ fn replaced(bytes: &[u8]) -> Option<Vec<u8>> {
     Some([before, &response(&head, StatusCode::from_u16(status).ok()?)].concat())
 }
 
-/// An error response with these first lines of its head.
+/// An error response whose head begins with these lines.
 fn response(head: &str, status: StatusCode) -> Vec<u8> {
     let text = match status {
         StatusCode::REQUEST_TIMEOUT => "the request is too slow; expected: a complete request head within 20 s",

@@ -13,9 +13,9 @@ use tracing::warn;
 
 use crate::store::crash_log;
 
-/// A longer file is emptied as soon as all its changes are on the disk.
+/// Length above which the file is emptied as soon as all its changes are on the disk.
 const LONG: u64 = 256 << 10;
-/// Nothing is added to a longer file: the disk could not be written for a long time, and its alarm is raised.
+/// Length above which nothing is added: the disk could not be written for a long time, and its alarm is raised.
 const LONGEST: u64 = 16 << 20;
 
 /// The file of one folder of local state.
@@ -25,12 +25,12 @@ pub(super) struct CrashCopy {
     file: Option<File>,
     path: Option<PathBuf>,
     length: u64,
-    /// True if the last line is incomplete: a kill or a lack of memory has cut it.
+    /// True if the last line is incomplete, because of a kill or a lack of memory.
     torn: bool,
     /// The numbers of changes that were sent to the disk's thread and that it has written.
     handed: u64,
     written: Arc<AtomicU64>,
-    /// True while a change could not be sent to the disk's thread: then this file alone has it.
+    /// True while a change could not be sent to the disk's thread, so that only this file has it.
     held: Arc<AtomicBool>,
 }
 
@@ -54,7 +54,7 @@ impl CrashCopy {
         (Self { file, path, length, torn, handed: 0, written: Arc::default(), held: Arc::default() }, left)
     }
 
-    /// The disk's thread counts here the changes that it has written.
+    /// The counter in which the disk's thread counts the changes that it has written.
     pub(super) fn written(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.written)
     }
@@ -76,14 +76,14 @@ impl CrashCopy {
         }
         // A change that does not fit here is only on the disk.
         if self.length < LONGEST {
-            // The end of a line that was cut must not be the beginning of the next one.
+            // A line that was cut must not merge with the next one.
             let cut = if self.torn { &b"\n"[..] } else { b"" };
             self.torn = file.write_all(&[cut, line].concat()).is_err();
             self.length += u64::try_from(cut.len() + line.len()).unwrap_or(u64::MAX);
         }
     }
 
-    /// Keeps the file as it is, or no longer.
+    /// Sets whether the file must stay as it is.
     pub(super) fn hold(&self, held: bool) {
         self.held.store(held, Ordering::Release);
     }

@@ -1,4 +1,4 @@
-//! The ways into the signalling loop from other threads: bounded, and never waited for by the loop.
+//! The senders into the signalling loop for other threads. The queue is bounded, and the loop never waits for it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +13,7 @@ use crate::switchboard::{Actor, ConsoleCommand, ConsoleReply};
 
 use super::signalling::{Figures, Inbound};
 
-/// How long a request may wait for its answer: a loop that takes longer does not turn.
+/// Maximum wait for an answer. A loop that takes longer is stuck.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why the loop did not answer.
@@ -25,16 +25,16 @@ pub(super) enum DeskError {
     NoAnswer,
 }
 
-/// The outer side of the loop's inbox. Clones share it.
+/// The sending side of the loop's queue. Clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct Desk {
     inbox: mpsc::Sender<Inbound>,
-    /// Holds console requests to their own share of the inbox.
+    /// Limits console requests to their share of the queue.
     requests: Arc<Semaphore>,
     events_dropped: Arc<AtomicU64>,
 }
 
-/// Makes both sides.
+/// Creates the sending and the receiving side.
 pub(super) fn desk() -> (Desk, mpsc::Receiver<Inbound>) {
     let (inbox, loop_side) = mpsc::channel(MEDIA_EVENTS_MAX + CONSOLE_REQUESTS_MAX);
     let requests = Arc::new(Semaphore::new(CONSOLE_REQUESTS_MAX));
@@ -42,38 +42,39 @@ pub(super) fn desk() -> (Desk, mpsc::Receiver<Inbound>) {
 }
 
 impl Desk {
-    /// Hands in an event of media; never waits. Full: it is dropped and counted.
+    /// Sends an event of media without waiting. If the queue is full, the event is dropped and counted.
     pub(super) fn media(&self, event: Event) {
         if self.inbox.try_send(Inbound::Media(event)).is_err() {
             self.events_dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Hands in that a host name was not looked up; never waits. Full: it is dropped, and its legs go where the INVITE came from.
+    /// Reports without waiting that a host name was not looked up. If the queue is full, the report is dropped, and the legs for this name
+    /// go to the source of the INVITE.
     pub(super) fn not_found(&self, uri: Bytes) {
         if self.inbox.try_send(Inbound::Found { uri, targets: Vec::new() }).is_err() {
             tracing::debug!("the loop's inbox is full: it does not learn that a name was not looked up");
         }
     }
 
-    /// Media events that found the inbox full.
+    /// Number of media events that were dropped because the queue was full.
     pub(super) fn events_dropped(&self) -> u64 {
         self.events_dropped.load(Ordering::Relaxed)
     }
 
-    /// Asks for a console command and waits for its reply.
+    /// Sends a console command and waits for its reply.
     pub(super) async fn console(&self, by: Actor, command: ConsoleCommand) -> Result<ConsoleReply, DeskError> {
         let (reply, answer) = oneshot::channel();
         self.ask(Inbound::Console(by, command, reply), answer).await
     }
 
-    /// Asks for the loop's figures; an answer also shows that it turns.
+    /// Requests the loop's figures; an answer also shows that the loop runs.
     pub(super) async fn figures(&self) -> Result<Figures, DeskError> {
         let (reply, answer) = oneshot::channel();
         self.ask(Inbound::Figures(reply), answer).await
     }
 
-    /// Hands in what must arrive. False when the loop has ended.
+    /// Sends an input that must not be dropped. Returns false if the loop has ended.
     pub(super) async fn tell(&self, inbound: Inbound) -> bool {
         self.inbox.send(inbound).await.is_ok()
     }

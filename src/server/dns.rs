@@ -1,5 +1,5 @@
-//! Finds what a trunk's name stands for (RFC 3263 §4), and looks again when that is out of date. Lives off the signalling loop,
-//! which goes on with what was found last.
+//! Resolves the names of trunks (RFC 3263 §4), and again when a result expires. Runs outside the signalling loop, which continues with the
+//! last result.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -24,22 +24,22 @@ use crate::switchboard::{Trunk, TrunkHost};
 use super::desk::Desk;
 use super::signalling::Inbound;
 
-/// What was found is used so long at least, and at most.
+/// Minimum and maximum validity of a result.
 const SHORTEST: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(3_600);
 /// How long `siaga check` waits for the servers of one name.
 const CHECK_PATIENCE: Duration = Duration::from_secs(10);
-/// Wait after a question without an answer.
+/// Wait after a query without an answer.
 const AGAIN: Duration = Duration::from_secs(15);
 
-/// Asks name servers.
+/// Sends queries to name servers.
 #[derive(Clone, Debug)]
 pub(super) struct Finder {
     resolver: TokioResolver,
 }
 
 impl Finder {
-    /// Asks these name servers; those of the system when there are none.
+    /// Uses these name servers, or those of the system if the list is empty.
     pub(super) fn new(name_servers: &[SocketAddr]) -> Result<Self, NetError> {
         let mut builder = if name_servers.is_empty() {
             TokioResolver::builder_tokio()?
@@ -59,9 +59,9 @@ impl Finder {
         Ok(Self { resolver: builder.build()? })
     }
 
-    /// The servers of a name, best first, and how long this result is valid. NAPTR records have the transports if the configuration has none
-    /// (RFC 3263 §4.1), and SRV records the servers. With a port in the URI, or without SRV records, the servers are the addresses of
-    /// the name itself (RFC 3263 §4.2). If a query fails, the `known` servers follow those that were found.
+    /// The servers of a name, best first, and how long this result is valid. NAPTR records give the transports if the configuration has
+    /// none (RFC 3263 §4.1), and SRV records give the servers. With a port in the URI, or without SRV records, the servers are the
+    /// addresses of the name itself (RFC 3263 §4.2). If a query fails, the `known` servers follow those that were found.
     pub(super) async fn find(
         &self,
         host: &TrunkHost,
@@ -89,10 +89,10 @@ impl Finder {
         Ok(found.best())
     }
 
-    /// The transports to try, each with the name whose SRV records tell its servers.
+    /// The transports to try, each with the name whose SRV records list its servers.
     async fn ways(&self, host: &TrunkHost, name: &str, found: &mut Found) -> Vec<(Transport, String)> {
         if !host.transport_named {
-            // Without such records, or without an answer, each transport that we speak is asked for.
+            // Without NAPTR records, or without an answer, each supported transport is queried.
             match self.resolver.lookup(format!("{name}."), RecordType::NAPTR).await {
                 Ok(records) => {
                     found.hold(records.answers());
@@ -132,13 +132,13 @@ impl Finder {
     }
 }
 
-/// What the answers have told so far.
+/// The results so far.
 #[derive(Debug, Default)]
 struct Found {
     targets: Vec<Target>,
-    /// The shortest of their lives, in seconds.
+    /// The shortest TTL, in seconds.
     holds: Option<u32>,
-    /// The error of a query, other than that there are no records.
+    /// The error of a query, except that there are no records.
     fault: Option<NetError>,
 }
 
@@ -202,7 +202,7 @@ impl Names {
         let (finder, desk) = (Finder::new(name_servers), desk.clone());
         tokio::spawn(async move {
             let Ok(finder) = finder.inspect_err(|error| tracing::error!(%error, "no name server can be used")) else {
-                // Each query gets its response.
+                // Each query gets a response.
                 while let Some((uri, _)) = questions.recv().await {
                     desk.tell(Inbound::Found { uri, targets: Vec::new() }).await;
                 }
@@ -278,19 +278,19 @@ fn stranger(trunk: &Trunk, target: &Target) -> Option<String> {
     (!known).then(|| format!("{wrong}: calls from there are rejected; expected: every address of the trunk in peers"))
 }
 
-/// The tasks that keep the loop told of trunks' servers.
+/// The tasks that update the loop's list of trunks' servers.
 #[derive(Debug, Default)]
 pub(super) struct Followers(Vec<AbortHandle>);
 
 impl Followers {
-    /// Starts one for each trunk with a name.
+    /// Starts one task for each trunk with a name.
     pub(super) fn new(trunks: &[Trunk], name_servers: &[SocketAddr], desk: &Desk) -> Self {
         let mut followers = Self::default();
         followers.follow(trunks, name_servers, desk);
         followers
     }
 
-    /// Starts one for each trunk with a name, in place of those that were there.
+    /// Starts one task for each trunk with a name, and stops the former tasks.
     pub(super) fn follow(&mut self, trunks: &[Trunk], name_servers: &[SocketAddr], desk: &Desk) {
         self.0.drain(..).for_each(|task| task.abort());
         let named: Vec<&Trunk> = trunks.iter().filter(|trunk| trunk.host.is_some()).collect();
@@ -313,7 +313,7 @@ impl Followers {
     }
 }
 
-/// Keeps the loop told of a trunk's servers. Ends with the loop.
+/// Sends the loop a trunk's servers after each resolution. Ends with the loop.
 async fn follow(finder: Finder, trunk: Trunk, desk: Desk, mut rng: Rng) {
     let Some(host) = &trunk.host else { return };
     let mut known = Vec::new();

@@ -1,4 +1,4 @@
-//! What happens, told as it happens: facts for those who listen over HTTP. Never waited for by the loop.
+//! Streams facts over HTTP as they are recorded. The loop never waits for it.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -17,7 +17,7 @@ use crate::switchboard::Actor;
 
 use super::users::{Users, is_owner};
 
-/// A listener who hears nothing else hears so often that the connection lives.
+/// Interval of keep-alives to a client that receives no event.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// The source of events. Clones share it.
@@ -36,16 +36,16 @@ impl Default for Events {
 }
 
 impl Events {
-    /// Tells one fact. Who has fallen behind by all that is kept loses the oldest, and is told how many.
+    /// Sends one fact to all streams. A client that does not keep up loses the oldest facts and receives their number.
     pub(super) fn tell(&self, fact: &Fact) {
         if self.tell.receiver_count() > 0 {
-            // Fails only when the last listener has just left.
+            // Fails only if the last client has just disconnected.
             drop(self.tell.send(Arc::new(fact.clone())));
         }
     }
 
-    /// Every fact from now on, as server-sent events: `fact` with its JSON, `lost` with a number. The stream ends when the user is removed, gets another role
-    /// or gets another token. None: there are too many streams, of all users or of this one.
+    /// Every fact from now on, as server-sent events: `fact` with its JSON, `lost` with a number. The stream ends when the user is
+    /// removed, gets another role or gets another token. Returns None if there are too many streams, in total or of this user.
     pub(super) fn listen(
         &self,
         users: watch::Receiver<Users>,
@@ -59,7 +59,7 @@ impl Events {
     }
 }
 
-/// One who listens.
+/// One stream.
 struct Listening {
     facts: Receiver<Arc<Fact>>,
     users: watch::Receiver<Users>,
@@ -69,11 +69,11 @@ struct Listening {
     _permit: (OwnedSemaphorePermit, Place),
 }
 
-/// How many streams each user has. The service's own token has no limit of its own.
+/// Number of each user's streams. The service's own token has no separate limit.
 #[derive(Clone, Debug, Default)]
 struct PerUser(Arc<Mutex<BTreeMap<String, usize>>>);
 
-/// One stream of a user, as long as it lives.
+/// One open stream of a user.
 #[derive(Debug)]
 struct Place {
     counts: PerUser,
@@ -118,10 +118,10 @@ async fn next(mut listening: Listening) -> Option<(Result<Event, Infallible>, Li
     Some((Ok(event), listening))
 }
 
-/// Waits until the user does not exist any more, or has another role or another token.
+/// Waits until the user is removed or has another role or another token.
 async fn is_over(users: &mut watch::Receiver<Users>, actor: &Actor, token: Option<&str>) {
     let over = |users: &Users| !is_owner(actor) && (token.is_none() || users.token_of(actor) != token);
-    // Without a source of users there are no changes.
+    // Without a source of users, nothing changes.
     if users.wait_for(over).await.is_err() {
         std::future::pending().await
     }
@@ -131,7 +131,7 @@ fn event_of(fact: &Fact) -> Event {
     let id = format!("{}-{}", fact.id.stream, fact.id.seq);
     match Event::default().event("fact").id(id).json_data(fact) {
         Ok(event) => event,
-        // Facts are plain data: this does not happen.
+        // Not expected: facts are plain data.
         Err(_) => Event::default().event("lost").data("1"),
     }
 }

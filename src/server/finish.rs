@@ -1,4 +1,4 @@
-//! The end of the service after its last call, in this order: recordings, the loop that adds them to their calls, records.
+//! The end of the service after its last call, in this order: recordings, then the loop that adds them to their calls, then records.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use super::media::Media;
 use super::records::Records;
 use super::signalling::Inbound;
 
-/// How long the recordings may take to close after the last call.
+/// Maximum time to close the recordings after the last call.
 const MEDIA_END: Duration = Duration::from_secs(10);
-/// How long the last changes of the local copy of registrations may take.
+/// Maximum time for the last changes of the local copy of registrations.
 const LOCAL_END: Duration = Duration::from_secs(5);
 
 /// Ends media, the loop and the records. When it returns, every recording that could be closed is in its record.

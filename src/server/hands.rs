@@ -1,4 +1,4 @@
-//! Carries out what the signalling loop decides: media, journal, metrics, log. Nothing here waits.
+//! Carries out the outputs of the signalling loop: media, journal, metrics, log. Nothing here blocks.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use super::observe::Observer;
 use super::rejections::Rejections;
 use super::signalling::Hands;
 
-/// The hands of the running service.
+/// The `Hands` of the running service.
 #[derive(Debug)]
 pub(super) struct ServiceHands {
     /// None after the last command.
@@ -130,7 +130,7 @@ impl Hands for ServiceHands {
     }
 
     fn trunk_gone(&mut self, trunk: &str) {
-        // Figures that were never shown need not be taken away.
+        // Metrics that were never set need not be removed.
         for gauge in [&self.metrics.trunk_up, &self.metrics.trunk_registered] {
             drop(gauge.remove_label_values(&[trunk]));
         }

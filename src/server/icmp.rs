@@ -1,4 +1,4 @@
-//! What the network says of datagrams that could not be delivered: the error queue of a UDP socket (ip(7), IP_RECVERR).
+//! Reads ICMP errors about undeliverable datagrams from the error queue of a UDP socket (ip(7), IP_RECVERR).
 #![expect(unsafe_code, reason = "the error queue can be read with recvmsg(2) only, which std does not offer")]
 
 use std::io;
@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd as _, BorrowedFd};
 /// ICMP origins of `sock_extended_err`.
 const ORIGINS: [u8; 2] = [libc::SO_EE_ORIGIN_ICMP, libc::SO_EE_ORIGIN_ICMP6];
 
-/// Asks the kernel to keep ICMP errors of this socket.
+/// Makes the kernel keep ICMP errors of this socket.
 pub(super) fn keep_errors(socket: BorrowedFd<'_>, v6: bool) -> io::Result<()> {
     let (level, option) =
         if v6 { (libc::IPPROTO_IPV6, libc::IPV6_RECVERR) } else { (libc::IPPROTO_IP, libc::IP_RECVERR) };
@@ -20,13 +20,13 @@ pub(super) fn keep_errors(socket: BorrowedFd<'_>, v6: bool) -> io::Result<()> {
 pub(super) fn switch_on(socket: BorrowedFd<'_>, level: libc::c_int, option: libc::c_int) -> io::Result<()> {
     let on: libc::c_int = 1;
     let length = libc::socklen_t::try_from(size_of::<libc::c_int>()).unwrap_or(0);
-    // SAFETY: the descriptor is open for the call's length, and `on` is `length` readable bytes.
+    // SAFETY: the descriptor is open for the duration of the call, and `on` is `length` readable bytes.
     let done = unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const on).cast(), length) };
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Takes one error from the queue: the destination of the lost datagram, if that is unreachable. None if the queue is empty. Also
-/// our address that the datagram was sent from, if the socket reports it.
+/// Takes one error from the queue: the destination of the lost datagram, if that is unreachable, and our address that the datagram was
+/// sent from, if the socket reports it. None if the queue is empty.
 pub(super) fn next_error(socket: BorrowedFd<'_>) -> Option<Option<(SocketAddr, Option<IpAddr>)>> {
     // SAFETY: both are plain C structures for which all zero bytes are valid.
     let (mut name, mut header): (libc::sockaddr_storage, libc::msghdr) = unsafe { (zeroed(), zeroed()) };
@@ -39,7 +39,7 @@ pub(super) fn next_error(socket: BorrowedFd<'_>) -> Option<Option<(SocketAddr, O
     header.msg_iovlen = 1;
     header.msg_control = control.as_mut_ptr().cast();
     header.msg_controllen = size_of_val(&control);
-    // SAFETY: the descriptor is open; every pointer in `header` is to a live local of the length given beside it.
+    // SAFETY: the descriptor is open; every pointer in `header` is to a live local of the length given next to it.
     let got = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT) };
     if got < 0 {
         return None;
@@ -73,13 +73,13 @@ fn is_unreachable(header: &libc::msghdr) -> bool {
 pub(super) fn address(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
     match i32::from(name.ss_family) {
         libc::AF_INET => {
-            // SAFETY: the family says that the storage holds a `sockaddr_in`, which is smaller.
+            // SAFETY: according to the family, the storage holds a `sockaddr_in`, which is smaller.
             let v4 = unsafe { (&raw const *name).cast::<libc::sockaddr_in>().read_unaligned() };
             let ip = Ipv4Addr::from_bits(u32::from_be(v4.sin_addr.s_addr));
             Some(SocketAddr::from((ip, u16::from_be(v4.sin_port))))
         }
         libc::AF_INET6 => {
-            // SAFETY: the family says that the storage holds a `sockaddr_in6`, which is smaller.
+            // SAFETY: according to the family, the storage holds a `sockaddr_in6`, which is smaller.
             let v6 = unsafe { (&raw const *name).cast::<libc::sockaddr_in6>().read_unaligned() };
             let ip = Ipv6Addr::from(v6.sin6_addr.s6_addr);
             Some(SocketAddrV6::new(ip, u16::from_be(v6.sin6_port), 0, v6.sin6_scope_id).into())

@@ -17,7 +17,7 @@ use super::local_state::{Change, line};
 pub(super) struct Keeper {
     changes: SyncSender<Change>,
     crash_copy: CrashCopy,
-    /// Changes that found no room on their way to the disk's thread, the last of each account or number.
+    /// Changes that did not fit into the queue to the disk's thread: the last one of each account or number.
     waiting: Waiting,
     line: Vec<u8>,
     alarms: Alarms,
@@ -32,7 +32,7 @@ impl Keeper {
         self.keep(Change::Presence(presence));
     }
 
-    /// Keeps a fact if it sets a flag or the operating mode.
+    /// Stores a fact that sets a flag or the operating mode.
     pub(super) fn fact(&mut self, fact: &Fact) {
         if matches!(fact.kind, FactKind::CallerMarked { .. } | FactKind::PostureSet { .. }) {
             self.keep(Change::Term(fact.clone()));
@@ -52,7 +52,7 @@ impl Keeper {
         }
     }
 
-    /// Sends a change to the disk's thread. If there is no room, the change waits here, and its file in memory stays.
+    /// Sends a change to the disk's thread. If the queue is full, the change waits here, and its file in memory stays.
     fn send(&mut self, change: Change) -> bool {
         match self.changes.try_send(change) {
             Ok(()) => {
@@ -70,7 +70,7 @@ impl Keeper {
         }
     }
 
-    /// Sends the changes that wait, as far as there is room for them.
+    /// Sends waiting changes, as far as the queue has room.
     pub(super) fn send_waiting(&mut self) {
         if self.waiting.is_empty() {
             return;
@@ -85,7 +85,7 @@ impl Keeper {
     }
 }
 
-/// Changes in the order in which their subjects came. A later change of a subject takes the place of the earlier one, so there are no more than subjects.
+/// Changes in the order in which their subjects were first changed. A later change of a subject replaces the earlier one.
 #[derive(Debug)]
 struct Waiting {
     changes: BTreeMap<u64, Change>,
@@ -131,7 +131,7 @@ impl Change {
     }
 }
 
-/// What a change is about.
+/// The subject of a change.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Subject {
     Account(OperatorId),

@@ -35,7 +35,7 @@ use super::local_keeper::Keeper;
 /// The file is rewritten when it has more lines than this and more than twice the entries that it describes.
 const LINES_MIN: usize = 4_096;
 
-/// How long accounts and reloads wait for the disk of the copy. A write that takes longer continues.
+/// Maximum wait of accounts and reloads for the disk of the copy. A write that takes longer continues.
 const WRITE_TIME: Duration = Duration::from_secs(2);
 
 /// The accounts and users that were last read from the database.
@@ -49,7 +49,7 @@ pub(super) struct AccountsCopy {
     pub(super) users: Vec<ConsoleUserRow>,
 }
 
-/// One change: the last change of each account or number, and the last operating mode, count.
+/// One change. Only the last change of each account or number, and the last operating mode, are valid.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Change {
@@ -147,7 +147,7 @@ impl LocalState {
     }
 }
 
-/// Work on a disk that may hang: it runs on a thread of its own, and no part of the service waits for it longer than `WRITE_TIME`.
+/// Work on a disk that may hang. It runs on a separate thread, and no part of the service waits for it longer than `WRITE_TIME`.
 #[derive(Clone, Debug, Default)]
 struct Slow {
     /// True while the work has not ended.
@@ -155,7 +155,7 @@ struct Slow {
 }
 
 impl Slow {
-    /// Does the work. An error also if it takes too long, and while an earlier work has not ended.
+    /// Does the work. Also fails if it takes too long, or while an earlier work has not ended.
     async fn in_time<T, F>(&self, work: F) -> io::Result<T>
     where
         T: Send + 'static,
@@ -178,7 +178,7 @@ impl Slow {
     }
 }
 
-/// Where a file is written before it replaces `path`. Two files of the folder never share it: two threads may write at the same time.
+/// The temporary path of a file that will replace `path`. It differs for each file of the folder, because two threads may write at once.
 fn unfinished(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");

@@ -1,4 +1,4 @@
-//! Figures for Prometheus: counted from the switchboard's outputs, the loop's own tally, media, journal and writer.
+//! Prometheus metrics, from the outputs of the switchboard, the counters of the loop, media, journal and writer.
 
 mod desks;
 mod words;
@@ -40,7 +40,7 @@ pub(super) struct Metrics {
     pub(super) transfers: IntCounterVec,
     pub(super) call_backs: IntCounterVec,
     pub(super) silent_prompts: IntCounterVec,
-    /// What the desks promise and keep.
+    /// Service levels of the desks.
     pub(super) desks: Desks,
     pub(super) nobody_on_shift: IntCounter,
     pub(super) recordings_failed: IntCounter,
@@ -78,7 +78,7 @@ pub(super) struct Metrics {
 }
 
 impl Metrics {
-    /// Registers everything.
+    /// Registers all metrics.
     pub(super) fn new() -> Result<Self, prometheus::Error> {
         let made = Maker(Registry::new());
         let build = made.gauges("build_info", "Always 1; the label is the version.", &["version"])?;
@@ -158,14 +158,14 @@ impl Metrics {
         }
     }
 
-    /// Shows how the house works.
+    /// Sets the metric of the operating mode.
     pub(super) fn set_posture(&self, posture: Posture) {
         for one in Posture::ALL {
             self.posture.with_label_values(&[one.word()]).set(i64::from(one == posture));
         }
     }
 
-    /// Takes over the loop's figures.
+    /// Sets the metrics of the loop.
     pub(super) fn set_loop(&self, gauges: Gauges, tally: Tally) {
         let set = |gauge: &IntGauge, value: usize| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         set(&self.calls, gauges.calls);
@@ -185,7 +185,7 @@ impl Metrics {
         raise(&self.datagrams, "unreachable", tally.unreachable);
     }
 
-    /// Takes over the guard's figures.
+    /// Sets the metrics of the guard.
     pub(super) fn set_guard(&self, figures: GuardFigures) {
         for (reason, total) in Reason::ALL.iter().zip(figures.counts) {
             raise(&self.guard, reason.word(), total);
@@ -193,7 +193,7 @@ impl Metrics {
         self.guard_banned.set(i64::try_from(figures.banned).unwrap_or(i64::MAX));
     }
 
-    /// Takes over media's figures.
+    /// Sets the metrics of media.
     pub(super) fn set_media(&self, counters: &MediaCounters, events_dropped: u64) {
         raise(&self.media, "packets-in", counters.packets_in);
         raise(&self.media, "packets-out", counters.packets_out);
@@ -207,7 +207,7 @@ impl Metrics {
         self.media_ports_failed.set(i64::try_from(counters.port_pairs_failed).unwrap_or(i64::MAX));
     }
 
-    /// Takes over the figures of journal and writer.
+    /// Sets the metrics of journal and writer.
     pub(super) fn set_records(&self, figures: &RecordsFigures) {
         for (kind, total) in &figures.journal {
             raise(&self.journal, kind, *total);
@@ -221,7 +221,7 @@ impl Metrics {
         self.calls_aside.set(i64::try_from(figures.calls_aside).unwrap_or(i64::MAX));
     }
 
-    /// The text that Prometheus reads.
+    /// All metrics in the text format of Prometheus.
     pub(super) fn text(&self) -> Result<String, prometheus::Error> {
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
@@ -279,7 +279,7 @@ fn rejected(made: &Maker) -> Result<IntCounterVec, prometheus::Error> {
     Ok(rejected)
 }
 
-/// Brings a counter to a total that is counted elsewhere.
+/// Raises a counter to a total that is counted elsewhere.
 fn raise(counters: &IntCounterVec, label: &str, total: u64) {
     let counter = counters.with_label_values(&[label]);
     counter.inc_by(total.saturating_sub(counter.get()));

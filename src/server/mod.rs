@@ -1,4 +1,4 @@
-//! The only room with clocks, sockets and threads: gives the pure rooms their inputs and carries out their outputs.
+//! The only module with clocks, sockets and threads: passes inputs to the state machines and carries out their outputs.
 
 mod accounts;
 mod by_source;
@@ -51,7 +51,7 @@ pub mod token;
 pub mod trace;
 pub mod users;
 
-/// Between two attempts to start a part that has failed.
+/// Time between two attempts to start a part that has failed.
 const RETRY_EVERY: std::time::Duration = std::time::Duration::from_secs(10);
 
 pub use serve::serve;

@@ -1,4 +1,4 @@
-//! Sees every fact on its way to the journal: counts it, and logs what changes a call's fate. Numbers only masked.
+//! Observes every fact on its way to the journal: counts it, and logs changes in a call's outcome. Numbers are masked.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::ids::CallId;
 
 use super::metrics::Metrics;
 
-/// What is remembered of a live call, to tell its times.
+/// The data of a live call that its times are computed from.
 #[derive(Clone, Debug)]
 struct Open {
     received: Moment,
@@ -23,7 +23,7 @@ struct Open {
 #[derive(Debug)]
 pub(super) struct Observer {
     metrics: Arc<Metrics>,
-    /// Calls that are received and not ended: bounded by `limits::CALLS_MAX`.
+    /// Calls that are received and have not ended: at most `limits::CALLS_MAX`.
     open: HashMap<CallId, Open>,
 }
 
@@ -51,7 +51,7 @@ impl Observer {
                 info!(%call, trunk, number, called, "received");
             }
             FactKind::Answered { leg, by } => {
-                // Once for each caller, whoever takes him over later; calls that operators place are not among the open ones.
+                // Only the first answer of a call counts, not a takeover. Placed calls are not in `open`.
                 let first = self.open.get_mut(&call).filter(|open| open.answered.is_none());
                 let waited_ms = first.map(|open| {
                     open.answered = Some(fact.moment());
@@ -182,7 +182,7 @@ impl Observer {
     }
 }
 
-/// What is of interest only while one looks for a fault.
+/// Logs details at the debug level.
 fn see_detail(call: CallId, kind: &FactKind) {
     match kind {
         FactKind::Located { location } => debug!(%call, source = ?location.source, fault = location.fault, "located"),
@@ -273,11 +273,11 @@ fn see_service(kind: &FactKind) {
     }
 }
 
-/// Of what something was commanded, as a log may have it: callers' numbers masked.
+/// The object of a command for the log, with callers' numbers masked.
 fn subject(command: &str, of: &str) -> String {
     match (command, of.split_once(' ')) {
         ("mark-caller" | "call-back", Some((number, rest))) => format!("{} {rest}", masked(number)),
-        // Who calls whom: a colleague, an agency, or somebody who is called back.
+        // A placed call: to a colleague, an agency or a number that is called back.
         ("call", Some((operator, whom))) if !whom.chars().any(char::is_alphabetic) => {
             format!("{operator} {}", masked(whom))
         }
@@ -285,7 +285,7 @@ fn subject(command: &str, of: &str) -> String {
     }
 }
 
-/// The last three digits of a number; the rest is nobody's business in a log.
+/// The last three digits of a number. The others are masked, because they identify a person.
 pub(super) fn masked(number: &str) -> String {
     let digits: Vec<char> = number.chars().filter(char::is_ascii_digit).collect();
     match digits.len().checked_sub(3).and_then(|hidden| digits.get(hidden..)) {
@@ -309,7 +309,7 @@ fn destination(to: &Destination) -> String {
     }
 }
 
-/// Milliseconds as Prometheus wants them.
+/// Milliseconds as seconds, the unit of Prometheus.
 fn seconds(millis: u64) -> f64 {
     std::time::Duration::from_millis(millis).as_secs_f64()
 }

@@ -1,4 +1,4 @@
-//! Open files: what a configuration needs, compared with the limit of the process.
+//! Compares the number of open files that a configuration needs with the limit of the process.
 
 use crate::config::Config;
 use crate::limits::{CONNECTIONS_MAX, CONSOLE_CONNECTIONS_MAX};
@@ -27,7 +27,7 @@ fn warning_at(config: &Config, limit: u64) -> Option<String> {
     })
 }
 
-/// How many files of which kind can be open at once.
+/// How many files of each kind can be open at once.
 fn needed(config: &Config) -> [(usize, &'static str); 5] {
     let is_stream = |transport| matches!(transport, Transport::Tcp | Transport::Tls);
     let has_streams = config.sip.listeners.iter().any(|listener| is_stream(listener.transport));

@@ -33,7 +33,7 @@ pub(super) fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<(
     header.msg_iovlen = 1;
     header.msg_control = control.as_mut_ptr().cast();
     header.msg_controllen = size_of_val(&control);
-    // SAFETY: the descriptor is open; every pointer in `header` is to live memory of the length given beside it.
+    // SAFETY: the descriptor is open; every pointer in `header` is to live memory of the length given next to it.
     let got = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, libc::MSG_DONTWAIT) };
     let length = usize::try_from(got).map_err(|_| io::Error::last_os_error())?;
     let from = icmp::address(&name).ok_or(io::ErrorKind::InvalidData)?;

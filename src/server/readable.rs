@@ -1,4 +1,4 @@
-//! Waits for datagrams on several sockets, which take turns.
+//! Waits for datagrams on several sockets, which are served in turn.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;

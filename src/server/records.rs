@@ -1,4 +1,4 @@
-//! Journal, database and writer as the server sees them: facts go in, figures come out, and the operators that exist.
+//! The server's part of the records: starts journal and writer, sends them facts, and reads their figures and the accounts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,11 +23,11 @@ use super::clerk::{Clerk, JournalFigures, Ledger, Opened};
 use super::clock::Clock;
 use super::users::Users;
 
-/// How long the end waits for the last facts to be stored.
+/// How long the end of the service waits for the last facts to be stored.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long the writer may take to notice that it must end.
 const LAST_PATIENCE: Duration = Duration::from_secs(1);
-/// No mark of a caller lasts longer.
+/// Maximum duration of a flag.
 const MARKS: Duration = Duration::from_secs(168 * 3_600);
 
 /// Figures of journal and writer for the metrics.
@@ -41,7 +41,7 @@ pub(super) struct RecordsFigures {
     pub(super) calls_aside: u64,
 }
 
-/// Reads the figures from anywhere.
+/// Reads the figures from any thread.
 #[derive(Clone, Debug)]
 pub(super) struct Watch {
     journal: Arc<JournalFigures>,
@@ -150,12 +150,13 @@ impl Records {
         &mut self.accounts
     }
 
-    /// What earlier runs knew of callers, once the database has told it; to be asked for once.
+    /// The receiver for the records of earlier runs, which the writer reads from the database. Can be taken once.
     pub(super) fn past(&mut self) -> Option<oneshot::Receiver<Past>> {
         self.past.take()
     }
 
-    /// Writes the remaining facts to the disk, and to the database if it responds in time. Returns in time whatever disk and database do.
+    /// Writes the remaining facts to the disk, and to the database if it responds in time. Returns in time even if the disk or the
+    /// database hangs.
     pub(super) async fn close(self, ledger: Ledger) {
         drop(ledger);
         let (journal, writer) = (self.journal, self.writer);
@@ -176,7 +177,7 @@ fn earlier(than: Timestamp, span: Duration) -> Timestamp {
     Timestamp::from_millis(than.as_millis().saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
 }
 
-/// Runs one task on a thread of its own, where it may wait for the disk.
+/// Runs one task on a separate thread, where it may wait for the disk.
 fn on_own_thread<F>(name: &str, task: F) -> anyhow::Result<JoinHandle<()>>
 where
     F: Future<Output = ()> + Send + 'static,
@@ -185,8 +186,8 @@ where
     Ok(std::thread::Builder::new().name(name.to_owned()).spawn(move || runtime.block_on(task))?)
 }
 
-/// Checks for changed operators and users until it is dropped, at once when notified. Sends the loop what earlier runs recorded of callers
-/// after the accounts, which it refers to. `known`: the loop already has the accounts of the last run.
+/// Checks for changed operators and users until it is dropped, and at once when notified. After the accounts, sends the loop what earlier
+/// runs recorded of callers, which refers to the accounts. `known`: the loop already has the accounts of the last run.
 pub(super) async fn tell_changes(
     mut accounts: Accounts,
     desk: super::desk::Desk,
@@ -200,7 +201,7 @@ pub(super) async fn tell_changes(
             users.send_replace(who);
             known |= desk.tell(super::signalling::Inbound::Accounts(changed)).await;
         }
-        // All outcomes mean: look again.
+        // Every outcome leads to a new check.
         tokio::select! {
             looked = tokio::time::timeout(accounts.pause(), look.notified()) => drop(looked),
             Some(past) = recalled(&mut past), if known => {
@@ -210,7 +211,7 @@ pub(super) async fn tell_changes(
     }
 }
 
-/// What earlier runs knew, once; never, when nobody will tell it.
+/// The records of earlier runs, once. Never returns if they will not arrive.
 async fn recalled(past: &mut Option<oneshot::Receiver<Past>>) -> Option<Past> {
     match past {
         Some(waits) => {

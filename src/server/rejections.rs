@@ -81,7 +81,7 @@ impl Rejections {
         }
     }
 
-    /// Logs what was ignored in an INVITE that was accepted.
+    /// Logs what was ignored in an accepted INVITE.
     pub(super) fn ignored(&mut self, now: Instant, trunk: &str, what: &str) {
         if let Some(suppressed) = self.ignored.take(now) {
             info!(
@@ -93,7 +93,7 @@ impl Rejections {
         }
     }
 
-    /// Counts and logs a leg that is not heard because its media comes from another host than expected. There is one call for each leg.
+    /// Counts and logs a leg whose audio is missing because its media comes from another host than expected. Called once for each leg.
     pub(super) fn foreign_media(
         &mut self,
         now: Instant,
@@ -113,7 +113,7 @@ impl Rejections {
     }
 }
 
-/// Shows a called number only if it is short or is not a number: a longer one may be a person's.
+/// Shows a called number only if it is short or is not a number: a longer one may be that of a person.
 fn shown(called: &str) -> String {
     let digits = called.bytes().filter(u8::is_ascii_digit).count();
     if digits > 10 { masked(called) } else { called.to_owned() }

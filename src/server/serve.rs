@@ -1,4 +1,4 @@
-//! Starts the service in order, watches over it, and ends it in order.
+//! Starts the service, supervises it, and ends it, each in a fixed order.
 
 use std::path::PathBuf;
 use std::pin::pin;
@@ -43,7 +43,7 @@ use super::stream::Patience;
 use super::trace::{self, LogGuard};
 use super::users::Users;
 
-/// How long calls that were hung up by the service may take to end.
+/// Time for calls to end after siaga has hung them up.
 const HANG_UP: Duration = Duration::from_secs(5);
 
 /// How often the roster is checked for coming gaps.
@@ -75,7 +75,7 @@ pub fn serve(load: impl FnOnce() -> anyhow::Result<Config>) -> anyhow::Result<()
 async fn run(config: Config, signals: Signals, clock: Clock, log: &LogGuard) -> anyhow::Result<()> {
     prepare(&config);
     let (metrics, alarms) = (Arc::new(Metrics::new()?), Alarms::default());
-    // First of all the sockets: what arrives meanwhile waits in the kernel.
+    // The sockets come first: datagrams that arrive before the service is ready wait in the kernel.
     let mut listeners = Listeners::open(&config, &alarms)?;
     let missing = listeners.take_missing();
     let local = LocalState::beside(&config.journal_dir);
@@ -150,8 +150,8 @@ async fn run(config: Config, signals: Signals, clock: Clock, log: &LogGuard) -> 
     Ok(())
 }
 
-/// Logs the warnings of the configuration. A thread of its own, which a disk that hangs may stop, checks the modes of files and folders, and opens database
-/// and recordings to the group that `[store] group` names.
+/// Logs the warnings of the configuration. A separate thread checks the modes of files and folders, and opens database and recordings to
+/// the group that `[store] group` names; a disk that hangs stops only this thread.
 fn prepare(config: &Config) {
     config.warnings.iter().for_each(|warning| warn!("{warning}"));
     open_files::warning(config).iter().for_each(|warning| warn!("{warning}"));
@@ -165,7 +165,7 @@ fn prepare(config: &Config) {
     }
 }
 
-/// Sends the loop the state of the last run, before anything from the network. True if the accounts of that run are known.
+/// Sends the loop the state of the last run, before any network input. Returns true if the accounts of that run are known.
 async fn restore(desk: &Desk, accounts: &mut Accounts, restored: Restored, users: &watch::Sender<Users>) -> bool {
     desk.tell(Inbound::Restore(Box::new(restored))).await;
     let Some((accounts, who)) = accounts.of_last_run() else { return false };
@@ -195,7 +195,7 @@ fn tell_standby(config: &Config) {
     }
 }
 
-/// Binds the RTP ports and starts the media threads, beside everything else.
+/// Binds the RTP ports and starts the media threads, in parallel with the rest of the start.
 fn start_media(config: &Config, desk: &Desk, alarms: &Alarms) -> tokio::task::JoinHandle<anyhow::Result<Media>> {
     let settings = MediaSettings {
         listen: own_addresses(&config.media.listen, &config.media.advertised),
@@ -216,7 +216,7 @@ fn start_media(config: &Config, desk: &Desk, alarms: &Alarms) -> tokio::task::Jo
     tokio::task::spawn_blocking(move || Media::start(settings, move |event| desk.media(event)))
 }
 
-/// What the loop's streams begin with.
+/// The stream listeners, certificates and limits with which the loop starts.
 struct Streams {
     listeners: Vec<StreamListener>,
     terms: Connections,
@@ -224,7 +224,7 @@ struct Streams {
     trunks: Vec<Trunk>,
 }
 
-/// Starts the signalling thread. What comes out is told when it has ended: the ledger with what is still to be written.
+/// Starts the signalling thread. When it has ended, the receiver gets the ledger with the facts that are still to be written.
 fn start_loop(
     switchboard: Switchboard,
     clock: Clock,
@@ -259,7 +259,7 @@ fn start_loop(
     Ok(over)
 }
 
-/// Watches over the running service.
+/// Supervises the running service.
 #[derive(Debug)]
 struct Watch {
     names: Followers,
@@ -277,7 +277,7 @@ struct Watch {
     /// False if the copy of the roster could not be written.
     roster_kept: bool,
     signals: Signals,
-    /// The accounts, once they were compared with the names in `running`.
+    /// The accounts that were compared with the names in `running`.
     accounts: Option<named::Names>,
 }
 
@@ -313,7 +313,7 @@ impl Watch {
         }
     }
 
-    /// The next stage of the end: drain, then hang up, then stop.
+    /// Starts the next stage of the end: drain, then hang up, then stop.
     async fn hasten(&mut self, drain: &mut Drain) {
         let now = Instant::now();
         match drain {
@@ -354,7 +354,7 @@ impl Watch {
         }
     }
 
-    /// Reads the certificates again for connections to come. One that cannot be used leaves the old one.
+    /// Reads the certificates for future connections again. If they are invalid, the old ones stay in use.
     async fn renew_certificates(&mut self) {
         let Some(files) = &self.running.sip.tls else { return };
         match self.alarms.watch(Kind::Certificates, "", files.read()) {
@@ -399,7 +399,7 @@ impl Watch {
         info!("the configuration was read again");
     }
 
-    /// Gives the running configuration to the parts that use it.
+    /// Passes the running configuration to the parts that use it.
     async fn spread(&mut self) {
         self.roster_kept = tell_roster(&self.running, &self.local, &self.alarms).await;
         self.tell_config.send_replace(Arc::new(self.running.clone()));
@@ -409,13 +409,13 @@ impl Watch {
     }
 }
 
-/// Tells the metrics what the desks promise.
+/// Passes the desks' service levels to the metrics.
 fn promise(metrics: &Metrics, config: &Config) -> anyhow::Result<()> {
     metrics.desks.promise(&config.report.levels, u64::try_from(config.report.short_abandon.as_millis())?);
     Ok(())
 }
 
-/// How far the end has come.
+/// The stage of the end.
 #[derive(Clone, Copy, Debug, Default)]
 enum Drain {
     #[default]
@@ -430,7 +430,7 @@ enum Drain {
 }
 
 impl Drain {
-    /// When the next stage begins by itself.
+    /// When the next stage begins without a further signal.
     const fn next(self) -> Option<Instant> {
         match self {
             Self::No | Self::Stopping => None,
@@ -446,7 +446,7 @@ async fn until(at: Option<Instant>) {
     }
 }
 
-/// Ends tasks that have no more work.
+/// Stops tasks that have no more work.
 async fn abort(tasks: [tokio::task::JoinHandle<()>; 2]) {
     for task in tasks {
         task.abort();

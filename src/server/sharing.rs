@@ -7,7 +7,7 @@ use tracing::warn;
 use crate::config::Config;
 use crate::store::access;
 
-/// Opens database and recordings to the group of the configuration, if it names one. New files follow the folder that they are in.
+/// Opens database and recordings to the group of the configuration, if it names one. New files get the group of their folder.
 pub(super) fn share(config: &Config) {
     let Some(group) = config.store_group else { return };
     let database =
@@ -21,7 +21,7 @@ pub(super) fn share(config: &Config) {
     share_recordings(config.recording.dir.clone(), group);
 }
 
-/// Opens the existing recordings, on a thread of its own: there may be years of them.
+/// Opens the existing recordings, on a separate thread, because there may be very many.
 fn share_recordings(folder: PathBuf, group: u32) {
     let share = move || {
         if let (count, Some(error)) = access::share_below(&folder, group) {
@@ -33,7 +33,7 @@ fn share_recordings(folder: PathBuf, group: u32) {
     }
 }
 
-/// A warning for each shared place that the group cannot reach, because it cannot enter a folder above.
+/// A warning for each shared path that the group cannot reach, because it cannot enter a folder above it.
 pub fn warnings(config: &Config) -> Vec<String> {
     let Some(group) = config.store_group else { return Vec::new() };
     let folder = database(config).and_then(Path::parent);

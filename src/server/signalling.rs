@@ -1,5 +1,5 @@
-//! The signalling loop: owns the switchboard and the SIP sockets, reads the clock, carries outputs out. Never waits for
-//! anything but its inputs: what can block lives behind `Hands`.
+//! The signalling loop: owns the switchboard and the SIP sockets, reads the clock, and carries out outputs. It waits only for its inputs:
+//! everything that can block is behind `Hands`.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -39,24 +39,24 @@ use super::tls::Tls;
 
 pub use super::sockets::bind;
 
-/// Datagrams that are taken before those of trunks have their turn again.
+/// Maximum datagrams of other peers before datagrams of trunks are received again.
 const OTHERS_IN_A_ROW: usize = 8;
 
-/// What reaches the loop from the rest of the service.
+/// Inputs of the loop from the rest of the service.
 #[derive(Debug)]
 pub enum Inbound {
     Media(Event),
-    /// The reply is dropped when nobody waits for it any more.
+    /// The reply is dropped if the client no longer waits for it.
     Console(Actor, ConsoleCommand, oneshot::Sender<ConsoleReply>),
-    /// The figures of this moment; an answer also shows that the loop turns.
+    /// The current figures; an answer also shows that the loop runs.
     Figures(oneshot::Sender<Figures>),
     Accounts(Vec<Account>),
-    /// What earlier runs knew of callers.
+    /// The records of earlier runs about callers.
     Remember(Box<Past>),
     /// The registrations, flags and operating mode of an earlier run.
     Restore(Box<Restored>),
     Configure(Box<Settings>),
-    /// What a trunk's name stands for.
+    /// The resolved servers of a trunk.
     Targets {
         trunk: String,
         targets: Vec<Target>,
@@ -69,7 +69,7 @@ pub enum Inbound {
         uri: Bytes,
         targets: Vec<Target>,
     },
-    /// For connections from now on.
+    /// The certificates for future connections.
     Certificates(Box<Certificates>),
     Drain,
     HangUpAll,
@@ -79,19 +79,19 @@ pub enum Inbound {
     MediaStopped,
 }
 
-/// Who carries out what is neither a datagram nor a reply. None of it may block.
+/// Carries out the outputs other than datagrams and replies. No method may block.
 pub trait Hands {
-    /// Tells media.
+    /// Sends a command to media.
     fn media(&mut self, command: Command);
-    /// Writes down.
+    /// Records a fact.
     fn fact(&mut self, fact: Fact);
     /// The part of an account's state that survives a restart has changed.
     fn presence(&mut self, presence: Presence);
     /// Looks up a name; `Inbound::Found` has the result.
     fn look_up(&mut self, uri: Bytes, host: TrunkHost);
-    /// A trunk answers keep-alives, or no longer does.
+    /// A trunk responds to keep-alives, or no longer does.
     fn trunk_health(&mut self, trunk: &str, up: bool);
-    /// A telco has taken our registration, or no longer does.
+    /// A telco has accepted our registration, or no longer does.
     fn trunk_registered(&mut self, trunk: &str, registered: bool);
     /// A trunk is no longer in the configuration.
     fn trunk_gone(&mut self, trunk: &str);
@@ -102,24 +102,25 @@ pub trait Hands {
     /// A trunk's INVITE was accepted without something optional.
     fn ignored(&mut self, now: Instant, trunk: &str, what: &str);
     fn foreign_media(&mut self, now: Instant, trunk: Option<&str>, from: SocketAddr, expected: Option<SocketAddr>);
-    /// Calls wait and nobody is on shift; or no longer.
+    /// Calls wait and no operator is on shift; or this has ended.
     fn unstaffed(&mut self, unstaffed: bool);
     fn none_ready(&mut self, none_ready: bool);
-    /// How far RTP ports are used up, when that changes.
+    /// The shortage of RTP ports has changed.
     fn ports(&mut self, shortage: PortShortage);
-    /// The posture, and how long it has lasted; a reminder that it is not the normal one.
+    /// The operating mode, and how long it has lasted. `reminder`: it is still not the normal mode.
     fn posture(&mut self, posture: Posture, lasts_ms: u64, reminder: bool);
     /// An account's phone does not respond, or responds again.
     fn phone_reach(&mut self, account: &OperatorId, contact: &str, unreachable: bool);
-    /// A call lasts unusually long, in milliseconds; or such a call is `over`.
+    /// A call lasts unusually long, in milliseconds; `over`: such a call has ended.
     fn long_call(&mut self, call: CallId, lasts_ms: u64, over: bool);
-    /// The password of an account is being guessed, last from there; without a source: no longer.
+    /// The password of an account is being guessed, most recently from `source`. None: the guessing has stopped.
     fn guessing(&mut self, account: &str, source: Option<IpAddr>);
     /// All facts of one input were written, and none of its other outputs has been carried out yet.
     fn facts_over(&mut self) {}
-    /// Everything that one input led to has been said.
+    /// All outputs of one input have been carried out.
     fn step_over(&mut self);
-    /// No call is left, and media gets no more commands. True if `Inbound::MediaStopped` will follow: until then media still sends events.
+    /// No call is left, and media gets no more commands. Returns true if `Inbound::MediaStopped` will follow: until then media still sends
+    /// events.
     fn calls_over(&mut self) -> bool {
         false
     }
@@ -130,15 +131,15 @@ pub trait Hands {
 pub struct Tally {
     pub datagrams_in: u64,
     pub datagrams_out: u64,
-    /// The kernel took no more: SIP sends again by itself.
+    /// Datagrams that the kernel did not accept. SIP retransmits them.
     pub datagrams_unsent: u64,
-    /// The network said that nobody is there.
+    /// ICMP errors about unreachable destinations.
     pub unreachable: u64,
     /// Streams that are open now.
     pub connections: usize,
 }
 
-/// What the metrics want to know of the loop.
+/// The figures of the loop for the metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     pub gauges: Gauges,
@@ -146,7 +147,7 @@ pub struct Figures {
     pub guard: GuardFigures,
 }
 
-/// The loop and all that it owns.
+/// The loop and its state.
 pub struct Signalling<H: Hands> {
     switchboard: Switchboard,
     clock: Clock,
@@ -164,7 +165,7 @@ pub struct Signalling<H: Hands> {
 }
 
 impl<H: Hands> Signalling<H> {
-    /// Puts the loop together; `run` starts it.
+    /// Creates the loop; `run` starts it.
     pub fn new(
         switchboard: Switchboard,
         clock: Clock,
@@ -188,7 +189,7 @@ impl<H: Hands> Signalling<H> {
         })
     }
 
-    /// Takes streams too, so many from one address. Must be called within the loop's runtime.
+    /// Adds stream listeners, with a limit of connections per source. Must be called within the loop's runtime.
     pub fn with_streams(
         mut self,
         listeners: Vec<StreamListener>,
@@ -207,15 +208,15 @@ impl<H: Hands> Signalling<H> {
         Ok(self)
     }
 
-    /// Runs until it is told to stop, is drained, or nobody can tell it anything any more.
+    /// Runs until it is stopped or drained, or all senders are dropped.
     pub async fn run(self) -> Tally {
         self.run_out().await.0
     }
 
-    /// Runs likewise, and gives the hands back too.
+    /// Like `run`, and also returns the hands.
     pub(super) async fn run_out(mut self) -> (Tally, H) {
         let mut buffer = vec![0; MESSAGE_BYTES_MAX];
-        // The socket whose turn it is, if several are readable.
+        // The socket that is served first if several are readable.
         let mut turn = 0;
         while !self.drained {
             let due = self.switchboard.poll_timeout().map(|at| self.clock.runtime_instant(at));
@@ -247,13 +248,13 @@ impl<H: Hands> Signalling<H> {
         (self.tally, self.hands)
     }
 
-    /// Takes the events that media sends while it stops: it closes the recordings then, and their facts add them to their calls.
+    /// Handles the events that media sends while it stops and closes the recordings; their facts add the recordings to their calls.
     async fn take_last(&mut self) {
         while let Some(inbound) = self.inbox.recv().await {
             match inbound {
                 Inbound::MediaStopped => break,
                 Inbound::Media(_) | Inbound::Figures(_) => self.take(inbound),
-                // No call is left for any of these. The sender of a console request sees its reply channel close.
+                // No call is left for any of these. The sender of a console request detects that its reply channel is closed.
                 Inbound::Console(..)
                 | Inbound::Accounts(_)
                 | Inbound::Restore(_)
@@ -319,7 +320,7 @@ impl<H: Hands> Signalling<H> {
         }
     }
 
-    /// Takes what has come to one socket, a limited number of datagrams, so that timers have their turn. Datagrams of trunks come first.
+    /// Receives a limited number of datagrams from one socket, so that timers are not delayed. Datagrams of trunks come first.
     fn receive(&mut self, index: usize, buffer: &mut [u8]) {
         for n in 0..DATAGRAMS_PER_TURN_MAX {
             if n % OTHERS_IN_A_ROW == 0 {
@@ -332,7 +333,7 @@ impl<H: Hands> Signalling<H> {
                     self.tally.datagrams_in += 1;
                     self.step(Input::Received { flow, bytes });
                 }
-                // Nothing more; or an ICMP error, which the error queue tells better.
+                // The socket is empty, or reports an ICMP error, about which the error queue has more details.
                 Err(_) => return,
             }
         }
@@ -346,7 +347,7 @@ impl<H: Hands> Signalling<H> {
         }
     }
 
-    /// Takes what has come over the streams, a limited number, so that timers and datagrams have their turn.
+    /// Receives a limited number of messages from the streams, so that timers and datagrams are not delayed.
     fn take_streams(&mut self) {
         for _ in 0..DATAGRAMS_PER_TURN_MAX {
             let Some(came) = self.connections.try_next() else { return };
@@ -369,7 +370,7 @@ impl<H: Hands> Signalling<H> {
         }
     }
 
-    /// Takes what the network says of datagrams that found nobody.
+    /// Handles ICMP errors about datagrams that could not be delivered.
     fn take_errors(&mut self, index: usize) {
         for _ in 0..DATAGRAMS_PER_TURN_MAX {
             let Some((local, socket)) = self.sockets.get(index) else { return };
@@ -386,7 +387,7 @@ impl<H: Hands> Signalling<H> {
         }
     }
 
-    /// One input, and everything that it leads to.
+    /// Handles one input and carries out all its outputs.
     fn step(&mut self, input: Input<'_>) {
         let now = self.clock.now();
         let (mut out, mut rest) = (std::mem::take(&mut self.out), std::mem::take(&mut self.rest));
@@ -415,7 +416,7 @@ impl<H: Hands> Signalling<H> {
             Output::Presence(presence) => self.hands.presence(*presence),
             Output::Lookup { uri, host } => self.hands.look_up(uri, host),
             Output::Reply { request, reply } => {
-                // Whoever asked may have left: then there is nobody to tell.
+                // The client may have disconnected.
                 if let Some(Err(_unheard)) = self.replies.remove(&request).map(|asker| asker.send(reply)) {
                     tracing::debug!(request, "the console's asker has left");
                 }
@@ -452,7 +453,7 @@ impl<H: Hands> Signalling<H> {
             }
             return;
         }
-        // A send may fail for the ICMP error of an earlier datagram, without having sent this one: it is tried again.
+        // A send may fail because of the ICMP error of an earlier datagram, without having sent this one, so it is tried again.
         let sent = self.sockets.at(flow.local).is_some_and(|(local, socket)| {
             send_by(*local, socket, transmit).is_ok()
                 || send_by(*local, socket, transmit).is_ok()

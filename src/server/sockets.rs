@@ -1,5 +1,5 @@
-//! The UDP sockets of the SIP listeners. Each has a second socket at the same address, to which the kernel hands the datagrams of trunks
-//! (`by_source`). So the datagrams of strangers fill only a buffer of their own, and those of trunks are taken first.
+//! The UDP sockets of the SIP listeners. Each has a second socket at the same address, to which the kernel delivers the datagrams of
+//! trunks (`by_source`). Datagrams of other peers thus fill only a separate buffer, and those of trunks are received first.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,15 +16,15 @@ use crate::switchboard::{Network, Trunk};
 use super::datagrams::asked;
 use super::{by_source, icmp, pktinfo};
 
-/// Bytes that the kernel keeps for us on each SIP socket: a burst of some thousand messages.
+/// Size of the kernel's buffer of each SIP socket, for bursts of some thousand messages.
 const SOCKET_BYTES: usize = 4 << 20;
 
-/// Binds one SIP socket with room for bursts. Must be called within the loop's runtime.
+/// Binds one SIP socket with a large buffer. Must be called within the loop's runtime.
 pub fn bind(local: SocketAddr) -> anyhow::Result<UdpSocket> {
     Ok(UdpSocket::from_std(bind_plain(local)?)?)
 }
 
-/// Binds one SIP socket, for a runtime to come.
+/// Binds one SIP socket that can be passed to another runtime.
 pub(super) fn bind_plain(local: SocketAddr) -> anyhow::Result<std::net::UdpSocket> {
     let socket = unbound(local)?;
     socket.bind(&local.into()).with_context(|| format!("udp:{local} cannot be listened on"))?;
@@ -34,7 +34,7 @@ pub(super) fn bind_plain(local: SocketAddr) -> anyhow::Result<std::net::UdpSocke
 fn unbound(local: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(local), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
-    // The kernel may grant less: then bursts are shorter.
+    // The kernel may grant less, which shortens the bursts that fit.
     socket.set_recv_buffer_size(SOCKET_BYTES)?;
     socket.set_send_buffer_size(SOCKET_BYTES)?;
     if local.is_ipv6() {
@@ -51,7 +51,7 @@ fn unbound(local: SocketAddr) -> io::Result<Socket> {
 #[derive(Debug)]
 pub(super) struct SipSockets {
     all: Vec<(SocketAddr, UdpSocket)>,
-    /// By the index of a listener's socket: the index of the second one, for trunks.
+    /// The index of the second socket, for trunks, by the index of a listener's socket.
     of_trunks: BTreeMap<usize, usize>,
     /// None before the first `set_trunks`: each listener has one socket.
     peers: Option<Vec<Network>>,
@@ -71,7 +71,7 @@ impl SipSockets {
         Ok(())
     }
 
-    /// Takes these trunks' datagrams first from now on. Must be called within the loop's runtime.
+    /// Sets the trunks whose datagrams are received first. Must be called within the loop's runtime.
     pub(super) fn set_trunks(&mut self, trunks: &[Trunk]) {
         self.set_peers(trunks.iter().flat_map(|trunk| &trunk.peers).cloned().collect());
     }
@@ -93,7 +93,7 @@ impl SipSockets {
         self.all.get(index)
     }
 
-    /// The socket that listens on an address: the one of that address, else a wildcard of its port, else the first of its family.
+    /// The socket for a local address: the one with that address, else a wildcard with its port, else the first of its family.
     pub(super) fn at(&self, local: SocketAddr) -> Option<&(SocketAddr, UdpSocket)> {
         let near = |(mine, _): &&(SocketAddr, UdpSocket)| {
             let same_family = mine.is_ipv4() == local.is_ipv4();
@@ -102,15 +102,15 @@ impl SipSockets {
         self.all.iter().rev().max_by_key(near)
     }
 
-    /// Receives one datagram of a trunk that waits beside this socket. Asks the kernel at once: the runtime learns of a datagram only when
-    /// the loop waits.
+    /// Receives one waiting datagram of a trunk from the second socket of `beside`. Queries the kernel directly, because the runtime
+    /// detects a datagram only when the loop waits.
     pub(super) fn receive_of_trunk(&self, beside: usize, buffer: &mut [u8]) -> Option<(usize, Flow)> {
         let (local, socket) = self.of_trunks.get(&beside).and_then(|index| self.all.get(*index))?;
         let (length, remote, to) = pktinfo::receive(socket.as_fd(), buffer).ok()?;
         Some((length, Flow::udp(asked(*local, to), remote)))
     }
 
-    /// Opens the second socket of a listener, and has the kernel sort. If that fails, one socket receives everything.
+    /// Opens the second socket of a listener, and installs the kernel's filter. If that fails, one socket receives everything.
     fn separate(&mut self, index: usize) {
         let (Some(peers), Some((local, socket))) = (&self.peers, self.all.get(index)) else { return };
         let local = *local;

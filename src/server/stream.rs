@@ -1,5 +1,5 @@
-//! One stream connection: a task that moves bytes. It frames what it reads (RFC 3261 §18.3), writes what waits, answers pings
-//! (RFC 5626 §3.5.1), keeps the time limits, and tells its table everything. It decides nothing.
+//! One stream connection: a task that frames what it reads (RFC 3261 §18.3), writes queued messages, answers pings (RFC 5626 §3.5.1),
+//! enforces time limits, and reports events to its table. It makes no other decisions.
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,27 +18,27 @@ use crate::sip::framing::{Frame, Framer};
 
 use super::tls::{Acceptor, Connector};
 
-/// Room for one read.
+/// Buffer size of one read.
 const READ_BYTES: usize = 8 << 10;
 
-/// For the answer to a message that ends its stream: closed at once, what the peer still sends would be met with a reset, and that
-/// can overtake the answer.
+/// Time between the response to a message that ends its stream and the close. After an immediate close, further data of the peer would
+/// cause a reset, which can overtake the response.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Between the two writes that distinguish a peer that has closed only its own direction from one that has closed the connection: the
+/// Time between the two writes that distinguish a peer that has closed only its own direction from one that has closed the connection: the
 /// latter responds to the first write with a reset, and the second write fails.
 const PROBE: Duration = Duration::from_millis(200);
 
 /// The time limits of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
-    /// From the first packet to the last of the handshakes of TCP and TLS.
+    /// Time for the handshakes of TCP and TLS.
     pub connect: Duration,
-    /// From the start of a message, and of the connection, to the message's end.
+    /// Time from the start of a message, and of the connection, to the end of the message.
     pub message: Duration,
-    /// Without a byte from the peer.
+    /// Time without a byte from the peer.
     pub idle: Duration,
-    /// From the start of a connection until its peer has proven something (`Connections::trust`).
+    /// Time from the start of a connection until its peer has authenticated (`Connections::trust`).
     pub stranger: Duration,
 }
 
@@ -49,12 +49,12 @@ impl Default for Patience {
     }
 }
 
-/// The requests of a peer that have no final response yet. As long as there is one, responses are written to a peer that sends no more
-/// (TCP half-close).
+/// The requests of a peer that have no final response yet. As long as there is one, responses are written to a peer that has closed its
+/// direction (TCP half-close).
 #[derive(Debug, Default)]
 pub(super) struct Owed {
     responses: AtomicUsize,
-    /// The peer sends no more.
+    /// The peer has closed its direction.
     closing: AtomicBool,
 }
 
@@ -67,11 +67,11 @@ impl Owed {
         }
     }
 
-    /// Takes note of a message that is sent to the peer.
+    /// Registers a message that is sent to the peer.
     pub(super) fn sends(&self, message: &[u8]) {
         if let [b'S', b'I', b'P', b'/', b'2', b'.', b'0', b' ', b'2'..=b'6', ..] = message {
             let less = |owed: usize| owed.checked_sub(1);
-            // A retransmitted response may come when no response is owed.
+            // A retransmitted response may be sent when no response is owed.
             if self.responses.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_err() {
                 tracing::trace!("a response without a request that is open");
             }
@@ -83,7 +83,7 @@ impl Owed {
     }
 }
 
-/// What a connection, or a listener, tells the table.
+/// Events of a connection or a listener for the table.
 #[derive(Debug)]
 pub(super) enum Event {
     Accepted {
@@ -92,12 +92,12 @@ pub(super) enum Event {
         remote: SocketAddr,
         stream: TcpStream,
     },
-    /// The peer's certificate proves these of the names that were asked about.
+    /// The peer's certificate verifies these of the expected names.
     Proven {
         id: ConnectionId,
         names: Vec<String>,
     },
-    /// The TLS handshake is over.
+    /// The TLS handshake is complete.
     Secured {
         id: ConnectionId,
     },
@@ -112,18 +112,18 @@ pub(super) enum Event {
     },
 }
 
-/// How the stream comes about.
+/// How the stream is opened.
 #[derive(Debug)]
 pub(super) enum Origin {
     /// The peer opened it.
     Accepted(TcpStream),
-    /// Likewise; for another thread's runtime.
+    /// The peer opened it, and another thread's runtime serves it.
     Moved(std::net::TcpStream),
-    /// We open it, from an address of ours.
+    /// siaga opens it from one of its addresses.
     Dialled { from: SocketAddr, to: SocketAddr },
 }
 
-/// What goes under the messages.
+/// The security layer below the messages.
 #[derive(Debug)]
 pub(super) enum Security {
     None,
@@ -131,35 +131,35 @@ pub(super) enum Security {
     Connect(Connector),
 }
 
-/// The connection's own side of what it shares with the table.
+/// The connection task's side of the state that it shares with the table.
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) id: ConnectionId,
-    /// What is to be written.
+    /// Messages to be written.
     pub(super) queue: mpsc::Receiver<Bytes>,
-    /// The way into that queue, for pongs.
+    /// A sender to that queue, for pongs.
     pub(super) own: mpsc::WeakSender<Bytes>,
     /// Bytes in the queue.
     pub(super) waiting: Arc<AtomicUsize>,
     pub(super) owed: Arc<Owed>,
-    /// The peer has proven something; set by the table.
+    /// True if the peer is trusted; set by the table.
     pub(super) trusted: Arc<AtomicBool>,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) patience: Patience,
 }
 
 impl Stream {
-    /// Runs until the connection is over, and says so.
+    /// Runs until the connection ends, and reports the end.
     pub(super) async fn run(mut self, origin: Origin, security: Security) {
         let why = match self.live(origin, security).await {
             Ok(why) => why.to_owned(),
             Err(error) => error.to_string(),
         };
-        // Without a table there is nobody to tell.
+        // Without a table there is no receiver.
         drop(self.events.send(Event::Closed { id: self.id, why }).await);
     }
 
-    /// The connection could not be begun.
+    /// Reports that the connection could not be opened.
     pub(super) async fn fail(self, error: io::Error) {
         drop(self.events.send(Event::Closed { id: self.id, why: error.to_string() }).await);
     }
@@ -171,7 +171,7 @@ impl Stream {
             Origin::Moved(stream) => (TcpStream::from_std(stream)?, true),
             Origin::Dialled { from, to } => (within(deadline, dial(from, to)).await?, false),
         };
-        // Without it answers may wait for the peer's acknowledgements; they still arrive.
+        // Without TCP_NODELAY, messages may wait for the peer's acknowledgements; they still arrive.
         if let Err(error) = tcp.set_nodelay(true) {
             tracing::debug!(%error, "a connection without TCP_NODELAY");
         }
@@ -197,7 +197,7 @@ impl Stream {
         }
     }
 
-    /// Reads and writes side by side, until one of them is over. `begun`: the peer, who opened it, owes a first message.
+    /// Reads and writes concurrently until one of them ends. `begun`: the peer opened the connection and must send a first message.
     async fn carry(&mut self, stream: impl AsyncRead + AsyncWrite, begun: bool) -> io::Result<&'static str> {
         let (reader, writer) = tokio::io::split(stream);
         let reading = Reading {
@@ -219,7 +219,8 @@ impl Stream {
 async fn dial(from: SocketAddr, to: SocketAddr) -> io::Result<TcpStream> {
     let socket = if to.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
     if !from.ip().is_unspecified() {
-        // Connect from the address that peers expect. If it is only advertised (NAT), this machine does not have it, and the kernel chooses.
+        // Connects from the address that peers expect. If the address is only advertised (NAT), this machine does not have it, and the
+        // kernel chooses one.
         match socket.bind(SocketAddr::new(from.ip(), 0)) {
             Err(error) if error.kind() != io::ErrorKind::AddrNotAvailable => return Err(error),
             Ok(()) | Err(_) => {}
@@ -232,7 +233,7 @@ async fn within<T>(deadline: Instant, what: impl Future<Output = io::Result<T>>)
     timeout_at(deadline, what).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
-/// Writes what comes into the queue, until the table drops its end.
+/// Writes the messages of the queue until the table drops its sender.
 async fn write(
     mut writer: impl AsyncWrite + Unpin,
     queue: &mut mpsc::Receiver<Bytes>,
@@ -251,16 +252,16 @@ async fn write(
     Ok("no longer wanted")
 }
 
-/// Why nothing more can be read.
+/// Why reading has ended.
 #[derive(Clone, Copy, Debug)]
 enum End {
-    /// There is nobody to be told.
+    /// No response is due.
     Silent(&'static str),
-    /// The last message was handed on for its answer.
+    /// The last message was reported so that it gets a response.
     Answered(&'static str),
 }
 
-/// Reads and throws away until the peer closes.
+/// Reads and discards data until the peer closes.
 async fn drain(reader: &mut (impl AsyncRead + Unpin), buffer: &mut BytesMut) -> io::Result<()> {
     buffer.clear();
     while reader.read_buf(buffer).await? > 0 {
@@ -284,9 +285,9 @@ impl Reading<'_> {
     async fn run(&self, mut reader: impl AsyncRead + Unpin, begun: bool) -> io::Result<&'static str> {
         let (mut buffer, mut framer) = (BytesMut::new(), Framer::default());
         let mut heard = false;
-        // A stranger cannot hold its connection by whatever it sends.
+        // Without authentication a peer cannot keep its connection, whatever it sends.
         let prove_by = Instant::now() + self.patience.stranger;
-        // When what is begun must be whole.
+        // Deadline for the message whose start has been received.
         let mut whole_by = begun.then(|| Instant::now() + self.patience.message);
         loop {
             buffer.reserve(READ_BYTES);
@@ -298,7 +299,7 @@ impl Reading<'_> {
                 Ok(Ok(0)) => return Ok(self.closed_by_peer().await),
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => return Err(error),
-                // Trusted meanwhile.
+                // The peer was trusted in the meantime.
                 Err(_) if until < limit && self.is_trusted() => continue,
                 Err(_) if until < limit => return Ok("nothing proven in time"),
                 Err(_) if whole_by.is_some() => return Ok("no whole message in time"),
@@ -308,14 +309,14 @@ impl Reading<'_> {
             match self.take(&mut buffer, &mut framer, &mut heard).await {
                 Some(End::Silent(why)) => return Ok(why),
                 Some(End::Answered(why)) => {
-                    // How the peer takes it changes nothing.
+                    // The outcome does not matter.
                     drop(timeout(LINGER, drain(&mut reader, &mut buffer)).await);
                     return Ok(why);
                 }
                 None => {}
             }
             if buffer.is_empty() {
-                // What an idle connection has no use for.
+                // An idle connection needs no buffer.
                 buffer = BytesMut::new();
                 whole_by = None;
             } else if buffer.len() < before || whole_by.is_none() {
@@ -324,7 +325,8 @@ impl Reading<'_> {
         }
     }
 
-    /// Takes all that is whole from the front of the buffer; messages have been heard before or are now. Gives why the stream can no longer be followed.
+    /// Takes all complete messages from the front of the buffer. `heard` becomes true with the first message. Returns why the stream can
+    /// no longer be parsed, if it cannot.
     async fn take(&self, buffer: &mut BytesMut, framer: &mut Framer, heard: &mut bool) -> Option<End> {
         loop {
             match framer.next(buffer) {
@@ -349,7 +351,7 @@ impl Reading<'_> {
         }
     }
 
-    /// The peer sends no more. It may still wait for responses: the connection stays open as long as a response is owed.
+    /// The peer has closed its direction. It may still wait for responses: the connection stays open as long as a response is owed.
     async fn closed_by_peer(&self) -> &'static str {
         if !self.owed.is_paid() || self.waiting.load(Ordering::Relaxed) > 0 {
             self.owed.closing.store(true, Ordering::Relaxed);
@@ -357,7 +359,7 @@ impl Reading<'_> {
                 self.pong();
                 tokio::time::sleep(PROBE).await;
             }
-            // A stranger's request is answered at once or dropped.
+            // The request of a peer that is not trusted gets its response at once or is dropped.
             let patience = if self.is_trusted() { self.patience.idle } else { self.patience.connect };
             tokio::time::sleep(patience).await;
         }
@@ -378,7 +380,7 @@ impl Reading<'_> {
     fn pong(&self) {
         let Some(queue) = self.own.upgrade() else { return };
         self.waiting.fetch_add(2, Ordering::Relaxed);
-        // A full queue has better signs of life in it.
+        // A full queue contains messages, which are written anyway.
         if queue.try_send(Bytes::from_static(b"\r\n")).is_err() {
             self.waiting.fetch_sub(2, Ordering::Relaxed);
         }

@@ -1,4 +1,5 @@
-//! TLS under the streams (RFC 3261 §26.2): which certificate is shown, whose is believed, and what it proves (RFC 5922 §7).
+//! TLS for stream connections (RFC 3261 §26.2): our certificate, the trusted certificates, and the names that a peer's certificate
+//! verifies (RFC 5922 §7).
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,16 +16,16 @@ use crate::sip::flow::Transport;
 use crate::sip::locate::Target;
 use crate::switchboard::{Network, Trunk};
 
-/// The certificates of this moment, and who the trunks are. Without certificates there is no TLS.
+/// The current certificates, and the trunks. Without certificates there is no TLS.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tls {
     server: Option<Arc<ServerConfig>>,
     client: Option<Arc<ClientConfig>>,
-    /// The names that trunks have to prove.
+    /// The names that trunks' certificates must have.
     asked: Arc<[String]>,
-    /// Trunks over TLS that have a name to prove.
+    /// Trunks over TLS with a name to verify.
     peers: Vec<Peer>,
-    /// What the names of trunks have been found to stand for.
+    /// The resolved addresses of trunks' names.
     found: BTreeMap<String, Vec<SocketAddr>>,
 }
 
@@ -34,9 +35,9 @@ struct Peer {
     /// Its name in the configuration.
     trunk: String,
     target: Option<SocketAddr>,
-    /// What its certificate must prove.
+    /// The name that its certificate must have.
     name: String,
-    /// From where else than the target it calls; each server there proves `tls_name`.
+    /// Networks other than the target from which it connects; each server there must have a certificate for `tls_name`.
     networks: Vec<Network>,
 }
 
@@ -54,7 +55,7 @@ impl Tls {
         Self { server: Some(certificates.server), client: Some(certificates.client), ..Self::default() }
     }
 
-    /// The same certificates with the trunks of an older one.
+    /// The same certificates with the trunks of `older`.
     pub(super) fn knowing(self, older: &Self) -> Self {
         Self { asked: Arc::clone(&older.asked), peers: older.peers.clone(), found: older.found.clone(), ..self }
     }
@@ -71,7 +72,7 @@ impl Tls {
         self.found.retain(|trunk, _| peers.iter().any(|peer| peer.trunk == *trunk));
     }
 
-    /// A trunk's name stands for these addresses.
+    /// Sets the resolved servers of a trunk.
     pub(super) fn set_targets(&mut self, trunk: &str, targets: &[Target]) {
         if self.peers.iter().any(|peer| peer.trunk == trunk) {
             let over_tls = targets.iter().filter(|target| target.transport == Transport::Tls);
@@ -79,7 +80,7 @@ impl Tls {
         }
     }
 
-    /// What the peer at an address must prove: a trunk's server first, then whatever else calls from a trunk's networks.
+    /// The name that the peer at an address must have: first by the trunks' servers, then by the trunks' networks.
     fn name_of(&self, remote: SocketAddr) -> Option<&String> {
         let found = |trunk: &String| self.found.get(trunk).is_some_and(|found| found.contains(&remote));
         let server = self.peers.iter().find(|peer| peer.target == Some(remote) || found(&peer.trunk));
@@ -87,13 +88,13 @@ impl Tls {
         server.or_else(|| self.peers.iter().find(calls)).map(|peer| &peer.name)
     }
 
-    /// For a connection that a peer has opened.
+    /// The acceptor for a connection that a peer has opened.
     pub(super) fn acceptor(&self) -> Option<Acceptor> {
         let config = Arc::clone(self.server.as_ref()?);
         Some(Acceptor { tls: TlsAcceptor::from(config), asked: Arc::clone(&self.asked) })
     }
 
-    /// For a connection to a peer, who must prove his name; one without a name proves his address.
+    /// The connector to a peer, whose certificate must have its name; without a name, its address.
     pub(super) fn connector(&self, remote: SocketAddr) -> Option<Connector> {
         let config = Arc::clone(self.client.as_ref()?);
         let known = self.name_of(remote).cloned();
@@ -112,7 +113,7 @@ pub(super) struct Acceptor {
 }
 
 impl Acceptor {
-    /// Does it; gives which of the names the peer's certificate proves.
+    /// Runs the handshake; returns those of the names that the peer's certificate has.
     pub(super) async fn accept(self, tcp: TcpStream) -> io::Result<(server::TlsStream<TcpStream>, Vec<String>)> {
         let stream = self.tls.accept(tcp).await?;
         let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
@@ -122,7 +123,7 @@ impl Acceptor {
     }
 }
 
-/// The handshake of a connection that we open.
+/// The handshake of a connection that siaga opens.
 pub(super) struct Connector {
     tls: TlsConnector,
     name: ServerName<'static>,
@@ -131,7 +132,7 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    /// Does it; gives the name that the peer has proven.
+    /// Runs the handshake; returns the name that was verified.
     pub(super) async fn connect(self, tcp: TcpStream) -> io::Result<(client::TlsStream<TcpStream>, Vec<String>)> {
         let address = self.address;
         let stream = self.tls.connect(self.name, tcp).await.inspect_err(|error| {

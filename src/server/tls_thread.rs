@@ -1,5 +1,4 @@
-//! A thread of its own for connections under TLS, so that handshakes never hold up the signalling loop. It owns a runtime and decides
-//! nothing.
+//! A separate thread for TLS connections, so that handshakes never delay the signalling loop. It only owns a runtime.
 
 use std::io;
 
@@ -7,22 +6,22 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
-/// Ends when it is dropped, and all its tasks with it.
+/// The thread. It ends with all its tasks when this is dropped.
 #[derive(Debug)]
 pub(super) struct TlsThread {
     handle: Handle,
-    /// The thread waits for the end of this.
+    /// The thread waits until this is dropped.
     _alive: oneshot::Sender<()>,
 }
 
 impl TlsThread {
-    /// Starts it under this name.
+    /// Starts the thread under this name.
     pub(super) fn start(name: &str) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (alive, ended) = oneshot::channel::<()>();
         std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-            // The sender is never used: its end is what is waited for.
+            // The sender is never used: the thread waits for it to be dropped.
             drop(runtime.block_on(ended));
         })?;
         Ok(Self { handle, _alive: alive })

@@ -1,5 +1,5 @@
-//! The log: lines of text or JSON to standard output, written by a thread of its own, so that a slow terminal or pipe
-//! never delays a call. Full: lines are dropped and counted.
+//! The log: lines of text or JSON to standard output, written by a separate thread, so that a slow terminal or pipe never delays a call.
+//! If the buffer is full, lines are dropped and counted.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -16,9 +16,9 @@ use tracing_subscriber::fmt::time::FormatTime;
 use crate::clock::Timestamp;
 use crate::config::{Log, LogFormat};
 
-/// Bytes that wait for the output at most.
+/// Maximum bytes that wait for the output.
 const WAITING_BYTES_MAX: usize = 4 << 20;
-/// Lines are gathered so long before they are written together.
+/// Time for which lines are collected before one write.
 const GATHER: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Default)]
@@ -34,14 +34,14 @@ struct Shared {
     news: Condvar,
 }
 
-/// Writes what is left when it is dropped.
+/// Writes the remaining lines when it is dropped.
 #[derive(Debug)]
 pub struct LogGuard {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// The time of a line of text: local time of the site, with its offset.
+/// The time stamp of a text line: local time of the site, with its offset.
 struct SiteTime(TimeZone);
 
 impl SiteTime {
@@ -110,11 +110,11 @@ fn write_out(shared: &Shared) {
             shared.news.wait_while(waiting, idle).unwrap_or_else(PoisonError::into_inner).closed
         };
         if !closed {
-            // On the log's own thread: what comes meanwhile goes out in the same write.
+            // On the log's own thread: lines that arrive in the meantime are part of the same write.
             std::thread::sleep(GATHER);
         }
         std::mem::swap(&mut lines, &mut shared.waiting.lock().unwrap_or_else(PoisonError::into_inner).bytes);
-        // After an error of the output no place is left to report it.
+        // An error of the output cannot be reported anywhere.
         drop(io::stdout().lock().write_all(&lines));
         lines.clear();
         if closed {

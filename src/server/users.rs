@@ -17,7 +17,7 @@ pub const OWNER: &str = "console";
 pub struct Users(BTreeMap<String, Actor>);
 
 impl Users {
-    /// Takes the rows that can be understood.
+    /// Reads the rows that are valid.
     pub(super) fn of(rows: &[ConsoleUserRow]) -> Self {
         let mut users = BTreeMap::new();
         for row in rows {

@@ -1,4 +1,4 @@
-//! The caller's number: the one that a request asserts or presents, unless its value stands for "no number".
+//! The caller's number: the asserted or presented one, unless its value stands for "no number".
 
 use super::header::NameAddr;
 use super::uri::{Host, Uri};
@@ -38,7 +38,7 @@ pub fn asserted(message: &Message<'_>) -> Option<String> {
         let has_letters = number.chars().any(char::is_alphabetic);
         Some((!is_tel, has_letters, number))
     });
-    // Of equal values the first one is the least.
+    // Of equal values, `min_by_key` returns the first.
     values.min_by_key(|(no_tel, has_letters, _)| (*no_tel, *has_letters)).map(|(_, _, number)| number)
 }
 

@@ -1,9 +1,9 @@
-//! The SIP domains that a certificate speaks for (RFC 5922 §7). Reads no certificate: the names are given.
+//! The SIP domains for which a certificate is valid (RFC 5922 §7). The caller passes the names; certificates are not parsed here.
 
 use super::uri::{Host, Uri};
 
-/// The domains in a certificate's subjectAltName (RFC 5922 §7.1): the hosts of its SIP URIs that name no user; without any such
-/// URI its DNS names. The subject's common name counts for nothing.
+/// The domains in a certificate's subjectAltName (RFC 5922 §7.1): the hosts of its SIP URIs without a user; if there is no such URI, its
+/// DNS names. The subject's common name is ignored.
 pub fn domains<'a>(uris: impl Iterator<Item = &'a str>, dns_names: impl Iterator<Item = &'a str>) -> Vec<String> {
     let of_uris: Vec<String> = uris.filter_map(host_of).collect();
     if of_uris.is_empty() { dns_names.map(str::to_owned).collect() } else { of_uris }
@@ -19,7 +19,7 @@ fn host_of(uri: &str) -> Option<String> {
     }
 }
 
-/// True when two domains are the same (RFC 5922 §7.2): as a whole, in any case. A wildcard matches nothing but itself.
+/// True if two domains are the same (RFC 5922 §7.2): as a whole, case-insensitive. A wildcard matches only itself.
 pub fn is_same(one: &str, other: &str) -> bool {
     let bare = |name: &str| name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     bare(one) == bare(other)

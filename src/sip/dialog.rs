@@ -1,4 +1,4 @@
-//! Dialogs (RFC 3261 §12): identity, sequence numbers, route set, remote target. Sends nothing itself.
+//! Dialogs (RFC 3261 §12): identity, sequence numbers, route set, remote target. Builds requests but sends nothing.
 
 use bytes::Bytes;
 
@@ -8,31 +8,31 @@ use super::uri::{self, Uri};
 use super::wire::{Fault, Message, Method, Name};
 use crate::limits::ROUTES_MAX;
 
-/// Sequence numbers are smaller than this (RFC 3261 §8.1.1.5).
+/// Sequence numbers must be below this (RFC 3261 §8.1.1.5).
 pub const CSEQ_END: u32 = 1 << 31;
 
-/// SIP's Call-ID, owned (the emergency call's identity is `ids::CallId`).
+/// The value of a Call-ID header (the emergency call's id is `ids::CallId`).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallIdHeader(pub Bytes);
 
-/// What identifies a dialog to us (RFC 3261 §12): all three are compared.
+/// Identifies a dialog (RFC 3261 §12): all three values are compared.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DialogKey {
     pub call_id: CallIdHeader,
     pub local_tag: Bytes,
-    /// Empty when the peer sent none (RFC 2543).
+    /// Empty if the peer sent none (RFC 2543).
     pub remote_tag: Bytes,
 }
 
 impl DialogKey {
-    /// The key that an incoming request names: our tag is in To. None when To has no tag.
+    /// The key of an incoming request: our tag is in To. None if To has no tag.
     pub fn of_request(request: &Message<'_>) -> Option<Self> {
         let local_tag = tag(&request.to().ok()?);
         let remote_tag = tag(&request.from().ok()?);
         (!local_tag.is_empty()).then_some(Self { call_id: call_id(request).ok()?, local_tag, remote_tag })
     }
 
-    /// The key that a response to our request names: our tag is in From.
+    /// The key of a response to our request: our tag is in From.
     pub fn of_response(response: &Message<'_>) -> Option<Self> {
         let local_tag = tag(&response.from().ok()?);
         let remote_tag = tag(&response.to().ok()?);
@@ -44,9 +44,9 @@ impl DialogKey {
 #[derive(Clone, Debug)]
 pub struct Dialog {
     key: DialogKey,
-    /// From of our requests, as it stands.
+    /// From of our requests, unchanged.
     local: Bytes,
-    /// To of our requests, as it stands.
+    /// To of our requests, unchanged.
     remote: Bytes,
     local_cseq: u32,
     /// None until the peer has sent a request.
@@ -55,23 +55,23 @@ pub struct Dialog {
     last: Option<(Method, Option<Bytes>)>,
     /// The remote target.
     target: Bytes,
-    /// The route set: name-addrs as they stand, the next hop first.
+    /// The route set: name-addrs unchanged, the next hop first.
     routes: Vec<Bytes>,
 }
 
 impl Dialog {
-    /// The dialog that our 1xx or 2xx to this INVITE makes (RFC 3261 §12.1.1).
+    /// The dialog that our 1xx or 2xx to this INVITE creates (RFC 3261 §12.1.1).
     ///
-    /// Without a usable Contact the From URI is the remote target, as in RFC 2543, which did not ask for one: a caller
-    /// is not turned away for it.
+    /// Without a usable Contact the From URI is the remote target, as in RFC 2543, which did not require a Contact. The call is not
+    /// rejected for it.
     pub fn as_callee(invite: &Message<'_>, local_tag: &str) -> Result<Self, Fault> {
         let from = invite.from()?;
         let target = target(invite).unwrap_or_else(|| Bytes::copy_from_slice(from.uri));
         Self::of_invite(invite, local_tag, target, routes(invite)?)
     }
 
-    /// The same for an emergency call, which is not rejected for a Contact or a Record-Route that cannot be read: requests go to
-    /// `source`, the URI of the host and port that the INVITE came from, and Record-Routes that cannot be read are left out.
+    /// Like `as_callee`, for an emergency call, which is not rejected for an unreadable Contact or Record-Route. Requests then go to
+    /// `source`, the URI of the host and port from which the INVITE came; unreadable Record-Routes are left out.
     pub fn of_emergency_call(invite: &Message<'_>, local_tag: &str, source: &str) -> Result<Self, Fault> {
         let target = target(invite).unwrap_or_else(|| Bytes::copy_from_slice(source.as_bytes()));
         let readable = invite.list(Name::RecordRoute).filter(|route| NameAddr::parse(route).is_ok());
@@ -100,8 +100,8 @@ impl Dialog {
         })
     }
 
-    /// The dialog that this 1xx or 2xx with a To tag makes of our INVITE (RFC 3261 §12.1.2).
-    /// `local` is the From value that we sent, tag included; `cseq` the INVITE's number.
+    /// The dialog that this 1xx or 2xx with a To tag creates for our INVITE (RFC 3261 §12.1.2). `local` is the From value that we sent,
+    /// with its tag; `cseq` is the INVITE's number.
     pub fn as_caller(local: &[u8], cseq: u32, response: &Message<'_>) -> Result<Self, Fault> {
         let to = response.to()?;
         let mut routes = routes(response)?;
@@ -127,14 +127,14 @@ impl Dialog {
         Some(tag(&NameAddr::parse(value).ok()?)).filter(|tag| !tag.is_empty())
     }
 
-    /// Takes a request of the peer in the dialog: checks and keeps its CSeq (RFC 3261 §12.2.2: lower is 500). ACK and CANCEL
-    /// leave the CSeq alone. The target stays until the request has been accepted: `refresh`.
+    /// Checks and stores the CSeq of a peer's request in the dialog (RFC 3261 §12.2.2: a lower one gets 500). ACK and CANCEL do not change
+    /// the CSeq. The target changes only when the request has been accepted: `refresh`.
     pub fn accept(&mut self, request: &Message<'_>) -> Result<(), Fault> {
         let cseq = request.cseq()?;
         if matches!(cseq.method, Method::Ack | Method::Cancel) {
             return Ok(());
         }
-        // It would block later requests. A peer whose dialog began with such a number continues.
+        // Such a number would block later requests. A dialog that began with one continues.
         if cseq.number >= CSEQ_END && self.remote_cseq.is_none_or(|last| last < CSEQ_END) {
             return Err(Fault { status: 400, why: "CSeq" });
         }
@@ -153,7 +153,7 @@ impl Dialog {
         request.cseq().is_ok_and(|cseq| Some(cseq.number) == self.remote_cseq && Some(cseq.method) == last)
     }
 
-    /// Keeps our final response to the peer's last request.
+    /// Stores our final response to the peer's last request.
     pub fn keep_answer(&mut self, request: &Message<'_>, response: Option<Bytes>) {
         if self.repeats(request)
             && let Some((_, answer)) = &mut self.last
@@ -162,7 +162,7 @@ impl Dialog {
         }
     }
 
-    /// Keeps our late final response to a request of the peer, if the peer has sent no other request since.
+    /// Stores our late final response to a request of the peer, if the peer has sent no other request since.
     pub fn keep_late_answer(&mut self, (method, cseq): (Method, u32), response: Bytes) {
         if self.remote_cseq == Some(cseq)
             && let Some((last, answer)) = &mut self.last
@@ -177,8 +177,8 @@ impl Dialog {
         self.last.as_ref().and_then(|(_, answer)| answer.clone())
     }
 
-    /// Follows the Contact of a target refresh request that we accept with a 2xx, and of the 2xx to one of ours; one that is
-    /// refused moves nothing (RFC 3261 §12.2.1.2, §12.2.2, RFC 6141 §4.6).
+    /// Updates the remote target from the Contact of a target refresh request that we accept with a 2xx, and of the 2xx to one of ours. A
+    /// rejected request changes nothing (RFC 3261 §12.2.1.2, §12.2.2, RFC 6141 §4.6).
     pub fn refresh(&mut self, message: &Message<'_>) {
         let refused = message.status().is_some_and(|status| !(200..300).contains(&status));
         if !refused
@@ -189,15 +189,14 @@ impl Dialog {
         }
     }
 
-    /// Starts a request in the dialog: Request-URI and Route by RFC 3261 §12.2.1.1 (strict routers too), then
-    /// Max-Forwards, From, To, Call-ID, CSeq (the next number). The Via is put in front with `Builder::via`.
-    /// Gives the number used.
+    /// Starts a request in the dialog: Request-URI and Route by RFC 3261 §12.2.1.1 (strict routers too), then Max-Forwards, From, To,
+    /// Call-ID, CSeq (the next number). `Builder::via` adds the Via. Returns the number used.
     pub fn request(&mut self, method: Method) -> (Builder, u32) {
         let cseq = self.next_number();
         (self.start(method, cseq), cseq)
     }
 
-    /// Takes the next number, for a request of ours that is sent again (RFC 3261 §22.2).
+    /// Takes the next number, for a request of ours that is repeated (RFC 3261 §22.2).
     pub fn next_number(&mut self) -> u32 {
         self.local_cseq = self.local_cseq.saturating_add(1);
         self.local_cseq
@@ -208,7 +207,7 @@ impl Dialog {
         self.start(Method::Ack, cseq)
     }
 
-    /// Goes on where the early dialog of the same peer was: its requests are counted (RFC 3261 §12.1, §13.2.2.4).
+    /// Continues the sequence numbers of the early dialog with the same peer (RFC 3261 §12.1, §13.2.2.4).
     #[must_use]
     pub fn after(mut self, early: &Self) -> Self {
         self.local_cseq = self.local_cseq.max(early.local_cseq);
@@ -222,7 +221,7 @@ impl Dialog {
         self.remote_cseq
     }
 
-    /// Its identity.
+    /// The dialog's key.
     pub fn key(&self) -> &DialogKey {
         &self.key
     }
@@ -232,7 +231,7 @@ impl Dialog {
         &self.target
     }
 
-    /// The URI whose host the next request is sent to: first route, else remote target.
+    /// The URI of the next hop: the first route, else the remote target.
     pub fn next_hop(&self) -> &[u8] {
         match self.routes.first().map(|route| NameAddr::parse(route)) {
             Some(Ok(route)) => route.uri,
@@ -240,7 +239,7 @@ impl Dialog {
         }
     }
 
-    /// The URIs of its hosts: the remote target, and the route set.
+    /// The URIs of the dialog's hosts: the remote target and the route set.
     pub fn hosts(&self) -> impl Iterator<Item = &[u8]> {
         let routes = self.routes.iter().filter_map(|route| NameAddr::parse(route).ok()).map(|route| route.uri);
         std::iter::once(self.target.as_ref()).chain(routes)
@@ -271,7 +270,7 @@ impl Dialog {
     }
 }
 
-/// RFC 3261 §12.2, RFC 3311 §5.1, RFC 6665 §4.4.1, RFC 3515 §2.2.
+/// True for target refresh requests (RFC 3261 §12.2, RFC 3311 §5.1, RFC 6665 §4.4.1, RFC 3515 §2.2).
 fn refreshes_target(method: Method) -> bool {
     match method {
         Method::Invite | Method::Update | Method::Subscribe | Method::Notify | Method::Refer => true,
@@ -300,14 +299,14 @@ fn value<'m>(message: &'m Message<'_>, name: Name) -> &'m [u8] {
     message.first(name).unwrap_or_default()
 }
 
-/// The Contact's URI when one could send to it.
+/// The Contact's URI, if requests can be sent to it.
 fn target(message: &Message<'_>) -> Option<Bytes> {
     let contact = message.contact().ok()?;
     let usable = matches!(Uri::parse(contact.uri), Ok(Uri::Sip(_) | Uri::Tel { .. }));
     usable.then(|| Bytes::from(uri::for_request_line(contact.uri)))
 }
 
-/// The Record-Route values in their order.
+/// The Record-Route values in order.
 fn routes(message: &Message<'_>) -> Result<Vec<Bytes>, Fault> {
     let mut routes = Vec::new();
     for route in message.list(Name::RecordRoute) {
@@ -330,7 +329,7 @@ fn without_headers(route: &[u8]) -> Vec<u8> {
     }
 }
 
-/// True when the router of this route leaves the Request-URI alone (`lr`, RFC 3261 §16.12).
+/// True if the router of this route is a loose router, which does not change the Request-URI (`lr`, RFC 3261 §16.12).
 fn is_loose(route: &[u8]) -> bool {
     NameAddr::parse(route).is_ok_and(|route| match Uri::parse(route.uri) {
         Ok(Uri::Sip(uri)) => uri.params.has("lr"),

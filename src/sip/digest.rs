@@ -1,4 +1,4 @@
-//! Digest authentication as the server (RFC 7616, RFC 8760): SHA-256 and MD5, qop=auth. Nonces carry their own proof.
+//! Digest authentication as the server (RFC 7616, RFC 8760): SHA-256 and MD5, qop=auth. Nonces are verified without stored state.
 
 pub mod client;
 mod credentials;
@@ -20,7 +20,7 @@ use super::wire::{Message, Name};
 use crate::clock::Now;
 use crate::ids::Rng;
 
-/// H(user:realm:password) of both algorithms: what is stored instead of a password.
+/// H(user:realm:password) of both algorithms, which is stored instead of a password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Ha1 {
     pub md5: [u8; 16],
@@ -40,7 +40,7 @@ impl Ha1 {
         Self { md5: Md5::digest(&text).into(), sha256: Sha256::digest(&text).into() }
     }
 
-    /// Reads hashes that were stored as hexadecimal digits. None when they are not.
+    /// Reads hashes that were stored as hexadecimal digits. None if they are invalid.
     pub fn from_hex(md5: &str, sha256: &str) -> Option<Self> {
         let (mut hashes, text) = (Self { md5: [0; 16], sha256: [0; 32] }, (md5, sha256));
         hex::decode_to_slice(text.0, &mut hashes.md5).ok()?;
@@ -49,7 +49,7 @@ impl Ha1 {
     }
 }
 
-/// Which header fields carry the exchange.
+/// The header fields of the exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// 401, WWW-Authenticate, Authorization.
@@ -58,28 +58,28 @@ pub enum Role {
     Proxy,
 }
 
-/// The result of looking at a request's credentials.
+/// The result of checking a request's credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// They are right; the user's name.
+    /// The credentials are valid; the user's name.
     Accepted(String),
-    /// None, or with a nonce that is old, unknown or used up: challenge, with `stale=true` when the response was right.
+    /// There are no credentials, or their nonce is old, unknown or used up: challenge, with `stale=true` if the response was correct.
     Challenge { stale: bool },
-    /// Wrong user or password: challenge again or 403, in the same words for both.
+    /// Wrong user or password: challenge again or 403, with the same text for both.
     Refused,
-    /// The header field cannot be read: 400.
+    /// The header field is malformed: 400.
     Malformed,
 }
 
-/// Who the sender of a request claims to be.
+/// The identity that the sender of a request claims.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     pub user: String,
-    /// The nonce is one that we have issued to the network that the request comes from.
+    /// True if the nonce was issued to the network from which the request comes.
     pub was_challenged_here: bool,
 }
 
-/// A hash algorithm; the `-sess` variants are not offered, and credentials made with them are challenged again.
+/// A hash algorithm. The `-sess` variants are not offered; credentials that use them are challenged again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 pub enum Algorithm {
     #[serde(rename = "MD5")]
@@ -114,19 +114,19 @@ impl Algorithm {
     }
 }
 
-/// Checks credentials and makes challenges. Keeps use counts of at most `limits::NONCES_MAX` nonces.
+/// Checks credentials and creates challenges. Stores use counts of at most `limits::NONCES_MAX` nonces.
 #[derive(Debug)]
 pub struct Authenticator {
     realm: String,
-    /// What is offered and taken, most wanted first.
+    /// The offered and accepted algorithms, in order of preference.
     algorithms: Vec<Algorithm>,
     nonces: Nonces,
-    /// Stands in for users that do not exist, so that they cost the same.
+    /// The hashes for users that do not exist, so that their check takes the same time.
     nobody: Ha1,
 }
 
 impl Authenticator {
-    /// `realm` is shown to users; `algorithms` are offered in that order; nonces live for `nonce_life`.
+    /// `realm` is shown to users; `algorithms` are offered in that order; nonces are valid for `nonce_life`.
     pub fn new(realm: &str, algorithms: Vec<Algorithm>, nonce_life: Duration, rng: &mut Rng) -> Self {
         let mut nobody = Ha1 { md5: [0; 16], sha256: [0; 32] };
         rng.fill(&mut nobody.md5);
@@ -134,8 +134,8 @@ impl Authenticator {
         Self { realm: realm.to_owned(), algorithms, nonces: Nonces::new(nonce_life, rng), nobody }
     }
 
-    /// The values of one challenge, one header field for each algorithm: a phone takes the topmost that it knows
-    /// (RFC 8760 §2.4). The nonce is good from anywhere, and tells whether it comes back from the network of `source`.
+    /// The values of one challenge, one header field for each algorithm: a phone uses the topmost one that it supports (RFC 8760 §2.4).
+    /// The nonce is valid from any network; `claim` detects whether it returns from the network of `source`.
     pub fn challenge(&self, now: Now, source: IpAddr, stale: bool, rng: &mut Rng) -> Vec<String> {
         let nonce = self.nonces.issue(now.mono, source, rng);
         let realm = self.realm.replace('\\', "\\\\").replace('"', "\\\"");
@@ -147,7 +147,7 @@ impl Authenticator {
         self.algorithms.iter().map(value).collect()
     }
 
-    /// Who a request's credentials say that its sender is. Proves nothing and uses nothing up.
+    /// The identity that a request's credentials claim, without verifying or using up anything.
     pub fn claim(&self, request: &Message<'_>, source: IpAddr) -> Option<Claim> {
         match credentials::find(request.lines(Name::Authorization), &self.realm) {
             Found::Ours(credentials) => {
@@ -158,8 +158,8 @@ impl Authenticator {
         }
     }
 
-    /// True when a request shows the right response of a user, whatever its nonce is. Uses nothing up, and costs the same for
-    /// users that do not exist.
+    /// True if a request has a user's correct response, whatever its nonce is. Uses nothing up, and takes the same time for users that do
+    /// not exist.
     pub fn is_right<'d>(&self, request: &Message<'_>, find: impl FnOnce(&str) -> Option<&'d Ha1>) -> bool {
         let Found::Ours(credentials) = credentials::find(request.lines(Name::Authorization), &self.realm) else {
             return false;
@@ -170,11 +170,11 @@ impl Authenticator {
         bool::from(right.as_bytes().ct_eq(credentials.response.as_bytes())) && known.is_some()
     }
 
-    /// Checks a request's credentials in constant time. `find` gives the stored hashes of a user.
+    /// Checks a request's credentials in constant time. `find` returns the stored hashes of a user.
     ///
-    /// The `uri` that was hashed need not equal the Request-URI: RFC 3261 §22.4 item 6 lifts that rule of RFC 7616
-    /// §3.4.6 for SIP, phones write the server's address there instead of the domain, and since no response is
-    /// accepted twice nobody gains by carrying it to another URI.
+    /// The `uri` that was hashed need not equal the Request-URI: RFC 3261 §22.4 item 6 lifts that rule of RFC 7616 §3.4.6 for SIP, and
+    /// phones write the server's address there instead of the domain. No response is accepted twice, so an attacker gains nothing by using
+    /// it for another URI.
     pub fn verify<'d>(
         &mut self,
         now: Now,

@@ -1,4 +1,4 @@
-//! Event packages (RFC 6665 §5) of which siaga notifies: what a SUBSCRIBE asks for, what a NOTIFY says. Keeps no state.
+//! Event packages (RFC 6665 §5) of siaga's notifications: reads SUBSCRIBE and writes NOTIFY. Stores no state.
 
 pub mod dialog_info;
 pub mod pidf;
@@ -14,7 +14,7 @@ use super::wire::{Message, Name};
 /// The packages, as the value of Allow-Events (RFC 6665 §4.4.4).
 pub const ALLOW_EVENTS: &[u8] = b"presence, dialog, message-summary";
 
-/// Bytes of an `id` that is kept.
+/// Maximum bytes of a stored `id`.
 const ID_BYTES_MAX: usize = 128;
 
 /// A package.
@@ -50,8 +50,8 @@ impl Package {
         }
     }
 
-    /// Two changes are not told closer together. RFC 3856 §6.10 has five seconds. RFC 4235 §3.10 recommends as much, but a lamp
-    /// that shows a colleague's call five seconds late is of no use, so it is one.
+    /// Minimum time between two notifications. RFC 3856 §6.10 has five seconds. RFC 4235 §3.10 recommends as much, but a lamp that shows a
+    /// colleague's call five seconds late is useless, so it is one.
     pub const fn gap(self) -> Duration {
         match self {
             Self::Presence => Duration::from_secs(5),
@@ -59,7 +59,7 @@ impl Package {
         }
     }
 
-    /// True when the request takes bodies of this package: without an Accept it takes them (RFC 6665 §3.1.3).
+    /// True if the request accepts bodies of this package; without an Accept it does (RFC 6665 §3.1.3).
     pub fn is_accepted(self, request: &Message<'_>) -> bool {
         let fits = |value: &[u8]| {
             let kind = value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
@@ -69,7 +69,7 @@ impl Package {
     }
 }
 
-/// What an Event header field names (RFC 6665 §8.2.1). Package and id together tell subscriptions apart.
+/// The value of an Event header field (RFC 6665 §8.2.1). Package and id together distinguish subscriptions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     pub package: Package,
@@ -77,7 +77,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// Reads a request's Event. None: it has none, or names a package that is not ours (489).
+    /// Reads a request's Event. None if it has none, or names an unsupported package (489).
     pub fn of(request: &Message<'_>) -> Option<Self> {
         let value = request.first(Name::Event)?;
         let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
@@ -100,16 +100,16 @@ impl Event {
     }
 }
 
-/// Why a subscription has ended (RFC 6665 §4.1.3).
+/// The reason for the end of a subscription (RFC 6665 §4.1.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// It was not refreshed, or the watcher wanted its end.
+    /// The subscription was not refreshed, or the subscriber ended it.
     Timeout,
-    /// The watcher may come back after so many seconds.
+    /// The subscriber may subscribe again after this time in seconds.
     Probation { retry_after: u32 },
-    /// The watcher is nobody any more.
+    /// The subscriber's account no longer exists.
     Rejected,
-    /// The watched one is nobody any more.
+    /// The account whose state is subscribed to no longer exists.
     NoResource,
 }
 
@@ -125,7 +125,7 @@ impl Ended {
     }
 }
 
-/// Text in an XML document: markup is escaped, and what no document may hold is left out.
+/// Text in an XML document: markup is escaped, and characters that XML does not allow are removed.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,4 +1,4 @@
-//! Where messages come from and go to. Owns no socket.
+//! Transports, flows and outgoing messages. Owns no socket.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -14,12 +14,12 @@ pub enum Transport {
     Udp,
     /// A stream.
     Tcp,
-    /// A stream under TLS.
+    /// A stream with TLS.
     Tls,
 }
 
 impl Transport {
-    /// The word in a Via (`UDP`).
+    /// The transport in a Via (`UDP`).
     pub const fn via(self) -> &'static str {
         match self {
             Self::Udp => "UDP",
@@ -28,7 +28,7 @@ impl Transport {
         }
     }
 
-    /// True when the transport itself retransmits, so that transactions need not.
+    /// True if the transport is reliable, so that transactions need not retransmit.
     pub const fn is_reliable(self) -> bool {
         match self {
             Self::Udp => false,
@@ -41,7 +41,7 @@ impl Transport {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub u64);
 
-/// One way between us and a peer (RFC 5626 §3.1): what a message came over, and what its answer goes back over.
+/// A path between siaga and a peer (RFC 5626 §3.1): a message arrived on it, and its response is sent on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Flow {
     /// Transport.
@@ -50,7 +50,7 @@ pub struct Flow {
     pub local: SocketAddr,
     /// The peer's address.
     pub remote: SocketAddr,
-    /// The connection on streams.
+    /// The connection, for streams.
     pub connection: ConnectionId,
 }
 
@@ -60,13 +60,12 @@ impl Flow {
         Self { transport: Transport::Udp, local, remote, connection: ConnectionId(0) }
     }
 
-    /// Whatever leads from a listener to a peer: on streams the connection that is open, or a new one.
+    /// A flow from a listener to a peer without a certain connection: on streams the open connection is used, or a new one.
     pub const fn any(transport: Transport, local: SocketAddr, remote: SocketAddr) -> Self {
         Self { transport, local, remote, connection: ConnectionId(0) }
     }
 
-    /// The same listening socket towards another peer. What goes over one certain connection stays there: a connection has
-    /// one peer.
+    /// The same listening socket towards another peer. A flow of a certain connection stays unchanged, because a connection has one peer.
     #[must_use]
     pub const fn towards(self, remote: SocketAddr) -> Self {
         match self.connection {
@@ -75,7 +74,7 @@ impl Flow {
         }
     }
 
-    /// True when it is one certain connection, which can be lost.
+    /// True for a flow of a certain connection, which can be lost.
     pub const fn is_connection(self) -> bool {
         self.connection.0 != 0
     }
@@ -87,11 +86,11 @@ impl fmt::Display for Flow {
     }
 }
 
-/// Bytes on their way out.
+/// An outgoing message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transmit {
-    /// Where to.
+    /// The destination.
     pub flow: Flow,
-    /// One whole SIP message.
+    /// One complete SIP message.
     pub bytes: Bytes,
 }

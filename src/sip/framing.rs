@@ -1,38 +1,38 @@
-//! Cuts a byte stream into messages (RFC 3261 §18.3): CRLFCRLF, then Content-Length octets.
+//! Splits a byte stream into messages (RFC 3261 §18.3): CRLFCRLF, then Content-Length octets.
 
 use super::wire::{Name, lex};
 use crate::limits::MESSAGE_BYTES_MAX;
 
-/// What stands at the front of a stream's buffer.
+/// What the buffer of a stream begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Frame {
-    /// Not a whole message yet.
+    /// An incomplete message.
     Partial,
-    /// So many bytes are a double CRLF ping (RFC 5626 §3.5.1): drop them, answer one CRLF.
+    /// A double CRLF ping of this length (RFC 5626 §3.5.1): drop it, respond with one CRLF.
     Ping(usize),
-    /// So many bytes of stray CRLF: drop them.
+    /// Stray CRLFs of this length: drop them.
     Blank(usize),
-    /// So many bytes are one message.
+    /// One message of this length.
     Message(usize),
-    /// So many bytes are the header of a message that does not tell where it ends (no or bad Content-Length, over the limit):
-    /// it can be answered, but the stream cannot be followed any more.
+    /// The header, of this length, of a message whose end is unknown (no or invalid Content-Length, over the limit): it can get a
+    /// response, but the stream can no longer be parsed.
     Endless(usize, &'static str),
-    /// The stream cannot be followed any more: close it.
+    /// The stream can no longer be parsed: close it.
     Broken(&'static str),
 }
 
-/// Looks at the front of one stream's buffer again and again while it grows, and at each byte of it once.
+/// Examines the front of one stream's buffer repeatedly while it grows, and each byte of it once.
 #[derive(Debug, Default)]
 pub struct Framer {
-    /// Before it no header ends.
+    /// No header ends before this offset.
     scanned: usize,
-    /// The length of the message whose header is whole and whose body is not.
+    /// The length of a message whose header is complete and whose body is not.
     whole: Option<usize>,
 }
 
 impl Framer {
-    /// Looks at the bytes received so far. After `Partial` it must be given the same bytes with more behind them; after any other
-    /// frame, what follows it.
+    /// Examines the bytes received so far. After `Partial` the next call must pass the same bytes with more after them; after any other
+    /// frame, the bytes that follow it.
     pub fn next(&mut self, buffer: &[u8]) -> Frame {
         let frame = self.look(buffer);
         if frame != Frame::Partial {
@@ -44,7 +44,7 @@ impl Framer {
     fn look(&mut self, buffer: &[u8]) -> Frame {
         match buffer {
             [b'\r', b'\n', b'\r', b'\n', ..] => return Frame::Ping(4),
-            // These may become a ping.
+            // These may be the start of a ping.
             [] | [b'\r'] | [b'\r', b'\n'] | [b'\r', b'\n', b'\r'] => return Frame::Partial,
             [b'\r', b'\n', ..] => return Frame::Blank(2),
             [b'\n', ..] => return Frame::Blank(1),
@@ -55,7 +55,7 @@ impl Framer {
             return if whole > buffer.len() { Frame::Partial } else { Frame::Message(whole) };
         }
         let Some(header) = header_length(buffer, self.scanned) else {
-            // The last two bytes may begin an empty line.
+            // The last two bytes may be the start of an empty line.
             self.scanned = buffer.len().saturating_sub(2);
             return match buffer.len() < MESSAGE_BYTES_MAX {
                 true => Frame::Partial,
@@ -77,12 +77,12 @@ impl Framer {
     }
 }
 
-/// Looks at the front of a buffer once.
+/// Examines the front of a buffer once.
 pub fn next_frame(buffer: &[u8]) -> Frame {
     Framer::default().next(buffer)
 }
 
-/// Bytes up to and with the empty line, which does not end before `from`.
+/// The length up to and including the empty line, which does not end before `from`.
 fn header_length(buffer: &[u8], from: usize) -> Option<usize> {
     let ends = memchr::memchr_iter(b'\n', lex::split(buffer, from).1).map(|at| from + at);
     ends.into_iter().find_map(|at| match lex::split(buffer, at + 1).1 {
@@ -92,7 +92,7 @@ fn header_length(buffer: &[u8], from: usize) -> Option<usize> {
     })
 }
 
-/// The one Content-Length of a header; streams cannot do without (RFC 3261 §18.3).
+/// The only Content-Length of a header, which streams require (RFC 3261 §18.3).
 fn content_length(header: &[u8]) -> Result<u32, &'static str> {
     let (_, mut text, _) = lex::line(header);
     let mut found = None;

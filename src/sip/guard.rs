@@ -1,8 +1,8 @@
-//! The guard at the door: who asks for how much, and who is kept out for how long. Judges by source address alone and
-//! knows neither trunks nor operators: its user says who is beyond suspicion.
+//! The guard: limits the requests of each source, and bans sources for a time. It judges by source address only and does not know trunks
+//! or operators: the code that uses it decides which sources are exempt.
 //!
-//! The source of a datagram can be forged. So nobody is kept out for good, addresses that its user vouches for are never
-//! asked about here, and datagrams that prove nothing neither ban nor silence an address with a live registration.
+//! The source of a datagram can be forged. So no ban is permanent, exempt addresses are never checked here, and datagrams that prove
+//! nothing neither ban nor silence an address with a live registration.
 
 mod guesses;
 mod scanners;
@@ -17,24 +17,24 @@ use crate::limits::{GUARD_BANS_MAX, GUARD_SOURCES_MAX};
 pub use self::guesses::{Guesses, Guessing, Standing};
 pub use self::scanners::Scanners;
 
-/// A source may ask for so many times its rate before it is banned for it.
+/// Multiple of the permitted rate above which a source is banned.
 const FAR_OVER: u32 = 10;
-/// And so many times its burst.
+/// Multiple of the permitted burst for the same limit.
 const FAR_BURST: u32 = 5;
-/// Wrong credentials are forgiven one by one, each after so long.
+/// Wrong credentials are forgiven one by one, each after this time.
 const FORGIVEN_AFTER: Duration = Duration::from_secs(60);
-/// Where a phone is registered, so many times more wrong credentials are borne: a whole floor may share the address.
+/// Multiple of the permitted wrong credentials for a network with a registered phone, because a whole office may share the address.
 const RESIDENT_PATIENCE: u32 = 4;
 
 /// The challenges of one network in a ban, as a multiple of its rate.
 const CHALLENGES_TIMES: u32 = 10;
 
-/// How strict the guard is.
+/// The limits of the guard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Terms {
-    /// Requests a second from one source; 0: no limit.
+    /// Requests per second from one source; 0: no limit.
     pub requests_per_second: u32,
-    /// Requests of one source at once.
+    /// Maximum burst of requests from one source.
     pub burst: u32,
     /// Wrong credentials before a ban.
     pub failures: u32,
@@ -90,7 +90,7 @@ impl Reason {
     }
 }
 
-/// What phones are registered at a source.
+/// Whether a phone is registered at a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resident {
     /// None.
@@ -101,13 +101,13 @@ pub enum Resident {
     Phone,
 }
 
-/// What the guard decides about a request.
+/// The guard's decision about a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pass {
     Yes,
-    /// Silence, unless the request shows the right response to a challenge.
+    /// No response, unless the request has the correct response to a challenge.
     OnlyProven(Reason),
-    /// The same, but phones without credentials still get challenges (`may_challenge`).
+    /// Like `OnlyProven`, but phones without credentials still get challenges (`may_challenge`).
     OnlyProvenOrNew(Reason),
 }
 
@@ -124,12 +124,12 @@ pub struct Ban {
     pub nth: u32,
 }
 
-/// A leaky bucket: full when its point lies a whole depth ahead of now, empty when the point is reached.
+/// A leaky bucket: full when its time is a whole depth ahead of now, empty when the time is reached.
 #[derive(Clone, Copy, Debug, Default)]
 struct Bucket(Instant);
 
 impl Bucket {
-    /// One more drop, which leaks after `interval`. False when it does not fit.
+    /// Adds one drop, which leaks after `interval`. Returns false if it does not fit.
     fn take(&mut self, now: Instant, interval: Duration, depth: u32) -> bool {
         let next = self.0.max(now) + interval;
         let fits = next.since(now) <= interval * depth.max(1);
@@ -139,26 +139,26 @@ impl Bucket {
         fits
     }
 
-    /// How many drops are in it, begun ones counted.
+    /// The number of drops in it, rounded up.
     fn level(self, now: Instant, interval: Duration) -> u32 {
         u32::try_from(self.0.since(now).as_nanos().div_ceil(interval.as_nanos().max(1))).unwrap_or(u32::MAX)
     }
 }
 
-/// What is remembered of one source.
+/// The state of one source.
 #[derive(Clone, Copy, Debug, Default)]
 struct Source {
     requests: Bucket,
     far_over: Bucket,
     failures: Bucket,
-    /// Nothing is held against it from then on.
+    /// The time from which on nothing is counted against it.
     clean_at: Instant,
 }
 
-/// Whose requests are counted.
+/// The unit for which requests are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
-    /// All of one network (`source_network`).
+    /// All sources of one network (`source_network`).
     Network(IpAddr),
     /// A registered phone.
     Phone(SocketAddr),
@@ -174,22 +174,22 @@ enum Key {
 struct Banned {
     reason: Reason,
     nth: u32,
-    /// Datagrams that anybody could have sent led to it: a proof from there ends it.
+    /// The ban was caused by datagrams with a source that may be forged: a valid response from there ends it.
     forgeable: bool,
     /// Phones there still get challenges.
     challenges: bool,
-    /// None once the ban is over and only its number is remembered.
+    /// None once the ban has ended and only its number is stored.
     until: Option<Instant>,
     /// When this entry changes next.
     due: Instant,
 }
 
-/// All sources that asked lately.
+/// All recent sources.
 #[derive(Debug)]
 pub struct Guard {
     terms: Terms,
     sources: BTreeMap<Key, Source>,
-    /// The sources by the time at which they are clean; who is clean first makes room first.
+    /// The sources by the time at which they are clean; at the limit the first one is removed.
     clean: BTreeSet<(Instant, Key)>,
     bans: BTreeMap<IpAddr, Banned>,
     deadlines: Deadlines<IpAddr>,
@@ -212,13 +212,13 @@ impl Guard {
         }
     }
 
-    /// New terms; what is held against whom stays.
+    /// Applies new terms; counts and bans stay.
     pub fn configure(&mut self, terms: Terms) {
         self.terms = terms;
     }
 
-    /// A source asks for work. `resident` is asked only when it matters. `is_datagram`: the source could be forged.
-    /// `Err` brings a ban that has just begun.
+    /// Checks a request of a source. `resident` is only called if it matters. `is_datagram`: the source could be forged. `Err` contains a
+    /// ban that has just begun.
     pub fn ask(
         &mut self,
         now: Instant,
@@ -261,7 +261,7 @@ impl Guard {
         }
     }
 
-    /// True if a source whose request belongs to a dialog keeps its rate. It has a rate of its own, which other sources cannot use up
+    /// True if a source whose request belongs to a dialog is within its rate. This rate is separate; other sources cannot use it up
     /// without the tags of a dialog.
     pub fn lets_participant_in(&mut self, now: Instant, source: SocketAddr) -> bool {
         self.fits(now, Key::Participant(source))
@@ -278,8 +278,8 @@ impl Guard {
             && self.takes(now, all, interval / CHALLENGES_TIMES, rate.saturating_mul(CHALLENGES_TIMES))
     }
 
-    /// A source has shown wrong credentials. Gives the ban that follows. `proven`: the source cannot be forged, because it is a
-    /// connection or answers a challenge that was sent there.
+    /// Counts wrong credentials of a source. Returns the ban that follows. `proven`: the source cannot be forged, because it is a
+    /// connection or responds to a challenge that was sent there.
     pub fn failed(
         &mut self,
         now: Instant,
@@ -308,7 +308,7 @@ impl Guard {
         Some(self.ban(now, network, Reason::Credentials, !proven, resident || !proven))
     }
 
-    /// A source has shown the right response to a challenge: a ban that a forger could have brought about ends.
+    /// A source has sent the correct response to a challenge: a ban that a forger could have caused ends.
     pub fn proven(&mut self, source: IpAddr) {
         let network = source_network(source);
         if self.bans.get(&network).is_some_and(|ban| ban.forgeable && ban.until.is_some()) {
@@ -321,14 +321,14 @@ impl Guard {
         &mut self.guesses
     }
 
-    /// Counts what was dropped or refused.
+    /// Counts a dropped or rejected request.
     pub fn count(&mut self, reason: Reason) {
         if let Some(count) = self.counts.get_mut(reason as usize) {
             *count += 1;
         }
     }
 
-    /// Ends a ban and forgets what led to it. False when the address has none.
+    /// Ends a ban and resets its cause. Returns false if the address has none.
     pub fn lift(&mut self, address: IpAddr) -> bool {
         let network = source_network(address);
         let was = self.forget_ban(network).is_some_and(|ban| ban.until.is_some());
@@ -340,7 +340,7 @@ impl Guard {
         was
     }
 
-    /// Ends bans and forgets sources whose time has come.
+    /// Ends bans, and removes sources that are clean.
     pub fn expire(&mut self, now: Instant) {
         while let Some((_, key)) = self.deadlines.pop_due(now) {
             let Some(ban) = self.bans.get_mut(&key) else { continue };
@@ -358,12 +358,12 @@ impl Guard {
         }
     }
 
-    /// When `expire` is wanted.
+    /// The next time at which `expire` must run.
     pub fn poll_timeout(&self) -> Option<Instant> {
         earliest(self.guesses.poll_timeout(), earliest(self.deadlines.next(), self.clean.first().map(|(at, _)| *at)))
     }
 
-    /// The bans that run, in order of addresses.
+    /// The current bans, in order of addresses.
     pub fn bans(&self, now: Instant) -> Vec<Ban> {
         let running = |(address, ban): (&IpAddr, &Banned)| {
             let seconds = whole_seconds(ban.until?.since(now));
@@ -372,12 +372,12 @@ impl Guard {
         self.bans.iter().filter_map(running).collect()
     }
 
-    /// How many bans run.
+    /// The number of current bans.
     pub fn banned(&self) -> usize {
         self.banned
     }
 
-    /// What was dropped or refused since the start, by reason.
+    /// Numbers of dropped or rejected requests since the start, by reason.
     pub fn counts(&self) -> [(Reason, u64); Reason::ALL.len()] {
         let mut counts = Reason::ALL.map(|reason| (reason, 0));
         for ((_, count), total) in counts.iter_mut().zip(self.counts) {
@@ -386,7 +386,7 @@ impl Guard {
         counts
     }
 
-    /// Its tables agree.
+    /// Checks that the tables are consistent.
     pub fn verify(&self) -> Result<(), String> {
         let running = self.bans.values().filter(|ban| ban.until.is_some()).count();
         if running != self.banned || self.deadlines.len() != self.bans.len() {
@@ -398,7 +398,7 @@ impl Guard {
         Ok(())
     }
 
-    /// True when one more request keeps the rate.
+    /// True if one more request is within the rate.
     fn fits(&mut self, now: Instant, key: Key) -> bool {
         let Some(interval) = Duration::from_secs(1).checked_div(self.terms.requests_per_second) else { return true };
         self.takes(now, key, interval, self.terms.burst)
@@ -426,7 +426,7 @@ impl Guard {
 
     fn ban(&mut self, now: Instant, key: IpAddr, reason: Reason, forgeable: bool, challenges: bool) -> Ban {
         let before = self.forget_ban(key).map_or(0, |ban| ban.nth);
-        // The ban does not begin with a burst of challenges.
+        // The bucket starts full, so that the ban does not begin with a burst of challenges.
         let full = Source { requests: Bucket(now + Duration::from_secs(1)), ..Source::default() };
         self.remember(Key::Challenges(key), full);
         if self.bans.len() >= GUARD_BANS_MAX
@@ -454,7 +454,7 @@ impl Guard {
     }
 }
 
-/// What counts as one source: an IPv4 address, or the /64 of an IPv6 address, which one customer has whole.
+/// The network that counts as one source: an IPv4 address, or the /64 of an IPv6 address, which usually belongs to one customer.
 pub fn source_network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),

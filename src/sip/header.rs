@@ -1,4 +1,4 @@
-//! Values of header fields (RFC 3261 §20, §25.1), read where they stand.
+//! Values of header fields (RFC 3261 §20, §25.1), parsed without copying.
 
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -8,14 +8,14 @@ use super::wire::{Fault, Method};
 
 /// Host names and IPv4 addresses; the underscore is not legal but in use.
 const HOST: Set = Set::alphanumeric_and(b"-._");
-/// Characters of an unquoted display name: tokens, what occurs in the wild without harm, and blanks.
+/// Characters of an unquoted display name: tokens, harmless characters that occur in practice, and blanks.
 const DISPLAY: Set = Set::alphanumeric_and(b"-.,:;!%*_+`'~ \t()/&=?#$|{}[]^@");
 
 const fn fault(why: &'static str) -> Fault {
     Fault { status: 400, why }
 }
 
-/// `;name=value` pairs as they stand, values with quotes removed on request.
+/// `;name=value` pairs, unchanged; values with quotes removed on request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Params<'a> {
     raw: &'a [u8],
@@ -27,12 +27,12 @@ impl<'a> Params<'a> {
         Self { raw }
     }
 
-    /// The text as it stands.
+    /// The text, unchanged.
     pub fn as_bytes(&self) -> &'a [u8] {
         self.raw
     }
 
-    /// The value of a parameter, by case-insensitive name: `Some(None)` when it stands without a value.
+    /// The value of a parameter, by case-insensitive name: `Some(None)` if it has no value.
     pub fn get(&self, name: &str) -> Option<Option<Cow<'a, [u8]>>> {
         let (_, value) = self.iter().find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes()))?;
         Some(value.map(unquote))
@@ -43,7 +43,7 @@ impl<'a> Params<'a> {
         self.get(name).flatten().filter(|value| !value.is_empty())
     }
 
-    /// True when the parameter stands there, with or without a value.
+    /// True if the parameter is present, with or without a value.
     pub fn has(&self, name: &str) -> bool {
         self.iter().any(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes()))
     }
@@ -53,8 +53,7 @@ impl<'a> Params<'a> {
         ParamIter { rest: self.raw }.filter(|(name, _)| !name.is_empty())
     }
 
-    /// Checks `*( SEMI generic-param )`: no empty parameter but one behind a last `;`, names that are tokens, quotes
-    /// that close.
+    /// Checks `*( SEMI generic-param )`: no empty parameter except after a last `;`, names that are tokens, closed quotes.
     fn check(&self, why: &'static str) -> Result<(), Fault> {
         let mut rest = self.raw;
         while !rest.is_empty() {
@@ -73,7 +72,7 @@ impl<'a> Params<'a> {
     }
 }
 
-/// Quoted, or without blanks, quotes and separators that would end it.
+/// True for a quoted value, or one without blanks, quotes and separators that would end it.
 fn is_param_value(value: &[u8]) -> bool {
     match value {
         [b'"', ..] => quoted_length(value) == Some(value.len()),
@@ -101,8 +100,8 @@ impl<'a> Iterator for ParamIter<'a> {
     }
 }
 
-/// Cuts one parameter off: text between the `;` at the front and the next one outside quotes, and the text from there.
-/// None when `text` does not start with `;` or a quote does not close.
+/// Cuts off one parameter: the text between the `;` at the front and the next one outside quotes, and the text from there. None if `text`
+/// does not start with `;` or a quote is not closed.
 fn cut_param(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let [b';', text @ ..] = trim_start(text) else { return None };
     let mut at = 0;
@@ -129,7 +128,7 @@ fn name_and_value(param: &[u8]) -> (&[u8], Option<&[u8]>) {
 /// One Via value (RFC 3261 §20.42).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Via<'a> {
-    /// `UDP`, `TCP` … as it stands.
+    /// `UDP`, `TCP` … unchanged.
     pub transport: &'a [u8],
     /// Host part of sent-by; an IPv6 literal keeps its brackets.
     pub host: &'a [u8],
@@ -256,12 +255,12 @@ pub struct NameAddr<'a> {
 }
 
 impl<'a> NameAddr<'a> {
-    /// Reads one value.
+    /// Parses one value.
     pub fn parse(value: &'a [u8]) -> Result<Self, Fault> {
         Self::parse_of(value, "name-addr")
     }
 
-    /// Reads one value; `why` names its header field in a fault.
+    /// Parses one value; `why` is the name of its header field in an error.
     pub(super) fn parse_of(value: &'a [u8], why: &'static str) -> Result<Self, Fault> {
         let found = Self::read(trim(value)).ok_or(fault(why))?;
         found.params.check(why)?;
@@ -292,8 +291,8 @@ impl<'a> NameAddr<'a> {
         is_uri_like(uri).then_some(Self { display, uri, params: Params::new(params) })
     }
 
-    /// Without brackets everything from the first `;` on belongs to the header field, and `?` and `,` are not allowed
-    /// (RFC 3261 §20).
+    /// Parses a value without brackets: everything from the first `;` on belongs to the header field, and `?` and `,` are not allowed (RFC
+    /// 3261 §20).
     fn read_bare(value: &'a [u8]) -> Option<Self> {
         let (uri, params) = match value.iter().position(|b| *b == b';') {
             Some(at) => split(value, at),
@@ -310,7 +309,7 @@ impl<'a> NameAddr<'a> {
     }
 }
 
-/// A scheme and a colon, and no character that can never stand in a URI.
+/// True for a scheme and a colon, and no character that is never allowed in a URI.
 fn is_uri_like(uri: &[u8]) -> bool {
     let scheme = memchr::memchr(b':', uri).is_some_and(|at| at > 0);
     scheme && !uri.iter().any(|b| matches!(b, 0..=32 | b'"' | b'<' | b'>' | 127))
@@ -319,7 +318,7 @@ fn is_uri_like(uri: &[u8]) -> bool {
 /// `CSeq: 1 INVITE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CSeq<'a> {
-    /// Below 2^31 (RFC 3261 §8.1.1.5) on what we make; any 32 bits are read.
+    /// Below 2^31 (RFC 3261 §8.1.1.5) in our requests; any 32-bit number is accepted.
     pub number: u32,
     pub method: Method,
     pub method_text: &'a [u8],

@@ -1,4 +1,4 @@
-//! The order in which a domain's servers are tried (RFC 3263 §4, RFC 2782). Asks nobody: the records are given.
+//! The order in which a domain's servers are tried (RFC 3263 §4, RFC 2782). Sends no queries; the caller passes the records.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -7,7 +7,7 @@ use crate::ids::Rng;
 
 use super::flow::Transport;
 
-/// One server of a domain, and how it is spoken to.
+/// One server of a domain, with its transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Target {
     pub transport: Transport,
@@ -23,23 +23,23 @@ impl fmt::Display for Target {
 /// One NAPTR record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pointer {
-    /// Lower first.
+    /// Lower values first.
     pub order: u16,
-    /// Lower first, among those of one order.
+    /// Lower values first, among records of the same order.
     pub preference: u16,
     pub flags: Vec<u8>,
     /// `SIP+D2U`, `SIP+D2T` or `SIPS+D2T`.
     pub service: Vec<u8>,
     pub regexp: Vec<u8>,
-    /// The name whose SRV records tell the servers.
+    /// The name whose SRV records list the servers.
     pub replacement: String,
 }
 
-/// The transports that a domain's NAPTR records offer and that we speak, most wanted first, each with the name whose SRV records
-/// tell the servers (RFC 3263 §4.1). With `secure` only those of SIPS.
+/// The supported transports in a domain's NAPTR records, in order of preference, each with the name whose SRV records list the servers
+/// (RFC 3263 §4.1). With `secure` only those of SIPS.
 ///
-/// RFC 3403 §4.1 stops at the first order in which something can be used. Here the others follow behind it: an emergency call is
-/// rather made over a telco's second transport than not at all.
+/// RFC 3403 §4.1 stops at the first order with a usable record. Here the others follow after it, because an emergency call over a telco's
+/// second transport is better than no call.
 pub fn offered(mut pointers: Vec<Pointer>, spoken: &[Transport], secure: bool) -> Vec<(Transport, String)> {
     pointers.sort_by_key(|pointer| (pointer.order, pointer.preference));
     let usable = pointers.into_iter().filter(|one| one.flags.eq_ignore_ascii_case(b"s") && one.regexp.is_empty());
@@ -54,7 +54,7 @@ fn transport_of(service: &[u8], secure: bool) -> Option<Transport> {
     known.map(|(_, transport)| transport).filter(|transport| !secure || *transport == Transport::Tls)
 }
 
-/// The name whose SRV records tell a domain's servers of one transport (RFC 3263 §4.2).
+/// The name whose SRV records list a domain's servers for one transport (RFC 3263 §4.2).
 pub fn service_name(transport: Transport, domain: &str) -> String {
     let service = match transport {
         Transport::Udp => "_sip._udp",
@@ -67,7 +67,7 @@ pub fn service_name(transport: Transport, domain: &str) -> String {
 /// One SRV record.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Service {
-    /// Lower first.
+    /// Lower values first.
     pub priority: u16,
     /// Share among those of one priority.
     pub weight: u16,
@@ -75,9 +75,9 @@ pub struct Service {
     pub host: String,
 }
 
-/// By priority; within one priority drawn by weight (RFC 2782, "Weight").
+/// By priority; within one priority drawn at random by weight (RFC 2782, "Weight").
 pub fn in_order(mut services: Vec<Service>, rng: &mut Rng) -> Vec<Service> {
-    // Those without weight stand first among their equals, so that they have their small chance.
+    // Records of weight 0 come first among those of the same priority, which gives them a small chance.
     services.sort_by_key(|service| (service.priority, service.weight));
     let mut ordered = Vec::with_capacity(services.len());
     while let Some(priority) = services.first().map(|service| service.priority) {

@@ -1,6 +1,5 @@
-//! Builds the messages that siaga sends. The only file that names rsip: methods, versions, transports and
-//! status codes are its types; bodies, reason phrases and values from peers are written here, sanitised (no CR, LF or NUL
-//! can pass).
+//! Builds the messages that siaga sends. The only file that uses rsip, for methods, versions, transports and status codes. Bodies, reason
+//! phrases and values from peers are written here, sanitised (CR, LF and NUL are removed).
 
 mod again;
 mod banner;
@@ -17,11 +16,11 @@ pub use self::stencil::{Stencil, refusal_flow, response_flow};
 use super::flow::Transport;
 use super::wire::{Method, Name};
 
-/// Room for a usual message, so that it is written into one allocation.
+/// Capacity for a usual message, so that it needs one allocation.
 const USUAL_BYTES: usize = 1_024;
 
-/// Starts a request outside or inside a dialog; the caller adds Via, From, To, Call-ID, CSeq (in that order).
-/// `Method::Other` has no word to be sent with and becomes OPTIONS.
+/// Starts a request outside or inside a dialog; the caller adds Via, From, To, Call-ID, CSeq (in that order). `Method::Other` has no text
+/// and becomes OPTIONS.
 pub fn request(method: Method, uri: &[u8]) -> Builder {
     let mut bytes = Vec::with_capacity(USUAL_BYTES);
     put(&mut bytes, &model(method));
@@ -34,7 +33,7 @@ pub fn request(method: Method, uri: &[u8]) -> Builder {
     Builder { bytes, reason_at: fields_at, fields_at, body: Vec::new() }
 }
 
-/// Starts a response without the header fields that `Stencil::response` repeats.
+/// Starts a response without the header fields that `Stencil::response` copies.
 fn response(status: u16) -> Builder {
     let mut bytes = Vec::with_capacity(USUAL_BYTES);
     put(&mut bytes, &rsip::Version::V2);
@@ -46,7 +45,7 @@ fn response(status: u16) -> Builder {
     Builder { bytes, reason_at, fields_at, body: Vec::new() }
 }
 
-/// The methods that siaga takes, as the value of Allow.
+/// The methods that siaga supports, as the value of Allow.
 pub const ALLOW: &[u8] = b"INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, PRACK, UPDATE, INFO, REFER, SUBSCRIBE, MESSAGE";
 
 /// A message under construction. Every value is cleaned of CR, LF and NUL before it is written.
@@ -75,7 +74,7 @@ impl Builder {
         self
     }
 
-    /// Adds a header field. `Name::Other` has no text, and Content-Length is ours to write: both are left out.
+    /// Adds a header field. `Name::Other` has no text, and `encode` writes Content-Length: both are ignored.
     #[must_use]
     pub fn header(mut self, name: Name, value: &[u8]) -> Self {
         if name != Name::Other && name != Name::ContentLength {
@@ -84,14 +83,14 @@ impl Builder {
         self
     }
 
-    /// Adds a header field that `Name` does not know.
+    /// Adds a header field that is not in `Name`.
     #[must_use]
     pub fn extension(mut self, name: &'static str, value: &[u8]) -> Self {
         put_field(&mut self.bytes, name, value);
         self
     }
 
-    /// Adds our Via in front of the other header fields: `SIP/2.0/UDP sent_by;branch=…;rport`.
+    /// Adds our Via before the other header fields: `SIP/2.0/UDP sent_by;branch=…;rport`.
     #[must_use]
     pub fn via(mut self, transport: Transport, sent_by: &str, branch: &str) -> Self {
         let word = match transport {
@@ -116,7 +115,7 @@ impl Builder {
         self
     }
 
-    /// The bytes, Content-Length last.
+    /// The bytes of the message, with Content-Length as the last header field.
     pub fn encode(self) -> Bytes {
         let Self { mut bytes, body, .. } = self;
         put(&mut bytes, &format_args!("{}: {}\r\n\r\n", Name::ContentLength.as_str(), body.len()));
@@ -124,14 +123,14 @@ impl Builder {
         Bytes::from(bytes)
     }
 
-    /// Adds whole header field lines that were cleaned before.
+    /// Adds complete header field lines that were sanitised before.
     fn raw(mut self, lines: &[u8]) -> Self {
         self.bytes.extend_from_slice(lines);
         self
     }
 }
 
-/// Writes one header field line, its value cleaned.
+/// Writes one header field line with a sanitised value.
 fn put_field(bytes: &mut Vec<u8>, name: &str, value: &[u8]) {
     bytes.extend_from_slice(name.as_bytes());
     bytes.extend_from_slice(b": ");
@@ -144,7 +143,7 @@ fn put_clean(bytes: &mut Vec<u8>, value: &[u8]) {
     bytes.extend_from_slice(&clean(value));
 }
 
-/// Puts a space for each CR, LF and NUL: no value can start a line of its own.
+/// Replaces each CR, LF and NUL by a space, so that no value can start a new line.
 fn clean(value: &[u8]) -> Cow<'_, [u8]> {
     if memchr::memchr3(b'\r', b'\n', 0, value).is_none() {
         return Cow::Borrowed(value);
@@ -153,7 +152,7 @@ fn clean(value: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(value.iter().map(space).collect())
 }
 
-/// Writes what cannot fail to be written: memory has no errors.
+/// Writes to memory, which cannot fail.
 fn put(bytes: &mut Vec<u8>, what: &impl std::fmt::Display) {
     write!(bytes, "{what}").unwrap_or_default();
 }
@@ -177,7 +176,7 @@ fn model(method: Method) -> rsip::Method {
     }
 }
 
-/// The reason phrase of a status code; of an unregistered code the word of its class.
+/// The reason phrase of a status code; for an unregistered code the phrase of its class.
 #[expect(clippy::too_many_lines, reason = "one line per status code")]
 pub fn reason_phrase(status: u16) -> &'static str {
     match rsip::StatusCode::from(status) {

@@ -1,4 +1,4 @@
-//! SIP as data (RFC 3261 and friends): reads, builds and times messages. Pure: no sockets, no clocks, no queue.
+//! SIP messages, transactions and related data (RFC 3261 and extensions): parses, builds and times messages. No sockets, clocks or queues.
 
 pub mod caller_number;
 pub mod certificate;

@@ -1,12 +1,12 @@
-//! Telephone numbers: E.164 where that is beyond doubt, and as a trunk wants them dialled.
+//! Telephone numbers: E.164 if they are unambiguous, and in the format that a trunk expects.
 
 /// Digits of a number with country code (ITU-T E.164 §6): at most 15; fewer than 8 are short codes.
 const DIGITS: std::ops::RangeInclusive<usize> = 8..=15;
 
-/// How a trunk wants numbers.
+/// The format of numbers that a trunk expects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NumberFormat {
-    /// As config or the operator wrote them.
+    /// As in the configuration, or as the operator dialled them.
     #[default]
     AsDialled,
     /// `+62…`
@@ -17,10 +17,10 @@ pub enum NumberFormat {
     National,
 }
 
-/// The number as `+` and digits. None when it cannot be told for certain: short codes, foreign prefixes, names.
+/// The number as `+` and digits. None if it is ambiguous: short codes, foreign prefixes, names.
 ///
-/// `country` is the country code without `+`. A number that starts with `0` and another digit is taken for national, one
-/// that starts with the country code and is long enough for international without `+`.
+/// `country` is the country code without `+`. A number that starts with `0` and another digit counts as national; one that starts with the
+/// country code and is long enough counts as international without `+`.
 pub fn e164(number: &str, country: &str) -> Option<String> {
     let (plus, digits) = match number.trim().strip_prefix('+') {
         Some(rest) => (true, rest),
@@ -47,7 +47,7 @@ pub fn e164(number: &str, country: &str) -> Option<String> {
     (DIGITS.contains(&whole.len()) && !whole.starts_with('0')).then(|| format!("+{whole}"))
 }
 
-/// The number as a trunk wants it; as it stands when it is not certain what it means.
+/// The number in the trunk's format; unchanged if it is ambiguous.
 pub fn dialled(number: &str, format: NumberFormat, country: &str) -> String {
     let Some(whole) = e164(number, country) else { return number.to_owned() };
     let digits = whole.trim_start_matches('+');
@@ -57,7 +57,7 @@ pub fn dialled(number: &str, format: NumberFormat, country: &str) -> String {
         NumberFormat::Country => digits.to_owned(),
         NumberFormat::National => match digits.strip_prefix(country).filter(|_| !country.is_empty()) {
             Some(national) => format!("0{national}"),
-            // Another country has no national form here.
+            // A number of another country has no national form.
             None => whole,
         },
     }

@@ -1,4 +1,4 @@
-//! Offer and answer (RFC 3264): what two descriptions agree on.
+//! Offer and answer (RFC 3264): negotiates one audio stream from two descriptions.
 
 use std::net::SocketAddr;
 
@@ -8,28 +8,28 @@ use super::sdp::{self, AudioCodec, AudioDescription, Direction, Local, Places, S
 #[cfg(test)]
 mod tests;
 
-/// What a leg's stream is after offer and answer.
+/// The parameters of a leg's stream after offer and answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Agreed {
-    /// Where we send RTP and RTCP.
+    /// The destinations of RTP and RTCP.
     pub rtp: SocketAddr,
     pub rtcp: SocketAddr,
     pub codec: AudioCodec,
-    /// Payload type of the codec in what we send.
+    /// Payload type of the codec in packets that we send.
     pub payload_type: u8,
-    /// Payload type of telephone events in what we send, when agreed.
+    /// Payload type of telephone events in packets that we send, if negotiated.
     pub dtmf: Option<u8>,
-    /// The same in what the peer sends: the number in our description (RFC 3264 §5.1, §6.1).
+    /// Payload type of telephone events in packets of the peer: the number in our description (RFC 3264 §5.1, §6.1).
     pub dtmf_heard: Option<u8>,
-    /// Seen from us: what we may do.
+    /// The direction from our side.
     pub direction: Direction,
     /// Keys of SRTP; None: plain RTP.
     pub crypto: Option<Crypto>,
 }
 
-/// Answers an offer: its first G.711 codec (or `prefer`, else what the leg wants most, when it is offered), its payload types,
-/// telephone-event when offered and not unwanted, direction mirrored (RFC 3264 §6.1), all other m-lines refused with port 0 in their place. RTP/SAVP gets its first
-/// usable suite with our key (RFC 4568 §5.1.2).
+/// Answers an offer: its first G.711 codec (or `prefer`, else the leg's preferred codec, if it is offered), its payload types,
+/// telephone-event if offered and not disabled, direction mirrored (RFC 3264 §6.1), all other m-lines rejected with port 0 in their
+/// positions. RTP/SAVP gets its first usable suite with our key (RFC 4568 §5.1.2).
 pub fn answer(
     offer: &AudioDescription,
     local: Local,
@@ -56,8 +56,8 @@ pub fn answer(
     Ok((text.into_bytes(), agreed))
 }
 
-/// Takes the answer to the offer that `sdp::write_offer` wrote: its first codec counts (RFC 3264 §7). One that is not secret
-/// as the offer was is none (RFC 4568 §5.1.3).
+/// Accepts the answer to an offer of `sdp::write_offer`: its first codec is used (RFC 3264 §7). An answer without the SRTP of the offer is
+/// invalid (RFC 4568 §5.1.3).
 pub fn accept(answer: &AudioDescription, local: Local) -> Result<Agreed, SdpError> {
     let chosen = *answer.codecs.first().ok_or(SdpError::NoCodec)?;
     same_family(answer, local)?;
@@ -69,7 +69,7 @@ pub fn accept(answer: &AudioDescription, local: Local) -> Result<Agreed, SdpErro
             Some(*same.ok_or(SdpError::NoCrypto)?)
         }
     };
-    // A peer that names another number is sent that one, and sends ours (RFC 3264 §6.1).
+    // A peer that has another number is sent that number, and sends ours (RFC 3264 §6.1).
     let dtmf_heard = local.formats.dtmf();
     let dtmf = answer.dtmf.filter(|_| dtmf_heard.is_some());
     Ok(Agreed { dtmf, dtmf_heard: dtmf.and(dtmf_heard), ..agree(answer, chosen, local.terms, theirs) })
@@ -82,11 +82,11 @@ fn same_family(peer: &AudioDescription, local: Local) -> Result<(), SdpError> {
     if reachable { Ok(()) } else { Err(SdpError::OtherFamily) }
 }
 
-/// The line of an offer that we answer. None: plain sound.
+/// The crypto line of an offer that we answer. None: plain RTP.
 fn answered_line(offer: &AudioDescription, terms: Terms) -> Result<Option<CryptoLine>, SdpError> {
     let first = offer.crypto.first().copied();
     match terms.secrecy {
-        // Keys in a plain profile may be left over from another leg of a gateway: plain sound is always meant.
+        // Keys in a plain profile may come from another leg of a gateway: plain RTP is always intended.
         Secrecy::AsOffered if !offer.secure => Ok(None),
         Secrecy::Wanted if !offer.secure => Ok(first),
         Secrecy::AsOffered | Secrecy::Wanted | Secrecy::Required => first.map(Some).ok_or(SdpError::NoCrypto),

@@ -1,5 +1,5 @@
-//! Who may read what the service writes: its own user, and of the database and the recordings one group, if the configuration names one.
-//! A folder that is shared with a group has the bit `setgid`; what is made in it is the group's to read.
+//! Access to the files that the service writes: for its own user, and for database and recordings also one group, if the configuration
+//! names one. A folder that is shared with a group has the `setgid` bit, so the group can read new files in it.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
@@ -10,15 +10,15 @@ const OWN_FOLDER: u32 = 0o700;
 const OWN_FILE: u32 = 0o600;
 const SHARED_FOLDER: u32 = 0o2750;
 const SHARED_FILE: u32 = 0o640;
-/// `setgid`, and the group may look in.
+/// `setgid`, and the group may list the folder.
 const IS_SHARED: u32 = 0o2050;
 
-/// Makes a folder, and those above it that are missing, for this user alone.
+/// Creates a folder and its missing parents, for this user only.
 pub fn make_folder(dir: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(OWN_FOLDER).create(dir)
 }
 
-/// For files that only this user may read.
+/// Options for files that only this user may read.
 pub fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.mode(OWN_FILE);
@@ -30,7 +30,7 @@ pub fn create(path: &Path) -> io::Result<File> {
     options().create(true).write(true).truncate(true).open(path)
 }
 
-/// Makes a folder that is shared if the one above it is.
+/// Creates a folder. It is shared if its parent is.
 pub fn make_folder_like(dir: &Path) -> io::Result<()> {
     if dir.is_dir() {
         return Ok(());
@@ -40,7 +40,7 @@ pub fn make_folder_like(dir: &Path) -> io::Result<()> {
         make_folder_like(above)?;
     }
     make_folder(dir)?;
-    // The kernel has given it the group and the bit.
+    // The kernel has set the group and the `setgid` bit.
     match above.is_some_and(is_shared) {
         true => fs::set_permissions(dir, Permissions::from_mode(SHARED_FOLDER)),
         false => Ok(()),
@@ -60,7 +60,7 @@ pub fn create_new_like(path: &Path) -> io::Result<File> {
 pub fn share(folder: &Path, files: &[PathBuf], group: u32) -> io::Result<()> {
     make_folder(folder)?;
     chown(folder, None, Some(group))?;
-    // After the change of the group, which takes the bit away.
+    // After the change of the group, which clears the bit.
     fs::set_permissions(folder, Permissions::from_mode(SHARED_FOLDER))?;
     for file in files.iter().filter(|file| file.exists()) {
         chown(file, None, Some(group))?;
@@ -99,7 +99,7 @@ pub fn share_below(folder: &Path, group: u32) -> (usize, Option<io::Error>) {
     (failures, first)
 }
 
-/// Changes only what differs: most files are shared already.
+/// Changes only what differs, because most files are shared already.
 fn share_one(path: &Path, group: u32, mode: u32) -> io::Result<()> {
     let found = fs::metadata(path)?;
     if found.gid() != group {
@@ -120,7 +120,7 @@ pub fn closed_above(path: &Path, group: u32) -> Option<PathBuf> {
     above.filter(|folder| !enters(folder)).last().map(Path::to_owned)
 }
 
-/// The file of a database of SQLite, and those that SQLite keeps beside it.
+/// The file of an SQLite database, and its WAL and shared-memory files.
 pub fn database_files(path: &Path) -> [PathBuf; 3] {
     ["", "-wal", "-shm"].map(|end| {
         let mut name = path.as_os_str().to_owned();

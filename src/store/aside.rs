@@ -1,5 +1,5 @@
-//! Calls that the database rejects: their facts wait in files of their own beside the journal, so that all other calls are stored. A person lists them,
-//! and stores them once the cause is gone (`siaga journal aside`, `siaga journal retry`).
+//! Calls that the database rejects: their facts wait in separate files next to the journal, so that all other calls are stored. A person
+//! lists them, and stores them once the cause is removed (`siaga journal aside`, `siaga journal retry`).
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -102,7 +102,7 @@ impl Aside {
         let mut outcomes = Vec::new();
         for (stream, path) in std::mem::take(&mut self.streams) {
             let outcome = retry_one(store, journal, stream, &path).await;
-            // A running service may have added facts since.
+            // A running service may have added facts in the meantime.
             if outcome.is_err() || path.exists() {
                 self.streams.insert(stream, path);
             }
@@ -123,7 +123,7 @@ pub enum RetryError {
 
 /// The ending of a file to which a running service may add facts.
 const WAITING: &str = ".facts";
-/// The ending of a file that a retry has taken: no fact is added to it any more.
+/// The ending of a file that a retry has taken. No fact is added to it any more.
 const RETRIED: &str = ".retried";
 
 fn retried(path: &Path) -> PathBuf {
@@ -153,8 +153,8 @@ async fn store_file(store: &Store, journal: &str, stream: CallId, file: &Path) -
     Ok(fs::remove_file(file)?)
 }
 
-/// Appends records to the file. If a retry takes the file meanwhile, it may have read it without them: then they go to a new file. Facts may be in both:
-/// a fact counts once.
+/// Appends records to the file. If a retry takes the file during the write, it may have read it without them: then they are also written
+/// to a new file. Facts may be in both files, but a fact counts once.
 fn append(path: &Path, records: &[u8]) -> io::Result<()> {
     append_while(path, records, || {})
 }

@@ -1,4 +1,4 @@
-//! Who may use the console, in which role.
+//! Console users and their roles.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,13 +10,13 @@ const PUT: &str = "INSERT INTO console_user (name, role, token_sha256) VALUES ($
     ON CONFLICT (name) DO UPDATE SET role = excluded.role, token_sha256 = excluded.token_sha256";
 const REMOVE: &str = "DELETE FROM console_user WHERE name = $1";
 
-/// One user as he is stored.
+/// One user as stored.
 #[derive(Clone, PartialEq, Eq, sqlx::FromRow, Serialize, Deserialize)]
 pub struct ConsoleUserRow {
     pub name: String,
-    /// The word of a role.
+    /// The name of a role.
     pub role: String,
-    /// Of his token, hexadecimal.
+    /// SHA-256 of the user's token, hexadecimal.
     pub token_sha256: String,
 }
 
@@ -27,12 +27,13 @@ impl std::fmt::Debug for ConsoleUserRow {
 }
 
 impl Store {
-    /// Every user, by name.
+    /// All users, by name.
     pub async fn console_users(&self) -> Result<Vec<ConsoleUserRow>, StoreError> {
         Ok(on_either!(self, pool => sqlx::query_as(ALL).fetch_all(pool).await?))
     }
 
-    /// Adds a user, or gives one another role and token. The mark of the operators rises, so that a service sees it.
+    /// Adds a user, or changes the role and token of an existing one. Increments the operators' change counter, so that a service detects
+    /// it.
     pub async fn put_console_user(&self, row: &ConsoleUserRow) -> Result<(), StoreError> {
         on_either!(self, pool => {
             let mut tx = pool.begin().await?;
@@ -43,7 +44,7 @@ impl Store {
         Ok(())
     }
 
-    /// Removes a user. False when there is none.
+    /// Removes a user. Returns false if there is none.
     pub async fn remove_console_user(&self, name: &str) -> Result<bool, StoreError> {
         Ok(on_either!(self, pool => {
             let mut tx = pool.begin().await?;

@@ -16,7 +16,7 @@ use crate::limits::{CRASH_LOG_FILE_BYTES_MAX, CRASH_LOG_FILES_MAX};
 
 use super::journal::record;
 
-/// Folders for the files. The first that is in memory and can be written is used.
+/// Folders for the files. The first one that is in memory and writable is used.
 const FOLDERS: [&str; 2] = ["/run/siaga", "/dev/shm"];
 /// How many appends are skipped after an error before the next attempt.
 const PAUSE: u32 = 64;
@@ -28,7 +28,7 @@ pub struct Files {
     user: u32,
 }
 
-/// The facts that one earlier run left behind.
+/// The remaining facts of one earlier run.
 #[derive(Debug)]
 pub struct Left {
     pub bytes: Vec<u8>,
@@ -58,7 +58,7 @@ impl Files {
         folder.join(format!("{}{:020}-{no:010}.facts", self.stem, run.as_millis()))
     }
 
-    /// The facts that runs other than `run` left behind, by run, oldest first.
+    /// The remaining facts of runs other than `run`, by run, oldest first.
     pub fn left_beside(&self, run: Timestamp) -> io::Result<Vec<Left>> {
         let mut all: Vec<Left> = Vec::new();
         for folder in FOLDERS {
@@ -102,7 +102,7 @@ impl Files {
         ours.collect()
     }
 
-    /// Removes every file of every run: for tests, and for services whose journal was removed for good.
+    /// Removes every file of every run: for tests, and for services whose journal was removed permanently.
     pub fn remove_all(&self) {
         for (_, _, file) in FOLDERS.iter().flat_map(|folder| self.found(Path::new(folder))) {
             // Its service may have removed it already.
@@ -111,14 +111,14 @@ impl Files {
     }
 }
 
-/// Machine and folder of a journal. None if the machine has no name.
+/// Identifies a journal by machine and folder. None if the machine has no name.
 pub fn home(dir: &Path) -> Option<String> {
     let read = |path| fs::read_to_string(path).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     let (machine, host) = (read("/etc/machine-id").unwrap_or_default(), read("/proc/sys/kernel/hostname")?);
     Some(format!("{machine}:{host}:{}", resolved(dir).ok()?.display()))
 }
 
-/// The path without links, as far as it exists: the same for every spelling.
+/// The path with links resolved, as far as it exists: the same for every spelling.
 fn resolved(dir: &Path) -> io::Result<PathBuf> {
     let whole = std::path::absolute(dir)?;
     for existing in whole.ancestors() {
@@ -130,7 +130,7 @@ fn resolved(dir: &Path) -> io::Result<PathBuf> {
     Ok(whole)
 }
 
-/// The first folder that is in memory and can be written. None if there is none: a write to a disk could wait.
+/// The first folder that is in memory and writable. None if there is none; a disk is not used, because a write could block the loop.
 pub fn folder() -> Option<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
     let in_memory = |folder: &Path| {
@@ -175,12 +175,13 @@ pub struct Cleaner {
     folder: Option<PathBuf>,
     /// Files before this one have been removed.
     kept_from: Arc<AtomicU32>,
-    /// Files with facts that found no room on the way to the journal: see `Held`.
+    /// Files with facts that did not fit into the queue to the journal: see `Held`.
     held: Arc<AtomicU64>,
 }
 
-/// Files that stay until the journal has the facts in them: the file `from` and those after it, for the `count`-th step that found no room. Both are
-/// one number, so that the loop and the journal's thread change them together.
+/// Files that must stay until the journal has their facts: the file `from` and those after it. `count` increases with each step whose
+/// facts did not fit into the queue. Both are packed into one atomic value, so that the loop and the journal's thread change them
+/// together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
     from: u32,
@@ -233,8 +234,8 @@ impl CrashLog {
         let _updated = held.fetch_update(Ordering::AcqRel, Ordering::Acquire, |number| Some(next(number)));
     }
 
-    /// Appends records with one `write()`. Returns the number of the file; None if the records are not in memory, because there is no folder or
-    /// no room, or too many files wait for the disk.
+    /// Appends records with one `write()`. Returns the number of the file. Returns None if the records are not in memory, because there is
+    /// no folder or no room, or too many files wait for the disk.
     pub fn append(&mut self, records: &[u8]) -> Option<u32> {
         if self.pause > 0 {
             self.pause -= 1;
@@ -271,7 +272,7 @@ impl CrashLog {
 }
 
 impl Cleaner {
-    /// The run whose files these are.
+    /// The run to which these files belong.
     pub const fn run(&self) -> Timestamp {
         self.run
     }
@@ -304,14 +305,14 @@ impl Cleaner {
         Ok(records)
     }
 
-    /// The journal has the records of the held files. Returns false if a further step has found no room since `held` was read: then the files stay, and the
-    /// next attempt reads them.
+    /// Releases the held files, whose records the journal has. Returns false if another step was added since `held` was read: then the
+    /// files stay, and the next attempt reads them.
     pub fn release(&self, held: Held) -> bool {
         let none = Held { from: Held::NONE, ..held };
         self.held.compare_exchange(held.number(), none.number(), Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    /// Removes all files of this run: all its facts are on the disk, and no more come.
+    /// Removes all files of this run, after all its facts are on the disk and no more will follow.
     pub fn stored_all(&self, last: u32) {
         self.stored_before(last.saturating_add(1));
     }

@@ -99,7 +99,7 @@ pub(super) async fn is_current(store: &Store) -> Result<bool, StoreError> {
     Ok(applied >= known(store).iter().map(|migration| migration.version).max())
 }
 
-/// Brings the tables up to date.
+/// Migrates the tables to the current version.
 pub(super) async fn migrate(store: &Store) -> Result<(), StoreError> {
     on_either!(store, pool => known(store).run(pool).await?);
     Ok(())

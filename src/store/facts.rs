@@ -1,5 +1,5 @@
-//! Facts and call detail records as rows. A batch of facts, the records that they close or change, and the journal's
-//! place behind them are stored in one transaction: all or nothing, and once.
+//! Facts and call detail records as rows. One transaction stores a batch of facts, the records that they complete or change, and the
+//! journal position after them.
 
 use serde::Serialize;
 
@@ -11,8 +11,8 @@ use super::journal::Place;
 use super::journal::record::Entry;
 use super::{Store, StoreError, on_either};
 
-/// The statements that differ between the two databases: each takes one JSON array, so that a batch of any size is one
-/// round trip and one prepared statement.
+/// The statements that differ between the two databases. Each takes one JSON array, so that a batch of any size needs one round trip and
+/// one prepared statement.
 struct Dialect {
     insert_facts: &'static str,
     upsert_cdrs: &'static str,
@@ -84,23 +84,24 @@ const SET_HOME: &str = "UPDATE journal_cursor SET home = $2 WHERE journal = $1";
 const LOST_JOURNALS: &str = "SELECT journal FROM journal_cursor WHERE home = $2 AND journal <> $1 ORDER BY journal";
 const FORGET_HOME: &str = "UPDATE journal_cursor SET home = NULL WHERE journal = $1";
 
-/// What one transaction stores.
+/// The content of one transaction.
 #[derive(Debug, Default)]
 pub struct Batch<'a> {
     pub facts: Vec<&'a Entry>,
-    /// Calls of which a fact is stored but whose facts the caller does not hold: folded from what is stored.
+    /// Calls for which a fact is stored although the caller does not have their other facts: their records are computed from the stored
+    /// facts.
     pub refold: Vec<CallId>,
-    /// Records of calls that are over.
+    /// Records of ended calls.
     pub cdrs: Vec<Cdr>,
     pub opened: Vec<CallId>,
     /// The journal's segment with the facts of the opened calls.
     pub segment: i64,
     pub closed: Vec<CallId>,
-    /// The journal's place behind these facts.
+    /// The journal position after these facts.
     pub cursor: Option<Place>,
 }
 
-/// A record's columns.
+/// The columns of a record.
 #[derive(Debug, Serialize)]
 struct Row<'a> {
     call: CallId,
@@ -154,7 +155,7 @@ impl<'a> Row<'a> {
     }
 }
 
-/// One stretch of talk.
+/// One period of talk.
 #[derive(Debug, Serialize)]
 struct TalkRow<'a> {
     call: CallId,
@@ -175,7 +176,7 @@ impl<'a> TalkRow<'a> {
                 Callee::Operator(operator) => Some(operator.as_str()),
                 Callee::Number(_) => None,
             };
-            // Who talked last worked on the call after its end.
+            // The operator who talked last worked on the call after its end.
             let wrap_ms = cdr.wrap_ms.filter(|_| no == last && operator.is_some());
             let (received, talk_ms) = (cdr.received.as_millis(), talk.millis());
             let guest = match talk.guest {
@@ -196,7 +197,7 @@ impl Store {
         }
     }
 
-    /// Stores a batch of the journal `journal`, all of it or nothing. Returns true if it had a record of a call.
+    /// Stores a batch of the journal `journal` completely or not at all. Returns true if it contained a record of a call.
     pub async fn take(&self, journal: &str, mut batch: Batch<'_>) -> Result<bool, StoreError> {
         let sql = self.dialect();
         let facts = array(&batch.facts);
@@ -236,7 +237,7 @@ impl Store {
         })
     }
 
-    /// How far a journal has been stored.
+    /// The journal position up to which facts have been stored.
     pub async fn cursor(&self, journal: &str) -> Result<Place, StoreError> {
         let found: Option<(i64, i64)> = on_either!(self, pool => {
             sqlx::query_as(CURSOR_OF).bind(journal).fetch_optional(pool).await?
@@ -244,7 +245,7 @@ impl Store {
         Ok(found.map_or(Place::default(), |(segment, position)| Place { segment, position }))
     }
 
-    /// The calls of a journal that have not ended, or whose operator wraps up.
+    /// The calls of a journal that have not ended, or whose operator is in wrap-up.
     pub async fn open_calls(&self, journal: &str) -> Result<Vec<CallId>, StoreError> {
         self.open_calls_before(journal, i64::MAX).await
     }
@@ -257,7 +258,7 @@ impl Store {
         Ok(found.into_iter().filter_map(|(call,)| call.parse().ok()).collect())
     }
 
-    /// Stores where a journal is, and returns the journals that were at the same place before: their folder was lost.
+    /// Stores the folder of a journal, and returns the journals that were in the same folder before: that folder was lost.
     pub async fn settle(&self, journal: &str, home: &str) -> Result<Vec<String>, StoreError> {
         let lost: Vec<(String,)> = on_either!(self, pool => {
             sqlx::query(SET_HOME).bind(journal).bind(home).execute(pool).await?;
@@ -266,7 +267,7 @@ impl Store {
         Ok(lost.into_iter().map(|(journal,)| journal).collect())
     }
 
-    /// Removes the place of a lost journal, whose calls are closed.
+    /// Removes the folder entry of a lost journal, whose calls are closed.
     pub async fn forget_home(&self, journal: &str) -> Result<(), StoreError> {
         on_either!(self, pool => sqlx::query(FORGET_HOME).bind(journal).execute(pool).await.map(drop))?;
         Ok(())
@@ -292,8 +293,8 @@ fn array(facts: &[&Entry]) -> String {
     without_nul(format!("[{}]", bodies.join(",")))
 }
 
-/// JSON that both databases take. PostgreSQL has no NUL in its texts, and one refused record would hold up all others for
-/// ever: U+FFFD stands for it.
+/// JSON that both databases accept. PostgreSQL text cannot contain NUL, and one rejected record would block all others permanently, so NUL
+/// is replaced by U+FFFD.
 fn json(value: &impl Serialize) -> Result<String, StoreError> {
     Ok(without_nul(serde_json::to_string(value)?))
 }
@@ -303,7 +304,7 @@ fn without_nul(mut text: String) -> String {
     while let Some(at) = text.get(from..).and_then(|rest| rest.find(NUL)).map(|at| from + at) {
         let before = text.get(..at).unwrap_or_default();
         let backslashes = before.len() - before.trim_end_matches('\\').len();
-        // Behind an odd number of backslashes stands the text `\u0000`, not the character.
+        // After an odd number of backslashes the text is a literal `\u0000`, not the NUL character.
         if backslashes % 2 == 0 {
             text.replace_range(at..at + NUL.len(), "\\ufffd");
         }
@@ -312,5 +313,5 @@ fn without_nul(mut text: String) -> String {
     text
 }
 
-/// How JSON writes the character.
+/// The NUL character in JSON.
 const NUL: &str = "\\u0000";

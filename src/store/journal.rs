@@ -1,5 +1,5 @@
-//! The journal: facts on the local disk, before they are in the database. Append-only segments of records, with one fsync for a group of facts. The
-//! writer reads the facts from here, so that none is lost while the database is down.
+//! The journal: facts on the local disk, before they are stored in the database. Append-only segments of records, with one fsync for a
+//! group of facts. The writer reads the facts from here, so that none is lost while the database is down.
 
 pub mod record;
 pub mod segments;
@@ -19,13 +19,13 @@ use segments::State;
 
 pub use segments::{Chunk, Life, lives_before, read};
 
-/// Bytes after which a new segment is begun.
+/// Size of a segment after which a new one is begun.
 const SEGMENT_BYTES: u64 = 16 << 20;
-/// How many stored segments are removed at a time when the disk is full.
+/// Number of stored segments that are removed at a time when the disk is full.
 const ROOM: usize = 4;
 
-/// A place in the journal: everything before it has been taken. Segments are numbered by the time of their beginning,
-/// in milliseconds, so that numbers rise even if the folder was emptied.
+/// A position in the journal: everything before it has been processed. Segments are numbered by the time of their beginning, in
+/// milliseconds, so that numbers increase even if the folder was emptied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     pub segment: i64,
@@ -77,8 +77,8 @@ impl Journal {
         Self::open_locked(dir, Lock::take(dir)?, now, now)
     }
 
-    /// Opens a folder, moves to it the facts that runs other than `run` left in the crash log, and begins a new segment: the incomplete end of an earlier
-    /// run stays in its own segment.
+    /// Opens a folder, moves the facts to it that runs other than `run` left in the crash log, and begins a new segment. An incomplete
+    /// record at the end of an earlier run thus stays in its own segment.
     pub fn open_locked(dir: &Path, lock: Lock, now: Timestamp, run: Timestamp) -> Result<Self, JournalError> {
         access::make_folder(dir)?;
         let id = read_or_make_id(&dir.join("id"))?;
@@ -103,8 +103,9 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Moves what a killed run left in memory to a segment of its own, which shows that run's last sign of life. On a full disk it removes stored
-    /// segments until there is room. On an error the unfinished segment is removed: each attempt would otherwise leave one.
+    /// Moves the facts that a killed run left in memory to a separate segment, whose time stamp is that run's last sign of life. On a full
+    /// disk it removes stored segments until there is room. On an error the unfinished segment is removed; otherwise each attempt would
+    /// leave one.
     fn take_over(&mut self, left: &Left, now: Timestamp) -> io::Result<()> {
         let before = segments::last_stamp(&self.dir)?;
         let stamp = before.map_or(left.last_sign, |before| before.max(left.last_sign));
@@ -128,7 +129,7 @@ impl Journal {
         file.sync_all()
     }
 
-    /// Tells this journal from others that fill the same database.
+    /// Identifies this journal among those that are stored in the same database.
     pub fn id(&self) -> &str {
         &self.id
     }
@@ -138,7 +139,7 @@ impl Journal {
         self.lock.clone()
     }
 
-    /// The first segment of this run: what lies before it was written by earlier runs.
+    /// The first segment of this run. Earlier segments belong to earlier runs.
     pub const fn first_segment(&self) -> i64 {
         self.first
     }
@@ -166,7 +167,7 @@ impl Journal {
         result
     }
 
-    /// Everything up to here is on the disk.
+    /// The end of the journal; everything before it is on the disk.
     pub fn end(&self) -> Place {
         Place { segment: self.segment, position: i64::try_from(self.length).unwrap_or(i64::MAX) }
     }
@@ -208,7 +209,7 @@ impl Journal {
         file.take(self.length).read_to_end(&mut facts)?;
         let lock = match Lock::take(&self.dir) {
             Ok(lock) => lock,
-            // It is still the same folder: only the segment was removed.
+            // The folder is still the same: only the segment was removed.
             Err(JournalError::InUse) if self.has_lock() => self.lock.clone(),
             Err(JournalError::InUse) => return Err(io::Error::other("another siaga uses this journal")),
             Err(JournalError::Folder(error)) => return Err(error),
@@ -236,7 +237,7 @@ impl Journal {
         let segment = now.as_millis().max(self.segment.saturating_add(1));
         let path = segments::path(&self.dir, segment, State::Waiting);
         let file = access::options().create_new(true).read(true).append(true).open(path)?;
-        // The name, too, must survive a power cut.
+        // The directory entry must survive a power failure too.
         File::open(&self.dir)?.sync_all()?;
         (self.segment, self.length, self.file) = (segment, 0, Some(file));
         Ok(())

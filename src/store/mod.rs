@@ -1,5 +1,5 @@
-//! The only room that speaks SQL: facts, call detail records and operators, in SQLite or PostgreSQL; and the journal
-//! in front of them. Knows nothing of SIP or of the running service.
+//! The only module with SQL: facts, call detail records and operators, in SQLite or PostgreSQL, and the journal in front of them. Does not
+//! depend on SIP or on the running service.
 
 pub mod access;
 pub mod aside;
@@ -23,17 +23,17 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 
 /// How long a statement may wait for another process's lock (SQLite), or for a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// A file of SQLite is tried so often again, and after so long.
+/// Number and interval of retries to open an SQLite file.
 const OPEN_TRIES: u32 = 8;
 const OPEN_RETRY: Duration = Duration::from_millis(50);
 /// How long PostgreSQL may take for one statement or transaction before its connection counts as dead.
 const STATEMENT_MAX: Duration = Duration::from_secs(60);
-/// How long PostgreSQL may take to bring the tables up to date: an index over years of records takes its time.
+/// Maximum duration of a migration in PostgreSQL. An index over records of many years takes long.
 const MIGRATIONS_MAX: Duration = Duration::from_secs(3_600);
 /// Connections of one process to PostgreSQL.
 const CONNECTIONS_MAX: u32 = 4;
 
-/// What went wrong between us and the database.
+/// An error of the database.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error(
@@ -84,8 +84,8 @@ impl StoreError {
 }
 
 impl StoreError {
-    /// True if no process has the file of SQLite open, and this user may not create the shared memory of WAL mode beside it. All data is then
-    /// in the file itself.
+    /// True if no process has the SQLite file open, and this user may not create the shared memory of WAL mode next to it. All data is
+    /// then in the file itself.
     fn is_without_shared_memory(&self, url: &str) -> bool {
         let Self::Sql(sqlx::Error::Database(error)) = self else { return false };
         let Ok(Kind::Sqlite(options)) = Kind::of(url) else { return false };
@@ -113,12 +113,12 @@ macro_rules! on_either {
 pub(in crate::store) use on_either;
 
 impl Store {
-    /// Opens for reading and writing; makes what is missing and brings the tables up to date.
+    /// Opens for reading and writing. Creates a missing database, and migrates the tables to the current version.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         Self::open_within(url, STATEMENT_MAX).await
     }
 
-    /// The same, or `Late` if PostgreSQL takes longer than `limit`; migrations that are due may take longer.
+    /// Like `open`, or `Late` if PostgreSQL takes longer than `limit`. Migrations may take longer.
     async fn open_within(url: &str, limit: Duration) -> Result<Self, StoreError> {
         match Kind::of(url)? {
             Kind::Sqlite(options) => {
@@ -126,7 +126,7 @@ impl Store {
                 if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
                     access::make_folder_like(folder).map_err(StoreError::Folder)?;
                 }
-                // SQLite would make it readable for everybody, and gives what it keeps beside it the same mode.
+                // SQLite would create a file that all users can read, and its other files get the same mode.
                 if path != std::path::Path::new(":memory:") && !path.exists() {
                     match access::create_new_like(&path) {
                         Err(fault) if fault.kind() != std::io::ErrorKind::AlreadyExists => {
@@ -155,7 +155,7 @@ impl Store {
         }
     }
 
-    /// Opens for reading only; nothing is made or changed. An error while there is no database, or an older one.
+    /// Opens for reading only; nothing is created or changed. Fails if there is no database, or an older version.
     pub async fn open_read_only(url: &str) -> Result<Self, StoreError> {
         let mut store = Self::open_as_is(url).await?;
         let has_records = match store.has_records().await {
@@ -170,7 +170,7 @@ impl Store {
         if has_records { Ok(store) } else { Err(StoreError::NoTables) }
     }
 
-    /// Opens for reading only, whatever the version of the tables: accounts can be read although a migration waits or fails.
+    /// Opens for reading only, whatever the version of the tables: accounts can be read even if a migration has not run or fails.
     pub async fn open_as_is(url: &str) -> Result<Self, StoreError> {
         Ok(match Kind::of(url)? {
             Kind::Sqlite(options) => {
@@ -188,8 +188,8 @@ impl Store {
         })
     }
 
-    /// The outcome of work on the database, or `Late` if PostgreSQL takes longer than `limit`: a connection that ended without a FIN never responds. Without
-    /// effect for SQLite, which uses no network.
+    /// The result of work on the database, or `Late` if PostgreSQL takes longer than `limit`: a connection that was cut without a FIN
+    /// never responds. No effect for SQLite, which uses no network.
     pub async fn in_time<T>(
         &self,
         limit: Duration,
@@ -201,7 +201,7 @@ impl Store {
         }
     }
 
-    /// Closes every connection in good order.
+    /// Closes every connection properly.
     pub async fn close(self) {
         on_either!(self, pool => pool.close().await);
     }
@@ -212,8 +212,8 @@ async fn read_only(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Er
     SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).connect_with(options).await
 }
 
-/// Opens a file of SQLite and brings its tables up to date. Another process may be at the same: SQLite lets neither wait
-/// for the other while the file is new, so that it is tried again.
+/// Opens an SQLite file and migrates its tables. If another process does so at the same time, SQLite reports an error instead of waiting
+/// while the file is new, so opening is retried.
 async fn open_sqlite(options: SqliteConnectOptions) -> Result<SqlitePool, StoreError> {
     let mut tries_left = OPEN_TRIES;
     loop {
@@ -236,7 +236,7 @@ async fn open_sqlite(options: SqliteConnectOptions) -> Result<SqlitePool, StoreE
     }
 }
 
-/// Which database a URL names.
+/// The kind of database in a URL.
 enum Kind {
     Sqlite(SqliteConnectOptions),
     Postgres(PgConnectOptions),
@@ -255,7 +255,7 @@ impl Kind {
     }
 }
 
-/// A URL as it may be shown.
+/// The URL without its password, for messages.
 fn without_password(url: &str) -> String {
     match (url.find("://"), url.rfind('@')) {
         (Some(scheme), Some(at)) if scheme + 3 <= at => {

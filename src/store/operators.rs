@@ -1,4 +1,4 @@
-//! Operators' accounts: who may register, and the hashes that his password is checked against.
+//! Operators' accounts, with the hashes for checking passwords.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,32 +17,32 @@ const BADGE: &str = "UPDATE operator SET number = $2, pin = $3 WHERE operator = 
 const HAS_NUMBER: &str = "SELECT COUNT(*) FROM operator WHERE number = $2 AND operator <> $1";
 const REMOVE: &str = "DELETE FROM operator WHERE operator = $1";
 
-/// One account as it is stored. Hashes are hexadecimal.
+/// One account as stored. Hashes are hexadecimal.
 #[derive(Clone, PartialEq, Eq, sqlx::FromRow, Serialize, Deserialize)]
 pub struct OperatorRow {
     pub operator: String,
     pub name: String,
-    /// The SIP domain that the hashes were made for.
+    /// The SIP domain for which the hashes were made.
     pub realm: String,
     pub ha1_md5: String,
     pub ha1_sha256: String,
-    /// 1: a station. A change of the account leaves this and the rest as they are.
+    /// 1: a station. A change of the account does not change this field and those below it.
     #[sqlx(default)]
     pub station: i16,
-    /// By which an operator logs in at stations, and the salted hash of his PIN.
+    /// The number by which an operator logs in at stations; the next field is the salted hash of the PIN.
     #[sqlx(default)]
     pub number: Option<String>,
     #[sqlx(default)]
     pub pin: Option<String>,
 }
 
-/// What became of a new number and PIN.
+/// The result of setting a number and PIN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadgeChange {
     Done,
-    /// No operator is named so; a station has no PIN.
+    /// There is no operator of this name; a station has no PIN.
     Unknown,
-    /// Another operator has that number.
+    /// Another operator has this number.
     Taken,
 }
 
@@ -56,18 +56,18 @@ impl std::fmt::Debug for OperatorRow {
 }
 
 impl Store {
-    /// Every account, by name.
+    /// All accounts, by name.
     pub async fn operators(&self) -> Result<Vec<OperatorRow>, StoreError> {
         Ok(on_either!(self, pool => sqlx::query_as(ALL).fetch_all(pool).await?))
     }
 
-    /// A number that rises with every change of the accounts.
+    /// A counter that increases with every change of the accounts.
     pub async fn operators_mark(&self) -> Result<i64, StoreError> {
         let (mark,): (i64,) = on_either!(self, pool => sqlx::query_as(MARK).fetch_one(pool).await?);
         Ok(mark)
     }
 
-    /// Adds one account. False when the name is taken; then nothing is changed.
+    /// Adds one account. Returns false, and changes nothing, if the name is taken.
     pub async fn add_operator(&self, row: &OperatorRow) -> Result<bool, StoreError> {
         Ok(on_either!(self, pool => {
             let mut tx = pool.begin().await?;
@@ -94,7 +94,7 @@ impl Store {
         Ok(())
     }
 
-    /// Gives an operator the number and the PIN by which he logs in at stations, or takes them away.
+    /// Sets or removes the number and the PIN by which an operator logs in at stations.
     pub async fn set_badge(&self, operator: &str, badge: Option<(&str, &str)>) -> Result<BadgeChange, StoreError> {
         let (number, pin) = badge.unzip();
         Ok(on_either!(self, pool => {
@@ -110,7 +110,7 @@ impl Store {
         }))
     }
 
-    /// Removes one account. False when there is none.
+    /// Removes one account. Returns false if there is none.
     pub async fn remove_operator(&self, operator: &str) -> Result<bool, StoreError> {
         Ok(on_either!(self, pool => {
             let mut tx = pool.begin().await?;

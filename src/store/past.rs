@@ -1,5 +1,5 @@
-//! What a run of the service wants to know of the runs before it. Read by the writer, between the last fact of theirs and the
-//! first of its own: nothing is missing, and nothing is told twice.
+//! Reads the records of earlier runs that a new run needs. The writer reads them after it has stored the last fact of the earlier runs and
+//! before the first fact of this run, so that nothing is missing or counted twice.
 
 use std::collections::VecDeque;
 
@@ -14,40 +14,40 @@ use crate::limits::{PAST_CALLS_MAX, PAST_MARKS_MAX};
 use super::report_queries::StoredCall;
 use super::{Store, StoreError, on_either};
 
-/// The index that the third migration has made serves it.
+/// Uses the index of the third migration.
 const MARKS: &str = "SELECT body FROM fact WHERE kind IN ('caller-marked', 'posture-set') AND kind = 'caller-marked' \
     AND at >= $1 ORDER BY at DESC, stream DESC, seq DESC LIMIT $2";
 
 const POSTURE: &str = "SELECT body FROM fact WHERE kind IN ('caller-marked', 'posture-set') AND kind = 'posture-set' \
     ORDER BY at DESC, stream DESC, seq DESC LIMIT 1";
 
-/// The index that the sixth migration has made serves it.
+/// Uses the index of the sixth migration.
 const STATIONED: &str = "SELECT body FROM fact WHERE kind = 'stationed' AND at >= $1 \
     ORDER BY at DESC, stream DESC, seq DESC LIMIT $2";
 
 const WORKED: &str = "SELECT COUNT(*) FROM talk WHERE call = $1 AND operator = $2 AND guest = 0";
 
-/// How often the database may fail to tell it before the writer goes on without.
+/// Number of failed attempts after which the writer continues without the records.
 const TRIES: u32 = 3;
 
-/// What is wanted, and who waits for it.
+/// A query for the records of earlier runs.
 #[derive(Debug)]
 pub struct Recall {
-    /// Calls that were received since then.
+    /// Calls that were received since this time.
     pub calls_since: Timestamp,
-    /// Marks of callers, and who sat where, since then.
+    /// Flags of callers, and operators at stations, since this time.
     pub marks_since: Timestamp,
     pub tell: oneshot::Sender<Past>,
     tries_left: u32,
 }
 
 impl Recall {
-    /// Asks for what has happened since, of calls and of marks.
+    /// Requests calls and flags since these times; `tell` receives the result.
     pub const fn new(calls_since: Timestamp, marks_since: Timestamp, tell: oneshot::Sender<Past>) -> Self {
         Self { calls_since, marks_since, tell, tries_left: TRIES }
     }
 
-    /// Reads it and tells it. An error: the same is to be asked again.
+    /// Runs the query and sends the result. On an error, returns the query for the next attempt, if one is left.
     pub(super) async fn answer(mut self, store: &Store) -> Result<(), (StoreError, Option<Self>)> {
         match store.past(self.calls_since, self.marks_since).await {
             Ok(past) => {
@@ -66,7 +66,7 @@ impl Recall {
 }
 
 impl Store {
-    /// Whether an operator has had the caller of a call that is over.
+    /// True if an operator has had the caller of a call that has ended.
     pub async fn has_worked(&self, call: CallId, operator: &OperatorId) -> Result<bool, StoreError> {
         let (call, operator) = (call.to_string(), operator.as_str());
         let (stretches,): (i64,) = on_either!(self, pool => {
@@ -75,7 +75,7 @@ impl Store {
         Ok(stretches > 0)
     }
 
-    /// What the database has of calls, marks and stations since then, and the last posture, however old. What cannot be read is left out.
+    /// The stored calls, flags and stations since these times, and the last operating mode, however old. Unreadable facts are skipped.
     pub async fn past(&self, calls_since: Timestamp, marks_since: Timestamp) -> Result<Past, StoreError> {
         let most = i64::try_from(PAST_MARKS_MAX).unwrap_or(i64::MAX);
         let marks: Vec<(String,)> = on_either!(self, pool => {

@@ -1,4 +1,4 @@
-//! What reports read: calls in pages and sums over a period, by the time that a call was received. Changes nothing.
+//! Queries of reports: calls in pages, and sums over a period, by the time at which a call was received. Changes nothing.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -9,20 +9,20 @@ use crate::config::Levels;
 
 use super::{Store, StoreError, on_either};
 
-/// Calls of one page: a year is never in memory at once.
+/// Calls of one page, so that a year of calls is never in memory at once.
 const PAGE_CALLS: i64 = 200;
 
 /// Answered calls in one page of those after a period.
 const LATER_CALLS: i64 = 2_000;
-/// Lists calls whose ids have the same start.
+/// Lists calls whose ids begin with the same characters.
 const NAMED: &str = "SELECT call FROM cdr WHERE call >= $1 AND call < $2 ORDER BY call LIMIT 20";
 
-/// The newest column that reports read: where it is, all is.
+/// The newest column that reports read. If it exists, all others do.
 const PROBE: &str = "SELECT COUNT(*) FROM cdr WHERE call = '' AND desk = ''";
 const CALLS: &str = "SELECT received, call, body FROM cdr WHERE received < $2 AND received >= $1 \
     AND (received, call) > ($1, $3) ORDER BY received, call LIMIT $4";
 
-/// The words that a column holds, by one look into its index for each.
+/// The distinct values of a column, with one index look-up for each.
 const OUTCOMES: &str = "WITH RECURSIVE word (w) AS (SELECT MIN(outcome) FROM cdr UNION ALL \
     SELECT (SELECT MIN(outcome) FROM cdr WHERE outcome > w) FROM word WHERE w IS NOT NULL) \
     SELECT w FROM word WHERE w IS NOT NULL";
@@ -38,7 +38,7 @@ const OPERATORS: &str = "WITH RECURSIVE word (w) AS (SELECT MIN(operator) FROM t
 /// Operators with an account, including those who have answered no call.
 const ACCOUNTS: &str = "SELECT operator, name FROM operator WHERE station = 0";
 
-/// Each walks one range of one index, which holds all that is asked for: no sorting, no look at the rows.
+/// Each reads one range of an index that covers all required columns, without sorting or access to rows.
 const OF_OUTCOME: &str = "SELECT COUNT(*), CAST(COALESCE(SUM(waited_ms), 0) AS BIGINT), COALESCE(MAX(waited_ms), 0), \
     CAST(COALESCE(SUM(talk_ms), 0) AS BIGINT), CAST(COALESCE(SUM(wrap_ms), 0) AS BIGINT), \
     COUNT(*) FILTER (WHERE waited_ms <= $4), COUNT(*) FILTER (WHERE waited_ms < $5) \
@@ -62,7 +62,7 @@ const ANSWERED_LATER: &str = "SELECT received, call, number, answered FROM cdr W
     AND (received, call) > ($1, $2) AND outcome = 'answered' AND number IS NOT NULL AND answered IS NOT NULL \
     ORDER BY received, call LIMIT $3";
 
-/// All statements of one summary see the same state of the database.
+/// All statements of one summary read the same state of the database.
 const BEGIN_SQLITE: &str = "BEGIN";
 const BEGIN_POSTGRES: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
@@ -91,34 +91,34 @@ pub struct OutcomeTotals {
     pub waited_longest_ms: u64,
     pub talk_ms: u64,
     pub wrap_ms: u64,
-    /// Those that waited no longer than the service level's T.
+    /// Calls that waited no longer than the service level's target time T.
     pub within: u64,
-    /// Those that waited less than the limit of a short abandon.
+    /// Calls that waited less than the limit of a short abandon.
     pub short: u64,
 }
 
-/// Calls of one desk. Its own T counts.
+/// Calls of one desk, measured by the desk's own target time T.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeskTotals {
-    /// As facts name it: the first is empty.
+    /// The name in facts: the first desk's is empty.
     pub desk: String,
     pub calls: u64,
     pub answered: u64,
-    /// Of the answered those that waited no longer than its T.
+    /// Answered calls that waited no longer than T.
     pub within: u64,
     pub abandoned: u64,
-    /// Of the abandoned those that waited less than the limit of a short abandon.
+    /// Abandoned calls that waited less than the limit of a short abandon.
     pub short: u64,
 }
 
-/// What one operator, or the fallback number, did. Times in milliseconds.
+/// Totals of one operator or of the fallback number. Times in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TalkTotals {
-    /// Callers that were answered; one who was lost and came again counts again.
+    /// Answered calls. A caller who was lost and answered again counts again.
     pub answered: u64,
     pub talk_ms: u64,
     pub wrap_ms: u64,
-    /// Calls in which another had the caller meanwhile, each stay of his, and how long he talked there.
+    /// Participations in calls of other operators, and the talk time in them.
     pub joined: u64,
     pub joined_ms: u64,
 }
@@ -127,32 +127,32 @@ pub struct TalkTotals {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OperatorTotals {
     pub operator: String,
-    /// None when the account is gone.
+    /// None if the account no longer exists.
     pub name: Option<String>,
     pub totals: TalkTotals,
 }
 
-/// A period's sums. Words are those of `cdr::Outcome` and `cdr::fact::Class`, sorted.
+/// The sums of a period. Names are those of `cdr::Outcome` and `cdr::fact::Class`, sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     pub outcomes: Vec<(String, OutcomeTotals)>,
-    /// Only what was classed.
+    /// Only calls with a class.
     pub classes: Vec<(String, u64)>,
-    /// Only those that had calls.
+    /// Only desks with calls.
     pub desks: Vec<DeskTotals>,
     /// Operators with an account, and others who talked with a caller of the period.
     pub operators: Vec<OperatorTotals>,
     pub fallback: TalkTotals,
-    /// Agencies that took a caller over from an operator.
+    /// Agencies that took over a caller from an operator.
     pub agencies: TalkTotals,
 }
 
-/// What the waits of a summary are measured by, in milliseconds.
+/// The limits by which waiting times are evaluated, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// T of the service level: a wait of exactly T is within.
+    /// Target time T of the service level; a wait of exactly T is within it.
     pub service_level_ms: u64,
-    /// A caller who gave up sooner is a short abandon.
+    /// An abandoned call with a shorter wait is a short one.
     pub short_abandon_ms: u64,
 }
 
@@ -171,7 +171,7 @@ fn is_missing(error: &dyn sqlx::error::DatabaseError) -> bool {
 }
 
 impl Store {
-    /// True when every table and column that reports read is there.
+    /// True if every table and column that reports read exists.
     pub(super) async fn has_records(&self) -> Result<bool, StoreError> {
         let probed: Result<(i64,), sqlx::Error> = on_either!(self, pool => sqlx::query_as(PROBE).fetch_one(pool).await);
         match probed {
@@ -181,7 +181,7 @@ impl Store {
         }
     }
 
-    /// The next page of the calls received in `period`, oldest first, behind `after`. Empty: there are no more.
+    /// The next page of the calls received in `period`, oldest first, after `after`. Empty if there are no more.
     pub async fn calls(
         &self,
         period: &Range<Timestamp>,
@@ -280,7 +280,7 @@ impl Store {
         totals.outcomes.retain(|(_, of)| of.calls > 0);
         totals.classes.retain(|(_, calls)| *calls > 0);
         totals.desks.retain(|of| of.calls > 0);
-        // The databases have their own ideas of what comes first.
+        // The databases sort differently.
         totals.outcomes.sort_unstable_by(|one, other| one.0.cmp(&other.0));
         totals.classes.sort_unstable();
         totals.desks.sort_unstable_by(|one, other| one.desk.cmp(&other.desk));

@@ -25,11 +25,11 @@ use super::journal::{self, Lock, Place};
 use super::past::Recall;
 use super::{STATEMENT_MAX, Store, StoreError};
 
-/// Facts of one transaction.
+/// Maximum facts of one transaction.
 const BATCH_FACTS_MAX: usize = 4_096;
 /// Closed calls whose facts are kept in memory for late facts.
 const CLOSED_MAX: usize = 4_096;
-/// Facts are gathered so long before a transaction: an fsync each, and what follows a call's end joins its first record.
+/// Time to collect facts for one transaction. It saves fsyncs, and facts that directly follow a call's end are in its first record.
 const GATHER: Duration = Duration::from_secs(1);
 /// The time between two attempts while the database is down: the first value, doubled each time up to the second value.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
@@ -40,7 +40,7 @@ const FORGET_EVERY: u32 = 600;
 #[derive(Debug, Default)]
 pub struct WriterFigures {
     pub facts: AtomicU64,
-    /// The facts of these that this run has written to the journal.
+    /// Facts of this run that the writer has stored.
     pub own_facts: AtomicU64,
     /// Facts of earlier runs that wait in the journal.
     pub earlier_facts: AtomicU64,
@@ -51,7 +51,7 @@ pub struct WriterFigures {
     pub interrupted_calls: AtomicU64,
     /// Calls with a fact or record that the database rejects.
     pub calls_aside: AtomicU64,
-    /// The database has taken everything that it was given last.
+    /// True if the last batch was stored completely.
     pub caught_up: AtomicBool,
 }
 
@@ -64,7 +64,7 @@ enum WriterError {
     Journal(#[from] std::io::Error),
 }
 
-/// Facts of one call, in the order of the journal, since its beginning.
+/// The facts of one call from its beginning, in the order of the journal.
 #[derive(Debug, Default)]
 struct Live {
     facts: Vec<Fact>,
@@ -95,9 +95,9 @@ pub struct Writer {
     takes_records: bool,
     /// Alarms about a database that cannot be written, damage, and calls that are set aside are raised here.
     alarms: Alarms,
-    /// None if the caller of `new` holds it.
+    /// None if the caller of `new` holds the lock.
     _lock: Option<Lock>,
-    /// What this run wants to know of those before it, until it was told.
+    /// The query for records of earlier runs, until its result has been sent.
     recall: Option<Recall>,
 }
 
@@ -124,7 +124,7 @@ impl Writer {
         }
     }
 
-    /// Tells what earlier runs have left in the database, before anything of this one is stored.
+    /// Sends the records of earlier runs before the writer stores facts of this run.
     #[must_use]
     pub fn recalling(self, recall: Recall) -> Self {
         Self { recall: Some(recall), ..self }
@@ -142,7 +142,7 @@ impl Writer {
         Self { alarms, ..self }
     }
 
-    /// Sets after how long without a response a connection counts as dead.
+    /// Sets the time without a response after which a connection counts as dead.
     #[must_use]
     pub fn patient(self, patience: Duration) -> Self {
         Self { patience, ..self }
@@ -154,7 +154,7 @@ impl Writer {
         Self { _lock: Some(lock), ..self }
     }
 
-    /// Runs until the journal's side of `durable` is gone and everything is stored.
+    /// Runs until the sender of `durable` is dropped and all facts are stored.
     pub async fn run(self, durable: watch::Receiver<Place>) {
         self.run_until(durable, std::future::pending()).await;
     }
@@ -184,7 +184,7 @@ impl Writer {
                     self.alarms.raise(Kind::Database, "writer", format!("facts wait in the journal: {fault}"));
                 }
             }
-            // The facts in memory may be ahead of those that are stored.
+            // The facts in memory may be newer than those that are stored.
             self.live.clear();
             self.closed.clear();
             tokio::time::sleep(pause).await;
@@ -196,7 +196,7 @@ impl Writer {
         let store = Store::open_within(&self.url, self.patience).await?;
         let mut cursor = store.in_time(self.patience, store.cursor(&self.journal)).await?;
         if cursor > *durable.borrow() {
-            // The folder lost its segments, and the clock was set back: what is there now was never stored.
+            // The folder lost its segments, and the clock was set back: the present segments were never stored.
             warn!(
                 "the database has stored more of the journal than the journal has (its folder was lost, or the clock was set back): the journal is read from its beginning"
             );
@@ -209,12 +209,12 @@ impl Writer {
                 "the database is new or was restored from a backup: facts that it lacks are stored again from the journal"
             );
         }
-        // A retry may have stored some of them.
+        // A retry may have stored some of the calls that were set aside.
         self.aside = Some(Aside::open(&self.dir)?);
         self.count_aside();
         let run = Place { segment: self.first, position: 0 };
         if cursor < run {
-            // The ends that a recovery has given to calls of earlier runs are in the database alone.
+            // Only the database has the ends that a recovery has given to calls of earlier runs.
             self.recovered = false;
             self.count_earlier(cursor);
             cursor = self.copy(&store, cursor, run).await?;
@@ -260,7 +260,7 @@ impl Writer {
         }
     }
 
-    /// Marks stored segments, removes old ones, and looks for damaged ones.
+    /// Marks stored segments, removes old ones, and checks for damaged ones.
     fn tidy(&self, cursor: Place, rounds: u32) -> std::io::Result<()> {
         segments::retire_before(&self.dir, cursor)?;
         if rounds.is_multiple_of(FORGET_EVERY) {
@@ -290,7 +290,7 @@ impl Writer {
         }
     }
 
-    /// Tells what was asked for. A database that takes facts and cannot tell it does not hold them up for long.
+    /// Sends the requested records. If the query fails although facts can be stored, the writer continues after some attempts.
     async fn recall(&mut self, store: &Store) -> Result<(), WriterError> {
         let Some(recall) = self.recall.take() else { return Ok(()) };
         let Err((fault, again)) = recall.answer(store).await else { return Ok(()) };
@@ -302,13 +302,13 @@ impl Writer {
         Err(fault.into())
     }
 
-    /// Stores what lies between two places. Gives the second.
+    /// Stores the facts between two positions. Returns the second.
     async fn copy(&mut self, store: &Store, from: Place, until: Place) -> Result<Place, WriterError> {
         let mut cursor = from;
         while cursor < until {
             let chunk = journal::read(&self.dir, cursor, until, BATCH_FACTS_MAX)?;
             self.report_damage(&chunk)?;
-            // A chunk that was not cut short by its size has come to the end.
+            // A chunk with fewer entries than the limit ends at `until`.
             let next = if chunk.entries.len() < BATCH_FACTS_MAX { until } else { chunk.next };
             self.store(store, &chunk.entries, cursor.segment, next).await?;
             let facts = chunk.entries.len() as u64;
@@ -337,7 +337,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Logs what could not be read, and keeps the damaged segments.
+    /// Logs unreadable bytes, and keeps the damaged segments.
     fn report_damage(&self, chunk: &Chunk) -> Result<(), WriterError> {
         for segment in &chunk.damaged {
             let kept = segments::keep_damaged(&self.dir, *segment);

@@ -11,7 +11,7 @@ impl Status {
         Self::Fallback { to: operators.iter().cloned().collect(), in_turn: BTreeSet::new(), more: More::Never }
     }
 
-    /// The same with one more operator, whose turn it is. `more`: whether further operators may follow.
+    /// The same state with one more operator, whose turn it is. `more`: whether further operators may follow.
     pub(super) fn with(self, operator: &OperatorId, more: More) -> Self {
         match self {
             Self::Fallback { mut to, mut in_turn, .. } => {
@@ -29,7 +29,7 @@ impl Status {
         }
     }
 
-    /// True while the fallback rings an operator whose turn it is not.
+    /// True while the fallback rings an operator who is not in turn.
     pub(super) fn rings_all_phones(&self) -> bool {
         match self {
             Self::Fallback { to, in_turn, .. } => to.len() > in_turn.len(),
@@ -55,8 +55,8 @@ impl Queue {
         }
     }
 
-    /// Ends the fallback of a call. Operators whose turn it is ring on; the others are returned. If no operator rings on, the call's status
-    /// is `after`.
+    /// Ends the fallback of a call. Operators whose turn it is continue to ring; the others are returned. If no operator rings, the call's
+    /// state becomes `after`.
     pub(in crate::acd) fn end_fallback(&mut self, call: CallId, after: Status) -> Vec<OperatorId> {
         let mut released = Vec::new();
         self.change(call, |entry| {

@@ -1,4 +1,4 @@
-//! Which call is the next, as far as free port pairs allow.
+//! The next call for each kind of decision, as far as free port pairs allow.
 
 use super::{DeskNo, DeskSet, Place, Queue};
 use crate::acd::pairs::Family;
@@ -12,7 +12,7 @@ impl Queue {
         self.first_of(self.offerable.get(usize::from(desk.0))?)
     }
 
-    /// Whether a call waits for an operator of this desk, whatever port pairs are free.
+    /// True if a call waits for an operator of this desk, whatever port pairs are free.
     pub(in crate::acd) fn has_offerable(&self, desk: DeskNo) -> bool {
         self.offerable.get(usize::from(desk.0)).is_some_and(|calls| !calls.is_empty())
     }
@@ -22,7 +22,7 @@ impl Queue {
         self.first_of(self.joinable.get(usize::from(desk.0))?)
     }
 
-    /// The first of these that port pairs are free for.
+    /// The first of these calls for which enough port pairs are free.
     fn first_of(&self, calls: &Map<Place, CallId>) -> Option<(Place, CallId)> {
         let calls = calls.iter().map(|(place, call)| (*place, *call));
         self.free.first(calls, |(_, call)| self.lacks(*call))
@@ -43,7 +43,7 @@ impl Queue {
         self.calls.get(&call).and_then(|entry| entry.lacks)
     }
 
-    /// A call's caller waits without a port of that family, or has one.
+    /// Sets the family of the port for which a call's caller waits; None: the caller has a port.
     pub(in crate::acd) fn set_lacks(&mut self, call: CallId, lacks: Option<Family>) {
         if let Some(entry) = self.calls.get_mut(&call) {
             entry.lacks = lacks;
@@ -55,12 +55,12 @@ impl Queue {
         self.first_of(&self.untried).map(|(_, call)| call)
     }
 
-    /// The next call that no more offers can be made for.
+    /// The next call that has used all its ring attempts.
     pub(in crate::acd) fn first_spent(&self) -> Option<CallId> {
         self.first_of(&self.spent).map(|(_, call)| call)
     }
 
-    /// The first call without an answer, whatever is done for it.
+    /// The first call without an answer, whether it waits or rings.
     pub(in crate::acd) fn first_unanswered(&self) -> Option<CallId> {
         let first = |calls: &Map<Place, CallId>| calls.first_key_value().map(|(place, call)| (*place, *call));
         self.unanswered.first(|_| true, first)

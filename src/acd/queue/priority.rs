@@ -1,10 +1,10 @@
-//! The priority of a call, which may change while it is here.
+//! Changes of a call's priority.
 
 use super::{Keys, Queue};
 use crate::ids::CallId;
 
 impl Queue {
-    /// Moves a call to another priority; among those of the same, the order of arrival stays.
+    /// Changes the priority of a call. Calls of the same priority stay in the order of arrival.
     pub(in crate::acd) fn set_priority(&mut self, call: CallId, priority: u8) {
         let Some(entry) = self.calls.get_mut(&call) else { return };
         let (before, keys) = (entry.place, Keys::of(entry, self.service));

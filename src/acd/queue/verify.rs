@@ -1,4 +1,4 @@
-//! The queue's indexes compared with its calls.
+//! Compares the queue's indexes with its calls.
 
 use std::collections::BTreeSet;
 

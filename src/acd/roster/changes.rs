@@ -1,4 +1,4 @@
-//! What changes a roster after it was written: leave, swaps, and stand-ins, as a CSV of its own.
+//! Changes of a roster: leave, swaps and stand-ins, in a separate CSV file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,14 +7,14 @@ use jiff::civil::Date;
 use super::{Entry, Roster, RosterFault};
 use crate::ids::OperatorId;
 
-/// What stands in the column `shift`.
+/// The value of the column `shift`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Change {
-    /// `leave` or `-`: none of his shifts that start on the day.
+    /// `leave` or `-`: the operator has none of the shifts that start on this day.
     Leave,
-    /// `swap:NAME`: the two have each other's shifts of the day.
+    /// `swap:NAME`: the two operators swap their shifts of the day.
     Swap(OperatorId),
-    /// The name of a shift: he has it too.
+    /// The name of a shift, which the operator has in addition.
     StandIn(String),
 }
 
@@ -34,12 +34,12 @@ impl Change {
     }
 }
 
-/// The shifts of each operator that start on each day, with the line that says so.
+/// The shifts of each operator on each day of start, each with its line in the file.
 type Days = BTreeMap<(Date, OperatorId), BTreeMap<String, u64>>;
 
 impl Roster {
-    /// The roster after `changes`, which has the same columns and is read in order of lines. Leave of somebody who has no shift
-    /// changes nothing; a swap of two who have none is a fault.
+    /// The roster after `changes`, a table with the same columns that is applied line by line. Leave of an operator without a shift
+    /// changes nothing; a swap between two operators without shifts is an error.
     pub fn changed(&self, changes: &Self) -> Result<Self, Vec<RosterFault>> {
         let mut days = Days::new();
         for entry in self.entries() {
@@ -75,13 +75,13 @@ impl Roster {
         Ok(Self::of(entries.collect()))
     }
 
-    /// The roster as CSV, by day and name, from one day to another, the last one inside.
+    /// The roster as CSV, by day and name, for a range of days.
     pub fn csv(&self, days: std::ops::RangeInclusive<Date>) -> String {
         let within = self.entries().iter().filter(|entry| days.contains(&entry.date));
         let lines: BTreeSet<_> = within.map(|entry| (entry.date, &entry.operator, entry.shift.as_str())).collect();
         let mut text = "operator,date,shift\n".to_owned();
         for (date, operator, shift) in lines {
-            // A shift's name may hold what CSV is made of.
+            // A shift's name may contain a comma or a quotation mark.
             let shift = if shift.contains([',', '"']) {
                 format!("\"{}\"", shift.replace('"', "\"\""))
             } else {

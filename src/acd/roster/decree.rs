@@ -1,4 +1,4 @@
-//! The decrees (SK) by which operators are appointed: a number, and the days from and to which it is valid.
+//! The decrees (SK) that appoint operators: a number, and the first and last day of validity.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,13 +17,13 @@ const COLUMNS: [&str; 4] = ["operator", "decree", "valid_from", "valid_to"];
 pub struct Decree {
     pub operator: OperatorId,
     pub number: String,
-    /// None: from ever.
+    /// The first day; None: no limit.
     pub from: Option<Date>,
-    /// The last day; None: for ever.
+    /// The last day; None: no limit.
     pub to: Option<Date>,
 }
 
-/// Reads CSV with the header `operator,decree,valid_from,valid_to`; an empty date is open. All faults at once, at most 100.
+/// Reads CSV with the header `operator,decree,valid_from,valid_to`; an empty date means no limit. Returns all errors at once, at most 100.
 pub fn parse(text: &str) -> Result<Vec<Decree>, Vec<RosterFault>> {
     table::read(text, COLUMNS, |line, columns| decree(line, columns).map_err(|fault| vec![fault]))
 }
@@ -46,7 +46,7 @@ fn decree(line: u64, [operator, number, from, to]: [&str; 4]) -> Result<Decree, 
     Ok(Decree { operator, number: number.to_owned(), from, to: last })
 }
 
-/// When operators are appointed, as spans of calendar time that do not overlap. Who is not named is not limited.
+/// When operators are appointed, as time spans that do not overlap. An operator without a decree has no entry and no limit.
 pub fn validity(decrees: &[Decree], zone: &TimeZone) -> BTreeMap<OperatorId, BTreeSet<(Timestamp, Timestamp)>> {
     let midnight = |date: Date| zone.to_timestamp(date.to_datetime(jiff::civil::Time::midnight())).ok();
     let point = |date: Option<Date>, open: i64| {

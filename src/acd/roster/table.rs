@@ -1,12 +1,12 @@
-//! Tables that people write: CSV with a header, as spreadsheets save it.
+//! Reads tables that people write: CSV with a header, as spreadsheets save it.
 
 use super::RosterFault;
 use crate::limits;
 
-/// Faults told at once; a file in which every line is wrong is wrong in one way.
+/// Maximum errors that are reported. A file in which every line is wrong usually has one cause.
 const FAULTS_MAX: usize = 100;
 
-/// The text of a file. An error with the first line that is not UTF-8: a spreadsheet has saved the file in another encoding.
+/// Decodes a file as UTF-8. The error names the first line that is not UTF-8: a spreadsheet has saved the file in another encoding.
 pub fn text_of(bytes: Vec<u8>) -> Result<String, RosterFault> {
     String::from_utf8(bytes).map_err(|error| {
         let (before, from) = error.as_bytes().split_at(error.utf8_error().valid_up_to());
@@ -25,7 +25,7 @@ pub enum Cells {
     AsHeader,
 }
 
-/// Reads a table that must have all `columns`; otherwise as `read_columns`.
+/// Reads a table in which all `columns` are required; otherwise as `read_columns`.
 pub(super) fn read<T, const N: usize>(
     text: &str,
     columns: [&str; N],
@@ -66,7 +66,7 @@ pub fn read_columns<T, const N: usize>(
             Ok(record) if record.iter().all(str::is_empty) => {}
             Ok(record) if cells == Cells::AsHeader && record.len() > header.len() => {
                 let expected = format!("{} cells, as in the header; commas in quotes", header.len());
-                // Not the line itself: it may have a password.
+                // The error does not contain the line itself, which may have a password.
                 let found = format!("{} cells", record.len());
                 faults.push(RosterFault::new(lines.of(record.position()), "line", &found, expected));
             }
@@ -88,7 +88,7 @@ pub fn read_columns<T, const N: usize>(
     if faults.is_empty() { Ok(rows) } else { Err(faults) }
 }
 
-/// Counts lines: the reader's own count takes a record to begin before the line end that precedes it.
+/// Counts lines. The CSV reader's own line number is too low if a line end precedes the record.
 struct Lines<'a> {
     text: &'a str,
     byte: usize,
@@ -100,7 +100,7 @@ impl<'a> Lines<'a> {
         Self { text, byte: 0, line: 1 }
     }
 
-    /// The line of a record; to be asked in order.
+    /// The line of a record. Records must be passed in order.
     fn of(&mut self, position: Option<&csv::Position>) -> u64 {
         let start = position.and_then(|at| usize::try_from(at.byte()).ok()).unwrap_or(self.byte).max(self.byte);
         let is_end = |b: &&u8| matches!(b, b'\r' | b'\n');

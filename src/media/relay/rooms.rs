@@ -1,4 +1,4 @@
-//! Rooms of a media thread: who sits where, their mixer, and what of it goes to the recorder.
+//! The conferences of a media thread: their parties, their mixers, and their audio for the recorder.
 
 use std::net::SocketAddr;
 
@@ -13,21 +13,21 @@ use crate::media::rtp::{FRAME_SAMPLES, Header};
 
 use super::{Out, Relay, at};
 
-/// The law in which a room is recorded.
+/// The law in which a conference is recorded.
 const TAPE_LAW: Codec = Codec::Pcma;
 
-/// One room.
+/// One conference.
 #[derive(Debug, Default)]
 pub(super) struct Room {
     seats: [Option<AnchorId>; ROOM_PARTIES_MAX],
     taped: Seats,
     mixer: Mixer,
-    /// Samples since it was opened: what its frames on a tape are numbered with.
+    /// Samples since it was created, used as timestamps of its frames in a recording.
     samples: u32,
 }
 
 impl Room {
-    /// Takes a party's packet; only sound is mixed.
+    /// Handles a party's packet; only audio is mixed.
     pub(super) fn hear_from(&mut self, seat: usize, header: &Header, content: Content, packet: &[u8]) {
         let Content::Sound(codec) = content else { return };
         let sound = packet.get(header.payload.clone()).unwrap_or_default();
@@ -44,7 +44,8 @@ impl Room {
 }
 
 impl Relay {
-    /// Opens a room, or changes who is there and who hears whom. Who stays keeps his seat, and with it what he has said.
+    /// Creates a conference, or changes its parties and who hears whom. A party that stays keeps its index, and with it its buffered
+    /// audio.
     pub(super) fn mix(&mut self, id: CallId, parties: &[Party]) {
         let parties: Vec<Party> = parties.iter().copied().take(ROOM_PARTIES_MAX).collect();
         let mut room = self.rooms.remove(&id).unwrap_or_default();
@@ -81,7 +82,7 @@ impl Relay {
         }
     }
 
-    /// Takes an anchor out of its room, if it is in one.
+    /// Removes an anchor from its conference, if it is in one.
     pub(super) fn leave_room(&mut self, slot: u32) {
         let Some((room, seat)) = self.slot(slot).and_then(|anchor| anchor.room.take()) else { return };
         if let Some(anchor) = self.slot(slot) {
@@ -90,7 +91,7 @@ impl Relay {
         self.seat_empties(room, seat);
     }
 
-    /// Nobody sits there any more; a room without anybody is closed.
+    /// Removes the party with this index; a conference without parties is closed.
     pub(super) fn seat_empties(&mut self, id: CallId, seat: usize) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
         room.vacate(seat);
@@ -99,7 +100,7 @@ impl Relay {
         }
     }
 
-    /// Sends everybody in a room the next frame. Gives the number of packets.
+    /// Sends the next frame to all parties of all conferences. Returns the number of packets.
     pub(super) fn play_rooms(
         &mut self,
         now: Instant,
@@ -145,7 +146,7 @@ impl Room {
         }
     }
 
-    /// Turns places in the list into seats.
+    /// Converts positions in the list to party indexes.
     fn set_matrix(&mut self, parties: &[Party]) {
         let seats: Vec<Option<usize>> = parties.iter().map(|party| self.seat_of(party.anchor)).collect();
         self.taped = 0;
@@ -160,13 +161,13 @@ impl Room {
         }
     }
 
-    /// The present frame of the caller, and that of all others whose voices belong on the tape.
+    /// Records the current frame of the caller, and that of all other parties whose voices are recorded.
     fn tape(&self, at: Instant, tape: TapeId, caller: usize, out: &mut Out) {
         let caller = mixer::bit(caller);
         for (side, of) in [(Side::Caller, caller), (Side::Operator, self.taped & !caller)] {
             let payload = mixer::encode(TAPE_LAW, &self.mixer.sum(of));
             let length = u8::try_from(FRAME_SAMPLES).unwrap_or(0);
-            // No source of the network's: a jump from one to the other is told by it.
+            // An SSRC that no network source has: the recorder detects a change from one source to the other by it.
             out.frames.push(Frame {
                 tape,
                 side,

@@ -13,7 +13,7 @@ use super::MasterKey;
 /// Bytes of the longest tag.
 pub(super) const TAG_BYTES_MAX: usize = 10;
 
-/// Blocks of one go: a packet of 20 ms at 8 kHz.
+/// Blocks that are encrypted at once: a packet of 20 ms at 8 kHz.
 const BLOCKS: usize = 10;
 const BLOCK_BYTES: usize = 16;
 const AUTHENTICATION_KEY_BYTES: usize = 20;
@@ -35,13 +35,13 @@ impl Labels {
 #[derive(Clone)]
 pub(super) struct SessionKeys {
     cipher: Aes128,
-    /// The session salt, shifted to its place in the counter block.
+    /// The session salt, shifted to its position in the counter block.
     salt: u128,
     mac: Hmac<Sha1>,
 }
 
 impl SessionKeys {
-    /// Derives once for the life of the master key: its derivation rate is 0.
+    /// Derives the keys once for the lifetime of the master key: the key derivation rate is 0.
     pub(super) fn derive(master: &MasterKey, labels: Labels) -> Self {
         let deriving = Aes128::new(&master.key.into());
         let master_salt = salted(master.salt);
@@ -64,14 +64,14 @@ impl SessionKeys {
         key_stream(&self.cipher, counter, payload);
     }
 
-    /// Writes the tag of what is signed and, behind it, the rollover counter.
+    /// Writes the authentication tag over the data and the rollover counter.
     pub(super) fn sign(&self, signed: &[u8], rollover: impl AsRef<[u8]>, tag: &mut [u8]) {
         for (to, from) in tag.iter_mut().zip(self.tag(signed, rollover.as_ref())) {
             *to = from;
         }
     }
 
-    /// True when the tag is right; how long this takes tells nothing about the tag.
+    /// True if the tag is correct. Runs in constant time.
     pub(super) fn is_signed(&self, signed: &[u8], rollover: impl AsRef<[u8]>, tag: &[u8]) -> bool {
         let right = self.tag(signed, rollover.as_ref());
         !tag.is_empty() && right.get(..tag.len()).is_some_and(|right| right.ct_eq(tag).into())
@@ -91,12 +91,12 @@ impl fmt::Debug for SessionKeys {
     }
 }
 
-/// A salt in its place in the counter block: above the 16 bits that count blocks.
+/// A salt at its position in the counter block: above the 16 bits that count blocks.
 fn salted(salt: [u8; 14]) -> u128 {
     salt.iter().fold(0, |value, byte| (value << 8) | u128::from(*byte)) << 16
 }
 
-/// XORs the key stream that begins at a counter block over `data`.
+/// XORs the key stream that begins at a counter block with `data`.
 fn key_stream(cipher: &Aes128, first: u128, data: &mut [u8]) {
     let mut counter = first;
     for piece in data.chunks_mut(BLOCKS * BLOCK_BYTES) {

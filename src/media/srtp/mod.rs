@@ -1,5 +1,5 @@
-//! SRTP and SRTCP (RFC 3711) with AES in counter mode and HMAC-SHA1: one peer's packets are checked and decrypted where
-//! they stand, ours are encrypted and signed where they stand. Allocates only when keys change; takes no lock.
+//! SRTP and SRTCP (RFC 3711) with AES in counter mode and HMAC-SHA1. A peer's packets are authenticated and decrypted in place, and ours
+//! are encrypted and authenticated in place. Allocates memory only when keys change; takes no lock.
 
 mod cipher;
 mod window;
@@ -14,15 +14,15 @@ use window::Window;
 #[cfg(test)]
 mod tests;
 
-/// Bytes that protection adds to an RTP packet, and to an RTCP packet, at most.
+/// Maximum bytes that protection adds to an RTP packet, and to an RTCP packet.
 pub const RTP_OVERHEAD_MAX: usize = TAG_BYTES_MAX;
 pub const RTCP_OVERHEAD_MAX: usize = INDEX_BYTES + TAG_BYTES_MAX;
 
 /// Bytes of a header without contributing sources and extension.
 const HEADER_BYTES: usize = 12;
-/// Bytes of RTCP that stay readable: head and sender (RFC 3711 §3.4).
+/// Bytes of an RTCP packet that are not encrypted: header and SSRC (RFC 3711 §3.4).
 const RTCP_CLEAR_BYTES: usize = 8;
-/// Bytes of the E flag and the index behind RTCP.
+/// Bytes of the E flag and the index after the RTCP packet.
 const INDEX_BYTES: usize = 4;
 /// The E flag: this RTCP packet is encrypted.
 const ENCRYPTED: u32 = 1 << 31;
@@ -32,7 +32,7 @@ const ENCRYPTED: u32 = 1 << 31;
 pub enum Suite {
     /// AES_CM_128_HMAC_SHA1_80.
     Sha1_80,
-    /// AES_CM_128_HMAC_SHA1_32; its RTCP has the long tag all the same.
+    /// AES_CM_128_HMAC_SHA1_32; its RTCP has the long tag.
     Sha1_32,
 }
 
@@ -45,7 +45,7 @@ impl Suite {
     }
 }
 
-/// Master key and master salt of one direction. Shown nowhere.
+/// Master key and master salt of one direction. They are never logged.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct MasterKey {
     pub key: [u8; 16],
@@ -58,26 +58,26 @@ impl fmt::Debug for MasterKey {
     }
 }
 
-/// What two peers have agreed on.
+/// The negotiated parameters of two peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keys {
     pub suite: Suite,
-    /// What we send with.
+    /// The key for packets that siaga sends.
     pub ours: MasterKey,
-    /// What the peer sends with.
+    /// The key for packets that the peer sends.
     pub theirs: MasterKey,
-    /// Bytes of the master key identifier in the peer's packets (RFC 3711 §3.1); it names the only key, so it is stepped over.
+    /// Length of the master key identifier in the peer's packets (RFC 3711 §3.1). There is only one key, so the identifier is skipped.
     pub mki_bytes: u8,
 }
 
 /// Why a packet of the peer is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Not signed with the peer's key, or changed on its way.
+    /// Not authenticated with the peer's key, or changed in transit.
     Forged,
-    /// Was here before, or is too old to tell.
+    /// Received before, or too old to be checked.
     Replayed,
-    /// No packet at all.
+    /// Not a valid packet.
     Malformed,
 }
 
@@ -95,8 +95,7 @@ impl Session {
         Self { keys, inbound: Inbound::new(&keys), outbound: Outbound::new(&keys) }
     }
 
-    /// Takes the keys of another agreement: a direction whose key is the same goes on with its counters, one with a
-    /// new key starts anew.
+    /// Applies newly negotiated keys. A direction whose key is unchanged keeps its counters; one with a new key starts at zero.
     pub fn rekey(&mut self, keys: Keys) {
         let same_suite = self.keys.suite == keys.suite;
         if !same_suite || self.keys.theirs != keys.theirs {
@@ -109,29 +108,29 @@ impl Session {
         self.keys = keys;
     }
 
-    /// Checks and decrypts an RTP packet of the peer; the length that is left.
+    /// Authenticates and decrypts an RTP packet of the peer; returns its remaining length.
     pub fn open(&mut self, packet: &mut [u8]) -> Result<usize, Refusal> {
         self.inbound.open(packet)
     }
 
-    /// Checks and decrypts an RTCP packet of the peer; the length that is left.
+    /// Authenticates and decrypts an RTCP packet of the peer; returns its remaining length.
     pub fn open_report(&mut self, packet: &mut [u8]) -> Result<usize, Refusal> {
         self.inbound.open_report(packet)
     }
 
-    /// Encrypts and signs the RTP packet in the first `length` bytes of `room`; the new length. None when there is no
-    /// room, and for a place in the stream that is taken: no key stream is used twice.
+    /// Encrypts and authenticates the RTP packet in the first `length` bytes of `room`; returns the new length. None if there is no room,
+    /// or if the index was used before, because the same key stream must not be used twice.
     pub fn seal(&mut self, room: &mut [u8], length: usize) -> Option<usize> {
         self.outbound.seal(room, length)
     }
 
-    /// Encrypts and signs the RTCP packet in the first `length` bytes of `room`; the new length.
+    /// Encrypts and authenticates the RTCP packet in the first `length` bytes of `room`; returns the new length.
     pub fn seal_report(&mut self, room: &mut [u8], length: usize) -> Option<usize> {
         self.outbound.seal_report(room, length)
     }
 }
 
-/// What the peer sends.
+/// Packets from the peer.
 #[derive(Debug)]
 struct Inbound {
     tag_bytes: usize,
@@ -195,7 +194,7 @@ impl Inbound {
     }
 }
 
-/// What we send: one stream.
+/// Packets to the peer: one stream.
 #[derive(Debug)]
 struct Outbound {
     tag_bytes: usize,
@@ -232,7 +231,7 @@ impl Outbound {
         let end = length + RTCP_OVERHEAD_MAX;
         let (body, tag) = room.get_mut(..end)?.split_at_mut_checked(length + INDEX_BYTES)?;
         let ssrc = word(body, 4).filter(|_| length >= RTCP_CLEAR_BYTES)?;
-        // 2^31 reports take centuries; after them the key is used up (RFC 3711 §9.2).
+        // 2^31 reports take centuries; after them the key must not be used any more (RFC 3711 §9.2).
         let index = Some(self.next_report).filter(|index| index & ENCRYPTED == 0)?;
         self.next_report += 1;
         self.rtcp.apply(ssrc, u64::from(index), body.get_mut(RTCP_CLEAR_BYTES..length)?);
@@ -242,7 +241,7 @@ impl Outbound {
     }
 }
 
-/// The synchronisation sources of one peer, the one heard last in front.
+/// The SSRCs of one peer, the most recent one first.
 #[derive(Debug, Default)]
 struct Sources([Option<(u32, Window)>; SRTP_SOURCES_MAX]);
 
@@ -251,7 +250,7 @@ impl Sources {
         self.0.iter().flatten().find(|(known, _)| *known == ssrc).map(|(_, window)| *window).unwrap_or_default()
     }
 
-    /// Full: the one that was heard longest ago is forgotten.
+    /// Adds an SSRC. If the list is full, the least recent one is removed.
     fn keep(&mut self, ssrc: u32, window: Window) {
         let at = self.0.iter().position(|entry| entry.is_none_or(|(known, _)| known == ssrc));
         let at = at.unwrap_or(SRTP_SOURCES_MAX - 1);
@@ -264,11 +263,11 @@ impl Sources {
     }
 }
 
-/// What of an RTP header can be read before decryption; the padding count cannot.
+/// The fields of an RTP header that can be read before decryption; the padding count cannot.
 struct Head {
     sequence: u16,
     ssrc: u32,
-    /// Of the header with contributing sources and extension, which are not encrypted.
+    /// Length of the header with contributing sources and extension, which are not encrypted.
     bytes: usize,
 }
 
@@ -292,7 +291,7 @@ fn word(packet: &[u8], at: usize) -> Option<u32> {
     packet.get(at..)?.first_chunk().copied().map(u32::from_be_bytes)
 }
 
-/// The rollover counter of a packet's index, as it is signed along.
+/// The rollover counter of a packet's index, which the tag covers.
 fn rollover(index: u64) -> [u8; 4] {
     let [_, _, a, b, c, d, _, _] = index.to_be_bytes();
     [a, b, c, d]

@@ -1,9 +1,9 @@
-//! The place of packets in a stream: 48-bit indices guessed from 16-bit sequence numbers (RFC 3711 §3.3.1), and which of
-//! the last 64 have been there (§3.3.2).
+//! Packet indices of a stream: 48-bit indices estimated from 16-bit sequence numbers (RFC 3711 §3.3.1), and a replay list of the last 64
+//! (§3.3.2).
 
 /// Half of the sequence numbers.
 const HALF: u16 = 1 << 15;
-/// Packets before the newest that can still be told from replays.
+/// Size of the replay list.
 const WINDOW: u64 = 64;
 /// Indices have 48 bits.
 const INDEX_MAX: u64 = (1 << 48) - 1;
@@ -12,12 +12,12 @@ const INDEX_MAX: u64 = (1 << 48) - 1;
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Window {
     highest: Option<u64>,
-    /// Bit n: the packet n before the highest has been there.
+    /// Bit n: the packet n before the highest was received.
     seen: u64,
 }
 
 impl Window {
-    /// The index of a packet: the one nearest to the highest so far. None before the first and after the last of all.
+    /// The estimated index of a packet: the one nearest to the highest so far. None if it would be below 0 or above the maximum.
     pub(super) fn guess(&self, sequence: u16) -> Option<u64> {
         let Some(highest) = self.highest else { return Some(u64::from(sequence)) };
         let rollover = highest >> 16;
@@ -32,7 +32,7 @@ impl Window {
         Some((rollover << 16) | u64::from(sequence)).filter(|index| *index <= INDEX_MAX)
     }
 
-    /// True when this one was not there, and could not have been forgotten.
+    /// True if this index was not received before and is not too old to be checked.
     pub(super) fn is_new(&self, index: u64) -> bool {
         match self.highest {
             Some(highest) if index <= highest => {
@@ -43,7 +43,7 @@ impl Window {
         }
     }
 
-    /// It is there now.
+    /// Marks the index as received.
     pub(super) fn take(&mut self, index: u64) {
         match self.highest {
             Some(highest) if index <= highest => self.seen |= bit(highest - index),

@@ -1,12 +1,13 @@
-//! Connections of one kind, by the network of their peers. The network with the most connections gives way first, so that one host cannot push out those
-//! of all others.
+//! Connections of one kind, by the network of their peers. The network with the most connections loses one first, so that one host cannot
+//! displace the connections of all others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::sip::flow::ConnectionId;
 
-/// Where a connection counts: a trunk's server by its own address, so that its neighbours use up none of its places; all others by their network.
+/// The unit for which connections are counted: for a trunk's server its own address, so that neighbours do not use its limit; for all
+/// others their network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Source {
     Trunk(IpAddr),
@@ -56,7 +57,7 @@ impl Crowd {
         self.networks.contains_key(&id)
     }
 
-    /// How many connections a network has.
+    /// Number of a network's connections.
     pub(in crate::server) fn of(&self, network: IpAddr) -> usize {
         self.members.get(&network).map_or(0, BTreeSet::len)
     }

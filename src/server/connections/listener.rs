@@ -1,4 +1,4 @@
-//! Addresses that take stream connections.
+//! Listeners for stream connections.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use crate::sip::flow::Transport;
 
 /// Connections that the kernel completes before they are accepted.
 const BACKLOG: i32 = 1_024;
-/// Wait after a failed accept: the process is out of descriptors.
+/// Wait after a failed accept, which happens if the process has no free descriptor.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// One address that takes streams, for a runtime to come.
+/// A bound stream listener, which may be passed to another runtime.
 #[derive(Debug)]
 pub struct StreamListener {
     pub(super) transport: Transport,
@@ -25,7 +25,7 @@ pub struct StreamListener {
 }
 
 impl StreamListener {
-    /// Binds it.
+    /// Binds a listener.
     pub fn bind(transport: Transport, local: SocketAddr) -> anyhow::Result<Self> {
         let bound = || -> std::io::Result<std::net::TcpListener> {
             let socket = Socket::new(Domain::for_address(local), Type::STREAM, Some(Protocol::TCP))?;
@@ -44,13 +44,13 @@ impl StreamListener {
         Ok(Self { transport, local, socket })
     }
 
-    /// Where it listens.
+    /// The local address.
     pub const fn local(&self) -> SocketAddr {
         self.local
     }
 }
 
-/// Hands in one connection after the other; when the table does not keep up, peers wait in the kernel.
+/// Reports each accepted connection. If the table does not keep up, peers wait in the kernel.
 pub(super) async fn accept(
     transport: Transport,
     local: SocketAddr,
@@ -60,7 +60,7 @@ pub(super) async fn accept(
     loop {
         match listener.accept().await {
             Ok((stream, remote)) => {
-                // Of a listener on every address, the one that was asked.
+                // If the listener has the wildcard address, the address to which the peer connected.
                 let local = stream.local_addr().unwrap_or(local);
                 if events.send(Event::Accepted { transport, local, remote, stream }).await.is_err() {
                     return;

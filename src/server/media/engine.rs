@@ -1,4 +1,4 @@
-//! Receiving and sending on many sockets: with io_uring, or with epoll where the kernel offers no more.
+//! Receives and sends on many sockets, with io_uring or, if the kernel does not support it, with epoll.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -12,22 +12,22 @@ use crate::media::datagram::Datagram;
 use super::kernel::{Poll, Ring, Wake};
 use super::ports::Ports;
 
-/// A packet to be sent on: socket, address and its part of the buffer.
+/// A packet to be forwarded: socket, address, and range of the buffer.
 pub(super) type Post = (u32, SocketAddr, Range<usize>);
 
-/// What a media thread needs of the kernel. Sockets go by their number in `Ports`.
+/// The kernel functions that a media thread needs. Sockets are identified by their number in `Ports`.
 pub(super) trait Engine {
     fn listen(&mut self, socket: u32);
     fn deaf(&mut self, socket: u32);
-    /// Sends at the latest with the next `turn`.
+    /// Sends a packet no later than the next `turn`.
     fn send(&mut self, socket: u32, to: SocketAddr, packet: &[u8]);
-    /// Waits for packets and gives each to `take` with the number of its socket. True when the thread was woken.
+    /// Waits for packets and passes each to `take` with the number of its socket. Returns true if the thread was woken.
     fn turn(&mut self, timeout: Duration, take: &mut impl FnMut(u32, Datagram<'_>) -> Option<Post>) -> bool;
-    /// Packets that could not be sent, since the last time asked.
+    /// Number of packets that could not be sent since the last call.
     fn take_send_errors(&mut self) -> u64;
 }
 
-/// epoll, recvfrom and sendto. With a socket per leg, recvmmsg would find one packet at a time.
+/// epoll, recvfrom and sendto. recvmmsg would not help, because each socket of a leg has one packet at a time.
 pub(super) struct EpollEngine {
     poll: Poll,
     ports: Arc<Ports>,
@@ -56,7 +56,7 @@ impl Engine for EpollEngine {
     }
 
     fn deaf(&mut self, socket: u32) {
-        // Not watched: then it is deaf already.
+        // A socket that is not watched receives nothing in any case.
         drop(self.ports.socket(socket).map(|found| self.poll.remove(found.as_raw_fd())));
     }
 
@@ -77,7 +77,7 @@ impl Engine for EpollEngine {
                 woken = true;
                 continue;
             };
-            // An error belongs to an earlier packet's way out (ICMP); the socket goes on.
+            // The error is an ICMP error of an earlier outgoing packet; the socket still works.
             let Some(Ok((length, from))) = ports.socket(number).map(|socket| socket.recv_from(&mut buffer)) else {
                 continue;
             };
@@ -96,7 +96,7 @@ impl Engine for EpollEngine {
     }
 }
 
-/// io_uring: one standing receive per socket, one system call per turn.
+/// io_uring: one multishot receive per socket, and one system call per turn.
 pub(super) struct RingEngine {
     ring: Ring,
     wake: Wake,
@@ -108,7 +108,7 @@ impl RingEngine {
         Ok(Self { ring: Ring::new(&ports.descriptors(), wake.fd())?, wake })
     }
 
-    /// Tries all that is used on the running kernel: a packet in, and on from the same buffer.
+    /// Tests all required functions of the running kernel: receives a packet, and forwards it from the same buffer.
     pub(super) fn probe() -> io::Result<()> {
         let bind = || UdpSocket::bind((Ipv4Addr::LOCALHOST, 0));
         let (outer, inner) = (bind()?, bind()?);

@@ -1,5 +1,4 @@
-//! The kernel's doors that std does not open: the limit of open files, eventfd, epoll and io_uring. The only file
-//! with `unsafe`; everything it offers is safe to use.
+//! Safe wrappers for kernel functions that std does not offer: the limit of open files, eventfd, epoll and io_uring.
 #![expect(unsafe_code, reason = "epoll, eventfd, the limit of open files and io_uring have no safe form in std")]
 
 use std::fs::File;
@@ -15,10 +14,10 @@ use io_uring::{IoUring, cqueue, opcode, squeue};
 
 use crate::media::datagram::Datagram;
 
-/// Lets the process open as many files as its hard limit allows; that number.
+/// Raises the process's limit of open files to its hard limit, and returns it.
 pub(super) fn raise_file_limit() -> u64 {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: `limit` is a valid rlimit for the time of both calls.
+    // SAFETY: `limit` is a valid rlimit for the duration of both calls.
     unsafe {
         if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) != 0 {
             return 1_024;
@@ -28,10 +27,10 @@ pub(super) fn raise_file_limit() -> u64 {
     }
 }
 
-/// How many files the process may open at most.
+/// The highest possible limit of open files of this process.
 pub(in crate::server) fn file_limit() -> u64 {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: `limit` is a valid rlimit for the time of the call.
+    // SAFETY: `limit` is a valid rlimit for the duration of the call.
     if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } == 0 { limit.rlim_max } else { u64::MAX }
 }
 
@@ -41,21 +40,21 @@ pub(super) struct Wake(Arc<File>);
 
 impl Wake {
     pub(super) fn new() -> io::Result<Self> {
-        // SAFETY: takes no pointers; the descriptor is ours alone when it is one.
+        // SAFETY: takes no pointers; a valid descriptor is owned here only.
         let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
         if fd < 0 {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: just opened, owned by nobody else.
+        // SAFETY: just opened, and owned only here.
         Ok(Self(Arc::new(File::from(unsafe { OwnedFd::from_raw_fd(fd) }))))
     }
 
     pub(super) fn wake(&self) {
-        // Fails only when it is signalled already to the brim.
+        // Fails only if the counter is at its maximum, so the thread is woken in any case.
         drop((&*self.0).write(&1_u64.to_ne_bytes()));
     }
 
-    /// Resets it.
+    /// Resets the wake-up.
     pub(super) fn clear(&self) {
         drop((&*self.0).read(&mut [0; 8]));
     }
@@ -79,12 +78,12 @@ impl Poll {
         if fd < 0 {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: just opened, owned by nobody else.
+        // SAFETY: just opened, and owned only here.
         let epoll = unsafe { OwnedFd::from_raw_fd(fd) };
         Ok(Self { epoll, events: vec![libc::epoll_event { events: 0, u64: 0 }; 256] })
     }
 
-    /// Watches a descriptor for input; `key` names it in `wait`.
+    /// Watches a descriptor for input; `wait` returns `key` for it.
     pub(super) fn add(&self, fd: RawFd, key: u64) -> io::Result<()> {
         self.control(libc::EPOLL_CTL_ADD, fd, key)
     }
@@ -93,7 +92,7 @@ impl Poll {
         self.control(libc::EPOLL_CTL_DEL, fd, 0)
     }
 
-    /// Waits; the keys that are ready.
+    /// Waits, and returns the keys of the descriptors that are ready.
     pub(super) fn wait(&mut self, timeout: Duration) -> impl Iterator<Item = u64> {
         let ms = i32::try_from(timeout.as_micros().div_ceil(1_000)).unwrap_or(i32::MAX);
         let room = i32::try_from(self.events.len()).unwrap_or(0);
@@ -104,25 +103,25 @@ impl Poll {
 
     fn control(&self, operation: libc::c_int, fd: RawFd, key: u64) -> io::Result<()> {
         let mut event = libc::epoll_event { events: libc::EPOLLIN.unsigned_abs(), u64: key };
-        // SAFETY: `event` is valid for the time of the call.
+        // SAFETY: `event` is valid for the duration of the call.
         let result = unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), operation, fd, &raw mut event) };
         if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 }
 
-/// Receive buffers, and the bytes of each: our header, the kernel's, the address and any packet on an Ethernet.
+/// Number of receive buffers, and the size of each: our header, the kernel's, the address, and the largest Ethernet packet.
 const BUFFERS: u16 = 1_024;
 const BUFFER_BYTES: usize = 2_048;
-/// Packets under way to one submission.
+/// Maximum packets in one submission.
 const SENDS: usize = 512;
-/// Longest packet of our own.
+/// Maximum length of a packet that siaga creates.
 const OWN_BYTES: usize = 256;
-/// Bytes of an IPv6 socket address, the longest.
+/// Length of an IPv6 socket address, the longest.
 const ADDRESS_BYTES: usize = 28;
-/// The kernel's head of a received message: lengths of name, control and payload, and flags.
+/// Length of the kernel's header of a received message: lengths of name, control and payload, and flags.
 const HEAD_BYTES: usize = 16;
 
-/// What a completion is about; the upper byte of its user data.
+/// The kind of a completion, in the upper byte of its user data.
 const RECEIVED: u64 = 1;
 const SENT: u64 = 2;
 const WOKEN: u64 = 3;
@@ -132,29 +131,29 @@ const CANCELLED: u64 = 4;
 #[repr(C, align(4096))]
 struct Page([u8; 4_096]);
 
-/// A packet on its way out. Boxed and in place until the kernel has taken it.
+/// An outgoing packet. It is boxed and does not move until the kernel has taken it.
 struct Outgoing {
     address: [u8; ADDRESS_BYTES],
     packet: [u8; OWN_BYTES],
 }
 
-/// An io_uring that receives on many sockets with one standing request each, into shared buffers, and sends in
-/// batches out of the same buffers.
+/// An io_uring that receives on many sockets with one multishot request each, into shared buffers, and sends in batches from the same
+/// buffers.
 pub(super) struct Ring {
     ring: IoUring,
-    /// The ring of free buffers, which the kernel reads, and the buffers. Never freed: the kernel may still write while
-    /// a closed ring winds down.
+    /// The ring of free buffers, which the kernel reads, and the buffers. They are never freed, because the kernel may still write while a
+    /// closed ring shuts down.
     free: *mut BufRingEntry,
     tail: u16,
     memory: *mut u8,
-    /// Tells the kernel how much room an address gets.
+    /// The message header that sets the space for an address.
     template: Box<libc::msghdr>,
-    /// Per socket the mark of its present request; 0: none. Completions of an older request are not its packets.
+    /// For each socket the mark of its current request; 0: none. Completions with another mark belong to an older request and are ignored.
     marks: Vec<u32>,
     last_mark: u32,
-    /// Sockets whose request has ended and must be made again.
+    /// Sockets whose request has ended and must be submitted again.
     ended: Vec<u32>,
-    /// Buffers to be given back after the next submission.
+    /// Buffers to be returned after the next submission.
     lent: Vec<u16>,
     outgoing: Box<[Outgoing]>,
     outgoing_used: usize,
@@ -164,7 +163,7 @@ pub(super) struct Ring {
 }
 
 impl Ring {
-    /// Makes a ring over these sockets, to be used by the calling thread only.
+    /// Creates a ring over these sockets. Only the calling thread may use it.
     pub(super) fn new(sockets: &[RawFd], wake: RawFd) -> io::Result<Self> {
         let ring = IoUring::builder()
             .setup_single_issuer()
@@ -181,7 +180,7 @@ impl Ring {
         let free = entries.cast::<BufRingEntry>();
         // SAFETY: page-aligned memory for BUFFERS entries that is never freed.
         unsafe { ring.submitter().register_buf_ring_with_flags(free as u64, BUFFERS, 0, 0)? };
-        // SAFETY: all zero is a valid msghdr.
+        // SAFETY: all zero bytes are a valid msghdr.
         let mut template: Box<libc::msghdr> = Box::new(unsafe { std::mem::zeroed() });
         template.msg_namelen = 28;
         let blank = || Outgoing { address: [0; ADDRESS_BYTES], packet: [0; OWN_BYTES] };
@@ -215,7 +214,7 @@ impl Ring {
         }
     }
 
-    /// No longer receives on a socket.
+    /// Stops receiving on a socket.
     pub(super) fn deaf(&mut self, socket: u32) {
         let Some(mark) = self.mark(socket).map(std::mem::take).filter(|mark| *mark != 0) else { return };
         self.ended.retain(|ended| *ended != socket);
@@ -223,7 +222,7 @@ impl Ring {
         self.push(&cancel.flags(squeue::Flags::SKIP_SUCCESS));
     }
 
-    /// Sends a packet of our own with the next submission.
+    /// Sends a packet that siaga created, with the next submission.
     pub(super) fn send(&mut self, socket: u32, to: SocketAddr, packet: &[u8]) {
         let Some(index) = self.next_outgoing(to) else { return };
         let Some(room) = self.outgoing.get_mut(index).and_then(|out| out.packet.get_mut(..packet.len())) else {
@@ -235,8 +234,8 @@ impl Ring {
         self.push_send(socket, index, to, start, packet.len());
     }
 
-    /// Submits what is to be sent, waits for packets, and gives each to `take`, which may have it sent on. True when
-    /// `wake` was signalled.
+    /// Submits outgoing packets, waits for packets, and passes each to `take`, which may have it forwarded. Returns true if `wake` was
+    /// signalled.
     pub(super) fn turn(
         &mut self,
         timeout: Duration,
@@ -285,17 +284,17 @@ impl Ring {
         {
             self.push_send(out, index, to, packet.as_ptr(), packet.len());
         }
-        // Not before its packet is on the way: making room submits, and gives back what is lent.
+        // Only after the packet's send is queued: `next_outgoing` may submit, which returns the lent buffers.
         self.lent.push(buffer);
     }
 
-    /// A buffer that the kernel has filled; ours until it is given back.
+    /// A buffer that the kernel has filled. It is ours until it is returned.
     fn buffer<'b>(&self, buffer: u16) -> Option<&'b mut [u8]> {
         if buffer >= BUFFERS {
             return None;
         }
-        // SAFETY: within the memory, which is never freed; the kernel handed this buffer over and does not write to it
-        // again before `give_back`, and each completion is looked at once.
+        // SAFETY: within the memory, which is never freed; the kernel has handed this buffer over and does not write to it again before
+        // `give_back`, and each completion is processed once.
         Some(unsafe {
             std::slice::from_raw_parts_mut(self.memory.add(usize::from(buffer) * BUFFER_BYTES), BUFFER_BYTES)
         })
@@ -305,7 +304,7 @@ impl Ring {
         self.marks.get_mut(usize::try_from(socket).ok()?)
     }
 
-    /// A place for one more packet under way and its entry; submits when there is none.
+    /// A free slot for one more outgoing packet and its entry; submits if there is none.
     fn next_outgoing(&mut self, to: SocketAddr) -> Option<usize> {
         if self.outgoing_used == SENDS || self.ring.submission().is_full() {
             self.enter(0, Duration::ZERO);
@@ -323,7 +322,7 @@ impl Ring {
     fn push_send(&mut self, socket: u32, index: usize, to: SocketAddr, start: *const u8, length: usize) {
         let Some(out) = self.outgoing.get(index) else { return };
         let address_length = if to.is_ipv4() { 16 } else { 28 };
-        // Without waiting the send is over when the submission returns, and the buffers are ours again.
+        // With MSG_DONTWAIT the send is complete when the submission returns, so the buffers can be used again.
         let send = opcode::Send::new(Fixed(socket), start, u32::try_from(length).unwrap_or(0))
             .flags(libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
             .dest_addr(out.address.as_ptr().cast())
@@ -334,7 +333,7 @@ impl Ring {
         self.push(&send);
     }
 
-    /// Makes the standing requests that are missing.
+    /// Submits the missing multishot requests.
     fn arm(&mut self) {
         if !self.wake_armed {
             let poll = opcode::PollAdd::new(Fd(self.wake), u32::from(libc::POLLIN.unsigned_abs())).multi(true).build();
@@ -352,8 +351,8 @@ impl Ring {
 
     fn push(&mut self, entry: &squeue::Entry) {
         for _ in 0..2 {
-            // SAFETY: what the entry points to (the template, a place in `outgoing`, a lent buffer) stays where it is
-            // and untouched until `enter` has submitted it.
+            // SAFETY: the data to which the entry points (the template, a slot of `outgoing`, a lent buffer) is neither moved nor changed
+            // until `enter` has submitted it.
             if unsafe { self.ring.submission().push(entry) }.is_ok() {
                 return;
             }
@@ -369,7 +368,7 @@ impl Ring {
             let span = Timespec::new().sec(timeout.as_secs()).nsec(timeout.subsec_nanos());
             self.ring.submitter().submit_with_args(want, &SubmitArgs::new().timespec(&span))
         };
-        // A time-out, a signal or a full completion queue: the next turn sees what is there.
+        // A time-out, a signal or a full completion queue: the next turn processes all completions.
         drop(result);
         if self.ring.submission().is_empty() {
             self.outgoing_used = 0;
@@ -377,7 +376,7 @@ impl Ring {
         }
     }
 
-    /// Gives the buffers back whose packets have been sent on.
+    /// Returns the buffers whose packets have been sent.
     fn give_back(&mut self) {
         if self.lent.is_empty() {
             return;
@@ -400,7 +399,7 @@ impl Ring {
     }
 }
 
-/// Blank memory for the kernel, whole pages that are never freed.
+/// Zeroed memory for the kernel, in whole pages that are never freed.
 fn pages(bytes: usize) -> *mut u8 {
     let pages: Box<[Page]> = vec![Page([0; 4_096]); bytes.div_ceil(4_096)].into();
     Box::leak(pages).as_mut_ptr().cast()
@@ -410,7 +409,7 @@ fn receive_data(socket: u32, mark: u32) -> u64 {
     (RECEIVED << 56) | (u64::from(mark) << 32) | u64::from(socket)
 }
 
-/// Takes a buffer apart of which `received` bytes were filled. None for what is cut or has no address.
+/// Parses a buffer with `received` filled bytes. Returns None if the packet is truncated or has no address.
 fn message(bytes: &mut [u8], received: usize) -> Option<Datagram<'_>> {
     let (head, rest) = bytes.split_at_mut_checked(HEAD_BYTES)?;
     let word = |at: usize| head.get(at..).and_then(|rest| rest.first_chunk()).copied().map(u32::from_ne_bytes);

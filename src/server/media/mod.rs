@@ -1,4 +1,4 @@
-//! The media threads and the recorder: sockets, clocks and files around the pure machines of `crate::media`.
+//! The media threads and the recorder: sockets, clocks and files around the state machines of `crate::media`.
 
 mod engine;
 mod health;
@@ -43,29 +43,29 @@ use worker::{Clock, Figures, Order, Setup, Worker};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Engine {
-    /// `IoUring` where the kernel offers all that is needed, otherwise `Epoll`.
+    /// `IoUring` if the kernel supports all required functions, otherwise `Epoll`.
     #[default]
     Auto,
     IoUring,
     Epoll,
 }
 
-/// What media is told by config.
+/// Settings of media.
 #[derive(Clone, Debug)]
 pub struct MediaSettings {
-    /// The addresses whose ports are bound: one, or one of each family.
+    /// The addresses on which ports are bound: one, or one of each family.
     pub listen: Vec<IpAddr>,
     /// RTP on the even ports, RTCP on the odd ones after them.
     pub ports: RangeInclusive<u16>,
-    /// `Event::Silent` after so long without a packet; None: never.
+    /// Time without a packet after which `Event::Silent` is sent; None: never.
     pub silence: Option<Duration>,
-    /// Folder with the WAVs of one language.
+    /// Folder with the prompts of one language.
     pub prompts: PathBuf,
     /// Folder of the recordings; None: `Command::Record` fails.
     pub recordings: Option<PathBuf>,
-    /// The site's time zone: recordings are filed by its days.
+    /// The site's time zone, which determines the day under which a recording is filed.
     pub zone: TimeZone,
-    /// Alarms about the recordings' disk are raised here.
+    /// Receives the alarms about the recordings' disk.
     pub alarms: Alarms,
     /// Media threads; 0 counts as 1.
     pub threads: usize,
@@ -77,15 +77,15 @@ pub struct MediaSettings {
 pub struct MediaCounters {
     pub packets_in: u64,
     pub packets_out: u64,
-    /// From addresses that are not the peer's.
+    /// Packets from an address that is not the peer's.
     pub packets_foreign: u64,
-    /// Not RTP or RTCP that was agreed, or nowhere to send it to.
+    /// Packets that are not the negotiated RTP or RTCP, or that have no destination.
     pub packets_ignored: u64,
     pub send_errors: u64,
-    /// Commands that found the queue full.
+    /// Commands that were dropped because the queue was full.
     pub commands_dropped: u64,
     pub recording_frames_dropped: u64,
-    /// Now open, not since the start.
+    /// Anchors that are open now; not a total.
     pub anchors_open: u64,
     /// Port pairs that could not be bound.
     pub port_pairs_failed: u64,
@@ -98,7 +98,7 @@ pub struct Media {
     threads: Vec<Thread>,
     recorder: Option<Recorder>,
     figures: Arc<Figures>,
-    /// The thread that owns each slot: bridged anchors have to live on one.
+    /// The thread that owns each slot. Bridged anchors must have the same thread.
     homes: Vec<AtomicU16>,
     engine: Engine,
 }
@@ -108,7 +108,7 @@ struct Thread {
     orders: SyncSender<Order>,
     wake: Wake,
     waking: Arc<AtomicBool>,
-    /// It has orders that it was not woken for.
+    /// True if the thread has orders for which it was not woken yet.
     due: AtomicBool,
     join: Option<JoinHandle<()>>,
 }
@@ -140,24 +140,24 @@ impl Media {
         Ok(media)
     }
 
-    /// The bound even ports, with their addresses; slot i of an `AnchorId` is the i-th.
+    /// The bound even ports with their addresses. Slot i of an `AnchorId` is the entry i.
     pub fn rtp_ports(&self) -> Vec<SocketAddr> {
         self.ports.rtp_ports()
     }
 
-    /// Which engine runs: never `Auto`.
+    /// The engine in use; never `Auto`.
     pub fn engine(&self) -> Engine {
         self.engine
     }
 
-    /// Gives a command to the thread that owns the anchor; false when its queue is full (counted).
+    /// Sends a command to the thread that owns the anchor. Returns false if its queue is full, which is counted.
     pub fn command(&self, command: Command) -> bool {
         let taken = self.queue(command);
         self.flush();
         taken
     }
 
-    /// Wakes the threads that have got commands by `queue`.
+    /// Wakes the threads that have received commands by `queue`.
     pub fn flush(&self) {
         for thread in &self.threads {
             if thread.due.swap(false, Ordering::Relaxed) && !thread.waking.swap(true, Ordering::SeqCst) {
@@ -166,7 +166,7 @@ impl Media {
         }
     }
 
-    /// As `command`, but the thread may sleep on until `flush`.
+    /// Like `command`, but the thread is woken only by `flush`.
     pub fn queue(&self, command: Command) -> bool {
         let taken = match &command {
             Command::Open { anchor }
@@ -190,7 +190,7 @@ impl Media {
                 parties.iter().all(together)
                     && self.order(first.and_then(|first| self.home(first)), Order::Command(command))
             }
-            // Whoever has that recording, or that room, ends it.
+            // The thread that has this recording or conference ends it.
             Command::StopRecord { .. } | Command::Unmix { .. } => {
                 let refused =
                     self.threads.iter().filter(|thread| !self.order(Some(thread), Order::Command(command.clone())));
@@ -247,7 +247,7 @@ impl Media {
         let join = thread::Builder::new().name("media".into()).spawn(move || {
             let ports = Arc::clone(&setup.ports);
             let worker = Worker::new(setup);
-            // A ring belongs to the thread that makes it.
+            // A ring belongs to the thread that creates it.
             let made = match engine {
                 Engine::IoUring => RingEngine::new(&ports, thread_wake).map(|mut engine| {
                     drop(ready.send(Ok(())));
@@ -304,9 +304,9 @@ impl Drop for Media {
     }
 }
 
-/// Settles which engine runs.
+/// Chooses the engine.
 fn choose(wanted: Engine) -> Engine {
-    // On a thread of its own: what a ring leaves behind interrupts system calls of the thread that made it.
+    // On a separate thread, because a closed ring interrupts later system calls of the thread that created it.
     let probe = || thread::spawn(RingEngine::probe).join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()));
     match (wanted, (wanted != Engine::Epoll).then(probe)) {
         (Engine::Epoll, _) | (_, None) => Engine::Epoll,
@@ -322,7 +322,7 @@ fn choose(wanted: Engine) -> Engine {
     }
 }
 
-/// Reads the sounds of a folder; one that is missing or wrong costs only itself.
+/// Reads the prompts of a folder. A missing or invalid file affects only its own prompt.
 fn load(folder: &Path) -> Sounds {
     let mut sounds = Sounds::default();
     for prompt in Prompt::ALL {
@@ -332,7 +332,7 @@ fn load(folder: &Path) -> Sounds {
             Err(error) => warn!(path = %path.display(), %error, "an announcement cannot be played"),
         }
     }
-    // Only who wants music misses it: the configuration is warned of that. A PIN is asked for by a tone where no words are.
+    // Music is needed only if it is configured, and the configuration warns if it is missing. Without the PIN prompt a tone is played.
     for prompt in [Prompt::Music, Prompt::Pin] {
         let sound = fs::read(folder.join(prompt.file())).ok().and_then(|bytes| Sound::from_wav(&bytes).ok());
         sound.into_iter().for_each(|sound| sounds.set(prompt, sound));
@@ -341,7 +341,7 @@ fn load(folder: &Path) -> Sounds {
     sounds
 }
 
-/// Reads what callers are told of their place. A city's own folder may have none of it, or some: one line tells.
+/// Reads the announcements of the queue position. A city's own folder may lack some or all of them; one log line reports it.
 fn load_places(folder: &Path, sounds: &mut Sounds) {
     let read = |file: &str| -> anyhow::Result<Sound> { Ok(Sound::from_wav(&fs::read(folder.join(file))?)?) };
     let mut missing = Vec::new();

@@ -1,5 +1,5 @@
-//! The sockets: bound once at the start, so that no call waits for a port. One that no leg uses has the smallest buffer that the
-//! kernel allows, so that strangers' packets do not fill its memory.
+//! The RTP and RTCP sockets. They are bound once at the start, so that no call waits for a port. A socket that no leg uses has the
+//! smallest buffer that the kernel allows, so that unsolicited packets do not fill its memory.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -12,17 +12,17 @@ use tracing::warn;
 
 use super::kernel;
 
-/// Files that the rest of the service may open.
+/// Number of files that the rest of the service may open.
 const FILES_FOR_OTHERS: u64 = 1_024;
-/// Datagrams that one socket buffer can hold at most, for draining.
+/// Maximum datagrams in one socket buffer, for draining.
 const STALE_MAX: usize = 4_096;
 
-/// The kernel makes of it the least that it allows: 2,304 bytes, which is two packets. A filter that drops everything would cost more
-/// memory for each socket than those two, and a socket that is connected elsewhere answers with ICMP errors, which tells scanners the
-/// ports that are in use.
+/// The kernel raises this to its minimum: 2,304 bytes, which is two packets. A filter that drops everything would cost more memory for
+/// each socket than those two packets. A socket that is connected to another address would answer with ICMP errors, from which a scanner
+/// learns the ports in use.
 const IDLE_BUFFER_BYTES: usize = 1;
 
-/// How long, and how often, a start waits for ports that are in use.
+/// Interval of retries at the start for ports that are in use.
 const RETRY: Duration = Duration::from_millis(20);
 const RETRIES_MAX: u32 = 500;
 
@@ -34,7 +34,7 @@ fn own_address(listen: IpAddr, advertised: IpAddr) -> IpAddr {
     if wildcard && is_ours() { advertised } else { listen }
 }
 
-/// The same for one address of each family.
+/// `own_address` for one address of each family.
 pub fn own_addresses(listen: &[IpAddr], advertised: &[IpAddr]) -> Vec<IpAddr> {
     listen.iter().zip(advertised).map(|(listen, advertised)| own_address(*listen, *advertised)).collect()
 }
@@ -45,7 +45,7 @@ struct Pair {
     address: SocketAddr,
     rtp: UdpSocket,
     rtcp: UdpSocket,
-    /// Bytes of each one's buffer while a leg uses it.
+    /// Buffer size of each socket while a leg uses it.
     buffer_bytes: usize,
 }
 
@@ -62,7 +62,7 @@ impl Ports {
     pub(super) fn bind(addresses: &[IpAddr], range: &RangeInclusive<u16>) -> Self {
         let limit = kernel::raise_file_limit();
         let files = usize::try_from(limit.saturating_sub(FILES_FOR_OTHERS.min(limit / 4))).unwrap_or(usize::MAX);
-        // Ordered by port, so that with a limit each address has the same number.
+        // Ordered by port, so that every address gets the same number if there is a limit.
         let even = range.clone().filter(|port| port.is_multiple_of(2) && *port < *range.end());
         let pairs_of = |port| addresses.iter().map(move |address| SocketAddr::new(*address, port));
         let wanted: Vec<SocketAddr> = even.flat_map(pairs_of).collect();
@@ -72,13 +72,13 @@ impl Ports {
         }
         let mut pairs = Vec::new();
         let mut fault = bind_all(&mut open, &mut pairs);
-        // Most of a range is in use only while the kernel still clears up after a service that was killed.
+        // If most of the range is in use, the kernel still closes the sockets of a service that was killed.
         for _ in 0..RETRIES_MAX {
             if open.len() * 8 < wanted.len() || fault.as_ref().is_none_or(|(_, e)| e.kind() != io::ErrorKind::AddrInUse)
             {
                 break;
             }
-            // At the start, before anything is served: the kernel tells nobody when it is done.
+            // A sleep is acceptable before the service starts; the kernel gives no notification.
             std::thread::sleep(RETRY);
             fault = bind_all(&mut open, &mut pairs);
         }
@@ -89,7 +89,7 @@ impl Ports {
         Self { failed: wanted.len() - pairs.len(), pairs }
     }
 
-    /// Pairs.
+    /// Number of pairs.
     pub(super) fn len(&self) -> usize {
         self.pairs.len()
     }
@@ -110,14 +110,14 @@ impl Ports {
         self.pairs.iter().flat_map(|pair| [pair.rtp.as_raw_fd(), pair.rtcp.as_raw_fd()]).collect()
     }
 
-    /// Makes a socket ready for a leg: throws away what came before, and gives it a buffer.
+    /// Prepares a socket for a leg: discards old datagrams and enlarges the buffer.
     pub(super) fn open(&self, number: u32) {
         self.drain(number);
         let bytes = self.pair(number).map_or(0, |pair| pair.buffer_bytes);
         self.set_buffer(number, bytes);
     }
 
-    /// No leg uses a socket any more: strangers' packets find no room.
+    /// Reduces the buffer of a socket that no leg uses any more, so that unsolicited packets find no room.
     pub(super) fn close(&self, number: u32) {
         self.set_buffer(number, IDLE_BUFFER_BYTES);
         self.drain(number);
@@ -143,7 +143,7 @@ impl Ports {
     }
 }
 
-/// Binds the ports that are open; those that fail stay. Gives the last failure.
+/// Binds the ports in `open`, and leaves those that fail. Returns the last error.
 fn bind_all(open: &mut Vec<SocketAddr>, pairs: &mut Vec<Pair>) -> Option<(SocketAddr, io::Error)> {
     let mut fault = None;
     open.retain(|port| match pair(*port) {
@@ -166,7 +166,7 @@ fn pair(address: SocketAddr) -> io::Result<Pair> {
         Ok::<_, io::Error>(socket)
     };
     let (rtp, rtcp) = (bind(address.port())?, bind(address.port() + 1)?);
-    // The kernel reports twice what is asked of it.
+    // The kernel reports twice the requested size.
     let buffer_bytes = SockRef::from(&rtp).recv_buffer_size()? / 2;
     for socket in [&rtp, &rtcp] {
         SockRef::from(socket).set_recv_buffer_size(IDLE_BUFFER_BYTES)?;

@@ -24,9 +24,9 @@ use super::unregistered::{Key, Markers, Registered, checksum, is_settled, merged
 use super::wav_file::{Disk, WavFile};
 use super::worker::Clock;
 
-/// While something is recorded, the queue is emptied so often; media threads then never have to wake the recorder.
+/// Interval at which the queue is emptied while a recording runs, so that media threads never have to wake the recorder.
 const PAUSE: Duration = Duration::from_millis(10);
-/// The header of a running recording says what is there, give or take so much.
+/// Interval at which the header of a running recording is updated.
 const HEADER_EVERY: Duration = Duration::from_secs(3);
 /// How often the recorder checks, while nothing is recorded, whether a disk that was full can be written again.
 const IDLE: Duration = Duration::from_secs(10);
@@ -59,7 +59,7 @@ impl Lost {
     }
 }
 
-/// What the media threads tell the recorder.
+/// Orders of the media threads to the recorder.
 #[derive(Clone, Debug)]
 pub(super) enum TapeOrder {
     Start { tape: TapeId, call: CallId, leg: LegNo, at: Instant },
@@ -98,7 +98,7 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    /// Starts its threads. A separate thread repairs and registers the recordings of earlier runs.
+    /// Starts the recorder's threads. A separate thread repairs and registers the recordings of earlier runs.
     pub(super) fn start<F>(place: Place, clock: Clock, events: F) -> io::Result<Self>
     where
         F: FnMut(Event) + Send + Clone + 'static,
@@ -106,7 +106,7 @@ impl Recorder {
         Self::start_on::<F, File>(place, clock, events)
     }
 
-    /// The same on another disk.
+    /// Like `start`, with another `Disk`.
     fn start_on<F, D>(place: Place, clock: Clock, events: F) -> io::Result<Self>
     where
         F: FnMut(Event) + Send + Clone + 'static,
@@ -183,7 +183,7 @@ struct Desk<F, D> {
     pulse: Pulse,
     events: F,
     sealer: SyncSender<Written>,
-    /// Recordings to be, until the first sound: a call without any leaves no file.
+    /// Recordings without audio so far: a call without any leaves no file.
     silent: BTreeMap<TapeId, (CallId, LegNo, Instant)>,
     tapes: BTreeMap<TapeId, Tape<D>>,
 }
@@ -206,7 +206,7 @@ impl<F: FnMut(Event) + Send + Clone + 'static, D: Disk> Desk<F, D> {
             if self.tapes.is_empty() {
                 self.probe();
                 self.pulse.rest();
-                // Nothing to write: the first order wakes.
+                // Nothing to write: the first order wakes the thread.
                 match inbox.recv_timeout(IDLE) {
                     Ok(order) => {
                         if !self.order(order) {
@@ -250,7 +250,7 @@ impl<F: FnMut(Event) + Send + Clone + 'static, D: Disk> Desk<F, D> {
         }
     }
 
-    /// Writes the samples that are due of every recording, and its header.
+    /// Writes the samples of every recording that are due, and its header.
     fn keep(&mut self, now: Instant) {
         self.registered.take().into_iter().for_each(|key| self.markers.close(now, key));
         self.markers.expire(now);
@@ -293,7 +293,7 @@ impl<F: FnMut(Event) + Send + Clone + 'static, D: Disk> Desk<F, D> {
         }
     }
 
-    /// Takes all that waits; false at the end.
+    /// Handles all waiting orders; returns false at the end.
     fn empty(&mut self, inbox: &Receiver<TapeOrder>) -> bool {
         loop {
             match inbox.try_recv() {
@@ -372,7 +372,7 @@ impl<D: Disk> Tape<D> {
         stereo.push(frame, &mut |pair| wav.push(pair));
     }
 
-    /// Writes what is due, and the header.
+    /// Writes the samples that are due, and the header.
     fn keep(&mut self, now: Instant, markers: &Markers) {
         self.mark(markers);
         let Self { stereo, wav, .. } = self;
@@ -398,7 +398,7 @@ impl<D: Disk> Tape<D> {
     }
 }
 
-/// Puts a recording on the disk for good and takes its checksum.
+/// Syncs a recording to the disk and computes its checksum.
 fn seal(recording: Written, pulse: &Pulse) -> Event {
     let Written { key: Key { call, leg }, file, path, samples, dropped, gaps } = recording;
     if !gaps.is_empty() {
@@ -416,7 +416,7 @@ fn seal(recording: Written, pulse: &Pulse) -> Event {
     }
 }
 
-/// `<YYYY>/<MM>/<DD>/<call>-<leg>.wav`, by the site's day on which the call came in.
+/// `<YYYY>/<MM>/<DD>/<call>-<leg>.wav`, by the local day on which the call arrived.
 fn file_name(key: Key, zone: &TimeZone) -> String {
     let millis = i64::try_from(key.call.as_u128() >> 80).unwrap_or(0);
     let at = jiff::Timestamp::from_millisecond(millis).unwrap_or_default();

@@ -144,8 +144,8 @@ pub(super) fn register(recordings: &Path, left: &Left, pulse: &Pulse) -> Event {
     }
 }
 
-/// True if the marker of a recording has done its work: the recording is registered, or there is no audio to register. After any other error the
-/// marker stays, and the next start tries again.
+/// True if the marker of a recording is no longer needed: the recording is registered, or there is no audio to register. After any other
+/// error the marker stays, and the next start tries again.
 pub(super) fn is_settled(event: &Event, path: &Path) -> bool {
     matches!(event, Event::RecordingClosed { .. })
         || match fs::metadata(path) {

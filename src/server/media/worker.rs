@@ -1,4 +1,4 @@
-//! One media thread: turns packets, commands and time into steps of a `Relay`, and carries out what comes of them.
+//! One media thread: passes packets, commands and time to a `Relay`, and carries out its outputs.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -20,19 +20,19 @@ use super::engine::{Engine, Post};
 use super::ports::Ports;
 use super::recorder::{Lost, TapeOrder};
 
-/// What plays is sent so often.
+/// Interval at which prompts are sent.
 const FRAME: Duration = Duration::from_millis(20);
-/// Anchors are looked at for silence so often.
+/// Interval at which anchors are checked for silence.
 const SILENCE_LOOK: Duration = Duration::from_secs(1);
-/// RTCP packets that one turn answers by itself; more go unanswered.
+/// Maximum RTCP reports that one turn sends in response to packets; further packets get none.
 const ANSWERS_PER_TURN_MAX: usize = 64;
 
-/// What the other threads tell this one.
+/// Orders from other threads.
 pub(super) enum Order {
     Command(Command),
-    /// Hand the anchor of this slot over.
+    /// Hand over the anchor of this slot.
     Give(u32, SyncSender<Option<Box<Anchor>>>),
-    /// Take it over.
+    /// Take over the anchor of this slot.
     Adopt(u32, Receiver<Option<Box<Anchor>>>),
     End,
 }
@@ -47,7 +47,7 @@ impl Clock {
         Self(std::time::Instant::now())
     }
 
-    /// A clock that has already run for this long.
+    /// A clock that has already run for this time.
     #[cfg(test)]
     #[expect(clippy::disallowed_methods, reason = "the media threads read their own clock")]
     pub(super) fn started_before(span: Duration) -> Self {
@@ -59,7 +59,7 @@ impl Clock {
     }
 }
 
-/// Figures that all threads add to.
+/// Counters of all threads.
 #[derive(Debug, Default)]
 pub(super) struct Figures {
     packets_in: AtomicU64,
@@ -89,7 +89,7 @@ impl Figures {
     }
 }
 
-/// What a thread counts between two turns.
+/// Counters of one thread between two turns.
 #[derive(Debug, Default)]
 struct Tally {
     received: u64,
@@ -98,13 +98,13 @@ struct Tally {
     ignored: u64,
 }
 
-/// What a thread is given at its start.
+/// The parameters of a thread at its start.
 pub(super) struct Setup<F> {
     pub(super) clock: Clock,
     pub(super) relay: Relay,
     pub(super) ports: Arc<Ports>,
     pub(super) orders: Receiver<Order>,
-    /// True while a wake-up is under way, so that a burst of orders signals once.
+    /// True while a wake-up is pending, so that a burst of orders signals once.
     pub(super) waking: Arc<AtomicBool>,
     pub(super) recorder: Option<SyncSender<TapeOrder>>,
     pub(super) events: F,
@@ -116,11 +116,11 @@ pub(super) struct Worker<F> {
     setup: Setup<F>,
     out: Out,
     tally: Tally,
-    /// Reports of our own, to be sent after the turn.
+    /// RTCP reports to be sent after the turn.
     answers: Vec<(u32, SocketAddr, [u8; REPORT_BYTES_MAX], usize)>,
-    /// Frames that the recorder's queue had no room for, by tape.
+    /// Frames that did not fit into the recorder's queue, by recording.
     dropped: BTreeMap<TapeId, Lost>,
-    /// Orders for the recorder that must not get lost, and found its queue full.
+    /// Orders for the recorder that must not be lost and did not fit into its queue.
     held_back: Vec<TapeOrder>,
     next_frame: Instant,
     next_look: Instant,
@@ -143,7 +143,7 @@ impl<F: FnMut(Event)> Worker<F> {
         }
     }
 
-    /// Runs until it is told to end.
+    /// Runs until it receives the order to end.
     pub(super) fn run(mut self, engine: &mut impl Engine) {
         let mut running = true;
         while running {
@@ -201,7 +201,7 @@ impl<F: FnMut(Event)> Worker<F> {
         }
     }
 
-    /// Carries out what has been ordered; false: it is the end.
+    /// Carries out the waiting orders; returns false at the end.
     fn orders(&mut self, engine: &mut impl Engine) -> bool {
         self.setup.waking.store(false, Ordering::SeqCst);
         loop {
@@ -215,12 +215,12 @@ impl<F: FnMut(Event)> Worker<F> {
                 Order::Command(command) => self.setup.relay.command(now, command, &mut self.out),
                 Order::Give(slot, to) => {
                     let anchor = self.setup.relay.give(slot, &mut self.out);
-                    // Deaf here before the other thread listens.
+                    // This thread must stop receiving before the other thread starts.
                     self.carry_out(engine);
                     drop(to.send(anchor));
                 }
-                // The other thread was ordered to give before this one was ordered to take, and never waits itself
-                // for an order that came later: this ends.
+                // This wait ends: the other thread was ordered to give before this one was ordered to take, and it never waits for a later
+                // order.
                 Order::Adopt(slot, from) => {
                     if let Ok(Some(anchor)) = from.recv() {
                         self.setup.relay.adopt(slot, anchor, &mut self.out);
@@ -237,7 +237,7 @@ impl<F: FnMut(Event)> Worker<F> {
         if self.setup.relay.is_playing() && now >= self.next_frame {
             let mut send = |slot, to, packet: &[u8]| engine.send(number(slot, Channel::Rtp), to, packet);
             self.tally.sent += self.setup.relay.play(now, &mut send, &mut self.out);
-            // A thread that was held up plays on from now instead of catching up.
+            // After a delay, playback continues from now and does not catch up.
             let due = self.next_frame + FRAME;
             self.next_frame = if due + FRAME * 5 < now { now + FRAME } else { due };
         }
@@ -281,11 +281,11 @@ impl<F: FnMut(Event)> Worker<F> {
                 }
             }
         }
-        // Keeps its room for the next time.
+        // Keeps the allocated memory for the next turn.
         self.out.effects = effects;
     }
 
-    /// Gives the recorder its frames; what finds no room is lost to the recording, never to the call.
+    /// Sends frames to the recorder. Frames that do not fit into its queue are missing in the recording; the call is not affected.
     fn pass_frames(&mut self) {
         let Some(recorder) = &self.setup.recorder else {
             self.out.frames.clear();
@@ -305,7 +305,7 @@ impl<F: FnMut(Event)> Worker<F> {
         self.release(false);
     }
 
-    /// Passes on what was held back, in order. At the end it waits for room.
+    /// Sends the orders that were held back, in order. At the end it waits for room in the queue.
     fn release(&mut self, wait: bool) {
         let Some(recorder) = &self.setup.recorder else {
             self.held_back.clear();

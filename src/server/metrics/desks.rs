@@ -1,4 +1,4 @@
-//! What the desks promise, and whether it is kept, as Prometheus reads it.
+//! Metrics of the desks' service levels.
 
 use std::sync::{PoisonError, RwLock};
 
@@ -12,13 +12,13 @@ use super::Maker;
 
 const OUTCOMES: [&str; 4] = ["answered", "abandoned", "short-abandon", "failed"];
 
-/// The figures of all desks.
+/// The metrics of all desks.
 #[derive(Debug)]
 pub(in crate::server) struct Desks {
     calls: IntCounterVec,
     within: IntCounterVec,
     target: GaugeVec,
-    /// The promises, and below which milliseconds an abandoned call is a short one.
+    /// The service levels, and the limit in milliseconds below which an abandoned call is a short one.
     promises: RwLock<Option<(Levels, u64)>>,
 }
 
@@ -40,7 +40,7 @@ impl Desks {
         })
     }
 
-    /// Takes up what the desks promise from now on; all that can be counted of a desk is shown from the first.
+    /// Sets the service levels of the desks. All counters of a desk exist from then on.
     pub(in crate::server) fn promise(&self, levels: &Levels, short_abandon_ms: u64) {
         self.target.reset();
         for (desk, level) in &levels.desks {
@@ -55,7 +55,7 @@ impl Desks {
         *promises = Some((levels.clone(), short_abandon_ms));
     }
 
-    /// A desk's call was answered after so long.
+    /// Counts a desk's call that was answered after this wait.
     pub(in crate::server) fn answered(&self, desk: &str, waited_ms: u64) {
         let shown = Levels::shown(desk);
         self.calls.with_label_values(&[shown, "answered"]).inc();
@@ -65,7 +65,7 @@ impl Desks {
         }
     }
 
-    /// A desk's call has ended after so long, and nobody has answered it.
+    /// Counts a desk's call that ended after this wait without an answer.
     pub(in crate::server) fn lost(&self, desk: &str, cause: EndCause, waited_ms: u64) {
         let promises = self.promises.read().unwrap_or_else(PoisonError::into_inner);
         let short = promises.as_ref().is_some_and(|(_, short_ms)| waited_ms < *short_ms);

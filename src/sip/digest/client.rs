@@ -1,19 +1,19 @@
-//! Digest authentication as the client (RFC 3261 §22.2, RFC 7616, RFC 8760 §2.4): answers what a telco asks.
+//! Digest authentication as the client (RFC 3261 §22.2, RFC 7616, RFC 8760 §2.4): responds to a telco's challenge.
 
 use super::credentials::Parameters;
 use super::{Algorithm, Ha1};
 use crate::sip::wire::{Message, Name};
 
-/// The header field that answers a challenge.
+/// The header field with the credentials for a challenge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     pub name: Name,
     pub value: String,
-    /// The nonce before was right but too old: the password is not to blame.
+    /// The previous nonce was valid but too old: the password is not wrong.
     pub stale: bool,
 }
 
-/// Who we are to a telco. The password shows in no log.
+/// Our credentials for a telco. The password is never logged.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Identity {
     pub user: String,
@@ -27,7 +27,7 @@ impl std::fmt::Debug for Identity {
 }
 
 impl Identity {
-    /// Answers the topmost challenge of a 401 or 407 whose algorithm we know (RFC 8760 §2.4). None when there is none.
+    /// Responds to the topmost challenge of a 401 or 407 with a supported algorithm (RFC 8760 §2.4). None if there is none.
     pub fn answer(&self, response: &Message<'_>, method: &str, uri: &str, cnonce: &str) -> Option<Answer> {
         let (asked, name) = match response.status()? {
             401 => (Name::WwwAuthenticate, Name::Authorization),

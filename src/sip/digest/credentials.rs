@@ -2,7 +2,7 @@
 
 use super::Algorithm;
 
-/// Credentials in which everything that the check needs is there. Values as they stand, quotes removed.
+/// Credentials with all values that the check needs. Values are unchanged, with quotes removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Credentials {
     pub(super) user: String,
@@ -12,22 +12,22 @@ pub(super) struct Credentials {
     pub(super) qop: Vec<u8>,
     pub(super) cnonce: Vec<u8>,
     pub(super) nc: u32,
-    /// The count as the phone hashed it.
+    /// The count as the phone wrote and hashed it.
     pub(super) nc_text: Vec<u8>,
-    /// In lower case, as long as the algorithm's hash.
+    /// In lower case, with the length of the algorithm's hash.
     pub(super) response: String,
 }
 
-/// What a request's credentials are to us.
+/// The result of the search for credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Found {
     Ours(Credentials),
-    /// None, or for another scheme, realm or algorithm.
+    /// No credentials, or for another scheme, realm or algorithm.
     None,
     Malformed,
 }
 
-/// Looks for the credentials of our realm among the header fields.
+/// Searches the header fields for credentials of our realm.
 pub(super) fn find<'m>(mut fields: impl Iterator<Item = &'m [u8]>, realm: &str) -> Found {
     fields
         .find_map(|value| match read(value, realm) {
@@ -60,11 +60,11 @@ fn read(value: &[u8], realm: &str) -> Found {
 /// `name=value` and `name="value"`, names in lower case.
 pub(super) struct Parameters(Vec<(String, Vec<u8>)>);
 
-/// More parameters than any client has use for; bounds the work on one header field.
+/// Maximum parameters of one header field; more than any client uses. It limits the work.
 const PARAMETERS_MAX: usize = 32;
 
 impl Parameters {
-    /// None when the text is no comma list of parameters, or one stands there twice.
+    /// None if the text is no comma-separated list of parameters, or contains one twice.
     pub(super) fn read(mut text: &[u8]) -> Option<Self> {
         let mut found: Vec<(String, Vec<u8>)> = Vec::new();
         loop {
@@ -123,7 +123,7 @@ impl Parameters {
     }
 }
 
-/// One value and the text behind it. None when a quote does not close, or opens in its middle.
+/// One value and the text after it. None if a quoted string is not closed, or a quote is inside an unquoted value.
 fn read_value(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let [b'"', quoted @ ..] = text else {
         let end = text.iter().position(|b| *b == b',' || b.is_ascii_whitespace()).unwrap_or(text.len());

@@ -1,8 +1,8 @@
-//! Nonces that prove themselves (RFC 7616 §3.3): the time of issue, random bits, a hash for the network that got them, and an HMAC
-//! over all three with a secret that lives as long as the process. Only those that were used are remembered, for their counts.
+//! Nonces that can be verified without stored state (RFC 7616 §3.3): the time of issue, random bits, a hash of the network that got them,
+//! and an HMAC over all three with a secret of this process. Only the counts of used nonces are stored.
 //!
-//! They are short, since a challenge to a forged source must not be much longer than its request. A nonce is no secret: 64 bits of
-//! HMAC are enough, because each guess costs the guesser one request.
+//! Nonces are short, because a challenge to a forged source must not be much longer than its request. A nonce is no secret: 64 bits of
+//! HMAC are enough, because each guess requires one request.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,7 +19,7 @@ use crate::ids::Rng;
 use crate::limits::NONCES_MAX;
 use crate::sip::guard::source_network;
 
-/// Issue time first, so that the oldest stand in front.
+/// Issue time first, so that the oldest come first in the order.
 pub(super) type NonceId = (Instant, u32);
 
 /// Milliseconds since the start of the process: enough for 34 years.
@@ -30,17 +30,17 @@ const NANOS_PER_MS: u64 = 1_000_000;
 
 /// The counts of one nonce that have been used.
 ///
-/// A count that was seen is a replay (RFC 7616 §3.4.5). Requests on datagrams may overtake each other, so a lower count
-/// is good once while it is within 64 of the highest; below that it counts as seen.
+/// A count that was used before is a replay (RFC 7616 §3.4.5). Requests on datagrams may overtake each other, so a lower count is valid
+/// once while it is within 64 of the highest; below that it counts as used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Counts {
     highest: u32,
-    /// Bit i stands for `highest - i`.
+    /// Bit i stands for the count `highest - i`.
     seen: u64,
 }
 
 impl Counts {
-    /// True when `nc` is new; then it is kept.
+    /// Returns true if `nc` is new, and marks it as used.
     fn take(&mut self, nc: u32) -> bool {
         if nc > self.highest {
             self.seen = self.seen.checked_shl(nc - self.highest).unwrap_or(0) | 1;
@@ -57,10 +57,10 @@ impl Counts {
 /// Issues and checks nonces.
 pub(super) struct Nonces {
     life: Duration,
-    /// Keyed with the secret.
+    /// HMAC with the secret.
     mac: Hmac<Sha256>,
     used: BTreeMap<NonceId, Counts>,
-    /// The youngest nonce whose counts were forgotten for want of room: up to it, unknown means used up.
+    /// The newest nonce whose counts were removed at the limit. An unknown nonce up to this one counts as used up.
     forgotten: Option<NonceId>,
     max: usize,
 }
@@ -82,7 +82,7 @@ impl Nonces {
         Self { life, mac: Hmac::new(&secret.into()), used: BTreeMap::new(), forgotten: None, max }
     }
 
-    /// Notes one use of a proven nonce. False when it is a replay or can no longer be told from one.
+    /// Counts one use of a verified nonce. Returns false if it is a replay or cannot be distinguished from one.
     pub(super) fn count(&mut self, now: Instant, id: NonceId, nc: u32) -> bool {
         while self.used.first_key_value().is_some_and(|(&(issued, _), _)| issued + self.life <= now) {
             self.used.pop_first();
@@ -109,7 +109,7 @@ impl Nonces {
         URL_SAFE_NO_PAD.encode([&issued[..], &random[..], &place[..], &proof[..]].concat())
     }
 
-    /// The identity of a nonce that we have issued and that still lives; compared in constant time.
+    /// The id of a nonce that we have issued and that is still valid; compared in constant time.
     pub(super) fn proves(&self, now: Instant, nonce: &[u8]) -> Option<NonceId> {
         let Parts { issued, random, .. } = self.read(nonce)?;
         let [a, b, c, d, e] = issued;
@@ -123,7 +123,7 @@ impl Nonces {
         self.read(nonce).is_some_and(|parts| parts.place == self.place(&parts.issued, &parts.random, source))
     }
 
-    /// The parts of a nonce of ours.
+    /// The parts of a nonce that we have issued.
     fn read(&self, nonce: &[u8]) -> Option<Parts> {
         let bytes = URL_SAFE_NO_PAD.decode(nonce).ok()?;
         let (issued, rest) = bytes.split_first_chunk()?;
@@ -134,7 +134,7 @@ impl Nonces {
         Some(Parts { issued: *issued, random: *random, place: *place })
     }
 
-    /// Stands for the network of an address in one nonce; shows nothing of it to others.
+    /// A hash of an address's network for one nonce, which does not reveal the network.
     fn place(&self, issued: &[u8; ISSUED_BYTES], random: &[u8; 4], source: IpAddr) -> [u8; PLACE_BYTES] {
         let address = match source_network(source) {
             IpAddr::V4(v4) => v4.to_ipv6_mapped(),
@@ -148,14 +148,14 @@ impl Nonces {
     }
 }
 
-/// What a nonce consists of, without its proof.
+/// The parts of a nonce without its HMAC.
 struct Parts {
     issued: [u8; ISSUED_BYTES],
     random: [u8; 4],
     place: [u8; PLACE_BYTES],
 }
 
-/// The first bytes of the result.
+/// The first bytes of the HMAC.
 fn first_of<const N: usize>(mac: Hmac<Sha256>) -> [u8; N] {
     let hash: [u8; 32] = mac.finalize().into_bytes().into();
     hash.first_chunk().copied().unwrap_or([0; N])

@@ -1,8 +1,8 @@
-//! Dialogs as a document (RFC 4235 §4), as the lamps of softphones read it.
+//! Dialog state documents (RFC 4235 §4), which phones show as lamps.
 
 use super::escaped;
 
-/// Where a dialog stands (RFC 4235 §3.7.1); others than these are not told.
+/// The state of a dialog (RFC 4235 §3.7.1); other states are not notified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     Early,
@@ -20,7 +20,7 @@ impl State {
     }
 }
 
-/// How the phone of the watched one names a dialog (RFC 4235 §4.1).
+/// The dialog identifiers of the notified operator's phone (RFC 4235 §4.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names {
     pub call_id: String,
@@ -28,15 +28,15 @@ pub struct Names {
     pub remote_tag: String,
 }
 
-/// One dialog of the watched one, who was called.
+/// One dialog in which the notified operator was called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dialog {
-    /// Names the dialog to the watcher.
+    /// Identifies the dialog to the subscriber.
     pub id: String,
     pub state: State,
-    /// By which a colleague may take its place; None: nobody is to.
+    /// The identifiers with which a colleague may replace the dialog; None: not permitted.
     pub names: Option<Names>,
-    /// Who calls; left out for those whom it does not concern.
+    /// The caller; omitted for subscribers who may not see it.
     pub remote: Option<String>,
 }
 

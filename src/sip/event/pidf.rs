@@ -1,21 +1,21 @@
-//! Presence as a document: PIDF (RFC 3863) with the person's activity (RFC 4479, RFC 4480).
+//! Presence documents: PIDF (RFC 3863) with the person's activity (RFC 4479, RFC 4480).
 
 use super::escaped;
 
-/// What others see of a person.
+/// The presence state of an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
     Available,
     OnThePhone,
-    /// At his post, but not for calls.
+    /// At work, but not available for calls.
     Busy,
-    /// Not at his post for a while.
+    /// Not at work.
     Away,
     Offline,
 }
 
 impl Presence {
-    /// `open` while he is at his post (RFC 3863 §4.1.4).
+    /// `open` while the operator is at work (RFC 3863 §4.1.4).
     const fn basic(self) -> &'static str {
         match self {
             Self::Available | Self::OnThePhone | Self::Busy => "open",
@@ -23,7 +23,7 @@ impl Presence {
         }
     }
 
-    /// Element of RFC 4480 §3.2, and words for people.
+    /// The element of RFC 4480 §3.2, and a text for people.
     const fn activity(self) -> (Option<&'static str>, &'static str) {
         match self {
             Self::Available => (None, "Available"),
@@ -35,7 +35,7 @@ impl Presence {
     }
 }
 
-/// Writes the document. The prefixes are those that phones look for where they read XML as text.
+/// Writes the document. It has the prefixes that phones expect if they parse XML as text.
 pub fn write(entity: &str, presence: Presence) -> String {
     let (entity, (activity, note)) = (escaped(entity), presence.activity());
     let activity = activity.map(|name| format!("<rpid:activities><rpid:{name}/></rpid:activities>"));

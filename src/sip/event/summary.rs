@@ -1,6 +1,6 @@
-//! Waiting messages as a document (RFC 3842 §5).
+//! Message summary documents (RFC 3842 §5).
 
-/// Writes that no message waits: siaga keeps none.
+/// Writes that no message is waiting, because siaga stores none.
 pub fn write(account: &str) -> String {
     format!("Messages-Waiting: no\r\nMessage-Account: {account}\r\n")
 }

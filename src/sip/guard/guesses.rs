@@ -1,11 +1,10 @@
-//! Wrong passwords by account, wherever they come from. After some of them, a source must wait before its next attempt at that
-//! account is looked at, longer each time. No account is ever locked: every source gets its attempts, and a registered phone
-//! that answers a challenge at its own address does not wait at all, nor does one that registers with the Call-ID of an earlier
-//! registration.
+//! Wrong passwords by account, whatever their source. After some of them, a source must wait before its next attempt at that account is
+//! checked, longer each time. No account is ever locked: every source gets its attempts. A registered phone that responds to a challenge
+//! at its own address does not wait, nor does one that registers with the Call-ID of an earlier registration.
 //!
-//! A network is one source, until the account's password has come from it: phones are there. From then on, an address that has shown the
-//! password is a source of its own. A connection or port that has not failed itself is not made to wait by its neighbours, as long as few
-//! such attempts fail: where no phone has shown the password yet, a new one may stand beside a guesser.
+//! A network is one source until the account's password has been received from it, which shows that phones are there. From then on, each
+//! address that has sent the password is a separate source. A connection or port that has not failed itself does not wait because of its
+//! neighbours, as long as few such attempts fail: even where no phone has sent the password yet, a new phone may be next to a guesser.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -17,13 +16,13 @@ use super::{Bucket, source_network};
 use crate::clock::Instant;
 use crate::limits::{GUESS_WAITS_MAX, PROVEN_SOURCES_MAX, UNKNOWN_ACCOUNTS_COUNTED};
 
-/// Wrong passwords of one account before a source that never proved itself must wait.
+/// Wrong passwords of one account before a source that has never authenticated must wait.
 const FREE: u32 = 12;
-/// The same for a network from which the account's password was shown before: a phone with a wrong password may stand there.
+/// The same limit for a network from which the account's password was received before: a phone with a wrong password may be there.
 const FREE_PROVEN: u32 = 48;
-/// As many are left when the alarm of an account ends.
+/// Number of wrong passwords at which the alarm of an account ends.
 const CALM: u32 = FREE / 2;
-/// Wrong passwords that are counted at most.
+/// Maximum wrong passwords that are counted.
 const COUNTED_MAX: u32 = 64;
 /// Wrong passwords are forgiven one by one, each after this time.
 const FORGIVEN_AFTER: Duration = Duration::from_secs(120);
@@ -31,27 +30,27 @@ const FORGIVEN_AFTER: Duration = Duration::from_secs(120);
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
-/// Attempts of new connections and ports in a phone's network that may fail, while others there must wait; each is forgiven after
+/// Attempts of new connections and ports in a phone's network that may fail while others there must wait; each is forgiven after
 /// `FRESH_FORGIVEN_AFTER`. Every such attempt is a guess.
 const FRESH: u32 = 10;
 const FRESH_FORGIVEN_AFTER: Duration = Duration::from_secs(2);
-/// The same for all networks from which the password was never shown.
+/// The same limit for all networks from which the password was never received.
 const FRESH_ELSEWHERE: u32 = 4;
 const FRESH_ELSEWHERE_FORGIVEN_AFTER: Duration = Duration::from_secs(10);
 
-/// What is known of a source that shows a password.
+/// What is known about a source that sends a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// Nothing: its address could be forged. Its attempts make only such attempts wait.
+    /// The address could be forged. Its attempts delay only attempts of the same kind.
     Forgeable,
     /// A connection, or the nonce of its credentials was issued to its network.
     Reachable,
-    /// A registered phone of this account at its own address, by a challenge that was sent there; or a REGISTER with a Call-ID of this
-    /// account's phones.
+    /// A registered phone of this account that responds at its own address to a challenge that was sent there; or a REGISTER with a
+    /// Call-ID of this account's phones.
     Phone,
 }
 
-/// An account that exists, or the number that stands for names that do not: both are treated alike.
+/// An account, or the number of a count for names without an account: both are treated alike.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Subject {
     Account(String),
@@ -68,7 +67,7 @@ pub struct Guessing {
     pub failures: u32,
 }
 
-/// What is counted for one account.
+/// The counts of one account.
 #[derive(Debug, Default)]
 struct Count {
     failures: Bucket,
@@ -76,19 +75,19 @@ struct Count {
     /// before, and elsewhere.
     fresh: Bucket,
     fresh_elsewhere: Bucket,
-    /// Addresses from which the right password came, latest last.
+    /// Addresses from which the correct password was received, latest last.
     proven: VecDeque<IpAddr>,
-    /// Call-IDs of REGISTERs with the right password, hashed, latest last.
+    /// Hashed Call-IDs of REGISTERs with the correct password, latest last.
     registrations: VecDeque<u64>,
 }
 
 impl Count {
-    /// True if the password was shown from the network of this address.
+    /// True if the password was received from the network of this address.
     fn is_home(&self, address: IpAddr) -> bool {
         self.proven.iter().any(|proven| source_network(*proven) == source_network(address))
     }
 
-    /// True if one more new connection or port may fail where others must wait.
+    /// True if one more new connection or port may fail while others must wait.
     fn has_fresh(&self, now: Instant, address: IpAddr) -> bool {
         match self.is_home(address) {
             true => self.fresh.level(now, FRESH_FORGIVEN_AFTER) < FRESH,
@@ -104,11 +103,11 @@ impl Count {
     }
 }
 
-/// What waits together.
+/// The sources that wait together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
     Network(IpAddr),
-    /// An address that has shown the password.
+    /// An address that has sent the password.
     Address(IpAddr),
     /// A connection or port.
     End(SocketAddr),
@@ -126,16 +125,16 @@ struct Attempt {
 #[derive(Debug, Default)]
 pub struct Guesses {
     counts: BTreeMap<Subject, Count>,
-    /// When the next attempt of a network at an account is looked at.
+    /// The time from which on the next attempt of a network at an account is checked.
     waits: BTreeMap<Attempt, Instant>,
     waits_by_end: BTreeSet<(Instant, Attempt)>,
-    /// Accounts with an alarm, and when its cause is over.
+    /// Accounts with an alarm, and the time at which its cause ends.
     guessed: BTreeMap<String, Instant>,
     guessed_by_end: BTreeSet<(Instant, String)>,
 }
 
 impl Guesses {
-    /// How long a source must wait until an attempt at an account is looked at. None: it is looked at now.
+    /// How long a source must wait until an attempt at an account is checked. None: it is checked now.
     pub fn wait(
         &self,
         now: Instant,
@@ -158,8 +157,8 @@ impl Guesses {
         own.or_else(|| until(&attempt).filter(|_| !has_fresh))
     }
 
-    /// A source has shown a wrong password for `name`; `account` is the name of the account, if there is one.
-    /// Gives the alarm that begins with it.
+    /// Counts a wrong password of a source for `name`; `account` is the name of the account, if there is one. Returns the alarm that
+    /// begins with it.
     pub fn failed(
         &mut self,
         now: Instant,
@@ -192,7 +191,7 @@ impl Guesses {
         self.raise(account, calm_at).then_some(guessing)
     }
 
-    /// An account has an alarm, at least until then. True if it is new.
+    /// Raises the alarm of an account, at least until `calm_at`. Returns true if it is new.
     pub fn raise(&mut self, account: &str, calm_at: Instant) -> bool {
         let before = self.guessed.get(account).copied();
         let calm_at = before.map_or(calm_at, |before| before.max(calm_at));
@@ -204,7 +203,7 @@ impl Guesses {
         before.is_none()
     }
 
-    /// An account whose password is no longer guessed.
+    /// The next account whose password is no longer being guessed.
     pub fn pop_calm(&mut self, now: Instant) -> Option<String> {
         self.guessed_by_end.first().filter(|(at, _)| *at <= now)?;
         let (_, account) = self.guessed_by_end.pop_first()?;
@@ -212,12 +211,12 @@ impl Guesses {
         Some(account)
     }
 
-    /// When `pop_calm` is wanted.
+    /// The next time at which `pop_calm` returns an account.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.guessed_by_end.first().map(|(at, _)| *at)
     }
 
-    /// The right password of an account has come from there.
+    /// Records that the correct password of an account was received from a source.
     pub fn succeeded(&mut self, account: &str, source: SocketAddr, standing: Standing) {
         let subject = Subject::Account(account.to_owned());
         let (attempt, own) = self.attempts(subject.clone(), source, standing);
@@ -230,14 +229,14 @@ impl Guesses {
         keep_latest(&mut self.counts.entry(subject).or_default().proven, address);
     }
 
-    /// A phone of the account was registered from there, with this Call-ID, before the service was started.
+    /// Records a registration of the account from before the start of the service, with its address and Call-ID.
     pub fn restored(&mut self, account: &str, address: IpAddr, call_id: &[u8]) {
         let count = self.counts.entry(Subject::Account(account.to_owned())).or_default();
         keep_latest(&mut count.proven, address.to_canonical());
         self.registered(account, call_id);
     }
 
-    /// A REGISTER with this Call-ID has shown the right password. A phone uses it again (RFC 3261 §10.2.4), and no one else knows it.
+    /// Records the Call-ID of a REGISTER with the correct password. A phone uses it again (RFC 3261 §10.2.4), and no one else knows it.
     pub fn registered(&mut self, account: &str, call_id: &[u8]) {
         let count = self.counts.entry(Subject::Account(account.to_owned())).or_default();
         keep_latest(&mut count.registrations, hash(call_id));
@@ -249,7 +248,7 @@ impl Guesses {
         count.is_some_and(|count| count.registrations.contains(&hash(call_id)))
     }
 
-    /// Forgets accounts that are gone, with their delays; their alarms end.
+    /// Removes accounts that no longer exist, with their delays; their alarms end.
     pub fn keep_accounts(&mut self, exists: impl Fn(&str) -> bool) {
         let stays = |subject: &Subject| match subject {
             Subject::Account(name) => exists(name),
@@ -274,7 +273,7 @@ impl Guesses {
         self.waits.len()
     }
 
-    /// What an attempt waits with, and what it waits with alone if its source cannot be forged.
+    /// The group with which an attempt waits, and, if its source cannot be forged, its own entry.
     fn attempts(&self, subject: Subject, source: SocketAddr, standing: Standing) -> (Attempt, Option<Attempt>) {
         let (address, forgeable) = (source.ip().to_canonical(), standing == Standing::Forgeable);
         let count = self.counts.get(&subject).filter(|_| !forgeable);
@@ -300,7 +299,7 @@ impl Guesses {
     }
 }
 
-/// Puts a value last; the oldest gives way.
+/// Appends a value; at the limit the oldest one is removed.
 fn keep_latest<T: PartialEq>(known: &mut VecDeque<T>, value: T) {
     known.retain(|other| *other != value);
     if known.len() >= PROVEN_SOURCES_MAX {
@@ -314,7 +313,7 @@ fn hash(text: &[u8]) -> u64 {
     hash.first_chunk().copied().map_or(0, u64::from_be_bytes)
 }
 
-/// Names without an account share a fixed number of counts, so that they cannot be told from accounts by what they cost.
+/// Names without an account share a fixed number of counts, so that the effort for them does not reveal which accounts exist.
 fn subject(account: Option<&str>, name: &str) -> Subject {
     if let Some(account) = account {
         return Subject::Account(account.to_owned());

@@ -1,4 +1,4 @@
-//! Tools that look for open telephone systems and weak passwords, by the names that they give themselves.
+//! Tools that search for open telephone systems and weak passwords, identified by the names that they send.
 
 use crate::sip::wire::{Message, Name};
 
@@ -20,21 +20,21 @@ const KNOWN: [&str; 14] = [
     "sivus",
 ];
 
-/// The header fields in which they stand.
+/// The header fields that contain the names.
 const LOOKED_AT: [Name; 5] = [Name::UserAgent, Name::From, Name::To, Name::CallId, Name::Contact];
 
-/// The names to look for.
+/// The names of scanners.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scanners(Vec<String>);
 
 impl Scanners {
-    /// The known ones and some more.
+    /// The known names and those in `more`.
     pub fn with(more: &[String]) -> Self {
         let more = more.iter().map(|name| name.to_ascii_lowercase()).filter(|name| !name.is_empty());
         Self(KNOWN.iter().map(|name| (*name).to_owned()).chain(more).collect())
     }
 
-    /// True when a request names one of them as a whole word: an operator may be called Tiwari.
+    /// True if a request contains one of the names as a whole word, because an operator may be called Tiwari.
     pub fn sent(&self, request: &Message<'_>) -> bool {
         LOOKED_AT.into_iter().filter_map(|name| request.first(name)).any(|value| {
             let value = value.to_ascii_lowercase();

@@ -1,4 +1,4 @@
-//! P-Access-Network-Info (RFC 7315 §5.4): what cell or line the caller is on, as the trunk says.
+//! P-Access-Network-Info (RFC 7315 §5.4): the caller's cell or line, according to the trunk.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::super::wire::lex;
 use super::{Location, Source, plain, text};
 use crate::limits::CIVIC_ELEMENTS_MAX;
 
-/// Characters kept of one parameter.
+/// Maximum characters of one parameter.
 const VALUE_CHARS_MAX: usize = 256;
 
 /// Reads one value: the access type under `type`, parameters by their lower-case names.

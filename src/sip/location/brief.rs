@@ -1,8 +1,8 @@
-//! A location in a few words, for an operator's display.
+//! A location as a short text for an operator's display.
 
 use super::{Location, Shape};
 
-/// Characters of `Location::brief`.
+/// Maximum characters of `Location::brief`.
 const CHARS_MAX: usize = 60;
 /// Maximum of these characters for district and city.
 const TOWN_CHARS_MAX: usize = 40;
@@ -79,7 +79,7 @@ fn shape_words(shape: &Shape) -> String {
     }
 }
 
-/// Five decimals (about a metre), without idle zeros.
+/// Five decimals (about a metre), without trailing zeros.
 fn degrees(value: f64) -> String {
     let text = format!("{value:.5}");
     let text = text.trim_end_matches('0').trim_end_matches('.');

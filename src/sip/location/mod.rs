@@ -1,5 +1,5 @@
-//! The caller's location as the trunk sends it, first form: Geolocation `cid:` with PIDF-LO (RFC 6442, 4119, 5139, 5491)
-//! and P-Access-Network-Info (RFC 7315 §5.4). Whatever is malformed is kept raw and stepped over: nothing here can fail a call.
+//! The caller's location from the trunk's INVITE: Geolocation `cid:` with PIDF-LO (RFC 6442, 4119, 5139, 5491) and P-Access-Network-Info
+//! (RFC 7315 §5.4). Malformed values are stored raw and skipped, so no error here can end a call.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ mod tests;
 /// The media type of location documents (RFC 3863 §6, RFC 4119).
 const PIDF: &str = "application/pidf+xml";
 
-/// Where a location came from.
+/// The source of a location.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
@@ -30,7 +30,7 @@ pub enum Source {
     PidfLo,
     /// P-Access-Network-Info.
     AccessNetwork,
-    /// A URI that stands for a location (`https:`, `sip:`): the Geolocation value is kept, not fetched here.
+    /// A URI of a location (`https:`, `sip:`): the Geolocation value is stored and not fetched.
     Reference,
 }
 
@@ -42,7 +42,7 @@ pub enum Shape {
     Circle { latitude: f64, longitude: f64, radius_m: f64 },
 }
 
-/// One location as far as it could be read.
+/// One location, as far as it could be parsed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Location {
     pub source: Source,
@@ -51,12 +51,12 @@ pub struct Location {
     /// Civic elements by their short names (`country`, `A1`, `A3`, `RD`, `HNO` …; RFC 5139).
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub civic: BTreeMap<String, String>,
-    /// Of P-Access-Network-Info: access type and parameters (`utran-cell-id-3gpp` …).
+    /// From P-Access-Network-Info: access type and parameters (`utran-cell-id-3gpp` …).
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub access: BTreeMap<String, String>,
-    /// What arrived, as text (lossy where it is not UTF-8), cut at `limits::LOCATION_BYTES_MAX`.
+    /// The received value as text (lossy if it is not UTF-8), cut at `limits::LOCATION_BYTES_MAX`.
     pub raw: String,
-    /// Why it could not be read in full.
+    /// Why it could not be parsed completely.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub fault: Option<String>,
 }
@@ -70,7 +70,7 @@ impl Location {
         Self { fault: Some(fault.to_owned()), ..Self::empty(source, raw) }
     }
 
-    /// Shapes before addresses before cells before what could not be read.
+    /// Shapes come before addresses, addresses before cells, and cells before unreadable locations.
     fn rank(&self) -> u8 {
         match (&self.shape, self.civic.is_empty(), self.access.is_empty()) {
             (Some(_), _, _) => 0,
@@ -81,7 +81,7 @@ impl Location {
     }
 }
 
-/// Everything that the request says of the caller's location, best first, at most `LOCATIONS_MAX`. Never fails; bounded work.
+/// All locations of the caller in the request, best first, at most `LOCATIONS_MAX`. Never fails; bounded work.
 pub fn read(request: &Message<'_>) -> Vec<Location> {
     let mut found = Vec::new();
     let parts = multipart::parts(request);
@@ -96,7 +96,7 @@ pub fn read(request: &Message<'_>) -> Vec<Location> {
             },
         }
     }
-    // A document that no Geolocation speaks of is read all the same: doubt favours the caller.
+    // A document to which no Geolocation refers is used too, in favour of the caller.
     let others = parts.iter().enumerate().filter(|(index, part)| part.is(PIDF) && !referred.contains(index));
     let others: Vec<usize> = others.map(|(index, _)| index).collect();
     for part in referred.iter().chain(&others).filter_map(|index| parts.get(*index)) {
@@ -114,10 +114,10 @@ pub fn read(request: &Message<'_>) -> Vec<Location> {
     found
 }
 
-/// The session description of a body that may be multipart/mixed (RFC 5621), nested or not. None when there is none.
+/// The session description of a body, which may be multipart/mixed (RFC 5621), nested or not. None if there is none.
 pub fn session_description<'a>(message: &'a Message<'_>) -> Option<&'a [u8]> {
     let parts = multipart::parts(message);
-    // A body without a Content-Type that looks like a description is one.
+    // A body without a Content-Type is a session description if it begins with `v=`.
     let bare = |part: &&Part<'a>| part.is("") && part.raw().starts_with(b"v=");
     parts.iter().find(|part| part.is("application/sdp")).or_else(|| parts.iter().find(bare)).map(Part::raw)
 }
@@ -154,16 +154,16 @@ pub fn ignored(request: &Message<'_>) -> Vec<(String, String)> {
     unread.map(|part| (text(part.content_type()), text(part.raw()))).collect()
 }
 
-/// A location document on its way to an operator's phone.
+/// A location document for an operator's phone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Enclosure {
-    /// Without angle brackets; safe to stand in a header field and in a `cid:` URL.
+    /// Without angle brackets; safe in a header field and in a `cid:` URL.
     pub content_id: String,
-    /// As it came.
+    /// The received document, unchanged.
     pub body: Vec<u8>,
 }
 
-/// The location documents that a request brings, each of at most `LOCATION_BYTES_MAX` bytes, as they came.
+/// The location documents in a request, unchanged, each of at most `LOCATION_BYTES_MAX` bytes.
 pub fn enclosures(request: &Message<'_>) -> Vec<Enclosure> {
     const SAFE: lex::Set = lex::Set::alphanumeric_and(b"@.-_+");
     let mut found: Vec<Enclosure> = Vec::new();
@@ -185,7 +185,7 @@ pub fn geolocation(enclosures: &[Enclosure]) -> String {
     enclosures.iter().map(|enclosure| format!("<cid:{}>", enclosure.content_id)).collect::<Vec<_>>().join(", ")
 }
 
-/// The Content-ID that a Geolocation value refers to (RFC 2392); None when it is no `cid:`.
+/// The Content-ID to which a Geolocation value refers (RFC 2392); None if it is no `cid:`.
 fn content_id(value: &[u8]) -> Option<Vec<u8>> {
     let open = memchr::memchr(b'<', value).map_or(0, |at| at + 1);
     let (_, uri) = lex::split(value, open);
@@ -195,7 +195,7 @@ fn content_id(value: &[u8]) -> Option<Vec<u8>> {
     scheme.eq_ignore_ascii_case(b"cid:").then(|| decoded(id))
 }
 
-/// Undoes `%41`.
+/// Decodes percent-escapes such as `%41`.
 fn decoded(text: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -215,7 +215,7 @@ fn digit(hexadecimal: u8) -> Option<u8> {
     char::from(hexadecimal).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
-/// The part with that Content-ID: the same bytes, or else the same letters.
+/// The part with that Content-ID: the same bytes, or else the same letters in any case.
 fn position(parts: &[Part<'_>], id: &[u8]) -> Option<usize> {
     let exact = parts.iter().position(|part| part.id() == Some(id));
     exact.or_else(|| parts.iter().position(|part| part.id().is_some_and(|other| other.eq_ignore_ascii_case(id))))

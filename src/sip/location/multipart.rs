@@ -1,4 +1,4 @@
-//! Bodies of several parts (RFC 2046 §5.1, RFC 5621): read where they stand, leniently, and written.
+//! Multipart bodies (RFC 2046 §5.1, RFC 5621): parsed leniently without copying, and written.
 
 use std::borrow::Cow;
 
@@ -40,7 +40,7 @@ impl<'a> Part<'a> {
         Some(id.strip_prefix(b"<").and_then(|id| id.strip_suffix(b">")).unwrap_or(id))
     }
 
-    /// Its bytes as they stand, a transfer encoding (which SIP does not need) left on.
+    /// Its bytes without decoding of a transfer encoding, which SIP does not need.
     pub(super) fn raw(&self) -> &'a [u8] {
         self.bytes
     }
@@ -55,8 +55,8 @@ impl<'a> Part<'a> {
     }
 }
 
-/// The parts of a message's body in order; a plain body is its own only part. At most `BODY_PARTS_MAX` parts, the
-/// multipart ones counted, are looked at.
+/// The parts of a message's body in order; a plain body is its own only part. At most `BODY_PARTS_MAX` parts are examined, including the
+/// multipart ones.
 pub(super) fn parts<'a>(message: &'a Message<'_>) -> Vec<Part<'a>> {
     if message.body.is_empty() {
         return Vec::new();
@@ -68,7 +68,7 @@ pub(super) fn parts<'a>(message: &'a Message<'_>) -> Vec<Part<'a>> {
         encoded: is_encoded(message.first(Name::ContentEncoding)),
         bytes: message.body,
     };
-    // Depth first: what waits is kept last first.
+    // Depth first: waiting parts are stored last first.
     let mut waiting = vec![whole];
     let mut seen = 0;
     let mut leaves = Vec::new();
@@ -86,7 +86,7 @@ pub(super) fn parts<'a>(message: &'a Message<'_>) -> Vec<Part<'a>> {
     leaves
 }
 
-/// The boundary of a multipart; where the parameter is missing, what the first line with two hyphens says.
+/// The boundary of a multipart; if the parameter is missing, the text of the first line that begins with two hyphens.
 fn boundary<'a>(part: &Part<'a>) -> Option<Cow<'a, [u8]>> {
     if part.encoded || !is_multipart(&part.content_type) {
         return None;
@@ -95,8 +95,8 @@ fn boundary<'a>(part: &Part<'a>) -> Option<Cow<'a, [u8]>> {
     told.or_else(|| lines(part.bytes).find_map(|(_, line)| line.strip_prefix(b"--")).map(Cow::Borrowed))
 }
 
-/// Cuts a multipart at its delimiter lines (RFC 2046 §5.1.1). What stands before the first is no part; where the closing
-/// delimiter is missing, the last part runs to the end.
+/// Splits a multipart at its delimiter lines (RFC 2046 §5.1.1). The text before the first is no part; if the closing delimiter is missing,
+/// the last part ends with the body.
 fn inner_parts<'a>(bytes: &'a [u8], boundary: &[u8], parts_max: usize) -> Vec<Part<'a>> {
     let mut found = Vec::new();
     let mut open: Option<usize> = None;
@@ -125,7 +125,7 @@ fn inner_parts<'a>(bytes: &'a [u8], boundary: &[u8], parts_max: usize) -> Vec<Pa
     found
 }
 
-/// Lines with where they start; what ends a line is not in it.
+/// Lines with their offsets, without line ends.
 fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let mut at = 0;
     std::iter::from_fn(move || {
@@ -137,7 +137,7 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     })
 }
 
-/// Header and body of one part, from behind the delimiter's text on. The line end at its end belongs to the next delimiter.
+/// Header and body of one part, from the text after the delimiter on. The line end at its end belongs to the next delimiter.
 fn part_of(text: &[u8]) -> Part<'_> {
     let text = text.strip_suffix(b"\n").map_or(text, |text| text.strip_suffix(b"\r").unwrap_or(text));
     let (_, mut rest, _) = lex::line(text);
@@ -177,7 +177,7 @@ pub(super) fn is_encoded(coding: Option<&[u8]>) -> bool {
     coding.is_some_and(|coding| !lex::trim(coding).eq_ignore_ascii_case(b"identity"))
 }
 
-/// True if a Content-Disposition allows to ignore the body (RFC 3261 §20.11).
+/// True if a Content-Disposition permits ignoring the body (RFC 3261 §20.11).
 pub(super) fn is_optional(disposition: Option<&[u8]>) -> bool {
     let handling = disposition.and_then(|value| parameters(value).value("handling").map(Cow::into_owned));
     handling.is_some_and(|handling| handling.eq_ignore_ascii_case(b"optional"))
@@ -196,8 +196,8 @@ fn parameters(content_type: &[u8]) -> Params<'_> {
     Params::new(lex::split(content_type, memchr(b';', content_type).unwrap_or(content_type.len())).1)
 }
 
-/// Builds a multipart/mixed body of a session description and location documents: (Content-Type, body). `boundary` is a
-/// random token; it grows until no part holds it.
+/// Builds a multipart/mixed body of a session description and location documents: (Content-Type, body). `boundary` is a random token,
+/// which is extended until no part contains it.
 pub fn multipart(sdp: &[u8], enclosures: &[Enclosure], boundary: &str) -> (String, Vec<u8>) {
     let mut boundary = boundary.to_owned();
     let all = || std::iter::once(sdp).chain(enclosures.iter().map(|enclosure| enclosure.body.as_slice()));

@@ -7,18 +7,18 @@ use roxmltree::{Document, Node, ParsingOptions};
 use super::{Location, Shape, Source, plain, text};
 use crate::limits::{CIVIC_ELEMENTS_MAX, LOCATION_BYTES_MAX, LOCATIONS_MAX};
 
-/// Characters kept of one civic element.
+/// Maximum characters of one civic element.
 const CIVIC_CHARS_MAX: usize = 256;
 /// Half the Earth's circumference in metres: no uncertainty is larger.
 const RADIUS_MAX_M: f64 = 20_037_508.0;
 
-/// Reads a document: one location for each `geopriv` element that says anything, at least one in any case.
+/// Reads a document: one location for each `geopriv` element with content, and at least one in any case.
 pub(super) fn read(bytes: &[u8]) -> Vec<Location> {
     let raw = text(bytes);
     if bytes.len() > LOCATION_BYTES_MAX {
         return vec![Location::faulty(Source::PidfLo, raw, "longer than the limit: not read")];
     }
-    // No DTD and so no entities: what a document can grow to is bounded by its size.
+    // No DTD and therefore no entities, so the size of the document limits its content.
     let options = ParsingOptions { nodes_limit: 8_192, ..ParsingOptions::default() };
     let document = match Document::parse_with_options(&raw, options) {
         Ok(document) => document,
@@ -29,10 +29,10 @@ pub(super) fn read(bytes: &[u8]) -> Vec<Location> {
     };
     let mut elements: Vec<_> = document.descendants().filter(|node| is(*node, "geopriv")).take(LOCATIONS_MAX).collect();
     if elements.is_empty() {
-        // Not what RFC 4119 says, but perhaps a bare shape or address.
+        // Not valid by RFC 4119, but it may be a bare shape or address.
         elements.push(document.root_element());
     }
-    // A document of several locations is split, so that it is not kept several times.
+    // A document of several locations is split, so that it is not stored several times.
     let alone = elements.len() == 1;
     elements
         .into_iter()
@@ -66,14 +66,14 @@ fn geopriv(element: Node<'_, '_>, raw: String) -> Location {
     location
 }
 
-/// Compares local names only: documents name the namespaces of several drafts.
+/// Compares local names only, because documents use the namespaces of several drafts.
 fn is(node: Node<'_, '_>, name: &str) -> bool {
     node.is_element() && node.tag_name().name() == name
 }
 
 fn read_shape(element: Node<'_, '_>) -> Result<Shape, &'static str> {
     let system = element.descendants().find_map(|node| node.attribute("srsName")).unwrap_or("4326");
-    // EPSG 4326, or 4979 with a height behind; both put latitude first (RFC 5491 §5).
+    // EPSG 4326, or 4979 with a height after it; both have the latitude first (RFC 5491 §5).
     if !["4326", "4979"].iter().any(|known| system.trim_end().ends_with(known)) {
         return Err("a coordinate reference system other than WGS 84");
     }

@@ -1,4 +1,4 @@
-//! A request of ours once more: with credentials, or with another session interval.
+//! Builds a repeated request: with credentials, or with another session interval.
 
 use bytes::Bytes;
 
@@ -6,9 +6,9 @@ use super::super::flow::Transport;
 use super::super::wire::Name;
 use super::Builder;
 
-/// Builds a request of ours again (RFC 3261 §8.1.3.5, §22.2, RFC 4028 §7.4): the same but for a new branch, another CSeq number
-/// and `fields`, which take the place of those of the same names. Credentials are good for one request only and are left
-/// out. `via` is transport, sent-by and branch. None when `request` is none of ours.
+/// Builds a request of ours again (RFC 3261 §8.1.3.5, §22.2, RFC 4028 §7.4): the same except for a new branch, another CSeq number and
+/// `fields`, which replace those of the same names. Credentials are valid for one request only and are left out. `via` is transport,
+/// sent-by and branch. None if `request` is not one of ours.
 pub fn again(request: &[u8], via: (Transport, &str, &str), cseq: u32, fields: &[(Name, &[u8])]) -> Option<Bytes> {
     let end = memchr::memmem::find(request, b"\r\n\r\n")?;
     let (head, body) = request.split_at_checked(end)?;

@@ -1,11 +1,11 @@
-//! Our name in a message, for those who want it told.
+//! The name of the software in a message, if it is configured.
 
 use bytes::Bytes;
 
 use super::super::wire::Name;
 use super::put_field;
 
-/// The message with `Server` (RFC 3261 §20.35) or, when it is a request, `User-Agent` (§20.41) behind its other header fields.
+/// The message with `Server` (RFC 3261 §20.35) or, in a request, `User-Agent` (§20.41) after its other header fields.
 pub fn with_banner(message: &Bytes, banner: &str) -> Bytes {
     let Some(end) = memchr::memmem::find(message, b"\r\n\r\n") else { return message.clone() };
     let (head, rest) = message.split_at(end + 2);
@@ -17,7 +17,7 @@ pub fn with_banner(message: &Bytes, banner: &str) -> Bytes {
     Bytes::from(bytes)
 }
 
-/// Bytes that it adds at most.
+/// Maximum bytes that it adds.
 pub fn banner_length(banner: &str) -> usize {
     Name::UserAgent.as_str().len() + banner.len() + 4
 }

@@ -1,4 +1,4 @@
-//! What responses repeat of their request, and where they go.
+//! The header fields that responses copy from their request, and the destination of responses.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,19 +7,18 @@ use super::super::header::Via;
 use super::super::wire::{Message, Method, Name};
 use super::{Builder, put, put_clean, put_field, response};
 
-/// The parts of a request that each of its responses repeats (RFC 3261 §8.2.6), bytes as they came.
+/// The parts of a request that each of its responses repeats (RFC 3261 §8.2.6), unchanged.
 #[derive(Clone, Debug)]
 pub struct Stencil {
-    /// Header field lines one behind the other: Via, Record-Route, From, To (without its line end), Call-ID and CSeq,
-    /// Timestamp.
+    /// Header field lines in this order: Via, Record-Route, From, To (without its line end), Call-ID and CSeq, Timestamp.
     lines: Vec<u8>,
-    /// Where Record-Route starts.
+    /// Offset of Record-Route.
     route_at: usize,
-    /// Where From starts.
+    /// Offset of From.
     from_at: usize,
-    /// Where To's line end would stand: the tag goes there.
+    /// Offset of the missing line end of To, where the tag is inserted.
     tag_at: usize,
-    /// Where Timestamp starts.
+    /// Offset of Timestamp.
     timestamp_at: usize,
     to_needs_tag: bool,
     makes_dialog: bool,
@@ -28,8 +27,8 @@ pub struct Stencil {
 }
 
 impl Stencil {
-    /// Copies them; the top Via gets `received` and `rport` as RFC 3261 §18.2.1 and RFC 3581 §4 say.
-    /// Works on a partial message: what is missing is left out.
+    /// Copies the parts; the top Via gets `received` and `rport` by RFC 3261 §18.2.1 and RFC 3581 §4. Works on a partial message: missing
+    /// parts are left out.
     pub fn of(request: &Message<'_>, flow: Flow) -> Self {
         let mut lines = Vec::with_capacity(512);
         put_vias(&mut lines, request, flow);
@@ -41,7 +40,7 @@ impl Stencil {
         put_first(&mut lines, request, Name::From);
         put_first(&mut lines, request, Name::To);
         let has_to = request.first(Name::To).is_some();
-        // Without a To there is no line to reopen.
+        // Without a To there is no line end to remove.
         lines.truncate(lines.len() - if has_to { 2 } else { 0 });
         let tag_at = lines.len();
         if has_to {
@@ -71,8 +70,8 @@ impl Stencil {
         Flow::any(flow.transport, flow.local, remote)
     }
 
-    /// Starts a response. `to_tag` is added to To when it has none and the status is above 100.
-    /// Record-Route is repeated where the response makes a dialog (RFC 3261 §12.1.1), Timestamp in a 100 (§8.2.6.1).
+    /// Starts a response. `to_tag` is added to To if it has none and the status is above 100. Record-Route is copied if the response
+    /// creates a dialog (RFC 3261 §12.1.1), Timestamp in a 100 (§8.2.6.1).
     pub fn response(&self, status: u16, to_tag: Option<&str>) -> Builder {
         let part = |from: usize, to: usize| self.lines.get(from..to).unwrap_or_default();
         let mut builder = response(status).raw(part(0, self.route_at));
@@ -81,7 +80,7 @@ impl Stencil {
         }
         builder = builder.raw(part(self.from_at, self.tag_at));
         if let Some(tag) = to_tag.filter(|_| self.to_needs_tag && status > 100) {
-            // A separator with nothing behind it, which we let pass, is used up.
+            // A separator without a parameter after it, which the parser accepts, is reused.
             let separator: &[u8] = if part(self.from_at, self.tag_at).ends_with(b";") { b"" } else { b";" };
             builder = builder.raw(separator).raw(b"tag=");
             put_clean(&mut builder.bytes, tag.as_bytes());
@@ -100,7 +99,7 @@ fn put_first(lines: &mut Vec<u8>, request: &Message<'_>, name: Name) {
     }
 }
 
-/// Copies every Via, one a line, the topmost one completed.
+/// Copies every Via, one per line, with the topmost one completed.
 fn put_vias(lines: &mut Vec<u8>, request: &Message<'_>, flow: Flow) {
     for (index, value) in request.list(Name::Via).enumerate() {
         match Via::parse(value) {
@@ -110,7 +109,7 @@ fn put_vias(lines: &mut Vec<u8>, request: &Message<'_>, flow: Flow) {
     }
 }
 
-/// Whatever `received` and `rport` the peer wrote itself are replaced: they would be believed on the way back.
+/// Replaces `received` and `rport` that the peer wrote itself, because the response would be sent there.
 fn put_top_via(lines: &mut Vec<u8>, value: &[u8], via: &Via<'_>, flow: Flow) {
     let source = flow.remote.ip().to_canonical();
     let has_rport = via.params.has("rport");
@@ -143,7 +142,7 @@ fn sent_by_address(host: &[u8]) -> Option<IpAddr> {
     text.trim_matches(['[', ']']).parse::<IpAddr>().ok().map(|address| address.to_canonical())
 }
 
-/// Where the refusal of a request goes whose Via may be malformed: by what can be read of it (RFC 4475 §3.1.2.1). None
+/// The destination of the response that rejects a request whose Via may be malformed: from its readable parts (RFC 4475 §3.1.2.1). None
 /// without any Via.
 pub fn refusal_flow(flow: Flow, request: &Message<'_>) -> Option<Flow> {
     let line = request.first(Name::Via)?;
@@ -152,8 +151,8 @@ pub fn refusal_flow(flow: Flow, request: &Message<'_>) -> Option<Flow> {
     Some(via.map_or(flow, |via| response_flow(flow, &via)))
 }
 
-/// Where a response goes (RFC 3261 §18.2.2, RFC 3581 §4): the same flow, on datagrams with the port that the Via asks for.
-/// Always to the address that the request came from; `maddr` would let a peer point us at a third party.
+/// The destination of a response (RFC 3261 §18.2.2, RFC 3581 §4): the same flow, on datagrams with the port that the Via requests. Always
+/// the address from which the request came; with `maddr` a peer could direct responses to a third party.
 pub fn response_flow(flow: Flow, via: &Via<'_>) -> Flow {
     if flow.transport != Transport::Udp || via.params.has("rport") {
         return flow;

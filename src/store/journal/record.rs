@@ -83,9 +83,10 @@ pub(in crate::store) fn first(bytes: &[u8]) -> Option<(&[u8], usize)> {
     Some((json, HEAD + json.len()))
 }
 
-/// True if `bytes`, the rest of a file without a readable record, is the start of one record that was never completely written, or nothing but
-/// zeros. A full disk, a kill or a power failure leaves such an end. It is no damage: facts count as written only once their records are
-/// complete and synced, and until then they are kept and written again. A record whose JSON is complete is damaged, whatever its head has.
+/// True if `bytes`, the rest of a file without a readable record, is the start of one record that was never completely written, or
+/// contains only zeros. A full disk, a kill or a power failure leaves such an end. It is no damage: facts count as written only once their
+/// records are complete and synced, and until then they are kept and written again. A record whose JSON is complete is damaged, whatever
+/// its head contains.
 pub(in crate::store) fn is_torn(bytes: &[u8]) -> bool {
     // A file system may have made the file longer before it wrote the data.
     let zeros = bytes.iter().rev().take_while(|byte| **byte == 0).count();
@@ -98,7 +99,7 @@ pub(in crate::store) fn is_torn(bytes: &[u8]) -> bool {
     (2..=JSON_BYTES_MAX).contains(&length) && is_incomplete && is_text && !is_json
 }
 
-/// Where the next complete and undamaged record begins in `bytes`.
+/// The offset in `bytes` of the next complete and undamaged record.
 pub(in crate::store) fn resynchronise(bytes: &[u8]) -> Option<usize> {
     (0..bytes.len().saturating_sub(HEAD)).find(|at| bytes.get(*at..).and_then(decode).is_some())
 }
@@ -170,7 +171,7 @@ struct Common {
 }
 
 impl Entry {
-    /// Reads an entry. None if even the identity is missing.
+    /// Reads an entry. Returns None if even the identity is missing.
     pub fn read(json: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(json).ok()?.to_owned();
         if let Some(fact) = Fact::read(json) {

@@ -1,5 +1,5 @@
-//! The journal's files: `N.facts` has facts that are not all in the database yet, `N.stored` is in the database and kept for some days, and
-//! `N.damaged` has bytes that could not be read and is kept until a person removes it.
+//! The journal's files: `N.facts` has facts that are not all in the database yet; `N.stored` is in the database and is kept for some days;
+//! `N.damaged` has unreadable bytes and is kept until a person removes it.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
@@ -59,11 +59,11 @@ pub fn list(dir: &Path, state: State) -> io::Result<Vec<i64>> {
     Ok(found)
 }
 
-/// Facts read back from one place to another.
+/// Facts that were read between two positions.
 #[derive(Debug, Default)]
 pub struct Chunk {
     pub entries: Vec<Entry>,
-    /// Where the next read begins.
+    /// The position of the next read.
     pub next: Place,
     /// Bytes that could not be read: incomplete after a crash, or damaged.
     pub lost_bytes: u64,
@@ -161,7 +161,8 @@ fn next_record(file: &mut BufReader<File>, left: u64, buffer: &mut Vec<u8>) -> i
     Ok(record::decode(buffer).is_some())
 }
 
-/// How many bytes from `at` on are lost, up to the next record or to `end`, and whether that is damage: the torn end of a file is not.
+/// How many bytes from `at` on are lost, up to the next record or to `end`, and whether this is damage: an incomplete record at the end of
+/// a file is not.
 fn skip_damage(file: &mut BufReader<File>, (at, end): (u64, u64), length: u64) -> io::Result<(u64, bool)> {
     file.seek(SeekFrom::Start(at))?;
     let mut rest = Vec::new();
@@ -172,7 +173,7 @@ fn skip_damage(file: &mut BufReader<File>, (at, end): (u64, u64), length: u64) -
     Ok((lost, !is_torn))
 }
 
-/// How many facts wait between two places.
+/// Number of facts between two positions.
 pub fn count(dir: &Path, from: Place, until: Place) -> io::Result<u64> {
     let mut facts = 0;
     for segment in list(dir, State::Waiting)? {
@@ -194,7 +195,7 @@ pub fn count(dir: &Path, from: Place, until: Place) -> io::Result<u64> {
     Ok(facts)
 }
 
-/// One run of the service as its segments show it.
+/// One run of the service, as far as its segments show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Life {
     pub began: Timestamp,
@@ -249,7 +250,8 @@ fn keep_damaged_by(dir: &Path, segment: i64, link: impl FnOnce(&Path, &Path) -> 
     }
 }
 
-/// Marks the segments that are completely before a place as stored. Returns how many. An error with one segment does not keep the others.
+/// Marks the segments that are completely before a position as stored. Returns their number. An error with one segment does not affect the
+/// others.
 pub fn retire_before(dir: &Path, place: Place) -> io::Result<usize> {
     let old = list(dir, State::Waiting)?.into_iter().filter(|segment| *segment < place.segment);
     each(old.collect(), |segment| {
@@ -263,8 +265,8 @@ pub fn retire_before(dir: &Path, place: Place) -> io::Result<usize> {
     })
 }
 
-/// Applies a change to each segment and counts those changed. After an error with one segment the others are still changed; returns the first error. A file
-/// that is missing is none: another thread may have removed it to make room.
+/// Applies a change to each segment and counts the changed ones. After an error with one segment the others are still changed; returns the
+/// first error. A missing file is no error: another thread may have removed it to make room.
 fn each(segments: Vec<i64>, mut apply: impl FnMut(i64) -> io::Result<bool>) -> io::Result<usize> {
     let (mut changed, mut first) = (0, None);
     for segment in segments {
@@ -279,8 +281,8 @@ fn each(segments: Vec<i64>, mut apply: impl FnMut(i64) -> io::Result<bool>) -> i
     first.map_or(Ok(changed), Err)
 }
 
-/// Marks stored segments as waiting again from the one of `cursor` on: the database lacks their facts, because it is new or was restored from a
-/// backup. Returns how many.
+/// Marks stored segments as waiting again, from the one of `cursor` on: the database lacks their facts, because it is new or was restored
+/// from a backup. Returns their number.
 pub fn bring_back(dir: &Path, cursor: Place) -> io::Result<usize> {
     let lacking: Vec<i64> =
         list(dir, State::Stored)?.into_iter().filter(|segment| *segment >= cursor.segment).collect();
@@ -316,12 +318,12 @@ pub fn make_room(dir: &Path, most: usize) -> io::Result<usize> {
     each(stored, |segment| fs::remove_file(path(dir, segment, State::Stored)).map(|()| true))
 }
 
-/// Sets when a segment was written to.
+/// Sets the time stamp of a segment.
 pub(super) fn set_stamp(file: &File, at: Timestamp) -> io::Result<()> {
     file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_millis(at.as_millis().unsigned_abs()))
 }
 
-/// When the newest segment was written to.
+/// The time stamp of the newest segment.
 pub(super) fn last_stamp(dir: &Path) -> io::Result<Option<Timestamp>> {
     match list(dir, State::Waiting)?.last() {
         Some(last) => Ok(Some(stamp(&fs::metadata(path(dir, *last, State::Waiting))?)?)),

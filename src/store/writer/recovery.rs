@@ -1,4 +1,4 @@
-//! The calls that earlier runs left open are closed once, before any fact of this run is stored.
+//! Closes the calls that earlier runs left open, once, before any fact of this run is stored.
 
 use std::sync::atomic::Ordering;
 
@@ -15,9 +15,9 @@ use crate::store::{Store, crash_log};
 use super::{Writer, WriterError, last_sign};
 
 impl Writer {
-    /// Closes the calls that earlier runs of this journal left open, and those of a lost journal that was at the same place before. `at_start`: no fact
-    /// of this run is stored yet. If the database rejects several calls and has not taken a record yet, they stay open until it has: then they are set
-    /// aside. Until then they do not hold up the facts of this run.
+    /// Closes the calls that earlier runs of this journal left open, and those of a lost journal that was in the same folder before.
+    /// `at_start`: no fact of this run is stored yet. If the database rejects several calls and has not accepted a record yet, they stay
+    /// open until it has: then they are set aside. Until then they do not delay the facts of this run.
     pub(super) async fn recover(&mut self, store: &Store, at_start: bool) -> Result<(), WriterError> {
         let lives = journal::lives_before(&self.dir, self.first)?;
         let journal = self.journal.clone();
