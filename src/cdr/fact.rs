@@ -17,8 +17,7 @@ pub use super::console_role::ConsoleRole;
 pub use super::moment::{Moment, Uptime};
 
 /// Identifies a fact permanently; applying a fact twice changes nothing. `stream` is the call, or the run of the service for facts of no
-/// call; `seq` counts within it. Facts that are added after a call's end (a disposition hours later) have a random `seq` with the top bit
-/// set.
+/// call; `seq` counts within it. Facts after a call's end (a disposition) have a random `seq` with the top bit set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct FactId {
     pub stream: CallId,
@@ -44,7 +43,6 @@ pub struct Fact {
 }
 
 impl Fact {
-    /// The time of the fact.
     pub const fn moment(&self) -> Moment {
         Moment { at: self.at, up: self.up }
     }
