@@ -28,8 +28,8 @@ pub struct AnchorId {
 /// Where and how an anchor sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remote {
-    /// The address in the peer's SDP. The latch sends to the source of the peer's packets. If it is the unspecified address, nothing is sent
-    /// before a packet arrives.
+    /// The address in the peer's SDP. The latch sends to the source of the peer's packets. If it is the unspecified address, nothing is
+    /// sent before a packet arrives.
     pub rtp: SocketAddr,
     pub rtcp: SocketAddr,
     /// The sources from which its packets are accepted, besides `rtp` and its host.
