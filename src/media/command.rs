@@ -153,8 +153,8 @@ pub enum Command {
     /// Ends the relay of this anchor (and its partner's).
     Unbridge { anchor: AnchorId },
     /// Connects these parties in a conference: each hears the sum of the parties that it may hear. Ends their bridges, and `Play` of new
-    /// parties; a party for which a prompt is played afterwards hears the prompt instead. A repeated command changes the parties and who
-    /// hears whom. Ends with `Unmix`; `Close` and `Bridge` remove a party.
+    /// parties; a party for which a prompt is played afterwards hears the prompt instead. A repeated command changes the parties and which
+    /// parties each hears. Ends with `Unmix`; `Close` and `Bridge` remove a party.
     Mix { room: CallId, parties: Vec<Party> },
     /// Ends a conference.
     Unmix { room: CallId },

@@ -1,5 +1,5 @@
 //! The local copy of what a start needs while the database does not respond: accounts and users, registrations, log-ins, breaks,
-//! stations, flags of callers and the operating mode. It is beside the journal, and only its owner may read it, because it has password
+//! stations, flags of callers and the operating mode. It is next to the journal, and only its owner may read it, because it has password
 //! hashes.
 //!
 //! The signalling loop writes changes to a file in memory and never waits for the disk. A thread appends them to one file on the disk.

@@ -44,7 +44,7 @@ impl Room {
 }
 
 impl Relay {
-    /// Creates a conference, or changes its parties and who hears whom. A party that stays keeps its index, and with it its buffered
+    /// Creates a conference, or changes its parties and which parties each hears. A party that stays keeps its index, and with it its buffered
     /// audio.
     pub(super) fn mix(&mut self, id: CallId, parties: &[Party]) {
         let parties: Vec<Party> = parties.iter().copied().take(ROOM_PARTIES_MAX).collect();

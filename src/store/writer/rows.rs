@@ -48,7 +48,7 @@ impl Writer {
         self.forget_live();
         let mut units: BTreeMap<(CallId, Option<u32>), Vec<&Entry>> = BTreeMap::new();
         for entry in entries {
-            // Each fact of a run is a unit of its own; a call's facts are one unit.
+            // Each fact of a run is a separate unit; a call's facts are one unit.
             let no = entry.call.is_none().then_some(entry.id.seq);
             units.entry((entry.id.stream, no)).or_default().push(entry);
         }
