@@ -72,8 +72,8 @@ impl Acd {
         engaged.iter().for_each(|operator| self.dismiss(now, call, operator, true));
     }
 
-    /// Rings the operator who transferred a caller, after the transfer has failed, and reserves this operator for the call. Returns false
-    /// if the operator is not free.
+    /// Reserves the operator who transferred a caller, after the transfer has failed, so that the caller returns to them. Returns false if
+    /// the operator has another call, is on a break or is not staffed.
     pub fn recall(&mut self, call: CallId, operator: &OperatorId) -> bool {
         let free = self.floor.get(operator).is_some_and(|facts| {
             let had_him =

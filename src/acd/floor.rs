@@ -68,7 +68,7 @@ pub(super) struct Floor {
     recallable: Vec<BTreeSet<(Rank, OperatorId)>>,
     /// Numbers of operators, by desk.
     counts: Vec<Counts>,
-    /// Operators whom the fallback can ring: those with reachable phones first, then the longest idle.
+    /// Operators that the fallback can ring: those with reachable phones first, then the longest idle.
     callable: BTreeSet<(bool, Instant, OperatorId)>,
     deadlines: Deadlines<OperatorId>,
     shift_changes: BTreeSet<(Timestamp, OperatorId)>,
@@ -227,7 +227,7 @@ impl Floor {
         (calls.unwrap_or(0), talk.unwrap_or_default())
     }
 
-    /// At most `most` operators whom the fallback can ring.
+    /// At most `most` operators that the fallback can ring.
     pub(super) fn callable(&self, most: usize) -> Vec<OperatorId> {
         self.callable.iter().take(most).map(|(_, _, operator)| operator.clone()).collect()
     }

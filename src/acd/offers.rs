@@ -100,7 +100,8 @@ impl Acd {
         self.queue.is_in_turn(call, operator)
     }
 
-    /// True if a ring attempt for a call in the fallback counts against the operator: it was the operator's turn, and the operator is at work.
+    /// True if a ring attempt for a call in the fallback counts against the operator: it was the operator's turn, and the operator is at
+    /// work.
     pub fn answers_for(&self, call: CallId, operator: &OperatorId) -> bool {
         self.is_in_turn(call, operator) && self.floor.get(operator).is_some_and(|facts| facts.is_at_work())
     }

@@ -20,7 +20,7 @@ mod verify;
 /// Ring attempts of one call. After them it gets one more for each retry of the fallback.
 pub(super) const OFFERS_MAX: usize = limits::RING_ATTEMPTS_PER_CALL_MAX;
 
-/// Operators whom one call rings at once. The limit leaves room for the caller's leg and a leg to an outside number.
+/// Maximum operators that one call rings at once. The limit leaves room for the caller's leg and a leg to an outside number.
 pub(super) const RING_MAX: usize = limits::LIVE_LEGS_PER_CALL_MAX - 2;
 
 /// A place in the order: lower numbers are served first.

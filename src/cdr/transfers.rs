@@ -1,4 +1,4 @@
-//! Transfers in the computation of a record: who transferred the caller to whom, and which talks end with it.
+//! Transfers in the computation of a record: the transferring operator, the target, and the talks that end.
 
 use crate::ids::LegNo;
 

@@ -22,7 +22,8 @@ pub(super) enum VerifyCommand {
 /// What to do with the journal.
 #[derive(Debug, Subcommand)]
 pub(super) enum JournalCommand {
-    /// Reads damaged segments again, repairs records with one flipped bit, and stores the facts that the database does not have. The files stay.
+    /// Reads damaged segments again, repairs records with one flipped bit, and stores the facts that the database does not have. The files
+    /// stay.
     Salvage {
         /// Segment files to read, *.damaged or *.stored. Default: all damaged ones.
         segments: Vec<PathBuf>,

@@ -28,8 +28,8 @@ pub struct AnchorId {
 /// Where and how an anchor sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remote {
-    /// The address in the peer's SDP. The latch sends to the source of the peer's packets. If it is the unspecified address, nothing is sent
-    /// before a packet arrives.
+    /// The address in the peer's SDP. The latch sends to the source of the peer's packets. If it is the unspecified address, nothing is
+    /// sent before a packet arrives.
     pub rtp: SocketAddr,
     pub rtcp: SocketAddr,
     /// The sources from which its packets are accepted, besides `rtp` and its host.
@@ -153,8 +153,8 @@ pub enum Command {
     /// Ends the relay of this anchor (and its partner's).
     Unbridge { anchor: AnchorId },
     /// Connects these parties in a conference: each hears the sum of the parties that it may hear. Ends their bridges, and `Play` of new
-    /// parties; a party for which a prompt is played afterwards hears the prompt instead. A repeated command changes the parties and who
-    /// hears whom. Ends with `Unmix`; `Close` and `Bridge` remove a party.
+    /// parties; a party for which a prompt is played afterwards hears the prompt instead. A repeated command changes the parties and which
+    /// parties each hears. Ends with `Unmix`; `Close` and `Bridge` remove a party.
     Mix { room: CallId, parties: Vec<Party> },
     /// Ends a conference.
     Unmix { room: CallId },

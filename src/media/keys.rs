@@ -96,7 +96,7 @@ mod tests {
                 told.extend(detector.event(now, &header, &press.payload));
                 sent.push(press.payload);
             }
-            // After the last packet of an event sound may pass again.
+            // After the last packet of an event audio is sent again.
             let last = press.is_some_and(|_| sent.len() % 7 == 0);
             assert_eq!(keys.is_speaking(), press.is_some() && !last);
         }

@@ -1,5 +1,5 @@
-//! Sorts the datagrams of two sockets at one address by their source (socket(7), SO_ATTACH_REUSEPORT_CBPF): those of some networks go to the
-//! second socket, all others to the first.
+//! Sorts the datagrams of two sockets at one address by their source (socket(7), SO_ATTACH_REUSEPORT_CBPF): those of some networks go to
+//! the second socket, all others to the first.
 #![expect(unsafe_code, reason = "the option takes a pointer to a program, which std and socket2 do not offer")]
 
 use std::io;

@@ -258,7 +258,8 @@ impl Desk {
         }
     }
 
-    /// Counts records that were read in the crash log and written: `held` of them had been counted as given, the others are in the journal twice.
+    /// Counts records that were read in the crash log and written: `held` of them had been counted as given, the others are in the journal
+    /// twice.
     fn count_held(&self, written: u64, held: u64) {
         let figures = &self.clerk.figures;
         figures.given.fetch_add(written.saturating_sub(held), Ordering::Relaxed);

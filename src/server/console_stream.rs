@@ -1,6 +1,6 @@
-//! The byte stream of a connection to the console. hyper answers a request that it cannot read by itself, without a body (400, 414, 431), and
-//! closes a connection whose request head is late without an answer. Here such responses become JSON like all other errors of the console.
-//! Does not depend on what requests do.
+//! The byte stream of a connection to the console. hyper answers a request that it cannot read by itself, without a body (400, 414, 431),
+//! and closes a connection whose request head is late without an answer. Here such responses become JSON like all other errors of the
+//! console. Does not depend on what requests do.
 
 use std::io;
 use std::pin::Pin;

@@ -1,5 +1,5 @@
-//! The changes of registrations that are not on the disk yet, in a file in memory: the file survives the process, and writing it never waits
-//! for a disk. The next start reads it after the file on the disk.
+//! The changes of registrations that are not on the disk yet, in a file in memory: the file survives the process, and writing it never
+//! waits for a disk. The next start reads it after the file on the disk.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};

@@ -51,7 +51,7 @@ async fn stop_media(media: Arc<Media>) -> Vec<PathBuf> {
         return Vec::new();
     };
     let (report, stopped) = oneshot::channel();
-    // On a thread of its own, because the runtime would wait for a disk that hangs.
+    // On a separate thread, because the runtime would wait for a disk that hangs.
     let thread = std::thread::Builder::new().name("media-end".to_owned()).spawn(move || {
         if report.send(media.stop()).is_err() {
             warn!("the recordings were closed too late to be registered in this run");

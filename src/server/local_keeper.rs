@@ -1,5 +1,5 @@
-//! The signalling loop's side of the local copy. It writes each change to a file in memory, sends it to the thread that writes the disk, and never
-//! waits for either.
+//! The signalling loop's side of the local copy. It writes each change to a file in memory, sends it to the thread that writes the disk,
+//! and never waits for either.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{SyncSender, TrySendError};

@@ -1,5 +1,5 @@
 //! The local copy of what a start needs while the database does not respond: accounts and users, registrations, log-ins, breaks,
-//! stations, flags of callers and the operating mode. It is beside the journal, and only its owner may read it, because it has password
+//! stations, flags of callers and the operating mode. It is next to the journal, and only its owner may read it, because it has password
 //! hashes.
 //!
 //! The signalling loop writes changes to a file in memory and never waits for the disk. A thread appends them to one file on the disk.
@@ -78,7 +78,8 @@ impl LocalState {
         alarms.watch(Kind::LocalState, "accounts", read).ok().flatten()
     }
 
-    /// Copies the roster's files, which are valid now, for a start at which they are not. Returns false after an error, which raises an alarm.
+    /// Copies the roster's files, which are valid now, for a start at which they are not. Returns false after an error, which raises an
+    /// alarm.
     pub(super) async fn keep_roster(&self, config: &Config, alarms: &Alarms) -> bool {
         let (state, files) = (self.clone(), config.roster_copies());
         let keep = move || {
@@ -105,8 +106,8 @@ impl LocalState {
         self.folder.join("changes.jsonl")
     }
 
-    /// The state of the last run, and a keeper that continues it. A line that cannot be read, such as the last one after a loss of power, is
-    /// ignored.
+    /// The state of the last run, and a keeper that continues it. A line that cannot be read, such as the last one after a loss of power,
+    /// is ignored.
     pub(super) fn open(self, alarms: &Alarms) -> io::Result<(Restored, Keeper, JoinHandle<()>)> {
         let mut table = Table::default();
         let text = read(&self.changes_file());

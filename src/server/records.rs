@@ -89,8 +89,8 @@ pub(super) struct Records {
 }
 
 impl Records {
-    /// Starts the journal and the writer. If the journal's folder cannot be used, facts wait in memory; if the database cannot be used, they
-    /// wait in the journal. An error only if another siaga uses the journal. Also returns the loop's side of the journal.
+    /// Starts the journal and the writer. If the journal's folder cannot be used, facts wait in memory; if the database cannot be used,
+    /// they wait in the journal. An error only if another siaga uses the journal. Also returns the loop's side of the journal.
     pub(super) fn open(
         config: &Config,
         clock: Clock,

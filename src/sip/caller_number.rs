@@ -28,8 +28,9 @@ const NO_NUMBER: [&str; 17] = [
     "payphone",
 ];
 
-/// The number that P-Asserted-Identity asserts. Of two values (RFC 3325 §9.1) the tel URI is the number; a SIP URI may have a name. Otherwise the first
-/// usable value that looks like a number counts, or the first usable one. Only the header of a trusted trunk may be read.
+/// The number that P-Asserted-Identity asserts. Of two values (RFC 3325 §9.1) the tel URI is the number; a SIP URI may have a name.
+/// Otherwise the first usable value that looks like a number counts, or the first usable one. Only the header of a trusted trunk may be
+/// read.
 pub fn asserted(message: &Message<'_>) -> Option<String> {
     let values = message.list(Name::PAssertedIdentity).filter_map(|value| {
         let addr = NameAddr::parse(value).ok()?;

@@ -1,4 +1,4 @@
-//! Option tags (RFC 3261 §19.2): what peers support and require, and what we understand.
+//! Option tags (RFC 3261 §19.2): those that peers support and require, and those that siaga supports.
 
 use super::wire::{Message, Name};
 
@@ -6,11 +6,11 @@ use super::wire::{Message, Name};
 pub const RELIABLE: &[u8] = b"100rel";
 /// Session timers (RFC 4028).
 pub const TIMER: &[u8] = b"timer";
-/// Flows that a phone keeps open (RFC 5626).
+/// Outbound flows of a phone (RFC 5626).
 pub const OUTBOUND: &[u8] = b"outbound";
 
-/// Tags that a request may require of us. Some of them ask for nothing that a user agent server would have to do; they
-/// stand here because a caller is not turned away for a tag that costs nothing.
+/// Tags that a request may require. Some require nothing of a user agent server; they are listed because a call must not be rejected for
+/// them.
 const UNDERSTOOD: [&[u8]; 10] = [
     RELIABLE,
     TIMER,
@@ -25,21 +25,21 @@ const UNDERSTOOD: [&[u8]; 10] = [
     // RFC 6442 §4.2, §4.3.
     b"geolocation-sip",
     b"geolocation-http",
-    // RFC 3323: what is asked to be kept private goes to operators and the record only.
+    // RFC 3323: private values go to operators and to the record only.
     b"privacy",
 ];
 
-/// True when Require names the tag.
+/// True if Require contains the tag.
 pub fn is_required(message: &Message<'_>, tag: &[u8]) -> bool {
     message.list(Name::Require).any(|named| named.eq_ignore_ascii_case(tag))
 }
 
-/// True when Supported or Require names the tag.
+/// True if Supported or Require contains the tag.
 pub fn is_supported(message: &Message<'_>, tag: &[u8]) -> bool {
     message.list(Name::Supported).any(|named| named.eq_ignore_ascii_case(tag)) || is_required(message, tag)
 }
 
-/// The required tags that we do not understand: 420, and the value of Unsupported (RFC 3261 §8.2.2.3).
+/// The required tags that siaga does not support: 420, and the value of Unsupported (RFC 3261 §8.2.2.3).
 pub fn not_understood<'m>(message: &'m Message<'_>) -> impl Iterator<Item = &'m [u8]> {
     message.list(Name::Require).filter(|tag| !UNDERSTOOD.iter().any(|known| known.eq_ignore_ascii_case(tag)))
 }

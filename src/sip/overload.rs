@@ -1,4 +1,4 @@
-//! Overload control (RFC 7339): what a client is told that offers to send us less. The loss algorithm is all that we speak.
+//! Overload control (RFC 7339): the loss rate that is sent to a client which supports it. Only the loss algorithm is supported.
 
 use bytes::Bytes;
 
@@ -6,21 +6,21 @@ use crate::clock::Timestamp;
 
 use super::header::Via;
 
-/// What is told holds so long, in milliseconds; the next response tells anew (RFC 7339 §4.3).
+/// Validity of a rate in milliseconds; the next response contains a new one (RFC 7339 §4.3).
 const VALID_MS: u32 = 500;
 const OURS: [&str; 4] = ["oc", "oc-algo", "oc-validity", "oc-seq"];
 
-/// A response of ours that tells in its topmost Via how many of a hundred requests the client is to hold back (RFC 7339 §4); 0 ends
-/// the matter. None when the client has not offered this: then nothing may be told (§5.1).
+/// A response with the share of requests, in per cent, that the client must hold back, in its topmost Via (RFC 7339 §4); 0 ends the
+/// control. None if the client does not support it: then no rate may be sent (§5.1).
 pub fn told(response: &[u8], loss_percent: u8, at: Timestamp) -> Option<Bytes> {
     let rest = response.strip_prefix(b"SIP/2.0 ")?;
     let start = response.len() - rest.len() + memchr::memchr(b'\n', rest)? + 1;
     let line = response.get(start..)?;
     let value = line.get(..memchr::memchr(b'\r', line)?)?.strip_prefix(b"Via: ")?;
-    // Most clients offer nothing: nothing is read for them.
+    // Most clients do not support it, so the Via is not parsed for them.
     memchr::memmem::find(value, b"oc")?;
     let via = Via::parse(value).ok()?;
-    // A value would be an answer, and we have not asked.
+    // A value would be a response, and siaga has not offered overload control.
     let offered = via.params.get("oc") == Some(None);
     let loss = |one: &[u8]| one.trim_ascii().eq_ignore_ascii_case(b"loss");
     let understood = via.params.value("oc-algo").is_none_or(|all| all.split(|byte| *byte == b',').any(loss));

@@ -1,4 +1,4 @@
-//! REFER (RFC 3515): whom somebody is passed on to, in whose name (RFC 3892), and whether he wants to hear of it (RFC 4488).
+//! REFER (RFC 3515): the target of a transfer, the referrer (RFC 3892), and whether NOTIFYs are wanted (RFC 4488).
 
 use bytes::Bytes;
 
@@ -8,18 +8,18 @@ use super::replaces::Replaces;
 use super::uri::{self, Uri};
 use super::wire::{Fault, Message, Name};
 
-/// Bytes of a Referred-By that are passed on; of a longer one nothing is.
+/// Maximum bytes of a Referred-By; a longer one is dropped.
 const REFERRED_BY_BYTES_MAX: usize = 512;
 
-/// What a REFER asks for.
+/// The content of a REFER.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refer<'a> {
     pub to: Uri<'a>,
-    /// The dialog that is to be taken over, from the headers of the URI.
+    /// The dialog to be replaced, from the headers of the URI.
     pub replaces: Option<Replaces>,
-    /// Referred-By as it came.
+    /// Referred-By, unchanged.
     pub referred_by: Option<Bytes>,
-    /// False when no notification is wanted (`Refer-Sub: false`, RFC 4488 §4).
+    /// False if no notification is wanted (`Refer-Sub: false`, RFC 4488 §4).
     pub wants_notify: bool,
 }
 
@@ -67,7 +67,7 @@ fn replaces(headers: &[u8]) -> Result<Option<Replaces>, Fault> {
     Ok(found)
 }
 
-/// What a NOTIFY says of a response: its status line (RFC 3515 §2.4.5, RFC 3420).
+/// The body of a NOTIFY for a response: its status line (RFC 3515 §2.4.5, RFC 3420).
 pub fn fragment(status: u16) -> String {
     format!("SIP/2.0 {status} {}\r\n", reason_phrase(status))
 }

@@ -21,15 +21,15 @@ use crate::limits::BINDINGS_PER_AOR_MAX;
 /// One contact of an address of record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {
-    /// The Contact URI as it stands, without angle brackets.
+    /// The Contact URI, unchanged, without angle brackets.
     pub uri: Bytes,
-    /// `+sip.instance` (RFC 5626 §4.1), as it stands.
+    /// `+sip.instance` (RFC 5626 §4.1), unchanged.
     pub instance: Option<Bytes>,
     /// `reg-id`.
     pub reg_id: Option<u32>,
-    /// The flow that the REGISTER came over: requests to the phone go back over it.
+    /// The flow of the REGISTER: requests to the phone are sent over it.
     pub flow: Flow,
-    /// q value in thousandths; 1000 when absent.
+    /// q value in thousandths; 1000 if absent.
     pub q: u16,
     pub expires_at: Instant,
     /// When it was registered or last refreshed.
@@ -40,39 +40,39 @@ pub struct Binding {
     pub reach: Reach,
 }
 
-/// What is known of whether a binding's phone responds. A REGISTER begins anew.
+/// Whether a binding's phone responds. A REGISTER resets it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reach {
-    /// The phone has not responded at the address of its Contact, at the address that its REGISTER came from.
+    /// True if the phone has not responded: `[0]` at the address of its Contact, `[1]` at the source address of its REGISTER.
     pub silent: [bool; 2],
-    /// The phone counts as unreachable: others are rung first.
+    /// The phone counts as unreachable: other phones are rung first.
     pub unreachable: bool,
 }
 
 impl Binding {
-    /// The Contact URI as a Request-URI: what a phone appends as header fields is not sent (RFC 3261 §19.1.1, table 1).
+    /// The Contact URI as a Request-URI, without header fields that a phone appends (RFC 3261 §19.1.1, table 1).
     pub fn request_uri(&self) -> Bytes {
         Bytes::from(super::uri::for_request_line(&self.uri))
     }
 }
 
-/// How much a binding is needed, to choose the one that a new binding replaces.
+/// How much a binding is needed, which decides the one that a new binding replaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// Its phone rings or talks: it is never replaced.
+    /// Its phone rings or talks: the binding is never replaced.
     InUse,
     Idle,
-    /// Its phone does not respond: it is replaced first.
+    /// Its phone does not respond: the binding is replaced first.
     Unreachable,
 }
 
 /// Bindings of phones that have moved: the old one and the new one.
 pub type Moves = Vec<(Binding, Binding)>;
 
-/// Bindings that have gone, each with the URI of the Contact that has replaced it.
+/// Removed bindings, each with the URI of the Contact that has replaced it.
 type Replaced = Vec<(Binding, Bytes)>;
 
-/// What a REGISTER led to.
+/// The result of a REGISTER.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Registered {
     /// 200 with these Contact values (`<uri>;expires=N`). `was` and `is`: whether the user had, and has, a binding. `moved`: the old and
@@ -84,7 +84,7 @@ pub enum Registered {
     Refused(Fault),
 }
 
-/// The bindings of one user, best first, and the deadline that stands for the first to expire.
+/// The bindings of one user, best first, and the deadline for the first expiry.
 #[derive(Debug, Default)]
 struct Record {
     bindings: Vec<Binding>,
@@ -97,7 +97,7 @@ impl Record {
     }
 }
 
-/// All bindings. The key is the operator's user name, lower level than an AoR because siaga serves one domain.
+/// All bindings. The key is the operator's user name instead of an AoR, because siaga serves one domain.
 #[derive(Debug)]
 pub struct Registrar {
     min: Duration,
@@ -105,21 +105,21 @@ pub struct Registrar {
     max: Duration,
     records: BTreeMap<Arc<str>, Record>,
     deadlines: Deadlines<Arc<str>>,
-    /// Users by stream, for streams that close.
+    /// Users by stream flow, for streams that close.
     streams: BTreeSet<(Flow, Arc<str>)>,
-    /// How many bindings there are by the network and address that they were registered from.
+    /// Number of bindings by the network and address from which they were registered.
     sources: BTreeMap<(IpAddr, IpAddr, u16), usize>,
-    /// Users by the address that a binding was registered from, and by the one in its Contact.
+    /// Users by the address from which a binding was registered, and by the one in its Contact.
     hosts: BTreeSet<(IpAddr, Arc<str>)>,
     /// Users whose bindings have changed since `take_changed`.
     changed: BTreeSet<Arc<str>>,
-    /// Bindings in all, and how many of them count as unreachable.
+    /// Number of bindings, and number of those that count as unreachable.
     total: usize,
     unreachable: usize,
 }
 
 impl Registrar {
-    /// Expiry is kept between `min` and `max`; `default` when the phone asks for none.
+    /// Expiry is limited to `min` and `max`; `default` applies if the phone requests none.
     pub fn new(min: Duration, default: Duration, max: Duration) -> Self {
         Self {
             min,
@@ -155,7 +155,7 @@ impl Registrar {
             Err(refusal) => return refusal,
         };
         let moves = |(old, uri): (Binding, Bytes)| {
-            // The one that it registers while it takes another one away.
+            // The binding that the phone registers while it removes another one.
             let fresh = |binding: &&Binding| binding.flow == flow && binding.registered_at == now;
             let new = new.iter().find(|binding| binding.uri == uri).or_else(|| new.iter().find(fresh))?.clone();
             (new.flow != old.flow || new.uri != old.uri).then_some((old, new))
@@ -180,7 +180,7 @@ impl Registrar {
         self.replace(user, all);
     }
 
-    /// Takes the users whose bindings have changed since the last time.
+    /// Removes and returns the users whose bindings have changed since the last call.
     pub fn take_changed(&mut self) -> BTreeSet<Arc<str>> {
         std::mem::take(&mut self.changed)
     }
@@ -190,8 +190,8 @@ impl Registrar {
         self.changed.iter().map(AsRef::as_ref)
     }
 
-    /// Sets whether the phone of a binding responds; false when there is no such binding. The last binding of all that counts as
-    /// reachable stays so.
+    /// Sets whether the phone of a binding responds. Returns false if there is no such binding. The last reachable binding of all stays
+    /// reachable.
     pub fn set_reach(&mut self, user: &str, (uri, flow): (&[u8], Flow), mut reach: Reach) -> bool {
         let last = self.total - self.unreachable <= 1;
         let record = self.records.get_mut(user);
@@ -205,29 +205,29 @@ impl Registrar {
         true
     }
 
-    /// True when there are bindings and all of them count as unreachable.
+    /// True if there are bindings and all of them count as unreachable.
     pub fn all_unreachable(&self) -> bool {
         self.total > 0 && self.total == self.unreachable
     }
 
-    /// No binding counts as unreachable any more. Looks at all of them: for rare events.
+    /// Makes all bindings reachable. Scans all of them, so it is for rare events.
     pub fn forgive_all(&mut self) {
         let bindings = self.records.values_mut().flat_map(|record| &mut record.bindings);
         bindings.for_each(|binding| binding.reach = Reach::default());
         self.unreachable = 0;
     }
 
-    /// How many bindings count as unreachable.
+    /// Number of bindings that count as unreachable.
     pub const fn unreachable(&self) -> usize {
         self.unreachable
     }
 
-    /// Drops every binding of a user (operator removed).
+    /// Removes every binding of a user whose account was removed.
     pub fn remove(&mut self, user: &str) {
         self.replace(user, Vec::new());
     }
 
-    /// Drops the bindings of a flow that has closed (streams). Gives the users that have none left.
+    /// Removes the bindings of a closed stream. Returns the users that have none left.
     pub fn flow_closed(&mut self, flow: Flow) -> Vec<String> {
         let on_flow = (flow, Arc::from(""))..;
         let users: Vec<Arc<str>> = self
@@ -239,7 +239,7 @@ impl Registrar {
         users.into_iter().filter_map(|user| self.keep(&user, |binding| binding.flow != flow)).collect()
     }
 
-    /// Drops expired bindings. Gives the users that have none left.
+    /// Removes expired bindings. Returns the users that have none left.
     pub fn expire(&mut self, now: Instant) -> Vec<String> {
         let mut gone = Vec::new();
         while let Some((_, user)) = self.deadlines.pop_due(now) {
@@ -258,41 +258,41 @@ impl Registrar {
         self.records.get(user).map(|record| record.bindings.as_slice()).unwrap_or_default()
     }
 
-    /// True when a phone of this network (`source_network`) is registered.
+    /// True if a phone of this network (`source_network`) is registered.
     pub fn has_binding_at(&self, address: IpAddr) -> bool {
         let network = source_network(address);
         let first = (network, IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
         self.sources.range(first..).next().is_some_and(|((other, _, _), _)| *other == network)
     }
 
-    /// True when a phone is registered from exactly this address and port.
+    /// True if a phone is registered from exactly this address and port.
     pub fn has_binding_from(&self, source: SocketAddr) -> bool {
         self.sources.contains_key(&source_key(source))
     }
 
-    /// True when a user other than these has a binding that was registered from this address, or has it in its Contact.
+    /// True if a user other than these has a binding that was registered from this address, or has it in its Contact.
     pub fn others_at(&self, address: IpAddr, is_own: impl Fn(&str) -> bool) -> bool {
         let address = address.to_canonical();
         let there = self.hosts.range((address, Arc::from(""))..).take_while(|(other, _)| *other == address);
         there.map(|(_, user)| user).any(|user| !is_own(user))
     }
 
-    /// Every user with a binding, in order.
+    /// All users with a binding, in order.
     pub fn users(&self) -> impl Iterator<Item = &str> {
         self.records.keys().map(AsRef::as_ref)
     }
 
-    /// Users with a binding.
+    /// Number of users with a binding.
     pub fn len(&self) -> usize {
         self.records.len()
     }
 
-    /// True when there is no binding.
+    /// True if there is no binding.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
 
-    /// The bindings as the request wants them.
+    /// The user's bindings after the request.
     fn carry_out(
         &self,
         now: Instant,
@@ -353,7 +353,7 @@ impl Registrar {
         Ok((new, moved))
     }
 
-    /// How long the contact is bound: zero takes it away.
+    /// The duration of the binding; zero removes it.
     fn span(&self, contact: &Contact) -> Result<Duration, Registered> {
         let asked = contact.expires.map_or(self.default, |seconds| Duration::from_secs(seconds.into()));
         if asked.is_zero() || asked >= self.min {
@@ -362,7 +362,7 @@ impl Registrar {
         Err(Registered::TooBrief { min_expires: whole_seconds(self.min) })
     }
 
-    /// Keeps some of a user's bindings. Gives the user when that took the last.
+    /// Keeps some of a user's bindings. Returns the user if none is left.
     fn keep(&mut self, user: &Arc<str>, wanted: impl Fn(&Binding) -> bool) -> Option<String> {
         let kept: Vec<Binding> = self.bindings(user).iter().filter(|binding| wanted(binding)).cloned().collect();
         let last = kept.is_empty() && self.records.contains_key(user);
@@ -370,7 +370,7 @@ impl Registrar {
         last.then(|| user.as_ref().to_owned())
     }
 
-    /// Puts a user's bindings in place of the old ones, with their deadline and streams.
+    /// Replaces a user's bindings, with their deadline and streams.
     fn replace(&mut self, user: &str, bindings: Vec<Binding>) {
         let user = match self.records.remove_entry(user) {
             Some((user, old)) => {
@@ -411,7 +411,7 @@ impl Registrar {
     }
 }
 
-/// The address that a binding was registered from, and the one in its Contact.
+/// The address from which a binding was registered, and the one in its Contact.
 fn hosts_of(binding: &Binding) -> impl Iterator<Item = IpAddr> {
     let contact = super::uri::Uri::parse(&binding.uri).ok().and_then(|uri| uri.socket_address());
     std::iter::once(binding.flow.remote.ip()).chain(contact.map(|end| end.ip())).map(|host| host.to_canonical())
@@ -425,7 +425,7 @@ fn out_of_order() -> Registered {
     Registered::Refused(Fault { status: 500, why: "CSeq out of order" })
 }
 
-/// `<uri>;expires=N`, with what tells the phone which of its flows it is.
+/// `<uri>;expires=N`, with the parameters that identify the phone's flow.
 fn contact_value(now: Instant, binding: &Binding) -> Vec<u8> {
     let mut value = [b"<", binding.uri.as_ref(), b">"].concat();
     if let Some(instance) = &binding.instance {
@@ -442,7 +442,7 @@ fn contact_value(now: Instant, binding: &Binding) -> Vec<u8> {
     value
 }
 
-/// Seconds, begun ones counted.
+/// Seconds, rounded up.
 fn whole_seconds(span: Duration) -> u32 {
     u32::try_from(span.as_nanos().div_ceil(1_000_000_000)).unwrap_or(u32::MAX)
 }

@@ -1,8 +1,8 @@
-//! The numbers of reliable provisional responses (RFC 3262): RSeq, RAck, and the order in which they are taken.
+//! Reliable provisional responses (RFC 3262): RSeq, RAck, and the order of responses.
 
 use super::wire::{Message, Method, Name};
 
-/// What a PRACK acknowledges (RFC 3262 §7.2): the response's number, and the request that it answers.
+/// The value of RAck (RFC 3262 §7.2): the response's number, and the CSeq of its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RAck {
     pub rseq: u32,
@@ -11,7 +11,7 @@ pub struct RAck {
 }
 
 impl RAck {
-    /// Reads `776656 1 INVITE`. None when it is anything else.
+    /// Reads `776656 1 INVITE`. None if the value has another form.
     pub fn read(message: &Message<'_>) -> Option<Self> {
         let text = std::str::from_utf8(message.first(Name::RAck)?).ok()?;
         let mut words = text.split_ascii_whitespace();
@@ -21,26 +21,26 @@ impl RAck {
     }
 }
 
-/// The RSeq of a provisional response that wants a PRACK; None for one that does not.
+/// The RSeq of a provisional response that requires a PRACK; None for other responses.
 pub fn rseq(response: &Message<'_>) -> Option<u32> {
     let text = std::str::from_utf8(response.first(Name::RSeq)?).ok()?;
     let reliable = super::option_tag::is_required(response, super::option_tag::RELIABLE);
     number(text.trim()).filter(|_| reliable)
 }
 
-/// A sequence number is never 0 and, since it may only grow, starts low enough (RFC 3262 §3).
+/// The first sequence number. It is never 0, and low enough because numbers only increase (RFC 3262 §3).
 pub fn first_number(random: u64) -> u32 {
     u32::try_from(random >> 34).unwrap_or(0).max(1)
 }
 
-/// What a reliable provisional response is to its receiver.
+/// The order of a received reliable provisional response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Heard {
-    /// The next: PRACK it.
+    /// The next one: send a PRACK.
     New,
-    /// A repetition: its PRACK is under way.
+    /// A repetition: its PRACK was sent.
     Again,
-    /// One before it is missing: it must not be acknowledged, and comes again (RFC 3262 §4).
+    /// An earlier one is missing: no PRACK is sent, and the response will be repeated (RFC 3262 §4).
     TooEarly,
 }
 
@@ -51,7 +51,7 @@ pub struct Order {
 }
 
 impl Order {
-    /// Takes a number.
+    /// Handles the number of a response.
     pub fn take(&mut self, rseq: u32) -> Heard {
         match self.last {
             Some(last) if rseq <= last => return Heard::Again,

@@ -1,4 +1,4 @@
-//! Replaces (RFC 3891): the dialog whose place a new one takes.
+//! Replaces (RFC 3891): identifies the dialog that a new dialog replaces.
 
 use bytes::Bytes;
 
@@ -9,18 +9,18 @@ use super::wire::{Fault, Message, Name};
 
 const FAULT: Fault = Fault { status: 400, why: "Replaces" };
 
-/// Names a dialog as the one who is asked to replace it knows it (RFC 3891 §3): `to_tag` is his own tag.
+/// Identifies a dialog from the view of the recipient of the INVITE (RFC 3891 §3): `to_tag` is the recipient's own tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replaces {
     pub call_id: Bytes,
     pub to_tag: Bytes,
     pub from_tag: Bytes,
-    /// Only an early dialog is meant.
+    /// Only an early dialog may be replaced.
     pub early_only: bool,
 }
 
 impl Replaces {
-    /// Reads `call-id;to-tag=…;from-tag=…`. Both tags must stand there once (RFC 3891 §6.1).
+    /// Reads `call-id;to-tag=…;from-tag=…`. Each tag must occur once (RFC 3891 §6.1).
     pub fn parse(value: &[u8]) -> Result<Self, Fault> {
         let value = value.trim_ascii();
         let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
@@ -43,7 +43,7 @@ impl Replaces {
         })
     }
 
-    /// The Replaces of an INVITE; more than one is a fault (RFC 3891 §3).
+    /// The Replaces of an INVITE; more than one is an error (RFC 3891 §3).
     pub fn read(message: &Message<'_>) -> Result<Option<Self>, Fault> {
         let mut lines = message.lines(Name::Replaces);
         match (lines.next(), lines.next()) {
@@ -53,15 +53,15 @@ impl Replaces {
         }
     }
 
-    /// The same dialog as one names it who has read of it in a document of the phone that rings (RFC 4235): the tags are those of
-    /// the phone, which stands on the other side of it.
+    /// The same dialog from the other side, for a phone that has read the identifiers in a document about the ringing phone (RFC 4235):
+    /// the tags are swapped.
     #[must_use]
     pub fn from_the_other_side(&self) -> Self {
         let (to_tag, from_tag) = (self.from_tag.clone(), self.to_tag.clone());
         Self { to_tag, from_tag, ..self.clone() }
     }
 
-    /// The keys under which we may have the dialog: a tag of `0` stands for one of a peer without tags too (RFC 3891 §6.1).
+    /// The possible keys of the dialog: a tag of `0` also stands for a peer without tags (RFC 3891 §6.1).
     pub fn keys(&self) -> impl Iterator<Item = DialogKey> + use<> {
         let key = |remote_tag: Bytes| DialogKey {
             call_id: CallIdHeader(self.call_id.clone()),

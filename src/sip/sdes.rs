@@ -1,14 +1,14 @@
-//! Keys in session descriptions: `a=crypto` (RFC 4568).
+//! SRTP keys in session descriptions: `a=crypto` (RFC 4568).
 
 use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// The crypto suites that we speak (RFC 4568 §6.2).
+/// The supported crypto suites (RFC 4568 §6.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Suite {
-    /// AES_CM_128_HMAC_SHA1_80: every implementation has it.
+    /// AES_CM_128_HMAC_SHA1_80, which every implementation supports.
     Sha1_80,
     /// AES_CM_128_HMAC_SHA1_32.
     Sha1_32,
@@ -26,17 +26,17 @@ impl Suite {
     }
 }
 
-/// A master key of 16 bytes and its salt of 14 (RFC 4568 §6.1). Shown nowhere but in the description.
+/// A master key of 16 bytes and its salt of 14 (RFC 4568 §6.1). It appears only in the description.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct MasterKey(pub [u8; 30]);
 
 impl MasterKey {
-    /// The key's part.
+    /// The key.
     pub fn key(&self) -> [u8; 16] {
         self.0.first_chunk().copied().unwrap_or_default()
     }
 
-    /// The salt's part.
+    /// The salt.
     pub fn salt(&self) -> [u8; 14] {
         self.0.last_chunk().copied().unwrap_or_default()
     }
@@ -48,52 +48,52 @@ impl fmt::Debug for MasterKey {
     }
 }
 
-/// What a leg wants of SRTP.
+/// The SRTP setting of a leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Secrecy {
-    /// Our offers are plain; the peer's are answered as their profile says.
+    /// Our offers are plain RTP; the peer's offers are answered by their profile.
     AsOffered,
-    /// Our offers are SRTP; keys in a plain profile are taken up.
+    /// Our offers are SRTP; keys in a plain profile are accepted.
     Wanted,
-    /// The same, and plain sound is refused.
+    /// Like `Wanted`, and plain RTP is rejected.
     Required,
 }
 
-/// What we bring into an agreement on SRTP.
+/// Our parameters for the negotiation of SRTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
     pub secrecy: Secrecy,
-    /// What our offers name: after the first agreement, what was agreed.
+    /// The suite of our offers; after the first negotiation, the negotiated one.
     pub suite: Suite,
-    /// What we send with.
+    /// The key for packets that we send.
     pub key: MasterKey,
 }
 
 impl Terms {
-    /// Terms of a leg that does as its peer likes.
+    /// The terms of a leg that follows the peer's profile.
     pub const fn new(key: MasterKey) -> Self {
         Self { secrecy: Secrecy::AsOffered, suite: Suite::Sha1_80, key }
     }
 
-    /// Our line with a tag.
+    /// Our crypto line with a tag.
     pub(super) const fn line(&self, tag: u32) -> CryptoLine {
         CryptoLine { tag, suite: self.suite, key: self.key, mki_bytes: 0 }
     }
 }
 
-/// One `a=crypto` line that can be used.
+/// One usable `a=crypto` line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CryptoLine {
     pub tag: u32,
     pub suite: Suite,
     pub key: MasterKey,
-    /// Bytes of the master key identifier that its packets carry; 0: none.
+    /// Length of the master key identifier in its packets; 0: none.
     pub mki_bytes: u8,
 }
 
 impl CryptoLine {
-    /// Reads the value of one line. None for another suite, several keys, and session parameters that change the packets
-    /// (RFC 4568 §6.3: unknown ones do, unless they begin with a hyphen).
+    /// Reads the value of one line. None for another suite, several keys, and session parameters that change the packets (RFC 4568 §6.3:
+    /// unknown ones do, unless they begin with a hyphen).
     pub fn parse(value: &str) -> Option<Self> {
         let mut words = value.split_whitespace();
         let tag = words.next().filter(|tag| tag.len() <= 9)?.parse().ok()?;
@@ -115,17 +115,17 @@ impl CryptoLine {
         Some(Self { tag, suite, key: MasterKey(key), mki_bytes })
     }
 
-    /// The line as it stands in a description.
+    /// The line for a description.
     pub fn text(&self) -> String {
         let key = STANDARD.encode(self.key.0);
         format!("a=crypto:{} {} inline:{key}\r\n", self.tag, self.suite.name())
     }
 }
 
-/// What two peers have agreed on.
+/// The negotiated keys of two peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Crypto {
-    /// What we send with.
+    /// The key for packets that we send.
     pub ours: MasterKey,
     /// The peer's line.
     pub theirs: CryptoLine,

@@ -1,5 +1,5 @@
-//! Session descriptions (RFC 8866, RFC 3264) as far as one audio stream needs them. Lenient: a line that cannot be read
-//! is stepped over, since a phone's odd `o=` or a Latin-1 session name must not lose an emergency call.
+//! Session descriptions (RFC 8866, RFC 3264), as far as one audio stream needs them. Lenient: an unreadable line is skipped, because an
+//! invalid `o=` or a Latin-1 session name must not end an emergency call.
 
 mod formats;
 mod places;
@@ -16,7 +16,7 @@ use super::sdes::{CryptoLine, Secrecy, Terms};
 #[cfg(test)]
 pub(in crate::sip) mod tests;
 
-/// The description cannot be used: 488 (or 400 when it is not SDP at all).
+/// The description cannot be used: 488 (or 400 if it is not SDP at all).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SdpError {
     #[error("not a session description (RFC 8866)")]
@@ -54,7 +54,7 @@ pub enum AudioCodec {
 }
 
 impl AudioCodec {
-    /// Both, A-law first: it is what the trunks of this country speak.
+    /// Both codecs, A-law first, which the trunks of this country use.
     pub const ALL: [Self; 2] = [Self::Pcma, Self::Pcmu];
 
     /// The encoding's name in `a=rtpmap` (RFC 3551 §6).
@@ -74,10 +74,10 @@ impl AudioCodec {
     }
 }
 
-/// The tag of the key that we offer.
+/// The tag of the key in our offers.
 const OFFERED_TAG: u32 = 1;
 
-/// Who sends (RFC 8866 §6.7).
+/// The direction of media (RFC 8866 §6.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     SendRecv,
@@ -114,12 +114,12 @@ impl Direction {
     }
 }
 
-/// What a peer said of its audio stream, and all that an answer must repeat.
+/// A peer's description of its audio stream, with everything that an answer must repeat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AudioDescription {
-    /// The address for RTP. The unspecified address if the description has none that can be read.
+    /// The address for RTP. The unspecified address if the description has no readable one.
     pub rtp: SocketAddr,
-    /// Where it wants RTCP: `a=rtcp` (RFC 3605) or the next port.
+    /// The address for RTCP: `a=rtcp` (RFC 3605) or the next port.
     pub rtcp: SocketAddr,
     /// Its G.711 codecs with their payload types, in its order.
     pub codecs: Vec<(AudioCodec, u8)>,
@@ -133,7 +133,7 @@ pub struct AudioDescription {
     pub rtcp_mux: bool,
     /// The profile is RTP/SAVP or RTP/SAVPF.
     pub secure: bool,
-    /// The `a=crypto` lines that can be used, in its order (RFC 4568). Not empty when `secure`.
+    /// The usable `a=crypto` lines, in the peer's order (RFC 4568). Not empty if `secure`.
     pub crypto: Vec<CryptoLine>,
     /// Every m-line in order: (media, port, proto, formats); the index of the audio line that is used.
     pub lines: Vec<MediaLine>,
@@ -142,7 +142,7 @@ pub struct AudioDescription {
     pub time: String,
 }
 
-/// One m-line as it stands, to be repeated with port 0 when it is refused (RFC 3264 §6).
+/// One m-line, unchanged, to be repeated with port 0 if it is rejected (RFC 3264 §6).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MediaLine {
     pub media: String,
@@ -196,19 +196,19 @@ impl Reading {
 /// Our side of one stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Local {
-    /// What peers are told to send to.
+    /// The media address in the description.
     pub address: IpAddr,
     pub port: u16,
-    /// o= session id; constant for a leg.
+    /// The session id in `o=`; constant for a leg.
     pub session: u64,
-    /// o= version; grows by one when the description changes.
+    /// The version in `o=`; increases by one when the description changes.
     pub version: u64,
     pub terms: Terms,
     pub formats: Formats,
 }
 
-/// Writes an offer: the codecs that the leg wants, or both with `first` in front, telephone-event where it comes by RTP, ptime 20;
-/// RTP/SAVP with our key where the leg's terms want it. In a call the lines that were refused keep their places.
+/// Writes an offer: the leg's codecs, or both with `first` in front; telephone-event if digits are sent in RTP; ptime 20; RTP/SAVP with
+/// our key if the leg's terms require it. In an existing call, rejected lines keep their positions.
 pub fn write_offer(local: Local, first: AudioCodec, direction: Direction, places: &Places) -> Vec<u8> {
     let codecs = local.formats.offered(first);
     let dtmf = local.formats.dtmf();
@@ -225,7 +225,7 @@ pub fn write_offer(local: Local, first: AudioCodec, direction: Direction, places
     text.into_bytes()
 }
 
-/// What one m-line of ours says.
+/// The content of one of our m-lines.
 pub(super) struct Stream<'a> {
     pub(super) port: u16,
     pub(super) proto: &'a str,
@@ -269,17 +269,17 @@ pub(super) fn push(text: &mut String, piece: std::fmt::Arguments<'_>) {
     text.write_fmt(piece).unwrap_or_default();
 }
 
-/// What the lines so far have said.
+/// The content of the lines so far.
 #[derive(Default)]
 struct Reading {
     time: Option<String>,
     session: Level,
     media: Vec<(MediaLine, Level)>,
-    /// m-lines beyond the cap: their attributes belong to nobody.
+    /// m-lines beyond the limit: their attributes are ignored.
     over: bool,
 }
 
-/// What can stand at session level and again at media level.
+/// Values that can occur at session level and again at media level.
 #[derive(Default)]
 struct Level {
     address: Option<IpAddr>,
@@ -292,7 +292,7 @@ struct Level {
     maps: Vec<(u8, Encoding)>,
 }
 
-/// An encoding as far as it matters here.
+/// The encodings that are distinguished.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Encoding {
     Audio(AudioCodec),
@@ -350,7 +350,7 @@ impl Level {
         if let Some(direction) = Direction::read(name) {
             self.direction = Some(direction);
         } else if name.eq_ignore_ascii_case("rtpmap") {
-            // At most 128 payload types exist; the first mapping of each stands.
+            // At most 128 payload types exist; the first mapping of each is used.
             if let Some((payload_type, encoding)) = rtpmap(value)
                 && !self.maps.iter().any(|(known, _)| *known == payload_type)
             {
@@ -360,7 +360,7 @@ impl Level {
             let digits = value.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
             self.ptime_ms = digits.parse().ok().filter(|ms| *ms > 0);
         } else if name.eq_ignore_ascii_case("rtcp") {
-            // RFC 3605 §2.1: a port, and perhaps an address as in c=.
+            // RFC 3605 §2.1: a port, and optionally an address as in c=.
             let (port, address) = value.split_once(' ').unwrap_or((value, ""));
             self.rtcp = port.parse().ok().filter(|port| *port != 0).map(|port| (port, connection(address)));
         } else if name.eq_ignore_ascii_case("rtcp-mux") {
@@ -397,7 +397,7 @@ impl Level {
     }
 }
 
-/// One m-line as an audio stream that we can use.
+/// One m-line as a usable audio stream.
 fn audio(session: &Level, line: &MediaLine, level: &Level) -> Result<AudioDescription, SdpError> {
     let is = |proto: &str| line.proto.eq_ignore_ascii_case(proto);
     let secure = is("RTP/SAVP") || is("RTP/SAVPF");
@@ -414,7 +414,7 @@ fn audio(session: &Level, line: &MediaLine, level: &Level) -> Result<AudioDescri
     if secure && level.crypto.is_empty() {
         return Err(SdpError::NoCrypto);
     }
-    // Without an address that can be read, media is sent to the source of the peer's media.
+    // Without a readable address, media is sent to the source of the peer's media.
     let known = level.address.or(session.address);
     let address = known.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let direction = level.direction.or(session.direction).unwrap_or(Direction::SendRecv);
@@ -435,7 +435,7 @@ fn audio(session: &Level, line: &MediaLine, level: &Level) -> Result<AudioDescri
     })
 }
 
-/// What is left of a direction when there is no address to send to: RFC 2543's hold.
+/// The direction if there is no address to send to, which is RFC 2543's hold.
 fn held(direction: Direction) -> Direction {
     match direction {
         Direction::SendRecv | Direction::SendOnly => Direction::SendOnly,
@@ -443,7 +443,7 @@ fn held(direction: Direction) -> Direction {
     }
 }
 
-/// The value of `m=`. What is missing is `-`, so that an answer can repeat it; a port that is no number is 0.
+/// The value of `m=`. A missing word becomes `-`, so that an answer can repeat it; a port that is no number becomes 0.
 fn media_line(value: &str) -> MediaLine {
     let mut words = value.split_whitespace();
     let mut word = || words.next().unwrap_or("-").replace(char::is_control, "");
@@ -453,7 +453,7 @@ fn media_line(value: &str) -> MediaLine {
     MediaLine { media, port, proto, formats }
 }
 
-/// The address of `IN IP4 192.0.2.1/127`; None for host names and for addresses that are not one receiver's.
+/// The address of `IN IP4 192.0.2.1/127`; None for host names and for multicast addresses.
 fn connection(value: &str) -> Option<IpAddr> {
     let address = value.split_whitespace().nth(2)?.split('/').next()?;
     let address: IpAddr = address.parse().ok()?;

@@ -1,14 +1,14 @@
-//! Session timers (RFC 4028): who refreshes a session, how often, and when it is taken for dead.
+//! Session timers (RFC 4028): which side refreshes a session, how often, and when the session expires.
 
 use std::time::Duration;
 
 use super::option_tag::{TIMER, is_supported};
 use super::wire::{Message, Name};
 
-/// No session interval is shorter (RFC 4028 §5), and none of ours ends sooner.
+/// Minimum of session intervals (RFC 4028 §5) and of our own expiry.
 pub const SECONDS_MIN: u32 = 90;
 
-/// Who of a transaction's two ends refreshes.
+/// The side of a transaction that refreshes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refresher {
     Uac,
@@ -19,7 +19,7 @@ pub enum Refresher {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooSmall;
 
-/// What two ends have agreed.
+/// The negotiated session interval and refresher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
     seconds: u32,
@@ -27,31 +27,31 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// What our 2xx to this request says and starts; None: no timer (RFC 4028 §9, table 2).
+    /// The timer in our 2xx to this request; None: no timer (RFC 4028 §9, table 2).
     ///
-    /// `ours` is the interval that we ask for by ourselves. `lenient` takes an interval below the minimum as it is: §9
-    /// leaves the 422 to us, and a second INVITE costs an emergency caller time that he may not have. It may not be
-    /// raised, so only our own clock is slower than the agreement (`expires_after`).
+    /// `ours` is the interval that we request ourselves. `lenient` accepts an interval below the minimum: §9 leaves the 422 to us, and a
+    /// second INVITE would delay an emergency call. The interval may not be raised, so only our own expiry is later than negotiated
+    /// (`expires_after`).
     pub fn as_uas(request: &Message<'_>, ours: Option<u32>, lenient: bool) -> Result<Option<Self>, TooSmall> {
         let supported = is_supported(request, TIMER);
         let Some((seconds, refresher)) = session_expires(request) else {
             let seconds = ours.filter(|_| supported).map(|ours| ours.max(min_se(request)));
             return Ok(seconds.map(|seconds| Self { seconds, we_refresh: true }));
         };
-        // A proxy may have put it in for a peer who does not know the timer: he cannot be refused for it.
+        // A proxy may have added the header for a peer that does not support timers: such a request cannot be rejected for it.
         if seconds < SECONDS_MIN && supported && !lenient {
             return Err(TooSmall);
         }
         Ok(Some(Self { seconds, we_refresh: !supported || refresher == Some(Refresher::Uas) }))
     }
 
-    /// What the 2xx to a request of ours says; None: no timer (RFC 4028 §7.2).
+    /// The timer in the 2xx to a request of ours; None: no timer (RFC 4028 §7.2).
     pub fn as_uac(response: &Message<'_>) -> Option<Self> {
         let (seconds, refresher) = session_expires(response)?;
         Some(Self { seconds, we_refresh: refresher != Some(Refresher::Uas) })
     }
 
-    /// The value of Session-Expires in a message of a transaction whose client we are, or are not.
+    /// The value of Session-Expires in a message; `we_are_uac`: we are the client of its transaction.
     pub fn header(self, we_are_uac: bool) -> String {
         let refresher = if self.we_refresh == we_are_uac { "uac" } else { "uas" };
         format!("{};refresher={refresher}", self.seconds)
@@ -62,21 +62,21 @@ impl Terms {
         Duration::from_secs(u64::from(self.seconds.max(2))) / 2
     }
 
-    /// When the other end would have had to refresh, at the latest: a third of the interval or 32 s before its end, whichever
-    /// is less (RFC 4028 §10); of the interval's end when we refresh. Never below our minimum.
+    /// The time by which the other side must have refreshed: a third of the interval or 32 s before its end, whichever is less (RFC 4028
+    /// §10); the end of the interval if we refresh. Never below our minimum.
     pub fn expires_after(self) -> Duration {
         let seconds = self.seconds.max(SECONDS_MIN);
         let early = if self.we_refresh { 0 } else { (seconds / 3).min(32) };
         Duration::from_secs(u64::from(seconds - early))
     }
 
-    /// The same with an interval of at least so many seconds: after a 422.
+    /// The same terms with an interval of at least this many seconds, after a 422.
     #[must_use]
     pub fn at_least(self, seconds: u32) -> Self {
         Self { seconds: self.seconds.max(seconds), ..self }
     }
 
-    /// The terms that we ask for as a client: we refresh.
+    /// The terms that we request as a client: we refresh.
     pub const fn wanted(seconds: u32) -> Self {
         Self { seconds, we_refresh: true }
     }
@@ -103,7 +103,7 @@ fn session_expires(message: &Message<'_>) -> Option<(u32, Option<Refresher>)> {
     seconds(value).map(|seconds| (seconds, refresher))
 }
 
-/// Delta-seconds; what is longer than we can count is as long as we can.
+/// Delta-seconds; larger values than the type can hold are limited.
 fn seconds(value: &[u8]) -> Option<u32> {
     let digits = value.split(|byte| *byte == b';').next()?.trim_ascii();
     let text = std::str::from_utf8(digits).ok().filter(|text| !text.is_empty())?;

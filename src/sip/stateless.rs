@@ -7,7 +7,8 @@ use sha2::{Digest as _, Sha256};
 use super::wire::{Message, Name};
 use crate::ids::Rng;
 
-/// Makes the tags: 32 bits (RFC 3261 §19.3) of a hash over a secret and the header fields that a repeated request has in common with the first.
+/// Creates the tags: 32 bits (RFC 3261 §19.3) of a hash of a secret and the header fields that a repeated request has in common with the
+/// first.
 pub struct StatelessTags([u8; 16]);
 
 impl fmt::Debug for StatelessTags {
@@ -17,7 +18,7 @@ impl fmt::Debug for StatelessTags {
 }
 
 impl StatelessTags {
-    /// With a secret of its own.
+    /// Creates a new secret.
     pub fn new(rng: &mut Rng) -> Self {
         let mut secret = [0; 16];
         rng.fill(&mut secret);
@@ -38,7 +39,7 @@ impl StatelessTags {
 }
 
 impl StatelessTags {
-    /// 16 hexadecimal digits for three values; without the secret they cannot be computed.
+    /// 16 hexadecimal digits for three values; they cannot be computed without the secret.
     pub fn over(&self, values: [&[u8]; 3]) -> String {
         let mut hash = Sha256::new_with_prefix(self.0);
         hash.update(b"values");

@@ -1,4 +1,4 @@
-//! URIs (RFC 3261 §19.1, RFC 3966, RFC 5031), read where they stand.
+//! URIs (RFC 3261 §19.1, RFC 3966, RFC 5031), parsed without copying.
 
 mod equality;
 
@@ -12,7 +12,7 @@ use super::wire::lex::{Set, split};
 
 /// RFC 3986 §3.1 `scheme`.
 const SCHEME: Set = Set::alphanumeric_and(b"+-.");
-/// Digits, hexadecimal digits and visual separators (RFC 3966 §3); letters beyond F are let through.
+/// Digits, hexadecimal digits and visual separators (RFC 3966 §3); letters beyond F are accepted.
 const NUMBER: Set = Set::alphanumeric_and(b"+-.()*#%_!~'");
 /// RFC 5031 §4 service labels.
 const SERVICE: Set = Set::alphanumeric_and(b"-.");
@@ -30,7 +30,7 @@ pub enum UriError {
     Character,
 }
 
-/// A host as it stands.
+/// A host, unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Host<'a> {
     Name(&'a str),
@@ -41,15 +41,15 @@ pub enum Host<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SipUri<'a> {
     pub secure: bool,
-    /// Escapes as they stand, parameters of the user part included, the password left out.
+    /// With escapes unchanged and parameters of the user part, without the password.
     pub user: Option<&'a [u8]>,
-    /// Behind the user's colon.
+    /// The text after the user's colon.
     pub password: Option<&'a [u8]>,
     pub host: Host<'a>,
     pub port: Option<u16>,
     /// URI parameters.
     pub params: Params<'a>,
-    /// Behind `?`.
+    /// The text after `?`.
     pub headers: Option<&'a [u8]>,
 }
 
@@ -57,12 +57,12 @@ pub struct SipUri<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Uri<'a> {
     Sip(SipUri<'a>),
-    /// `tel:` (RFC 3966): the number as it stands, visual separators included.
+    /// `tel:` (RFC 3966): the number, unchanged, with visual separators.
     Tel {
         number: &'a [u8],
         params: Params<'a>,
     },
-    /// `urn:service:…` in lower case: the part behind `urn:service:` (RFC 5031).
+    /// `urn:service:…` in lower case: the part after `urn:service:` (RFC 5031).
     Service(Cow<'a, str>),
     /// Any other scheme: 416.
     Other {
@@ -93,8 +93,8 @@ impl<'a> Uri<'a> {
         }
     }
 
-    /// The user part of a SIP URI or the number of a tel URI, escapes decoded, parameters and visual separators of
-    /// numbers cut off. A user part is a number when it starts with `+` or `user=phone` says so.
+    /// The user part of a SIP URI or the number of a tel URI, with escapes decoded, and without parameters and visual separators of
+    /// numbers. A user part is a number if it starts with `+` or the URI has `user=phone`.
     pub fn user(&self) -> Option<Cow<'a, [u8]>> {
         match self {
             Self::Sip(uri) => {
@@ -108,7 +108,7 @@ impl<'a> Uri<'a> {
         }
     }
 
-    /// The transport that the URI names (RFC 3263 §4.1): TLS for `sips`, UDP when none or an unknown one is named.
+    /// The transport in the URI (RFC 3263 §4.1): TLS for `sips`, UDP if there is none or an unknown one.
     pub fn transport(&self) -> Transport {
         let Self::Sip(uri) = self else { return Transport::Udp };
         let named = uri.params.value("transport");
@@ -122,8 +122,7 @@ impl<'a> Uri<'a> {
         }
     }
 
-    /// The socket address when the host is an IP literal: `maddr` first, port 5060 (5061 for sips and TLS) when none
-    /// is given.
+    /// The socket address if the host is an IP literal: `maddr` first; port 5060 (5061 for sips and TLS) if there is none.
     pub fn socket_address(&self) -> Option<SocketAddr> {
         let Self::Sip(uri) = self else { return None };
         let address = match uri.params.value("maddr") {
@@ -139,7 +138,7 @@ impl<'a> Uri<'a> {
 }
 
 impl<'a> SipUri<'a> {
-    /// Reads what follows the scheme. The user part may hold `;`, `?` and `/`, so its `@` is looked for first.
+    /// Parses the text after the scheme. The user part may contain `;`, `?` and `/`, so its `@` is searched first.
     fn read(text: &'a [u8], secure: bool) -> Result<Self, UriError> {
         check_characters(text)?;
         let (userinfo, rest) = match memchr::memchr(b'@', text) {
@@ -213,8 +212,8 @@ fn read_service<'a>(scheme: &[u8], rest: &'a [u8]) -> Option<Result<Uri<'a>, Uri
     Some(lower.map(Uri::Service).ok_or(UriError::Character))
 }
 
-/// Refuses what can never stand in a URI, and `%` without its two digits. More than the grammar allows is let through
-/// (`#`, letters beyond ASCII): phones send them.
+/// Rejects characters that are never allowed in a URI, and `%` without its two digits. More than the grammar allows is accepted (`#`,
+/// non-ASCII letters), because phones send it.
 fn check_characters(text: &[u8]) -> Result<(), UriError> {
     let mut bytes = text.iter();
     while let Some(byte) = bytes.next() {
@@ -230,7 +229,7 @@ fn check_characters(text: &[u8]) -> Result<(), UriError> {
     Ok(())
 }
 
-/// Undoes `%XX`; a malformed escape stays as it is.
+/// Decodes `%XX`; a malformed escape stays unchanged.
 pub(super) fn decode(text: &[u8]) -> Cow<'_, [u8]> {
     if memchr::memchr(b'%', text).is_none() {
         return Cow::Borrowed(text);
@@ -262,7 +261,7 @@ fn hex_digit(byte: u8) -> u8 {
     }
 }
 
-/// RFC 3966 §3 `visual-separator`s mean nothing.
+/// Removes `visual-separator`s, which have no meaning (RFC 3966 §3).
 fn without_separators(number: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
     let separator = |b: &u8| matches!(b, b'-' | b'.' | b'(' | b')');
     if !number.iter().any(separator) {
@@ -271,7 +270,7 @@ fn without_separators(number: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
     Cow::Owned(number.iter().copied().filter(|b| !separator(b)).collect())
 }
 
-/// The URI without what a Request-URI must not have: headers and the `method` parameter (RFC 3261 §19.1.1, table 1).
+/// The URI without the parts that a Request-URI must not have: headers and the `method` parameter (RFC 3261 §19.1.1, table 1).
 pub fn for_request_line(uri: &[u8]) -> Vec<u8> {
     if !matches!(Uri::parse(uri), Ok(Uri::Sip(_))) {
         return uri.to_vec();

@@ -1,6 +1,6 @@
-//! Zero-copy lexer of SIP messages (RFC 3261 §7, §25): bytes in, spans out, partial when the input is bad.
+//! Zero-copy parser of SIP messages (RFC 3261 §7, §25); returns a partial message if the input is invalid.
 //!
-//! It knows nothing of what headers mean beyond their names; `header` and `uri` read values.
+//! It does not interpret header values; `header` and `uri` do.
 
 pub(super) mod lex;
 mod method;
@@ -19,11 +19,11 @@ use super::header::{CSeq, NameAddr, Via};
 use super::uri::Uri;
 use crate::limits::{HEADER_BYTES_MAX, HEADERS_MAX, MESSAGE_BYTES_MAX, VIAS_MAX};
 
-/// One header field line: a list of several values may stand in `value` (use `Message::list`).
+/// One header field line: `value` may contain a list of several values (use `Message::list`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field<'a> {
     pub name: Name,
-    /// As it stood on the wire.
+    /// As received.
     pub raw_name: &'a [u8],
     /// Trimmed; folded lines joined by one space (then owned).
     pub value: Cow<'a, [u8]>,
@@ -36,25 +36,25 @@ pub enum StartLine<'a> {
     Response { status: u16, reason: &'a [u8] },
 }
 
-/// Why a message cannot be taken as it is, with the status that answers it when it is a request.
+/// Why a message is invalid, with the status of the response if it is a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// 400, 413, 416, 420, 501, 505 …
     pub status: u16,
-    /// Goes into the reason phrase and the log: names the header field at fault.
+    /// The name of the invalid header field, for the reason phrase and the log.
     pub why: &'static str,
 }
 
-/// What a datagram or a framed piece of a stream holds.
+/// The result of parsing a datagram or a frame of a stream.
 #[derive(Clone, Debug)]
 pub enum Parsed<'a> {
-    /// A message in which all that every message needs (Via, From, To, Call-ID, CSeq, and what a request line says) is sound.
+    /// A message whose required parts (Via, From, To, Call-ID, CSeq, and the request line) are valid.
     Good(Message<'a>),
-    /// Recognisably SIP, but at fault. A request is answered with `Fault::status` when it has a Via to answer to.
+    /// Recognisable as SIP, but invalid. A request gets `Fault::status` if it has a Via for the response.
     Bad(Message<'a>, Fault),
-    /// CRLF keep-alive (RFC 5626 §3.5.1) or nothing but white space.
+    /// CRLF keep-alive (RFC 5626 §3.5.1) or only white space.
     KeepAlive,
-    /// Not SIP: dropped in silence.
+    /// Not SIP: dropped without a response.
     Garbage(&'static str),
 }
 
@@ -65,28 +65,28 @@ pub struct Message<'a> {
     pub fields: SmallVec<[Field<'a>; 24]>,
     /// Cut to Content-Length; a datagram without one runs to its end (RFC 3261 §18.3).
     pub body: &'a [u8],
-    /// From and To as they came, if `fields` has a readable value instead (`parse_tolerantly`).
+    /// From and To as received, if `fields` has a readable value instead (`parse_tolerantly`).
     came: SmallVec<[(Name, Cow<'a, [u8]>); 2]>,
 }
 
-/// What is expected of a message.
+/// How strictly a message is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rigour {
     Strict,
-    /// Only what a response and a dialog need.
+    /// Only the parts that a response and a dialog need.
     Tolerant,
-    /// The same, and the length of the body, which tells where the next message begins.
+    /// Like `Tolerant`, and the length of the body, which determines where the next message begins.
     TolerantInStream,
 }
 
-/// Reads one message from a datagram, or from the whole frame that `framing` cut out of a stream.
+/// Parses one message from a datagram, or from a complete frame of `framing`.
 pub fn parse(bytes: &[u8]) -> Parsed<'_> {
     parse_as(bytes, Rigour::Strict)
 }
 
-/// Reads a message that `parse` gives as bad, for a call that must not fail for an error in something optional. Needed are a start
-/// line, the topmost Via, Call-ID, CSeq, From and To. A line that cannot be read is left out. From and To that cannot be read are
-/// replaced by their URI and tag (`Message::as_it_came` has the originals). A datagram's body runs to its end if its length is wrong.
+/// Parses a message that `parse` rejects, for a call that must not fail for an error in an optional part. Required are a start line, the
+/// topmost Via, Call-ID, CSeq, From and To. An unreadable line is left out. Unreadable From and To are replaced by their URI and tag
+/// (`Message::as_it_came` has the originals). If the length is wrong, the body is the rest of the datagram.
 pub fn parse_tolerantly(bytes: &[u8], in_stream: bool) -> Parsed<'_> {
     parse_as(bytes, if in_stream { Rigour::TolerantInStream } else { Rigour::Tolerant })
 }
@@ -104,7 +104,7 @@ fn parse_as(bytes: &[u8], rigour: Rigour) -> Parsed<'_> {
         return Parsed::Garbage("not a SIP start line");
     };
     let mut message = Message { start, fields: SmallVec::new(), body: &[], came: SmallVec::new() };
-    // An emergency call can be read without a sound Request-URI: To names the number, too.
+    // An emergency call can be handled without a valid Request-URI, because To has the number too.
     let start_fault = start_fault.filter(|fault| rigour == Rigour::Strict || fault.status != 400 || !is_request(start));
     let mut faults = Faults { first: start_fault, rigour };
     if bytes.len() > MESSAGE_BYTES_MAX {
@@ -125,7 +125,7 @@ const fn is_request(start: StartLine<'_>) -> bool {
     }
 }
 
-/// The first fault found is the one that is answered.
+/// The first error found determines the response.
 struct Faults {
     first: Option<Fault>,
     rigour: Rigour,
@@ -136,14 +136,14 @@ impl Faults {
         self.first.get_or_insert(Fault { status, why });
     }
 
-    /// Notes an error in something that neither a response nor a dialog needs.
+    /// Records an error in a part that neither a response nor a dialog needs.
     fn note_optional(&mut self, status: u16, why: &'static str) {
         if self.rigour == Rigour::Strict {
             self.note(status, why);
         }
     }
 
-    /// Notes an error in the length of the body.
+    /// Records an error in the length of the body.
     fn note_length(&mut self, why: &'static str) {
         if self.rigour != Rigour::Tolerant {
             self.note(400, why);
@@ -155,7 +155,7 @@ impl Faults {
     }
 }
 
-/// Reads a request or status line. None when it is neither.
+/// Parses a request or status line. None if it is neither.
 fn start_line(line: &[u8]) -> Option<(StartLine<'_>, Option<Fault>)> {
     match line {
         [b'S' | b's', b'I' | b'i', b'P' | b'p', b'/', ..] => status_line(line),
@@ -195,7 +195,7 @@ fn request_line(line: &[u8]) -> Option<(StartLine<'_>, Option<Fault>)> {
     Some((StartLine::Request { method: Method::of(method_text), method_text, uri: lex::trim(uri) }, why))
 }
 
-/// A Request-URI must be one, and must hold no header fields (RFC 3261 §19.1.1, table 1).
+/// Checks that a Request-URI is a URI without header fields (RFC 3261 §19.1.1, table 1).
 fn request_uri_fault(uri: &[u8]) -> Option<Fault> {
     match Uri::parse(uri) {
         Ok(Uri::Sip(sip)) if sip.headers.is_some() => {
@@ -206,13 +206,13 @@ fn request_uri_fault(uri: &[u8]) -> Option<Fault> {
     }
 }
 
-/// Splits at the first `at`, which is left out.
+/// Splits at the first `at`, which is in neither part.
 fn cut(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
     let (head, tail) = lex::split(text, memchr::memchr(at, text)?);
     Some((head, tail.get(1..).unwrap_or_default()))
 }
 
-/// Collects the header fields and the body, as far as the limits reach.
+/// Collects the header fields and the body, within the limits.
 fn read_fields<'a>(message: &mut Message<'a>, mut text: &'a [u8], faults: &mut Faults) {
     loop {
         match lex::field(text) {
@@ -248,7 +248,7 @@ fn read_fields<'a>(message: &mut Message<'a>, mut text: &'a [u8], faults: &mut F
     }
 }
 
-/// What the walk over the header fields finds out.
+/// What the check of all header fields has found.
 #[derive(Default)]
 struct Census {
     from: usize,
@@ -260,7 +260,7 @@ struct Census {
     content_length: Option<u32>,
 }
 
-/// Checks what every message needs and cuts the body.
+/// Checks the required parts and cuts the body.
 fn check(message: &mut Message<'_>, faults: &mut Faults) {
     if faults.rigour != Rigour::Strict {
         message.make_readable();
@@ -346,7 +346,7 @@ fn check_field(field: &Field<'_>, start: &StartLine<'_>, census: &mut Census, fa
                 census.content_length = Some(length);
             }
             _ => {
-                // Which of two values is right cannot be known: the body runs to the end.
+                // The correct one of two values is unknown: the body is the rest of the datagram.
                 census.content_length = None;
                 faults.note_length("Content-Length");
             }
@@ -354,7 +354,7 @@ fn check_field(field: &Field<'_>, start: &StartLine<'_>, census: &mut Census, fa
     }
 }
 
-/// RFC 3261 §25.1 `callid` holds visible characters; more than it lists are in use.
+/// True for visible characters: more than RFC 3261 §25.1 `callid` allows, because such values are in use.
 fn is_call_id(value: &[u8]) -> bool {
     value.iter().all(u8::is_ascii_graphic)
 }
@@ -368,7 +368,7 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// The request's method as it stands; None for a response.
+    /// The request's method as received; None for a response.
     pub fn method_text(&self) -> Option<&'a [u8]> {
         match self.start {
             StartLine::Request { method_text, .. } => Some(method_text),
@@ -384,7 +384,7 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// The Request-URI as it stands; None for a response.
+    /// The Request-URI as received; None for a response.
     pub fn request_uri(&self) -> Option<&'a [u8]> {
         match self.start {
             StartLine::Request { uri, .. } => Some(uri),
@@ -397,7 +397,7 @@ impl<'a> Message<'a> {
         self.lines(name).next()
     }
 
-    /// The value of the first field of that name as it came, which a response repeats (RFC 3261 §8.2.6.2).
+    /// The value of the first field of that name as received, which a response repeats (RFC 3261 §8.2.6.2).
     pub fn as_it_came(&self, name: Name) -> Option<&[u8]> {
         let came = self.came.iter().find(|(replaced, _)| *replaced == name);
         came.map(|(_, value)| value.as_ref()).or_else(|| self.first(name))
@@ -413,13 +413,13 @@ impl<'a> Message<'a> {
         self.fields.iter().filter(move |field| field.name == name).map(|field| field.value.as_ref())
     }
 
-    /// The values of all fields that `Name` does not know, by case-insensitive name.
+    /// The values of all fields that are not in `Name`, by case-insensitive name.
     pub fn extension(&self, name: &str) -> impl Iterator<Item = &[u8]> {
         let known = move |field: &&Field<'_>| field.raw_name.eq_ignore_ascii_case(name.as_bytes());
         self.fields.iter().filter(known).map(|field| field.value.as_ref())
     }
 
-    /// All values of that name in order, comma lists split outside quotes and angle brackets; empty elements left out.
+    /// All values of that name in order, with comma lists split outside quotes and angle brackets; without empty elements.
     pub fn list(&self, name: Name) -> impl Iterator<Item = &[u8]> {
         self.lines(name).flat_map(move |value| elements(name, value)).filter(|element| !element.is_empty())
     }
@@ -445,7 +445,7 @@ impl<'a> Message<'a> {
         self.required(Name::CallId, "Call-ID")
     }
 
-    /// `CSeq`.
+    /// CSeq.
     pub fn cseq(&self) -> Result<CSeq<'_>, Fault> {
         CSeq::parse(self.required(Name::CSeq, "CSeq")?)
     }
@@ -456,8 +456,8 @@ impl<'a> Message<'a> {
         NameAddr::parse_of(first.ok_or(Fault { status: 400, why: "Contact" })?, "Contact")
     }
 
-    /// A header field that holds one decimal number (Max-Forwards, Expires, Min-Expires, Content-Length).
-    /// `Ok(None)` when absent; a fault of 400 when it is not a number of at most 32 bits.
+    /// A header field with one decimal number (Max-Forwards, Expires, Min-Expires, Content-Length). `Ok(None)` if absent; an error of 400
+    /// if it is not a number of at most 32 bits.
     pub fn number(&self, name: Name) -> Result<Option<u32>, Fault> {
         let Some(value) = self.first(name) else { return Ok(None) };
         lex::decimal(value).map(Some).ok_or(Fault { status: 400, why: name.as_str() })

@@ -69,8 +69,8 @@ pub fn share(folder: &Path, files: &[PathBuf], group: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens to a group what exists below a folder, except hidden folders and files. Returns how many entries could not be opened, with the first
-/// error. Takes long if there are many files.
+/// Opens to a group what exists below a folder, except hidden folders and files. Returns how many entries could not be opened, with the
+/// first error. Takes long if there are many files.
 pub fn share_below(folder: &Path, group: u32) -> (usize, Option<io::Error>) {
     let (mut failures, mut first) = (0, None);
     let mut folders = vec![folder.to_owned()];

@@ -31,7 +31,7 @@ pub struct SetAside {
 }
 
 impl Aside {
-    /// Reads the calls that are set aside beside the journal in `dir`.
+    /// Reads the calls that are set aside next to the journal in `dir`.
     pub fn open(dir: &Path) -> io::Result<Self> {
         let dir = dir.join("aside");
         let mut streams = BTreeMap::new();

@@ -1,6 +1,6 @@
-//! The crash log: facts in files in memory (tmpfs), which survive the process but not the machine. The signalling loop appends each step's facts
-//! before the step's messages are sent; the journal's thread removes a file when its facts are on the disk. The next start moves the remaining facts
-//! to the journal.
+//! The crash log: facts in files in memory (tmpfs), which survive the process but not the machine. The signalling loop appends each step's
+//! facts before the step's messages are sent; the journal's thread removes a file when its facts are on the disk. The next start moves the
+//! remaining facts to the journal.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -85,8 +85,8 @@ impl Files {
         Ok(all)
     }
 
-    /// Run, number and path of every file of this journal. Files of other users, files that others can read, and files with several links are
-    /// ignored.
+    /// Run, number and path of every file of this journal. Files of other users, files that others can read, and files with several links
+    /// are ignored.
     fn found(&self, folder: &Path) -> Vec<(i64, u32, PathBuf)> {
         let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
         let ours = entries.filter_map(|entry| {
@@ -222,8 +222,8 @@ impl CrashLog {
         self.cleaner.clone()
     }
 
-    /// The journal did not get the facts in the file `no`: this file and those after it stay until the journal's thread has read them (`Cleaner::held`),
-    /// or until the next start.
+    /// The journal did not get the facts in the file `no`: this file and those after it stay until the journal's thread has read them
+    /// (`Cleaner::held`), or until the next start.
     pub fn hold(&self, no: u32) {
         let held = &self.cleaner.held;
         let next = |number| {

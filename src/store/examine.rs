@@ -25,8 +25,8 @@ const MAY_WRITE: &str = "SELECT string_agg(c.relname, ', ' ORDER BY c.relname) F
     AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE'))";
 const SQLITE_TABLES: &str = "SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'";
 
-/// Every error of the database at `url`, each as `what is wrong; expected: …`. Empty if it can be used. A missing SQLite file is not an error: the
-/// service creates it.
+/// Every error of the database at `url`, each as `what is wrong; expected: …`. Empty if it can be used. A missing SQLite file is not an
+/// error: the service creates it.
 pub async fn examine(url: &str) -> Vec<String> {
     match tokio::time::timeout(PATIENCE * 2, look(url)).await {
         Ok(Ok(faults)) => faults,

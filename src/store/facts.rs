@@ -164,7 +164,8 @@ struct TalkRow<'a> {
     received: i64,
     talk_ms: u64,
     wrap_ms: Option<u64>,
-    /// 0: an operator who had the caller. 1: a participant. 2: an agency that had the caller. 3: a drill or a test, which these sums leave out.
+    /// 0: an operator who had the caller. 1: a participant. 2: an agency that had the caller. 3: a drill or a test, which these sums leave
+    /// out.
     guest: u8,
 }
 

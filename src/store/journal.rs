@@ -154,8 +154,8 @@ impl Journal {
         result
     }
 
-    /// Appends records and waits until they are on the disk. After an error none of them counts as written, and the next attempt writes to a new
-    /// segment. If the disk is full, the oldest stored segments are removed.
+    /// Appends records and waits until they are on the disk. After an error none of them counts as written, and the next attempt writes to
+    /// a new segment. If the disk is full, the oldest stored segments are removed.
     pub fn append_records(&mut self, records: &[u8], now: Timestamp) -> io::Result<Place> {
         let result = self.try_append(records, now);
         if let Err(error) = &result {
@@ -172,8 +172,8 @@ impl Journal {
         Place { segment: self.segment, position: i64::try_from(self.length).unwrap_or(i64::MAX) }
     }
 
-    /// Sets the segment's time stamp, which shows that the service is alive: a recovery uses it as the time of the end. Returns the end of the journal,
-    /// which changes if the folder was lost and is created again.
+    /// Sets the segment's time stamp, which shows that the service is alive: a recovery uses it as the time of the end. Returns the end of
+    /// the journal, which changes if the folder was lost and is created again.
     pub fn beat(&mut self, now: Timestamp) -> io::Result<Place> {
         self.rescue(now)?;
         if let Some(file) = &self.file {
@@ -194,8 +194,8 @@ impl Journal {
         Ok(self.end())
     }
 
-    /// If the open segment is no longer at its path, the folder was removed or moved: creates it again and copies the segment's facts, which the open
-    /// file still has.
+    /// If the open segment is no longer at its path, the folder was removed or moved: creates it again and copies the segment's facts,
+    /// which the open file still has.
     fn rescue(&mut self, now: Timestamp) -> io::Result<()> {
         let Some(file) = &self.file else { return Ok(()) };
         let (open, path) = (file.metadata()?, segments::path(&self.dir, self.segment, State::Waiting));

@@ -156,7 +156,7 @@ pub struct Limits {
     pub short_abandon_ms: u64,
 }
 
-/// True if SQLite cannot open or create a file beside the database (SQLITE_CANTOPEN, SQLITE_READONLY, and their extended codes).
+/// True if SQLite cannot open or create a file next to the database (SQLITE_CANTOPEN, SQLITE_READONLY, and their extended codes).
 pub(super) fn is_cannot_open(error: &dyn sqlx::error::DatabaseError) -> bool {
     const READONLY: i32 = 8;
     const CANTOPEN: i32 = 14;

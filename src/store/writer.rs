@@ -1,5 +1,5 @@
-//! The writer: copies facts from the journal to the database, folds the records of calls that have ended, and closes the calls that an earlier run
-//! left open. If it is slow or the database is down, facts wait in the journal.
+//! The writer: copies facts from the journal to the database, folds the records of calls that have ended, and closes the calls that an
+//! earlier run left open. If it is slow or the database is down, facts wait in the journal.
 
 mod recovery;
 mod rows;

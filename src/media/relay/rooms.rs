@@ -44,8 +44,8 @@ impl Room {
 }
 
 impl Relay {
-    /// Creates a conference, or changes its parties and who hears whom. A party that stays keeps its index, and with it its buffered
-    /// audio.
+    /// Creates a conference, or changes its parties and which parties each hears. A party that stays keeps its index, and with it its
+    /// buffered audio.
     pub(super) fn mix(&mut self, id: CallId, parties: &[Party]) {
         let parties: Vec<Party> = parties.iter().copied().take(ROOM_PARTIES_MAX).collect();
         let mut room = self.rooms.remove(&id).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! Markers of recordings that may not be in a record yet: one small file each in `.unregistered`, from the start of a recording until its fact
-//! is certainly written. A start repairs and registers the recordings whose markers an earlier run left behind.
+//! Markers of recordings that may not be in a record yet: one small file each in `.unregistered`, from the start of a recording until its
+//! fact is certainly written. A start repairs and registers the recordings whose markers an earlier run left behind.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};

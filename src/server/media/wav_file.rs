@@ -93,8 +93,8 @@ impl<D: Disk> WavFile<D> {
         }
     }
 
-    /// Writes the remaining samples. Returns the pairs and the gaps; an error, and whether the disk has audio, if the file does not exist or
-    /// has no valid header. A file without audio is removed: a full disk leaves one.
+    /// Writes the remaining samples. Returns the pairs and the gaps; an error, and whether the disk has audio, if the file does not exist
+    /// or has no valid header. A file without audio is removed: a full disk leaves one.
     pub(super) fn finish(mut self) -> Result<(u64, Vec<Gap>), (io::Error, bool)> {
         self.flush();
         let finished = self.complete();

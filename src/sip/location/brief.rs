@@ -10,7 +10,8 @@ const TOWN_CHARS_MAX: usize = 40;
 const HOUSE_CHARS_MAX: usize = 10;
 
 impl Location {
-    /// A short text for an operator's display: `-5.113,105.306 ±50 m` or `Jl. … , Metro`. At most 60 characters, no quotes or control characters.
+    /// A short text for an operator's display: `-5.113,105.306 ±50 m` or `Jl. … , Metro`. At most 60 characters, no quotes or control
+    /// characters.
     pub fn brief(&self) -> String {
         let words = match &self.shape {
             Some(shape) if self.road().is_empty() => shape_words(shape),

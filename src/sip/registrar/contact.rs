@@ -8,15 +8,15 @@ use crate::sip::header::NameAddr;
 use crate::sip::uri::{self, Uri};
 use crate::sip::wire::{Fault, Message, Name};
 
-/// Seconds that a malformed expiry stands for (RFC 3261 §10.2.1.1, §20.10).
+/// The expiry that replaces a malformed one, in seconds (RFC 3261 §10.2.1.1, §20.10).
 const MALFORMED_EXPIRES: u32 = 3600;
 
-/// What the request wants.
+/// The Contact values of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Contacts {
-    /// Only to know the bindings.
+    /// No Contact: a query for the bindings.
     None,
-    /// `*`: to remove them all.
+    /// `*`: remove all bindings.
     All,
     Some(Vec<Contact>),
 }
@@ -28,18 +28,18 @@ pub(super) struct Contact {
     pub(super) instance: Option<Bytes>,
     pub(super) reg_id: Option<u32>,
     pub(super) q: u16,
-    /// Seconds; None when neither the value nor the request says.
+    /// Seconds; None if neither the value nor the request has an expiry.
     pub(super) expires: Option<u32>,
 }
 
 impl Contact {
-    /// True if the contact names the binding: the same URI, or the same flow of the same phone (RFC 5626 §6).
+    /// True if the contact identifies the binding: the same URI, or the same flow of the same phone (RFC 5626 §6).
     pub(super) fn is_of(&self, binding: &Binding) -> bool {
         let same_flow = self.reg_id.is_some() && self.reg_id == binding.reg_id && self.is_same_phone(binding);
         same_flow || uri::equivalent(&self.uri, &binding.uri)
     }
 
-    /// True if the contact replaces the binding: it names the binding, or it is from the same phone after a restart. A phone without
+    /// True if the contact replaces the binding: it identifies the binding, or it is from the same phone after a restart. A phone without
     /// reg-id has one binding (RFC 5626 §4.1: the instance identifies the phone).
     pub(super) fn replaces(&self, binding: &Binding) -> bool {
         let restarted = (self.reg_id.is_none() || binding.reg_id.is_none()) && self.is_same_phone(binding);
@@ -51,7 +51,7 @@ impl Contact {
     }
 }
 
-/// Reads all Contact values; the fault of one is the fault of all.
+/// Reads all Contact values; an error in one rejects all.
 pub(super) fn read(request: &Message<'_>) -> Result<Contacts, Fault> {
     let expires = request.first(Name::Expires).map(seconds);
     let mut contacts = Vec::new();
@@ -73,7 +73,7 @@ pub(super) fn read(request: &Message<'_>) -> Result<Contacts, Fault> {
     Ok(if contacts.is_empty() { Contacts::None } else { Contacts::Some(contacts) })
 }
 
-/// The front of a text that is kept only for people.
+/// The beginning of a text that is stored for people only.
 pub(super) fn brief(text: &[u8]) -> Bytes {
     Bytes::copy_from_slice(text.get(..128).unwrap_or(text))
 }
@@ -99,7 +99,7 @@ fn fault(why: &'static str) -> Fault {
     Fault { status: 400, why }
 }
 
-/// A number of seconds; more than 32 bits hold are as many as they hold (RFC 3261 §20.19).
+/// A number of seconds; a larger number than 32 bits is limited to them (RFC 3261 §20.19).
 fn seconds(text: &[u8]) -> u32 {
     if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
         return MALFORMED_EXPIRES;
@@ -111,7 +111,7 @@ fn decimal(text: &[u8]) -> Option<u32> {
     std::str::from_utf8(text).ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()))?.parse().ok()
 }
 
-/// `0.5` as 500 (RFC 3261 §25.1 `qvalue`); 1000 when it is none.
+/// `0.5` as 500 (RFC 3261 §25.1 `qvalue`); 1000 if it is invalid.
 fn thousandths(text: &[u8]) -> u16 {
     let (whole, fraction) = match text.iter().position(|b| *b == b'.').and_then(|at| text.split_at_checked(at)) {
         Some((whole, fraction)) => (whole, fraction.get(1..).unwrap_or_default()),

@@ -1,21 +1,21 @@
-//! What one leg wants of its sound: which codecs in which order, and telephone events under which number.
+//! The audio formats of one leg: its codecs in order of preference, and the payload type of telephone events.
 
 use super::AudioCodec;
 
-/// The wishes of one leg.
+/// The audio formats of one leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Formats {
-    /// Most wanted first. None at all: as the other side prefers.
+    /// In order of preference. Empty: the other side's preference.
     codecs: [Option<AudioCodec>; AudioCodec::ALL.len()],
-    /// The payload type of telephone-event in our offers (RFC 4733 §2.4.1); None: digits do not come by RTP.
+    /// The payload type of telephone-event in our offers (RFC 4733 §2.4.1); None: digits are not sent in RTP.
     dtmf: Option<u8>,
 }
 
 impl Formats {
-    /// No wishes: any codec, telephone-event as 101.
+    /// Any codec, telephone-event as 101.
     pub const ANY: Self = Self { codecs: [None; AudioCodec::ALL.len()], dtmf: Some(101) };
 
-    /// Wishes: what stands twice counts once.
+    /// These codecs, without duplicates.
     pub fn new(wanted: &[AudioCodec], dtmf: Option<u8>) -> Self {
         let mut codecs = Self::ANY.codecs;
         let mut places = codecs.iter_mut();
@@ -29,22 +29,22 @@ impl Formats {
         Self { codecs, dtmf }
     }
 
-    /// The codec that is wanted most.
+    /// The preferred codec.
     pub fn first(&self) -> Option<AudioCodec> {
         self.wanted().next()
     }
 
-    /// The codecs that are wanted, in their order.
+    /// The codecs in order of preference.
     pub(in crate::sip) fn wanted(&self) -> impl Iterator<Item = AudioCodec> + use<> {
         self.codecs.into_iter().flatten()
     }
 
-    /// The payload type of telephone-event; None: digits do not come by RTP.
+    /// The payload type of telephone-event; None: digits are not sent in RTP.
     pub const fn dtmf(&self) -> Option<u8> {
         self.dtmf
     }
 
-    /// The codecs of an offer: those that are wanted. One that is in use already stays in, or a refresh would change the sound.
+    /// The codecs of an offer. A codec in use stays in the offer; otherwise a refresh would change the codec.
     pub(super) fn offered(&self, in_use: AudioCodec) -> Vec<(AudioCodec, u8)> {
         let mut codecs: Vec<AudioCodec> = self.wanted().collect();
         if codecs.is_empty() {

@@ -1,8 +1,8 @@
-//! The places of streams in a session: what was refused once keeps its line in every later offer (RFC 3264 §8).
+//! The positions of streams in a session: a rejected line keeps its position in every later offer (RFC 3264 §8).
 
 use super::{AudioDescription, MediaLine, push};
 
-/// The refused lines before and after that of our stream.
+/// The rejected lines before and after the line of our stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Places {
     before: Vec<MediaLine>,
@@ -10,13 +10,13 @@ pub struct Places {
 }
 
 impl Places {
-    /// Those of a peer's description that we have answered.
+    /// The rejected lines of a peer's description that we have answered.
     pub fn of(offer: &AudioDescription) -> Self {
         let (before, rest) = offer.lines.split_at_checked(offer.audio_index).unwrap_or_default();
         Self { before: before.to_vec(), after: rest.iter().skip(1).cloned().collect() }
     }
 
-    /// The places of an offer whose lines were all rejected: our own stream comes after them.
+    /// The positions after an offer whose lines were all rejected: our own stream comes after them.
     pub(super) fn of_refused(lines: Vec<MediaLine>) -> Self {
         Self { before: lines, after: Vec::new() }
     }
@@ -33,7 +33,7 @@ impl Places {
 }
 
 impl MediaLine {
-    /// Writes it with port 0. A refused line needs at least one format, which means nothing (RFC 3264 §6).
+    /// Writes the line with port 0. A rejected line needs at least one format, which has no meaning (RFC 3264 §6).
     fn refuse(&self, text: &mut String) {
         let formats = if self.formats.is_empty() { "0" } else { self.formats.as_str() };
         push(text, format_args!("m={} 0 {} {formats}\r\n", self.media, self.proto));

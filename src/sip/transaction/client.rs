@@ -1,4 +1,4 @@
-//! The INVITE and the other client transaction (RFC 3261 §17.1 with RFC 6026 §7.2, §8.4).
+//! The INVITE and the non-INVITE client transaction (RFC 3261 §17.1 with RFC 6026 §7.2, §8.4).
 
 use bytes::Bytes;
 
@@ -12,13 +12,13 @@ use crate::sip::wire::{Message, Method};
 /// A state with the timers that run in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// INVITE: sent (timers A and B). `cancel`: the user wants it cancelled as soon as that is allowed.
+    /// INVITE: sent (timers A and B). `cancel`: the user wants to cancel as soon as that is allowed.
     Calling {
         resend: Option<Resend>,
         give_up_at: Instant,
         cancel: bool,
     },
-    /// INVITE: has a provisional response (timer C, or the patience of RFC 3261 §9.1 when cancelled).
+    /// INVITE: has a provisional response (timer C, or 64*T1 after a CANCEL by RFC 3261 §9.1).
     InviteProceeding {
         give_up_at: Instant,
         cancelled: bool,
@@ -28,7 +28,7 @@ pub(super) enum State {
         ack: Bytes,
         end_at: Instant,
     },
-    /// INVITE: a 2xx came; passes on its repetitions and those of other branches (timer M).
+    /// INVITE: a 2xx arrived; forwards its repetitions and those of other branches (timer M).
     InviteAccepted {
         end_at: Instant,
     },
@@ -49,21 +49,21 @@ pub(super) enum State {
     Terminated,
 }
 
-/// What a response or the user's wish leads to beyond the state.
+/// The result of a response, apart from the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Nothing for anybody.
+    /// No action.
     Absorbed,
     /// The user gets the response.
     ToUser,
-    /// The user gets the response, and the CANCEL that was kept back goes out.
+    /// The user gets the response, and the postponed CANCEL is sent.
     ToUserThenCancel,
 }
 
-/// What time brings.
+/// The result of an expired timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expired {
-    /// At most a retransmission or the end of a finished transaction.
+    /// No event: at most a retransmission or the end of a finished transaction.
     Quietly,
     /// No final response in time.
     Timeout,
@@ -73,12 +73,12 @@ pub(super) enum Expired {
     Cancel,
 }
 
-/// What becomes of the wish to cancel.
+/// The result of a request to cancel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cancelling {
-    /// The CANCEL goes out now.
+    /// Send the CANCEL now.
     Send,
-    /// It waits for the first provisional response, or has gone out before.
+    /// The CANCEL waits for the first provisional response, or was sent before.
     Noted,
     TooLate,
 }
@@ -91,20 +91,20 @@ pub(super) struct Client {
     pub(super) method: Method,
     pub(super) request: Bytes,
     pub(super) state: State,
-    /// The user wants to hear of it.
+    /// The user is notified of events.
     pub(super) reported: bool,
-    /// What its CANCEL says of why.
+    /// The Reason of its CANCEL.
     pub(super) reason: Option<Bytes>,
     /// When it ends if no response arrives, after the network has reported the peer as unreachable.
     pub(super) doubted_until: Option<Instant>,
     /// The ACK of a 2xx that the user no longer waits for.
     pub(super) last_ack: Option<Transmit>,
-    /// The deadline that stands in the table for it.
+    /// Its deadline in the table.
     pub(super) armed: Option<Instant>,
 }
 
 impl Client {
-    /// Starts it; the caller sends the request.
+    /// Starts the transaction; the caller sends the request.
     pub(super) fn new(now: Instant, key: Key, flow: Flow, method: Method, request: Bytes) -> Self {
         let resend = (!flow.transport.is_reliable()).then(|| Resend::start(now, T1));
         let give_up_at = now + PATIENCE;
@@ -117,7 +117,7 @@ impl Client {
         Self { key, flow, method, request, state, reported: true, reason, doubted_until, last_ack, armed }
     }
 
-    /// A response has come.
+    /// Handles a response.
     pub(super) fn receive(
         &mut self,
         now: Instant,
@@ -165,7 +165,7 @@ impl Client {
         }
     }
 
-    /// Fires the timers that are due.
+    /// Handles due timers.
     pub(super) fn expire(&mut self, now: Instant, out: &mut Vec<Transmit>) -> Expired {
         if self.is_unheard() && self.doubted_until.is_some_and(|at| at <= now) {
             self.state = State::Terminated;
@@ -214,7 +214,7 @@ impl Client {
         Expired::Quietly
     }
 
-    /// The user wants the INVITE cancelled (RFC 3261 §9.1).
+    /// The user wants to cancel the INVITE (RFC 3261 §9.1).
     pub(super) fn cancel(&mut self, now: Instant) -> Cancelling {
         match &mut self.state {
             State::Calling { cancel, .. } => {
@@ -255,7 +255,7 @@ impl Client {
         }
     }
 
-    /// The transport failed. True when that ends the transaction, false when it had its final response.
+    /// The transport failed. Returns true if this ends the transaction, false if it already had its final response.
     pub(super) fn transport_failed(&mut self) -> bool {
         match self.state {
             State::Calling { .. }
@@ -272,7 +272,7 @@ impl Client {
         }
     }
 
-    /// When `expire` wants to run next.
+    /// The next time at which `expire` must run.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.state {
             State::Calling { resend, give_up_at, .. } | State::Trying { resend, give_up_at } => {
@@ -288,7 +288,7 @@ impl Client {
         }
     }
 
-    /// Acknowledges a final response that is not a 2xx; on streams that is the end (timer D is zero).
+    /// Acknowledges a final response that is not a 2xx; on streams this ends the transaction (timer D is zero).
     fn fail(&mut self, now: Instant, response: &Message<'_>, out: &mut Vec<Transmit>) {
         self.state = State::Terminated;
         let Some(ack) = hop::ack(&self.request, response) else { return };
@@ -298,7 +298,7 @@ impl Client {
         }
     }
 
-    /// No final response has come.
+    /// True if no final response has arrived.
     pub(super) const fn is_waiting(&self) -> bool {
         match self.state {
             State::Calling { .. }

@@ -1,12 +1,12 @@
-//! The two requests that a client makes of a stored INVITE for the same hop: CANCEL (RFC 3261 §9.1) and the ACK of a
-//! final response that is not a 2xx (RFC 3261 §17.1.1.3).
+//! The two requests that a client builds from a stored INVITE for the same hop: CANCEL (RFC 3261 §9.1) and the ACK of a final response
+//! that is not a 2xx (RFC 3261 §17.1.1.3).
 
 use bytes::Bytes;
 
 use crate::sip::message::{self, Builder};
 use crate::sip::wire::{self, Message, Method, Name, Parsed};
 
-/// The ACK of `response`: everything from the INVITE, but To from the response.
+/// The ACK of `response`: all values from the INVITE, except To from the response.
 pub(super) fn ack(invite: &[u8], response: &Message<'_>) -> Option<Bytes> {
     let invite = read(invite)?;
     let to = response.first(Name::To).or_else(|| invite.first(Name::To))?;

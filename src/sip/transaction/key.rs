@@ -1,7 +1,7 @@
-//! What matches a message to its transaction (RFC 3261 §17.1.3, §17.2.3).
+//! Keys that match a message to its transaction (RFC 3261 §17.1.3, §17.2.3).
 //!
-//! A key is a byte string of its parts, each behind its length, so that two different keys never have the same bytes;
-//! the tables compare the whole string.
+//! A key is a byte string of its parts, each after its length, so that two different keys never have the same bytes; the tables compare
+//! the whole string.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -9,29 +9,29 @@ use std::sync::Arc;
 use crate::sip::header::Via;
 use crate::sip::wire::{Message, Method, Name};
 
-/// A key that a table keeps.
+/// A key in a table.
 pub(super) type Key = Arc<[u8]>;
 
 const COOKIE: &[u8] = b"z9hG4bK";
 
-/// Which transaction is looked for.
+/// The transaction to look up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
-    /// The one that the request belongs to or starts.
+    /// The transaction that the request belongs to or starts.
     Own,
-    /// The INVITE that a CANCEL or an ACK names.
+    /// The INVITE to which a CANCEL or an ACK belongs.
     Invite,
 }
 
-/// Room in which keys are built for look-ups, so that only those that stay are allocated.
+/// A buffer in which keys are built for look-ups, so that only keys in the tables are allocated.
 #[derive(Debug, Default)]
 pub(super) struct KeyBuffer(Vec<u8>);
 
 impl KeyBuffer {
-    /// The key of a server transaction (RFC 3261 §17.2.3). None when the request lacks a part.
+    /// The key of a server transaction (RFC 3261 §17.2.3). None if the request lacks a part.
     ///
-    /// With a branch of RFC 3261: branch, sent-by, method, and beyond the RFC Call-ID and CSeq number, which are equal
-    /// anyway in a retransmission, ACK and CANCEL, so that a peer that uses one branch twice still gets its call.
+    /// With a branch of RFC 3261: branch, sent-by, method and, beyond the RFC, Call-ID and CSeq number. These are equal in a
+    /// retransmission, ACK and CANCEL, so a peer that uses one branch twice still gets its call.
     pub(super) fn server(&mut self, request: &Message<'_>, wanted: Wanted) -> Option<&[u8]> {
         let via = request.via().ok()?;
         let Some(branch) = rfc3261_branch(&via) else {
@@ -51,8 +51,7 @@ impl KeyBuffer {
         Some(&self.0)
     }
 
-    /// The key of a server transaction whose client speaks RFC 2543 (RFC 3261 §17.2.3). `to_tag` is that of the
-    /// request that started it.
+    /// The key of a server transaction whose client uses RFC 2543 (RFC 3261 §17.2.3). `to_tag` is that of the request that started it.
     pub(super) fn legacy(&mut self, request: &Message<'_>, wanted: Wanted, to_tag: Option<&[u8]>) -> Option<&[u8]> {
         let (cseq, from) = (request.cseq().ok()?, request.from().ok()?);
         self.0.clear();
@@ -91,7 +90,7 @@ impl KeyBuffer {
     }
 }
 
-/// True when the request can only be matched as RFC 2543 does.
+/// True if the request can only be matched by the rules of RFC 2543.
 pub(super) fn is_legacy(request: &Message<'_>) -> bool {
     request.via().is_ok_and(|via| rfc3261_branch(&via).is_none())
 }
@@ -103,8 +102,8 @@ fn method(wanted: Wanted, own: &[u8]) -> &[u8] {
     }
 }
 
-/// The branch when it starts with the magic cookie. The bare cookie identifies nothing: such a request is matched as
-/// RFC 2543 does (RFC 4475 §3.2.1).
+/// The branch if it starts with the magic cookie. The bare cookie identifies nothing: such a request is matched by the rules of RFC 2543
+/// (RFC 4475 §3.2.1).
 fn rfc3261_branch<'a>(via: &Via<'a>) -> Option<Cow<'a, [u8]>> {
     via.branch().filter(|branch| {
         let (head, rest) = branch.split_at_checked(COOKIE.len()).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! The four transactions of RFC 3261 §17 with the corrections of RFC 6026, for both directions, in one table.
 //!
-//! Owns retransmission, matching and absorption. Knows nothing of dialogs, calls or what requests mean.
+//! Owns retransmission, matching and absorption. Does not depend on dialogs, calls or the meaning of requests.
 
 mod client;
 mod hop;
@@ -31,22 +31,22 @@ pub struct ServerId(u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(u64);
 
-/// What became of a request from the network.
+/// The result of matching a request from the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
-    /// A new server transaction: the user answers it with `respond`, soon.
+    /// A new server transaction: the user responds soon with `respond`.
     New(ServerId),
-    /// A new CANCEL (a server transaction of its own, RFC 3261 §9.2), and the INVITE that it names when that is still alive.
+    /// A new CANCEL (a separate server transaction, RFC 3261 §9.2), and its INVITE if that still exists.
     Cancel { cancel: ServerId, invite: Option<ServerId> },
-    /// An ACK that belongs to a 2xx: for the dialog.
+    /// An ACK of a 2xx, for the dialog.
     Ack,
     /// A retransmission, or the ACK of a final response that is not a 2xx: nothing to do.
     Absorbed,
-    /// `limits::TRANSACTIONS_MAX` is reached: answer 503 without state.
+    /// `limits::TRANSACTIONS_MAX` is reached: respond 503 without state.
     Full,
 }
 
-/// What became of a response from the network.
+/// The result of matching a response from the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answered {
     /// For the user: provisional, final, or (RFC 6026) a repeated or further 2xx of an INVITE.
@@ -57,7 +57,7 @@ pub enum Answered {
     Stray,
 }
 
-/// What time or the transport brings to the user.
+/// Events for the user from timers or the transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// No final response in time (timers B, F): acts as 408 (RFC 3261 §8.1.3.1).
@@ -68,7 +68,7 @@ pub enum Event {
     AckTimeout(ServerId),
 }
 
-/// Whose deadline it is.
+/// The transaction of a deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Owner {
     Client(ClientId),
@@ -100,7 +100,7 @@ impl Default for Transactions {
 }
 
 impl Transactions {
-    /// Room for so many transactions.
+    /// Creates a table with a limit of transactions.
     pub fn with_max(max: usize) -> Self {
         Self {
             servers: HashMap::new(),
@@ -116,7 +116,7 @@ impl Transactions {
         }
     }
 
-    /// Matches a request (RFC 3261 §17.2.3, with the RFC 2543 fall-back), repeats the last response to retransmissions.
+    /// Matches a request (RFC 3261 §17.2.3, with the RFC 2543 fall-back), and repeats the last response to retransmissions.
     pub fn receive_request(
         &mut self,
         now: Instant,
@@ -150,27 +150,27 @@ impl Transactions {
         Received::New(id)
     }
 
-    /// Repeats the last response to a retransmission. False: the request belongs to no transaction.
+    /// Repeats the last response to a retransmission. Returns false if the request belongs to no transaction.
     pub fn repeats(&mut self, request: &Message<'_>, out: &mut Vec<Transmit>) -> bool {
         let Some(key) = self.buffer.server(request, Wanted::Own) else { return false };
         let server = self.server_keys.get(key).and_then(|id| self.servers.get(id));
         server.inspect(|server| server.retransmitted(out)).is_some()
     }
 
-    /// The INVITE that a CANCEL names, while it is alive.
+    /// The INVITE of a CANCEL, while it exists.
     pub fn invite_of(&mut self, cancel: &Message<'_>) -> Option<ServerId> {
         self.buffer.server(cancel, Wanted::Invite).and_then(|key| self.server_keys.get(key)).copied()
     }
 
-    /// Where the responses of a server transaction go.
+    /// The destination of the responses of a server transaction.
     pub fn flow_of(&self, id: ServerId) -> Option<Flow> {
         self.servers.get(&id).map(|server| server.flow)
     }
 
-    /// Sends a response of the user. False when the transaction has ended or has sent a final response before
-    /// (a 2xx to an INVITE may be sent again: RFC 6026 §7.1, the user retransmits those).
+    /// Sends a response of the user. Returns false if the transaction has ended or has sent a final response before (a 2xx to an INVITE
+    /// may be sent again: RFC 6026 §7.1, the user retransmits those).
     ///
-    /// The user gives the 100 (Trying) of an INVITE too, at once: this layer makes none of its own after 200 ms.
+    /// The user also sends the 100 (Trying) of an INVITE, at once: this layer sends none after 200 ms.
     pub fn respond(&mut self, now: Instant, id: ServerId, status: u16, bytes: Bytes, out: &mut Vec<Transmit>) -> bool {
         let Some(server) = self.servers.get_mut(&id) else { return false };
         let sent = server.respond(now, status, bytes.clone(), out);
@@ -186,9 +186,8 @@ impl Transactions {
         self.answered.as_ref().filter(|(answered, _)| *answered == id).map(|(_, response)| response.clone())
     }
 
-    /// Sends a final response and keeps no state for it, as a stateless server does (RFC 3261 §8.2.7): for peers to
-    /// whom we owe nothing, whose flood of requests must not fill the table. False when the transaction has ended or
-    /// has sent a final response before.
+    /// Sends a final response and keeps no state for it, as a stateless server does (RFC 3261 §8.2.7): for unknown peers, whose requests
+    /// must not fill the table. Returns false if the transaction has ended or has sent a final response before.
     pub fn refuse(&mut self, now: Instant, id: ServerId, status: u16, bytes: Bytes, out: &mut Vec<Transmit>) -> bool {
         let Some(server) = self.servers.get_mut(&id) else { return false };
         let sent = server.respond(now, status, bytes, out);
@@ -199,9 +198,8 @@ impl Transactions {
         sent
     }
 
-    /// Sends a request that carries our Via with `branch` (not for ACK to a 2xx, which has no transaction).
-    /// The layer makes the ACK to a non-2xx itself (RFC 3261 §17.1.1.3). None when the table is full, or the branch
-    /// is in use.
+    /// Sends a request that contains our Via with `branch` (not for the ACK to a 2xx, which has no transaction). The layer sends the ACK
+    /// to a non-2xx itself (RFC 3261 §17.1.1.3). None if the table is full, or the branch is in use.
     pub fn send(
         &mut self,
         now: Instant,
@@ -215,16 +213,15 @@ impl Transactions {
         self.start_client(now, key, flow, method, bytes, out)
     }
 
-    /// Sends a request that has got no response once more, at once. Its timers run on.
+    /// Sends a request without a response once more, at once. Its timers continue.
     pub fn resend(&mut self, id: ClientId, out: &mut Vec<Transmit>) {
         if let Some(client) = self.clients.get(&id).filter(|client| client.is_unheard()) {
             out.push(Transmit { flow: client.flow, bytes: client.request.clone() });
         }
     }
 
-    /// Builds and sends the CANCEL of an INVITE that has a provisional but no final response (RFC 3261 §9.1).
-    /// Before the first provisional it is kept back and goes out when that arrives. False when it is too late. `reason` is the
-    /// value of its Reason (RFC 3326 §2).
+    /// Builds and sends the CANCEL of an INVITE that has a provisional but no final response (RFC 3261 §9.1). Before the first provisional
+    /// response it is postponed until that arrives. Returns false if it is too late. `reason` is the value of its Reason (RFC 3326 §2).
     ///
     /// Without a final response within 64*T1 after the CANCEL the INVITE ends with `Event::Timeout`.
     pub fn cancel(&mut self, now: Instant, invite: ClientId, reason: Option<Bytes>, out: &mut Vec<Transmit>) -> bool {
@@ -239,7 +236,7 @@ impl Transactions {
         true
     }
 
-    /// Matches a response (RFC 3261 §17.1.3). One with a second Via was not meant for us (RFC 3261 §8.1.3.3).
+    /// Matches a response (RFC 3261 §17.1.3). A response with a second Via is discarded (RFC 3261 §8.1.3.3).
     pub fn receive_response(&mut self, now: Instant, response: &Message<'_>, out: &mut Vec<Transmit>) -> Answered {
         let (Some(status), Ok(via), Ok(cseq)) = (response.status(), response.via(), response.cseq()) else {
             return Answered::Stray;
@@ -255,7 +252,7 @@ impl Transactions {
             return Answered::Stray;
         }
         let step = client.receive(now, status, response, out);
-        // An answered INVITE needs an ACK and a BYE even when nobody waits for it any more.
+        // An answered INVITE needs an ACK and a BYE even if the user has abandoned it.
         let answered = client.method == Method::Invite && matches!(status, 200..=299);
         let last_ack = client.last_ack.clone().filter(|_| answered);
         let (reported, method) = (client.reported || answered && last_ack.is_none(), client.method);
@@ -286,21 +283,21 @@ impl Transactions {
         }
     }
 
-    /// True when a request of ours with this branch is under way.
+    /// True if a request of ours with this branch is in progress.
     pub fn is_under_way(&mut self, method: Method, branch: &[u8]) -> bool {
         self.client_keys.contains_key(self.buffer.client(branch, method))
     }
 
-    /// Drops a client transaction's interest: its further events are not reported (it still absorbs and acknowledges).
-    /// Only a 2xx to an INVITE is reported even so, because nobody else can acknowledge it.
+    /// Stops reporting events of a client transaction (it still absorbs and acknowledges). Only a 2xx to an INVITE is still reported,
+    /// because only the user can acknowledge it.
     pub fn forget(&mut self, id: ClientId) {
         if let Some(client) = self.clients.get_mut(&id) {
             client.reported = false;
         }
     }
 
-    /// Ends a client transaction at once: nobody needs its answer, which is stray when it comes. An INVITE stays, since its final
-    /// response must be acknowledged.
+    /// Ends a client transaction at once; its response no longer matches when it arrives. An INVITE stays, because its final response must
+    /// be acknowledged.
     pub fn abandon(&mut self, id: ClientId) {
         if let Some(client) = self.clients.get_mut(&id).filter(|client| client.method != Method::Invite) {
             client.state = client::State::Terminated;
@@ -308,8 +305,8 @@ impl Transactions {
         }
     }
 
-    /// As `forget`, for a re-INVITE whose dialog ends before its final response: a 2xx that still comes gets this ACK, however
-    /// often it comes (RFC 3261 §13.2.2.4).
+    /// Like `forget`, for a re-INVITE whose dialog ends before its final response: a late 2xx gets this ACK, however often it arrives (RFC
+    /// 3261 §13.2.2.4).
     pub fn forget_with(&mut self, id: ClientId, ack: Transmit) {
         if let Some(client) = self.clients.get_mut(&id) {
             (client.reported, client.last_ack) = (false, Some(ack));
@@ -321,7 +318,7 @@ impl Transactions {
         to_tag(self.servers.get(&id)?.said.as_ref()?)
     }
 
-    /// Runs all timers that are due.
+    /// Handles all due timers.
     pub fn expire(&mut self, now: Instant, out: &mut Vec<Transmit>, events: &mut Vec<Event>) {
         while let Some((_, owner)) = self.deadlines.pop_due(now) {
             match owner {
@@ -331,24 +328,24 @@ impl Transactions {
         }
     }
 
-    /// When `expire` wants to run next.
+    /// The next time at which `expire` must run.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.deadlines.next()
     }
 
-    /// True when nothing is under way that would be sent again: no request of ours without its final response (but for those
-    /// that `ignored` names), no refusal of an INVITE without its ACK.
+    /// True if no transaction would retransmit: every request of ours has its final response (except those for which `ignored` returns
+    /// true), and every rejected INVITE has its ACK.
     pub fn is_settled(&self, ignored: impl Fn(ClientId) -> bool) -> bool {
         let clients = self.clients.iter().all(|(id, client)| !client.is_waiting() || ignored(*id));
         clients && self.servers.values().all(|server| !server.is_waiting())
     }
 
-    /// Transactions alive.
+    /// Number of transactions.
     pub fn len(&self) -> usize {
         self.servers.len() + self.clients.len()
     }
 
-    /// True when none is alive.
+    /// True if there is no transaction.
     pub fn is_empty(&self) -> bool {
         self.servers.is_empty() && self.clients.is_empty()
     }
@@ -407,8 +404,8 @@ impl Transactions {
         Some(id)
     }
 
-    /// Sends the CANCEL of a client INVITE in a transaction of its own, which nobody hears of. When the table is full
-    /// it goes out once, without one.
+    /// Sends the CANCEL of a client INVITE in a separate transaction whose events are not reported. If the table is full, it is sent once
+    /// without a transaction.
     fn send_cancel(&mut self, now: Instant, invite: ClientId, out: &mut Vec<Transmit>) {
         let Some(client) = self.clients.get(&invite) else { return };
         let (flow, Some(bytes)) = (client.flow, hop::cancel(&client.request, client.reason.as_deref())) else { return };
@@ -448,7 +445,7 @@ impl Transactions {
         self.settle_client(id);
     }
 
-    /// Puts a server transaction's deadline right, or takes it out when it has ended.
+    /// Updates a server transaction's deadline, or removes an ended transaction.
     fn settle_server(&mut self, id: ServerId) {
         let Some(server) = self.servers.get_mut(&id) else { return };
         let next = server.deadline();
@@ -460,7 +457,7 @@ impl Transactions {
         }
     }
 
-    /// Puts a client transaction's deadline right, or takes it out when it has ended.
+    /// Updates a client transaction's deadline, or removes an ended transaction.
     fn settle_client(&mut self, id: ClientId) {
         let Some(client) = self.clients.get_mut(&id) else { return };
         let next = client.deadline();

@@ -1,4 +1,4 @@
-//! The INVITE and the other server transaction (RFC 3261 §17.2 with RFC 6026 §7.1, §8.7).
+//! The INVITE and the non-INVITE server transaction (RFC 3261 §17.2 with RFC 6026 §7.1, §8.7).
 
 use bytes::Bytes;
 
@@ -10,7 +10,7 @@ use crate::sip::flow::{Flow, Transmit};
 /// A state with the timers that run in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// INVITE: the user works on it. No timer: it lives as long as the call that answers it.
+    /// INVITE: waits for the user's response. No timer: it exists as long as the call.
     InviteProceeding {
         last: Option<Bytes>,
     },
@@ -28,7 +28,7 @@ pub(super) enum State {
     InviteAccepted {
         end_at: Instant,
     },
-    /// The user owes an answer. Nobody waits for it longer than timer F, so neither does this (RFC 4320 §4.2).
+    /// Waits for the user's response, at most for timer F, after which no client waits for it (RFC 4320 §4.2).
     Trying {
         give_up_at: Instant,
     },
@@ -45,12 +45,12 @@ pub(super) enum State {
     Terminated,
 }
 
-/// Where an ACK belongs.
+/// The result of an ACK.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Acknowledged {
-    /// It ends the retransmission of a failure, or is of no use.
+    /// It ends the retransmission of a rejection, or has no effect.
     Absorbed,
-    /// It belongs to a 2xx.
+    /// It is the ACK of a 2xx.
     ToUser,
 }
 
@@ -62,7 +62,7 @@ pub(super) struct Server {
     pub(super) state: State,
     /// Its last response, whether or not it arrived.
     pub(super) said: Option<Bytes>,
-    /// The deadline that stands in the table for it.
+    /// Its deadline in the table.
     pub(super) armed: Option<Instant>,
 }
 
@@ -76,7 +76,7 @@ impl Server {
         Self { key, flow, state, said: None, armed: None }
     }
 
-    /// The request came again: repeats the last response where the state says so.
+    /// Handles a retransmitted request: repeats the last response in the states that require it.
     pub(super) fn retransmitted(&self, out: &mut Vec<Transmit>) {
         match &self.state {
             State::InviteProceeding { last: Some(last) }
@@ -91,7 +91,7 @@ impl Server {
         }
     }
 
-    /// An ACK for the INVITE has come.
+    /// Handles an ACK for the INVITE.
     pub(super) fn acknowledge(&mut self, now: Instant) -> Acknowledged {
         match self.state {
             State::InviteCompleted { .. } => {
@@ -109,7 +109,7 @@ impl Server {
         }
     }
 
-    /// The user answers. False when it is too late.
+    /// Sends the user's response. Returns false if it is too late.
     pub(super) fn respond(&mut self, now: Instant, status: u16, bytes: Bytes, out: &mut Vec<Transmit>) -> bool {
         let reliable = self.flow.transport.is_reliable();
         let next = match (&self.state, status) {
@@ -143,7 +143,7 @@ impl Server {
         true
     }
 
-    /// Fires the timers that are due. True when timer H gave up waiting for the ACK.
+    /// Handles due timers. Returns true if timer H expired without an ACK.
     pub(super) fn expire(&mut self, now: Instant, out: &mut Vec<Transmit>) -> bool {
         match &mut self.state {
             State::InviteCompleted { give_up_at, .. } if *give_up_at <= now => {
@@ -170,7 +170,7 @@ impl Server {
         false
     }
 
-    /// When `expire` wants to run next.
+    /// The next time at which `expire` must run.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.state {
             State::InviteProceeding { .. } | State::Terminated => None,
@@ -201,7 +201,7 @@ impl Server {
         out.push(Transmit { flow: self.flow, bytes: bytes.clone() });
     }
 
-    /// A refused INVITE has not been acknowledged.
+    /// True if a rejected INVITE has not been acknowledged.
     pub(super) const fn is_waiting(&self) -> bool {
         match self.state {
             State::InviteCompleted { .. } => true,

@@ -10,8 +10,7 @@ pub(super) const T1: Duration = Duration::from_millis(500);
 pub(super) const T2: Duration = Duration::from_secs(4);
 /// How long a message stays in the network.
 pub(super) const T4: Duration = Duration::from_secs(5);
-/// 64*T1: timers B, F, H, J, L and M, the life of a cancelled INVITE (RFC 3261 §9.1), and our guard of answers that are
-/// owed to requests other than INVITE.
+/// 64*T1: timers B, F, H, J, L and M, the limit of a cancelled INVITE (RFC 3261 §9.1), and our limit for responses to non-INVITE requests.
 pub(super) const PATIENCE: Duration = Duration::from_secs(32);
 /// How long a request over datagrams waits for its first response after the network has reported the peer as unreachable. The report
 /// may be forged, or concern only one lost datagram (RFC 5927).
@@ -22,7 +21,7 @@ pub(super) const D: Duration = Duration::from_secs(32);
 /// item 11), as a callee that rings repeats its provisional response every minute (RFC 3261 §13.3.1.1).
 pub(super) const C: Duration = Duration::from_secs(181);
 
-/// The next retransmission and the interval that leads to it.
+/// The next retransmission, and the interval before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Resend {
     pub(super) at: Instant,
@@ -45,7 +44,7 @@ impl Resend {
     }
 }
 
-/// The first of a retransmission, when one runs, and the end.
+/// The first of a retransmission, if there is one, and the end.
 pub(super) fn first(resend: Option<Resend>, end: Instant) -> Instant {
     resend.map_or(end, |resend| resend.at.min(end))
 }

@@ -1,4 +1,4 @@
-//! When two URIs are the same (RFC 3261 §19.1.4).
+//! Equality of URIs (RFC 3261 §19.1.4).
 
 use std::borrow::Cow;
 
@@ -42,7 +42,7 @@ fn same_host(a: Host<'_>, b: Host<'_>) -> bool {
     }
 }
 
-/// True when every parameter of `a` that `b` has is the same there, and every `required` one is there.
+/// True if every parameter that both have is equal, and `b` has every `required` one of `a`.
 fn includes(a: &super::Params<'_>, b: &super::Params<'_>, required: impl Fn(&[u8]) -> bool) -> bool {
     a.iter().all(|(name, value)| match b.iter().find(|(other, _)| normal(other).eq_ignore_ascii_case(&normal(name))) {
         Some((_, other)) => match (value, other) {
@@ -54,7 +54,7 @@ fn includes(a: &super::Params<'_>, b: &super::Params<'_>, required: impl Fn(&[u8
     })
 }
 
-/// Header components are the same in any order; none may be missing.
+/// Header components may be in any order; none may be missing.
 fn same_headers(a: Option<&[u8]>, b: Option<&[u8]>) -> bool {
     let parts = |headers: Option<&[u8]>| {
         let mut parts: Vec<Vec<u8>> = headers
@@ -69,7 +69,7 @@ fn same_headers(a: Option<&[u8]>, b: Option<&[u8]>) -> bool {
     parts(a) == parts(b)
 }
 
-/// Undoes the escapes of characters that need none and writes the others in upper case: what is then equal is the same.
+/// Normalises escapes: decodes those that are not needed and writes the others in upper case, so that equal texts have equal bytes.
 fn normal(text: &[u8]) -> Cow<'_, [u8]> {
     if memchr::memchr(b'%', text).is_none() {
         return Cow::Borrowed(text);

@@ -9,7 +9,7 @@ use memchr::memchr2;
 pub(in crate::sip) struct Set(u128);
 
 impl Set {
-    /// Letters and digits and those listed.
+    /// Letters, digits and the given characters.
     pub(in crate::sip) const fn alphanumeric_and(more: &[u8]) -> Self {
         let mut bits = 0_u128;
         let mut byte = 0_u8;
@@ -31,7 +31,7 @@ impl Set {
         byte < 128 && self.0 >> byte & 1 == 1
     }
 
-    /// True when there is at least one character and all are in the set.
+    /// True if there is at least one character and all are in the set.
     pub(in crate::sip) fn holds_word(self, text: &[u8]) -> bool {
         !text.is_empty() && text.iter().all(|b| self.has(*b))
     }
@@ -70,12 +70,12 @@ pub(in crate::sip) fn trim_end(mut text: &[u8]) -> &[u8] {
     text
 }
 
-/// Splits at `at`, which must not be beyond the end; the second half is empty when it is.
+/// Splits at `at`; if that is beyond the end, the second half is empty.
 pub(in crate::sip) fn split(text: &[u8], at: usize) -> (&[u8], &[u8]) {
     text.split_at_checked(at).unwrap_or((text, &[]))
 }
 
-/// Reads a decimal number of at most 32 bits; nothing but digits may stand there.
+/// Reads a decimal number of at most 32 bits; only digits are allowed.
 pub(in crate::sip) fn decimal(text: &[u8]) -> Option<u32> {
     if text.is_empty() {
         return None;
@@ -91,17 +91,16 @@ pub(in crate::sip) fn decimal(text: &[u8]) -> Option<u32> {
     Some(number)
 }
 
-/// Why a line is not one.
+/// Why a line is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::sip) enum LineFault {
     /// The bytes end before the line does.
     Unterminated,
-    /// A CR without its LF stands in the line.
+    /// The line contains a CR without LF.
     BareCr,
 }
 
-/// Cuts the first line off `text`: (line without its end, rest). LF alone ends a line too. A bare CR stays in the line
-/// and is reported.
+/// Cuts the first line off `text`: (line without its end, rest). LF alone ends a line too. A bare CR stays in the line and is reported.
 pub(in crate::sip) fn line(text: &[u8]) -> (&[u8], &[u8], Option<LineFault>) {
     let mut fault = None;
     let mut from = 0;
@@ -122,20 +121,20 @@ pub(in crate::sip) fn line(text: &[u8]) -> (&[u8], &[u8], Option<LineFault>) {
     }
 }
 
-/// The fault of a header field with a CR that ends no line.
+/// The error of a header field with a CR that ends no line.
 pub(in crate::sip) const BARE_CR: &str = "carriage return without line feed";
 
 /// One header field line, folded lines joined.
 #[derive(Clone, Debug)]
 pub(in crate::sip) struct RawField<'a> {
-    /// Up to the colon, as it stood.
+    /// The text up to the colon, unchanged.
     pub(in crate::sip) name: &'a [u8],
     pub(in crate::sip) value: Cow<'a, [u8]>,
-    /// No colon, no name, or a line at fault.
+    /// No colon, no name, or an invalid line.
     pub(in crate::sip) fault: Option<&'static str>,
 }
 
-/// What stands next in the header.
+/// The next item of the header.
 #[derive(Clone, Debug)]
 pub(in crate::sip) enum Next<'a> {
     Field(RawField<'a>, &'a [u8]),
@@ -190,7 +189,7 @@ pub(in crate::sip) fn field(text: &[u8]) -> Next<'_> {
 /// Maximum bytes of a display name without quotes in which a comma does not end an element of a list.
 const DISPLAY_NAME_MAX: usize = 256;
 
-/// Splits a value at its commas, those in quotes and angle brackets left alone. Yields trimmed elements, empty ones too.
+/// Splits a value at its commas outside quotes and angle brackets. Yields trimmed elements, empty ones too.
 #[derive(Clone, Debug)]
 pub(in crate::sip) struct List<'a> {
     rest: Option<&'a [u8]>,
@@ -208,7 +207,7 @@ impl<'a> List<'a> {
         Self { rest: Some(value), addresses: true }
     }
 
-    /// Where the element at the front of `rest` ends.
+    /// Position of the end of the first element of `rest`.
     fn comma(&self, rest: &[u8]) -> Option<usize> {
         let comma = outside(rest, b',')?;
         let name = match self.addresses {
@@ -246,10 +245,9 @@ impl<'a> Iterator for List<'a> {
     }
 }
 
-/// Where `wanted` first stands outside quoted strings and angle brackets. A quote or bracket that never closes reaches
-/// to the end.
+/// Position of the first `wanted` outside quoted strings and angle brackets. An unclosed quote or bracket extends to the end.
 pub(in crate::sip) fn outside(text: &[u8], wanted: u8) -> Option<usize> {
-    // Most values hold none at all: one vector search settles those.
+    // Most values contain none at all, which one vector search shows.
     memchr::memchr(wanted, text)?;
     let mut at = 0;
     while let Some(byte) = text.get(at) {
@@ -265,7 +263,7 @@ pub(in crate::sip) fn outside(text: &[u8], wanted: u8) -> Option<usize> {
     None
 }
 
-/// Length of the quoted string at the front of `text`, both quotes included; None when it does not close.
+/// Length of the quoted string at the front of `text`, including both quotes; None if it is not closed.
 pub(in crate::sip) fn quoted_length(text: &[u8]) -> Option<usize> {
     let mut from = 1;
     loop {
@@ -278,7 +276,7 @@ pub(in crate::sip) fn quoted_length(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// The content of a quoted string, its escapes undone (RFC 3261 §25.1 `quoted-pair`); other text as it stands.
+/// The content of a quoted string with escapes decoded (RFC 3261 §25.1 `quoted-pair`); other text unchanged.
 pub(in crate::sip) fn unquote(text: &[u8]) -> Cow<'_, [u8]> {
     let [b'"', inner @ .., b'"'] = text else { return Cow::Borrowed(text) };
     if memchr::memchr(b'\\', inner).is_none() {

@@ -1,6 +1,6 @@
 //! SIP methods (RFC 3261 §27.4 and the methods registered since).
 
-/// A SIP method. `Other` keeps no text: ask `Message::method_text`.
+/// A SIP method. `Other` does not store the text, which `Message::method_text` returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Method {
     Invite,
@@ -17,12 +17,12 @@ pub enum Method {
     Refer,
     Message,
     Publish,
-    /// A method that we do not know: 501, or 405.
+    /// An unknown method: 501, or 405.
     Other,
 }
 
 impl Method {
-    /// Reads a method; case counts (RFC 3261 §7.1).
+    /// Parses a method, case-sensitive (RFC 3261 §7.1).
     pub fn of(text: &[u8]) -> Self {
         match text {
             b"INVITE" => Self::Invite,
@@ -43,7 +43,7 @@ impl Method {
         }
     }
 
-    /// The method's word; empty for `Other`.
+    /// The method's name; empty for `Other`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Invite => "INVITE",

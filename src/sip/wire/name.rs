@@ -1,6 +1,6 @@
 //! Header field names that siaga reads.
 
-/// Header field names that siaga reads; compact forms are folded into them (RFC 3261 §7.3.3). The rest is `Other`.
+/// Header field names that siaga reads, in the long and the compact form (RFC 3261 §7.3.3). All others are `Other`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Name {
     Accept,
@@ -69,12 +69,12 @@ pub enum Name {
     Via,
     Warning,
     WwwAuthenticate,
-    /// A header field that we do not read.
+    /// A header field that siaga does not read.
     Other,
 }
 
 impl Name {
-    /// Reads a name, long or compact, in any case. Length and first letter lead to the few names that it can be.
+    /// Parses a name, long or compact, in any case. Length and first letter select the few candidates.
     pub fn of(text: &[u8]) -> Self {
         let Some(first) = text.first() else { return Self::Other };
         let first = first.to_ascii_lowercase();
@@ -188,7 +188,7 @@ impl Name {
         }
     }
 
-    /// The long form as the RFCs write it; empty for `Other`.
+    /// The long form as in the RFCs; empty for `Other`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Accept => "Accept",

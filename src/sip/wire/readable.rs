@@ -1,17 +1,17 @@
-//! From and To that cannot be read, of a call that must not fail for them: their URI and tag are looked for.
+//! Replaces unreadable From and To by their URI and tag, for a call that must not fail for them.
 
 use std::borrow::Cow;
 
 use super::{Message, Name, lex};
 use crate::sip::header::NameAddr;
 
-/// The address of a party whose own cannot be read (RFC 3323 §4.1.1.3).
+/// The address that replaces an unreadable one (RFC 3323 §4.1.1.3).
 const NO_ADDRESS: &[u8] = b"sip:anonymous@anonymous.invalid";
-/// Brackets in which the URI is looked for, from the end. Each costs time in proportion to the value's length.
+/// Maximum brackets in which the URI is searched, from the end. Each costs time in proportion to the value's length.
 const BRACKETS_MAX: usize = 8;
 
 impl Message<'_> {
-    /// Replaces the first From and To that cannot be read by their URI and tag.
+    /// Replaces the first From and To that cannot be parsed by their URI and tag.
     pub(super) fn make_readable(&mut self) {
         for name in [Name::From, Name::To] {
             let Some(field) = self.fields.iter_mut().find(|field| field.name == name) else { continue };
@@ -36,7 +36,7 @@ fn readable(value: &[u8]) -> Vec<u8> {
     found
 }
 
-/// The last URI in angle brackets, else what stands before the parameters.
+/// The last URI in angle brackets, else the text before the parameters.
 fn uri(value: &[u8]) -> Option<&[u8]> {
     let brackets = value.iter().enumerate().rev().filter(|(_, byte)| **byte == b'<');
     let ends = brackets.take(BRACKETS_MAX).map(|(at, _)| at + 1);
@@ -52,7 +52,7 @@ fn is_address(uri: &[u8]) -> bool {
     NameAddr::parse(&[b"<", uri, b">"].concat()).is_ok()
 }
 
-/// The last parameter `tag`, wherever it stands: an open quote may enclose it.
+/// The last parameter `tag`, even inside an unclosed quote.
 fn tag(value: &[u8]) -> Option<&[u8]> {
     let starts = value.iter().enumerate().rev().filter(|(_, byte)| **byte == b';').map(|(at, _)| at + 1);
     let mut tags = starts.filter_map(|from| {

@@ -1,8 +1,8 @@
-//! Messages for the tests of this room.
+//! Messages for the tests of this module.
 
 use super::{Message, Parsed, parse};
 
-/// Reads a message that nothing is wrong with.
+/// Parses a valid message.
 pub(in crate::sip) fn good(bytes: &[u8]) -> Message<'_> {
     match parse(bytes) {
         Parsed::Good(message) => message,
@@ -12,7 +12,7 @@ pub(in crate::sip) fn good(bytes: &[u8]) -> Message<'_> {
     }
 }
 
-/// Reads an INVITE that has these header fields too, each with its line's end.
+/// Parses an INVITE with these additional header fields, each with its line end.
 pub(in crate::sip) fn invite_with<T>(fields: &str, look: impl FnOnce(&Message<'_>) -> T) -> T {
     let text = format!(
         "INVITE sip:112@h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\nFrom: <sip:a@h>;tag=a\r\nTo: <sip:112@h>\r\n\

@@ -82,8 +82,8 @@ impl Chunk {
     }
 }
 
-/// Reads at most `facts_max` facts from `from` on, not beyond `until`. If there are none, the chunk is empty and `next == from`. An error if the
-/// file of `until` is missing.
+/// Reads at most `facts_max` facts from `from` on, not beyond `until`. If there are none, the chunk is empty and `next == from`. An error
+/// if the file of `until` is missing.
 pub fn read(dir: &Path, from: Place, until: Place, facts_max: usize) -> io::Result<Chunk> {
     let mut chunk = Chunk { next: from, ..Chunk::default() };
     let all = list(dir, State::Waiting)?;
@@ -232,8 +232,8 @@ fn stamp(metadata: &fs::Metadata) -> io::Result<Timestamp> {
     Ok(Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX)))
 }
 
-/// Keeps a damaged segment by a link, without writing to the disk. Returns the file that keeps it. Without a link, for example on a file system that
-/// has none, that is the stored segment.
+/// Keeps a damaged segment by a link, without writing to the disk. Returns the file that keeps it. Without a link, for example on a file
+/// system that has none, that is the stored segment.
 pub fn keep_damaged(dir: &Path, segment: i64) -> PathBuf {
     keep_damaged_by(dir, segment, |from, to| fs::hard_link(from, to))
 }
@@ -292,8 +292,8 @@ pub fn bring_back(dir: &Path, cursor: Place) -> io::Result<usize> {
     Ok(lacking.len())
 }
 
-/// Removes stored segments whose time stamp is more than `keep` before that of the newest segment, and the oldest ones beyond `STORED_SEGMENTS_MAX`.
-/// Returns how many.
+/// Removes stored segments whose time stamp is more than `keep` before that of the newest segment, and the oldest ones beyond
+/// `STORED_SEGMENTS_MAX`. Returns how many.
 pub fn forget_stored(dir: &Path, keep: Duration) -> io::Result<usize> {
     let Some(now) = last_stamp(dir)? else { return Ok(0) };
     let stored = list(dir, State::Stored)?;

@@ -41,7 +41,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Ends open calls, each at the last sign of life of its run. Returns false if they stay open, because the database rejects all of them.
+    /// Ends open calls, each at the last sign of life of its run. Returns false if they stay open, because the database rejects all of
+    /// them.
     async fn close(
         &mut self,
         store: &Store,

@@ -16,7 +16,8 @@ use crate::store::journal::record::Entry;
 use super::{CLOSED_MAX, Live, Writer, WriterError};
 
 impl Writer {
-    /// Stores facts and the records that they close or change. If the database rejects a call, that call is set aside and the rest is stored.
+    /// Stores facts and the records that they close or change. If the database rejects a call, that call is set aside and the rest is
+    /// stored.
     pub(super) async fn store(
         &mut self,
         store: &Store,
@@ -47,7 +48,7 @@ impl Writer {
         self.forget_live();
         let mut units: BTreeMap<(CallId, Option<u32>), Vec<&Entry>> = BTreeMap::new();
         for entry in entries {
-            // Each fact of a run is a unit of its own; a call's facts are one unit.
+            // Each fact of a run is a separate unit; a call's facts are one unit.
             let no = entry.call.is_none().then_some(entry.id.seq);
             units.entry((entry.id.stream, no)).or_default().push(entry);
         }
@@ -142,7 +143,8 @@ impl Writer {
         for entry in entries {
             let Some(call) = entry.call else { continue };
             let Some(fact) = &entry.fact else { continue };
-            // Facts that a crash left in memory may come after facts that were already on the disk: such a call is folded from the stored facts.
+            // Facts that a crash left in memory may come after facts that were already on the disk: such a call is folded from the stored
+            // facts.
             let known = self.live.contains_key(&call) || refold.contains(&call);
             if matches!(fact.kind, FactKind::Received { .. }) && !known {
                 self.live.insert(call, Live::default());
