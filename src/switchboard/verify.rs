@@ -46,7 +46,7 @@ impl Parts {
         self.calls.verify_stations(&self.net)?;
         self.calls.callers.verify()?;
         self.calls.abandoned.verify(|id| self.calls.calls.get(id).is_some_and(|call| !call.is_over()))?;
-        if self.calls.worked.keys().any(|operator| !self.net.phones.accounts.contains_key(operator)) {
+        if self.calls.worked.keys().any(|operator| !self.net.phones.has_account(operator)) {
             return Err("somebody who is gone has a last call".to_owned());
         }
         self.net.wire.lookups.verify(|who| self.calls.line(who).is_some())?;

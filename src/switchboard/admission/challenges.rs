@@ -41,7 +41,7 @@ impl Admission {
         message: &Message<'_>,
         status: u16,
     ) {
-        if !wire.transactions.repeats(message, &mut step.out.transmits) {
+        if !wire.repeats(step, message) {
             self.answer_stranger(wire, step, flow, message, status);
         }
     }

@@ -204,7 +204,7 @@ impl Admission {
     /// True when transactions are so many that what can be asked again must wait, so that trunks' INVITEs find room.
     /// REGISTER, OPTIONS, SUBSCRIBE and phones' INVITEs then get 503 with Retry-After (RFC 3261 §21.5.4), without state.
     pub(in crate::switchboard) fn sheds(&mut self, wire: &mut Wire, method: Method, of_trunk: bool) -> bool {
-        let crowded = wire.transactions.len() >= self.settings.guard.crowded_at;
+        let crowded = wire.transactions_open() >= self.settings.guard.crowded_at;
         let shed = crowded && !(method == Method::Invite && of_trunk);
         if shed {
             self.guard.count(Reason::Overload);
@@ -220,7 +220,7 @@ impl Admission {
 
     /// True if a request of an unknown source is dropped under overload.
     pub(in crate::switchboard) fn sheds_stranger(&mut self, wire: &mut Wire, flow: Flow) -> bool {
-        let crowded = wire.transactions.len() >= self.settings.guard.crowded_at;
+        let crowded = wire.transactions_open() >= self.settings.guard.crowded_at;
         let shed = crowded && !self.settings.is_vouched(flow.remote.ip());
         if shed {
             self.guard.count(Reason::Overload);

@@ -15,13 +15,19 @@ use crate::switchboard::settings::Settings;
 /// Which messages are let in.
 #[derive(Debug)]
 pub(in crate::switchboard) struct Admission {
-    pub(in crate::switchboard) settings: Arc<Settings>,
+    settings: Arc<Settings>,
     pub(in crate::switchboard) guard: Guard,
     pub(in crate::switchboard) authenticator: Authenticator,
-    pub(in crate::switchboard) stateless_tags: StatelessTags,
+    stateless_tags: StatelessTags,
 }
 
 impl Admission {
+    /// Takes new settings.
+    pub(in crate::switchboard) fn configure(&mut self, settings: &Arc<Settings>) {
+        self.guard.configure(settings.guard.terms.clone());
+        self.settings = Arc::clone(settings);
+    }
+
     pub(in crate::switchboard) fn new(
         settings: Arc<Settings>,
         authenticator: Authenticator,

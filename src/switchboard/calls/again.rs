@@ -21,7 +21,7 @@ impl Calls {
         response: &Message<'_>,
     ) -> bool {
         let Some(status) = response.status().filter(|status| *status >= 200) else { return false };
-        let Some(asked) = net.wire.retries.remove(&client) else { return false };
+        let Some(asked) = net.wire.take_retry(&client) else { return false };
         if self.is_unwanted(purpose) {
             return false;
         }
@@ -87,19 +87,18 @@ impl Calls {
         asked: Asked,
         fields: &[(Name, &[u8])],
     ) -> bool {
-        let now = step.now;
+        let _now = step.now;
         let Some(cseq) = self.number_again(purpose, asked.cseq) else { return false };
         let branch = format!("z9hG4bK{}", step.rng.token());
         let via = (asked.flow.transport, self.settings.advertised(asked.flow), branch.as_str());
         let Some(bytes) = message::again(&asked.bytes, via, cseq, fields) else { return false };
         let method = Method::of(bytes.split(|b| *b == b' ').next().unwrap_or_default());
-        let sent =
-            net.wire.transactions.send(now.mono, asked.flow, method, &branch, bytes.clone(), &mut step.out.transmits);
+        let sent = net.wire.request(step, asked.flow, method, &branch, bytes.clone());
         let Some(new) = sent else { return false };
-        net.wire.clients.remove(&client);
-        net.wire.transactions.forget(client);
-        net.wire.clients.insert(new, purpose.clone());
-        net.wire.retries.insert(new, Asked { bytes, cseq, ..asked });
+        net.wire.take_purpose(&client);
+        net.wire.forget_transaction(client);
+        net.wire.expect(new, purpose.clone());
+        net.wire.may_retry(new, Asked { bytes, cseq, ..asked });
         if let Purpose::Offer(Who::Offer(call, leg)) = purpose
             && let Some(leg) = self.calls.get_mut(call).and_then(|call| call.legs.get_mut(leg))
         {

@@ -31,7 +31,7 @@ impl Calls {
             self.refuse_late_answer(net, step, id, leg, message);
             return self.offer_over(net, step, id, leg, OfferOutcome::Rejected, Some(200));
         };
-        net.wire.dialogs.insert(dialog.key().clone(), who);
+        net.wire.bind(dialog.key().clone(), who);
         self.stop_awaiting(step, who);
         self.not_unheard(id, leg);
         let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return };

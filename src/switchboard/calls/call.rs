@@ -309,7 +309,7 @@ impl Calls {
             response = response.header(Name::PAssertedIdentity, identity.as_bytes());
         }
         let bytes = self.encode_provisional(step, id, status, response);
-        net.wire.transactions.respond(now.mono, server, status, bytes, &mut step.out.transmits);
+        net.wire.respond(step, server, status, bytes);
         if let Some(call) = self.calls.get_mut(&id) {
             let again = now.mono + TELL_AGAIN;
             (call.caller.told, call.caller.tell_again_at) = (status, Some(again));
@@ -326,7 +326,7 @@ impl Calls {
 
     /// Sends the caller's 200 and repeats it until the ACK comes.
     pub(in crate::switchboard) fn answer_caller(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
-        let now = step.now;
+        let _now = step.now;
         self.stop_telling(step, id);
         if self.must_wait_to_answer(id) {
             return;
@@ -354,8 +354,8 @@ impl Calls {
             response = response.body("application/sdp", &call.caller.sdp);
         }
         let (bytes, cseq) = (response.encode(), call.merge_key.2);
-        net.wire.transactions.respond(now.mono, server, 200, bytes.clone(), &mut step.out.transmits);
-        net.wire.invites.remove(&server);
+        net.wire.respond(step, server, 200, bytes.clone());
+        net.wire.invite_over(&server);
         self.await_ack(step, Who::Caller(id), (server, cseq), bytes);
         self.begin_session(step, Who::Caller(id), agreement);
         let Some(call) = self.calls.get_mut(&id) else { return };

@@ -198,11 +198,11 @@ impl Calls {
             (None, _) => {
                 // His account may have gone while his answer was on its way.
                 if let Callee::Operator(operator) = by
-                    && net.phones.accounts.contains_key(operator)
+                    && net.phones.has_account(operator)
                 {
                     call.worked_by.insert(operator.clone());
                     // Who was removed while he rang has his call, and no account that could class it later.
-                    if net.phones.accounts.contains_key(operator) {
+                    if net.phones.has_account(operator) {
                         let worked = Worked { call: id, number: number.clone(), over_at: None };
                         self.worked.insert(operator.clone(), worked);
                     }

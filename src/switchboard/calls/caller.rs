@@ -101,7 +101,7 @@ impl Calls {
             Origin::Phone(_) => None,
         };
         let key = merge_key(taken.message);
-        if net.wire.merged.contains_key(&key) {
+        if net.wire.has_call(&key) {
             return net.trunks.reject_call(&mut net.wire, step, taken, trunk, Rejected::Repeated, 482);
         }
         let is_full = self.live >= self.settings.calls_max || self.calls.len() >= CALLS_KEPT_MAX;
@@ -126,13 +126,7 @@ impl Calls {
         trunk.into_iter().for_each(|trunk| net.trunks.report_ignored_extensions(step, taken.message, trunk));
         let id = CallId::new(now.wall, &mut step.rng);
         let stencil = Stencil::of(taken.message, taken.flow);
-        net.wire.transactions.respond(
-            now.mono,
-            taken.server,
-            100,
-            stencil.response(100, None).encode(),
-            &mut step.out.transmits,
-        );
+        net.wire.respond(step, taken.server, 100, stencil.response(100, None).encode());
         let locations = location::read(taken.message);
         let (shown, known) = self.caller_of(now, taken.message, &locations, origin);
         let mut call = net.wire.new_call(step, taken, tag, stencil, dialog, shown, key.clone());
@@ -149,8 +143,8 @@ impl Calls {
         self.add_call(id, call);
         net.wire.hold_stream(id, taken.flow);
         self.look_up(net, step, Who::Caller(id));
-        net.wire.merged.insert(key, id);
-        net.wire.invites.insert(taken.server, Who::Caller(id));
+        net.wire.note_call(key, id);
+        net.wire.await_final(taken.server, Who::Caller(id));
         self.fact(net, step, id, received);
         match origin {
             Origin::Trunk(trunk) => net.trunks.take_seat(*trunk, Who::Caller(id)),
@@ -250,7 +244,7 @@ impl Calls {
     /// Requests in the caller's dialog find the call.
     pub(in crate::switchboard) fn begin_dialog(&mut self, net: &mut NetworkParts, id: CallId) {
         if let Some(dialog) = self.calls.get(&id).and_then(|call| call.caller.line.dialog.as_ref()) {
-            net.wire.dialogs.insert(dialog.key().clone(), Who::Caller(id));
+            net.wire.bind(dialog.key().clone(), Who::Caller(id));
         }
     }
 

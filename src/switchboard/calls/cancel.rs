@@ -51,7 +51,7 @@ impl Calls {
 
     /// Sends the CANCEL; the leg lives on, without sound, until its final response.
     fn silence_leg(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, leg: LegNo) {
-        let now = step.now;
+        let _now = step.now;
         let who = Who::Offer(id, leg);
         self.close_sound(net, step, who);
         self.drop_early(net, who);
@@ -67,7 +67,7 @@ impl Calls {
         step.stir(&to);
         step.drop_offer_alarm(who, state);
         if let Some(client) = client {
-            net.wire.transactions.cancel(now.mono, client, reason, &mut step.out.transmits);
+            net.wire.cancel(step, client, reason);
         }
     }
 

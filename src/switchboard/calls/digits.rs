@@ -101,7 +101,7 @@ impl Calls {
 
     /// Sends the first digit that waits, unless one is under way.
     fn tell_digit(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
-        let now = step.now;
+        let _now = step.now;
         let Some(flow) = self.line_mut(who).map(|line| line.next_flow()) else { return };
         let branch = format!("z9hG4bK{}", step.rng.token());
         let sent_by = self.settings.advertised(flow).to_owned();
@@ -114,10 +114,9 @@ impl Calls {
         let body = format!("Signal={digit}\r\nDuration={DURATION_MS}\r\n");
         let bytes =
             builder.via(flow.transport, &sent_by, &branch).body("application/dtmf-relay", body.as_bytes()).encode();
-        let sent =
-            net.wire.transactions.send(now.mono, flow, Method::Info, &branch, bytes.clone(), &mut step.out.transmits);
+        let sent = net.wire.request(step, flow, Method::Info, &branch, bytes.clone());
         let Some(client) = sent else { return };
-        net.wire.clients.insert(client, Purpose::Digit(who));
+        net.wire.expect(client, Purpose::Digit(who));
         net.wire.may_be_asked(client, net.trunks.trunk_with(who), flow, bytes, cseq);
         if let Some(line) = self.line_mut(who) {
             line.digits.told = Some(client);

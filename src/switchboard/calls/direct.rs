@@ -119,7 +119,7 @@ impl Calls {
     ) {
         let now = step.now;
         let key = merge_key(taken.message);
-        if net.wire.merged.contains_key(&key) {
+        if net.wire.has_call(&key) {
             return net.wire.reply(step, taken, 482, &[]);
         }
         match self.may_place(net, &by) {
@@ -135,7 +135,7 @@ impl Calls {
         let id = CallId::new(now.wall, &mut step.rng);
         let stencil = Stencil::of(taken.message, taken.flow);
         let trying = stencil.response(100, None).encode();
-        net.wire.transactions.respond(now.mono, taken.server, 100, trying, &mut step.out.transmits);
+        net.wire.respond(step, taken.server, 100, trying);
         let shown = Caller { number: Some(self.settings.placed_as(&by, &to)), ..Caller::default() };
         let mut call = net.wire.new_call(step, taken, tag, stencil, dialog, shown, key.clone());
         call.caller.line.follow_target = false;
@@ -158,8 +158,8 @@ impl Calls {
         self.add_call(id, call);
         self.placed.insert(id, &by);
         net.wire.hold_stream(id, taken.flow);
-        net.wire.merged.insert(key, id);
-        net.wire.invites.insert(taken.server, Who::Caller(id));
+        net.wire.note_call(key, id);
+        net.wire.await_final(taken.server, Who::Caller(id));
         let sip_call_id = clean(taken.message.call_id().unwrap_or_default(), CALL_ID_CHARS_MAX);
         let ordered_by = None;
         self.fact(net, step, id, FactKind::Placed { by: by.clone(), to: to.clone(), sip_call_id, of, ordered_by });

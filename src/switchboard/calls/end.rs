@@ -157,7 +157,7 @@ impl Calls {
     }
 
     fn end_caller(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, ending: &Ending) {
-        let now = step.now;
+        let _now = step.now;
         let who = Who::Caller(id);
         self.stop_telling(step, id);
         self.forget_audio(step, id);
@@ -170,8 +170,8 @@ impl Calls {
                 (_, Some(warning)) => response.header(Name::Warning, warning).encode(),
                 (_, None) => response.encode(),
             };
-            net.wire.transactions.respond(now.mono, server, ending.refusal, bytes, &mut step.out.transmits);
-            net.wire.invites.remove(&server);
+            net.wire.respond(step, server, ending.refusal, bytes);
+            net.wire.invite_over(&server);
         } else if ending.bye_from == Some(who) || ending.cause == EndCause::CallerLost {
             self.stop_waiting_for_ack(step, who);
             if ending.bye_from.is_none() {
@@ -295,7 +295,7 @@ impl Calls {
         net.wire.lookups.forget(Who::Caller(id));
         if let Some(call) = self.calls.remove(&id) {
             net.wire.forget_disconnected(step, id, call.caller.disconnected);
-            net.wire.merged.remove(&call.merge_key);
+            net.wire.forget_call(&call.merge_key);
             net.wire.release_stream(id, call.caller.line.flow);
             net.wire.forget_dialog(call.caller.line.dialog.as_ref());
             if let Some(fetched) = call.caller.fetched {

@@ -8,12 +8,14 @@ use crate::sip::message::Stencil;
 use crate::sip::sdes::Secrecy;
 use crate::sip::sdp;
 use crate::sip::sdp::{AudioDescription, Formats, SdpError};
+use crate::sip::session_timer::SECONDS_MIN;
 use crate::sip::wire::{Message, Name};
-use crate::switchboard::Settings;
 use crate::switchboard::admission::door::{ALLOW, SUPPORTED};
 use crate::switchboard::calls::refresh::Agreement;
+use crate::switchboard::ids::Who;
 use crate::switchboard::settings::SrtpOffer;
 use crate::switchboard::wire::taken::Taken;
+use crate::switchboard::{Settings, Step, Wire};
 
 impl Settings {
     /// True if there is a media address of that family.
@@ -85,6 +87,31 @@ impl Settings {
         match body {
             Some(body) => response.body("application/sdp", body).encode(),
             None => response.encode(),
+        }
+    }
+}
+
+impl Wire {
+    /// The timer that a request of the peer leads to. None when it was refused with 422, which an emergency caller never is.
+    pub(in crate::switchboard) fn agree_session(
+        &mut self,
+        step: &mut Step,
+        taken: &Taken<'_, '_>,
+        who: Who,
+    ) -> Option<Agreement> {
+        let (ours, lenient) = match who {
+            Who::Caller(_) => (self.settings.session_seconds, true),
+            Who::Offer(..) => (self.settings.session_seconds, false),
+            // A service call is over before any timer.
+            Who::Phone(_) => return Some(Agreement::NONE),
+        };
+        match crate::sip::session_timer::Terms::as_uas(taken.message, ours, lenient) {
+            Ok(terms) => Some(Agreement(terms)),
+            Err(_too_small) => {
+                let least = SECONDS_MIN.to_string();
+                self.reply(step, taken, 422, &[(Name::MinSe, least.as_bytes())]);
+                None
+            }
         }
     }
 }

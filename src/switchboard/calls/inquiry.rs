@@ -122,7 +122,7 @@ impl Calls {
     }
 
     fn inquire(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who, until: Option<Instant>) {
-        let now = step.now;
+        let _now = step.now;
         let Some(flow) = self.line_mut(who).map(|line| line.next_flow()) else { return };
         let branch = format!("z9hG4bK{}", step.rng.token());
         let (contact, sent_by) = (self.settings.contact(flow), self.settings.advertised(flow).to_owned());
@@ -130,10 +130,10 @@ impl Calls {
         let (builder, _) = dialog.request(Method::Options);
         let request = builder.header(Name::Contact, contact.as_bytes()).header(Name::Allow, ALLOW);
         let bytes = request.via(flow.transport, &sent_by, &branch).encode();
-        let sent = net.wire.transactions.send(now.mono, flow, Method::Options, &branch, bytes, &mut step.out.transmits);
+        let sent = net.wire.request(step, flow, Method::Options, &branch, bytes);
         // If no transaction is free, OPTIONS is sent when media reports the silence again.
         let Some(client) = sent else { return self.aim(net, step, who) };
-        net.wire.clients.insert(client, Purpose::Inquiry(who));
+        net.wire.expect(client, Purpose::Inquiry(who));
         if let Some(until) = until {
             step.alarms.insert(until, Alarm::Inquiry(who));
         }
@@ -148,8 +148,8 @@ impl Calls {
         if let Some(until) = inquiry.until {
             step.alarms.remove(until, Alarm::Inquiry(who));
         }
-        if net.wire.clients.remove(&inquiry.client).is_some() {
-            net.wire.transactions.forget(inquiry.client);
+        if net.wire.take_purpose(&inquiry.client).is_some() {
+            net.wire.forget_transaction(inquiry.client);
         }
     }
 }

@@ -151,7 +151,7 @@ impl MediaPorts {
     ) {
         let confirmed = leg.line.dialog.iter().map(|dialog| dialog.key());
         for key in confirmed.chain(leg.early.keys()) {
-            wire.dialogs.insert(key.clone(), is);
+            wire.bind(key.clone(), is);
         }
         if let Some(sound) = &leg.line.sound {
             self.anchors.insert(sound.anchor, is);

@@ -59,10 +59,9 @@ impl Calls {
 impl Calls {
     /// The To tag of an INVITE's past and future responses.
     pub(in crate::switchboard) fn tag_of(&mut self, net: &mut NetworkParts, invite: ServerId) -> Option<String> {
-        let who = net.wire.invites.get(&invite).copied();
+        let who = net.wire.leg_of_invite(&invite);
         let dialog = who.and_then(|who| self.line_mut(who)).and_then(|line| line.dialog.as_ref());
-        let tag =
-            dialog.map(|dialog| dialog.key().local_tag.to_vec()).or_else(|| net.wire.transactions.to_tag(invite))?;
+        let tag = dialog.map(|dialog| dialog.key().local_tag.to_vec()).or_else(|| net.wire.to_tag(invite))?;
         String::from_utf8(tag).ok()
     }
 }
@@ -87,7 +86,7 @@ impl Calls {
         if now.mono >= unacked.give_up_at {
             return self.never_acked(net, step, who);
         }
-        net.wire.transactions.respond(now.mono, unacked.server, 200, unacked.bytes.clone(), &mut step.out.transmits);
+        net.wire.respond(step, unacked.server, 200, unacked.bytes.clone());
         unacked.interval = (unacked.interval * 2).min(T2);
         unacked.repeat_at = now.mono + unacked.interval;
         step.alarms.insert(unacked.due(), Alarm::Unacked(who));

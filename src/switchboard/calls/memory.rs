@@ -89,10 +89,7 @@ impl Calls {
         for (_, operator, call) in talks {
             let (number, over_at) = (call.number.clone(), Some(call.ended.min(now.wall)));
             let worked = Worked { call: call.call, number, over_at };
-            if worked.is_of_late(now)
-                && net.phones.accounts.contains_key(operator)
-                && !self.worked.contains_key(operator)
-            {
+            if worked.is_of_late(now) && net.phones.has_account(operator) && !self.worked.contains_key(operator) {
                 self.worked.insert(operator.clone(), worked);
             }
         }

@@ -233,8 +233,7 @@ impl Calls {
         });
         let (anchor, mut line) = (sound.anchor, Line::new(flow, follow_target));
         line.sound = Some(sound);
-        let sent =
-            net.wire.transactions.send(now.mono, flow, Method::Invite, &branch, bytes.clone(), &mut step.out.transmits);
+        let sent = net.wire.request(step, flow, Method::Invite, &branch, bytes.clone());
         let Some(client) = sent else {
             net.media.return_anchor(step, anchor);
             return false;
@@ -258,7 +257,7 @@ impl Calls {
         if let Some(call) = self.calls.get_mut(&id) {
             call.legs.insert(leg, offer_leg);
         }
-        net.wire.clients.insert(client, Purpose::Offer(who));
+        net.wire.expect(client, Purpose::Offer(who));
         if let Some(reached) = &reached {
             self.await_phone(net, step, who, reached, ring_until);
         }

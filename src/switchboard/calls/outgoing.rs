@@ -30,7 +30,7 @@ impl Calls {
     /// comes all the same is taken until there is no room at all.
     fn loss_percent(&self, net: &NetworkParts) -> u8 {
         let transactions =
-            crowded(net.wire.transactions.len(), self.settings.guard.crowded_at, self.settings.guard.transactions_max);
+            crowded(net.wire.transactions_open(), self.settings.guard.crowded_at, self.settings.guard.transactions_max);
         let calls_max = self.settings.calls_max;
         transactions.max(crowded(self.live, calls_max * CALLS_SOFT_PERCENT / 100, calls_max))
     }

@@ -35,7 +35,7 @@ impl Calls {
         let other = replaces.from_the_other_side();
         let keys = || replaces.keys().chain(other.keys());
         let aliased = net.admission.leg_of_alias(replaces);
-        let Some(who) = aliased.or_else(|| keys().find_map(|key| net.wire.dialogs.get(&key).copied())) else {
+        let Some(who) = aliased.or_else(|| keys().find_map(|key| net.wire.leg_in(&key))) else {
             let past = keys().any(|key| net.wire.past.known.contains(&key));
             return net.wire.reply(step, taken, if past { 603 } else { 481 }, &[]);
         };
@@ -146,7 +146,7 @@ impl Calls {
         to: &Callee,
         arriving: Arriving,
     ) {
-        let now = step.now;
+        let _now = step.now;
         let (who, Arriving { dialog, sound, body }) = (Who::Offer(id, new), arriving);
         let session = self.settings.session_of_invite(taken.message);
         let (contact, headers) = (self.settings.contact(taken.flow), session.headers());
@@ -160,7 +160,7 @@ impl Calls {
             response = response.header(name, value);
         }
         let bytes = response.body("application/sdp", &body).encode();
-        net.wire.dialogs.insert(dialog.key().clone(), who);
+        net.wire.bind(dialog.key().clone(), who);
         let mut line = Line::new(taken.flow, false);
         line.dialog = Some(dialog);
         line.sound = Some(sound);
@@ -182,7 +182,7 @@ impl Calls {
         if let Some(call) = self.calls.get_mut(&id) {
             call.legs.insert(new, leg);
         }
-        net.wire.transactions.respond(now.mono, taken.server, 200, bytes.clone(), &mut step.out.transmits);
+        net.wire.respond(step, taken.server, 200, bytes.clone());
         self.await_ack(step, who, taken.invite(), bytes);
         self.begin_session(step, who, session);
     }

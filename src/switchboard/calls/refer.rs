@@ -66,7 +66,7 @@ impl Calls {
         refer: &Refer<'_>,
         replaces: &Replaces,
     ) {
-        let other = replaces.keys().find_map(|key| net.wire.dialogs.get(&key).copied());
+        let other = replaces.keys().find_map(|key| net.wire.leg_in(&key));
         let (with_caller, with_colleague) = match (who, other) {
             (Who::Offer(..), Some(Who::Caller(placed))) => (who, Some(placed)),
             (Who::Caller(placed), Some(caller @ Who::Offer(..))) => (caller, Some(placed)),

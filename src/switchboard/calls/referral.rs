@@ -101,7 +101,7 @@ impl Calls {
     /// Notes that a REFER, or a retransmission of it, has arrived in an operator's dialog: its response may be a rejection, after which
     /// some phones hang up. A phone that has sent it in the dialog of a consultation may end both of its calls.
     pub(in crate::switchboard) fn note_refer(&mut self, net: &mut NetworkParts, now: Now, message: &Message<'_>) {
-        let Some(who) = DialogKey::of_request(message).and_then(|key| net.wire.dialogs.get(&key).copied()) else {
+        let Some(who) = DialogKey::of_request(message).and_then(|key| net.wire.leg_in(&key)) else {
             return;
         };
         let with_caller = match who {
@@ -160,9 +160,9 @@ impl Calls {
             .encode();
         let last = open.told.take();
         net.wire.forget_referral(last);
-        let sent = net.wire.transactions.send(now.mono, flow, Method::Notify, &branch, bytes, &mut step.out.transmits);
+        let sent = net.wire.request(step, flow, Method::Notify, &branch, bytes);
         let Some(client) = sent else { return };
-        net.wire.clients.insert(client, Purpose::Referral(who));
+        net.wire.expect(client, Purpose::Referral(who));
         if let Some(open) = self.line_mut(who).and_then(|line| line.refers.open.as_mut()) {
             open.told = Some(client);
         }

@@ -6,7 +6,7 @@ use crate::cdr::fact::{EndCause, FactKind, Side};
 use crate::clock::Instant;
 use crate::ids::{CallId, LegNo};
 use crate::sip::sdp::{AudioCodec, Direction};
-use crate::sip::session_timer::{SECONDS_MIN, Terms, min_se};
+use crate::sip::session_timer::{Terms, min_se};
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::{Message, Method, Name};
 use crate::sip::{option_tag, sdp};
@@ -16,8 +16,7 @@ use crate::switchboard::calls::call::Call;
 use crate::switchboard::calls::end::Ending;
 use crate::switchboard::calls::leg::Line;
 use crate::switchboard::ids::Who;
-use crate::switchboard::wire::taken::Taken;
-use crate::switchboard::{Calls, NetworkParts, Purpose, Step, Wire};
+use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
 
 /// A refresh that could not be sent, or was refused, is tried again so much later.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
@@ -144,7 +143,7 @@ impl Calls {
         let Some(line) = self.line_mut(is) else { return };
         let (asked, reinvited) = (line.asked.map(|asked| asked.client), line.reinvited.map(|(client, _)| client));
         for client in [asked, reinvited].into_iter().flatten() {
-            net.wire.clients.insert(client, Purpose::Refresh(is));
+            net.wire.expect(client, Purpose::Refresh(is));
         }
     }
 
@@ -164,11 +163,11 @@ impl Calls {
         let asked = line.asked.take().map(|asked| (asked.client, asked.cseq, asked.method));
         let confirmed = line.reinvited.take().map(|(client, cseq)| (client, cseq, Method::Invite));
         for (client, cseq, method) in [asked, confirmed, told, digit].into_iter().flatten() {
-            net.wire.clients.remove(&client);
-            net.wire.retries.remove(&client);
+            net.wire.take_purpose(&client);
+            net.wire.take_retry(&client);
             match self.ack_of(step, who, cseq).filter(|_| method == Method::Invite) {
-                Some(ack) => net.wire.transactions.forget_with(client, ack),
-                None => net.wire.transactions.forget(client),
+                Some(ack) => net.wire.forget_with(client, ack),
+                None => net.wire.forget_transaction(client),
             }
         }
     }
@@ -214,7 +213,7 @@ impl Calls {
         terms: Option<Terms>,
         identity: Option<&str>,
     ) -> bool {
-        let now = step.now;
+        let _now = step.now;
         let Some(line) = self.line_mut(who) else { return false };
         let flow = line.next_flow();
         let described = line.sound.as_ref().is_none_or(|sound| sound.agreed.is_some());
@@ -246,9 +245,9 @@ impl Calls {
             request = request.body("application/sdp", &body);
         }
         let bytes = request.encode();
-        let sent = net.wire.transactions.send(now.mono, flow, method, &branch, bytes.clone(), &mut step.out.transmits);
+        let sent = net.wire.request(step, flow, method, &branch, bytes.clone());
         let Some(client) = sent else { return false };
-        net.wire.clients.insert(client, Purpose::Refresh(who));
+        net.wire.expect(client, Purpose::Refresh(who));
         net.wire.may_be_asked(client, net.trunks.trunk_with(who), flow, bytes, cseq);
         if let Some(line) = self.line_mut(who) {
             line.asked = Some(Asked { client, method, cseq });
@@ -350,19 +349,19 @@ impl Calls {
         self.refresh_responded(step, who, status);
         let Some(line) = self.line_mut(who) else { return };
         if status >= 300 {
-            net.wire.clients.remove(&client);
+            net.wire.take_purpose(&client);
             return self.refresh_refused(net, step, who, asked, message, status);
         }
         if asked.method == Method::Invite {
             if let Some((last, cseq)) = line.reinvited.replace((client, asked.cseq)) {
-                net.wire.clients.remove(&last);
+                net.wire.take_purpose(&last);
                 match self.ack_of(step, who, cseq) {
-                    Some(ack) => net.wire.transactions.forget_with(last, ack),
-                    None => net.wire.transactions.forget(last),
+                    Some(ack) => net.wire.forget_with(last, ack),
+                    None => net.wire.forget_transaction(last),
                 }
             }
         } else {
-            net.wire.clients.remove(&client);
+            net.wire.take_purpose(&client);
         }
         self.refreshed(net, step, who, (asked.method, asked.cseq), message);
     }
@@ -480,29 +479,4 @@ impl Calls {
 fn named_pause(message: &Message<'_>) -> Option<Duration> {
     let seconds = message.number(Name::RetryAfter).ok().flatten().filter(|seconds| *seconds > 0)?;
     Some(Duration::from_secs(seconds.into()))
-}
-
-impl Wire {
-    /// The timer that a request of the peer leads to. None when it was refused with 422, which an emergency caller never is.
-    pub(in crate::switchboard) fn agree_session(
-        &mut self,
-        step: &mut Step,
-        taken: &Taken<'_, '_>,
-        who: Who,
-    ) -> Option<Agreement> {
-        let (ours, lenient) = match who {
-            Who::Caller(_) => (self.settings.session_seconds, true),
-            Who::Offer(..) => (self.settings.session_seconds, false),
-            // A service call is over before any timer.
-            Who::Phone(_) => return Some(Agreement::NONE),
-        };
-        match crate::sip::session_timer::Terms::as_uas(taken.message, ours, lenient) {
-            Ok(terms) => Some(Agreement(terms)),
-            Err(_too_small) => {
-                let least = SECONDS_MIN.to_string();
-                self.reply(step, taken, 422, &[(Name::MinSe, least.as_bytes())]);
-                None
-            }
-        }
-    }
 }

@@ -106,7 +106,7 @@ impl Calls {
         who: Who,
         key: &DialogKey,
     ) {
-        let now = step.now;
+        let _now = step.now;
         let first_pending =
             matches!(who, Who::Caller(call) if self.calls.get(&call).is_some_and(|c| c.caller.invite.is_some()));
         if first_pending {
@@ -136,7 +136,7 @@ impl Calls {
         self.follow(net, step, taken, who, key);
         let session = terms.headers();
         let bytes = self.settings.describe_response(taken, Some(&body), &session.as_headers());
-        net.wire.transactions.respond(now.mono, taken.server, 200, bytes.clone(), &mut step.out.transmits);
+        net.wire.respond(step, taken.server, 200, bytes.clone());
         self.await_ack(step, who, taken.invite(), bytes);
         self.begin_session(step, who, terms);
     }

@@ -199,7 +199,7 @@ impl Calls {
         unpracked.repeat_at = now.mono + unpracked.interval;
         let (status, bytes, due) = (unpracked.status, unpracked.bytes.clone(), unpracked.due());
         step.alarms.insert(due, Alarm::Unpracked(id));
-        net.wire.transactions.respond(now.mono, server, status, bytes, &mut step.out.transmits);
+        net.wire.respond(step, server, status, bytes);
     }
 
     /// The final response is sent: nothing is repeated any more.
@@ -295,7 +295,7 @@ impl Calls {
                 return rseq.is_none();
             }
             offer.early.insert(key.clone(), Early { dialog, order: Order::default(), agreed: None, previewed: None });
-            net.wire.dialogs.insert(key.clone(), who);
+            net.wire.bind(key.clone(), who);
         }
         let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return false };
         let Some(early) = offer.early.get_mut(&key) else { return false };

@@ -233,8 +233,8 @@ impl Calls {
             .header(Name::Allow, ALLOW)
             .body("application/sdp", &body)
             .encode();
-        net.wire.transactions.respond(now.mono, taken.server, 200, bytes.clone(), &mut step.out.transmits);
-        net.wire.dialogs.insert(dialog.key().clone(), who);
+        net.wire.respond(step, taken.server, 200, bytes.clone());
+        net.wire.bind(dialog.key().clone(), who);
         let mut line = Line::new(taken.flow, false);
         line.dialog = Some(dialog);
         line.sound = Some(sound);

@@ -136,7 +136,7 @@ impl Calls {
         net.phones.stations.changed.insert(station.clone());
         self.align_phones(net, now, station);
         self.align_phones(net, now, &operator);
-        if goes && net.phones.phones_of(&operator).next().is_none() && net.phones.accounts.contains_key(&operator) {
+        if goes && net.phones.phones_of(&operator).next().is_none() && net.phones.has_account(&operator) {
             net.phones.logged(&operator, false);
             self.acd.log_out(now, &operator).unwrap_or_default();
         }
@@ -273,7 +273,7 @@ impl Calls {
         }
         if net.phones.stations.of.len() != net.phones.stations.at.len()
             || net.phones.stations.leaving.iter().any(|station| !net.phones.stations.at.contains_key(station))
-            || net.phones.stations.wrong.keys().any(|(operator, _)| !net.phones.accounts.contains_key(operator))
+            || net.phones.stations.wrong.keys().any(|(operator, _)| !net.phones.has_account(operator))
         {
             return Err("the stations do not fit together".to_owned());
         }

@@ -66,7 +66,7 @@ impl Calls {
         supervisor: Option<OperatorId>,
     ) -> ConsoleReply {
         let named = supervisor.or_else(|| OperatorId::parse(&by.name).ok());
-        let may = |one: &OperatorId| self.settings.supervisors.contains(one) && net.phones.accounts.contains_key(one);
+        let may = |one: &OperatorId| self.settings.supervisors.contains(one) && net.phones.has_account(one);
         let Some(supervisor) = named.filter(may) else { return ConsoleReply::NoSupervisor };
         if self.calls.get(&id).is_none_or(|call| call.is_over() || call.placed_by.is_some()) {
             return ConsoleReply::UnknownCall;
@@ -243,7 +243,7 @@ impl Calls {
             return Err(403);
         }
         let operator = OperatorId::parse(whose).map_err(|_| 404_u16)?;
-        if !net.phones.accounts.contains_key(&operator) {
+        if !net.phones.has_account(&operator) {
             return Err(404);
         }
         let id = self.acd.view(&operator).and_then(|view| view.call).ok_or(480_u16)?;

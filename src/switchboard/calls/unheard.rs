@@ -259,7 +259,7 @@ impl Calls {
             let Some(leg) = self.leg_mut(who) else { return false };
             let clients = [leg.client, leg.rung.second.client()];
             for client in clients.into_iter().flatten() {
-                net.wire.transactions.resend(client, &mut step.out.transmits);
+                net.wire.resend(step, client);
             }
         }
         true

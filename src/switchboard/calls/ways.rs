@@ -38,7 +38,7 @@ impl Calls {
         message: &Message<'_>,
         status: u16,
     ) -> bool {
-        let now = step.now;
+        let _now = step.now;
         let Some(leg) = self.leg_mut(who) else { return true };
         let is_second = leg.rung.second.client() == Some(client);
         match leg.rung.second {
@@ -49,8 +49,8 @@ impl Calls {
             }
             // The phone listens at both addresses and has got the INVITE twice (RFC 3261 §8.2.2.2).
             SecondWay::Sent { .. } if status == 482 => {
-                net.wire.clients.remove(&client);
-                net.wire.retries.remove(&client);
+                net.wire.take_purpose(&client);
+                net.wire.take_retry(&client);
                 return self.way_fails(net, step, who, client);
             }
             SecondWay::Sent { cancelled: false, .. } => {
@@ -71,7 +71,7 @@ impl Calls {
                 leg.swap_ways();
                 let first = leg.rung.second.client();
                 if let Some(first) = first {
-                    net.wire.transactions.cancel(now.mono, first, None, &mut step.out.transmits);
+                    net.wire.cancel(step, first, None);
                 }
                 true
             }
@@ -80,8 +80,8 @@ impl Calls {
                 false
             }
             _ => {
-                net.wire.clients.remove(&client);
-                net.wire.retries.remove(&client);
+                net.wire.take_purpose(&client);
+                net.wire.take_retry(&client);
                 if let Some(leg) = self.leg_mut(who) {
                     leg.rung.second = SecondWay::None;
                 }
@@ -128,7 +128,7 @@ impl Calls {
 
     /// The second INVITE of a leg is no longer wanted.
     pub(in crate::switchboard) fn cancel_second_way(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
-        let now = step.now;
+        let _now = step.now;
         let Some(leg) = self.leg_mut(who) else { return };
         let reason = leg.line.reason.clone();
         match &mut leg.rung.second {
@@ -137,8 +137,8 @@ impl Calls {
             SecondWay::Sent { client, cancelled, .. } => {
                 let client = *client;
                 *cancelled = true;
-                net.wire.retries.remove(&client);
-                net.wire.transactions.cancel(now.mono, client, reason, &mut step.out.transmits);
+                net.wire.take_retry(&client);
+                net.wire.cancel(step, client, reason);
             }
         }
     }

@@ -24,7 +24,7 @@ impl Parts {
         let Some(key) = DialogKey::of_request(message) else {
             return self.net.admission.unknown_dialog(&mut self.net.wire, &mut self.step, flow, message, 481);
         };
-        let leg = self.net.wire.dialogs.get(&key).copied().map(Usage::Leg);
+        let leg = self.net.wire.leg_in(&key).map(Usage::Leg);
         let usage = leg.or_else(|| self.subscriptions.table.at(&key).map(Usage::Watch));
         match usage {
             Some(usage) if !self.may_speak(usage, &key, flow, Proof::Address) => {
@@ -64,8 +64,8 @@ impl Parts {
     /// True if a CANCEL comes from the source of its INVITE, or from an accepted source of the leg's dialog. It cannot be challenged
     /// (RFC 3261 §22.1).
     pub(in crate::switchboard) fn may_cancel(&mut self, invite: ServerId, flow: Flow) -> bool {
-        let same = self.net.wire.transactions.flow_of(invite).is_some_and(|one| is_same_host(one, flow));
-        let Some(who) = self.net.wire.invites.get(&invite).copied().filter(|_| !same) else { return same };
+        let same = self.net.wire.flow_of(invite).is_some_and(|one| is_same_host(one, flow));
+        let Some(who) = self.net.wire.leg_of_invite(&invite).filter(|_| !same) else { return same };
         let key = self.calls.line_mut(who).and_then(|line| line.dialog.as_ref()).map(|dialog| dialog.key().clone());
         key.is_some_and(|key| self.may_speak_for(who, &key, flow))
     }
@@ -124,7 +124,7 @@ impl Parts {
     /// Handles a request in a dialog from another source. With the operator's credentials it is carried out from any source.
     fn foreign_request(&mut self, flow: Flow, message: &Message<'_>, method: Method, usage: Usage) {
         let now = self.step.now;
-        if self.net.wire.transactions.repeats(message, &mut self.step.out.transmits) {
+        if self.net.wire.repeats(&mut self.step, message) {
             return;
         }
         let parties = self.parties_of(usage);
@@ -185,7 +185,7 @@ impl Parts {
     /// speak in the dialog is reported and ignored.
     pub(in crate::switchboard) fn acknowledged(&mut self, flow: Flow, message: &Message<'_>) {
         let Some(key) = DialogKey::of_request(message) else { return };
-        let Some(who) = self.net.wire.dialogs.get(&key).copied() else { return };
+        let Some(who) = self.net.wire.leg_in(&key) else { return };
         if !self.may_speak_for(who, &key, flow) {
             return self.calls.report_foreign(&mut self.net, &mut self.step, flow, message, who, ACK_IGNORED);
         }
@@ -230,7 +230,7 @@ impl Parts {
             return;
         }
         self.serve_in_dialog(taken, method, (who, &key));
-        let answer = self.net.wire.transactions.answer_of(taken.server);
+        let answer = self.net.wire.answer_of(taken.server);
         if let Some(dialog) = self.calls.dialog_mut(who, &key) {
             dialog.keep_answer(taken.message, answer);
         }
@@ -296,7 +296,7 @@ impl Parts {
             return;
         }
         let Some(key) = DialogKey::of_response(message) else { return };
-        match self.net.wire.dialogs.get(&key).copied().filter(|who| self.calls.is_confirmed(*who, &key)) {
+        match self.net.wire.leg_in(&key).filter(|who| self.calls.is_confirmed(*who, &key)) {
             Some(who) if self.may_speak_for(who, &key, from) => {
                 self.calls.late_refresh(&mut self.net, &mut self.step, who, message, cseq.number)
             }

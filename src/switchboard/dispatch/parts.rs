@@ -122,7 +122,7 @@ impl Parts {
             calls: self.calls.live,
             waiting,
             operators,
-            transactions: self.net.wire.transactions.len(),
+            transactions: self.net.wire.transactions_open(),
             subscriptions: self.subscriptions.table.len(),
             anchors: self.net.media.ports.lent(),
             ports: self.net.media.ports.len(),
@@ -149,18 +149,17 @@ impl Parts {
     pub(in crate::switchboard) fn configure(&mut self, settings: Settings) {
         let now = self.step.now;
         self.calls.acd.configure(now, settings.acd.clone());
-        self.net.admission.guard.configure(settings.guard.terms.clone());
         self.net.trunks.leave_old_trunks(&mut self.net.wire, &mut self.step, &settings.trunks);
         let settings = Arc::new(settings);
         self.calls.settings = Arc::clone(&settings);
-        self.net.wire.settings = Arc::clone(&settings);
-        self.net.phones.settings = Arc::clone(&settings);
-        self.net.trunks.settings = Arc::clone(&settings);
-        self.net.admission.settings = Arc::clone(&settings);
-        self.net.media.settings = Arc::clone(&settings);
-        self.subscriptions.settings = Arc::clone(&settings);
-        self.messages.settings = Arc::clone(&settings);
-        self.mode.settings = Arc::clone(&settings);
+        self.net.wire.configure(&settings);
+        self.net.phones.configure(&settings);
+        self.net.trunks.configure(&settings);
+        self.net.admission.configure(&settings);
+        self.net.media.configure(&settings);
+        self.subscriptions.configure(&settings);
+        self.messages.configure(&settings);
+        self.mode.configure(&settings);
         let old = std::mem::replace(&mut self.settings, settings).trunks.clone();
         self.calls.align_trunks(&mut self.net, &mut self.step, &old);
         self.net.trunks.prune_targets(&old);
@@ -233,7 +232,7 @@ impl Parts {
     /// Nobody waits for a BYE or a refusal that may have been lost. What serves no call does not count; of telcos that are told that
     /// we leave an answer is awaited for a short time.
     pub(in crate::switchboard) fn has_said_goodbye(&self) -> bool {
-        self.net.wire.transactions.is_settled(|client| match self.net.wire.clients.get(&client) {
+        self.net.wire.transactions.is_settled(|client| match self.net.wire.purpose(&client) {
             Some(
                 Purpose::TrunkPing(..)
                 | Purpose::PhonePing(..)

@@ -157,13 +157,7 @@ impl Parts {
                 let tag = self.step.rng.token();
                 let response = Stencil::of(taken.message, taken.flow).response(fault.status, Some(tag.as_str()));
                 let bytes = response.reason(fault.why).encode();
-                self.net.wire.transactions.respond(
-                    now.mono,
-                    taken.server,
-                    fault.status,
-                    bytes,
-                    &mut self.step.out.transmits,
-                );
+                self.net.wire.respond(&mut self.step, taken.server, fault.status, bytes);
             }
         }
     }
@@ -259,14 +253,7 @@ impl Parts {
         if !fits(flow, &bytes) {
             return self.net.wire.refuse_text(&mut self.step, taken, 413);
         }
-        match self.net.wire.transactions.send(
-            now.mono,
-            flow,
-            Method::Message,
-            &branch,
-            bytes,
-            &mut self.step.out.transmits,
-        ) {
+        match self.net.wire.request(&mut self.step, flow, Method::Message, &branch, bytes) {
             Some(client) => {
                 let until = now.mono + ANSWERED_IN;
                 let id = self.messages.await_answers(
@@ -291,7 +278,7 @@ impl Parts {
         client: ClientId,
         answer: Option<(&Message<'_>, u16)>,
     ) {
-        self.net.wire.clients.remove(&client);
+        self.net.wire.take_purpose(&client);
         let Some(text) = self.messages.texts.all.get_mut(&id) else { return };
         let phone = text.asked.remove(&client).flatten();
         if answer.is_some() {

@@ -165,12 +165,12 @@ impl Parts {
     /// source.
     fn cancelled(&mut self, flow: Flow, message: &Message<'_>) {
         let now = self.step.now;
-        if self.net.wire.transactions.repeats(message, &mut self.step.out.transmits) {
+        if self.net.wire.repeats(&mut self.step, message) {
             return;
         }
-        let invite = self.net.wire.transactions.invite_of(message);
+        let invite = self.net.wire.invite_of(message);
         if !invite.is_some_and(|invite| self.may_cancel(invite, flow)) {
-            match invite.map(|invite| self.net.wire.invites.get(&invite).copied()) {
+            match invite.map(|invite| self.net.wire.leg_of_invite(&invite)) {
                 Some(Some(who)) => self.calls.report_foreign(&mut self.net, &mut self.step, flow, message, who, 481),
                 Some(None) => self.net.admission.guard.count(Reason::Foreign),
                 None => {}
@@ -184,7 +184,7 @@ impl Parts {
                     .and_then(|invite| self.calls.tag_of(&mut self.net, invite))
                     .unwrap_or_else(|| self.step.rng.token().to_string());
                 self.net.wire.reply_with_tag(&mut self.step, &Taken { flow, message, server: cancel }, status, &tag);
-                if let Some(who) = invite.and_then(|invite| self.net.wire.invites.get(&invite).copied()) {
+                if let Some(who) = invite.and_then(|invite| self.net.wire.leg_of_invite(&invite)) {
                     self.calls.caller_gave_up(
                         &mut self.net,
                         &mut self.step,
@@ -207,7 +207,7 @@ impl Parts {
             Answered::Stray => return self.late_answer(flow, message, status),
             Answered::Absorbed => return,
         };
-        let Some(purpose) = self.net.wire.clients.get(&client).cloned() else {
+        let Some(purpose) = self.net.wire.purpose(&client).cloned() else {
             return self.late_answer(flow, message, status);
         };
         if let Purpose::Offer(who) = purpose
@@ -225,7 +225,7 @@ impl Parts {
         } else if let Purpose::Refresh(who) = purpose {
             self.calls.refresh_response(&mut self.net, &mut self.step, who, client, message, status);
         } else if status >= 200 {
-            self.net.wire.clients.remove(&client);
+            self.net.wire.take_purpose(&client);
             self.final_response(client, purpose, message, status);
         }
     }
@@ -309,14 +309,14 @@ impl Parts {
         if self.settings.is_vouched(source) || message.method() == Some(Method::Ack) {
             return true;
         }
-        let ours = |key| self.net.wire.dialogs.contains_key(&key) || self.subscriptions.table.at(&key).is_some();
+        let ours = |key| self.net.wire.has_dialog(&key) || self.subscriptions.table.at(&key).is_some();
         if DialogKey::of_request(message).is_some_and(ours)
             && self.net.admission.guard.lets_participant_in(now.mono, flow.remote)
         {
             return true;
         }
         // A CANCEL has neither a To tag nor credentials (RFC 3261 §9.1, §22.1). Only the sender of an INVITE knows its branch.
-        if message.method() == Some(Method::Cancel) && self.net.wire.transactions.invite_of(message).is_some() {
+        if message.method() == Some(Method::Cancel) && self.net.wire.invite_of(message).is_some() {
             return true;
         }
         if self.settings.guard.scanners.sent(message) {

@@ -76,8 +76,8 @@ impl Parts {
 
     fn client_failed(&mut self, client: crate::sip::transaction::ClientId, status: u16) {
         let now = self.step.now;
-        let Some(purpose) = self.net.wire.clients.remove(&client) else { return };
-        self.net.wire.retries.remove(&client);
+        let Some(purpose) = self.net.wire.take_purpose(&client) else { return };
+        self.net.wire.take_retry(&client);
         match purpose {
             Purpose::Offer(who @ Who::Offer(call, leg)) => {
                 if self.calls.way_fails(&mut self.net, &mut self.step, who, client) {

@@ -9,10 +9,10 @@ use crate::switchboard::Step;
 #[derive(Debug)]
 pub(in crate::switchboard) struct Facts {
     /// The stream of facts that belong to no call.
-    pub(in crate::switchboard) run: CallId,
+    run: CallId,
     /// When the run began, on both clocks.
-    pub(in crate::switchboard) began: Now,
-    pub(in crate::switchboard) seq: u32,
+    began: Now,
+    seq: u32,
 }
 
 impl Facts {

@@ -23,6 +23,11 @@ pub(in crate::switchboard) struct MediaPorts {
 }
 
 impl MediaPorts {
+    /// Takes new settings.
+    pub(in crate::switchboard) fn configure(&mut self, settings: &Arc<Settings>) {
+        self.settings = Arc::clone(settings);
+    }
+
     pub(in crate::switchboard) fn new(settings: Arc<Settings>, rtp_ports: Vec<SocketAddr>) -> Self {
         Self { settings, ports: Ports::new(rtp_ports), anchors: Map::new(), closing: Map::new() }
     }

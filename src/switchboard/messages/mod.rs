@@ -10,11 +10,16 @@ use crate::switchboard::settings::Settings;
 /// Texts between phones, callers and the centre (RFC 3428).
 #[derive(Debug)]
 pub(in crate::switchboard) struct Messages {
-    pub(in crate::switchboard) settings: Arc<Settings>,
+    settings: Arc<Settings>,
     pub(in crate::switchboard) texts: crate::switchboard::messages::texts::Texts,
 }
 
 impl Messages {
+    /// Takes new settings.
+    pub(in crate::switchboard) fn configure(&mut self, settings: &Arc<Settings>) {
+        self.settings = Arc::clone(settings);
+    }
+
     pub(in crate::switchboard) fn new(settings: Arc<Settings>) -> Self {
         Self { settings, texts: crate::switchboard::messages::texts::Texts::default() }
     }

@@ -231,7 +231,7 @@ impl Messages {
         text: &str,
     ) -> ConsoleReply {
         let all = match to {
-            Some(operator) if !net.phones.accounts.contains_key(&operator) => return ConsoleReply::UnknownOperator,
+            Some(operator) if !net.phones.has_account(&operator) => return ConsoleReply::UnknownOperator,
             Some(operator) => vec![operator],
             None => net.phones.accounts.keys().cloned().collect(),
         };
@@ -263,7 +263,7 @@ impl Messages {
         step: &mut Step,
         id: TextId,
     ) {
-        let now = step.now;
+        let _now = step.now;
         let Some(text) = self.texts.remove(id) else { return };
         if let Some(at) = text.seconds_at {
             step.alarms.remove(at, Alarm::TextAgain(id));
@@ -288,12 +288,12 @@ impl Messages {
             }
             let bytes = response.encode();
             if let Some((key, cseq)) = &text.sender
-                && let Some(who) = net.wire.dialogs.get(key).copied()
+                && let Some(who) = net.wire.leg_in(key)
                 && let Some(dialog) = calls.dialog_mut(who, key)
             {
                 dialog.keep_late_answer((Method::Message, *cseq), bytes.clone());
             }
-            net.wire.transactions.respond(now.mono, asker.server, answer.status, bytes, &mut step.out.transmits);
+            net.wire.respond(step, asker.server, answer.status, bytes);
         }
     }
 
@@ -338,8 +338,8 @@ impl Messages {
         to: &OperatorId,
         letter: &Letter<'_>,
     ) -> Result<(Asked, Seconds), u16> {
-        let now = step.now;
-        let crowded = net.wire.transactions.len() >= self.settings.guard.crowded_at;
+        let _now = step.now;
+        let crowded = net.wire.transactions_open() >= self.settings.guard.crowded_at;
         if crowded || self.texts.all.len() >= TEXTS_MAX {
             return Err(503);
         }
@@ -367,7 +367,7 @@ impl Messages {
             let second =
                 second.and_then(|(flow, branch)| Some(SecondRequest { bytes: build(flow, &branch)?, flow, branch }));
             let (flow, method) = (ways.first, Method::Message);
-            match net.wire.transactions.send(now.mono, flow, method, &branch, bytes, &mut step.out.transmits) {
+            match net.wire.request(step, flow, method, &branch, bytes) {
                 Some(first) => {
                     asked.insert(first, Some(phone));
                     seconds.extend(second.map(|second| (first, second)));
@@ -398,7 +398,7 @@ impl Messages {
     ) -> TextId {
         let clients: Vec<ClientId> = asked.keys().copied().collect();
         let id = self.texts.add(asker, asked, in_call);
-        clients.into_iter().for_each(|client| net.wire.clients.insert(client, Purpose::Text(id)));
+        clients.into_iter().for_each(|client| net.wire.expect(client, Purpose::Text(id)));
         id
     }
 }

@@ -11,13 +11,18 @@ use crate::switchboard::settings::Settings;
 /// The operating mode.
 #[derive(Debug)]
 pub(in crate::switchboard) struct Mode {
-    pub(in crate::switchboard) settings: Arc<Settings>,
+    settings: Arc<Settings>,
     pub(in crate::switchboard) stance: crate::switchboard::mode::posture::Stance,
     /// Both clocks at the last step, to detect a step of the wall clock.
     pub(in crate::switchboard) last_step: Now,
 }
 
 impl Mode {
+    /// Takes new settings.
+    pub(in crate::switchboard) fn configure(&mut self, settings: &Arc<Settings>) {
+        self.settings = Arc::clone(settings);
+    }
+
     pub(in crate::switchboard) fn new(settings: Arc<Settings>, now: Now) -> Self {
         Self { settings, stance: crate::switchboard::mode::posture::Stance::default(), last_step: now }
     }

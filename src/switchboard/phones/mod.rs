@@ -23,7 +23,7 @@ use crate::switchboard::settings::Settings;
 /// Accounts, registered phones and stations.
 #[derive(Debug)]
 pub(in crate::switchboard) struct Phones {
-    pub(in crate::switchboard) settings: Arc<Settings>,
+    settings: Arc<Settings>,
     pub(in crate::switchboard) accounts: BTreeMap<OperatorId, Account>,
     /// False until the accounts were read for the first time in this run.
     pub(in crate::switchboard) accounts_known: bool,
@@ -35,6 +35,11 @@ pub(in crate::switchboard) struct Phones {
 }
 
 impl Phones {
+    /// Takes new settings.
+    pub(in crate::switchboard) fn configure(&mut self, settings: &Arc<Settings>) {
+        self.settings = Arc::clone(settings);
+    }
+
     pub(in crate::switchboard) fn new(started: Instant, settings: Arc<Settings>) -> Self {
         let registrar = Registrar::new(settings.expires_min, settings.expires_default, settings.expires_max);
         Self {
@@ -47,5 +52,11 @@ impl Phones {
             recovered: crate::switchboard::phones::recovered::Recovered::default(),
             started,
         }
+    }
+}
+
+impl Phones {
+    pub(in crate::switchboard) fn has_account(&self, operator: &OperatorId) -> bool {
+        self.accounts.contains_key(operator)
     }
 }

@@ -25,7 +25,7 @@ impl Calls {
     pub(in crate::switchboard) fn restore_presences(&mut self, net: &mut NetworkParts, step: &mut Step) {
         let now = step.now;
         let mut all = std::mem::take(&mut net.phones.recovered.waiting);
-        all.retain(|account, _| net.phones.accounts.contains_key(account));
+        all.retain(|account, _| net.phones.has_account(account));
         for presence in all.values() {
             self.restore_phones(net, step, presence);
         }

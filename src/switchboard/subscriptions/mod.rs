@@ -12,11 +12,16 @@ use crate::switchboard::settings::Settings;
 /// Who watches which operator (RFC 6665).
 #[derive(Debug)]
 pub(in crate::switchboard) struct Subscriptions {
-    pub(in crate::switchboard) settings: Arc<Settings>,
+    settings: Arc<Settings>,
     pub(in crate::switchboard) table: crate::switchboard::subscriptions::subscription::Subscriptions,
 }
 
 impl Subscriptions {
+    /// Takes new settings.
+    pub(in crate::switchboard) fn configure(&mut self, settings: &Arc<Settings>) {
+        self.settings = Arc::clone(settings);
+    }
+
     pub(in crate::switchboard) fn new(settings: Arc<Settings>) -> Self {
         Self { settings, table: crate::switchboard::subscriptions::subscription::Subscriptions::default() }
     }

@@ -117,10 +117,10 @@ impl Subscriptions {
             .via(flow.transport, self.settings.advertised(flow), &branch)
             .body(package.media_type(), body.as_bytes())
             .encode();
-        let sent = net.wire.transactions.send(now.mono, flow, Method::Notify, &branch, bytes, &mut step.out.transmits);
+        let sent = net.wire.request(step, flow, Method::Notify, &branch, bytes);
         if ending.is_some() {
             if let Some(client) = sent {
-                net.wire.transactions.forget(client);
+                net.wire.forget_transaction(client);
             }
             return self.drop_watch(net, step, id);
         }
@@ -130,7 +130,7 @@ impl Subscriptions {
         match sent {
             Some(client) => {
                 (subscription.due, subscription.told) = (None, Some(picture));
-                net.wire.clients.insert(client, Purpose::Notify(id));
+                net.wire.expect(client, Purpose::Notify(id));
             }
             None => (subscription.due, subscription.told) = (Some(Due::Change), None),
         }
@@ -177,7 +177,7 @@ impl Subscriptions {
         for (id, one) in self.table.iter() {
             let fault = |what: &str| Err(format!("subscription {id:?} {what}"));
             if let Some(client) = one.asked
-                && net.wire.clients.get(&client) != Some(&Purpose::Notify(id))
+                && net.wire.purpose(&client) != Some(&Purpose::Notify(id))
             {
                 return fault("waits for a NOTIFY that nobody has sent");
             }
@@ -187,7 +187,7 @@ impl Subscriptions {
             if one.ending.is_some() {
                 continue;
             }
-            if !net.phones.accounts.contains_key(&one.watcher) || !net.phones.accounts.contains_key(&one.watched) {
+            if !net.phones.has_account(&one.watcher) || !net.phones.has_account(&one.watched) {
                 return fault("belongs to somebody who is gone");
             }
             if one.due.is_none() && one.told != Some(calls.picture(one.event.package, &one.watched)) {

@@ -99,7 +99,7 @@ impl Subscriptions {
         let alive = found.filter(|id| self.table.get(*id).is_some_and(|one| one.ending.is_none()));
         let Some(id) = alive else {
             // A dialog holds one usage (RFC 6665 §4.5.2): a call's is not shared.
-            let status = if net.wire.dialogs.contains_key(&key) { 403 } else { 481 };
+            let status = if net.wire.has_dialog(&key) { 403 } else { 481 };
             return net.wire.reply(step, taken, status, &[]);
         };
         let foreign: Vec<&[u8]> = option_tag::not_understood(taken.message).collect();
@@ -123,7 +123,7 @@ impl Subscriptions {
         let Some(seconds) = net.wire.granted(step, taken) else { return };
         net.wire.agree_to_watch(step, taken, seconds, None);
         self.table.reroute(id, taken.flow);
-        let answer = net.wire.transactions.answer_of(taken.server);
+        let answer = net.wire.answer_of(taken.server);
         let Some(subscription) = self.table.get_mut(id) else { return };
         subscription.dialog.keep_answer(taken.message, answer);
         subscription.dialog.refresh(taken.message);

@@ -17,17 +17,22 @@ use crate::switchboard::settings::Settings;
 /// Trunks: the state of each, its servers, its channels, and who has proven to be its peer.
 #[derive(Debug)]
 pub(in crate::switchboard) struct Trunks {
-    pub(in crate::switchboard) settings: Arc<Settings>,
+    settings: Arc<Settings>,
     /// Beside `settings.trunks`, in the same order.
     pub(in crate::switchboard) states: Vec<crate::switchboard::trunks::trunk::TrunkState>,
     /// By the trunk's name.
-    pub(in crate::switchboard) targets: BTreeMap<String, crate::switchboard::trunks::targets::Targets>,
+    targets: BTreeMap<String, crate::switchboard::trunks::targets::Targets>,
     pub(in crate::switchboard) channels: crate::switchboard::trunks::seats::Seats,
     /// The names of trunks that the peers of connections have proven.
     pub(in crate::switchboard) proven: BTreeMap<ConnectionId, Vec<String>>,
 }
 
 impl Trunks {
+    /// Takes new settings.
+    pub(in crate::switchboard) fn configure(&mut self, settings: &Arc<Settings>) {
+        self.settings = Arc::clone(settings);
+    }
+
     pub(in crate::switchboard) fn new(settings: Arc<Settings>) -> Self {
         Self {
             settings,

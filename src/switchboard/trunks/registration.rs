@@ -124,7 +124,7 @@ impl Trunks {
         purpose: Purpose,
         leaving: bool,
     ) -> bool {
-        let now = step.now;
+        let _now = step.now;
         let (number, sent_by) = (self.settings.number.clone(), self.settings.advertised(flow).to_owned());
         let branch = format!("z9hG4bK{}", step.rng.token());
         let Some(trunk) = self.settings.trunks.get(index) else { return false };
@@ -143,10 +143,9 @@ impl Trunks {
             .header(Name::Expires, expires.to_string().as_bytes())
             .encode();
         let cseq = binding.cseq;
-        let sent =
-            wire.transactions.send(now.mono, flow, Method::Register, &branch, bytes.clone(), &mut step.out.transmits);
+        let sent = wire.request(step, flow, Method::Register, &branch, bytes.clone());
         let Some(client) = sent else { return false };
-        wire.clients.insert(client, purpose);
+        wire.expect(client, purpose);
         wire.may_be_asked(client, Some(index), flow, bytes, cseq);
         true
     }

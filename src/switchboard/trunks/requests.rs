@@ -25,15 +25,15 @@ impl Trunks {
         branch: &str,
         (bytes, cseq): (Bytes, u32),
     ) {
-        let now = step.now;
-        let sent = wire.transactions.send(now.mono, flow, method, branch, bytes.clone(), &mut step.out.transmits);
+        let _now = step.now;
+        let sent = wire.request(step, flow, method, branch, bytes.clone());
         let Some(client) = sent else { return };
         match self.trunk_with(who).filter(|trunk| self.settings.asks(*trunk)) {
             Some(trunk) => {
-                wire.clients.insert(client, purpose);
+                wire.expect(client, purpose);
                 wire.may_be_asked(client, Some(trunk), flow, bytes, cseq);
             }
-            None => wire.transactions.forget(client),
+            None => wire.forget_transaction(client),
         }
     }
 }

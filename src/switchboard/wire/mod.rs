@@ -14,13 +14,19 @@ pub(in crate::switchboard) mod text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::counted::Map;
 use crate::ids::CallId;
 use crate::sip::dialog::DialogKey;
-use crate::sip::flow::ConnectionId;
+use crate::sip::flow::{ConnectionId, Flow, Transmit};
 use crate::sip::transaction::{ClientId, Event, ServerId, Transactions};
+use crate::sip::wire::{Message, Method};
+use crate::switchboard::Step;
 use crate::switchboard::ids::{MergeKey, Who};
 use crate::switchboard::settings::Settings;
+use crate::switchboard::wire::clients::Purpose;
+use crate::switchboard::wire::requests::Asked;
 
 /// SIP transactions, and what of them belongs to which leg.
 #[derive(Debug)]
@@ -45,6 +51,11 @@ pub(in crate::switchboard) struct Wire {
 }
 
 impl Wire {
+    /// Takes new settings.
+    pub(in crate::switchboard) fn configure(&mut self, settings: &Arc<Settings>) {
+        self.settings = Arc::clone(settings);
+    }
+
     pub(in crate::switchboard) fn new(settings: Arc<Settings>) -> Self {
         Self {
             transactions: Transactions::with_max(settings.guard.transactions_max),
@@ -61,5 +72,140 @@ impl Wire {
             lookups: crate::switchboard::wire::lookups::Lookups::default(),
             events: Vec::new(),
         }
+    }
+}
+
+impl Wire {
+    /// Sends a response. A final response ends the transaction.
+    pub(in crate::switchboard) fn respond(&mut self, step: &mut Step, server: ServerId, status: u16, bytes: Bytes) {
+        self.transactions.respond(step.now.mono, server, status, bytes, &mut step.out.transmits);
+    }
+
+    /// Sends a request of ours. None: there is no room for its transaction.
+    pub(in crate::switchboard) fn request(
+        &mut self,
+        step: &mut Step,
+        flow: Flow,
+        method: Method,
+        branch: &str,
+        bytes: Bytes,
+    ) -> Option<ClientId> {
+        self.transactions.send(step.now.mono, flow, method, branch, bytes, &mut step.out.transmits)
+    }
+
+    /// Sends the CANCEL of an INVITE of ours, as soon as it may be sent (RFC 3261 §9.1).
+    pub(in crate::switchboard) fn cancel(&mut self, step: &mut Step, client: ClientId, reason: Option<Bytes>) {
+        self.transactions.cancel(step.now.mono, client, reason, &mut step.out.transmits);
+    }
+
+    /// Sends a request of ours once more.
+    pub(in crate::switchboard) fn resend(&mut self, step: &mut Step, client: ClientId) {
+        self.transactions.resend(client, &mut step.out.transmits);
+    }
+
+    /// True if the request is a repetition, which gets the response that its transaction has sent.
+    pub(in crate::switchboard) fn repeats(&mut self, step: &mut Step, message: &Message<'_>) -> bool {
+        self.transactions.repeats(message, &mut step.out.transmits)
+    }
+
+    /// Forgets the transaction of a request of ours; its purpose stays.
+    pub(in crate::switchboard) fn forget_transaction(&mut self, client: ClientId) {
+        self.transactions.forget(client);
+    }
+
+    /// The same, and acknowledges further 2xx responses to an INVITE with `ack`.
+    pub(in crate::switchboard) fn forget_with(&mut self, client: ClientId, ack: Transmit) {
+        self.transactions.forget_with(client, ack);
+    }
+
+    /// The To tag of the responses to a request.
+    pub(in crate::switchboard) fn to_tag(&self, server: ServerId) -> Option<Vec<u8>> {
+        self.transactions.to_tag(server)
+    }
+
+    /// Where a request came from.
+    pub(in crate::switchboard) fn flow_of(&self, server: ServerId) -> Option<Flow> {
+        self.transactions.flow_of(server)
+    }
+
+    /// The last response to a request.
+    pub(in crate::switchboard) fn answer_of(&self, server: ServerId) -> Option<Bytes> {
+        self.transactions.answer_of(server)
+    }
+
+    /// The INVITE that a CANCEL is for (RFC 3261 §9.2).
+    pub(in crate::switchboard) fn invite_of(&mut self, cancel: &Message<'_>) -> Option<ServerId> {
+        self.transactions.invite_of(cancel)
+    }
+
+    /// The number of open transactions.
+    pub(in crate::switchboard) fn transactions_open(&self) -> usize {
+        self.transactions.len()
+    }
+
+    /// Notes what the final response to a request of ours is for.
+    pub(in crate::switchboard) fn expect(&mut self, client: ClientId, purpose: Purpose) {
+        self.clients.insert(client, purpose);
+    }
+
+    /// The purpose of a request of ours.
+    pub(in crate::switchboard) fn purpose(&self, client: &ClientId) -> Option<&Purpose> {
+        self.clients.get(client)
+    }
+
+    /// The same; no response is expected any more.
+    pub(in crate::switchboard) fn take_purpose(&mut self, client: &ClientId) -> Option<Purpose> {
+        self.clients.remove(client)
+    }
+
+    /// The leg that a dialog belongs to.
+    pub(in crate::switchboard) fn leg_in(&self, key: &DialogKey) -> Option<Who> {
+        self.dialogs.get(key).copied()
+    }
+
+    pub(in crate::switchboard) fn has_dialog(&self, key: &DialogKey) -> bool {
+        self.dialogs.contains_key(key)
+    }
+
+    /// Notes the leg that a dialog belongs to.
+    pub(in crate::switchboard) fn bind(&mut self, key: DialogKey, who: Who) {
+        self.dialogs.insert(key, who);
+    }
+
+    /// The leg of an INVITE that has no final response yet.
+    pub(in crate::switchboard) fn leg_of_invite(&self, server: &ServerId) -> Option<Who> {
+        self.invites.get(server).copied()
+    }
+
+    /// Notes the leg of an INVITE until its final response.
+    pub(in crate::switchboard) fn await_final(&mut self, server: ServerId, who: Who) {
+        self.invites.insert(server, who);
+    }
+
+    /// The INVITE has its final response.
+    pub(in crate::switchboard) fn invite_over(&mut self, server: &ServerId) {
+        self.invites.remove(server);
+    }
+
+    /// True if another copy of this INVITE has become a call (RFC 3261 §8.2.2.2).
+    pub(in crate::switchboard) fn has_call(&self, key: &MergeKey) -> bool {
+        self.merged.contains_key(key)
+    }
+
+    pub(in crate::switchboard) fn note_call(&mut self, key: MergeKey, call: CallId) {
+        self.merged.insert(key, call);
+    }
+
+    pub(in crate::switchboard) fn forget_call(&mut self, key: &MergeKey) {
+        self.merged.remove(key);
+    }
+
+    /// Keeps a request of ours that may be sent again with credentials or a longer session interval.
+    pub(in crate::switchboard) fn may_retry(&mut self, client: ClientId, asked: Asked) {
+        self.retries.insert(client, asked);
+    }
+
+    pub(in crate::switchboard) fn take_retry(&mut self, client: &ClientId) -> Option<Asked> {
+        self.retries.remove(client)
     }
 }
