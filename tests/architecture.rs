@@ -24,6 +24,41 @@ const ROOMS: &[(&str, &str)] = &[
     ("server", "limits alarm clock ids sip acd media cdr switchboard config store cluster reports"),
     ("cli", "limits alarm clock ids sip acd media cdr switchboard config store cluster reports server"),
 ];
+/// The parts of `switchboard`, lowest first: each may name itself and those above it in this list.
+const PARTS: &[&str] = &[
+    "ids",
+    "alarm",
+    "settings",
+    "kept",
+    "input",
+    "output",
+    "step",
+    "facts",
+    "wire",
+    "phones",
+    "trunks",
+    "admission",
+    "media",
+    "network",
+    "calls",
+    "subscriptions",
+    "messages",
+    "recovery",
+    "mode",
+    "dispatch",
+    "verify",
+    "mod",
+];
+/// What the interface of the switchboard is composed of, although the part that uses it stands below in the list.
+const COMPOSED: &[(&str, &str)] = &[
+    ("settings", "admission::guard::GuardSettings"),
+    ("settings", "calls::callers::CallerTerms"),
+    ("settings", "mode::posture::PostureTerms"),
+    ("settings", "trunks::trunk::TrunkTerms"),
+    ("input", "phones::stations::Badge"),
+    ("output", "calls::without_port::PortShortage"),
+    ("output", "trunks::rejection::Rejection"),
+];
 const PURE: &[&str] = &["limits", "counted", "clock", "ids", "sip", "acd", "media", "cdr", "switchboard"];
 const SOCKETS: &[&str] = &["UdpSocket", "TcpStream", "TcpListener", "UnixStream", "UnixListener", "UnixDatagram"];
 const SQL: &[&str] = &["SELECT ", "INSERT INTO ", "DELETE FROM ", "CREATE TABLE ", "ALTER TABLE ", " SET "];
@@ -87,6 +122,85 @@ fn breaches(path: &str, text: &str) -> Vec<String> {
             .for_each(|sql| breach(format!("SQL ({}) outside store/", sql.trim())));
     }
     found
+}
+
+/// Each item that `switchboard/mod.rs` names, and the part that it comes from: the files below may name it without the part.
+fn named_by_root(root: &str) -> Vec<(String, String)> {
+    let (code, _) = split_code(root);
+    let code = code.split_whitespace().collect::<Vec<_>>().join(" ");
+    let uses =
+        code.split(';').filter_map(|line| line.trim().strip_prefix("pub ").unwrap_or(line.trim()).strip_prefix("use "));
+    let paths = uses.flat_map(|path| tree(path).0).filter(|path| PARTS.contains(&path.split("::").next().unwrap()));
+    paths
+        .map(|path| (path.rsplit("::").next().unwrap().to_owned(), path.split("::").next().unwrap().to_owned()))
+        .collect()
+}
+
+/// The dependencies of one file of `switchboard` on parts that stand below its own. `path` is relative to src/switchboard.
+fn upward(path: &str, text: &str, root: &[(String, String)]) -> Vec<String> {
+    let part = path.split(['/', '.']).next().unwrap();
+    let rank = |part: &str| PARTS.iter().position(|name| *name == part);
+    let Some(own) = rank(part) else { return vec![format!("{path}: `{part}` is no part of the switchboard")] };
+    let (code, _) = split_code(text);
+    let of_switchboard =
+        paths(&code, "crate").into_iter().filter_map(|path| path.strip_prefix("switchboard::").map(str::to_owned));
+    let mut found = Vec::new();
+    for named in of_switchboard {
+        let first = named.split("::").next().unwrap();
+        let other = rank(first)
+            .map(|_| first)
+            .or_else(|| root.iter().find(|(item, _)| item == first).map(|(_, part)| part.as_str()));
+        match other {
+            None => found.push(format!("{path}: of which part is `{named}`?")),
+            Some(other) if rank(other) > Some(own) && !COMPOSED.contains(&(part, named.as_str())) => {
+                found.push(format!("{path}: `{part}` must not name `{named}`"));
+            }
+            Some(_) => {}
+        }
+    }
+    found
+}
+
+#[test]
+fn no_part_of_the_switchboard_names_a_part_below_it_in_the_list() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/switchboard");
+    let root = named_by_root(&fs::read_to_string(folder.join("mod.rs")).unwrap());
+    assert!(root.iter().any(|(item, part)| item == "Calls" && part == "calls"), "{root:?}");
+    let mut files = Vec::new();
+    rust_files(&folder, &mut files);
+    assert!(files.len() > 50, "found only {} files", files.len());
+    let mut all = Vec::new();
+    for path in files {
+        let relative = path.strip_prefix(&folder).unwrap().to_string_lossy().into_owned();
+        let text = fs::read_to_string(&path).unwrap();
+        if relative != "mod.rs" {
+            assert!(!split_code(&text).0.contains("impl Switchboard"), "{relative} implements the switchboard");
+        }
+        all.extend(upward(&relative, &text, &root));
+    }
+    assert!(all.is_empty(), "{} upward dependencies:\n{}", all.len(), all.join("\n"));
+}
+
+#[test]
+fn an_upward_dependency_in_the_switchboard_is_seen() {
+    let root = named_by_root("mod calls; use calls::Calls; pub use wire::{Wire, requests::Asked};");
+    assert_eq!(root.len(), 3, "{root:?}");
+    for (path, text) in [
+        ("wire/requests.rs", "use crate::switchboard::calls::call::Call;"),
+        ("wire/requests.rs", "use crate::switchboard::{Calls, Wire};"),
+        ("step.rs", "fn f(x: crate::switchboard::Asked) {}"),
+        ("calls/call.rs", "use crate::switchboard::Unknown;"),
+        ("other/file.rs", ""),
+    ] {
+        assert_eq!(upward(path, text, &root).len(), 1, "{path}: {text}");
+    }
+    for (path, text) in [
+        ("calls/call.rs", "use crate::switchboard::{Calls, Wire, wire::requests::Asked};"),
+        ("settings.rs", "use crate::switchboard::calls::callers::CallerTerms;"),
+        ("wire/mod.rs", "// crate::switchboard::Calls"),
+    ] {
+        assert_eq!(upward(path, text, &root), Vec::<String>::new(), "{path}: {text}");
+    }
 }
 
 /// Parts a source text into its code and its string literals; comments are in neither.

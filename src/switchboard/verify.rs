@@ -44,9 +44,9 @@ impl Parts {
         self.calls.verify_unheard()?;
         self.mode.verify_posture(&self.calls, &self.step)?;
         self.calls.verify_stations(&self.net)?;
-        self.calls.callers.verify()?;
-        self.calls.abandoned.verify(|id| self.calls.calls.get(id).is_some_and(|call| !call.is_over()))?;
-        if self.calls.worked.keys().any(|operator| !self.net.phones.has_account(operator)) {
+        self.calls.numbers.callers.verify()?;
+        self.calls.numbers.abandoned.verify(|id| self.calls.calls.get(id).is_some_and(|call| !call.is_over()))?;
+        if self.calls.numbers.worked.keys().any(|operator| !self.net.phones.has_account(operator)) {
             return Err("somebody who is gone has a last call".to_owned());
         }
         self.net.wire.lookups.verify(|who| self.calls.line(who).is_some())?;
@@ -194,9 +194,9 @@ impl Parts {
         let live = || self.calls.calls.iter().filter(|(_, call)| !call.is_over());
         self.calls.placed.verify(live().filter_map(|(id, call)| Some((*id, call.placed_by.as_ref()?))))?;
         let emergencies = live().filter(|(_, call)| call.placed_by.is_none());
-        self.calls.calling.verify(emergencies.map(|(_, call)| call.shown.number.as_deref()))?;
-        if self.calls.reported.unstaffed != self.calls.acd.is_unstaffed()
-            || self.calls.reported.none_ready != self.calls.acd.is_none_ready()
+        self.calls.numbers.calling.verify(emergencies.map(|(_, call)| call.shown.number.as_deref()))?;
+        if self.calls.service.unstaffed != self.calls.acd.is_unstaffed()
+            || self.calls.service.none_ready != self.calls.acd.is_none_ready()
         {
             return Err("the last report about staffed and ready operators is wrong".to_owned());
         }
@@ -323,7 +323,7 @@ impl Parts {
                 Alarm::TextAgain(text) => self.messages.texts.seconds_at(*text) == at,
                 Alarm::Watch(watch) => self.subscriptions.table.get(*watch).and_then(|one| one.armed) == at,
                 Alarm::Posture => self.mode.stance.due == at,
-                Alarm::GoodbyesOver => self.calls.draining,
+                Alarm::GoodbyesOver => self.calls.service.draining,
                 Alarm::PingTrunk(_) | Alarm::RegisterTrunk(_) | Alarm::PingPhone(_) => true,
             };
             if !good {

@@ -89,7 +89,7 @@ impl Calls {
         by: OperatorId,
     ) {
         let now = step.now;
-        self.abandoned.expire(now.wall, self.settings.callers.call_back);
+        self.numbers.abandoned.expire(now.wall, self.settings.callers.call_back);
         let Some((number, of)) = self.next_call_back(&by) else {
             self.serve(net, step, taken, Some(account), Prompt::Refused);
             return;
@@ -104,7 +104,7 @@ impl Calls {
 
     /// `12 min ago, waited 0:42, 3 calls`: the calls of a number that waits to be called back. Durations do not depend on the time zone.
     fn about(&self, now: Now, number: &str) -> String {
-        let Some((last, waited_ms, calls)) = self.abandoned.about(number) else { return String::new() };
+        let Some((last, waited_ms, calls)) = self.numbers.abandoned.about(number) else { return String::new() };
         let (minutes, waited) = (now.wall.millis_since(last) / 60_000, waited_ms / 1_000);
         let calls = if calls > 1 { format!(", {calls} calls") } else { String::new() };
         format!("{minutes} min ago, waited {}:{:02}{calls}", waited / 60, waited % 60)
@@ -119,14 +119,14 @@ impl Calls {
     }
 
     pub(in crate::switchboard) fn next_call_back(&self, by: &OperatorId) -> Option<(String, CallId)> {
-        self.abandoned.next(by, |number| self.calling.has(number))
+        self.numbers.abandoned.next(by, |number| self.numbers.calling.has(number))
     }
 
     /// An emergency call is over: its number can be called.
     pub(in crate::switchboard) fn forget_calling(&mut self, id: CallId) {
         let call = self.calls.get(&id).filter(|call| call.placed_by.is_none());
         if let Some(number) = call.and_then(|call| call.shown.number.as_deref()) {
-            self.calling.remove(number);
+            self.numbers.calling.remove(number);
         }
     }
 
@@ -138,9 +138,9 @@ impl Calls {
         number: &str,
         by: &OperatorId,
     ) -> Result<Option<CallBack>, u16> {
-        self.abandoned.expire(now.wall, self.settings.callers.call_back);
+        self.numbers.abandoned.expire(now.wall, self.settings.callers.call_back);
         let number = self.number_as_known(number);
-        let open = self.abandoned.open(&number, by, |number| self.calling.has(number))?;
+        let open = self.numbers.abandoned.open(&number, by, |number| self.numbers.calling.has(number))?;
         let about = self.about(now, &number);
         Ok(open.map(|of| CallBack::held(of, number, about)))
     }
@@ -149,7 +149,7 @@ impl Calls {
     pub(in crate::switchboard) fn begin_call_back(&mut self, id: CallId) {
         if let Some(back) = self.calls.get_mut(&id).and_then(|call| call.call_back.as_mut()) {
             back.begun = true;
-            self.abandoned.begin(&back.number, id);
+            self.numbers.abandoned.begin(&back.number, id);
         }
     }
 }
@@ -157,8 +157,8 @@ impl Calls {
 impl Calls {
     /// The list for the console.
     pub(in crate::switchboard) fn call_backs(&mut self, now: Now) -> ConsoleReply {
-        self.abandoned.expire(now.wall, self.settings.callers.call_back);
-        ConsoleReply::CallBacks { call_backs: self.abandoned.views() }
+        self.numbers.abandoned.expire(now.wall, self.settings.callers.call_back);
+        ConsoleReply::CallBacks { call_backs: self.numbers.abandoned.views() }
     }
 
     /// Learns from a fact of a live call whom nobody has answered, whom somebody has, and who had whom last.
@@ -204,7 +204,7 @@ impl Calls {
                     // Who was removed while he rang has his call, and no account that could class it later.
                     if net.phones.has_account(operator) {
                         let worked = Worked { call: id, number: number.clone(), over_at: None };
-                        self.worked.insert(operator.clone(), worked);
+                        self.numbers.worked.insert(operator.clone(), worked);
                     }
                 }
                 if let Some(number) = number.filter(|_| !internal) {
@@ -218,7 +218,7 @@ impl Calls {
         let now = step.now;
         let Some(call) = self.calls.get(&id) else { return };
         for operator in &call.worked_by {
-            if let Some(worked) = self.worked.get_mut(operator).filter(|worked| worked.call == id) {
+            if let Some(worked) = self.numbers.worked.get_mut(operator).filter(|worked| worked.call == id) {
                 worked.over_at = Some(now.wall);
             }
         }
@@ -226,9 +226,9 @@ impl Calls {
             (Some(operator), Some(back)) if !call.has_talked() => {
                 let (by, back) = (operator.clone(), back.clone());
                 if !back.begun {
-                    return self.abandoned.let_go(&back.number, id);
+                    return self.numbers.abandoned.let_go(&back.number, id);
                 }
-                self.abandoned.in_vain(&back.number, id, now.wall);
+                self.numbers.abandoned.in_vain(&back.number, id, now.wall);
                 // Without a try there was no trunk to be had.
                 let (outcome, sip_status) = back.outcome.unwrap_or((OfferOutcome::Unreachable, None));
                 net.facts.late_fact(step, back.of, FactKind::CalledBack { by, over: id, outcome, sip_status });
@@ -242,9 +242,9 @@ impl Calls {
 impl Calls {
     /// Removes the numbers that may not be called back from the list.
     pub(in crate::switchboard) fn prune_call_backs(&mut self) {
-        let mut list = std::mem::take(&mut self.abandoned);
+        let mut list = std::mem::take(&mut self.numbers.abandoned);
         list.retain(|number| self.settings.may_call_back(number));
-        self.abandoned = list;
+        self.numbers.abandoned = list;
     }
 
     fn learn_unanswered(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
@@ -256,8 +256,8 @@ impl Calls {
         let waited_ms = u64::try_from(now.mono.since(call.received.mono).as_millis()).unwrap_or(u64::MAX);
         let short = u128::from(waited_ms) < self.settings.callers.short_abandon.as_millis();
         let missed = Unanswered { call: id, at: call.received.wall, waited_ms, short };
-        self.abandoned.expire(now.wall, self.settings.callers.call_back);
-        if let Some(lost) = self.abandoned.add(&number, missed) {
+        self.numbers.abandoned.expire(now.wall, self.settings.callers.call_back);
+        if let Some(lost) = self.numbers.abandoned.add(&number, missed) {
             net.facts.late_fact(step, lost, FactKind::CallBackLost);
         }
     }

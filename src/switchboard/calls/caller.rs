@@ -109,8 +109,11 @@ impl Calls {
             net.admission.guard.count(Reason::Overload);
         }
         let has_room = trunk.is_none_or(|trunk| net.trunks.has_room(trunk));
-        let full =
-            [(self.draining, Rejected::Draining), (is_full, Rejected::SiteFull), (!has_room, Rejected::TrunkFull)];
+        let full = [
+            (self.service.draining, Rejected::Draining),
+            (is_full, Rejected::SiteFull),
+            (!has_room, Rejected::TrunkFull),
+        ];
         if let Some((_, reason)) = full.into_iter().find(|(is_so, _)| *is_so) {
             return net.trunks.reject_call(&mut net.wire, step, taken, trunk, reason, 503);
         }
@@ -139,7 +142,7 @@ impl Calls {
             Origin::Phone(account) => self.received_from(account, taken.message, called),
         };
         step.alarms.insert(call.over_at, Alarm::TooLong(id));
-        self.calling.add(call.shown.number.as_deref());
+        self.numbers.calling.add(call.shown.number.as_deref());
         self.add_call(id, call);
         net.wire.hold_stream(id, taken.flow);
         self.look_up(net, step, Who::Caller(id));

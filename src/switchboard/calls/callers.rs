@@ -245,7 +245,7 @@ impl Calls {
     /// A call comes in: what is known of its number.
     pub(in crate::switchboard) fn knows(&mut self, now: Now, number: Option<&str>) -> Known {
         match number {
-            Some(number) => self.callers.calls(number, now.wall, &self.settings.callers),
+            Some(number) => self.numbers.callers.calls(number, now.wall, &self.settings.callers),
             // Who shows no number is nobody's neighbour: nothing is held against him.
             None => Known::default(),
         }
@@ -280,7 +280,7 @@ impl Calls {
         let number = self.number_as_known(number);
         let terms = &self.settings.callers;
         if hours == 0 {
-            if !self.callers.clear(&number, now.wall, terms) {
+            if !self.numbers.callers.clear(&number, now.wall, terms) {
                 return ConsoleReply::UnknownNumber;
             }
             self.lifted_meanwhile(&number);
@@ -288,28 +288,28 @@ impl Calls {
             return ConsoleReply::Done;
         }
         let until = now.after(Duration::from_secs(u64::from(hours) * 3600)).wall;
-        self.callers.mark(&number, until, now.wall, terms);
+        self.numbers.callers.mark(&number, until, now.wall, terms);
         net.facts.service_fact(step, FactKind::CallerMarked { number, until: Some(until), by });
         ConsoleReply::Done
     }
 
     pub(in crate::switchboard) fn marks(&self, now: Now) -> Vec<MarkView> {
-        self.callers.marks(now.wall, &self.settings.callers)
+        self.numbers.callers.marks(now.wall, &self.settings.callers)
     }
 
     /// A number that somebody has typed, as it is known: trunks with a country and without keep the same one in two ways.
     pub(in crate::switchboard) fn number_as_known(&self, number: &str) -> String {
         let countries = self.settings.trunks.iter().map(|trunk| trunk.terms.country.as_str());
         let whole = countries.filter(|country| !country.is_empty()).find_map(|country| e164(number, country));
-        let typed_is_known = self.callers.all.contains_key(number);
-        let better = whole.filter(|whole| !typed_is_known || self.callers.all.contains_key(whole));
+        let typed_is_known = self.numbers.callers.all.contains_key(number);
+        let better = whole.filter(|whole| !typed_is_known || self.numbers.callers.all.contains_key(whole));
         better.unwrap_or_else(|| number.to_owned())
     }
 
     /// Who is gone has no last call.
     pub(in crate::switchboard) fn forget_worked(&mut self, net: &mut NetworkParts) {
         let accounts = &net.phones.accounts;
-        self.worked.retain(|operator: &OperatorId, _| accounts.contains_key(operator));
+        self.numbers.worked.retain(|operator: &OperatorId, _| accounts.contains_key(operator));
     }
 }
 

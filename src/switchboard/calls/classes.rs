@@ -52,7 +52,7 @@ impl Calls {
 
     /// The call that he has, wraps up, or had not long ago.
     fn last_call_of(&self, now: Now, operator: &OperatorId) -> Option<CallId> {
-        let worked = self.worked.get(operator)?;
+        let worked = self.numbers.worked.get(operator)?;
         let wraps_up = self.acd.view(operator).is_some_and(|view| view.call == Some(worked.call));
         (wraps_up || worked.is_of_late(now)).then_some(worked.call)
     }
@@ -82,7 +82,7 @@ impl Calls {
         };
         self.classed_meanwhile(call, class == Class::Prank);
         if let Some(number) = self.number_of(call) {
-            self.callers.classed(&number, call, class == Class::Prank, now.wall, &self.settings.callers);
+            self.numbers.callers.classed(&number, call, class == Class::Prank, now.wall, &self.settings.callers);
         }
         net.facts.late_fact(step, call, FactKind::Disposed { class, category, note, by, agency });
         ConsoleReply::Done
@@ -93,6 +93,6 @@ impl Calls {
         if let Some(call) = self.calls.get(&id) {
             return call.shown.number.clone().filter(|_| call.placed_by.is_none());
         }
-        self.worked.values().find(|worked| worked.call == id).and_then(|worked| worked.number.clone())
+        self.numbers.worked.values().find(|worked| worked.call == id).and_then(|worked| worked.number.clone())
     }
 }

@@ -148,7 +148,7 @@ impl Calls {
                 None
             }
             PlacedFor::CallBack(back) => {
-                self.abandoned.begin(&back.number, id);
+                self.numbers.abandoned.begin(&back.number, id);
                 let of = back.of;
                 call.call_back = Some(back);
                 Some(of)
@@ -196,7 +196,8 @@ impl Calls {
             return Err(486);
         }
         // The room that is left is for emergencies.
-        let full = self.draining || self.placed.len() >= PLACED_CALLS_MAX || self.live >= self.settings.calls_max / 2;
+        let full =
+            self.service.draining || self.placed.len() >= PLACED_CALLS_MAX || self.live >= self.settings.calls_max / 2;
         if full || !self.has_pairs_for_placed(net, by) { Err(503) } else { Ok(()) }
     }
 }

@@ -130,7 +130,7 @@ impl Calls {
 
     /// Ends all (a drain ran out of time).
     pub(in crate::switchboard) fn hang_up_all(&mut self, net: &mut NetworkParts, step: &mut Step) {
-        self.draining = true;
+        self.service.draining = true;
         let calls: Vec<CallId> = self.calls.keys().copied().collect();
         for call in calls {
             self.end_for_fault(net, step, call);

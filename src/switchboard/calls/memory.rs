@@ -60,20 +60,20 @@ enum Turn {
 impl Calls {
     /// Somebody has spoken with the one who has this number.
     pub(in crate::switchboard) fn reached(&mut self, number: &str) {
-        self.abandoned.reached(number);
-        if let Some(meanwhile) = self.meanwhile.as_mut().filter(|all| all.reached.len() < CALL_BACKS_MAX) {
+        self.numbers.abandoned.reached(number);
+        if let Some(meanwhile) = self.numbers.meanwhile.as_mut().filter(|all| all.reached.len() < CALL_BACKS_MAX) {
             meanwhile.reached.insert(number.to_owned());
         }
     }
 
     pub(in crate::switchboard) fn lifted_meanwhile(&mut self, number: &str) {
-        if let Some(meanwhile) = self.meanwhile.as_mut().filter(|all| all.lifted.len() < CALL_BACKS_MAX) {
+        if let Some(meanwhile) = self.numbers.meanwhile.as_mut().filter(|all| all.lifted.len() < CALL_BACKS_MAX) {
             meanwhile.lifted.insert(number.to_owned());
         }
     }
 
     pub(in crate::switchboard) fn classed_meanwhile(&mut self, call: CallId, prank: bool) {
-        if let Some(meanwhile) = self.meanwhile.as_mut().filter(|all| all.classed.len() < CALL_BACKS_MAX) {
+        if let Some(meanwhile) = self.numbers.meanwhile.as_mut().filter(|all| all.classed.len() < CALL_BACKS_MAX) {
             meanwhile.classed.insert(call, prank);
         }
     }
@@ -89,8 +89,9 @@ impl Calls {
         for (_, operator, call) in talks {
             let (number, over_at) = (call.number.clone(), Some(call.ended.min(now.wall)));
             let worked = Worked { call: call.call, number, over_at };
-            if worked.is_of_late(now) && net.phones.has_account(operator) && !self.worked.contains_key(operator) {
-                self.worked.insert(operator.clone(), worked);
+            if worked.is_of_late(now) && net.phones.has_account(operator) && !self.numbers.worked.contains_key(operator)
+            {
+                self.numbers.worked.insert(operator.clone(), worked);
             }
         }
     }

@@ -73,13 +73,40 @@ use crate::switchboard::calls::service_calls::PhoneCall;
 use crate::switchboard::calls::without_port::PortShortage;
 use crate::switchboard::settings::Settings;
 
-/// States of the whole service that outputs have reported.
+/// States of the whole service, and those that outputs have reported.
 #[derive(Debug, Default)]
-pub(in crate::switchboard) struct Reported {
+pub(in crate::switchboard) struct ServiceState {
+    /// No new call is accepted.
+    pub(in crate::switchboard) draining: bool,
     pub(in crate::switchboard) drained: bool,
     pub(in crate::switchboard) unstaffed: bool,
     pub(in crate::switchboard) none_ready: bool,
     pub(in crate::switchboard) ports: PortShortage,
+}
+
+/// What is known of callers' numbers, and which calls operators had last.
+#[derive(Debug)]
+pub(in crate::switchboard) struct Numbers {
+    /// The numbers whose emergency calls live.
+    pub(in crate::switchboard) calling: call_back::Calling,
+    pub(in crate::switchboard) callers: callers::Callers,
+    pub(in crate::switchboard) abandoned: abandoned::Abandoned,
+    /// What happens before it is known what earlier runs knew.
+    pub(in crate::switchboard) meanwhile: Option<memory::Meanwhile>,
+    /// The last emergency call of each operator.
+    pub(in crate::switchboard) worked: BTreeMap<OperatorId, classes::Worked>,
+}
+
+impl Numbers {
+    fn new() -> Self {
+        Self {
+            calling: call_back::Calling::default(),
+            callers: callers::Callers::default(),
+            abandoned: abandoned::Abandoned::default(),
+            meanwhile: Some(memory::Meanwhile::default()),
+            worked: BTreeMap::new(),
+        }
+    }
 }
 
 /// Calls, their queue, and what is known of callers.
@@ -92,30 +119,22 @@ pub(in crate::switchboard) struct Calls {
     pub(in crate::switchboard) live: usize,
     /// Feature codes and test calls: sessions that end with the service itself.
     pub(in crate::switchboard) services: Map<u64, PhoneCall>,
-    pub(in crate::switchboard) service_calls: crate::switchboard::calls::service_calls::ServiceCalls,
+    pub(in crate::switchboard) service_calls: service_calls::ServiceCalls,
     /// Calls that operators have placed.
-    pub(in crate::switchboard) placed: crate::switchboard::calls::direct::PlacedCalls,
-    /// The numbers whose emergency calls live.
-    pub(in crate::switchboard) calling: crate::switchboard::calls::call_back::Calling,
+    pub(in crate::switchboard) placed: direct::PlacedCalls,
     /// Live emergency calls from the centre's own phones, by account.
     pub(in crate::switchboard) internal: BTreeMap<OperatorId, BTreeSet<CallId>>,
     /// Ring attempts to which no phone has responded.
-    pub(in crate::switchboard) unheard: crate::switchboard::calls::unheard::Unheard,
-    pub(in crate::switchboard) callers: crate::switchboard::calls::callers::Callers,
-    pub(in crate::switchboard) abandoned: crate::switchboard::calls::abandoned::Abandoned,
-    /// What happens before it is known what earlier runs knew.
-    pub(in crate::switchboard) meanwhile: Option<crate::switchboard::calls::memory::Meanwhile>,
-    /// The last emergency call of each operator.
-    pub(in crate::switchboard) worked: BTreeMap<OperatorId, crate::switchboard::calls::classes::Worked>,
+    pub(in crate::switchboard) unheard: unheard::Unheard,
+    pub(in crate::switchboard) numbers: Numbers,
     /// Calls whose callers wait without a port, those who came first first.
     pub(in crate::switchboard) without_port: Set<CallId>,
     /// Calls whose waiting callers may need an announcement at the end of the step.
     pub(in crate::switchboard) touched: Vec<CallId>,
     /// Calls in which a leg has stopped ringing: the port that its caller has for it may be taken back.
     pub(in crate::switchboard) port_unused: Vec<CallId>,
-    pub(in crate::switchboard) past_invites: crate::switchboard::calls::late::PastInvites,
-    pub(in crate::switchboard) draining: bool,
-    pub(in crate::switchboard) reported: Reported,
+    pub(in crate::switchboard) past_invites: late::PastInvites,
+    pub(in crate::switchboard) service: ServiceState,
 }
 
 impl Calls {
@@ -126,21 +145,16 @@ impl Calls {
             calls: Map::new(),
             live: 0,
             services: Map::new(),
-            service_calls: crate::switchboard::calls::service_calls::ServiceCalls::default(),
-            placed: crate::switchboard::calls::direct::PlacedCalls::default(),
-            calling: crate::switchboard::calls::call_back::Calling::default(),
+            service_calls: service_calls::ServiceCalls::default(),
+            placed: direct::PlacedCalls::default(),
             internal: BTreeMap::new(),
-            unheard: crate::switchboard::calls::unheard::Unheard::new(),
-            callers: crate::switchboard::calls::callers::Callers::default(),
-            abandoned: crate::switchboard::calls::abandoned::Abandoned::default(),
-            meanwhile: Some(crate::switchboard::calls::memory::Meanwhile::default()),
-            worked: BTreeMap::new(),
+            unheard: unheard::Unheard::new(),
+            numbers: Numbers::new(),
             without_port: Set::new(),
             touched: Vec::new(),
             port_unused: Vec::new(),
-            past_invites: crate::switchboard::calls::late::PastInvites::default(),
-            draining: false,
-            reported: Reported::default(),
+            past_invites: late::PastInvites::default(),
+            service: ServiceState::default(),
         }
     }
 }

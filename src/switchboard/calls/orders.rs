@@ -131,7 +131,7 @@ impl Calls {
     pub(in crate::switchboard) fn has_worked(&self, call: CallId, operator: &OperatorId) -> bool {
         let live = self.calls.get(&call).filter(|live| live.placed_by.is_none());
         live.is_some_and(|live| live.worked_by.contains(operator))
-            || self.worked.get(operator).is_some_and(|worked| worked.call == call)
+            || self.numbers.worked.get(operator).is_some_and(|worked| worked.call == call)
     }
 
     /// The leg over which the call's operator has his caller, for somebody who may command it: himself, or no operator.

@@ -134,7 +134,7 @@ impl Calls {
         call.stage = Stage::OwnPhones { to: to.clone() };
         let of = back.as_ref().map(|back| back.of);
         if let Some(back) = &back {
-            self.abandoned.hold(&back.number, id);
+            self.numbers.abandoned.hold(&back.number, id);
         }
         call.call_back = back;
         step.alarms.insert(call.over_at, Alarm::TooLong(id));

@@ -144,7 +144,7 @@ impl Calls {
     }
 
     fn station_fact(&mut self, net: &mut NetworkParts, step: &mut Step, station: &OperatorId, kind: FactKind) {
-        if let Some(meanwhile) = &mut self.meanwhile {
+        if let Some(meanwhile) = &mut self.numbers.meanwhile {
             meanwhile.stations.insert(station.clone());
         }
         net.facts.service_fact(step, kind);
@@ -247,7 +247,7 @@ impl Calls {
         let free = !net.phones.stations.of.contains_key(operator) && !net.phones.stations.at.contains_key(station);
         if fits && free {
             self.seat_at(net, now, station, operator);
-            if let Some(meanwhile) = &mut self.meanwhile {
+            if let Some(meanwhile) = &mut self.numbers.meanwhile {
                 meanwhile.stations.insert(station.clone());
             }
         }

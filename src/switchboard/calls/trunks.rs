@@ -17,7 +17,7 @@ impl Calls {
             let trunk = self.settings.trunks.get(index).filter(|trunk| trunk.target.is_some() || trunk.host.is_some());
             let wanted = trunk.and_then(|trunk| trunk.terms.register.as_ref()).map(|register| register.expires);
             let (sip_call_id, tag) = (step.rng.token().as_str().to_owned(), step.rng.token().as_str().to_owned());
-            let draining = self.draining;
+            let draining = self.service.draining;
             let Some(state) = net.trunks.states.get_mut(index) else { return };
             match (wanted, &mut state.binding) {
                 (Some(expires), None) if !draining => {

@@ -89,7 +89,7 @@ impl Parts {
             Input::Restore(restored) => self.restore(*restored),
             Input::Configure(settings) => self.configure(*settings),
             Input::Drain => {
-                if !std::mem::replace(&mut self.calls.draining, true) {
+                if !std::mem::replace(&mut self.calls.service.draining, true) {
                     self.net.trunks.leave_trunks(&mut self.net.wire, &mut self.step);
                 }
             }
@@ -215,13 +215,13 @@ impl Parts {
         }
         self.report_staffing();
         self.report_ports();
-        if self.calls.draining
-            && !self.calls.reported.drained
+        if self.calls.service.draining
+            && !self.calls.service.drained
             && self.calls.calls.is_empty()
             && self.calls.services.is_empty()
             && self.has_said_goodbye()
         {
-            self.calls.reported.drained = true;
+            self.calls.service.drained = true;
             self.subscriptions.leave_watches(&mut self.calls, &mut self.net, &mut self.step);
             self.calls.end_wrap_ups(&mut self.net, &mut self.step);
             self.net.facts.service_fact(&mut self.step, FactKind::Stopped);

@@ -35,13 +35,13 @@ impl Parts {
         if !self.net.phones.is_operator(&operator) {
             return ConsoleReply::UnknownOperator;
         }
-        self.calls.abandoned.expire(now.wall, self.settings.callers.call_back);
+        self.calls.numbers.abandoned.expire(now.wall, self.settings.callers.call_back);
         let number = match number {
             Some(number) => Some(self.calls.number_as_known(number)),
             None => self.calls.next_call_back(&operator).map(|(number, _)| number),
         };
         match number {
-            Some(number) if self.calls.abandoned.mean(&number, &operator) => {
+            Some(number) if self.calls.numbers.abandoned.mean(&number, &operator) => {
                 let text = format!("{} -> {number}", self.settings.feature_codes.call_back);
                 // Whose phone takes no texts sees it on the console.
                 let told = self.messages.announce_text(&mut self.net, &mut self.step, Some(operator), &text);

@@ -13,10 +13,10 @@ impl Parts {
     /// Reports each change of whether calls wait while no operator is staffed, or while no operator is ready.
     pub(in crate::switchboard) fn report_staffing(&mut self) {
         let (unstaffed, none_ready) = (self.calls.acd.is_unstaffed(), self.calls.acd.is_none_ready());
-        if std::mem::replace(&mut self.calls.reported.unstaffed, unstaffed) != unstaffed {
+        if std::mem::replace(&mut self.calls.service.unstaffed, unstaffed) != unstaffed {
             self.step.out.others.push(Output::Unstaffed(unstaffed));
         }
-        if std::mem::replace(&mut self.calls.reported.none_ready, none_ready) != none_ready {
+        if std::mem::replace(&mut self.calls.service.none_ready, none_ready) != none_ready {
             self.step.out.others.push(Output::NoneReady(none_ready));
         }
     }
@@ -32,10 +32,10 @@ impl Parts {
         if step.saturating_abs() < STEP_MIN_MS {
             return;
         }
-        self.calls.callers.shift(step);
-        self.calls.abandoned.shift(step);
+        self.calls.numbers.callers.shift(step);
+        self.calls.numbers.abandoned.shift(step);
         self.mode.stance.shift(step);
-        for worked in self.calls.worked.values_mut() {
+        for worked in self.calls.numbers.worked.values_mut() {
             worked.over_at = worked.over_at.map(|at| at.shifted(step));
         }
         self.mode.write_terms_again(&mut self.calls, &mut self.net, &mut self.step);
@@ -46,13 +46,13 @@ impl Parts {
     /// Takes over what earlier runs knew.
     pub(in crate::switchboard) fn remember(&mut self, past: Past) {
         let now = self.step.now;
-        let Some(meanwhile) = self.calls.meanwhile.take() else { return };
+        let Some(meanwhile) = self.calls.numbers.meanwhile.take() else { return };
         let terms = self.settings.callers.clone();
-        for lost in self.calls.abandoned.take_over(unanswered(now, &past, &terms), &meanwhile.reached) {
+        for lost in self.calls.numbers.abandoned.take_over(unanswered(now, &past, &terms), &meanwhile.reached) {
             self.net.facts.late_fact(&mut self.step, lost, FactKind::CallBackLost);
         }
         self.calls.prune_call_backs();
-        self.calls.callers.take_over(known(now, &past, &terms, &meanwhile.classed), &meanwhile.lifted);
+        self.calls.numbers.callers.take_over(known(now, &past, &terms, &meanwhile.classed), &meanwhile.lifted);
         self.calls.remember_worked(&mut self.net, now, &past);
         self.mode.remember_posture(&mut self.calls, &mut self.step, &past);
         self.calls.remember_stations(&mut self.net, now, &past, &meanwhile.stations);
@@ -82,10 +82,10 @@ impl Parts {
             let FactKind::CallerMarked { number, until, .. } = &fact.kind else { continue };
             let at = fact.at.min(now.wall);
             match until.map(|until| rebased(now.wall, fact.at, until)) {
-                Some(until) if until > now.wall => self.calls.callers.mark(number, until, at, &settings),
+                Some(until) if until > now.wall => self.calls.numbers.callers.mark(number, until, at, &settings),
                 Some(_) => {}
                 None => {
-                    self.calls.callers.clear(number, at, &settings);
+                    self.calls.numbers.callers.clear(number, at, &settings);
                     self.calls.lifted_meanwhile(number);
                 }
             }
@@ -108,7 +108,7 @@ impl Parts {
             (false, false) => PortShortage::Reserve,
             (false, true) => PortShortage::None,
         };
-        if std::mem::replace(&mut self.calls.reported.ports, shortage) != shortage {
+        if std::mem::replace(&mut self.calls.service.ports, shortage) != shortage {
             self.step.say(Output::Ports(shortage));
         }
     }

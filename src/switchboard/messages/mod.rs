@@ -11,7 +11,7 @@ use crate::switchboard::settings::Settings;
 #[derive(Debug)]
 pub(in crate::switchboard) struct Messages {
     settings: Arc<Settings>,
-    pub(in crate::switchboard) texts: crate::switchboard::messages::texts::Texts,
+    pub(in crate::switchboard) texts: texts::Texts,
 }
 
 impl Messages {
@@ -21,6 +21,6 @@ impl Messages {
     }
 
     pub(in crate::switchboard) fn new(settings: Arc<Settings>) -> Self {
-        Self { settings, texts: crate::switchboard::messages::texts::Texts::default() }
+        Self { settings, texts: texts::Texts::default() }
     }
 }

@@ -14,7 +14,7 @@ impl Mode {
         step: &mut Step,
     ) {
         let now = step.now;
-        for (number, until) in calls.callers.marked(now.wall) {
+        for (number, until) in calls.numbers.callers.marked(now.wall) {
             let by = CALENDAR.to_owned();
             net.facts.service_fact(step, FactKind::CallerMarked { number, until: Some(until), by });
         }

@@ -12,7 +12,7 @@ use crate::switchboard::settings::Settings;
 #[derive(Debug)]
 pub(in crate::switchboard) struct Mode {
     settings: Arc<Settings>,
-    pub(in crate::switchboard) stance: crate::switchboard::mode::posture::Stance,
+    pub(in crate::switchboard) stance: posture::Stance,
     /// Both clocks at the last step, to detect a step of the wall clock.
     pub(in crate::switchboard) last_step: Now,
 }
@@ -24,6 +24,6 @@ impl Mode {
     }
 
     pub(in crate::switchboard) fn new(settings: Arc<Settings>, now: Now) -> Self {
-        Self { settings, stance: crate::switchboard::mode::posture::Stance::default(), last_step: now }
+        Self { settings, stance: posture::Stance::default(), last_step: now }
     }
 }

@@ -29,8 +29,8 @@ pub(in crate::switchboard) struct Phones {
     pub(in crate::switchboard) accounts_known: bool,
     pub(in crate::switchboard) registrar: Registrar,
     pub(in crate::switchboard) stations: Stations,
-    pub(in crate::switchboard) pings: crate::switchboard::phones::keep_alive::Pings,
-    pub(in crate::switchboard) recovered: crate::switchboard::phones::recovered::Recovered,
+    pub(in crate::switchboard) pings: keep_alive::Pings,
+    pub(in crate::switchboard) recovered: recovered::Recovered,
     pub(in crate::switchboard) started: Instant,
 }
 
@@ -48,8 +48,8 @@ impl Phones {
             accounts_known: false,
             registrar,
             stations: Stations::default(),
-            pings: crate::switchboard::phones::keep_alive::Pings::default(),
-            recovered: crate::switchboard::phones::recovered::Recovered::default(),
+            pings: keep_alive::Pings::default(),
+            recovered: recovered::Recovered::default(),
             started,
         }
     }

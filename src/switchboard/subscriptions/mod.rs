@@ -13,7 +13,7 @@ use crate::switchboard::settings::Settings;
 #[derive(Debug)]
 pub(in crate::switchboard) struct Subscriptions {
     settings: Arc<Settings>,
-    pub(in crate::switchboard) table: crate::switchboard::subscriptions::subscription::Subscriptions,
+    pub(in crate::switchboard) table: subscription::Subscriptions,
 }
 
 impl Subscriptions {
@@ -23,6 +23,6 @@ impl Subscriptions {
     }
 
     pub(in crate::switchboard) fn new(settings: Arc<Settings>) -> Self {
-        Self { settings, table: crate::switchboard::subscriptions::subscription::Subscriptions::default() }
+        Self { settings, table: subscription::Subscriptions::default() }
     }
 }

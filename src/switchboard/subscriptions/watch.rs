@@ -58,7 +58,7 @@ impl Subscriptions {
         if let Some(known) = known {
             self.drop_watch(net, step, known);
         }
-        if calls.reported.drained || !self.table.has_room(&watcher) {
+        if calls.service.drained || !self.table.has_room(&watcher) {
             return net.wire.reply(step, taken, 503, &[(Name::RetryAfter, b"60")]);
         }
         let tag = step.rng.token();

@@ -19,10 +19,10 @@ use crate::switchboard::settings::Settings;
 pub(in crate::switchboard) struct Trunks {
     settings: Arc<Settings>,
     /// Beside `settings.trunks`, in the same order.
-    pub(in crate::switchboard) states: Vec<crate::switchboard::trunks::trunk::TrunkState>,
+    pub(in crate::switchboard) states: Vec<trunk::TrunkState>,
     /// By the trunk's name.
-    targets: BTreeMap<String, crate::switchboard::trunks::targets::Targets>,
-    pub(in crate::switchboard) channels: crate::switchboard::trunks::seats::Seats,
+    targets: BTreeMap<String, targets::Targets>,
+    pub(in crate::switchboard) channels: seats::Seats,
     /// The names of trunks that the peers of connections have proven.
     pub(in crate::switchboard) proven: BTreeMap<ConnectionId, Vec<String>>,
 }
@@ -38,7 +38,7 @@ impl Trunks {
             settings,
             states: Vec::new(),
             targets: BTreeMap::new(),
-            channels: crate::switchboard::trunks::seats::Seats::default(),
+            channels: seats::Seats::default(),
             proven: BTreeMap::new(),
         }
     }

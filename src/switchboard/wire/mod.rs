@@ -33,20 +33,20 @@ use crate::switchboard::wire::requests::Asked;
 pub(in crate::switchboard) struct Wire {
     pub(in crate::switchboard) settings: Arc<Settings>,
     pub(in crate::switchboard) transactions: Transactions,
-    pub(in crate::switchboard) clients: crate::switchboard::wire::clients::Clients,
+    pub(in crate::switchboard) clients: clients::Clients,
     pub(in crate::switchboard) dialogs: Map<DialogKey, Who>,
     /// Dialogs that are over, for those who would replace them.
-    pub(in crate::switchboard) past: crate::switchboard::wire::past_dialogs::Past,
+    pub(in crate::switchboard) past: past_dialogs::Past,
     /// INVITEs that have no final response yet.
     pub(in crate::switchboard) invites: Map<ServerId, Who>,
     pub(in crate::switchboard) merged: Map<MergeKey, CallId>,
     /// Callers' legs by the connection that they go over.
     pub(in crate::switchboard) streams: Map<ConnectionId, BTreeSet<CallId>>,
-    pub(in crate::switchboard) ways_back: crate::switchboard::wire::connections::WaysBack,
-    pub(in crate::switchboard) closed: crate::switchboard::wire::connections::Closed,
+    pub(in crate::switchboard) ways_back: connections::WaysBack,
+    pub(in crate::switchboard) closed: connections::Closed,
     /// Requests whose final response may ask for another try.
-    pub(in crate::switchboard) retries: Map<ClientId, crate::switchboard::wire::requests::Asked>,
-    pub(in crate::switchboard) lookups: crate::switchboard::wire::lookups::Lookups,
+    pub(in crate::switchboard) retries: Map<ClientId, requests::Asked>,
+    pub(in crate::switchboard) lookups: lookups::Lookups,
     pub(in crate::switchboard) events: Vec<Event>,
 }
 
@@ -60,16 +60,16 @@ impl Wire {
         Self {
             transactions: Transactions::with_max(settings.guard.transactions_max),
             settings,
-            clients: crate::switchboard::wire::clients::Clients::default(),
+            clients: clients::Clients::default(),
             dialogs: Map::new(),
-            past: crate::switchboard::wire::past_dialogs::Past::default(),
+            past: past_dialogs::Past::default(),
             invites: Map::new(),
             merged: Map::new(),
             streams: Map::new(),
             ways_back: BTreeMap::new(),
-            closed: crate::switchboard::wire::connections::Closed::default(),
+            closed: connections::Closed::default(),
             retries: Map::new(),
-            lookups: crate::switchboard::wire::lookups::Lookups::default(),
+            lookups: lookups::Lookups::default(),
             events: Vec::new(),
         }
     }
