@@ -130,15 +130,21 @@ fn named_by_root(root: &str) -> Vec<(String, String)> {
     let code = code.split_whitespace().collect::<Vec<_>>().join(" ");
     let uses =
         code.split(';').filter_map(|line| line.trim().strip_prefix("pub ").unwrap_or(line.trim()).strip_prefix("use "));
-    let paths = uses.flat_map(|path| tree(path).0).filter(|path| PARTS.contains(&path.split("::").next().unwrap()));
+    let paths =
+        uses.flat_map(|path| tree(path).0).filter(|path| PARTS.contains(&path.split("::").next().unwrap_or_default()));
     paths
-        .map(|path| (path.rsplit("::").next().unwrap().to_owned(), path.split("::").next().unwrap().to_owned()))
+        .map(|path| {
+            (
+                path.rsplit("::").next().unwrap_or_default().to_owned(),
+                path.split("::").next().unwrap_or_default().to_owned(),
+            )
+        })
         .collect()
 }
 
 /// The dependencies of one file of `switchboard` on parts that stand below its own. `path` is relative to src/switchboard.
 fn upward(path: &str, text: &str, root: &[(String, String)]) -> Vec<String> {
-    let part = path.split(['/', '.']).next().unwrap();
+    let part = path.split(['/', '.']).next().unwrap_or_default();
     let rank = |part: &str| PARTS.iter().position(|name| *name == part);
     let Some(own) = rank(part) else { return vec![format!("{path}: `{part}` is no part of the switchboard")] };
     let (code, _) = split_code(text);
@@ -146,7 +152,7 @@ fn upward(path: &str, text: &str, root: &[(String, String)]) -> Vec<String> {
         paths(&code, "crate").into_iter().filter_map(|path| path.strip_prefix("switchboard::").map(str::to_owned));
     let mut found = Vec::new();
     for named in of_switchboard {
-        let first = named.split("::").next().unwrap();
+        let first = named.split("::").next().unwrap_or_default();
         let other = rank(first)
             .map(|_| first)
             .or_else(|| root.iter().find(|(item, _)| item == first).map(|(_, part)| part.as_str()));

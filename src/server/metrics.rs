@@ -96,26 +96,14 @@ impl Metrics {
             calls_answered: made.counter("calls_answered_total", "Calls that an operator or the fallback answered.")?,
             calls_rejected: rejected(&made)?,
             bindings_marked: made.counter("bindings_marked_total", "Times that a phone was marked as unreachable.")?,
-            offers_ended: made.counters(
-                "offers_ended_total",
-                "Ring attempts at operators, by outcome.",
-                &["outcome"],
-            )?,
+            offers_ended: offers_ended(&made)?,
             operators_lost: made.counter("operators_lost_total", "Answered calls whose operator's leg was lost.")?,
             transfers: made.counters("transfers_total", "Transfers, by outcome: done, failed.", &["outcome"])?,
-            call_backs: made.counters(
-                "call_backs_total",
-                "Call-backs to unanswered callers, by outcome; lost: the list was full.",
-                &["outcome"],
-            )?,
+            call_backs: call_backs(&made)?,
             sessions_expired: sessions_expired(&made)?,
             silent_legs_present: made
                 .counter("silent_legs_present_total", "Silent parties that responded; their calls continue.")?,
-            silent_prompts: made.counters(
-                "silent_prompts_total",
-                "Callers asked for a digit if they cannot speak: requested, or because they were silent.",
-                &["way"],
-            )?,
+            silent_prompts: silent_prompts(&made)?,
             desks: Desks::new(&made)?,
             nobody_on_shift: made.counter("nobody_on_shift_total", "Calls that found no operator on shift.")?,
             recordings_failed: made.counter("recordings_failed_total", "Recordings that could not be made.")?,
@@ -239,6 +227,26 @@ impl Metrics {
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
+}
+
+fn offers_ended(made: &Maker) -> Result<IntCounterVec, prometheus::Error> {
+    made.counters("offers_ended_total", "Ring attempts at operators, by outcome.", &["outcome"])
+}
+
+fn call_backs(made: &Maker) -> Result<IntCounterVec, prometheus::Error> {
+    made.counters(
+        "call_backs_total",
+        "Call-backs to unanswered callers, by outcome; lost: the list was full.",
+        &["outcome"],
+    )
+}
+
+fn silent_prompts(made: &Maker) -> Result<IntCounterVec, prometheus::Error> {
+    made.counters(
+        "silent_prompts_total",
+        "Callers asked for a digit if they cannot speak: requested, or because they were silent.",
+        &["way"],
+    )
 }
 
 fn sessions_expired(made: &Maker) -> Result<IntCounter, prometheus::Error> {

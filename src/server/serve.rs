@@ -126,8 +126,7 @@ async fn run(config: Config, signals: Signals, clock: Clock, log: &LogGuard) -> 
     let http = tokio::spawn(console_api::serve(config.console.clone(), alarms.clone(), console));
     tell_standby(&config);
     let names = Followers::new(&config.trunks, &config.sip.name_servers, &desk);
-    let file = config.file.clone();
-    let running = config;
+    let (file, running) = (config.file.clone(), config);
     let watch = Watch {
         names,
         file,

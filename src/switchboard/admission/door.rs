@@ -54,7 +54,7 @@ impl Admission {
             Received::New(server) => Some(server),
             Received::Full => {
                 if let Some(trunk) = trunks.trunk_of(flow).filter(|_| message.method() == Some(Method::Invite)) {
-                    trunks.report_rejection(step, flow, message, Some(trunk), Rejected::Overload, 503, None);
+                    trunks.report_rejection(step, flow, message, Some(trunk), Rejected::Overload, (503, None));
                 }
                 self.refuse(step, flow, message, 503, &[(Name::RetryAfter, b"5")]);
                 None

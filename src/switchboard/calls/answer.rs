@@ -203,6 +203,6 @@ impl Calls {
         let Some(line) = self.line_mut(who) else { return };
         let (flow, ack) = (flow.unwrap_or_else(|| line.flow_in(&dialog)), line.ack(&dialog, cseq));
         let hangs_up = line.hangs_up(&dialog);
-        net.trunks.decline_over(&mut net.wire, step, who, flow, ack, dialog, hangs_up);
+        net.trunks.decline_over(&mut net.wire, step, who, flow, (ack, hangs_up), dialog);
     }
 }

@@ -27,7 +27,7 @@ impl Calls {
         }
         let to = offer.to.clone();
         self.silence_leg(net, step, id, leg);
-        self.offer_ended(net, step, id, leg, to, outcome, None);
+        self.offer_ended(net, step, id, leg, to, (outcome, None));
     }
 
     /// We end an offer whose call no longer needs it (it is over, or somebody else was first).

@@ -46,7 +46,7 @@ impl Calls {
         let (class, code) = codes.find_map(|(code, class)| Some((*class, dialled.strip_prefix(code.as_str())?)))?;
         let Some(call) = self.last_call_of(now, operator) else { return Some(false) };
         let category = Some(code).filter(|code| !code.is_empty());
-        let done = self.dispose(net, step, call, class, category.map(str::to_owned), None, operator.to_string());
+        let done = self.dispose(net, step, call, (class, category.map(str::to_owned), None), operator.to_string());
         Some(done == ConsoleReply::Done)
     }
 
@@ -63,9 +63,7 @@ impl Calls {
         net: &mut NetworkParts,
         step: &mut Step,
         call: CallId,
-        class: Class,
-        category: Option<String>,
-        note: Option<String>,
+        (class, category, note): (Class, Option<String>, Option<String>),
         by: String,
     ) -> ConsoleReply {
         let now = step.now;

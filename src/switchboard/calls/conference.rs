@@ -148,8 +148,7 @@ impl Calls {
         id: CallId,
         leg: LegNo,
         to: &Callee,
-        outcome: OfferOutcome,
-        sip_status: Option<u16>,
+        (outcome, sip_status): (OfferOutcome, Option<u16>),
     ) {
         let now = step.now;
         let guest = self.calls.get_mut(&id).and_then(|call| call.guests.remove(&leg));
@@ -193,7 +192,7 @@ impl Calls {
         call.guests.retain(|no, _| legs.get(no).is_none_or(|leg| !leg.is_ringing() || leg.to != to));
         self.send_guests_away(net, step, id);
         let referor = Referor { call: id, leg, operator };
-        self.begin_transfer(net, step, &referor, &to.clone().into(), None, told.unwrap_or(Who::Offer(id, leg)), None);
+        self.begin_transfer(net, step, &referor, &to.clone().into(), None, (told.unwrap_or(Who::Offer(id, leg)), None));
         if let Callee::Operator(operator) = &to {
             self.acd.guest_is_passed(id, operator);
         }

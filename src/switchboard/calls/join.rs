@@ -39,7 +39,7 @@ impl Calls {
         let Some(Consulted { to, talks, legs }) = consulted else {
             return self.pass_on_in_vain(net, step, referor, Destination::Queue, 481);
         };
-        self.begin_transfer(net, step, referor, &to.clone().into(), Some(placed), asked_in, referred_by);
+        self.begin_transfer(net, step, referor, &to.clone().into(), Some(placed), (asked_in, referred_by));
         self.part(step, placed);
         let legs = self.move_legs(net, step, placed, legs, id);
         if let Callee::Operator(operator) = &to {

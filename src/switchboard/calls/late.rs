@@ -87,7 +87,7 @@ impl Calls {
         let flow = from_second.unwrap_or_else(|| past.line.flow_in(&dialog));
         let (who, ack) = (past.who, past.line.ack(&dialog, cseq));
         let hangs_up = past.line.hangs_up(&dialog);
-        net.trunks.decline_over(&mut net.wire, step, who, flow, ack, dialog, hangs_up);
+        net.trunks.decline_over(&mut net.wire, step, who, flow, (ack, hangs_up), dialog);
     }
 }
 

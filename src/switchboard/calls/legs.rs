@@ -40,7 +40,7 @@ impl Calls {
     ) {
         net.admission.guard.count(Reason::Foreign);
         if let Some(trunk) = self.trunk_of_usage(net, usage) {
-            net.trunks.report_rejection(step, flow, message, Some(trunk), Rejected::ForeignHost, status, None);
+            net.trunks.report_rejection(step, flow, message, Some(trunk), Rejected::ForeignHost, (status, None));
         }
     }
 }

@@ -233,8 +233,7 @@ impl Calls {
         });
         let (anchor, mut line) = (sound.anchor, Line::new(flow, follow_target));
         line.sound = Some(sound);
-        let sent = net.wire.request(step, flow, Method::Invite, &branch, bytes.clone());
-        let Some(client) = sent else {
+        let Some(client) = net.wire.request(step, flow, Method::Invite, &branch, bytes.clone()) else {
             net.media.return_anchor(step, anchor);
             return false;
         };

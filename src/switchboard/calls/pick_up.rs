@@ -64,7 +64,7 @@ impl Calls {
         if let Some(placed) = consulted {
             self.end_call(net, step, placed, Ending::by(Side::Operator, EndCause::Normal).refusing(487));
         }
-        self.relieve(net, step, taken, (id, leg), who, to, arriving);
+        self.relieve(net, step, taken, (id, leg), (who, to), arriving);
     }
 
     /// The leg whose place an operator may take: one that rings for a caller who talks with no operator; of one that talks, only if it
@@ -113,8 +113,7 @@ impl Calls {
         step: &mut Step,
         taken: &Taken<'_, '_>,
         (id, old): (CallId, LegNo),
-        who: Who,
-        to: Callee,
+        (who, to): (Who, Callee),
         arriving: Arriving,
     ) {
         let now = step.now;

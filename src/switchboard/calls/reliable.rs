@@ -310,7 +310,7 @@ impl Calls {
         early.agreed = early.agreed.or_else(|| offer.line.answer_in(message));
         let (builder, number) = early.dialog.request(Method::Prack);
         let flow = offer.line.flow_in(&early.dialog);
-        net.trunks.send_prack(&mut net.wire, step, (who, key), flow, (builder, number), rseq, message);
+        net.trunks.send_prack(&mut net.wire, step, (who, key), flow, (builder, number, rseq), message);
         true
     }
 }

@@ -123,7 +123,7 @@ impl Calls {
             }
         }
         self.drop_leg(net, step, id, leg);
-        self.offer_ended(net, step, id, leg, to, outcome, sip_status);
+        self.offer_ended(net, step, id, leg, to, (outcome, sip_status));
     }
 
     /// Writes the outcome down, tells the ACD, and finds the call's next stage.
@@ -134,8 +134,7 @@ impl Calls {
         id: CallId,
         leg: LegNo,
         to: Callee,
-        outcome: OfferOutcome,
-        sip_status: Option<u16>,
+        (outcome, sip_status): (OfferOutcome, Option<u16>),
     ) {
         let now = step.now;
         self.fact(net, step, id, FactKind::OfferEnded { leg, to: to.clone(), outcome, sip_status });
@@ -143,7 +142,7 @@ impl Calls {
             self.cancel_overdue(net, step, id, leg, operator);
         }
         if self.is_guest(id, leg) {
-            return self.guest_refused(net, step, id, leg, &to, outcome, sip_status);
+            return self.guest_refused(net, step, id, leg, &to, (outcome, sip_status));
         }
         let Some(stage) = self.calls.get(&id).map(|call| call.stage.clone()) else { return };
         if let (Callee::Operator(operator), false) = (&to, stage == Stage::Ended || self.rings_another_phone(id, &to)) {

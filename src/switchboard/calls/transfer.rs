@@ -41,7 +41,7 @@ impl Calls {
         let now = step.now;
         let (id, leg) = (referor.call, referor.leg);
         let told = Who::Offer(id, leg);
-        self.begin_transfer(net, step, referor, &to, None, told, referred_by);
+        self.begin_transfer(net, step, referor, &to, None, (told, referred_by));
         let why = format!("passed on by {}", referor.operator);
         let refused = match &to {
             Destination::Queue => return self.pass_to_queue(net, step, id, leg),
@@ -82,7 +82,7 @@ impl Calls {
         to: Destination,
         status: u16,
     ) {
-        self.begin_transfer(net, step, referor, &to, None, Who::Offer(referor.call, referor.leg), None);
+        self.begin_transfer(net, step, referor, &to, None, (Who::Offer(referor.call, referor.leg), None));
         self.transfer_failed(net, step, referor.call, crate::switchboard::calls::leg::outcome_of(status), status);
     }
 
@@ -94,8 +94,7 @@ impl Calls {
         referor: &Referor,
         to: &Destination,
         consulted: Option<CallId>,
-        told: Who,
-        referred_by: Option<Bytes>,
+        (told, referred_by): (Who, Option<Bytes>),
     ) {
         let Referor { call: id, leg, operator } = referor.clone();
         self.send_guests_away(net, step, id);

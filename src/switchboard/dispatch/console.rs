@@ -29,7 +29,7 @@ impl Parts {
                 }
             }
             ConsoleCommand::SetDisposition { call, class, category, note, by } => {
-                self.calls.dispose(&mut self.net, &mut self.step, call, class, category, note, by)
+                self.calls.dispose(&mut self.net, &mut self.step, call, (class, category, note), by)
             }
             ConsoleCommand::SilentPrompt { call } => self.calls.silent_prompt(&mut self.net, &mut self.step, &by, call),
             ConsoleCommand::CallBacks => self.calls.call_backs(now),

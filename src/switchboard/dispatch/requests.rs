@@ -76,8 +76,7 @@ impl Parts {
                     message,
                     trunk,
                     Rejected::Repeated,
-                    status,
-                    None,
+                    (status, None),
                 );
             }
             return self.net.admission.refuse(&mut self.step, flow, message, status, &[]);
@@ -107,57 +106,58 @@ impl Parts {
                 }
                 self.net.admission.challenge(&mut self.step, flow, message, false);
             }
-            Method::Register => {
-                if let Some(server) =
-                    self.net.admission.take_in(&mut self.net.wire, &mut self.net.trunks, &mut self.step, flow, message)
-                {
-                    self.register(&Taken { flow, message, server });
+            Method::Register | Method::Invite | Method::Subscribe | Method::Message => {
+                let Self { net, step, .. } = self;
+                let server = net.admission.take_in(&mut net.wire, &mut net.trunks, step, flow, message);
+                if let Some(server) = server {
+                    self.serve(&Taken { flow, message, server }, method, trunk);
                 }
             }
-            Method::Invite => {
-                if let Some(server) =
-                    self.net.admission.take_in(&mut self.net.wire, &mut self.net.trunks, &mut self.step, flow, message)
-                {
-                    let taken = Taken { flow, message, server };
-                    match trunk {
-                        Some(trunk) => self.calls.invited(&mut self.net, &mut self.step, &taken, trunk),
-                        None => self.phone_invited(&taken),
-                    }
-                }
-            }
-            Method::Subscribe | Method::Message => {
-                if let Some(server) =
-                    self.net.admission.take_in(&mut self.net.wire, &mut self.net.trunks, &mut self.step, flow, message)
-                {
-                    let taken = Taken { flow, message, server };
-                    if method == Method::Subscribe {
-                        self.subscriptions.subscribed(&mut self.calls, &mut self.net, &mut self.step, &taken);
-                    } else {
-                        self.messages.messaged(&mut self.calls, &mut self.net, &mut self.step, &taken);
-                    }
-                }
-            }
+            Method::Bye
+            | Method::Prack
+            | Method::Update
+            | Method::Info
+            | Method::Refer
+            | Method::Notify
+            | Method::Publish
+            | Method::Ack
+            | Method::Cancel
+            | Method::Other => self.reject_stray(flow, message, method),
+        }
+    }
+
+    /// Serves a request outside a dialog.
+    fn serve(&mut self, taken: &Taken<'_, '_>, method: Method, trunk: Option<usize>) {
+        let Self { net, step, calls, .. } = self;
+        match (method, trunk) {
+            (Method::Register, _) => self.register(taken),
+            (Method::Invite, Some(trunk)) => calls.invited(net, step, taken, trunk),
+            (Method::Invite, None) => self.phone_invited(taken),
+            (Method::Subscribe, _) => self.subscriptions.subscribed(calls, net, step, taken),
+            (_, _) => self.messages.messaged(calls, net, step, taken),
+        }
+    }
+
+    /// Rejects a request that belongs into a dialog, or whose method is not supported.
+    fn reject_stray(&mut self, flow: Flow, message: &Message<'_>, method: Method) {
+        let known = self.net.phones.is_known(flow.remote.ip());
+        match method {
             Method::Bye | Method::Prack | Method::Update | Method::Info => {
                 self.net.admission.refuse(&mut self.step, flow, message, 481, &[])
             }
             // Only who has a caller can pass him on (RFC 3515 §2.4.4 leaves the policy to us).
             Method::Refer => self.net.admission.refuse(&mut self.step, flow, message, 403, &[]),
             // RFC 6665 §4.1.3.
-            Method::Notify if !self.net.phones.is_known(flow.remote.ip()) => {
-                self.net.admission.refuse(&mut self.step, flow, message, 481, &[])
-            }
+            Method::Notify if !known => self.net.admission.refuse(&mut self.step, flow, message, 481, &[]),
             // A 405 must have Allow (RFC 3261 §21.4.6), which is longer than the request.
-            Method::Publish if !self.net.phones.is_known(flow.remote.ip()) => {
-                self.net.admission.refuse(&mut self.step, flow, message, 403, &[])
-            }
+            Method::Publish if !known => self.net.admission.refuse(&mut self.step, flow, message, 403, &[]),
             Method::Ack | Method::Cancel | Method::Notify | Method::Publish => {
                 self.net.admission.refuse(&mut self.step, flow, message, 405, &[(Name::Allow, ALLOW)])
             }
             // Only a 405 must have Allow (RFC 3261 §21.4.6).
-            Method::Other if !self.net.phones.is_known(flow.remote.ip()) => {
-                self.net.admission.refuse(&mut self.step, flow, message, 501, &[])
-            }
+            Method::Other if !known => self.net.admission.refuse(&mut self.step, flow, message, 501, &[]),
             Method::Other => self.net.admission.refuse(&mut self.step, flow, message, 501, &[(Name::Allow, ALLOW)]),
+            Method::Options | Method::Register | Method::Invite | Method::Subscribe | Method::Message => {}
         }
     }
 

@@ -112,7 +112,7 @@ impl Trunks {
         reason: Rejected,
         status: u16,
     ) {
-        self.report_rejection(step, taken.flow, taken.message, trunk, reason, status, None);
+        self.report_rejection(step, taken.flow, taken.message, trunk, reason, (status, None));
         match status {
             503 => wire.reply(step, taken, status, &[(Name::RetryAfter, b"5")]),
             _ => wire.reply(step, taken, status, &[]),
@@ -131,7 +131,7 @@ impl Trunks {
             && let Some(trunk) = self.trunk_of(flow)
         {
             let reason = Rejected::of(fault);
-            self.report_rejection(step, flow, message, Some(trunk), reason, fault.status, Some(fault.why));
+            self.report_rejection(step, flow, message, Some(trunk), reason, (fault.status, Some(fault.why)));
         }
     }
 
@@ -149,7 +149,7 @@ impl Trunks {
             || self.settings.is_desk_number(called.as_bytes())
             || self.settings.missing_prefix(&called).is_some();
         if ours && !phones.registrar.has_binding_at(flow.remote.ip()) {
-            self.report_rejection(step, flow, message, None, Rejected::UnknownPeer, 401, None);
+            self.report_rejection(step, flow, message, None, Rejected::UnknownPeer, (401, None));
         }
     }
 
@@ -161,8 +161,7 @@ impl Trunks {
         message: &Message<'_>,
         trunk: Option<usize>,
         reason: Rejected,
-        status: u16,
-        why: Option<&'static str>,
+        (status, why): (u16, Option<&'static str>),
     ) {
         let trunk = trunk.and_then(|trunk| self.settings.trunks.get(trunk)).map(|trunk| trunk.name.clone());
         let (source, called) = (flow.remote.ip().to_canonical(), called_user(message));

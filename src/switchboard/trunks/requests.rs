@@ -46,9 +46,8 @@ impl Trunks {
         step: &mut Step,
         who: Who,
         flow: Flow,
-        ack: Builder,
+        (ack, hangs_up): (Builder, bool),
         mut dialog: Dialog,
-        hangs_up: bool,
     ) {
         let branch = format!("z9hG4bK{}", step.rng.token());
         let sent_by = self.settings.advertised(flow).to_owned();
@@ -92,8 +91,7 @@ impl Trunks {
         step: &mut Step,
         (who, key): (Who, DialogKey),
         flow: Flow,
-        (builder, number): (Builder, u32),
-        rseq: u32,
+        (builder, number, rseq): (Builder, u32, u32),
         message: &Message<'_>,
     ) {
         let cseq = message.cseq().map_or(0, |cseq| cseq.number);
