@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use crate::cdr::fact::{Callee, EndCause, Side};
+use crate::cdr::fact::{Callee, EndCause, FactKind, Side};
 use crate::clock::Instant;
-use crate::ids::{CallId, LegNo};
+use crate::ids::{CallId, LegNo, OperatorId};
 use crate::media::command::Command;
 use crate::sip::transaction::ClientId;
 use crate::sip::wire::{Method, Name};
@@ -171,5 +171,61 @@ impl Calls {
             }
         };
         format!("{} {party}", self.settings.silent.notice)
+    }
+}
+
+impl Calls {
+    /// Handles the final response to the inquiry; 408 if none came. Any status other than 408 and 481 shows that the party still has the
+    /// dialog (RFC 3261 §12.2.1.2). A party that is heard again and has not responded gets OPTIONS again at its next silence.
+    pub(in crate::switchboard) fn inquiry_answered(
+        &mut self,
+        net: &mut NetworkParts,
+        step: &mut Step,
+        who: Who,
+        status: u16,
+    ) {
+        self.stop_inquiry(net, step, who);
+        let silent = self.line_mut(who).and_then(|line| line.sound.as_ref()).is_some_and(|sound| sound.silent);
+        if !silent {
+            return self.responded(step, who, status);
+        }
+        let gone = matches!(status, 408 | 481);
+        if !self.settings.silence_ends_call {
+            return self.found_in_long_call(net, step, who, if gone { Found::Gone } else { Found::Present });
+        }
+        if !gone {
+            return self.stays_silent(net, step, who, status);
+        }
+        match who {
+            Who::Caller(id) => self.end_call(net, step, id, Ending::by(Side::Service, EndCause::CallerSilent)),
+            Who::Offer(id, leg) => self.leg_lost(net, step, id, leg),
+            Who::Phone(_) => {}
+        }
+    }
+
+    /// The party is present and sends no audio: media starts to measure its silence again. If the party should send, operator and supervisors
+    /// are notified.
+    fn stays_silent(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who, status: u16) {
+        let (id, leg) = match who {
+            Who::Caller(id) => (id, LegNo::CALLER),
+            Who::Offer(id, leg) => (id, leg),
+            Who::Phone(_) => return,
+        };
+        self.trust(step, who);
+        self.aim(net, step, who);
+        if let Some(line) = self.line_mut(who) {
+            line.found = Found::Present;
+        }
+        if !self.line_mut(who).and_then(|line| line.sound.as_ref()).is_some_and(|sound| sound.peer_sends()) {
+            return;
+        }
+        self.fact(net, step, id, FactKind::SilentLegPresent { leg, sip_status: status });
+        let text = self.silence_notice(id, leg);
+        let operator = self.calls.get(&id).and_then(|call| call.lead()).map(|(_, operator)| operator.clone());
+        let supervisors = self.settings.supervisors.iter();
+        let others: Vec<OperatorId> = supervisors.filter(|name| Some(*name) != operator.as_ref()).cloned().collect();
+        for to in operator.into_iter().chain(others) {
+            step.notify_operator(to, text.clone());
+        }
     }
 }

@@ -263,9 +263,7 @@ impl Parts {
                 self.calls.responded(&mut self.step, who, status);
                 self.calls.digit_told(&mut self.net, &mut self.step, who, client, true);
             }
-            Purpose::Inquiry(who) => {
-                self.messages.inquiry_answered(&mut self.calls, &mut self.net, &mut self.step, who, status)
-            }
+            Purpose::Inquiry(who) => self.calls.inquiry_answered(&mut self.net, &mut self.step, who, status),
             Purpose::Offer(_)
             | Purpose::Refresh(_)
             | Purpose::Prack(..)

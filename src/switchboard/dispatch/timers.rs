@@ -32,9 +32,7 @@ impl Parts {
             Alarm::Unacked(who) => self.calls.repeat_or_give_up(&mut self.net, &mut self.step, who),
             Alarm::Unpracked(call) => self.calls.repeat_provisional(&mut self.net, &mut self.step, call),
             Alarm::Session(who) => self.calls.session_due(&mut self.net, &mut self.step, who),
-            Alarm::Inquiry(who) => {
-                self.messages.inquiry_answered(&mut self.calls, &mut self.net, &mut self.step, who, 408)
-            }
+            Alarm::Inquiry(who) => self.calls.inquiry_answered(&mut self.net, &mut self.step, who, 408),
             Alarm::HeldBye(who) => self.calls.release_bye(&mut self.net, &mut self.step, who),
             Alarm::SecondWay(who) => self.calls.ring_second_way(&mut self.net, &mut self.step, who),
             Alarm::Unheard(who) => self.calls.response_overdue(&mut self.net, &mut self.step, who),
@@ -98,9 +96,7 @@ impl Parts {
             Purpose::Notify(watch) => self.subscriptions.notify_failed(&mut self.net, &mut self.step, watch),
             Purpose::Text(text) => self.text_answered(text, client, None),
             Purpose::Digit(who) => self.calls.digit_told(&mut self.net, &mut self.step, who, client, false),
-            Purpose::Inquiry(who) => {
-                self.messages.inquiry_answered(&mut self.calls, &mut self.net, &mut self.step, who, 408)
-            }
+            Purpose::Inquiry(who) => self.calls.inquiry_answered(&mut self.net, &mut self.step, who, 408),
         }
     }
 }

@@ -1,6 +1,5 @@
 //! Texts between phones, callers and the centre (RFC 3428).
 
-pub(in crate::switchboard) mod inquiry;
 pub(in crate::switchboard) mod texts;
 
 use std::sync::Arc;
