@@ -366,7 +366,10 @@ impl City {
         let now = self.now.wall;
         let mut phones: BTreeMap<&OperatorId, Vec<SocketAddr>> = BTreeMap::new();
         let mut at_station = BTreeSet::new();
-        for presence in saved.presences.values() {
+        // What was saved may be older than the last change of the accounts: a removed account is not restored.
+        let accounts = self.story.accounts(self.restarts.accounts);
+        let exists = |presence: &&Presence| accounts.iter().any(|account| account.operator == presence.account);
+        for presence in saved.presences.values().filter(exists) {
             let user = presence.seated.as_ref().unwrap_or(&presence.account);
             let away = now.millis_since(presence.at);
             let live = presence.bindings.iter().filter(|one| one.lasts_ms > away && !one.transport.is_reliable());

@@ -168,6 +168,11 @@ impl Caller {
         matches!(self.state, State::Cancelling)
     }
 
+    /// Its INVITE has no final response, as far as it knows.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        matches!(self.state, State::Calling)
+    }
+
     /// He thinks that a call is open.
     pub(crate) fn is_open(&self) -> bool {
         match self.state {

@@ -43,7 +43,7 @@ pub(in crate::switchboard) fn view(id: CallId, call: &Call, position: Option<usi
     let (state, operator) = match &call.stage {
         Stage::Queued => ("queued", None),
         Stage::Offered => {
-            ("offered", call.legs.values().find(|leg| leg.is_ringing()).and_then(|leg| leg.operator()).cloned())
+            ("offered", call.legs.values().filter(|leg| leg.is_ringing()).find_map(|leg| leg.operator()).cloned())
         }
         Stage::AllPhones { .. } | Stage::Number => ("fallback", None),
         Stage::Transfer { from } => {
