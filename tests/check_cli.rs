@@ -1,6 +1,7 @@
 //! `siaga check`, `operator add` and `operator import` as an administrator runs them: each error has its place and what is expected.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -162,4 +163,58 @@ fn a_number_that_is_out_of_range_is_reported_with_its_key_value_and_what_is_expe
         let line = told.lines().find(|line| line.contains(key)).unwrap_or_else(|| panic!("{key} is not in {told}"));
         assert!(!good && line.contains(value) && line.contains(&format!("; expected: {expected}")), "{told}");
     }
+}
+
+/// The permissions of a file or folder of a test.
+fn set_mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn a_check_warns_of_files_and_folders_that_other_users_can_read() {
+    let folder = folder("");
+    let (token, recordings) = (folder.path().join("console.token"), folder.path().join("data/recordings"));
+    std::fs::write(&token, "0123456789abcdef".repeat(2)).unwrap();
+    std::fs::create_dir_all(&recordings).unwrap();
+    for (modes, expected) in [
+        ((0o600, 0o700), [None, None]),
+        ((0o640, 0o700), [Some("(mode 0640); expected: chmod 600"), None]),
+        ((0o600, 0o755), [None, Some("(mode 0755); expected: chmod 700")]),
+    ] {
+        set_mode(&token, modes.0);
+        set_mode(&recordings, modes.1);
+        let (good, told) = siaga(folder.path(), &["check"]);
+        assert!(good, "a warning is no error: {told}");
+        for (key, expected) in ["console.token_file: ", "recording.dir: "].into_iter().zip(expected) {
+            let line = told.lines().find(|line| line.starts_with("warning: ") && line.contains(key));
+            assert_eq!(line.is_some(), expected.is_some(), "{modes:?}: {told}");
+            assert!(line.unwrap_or_default().contains(expected.unwrap_or_default()), "{told}");
+        }
+    }
+}
+
+#[test]
+fn a_check_warns_of_a_folder_that_the_group_of_the_store_cannot_enter() {
+    let folder = folder("");
+    let file = folder.path().join("siaga.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("sqlite:siaga.db\"\n", "sqlite:data/siaga.db\"\ngroup = \"4711\"\n")).unwrap();
+    std::fs::create_dir_all(folder.path().join("data/recordings")).unwrap();
+    let data = folder.path().canonicalize().unwrap().join("data");
+    let warnings = |mode| {
+        set_mode(folder.path(), 0o711);
+        set_mode(&data, mode);
+        let (good, told) = siaga(folder.path(), &["check"]);
+        assert!(good, "{told}");
+        let lines = told.lines().filter(|line| line.starts_with("warning: store.group: "));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let found = warnings(0o700);
+    // The database's own folder gets the group when the service starts; what is in it does not.
+    assert!(!found.is_empty(), "the recordings are in a closed folder");
+    for line in &found {
+        assert!(line.contains(&format!("expected: chmod o+x {}, or its group and g+x", data.display())), "{line}");
+    }
+    assert!(found.iter().any(|line| line.contains(&data.join("recordings").display().to_string())), "{found:?}");
+    assert_eq!(warnings(0o711), Vec::<String>::new());
 }

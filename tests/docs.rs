@@ -255,6 +255,22 @@ fn documents_and_config_comments_use_the_words_of_the_glossary() {
     assert!(found.is_empty(), "{} unwanted words:\n{}", found.len(), found.join("\n"));
 }
 
+/// An open code block or quotation would hide the rest of a page from the check above.
+#[test]
+fn an_unwanted_word_at_the_end_of_any_document_is_found() {
+    for document in documents() {
+        let text = fs::read_to_string(package().join(&document)).unwrap() + "\n\nHe waits.\n";
+        let last = prose(&text).last().map(|(no, line)| (*no, unwanted(line)));
+        assert_eq!(last, Some((text.lines().count(), vec!["he"])), "{document}: its end is not checked");
+    }
+    let text = fs::read_to_string(package().join("config/siaga.toml")).unwrap();
+    let lines = text.lines().enumerate().filter(|(_, line)| line.contains('#'));
+    for (no, line) in lines {
+        let words = comments(&format!("{line} he\n")).remove(0).1;
+        assert!(unwanted(&words).contains(&"he"), "config/siaga.toml:{}: its end is not checked", no + 1);
+    }
+}
+
 #[test]
 fn the_glossary_defines_each_term_once_and_in_order() {
     let text = fs::read_to_string(package().join("docs/glossary.md")).unwrap();

@@ -124,3 +124,34 @@ fn response(head: &str, status: StatusCode) -> Vec<u8> {
     let length = body.len();
     format!("{head}content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}").into_bytes()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    const BAD: &str = "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
+    fn text(bytes: Option<Vec<u8>>) -> String {
+        String::from_utf8(bytes.unwrap()).unwrap()
+    }
+
+    #[test]
+    fn an_error_response_behind_an_earlier_response_in_one_write_gets_its_body() {
+        let alone = text(replaced(BAD.as_bytes()));
+        let (head, body) = alone.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n"), "{head}");
+        assert!(head.ends_with(&format!("content-length: {}", body.len())), "{head}");
+        assert!(body.starts_with("{\"fault\":"), "{body}");
+        for earlier in [GOOD.to_owned(), GOOD.repeat(2), BAD.to_owned()] {
+            assert_eq!(text(replaced(format!("{earlier}{BAD}").as_bytes())), format!("{earlier}{alone}"));
+        }
+    }
+
+    #[test]
+    fn a_response_with_a_body_stays_as_it_is() {
+        for bytes in [GOOD.to_owned(), format!("{GOOD}HTTP/1.1 404 x"), format!("{BAD}{GOOD}")] {
+            assert_eq!(replaced(bytes.as_bytes()), None, "{bytes}");
+        }
+    }
+}

@@ -145,7 +145,7 @@ mod tests {
     use crate::server::users::OWNER;
     use crate::store::console_users::ConsoleUserRow;
     use axum::body::to_bytes;
-    use axum::response::IntoResponse as _;
+    use axum::response::IntoResponse;
 
     fn owner() -> Actor {
         Actor { name: OWNER.to_owned(), role: ConsoleRole::Admin }
@@ -157,6 +157,14 @@ mod tests {
 
     fn users(rows: &[ConsoleUserRow]) -> watch::Receiver<Users> {
         watch::channel(Users::of(rows)).1
+    }
+
+    /// What a stream sends until it ends, which is soon.
+    async fn text_of(stream: impl IntoResponse) -> String {
+        let body = to_bytes(stream.into_response().into_body(), 1 << 24);
+        let bytes =
+            tokio::time::timeout(Duration::from_secs(10), body).await.expect("the stream has not ended").unwrap();
+        String::from_utf8(bytes.to_vec()).unwrap()
     }
 
     fn fact(seq: u32) -> Fact {
@@ -179,8 +187,7 @@ mod tests {
             events.tell(&fact(seq + 2));
         }
         drop(events);
-        let text = to_bytes(heard.into_response().into_body(), 1 << 24).await.unwrap();
-        let text = String::from_utf8(text.to_vec()).unwrap();
+        let text = text_of(heard).await;
         assert!(text.starts_with("event: lost\ndata: 3\n\n"), "{text:.200}");
         assert_eq!(text.matches("event: fact\n").count(), EVENTS_KEPT_MAX);
         assert!(text.contains("\"kind\":\"stopped\""));
@@ -220,11 +227,11 @@ mod tests {
         known.send_replace(Users::of(&[renewed]));
         let new = events.listen(watched, ani).unwrap();
         events.tell(&fact(1));
-        let text = to_bytes(stolen.into_response().into_body(), 1 << 24).await.unwrap();
+        let text = text_of(stolen).await;
         assert_eq!(text.len(), 0);
         drop((events, known));
-        let text = to_bytes(new.into_response().into_body(), 1 << 24).await.unwrap();
-        assert!(String::from_utf8_lossy(&text).contains("event: fact"));
+        let text = text_of(new).await;
+        assert!(text.contains("event: fact"));
     }
 
     #[tokio::test]
@@ -239,15 +246,11 @@ mod tests {
             known.send_replace(Users::of(&[row("budi", "operator")]));
             known.send_replace(Users::of(&role.map(|role| row("ani", role)).into_iter().collect::<Vec<_>>()));
             events.tell(&fact(2));
-            let text = to_bytes(heard.into_response().into_body(), 1 << 24).await.unwrap();
+            let text = text_of(heard).await;
             assert_eq!(text.len(), 0, "not even what has happened before and was not sent");
             drop((events, known));
-            let text = to_bytes(owners.into_response().into_body(), 1 << 24).await.unwrap();
-            assert_eq!(
-                String::from_utf8(text.to_vec()).unwrap().matches("event: fact").count(),
-                2,
-                "the service's own token"
-            );
+            let text = text_of(owners).await;
+            assert_eq!(text.matches("event: fact").count(), 2, "the service's own token");
         }
     }
 }

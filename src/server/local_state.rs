@@ -406,6 +406,29 @@ mod tests {
     }
 
     #[test]
+    fn an_orderly_end_while_changes_wait_in_memory_loses_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let (alarms, state) = (Alarms::default(), LocalState::beside(folder.path()));
+        // Room for one change on the way to the disk.
+        let (changes, inbox) = sync_channel(1);
+        let (crash_copy, _) = CrashCopy::open(&state.folder);
+        let (file, held, written) = (crash_copy.path().unwrap(), crash_copy.held(), crash_copy.written());
+        let crash_file = Some(file.clone());
+        let mut keeper = Keeper::new(changes, crash_copy, alarms.clone());
+        ["budi", "sari", "tono"].into_iter().for_each(|name| keeper.presence(presence(name, None)));
+        drop(keeper);
+        let table = Table::default();
+        let (lines, taken) = (0, 0);
+        Clerk { state, alarms, table, file: None, lines, taken, written, crash_file, held }.run(&inbox);
+        let names = |restored: Restored| -> Vec<String> {
+            restored.presences.iter().map(|one| one.account.as_str().to_owned()).collect()
+        };
+        assert_eq!(names(run(folder.path(), &[])), ["budi", "sari", "tono"], "two of them are in memory only");
+        assert!(!file.exists(), "the next orderly end has written all of them to the disk");
+        assert_eq!(names(run(folder.path(), &[])).len(), 3);
+    }
+
+    #[test]
     fn a_folder_that_cannot_be_written_is_an_alarm_and_no_more() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("local"), "a file is in the way").unwrap();

@@ -135,6 +135,25 @@ mod tests {
     }
 
     #[test]
+    fn legs_with_foreign_media_write_five_lines_in_ten_seconds_and_all_are_counted() {
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let mut rejections = Rejections::new(Arc::clone(&metrics));
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let lines = || std::fs::read_to_string(log.path()).unwrap().lines().count();
+        let subscriber = tracing_subscriber::fmt().with_writer(Arc::new(log.reopen().unwrap())).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let (start, from) = (Instant::from_nanos(7), |n: u8| SocketAddr::from(([192, 0, 2, n], 4_000)));
+            for n in 0..100 {
+                rejections.foreign_media(start, Some("telco"), from(n), None);
+            }
+            assert_eq!(lines(), 5);
+            rejections.foreign_media(start + WINDOW, None, from(200), None);
+            assert_eq!(lines(), 6, "the next ten seconds");
+        });
+        assert_eq!(metrics.media_foreign_legs.get(), 101);
+    }
+
+    #[test]
     fn a_long_called_number_is_masked() {
         assert_eq!(shown("0725112"), "0725112");
         assert_eq!(shown("urn:service:sos.fire"), "urn:service:sos.fire");

@@ -140,6 +140,19 @@ fn every_request_is_described() {
 
 /// An operator's own calls, and those of others.
 #[test]
+fn a_wrong_pause_is_rejected_with_the_reasons_that_are_expected() {
+    let service = Service::with_media(189, 1, "", "[operators]\nbreak_reasons = [\"meal\", \"prayer\"]");
+    let path = "/v1/operators/op1/pause";
+    for body in [serde_json::json!({}), serde_json::json!({ "reason": 7 })] {
+        let (status, fault) = service.post(path, &body);
+        let text = fault["fault"].as_str().unwrap_or_default();
+        assert_eq!(status, 400, "{fault}");
+        assert!(text.ends_with("; expected: {\"reason\": …}, one of meal, prayer, or no body"), "{text}");
+    }
+    assert_eq!(service.post(path, &serde_json::json!({ "reason": "meal" })).0, 200);
+}
+
+#[test]
 fn an_operator_commands_the_calls_that_are_or_were_his_own() {
     let mut service = Service::start(172, 3, "wrap_up_seconds = 1");
     let tokens = ["op1", "op2"].map(|name| user(&service, name, "operator"));

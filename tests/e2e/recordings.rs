@@ -1,5 +1,8 @@
 //! Recordings and their records, for every way in which the service can end.
 
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt};
+use std::path::Path;
+
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -69,6 +72,26 @@ fn every_recording_is_in_its_record_after_an_orderly_stop() {
     service.end();
     caller.ends();
     assert_registered(&service, &service.records(1, |_| true));
+}
+
+#[test]
+fn a_service_that_starts_opens_existing_recordings_to_the_group_of_the_store() {
+    let group = std::fs::metadata("/proc/self").unwrap().gid();
+    let mut service = Service::with_media(188, 1, "", &format!("[store]\ngroup = \"{group}\""));
+    service.end();
+    let day = service.path().join("data/recordings/2026/11/29");
+    let (file, hidden) = (day.join("old.wav"), service.path().join("data/recordings/.unregistered"));
+    std::fs::create_dir_all(&day).unwrap();
+    std::fs::create_dir_all(&hidden).unwrap();
+    std::fs::write(&file, "RIFF").unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().mode() & 0o7777;
+    for (path, private) in [(&day, 0o700), (&file, 0o600), (&hidden, 0o700)] {
+        std::fs::set_permissions(path, PermissionsExt::from_mode(private)).unwrap();
+    }
+    service.go();
+    until("the recording is open to the group", || (mode(&file) == 0o640).then_some(()));
+    assert_eq!((mode(&day), mode(&hidden)), (0o2750, 0o700));
+    service.end();
 }
 
 #[test]

@@ -151,14 +151,29 @@ fn in_a_major_incident_all_operators_who_become_ready_ring_beside_the_fallback()
 
 #[test]
 fn beside_the_fallback_more_operators_ring_as_the_desk_of_the_call_says() {
-    let (strategy, progress) = (desk::Strategy::RingProgressively, Duration::from_secs(5));
-    let desks = vec![desk::Desk { strategy, progress, ..desk::Desk::default() }];
-    let (mut stage, call) = in_fallback(Settings { desks, ..settings() }, &["a", "b"]);
-    stage.acd.log_in(stage.now, &op("a")).unwrap();
-    stage.acd.log_in(stage.now, &op("b")).unwrap();
-    assert_eq!(stage.offers(), [(call, op("a"))]);
-    stage.pass(progress);
-    assert_eq!(stage.offers(), [(call, op("b"))]);
+    // A growth that is not carried out stays due: then `expire` does not end.
+    within_ten_seconds(|| {
+        let (strategy, progress) = (desk::Strategy::RingProgressively, Duration::from_secs(5));
+        let desks = vec![desk::Desk { strategy, progress, ..desk::Desk::default() }];
+        let (mut stage, call) = in_fallback(Settings { desks, ..settings() }, &["a", "b"]);
+        stage.acd.log_in(stage.now, &op("a")).unwrap();
+        stage.acd.log_in(stage.now, &op("b")).unwrap();
+        assert_eq!(stage.offers(), [(call, op("a"))]);
+        stage.pass(progress);
+        assert_eq!(stage.offers(), [(call, op("b"))]);
+    });
+}
+
+/// Runs a test on a thread of its own and fails if it does not end.
+fn within_ten_seconds(test: impl FnOnce() + Send + 'static) {
+    let (ends, ended) = std::sync::mpsc::channel::<()>();
+    let thread = std::thread::spawn(move || {
+        let _ends = ends;
+        test();
+    });
+    let waited = ended.recv_timeout(Duration::from_secs(10));
+    assert_eq!(waited, Err(std::sync::mpsc::RecvTimeoutError::Disconnected), "the test does not end");
+    thread.join().unwrap();
 }
 
 #[test]

@@ -7,6 +7,7 @@ use siaga::switchboard::Output;
 use super::super::watch::Watch;
 use super::super::world::SERVER;
 use super::attended::Placed;
+use super::stations;
 use super::third_parties::{METHODS, STRANGER, forged, gets_at};
 use super::transfer::is_hung_up;
 use super::*;
@@ -177,4 +178,24 @@ fn no_datagram_from_the_contact_speaks_in_a_dialog_over_a_connection() {
     world.take(BUDI_TOO, "SIP/2.0 401");
     assert_eq!(endings(&world), []);
     caller.hangs_up(&mut world);
+}
+
+#[test]
+fn the_phone_of_a_station_speaks_for_the_operator_who_has_logged_in_there() {
+    const MOVED: &str = "127.0.0.3:5111";
+    for shared in [true, false] {
+        let mut world = stations::seated();
+        let mut caller = Caller::dials(&mut world);
+        let invite = answers(&mut world, stations::DESK1);
+        caller.is_answered(&mut world);
+        if shared {
+            // Another station's phone has the same address: only a registered one of this station speaks.
+            world.register("desk1", MOVED);
+        } else {
+            world.register_for("desk2", stations::DESK2, 0);
+        }
+        operator_hangs_up(&mut world, MOVED, &invite);
+        caller.is_hung_up(&mut world);
+        assert_eq!(endings(&world), [(Side::Operator, EndCause::Normal)], "{shared}");
+    }
 }

@@ -15,7 +15,7 @@ use super::*;
 
 /// The phones of two stations.
 pub(super) const DESK1: &str = "127.0.0.3:5101";
-const DESK2: &str = "127.0.0.3:5102";
+pub(super) const DESK2: &str = "127.0.0.3:5102";
 const BUDIS: &str = "2580";
 const SARIS: &str = "97531";
 const INFO: &str = "Content-Type: application/dtmf-relay\r\n";
@@ -40,6 +40,13 @@ fn room_with(settings: siaga::switchboard::Settings) -> World {
 
 pub(super) fn room() -> World {
     room_with(settings())
+}
+
+/// Budi has logged in at the first of two stations.
+pub(super) fn seated() -> World {
+    let mut world = room();
+    sits(&mut world, ("desk1", DESK1), "101", BUDIS);
+    world
 }
 
 /// What the phone that dialled is told by a sound.

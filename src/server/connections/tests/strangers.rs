@@ -125,21 +125,66 @@ async fn a_host_with_most_of_the_strangers_connections_loses_its_own_first() {
     assert_eq!(bench.table.open.keys().copied().collect::<Vec<_>>(), [phone, host[1], another]);
 }
 
+/// A response whose connection is closed, so that one to this peer has to be opened for it (RFC 3261 §18.2.2).
+fn response_to(peer: &TcpListener, at: SocketAddr) -> Transmit {
+    let remote = peer.local_addr().unwrap();
+    let gone = Flow { connection: ConnectionId(77), ..Flow::any(Transport::Tcp, at, remote) };
+    let response = format!(
+        "SIP/2.0 503 Busy\r\nVia: SIP/2.0/TCP h:{};branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\n\
+         To: <sip:c@d>;tag=2\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n",
+        remote.port()
+    );
+    transmit(gone, &response)
+}
+
 #[tokio::test]
 async fn a_connection_that_is_opened_for_a_response_is_a_strangers() {
     let mut bench = Bench::new(Caps { per_source: 2, ..Caps::default() }, patient());
     let peer = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let via = peer.local_addr().unwrap().port();
-    let gone = Flow { connection: ConnectionId(77), ..Flow::any(Transport::Tcp, bench.at, peer.local_addr().unwrap()) };
-    let response = format!(
-        "SIP/2.0 503 Busy\r\nVia: SIP/2.0/TCP h:{via};branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\n\
-         To: <sip:c@d>;tag=2\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
-    );
-    assert!(bench.table.send(&transmit(gone, &response)));
+    assert!(bench.table.send(&response_to(&peer, bench.at)));
     assert_eq!((bench.table.len(), bench.table.unproven.len()), (1, 1));
     // A request of ours to the same peer is another matter.
     bench.table.send(&transmit(Flow::any(Transport::Tcp, bench.at, "127.0.0.1:9".parse().unwrap()), OPTIONS));
     assert_eq!((bench.table.len(), bench.table.unproven.len()), (2, 1));
+}
+
+#[tokio::test]
+async fn connections_that_are_opened_for_responses_take_no_more_than_the_places_of_strangers() {
+    let mut bench = Bench::new(Caps { unproven: 2, ..Caps::default() }, patient());
+    let (mut oldest, first) = bench.known_peer().await;
+    let (_other, second) = bench.known_peer().await;
+    let peer = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    assert!(bench.table.send(&response_to(&peer, bench.at)));
+    assert_eq!((bench.table.len(), bench.table.unproven.len()), (2, 2));
+    assert_eq!(bench.came().await, Came::Lost(first));
+    assert!(bench.until_closed(&mut oldest).await.is_empty());
+    // Connections that have proven something do not make room.
+    bench.table.trust(second.connection);
+    let others = [TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap()];
+    assert!(others.iter().all(|peer| bench.table.send(&response_to(peer, bench.at))));
+    assert_eq!((bench.table.len(), bench.table.unproven.len()), (3, 2));
+    assert!(bench.table.open.contains_key(&second.connection));
+}
+
+#[tokio::test]
+async fn connections_that_are_opened_for_responses_count_towards_the_limit_of_their_network() {
+    let mut bench = Bench::new(Caps { per_source: 2, ..Caps::default() }, patient());
+    let (_phone, phones) = bench.known_peer().await;
+    bench.table.trust(phones.connection);
+    let (mut stranger, strangers) = bench.known_peer().await;
+    let peer = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    assert!(bench.table.send(&response_to(&peer, bench.at)));
+    assert_eq!(bench.came().await, Came::Lost(strangers));
+    assert!(bench.until_closed(&mut stranger).await.is_empty());
+    assert_eq!(bench.table.len(), 2, "the oldest connection that has proven nothing made room");
+    let opened = *bench.table.open.keys().find(|id| **id != phones.connection).unwrap();
+    bench.table.trust(opened);
+    let another = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    assert!(!bench.table.send(&response_to(&another, bench.at)), "the network is full of those that have");
+    assert_eq!(bench.table.len(), 2);
+    // A request of the service to that network has its place nevertheless.
+    assert!(bench.table.send(&transmit(Flow::any(Transport::Tcp, bench.at, another.local_addr().unwrap()), OPTIONS)));
+    assert_eq!(bench.table.len(), 3);
 }
 
 #[tokio::test]

@@ -47,6 +47,27 @@ impl Disk for Hanging {
     }
 }
 
+/// A disk on which no file can be created.
+struct Full;
+
+impl Disk for Full {
+    fn create(_: &Path) -> io::Result<Self> {
+        Err(io::ErrorKind::StorageFull.into())
+    }
+
+    fn write_at(&self, _: &[u8], _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::StorageFull.into())
+    }
+
+    fn set_length(&self, _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::StorageFull.into())
+    }
+
+    fn remove(self, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// One side's sound, from one time to another in milliseconds since the start.
 fn speaks(start: Instant, span: std::ops::Range<u64>) -> impl Iterator<Item = Frame> {
     span.step_by(20).map(move |millis| {
@@ -112,6 +133,26 @@ fn a_disk_that_hangs_raises_the_alarm_and_costs_frames_and_the_recording_goes_on
     assert!(caller_at(5_000) != 0 && caller_at(405_000) != 0, "both ends are recorded");
     assert_eq!(caller_at(millis(first) + 1_000), 0, "the gap is silence");
     recorder.stop();
+}
+
+#[test]
+fn a_recording_without_audio_leaves_no_marker_for_the_next_start() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), Clock::start());
+    let place = Place { folder: folder.path().to_owned(), zone: TimeZone::UTC, alarms: Alarms::default() };
+    let (tell, told) = sync_channel(16);
+    let mut recorder = Recorder::start_on::<_, Full>(place, clock, move |event| drop(tell.send(event))).unwrap();
+    let key =
+        Key { call: CallId::new(Timestamp::from_millis(1_796_059_800_000), &mut Rng::from_number(1)), leg: LegNo(1) };
+    let (start, tape) = (clock.now(), TapeId(1));
+    recorder.orders.send(TapeOrder::Start { tape, call: key.call, leg: key.leg, at: start }).unwrap();
+    speaks(start, 0..100).for_each(|frame| recorder.orders.send(TapeOrder::Frame(frame)).unwrap());
+    let at = start + Duration::from_millis(100);
+    recorder.orders.send(TapeOrder::Stop { tape, at, lost: Lost::default() }).unwrap();
+    let event = told.recv_timeout(Duration::from_secs(60)).unwrap();
+    assert!(matches!(event, Event::RecordingFailed { .. }), "{event:?}");
+    let marker = folder.path().join(".unregistered").join(key.name());
+    assert!(marker.exists(), "until the fact is in the journal");
+    assert_eq!(recorder.stop(), [marker], "nothing is left to register");
 }
 
 #[test]
