@@ -100,7 +100,7 @@ pub(in crate::switchboard) struct Call {
     /// The time at which an operator's own INVITE expires.
     pub(in crate::switchboard) expires_at: Option<Instant>,
     pub(in crate::switchboard) digits: u16,
-    /// The caller's Max-Forwards for outgoing requests.
+    /// The caller's remaining Max-Forwards.
     pub(in crate::switchboard) hops: u32,
     /// The trunks over which a number was tried. Next, the trunk and server that are dialled now or have failed last.
     pub(in crate::switchboard) tried: BTreeSet<usize>,

@@ -71,7 +71,7 @@ impl Calls {
         }
     }
 
-    /// Cancels the operator's other ringing legs, because one leg represents the operator.
+    /// Cancels an operator's ringing legs, except `leg`.
     pub(in crate::switchboard) fn cancel_other_phones(
         &mut self,
         net: &mut NetworkParts,
@@ -108,7 +108,7 @@ impl Calls {
 }
 
 impl Calls {
-    /// Schedules notifications about the operator of a leg.
+    /// Schedules the notification of the subscribers of a leg's operator.
     pub(in crate::switchboard) fn stir_leg(&mut self, step: &mut Step, id: CallId, leg: LegNo) {
         if let Some(whose) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).map(|leg| leg.to.clone()) {
             step.stir(&whose);

@@ -271,7 +271,7 @@ impl Calls {
         }
     }
 
-    /// Stops notifying the party that has left about the participants that it invited. They ring on.
+    /// Stops notifying the party that has left about the participants that it invited. The invited participants keep ringing.
     fn lead_of_guests_gone(&mut self, id: CallId, old: LegNo) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         for guest in call.guests.values_mut() {
