@@ -1,69 +1,70 @@
-//! Deadlines of the switchboard: what each is about.
+//! The deadlines of the switchboard.
 
 use std::time::Duration;
 
 use crate::ids::{CallId, OperatorId};
 use crate::switchboard::ids::{TextId, WatchId, Who};
 
-/// Round-trip estimate, and longest interval of repeats (RFC 3261 §17.1.1.1, §17.1.2.1).
+/// Round-trip time estimate (RFC 3261 §17.1.1.1).
 pub(in crate::switchboard) const T1: Duration = Duration::from_millis(500);
 
+/// Longest interval of retransmissions (RFC 3261 §17.1.2.1).
 pub(in crate::switchboard) const T2: Duration = Duration::from_secs(4);
 
-/// A caller who waits is told so once a minute, or proxies on his way end the call (RFC 3261 §13.3.1.1).
+/// Interval of the repetition of the last provisional response to a waiting caller: without it, proxies end the call (RFC 3261 §13.3.1.1).
 pub(in crate::switchboard) const TELL_AGAIN: Duration = Duration::from_secs(60);
 
-/// What a deadline is about. Its owner keeps the time.
+/// The purpose of a deadline. Its owner stores the time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::switchboard) enum Alarm {
-    /// A 2xx is to be repeated, or given up.
+    /// A 2xx is retransmitted or given up.
     Unacked(Who),
-    /// A reliable provisional response is to be repeated, or given up.
+    /// A reliable provisional response is retransmitted or given up.
     Unpracked(CallId),
-    /// A session is to be refreshed, or has not been.
+    /// A session is refreshed, or its refresh has failed.
     Session(Who),
     /// A silent outgoing leg has not responded in time.
     Inquiry(Who),
     /// A BYE has waited long enough for earlier requests of its dialog.
     HeldBye(Who),
-    /// The phone of a ring attempt has not responded at its Contact: its other address is tried.
+    /// The phone of a ring attempt has not responded at its Contact. Its other address is tried.
     SecondWay(Who),
-    /// The phone of a ring attempt has not responded in time. Before `RingOver`, which may be due at the same time.
+    /// The phone of a ring attempt has not responded in time. Handled before `RingOver`, which may be due at the same time.
     Unheard(Who),
-    /// The binding of a ring attempt without a response has gone.
+    /// The binding of a ring attempt without a response has ended.
     BindingGone(Who),
-    /// An offer has rung long enough.
+    /// A ring attempt has reached its maximum length.
     RingOver(Who),
-    /// The fallback has rung all phones long enough.
+    /// The ringing of all phones by the fallback has reached its maximum length.
     PhonesOver(CallId),
-    /// The time for a sign of life of a disconnected caller is over.
+    /// A disconnected caller was not reached in time.
     Disconnected(CallId),
-    /// A call has reached the longest time.
+    /// A call has reached its maximum length.
     TooLong(CallId),
     /// An operator's own INVITE expires.
     InviteExpires(CallId),
-    /// A caller who waits is told so again.
+    /// The last provisional response to a waiting caller is repeated.
     TellAgain(CallId),
-    /// A caller whose description had no audio is offered audio again.
+    /// A caller whose SDP had no audio is offered audio again.
     OfferAudio(CallId),
-    /// A caller who waits is told his place.
+    /// The position in the queue is announced to a waiting caller.
     TellPlace(CallId),
-    /// A number outside is tried for a call that waits.
+    /// An outside number is tried for a waiting call.
     Outside(CallId),
-    /// A service call has reached its end.
+    /// A service call has reached its maximum length.
     PhoneOver(u64),
     PingTrunk(usize),
-    /// A registration with a telco is due.
+    /// A registration with a trunk is due.
     RegisterTrunk(usize),
-    /// Telcos have had time to hear that we leave.
+    /// The time to wait for responses to deregistrations is over.
     GoodbyesOver,
     PingPhone(OperatorId),
-    /// The posture is over, or told of again.
+    /// The operating mode ends, or a reminder of it is due.
     Posture,
     /// The sender of a text in a call must get a response.
     Text(TextId),
-    /// A text goes to the second addresses of phones that have not responded.
+    /// A text is sent to the second addresses of phones that have not responded.
     TextAgain(TextId),
-    /// A subscription may tell again, or expires.
+    /// A subscription may send its next NOTIFY, or expires.
     Watch(WatchId),
 }

@@ -1,4 +1,4 @@
-//! Identities inside the switchboard: whose leg, subscription, text or phone something belongs to.
+//! Identities inside the switchboard: of legs, subscriptions, texts and phones.
 
 use std::cell::Cell;
 
@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::ids::{CallId, LegNo, OperatorId};
 use crate::sip::flow::Flow;
 
-/// Whose leg something belongs to.
+/// One leg: of a caller, of a called party, or of a service call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(in crate::switchboard) enum Who {
     Caller(CallId),
@@ -15,28 +15,28 @@ pub(in crate::switchboard) enum Who {
     Phone(u64),
 }
 
-/// Names one subscription; never reused.
+/// Identifies one subscription; never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::switchboard) struct WatchId(pub(in crate::switchboard) u64);
 
-/// Names one text on its way.
+/// Identifies one text that waits for a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::switchboard) struct TextId(pub(in crate::switchboard) u64);
 
-/// Names one binding of an account, as long as it is not replaced.
+/// Identifies one binding of an account, as long as it is not replaced.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::switchboard) struct BoundPhone {
     pub(in crate::switchboard) account: OperatorId,
     pub(in crate::switchboard) uri: Bytes,
-    /// The flow of its REGISTER.
+    /// The flow of the binding's REGISTER.
     pub(in crate::switchboard) flow: Flow,
 }
 
-/// The From tag, Call-ID and `CSeq` that tell a forked copy of an INVITE (RFC 3261 §8.2.2.2).
+/// The From tag, Call-ID and `CSeq` that identify a merged INVITE (RFC 3261 §8.2.2.2).
 pub(in crate::switchboard) type MergeKey = (Bytes, Bytes, u32);
 
-/// Tells a large table that has changed since it was checked from one that has not: to check one of thousands after every step
-/// would take far longer than the steps.
+/// Remembers whether a large table has changed since its last check. To check a table with thousands of entries after every step would take
+/// much longer than the steps.
 #[derive(Debug, Default)]
 pub(super) struct Checked {
     changes: u64,
@@ -44,12 +44,12 @@ pub(super) struct Checked {
 }
 
 impl Checked {
-    /// The table changes.
+    /// Marks the table as changed.
     pub(super) fn changed(&mut self) {
         self.changes += 1;
     }
 
-    /// Checks the table by `check`, unless it is as it was when it was last found right.
+    /// Checks the table with `check`, unless it is unchanged since its last successful check.
     pub(super) fn check(&self, check: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
         if self.checked.get() != Some(self.changes) {
             check()?;

@@ -1,4 +1,4 @@
-//! What goes into the switchboard.
+//! The inputs of the switchboard.
 
 use bytes::Bytes;
 
@@ -14,20 +14,20 @@ use crate::switchboard::kept::Restored;
 use crate::switchboard::phones::stations::Badge;
 use crate::switchboard::settings::Settings;
 
-/// An operator, or a station, whose phones may register.
+/// The account of an operator or a station, whose phones may register.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     pub operator: OperatorId,
-    /// Shown to nobody but colleagues.
+    /// The display name, shown to colleagues only.
     pub name: String,
     pub ha1: Ha1,
-    /// It is a phone at which operators take turns, and nobody's own.
+    /// True for a station, a phone that operators share.
     pub station: bool,
-    /// By which he logs in at stations; None: he does not.
+    /// The operator's log-in at stations; None if the operator does not use stations.
     pub badge: Option<Badge>,
 }
 
-/// Who commands, for the trail.
+/// The author of a command, for the audit log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
     pub name: String,
@@ -35,7 +35,7 @@ pub struct Actor {
 }
 
 impl ConsoleCommand {
-    /// What it changes, and of what; None: it only asks.
+    /// The name and the object of the change; None if the command changes nothing.
     pub(super) fn change(&self) -> Option<(&'static str, String)> {
         match self {
             Self::LogIn { operator } => Some(("log-in", operator.to_string())),
@@ -45,7 +45,7 @@ impl ConsoleCommand {
             Self::WrapUp { operator } => Some(("wrap-up", operator.to_string())),
             Self::SetDisposition { call, class, .. } => Some(("disposition", format!("{call} {}", class.word()))),
             Self::SilentPrompt { call } => Some(("silent-prompt", call.to_string())),
-            // The words themselves are nobody's business in a trail.
+            // The audit log does not contain the text.
             Self::Message { operator, .. } => {
                 Some(("message", operator.as_ref().map_or_else(|| "everybody".to_owned(), ToString::to_string)))
             }
@@ -93,10 +93,10 @@ pub enum Supervision {
 }
 
 impl Supervision {
-    /// All of them.
+    /// All variants.
     pub const ALL: [Self; 4] = [Self::Listen, Self::Whisper, Self::Barge, Self::TakeOver];
 
-    /// The word in facts and on the command line.
+    /// The name in facts and on the command line.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Listen => "listen",
@@ -106,7 +106,7 @@ impl Supervision {
         }
     }
 
-    /// What she is beside the operator; None: in his place.
+    /// The supervisor's role besides the operator; None if the supervisor replaces the operator.
     pub(super) const fn role(self) -> Option<Role> {
         match self {
             Self::Listen => Some(Role::Listener),
@@ -117,40 +117,40 @@ impl Supervision {
     }
 }
 
-/// One input. The caller reads the clocks once and gives both along.
+/// One input. The calling function reads both clocks once for each input.
 #[derive(Debug)]
 pub enum Input<'a> {
     /// One datagram, or one framed message of a stream.
     Received { flow: Flow, bytes: &'a [u8] },
     /// The peer of a flow cannot be reached (ICMP), or its connection has closed.
     Unreachable { flow: Flow },
-    /// The peer of a TLS connection has proven these of the names that trunks have (`Trunk::tls_name`).
+    /// The certificate of the peer of a TLS connection is valid for these TLS names of trunks (`Trunk::tls_name`).
     Proven { flow: Flow, names: Vec<String> },
-    /// What a trunk's name stands for, best first (RFC 3263).
+    /// The servers of a trunk's host name, best first (RFC 3263).
     Targets { trunk: String, targets: Vec<Target> },
     /// The result of `Output::Lookup`, best first; empty if the lookup failed. It may come late or never.
     Found { uri: Bytes, targets: Vec<Target> },
-    /// From media.
+    /// An event from media.
     Media(Event),
-    /// From the console; exactly one `Output::Reply` with the same `request` follows.
+    /// A command of the console. Exactly one `Output::Reply` with the same `request` follows.
     Console { request: u64, by: Actor, command: ConsoleCommand },
-    /// The operators that exist from now on.
+    /// The accounts that exist from now on.
     Accounts(Vec<Account>),
-    /// What earlier runs knew of callers. May come late, or never; a second one changes nothing.
+    /// Records of earlier runs. They may arrive late or never; a second input has no effect.
     Remember(Box<Past>),
     /// The registrations, log-ins, breaks, stations, flags and operating mode of an earlier run.
     Restore(Box<Restored>),
-    /// New settings; what cannot change at run time has been checked before.
+    /// New settings. Changes that are not possible at run time were rejected before.
     Configure(Box<Settings>),
-    /// No new calls (503 with Retry-After to INVITE); `Output::Drained` follows when the last is over.
+    /// Accept no new calls: INVITE gets 503 with Retry-After. `Output::Drained` follows when the last call has ended.
     Drain,
-    /// End every call now (a drain ran out of time).
+    /// End every call now, because a drain ran out of time.
     HangUpAll,
-    /// Time has come: `poll_timeout` is due.
+    /// The time of `poll_timeout` has come.
     Tick,
 }
 
-/// What an operator's phone, the command line or HTTP may ask.
+/// The commands of operators' phones, the command line and HTTP.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case")]
 pub enum ConsoleCommand {
@@ -167,7 +167,7 @@ pub enum ConsoleCommand {
     Resume {
         operator: OperatorId,
     },
-    /// Prolongs the wrap-up that he is in.
+    /// Extends the operator's wrap-up.
     WrapUp {
         operator: OperatorId,
     },
@@ -179,78 +179,78 @@ pub enum ConsoleCommand {
         note: Option<String>,
         by: String,
     },
-    /// Asks the caller of a live call to press a digit if he cannot speak.
+    /// Asks the caller of a live call to press a digit if they cannot speak.
     SilentPrompt {
         call: CallId,
     },
-    /// Sends a text to one operator's phones, or to everybody's.
+    /// Sends a text to the phones of one operator, or of all operators.
     Message {
         operator: Option<OperatorId>,
         text: String,
     },
-    /// Those who wait to be called back.
+    /// Requests the list of call-backs.
     CallBacks,
-    /// That number, or the next, is for this operator to call back.
+    /// Assigns this number, or the next one, to an operator for call-back.
     MeanCallBack {
         number: Option<String>,
         operator: OperatorId,
     },
-    /// The numbers whose calls wait behind others.
+    /// Requests the flagged numbers, whose calls wait behind others.
     Marks,
-    /// Calls of a number wait behind others for so many hours; 0: no longer.
+    /// Flags a number for this many hours: its calls wait behind others. 0 removes the flag.
     MarkCaller {
         number: String,
         hours: u32,
         by: String,
     },
-    /// How the house works.
+    /// Requests the operating mode.
     Posture,
-    /// How it is to work, for so many hours; None: for the usual time, 0: until somebody ends it.
+    /// Sets the operating mode for this many hours. None: for the configured time; 0: without an end.
     SetPosture {
         posture: Posture,
         hours: Option<u32>,
     },
     Operators,
     Calls,
-    /// Whether an operator has a call, or has had it, as far as this run knows.
+    /// Checks whether an operator has, or has had, a call, as far as this run knows.
     Worked {
         call: CallId,
         operator: OperatorId,
     },
-    /// Asks an operator or an agency into a call that talks.
+    /// Invites an operator or an agency to a talking call.
     AskIn {
         call: CallId,
         whom: String,
     },
-    /// A guest of a call goes, or rings no more.
+    /// Removes a participant, or cancels the participant's ringing.
     SendAway {
         call: CallId,
         leg: LegNo,
     },
-    /// Passes the caller on: to an operator, an agency, or the queue.
+    /// Transfers the caller to an operator, an agency or the queue.
     Transfer {
         call: CallId,
         to: String,
     },
-    /// Lets a supervisor into a call that talks, or changes what she is there; None: who commands it is she.
+    /// Adds a supervisor to a talking call, or changes the supervisor's role. None: the author of the command is the supervisor.
     Supervise {
         call: CallId,
         mode: Supervision,
         by: Option<OperatorId>,
     },
-    /// Rings an operator's own phones, and when he answers calls a colleague, an agency, or a number that waits to be called back.
+    /// Rings an operator's own phones, and when the operator answers calls a colleague, an agency, or a number on the list of call-backs.
     Place {
         operator: OperatorId,
         to: String,
     },
-    /// Offers a call that waits to an operator, out of turn.
+    /// Rings an operator for a waiting call, out of turn.
     OfferTo {
         call: CallId,
         operator: OperatorId,
     },
-    /// The bans that run.
+    /// Requests the bans in force.
     Guard,
-    /// Ends one of them.
+    /// Lifts a ban.
     LiftBan {
         address: std::net::IpAddr,
     },

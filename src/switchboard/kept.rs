@@ -1,4 +1,4 @@
-//! What one run keeps for the next: registrations, log-ins, breaks.
+//! The state that one run stores for the next: registrations, log-ins, breaks.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::ids::OperatorId;
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::registrar::{Binding, Reach};
 
-/// The state of one account that survives.
+/// The state of one account that survives a restart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Presence {
     pub account: OperatorId,
@@ -43,7 +43,7 @@ pub struct KeptBinding {
     pub local: SocketAddr,
     pub remote: SocketAddr,
     pub q: u16,
-    /// How long it is valid, counted from the time of the state.
+    /// The remaining validity in milliseconds, counted from the time of the state.
     pub lasts_ms: u64,
     pub call_id: String,
     pub cseq: u32,
@@ -51,7 +51,7 @@ pub struct KeptBinding {
 }
 
 impl KeptBinding {
-    /// None if it has bytes that are not valid in a Contact.
+    /// Returns None if the binding has bytes that are not valid in a Contact.
     pub(in crate::switchboard) fn of(now: Now, binding: &Binding) -> Option<Self> {
         let text = |bytes: &Bytes| std::str::from_utf8(bytes).map(str::to_owned).ok();
         let left = binding.expires_at.since(now.mono);
@@ -87,7 +87,7 @@ impl KeptBinding {
     }
 }
 
-/// The state of the earlier run, for `Input::Restore`.
+/// The state of an earlier run, for `Input::Restore`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Restored {
     pub presences: Vec<Presence>,

@@ -1,6 +1,5 @@
-//! The switchboard: a back-to-back user agent with a queue in the middle. Pure: time and input in, outputs out.
-//!
-//! It owns every call and is the only one that decides; it must not know sockets, clocks, disks or threads.
+//! The switchboard: a back-to-back user agent with a queue. It owns every call and makes all decisions about calls. It must not depend on
+//! sockets, clocks, disks or threads: time and inputs are passed in, outputs are returned.
 
 mod admission;
 mod alarm;
@@ -62,44 +61,44 @@ pub use trunks::registration::Registration;
 pub use trunks::rejection::{Rejected, Rejection};
 pub use trunks::trunk::TrunkTerms;
 
-/// The one state machine of the service.
+/// The state machine of the service.
 #[derive(Debug)]
 pub struct Switchboard {
     parts: Parts,
 }
 
 impl Switchboard {
-    /// Starts empty. `rtp_ports` are the even ports that media has bound (RTCP stands on the next); slot i is the i-th.
+    /// Starts without calls. `rtp_ports` are the even ports that media has bound; RTCP uses the next odd port. Slot i is `rtp_ports[i]`.
     pub fn new(now: Now, settings: Settings, rtp_ports: Vec<SocketAddr>, rng: Rng) -> Self {
         Self { parts: Parts::new(now, settings, rtp_ports, rng) }
     }
 
-    /// Takes one input and pushes what it leads to.
+    /// Handles one input and appends the resulting outputs to `out`.
     pub fn handle(&mut self, now: Now, input: Input<'_>, out: &mut Vec<Output>) {
         self.parts.handle(now, input, out);
     }
 
-    /// When `Input::Tick` is wanted.
+    /// The time at which `Input::Tick` is needed.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.parts.poll_timeout()
     }
 
-    /// Figures for the metrics.
+    /// Values for the metrics.
     pub fn gauges(&self) -> Gauges {
         self.parts.gauges()
     }
 
-    /// Figures of the guard for the metrics.
+    /// Values of the guard for the metrics.
     pub fn guard_figures(&self) -> GuardFigures {
         self.parts.guard_figures()
     }
 
-    /// True when no call, transaction, binding or subscription is left.
+    /// True if no call, transaction, binding or subscription is left.
     pub fn is_idle(&self) -> bool {
         self.parts.is_idle()
     }
 
-    /// Checks the invariants of ARCHITECTURE.md. The error says which is broken.
+    /// Checks the invariants of ARCHITECTURE.md. The error names the broken one.
     pub fn verify(&self) -> Result<(), String> {
         self.parts.verify()
     }

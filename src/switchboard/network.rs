@@ -1,8 +1,8 @@
-//! The parts by which calls reach the world.
+//! The parts that connect calls with the network.
 
 use crate::switchboard::{Admission, Facts, MediaPorts, Phones, Trunks, Wire};
 
-/// The parts by which calls reach the world, lowest first. None of them knows a call.
+/// The parts that connect calls with the network, lowest first. None of them depends on calls.
 #[derive(Debug)]
 pub(in crate::switchboard) struct NetworkParts {
     pub(in crate::switchboard) facts: Facts,

@@ -1,4 +1,4 @@
-//! What comes out of the switchboard.
+//! The outputs of the switchboard.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -17,22 +17,22 @@ use crate::switchboard::kept::Presence;
 use crate::switchboard::settings::TrunkHost;
 use crate::switchboard::trunks::rejection::Rejection;
 
-/// One output. Facts come before the messages that they cause within one step.
+/// One output. Within one step, facts come before the messages that they cause.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
     /// Send these bytes.
     Send(Transmit),
-    /// Tell media.
+    /// Send this command to media.
     Media(Command),
-    /// Write down.
+    /// Store this fact.
     Fact(Fact),
-    /// The part of an account's state that survives a restart has changed. Comes before the messages that confirm the change.
+    /// The part of an account's state that survives a restart has changed. This output comes before the messages that confirm the change.
     Presence(Box<Presence>),
-    /// Answer of a console command.
+    /// The reply to a console command.
     Reply { request: u64, reply: ConsoleReply },
-    /// A trunk answers, or no longer answers, keep-alives.
+    /// A trunk responds to keep-alives again, or no longer does.
     TrunkHealth { trunk: String, up: bool },
-    /// A telco has taken our registration, or no longer does.
+    /// A trunk's registrar has accepted siaga's registration, or no longer does.
     TrunkRegistered { trunk: String, registered: bool },
     /// A trunk is no longer in the settings.
     TrunkGone { trunk: String },
@@ -43,26 +43,26 @@ pub enum Output {
     NoneReady(bool),
     /// A phone does not respond, and its binding is marked as unreachable; or it responds again.
     PhoneReach { account: OperatorId, contact: String, unreachable: bool },
-    /// How far RTP ports are used up, when that changes.
+    /// The shortage of RTP ports has changed.
     Ports(PortShortage),
-    /// The posture, when it begins and, as a reminder, while it is not the normal one; and how long it has lasted.
+    /// The operating mode: sent when it begins and, as a reminder, while it is not the normal one. `lasts_ms` is its duration so far.
     Posture { posture: Posture, lasts_ms: u64, reminder: bool },
-    /// A call lasts unusually long, in milliseconds; or such a call is `over`.
+    /// A call lasts unusually long, in milliseconds; or such a call has ended (`over`).
     LongCall { call: CallId, lasts_ms: u64, over: bool },
     /// An INVITE was rejected before it became a call.
     Rejected(Rejection),
-    /// A trunk's INVITE was accepted without `what`: unsupported extensions that it requires, or something optional that cannot be read.
+    /// A trunk's INVITE was accepted without `what`: unsupported extensions that it requires, or an optional part that cannot be read.
     Ignored { trunk: String, what: String },
-    /// Packets from `from` are dropped and the leg is not heard: they come from another host than its description names, and no setting
-    /// admits it.
+    /// Packets from `from` are dropped, so the leg's audio is missing: they come from another host than its SDP names, and no setting
+    /// admits that host.
     ForeignMedia { trunk: Option<String>, from: SocketAddr, expected: Option<SocketAddr> },
     /// Request to look up the host in this URI; `Input::Found` has the result.
     Lookup { uri: Bytes, host: TrunkHost },
-    /// A source gets no answers for a while.
+    /// A source gets no responses for a while.
     Banned(Ban),
-    /// A request over this connection has shown the password of an account.
+    /// A request over this connection had valid credentials of an account.
     Authenticated(Flow),
-    /// The password of an account is being guessed, and where the last wrong one came from. Without a source: no longer.
+    /// The password of an account is being guessed; `source` has sent the last wrong one. Without a source, the guessing has ended.
     Guessing { account: String, source: Option<IpAddr> },
     /// The drain is over.
     Drained,
@@ -86,7 +86,7 @@ pub enum ConsoleReply {
     },
     /// The number is not on the list.
     UnknownNumber,
-    /// No operator has the caller, or the caller's side has put us on hold.
+    /// No operator has the caller, or the caller's side has put siaga on hold.
     NotTalking,
     /// The operator is not in wrap-up.
     NotWrappingUp,
@@ -152,7 +152,7 @@ pub enum ConsoleReply {
 }
 
 impl ConsoleReply {
-    /// False when nothing was changed.
+    /// False if the command has changed nothing.
     pub(super) fn is_done(&self) -> bool {
         match self {
             Self::Done
@@ -190,7 +190,7 @@ pub struct StationView {
     /// The operator who is logged in at the station.
     #[schema(value_type = Option<String>)]
     pub operator: Option<OperatorId>,
-    /// Its phone is registered.
+    /// The station's phone is registered.
     pub registered: bool,
 }
 
@@ -211,7 +211,7 @@ pub struct CallView {
     /// The outside number (of an agency, an escalation, the fallback) that talks with the caller, or rings while no operator has the
     /// caller.
     pub outside: Option<String>,
-    /// From 1; None when it does not wait.
+    /// From 1; None if the call does not wait.
     pub position: Option<usize>,
     /// The caller was asked to press a digit if they cannot speak.
     pub silent_prompt: bool,
@@ -261,7 +261,7 @@ pub struct CallBackView {
     pub tries: u32,
     #[schema(value_type = Option<i64>)]
     pub tried: Option<Timestamp>,
-    /// The operator it is assigned to.
+    /// The operator to whom the call-back is assigned.
     #[schema(value_type = Option<String>)]
     pub meant_for: Option<OperatorId>,
     /// A call-back is in progress.
@@ -279,7 +279,7 @@ pub struct MarkView {
     pub marked_until: Option<Timestamp>,
 }
 
-/// Figures for the metrics, taken between steps.
+/// Values for the metrics, taken between steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gauges {
     pub calls: usize,
@@ -289,7 +289,7 @@ pub struct Gauges {
     pub transactions: usize,
     pub subscriptions: usize,
     pub anchors: usize,
-    /// RTP port pairs that are bound, lent or not.
+    /// RTP port pairs that are bound, in use or free.
     pub ports: usize,
     /// Callers who wait without a port.
     pub without_port: usize,
@@ -297,6 +297,6 @@ pub struct Gauges {
     pub phones: usize,
     /// Bindings whose phones do not respond.
     pub bindings_unreachable: usize,
-    /// The accounts were read: phones can register.
+    /// The accounts were read, and phones can register.
     pub accounts_known: bool,
 }

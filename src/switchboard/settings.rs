@@ -1,4 +1,4 @@
-//! What the switchboard is told by config.
+//! The settings of the switchboard.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -25,7 +25,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// Reads `127.0.0.2`, `10.1.0.0/16`, `2001:db8::/32`. None when it is neither, or the prefix is too long.
+    /// Parses `127.0.0.2`, `10.1.0.0/16` or `2001:db8::/32`. Returns None if the text is no address or the prefix is too long.
     pub fn parse(text: &str) -> Option<Self> {
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix.parse::<u8>().ok()?)),
@@ -66,7 +66,7 @@ impl Network {
         AddressRange::new(first.to_canonical(), last.to_canonical())
     }
 
-    /// True when `address` lies in the block. An IPv4-mapped IPv6 address counts as IPv4.
+    /// True if `address` lies in the block. An IPv4-mapped IPv6 address counts as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         let bits = |address: IpAddr| match address.to_canonical() {
             IpAddr::V4(v4) => (false, u128::from(v4.to_bits()) << 96),
@@ -78,7 +78,7 @@ impl Network {
     }
 }
 
-/// One socket that the service listens on, and how peers are told of it.
+/// One socket on which the service listens, and its advertised address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
     pub transport: Transport,
@@ -88,7 +88,8 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// The source address of its own requests: the address that it listens on, or for a wildcard the advertised one, which peers expect.
+    /// The source address of the listener's requests: the address on which it listens, or for a wildcard the advertised address, which
+    /// peers expect.
     pub fn source(&self) -> SocketAddr {
         let told = self.advertised.rsplit_once(':').map_or(self.advertised.as_str(), |(host, _)| host);
         let told = told.trim_matches(['[', ']']).parse::<IpAddr>().ok();
@@ -97,103 +98,102 @@ impl Listener {
     }
 }
 
-/// A name in a trunk's URI.
+/// The host name in a trunk's URI.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrunkHost {
     pub name: String,
-    /// Without one, SRV records tell it (RFC 3263 §4.2).
+    /// None: SRV records have the port (RFC 3263 §4.2).
     pub port: Option<u16>,
-    /// What it may be called over, most wanted first.
+    /// The transports that may be used, in order of preference.
     pub transports: Vec<Transport>,
-    /// They are named by the configuration; false: NAPTR records tell them (RFC 3263 §4.1).
+    /// True if the configuration names the transports. False: NAPTR records have them (RFC 3263 §4.1).
     pub transport_named: bool,
-    /// The URI is of the sips scheme: nothing but TLS.
+    /// The URI has the sips scheme: only TLS is allowed.
     pub secure: bool,
 }
 
 impl TrunkHost {
-    /// The transport when no record tells one (RFC 3263 §4.1).
+    /// The transport if no DNS record has one (RFC 3263 §4.1).
     pub fn usual_transport(&self) -> Transport {
         let udp = self.transports.iter().find(|transport| **transport == Transport::Udp);
         udp.or(self.transports.first()).copied().unwrap_or(Transport::Udp)
     }
 }
 
-/// One way to the telephone network.
+/// A SIP connection to the telephone network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trunk {
     pub name: String,
-    /// Who may send calls without authentication.
+    /// The sources that may send calls without authentication.
     pub peers: Vec<Network>,
-    /// Where outgoing calls and keep-alives go; None: only incoming.
+    /// The destination of outgoing calls and keep-alives; None if the trunk is for incoming calls only.
     pub target: Option<SocketAddr>,
-    /// The name that stands for its targets, which `Input::Targets` tells; None: `target` is all.
+    /// The host name of the trunk's servers, which `Input::Targets` provides; None if `target` is the only server.
     pub host: Option<TrunkHost>,
-    /// How `target` is called.
+    /// The transport to `target`.
     pub transport: Transport,
-    /// The name that its certificate must prove; None: its address is enough.
+    /// The name that the peer's certificate must have; None if the peer's address is enough.
     pub tls_name: Option<String>,
-    /// Requests that are too long for a datagram go over TCP.
+    /// Requests that are too long for a datagram are sent over TCP.
     pub tcp_when_large: bool,
-    /// OPTIONS interval; None: none are sent.
+    /// Interval of OPTIONS; None if none are sent.
     pub keep_alive: Option<Duration>,
     pub terms: TrunkTerms,
 }
 
-/// When the trunk's INVITE gets its 200.
+/// When a trunk's INVITE gets its 200.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnswerMode {
-    /// With the operator's; waiting callers hear early media (183).
+    /// When the operator answers. Until then waiting callers hear early media (183).
     Operator,
     /// At once.
     Queue,
 }
 
-/// Which operators' phones are offered SRTP (RFC 4568). The trunk gets what it offers.
+/// Which operators' phones are offered SRTP (RFC 4568). A trunk gets the media profile that it has offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SrtpOffer {
-    /// None.
+    /// No phones.
     Never,
-    /// Those whose signalling is under TLS.
+    /// Phones that use TLS for signalling.
     UnderTls,
-    /// All, and plain sound is refused.
+    /// All phones. Answers without SRTP are rejected.
     Always,
 }
 
-/// What operators dial: to change their state, to class a call, to call back; and before the name of whom else they want in
-/// a call, or whose call they want.
+/// The codes that operators dial: to change their state, to class a call, to make a call-back; or before the name of a party.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FeatureCodes {
     pub log_in: String,
     pub log_out: String,
-    /// Followed by an operator's number, at a station: he logs in there.
+    /// Followed by an operator's number, at a station: the operator logs in at the station.
     pub station: String,
-    /// Followed by the number of a reason, from 1: for that reason; alone: for the first.
+    /// Followed by the number of a reason, from 1, for a break with this reason. Alone: with the first reason.
     pub pause: String,
     pub resume: String,
-    /// Before a colleague or an agency, as the target of a transfer: he joins the call.
+    /// Before a colleague or an agency, as the target of a transfer: this party joins the call.
     pub conference: String,
-    /// Before an operator, by supervisors: nobody hears them, the operator alone does, all do, they take his place.
+    /// Before an operator's name, for supervisors: listen, whisper, barge in, and take over.
     pub listen: String,
     pub whisper: String,
     pub barge: String,
     pub take_over: String,
-    /// By supervisors: takes the first caller who waits, or the one at the place behind it.
+    /// For supervisors: picks up the first waiting call, or the call at the position that follows the code.
     pub pick_up: String,
-    /// Prolongs the wrap-up.
+    /// Extends the wrap-up.
     pub wrap_up: String,
-    /// The code of each class; that of a category may follow.
+    /// The code of each class. The code of a category may follow.
     pub classes: Vec<(String, Class)>,
-    /// By supervisors: how the house works from now on.
+    /// For supervisors: sets the operating mode.
     pub postures: Vec<(String, Posture)>,
-    /// Calls back the next of those whom nobody has answered.
+    /// Calls the next number on the list of call-backs.
     pub call_back: String,
-    /// Keyed by an operator in his call: the caller is asked to press a digit if he cannot speak.
+    /// Pressed by an operator in a call: asks the caller to press a digit if they cannot speak.
     pub silent_prompt: String,
 }
 
 impl FeatureCodes {
-    /// Every code.
+    /// All codes.
     pub fn codes(&self) -> impl Iterator<Item = &str> {
         let (accounts, calls) = (
             [&self.log_in, &self.log_out, &self.station, &self.pause, &self.resume, &self.wrap_up],
@@ -206,119 +206,120 @@ impl FeatureCodes {
     }
 }
 
-/// What a call can be about.
+/// The subject of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Category {
-    /// Digits, dialled behind the code of a class.
+    /// Digits that are dialled after the code of a class.
     pub code: String,
     pub name: String,
-    /// Whose matter it is.
+    /// The agency in charge.
     pub agency: Option<String>,
 }
 
 impl Category {
-    /// True when `text` names it.
+    /// True if `text` is the code or the name of the category.
     pub(super) fn is(&self, text: &str) -> bool {
         self.code == text || self.name.eq_ignore_ascii_case(text)
     }
 }
 
-/// How callers who cannot speak are asked to press a digit, and what the digits mean.
+/// The settings for callers who cannot speak and are asked to press a digit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SilentTerms {
-    /// Who has not been heard for so long after the answer is asked by itself, once; None: nobody is.
+    /// If no audio of an answered caller arrives for this long, the prompt is played once. None: it is only played on request.
     pub after: Option<Duration>,
-    /// A digit, and what who presses it says by it.
+    /// The digits and their meanings.
     pub choices: Vec<(char, String)>,
     /// The start of the text to operators and supervisors about a party that is present and sends no audio; the party follows.
     pub notice: String,
 }
 
-/// Which calls a desk of the ACD takes.
+/// The calls that belong to a desk of the ACD.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeskCalls {
-    /// What follows `urn:service:sos.`; services below count too.
+    /// The part of the URN after `urn:service:sos.`. Services below count too.
     pub services: Vec<String>,
     pub numbers: Vec<String>,
-    /// Lower ones are served first.
+    /// Calls with lower priorities are served first.
     pub priority: u8,
-    /// After how long which number outside is tried as well, in the order of time.
+    /// The outside numbers that are tried too, each after this waiting time, in the order of time.
     pub outside: Vec<(Duration, String)>,
 }
 
-/// An agency that operators may call and pass callers on to.
+/// An agency that operators may call, and to which they may transfer callers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agency {
-    /// May be dialled instead of the number.
+    /// The name that can be dialled instead of the number.
     pub name: String,
     pub number: String,
 }
 
-/// Everything that the switchboard is told.
+/// All settings of the switchboard.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The emergency number: `112`.
     pub number: String,
-    /// SIP domain of the operators, and realm of their passwords.
+    /// The SIP domain of the operators, and the realm of their passwords.
     pub domain: String,
     pub listeners: Vec<Listener>,
     pub trunks: Vec<Trunk>,
-    /// Calls at once, emergencies and others; at most `limits::CALLS_MAX`.
+    /// Maximum number of simultaneous calls, emergency and placed; at most `limits::CALLS_MAX`.
     pub calls_max: usize,
-    /// The addresses in SDP: one, or one of each family.
+    /// The media addresses in SDP: one, or one of each family.
     pub media_addresses: Vec<IpAddr>,
-    /// Networks from which phones' media is accepted, besides the hosts in their SDP and of their SIP messages.
+    /// Networks from which media of phones is accepted, besides the hosts in their SDP and the sources of their SIP messages.
     pub phone_media: Vec<Network>,
     pub srtp: SrtpOffer,
     pub answer: AnswerMode,
-    /// How long one offer rings.
+    /// The length of one ring attempt.
     pub ring: Duration,
-    /// A caller who waits is told his place so often; None: never.
+    /// Interval of the announcements of the position in the queue; None if it is not announced.
     pub announce_each: Option<Duration>,
-    /// What callers who wait, or are on hold, hear: `Prompt::HoldTone` or `Prompt::Music`.
+    /// The audio for callers who wait or are on hold: `Prompt::HoldTone` or `Prompt::Music`.
     pub waiting: Prompt,
     pub silent: SilentTerms,
-    /// A lost operator's caller goes back to the head of the queue; false: the call ends.
+    /// True if the caller of a lost operator returns to the head of the queue. False: the call ends.
     pub requeue_on_operator_lost: bool,
-    /// An answered leg whose sound has stopped is taken for dead (media times it); false: silence changes nothing.
+    /// True if an answered leg counts as lost when its media has stopped (media measures the time). False: silence has no effect.
     pub silence_ends_call: bool,
-    /// A call that lasts longer raises the alarm, and ends only if no audio arrives.
+    /// A call that lasts longer raises an alarm, and ends only if no audio arrives.
     pub long_call: Duration,
-    /// Dialled over the trunks with a target, one after the other, when nobody is on shift and no phone was answered.
+    /// The outside number of the fallback. It is called over the trunks that have a target, one after the other, if no phone answers.
     pub fallback_number: Option<String>,
-    /// How long the fallback rings all phones, then the number.
+    /// The length for which the fallback rings all phones, and then the number.
     pub fallback_ring: Duration,
-    /// The only numbers outside that operators may dial.
+    /// The only outside numbers that operators may dial.
     pub agencies: Vec<Agency>,
-    /// What calls can be about; none: anything.
+    /// The categories. If there are none, any category is accepted.
     pub categories: Vec<Category>,
     pub callers: CallerTerms,
     pub posture: PostureTerms,
-    /// Record answered calls.
+    /// True if answered calls are recorded.
     pub record: bool,
     pub feature_codes: FeatureCodes,
-    /// Why operators may pause, in the order of the codes; none: for any reason.
+    /// The reasons for a break, in the order of their codes. If there are none, any reason is accepted.
     pub break_reasons: Vec<String>,
     /// Sent to the phone of the last ready operator when the operator pauses; empty: not sent.
     pub last_ready_text: String,
-    /// By so much a feature code prolongs a wrap-up.
+    /// The time by which the feature code extends a wrap-up.
     pub wrap_up_extension: Duration,
-    /// The operators who may listen to, and take, the calls of others.
+    /// The operators who may supervise and pick up the calls of others.
     pub supervisors: BTreeSet<OperatorId>,
-    /// Bindings: shortest, default and longest expiry.
+    /// The shortest, default and longest expiry of bindings.
     pub expires_min: Duration,
     pub expires_default: Duration,
     pub expires_max: Duration,
-    /// OPTIONS interval to operators' phones; None: none are sent.
+    /// Interval of OPTIONS to operators' phones; None if none are sent.
     pub binding_keep_alive: Option<Duration>,
-    /// Digest algorithms offered to phones, most wanted first.
+    /// The digest algorithms that are offered to phones, in order of preference.
     pub digest: Vec<Algorithm>,
     pub nonce_life: Duration,
-    /// Provisional responses to callers are reliable (RFC 3262) when they support it; false: only when they require it.
+    /// True if provisional responses to callers are reliable (RFC 3262) when the caller supports it. False: only when the caller requires
+    /// it.
     pub reliable_when_supported: bool,
-    /// The session interval that we ask for, in seconds (RFC 4028); None: only what peers ask for.
+    /// The session interval that siaga requests, in seconds (RFC 4028). None: siaga only accepts the intervals that peers request.
     pub session_seconds: Option<u32>,
-    /// `Server` of our answers and `User-Agent` of our requests; None: neither stands there.
+    /// The value of `Server` in responses and `User-Agent` in requests; None if neither is sent.
     pub server_header: Option<String>,
     /// Display names of operators.
     pub names: BTreeMap<OperatorId, String>,

@@ -1,4 +1,4 @@
-//! What one step works with: the random numbers, the deadlines, and the outputs that it collects.
+//! The state of one step: the time, the random numbers, the deadlines, and the collected outputs.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -23,11 +23,11 @@ pub(super) struct Effects {
     pub(super) others: Vec<Output>,
     /// Texts to the phones of operators, sent at the end of the step.
     pub(super) notices: Vec<(OperatorId, String)>,
-    /// Operators whose legs have changed: their watchers are told at the end of the step.
+    /// Operators whose legs have changed: subscribers are notified at the end of the step.
     pub(super) changed: BTreeSet<OperatorId>,
 }
 
-/// What every part needs in a step.
+/// The state that every part needs in a step.
 #[derive(Debug)]
 pub(super) struct Step {
     pub(super) now: Now,
@@ -43,15 +43,15 @@ impl Step {
 }
 
 impl Step {
-    /// Pushes an output that is neither fact, sound nor message.
+    /// Emits an output that is neither a fact, a media command nor a message.
     pub(in crate::switchboard) fn say(&mut self, output: Output) {
         self.out.others.push(output);
     }
 }
 
 impl Step {
-    /// A request over this connection has shown an account's password, or has come from an end of a dialog that only this end can name: the
-    /// connection stays open.
+    /// Reports that a connection is trusted and must stay open: a request over it had valid credentials of an account, or came from an end
+    /// of one of the dialogs.
     pub(in crate::switchboard) fn trust_connection(&mut self, flow: Flow) {
         if flow.is_connection() {
             self.say(Output::Authenticated(flow));
@@ -67,7 +67,7 @@ impl Step {
 }
 
 impl Step {
-    /// A key of ours for SRTP.
+    /// Creates an SRTP key for siaga's own media.
     pub(in crate::switchboard) fn master_key(&mut self) -> MasterKey {
         let mut key = MasterKey([0; 30]);
         self.rng.fill(&mut key.0);
@@ -76,7 +76,7 @@ impl Step {
 }
 
 impl Step {
-    /// An operator's leg begins, ends or moves: the operator's watchers are told at the end of the step.
+    /// Schedules the notification of an operator's subscribers, because a leg of the operator has begun, ended or moved.
     pub(in crate::switchboard) fn stir(&mut self, whose: &Callee) {
         if let Callee::Operator(operator) = whose {
             self.out.changed.insert(operator.clone());
@@ -85,7 +85,7 @@ impl Step {
 }
 
 impl Step {
-    /// How long a re-INVITE waits after a 491: longer where we made the Call-ID (RFC 3261 §14.1).
+    /// The delay before a re-INVITE is sent again after a 491: longer if siaga has created the Call-ID (RFC 3261 §14.1).
     pub(in crate::switchboard) fn after_glare(&mut self, who: Who) -> Duration {
         let ours = matches!(who, Who::Offer(..));
         let units = if ours { 210 + self.rng.below(191) } else { self.rng.below(201) };

@@ -1,4 +1,4 @@
-//! What must hold after every step (ARCHITECTURE.md, "Invariant:"). Tests and the simulator ask; a busy service does not.
+//! Checks the invariants after a step (ARCHITECTURE.md, "Invariant:"). Tests and the simulator use it; a running service does not.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ use crate::switchboard::ids::Who;
 use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
 
 impl Parts {
-    /// Checks every invariant; the text names the first that is broken.
+    /// Checks all invariants. The error names the first broken one.
     pub(in crate::switchboard) fn verify(&self) -> Result<(), String> {
         self.calls.acd.verify(true)?;
         self.net.admission.guard.verify()?;
@@ -33,7 +33,7 @@ impl Parts {
                     return Err(format!("operator {operator} has two live legs"));
                 }
             }
-            // Several phones of one operator may ring, for one call.
+            // Several phones of one operator may ring for one call.
             let ringing = call.legs.values().filter(|leg| leg.is_ringing()).filter_map(|leg| leg.operator());
             for operator in ringing.collect::<BTreeSet<_>>() {
                 if !busy.insert(operator) {
@@ -122,7 +122,7 @@ impl Calls {
         if call.is_over() && call.caller.line.sound.is_some() {
             return Err("it is over but holds a port");
         }
-        // Whose own phones are rung is no caller yet.
+        // While a placed call rings the operator's own phones, it has no caller yet.
         let is_fetched = matches!(call.stage, Stage::OwnPhones { .. });
         if !call.is_over() && !is_fetched && call.caller.invite.is_none() && !call.caller.answered {
             return Err("it is alive but its caller has been refused");
@@ -133,7 +133,7 @@ impl Calls {
         Ok(())
     }
 
-    /// Who is reserved for a call that rings has a leg that rings, and the other way round: nobody is reserved for ever.
+    /// Checks that the operators who are reserved for a ringing call are exactly those who are rung for it.
     fn verify_ring(&self, id: CallId, call: &Call) -> Result<(), String> {
         if !(matches!(call.stage, Stage::Offered | Stage::OwnPhones { .. }) || call.is_falling_back()) {
             return Ok(());
@@ -150,7 +150,7 @@ impl Calls {
 }
 
 impl Parts {
-    /// Ports, dialogs, transactions and INVITEs in use belong to somebody alive.
+    /// Checks that ports, dialogs, transactions and INVITEs in use belong to live legs.
     fn verify_owners(&self) -> Result<(), String> {
         let alive = |who: &Who| match who {
             Who::Caller(call) => self.calls.calls.contains_key(call),
@@ -208,7 +208,7 @@ impl Parts {
 }
 
 impl Calls {
-    /// The lines of all that are alive.
+    /// The leg sessions of all live legs.
     pub(in crate::switchboard) fn lines(&self) -> impl Iterator<Item = (Who, &Line)> {
         let calls = self.calls.iter().flat_map(|(id, call)| {
             let legs = call.legs.iter().map(|(leg, offer)| (Who::Offer(*id, *leg), &offer.line));
@@ -225,7 +225,7 @@ impl Calls {
         }
     }
 
-    /// What we have asked belongs to somebody who waits for the answer.
+    /// Checks that a state waits for the response to each pending request.
     fn verify_clients(&self, net: &NetworkParts) -> Result<(), String> {
         net.wire.clients.verify()?;
         for (client, purpose) in net.wire.clients.iter() {
@@ -268,7 +268,7 @@ impl Calls {
 }
 
 impl Parts {
-    /// Every deadline belongs to a state that waits for it, and every state that waits has its deadline.
+    /// Checks that every deadline belongs to a state that waits for it, and that every waiting state has its deadline.
     fn verify_alarms(&self) -> Result<(), String> {
         for (at, alarm) in self.step.alarms.iter() {
             let at = Some(*at);

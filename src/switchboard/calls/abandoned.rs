@@ -1,4 +1,4 @@
-//! Who called and was not answered: the numbers that are to be called back, each once, in the order in which that is done.
+//! The list of call-backs: the numbers of unanswered calls, each once, in the order in which they are called back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -10,31 +10,31 @@ use crate::limits::CALL_BACKS_MAX;
 use crate::switchboard::CallBackView;
 use crate::switchboard::ids::Checked;
 
-/// How often a number was called back in vain, and since when it waits.
+/// Number of call-backs without an answer, and the time since when the number waits.
 type Turn = (u32, Timestamp);
 
 /// One number that waits to be called back.
 #[derive(Clone, Debug)]
 struct Missed {
-    /// Its last call.
+    /// The last call of this number.
     of: CallId,
     calls: u32,
-    /// Those that were given up almost at once.
+    /// Number of calls that the caller ended almost at once.
     short: u32,
     first: Timestamp,
     last: Timestamp,
     longest_ms: u64,
-    /// Call-backs that reached nobody, and the last of them.
+    /// Number of call-backs without an answer, and the time of the last one.
     tries: u32,
     tried: Option<Timestamp>,
-    /// Who shall call back, as somebody has said.
+    /// The operator to whom the call-back is assigned.
     meant_for: Option<OperatorId>,
-    /// The call in which he is called back just now.
+    /// The call-back in progress.
     over: Option<CallId>,
 }
 
 impl Missed {
-    /// Those who were never tried come first, by age; then who was tried longest ago.
+    /// Numbers with fewer call-backs come first; among equals, the number that waits longest.
     fn turn(&self) -> Turn {
         (self.tries, self.tried.unwrap_or(self.first))
     }
@@ -49,19 +49,19 @@ pub(in crate::switchboard) struct Unanswered {
     pub(in crate::switchboard) short: bool,
 }
 
-/// The list, at most `limits::CALL_BACKS_MAX` numbers.
+/// The list of call-backs, at most `limits::CALL_BACKS_MAX` numbers.
 #[derive(Debug, Default)]
 pub(in crate::switchboard) struct Abandoned {
     all: BTreeMap<String, Missed>,
     turns: Set<(Turn, String)>,
     by_age: BTreeSet<(Timestamp, String)>,
-    /// The numbers that one operator is to call back.
+    /// The numbers that are assigned to one operator.
     assigned: Set<(OperatorId, Turn, String)>,
     checked: Checked,
 }
 
 impl Abandoned {
-    /// Adds a call. Full: the number that has waited longest goes, and its last call is told.
+    /// Adds a call. If the list is full, removes the number that has waited longest, and returns the last call of that number.
     pub(in crate::switchboard) fn add(&mut self, number: &str, missed: Unanswered) -> Option<CallId> {
         let known = self.take_out(number);
         let full = known.is_none() && self.all.len() >= CALL_BACKS_MAX;
@@ -88,17 +88,17 @@ impl Abandoned {
         lost
     }
 
-    /// When a number called last, its longest wait, and how often it called.
+    /// The time of the last call of a number, its longest wait in milliseconds, and its number of calls.
     pub(in crate::switchboard) fn about(&self, number: &str) -> Option<(Timestamp, u64, u32)> {
         self.all.get(number).map(|missed| (missed.last, missed.longest_ms, missed.calls))
     }
 
-    /// Somebody has spoken with him.
+    /// Removes a number, because the caller was reached.
     pub(in crate::switchboard) fn reached(&mut self, number: &str) {
         self.take_out(number);
     }
 
-    /// A call-back begins.
+    /// Marks the start of a call-back, and removes its assignment.
     pub(in crate::switchboard) fn begin(&mut self, number: &str, over: CallId) {
         if let Some(mut missed) = self.take_out(number) {
             (missed.over, missed.meant_for) = (Some(over), None);
@@ -106,28 +106,28 @@ impl Abandoned {
         }
     }
 
-    /// Whose turn it is to be called back in that call, as soon as the operator is there.
+    /// Reserves a number for a call-back that begins when the operator answers.
     pub(in crate::switchboard) fn hold(&mut self, number: &str, over: CallId) {
         if let Some(missed) = self.all.get_mut(number) {
             missed.over = Some(over);
         }
     }
 
-    /// The operator has not come: the number is as it was.
+    /// Releases a number, because the operator did not answer. The entry stays unchanged.
     pub(in crate::switchboard) fn let_go(&mut self, number: &str, over: CallId) {
         if let Some(missed) = self.all.get_mut(number).filter(|missed| missed.over == Some(over)) {
             missed.over = None;
         }
     }
 
-    /// A call-back has reached nobody: others come first now.
+    /// Counts a call-back without an answer, and moves the number behind others.
     pub(in crate::switchboard) fn in_vain(&mut self, number: &str, over: CallId, now: Timestamp) {
         if self.all.get(number).is_some_and(|missed| missed.over == Some(over)) {
             self.tried(number, now);
         }
     }
 
-    /// Somebody has called him back in vain.
+    /// Counts a call-back without an answer that was made at this time.
     pub(in crate::switchboard) fn tried(&mut self, number: &str, at: Timestamp) {
         if let Some(mut missed) = self.take_out(number) {
             (missed.over, missed.tried) = (None, Some(at));
@@ -136,8 +136,8 @@ impl Abandoned {
         }
     }
 
-    /// Takes over what an earlier list had, but for those whom somebody has spoken with since. Full: the numbers that have waited
-    /// longest go, and their last calls are told.
+    /// Merges the list of earlier runs, except numbers that were reached since. If the list is full, removes the numbers that have waited
+    /// longest, and returns the last call of each.
     pub(in crate::switchboard) fn take_over(&mut self, earlier: Self, reached: &BTreeSet<String>) -> Vec<CallId> {
         for (number, was) in earlier.all.into_iter().filter(|(number, _)| !reached.contains(number)) {
             let both = match self.take_out(&number) {
@@ -164,8 +164,8 @@ impl Abandoned {
         lost
     }
 
-    /// Whom `operator` is to call: who is meant for him, else whose turn it is and who is meant for nobody. Not those who are called
-    /// or `engaged` just now.
+    /// The next number for `operator`: assigned ones first, then the first number that is assigned to no operator. Numbers with a call-back
+    /// in progress and `engaged` numbers are skipped.
     pub(in crate::switchboard) fn next(
         &self,
         operator: &OperatorId,
@@ -181,8 +181,8 @@ impl Abandoned {
         assigned.chain(all).find_map(|number| Some((number.clone(), open(number)?.of)))
     }
 
-    /// The call for which that number may be called back by `operator` now. None: it does not wait for that; 486: it is called, or
-    /// calls, just now; 403: another is to call it.
+    /// The call for which `operator` may call back this number now; None if the number is not on the list. Errors: 486 if a call-back is in
+    /// progress or the number calls now, 403 if the number is assigned to another operator.
     pub(in crate::switchboard) fn open(
         &self,
         number: &str,
@@ -197,7 +197,7 @@ impl Abandoned {
         if his { Ok(Some(missed.of)) } else { Err(403) }
     }
 
-    /// Says who shall call a number back. False: it does not wait for that.
+    /// Assigns a number to an operator. Returns false if the number is not on the list.
     pub(in crate::switchboard) fn mean(&mut self, number: &str, operator: &OperatorId) -> bool {
         let Some(mut missed) = self.take_out(number) else { return false };
         missed.meant_for = Some(operator.clone());
@@ -205,7 +205,7 @@ impl Abandoned {
         true
     }
 
-    /// Whoever has waited for longer than `span` no longer does.
+    /// Removes the numbers whose last call is older than `span`.
     pub(in crate::switchboard) fn expire(&mut self, now: Timestamp, span: Duration) {
         while let Some((last, number)) = self.by_age.first() {
             if u128::from(now.millis_since(*last)) < span.as_millis() {
@@ -216,7 +216,7 @@ impl Abandoned {
         }
     }
 
-    /// Keeps some of the numbers.
+    /// Removes the numbers that are not `wanted`.
     pub(in crate::switchboard) fn retain(&mut self, wanted: impl Fn(&str) -> bool) {
         let unwanted: Vec<String> = self.all.keys().filter(|number| !wanted(number)).cloned().collect();
         for number in unwanted {
@@ -224,7 +224,7 @@ impl Abandoned {
         }
     }
 
-    /// Shifts all times after the wall clock was set forward, or back, by this many milliseconds.
+    /// Shifts all times by this many milliseconds, because the wall clock was set.
     pub(in crate::switchboard) fn shift(&mut self, by_ms: i64) {
         let numbers: Vec<String> = self.all.keys().cloned().collect();
         for number in numbers {
@@ -237,7 +237,7 @@ impl Abandoned {
         }
     }
 
-    /// All, whose turn it is first.
+    /// All numbers in the order of call-backs.
     pub(in crate::switchboard) fn views(&self) -> Vec<CallBackView> {
         let turns = self.turns.iter().filter_map(|(_, number)| Some((number, self.all.get(number)?)));
         let view = |(number, missed): (&String, &Missed)| CallBackView {
@@ -297,7 +297,7 @@ impl Abandoned {
         Ok(())
     }
 
-    /// Every number stands in all three tables; who is called back is called in a call that lives.
+    /// Checks that all tables have the same numbers, and that every call-back in progress belongs to a live call.
     pub(in crate::switchboard) fn verify(&self, lives: impl Fn(&CallId) -> bool) -> Result<(), String> {
         self.checked.check(|| self.verify_order())?;
         match self.all.values().filter_map(|missed| missed.over).find(|over| !lives(over)) {

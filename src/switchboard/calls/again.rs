@@ -1,5 +1,4 @@
-//! Requests of ours that are sent again because the peer asks for more: credentials (RFC 3261 §22.2), or a session
-//! interval that it can take (RFC 4028 §7.4).
+//! Requests that are sent again because the peer asks for credentials (RFC 3261 §22.2) or a longer session interval (RFC 4028 §7.4).
 
 use crate::sip::message;
 use crate::sip::session_timer::{Terms, min_se};
@@ -11,7 +10,7 @@ use crate::switchboard::wire::requests::{Asked, INTERVALS_MAX, TRIES_MAX};
 use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
 
 impl Calls {
-    /// True when a final response asks for another try that is under way now. False: the response stands.
+    /// Sends a request again if its final response allows it. Returns false if the response is final.
     pub(in crate::switchboard) fn sends_again(
         &mut self,
         net: &mut NetworkParts,
@@ -32,7 +31,7 @@ impl Calls {
         }
     }
 
-    /// A telco asks for credentials. False when we have none for it, or they were wrong.
+    /// Answers a challenge of a trunk. Returns false if there are no credentials for it, or if they were wrong.
     fn authorize(
         &mut self,
         net: &mut NetworkParts,
@@ -57,7 +56,7 @@ impl Calls {
         self.send_again(net, step, client, purpose, asked, &[(answer.name, answer.value.as_bytes())])
     }
 
-    /// A phone or a trunk asks for a longer session. The telco's challenge is answered anew: credentials are good once.
+    /// Answers a 422 with a longer session interval. A later challenge is answered again, because credentials are valid for one request.
     fn lengthen(
         &mut self,
         net: &mut NetworkParts,
@@ -102,7 +101,7 @@ impl Calls {
         if let Purpose::Offer(Who::Offer(call, leg)) = purpose
             && let Some(leg) = self.calls.get_mut(call).and_then(|call| call.legs.get_mut(leg))
         {
-            // The other INVITE of the leg is cancelled by now: see `way_responds`.
+            // The leg's other INVITE is cancelled by now: see `way_responds`.
             (leg.client, leg.cseq) = (Some(new), cseq);
         }
         if let Purpose::TrunkRegister(index, _) = purpose {
@@ -126,7 +125,7 @@ impl Calls {
         true
     }
 
-    /// The number of a request that is sent again: in a dialog the dialog's next, else one more.
+    /// The CSeq of a request that is sent again: the next one of its dialog, or outside a dialog `last` plus one.
     fn number_again(&mut self, purpose: &Purpose, last: u32) -> Option<u32> {
         match purpose {
             Purpose::Refresh(who) | Purpose::Digit(who) => Some(self.line_mut(*who)?.dialog.as_mut()?.next_number()),
@@ -144,7 +143,7 @@ impl Calls {
         }
     }
 
-    /// An offer that was cancelled meanwhile is not made again.
+    /// True for an INVITE whose leg no longer rings. It is not sent again.
     fn is_unwanted(&self, purpose: &Purpose) -> bool {
         let Purpose::Offer(who) = purpose else { return false };
         let leg = match who {

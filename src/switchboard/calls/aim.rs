@@ -10,7 +10,7 @@ use crate::switchboard::ids::Who;
 use crate::switchboard::{Calls, MediaPorts, NetworkParts, Step};
 
 impl Calls {
-    /// Sends media the address of a leg's peer, if offer and answer have an agreement.
+    /// Sends media the address of a leg's peer, if offer and answer have led to an agreement.
     pub(in crate::switchboard) fn aim(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
         let networks = net.trunks.media_networks(who);
         let Some(line) = self.line_mut(who) else { return };
@@ -26,7 +26,7 @@ impl Calls {
         step.out.media.push(Command::Aim { anchor, remote });
     }
 
-    /// A request of the dialog came from this host: media from there is accepted too.
+    /// Stores the host that sent a request in the leg's dialog. Media from this host is accepted too.
     pub(in crate::switchboard) fn seen_at(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who, host: IpAddr) {
         let Some(line) = self.line_mut(who) else { return };
         let known = line.host.unwrap_or(line.flow.remote.ip());

@@ -1,4 +1,5 @@
-//! Answers of phones: the first connects, its repeats are acknowledged, all others are hung up (RFC 3261 §13.2.2.4).
+//! Answers to outgoing INVITEs. The first answer connects the call, its retransmissions are acknowledged, all other answers are ended by
+//! BYE (RFC 3261 §13.2.2.4).
 
 use crate::cdr::fact::{Callee, FactKind, OfferOutcome};
 use crate::ids::{CallId, LegNo};
@@ -13,7 +14,7 @@ use crate::switchboard::ids::Who;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 impl Calls {
-    /// The first 200: connects the two.
+    /// Handles the first 200 of a leg: connects the leg with the call.
     pub(in crate::switchboard) fn offer_answered(
         &mut self,
         net: &mut NetworkParts,
@@ -27,7 +28,7 @@ impl Calls {
         let (to, cseq, dialog) = (offer.to.clone(), offer.cseq, offer.dialog_of(message));
         let agreed = dialog.as_ref().ok().and_then(|dialog| offer.agreed_by(dialog, message));
         let (Some(agreed), Ok(dialog)) = (agreed, dialog) else {
-            // A phone that answers with what nobody can use has not answered.
+            // An answer that cannot be used counts as a rejection.
             self.refuse_late_answer(net, step, id, leg, message);
             return self.offer_over(net, step, id, leg, OfferOutcome::Rejected, Some(200));
         };
@@ -61,7 +62,7 @@ impl Calls {
         self.fact(net, step, id, FactKind::Answered { leg, by: to });
     }
 
-    /// The caller is with the one who answered: everybody else is freed, he is answered, their sound is joined.
+    /// Connects the caller with the party that answered: ends all other legs, answers the caller and joins the audio.
     pub(in crate::switchboard) fn connect(
         &mut self,
         net: &mut NetworkParts,
@@ -103,7 +104,7 @@ impl Calls {
         self.tell_colleague(net, step, id, leg, to);
     }
 
-    /// The phone of a colleague that rang for an operator, and has his caller now, is told so.
+    /// Sends the caller's identity to the phone of a colleague that rang for another operator and now has this operator's caller.
     fn tell_colleague(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, no: LegNo, to: &Callee) {
         let leg = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&no));
         let shows_another = leg.is_some_and(|leg| std::mem::take(&mut leg.shows_another));
@@ -113,7 +114,7 @@ impl Calls {
         }
     }
 
-    /// Joins the sound of caller and answerer, as their holds allow. A recording that runs goes on by itself.
+    /// Joins the audio of the caller and the answered leg, as their holds allow. A recording in progress continues.
     pub(in crate::switchboard) fn join_sound(
         &mut self,
         net: &mut NetworkParts,
@@ -138,13 +139,13 @@ impl Calls {
         self.rejoin(net, step, id);
     }
 
-    /// Acknowledges a 2xx of a leg's phone (RFC 3261 §13.2.2.4).
+    /// Sends the ACK to a 2xx of a leg's phone (RFC 3261 §13.2.2.4).
     pub(in crate::switchboard) fn ack(&mut self, step: &mut Step, who: Who, cseq: u32) {
         let ack = self.ack_of(step, who, cseq);
         step.out.transmits.extend(ack);
     }
 
-    /// The ACK of a 2xx to the INVITE of this number in a leg's dialog.
+    /// Writes the ACK for the 2xx to the INVITE with this CSeq in a leg's dialog.
     pub(in crate::switchboard) fn ack_of(&mut self, step: &mut Step, who: Who, cseq: u32) -> Option<Transmit> {
         let flow = self.line_mut(who)?.next_flow();
         let branch = format!("z9hG4bK{}", step.rng.token());
@@ -154,7 +155,7 @@ impl Calls {
         Some(Transmit { flow, bytes: ack.via(flow.transport, &sent_by, &branch).encode() })
     }
 
-    /// The same 200 again: our ACK was lost. Another dialog's 200 (a fork): not wanted.
+    /// Handles a further 200. In the same dialog the ACK was lost and is sent again; a 200 of another dialog (a fork) is declined.
     pub(in crate::switchboard) fn repeated_answer(
         &mut self,
         net: &mut NetworkParts,
@@ -174,7 +175,7 @@ impl Calls {
         }
     }
 
-    /// A 200 that nobody wants any more: ACK, then BYE (RFC 3261 §13.2.2.4, §15.1.1).
+    /// Declines a 200 that is no longer needed: ACK, then BYE (RFC 3261 §13.2.2.4, §15.1.1).
     pub(in crate::switchboard) fn refuse_late_answer(
         &mut self,
         net: &mut NetworkParts,
@@ -189,7 +190,7 @@ impl Calls {
         self.decline_answer(net, step, Who::Offer(id, leg), dialog, cseq, None);
     }
 
-    /// Acknowledges a 2xx to the INVITE of this number that is not wanted, and ends its dialog, unless it is that of the leg. `flow`: the
+    /// Acknowledges an unwanted 2xx to the INVITE with this CSeq, and ends its dialog, unless it is the leg's own dialog. `flow` is the
     /// address that has answered, if it is not the leg's.
     pub(in crate::switchboard) fn decline_answer(
         &mut self,

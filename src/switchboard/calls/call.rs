@@ -1,4 +1,4 @@
-//! One emergency call: the caller, the legs that were offered, and where it stands.
+//! One emergency call or placed call: the caller, the outgoing legs and the stage of the call.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,45 +19,45 @@ use crate::switchboard::ids::{MergeKey, Who};
 use crate::switchboard::trunks::trunk::NextWay;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
-/// Where a call stands.
+/// The stage of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::switchboard) enum Stage {
-    /// Waits in the queue.
+    /// The call waits in the queue.
     Queued,
     /// The phones of one or more operators are rung.
     Offered,
-    /// Nobody is on shift: every phone is rung until then, next the fallback number.
+    /// Fallback: all phones ring until then. The fallback number is next.
     AllPhones { until: Instant },
-    /// The fallback number is rung.
+    /// Fallback: the fallback number rings.
     Number,
-    /// Connected with that leg.
+    /// The caller is connected with that leg.
     Talking { leg: LegNo },
-    /// The operator at `from`, unless they have left, transfers the caller: the phones of the target ring, or its number.
+    /// The operator at `from` transfers the caller; the target's phones or its number ring. `from` is None if the operator has left.
     Transfer { from: Option<LegNo> },
-    /// It is placed for an operator: his own phones are rung, and who he wants is called when he answers.
+    /// A placed call from the console: the operator's own phones ring. `to` is called when the operator answers.
     OwnPhones { to: Callee },
-    /// An operator has placed it, and who he wants is rung.
+    /// A placed call: the called party rings.
     Placed,
-    /// Over; lives on only while legs finish their transactions.
+    /// The call has ended. It exists until its legs have finished their transactions.
     Ended,
 }
 
-/// What operators are shown of a caller.
+/// What operators' phones show of a caller.
 #[derive(Clone, Debug, Default)]
 pub(in crate::switchboard) struct Caller {
-    /// The number in the operator's From: asserted before presented.
+    /// The number in the From header field of outgoing legs: the asserted number before the presented one.
     pub(in crate::switchboard) number: Option<String>,
-    /// The desk or service that was called, for the display, if it is not the site's number.
+    /// The called desk or service, for the display, unless it is the emergency number.
     pub(in crate::switchboard) service: Option<String>,
-    /// What is known of him, for the display.
+    /// The history of the number, for the display.
     pub(in crate::switchboard) notice: Option<String>,
     /// A short location for the display.
     pub(in crate::switchboard) location: Option<String>,
-    /// Header fields passed on as they came.
+    /// Header fields that are copied unchanged to all outgoing legs.
     pub(in crate::switchboard) headers: Vec<(Name, Vec<u8>)>,
-    /// Those that only trunks get on which the call goes on.
+    /// Header fields that are copied to outgoing legs to trunks only.
     pub(in crate::switchboard) onward: Vec<(Name, Vec<u8>)>,
-    /// `Geolocation` for the operator's phone, a `geo:` URI (RFC 5870).
+    /// The location for the operator's phone in a `Geolocation` header field, as a `geo:` URI (RFC 5870).
     pub(in crate::switchboard) geo: Option<String>,
 }
 
@@ -65,72 +65,72 @@ pub(in crate::switchboard) struct Caller {
 #[derive(Debug)]
 pub(in crate::switchboard) struct Internal {
     pub(in crate::switchboard) account: OperatorId,
-    /// The operator at that phone. None: no operator is at the station.
+    /// The operator at that phone. None: no operator is logged in at the station.
     pub(in crate::switchboard) operator: Option<OperatorId>,
 }
 
-/// One emergency call.
+/// One emergency call or placed call.
 #[derive(Debug)]
 pub(in crate::switchboard) struct Call {
     pub(in crate::switchboard) seq: u32,
     pub(in crate::switchboard) received: Now,
-    /// Whose call it is.
+    /// The desk to which the call belongs.
     pub(in crate::switchboard) desk: DeskNo,
     pub(in crate::switchboard) shown: Caller,
-    /// The first text on the display of a phone that is rung now for another purpose than to answer an emergency call.
+    /// The first text on the display of a phone that rings for a purpose other than to answer an emergency call.
     pub(in crate::switchboard) rung_to: Option<String>,
     pub(in crate::switchboard) caller: CallerLeg,
     pub(in crate::switchboard) legs: BTreeMap<LegNo, OfferLeg>,
-    /// Operators of whose phones one has said something since they were rung.
+    /// Operators with a phone that has responded since it was rung.
     pub(in crate::switchboard) heard_from: BTreeSet<OperatorId>,
     pub(in crate::switchboard) next_leg: u32,
     pub(in crate::switchboard) stage: Stage,
-    /// The caller hears the announcement or the hold tone.
+    /// The caller hears the announcement or the waiting tone.
     pub(in crate::switchboard) announced: bool,
-    /// When he is told his place in the queue.
+    /// The time at which the position in the queue is announced next.
     pub(in crate::switchboard) place_told_at: Option<Instant>,
-    /// Somebody has answered, now or before he was lost.
+    /// A party has answered the caller at some time.
     pub(in crate::switchboard) talked: bool,
-    /// Nobody was on shift at some time while it waited.
+    /// No operator was staffed when a fallback of this call began.
     pub(in crate::switchboard) unstaffed: bool,
-    /// No call lasts longer.
+    /// The time at which the call has reached its maximum length.
     pub(in crate::switchboard) over_at: Instant,
-    /// The alarm `long-call` is raised for it.
+    /// The alarm `long-call` is raised for this call.
     pub(in crate::switchboard) long: bool,
-    /// When an operator's own INVITE expires.
+    /// The time at which an operator's own INVITE expires.
     pub(in crate::switchboard) expires_at: Option<Instant>,
     pub(in crate::switchboard) digits: u16,
-    /// What is left of the caller's Max-Forwards.
+    /// The caller's remaining Max-Forwards.
     pub(in crate::switchboard) hops: u32,
-    /// The trunks over which a number was tried; the one that is dialled or has failed last, and which of its servers.
+    /// The trunks over which a number was tried. Next, the trunk and server that are dialled now or have failed last.
     pub(in crate::switchboard) tried: BTreeSet<usize>,
     pub(in crate::switchboard) dialling: Option<(usize, Option<Target>)>,
-    /// When which number outside is tried while the call waits, the last one first.
+    /// The outside numbers that are tried while the call waits, each with its time. The next one is last.
     pub(in crate::switchboard) outside: Vec<(Instant, String)>,
-    /// How to dial again the number that failed last.
+    /// How the number that failed last can be dialled again.
     pub(in crate::switchboard) next_way: Option<NextWay>,
     pub(in crate::switchboard) merge_key: MergeKey,
-    /// The caller, and the operator, has put the other on hold.
+    /// Whether the caller, and the operator, has put the other side on hold.
     pub(in crate::switchboard) holding: (bool, bool),
-    /// Legs beside the one that has the caller: they ring or talk. Only while he talks with somebody.
+    /// Participants: further legs, ringing or talking, besides the leg that has the caller. Only in the stage `Talking`.
     pub(in crate::switchboard) guests: BTreeMap<LegNo, Guest>,
-    /// The sound is a room, and no bridge: some guest talks.
+    /// The audio is mixed and not bridged, because a participant talks.
     pub(in crate::switchboard) mixed: bool,
-    /// What an operator wants of the stage `Transfer`.
+    /// The transfer in progress; only in the stage `Transfer`.
     pub(in crate::switchboard) transfer: Option<Transfer>,
-    /// Whom he calls is to join his caller, when the two calls become one.
+    /// When the two calls become one, the called party joins the operator's emergency call.
     pub(in crate::switchboard) confers: bool,
-    /// The operator whose call it is; None: an emergency call.
+    /// The operator who placed the call. None: an emergency call.
     pub(in crate::switchboard) placed_by: Option<OperatorId>,
-    /// An emergency call from a phone of the centre.
+    /// The phone of the centre from which the emergency call comes.
     pub(in crate::switchboard) internal: Option<Internal>,
-    /// Whom he calls back with it.
+    /// The call-back for which the call was placed.
     pub(in crate::switchboard) call_back: Option<CallBack>,
-    /// Its number in the order of arrival, when a number outside had it.
+    /// Its number in the order of arrival, kept while an outside number has the call.
     pub(in crate::switchboard) arrival: Option<u64>,
     /// Operators who have talked with the caller.
     pub(in crate::switchboard) worked_by: BTreeSet<OperatorId>,
-    /// How far it waits behind other calls of its desk.
+    /// The number that is added to the priority of the call's desk. Lower priorities are served first.
     pub(in crate::switchboard) penalty: u8,
     pub(in crate::switchboard) silent: Silent,
 }
@@ -149,7 +149,7 @@ impl Call {
         }
     }
 
-    /// Was, or is, connected with somebody.
+    /// True if the caller was connected with a party at some time.
     pub(in crate::switchboard) fn has_talked(&self) -> bool {
         self.talked
     }
@@ -158,28 +158,28 @@ impl Call {
         self.stage == Stage::Ended
     }
 
-    /// A leg that rings this operator.
+    /// The leg that rings this operator.
     pub(in crate::switchboard) fn leg_of(&self, operator: &OperatorId) -> Option<LegNo> {
         let his = |to: &Callee| matches!(to, Callee::Operator(name) if name == operator);
         self.legs.iter().find(|(_, leg)| his(&leg.to) && leg.is_ringing()).map(|(no, _)| *no)
     }
 
-    /// Somebody is rung.
+    /// True if a leg rings.
     pub(in crate::switchboard) fn rings(&self) -> bool {
         self.legs.values().any(OfferLeg::is_ringing)
     }
 
-    /// How many legs ring.
+    /// Number of ringing legs.
     pub(in crate::switchboard) fn ringing(&self) -> usize {
         self.legs.values().filter(|leg| leg.is_ringing()).count()
     }
 
-    /// How many legs ring, or are open without a response.
+    /// Number of legs that ring, or whose INVITE has no response yet.
     pub(in crate::switchboard) fn ringing_or_open(&self) -> usize {
         self.legs.values().filter(|leg| leg.is_ringing() || leg.state == OfferState::Unheard).count()
     }
 
-    /// A leg that rings beside another one of the same operator.
+    /// A ringing leg of an operator whose other leg rings too.
     pub(in crate::switchboard) fn second_phone(&self) -> Option<LegNo> {
         let mut seen = BTreeSet::new();
         let ringing = self.legs.iter().filter(|(_, leg)| leg.is_ringing());
@@ -189,7 +189,7 @@ impl Call {
             .map(|(no, _)| *no)
     }
 
-    /// Counts a new leg.
+    /// The number of a new leg.
     pub(in crate::switchboard) fn take_leg_no(&mut self) -> LegNo {
         self.next_leg = self.next_leg.saturating_add(1);
         LegNo(self.next_leg)
@@ -197,13 +197,13 @@ impl Call {
 }
 
 impl Calls {
-    /// Adds a call that begins.
+    /// Adds a new call.
     pub(in crate::switchboard) fn add_call(&mut self, id: CallId, call: Call) {
         self.live += 1;
         self.calls.insert(id, call);
     }
 
-    /// The caller waits and does not hear why: announces the queue, as early media (183) or in the answered call.
+    /// Plays the queue announcement to a waiting caller who has not heard it: as early media (183), or in the answered call.
     pub(in crate::switchboard) fn announce(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let Some(call) = self.calls.get_mut(&id).filter(|call| !call.announced) else { return };
         if call.stage == Stage::Offered && call.caller.answered {
@@ -230,7 +230,7 @@ impl Calls {
         self.tell_place_later(step, id);
     }
 
-    /// Who has been answered already hears the tone while the first phone rings for him: silence would be taken for a dead line.
+    /// Plays the waiting tone to an answered caller while the first phone rings. The caller could take silence for a dead line.
     pub(in crate::switchboard) fn play_tone(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let sound = self.calls.get(&id).and_then(|call| call.caller.line.sound.as_ref());
         let Some(anchor) = sound.map(|sound| sound.anchor) else { return };
@@ -249,15 +249,15 @@ impl Calls {
         }
     }
 
-    /// The caller waits no more.
+    /// Stops the announcements of the position.
     pub(in crate::switchboard) fn stop_telling_place(&mut self, step: &mut Step, id: CallId) {
         if let Some(at) = self.calls.get_mut(&id).and_then(|call| call.place_told_at.take()) {
             step.alarms.remove(at, Alarm::TellPlace(id));
         }
     }
 
-    /// A caller who has waited on hears his place and how long it may take; the hold tone follows. While somebody's phone rings
-    /// for him, and while nobody is at work, there is nothing to tell.
+    /// Announces the position in the queue and, while operators are staffed, the expected wait; the waiting tone follows. Nothing is
+    /// announced while a phone rings for the call.
     pub(in crate::switchboard) fn tell_place(&mut self, step: &mut Step, id: CallId) {
         self.tell_place_later(step, id);
         let Some(call) = self.calls.get(&id).filter(|call| call.stage == Stage::Queued && call.announced) else {
@@ -272,7 +272,7 @@ impl Calls {
         }
     }
 
-    /// Sends the caller a provisional response unless he has been told so, or more, before.
+    /// Sends the caller a provisional response, unless one with this status or a higher one was sent.
     pub(in crate::switchboard) fn tell_caller(
         &mut self,
         net: &mut NetworkParts,
@@ -285,7 +285,7 @@ impl Calls {
         }
     }
 
-    /// Tells the caller again that he waits.
+    /// Repeats the last provisional response to the caller.
     pub(in crate::switchboard) fn tell_again(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         if let Some(told) = self.calls.get(&id).map(|call| call.caller.told) {
             self.tell(net, step, id, told);
@@ -317,14 +317,14 @@ impl Calls {
         }
     }
 
-    /// The caller gets no more provisional responses.
+    /// Stops the repetition of provisional responses to the caller.
     pub(in crate::switchboard) fn stop_telling(&mut self, step: &mut Step, id: CallId) {
         if let Some(at) = self.calls.get_mut(&id).and_then(|call| call.caller.tell_again_at.take()) {
             step.alarms.remove(at, Alarm::TellAgain(id));
         }
     }
 
-    /// Sends the caller's 200 and repeats it until the ACK comes.
+    /// Sends the 200 to the caller and retransmits it until the ACK arrives.
     pub(in crate::switchboard) fn answer_caller(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let _now = step.now;
         self.stop_telling(step, id);
@@ -361,11 +361,11 @@ impl Calls {
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.caller.invite = None;
         call.caller.answered = true;
-        // Aimed again, so that silence is counted from the answer: many trunks send no sound before it.
+        // Silence is counted from the answer: many trunks send no media before it.
         self.aim(net, step, Who::Caller(id));
     }
 
-    /// Starts to wait for the ACK of a 2xx of ours.
+    /// Starts to wait for the ACK to a 2xx of siaga.
     pub(in crate::switchboard) fn await_ack(
         &mut self,
         step: &mut Step,
@@ -391,13 +391,13 @@ impl Calls {
         }
     }
 
-    /// The ACK is there, or no longer matters.
+    /// Stops waiting for an ACK that has arrived or is no longer needed. Returns true if a 2xx was waiting.
     pub(in crate::switchboard) fn stop_waiting_for_ack(&mut self, step: &mut Step, who: Who) -> bool {
         let unacked = self.line_mut(who).and_then(|line| line.unacked.take());
         unacked.is_some_and(|unacked| step.alarms.remove(unacked.due(), Alarm::Unacked(who)))
     }
 
-    /// Something that must not be possible has happened to a call: it is ended, counted and written down.
+    /// Handles a broken invariant: emits a fact and ends the call.
     pub(in crate::switchboard) fn breach(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, what: &str) {
         debug_assert!(false, "breach in {id}: {what}");
         self.fact(net, step, id, FactKind::Breach { what: what.to_owned() });

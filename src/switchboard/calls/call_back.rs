@@ -1,5 +1,4 @@
-//! Call-backs (RFC 7090): operators work off the list of those whom nobody has answered. An operator dials the code, and the
-//! switchboard calls the number whose turn it is, in a call of the operator's own.
+//! Call-backs (RFC 7090): an operator dials the code, and the switchboard calls the next number on the list in a placed call.
 
 use std::collections::BTreeMap;
 
@@ -17,24 +16,24 @@ use crate::switchboard::calls::offer::user_part;
 use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Calls, ConsoleReply, NetworkParts, Step};
 
-/// Minimum of digits with `+` or a leading 0, and without: shorter numbers belong to services.
+/// Minimum number of digits: with `+` or a leading 0, and without. Shorter numbers belong to services.
 pub(in crate::switchboard) const DIGITS_MIN: [usize; 2] = [7, 8];
 
-/// What a placed call calls back.
+/// The call-back that a placed call makes.
 #[derive(Clone, Debug)]
 pub(in crate::switchboard) struct CallBack {
-    /// The call that nobody had answered.
+    /// The unanswered call.
     pub(in crate::switchboard) of: CallId,
     pub(in crate::switchboard) number: String,
-    /// The text that the operator sees beside the number: when it called, how long it waited, how often.
+    /// The text on the operator's display besides the number: the time of the last call, its wait and the number of calls.
     pub(in crate::switchboard) about: String,
-    /// How the last try at a trunk ended.
+    /// The result of the last attempt over a trunk.
     outcome: Option<(OfferOutcome, Option<u16>)>,
-    /// The operator is there, and the number is called.
+    /// The operator has answered, and the number is called.
     begun: bool,
 }
 
-/// The numbers whose emergency calls live: who calls just now would be found busy.
+/// Numbers with live emergency calls. A call-back would find them busy.
 #[derive(Debug, Default)]
 pub(in crate::switchboard) struct Calling(BTreeMap<String, u32>);
 
@@ -57,7 +56,7 @@ impl Calling {
         self.0.contains_key(number)
     }
 
-    /// `live`: the number of each emergency call that lives and shows one.
+    /// Checks the numbers. `live` are the numbers of all live emergency calls.
     pub(in crate::switchboard) fn verify<'a>(&self, live: impl Iterator<Item = Option<&'a str>>) -> Result<(), String> {
         let mut expected = Self::default();
         live.for_each(|number| expected.add(number));
@@ -66,20 +65,19 @@ impl Calling {
 }
 
 impl CallBack {
-    /// The number has its turn as soon as the operator has answered his own phone.
+    /// A call-back that begins when the operator answers their own phone.
     const fn held(of: CallId, number: String, about: String) -> Self {
         Self { of, number, about, outcome: None, begun: false }
     }
 
-    /// Marks the INVITE as the call-back of an answering point, which no service of the callee's may keep from him (RFC 7090 §4,
-    /// RFC 7135).
+    /// Marks the INVITE as a call-back of an answering point, so that no service of the called party blocks it (RFC 7090 §4, RFC 7135).
     pub(in crate::switchboard) fn mark(invite: Builder) -> Builder {
         invite.header(Name::Priority, b"psap-callback").header(Name::ResourcePriority, b"esnet.0")
     }
 }
 
 impl Calls {
-    /// An operator has dialled the code: the number whose turn it is is called. Nobody's turn: he hears that.
+    /// Handles the call-back code: calls the next number. If there is none, the operator hears a prompt.
     pub(in crate::switchboard) fn calls_back(
         &mut self,
         net: &mut NetworkParts,
@@ -95,14 +93,14 @@ impl Calls {
             return;
         };
         let about = self.about(now, &number);
-        // Some displays do not show an identity in a response: the phone gets it as a text too.
+        // Some phones do not display an identity from a response, so the phone gets it as a text too.
         let text = format!("{number}: {about}");
         step.notify_operator(by.clone(), text);
         let back = CallBack { begun: true, ..CallBack::held(of, number.clone(), about) };
         self.place_to(net, step, taken, by, Callee::Number(number), PlacedFor::CallBack(back));
     }
 
-    /// `12 min ago, waited 0:42, 3 calls`: the calls of a number that waits to be called back. Durations do not depend on the time zone.
+    /// Describes the calls of a number on the list: `12 min ago, waited 0:42, 3 calls`. Durations do not depend on the time zone.
     fn about(&self, now: Now, number: &str) -> String {
         let Some((last, waited_ms, calls)) = self.numbers.abandoned.about(number) else { return String::new() };
         let (minutes, waited) = (now.wall.millis_since(last) / 60_000, waited_ms / 1_000);
@@ -110,7 +108,7 @@ impl Calls {
         format!("{minutes} min ago, waited {}:{:02}{calls}", waited / 60, waited % 60)
     }
 
-    /// The called-back number for the display of the operator's own phone.
+    /// The number of the call-back, for the display of the operator's own phone.
     pub(in crate::switchboard) fn call_back_identity(&self, id: CallId) -> Option<String> {
         let back = self.calls.get(&id)?.call_back.as_ref()?;
         let display: String = back.number.chars().filter(|c| !matches!(c, '"' | '\\') && !c.is_control()).collect();
@@ -122,7 +120,7 @@ impl Calls {
         self.numbers.abandoned.next(by, |number| self.numbers.calling.has(number))
     }
 
-    /// An emergency call is over: its number can be called.
+    /// Removes the number of an emergency call that has ended, so that it can be called back.
     pub(in crate::switchboard) fn forget_calling(&mut self, id: CallId) {
         let call = self.calls.get(&id).filter(|call| call.placed_by.is_none());
         if let Some(number) = call.and_then(|call| call.shown.number.as_deref()) {
@@ -130,8 +128,8 @@ impl Calls {
         }
     }
 
-    /// The call-back of that number, for this operator. Ok(None): it does not wait for one; 486: somebody calls it, or it calls, just
-    /// now; 403: another operator is to call it.
+    /// The call-back of that number for this operator; None if the number is not on the list. Errors: 486 if a call-back is in progress or
+    /// the number calls now, 403 if the number is assigned to another operator.
     pub(in crate::switchboard) fn wanted_call_back(
         &mut self,
         now: Now,
@@ -145,7 +143,7 @@ impl Calls {
         Ok(open.map(|of| CallBack::held(of, number, about)))
     }
 
-    /// The operator whose phone was rung for a call-back is there: it begins.
+    /// Starts the call-back after the operator has answered their own phone.
     pub(in crate::switchboard) fn begin_call_back(&mut self, id: CallId) {
         if let Some(back) = self.calls.get_mut(&id).and_then(|call| call.call_back.as_mut()) {
             back.begun = true;
@@ -155,13 +153,13 @@ impl Calls {
 }
 
 impl Calls {
-    /// The list for the console.
+    /// The list of call-backs for the console.
     pub(in crate::switchboard) fn call_backs(&mut self, now: Now) -> ConsoleReply {
         self.numbers.abandoned.expire(now.wall, self.settings.callers.call_back);
         ConsoleReply::CallBacks { call_backs: self.numbers.abandoned.views() }
     }
 
-    /// Learns from a fact of a live call whom nobody has answered, whom somebody has, and who had whom last.
+    /// Updates the list of call-backs and the operators' last calls from a fact of a live call.
     pub(in crate::switchboard) fn learn(
         &mut self,
         net: &mut NetworkParts,
@@ -196,12 +194,12 @@ impl Calls {
             }
             (Some(_), None) => {}
             (None, _) => {
-                // His account may have gone while his answer was on its way.
+                // The account may have been removed before the answer arrived.
                 if let Callee::Operator(operator) = by
                     && net.phones.has_account(operator)
                 {
                     call.worked_by.insert(operator.clone());
-                    // Who was removed while he rang has his call, and no account that could class it later.
+                    // An operator whose account was removed while their phone rang keeps the call, but cannot class it later.
                     if net.phones.has_account(operator) {
                         let worked = Worked { call: id, number: number.clone(), over_at: None };
                         self.numbers.worked.insert(operator.clone(), worked);
@@ -229,7 +227,7 @@ impl Calls {
                     return self.numbers.abandoned.let_go(&back.number, id);
                 }
                 self.numbers.abandoned.in_vain(&back.number, id, now.wall);
-                // Without a try there was no trunk to be had.
+                // Without an attempt, no trunk was available.
                 let (outcome, sip_status) = back.outcome.unwrap_or((OfferOutcome::Unreachable, None));
                 net.facts.late_fact(step, back.of, FactKind::CalledBack { by, over: id, outcome, sip_status });
             }
@@ -240,7 +238,7 @@ impl Calls {
 }
 
 impl Calls {
-    /// Removes the numbers that may not be called back from the list.
+    /// Removes numbers that must not be called back from the list.
     pub(in crate::switchboard) fn prune_call_backs(&mut self) {
         let mut list = std::mem::take(&mut self.numbers.abandoned);
         list.retain(|number| self.settings.may_call_back(number));
@@ -250,7 +248,7 @@ impl Calls {
     fn learn_unanswered(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let now = step.now;
         let unanswered = self.calls.get(&id).filter(|call| !call.has_talked() && call.internal.is_none());
-        // Who shows no number, a name, or a number that is not called back is in the report only.
+        // Callers without a number, and numbers that must not be called back, appear in the report only.
         let number = |call: &Call| call.shown.number.clone().filter(|number| self.settings.may_call_back(number));
         let Some((call, number)) = unanswered.and_then(|call| Some((call, number(call)?))) else { return };
         let waited_ms = u64::try_from(now.mono.since(call.received.mono).as_millis()).unwrap_or(u64::MAX);

@@ -7,7 +7,7 @@ use crate::switchboard::Wire;
 /// Maximum characters of a called number; the rest is cut off.
 pub(in crate::switchboard) const CALLED_CHARS_MAX: usize = 512;
 
-/// The called number or service of a Request-URI.
+/// The called number or service in a Request-URI.
 pub(in crate::switchboard) enum Called {
     /// The site's number, a desk's number or an emergency service.
     Emergency {
@@ -28,7 +28,7 @@ pub fn is_prefix(text: &str) -> bool {
     (1..=15).contains(&text.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// True for the service itself and all services below it.
+/// True for the service `root` and all services below it.
 pub(in crate::switchboard) fn is_or_below(service: &str, root: &str) -> bool {
     service.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }

@@ -1,4 +1,4 @@
-//! The caller comes in: an INVITE of the trunk becomes a call.
+//! Incoming emergency calls: turns an INVITE of a trunk or phone into a call.
 
 use std::net::SocketAddr;
 
@@ -32,14 +32,14 @@ use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::wire::text::clean;
 use crate::switchboard::{Calls, NetworkParts, Step, Wire};
 
-/// Who gets a header field of the caller beside the record, which keeps it raw.
+/// The legs to which a header field of the caller's INVITE is copied. The record stores it in any case.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Passed {
-    /// Nobody: it tells of the telco's inside, or means nothing to phones.
+    /// Not copied: it describes the telco's network, or phones cannot use it.
     Nobody,
-    /// Trunks on which the call goes on: who answers there wants to know whence it comes.
+    /// Copied to legs to trunks, where the called party may need the origin of the call.
     Onward,
-    /// They and operators' phones.
+    /// Copied to legs to trunks and to operators' phones.
     All,
 }
 
@@ -56,19 +56,19 @@ const KEPT: [(Name, Passed); 10] = [
     (Name::PVisitedNetworkId, Passed::Nobody),
 ];
 
-/// Raw header fields kept of one call, and characters kept of each.
+/// Maximum number of raw header fields that are stored for one call, and of characters of each.
 const KEPT_MAX: usize = 32;
 pub(in crate::switchboard) const KEPT_CHARS_MAX: usize = 512;
 
-/// Where an emergency call comes from.
+/// The origin of an emergency call.
 pub(in crate::switchboard) enum Origin {
     Trunk(usize),
-    /// A phone of the centre: the account that has authenticated.
+    /// A phone of the centre, with its authenticated account.
     Phone(OperatorId),
 }
 
 impl Calls {
-    /// An INVITE of a trunk outside any dialog.
+    /// Handles an INVITE of a trunk outside a dialog.
     pub(in crate::switchboard) fn invited(
         &mut self,
         net: &mut NetworkParts,
@@ -86,7 +86,7 @@ impl Calls {
         self.receive_call(net, step, taken, &Origin::Trunk(trunk), (called, prefixed));
     }
 
-    /// An emergency call begins: it gets its record, its port and its place in the queue.
+    /// Starts an emergency call: creates its record, assigns a port and enqueues it.
     pub(in crate::switchboard) fn receive_call(
         &mut self,
         net: &mut NetworkParts,
@@ -135,7 +135,7 @@ impl Calls {
         let mut call = net.wire.new_call(step, taken, tag, stencil, dialog, shown, key.clone());
         call.desk = desk_of(&self.settings.desks, &called);
         call.shown.service = self.settings.service_shown(call.desk, &called);
-        // He waits longer, and that is all: no number is ever refused.
+        // A flagged number only gets a lower priority. No number is ever rejected.
         call.penalty = if known.prank { self.settings.callers.prank_penalty } else { 0 };
         let received = match origin {
             Origin::Trunk(trunk) => self.received(taken.message, *trunk, called, prefixed),
@@ -160,7 +160,7 @@ impl Calls {
         self.admit(net, step, id, taken.message);
     }
 
-    /// The caller as phones show the number, and what is known of it.
+    /// The caller's display data, and the history of the number.
     fn caller_of(
         &mut self,
         now: Now,
@@ -198,7 +198,7 @@ impl Calls {
             }
             known
         });
-        // What siaga reads otherwise than it came is kept as it came, before the rest.
+        // A value that siaga normalises is also stored as received, before the other header fields.
         if prefixed {
             headers.push(format!("Request-URI: {}", clean(message.request_uri().unwrap_or_default(), KEPT_CHARS_MAX)));
         }
@@ -226,7 +226,7 @@ impl Calls {
         }
     }
 
-    /// Gives the new call its port and description, and puts it into the queue.
+    /// Assigns a port, writes the SDP answer and enqueues the call.
     fn admit(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, message: &Message<'_>) {
         let is_admitted = match self.is_at_reserve(net, id, message) {
             true => self.keep_offer(net, step, id, message),
@@ -244,14 +244,14 @@ impl Calls {
         self.touched.push(id);
     }
 
-    /// Requests in the caller's dialog find the call.
+    /// Indexes the caller's dialog, so that requests in it reach the call.
     pub(in crate::switchboard) fn begin_dialog(&mut self, net: &mut NetworkParts, id: CallId) {
         if let Some(dialog) = self.calls.get(&id).and_then(|call| call.caller.line.dialog.as_ref()) {
             net.wire.bind(dialog.key().clone(), Who::Caller(id));
         }
     }
 
-    /// Lends the new call its port and writes its description. False when it cannot be, and then the call is over.
+    /// Assigns a port to the new call and writes its SDP. Returns false if that is not possible; the call has then ended.
     pub(in crate::switchboard) fn describe_caller(
         &mut self,
         net: &mut NetworkParts,
@@ -268,7 +268,7 @@ impl Calls {
         false
     }
 
-    /// Lends the caller a port, and writes the answer to this offer, or an offer. False if no port is free.
+    /// Assigns a port to the caller and writes the answer to this offer, or an offer. Returns false if no port is free.
     pub(in crate::switchboard) fn lend_described(
         &mut self,
         net: &mut NetworkParts,
@@ -298,12 +298,12 @@ impl Calls {
         Ok(true)
     }
 
-    /// A caller as outgoing legs name him: his number and, for the display, his location.
+    /// The caller's identity on outgoing legs: the number and, for displays, the location.
     pub(in crate::switchboard) fn shown_as(&self, id: CallId, outwards: bool) -> String {
         let shown = self.calls.get(&id).map(|call| &call.shown);
         let number = shown.and_then(|shown| shown.number.as_deref()).unwrap_or("anonymous");
         let location = shown.and_then(|shown| shown.location.as_deref());
-        // The centre's own words stay in the centre.
+        // Desk names and flags are not sent outside the centre.
         let call = self.calls.get(&id).filter(|_| !outwards);
         let [to, service, notice] = [
             call.and_then(|call| call.rung_to.as_deref()),
@@ -316,17 +316,17 @@ impl Calls {
     }
 }
 
-/// Our first description for a caller.
+/// The first SDP for a caller.
 pub(in crate::switchboard) struct Described {
     body: Vec<u8>,
     agreed: Option<Agreed>,
     places: Places,
-    /// It is an offer: the answer comes in the ACK.
+    /// The body is an offer; the answer comes in the ACK.
     pub(in crate::switchboard) offers: bool,
 }
 
-/// Answers the caller's offer, or offers where there is none or none that can be read. An offer without audio has its streams
-/// refused; audio is offered by re-INVITE (RFC 3264 §5).
+/// Answers the caller's offer. Without a readable offer, writes an offer. An offer without audio is answered with port 0; siaga offers
+/// audio later by re-INVITE (RFC 3264 §5).
 pub(in crate::switchboard) fn describe(
     offer: Option<(&[u8], Result<AudioDescription, SdpError>)>,
     local: Local,
@@ -366,7 +366,7 @@ fn uri_of(flow: Flow) -> String {
     format!("sip:{}{transport}", SocketAddr::new(flow.remote.ip().to_canonical(), flow.remote.port()))
 }
 
-/// The number in E.164 where a country is set and there is no doubt; else as it came.
+/// The number in E.164 if a country is set and the conversion is unambiguous; otherwise as received.
 fn known_as(raw: String, country: &str) -> String {
     if country.is_empty() {
         return raw;
@@ -378,7 +378,7 @@ fn has_unknown_extension(message: &Message<'_>) -> bool {
     option_tag::not_understood(message).next().is_some()
 }
 
-/// What operators' phones are shown.
+/// The caller's display data for operators' phones.
 pub(in crate::switchboard) fn shown(message: &Message<'_>, locations: &[Location], country: &str) -> Caller {
     let number = caller_number::of(message);
     let number = number.map(|raw| known_as(raw, country));

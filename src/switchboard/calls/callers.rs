@@ -1,5 +1,5 @@
-//! What is remembered of callers by their numbers: how often they have called of late, and whose calls were pranks. It decides
-//! whose calls wait behind others, and never that one is not taken.
+//! The history of callers' numbers: recent calls, prank calls and flags. It only lowers the priority of calls; no call is ever rejected
+//! because of it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -12,23 +12,23 @@ use crate::sip::number::e164;
 use crate::switchboard::ids::Checked;
 use crate::switchboard::{Calls, ConsoleReply, MarkView, NetworkParts, Step};
 
-/// How callers are remembered, and how those are called back whom nobody has answered.
+/// Settings of the history of callers and of call-backs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallerTerms {
-    /// Calls of one number within it are counted.
+    /// Calls of one number within this time are counted.
     pub repeat: Duration,
-    /// So many pranks within `prank`, and the number's calls wait behind others; 0: only where somebody says so.
+    /// This many prank calls within `prank` give the number's calls a lower priority. 0: only flags of people do.
     pub prank_calls: usize,
     pub prank: Duration,
-    /// What is added to the place in the order of their calls: lower ones are served first.
+    /// The number that is added to the priority of their calls. Lower priorities are served first.
     pub prank_penalty: u8,
-    /// Who was not answered is to be called back for so long.
+    /// The time for which an unanswered caller stays on the list of call-backs.
     pub call_back: Duration,
     /// Only numbers with one of these prefixes are called back; empty: all.
     pub call_back_prefixes: Vec<String>,
     /// Numbers with one of these prefixes are not called back.
     pub call_back_never: Vec<String>,
-    /// Who gave up sooner is shown as a short abandon.
+    /// An unanswered call with a shorter wait counts as a short abandoned call.
     pub short_abandon: Duration,
 }
 
@@ -47,22 +47,22 @@ impl Default for CallerTerms {
     }
 }
 
-/// What is known of the number of a call that comes in.
+/// The history of the number of an incoming call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::switchboard) struct Known {
-    /// Which call of it this is of late, from 1; 0: there is no number.
+    /// The number of recent calls of this number, including this one. 0: the caller has no number.
     pub(in crate::switchboard) nth: u32,
     pub(in crate::switchboard) prank: bool,
 }
 
-/// One number.
+/// The history of one number.
 #[derive(Debug, Default)]
 struct Caller {
-    /// When it was last heard of.
+    /// The time of the last event.
     seen: Timestamp,
     calls: VecDeque<Timestamp>,
     pranks: BTreeMap<CallId, Timestamp>,
-    /// Somebody has marked it until then.
+    /// A person has flagged the number until then.
     marked_until: Option<Timestamp>,
 }
 
@@ -73,7 +73,7 @@ impl Caller {
         marked || terms.prank_calls > 0 && of_late >= terms.prank_calls
     }
 
-    /// Nothing of it matters any more.
+    /// True if nothing of the history is needed any longer.
     fn is_over(&self, now: Timestamp, terms: &CallerTerms) -> bool {
         let marked = self.marked_until.is_some_and(|until| now < until);
         !marked && !is_within(self.seen, now, terms.repeat.max(terms.prank))
@@ -84,7 +84,7 @@ fn is_within(at: Timestamp, now: Timestamp, span: Duration) -> bool {
     u128::from(now.millis_since(at)) < span.as_millis()
 }
 
-/// All numbers, at most `limits::CALLERS_MAX`: the one not heard of for longest is forgotten.
+/// All numbers, at most `limits::CALLERS_MAX`. If the table is full, the number without an event for the longest time is removed.
 #[derive(Debug, Default)]
 pub(in crate::switchboard) struct Callers {
     all: BTreeMap<String, Caller>,
@@ -93,7 +93,7 @@ pub(in crate::switchboard) struct Callers {
 }
 
 impl Callers {
-    /// A number calls.
+    /// Counts a call of a number, and returns the history.
     pub(in crate::switchboard) fn calls(&mut self, number: &str, now: Timestamp, terms: &CallerTerms) -> Known {
         self.hear_of(number, now, terms, |caller| {
             while caller.calls.front().is_some_and(|at| !is_within(*at, now, terms.repeat)) {
@@ -108,7 +108,7 @@ impl Callers {
         })
     }
 
-    /// One of its calls was classed: as a prank, or no longer as one.
+    /// Stores that a call of the number was classed as a prank call, or no longer is.
     pub(in crate::switchboard) fn classed(
         &mut self,
         number: &str,
@@ -131,12 +131,12 @@ impl Callers {
         });
     }
 
-    /// Its calls wait behind others until then.
+    /// Flags a number until then: its calls wait behind others.
     pub(in crate::switchboard) fn mark(&mut self, number: &str, until: Timestamp, now: Timestamp, terms: &CallerTerms) {
         self.hear_of(number, now, terms, |caller| caller.marked_until = Some(until));
     }
 
-    /// Its calls no longer wait behind others. False: they did not.
+    /// Removes the flag and the prank calls of a number. Returns false if its calls did not wait behind others.
     pub(in crate::switchboard) fn clear(&mut self, number: &str, now: Timestamp, terms: &CallerTerms) -> bool {
         let Some(caller) = self.all.get_mut(number).filter(|caller| caller.is_prank(now, terms)) else { return false };
         caller.marked_until = None;
@@ -144,7 +144,7 @@ impl Callers {
         true
     }
 
-    /// Shifts all times after the wall clock was set forward, or back, by this many milliseconds.
+    /// Shifts all times by this many milliseconds, because the wall clock was set.
     pub(in crate::switchboard) fn shift(&mut self, by_ms: i64) {
         self.checked.changed();
         self.by_age =
@@ -156,7 +156,7 @@ impl Callers {
         }
     }
 
-    /// Takes over what was remembered earlier. What somebody has lifted since stays lifted, and a newer mark stays.
+    /// Merges the history of earlier runs. Flags that were lifted since stay lifted, and newer flags stay.
     pub(in crate::switchboard) fn take_over(&mut self, earlier: Self, lifted: &BTreeSet<String>) {
         self.checked.changed();
         for (number, mut was) in earlier.all {
@@ -228,7 +228,7 @@ impl Callers {
         }
     }
 
-    /// Every number stands in both tables, and no more than there may be.
+    /// Checks that both tables have the same numbers, and not too many.
     pub(in crate::switchboard) fn verify(&self) -> Result<(), String> {
         self.checked.check(|| {
             let both =
@@ -242,16 +242,16 @@ impl Callers {
 }
 
 impl Calls {
-    /// A call comes in: what is known of its number.
+    /// Counts an incoming call, and returns the history of its number.
     pub(in crate::switchboard) fn knows(&mut self, now: Now, number: Option<&str>) -> Known {
         match number {
             Some(number) => self.numbers.callers.calls(number, now.wall, &self.settings.callers),
-            // Who shows no number is nobody's neighbour: nothing is held against him.
+            // Without a number, calls cannot be attributed to one caller.
             None => Known::default(),
         }
     }
 
-    /// Writes down that a caller is known, where it matters.
+    /// Emits a fact if the number has called recently or is flagged.
     pub(in crate::switchboard) fn tell_known(
         &mut self,
         net: &mut NetworkParts,
@@ -267,7 +267,7 @@ impl Calls {
 }
 
 impl Calls {
-    /// Somebody says that a number's calls are to wait behind others for a while, or no longer (`hours` 0).
+    /// Flags a number for some hours, so that its calls wait behind others. `hours` 0 removes the flag.
     pub(in crate::switchboard) fn mark_caller(
         &mut self,
         net: &mut NetworkParts,
@@ -297,7 +297,7 @@ impl Calls {
         self.numbers.callers.marks(now.wall, &self.settings.callers)
     }
 
-    /// A number that somebody has typed, as it is known: trunks with a country and without keep the same one in two ways.
+    /// Normalises a number that a person has typed. Trunks with and without a country may store the same number in two forms.
     pub(in crate::switchboard) fn number_as_known(&self, number: &str) -> String {
         let countries = self.settings.trunks.iter().map(|trunk| trunk.terms.country.as_str());
         let whole = countries.filter(|country| !country.is_empty()).find_map(|country| e164(number, country));
@@ -306,7 +306,7 @@ impl Calls {
         better.unwrap_or_else(|| number.to_owned())
     }
 
-    /// Who is gone has no last call.
+    /// Removes the last calls of operators whose accounts were removed.
     pub(in crate::switchboard) fn forget_worked(&mut self, net: &mut NetworkParts) {
         let accounts = &net.phones.accounts;
         self.numbers.worked.retain(|operator: &OperatorId, _| accounts.contains_key(operator));

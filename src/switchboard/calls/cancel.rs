@@ -1,4 +1,4 @@
-//! Legs that ring and are to ring no more: because of their call, of their operator, or of whoever was first.
+//! Cancels ringing legs.
 
 use bytes::Bytes;
 
@@ -8,11 +8,11 @@ use crate::switchboard::calls::leg::{OfferLeg, OfferState};
 use crate::switchboard::ids::Who;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
-/// A phone whose call somebody else has taken shows no call that was missed (RFC 3326 §3.1).
+/// The Reason for a phone whose call was answered elsewhere, so that it shows no missed call (RFC 3326 §3.1).
 const ELSEWHERE: &[u8] = b"SIP;cause=200;text=\"Call completed elsewhere\"";
 
 impl Calls {
-    /// We end an offer that rings, and the call goes on without it.
+    /// Cancels a ringing leg of a call that continues.
     pub(in crate::switchboard) fn cancel_offer(
         &mut self,
         net: &mut NetworkParts,
@@ -30,7 +30,7 @@ impl Calls {
         self.offer_ended(net, step, id, leg, to, (outcome, None));
     }
 
-    /// We end an offer whose call no longer needs it (it is over, or somebody else was first).
+    /// Cancels a leg that its call no longer needs, because the call has ended or another leg was answered.
     pub(in crate::switchboard) fn cancel_leg(
         &mut self,
         net: &mut NetworkParts,
@@ -49,7 +49,7 @@ impl Calls {
         self.fact(net, step, id, FactKind::OfferEnded { leg, to, outcome, sip_status: None });
     }
 
-    /// Sends the CANCEL; the leg lives on, without sound, until its final response.
+    /// Sends the CANCEL. The leg waits, without media, for its final response.
     fn silence_leg(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, leg: LegNo) {
         let _now = step.now;
         let who = Who::Offer(id, leg);
@@ -58,7 +58,7 @@ impl Calls {
         self.stop_awaiting(step, who);
         self.cancel_second_way(net, step, who);
         self.not_unheard(id, leg);
-        // The leg may have to wait long for its final response.
+        // The final response may arrive late, so the channel is released now.
         net.trunks.channels.release(who);
         let Some(offer) = self.calls.get_mut(&id).and_then(|call| call.legs.get_mut(&leg)) else { return };
         let state = std::mem::replace(&mut offer.state, OfferState::Cancelling);
@@ -71,7 +71,7 @@ impl Calls {
         }
     }
 
-    /// One leg speaks for its operator: his other phones ring no more.
+    /// Cancels an operator's ringing legs, except `leg`.
     pub(in crate::switchboard) fn cancel_other_phones(
         &mut self,
         net: &mut NetworkParts,
@@ -93,7 +93,7 @@ impl Calls {
         }
     }
 
-    /// The operator logged out or was removed while his phone rings.
+    /// Cancels the legs of an operator who logged out or was removed while their phones ring.
     pub(in crate::switchboard) fn withdraw(
         &mut self,
         net: &mut NetworkParts,
@@ -108,7 +108,7 @@ impl Calls {
 }
 
 impl Calls {
-    /// The same of a leg that says that it rings.
+    /// Schedules the notification of the subscribers of a leg's operator.
     pub(in crate::switchboard) fn stir_leg(&mut self, step: &mut Step, id: CallId, leg: LegNo) {
         if let Some(whose) = self.calls.get(&id).and_then(|call| call.legs.get(&leg)).map(|leg| leg.to.clone()) {
             step.stir(&whose);

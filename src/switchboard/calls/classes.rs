@@ -1,5 +1,5 @@
-//! How calls are classed: by feature code, with or without the code of a category, and from the console. The last word counts, and
-//! every word is a fact.
+//! The classes of calls: set by feature code, with or without the code of a category, or from the console. Each change is a fact, and the
+//! last one counts.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::switchboard::ConsoleReply;
 use crate::switchboard::settings::Category;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
-/// An operator's last call can be classed by phone for so long after its end; later there is the console.
+/// An operator can class the last call by phone for this long after its end. Later, only the console can.
 pub(in crate::switchboard) const LAST_CALL: Duration = Duration::from_secs(15 * 60);
 
-/// The last emergency call that an operator had, or has.
+/// The last emergency call that an operator has had, or still has.
 #[derive(Clone, Debug)]
 pub(in crate::switchboard) struct Worked {
     pub(in crate::switchboard) call: CallId,
@@ -24,15 +24,15 @@ pub(in crate::switchboard) struct Worked {
 }
 
 impl Worked {
-    /// It lasts, or has ended not long ago.
+    /// True if the call lasts, or has ended recently.
     pub(in crate::switchboard) fn is_of_late(&self, now: Now) -> bool {
         self.over_at.is_none_or(|over_at| u128::from(now.wall.millis_since(over_at)) <= LAST_CALL.as_millis())
     }
 }
 
 impl Calls {
-    /// An operator has dialled a class, perhaps with a category behind it: it is his present or last call's. None: it is no such
-    /// code. False: he had no call of late, or there is no such category.
+    /// Handles a dialled class, which the code of a category may follow, for the operator's present or last call. Returns None if the code
+    /// is no class, and Some(false) if there is no recent call or no such category.
     pub(in crate::switchboard) fn classed_by_code(
         &mut self,
         net: &mut NetworkParts,
@@ -50,14 +50,14 @@ impl Calls {
         Some(done == ConsoleReply::Done)
     }
 
-    /// The call that he has, wraps up, or had not long ago.
+    /// The call that the operator has, wraps up, or had recently.
     fn last_call_of(&self, now: Now, operator: &OperatorId) -> Option<CallId> {
         let worked = self.numbers.worked.get(operator)?;
         let wraps_up = self.acd.view(operator).is_some_and(|view| view.call == Some(worked.call));
         (wraps_up || worked.is_of_late(now)).then_some(worked.call)
     }
 
-    /// Classes a call, of this run or an earlier one. Where categories are configured it must be one of them, by code or name.
+    /// Classes a call of this run or an earlier one. If categories are configured, the category must be one of them, by code or name.
     pub(in crate::switchboard) fn dispose(
         &mut self,
         net: &mut NetworkParts,
@@ -86,7 +86,7 @@ impl Calls {
         ConsoleReply::Done
     }
 
-    /// The number of a call that lives, or was some operator's last.
+    /// The number of a live call, or of an operator's last call.
     fn number_of(&self, id: CallId) -> Option<String> {
         if let Some(call) = self.calls.get(&id) {
             return call.shown.number.clone().filter(|_| call.placed_by.is_none());

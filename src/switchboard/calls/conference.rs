@@ -1,5 +1,5 @@
-//! Conferences: an operator asks a colleague or an agency in, by passing on to the feature code with that name behind it. He and
-//! the caller talk on while it rings; his phone hears what becomes of it as it does of a transfer (RFC 3515 §2.4).
+//! Conferences: an operator invites a colleague or an agency by a transfer to the feature code with the name behind it. The operator and
+//! the caller talk on while the invited phone rings. The operator's phone gets the result by NOTIFY, as for a transfer (RFC 3515 §2.4).
 
 use crate::acd::Standing;
 use crate::cdr::fact::{Callee, Destination, EndCause, OfferOutcome, Role, Side};
@@ -18,7 +18,8 @@ use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Calls, NetworkParts, Step, Supervision};
 
 impl Calls {
-    /// The operator who has the caller asks somebody in. While one rings the next has to wait: 491; a full room is busy.
+    /// Handles the invitation of a participant by the operator who has the caller. Rejected with 491 while another participant rings, and
+    /// with 486 if the conference is full.
     pub(in crate::switchboard) fn confers(
         &mut self,
         net: &mut NetworkParts,
@@ -40,7 +41,7 @@ impl Calls {
         }
     }
 
-    /// Who may be asked in now; else the status that whoever asks gets.
+    /// The party to invite, or the status of the rejection.
     pub(in crate::switchboard) fn wanted_guest(
         &self,
         referor: &Referor,
@@ -54,7 +55,7 @@ impl Calls {
         self.room_for_guest(referor.call).map(|()| to)
     }
 
-    /// Rings him beside the talk; `told` hears what becomes of it.
+    /// Rings a participant besides the conversation. `told` is the dialog that gets the result by NOTIFY.
     pub(in crate::switchboard) fn ring_guest(
         &mut self,
         net: &mut NetworkParts,
@@ -105,14 +106,14 @@ impl Calls {
         Ok(())
     }
 
-    /// The legs after number `before` ring beside the talk.
+    /// Makes the legs after number `before` ringing participants.
     fn rings_as_guest(&mut self, id: CallId, before: u32, told: Option<Who>) {
         let Some(Call { legs, guests, .. }) = self.calls.get_mut(&id) else { return };
         let guest = Guest { role: Role::Guest, told, takes_over: false };
         guests.extend(legs.keys().filter(|leg| leg.0 > before).map(|leg| (*leg, guest)));
     }
 
-    /// Whom an operator has asked in has answered, or a supervisor has: her other phones ring no more.
+    /// Handles the answer of an invited participant or a supervisor, and cancels their other phones.
     pub(in crate::switchboard) fn guest_answered(
         &mut self,
         net: &mut NetworkParts,
@@ -139,8 +140,8 @@ impl Calls {
         }
     }
 
-    /// A leg of a participant who was asked in is over without an answer. While another phone of theirs rings, nothing is lost. A number is
-    /// tried over the next server, and the next trunk, as ever.
+    /// Handles a leg of an invited participant that ends without an answer. If another phone of the participant rings, nothing else
+    /// changes. A number is tried over the next server and the next trunk first.
     pub(in crate::switchboard) fn guest_refused(
         &mut self,
         net: &mut NetworkParts,
@@ -167,7 +168,8 @@ impl Calls {
         }
     }
 
-    /// The operator leaves while one whom he has asked in rings: that is a transfer then. False when nobody rings.
+    /// Handles an operator who leaves while an invited participant rings: begins a transfer to this participant. Returns false if no
+    /// participant rings.
     pub(in crate::switchboard) fn passes_on_instead(
         &mut self,
         net: &mut NetworkParts,
@@ -177,7 +179,7 @@ impl Calls {
         lost: bool,
     ) -> bool {
         let Some(call) = self.calls.get_mut(&id) else { return false };
-        // Not a supervisor: she would come to hear, and not to have a caller.
+        // A supervisor only joins to listen, and must not get the caller.
         let asked_in = |(no, guest): &(&LegNo, &Guest)| {
             !guest.role.supervises() && call.legs.get(no).is_some_and(OfferLeg::is_ringing)
         };
@@ -203,8 +205,8 @@ impl Calls {
         true
     }
 
-    /// The operator has spoken with somebody, in a call that he placed with the code of conferences: the two calls become one, and he
-    /// stays in it. One who rings still goes on ringing.
+    /// Merges the operator's consultation call `placed`, made with the conference code, into the emergency call. The called party becomes a
+    /// participant, and the operator stays. A called party that still rings becomes a ringing participant.
     pub(in crate::switchboard) fn merges(
         &mut self,
         net: &mut NetworkParts,
@@ -229,7 +231,7 @@ impl Calls {
         for (old, leg, rang) in legs {
             if talks {
                 self.guest_joins(net, step, id, leg, Role::Guest);
-                // Told while the dialog in which he has asked is there.
+                // Notified while the dialog of the request exists.
                 self.tell_referrer(net, step, asked_in, 200);
             } else {
                 let why = format!("asked in by {} while it rang", referor.operator);
@@ -239,7 +241,8 @@ impl Calls {
         self.end_call(net, step, placed, Ending::by(Side::Operator, EndCause::Normal).refusing(487));
     }
 
-    /// Whether one more may be asked into a call.
+    /// Checks that another participant may be invited. Errors: 481 if the call is unknown, 491 while a participant rings, 486 if the
+    /// conference is full.
     pub(in crate::switchboard) fn room_for_guest(&self, id: CallId) -> Result<(), u16> {
         let call = self.calls.get(&id).ok_or(481_u16)?;
         let supervises = |leg: &LegNo| call.guests.get(leg).is_some_and(|guest| guest.role.supervises());

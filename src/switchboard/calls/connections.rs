@@ -1,4 +1,4 @@
-//! Legs whose connection or way changes.
+//! Changes of the connection or flow of legs.
 
 use std::net::SocketAddr;
 
@@ -13,8 +13,8 @@ use crate::switchboard::wire::connections::host_of;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 impl Calls {
-    /// A connection is gone. Its callers' calls go on; what is still to be said to them goes over a new connection to where
-    /// their requests are to go anyway (RFC 3261 §12.2.1.1, §18.1.1).
+    /// Handles a closed connection. Calls of its callers continue: further messages use a new connection to the address of the dialog's
+    /// next hop (RFC 3261 §12.2.1.1, §18.1.1).
     pub(in crate::switchboard) fn connection_lost(&mut self, net: &mut NetworkParts, step: &mut Step, flow: Flow) {
         net.trunks.proven.remove(&flow.connection);
         net.wire.closed.add(flow.connection);
@@ -67,7 +67,7 @@ impl Calls {
     /// Moves a leg to another flow.
     pub(in crate::switchboard) fn reroute(&mut self, net: &mut NetworkParts, who: Who, flow: Flow) {
         let Some(line) = self.line_mut(who) else { return };
-        // A leg to a trunk is bound to no connection: its requests go to its Contact, or to where it was dialled.
+        // A leg to a trunk is bound to no connection: its requests go to its Contact, or to the address that was dialled.
         let flow = match who {
             Who::Offer(..) if line.follow_target && flow.is_connection() => {
                 let same = line.flow.transport == flow.transport;

@@ -1,4 +1,4 @@
-//! What the console asks: states, live calls, changes of operators' states, dispositions.
+//! Console commands about operators and calls.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Which desk's call it is: by the service or the number that was called (RFC 5031).
+//! Assigns calls to desks, by the called service or number (RFC 5031).
 
 use crate::acd::Entry;
 use crate::acd::desk::DeskNo;
@@ -8,7 +8,7 @@ use crate::ids::CallId;
 use crate::switchboard::settings::DeskCalls;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
-/// What all emergency services begin with.
+/// The start of the URN of every emergency service.
 pub(in crate::switchboard) const SERVICES: &str = "urn:service:sos.";
 
 impl Calls {
@@ -23,7 +23,7 @@ impl Calls {
         self.queued(net, step, id, false);
     }
 
-    /// Writes down that a call waits; `returned`: again.
+    /// Emits that a call waits. `returned`: the call has waited before.
     pub(in crate::switchboard) fn queued(
         &mut self,
         net: &mut NetworkParts,
@@ -37,14 +37,14 @@ impl Calls {
         self.fact(net, step, id, FactKind::Queued { priority, desk, returned });
     }
 
-    /// Where a call waits when it enters the queue, for the first time or again. A caller whose connection was closed at the time keeps the
-    /// place, but not the priority of then.
+    /// The entry of a call in the queue, for the first time or again. A caller whose connection was closed keeps the order of arrival, and
+    /// gets the call's usual priority.
     pub(in crate::switchboard) fn entry_of(&self, id: CallId) -> Entry {
         let (arrival, desk) = self.calls.get(&id).map(|call| (call.arrival, call.desk)).unwrap_or_default();
         Entry { priority: self.priority_of(id), arrival, desk }
     }
 
-    /// Its desk's place in the order; behind that where the caller's number is known for pranks.
+    /// The priority of the call's desk, plus the penalty of a flagged number.
     pub(in crate::switchboard) fn priority_of(&self, id: CallId) -> u8 {
         let Some(call) = self.calls.get(&id) else { return 0 };
         let desk = self.settings.desks.get(usize::from(call.desk.0));
@@ -52,7 +52,7 @@ impl Calls {
     }
 }
 
-/// Whose a call is that was made to `called`: the desk of the longest service that fits, or of the number; else the first.
+/// The desk for a call to `called`: the one with the longest matching service, or with the number; otherwise the first desk.
 pub(in crate::switchboard) fn desk_of(desks: &[DeskCalls], called: &str) -> DeskNo {
     let service = called.strip_prefix(SERVICES);
     let fits = |desk: &DeskCalls| match service {
@@ -63,7 +63,7 @@ pub(in crate::switchboard) fn desk_of(desks: &[DeskCalls], called: &str) -> Desk
     best.map(|(_, no)| no).unwrap_or_default()
 }
 
-/// True for the service itself and all below it: `fire` covers `fire` and `fire.forest`.
+/// True for the service itself and all services below it: `fire` covers `fire` and `fire.forest`.
 fn covers(own: &str, service: &str) -> bool {
     let head = service.get(..own.len()).unwrap_or_default();
     let tail = service.get(own.len()..).unwrap_or_default();

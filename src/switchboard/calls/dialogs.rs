@@ -1,4 +1,4 @@
-//! Requests inside dialogs, whoever's leg it is: where each goes, and BYE and ACK.
+//! Requests inside the dialogs of all legs: BYE, ACK and repeated requests.
 
 use bytes::Bytes;
 
@@ -11,7 +11,7 @@ use crate::switchboard::ids::Who;
 use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Calls, NetworkParts, Step, Wire};
 
-/// The headers of the first response that a repeated response has too, besides those of every response.
+/// The header fields of the first response that are copied to a repeated response, besides those of every response.
 pub(in crate::switchboard) const SAID_AGAIN: [Name; 16] = [
     Name::Contact,
     Name::Allow,
@@ -31,11 +31,11 @@ pub(in crate::switchboard) const SAID_AGAIN: [Name; 16] = [
     Name::Warning,
 ];
 
-/// The status that is reported for an ignored ACK, which has no response (RFC 3261 §17): that of other requests from there.
+/// The status that is reported for an ignored ACK, which has no response (RFC 3261 §17). Other requests from that source get it.
 pub(in crate::switchboard) const ACK_IGNORED: u16 = 403;
 
 impl Calls {
-    /// The peer has sent a message in its dialog.
+    /// Handles a sign that the peer knows its dialog: a message has arrived in it.
     pub(in crate::switchboard) fn is_back(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
         self.trust(step, who);
         if let Who::Caller(call) = who {
@@ -43,7 +43,7 @@ impl Calls {
         }
     }
 
-    /// The call of a leg is over: its peer is to be told so, or is told.
+    /// True if the call of a leg has ended: its peer has been notified, or will be.
     pub(in crate::switchboard) fn is_past(&self, who: Who) -> bool {
         match who {
             Who::Caller(call) | Who::Offer(call, _) => {
@@ -63,7 +63,7 @@ impl Calls {
         let now = step.now;
         match who {
             Who::Caller(call) => {
-                // A BYE may overtake the answer: in an early dialog it is a CANCEL (RFC 3261 §15).
+                // A BYE may overtake the answer. In an early dialog it has the effect of a CANCEL (RFC 3261 §15).
                 let talked = self.calls.get(&call).is_some_and(crate::switchboard::calls::call::Call::has_talked);
                 let cause = if talked { EndCause::Normal } else { EndCause::Abandoned };
                 self.end_call(net, step, call, Ending::by(Side::Caller, cause).with_bye(who, q850));

@@ -1,5 +1,5 @@
-//! Digits that go on from one side of a talk to the other: by RTP they pass by themselves; a trunk that takes no telephone events is
-//! told by INFO, and who has told by INFO is heard as telephone events.
+//! Forwards digits from one side of a conversation to the other. Telephone events are forwarded in RTP. A trunk without telephone events
+//! gets INFO, and digits received by INFO are sent as telephone events.
 
 use std::collections::VecDeque;
 
@@ -12,18 +12,19 @@ use crate::switchboard::calls::leg::Line;
 use crate::switchboard::ids::Who;
 use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
 
-/// So many digits wait for the answer to the one before; what is pressed beyond is lost.
+/// Maximum number of digits that wait for the response to the digit before. Further digits are lost.
 const WAITING_MAX: usize = 32;
-/// What INFO says of how long a digit was pressed, in milliseconds.
+/// The duration of a digit in INFO, in milliseconds.
 const DURATION_MS: u32 = 160;
 
 /// The digits of one leg.
 #[derive(Clone, Debug, Default)]
 pub(in crate::switchboard) struct Digits {
-    /// For its peer, one after the other: an INFO that overtakes another is out of order (RFC 3261 §12.2.2).
+    /// The digits for this leg's peer. They are sent one after the other, because an INFO that overtakes another is out of order (RFC 3261
+    /// §12.2.2).
     waiting: VecDeque<char>,
     told: Option<ClientId>,
-    /// Its peer has sent telephone events: what it says by INFO besides are the same digits.
+    /// The peer has sent telephone events. Its INFO requests repeat the same digits.
     sends_events: bool,
 }
 
@@ -33,20 +34,20 @@ impl Digits {
         self.told
     }
 
-    /// Nobody is told any more. Gives the request that nobody waits for.
+    /// Drops the waiting digits, and returns the INFO whose response is no longer needed.
     pub(in crate::switchboard) fn forget(&mut self) -> Option<ClientId> {
         self.waiting.clear();
         self.told.take()
     }
 
-    /// The INFO has been sent again, in a new transaction.
+    /// Stores the new transaction of an INFO that was sent again.
     pub(in crate::switchboard) fn told_again(&mut self, old: ClientId, new: ClientId) {
         self.told = self.told.map(|told| if told == old { new } else { told });
     }
 }
 
 impl Calls {
-    /// A digit of one side, as telephone event or by INFO, is to reach the other side of the talk.
+    /// Forwards a digit of one side, received as a telephone event or by INFO, to the other side.
     pub(in crate::switchboard) fn pass_digit(
         &mut self,
         net: &mut NetworkParts,
@@ -80,7 +81,7 @@ impl Calls {
         }
     }
 
-    /// The final response to an INFO, or that none came: the next digit is told. After silence nobody waits for those that are left.
+    /// Handles the final response or the timeout of an INFO, and sends the next digit. After a timeout, the waiting digits are dropped.
     pub(in crate::switchboard) fn digit_told(
         &mut self,
         net: &mut NetworkParts,
@@ -99,7 +100,7 @@ impl Calls {
         self.tell_digit(net, step, who);
     }
 
-    /// Sends the first digit that waits, unless one is under way.
+    /// Sends the first waiting digit, unless an INFO is in progress.
     fn tell_digit(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
         let _now = step.now;
         let Some(flow) = self.line_mut(who).map(|line| line.next_flow()) else { return };

@@ -1,5 +1,5 @@
-//! Calls that operators place: to a colleague, to an agency of the configuration, or to somebody who is called back. Calls in their own right, with facts, but no
-//! emergency calls: they never wait in the queue and have no record.
+//! Placed calls: an operator calls a colleague, a configured agency or a number on the list of call-backs. Placed calls have facts, but
+//! never wait in the queue and have no record.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -23,9 +23,9 @@ use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::wire::text::clean;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
-/// Calls that one operator may have placed at once: one on hold beside another.
+/// Maximum number of simultaneous placed calls of one operator: one may be on hold.
 const OF_ONE_MAX: usize = 2;
-/// Characters of a Call-ID that are written down.
+/// Maximum number of characters of a stored Call-ID.
 const CALL_ID_CHARS_MAX: usize = 512;
 
 /// Calls that operators have placed.
@@ -60,7 +60,7 @@ impl PlacedCalls {
         self.of.get(operator).cloned().unwrap_or_default()
     }
 
-    /// `live`: each call that lives and was placed, with its operator.
+    /// Checks the table. `live` are all live placed calls with their operators.
     pub(in crate::switchboard) fn verify<'a>(
         &self,
         live: impl Iterator<Item = (CallId, &'a OperatorId)>,
@@ -75,16 +75,16 @@ impl PlacedCalls {
     }
 }
 
-/// What an operator places a call for.
+/// The purpose of a placed call.
 pub(in crate::switchboard) enum PlacedFor {
     Talk,
-    /// Who answers joins the operator's caller when the two calls become one.
+    /// The called party joins the operator's emergency call when the two calls become one.
     Conference,
     CallBack(CallBack),
 }
 
 impl Calls {
-    /// An operator calls somebody.
+    /// Handles an operator's INVITE to a colleague or an agency.
     pub(in crate::switchboard) fn place(
         &mut self,
         net: &mut NetworkParts,
@@ -100,14 +100,14 @@ impl Calls {
         let to = match whom {
             Ok(Destination::Operator(operator)) if operator != by => Callee::Operator(operator),
             Ok(Destination::Number(number)) => Callee::Number(number),
-            // Nobody waits in the queue with a caller of his own behind him, and nobody calls himself.
+            // An operator can call neither the queue nor their own phones.
             Ok(Destination::Operator(_) | Destination::Queue) => return net.wire.reply(step, taken, 404, &[]),
             Err(status) => return net.wire.reply(step, taken, status, &[]),
         };
         self.place_to(net, step, taken, by, to, why);
     }
 
-    /// An operator's call to a colleague, an agency, or somebody who is called back.
+    /// Starts a placed call.
     pub(in crate::switchboard) fn place_to(
         &mut self,
         net: &mut NetworkParts,
@@ -171,7 +171,7 @@ impl Calls {
         }
     }
 
-    /// Obeys the Expires of an operator's own INVITE (RFC 3261 §13.3.1). The trunk's Expires never ends an emergency call.
+    /// Starts the timer of the Expires of an operator's own INVITE (RFC 3261 §13.3.1). The Expires of a trunk never ends an emergency call.
     fn expire_invite(&mut self, step: &mut Step, id: CallId, invite: &Message<'_>) {
         let now = step.now;
         let seconds = invite.number(Name::Expires).ok().flatten().filter(|seconds| *seconds > 0);
@@ -181,7 +181,7 @@ impl Calls {
         step.alarms.insert(at, Alarm::InviteExpires(id));
     }
 
-    /// An operator's own INVITE has expired: 487, unless it was answered.
+    /// Ends an operator's own INVITE that has expired with 487, unless it was answered.
     pub(in crate::switchboard) fn invite_expired(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.expires_at = None;
@@ -190,12 +190,12 @@ impl Calls {
         }
     }
 
-    /// Whether an operator may place one more call: 486 when he has enough, 503 when there is no room.
+    /// Checks that an operator may place one more call. Errors: 486 at the operator's limit, 503 if no capacity is left.
     pub(in crate::switchboard) fn may_place(&self, net: &NetworkParts, by: &OperatorId) -> Result<(), u16> {
         if self.placed.of(by).len() >= OF_ONE_MAX {
             return Err(486);
         }
-        // The room that is left is for emergencies.
+        // The remaining capacity is reserved for emergency calls.
         let full =
             self.service.draining || self.placed.len() >= PLACED_CALLS_MAX || self.live >= self.settings.calls_max / 2;
         if full || !self.has_pairs_for_placed(net, by) { Err(503) } else { Ok(()) }
@@ -203,7 +203,7 @@ impl Calls {
 }
 
 impl Calls {
-    /// Calls whom an operator wants.
+    /// Rings the called party of a placed call.
     pub(in crate::switchboard) fn ring_placed(
         &mut self,
         net: &mut NetworkParts,
@@ -239,7 +239,7 @@ impl Calls {
         self.refuse_placed(net, step, id, refused);
     }
 
-    /// Whom an operator has called does not answer.
+    /// Handles a called party that does not answer.
     pub(in crate::switchboard) fn placed_refused(
         &mut self,
         net: &mut NetworkParts,
@@ -249,7 +249,7 @@ impl Calls {
         outcome: OfferOutcome,
         sip_status: Option<u16>,
     ) {
-        // While another phone of a colleague rings, nothing is lost.
+        // While another phone of the colleague rings, the call continues.
         let Some(call) = self.calls.get(&id).filter(|call| !call.rings()) else { return };
         let by = call.placed_by.as_ref().map(ToString::to_string);
         if !self.dial_again(net, step, id, to, &format!("called by {}", by.unwrap_or_default())) {

@@ -41,7 +41,7 @@ impl Calls {
         self.tell_again(net, step, id);
     }
 
-    /// No connection to this address opens: callers whose responses are sent there are unreachable.
+    /// Marks callers as unreachable, because no connection to the address of their responses opens.
     pub(in crate::switchboard) fn no_way_back(&mut self, net: &mut NetworkParts, step: &mut Step, flow: Flow) {
         let now = step.now;
         let ids: Vec<CallId> = net.wire.ways_back.get(&flow.remote).into_iter().flatten().copied().collect();
@@ -63,7 +63,7 @@ impl Calls {
         }
     }
 
-    /// Ends the call of an unreachable caller who was never heard; all others get their place in the order back.
+    /// Ends the call of an unreachable caller without any received media. All other callers get their priority back.
     pub(in crate::switchboard) fn disconnected_due(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let heard = call.caller.line.sound.as_ref().is_some_and(|sound| sound.heard);
@@ -72,11 +72,11 @@ impl Calls {
         if gone.unreachable && !heard {
             return self.caller_given_up(net, step, id);
         }
-        // The caller was reached over a new connection, or is heard.
+        // The caller was reached over a new connection, or media arrives.
         self.acd.set_priority(id, self.priority_of(id));
     }
 
-    /// A message of the caller has arrived.
+    /// Handles a message of the caller, who is reachable again.
     pub(in crate::switchboard) fn caller_is_back(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let gone = self.calls.get_mut(&id).and_then(|call| call.caller.disconnected.take());
         if gone.is_some() {
@@ -102,7 +102,7 @@ impl Calls {
         self.calls.get(&id)?.caller.disconnected?.decided_at
     }
 
-    /// The index matches the state of the calls.
+    /// Checks that the index matches the calls.
     pub(in crate::switchboard) fn verify_disconnected(&self, net: &NetworkParts) -> Result<(), String> {
         let mut expected = WaysBack::new();
         for (id, call) in self.calls.iter() {

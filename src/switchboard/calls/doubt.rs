@@ -1,6 +1,6 @@
-//! Peers that may not know their dialog any more: a request of ours in it got 481, or a re-INVITE or UPDATE got 408 or no response
-//! (RFC 3261 §12.2.1.2). A peer whose media still arrives keeps its call; it is lost as soon as nothing has arrived for a short time.
-//! MESSAGE and INFO without a response mean nothing, nor does a 408 to them from a proxy: many session border controllers drop both.
+//! Peers that may have lost their dialog: a request in it got 481, or a re-INVITE or UPDATE got 408 or no response (RFC 3261 §12.2.1.2).
+//! The call continues while the peer's media arrives, and ends when none has arrived for a short time. A missing response to MESSAGE and
+//! INFO, or a 408 from a proxy, is ignored: many session border controllers drop both methods.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use crate::media::command::Command;
 use crate::switchboard::ids::Who;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
-/// A peer that may have lost its dialog is lost when nothing has arrived from it for this long.
+/// The time without media after which a peer that may have lost its dialog counts as lost.
 const LOST_AFTER: Duration = Duration::from_secs(3);
 
 impl Calls {
-    /// A re-INVITE or UPDATE of ours got this final response.
+    /// Handles the final response to a re-INVITE or UPDATE.
     pub(in crate::switchboard) fn refresh_responded(&mut self, step: &mut Step, who: Who, status: u16) {
         match status {
             408 => self.doubt(step, who),
@@ -20,7 +20,7 @@ impl Calls {
         }
     }
 
-    /// Another request of ours in a peer's dialog got this final response.
+    /// Handles the final response to another request in a peer's dialog.
     pub(in crate::switchboard) fn responded(&mut self, step: &mut Step, who: Who, status: u16) {
         match status {
             481 => self.doubt(step, who),
@@ -29,12 +29,12 @@ impl Calls {
         }
     }
 
-    /// The peer may have lost the dialog.
+    /// Marks that the peer may have lost the dialog.
     pub(in crate::switchboard) fn doubt(&mut self, step: &mut Step, who: Who) {
         self.doubt_for(step, who, LOST_AFTER);
     }
 
-    /// The same, for a peer that is lost when nothing has arrived from it for `limit`.
+    /// Marks that the peer may have lost the dialog. The peer counts as lost after `limit` without media.
     pub(in crate::switchboard) fn doubt_for(&mut self, step: &mut Step, who: Who, limit: Duration) {
         let Some(line) = self.line_mut(who).filter(|line| !line.doubted && line.dialog.is_some()) else { return };
         line.doubted = true;
@@ -43,7 +43,7 @@ impl Calls {
         }
     }
 
-    /// The peer has shown that it knows the dialog.
+    /// Removes the mark, because the peer has shown that it knows the dialog.
     pub(in crate::switchboard) fn trust(&mut self, step: &mut Step, who: Who) {
         let Some(line) = self.line_mut(who).filter(|line| line.doubted) else { return };
         line.doubted = false;
@@ -52,7 +52,8 @@ impl Calls {
         }
     }
 
-    /// No media arrives from a peer any more. If the peer may have lost its dialog, it is lost, even if it need not send; returns true then.
+    /// Handles a peer whose media has stopped. If the peer may have lost its dialog, ends its leg, even if the peer need not send media,
+    /// and returns true.
     pub(in crate::switchboard) fn is_lost(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) -> bool {
         let doubted = self.line_mut(who).is_some_and(|line| line.doubted);
         if doubted {

@@ -1,4 +1,4 @@
-//! How calls end: every way out passes through here, once.
+//! Ends calls and legs. Every call ends through `end_call`, once.
 
 use bytes::Bytes;
 
@@ -13,17 +13,17 @@ use crate::switchboard::calls::leg::{OfferLeg, OfferState};
 use crate::switchboard::ids::Who;
 use crate::switchboard::{Calls, NetworkParts, Purpose, Step};
 
-/// How a call ends, for its last fact.
+/// How a call ends, for the fact `Ended`.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::switchboard) struct Ending {
     by: Side,
     cause: EndCause,
-    /// The final response that a caller without one gets.
+    /// The final response for a caller whose INVITE has none yet.
     refusal: u16,
     q850: Option<u8>,
-    /// The Warning about the caller's description.
+    /// The Warning about the caller's SDP.
     warning: Option<&'static [u8]>,
-    /// The BYE has come from that leg: it gets none.
+    /// The leg that has sent BYE, and therefore gets none.
     bye_from: Option<Who>,
 }
 
@@ -38,12 +38,12 @@ impl Ending {
         Self { by, cause, refusal, q850: None, warning: None, bye_from: None }
     }
 
-    /// The end of a call whose caller's description cannot be used.
+    /// The end of a call whose caller's SDP cannot be used.
     pub(in crate::switchboard) fn undescribed(why: SdpError) -> Self {
         Self { warning: Some(why.warning()), ..Self::by(Side::Service, EndCause::NoCodec) }
     }
 
-    /// A caller without a final response gets this one.
+    /// Sets the final response for a caller whose INVITE has none yet.
     pub(in crate::switchboard) fn refusing(self, refusal: u16) -> Self {
         Self { refusal, ..self }
     }
@@ -54,7 +54,7 @@ impl Ending {
 }
 
 impl Calls {
-    /// Ends a call: every leg is told, every port given back, the operator freed, the fact written.
+    /// Ends a call: ends all legs, returns their ports, frees the operator and emits the fact.
     pub(in crate::switchboard) fn end_call(
         &mut self,
         net: &mut NetworkParts,
@@ -104,7 +104,7 @@ impl Calls {
             self.give_reason(Who::Offer(id, leg), reason.clone());
             self.end_leg(net, step, id, leg, OfferOutcome::CallerLeft, ending.bye_from);
         }
-        // Whose own phone was rung can be refused no more: it is told why it is hung up.
+        // A caller whose own phone was rung cannot get a final response, so the BYE or CANCEL has the reason.
         let in_vain = fetched.then(|| Bytes::from(format!("SIP;cause={}", ending.refusal)));
         self.give_reason(Who::Caller(id), reason.or(in_vain));
         let sip_status = if answered && !fetched { None } else { Some(ending.refusal) };
@@ -123,12 +123,12 @@ impl Calls {
         self.reap(net, step, id);
     }
 
-    /// Ends a call for a fault of ours.
+    /// Ends a call because of an internal error.
     pub(in crate::switchboard) fn end_for_fault(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         self.end_call(net, step, id, Ending::by(Side::Service, EndCause::ServiceFault));
     }
 
-    /// Ends all (a drain ran out of time).
+    /// Ends all calls, because a drain ran out of time.
     pub(in crate::switchboard) fn hang_up_all(&mut self, net: &mut NetworkParts, step: &mut Step) {
         self.service.draining = true;
         let calls: Vec<CallId> = self.calls.keys().copied().collect();
@@ -141,7 +141,7 @@ impl Calls {
         }
     }
 
-    /// Ends every wrap-up because the service ends, and records its time until now.
+    /// Ends every wrap-up, because the service ends, and emits its facts.
     pub(in crate::switchboard) fn end_wrap_ups(&mut self, net: &mut NetworkParts, step: &mut Step) {
         let wrapping: Vec<_> = self.acd.wrapping_up().map(|(operator, call)| (operator.clone(), call)).collect();
         for (operator, call) in wrapping {
@@ -149,7 +149,7 @@ impl Calls {
         }
     }
 
-    /// What the leg's BYE or CANCEL will say of why (RFC 3326 §2).
+    /// Sets the Reason for the BYE or CANCEL of a leg (RFC 3326 §2).
     pub(in crate::switchboard) fn give_reason(&mut self, who: Who, reason: Option<Bytes>) {
         if let Some(line) = self.line_mut(who) {
             line.reason = reason;
@@ -178,7 +178,7 @@ impl Calls {
                 self.bye(net, step, who);
             }
         } else if self.line_mut(who).is_some_and(|line| line.unacked.is_some()) {
-            // The callee's BYE waits for the ACK (RFC 3261 §15).
+            // A called party must not send BYE before the ACK (RFC 3261 §15).
             if let Some(line) = self.line_mut(who) {
                 line.bye_due = true;
             }
@@ -186,11 +186,11 @@ impl Calls {
             self.bye(net, step, who);
         }
         self.close_sound(net, step, who);
-        // The call itself may have to wait for legs that it has cancelled.
+        // The call may still wait for its cancelled legs.
         net.trunks.channels.release(who);
     }
 
-    /// Ends one outgoing leg: cancels what rings, hangs up what talks.
+    /// Ends one outgoing leg: cancels it if it rings, sends BYE if it talks.
     pub(in crate::switchboard) fn end_leg(
         &mut self,
         net: &mut NetworkParts,
@@ -214,7 +214,7 @@ impl Calls {
         }
     }
 
-    /// Sends the BYE of a leg's dialog, with a transaction that nobody waits for.
+    /// Sends the BYE of a leg's dialog. Its response is not awaited.
     pub(in crate::switchboard) fn bye(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
         let Some(flow) = self.line_mut(who).map(|line| line.next_flow()) else { return };
         let branch = format!("z9hG4bK{}", step.rng.token());
@@ -237,7 +237,7 @@ impl Calls {
         );
     }
 
-    /// Gives a leg's port back; nothing of its session is timed or asked any more.
+    /// Returns a leg's port, and stops the session timer and pending requests of its session.
     pub(in crate::switchboard) fn close_sound(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
         self.stop_session(step, who);
         self.stop_asking(net, step, who);
@@ -249,7 +249,7 @@ impl Calls {
         net.media.closing.insert(sound.anchor.slot, (sound.anchor, who));
     }
 
-    /// Forgets an outgoing leg and all that it held.
+    /// Removes an outgoing leg and all of its state.
     pub(in crate::switchboard) fn drop_leg(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, leg: LegNo) {
         let now = step.now;
         let who = Who::Offer(id, leg);
@@ -280,7 +280,7 @@ impl Calls {
 }
 
 impl Calls {
-    /// Forgets a call that is over and has no leg left that must be heard out.
+    /// Removes a call that has ended, if no leg and no transaction of the caller is left.
     pub(in crate::switchboard) fn reap(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let done = self.calls.get(&id).is_some_and(|call| {
             let caller = &call.caller;
@@ -290,7 +290,7 @@ impl Calls {
         if !done {
             return;
         }
-        // The trunk is known until here: a BYE that has waited for the ACK may still need its password.
+        // The trunk is known until here: a BYE that has waited for the ACK may need the trunk's password.
         net.trunks.leave_seat(Who::Caller(id));
         net.wire.lookups.forget(Who::Caller(id));
         if let Some(call) = self.calls.remove(&id) {
@@ -304,7 +304,7 @@ impl Calls {
         }
     }
 
-    /// The caller cancelled, with that cause or none.
+    /// Handles a CANCEL of the caller, with its Q.850 cause if it has one.
     pub(in crate::switchboard) fn caller_gave_up(
         &mut self,
         net: &mut NetworkParts,
@@ -322,8 +322,8 @@ impl Calls {
         }
     }
 
-    /// No ACK came for a 2xx of ours, all of 64 T1 (RFC 3261 §13.3.1.4). A caller whose voice is there keeps his call:
-    /// a lost ACK is no reason to cut an emergency.
+    /// Handles a 2xx without an ACK for 64*T1 (RFC 3261 §13.3.1.4). If the caller's media arrives, the call continues: a lost ACK must not
+    /// end an emergency call.
     pub(in crate::switchboard) fn never_acked(&mut self, net: &mut NetworkParts, step: &mut Step, who: Who) {
         match who {
             Who::Caller(id) => {
@@ -338,7 +338,7 @@ impl Calls {
                 }
             }
             Who::Phone(phone) => self.end_phone(net, step, phone, true),
-            // The answer to a re-INVITE was not acknowledged: the talk continues as last agreed, and the next offer can be made.
+            // The answer to a re-INVITE was not acknowledged. The conversation continues as last agreed, and a new offer can be made.
             Who::Offer(..) => {
                 self.give_up_offer(who);
             }

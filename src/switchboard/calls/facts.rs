@@ -1,4 +1,4 @@
-//! Emits facts: of live calls, of calls that may have ended, and of the service.
+//! Emits the facts of live calls.
 
 use crate::cdr::fact::{Fact, FactId, FactKind};
 use crate::ids::CallId;

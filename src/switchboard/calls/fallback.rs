@@ -1,4 +1,5 @@
-//! What is done for callers while nobody is staffed, or the house is being left: all phones, then a number outside, then the same again after a while.
+//! The fallback while no operator is staffed, or during an evacuation: rings all phones, then calls the fallback number, and repeats both
+//! after some time.
 
 use crate::acd::Posture;
 use crate::cdr::fact::{FactKind, OfferOutcome};
@@ -8,7 +9,7 @@ use crate::switchboard::calls::call::{Call, Stage};
 use crate::switchboard::{Calls, NetworkParts, Step};
 
 impl Calls {
-    /// Nobody is staffed, or the house is being left: rings every phone that it is given, or goes on to the number.
+    /// Starts the fallback of a call: rings the phones of `operators`, or calls the fallback number if none rings.
     pub(in crate::switchboard) fn fall_back(
         &mut self,
         net: &mut NetworkParts,
@@ -30,7 +31,7 @@ impl Calls {
         let why = self.why_all_phones();
         for operator in operators {
             let why = why.to_owned();
-            // Further phones leave pairs to other calls, whose fallback rings the number.
+            // While a phone rings, further phones use only spare port pairs, so that the fallbacks of other calls can call the number.
             let rings = self.calls.get(&id).is_some_and(Call::rings);
             if rings && !self.has_pair_to_spare_for(net, &operator) {
                 self.acd.lacks_pair(now, id, &operator, None);
@@ -41,7 +42,7 @@ impl Calls {
         self.next_fallback(net, step, id);
     }
 
-    /// All phones have rung long enough.
+    /// Ends the ringing of all phones, if its time is over.
     pub(in crate::switchboard) fn all_phones_over(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let now = step.now;
         let Some(call) = self.calls.get(&id) else { return };
@@ -56,7 +57,7 @@ impl Calls {
         self.next_fallback(net, step, id);
     }
 
-    /// The legs of a call that ring for its fallback: all but those to operators whose turn it is.
+    /// The legs that ring for the fallback of a call: all except those to operators who are rung in turn.
     fn fallback_legs<'a>(&'a self, id: CallId, call: &'a Call) -> impl Iterator<Item = LegNo> + 'a {
         let ringing = call.legs.iter().filter(|(_, leg)| leg.is_ringing());
         let of_fallback =
@@ -64,8 +65,8 @@ impl Calls {
         of_fallback.map(|(no, _)| *no)
     }
 
-    /// When no leg of the fallback rings any more, its next step begins: the number, or waiting again. An operator who has become ready
-    /// meanwhile rings on.
+    /// Starts the next stage of the fallback if none of its legs rings: the number, or the queue. An operator who has become ready is rung
+    /// on.
     pub(in crate::switchboard) fn next_fallback(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let now = step.now;
         let Some(call) = self.calls.get(&id) else { return };
@@ -103,7 +104,7 @@ impl Calls {
         }
     }
 
-    /// Why all phones ring.
+    /// The reason for which all phones ring.
     fn why_all_phones(&self) -> &'static str {
         match self.acd.posture() {
             Posture::Fallback => "evacuation: all phones",
@@ -114,7 +115,7 @@ impl Calls {
         }
     }
 
-    /// Why the fallback number is dialled.
+    /// The reason for which the fallback number is called.
     pub(in crate::switchboard) fn why_fallback(&self) -> &'static str {
         match self.acd.posture() {
             Posture::Fallback => "evacuation: fallback number",

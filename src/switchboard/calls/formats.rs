@@ -1,4 +1,4 @@
-//! Media of the settings: formats, families, secrecy.
+//! Media settings: formats, address families and SRTP.
 
 use std::net::IpAddr;
 
@@ -18,25 +18,25 @@ use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Settings, Step, Wire};
 
 impl Settings {
-    /// True if there is a media address of that family.
+    /// True if siaga has a media address of that family.
     fn has_media_towards(&self, peer: IpAddr) -> bool {
         self.media_addresses.iter().any(|ours| ours.is_ipv4() == peer.is_ipv4())
     }
 
-    /// The address whose family the media of a peer has: the peer's own, if there is a media address of that family.
+    /// An address of the family that the media to a peer uses: the peer's own, if siaga has a media address of that family.
     pub(in crate::switchboard) fn media_family(&self, peer: IpAddr) -> IpAddr {
         let any = self.media_addresses.first().copied();
         if self.has_media_towards(peer) { peer } else { any.unwrap_or(peer) }
     }
 
-    /// Reads an offer: a stream of an address family of which there is a media address.
+    /// Reads an offer: selects a stream whose address family siaga supports.
     pub(in crate::switchboard) fn read_offer(&self, body: &[u8]) -> Result<AudioDescription, SdpError> {
         sdp::read_for(body, |address| self.has_media_towards(address))
     }
 }
 
 impl Settings {
-    /// The address whose family the answer to an offer has. Without an address in it that is the family of its sender.
+    /// An address of the family that the answer to an offer uses. If the offer has no address, the sender's family is used.
     pub(in crate::switchboard) fn media_towards(&self, offer: Option<&AudioDescription>, sender: IpAddr) -> IpAddr {
         let named = offer.map(|offer| offer.rtp.ip()).filter(|address| !address.is_unspecified());
         named.unwrap_or_else(|| self.media_family(sender))
@@ -44,13 +44,13 @@ impl Settings {
 }
 
 impl Settings {
-    /// What a trunk wants of its legs' sound; phones have no wishes of ours.
+    /// The codec and DTMF settings of a trunk; the defaults for phones.
     pub(in crate::switchboard) fn formats_of(&self, trunk: Option<usize>) -> Formats {
         let trunk = trunk.and_then(|trunk| self.trunks.get(trunk));
         trunk.map_or(Formats::ANY, |trunk| trunk.terms.formats)
     }
 
-    /// What a leg of ours wants of SRTP.
+    /// Whether an outgoing leg offers SRTP.
     pub(in crate::switchboard) fn secrecy(&self, to: &Callee, flow: Flow) -> Secrecy {
         match (to, self.srtp) {
             (Callee::Number(_), _) | (Callee::Operator(_), SrtpOffer::Never) => Secrecy::AsOffered,
@@ -62,7 +62,7 @@ impl Settings {
 }
 
 impl Settings {
-    /// The timer of a caller's INVITE; it begins with the 200.
+    /// The session timer of a caller's INVITE. It starts with the 200.
     pub(in crate::switchboard) fn session_of_invite(&self, invite: &Message<'_>) -> Agreement {
         Agreement(crate::sip::session_timer::Terms::as_uas(invite, self.session_seconds, true).unwrap_or(None))
     }
@@ -92,7 +92,8 @@ impl Settings {
 }
 
 impl Wire {
-    /// The timer that a request of the peer leads to. None when it was refused with 422, which an emergency caller never is.
+    /// The session timer for a request of the peer. Returns None if the request was rejected with 422; an emergency caller's request never
+    /// is.
     pub(in crate::switchboard) fn agree_session(
         &mut self,
         step: &mut Step,
@@ -102,7 +103,7 @@ impl Wire {
         let (ours, lenient) = match who {
             Who::Caller(_) => (self.settings.session_seconds, true),
             Who::Offer(..) => (self.settings.session_seconds, false),
-            // A service call is over before any timer.
+            // A service call ends before any session timer.
             Who::Phone(_) => return Some(Agreement::NONE),
         };
         match crate::sip::session_timer::Terms::as_uas(taken.message, ours, lenient) {

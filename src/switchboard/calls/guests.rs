@@ -1,5 +1,5 @@
-//! Guests of a call: further legs beside the one that has the caller. With one who talks the sound is a room, with none a bridge.
-//! They come and go; when who has the caller leaves, a guest who talks with him takes his place: the caller is never left alone.
+//! Participants of a call: further legs besides the leg that has the caller. The audio is mixed while a participant talks, and bridged
+//! otherwise. If the party that has the caller leaves, a participant takes over the caller.
 
 use std::collections::BTreeSet;
 
@@ -13,65 +13,65 @@ use crate::switchboard::calls::leg::{OfferLeg, OfferState, Sound};
 use crate::switchboard::ids::Who;
 use crate::switchboard::{Calls, NetworkParts, Step};
 
-/// Besides the caller and who has him.
+/// Maximum number of participants, besides the caller and the party that has the caller.
 pub(in crate::switchboard) const GUESTS_MAX: usize = ROOM_PARTIES_MAX - 2;
 
-/// What is known of a guest beside his leg.
+/// The state of a participant, besides its leg.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::switchboard) struct Guest {
     pub(in crate::switchboard) role: Role,
-    /// The dialog in which an operator has asked him in, until it is told what becomes of it.
+    /// The dialog of the operator who has invited the participant, until it was notified of the result.
     pub(in crate::switchboard) told: Option<Who>,
-    /// A supervisor who rings, and has the caller when she answers.
+    /// A ringing supervisor who takes over the caller on answering.
     pub(in crate::switchboard) takes_over: bool,
 }
 
-/// Somebody whose sound is in the room.
+/// A party of the conference.
 struct Seat {
     anchor: AnchorId,
-    /// None: the caller, or who has him.
+    /// None: the caller, or the party that has the caller.
     role: Option<Role>,
     holds: bool,
 }
 
-/// How who has the caller gives his place to a guest.
+/// How the party that has the caller hands it over to a participant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::switchboard) enum Leaves {
-    /// He has hung up.
+    /// The party has hung up.
     HangsUp,
-    /// He is heard no more.
+    /// The party's media has stopped.
     Lost,
-    /// The guest takes it.
+    /// The participant takes over.
     Relieved,
 }
 
 impl Call {
-    /// Guests whose legs talk.
+    /// The participants who talk.
     fn present(&self) -> impl Iterator<Item = (LegNo, Role)> + '_ {
         let talks = |leg: &LegNo| self.legs.get(leg).is_some_and(|leg| leg.state == OfferState::Talking);
         self.guests.iter().filter(move |(leg, _)| talks(leg)).map(|(leg, guest)| (*leg, guest.role))
     }
 
-    /// True if another operator may take the place of a leg that rings. The leg of a participant or supervisor rings for a call that
-    /// an operator has already.
+    /// True if another operator may pick up the call of a ringing leg. Not for legs of participants and supervisors, which ring for a call
+    /// that an operator already has.
     pub(in crate::switchboard) fn may_be_picked_up(&self, leg: LegNo) -> bool {
         self.placed_by.is_none() && !self.guests.contains_key(&leg)
     }
 
-    /// How many guests there are: who rings at several phones is one.
+    /// Number of participants. A participant who rings at several phones counts once.
     pub(in crate::switchboard) fn visitors(&self) -> usize {
         let legs = || self.guests.keys().filter_map(|leg| self.legs.get(leg));
         let operators: BTreeSet<&OperatorId> = legs().filter_map(OfferLeg::operator).collect();
         operators.len() + legs().filter(|leg| leg.operator().is_none()).count()
     }
 
-    /// Who takes the place of the one who has the caller: an operator before an agency, who came first before others.
+    /// The participant who takes over the caller: operators before agencies, the earliest first.
     fn heir(&self) -> Option<LegNo> {
         let heirs = self.present().filter(|(_, role)| role.talks()).map(|(leg, _)| leg);
         heirs.min_by_key(|leg| (self.legs.get(leg).is_some_and(|leg| leg.operator().is_none()), *leg))
     }
 
-    /// Caller, who has him, and the guests who talk; in this order.
+    /// The caller, the party that has the caller, and the participants who talk; in this order.
     fn seats(&self) -> Vec<Seat> {
         let Stage::Talking { leg: lead } = self.stage else { return Vec::new() };
         let sound = |leg: LegNo| self.legs.get(&leg).and_then(|leg| leg.line.sound.as_ref());
@@ -84,7 +84,7 @@ impl Call {
 }
 
 impl Seat {
-    /// True when this seat may hear `other`; `of_lead`: it is that of the one who has the caller.
+    /// True if this party may hear `other`. `of_lead`: this party has the caller.
     fn may_hear(&self, of_lead: bool, other: &Self) -> bool {
         if self.holds || other.holds {
             return false;
@@ -92,13 +92,13 @@ impl Seat {
         match other.role {
             None | Some(Role::Guest | Role::Barger) => true,
             Some(Role::Listener) => false,
-            // His fellow supervisors hear what he says, too.
+            // Supervisors hear each other, too.
             Some(Role::Whisperer) => of_lead || self.role.is_some_and(Role::supervises),
         }
     }
 }
 
-/// Who hears whom.
+/// The parties of a conference, with the parties that each of them hears.
 fn parties(seats: &[Seat]) -> Vec<Party> {
     let party = |(place, seat): (usize, &Seat)| {
         let heard = |(other_place, other): &(usize, &Seat)| *other_place != place && seat.may_hear(place == 1, other);
@@ -114,13 +114,13 @@ impl Calls {
         self.calls.get(&id).is_some_and(|call| call.guests.contains_key(&leg))
     }
 
-    /// Somebody is there beside whom the caller talks with, or is asked in. A supervisor who only rings is in nobody's way.
+    /// True if the call has a participant who talks or was invited. A supervisor who only rings does not count.
     pub(in crate::switchboard) fn has_guests(&self, id: CallId) -> bool {
         let asked_in = |call: &Call| call.guests.values().any(|guest| !guest.role.supervises());
         self.calls.get(&id).is_some_and(|call| asked_in(call) || call.present().next().is_some())
     }
 
-    /// A leg that talks is a guest from now on.
+    /// Makes a talking leg a participant.
     pub(in crate::switchboard) fn guest_joins(
         &mut self,
         net: &mut NetworkParts,
@@ -139,7 +139,7 @@ impl Calls {
         self.arrange(net, step, id);
     }
 
-    /// A guest's leg is over, or is to end by our BYE. The others talk on.
+    /// Removes a participant whose leg has ended, or ends the leg with BYE. The other parties talk on.
     pub(in crate::switchboard) fn guest_leaves(
         &mut self,
         net: &mut NetworkParts,
@@ -156,7 +156,7 @@ impl Calls {
         self.arrange(net, step, id);
     }
 
-    /// A leg is no guest any more; what it is to be instead is the caller's matter.
+    /// Removes a leg from the participants. The calling function decides what happens to the leg.
     pub(in crate::switchboard) fn guest_gone(
         &mut self,
         net: &mut NetworkParts,
@@ -178,7 +178,7 @@ impl Calls {
         Some(guest)
     }
 
-    /// The call goes on without its guests: those who ring are cancelled, those who talk hung up.
+    /// Ends all participants of a call that continues: ringing legs are cancelled, talking legs get BYE.
     pub(in crate::switchboard) fn send_guests_away(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let Some(call) = self.calls.get(&id) else { return };
         let legs: Vec<LegNo> = call.guests.keys().copied().collect();
@@ -191,11 +191,11 @@ impl Calls {
         }
     }
 
-    /// No leg is a guest any more; they are to end.
+    /// Removes all legs from the participants. The calling function ends them.
     pub(in crate::switchboard) fn guests_go(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let legs: Vec<LegNo> = call.guests.keys().copied().collect();
-        // Several legs may be those of one participant.
+        // Several legs may belong to one participant.
         let told = |leg| self.guest_gone(net, step, id, leg).and_then(|guest| guest.told);
         let told: BTreeSet<Who> = legs.into_iter().filter_map(told).collect();
         for told in told {
@@ -203,8 +203,8 @@ impl Calls {
         }
     }
 
-    /// Who has the caller leaves. One who rings is passed the caller when nobody else talks with him. False when no guest can take
-    /// his place: then nothing changes.
+    /// Handles the leaving of the party that has the caller. If no participant talks, a ringing participant gets the caller by transfer.
+    /// Returns false, and changes nothing, if no participant can take over.
     pub(in crate::switchboard) fn leaves_heir(
         &mut self,
         net: &mut NetworkParts,
@@ -219,7 +219,7 @@ impl Calls {
         true
     }
 
-    /// A guest takes the place of the one who has the caller, who leaves.
+    /// Replaces the party that has the caller by a participant.
     pub(in crate::switchboard) fn succeed(
         &mut self,
         net: &mut NetworkParts,
@@ -254,12 +254,12 @@ impl Calls {
         }
         self.lead_of_guests_gone(id, old);
         self.drop_leg(net, step, id, old);
-        // While both are in the room still: what is recorded is together.
+        // The new recording starts before the audio is rearranged.
         self.record_anew(net, step, id, new);
         self.arrange(net, step, id);
     }
 
-    /// In the ACD, the call is the new one's.
+    /// Assigns the call to its new party in the ACD.
     fn hand_over(&mut self, now: Now, id: CallId, was: &Callee, is: &Callee) {
         match (was, is) {
             (_, Callee::Operator(operator)) => self.acd.guest_leads(now, id, operator, self.entry_of(id)),
@@ -271,7 +271,7 @@ impl Calls {
         }
     }
 
-    /// Nobody is told any more what becomes of those whom the one who has left had asked in; they ring on.
+    /// Stops notifying the party that has left about the participants that it invited. The invited participants keep ringing.
     fn lead_of_guests_gone(&mut self, id: CallId, old: LegNo) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         for guest in call.guests.values_mut() {
@@ -279,7 +279,7 @@ impl Calls {
         }
     }
 
-    /// Who has the caller now is recorded with him; his holds are his own.
+    /// Starts the recording of the caller with the new party, and applies the holds of both.
     fn record_anew(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId, leg: LegNo) {
         let record = self.settings.record;
         let Some(call) = self.calls.get_mut(&id) else { return };
@@ -296,7 +296,7 @@ impl Calls {
         }
     }
 
-    /// Gives the sound of a call that talks the form that its guests and its holds ask for.
+    /// Mixes or bridges the audio of a talking call, according to its participants and holds.
     pub(in crate::switchboard) fn arrange(&mut self, net: &mut NetworkParts, step: &mut Step, id: CallId) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let seats = call.seats();
@@ -314,7 +314,7 @@ impl Calls {
         call.mixed = true;
         let parties = parties(&seats);
         let alone = |place: usize| parties.get(place).is_some_and(|party| party.hears == 0);
-        // Whom nobody speaks to because the other has put him on hold hears that.
+        // A party that hears no other party, because the other side has put it on hold, hears a tone.
         let tones = [
             (pair.0, holding == (false, true) && alone(0), self.settings.waiting),
             (pair.1, holding == (true, false) && alone(1), Prompt::HoldTone),
@@ -328,7 +328,7 @@ impl Calls {
         }
     }
 
-    /// What is not right about the guests of a call (`verify`).
+    /// Checks the participants of a call (`verify`).
     pub(in crate::switchboard) fn verify_guests(&self, id: CallId, call: &Call) -> Result<(), &'static str> {
         let talks = matches!(call.stage, Stage::Talking { leg } if !call.guests.contains_key(&leg));
         if !call.guests.is_empty() && (!talks || call.placed_by.is_some()) {

@@ -1,4 +1,4 @@
-//! What the console asks: states, live calls, changes of operators' states, dispositions.
+//! Dispatches the commands of the console.
 
 use crate::acd::UnknownOperator;
 use crate::cdr::fact::FactKind;

@@ -1,4 +1,4 @@
-//! Requests in dialogs: who may send them, and which part serves them.
+//! Requests in dialogs: checks their source and dispatches them.
 
 use std::net::IpAddr;
 
@@ -72,9 +72,9 @@ impl Parts {
 }
 
 impl Parts {
-    /// True if a message in a dialog comes from an accepted source. For a phone's dialog a host is enough only while no phone of another
-    /// account is registered there, or if the message cannot be challenged: colleagues share the address of a NAT, a proxy or a terminal
-    /// server.
+    /// True if a message in a dialog comes from an accepted source. In a phone's dialog the right host is enough only if no phone of
+    /// another account is registered at that host, or if the message cannot be challenged: several phones may share the address of a NAT, a
+    /// proxy or a terminal server.
     fn may_speak(&mut self, usage: Usage, key: &DialogKey, flow: Flow, needed: Proof) -> bool {
         let (own, ends, last) = match usage {
             Usage::Leg(who) => {
@@ -92,7 +92,7 @@ impl Parts {
         if flow.is_connection() && flow.connection == own.connection {
             return true;
         }
-        // The source of a datagram can be forged: it proves nothing in a dialog over TLS.
+        // The source of a datagram can be forged, so it is not accepted in a dialog over TLS.
         if own.transport == Transport::Tls && flow.transport != Transport::Tls {
             return false;
         }
@@ -154,7 +154,7 @@ impl Parts {
         self.in_dialog(&taken, method);
     }
 
-    /// The operator at the peer's phone, and the account of that phone if it is known; none: it is no phone of the centre.
+    /// The operator at the peer's phone, and the account of that phone if it is known. Empty if the peer is no phone of the centre.
     fn parties_of(&self, usage: Usage) -> Vec<OperatorId> {
         let (operator, account) = match usage {
             Usage::Leg(Who::Caller(call)) => {
@@ -181,8 +181,8 @@ impl Parts {
 }
 
 impl Parts {
-    /// The ACK of a 2xx of ours. One that is late or comes twice is of another INVITE than the one that waits. One from a source that may not
-    /// speak in the dialog is reported and ignored.
+    /// Handles the ACK of a 2xx. An ACK that is late or repeated has another CSeq than the pending 2xx, and is ignored. An ACK from a
+    /// source that is not accepted in the dialog is reported and ignored.
     pub(in crate::switchboard) fn acknowledged(&mut self, flow: Flow, message: &Message<'_>) {
         let Some(key) = DialogKey::of_request(message) else { return };
         let Some(who) = self.net.wire.leg_in(&key) else { return };
@@ -211,7 +211,7 @@ impl Parts {
         }
     }
 
-    /// A request with a To tag.
+    /// Handles a request with a To tag from an accepted source.
     pub(in crate::switchboard) fn in_dialog(&mut self, taken: &Taken<'_, '_>, method: Method) {
         if method == Method::Subscribe {
             return self.subscriptions.resubscribed(&mut self.calls, &mut self.net, &mut self.step, taken);
@@ -237,7 +237,7 @@ impl Parts {
         self.calls.bye_follows(&mut self.net, &mut self.step, who, method);
     }
 
-    /// Carries out a request in one of our dialogs.
+    /// Checks and carries out a request in a dialog.
     fn serve_in_dialog(&mut self, taken: &Taken<'_, '_>, method: Method, (who, key): (Who, &DialogKey)) {
         match self.calls.dialog_mut(who, key).map(|dialog| dialog.accept(taken.message)) {
             Some(Ok(())) => self.calls.is_back(&mut self.net, &mut self.step, who),
@@ -247,11 +247,11 @@ impl Parts {
             None => return self.net.wire.reply(&mut self.step, taken, 481, &[]),
         }
         self.calls.seen_at(&mut self.net, &mut self.step, who, taken.flow.remote.ip());
-        // A phone that only rings has nothing to end or to change by INVITE (RFC 3261 §15, §14).
+        // In an early dialog a phone can neither end nor change the call (RFC 3261 §15, §14).
         if !self.calls.is_confirmed(who, key) && matches!(method, Method::Bye | Method::Invite | Method::Refer) {
             return self.net.wire.reply(&mut self.step, taken, 481, &[]);
         }
-        // What crosses the end of the call changes nothing any more.
+        // After the end of the call, offers are rejected.
         if self.calls.is_past(who) && matches!(method, Method::Invite | Method::Update) {
             return self.net.wire.reply(&mut self.step, taken, 481, &[]);
         }

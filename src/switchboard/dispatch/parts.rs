@@ -1,4 +1,4 @@
-//! The parts of the switchboard, and one step through them.
+//! The parts of the switchboard, and the steps that run through them.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::switchboard::trunks::Trunks;
 use crate::switchboard::wire::Wire;
 use crate::switchboard::wire::clients::Purpose;
 
-/// The parts of the switchboard, and the paths from one to another.
+/// All parts of the switchboard.
 #[derive(Debug)]
 pub(in crate::switchboard) struct Parts {
     pub(in crate::switchboard) settings: Arc<Settings>,
@@ -38,7 +38,7 @@ pub(in crate::switchboard) struct Parts {
 }
 
 impl Parts {
-    /// Starts empty. `rtp_ports` are the even ports that media has bound (RTCP stands on the next); slot i is the i-th.
+    /// Starts without calls. `rtp_ports` are the even ports that media has bound; RTCP uses the next odd port. Slot i is `rtp_ports[i]`.
     pub(in crate::switchboard) fn new(now: Now, settings: Settings, rtp_ports: Vec<SocketAddr>, mut rng: Rng) -> Self {
         let settings = Arc::new(settings);
         let authenticator =
@@ -70,7 +70,7 @@ impl Parts {
         parts
     }
 
-    /// Takes one input and pushes what it leads to.
+    /// Handles one input and appends the resulting outputs to `out`.
     pub(in crate::switchboard) fn handle(&mut self, now: Now, input: Input<'_>, out: &mut Vec<Output>) {
         self.step.now = now;
         self.follow_calendar();
@@ -106,7 +106,7 @@ impl Parts {
         out.append(&mut self.step.out.others);
     }
 
-    /// When `Input::Tick` is wanted.
+    /// The time at which `Input::Tick` is needed.
     pub(in crate::switchboard) fn poll_timeout(&self) -> Option<Instant> {
         let machines = earliest(self.net.wire.transactions.poll_timeout(), self.net.phones.registrar.poll_timeout());
         earliest(
@@ -115,7 +115,7 @@ impl Parts {
         )
     }
 
-    /// Figures for the metrics.
+    /// Values for the metrics.
     pub(in crate::switchboard) fn gauges(&self) -> Gauges {
         let (waiting, operators) = self.calls.acd.counts();
         Gauges {
@@ -133,7 +133,7 @@ impl Parts {
         }
     }
 
-    /// True when no call, transaction, binding or subscription is left.
+    /// True if no call, transaction, binding or subscription is left.
     pub(in crate::switchboard) fn is_idle(&self) -> bool {
         self.calls.calls.is_empty()
             && self.calls.services.is_empty()
@@ -145,7 +145,7 @@ impl Parts {
             && self.net.wire.lookups.is_empty()
     }
 
-    /// Takes new settings. What is under way goes on under the terms that it began with.
+    /// Applies new settings. Calls in progress keep the settings with which they began.
     pub(in crate::switchboard) fn configure(&mut self, settings: Settings) {
         let now = self.step.now;
         self.calls.acd.configure(now, settings.acd.clone());
@@ -167,7 +167,7 @@ impl Parts {
         self.net.phones.ping_trunks_from(&mut self.step);
     }
 
-    /// Brings the step to its end: who is free gets who waits; who waits hears it; states that changed are written down.
+    /// Ends the step: assigns operators to waiting calls, plays announcements, and emits facts for changed states.
     pub(in crate::switchboard) fn settle(&mut self) {
         self.calls.look_at_freed(&mut self.net, &mut self.step);
         self.calls.watch_bindings(&mut self.net, &mut self.step);
@@ -229,8 +229,8 @@ impl Parts {
         }
     }
 
-    /// Nobody waits for a BYE or a refusal that may have been lost. What serves no call does not count; of telcos that are told that
-    /// we leave an answer is awaited for a short time.
+    /// True if no BYE or final response can still be lost. Requests that serve no call do not count. A deregistration is awaited for a
+    /// short time.
     pub(in crate::switchboard) fn has_said_goodbye(&self) -> bool {
         self.net.wire.transactions.is_settled(|client| match self.net.wire.purpose(&client) {
             Some(

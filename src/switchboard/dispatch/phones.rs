@@ -1,4 +1,4 @@
-//! What phones ask for: registrations, feature codes, calls and texts.
+//! Requests of phones: registrations, calls, feature codes and texts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +25,7 @@ use crate::switchboard::wire::taken::Taken;
 use crate::switchboard::{Account, ConsoleReply};
 
 impl Parts {
-    /// The next number, or that one, is for this operator; his phone is told so.
+    /// Assigns a number on the list of call-backs, or the next one, to an operator, and notifies the operator's phone.
     pub(in crate::switchboard) fn mean_call_back(
         &mut self,
         number: Option<&str>,
@@ -43,7 +43,7 @@ impl Parts {
         match number {
             Some(number) if self.calls.numbers.abandoned.mean(&number, &operator) => {
                 let text = format!("{} -> {number}", self.settings.feature_codes.call_back);
-                // Whose phone takes no texts sees it on the console.
+                // If the phone accepts no texts, the operator sees the number on the console.
                 let told = self.messages.announce_text(&mut self.net, &mut self.step, Some(operator), &text);
                 let told = matches!(told, ConsoleReply::Messages { sent, .. } if !sent.is_empty());
                 ConsoleReply::Meant { number, told }
@@ -54,8 +54,8 @@ impl Parts {
 }
 
 impl Parts {
-    /// Handles an INVITE that is not from a trunk. Phones may dial the emergency number; operators may also dial feature codes,
-    /// colleagues and agencies, and take over the calls of others (RFC 3891).
+    /// Handles an INVITE that is not from a trunk. All phones may dial the emergency number. Operators may also dial feature codes,
+    /// colleagues and agencies, and pick up calls of others (RFC 3891).
     pub(in crate::switchboard) fn phone_invited(&mut self, taken: &Taken<'_, '_>) {
         let Some(account) = self.calls.authenticate(&mut self.net, &mut self.step, taken) else { return };
         if let Some(called) = self.settings.emergency_dialled(taken.message) {
@@ -114,7 +114,7 @@ impl Parts {
 }
 
 impl Parts {
-    /// REGISTER (RFC 3261 §10.3): an account may bind phones to its own name only.
+    /// Handles REGISTER (RFC 3261 §10.3). An account may only register phones under its own name.
     pub(in crate::switchboard) fn register(&mut self, taken: &Taken<'_, '_>) {
         let now = self.step.now;
         let Some(operator) = self.calls.authenticate(&mut self.net, &mut self.step, taken) else { return };
@@ -164,7 +164,7 @@ impl Parts {
 }
 
 impl Parts {
-    /// The last binding of a user is gone.
+    /// Handles the end of a user's last binding.
     pub(in crate::switchboard) fn unregistered(&mut self, user: &str) {
         let now = self.step.now;
         if let Ok(operator) = OperatorId::parse(user) {
@@ -174,7 +174,7 @@ impl Parts {
         }
     }
 
-    /// Sets who exists. Who is gone can no longer register and gets no more offers.
+    /// Sets the accounts. Phones of removed accounts can no longer register and get no more calls.
     pub(in crate::switchboard) fn set_accounts(&mut self, accounts: Vec<Account>) {
         let now = self.step.now;
         let kinds: BTreeMap<&OperatorId, bool> = accounts.iter().map(|one| (&one.operator, one.station)).collect();
@@ -203,8 +203,8 @@ impl Parts {
 }
 
 impl Parts {
-    /// A phone has registered: its legs move from its former flow to the new one (RFC 5626 §5.3), and so does a leg of this phone whose
-    /// connection is closed (RFC 5626 §3.1). The legs of the operator's other phones stay.
+    /// Moves the legs of a phone that has registered again from its former flow to the new one (RFC 5626 §5.3). A leg of this phone on a
+    /// closed connection moves too (RFC 5626 §3.1). The legs of the operator's other phones stay.
     pub(in crate::switchboard) fn phone_moved(&mut self, account: &OperatorId, to: Flow, moved: &[(Binding, Binding)]) {
         let operator = self.net.phones.user_of(account);
         let bindings = self.net.phones.registrar.bindings(account.as_str()).iter().filter(|binding| binding.flow == to);
@@ -230,7 +230,7 @@ impl Parts {
 }
 
 impl Parts {
-    /// A MESSAGE in the dialog of a leg goes to the other side while the two talk.
+    /// Forwards a MESSAGE in the dialog of a leg to the other side of the conversation.
     pub(in crate::switchboard) fn messaged_in_call(&mut self, taken: &Taken<'_, '_>, who: Who) {
         let now = self.step.now;
         let Some(other) = self.calls.other_side(who) else {
@@ -271,7 +271,7 @@ impl Parts {
 }
 
 impl Parts {
-    /// A phone's final response to a text. The first success counts, else the best of all (RFC 3261 §16.7 item 6).
+    /// Handles a phone's final response to a text. The first 2xx counts, otherwise the best of all responses (RFC 3261 §16.7 item 6).
     pub(in crate::switchboard) fn text_answered(
         &mut self,
         id: TextId,

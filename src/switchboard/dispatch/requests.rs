@@ -1,4 +1,4 @@
-//! Requests: from the listener to the part that serves them.
+//! Parses incoming messages and dispatches them.
 
 use crate::sip::dialog::DialogKey;
 use crate::sip::flow::Flow;
@@ -15,12 +15,12 @@ use crate::switchboard::trunks::rejection::Rejected;
 use crate::switchboard::wire::taken::Taken;
 
 impl Parts {
-    /// Reads one message and hands it on.
+    /// Parses one message and dispatches it.
     pub(in crate::switchboard) fn receive(&mut self, flow: Flow, bytes: &[u8]) {
         match self.net.trunks.read(&mut self.net.wire, &mut self.step, flow, bytes) {
             Parsed::KeepAlive | Parsed::Garbage(_) => {}
             Parsed::Bad(message, fault) => match message.method() {
-                // An ACK is never answered (RFC 3261 §17), nor is a response.
+                // Neither an ACK nor a response is ever answered (RFC 3261 §17).
                 None | Some(Method::Ack) => {}
                 Some(_) if self.lets_in(flow, &message) => {
                     self.net.trunks.report_fault(&mut self.step, flow, &message, fault);
@@ -89,7 +89,7 @@ impl Parts {
                 let abilities: &[_] = if self.net.phones.is_known(flow.remote.ip()) { &ABILITIES } else { &[] };
                 self.net.admission.refuse(&mut self.step, flow, message, 200, abilities);
             }
-            // A trunk watches nobody, and nobody here reads what it writes (a text that is dropped would be a lie).
+            // Trunks may not subscribe. A trunk's MESSAGE outside a call has no recipient, so a 200 would be wrong.
             Method::Subscribe | Method::Message if trunk.is_some() => {
                 self.net.admission.refuse(&mut self.step, flow, message, 403, &[])
             }
@@ -126,7 +126,7 @@ impl Parts {
         }
     }
 
-    /// Serves a request outside a dialog.
+    /// Dispatches a request outside a dialog.
     fn serve(&mut self, taken: &Taken<'_, '_>, method: Method, trunk: Option<usize>) {
         let Self { net, step, calls, .. } = self;
         match (method, trunk) {
@@ -138,14 +138,14 @@ impl Parts {
         }
     }
 
-    /// Rejects a request that belongs into a dialog, or whose method is not supported.
+    /// Rejects a request that is only valid in a dialog, or whose method is not supported.
     fn reject_stray(&mut self, flow: Flow, message: &Message<'_>, method: Method) {
         let known = self.net.phones.is_known(flow.remote.ip());
         match method {
             Method::Bye | Method::Prack | Method::Update | Method::Info => {
                 self.net.admission.refuse(&mut self.step, flow, message, 481, &[])
             }
-            // Only who has a caller can pass him on (RFC 3515 §2.4.4 leaves the policy to us).
+            // REFER is accepted only in the dialog of an operator's call (RFC 3515 §2.4.4 leaves the policy to the recipient).
             Method::Refer => self.net.admission.refuse(&mut self.step, flow, message, 403, &[]),
             // RFC 6665 §4.1.3.
             Method::Notify if !known => self.net.admission.refuse(&mut self.step, flow, message, 481, &[]),
@@ -230,11 +230,11 @@ impl Parts {
         }
     }
 
-    /// The end of a request that has nothing to hear before it.
+    /// Handles a final response to a request whose provisional responses are ignored.
     fn final_response(&mut self, client: ClientId, purpose: Purpose, message: &Message<'_>, status: u16) {
         let now = self.step.now;
         match purpose {
-            // Any final response shows that somebody is there; 503 says that it is not to be used (RFC 3263 §4.3).
+            // Any final response shows that the server is up. A 503 asks clients not to use it (RFC 3263 §4.3).
             Purpose::TrunkPing(index, target) => match status {
                 503 => self.net.trunks.trunk_silent(&mut self.net.phones, &mut self.step, index, target),
                 _ => self.net.trunks.trunk_answers(&mut self.step, index),
@@ -272,7 +272,7 @@ impl Parts {
         }
     }
 
-    /// The peer of a flow is out of reach.
+    /// Handles the failure of a flow.
     pub(in crate::switchboard) fn unreachable(&mut self, flow: Flow) {
         let now = self.step.now;
         let mut events = std::mem::take(&mut self.net.wire.events);
@@ -294,13 +294,13 @@ impl Parts {
 }
 
 impl Parts {
-    /// True when work may be done for a request. False: it is dropped in silence, so that scanners learn nothing and no address
-    /// gets answers that it has not asked for.
+    /// True if a request may be processed. Otherwise it is dropped without a response, so that scanners learn nothing and forged sources
+    /// get no traffic.
     ///
-    /// Trunks are never limited, whatever comes in their name: the source of a datagram can be forged, and whoever could
-    /// have a trunk banned could silence 112. A request in a dialog of ours passes too, since only the two ends know its
-    /// three names; so a ban never cuts a call. A CANCEL passes if its INVITE has come. The right response to a challenge passes from anywhere, even when its nonce is
-    /// too old to be accepted: it gets 401 with `stale=true` (RFC 7616 §3.3).
+    /// Trunks are never limited, because the source of a datagram can be forged: an attacker who could have a trunk banned could block 112.
+    /// A request in a dialog passes, because only its two ends know the Call-ID and the tags; a ban therefore never cuts a call. A CANCEL
+    /// passes if its INVITE has arrived. The right response to a challenge passes from any source, even with an expired nonce: it gets 401
+    /// with `stale=true` (RFC 7616 §3.3).
     pub(in crate::switchboard) fn lets_in(&mut self, flow: Flow, message: &Message<'_>) -> bool {
         let now = self.step.now;
         let source = flow.remote.ip();
@@ -354,7 +354,7 @@ impl Parts {
 }
 
 impl Parts {
-    /// Figures for the metrics.
+    /// Values of the guard for the metrics.
     pub(in crate::switchboard) fn guard_figures(&self) -> GuardFigures {
         GuardFigures {
             banned: self.net.admission.guard.banned(),

@@ -1,4 +1,4 @@
-//! State of the whole service: mode, restored state, warnings.
+//! State of the whole service: restored state, changes of the wall clock, and alarms about staffing and ports.
 
 use crate::cdr::fact::{Fact, FactKind};
 use crate::cdr::past::Past;
@@ -10,7 +10,7 @@ use crate::switchboard::dispatch::parts::Parts;
 use crate::switchboard::kept::Restored;
 
 impl Parts {
-    /// Reports each change of whether calls wait while no operator is staffed, or while no operator is ready.
+    /// Reports changes of two conditions: calls wait while no operator is staffed, or while no operator is ready.
     pub(in crate::switchboard) fn report_staffing(&mut self) {
         let (unstaffed, none_ready) = (self.calls.acd.is_unstaffed(), self.calls.acd.is_none_ready());
         if std::mem::replace(&mut self.calls.service.unstaffed, unstaffed) != unstaffed {
@@ -23,7 +23,7 @@ impl Parts {
 }
 
 impl Parts {
-    /// Shifts every term after a step of the wall clock, so that none lasts longer or shorter than its length.
+    /// Shifts all times after the wall clock was set, so that no period becomes longer or shorter.
     pub(in crate::switchboard) fn follow_calendar(&mut self) {
         let now = self.step.now;
         let last = std::mem::replace(&mut self.mode.last_step, now);
@@ -43,7 +43,7 @@ impl Parts {
 }
 
 impl Parts {
-    /// Takes over what earlier runs knew.
+    /// Merges the records of earlier runs.
     pub(in crate::switchboard) fn remember(&mut self, past: Past) {
         let now = self.step.now;
         let Some(meanwhile) = self.calls.numbers.meanwhile.take() else { return };
@@ -60,7 +60,7 @@ impl Parts {
 }
 
 impl Parts {
-    /// Restores the state of an earlier run, at once or as soon as the accounts are known.
+    /// Restores the state of an earlier run: at once, or as soon as the accounts are known.
     pub(in crate::switchboard) fn restore(&mut self, restored: Restored) {
         let presences = restored.presences.into_iter().take(OPERATORS_MAX);
         self.net.phones.recovered.waiting = presences.map(|one| (one.account.clone(), one)).collect();
@@ -72,7 +72,7 @@ impl Parts {
 }
 
 impl Parts {
-    /// Restores flags of callers and the operating mode. They count as set in this run, so that older ones of the database do not replace
+    /// Restores flags of callers and the operating mode. They count as set in this run, so that older ones from the database do not replace
     /// them.
     fn restore_terms(&mut self, terms: Vec<Fact>) {
         let now = self.step.now;
@@ -101,7 +101,7 @@ impl Parts {
 }
 
 impl Parts {
-    /// Reports when callers begin, or cease, to wait without a port, or operators to be idle for want of one.
+    /// Reports when callers begin or cease to wait without a port, and when operators begin or cease to be idle because no port is free.
     pub(in crate::switchboard) fn report_ports(&mut self) {
         let shortage = match (self.calls.acd.is_out_of_ports(), self.calls.without_port.is_empty()) {
             (true, _) => PortShortage::Exhausted,

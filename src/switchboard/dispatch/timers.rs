@@ -1,4 +1,4 @@
-//! The switchboard's own deadlines, and what is done when one is due.
+//! Handles the deadlines that are due.
 
 use crate::sip::transaction::Event;
 use crate::switchboard::Purpose;
@@ -7,7 +7,7 @@ use crate::switchboard::dispatch::parts::Parts;
 use crate::switchboard::ids::Who;
 
 impl Parts {
-    /// Runs all that is due.
+    /// Handles all deadlines that are due.
     pub(in crate::switchboard) fn expire(&mut self) {
         let now = self.step.now;
         let mut events = std::mem::take(&mut self.net.wire.events);
@@ -62,12 +62,12 @@ impl Parts {
 }
 
 impl Parts {
-    /// What a transaction tells when time or the transport ends it.
+    /// Handles the end of a transaction by a timeout or a transport failure.
     pub(in crate::switchboard) fn transaction_event(&mut self, event: Event) {
         match event {
             Event::Timeout(client) => self.client_failed(client, 408),
             Event::TransportFailed(client) => self.client_failed(client, 503),
-            // A lost ACK to a refusal changes nothing: the refusal stands (RFC 3261 §17.2.1).
+            // A lost ACK to a rejection changes nothing: the rejection stays valid (RFC 3261 §17.2.1).
             Event::AckTimeout(_) => {}
         }
     }
