@@ -175,8 +175,9 @@ impl Calls {
 }
 
 impl Calls {
-    /// Handles the final response to the inquiry; 408 if none came. Any status other than 408 and 481 shows that the party still has the
-    /// dialog (RFC 3261 §12.2.1.2). A party that is heard again and has not responded gets OPTIONS again at its next silence.
+    /// Handles the final response to the OPTIONS; 408 if none arrived. Any status other than 408 and 481 shows that the
+    /// party still has the dialog (RFC 3261 §12.2.1.2). A party whose audio arrives again without a response gets
+    /// OPTIONS again at its next silence.
     pub(in crate::switchboard) fn inquiry_answered(
         &mut self,
         net: &mut NetworkParts,

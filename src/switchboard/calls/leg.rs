@@ -343,7 +343,7 @@ pub(in crate::switchboard) enum OfferState {
     Talking,
 }
 
-/// How the phone of a leg is rung.
+/// The ringing of a leg's phone.
 #[derive(Clone, Debug, Default)]
 pub(in crate::switchboard) struct Rung {
     /// The phone; None for a number over a trunk, or if the phone has called siaga.

@@ -73,7 +73,7 @@ use crate::switchboard::calls::service_calls::PhoneCall;
 use crate::switchboard::calls::without_port::PortShortage;
 use crate::switchboard::settings::Settings;
 
-/// States of the whole service, as last reported.
+/// States of the whole service, some of which outputs have reported.
 #[derive(Debug, Default)]
 pub(in crate::switchboard) struct ServiceState {
     /// A drain has begun: no new call is accepted.

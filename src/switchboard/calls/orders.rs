@@ -34,7 +34,7 @@ impl Calls {
         }
     }
 
-    /// Disconnects a participant or cancels its ringing. A supervisor in the call is not disconnected by an operator.
+    /// Disconnects a participant or cancels its ringing. An operator may not disconnect a supervisor.
     pub(in crate::switchboard) fn send_away(
         &mut self,
         net: &mut NetworkParts,

@@ -1,4 +1,5 @@
-//! Adds the Server header field and, for trunks that request it, the load value (RFC 7339) to outgoing messages.
+//! Adds the Server or User-Agent header field and, for trunks that request it, the load value (RFC 7339) to outgoing
+//! messages.
 
 use crate::limits::CALLS_SOFT_PERCENT;
 use crate::sip::message;

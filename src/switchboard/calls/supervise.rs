@@ -48,7 +48,7 @@ impl Calls {
         self.acd.attend(now, id, &supervisor);
         self.let_in(net, step, taken, (id, leg), &to, arriving);
         if what == Supervision::TakeOver {
-            // The role as listener has no duration, so no talk is recorded for it.
+            // The supervisor is a listener for no time, so no talk is recorded for this role.
             self.guest_joins(net, step, id, leg, Role::Listener);
         }
         self.becomes(net, step, id, leg, what);

@@ -71,7 +71,7 @@ pub(in crate::switchboard) struct Text {
     asker: Option<Asker>,
     /// Copies of the request in other transactions: they took another path, or the sender has repeated the request.
     repeats: Vec<Asker>,
-    /// The sender's dialog, and the CSeq number of the request.
+    /// The sender's dialog, and the CSeq of the request.
     sender: Option<(DialogKey, u32)>,
     /// Pending client transactions, each with its phone; None for a text in a call.
     pub(in crate::switchboard) asked: Asked,
@@ -226,8 +226,8 @@ impl Messages {
 }
 
 impl Messages {
-    /// Sends a text of the centre to one operator or to all. Returns the operators to whose phones it was sent, without
-    /// waiting for responses.
+    /// Sends a text of the centre to one operator or to all, without waiting for responses. Returns the operators to
+    /// whose phones it was sent, and the others.
     pub(in crate::switchboard) fn announce_text(
         &mut self,
         net: &mut NetworkParts,

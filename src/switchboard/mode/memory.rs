@@ -1,4 +1,4 @@
-//! Emits the flags and the operating mode again after the wall clock was set.
+//! Emits the flags and the operating mode again when their stored times no longer match the wall clock.
 
 use crate::cdr::fact::FactKind;
 use crate::switchboard::calls::memory::CALENDAR;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::clock::Now;
 use crate::switchboard::settings::Settings;
 
+/// The operating mode with the settings that apply to it.
 #[derive(Debug)]
 pub(in crate::switchboard) struct Mode {
     settings: Arc<Settings>,

@@ -1,4 +1,4 @@
-//! Bindings of an earlier run that cannot be used yet, or whose phones have not been heard yet.
+//! Bindings of an earlier run that cannot be used yet, or from whose phones no message has arrived yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -9,7 +9,7 @@ use crate::sip::guard::source_network;
 use crate::sip::registrar::Binding;
 use crate::switchboard::kept::Presence;
 
-/// Bindings of an earlier run that cannot be used yet, or whose phones have not been heard yet.
+/// Bindings of an earlier run that cannot be used yet, or from whose phones no message has arrived yet.
 #[derive(Debug, Default)]
 pub(in crate::switchboard) struct Recovered {
     /// States that arrived before the accounts were loaded.

@@ -208,7 +208,7 @@ impl Subscriptions {
     }
 }
 
-/// An operator's state as presence.
+/// The presence state for an operator's state.
 pub(in crate::switchboard) const fn presence_of(state: acd::State) -> Presence {
     match state {
         acd::State::Offline => Presence::Offline,

@@ -20,9 +20,9 @@ const CHARS_MAX: usize = 128;
 pub enum Rejected {
     /// The called number is neither the site's nor a desk's.
     UnknownNumber,
-    /// The source address is not a peer of a trunk.
+    /// The source address belongs to no trunk.
     UnknownPeer,
-    /// The message, or a header that a dialog needs, cannot be read.
+    /// The message, or a header field that a dialog needs, cannot be parsed.
     Malformed,
     /// The Request-URI has a scheme that is not supported.
     Scheme,
@@ -242,7 +242,7 @@ fn number_setting(called: &str) -> Option<String> {
     (!keys.is_empty()).then(|| keys.join(", or "))
 }
 
-/// The user part, number or service of the Request-URI; the start of the URI if it cannot be read.
+/// The user part, number or service of the Request-URI; the start of the URI if it cannot be parsed.
 fn called_user(message: &Message<'_>) -> String {
     let uri = message.request_uri().unwrap_or_default();
     match Uri::parse(uri) {

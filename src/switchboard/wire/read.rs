@@ -1,3 +1,5 @@
+//! Parses messages from the network.
+
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::wire;
 use crate::sip::wire::{Fault, Name, Parsed};
