@@ -1,5 +1,5 @@
-//! Attended transfers: an operator has consulted the target in a placed call, and the two calls become one (RFC 5589
-//! §7). Each leg keeps its port, so only the bridge changes and no leg gets a re-INVITE.
+//! Attended transfers: an operator has consulted the target in a placed call, and the two calls become one
+//! (RFC 5589 §7). Each leg keeps its port, so only the bridge changes and no leg gets a re-INVITE.
 
 use bytes::Bytes;
 

@@ -1,5 +1,5 @@
-//! 2xx responses that arrive after their INVITE has ended: each gets an ACK, and an unwanted dialog gets a BYE (RFC
-//! 3261 §13.2.2.4).
+//! 2xx responses that arrive after their INVITE has ended: each gets an ACK, and an unwanted dialog gets a BYE
+//! (RFC 3261 §13.2.2.4).
 
 use std::collections::{BTreeMap, VecDeque};
 

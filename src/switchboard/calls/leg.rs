@@ -276,8 +276,8 @@ impl Line {
         self.dialog.as_ref().map_or(self.flow, |dialog| self.flow_in(dialog))
     }
 
-    /// The flow for the next request in this dialog of the leg: forks may have different addresses (RFC 3261
-    /// §12.2.1.1).
+    /// The flow for the next request in this dialog of the leg: forks may have different addresses
+    /// (RFC 3261 §12.2.1.1).
     pub(in crate::switchboard) fn flow_in(&self, dialog: &Dialog) -> Flow {
         let hop = Some(dialog.next_hop()).filter(|_| self.follow_target);
         let named = |hop: &[u8]| self.hop.as_ref().filter(|(uri, _)| uri == hop).map(|(_, address)| *address);

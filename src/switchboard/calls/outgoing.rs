@@ -27,8 +27,8 @@ impl Calls {
         step.out.transmits = transmits;
     }
 
-    /// The share of calls that a trunk is asked to hold back. The trunk must hold back emergency calls last (RFC 7339
-    /// §5.10.1). siaga accepts calls until its hard limits are reached in any case.
+    /// The share of calls that a trunk is asked to hold back. The trunk must hold back emergency calls last
+    /// (RFC 7339 §5.10.1). siaga accepts calls until its hard limits are reached in any case.
     fn loss_percent(&self, net: &NetworkParts) -> u8 {
         let transactions =
             crowded(net.wire.transactions_open(), self.settings.guard.crowded_at, self.settings.guard.transactions_max);

@@ -86,8 +86,8 @@ impl Calls {
             return net.wire.reply(step, taken, 491, &[]);
         }
         let Some(placed) = with_colleague else {
-            // The dialog to replace has ended or never existed. The transfer target would reject it with 481 (RFC 3891
-            // §3).
+            // The dialog to replace has ended or never existed. The transfer target would reject it with 481
+            // (RFC 3891 §3).
             self.accept_refer(net, step, taken, who, refer.wants_notify);
             let to = net.phones.whom(&refer.to).unwrap_or(Destination::Queue);
             return self.pass_on_in_vain(net, step, &referor, to, 481);

@@ -68,8 +68,8 @@ impl Line {
 }
 
 impl Calls {
-    /// Accepts a REFER: sends 202, then NOTIFY with 100 unless the phone wants no NOTIFY (RFC 3515 §2.4.4, RFC 4488
-    /// §4).
+    /// Accepts a REFER: sends 202, then NOTIFY with 100 unless the phone wants no NOTIFY (RFC 3515 §2.4.4,
+    /// RFC 4488 §4).
     pub(in crate::switchboard) fn accept_refer(
         &mut self,
         net: &mut NetworkParts,
@@ -171,8 +171,8 @@ impl Calls {
         }
     }
 
-    /// Handles the final response to a NOTIFY, or its timeout. 481 and a timeout end the subscription (RFC 6665
-    /// §4.2.2).
+    /// Handles the final response to a NOTIFY, or its timeout. 481 and a timeout end the subscription
+    /// (RFC 6665 §4.2.2).
     pub(in crate::switchboard) fn referral_heard(&mut self, now: Now, who: Who, client: ClientId, status: u16) {
         let Some(refers) = self.line_mut(who).map(|line| &mut line.refers) else { return };
         let Some(open) = refers.open.as_mut().filter(|open| open.told == Some(client)) else { return };

@@ -92,8 +92,8 @@ impl CallerLeg {
         }
     }
 
-    /// True if the 2xx contains SDP: unless a reliable response had it and siaga's offer has been answered (RFC 3262
-    /// §5, RFC 6337 §2.2).
+    /// True if the 2xx contains SDP: no reliable response has contained it, or an offer of siaga has no answer yet
+    /// (RFC 3262 §5, RFC 6337 §2.2).
     pub(in crate::switchboard) fn describes_answer(&self) -> bool {
         let described = self.reliable.as_ref().is_some_and(|reliable| reliable.described);
         !described || self.line.sound.as_ref().is_some_and(|sound| sound.offered)
@@ -101,10 +101,10 @@ impl CallerLeg {
 }
 
 impl OfferLeg {
-    /// The negotiated session if a 2xx confirms this dialog. After a reliable answer, SDP in the 2xx is ignored (RFC
-    /// 6337 §2.2). If the 2xx has no SDP, an earlier response, reliable or not, has the answer. Some gateways change
-    /// the To tag in between: then the only SDP of all early dialogs is used if it came from the same Contact, since
-    /// otherwise an answered leg would be ended.
+    /// The negotiated session if a 2xx confirms this dialog. After a reliable answer, SDP in the 2xx is ignored
+    /// (RFC 6337 §2.2). If the 2xx has no SDP, an earlier response, reliable or not, has the answer. Some gateways
+    /// change the To tag in between: then the only SDP of all early dialogs is used if it came from the same Contact,
+    /// since otherwise an answered leg would be ended.
     pub(in crate::switchboard) fn agreed_by(&self, dialog: &Dialog, answer: &Message<'_>) -> Option<Agreed> {
         let early = self.early.get(dialog.key());
         let reliably = early.and_then(|early| early.agreed);
@@ -276,8 +276,8 @@ impl Calls {
         }
     }
 
-    /// Handles a provisional response of a phone: stores its early dialog, and acknowledges it if it is reliable (RFC
-    /// 3262 §4). Returns false if it must be ignored: it is a repetition, or out of order.
+    /// Handles a provisional response of a phone: stores its early dialog, and acknowledges it if it is reliable
+    /// (RFC 3262 §4). Returns false if it must be ignored: it is a repetition, or out of order.
     pub(in crate::switchboard) fn early_response(
         &mut self,
         net: &mut NetworkParts,

@@ -218,7 +218,8 @@ impl Calls {
         Ok((leg, to, arriving))
     }
 
-    /// The call at a queue position, from 1, for a supervisor, and the recorded reason.
+    /// The waiting call at this queue position, from 1, and the recorded reason. Without a position: the first waiting
+    /// call or, if none waits, the first ringing one. On error, returns the status of the rejection.
     fn picked(&self, supervisor: &OperatorId, place: &str) -> Result<(CallId, String), u16> {
         if !self.settings.supervisors.contains(supervisor) {
             return Err(403);

@@ -44,8 +44,8 @@ impl CallerLeg {
         self.without_port.is_some()
     }
 
-    /// True if the caller's first provisional response cannot be reliable: it would have to contain siaga's offer (RFC
-    /// 3262 §5), and there is no port.
+    /// True if the caller's first provisional response cannot be reliable: it would have to contain siaga's offer
+    /// (RFC 3262 §5), and there is no port.
     pub(in crate::switchboard) fn must_be_told_unreliably(&self) -> bool {
         self.without_port.as_ref().is_some_and(|without| without.offers)
     }

@@ -419,8 +419,8 @@ impl Answer {
         Self { status, headers }
     }
 
-    /// The rank of a response, lower is better: 2xx, then 6xx, which applies to all phones, then the lowest status (RFC
-    /// 3261 §16.7).
+    /// The rank of a response, lower is better: 2xx, then 6xx, which applies to all phones, then the lowest status
+    /// (RFC 3261 §16.7).
     pub(in crate::switchboard) const fn rank(&self) -> u16 {
         match self.status {
             600.. => 300,

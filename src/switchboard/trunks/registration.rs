@@ -191,8 +191,8 @@ impl Trunks {
         }
     }
 
-    /// Handles a server that does not accept the REGISTER: the next server is tried at once, if one is left (RFC 3263
-    /// §4.3).
+    /// Handles a server that does not accept the REGISTER: the next server is tried at once, if one is left
+    /// (RFC 3263 §4.3).
     pub(in crate::switchboard) fn registrar_silent(&mut self, step: &mut Step, index: usize, asked: Target) {
         if self.target_fails(index, asked) {
             let now = step.now.mono;

@@ -47,8 +47,8 @@ impl Wire {
 impl Wire {
     /// The status for a request that has looped or whose Route leads elsewhere; None for other requests.
     ///
-    /// 482: a Via carries the branch of an outgoing request that is in progress, so that request has come back (RFC
-    /// 3261 §16.3 item 4). Only the branch is compared, since another host may have the same private address.
+    /// 482: a Via carries the branch of an outgoing request that is in progress, so that request has come back
+    /// (RFC 3261 §16.3 item 4). Only the branch is compared, since another host may have the same private address.
     /// 403: a Route leads to another server (RFC 3261 §16.4); siaga relays requests for no one. The first Route has led
     /// here, whatever name it uses, and is ignored, as are Routes with an address or the domain of siaga. All Routes of
     /// a trunk's request are ignored, so that leftovers of the telco's routing never cause the rejection of an
